@@ -1,0 +1,36 @@
+import type { ArchivedObject, TaskId } from './checkpoint.ts'
+import type { Clock } from './clock.ts'
+import type { RecordView } from './record.ts'
+
+/** What has become durable since the last take, and where the archive would go on after it. */
+export interface ArchiveProgress {
+  readonly objects: readonly ArchivedObject[]
+  readonly nextOffset: number
+}
+
+/**
+ * The raw records of one task on their way into objects. Where an object ends is decided by the records alone (count, bytes, event hour),
+ * so that the same records make the same objects however often the task starts again.
+ */
+export interface ArchiveWriter {
+  /** Takes the record in (copies it). Synchronous; consecutive from the offset that the writer was opened at. */
+  append(record: RecordView): void
+  /** What is held in memory: the open object and those that are not yet durable. */
+  readonly heldBytes: number
+  /** False while more should not be appended, because uploads do not keep up. */
+  readonly hasRoom: boolean
+  /** Resolves once there is room, an upload failed for good, or the signal fires. */
+  waitForRoom(signal: AbortSignal): Promise<void>
+  /** Objects that became durable since the last call, in offset order without gaps. Throws what an upload failed for good with. */
+  take(): ArchiveProgress
+  /** Ends the open object, because no record will follow, and resolves when everything is durable or the signal fires. */
+  finish(signal: AbortSignal): Promise<void>
+  /** What is waited for, in words for a status line ("s3://raw: connection refused, 14 s"), or null. */
+  readonly waitingFor: string | null
+  /** Lets go of memory and uploads under way; what is not in a checkpoint is read from the log again. */
+  abandon(): void
+}
+
+export interface Archive {
+  open(task: TaskId, nextOffset: number, clock: Clock): ArchiveWriter
+}

@@ -1,0 +1,97 @@
+import type { Table } from './table.ts'
+
+/** One partition's share of one pipeline. */
+export interface TaskId {
+  readonly pipeline: string
+  readonly topic: string
+  readonly partition: number
+}
+
+/** Operators' state as text: `base` is all of it, `delta` what changed since the frame before. */
+export interface StateFrame {
+  readonly kind: 'base' | 'delta'
+  readonly body: string
+}
+
+export interface TableWrite<Row = unknown> {
+  readonly table: Table<Row>
+  readonly rows: readonly Row[]
+}
+
+/** A record, or a value made of it, that is set aside. Identity: task, offset, operator and ordinal, so a replay finds it again. */
+export interface DeadLetter {
+  readonly offset: number
+  /** Counts letters of the same offset and operator from 0. */
+  readonly ordinal: number
+  /** Which operator set it aside. */
+  readonly operator: string
+  /** Stable and short, for grouping: `malformed`, `late`, `time-leap`. */
+  readonly reason: string
+  /** What was wrong, with the numbers. */
+  readonly detail: string
+  /** The record's event time or timestamp, ms UTC, where it has one. */
+  readonly recordTime: number | null
+  readonly key: string | null
+  /** The record's value, cut to the store's limit. */
+  readonly payload: Uint8Array | null
+}
+
+/** An object of the archive: in the manifest, hence visible to readers, once its checkpoint is committed. */
+export interface ArchivedObject {
+  readonly key: string
+  readonly firstOffset: number
+  readonly lastOffset: number
+  readonly recordCount: number
+  readonly sizeBytes: number
+  readonly sha256: string
+  readonly minTimestamp: number
+  readonly maxTimestamp: number
+  readonly symbols: readonly string[]
+}
+
+/** A forward step of the watermark that no record caused; a replay applies it at the same offset. */
+export interface IdleAdvance {
+  readonly offset: number
+  readonly watermark: number
+}
+
+/** Everything one transaction stores. */
+export interface Checkpoint {
+  readonly nextOffset: number
+  /** null until the first event time. */
+  readonly watermark: number | null
+  /** Where the archive goes on: at or below `nextOffset`, or null without an archive. */
+  readonly archiveNextOffset: number | null
+  readonly state: StateFrame
+  readonly writes: readonly TableWrite[]
+  readonly deadLetters: readonly DeadLetter[]
+  readonly objects: readonly ArchivedObject[]
+  readonly idleAdvances: readonly IdleAdvance[]
+}
+
+export interface SavedCheckpoint {
+  readonly nextOffset: number
+  readonly watermark: number | null
+  readonly archiveNextOffset: number | null
+  /** The newest base, then the deltas since, oldest first. */
+  readonly state: readonly StateFrame[]
+}
+
+/** The right to commit for a task until somebody else claims it. */
+export interface Claim {
+  readonly task: TaskId
+  readonly generation: number
+  /** null when nothing was ever committed. */
+  readonly restored: SavedCheckpoint | null
+}
+
+export interface CheckpointStore {
+  /** Raises the generation, so that every older claim is fenced, and gives what was last committed. */
+  claim(task: TaskId): Promise<Claim>
+  /**
+   * Stores all of the checkpoint or nothing. Throws `TaskFencedError` when the claim is no longer the newest, and
+   * `RetryableError` when it is not known whether it was stored: claim again to learn it. The next offset never goes down.
+   */
+  commit(claim: Claim, checkpoint: Checkpoint): Promise<void>
+  close(): Promise<void>
+}

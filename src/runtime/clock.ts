@@ -1,0 +1,22 @@
+/** Processing time. The worker's, never an operator's: results depend on event time alone. */
+export interface Clock {
+  /** ms UTC. */
+  now(): number
+  /** Resolves after `ms`, or at once when the signal fires (it does not reject). */
+  sleep(ms: number, signal?: AbortSignal): Promise<void>
+}
+
+export const systemClock: Clock = {
+  now: () => Date.now(),
+  sleep: (ms, signal) =>
+    new Promise((resolve) => {
+      if (signal?.aborted === true) return resolve()
+      const done = () => {
+        clearTimeout(timer)
+        signal?.removeEventListener('abort', done)
+        resolve()
+      }
+      const timer = setTimeout(done, ms)
+      signal?.addEventListener('abort', done, { once: true })
+    }),
+}

@@ -1,0 +1,20 @@
+import type { RecordView } from './record.ts'
+
+/** A record that cannot become a value: data for a dead letter, never an exception. */
+export class Rejection {
+  /** Stable and short, for grouping: `malformed`, `unknown-symbol`. */
+  readonly reason: string
+  /** What was wrong, with the numbers; free of the payload, which the dead letter carries beside it. */
+  readonly detail: string
+
+  constructor(reason: string, detail: string) {
+    this.reason = reason
+    this.detail = detail
+  }
+}
+
+/** Turns the bytes of a record into a value. */
+export interface Codec<T> {
+  /** A value, a rejection, or undefined for a sound record that holds nothing for this pipeline. Never throws, keeps no reference to the view. */
+  decode(record: RecordView): T | Rejection | undefined
+}

@@ -1,0 +1,83 @@
+import type { RecordView } from './record.ts'
+
+/**
+ * Consecutive records of one partition in one buffer, valid until the next fetch on the reader that gave it.
+ */
+export interface RecordBatch {
+  readonly partition: number
+  /** Where to go on after this batch. Past the last record's offset + 1 where the log has compacted or hidden offsets. */
+  readonly nextOffset: number
+  readonly byteLength: number
+  /** Moves `view` to the next record; false when there is none left. Throws `CorruptRecordError` on broken bytes. */
+  read(view: RecordView): boolean
+}
+
+/** What is left in a partition: offsets from `earliest` up to, not including, `next`. */
+export interface LogBounds {
+  readonly earliest: number
+  readonly next: number
+}
+
+export interface FetchOptions {
+  /** Soft limit: one batch is handed over even when it is larger. */
+  readonly maxBytes: number
+  /** How long to wait for a record when the reader has caught up. */
+  readonly maxWaitMs: number
+  readonly signal?: AbortSignal
+}
+
+/**
+ * Reads one partition in order. Pull is the backpressure: a reader that is not asked fetches nothing beyond its own bounded read-ahead.
+ */
+export interface LogReader {
+  readonly partition: number
+  /** The next fetch starts here. */
+  seek(offset: number): void
+  /** The next batch, or null when nothing came within `maxWaitMs` or the signal fired. Throws `OffsetOutOfRangeError`. */
+  fetch(options: FetchOptions): Promise<RecordBatch | null>
+  bounds(): Promise<LogBounds>
+  close(): Promise<void>
+}
+
+/** Called while a membership lasts; `onRevoke` is awaited, within the log's own bound, before a partition goes elsewhere. */
+export interface AssignmentListener {
+  onAssign(partitions: readonly number[]): void
+  onRevoke(partitions: readonly number[]): Promise<void>
+}
+
+/** A topic whose partitions can be read from any offset that it still keeps. */
+export interface LogSource {
+  readonly topic: string
+  partitions(): Promise<readonly number[]>
+  /** Takes part in sharing the partitions. A log without sharing assigns all of them at once. */
+  join(listener: AssignmentListener): Promise<LogMembership>
+  reader(partition: number): LogReader
+  close(): Promise<void>
+}
+
+export interface LogMembership {
+  /** For lag tools only; recovery never reads it back. */
+  reportProgress(partition: number, nextOffset: number): void
+  leave(): Promise<void>
+}
+
+/** A record on its way into a log. */
+export interface OutgoingRecord {
+  readonly partition: number
+  /** ms UTC: the event time where it is known. */
+  readonly timestamp: number
+  readonly key: Uint8Array | null
+  readonly value: Uint8Array | null
+}
+
+/**
+ * Appends to a log in the name of a producer, whose position is stored with the records: what a producer reads back after a
+ * crash is exactly what the log holds, so it appends nothing twice and leaves nothing out.
+ */
+export interface LogWriter {
+  /** Takes the producer over (an older holder is fenced) and gives the position of its last append, or null for a new one. */
+  claim(producer: string): Promise<{ readonly position: string | null }>
+  /** Appends all or nothing, in order per partition, with the position. Throws `TaskFencedError` when another holder has claimed. */
+  append(records: readonly OutgoingRecord[], position: string): Promise<void>
+  close(): Promise<void>
+}

@@ -1,0 +1,34 @@
+export type ColumnType = 'text' | 'integer' | 'bigint' | 'numeric' | 'boolean' | 'timestamptz' | 'jsonb'
+
+/** What a column holds at the edge: numerics as exact text, times as ms UTC. */
+export type ColumnValue = string | number | bigint | boolean | null
+
+export interface Column<Row> {
+  readonly name: string
+  readonly type: ColumnType
+  readonly of: (row: Row) => ColumnValue
+}
+
+interface TableShape<Row> {
+  readonly name: string
+  readonly columns: readonly Column<Row>[]
+}
+
+/**
+ * Rows are inserted, or replace the row of the same natural key when their revision is not older. Writing the same rows
+ * twice, or an older one after a newer one, changes nothing.
+ */
+export interface UpsertTable<Row> extends TableShape<Row> {
+  readonly mode: 'upsert'
+  readonly key: readonly string[]
+  /** Name of the integer column that decides which of two rows is newer. */
+  readonly revision: string
+}
+
+/** Rows are only ever added (in bulk); the transaction of the checkpoint is what keeps them from being added twice. */
+export interface AppendTable<Row> extends TableShape<Row> {
+  readonly mode: 'append'
+}
+
+/** A table as a pipeline sees it: data, not SQL, so that Postgres and the test kit can both stand behind it. */
+export type Table<Row> = UpsertTable<Row> | AppendTable<Row>
