@@ -30,6 +30,8 @@ export class RecordView {
 
   /** The value as UTF-8 text, or null. Allocates. */
   valueText(): string | null {
-    return this.valueLength < 0 ? null : this.buffer.toString('utf8', this.valueStart, this.valueStart + this.valueLength)
+    return this.valueLength < 0
+      ? null
+      : this.buffer.toString('utf8', this.valueStart, this.valueStart + this.valueLength)
   }
 }

@@ -1,0 +1,82 @@
+/**
+ * Imports point one way: cli, console -> pipelines -> embedded -> sources, sinks, operators -> codecs -> market -> runtime.
+ * `allowed` lists, for each folder of src, the folders that it may import; whatever is not listed is an error.
+ */
+const allowed = {
+  runtime: [],
+  market: ['runtime'],
+  codecs: ['market', 'runtime'],
+  operators: ['codecs', 'market', 'runtime'],
+  sources: ['codecs', 'market', 'runtime'],
+  sinks: ['codecs', 'market', 'runtime'],
+  embedded: ['sources', 'sinks', 'codecs', 'market', 'runtime'],
+  testing: ['embedded', 'operators', 'sources', 'sinks', 'codecs', 'market', 'runtime'],
+  pipelines: ['embedded', 'operators', 'sources', 'sinks', 'codecs', 'market', 'runtime'],
+  console: ['pipelines', 'embedded', 'operators', 'sources', 'sinks', 'codecs', 'market', 'runtime'],
+  cli: ['console', 'pipelines', 'embedded', 'operators', 'sources', 'sinks', 'codecs', 'market', 'runtime'],
+}
+
+const directions = Object.entries(allowed).map(([folder, below]) => ({
+  name: `${folder}-imports-only-what-is-below`,
+  comment: `src/${folder} may import ${below.length === 0 ? 'nothing else of ours' : below.join(', ')}.`,
+  severity: 'error',
+  from: { path: `^src/${folder}/` },
+  to: { path: '^src/', pathNot: `^src/(${[folder, ...below].join('|')})/` },
+}))
+
+export default {
+  forbidden: [
+    ...directions,
+    {
+      name: 'every-folder-has-its-rule',
+      comment: 'A new folder of src needs a line in the table above.',
+      severity: 'error',
+      from: { path: '^src/[^/]+/', pathNot: `^src/(${Object.keys(allowed).join('|')})/` },
+      to: {},
+    },
+    {
+      name: 'no-circular',
+      comment: 'A circle means that two files are one thing, or that a third is hidden in them.',
+      severity: 'error',
+      from: {},
+      to: { circular: true },
+    },
+    {
+      name: 'no-test-code-in-src',
+      severity: 'error',
+      from: { path: '^(src|examples)/' },
+      to: { path: '^(test|bench|scripts)/' },
+    },
+    {
+      name: 'no-dev-dependencies-in-src',
+      comment: 'What src imports must be installed with the package.',
+      severity: 'error',
+      from: { path: '^src/' },
+      to: { dependencyTypes: ['npm-dev', 'npm-no-pkg', 'npm-unknown'], dependencyTypesNot: ['type-only'] },
+    },
+    {
+      name: 'no-unresolvable',
+      severity: 'error',
+      from: {},
+      to: { couldNotResolve: true },
+    },
+    {
+      name: 'no-orphans',
+      comment: 'A module of src that nothing reaches from an entry point is dead.',
+      severity: 'error',
+      from: { orphan: true, path: '^src/', pathNot: '^src/(index|testing/index|cli/main)\\.ts$' },
+      to: {},
+    },
+  ],
+  options: {
+    doNotFollow: { path: 'node_modules' },
+    tsPreCompilationDeps: true,
+    tsConfig: { fileName: 'tsconfig.json' },
+    enhancedResolveOptions: {
+      exportsFields: ['exports'],
+      conditionNames: ['import', 'types', 'node', 'default'],
+      extensions: ['.ts', '.mjs', '.js', '.json', '.d.ts'],
+    },
+    skipAnalysisNotInRules: true,
+  },
+}

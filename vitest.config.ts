@@ -1,0 +1,16 @@
+import { defineConfig } from 'vitest/config'
+import { summaryReporter } from './test/support/summaryReporter.ts'
+
+export default defineConfig({
+  test: {
+    include: ['test/**/*.test.ts'],
+    watch: false,
+    // Processes rather than threads: tests start servers, send signals and exhaust memory on purpose.
+    pool: 'forks',
+    maxWorkers: 2,
+    testTimeout: 30_000,
+    hookTimeout: 60_000,
+    teardownTimeout: 10_000,
+    reporters: ['default', summaryReporter()],
+  },
+})
