@@ -1,0 +1,107 @@
+import type { Checkpoint, CheckpointStore, Claim, TaskId } from '../../runtime/checkpoint.ts'
+import type { Clock } from '../../runtime/clock.ts'
+import { RetryableError, TaskFencedError } from '../../runtime/errors.ts'
+import type { Random } from '../random.ts'
+import type { Faults } from './faults.ts'
+import { never, type SimulatedProcess } from './simulatedProcess.ts'
+
+/** Commits of processes that were suspended in the middle, waiting to be sent after a newer claim. Outlives the processes. */
+export class Zombies {
+  readonly #asleep: { readonly claim: Claim; readonly checkpoint: Checkpoint }[] = []
+  /** How many came back and were turned away, as they must be. */
+  fenced = 0
+
+  suspend(claim: Claim, checkpoint: Checkpoint): void {
+    this.#asleep.push({ claim, checkpoint })
+  }
+
+  /** Sends what a zombie of an older generation held; a store that takes it is broken, and the error says so. */
+  async comeBack(store: CheckpointStore, newer: Claim): Promise<void> {
+    const index = this.#asleep.findIndex(
+      ({ claim }) => isSameTask(claim.task, newer.task) && claim.generation < newer.generation,
+    )
+    const zombie = index < 0 ? undefined : this.#asleep.splice(index, 1)[0]
+    if (zombie === undefined) return
+    try {
+      await store.commit(zombie.claim, zombie.checkpoint)
+    } catch (error) {
+      if (!(error instanceof TaskFencedError)) throw error
+      this.fenced++
+      return
+    }
+    const { topic, partition } = newer.task
+    throw new Error(
+      `the store took a commit of generation ${zombie.claim.generation} of ${topic}/${partition} ` +
+        `after generation ${newer.generation} had claimed it`,
+    )
+  }
+}
+
+export interface FaultyCheckpointStoreOptions {
+  readonly faults: Faults
+  readonly random: Random
+  readonly process: SimulatedProcess
+  /** Keeps time outside the process: a commit that is under way arrives although its sender is gone. */
+  readonly clock: Clock
+  readonly zombies: Zombies
+  /** Told of every violation of the store's contract that a zombie has uncovered. */
+  readonly onViolation: (error: unknown) => void
+}
+
+/**
+ * A checkpoint store that answers late, wrongly or not at all, and in front of which the process dies before, during and
+ * after a commit. What it stores is always whole, since that is the inner store's own promise.
+ */
+export function faultyCheckpointStore(inner: CheckpointStore, options: FaultyCheckpointStoreOptions): CheckpointStore {
+  const { faults, random, process, clock, zombies } = options
+
+  async function claim(task: TaskId): Promise<Claim> {
+    if (faults.strikes('claim-fails')) throw unreachable('claim', task)
+    return inner.claim(task)
+  }
+
+  async function commit(claim: Claim, checkpoint: Checkpoint): Promise<void> {
+    await zombies.comeBack(inner, claim).catch(options.onViolation)
+    if (faults.strikes('crash-before-commit')) return process.crash('before a commit')
+    if (faults.strikes('zombie-commit')) {
+      zombies.suspend(claim, checkpoint)
+      return process.crash('suspended in a commit')
+    }
+    if (faults.strikes('commit-fails')) throw unreachable('commit', claim.task)
+    if (faults.strikes('commit-slow')) await clock.sleep(random.int(1, 3_000))
+    if (faults.strikes('crash-during-commit')) {
+      void arriveLater(claim, checkpoint, random.int(0, 200))
+      await clock.sleep(random.int(0, 200))
+      return process.crash('during a commit')
+    }
+    await inner.commit(claim, checkpoint)
+    if (faults.strikes('crash-after-commit')) return process.crash('after a commit')
+    if (faults.strikes('commit-lost-reply')) throw unreachable('commit, whose reply was lost,', claim.task)
+  }
+
+  /** The transaction was already sent: it is stored, or refused because somebody has claimed meanwhile; nobody hears of it. */
+  async function arriveLater(claim: Claim, checkpoint: Checkpoint, ms: number): Promise<void> {
+    await clock.sleep(ms)
+    try {
+      await inner.commit(claim, checkpoint)
+    } catch (error) {
+      if (!(error instanceof TaskFencedError)) options.onViolation(error)
+    }
+  }
+
+  return {
+    claim: (task) => (process.isAlive ? process.guard(claim(task)) : never()),
+    commit: (held, checkpoint) => (process.isAlive ? process.guard(commit(held, checkpoint)) : never()),
+    close: () => (process.isAlive ? process.guard(inner.close()) : never()),
+  }
+}
+
+function isSameTask(a: TaskId, b: TaskId): boolean {
+  return a.pipeline === b.pipeline && a.topic === b.topic && a.partition === b.partition
+}
+
+function unreachable(what: string, task: TaskId): RetryableError {
+  return new RetryableError(`injected fault: the store did not answer the ${what} of ${task.topic}/${task.partition}`, {
+    ...task,
+  })
+}

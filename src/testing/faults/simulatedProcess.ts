@@ -1,0 +1,69 @@
+import type { Clock } from '../../runtime/clock.ts'
+
+/**
+ * One start of a worker that can be made to disappear: after `crash`, nothing that goes through its guarded ports comes
+ * back any more, neither a result nor an error, so no code of the worker runs on. That is what `kill -9` looks like from
+ * outside; what was already under way in a store may still arrive there.
+ */
+export class SimulatedProcess {
+  readonly #clock: Clock
+  readonly #death = new AbortController()
+  #reason: string | null = null
+  readonly #crashed: Promise<string>
+  #announce: (reason: string) => void = () => {}
+
+  constructor(clock: Clock) {
+    this.#clock = clock
+    this.#crashed = new Promise((resolve) => {
+      this.#announce = resolve
+    })
+  }
+
+  get isAlive(): boolean {
+    return this.#reason === null
+  }
+
+  /** Resolves with the reason once the process has crashed. */
+  get crashed(): Promise<string> {
+    return this.#crashed
+  }
+
+  /** The clock for everything inside the process: who sleeps on it in a crash never wakes. */
+  readonly clock: Clock = {
+    now: () => this.#clock.now(),
+    sleep: (ms, signal) => {
+      if (!this.isAlive) return never()
+      const stop = signal === undefined ? this.#death.signal : AbortSignal.any([signal, this.#death.signal])
+      return this.guard(this.#clock.sleep(ms, stop))
+    },
+  }
+
+  /** From here on the process does not exist. Returns a promise that never settles, for the caller to wait on. */
+  crash(reason: string): Promise<never> {
+    if (this.isAlive) {
+      this.#reason = reason
+      this.#announce(reason)
+      this.#death.abort()
+    }
+    return never()
+  }
+
+  /** What the work gives, unless the process crashes meanwhile: then nothing, ever. */
+  guard<T>(work: Promise<T>): Promise<T> {
+    return new Promise((resolve, reject) => {
+      work.then(
+        (value) => {
+          if (this.isAlive) resolve(value)
+        },
+        (error: unknown) => {
+          if (this.isAlive) reject(error)
+        },
+      )
+    })
+  }
+}
+
+/** A promise that never settles: what is left of a call whose caller is gone. */
+export function never(): Promise<never> {
+  return new Promise(() => {})
+}
