@@ -1,0 +1,324 @@
+import { ConfigurationError, CorruptRecordError } from '../../runtime/errors.ts'
+import type { RecordBatch } from '../../runtime/log.ts'
+import type { RecordView } from '../../runtime/record.ts'
+import { crc32c } from './crc32c.ts'
+import {
+  ATTRIBUTES,
+  BASE_TIMESTAMP,
+  BATCH_LENGTH,
+  COMPRESSION_MASK,
+  COMPRESSION_NAMES,
+  CONTROL,
+  CRC,
+  HEADER_BYTES,
+  LAST_OFFSET_DELTA,
+  LENGTH_STARTS_AT,
+  LOG_APPEND_TIME,
+  MAGIC,
+  MAGIC_V2,
+  MAX_TIMESTAMP,
+  RECORD_COUNT,
+  TRANSACTIONAL,
+} from './layout.ts'
+
+/** Which part of the bytes to walk. */
+export interface WalkRange {
+  /** Records below it are skipped: batches are stored whole, a seek may point into the middle of one. */
+  readonly startOffset?: number
+  /** Records from it on are left out. */
+  readonly endOffset?: number
+  /**
+   * Where the first batch must begin, and each next one where the last ended. For logs without compaction: the base offset is
+   * outside the checksum, and this is what notices when it is wrong.
+   */
+  readonly gaplessFrom?: number
+}
+
+/** An int64 is a safe integer when its high half lies within 21 bits and a sign. */
+const SAFE_HIGH = 0x200000
+const HIGH = 0x100000000
+const NO_TIMESTAMP = -1
+
+/**
+ * Walks consecutive Kafka record batches v2 in one buffer, in place: no object a record, nothing allocated by `read`.
+ *
+ * One walker serves one reader: `load` points it at other bytes, and the batch that it stood for before is over. Every batch is
+ * checked against its CRC-32C before its first record is handed over. A timestamp beyond the safe integers cannot be a time in
+ * ms and reads as -1, none. Throws `CorruptRecordError` with topic, partition and offset on broken bytes, from then on always.
+ */
+export class RecordBatchWalker implements RecordBatch {
+  readonly topic: string
+  readonly partition: number
+  #nextOffset = 0
+  #byteLength = 0
+
+  #bytes: Buffer = Buffer.alloc(0)
+  #startOffset = 0
+  #endOffset = Number.MAX_SAFE_INTEGER
+  #gapless = false
+  #failure: CorruptRecordError | ConfigurationError | null = null
+
+  /** Where the next batch starts, and the offset that it may not lie below. */
+  #batchAt = 0
+  #batchOffset = 0
+
+  #at = 0
+  #batchEnd = 0
+  #remaining = 0
+  #baseOffset = 0
+  #lastOffsetDelta = 0
+  #baseTimestamp = 0
+  #fixedTimestamp = false
+  #previousDelta = -1
+
+  constructor(topic: string, partition: number) {
+    this.topic = topic
+    this.partition = partition
+  }
+
+  get nextOffset(): number {
+    return this.#nextOffset
+  }
+
+  get byteLength(): number {
+    return this.#byteLength
+  }
+
+  /** Takes on `bytes`, which must stay unchanged while they are walked. Throws when they are not whole batches. */
+  load(bytes: Buffer, range: WalkRange = {}): this {
+    this.#bytes = bytes
+    this.#byteLength = bytes.length
+    this.#startOffset = range.startOffset ?? 0
+    this.#endOffset = range.endOffset ?? Number.MAX_SAFE_INTEGER
+    this.#gapless = range.gaplessFrom !== undefined
+    this.#batchAt = 0
+    this.#batchOffset = range.gaplessFrom ?? 0
+    this.#at = 0
+    this.#remaining = 0
+    this.#batchEnd = 0
+    this.#previousDelta = -1
+    this.#failure = null
+    this.#nextOffset = Math.min(this.#offsetBehindAll(), this.#endOffset)
+    return this
+  }
+
+  read(view: RecordView): boolean {
+    for (;;) {
+      if (this.#remaining === 0 && !this.#enterBatch()) return false
+      const bytes = this.#bytes
+      const length = this.#varint(this.#batchEnd)
+      const end = this.#at + length
+      if (length < 0 || end > this.#batchEnd) this.#fail(`a record's length of ${length} bytes`)
+      this.#at++
+      const timestampDelta = this.#varlong(end)
+      const offsetDelta = this.#varint(end)
+      if (offsetDelta <= this.#previousDelta || offsetDelta > this.#lastOffsetDelta) {
+        this.#fail(
+          `an offset delta of ${offsetDelta} after ${this.#previousDelta}, of at most ${this.#lastOffsetDelta}`,
+        )
+      }
+      this.#previousDelta = offsetDelta
+      const keyLength = this.#varint(end)
+      const keyStart = this.#at
+      if (keyLength > 0) this.#at += keyLength
+      else if (keyLength < -1) this.#fail(`a key of ${keyLength} bytes`)
+      const valueLength = this.#varint(end)
+      const valueStart = this.#at
+      if (valueLength > 0) this.#at += valueLength
+      else if (valueLength < -1) this.#fail(`a value of ${valueLength} bytes`)
+      const headers = this.#varint(end)
+      if (headers !== 0) this.#skipHeaders(headers, end)
+      if (this.#at !== end) this.#fail(`a record that ends ${this.#at - end} bytes past its length`)
+      this.#remaining--
+      if (this.#remaining === 0 && end !== this.#batchEnd)
+        this.#fail(`${this.#batchEnd - end} bytes behind the last record`)
+
+      const offset = this.#baseOffset + offsetDelta
+      if (offset < this.#startOffset) continue
+      if (offset >= this.#endOffset) {
+        this.#remaining = 0
+        this.#batchAt = bytes.length
+        return false
+      }
+      view.offset = offset
+      view.timestamp = this.#fixedTimestamp ? this.#baseTimestamp : this.#timestamp(timestampDelta)
+      view.buffer = bytes
+      view.keyStart = keyStart
+      view.keyLength = keyLength
+      view.valueStart = valueStart
+      view.valueLength = valueLength
+      return true
+    }
+  }
+
+  /** Opens the next batch that holds wanted records; false behind the last one. */
+  #enterBatch(): boolean {
+    if (this.#failure !== null) throw this.#failure
+    while (this.#batchAt < this.#bytes.length && this.#batchOffset < this.#endOffset) {
+      const bytes = this.#bytes
+      const start = this.#batchAt
+      const end = this.#checkFrame(start)
+      this.#checkCrc(start, end)
+      const attributes = bytes.readInt16BE(start + ATTRIBUTES)
+      const count = bytes.readInt32BE(start + RECORD_COUNT)
+      if (count < 0) this.#fail(`a count of ${count} records`)
+      if (count === 0 && end !== start + HEADER_BYTES) this.#fail('bytes in a batch without records')
+      this.#batchAt = end
+      this.#batchOffset = this.#baseOffset + this.#lastOffsetDelta + 1
+      // A control batch marks the end of a transaction; its offset counts, its records are not for readers.
+      if (count === 0 || (attributes & CONTROL) !== 0 || this.#batchOffset <= this.#startOffset) continue
+      this.#refuseUnsupported(attributes)
+      this.#fixedTimestamp = (attributes & LOG_APPEND_TIME) !== 0
+      this.#baseTimestamp = readInt64(bytes, start + (this.#fixedTimestamp ? MAX_TIMESTAMP : BASE_TIMESTAMP))
+      if (this.#fixedTimestamp && !Number.isSafeInteger(this.#baseTimestamp)) this.#baseTimestamp = NO_TIMESTAMP
+      this.#at = start + HEADER_BYTES
+      this.#batchEnd = end
+      this.#previousDelta = -1
+      this.#remaining = count
+      return true
+    }
+    return false
+  }
+
+  /** Hops from header to header; what they say is believed only once the checksum has been seen. */
+  #offsetBehindAll(): number {
+    const firstOffset = this.#batchOffset
+    let at = 0
+    while (at < this.#bytes.length) {
+      at = this.#checkFrame(at)
+      this.#batchOffset = this.#baseOffset + this.#lastOffsetDelta + 1
+    }
+    const behindAll = this.#batchOffset
+    this.#batchOffset = firstOffset
+    return Math.max(behindAll, this.#startOffset)
+  }
+
+  /** Reads base offset, last delta and length of the batch at `start`; gives its end. */
+  #checkFrame(start: number): number {
+    const bytes = this.#bytes
+    const left = bytes.length - start
+    if (left < HEADER_BYTES) this.#fail(`${left} bytes where a batch header takes ${HEADER_BYTES}`)
+    const magic = bytes.readInt8(start + MAGIC)
+    if (magic !== MAGIC_V2) this.#fail(`magic ${magic}, which is not a record batch of version 2`)
+    const length = bytes.readInt32BE(start + BATCH_LENGTH) + LENGTH_STARTS_AT
+    if (length < HEADER_BYTES || length > left) this.#fail(`a batch of ${length} bytes where ${left} are left`)
+    const baseOffset = readInt64(bytes, start)
+    const lastOffsetDelta = bytes.readInt32BE(start + LAST_OFFSET_DELTA)
+    if (!Number.isSafeInteger(baseOffset + lastOffsetDelta) || baseOffset < 0 || lastOffsetDelta < 0) {
+      this.#fail(`base offset ${baseOffset} with a last offset delta of ${lastOffsetDelta}`)
+    }
+    if (this.#gapless ? baseOffset !== this.#batchOffset : baseOffset < this.#batchOffset) {
+      this.#fail(`base offset ${baseOffset} where ${this.#batchOffset}${this.#gapless ? '' : ' or more'} was due`)
+    }
+    this.#baseOffset = baseOffset
+    this.#lastOffsetDelta = lastOffsetDelta
+    return start + length
+  }
+
+  #checkCrc(start: number, end: number): void {
+    const stored = this.#bytes.readUInt32BE(start + CRC)
+    const actual = crc32c(this.#bytes, start + ATTRIBUTES, end)
+    if (stored !== actual) this.#fail(`CRC-32C ${hex(actual)} where the batch says ${hex(stored)}`)
+  }
+
+  /** Decompression, and leaving out the records of aborted transactions, would start here. */
+  #refuseUnsupported(attributes: number): void {
+    const codec = attributes & COMPRESSION_MASK
+    if (codec !== 0) {
+      const name = COMPRESSION_NAMES[codec] ?? `codec ${codec}`
+      this.#refuse(`is compressed (${name}), which is not supported yet. Write the topic with compression.type=none.`)
+    }
+    if ((attributes & TRANSACTIONAL) !== 0) {
+      this.#refuse('belongs to a transaction, which is not supported yet. Write the topic without transactional.id.')
+    }
+  }
+
+  #refuse(what: string): never {
+    this.#failure = new ConfigurationError(`The batch at ${this.topic}/${this.partition}/${this.#baseOffset} ${what}`, {
+      topic: this.topic,
+      partition: this.partition,
+      offset: this.#baseOffset,
+    })
+    throw this.#failure
+  }
+
+  #skipHeaders(count: number, end: number): void {
+    if (count < 0) this.#fail(`a count of ${count} headers`)
+    for (let index = 0; index < count; index++) {
+      const keyLength = this.#varint(end)
+      if (keyLength < 0) this.#fail(`a header's key of ${keyLength} bytes`)
+      this.#at += keyLength
+      const valueLength = this.#varint(end)
+      if (valueLength < -1) this.#fail(`a header's value of ${valueLength} bytes`)
+      if (valueLength > 0) this.#at += valueLength
+    }
+  }
+
+  #timestamp(delta: number): number {
+    const timestamp = this.#baseTimestamp + delta
+    return Number.isSafeInteger(timestamp) ? timestamp : NO_TIMESTAMP
+  }
+
+  /** A zigzag varint of 32 bits. */
+  #varint(limit: number): number {
+    const first = this.#at < limit ? (this.#bytes[this.#at++] as number) : this.#outOfBytes()
+    if (first < 0x80) return (first >>> 1) ^ -(first & 1)
+    const second = this.#at < limit ? (this.#bytes[this.#at++] as number) : this.#outOfBytes()
+    if (second < 0x80) {
+      const two = (first & 0x7f) | (second << 7)
+      return (two >>> 1) ^ -(two & 1)
+    }
+    let bits = (first & 0x7f) | ((second & 0x7f) << 7)
+    for (let shift = 14; shift <= 28; shift += 7) {
+      const byte = this.#at < limit ? (this.#bytes[this.#at++] as number) : this.#outOfBytes()
+      if (shift === 28 && byte > 0x0f) break
+      bits |= (byte & 0x7f) << shift
+      if (byte < 0x80) return (bits >>> 1) ^ -(bits & 1)
+    }
+    return this.#fail('a varint of more than 32 bits')
+  }
+
+  /** A zigzag varint of 64 bits; infinite where a number cannot hold it exactly. */
+  #varlong(limit: number): number {
+    const first = this.#at < limit ? (this.#bytes[this.#at++] as number) : this.#outOfBytes()
+    if (first < 0x80) return (first >>> 1) ^ -(first & 1)
+    let bits = first & 0x7f
+    let weight = 0x80
+    for (let index = 1; index < 10; index++) {
+      const byte = this.#at < limit ? (this.#bytes[this.#at++] as number) : this.#outOfBytes()
+      if (index === 9 && byte > 1) break
+      bits += (byte & 0x7f) * weight
+      if (byte < 0x80) {
+        if (bits > Number.MAX_SAFE_INTEGER) return Number.POSITIVE_INFINITY
+        return (first & 1) === 0 ? bits / 2 : -(bits + 1) / 2
+      }
+      weight *= 0x80
+    }
+    return this.#fail('a varint of more than 64 bits')
+  }
+
+  #outOfBytes(): never {
+    return this.#fail('a record that runs past its end')
+  }
+
+  #fail(found: string): never {
+    const offset = this.#baseOffset + Math.max(0, this.#previousDelta)
+    this.#remaining = 0
+    this.#failure = new CorruptRecordError(
+      `Broken record batch in ${this.topic}/${this.partition} near offset ${offset}: ${found}. ` +
+        'Nothing of it was handed over as a record; restore the log, or choose to go on behind it.',
+      { topic: this.topic, partition: this.partition, offset },
+    )
+    throw this.#failure
+  }
+}
+
+function readInt64(bytes: Buffer, at: number): number {
+  const high = bytes.readInt32BE(at)
+  const low = bytes.readUInt32BE(at + 4)
+  return high >= -SAFE_HIGH && high < SAFE_HIGH ? high * HIGH + low : Number.POSITIVE_INFINITY
+}
+
+function hex(value: number): string {
+  return value.toString(16).padStart(8, '0')
+}
