@@ -1,9 +1,9 @@
 /** Where an error happened, as far as it is known. */
 export interface ErrorPlace {
-  readonly pipeline?: string
-  readonly topic?: string
-  readonly partition?: number
-  readonly offset?: number
+  declare readonly pipeline?: string
+  declare readonly topic?: string
+  declare readonly partition?: number
+  declare readonly offset?: number
 }
 
 export interface MillraceErrorOptions extends ErrorPlace {
@@ -16,10 +16,10 @@ export interface MillraceErrorOptions extends ErrorPlace {
  */
 export abstract class MillraceError extends Error {
   abstract readonly code: string
-  readonly pipeline?: string
-  readonly topic?: string
-  readonly partition?: number
-  readonly offset?: number
+  declare readonly pipeline?: string
+  declare readonly topic?: string
+  declare readonly partition?: number
+  declare readonly offset?: number
 
   constructor(message: string, options: MillraceErrorOptions = {}) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause })
