@@ -1,9 +1,9 @@
 /** Where an error happened, as far as it is known. */
 export interface ErrorPlace {
-  declare readonly pipeline?: string
-  declare readonly topic?: string
-  declare readonly partition?: number
-  declare readonly offset?: number
+  readonly pipeline?: string
+  readonly topic?: string
+  readonly partition?: number
+  readonly offset?: number
 }
 
 export interface MillraceErrorOptions extends ErrorPlace {
