@@ -1,0 +1,55 @@
+import pg from 'pg'
+
+/** How to reach a database. */
+export interface PostgresConnection {
+  readonly host: string
+  readonly port: number
+  readonly user: string
+  readonly password: string
+  readonly database: string
+}
+
+/** The parts of a connection, or `postgres://user:password@host:port/database?sslmode=…`. */
+export type PostgresAddress = PostgresConnection | { readonly connectionString: string }
+
+export interface PoolOptions {
+  /** Decides which data set the unqualified names of sql/ mean. */
+  readonly schema: string
+  /** Shown in `pg_stat_activity`. */
+  readonly applicationName?: string
+  readonly maxConnections?: number
+  readonly connectTimeoutMs?: number
+  /** The server gives a statement up after this, and the client gives the server up a little later. */
+  readonly statementTimeoutMs?: number
+  /** Sends statements without waiting for the answer of the one before, on the same connection. Excludes COPY. */
+  readonly isPipelined?: boolean
+}
+
+/**
+ * Connections whose search_path is the schema. Every wait on the database is bounded, also one on a server that hangs or a
+ * cable that was cut, and a session that holds locks without going on is ended by the server.
+ */
+export function openPool(address: PostgresAddress, options: PoolOptions): pg.Pool {
+  const statementTimeoutMs = options.statementTimeoutMs ?? 60_000
+  const pool = new pg.Pool({
+    ...address,
+    max: options.maxConnections ?? 4,
+    application_name: options.applicationName ?? 'millrace',
+    connectionTimeoutMillis: options.connectTimeoutMs ?? 5_000,
+    statement_timeout: statementTimeoutMs,
+    query_timeout: statementTimeoutMs + 5_000,
+    // A worker that was stopped in mid-transaction must not keep the next owner of its partition waiting.
+    idle_in_transaction_session_timeout: 10_000,
+    keepAlive: true,
+    options: `-c search_path=${quoteIdentifier(options.schema)} -c timezone=UTC`,
+    pipeline: options.isPipelined ?? false,
+    allowExitOnIdle: true,
+  })
+  // An idle connection that the server closed is no failure of anything: the pool has dropped it and opens another on demand.
+  pool.on('error', () => {})
+  return pool
+}
+
+export function quoteIdentifier(name: string): string {
+  return pg.escapeIdentifier(name)
+}

@@ -1,0 +1,64 @@
+import { ConfigurationError, type ErrorPlace, MillraceError, RetryableError } from '../../runtime/errors.ts'
+
+/** What PostgreSQL says about an error, beyond the message. */
+interface ServerError {
+  readonly message: string
+  readonly code?: string
+  readonly table?: string
+  readonly column?: string
+  readonly constraint?: string
+  readonly detail?: string
+}
+
+// SQLSTATE classes (PostgreSQL manual, appendix A) and single codes after which the same statement may well succeed.
+const passingClasses = new Set(['08', '40', '53', '55', '57', '58', 'XX'])
+const passingCodes = new Set(['25006', '25P02', '25P03', '25P04'])
+
+/**
+ * The error as the runner understands it. Connection lost, timeout, restart, disk full, deadlock: `RetryableError`, which also says that it is
+ * unknown whether the work was stored. Wrong table, column, type, value or password: `ConfigurationError`, since the same
+ * statement fails again. Errors of ours pass through.
+ *
+ * @param doing what was tried, as in "commit checkpoint 120 of realtime trades/3"
+ */
+export function asMillraceError(error: unknown, doing: string, place: ErrorPlace = {}): MillraceError {
+  if (error instanceof MillraceError) return error
+  const options = { ...place, cause: error }
+  const { message, code } = describe(error)
+  const isSqlState = code !== undefined && /^[0-9A-Z]{5}$/.test(code) && !/^E[A-Z]{4}$/.test(code)
+  if (!isSqlState) {
+    return new RetryableError(
+      `could not ${doing}: ${message}; PostgreSQL is not reachable, or did not answer in time`,
+      options,
+    )
+  }
+  if (passingClasses.has(code.slice(0, 2)) || passingCodes.has(code)) {
+    return new RetryableError(`could not ${doing}: ${message} (${code})${remedyOf(code)}`, options)
+  }
+  const { table, column, constraint, detail } = error as ServerError
+  const where = [
+    table === undefined ? null : `table ${table}`,
+    column === undefined ? null : `column ${column}`,
+    constraint === undefined ? null : `constraint ${constraint}`,
+  ].filter((part) => part !== null)
+  const location = where.length === 0 ? '' : `, ${where.join(', ')}`
+  return new ConfigurationError(
+    `could not ${doing}: ${message} (${code}${location})${detail === undefined ? '' : `: ${detail}`}${remedyOf(code)}`,
+    options,
+  )
+}
+
+function describe(error: unknown): { message: string; code: string | undefined } {
+  if (!(error instanceof Error)) return { message: String(error), code: undefined }
+  // Node gives several failed attempts to connect (IPv6, IPv4) as one error without a message.
+  const first = error instanceof AggregateError ? (error.errors[0] as Error | undefined) : undefined
+  return { message: error.message || first?.message || error.name, code: (error as ServerError).code }
+}
+
+function remedyOf(code: string): string {
+  if (code === '53100') return '; the database has no disk space left: free some, then it goes on by itself'
+  if (code === '53300') return '; the database has no connection left: raise max_connections or end other clients'
+  if (code === '42P01' || code === '42703') return '; run `millrace migrate`, or make the table fit its descriptor'
+  if (code === '28P01' || code === '28000') return '; check user and password'
+  return ''
+}

@@ -1,0 +1,133 @@
+import { createHash } from 'node:crypto'
+import { readdirSync, readFileSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
+import type pg from 'pg'
+import { ConfigurationError } from '../../runtime/errors.ts'
+import { quoteIdentifier } from './connection.ts'
+import { asMillraceError } from './errors.ts'
+
+export interface Migration {
+  readonly number: number
+  readonly name: string
+  readonly sql: string
+  readonly sha256: string
+}
+
+// The same relative place from src/sinks/postgres and from dist/sinks/postgres.
+const sqlFolder = new URL('../../../sql/', import.meta.url)
+
+/** The migrations of sql/, in order. The first makes the table that keeps the list of applied ones. */
+export function readMigrations(folder: URL = sqlFolder): readonly Migration[] {
+  const names = readdirSync(folder).filter((name) => /^\d{4}_\w+\.sql$/.test(name))
+  if (names.length === 0) throw new ConfigurationError(`no migrations in ${fileURLToPath(folder)}: reinstall millrace`)
+  return names.sort().map((name) => {
+    const sql = readFileSync(new URL(name, folder), 'utf8')
+    return { number: Number(name.slice(0, 4)), name, sql, sha256: createHash('sha256').update(sql).digest('hex') }
+  })
+}
+
+/**
+ * Brings the schema up to date, each missing migration in a transaction of its own, and gives the names of those applied. Any number of
+ * processes may do so at once. Throws `ConfigurationError` when an applied migration was changed, or the schema is newer than
+ * this program, before anything is touched.
+ */
+export async function migrate(
+  pool: pg.Pool,
+  schema: string,
+  migrations: readonly Migration[] = readMigrations(),
+): Promise<readonly string[]> {
+  if (await isCurrent(pool, schema, migrations)) return []
+  const applied: string[] = []
+  for (const migration of migrations) {
+    if (await applyOne(pool, schema, migration, migrations)) applied.push(migration.name)
+  }
+  return applied
+}
+
+async function applyOne(
+  pool: pg.Pool,
+  schema: string,
+  migration: Migration,
+  known: readonly Migration[],
+): Promise<boolean> {
+  const doing = `apply ${migration.name} to schema ${schema}`
+  const client = await pool.connect().catch((error: unknown) => {
+    throw asMillraceError(error, doing)
+  })
+  try {
+    await client.query('BEGIN')
+    await client.query('SELECT pg_advisory_xact_lock(hashtextextended($1, 0))', [`millrace migrate ${schema}`])
+    await makeSchema(client, schema)
+    await client.query(`SET LOCAL search_path TO ${quoteIdentifier(schema)}`)
+    const isDone = check(await readApplied(client, schema), known, schema).has(migration.number)
+    if (!isDone) {
+      await client.query(migration.sql)
+      await client.query('INSERT INTO migration (number, name, sha256) VALUES ($1, $2, $3)', [
+        migration.number,
+        migration.name,
+        migration.sha256,
+      ])
+    }
+    await client.query('COMMIT')
+    client.release()
+    return !isDone
+  } catch (error) {
+    // The connection is given up with its transaction: what it was in the middle of is not worth finding out.
+    client.release(true)
+    throw asMillraceError(error, doing)
+  }
+}
+
+async function isCurrent(pool: pg.Pool, schema: string, migrations: readonly Migration[]): Promise<boolean> {
+  try {
+    const applied = check(await readApplied(pool, schema), migrations, schema)
+    return migrations.every((migration) => applied.has(migration.number))
+  } catch (error) {
+    throw asMillraceError(error, `read the migrations of schema ${schema}`)
+  }
+}
+
+async function makeSchema(client: pg.ClientBase, schema: string): Promise<void> {
+  // CREATE SCHEMA IF NOT EXISTS wants the right to create even when there is nothing to do.
+  const found = await client.query('SELECT 1 FROM pg_namespace WHERE nspname = $1', [schema])
+  if (found.rowCount === 0) await client.query(`CREATE SCHEMA ${quoteIdentifier(schema)}`)
+}
+
+async function readApplied(
+  client: pg.Pool | pg.ClientBase,
+  schema: string,
+): Promise<ReadonlyMap<number, AppliedMigration>> {
+  const table = `${quoteIdentifier(schema)}.migration`
+  const exists = await client.query<{ found: boolean }>('SELECT to_regclass($1) IS NOT NULL AS found', [table])
+  if (exists.rows[0]?.found !== true) return new Map()
+  const { rows } = await client.query<AppliedMigration>(`SELECT number, name, sha256 FROM ${table}`)
+  return new Map(rows.map((row) => [row.number, row]))
+}
+
+interface AppliedMigration {
+  readonly number: number
+  readonly name: string
+  readonly sha256: string
+}
+
+function check(
+  applied: ReadonlyMap<number, AppliedMigration>,
+  known: readonly Migration[],
+  schema: string,
+): ReadonlyMap<number, AppliedMigration> {
+  for (const { number, name, sha256 } of applied.values()) {
+    const migration = known.find((candidate) => candidate.number === number)
+    if (migration === undefined) {
+      throw new ConfigurationError(
+        `schema ${schema} has migration ${name}, which this millrace does not know: it was migrated by a newer version; use that one`,
+      )
+    }
+    if (migration.sha256 !== sha256) {
+      throw new ConfigurationError(
+        `${name} was changed after it was applied to schema ${schema} (sha256 ${sha256.slice(0, 12)} then, ` +
+          `${migration.sha256.slice(0, 12)} now): restore the file and put the change into a new migration`,
+      )
+    }
+  }
+  return applied
+}

@@ -1,0 +1,82 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { ConfigurationError } from '../../../src/runtime/errors.ts'
+import { quoteIdentifier } from '../../../src/sinks/postgres/connection.ts'
+import { migrate, readMigrations } from '../../../src/sinks/postgres/migrate.ts'
+import { type TestDatabase, testDatabase } from '../../support/postgres.ts'
+
+describe('migrate', () => {
+  let db: TestDatabase
+  const made: string[] = []
+
+  beforeAll(async () => {
+    db = await testDatabase({ isMigrated: false })
+  })
+
+  afterAll(async () => {
+    for (const schema of made) await db.pool.query(`DROP SCHEMA ${quoteIdentifier(schema)} CASCADE`)
+    await db.close()
+  })
+
+  const freshSchema = (name: string) => {
+    const schema = `${db.schema}_${name}`
+    made.push(schema)
+    return schema
+  }
+
+  const tablesOf = async (schema: string) => {
+    const { rows } = await db.pool.query<{ name: string }>(
+      'SELECT tablename AS name FROM pg_tables WHERE schemaname = $1 ORDER BY 1',
+      [schema],
+    )
+    return rows.map((row) => row.name)
+  }
+
+  it('makes the schema with every table, and doing it again changes nothing', async () => {
+    const schema = freshSchema('Again "quoted"')
+    const all = readMigrations().map((migration) => migration.name)
+    expect(await migrate(db.pool, schema)).toEqual(all)
+    expect(await migrate(db.pool, schema)).toEqual([])
+    const tables = await tablesOf(schema)
+    for (const table of ['migration', 'stream_task', 'task_state', 'dead_letter', 'archive_object', 'idle_advance']) {
+      expect(tables).toContain(table)
+    }
+    for (const interval of ['1m', '5m', '15m', '1h', '4h', '1d']) {
+      expect(tables).toContain(`fact_realtime_trades_${interval}`)
+    }
+  })
+
+  it('lets any number of processes start at once', async () => {
+    const schema = freshSchema('together')
+    const results = await Promise.all([1, 2, 3, 4].map(() => migrate(db.pool, schema)))
+    expect(results.flat().sort()).toEqual(readMigrations().map((migration) => migration.name))
+  })
+
+  it('refuses a migration that was changed after it was applied, and names it', async () => {
+    const schema = freshSchema('changed')
+    await migrate(db.pool, schema)
+    const changed = readMigrations().map((migration) =>
+      migration.number === 1 ? { ...migration, sha256: 'f'.repeat(64) } : migration,
+    )
+    const error = await migrate(db.pool, schema, changed).catch((e: unknown) => e)
+    expect(error).toBeInstanceOf(ConfigurationError)
+    expect(String(error)).toContain('0001_runtime.sql was changed after it was applied')
+  })
+
+  it('refuses a schema that a newer version has migrated', async () => {
+    const schema = freshSchema('newer')
+    await migrate(db.pool, schema)
+    const error = await migrate(db.pool, schema, readMigrations().slice(0, -1)).catch((e: unknown) => e)
+    expect(error).toBeInstanceOf(ConfigurationError)
+    expect(String(error)).toContain('newer version')
+  })
+
+  it('leaves nothing of a migration that fails', async () => {
+    const schema = freshSchema('failing')
+    const broken = [
+      ...readMigrations(),
+      { number: 9999, name: '9999_broken.sql', sql: 'CREATE TABLE half (x integer); SELECT nonsense', sha256: 'x' },
+    ]
+    await expect(migrate(db.pool, schema, broken)).rejects.toThrow(/9999_broken.sql/)
+    expect(await tablesOf(schema)).not.toContain('half')
+  })
+})

@@ -1,0 +1,51 @@
+import { randomBytes } from 'node:crypto'
+import { fileURLToPath } from 'node:url'
+import type pg from 'pg'
+import { startOrJoin } from '../../src/embedded/embeddedPostgres.ts'
+import { isPidRunning } from '../../src/embedded/processIdentity.ts'
+import { openPool, type PostgresConnection, quoteIdentifier } from '../../src/sinks/postgres/connection.ts'
+import { migrate } from '../../src/sinks/postgres/migrate.ts'
+
+/** A schema of its own in the real PostgreSQL that all test files share. */
+export interface TestDatabase {
+  readonly connection: PostgresConnection
+  readonly schema: string
+  /** Plain connections whose search_path is the schema. */
+  readonly pool: pg.Pool
+  /** Drops the schema and lets go of the server, which the last user stops. */
+  close(): Promise<void>
+}
+
+// Kept between runs, so that only the first one pays for initdb; joined by every test file, in whichever process it runs.
+const folder = fileURLToPath(new URL('../../.cache/test-postgres', import.meta.url))
+
+/** Use as `const db = await testDatabase()` in `beforeAll` (or at the top of the file) and `db.close()` in `afterAll`. */
+export async function testDatabase(options: { readonly isMigrated?: boolean } = {}): Promise<TestDatabase> {
+  const server = await startOrJoin(folder)
+  const schema = `test_${process.pid}_${randomBytes(4).toString('hex')}`
+  const pool = openPool(server.connection, { schema, applicationName: 'millrace test' })
+  await dropAbandoned(pool)
+  if (options.isMigrated ?? true) await migrate(pool, schema)
+  return {
+    connection: server.connection,
+    schema,
+    pool,
+    async close() {
+      await pool.query(`DROP SCHEMA IF EXISTS ${quoteIdentifier(schema)} CASCADE`)
+      await pool.end()
+      await server.stop()
+    },
+  }
+}
+
+// Runs that were killed leave their schemas behind.
+async function dropAbandoned(pool: pg.Pool): Promise<void> {
+  const { rows } = await pool.query<{ name: string }>(
+    `SELECT nspname AS name FROM pg_namespace WHERE nspname ~ '^test_[0-9]+_'`,
+  )
+  for (const { name } of rows) {
+    if (!isPidRunning(Number(name.split('_')[1]))) {
+      await pool.query(`DROP SCHEMA IF EXISTS ${quoteIdentifier(name)} CASCADE`)
+    }
+  }
+}
