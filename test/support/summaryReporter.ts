@@ -13,8 +13,8 @@ export const summaryReporter = (): Reporter => ({
 })
 
 function count(module: TestModule, counts: { passed: number; failed: number; skipped: number }): void {
-  const failedToLoad = module.errors().length
-  counts.failed += failedToLoad
+  // A file that does not load and a hook that throws fail without a test that does.
+  for (const suite of [module, ...module.children.allSuites()]) counts.failed += suite.errors().length
   for (const test of module.children.allTests()) {
     const { state } = test.result()
     if (state === 'passed') counts.passed++

@@ -1,0 +1,54 @@
+import { execFile } from 'node:child_process'
+import { cpSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join, resolve } from 'node:path'
+
+const root = resolve(import.meta.dirname, '../..')
+
+/** An empty project somewhere else, into which the packed package is installed as its users would. */
+export interface EmptyProject {
+  readonly directory: string
+  /** Runs a program of the project with the Node of this run; gives what it wrote to stdout. */
+  node(...args: readonly string[]): Promise<string>
+  remove(): void
+}
+
+/** Builds and packs this package without touching its own dist/, which other tests may be running from. */
+export async function installIntoEmptyProject(): Promise<EmptyProject> {
+  const work = mkdtempSync(join(tmpdir(), 'millrace-package-'))
+  const staged = join(work, 'staged')
+  mkdirSync(staged)
+  for (const name of ['package.json', 'sql', 'LICENSE', 'README.md', 'CHANGELOG.md']) {
+    cpSync(join(root, name), join(staged, name), { recursive: true })
+  }
+  await run(process.execPath, [join(root, 'scripts/build.ts'), join(staged, 'dist')], root)
+  await npm(work, 'pack', staged, '--ignore-scripts', '--pack-destination', work)
+  const tarball = readdirSync(work).find((name) => name.endsWith('.tgz'))
+  if (tarball === undefined) throw new Error(`npm pack left no tarball in ${work}`)
+
+  const directory = join(work, 'project')
+  mkdirSync(directory)
+  writeFileSync(join(directory, 'package.json'), JSON.stringify({ name: 'empty', private: true, type: 'module' }))
+  await npm(directory, 'install', join(work, tarball), '--no-audit', '--no-fund', '--prefer-offline')
+  return {
+    directory,
+    node: (...args) => run(process.execPath, args, directory),
+    remove: () => rmSync(work, { recursive: true, force: true }),
+  }
+}
+
+async function npm(cwd: string, ...args: readonly string[]): Promise<void> {
+  // What npm hands down to the scripts it runs would point this npm at our own project again.
+  const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('npm_')))
+  await run('npm', args, cwd, env)
+}
+
+/** Gives what the program wrote to stdout; an error carries all that it wrote, because a compiler explains itself there. */
+function run(program: string, args: readonly string[], cwd: string, env = process.env): Promise<string> {
+  return new Promise((resolve, reject) => {
+    execFile(program, [...args], { cwd, env }, (error, stdout, stderr) => {
+      if (error === null) resolve(stdout)
+      else reject(new Error(`${error.message}\n${stdout}${stderr}`, { cause: error }))
+    })
+  })
+}
