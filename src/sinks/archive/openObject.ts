@@ -1,0 +1,121 @@
+import type { ArchivedObject } from '../../runtime/checkpoint.ts'
+import type { RecordView } from '../../runtime/record.ts'
+import { archiveKey, dayOf, isPlausibleTime } from './archiveKey.ts'
+import { type Compression, GzipPieces } from './gzipPieces.ts'
+import { LineBuffer } from './lineBuffer.ts'
+
+const HOUR_MS = 3_600_000
+/** A piece ends with the record that fills it, so where pieces end depends on the records alone. */
+const PIECE_BYTES = 256 * 1024
+
+/** Where an object ends. Part of what makes a replay write the same objects: change it, and the objects from then on differ. */
+export interface ObjectLimits {
+  readonly maxRecords: number
+  /** Of JSON lines, before compression. */
+  readonly maxBytes: number
+}
+
+/** An object to upload: its line of the manifest and its bytes. */
+export interface SealedObject {
+  readonly entry: ArchivedObject
+  readonly body: Buffer
+}
+
+export interface OpenObjectOptions extends ObjectLimits {
+  readonly topic: string
+  readonly partition: number
+  readonly keyPrefix: string
+  readonly compression: Compression
+  readonly onHeld: (bytes: number) => void
+}
+
+/**
+ * The object that records are being added to. It ends when it holds `maxRecords` records or `maxBytes` bytes of lines, and before a
+ * record of a later hour than any in it. A record without a plausible timestamp (before 1970, from 2100 on, or none) never ends
+ * an object by its hour. The object's day is that of its first plausible timestamp, else 1970-01-01.
+ *
+ * Keeps compressed pieces and at most one piece of raw lines, plus those that the thread pool has not compressed yet.
+ */
+export class OpenObject {
+  readonly #options: OpenObjectOptions
+  readonly #lines = new LineBuffer()
+  readonly #gzip: GzipPieces
+  readonly #firstOffset: number
+  #lastOffset: number
+  #records = 0
+  #bytes = 0
+  #lineBytesHeld = 0
+  #latestHour = -1
+  #firstTime: number | null = null
+  #minTimestamp = -1
+  #maxTimestamp = -1
+
+  constructor(options: OpenObjectOptions, firstOffset: number) {
+    this.#options = options
+    this.#firstOffset = firstOffset
+    this.#lastOffset = firstOffset
+    this.#gzip = new GzipPieces(options.compression, options.onHeld)
+  }
+
+  get isFull(): boolean {
+    return this.#records >= this.#options.maxRecords || this.#bytes >= this.#options.maxBytes
+  }
+
+  /** True while pieces are with the thread pool, so that what is held will shrink by itself. */
+  get isCompressing(): boolean {
+    return this.#gzip.isCompressing
+  }
+
+  endsBefore(timestamp: number): boolean {
+    return this.#latestHour >= 0 && isPlausibleTime(timestamp) && Math.floor(timestamp / HOUR_MS) > this.#latestHour
+  }
+
+  append(record: RecordView): void {
+    this.#bytes += this.#lines.append(record)
+    this.#records++
+    this.#lastOffset = record.offset
+    if (isPlausibleTime(record.timestamp)) this.#see(record.timestamp)
+    if (this.#lines.length >= PIECE_BYTES) this.#gzip.add(this.#lines.take())
+    this.#countLines(this.#lines.heldBytes)
+  }
+
+  async seal(): Promise<SealedObject> {
+    if (this.#lines.length > 0) this.#gzip.add(this.#lines.take())
+    this.#countLines(0)
+    const { topic, partition, keyPrefix } = this.#options
+    const symbols = this.#lines.keys()
+    const { body, sha256 } = await this.#gzip.finish()
+    const offsets = { firstOffset: this.#firstOffset, lastOffset: this.#lastOffset }
+    return {
+      body,
+      entry: {
+        key: keyPrefix + archiveKey({ topic, partition, date: dayOf(this.#firstTime), ...offsets }),
+        ...offsets,
+        recordCount: this.#records,
+        sizeBytes: body.length,
+        sha256,
+        minTimestamp: this.#minTimestamp,
+        maxTimestamp: this.#maxTimestamp,
+        symbols,
+      },
+    }
+  }
+
+  #see(timestamp: number): void {
+    if (this.#firstTime === null) {
+      this.#firstTime = timestamp
+      this.#minTimestamp = timestamp
+    }
+    if (timestamp < this.#minTimestamp) this.#minTimestamp = timestamp
+    if (timestamp > this.#maxTimestamp) {
+      this.#maxTimestamp = timestamp
+      this.#latestHour = Math.floor(timestamp / HOUR_MS)
+    }
+  }
+
+  #countLines(held: number): void {
+    if (held === this.#lineBytesHeld) return
+    this.#options.onHeld(held - this.#lineBytesHeld)
+    this.#lineBytesHeld = held
+  }
+}

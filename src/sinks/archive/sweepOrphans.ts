@@ -1,0 +1,37 @@
+import type { ObjectStore } from '../../runtime/objectStore.ts'
+import { parseArchiveKey } from './archiveKey.ts'
+
+export interface SweepOptions {
+  readonly store: ObjectStore
+  readonly topic: string
+  /** Where the archive goes on, per partition, by the committed checkpoints. Read these before the manifest. */
+  readonly nextOffsets: ReadonlyMap<number, number>
+  /** The keys that the manifest has for this topic, of every pipeline that archives it into this store. Read these last. */
+  readonly manifestKeys: ReadonlySet<string>
+  /** The archive's own. */
+  readonly keyPrefix?: string
+  /** Tells what would be deleted, and deletes nothing. */
+  readonly dryRun?: boolean
+}
+
+/**
+ * Deletes objects that no manifest names and none ever will, left over from uploads before a crash, and gives their keys.
+ *
+ * Only what is provably over: an object of this topic that ends below its partition's committed next offset. Those offsets only grow,
+ * so no writer with a right to commit will name such an object again. Everything else stays: objects at or above the next offset
+ * (they may be in the next checkpoint), partitions without a next offset, keys of another form. Reading the offsets before the manifest
+ * matters: an object committed in between is then at or above the offset.
+ */
+export async function sweepOrphans(options: SweepOptions): Promise<string[]> {
+  const { store, topic, nextOffsets, manifestKeys, keyPrefix = '', dryRun = false } = options
+  const orphans: string[] = []
+  for await (const { key } of store.list(`${keyPrefix}topic=${topic}/`)) {
+    const parts = parseArchiveKey(key)
+    if (parts === null || parts.topic !== topic || manifestKeys.has(key)) continue
+    const nextOffset = nextOffsets.get(parts.partition)
+    if (nextOffset === undefined || parts.lastOffset >= nextOffset) continue
+    orphans.push(key)
+    if (!dryRun) await store.delete(key)
+  }
+  return orphans
+}

@@ -1,0 +1,42 @@
+import type { Archive, ArchiveWriter } from '../../../src/runtime/archive.ts'
+import type { Clock } from '../../../src/runtime/clock.ts'
+import { RecordView } from '../../../src/runtime/record.ts'
+import type { ArchivedRecord } from '../../../src/sinks/archive/readArchiveObject.ts'
+
+export const task = { pipeline: 'realtime', topic: 'crypto.trades.raw', partition: 2 } as const
+
+export function record(
+  offset: number,
+  timestamp: number,
+  key: string | Buffer | null,
+  value: string | Buffer | null,
+): ArchivedRecord {
+  const bytes = (of: string | Buffer | null) => (of === null ? null : Buffer.from(of as string))
+  return { offset, timestamp, key: bytes(key), value: bytes(value) }
+}
+
+/** The record as a log would show it: in the middle of a larger buffer. */
+export function viewOf({ offset, timestamp, key, value }: ArchivedRecord): RecordView {
+  const view = new RecordView()
+  view.offset = offset
+  view.timestamp = timestamp
+  view.buffer = Buffer.concat([
+    Buffer.from('before'),
+    key ?? Buffer.alloc(0),
+    value ?? Buffer.alloc(0),
+    Buffer.from('after'),
+  ])
+  view.keyStart = 6
+  view.keyLength = key?.length ?? -1
+  view.valueStart = 6 + (key?.length ?? 0)
+  view.valueLength = value?.length ?? -1
+  return view
+}
+
+export function appendAll(writer: ArchiveWriter, records: readonly ArchivedRecord[]): void {
+  for (const each of records) writer.append(viewOf(each))
+}
+
+export function openAt(archive: Archive, nextOffset: number, clock: Clock): ArchiveWriter {
+  return archive.open(task, nextOffset, clock)
+}
