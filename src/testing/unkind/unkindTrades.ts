@@ -20,6 +20,8 @@ export interface UnkindTradesOptions {
   readonly startMs?: number
   /** Average time between two trades; 2,500 unless told otherwise. */
   readonly averageStepMs?: number
+  /** Repeats and late records right after a halt too, where a reader cannot tell the halt from an absurd time: there the expectation says nothing. */
+  readonly isMerciless?: boolean
 }
 
 /** Where a record stands in its partition, counted from 0. */
@@ -73,6 +75,9 @@ interface Moment {
 
 /** Records that follow a leap of time, so that a reader that wants it confirmed is sure by then. */
 const settledAfter = 16
+
+/** A step of time beyond this may be one that a reader wants confirmed. */
+const leapMs = 50_000
 
 /**
  * Makes trades of several symbols over boundaries of minutes, hours and days and sends them in an unkind way: out of order
@@ -221,7 +226,7 @@ class Lane {
       else punctual.push({ at, arrival: this.#sound(trade, 'counts') })
     }
     // The sort is stable and nothing is more than the bound behind, whatever the draws.
-    const list = punctual.sort((a, b) => a.at - b.at).map(({ arrival }) => arrival)
+    const list = withoutUnsettledTail(punctual.sort((a, b) => a.at - b.at).map(({ arrival }) => arrival))
     for (const trade of delayed) this.#insertDelayed(list, trade)
     this.#insertRepeats(list)
     this.#insertBroken(list)
@@ -254,12 +259,16 @@ class Lane {
     const closed = firstAtOrAfter(list, closedAt)
     const gone = firstAtOrAfter(list, closedAt + allowedLatenessMs)
     if (allowedLatenessMs > 0 && closed < gone && this.#random.chance(0.5)) {
+      const at = this.#random.int(closed + 1, gone)
+      if (!this.#mayInsert(list, at)) return
       this.#counts.corrections++
-      list.splice(this.#random.int(closed + 1, gone), 0, this.#sound(trade, 'counts'))
+      list.splice(at, 0, this.#sound(trade, 'counts'))
     } else if (gone + settledAfter < list.length) {
+      const at = this.#random.int(gone + settledAfter, list.length)
+      if (!this.#mayInsert(list, at)) return
       this.#counts.late++
-      const verdict = this.#random.chance(0.9) ? trade : { ...trade, tradeTime: trade.tradeTime - 400 * 86_400_000 }
-      list.splice(this.#random.int(gone + settledAfter, list.length), 0, this.#sound(verdict, 'dead'))
+      const late = this.#random.chance(0.9) ? trade : { ...trade, tradeTime: trade.tradeTime - 400 * 86_400_000 }
+      list.splice(at, 0, this.#sound(late, 'dead'))
     }
   }
 
@@ -267,15 +276,17 @@ class Lane {
     for (let i = 0; i < list.length; i++) {
       const arrival = list[i] as Arrival
       if (arrival.trade === null || !this.#random.chance(0.06)) continue
-      this.#counts.repeats++
       const distance = this.#random.chance(0.7) ? this.#random.int(1, 12) : this.#random.int(1, list.length - i)
-      list.splice(Math.min(i + distance, list.length), 0, {
-        ...arrival,
-        time: null,
-        verdict: 'perhaps-dead',
-        trade: null,
-      })
+      const at = Math.min(i + distance, list.length)
+      if (!this.#mayInsert(list, at)) continue
+      this.#counts.repeats++
+      list.splice(at, 0, { ...arrival, time: null, verdict: 'perhaps-dead', trade: null })
     }
+  }
+
+  /** Whether a record from before may come here without speaking against a leap of time that is still being confirmed. */
+  #mayInsert(list: readonly Arrival[], at: number): boolean {
+    return this.#options.isMerciless === true || !isSettling(list.slice(0, at))
   }
 
   #insertBroken(list: Arrival[]): void {
@@ -307,12 +318,29 @@ class Lane {
   }
 }
 
+/** Whether time has leapt, or begun, within the last few arrivals. */
+function isSettling(before: readonly Arrival[]): boolean {
+  const times: number[] = []
+  for (let i = before.length - 1; i >= 0 && times.length < 8; i--) {
+    const { time, verdict } = before[i] as Arrival
+    if (time !== null && verdict !== 'dead') times.push(time)
+  }
+  return times.length < 8 || times.some((time, i) => i > 0 && (times[i - 1] as number) - time > leapMs)
+}
+
+/** Without the records after a leap that are too few for a reader to believe it. */
+function withoutUnsettledTail(list: readonly Arrival[]): Arrival[] {
+  let end = list.length
+  while (end > 0 && isSettling(list.slice(0, end))) end--
+  return list.slice(0, end)
+}
+
 /** No leap, true or absurd, anywhere in the stretch. */
 function isCalm(stretch: readonly Arrival[]): boolean {
   const times = stretch.flatMap(({ time, verdict }) =>
     time === null || (verdict === 'dead' && !Number.isNaN(time)) ? [] : [time],
   )
-  return times.every((time, i) => i === 0 || Math.abs(time - (times[i - 1] as number)) < 50_000)
+  return times.every((time, i) => i === 0 || Math.abs(time - (times[i - 1] as number)) < leapMs)
 }
 
 /** Index of the first arrival after which the reader has seen the given time or a later one; the length when it never does. */

@@ -1,0 +1,73 @@
+import type { DeadLetter } from '../../runtime/checkpoint.ts'
+import type { Table } from '../../runtime/table.ts'
+import { rowText } from './tableRows.ts'
+
+/** What `finish` found. */
+export interface Findings {
+  readonly open: readonly { readonly name: string; readonly until: number }[]
+  readonly watermark: number | null
+  readonly unreachedCrashes: readonly number[]
+  readonly pushed: number
+  readonly letters: readonly DeadLetter[]
+  readonly differences: readonly string[]
+}
+
+const shownAtMost = 10
+
+/** The findings as a table for a human, or null when there are none. */
+export function findingsText(pipeline: string, findings: Findings): string | null {
+  const lines = [
+    ...findings.differences.map((difference) => `differs  ${difference}`),
+    ...findings.open.map(({ name, until }) => `open     ${name}: ${openText(until, findings.watermark)}`),
+    ...findings.unreachedCrashes.map(
+      (offset) => `crash    after offset ${offset} was never reached: ${findings.pushed} records were pushed`,
+    ),
+    ...findings.letters.slice(0, shownAtMost).map((letter) => {
+      return `letter   offset ${letter.offset}, ${letter.operator}: ${letter.reason}: ${letter.detail}`
+    }),
+  ]
+  if (findings.letters.length > shownAtMost) lines.push(`letter   and ${findings.letters.length - shownAtMost} more`)
+  if (lines.length === 0) return null
+  const advice = [
+    ...(findings.differences.length > 0
+      ? ['"differs" means state that is not saved, or a result that depends on when a checkpoint falls.']
+      : []),
+    ...(findings.open.length > 0
+      ? ['"open" closes by a later record, by advanceTo or by closeOpen(); finish({ mayBeOpen: true }) leaves it.']
+      : []),
+    ...(findings.letters.length > 0 ? ['"letter" is accepted by looking at deadLetters() in the test.'] : []),
+  ]
+  return [`pipeline ${pipeline} is not finished:`, ...lines.map((line) => `  ${line}`), ...advice].join('\n')
+}
+
+function openText(until: number, watermark: number | null): string {
+  const at = new Date(until).toISOString()
+  if (watermark === null) return `waits for the watermark to reach ${at}; no record has moved it yet`
+  return `the watermark is ${until - watermark} ms short of ${at}`
+}
+
+/** The rows that only one of both runs has. */
+export function describeDifference(
+  name: string,
+  table: Table<never>,
+  restored: readonly unknown[],
+  plain: readonly unknown[],
+): string[] {
+  const left = multiset(table, restored)
+  const right = multiset(table, plain)
+  const lines: string[] = []
+  for (const [text, count] of left)
+    if (count > (right.get(text) ?? 0)) lines.push(`${name}: only when restored: ${text}`)
+  for (const [text, count] of right)
+    if (count > (left.get(text) ?? 0)) lines.push(`${name}: only uninterrupted: ${text}`)
+  return lines.slice(0, shownAtMost)
+}
+
+function multiset(table: Table<never>, rows: readonly unknown[]): Map<string, number> {
+  const counts = new Map<string, number>()
+  for (const row of rows) {
+    const text = rowText(table, row)
+    counts.set(text, (counts.get(text) ?? 0) + 1)
+  }
+  return counts
+}

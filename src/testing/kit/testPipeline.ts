@@ -1,0 +1,248 @@
+import type { DeadLetter, SavedCheckpoint, StateFrame } from '../../runtime/checkpoint.ts'
+import { ConfigurationError } from '../../runtime/errors.ts'
+import type { Outlet } from '../../runtime/outlet.ts'
+import type { Outlets, Pipeline } from '../../runtime/pipeline.ts'
+import { RecordView } from '../../runtime/record.ts'
+import type { StreamTask } from '../../runtime/streamTask.ts'
+import type { Table } from '../../runtime/table.ts'
+import { describeDifference, type Findings, findingsText } from './findings.ts'
+import { TableRows } from './tableRows.ts'
+import { poisoned, watchedTask } from './watchedTask.ts'
+
+/** A record of the test: text as it is, anything else that is not bytes as JSON. */
+export interface TestRecord {
+  readonly value: unknown
+  readonly key?: string | null
+  /** ms UTC; none unless told. */
+  readonly timestamp?: number
+}
+
+export interface TestPipelineOptions {
+  /**
+   * After how many records the state is saved, turned into bytes and restored into a new task; after each one unless told otherwise. State
+   * that an operator forgets to save shows up as a wrong row, without a crash schedule.
+   */
+  readonly restoreEvery?: 'record' | number
+  /** Offsets after which the task is lost together with everything since its last checkpoint, which is then pushed again. */
+  readonly crashAt?: readonly number[]
+  /** Processing time at the start, ms UTC: only provisional results see it. */
+  readonly startMs?: number
+}
+
+export type RowOf<O> = O extends Outlet<infer Row> ? Row : never
+
+export interface FinishOptions {
+  /** Windows and other things that wait for time may be left open. */
+  readonly mayBeOpen?: boolean
+}
+
+/**
+ * Runs one partition of a pipeline in a test, synchronously, and against itself: beside the task that is saved and restored
+ * all the time (and crashes where told), the same records go through one that is never interrupted. `finish` compares both.
+ *
+ * While a record is pushed the wall clock, chance and timers are poisoned; the error names the operator that asked.
+ */
+export function testPipeline<const O extends Outlets>(
+  pipeline: Pipeline<O>,
+  options: TestPipelineOptions = {},
+): TestRun<O> {
+  return new TestRun(pipeline, options)
+}
+
+export class TestRun<O extends Outlets> {
+  readonly #pipeline: Pipeline<O>
+  readonly #restoreEvery: number
+  readonly #crashAt: Set<number>
+  readonly #tables = new Map<string, Table<never>>()
+  readonly #steps: ((task: StreamTask) => void)[] = []
+  readonly #committed = new TableRows()
+  readonly #plainRows = new TableRows()
+  readonly #plain: StreamTask
+  #plainLetters: DeadLetter[] = []
+  #task: StreamTask
+  #saved: SavedCheckpoint | null = null
+  #savedStep = 0
+  #letters: DeadLetter[] = []
+  #isLetterSeen = false
+  #offset = 0
+  #now: number
+
+  constructor(pipeline: Pipeline<O>, options: TestPipelineOptions) {
+    const every = options.restoreEvery ?? 'record'
+    this.#restoreEvery = every === 'record' ? 1 : every
+    if (!(Number.isInteger(this.#restoreEvery) && this.#restoreEvery > 0)) {
+      throw new ConfigurationError(`testPipeline: restoreEvery must be 'record' or a positive integer, got ${every}`)
+    }
+    this.#crashAt = new Set(options.crashAt ?? [])
+    this.#now = options.startMs ?? 0
+    // The task's own build runs again at each restore; the tables are the same each time.
+    this.#pipeline = {
+      ...pipeline,
+      build: (records) => {
+        const outlets = pipeline.build(records)
+        for (const [name, outlet] of Object.entries(outlets)) this.#tables.set(name, outlet.table as Table<never>)
+        return outlets
+      },
+    }
+    this.#task = watchedTask(this.#pipeline as Pipeline, null, 0)
+    this.#plain = watchedTask(this.#pipeline as Pipeline, null, 0)
+  }
+
+  /** No record at or before this event time is expected any more, ms UTC; null before the first. */
+  get watermark(): number | null {
+    const { watermark } = this.#task.time
+    return Number.isFinite(watermark) ? watermark : null
+  }
+
+  /** Pushes records, one after the other. */
+  push(...records: readonly TestRecord[]): void {
+    for (const record of records) {
+      const offset = this.#offset++
+      const view = viewOf(record, offset)
+      this.#step((task) => task.push(view))
+      if (this.#crashAt.delete(offset)) this.crash()
+      else if ((offset + 1) % this.#restoreEvery === 0) this.checkpoint()
+    }
+  }
+
+  /** Pushes values as JSON, without key and timestamp. */
+  pushValues(...values: readonly unknown[]): void {
+    this.push(...values.map((value) => ({ value })))
+  }
+
+  /** Moves the watermark without a record, as a recorded idle advance does. */
+  advanceTo(eventTime: number): void {
+    this.#step((task) => task.advanceIdle(eventTime))
+  }
+
+  /** Lets processing time pass, which only provisional results at the next checkpoint see. */
+  passTime(ms: number): void {
+    this.#now += ms
+  }
+
+  /** Fires everything that is still open, as at the end of a tape. */
+  closeOpen(): void {
+    this.#step((task) => task.closeOpen())
+    this.checkpoint()
+  }
+
+  /** Waits for asynchronous work of the graph (`mapAsync`) in both tasks. */
+  async settle(): Promise<void> {
+    await this.#task.settle()
+    await this.#plain.settle()
+    this.checkpoint()
+  }
+
+  /** Commits what has come together and goes on in a new task, restored from the bytes of the checkpoint. */
+  checkpoint(): void {
+    // A cut must wait for asynchronous work; the next checkpoint takes it in.
+    if (!this.#task.isSettled) return
+    const cut = poisoned(() => this.#task.cut({ now: this.#now, isFinal: false }))
+    this.#committed.apply(cut.writes)
+    this.#letters.push(...cut.deadLetters)
+    const frames = cut.state.kind === 'base' ? [] : (this.#saved?.state ?? [])
+    this.#saved = {
+      nextOffset: cut.nextOffset,
+      watermark: cut.watermark,
+      archiveNextOffset: null,
+      state: [...frames, throughBytes(cut.state)],
+    }
+    this.#savedStep = this.#steps.length
+    this.#restore()
+  }
+
+  /** Loses the task with everything since its last checkpoint, restores it and pushes the same records again. */
+  crash(): void {
+    this.#restore()
+    for (const step of this.#steps.slice(this.#savedStep)) poisoned(() => step(this.#task))
+  }
+
+  /** What the outlet's table holds: newest revisions by key, or all rows of a table that is only added to. */
+  rows<N extends keyof O & string>(name: N): RowOf<O[N]>[] {
+    this.checkpoint()
+    return this.#committed.rows(this.#tableOf(name)) as RowOf<O[N]>[]
+  }
+
+  /** Everything set aside so far. `finish` complains about dead letters that were never looked at. */
+  deadLetters(): readonly DeadLetter[] {
+    this.checkpoint()
+    this.#isLetterSeen = true
+    return this.#letters
+  }
+
+  /**
+   * Ends the test. Throws, with a table, where the interrupted run differs from the uninterrupted one, something is still open,
+   * a crash was never reached, or there are dead letters that the test has not looked at.
+   */
+  finish(options: FinishOptions = {}): void {
+    // Provisional results come at most once in a while; an hour later everything that is open shows itself.
+    this.passTime(3_600_000)
+    this.checkpoint()
+    const cut = poisoned(() => this.#plain.cut({ now: this.#now, isFinal: false }))
+    this.#plainRows.apply(cut.writes)
+    this.#plainLetters.push(...cut.deadLetters)
+    const findings: Findings = {
+      open: options.mayBeOpen === true ? [] : this.#task.openOperators(),
+      watermark: this.watermark,
+      unreachedCrashes: [...this.#crashAt],
+      pushed: this.#offset,
+      letters: this.#isLetterSeen ? [] : this.#letters,
+      differences: this.#differences(),
+    }
+    const text = findingsText(this.#pipeline.name, findings)
+    if (text !== null) throw new Error(text)
+  }
+
+  #differences(): string[] {
+    const tables = [...this.#tables].flatMap(([name, table]) =>
+      describeDifference(name, table, this.#committed.rows(table), this.#plainRows.rows(table)),
+    )
+    const [restored, plain] = [this.#letters, this.#plainLetters].map((letters) =>
+      letters.map(({ offset, operator, ordinal, reason }) => `${offset} ${operator} ${ordinal} ${reason}`).sort(),
+    )
+    const isSame = JSON.stringify(restored) === JSON.stringify(plain)
+    return isSame
+      ? tables
+      : [...tables, `dead letters: [${restored?.join('; ')}], uninterrupted: [${plain?.join('; ')}]`]
+  }
+
+  #step(act: (task: StreamTask) => void): void {
+    this.#steps.push(act)
+    poisoned(() => act(this.#plain))
+    poisoned(() => act(this.#task))
+  }
+
+  #restore(): void {
+    this.#task = watchedTask(this.#pipeline as Pipeline, this.#saved, 0)
+  }
+
+  #tableOf(name: string): Table<never> {
+    const table = this.#tables.get(name)
+    if (table !== undefined) return table
+    throw new ConfigurationError(
+      `pipeline ${this.#pipeline.name} has no outlet ${name}; it has ${[...this.#tables.keys()].join(', ')}`,
+    )
+  }
+}
+
+function viewOf(record: TestRecord, offset: number): RecordView {
+  const { value } = record
+  const bytes =
+    value === null || value === undefined || value instanceof Uint8Array
+      ? value
+      : Buffer.from(typeof value === 'string' ? value : JSON.stringify(value))
+  const key = record.key === null || record.key === undefined ? null : Buffer.from(record.key)
+  const view = new RecordView()
+  view.offset = offset
+  view.timestamp = record.timestamp ?? -1
+  view.buffer = Buffer.concat([key ?? Buffer.alloc(0), bytes ?? Buffer.alloc(0)])
+  view.keyLength = key?.length ?? -1
+  view.valueStart = key?.length ?? 0
+  view.valueLength = bytes?.length ?? -1
+  return view
+}
+
+/** What a store does to a frame: text to bytes and back, so that nothing of the living state is shared. */
+function throughBytes(frame: StateFrame): StateFrame {
+  return { kind: frame.kind, body: Buffer.from(frame.body, 'utf8').toString('utf8') }
+}
