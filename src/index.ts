@@ -1,0 +1,35 @@
+export type { Candle } from './market/candle.ts'
+export {
+  addFixed8,
+  divideHalfEven,
+  type Fixed8,
+  type Fixed16,
+  formatFixed,
+  ProductSum,
+  parseFixed8,
+  subFixed8,
+  toFixed8,
+} from './market/decimal.ts'
+export { type Interval, intervalMs, intervals } from './market/interval.ts'
+export type { Heartbeat, Market, MarketEvent, Trade } from './market/trade.ts'
+export { type AggregateWindowOptions, aggregateWindow } from './operators/aggregateWindow.ts'
+export { type BatchFlushOptions, batchFlush } from './operators/batchFlush.ts'
+export { type DecodeOptions, decode } from './operators/decode.ts'
+export { type DedupeByRanges, type DedupeBySet, dedupe } from './operators/dedupe.ts'
+export { type EventTimeOptions, eventTime } from './operators/eventTime.ts'
+export type { Fired } from './operators/foldWindows.ts'
+export { type MapAsyncOptions, mapAsync } from './operators/mapAsync.ts'
+export { type OhlcvOptions, ohlcv, type TradeForOhlcv } from './operators/ohlcv.ts'
+export { type RollupOptions, rollup } from './operators/rollup.ts'
+export { type TumblingWindowOptions, tumblingWindow } from './operators/tumblingWindow.ts'
+export type { Window, WindowClosed, WindowElement, WindowOver, WindowValue } from './operators/window.ts'
+export { type Codec, Rejection } from './runtime/codec.ts'
+export * from './runtime/errors.ts'
+export type { Json } from './runtime/json.ts'
+export type { KeyedState, StateCodec } from './runtime/keyedState.ts'
+export { definePipeline, type Pipeline } from './runtime/pipeline.ts'
+export { plainState } from './runtime/plainState.ts'
+export { RecordView } from './runtime/record.ts'
+export { type Logic, type OperatorSpec, type Output, type Restored, stateful } from './runtime/stateful.ts'
+export type { AppendTable, Column, ColumnType, ColumnValue, Table, UpsertTable } from './runtime/table.ts'
+export { toPostgres } from './sinks/toPostgres.ts'

@@ -1,0 +1,55 @@
+import type { OperatorFunction } from 'rxjs'
+import { ConfigurationError } from '../runtime/errors.ts'
+import { stateful } from '../runtime/stateful.ts'
+
+export interface BatchFlushOptions<T> {
+  /** Unique in a pipeline; `batchFlush` if left out. */
+  readonly name?: string
+  /** A batch is full with this many values. */
+  readonly maxCount: number
+  /** A batch is full once its values come to this many bytes, by `bytesOf`. */
+  readonly maxBytes?: number
+  /** Needed with `maxBytes`. */
+  readonly bytesOf?: (value: T) => number
+}
+
+/**
+ * Gathers values into batches, in order: by count, by bytes, and at each checkpoint cut and the end of the input whatever there is.
+ *
+ * Keeps one batch, bounded by `maxCount` and `maxBytes` plus one value. A batch never spans a checkpoint, so it is no state and a crash loses none.
+ * Where batches end depends on where cuts fall; what is in them, and its order, does not.
+ * @throws ConfigurationError on options out of range
+ */
+export function batchFlush<T>(options: BatchFlushOptions<T>): OperatorFunction<T, readonly T[]> {
+  const { name = 'batchFlush', maxCount, maxBytes, bytesOf } = options
+  if (!Number.isSafeInteger(maxCount) || maxCount < 1) {
+    throw new ConfigurationError(`${name}: maxCount must be a positive integer, got ${maxCount}`)
+  }
+  if (maxBytes !== undefined && !(maxBytes > 0))
+    throw new ConfigurationError(`${name}: maxBytes must be positive, got ${maxBytes}`)
+  if ((maxBytes === undefined) !== (bytesOf === undefined)) {
+    throw new ConfigurationError(`${name}: maxBytes and bytesOf are given together`)
+  }
+  return stateful<T, readonly T[]>({ name }, (_restored, out) => {
+    let batch: T[] = []
+    let bytes = 0
+
+    function flush(): void {
+      if (batch.length === 0) return
+      const full = batch
+      batch = []
+      bytes = 0
+      out.emit(full)
+    }
+
+    return {
+      onValue(value) {
+        batch.push(value)
+        if (bytesOf !== undefined) bytes += bytesOf(value)
+        if (batch.length >= maxCount || (maxBytes !== undefined && bytes >= maxBytes)) flush()
+      },
+      onCut: flush,
+      onComplete: flush,
+    }
+  })
+}

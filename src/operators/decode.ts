@@ -1,0 +1,26 @@
+import type { OperatorFunction } from 'rxjs'
+import { type Codec, Rejection } from '../runtime/codec.ts'
+import type { RecordView } from '../runtime/record.ts'
+import { type OperatorSpec, stateful } from '../runtime/stateful.ts'
+
+export interface DecodeOptions {
+  /** Names the operator in dead letters; `decode` if left out. */
+  readonly name?: string
+  /** Outside a task: receives what cannot be decoded. */
+  readonly onReject?: OperatorSpec['onReject']
+}
+
+/**
+ * Passes the value that the codec makes of each record's bytes.
+ *
+ * A record that the codec rejects becomes a dead letter with its reason; one that holds nothing for the pipeline is passed over. Keeps nothing.
+ */
+export function decode<T>(codec: Codec<T>, options: DecodeOptions = {}): OperatorFunction<RecordView, T> {
+  return stateful({ name: options.name ?? 'decode', onReject: options.onReject }, (_restored, out) => ({
+    onValue(record) {
+      const value = codec.decode(record)
+      if (value instanceof Rejection) out.reject(value.reason, value.detail)
+      else if (value !== undefined) out.emit(value)
+    },
+  }))
+}

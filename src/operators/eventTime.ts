@@ -1,0 +1,103 @@
+import type { MonoTypeOperatorFunction } from 'rxjs'
+import { ConfigurationError } from '../runtime/errors.ts'
+import type { StateCodec } from '../runtime/keyedState.ts'
+import { plainState } from '../runtime/plainState.ts'
+import { type OperatorSpec, stateful } from '../runtime/stateful.ts'
+import { enterTime, leaveTime } from '../runtime/timeDomain.ts'
+import { type HeldValue, LeapGuard } from './leapGuard.ts'
+
+export interface EventTimeOptions<T> {
+  /** When the value happened: ms UTC, a whole number. */
+  readonly of: (value: T) => number
+  /** How far the watermark trails the newest value. A value may arrive this much after a newer one and still find its window open. */
+  readonly maxOutOfOrdernessMs: number
+  /**
+   * The furthest that one value may pull time ahead of the newest one before. A value beyond is held back until the data decide: it is let through when
+   * `confirmations` values in all have come as far, and set aside as `time-leap` when as many have come from before it. So one absurd time
+   * closes no window, while the end of a halt passes. Without it every value is believed.
+   */
+  readonly maxAdvanceMs?: number
+  /** 3 if left out. */
+  readonly confirmations?: number
+  /** How held values are saved; plain values need none. */
+  readonly state?: StateCodec<T>
+  readonly name?: string
+  /** Outside a task: receives what is set aside. */
+  readonly onReject?: OperatorSpec['onReject']
+}
+
+/**
+ * Passes every value on and moves time by it, for all operators below: the watermark is the newest event time, less the bound, less 1 ms.
+ *
+ * Time moves after the value has been passed on, from data only, and never goes back. Keeps the newest time and, with `maxAdvanceMs`, at most
+ * 2 × `confirmations` values that are held back. At the end of the input outside a task, all windows below close.
+ * A value without a whole-number time is set aside as `no-event-time`.
+ * @throws ConfigurationError on options out of range
+ */
+export function eventTime<T>(options: EventTimeOptions<T>): MonoTypeOperatorFunction<T> {
+  const { of, maxOutOfOrdernessMs, maxAdvanceMs, confirmations = 3 } = options
+  const name = options.name ?? 'eventTime'
+  const codec = options.state ?? plainState<T>()
+  if (!Number.isSafeInteger(maxOutOfOrdernessMs) || maxOutOfOrdernessMs < 0) {
+    throw new ConfigurationError(
+      `${name}: maxOutOfOrdernessMs must be a whole number from 0, got ${maxOutOfOrdernessMs}`,
+    )
+  }
+  if (maxAdvanceMs !== undefined && !(Number.isSafeInteger(maxAdvanceMs) && maxAdvanceMs > 0)) {
+    throw new ConfigurationError(`${name}: maxAdvanceMs must be a positive whole number, got ${maxAdvanceMs}`)
+  }
+  if (!Number.isSafeInteger(confirmations) || confirmations < 1) {
+    throw new ConfigurationError(`${name}: confirmations must be a positive whole number, got ${confirmations}`)
+  }
+  const shape = { maxOutOfOrdernessMs, maxAdvanceMs: maxAdvanceMs ?? null, confirmations }
+  return stateful<T, T>({ name, shape, ownsTime: true, onReject: options.onReject }, (restored, out) => {
+    const time = out.time()
+    const guard =
+      maxAdvanceMs === undefined
+        ? null
+        : new LeapGuard<T>({ maxOutOfOrdernessMs, maxAdvanceMs, confirmations, codec }, restored.snapshot)
+
+    function pass(value: T, at: number): void {
+      const before = enterTime(time)
+      time.valueTime = at
+      try {
+        out.emit(value)
+        const watermark = at - maxOutOfOrdernessMs - 1
+        if (watermark > time.watermark) time.advance(watermark)
+      } finally {
+        time.valueTime = Number.NaN
+        leaveTime(before)
+      }
+    }
+
+    function settle(decided: readonly HeldValue<T>[]): void {
+      for (const held of decided) {
+        if (held.isAccepted) out.during(held.origin, () => pass(held.value, held.time))
+        else out.reject('time-leap', held.explain(), held.origin)
+      }
+    }
+
+    return {
+      onValue(value) {
+        const at = of(value)
+        if (!Number.isSafeInteger(at)) {
+          out.reject('no-event-time', `its event time is ${at}, not a whole number of ms`)
+          return
+        }
+        if (guard === null || (guard.isQuiet && guard.reaches(at))) return pass(value, at)
+        settle(guard.witness(at))
+        if (guard.reaches(at)) pass(value, at)
+        else guard.hold(value, at, out.origin())
+      },
+      onComplete() {
+        if (guard !== null) settle(guard.end())
+        if (!out.isInTask) {
+          const before = enterTime(time)
+          time.advance(Number.POSITIVE_INFINITY)
+          leaveTime(before)
+        }
+      },
+      ...(guard === null ? {} : { snapshot: () => guard.snapshot() }),
+    }
+  })
+}

@@ -1,0 +1,132 @@
+import type { OperatorFunction } from 'rxjs'
+import { ConfigurationError } from '../runtime/errors.ts'
+import type { Json } from '../runtime/json.ts'
+import type { KeyedState, StateCodec } from '../runtime/keyedState.ts'
+import { type OperatorSpec, stateful } from '../runtime/stateful.ts'
+import { type Window, type WindowElement, windowId } from './window.ts'
+
+/** How a result came about. */
+export interface Fired {
+  /** False for a provisional result, made at a checkpoint cut of the values so far. */
+  readonly isClosed: boolean
+  /** 0 while provisional, 1 at the first fire, one more with each correction. */
+  readonly revision: number
+}
+
+/** What to compute over a window. */
+export interface Fold<T, A, R> {
+  create(first: T): A
+  /** The accumulator with the value in it, the first value included: a new one, or the same one changed. */
+  add(accumulator: A, value: T, window: Window): A
+  /** Must not hand out the accumulator itself. `preview` is a provisional value that did not enter it. */
+  result(accumulator: A | undefined, window: Window, fired: Fired, preview: T | undefined): R
+  readonly state: StateCodec<A>
+}
+
+interface Held<A> {
+  readonly window: Window
+  accumulator: A
+  hasFired: boolean
+  /** False while a provisional result is due. */
+  isShown: boolean
+}
+
+export interface FoldOptions {
+  readonly spec: OperatorSpec
+  /** Least processing time between two provisional results; undefined for none. */
+  readonly provisionalEveryMs: number | undefined
+}
+
+/**
+ * Folds the values of each window and emits the result whenever the window fires: the mechanics behind `aggregateWindow`, `ohlcv` and `rollup`.
+ *
+ * Keeps one accumulator a window until the window is over. With `provisionalEveryMs`, a cut emits a provisional result for each window that changed since
+ * the last one; at a final cut whatever the time. Nothing is lost over a restore: every window then counts as changed.
+ */
+export function foldWindows<T, A, R>(options: FoldOptions, fold: Fold<T, A, R>): OperatorFunction<WindowElement<T>, R> {
+  const { spec, provisionalEveryMs } = options
+  if (provisionalEveryMs !== undefined && !(provisionalEveryMs >= 0)) {
+    throw new ConfigurationError(`${spec.name}: provisionalEveryMs must not be negative, got ${provisionalEveryMs}`)
+  }
+  return stateful<WindowElement<T>, R>(spec, (restored, out) => {
+    const state: KeyedState<Held<A>> = restored.keyed(heldCodec(fold.state))
+    const previews = new Map<string, { readonly window: Window; readonly value: T }>()
+    const unshown: Held<A>[] = []
+    for (const [, held] of state.entries()) if (!held.hasFired) unshown.push(held)
+    let shownAt = Number.NEGATIVE_INFINITY
+
+    function add(window: Window, value: T): void {
+      let held = state.update(window.id)
+      if (held === undefined) {
+        held = { window, accumulator: fold.create(value), hasFired: false, isShown: true }
+        state.set(window.id, held)
+      }
+      held.accumulator = fold.add(held.accumulator, value, window)
+      if (held.isShown && !held.hasFired) {
+        held.isShown = false
+        if (provisionalEveryMs !== undefined) unshown.push(held)
+      }
+    }
+
+    function show(window: Window, accumulator: A | undefined, preview: T | undefined): void {
+      const result = fold.result(accumulator, window, { isClosed: false, revision: 0 }, preview)
+      out.emitAt(window.end - 1, result)
+    }
+
+    return {
+      onValue(element) {
+        const { window } = element
+        if (element.closed === false) {
+          if (element.isProvisional) previews.set(window.id, { window, value: element.value })
+          else {
+            add(window, element.value)
+            if (previews.size > 0) previews.delete(window.id)
+          }
+        } else if (element.closed === true) {
+          const held = state.update(window.id)
+          if (held === undefined) return
+          held.hasFired = true
+          held.isShown = true
+          previews.delete(window.id)
+          out.emit(fold.result(held.accumulator, window, { isClosed: true, revision: element.revision }, undefined))
+        } else {
+          state.delete(window.id)
+          previews.delete(window.id)
+        }
+      },
+      onCut(cut) {
+        if (provisionalEveryMs === undefined) return
+        if (!cut.isFinal && cut.now - shownAt < provisionalEveryMs) return
+        shownAt = cut.now
+        for (const held of unshown) {
+          if (held.isShown) continue
+          held.isShown = true
+          if (!previews.has(held.window.id)) show(held.window, held.accumulator, undefined)
+        }
+        unshown.length = 0
+        for (const [id, { window, value }] of previews) show(window, state.get(id)?.accumulator, value)
+        previews.clear()
+      },
+    }
+  })
+}
+
+type SavedHeld = readonly [name: string, key: string, start: number, end: number, hasFired: boolean, accumulator: Json]
+
+function heldCodec<A>(codec: StateCodec<A>): StateCodec<Held<A>> {
+  return {
+    encode: ({ window, accumulator, hasFired }) => [
+      window.name,
+      window.key,
+      window.start,
+      window.end,
+      hasFired,
+      codec.encode(accumulator),
+    ],
+    decode: (saved) => {
+      const [name, key, start, end, hasFired, accumulator] = saved as unknown as SavedHeld
+      const window = { name, key, start, end, id: windowId(key, start) }
+      return { window, accumulator: codec.decode(accumulator), hasFired, isShown: hasFired }
+    },
+  }
+}

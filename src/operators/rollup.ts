@@ -1,0 +1,69 @@
+import type { OperatorFunction } from 'rxjs'
+import type { Candle } from '../market/candle.ts'
+import { addFixed8, vwap } from '../market/decimal.ts'
+import type { Interval } from '../market/interval.ts'
+import { plainState } from '../runtime/plainState.ts'
+import { type Fired, foldWindows } from './foldWindows.ts'
+import type { Window, WindowElement } from './window.ts'
+
+export interface RollupOptions {
+  /** Unique in a pipeline; `rollup` if left out. */
+  readonly name?: string
+  /** Emits the open candles at checkpoint cuts, each at most once in this time (ms). None if left out. */
+  readonly provisionalEveryMs?: number
+}
+
+/**
+ * Makes one candle of the shorter candles in each window; the window's name is the new interval.
+ *
+ * A corrected candle replaces its older revision, so a correction goes on upwards. Provisional candles only enter provisional results. Keeps the
+ * shorter candles of each open window (five for 1m to 5m), until its allowed lateness is over; they are part of the checkpoint.
+ */
+export function rollup(options: RollupOptions = {}): OperatorFunction<WindowElement<Candle>, Candle> {
+  return foldWindows<Candle, Candle[], Candle>(
+    { spec: { name: options.name ?? 'rollup' }, provisionalEveryMs: options.provisionalEveryMs },
+    {
+      create: () => [],
+      add: (parts, candle) => replaceOrInsert(parts, candle),
+      result: (parts = [], window, fired, preview) =>
+        combine(preview === undefined ? parts : replaceOrInsert([...parts], preview), window, fired),
+      state: plainState(),
+    },
+  )
+}
+
+/** Keeps the parts in order of open time, one for each, the newest revision of it. */
+function replaceOrInsert(parts: Candle[], candle: Candle): Candle[] {
+  let at = parts.length
+  while (at > 0 && (parts[at - 1] as Candle).openTime > candle.openTime) at--
+  const before = parts[at - 1]
+  if (before === undefined || before.openTime < candle.openTime) parts.splice(at, 0, candle)
+  else if (before.revision <= candle.revision) parts[at - 1] = candle
+  return parts
+}
+
+function combine(parts: readonly Candle[], window: Window, fired: Fired): Candle {
+  const first = parts[0] as Candle
+  const sum = { ...first }
+  for (let i = 1; i < parts.length; i++) {
+    const part = parts[i] as Candle
+    if (part.high > sum.high) sum.high = part.high
+    if (part.low < sum.low) sum.low = part.low
+    sum.close = part.close
+    sum.volume = addFixed8(sum.volume, part.volume)
+    sum.quoteVolume += part.quoteVolume
+    sum.tradeCount += part.tradeCount
+    sum.takerBuyVolume = addFixed8(sum.takerBuyVolume, part.takerBuyVolume)
+    sum.takerBuyQuoteVolume += part.takerBuyQuoteVolume
+    if (part.firstTradeId < sum.firstTradeId) sum.firstTradeId = part.firstTradeId
+    if (part.lastTradeId > sum.lastTradeId) sum.lastTradeId = part.lastTradeId
+  }
+  return {
+    ...sum,
+    interval: window.name as Interval,
+    openTime: window.start,
+    vwap: vwap(sum.quoteVolume, sum.volume),
+    isClosed: fired.isClosed,
+    revision: fired.revision,
+  }
+}

@@ -1,0 +1,149 @@
+import type { OperatorFunction } from 'rxjs'
+import { ConfigurationError, OperatorError } from '../runtime/errors.ts'
+import type { StateCodec } from '../runtime/keyedState.ts'
+import { type OperatorSpec, stateful } from '../runtime/stateful.ts'
+import { type WindowElement, windowId } from './window.ts'
+import { type OpenWindow, WindowTimers } from './windowTimers.ts'
+
+export interface TumblingWindowOptions<T> {
+  readonly name: string
+  /** Length of a window, ms. */
+  readonly sizeMs: number
+  /** Each key has windows of its own. */
+  readonly by: (value: T) => string
+  /** Event time of a value, ms UTC; that of the `eventTime` above if left out, and for a window's result the window's last ms. */
+  readonly of?: (value: T) => number
+  /** How long a window that has fired still accepts values, each of which fires it again with a higher revision. 0 if left out. */
+  readonly allowedLatenessMs?: number
+  /** Marks previews: passed on with their window, but they open no window and are never late. */
+  readonly isProvisional?: (value: T) => boolean
+  /** Outside a task: receives late values. */
+  readonly onReject?: OperatorSpec['onReject']
+}
+
+/**
+ * Puts each value into the window `[start, end)` of its key that its event time falls in, start being a multiple of `sizeMs`.
+ *
+ * A window fires when the watermark reaches `end - 1`; those that are due together fire by end, then by key. A value whose window is over, allowed lateness
+ * included, is set aside as `late`. Keeps one small entry a window from its first value until the watermark passes
+ * `end - 1 + allowedLatenessMs`; the values themselves are not kept.
+ * @throws ConfigurationError on options out of range; OperatorError where a value has no event time
+ */
+export function tumblingWindow<T>(options: TumblingWindowOptions<T>): OperatorFunction<T, WindowElement<T>> {
+  const { name, sizeMs, by, of, allowedLatenessMs = 0, isProvisional } = options
+  if (!Number.isSafeInteger(sizeMs) || sizeMs <= 0) {
+    throw new ConfigurationError(`tumblingWindow '${name}': sizeMs must be a positive integer, got ${sizeMs}.`)
+  }
+  if (!Number.isSafeInteger(allowedLatenessMs) || allowedLatenessMs < 0) {
+    throw new ConfigurationError(
+      `tumblingWindow '${name}': allowedLatenessMs must be an integer from 0, got ${allowedLatenessMs}.`,
+    )
+  }
+  const shape = { sizeMs, allowedLatenessMs }
+  return stateful<T, WindowElement<T>>({ name, shape, onReject: options.onReject }, (restored, out) => {
+    const windows = restored.keyed<OpenWindow[]>(openWindows(name, sizeMs))
+    const timers = new WindowTimers(allowedLatenessMs)
+    for (const [, open] of windows.entries()) for (const one of open) timers.add(one)
+
+    function fire(one: OpenWindow): void {
+      one.revision += 1
+      out.emitAt(one.window.end - 1, { window: one.window, closed: true, revision: one.revision })
+    }
+
+    function open(key: string, start: number): OpenWindow {
+      const one = { window: { name, key, start, end: start + sizeMs, id: windowId(key, start) }, revision: 0 }
+      const others = windows.update(key)
+      if (others === undefined) windows.set(key, [one])
+      else others.push(one)
+      timers.add(one)
+      return one
+    }
+
+    function close(one: OpenWindow): void {
+      const { key } = one.window
+      const others = windows.update(key)
+      if (others === undefined) return
+      if (others.length === 1) windows.delete(key)
+      else others.splice(others.indexOf(one), 1)
+      out.emitAt(one.window.end - 1, { window: one.window, closed: 'over' })
+    }
+
+    return {
+      onValue(value) {
+        const time = out.time()
+        const at = of === undefined ? time.valueTime : of(value)
+        if (!Number.isSafeInteger(at)) throw noTime(name, at)
+        const key = by(value)
+        const start = at - mod(at, sizeMs)
+        const last = start + sizeMs - 1
+        if (isProvisional?.(value) === true) {
+          if (time.watermark < last) {
+            const window = { name, key, start, end: last + 1, id: windowId(key, start) }
+            out.emit({ window, value, isProvisional: true, closed: false })
+          }
+          return
+        }
+        let one = find(windows.get(key), start)
+        if (one === undefined) {
+          if (time.watermark >= last + allowedLatenessMs) {
+            out.reject(
+              'late',
+              `${name}: event time ${at} of ${key} is late: its window ended at ${last + 1}, the watermark is ${time.watermark}`,
+            )
+            return
+          }
+          one = open(key, start)
+        }
+        out.emit({ window: one.window, value, isProvisional: false, closed: false })
+        if (time.watermark >= last) {
+          // The revision is part of the saved state, so the key has changed.
+          windows.update(key)
+          fire(one)
+        }
+      },
+      onWatermark(watermark) {
+        if (watermark < timers.nextDue) return
+        for (const one of timers.takeFiring(watermark)) {
+          windows.update(one.window.key)
+          if (one.revision === 0) fire(one)
+        }
+        for (const one of timers.takeOver(watermark)) close(one)
+      },
+      openUntil: () => timers.lastUnfired(),
+    }
+  })
+}
+
+function find(open: readonly OpenWindow[] | undefined, start: number): OpenWindow | undefined {
+  if (open === undefined) return undefined
+  for (let i = open.length - 1; i >= 0; i--) {
+    const one = open[i] as OpenWindow
+    if (one.window.start === start) return one
+  }
+  return undefined
+}
+
+function mod(value: number, size: number): number {
+  const rest = value % size
+  return rest < 0 ? rest + size : rest
+}
+
+function openWindows(name: string, sizeMs: number): StateCodec<OpenWindow[]> {
+  return {
+    encode: (open) => open.map((one) => [one.window.key, one.window.start, one.revision]),
+    decode: (saved) =>
+      (saved as unknown as readonly (readonly [string, number, number])[]).map(([key, start, revision]) => ({
+        window: { name, key, start, end: start + sizeMs, id: windowId(key, start) },
+        revision,
+      })),
+  }
+}
+
+function noTime(name: string, at: number): OperatorError {
+  return new OperatorError(
+    Number.isNaN(at)
+      ? `tumblingWindow '${name}': the value has no event time. Put eventTime above it with only synchronous operators between ` +
+          '(mapAsync must stand above eventTime), or give it `of`.'
+      : `tumblingWindow '${name}': the event time must be a whole number of ms, got ${at}`,
+  )
+}

@@ -1,0 +1,68 @@
+import { filter, type Observable, share } from 'rxjs'
+import type { Candle } from '../market/candle.ts'
+import { type Interval, intervalMs } from '../market/interval.ts'
+import { eventTimeOf, isTrade, type MarketEvent } from '../market/trade.ts'
+import { decode } from '../operators/decode.ts'
+import { dedupe } from '../operators/dedupe.ts'
+import { eventTime } from '../operators/eventTime.ts'
+import { ohlcv } from '../operators/ohlcv.ts'
+import { rollup } from '../operators/rollup.ts'
+import { tumblingWindow } from '../operators/tumblingWindow.ts'
+import type { Codec } from '../runtime/codec.ts'
+import { definePipeline } from '../runtime/pipeline.ts'
+import { toPostgres } from '../sinks/toPostgres.ts'
+import { candleTable } from './candleTable.ts'
+
+/** A trade may arrive this much after a newer one and still find its minute open. */
+const maxOutOfOrdernessMs = 2_000
+/** A candle that has closed is corrected, with a higher revision, by trades that are late by up to this; later ones become dead letters. */
+const allowedLatenessMs = 30_000
+
+/**
+ * Trades in, exact candles out: 1m from the trades, every longer interval from the candles of the one before.
+ * @param trades what makes trades and heartbeats of the log's bytes
+ */
+export const realtime = (trades: Codec<MarketEvent>) =>
+  definePipeline({
+    name: 'realtime',
+    build(records) {
+      const clean = records.pipe(
+        decode(trades),
+        eventTime({ of: eventTimeOf, maxOutOfOrdernessMs, maxAdvanceMs: 10_000 }),
+        filter(isTrade),
+        dedupe({ by: (trade) => trade.symbol, id: (trade) => trade.tradeId, ids: 'ranges', ttlMs: 600_000 }),
+      )
+      const oneMinute = clean.pipe(
+        tumblingWindow({ name: '1m', sizeMs: intervalMs['1m'], by: (trade) => trade.symbol, allowedLatenessMs }),
+        ohlcv({ name: 'ohlcv-1m', provisionalEveryMs: 250 }),
+        share(),
+      )
+      const fiveMinutes = longer('5m', oneMinute)
+      const quarters = longer('15m', fiveMinutes)
+      const hours = longer('1h', quarters)
+      const fourHours = longer('4h', hours)
+      const days = longer('1d', fourHours)
+      return {
+        '1m': toPostgres(oneMinute, candleTable('1m')),
+        '5m': toPostgres(fiveMinutes, candleTable('5m')),
+        '15m': toPostgres(quarters, candleTable('15m')),
+        '1h': toPostgres(hours, candleTable('1h')),
+        '4h': toPostgres(fourHours, candleTable('4h')),
+        '1d': toPostgres(days, candleTable('1d')),
+      }
+    },
+  })
+
+function longer(interval: Interval, shorter: Observable<Candle>): Observable<Candle> {
+  return shorter.pipe(
+    tumblingWindow({
+      name: interval,
+      sizeMs: intervalMs[interval],
+      by: (candle) => candle.symbol,
+      allowedLatenessMs,
+      isProvisional: (candle) => !candle.isClosed,
+    }),
+    rollup({ name: `rollup-${interval}`, provisionalEveryMs: 1_000 }),
+    share(),
+  )
+}

@@ -1,0 +1,40 @@
+import { OperatorError } from './errors.ts'
+import type { StreamTask } from './streamTask.ts'
+
+interface Slot {
+  readonly copy: symbol
+  task: StreamTask | null
+}
+
+const copy = Symbol('this copy of millrace')
+const slotKey = Symbol.for('millrace.currentTask')
+const world = globalThis as { [slotKey]?: Slot }
+
+/**
+ * The task that is being built, or null outside of one.
+ *
+ * One variable is safe because building a graph is one synchronous span: `buildIn` sets it and restores it in `finally`. It lives on the
+ * global object so that an operator of a second installed copy, which would silently do without recovery, is caught.
+ */
+export function currentTask(): StreamTask | null {
+  const slot = world[slotKey]
+  if (slot === undefined || slot.task === null) return null
+  if (slot.copy !== copy) {
+    throw new OperatorError(
+      'an operator from a second copy of millrace was used in a pipeline; its state would not be saved. ' +
+        'Run `npm ls millrace` and leave one copy.',
+    )
+  }
+  return slot.task
+}
+
+export function buildIn<T>(task: StreamTask, build: () => T): T {
+  const before = world[slotKey]
+  world[slotKey] = { copy, task }
+  try {
+    return build()
+  } finally {
+    if (before === undefined) delete world[slotKey]
+    else world[slotKey] = before
+  }
+}

@@ -1,0 +1,118 @@
+import type { Json } from './json.ts'
+
+/** How a value of keyed state becomes part of a checkpoint and comes back. `decode(encode(v))` must be an independent equal of `v`. */
+export interface StateCodec<V> {
+  encode(value: V): Json
+  decode(saved: Json): V
+}
+
+interface Entry<V> {
+  readonly key: string
+  value: V
+  /** The cut since which the entry is known to have changed. */
+  changedIn: number
+  isDeleted: boolean
+}
+
+/**
+ * State per key that knows which keys changed since the last cut, so that a checkpoint costs what changed and not what is kept.
+ *
+ * Holds one entry a key until `delete`; who bounds the number of keys is the operator. A value that is changed in place must be
+ * fetched by `update`, which marks it.
+ */
+export class KeyedState<V> {
+  readonly #codec: StateCodec<V>
+  readonly #entries = new Map<string, Entry<V>>()
+  #changed: Entry<V>[] = []
+  #cut = 0
+
+  constructor(codec: StateCodec<V>) {
+    this.#codec = codec
+  }
+
+  get size(): number {
+    return this.#entries.size
+  }
+
+  /** For reading only. */
+  get(key: string): V | undefined {
+    return this.#entries.get(key)?.value
+  }
+
+  /** For changing in place: the key counts as changed. */
+  update(key: string): V | undefined {
+    const entry = this.#entries.get(key)
+    if (entry === undefined) return undefined
+    this.#mark(entry)
+    return entry.value
+  }
+
+  set(key: string, value: V): void {
+    let entry = this.#entries.get(key)
+    if (entry === undefined) {
+      entry = { key, value, changedIn: -1, isDeleted: false }
+      this.#entries.set(key, entry)
+    }
+    entry.value = value
+    this.#mark(entry)
+  }
+
+  delete(key: string): void {
+    const entry = this.#entries.get(key)
+    if (entry === undefined) return
+    this.#entries.delete(key)
+    entry.isDeleted = true
+    this.#mark(entry)
+  }
+
+  *entries(): IterableIterator<[string, V]> {
+    for (const entry of this.#entries.values()) yield [entry.key, entry.value]
+  }
+
+  /** Everything, as JSON text of `[key, value]` pairs in insertion order; starts the next delta. */
+  takeBase(): string {
+    const parts: string[] = []
+    for (const entry of this.#entries.values()) parts.push(this.#text(entry))
+    this.#nextCut()
+    return `[${parts.join(',')}]`
+  }
+
+  /** What changed since the last cut, as JSON text: `[key, value]`, or `[key]` for a deletion; starts the next delta. */
+  takeDelta(): string {
+    const parts: string[] = []
+    for (const entry of this.#changed) {
+      if (!entry.isDeleted) parts.push(this.#text(entry))
+      else if (!this.#entries.has(entry.key)) parts.push(`[${JSON.stringify(entry.key)}]`)
+    }
+    this.#nextCut()
+    return `[${parts.join(',')}]`
+  }
+
+  /** Applies a base or a delta as `takeBase` and `takeDelta` gave them; what it restores does not count as changed. */
+  restore(pairs: readonly (readonly [string, Json] | readonly [string])[]): void {
+    for (const pair of pairs) {
+      if (pair.length === 1) this.#entries.delete(pair[0])
+      else {
+        const value = this.#codec.decode(pair[1])
+        const entry = this.#entries.get(pair[0])
+        if (entry === undefined) this.#entries.set(pair[0], { key: pair[0], value, changedIn: -1, isDeleted: false })
+        else entry.value = value
+      }
+    }
+  }
+
+  #mark(entry: Entry<V>): void {
+    if (entry.changedIn === this.#cut) return
+    entry.changedIn = this.#cut
+    this.#changed.push(entry)
+  }
+
+  #text(entry: Entry<V>): string {
+    return `[${JSON.stringify(entry.key)},${JSON.stringify(this.#codec.encode(entry.value))}]`
+  }
+
+  #nextCut(): void {
+    this.#changed = []
+    this.#cut += 1
+  }
+}

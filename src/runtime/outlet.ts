@@ -1,0 +1,13 @@
+import type { Observable } from 'rxjs'
+import type { Table } from './table.ts'
+
+/**
+ * The end of a stream in a pipeline: rows for a table, written in the transaction of the next checkpoint.
+ *
+ * Made by `toPostgres`, which is where the row type of the stream and of the table must agree; here the table's is no longer told.
+ */
+export interface Outlet<Row> {
+  readonly table: Table<never>
+  /** Single rows, or batches of them. */
+  readonly rows: Observable<Row | readonly Row[]>
+}

@@ -1,0 +1,34 @@
+import type { Observable } from 'rxjs'
+import { ConfigurationError } from './errors.ts'
+import type { Outlet } from './outlet.ts'
+import type { RecordView } from './record.ts'
+
+export type Outlets = Readonly<Record<string, Outlet<unknown>>>
+
+/** A graph over the records of one partition; every partition gets its own instance with its own state. */
+export interface Pipeline<O extends Outlets = Outlets> {
+  /** Checkpoints are stored under it. */
+  readonly name: string
+  /** Builds the graph of one task. Called once a task; everything is built before the first record. */
+  readonly build: (records: Observable<RecordView>) => O
+  /**
+   * For topics without heartbeats: after this long without a record the watermark follows the clock at this distance. Each such step is stored
+   * with the checkpoint, so that a replay takes it at the same offset. Off when left out.
+   */
+  readonly idleAfterMs?: number
+  /** Names of operators that the pipeline no longer has, whose saved state may be dropped. */
+  readonly retired?: readonly string[]
+}
+
+/** Makes a pipeline a value: for the worker, for the test kit and for the types of its outlets. Throws `ConfigurationError`. */
+export function definePipeline<const O extends Record<string, Outlet<unknown>>>(pipeline: Pipeline<O>): Pipeline<O> {
+  if (!/^[a-z][a-z0-9_-]*$/.test(pipeline.name)) {
+    throw new ConfigurationError(
+      `pipeline name ${JSON.stringify(pipeline.name)}: use lower-case letters, digits, - and _, starting with a letter`,
+    )
+  }
+  if (pipeline.idleAfterMs !== undefined && !(pipeline.idleAfterMs > 0)) {
+    throw new ConfigurationError(`pipeline ${pipeline.name}: idleAfterMs must be positive, got ${pipeline.idleAfterMs}`)
+  }
+  return pipeline
+}

@@ -1,0 +1,28 @@
+import type { Observable } from 'rxjs'
+import { ConfigurationError } from '../runtime/errors.ts'
+import type { Outlet } from '../runtime/outlet.ts'
+import type { Table } from '../runtime/table.ts'
+
+/**
+ * Ends a stream of a pipeline in a table: its rows are written in the transaction that stores the checkpoint, so each counts exactly once.
+ *
+ * Rows, or batches of them, are kept from one checkpoint to the next; the worker's credit bounds how many. An upsert table keeps the newest revision of each natural
+ * key; an append table is filled by COPY.
+ * @throws ConfigurationError on a table that is not well formed
+ */
+export function toPostgres<Row>(rows: Observable<Row | readonly Row[]>, table: Table<Row>): Outlet<Row> {
+  const names = table.columns.map((column) => column.name)
+  const twice = names.find((name, i) => names.indexOf(name) !== i)
+  if (names.length === 0) throw new ConfigurationError(`table ${table.name} has no columns`)
+  if (twice !== undefined) throw new ConfigurationError(`table ${table.name} has two columns called ${twice}`)
+  if (table.mode === 'upsert') {
+    const missing = [...table.key, table.revision].find((name) => !names.includes(name))
+    if (missing !== undefined) {
+      throw new ConfigurationError(
+        `table ${table.name}: ${missing} is in its key or is its revision, but is not a column (${names.join(', ')})`,
+      )
+    }
+    if (table.key.length === 0) throw new ConfigurationError(`table ${table.name}: an upsert table needs a natural key`)
+  }
+  return { table, rows }
+}
