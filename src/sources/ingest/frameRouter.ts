@@ -1,0 +1,131 @@
+import type { OutgoingRecord } from '../../runtime/log.ts'
+import { cutFrame } from './cutFrame.ts'
+import { EventTimeTracker } from './eventTimeTracker.ts'
+import { type HeartbeatOptions, Heartbeats } from './heartbeats.ts'
+import type { RouterState } from './ingestPosition.ts'
+import { partitionOf } from './murmur2.ts'
+import { type FramePeek, newFramePeek, peekFrame } from './peekFrame.ts'
+
+export interface FrameRouterOptions {
+  readonly partitions: number
+  /** Unit of the trade time in the frames. */
+  readonly timeUnit: 'ms' | 'us'
+  /** Trades of other symbols are left out; null takes all. */
+  readonly symbols: ReadonlySet<string> | null
+  readonly heartbeat: HeartbeatOptions
+  readonly maxFrameBytes: number
+}
+
+/** What became of the frames so far, since the ingest was started. */
+export interface RouteCounts {
+  trades: number
+  heartbeats: number
+  /** Written to partition 0 as they are, for the decoder to set aside. */
+  unreadable: number
+  /** Too large for the log, written cut and marked; counted as unreadable too. */
+  oversized: number
+  /** Frames of other streams, not written. */
+  otherStreams: number
+  /** Trades of symbols that were not asked for, not written. */
+  otherSymbols: number
+}
+
+export function newRouteCounts(): RouteCounts {
+  return { trades: 0, heartbeats: 0, unreadable: 0, oversized: 0, otherStreams: 0, otherSymbols: 0 }
+}
+
+interface Route {
+  readonly key: Buffer
+  readonly partition: number
+}
+
+const maxCachedRoutes = 100_000
+
+/**
+ * Decides which record a frame becomes: partition, key and timestamp, and which heartbeats follow it. A pure function of the frames: a router
+ * that goes on from a snapshot makes the same records as one that never stopped.
+ *
+ * Keeps a few numbers a partition and a bounded cache of symbols.
+ */
+export class FrameRouter {
+  readonly counts: RouteCounts
+  readonly #options: FrameRouterOptions
+  readonly #time: EventTimeTracker
+  readonly #heartbeats: Heartbeats
+  readonly #routes = new Map<string, Route>()
+  readonly #peek = newFramePeek()
+
+  /** @param counts goes on counting where another router of the same ingest stopped */
+  constructor(options: FrameRouterOptions, counts: RouteCounts = newRouteCounts(), state?: RouterState) {
+    this.#options = options
+    this.counts = counts
+    this.#time = new EventTimeTracker(state?.time)
+    this.#heartbeats = new Heartbeats(options.partitions, options.heartbeat, state?.heartbeats)
+  }
+
+  route(frame: Buffer, out: OutgoingRecord[]): void {
+    const { maxFrameBytes } = this.#options
+    if (frame.length > maxFrameBytes) {
+      this.counts.oversized++
+      this.#setAside(cutFrame(frame, frame.length, maxFrameBytes), out)
+      return
+    }
+    const peek = this.#peek
+    peekFrame(frame, peek)
+    if (peek.kind === 'trade') this.#trade(frame, peek, out)
+    else if (peek.kind === 'other') this.counts.otherStreams++
+    else this.#setAside(frame, out)
+  }
+
+  /** The feed knows that everything up to `time` has been handed over. */
+  quietThrough(time: number, out: OutgoingRecord[]): void {
+    const reference = this.#heartbeats.newestSeen()
+    // A clock that is wrong by hours must not close windows: steps are small while a feed lives, and after a stop the next trade tells the time.
+    if (reference === null || time > reference + maxQuietStepMs) return
+    this.counts.heartbeats += this.#heartbeats.advance(time, out)
+  }
+
+  get newestTradeTime(): number | null {
+    return this.#time.newest
+  }
+
+  snapshot(): RouterState {
+    return { time: this.#time.snapshot(), heartbeats: this.#heartbeats.snapshot() }
+  }
+
+  #trade(frame: Buffer, { symbol, tradeId, tradeTime }: FramePeek, out: OutgoingRecord[]): void {
+    const { symbols, timeUnit } = this.#options
+    if (symbols !== null && !symbols.has(symbol)) {
+      this.counts.otherSymbols++
+      return
+    }
+    const time = timeUnit === 'us' ? Math.floor(tradeTime / 1_000) : tradeTime
+    const timestamp = this.#time.stamp(time, symbol, tradeId)
+    const { key, partition } = this.#routeOf(symbol)
+    out.push({ partition, timestamp, key, value: frame })
+    this.counts.trades++
+    const newest = this.#time.newest
+    if (newest === null) return
+    // A record that was stamped with another's time says nothing about its own partition.
+    if (timestamp === time) this.#heartbeats.onTrade(partition, Math.min(time, newest))
+    this.counts.heartbeats += this.#heartbeats.advance(newest, out)
+  }
+
+  #setAside(value: Buffer, out: OutgoingRecord[]): void {
+    this.counts.unreadable++
+    out.push({ partition: 0, timestamp: this.#time.previous, key: null, value })
+  }
+
+  #routeOf(symbol: string): Route {
+    let route = this.#routes.get(symbol)
+    if (route === undefined) {
+      const key = Buffer.from(symbol)
+      route = { key, partition: partitionOf(key, this.#options.partitions) }
+      if (this.#routes.size >= maxCachedRoutes) this.#routes.clear()
+      this.#routes.set(symbol, route)
+    }
+    return route
+  }
+}
+
+const maxQuietStepMs = 3_600_000

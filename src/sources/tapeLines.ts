@@ -1,0 +1,88 @@
+import { cutFrame } from './ingest/cutFrame.ts'
+
+const newline = 0x0a
+const carriageReturn = 0x0d
+
+/**
+ * Cuts the bytes of a tape into lines, without their line ends and without blank ones, and keeps count of the bytes, so that a reader can go on
+ * behind any line.
+ *
+ * Holds the start of one unfinished line, at most `maxLineBytes` of it; what is longer becomes a cut frame.
+ */
+export class TapeLines {
+  /** Bytes of the tape up to the end of the last whole line handed over. */
+  bytesDone: number
+  /** Whole lines handed over, blank ones included. */
+  linesDone: number
+  readonly #maxLineBytes: number
+  #held: Buffer[] = []
+  #heldBytes = 0
+  #lineBytes = 0
+
+  constructor(maxLineBytes: number, bytesDone: number, linesDone: number) {
+    this.#maxLineBytes = maxLineBytes
+    this.bytesDone = bytesDone
+    this.linesDone = linesDone
+  }
+
+  /**
+   * Appends the next frame that ends in `chunk` to `out` and gives where in the chunk to go on; -1 when no line ends in the rest of it, which is
+   * then held.
+   */
+  next(chunk: Buffer, from: number, out: Buffer[]): number {
+    const end = chunk.indexOf(newline, from)
+    if (end < 0) {
+      this.#hold(chunk.subarray(from))
+      return -1
+    }
+    const part = chunk.subarray(from, end)
+    this.bytesDone += this.#lineBytes + part.length + 1
+    if (this.#lineBytes === 0 && part.length <= this.#maxLineBytes) emit(part, out)
+    else {
+      this.#hold(part)
+      this.#emitHeld(out)
+    }
+    this.linesDone++
+    return end + 1
+  }
+
+  /** The last line may lack its line end. */
+  finish(out: Buffer[]): void {
+    if (this.#lineBytes === 0) return
+    this.bytesDone += this.#lineBytes
+    this.#emitHeld(out)
+    this.linesDone++
+  }
+
+  #hold(part: Buffer): void {
+    this.#lineBytes += part.length
+    const room = this.#maxLineBytes - this.#heldBytes
+    if (room <= 0 || part.length === 0) return
+    // A copy, because a small part must not keep a whole chunk alive.
+    const kept = Buffer.from(part.subarray(0, room))
+    this.#held.push(kept)
+    this.#heldBytes += kept.length
+  }
+
+  #emitHeld(out: Buffer[]): void {
+    const line = Buffer.concat(this.#held, this.#heldBytes)
+    if (this.#lineBytes > this.#maxLineBytes) out.push(cutFrame(line, this.#lineBytes, this.#maxLineBytes))
+    else emit(line, out)
+    this.#held = []
+    this.#heldBytes = 0
+    this.#lineBytes = 0
+  }
+}
+
+function emit(line: Buffer, out: Buffer[]): void {
+  let end = line.length
+  if (end > 0 && line[end - 1] === carriageReturn) end--
+  if (isBlank(line, end)) return
+  out.push(end === line.length ? line : line.subarray(0, end))
+}
+
+function isBlank(line: Buffer, end: number): boolean {
+  for (let at = 0; at < end; at++)
+    if (line[at] !== 0x20 && line[at] !== 0x09 && line[at] !== carriageReturn) return false
+  return true
+}
