@@ -1,0 +1,129 @@
+import { jsonStringEnd, jsonValueEnd } from './jsonText.ts'
+import type { FieldPlan, LeafPlan, ObjectPlan, SchemaPlan } from './schemaPlan.ts'
+
+/** Fixed bytes of a frame and the value that follows them. */
+export interface LayoutStep {
+  /** How many fixed bytes. */
+  readonly length: number
+  /** How many whole little-endian words of them stand in `FieldLayout.words`, before the rest under `mask`. */
+  readonly wordCount: number
+  readonly mask: number
+  readonly rest: number
+  /** `skip` is a value that the schema does not ask for, `end` the end of the frame. */
+  readonly kind: LeafPlan['kind'] | 'skip' | 'end'
+  /** Null for `skip` and `end`. */
+  readonly leaf: LeafPlan | null
+}
+
+/** One order in which the fields of a schema have been seen: everything between the values, as bytes. */
+export interface FieldLayout {
+  readonly steps: readonly LayoutStep[]
+  readonly words: Int32Array
+  /** By slot: whether the layout has the leaf. */
+  readonly has: readonly boolean[]
+}
+
+/** Longer frames of fixed bytes are not worth remembering, and keys of a hostile frame should not be. */
+const maxFixedBytes = 1024
+const quote = 0x22
+const backslash = 0x5c
+const openBrace = 0x7b
+const closeBrace = 0x7d
+
+/**
+ * The layout of the frame at `[start, end)`, or null where it is no plain frame of the schema: blanks, escapes in a key, a field twice, a missing
+ * or a forbidden one, a value of another kind. Looks at keys, literals and structure; the values are left to whoever reads by the layout.
+ */
+export function learnLayout(plan: SchemaPlan, buffer: Buffer, start: number, end: number): FieldLayout | null {
+  const learner = new LayoutLearner(plan, buffer, end)
+  const last = learner.readObject(plan.root, start)
+  return last === end ? learner.finish(end) : null
+}
+
+class LayoutLearner {
+  private readonly buffer: Buffer
+  private readonly end: number
+  private readonly has: boolean[]
+  private readonly steps: LayoutStep[] = []
+  private readonly words: number[] = []
+  private fixedStart = -1
+  private fixedBytes = 0
+
+  constructor(plan: SchemaPlan, buffer: Buffer, end: number) {
+    this.buffer = buffer
+    this.end = end
+    this.has = plan.leaves.map(() => false)
+  }
+
+  /** Where the object ends, or -1. */
+  readObject(plan: ObjectPlan, start: number): number {
+    const { buffer, end } = this
+    if (start >= end || buffer[start] !== openBrace) return -1
+    if (this.fixedStart < 0) this.fixedStart = start
+    const seen = new Set<string>()
+    let at = start
+    do {
+      const keyStart = at + 1
+      if (keyStart >= end || buffer[keyStart] !== quote) return -1
+      const keyEnd = jsonStringEnd(buffer, keyStart, end)
+      if (keyEnd < 0 || keyEnd >= end || buffer[keyEnd] !== 0x3a) return -1
+      if (keyEnd - keyStart > maxFixedBytes || buffer.subarray(keyStart, keyEnd).includes(backslash)) return -1
+      const name = buffer.toString('utf8', keyStart + 1, keyEnd - 1)
+      if (seen.has(name)) return -1
+      seen.add(name)
+      at = this.readValue(plan.fields.get(name), keyEnd + 1)
+      if (at < 0 || at >= end) return -1
+    } while (buffer[at] === 0x2c)
+    if (buffer[at] !== closeBrace) return -1
+    for (const field of plan.fields.values()) {
+      if (!field.isOptional && !seen.has(field.name)) return -1
+    }
+    return at + 1
+  }
+
+  finish(end: number): FieldLayout | null {
+    if (!this.addStep(end, 'end', null)) return null
+    return { steps: this.steps, words: Int32Array.from(this.words), has: this.has }
+  }
+
+  private readValue(field: FieldPlan | undefined, at: number): number {
+    const { buffer, end } = this
+    if (field === undefined) {
+      if (!this.addStep(at, 'skip', null)) return -1
+      this.fixedStart = jsonValueEnd(buffer, at, end)
+      return this.fixedStart
+    }
+    const plan = field.value
+    if (plan === null) return -1
+    if (plan.kind === 'object') return this.readObject(plan, at)
+    if (plan.kind === 'literal') {
+      const literalEnd = at + Buffer.byteLength(plan.json)
+      return literalEnd <= end && buffer.toString('utf8', at, literalEnd) === plan.json ? literalEnd : -1
+    }
+    const isQuoted = plan.kind === 'string' || plan.kind === 'fixed8'
+    if (isQuoted && buffer[at] !== quote) return -1
+    if (!this.addStep(isQuoted ? at + 1 : at, plan.kind, plan)) return -1
+    this.has[plan.slot] = true
+    const valueEnd = jsonValueEnd(buffer, at, end)
+    this.fixedStart = isQuoted ? valueEnd - 1 : valueEnd
+    return valueEnd
+  }
+
+  /** Ends the run of fixed bytes before `at`; false when there are too many of them. */
+  private addStep(at: number, kind: LayoutStep['kind'], leaf: LeafPlan | null): boolean {
+    const fixed = this.buffer.subarray(this.fixedStart, at)
+    this.fixedBytes += fixed.length
+    if (this.fixedBytes > maxFixedBytes) return false
+    const wordCount = fixed.length >> 2
+    for (let index = 0; index < wordCount; index += 1) this.words.push(fixed.readInt32LE(index * 4))
+    let mask = 0
+    let rest = 0
+    for (let index = wordCount * 4; index < fixed.length; index += 1) {
+      const shift = (index & 3) * 8
+      mask |= 0xff << shift
+      rest |= (fixed[index] as number) << shift
+    }
+    this.steps.push({ length: fixed.length, wordCount, mask, rest, kind, leaf })
+    return true
+  }
+}

@@ -1,0 +1,290 @@
+import type { z } from 'zod'
+import { parseFixed8At } from '../market/decimal.ts'
+import { type FieldLayout, learnLayout } from './fieldLayout.ts'
+import { jsonStringEnd, jsonValueEnd } from './jsonText.ts'
+import { type LeafPlan, type ObjectPlan, planOf, type SchemaPlan } from './schemaPlan.ts'
+import { StringPool } from './stringPool.ts'
+
+/** What a fast path says when it does not know: ask the interpreter. */
+export const INVALID: unique symbol = Symbol('INVALID')
+export type INVALID = typeof INVALID
+
+const quote = 0x22
+const maxLayouts = 8
+/** A layout may look this far past the end of a frame before it notices. */
+const margin = 64
+/** Frames up to this length are copied where nothing follows them in their buffer. */
+const copiedBytes = 4096
+
+/** Which bytes of a string need no second look: printable ASCII except the quote and the backslash. */
+const plain = new Uint8Array(256)
+for (let byte = 0x20; byte < 0x80; byte += 1) plain[byte] = byte === quote || byte === 0x5c ? 0 : 1
+
+/**
+ * Reads frames of one zod schema in place, without JSON text and without zod. Gives what `schema.parse(JSON.parse(text))` would give,
+ * or INVALID, which means only that the interpreter must be asked.
+ *
+ * Learns up to eight orders of the fields from the frames themselves. Keeps the newest buffer until the next read.
+ */
+export class SchemaReader<V> {
+  /** Why nothing can be read in place, or null. */
+  readonly unsupported: string | null
+  private readonly plan: SchemaPlan | null
+  private readonly layouts: FieldLayout[] = []
+  private nextLayout = 0
+  private layout: FieldLayout | null = null
+  private buffer: Buffer = Buffer.alloc(0)
+  private view: DataView = new DataView(new ArrayBuffer(0))
+  private readonly roomy = Buffer.alloc(copiedBytes + margin)
+  private readonly roomyView = new DataView(this.roomy.buffer, this.roomy.byteOffset, this.roomy.length)
+  private readonly pools: (StringPool | null)[]
+  private readonly numbers: Float64Array
+  private readonly wides: bigint[]
+  private readonly texts: string[]
+  private readonly starts: Int32Array
+  private readonly ends: Int32Array
+  private readonly frame: V
+
+  constructor(schema: z.ZodType<V>) {
+    const plan = planOf(schema)
+    this.unsupported = typeof plan === 'string' ? plan : null
+    this.plan = typeof plan === 'string' ? null : plan
+    const leaves = this.plan?.leaves ?? []
+    this.pools = leaves.map((leaf) => (leaf.check === null ? null : new StringPool(acceptBy(leaf.check))))
+    this.numbers = new Float64Array(leaves.length)
+    this.wides = leaves.map(() => 0n)
+    this.texts = leaves.map(() => '')
+    this.starts = new Int32Array(leaves.length)
+    this.ends = new Int32Array(leaves.length)
+    this.frame = this.plan === null ? ({} as V) : (this.frameOf(this.plan.root) as V)
+  }
+
+  /** The frame at `[start, end)`, if its fields come in an order that was seen before. Always the same object, valid until the next read. Never throws. */
+  readKnown(buffer: Buffer, start: number, end: number): V | INVALID {
+    const shift = this.bind(buffer, start, end)
+    if (shift < 0) return INVALID
+    for (let index = 0; index < this.layouts.length; index += 1) {
+      const layout = this.layouts[index] as FieldLayout
+      if (this.readBy(layout, start - shift, end - shift)) {
+        this.layout = layout
+        return this.frame
+      }
+    }
+    return INVALID
+  }
+
+  /** The same for a frame whose order of fields is new; remembers the order. */
+  learn(buffer: Buffer, start: number, end: number): V | INVALID {
+    if (this.plan === null || end <= start) return INVALID
+    const shift = this.bind(buffer, start, end)
+    if (shift < 0) return INVALID
+    const layout = learnLayout(this.plan, this.buffer, start - shift, end - shift)
+    if (layout === null || !this.readBy(layout, start - shift, end - shift)) return INVALID
+    this.layouts[this.nextLayout] = layout
+    this.nextLayout = (this.nextLayout + 1) % maxLayouts
+    this.layout = layout
+    return this.frame
+  }
+
+  /**
+   * Makes `buffer` the one to read from, with room after the frame; a frame at its very end is copied.
+   * Gives what to subtract from positions, or -1 for a frame too long to be copied.
+   */
+  private bind(buffer: Buffer, start: number, end: number): number {
+    if (end + margin <= buffer.length) {
+      if (buffer !== this.buffer) {
+        this.buffer = buffer
+        this.view = new DataView(buffer.buffer, buffer.byteOffset, buffer.length)
+      }
+      return 0
+    }
+    if (end - start > copiedBytes) return -1
+    buffer.copy(this.roomy, 0, start, end)
+    this.buffer = this.roomy
+    this.view = this.roomyView
+    return start
+  }
+
+  private readBy(layout: FieldLayout, start: number, end: number): boolean {
+    const { view } = this
+    const { steps, words } = layout
+    let at = start
+    let word = 0
+    for (let index = 0; index < steps.length; index += 1) {
+      const step = steps[index] as FieldLayout['steps'][number]
+      if (at + step.length > end) return false
+      const wordEnd = word + step.wordCount
+      let place = at
+      for (; word < wordEnd; word += 1, place += 4) if (view.getInt32(place, true) !== words[word]) return false
+      if (((view.getInt32(place, true) ^ step.rest) & step.mask) !== 0) return false
+      at += step.length
+      switch (step.kind) {
+        case 'int':
+          at = this.readInt(step.leaf as LeafPlan, view, at)
+          break
+        case 'fixed8':
+          at = this.readFixed8(step.leaf as LeafPlan, view, at, end)
+          break
+        case 'string':
+          at = this.readString(step.leaf as LeafPlan, at, end)
+          break
+        case 'boolean':
+          at = this.readBoolean(step.leaf as LeafPlan, view, at)
+          break
+        case 'skip':
+          at = jsonValueEnd(this.buffer, at, end)
+          break
+        case 'end':
+          return at === end
+      }
+      if (at < 0) return false
+    }
+    return false
+  }
+
+  private readInt(leaf: LeafPlan, view: DataView, start: number): number {
+    let at = start
+    let value = 0
+    for (let digits = fourDigits(view, at); digits >= 0; digits = fourDigits(view, at)) {
+      value = value * 10_000 + digits
+      at += 4
+      if (at - start > 16) return -1
+    }
+    for (let digit = view.getUint8(at) - 0x30; digit >= 0 && digit <= 9; digit = view.getUint8(at) - 0x30) {
+      value = value * 10 + digit
+      at += 1
+    }
+    const length = at - start
+    if (length === 0 || length > 16 || (length > 1 && view.getUint8(start) === 0x30)) return -1
+    if (value < leaf.min || value > leaf.max) return -1
+    this.numbers[leaf.slot] = value
+    return at
+  }
+
+  private readFixed8(leaf: LeafPlan, view: DataView, start: number, end: number): number {
+    let at = start
+    let integer = 0
+    for (
+      let digit = view.getUint8(at) - 0x30;
+      digit >= 0 && digit <= 9 && at - start < 8;
+      digit = view.getUint8(at) - 0x30
+    ) {
+      integer = (integer * 10 + digit) | 0
+      at += 1
+    }
+    // The usual text: up to seven digits, so that no sum below reaches 2^53, the point and exactly eight digits.
+    const isUsual = at - start < 8 && at > start && (at === start + 1 || view.getUint8(start) !== 0x30)
+    if (isUsual && view.getUint8(at) === 0x2e) {
+      const high = fourDigits(view, at + 1)
+      const low = fourDigits(view, at + 5)
+      if (high >= 0 && low >= 0 && view.getUint8(at + 9) === quote) {
+        this.numbers[leaf.slot] = integer * 100_000_000 + high * 10_000 + low
+        return at + 9
+      }
+    }
+    return this.readUnusualFixed8(leaf, start, end)
+  }
+
+  private readUnusualFixed8(leaf: LeafPlan, start: number, end: number): number {
+    const { buffer } = this
+    let at = start
+    while (at < end && buffer[at] !== quote) at += 1
+    const value = parseFixed8At(buffer, start, at)
+    if (value === null) return -1
+    if (typeof value === 'bigint') {
+      this.numbers[leaf.slot] = Number.NaN
+      this.wides[leaf.slot] = value
+    } else this.numbers[leaf.slot] = value
+    return at
+  }
+
+  private readString(leaf: LeafPlan, start: number, end: number): number {
+    const { buffer } = this
+    const pool = this.pools[leaf.slot] as StringPool | null
+    let at = start
+    let hash = 0
+    if (pool === null) while (at < end && plain[buffer[at] as number] === 1) at += 1
+    else {
+      for (; at < end; at += 1) {
+        const byte = buffer[at] as number
+        if (plain[byte] === 0) break
+        hash = Math.imul(hash ^ byte, 0x0100_0193)
+      }
+    }
+    if (at >= end) return -1
+    if (buffer[at] !== quote) {
+      at = jsonStringEnd(buffer, at - 1, end) - 1
+      if (at < 0 || buffer.subarray(start, at).includes(0x5c)) return -1
+    }
+    if (pool === null) {
+      this.starts[leaf.slot] = start
+      this.ends[leaf.slot] = at
+      return at
+    }
+    const text = pool.get(buffer, start, at, hash)
+    if (text === null) return -1
+    this.texts[leaf.slot] = text
+    return at
+  }
+
+  private readBoolean(leaf: LeafPlan, view: DataView, at: number): number {
+    const word = view.getInt32(at, true)
+    if (word === 0x65757274) {
+      this.numbers[leaf.slot] = 1
+      return at + 4
+    }
+    this.numbers[leaf.slot] = 0
+    return word === 0x736c6166 && view.getUint8(at + 4) === 0x65 ? at + 5 : -1
+  }
+
+  /** The object that users see: fields are read from the slots when they are asked for. */
+  private frameOf(plan: ObjectPlan): object {
+    const frame: Record<string, unknown> = {}
+    for (const { name, isOptional, value } of plan.fields.values()) {
+      if (value === null) continue
+      if (value.kind === 'object') frame[name] = this.frameOf(value)
+      else if (value.kind === 'literal') frame[name] = JSON.parse(value.json)
+      else {
+        const read = this.getterOf(value)
+        const { slot } = value
+        const get = isOptional ? () => (this.layout?.has[slot] === true ? read() : undefined) : read
+        Object.defineProperty(frame, name, { get, enumerable: true })
+      }
+    }
+    return frame
+  }
+
+  private getterOf(leaf: LeafPlan): () => unknown {
+    const { numbers, wides, texts, starts, ends } = this
+    const { slot } = leaf
+    switch (leaf.kind) {
+      case 'int':
+        return () => numbers[slot]
+      case 'boolean':
+        return () => numbers[slot] === 1
+      case 'fixed8':
+        return () => {
+          const value = numbers[slot] as number
+          return Number.isNaN(value) ? wides[slot] : value
+        }
+      case 'string':
+        return leaf.check === null ? () => this.buffer.toString('utf8', starts[slot], ends[slot]) : () => texts[slot]
+    }
+  }
+}
+
+function acceptBy(schema: z.ZodType): (text: string) => string | null {
+  return (text) => {
+    const result = schema.safeParse(text)
+    return result.success && typeof result.data === 'string' ? result.data : null
+  }
+}
+
+/** The number that four ASCII digits write, or -1. */
+function fourDigits(view: DataView, at: number): number {
+  const bytes = view.getInt32(at, true) ^ 0x3030_3030
+  // Adding 0x76 sets the high bit of every byte above nine.
+  if (((bytes | (bytes + 0x7676_7676)) & 0x8080_8080) !== 0) return -1
+  const pairs = (Math.imul(bytes, 10) + (bytes >>> 8)) & 0x00ff_00ff
+  return (Math.imul(pairs, 100) + (pairs >>> 16)) & 0xffff
+}

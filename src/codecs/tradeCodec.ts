@@ -1,0 +1,115 @@
+import {
+  type BareFrame,
+  type CombinedFrame,
+  frameSchemas,
+  type HeartbeatFrame,
+  heartbeatOf,
+  symbolPattern,
+  type TimeUnit,
+  type TradeRules,
+  tradeOf,
+} from '../market/frame.ts'
+import { malformed, rejectionOf } from '../market/frameRejection.ts'
+import { isOtherFrame } from '../market/otherFrames.ts'
+import type { Market, MarketEvent } from '../market/trade.ts'
+import type { Codec, Rejection } from '../runtime/codec.ts'
+import { ConfigurationError } from '../runtime/errors.ts'
+import type { RecordView } from '../runtime/record.ts'
+import { INVALID, SchemaReader } from './schemaReader.ts'
+
+export interface TradeCodecOptions {
+  readonly market: Market
+  readonly timeUnit: TimeUnit
+  /** Trades of other symbols are rejected as `unknown-symbol`. Without it every symbol is taken. */
+  readonly symbols?: Iterable<string>
+}
+
+type Decoded = MarketEvent | Rejection | undefined
+
+/**
+ * Turns frames of the exchange, combined or bare, and heartbeats into market events. Undefined for frames of other streams, for fills that no
+ * candle counts and for trades of price or quantity zero; a rejection for whatever should have been a trade and is not.
+ *
+ * Throws ConfigurationError for a symbol that the exchange cannot have.
+ */
+export function tradeCodec(options: TradeCodecOptions): TradeCodec {
+  const symbols = options.symbols === undefined ? null : new Set(options.symbols)
+  for (const symbol of symbols ?? []) {
+    if (symbolPattern.test(symbol)) continue
+    throw new ConfigurationError(
+      `tradeCodec: symbols must be in upper case, such as BTCUSDT; got ${JSON.stringify(symbol)}.`,
+    )
+  }
+  return new TradeCodec({ market: options.market, timeUnit: options.timeUnit, symbols })
+}
+
+const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
+
+/** Two ways to the same result: in place, which may give up, and by JSON.parse and zod, which alone explains what is wrong. */
+export class TradeCodec implements Codec<MarketEvent> {
+  private readonly rules: TradeRules
+  private readonly schemas: ReturnType<typeof frameSchemas>
+  private readonly combined: SchemaReader<CombinedFrame>
+  private readonly bare: SchemaReader<BareFrame>
+  private readonly heartbeat: SchemaReader<HeartbeatFrame>
+
+  constructor(rules: TradeRules) {
+    this.rules = rules
+    this.schemas = frameSchemas(rules.timeUnit)
+    this.combined = new SchemaReader(this.schemas.combined)
+    this.bare = new SchemaReader(this.schemas.bare)
+    this.heartbeat = new SchemaReader(this.schemas.heartbeat)
+  }
+
+  decode(record: RecordView): Decoded {
+    if (record.valueLength < 0) return malformed('the record has no value')
+    const end = record.valueStart + record.valueLength
+    const event = this.decodeFast(record.buffer, record.valueStart, end)
+    return event === INVALID ? this.interpret(record.buffer, record.valueStart, end) : event
+  }
+
+  /** What `interpret` would say, or INVALID. */
+  decodeFast(buffer: Buffer, start: number, end: number): Decoded | INVALID {
+    const combined = this.combined.readKnown(buffer, start, end)
+    if (combined !== INVALID) return tradeOf(combined.data, this.rules)
+    const bare = this.bare.readKnown(buffer, start, end)
+    if (bare !== INVALID) return tradeOf(bare, this.rules)
+    const heartbeat = this.heartbeat.readKnown(buffer, start, end)
+    if (heartbeat !== INVALID) return heartbeatOf(heartbeat)
+    return this.learn(buffer, start, end)
+  }
+
+  interpret(buffer: Buffer, start: number, end: number): Decoded {
+    let frame: unknown
+    try {
+      frame = JSON.parse(decoder.decode(buffer.subarray(start, end)))
+    } catch (error) {
+      // Both messages would quote the frame.
+      return malformed(`${error instanceof SyntaxError ? 'not JSON' : 'not UTF-8 text'}, ${end - start} bytes`)
+    }
+    if (typeof frame !== 'object' || frame === null || Array.isArray(frame)) {
+      return isOtherFrame(frame) ? undefined : malformed(`JSON, but not an object, ${end - start} bytes`)
+    }
+    if ('stream' in frame || 'data' in frame) {
+      const combined = this.schemas.combined.safeParse(frame)
+      if (combined.success) return tradeOf(combined.data.data, this.rules)
+      return isOtherFrame(frame) ? undefined : rejectionOf(combined.error, frame)
+    }
+    if ('e' in frame && frame.e === 'heartbeat') {
+      const heartbeat = this.schemas.heartbeat.safeParse(frame)
+      return heartbeat.success ? heartbeatOf(heartbeat.data) : rejectionOf(heartbeat.error, frame)
+    }
+    const bare = this.schemas.bare.safeParse(frame)
+    if (bare.success) return tradeOf(bare.data, this.rules)
+    return isOtherFrame(frame) ? undefined : rejectionOf(bare.error, frame)
+  }
+
+  private learn(buffer: Buffer, start: number, end: number): Decoded | INVALID {
+    const combined = this.combined.learn(buffer, start, end)
+    if (combined !== INVALID) return tradeOf(combined.data, this.rules)
+    const bare = this.bare.learn(buffer, start, end)
+    if (bare !== INVALID) return tradeOf(bare, this.rules)
+    const heartbeat = this.heartbeat.learn(buffer, start, end)
+    return heartbeat === INVALID ? INVALID : heartbeatOf(heartbeat)
+  }
+}

@@ -1,0 +1,93 @@
+import { z } from 'zod'
+import { Rejection } from '../runtime/codec.ts'
+import { fixed8Schema } from './fixed8Schema.ts'
+import type { Heartbeat, Market, Trade } from './trade.ts'
+
+/** The unit of the exchange's times, chosen when connecting; never guessed from their size. */
+export type TimeUnit = 'ms' | 'us'
+
+/** Symbols as the exchange writes them: upper case, and scripts that know no case. */
+export const symbolPattern = /^[\p{Lu}\p{Lo}\p{Nd}_.-]{1,50}$/u
+
+/** The futures stream names the kind of each fill; only this one, or none, makes a candle. */
+const marketFill = 'MARKET'
+
+/** No trade is older than the exchanges or from the next century. The wrong unit lands far outside. */
+const earliestMs = Date.UTC(2010, 0, 1)
+const latestMs = Date.UTC(2100, 0, 1) - 1
+
+const unitsPerMs: Readonly<Record<TimeUnit, number>> = { ms: 1, us: 1000 }
+
+function timeSchema(unit: TimeUnit) {
+  const factor = unitsPerMs[unit]
+  return z
+    .int()
+    .min(earliestMs * factor)
+    .max(latestMs * factor + factor - 1)
+}
+
+/** The payload of a trade: what a raw stream sends. What it holds besides is ignored. */
+function payloadSchema(unit: TimeUnit) {
+  return z.object({
+    e: z.literal('trade'),
+    E: timeSchema(unit),
+    s: z.string().regex(symbolPattern, 'must be a symbol in upper case, at most 50 characters'),
+    t: z.int().min(0),
+    p: fixed8Schema,
+    q: fixed8Schema,
+    T: timeSchema(unit),
+    X: z.string().optional(),
+    m: z.boolean(),
+  })
+}
+
+const forbidden = z.never().optional()
+
+/** The three frames that mean something here. No frame can be two of them. */
+export function frameSchemas(unit: TimeUnit) {
+  const payload = payloadSchema(unit)
+  return {
+    combined: z.object({ stream: z.string(), data: payload }),
+    bare: payload.extend({ stream: forbidden, data: forbidden }),
+    heartbeat: z.object({ e: z.literal('heartbeat'), E: timeSchema('ms'), stream: forbidden, data: forbidden }),
+  }
+}
+
+export type TradePayload = z.output<ReturnType<typeof payloadSchema>>
+export type CombinedFrame = z.output<ReturnType<typeof frameSchemas>['combined']>
+export type BareFrame = z.output<ReturnType<typeof frameSchemas>['bare']>
+export type HeartbeatFrame = z.output<ReturnType<typeof frameSchemas>['heartbeat']>
+
+export interface TradeRules {
+  readonly market: Market
+  readonly timeUnit: TimeUnit
+  /** Null for every symbol. */
+  readonly symbols: ReadonlySet<string> | null
+}
+
+/** The trade of a payload, or undefined for one that no candle counts: another kind of fill, price or quantity zero. */
+export function tradeOf(payload: TradePayload, rules: TradeRules): Trade | Rejection | undefined {
+  const symbol = payload.s
+  if (rules.symbols !== null && !rules.symbols.has(symbol)) {
+    return new Rejection('unknown-symbol', `${symbol} is none of the ${rules.symbols.size} symbols of this pipeline`)
+  }
+  const fill = payload.X
+  if (fill !== undefined && fill !== marketFill) return undefined
+  const price = payload.p
+  const quantity = payload.q
+  if (price === 0 || quantity === 0) return undefined
+  return {
+    type: 'trade',
+    market: rules.market,
+    symbol,
+    tradeId: payload.t,
+    price,
+    quantity,
+    tradeTime: rules.timeUnit === 'ms' ? payload.T : Math.floor(payload.T / unitsPerMs.us),
+    isBuyerMaker: payload.m,
+  }
+}
+
+export function heartbeatOf(frame: HeartbeatFrame): Heartbeat {
+  return { type: 'heartbeat', time: frame.E }
+}
