@@ -18,7 +18,7 @@ export interface UnkindTradesOptions {
   readonly style?: FrameStyle
   /** First trade, ms UTC; some minutes before a midnight unless told otherwise. */
   readonly startMs?: number
-  /** Average time between two trades; 2,500 unless told otherwise. */
+  /** Average time between two trades; 700 unless told otherwise. */
   readonly averageStepMs?: number
   /** Repeats and late records right after a halt too, where a reader cannot tell the halt from an absurd time: there the expectation says nothing. */
   readonly isMerciless?: boolean
@@ -77,7 +77,7 @@ interface Moment {
 const settledAfter = 16
 
 /** A step of time beyond this may be one that a reader wants confirmed. */
-const leapMs = 50_000
+const leapMs = 10_000
 
 /**
  * Makes trades of several symbols over boundaries of minutes, hours and days and sends them in an unkind way: out of order
@@ -138,7 +138,7 @@ function timeline(
   random: Random,
   counts: UnkindCounts,
 ): Moment[] {
-  const step = options.averageStepMs ?? 2_500
+  const step = options.averageStepMs ?? 700
   let time = options.startMs ?? Date.UTC(2024, 7, 9) - random.int(1, 15) * 60_000 + random.int(0, 59_999)
   const prices = symbols.map((symbol) =>
     symbol.startsWith('SHIB') ? 1_387n : BigInt(random.int(100, 6_000_000)) * 1_000_000n,
@@ -286,7 +286,7 @@ class Lane {
 
   /** Whether a record from before may come here without speaking against a leap of time that is still being confirmed. */
   #mayInsert(list: readonly Arrival[], at: number): boolean {
-    return this.#options.isMerciless === true || !isSettling(list.slice(0, at))
+    return this.#options.isMerciless === true || !isSettling(list, at)
   }
 
   #insertBroken(list: Arrival[]): void {
@@ -318,11 +318,11 @@ class Lane {
   }
 }
 
-/** Whether time has leapt, or begun, within the last few arrivals. */
-function isSettling(before: readonly Arrival[]): boolean {
+/** Whether time has leapt, or begun, within the last few arrivals before the place. */
+function isSettling(list: readonly Arrival[], at: number): boolean {
   const times: number[] = []
-  for (let i = before.length - 1; i >= 0 && times.length < 8; i--) {
-    const { time, verdict } = before[i] as Arrival
+  for (let i = at - 1; i >= 0 && times.length < 8; i--) {
+    const { time, verdict } = list[i] as Arrival
     if (time !== null && verdict !== 'dead') times.push(time)
   }
   return times.length < 8 || times.some((time, i) => i > 0 && (times[i - 1] as number) - time > leapMs)
@@ -331,7 +331,7 @@ function isSettling(before: readonly Arrival[]): boolean {
 /** Without the records after a leap that are too few for a reader to believe it. */
 function withoutUnsettledTail(list: readonly Arrival[]): Arrival[] {
   let end = list.length
-  while (end > 0 && isSettling(list.slice(0, end))) end--
+  while (end > 0 && isSettling(list, end)) end--
   return list.slice(0, end)
 }
 
