@@ -98,3 +98,13 @@ CREATE TABLE idle_advance (
   watermark bigint  NOT NULL,
   PRIMARY KEY (pipeline, topic, partition, "offset", watermark)
 );
+
+-- Ends the transaction that calls it. A checkpoint is sent as one bundle of statements, commit included, without waiting for answers;
+-- what must stop it has to stop it here. MR001: the claim is not the newest, or an offset would go down. MR002: other
+-- bytes under the same identity.
+CREATE FUNCTION refuse(code text, message text) RETURNS boolean
+LANGUAGE plpgsql AS $$
+BEGIN
+  RAISE EXCEPTION USING ERRCODE = code, MESSAGE = message;
+END
+$$;

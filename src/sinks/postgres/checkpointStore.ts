@@ -1,0 +1,191 @@
+import { hostname } from 'node:os'
+import pg from 'pg'
+import type {
+  Checkpoint,
+  CheckpointStore,
+  Claim,
+  SavedCheckpoint,
+  StateFrame,
+  TaskId,
+} from '../../runtime/checkpoint.ts'
+import { DeterminismError, type MillraceError, TaskFencedError } from '../../runtime/errors.ts'
+import {
+  claimStatement,
+  deadLetterSteps,
+  explainFenceStatement,
+  fenceStep,
+  idleAdvanceStep,
+  objectStep,
+  readStateStatement,
+  stateStep,
+} from './checkpointStatements.ts'
+import { unescapeText } from './columnText.ts'
+import { openPool, type PoolOptions, type PostgresAddress } from './connection.ts'
+import { asMillraceError } from './errors.ts'
+import { type Step, writeSteps } from './tableWriter.ts'
+
+/** Postgres's own int8 text; null stays null. */
+type Int8 = string
+
+interface TaskRow {
+  readonly generation: Int8
+  readonly next_offset: Int8 | null
+  readonly watermark: Int8 | null
+  readonly archive_next_offset: Int8 | null
+}
+
+/**
+ * Keeps checkpoints in PostgreSQL, each in one transaction: rows, dead letters, manifest, state and next offset become visible together or
+ * not at all.
+ *
+ * A commit is one round trip: every statement is sent at once, COMMIT included, and a statement that fails, the fence first of all, makes
+ * PostgreSQL roll the rest back. With rows for an append table it takes turns with COPY instead. Connections that saw a failure other
+ * than a refused statement are closed.
+ */
+export class PostgresCheckpointStore implements CheckpointStore {
+  readonly #pipelined: pg.Pool
+  readonly #sequential: pg.Pool
+  readonly #owner = `${hostname()}:${process.pid}`
+
+  constructor(address: PostgresAddress, options: PoolOptions) {
+    const named = { applicationName: 'millrace checkpoints', ...options }
+    this.#pipelined = openPool(address, { ...named, isPipelined: true })
+    this.#sequential = openPool(address, { ...named, isPipelined: false })
+  }
+
+  async claim(task: TaskId): Promise<Claim> {
+    return this.#transaction(this.#pipelined, `claim ${nameOf(task)}`, task, async (client) => {
+      const [, claimed, state] = await together([
+        client.query('BEGIN'),
+        client.query<TaskRow>(claimStatement(task, this.#owner)),
+        client.query<StateFrame>(readStateStatement(task)),
+        client.query('COMMIT'),
+      ])
+      const row = claimed.rows[0]!
+      return { task, generation: Number(row.generation), restored: restoredFrom(row, state.rows) }
+    })
+  }
+
+  async commit(claim: Claim, checkpoint: Checkpoint): Promise<void> {
+    const { task } = claim
+    const doing = `commit ${nameOf(task)} up to offset ${checkpoint.nextOffset}`
+    const steps = stepsOf(claim, checkpoint)
+    const needsTurns = checkpoint.writes.some(({ table, rows }) => table.mode === 'append' && rows.length > 0)
+    try {
+      await this.#transaction(needsTurns ? this.#sequential : this.#pipelined, doing, task, async (client) => {
+        if (needsTurns) for (const step of steps) await step(client)
+        else await together(steps.map((step) => step(client)))
+      })
+    } catch (error) {
+      const refusal = codeOf((error as MillraceError).cause)
+      if (refusal === 'MR001') throw await this.#explainFence(claim, checkpoint, error)
+      if (refusal !== 'MR002') throw error
+      const { message } = (error as MillraceError).cause as Error
+      throw new DeterminismError(`could not ${doing}: ${message}; the archive was not made from the same records`, {
+        ...task,
+        cause: error,
+      })
+    }
+  }
+
+  async close(): Promise<void> {
+    await Promise.all([this.#pipelined.end(), this.#sequential.end()])
+  }
+
+  async #transaction<T>(
+    pool: pg.Pool,
+    doing: string,
+    task: TaskId,
+    action: (client: pg.ClientBase) => Promise<T>,
+  ): Promise<T> {
+    const client = await pool.connect().catch((error: unknown) => {
+      throw asMillraceError(error, doing, task)
+    })
+    // Without a listener an error between two queries would end the process; the query that it concerns rejects anyway.
+    const onError = () => {}
+    client.on('error', onError)
+    let isSound = false
+    try {
+      const result = await action(client)
+      isSound = true
+      return result
+    } catch (error) {
+      isSound = error instanceof pg.DatabaseError && (await isRolledBack(client))
+      throw asMillraceError(error, doing, task)
+    } finally {
+      client.off('error', onError)
+      client.release(!isSound)
+    }
+  }
+
+  async #explainFence(claim: Claim, checkpoint: Checkpoint, cause: unknown): Promise<MillraceError> {
+    const { task, generation } = claim
+    const rows = await this.#transaction(this.#pipelined, `read ${nameOf(task)}`, task, async (client) => {
+      const found = await client.query<TaskRow & { owner: string }>(explainFenceStatement(task))
+      return found.rows
+    })
+    const row = rows[0]
+    if (row !== undefined && Number(row.generation) === generation) {
+      return new DeterminismError(
+        `${nameOf(task)} is stored up to offset ${row.next_offset} (archive: ${row.archive_next_offset}); ` +
+          `a checkpoint up to ${checkpoint.nextOffset} (archive: ${checkpoint.archiveNextOffset}) would go back, nothing was stored`,
+        { ...task, offset: checkpoint.nextOffset, cause },
+      )
+    }
+    const now = row === undefined ? 'is gone' : `was claimed by generation ${row.generation} (${row.owner})`
+    return new TaskFencedError(`${nameOf(task)} ${now}; this task is generation ${generation}`, { ...task, cause })
+  }
+}
+
+function stepsOf(claim: Claim, checkpoint: Checkpoint): readonly Step[] {
+  const { task } = claim
+  return [
+    (client) => client.query('BEGIN'),
+    fenceStep(claim, checkpoint),
+    ...checkpoint.writes.flatMap(({ table, rows }) => writeSteps(table, rows)),
+    ...deadLetterSteps(task, checkpoint.deadLetters),
+    ...checkpoint.objects.map((object) => objectStep(task, object)),
+    stateStep(task, checkpoint.state),
+    ...(checkpoint.idleAdvances.length === 0 ? [] : [idleAdvanceStep(task, checkpoint.idleAdvances)]),
+    (client) => client.query('COMMIT'),
+  ]
+}
+
+/** Waits for all, so that no answer is left on the connection, and then fails with what went wrong first. */
+async function together<T extends readonly Promise<unknown>[]>(
+  queries: T,
+): Promise<{ -readonly [I in keyof T]: Awaited<T[I]> }> {
+  const results = await Promise.allSettled(queries)
+  for (const result of results) if (result.status === 'rejected') throw result.reason
+  return results.map((result) => (result as PromiseFulfilledResult<unknown>).value) as {
+    -readonly [I in keyof T]: Awaited<T[I]>
+  }
+}
+
+async function isRolledBack(client: pg.ClientBase): Promise<boolean> {
+  try {
+    await client.query('ROLLBACK')
+    return true
+  } catch {
+    // The caller closes the connection, which rolls back as well.
+    return false
+  }
+}
+
+function restoredFrom(row: TaskRow, frames: readonly StateFrame[]): SavedCheckpoint | null {
+  if (row.next_offset === null) return null
+  return {
+    nextOffset: Number(row.next_offset),
+    watermark: row.watermark === null ? null : Number(row.watermark),
+    archiveNextOffset: row.archive_next_offset === null ? null : Number(row.archive_next_offset),
+    state: frames.map(({ kind, body }) => ({ kind, body: unescapeText(body) })),
+  }
+}
+
+function nameOf(task: TaskId): string {
+  return `${task.pipeline} ${task.topic}/${task.partition}`
+}
+
+function codeOf(error: unknown): string | undefined {
+  return error instanceof pg.DatabaseError ? error.code : undefined
+}

@@ -1,0 +1,109 @@
+import { ConfigurationError } from '../../runtime/errors.ts'
+import type { Column, ColumnType, ColumnValue } from '../../runtime/table.ts'
+
+// PostgreSQL holds no U+0000 in text, and UTF-8 no half of a surrogate pair; both occur in hostile input.
+const escapeMark = '\u241B'
+const unstorable = /[\0\u241B\p{Surrogate}]/gu
+
+/**
+ * Text that PostgreSQL can hold, from any text, so that nothing is lost and different texts stay different: a character that cannot be
+ * stored becomes ␛ and its four hex digits, and ␛ itself `␛241B`. Any other text is unchanged.
+ */
+export function escapeText(text: string): string {
+  if (!text.includes('\0') && !text.includes(escapeMark) && text.isWellFormed()) return text
+  return text.replace(unstorable, escaped)
+}
+
+/** The text that `escapeText` was given. */
+export function unescapeText(text: string): string {
+  if (!text.includes(escapeMark)) return text
+  return text.replace(/\u241B([0-9A-F]{4})/g, (_, hex: string) => String.fromCharCode(Number.parseInt(hex, 16)))
+}
+
+// In JSON the same characters may also be spelled as escapes, which jsonb refuses alike. Escaped backslashes and whole
+// pairs are matched first, so that they are left as they are.
+function escapeJson(json: string): string {
+  return escapeText(json).replace(
+    /\\\\|\\u(d[89ab][0-9a-f]{2})\\u(d[c-f][0-9a-f]{2})|\\u(0000|d[89a-f][0-9a-f]{2})/gi,
+    (all, _high, _low, single: string | undefined) =>
+      single === undefined ? all : `${escapeMark}${single.toUpperCase()}`,
+  )
+}
+
+function escaped(character: string): string {
+  return escapeMark + character.charCodeAt(0).toString(16).toUpperCase().padStart(4, '0')
+}
+
+const firstTime = -210_866_803_200_000
+const lastTime = 8_640_000_000_000_000
+
+let cachedMs = Number.NaN
+let cachedText = ''
+
+/** ms UTC as PostgreSQL reads a timestamptz, exactly. Null for what is no time between 4714 BC and the year 275760. */
+export function timestampText(ms: number): string | null {
+  if (ms === cachedMs) return cachedText
+  if (!Number.isInteger(ms) || ms < firstTime || ms > lastTime) return null
+  const date = new Date(ms)
+  const year = date.getUTCFullYear()
+  const isoTail = date.toISOString().slice(-20)
+  const text =
+    year > 0 ? `${String(year).padStart(4, '0')}${isoTail}` : `${String(1 - year).padStart(4, '0')}${isoTail} BC`
+  cachedMs = ms
+  cachedText = text
+  return text
+}
+
+/** The nearest time that can be stored. */
+export function clampTime(ms: number): number {
+  if (Number.isNaN(ms)) return 0
+  return Math.min(lastTime, Math.max(firstTime, Math.floor(ms)))
+}
+
+const maxInt32 = 2_147_483_647
+const maxInt64 = 9_223_372_036_854_775_807n
+
+const toText: Readonly<Record<ColumnType, (value: ColumnValue) => string | null>> = {
+  text: (value) => (typeof value === 'string' ? escapeText(value) : null),
+  integer: (value) =>
+    typeof value === 'number' && Number.isInteger(value) && Math.abs(value) <= maxInt32 ? String(value) : null,
+  bigint: (value) => {
+    if (typeof value === 'number') return Number.isSafeInteger(value) ? String(value) : null
+    return typeof value === 'bigint' && value <= maxInt64 && value >= -maxInt64 - 1n ? String(value) : null
+  },
+  numeric: (value) => {
+    if (typeof value === 'string') return /^-?\d+(?:\.\d+)?$/.test(value) ? value : null
+    return typeof value === 'bigint' || Number.isSafeInteger(value) ? String(value) : null
+  },
+  boolean: (value) => (typeof value === 'boolean' ? (value ? 't' : 'f') : null),
+  timestamptz: (value) => (typeof value === 'number' ? timestampText(value) : null),
+  jsonb: (value) => (typeof value === 'string' ? escapeJson(value) : null),
+}
+
+/**
+ * The column's value of the row as text that PostgreSQL reads back exactly, or null for null. Throws `ConfigurationError` with table, column
+ * and value when the value is not of the column's type: the descriptor is wrong, whatever the data.
+ */
+export function columnText<Row>(table: string, column: Column<Row>, row: Row): string | null {
+  const value = column.of(row)
+  if (value === null) return null
+  const text = toText[column.type](value)
+  if (text === null) {
+    const shown = typeof value === 'bigint' ? `${value}n` : JSON.stringify(value)?.slice(0, 100)
+    throw new ConfigurationError(
+      `table ${table}, column ${column.name}: ${shown} is no ${column.type}; see \`of\` of the column`,
+    )
+  }
+  return text
+}
+
+/** One text per natural key: equal exactly where PostgreSQL sees equal keys. */
+export function keyText(parts: readonly (string | null)[], types: readonly ColumnType[]): string {
+  // No part contains U+0000, because columnText escapes it.
+  return parts.map((part, i) => (types[i] === 'numeric' && part !== null ? plainNumeric(part) : part)).join('\0')
+}
+
+function plainNumeric(text: string): string {
+  const plain = text.replace(/^(-?)0+(?=\d)/, '$1').replace(/\.?0+$/, (zeros) => (text.includes('.') ? '' : zeros))
+  return plain === '-0' ? '0' : plain
+}

@@ -1,0 +1,151 @@
+import { createHash } from 'node:crypto'
+import { Readable } from 'node:stream'
+import { pipeline } from 'node:stream/promises'
+import type pg from 'pg'
+import { from as copyFrom } from 'pg-copy-streams'
+import { ConfigurationError } from '../../runtime/errors.ts'
+import type { AppendTable, Table, UpsertTable } from '../../runtime/table.ts'
+import { columnText, keyText } from './columnText.ts'
+import { quoteIdentifier } from './connection.ts'
+
+/** Something to do on a connection, inside the caller's transaction. */
+export type Step = (client: pg.ClientBase) => Promise<unknown>
+
+// Bounds the text of one statement to a few MiB, for rows as wide as candles.
+const rowsPerStatement = 10_000
+const copyChunkBytes = 64 * 1024
+
+/**
+ * The steps that write the rows. Upserts may be sent without waiting for one another; an append (COPY) may not.
+ *
+ * Of several rows with one key the newest revision is written, the later one among equals, since a statement may touch a row once only. Rows
+ * go in the order of their keys, so that two writers of one table wait for each other and never deadlock.
+ */
+export function writeSteps<Row>(table: Table<Row>, rows: readonly Row[]): readonly Step[] {
+  if (rows.length === 0) return []
+  return table.mode === 'append' ? [appendStep(table, rows)] : upsertSteps(table, rows)
+}
+
+function upsertSteps<Row>(table: UpsertTable<Row>, rows: readonly Row[]): readonly Step[] {
+  const statement = upsertStatement(table)
+  const newest = newestRows(table, statement.keyIndexes, statement.revisionIndex, rows)
+  const steps: Step[] = []
+  for (let start = 0; start < newest.length; start += rowsPerStatement) {
+    const part = newest.slice(start, start + rowsPerStatement)
+    const values = table.columns.map((column, i) =>
+      arrayLiteral(part, i, column.type === 'text' || column.type === 'jsonb'),
+    )
+    steps.push((client) => client.query({ name: statement.name, text: statement.text, values }))
+  }
+  return steps
+}
+
+type TextRow = readonly (string | null)[]
+
+function newestRows<Row>(
+  table: UpsertTable<Row>,
+  keyIndexes: readonly number[],
+  revisionIndex: number,
+  rows: readonly Row[],
+): readonly TextRow[] {
+  const types = keyIndexes.map((i) => table.columns[i]!.type)
+  const byKey = new Map<string, TextRow>()
+  for (const row of rows) {
+    const texts = table.columns.map((column) => columnText(table.name, column, row))
+    const key = keyText(
+      keyIndexes.map((i) => texts[i]!),
+      types,
+    )
+    const known = byKey.get(key)
+    if (known === undefined || Number(texts[revisionIndex]) >= Number(known[revisionIndex])) byKey.set(key, texts)
+  }
+  return [...byKey].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, texts]) => texts)
+}
+
+function arrayLiteral(rows: readonly TextRow[], column: number, isQuoted: boolean): string {
+  let literal = '{'
+  for (let i = 0; i < rows.length; i += 1) {
+    if (i > 0) literal += ','
+    const text = rows[i]![column]
+    if (text === null || text === undefined) literal += 'NULL'
+    else literal += isQuoted ? quoteElement(text) : `"${text}"`
+  }
+  return `${literal}}`
+}
+
+/** An element of an array literal. */
+export function quoteElement(text: string): string {
+  return `"${text.replace(/["\\]/g, '\\$&')}"`
+}
+
+function appendStep<Row>(table: AppendTable<Row>, rows: readonly Row[]): Step {
+  const columns = table.columns.map((column) => quoteIdentifier(column.name)).join(', ')
+  const text = `COPY ${quoteIdentifier(table.name)} (${columns}) FROM STDIN`
+  return (client) =>
+    pipeline(Readable.from(copyChunks(table, rows), { objectMode: true }), client.query(copyFrom(text)))
+}
+
+const copyEscapes: Readonly<Record<string, string>> = { '\\': '\\\\', '\n': '\\n', '\r': '\\r', '\t': '\\t' }
+
+function* copyChunks<Row>(table: AppendTable<Row>, rows: readonly Row[]): Generator<Buffer> {
+  let chunk = ''
+  for (const row of rows) {
+    let separator = ''
+    for (const column of table.columns) {
+      const text = columnText(table.name, column, row)
+      chunk += separator + (text === null ? '\\N' : text.replace(/[\\\n\r\t]/g, (character) => copyEscapes[character]!))
+      separator = '\t'
+    }
+    chunk += '\n'
+    if (chunk.length >= copyChunkBytes) {
+      yield Buffer.from(chunk)
+      chunk = ''
+    }
+  }
+  if (chunk !== '') yield Buffer.from(chunk)
+}
+
+interface UpsertStatement {
+  readonly name: string
+  readonly text: string
+  readonly keyIndexes: readonly number[]
+  readonly revisionIndex: number
+}
+
+const statements = new WeakMap<object, UpsertStatement>()
+
+function upsertStatement<Row>(table: UpsertTable<Row>): UpsertStatement {
+  let statement = statements.get(table)
+  if (statement === undefined) {
+    statement = buildUpsert(table)
+    statements.set(table, statement)
+  }
+  return statement
+}
+
+function buildUpsert<Row>(table: UpsertTable<Row>): UpsertStatement {
+  const names = table.columns.map((column) => column.name)
+  const indexOf = (name: string) => {
+    const index = names.indexOf(name)
+    if (index < 0)
+      throw new ConfigurationError(`table ${table.name}: its key or revision names ${name}, which is no column of it`)
+    return index
+  }
+  const quoted = names.map(quoteIdentifier)
+  const revision = quoteIdentifier(table.revision)
+  const parameters = table.columns.map((column, i) => `$${i + 1}::${column.type}[]`).join(', ')
+  const assignments = names
+    .filter((name) => !table.key.includes(name))
+    .map((name) => `${quoteIdentifier(name)} = excluded.${quoteIdentifier(name)}`)
+    .join(', ')
+  const text =
+    `INSERT INTO ${quoteIdentifier(table.name)} AS t (${quoted.join(', ')}) SELECT * FROM unnest(${parameters}) ` +
+    `ON CONFLICT (${table.key.map(quoteIdentifier).join(', ')}) DO UPDATE SET ${assignments} ` +
+    `WHERE excluded.${revision} >= t.${revision}`
+  return { name: statementName(text), text, keyIndexes: table.key.map(indexOf), revisionIndex: indexOf(table.revision) }
+}
+
+/** A name for a prepared statement, within the 63 bytes that PostgreSQL keeps of one. */
+export function statementName(text: string): string {
+  return `millrace_${createHash('sha256').update(text).digest('hex').slice(0, 24)}`
+}

@@ -1,0 +1,442 @@
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import type {
+  ArchivedObject,
+  Checkpoint,
+  CheckpointStore,
+  Claim,
+  DeadLetter,
+  IdleAdvance,
+  TableWrite,
+  TaskId,
+} from '../../src/runtime/checkpoint.ts'
+import { ConfigurationError, DeterminismError, TaskFencedError } from '../../src/runtime/errors.ts'
+import type { AppendTable, ColumnValue, Table, UpsertTable } from '../../src/runtime/table.ts'
+
+/** A store, and a look at what it holds. Rows and letters come in any order. */
+export interface CheckpointStoreUnderTest {
+  readonly store: CheckpointStore
+  rows(table: string): Promise<readonly Readonly<Record<string, ColumnValue>>[]>
+  deadLetters(task: TaskId): Promise<readonly DeadLetter[]>
+  objects(task: TaskId): Promise<readonly ArchivedObject[]>
+  idleAdvances(task: TaskId): Promise<readonly IdleAdvance[]>
+  dispose(): Promise<void>
+}
+
+export interface Bar {
+  readonly symbol: string
+  readonly day: string
+  readonly at: number
+  readonly revision: number
+  readonly price: string
+  readonly count: number | bigint
+  readonly note: string | null
+  readonly isClosed: boolean
+  readonly extra: string | null
+}
+
+/** Every type of column; the key has text, numeric and time. */
+export const barTable: UpsertTable<Bar> = {
+  mode: 'upsert',
+  name: 'contract "Bar"',
+  key: ['symbol', 'day', 'at'],
+  revision: 'revision',
+  columns: [
+    { name: 'symbol', type: 'text', of: (bar) => bar.symbol },
+    { name: 'day', type: 'numeric', of: (bar) => bar.day },
+    { name: 'at', type: 'timestamptz', of: (bar) => bar.at },
+    { name: 'revision', type: 'integer', of: (bar) => bar.revision },
+    { name: 'price', type: 'numeric', of: (bar) => bar.price },
+    { name: 'count', type: 'bigint', of: (bar) => bar.count },
+    { name: 'note "x"', type: 'text', of: (bar) => bar.note },
+    { name: 'isClosed', type: 'boolean', of: (bar) => bar.isClosed },
+    { name: 'extra', type: 'jsonb', of: (bar) => bar.extra },
+  ],
+}
+
+export interface Line {
+  readonly number: number
+  readonly text: string | null
+  readonly at: number | null
+}
+
+export const lineTable: AppendTable<Line> = {
+  mode: 'append',
+  name: 'contract_line',
+  columns: [
+    { name: 'number', type: 'bigint', of: (line) => line.number },
+    { name: 'text', type: 'text', of: (line) => line.text },
+    { name: 'at', type: 'timestamptz', of: (line) => line.at },
+  ],
+}
+
+const aBar: Bar = {
+  symbol: 'BTCUSDT',
+  day: '1',
+  at: 1_723_075_200_000,
+  revision: 1,
+  price: '1.5',
+  count: 1,
+  note: null,
+  isClosed: true,
+  extra: null,
+}
+
+const aLetter: DeadLetter = {
+  offset: 3,
+  ordinal: 0,
+  operator: 'decode',
+  reason: 'malformed',
+  detail: 'no price',
+  recordTime: 1_723_075_200_123,
+  key: 'BTCUSDT',
+  payload: new Uint8Array([1, 0, 255]),
+}
+
+const anObject: ArchivedObject = {
+  key: 'topic=t/date=2024-08-08/partition=0/0-9.jsonl.gz',
+  firstOffset: 0,
+  lastOffset: 9,
+  recordCount: 10,
+  sizeBytes: 100,
+  sha256: 'a'.repeat(64),
+  minTimestamp: 1_723_075_200_000,
+  maxTimestamp: 1_723_075_200_999,
+  symbols: ['BTCUSDT', 'ETH"USDT'],
+}
+
+const hostile = 'nul \0, lone \ud800, escape \u241b0000, tab \t, line \n\r, \\N \\. "quoted" {braces} \u{1F600} NULL'
+
+/** The rows with their type forgotten, as a checkpoint of several tables carries them. */
+export function write<Row>(table: Table<Row>, rows: readonly Row[]): TableWrite {
+  return { table, rows } as TableWrite<Row> as TableWrite<never> as TableWrite
+}
+
+/** The laws of a checkpoint store, for every implementation of the port. */
+export function checkpointStoreContract(name: string, create: () => Promise<CheckpointStoreUnderTest>): void {
+  describe(`${name} keeps the contract of a checkpoint store`, () => {
+    let under: CheckpointStoreUnderTest
+    let store: CheckpointStore
+    let task: TaskId
+    let taskNumber = 0
+
+    beforeAll(async () => {
+      under = await create()
+      store = under.store
+    })
+
+    beforeEach(() => {
+      taskNumber += 1
+      task = { pipeline: `pipeline ${taskNumber}`, topic: 'trades', partition: 0 }
+    })
+
+    afterAll(async () => {
+      await under?.dispose()
+    })
+
+    const checkpoint = (nextOffset: number, rest: Partial<Checkpoint> = {}): Checkpoint => ({
+      nextOffset,
+      watermark: null,
+      archiveNextOffset: null,
+      state: { kind: 'base', body: `at ${nextOffset}` },
+      writes: [],
+      deadLetters: [],
+      objects: [],
+      idleAdvances: [],
+      ...rest,
+    })
+
+    const bars = (...rows: Partial<Bar>[]) =>
+      write(
+        barTable,
+        rows.map((row) => ({ ...aBar, symbol: task.pipeline, ...row })),
+      )
+
+    const storedBars = async () => (await under.rows(barTable.name)).filter((row) => row.symbol === task.pipeline)
+
+    const committed = async (...checkpoints: Checkpoint[]): Promise<Claim> => {
+      const claim = await store.claim(task)
+      for (const one of checkpoints) await store.commit(claim, one)
+      return claim
+    }
+
+    test('a task that nothing was committed for has nothing to restore', async () => {
+      expect((await store.claim(task)).restored).toBeNull()
+      expect((await store.claim(task)).restored).toBeNull()
+    })
+
+    test('a claim gives what was last committed', async () => {
+      await committed(
+        checkpoint(10, {
+          watermark: 1_723_075_200_000,
+          archiveNextOffset: 4,
+          state: { kind: 'base', body: '{"a":1}' },
+        }),
+      )
+      expect((await store.claim(task)).restored).toEqual({
+        nextOffset: 10,
+        watermark: 1_723_075_200_000,
+        archiveNextOffset: 4,
+        state: [{ kind: 'base', body: '{"a":1}' }],
+      })
+    })
+
+    test('every claim is a newer generation', async () => {
+      const first = await store.claim(task)
+      const second = await store.claim(task)
+      expect(second.generation).toBeGreaterThan(first.generation)
+    })
+
+    test('an older claim is fenced and stores nothing', async () => {
+      const older = await store.claim(task)
+      await store.commit(older, checkpoint(5))
+      const newer = await store.claim(task)
+      const zombie = store.commit(
+        older,
+        checkpoint(9, {
+          writes: [bars({})],
+          deadLetters: [aLetter],
+          objects: [anObject],
+          idleAdvances: [{ offset: 1, watermark: 2 }],
+        }),
+      )
+      await expect(zombie).rejects.toBeInstanceOf(TaskFencedError)
+      await expect(zombie).rejects.toThrow(new RegExp(`generation ${newer.generation}.*generation ${older.generation}`))
+      expect(await storedBars()).toEqual([])
+      expect(await under.deadLetters(task)).toEqual([])
+      expect(await under.objects(task)).toEqual([])
+      expect(await under.idleAdvances(task)).toEqual([])
+      expect((await store.claim(task)).restored).toMatchObject({
+        nextOffset: 5,
+        state: [{ kind: 'base', body: 'at 5' }],
+      })
+    })
+
+    test('a fenced append stores nothing', async () => {
+      const older = await store.claim(task)
+      await store.claim(task)
+      const before = (await under.rows(lineTable.name)).length
+      const lines = write(lineTable, [{ number: 1, text: 'a', at: null }])
+      await expect(store.commit(older, checkpoint(1, { writes: [lines] }))).rejects.toBeInstanceOf(TaskFencedError)
+      expect(await under.rows(lineTable.name)).toHaveLength(before)
+    })
+
+    test('tasks do not see one another', async () => {
+      await committed(checkpoint(10))
+      expect((await store.claim({ ...task, partition: 1 })).restored).toBeNull()
+      expect((await store.claim({ ...task, topic: 'other' })).restored).toBeNull()
+      expect((await store.claim({ ...task, pipeline: `${task.pipeline} b` })).restored).toBeNull()
+    })
+
+    test('an offset never goes down', async () => {
+      const claim = await committed(checkpoint(10, { archiveNextOffset: 8 }))
+      const lower = store.commit(claim, checkpoint(9, { archiveNextOffset: 8, writes: [bars({})] }))
+      await expect(lower).rejects.toBeInstanceOf(DeterminismError)
+      const lowerArchive = store.commit(claim, checkpoint(10, { archiveNextOffset: 7, writes: [bars({})] }))
+      await expect(lowerArchive).rejects.toBeInstanceOf(DeterminismError)
+      expect(await storedBars()).toEqual([])
+      expect((await store.claim(task)).restored).toMatchObject({ nextOffset: 10, archiveNextOffset: 8 })
+    })
+
+    test('a checkpoint at the same offset is stored', async () => {
+      await committed(checkpoint(10), checkpoint(10, { watermark: 7 }))
+      expect((await store.claim(task)).restored).toMatchObject({ nextOffset: 10, watermark: 7 })
+    })
+
+    test('deltas are restored behind their base, oldest first, and a new base replaces them all', async () => {
+      const delta = (n: number) => checkpoint(n, { state: { kind: 'delta', body: `delta ${n}` } })
+      const claim = await committed(checkpoint(1), delta(2), delta(3))
+      const bodies = async () => (await store.claim(task)).restored?.state.map(({ kind, body }) => `${kind}: ${body}`)
+      expect(await bodies()).toEqual(['base: at 1', 'delta: delta 2', 'delta: delta 3'])
+      await expect(store.commit(claim, checkpoint(4))).rejects.toBeInstanceOf(TaskFencedError)
+      await committed(checkpoint(4), delta(5))
+      expect(await bodies()).toEqual(['base: at 4', 'delta: delta 5'])
+    })
+
+    test('a write that cannot be stored leaves nothing of its checkpoint, and the claim stays good', async () => {
+      const claim = await committed(checkpoint(1))
+      const lines = (await under.rows(lineTable.name)).length
+      const failing = store.commit(
+        claim,
+        checkpoint(2, {
+          writes: [
+            write(lineTable, [{ number: 1, text: 'a', at: null }]),
+            bars({ day: '1' }),
+            bars({ day: '2', price: 'no number' }),
+          ],
+          deadLetters: [aLetter],
+          objects: [anObject],
+        }),
+      )
+      await expect(failing).rejects.toBeInstanceOf(ConfigurationError)
+      await expect(failing).rejects.toThrow(/contract "Bar".*price.*no number/)
+      expect(await storedBars()).toEqual([])
+      expect(await under.rows(lineTable.name)).toHaveLength(lines)
+      expect(await under.deadLetters(task)).toEqual([])
+      await store.commit(claim, checkpoint(2, { writes: [bars({})] }))
+      expect(await storedBars()).toHaveLength(1)
+    })
+
+    test('a row is replaced by one whose revision is not older', async () => {
+      const claim = await committed(checkpoint(1, { writes: [bars({ revision: 2, price: '2.0' })] }))
+      const price = async () => (await storedBars())[0]?.price
+      await store.commit(claim, checkpoint(2, { writes: [bars({ revision: 1, price: '1.0' })] }))
+      expect(await price()).toBe('2.0')
+      await store.commit(claim, checkpoint(3, { writes: [bars({ revision: 2, price: '2.5' })] }))
+      expect(await price()).toBe('2.5')
+      await store.commit(claim, checkpoint(4, { writes: [bars({ revision: 3, price: '3.0' })] }))
+      expect(await price()).toBe('3.0')
+      expect(await storedBars()).toHaveLength(1)
+    })
+
+    test('of repeats in one batch the newest revision stays, the later one among equals', async () => {
+      await committed(
+        checkpoint(1, {
+          writes: [
+            bars(
+              { day: '1', revision: 1, price: '1' },
+              { day: '2', revision: 2, price: '2' },
+              { day: '1', revision: 3, price: '3' },
+              { day: '2', revision: 1, price: '4' },
+              { day: '1', revision: 3, price: '5' },
+              { day: '1.00', revision: 3, price: '6' },
+            ),
+          ],
+        }),
+      )
+      const stored = (await storedBars()).map(({ day, revision, price }) => [Number(day), revision, price])
+      expect(stored.sort()).toEqual([
+        [1, 3, '6'],
+        [2, 2, '2'],
+      ])
+    })
+
+    test('extreme values come back as they were given', async () => {
+      const extremes: Partial<Bar>[] = [
+        { day: '1', count: 9_223_372_036_854_775_807n, price: '123456789012345678901234567890.1234567890123456' },
+        { day: '2', count: -9_223_372_036_854_775_808n, price: '-0.0000000000000001' },
+        { day: '3', count: Number.MAX_SAFE_INTEGER, at: 32_503_680_000_001, extra: '{"a": [1, null, "b"]}' },
+        { day: '4', at: -62_167_219_200_001, note: '', isClosed: false },
+        { day: '5', at: 1, note: 'NULL' },
+        { day: '6', note: '\\N {"a",\'b\'} \u{1F600} \r\n\t' },
+        { day: '7', revision: 2_147_483_647, at: 8_640_000_000_000_000 },
+      ]
+      await committed(checkpoint(1, { writes: [bars(...extremes)] }))
+      const stored = new Map((await storedBars()).map((row) => [row.day, row]))
+      for (const extreme of extremes) {
+        const { symbol: _, note, count, ...rest } = { ...aBar, ...extreme }
+        expect(stored.get(rest.day)).toEqual({ ...rest, symbol: task.pipeline, 'note "x"': note, count: BigInt(count) })
+      }
+    })
+
+    test('text that PostgreSQL cannot hold is told apart all the same, also in a key', async () => {
+      const notes = [hostile, 'a', 'a\0', 'a\u241b0000', '\ud800', '\udc00']
+      const rows = notes.map((note, i) => ({ day: '1', at: i, note, extra: JSON.stringify({ note }) }))
+      const claim = await committed(checkpoint(1, { writes: [bars(...rows)] }))
+      const stored = (await storedBars()).sort((a, b) => Number(a.at) - Number(b.at))
+      expect(stored.map((row) => row['note "x"'])).toEqual(notes)
+      const keys = notes.map((note) => `${task.pipeline} ${note}`)
+      await store.commit(claim, checkpoint(2, { writes: [bars(...keys.map((symbol) => ({ symbol })))] }))
+      const symbols = (await under.rows(barTable.name)).map((row) => String(row.symbol))
+      for (const key of keys) expect(symbols.filter((symbol) => symbol === key)).toHaveLength(1)
+    })
+
+    test('appended rows are all there, in whatever characters, many at once', async () => {
+      const before = (await under.rows(lineTable.name)).length
+      const rows: Line[] = [
+        { number: 1, text: hostile, at: 1_723_075_200_123 },
+        { number: 2, text: null, at: null },
+        { number: 3, text: '', at: -1 },
+        ...Array.from({ length: 3_000 }, (_, i) => ({ number: 4 + i, text: `line ${i} ${'x'.repeat(50)}`, at: i })),
+      ]
+      const claim = await committed(checkpoint(1, { writes: [write(lineTable, rows)] }))
+      await store.commit(claim, checkpoint(2, { writes: [write(lineTable, rows.slice(0, 1))] }))
+      const stored = (await under.rows(lineTable.name)).slice(before)
+      const wanted = [...rows, rows[0]!].map((line) => ({ ...line, number: BigInt(line.number) }))
+      const byNumber = (a: { number?: ColumnValue }, b: { number?: ColumnValue }) => Number(a.number) - Number(b.number)
+      expect([...stored].sort(byNumber)).toEqual(wanted.sort(byNumber))
+    })
+
+    test('a dead letter is known by task, offset, operator and ordinal, and the first one stays', async () => {
+      const letters: DeadLetter[] = [
+        aLetter,
+        { ...aLetter, ordinal: 1 },
+        { ...aLetter, operator: 'window' },
+        { ...aLetter, offset: 4, recordTime: null, key: null, payload: null },
+      ]
+      const claim = await committed(checkpoint(5, { deadLetters: letters }))
+      await store.commit(
+        claim,
+        checkpoint(6, {
+          deadLetters: [
+            { ...aLetter, detail: 'again' },
+            { ...aLetter, offset: 5 },
+          ],
+        }),
+      )
+      const stored = await under.deadLetters(task)
+      expect(stored).toHaveLength(5)
+      for (const letter of [...letters, { ...aLetter, offset: 5 }]) expect(stored).toContainEqual(letter)
+    })
+
+    test('a dead letter holds whatever bytes and text made it one', async () => {
+      const letter: DeadLetter = {
+        ...aLetter,
+        detail: hostile,
+        key: hostile,
+        payload: Uint8Array.from({ length: 100_000 }, (_, i) => i & 255),
+      }
+      await committed(checkpoint(1, { deadLetters: [letter] }))
+      expect(await under.deadLetters(task)).toEqual([letter])
+    })
+
+    test('an absurd time does not keep a dead letter out', async () => {
+      const times = [1e300, -1e300, Number.POSITIVE_INFINITY, Number.NaN, 8.65e15]
+      const letters = times.map((recordTime, ordinal) => ({ ...aLetter, ordinal, recordTime }))
+      await committed(checkpoint(1, { deadLetters: letters }))
+      expect(await under.deadLetters(task)).toHaveLength(times.length)
+    })
+
+    test('the manifest takes an object again and refuses other bytes at its place', async () => {
+      const claim = await committed(checkpoint(10, { objects: [anObject] }))
+      await store.commit(claim, checkpoint(11, { objects: [anObject] }))
+      const other = store.commit(
+        claim,
+        checkpoint(12, { writes: [bars({})], objects: [{ ...anObject, sha256: 'b'.repeat(64) }] }),
+      )
+      await expect(other).rejects.toBeInstanceOf(DeterminismError)
+      await expect(other).rejects.toThrow(anObject.key)
+      expect(await under.objects(task)).toEqual([anObject])
+      expect(await storedBars()).toEqual([])
+      expect((await store.claim(task)).restored?.nextOffset).toBe(11)
+    })
+
+    test('idle advances are kept, and a repeat changes nothing', async () => {
+      const advances = [
+        { offset: 5, watermark: 100 },
+        { offset: 5, watermark: 200 },
+        { offset: 6, watermark: 300 },
+      ]
+      const claim = await committed(checkpoint(6, { idleAdvances: advances.slice(0, 2) }))
+      await store.commit(claim, checkpoint(7, { idleAdvances: advances.slice(1) }))
+      expect(await under.idleAdvances(task)).toEqual(advances)
+    })
+
+    test('claims and commits that race leave one owner and every stored offset its own', async () => {
+      const results = await Promise.all(
+        Array.from({ length: 6 }, async (_, i) => {
+          const claim = await store.claim(task)
+          const result = await store.commit(claim, checkpoint(10, { writes: [bars({ day: String(i) })] })).then(
+            () => 'stored',
+            (error: unknown) => error,
+          )
+          return { generation: claim.generation, result }
+        }),
+      )
+      expect(new Set(results.map(({ generation }) => generation)).size).toBe(6)
+      for (const { result } of results) if (result !== 'stored') expect(result).toBeInstanceOf(TaskFencedError)
+      const last = results.reduce((a, b) => (a.generation > b.generation ? a : b))
+      expect(last.result).toBe('stored')
+      expect(await storedBars()).toHaveLength(results.filter(({ result }) => result === 'stored').length)
+    })
+  })
+}

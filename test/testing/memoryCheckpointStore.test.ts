@@ -1,0 +1,31 @@
+import { MemoryCheckpointStore } from '../../src/testing/memoryCheckpointStore.ts'
+import { checkpointStoreContract } from '../contract/checkpointStore.ts'
+
+checkpointStoreContract('memory', () => {
+  const store = new MemoryCheckpointStore()
+  const isOf = (task: { pipeline: string }) => (stored: { pipeline: string }) => stored.pipeline === task.pipeline
+  return Promise.resolve({
+    store,
+    rows: async (table) =>
+      store.rows(table).map((row) => {
+        const wide = row.count === undefined ? 'number' : 'count'
+        return { ...row, [wide]: BigInt(row[wide] as number) }
+      }),
+    deadLetters: async (task) =>
+      store
+        .deadLetters()
+        .filter(isOf(task))
+        .map(({ pipeline: _, topic: _t, partition: _p, ...letter }) => letter),
+    objects: async (task) =>
+      store
+        .objects()
+        .filter(isOf(task))
+        .map(({ pipeline: _, topic: _t, partition: _p, ...object }) => object),
+    idleAdvances: async (task) =>
+      store
+        .idleAdvances()
+        .filter(isOf(task))
+        .map(({ pipeline: _, topic: _t, partition: _p, ...advance }) => advance),
+    dispose: () => store.close(),
+  })
+})
