@@ -22,11 +22,26 @@ describe('the package, installed into an empty project', () => {
       module: 'nodenext',
       strict: true,
       noEmit: true,
-      types: [],
+      allowImportingTsExtensions: true,
+      types: ['node'],
       skipLibCheck: false,
     }
     writeFileSync(join(project.directory, 'tsconfig.json'), JSON.stringify({ compilerOptions, include: ['examples'] }))
     expect(await project.node(tsc, '-p', '.')).toBe('')
+  })
+
+  it('makes candles in a plain RxJS program', async () => {
+    expect((await project.node('examples/candles.ts')).split('\n')).toEqual([
+      '2024-08-08T12:00:00.000Z 64000.10 64010.00 63990.00 64010.00 0.80',
+      '2024-08-08T12:01:00.000Z 64020.00 64020.00 64020.00 64020.00 0.30',
+      '',
+    ])
+  })
+
+  it('tests a pipeline of its user', async () => {
+    expect(await project.node('examples/hottest.check.ts')).toBe(
+      'hottest: rows and dead letters are as expected, interrupted or not\n',
+    )
   })
 
   it('has a command that explains itself', async () => {

@@ -1,4 +1,4 @@
-import { type Candle, definePipeline, type Outlet, type Table, type Trade, toPostgres } from 'millrace'
+import { type Candle, definePipeline, type Table, type Trade, toPostgres } from 'millrace'
 import { testPipeline } from 'millrace/testing'
 import { map, type Observable } from 'rxjs'
 import { describe, expect, test } from 'tstyche'
@@ -7,10 +7,12 @@ declare const candles: Observable<Candle>
 declare const trades: Observable<Trade>
 declare const candleTable: Table<Candle>
 
+type CandleOutlet = ReturnType<typeof toPostgres<Candle>>
+
 describe('a sink and the stream that ends in it', () => {
   test('agree on the row, single or in batches', () => {
-    expect(toPostgres(candles, candleTable)).type.toBe<Outlet<Candle>>()
-    expect(toPostgres(candles.pipe(map((candle) => [candle])), candleTable)).type.toBe<Outlet<Candle>>()
+    expect(toPostgres(candles, candleTable)).type.toBe<CandleOutlet>()
+    expect(toPostgres(candles.pipe(map((candle) => [candle])), candleTable)).type.toBe<CandleOutlet>()
   })
 
   test('cannot disagree', () => {
