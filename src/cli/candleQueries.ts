@@ -1,0 +1,123 @@
+import pg from 'pg'
+import type { Interval } from '../market/interval.ts'
+import type { StoredCandle } from './candleFormat.ts'
+
+export interface CandleRange {
+  readonly market: string
+  readonly symbol: string
+  readonly interval: Interval
+  /** ms UTC, inclusive; null for the first candle. */
+  readonly from: number | null
+  /** ms UTC, exclusive; null for no end. */
+  readonly to: number | null
+}
+
+const pageRows = 2000
+
+interface Row {
+  readonly market: string
+  readonly symbol: string
+  readonly interval: string
+  readonly open_time: number
+  readonly open: string
+  readonly high: string
+  readonly low: string
+  readonly close: string
+  readonly volume: string
+  readonly quote_volume: string
+  readonly trade_count: number
+  readonly taker_buy_volume: string
+  readonly vwap: string
+  readonly is_closed: boolean
+  readonly revision: number
+}
+
+const candleTables: Readonly<Record<Interval, string>> = {
+  '1m': pg.escapeIdentifier('fact_realtime_trades_1m'),
+  '5m': pg.escapeIdentifier('fact_realtime_trades_5m'),
+  '15m': pg.escapeIdentifier('fact_realtime_trades_15m'),
+  '1h': pg.escapeIdentifier('fact_realtime_trades_1h'),
+  '4h': pg.escapeIdentifier('fact_realtime_trades_4h'),
+  '1d': pg.escapeIdentifier('fact_realtime_trades_1d'),
+}
+
+const page = (interval: Interval) => `
+SELECT market, symbol, interval, (extract(epoch FROM open_time) * 1000)::float8 AS open_time,
+       open::text, high::text, low::text, close::text, volume::text, quote_volume::text,
+       trade_count::float8 AS trade_count, taker_buy_volume::text, vwap::text, is_closed, revision
+FROM ${candleTables[interval]} AS candle
+WHERE market = $1 AND symbol = $2 AND interval = $3
+  AND ($4::float8 IS NULL OR candle.open_time >= to_timestamp($4::float8 / 1000))
+  AND ($5::float8 IS NULL OR candle.open_time < to_timestamp($5::float8 / 1000))
+  AND ($6::float8 IS NULL OR candle.open_time > to_timestamp($6::float8 / 1000))
+ORDER BY candle.open_time
+LIMIT $7`
+
+/**
+ * All candles of the range in order of their open time, page by page, as they were at one moment. Holds one page; every page
+ * starts behind the last row of the one before, so the length of the range costs nothing.
+ */
+export async function* readCandles(client: pg.Client, range: CandleRange): AsyncGenerator<readonly StoredCandle[]> {
+  await client.query('BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY')
+  try {
+    let after: number | null = null
+    for (;;) {
+      const { rows }: pg.QueryResult<Row> = await client.query<Row>({
+        name: `candles_${range.interval}`,
+        text: page(range.interval),
+        values: [range.market, range.symbol, range.interval, range.from, range.to, after, pageRows],
+      })
+      if (rows.length > 0) yield rows.map(candleOf)
+      if (rows.length < pageRows) return
+      after = rows.at(-1)?.open_time ?? null
+    }
+  } finally {
+    await client.query('ROLLBACK')
+  }
+}
+
+function candleOf(row: Row): StoredCandle {
+  return {
+    market: row.market,
+    symbol: row.symbol,
+    interval: row.interval,
+    openTime: row.open_time,
+    open: row.open,
+    high: row.high,
+    low: row.low,
+    close: row.close,
+    volume: row.volume,
+    quoteVolume: row.quote_volume,
+    tradeCount: row.trade_count,
+    takerBuyVolume: row.taker_buy_volume,
+    vwap: row.vwap,
+    isClosed: row.is_closed,
+    revision: row.revision,
+  }
+}
+
+/** What there is of one market and symbol at an interval. */
+export interface StoredSeries {
+  readonly market: string
+  readonly symbol: string
+}
+
+// Skips from one pair to the next through the primary key instead of reading every row.
+const series = (interval: Interval) => `
+WITH RECURSIVE pair AS (
+  (SELECT market, symbol FROM ${candleTables[interval]} ORDER BY market, symbol LIMIT 1)
+  UNION ALL
+  SELECT next.market, next.symbol
+  FROM pair, LATERAL (
+    SELECT market, symbol FROM ${candleTables[interval]}
+    WHERE (market, symbol) > (pair.market, pair.symbol)
+    ORDER BY market, symbol LIMIT 1
+  ) next
+)
+SELECT market, symbol FROM pair`
+
+/** Which markets and symbols have candles of this interval, in this data set. */
+export async function readSeries(client: pg.Client, interval: Interval): Promise<readonly StoredSeries[]> {
+  const { rows } = await client.query<StoredSeries>(series(interval))
+  return rows
+}

@@ -1,0 +1,134 @@
+import { existsSync } from 'node:fs'
+import { join, resolve } from 'node:path'
+import pg from 'pg'
+import { startOrJoin } from '../embedded/embeddedPostgres.ts'
+import type { PostgresAddress } from '../sinks/postgres/connection.ts'
+import { quoteIdentifier } from '../sinks/postgres/connection.ts'
+import { asMillraceError } from '../sinks/postgres/errors.ts'
+import type { SettingValues } from './settings.ts'
+
+/** Schemas of one database: invented prices never share a table with real ones. */
+export const dataSets = ['public', 'simulated'] as const
+
+export type DataSet = (typeof dataSets)[number]
+
+/** As people call them. */
+export const dataSetNames: Readonly<Record<DataSet, string>> = { public: 'real', simulated: 'simulated' }
+
+/** A running database and how to reach it. */
+export interface Database {
+  readonly address: PostgresAddress
+  /** For people; holds no secret. */
+  readonly location: string
+  connect(dataSet: DataSet): Promise<pg.Client>
+  /** Closes what was connected and lets go of the embedded server, which stops when nobody else uses it. */
+  close(): Promise<void>
+}
+
+type DatabaseSettings = Pick<SettingValues, 'dataDir' | 'databaseUrl'>
+
+const connectTimeoutMs = 10_000
+
+/** Whether something was ever stored: without DATABASE_URL, whether the data folder holds a database. */
+export function databaseExists(settings: DatabaseSettings): boolean {
+  return settings.databaseUrl !== undefined || existsSync(join(resolve(settings.dataDir), 'postgres', 'password'))
+}
+
+/** DATABASE_URL, or the database of the data folder: joined when it runs, else started for as long as it is needed. */
+export async function openDatabase(
+  settings: DatabaseSettings,
+  onProgress: (line: string) => void = () => {},
+): Promise<Database> {
+  if (settings.databaseUrl !== undefined) {
+    const url = new URL(settings.databaseUrl)
+    return database({ connectionString: settings.databaseUrl }, locationOf(url), async () => {})
+  }
+  const embedded = await startOrJoin(settings.dataDir, { onProgress })
+  const { host, port } = embedded.connection
+  return database(embedded.connection, `embedded, ${host}:${port}`, () => embedded.stop())
+}
+
+/** Address and database name, without user and password. */
+export function locationOf(url: URL): string {
+  return `${url.protocol}//${url.host}${url.pathname}`
+}
+
+function database(address: PostgresAddress, location: string, release: () => Promise<void>): Database {
+  const clients: pg.Client[] = []
+  return {
+    address,
+    location,
+    connect: async (dataSet) => {
+      const client = await connectTo(address, location, dataSet)
+      clients.push(client)
+      return client
+    },
+    close: async () => {
+      await Promise.allSettled(clients.map((client) => client.end()))
+      await release()
+    },
+  }
+}
+
+/** A connection that sees the tables of one data set. Throws `ConfigurationError` or `RetryableError` with what to do. */
+async function connectTo(address: PostgresAddress, location: string, dataSet: DataSet): Promise<pg.Client> {
+  // Not one of the sinks' pools: those end a transaction that idles, and a reader at the end of a pipe may well take its time.
+  const client = new pg.Client({
+    ...address,
+    options: `-c search_path=${quoteIdentifier(dataSet)} -c timezone=UTC`,
+    application_name: 'millrace-cli',
+    connectionTimeoutMillis: connectTimeoutMs,
+  })
+  // A connection that breaks later also fails the query under way; without a listener it would end the process.
+  client.on('error', () => {})
+  try {
+    await client.connect()
+    return client
+  } catch (error) {
+    await client.end().catch(() => undefined)
+    throw asMillraceError(error, `connect to ${location}`)
+  }
+}
+
+/** Opens the database for as long as `use` takes. What the server says is given as an error with a remedy. */
+export async function withDatabase<T>(
+  settings: DatabaseSettings,
+  onProgress: (line: string) => void,
+  use: (database: Database) => Promise<T>,
+): Promise<T> {
+  const database = await openDatabase(settings, onProgress)
+  try {
+    return await use(database)
+  } catch (error) {
+    throw isDatabaseError(error) ? asMillraceError(error, `read from ${database.location}`) : error
+  } finally {
+    await database.close()
+  }
+}
+
+function isDatabaseError(error: unknown): boolean {
+  if (error instanceof pg.DatabaseError) return true
+  if (!(error instanceof Error)) return false
+  return error.message.startsWith('Connection terminated') || ('syscall' in error && error.syscall === 'connect')
+}
+
+/** Whether this data set has been migrated at all: a folder where only the simulator ran holds no real tables. */
+export async function hasTables(client: pg.Client): Promise<boolean> {
+  const { rows } = await client.query<{ found: boolean }>(
+    `SELECT to_regclass('stream_task') IS NOT NULL AND to_regclass('fact_realtime_trades_1m') IS NOT NULL AS found`,
+  )
+  return rows[0]?.found === true
+}
+
+/** Runs `use` for each data set that has tables. */
+export async function eachDataSet<T>(
+  open: Database,
+  use: (client: pg.Client, dataSet: DataSet) => Promise<T>,
+): Promise<readonly T[]> {
+  const results: T[] = []
+  for (const dataSet of dataSets) {
+    const client = await open.connect(dataSet)
+    if (await hasTables(client)) results.push(await use(client, dataSet))
+  }
+  return results
+}

@@ -1,0 +1,124 @@
+import type pg from 'pg'
+import { UsageError } from './exit.ts'
+
+/** Which dead letter: its primary key. */
+export interface DeadLetterKey {
+  readonly pipeline: string
+  readonly topic: string
+  readonly partition: number
+  readonly offset: number
+  readonly operator: string
+  readonly ordinal: number
+}
+
+export interface StoredDeadLetter extends DeadLetterKey {
+  readonly reason: string
+  readonly detail: string
+  /** ms UTC. */
+  readonly recordTime: number | null
+  readonly key: string | null
+  readonly payload: Buffer | null
+  readonly createdAt: number
+  readonly redrivenAt: number | null
+}
+
+export interface DeadLetterFilter {
+  readonly reason: string | null
+  readonly operator: string | null
+  readonly topic: string | null
+  /** False leaves out those that were redriven. */
+  readonly isRedrivenIncluded: boolean
+}
+
+const columns = `pipeline, topic, partition, "offset"::float8 AS "offset", operator, ordinal, reason, detail,
+       (extract(epoch FROM record_time) * 1000)::float8 AS "recordTime", key, payload,
+       (extract(epoch FROM created_at) * 1000)::float8 AS "createdAt",
+       (extract(epoch FROM redriven_at) * 1000)::float8 AS "redrivenAt"`
+
+const filter = `($1::text IS NULL OR reason = $1) AND ($2::text IS NULL OR operator = $2) AND ($3::text IS NULL OR topic = $3)
+  AND ($4 OR redriven_at IS NULL)`
+
+const newest = `SELECT ${columns} FROM dead_letter WHERE ${filter}
+ORDER BY created_at DESC, topic, partition, "offset" DESC, operator, ordinal DESC LIMIT $5`
+
+const counted = `SELECT count(*)::float8 AS count FROM dead_letter WHERE ${filter}`
+
+const one = `SELECT ${columns} FROM dead_letter
+WHERE pipeline = $1 AND topic = $2 AND partition = $3 AND "offset" = $4 AND operator = $5 AND ordinal = $6`
+
+// In the order in which they were set aside, page by page behind the last key.
+const waitingAfter = `SELECT ${columns} FROM dead_letter WHERE ${filter}
+  AND ($5::text IS NULL OR (pipeline, topic, partition, "offset", operator, ordinal) > ($5, $6, $7::int, $8::bigint, $9, $10::int))
+ORDER BY pipeline, topic, partition, "offset", operator, ordinal LIMIT $11`
+
+const stamp = `UPDATE dead_letter SET redriven_at = now()
+FROM unnest($1::text[], $2::text[], $3::int[], $4::bigint[], $5::text[], $6::int[])
+  AS sent(pipeline, topic, partition, "offset", operator, ordinal)
+WHERE dead_letter.redriven_at IS NULL
+  AND (dead_letter.pipeline, dead_letter.topic, dead_letter.partition, dead_letter."offset", dead_letter.operator, dead_letter.ordinal)
+    = (sent.pipeline, sent.topic, sent.partition, sent."offset", sent.operator, sent.ordinal)`
+
+function filterValues(by: DeadLetterFilter): readonly unknown[] {
+  return [by.reason, by.operator, by.topic, by.isRedrivenIncluded]
+}
+
+function keyValues(key: DeadLetterKey): readonly unknown[] {
+  return [key.pipeline, key.topic, key.partition, key.offset, key.operator, key.ordinal]
+}
+
+export async function newestDeadLetters(
+  client: pg.Client,
+  by: DeadLetterFilter,
+  limit: number,
+): Promise<readonly StoredDeadLetter[]> {
+  return (await client.query<StoredDeadLetter>(newest, [...filterValues(by), limit])).rows
+}
+
+export async function countDeadLetters(client: pg.Client, by: DeadLetterFilter): Promise<number> {
+  return (await client.query<{ count: number }>(counted, [...filterValues(by)])).rows[0]?.count ?? 0
+}
+
+export async function findDeadLetter(client: pg.Client, key: DeadLetterKey): Promise<StoredDeadLetter | null> {
+  return (await client.query<StoredDeadLetter>(one, [...keyValues(key)])).rows[0] ?? null
+}
+
+/** At most `limit` letters behind `after`, in the order of their keys. */
+export async function deadLettersAfter(
+  client: pg.Client,
+  by: DeadLetterFilter,
+  after: DeadLetterKey | null,
+  limit: number,
+): Promise<readonly StoredDeadLetter[]> {
+  const place = after === null ? [null, null, null, null, null, null] : keyValues(after)
+  return (await client.query<StoredDeadLetter>(waitingAfter, [...filterValues(by), ...place, limit])).rows
+}
+
+/** Stamps letters as redriven and says how many; those that are stamped already keep their time. */
+export async function stampRedriven(client: pg.Client, keys: readonly DeadLetterKey[]): Promise<number> {
+  const { rowCount } = await client.query(stamp, [
+    keys.map((key) => key.pipeline),
+    keys.map((key) => key.topic),
+    keys.map((key) => key.partition),
+    keys.map((key) => key.offset),
+    keys.map((key) => key.operator),
+    keys.map((key) => key.ordinal),
+  ])
+  return rowCount ?? 0
+}
+
+/** `realtime/crypto.trades.raw/2/1041/decode/0`. */
+export function formatKey(key: DeadLetterKey): string {
+  return [key.pipeline, key.topic, key.partition, key.offset, key.operator, key.ordinal].join('/')
+}
+
+/** Throws `UsageError` on anything that `formatKey` does not make. */
+export function parseKey(text: string): DeadLetterKey {
+  const match = /^([^/]+)\/([^/]+)\/(\d{1,9})\/(\d{1,15})\/(.+)\/(\d{1,9})$/.exec(text)
+  if (match === null) {
+    throw new UsageError(
+      `"${text}" is not the id of a dead letter; allowed: pipeline/topic/partition/offset/operator/ordinal as \`dead-letters list\` prints it.`,
+    )
+  }
+  const [, pipeline = '', topic = '', partition, offset, operator = '', ordinal] = match
+  return { pipeline, topic, partition: Number(partition), offset: Number(offset), operator, ordinal: Number(ordinal) }
+}

@@ -1,0 +1,169 @@
+import { constants } from 'node:fs'
+import { access, stat, statfs } from 'node:fs/promises'
+import { createServer } from 'node:net'
+import { dirname, join, resolve } from 'node:path'
+import { bytesText } from '../console/text.ts'
+import { prepareBinaries, probeBinaries } from '../embedded/binaries.ts'
+import { MillraceError } from '../runtime/errors.ts'
+import { databaseExists, withDatabase } from './database.ts'
+import { oneLine } from './exit.ts'
+import { versionProblem } from './nodeVersion.ts'
+import { runHolder } from './runHolder.ts'
+import type { SettingValues } from './settings.ts'
+
+export type Level = 'ok' | 'warn' | 'fail'
+
+export interface CheckResult {
+  readonly name: string
+  readonly level: Level
+  /** What was found. */
+  readonly found: string
+  /** What to do, where there is something to do. */
+  readonly remedy: string | null
+}
+
+export type Check = () => Promise<CheckResult>
+
+const warnBelowBytes = 2_000_000_000
+const failBelowBytes = 200_000_000
+
+export function ok(name: string, found: string): CheckResult {
+  return { name, level: 'ok', found, remedy: null }
+}
+
+export async function checkNode(version: string): Promise<CheckResult> {
+  const problem = versionProblem(version)
+  if (problem === null) return ok('node', `Node ${version}`)
+  return { name: 'node', level: 'fail', found: `Node ${version}`, remedy: problem }
+}
+
+/** The data folder, or the nearest folder above it that is there, must be one that this account may write into. */
+export async function checkFolder(dataDir: string): Promise<CheckResult> {
+  const name = 'data folder'
+  const folder = resolve(dataDir)
+  const existing = await nearestExisting(folder)
+  try {
+    if (!(await stat(existing)).isDirectory()) {
+      return { name, level: 'fail', found: `${existing} is not a folder`, remedy: 'Name another one with --data-dir.' }
+    }
+    await access(existing, constants.R_OK | constants.W_OK | constants.X_OK)
+  } catch (error) {
+    const remedy = 'Give this account read and write access, or name another folder with --data-dir.'
+    return { name, level: 'fail', found: `${existing} is not accessible (${codeOf(error)})`, remedy }
+  }
+  return ok(name, existing === folder ? `${folder} is writable` : `${folder} will be made in ${existing}`)
+}
+
+export async function checkDisk(
+  dataDir: string,
+  freeBytes: (folder: string) => Promise<number> = freeBytesOf,
+): Promise<CheckResult> {
+  const name = 'disk'
+  const folder = await nearestExisting(resolve(dataDir))
+  const free = await freeBytes(folder)
+  const found = `${bytesText(free)} free at ${folder}`
+  if (free < failBelowBytes)
+    return { name, level: 'fail', found, remedy: 'Free some space, or name another --data-dir.' }
+  if (free < warnBelowBytes)
+    return { name, level: 'warn', found, remedy: 'A busy day needs more; free some space soon.' }
+  return ok(name, found)
+}
+
+async function freeBytesOf(folder: string): Promise<number> {
+  const { bavail, bsize } = await statfs(folder)
+  return bavail * bsize
+}
+
+/** Whether programs may listen on the loopback address at all, which the embedded database needs. */
+export async function checkPorts(): Promise<CheckResult> {
+  const name = 'ports'
+  const problem = await new Promise<string | null>((done) => {
+    const server = createServer()
+    server.once('error', (error) => done(codeOf(error)))
+    server.listen(0, '127.0.0.1', () => server.close(() => done(null)))
+  })
+  if (problem === null) return ok(name, '127.0.0.1 takes listeners')
+  const remedy = 'Allow listening on 127.0.0.1, or set DATABASE_URL to a PostgreSQL of your own.'
+  return { name, level: 'fail', found: `cannot listen on 127.0.0.1 (${problem})`, remedy }
+}
+
+export async function checkBinaries(settings: SettingValues): Promise<CheckResult> {
+  const name = 'embedded PostgreSQL'
+  if (settings.databaseUrl !== undefined) return ok(name, 'not needed: DATABASE_URL is set')
+  try {
+    const binaries = prepareBinaries(null, () => {})
+    probeBinaries(binaries, null)
+    return ok(name, `runs from ${dirname(binaries.postgres)}`)
+  } catch (error) {
+    return failed(name, error, 'Run npm ci again, or set DATABASE_URL to a PostgreSQL of your own.')
+  }
+}
+
+export async function checkDatabase(settings: SettingValues): Promise<CheckResult> {
+  const name = 'database'
+  if (!databaseExists(settings)) return ok(name, 'not made yet; the first run makes it')
+  try {
+    return await withDatabase(
+      settings,
+      () => {},
+      async (database) => {
+        const client = await database.connect('public')
+        const { rows } = await client.query<{ server_version: string }>('SHOW server_version')
+        return ok(name, `PostgreSQL ${rows[0]?.server_version} answers at ${database.location}`)
+      },
+    )
+  } catch (error) {
+    return failed(
+      name,
+      error,
+      `Look into ${join(resolve(settings.dataDir), 'postgres', 'server.log')}, or correct DATABASE_URL.`,
+    )
+  }
+}
+
+export async function checkRun(settings: SettingValues): Promise<CheckResult> {
+  const holder = runHolder(settings.dataDir)
+  return ok(
+    'pipeline',
+    holder === null ? 'none runs on this data folder' : `process ${holder.pid} on ${holder.host} runs`,
+  )
+}
+
+/** Whether the exchange answers. Without it the simulator is used, so this is a warning. */
+export async function checkExchange(restUrl: string, timeoutMs: number): Promise<CheckResult> {
+  const name = 'exchange'
+  const remedy =
+    'Check the network, a proxy and whether the exchange serves your region; without it `run realtime` takes the simulator.'
+  try {
+    const response = await fetch(`${restUrl}/api/v3/ping`, { signal: AbortSignal.timeout(timeoutMs) })
+    await response.body?.cancel()
+    if (response.ok) return ok(name, `${restUrl} answers`)
+    return { name, level: 'warn', found: `${restUrl} answers with status ${response.status}`, remedy }
+  } catch (error) {
+    const cause = error instanceof Error && error.cause !== undefined ? error.cause : error
+    return { name, level: 'warn', found: `${restUrl} does not answer (${codeOf(cause)})`, remedy }
+  }
+}
+
+function failed(name: string, error: unknown, remedy: string): CheckResult {
+  const found = error instanceof Error ? oneLine(error.message) : String(error)
+  if (!(error instanceof MillraceError)) return { name, level: 'fail', found: `${codeOf(error)}: ${found}`, remedy }
+  return { name, level: 'fail', found, remedy }
+}
+
+async function nearestExisting(folder: string): Promise<string> {
+  for (let at = folder; ; at = dirname(at)) {
+    try {
+      await stat(at)
+      return at
+    } catch (error) {
+      // Anything but "not there" is for the caller to find out at this very folder.
+      if (codeOf(error) !== 'ENOENT' || at === dirname(at)) return at
+    }
+  }
+}
+
+function codeOf(error: unknown): string {
+  if (error instanceof Error && 'code' in error && typeof error.code === 'string') return error.code
+  return error instanceof Error ? error.name : String(error)
+}

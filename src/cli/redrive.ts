@@ -1,0 +1,116 @@
+import type pg from 'pg'
+import { z } from 'zod'
+import type { LogWriter, OutgoingRecord } from '../runtime/log.ts'
+import {
+  type DeadLetterFilter,
+  type DeadLetterKey,
+  deadLettersAfter,
+  findDeadLetter,
+  formatKey,
+  parseKey,
+  type StoredDeadLetter,
+  stampRedriven,
+} from './deadLetterQueries.ts'
+
+export interface RedriveReport {
+  /** Appended to the log and stamped, in this run. */
+  readonly redriven: number
+  /** Appended by a run that ended before it could stamp them; stamped now and not appended again. */
+  readonly recovered: number
+  readonly skipped: readonly { readonly id: string; readonly why: string }[]
+}
+
+/** Which letters of one topic: a list of keys, or all that a filter leaves. */
+export type RedriveSelection = readonly DeadLetterKey[] | DeadLetterFilter
+
+export const redriveProducer = 'redrive'
+
+const pageLetters = 200
+const maxBatchBytes = 512 * 1024
+
+/**
+ * Appends the payloads of dead letters of one topic to its log again, each to the partition that it came from, and stamps the letters.
+ *
+ * An append carries the ids of its letters as the producer's position. A crash between append and stamp therefore leaves a log that
+ * knows what was appended: the next redrive stamps those first and appends nothing twice. Until then they are listed as waiting, so
+ * nothing is hidden either. Two at once: the older one gets `TaskFencedError` before it appends anything more.
+ */
+export async function redrive(
+  client: pg.Client,
+  writer: LogWriter,
+  selection: RedriveSelection,
+): Promise<RedriveReport> {
+  const { position } = await writer.claim(redriveProducer)
+  const recovered = position === null ? 0 : await stampRedriven(client, parsePosition(position))
+  const skipped: { readonly id: string; readonly why: string }[] = []
+  let redriven = 0
+  for await (const page of pagesOf(client, selection, skipped)) {
+    for (const batch of batchesOf(page)) {
+      await writer.append(batch.map(recordOf), JSON.stringify(batch.map(formatKey)))
+      await stampRedriven(client, batch)
+      redriven += batch.length
+    }
+  }
+  return { redriven, recovered, skipped }
+}
+
+async function* pagesOf(
+  client: pg.Client,
+  selection: RedriveSelection,
+  skipped: { readonly id: string; readonly why: string }[],
+): AsyncGenerator<readonly StoredDeadLetter[]> {
+  const isFit = (letter: StoredDeadLetter): boolean => {
+    const why =
+      letter.payload === null ? 'it has no payload' : letter.redrivenAt === null ? null : 'it was redriven already'
+    if (why !== null) skipped.push({ id: formatKey(letter), why })
+    return why === null
+  }
+  if (Array.isArray(selection)) {
+    for (const key of selection as readonly DeadLetterKey[]) {
+      const letter = await findDeadLetter(client, key)
+      if (letter !== null && isFit(letter)) yield [letter]
+    }
+    return
+  }
+  let after: DeadLetterKey | null = null
+  for (;;) {
+    const page: readonly StoredDeadLetter[] = await deadLettersAfter(
+      client,
+      selection as DeadLetterFilter,
+      after,
+      pageLetters,
+    )
+    const last = page.at(-1)
+    if (last === undefined) return
+    after = last
+    yield page.filter(isFit)
+  }
+}
+
+/** Payloads may be large: a batch is cut by their bytes too. */
+function* batchesOf(letters: readonly StoredDeadLetter[]): Generator<readonly StoredDeadLetter[]> {
+  let batch: StoredDeadLetter[] = []
+  let bytes = 0
+  for (const letter of letters) {
+    batch.push(letter)
+    bytes += letter.payload?.length ?? 0
+    if (bytes < maxBatchBytes) continue
+    yield batch
+    batch = []
+    bytes = 0
+  }
+  if (batch.length > 0) yield batch
+}
+
+function recordOf(letter: StoredDeadLetter): OutgoingRecord {
+  return {
+    partition: letter.partition,
+    timestamp: letter.recordTime ?? letter.createdAt,
+    key: letter.key === null ? null : Buffer.from(letter.key, 'utf8'),
+    value: letter.payload,
+  }
+}
+
+function parsePosition(position: string): readonly DeadLetterKey[] {
+  return z.array(z.string()).parse(JSON.parse(position)).map(parseKey)
+}

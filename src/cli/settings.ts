@@ -1,0 +1,399 @@
+import { z } from 'zod'
+import { intervals } from '../market/interval.ts'
+import { parseTime } from './time.ts'
+
+export const commandNames = [
+  'run realtime',
+  'candles',
+  'status',
+  'dead-letters list',
+  'dead-letters show',
+  'dead-letters redrive',
+  'doctor',
+  'migrate',
+] as const
+
+export type CommandName = (typeof commandNames)[number]
+
+/** One thing that a user can set, as text from wherever it comes. */
+export interface Setting {
+  /** Checks the text and makes the value. */
+  readonly schema: z.ZodType<unknown, string>
+  /** Environment variable, also read from `.env`; null where only the flag makes sense. */
+  readonly env: string | null
+  /** As commander wants it, or null where only the environment makes sense. */
+  readonly flag: string | null
+  readonly commands: readonly CommandName[]
+  /** As a user would write it; null means unset. */
+  readonly default: string | null
+  readonly allowed: string
+  readonly description: string
+  /** Secrets are masked in every message. */
+  readonly secret?: boolean
+}
+
+const everyCommand: readonly CommandName[] = commandNames
+
+const run: readonly CommandName[] = ['run realtime']
+const candles: readonly CommandName[] = ['candles']
+
+const yesOrNo = z
+  .string()
+  .transform((text) => text.toLowerCase())
+  .pipe(z.enum(['true', 'false', '1', '0', 'yes', 'no']))
+  .transform((text) => text === 'true' || text === '1' || text === 'yes')
+
+const yesOrNoAllowed = 'true or false'
+
+function integer(min: number, max: number) {
+  return z
+    .string()
+    .regex(/^\d{1,15}$/)
+    .transform(Number)
+    .pipe(z.number().int().min(min).max(max))
+}
+
+const symbol = z
+  .string()
+  .transform((text) => text.trim().toUpperCase())
+  .pipe(z.string().regex(/^[\p{L}\p{N}_]{1,40}$/u))
+
+const symbolList = z
+  .string()
+  .transform((text) => text.split(','))
+  .pipe(z.array(symbol).min(1).max(1000))
+  .transform((list): readonly string[] => [...new Set(list)])
+
+const time = z.string().transform((text, context) => {
+  const ms = parseTime(text)
+  if (ms !== null) return ms
+  context.addIssue({ code: 'custom', message: 'not a time' })
+  return z.NEVER
+})
+
+const timeAllowed = 'an ISO 8601 time in UTC (2024-08-08T23:55:00Z), a date (2024-08-08) or ms since 1970'
+
+function url(protocols: readonly string[]) {
+  return z
+    .string()
+    .transform((text) => text.replace(/\/+$/, ''))
+    .refine((text) => URL.canParse(text) && protocols.includes(new URL(text).protocol))
+}
+
+/**
+ * Every setting there is. Flags, environment variables, `.env`, messages and docs/configuration.md derive from this table.
+ * Where a setting comes from several places, the flag wins over the environment, that over `.env`, that over the default.
+ */
+export const settings = {
+  source: {
+    schema: z.enum(['binance', 'simulator', 'tape']),
+    env: 'MILLRACE_SOURCE',
+    flag: '--source <source>',
+    commands: run,
+    default: null,
+    allowed: 'binance, simulator or tape',
+    description:
+      'Where trades come from. Unset: the tape if one is given, else binance if it answers within 2 s, else the simulator.',
+  },
+  tape: {
+    schema: z.string().min(1),
+    env: 'MILLRACE_TAPE',
+    flag: '--tape <file>',
+    commands: run,
+    default: null,
+    allowed: 'a file of combined-stream frames, one a line, plain or .gz',
+    description: 'Recorded frames to read instead of a live source.',
+  },
+  untilEnd: {
+    schema: yesOrNo,
+    env: 'MILLRACE_UNTIL_END',
+    flag: '--until-end',
+    commands: run,
+    default: 'false',
+    allowed: yesOrNoAllowed,
+    description: 'Stop once all of the tape is committed.',
+  },
+  closeOpen: {
+    schema: yesOrNo,
+    env: 'MILLRACE_CLOSE_OPEN',
+    flag: '--close-open',
+    commands: run,
+    default: 'false',
+    allowed: yesOrNoAllowed,
+    description: 'With --until-end: close the windows that are still open at the end of the tape.',
+  },
+  market: {
+    schema: z.enum(['spot', 'usdm']),
+    env: 'MILLRACE_MARKET',
+    flag: '--market <market>',
+    commands: run,
+    default: 'spot',
+    allowed: 'spot or usdm',
+    description:
+      'Which order book the trades come from: spot, or USD-M futures. The simulator has a market of its own.',
+  },
+  timeUnit: {
+    schema: z.enum(['ms', 'us']),
+    env: 'MILLRACE_TIME_UNIT',
+    flag: '--time-unit <unit>',
+    commands: run,
+    default: 'ms',
+    allowed: 'ms or us',
+    description: 'Unit of the times in the frames; never guessed.',
+  },
+  symbols: {
+    schema: symbolList,
+    env: 'MILLRACE_SYMBOLS',
+    flag: '--symbols <list>',
+    commands: run,
+    default: null,
+    allowed: 'symbols of the exchange with commas between, such as BTCUSDT,ETHUSDT',
+    description: 'Which symbols to take. Unset: all of a tape; BTCUSDT,ETHUSDT,BNBUSDT live and simulated.',
+  },
+  dataDir: {
+    schema: z.string().min(1),
+    env: 'MILLRACE_DATA_DIR',
+    flag: '--data-dir <dir>',
+    commands: everyCommand,
+    default: './.millrace',
+    allowed: 'a folder, made if it is not there',
+    description: 'Holds the embedded database, the archive directory and the lock of the running pipeline.',
+  },
+  databaseUrl: {
+    schema: url(['postgres:', 'postgresql:']),
+    env: 'DATABASE_URL',
+    flag: null,
+    commands: everyCommand,
+    default: null,
+    allowed: 'postgres://user:password@host:port/database',
+    description: 'A PostgreSQL of your own instead of the embedded one.',
+    secret: true,
+  },
+  archive: {
+    schema: z.union([
+      z.enum(['directory', 'none']),
+      z.string().regex(/^s3:\/\/[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](\/.*)?$/),
+    ]),
+    env: 'MILLRACE_ARCHIVE',
+    flag: null,
+    commands: ['run realtime', 'status', 'doctor'],
+    default: 'directory',
+    allowed: 'directory, none or s3://bucket/prefix',
+    description:
+      'Where raw trades are kept. `directory` is `archive/` in the data folder. S3 takes its region, endpoint and ' +
+      'credentials from the standard AWS variables.',
+  },
+  s3PathStyle: {
+    schema: yesOrNo,
+    env: 'MILLRACE_S3_PATH_STYLE',
+    flag: null,
+    commands: ['run realtime', 'status', 'doctor'],
+    default: 'false',
+    allowed: yesOrNoAllowed,
+    description: 'Put the bucket into the path instead of the host name, as most S3 servers other than AWS want it.',
+  },
+  partitions: {
+    schema: integer(1, 256),
+    env: 'MILLRACE_PARTITIONS',
+    flag: null,
+    commands: run,
+    default: '4',
+    allowed: 'a whole number from 1 to 256',
+    description: 'Partitions of a topic when the embedded log makes it; an existing topic keeps its own number.',
+  },
+  logRetentionHours: {
+    schema: integer(1, 8760),
+    env: 'MILLRACE_LOG_RETENTION_HOURS',
+    flag: null,
+    commands: run,
+    default: '24',
+    allowed: 'a whole number from 1 to 8760',
+    description: 'How long the embedded log keeps records that every reader has committed.',
+  },
+  checkpointMs: {
+    schema: integer(10, 60_000),
+    env: 'MILLRACE_CHECKPOINT_MS',
+    flag: null,
+    commands: run,
+    default: '250',
+    allowed: 'a whole number from 10 to 60000',
+    description: 'Longest time between two checkpoints while records come.',
+  },
+  simulatorSeed: {
+    schema: integer(0, 4_294_967_295),
+    env: 'MILLRACE_SIMULATOR_SEED',
+    flag: null,
+    commands: run,
+    default: '1',
+    allowed: 'a whole number from 0 to 4294967295',
+    description: 'Seed of the simulated market.',
+  },
+  simulatorRate: {
+    schema: integer(1, 100_000),
+    env: 'MILLRACE_SIMULATOR_RATE',
+    flag: null,
+    commands: run,
+    default: '60',
+    allowed: 'a whole number from 1 to 100000',
+    description: 'Simulated trades a second, over all symbols.',
+  },
+  binanceWsUrl: {
+    schema: url(['ws:', 'wss:']),
+    env: 'MILLRACE_BINANCE_WS_URL',
+    flag: null,
+    commands: ['run realtime', 'doctor'],
+    default: null,
+    allowed: 'a ws:// or wss:// address without a path',
+    description: "WebSocket address of the exchange. Unset: the exchange's public one for the market.",
+  },
+  binanceRestUrl: {
+    schema: url(['http:', 'https:']),
+    env: 'MILLRACE_BINANCE_REST_URL',
+    flag: null,
+    commands: ['run realtime', 'doctor'],
+    default: null,
+    allowed: 'an http:// or https:// address without a path',
+    description: "REST address of the exchange, for filling gaps. Unset: the exchange's public one for the market.",
+  },
+  tty: {
+    schema: yesOrNo,
+    env: 'MILLRACE_TTY',
+    flag: '--no-tty',
+    commands: run,
+    default: null,
+    allowed: yesOrNoAllowed,
+    description: 'Live table (true) or plain lines (false). Unset: a table where there is a terminal and no CI.',
+  },
+  symbol: {
+    schema: symbol,
+    env: null,
+    flag: '--symbol <symbol>',
+    commands: candles,
+    default: null,
+    allowed: 'a symbol of the exchange, such as BTCUSDT',
+    description: 'Which symbol to print (required).',
+  },
+  interval: {
+    schema: z.enum(intervals),
+    env: null,
+    flag: '--interval <interval>',
+    commands: candles,
+    default: '1m',
+    allowed: intervals.join(', '),
+    description: 'Length of a candle.',
+  },
+  from: {
+    schema: time,
+    env: null,
+    flag: '--from <time>',
+    commands: candles,
+    default: null,
+    allowed: timeAllowed,
+    description: 'First open time, inclusive. Unset: from the first candle.',
+  },
+  to: {
+    schema: time,
+    env: null,
+    flag: '--to <time>',
+    commands: candles,
+    default: null,
+    allowed: timeAllowed,
+    description: 'Last open time, exclusive. Unset: to the last candle.',
+  },
+  candleMarket: {
+    schema: z.enum(['spot', 'usdm', 'simulated']),
+    env: null,
+    flag: '--market <market>',
+    commands: candles,
+    default: null,
+    allowed: 'spot, usdm or simulated',
+    description: 'Unset: the only market in the data folder that holds the symbol, or spot where there are several.',
+  },
+  format: {
+    schema: z.enum(['table', 'csv', 'json']),
+    env: null,
+    flag: '--format <format>',
+    commands: candles,
+    default: 'table',
+    allowed: 'table, csv or json',
+    description: 'How to print. csv and json have every row and decimals with 8 places.',
+  },
+  json: {
+    schema: yesOrNo,
+    env: null,
+    flag: '--json',
+    commands: ['status', 'dead-letters list', 'dead-letters show', 'dead-letters redrive', 'doctor'],
+    default: 'false',
+    allowed: yesOrNoAllowed,
+    description: 'Print JSON instead of text.',
+  },
+  reason: {
+    schema: z.string().min(1),
+    env: null,
+    flag: '--reason <reason>',
+    commands: ['dead-letters list', 'dead-letters redrive'],
+    default: null,
+    allowed: 'a reason as `status` prints it, such as malformed or late',
+    description: 'Only dead letters with this reason.',
+  },
+  operator: {
+    schema: z.string().min(1),
+    env: null,
+    flag: '--operator <name>',
+    commands: ['dead-letters list', 'dead-letters redrive'],
+    default: null,
+    allowed: 'the name of an operator',
+    description: 'Only dead letters that this operator set aside.',
+  },
+  topic: {
+    schema: z.string().min(1),
+    env: null,
+    flag: '--topic <topic>',
+    commands: ['dead-letters list', 'dead-letters redrive'],
+    default: null,
+    allowed: 'the name of a topic',
+    description: 'Only dead letters of this topic.',
+  },
+  redriven: {
+    schema: yesOrNo,
+    env: null,
+    flag: '--redriven',
+    commands: ['dead-letters list'],
+    default: 'false',
+    allowed: yesOrNoAllowed,
+    description: 'Also those that were redriven already.',
+  },
+  limit: {
+    schema: integer(1, 1_000_000),
+    env: null,
+    flag: '--limit <count>',
+    commands: ['dead-letters list'],
+    default: '100',
+    allowed: 'a whole number from 1 to 1000000',
+    description: 'How many to print, newest first; says how many there are.',
+  },
+  all: {
+    schema: yesOrNo,
+    env: null,
+    flag: '--all',
+    commands: ['dead-letters redrive'],
+    default: 'false',
+    allowed: yesOrNoAllowed,
+    description: 'Every dead letter that the filters leave and that was not redriven yet.',
+  },
+} as const satisfies Record<string, Setting>
+
+export type SettingName = keyof typeof settings
+
+type ValueOf<S extends Setting> = S['default'] extends string
+  ? z.output<S['schema']>
+  : z.output<S['schema']> | undefined
+
+export type SettingValues = { readonly [N in SettingName]: ValueOf<(typeof settings)[N]> }
+
+export const settingNames = Object.keys(settings) as readonly SettingName[]
+
+/** The settings that a command takes, in the order of the table. */
+export function settingsOf(command: CommandName): readonly SettingName[] {
+  return settingNames.filter((name) => (settings[name].commands as readonly CommandName[]).includes(command))
+}

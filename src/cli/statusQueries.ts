@@ -1,0 +1,104 @@
+import type pg from 'pg'
+
+export interface TaskStatus {
+  readonly pipeline: string
+  readonly topic: string
+  readonly partition: number
+  readonly generation: number
+  readonly owner: string
+  readonly nextOffset: number | null
+  /** End of the embedded log; null where the topic is kept elsewhere. */
+  readonly logEnd: number | null
+  readonly lagRecords: number | null
+  /** ISO 8601 of event time. */
+  readonly watermark: string | null
+  readonly watermarkLagMs: number | null
+  readonly committedAt: string | null
+  readonly checkpointAgeMs: number | null
+  readonly stateBytes: number
+  readonly archiveNextOffset: number | null
+  readonly archiveLagRecords: number | null
+}
+
+export interface DeadLetterCount {
+  readonly pipeline: string
+  readonly topic: string
+  readonly reason: string
+  readonly waiting: number
+  readonly redriven: number
+}
+
+export interface ArchiveStatus {
+  readonly pipeline: string
+  readonly topic: string
+  readonly objects: number
+  readonly records: number
+  readonly bytes: number
+}
+
+export interface LogStatus {
+  readonly topic: string
+  readonly partitions: number
+  readonly records: number
+  readonly bytes: number
+}
+
+const tasks = `
+SELECT task.pipeline, task.topic, task.partition, task.generation::float8 AS generation, task.owner,
+       task.next_offset::float8 AS "nextOffset", log.next_offset::float8 AS "logEnd",
+       (log.next_offset - coalesce(task.next_offset, log.earliest_offset))::float8 AS "lagRecords",
+       task.watermark::float8 AS watermark,
+       (extract(epoch FROM now()) * 1000 - task.watermark)::float8 AS "watermarkLagMs",
+       (extract(epoch FROM task.committed_at) * 1000)::float8 AS "committedAt",
+       (extract(epoch FROM now() - task.committed_at) * 1000)::float8 AS "checkpointAgeMs",
+       task.state_bytes::float8 AS "stateBytes", task.archive_next_offset::float8 AS "archiveNextOffset",
+       (log.next_offset - task.archive_next_offset)::float8 AS "archiveLagRecords"
+FROM stream_task AS task LEFT JOIN log_partition AS log USING (topic, partition)
+ORDER BY task.pipeline, task.topic, task.partition`
+
+const deadLetters = `
+SELECT pipeline, topic, reason,
+       (count(*) FILTER (WHERE redriven_at IS NULL))::float8 AS waiting,
+       (count(*) FILTER (WHERE redriven_at IS NOT NULL))::float8 AS redriven
+FROM dead_letter GROUP BY pipeline, topic, reason ORDER BY pipeline, topic, reason`
+
+const archive = `
+SELECT pipeline, topic, count(*)::float8 AS objects, sum(record_count)::float8 AS records, sum(size_bytes)::float8 AS bytes
+FROM archive_object GROUP BY pipeline, topic ORDER BY pipeline, topic`
+
+const logs = `
+SELECT part.topic, count(*)::float8 AS partitions, sum(part.next_offset - part.earliest_offset)::float8 AS records,
+       coalesce((SELECT sum(size_bytes) FROM log_batch WHERE log_batch.topic = part.topic), 0)::float8 AS bytes
+FROM log_partition AS part GROUP BY part.topic ORDER BY part.topic`
+
+export interface DataSetStatus {
+  readonly tasks: readonly TaskStatus[]
+  readonly deadLetters: readonly DeadLetterCount[]
+  readonly archive: readonly ArchiveStatus[]
+  readonly logs: readonly LogStatus[]
+}
+
+type TaskRow = Omit<TaskStatus, 'watermark' | 'committedAt'> & {
+  readonly watermark: number | null
+  readonly committedAt: number | null
+}
+
+/** Everything `status` says of one data set, as it was at one moment. */
+export async function readStatus(client: pg.Client): Promise<DataSetStatus> {
+  await client.query('BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY')
+  try {
+    const { rows } = await client.query<TaskRow>(tasks)
+    return {
+      tasks: rows.map((row) => ({ ...row, watermark: isoOf(row.watermark), committedAt: isoOf(row.committedAt) })),
+      deadLetters: (await client.query<DeadLetterCount>(deadLetters)).rows,
+      archive: (await client.query<ArchiveStatus>(archive)).rows,
+      logs: (await client.query<LogStatus>(logs)).rows,
+    }
+  } finally {
+    await client.query('ROLLBACK')
+  }
+}
+
+function isoOf(ms: number | null): string | null {
+  return ms === null || Math.abs(ms) > 8.64e15 ? null : new Date(ms).toISOString()
+}

@@ -1,0 +1,43 @@
+import type { ConsoleSnapshot, Progress } from './snapshot.ts'
+import { bytesText, countText, decimalText, durationText } from './text.ts'
+
+/** The facts below the live table. */
+export function renderFacts(snapshot: ConsoleSnapshot): readonly string[] {
+  const lines = [facts(snapshot).join(' · ')]
+  if (snapshot.progress !== null) lines.push(progressText(snapshot.progress))
+  if (snapshot.waitingFor !== null) lines.push(`Waiting for ${snapshot.waitingFor}`)
+  return lines
+}
+
+/** The same on one line, for where there is no terminal. */
+export function renderLine(snapshot: ConsoleSnapshot, now: number): string {
+  const newest = snapshot.candles.slice(0, 3).map((candle) => `${candle.symbol} ${decimalText(candle.close)}`)
+  const parts = [
+    ...facts(snapshot),
+    ...(snapshot.progress === null ? [] : [progressText(snapshot.progress)]),
+    ...(newest.length === 0 ? [] : [newest.join(', ')]),
+    ...(snapshot.isSimulated ? ['SIMULATED'] : []),
+    ...(snapshot.waitingFor === null ? [] : [`waiting for ${snapshot.waitingFor}`]),
+  ]
+  return `${new Date(now).toISOString()} ${parts.join(' · ')}`
+}
+
+function facts(snapshot: ConsoleSnapshot): readonly string[] {
+  const { watermarkLagMs, checkpointAgeMs, logLag } = snapshot
+  return [
+    `${countText(snapshot.records)} records`,
+    `${countText(snapshot.recordsPerS)} records/s`,
+    ...(logLag === null ? [] : [`${countText(logLag)} behind`]),
+    `watermark ${watermarkLagMs === null ? 'not yet' : `${durationText(Math.max(0, watermarkLagMs))} behind`}`,
+    `checkpoint ${checkpointAgeMs === null ? 'not yet' : `${durationText(Math.max(0, checkpointAgeMs))} ago`}`,
+    `${countText(snapshot.deadLetters)} dead letters`,
+  ]
+}
+
+export function progressText(progress: Progress): string {
+  const { done, total, unit, leftMs } = progress
+  const percent = total === 0 ? 100 : Math.min(100, Math.floor((done / total) * 100))
+  const amount =
+    unit === 'bytes' ? `${bytesText(done)} of ${bytesText(total)}` : `${countText(done)} of ${countText(total)} records`
+  return `${percent} % (${amount})${leftMs === null ? '' : `, ${durationText(leftMs)} left`}`
+}

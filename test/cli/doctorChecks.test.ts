@@ -1,0 +1,73 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { createServer } from 'node:http'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, describe, expect, test } from 'vitest'
+import { doctorText } from '../../src/cli/commands/doctor.ts'
+import { checkDisk, checkExchange, checkFolder, checkNode, checkPorts } from '../../src/cli/doctorChecks.ts'
+
+const folder = mkdtempSync(join(tmpdir(), 'millrace-doctor-'))
+afterAll(() => rmSync(folder, { recursive: true, force: true }))
+
+describe('doctor', () => {
+  test('an old Node fails with what to do, a new one passes', async () => {
+    expect(await checkNode('20.20.2')).toMatchObject({ level: 'fail', remedy: expect.stringContaining('22.18') })
+    expect(await checkNode('22.17.9')).toMatchObject({ level: 'fail' })
+    for (const version of ['22.18.0', '24.0.0', '26.10.0'])
+      expect(await checkNode(version)).toMatchObject({ level: 'ok' })
+  })
+
+  test('a folder that is not there yet passes when it can be made', async () => {
+    expect(await checkFolder(join(folder, 'a', 'b'))).toMatchObject({
+      level: 'ok',
+      found: expect.stringContaining('made'),
+    })
+    expect(await checkFolder(folder)).toMatchObject({ level: 'ok' })
+  })
+
+  test('a file where the folder should be fails', async () => {
+    const path = join(folder, 'file')
+    writeFileSync(path, '')
+    expect(await checkFolder(path)).toMatchObject({ level: 'fail' })
+    expect(await checkFolder(join(path, 'below'))).toMatchObject({ level: 'fail' })
+  })
+
+  test('little free disk warns, hardly any fails', async () => {
+    const levels = [5e9, 1e9, 1e8].map(async (free) => (await checkDisk(folder, async () => free)).level)
+    expect(await Promise.all(levels)).toEqual(['ok', 'warn', 'fail'])
+  })
+
+  test('ports on the loopback address can be opened here', async () => {
+    expect(await checkPorts()).toMatchObject({ level: 'ok' })
+  })
+
+  test('an exchange that answers passes; one that does not, or refuses, is a warning with what to do', async () => {
+    let status = 200
+    const server = createServer((_, response) => response.writeHead(status, { connection: 'close' }).end('{}'))
+    await new Promise<void>((listening) => server.listen(0, '127.0.0.1', listening))
+    const address = server.address()
+    const url = `http://127.0.0.1:${typeof address === 'object' ? address?.port : 0}`
+    expect(await checkExchange(url, 2000)).toMatchObject({ level: 'ok' })
+    status = 451
+    expect(await checkExchange(url, 2000)).toMatchObject({ level: 'warn', found: expect.stringContaining('451') })
+    await new Promise((closed) => server.close(closed))
+    expect(await checkExchange(url, 2000)).toMatchObject({
+      level: 'warn',
+      found: expect.stringContaining('ECONNREFUSED'),
+    })
+  })
+
+  test('the verdict counts what is to be fixed', () => {
+    const lines = doctorText([
+      { name: 'a', level: 'ok', found: 'fine', remedy: null },
+      { name: 'bb', level: 'fail', found: 'broken', remedy: 'mend it' },
+    ])
+    expect(lines).toEqual([
+      'ok    a   fine',
+      'fail  bb  broken',
+      '          mend it',
+      '',
+      '1 to fix before it can run.',
+    ])
+  })
+})

@@ -1,0 +1,129 @@
+import { readFileSync } from 'node:fs'
+import { describe, expect, test } from 'vitest'
+import { type Environment, resolveSettings } from '../../src/cli/resolveSettings.ts'
+import type { CommandName, SettingName } from '../../src/cli/settings.ts'
+import { settingNames, settings } from '../../src/cli/settings.ts'
+import { configurationDocs } from '../../src/cli/settingsDocs.ts'
+import { ConfigurationError } from '../../src/runtime/errors.ts'
+
+function resolveFor(
+  command: CommandName,
+  input: {
+    flags?: Partial<Record<SettingName, string>>
+    env?: Environment
+    envFile?: Environment
+  },
+) {
+  return resolveSettings({ command, flags: {}, env: {}, envFile: {}, ...input })
+}
+
+function messageOf(action: () => unknown): string {
+  try {
+    action()
+  } catch (error) {
+    expect(error).toBeInstanceOf(ConfigurationError)
+    return (error as Error).message
+  }
+  throw new Error('nothing was thrown')
+}
+
+describe('the table of settings', () => {
+  test('docs/configuration.md is what the table makes of it', () => {
+    const written = readFileSync(new URL('../../docs/configuration.md', import.meta.url), 'utf8')
+    expect(written, 'run `node scripts/writeConfigurationDocs.ts`').toBe(configurationDocs())
+  })
+
+  test('every default is allowed by its own schema', () => {
+    for (const name of settingNames) {
+      const { default: text, schema } = settings[name]
+      if (text !== null) expect(schema.safeParse(text).success, name).toBe(true)
+    }
+  })
+
+  test('no variable and, within a command, no flag is there twice', () => {
+    const variables = settingNames.flatMap((name) => settings[name].env ?? [])
+    expect(new Set(variables).size).toBe(variables.length)
+    const flags = settingNames.flatMap((name) => settings[name].commands.map((c) => `${c} ${settings[name].flag}`))
+    const given = flags.filter((flag) => !flag.endsWith(' null'))
+    expect(new Set(given).size).toBe(given.length)
+  })
+})
+
+describe('resolveSettings', () => {
+  test('a flag beats the environment, which beats .env, which beats the default', () => {
+    const flags = { market: 'usdm' }
+    const env = { MILLRACE_MARKET: 'spot', MILLRACE_TIME_UNIT: 'us' }
+    const envFile = { MILLRACE_MARKET: 'wrong', MILLRACE_TIME_UNIT: 'wrong', MILLRACE_PARTITIONS: '8' }
+    const { values, origins } = resolveFor('run realtime', { flags, env, envFile })
+    expect(values.market).toBe('usdm')
+    expect(values.timeUnit).toBe('us')
+    expect(values.partitions).toBe(8)
+    expect(values.dataDir).toBe('./.millrace')
+    expect([origins.market, origins.timeUnit, origins.partitions, origins.dataDir]).toEqual([
+      'flag',
+      'environment',
+      '.env',
+      'default',
+    ])
+  })
+
+  test('an empty variable is an unset one', () => {
+    expect(resolveFor('run realtime', { env: { MILLRACE_MARKET: '' } }).values.market).toBe('spot')
+  })
+
+  test('a wrong value names the setting as the user wrote it, the value and what is allowed', () => {
+    const wrong = (input: Parameters<typeof resolveFor>[1]) => messageOf(() => resolveFor('run realtime', input))
+    expect(wrong({ flags: { market: 'futures' } })).toBe('--market: "futures" is not allowed; allowed: spot or usdm.')
+    expect(wrong({ env: { MILLRACE_MARKET: 'x' } })).toBe('MILLRACE_MARKET: "x" is not allowed; allowed: spot or usdm.')
+    expect(wrong({ envFile: { MILLRACE_MARKET: 'x' } })).toContain('MILLRACE_MARKET in .env: "x" is not allowed')
+    for (const text of ['0', '-1', '1.5', '1e2', '257', 'four', ' 4'])
+      expect(wrong({ env: { MILLRACE_PARTITIONS: text } })).toContain(`MILLRACE_PARTITIONS: "${text}" is not allowed`)
+  })
+
+  test('a secret is masked', () => {
+    const message = messageOf(() => resolveFor('status', { env: { DATABASE_URL: 'mysql://me:hunter2@host/db' } }))
+    expect(message).toContain('DATABASE_URL: "***" is not allowed')
+    expect(message).not.toContain('hunter2')
+  })
+
+  test('a setting that the command does not take cannot keep it from running', () => {
+    expect(resolveFor('status', { env: { MILLRACE_PARTITIONS: 'four' } }).values.partitions).toBe(4)
+  })
+
+  test('an unknown MILLRACE_ variable is warned about, with the nearest known one', () => {
+    const { warnings } = resolveFor('status', {
+      env: { MILLRACE_DATADIR: 'x', OTHER: 'y' },
+      envFile: { MILLRACE_Z: '1' },
+    })
+    expect(warnings).toEqual([
+      'warning: MILLRACE_DATADIR is not a setting and is ignored (did you mean MILLRACE_DATA_DIR?).',
+      'warning: MILLRACE_Z is not a setting and is ignored.',
+    ])
+  })
+
+  test('symbols are upper case, without repeats', () => {
+    expect(resolveFor('run realtime', { flags: { symbols: 'btcusdt, ETHUSDT,BTCUSDT' } }).values.symbols).toEqual([
+      'BTCUSDT',
+      'ETHUSDT',
+    ])
+    for (const text of ['', ',', 'BTC-USDT', 'BTC USDT', 'BTCUSDT,'])
+      expect(messageOf(() => resolveFor('run realtime', { flags: { symbols: text } }))).toContain('--symbols')
+  })
+
+  test('times are ISO 8601 in UTC, dates or ms; a day that does not exist is refused', () => {
+    const from = (text: string) => resolveFor('candles', { flags: { from: text } }).values.from
+    const minute = Date.UTC(2024, 7, 8, 23, 55)
+    for (const text of ['2024-08-08T23:55:00.000Z', '2024-08-08T23:55', '2024-08-09T01:55:00+02:00', String(minute)])
+      expect(from(text), text).toBe(minute)
+    expect(from('2024-08-08')).toBe(Date.UTC(2024, 7, 8))
+    for (const text of ['2024-02-31', 'yesterday', '2024-13-01', '-1', '2024-08-08T25:00Z', '1e12'])
+      expect(() => from(text), text).toThrow(ConfigurationError)
+  })
+
+  test('an archive is a directory, none, or a bucket', () => {
+    const archive = (text: string) => resolveFor('status', { env: { MILLRACE_ARCHIVE: text } }).values.archive
+    for (const text of ['directory', 'none', 's3://raw-trades', 's3://raw-trades/a/b']) expect(archive(text)).toBe(text)
+    for (const text of ['s3://', 's3://B', 'gs://bucket', '/tmp/x'])
+      expect(() => archive(text), text).toThrow(ConfigurationError)
+  })
+})

@@ -1,0 +1,123 @@
+import { describe, expect, test } from 'vitest'
+import { RateMeter } from '../../src/console/rate.ts'
+import { renderLine } from '../../src/console/renderLine.ts'
+import { renderTable, simulatedNotice } from '../../src/console/renderTable.ts'
+import { lineScreen, tableScreen } from '../../src/console/screen.ts'
+import type { CandleLine, ConsoleSnapshot } from '../../src/console/snapshot.ts'
+
+const candle: CandleLine = {
+  market: 'spot',
+  symbol: 'BTCUSDT',
+  openTime: Date.UTC(2024, 7, 8, 23, 55),
+  open: '61837.63000000',
+  high: '61840',
+  low: '61800.1',
+  close: '61837.63',
+  volume: '12.34567',
+  tradeCount: 1024,
+  isClosed: false,
+}
+
+const snapshot: ConsoleSnapshot = {
+  title: 'millrace · realtime · binance spot',
+  isSimulated: false,
+  candles: [candle, { ...candle, symbol: 'ETHUSDT', close: '2683.5', isClosed: true }],
+  records: 123_456,
+  recordsPerS: 987.6,
+  watermarkLagMs: 2100,
+  checkpointAgeMs: 240,
+  deadLetters: 3,
+  logLag: 12,
+  progress: null,
+  waitingFor: null,
+}
+
+describe('renderTable', () => {
+  test('shows the open candle of each symbol and how the pipeline is', () => {
+    expect(renderTable(snapshot, 120)).toEqual([
+      'millrace · realtime · binance spot',
+      '',
+      'symbol   minute      open      high       low     close    volume  trades',
+      'BTCUSDT  23:55*  61837.63  61840.00  61800.10  61837.63  12.34567   1,024',
+      'ETHUSDT   23:55  61837.63  61840.00  61800.10   2683.50  12.34567   1,024',
+      '',
+      '123,456 records · 988 records/s · 12 behind · watermark 2 s behind · checkpoint 240 ms ago · 3 dead letters',
+    ])
+  })
+
+  test('never is wider than the terminal, and keeps symbol, close and trades', () => {
+    for (const width of [20, 40, 60, 79]) {
+      const lines = renderTable(snapshot, width)
+      for (const line of lines) expect(line.length).toBeLessThanOrEqual(width)
+    }
+    expect(renderTable(snapshot, 40)[2]).toMatch(/^symbol .*close .*trades$/)
+  })
+
+  test('says of invented prices in every frame that they are', () => {
+    expect(renderTable({ ...snapshot, isSimulated: true, candles: [] }, 100)).toContain(simulatedNotice)
+    expect(renderLine({ ...snapshot, isSimulated: true }, 0)).toContain('SIMULATED')
+  })
+
+  test('fits a screen with any number of symbols', () => {
+    const many = Array.from({ length: 500 }, (_, index) => ({ ...candle, symbol: `S${index}` }))
+    const lines = renderTable({ ...snapshot, candles: many }, 120)
+    expect(lines.length).toBeLessThan(30)
+    expect(lines).toContain('and 480 more symbols')
+  })
+
+  test('says what is waited for and how far a tape is', () => {
+    const progress = { done: 250, total: 1000, unit: 'bytes', leftMs: 65_000 } as const
+    const lines = renderTable({ ...snapshot, progress, waitingFor: 'PostgreSQL, 14 s' }, 120)
+    expect(lines).toContain('25 % (250 B of 1.0 kB), 1 min 05 s left')
+    expect(lines).toContain('Waiting for PostgreSQL, 14 s')
+    expect(renderLine({ ...snapshot, waitingFor: 'PostgreSQL, 14 s' }, 0)).toContain('waiting for PostgreSQL, 14 s')
+  })
+
+  test('before the first trade it says what it waits for', () => {
+    const empty = { ...snapshot, candles: [], watermarkLagMs: null, checkpointAgeMs: null }
+    const text = renderTable(empty, 120).join('\n')
+    expect(text).toContain('waiting for the first trades')
+    expect(text).toContain('watermark not yet · checkpoint not yet')
+  })
+})
+
+describe('screens', () => {
+  test('a table is redrawn in place and lines said stay above it', () => {
+    const written: string[] = []
+    const screen = tableScreen({ write: (text) => written.push(text), columns: 100 })
+    screen.show(snapshot, 0)
+    screen.show(snapshot, 1000)
+    expect(written[0]).not.toContain('\x1b[7F')
+    expect(written[1]?.startsWith('\x1b[7F')).toBe(true)
+    screen.say('first candle')
+    expect(written[2]).toBe('\x1b[7F\x1b[0Jfirst candle\n')
+    screen.end()
+    screen.show(snapshot, 2000)
+    expect(written.at(-1)).toBe('\x1b[?25h')
+  })
+
+  test('lines come every few seconds, and at once when what is waited for changes', () => {
+    const written: string[] = []
+    const screen = lineScreen({ write: (text) => written.push(text), columns: 80 }, 5000)
+    screen.show(snapshot, 0)
+    screen.show(snapshot, 1000)
+    expect(written).toHaveLength(1)
+    screen.show({ ...snapshot, waitingFor: 'PostgreSQL, 1 s' }, 2000)
+    screen.show({ ...snapshot, waitingFor: 'PostgreSQL, 2 s' }, 3000)
+    expect(written).toHaveLength(2)
+    screen.show(snapshot, 4000)
+    screen.show(snapshot, 9000)
+    expect(written).toHaveLength(4)
+    expect(written.join('')).not.toContain('\x1b')
+  })
+})
+
+describe('RateMeter', () => {
+  test('gives the rate over its window', () => {
+    const meter = new RateMeter(2000)
+    expect(meter.sample(0, 0)).toBe(0)
+    expect(meter.sample(1000, 500)).toBe(500)
+    expect(meter.sample(2000, 1500)).toBe(750)
+    expect(meter.sample(10_000, 1500)).toBe(0)
+  })
+})
