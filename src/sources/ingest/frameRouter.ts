@@ -100,14 +100,16 @@ export class FrameRouter {
       return
     }
     const time = timeUnit === 'us' ? Math.floor(tradeTime / 1_000) : tradeTime
+    const before = this.#time.newest
     const timestamp = this.#time.stamp(time, symbol, tradeId)
     const { key, partition } = this.#routeOf(symbol)
     out.push({ partition, timestamp, key, value: frame })
     this.counts.trades++
+    // A record that was stamped with another's time says nothing about its own partition.
+    if (timestamp === time) this.#heartbeats.onTrade(partition, time)
     const newest = this.#time.newest
     if (newest === null) return
-    // A record that was stamped with another's time says nothing about its own partition.
-    if (timestamp === time) this.#heartbeats.onTrade(partition, Math.min(time, newest))
+    if (before === null || newest < before) this.#heartbeats.holdBackTo(newest)
     this.counts.heartbeats += this.#heartbeats.advance(newest, out)
   }
 

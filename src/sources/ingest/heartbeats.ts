@@ -41,6 +41,14 @@ export class Heartbeats {
     if (seen === null) this.#dueAt = Math.min(this.#dueAt, this.#dueTime(time))
   }
 
+  /** Trades past `newest` are no longer believed. */
+  holdBackTo(newest: number): void {
+    this.#seen.forEach((seen, partition) => {
+      if (seen !== null && seen > newest) this.#seen[partition] = newest
+    })
+    this.#reckon()
+  }
+
   /** Event time has come to `newest`: appends what is due to `out`. */
   advance(newest: number, out: OutgoingRecord[]): number {
     if (newest < this.#dueAt) return 0
