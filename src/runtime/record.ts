@@ -1,3 +1,6 @@
+// Users need not name it in their tsconfig: the declarations speak of Buffer.
+/// <reference types="node" preserve="true" />
+
 /**
  * One record of a log, seen in place: a view of key and value bytes inside the buffer of its batch.
  *

@@ -66,8 +66,14 @@ export interface Output<O> {
   /** Runs `act` as if the record of the origin were the current one. */
   during(origin: Origin, act: () => void): void
   readonly isInTask: boolean
-  /** The time that the operator lives in. Throws `OperatorError` where no `eventTime` stands above. */
-  time(): TimeDomain
+  /**
+   * The watermark as this operator has been told it, for one that has `onWatermark`. While time moves, what comes from above still belongs to the time before.
+   */
+  readonly watermark: number
+  /** Event time of the value being handled, ms UTC. Throws `OperatorError` where no `eventTime` stands above with only synchronous operators between. */
+  valueTime(): number
+  /** The time itself: for the operator that owns it. */
+  domain(): TimeDomain
 }
 
 export type BuildLogic<I, O> = (restored: Restored, out: Output<O>) => Logic<I>
@@ -116,11 +122,22 @@ function subscribeIn<I, O>(
   const out = new TaskOutput(spec.name, task, subscriber)
   const logic = build(restored, out)
   task.bind(spec, logic)
+  if (logic.onWatermark !== undefined) task.time.add(listener(out, logic))
   onValue = (value) => logic.onValue(value)
   return subscription
 }
 
+function listener<I>(out: { watermark: number }, logic: Logic<I>): TimeListener {
+  return {
+    onWatermark(watermark) {
+      out.watermark = watermark
+      logic.onWatermark?.(watermark)
+    },
+  }
+}
+
 class TaskOutput<O> implements Output<O> {
+  watermark: number
   readonly isInTask = true
   readonly #name: string
   readonly #task: StreamTask
@@ -130,6 +147,7 @@ class TaskOutput<O> implements Output<O> {
     this.#name = name
     this.#task = task
     this.#subscriber = subscriber
+    this.watermark = task.time.watermark
   }
 
   emit(value: O): void {
@@ -152,7 +170,13 @@ class TaskOutput<O> implements Output<O> {
     this.#task.during(origin, act)
   }
 
-  time(): TimeDomain {
+  valueTime(): number {
+    const time = this.#task.time.valueTime
+    if (Number.isNaN(time)) throw noTimeAbove(this.#name)
+    return time
+  }
+
+  domain(): TimeDomain {
     return this.#task.time
   }
 }
@@ -165,7 +189,7 @@ function subscribeFree<I, O>(
 ) {
   const out = new FreeOutput(spec, subscriber)
   const logic = build(noneSaved, out)
-  if (logic.onWatermark !== undefined) out.listener = { onWatermark: (watermark) => logic.onWatermark?.(watermark) }
+  if (logic.onWatermark !== undefined) out.listener = listener(out, logic)
   const subscription = source.subscribe({
     next: (value) => {
       try {
@@ -200,6 +224,7 @@ class FreeOutput<O> implements Output<O> {
   readonly #subscriber: Subscriber<O>
   #domain: TimeDomain | null = null
   #hasWarned = false
+  watermark = Number.NEGATIVE_INFINITY
   listener: TimeListener | null = null
   isUnbound = true
 
@@ -212,7 +237,7 @@ class FreeOutput<O> implements Output<O> {
   bind(): void {
     this.isUnbound = false
     this.#domain ??= activeTime()
-    if (this.listener !== null) this.time().add(this.listener)
+    if (this.listener !== null) this.domain().add(this.listener)
   }
 
   unbind(): void {
@@ -224,7 +249,7 @@ class FreeOutput<O> implements Output<O> {
   }
 
   emitAt(eventTime: number, value: O): void {
-    emitAt(this.time(), this.#subscriber, eventTime, value)
+    emitAt(this.domain(), this.#subscriber, eventTime, value)
   }
 
   reject(reason: string, detail: string): void {
@@ -248,13 +273,23 @@ class FreeOutput<O> implements Output<O> {
     act()
   }
 
-  time(): TimeDomain {
-    if (this.#domain !== null) return this.#domain
-    throw new OperatorError(
-      `${this.#spec.name}: no eventTime above it, so it does not know the time. Put eventTime({ of, maxOutOfOrdernessMs }) ` +
-        'before it, with only synchronous operators between.',
-    )
+  valueTime(): number {
+    const time = this.domain().valueTime
+    if (Number.isNaN(time)) throw noTimeAbove(this.#spec.name)
+    return time
   }
+
+  domain(): TimeDomain {
+    if (this.#domain === null) throw noTimeAbove(this.#spec.name)
+    return this.#domain
+  }
+}
+
+function noTimeAbove(name: string): OperatorError {
+  return new OperatorError(
+    `${name}: no eventTime above it, so it does not know the time. Put eventTime({ of, maxOutOfOrdernessMs }) before it, with only ` +
+      'synchronous operators between (mapAsync must stand above eventTime).',
+  )
 }
 
 function emitAt<O>(domain: TimeDomain, subscriber: Subscriber<O>, eventTime: number, value: O): void {

@@ -111,6 +111,11 @@ export class StreamTask {
     if (this.#failure !== null) this.#throwFailure()
   }
 
+  /** The log has nothing below this offset any more (compaction leaves gaps). */
+  skipTo(offset: number): void {
+    if (offset > this.#nextOffset) this.#nextOffset = offset
+  }
+
   /** Moves the watermark without a record, and remembers that it did so at this offset. */
   advanceIdle(watermark: number): void {
     if (watermark <= this.time.watermark) return
@@ -195,7 +200,6 @@ export class StreamTask {
     }
     this.#state.bind(spec, logic)
     this.#logics.push({ name: spec.name, logic })
-    if (logic.onWatermark !== undefined) this.time.add({ onWatermark: (watermark) => logic.onWatermark?.(watermark) })
   }
 
   track(work: PendingWork): void {

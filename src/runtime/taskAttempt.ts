@@ -1,0 +1,266 @@
+import type { Archive, ArchiveWriter } from './archive.ts'
+import type { Backoff } from './backoff.ts'
+import type { ArchivedObject, CheckpointStore, Claim, TaskId } from './checkpoint.ts'
+import type { Clock } from './clock.ts'
+import { CommitSlot } from './commitSlot.ts'
+import { OffsetOutOfRangeError } from './errors.ts'
+import type { LogReader, LogSource, RecordBatch } from './log.ts'
+import type { Pipeline } from './pipeline.ts'
+import { RecordView } from './record.ts'
+import { StreamTask } from './streamTask.ts'
+import type { TaskStatus } from './taskStatus.ts'
+import type { WorkerLimits } from './workerLimits.ts'
+
+export interface TaskOptions {
+  readonly pipeline: Pipeline
+  readonly source: LogSource
+  readonly store: CheckpointStore
+  readonly archive: Archive | null
+  readonly clock: Clock
+  readonly limits: WorkerLimits
+  /** Told after each commit, for lag tools. */
+  readonly onCommit: (partition: number, nextOffset: number) => void
+}
+
+/**
+ * How a task is asked to end: `now` cuts and commits what it has; `drain` first reads to where the log ends at that moment and ends the archive's open object;
+ * `drain-and-close` also fires the windows that are still open.
+ */
+export type StopMode = 'now' | 'drain' | 'drain-and-close'
+
+/** Provisional results may wait for their turn, so cuts go on for this long after the last record. */
+const settleAfterMs = 2_000
+
+/**
+ * One life of a task, from its claim to its end or its first failure.
+ *
+ * Memory is bounded by credit: with so many records or results uncommitted, or an archive without room, nothing more is fetched. One commit is under way
+ * at most; meanwhile the task goes on, and what it emits belongs to the next checkpoint.
+ */
+export class TaskAttempt {
+  readonly #id: TaskId
+  readonly #options: TaskOptions
+  readonly #status: TaskStatus
+  readonly #signal: AbortSignal
+  readonly #commits = new CommitSlot()
+  readonly #view = new RecordView()
+  #reader: LogReader | null = null
+  #archive: ArchiveWriter | null = null
+  /** What the next checkpoint will store as the archive's next offset. */
+  #archiveNextOffset: number | null = null
+  #archivedObjects: ArchivedObject[] = []
+  #feedArchiveFrom = 0
+  #cutAt = 0
+  #lastRecordAt = 0
+  /** Records in the commit under way. */
+  #committingRecords = 0
+
+  constructor(id: TaskId, options: TaskOptions, status: TaskStatus, signal: AbortSignal) {
+    this.#id = id
+    this.#options = options
+    this.#status = status
+    this.#signal = signal
+  }
+
+  async run(stopMode: () => StopMode | null, backoff: Backoff): Promise<void> {
+    const { pipeline, source, store, clock } = this.#options
+    this.#status.phase = 'claiming'
+    const claim = await store.claim(this.#id)
+    const reader = source.reader(this.#id.partition)
+    this.#reader = reader
+    const { earliest, next } = await reader.bounds()
+    const task = new StreamTask(pipeline, claim.restored, earliest)
+    const start = this.#openArchive(claim, task)
+    if (start < earliest || start > next) throw this.#outOfRange(start, earliest, next)
+    reader.seek(start)
+    this.#cutAt = clock.now()
+    this.#lastRecordAt = this.#cutAt
+    this.#reportStart(claim, task, next)
+    await this.#readUntilStopped(claim, task, reader, stopMode, backoff)
+    await this.#end(claim, task, stopMode() ?? 'now')
+  }
+
+  /** Lets go of everything; what was not committed is read again. */
+  async close(): Promise<void> {
+    this.#archive?.abandon()
+    await this.#reader?.close()
+  }
+
+  /** Opens the archive at its own next offset and gives the offset to seek to: the smaller of the two. */
+  #openArchive(claim: Claim, task: StreamTask): number {
+    this.#archiveNextOffset = claim.restored?.archiveNextOffset ?? null
+    if (this.#options.archive === null) return task.nextOffset
+    const from = this.#archiveNextOffset ?? task.nextOffset
+    this.#archiveNextOffset = from
+    this.#feedArchiveFrom = from
+    this.#archive = this.#options.archive.open(this.#id, from, this.#options.clock)
+    return Math.min(from, task.nextOffset)
+  }
+
+  async #readUntilStopped(
+    claim: Claim,
+    task: StreamTask,
+    reader: LogReader,
+    stopMode: () => StopMode | null,
+    backoff: Backoff,
+  ): Promise<void> {
+    const { clock, limits } = this.#options
+    let end: number | null = null
+    while (!this.#signal.aborted) {
+      this.#commits.check()
+      if (end === null && stopMode() !== null) end = (await reader.bounds()).next
+      if (end !== null && task.nextOffset >= end && this.#archiveHas(end)) return
+      await this.#awaitCredit(claim, task)
+      const untilCutMs = this.#cutAt + limits.checkpointIntervalMs - clock.now()
+      const batch = await reader.fetch({
+        maxBytes: limits.fetchMaxBytes,
+        maxWaitMs: end === null ? Math.min(limits.fetchMaxWaitMs, Math.max(untilCutMs, 1)) : 1,
+        signal: this.#signal,
+      })
+      if (batch === null) this.#advanceIdle(task)
+      else {
+        await this.#take(claim, task, batch)
+        this.#lastRecordAt = clock.now()
+        backoff.reset()
+      }
+      this.#status.nextOffset = task.nextOffset
+      if (clock.now() - this.#cutAt >= limits.checkpointIntervalMs && this.#commits.isFree)
+        await this.#cutIfDirty(claim, task)
+      this.#status.waitingFor = this.#archive?.waitingFor ?? null
+    }
+  }
+
+  #archiveHas(end: number): boolean {
+    return this.#archive === null || this.#feedArchiveFrom >= end
+  }
+
+  async #take(claim: Claim, task: StreamTask, batch: RecordBatch): Promise<void> {
+    const view = this.#view
+    const { maxUncommittedRecords, maxUncommittedResults } = this.#options.limits
+    while (batch.read(view)) {
+      if (this.#archive !== null && view.offset >= this.#feedArchiveFrom) {
+        this.#archive.append(view)
+        this.#feedArchiveFrom = view.offset + 1
+      }
+      if (view.offset < task.nextOffset) continue
+      task.push(view)
+      if (task.isSaturated) await task.settle()
+      if (task.uncutRecords >= maxUncommittedRecords || task.uncutResults >= maxUncommittedResults)
+        await this.#cut(claim, task, false)
+    }
+    task.skipTo(batch.nextOffset)
+    this.#feedArchiveFrom = Math.max(this.#feedArchiveFrom, batch.nextOffset)
+    if (batch.nextOffset > this.#status.logEndOffset) this.#status.logEndOffset = batch.nextOffset
+  }
+
+  /** Waits until there is room for another batch: of records that no commit has confirmed, and in the archive. */
+  async #awaitCredit(claim: Claim, task: StreamTask): Promise<void> {
+    const { maxUncommittedRecords } = this.#options.limits
+    if (this.#committingRecords + task.uncutRecords >= maxUncommittedRecords) {
+      this.#status.waitingFor = 'the commit under way'
+      await this.#commits.wait()
+    }
+    const archive = this.#archive
+    if (archive === null || archive.hasRoom) return
+    // Results need not wait for the archive: they are committed first, and the archive's own next offset stays behind.
+    if (task.uncutRecords > 0) await this.#cut(claim, task, false)
+    while (!archive.hasRoom && !this.#signal.aborted) {
+      this.#status.waitingFor = archive.waitingFor ?? 'the archive, which has no room'
+      await archive.waitForRoom(this.#signal)
+      await this.#cutIfDirty(claim, task)
+    }
+  }
+
+  #advanceIdle(task: StreamTask): void {
+    const { idleAfterMs } = this.#options.pipeline
+    if (idleAfterMs === undefined || this.#signal.aborted) return
+    const now = this.#options.clock.now()
+    if (now - this.#lastRecordAt >= idleAfterMs) task.advanceIdle(now - idleAfterMs)
+  }
+
+  async #cutIfDirty(claim: Claim, task: StreamTask): Promise<void> {
+    this.#takeArchived()
+    const isSettling = this.#options.clock.now() - this.#lastRecordAt < settleAfterMs
+    if (task.uncutRecords > 0 || task.uncutResults > 0 || this.#archivedObjects.length > 0 || isSettling)
+      await this.#cut(claim, task, false)
+    else this.#cutAt = this.#options.clock.now()
+  }
+
+  #takeArchived(): void {
+    if (this.#archive === null) return
+    const { objects, nextOffset } = this.#archive.take()
+    this.#archivedObjects.push(...objects)
+    this.#archiveNextOffset = nextOffset
+  }
+
+  /** Cuts the task and starts the commit, after the one under way. */
+  async #cut(claim: Claim, task: StreamTask, isFinal: boolean): Promise<void> {
+    const { clock, store } = this.#options
+    await task.settle()
+    await this.#commits.wait()
+    this.#takeArchived()
+    const objects = this.#archivedObjects
+    this.#archivedObjects = []
+    this.#committingRecords = task.uncutRecords
+    const startedAt = clock.now()
+    const checkpoint = {
+      ...task.cut({ now: startedAt, isFinal }),
+      archiveNextOffset: this.#archiveNextOffset,
+      objects,
+    }
+    this.#cutAt = startedAt
+    this.#status.records += this.#committingRecords
+    this.#status.watermark = checkpoint.watermark
+    this.#commits.start(
+      store.commit(claim, checkpoint).then(() => {
+        this.#committingRecords = 0
+        const status = this.#status
+        status.committedAt = clock.now()
+        status.commitMs = status.committedAt - startedAt
+        status.committedOffset = checkpoint.nextOffset
+        status.archiveNextOffset = checkpoint.archiveNextOffset
+        status.deadLetters += checkpoint.deadLetters.length
+        status.commits += 1
+        this.#options.onCommit(this.#id.partition, checkpoint.nextOffset)
+      }),
+    )
+  }
+
+  async #end(claim: Claim, task: StreamTask, mode: StopMode): Promise<void> {
+    if (mode === 'drain-and-close') {
+      await task.settle()
+      task.closeOpen()
+    }
+    if (mode !== 'now' && this.#archive !== null) {
+      this.#status.waitingFor = 'the archive to store its last object'
+      await this.#archive.finish(this.#signal)
+    }
+    await this.#cut(claim, task, true)
+    await this.#commits.wait()
+  }
+
+  #reportStart(claim: Claim, task: StreamTask, logEnd: number): void {
+    const status = this.#status
+    status.phase = 'running'
+    status.waitingFor = null
+    status.generation = claim.generation
+    status.nextOffset = task.nextOffset
+    status.committedOffset = task.nextOffset
+    status.logEndOffset = logEnd
+    status.watermark = claim.restored?.watermark ?? null
+    status.archiveNextOffset = this.#archiveNextOffset
+  }
+
+  #outOfRange(start: number, earliest: number, next: number): OffsetOutOfRangeError {
+    const { pipeline, topic, partition } = this.#id
+    const what =
+      start < earliest
+        ? `records ${start} to ${earliest - 1} were deleted before they were processed; keep the log longer than the archive's objects span`
+        : `the log ends at ${next}, so it was replaced or lost its end`
+    return new OffsetOutOfRangeError(
+      `${topic}/${partition}: pipeline ${pipeline} must go on at offset ${start}, but ${what}. ` +
+        'Bring the log back, or accept the loss by starting under a new pipeline name.',
+      { pipeline, topic, partition, offset: start },
+    )
+  }
+}

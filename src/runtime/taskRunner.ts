@@ -1,0 +1,61 @@
+import { Backoff } from './backoff.ts'
+import type { TaskId } from './checkpoint.ts'
+import { RetryableError, TaskFencedError } from './errors.ts'
+import { type StopMode, TaskAttempt, type TaskOptions } from './taskAttempt.ts'
+import { newTaskStatus, type TaskStatus } from './taskStatus.ts'
+
+/** Runs one task: claim, restore, seek, go on; and the same again after whatever a `RetryableError` says about. */
+export class TaskRunner {
+  readonly status: TaskStatus
+  readonly #options: TaskOptions
+  readonly #id: TaskId
+  readonly #stop = new AbortController()
+  #stopMode: StopMode | null = null
+
+  constructor(partition: number, options: TaskOptions) {
+    this.#options = options
+    this.#id = { pipeline: options.pipeline.name, topic: options.source.topic, partition }
+    this.status = newTaskStatus(partition)
+  }
+
+  /** Asks the runner to end; `run` resolves when it has. Asking again can only make it more urgent. */
+  stop(mode: StopMode): void {
+    if (this.#stopMode !== 'now') this.#stopMode = mode
+    if (mode === 'now') this.#stop.abort()
+  }
+
+  /** Resolves after a stop, or when the task was fenced. Rejects with what a human must look at. */
+  async run(): Promise<void> {
+    const { clock, limits } = this.#options
+    const backoff = new Backoff(limits.retryFirstMs, limits.retryMostMs)
+    for (;;) {
+      const attempt = new TaskAttempt(this.#id, this.#options, this.status, this.#stop.signal)
+      try {
+        await attempt.run(() => this.#stopMode, backoff)
+        this.status.phase = 'stopped'
+        this.status.waitingFor = null
+        return
+      } catch (error) {
+        if (error instanceof TaskFencedError) {
+          this.status.phase = 'fenced'
+          this.status.waitingFor = error.message
+          return
+        }
+        if (!(error instanceof RetryableError)) throw error
+        this.status.restarts += 1
+        if (this.#stop.signal.aborted) {
+          // What was not committed is read again at the next start, so giving up here loses nothing.
+          this.status.phase = 'stopped'
+          this.status.waitingFor = `the last commit is unconfirmed (${error.message})`
+          return
+        }
+        const waitMs = backoff.next()
+        this.status.phase = 'waiting'
+        this.status.waitingFor = `${error.message}; next try in ${waitMs} ms`
+        await clock.sleep(waitMs, this.#stop.signal)
+      } finally {
+        await attempt.close()
+      }
+    }
+  }
+}

@@ -1,0 +1,79 @@
+import type { LogMembership } from './log.ts'
+import type { StopMode, TaskOptions } from './taskAttempt.ts'
+import { TaskRunner } from './taskRunner.ts'
+import type { TaskStatus } from './taskStatus.ts'
+
+export type WorkerOptions = Omit<TaskOptions, 'onCommit'>
+
+/**
+ * Runs a pipeline on the partitions that the log assigns to it, each as a task of its own.
+ *
+ * A partition that is taken away is cut, committed and let go first; where that does not come in time, the fence keeps the slow one from writing.
+ */
+export class Worker {
+  readonly #options: WorkerOptions
+  readonly #runners = new Map<number, { readonly runner: TaskRunner; readonly ended: Promise<void> }>()
+  #membership: LogMembership | null = null
+  #stopMode: StopMode | null = null
+  #ended = Promise.withResolvers<void>()
+
+  constructor(options: WorkerOptions) {
+    this.#options = options
+  }
+
+  /** Joins, and resolves once every task has ended after `stop`. Rejects, with all tasks stopped, with the first error that a human must look at. */
+  async run(): Promise<void> {
+    this.#membership = await this.#options.source.join({
+      onAssign: (partitions) => {
+        for (const partition of partitions) this.#start(partition)
+      },
+      onRevoke: (partitions) => this.#letGo(partitions),
+    })
+    try {
+      await this.#ended.promise
+    } finally {
+      for (const { runner } of this.#runners.values()) runner.stop('now')
+      await Promise.allSettled([...this.#runners.values()].map(({ ended }) => ended))
+      await this.#membership.leave()
+    }
+  }
+
+  /** Asks every task to end. A second, more urgent call overrules the first. */
+  stop(mode: StopMode): void {
+    this.#stopMode = mode
+    for (const { runner } of this.#runners.values()) runner.stop(mode)
+    if (this.#runners.size === 0) this.#ended.resolve()
+  }
+
+  status(): TaskStatus[] {
+    return [...this.#runners.values()].map(({ runner }) => runner.status).sort((a, b) => a.partition - b.partition)
+  }
+
+  #start(partition: number): void {
+    const runner = new TaskRunner(partition, {
+      ...this.#options,
+      onCommit: (of, nextOffset) => this.#membership?.reportProgress(of, nextOffset),
+    })
+    const ended = runner.run()
+    this.#runners.set(partition, { runner, ended })
+    if (this.#stopMode !== null) runner.stop(this.#stopMode)
+    ended.then(
+      () => this.#checkEnded(),
+      (error: unknown) => this.#ended.reject(error),
+    )
+  }
+
+  async #letGo(partitions: readonly number[]): Promise<void> {
+    const gone = partitions.map((partition) => this.#runners.get(partition)).filter((found) => found !== undefined)
+    for (const { runner } of gone) runner.stop('now')
+    await Promise.allSettled(gone.map(({ ended }) => ended))
+    for (const partition of partitions) this.#runners.delete(partition)
+  }
+
+  /** A worker whose every task was fenced has nothing left to do, so that counts as an end too. */
+  #checkEnded(): void {
+    const all = [...this.#runners.values()]
+    if (all.every(({ runner }) => runner.status.phase === 'stopped' || runner.status.phase === 'fenced'))
+      this.#ended.resolve()
+  }
+}
