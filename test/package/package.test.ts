@@ -23,7 +23,6 @@ describe('the package, installed into an empty project', () => {
       strict: true,
       noEmit: true,
       allowImportingTsExtensions: true,
-      types: ['node'],
       skipLibCheck: false,
     }
     writeFileSync(join(project.directory, 'tsconfig.json'), JSON.stringify({ compilerOptions, include: ['examples'] }))
