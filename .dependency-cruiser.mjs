@@ -54,7 +54,10 @@ export default {
       comment: 'What src imports must be installed with the package.',
       severity: 'error',
       from: { path: '^src/' },
-      to: { dependencyTypes: ['npm-dev', 'npm-no-pkg', 'npm-unknown'], dependencyTypesNot: ['type-only'] },
+      to: {
+        dependencyTypes: ['npm-dev', 'npm-no-pkg', 'npm-unknown'],
+        dependencyTypesNot: ['type-only', 'triple-slash-type-reference'],
+      },
     },
     {
       name: 'no-unresolvable',
