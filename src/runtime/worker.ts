@@ -2,8 +2,11 @@ import type { LogMembership } from './log.ts'
 import type { StopMode, TaskOptions } from './taskAttempt.ts'
 import { TaskRunner } from './taskRunner.ts'
 import type { TaskStatus } from './taskStatus.ts'
+import { defaultLimits, type WorkerLimits } from './workerLimits.ts'
 
-export type WorkerOptions = Omit<TaskOptions, 'onCommit'>
+export interface WorkerOptions extends Omit<TaskOptions, 'onCommit' | 'limits'> {
+  readonly limits?: Partial<WorkerLimits>
+}
 
 /**
  * Runs a pipeline on the partitions that the log assigns to it, each as a task of its own.
@@ -52,6 +55,7 @@ export class Worker {
   #start(partition: number): void {
     const runner = new TaskRunner(partition, {
       ...this.#options,
+      limits: { ...defaultLimits, ...this.#options.limits },
       onCommit: (of, nextOffset) => this.#membership?.reportProgress(of, nextOffset),
     })
     const ended = runner.run()
