@@ -68,7 +68,7 @@ function arrayLiteral(rows: readonly TextRow[], column: number, isQuoted: boolea
     if (i > 0) literal += ','
     const text = rows[i]![column]
     if (text === null || text === undefined) literal += 'NULL'
-    else literal += isQuoted ? quoteElement(text) : `"${text}"`
+    else literal += isQuoted ? quoteElement(text) : text
   }
   return `${literal}}`
 }
