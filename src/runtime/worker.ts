@@ -32,6 +32,8 @@ export class Worker {
       },
       onRevoke: (partitions) => this.#letGo(partitions),
     })
+    // A stop that came while joining finds its tasks only now.
+    if (this.#stopMode !== null) this.#checkEnded()
     try {
       await this.#ended.promise
     } finally {
@@ -45,7 +47,7 @@ export class Worker {
   stop(mode: StopMode): void {
     this.#stopMode = mode
     for (const { runner } of this.#runners.values()) runner.stop(mode)
-    if (this.#runners.size === 0) this.#ended.resolve()
+    if (this.#membership !== null) this.#checkEnded()
   }
 
   status(): TaskStatus[] {

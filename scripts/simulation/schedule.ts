@@ -1,0 +1,67 @@
+import { tradeCodec } from '../../src/codecs/tradeCodec.ts'
+import { realtime } from '../../src/pipelines/realtime.ts'
+import { type FaultKind, faultKinds } from '../../src/testing/faults/faults.ts'
+import { Random } from '../../src/testing/random.ts'
+import type { Adversity, SimulationOptions } from '../../src/testing/simulation/simulate.ts'
+import type { FrameStyle } from '../../src/testing/unkind/frames.ts'
+import { type UnkindTrades, unkindTrades } from '../../src/testing/unkind/unkindTrades.ts'
+
+/** Everything that one seed decides. */
+export interface Schedule {
+  readonly seed: number
+  readonly style: FrameStyle
+  readonly input: UnkindTrades
+  /** False where the feed is so unkind that only the two runs can be compared, not the naive model. */
+  readonly hasTruth: boolean
+  readonly options: SimulationOptions
+  readonly adversity: Adversity
+}
+
+/** The tolerances that src/pipelines/realtime.ts promises; a feed within them has one true result. */
+const promised = { maxOutOfOrdernessMs: 2_000, allowedLatenessMs: 30_000 }
+
+export function scheduleOf(seed: number): Schedule {
+  const random = new Random(`schedule ${seed}`)
+  const partitions = random.int(1, 3)
+  const style: FrameStyle = { market: random.pick(['spot', 'spot', 'usdm']), timeUnit: random.pick(['ms', 'ms', 'us']) }
+  const isMerciless = random.chance(0.2)
+  const symbols = ['BTCUSDT', 'ETHUSDT', 'SHIBUSDT', 'BNBUSDT'].slice(0, Math.max(partitions, random.int(1, 4)))
+  const trades = random.int(100, 260)
+  const input = unkindTrades({ seed, trades, partitions, symbols, style, isMerciless, ...promised })
+  const options: SimulationOptions = {
+    pipeline: realtime(tradeCodec(style)),
+    topic: 'trades',
+    partitions,
+    records: input.records,
+    closesOpen: random.chance(0.8),
+    archive: {
+      maxRecords: random.int(10, 150),
+      maxBytes: random.int(2_000, 60_000),
+      maxPendingBytes: random.pick([2_000, 20_000, 1_000_000]),
+      maxUploads: random.int(1, 3),
+    },
+  }
+  return { seed, style, input, hasTruth: !isMerciless, options, adversity: adversityOf(seed, random) }
+}
+
+function adversityOf(seed: number, random: Random): Adversity {
+  const rates: Partial<Record<FaultKind, number>> = {}
+  for (const kind of faultKinds) if (random.chance(0.5)) rates[kind] = random.pick([0.02, 0.1, 0.3])
+  return {
+    seed: `faults ${seed}`,
+    rates,
+    faultLimit: random.int(3, 40),
+    takeovers: random.pick([0, 0.03, 0.1]),
+    restarts: random.pick([0, 0.02, 0.1]),
+    appendRecords: random.pick([5, 40, 1_000]),
+    fetchMaxBytes: random.pick([500, 5_000, 100_000]),
+    limits: {
+      checkpointIntervalMs: random.pick([1, 20, 100, 1_000]),
+      maxUncommittedRecords: random.pick([1, 7, 40, 1_000]),
+      maxUncommittedResults: random.pick([1, 10, 1_000]),
+      fetchMaxWaitMs: random.pick([10, 100, 500]),
+      retryFirstMs: random.int(1, 200),
+      retryMostMs: 1_000,
+    },
+  }
+}

@@ -1,0 +1,72 @@
+import { createHash } from 'node:crypto'
+import type { SavedCheckpoint } from '../../runtime/checkpoint.ts'
+import type { Json } from '../../runtime/json.ts'
+import { type KeyedPair, readFrames } from '../../runtime/savedState.ts'
+import type { MemoryCheckpointStore } from '../memoryCheckpointStore.ts'
+import type { MemoryObjectStore } from '../memoryObjectStore.ts'
+
+/** All that a run leaves behind, as sorted lines by what they belong to: `table candles`, `dead letters`, `objects`. */
+export type Outcome = ReadonlyMap<string, readonly string[]>
+
+/** Reads the outcome out of the stores. Generations are left out, because they count the starts. */
+export async function readOutcome(store: MemoryCheckpointStore, objects: MemoryObjectStore): Promise<Outcome> {
+  const outcome = new Map<string, readonly string[]>()
+  for (const name of store.tableNames) outcome.set(`table ${name}`, store.rows(name).map(text))
+  outcome.set('dead letters', store.deadLetters().map(text))
+  outcome.set('manifest', store.objects().map(text))
+  outcome.set('idle advances', store.idleAdvances().map(text))
+  const stored: string[] = []
+  for await (const { key } of objects.list('')) stored.push(`${key} ${sha256Of(await objects.get(key))}`)
+  outcome.set('objects', stored)
+  outcome.set(
+    'state',
+    store.state.flatMap(({ task, saved }) => (saved === null ? [] : stateLines(`${task.topic}/${task.partition}`, saved))),
+  )
+  return outcome
+}
+
+/** What differs between two outcomes, each line with a `-` (only in the first) or `+` (only in the second); empty when nothing does. */
+export function differencesOf(first: Outcome, second: Outcome): string[] {
+  const names = [...new Set([...first.keys(), ...second.keys()])]
+  return names.flatMap((name) => {
+    const left = first.get(name) ?? []
+    const right = second.get(name) ?? []
+    const inLeft = new Set(left)
+    const inRight = new Set(right)
+    return [
+      ...left.filter((line) => !inRight.has(line)).map((line) => `- ${name}: ${line}`),
+      ...right.filter((line) => !inLeft.has(line)).map((line) => `+ ${name}: ${line}`),
+      ...(left.length === right.length ? [] : [`  ${name}: ${left.length} lines, then ${right.length}`]),
+    ]
+  })
+}
+
+function text(value: unknown): string {
+  return JSON.stringify(value, (_key, inner: unknown) => {
+    if (typeof inner === 'bigint') return String(inner)
+    return inner instanceof Uint8Array ? Buffer.from(inner).toString('latin1') : inner
+  })
+}
+
+function sha256Of(body: Buffer | null): string {
+  return createHash('sha256').update(body ?? 'absent').digest('hex')
+}
+
+/** The state as it would be restored: bases and deltas applied, whatever their number, keys in order. */
+function stateLines(task: string, saved: SavedCheckpoint): string[] {
+  const lines = [`${task} nextOffset ${saved.nextOffset} watermark ${saved.watermark} archive ${saved.archiveNextOffset}`]
+  for (const [name, operator] of readFrames(saved.state)) {
+    if (operator.snapshot !== null) lines.push(`${task} ${name} ${text(operator.snapshot)}`)
+    for (const [key, value] of applied(operator.keyed)) lines.push(`${task} ${name} ${key} ${text(value)}`)
+  }
+  return lines.sort()
+}
+
+function applied(pairs: readonly KeyedPair[]): Map<string, Json> {
+  const state = new Map<string, Json>()
+  for (const [key, value] of pairs) {
+    if (value === undefined) state.delete(key)
+    else state.set(key, value)
+  }
+  return state
+}

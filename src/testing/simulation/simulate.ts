@@ -1,0 +1,233 @@
+import type { Archive } from '../../runtime/archive.ts'
+import type { CheckpointStore } from '../../runtime/checkpoint.ts'
+import type { Clock } from '../../runtime/clock.ts'
+import type { LogSource, OutgoingRecord } from '../../runtime/log.ts'
+import type { ObjectStore } from '../../runtime/objectStore.ts'
+import type { Outlets, Pipeline } from '../../runtime/pipeline.ts'
+import { Worker } from '../../runtime/worker.ts'
+import { defaultLimits, type WorkerLimits } from '../../runtime/workerLimits.ts'
+import { type RawArchiveOptions, rawArchive } from '../../sinks/archive/rawArchive.ts'
+import { type FaultKind, type Faults, seededFaults } from '../faults/faults.ts'
+import { faultyCheckpointStore, Zombies } from '../faults/faultyCheckpointStore.ts'
+import { faultyLog } from '../faults/faultyLog.ts'
+import { faultyObjectStore } from '../faults/faultyObjectStore.ts'
+import { SimulatedProcess } from '../faults/simulatedProcess.ts'
+import { MemoryCheckpointStore } from '../memoryCheckpointStore.ts'
+import { MemoryLog } from '../memoryLog.ts'
+import { MemoryObjectStore } from '../memoryObjectStore.ts'
+import { Random } from '../random.ts'
+import { VirtualClock } from '../virtualClock.ts'
+import { type Outcome, readOutcome } from './outcome.ts'
+
+type ArchiveLimits = Pick<RawArchiveOptions, 'maxRecords' | 'maxBytes' | 'maxPendingBytes' | 'maxUploads'>
+
+/** What is simulated: a pipeline over a log, with its archive. */
+export interface SimulationOptions {
+  readonly pipeline: Pipeline<Outlets>
+  readonly topic: string
+  readonly partitions: number
+  /** The log's records, in order. */
+  readonly records: readonly OutgoingRecord[]
+  readonly archive: ArchiveLimits
+  /** True: at the end of the records everything that is still open is closed. */
+  readonly closesOpen: boolean
+}
+
+/** What goes wrong, and how differently from an uninterrupted run everything is cut up. */
+export interface Adversity {
+  readonly seed: number | string
+  readonly rates: Readonly<Partial<Record<FaultKind, number>>>
+  readonly faultLimit: number
+  readonly limits: Partial<WorkerLimits>
+  /** Probability, each time the clock is looked at, that a second worker takes over while the first one still runs. */
+  readonly takeovers: number
+  /** Of orderly stops, each followed by a new start. */
+  readonly restarts: number
+  /** The most records that are appended to the log at once; between two times virtual time passes. */
+  readonly appendRecords: number
+  readonly fetchMaxBytes: number
+}
+
+export interface SimulationResult {
+  readonly outcome: Outcome
+  readonly faults: ReadonlyMap<FaultKind, number>
+  readonly crashes: number
+  readonly takeovers: number
+  readonly restarts: number
+  readonly zombiesFenced: number
+  /** What a store did against its contract. */
+  readonly violations: readonly unknown[]
+}
+
+/** Runs the real worker over the records, without a fault, in virtual time. */
+export async function runUninterrupted(options: SimulationOptions): Promise<Outcome> {
+  const clock = new VirtualClock()
+  const log = new MemoryLog({ topic: options.topic, partitions: options.partitions, clock })
+  const store = new MemoryCheckpointStore()
+  const objects = new MemoryObjectStore()
+  log.add(...options.records)
+  const worker = new Worker({
+    pipeline: options.pipeline,
+    source: log,
+    store,
+    archive: rawArchive({ ...options.archive, store: objects, compression: 'inline' }),
+    clock,
+    limits: defaultLimits,
+  })
+  const running = worker.run()
+  worker.stop(options.closesOpen ? 'drain-and-close' : 'drain')
+  await clock.run(running)
+  return readOutcome(store, objects)
+}
+
+/** Runs the same with faults, crashes and restarts until all of it is done. The seed decides everything. */
+export async function runWithAdversity(options: SimulationOptions, adversity: Adversity): Promise<SimulationResult> {
+  const clock = new VirtualClock()
+  const world = new World(options, adversity, clock)
+  await clock.run(world.live())
+  return world.result()
+}
+
+interface Start {
+  readonly process: SimulatedProcess
+  readonly worker: Worker
+  /** Resolves with how it ended. */
+  readonly ended: Promise<'ended' | 'crashed'>
+}
+
+class World {
+  readonly #options: SimulationOptions
+  readonly #adversity: Adversity
+  readonly #clock: VirtualClock
+  readonly #random: Random
+  readonly #faults: Faults
+  readonly #log: MemoryLog
+  readonly #store = new MemoryCheckpointStore()
+  readonly #objects = new MemoryObjectStore()
+  readonly #zombies = new Zombies()
+  readonly #violations: unknown[] = []
+  #isAppended = false
+  #crashes = 0
+  #takeovers = 0
+  #restarts = 0
+  #starts = 0
+
+  constructor(options: SimulationOptions, adversity: Adversity, clock: VirtualClock) {
+    this.#options = options
+    this.#adversity = adversity
+    this.#clock = clock
+    this.#random = new Random(adversity.seed)
+    this.#faults = seededFaults(this.#random.fork('faults'), { rates: adversity.rates, limit: adversity.faultLimit })
+    const batches = this.#random.fork('batches')
+    this.#log = new MemoryLog({
+      topic: options.topic,
+      partitions: options.partitions,
+      batchRecords: batches.int(1, 50),
+      fetchRecords: () => batches.int(1, 60),
+      clock,
+    })
+  }
+
+  async live(): Promise<void> {
+    const appending = this.#append(this.#random.fork('append'))
+    const life = this.#random.fork('life')
+    for (;;) {
+      if ((await this.#oneLife(life)) === 'finished') break
+      await this.#clock.sleep(life.int(0, 500))
+    }
+    await appending
+    // What dead processes had under way may still arrive; the outcome must not depend on it.
+    await this.#clock.sleep(60_000)
+  }
+
+  async result(): Promise<SimulationResult> {
+    return {
+      outcome: await readOutcome(this.#store, this.#objects),
+      faults: this.#faults.counts,
+      crashes: this.#crashes,
+      takeovers: this.#takeovers,
+      restarts: this.#restarts,
+      zombiesFenced: this.#zombies.fenced,
+      violations: this.#violations,
+    }
+  }
+
+  async #append(random: Random): Promise<void> {
+    const { records } = this.#options
+    for (let at = 0; at < records.length; ) {
+      const count = random.int(1, this.#adversity.appendRecords)
+      this.#log.add(...records.slice(at, at + count))
+      at += count
+      if (random.chance(0.5)) await this.#clock.sleep(random.int(0, 400))
+    }
+    this.#isAppended = true
+  }
+
+  /** From a start to a crash, an orderly stop, or the end of the work. */
+  async #oneLife(life: Random): Promise<'finished' | 'again'> {
+    let current = this.#start()
+    let older: Start | null = null
+    let isEnding = false
+    for (;;) {
+      const event = await Promise.race([current.ended, this.#clock.sleep(life.int(50, 1_000)).then(() => 'time' as const)])
+      if (event === 'crashed') {
+        this.#crashes++
+        return 'again'
+      }
+      const isFenced = current.worker.status().some(({ phase }) => phase === 'fenced')
+      if (event === 'ended' && !isFenced) {
+        if (isEnding) return 'finished'
+        throw new Error('the worker ended although nobody had asked it to')
+      }
+      if (event === 'ended' || (isFenced && older?.process.isAlive !== true)) {
+        // The older one has claimed again after a lost reply. As soon as it is gone, somebody must start anew.
+        older?.process.crash('lost after it had claimed again')
+        current.process.crash('fenced')
+        return 'again'
+      }
+      if (life.chance(this.#adversity.takeovers)) {
+        this.#takeovers++
+        older?.process.crash('lost after it was taken over')
+        older = current
+        current = this.#start()
+        isEnding = false
+        const fenced = older
+        void this.#clock.sleep(life.int(0, 5_000)).then(() => fenced.process.crash('lost after it was taken over'))
+      } else if (life.chance(this.#adversity.restarts)) {
+        this.#restarts++
+        current.worker.stop('now')
+        if ((await current.ended) === 'crashed') this.#crashes++
+        return 'again'
+      } else if (this.#isAppended && !isEnding) {
+        isEnding = true
+        current.worker.stop(this.#options.closesOpen ? 'drain-and-close' : 'drain')
+      }
+    }
+  }
+
+  #start(): Start {
+    const process = new SimulatedProcess(this.#clock)
+    const random = this.#random.fork(`start ${this.#starts++}`)
+    const faulty = { faults: this.#faults, random, process, clock: this.#clock }
+    const store: CheckpointStore = faultyCheckpointStore(this.#store, {
+      ...faulty,
+      zombies: this.#zombies,
+      onViolation: (error) => this.#violations.push(error),
+    })
+    const objects: ObjectStore = faultyObjectStore(this.#objects, faulty)
+    const source: LogSource = faultyLog(this.#log, { ...faulty, maxBytes: this.#adversity.fetchMaxBytes })
+    const retries = random.fork('retries')
+    const archive: Archive = rawArchive({
+      ...this.#options.archive,
+      store: objects,
+      compression: 'inline',
+      random: () => retries.fraction(),
+    })
+    const clock: Clock = process.clock
+    const { pipeline } = this.#options
+    const limits = { ...defaultLimits, ...this.#adversity.limits }
+    const worker = new Worker({ pipeline, source, store, archive, clock, limits })
+    const ended = Promise.race([worker.run().then(() => 'ended' as const), process.crashed.then(() => 'crashed' as const)])
+    return { process, worker, ended }
+  }
+}
