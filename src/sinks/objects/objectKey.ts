@@ -5,11 +5,12 @@ const MAX_KEY_BYTES = 1024
 const MAX_SEGMENT_BYTES = 255
 
 // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what it looks for.
-const FORBIDDEN = /[\u0000-\u001f\u007f\\]/
+const FORBIDDEN = /[\u0000-\u001f\u007f\ufffe\uffff\\]/
 
 /**
  * Throws `ConfigurationError` unless the key can be kept alike by a bucket and by a directory: segments joined by `/`, none empty or
- * starting with a dot (hence no way out of the root), no control character, no backslash, no lone surrogate.
+ * starting with a dot (hence no way out of the root), no backslash, no lone surrogate, no control character and nothing else that XML cannot carry,
+ * for S3 lists keys in XML.
  */
 export function assertObjectKey(key: string): void {
   const problem = problemOf(key)
@@ -19,7 +20,7 @@ export function assertObjectKey(key: string): void {
 function problemOf(key: string): string | null {
   if (key === '') return 'is empty'
   if (!key.isWellFormed()) return 'holds a lone surrogate, so it has no UTF-8 form'
-  if (FORBIDDEN.test(key)) return 'holds a control character or a backslash'
+  if (FORBIDDEN.test(key)) return 'holds a backslash, or a character that XML cannot carry (as control characters)'
   const bytes = Buffer.byteLength(key)
   if (bytes > MAX_KEY_BYTES) return `is ${bytes} bytes long; at most ${MAX_KEY_BYTES} are allowed`
   for (const segment of key.split('/')) {

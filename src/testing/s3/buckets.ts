@@ -118,9 +118,10 @@ export class S3Buckets {
     condition: WriteCondition,
   ): S3Object {
     const upload = this.#upload(uploadId, bucket, key)
-    const parts = claimed.map((claim, i) =>
-      checkedPart(upload, claim, claimed[i - 1]?.number ?? 0, i === claimed.length - 1),
-    )
+    if (claimed.some(({ number }, i) => number <= (claimed[i - 1]?.number ?? 0))) {
+      throw new S3Refusal(400, 'InvalidPartOrder', 'The parts are not in ascending order.')
+    }
+    const parts = claimed.map((claim, i) => checkedPart(upload, claim, i === claimed.length - 1))
     if (parts.length === 0) throw new S3Refusal(400, 'MalformedXML', 'There is no part.')
     this.#checkCondition(bucket, key, condition)
     const digests = Buffer.concat(parts.map((part) => md5(part.body)))
@@ -154,9 +155,8 @@ export class S3Buckets {
   }
 }
 
-function checkedPart(upload: MultipartUpload, claim: ClaimedPart, previous: number, isLast: boolean): Payload {
+function checkedPart(upload: MultipartUpload, claim: ClaimedPart, isLast: boolean): Payload {
   const part = upload.parts.get(claim.number)
-  if (claim.number <= previous) throw new S3Refusal(400, 'InvalidPartOrder', 'The parts are not in ascending order.')
   if (part === undefined || quoted(claim.etag) !== part.etag) {
     throw new S3Refusal(400, 'InvalidPart', `Part ${claim.number} is not there, or has another ETag.`)
   }
