@@ -1,14 +1,19 @@
 import { jsonStringEnd, jsonValueEnd } from './jsonText.ts'
 import type { FieldPlan, LeafPlan, ObjectPlan, SchemaPlan } from './schemaPlan.ts'
 
-/** Fixed bytes of a frame and the value that follows them. */
+/**
+ * Fixed bytes of a frame and the value that follows them. Eight bytes or more are compared as doubles, which for ASCII text are equal exactly
+ * when the bytes are (neither NaN nor zero); fewer as two masked words.
+ */
 export interface LayoutStep {
   /** How many fixed bytes. */
   readonly length: number
-  /** How many whole little-endian words of them stand in `FieldLayout.words`, before the rest under `mask`. */
-  readonly wordCount: number
-  readonly mask: number
-  readonly rest: number
+  /** How many doubles of `FieldLayout.doubles`: at 0, 8, 16…, the last one ending with the fixed bytes. */
+  readonly doubleCount: number
+  readonly low: number
+  readonly lowMask: number
+  readonly high: number
+  readonly highMask: number
   /** `skip` is a value that the schema does not ask for, `end` the end of the frame. */
   readonly kind: LeafPlan['kind'] | 'skip' | 'end'
   /** Null for `skip` and `end`. */
@@ -18,7 +23,7 @@ export interface LayoutStep {
 /** One order in which the fields of a schema have been seen: everything between the values, as bytes. */
 export interface FieldLayout {
   readonly steps: readonly LayoutStep[]
-  readonly words: Int32Array
+  readonly doubles: Float64Array
   /** By slot: whether the layout has the leaf. */
   readonly has: readonly boolean[]
 }
@@ -45,7 +50,7 @@ class LayoutLearner {
   private readonly end: number
   private readonly has: boolean[]
   private readonly steps: LayoutStep[] = []
-  private readonly words: number[] = []
+  private readonly doubles: number[] = []
   private fixedStart = -1
   private fixedBytes = 0
 
@@ -83,7 +88,7 @@ class LayoutLearner {
 
   finish(end: number): FieldLayout | null {
     if (!this.addStep(end, 'end', null)) return null
-    return { steps: this.steps, words: Int32Array.from(this.words), has: this.has }
+    return { steps: this.steps, doubles: Float64Array.from(this.doubles), has: this.has }
   }
 
   private readValue(field: FieldPlan | undefined, at: number): number {
@@ -114,16 +119,27 @@ class LayoutLearner {
     const fixed = this.buffer.subarray(this.fixedStart, at)
     this.fixedBytes += fixed.length
     if (this.fixedBytes > maxFixedBytes) return false
-    const wordCount = fixed.length >> 2
-    for (let index = 0; index < wordCount; index += 1) this.words.push(fixed.readInt32LE(index * 4))
-    let mask = 0
-    let rest = 0
-    for (let index = wordCount * 4; index < fixed.length; index += 1) {
-      const shift = (index & 3) * 8
-      mask |= 0xff << shift
-      rest |= (fixed[index] as number) << shift
+    if (fixed.some((byte) => byte < 0x20 || byte > 0x7e)) return false
+    const { length } = fixed
+    const doubleCount = length < 8 ? 0 : Math.ceil(length / 8)
+    for (let index = 0; index < doubleCount; index += 1) {
+      this.doubles.push(fixed.readDoubleLE(Math.min(index * 8, length - 8)))
     }
-    this.steps.push({ length: fixed.length, wordCount, mask, rest, kind, leaf })
+    const short = Buffer.alloc(16)
+    if (length < 8) {
+      fixed.copy(short)
+      short.fill(0xff, 8, 8 + length)
+    }
+    this.steps.push({
+      length,
+      doubleCount,
+      low: short.readInt32LE(0),
+      lowMask: short.readInt32LE(8),
+      high: short.readInt32LE(4),
+      highMask: short.readInt32LE(12),
+      kind,
+      leaf,
+    })
     return true
   }
 }

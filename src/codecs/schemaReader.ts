@@ -1,7 +1,7 @@
 import type { z } from 'zod'
 import { parseFixed8At } from '../market/decimal.ts'
-import { type FieldLayout, learnLayout } from './fieldLayout.ts'
-import { jsonStringEnd, jsonValueEnd } from './jsonText.ts'
+import { type FieldLayout, type LayoutStep, learnLayout } from './fieldLayout.ts'
+import { jsonValueEnd } from './jsonText.ts'
 import { type LeafPlan, type ObjectPlan, planOf, type SchemaPlan } from './schemaPlan.ts'
 import { StringPool } from './stringPool.ts'
 
@@ -10,15 +10,15 @@ export const INVALID: unique symbol = Symbol('INVALID')
 export type INVALID = typeof INVALID
 
 const quote = 0x22
+/** The text `true`. */
+const trueWord = 0x6575_7274
+/** The text `0000`. */
+const zeroDigits = 0x3030_3030
 const maxLayouts = 8
 /** A layout may look this far past the end of a frame before it notices. */
 const margin = 64
 /** Frames up to this length are copied where nothing follows them in their buffer. */
 const copiedBytes = 4096
-
-/** Which bytes of a string need no second look: printable ASCII except the quote and the backslash. */
-const plain = new Uint8Array(256)
-for (let byte = 0x20; byte < 0x80; byte += 1) plain[byte] = byte === quote || byte === 0x5c ? 0 : 1
 
 /**
  * Reads frames of one zod schema in place, without JSON text and without zod. Gives what `schema.parse(JSON.parse(text))` would give,
@@ -39,10 +39,11 @@ export class SchemaReader<V> {
   private readonly roomyView = new DataView(this.roomy.buffer, this.roomy.byteOffset, this.roomy.length)
   private readonly pools: (StringPool | null)[]
   private readonly numbers: Float64Array
+  /** By slot: the first eight digits of the newest int, as two words, and what they are worth. */
+  private readonly prefixWords: Int32Array
+  private readonly prefixes: Float64Array
   private readonly wides: bigint[]
   private readonly texts: string[]
-  private readonly starts: Int32Array
-  private readonly ends: Int32Array
   private readonly frame: V
 
   constructor(schema: z.ZodType<V>) {
@@ -50,12 +51,12 @@ export class SchemaReader<V> {
     this.unsupported = typeof plan === 'string' ? plan : null
     this.plan = typeof plan === 'string' ? null : plan
     const leaves = this.plan?.leaves ?? []
-    this.pools = leaves.map((leaf) => (leaf.check === null ? null : new StringPool(acceptBy(leaf.check))))
+    this.pools = leaves.map((leaf) => (leaf.kind === 'string' ? new StringPool(acceptBy(leaf.check)) : null))
     this.numbers = new Float64Array(leaves.length)
+    this.prefixWords = new Int32Array(leaves.length * 2).fill(zeroDigits)
+    this.prefixes = new Float64Array(leaves.length)
     this.wides = leaves.map(() => 0n)
     this.texts = leaves.map(() => '')
-    this.starts = new Int32Array(leaves.length)
-    this.ends = new Int32Array(leaves.length)
     this.frame = this.plan === null ? ({} as V) : (this.frameOf(this.plan.root) as V)
   }
 
@@ -107,17 +108,27 @@ export class SchemaReader<V> {
 
   private readBy(layout: FieldLayout, start: number, end: number): boolean {
     const { view } = this
-    const { steps, words } = layout
+    const { steps, doubles } = layout
     let at = start
-    let word = 0
+    let next = 0
     for (let index = 0; index < steps.length; index += 1) {
-      const step = steps[index] as FieldLayout['steps'][number]
-      if (at + step.length > end) return false
-      const wordEnd = word + step.wordCount
-      let place = at
-      for (; word < wordEnd; word += 1, place += 4) if (view.getInt32(place, true) !== words[word]) return false
-      if (((view.getInt32(place, true) ^ step.rest) & step.mask) !== 0) return false
-      at += step.length
+      const step = steps[index] as LayoutStep
+      const { length, doubleCount } = step
+      const fixedEnd = at + length
+      if (fixedEnd > end) return false
+      if (doubleCount > 0) {
+        for (const stop = next + doubleCount - 1; next < stop; next += 1, at += 8) {
+          if (view.getFloat64(at, true) !== doubles[next]) return false
+        }
+        if (view.getFloat64(fixedEnd - 8, true) !== doubles[next]) return false
+        next += 1
+      } else if (
+        ((view.getInt32(at, true) ^ step.low) & step.lowMask) !== 0 ||
+        ((view.getInt32(at + 4, true) ^ step.high) & step.highMask) !== 0
+      ) {
+        return false
+      }
+      at = fixedEnd
       switch (step.kind) {
         case 'int':
           at = this.readInt(step.leaf as LeafPlan, view, at)
@@ -126,13 +137,13 @@ export class SchemaReader<V> {
           at = this.readFixed8(step.leaf as LeafPlan, view, at, end)
           break
         case 'string':
-          at = this.readString(step.leaf as LeafPlan, at, end)
+          at = this.readString(step.leaf as LeafPlan, view, at, end)
           break
         case 'boolean':
           at = this.readBoolean(step.leaf as LeafPlan, view, at)
           break
         case 'skip':
-          at = jsonValueEnd(this.buffer, at, end)
+          at = view.getInt32(at, true) === trueWord ? at + 4 : jsonValueEnd(this.buffer, at, end)
           break
         case 'end':
           return at === end
@@ -143,9 +154,28 @@ export class SchemaReader<V> {
   }
 
   private readInt(leaf: LeafPlan, view: DataView, start: number): number {
+    const { prefixWords, prefixes } = this
+    const { slot } = leaf
     let at = start
     let value = 0
-    for (let digits = fourDigits(view, at); digits >= 0; digits = fourDigits(view, at)) {
+    const first = view.getInt32(at, true)
+    const second = view.getInt32(at + 4, true)
+    // Times and ids of neighbours begin alike.
+    if (first === prefixWords[2 * slot] && second === prefixWords[2 * slot + 1]) {
+      value = prefixes[slot] as number
+      at += 8
+    } else {
+      const high = fourDigits(first)
+      const low = fourDigits(second)
+      if (high >= 0 && low >= 0) {
+        value = high * 10_000 + low
+        prefixWords[2 * slot] = first
+        prefixWords[2 * slot + 1] = second
+        prefixes[slot] = value
+        at += 8
+      }
+    }
+    for (let digits = fourDigits(view.getInt32(at, true)); digits >= 0; digits = fourDigits(view.getInt32(at, true))) {
       value = value * 10_000 + digits
       at += 4
       if (at - start > 16) return -1
@@ -157,7 +187,7 @@ export class SchemaReader<V> {
     const length = at - start
     if (length === 0 || length > 16 || (length > 1 && view.getUint8(start) === 0x30)) return -1
     if (value < leaf.min || value > leaf.max) return -1
-    this.numbers[leaf.slot] = value
+    this.numbers[slot] = value
     return at
   }
 
@@ -175,8 +205,8 @@ export class SchemaReader<V> {
     // The usual text: up to seven digits, so that no sum below reaches 2^53, the point and exactly eight digits.
     const isUsual = at - start < 8 && at > start && (at === start + 1 || view.getUint8(start) !== 0x30)
     if (isUsual && view.getUint8(at) === 0x2e) {
-      const high = fourDigits(view, at + 1)
-      const low = fourDigits(view, at + 5)
+      const high = fourDigits(view.getInt32(at + 1, true))
+      const low = fourDigits(view.getInt32(at + 5, true))
       if (high >= 0 && low >= 0 && view.getUint8(at + 9) === quote) {
         this.numbers[leaf.slot] = integer * 100_000_000 + high * 10_000 + low
         return at + 9
@@ -198,38 +228,16 @@ export class SchemaReader<V> {
     return at
   }
 
-  private readString(leaf: LeafPlan, start: number, end: number): number {
-    const { buffer } = this
-    const pool = this.pools[leaf.slot] as StringPool | null
-    let at = start
-    let hash = 0
-    if (pool === null) while (at < end && plain[buffer[at] as number] === 1) at += 1
-    else {
-      for (; at < end; at += 1) {
-        const byte = buffer[at] as number
-        if (plain[byte] === 0) break
-        hash = Math.imul(hash ^ byte, 0x0100_0193)
-      }
-    }
-    if (at >= end) return -1
-    if (buffer[at] !== quote) {
-      at = jsonStringEnd(buffer, at - 1, end) - 1
-      if (at < 0 || buffer.subarray(start, at).includes(0x5c)) return -1
-    }
-    if (pool === null) {
-      this.starts[leaf.slot] = start
-      this.ends[leaf.slot] = at
-      return at
-    }
-    const text = pool.get(buffer, start, at, hash)
-    if (text === null) return -1
-    this.texts[leaf.slot] = text
-    return at
+  private readString(leaf: LeafPlan, view: DataView, start: number, end: number): number {
+    const pool = this.pools[leaf.slot] as StringPool
+    const stop = pool.read(this.buffer, view, start, end)
+    this.texts[leaf.slot] = pool.text
+    return stop
   }
 
   private readBoolean(leaf: LeafPlan, view: DataView, at: number): number {
     const word = view.getInt32(at, true)
-    if (word === 0x65757274) {
+    if (word === trueWord) {
       this.numbers[leaf.slot] = 1
       return at + 4
     }
@@ -255,7 +263,7 @@ export class SchemaReader<V> {
   }
 
   private getterOf(leaf: LeafPlan): () => unknown {
-    const { numbers, wides, texts, starts, ends } = this
+    const { numbers, wides, texts } = this
     const { slot } = leaf
     switch (leaf.kind) {
       case 'int':
@@ -268,21 +276,22 @@ export class SchemaReader<V> {
           return Number.isNaN(value) ? wides[slot] : value
         }
       case 'string':
-        return leaf.check === null ? () => this.buffer.toString('utf8', starts[slot], ends[slot]) : () => texts[slot]
+        return () => texts[slot]
     }
   }
 }
 
-function acceptBy(schema: z.ZodType): (text: string) => string | null {
+function acceptBy(schema: z.ZodType | null): (text: string) => string | null {
+  if (schema === null) return (text) => text
   return (text) => {
     const result = schema.safeParse(text)
     return result.success && typeof result.data === 'string' ? result.data : null
   }
 }
 
-/** The number that four ASCII digits write, or -1. */
-function fourDigits(view: DataView, at: number): number {
-  const bytes = view.getInt32(at, true) ^ 0x3030_3030
+/** The number that four bytes of ASCII digits write, or -1. */
+function fourDigits(word: number): number {
+  const bytes = word ^ 0x3030_3030
   // Adding 0x76 sets the high bit of every byte above nine.
   if (((bytes | (bytes + 0x7676_7676)) & 0x8080_8080) !== 0) return -1
   const pairs = (Math.imul(bytes, 10) + (bytes >>> 8)) & 0x00ff_00ff

@@ -1,62 +1,110 @@
+import { jsonStringEnd } from './jsonText.ts'
+
 /** Longer strings are made anew each time. */
 const maxPooledBytes = 64
 const maxEntries = 4096
-const tableSize = 4 * maxEntries
+const tableSize = 2 * maxEntries
 /** Keeps strings that were chosen to collide from making every look-up long. */
 const maxProbes = 16
+const quotes = 0x2222_2222
 
 interface PooledString {
-  readonly bytes: Uint8Array
+  readonly words: Int32Array
+  readonly length: number
   readonly text: string
 }
 
 /**
- * Gives the same string for the same bytes, without decoding them again, once the string has been accepted.
+ * Gives the same string for the same bytes of JSON, without decoding or checking them again.
  *
  * Holds at most 4096 strings of at most 64 bytes; a pool that is full starts over.
  */
 export class StringPool {
+  /** The newest string that was found. */
+  text = ''
   private readonly accept: (text: string) => string | null
-  private table: (PooledString | undefined)[] = new Array<PooledString | undefined>(tableSize).fill(undefined)
+  private table: (PooledString | undefined)[] = []
   private size = 0
+  private readonly words = new Int32Array(maxPooledBytes / 4 + 1)
 
   /** @param accept what the schema makes of a new string, or null where it refuses it. Must depend on the string alone. */
   constructor(accept: (text: string) => string | null) {
     this.accept = accept
   }
 
-  /** The string at `[start, end)`, which must be valid UTF-8 with the given hash, or null where it was not accepted. */
-  get(buffer: Buffer, start: number, end: number, hash: number): string | null {
-    const length = end - start
-    let index = (hash ^ (hash >>> 15)) & (tableSize - 1)
-    for (let probe = 0; probe < maxProbes; probe += 1) {
-      const entry = this.table[index]
-      if (entry === undefined) return this.add(buffer, start, end, index)
-      if (entry.bytes.length === length && hasBytes(entry.bytes, buffer, start)) return entry.text
-      index = (index + 1) & (tableSize - 1)
+  /**
+   * Reads the string whose content starts at `start` into `text` and gives the position of its closing quote; -1 for a string with escapes, one
+   * that does not end before `end` and one that was not accepted. `view` must be the whole of `buffer` and reach four bytes past `end`.
+   */
+  read(buffer: Buffer, view: DataView, start: number, end: number): number {
+    const { words } = this
+    const last = Math.min(end, start + maxPooledBytes)
+    let hash = 0
+    let count = 0
+    for (let at = start; at < last; at += 4) {
+      const word = view.getInt32(at, true)
+      const difference = word ^ quotes
+      // The lowest bit set marks the first byte that is a quote.
+      const marks = (difference - 0x0101_0101) & ~difference & 0x8080_8080
+      if (marks === 0) {
+        words[count] = word
+        count += 1
+        hash = mix(hash, word)
+        continue
+      }
+      const bits = 24 - Math.clz32(marks & -marks)
+      const stop = at + (bits >> 3)
+      if (stop >= end) return -1
+      const tail = word & ((1 << bits) - 1)
+      words[count] = tail
+      return this.find(buffer, start, stop, mix(hash, tail), count + 1)
     }
-    return this.accept(buffer.toString('utf8', start, end))
+    return this.readLong(buffer, start, end)
   }
 
-  private add(buffer: Buffer, start: number, end: number, index: number): string | null {
-    const text = this.accept(buffer.toString('utf8', start, end))
-    if (text === null || end - start > maxPooledBytes) return text
-    const entry = { bytes: Uint8Array.prototype.slice.call(buffer, start, end), text }
-    if (this.size >= maxEntries) {
-      this.table.fill(undefined)
-      this.size = 0
+  private find(buffer: Buffer, start: number, stop: number, hash: number, count: number): number {
+    const { words, table } = this
+    const length = stop - start
+    let index = (hash ^ (hash >>> 16)) & (tableSize - 1)
+    for (let probe = 0; probe < maxProbes; probe += 1) {
+      const entry = table[index]
+      if (entry === undefined) return this.add(buffer, start, stop, count, index)
+      if (entry.length === length && isEqual(entry.words, words, count)) {
+        this.text = entry.text
+        return stop
+      }
+      index = (index + 1) & (tableSize - 1)
     }
-    // After starting over the old place is free as well, though perhaps not the first that the hash leads to:
-    // then the string is found missing once more, which costs a second entry and nothing else.
-    this.table[index] = entry
+    return this.readLong(buffer, start, stop + 1)
+  }
+
+  private add(buffer: Buffer, start: number, stop: number, count: number, index: number): number {
+    if (this.readLong(buffer, start, stop + 1) !== stop) return -1
+    if (this.size === maxEntries) this.size = 0
+    if (this.size === 0) this.table = new Array<PooledString | undefined>(tableSize).fill(undefined)
+    // In a table that has just started over the place may not be the first that the hash leads to: then the string
+    // is missed and added once more.
+    this.table[index] = { words: this.words.slice(0, count), length: stop - start, text: this.text }
     this.size += 1
-    return text
+    return stop
+  }
+
+  private readLong(buffer: Buffer, start: number, end: number): number {
+    const stop = jsonStringEnd(buffer, start - 1, end) - 1
+    if (stop < 0 || buffer.subarray(start, stop).includes(0x5c)) return -1
+    const text = this.accept(buffer.toString('utf8', start, stop))
+    if (text === null) return -1
+    this.text = text
+    return stop
   }
 }
 
-function hasBytes(bytes: Uint8Array, buffer: Buffer, start: number): boolean {
-  for (let index = 0; index < bytes.length; index += 1) {
-    if (bytes[index] !== buffer[start + index]) return false
-  }
+function mix(hash: number, word: number): number {
+  const mixed = Math.imul(hash ^ word, 0x9e37_79b1)
+  return mixed ^ (mixed >>> 15)
+}
+
+function isEqual(a: Int32Array, b: Int32Array, count: number): boolean {
+  for (let index = 0; index < count; index += 1) if (a[index] !== b[index]) return false
   return true
 }

@@ -85,7 +85,7 @@ export class TradeCodec implements Codec<MarketEvent> {
       frame = JSON.parse(decoder.decode(buffer.subarray(start, end)))
     } catch (error) {
       // Both messages would quote the frame.
-      return malformed(`${error instanceof SyntaxError ? 'not JSON' : 'not UTF-8 text'}, ${end - start} bytes`)
+      return malformed(`${error instanceof TypeError ? 'not UTF-8 text' : 'not JSON'}, ${end - start} bytes`)
     }
     if (typeof frame !== 'object' || frame === null || Array.isArray(frame)) {
       return isOtherFrame(frame) ? undefined : malformed(`JSON, but not an object, ${end - start} bytes`)
