@@ -9,11 +9,6 @@ export class Arrivals {
     this.#clock = clock
   }
 
-  /** Whether somebody waits: without a waiter there is nothing to look out for. */
-  get isAwaited(): boolean {
-    return this.#waiting.size > 0
-  }
-
   /** Resolves at the partition's next `wake`, after `ms`, or when the signal fires, whichever comes first. */
   async wait(partition: number, ms: number, signal?: AbortSignal): Promise<void> {
     if (ms <= 0 || signal?.aborted === true) return

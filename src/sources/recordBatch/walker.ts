@@ -173,7 +173,6 @@ export class RecordBatchWalker implements RecordBatch {
       if (this.#fixedTimestamp && !Number.isSafeInteger(this.#baseTimestamp)) this.#baseTimestamp = NO_TIMESTAMP
       this.#at = start + HEADER_BYTES
       this.#batchEnd = end
-      this.#previousDelta = -1
       this.#remaining = count
       return true
     }
@@ -197,6 +196,7 @@ export class RecordBatchWalker implements RecordBatch {
   #checkFrame(start: number): number {
     const bytes = this.#bytes
     const left = bytes.length - start
+    this.#previousDelta = -1
     if (left < HEADER_BYTES) this.#fail(`${left} bytes where a batch header takes ${HEADER_BYTES}`)
     const magic = bytes.readInt8(start + MAGIC)
     if (magic !== MAGIC_V2) this.#fail(`magic ${magic}, which is not a record batch of version 2`)

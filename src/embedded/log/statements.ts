@@ -1,0 +1,85 @@
+/** What the embedded log says to PostgreSQL. Tables: sql/0002_log.sql. Parameters $1 topic, $2 partition unless a comment says otherwise. */
+
+export const CREATE_TOPIC = `
+  INSERT INTO log_topic (topic, partitions) VALUES ($1, $2) ON CONFLICT (topic) DO NOTHING`
+
+export const CREATE_PARTITIONS = `
+  INSERT INTO log_partition (topic, partition)
+  SELECT topic, generate_series(0, partitions - 1) FROM log_topic WHERE topic = $1
+  ON CONFLICT (topic, partition) DO NOTHING`
+
+export const TOPIC = `SELECT partitions FROM log_topic WHERE topic = $1`
+
+export const BOUNDS = `
+  SELECT earliest_offset AS earliest, next_offset AS next FROM log_partition WHERE topic = $1 AND partition = $2`
+
+/**
+ * $3 offset, $4 bytes, $5 rows: whole batches from the one that holds the offset, up to so many bytes, but one in any case. Text in
+ * base64, since the driver reads every value as text and would spoil binary; hex would be half as much again.
+ */
+export const BATCHES = `
+  SELECT base_offset, next_offset, size_bytes, encode(bytes, 'base64') AS bytes
+  FROM (
+    SELECT base_offset, next_offset, size_bytes, bytes,
+      sum(size_bytes) OVER (ORDER BY base_offset) AS up_to_here
+    FROM (
+      SELECT base_offset, next_offset, size_bytes, bytes
+      FROM log_batch
+      WHERE topic = $1 AND partition = $2 AND base_offset >= coalesce(
+        (SELECT max(base_offset) FROM log_batch WHERE topic = $1 AND partition = $2 AND base_offset <= $3), 0)
+      ORDER BY base_offset
+      LIMIT $5
+    ) AS following
+  ) AS summed
+  WHERE up_to_here <= $4 OR up_to_here = size_bytes
+  ORDER BY base_offset`
+
+/** $2 producer. Waits for an append of the older holder that is still under way, so the position it gives is final. */
+export const CLAIM_PRODUCER = `
+  INSERT INTO log_producer AS held (topic, producer, generation) VALUES ($1, $2, 1)
+  ON CONFLICT (topic, producer) DO UPDATE SET generation = held.generation + 1
+  RETURNING generation, position`
+
+/** $2 producer, $3 generation, $4 position. No row: another holder has claimed. */
+export const STORE_POSITION = `
+  UPDATE log_producer SET position = $4 WHERE topic = $1 AND producer = $2 AND generation = $3`
+
+/** $2 partitions. Locked in one order by everybody, so two producers never wait for each other. */
+export const LOCK_PARTITIONS = `
+  SELECT partition, next_offset AS next FROM log_partition
+  WHERE topic = $1 AND partition = ANY ($2::int[]) ORDER BY partition FOR UPDATE`
+
+export const INSERT_BATCH = `
+  INSERT INTO log_batch (topic, partition, base_offset, next_offset, record_count, max_timestamp, size_bytes, bytes)
+  VALUES ($1, $2, $3, $4, $5, $6, $7, $8)`
+
+/** $2 partitions, $3 their next offsets. */
+export const MOVE_NEXT_OFFSETS = `
+  UPDATE log_partition AS held SET next_offset = moved.next_offset
+  FROM unnest($2::int[], $3::bigint[]) AS moved (partition, next_offset)
+  WHERE held.topic = $1 AND held.partition = moved.partition`
+
+/** $3 the offset below which nothing is wanted any more. */
+export const MOVE_EARLIEST_OFFSET = `
+  UPDATE log_partition SET earliest_offset = least(greatest(earliest_offset, $3::bigint), next_offset)
+  WHERE topic = $1 AND partition = $2
+  RETURNING earliest_offset AS earliest`
+
+/** $3 the earliest offset. Also removes what an earlier trim left when it was interrupted. */
+export const DELETE_BATCHES = `
+  DELETE FROM log_batch WHERE topic = $1 AND partition = $2 AND base_offset < $3 AND next_offset <= $3`
+
+/** $3 ms: the first batch that was appended less long ago. By the time of appending, since event times may lie years back, or ahead. */
+export const FIRST_YOUNG_BATCH = `
+  SELECT base_offset AS first FROM log_batch
+  WHERE topic = $1 AND partition = $2 AND appended_at >= now() - $3 * interval '1 millisecond'
+  ORDER BY base_offset LIMIT 1`
+
+/** $3 bytes: where the newest batches add up to more than so many, the end of the newest one that is too much. */
+export const END_OF_EXCESS = `
+  SELECT next_offset AS first
+  FROM (
+    SELECT base_offset, next_offset, sum(size_bytes) OVER (ORDER BY base_offset DESC) AS kept_bytes
+    FROM log_batch WHERE topic = $1 AND partition = $2
+  ) AS newest_first
+  WHERE kept_bytes > $3 ORDER BY base_offset DESC LIMIT 1`
