@@ -1,4 +1,4 @@
-import { Observable, type OperatorFunction, type Subscriber } from 'rxjs'
+import { Observable, type OperatorFunction, Subscriber } from 'rxjs'
 import { currentTask } from './currentTask.ts'
 import type { Origin, Rejected } from './deadLetters.ts'
 import { ConfigurationError, OperatorError } from './errors.ts'
@@ -95,6 +95,37 @@ export function stateful<I, O>(spec: OperatorSpec, build: BuildLogic<I, O>): Ope
     })
 }
 
+/** One hop of a chain, without the layers that `subscribe({ next })` puts around each; a throwing `handle` ends the stream below with its error. */
+class Receiver<I, O> extends Subscriber<I> {
+  readonly #downstream: Subscriber<O>
+  handle: (value: I) => void
+  readonly #onComplete: (() => void) | undefined
+
+  constructor(downstream: Subscriber<O>, handle: (value: I) => void, onComplete?: () => void) {
+    super(downstream as Subscriber<unknown>)
+    this.#downstream = downstream
+    this.handle = handle
+    this.#onComplete = onComplete
+  }
+
+  protected override _next(value: I): void {
+    try {
+      this.handle(value)
+    } catch (error) {
+      this.#downstream.error(error)
+    }
+  }
+
+  protected override _complete(): void {
+    try {
+      this.#onComplete?.()
+    } catch (error) {
+      this.#downstream.error(error)
+    }
+    super._complete()
+  }
+}
+
 function subscribeIn<I, O>(
   task: StreamTask,
   spec: OperatorSpec,
@@ -102,36 +133,30 @@ function subscribeIn<I, O>(
   source: Observable<I>,
   subscriber: Subscriber<O>,
 ) {
-  let onValue: (value: I) => void = () => {
+  const receiver = new Receiver<I, O>(subscriber, () => {
     throw new OperatorError(`${spec.name}: a value arrived while the graph was still being built`)
-  }
-  const subscription = source.subscribe({
-    next: (value) => {
-      try {
-        if (task.isAtRest) throw task.restViolation(spec.name)
-        onValue(value)
-      } catch (error) {
-        subscriber.error(error)
-      }
-    },
-    error: (error) => subscriber.error(error),
-    complete: () => subscriber.complete(),
   })
+  source.subscribe(receiver)
   // Upstream has bound itself during its own subscribe, so binding now makes the order of operators topological.
   const restored = task.restoredFor(spec)
   const out = new TaskOutput(spec.name, task, subscriber)
   const logic = build(restored, out)
   task.bind(spec, logic)
   if (logic.onWatermark !== undefined) task.time.add(listener(out, logic))
-  onValue = (value) => logic.onValue(value)
-  return subscription
+  const onValue = logic.onValue.bind(logic)
+  receiver.handle = (value) => {
+    if (task.isAtRest) throw task.restViolation(spec.name)
+    onValue(value)
+  }
+  return receiver
 }
 
 function listener<I>(out: { watermark: number }, logic: Logic<I>): TimeListener {
+  const onWatermark = logic.onWatermark?.bind(logic)
   return {
     onWatermark(watermark) {
       out.watermark = watermark
-      logic.onWatermark?.(watermark)
+      onWatermark?.(watermark)
     },
   }
 }
@@ -190,27 +215,18 @@ function subscribeFree<I, O>(
   const out = new FreeOutput(spec, subscriber)
   const logic = build(noneSaved, out)
   if (logic.onWatermark !== undefined) out.listener = listener(out, logic)
-  const subscription = source.subscribe({
-    next: (value) => {
-      try {
-        if (out.isUnbound) out.bind()
-        logic.onValue(value)
-      } catch (error) {
-        subscriber.error(error)
-      }
+  const onValue = logic.onValue.bind(logic)
+  const receiver = new Receiver<I, O>(
+    subscriber,
+    (value) => {
+      if (out.isUnbound) out.bind()
+      onValue(value)
     },
-    error: (error) => subscriber.error(error),
-    complete: () => {
-      try {
-        logic.onComplete?.()
-      } catch (error) {
-        subscriber.error(error)
-      }
-      subscriber.complete()
-    },
-  })
-  subscription.add(() => out.unbind())
-  return subscription
+    logic.onComplete?.bind(logic),
+  )
+  receiver.add(() => out.unbind())
+  source.subscribe(receiver)
+  return receiver
 }
 
 const noneSaved: Restored = {

@@ -1,0 +1,126 @@
+import { filter, share } from 'rxjs'
+import { tradeCodec } from '../src/codecs/tradeCodec.ts'
+import { eventTimeOf, isTrade } from '../src/market/trade.ts'
+import { batchFlush } from '../src/operators/batchFlush.ts'
+import { decode } from '../src/operators/decode.ts'
+import { dedupe } from '../src/operators/dedupe.ts'
+import { eventTime } from '../src/operators/eventTime.ts'
+import { ohlcv } from '../src/operators/ohlcv.ts'
+import { rollup } from '../src/operators/rollup.ts'
+import { tumblingWindow } from '../src/operators/tumblingWindow.ts'
+import { candleTable } from '../src/pipelines/candleTable.ts'
+import type { OutgoingRecord } from '../src/runtime/log.ts'
+import { definePipeline } from '../src/runtime/pipeline.ts'
+import { RecordView } from '../src/runtime/record.ts'
+import { StreamTask } from '../src/runtime/streamTask.ts'
+import { toPostgres } from '../src/sinks/toPostgres.ts'
+import { encodeRecordBatch } from '../src/sources/recordBatch/encode.ts'
+import { RecordBatchWalker } from '../src/sources/recordBatch/walker.ts'
+import { simulatedFrames } from '../src/sources/simulator/simulatedFrames.ts'
+
+/** Decode, dedupe, 1m and 5m windows, rows in batches: the chain that the figure is about. */
+export const benchPipeline = definePipeline({
+  name: 'bench',
+  build(records) {
+    const clean = records.pipe(
+      decode(tradeCodec({ market: 'spot', timeUnit: 'ms' })),
+      eventTime({ of: eventTimeOf, maxOutOfOrdernessMs: 2_000 }),
+      filter(isTrade),
+      dedupe({ by: (trade) => trade.symbol, id: (trade) => trade.tradeId, ids: 'ranges', ttlMs: 600_000 }),
+    )
+    const oneMinute = clean.pipe(
+      tumblingWindow({ name: '1m', sizeMs: 60_000, by: (trade) => trade.symbol }),
+      ohlcv(),
+      share(),
+    )
+    const fiveMinutes = oneMinute.pipe(
+      tumblingWindow({ name: '5m', sizeMs: 300_000, by: (candle) => candle.symbol }),
+      rollup(),
+    )
+    return {
+      '1m': toPostgres(oneMinute.pipe(batchFlush({ name: 'batch-1m', maxCount: 1_000 })), candleTable('1m')),
+      '5m': toPostgres(fiveMinutes.pipe(batchFlush({ name: 'batch-5m', maxCount: 1_000 })), candleTable('5m')),
+    }
+  },
+})
+
+const batchRecords = 5_000
+
+/** Trades of an invented market as stored batches of bytes, made before the clock runs. */
+export function tradeBatches(symbols: number, records: number, tradesPerSecond: number): Buffer[] {
+  const batches: Buffer[] = []
+  let pending: OutgoingRecord[] = []
+  let offset = 0
+  const flush = () => {
+    batches.push(encodeRecordBatch(offset, pending))
+    offset += pending.length
+    pending = []
+  }
+  const options = { seed: 1, symbols, from: 1_723_161_600_000, count: records, tradesPerSecond, bare: true }
+  for (const value of simulatedFrames(options)) {
+    pending.push({ partition: 0, timestamp: 1_723_161_600_000, key: null, value })
+    if (pending.length === batchRecords) flush()
+  }
+  if (pending.length > 0) flush()
+  return batches
+}
+
+export interface MemoryRun {
+  readonly recordsPerSecond: number
+  readonly rows: number
+  /** ns a record in each tenth of the run, to see whether the cost stays flat as event time goes on. */
+  readonly tenths: readonly number[]
+}
+
+/** One pass over the batches through a fresh task, with a cut every 100,000 records. CPU time of this thread, not wall time. */
+export function runInMemory(batches: readonly Buffer[]): MemoryRun {
+  const task = new StreamTask(benchPipeline, null, 0)
+  const view = new RecordView()
+  const batch = new RecordBatchWalker('bench', 0)
+  const tenths: number[] = []
+  let rows = 0
+  let count = 0
+  let countAtTenth = 0
+  const start = process.cpuUsage()
+  let tenthStart = start
+  const tenth = Math.ceil(batches.length / 10)
+  for (const [index, bytes] of batches.entries()) {
+    batch.load(bytes)
+    while (batch.read(view)) {
+      task.push(view)
+      count += 1
+      if (count % 100_000 === 0) rows += rowsOf(task)
+    }
+    if ((index + 1) % tenth === 0 || index === batches.length - 1) {
+      tenths.push(Math.round((micros(tenthStart) * 1_000) / (count - countAtTenth)))
+      tenthStart = process.cpuUsage()
+      countAtTenth = count
+    }
+  }
+  return { recordsPerSecond: Math.round((count * 1e6) / micros(start)), rows: rows + rowsOf(task), tenths }
+}
+
+function rowsOf(task: StreamTask): number {
+  return task.cut({ now: 0, isFinal: false }).writes.reduce((sum, write) => sum + write.rows.length, 0)
+}
+
+function micros(since: NodeJS.CpuUsage): number {
+  const { user, system } = process.cpuUsage(since)
+  return user + system
+}
+
+/** Median records a second of CPU for each number of symbols; every figure over one hour of event time. */
+export function benchMemory(
+  symbolCounts: readonly number[] = [3, 1_000, 10_000],
+  records = 1_000_000,
+): Record<string, MemoryRun> {
+  const result: Record<string, MemoryRun> = {}
+  for (const symbols of symbolCounts) {
+    const batches = tradeBatches(symbols, records, records / 3_600)
+    const runs = [1, 2, 3, 4, 5].map(() => runInMemory(batches))
+    result[symbols] = runs.sort((a, b) => a.recordsPerSecond - b.recordsPerSecond)[2] as MemoryRun
+  }
+  return result
+}
+
+if (import.meta.main) console.log(JSON.stringify(benchMemory(), null, 2))
