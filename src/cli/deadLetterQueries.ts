@@ -93,6 +93,12 @@ export async function deadLettersAfter(
   return (await client.query<StoredDeadLetter>(waitingAfter, [...filterValues(by), ...place, limit])).rows
 }
 
+/** Topics that have dead letters, redriven or not: an interrupted redrive of any of them is to be finished too. */
+export async function deadLetterTopics(client: pg.Client): Promise<readonly string[]> {
+  const { rows } = await client.query<{ topic: string }>('SELECT DISTINCT topic FROM dead_letter ORDER BY topic')
+  return rows.map((row) => row.topic)
+}
+
 /** Stamps letters as redriven and says how many; those that are stamped already keep their time. */
 export async function stampRedriven(client: pg.Client, keys: readonly DeadLetterKey[]): Promise<number> {
   const { rowCount } = await client.query(stamp, [

@@ -8,6 +8,7 @@ import { MillraceError } from '../runtime/errors.ts'
 import { databaseExists, withDatabase } from './database.ts'
 import { oneLine } from './exit.ts'
 import { versionProblem } from './nodeVersion.ts'
+import { unreachable } from './run/exchangeProbe.ts'
 import { runHolder } from './runHolder.ts'
 import type { SettingValues } from './settings.ts'
 
@@ -130,19 +131,12 @@ export async function checkRun(settings: SettingValues): Promise<CheckResult> {
 }
 
 /** Whether the exchange answers. Without it the simulator is used, so this is a warning. */
-export async function checkExchange(restUrl: string, timeoutMs: number): Promise<CheckResult> {
-  const name = 'exchange'
+export async function checkExchange(url: string, timeoutMs: number): Promise<CheckResult> {
+  const problem = await unreachable(url, timeoutMs)
+  if (problem === null) return ok('exchange', `${url} answers`)
   const remedy =
     'Check the network, a proxy and whether the exchange serves your region; without it `run realtime` takes the simulator.'
-  try {
-    const response = await fetch(`${restUrl}/api/v3/ping`, { signal: AbortSignal.timeout(timeoutMs) })
-    await response.body?.cancel()
-    if (response.ok) return ok(name, `${restUrl} answers`)
-    return { name, level: 'warn', found: `${restUrl} answers with status ${response.status}`, remedy }
-  } catch (error) {
-    const cause = error instanceof Error && error.cause !== undefined ? error.cause : error
-    return { name, level: 'warn', found: `${restUrl} does not answer (${codeOf(cause)})`, remedy }
-  }
+  return { name: 'exchange', level: 'warn', found: `${url} does not answer well (${problem})`, remedy }
 }
 
 function failed(name: string, error: unknown, remedy: string): CheckResult {

@@ -188,9 +188,9 @@ export const settings = {
     env: 'MILLRACE_S3_PATH_STYLE',
     flag: null,
     commands: ['run realtime', 'status', 'doctor'],
-    default: 'false',
+    default: null,
     allowed: yesOrNoAllowed,
-    description: 'Put the bucket into the path instead of the host name, as most S3 servers other than AWS want it.',
+    description: 'Bucket in the path instead of in the host name. Unset: true where an endpoint other than AWS is set.',
   },
   partitions: {
     schema: integer(1, 256),
@@ -199,7 +199,8 @@ export const settings = {
     commands: run,
     default: '4',
     allowed: 'a whole number from 1 to 256',
-    description: 'Partitions of a topic when the embedded log makes it; an existing topic keeps its own number.',
+    description:
+      'Partitions of a topic. Fixed once the topic is made, because the order of the records of a symbol depends on it.',
   },
   logRetentionHours: {
     schema: integer(1, 8760),

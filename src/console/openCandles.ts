@@ -1,4 +1,4 @@
-import type { Client } from 'pg'
+import type pg from 'pg'
 import type { CandleLine } from './snapshot.ts'
 
 // The newest candle of each symbol. A plain DISTINCT ON would read the whole table once a second, so the symbols are found by
@@ -40,7 +40,7 @@ interface Row {
 
 /** The newest 1m candle of every symbol of a market (of all markets for null), in the schema of the connection. */
 export async function readOpenCandles(
-  client: Pick<Client, 'query'>,
+  client: pg.Pool | pg.ClientBase,
   market: string | null,
 ): Promise<readonly CandleLine[]> {
   const { rows } = await client.query<Row>(newestCandles, [market])

@@ -11,10 +11,10 @@ import {
   checkRun,
 } from '../doctorChecks.ts'
 import { exitFailure, exitOk } from '../exit.ts'
+import { pingUrl } from '../run/exchangeProbe.ts'
 import { version } from '../version.ts'
 
 const exchangeTimeoutMs = 3000
-const publicRestUrl = 'https://data-api.binance.vision'
 
 /** Checks this machine. Exit code 1 when something fails that keeps the pipeline from running. */
 export async function doctor(context: CommandContext): Promise<number> {
@@ -27,7 +27,7 @@ export async function doctor(context: CommandContext): Promise<number> {
     checkBinaries(settings),
     checkDatabase(settings),
     checkRun(settings),
-    checkExchange(settings.binanceRestUrl ?? publicRestUrl, exchangeTimeoutMs),
+    checkExchange(pingUrl('spot', settings.binanceRestUrl), exchangeTimeoutMs),
   ])
   const isHealthy = results.every((result) => result.level !== 'fail')
   const text = settings.json

@@ -1,0 +1,96 @@
+import type { CommandRun } from './commandContext.ts'
+import type { CommandName } from './settings.ts'
+
+export interface CommandDescription {
+  readonly description: string
+  readonly args?: readonly { readonly name: string; readonly description: string }[]
+  readonly examples: readonly string[]
+  /** Imports the command when it is asked for, so that `--help` does not wait for a database driver. */
+  readonly load: () => Promise<CommandRun>
+}
+
+/** Words that stand before others. */
+export const commandGroups: Readonly<Record<string, string>> = {
+  run: 'Run a pipeline.',
+  'dead-letters': 'Look at records that were set aside, and process them again.',
+}
+
+export const commandList: ReadonlyMap<CommandName, CommandDescription> = new Map<CommandName, CommandDescription>([
+  [
+    'run realtime',
+    {
+      description: 'Take trades in, make candles of them, archive them. Ctrl-C stops cleanly; start again to go on.',
+      examples: [
+        'millrace run realtime',
+        'millrace run realtime --source simulator',
+        'millrace run realtime --source binance --symbols BTCUSDT,ETHUSDT',
+        'millrace run realtime --source tape --tape frames.trades.jsonl.gz --until-end --close-open',
+      ],
+      load: async () => (await import('./commands/runRealtime.ts')).runRealtime,
+    },
+  ],
+  [
+    'candles',
+    {
+      description: 'Print candles of one symbol, the open one included.',
+      examples: [
+        'millrace candles --symbol BTCUSDT --interval 1m',
+        'millrace candles --symbol BTCUSDT --interval 1h --from 2024-08-08 --to 2024-08-09 --format csv',
+      ],
+      load: async () => (await import('./commands/candles.ts')).candles,
+    },
+  ],
+  [
+    'status',
+    {
+      description: 'What runs, how far it is, what was set aside and what is archived.',
+      examples: ['millrace status', 'millrace status --json'],
+      load: async () => (await import('./commands/status.ts')).status,
+    },
+  ],
+  [
+    'dead-letters list',
+    {
+      description: 'List records that were set aside, newest first.',
+      examples: ['millrace dead-letters list', 'millrace dead-letters list --reason late --json'],
+      load: async () => (await import('./commands/deadLetters.ts')).listDeadLetters,
+    },
+  ],
+  [
+    'dead-letters show',
+    {
+      description: 'Print one dead letter with its payload.',
+      args: [{ name: '<id>', description: 'as `dead-letters list` prints it' }],
+      examples: ['millrace dead-letters show realtime/crypto.trades.raw/2/1041/decode/0'],
+      load: async () => (await import('./commands/deadLetters.ts')).showDeadLetter,
+    },
+  ],
+  [
+    'dead-letters redrive',
+    {
+      description: 'Append the payload of dead letters to their topic again, so that they are processed once more.',
+      args: [{ name: '[ids...]', description: 'as `dead-letters list` prints them' }],
+      examples: [
+        'millrace dead-letters redrive realtime/crypto.trades.raw/2/1041/decode/0',
+        'millrace dead-letters redrive --all --reason malformed',
+      ],
+      load: async () => (await import('./commands/redrive.ts')).redriveDeadLetters,
+    },
+  ],
+  [
+    'doctor',
+    {
+      description: 'Check this machine and say what to do about what is wrong.',
+      examples: ['millrace doctor', 'millrace doctor --json'],
+      load: async () => (await import('./commands/doctor.ts')).doctor,
+    },
+  ],
+  [
+    'migrate',
+    {
+      description: 'Bring the database up to date; `run` does so by itself.',
+      examples: ['millrace migrate', 'DATABASE_URL=postgres://user:password@host/database millrace migrate'],
+      load: async () => (await import('./commands/migrate.ts')).migrate,
+    },
+  ],
+])

@@ -1,0 +1,73 @@
+import type { CommandContext } from '../commandContext.ts'
+import { databaseExists, dataSetNames, eachDataSet, withDatabase } from '../database.ts'
+import { type DeadLetterKey, deadLetterTopics, findDeadLetter, formatKey, parseKey } from '../deadLetterQueries.ts'
+import { exitFailure, exitOk, UsageError } from '../exit.ts'
+import { type RedriveReport, type RedriveSelection, redrive } from '../redrive.ts'
+import { openLogWriter } from '../run/openLog.ts'
+
+interface Redriven extends RedriveReport {
+  readonly dataSet: string
+  readonly topic: string
+}
+
+/** Appends the payloads of dead letters to their topics again. */
+export async function redriveDeadLetters(context: CommandContext): Promise<number> {
+  const { settings, output, args } = context
+  const { reason = null, operator = null, topic = null, all } = settings
+  const isFiltered = all || reason !== null || operator !== null || topic !== null
+  if (args.length > 0 && isFiltered) throw new UsageError('name ids or filters (--all, --reason …), not both.')
+  if (args.length === 0 && !isFiltered)
+    throw new UsageError('which dead letters? Name ids, a filter such as --reason, or --all.')
+  const keys = args.map(parseKey)
+  if (!databaseExists(settings)) {
+    output.err('There is no database yet, hence no dead letter.')
+    return keys.length === 0 ? exitOk : exitFailure
+  }
+  const missing = new Set(keys.map(formatKey))
+  const reports = await withDatabase(settings, output.err, (database) =>
+    eachDataSet(database, async (client, dataSet) => {
+      const done: Redriven[] = []
+      const selections = new Map<string, RedriveSelection>()
+      if (keys.length === 0) {
+        for (const name of await deadLetterTopics(client)) {
+          if (topic === null || name === topic)
+            selections.set(name, { reason, operator, topic: name, isRedrivenIncluded: false })
+        }
+      }
+      for (const key of keys) {
+        if ((await findDeadLetter(client, key)) === null) continue
+        missing.delete(formatKey(key))
+        const others = selections.get(key.topic)
+        selections.set(key.topic, [...((others as readonly DeadLetterKey[] | undefined) ?? []), key])
+      }
+      for (const [name, selection] of selections) {
+        const writer = await openLogWriter(database.address, dataSet, name)
+        try {
+          done.push({ dataSet: dataSetNames[dataSet], topic: name, ...(await redrive(client, writer, selection)) })
+        } finally {
+          await writer.close()
+        }
+      }
+      return done
+    }),
+  )
+  const done = reports.flat()
+  await output.out(
+    settings.json
+      ? `${JSON.stringify({ redriven: done, missing: [...missing] }, null, 2)}\n`
+      : `${done.length === 0 ? 'Nothing to redrive.' : done.flatMap(linesOf).join('\n')}\n`,
+  )
+  for (const id of missing) output.err(`There is no dead letter ${id}.`)
+  return missing.size === 0 ? exitOk : exitFailure
+}
+
+function linesOf(report: Redriven): readonly string[] {
+  const lines = [`${report.topic} (data set ${report.dataSet}): ${report.redriven} appended again and stamped`]
+  if (report.recovered > 0) {
+    lines.push(
+      `  ${report.recovered} had been appended by a redrive that was cut short; stamped now, not appended again`,
+    )
+  }
+  for (const { id, why } of report.skipped) lines.push(`  ${id} left as it is: ${why}`)
+  return lines
+}

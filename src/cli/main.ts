@@ -1,0 +1,12 @@
+#!/usr/bin/env node
+import { versionProblem } from './nodeVersion.ts'
+
+// Everything else is imported after this check: an older Node would fail on it with an error that helps nobody.
+const problem = versionProblem(process.versions.node)
+if (problem !== null) {
+  process.stderr.write(`${problem}\n`)
+  process.exitCode = 1
+} else {
+  const { runMain } = await import('./runMain.ts')
+  await runMain(process.argv.slice(2))
+}

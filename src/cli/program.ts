@@ -1,0 +1,147 @@
+import { Command, CommanderError, Option } from 'commander'
+import { ConfigurationError } from '../runtime/errors.ts'
+import type { CommandDescription } from './commandList.ts'
+import { commandGroups, commandList } from './commandList.ts'
+import { describeFailure, exitFailure, exitOk, exitUsage, oneLine, UsageError } from './exit.ts'
+import type { Output } from './output.ts'
+import type { Environment } from './resolveSettings.ts'
+import { readEnvFile, resolveSettings } from './resolveSettings.ts'
+import type { CommandName, Setting, SettingName } from './settings.ts'
+import { settings, settingsOf } from './settings.ts'
+import { version } from './version.ts'
+
+export interface ProgramHost {
+  readonly output: Output
+  readonly env: Environment
+  /** Path of `.env`; it need not be there. */
+  readonly envFile: string
+  readonly isTerminal: boolean
+}
+
+/** Parses the arguments, runs the command and gives the exit code. Never throws; what went wrong is on `err`. */
+export async function runProgram(argv: readonly string[], host: ProgramHost): Promise<number> {
+  let exitCode = exitOk
+  const program = buildProgram(host, (code) => {
+    exitCode = code
+  })
+  try {
+    await program.parseAsync(argv, { from: 'user' })
+    return exitCode
+  } catch (error) {
+    return report(error, host.output)
+  }
+}
+
+function report(error: unknown, output: Output): number {
+  if (error instanceof CommanderError) {
+    // Help and version were asked for; anything else is wrong usage and is already on stderr.
+    return error.exitCode === 0 ? exitOk : exitUsage
+  }
+  if (error instanceof UsageError || error instanceof ConfigurationError) {
+    output.err(`error: ${oneLine(error.message)}`)
+    return exitUsage
+  }
+  output.err(describeFailure(error))
+  return exitFailure
+}
+
+function buildProgram(host: ProgramHost, setExitCode: (code: number) => void): Command {
+  const program = prepare(new Command('millrace'), host)
+    .description('Trades in, exact candles out, exactly once.')
+    .version(version(), '-v, --version')
+    .addHelpText('after', `\n${examplesOf(['millrace run realtime', 'millrace candles --symbol BTCUSDT'])}`)
+  const groups = new Map<string, Command>()
+  for (const name of commandList.keys()) {
+    const [first = '', second] = name.split(' ')
+    if (second === undefined) {
+      addCommand(program, first, name, host, setExitCode)
+      continue
+    }
+    let group = groups.get(first)
+    if (group === undefined) {
+      group = prepare(program.command(first), host).description(commandGroups[first] ?? '')
+      groups.set(first, group)
+    }
+    addCommand(group, second, name, host, setExitCode)
+  }
+  return program
+}
+
+function addCommand(
+  parent: Command,
+  word: string,
+  name: CommandName,
+  host: ProgramHost,
+  setExitCode: (code: number) => void,
+): void {
+  const description = commandList.get(name)
+  if (description === undefined) return
+  const command = prepare(parent.command(word), host).description(description.description)
+  for (const argument of description.args ?? []) command.argument(argument.name, argument.description)
+  for (const settingName of settingsOf(name)) {
+    const setting: Setting = settings[settingName]
+    if (setting.flag !== null) command.addOption(new Option(setting.flag, helpOf(setting)))
+  }
+  command.addHelpText('after', `\n${examplesOf(description.examples)}`)
+  command.action(async () => {
+    setExitCode(await runCommand(name, description, command, host))
+  })
+}
+
+async function runCommand(
+  name: CommandName,
+  description: CommandDescription,
+  command: Command,
+  host: ProgramHost,
+): Promise<number> {
+  const envFile = readEnvFile(host.envFile)
+  const resolved = resolveSettings({ command: name, flags: flagsOf(name, command), env: host.env, envFile })
+  for (const warning of resolved.warnings) host.output.err(warning)
+  const run = await description.load()
+  return run({
+    settings: resolved.values,
+    origins: resolved.origins,
+    args: command.args,
+    output: host.output,
+    env: { ...envFile, ...host.env },
+    isTerminal: host.isTerminal,
+  })
+}
+
+/** The flags that were given, as text. Commander's `--no-x` gives `x: false`. */
+function flagsOf(name: CommandName, command: Command): Partial<Record<SettingName, string>> {
+  const flags: Partial<Record<SettingName, string>> = {}
+  for (const settingName of settingsOf(name)) {
+    const setting: Setting = settings[settingName]
+    if (setting.flag === null) continue
+    const attribute = new Option(setting.flag).attributeName()
+    if (command.getOptionValueSource(attribute) !== 'cli') continue
+    flags[settingName] = String(command.getOptionValue(attribute))
+  }
+  return flags
+}
+
+function prepare(command: Command, host: ProgramHost): Command {
+  return command
+    .exitOverride()
+    .helpCommand(false)
+    .allowExcessArguments(false)
+    .configureOutput({
+      writeOut: (text) => void host.output.out(text),
+      writeErr: (text) => host.output.err(text.trimEnd()),
+      outputError: (text, write) => write(oneLine(text)),
+    })
+}
+
+function helpOf(setting: Setting): string {
+  const notes = [
+    setting.flag?.includes('<') === true ? setting.allowed : null,
+    setting.default === null || setting.default === 'false' ? null : `default: ${setting.default}`,
+    setting.env === null ? null : `env: ${setting.env}`,
+  ].filter((note) => note !== null)
+  return notes.length === 0 ? setting.description : `${setting.description} (${notes.join('; ')})`
+}
+
+function examplesOf(examples: readonly string[]): string {
+  return `Examples:\n${examples.map((example) => `  $ ${example}`).join('\n')}`
+}

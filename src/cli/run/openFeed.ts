@@ -1,0 +1,31 @@
+import type { MarketFeed } from '../../sources/feed.ts'
+import { simulatorFeed } from '../../sources/simulator/simulatorFeed.ts'
+import { tapeFeed } from '../../sources/tape.ts'
+import type { SettingValues } from '../settings.ts'
+import { liveSymbols, type RunPlan } from './runPlan.ts'
+
+/** Where the trades of a run come from. */
+export async function openFeed(
+  plan: RunPlan,
+  settings: SettingValues,
+  onNotice: (notice: string) => void,
+): Promise<MarketFeed> {
+  if (plan.source === 'tape') return tapeFeed({ path: settings.tape ?? '' })
+  if (plan.source === 'simulator') {
+    return simulatorFeed({
+      symbols: plan.symbols ?? liveSymbols,
+      seed: settings.simulatorSeed,
+      tradesPerSecond: settings.simulatorRate,
+    })
+  }
+  // Imported here because the WebSocket client is of no use to the other sources.
+  const { binanceFeed } = await import('../../sources/binance/binanceFeed.ts')
+  const { binanceWsUrl: streamUrl, binanceRestUrl: restUrl } = settings
+  return binanceFeed({
+    market: settings.market,
+    symbols: plan.symbols ?? liveSymbols,
+    timeUnit: plan.timeUnit,
+    endpoints: { ...(streamUrl === undefined ? {} : { streamUrl }), ...(restUrl === undefined ? {} : { restUrl }) },
+    onNotice,
+  })
+}

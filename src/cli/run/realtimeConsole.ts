@@ -1,0 +1,109 @@
+import type pg from 'pg'
+import { lineScreen, type Screen, type Terminal, tableScreen } from '../../console/screen.ts'
+import type { CandleLine } from '../../console/snapshot.ts'
+import { decimalText } from '../../console/text.ts'
+import type { RealtimeRun } from './realtimeRun.ts'
+import type { RunPlan } from './runPlan.ts'
+import { Snapshotter } from './snapshotter.ts'
+
+export interface RealtimeConsoleOptions {
+  readonly plan: RunPlan
+  readonly title: string
+  readonly terminal: Terminal
+  readonly isTable: boolean
+  readonly run: RealtimeRun
+  readonly pool: pg.Pool
+  readonly databaseWait: () => string | null
+  /** Processing time at which the command was started, ms UTC. */
+  readonly startedAt: number
+  readonly now: () => number
+  /** What to try once there is a candle. */
+  readonly nextCommand: (symbol: string) => string
+}
+
+const refreshMs = 1_000
+/** Until the first candle is there. */
+const eagerMs = 100
+const linesEveryMs = 5_000
+
+/** Shows a run once a second, and says when its first candle is there. It reads; nothing waits for it. */
+export class RealtimeConsole {
+  readonly #options: RealtimeConsoleOptions
+  readonly #screen: Screen
+  readonly #snapshotter: Snapshotter
+  #timer: NodeJS.Timeout | null = null
+  #hasCandle = false
+  #shownAt = Number.NEGATIVE_INFINITY
+  #refreshing: Promise<void> = Promise.resolve()
+
+  constructor(options: RealtimeConsoleOptions) {
+    this.#options = options
+    this.#screen = options.isTable ? tableScreen(options.terminal) : lineScreen(options.terminal, linesEveryMs)
+    this.#snapshotter = new Snapshotter(options.plan, options.title)
+  }
+
+  start(): void {
+    this.#plan(0)
+  }
+
+  say(line: string): void {
+    this.#screen.say(line)
+  }
+
+  /** Shows the last state and lets go of the terminal. */
+  async end(): Promise<void> {
+    if (this.#timer !== null) clearTimeout(this.#timer)
+    this.#timer = null
+    await this.#refreshing
+    if (this.#timer !== null) clearTimeout(this.#timer)
+    await this.#readCandles()
+    this.#screen.show(this.#snapshot(), this.#options.now())
+    this.#screen.end()
+  }
+
+  #plan(ms: number): void {
+    this.#timer = setTimeout(() => {
+      this.#refreshing = this.#refresh()
+    }, ms)
+  }
+
+  async #refresh(): Promise<void> {
+    await this.#readCandles()
+    if (this.#timer === null) return
+    const now = this.#options.now()
+    if (now - this.#shownAt >= refreshMs - 10) {
+      this.#shownAt = now
+      this.#screen.show(this.#snapshot(), now)
+    }
+    this.#plan(this.#hasCandle ? refreshMs : eagerMs)
+  }
+
+  async #readCandles(): Promise<void> {
+    const { run, pool } = this.#options
+    await this.#snapshotter.readCandles(pool)
+    if (this.#hasCandle || run.tasks().every((task) => task.commits === 0)) return
+    const [first] = this.#snapshotter.candles
+    if (first !== undefined) this.#announce(first)
+  }
+
+  #announce(candle: CandleLine): void {
+    const { startedAt, now, nextCommand } = this.#options
+    this.#hasCandle = true
+    const seconds = ((now() - startedAt) / 1000).toFixed(1)
+    const minute = new Date(candle.openTime).toISOString().slice(0, 16)
+    this.say(
+      `First candle after ${seconds} s: ${candle.symbol} ${minute}Z close ${decimalText(candle.close)}, ${candle.tradeCount} trades.`,
+    )
+    this.say(`Try: ${nextCommand(candle.symbol)}`)
+  }
+
+  #snapshot() {
+    const { run, databaseWait, now } = this.#options
+    return this.#snapshotter.take({
+      now: now(),
+      tasks: run.tasks(),
+      ingest: run.progress,
+      databaseWait: databaseWait(),
+    })
+  }
+}
