@@ -25,7 +25,7 @@ export const BATCHES = `
     FROM (
       SELECT base_offset, next_offset, size_bytes, bytes
       FROM log_batch
-      WHERE topic = $1 AND partition = $2 AND base_offset >= coalesce(
+      WHERE topic = $1 AND partition = $2 AND next_offset > $3 AND base_offset >= coalesce(
         (SELECT max(base_offset) FROM log_batch WHERE topic = $1 AND partition = $2 AND base_offset <= $3), 0)
       ORDER BY base_offset
       LIMIT $5
