@@ -4,8 +4,8 @@ import type { ObjectStore, StoredObject } from '../runtime/objectStore.ts'
 import { assertObjectKey, compareKeys } from '../sinks/objects/objectKey.ts'
 
 /**
- * An object store in memory, for tests and simulations: nothing in it waits for more than a microtask, and `objects` can be read.
- * Holds everything that was put until it is deleted.
+ * An object store in memory, for tests and simulations: nothing in it waits for more than a microtask, and `objects`
+ * can be read. Holds everything that was put until it is deleted.
  */
 export class MemoryObjectStore implements ObjectStore {
   readonly location: string

@@ -36,12 +36,13 @@ export interface S3Server {
 }
 
 /**
- * Starts an S3 server in this process, on the loopback interface and a free port, that keeps everything in memory: for tests of code that
- * speaks S3 through any client.
+ * Starts an S3 server in this process, on the loopback interface and a free port, that keeps everything in memory:
+ * for tests of code that speaks S3 through any client.
  *
- * As strict as S3 where tests depend on it: signatures (version 4 in the header) and every checksum are verified, a request is applied
- * whole or not at all (a connection cut in the middle leaves nothing), conditional writes and multipart uploads keep their rules.
- * Knows buckets, objects, ranges, multipart uploads and `ListObjectsV2` without a delimiter; answers 501 to everything else.
+ * As strict as S3 where tests depend on it: signatures (version 4 in the header) and every checksum are verified, a
+ * request is applied whole or not at all (a connection cut in the middle leaves nothing), conditional writes and
+ * multipart uploads keep their rules. Knows buckets, objects, ranges, multipart uploads and `ListObjectsV2` without a
+ * delimiter; answers 501 to everything else.
  */
 export async function startS3Server(options: S3ServerOptions = {}): Promise<S3Server> {
   const credentials = options.credentials ?? { accessKeyId: 'test-access-key', secretAccessKey: 'test-secret-key' }

@@ -8,7 +8,10 @@ const HOUR_MS = 3_600_000
 /** A piece ends with the record that fills it, so where pieces end depends on the records alone. */
 const PIECE_BYTES = 256 * 1024
 
-/** Where an object ends. Part of what makes a replay write the same objects: change it, and the objects from then on differ. */
+/**
+ * Where an object ends. Part of what makes a replay write the same objects: change it, and the objects from then on
+ * differ.
+ */
 export interface ObjectLimits {
   readonly maxRecords: number
   /** Of JSON lines, before compression. */
@@ -30,9 +33,10 @@ export interface OpenObjectOptions extends ObjectLimits {
 }
 
 /**
- * The object that records are being added to. It ends when it holds `maxRecords` records or `maxBytes` bytes of lines, and before a
- * record of a later hour than any in it. A record without a plausible timestamp (before 1970, from 2100 on, or none) never ends
- * an object by its hour. The object's day is that of its first plausible timestamp, else 1970-01-01.
+ * The object that records are being added to. It ends when it holds `maxRecords` records or `maxBytes` bytes of
+ * lines, and before a record of a later hour than any in it. A record without a plausible timestamp (before 1970,
+ * from 2100 on, or none) never ends an object by its hour. The object's day is that of its first plausible timestamp,
+ * else 1970-01-01.
  *
  * Keeps compressed pieces and at most one piece of raw lines, plus those that the thread pool has not compressed yet.
  */

@@ -31,9 +31,10 @@ export interface RawArchiveOptions extends Partial<ObjectLimits> {
 /**
  * Writes the records of a log, byte for byte, into compressed JSON lines in an object store.
  *
- * Where an object ends is decided by the records alone (see `OpenObject`), so the same records from the same offset make the same keys
- * and bytes however often a task starts again. Uploads run in the background and are repeated until the store takes them; a
- * task holds at most `maxPendingBytes` and one object. Throws `ConfigurationError` on options that make no sense.
+ * Where an object ends is decided by the records alone (see `OpenObject`), so the same records from the same offset
+ * make the same keys and bytes however often a task starts again. Uploads run in the background and are repeated
+ * until the store takes them; a task holds at most `maxPendingBytes` and one object. Throws `ConfigurationError` on
+ * options that make no sense.
  */
 export function rawArchive(options: RawArchiveOptions): Archive {
   const settings: Settings = {

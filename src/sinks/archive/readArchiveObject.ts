@@ -9,7 +9,10 @@ export interface ArchivedRecord {
   readonly value: Buffer | null
 }
 
-/** The fields before the value. The writer puts no blank anywhere and the value last, so the value's bytes can be cut out as they are. */
+/**
+ * The fields before the value. The writer puts no blank anywhere and the value last, so the value's bytes can be cut
+ * out as they are.
+ */
 const HEAD =
   /^\{"offset":(\d+),"timestamp":(-?[\d.e+]+),(?:"key":(null|"[^"\\]*(?:\\.[^"\\]*)*")|"key_base64":"([A-Za-z0-9+/=]*)"),"(value|base64)":/
 
@@ -17,8 +20,8 @@ const HEAD =
 const COMMON_HEAD_BYTES = 512
 
 /**
- * The records of an archive object, exactly as they were in the log, one at a time. Unpacks the whole object into memory; values are
- * views into it. Throws `CorruptRecordError` on bytes that the archive did not write.
+ * The records of an archive object, exactly as they were in the log, one at a time. Unpacks the whole object into
+ * memory; values are views into it. Throws `CorruptRecordError` on bytes that the archive did not write.
  */
 export function* readArchiveObject(bytes: Uint8Array): Generator<ArchivedRecord> {
   const lines = unpack(bytes)

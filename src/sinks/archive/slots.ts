@@ -7,7 +7,10 @@ export class Slots {
     this.#free = size
   }
 
-  /** What the work gives, or null when the signal fires first: then the slot is free again, whatever becomes of the work. */
+  /**
+   * What the work gives, or null when the signal fires first: then the slot is free again, whatever becomes of the
+   * work.
+   */
   async run<T>(work: () => Promise<T>, signal: AbortSignal): Promise<T | null> {
     await this.#enter()
     try {

@@ -6,7 +6,10 @@ export interface SweepOptions {
   readonly topic: string
   /** Where the archive goes on, per partition, by the committed checkpoints. Read these before the manifest. */
   readonly nextOffsets: ReadonlyMap<number, number>
-  /** The keys that the manifest has for this topic, of every pipeline that archives it into this store. Read these last. */
+  /**
+   * The keys that the manifest has for this topic, of every pipeline that archives it into this store. Read these
+   * last.
+   */
   readonly manifestKeys: ReadonlySet<string>
   /** The archive's own. */
   readonly keyPrefix?: string
@@ -15,12 +18,14 @@ export interface SweepOptions {
 }
 
 /**
- * Deletes objects that no manifest names and none ever will, left over from uploads before a crash, and gives their keys.
+ * Deletes objects that no manifest names and none ever will, left over from uploads before a crash, and gives their
+ * keys.
  *
- * Only what is provably over: an object of this topic that ends below its partition's committed next offset. Those offsets only grow,
- * so no writer with a right to commit will name such an object again. Everything else stays: objects at or above the next offset
- * (they may be in the next checkpoint), partitions without a next offset, keys of another form. Reading the offsets before the manifest
- * matters: an object committed in between is then at or above the offset.
+ * Only what is provably over: an object of this topic that ends below its partition's committed next offset. Those
+ * offsets only grow, so no writer with a right to commit will name such an object again. Everything else stays:
+ * objects at or above the next offset (they may be in the next checkpoint), partitions without a next offset, keys of
+ * another form. Reading the offsets before the manifest matters: an object committed in between is then at or above
+ * the offset.
  */
 export async function sweepOrphans(options: SweepOptions): Promise<string[]> {
   const { store, topic, nextOffsets, manifestKeys, keyPrefix = '', dryRun = false } = options

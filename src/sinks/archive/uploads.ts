@@ -27,8 +27,8 @@ export interface UploaderOptions {
 }
 
 /**
- * Puts objects into the store, again and again while the store asks for patience, with pauses that double up to half a minute and
- * are spread at random, so that many writers do not come back in step. Says in words what it waits for.
+ * Puts objects into the store, again and again while the store asks for patience, with pauses that double up to half
+ * a minute and are spread at random, so that many writers do not come back in step. Says in words what it waits for.
  */
 export class Uploader {
   readonly #options: UploaderOptions
@@ -52,7 +52,10 @@ export class Uploader {
     return `${message}, ${Math.round((now - longest.since) / 1000)} s`
   }
 
-  /** The manifest's line of what is durable now, or null when the signal fired first. Throws what the upload failed for good with. */
+  /**
+   * The manifest's line of what is durable now, or null when the signal fired first. Throws what the upload failed
+   * for good with.
+   */
   async upload(object: SealedObject, signal: AbortSignal): Promise<ArchivedObject | null> {
     const { clock, slots } = this.#options
     const upload: Upload = { startedAt: clock.now(), trouble: null }
@@ -85,7 +88,8 @@ export class Uploader {
       return entry
     } catch (error) {
       if (!(error instanceof DeterminismError)) throw error
-      // Another build of zlib (a new Node, another CPU) may have compressed the same lines into other bytes before a crash.
+      // Another build of zlib (a new Node, another CPU) may have compressed the same lines into other bytes before a
+      // crash.
       const existing = await store.get(entry.key)
       if (existing !== null && holdSameLines(existing, body)) {
         return { ...entry, sizeBytes: existing.length, sha256: sha256Of(existing) }

@@ -17,11 +17,13 @@ const LEFTOVER_AGE_MS = 3_600_000
 const NO_LINKS = new Set(['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EXDEV'])
 
 /**
- * An object store in a directory: one file an object, at its key's path. The directory is made when the first object is put.
+ * An object store in a directory: one file an object, at its key's path. The directory is made when the first object
+ * is put.
  *
- * A file appears whole or not at all and is never overwritten: its bytes are written to a temporary file and synced, the file is linked to
- * its name, which fails where the name exists, and the folder is synced. So a power cut leaves no torn object, and one whose `put`
- * resolved is there afterwards. Unlike in a bucket, a key cannot also be the folder of another key.
+ * A file appears whole or not at all and is never overwritten: its bytes are written to a temporary file and synced,
+ * the file is linked to its name, which fails where the name exists, and the folder is synced. So a power cut leaves
+ * no torn object, and one whose `put` resolved is there afterwards. Unlike in a bucket, a key cannot also be the
+ * folder of another key.
  */
 export function directoryStore(root: string): ObjectStore {
   return new DirectoryStore(resolve(root))
@@ -153,7 +155,8 @@ class DirectoryStore implements ObjectStore {
       const code = codeOf(error)
       if (code === 'EEXIST') return false
       if (!NO_LINKS.has(code)) throw error
-      // Without hard links the test and the rename are two steps. Two writers of one key write the same bytes, so the gap is harmless.
+      // Without hard links the test and the rename are two steps. Two writers of one key write the same bytes, so the
+      // gap is harmless.
       if ((await sizeOf(path)) !== null) return false
       await rename(temporary, path)
       return true

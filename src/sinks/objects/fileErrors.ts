@@ -6,7 +6,10 @@ export function codeOf(error: unknown): string {
   return typeof code === 'string' ? code : ''
 }
 
-/** What a human can do about a system error. Those not listed are waited out like the rest, with the system's own words. */
+/**
+ * What a human can do about a system error. Those not listed are waited out like the rest, with the system's own
+ * words.
+ */
 const REMEDIES: Readonly<Record<string, string>> = {
   ENOSPC: 'the disk is full; free some space and it goes on by itself',
   EDQUOT: 'the disk quota is used up; free some space or raise it, and it goes on by itself',
@@ -27,7 +30,9 @@ const SETTINGS: Readonly<Record<string, string>> = {
   ELOOP: 'the path has a circle of symbolic links; choose another directory',
 }
 
-/** The system error as the error that says what the runner does about it. Errors that are ours already pass unchanged. */
+/**
+ * The system error as the error that says what the runner does about it. Errors that are ours already pass unchanged.
+ */
 export function fileError(what: string, error: unknown): Error {
   if (error instanceof MillraceError) return error
   const code = codeOf(error)

@@ -8,9 +8,9 @@ const MAX_SEGMENT_BYTES = 255
 const FORBIDDEN = /[\u0000-\u001f\u007f\ufffe\uffff\\]/
 
 /**
- * Throws `ConfigurationError` unless the key can be kept alike by a bucket and by a directory: segments joined by `/`, none empty or
- * starting with a dot (hence no way out of the root), no backslash, no lone surrogate, no control character and nothing else that XML cannot carry,
- * for S3 lists keys in XML.
+ * Throws `ConfigurationError` unless the key can be kept alike by a bucket and by a directory: segments joined by
+ * `/`, none empty or starting with a dot (hence no way out of the root), no backslash, no lone surrogate, and no
+ * character that XML cannot carry, because S3 lists keys in XML.
  */
 export function assertObjectKey(key: string): void {
   const problem = problemOf(key)

@@ -11,7 +11,10 @@ export interface S3Failure {
 
 const CHECK_CREDENTIALS = 'check the access key and the secret'
 
-/** What a human can do. Waited out all the same, because a bucket can be made and a policy changed while the pipeline waits. */
+/**
+ * What a human can do. Waited out all the same, because a bucket can be made and a policy changed while the pipeline
+ * waits.
+ */
 const REMEDIES: Readonly<Record<string, string>> = {
   NoSuchBucket: 'the bucket does not exist; create it, or set the name of one that does',
   InvalidAccessKeyId: `the store does not know the access key id; ${CHECK_CREDENTIALS}`,

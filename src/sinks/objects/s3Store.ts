@@ -30,6 +30,11 @@ export interface S3StoreOptions {
   }
   /** The bucket in the path instead of in the host name; true unless told otherwise where there is an endpoint. */
   readonly forcePathStyle?: boolean
+  /**
+   * How long a connection may be silent before the request counts as failed; 30 s unless told otherwise. A large
+   * object may take longer.
+   */
+  readonly idleTimeoutMs?: number
   /** Told once when the store cannot do what is relied on; a process warning unless told otherwise. */
   readonly onWarning?: (message: string) => void
 }
@@ -38,21 +43,24 @@ export interface S3StoreOptions {
 const MULTIPART_BYTES = 16 * 1024 * 1024
 const PART_BYTES = 8 * 1024 * 1024
 const CONNECT_TIMEOUT_MS = 5_000
-/** Nothing heard or said on a connection for so long; a large object may take longer. */
 const IDLE_TIMEOUT_MS = 30_000
 /** The archive repeats with pauses of its own and says so; the SDK is to hide one hiccup at most. */
 const SDK_ATTEMPTS = 2
 
-/** Written once to learn whether the store honours `If-None-Match`, and left there, so that it is asked only once. Never listed. */
+/**
+ * Written once to learn whether the store honours `If-None-Match`, and left there, so that it is asked only once.
+ * Never listed.
+ */
 const PROBE_KEY = '_millrace/conditional-writes'
 
 /**
  * An object store in a bucket, over plain S3.
  *
- * An object is made by a conditional write (`If-None-Match: *`), in parts from 16 MiB on, so a key is never overwritten; where the key is
- * taken, the sha256 kept with the object decides between a harmless repeat and `DeterminismError`. A store that does not honour
- * conditional writes is found out before the first object, and then every put looks first; that is safe as long as a key's bytes are always
- * the same, and it is said once. Throws `ConfigurationError` on options that make no sense; the bucket is first asked at the first use.
+ * An object is made by a conditional write (`If-None-Match: *`), in parts from 16 MiB on, so a key is never
+ * overwritten; where the key is taken, the sha256 kept with the object decides between a harmless repeat and
+ * `DeterminismError`. A store that does not honour conditional writes is found out before the first object, and then
+ * every put looks first; that is safe as long as a key's bytes are always the same, and it is said once. Throws
+ * `ConfigurationError` on options that make no sense; the bucket is first asked at the first use.
  */
 export function s3Store(options: S3StoreOptions): ObjectStore {
   return new S3Store(options)
@@ -208,12 +216,18 @@ class S3Store implements ObjectStore {
   }
 }
 
-function clientConfig({ region, endpoint, credentials, forcePathStyle }: S3StoreOptions): S3ClientConfig {
+function clientConfig({
+  region,
+  endpoint,
+  credentials,
+  forcePathStyle,
+  idleTimeoutMs,
+}: S3StoreOptions): S3ClientConfig {
   return {
     region: region ?? 'us-east-1',
     maxAttempts: SDK_ATTEMPTS,
     forcePathStyle: forcePathStyle ?? endpoint !== undefined,
-    requestHandler: { connectionTimeout: CONNECT_TIMEOUT_MS, socketTimeout: IDLE_TIMEOUT_MS },
+    requestHandler: { connectionTimeout: CONNECT_TIMEOUT_MS, socketTimeout: idleTimeoutMs ?? IDLE_TIMEOUT_MS },
     ...(endpoint === undefined ? {} : { endpoint: checkedEndpoint(endpoint) }),
     ...(credentials === undefined ? {} : { credentials: { ...credentials } }),
   }

@@ -35,7 +35,10 @@ export interface WriteCondition {
 
 const MIN_PART_BYTES = 5 * 1024 * 1024
 
-/** Buckets, objects and unfinished uploads in memory. Every method is one step, so a request is applied whole or not at all. */
+/**
+ * Buckets, objects and unfinished uploads in memory. Every method is one step, so a request is applied whole or not
+ * at all.
+ */
 export class S3Buckets {
   readonly buckets = new Map<string, Map<string, S3Object>>()
   readonly #uploads = new Map<string, MultipartUpload>()

@@ -18,7 +18,10 @@ const CODES: Readonly<Record<number, string>> = {
   503: 'SlowDown',
 }
 
-/** Faults on command. Each strikes the next requests that it fits, in the order in which they were ordered, one fault a request. */
+/**
+ * Faults on command. Each strikes the next requests that it fits, in the order in which they were ordered, one fault
+ * a request.
+ */
 export class S3Faults {
   #pending: { fault: S3Fault; left: number; operation: S3Operation | null }[] = []
 
@@ -27,7 +30,10 @@ export class S3Faults {
     this.#order({ kind: 'fail', status, code: options.code ?? CODES[status] ?? 'InternalError' }, count, options)
   }
 
-  /** The connections of the next `count` requests are closed, before the request is applied or after it (a lost reply). */
+  /**
+   * The connections of the next `count` requests are closed, before the request is applied or after it (a lost
+   * reply).
+   */
   dropNext(count: number, when: 'before' | 'after', options: FaultOptions = {}): void {
     this.#order({ kind: 'drop', when }, count, options)
   }

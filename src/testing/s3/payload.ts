@@ -22,8 +22,8 @@ const ALGORITHMS: Readonly<Record<string, (body: Buffer) => Buffer>> = {
 }
 
 /**
- * The body without its transfer coding, after every checksum that came with it was found right. Throws what S3 would answer.
- * https://docs.aws.amazon.com/AmazonS3/latest/userguide/checking-object-integrity.html
+ * The body without its transfer coding, after every checksum that came with it was found right. Throws what S3 would
+ * answer. https://docs.aws.amazon.com/AmazonS3/latest/userguide/checking-object-integrity.html
  */
 export function verifyPayload(raw: Buffer, headers: IncomingHttpHeaders): Payload {
   const kind = String(headers['x-amz-content-sha256'] ?? '')

@@ -1,6 +1,8 @@
 import type { Archive, ArchiveWriter } from '../../../src/runtime/archive.ts'
 import type { Clock } from '../../../src/runtime/clock.ts'
+import type { ObjectStore } from '../../../src/runtime/objectStore.ts'
 import { RecordView } from '../../../src/runtime/record.ts'
+import { type RawArchiveOptions, rawArchive } from '../../../src/sinks/archive/rawArchive.ts'
 import type { ArchivedRecord } from '../../../src/sinks/archive/readArchiveObject.ts'
 
 export const task = { pipeline: 'realtime', topic: 'crypto.trades.raw', partition: 2 } as const
@@ -40,3 +42,14 @@ export function appendAll(writer: ArchiveWriter, records: readonly ArchivedRecor
 export function openAt(archive: Archive, nextOffset: number, clock: Clock): ArchiveWriter {
   return archive.open(task, nextOffset, clock)
 }
+
+const midnight = Date.UTC(2024, 7, 9)
+export const forever = new AbortController().signal
+
+/** An archive in which nothing waits for the machine. */
+export function simulated(store: ObjectStore, options: Partial<RawArchiveOptions> = {}): Archive {
+  return rawArchive({ store, compression: 'inline', random: () => 0.5, ...options })
+}
+
+export const small = (offset: number, timestamp = midnight) => record(offset, timestamp, 'BTCUSDT', `{"t":${offset}}`)
+export const range = (from: number, to: number) => Array.from({ length: to - from }, (_, i) => small(from + i))

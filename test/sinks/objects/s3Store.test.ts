@@ -154,6 +154,15 @@ describe('an S3 store', () => {
     }
   })
 
+  test('a server that takes a request and never answers is given up on, and waited for', async () => {
+    await put('first')
+    const impatient = open({ idleTimeoutMs: 100 })
+    server.faults.delayNext(2, 600_000, { operation: 'GetObject' })
+    const silent = impatient.get('first')
+    await expect(silent).rejects.toThrow(RetryableError)
+    await expect(silent).rejects.toThrow('no answer in time')
+  })
+
   test('a missing bucket and a server that is not there are waited for, and said in words', async () => {
     const missing = open({ bucket: 'missing' })
     await expect(missing.put('a', body, sha256Of(body))).rejects.toThrow('create it')

@@ -1,0 +1,65 @@
+import { isUtf8 } from 'node:buffer'
+import type { RecordView } from '../../runtime/record.ts'
+
+/** What a key costs in the maps beside its bytes, roughly. */
+const OVERHEAD_BYTES = 300
+const RECENT = 1024
+
+interface KeyField {
+  readonly key: Buffer
+  readonly field: Buffer
+}
+
+/**
+ * The key's field of a line (`"key":"BTCUSDT",`, or `"key_base64":"…",` where the key is not UTF-8), made once for
+ * each key. Keeps every key that it was asked for; those met lately are found by a hash of their bytes, without
+ * making a text of them.
+ */
+export class KeyFields {
+  /** The keys that are text, in the order in which they were met. */
+  readonly texts: string[] = []
+  #heldBytes = 0
+  readonly #recent: (KeyField | undefined)[] = new Array(RECENT)
+  /** By the key's bytes read as Latin-1, which names any bytes exactly. */
+  readonly #all = new Map<string, KeyField>()
+
+  get heldBytes(): number {
+    return this.#heldBytes
+  }
+
+  /** The field of the record's key, which must not be null. */
+  of(record: RecordView): Buffer {
+    const { buffer, keyStart, keyLength } = record
+    let hash = keyLength
+    for (let i = keyStart; i < keyStart + keyLength; i++) hash = Math.imul(hash ^ (buffer[i] as number), 0x01000193)
+    const slot = (hash ^ (hash >>> 15)) & (RECENT - 1)
+    const recent = this.#recent[slot]
+    if (recent !== undefined && isSame(recent.key, buffer, keyStart, keyLength)) return recent.field
+    const found = this.#find(buffer.subarray(keyStart, keyStart + keyLength))
+    this.#recent[slot] = found
+    return found.field
+  }
+
+  #find(bytes: Buffer): KeyField {
+    const name = bytes.toString('latin1')
+    const known = this.#all.get(name)
+    if (known !== undefined) return known
+    const made = { key: Buffer.from(bytes), field: Buffer.from(this.#render(bytes)) }
+    this.#all.set(name, made)
+    this.#heldBytes += 3 * bytes.length + made.field.length + OVERHEAD_BYTES
+    return made
+  }
+
+  #render(bytes: Buffer): string {
+    if (!isUtf8(bytes)) return `"key_base64":"${bytes.toString('base64')}",`
+    const text = bytes.toString('utf8')
+    this.texts.push(text)
+    return `"key":${JSON.stringify(text)},`
+  }
+}
+
+function isSame(key: Buffer, buffer: Buffer, start: number, length: number): boolean {
+  if (key.length !== length) return false
+  for (let i = 0; i < length; i++) if (key[i] !== buffer[start + i]) return false
+  return true
+}
