@@ -19,9 +19,9 @@ export interface ScheduleReport {
 }
 
 /** Runs a schedule uninterrupted and with its adversity, and compares what both leave behind with each other and with the truth. */
-export async function runSchedule(schedule: Schedule, changed: Partial<Schedule['options']> = {}): Promise<ScheduleReport> {
+export async function runSchedule(schedule: Schedule): Promise<ScheduleReport> {
   const plain = await runUninterrupted(schedule.options)
-  const result = await runWithAdversity({ ...schedule.options, ...changed }, schedule.adversity)
+  const result = await runWithAdversity(schedule.options, schedule.adversity)
   const hasTruth = schedule.hasTruth && schedule.options.closesOpen
   return {
     seed: schedule.seed,

@@ -1,5 +1,6 @@
 import { tradeCodec } from '../../src/codecs/tradeCodec.ts'
 import { realtime } from '../../src/pipelines/realtime.ts'
+import type { Pipeline } from '../../src/runtime/pipeline.ts'
 import { type FaultKind, faultKinds } from '../../src/testing/faults/faults.ts'
 import { Random } from '../../src/testing/random.ts'
 import type { Adversity, SimulationOptions } from '../../src/testing/simulation/simulate.ts'
@@ -29,7 +30,7 @@ export function scheduleOf(seed: number): Schedule {
   const trades = random.int(100, 260)
   const input = unkindTrades({ seed, trades, partitions, symbols, style, isMerciless, ...promised })
   const options: SimulationOptions = {
-    pipeline: realtime(tradeCodec(style)),
+    pipeline: pipelineOf(style),
     topic: 'trades',
     partitions,
     records: input.records,
@@ -44,6 +45,16 @@ export function scheduleOf(seed: number): Schedule {
   return { seed, style, input, hasTruth: !isMerciless, options, adversity: adversityOf(seed, random) }
 }
 
+const pipelines = new Map<string, Pipeline>()
+
+/** One for each style, because making a codec compiles its schema. */
+function pipelineOf(style: FrameStyle): Pipeline {
+  const key = `${style.market} ${style.timeUnit}`
+  const known = pipelines.get(key) ?? realtime(tradeCodec(style))
+  pipelines.set(key, known)
+  return known
+}
+
 function adversityOf(seed: number, random: Random): Adversity {
   const rates: Partial<Record<FaultKind, number>> = {}
   for (const kind of faultKinds) if (random.chance(0.5)) rates[kind] = random.pick([0.02, 0.1, 0.3])
@@ -56,10 +67,10 @@ function adversityOf(seed: number, random: Random): Adversity {
     appendRecords: random.pick([5, 40, 1_000]),
     fetchMaxBytes: random.pick([500, 5_000, 100_000]),
     limits: {
-      checkpointIntervalMs: random.pick([1, 20, 100, 1_000]),
+      checkpointIntervalMs: random.pick([10, 50, 200, 1_000]),
       maxUncommittedRecords: random.pick([1, 7, 40, 1_000]),
       maxUncommittedResults: random.pick([1, 10, 1_000]),
-      fetchMaxWaitMs: random.pick([10, 100, 500]),
+      fetchMaxWaitMs: random.pick([20, 100, 500]),
       retryFirstMs: random.int(1, 200),
       retryMostMs: 1_000,
     },

@@ -6,7 +6,9 @@ import type { Schedule } from './schedule.ts'
 /** Where the outcome is not what a naive model makes of the same trades; empty when it is. Everything must have been closed. */
 export function untruthsOf(schedule: Schedule, outcome: Outcome): string[] {
   const { candles, deadLetters, perhapsDeadLetters } = schedule.input
-  const found = intervals.flatMap((interval) => outcome.get(`table fact_realtime_trades_${interval}`) ?? []).map(candleLine)
+  const found = intervals
+    .flatMap((interval) => outcome.get(`table fact_realtime_trades_${interval}`) ?? [])
+    .map(candleLine)
   const letters = (outcome.get('dead letters') ?? []).map(placeLine)
   const perhaps = new Set(perhapsDeadLetters.map(({ partition, offset }) => `dead letter ${partition}/${offset}`))
   return [
@@ -36,7 +38,18 @@ function expectedLine(candle: ExpectedCandle): string {
 
 function candleLine(line: string): string {
   const row = JSON.parse(line) as Record<string, unknown>
-  const names = ['symbol', 'interval', 'open_time', 'open', 'high', 'low', 'close', 'volume', 'quote_volume', 'trade_count']
+  const names = [
+    'symbol',
+    'interval',
+    'open_time',
+    'open',
+    'high',
+    'low',
+    'close',
+    'volume',
+    'quote_volume',
+    'trade_count',
+  ]
   const more = ['taker_buy_volume', 'taker_buy_quote_volume', 'vwap', 'first_trade_id', 'last_trade_id']
   return [...names, ...more].map((name) => row[name]).join(' ')
 }

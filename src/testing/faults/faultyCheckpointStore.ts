@@ -62,20 +62,20 @@ export function faultyCheckpointStore(inner: CheckpointStore, options: FaultyChe
 
   async function commit(claim: Claim, checkpoint: Checkpoint): Promise<void> {
     await zombies.comeBack(inner, claim).catch(options.onViolation)
-    if (faults.strikes('crash-before-commit')) return process.crash('before a commit')
+    if (faults.strikes('crash-before-commit')) return process.die('before a commit')
     if (faults.strikes('zombie-commit')) {
       zombies.suspend(claim, checkpoint)
-      return process.crash('suspended in a commit')
+      return process.die('suspended in a commit')
     }
     if (faults.strikes('commit-fails')) throw unreachable('commit', claim.task)
     if (faults.strikes('commit-slow')) await clock.sleep(random.int(1, 3_000))
     if (faults.strikes('crash-during-commit')) {
       void arriveLater(claim, checkpoint, random.int(0, 200))
       await clock.sleep(random.int(0, 200))
-      return process.crash('during a commit')
+      return process.die('during a commit')
     }
     await inner.commit(claim, checkpoint)
-    if (faults.strikes('crash-after-commit')) return process.crash('after a commit')
+    if (faults.strikes('crash-after-commit')) return process.die('after a commit')
     if (faults.strikes('commit-lost-reply')) throw unreachable('commit, whose reply was lost,', claim.task)
   }
 

@@ -51,7 +51,7 @@ function faultyReader(inner: LogReader, options: FaultyLogOptions): LogReader {
   const { faults, random, process, clock } = options
 
   async function fetch(fetchOptions: FetchOptions): Promise<RecordBatch | null> {
-    if (faults.strikes('crash-during-fetch')) return process.crash('during a fetch')
+    if (faults.strikes('crash-during-fetch')) return process.die('during a fetch')
     if (faults.strikes('fetch-fails')) {
       throw new RetryableError(`injected fault: the log did not answer the fetch of partition ${inner.partition}`)
     }

@@ -19,13 +19,13 @@ export function faultyObjectStore(inner: ObjectStore, options: FaultyObjectStore
   let refusesUntil = Number.NEGATIVE_INFINITY
 
   async function put(key: string, body: Uint8Array, sha256: string): Promise<void> {
-    if (faults.strikes('put-refused')) refusesUntil = clock.now() + random.int(100, 20_000)
+    if (faults.strikes('put-refused')) refusesUntil = clock.now() + random.int(100, 8_000)
     if (clock.now() < refusesUntil) throw unreachable(key, 'the store is full')
     if (faults.strikes('put-fails')) throw unreachable(key, 'connection refused')
     if (faults.strikes('put-slow')) await clock.sleep(random.int(1, 5_000))
     if (faults.strikes('crash-during-put')) {
       if (random.chance(0.5)) await inner.put(key, body, sha256)
-      return process.crash(`during the upload of ${key}`)
+      return process.die(`during the upload of ${key}`)
     }
     await inner.put(key, body, sha256)
     if (faults.strikes('put-lost-reply')) throw unreachable(key, 'connection reset after the upload')

@@ -7,7 +7,6 @@ import type { Clock } from '../../runtime/clock.ts'
  */
 export class SimulatedProcess {
   readonly #clock: Clock
-  readonly #death = new AbortController()
   #reason: string | null = null
   readonly #crashed: Promise<string>
   #announce: (reason: string) => void = () => {}
@@ -32,19 +31,20 @@ export class SimulatedProcess {
   readonly clock: Clock = {
     now: () => this.#clock.now(),
     sleep: (ms, signal) => {
-      if (!this.isAlive) return never()
-      const stop = signal === undefined ? this.#death.signal : AbortSignal.any([signal, this.#death.signal])
-      return this.guard(this.#clock.sleep(ms, stop))
+      return this.isAlive ? this.guard(this.#clock.sleep(ms, signal)) : never()
     },
   }
 
-  /** From here on the process does not exist. Returns a promise that never settles, for the caller to wait on. */
-  crash(reason: string): Promise<never> {
-    if (this.isAlive) {
-      this.#reason = reason
-      this.#announce(reason)
-      this.#death.abort()
-    }
+  /** From here on the process does not exist. */
+  crash(reason: string): void {
+    if (!this.isAlive) return
+    this.#reason = reason
+    this.#announce(reason)
+  }
+
+  /** Crashes from within: for a call that must not come back, whose caller is gone. */
+  die(reason: string): Promise<never> {
+    this.crash(reason)
     return never()
   }
 

@@ -20,7 +20,9 @@ export async function readOutcome(store: MemoryCheckpointStore, objects: MemoryO
   outcome.set('objects', stored)
   outcome.set(
     'state',
-    store.state.flatMap(({ task, saved }) => (saved === null ? [] : stateLines(`${task.topic}/${task.partition}`, saved))),
+    store.state.flatMap(({ task, saved }) =>
+      saved === null ? [] : stateLines(`${task.topic}/${task.partition}`, saved),
+    ),
   )
   return outcome
 }
@@ -49,12 +51,16 @@ function text(value: unknown): string {
 }
 
 function sha256Of(body: Buffer | null): string {
-  return createHash('sha256').update(body ?? 'absent').digest('hex')
+  return createHash('sha256')
+    .update(body ?? 'absent')
+    .digest('hex')
 }
 
 /** The state as it would be restored: bases and deltas applied, whatever their number, keys in order. */
 function stateLines(task: string, saved: SavedCheckpoint): string[] {
-  const lines = [`${task} nextOffset ${saved.nextOffset} watermark ${saved.watermark} archive ${saved.archiveNextOffset}`]
+  const lines = [
+    `${task} nextOffset ${saved.nextOffset} watermark ${saved.watermark} archive ${saved.archiveNextOffset}`,
+  ]
   for (const [name, operator] of readFrames(saved.state)) {
     if (operator.snapshot !== null) lines.push(`${task} ${name} ${text(operator.snapshot)}`)
     for (const [key, value] of applied(operator.keyed)) lines.push(`${task} ${name} ${key} ${text(value)}`)

@@ -46,6 +46,8 @@ export interface Adversity {
   /** The most records that are appended to the log at once; between two times virtual time passes. */
   readonly appendRecords: number
   readonly fetchMaxBytes: number
+  /** Stands between the worker and its store, to find out whether a broken store would be noticed. */
+  readonly tamper?: (store: CheckpointStore) => CheckpointStore
 }
 
 export interface SimulationResult {
@@ -169,7 +171,10 @@ class World {
     let older: Start | null = null
     let isEnding = false
     for (;;) {
-      const event = await Promise.race([current.ended, this.#clock.sleep(life.int(50, 1_000)).then(() => 'time' as const)])
+      const event = await Promise.race([
+        current.ended,
+        this.#clock.sleep(life.int(50, 1_000)).then(() => 'time' as const),
+      ])
       if (event === 'crashed') {
         this.#crashes++
         return 'again'
@@ -209,7 +214,8 @@ class World {
     const process = new SimulatedProcess(this.#clock)
     const random = this.#random.fork(`start ${this.#starts++}`)
     const faulty = { faults: this.#faults, random, process, clock: this.#clock }
-    const store: CheckpointStore = faultyCheckpointStore(this.#store, {
+    const { tamper = (untouched) => untouched } = this.#adversity
+    const store = faultyCheckpointStore(tamper(this.#store), {
       ...faulty,
       zombies: this.#zombies,
       onViolation: (error) => this.#violations.push(error),
@@ -227,7 +233,10 @@ class World {
     const { pipeline } = this.#options
     const limits = { ...defaultLimits, ...this.#adversity.limits }
     const worker = new Worker({ pipeline, source, store, archive, clock, limits })
-    const ended = Promise.race([worker.run().then(() => 'ended' as const), process.crashed.then(() => 'crashed' as const)])
+    const ended = Promise.race([
+      worker.run().then(() => 'ended' as const),
+      process.crashed.then(() => 'crashed' as const),
+    ])
     return { process, worker, ended }
   }
 }

@@ -1,0 +1,75 @@
+import { type FaultKind, faultKinds } from '../../src/testing/faults/faults.ts'
+import type { ScheduleReport } from './runSchedule.ts'
+
+/** What happened in many schedules, as plain data that can be sent between threads. */
+export interface Totals {
+  schedules: number
+  crashes: number
+  late: number
+  different: number
+  firstBadSeed: number | null
+  takeovers: number
+  restarts: number
+  zombiesFenced: number
+  deadLetters: number
+  objects: number
+  records: number
+  faults: Partial<Record<FaultKind, number>>
+}
+
+export function noTotals(): Totals {
+  return {
+    schedules: 0,
+    crashes: 0,
+    late: 0,
+    different: 0,
+    firstBadSeed: null,
+    takeovers: 0,
+    restarts: 0,
+    zombiesFenced: 0,
+    deadLetters: 0,
+    objects: 0,
+    records: 0,
+    faults: {},
+  }
+}
+
+export function totalsOf(report: ScheduleReport, records: number): Totals {
+  const { crashes, late, takeovers, restarts, zombiesFenced, deadLetters, objects } = report
+  const isDifferent = report.differences.length > 0
+  return {
+    schedules: 1,
+    different: isDifferent ? 1 : 0,
+    firstBadSeed: isDifferent ? report.seed : null,
+    ...{ crashes, late, takeovers, restarts, zombiesFenced, deadLetters, objects, records },
+    faults: Object.fromEntries(report.faults),
+  }
+}
+
+export function sumOf(a: Totals, b: Totals): Totals {
+  const seeds = [a.firstBadSeed, b.firstBadSeed].filter((seed) => seed !== null)
+  return {
+    schedules: a.schedules + b.schedules,
+    crashes: a.crashes + b.crashes,
+    late: a.late + b.late,
+    different: a.different + b.different,
+    firstBadSeed: seeds.length === 0 ? null : Math.min(...seeds),
+    takeovers: a.takeovers + b.takeovers,
+    restarts: a.restarts + b.restarts,
+    zombiesFenced: a.zombiesFenced + b.zombiesFenced,
+    deadLetters: a.deadLetters + b.deadLetters,
+    objects: a.objects + b.objects,
+    records: a.records + b.records,
+    faults: Object.fromEntries(faultKinds.map((kind) => [kind, (a.faults[kind] ?? 0) + (b.faults[kind] ?? 0)])),
+  }
+}
+
+/** What a large run should have met and did not: a simulation that never does a thing proves nothing about it. */
+export function missingIn(totals: Totals): string[] {
+  const { crashes, late, takeovers, restarts, zombiesFenced, deadLetters, objects } = totals
+  const counts: Record<string, number> = { crashes, late, takeovers, restarts, zombiesFenced, deadLetters, objects }
+  return [
+    ...Object.keys(counts).filter((name) => counts[name] === 0),
+    ...faultKinds.filter((kind) => (totals.faults[kind] ?? 0) === 0),
+  ]
+}

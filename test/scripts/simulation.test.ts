@@ -1,0 +1,59 @@
+import { describe, expect, it } from 'vitest'
+import { plantedBugs } from '../../scripts/simulation/plantedBugs.ts'
+import { runSchedule } from '../../scripts/simulation/runSchedule.ts'
+import { scheduleOf } from '../../scripts/simulation/schedule.ts'
+import { runShare } from '../../scripts/simulation/thread.ts'
+import { missingIn, noTotals, sumOf, totalsOf } from '../../scripts/simulation/totals.ts'
+
+// MILLRACE_SIMULATION_SEED tries other schedules; `npm run simulate` runs thousands.
+const firstSeed = Number(process.env.MILLRACE_SIMULATION_SEED ?? 1)
+
+describe('simulation', () => {
+  it(`leaves the same behind as an uninterrupted run, from seed ${firstSeed}`, async () => {
+    for (let seed = firstSeed; seed < firstSeed + 60; seed++) {
+      const { differences } = await runSchedule(scheduleOf(seed))
+      expect(differences, `seed ${seed}: npm run simulate -- --schedules 1 --seed ${seed}`).toEqual([])
+    }
+  })
+
+  it('runs the same way for the same seed', async () => {
+    const [first, second] = [await runSchedule(scheduleOf(9)), await runSchedule(scheduleOf(9))]
+    expect(first).toEqual(second)
+    expect(first.crashes).toBeGreaterThan(0)
+  })
+
+  it.each(plantedBugs)('turns red when $name', async ({ plant }) => {
+    const seeds = Array.from({ length: 20 }, (_, i) => i + 1)
+    let red = 0
+    for (const seed of seeds) {
+      const { differences } = await runSchedule(plant(scheduleOf(seed)))
+      if (differences.some((line) => /^. (table|truth|dead letters)/.test(line))) red++
+    }
+    expect(red).toBeGreaterThan(0)
+  })
+
+  it('reports a run that cannot end as a bad one', async () => {
+    const broken = scheduleOf(1)
+    const failing = { ...broken, options: { ...broken.options, topic: 'not/a topic' } }
+    await expect(runSchedule(failing)).rejects.toThrow(/cannot name objects/)
+  })
+
+  it('adds up what its threads tell', async () => {
+    let totals = noTotals()
+    for (const share of [0, 1].map((i) => ({ firstSeed: 1 + i, endSeed: 7, step: 2 }))) {
+      await runShare(share, (message) => {
+        if (message.type === 'totals') totals = sumOf(totals, message.totals)
+      })
+    }
+    expect(totals).toMatchObject({ schedules: 6, different: 0, firstBadSeed: null })
+    expect(totals.crashes).toBeGreaterThan(0)
+  })
+
+  it('keeps the smallest bad seed and names what never happened', async () => {
+    const report = { ...(await runSchedule(scheduleOf(3))), differences: ['- table: gone'] }
+    const sum = sumOf(totalsOf({ ...report, seed: 30 }, 1), totalsOf({ ...report, seed: 3 }, 1))
+    expect(sum).toMatchObject({ schedules: 2, different: 2, firstBadSeed: 3 })
+    expect(missingIn(noTotals())).toContain('zombie-commit')
+    expect(missingIn(noTotals())).toContain('late')
+  })
+})
