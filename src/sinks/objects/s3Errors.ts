@@ -38,6 +38,7 @@ const SETTINGS: Readonly<Record<string, string>> = {
   PermanentRedirect: 'the bucket is in another region; set that region',
   AuthorizationHeaderMalformed: 'the store expects another region; set that region',
   IllegalLocationConstraintException: 'the store expects another region; set that region',
+  RegionMissing: 'no region is set; set the bucket’s region',
   InvalidBucketName: 'that is not a valid bucket name; set another',
   KeyTooLongError: 'the key is too long; use a shorter prefix',
 }
@@ -52,6 +53,8 @@ export function failureOf(error: unknown): S3Failure {
   }
   const status = $metadata?.httpStatusCode ?? 0
   const known = [Code, code, name].find((each) => each !== undefined && each !== 'Error' && each !== 'UnknownError')
+  // The SDK has no name of its own for this one.
+  if (message === 'Region is missing') return { code: 'RegionMissing', status, message }
   const words = message === undefined || message === '' ? 'no further words' : message
   // A HEAD request is refused without a body, so the SDK knows no code.
   return { code: known ?? (status === 403 ? 'Forbidden' : 'unknown error'), status, message: words }

@@ -19,6 +19,7 @@ export interface S3StoreOptions {
   readonly bucket: string
   /** Put in front of every key; empty or ending in a slash. */
   readonly prefix?: string
+  /** Where it is not given: `us-east-1` with an endpoint, else what the SDK finds in the environment or the profile. */
   readonly region?: string
   /** Of a store other than AWS, such as `http://127.0.0.1:7070`. */
   readonly endpoint?: string
@@ -224,10 +225,11 @@ function clientConfig({
   idleTimeoutMs,
 }: S3StoreOptions): S3ClientConfig {
   return {
-    region: region ?? 'us-east-1',
     maxAttempts: SDK_ATTEMPTS,
     forcePathStyle: forcePathStyle ?? endpoint !== undefined,
     requestHandler: { connectionTimeout: CONNECT_TIMEOUT_MS, socketTimeout: idleTimeoutMs ?? IDLE_TIMEOUT_MS },
+    // Stores other than AWS take any region as a rule; for AWS the SDK looks where it looks for credentials.
+    ...(region === undefined && endpoint === undefined ? {} : { region: region ?? 'us-east-1' }),
     ...(endpoint === undefined ? {} : { endpoint: checkedEndpoint(endpoint) }),
     ...(credentials === undefined ? {} : { credentials: { ...credentials } }),
   }

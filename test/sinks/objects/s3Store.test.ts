@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { inspect } from 'node:util'
 import { CreateBucketCommand, PutObjectCommand, S3Client } from '@aws-sdk/client-s3'
-import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { ConfigurationError, DeterminismError, RetryableError } from '../../../src/runtime/errors.ts'
 import type { ObjectStore } from '../../../src/runtime/objectStore.ts'
 import { type S3StoreOptions, s3Store } from '../../../src/sinks/objects/s3Store.ts'
@@ -180,6 +180,16 @@ describe('an S3 store', () => {
   test('a wrong region is a setting to change', async () => {
     const wrong = open({ region: 'eu-central-1' })
     await expect(wrong.put('a', body, sha256Of(body))).rejects.toThrow(ConfigurationError)
+  })
+
+  test('a region that nothing tells is a setting to change', async () => {
+    const lost = s3Store({ bucket: 'test', credentials: server.credentials })
+    for (const name of ['AWS_REGION', 'AWS_DEFAULT_REGION', 'AWS_PROFILE']) vi.stubEnv(name, undefined)
+    vi.stubEnv('AWS_CONFIG_FILE', '/dev/null')
+    vi.stubEnv('AWS_SHARED_CREDENTIALS_FILE', '/dev/null')
+    await expect(lost.get('a')).rejects.toThrow(ConfigurationError)
+    vi.unstubAllEnvs()
+    await lost.close()
   })
 
   test('options that make no sense are refused at once', () => {
