@@ -78,11 +78,12 @@ describe('SchemaReader', () => {
 
   test('takes ints to the last safe one and none beyond', () => {
     const reader = new SchemaReader(z.object({ a: z.int() }))
+    expect(read(reader, '{"a":7}')).toEqual({ a: 7 })
+    expect(read(reader, '{"a":\0\0\0\0\0\0\0\0}')).toBe(INVALID)
     expect(read(reader, '{"a":9007199254740991}')).toEqual({ a: Number.MAX_SAFE_INTEGER })
     expect(read(reader, '{"a":0}')).toEqual({ a: 0 })
     expect(read(reader, '{"a":0000000012345678}')).toBe(INVALID)
     expect(read(reader, '{"a":00000000}')).toBe(INVALID)
-    expect(read(reader, '{"a":\0\0\0\0\0\0\0\0}')).toBe(INVALID)
     for (const text of [
       '9007199254740992',
       '9999999999999999',

@@ -3,7 +3,7 @@ import { expect, test } from 'vitest'
 import { StringPool } from '../../src/codecs/stringPool.ts'
 
 function read(pool: StringPool, content: string | Buffer, after = '"'): string | null {
-  const buffer = Buffer.concat([Buffer.from('x"'), Buffer.from(content as string), Buffer.from(`${after}........`)])
+  const buffer = Buffer.concat([Buffer.from('x"'), Buffer.from(content as string), Buffer.from(`${after}""""""""`)])
   const view = new DataView(buffer.buffer, buffer.byteOffset, buffer.length)
   const end = buffer.length - 8
   const stop = pool.read(buffer, view, 2, end)
