@@ -34,12 +34,14 @@ const settings: Readonly<Record<string, string>> = {
   maintenance_work_mem: '32MB',
   wal_level: 'minimal',
   max_wal_senders: '0',
+  max_logical_replication_workers: '0',
   min_wal_size: '80MB',
   max_wal_size: '512MB',
   autovacuum_naptime: '15s',
   // Three processes less than the default, and these tables are read from memory.
   io_method: 'sync',
   jit: 'off',
+  log_checkpoints: 'off',
   timezone: 'UTC',
   log_timezone: 'UTC',
   password_encryption: 'scram-sha-256',
@@ -62,7 +64,7 @@ export async function startServer(
   port: number,
   onProgress: (line: string) => void,
 ): Promise<RunningServer> {
-  clearDeadServer(layout)
+  await clearDeadServer(layout)
   rotateLog(layout)
   const logFrom = sizeOf(layout.serverLog)
   const log = openSync(layout.serverLog, 'a', 0o600)
@@ -175,16 +177,23 @@ function workingFolder(pid: number): string | null {
   }
 }
 
-// A server that was killed can leave children behind for a moment, which block the start as long as they hold the shared memory, and
-// a pid file that names a pid which somebody else has by now. Its own way to end children after a crash is SIGQUIT, so they get that. The
-// file is removed only when nothing is left of the server.
-function clearDeadServer(layout: Layout): void {
-  const file = readPidFile(layout)
-  if (file === null || process.platform !== 'linux') return
+// A server that was killed can leave children behind, which go on until they notice and block the start as long as they hold the shared
+// memory, and a pid file that names a pid which somebody else has by now. Its own way to end children after a crash is SIGQUIT, so
+// they get that. The file is removed only when nothing is left of the server, because it is what keeps two servers apart.
+async function clearDeadServer(layout: Layout): Promise<void> {
+  if (readPidFile(layout) === null || process.platform !== 'linux') return
   const cluster = realpathSync(layout.cluster)
-  const left = readdirSync('/proc').filter((name) => /^\d+$/.test(name) && workingFolder(Number(name)) === cluster)
-  for (const pid of left) signal(Number(pid), 'SIGQUIT')
-  if (left.length === 0) rmSync(join(layout.cluster, 'postmaster.pid'), { force: true })
+  const since = performance.now()
+  for (;;) {
+    const left = readdirSync('/proc').filter((name) => /^\d+$/.test(name) && workingFolder(Number(name)) === cluster)
+    if (left.length === 0) break
+    const waitedMs = performance.now() - since
+    // The start will tell that they are still there.
+    if (waitedMs > 20_000) return
+    for (const pid of left) signal(Number(pid), waitedMs > 3_000 ? 'SIGKILL' : 'SIGQUIT')
+    await sleep(10)
+  }
+  rmSync(join(layout.cluster, 'postmaster.pid'), { force: true })
 }
 
 function startError(layout: Layout, port: number, ended: string, logFrom: number): Error {

@@ -26,6 +26,7 @@ export async function testDatabase(options: { readonly isMigrated?: boolean } = 
   const pool = openPool(server.connection, { schema, applicationName: 'millrace test' })
   await dropAbandoned(pool)
   if (options.isMigrated ?? true) await migrate(pool, schema)
+  else await pool.query(`CREATE SCHEMA ${quoteIdentifier(schema)}`)
   return {
     connection: server.connection,
     schema,

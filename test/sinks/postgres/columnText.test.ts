@@ -1,0 +1,125 @@
+import fc from 'fast-check'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { ConfigurationError } from '../../../src/runtime/errors.ts'
+import type { ColumnType, ColumnValue } from '../../../src/runtime/table.ts'
+import {
+  clampTime,
+  columnText,
+  escapeText,
+  keyText,
+  timestampText,
+  unescapeText,
+} from '../../../src/sinks/postgres/columnText.ts'
+import { type TestDatabase, testDatabase } from '../../support/postgres.ts'
+
+// Any UTF-16 there is, often with the characters that need care.
+const anyText = fc
+  .array(fc.oneof(fc.integer({ min: 0, max: 0xffff }), fc.constantFrom(0, 0x241b, 0xd800, 0xdc00, 0x30, 0x5c, 0x22)))
+  .map((units) => String.fromCharCode(...units))
+
+const textOf = (type: ColumnType, value: ColumnValue) =>
+  columnText('t', { name: 'c', type, of: (row: ColumnValue) => row }, value)
+
+describe('escapeText', () => {
+  it('loses nothing', () => {
+    fc.assert(fc.property(anyText, (text) => unescapeText(escapeText(text)) === text))
+  })
+
+  it('leaves ordinary text as it is', () => {
+    for (const text of ['', 'BTCUSDT', '\\0 \\u0000', '%00', '\u{1F600}', '{"a":"\n"}'])
+      expect(escapeText(text)).toBe(text)
+  })
+
+  it('makes text that survives UTF-8', () => {
+    fc.assert(
+      fc.property(anyText, (text) => {
+        const escaped = escapeText(text)
+        return Buffer.from(escaped).toString() === escaped && !escaped.includes('\0')
+      }),
+    )
+  })
+})
+
+describe('columnText', () => {
+  it.each<[ColumnType, ColumnValue]>([
+    ['text', 1],
+    ['integer', 1.5],
+    ['integer', 2_147_483_648],
+    ['integer', '1'],
+    ['bigint', 2 ** 53],
+    ['bigint', 9_223_372_036_854_775_808n],
+    ['numeric', 'NaN'],
+    ['numeric', '1e5'],
+    ['numeric', ''],
+    ['numeric', 0.1],
+    ['boolean', 'true'],
+    ['timestamptz', Number.NaN],
+    ['timestamptz', 1.5],
+    ['timestamptz', 1e300],
+    ['timestamptz', '2024-01-01'],
+    ['jsonb', 1],
+  ])('refuses what is no %s: %s', (type, value) => {
+    expect(() => textOf(type, value)).toThrow(ConfigurationError)
+    expect(() => textOf(type, value)).toThrow(/table t, column c: .* is no /)
+  })
+
+  it('lets null be null', () => {
+    expect(textOf('numeric', null)).toBeNull()
+  })
+})
+
+describe('keyText', () => {
+  it('sees numerics as PostgreSQL does: equal whatever their zeros', () => {
+    const key = (text: string) => keyText([text], ['numeric'])
+    for (const same of [
+      ['1', '1.0', '01', '1.000'],
+      ['0', '-0', '0.00', '-0.0'],
+      ['10', '10.0'],
+      ['-1.5', '-1.50'],
+    ]) {
+      expect(new Set(same.map(key)).size).toBe(1)
+    }
+    expect(new Set(['1', '10', '100', '0.1', '0.01', '-1'].map(key)).size).toBe(6)
+  })
+
+  it('keeps the parts apart', () => {
+    expect(keyText(['a', 'bc'], ['text', 'text'])).not.toBe(keyText(['ab', 'c'], ['text', 'text']))
+  })
+})
+
+describe('timestampText', () => {
+  let db: TestDatabase
+  beforeAll(async () => {
+    db = await testDatabase({ isMigrated: false })
+  })
+  afterAll(() => db.close())
+
+  it('is read by PostgreSQL as that very millisecond', async () => {
+    const random = fc.sample(fc.integer({ min: -210_866_803_200_000, max: 8_640_000_000_000_000 }), {
+      numRuns: 500,
+      seed: 1,
+    })
+    const times = [
+      0,
+      -1,
+      1,
+      1_723_075_200_123,
+      -62_135_596_800_000,
+      -62_135_596_800_001,
+      8_640_000_000_000_000,
+      ...random,
+    ]
+    const { rows } = await db.pool.query<{ ms: string }>(
+      'SELECT (extract(epoch FROM t) * 1000)::numeric(30, 0)::text AS ms FROM unnest($1::timestamptz[]) WITH ORDINALITY AS u (t, i) ORDER BY i',
+      [times.map(timestampText)],
+    )
+    expect(rows.map(({ ms }) => Number(ms))).toEqual(times)
+  })
+
+  it('knows no time outside of what can be stored, and the nearest one to it', () => {
+    for (const absurd of [8.65e15, -2.2e14, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY, Number.NaN]) {
+      expect(timestampText(absurd)).toBeNull()
+      expect(timestampText(clampTime(absurd))).not.toBeNull()
+    }
+  })
+})

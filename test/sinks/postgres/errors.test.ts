@@ -1,0 +1,50 @@
+import pg from 'pg'
+import { describe, expect, it } from 'vitest'
+import { ConfigurationError, RetryableError, TaskFencedError } from '../../../src/runtime/errors.ts'
+import { asMillraceError } from '../../../src/sinks/postgres/errors.ts'
+
+function serverError(code: string, fields: Partial<pg.DatabaseError> = {}): pg.DatabaseError {
+  return Object.assign(new pg.DatabaseError('said so', 0, 'error'), { code, ...fields })
+}
+
+describe('asMillraceError', () => {
+  it.each(['08006', '40001', '40P01', '53100', '53300', '55P03', '57014', '57P01', '57P03', '58030', '25P03', 'XX000'])(
+    'lets %s be tried again',
+    (code) => {
+      expect(asMillraceError(serverError(code), 'commit')).toBeInstanceOf(RetryableError)
+    },
+  )
+
+  it.each(['22003', '22P02', '23502', '23514', '28P01', '3D000', '42501', '42703', '42P01'])(
+    'stops at %s, which would happen again',
+    (code) => {
+      expect(asMillraceError(serverError(code), 'commit')).toBeInstanceOf(ConfigurationError)
+    },
+  )
+
+  it('names what was tried, where, table and column', () => {
+    const cause = serverError('23502', { table: 'fact', column: 'open', detail: 'Failing row' })
+    const error = asMillraceError(cause, 'commit realtime trades/3', { topic: 'trades', partition: 3 })
+    expect(error.message).toBe(
+      'could not commit realtime trades/3: said so (23502, table fact, column open): Failing row',
+    )
+    expect(error).toMatchObject({ topic: 'trades', partition: 3, cause })
+  })
+
+  it('takes every failure of the connection as unknown and to be tried again', () => {
+    const refused = Object.assign(new Error('connect ECONNREFUSED'), { code: 'ECONNREFUSED' })
+    for (const cause of [refused, new Error('Connection terminated unexpectedly'), new Error('Query read timeout')]) {
+      expect(asMillraceError(cause, 'commit')).toBeInstanceOf(RetryableError)
+    }
+    const both = new AggregateError([refused])
+    expect(asMillraceError(both, 'commit').message).toContain('connect ECONNREFUSED')
+    for (const code of ['EPIPE', 'ECONNRESET']) {
+      expect(asMillraceError(Object.assign(new Error('x'), { code }), 'commit')).toBeInstanceOf(RetryableError)
+    }
+  })
+
+  it('passes errors of ours on', () => {
+    const fenced = new TaskFencedError('fenced')
+    expect(asMillraceError(fenced, 'commit')).toBe(fenced)
+  })
+})

@@ -1,0 +1,99 @@
+import type pg from 'pg'
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { ConfigurationError } from '../../../src/runtime/errors.ts'
+import type { AppendTable, Table, UpsertTable } from '../../../src/runtime/table.ts'
+import { writeSteps } from '../../../src/sinks/postgres/tableWriter.ts'
+import { type TestDatabase, testDatabase } from '../../support/postgres.ts'
+
+interface Row {
+  readonly key: number
+  readonly revision: number
+  readonly word: string
+}
+
+const columns: UpsertTable<Row>['columns'] = [
+  { name: 'key', type: 'bigint', of: (row) => row.key },
+  { name: 'revision', type: 'integer', of: (row) => row.revision },
+  { name: 'word', type: 'text', of: (row) => row.word },
+]
+const upsert: UpsertTable<Row> = { mode: 'upsert', name: 'word', key: ['key'], revision: 'revision', columns }
+const append: AppendTable<Row> = { mode: 'append', name: 'word', columns }
+
+describe('writeSteps', () => {
+  let db: TestDatabase
+
+  beforeAll(async () => {
+    db = await testDatabase({ isMigrated: false })
+    await db.pool.query('CREATE TABLE word (key bigint PRIMARY KEY, revision integer NOT NULL, word text NOT NULL)')
+  })
+  beforeEach(() => db.pool.query('TRUNCATE word'))
+  afterAll(() => db.close())
+
+  const write = async (client: pg.ClientBase, table: Table<Row>, rows: readonly Row[]) => {
+    for (const step of writeSteps(table, rows)) await step(client)
+  }
+
+  const withClient = async (action: (client: pg.PoolClient) => Promise<void>) => {
+    const client = await db.pool.connect()
+    try {
+      await action(client)
+    } finally {
+      client.release()
+    }
+  }
+
+  const many = (count: number, revision: number): Row[] =>
+    Array.from({ length: count }, (_, key) => ({ key, revision, word: `word ${key}, revision ${revision}` }))
+
+  it('writes more rows than one statement takes', async () => {
+    await withClient((client) => write(client, upsert, many(25_000, 1)))
+    const { rows } = await db.pool.query('SELECT count(*)::integer AS count, sum(key)::integer AS sum FROM word')
+    expect(rows).toEqual([{ count: 25_000, sum: (24_999 * 25_000) / 2 }])
+    expect(writeSteps(upsert, many(25_000, 1))).toHaveLength(3)
+  })
+
+  it('does nothing for no rows', () => {
+    expect(writeSteps(upsert, [])).toEqual([])
+    expect(writeSteps(append, [])).toEqual([])
+  })
+
+  it('lets two writers of the same rows in opposite order wait, not deadlock', async () => {
+    const forwards = many(2_000, 1)
+    const backwards = [...many(2_000, 2)].reverse()
+    await Promise.all(
+      [forwards, backwards, forwards, backwards].map((rows) =>
+        withClient(async (client) => {
+          await client.query('BEGIN')
+          await write(client, upsert, rows)
+          await client.query('COMMIT')
+        }),
+      ),
+    )
+    const { rows } = await db.pool.query('SELECT DISTINCT revision FROM word')
+    expect(rows).toEqual([{ revision: 2 }])
+  })
+
+  it('leaves the connection usable after a COPY that the server refused', async () => {
+    await withClient(async (client) => {
+      const [row] = many(1, 1)
+      await expect(write(client, append, [row!, row!])).rejects.toThrow(/duplicate key/)
+      await write(client, append, many(2, 1))
+    })
+    const { rows } = await db.pool.query('SELECT count(*)::integer AS count FROM word')
+    expect(rows).toEqual([{ count: 2 }])
+  })
+
+  it('refuses a row that does not fit before anything of a COPY is stored', async () => {
+    await withClient(async (client) => {
+      const rows = [...many(5_000, 1), { key: 0.5, revision: 1, word: 'half' }]
+      await expect(write(client, append, rows)).rejects.toThrow(ConfigurationError)
+      const { rows: stored } = await client.query('SELECT 1 FROM word')
+      expect(stored).toEqual([])
+    })
+  })
+
+  it('refuses a key that is no column', () => {
+    const wrong: UpsertTable<Row> = { ...upsert, key: ['kee'] }
+    expect(() => writeSteps(wrong, many(1, 1))).toThrow(/table word: .*kee/)
+  })
+})
