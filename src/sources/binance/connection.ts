@@ -1,0 +1,183 @@
+import { WebSocket } from 'ws'
+import { z } from 'zod'
+import type { Clock } from '../../runtime/clock.ts'
+
+export interface ConnectionOptions {
+  readonly url: string
+  readonly streams: readonly string[]
+  readonly clock: Clock
+  readonly connectTimeoutMs: number
+  /** The exchange allows five messages a second and closes on more; pings count. */
+  readonly messageGapMs: number
+  readonly onFrame: (frame: Buffer) => void
+}
+
+const streamsPerMessage = 200
+const maxPayloadBytes = 16 * 1024 * 1024
+const replySchema = z.object({
+  id: z.union([z.number(), z.string(), z.null()]),
+  result: z.unknown().optional(),
+  error: z.unknown().optional(),
+})
+const replyStarts = ['{"result"', '{"error"', '{"id"'].map((text) => Buffer.from(text))
+const shutdownMark = Buffer.from('"serverShutdown"')
+
+/**
+ * One WebSocket to the combined stream: connected, subscribed, and watched by whoever owns it.
+ *
+ * Frames come by `onFrame` from the first one on; answers to pings and subscriptions do not. Keeps nothing.
+ */
+export class Connection {
+  /** Resolves once every stream is subscribed; rejects when that cannot be. */
+  readonly ready: Promise<void>
+  /** Resolves with the reason when the connection is gone, wanted or not. */
+  readonly lost: Promise<string>
+  /** Resolves when the server says that it is about to go. */
+  readonly shutdownNotice: Promise<void>
+  /** ms UTC by the clock of anything that was heard: frame, ping or pong. */
+  heardAt: number
+  /** ms UTC by the clock of the newest frame; of the start before the first. */
+  frameAt: number
+  frames = 0
+  /** ms UTC by the clock at which the newest answered ping was sent: all that the server had sent before has arrived. */
+  verifiedAt: number | null = null
+  readonly openedAt: number
+  readonly #options: ConnectionOptions
+  readonly #socket: WebSocket
+  readonly #replies = new Map<number, (problem: string | null) => void>()
+  readonly #abandoned = new AbortController()
+  #noticeShutdown: () => void = () => undefined
+  #pingSentAt: number | null = null
+  #nextId = 1
+
+  constructor(options: ConnectionOptions) {
+    this.#options = options
+    this.openedAt = options.clock.now()
+    this.heardAt = this.openedAt
+    this.frameAt = this.openedAt
+    this.#socket = new WebSocket(options.url, {
+      handshakeTimeout: options.connectTimeoutMs,
+      perMessageDeflate: false,
+      maxPayload: maxPayloadBytes,
+    })
+    this.shutdownNotice = new Promise((resolve) => {
+      this.#noticeShutdown = resolve
+    })
+    this.lost = this.#watchLoss()
+    this.#socket.on('message', (data) => this.#onMessage(data as Buffer))
+    this.#socket.on('ping', () => {
+      this.heardAt = options.clock.now()
+    })
+    this.#socket.on('pong', () => this.#onPong())
+    this.ready = this.#subscribeAll()
+    // Whoever waits for it hears of a failure; a connection that is abandoned before fails for nobody.
+    this.ready.catch(() => undefined)
+  }
+
+  /** Stops reading from the socket: the server is held back, and in the end closes. */
+  pause(): void {
+    this.#socket.pause()
+  }
+
+  resume(): void {
+    this.heardAt = this.#options.clock.now()
+    this.#socket.resume()
+  }
+
+  /** Asks for a sign of life; see `verifiedAt`. One at a time. */
+  ping(): void {
+    if (this.#pingSentAt !== null || this.#socket.readyState !== WebSocket.OPEN) return
+    this.#pingSentAt = this.#options.clock.now()
+    this.#socket.ping()
+  }
+
+  close(): void {
+    this.#abandoned.abort()
+    this.#socket.removeAllListeners('message')
+    this.#socket.close(1000)
+    // A server that does not answer the close is not waited for.
+    this.#socket.terminate()
+  }
+
+  #watchLoss(): Promise<string> {
+    return new Promise((resolve) => {
+      let problem: string | null = null
+      this.#socket.on('error', (error) => {
+        problem ??= error.message
+      })
+      this.#socket.on('close', (code, reason) => {
+        this.#abandoned.abort()
+        const said = reason.length > 0 ? `, ${reason.toString().slice(0, 100)}` : ''
+        resolve(problem ?? `closed with code ${code}${said}`)
+      })
+    })
+  }
+
+  async #subscribeAll(): Promise<void> {
+    const { clock, streams, connectTimeoutMs, messageGapMs } = this.#options
+    const opened = new Promise<null>((resolve) => this.#socket.once('open', () => resolve(null)))
+    const problem = await Promise.race([opened, this.lost])
+    if (problem !== null) throw new Error(problem)
+    for (let from = 0; from < streams.length; from += streamsPerMessage) {
+      if (from > 0) await clock.sleep(messageGapMs, this.#abandoned.signal)
+      const refused = await Promise.race([
+        this.#send(streams.slice(from, from + streamsPerMessage)),
+        this.lost,
+        clock
+          .sleep(connectTimeoutMs, this.#abandoned.signal)
+          .then(() => `no answer to SUBSCRIBE in ${connectTimeoutMs} ms`),
+      ])
+      if (refused !== null) throw new Error(refused)
+    }
+  }
+
+  /** Gives the problem, or null. */
+  #send(params: readonly string[]): Promise<string | null> {
+    const id = this.#nextId++
+    return new Promise((resolve) => {
+      this.#replies.set(id, resolve)
+      this.#socket.send(JSON.stringify({ method: 'SUBSCRIBE', params, id }))
+    })
+  }
+
+  #onMessage(frame: Buffer): void {
+    this.heardAt = this.#options.clock.now()
+    if (this.#replies.size > 0 && replyStarts.some((start) => frame.subarray(0, start.length).equals(start))) {
+      if (this.#onReply(frame)) return
+    }
+    if (frame.length < 200 && frame.includes(shutdownMark)) {
+      this.#noticeShutdown()
+      return
+    }
+    this.frameAt = this.heardAt
+    this.frames++
+    this.#options.onFrame(frame)
+  }
+
+  #onReply(frame: Buffer): boolean {
+    const reply = replySchema.safeParse(parseJson(frame))
+    if (!reply.success) return false
+    const { id, error } = reply.data
+    const resolve = this.#replies.get(Number(id))
+    if (resolve === undefined) return false
+    this.#replies.delete(Number(id))
+    resolve(error === undefined ? null : `SUBSCRIBE was refused: ${JSON.stringify(error).slice(0, 200)}`)
+    return true
+  }
+
+  #onPong(): void {
+    this.heardAt = this.#options.clock.now()
+    // Only our own pings are counted; an unsolicited pong verifies nothing.
+    if (this.#pingSentAt === null) return
+    this.verifiedAt = this.#pingSentAt
+    this.#pingSentAt = null
+  }
+}
+
+function parseJson(frame: Buffer): unknown {
+  try {
+    return JSON.parse(frame.toString())
+  } catch {
+    return undefined
+  }
+}

@@ -1,0 +1,384 @@
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { ConfigurationError, RetryableError } from '../../../src/runtime/errors.ts'
+import type { LogWriter } from '../../../src/runtime/log.ts'
+import { type BinanceFeedOptions, binanceFeed } from '../../../src/sources/binance/binanceFeed.ts'
+import type { LiveLimits } from '../../../src/sources/binance/liveLimits.ts'
+import { type IngestReport, runIngest } from '../../../src/sources/ingest/runIngest.ts'
+import { FakeExchange } from '../../../src/testing/fakeExchange.ts'
+import { MemoryLog } from '../../../src/testing/memoryLog.ts'
+import { isHeartbeat, logContents } from '../ingest/logContents.ts'
+
+const quick: Partial<LiveLimits> = {
+  firstBackoffMs: 5,
+  longestBackoffMs: 50,
+  idleReadMs: 20,
+  idlePingMs: 20,
+  deafMs: 60_000,
+  stallMs: 60_000,
+  overlapMs: 30,
+  messageGapMs: 1,
+  fillDeadlineMs: 5_000,
+}
+
+let exchange: FakeExchange
+const running: LiveIngest[] = []
+beforeEach(async () => {
+  exchange = await FakeExchange.start({ firstId: 100 })
+})
+afterEach(async () => {
+  await Promise.all(running.splice(0).map((ingest) => ingest.stop()))
+  await exchange.close()
+})
+
+/** An ingest of the fake exchange that runs in the background, and what it has written. */
+class LiveIngest {
+  readonly log: MemoryLog
+  readonly notices: string[] = []
+  readonly #stop = new AbortController()
+  readonly #done: Promise<IngestReport>
+  #written: () => void = () => undefined
+
+  constructor(
+    options: Partial<BinanceFeedOptions> = {},
+    log = new MemoryLog({ partitions: 4 }),
+    wrap?: (writer: LogWriter) => LogWriter,
+  ) {
+    this.log = log
+    const feed = binanceFeed({
+      market: 'spot',
+      symbols: ['BTCUSDT', 'ETHUSDT'],
+      endpoints: exchange,
+      jitter: () => 0,
+      onNotice: (notice) => this.notices.push(notice),
+      ...options,
+      limits: { ...quick, ...options.limits },
+    })
+    const inner = log.writer()
+    const told: LogWriter = {
+      claim: (producer) => inner.claim(producer),
+      append: async (records, position) => {
+        await inner.append(records, position)
+        this.#written()
+      },
+      close: () => inner.close(),
+    }
+    this.#done = runIngest({
+      feed,
+      writer: wrap?.(told) ?? told,
+      producer: 'live',
+      partitions: 4,
+      signal: this.#stop.signal,
+      batch: { lingerMs: 1 },
+    })
+    running.push(this)
+  }
+
+  async ids(symbol: string): Promise<number[]> {
+    const records = await logContents(this.log)
+    return records.filter(({ key }) => key === symbol).map(({ value }) => JSON.parse(value ?? '').data.t)
+  }
+
+  async until(isMet: () => Promise<boolean>): Promise<void> {
+    for (;;) {
+      // Taken before the look, so that an append during the look is not missed.
+      const written = new Promise<void>((resolve) => {
+        this.#written = resolve
+      })
+      if (await isMet()) return
+      await written
+    }
+  }
+
+  /** Resolves when the log holds a trade of this id. */
+  reached(symbol: string, id: number): Promise<void> {
+    return this.until(async () => (await this.ids(symbol)).includes(id))
+  }
+
+  stop(): Promise<IngestReport> {
+    this.#stop.abort()
+    return this.#done
+  }
+}
+
+function range(from: number, to: number): number[] {
+  return Array.from({ length: to - from + 1 }, (_, index) => from + index)
+}
+
+async function started(options: Partial<BinanceFeedOptions> = {}): Promise<LiveIngest> {
+  const ingest = new LiveIngest(options)
+  await exchange.untilSubscribed('BTCUSDT')
+  return ingest
+}
+
+describe('spot', () => {
+  test('trades go into the log as they were received, repeats only once, other frames not at all', async () => {
+    const ingest = await started()
+    const first = exchange.trade('BTCUSDT')
+    exchange.trade('ETHUSDT')
+    exchange.repeat('BTCUSDT', first)
+    exchange.send('btcusdt@trade', '{"e":"aggTrade","E":1,"s":"BTCUSDT"}')
+    await ingest.reached('BTCUSDT', exchange.trade('BTCUSDT'))
+    expect(await ingest.ids('BTCUSDT')).toEqual([100, 101])
+    expect(await ingest.ids('ETHUSDT')).toEqual([100])
+    const report = await ingest.stop()
+    expect(report).toMatchObject({ end: 'stopped', unconfirmedRecords: 0, counts: { otherStreams: 1, unreadable: 0 } })
+  })
+
+  test('a frame that is not JSON goes into the log as it is', async () => {
+    const ingest = await started()
+    exchange.sendRaw('{"stream":"btcusdt@trade","data":{"e":"tra')
+    await ingest.reached('BTCUSDT', exchange.trade('BTCUSDT'))
+    expect((await logContents(ingest.log)).filter(({ key }) => key === null)).toMatchObject([
+      { partition: 0, value: '{"stream":"btcusdt@trade","data":{"e":"tra' },
+    ])
+  })
+
+  test('missing ids are fetched and go before what came behind them', async () => {
+    const ingest = await started()
+    exchange.trade('BTCUSDT')
+    for (let missed = 0; missed < 2_500; missed++) exchange.trade('BTCUSDT', { isMissed: true })
+    await ingest.reached('BTCUSDT', exchange.trade('BTCUSDT'))
+    expect(await ingest.ids('BTCUSDT')).toEqual(range(100, 2_601))
+    expect(exchange.requests.filter((path) => path.includes('fromId='))).toHaveLength(3)
+  })
+
+  test('a fetched trade is the frame that the stream would have brought, but for the event time', async () => {
+    const ingest = await started()
+    exchange.trade('BTCUSDT')
+    exchange.trade('BTCUSDT', { isMissed: true, price: '61837.63000000', quantity: '0.02000000' })
+    await ingest.reached('BTCUSDT', exchange.trade('BTCUSDT'))
+    const [, filled] = (await logContents(ingest.log)).filter(({ key }) => key === 'BTCUSDT')
+    const time = Date.UTC(2024, 7, 9) + 2
+    expect(filled?.value).toBe(
+      `{"stream":"btcusdt@trade","data":{"e":"trade","E":${time},"s":"BTCUSDT","t":101,"p":"61837.63000000","q":"0.02000000","T":${time},"m":false,"M":true}}`,
+    )
+  })
+
+  test('after a lost connection it reconnects and fetches what it missed, of quiet symbols too', async () => {
+    const ingest = await started()
+    exchange.trade('ETHUSDT')
+    await ingest.reached('BTCUSDT', exchange.trade('BTCUSDT'))
+    exchange.dropConnections()
+    const missed = exchange.trade('ETHUSDT', { isMissed: true })
+    exchange.trade('BTCUSDT', { isMissed: true })
+    await exchange.untilSubscribed('BTCUSDT')
+    await ingest.reached('ETHUSDT', missed)
+    await ingest.reached('BTCUSDT', exchange.trade('BTCUSDT'))
+    expect(await ingest.ids('BTCUSDT')).toEqual([100, 101, 102])
+    expect(await ingest.ids('ETHUSDT')).toEqual([100, 101])
+    expect(ingest.notices.some((notice) => notice.startsWith('connection lost'))).toBe(true)
+  })
+
+  test('it tries again until the exchange takes connections', async () => {
+    exchange.refuseConnections(true)
+    const ingest = new LiveIngest()
+    while (ingest.notices.length < 3) await new Promise((resolve) => setImmediate(resolve))
+    exchange.refuseConnections(false)
+    await exchange.untilSubscribed('BTCUSDT')
+    await ingest.reached('BTCUSDT', exchange.trade('BTCUSDT'))
+  })
+
+  test.each([
+    ['though pings are answered', { answersPings: true }, /no frame for \d+ ms/],
+    ['and pings are not answered', { answersPings: false }, /nothing heard for \d+ ms/],
+  ])('a connection that falls silent, %s, is replaced', async (_, how, reason) => {
+    const ingest = await started({ limits: { stallMs: 100, deafMs: 80 } })
+    for (let id = 0; id < 50; id++) exchange.trade('BTCUSDT')
+    await ingest.reached('BTCUSDT', 149)
+    exchange.fallSilent(how)
+    exchange.trade('BTCUSDT')
+    await ingest.until(async () => (await ingest.ids('BTCUSDT')).length === 51)
+    expect(ingest.notices.join('\n')).toMatch(reason)
+    exchange.speakAgain()
+    await exchange.untilSubscribed('BTCUSDT')
+  })
+
+  test.each([
+    ['says that it shuts down', () => exchange.announceShutdown(), {}],
+    ['is about to cut a connection that is too old', () => undefined, { maxAgeMs: 150 }],
+  ])(
+    'when the server %s, the next connection is opened beside the old one, without a gap or a repeat',
+    async (_, act, limits) => {
+      const ingest = await started({ limits: { overlapMs: 60, ...limits } })
+      exchange.trade('BTCUSDT')
+      act()
+      await exchange.untilSubscribed('BTCUSDT', 2)
+      for (let id = 0; id < 20; id++) exchange.trade('BTCUSDT')
+      await exchange.untilSubscribed('BTCUSDT', 1)
+      await ingest.reached('BTCUSDT', exchange.trade('BTCUSDT'))
+      expect(await ingest.ids('BTCUSDT')).toEqual(range(100, 121))
+      expect(exchange.requests).toEqual([])
+    },
+  )
+
+  test('a gap that REST refuses to fill is told aloud, and the trades behind it go on', async () => {
+    const ingest = await started()
+    exchange.trade('BTCUSDT')
+    exchange.failRest({ status: 400, times: 10 })
+    exchange.trade('BTCUSDT', { isMissed: true })
+    exchange.trade('BTCUSDT', { isMissed: true })
+    await ingest.reached('BTCUSDT', exchange.trade('BTCUSDT'))
+    expect(await ingest.ids('BTCUSDT')).toEqual([100, 103])
+    expect(ingest.notices.join('\n')).toMatch(/GAP: BTCUSDT trades 101 to 102 could not be had \(2\)/)
+  })
+
+  test('after 429 nothing is asked before the time that the exchange names', async () => {
+    const ingest = await started()
+    exchange.trade('BTCUSDT')
+    exchange.failRest({ status: 429, retryAfterSeconds: 1 })
+    exchange.trade('BTCUSDT', { isMissed: true })
+    const before = Date.now()
+    await ingest.reached('BTCUSDT', exchange.trade('BTCUSDT'))
+    expect(Date.now() - before).toBeGreaterThanOrEqual(990)
+    expect(await ingest.ids('BTCUSDT')).toEqual([100, 101, 102])
+    expect(exchange.requests).toHaveLength(2)
+  })
+
+  test('a ban longer than the deadline is not waited for', async () => {
+    const ingest = await started()
+    exchange.trade('BTCUSDT')
+    exchange.failRest({ status: 418, retryAfterSeconds: 600 })
+    exchange.trade('BTCUSDT', { isMissed: true })
+    await ingest.reached('BTCUSDT', exchange.trade('BTCUSDT'))
+    exchange.trade('BTCUSDT', { isMissed: true })
+    await ingest.reached('BTCUSDT', exchange.trade('BTCUSDT'))
+    expect(await ingest.ids('BTCUSDT')).toEqual([100, 102, 104])
+    expect(exchange.requests).toHaveLength(1)
+  })
+
+  test('started again, it goes on behind the last trade of each symbol', async () => {
+    const first = await started()
+    exchange.trade('ETHUSDT')
+    await first.reached('BTCUSDT', exchange.trade('BTCUSDT'))
+    await first.stop()
+    await exchange.untilSubscribed('BTCUSDT', 0)
+    for (let missed = 0; missed < 30; missed++) exchange.trade('BTCUSDT', { isMissed: true })
+    exchange.trade('ETHUSDT', { isMissed: true })
+    const second = new LiveIngest({}, first.log)
+    await second.reached('ETHUSDT', 101)
+    await second.reached('BTCUSDT', 130)
+    await second.reached('BTCUSDT', exchange.trade('BTCUSDT'))
+    expect(await second.ids('BTCUSDT')).toEqual(range(100, 131))
+    expect(await second.ids('ETHUSDT')).toEqual([100, 101])
+  })
+
+  test('started again after too long, it begins anew and says what is missing', async () => {
+    const first = await started()
+    await first.reached('BTCUSDT', exchange.trade('BTCUSDT'))
+    await first.stop()
+    await exchange.untilSubscribed('BTCUSDT', 0)
+    for (let missed = 0; missed < 30; missed++) exchange.trade('BTCUSDT', { isMissed: true })
+    const second = new LiveIngest({ limits: { maxFillTrades: 20 } }, first.log)
+    await exchange.untilSubscribed('BTCUSDT')
+    await second.reached('BTCUSDT', exchange.trade('BTCUSDT'))
+    expect(await second.ids('BTCUSDT')).toEqual([100, 131])
+    expect(second.notices.join('\n')).toMatch(/GAP: BTCUSDT trades 101 to 130 could not be had \(30\)/)
+  })
+
+  test('one absurd id does not turn the trades after it into repeats', async () => {
+    const ingest = await started()
+    exchange.trade('BTCUSDT')
+    exchange.send(
+      'btcusdt@trade',
+      '{"e":"trade","E":1,"s":"BTCUSDT","t":9007199254740991,"p":"1","q":"1","T":1,"m":true}',
+    )
+    await ingest.reached('BTCUSDT', exchange.trade('BTCUSDT'))
+    expect(await ingest.ids('BTCUSDT')).toEqual([100, 9007199254740991, 101])
+  })
+
+  test('a log that fails for a while costs nothing and repeats nothing', async () => {
+    let appends = 0
+    const ingest = new LiveIngest({}, undefined, (inner) => ({
+      ...inner,
+      append: async (records, position) => {
+        const turn = appends++
+        if (turn % 3 === 1) throw new RetryableError('injected: refused')
+        await inner.append(records, position)
+        if (turn % 3 === 2) throw new RetryableError('injected: reply lost')
+      },
+    }))
+    await exchange.untilSubscribed('BTCUSDT')
+    for (let id = 100; id < 106; id++) await ingest.reached('BTCUSDT', exchange.trade('BTCUSDT'))
+    expect(await ingest.ids('BTCUSDT')).toEqual(range(100, 105))
+    expect(exchange.connections).toHaveLength(1)
+  })
+
+  test('received frames are bounded: past the limit the socket waits, and nothing is lost', async () => {
+    let open: () => void = () => undefined
+    const gate = new Promise<void>((resolve) => {
+      open = resolve
+    })
+    const ingest = new LiveIngest({ limits: { maxHeldBytes: 20_000 } }, undefined, (inner) => ({
+      ...inner,
+      append: async (records, position) => {
+        await gate
+        await inner.append(records, position)
+      },
+    }))
+    await exchange.untilSubscribed('BTCUSDT')
+    for (let id = 0; id < 5_000; id++) exchange.trade('BTCUSDT')
+    open()
+    await ingest.reached('BTCUSDT', 5_099)
+    expect(await ingest.ids('BTCUSDT')).toEqual(range(100, 5_099))
+  })
+
+  test('while no symbol trades, partitions are told the time that answered pings prove', async () => {
+    const ingest = await started()
+    const startMs = Date.UTC(2024, 7, 9)
+    for (let second = 0; second < 4; second++) exchange.trade('BTCUSDT', { time: startMs + second })
+    await ingest.until(async () => (await logContents(ingest.log)).some(isHeartbeat))
+    const heartbeat = (await logContents(ingest.log)).find(isHeartbeat)
+    expect(heartbeat?.timestamp).toBeGreaterThanOrEqual(startMs + 2_000)
+    expect(heartbeat?.timestamp).toBeLessThan(startMs + 10_000)
+  })
+
+  test('microseconds are asked for where they are wanted', async () => {
+    await started({ timeUnit: 'us' })
+    expect(exchange.connections).toEqual(['/stream?timeUnit=MICROSECOND'])
+  })
+})
+
+describe('futures', () => {
+  test('skipped ids are no gap', async () => {
+    const ingest = await started({ market: 'usdm' })
+    exchange.trade('BTCUSDT')
+    exchange.trade('BTCUSDT', { isMissed: true })
+    await ingest.reached('BTCUSDT', exchange.trade('BTCUSDT'))
+    expect(await ingest.ids('BTCUSDT')).toEqual([100, 102])
+    expect(exchange.requests).toEqual([])
+  })
+
+  test('after a lost connection the newest trades are fetched', async () => {
+    const ingest = await started({ market: 'usdm' })
+    await ingest.reached('BTCUSDT', exchange.trade('BTCUSDT'))
+    exchange.dropConnections()
+    await ingest.reached('BTCUSDT', exchange.trade('BTCUSDT', { isMissed: true }))
+    expect(await ingest.ids('BTCUSDT')).toEqual([100, 101])
+    expect((await logContents(ingest.log)).at(-1)?.value).toContain('"X":"MARKET"')
+  })
+})
+
+test.each([
+  ['no symbols', { symbols: [] }, /at least one symbol/],
+  ['a lower-case symbol', { symbols: ['btcusdt'] }, /written like BTCUSDT/],
+  [
+    'more symbols than a connection carries',
+    { symbols: Array.from({ length: 1_025 }, (_, i) => `S${i}`) },
+    /1024 streams/,
+  ],
+  ['microseconds on futures', { market: 'usdm', timeUnit: 'us' }, /milliseconds only/],
+  ['a stream that is no URL', { endpoints: { streamUrl: 'here' } }, /streamUrl must be a URL/],
+  ['a REST base of another kind', { endpoints: { restUrl: 'wss://x' } }, /restUrl must be a URL/],
+] as const)('%s is a configuration error', (_, options, message) => {
+  const build = () => binanceFeed({ market: 'spot', symbols: ['BTCUSDT'], ...options })
+  expect(build).toThrow(ConfigurationError)
+  expect(build).toThrow(message)
+})
+
+test.each(['{"line":1,"byte":2}', '{"market":"usdm","lastIds":{}}', 'x'])(
+  'a position that is not its own is refused: %s',
+  async (position) => {
+    const feed = binanceFeed({ market: 'spot', symbols: ['BTCUSDT'], endpoints: exchange })
+    await expect(feed.open(position)).rejects.toThrow(/not a position of this feed/)
+  },
+)
