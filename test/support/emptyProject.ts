@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process'
-import { cpSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 
@@ -18,7 +18,8 @@ export async function installIntoEmptyProject(): Promise<EmptyProject> {
   const work = mkdtempSync(join(tmpdir(), 'millrace-package-'))
   const staged = join(work, 'staged')
   mkdirSync(staged)
-  for (const name of ['package.json', 'sql', 'LICENSE', 'README.md', 'CHANGELOG.md']) {
+  const { files }: { files: string[] } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
+  for (const name of ['package.json', ...files.filter((file) => file !== 'dist')]) {
     cpSync(join(root, name), join(staged, name), { recursive: true })
   }
   await run(process.execPath, [join(root, 'scripts/build.ts'), join(staged, 'dist')], root)
