@@ -1,0 +1,143 @@
+import { from, type Observable, of } from 'rxjs'
+import { describe, expect, it } from 'vitest'
+import { eventTime } from '../../src/operators/eventTime.ts'
+import { tumblingWindow } from '../../src/operators/tumblingWindow.ts'
+import type { WindowElement } from '../../src/operators/window.ts'
+import type { Rejected } from '../../src/runtime/deadLetters.ts'
+import { ConfigurationError, OperatorError, StateMismatchError } from '../../src/runtime/errors.ts'
+import { ChainTask, savedFrom } from '../support/tasks.ts'
+
+const chain =
+  (allowedLatenessMs = 0, sizeMs = 100, onReject?: (one: Rejected) => void) =>
+  (values: Observable<number>) =>
+    values.pipe(
+      eventTime({ of: (at) => at, maxOutOfOrdernessMs: 0 }),
+      tumblingWindow({ name: 'w', sizeMs, by: () => 'k', allowedLatenessMs, onReject }),
+    )
+
+function told(elements: readonly unknown[]): string[] {
+  return (elements as WindowElement<number>[]).map((element) => {
+    if (element.closed === false) return `${element.value} in ${element.window.start}`
+    return element.closed === 'over'
+      ? `over ${element.window.start}`
+      : `fire ${element.window.start} r${element.revision}`
+  })
+}
+
+describe('tumblingWindow', () => {
+  it('closes at end - 1, not before', () => {
+    const run = new ChainTask<number>(chain()).push(0, 99)
+    expect(told(run.out)).toEqual(['0 in 0', '99 in 0'])
+    run.push(100)
+    expect(told(run.out)).toEqual(['0 in 0', '99 in 0', '100 in 100', 'fire 0 r1', 'over 0'])
+  })
+
+  it('puts a value exactly at an end into the next window', () => {
+    expect(told(new ChainTask<number>(chain()).push(99, 100).out).slice(0, 2)).toEqual(['99 in 0', '100 in 100'])
+  })
+
+  it('aligns windows before 1970 downwards too', () => {
+    expect(told(new ChainTask<number>(chain()).push(-1, -100, -101).out).slice(0, 2)).toEqual([
+      '-1 in -100',
+      '-100 in -100',
+    ])
+  })
+
+  it('sets a value that is late by one window aside, with its record', () => {
+    const run = new ChainTask<number>(chain()).push(0, 100, 99)
+    expect(run.cut().deadLetters).toMatchObject([
+      { offset: 2, operator: 'w', reason: 'late', payload: Buffer.from('99') },
+    ])
+  })
+
+  it('fires again, with a higher revision, for a value within the allowed lateness, and not one ms beyond', () => {
+    const run = new ChainTask<number>(chain(50)).push(0, 100, 5, 149, 6, 150, 7)
+    expect(told(run.out)).toEqual([
+      '0 in 0',
+      '100 in 100',
+      'fire 0 r1',
+      '5 in 0',
+      'fire 0 r2',
+      '149 in 100',
+      '6 in 0',
+      'fire 0 r3',
+      '150 in 100',
+      'over 0',
+    ])
+    expect(run.cut().deadLetters).toHaveLength(1)
+  })
+
+  it('opens and fires a window at once for a first value within the allowed lateness', () => {
+    const run = new ChainTask<number>(chain(50)).push(100, 120, 5)
+    expect(told(run.out)).toEqual(['100 in 100', '120 in 100', '5 in 0', 'fire 0 r1'])
+  })
+
+  it('fires windows that are due together by end, then by key', () => {
+    const fired: string[] = []
+    from([
+      ['b', 0],
+      ['a', 150],
+      ['a', 1],
+      ['b', 160],
+    ] as const)
+      .pipe(
+        eventTime({ of: ([, at]) => at, maxOutOfOrdernessMs: 1_000 }),
+        tumblingWindow({ name: 'w', sizeMs: 100, by: ([key]) => key }),
+      )
+      .subscribe((element) => element.closed === true && fired.push(element.window.id))
+    expect(fired).toEqual(['a@0', 'b@0', 'a@100', 'b@100'])
+  })
+
+  it('goes on after a cut in mid-window as if there had been none', () => {
+    const whole = new ChainTask<number>(chain(50)).push(0, 99, 100, 30, 200)
+    for (let at = 1; at < 5; at++) {
+      const values = [0, 99, 100, 30, 200]
+      const before = new ChainTask<number>(chain(50)).push(...values.slice(0, at))
+      const after = new ChainTask<number>(chain(50), savedFrom(before.cut())).push(...values.slice(at))
+      expect(told([...before.out, ...after.out])).toEqual(told(whole.out))
+    }
+  })
+
+  it('refuses a checkpoint that was made with another size, and says what to do', () => {
+    const saved = savedFrom(new ChainTask<number>(chain(0, 100)).push(1).cut())
+    expect(() => new ChainTask<number>(chain(0, 200), saved)).toThrow(StateMismatchError)
+    expect(() => new ChainTask<number>(chain(0, 200), saved)).toThrow(/Put the options back/)
+  })
+
+  it('keeps nothing once every window is over', () => {
+    const run = new ChainTask<number>(chain()).push(0, 100, 200)
+    expect(JSON.parse(run.cut().state.body).operators.find((one: { name: string }) => one.name === 'w').keyed).toEqual([
+      ['k', [['k', 200, 0]]],
+    ])
+  })
+
+  it('says that it needs an eventTime', () => {
+    let seen: unknown
+    of(1)
+      .pipe(tumblingWindow({ name: 'w', sizeMs: 100, by: () => 'k' }))
+      .subscribe({ error: (error) => (seen = error) })
+    expect(seen).toBeInstanceOf(OperatorError)
+    expect(String(seen)).toContain('no eventTime above it')
+  })
+
+  it('refuses a size that is no positive integer', () => {
+    expect(() => tumblingWindow({ name: 'bars', sizeMs: 0, by: () => 'k' })).toThrow(
+      "tumblingWindow 'bars': sizeMs must be a positive integer, got 0.",
+    )
+    expect(() => tumblingWindow({ name: 'w', sizeMs: 1, by: () => 'k', allowedLatenessMs: -1 })).toThrow(
+      ConfigurationError,
+    )
+  })
+
+  it('does not call the result of an upper window late when one step of time closes both', () => {
+    const out: string[] = []
+    of(0, 1_000_000)
+      .pipe(
+        eventTime({ of: (at) => at, maxOutOfOrdernessMs: 0 }),
+        tumblingWindow({ name: 'short', sizeMs: 100, by: () => 'k', onReject: (late) => out.push(late.reason) }),
+        tumblingWindow({ name: 'long', sizeMs: 200, by: () => 'k', onReject: (late) => out.push(late.reason) }),
+      )
+      .subscribe((element) => element.closed === true && out.push(element.window.id))
+    expect(out).toEqual(['k@0', 'k@1000000'])
+  })
+})

@@ -1,0 +1,70 @@
+import type { Observable } from 'rxjs'
+import { map } from 'rxjs'
+import { decode } from '../../src/operators/decode.ts'
+import type { SavedCheckpoint } from '../../src/runtime/checkpoint.ts'
+import { definePipeline } from '../../src/runtime/pipeline.ts'
+import { RecordView } from '../../src/runtime/record.ts'
+import { StreamTask, type TaskCut } from '../../src/runtime/streamTask.ts'
+import type { AppendTable } from '../../src/runtime/table.ts'
+import { toPostgres } from '../../src/sinks/toPostgres.ts'
+
+const anything: AppendTable<unknown> = {
+  mode: 'append',
+  name: 'results',
+  columns: [{ name: 'result', type: 'jsonb', of: (row) => JSON.stringify(row) }],
+}
+
+/** A task around one chain over JSON values, with what it emitted. */
+export class ChainTask<T> {
+  readonly task: StreamTask
+  readonly out: unknown[] = []
+  #offset: number
+
+  constructor(chain: (values: Observable<T>) => Observable<unknown>, saved: SavedCheckpoint | null = null) {
+    const pipeline = definePipeline({
+      name: 'test',
+      build: (records) => ({
+        results: toPostgres(
+          chain(records.pipe(decode<T>({ decode: (record) => JSON.parse(record.valueText() ?? 'null') as T }))).pipe(
+            map((result) => {
+              this.out.push(result)
+              return result
+            }),
+          ),
+          anything,
+        ),
+      }),
+    })
+    this.#offset = saved?.nextOffset ?? 0
+    this.task = new StreamTask(pipeline, saved, 0)
+  }
+
+  push(...values: readonly T[]): this {
+    for (const value of values) {
+      const view = new RecordView()
+      view.buffer = Buffer.from(JSON.stringify(value))
+      view.valueLength = view.buffer.length
+      view.offset = this.#offset
+      this.#offset += 1
+      this.task.push(view)
+    }
+    return this
+  }
+
+  cut(now = 0, isFinal = false): TaskCut {
+    return this.task.cut({ now, isFinal })
+  }
+}
+
+/** What a store would give back after these cuts. */
+export function savedFrom(...cuts: readonly TaskCut[]): SavedCheckpoint {
+  const last = cuts.at(-1)
+  if (last === undefined) throw new Error('no cut')
+  const base = cuts.findLastIndex((cut) => cut.state.kind === 'base')
+  return {
+    nextOffset: last.nextOffset,
+    watermark: last.watermark,
+    archiveNextOffset: null,
+    state: cuts.slice(base).map((cut) => cut.state),
+  }
+}
