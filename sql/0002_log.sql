@@ -28,7 +28,8 @@ CREATE TABLE log_batch (
   -- Offset of the last record + 1, which is the base_offset of the batch after it.
   next_offset   bigint      NOT NULL,
   record_count  integer     NOT NULL,
-  -- The newest record timestamp in it, ms UTC; retention by time reads it.
+  -- The newest record timestamp in it, ms UTC, or -1. For people who look for a time; retention goes by appended_at, because
+  -- records of a tape lie years back and a wrong clock lies ahead.
   max_timestamp bigint      NOT NULL,
   size_bytes    integer     NOT NULL,
   appended_at   timestamptz NOT NULL DEFAULT now(),

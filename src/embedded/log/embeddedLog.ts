@@ -10,7 +10,10 @@ import { enforceRetention, type Retention, trimPartition } from './retention.ts'
 import { CREATE_PARTITIONS, CREATE_TOPIC, TOPIC } from './statements.ts'
 
 export interface EmbeddedLogOptions {
-  /** Connections whose search_path is a migrated schema. The log borrows them and leaves ending the pool to its owner. */
+  /**
+   * Connections whose search_path is a migrated schema, not pipelined. The log borrows them, one a query, and leaves ending the pool
+   * to its owner.
+   */
   readonly pool: pg.Pool
   readonly topic: string
   /** Of a topic that is made now; must fit one that exists. Default: as many as it has, and 4 for a new one. */
@@ -76,13 +79,14 @@ export class EmbeddedLog implements LogSource {
   reader(partition: number): LogReader {
     const { pool, topic, pollMs = DEFAULT_POLL_MS } = this.#options
     this.#requirePartition(partition)
-    const reader = new EmbeddedLogReader({
+    const reader: LogReader = new EmbeddedLogReader({
       pool,
       topic,
       partition,
       arrivals: this.#arrivals,
       clock: this.#clock,
       pollMs,
+      onClose: () => this.#readers.delete(reader),
     })
     this.#readers.add(reader)
     return reader
@@ -113,10 +117,9 @@ export class EmbeddedLog implements LogSource {
     }
   }
 
-  /** Closes the readers that it has given, so that none uses the pool any more. The log itself stays. */
+  /** Closes the readers that it has given. The log itself stays. */
   async close(): Promise<void> {
     await Promise.all([...this.#readers].map((reader) => reader.close()))
-    this.#readers.clear()
   }
 
   #requirePartition(partition: number): void {

@@ -16,6 +16,7 @@ export interface EmbeddedLogReaderOptions {
   readonly clock: Clock
   /** How long a reader that has caught up waits before it looks again: what another process appends is seen after that. */
   readonly pollMs: number
+  readonly onClose: () => void
 }
 
 /** A query under way, and from where on. */
@@ -33,8 +34,6 @@ export class EmbeddedLogReader implements LogReader {
   readonly #walker: RecordBatchWalker
   #offset = 0
   #query: Query | null = null
-  /** Only then may records below the earliest offset be met: a batch is deleted when all of it is below. */
-  #isSought = true
   #isClosed = false
 
   constructor(options: EmbeddedLogReaderOptions) {
@@ -45,7 +44,8 @@ export class EmbeddedLogReader implements LogReader {
 
   seek(offset: number): void {
     this.#offset = offset
-    this.#isSought = true
+    // Also a query for the same place: the retention may have passed it, and only a new one looks at the bounds.
+    this.#query = null
   }
 
   async fetch({ maxBytes, maxWaitMs, signal }: FetchOptions): Promise<RecordBatch | null> {
@@ -55,12 +55,8 @@ export class EmbeddedLogReader implements LogReader {
       if (this.#isClosed || signal?.aborted === true) return null
       const rows = await this.#nextRows(maxBytes, signal)
       if (rows === 'aborted') return null
-      const leftMs = until - clock.now()
-      const isGap = rows !== null && rows.baseOffset > this.#offset
-      // Once a fetch at most: a reader that waits asks for rows many times, and for the bounds before it gives up.
-      if (this.#isSought || isGap || (rows === null && leftMs <= 0)) await this.#checkRange()
-      if (isGap) throw this.#missing(rows)
       if (rows !== null) return this.#handOver(rows, maxBytes)
+      const leftMs = until - clock.now()
       if (leftMs <= 0) return null
       await arrivals.wait(this.partition, Math.min(leftMs, pollMs), signal)
     }
@@ -78,66 +74,92 @@ export class EmbeddedLogReader implements LogReader {
     return { earliest: Number(row.earliest), next: Number(row.next) }
   }
 
-  /** Also waits for a query that is under way, so that the pool can end after it. */
+  /** A query that is under way ends by itself, and its connection goes back to the pool. */
   async close(): Promise<void> {
     this.#isClosed = true
+    this.#query = null
     this.#options.arrivals.wake(this.partition)
-    await this.#query?.rows.catch(() => {})
+    this.#options.onClose()
   }
 
-  /** The rows from the current offset on; a query that was started ahead for it counts. Stays under way when the signal fires. */
+  /** The rows from the current offset on; a query for it that is under way counts, and stays so when the signal fires. */
   async #nextRows(maxBytes: number, signal?: AbortSignal): Promise<BatchRows | null | 'aborted'> {
-    let isAhead = this.#query?.offset === this.#offset
     for (;;) {
-      const query = isAhead && this.#query !== null ? this.#query : this.#start(maxBytes)
-      const outcome = signal === undefined ? await query.rows : await unlessAborted(query.rows, signal)
+      const earlier = this.#query?.offset === this.#offset ? this.#query : null
+      const query = earlier ?? this.#start(this.#readInRange(this.#offset, maxBytes))
+      const outcome = await (signal === undefined ? query.rows : unlessAborted(query.rows, signal)).catch(
+        (error: unknown) => {
+          this.#query = null
+          throw error
+        },
+      )
       if (outcome === 'aborted') return outcome
       this.#query = null
-      if (outcome !== null || !isAhead) return outcome
-      // Nothing, said before this fetch was asked for: something may have come since.
-      isAhead = false
+      // Nothing, said before this fetch was asked for, is no answer: something may have come since.
+      if (outcome !== null || earlier === null) return outcome
     }
   }
 
-  #start(maxBytes: number): Query {
-    const { pool, topic, partition } = this.#options
-    const query = { offset: this.#offset, rows: readRows(pool, { topic, partition }, this.#offset, maxBytes) }
+  #start(rows: Promise<BatchRows | null>): Query {
+    const query = { offset: this.#offset, rows }
     // A failure is thrown by the fetch that asks for these rows; until then, and without one, nobody handles it.
-    query.rows.catch(() => {
-      if (this.#query === query) this.#query = null
-    })
+    rows.catch(() => {})
     this.#query = query
     return query
   }
 
-  #handOver(rows: BatchRows, maxBytes: number): RecordBatch {
-    const batch = this.#walker.load(rows.bytes, { startOffset: this.#offset, gaplessFrom: rows.baseOffset })
-    this.#offset = rows.nextOffset
-    this.#isSought = false
-    if (rows.isCutOff) this.#start(maxBytes)
-    return batch
+  /** Asks for the bounds first: a reader that has caught up costs one small query each time it looks. */
+  async #readInRange(offset: number, maxBytes: number): Promise<BatchRows | null> {
+    const { next } = await this.#requireInRange(offset)
+    if (next === offset) return null
+    const rows = await this.#readRows(offset, maxBytes)
+    if (rows === null) throw await this.#missing(offset, `it ends before ${next}`)
+    return rows
   }
 
-  #missing(rows: BatchRows): CorruptRecordError {
+  async #readRows(offset: number, maxBytes: number): Promise<BatchRows | null> {
+    const { pool, topic } = this.#options
+    const rows = await readRows(pool, { topic, partition: this.partition, offset }, maxBytes)
+    if (rows === null || rows.baseOffset <= offset) return rows
+    throw await this.#missing(offset, `the next one begins at ${rows.baseOffset}`)
+  }
+
+  /** Either the retention has passed the reader meanwhile, which throws here, or rows are gone that should be there. */
+  async #missing(offset: number, found: string): Promise<CorruptRecordError> {
+    await this.#requireInRange(offset)
     const { topic } = this.#options
     return new CorruptRecordError(
-      `${topic}/${this.partition} lacks the batch with offset ${this.#offset}: the next one begins at ${rows.baseOffset}. ` +
+      `${topic}/${this.partition} lacks the batch with offset ${offset}: ${found}. ` +
         'Rows were deleted by another hand than the retention; restore them, or choose to go on behind the gap.',
-      { topic, partition: this.partition, offset: this.#offset },
+      { topic, partition: this.partition, offset },
     )
   }
 
-  async #checkRange(): Promise<void> {
-    const { topic } = this.#options
-    const { earliest, next } = await this.bounds()
-    if (this.#offset < earliest || this.#offset > next) {
-      throw new OffsetOutOfRangeError(
-        `${topic}/${this.partition} holds offsets ${earliest} to ${next} (the next one), not ${this.#offset}. ` +
-          `Records below ${earliest} are gone: seek to ${earliest} to lose them knowingly.`,
-        { topic, partition: this.partition, offset: this.#offset },
+  #handOver(rows: BatchRows, maxBytes: number): RecordBatch {
+    const batch = this.#walker.load(rows.bytes, { startOffset: this.#offset, gaplessFrom: rows.baseOffset })
+    if (batch.nextOffset !== rows.nextOffset) {
+      const { topic } = this.#options
+      throw new CorruptRecordError(
+        `The rows of ${topic}/${this.partition} from ${rows.baseOffset} end before offset ${rows.nextOffset}, but their batches before ` +
+          `${batch.nextOffset}: restore the log.`,
+        { topic, partition: this.partition, offset: rows.baseOffset },
       )
     }
-    this.#isSought = false
+    this.#offset = rows.nextOffset
+    if (rows.isCutOff) this.#start(this.#readRows(rows.nextOffset, maxBytes))
+    return batch
+  }
+
+  async #requireInRange(offset: number): Promise<LogBounds> {
+    const bounds = await this.bounds()
+    const { earliest, next } = bounds
+    if (offset >= earliest && offset <= next) return bounds
+    const { topic } = this.#options
+    throw new OffsetOutOfRangeError(
+      `${topic}/${this.partition} holds offsets ${earliest} to ${next} (the next one), not ${offset}. ` +
+        `Records below ${earliest} are gone: seek to ${earliest} to lose them knowingly.`,
+      { topic, partition: this.partition, offset },
+    )
   }
 }
 

@@ -1,8 +1,7 @@
 import type pg from 'pg'
-import type { ErrorPlace } from '../../runtime/errors.ts'
-import { CorruptRecordError } from '../../runtime/errors.ts'
-import { run } from './database.ts'
-import { BATCHES } from './statements.ts'
+import { asMillraceError } from '../../sinks/postgres/errors.ts'
+import { copyOut } from './copyOut.ts'
+import { COPY_BATCHES, SET_RANGE } from './statements.ts'
 
 /** Consecutive batches of a partition in one buffer. */
 export interface BatchRows {
@@ -13,47 +12,67 @@ export interface BatchRows {
   readonly isCutOff: boolean
 }
 
-interface Row {
-  readonly base_offset: string
-  readonly next_offset: string
-  readonly size_bytes: number
-  readonly bytes: string
-}
-
 /** Bounds the rows of a query where each of them is small. */
 const MAX_ROWS = 512
 
-/** Reads the batches from the one that holds `offset`, or the first one behind it; null where there is none. */
+/** Reads the batches from the one that holds the offset, or the first one behind it; null where there is none. */
 export async function readRows(
   pool: pg.Pool,
-  place: ErrorPlace & { readonly topic: string; readonly partition: number },
-  offset: number,
+  place: { readonly topic: string; readonly partition: number; readonly offset: number },
   maxBytes: number,
 ): Promise<BatchRows | null> {
-  const doing = `read ${place.topic}/${place.partition} from offset ${offset}`
-  const values = [place.topic, place.partition, offset, maxBytes, MAX_ROWS]
-  const rows = await run<Row>(pool, doing, place, BATCHES, values)
-  const first = rows[0]
-  const last = rows.at(-1)
-  if (first === undefined || last === undefined) return null
-
-  const size = rows.reduce((sum, row) => sum + row.size_bytes, 0)
-  const bytes = Buffer.allocUnsafeSlow(size)
-  let at = 0
-  for (const row of rows) {
-    const written = bytes.write(row.bytes, at, 'base64')
-    if (written !== row.size_bytes) {
-      throw new CorruptRecordError(
-        `The batch at ${place.topic}/${place.partition}/${row.base_offset} has ${written} bytes, not ${row.size_bytes}.`,
-        { ...place, offset: Number(row.base_offset) },
-      )
-    }
-    at += written
+  const { topic, partition, offset } = place
+  const collected = new CollectedRows()
+  let client: pg.PoolClient | null = null
+  let isUsable = false
+  try {
+    client = await pool.connect()
+    await client.query(SET_RANGE, [topic, partition, offset, maxBytes, MAX_ROWS].map(String))
+    await copyOut(client, COPY_BATCHES, (message) => collected.add(message))
+    isUsable = true
+  } catch (error) {
+    throw asMillraceError(error, `read ${topic}/${partition} from offset ${offset}`, place)
+  } finally {
+    client?.release(!isUsable)
   }
-  return {
-    bytes,
-    baseOffset: Number(first.base_offset),
-    nextOffset: Number(last.next_offset),
-    isCutOff: rows.length === MAX_ROWS || size * 2 > maxBytes,
+  return collected.joined(maxBytes)
+}
+
+/** Signature and flags of a binary COPY, and the length of an extension that comes after it (PostgreSQL manual, COPY, File Formats). */
+const EXTENSION_LENGTH_AT = 15
+const HEADER_BYTES = 19
+/** Field count, both offsets with their lengths, and the length of the batch. */
+const BASE_OFFSET_AT = 6
+const NEXT_OFFSET_AT = 18
+const BYTES_LENGTH_AT = 26
+const BYTES_AT = 30
+const END_OF_ROWS = -1
+
+class CollectedRows {
+  readonly #parts: Buffer[] = []
+  #isBegun = false
+  #baseOffset = 0
+  #nextOffset = 0
+
+  add(message: Buffer): void {
+    // The header comes in one message with the first row.
+    const row = this.#isBegun ? message : message.subarray(HEADER_BYTES + message.readInt32BE(EXTENSION_LENGTH_AT))
+    this.#isBegun = true
+    if (row.length === 0 || row.readInt16BE(0) === END_OF_ROWS) return
+    if (this.#parts.length === 0) this.#baseOffset = Number(row.readBigInt64BE(BASE_OFFSET_AT))
+    this.#nextOffset = Number(row.readBigInt64BE(NEXT_OFFSET_AT))
+    this.#parts.push(Buffer.from(row.subarray(BYTES_AT, BYTES_AT + row.readInt32BE(BYTES_LENGTH_AT))))
+  }
+
+  joined(maxBytes: number): BatchRows | null {
+    const [only] = this.#parts
+    if (only === undefined) return null
+    const bytes = this.#parts.length === 1 ? only : Buffer.concat(this.#parts)
+    return {
+      bytes,
+      baseOffset: this.#baseOffset,
+      nextOffset: this.#nextOffset,
+      isCutOff: this.#parts.length === MAX_ROWS || bytes.length * 2 > maxBytes,
+    }
   }
 }

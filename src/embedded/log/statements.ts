@@ -13,26 +13,35 @@ export const TOPIC = `SELECT partitions FROM log_topic WHERE topic = $1`
 export const BOUNDS = `
   SELECT earliest_offset AS earliest, next_offset AS next FROM log_partition WHERE topic = $1 AND partition = $2`
 
-/**
- * $3 offset, $4 bytes, $5 rows: whole batches from the one that holds the offset, up to so many bytes, but one in any case. Text in
- * base64, since the driver reads every value as text and would spoil binary; hex would be half as much again.
- */
-export const BATCHES = `
-  SELECT base_offset, next_offset, size_bytes, encode(bytes, 'base64') AS bytes
-  FROM (
-    SELECT base_offset, next_offset, size_bytes, bytes,
-      sum(size_bytes) OVER (ORDER BY base_offset) AS up_to_here
+/** $1 topic, $2 partition, $3 offset, $4 bytes, $5 rows, for the COPY below, which takes no parameters itself. */
+export const SET_RANGE = `
+  SELECT set_config('millrace.topic', $1, false), set_config('millrace.partition', $2, false),
+    set_config('millrace.offset', $3, false), set_config('millrace.bytes', $4, false), set_config('millrace.rows', $5, false)`
+
+/** Whole batches from the one that holds the offset, or the first behind it, up to so many bytes, but one in any case. */
+export const COPY_BATCHES = `
+  COPY (
+    SELECT base_offset, next_offset, bytes
     FROM (
-      SELECT base_offset, next_offset, size_bytes, bytes
-      FROM log_batch
-      WHERE topic = $1 AND partition = $2 AND next_offset > $3 AND base_offset >= coalesce(
-        (SELECT max(base_offset) FROM log_batch WHERE topic = $1 AND partition = $2 AND base_offset <= $3), 0)
-      ORDER BY base_offset
-      LIMIT $5
-    ) AS following
-  ) AS summed
-  WHERE up_to_here <= $4 OR up_to_here = size_bytes
-  ORDER BY base_offset`
+      SELECT base_offset, next_offset, size_bytes, bytes, sum(size_bytes) OVER (ORDER BY base_offset) AS up_to_here
+      FROM (
+        SELECT base_offset, next_offset, size_bytes, bytes
+        FROM log_batch
+        WHERE topic = current_setting('millrace.topic')
+          AND partition = current_setting('millrace.partition')::integer
+          AND next_offset > current_setting('millrace.offset')::bigint
+          AND base_offset >= coalesce((
+            SELECT max(base_offset) FROM log_batch
+            WHERE topic = current_setting('millrace.topic')
+              AND partition = current_setting('millrace.partition')::integer
+              AND base_offset <= current_setting('millrace.offset')::bigint), 0)
+        ORDER BY base_offset
+        LIMIT current_setting('millrace.rows')::integer
+      ) AS following
+    ) AS summed
+    WHERE up_to_here <= current_setting('millrace.bytes')::bigint OR up_to_here = size_bytes
+    ORDER BY base_offset
+  ) TO STDOUT (FORMAT binary)`
 
 /** $2 producer. Waits for an append of the older holder that is still under way, so the position it gives is final. */
 export const CLAIM_PRODUCER = `

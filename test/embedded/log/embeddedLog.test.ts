@@ -103,7 +103,7 @@ describe('appending', () => {
     await blocker.query('BEGIN')
     await blocker.query('SELECT FROM log_partition WHERE topic = $1 FOR UPDATE', [log.topic])
     const appending = writer.append(numbers(3, 10), 'six').catch((error: unknown) => error)
-    await terminateWaiting()
+    await terminateWaiting('log_partition')
     expect(await appending).toBeInstanceOf(RetryableError)
     await blocker.query('ROLLBACK')
     blocker.release()
@@ -114,6 +114,20 @@ describe('appending', () => {
     await writer.append(numbers(3, 10), 'six')
     expect(await countInOrder(log, 1 << 20)).toBe(6)
     await pool.end()
+  })
+
+  test('a connection that is lost while a reader waits for rows is worth another try, and the reader goes on', async () => {
+    const log = await filled(3)
+    const reader = log.reader(0)
+    const blocker = await database.pool.connect()
+    await blocker.query('BEGIN')
+    await blocker.query('LOCK TABLE log_batch')
+    const reading = reader.fetch({ maxBytes: 1, maxWaitMs: 0 }).catch((error: unknown) => error)
+    await terminateWaiting('log_batch')
+    await blocker.query('ROLLBACK')
+    blocker.release()
+    expect(await reading).toBeInstanceOf(RetryableError)
+    expect((await reader.fetch({ maxBytes: 1, maxWaitMs: 0 }))?.nextOffset).toBe(10)
   })
 
   test('a database that is not there is worth another try', async () => {
@@ -142,9 +156,21 @@ describe('reading', () => {
     await expect(countInOrder(log, 1 << 20)).rejects.toThrow('base offset 5 where 0 was due')
   })
 
-  test.each([1, 1 << 20])('a row that somebody deleted is noticed, read %i bytes at a time', async (maxBytes) => {
+  test('a row that ends elsewhere than its batch is noticed', async () => {
+    const log = await filled(1)
+    await database.pool.query('UPDATE log_batch SET next_offset = 12 WHERE topic = $1', [log.topic])
+    await expect(countInOrder(log, 1 << 20)).rejects.toThrow('end before offset 12, but their batches before 10')
+  })
+
+  test.each([
+    [0, 1],
+    [20, 1],
+    [20, 1 << 20],
+    [30, 1],
+    [30, 1 << 20],
+  ])('a row that somebody deleted is noticed: at %i, read %i bytes at a time', async (offset, maxBytes) => {
     const log = await filled(4)
-    await database.pool.query('DELETE FROM log_batch WHERE topic = $1 AND base_offset = 20', [log.topic])
+    await database.pool.query('DELETE FROM log_batch WHERE topic = $1 AND base_offset = $2', [log.topic, offset])
     await expect(countInOrder(log, maxBytes)).rejects.toBeInstanceOf(CorruptRecordError)
   })
 
@@ -248,11 +274,12 @@ async function countInOrder(log: EmbeddedLog, maxBytes: number): Promise<number>
 }
 
 /** Ends the connection that waits for a lock, as soon as there is one. */
-async function terminateWaiting(): Promise<void> {
+async function terminateWaiting(table: string): Promise<void> {
   await expect
     .poll(async () => {
       const { rowCount } = await database.pool.query(
-        `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%log_partition%'`,
+        `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE $1`,
+        [`%${table}%`],
       )
       return rowCount
     })
