@@ -45,7 +45,7 @@ export function dedupe<T>(options: DedupeBySet<T> | DedupeByRanges<T>): MonoType
 /** Forgetting sweeps all entries, so it is done a few times a ttl; on fixed steps of event time, so that a restore changes nothing. */
 function sweeper<O>(out: Output<O>, ttlMs: number, sweep: (watermark: number) => void): (watermark: number) => void {
   const stepMs = Math.max(1, Math.floor(ttlMs / 4))
-  let next = out.isInTask ? (Math.floor(out.time().watermark / stepMs) + 1) * stepMs : Number.NEGATIVE_INFINITY
+  let next = out.isInTask ? (Math.floor(out.watermark / stepMs) + 1) * stepMs : Number.NEGATIVE_INFINITY
   return (watermark) => {
     if (watermark < next) return
     next = (Math.floor(watermark / stepMs) + 1) * stepMs
@@ -60,10 +60,9 @@ function dedupeBySet<T>(name: string, options: DedupeBySet<T>): MonoTypeOperator
     return {
       onValue(value) {
         const key = `${by(value)}\u0000${id(value)}`
-        const { valueTime, watermark } = out.time()
         const before = seen.get(key)
-        if (before !== undefined && before + ttlMs > watermark) return
-        seen.set(key, valueTime)
+        if (before !== undefined && before + ttlMs > out.watermark) return
+        seen.set(key, out.valueTime())
         out.emit(value)
       },
       onWatermark: sweeper(out, ttlMs, (watermark) => {
@@ -95,7 +94,7 @@ function dedupeByRanges<T>(name: string, options: DedupeByRanges<T>): MonoTypeOp
           ranges = new IdRanges()
           seen.set(key, ranges)
         }
-        if (ranges.add(number, out.time().valueTime)) out.emit(value)
+        if (ranges.add(number, out.valueTime())) out.emit(value)
       },
       onWatermark: sweeper(out, ttlMs, (watermark) => {
         for (const [key, ranges] of seen.entries()) {

@@ -51,7 +51,7 @@ export function eventTime<T>(options: EventTimeOptions<T>): MonoTypeOperatorFunc
   }
   const shape = { maxOutOfOrdernessMs, maxAdvanceMs: maxAdvanceMs ?? null, confirmations }
   return stateful<T, T>({ name, shape, ownsTime: true, onReject: options.onReject }, (restored, out) => {
-    const time = out.time()
+    const time = out.domain()
     const guard =
       maxAdvanceMs === undefined
         ? null

@@ -18,8 +18,10 @@ export interface Fold<T, A, R> {
   create(first: T): A
   /** The accumulator with the value in it, the first value included: a new one, or the same one changed. */
   add(accumulator: A, value: T, window: Window): A
-  /** Must not hand out the accumulator itself. `preview` is a provisional value that did not enter it. */
-  result(accumulator: A | undefined, window: Window, fired: Fired, preview: T | undefined): R
+  /** Must not hand out the accumulator itself. `previews` are provisional values that did not enter it. */
+  result(accumulator: A | undefined, window: Window, fired: Fired, previews: readonly T[]): R
+  /** Whether a preview and a later preview or value stand for the same thing, so that the later one takes its place. */
+  isSame?(preview: T, later: T): boolean
   readonly state: StateCodec<A>
 }
 
@@ -30,6 +32,15 @@ interface Held<A> {
   /** False while a provisional result is due. */
   isShown: boolean
 }
+
+/** The newest previews of a window: two shorter windows may be open in it at a time. Not saved; after a restore they come again. */
+interface Previews<T> {
+  readonly window: Window
+  values: T[]
+  isShown: boolean
+}
+
+const noPreviews: readonly never[] = []
 
 export interface FoldOptions {
   readonly spec: OperatorSpec
@@ -50,7 +61,8 @@ export function foldWindows<T, A, R>(options: FoldOptions, fold: Fold<T, A, R>):
   }
   return stateful<WindowElement<T>, R>(spec, (restored, out) => {
     const state: KeyedState<Held<A>> = restored.keyed(heldCodec(fold.state))
-    const previews = new Map<string, { readonly window: Window; readonly value: T }>()
+    const previews = new Map<string, Previews<T>>()
+    const isSame = fold.isSame ?? (() => true)
     const unshown: Held<A>[] = []
     for (const [, held] of state.entries()) if (!held.hasFired) unshown.push(held)
     let shownAt = Number.NEGATIVE_INFINITY
@@ -68,8 +80,26 @@ export function foldWindows<T, A, R>(options: FoldOptions, fold: Fold<T, A, R>):
       }
     }
 
-    function show(window: Window, accumulator: A | undefined, preview: T | undefined): void {
-      const result = fold.result(accumulator, window, { isClosed: false, revision: 0 }, preview)
+    function preview(window: Window, value: T): void {
+      const known = previews.get(window.id)
+      if (known === undefined) previews.set(window.id, { window, values: [value], isShown: false })
+      else {
+        known.values = known.values.filter((older) => !isSame(older, value))
+        known.values.push(value)
+        known.isShown = false
+      }
+    }
+
+    /** The value itself has come, so what stood for it goes. */
+    function forgetPreview(window: Window, value: T): void {
+      const known = previews.get(window.id)
+      if (known === undefined) return
+      known.values = known.values.filter((older) => !isSame(older, value))
+      if (known.values.length === 0) previews.delete(window.id)
+    }
+
+    function show(window: Window, accumulator: A | undefined, values: readonly T[]): void {
+      const result = fold.result(accumulator, window, { isClosed: false, revision: 0 }, values)
       out.emitAt(window.end - 1, result)
     }
 
@@ -77,10 +107,10 @@ export function foldWindows<T, A, R>(options: FoldOptions, fold: Fold<T, A, R>):
       onValue(element) {
         const { window } = element
         if (element.closed === false) {
-          if (element.isProvisional) previews.set(window.id, { window, value: element.value })
+          if (element.isProvisional) preview(window, element.value)
           else {
             add(window, element.value)
-            if (previews.size > 0) previews.delete(window.id)
+            if (previews.size > 0) forgetPreview(window, element.value)
           }
         } else if (element.closed === true) {
           const held = state.update(window.id)
@@ -88,24 +118,29 @@ export function foldWindows<T, A, R>(options: FoldOptions, fold: Fold<T, A, R>):
           held.hasFired = true
           held.isShown = true
           previews.delete(window.id)
-          out.emit(fold.result(held.accumulator, window, { isClosed: true, revision: element.revision }, undefined))
+          out.emit(fold.result(held.accumulator, window, { isClosed: true, revision: element.revision }, noPreviews))
         } else {
           state.delete(window.id)
           previews.delete(window.id)
         }
       },
       onCut(cut) {
-        if (provisionalEveryMs === undefined) return
+        if (provisionalEveryMs === undefined || (unshown.length === 0 && previews.size === 0)) return
         if (!cut.isFinal && cut.now - shownAt < provisionalEveryMs) return
         shownAt = cut.now
         for (const held of unshown) {
           if (held.isShown) continue
           held.isShown = true
-          if (!previews.has(held.window.id)) show(held.window, held.accumulator, undefined)
+          const expected = previews.get(held.window.id)
+          if (expected === undefined) show(held.window, held.accumulator, noPreviews)
+          else expected.isShown = false
         }
         unshown.length = 0
-        for (const [id, { window, value }] of previews) show(window, state.get(id)?.accumulator, value)
-        previews.clear()
+        for (const [id, expected] of previews) {
+          if (expected.isShown) continue
+          expected.isShown = true
+          show(expected.window, state.get(id)?.accumulator, expected.values)
+        }
       },
     }
   })

@@ -25,8 +25,9 @@ export function rollup(options: RollupOptions = {}): OperatorFunction<WindowElem
     {
       create: () => [],
       add: (parts, candle) => replaceOrInsert(parts, candle),
-      result: (parts = [], window, fired, preview) =>
-        combine(preview === undefined ? parts : replaceOrInsert([...parts], preview), window, fired),
+      result: (parts = [], window, fired, previews) =>
+        combine(previews.reduce<Candle[]>(replaceOrInsert, previews.length === 0 ? parts : [...parts]), window, fired),
+      isSame: (preview, later) => preview.openTime === later.openTime,
       state: plainState(),
     },
   )

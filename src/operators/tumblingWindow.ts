@@ -70,14 +70,13 @@ export function tumblingWindow<T>(options: TumblingWindowOptions<T>): OperatorFu
 
     return {
       onValue(value) {
-        const time = out.time()
-        const at = of === undefined ? time.valueTime : of(value)
+        const at = of === undefined ? out.valueTime() : of(value)
         if (!Number.isSafeInteger(at)) throw noTime(name, at)
         const key = by(value)
         const start = at - mod(at, sizeMs)
         const last = start + sizeMs - 1
         if (isProvisional?.(value) === true) {
-          if (time.watermark < last) {
+          if (out.watermark < last) {
             const window = { name, key, start, end: last + 1, id: windowId(key, start) }
             out.emit({ window, value, isProvisional: true, closed: false })
           }
@@ -85,17 +84,17 @@ export function tumblingWindow<T>(options: TumblingWindowOptions<T>): OperatorFu
         }
         let one = find(windows.get(key), start)
         if (one === undefined) {
-          if (time.watermark >= last + allowedLatenessMs) {
+          if (out.watermark >= last + allowedLatenessMs) {
             out.reject(
               'late',
-              `${name}: event time ${at} of ${key} is late: its window ended at ${last + 1}, the watermark is ${time.watermark}`,
+              `${name}: event time ${at} of ${key} is late: its window ended at ${last + 1}, the watermark is ${out.watermark}`,
             )
             return
           }
           one = open(key, start)
         }
         out.emit({ window: one.window, value, isProvisional: false, closed: false })
-        if (time.watermark >= last) {
+        if (out.watermark >= last) {
           // The revision is part of the saved state, so the key has changed.
           windows.update(key)
           fire(one)
@@ -140,10 +139,5 @@ function openWindows(name: string, sizeMs: number): StateCodec<OpenWindow[]> {
 }
 
 function noTime(name: string, at: number): OperatorError {
-  return new OperatorError(
-    Number.isNaN(at)
-      ? `tumblingWindow '${name}': the value has no event time. Put eventTime above it with only synchronous operators between ` +
-          '(mapAsync must stand above eventTime), or give it `of`.'
-      : `tumblingWindow '${name}': the event time must be a whole number of ms, got ${at}`,
-  )
+  return new OperatorError(`tumblingWindow '${name}': the event time must be a whole number of ms, got ${at}`)
 }
