@@ -3,7 +3,7 @@ import type { Outcome } from '../../src/testing/simulation/outcome.ts'
 import type { ExpectedCandle } from '../../src/testing/unkind/naiveCandles.ts'
 import type { Schedule } from './schedule.ts'
 
-/** Where the outcome is not what a naive model makes of the same trades; empty when it is. Everything must have been closed. */
+/** Where the outcome is not what a naive model makes of the same trades; empty when it is. A window that is still open counts with what it shows. */
 export function untruthsOf(schedule: Schedule, outcome: Outcome): string[] {
   const { candles, deadLetters, perhapsDeadLetters } = schedule.input
   const found = intervals

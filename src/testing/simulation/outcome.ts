@@ -57,7 +57,7 @@ function sha256Of(body: Buffer | null): string {
 }
 
 /** The state as it would be restored: bases and deltas applied, whatever their number, keys in order. */
-function stateLines(task: string, saved: SavedCheckpoint): string[] {
+export function stateLines(task: string, saved: SavedCheckpoint): string[] {
   const lines = [
     `${task} nextOffset ${saved.nextOffset} watermark ${saved.watermark} archive ${saved.archiveNextOffset}`,
   ]
