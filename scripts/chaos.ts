@@ -1,0 +1,117 @@
+import { chmodSync, mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { parseArgs } from 'node:util'
+import { Random } from '../src/testing/random.ts'
+import { differencesOf, type Outcome } from '../src/testing/simulation/outcome.ts'
+import { CliRun } from './chaos/cliRun.ts'
+import { disturb, killsOf, noDisturbances } from './chaos/disturb.ts'
+import { dumpOf } from './chaos/dump.ts'
+import { writeUnkindTape } from './chaos/unkindTape.ts'
+
+const help = `Kills real processes in the middle of a tape, again and again, and compares what is left with an uninterrupted run.
+
+  npm run chaos -- --kills 50 --seed 1
+
+  --kills N    how many times worker, PostgreSQL or both are killed   (50)
+  --seed S     decides the tape, and when what is killed               (1)
+  --trades N   on the tape                                             (60000)
+  --keep       leave the data folders for a look
+`
+
+const { values } = parseArgs({
+  options: {
+    kills: { type: 'string', default: '50' },
+    seed: { type: 'string', default: '1' },
+    trades: { type: 'string', default: '60000' },
+    keep: { type: 'boolean', default: false },
+    help: { type: 'boolean', default: false },
+  },
+})
+
+/** A run of an undisturbed tape takes seconds; starting again as often as this without an end means that it will not end. */
+const maxStartsInRound = 200
+const shownLines = 20
+
+if (values.help) process.stdout.write(help)
+else await chaos(count('kills', values.kills), count('seed', values.seed), count('trades', values.trades))
+
+async function chaos(kills: number, seed: number, trades: number): Promise<void> {
+  const startedAt = performance.now()
+  const folder = mkdtempSync(join(tmpdir(), 'millrace-chaos-'))
+  // PostgreSQL runs under another account where we are root, and must be able to pass through.
+  chmodSync(folder, 0o755)
+  const counts = noDisturbances()
+  const gaveUp: string[] = []
+  const differences: string[] = []
+  let starts = 0
+  let rounds = 0
+  let plain: Outcome = new Map()
+  try {
+    const tape = join(folder, 'tape.jsonl.gz')
+    const lines = writeUnkindTape(tape, trades, seed)
+    say(`tape of ${lines} frames; running it undisturbed`)
+    const plainDir = join(folder, 'undisturbed')
+    const undisturbed = new CliRun(tape, plainDir)
+    if ((await undisturbed.ended) !== 0) throw new Error(`the undisturbed run failed:\n${undisturbed.output}`)
+    plain = await dumpOf(plainDir)
+    say(`undisturbed: ${sizesOf(plain)}`)
+
+    const random = new Random(`chaos ${seed}`)
+    while (killsOf(counts) < kills) {
+      const dataDir = join(folder, `round-${++rounds}`)
+      starts += await round(tape, dataDir, random.fork(`round ${rounds}`))
+      const found = differencesOf(plain, await dumpOf(dataDir))
+      differences.push(...found.map((line) => `round ${rounds} ${line}`))
+      for (const line of found.slice(0, shownLines)) say(`  ${line.slice(0, 300)}`)
+      say(
+        `round ${rounds}: ${killsOf(counts)}/${kills} kills, ${found.length === 0 ? 'equal' : `${found.length} differences`}`,
+      )
+      if (!values.keep) rmSync(dataDir, { recursive: true, force: true })
+    }
+  } finally {
+    if (values.keep) say(`data folders: ${folder}`)
+    else rmSync(folder, { recursive: true, force: true })
+  }
+
+  const { atWork, ...byKind } = counts
+  const summary = {
+    ...{ kills: killsOf(counts), faults: killsOf(counts) + counts['suspend-worker'], equal: differences.length === 0 },
+    ...{ ...byKind, at_work: atWork, rounds, starts, gave_up: gaveUp.length, differences: differences.length },
+    ...{ sizes: Object.fromEntries([...plain].map(([name, all]) => [name, all.length])), seed },
+    seconds: Math.round((performance.now() - startedAt) / 1000),
+  }
+  process.stdout.write(`${JSON.stringify(summary)}\n`)
+  process.exitCode = differences.length === 0 ? 0 : 1
+
+  /** Starts the tape on an empty folder as often as it takes, disturbing each start; gives how often that was. */
+  async function round(tapePath: string, dataDir: string, random: Random): Promise<number> {
+    for (let start = 1; start <= maxStartsInRound; start++) {
+      const run = new CliRun(tapePath, dataDir)
+      await disturb(run, random, counts, () => killsOf(counts) < kills)
+      const code = await run.ended
+      if (code === 0) return start
+      if (code === null) continue
+      gaveUp.push(run.output)
+      say(`a start ended by itself with exit code ${code}:\n${run.output.split('\n').slice(-8).join('\n')}`)
+    }
+    throw new Error(`${dataDir}: not done after ${maxStartsInRound} starts`)
+  }
+}
+
+function sizesOf(outcome: Outcome): string {
+  return [...outcome]
+    .map(([name, lines]) => `${name.replace('table fact_realtime_trades_', '')} ${lines.length}`)
+    .join(', ')
+}
+
+function count(name: string, text: string): number {
+  const value = Number(text)
+  if (Number.isSafeInteger(value) && value >= 0) return value
+  say(`--${name} must be a whole number, got ${JSON.stringify(text)}`)
+  process.exit(2)
+}
+
+function say(line: string): void {
+  process.stderr.write(`${line}\n`)
+}

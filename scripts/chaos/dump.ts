@@ -1,0 +1,84 @@
+import { createHash } from 'node:crypto'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { join, relative } from 'node:path'
+import type pg from 'pg'
+import { startOrJoin } from '../../src/embedded/embeddedPostgres.ts'
+import { intervals } from '../../src/market/interval.ts'
+import type { StateFrame } from '../../src/runtime/checkpoint.ts'
+import { openPool } from '../../src/sinks/postgres/connection.ts'
+import { type Outcome, stateLines } from '../../src/testing/simulation/outcome.ts'
+
+/** Every table that a run writes, without the columns that tell the time of day or count the starts. */
+const statements: Readonly<Record<string, string>> = {
+  ...Object.fromEntries(
+    intervals.map((interval) => [
+      `table fact_realtime_trades_${interval}`,
+      `SELECT t::text AS line FROM fact_realtime_trades_${interval} t ORDER BY market, symbol, open_time`,
+    ]),
+  ),
+  'dead letters': `SELECT jsonb_build_array(pipeline, topic, partition, "offset", operator, ordinal, reason, detail, record_time,
+      key, encode(payload, 'hex'), redriven_at)::text AS line
+    FROM dead_letter ORDER BY topic, partition, "offset", operator, ordinal`,
+  manifest: `SELECT o::text AS line FROM archive_object o ORDER BY topic, partition, first_offset`,
+  'idle advances': `SELECT i::text AS line FROM idle_advance i ORDER BY topic, partition, "offset", watermark`,
+  log: `SELECT jsonb_build_array(topic, partition, next_offset)::text AS line FROM log_partition ORDER BY topic, partition`,
+  'tape position': `SELECT jsonb_build_array(topic, producer, position)::text AS line FROM log_producer ORDER BY topic, producer`,
+}
+
+/** All that a run has left in a data folder: tables, saved state, and every file of the archive. */
+export async function dumpOf(dataDir: string): Promise<Outcome> {
+  const server = await startOrJoin(dataDir)
+  const pool = openPool(server.connection, { schema: 'public', applicationName: 'chaos', maxConnections: 1 })
+  try {
+    const outcome = new Map<string, readonly string[]>()
+    for (const [name, statement] of Object.entries(statements)) {
+      const { rows } = await pool.query<{ line: string }>(statement)
+      outcome.set(
+        name,
+        rows.map(({ line }) => line),
+      )
+    }
+    outcome.set('state', await savedState(pool))
+    outcome.set('objects', archiveFiles(join(dataDir, 'archive')))
+    return outcome
+  } finally {
+    await pool.end()
+    await server.stop()
+  }
+}
+
+interface TaskRow {
+  readonly topic: string
+  readonly partition: number
+  readonly next_offset: string
+  readonly watermark: string | null
+  readonly archive_next_offset: string | null
+}
+
+async function savedState(pool: pg.Pool): Promise<string[]> {
+  const tasks = await pool.query<TaskRow>('SELECT * FROM stream_task ORDER BY topic, partition')
+  const lines: string[] = []
+  for (const { topic, partition, next_offset, watermark, archive_next_offset } of tasks.rows) {
+    const frames = await pool.query<StateFrame>(
+      'SELECT kind, body FROM task_state WHERE topic = $1 AND partition = $2 ORDER BY sequence',
+      [topic, partition],
+    )
+    const saved = {
+      nextOffset: Number(next_offset),
+      watermark: watermark === null ? null : Number(watermark),
+      archiveNextOffset: archive_next_offset === null ? null : Number(archive_next_offset),
+      state: frames.rows,
+    }
+    lines.push(...stateLines(`${topic}/${partition}`, saved))
+  }
+  return lines
+}
+
+function archiveFiles(folder: string): string[] {
+  if (!existsSync(folder)) return []
+  const files = readdirSync(folder, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile())
+  return files
+    .map(({ parentPath, name }) => join(parentPath, name))
+    .map((path) => `${relative(folder, path)} ${createHash('sha256').update(readFileSync(path)).digest('hex')}`)
+    .sort()
+}
