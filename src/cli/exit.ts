@@ -43,5 +43,5 @@ function remedyOf(error: MillraceError): string {
 }
 
 export function oneLine(text: string): string {
-  return text.replace(/\s*\n\s*/g, ' ')
+  return text.trim().replace(/\s*\n\s*/g, ' ')
 }

@@ -129,8 +129,14 @@ function prepare(command: Command, host: ProgramHost): Command {
     .configureOutput({
       writeOut: (text) => void host.output.out(text),
       writeErr: (text) => host.output.err(text.trimEnd()),
-      outputError: (text, write) => write(oneLine(text)),
+      outputError: (text, write) => write(withAllowed(command, oneLine(text))),
     })
+}
+
+/** An unknown command without one that is nearly it: the ones there are say more than nothing. */
+function withAllowed(command: Command, text: string): string {
+  if (!text.startsWith('error: unknown command') || text.includes('Did you mean')) return text
+  return `${text}; allowed: ${command.commands.map((one) => one.name()).join(', ')}`
 }
 
 function helpOf(setting: Setting): string {

@@ -1,9 +1,11 @@
 import type { ConsoleSnapshot, Progress } from './snapshot.ts'
 import { bytesText, countText, decimalText, durationText } from './text.ts'
 
+export const separator = ' · '
+
 /** The facts below the live table. */
 export function renderFacts(snapshot: ConsoleSnapshot): readonly string[] {
-  const lines = [facts(snapshot).join(' · ')]
+  const lines = [facts(snapshot).join(separator)]
   if (snapshot.progress !== null) lines.push(progressText(snapshot.progress))
   if (snapshot.waitingFor !== null) lines.push(`Waiting for ${snapshot.waitingFor}`)
   return lines
@@ -19,7 +21,7 @@ export function renderLine(snapshot: ConsoleSnapshot, now: number): string {
     ...(snapshot.isSimulated ? ['SIMULATED'] : []),
     ...(snapshot.waitingFor === null ? [] : [`waiting for ${snapshot.waitingFor}`]),
   ]
-  return `${new Date(now).toISOString()} ${parts.join(' · ')}`
+  return `${new Date(now).toISOString()} ${parts.join(separator)}`
 }
 
 function facts(snapshot: ConsoleSnapshot): readonly string[] {

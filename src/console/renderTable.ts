@@ -1,4 +1,4 @@
-import { renderFacts } from './renderLine.ts'
+import { renderFacts, separator } from './renderLine.ts'
 import type { CandleLine, ConsoleSnapshot } from './snapshot.ts'
 import { countText, decimalText } from './text.ts'
 
@@ -6,25 +6,29 @@ const headings = ['symbol', 'minute', 'open', 'high', 'low', 'close', 'volume', 
 /** Dropped from a narrow terminal in this order; symbol, close and trades stay. */
 const droppable = ['minute', 'volume', 'open', 'low', 'high'] as const
 const gap = '  '
-const maxRows = 20
 
 /**
- * The live table as lines of at most `width` characters, without escape sequences. Symbols beyond 20 are counted on one line,
- * so that a frame fits a screen.
+ * The live table as at most `height` lines of at most `width` characters, without escape sequences. Symbols for which there is no room
+ * are counted on one line.
  */
-export function renderTable(snapshot: ConsoleSnapshot, width: number): readonly string[] {
+export function renderTable(snapshot: ConsoleSnapshot, width: number, height = 30): readonly string[] {
+  const facts = wrapped(renderFacts(snapshot), width)
   const lines = [snapshot.title]
   if (snapshot.isSimulated) lines.push(simulatedNotice)
   lines.push('')
   if (snapshot.candles.length === 0) lines.push('No candle yet: waiting for the first trades.')
-  else lines.push(...candleLines(snapshot.candles, width))
-  lines.push('', ...renderFacts(snapshot))
+  else {
+    // Two lines beside the rows are the headings and the count of what is left out; one is blank.
+    const room = Math.max(1, height - lines.length - facts.length - 3)
+    lines.push(...candleLines(snapshot.candles, width, room))
+  }
+  lines.push('', ...facts)
   return lines.map((line) => (line.length > width ? `${line.slice(0, Math.max(0, width - 1))}…` : line))
 }
 
 export const simulatedNotice = '*** SIMULATED PRICES: invented by a random generator, not a market ***'
 
-function candleLines(candles: readonly CandleLine[], width: number): readonly string[] {
+function candleLines(candles: readonly CandleLine[], width: number, maxRows: number): readonly string[] {
   const shown = candles.slice(0, maxRows)
   const rows = shown.map(cells)
   const all = headings.map((heading, index) => ({
@@ -51,6 +55,20 @@ function candleLines(candles: readonly CandleLine[], width: number): readonly st
   ]
   if (candles.length > shown.length) lines.push(`and ${candles.length - shown.length} more symbols`)
   return lines
+}
+
+/** Breaks lines between facts where they do not fit. */
+function wrapped(lines: readonly string[], width: number): readonly string[] {
+  return lines.flatMap((line) => {
+    const broken: string[] = []
+    for (const fact of line.split(separator)) {
+      const last = broken.at(-1)
+      if (last !== undefined && last.length + separator.length + fact.length <= width) {
+        broken[broken.length - 1] = last + separator + fact
+      } else broken.push(fact)
+    }
+    return broken
+  })
 }
 
 function lineWidth(columns: readonly { readonly width: number }[]): number {

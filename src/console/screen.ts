@@ -6,6 +6,7 @@ import type { ConsoleSnapshot } from './snapshot.ts'
 export interface Terminal {
   write(text: string): void
   readonly columns: number
+  readonly rows: number
 }
 
 export interface Screen {
@@ -17,7 +18,7 @@ export interface Screen {
 }
 
 const hideCursor = '\x1b[?25l'
-const showCursor = '\x1b[?25h'
+export const showCursor = '\x1b[?25h'
 const clearBelow = '\x1b[0J'
 const clearLine = '\x1b[0K'
 
@@ -35,7 +36,7 @@ export function tableScreen(terminal: Terminal): Screen {
   }
   return {
     show: (snapshot) => {
-      if (!isEnded) draw(renderTable(snapshot, Math.max(20, terminal.columns - 1)))
+      if (!isEnded) draw(renderTable(snapshot, Math.max(20, terminal.columns - 1), Math.max(12, terminal.rows - 1)))
     },
     say: (line) => {
       if (isEnded || height === 0) return terminal.write(`${line}\n`)

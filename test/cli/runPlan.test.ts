@@ -1,7 +1,8 @@
 import { describe, expect, test } from 'vitest'
 import { UsageError } from '../../src/cli/exit.ts'
 import { resolveSettings } from '../../src/cli/resolveSettings.ts'
-import { banner, namedSource, nextCommand, planRun } from '../../src/cli/run/runPlan.ts'
+import { namedSource, nextCommand, planRun } from '../../src/cli/run/runPlan.ts'
+import { banner } from '../../src/cli/run/runTexts.ts'
 import type { SettingName } from '../../src/cli/settings.ts'
 
 function settingsOf(flags: Partial<Record<SettingName, string>>) {

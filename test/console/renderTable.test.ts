@@ -60,9 +60,15 @@ describe('renderTable', () => {
 
   test('fits a screen with any number of symbols', () => {
     const many = Array.from({ length: 500 }, (_, index) => ({ ...candle, symbol: `S${index}` }))
-    const lines = renderTable({ ...snapshot, candles: many }, 120)
-    expect(lines.length).toBeLessThan(30)
-    expect(lines).toContain('and 480 more symbols')
+    for (const [width, height] of [
+      [120, 24],
+      [60, 12],
+      [200, 60],
+    ] as const) {
+      const lines = renderTable({ ...snapshot, candles: many, waitingFor: 'x' }, width, height)
+      expect(lines.length).toBeLessThanOrEqual(height)
+      expect(lines.join('\n')).toMatch(/and \d+ more symbols/)
+    }
   })
 
   test('says what is waited for and how far a tape is', () => {
@@ -84,7 +90,7 @@ describe('renderTable', () => {
 describe('screens', () => {
   test('a table is redrawn in place and lines said stay above it', () => {
     const written: string[] = []
-    const screen = tableScreen({ write: (text) => written.push(text), columns: 100 })
+    const screen = tableScreen({ write: (text) => written.push(text), columns: 110, rows: 30 })
     screen.show(snapshot, 0)
     screen.show(snapshot, 1000)
     expect(written[0]).not.toContain('\x1b[7F')
@@ -98,7 +104,7 @@ describe('screens', () => {
 
   test('lines come every few seconds, and at once when what is waited for changes', () => {
     const written: string[] = []
-    const screen = lineScreen({ write: (text) => written.push(text), columns: 80 }, 5000)
+    const screen = lineScreen({ write: (text) => written.push(text), columns: 80, rows: 24 }, 5000)
     screen.show(snapshot, 0)
     screen.show(snapshot, 1000)
     expect(written).toHaveLength(1)

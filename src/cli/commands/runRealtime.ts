@@ -1,5 +1,5 @@
 import { resolve } from 'node:path'
-import { countText } from '../../console/text.ts'
+import { showCursor } from '../../console/screen.ts'
 import { acquireRunLock } from '../../embedded/runLock.ts'
 import { systemClock } from '../../runtime/clock.ts'
 import { openPool } from '../../sinks/postgres/connection.ts'
@@ -7,115 +7,57 @@ import { migrate } from '../../sinks/postgres/migrate.ts'
 import { tapeTopic } from '../../sources/tapeFile.ts'
 import type { CommandContext } from '../commandContext.ts'
 import { exitOk } from '../exit.ts'
+import { Cleanup } from '../run/cleanup.ts'
 import { pingUrl, probeTimeoutMs, unreachable } from '../run/exchangeProbe.ts'
 import { openArchive } from '../run/openArchive.ts'
 import { openFeed } from '../run/openFeed.ts'
 import { openLog } from '../run/openLog.ts'
 import { RealtimeConsole } from '../run/realtimeConsole.ts'
-import { RealtimeRun, type RunEnd } from '../run/realtimeRun.ts'
-import { openRunDatabase } from '../run/runDatabase.ts'
-import { banner, liveSymbols, namedSource, nextCommand, planRun, type RunPlan } from '../run/runPlan.ts'
-import { listenForShutdown } from '../run/shutdown.ts'
+import { RealtimeRun } from '../run/realtimeRun.ts'
+import { openRunDatabase, type RunDatabase } from '../run/runDatabase.ts'
+import { liveSymbols, namedSource, nextCommand, planRun, type RunPlan } from '../run/runPlan.ts'
+import { banner, summary } from '../run/runTexts.ts'
+import { Shutdown } from '../run/shutdown.ts'
 import { version } from '../version.ts'
+
+interface ChosenPlan {
+  readonly plan: RunPlan
+  /** True when nobody asked for the simulator and the exchange did not answer. */
+  readonly isFallback: boolean
+}
 
 /** Runs the realtime pipeline until it is stopped, or until the end of a tape is committed. */
 export async function runRealtime(context: CommandContext): Promise<number> {
   const { settings, output } = context
   const startedAt = systemClock.now()
   const named = namedSource(settings)
-  const lock = acquireRunLock(settings.dataDir)
-  const shutdown = listenForShutdown(
-    (name) => output.err(`${name}: stopping cleanly; what is read is committed first. Once more ends at once.`),
-    () => output.err('Ended at once. Nothing is lost: the next start goes on from the last commit.'),
-  )
+  const cleanup = new Cleanup()
+  // From the start: what is half open is closed in order, too.
+  const shutdown = new Shutdown(() => {
+    if (context.isTerminal) process.stdout.write(showCursor)
+    output.err('Ended at once. Nothing is lost: the next start goes on from the last commit.')
+  })
+  cleanup.add(() => shutdown.dispose())
   try {
-    // The database takes the longest to start, so it starts while the rest is found out.
+    const lock = acquireRunLock(settings.dataDir)
+    cleanup.add(() => lock.release())
+    // The database takes the longest to start, so it starts while the source is found out.
     const opening = openRunDatabase(settings, output.err)
     opening.catch(() => undefined)
-    const { plan, isFallback } = await choosePlan(context, named)
-    const database = await opening
-    try {
-      const opened = await openArchive(settings, plan.dataSet, context.env, (message) =>
-        output.err(`warning: ${message}`),
-      )
-      const facts = {
-        version: version(),
-        plan,
-        isFallback,
-        dataDir: resolve(settings.dataDir),
-        database: database.location,
-        archive: opened?.store.location ?? 'none',
-      }
-      for (const line of banner(facts)) output.err(line)
-      const pool = openPool(database.address, {
-        schema: plan.dataSet,
-        applicationName: 'millrace console',
-        maxConnections: 1,
-      })
-      await migrate(pool, plan.dataSet)
-      const log = await openLog({
-        address: database.address,
-        plan,
-        partitions: context.origins.partitions === 'default' ? null : settings.partitions,
-        retentionHours: settings.logRetentionHours,
-        onWarning: output.err,
-      })
-      // Until the screen is there, and after it has ended, lines go straight to stderr.
-      let say = output.err
-      const feed = await openFeed(plan, settings, (notice) => say(notice))
-      const run = new RealtimeRun({
-        source: log.source,
-        writer: log.writer,
-        partitions: log.partitions,
-        plan,
-        feed,
-        archive: opened?.archive ?? null,
-        address: database.address,
-        checkpointMs: settings.checkpointMs,
-      })
-      const screen = new RealtimeConsole({
-        plan,
-        title: `millrace ${version()} · realtime · ${plan.sourceText} · Ctrl-C stops`,
-        terminal: { write: (text) => void output.out(text), columns: process.stdout.columns ?? 100 },
-        isTable: settings.tty ?? (context.isTerminal && (context.env.CI ?? '') === ''),
-        run,
-        pool,
-        databaseWait: () => database.waitingFor,
-        startedAt,
-        now: () => systemClock.now(),
-        nextCommand: (symbol) => nextCommand(plan, symbol, settings, context.origins),
-      })
-      output.err(`Waiting for the first trades of ${plan.symbols?.join(', ') ?? 'the tape'}.`)
-      const stop = () => run.stop()
-      shutdown.signal.addEventListener('abort', stop, { once: true })
-      try {
-        screen.start()
-        say = (line) => screen.say(line)
-        if (shutdown.signal.aborted) run.stop()
-        const ended = await run.run({ untilEnd: settings.untilEnd, closeOpen: settings.closeOpen })
-        say = output.err
-        await screen.end()
-        for (const line of summary(plan, ended)) output.err(line)
-        return exitOk
-      } finally {
-        await screen.end()
-        await log.close()
-        await opened?.store.close()
-        await pool.end()
-      }
-    } finally {
-      await database.close()
-    }
+    cleanup.add(() =>
+      opening.then(
+        (database) => database.close(),
+        () => undefined,
+      ),
+    )
+    const chosen = await choosePlan(context, named)
+    return await runOn({ context, database: await opening, startedAt, cleanup, shutdown, ...chosen })
   } finally {
-    shutdown.dispose()
-    lock.release()
+    await cleanup.run()
   }
 }
 
-async function choosePlan(
-  context: CommandContext,
-  named: ReturnType<typeof namedSource>,
-): Promise<{ readonly plan: RunPlan; readonly isFallback: boolean }> {
+async function choosePlan(context: CommandContext, named: ReturnType<typeof namedSource>): Promise<ChosenPlan> {
   const { settings, output } = context
   if (named === 'tape') {
     return { plan: planRun('tape', settings, await tapeTopic(settings.tape ?? '')), isFallback: false }
@@ -124,24 +66,87 @@ async function choosePlan(
   const url = pingUrl(settings.market, settings.binanceRestUrl)
   const problem = await unreachable(url, probeTimeoutMs)
   if (problem === null) return { plan: planRun('binance', settings, null), isFallback: false }
-  output.err(
-    `The exchange is out of reach (${url}: ${problem}): simulating ${(settings.symbols ?? liveSymbols).join(', ')}.`,
-  )
+  const symbols = settings.symbols ?? liveSymbols
+  output.err(`The exchange is out of reach (${url}: ${problem}): simulating ${symbols.join(', ')}.`)
   return { plan: planRun('simulator', settings, null), isFallback: true }
 }
 
-function summary(plan: RunPlan, { end, ingest, tasks }: RunEnd): readonly string[] {
-  const letters = tasks.reduce((total, task) => total + task.deadLetters, 0)
-  const records = tasks.reduce((total, task) => total + task.records, 0)
-  return [
-    end === 'committed'
-      ? `All of the ${plan.source} is committed: ${countText(records)} records, ${countText(letters)} dead letters.`
-      : `Stopped cleanly: ${countText(records)} records committed, ${countText(letters)} dead letters. The next start goes on from here.`,
-    ...(ingest.unconfirmedRecords === 0
-      ? []
-      : [
-          `${countText(ingest.unconfirmedRecords)} records were read but not stored, because the database did not answer in time.`,
-        ]),
-    ...(letters === 0 ? [] : ['`npx millrace dead-letters list` shows what was set aside, and why.']),
-  ]
+interface RunParts extends ChosenPlan {
+  readonly context: CommandContext
+  readonly database: RunDatabase
+  readonly startedAt: number
+  readonly cleanup: Cleanup
+  readonly shutdown: Shutdown
+}
+
+async function runOn({ context, database, plan, isFallback, startedAt, cleanup, shutdown }: RunParts): Promise<number> {
+  const { settings, output } = context
+  const { address } = database
+  const print = (line: string): void => {
+    void output.out(`${line}\n`)
+  }
+  const archive = await openArchive(settings, plan.dataSet, context.env, (message) => output.err(`warning: ${message}`))
+  if (archive !== null) cleanup.add(() => archive.store.close())
+  const texts = {
+    version: version(),
+    plan,
+    isFallback,
+    dataDir: resolve(settings.dataDir),
+    database: database.location,
+    archive: archive?.store.location ?? 'none',
+  }
+  for (const line of banner(texts)) print(line)
+  const pool = openPool(address, { schema: plan.dataSet, applicationName: 'millrace console', maxConnections: 1 })
+  cleanup.add(() => pool.end())
+  await migrate(pool, plan.dataSet)
+  let say = print
+  const log = await openLog({
+    address,
+    plan,
+    partitions: context.origins.partitions === 'default' ? null : settings.partitions,
+    retentionHours: settings.logRetentionHours,
+    onWarning: (line) => say(line),
+  })
+  cleanup.add(() => log.close())
+  const feed = await openFeed(plan, settings, (notice) => say(notice))
+  const { checkpointMs } = settings
+  const run = new RealtimeRun({ ...log, plan, feed, archive: archive?.archive ?? null, address, checkpointMs })
+  const screen = new RealtimeConsole({
+    plan,
+    title: `millrace ${version()} · realtime · ${plan.sourceText} · Ctrl-C stops`,
+    terminal: terminalOf(context),
+    isTable: settings.tty ?? (context.isTerminal && (context.env.CI ?? '') === ''),
+    run,
+    pool,
+    databaseWait: () => database.waitingFor,
+    startedAt,
+    now: () => systemClock.now(),
+    nextCommand: (symbol) => nextCommand(plan, symbol, settings, context.origins),
+  })
+  print(`Waiting for the first trades of ${plan.symbols?.join(', ') ?? 'the tape'}.`)
+  screen.start()
+  say = (line) => screen.say(line)
+  cleanup.add(() => screen.end())
+  shutdown.whenStopping((signal) => {
+    screen.say(`${signal}: stopping cleanly; what is read is committed first. Once more ends at once.`)
+    run.stop()
+  })
+  if (shutdown.isStopping) return exitOk
+  const ended = await run.run({ untilEnd: settings.untilEnd, closeOpen: settings.closeOpen })
+  await screen.end()
+  for (const line of summary(plan, ended)) print(line)
+  return exitOk
+}
+
+function terminalOf({ output }: CommandContext) {
+  return {
+    write: (text: string) => void output.out(text),
+    // Zero is what a terminal says that does not know its size.
+    get columns() {
+      return process.stdout.columns || 100
+    },
+    get rows() {
+      return process.stdout.rows || 30
+    },
+  }
 }

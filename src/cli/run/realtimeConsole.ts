@@ -33,6 +33,7 @@ export class RealtimeConsole {
   readonly #snapshotter: Snapshotter
   #timer: NodeJS.Timeout | null = null
   #hasCandle = false
+  #hasEnded = false
   #shownAt = Number.NEGATIVE_INFINITY
   #refreshing: Promise<void> = Promise.resolve()
 
@@ -52,10 +53,10 @@ export class RealtimeConsole {
 
   /** Shows the last state and lets go of the terminal. */
   async end(): Promise<void> {
+    if (this.#hasEnded) return
+    this.#hasEnded = true
     if (this.#timer !== null) clearTimeout(this.#timer)
-    this.#timer = null
     await this.#refreshing
-    if (this.#timer !== null) clearTimeout(this.#timer)
     await this.#readCandles()
     this.#screen.show(this.#snapshot(), this.#options.now())
     this.#screen.end()
@@ -69,7 +70,7 @@ export class RealtimeConsole {
 
   async #refresh(): Promise<void> {
     await this.#readCandles()
-    if (this.#timer === null) return
+    if (this.#hasEnded) return
     const now = this.#options.now()
     if (now - this.#shownAt >= refreshMs - 10) {
       this.#shownAt = now
@@ -79,10 +80,12 @@ export class RealtimeConsole {
   }
 
   async #readCandles(): Promise<void> {
-    const { run, pool } = this.#options
+    const { plan, run, pool } = this.#options
     await this.#snapshotter.readCandles(pool)
     if (this.#hasCandle || run.tasks().every((task) => task.commits === 0)) return
-    const [first] = this.#snapshotter.candles
+    const { candles } = this.#snapshotter
+    const wanted = plan.symbols?.[0]
+    const first = candles.find((candle) => candle.symbol === wanted) ?? candles[0]
     if (first !== undefined) this.#announce(first)
   }
 

@@ -102,45 +102,6 @@ function readingOf(settings: RunSettings): string {
   return `${market === 'spot' ? '' : `.${market}`}${timeUnit === 'ms' ? '' : `.${timeUnit}`}${taken}`
 }
 
-export interface BannerFacts {
-  readonly version: string
-  readonly plan: RunPlan
-  /** True when nobody asked for the simulator and the exchange did not answer. */
-  readonly isFallback: boolean
-  readonly dataDir: string
-  readonly database: string
-  readonly archive: string
-}
-
-/** What a run says of itself before it begins; invented prices cannot be overlooked. */
-export function banner(facts: BannerFacts): readonly string[] {
-  const { plan } = facts
-  const dataSet =
-    plan.dataSet === 'simulated' ? 'simulated (schema simulated, apart from real data)' : 'real (schema public)'
-  return [
-    `millrace ${facts.version} · realtime`,
-    `  source       ${plan.sourceText}`,
-    `  market       ${plan.market}${plan.source === 'simulator' ? '' : `, times in ${plan.timeUnit}`}`,
-    `  symbols      ${plan.symbols === null ? 'all of the tape' : plan.symbols.join(', ')}`,
-    `  data set     ${dataSet}`,
-    `  topic        ${plan.topic}`,
-    `  data folder  ${facts.dataDir}`,
-    `  database     ${facts.database}`,
-    `  archive      ${facts.archive}`,
-    ...(plan.dataSet === 'simulated' ? simulatedBanner(facts.isFallback) : []),
-  ]
-}
-
-function simulatedBanner(isFallback: boolean): readonly string[] {
-  const lines = [
-    'SIMULATED PRICES: invented by a random generator. Not a market.',
-    'They are kept apart from real data, under the market "simulated".',
-    ...(isFallback ? ['The exchange did not answer within 2 s; `millrace doctor` looks for the reason.'] : []),
-  ]
-  const edge = '*'.repeat(Math.max(...lines.map((line) => line.length)) + 4)
-  return ['', edge, ...lines.map((line) => `* ${line.padEnd(edge.length - 4)} *`), edge, '']
-}
-
 /** The command that shows what this run makes. */
 export function nextCommand(
   plan: RunPlan,

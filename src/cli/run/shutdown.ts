@@ -1,30 +1,39 @@
 import { exitInterrupted } from '../exit.ts'
 
-export interface Shutdown {
-  /** Fires at the first SIGINT or SIGTERM. */
-  readonly signal: AbortSignal
-  dispose(): void
-}
-
-/** Turns the first SIGINT or SIGTERM into a signal for a clean stop; a second one ends the process at once, with exit code 130. */
-export function listenForShutdown(onFirst: (name: string) => void, onSecond: () => void): Shutdown {
-  const controller = new AbortController()
-  const handle = (name: NodeJS.Signals) => {
-    if (!controller.signal.aborted) {
-      onFirst(name)
-      controller.abort()
+/** Makes the first SIGINT or SIGTERM the beginning of a clean stop; a second one ends the process at once, with exit code 130. */
+export class Shutdown {
+  #signal: NodeJS.Signals | null = null
+  #onStop: ((signal: NodeJS.Signals) => void) | null = null
+  readonly #onAbort: () => void
+  readonly #handle = (signal: NodeJS.Signals): void => {
+    if (this.#signal === null) {
+      this.#signal = signal
+      this.#onStop?.(signal)
       return
     }
-    onSecond()
+    this.#onAbort()
     process.exit(exitInterrupted)
   }
-  process.on('SIGINT', handle)
-  process.on('SIGTERM', handle)
-  return {
-    signal: controller.signal,
-    dispose: () => {
-      process.off('SIGINT', handle)
-      process.off('SIGTERM', handle)
-    },
+
+  /** Listens from now on. */
+  constructor(onAbort: () => void) {
+    this.#onAbort = onAbort
+    process.on('SIGINT', this.#handle)
+    process.on('SIGTERM', this.#handle)
+  }
+
+  get isStopping(): boolean {
+    return this.#signal !== null
+  }
+
+  /** Calls back at the first signal, or at once when it has come already. */
+  whenStopping(callback: (signal: NodeJS.Signals) => void): void {
+    this.#onStop = callback
+    if (this.#signal !== null) callback(this.#signal)
+  }
+
+  dispose(): void {
+    process.off('SIGINT', this.#handle)
+    process.off('SIGTERM', this.#handle)
   }
 }

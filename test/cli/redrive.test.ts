@@ -1,0 +1,137 @@
+import pg from 'pg'
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { countDeadLetters, formatKey, parseKey } from '../../src/cli/deadLetterQueries.ts'
+import { redrive } from '../../src/cli/redrive.ts'
+import { RetryableError, TaskFencedError } from '../../src/runtime/errors.ts'
+import type { LogWriter, OutgoingRecord } from '../../src/runtime/log.ts'
+import { type TestDatabase, testDatabase } from '../support/postgres.ts'
+
+let database: TestDatabase
+let client: pg.Client
+
+beforeAll(async () => {
+  database = await testDatabase()
+  client = new pg.Client({ ...database.connection, options: `-c search_path=${database.schema}` })
+  await client.connect()
+})
+
+afterAll(async () => {
+  await client.end()
+  await database.close()
+})
+
+const all = { reason: null, operator: null, topic: 'trades', isRedrivenIncluded: false }
+
+/** A log that is nothing but a list, with a writer whose holder may crash right after its next append. */
+class ListLog {
+  readonly records: OutgoingRecord[] = []
+  position: string | null = null
+  generation = 0
+  crashAfterAppend = false
+
+  writer(): LogWriter {
+    let mine = 0
+    return {
+      claim: async () => {
+        this.generation += 1
+        mine = this.generation
+        return { position: this.position }
+      },
+      append: async (records, position) => {
+        if (mine !== this.generation) throw new TaskFencedError('another writer has claimed')
+        this.records.push(...records)
+        this.position = position
+        if (this.crashAfterAppend) throw new RetryableError('crashed after the append')
+      },
+      close: async () => {},
+    }
+  }
+
+  values(): readonly string[] {
+    return this.records.map((record) => Buffer.from(record.value ?? []).toString())
+  }
+}
+
+async function addLetter(offset: number, payload: string | null, reason = 'malformed'): Promise<void> {
+  await client.query(
+    `INSERT INTO dead_letter (pipeline, topic, partition, "offset", operator, ordinal, reason, detail, record_time, key, payload)
+     VALUES ('realtime', 'trades', 2, $1, 'decode', 0, $2, 'broken', to_timestamp(1700000000), 'BTCUSDT', $3)`,
+    [offset, reason, payload === null ? null : Buffer.from(payload)],
+  )
+}
+
+beforeEach(() => client.query('TRUNCATE dead_letter'))
+
+describe('redrive', () => {
+  test('appends each payload once, to its own partition, with its key and time', async () => {
+    for (const offset of [3, 1, 2]) await addLetter(offset, `payload ${offset}`)
+    const log = new ListLog()
+    expect(await redrive(client, log.writer(), all)).toEqual({ redriven: 3, recovered: 0, skipped: [] })
+    expect(log.values()).toEqual(['payload 1', 'payload 2', 'payload 3'])
+    expect(log.records[0]).toMatchObject({ partition: 2, timestamp: 1_700_000_000_000, key: Buffer.from('BTCUSDT') })
+    expect(await countDeadLetters(client, all)).toBe(0)
+    expect(await redrive(client, log.writer(), all)).toEqual({ redriven: 0, recovered: 0, skipped: [] })
+    expect(log.records).toHaveLength(3)
+  })
+
+  test('a crash between append and stamp hides nothing, and the next redrive appends nothing twice', async () => {
+    for (let offset = 0; offset < 5; offset += 1) await addLetter(offset, `payload ${offset}`)
+    const log = new ListLog()
+    log.crashAfterAppend = true
+    await expect(redrive(client, log.writer(), all)).rejects.toThrow(RetryableError)
+    expect(await countDeadLetters(client, all)).toBe(5)
+    log.crashAfterAppend = false
+    expect(await redrive(client, log.writer(), all)).toEqual({ redriven: 0, recovered: 5, skipped: [] })
+    expect(log.records).toHaveLength(5)
+    expect(await countDeadLetters(client, all)).toBe(0)
+  })
+
+  test('more letters than one append takes are all appended, in order', async () => {
+    for (let offset = 0; offset < 450; offset += 1) await addLetter(offset, `${offset}`)
+    const log = new ListLog()
+    expect(await redrive(client, log.writer(), all)).toMatchObject({ redriven: 450 })
+    expect(log.values()).toEqual(Array.from({ length: 450 }, (_, offset) => `${offset}`))
+  })
+
+  test('an older redrive appends nothing more once another has claimed', async () => {
+    await addLetter(1, 'x')
+    const log = new ListLog()
+    const older = log.writer()
+    const fenced: LogWriter = {
+      ...older,
+      claim: async (producer) => {
+        const claimed = await older.claim(producer)
+        await log.writer().claim(producer)
+        return claimed
+      },
+    }
+    await expect(redrive(client, fenced, all)).rejects.toThrow(TaskFencedError)
+    expect(log.records).toHaveLength(0)
+    expect(await countDeadLetters(client, all)).toBe(1)
+  })
+
+  test('filters choose, and a letter without a payload is left as it is', async () => {
+    await addLetter(1, 'a', 'late')
+    await addLetter(2, 'b')
+    await addLetter(3, null)
+    const log = new ListLog()
+    expect(await redrive(client, log.writer(), { ...all, reason: 'malformed' })).toEqual({
+      redriven: 1,
+      recovered: 0,
+      skipped: [{ id: 'realtime/trades/2/3/decode/0', why: 'it has no payload' }],
+    })
+    expect(log.values()).toEqual(['b'])
+    const key = parseKey('realtime/trades/2/1/decode/0')
+    expect(await redrive(client, log.writer(), [key])).toMatchObject({ redriven: 1 })
+    expect(await redrive(client, log.writer(), [key])).toMatchObject({
+      redriven: 0,
+      skipped: [{ why: 'it was redriven already' }],
+    })
+    expect(log.values()).toEqual(['b', 'a'])
+  })
+})
+
+test('an id names its letter, also where the operator has a slash in its name', () => {
+  const key = { pipeline: 'p', topic: 'a.b', partition: 1, offset: 7, operator: 'x/y', ordinal: 2 }
+  expect(parseKey(formatKey(key))).toEqual(key)
+})

@@ -1,0 +1,137 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, describe, expect, test } from 'vitest'
+import type { Output } from '../../src/cli/output.ts'
+import { runProgram } from '../../src/cli/program.ts'
+import { commandNames } from '../../src/cli/settings.ts'
+import { runCommand } from '../support/commandLine.ts'
+
+const folder = mkdtempSync(join(tmpdir(), 'millrace-usage-'))
+afterAll(() => rmSync(folder, { recursive: true, force: true }))
+
+async function millrace(args: readonly string[], env: Readonly<Record<string, string>> = {}) {
+  let out = ''
+  const lines: string[] = []
+  const output: Output = {
+    out: async (text) => {
+      out += text
+      return true
+    },
+    err: (line) => lines.push(line),
+  }
+  const envFile = join(folder, '.env')
+  const code = await runProgram(args, { output, env, envFile, isTerminal: false })
+  return { code, out, err: lines.join('\n'), lines }
+}
+
+describe('wrong usage', () => {
+  test.each([
+    ['candel', "error: unknown command 'candel' (Did you mean candles?)"],
+    ['frobnicate', "error: unknown command 'frobnicate'; allowed: run, candles, status, dead-letters, doctor, migrate"],
+    ['run batch', "error: unknown command 'batch'; allowed: realtime"],
+    ['run realtime --symbls BTCUSDT', "error: unknown option '--symbls' (Did you mean --symbols?)"],
+    ['run realtime --source kraken', 'error: --source: "kraken" is not allowed; allowed: binance, simulator or tape.'],
+    ['run realtime --source tape', 'error: --source tape needs a file: name one with --tape FILE.'],
+    [
+      'run realtime --source simulator --until-end',
+      'error: --until-end needs a source that ends: name one with --tape FILE.',
+    ],
+    ['run realtime --tape x --close-open', 'error: --close-open is only allowed together with --until-end.'],
+    ['run realtime --tape', "error: option '--tape <file>' argument missing"],
+    ['candles', 'error: --symbol is missing; name one, such as --symbol BTCUSDT.'],
+    [
+      'candles --symbol BTCUSDT --interval 2m',
+      'error: --interval: "2m" is not allowed; allowed: 1m, 5m, 15m, 1h, 4h, 1d.',
+    ],
+    ['status now', "error: too many arguments for 'status'. Expected 0 arguments but got 1: now."],
+    ['dead-letters show', "error: missing required argument 'id'"],
+    ['dead-letters redrive', 'error: which dead letters? Name ids, a filter such as --reason, or --all.'],
+  ])('`%s` ends with exit code 2 and one line', async (text, message) => {
+    const { code, out, lines } = await millrace(text.split(' '))
+    expect(lines).toEqual([message])
+    expect(code).toBe(2)
+    expect(out).toBe('')
+  })
+
+  test('candles from after to', async () => {
+    const args = ['candles', '--symbol', 'BTCUSDT', '--from', '2024-08-09', '--to', '2024-08-08']
+    expect(await millrace(args)).toMatchObject({ code: 2, err: expect.stringContaining('is after --to') })
+  })
+
+  test('a wrong variable is named, wherever it stands', async () => {
+    const wrong = await millrace(['run', 'realtime'], { MILLRACE_PARTITIONS: 'four' })
+    expect(wrong).toMatchObject({ code: 2, err: expect.stringContaining('MILLRACE_PARTITIONS: "four" is not allowed') })
+    writeFileSync(join(folder, '.env'), 'MILLRACE_MARKET=margin\n')
+    const inFile = await millrace(['run', 'realtime'])
+    expect(inFile).toMatchObject({ code: 2, err: expect.stringContaining('MILLRACE_MARKET in .env: "margin"') })
+    rmSync(join(folder, '.env'))
+  })
+
+  test('an unknown MILLRACE_ variable is a warning and no more', async () => {
+    const { code, lines } = await millrace(['status', '--data-dir', join(folder, 'none')], { MILLRACE_SIMBOLS: 'x' })
+    expect(lines).toEqual([
+      'warning: MILLRACE_SIMBOLS is not a setting and is ignored (did you mean MILLRACE_SYMBOLS?).',
+    ])
+    expect(code).toBe(0)
+  })
+})
+
+describe('help', () => {
+  test('every command has its own, with examples', async () => {
+    for (const name of commandNames) {
+      const { code, out } = await millrace([...name.split(' '), '--help'])
+      expect(code, name).toBe(0)
+      expect(out, name).toContain(`Usage: millrace ${name}`)
+      expect(out, name).toContain('Examples:\n  $ ')
+    }
+  })
+
+  test('without a command it is shown, and that is wrong usage', async () => {
+    expect(await millrace([])).toMatchObject({ code: 2, err: expect.stringContaining('Usage: millrace') })
+  })
+})
+
+describe('an empty data folder', () => {
+  test('is not made by looking at it', async () => {
+    const none = join(folder, 'none')
+    expect(await millrace(['candles', '--symbol', 'BTCUSDT', '--format', 'csv', '--data-dir', none])).toMatchObject({
+      code: 0,
+      out: expect.stringMatching(/^symbol,interval,[^\n]+\n$/),
+      err: expect.stringContaining(none),
+    })
+    expect(await millrace(['candles', '--symbol', 'BTCUSDT', '--format', 'json', '--data-dir', none])).toMatchObject({
+      code: 0,
+      out: '[\n]\n',
+    })
+    expect(await millrace(['dead-letters', 'list', '--data-dir', none])).toMatchObject({ code: 0, out: '' })
+    const { out } = await millrace(['status', '--json', '--data-dir', none])
+    expect(JSON.parse(out)).toMatchObject({ running: null, database: null, dataSets: [] })
+  })
+})
+
+describe('a database that does not answer', () => {
+  test('ends with exit code 1, the error code and what to do, and never shows the password', async () => {
+    const env = { DATABASE_URL: 'postgres://me:hunter2@127.0.0.1:1/db' }
+    const { code, err } = await millrace(['status'], env)
+    expect(code).toBe(1)
+    expect(err).toMatch(/^error MILLRACE_RETRYABLE: could not connect to postgres:\/\/127\.0\.0\.1:1\/db: /)
+    expect(err).toContain('millrace doctor')
+    expect(err).not.toContain('hunter2')
+  })
+})
+
+describe('the command as a process', () => {
+  test('has the exit code, and the message on stderr', async () => {
+    const place = { cwd: folder }
+    expect(await runCommand(['--version'], place)).toMatchObject({
+      code: 0,
+      stdout: expect.stringMatching(/^\d+\.\d+\.\d+/),
+    })
+    expect(await runCommand(['nonsense'], place)).toMatchObject({
+      code: 2,
+      stdout: '',
+      stderr: expect.stringContaining('error: '),
+    })
+  })
+})
