@@ -38,3 +38,15 @@ export function buildIn<T>(task: StreamTask, build: () => T): T {
     else world[slotKey] = before
   }
 }
+
+let running: StreamTask | null = null
+
+/** The task whose graph is at work right now, or null: an operator that is subscribed to meanwhile comes too late to be restored. */
+export function runningTask(): StreamTask | null {
+  return running
+}
+
+/** Notes which task is at work. Called around every record, hence no closure and no `finally`: a failed task is at work no more either. */
+export function setRunning(task: StreamTask | null): void {
+  running = task
+}

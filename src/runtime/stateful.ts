@@ -1,5 +1,5 @@
 import { Observable, type OperatorFunction, Subscriber } from 'rxjs'
-import { currentTask } from './currentTask.ts'
+import { currentTask, runningTask } from './currentTask.ts'
 import type { Origin, Rejected } from './deadLetters.ts'
 import { ConfigurationError, OperatorError } from './errors.ts'
 import type { Json } from './json.ts'
@@ -88,7 +88,7 @@ export function stateful<I, O>(spec: OperatorSpec, build: BuildLogic<I, O>): Ope
   if (spec.name === '') throw new ConfigurationError('an operator needs a name that is not empty')
   return (source) =>
     new Observable<O>((subscriber) => {
-      const task = currentTask()
+      const task = currentTask() ?? runningTask()
       return task === null
         ? subscribeFree(spec, build, source, subscriber)
         : subscribeIn(task, spec, build, source, subscriber)
@@ -133,6 +133,7 @@ function subscribeIn<I, O>(
   source: Observable<I>,
   subscriber: Subscriber<O>,
 ) {
+  task.requireOpen(spec.name)
   const receiver = new Receiver<I, O>(subscriber, () => {
     throw new OperatorError(`${spec.name}: a value arrived while the graph was still being built`)
   })

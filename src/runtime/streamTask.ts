@@ -1,6 +1,6 @@
 import { Subject } from 'rxjs'
 import type { IdleAdvance, SavedCheckpoint, StateFrame, TableWrite } from './checkpoint.ts'
-import { buildIn } from './currentTask.ts'
+import { buildIn, setRunning } from './currentTask.ts'
 import { DeadLetterCollector, type Origin, type Rejected } from './deadLetters.ts'
 import { ConfigurationError, MillraceError, OperatorError } from './errors.ts'
 import type { Pipeline } from './pipeline.ts'
@@ -103,7 +103,9 @@ export class StreamTask {
   push(record: RecordView): void {
     this.#record = record
     this.#isAtRest = false
+    setRunning(this)
     this.#input.next(record)
+    setRunning(null)
     this.#isAtRest = true
     this.#record = null
     this.#nextOffset = record.offset + 1
@@ -177,14 +179,18 @@ export class StreamTask {
     }
   }
 
-  /** For an operator that is being built: what was saved under its name. Refuses a misfit. */
-  restoredFor(spec: OperatorSpec): Restored {
+  /** Throws when the graph is built already: an operator that comes later could not be restored. */
+  requireOpen(name: string): void {
     if (this.#isSealed) {
       throw new OperatorError(
-        `${spec.name}: subscribed after the graph of pipeline ${this.#pipeline.name} was built. Build every operator in build(), ` +
+        `${name}: subscribed after the graph of pipeline ${this.#pipeline.name} was built. Build every operator in build(), ` +
           'and subscribe to nothing later (switchMap, defer, retry and repeat do).',
       )
     }
+  }
+
+  /** For an operator that is being built: what was saved under its name. Refuses a misfit. */
+  restoredFor(spec: OperatorSpec): Restored {
     return this.#state.restoredFor(spec)
   }
 
@@ -247,9 +253,11 @@ export class StreamTask {
 
   #act(act: () => void): void {
     this.#isAtRest = false
+    setRunning(this)
     try {
       act()
     } finally {
+      setRunning(null)
       this.#isAtRest = true
     }
     if (this.#failure !== null) this.#throwFailure()

@@ -60,7 +60,10 @@ describe.each(['set', 'ranges'] as const)('dedupe by %s', (ids) => {
     fc.assert(
       fc.property(items, (steps) => {
         let at = 0
-        const values = steps.map(({ id, step }) => ({ id, at: (at += step) }))
+        const values = steps.map(({ id, step }) => {
+          at += step
+          return { id, at }
+        })
         const whole = new ChainTask<Item>(chain(ids)).push(...values)
         const pieces: unknown[] = []
         const cuts: TaskCut[] = []

@@ -100,7 +100,10 @@ describe('ohlcv', () => {
     fc.assert(
       fc.property(gen, (steps) => {
         let at = 0
-        const trades = steps.map(({ gap, price }, i) => trade((at += gap), { tradeId: i, price }))
+        const trades = steps.map(({ gap, price }, i) => {
+          at += gap
+          return trade(at, { tradeId: i, price })
+        })
         const shuffled = trades
           .map((one, i) => ({ one, arrival: one.tradeTime + (steps[i]?.jitter ?? 0) }))
           .sort((a, b) => a.arrival - b.arrival)
@@ -124,9 +127,10 @@ describe('rollup', () => {
     fc.assert(
       fc.property(gen, (steps) => {
         let at = 0
-        const trades = steps.map(({ gap, price, maker }, i) =>
-          trade((at += gap), { tradeId: i, price, isBuyerMaker: maker }),
-        )
+        const trades = steps.map(({ gap, price, maker }, i) => {
+          at += gap
+          return trade(at, { tradeId: i, price, isBuyerMaker: maker })
+        })
         const timed = of(...trades).pipe(eventTime<Trade>({ of: (one) => one.tradeTime, maxOutOfOrdernessMs: 0 }))
         const five = { name: '5m', sizeMs: intervalMs['5m'] }
         let direct: Candle[] = []

@@ -1,0 +1,60 @@
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import { KeyedState } from '../../src/runtime/keyedState.ts'
+import type { KeyedPair } from '../../src/runtime/savedState.ts'
+
+interface Counter {
+  count: number
+}
+
+const codec = { encode: (value: Counter) => value.count, decode: (saved: unknown) => ({ count: saved as number }) }
+const make = () => new KeyedState<Counter>(codec)
+const contents = (state: KeyedState<Counter>) =>
+  Object.fromEntries([...state.entries()].map(([key, { count }]) => [key, count]))
+const parse = (text: string) => JSON.parse(text) as KeyedPair[]
+
+describe('KeyedState', () => {
+  it('comes back from a base and the deltas after it, whatever was done in between', () => {
+    const step = fc.record({
+      key: fc.constantFrom('a', 'b', 'c', '"\n'),
+      act: fc.constantFrom('set', 'update', 'delete', 'cut'),
+    })
+    fc.assert(
+      fc.property(fc.array(step), (steps) => {
+        const live = make()
+        const frames = [live.takeBase()]
+        for (const { key, act } of steps) {
+          if (act === 'set') live.set(key, { count: 1 })
+          else if (act === 'delete') live.delete(key)
+          else if (act === 'cut') frames.push(live.takeDelta())
+          else {
+            const held = live.update(key)
+            if (held !== undefined) held.count += 1
+          }
+        }
+        frames.push(live.takeDelta())
+        const restored = make()
+        for (const frame of frames) restored.restore(parse(frame))
+        expect(contents(restored)).toEqual(contents(live))
+      }),
+    )
+  })
+
+  it('puts into a delta what changed since the last cut, and nothing else', () => {
+    const state = make()
+    for (let i = 0; i < 10_000; i++) state.set(`key ${i}`, { count: i })
+    expect(parse(state.takeBase())).toHaveLength(10_000)
+    for (let i = 0; i < 100; i++) state.update(`key ${i * 7}`)
+    expect(parse(state.takeDelta())).toHaveLength(100)
+    expect(state.takeDelta()).toBe('[]')
+  })
+
+  it('hands out a copy: what happens after a cut does not reach it', () => {
+    const state = make()
+    state.set('a', { count: 1 })
+    const base = state.takeBase()
+    const held = state.update('a')
+    if (held !== undefined) held.count = 99
+    expect(base).toBe('[["a",1]]')
+  })
+})
