@@ -61,6 +61,8 @@ export class ConnectionKeeper {
   #isPaused = false
   #resumed: () => void = () => undefined
   #failures = 0
+  /** Between frames, of the newest connection that brought any: tells a stalled stream from a quiet market. */
+  #meanGapMs: number | null = null
   #run: Promise<void> | null = null
   /** What it waits for, or null while connected. */
   waitingFor: string | null = 'connecting'
@@ -225,11 +227,9 @@ export class ConnectionKeeper {
       if (deafMs > limits.deafMs) return `nothing heard for ${deafMs} ms`
       const silentMs = now - connection.frameAt
       if (silentMs >= limits.idlePingMs) connection.ping()
-      if (connection.frames > 0) {
-        const meanGapMs = (connection.frameAt - connection.openedAt) / connection.frames
-        const allowedMs = Math.max(limits.stallMs, 20 * meanGapMs)
-        if (silentMs > allowedMs) return `no frame for ${silentMs} ms, though the connection lives`
-      }
+      if (connection.frames > 0) this.#meanGapMs = (connection.frameAt - connection.openedAt) / connection.frames
+      const allowedMs = Math.max(limits.stallMs, 20 * (this.#meanGapMs ?? limits.stallMs / 2))
+      if (silentMs > allowedMs) return `no frame for ${silentMs} ms, though the connection lives`
     }
     return 'closed'
   }

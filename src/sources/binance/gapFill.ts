@@ -6,6 +6,8 @@ import { type RestAnswer, type RestTrade, type RestTrades, restPageTrades, trade
 export interface SequencedFrame {
   readonly symbol: string
   readonly tradeId: number
+  /** In the feed's own unit. */
+  readonly time: number
   readonly frame: Buffer
 }
 
@@ -23,6 +25,24 @@ export interface GapFillOptions {
   readonly onTrouble: (what: string) => void
 }
 
+type Pages = AsyncGenerator<SequencedFrame[], void, undefined>
+
+/** A symbol whose missing trades are being fetched: the page at hand, and those that follow. */
+interface Lane {
+  readonly pages: Pages
+  page: SequencedFrame[]
+  at: number
+}
+
+interface PageRange {
+  readonly fromId: number
+  readonly toId: number
+  /** Trades after this time, in the feed's own unit, are left out. */
+  readonly until: number
+  /** ms UTC by the clock. */
+  readonly deadline: number
+}
+
 /** Fetches missing trades by REST, a page at a time, as the frames that the stream would have brought. */
 export class GapFill {
   readonly #options: GapFillOptions
@@ -31,48 +51,87 @@ export class GapFill {
     this.#options = options
   }
 
-  /** The trades `[fromId, toId]`, in order, as far as they can be had before the deadline. */
-  async *between(symbol: string, fromId: number, toId: number): AsyncGenerator<SequencedFrame[], void, undefined> {
-    if (toId - fromId >= this.#options.maxTrades) {
-      this.#options.onTrouble(
-        `${symbol}: ${toId - fromId + 1} trades are missing, more than ${this.#options.maxTrades}`,
-      )
-      return
-    }
-    yield* this.#pages(symbol, fromId, toId)
+  /** The trades `[fromId, toId]`, in order, as far as they can be had before the deadline; none when there are too many. */
+  async *between(symbol: string, fromId: number, toId: number): Pages {
+    if (this.#isTooMany(symbol, toId - fromId + 1)) return
+    yield* this.#pages(symbol, { fromId, toId, until: Number.POSITIVE_INFINITY, deadline: this.#deadline() })
   }
 
-  /** The trades after `lastId` up to now, as far as they can be had; nothing when there are too many. */
-  async *since(symbol: string, lastId: number): AsyncGenerator<SequencedFrame[], void, undefined> {
-    if (!this.#options.rules.hasContiguousIds) return yield* this.#recentSince(symbol, lastId)
-    const newest = await this.#ask(() => this.#options.rest.recent(symbol, 1, this.#options.signal), this.#deadline())
-    const newestId = newest.at(-1)?.id
-    if (newestId === undefined || newestId <= lastId) return
-    yield* this.between(symbol, lastId + 1, newestId)
-  }
-
-  async *#pages(symbol: string, fromId: number, toId: number): AsyncGenerator<SequencedFrame[], void, undefined> {
-    const { rest, signal } = this.#options
+  /**
+   * What each symbol has missed after its last id, while the stream is already listened to: all symbols together by trade time, as live, for
+   * symbols share partitions and time must not run ahead of any of them. Trades that the stream brings as well are left to it.
+   *
+   * Keeps a page a symbol.
+   */
+  async *catchUp(lastIds: ReadonlyMap<string, number>): Pages {
     const deadline = this.#deadline()
+    const lanes: Lane[] = []
+    for (const pages of await this.#missedBy(lastIds, deadline)) await advance(lanes, { pages, page: [], at: 0 })
+    while (lanes.length > 0) {
+      const merged: SequencedFrame[] = []
+      // Until a page is used up, whose successor has to be fetched first.
+      let index = 0
+      let lane: Lane
+      do {
+        index = earliestLane(lanes)
+        lane = lanes[index] as Lane
+        merged.push(lane.page[lane.at++] as SequencedFrame)
+      } while (lane.at < lane.page.length)
+      lanes.splice(index, 1)
+      yield merged
+      await advance(lanes, lane)
+    }
+  }
+
+  /** Up to which trade the stream has to be made up for is asked of all symbols first: what is traded later it brings itself. */
+  async #missedBy(lastIds: ReadonlyMap<string, number>, deadline: number): Promise<Pages[]> {
+    const { rest, rules, signal } = this.#options
+    if (!rules.hasContiguousIds) {
+      return [...lastIds].map(([symbol, lastId]) => this.#recentSince(symbol, lastId, deadline))
+    }
+    const behind: { symbol: string; fromId: number }[] = []
+    let until = 0
+    for (const [symbol, lastId] of lastIds) {
+      if (signal.aborted) return []
+      const [newest] = await this.#ask(() => rest.recent(symbol, 1, signal), deadline)
+      if (newest === undefined || this.#isTooMany(symbol, newest.id - lastId)) continue
+      until = Math.max(until, newest.time)
+      behind.push({ symbol, fromId: lastId + 1 })
+    }
+    const toId = Number.POSITIVE_INFINITY
+    return behind.map(({ symbol, fromId }) => this.#pages(symbol, { fromId, toId, until, deadline }))
+  }
+
+  #isTooMany(symbol: string, missing: number): boolean {
+    const { maxTrades, onTrouble } = this.#options
+    if (missing <= maxTrades) return false
+    onTrouble(`${symbol}: ${missing} trades are missing, more than ${maxTrades}`)
+    return true
+  }
+
+  async *#pages(symbol: string, { fromId, toId, until, deadline }: PageRange): Pages {
+    const { rest, signal } = this.#options
     let next = fromId
     while (next <= toId && !signal.aborted) {
       const from = next
       const rows = await this.#ask(() => rest.fromId(symbol, from, signal), deadline)
       const page: SequencedFrame[] = []
       for (const row of rows) {
-        if (row.id !== next || next > toId) continue
+        if (row.time > until || next > toId) break
+        if (row.id !== next) continue
         page.push(this.#sequenced(symbol, row))
         next++
       }
-      // The exchange does not know the next trade (yet): asking on would not end.
-      if (page.length === 0) return
-      yield page
+      // A page that is not full is the last one, or the exchange does not know the next trade: asking on would not end.
+      const isLast = page.length < restPageTrades
+      if (page.length > 0) yield page
+      if (isLast) return
     }
   }
 
-  async *#recentSince(symbol: string, lastId: number): AsyncGenerator<SequencedFrame[], void, undefined> {
+  async *#recentSince(symbol: string, lastId: number, deadline: number): Pages {
     const { rest, signal, onTrouble } = this.#options
-    const rows = await this.#ask(() => rest.recent(symbol, restPageTrades, signal), this.#deadline())
+    const rows = await this.#ask(() => rest.recent(symbol, restPageTrades, signal), deadline)
     const oldest = rows[0]?.id
     if (oldest === undefined) return
     if (oldest > lastId + 1 && rows.length >= restPageTrades) {
@@ -102,6 +161,27 @@ export class GapFill {
   }
 
   #sequenced(symbol: string, row: RestTrade): SequencedFrame {
-    return { symbol, tradeId: row.id, frame: tradeFrame(this.#options.market, symbol, row) }
+    return { symbol, tradeId: row.id, time: row.time, frame: tradeFrame(this.#options.market, symbol, row) }
   }
+}
+
+/** Fetches the lane's next page and puts it among the others, unless there is none. */
+async function advance(lanes: Lane[], lane: Lane): Promise<void> {
+  const next = await lane.pages.next()
+  if (next.done === true) return
+  lane.page = next.value
+  lane.at = 0
+  lanes.push(lane)
+}
+
+function earliestLane(lanes: readonly Lane[]): number {
+  let earliest = 0
+  let earliestTime = Number.POSITIVE_INFINITY
+  lanes.forEach(({ page, at }, index) => {
+    const time = page[at]?.time ?? Number.POSITIVE_INFINITY
+    if (time >= earliestTime) return
+    earliest = index
+    earliestTime = time
+  })
+  return earliest
 }

@@ -133,7 +133,7 @@ export class LiveReader implements FeedReader {
       if (page === null) return null
       this.#page = null
       if (page.done === true) this.#endFill()
-      else this.#ready = page.value
+      else this.#ready = [...page.value]
       return null
     }
     const item = this.#inbox.shift()
@@ -161,7 +161,7 @@ export class LiveReader implements FeedReader {
       return frame
     }
     this.#counts.gaps++
-    this.#behindGap = { symbol, tradeId, frame }
+    this.#behindGap = { symbol, tradeId, time: tradeTime, frame }
     this.#filling = this.#counted(this.#fill.between(symbol, last + 1, tradeId - 1))
     return null
   }
@@ -209,12 +209,14 @@ export class LiveReader implements FeedReader {
     this.#ready = [behind]
   }
 
-  /** After a lost connection, or a start: what each known symbol has missed. Quiet symbols too, for their next trade may be long in coming. */
-  async *#catchUp(): AsyncGenerator<SequencedFrame[], void, undefined> {
+  /** After a lost connection, or a start: what each known symbol has missed. Quiet ones too, for their next trade may be long in coming. */
+  #catchUp(): AsyncGenerator<SequencedFrame[], void, undefined> {
+    const known = new Map<string, number>()
     for (const symbol of this.#options.symbols) {
       const last = this.#lastIds.get(symbol)
-      if (last !== undefined && !this.#closed.signal.aborted) yield* this.#counted(this.#fill.since(symbol, last))
+      if (last !== undefined) known.set(symbol, last)
     }
+    return this.#counted(this.#fill.catchUp(known))
   }
 
   async *#counted(

@@ -79,7 +79,7 @@ export class FrameRouter {
 
   /** The feed knows that everything up to `time` has been handed over. */
   quietThrough(time: number, out: OutgoingRecord[]): void {
-    const reference = this.#heartbeats.newestSeen()
+    const reference = this.#heartbeats.newestSince()
     // A clock that is wrong by hours must not close windows: steps are small while a feed lives, and after a stop the next trade tells the time.
     if (reference === null || time > reference + maxQuietStepMs) return
     this.counts.heartbeats += this.#heartbeats.advance(time, out)
@@ -106,8 +106,8 @@ export class FrameRouter {
     out.push({ partition, timestamp, key, value: frame })
     this.counts.trades++
     // A record that was stamped with another's time says nothing about its own partition.
-    if (timestamp === time) this.#heartbeats.onTrade(partition, time)
     const newest = this.#time.newest
+    if (timestamp === time) this.#heartbeats.onTrade(partition, time, newest ?? time)
     if (newest === null) return
     if (before === null || newest < before) this.#heartbeats.holdBackTo(newest)
     this.counts.heartbeats += this.#heartbeats.advance(newest, out)

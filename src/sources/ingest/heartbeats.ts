@@ -12,76 +12,110 @@ export interface HeartbeatOptions {
 
 export const defaultHeartbeat: HeartbeatOptions = { intervalMs: 2_000, marginMs: 1_000 }
 
-/** Newest event time that each partition has seen by a trade or a heartbeat; null for a partition without a trade. */
-export type HeartbeatState = readonly (number | null)[]
+/** All in ms; times are UTC. */
+export interface PartitionQuiet {
+  /** Event time, of all partitions, when this one was last heard or told. */
+  readonly since: number
+  /** How far its own trades trail the newest of all. */
+  readonly lag: number
+  /** Newest event time that it knows of, by a trade or a heartbeat. */
+  readonly told: number
+}
+
+/** One entry a partition; null for one without a trade. */
+export type HeartbeatState = readonly (PartitionQuiet | null)[]
 
 /**
- * Writes a heartbeat record into each partition that has had a trade and then stays quiet while event time goes on, so that its windows close
+ * Writes a heartbeat record into each partition that has had a trade and then hears nothing while event time goes on, so that its windows close
  * by data. A function of the records before it: a replay from a stored state writes the same heartbeats at the same places.
  *
- * Keeps one number a partition.
+ * Quiet means that nothing came, not that what came is old: symbols of a tape may run at different times. A heartbeat trails the newest
+ * trade by twice what the partition's own trades trail it by, so it does not make late what was only behind.
+ *
+ * Keeps three numbers a partition.
  */
 export class Heartbeats {
   readonly #options: HeartbeatOptions
-  readonly #seen: (number | null)[]
+  readonly #quiet: (PartitionState | null)[]
   /** No partition is due before event time has come this far. */
   #dueAt = Number.POSITIVE_INFINITY
 
   constructor(partitions: number, options: HeartbeatOptions, state?: HeartbeatState) {
     this.#options = options
-    this.#seen = Array.from({ length: partitions }, (_, partition) => state?.[partition] ?? null)
+    this.#quiet = Array.from({ length: partitions }, (_, partition) => {
+      const kept = state?.[partition] ?? null
+      return kept === null ? null : { ...kept }
+    })
     this.#reckon()
   }
 
-  onTrade(partition: number, time: number): void {
-    const seen = this.#seen[partition] ?? null
-    if (seen !== null && time <= seen) return
-    this.#seen[partition] = time
-    // A partition that is seen later only moves its due time out, so the bound stays valid, if early, without a scan for each trade.
-    if (seen === null) this.#dueAt = Math.min(this.#dueAt, this.#dueTime(time))
+  /** @param newest event time of all partitions, this trade included */
+  onTrade(partition: number, time: number, newest: number): void {
+    const quiet = this.#quiet[partition] ?? null
+    if (quiet === null) {
+      this.#quiet[partition] = { since: newest, lag: newest - time, told: time }
+      this.#dueAt = Math.min(this.#dueAt, this.#dueTime(newest))
+      return
+    }
+    // A due time that only moves out leaves the bound valid, if early, without a scan for each trade.
+    if (newest < quiet.since) this.#dueAt = Math.min(this.#dueAt, this.#dueTime(newest))
+    quiet.since = newest
+    // One late trade is forgotten after some hundred others.
+    quiet.lag = Math.max(newest - time, quiet.lag - Math.ceil(quiet.lag / 128))
+    if (time > quiet.told) quiet.told = time
   }
 
-  /** Trades past `newest` are no longer believed. */
+  /** Times past `newest` are no longer believed. */
   holdBackTo(newest: number): void {
-    this.#seen.forEach((seen, partition) => {
-      if (seen !== null && seen > newest) this.#seen[partition] = newest
-    })
+    for (const quiet of this.#quiet) {
+      if (quiet === null) continue
+      quiet.since = Math.min(quiet.since, newest)
+      quiet.told = Math.min(quiet.told, newest)
+    }
     this.#reckon()
   }
 
   /** Event time has come to `newest`: appends what is due to `out`. */
   advance(newest: number, out: OutgoingRecord[]): number {
     if (newest < this.#dueAt) return 0
-    const time = newest - this.#options.marginMs
     let written = 0
-    for (let partition = 0; partition < this.#seen.length; partition++) {
-      const seen = this.#seen[partition] ?? null
-      if (seen === null || this.#dueTime(seen) > newest) continue
-      this.#seen[partition] = time
+    this.#quiet.forEach((quiet, partition) => {
+      if (quiet === null || this.#dueTime(quiet.since) > newest) return
+      quiet.since = newest - this.#options.marginMs
+      const time = quiet.since - 2 * quiet.lag
+      if (time <= quiet.told) return
+      quiet.told = time
       out.push({ partition, timestamp: time, key: null, value: Buffer.from(`{"e":"heartbeat","E":${time}}`) })
       written++
-    }
+    })
     this.#reckon()
     return written
   }
 
-  /** Newest event time of any partition, or null. */
-  newestSeen(): number | null {
+  /** Newest event time that any partition was heard or told at, or null. */
+  newestSince(): number | null {
     let newest: number | null = null
-    for (const seen of this.#seen) if (seen !== null && (newest === null || seen > newest)) newest = seen
+    for (const quiet of this.#quiet)
+      if (quiet !== null && (newest === null || quiet.since > newest)) newest = quiet.since
     return newest
   }
 
   snapshot(): HeartbeatState {
-    return [...this.#seen]
+    return this.#quiet.map((quiet) => (quiet === null ? null : { ...quiet }))
   }
 
-  #dueTime(seen: number): number {
-    return seen + this.#options.intervalMs + this.#options.marginMs
+  #dueTime(since: number): number {
+    return since + this.#options.intervalMs + this.#options.marginMs
   }
 
   #reckon(): void {
     this.#dueAt = Number.POSITIVE_INFINITY
-    for (const seen of this.#seen) if (seen !== null) this.#dueAt = Math.min(this.#dueAt, this.#dueTime(seen))
+    for (const quiet of this.#quiet) if (quiet !== null) this.#dueAt = Math.min(this.#dueAt, this.#dueTime(quiet.since))
   }
+}
+
+interface PartitionState {
+  since: number
+  lag: number
+  told: number
 }

@@ -24,7 +24,7 @@ const schema = z.object({
       previous: time,
       candidate: z.object({ time, count: z.number().int(), symbol: z.string(), tradeId: z.number().int() }).nullable(),
     }),
-    heartbeats: z.array(time.nullable()),
+    heartbeats: z.array(z.object({ since: time, lag: time, told: time }).nullable()),
   }),
 })
 

@@ -262,6 +262,33 @@ describe('spot', () => {
     expect(await second.ids('ETHUSDT')).toEqual([100, 101])
   })
 
+  test('what several symbols have missed comes in the order of trade times, so that time runs ahead of none of them', async () => {
+    const first = await started()
+    exchange.trade('ETHUSDT')
+    await first.reached('BTCUSDT', exchange.trade('BTCUSDT'))
+    await first.stop()
+    await exchange.untilSubscribed('BTCUSDT', 0)
+    const startMs = Date.UTC(2024, 7, 9) + 10_000
+    for (let second = 0; second < 600; second++) {
+      exchange.trade('ETHUSDT', { isMissed: true, time: startMs + second * 1_000 })
+      for (let more = 0; more < 4; more++)
+        exchange.trade('BTCUSDT', { isMissed: true, time: startMs + second * 1_000 + more * 100 })
+    }
+    const order: number[] = []
+    const second = new LiveIngest({}, first.log, (inner) => ({
+      ...inner,
+      append: async (records, position) => {
+        for (const { key, timestamp } of records) if (key !== null) order.push(timestamp)
+        await inner.append(records, position)
+      },
+    }))
+    await second.reached('BTCUSDT', 2_500)
+    await second.reached('ETHUSDT', 700)
+    expect(order).toHaveLength(3_000)
+    expect(order).toEqual([...order].sort((a, b) => a - b))
+    expect(await second.ids('BTCUSDT')).toEqual(range(100, 2_500))
+  })
+
   test('started again after too long, it begins anew and says what is missing', async () => {
     const first = await started()
     await first.reached('BTCUSDT', exchange.trade('BTCUSDT'))

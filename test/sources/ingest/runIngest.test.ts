@@ -208,6 +208,51 @@ describe('exactly once', () => {
     )
   })
 
+  test('killed after each single line, it writes the very records of a run without a kill', async () => {
+    const halts = [...simulatedFrames({ seed: 11, symbols: 4, from: start, count: 60, tradesPerSecond: 1 })].map(String)
+    const path = tapeOf(
+      halts.map((frame, index) =>
+        frame.replace(
+          /("[ET]":)(\d+)/g,
+          (_, name, time) => `${name}${Number(time) + Math.floor(index / 8) * 9_000_000}`,
+        ),
+      ),
+    )
+    const expected = await ingested(path)
+    expect(expected.filter(isHeartbeat).length).toBeGreaterThan(5)
+    const log = new MemoryLog({ partitions })
+    for (let lives = 0; lives < 100; lives++) {
+      const writer = crashing(log.writer(), 0, true)
+      const report = await ingest(path, log, { writer, batch: { maxFrames: 1 } }).catch((error: unknown) => {
+        if (!(error instanceof Crash)) throw error
+        return null
+      })
+      if (report !== null) break
+    }
+    expect(await logContents(log)).toEqual(expected)
+  })
+
+  test('after a fault it goes on behind what another ingest has written meanwhile', async () => {
+    const path = tapeOf(lines)
+    const expected = await ingested(path)
+    const log = new MemoryLog({ partitions })
+    const inner = log.writer()
+    let appends = 0
+    const writer: LogWriter = {
+      ...inner,
+      append: async (records, position) => {
+        if (++appends !== 3) return inner.append(records, position)
+        await ingest(path, log, { writer: crashing(log.writer(), 4, true), batch: { maxFrames: 33 } }).catch(
+          () => undefined,
+        )
+        throw new RetryableError('injected: no answer')
+      },
+    }
+    const report = await ingest(path, log, { writer, batch: { maxFrames: 20 } })
+    expect(report.end).toBe('feed-ended')
+    expect(await logContents(log)).toEqual(expected)
+  })
+
   test('a log that fails, or loses replies, changes nothing', async () => {
     const path = tapeOf(lines)
     const expected = await ingested(path)
