@@ -74,11 +74,13 @@ async function savedState(pool: pg.Pool): Promise<string[]> {
   return lines
 }
 
+/** Every object; a file that a killed upload has left unfinished is none, and its name begins with a dot. */
 function archiveFiles(folder: string): string[] {
   if (!existsSync(folder)) return []
   const files = readdirSync(folder, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile())
   return files
     .map(({ parentPath, name }) => join(parentPath, name))
+    .filter((path) => !relative(folder, path).startsWith('.'))
     .map((path) => `${relative(folder, path)} ${createHash('sha256').update(readFileSync(path)).digest('hex')}`)
     .sort()
 }

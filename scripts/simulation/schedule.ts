@@ -1,9 +1,9 @@
 import { tradeCodec } from '../../src/codecs/tradeCodec.ts'
 import { realtime } from '../../src/pipelines/realtime.ts'
 import type { Pipeline } from '../../src/runtime/pipeline.ts'
-import { type FaultKind, faultKinds } from '../../src/testing/faults/faults.ts'
 import { Random } from '../../src/testing/random.ts'
-import type { Adversity, SimulationOptions } from '../../src/testing/simulation/simulate.ts'
+import { type Adversity, randomAdversity } from '../../src/testing/simulation/adversity.ts'
+import type { SimulationOptions } from '../../src/testing/simulation/simulate.ts'
 import type { FrameStyle } from '../../src/testing/unkind/frames.ts'
 import { type UnkindTrades, unkindTrades } from '../../src/testing/unkind/unkindTrades.ts'
 
@@ -42,7 +42,7 @@ export function scheduleOf(seed: number): Schedule {
       maxUploads: random.int(1, 3),
     },
   }
-  return { seed, style, input, hasTruth: !isMerciless, options, adversity: adversityOf(seed, random) }
+  return { seed, style, input, hasTruth: !isMerciless, options, adversity: randomAdversity(seed) }
 }
 
 const pipelines = new Map<string, Pipeline>()
@@ -53,26 +53,4 @@ function pipelineOf(style: FrameStyle): Pipeline {
   const known = pipelines.get(key) ?? realtime(tradeCodec(style))
   pipelines.set(key, known)
   return known
-}
-
-function adversityOf(seed: number, random: Random): Adversity {
-  const rates: Partial<Record<FaultKind, number>> = {}
-  for (const kind of faultKinds) if (random.chance(0.5)) rates[kind] = random.pick([0.02, 0.1, 0.3])
-  return {
-    seed: `faults ${seed}`,
-    rates,
-    faultLimit: random.int(3, 40),
-    takeovers: random.pick([0, 0.03, 0.1]),
-    restarts: random.pick([0, 0.02, 0.1]),
-    appendRecords: random.pick([5, 40, 1_000]),
-    fetchMaxBytes: random.pick([500, 5_000, 100_000]),
-    limits: {
-      checkpointIntervalMs: random.pick([10, 50, 200, 1_000]),
-      maxUncommittedRecords: random.pick([1, 7, 40, 1_000]),
-      maxUncommittedResults: random.pick([1, 10, 1_000]),
-      fetchMaxWaitMs: random.pick([20, 100, 500]),
-      retryFirstMs: random.int(1, 200),
-      retryMostMs: 1_000,
-    },
-  }
 }

@@ -3,10 +3,19 @@ export { faultyCheckpointStore, Zombies } from './faults/faultyCheckpointStore.t
 export { faultyLog } from './faults/faultyLog.ts'
 export { faultyObjectStore } from './faults/faultyObjectStore.ts'
 export { SimulatedProcess } from './faults/simulatedProcess.ts'
+export { type TestPipelineOptions, type TestRecord, TestRun, testPipeline } from './kit/testPipeline.ts'
 export { MemoryCheckpointStore } from './memoryCheckpointStore.ts'
 export { MemoryLog, type MemoryLogOptions, type MemoryRecord } from './memoryLog.ts'
 export { MemoryObjectStore } from './memoryObjectStore.ts'
 export { Random } from './random.ts'
 export { type S3Server, type S3ServerOptions, startS3Server } from './s3Server.ts'
+export { type Adversity, randomAdversity } from './simulation/adversity.ts'
+export { differencesOf, type Outcome } from './simulation/outcome.ts'
+export {
+  runUninterrupted,
+  runWithAdversity,
+  type SimulationOptions,
+  type SimulationResult,
+} from './simulation/simulate.ts'
+export { type UnkindTrades, type UnkindTradesOptions, unkindTrades } from './unkind/unkindTrades.ts'
 export { VirtualClock, type VirtualClockOptions } from './virtualClock.ts'
-export { type TestPipelineOptions, type TestRecord, TestRun, testPipeline } from './kit/testPipeline.ts'

@@ -5,8 +5,8 @@ import { scheduleOf } from '../../scripts/simulation/schedule.ts'
 import { runShare } from '../../scripts/simulation/thread.ts'
 import { missingIn, noTotals, sumOf, totalsOf } from '../../scripts/simulation/totals.ts'
 
-// MILLRACE_SIMULATION_SEED tries other schedules; `npm run simulate` runs thousands.
-const firstSeed = Number(process.env.MILLRACE_SIMULATION_SEED ?? 1)
+// SIMULATION_SEED tries other schedules; `npm run simulate` runs thousands.
+const firstSeed = Number(process.env.SIMULATION_SEED ?? 1)
 
 describe('simulation', () => {
   it(`leaves the same behind as an uninterrupted run, from seed ${firstSeed}`, async () => {

@@ -1,11 +1,10 @@
 import type { Archive } from '../../runtime/archive.ts'
-import type { CheckpointStore } from '../../runtime/checkpoint.ts'
 import type { Clock } from '../../runtime/clock.ts'
 import type { LogSource, OutgoingRecord } from '../../runtime/log.ts'
 import type { ObjectStore } from '../../runtime/objectStore.ts'
 import type { Outlets, Pipeline } from '../../runtime/pipeline.ts'
 import { Worker } from '../../runtime/worker.ts'
-import { defaultLimits, type WorkerLimits } from '../../runtime/workerLimits.ts'
+import { defaultLimits } from '../../runtime/workerLimits.ts'
 import { type RawArchiveOptions, rawArchive } from '../../sinks/archive/rawArchive.ts'
 import { type FaultKind, type Faults, seededFaults } from '../faults/faults.ts'
 import { faultyCheckpointStore, Zombies } from '../faults/faultyCheckpointStore.ts'
@@ -17,6 +16,7 @@ import { MemoryLog } from '../memoryLog.ts'
 import { MemoryObjectStore } from '../memoryObjectStore.ts'
 import { Random } from '../random.ts'
 import { VirtualClock } from '../virtualClock.ts'
+import type { Adversity } from './adversity.ts'
 import { type Outcome, readOutcome } from './outcome.ts'
 
 type ArchiveLimits = Pick<RawArchiveOptions, 'maxRecords' | 'maxBytes' | 'maxPendingBytes' | 'maxUploads'>
@@ -28,26 +28,10 @@ export interface SimulationOptions {
   readonly partitions: number
   /** The log's records, in order. */
   readonly records: readonly OutgoingRecord[]
-  readonly archive: ArchiveLimits
+  /** Where objects of the archive end, or null for a pipeline without one. */
+  readonly archive: ArchiveLimits | null
   /** True: at the end of the records everything that is still open is closed. */
   readonly closesOpen: boolean
-}
-
-/** What goes wrong, and how differently from an uninterrupted run everything is cut up. */
-export interface Adversity {
-  readonly seed: number | string
-  readonly rates: Readonly<Partial<Record<FaultKind, number>>>
-  readonly faultLimit: number
-  readonly limits: Partial<WorkerLimits>
-  /** Probability, each time the clock is looked at, that a second worker takes over while the first one still runs. */
-  readonly takeovers: number
-  /** Of orderly stops, each followed by a new start. */
-  readonly restarts: number
-  /** The most records that are appended to the log at once; between two times virtual time passes. */
-  readonly appendRecords: number
-  readonly fetchMaxBytes: number
-  /** Stands between the worker and its store, to find out whether a broken store would be noticed. */
-  readonly tamper?: (store: CheckpointStore) => CheckpointStore
 }
 
 export interface SimulationResult {
@@ -72,7 +56,8 @@ export async function runUninterrupted(options: SimulationOptions): Promise<Outc
     pipeline: options.pipeline,
     source: log,
     store,
-    archive: rawArchive({ ...options.archive, store: objects, compression: 'inline' }),
+    archive:
+      options.archive === null ? null : rawArchive({ ...options.archive, store: objects, compression: 'inline' }),
     clock,
     limits: defaultLimits,
   })
@@ -223,12 +208,11 @@ class World {
     const objects: ObjectStore = faultyObjectStore(this.#objects, faulty)
     const source: LogSource = faultyLog(this.#log, { ...faulty, maxBytes: this.#adversity.fetchMaxBytes })
     const retries = random.fork('retries')
-    const archive: Archive = rawArchive({
-      ...this.#options.archive,
-      store: objects,
-      compression: 'inline',
-      random: () => retries.fraction(),
-    })
+    const limitsOfArchive = this.#options.archive
+    const archive: Archive | null =
+      limitsOfArchive === null
+        ? null
+        : rawArchive({ ...limitsOfArchive, store: objects, compression: 'inline', random: () => retries.fraction() })
     const clock: Clock = process.clock
     const { pipeline } = this.#options
     const limits = { ...defaultLimits, ...this.#adversity.limits }

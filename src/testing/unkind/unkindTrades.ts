@@ -222,7 +222,7 @@ class Lane {
       } else if (random.chance(0.02)) {
         this.#counts.notTrades++
         punctual.push({ at, arrival: this.#notATrade(trade) })
-      } else if (random.chance(0.03)) delayed.push(trade)
+      } else if (random.chance(0.1)) delayed.push(trade)
       else punctual.push({ at, arrival: this.#sound(trade, 'counts') })
     }
     // The sort is stable and nothing is more than the bound behind, whatever the draws.
@@ -258,7 +258,7 @@ class Lane {
     const closedAt = Math.floor(trade.tradeTime / 60_000) * 60_000 + 60_000 + maxOutOfOrdernessMs
     const closed = firstAtOrAfter(list, closedAt)
     const gone = firstAtOrAfter(list, closedAt + allowedLatenessMs)
-    if (allowedLatenessMs > 0 && closed < gone && this.#random.chance(0.5)) {
+    if (allowedLatenessMs > 0 && closed < gone && this.#random.chance(0.3)) {
       const at = this.#random.int(closed + 1, gone)
       if (!this.#mayInsert(list, at)) return
       this.#counts.corrections++
