@@ -1,4 +1,4 @@
-import { type Interval, intervals } from '../../market/interval.ts'
+import { intervals } from '../../market/interval.ts'
 import type { OutgoingRecord } from '../../runtime/log.ts'
 import { Random } from '../random.ts'
 import { alteredFrame, brokenFrame, type FrameStyle, heartbeatFrame, timeInUnit, tradeFrame } from './frames.ts'
@@ -349,4 +349,4 @@ function firstAtOrAfter(list: readonly Arrival[], time: number): number {
   return index < 0 ? list.length : index
 }
 
-export type { ExpectedCandle, FrameStyle, Interval, TrueTrade }
+export type { ExpectedCandle, FrameStyle }
