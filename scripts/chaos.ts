@@ -93,10 +93,16 @@ async function chaos(kills: number, seed: number, trades: number): Promise<void>
       if (code === 0) return start
       if (code === null) continue
       gaveUp.push(run.output)
-      say(`a start ended by itself with exit code ${code}:\n${run.output.split('\n').slice(-8).join('\n')}`)
+      say(`a ${run.isAtWork ? 'run' : 'start'} ended by itself with exit code ${code}:\n${lastLines(run.output)}`)
+      // At work it has to wait for the database and go on; a start may say what it misses and end.
+      if (run.isAtWork) differences.push(`round ${rounds}: a run gave up with exit code ${code}`)
     }
     throw new Error(`${dataDir}: not done after ${maxStartsInRound} starts`)
   }
+}
+
+function lastLines(output: string): string {
+  return output.split('\n').slice(-45).join('\n')
 }
 
 function sizesOf(outcome: Outcome): string {

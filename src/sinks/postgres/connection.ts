@@ -41,12 +41,14 @@ export function openPool(address: PostgresAddress, options: PoolOptions): pg.Poo
     // A worker that was stopped in mid-transaction must not keep the next owner of its partition waiting.
     idle_in_transaction_session_timeout: 10_000,
     keepAlive: true,
-    options: `-c search_path=${quoteIdentifier(options.schema)} -c timezone=UTC`,
+    options: `-c search_path=${quoteIdentifier(options.schema).replace(/[\\ ]/g, '\\$&')} -c timezone=UTC`,
     pipeline: options.isPipelined ?? false,
     allowExitOnIdle: true,
   })
   // An idle connection that the server closed is no failure of anything: the pool has dropped it and opens another on demand.
   pool.on('error', () => {})
+  // Neither is one that breaks while it is lent out, between two statements: the next statement fails, and says it to its caller.
+  pool.on('connect', (client) => client.on('error', () => {}))
   return pool
 }
 
