@@ -7,6 +7,9 @@ if (problem !== null) {
   process.stderr.write(`${problem}\n`)
   process.exitCode = 1
 } else {
+  // Stripping types and compiling is done once then, not at each start: it takes longer than most commands do.
+  const { enableCompileCache } = await import('node:module')
+  enableCompileCache()
   const { runMain } = await import('./runMain.ts')
   await runMain(process.argv.slice(2))
 }
