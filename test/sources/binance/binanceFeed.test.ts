@@ -179,10 +179,10 @@ describe('spot', () => {
   })
 
   test.each([
-    ['though pings are answered', { answersPings: true }, /no frame for \d+ ms/],
-    ['and pings are not answered', { answersPings: false }, /nothing heard for \d+ ms/],
-  ])('a connection that falls silent, %s, is replaced', async (_, how, reason) => {
-    const ingest = await started({ limits: { stallMs: 100, deafMs: 80 } })
+    ['though pings are answered', { answersPings: true }, { stallMs: 100 }, /no frame for \d+ ms/],
+    ['and pings are not answered', { answersPings: false }, { deafMs: 100 }, /nothing heard for \d+ ms/],
+  ])('a connection that falls silent, %s, is replaced', async (_, how, limits, reason) => {
+    const ingest = await started({ limits })
     for (let id = 0; id < 50; id++) exchange.trade('BTCUSDT')
     await ingest.reached('BTCUSDT', 149)
     exchange.fallSilent(how)
