@@ -68,7 +68,7 @@ async function simulate(schedules: number, seed: number, jobs: number): Promise<
   const summary = {
     ...{ schedules: totals.schedules, crashes, late, different, first_bad_seed: firstBadSeed },
     ...{ takeovers, restarts, zombies_fenced: zombiesFenced, dead_letters: deadLetters, objects, records },
-    ...{ faults: totals.faults, never_happened: missing, seconds },
+    ...{ faults: totals.faults, input: totals.input, never_happened: missing, seconds },
   }
   process.stdout.write(`${JSON.stringify(summary)}\n`)
   process.exitCode = different > 0 || missing.length > 0 || totals.schedules !== schedules ? 1 : 0

@@ -23,7 +23,7 @@ export async function runShare(share: Share, tell: (message: ThreadMessage) => v
     const schedule = scheduleOf(seed)
     const report = await runSchedule(schedule).catch((error: unknown) => failed(seed, error))
     if (report.differences.length > 0) tell({ type: 'bad', seed, differences: report.differences })
-    totals = sumOf(totals, totalsOf(report, schedule.options.records.length))
+    totals = sumOf(totals, totalsOf(report, schedule.options.records.length, schedule.input.counts))
     if (totals.schedules < reportEvery) continue
     tell({ type: 'totals', totals })
     totals = noTotals()

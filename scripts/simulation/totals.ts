@@ -1,4 +1,5 @@
 import { type FaultKind, faultKinds } from '../../src/testing/faults/faults.ts'
+import type { UnkindCounts } from '../../src/testing/unkind/unkindTrades.ts'
 import type { ScheduleReport } from './runSchedule.ts'
 
 /** What happened in many schedules, as plain data that can be sent between threads. */
@@ -15,7 +16,20 @@ export interface Totals {
   objects: number
   records: number
   faults: Partial<Record<FaultKind, number>>
+  input: Partial<UnkindCounts>
 }
+
+const inputKinds: readonly (keyof UnkindCounts)[] = [
+  'trades',
+  'repeats',
+  'corrections',
+  'late',
+  'broken',
+  'leaps',
+  'notTrades',
+  'heartbeats',
+  'halts',
+]
 
 export function noTotals(): Totals {
   return {
@@ -31,10 +45,11 @@ export function noTotals(): Totals {
     objects: 0,
     records: 0,
     faults: {},
+    input: {},
   }
 }
 
-export function totalsOf(report: ScheduleReport, records: number): Totals {
+export function totalsOf(report: ScheduleReport, records: number, input: UnkindCounts): Totals {
   const { crashes, late, takeovers, restarts, zombiesFenced, deadLetters, objects } = report
   const isDifferent = report.differences.length > 0
   return {
@@ -43,6 +58,7 @@ export function totalsOf(report: ScheduleReport, records: number): Totals {
     firstBadSeed: isDifferent ? report.seed : null,
     ...{ crashes, late, takeovers, restarts, zombiesFenced, deadLetters, objects, records },
     faults: Object.fromEntries(report.faults),
+    input,
   }
 }
 
@@ -61,6 +77,7 @@ export function sumOf(a: Totals, b: Totals): Totals {
     objects: a.objects + b.objects,
     records: a.records + b.records,
     faults: Object.fromEntries(faultKinds.map((kind) => [kind, (a.faults[kind] ?? 0) + (b.faults[kind] ?? 0)])),
+    input: Object.fromEntries(inputKinds.map((kind) => [kind, (a.input[kind] ?? 0) + (b.input[kind] ?? 0)])),
   }
 }
 
@@ -71,5 +88,6 @@ export function missingIn(totals: Totals): string[] {
   return [
     ...Object.keys(counts).filter((name) => counts[name] === 0),
     ...faultKinds.filter((kind) => (totals.faults[kind] ?? 0) === 0),
+    ...inputKinds.filter((kind) => (totals.input[kind] ?? 0) === 0),
   ]
 }

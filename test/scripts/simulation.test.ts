@@ -50,8 +50,9 @@ describe('simulation', () => {
   })
 
   it('keeps the smallest bad seed and names what never happened', async () => {
+    const { counts } = scheduleOf(3).input
     const report = { ...(await runSchedule(scheduleOf(3))), differences: ['- table: gone'] }
-    const sum = sumOf(totalsOf({ ...report, seed: 30 }, 1), totalsOf({ ...report, seed: 3 }, 1))
+    const sum = sumOf(totalsOf({ ...report, seed: 30 }, 1, counts), totalsOf({ ...report, seed: 3 }, 1, counts))
     expect(sum).toMatchObject({ schedules: 2, different: 2, firstBadSeed: 3 })
     expect(missingIn(noTotals())).toContain('zombie-commit')
     expect(missingIn(noTotals())).toContain('late')
