@@ -71,15 +71,20 @@ export class Worker {
 
   async #letGo(partitions: readonly number[]): Promise<void> {
     const gone = partitions.map((partition) => this.#runners.get(partition)).filter((found) => found !== undefined)
+    // Forgotten first: the partition may come back while its old task still ends, and gets a new one.
+    for (const partition of partitions) this.#runners.delete(partition)
     for (const { runner } of gone) runner.stop('now')
     await Promise.allSettled(gone.map(({ ended }) => ended))
-    for (const partition of partitions) this.#runners.delete(partition)
   }
 
-  /** A worker whose every task was fenced has nothing left to do, so that counts as an end too. */
+  /**
+   * After a stop, the end is when every task has ended. Without one, a worker whose every task was fenced has nothing left to do, which counts as
+   * an end too; one that has no partition waits for some.
+   */
   #checkEnded(): void {
     const all = [...this.#runners.values()]
-    if (all.every(({ runner }) => runner.status.phase === 'stopped' || runner.status.phase === 'fenced'))
-      this.#ended.resolve()
+    const isOver = ({ status }: TaskRunner) => status.phase === 'fenced' || status.phase === 'stopped'
+    if (!all.every(({ runner }) => isOver(runner))) return
+    if (this.#stopMode !== null || all.length > 0) this.#ended.resolve()
   }
 }

@@ -15,6 +15,7 @@ export const faultKinds = [
   'fetch-slow',
   'fetch-empty',
   'fetch-short',
+  'rebalance',
   'crash-during-put',
   'put-fails',
   'put-lost-reply',

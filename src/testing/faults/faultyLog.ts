@@ -1,6 +1,6 @@
 import type { Clock } from '../../runtime/clock.ts'
 import { RetryableError } from '../../runtime/errors.ts'
-import type { FetchOptions, LogReader, LogSource, RecordBatch } from '../../runtime/log.ts'
+import type { AssignmentListener, FetchOptions, LogReader, LogSource, RecordBatch } from '../../runtime/log.ts'
 import { RecordView } from '../../runtime/record.ts'
 import type { Random } from '../random.ts'
 import type { Faults } from './faults.ts'
@@ -17,37 +17,57 @@ export interface FaultyLogOptions {
 
 /** A log whose fetches differ in size each time, come late, come empty, end early or fail. Its records are the inner log's. */
 export function faultyLog(inner: LogSource, options: FaultyLogOptions): LogSource {
-  const { process } = options
+  const { process, clock, random } = options
+  let listener: AssignmentListener | null = null
+
+  /** Takes the partition away, and gives it back a while later. */
+  async function rebalance(partition: number): Promise<void> {
+    await listener?.onRevoke([partition])
+    await clock.sleep(random.int(0, 1_000))
+    listener?.onAssign([partition])
+  }
+
   return {
     topic: inner.topic,
     partitions: () => (process.isAlive ? process.guard(inner.partitions()) : never()),
-    async join(listener) {
+    async join(given) {
       if (!process.isAlive) return never()
-      const membership = await process.guard(
-        inner.join({
-          onAssign: (partitions) => {
-            if (process.isAlive) listener.onAssign(partitions)
-          },
-          // A log waits for a revoked member only so long; a dead one is not waited for at all.
-          onRevoke: (partitions) =>
-            process.isAlive
-              ? Promise.race([listener.onRevoke(partitions), process.crashed.then(() => {})])
-              : Promise.resolve(),
-        }),
-      )
+      const membership = await process.guard(inner.join(guarded(given, process)))
+      listener = guarded(given, process)
       return {
         reportProgress: (partition, nextOffset) => {
           if (process.isAlive) membership.reportProgress(partition, nextOffset)
         },
-        leave: () => (process.isAlive ? process.guard(membership.leave()) : never()),
+        leave: () => {
+          listener = null
+          return process.isAlive ? process.guard(membership.leave()) : never()
+        },
       }
     },
-    reader: (partition) => faultyReader(inner.reader(partition), options),
+    reader: (partition) => faultyReader(inner.reader(partition), options, rebalance),
     close: () => (process.isAlive ? process.guard(inner.close()) : never()),
   }
 }
 
-function faultyReader(inner: LogReader, options: FaultyLogOptions): LogReader {
+/** The listener of a process that may be dead by the time it is called. */
+function guarded(listener: AssignmentListener, process: SimulatedProcess): AssignmentListener {
+  return {
+    onAssign: (partitions) => {
+      if (process.isAlive) listener.onAssign(partitions)
+    },
+    // A log waits for a revoked member only so long; a dead one is not waited for at all.
+    onRevoke: (partitions) =>
+      process.isAlive
+        ? Promise.race([listener.onRevoke(partitions), process.crashed.then(() => {})])
+        : Promise.resolve(),
+  }
+}
+
+function faultyReader(
+  inner: LogReader,
+  options: FaultyLogOptions,
+  rebalance: (partition: number) => Promise<void>,
+): LogReader {
   const { faults, random, process, clock } = options
 
   async function fetch(fetchOptions: FetchOptions): Promise<RecordBatch | null> {
@@ -55,6 +75,7 @@ function faultyReader(inner: LogReader, options: FaultyLogOptions): LogReader {
     if (faults.strikes('fetch-fails')) {
       throw new RetryableError(`injected fault: the log did not answer the fetch of partition ${inner.partition}`)
     }
+    if (faults.strikes('rebalance')) void rebalance(inner.partition)
     if (faults.strikes('fetch-slow')) await clock.sleep(random.int(1, 2_000), fetchOptions.signal)
     if (faults.strikes('fetch-empty')) {
       await clock.sleep(fetchOptions.maxWaitMs, fetchOptions.signal)

@@ -166,7 +166,8 @@ class World {
       }
       const isFenced = current.worker.status().some(({ phase }) => phase === 'fenced')
       if (event === 'ended' && !isFenced) {
-        if (isEnding) return 'finished'
+        // A partition that was away when the end came is for the next start.
+        if (isEnding) return current.worker.status().length === this.#options.partitions ? 'finished' : 'again'
         throw new Error('the worker ended although nobody had asked it to')
       }
       if (event === 'ended' || (isFenced && older?.process.isAlive !== true)) {

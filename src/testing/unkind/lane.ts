@@ -139,11 +139,11 @@ export class Lane {
 
   /** Sound frames with a time that cannot be: far ahead, alone, and never where a true leap is being confirmed. */
   #insertLeaps(list: Arrival[]): void {
-    for (let left = this.#random.int(0, 2); left > 0; left--) {
+    for (let left = 10 * this.#random.int(0, 2); left > 0; left--) {
       const at = this.#random.int(0, list.length)
-      const near = list.slice(Math.max(0, at - 2 * settledAfter), at + 2 * settledAfter)
+      const near = list.slice(Math.max(0, at - settledAfter), at + settledAfter)
       const model = near.find(({ verdict, trade }) => verdict === 'counts' && trade !== null)?.trade ?? null
-      if (model === null || near.length < 3 * settledAfter || !isCalm(near)) continue
+      if (model === null || near.length < 2 * settledAfter || !isCalm(near)) continue
       this.#counts.leaps++
       const sane = model.tradeTime
       const tradeTime = this.#random.pick([Date.UTC(3000, 0, 1), sane + 400 * 86_400_000, sane * 1_000])

@@ -236,4 +236,21 @@ describe('faulty log', () => {
       expect(faults.counts.get('fetch-short')).toBeGreaterThan(0)
     }
   })
+
+  it('takes a partition away and gives it back', async () => {
+    const clock = new VirtualClock()
+    const inner = new MemoryLog({ topic: 't', clock })
+    inner.add({ value: '1' })
+    const process = new SimulatedProcess(clock)
+    const faults = scriptedFaults({ rebalance: [1] })
+    const log = faultyLog(inner, { faults, random: new Random(1), process, clock, maxBytes: 500 })
+    const events: string[] = []
+    await log.join({
+      onAssign: (partitions) => void events.push(`assign ${partitions}`),
+      onRevoke: async (partitions) => void events.push(`revoke ${partitions}`),
+    })
+    await log.reader(0).fetch({ maxBytes: 500, maxWaitMs: 0 })
+    await clock.advance(1_000)
+    expect(events).toEqual(['assign 0', 'revoke 0', 'assign 0'])
+  })
 })
