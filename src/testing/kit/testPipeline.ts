@@ -27,6 +27,8 @@ export interface TestPipelineOptions {
   readonly crashAt?: readonly number[]
   /** Processing time at the start, ms UTC: only provisional results see it. */
   readonly startMs?: number
+  /** False where `mapAsync` calls a client that asks for the time or sets timers while a record is pushed; true unless told otherwise. */
+  readonly isPoisoned?: boolean
 }
 
 export type RowOf<O> = O extends Outlet<infer Row> ? Row : never
@@ -53,6 +55,7 @@ export class TestRun<O extends Outlets> {
   readonly #pipeline: Pipeline<O>
   readonly #restoreEvery: number
   readonly #crashAt: Set<number>
+  readonly #run: <T>(act: () => T) => T
   readonly #tables = new Map<string, Table<never>>()
   readonly #steps: ((task: StreamTask) => void)[] = []
   readonly #committed = new TableRows()
@@ -75,6 +78,7 @@ export class TestRun<O extends Outlets> {
     }
     this.#crashAt = new Set(options.crashAt ?? [])
     this.#now = options.startMs ?? 0
+    this.#run = options.isPoisoned === false ? (act) => act() : poisoned
     // The task's own build runs again at each restore; the tables are the same each time.
     this.#pipeline = {
       ...pipeline,
@@ -137,7 +141,7 @@ export class TestRun<O extends Outlets> {
   checkpoint(): void {
     // A cut must wait for asynchronous work; the next checkpoint takes it in.
     if (!this.#task.isSettled) return
-    const cut = poisoned(() => this.#task.cut({ now: this.#now, isFinal: false }))
+    const cut = this.#run(() => this.#task.cut({ now: this.#now, isFinal: false }))
     this.#committed.apply(cut.writes)
     this.#letters.push(...cut.deadLetters)
     const frames = cut.state.kind === 'base' ? [] : (this.#saved?.state ?? [])
@@ -154,7 +158,7 @@ export class TestRun<O extends Outlets> {
   /** Loses the task with everything since its last checkpoint, restores it and pushes the same records again. */
   crash(): void {
     this.#restore()
-    for (const step of this.#steps.slice(this.#savedStep)) poisoned(() => step(this.#task))
+    for (const step of this.#steps.slice(this.#savedStep)) this.#run(() => step(this.#task))
   }
 
   /** What the outlet's table holds: newest revisions by key, or all rows of a table that is only added to. */
@@ -178,7 +182,7 @@ export class TestRun<O extends Outlets> {
     // Provisional results come at most once in a while; an hour later everything that is open shows itself.
     this.passTime(3_600_000)
     this.checkpoint()
-    const cut = poisoned(() => this.#plain.cut({ now: this.#now, isFinal: false }))
+    const cut = this.#run(() => this.#plain.cut({ now: this.#now, isFinal: false }))
     this.#plainRows.apply(cut.writes)
     this.#plainLetters.push(...cut.deadLetters)
     const findings: Findings = {
@@ -208,8 +212,8 @@ export class TestRun<O extends Outlets> {
 
   #step(act: (task: StreamTask) => void): void {
     this.#steps.push(act)
-    poisoned(() => act(this.#plain))
-    poisoned(() => act(this.#task))
+    this.#run(() => act(this.#plain))
+    this.#run(() => act(this.#task))
   }
 
   #restore(): void {

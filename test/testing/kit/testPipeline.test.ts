@@ -2,6 +2,7 @@ import { map, type Observable } from 'rxjs'
 import { describe, expect, it } from 'vitest'
 import { decode } from '../../../src/operators/decode.ts'
 import { eventTime } from '../../../src/operators/eventTime.ts'
+import { mapAsync } from '../../../src/operators/mapAsync.ts'
 import { tumblingWindow } from '../../../src/operators/tumblingWindow.ts'
 import type { WindowElement } from '../../../src/operators/window.ts'
 import { type Codec, Rejection } from '../../../src/runtime/codec.ts'
@@ -181,5 +182,34 @@ describe('testPipeline', () => {
 
   it('refuses options that make no sense', () => {
     expect(() => testPipeline(pipeline(), { restoreEvery: 0 })).toThrow(/restoreEvery must be/)
+  })
+
+  it('waits for asynchronous work at settle, and restores then', async () => {
+    const doubled = definePipeline({
+      name: 'doubling',
+      build: (records) => ({
+        counts: {
+          table: counts,
+          rows: records.pipe(
+            decode(ticks),
+            mapAsync(async ({ key, time }) => ({ key, start: time, count: time * 2, revision: 1 }), { concurrency: 4 }),
+          ),
+        },
+      }),
+    })
+    const run = testPipeline(doubled)
+    run.pushValues(tick(1), tick(2), tick(3))
+    expect(run.rows('counts')).toEqual([])
+    await run.settle()
+    expect(run.rows('counts').map(({ count }) => count)).toEqual([2, 4, 6])
+    run.finish()
+  })
+
+  it('leaves time and chance alone where it is told to', () => {
+    const hook = (value: Tick) => ({ ...value, time: value.time + Math.floor(Math.random()) })
+    const run = testPipeline(pipeline({ hook }), { isPoisoned: false })
+    run.pushValues(tick(1))
+    run.closeOpen()
+    run.finish()
   })
 })
