@@ -6,6 +6,11 @@ import { defaultLimits, type WorkerLimits } from './workerLimits.ts'
 
 export interface WorkerOptions extends Omit<TaskOptions, 'onCommit' | 'limits'> {
   readonly limits?: Partial<WorkerLimits>
+  /**
+   * For a log that a group shares: a partition that another process claimed is claimed back after this long, if the group still assigns it to this
+   * worker by then. Left out, a fenced task is over.
+   */
+  readonly reclaimAfterMs?: number
 }
 
 /**
@@ -18,6 +23,7 @@ export class Worker {
   readonly #runners = new Map<number, { readonly runner: TaskRunner; readonly ended: Promise<void> }>()
   #membership: LogMembership | null = null
   #stopMode: StopMode | null = null
+  readonly #stopping = new AbortController()
   #ended = Promise.withResolvers<void>()
 
   constructor(options: WorkerOptions) {
@@ -37,7 +43,7 @@ export class Worker {
     try {
       await this.#ended.promise
     } finally {
-      for (const { runner } of this.#runners.values()) runner.stop('now')
+      this.stop('now')
       await Promise.allSettled([...this.#runners.values()].map(({ ended }) => ended))
       await this.#membership.leave()
     }
@@ -46,6 +52,7 @@ export class Worker {
   /** Asks every task to end. A second, more urgent call overrules the first. */
   stop(mode: StopMode): void {
     this.#stopMode = mode
+    this.#stopping.abort()
     for (const { runner } of this.#runners.values()) runner.stop(mode)
     if (this.#membership !== null) this.#checkEnded()
   }
@@ -64,9 +71,23 @@ export class Worker {
     this.#runners.set(partition, { runner, ended })
     if (this.#stopMode !== null) runner.stop(this.#stopMode)
     ended.then(
-      () => this.#checkEnded(),
+      () => {
+        if (runner.status.phase === 'fenced') void this.#reclaim(partition, runner)
+        this.#checkEnded()
+      },
       (error: unknown) => this.#ended.reject(error),
     )
+  }
+
+  /**
+   * A process that slept through its own replacement may claim once more before the group tells it that it is out. Nobody else would notice: the
+   * owner by the group's word has to take the partition back. If the group meant the other one, it says so before the wait is over.
+   */
+  async #reclaim(partition: number, runner: TaskRunner): Promise<void> {
+    const { reclaimAfterMs, clock } = this.#options
+    if (reclaimAfterMs === undefined) return
+    await clock.sleep(reclaimAfterMs, this.#stopping.signal)
+    if (this.#stopMode === null && this.#runners.get(partition)?.runner === runner) this.#start(partition)
   }
 
   async #letGo(partitions: readonly number[]): Promise<void> {
@@ -79,12 +100,13 @@ export class Worker {
 
   /**
    * After a stop, the end is when every task has ended. Without one, a worker whose every task was fenced has nothing left to do, which counts as
-   * an end too; one that has no partition waits for some.
+   * an end too; one that has no partition, or may claim its own back, waits.
    */
   #checkEnded(): void {
     const all = [...this.#runners.values()]
     const isOver = ({ status }: TaskRunner) => status.phase === 'fenced' || status.phase === 'stopped'
     if (!all.every(({ runner }) => isOver(runner))) return
-    if (this.#stopMode !== null || all.length > 0) this.#ended.resolve()
+    const mayComeBack = all.length === 0 || this.#options.reclaimAfterMs !== undefined
+    if (this.#stopMode !== null || !mayComeBack) this.#ended.resolve()
   }
 }
