@@ -35,7 +35,7 @@ export async function disturb(
     // Mostly while it works; now and then while it starts.
     const isEarly = random.chance(0.15)
     while (!isEarly && !run.isAtWork && !run.hasEnded) await sleep(20)
-    await Promise.race([run.ended, sleep(random.int(10, 1_500))])
+    await Promise.race([run.ended, sleep(random.int(5, random.chance(0.5) ? 300 : 1_500))])
     if (run.hasEnded || !mayGoOn()) return
     const kind = random.pick(mix)
     if (!(await act(run, kind, random))) continue
