@@ -1,5 +1,5 @@
 import type { CommandRun } from './commandContext.ts'
-import type { CommandName } from './settings.ts'
+import type { CommandName } from './settingTypes.ts'
 
 export interface CommandDescription {
   readonly description: string

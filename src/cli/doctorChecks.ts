@@ -23,8 +23,6 @@ export interface CheckResult {
   readonly remedy: string | null
 }
 
-export type Check = () => Promise<CheckResult>
-
 const warnBelowBytes = 2_000_000_000
 const failBelowBytes = 200_000_000
 

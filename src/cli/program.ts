@@ -6,8 +6,9 @@ import { describeFailure, exitFailure, exitOk, exitUsage, oneLine, UsageError } 
 import type { Output } from './output.ts'
 import type { Environment } from './resolveSettings.ts'
 import { readEnvFile, resolveSettings } from './resolveSettings.ts'
-import type { CommandName, Setting, SettingName } from './settings.ts'
+import type { SettingName } from './settings.ts'
 import { settings, settingsOf } from './settings.ts'
+import type { CommandName, Setting } from './settingTypes.ts'
 import { version } from './version.ts'
 
 export interface ProgramHost {

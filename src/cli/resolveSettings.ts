@@ -1,8 +1,9 @@
 import { readFileSync } from 'node:fs'
 import { parseEnv } from 'node:util'
 import { ConfigurationError } from '../runtime/errors.ts'
-import type { CommandName, Setting, SettingName, SettingValues } from './settings.ts'
+import type { SettingName, SettingValues } from './settings.ts'
 import { settingNames, settings, settingsOf } from './settings.ts'
+import type { CommandName, Setting } from './settingTypes.ts'
 import { suggest } from './suggest.ts'
 
 export type Environment = Readonly<Record<string, string | undefined>>

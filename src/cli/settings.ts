@@ -1,84 +1,12 @@
 import { z } from 'zod'
 import { intervals } from '../market/interval.ts'
-import { parseTime } from './time.ts'
-
-export const commandNames = [
-  'run realtime',
-  'candles',
-  'status',
-  'dead-letters list',
-  'dead-letters show',
-  'dead-letters redrive',
-  'doctor',
-  'migrate',
-] as const
-
-export type CommandName = (typeof commandNames)[number]
-
-/** One thing that a user can set, as text from wherever it comes. */
-export interface Setting {
-  /** Checks the text and makes the value. */
-  readonly schema: z.ZodType<unknown, string>
-  /** Environment variable, also read from `.env`; null where only the flag makes sense. */
-  readonly env: string | null
-  /** As commander wants it, or null where only the environment makes sense. */
-  readonly flag: string | null
-  readonly commands: readonly CommandName[]
-  /** As a user would write it; null means unset. */
-  readonly default: string | null
-  readonly allowed: string
-  readonly description: string
-  /** Secrets are masked in every message. */
-  readonly secret?: boolean
-}
+import { integer, symbol, symbolList, time, timeAllowed, url, yesOrNo, yesOrNoAllowed } from './settingSchemas.ts'
+import { type CommandName, commandNames, type Setting } from './settingTypes.ts'
 
 const everyCommand: readonly CommandName[] = commandNames
 
 const run: readonly CommandName[] = ['run realtime']
 const candles: readonly CommandName[] = ['candles']
-
-const yesOrNo = z
-  .string()
-  .transform((text) => text.toLowerCase())
-  .pipe(z.enum(['true', 'false', '1', '0', 'yes', 'no']))
-  .transform((text) => text === 'true' || text === '1' || text === 'yes')
-
-const yesOrNoAllowed = 'true or false'
-
-function integer(min: number, max: number) {
-  return z
-    .string()
-    .regex(/^\d{1,15}$/)
-    .transform(Number)
-    .pipe(z.number().int().min(min).max(max))
-}
-
-const symbol = z
-  .string()
-  .transform((text) => text.trim().toUpperCase())
-  .pipe(z.string().regex(/^[\p{L}\p{N}_]{1,40}$/u))
-
-const symbolList = z
-  .string()
-  .transform((text) => text.split(','))
-  .pipe(z.array(symbol).min(1).max(1000))
-  .transform((list): readonly string[] => [...new Set(list)])
-
-const time = z.string().transform((text, context) => {
-  const ms = parseTime(text)
-  if (ms !== null) return ms
-  context.addIssue({ code: 'custom', message: 'not a time' })
-  return z.NEVER
-})
-
-const timeAllowed = 'an ISO 8601 time in UTC (2024-08-08T23:55:00Z), a date (2024-08-08) or ms since 1970'
-
-function url(protocols: readonly string[]) {
-  return z
-    .string()
-    .transform((text) => text.replace(/\/+$/, ''))
-    .refine((text) => URL.canParse(text) && protocols.includes(new URL(text).protocol))
-}
 
 /**
  * Every setting there is. Flags, environment variables, `.env`, messages and docs/configuration.md derive from this table.

@@ -1,5 +1,5 @@
-import type { Setting } from './settings.ts'
 import { settingNames, settings } from './settings.ts'
+import type { Setting } from './settingTypes.ts'
 
 const head = `# Configuration
 

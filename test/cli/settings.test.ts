@@ -1,9 +1,10 @@
 import { readFileSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
 import { type Environment, resolveSettings } from '../../src/cli/resolveSettings.ts'
-import type { CommandName, SettingName } from '../../src/cli/settings.ts'
+import type { SettingName } from '../../src/cli/settings.ts'
 import { settingNames, settings } from '../../src/cli/settings.ts'
 import { configurationDocs } from '../../src/cli/settingsDocs.ts'
+import type { CommandName } from '../../src/cli/settingTypes.ts'
 import { ConfigurationError } from '../../src/runtime/errors.ts'
 
 function resolveFor(

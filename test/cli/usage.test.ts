@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { afterAll, describe, expect, test } from 'vitest'
 import type { Output } from '../../src/cli/output.ts'
 import { runProgram } from '../../src/cli/program.ts'
-import { commandNames } from '../../src/cli/settings.ts'
+import { commandNames } from '../../src/cli/settingTypes.ts'
 import { runCommand } from '../support/commandLine.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'millrace-usage-'))

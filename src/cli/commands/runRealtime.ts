@@ -16,6 +16,7 @@ import { RealtimeConsole } from '../run/realtimeConsole.ts'
 import { RealtimeRun } from '../run/realtimeRun.ts'
 import { openRunDatabase, type RunDatabase } from '../run/runDatabase.ts'
 import { liveSymbols, namedSource, nextCommand, planRun, type RunPlan } from '../run/runPlan.ts'
+import { RunReporter } from '../run/runReport.ts'
 import { banner, summary } from '../run/runTexts.ts'
 import { Shutdown } from '../run/shutdown.ts'
 import { version } from '../version.ts'
@@ -111,6 +112,8 @@ async function runOn({ context, database, plan, isFallback, startedAt, cleanup, 
   const feed = await openFeed(plan, settings, (notice) => say(notice))
   const { checkpointMs } = settings
   const run = new RealtimeRun({ ...log, plan, feed, archive: archive?.archive ?? null, address, checkpointMs })
+  const reporter = new RunReporter(settings.dataDir, plan.sourceText)
+  cleanup.add(() => reporter.remove())
   const screen = new RealtimeConsole({
     plan,
     title: `millrace ${version()} · realtime · ${plan.sourceText} · Ctrl-C stops`,
@@ -119,6 +122,7 @@ async function runOn({ context, database, plan, isFallback, startedAt, cleanup, 
     run,
     pool,
     databaseWait: () => database.waitingFor,
+    onSnapshot: (snapshot, now) => reporter.write(snapshot, now),
     startedAt,
     now: () => systemClock.now(),
     nextCommand: (symbol) => nextCommand(plan, symbol, settings, context.origins),

@@ -1,6 +1,6 @@
 import type pg from 'pg'
 import { lineScreen, type Screen, type Terminal, tableScreen } from '../../console/screen.ts'
-import type { CandleLine } from '../../console/snapshot.ts'
+import type { CandleLine, ConsoleSnapshot } from '../../console/snapshot.ts'
 import { decimalText } from '../../console/text.ts'
 import type { RealtimeRun } from './realtimeRun.ts'
 import type { RunPlan } from './runPlan.ts'
@@ -14,6 +14,8 @@ export interface RealtimeConsoleOptions {
   readonly run: RealtimeRun
   readonly pool: pg.Pool
   readonly databaseWait: () => string | null
+  /** Told once a second. */
+  readonly onSnapshot: (snapshot: ConsoleSnapshot, now: number) => void
   /** Processing time at which the command was started, ms UTC. */
   readonly startedAt: number
   readonly now: () => number
@@ -74,7 +76,9 @@ export class RealtimeConsole {
     const now = this.#options.now()
     if (now - this.#shownAt >= refreshMs - 10) {
       this.#shownAt = now
-      this.#screen.show(this.#snapshot(), now)
+      const snapshot = this.#snapshot()
+      this.#screen.show(snapshot, now)
+      this.#options.onSnapshot(snapshot, now)
     }
     this.#plan(this.#hasCandle ? refreshMs : eagerMs)
   }
@@ -100,7 +104,7 @@ export class RealtimeConsole {
     this.say(`Try: ${nextCommand(candle.symbol)}`)
   }
 
-  #snapshot() {
+  #snapshot(): ConsoleSnapshot {
     const { run, databaseWait, now } = this.#options
     return this.#snapshotter.take({
       now: now(),

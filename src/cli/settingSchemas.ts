@@ -1,0 +1,45 @@
+import { z } from 'zod'
+import { parseTime } from './time.ts'
+
+export const yesOrNo = z
+  .string()
+  .transform((text) => text.toLowerCase())
+  .pipe(z.enum(['true', 'false', '1', '0', 'yes', 'no']))
+  .transform((text) => text === 'true' || text === '1' || text === 'yes')
+
+export const yesOrNoAllowed = 'true or false'
+
+export function integer(min: number, max: number) {
+  return z
+    .string()
+    .regex(/^\d{1,15}$/)
+    .transform(Number)
+    .pipe(z.number().int().min(min).max(max))
+}
+
+export const symbol = z
+  .string()
+  .transform((text) => text.trim().toUpperCase())
+  .pipe(z.string().regex(/^[\p{L}\p{N}_]{1,40}$/u))
+
+export const symbolList = z
+  .string()
+  .transform((text) => text.split(','))
+  .pipe(z.array(symbol).min(1).max(1000))
+  .transform((list): readonly string[] => [...new Set(list)])
+
+export const time = z.string().transform((text, context) => {
+  const ms = parseTime(text)
+  if (ms !== null) return ms
+  context.addIssue({ code: 'custom', message: 'not a time' })
+  return z.NEVER
+})
+
+export const timeAllowed = 'an ISO 8601 time in UTC (2024-08-08T23:55:00Z), a date (2024-08-08) or ms since 1970'
+
+export function url(protocols: readonly string[]) {
+  return z
+    .string()
+    .transform((text) => text.replace(/\/+$/, ''))
+    .refine((text) => URL.canParse(text) && protocols.includes(new URL(text).protocol))
+}

@@ -1,0 +1,31 @@
+import type { z } from 'zod'
+
+export const commandNames = [
+  'run realtime',
+  'candles',
+  'status',
+  'dead-letters list',
+  'dead-letters show',
+  'dead-letters redrive',
+  'doctor',
+  'migrate',
+] as const
+
+export type CommandName = (typeof commandNames)[number]
+
+/** One thing that a user can set, as text from wherever it comes. */
+export interface Setting {
+  /** Checks the text and makes the value. */
+  readonly schema: z.ZodType<unknown, string>
+  /** Environment variable, also read from `.env`; null where only the flag makes sense. */
+  readonly env: string | null
+  /** As commander wants it, or null where only the environment makes sense. */
+  readonly flag: string | null
+  readonly commands: readonly CommandName[]
+  /** As a user would write it; null means unset. */
+  readonly default: string | null
+  readonly allowed: string
+  readonly description: string
+  /** Secrets are masked in every message. */
+  readonly secret?: boolean
+}
