@@ -1,6 +1,7 @@
 import { map, type Observable } from 'rxjs'
 import { describe, expect, it } from 'vitest'
 import { decode } from '../../../src/operators/decode.ts'
+import { mapAsync } from '../../../src/operators/mapAsync.ts'
 import { definePipeline } from '../../../src/runtime/pipeline.ts'
 import type { RecordView } from '../../../src/runtime/record.ts'
 import { stateful } from '../../../src/runtime/stateful.ts'
@@ -79,5 +80,29 @@ describe('simulation of a pipeline of one’s own', () => {
   it('shows state that is not saved', async () => {
     const { differences } = await compare(simulation(true), 10)
     expect(differences.some((line) => line.startsWith('+ table totals'))).toBe(true)
+  })
+
+  it('leaves the result of asynchronous work exactly once and in order', async () => {
+    const doubling = definePipeline({
+      name: 'doubling',
+      build: (records: Observable<RecordView>) => ({
+        totals: {
+          table: totals,
+          rows: records.pipe(
+            decode({ decode: (record) => Number(record.valueText()) }),
+            mapAsync(
+              async (value) => {
+                for (let i = 0; i < value % 5; i++) await null
+                return { count: value, sum: value * 2 }
+              },
+              { concurrency: 7 },
+            ),
+          ),
+        },
+      }),
+    })
+    const { plain, differences } = await compare({ ...simulation(false), pipeline: doubling }, 20)
+    expect(plain.get('table totals')?.[59]).toBe('{"count":59,"sum":118}')
+    expect(differences).toEqual([])
   })
 })
