@@ -1,35 +1,47 @@
 import { exitInterrupted } from '../exit.ts'
 
+/** npm and npx pass on the Ctrl-C that the terminal has sent to everybody already: one key press, two signals. */
+const relayMs = 300
+
 /** Makes the first SIGINT or SIGTERM the beginning of a clean stop; a second one ends the process at once, with exit code 130. */
 export class Shutdown {
-  #signal: NodeJS.Signals | null = null
+  #first: { readonly signal: NodeJS.Signals; readonly at: number } | null = null
   #onStop: ((signal: NodeJS.Signals) => void) | null = null
   readonly #onAbort: () => void
+  readonly #exit: (code: number) => void
+  readonly #now: () => number
   readonly #handle = (signal: NodeJS.Signals): void => {
-    if (this.#signal === null) {
-      this.#signal = signal
+    if (this.#first === null) {
+      this.#first = { signal, at: this.#now() }
       this.#onStop?.(signal)
       return
     }
+    if (signal === this.#first.signal && this.#now() - this.#first.at < relayMs) return
     this.#onAbort()
-    process.exit(exitInterrupted)
+    this.#exit(exitInterrupted)
   }
 
   /** Listens from now on. */
-  constructor(onAbort: () => void) {
+  constructor(
+    onAbort: () => void,
+    exit: (code: number) => void = (code) => process.exit(code),
+    now: () => number = () => performance.now(),
+  ) {
     this.#onAbort = onAbort
+    this.#exit = exit
+    this.#now = now
     process.on('SIGINT', this.#handle)
     process.on('SIGTERM', this.#handle)
   }
 
   get isStopping(): boolean {
-    return this.#signal !== null
+    return this.#first !== null
   }
 
   /** Calls back at the first signal, or at once when it has come already. */
   whenStopping(callback: (signal: NodeJS.Signals) => void): void {
     this.#onStop = callback
-    if (this.#signal !== null) callback(this.#signal)
+    if (this.#first !== null) callback(this.#first.signal)
   }
 
   dispose(): void {
