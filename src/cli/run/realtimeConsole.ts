@@ -2,6 +2,7 @@ import type pg from 'pg'
 import { lineScreen, type Screen, type Terminal, tableScreen } from '../../console/screen.ts'
 import type { CandleLine, ConsoleSnapshot } from '../../console/snapshot.ts'
 import { decimalText } from '../../console/text.ts'
+import { systemClock } from '../../runtime/clock.ts'
 import type { RealtimeRun } from './realtimeRun.ts'
 import type { RunPlan } from './runPlan.ts'
 import { Snapshotter } from './snapshotter.ts'
@@ -26,6 +27,8 @@ export interface RealtimeConsoleOptions {
 const refreshMs = 1_000
 /** Until the first candle is there. */
 const eagerMs = 100
+/** Longest wait of one look for the candles. */
+const mostReadMs = 500
 const linesEveryMs = 5_000
 
 /** Shows a run once a second, and says when its first candle is there. It reads; nothing waits for it. */
@@ -85,7 +88,10 @@ export class RealtimeConsole {
 
   async #readCandles(): Promise<void> {
     const { plan, run, pool } = this.#options
-    await this.#snapshotter.readCandles(pool)
+    // A database that hangs must not freeze the screen that says so: the read goes on, and the next look waits for the same one.
+    const waited = new AbortController()
+    await Promise.race([this.#snapshotter.readCandles(pool), systemClock.sleep(mostReadMs, waited.signal)])
+    waited.abort()
     if (this.#hasCandle || run.tasks().every((task) => task.commits === 0)) return
     const { candles } = this.#snapshotter
     const wanted = plan.symbols?.[0]
