@@ -13,7 +13,8 @@ import {
 import { createRequire } from 'node:module'
 import { dirname, join, relative, resolve } from 'node:path'
 import { ConfigurationError } from '../runtime/errors.ts'
-import { firstClosedFolder, makeFolder, type ServerAccount, sharedRoot } from './layout.ts'
+import { makeFolder } from './folder.ts'
+import { firstClosedFolder, type ServerAccount, sharedRoot } from './layout.ts'
 
 export interface Binaries {
   readonly initdb: string

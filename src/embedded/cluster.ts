@@ -84,6 +84,8 @@ export function connectionTo(layout: Layout, port: number): PostgresConnection {
 export async function prepareDatabase(connection: PostgresConnection): Promise<void> {
   if (await connects(connection)) return
   const client = new pg.Client({ ...connection, database: 'postgres' })
+  // A server that dies fails the call under way; without a listener it would also end this process.
+  client.on('error', () => {})
   await client.connect()
   try {
     await client.query(`CREATE DATABASE ${pg.escapeIdentifier(connection.database)}`)
@@ -128,6 +130,8 @@ function listenBriefly(port: number): Promise<number | null> {
 
 async function connects(connection: PostgresConnection): Promise<boolean> {
   const client = new pg.Client({ ...connection, connectionTimeoutMillis: 10_000 })
+  // A server that dies fails the call under way; without a listener it would also end this process.
+  client.on('error', () => {})
   try {
     await client.connect()
     return true
@@ -159,6 +163,8 @@ function initError(layout: Layout, error: unknown): Error {
   const said = stderr?.trim().split('\n').slice(-3).join(' ') || message
   const remedy = /No space left/.test(said)
     ? `the disk of ${layout.cluster} is full: free some space`
-    : `check that ${dirname(layout.cluster)} can be written`
+    : /user does not exist/.test(said)
+      ? 'run under an account that is listed in /etc/passwd'
+      : `check that ${dirname(layout.cluster)} can be written`
   return new ConfigurationError(`PostgreSQL could not prepare its data: ${said}; ${remedy}`, { cause: error })
 }

@@ -1,8 +1,9 @@
 import { randomUUID } from 'node:crypto'
-import { linkSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { linkSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { RetryableError } from '../runtime/errors.ts'
+import { folderError, makeFolder } from './folder.ts'
 import { isRunning, ownIdentity, type ProcessIdentity, parseIdentity } from './processIdentity.ts'
 
 export interface HeldLock {
@@ -24,10 +25,10 @@ interface LockFile {
  * A takeover is safe in a race: only who holds a second lock, named after the very holding that died, may replace its file.
  */
 export function tryLock(path: string): LockAttempt {
-  mkdirSync(dirname(path), { recursive: true })
   const mine: LockFile = { holder: ownIdentity(), nonce: randomUUID() }
   const draft = `${path}.${mine.nonce}.new`
-  writeFileSync(draft, JSON.stringify(mine))
+  makeFolder(dirname(path))
+  writeDraft(draft, mine)
   try {
     for (;;) {
       if (linked(draft, path)) return { lock: heldLock(path, mine) }
@@ -68,6 +69,14 @@ export async function withFileLock<T>(path: string, timeoutMs: number, action: (
       )
     }
     await sleep(20)
+  }
+}
+
+function writeDraft(draft: string, content: LockFile): void {
+  try {
+    writeFileSync(draft, JSON.stringify(content))
+  } catch (error) {
+    throw folderError(dirname(draft), error)
   }
 }
 

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
-import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
-import { ConfigurationError } from '../runtime/errors.ts'
+import { makeFolder } from './folder.ts'
 
 /** Where things are. `root` belongs to whoever starts the server, `cluster` to the account that the server runs as. */
 export interface Layout {
@@ -58,14 +58,24 @@ export function prepareLayout(dataDir: string, onProgress: (line: string) => voi
   }
 }
 
-/** The owner of an existing cluster, else 65534 (nobody) for root, because PostgreSQL refuses to run as root. */
+/** The owner of an existing cluster, else nobody for root, because PostgreSQL refuses to run as root. */
 export function serverAccount(layout: Layout): ServerAccount | null {
   if (!isRoot()) return null
   if (existsSync(layout.cluster)) {
     const { uid, gid } = statSync(layout.cluster)
     if (uid !== 0) return { uid, gid }
   }
-  return { uid: 65534, gid: 65534 }
+  return unprivilegedAccount()
+}
+
+// PostgreSQL wants its account listed; small images list nobody under another number, or not at all.
+function unprivilegedAccount(): ServerAccount {
+  const accounts = readFileSync('/etc/passwd', 'utf8')
+    .split('\n')
+    .map((line) => line.split(':'))
+    .map(([name, , uid, gid]) => ({ name, uid: Number(uid), gid: Number(gid) }))
+  const found = accounts.find(({ uid }) => uid === 65534) ?? accounts.find(({ name }) => name === 'postgres')
+  return found === undefined ? { uid: 65534, gid: 65534 } : { uid: found.uid, gid: found.gid }
 }
 
 /** The topmost folder on the way that others may not pass through, or null. */
@@ -76,19 +86,6 @@ export function firstClosedFolder(path: string): string | null {
     if (at === dirname(at)) break
   }
   return parents.find((folder) => (statSync(folder).mode & 0o001) === 0) ?? null
-}
-
-export function makeFolder(path: string): void {
-  try {
-    mkdirSync(path, { recursive: true, mode: 0o755 })
-  } catch (error) {
-    const { code } = error as NodeJS.ErrnoException
-    const remedy =
-      code === 'ENOSPC'
-        ? 'the disk is full: free some space'
-        : 'give this account write access, or choose another folder'
-    throw new ConfigurationError(`cannot make the folder ${path} (${code}); ${remedy}`, { cause: error })
-  }
 }
 
 function isRoot(): boolean {

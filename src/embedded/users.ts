@@ -5,7 +5,7 @@ import type { Layout } from './layout.ts'
 import { isRunning, ownIdentity, parseIdentity } from './processIdentity.ts'
 
 /** Notes that this process uses the server, under a name of its own. Call while holding the folder's lock, like the others here. */
-export function addUser(layout: Layout): string {
+export function addUser(layout: Pick<Layout, 'users'>): string {
   mkdirSync(layout.users, { recursive: true })
   const path = join(layout.users, `${process.pid}-${randomUUID().slice(0, 8)}.json`)
   writeFileSync(path, JSON.stringify(ownIdentity()))
@@ -17,7 +17,7 @@ export function removeUser(path: string): void {
 }
 
 /** How many running users there are; notes of those that were killed are swept. */
-export function countUsers(layout: Layout): number {
+export function countUsers(layout: Pick<Layout, 'users'>): number {
   mkdirSync(layout.users, { recursive: true })
   let running = 0
   for (const name of readdirSync(layout.users)) {
