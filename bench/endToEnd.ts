@@ -1,6 +1,9 @@
-import { mkdtempSync, rmSync } from 'node:fs'
+import { execFile } from 'node:child_process'
+import { chmodSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
 import { tradeCodec } from '../src/codecs/tradeCodec.ts'
 import { startOrJoin } from '../src/embedded/embeddedPostgres.ts'
 import { EmbeddedLog } from '../src/embedded/log/embeddedLog.ts'
@@ -20,26 +23,47 @@ const from = 1_723_161_600_000
 
 export interface EndToEndRun {
   readonly recordsPerSecond: number
-  /** Highest resident set of the whole process, making the input included. */
+  /** Highest resident set of the worker's process. */
   readonly peakRssMb: number
 }
 
 /**
  * A backlog in the embedded log through the realtime pipeline (all six intervals) into committed rows: from the worker's start to its last commit, wall time,
- * with PostgreSQL on the same machine.
+ * with PostgreSQL on the same machine. The worker is a process of its own, so that its memory is its own.
  */
-export async function runEndToEnd(records: number, hasArchive: boolean): Promise<EndToEndRun> {
+export async function benchEndToEnd(records: number, hasArchive: boolean): Promise<EndToEndRun> {
   const folder = mkdtempSync(join(tmpdir(), 'millrace-bench-'))
+  // PostgreSQL under another account than root must reach it.
+  chmodSync(folder, 0o755)
+  const server = await startOrJoin(folder)
+  const pool = openPool(server.connection, { schema: 'public', maxConnections: 2 })
+  try {
+    await migrate(pool, 'public')
+    await fill(await EmbeddedLog.open({ pool, topic: 'bench', partitions }), records)
+    const self = fileURLToPath(import.meta.url)
+    const { stdout } = await promisify(execFile)(process.execPath, [
+      self,
+      'worker',
+      folder,
+      String(records),
+      String(hasArchive),
+    ])
+    return JSON.parse(stdout) as EndToEndRun
+  } finally {
+    await pool.end()
+    await server.stop()
+    rmSync(folder, { recursive: true, force: true })
+  }
+}
+
+async function runWorker(folder: string, records: number, hasArchive: boolean): Promise<EndToEndRun> {
   const server = await startOrJoin(folder)
   const pool = openPool(server.connection, { schema: 'public', maxConnections: partitions + 1 })
   const store = new PostgresCheckpointStore(server.connection, { schema: 'public', maxConnections: partitions })
   try {
-    await migrate(pool, 'public')
-    const log = await EmbeddedLog.open({ pool, topic: 'bench', partitions })
-    await fill(log, records)
     const worker = new Worker({
       pipeline: realtime(tradeCodec({ market: 'spot', timeUnit: 'ms' })),
-      source: log,
+      source: await EmbeddedLog.open({ pool, topic: 'bench', partitions }),
       store,
       archive: hasArchive ? rawArchive({ store: directoryStore(join(folder, 'archive')) }) : null,
       clock: systemClock,
@@ -59,7 +83,6 @@ export async function runEndToEnd(records: number, hasArchive: boolean): Promise
     await store.close()
     await pool.end()
     await server.stop()
-    rmSync(folder, { recursive: true, force: true })
   }
 }
 
@@ -90,6 +113,10 @@ async function fill(log: EmbeddedLog, records: number): Promise<void> {
 }
 
 if (import.meta.main) {
-  const [records = '1000000', archive = 'no'] = process.argv.slice(2)
-  console.log(JSON.stringify(await runEndToEnd(Number(records), archive === 'archive')))
+  const [role, folder = '', records = '', hasArchive = ''] = process.argv.slice(2)
+  const run =
+    role === 'worker'
+      ? await runWorker(folder, Number(records), hasArchive === 'true')
+      : await benchEndToEnd(1_000_000, role === 'archive')
+  console.log(JSON.stringify(run))
 }
