@@ -1,0 +1,81 @@
+import { z } from 'zod'
+import { ConfigurationError } from '../../runtime/errors.ts'
+
+const address = z
+  .string()
+  .trim()
+  .regex(/^(\[[0-9a-fA-F:]+\]|[^\s:,/@]+):\d{1,5}$/, 'must be host:port')
+
+const saslSchema = z.strictObject({
+  mechanism: z.enum(['plain', 'scram-sha-256', 'scram-sha-512']),
+  username: z.string().min(1),
+  password: z.string().min(1),
+})
+
+/** The parts of `tls.ConnectionOptions` that a broker's certificate needs; PEM text, not file names. */
+const tlsSchema = z.strictObject({
+  ca: z.string().optional(),
+  cert: z.string().optional(),
+  key: z.string().optional(),
+  servername: z.string().optional(),
+  rejectUnauthorized: z.boolean().optional(),
+})
+
+const ms = (fallback: number) => z.number().int().min(1).max(2_147_483_647).default(fallback)
+
+const schema = z
+  .strictObject({
+    brokers: z.array(address).min(1),
+    clientId: z.string().min(1).max(249).default('millrace'),
+    /** False: plain text. True: TLS with the system's authorities. */
+    ssl: z.union([z.boolean(), tlsSchema]).default(false),
+    sasl: saslSchema.optional(),
+    /** `wire` walks the fetched bytes in place; `kafkajs` is slower and talks to any broker. */
+    client: z.enum(['wire', 'kafkajs']).default('wire'),
+    /**
+     * `group.instance.id`: one that is the same after a restart lets a killed worker take its partitions back at once. Unset: a
+     * member that is new each time. kafkajs does not know it.
+     */
+    instanceId: z
+      .string()
+      .regex(/^[a-zA-Z0-9._-]{1,249}$/)
+      .optional(),
+    /** How long a silent member keeps its partitions. The broker's `group.min.session.timeout.ms`, usually 6000, is the least. */
+    sessionTimeoutMs: ms(6_000),
+    heartbeatIntervalMs: ms(1_000),
+    /** How long a rebalance waits for all members to come again. */
+    rebalanceTimeoutMs: ms(15_000),
+    /** How long `onRevoke` is awaited before partitions are let go in any case. */
+    revokeTimeoutMs: ms(5_000),
+    connectTimeoutMs: ms(3_000),
+    requestTimeoutMs: ms(10_000),
+    /** How old the client's picture of leaders and partitions may be: a partition that was added is seen after this. */
+    metadataMaxAgeMs: ms(5_000),
+  })
+  .refine((given) => given.heartbeatIntervalMs * 2 <= given.sessionTimeoutMs, {
+    path: ['heartbeatIntervalMs'],
+    message: 'must be at most half of sessionTimeoutMs',
+  })
+  .refine((given) => given.revokeTimeoutMs < given.rebalanceTimeoutMs, {
+    path: ['revokeTimeoutMs'],
+    message: 'must be less than rebalanceTimeoutMs',
+  })
+
+/** How to reach a Kafka cluster and how to take part in it. Made by `kafkaSettings`. */
+export type KafkaSettings = Readonly<z.output<typeof schema>>
+
+export type KafkaSettingsInput = z.input<typeof schema>
+
+/** What a reader takes part in: a topic, and the group that shares its partitions. */
+export interface KafkaTopicGroup {
+  readonly topic: string
+  readonly group: string
+}
+
+/** Fills in defaults. Throws `ConfigurationError` that names every wrong setting, and no value, since one may be a secret. */
+export function kafkaSettings(input: KafkaSettingsInput): KafkaSettings {
+  const parsed = schema.safeParse(input)
+  if (parsed.success) return parsed.data
+  const wrong = parsed.error.issues.map(({ path, message }) => `${['kafka', ...path].join('.')}: ${message}`)
+  throw new ConfigurationError(`The settings for Kafka are wrong. ${wrong.join('; ')}.`)
+}
