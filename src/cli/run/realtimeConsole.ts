@@ -87,10 +87,10 @@ export class RealtimeConsole {
   }
 
   async #readCandles(): Promise<void> {
-    const { plan, run, pool } = this.#options
+    const { plan, run, pool, now } = this.#options
     // A database that hangs must not freeze the screen that says so: the read goes on, and the next look waits for the same one.
     const waited = new AbortController()
-    await Promise.race([this.#snapshotter.readCandles(pool), systemClock.sleep(mostReadMs, waited.signal)])
+    await Promise.race([this.#snapshotter.readCandles(pool, now()), systemClock.sleep(mostReadMs, waited.signal)])
     waited.abort()
     if (this.#hasCandle || run.tasks().every((task) => task.commits === 0)) return
     const { candles } = this.#snapshotter

@@ -2,9 +2,12 @@ import type pg from 'pg'
 import { readOpenCandles } from '../../console/openCandles.ts'
 import { RateMeter } from '../../console/rate.ts'
 import type { CandleLine, ConsoleSnapshot, Progress } from '../../console/snapshot.ts'
+import { durationText } from '../../console/text.ts'
 import type { TaskStatus } from '../../runtime/taskStatus.ts'
 import type { IngestProgress } from '../../sources/ingest/runIngest.ts'
 import type { RunPlan } from './runPlan.ts'
+
+const silenceMs = 2_000
 
 export interface RunState {
   readonly now: number
@@ -20,7 +23,7 @@ export class Snapshotter {
   readonly #title: string
   readonly #rate = new RateMeter(5_000)
   #candles: readonly CandleLine[] = []
-  #reading: Promise<void> | null = null
+  #reading: { readonly since: number; readonly done: Promise<void> } | null = null
 
   constructor(plan: RunPlan, title: string) {
     this.#plan = plan
@@ -31,20 +34,20 @@ export class Snapshotter {
     return this.#candles
   }
 
-  /** Reads the open candles unless a read is still under way. A database that does not answer leaves the last ones in place. */
-  readCandles(pool: pg.Pool): Promise<void> {
-    this.#reading ??= readOpenCandles(pool, this.#plan.market)
-      .then(
-        (candles) => {
-          this.#candles = candles
-        },
-        // The worker meets the same database and says what is wrong with it.
-        () => undefined,
-      )
-      .finally(() => {
-        this.#reading = null
-      })
-    return this.#reading
+  /** Reads the open candles, or waits for the read that is still under way. A database that fails leaves the last ones in place. */
+  readCandles(pool: pg.Pool, now: number): Promise<void> {
+    this.#reading ??= { since: now, done: this.#read(pool) }
+    return this.#reading.done
+  }
+
+  async #read(pool: pg.Pool): Promise<void> {
+    try {
+      this.#candles = await readOpenCandles(pool, this.#plan.market)
+    } catch {
+      // The worker meets the same database and says what is wrong with it.
+    } finally {
+      this.#reading = null
+    }
   }
 
   take(state: RunState): ConsoleSnapshot {
@@ -65,8 +68,15 @@ export class Snapshotter {
       deadLetters: sum(tasks, (task) => task.deadLetters),
       logLag: tasks.length === 0 ? null : sum(tasks, (task) => Math.max(0, task.logEndOffset - task.committedOffset)),
       progress: progressOf(ingest),
-      waitingFor: waitingFor(state),
+      waitingFor: waitingFor(state) ?? this.#silence(now),
     }
+  }
+
+  /** A database that hangs fails nothing for a minute; that it is silent shows here first. */
+  #silence(now: number): string | null {
+    if (this.#reading === null) return null
+    const silentMs = now - this.#reading.since
+    return silentMs < silenceMs ? null : `PostgreSQL, no answer for ${durationText(silentMs)}`
   }
 }
 
