@@ -1,6 +1,6 @@
 // Makes dist/ from src/: modules and their types, and an executable command.
 import { spawnSync } from 'node:child_process'
-import { chmodSync, existsSync, rmSync } from 'node:fs'
+import { chmodSync, existsSync, rmSync, symlinkSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 
 const root = resolve(import.meta.dirname, '..')
@@ -15,3 +15,10 @@ if (status !== 0) process.exit(status ?? 1)
 
 const command = join(dist, 'cli/main.js')
 if (existsSync(command)) chmodSync(command, 0o755)
+
+// `npx millrace` in a checkout: without this link npx would install the checkout into its cache and build it there once more.
+const link = join(root, 'node_modules/.bin/millrace')
+if (process.argv[2] === undefined && process.platform !== 'win32' && existsSync(join(root, 'node_modules/.bin'))) {
+  rmSync(link, { force: true })
+  symlinkSync('../../dist/cli/main.js', link)
+}

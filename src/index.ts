@@ -23,11 +23,37 @@ export { type OhlcvOptions, ohlcv, type TradeForOhlcv } from './operators/ohlcv.
 export { type RollupOptions, rollup } from './operators/rollup.ts'
 export { type TumblingWindowOptions, tumblingWindow } from './operators/tumblingWindow.ts'
 export type { Window, WindowClosed, WindowElement, WindowOver, WindowValue } from './operators/window.ts'
+export type { Archive, ArchiveProgress, ArchiveWriter } from './runtime/archive.ts'
+export type {
+  ArchivedObject,
+  Checkpoint,
+  CheckpointStore,
+  Claim,
+  DeadLetter,
+  IdleAdvance,
+  SavedCheckpoint,
+  StateFrame,
+  TableWrite,
+  TaskId,
+} from './runtime/checkpoint.ts'
+export { type Clock, systemClock } from './runtime/clock.ts'
 export { type Codec, Rejection } from './runtime/codec.ts'
 export type { Origin, Rejected } from './runtime/deadLetters.ts'
 export * from './runtime/errors.ts'
 export type { Json } from './runtime/json.ts'
 export type { KeyedState, StateCodec } from './runtime/keyedState.ts'
+export type {
+  AssignmentListener,
+  FetchOptions,
+  LogBounds,
+  LogMembership,
+  LogReader,
+  LogSource,
+  LogWriter,
+  OutgoingRecord,
+  RecordBatch,
+} from './runtime/log.ts'
+export type { ObjectStore, StoredObject } from './runtime/objectStore.ts'
 export type { Outlet } from './runtime/outlet.ts'
 export { definePipeline, type Outlets, type Pipeline } from './runtime/pipeline.ts'
 export { plainState } from './runtime/plainState.ts'
@@ -35,4 +61,7 @@ export { RecordView } from './runtime/record.ts'
 export type { SavedOperator } from './runtime/savedState.ts'
 export { type Cut, type Logic, type OperatorSpec, type Output, type Restored, stateful } from './runtime/stateful.ts'
 export type { AppendTable, Column, ColumnType, ColumnValue, Table, UpsertTable } from './runtime/table.ts'
+export type { TaskStatus } from './runtime/taskStatus.ts'
+export { Worker, type WorkerOptions } from './runtime/worker.ts'
+export { defaultLimits, type WorkerLimits } from './runtime/workerLimits.ts'
 export { toPostgres } from './sinks/toPostgres.ts'

@@ -43,6 +43,12 @@ describe('the package, installed into an empty project', () => {
     )
   })
 
+  it('runs a pipeline of its user into a database, and again without counting anything twice', async () => {
+    const rows = 'roof 2024-08-08T12:00:00.000Z 33\nroof 2024-08-08T12:01:00.000Z 32\n'
+    expect(await project.node('examples/hottest.run.ts', 'data')).toBe(rows)
+    expect(await project.node('examples/hottest.run.ts', 'data')).toBe(rows)
+  })
+
   it('has a command that explains itself', async () => {
     expect(await project.node('node_modules/millrace/dist/cli/main.js', '--help')).toContain('Usage: millrace')
   })

@@ -1,0 +1,49 @@
+// A pipeline of one's own, run for real: an embedded PostgreSQL holds the log, the state and the rows, each counted exactly once.
+import { systemClock, Worker } from 'millrace'
+import { EmbeddedLog, migrate, openPool, PostgresCheckpointStore, startOrJoin } from 'millrace/postgres'
+import { hottest } from './hottest.ts'
+
+const server = await startOrJoin(process.argv[2] ?? '.millrace')
+const schema = 'hottest'
+const pool = openPool(server.connection, { schema })
+const store = new PostgresCheckpointStore(server.connection, { schema })
+try {
+  await migrate(pool, schema)
+  await pool.query(`CREATE TABLE IF NOT EXISTS hottest_1m
+    (sensor text, minute timestamptz, celsius numeric, revision integer, PRIMARY KEY (sensor, minute))`)
+  const log = await EmbeddedLog.open({ pool, topic: 'readings', partitions: 1 })
+
+  // The producer's position is stored with the records, so readings that are in the log are not appended again.
+  const noon = Date.UTC(2024, 7, 8, 12)
+  const readings = [
+    { sensor: 'roof', at: noon + 1_000, celsius: 31.5 },
+    { sensor: 'roof', at: noon + 30_000, celsius: 33 },
+    { sensor: 'roof', at: noon + 65_000, celsius: 32 },
+  ]
+  const writer = log.writer()
+  const { position } = await writer.claim('weather station')
+  const fresh = readings.slice(Number(position ?? 0))
+  await writer.append(
+    fresh.map((reading) => ({
+      partition: 0,
+      timestamp: reading.at,
+      key: null,
+      value: Buffer.from(JSON.stringify(reading)),
+    })),
+    String(readings.length),
+  )
+
+  const worker = new Worker({ pipeline: hottest, source: log, store, archive: null, clock: systemClock })
+  const running = worker.run()
+  worker.stop('drain-and-close')
+  await running
+
+  const { rows } = await pool.query<{ sensor: string; minute: Date; celsius: string }>(
+    'SELECT * FROM hottest_1m ORDER BY minute',
+  )
+  for (const { sensor, minute, celsius } of rows) console.log(sensor, minute.toISOString(), celsius)
+} finally {
+  await store.close()
+  await pool.end()
+  await server.stop()
+}

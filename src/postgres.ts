@@ -1,0 +1,10 @@
+export { type EmbeddedPostgres, type StartOptions, startOrJoin } from './embedded/embeddedPostgres.ts'
+export { EmbeddedLog, type EmbeddedLogOptions } from './embedded/log/embeddedLog.ts'
+export { PostgresCheckpointStore } from './sinks/postgres/checkpointStore.ts'
+export {
+  openPool,
+  type PoolOptions,
+  type PostgresAddress,
+  type PostgresConnection,
+} from './sinks/postgres/connection.ts'
+export { migrate } from './sinks/postgres/migrate.ts'
