@@ -1,9 +1,11 @@
+import { existsSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { ConfigurationError, RetryableError } from '../runtime/errors.ts'
 import type { PostgresConnection } from '../sinks/postgres/connection.ts'
 import { type Binaries, prepareBinaries } from './binaries.ts'
 import { chooseFreePort, choosePort, connectionTo, isPortFree, prepareCluster, prepareDatabase } from './cluster.ts'
 import { withFileLock } from './fileLock.ts'
+import { sweepForsakenClusters } from './forsakenClusters.ts'
 import { type Layout, prepareLayout, type ServerAccount, serverAccount } from './layout.ts'
 import { findServer, type RunningServer, startServer, stopServer, waitUntilReady } from './serverProcess.ts'
 import { type ServerStatus, watchServer } from './supervisor.ts'
@@ -47,6 +49,7 @@ export async function startOrJoin(dataDir: string, options: StartOptions = {}): 
     let server = await waitUntilReady(layout, lockTimeoutMs)
     const isStartedHere = server === null
     if (server === null) {
+      if (!existsSync(layout.cluster)) await sweepForsakenClusters()
       await prepareCluster(layout, binaries, account, onProgress)
       const port = await portForStart(layout, options.port, onProgress)
       server = await startPatiently(layout, binaries, account, port, onProgress)

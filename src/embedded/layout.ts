@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import { existsSync, linkSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
 import { makeFolder } from './folder.ts'
 
@@ -36,13 +36,12 @@ export function prepareLayout(dataDir: string, onProgress: (line: string) => voi
   let cluster = join(root, 'data')
   if (isRoot() && !existsSync(cluster)) {
     const note = join(root, 'location')
+    const closed = firstClosedFolder(root)
     if (existsSync(note)) cluster = readFileSync(note, 'utf8').trim()
-    else if (firstClosedFolder(root) !== null) {
-      cluster = join(sharedRoot, randomBytes(6).toString('hex'), 'data')
-      makeFolder(dirname(cluster))
-      writeFileSync(note, `${cluster}\n`)
+    else if (closed !== null) {
+      cluster = placeOutside(note)
       onProgress(
-        `PostgreSQL cannot run as root, and no other account can reach ${firstClosedFolder(root)}: the database is kept in ${cluster}`,
+        `PostgreSQL cannot run as root, and no other account can reach ${closed}: the database is kept in ${cluster}`,
       )
     }
   }
@@ -56,6 +55,25 @@ export function prepareLayout(dataDir: string, onProgress: (line: string) => voi
     port: join(root, 'port'),
     serverLog: join(root, 'server.log'),
   }
+}
+
+// Of several processes that start at once, one decides: a link appears whole and once. The file beside the cluster says whose it is.
+function placeOutside(note: string): string {
+  const folder = join(sharedRoot, randomBytes(6).toString('hex'))
+  const cluster = join(folder, 'data')
+  const draft = `${note}.${process.pid}`
+  writeFileSync(draft, `${cluster}\n`)
+  try {
+    linkSync(draft, note)
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error
+    return readFileSync(note, 'utf8').trim()
+  } finally {
+    rmSync(draft, { force: true })
+  }
+  makeFolder(folder)
+  writeFileSync(join(folder, 'origin'), `${note}\n`)
+  return cluster
 }
 
 /** The owner of an existing cluster, else nobody for root, because PostgreSQL refuses to run as root. */

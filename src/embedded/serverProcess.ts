@@ -2,6 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import {
   chmodSync,
   closeSync,
+  existsSync,
   openSync,
   readdirSync,
   readFileSync,
@@ -48,7 +49,7 @@ const settings: Readonly<Record<string, string>> = {
 }
 
 /** The server on this cluster, or null. A file left by one that is gone is not believed. */
-export function findServer(layout: Layout): RunningServer | null {
+export function findServer(layout: Pick<Layout, 'cluster'>): RunningServer | null {
   const file = readPidFile(layout)
   return file !== null && isServerOf(layout, file.pid) ? file : null
 }
@@ -119,7 +120,7 @@ export async function waitUntilReady(layout: Layout, timeoutMs: number): Promise
 }
 
 /** Ends the server: open transactions are rolled back, everything committed is on disk when this resolves. */
-export async function stopServer(layout: Layout, timeoutMs: number): Promise<void> {
+export async function stopServer(layout: Pick<Layout, 'cluster' | 'serverLog'>, timeoutMs: number): Promise<void> {
   const server = findServer(layout)
   if (server === null) return
   signal(server.pid, 'SIGINT')
@@ -144,7 +145,7 @@ export function serverEnvironment(): NodeJS.ProcessEnv {
 }
 
 // PostgreSQL's postmaster.pid: pid, data directory, start time, port, socket directory, address, shared memory, status.
-function readPidFile(layout: Layout): RunningServer | null {
+function readPidFile(layout: Pick<Layout, 'cluster'>): RunningServer | null {
   let lines: string[]
   try {
     lines = readFileSync(join(layout.cluster, 'postmaster.pid'), 'utf8').split('\n')
@@ -162,11 +163,11 @@ function readPidFile(layout: Layout): RunningServer | null {
   return { pid, port, isReady: lines[7]?.trim() === 'ready' }
 }
 
-function isServerOf(layout: Layout, pid: number): boolean {
+function isServerOf(layout: Pick<Layout, 'cluster'>, pid: number): boolean {
   if (!isPidRunning(pid)) return false
   if (process.platform !== 'linux') return true
   // Every process of PostgreSQL works in the data directory; a stranger that was given the old pid does not.
-  return workingFolder(pid) === realpathSync(layout.cluster)
+  return existsSync(layout.cluster) && workingFolder(pid) === realpathSync(layout.cluster)
 }
 
 function workingFolder(pid: number): string | null {

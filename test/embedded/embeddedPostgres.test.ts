@@ -226,12 +226,25 @@ describe('startOrJoin', () => {
       await server.stop()
       const again = await start()
       expect(await query(again, 'SELECT count(*)::text FROM kept')).toEqual([{ count: '0' }])
-      await again.stop()
       expect(readdirSync(join(dataDir, 'postgres'))).not.toContain('data')
+
+      // A temporary data folder that was deleted under the running server does not come back: the next such start cleans up.
+      const forsaken = again.serverPid!
+      const { child } = await holder()
+      await again.stop()
+      rmSync(join(dataDir, 'postgres'), { recursive: true })
+      await child.kill()
+      const fresh = await start()
+      expect(isPidRunning(forsaken)).toBe(false)
+      expect(existsSync(dirname(place))).toBe(false)
+      expect(await query(fresh, "SELECT to_regclass('kept') AS kept")).toEqual([{ kept: null }])
+      const freshPlace = readFileSync(join(dataDir, 'postgres', 'location'), 'utf8').trim()
+      await fresh.stop()
       started = []
       rmSync(join(dataDir, 'postgres'), { recursive: true })
-      rmSync(dirname(place), { recursive: true })
+      rmSync(dirname(freshPlace), { recursive: true })
     },
+    60_000,
   )
 
   const pidFile = () => join(dataDir, 'postgres', 'data', 'postmaster.pid')
