@@ -2,29 +2,33 @@ import { jsonStringEnd } from './jsonText.ts'
 
 /** Longer strings are made anew each time. */
 const maxPooledBytes = 64
-const maxEntries = 4096
+/** Room for every symbol of an exchange, several times over. */
+const maxEntries = 16_384
 const tableSize = 2 * maxEntries
 /** Keeps strings that were chosen to collide from making every look-up long. */
 const maxProbes = 16
 const quotes = 0x2222_2222
-
-interface PooledString {
-  readonly words: Int32Array
-  readonly length: number
-  readonly text: string
-}
+/** Before the bytes of a string: which one it is, and how many bytes it has. */
+const headerWords = 2
+const maxWords = headerWords + maxPooledBytes / 4 + 1
+const storeSize = 12 * maxEntries
 
 /**
  * Gives the same string for the same bytes of JSON, without decoding or checking them again.
  *
- * Holds at most 4096 strings of at most 64 bytes; a pool that is full starts over.
+ * Holds at most 16,384 strings of at most 64 bytes, about 2 MB; a pool that is full starts over. Their bytes lie in one array, so that finding one of
+ * thousands waits for memory as seldom as possible.
  */
 export class StringPool {
   /** The newest string that was found. */
   text = ''
   private readonly accept: (text: string) => string | null
-  private table: (PooledString | undefined)[] = []
-  private size = 0
+  private readonly texts: string[] = []
+  /** By hash: where a string begins in `store`; 0 for none. Both are made when the first string comes. */
+  private table = new Int32Array(0)
+  private store = new Int32Array(0)
+  private storeEnd = 1
+  /** The string that is being read. */
   private readonly words = new Int32Array(maxPooledBytes / 4 + 1)
 
   /** @param accept what the schema makes of a new string, or null where it refuses it. Must depend on the string alone. */
@@ -63,14 +67,14 @@ export class StringPool {
   }
 
   private find(buffer: Buffer, start: number, stop: number, hash: number, count: number): number {
-    const { words, table } = this
+    const { words, table, store } = this
     const length = stop - start
     let index = (hash ^ (hash >>> 16)) & (tableSize - 1)
     for (let probe = 0; probe < maxProbes; probe += 1) {
       const entry = table[index]
-      if (entry === undefined) return this.add(buffer, start, stop, count, index)
-      if (entry.length === length && isEqual(entry.words, words, count)) {
-        this.text = entry.text
+      if (entry === undefined || entry === 0) return this.add(buffer, start, stop, count, index)
+      if (store[entry + 1] === length && isEqual(store, entry + headerWords, words, count)) {
+        this.text = this.texts[store[entry] as number] as string
         return stop
       }
       index = (index + 1) & (tableSize - 1)
@@ -80,13 +84,26 @@ export class StringPool {
 
   private add(buffer: Buffer, start: number, stop: number, count: number, index: number): number {
     if (this.readLong(buffer, start, stop + 1) !== stop) return -1
-    if (this.size === maxEntries) this.size = 0
-    if (this.size === 0) this.table = new Array<PooledString | undefined>(tableSize).fill(undefined)
+    if (this.texts.length === maxEntries || this.storeEnd + maxWords > this.store.length) this.startOver()
     // In a table that has just started over the place may not be the first that the hash leads to: then the string
     // is missed and added once more.
-    this.table[index] = { words: this.words.slice(0, count), length: stop - start, text: this.text }
-    this.size += 1
+    const entry = this.storeEnd
+    this.table[index] = entry
+    this.store[entry] = this.texts.length
+    this.store[entry + 1] = stop - start
+    for (let word = 0; word < count; word += 1) this.store[entry + headerWords + word] = this.words[word] as number
+    this.storeEnd = entry + headerWords + count
+    this.texts.push(this.text)
     return stop
+  }
+
+  private startOver(): void {
+    if (this.table.length === 0) {
+      this.table = new Int32Array(tableSize)
+      this.store = new Int32Array(storeSize)
+    } else this.table.fill(0)
+    this.texts.length = 0
+    this.storeEnd = 1
   }
 
   private readLong(buffer: Buffer, start: number, end: number): number {
@@ -104,7 +121,7 @@ function mix(hash: number, word: number): number {
   return mixed ^ (mixed >>> 15)
 }
 
-function isEqual(a: Int32Array, b: Int32Array, count: number): boolean {
-  for (let index = 0; index < count; index += 1) if (a[index] !== b[index]) return false
+function isEqual(store: Int32Array, from: number, words: Int32Array, count: number): boolean {
+  for (let index = 0; index < count; index += 1) if (store[from + index] !== words[index]) return false
   return true
 }
