@@ -1,3 +1,4 @@
+export { type TradeCodecOptions, tradeCodec } from './codecs/tradeCodec.ts'
 export type { Candle } from './market/candle.ts'
 export {
   addFixed8,
@@ -23,6 +24,7 @@ export { type OhlcvOptions, ohlcv, type TradeForOhlcv } from './operators/ohlcv.
 export { type RollupOptions, rollup } from './operators/rollup.ts'
 export { type TumblingWindowOptions, tumblingWindow } from './operators/tumblingWindow.ts'
 export type { Window, WindowClosed, WindowElement, WindowOver, WindowValue } from './operators/window.ts'
+export { realtime } from './pipelines/realtime.ts'
 export type { Archive, ArchiveProgress, ArchiveWriter } from './runtime/archive.ts'
 export type {
   ArchivedObject,

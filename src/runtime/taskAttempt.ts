@@ -124,8 +124,7 @@ export class TaskAttempt {
         backoff.reset()
       }
       this.#status.nextOffset = task.nextOffset
-      if (clock.now() - this.#cutAt >= limits.checkpointIntervalMs && this.#commits.isFree)
-        await this.#cutIfDirty(claim, task)
+      if (this.#isCutDue() && this.#commits.isFree) await this.#cutIfDirty(claim, task)
       this.#status.waitingFor = this.#archive?.waitingFor ?? null
     }
   }
@@ -169,6 +168,12 @@ export class TaskAttempt {
       await archive.waitForRoom(this.#signal)
       await this.#cutIfDirty(claim, task)
     }
+  }
+
+  /** A clock that was set back must not hold checkpoints up until it has caught up. */
+  #isCutDue(): boolean {
+    const sinceCutMs = this.#options.clock.now() - this.#cutAt
+    return sinceCutMs < 0 || sinceCutMs >= this.#options.limits.checkpointIntervalMs
   }
 
   #advanceIdle(task: StreamTask): void {

@@ -1,263 +1,184 @@
+import { map } from 'rxjs'
 import { describe, expect, it } from 'vitest'
 import { decode } from '../../src/operators/decode.ts'
-import { ConfigurationError, OffsetOutOfRangeError } from '../../src/runtime/errors.ts'
-import type { AssignmentListener, LogSource } from '../../src/runtime/log.ts'
+import type { Archive, ArchiveWriter } from '../../src/runtime/archive.ts'
+import type { CheckpointStore } from '../../src/runtime/checkpoint.ts'
+import { OffsetOutOfRangeError, RetryableError } from '../../src/runtime/errors.ts'
 import { definePipeline } from '../../src/runtime/pipeline.ts'
-import type { Table } from '../../src/runtime/table.ts'
 import { Worker, type WorkerOptions } from '../../src/runtime/worker.ts'
-import { type FaultKind, scriptedFaults } from '../../src/testing/faults/faults.ts'
-import { faultyCheckpointStore, Zombies } from '../../src/testing/faults/faultyCheckpointStore.ts'
-import { SimulatedProcess } from '../../src/testing/faults/simulatedProcess.ts'
+import { toPostgres } from '../../src/sinks/toPostgres.ts'
 import { MemoryCheckpointStore } from '../../src/testing/memoryCheckpointStore.ts'
 import { MemoryLog } from '../../src/testing/memoryLog.ts'
-import { Random } from '../../src/testing/random.ts'
 import { VirtualClock } from '../../src/testing/virtualClock.ts'
 
-const seen: Table<number> = {
-  name: 'seen',
-  mode: 'append',
-  columns: [{ name: 'value', type: 'integer', of: (value) => value }],
-}
-
-/** Each record's number into a table that is only added to, so that a repeat or a loss shows. */
 const pipeline = definePipeline({
   name: 'copy',
   build: (records) => ({
-    seen: { table: seen, rows: records.pipe(decode({ decode: (record) => Number(record.valueText()) })) },
+    values: toPostgres(
+      records.pipe(
+        decode({ decode: (record) => record.valueText() ?? undefined }),
+        map((value) => ({ value })),
+      ),
+      { mode: 'append', name: 'copied', columns: [{ name: 'value', type: 'text', of: (row) => row.value }] },
+    ),
   }),
 })
 
-function world(partitions = 1) {
+function setUp(count: number, over: Partial<WorkerOptions> = {}) {
   const clock = new VirtualClock()
-  const log = new MemoryLog({ topic: 'numbers', partitions, clock })
+  const log = new MemoryLog({ topic: 'letters', partitions: 1, clock })
+  log.add(...Array.from({ length: count }, (_, i) => ({ value: `v${i}` })))
   const store = new MemoryCheckpointStore()
-  let next = 0
-  const add = (count: number) => {
-    for (let i = 0; i < count; i++) log.add({ partition: next % partitions, value: String(next++) })
-  }
-  const stored = () => store.rows('seen').map(({ value }) => Number(value))
-  const upTo = (count: number) => Array.from({ length: count }, (_, i) => i)
-  const worker = (options: Partial<WorkerOptions> = {}) => {
-    return new Worker({ pipeline, source: log, store, archive: null, clock, ...options })
-  }
-  return { clock, log, store, add, stored, upTo, worker }
+  const worker = new Worker({ pipeline, source: log, store, archive: null, clock, ...over })
+  return { clock, log, store, worker, copied: () => store.rows('copied').map((row) => row.value) }
 }
 
-/** A log whose partitions the test gives and takes. */
-function shared(log: MemoryLog) {
-  let listener: AssignmentListener | null = null
-  const source: LogSource = {
-    topic: log.topic,
-    partitions: () => log.partitions(),
-    reader: (partition) => log.reader(partition),
-    close: () => log.close(),
-    join: async (given) => {
-      listener = given
-      return { reportProgress: () => {}, leave: async () => {} }
-    },
-  }
+const values = (count: number) => Array.from({ length: count }, (_, i) => `v${i}`)
+
+/** A store whose commits do what the script says, in turn, and then what they should. */
+function scripted(store: CheckpointStore, script: ('lose-reply' | 'fail')[]): CheckpointStore {
   return {
-    source,
-    assign: (...partitions: number[]) => listener?.onAssign(partitions),
-    revoke: async (...partitions: number[]) => listener?.onRevoke(partitions),
+    claim: (task) => store.claim(task),
+    async commit(claim, checkpoint) {
+      const act = script.shift()
+      if (act !== 'fail') await store.commit(claim, checkpoint)
+      if (act !== undefined) throw new RetryableError('the store does not answer')
+    },
+    close: () => store.close(),
   }
 }
 
-describe('Worker', () => {
-  it('reads to the end of the log and commits it when it is asked to drain before it has joined', async () => {
-    const { clock, add, stored, upTo, worker } = world()
-    add(10)
-    const one = worker()
-    const running = one.run()
-    one.stop('drain')
+describe('a worker', () => {
+  it('drains what the log holds, each record once, and ends', async () => {
+    const { clock, worker, copied, store } = setUp(5_000)
+    const running = worker.run()
+    worker.stop('drain')
     await clock.run(running)
-    expect(stored()).toEqual(upTo(10))
+    expect(copied()).toEqual(values(5_000))
+    expect((await store.claim({ pipeline: 'copy', topic: 'letters', partition: 0 })).restored?.nextOffset).toBe(5_000)
   })
 
-  it('cuts and commits what it has when it is stopped, and the next one goes on behind it', async () => {
-    const { clock, add, stored, upTo, worker } = world()
-    for (let life = 1; life <= 4; life++) {
-      add(5)
-      const one = worker()
-      const running = one.run()
-      await clock.advance(10)
-      one.stop('now')
-      await clock.run(running)
-      expect(stored()).toEqual(upTo(5 * life))
-    }
+  it('goes on where the last one was', async () => {
+    const first = setUp(10)
+    const running = first.worker.run()
+    first.worker.stop('drain')
+    await first.clock.run(running)
+    first.log.add({ value: 'v10' })
+    const second = new Worker({ pipeline, source: first.log, store: first.store, archive: null, clock: first.clock })
+    const again = second.run()
+    second.stop('drain')
+    await first.clock.run(again)
+    expect(first.copied()).toEqual(values(11))
   })
 
-  it('commits by itself once in the checkpoint interval', async () => {
-    const { clock, add, stored, upTo, worker } = world()
-    const one = worker({ limits: { checkpointIntervalMs: 100 } })
-    const running = one.run()
-    add(3)
-    await clock.advance(99)
-    expect(stored()).toEqual([])
-    await clock.advance(10)
-    expect(stored()).toEqual(upTo(3))
-    one.stop('now')
+  it.each(['lose-reply', 'fail'] as const)('counts nothing twice and loses nothing when commits %s', async (act) => {
+    const base = setUp(0)
+    const { clock } = base
+    const store = scripted(base.store, [act, act])
+    const worker = new Worker({
+      pipeline,
+      source: base.log,
+      store,
+      archive: null,
+      clock,
+      limits: { maxUncommittedRecords: 7 },
+    })
+    base.log.add(...values(50).map((value) => ({ value })))
+    const running = worker.run()
+    worker.stop('drain')
     await clock.run(running)
+    expect(base.copied()).toEqual(values(50))
+    expect(worker.status()[0]?.restarts).toBe(2)
   })
 
-  it.each(['claim-fails', 'commit-fails', 'commit-lost-reply', 'commit-slow'] satisfies FaultKind[])(
-    'stores everything once although %s twice',
-    async (kind) => {
-      const { clock, add, store, stored, upTo, worker } = world()
-      const faults = scriptedFaults({ [kind]: [1, 2] })
-      const process = new SimulatedProcess(clock)
-      const onViolation = (error: unknown) => expect.fail(String(error))
-      const injected = { faults, random: new Random(1), process, clock, zombies: new Zombies(), onViolation }
-      add(20)
-      const one = worker({ store: faultyCheckpointStore(store, injected), limits: { maxUncommittedRecords: 4 } })
-      const running = one.run()
-      one.stop('drain')
-      await clock.run(running)
-      expect(stored()).toEqual(upTo(20))
-      expect(faults.unreached()).toEqual([])
-    },
-  )
-
-  it('says what it waits for while the store does not answer', async () => {
-    const { clock, add, store, worker } = world()
-    const faults = scriptedFaults({ 'claim-fails': [1, 2, 3, 4, 5] })
-    const process = new SimulatedProcess(clock)
-    const injected = { faults, random: new Random(1), process, clock, zombies: new Zombies(), onViolation: () => {} }
-    add(1)
-    const one = worker({ store: faultyCheckpointStore(store, injected) })
-    const running = one.run()
-    await clock.advance(500)
-    expect(one.status()).toMatchObject([{ phase: 'waiting', waitingFor: expect.stringMatching(/claim.*next try in/) }])
-    one.stop('now')
+  it('stops with a data-loss error when the log no longer holds the next offset', async () => {
+    const { clock, log, store, worker } = setUp(10)
+    const running = worker.run()
+    worker.stop('drain')
     await clock.run(running)
-  })
-
-  it('ends quietly, and writes nothing more, once a newer one has claimed all of its partitions', async () => {
-    const { clock, add, stored, upTo, worker } = world(2)
-    add(6)
-    const older = worker()
-    const olderRunning = older.run()
-    await clock.advance(200)
-    const newer = worker()
-    const newerRunning = newer.run()
-    add(6)
-    await clock.run(olderRunning)
-    expect(older.status().map(({ phase }) => phase)).toEqual(['fenced', 'fenced'])
-    newer.stop('drain')
-    await clock.run(newerRunning)
-    expect(stored().sort((a, b) => a - b)).toEqual(upTo(12))
-  })
-
-  it('commits a partition before it lets it go, waits without one, and goes on when one comes', async () => {
-    const { clock, log, add, stored, upTo, worker } = world()
-    const { source, assign, revoke } = shared(log)
-    const one = worker({ source })
-    const running = one.run()
-    await clock.settle()
-    assign(0)
-    add(3)
-    await clock.advance(10)
-    await clock.run(revoke(0))
-    expect(stored()).toEqual(upTo(3))
-    add(3)
-    await clock.advance(1_000)
-    expect(stored()).toEqual(upTo(3))
-    assign(0)
-    await clock.advance(1_000)
-    expect(stored()).toEqual(upTo(6))
-    one.stop('now')
-    await clock.run(running)
-  })
-
-  it('takes a partition back while its old task still ends', async () => {
-    const { clock, log, add, stored, upTo, worker } = world()
-    const { source, assign, revoke } = shared(log)
-    const one = worker({ source })
-    const running = one.run()
-    await clock.settle()
-    assign(0)
-    add(3)
-    await clock.advance(10)
-    const leaving = revoke(0)
-    assign(0)
-    await clock.run(leaving)
-    add(3)
-    await clock.advance(1_000)
-    expect(one.status()).toHaveLength(1)
-    one.stop('drain')
-    await clock.run(running)
-    expect(stored()).toEqual(upTo(6))
-  })
-
-  it('claims a partition back that a process without it in the group has claimed, unless it was revoked by then', async () => {
-    const { clock, log, store, add, stored, upTo, worker } = world(2)
-    const { source, assign, revoke } = shared(log)
-    const owner = worker({ source, reclaimAfterMs: 5_000 })
-    const running = owner.run()
-    await clock.settle()
-    assign(0, 1)
-    add(4)
-    await clock.advance(500)
-    for (const partition of [0, 1]) await store.claim({ pipeline: 'copy', topic: log.topic, partition })
-    add(4)
-    await clock.advance(500)
-    expect(owner.status().map(({ phase }) => phase)).toEqual(['fenced', 'fenced'])
-    await clock.run(revoke(1))
-    await clock.advance(6_000)
-    expect(owner.status()).toMatchObject([{ partition: 0, phase: 'running', generation: 3 }])
-    expect(stored().sort((a, b) => a - b)).toEqual(upTo(8).filter((value) => value < 4 || value % 2 === 0))
-    owner.stop('now')
-    await clock.run(running)
-  })
-
-  it('ends at a stop while it waits to claim a partition back', async () => {
-    const { clock, log, store, add, worker } = world()
-    const { source, assign } = shared(log)
-    const owner = worker({ source, reclaimAfterMs: 5_000 })
-    const running = owner.run()
-    await clock.settle()
-    assign(0)
-    await clock.advance(500)
-    await store.claim({ pipeline: 'copy', topic: log.topic, partition: 0 })
-    add(1)
-    await clock.advance(500)
-    owner.stop('drain')
-    await clock.run(running)
-    expect(owner.status()).toMatchObject([{ phase: 'fenced', generation: 1 }])
-  })
-
-  it('ends at a stop while it has no partition', async () => {
-    const { clock, log, worker } = world()
-    const one = worker({ source: shared(log).source })
-    const running = one.run()
-    await clock.settle()
-    one.stop('drain')
-    await clock.run(running)
-    expect(one.status()).toEqual([])
-  })
-
-  it('stops with an error that a human must look at, after its other tasks have committed', async () => {
-    const { clock, log, add, stored, worker } = world(2)
-    add(4)
-    const first = worker()
-    const firstRunning = first.run()
-    first.stop('drain')
-    await clock.run(firstRunning)
-    add(200)
-    log.trim(1, 50)
-    const failure = await clock.run(
-      worker()
-        .run()
-        .catch((error: unknown) => error),
+    log.add(...values(10).map((value) => ({ value })))
+    log.trim(0, 15)
+    const second = new Worker({ pipeline, source: log, store, archive: null, clock })
+    await expect(clock.run(second.run())).rejects.toThrow(OffsetOutOfRangeError)
+    await expect(clock.run(new Worker({ pipeline, source: log, store, archive: null, clock }).run())).rejects.toThrow(
+      /records 10 to 14 were deleted before they were processed/,
     )
-    expect(failure).toBeInstanceOf(OffsetOutOfRangeError)
-    expect(String(failure)).toMatch(/must go on at offset 2, but records 2 to 49 were deleted/)
-    expect(stored().filter((value) => value % 2 === 1)).toEqual([1, 3])
   })
 
-  it('refuses a pipeline without an outlet', async () => {
-    const { clock, worker } = world()
-    const empty = definePipeline({ name: 'empty', build: () => ({}) })
-    await expect(clock.run(worker({ pipeline: empty }).run())).rejects.toThrow(ConfigurationError)
+  it('stops with a clear error when the log is not the one that it was', async () => {
+    const { clock, store, worker } = setUp(10)
+    const running = worker.run()
+    worker.stop('drain')
+    await clock.run(running)
+    const anew = new MemoryLog({ topic: 'letters', partitions: 1, clock })
+    await expect(clock.run(new Worker({ pipeline, source: anew, store, archive: null, clock }).run())).rejects.toThrow(
+      /the log ends at 0, so it was replaced/,
+    )
+  })
+
+  it('drops a task quietly once another worker has claimed it, and writes nothing more', async () => {
+    const { clock, log, store, worker, copied } = setUp(3)
+    const running = worker.run()
+    await clock.run(clock.sleep(1_000))
+    await store.claim({ pipeline: 'copy', topic: 'letters', partition: 0 })
+    log.add({ value: 'v3' })
+    await clock.run(running)
+    expect(worker.status()).toMatchObject([{ phase: 'fenced' }])
+    expect(copied()).toEqual(values(3))
+  })
+
+  it('feeds the archive alone with what lies below the offset of the graph', async () => {
+    const { clock, log, store, copied } = setUp(6)
+    const fed: number[] = []
+    let durable = 0
+    const archive: Archive = {
+      open: (_task, nextOffset): ArchiveWriter => {
+        expect(nextOffset).toBe(durable)
+        return {
+          append: (record) => fed.push(record.offset),
+          heldBytes: 0,
+          hasRoom: true,
+          waitForRoom: async () => undefined,
+          take: () => ({ objects: [], nextOffset: durable }),
+          finish: async () => undefined,
+          waitingFor: null,
+          abandon: () => undefined,
+        }
+      },
+    }
+    durable = 0
+    const first = new Worker({ pipeline, source: log, store, archive, clock })
+    const running = first.run()
+    first.stop('drain')
+    await clock.run(running)
+    log.add({ value: 'v6' })
+    const second = new Worker({ pipeline, source: log, store, archive, clock })
+    const again = second.run()
+    second.stop('drain')
+    await clock.run(again)
+    expect(fed).toEqual([0, 1, 2, 3, 4, 5, 0, 1, 2, 3, 4, 5, 6])
+    expect(copied()).toEqual(values(7))
+  })
+
+  it('cuts as soon as its credit is used up, so that what is not committed stays bounded', async () => {
+    let most = 0
+    const base = setUp(0)
+    const store: CheckpointStore = {
+      claim: (task) => base.store.claim(task),
+      async commit(claim, checkpoint) {
+        most = Math.max(most, ...checkpoint.writes.map((write) => write.rows.length))
+        await base.clock.sleep(50)
+        await base.store.commit(claim, checkpoint)
+      },
+      close: () => base.store.close(),
+    }
+    base.log.add(...values(1_000).map((value) => ({ value })))
+    const limits = { maxUncommittedRecords: 64, checkpointIntervalMs: 1_000_000 }
+    const worker = new Worker({ pipeline, source: base.log, store, archive: null, clock: base.clock, limits })
+    const running = worker.run()
+    worker.stop('drain')
+    await base.clock.run(running)
+    expect(most).toBeLessThanOrEqual(64)
+    expect(base.copied()).toEqual(values(1_000))
   })
 })
