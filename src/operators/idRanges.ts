@@ -1,71 +1,103 @@
 import type { Json } from '../runtime/json.ts'
 
-/** A set of whole numbers as unbroken runs, with the newest time at which each run was added to. */
+/** An unbroken run of ids, both ends included, with the newest time at which it was added to. */
+interface Run {
+  from: number
+  to: number
+  newest: number
+}
+
+/**
+ * A set of whole numbers as unbroken runs, with the newest time at which each run was added to.
+ *
+ * The highest run, which nearly every id goes on with, lies in fields of its own: of a set without gaps nothing else is touched.
+ */
 export class IdRanges {
-  /** Ascending and never adjacent. */
-  readonly #from: number[] = []
-  readonly #to: number[] = []
-  readonly #newest: number[] = []
+  /** Empty while `#to` is below `#from`, which it is only while there are no lower runs either. */
+  #from = 0
+  #to = -1
+  #newest = 0
+  /** Below the highest run, ascending and never adjacent; null until there is a gap. */
+  #lower: Run[] | null = null
 
   static decode(saved: Json): IdRanges {
     const ranges = new IdRanges()
-    for (const [from, to, newest] of saved as unknown as readonly (readonly [number, number, number])[]) {
-      ranges.#from.push(from)
-      ranges.#to.push(to)
-      ranges.#newest.push(newest)
-    }
+    const runs = saved as unknown as readonly (readonly [number, number, number])[]
+    ranges.#fold(runs.map(([from, to, newest]) => ({ from, to, newest })))
     return ranges
   }
 
   encode(): Json {
-    return this.#from.map((from, i) => [from, this.#to[i] as number, this.#newest[i] as number])
+    const runs = this.#unfold()
+    const saved = runs.map(({ from, to, newest }) => [from, to, newest])
+    this.#fold(runs)
+    return saved
   }
 
   get isEmpty(): boolean {
-    return this.#from.length === 0
+    return this.#to < this.#from
   }
 
   /** False when the id was in the set already. */
   add(id: number, time: number): boolean {
-    let at = this.#from.length - 1
-    while (at >= 0 && (this.#from[at] as number) > id) at--
-    // Now run `at` is the last that starts at or below the id.
-    if (at >= 0 && id <= (this.#to[at] as number)) return false
-    const joinsBelow = at >= 0 && (this.#to[at] as number) === id - 1
-    const joinsAbove = at + 1 < this.#from.length && (this.#from[at + 1] as number) === id + 1
-    if (joinsBelow) {
-      this.#to[at] = id
-      if (time > (this.#newest[at] as number)) this.#newest[at] = time
-      if (joinsAbove) this.#mergeWithNext(at)
-    } else if (joinsAbove) {
-      this.#from[at + 1] = id
-      if (time > (this.#newest[at + 1] as number)) this.#newest[at + 1] = time
-    } else {
-      this.#from.splice(at + 1, 0, id)
-      this.#to.splice(at + 1, 0, id)
-      this.#newest.splice(at + 1, 0, time)
-    }
+    if (id <= this.#to && id >= this.#from) return false
+    if (id !== this.#to + 1 || this.isEmpty) return this.#addApart(id, time)
+    this.#to = id
+    if (time > this.#newest) this.#newest = time
     return true
   }
 
   /** True when some run was last added to at or before the time. */
   isStale(time: number): boolean {
-    return this.#newest.some((newest) => newest <= time)
+    if (this.isEmpty) return false
+    return this.#newest <= time || this.#lower?.some((run) => run.newest <= time) === true
   }
 
   forget(time: number): void {
-    for (let i = this.#newest.length - 1; i >= 0; i--) if ((this.#newest[i] as number) <= time) this.#remove(i)
+    this.#fold(this.#unfold().filter((run) => run.newest > time))
   }
 
-  #mergeWithNext(at: number): void {
-    this.#to[at] = this.#to[at + 1] as number
-    this.#newest[at] = Math.max(this.#newest[at] as number, this.#newest[at + 1] as number)
-    this.#remove(at + 1)
+  #addApart(id: number, time: number): boolean {
+    const runs = this.#unfold()
+    const isNew = addTo(runs, id, time)
+    this.#fold(runs)
+    return isNew
   }
 
-  #remove(at: number): void {
-    this.#from.splice(at, 1)
-    this.#to.splice(at, 1)
-    this.#newest.splice(at, 1)
+  /** All runs in one array, which must be given back to `#fold`. */
+  #unfold(): Run[] {
+    const runs = this.#lower ?? []
+    if (!this.isEmpty) runs.push({ from: this.#from, to: this.#to, newest: this.#newest })
+    return runs
   }
+
+  #fold(runs: Run[]): void {
+    const { from, to, newest } = runs.pop() ?? { from: 0, to: -1, newest: 0 }
+    this.#from = from
+    this.#to = to
+    this.#newest = newest
+    this.#lower = runs.length === 0 ? null : runs
+  }
+}
+
+function addTo(runs: Run[], id: number, time: number): boolean {
+  let at = runs.length - 1
+  while (at >= 0 && (runs[at] as Run).from > id) at--
+  // Now run `at` is the last that starts at or below the id.
+  const below = runs[at]
+  const above = runs[at + 1]
+  if (below !== undefined && id <= below.to) return false
+  if (below?.to === id - 1) {
+    below.to = id
+    below.newest = Math.max(below.newest, time)
+    if (above?.from === id + 1) {
+      below.to = above.to
+      below.newest = Math.max(below.newest, above.newest)
+      runs.splice(at + 1, 1)
+    }
+  } else if (above?.from === id + 1) {
+    above.from = id
+    above.newest = Math.max(above.newest, time)
+  } else runs.splice(at + 1, 0, { from: id, to: id, newest: time })
+  return true
 }
