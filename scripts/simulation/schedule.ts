@@ -27,7 +27,7 @@ export function scheduleOf(seed: number): Schedule {
   const style: FrameStyle = { market: random.pick(['spot', 'spot', 'usdm']), timeUnit: random.pick(['ms', 'ms', 'us']) }
   const isMerciless = random.chance(0.2)
   const symbols = ['BTCUSDT', 'ETHUSDT', 'SHIBUSDT', 'BNBUSDT'].slice(0, Math.max(partitions, random.int(1, 4)))
-  const trades = random.int(100, 260)
+  const trades = random.int(80, 200)
   const input = unkindTrades({ seed, trades, partitions, symbols, style, isMerciless, ...promised })
   const options: SimulationOptions = {
     pipeline: pipelineOf(style),
