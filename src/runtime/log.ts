@@ -43,6 +43,8 @@ export interface LogReader {
 export interface AssignmentListener {
   onAssign(partitions: readonly number[]): void
   onRevoke(partitions: readonly number[]): Promise<void>
+  /** The membership has ended by itself: everything was revoked and nothing will be assigned any more. */
+  onFailed?(error: Error): void
 }
 
 /** A topic whose partitions can be read from any offset that it still keeps. */

@@ -17,6 +17,7 @@ import {
   MAGIC,
   MAGIC_V2,
   MAX_TIMESTAMP,
+  PRODUCER_ID,
   RECORD_COUNT,
   TRANSACTIONAL,
 } from './layout.ts'
@@ -32,7 +33,33 @@ export interface WalkRange {
    * outside the checksum, and this is what notices when it is wrong.
    */
   readonly gaplessFrom?: number
+  /** What to leave out of transactional batches. Without it such a batch is refused: nobody said which of them were aborted. */
+  readonly aborted?: readonly AbortedRange[]
 }
+
+/** The batches of one producer that an aborted transaction has left in a log: from its first offset up to its abort marker. */
+export interface AbortedRange {
+  readonly producerId: bigint
+  readonly firstOffset: number
+  readonly endOffset: number
+}
+
+/**
+ * Gives what `bytes` were before `codec` (1 gzip, 2 snappy, 3 lz4, 4 zstd) packed them; null when that is more than `mostBytes`.
+ * May throw anything on broken bytes.
+ */
+export type Decompress = (codec: number, bytes: Buffer, mostBytes: number) => Buffer | null
+
+export interface WalkerOptions {
+  /** Without it a compressed batch is refused. */
+  readonly decompress?: Decompress
+  /** The most bytes that one batch may hold once it is decompressed. Default 64 MiB. */
+  readonly maxBatchBytes?: number
+  /** CRC-32C of a range. Default: the one in this folder. */
+  readonly checksum?: (bytes: Buffer, start: number, end: number) => number
+}
+
+const DEFAULT_MAX_BATCH_BYTES = 64 << 20
 
 /** An int64 is a safe integer when its high half lies within 21 bits and a sign. */
 const SAFE_HIGH = 0x200000
@@ -49,10 +76,13 @@ const NO_TIMESTAMP = -1
 export class RecordBatchWalker implements RecordBatch {
   readonly topic: string
   readonly partition: number
+  readonly #options: WalkerOptions
+  readonly #checksum: (bytes: Buffer, start: number, end: number) => number
   #nextOffset = 0
   #byteLength = 0
 
   #bytes: Buffer = Buffer.alloc(0)
+  #aborted: readonly AbortedRange[] | undefined = undefined
   #startOffset = 0
   #endOffset = Number.MAX_SAFE_INTEGER
   #gapless = false
@@ -62,6 +92,8 @@ export class RecordBatchWalker implements RecordBatch {
   #batchAt = 0
   #batchOffset = 0
 
+  /** What the open batch's records lie in: the bytes themselves, or what was decompressed from them. */
+  #records: Buffer = this.#bytes
   #at = 0
   #batchEnd = 0
   #remaining = 0
@@ -71,9 +103,11 @@ export class RecordBatchWalker implements RecordBatch {
   #fixedTimestamp = false
   #previousDelta = -1
 
-  constructor(topic: string, partition: number) {
+  constructor(topic: string, partition: number, options: WalkerOptions = {}) {
     this.topic = topic
     this.partition = partition
+    this.#options = options
+    this.#checksum = options.checksum ?? crc32c
   }
 
   get nextOffset(): number {
@@ -87,6 +121,8 @@ export class RecordBatchWalker implements RecordBatch {
   /** Takes on `bytes`, which must stay unchanged while they are walked. Throws when they are not whole batches. */
   load(bytes: Buffer, range: WalkRange = {}): this {
     this.#bytes = bytes
+    this.#records = bytes
+    this.#aborted = range.aborted
     this.#byteLength = bytes.length
     this.#startOffset = range.startOffset ?? 0
     this.#endOffset = range.endOffset ?? Number.MAX_SAFE_INTEGER
@@ -105,7 +141,6 @@ export class RecordBatchWalker implements RecordBatch {
   read(view: RecordView): boolean {
     for (;;) {
       if (this.#remaining === 0 && !this.#enterBatch()) return false
-      const bytes = this.#bytes
       const length = this.#varint(this.#batchEnd)
       const end = this.#at + length
       if (length < 0 || end > this.#batchEnd) this.#fail(`a record's length of ${length} bytes`)
@@ -137,12 +172,12 @@ export class RecordBatchWalker implements RecordBatch {
       if (offset < this.#startOffset) continue
       if (offset >= this.#endOffset) {
         this.#remaining = 0
-        this.#batchAt = bytes.length
+        this.#batchAt = this.#bytes.length
         return false
       }
       view.offset = offset
       view.timestamp = this.#fixedTimestamp ? this.#baseTimestamp : this.#timestamp(timestampDelta)
-      view.buffer = bytes
+      view.buffer = this.#records
       view.keyStart = keyStart
       view.keyLength = keyLength
       view.valueStart = valueStart
@@ -167,12 +202,11 @@ export class RecordBatchWalker implements RecordBatch {
       this.#batchOffset = this.#baseOffset + this.#lastOffsetDelta + 1
       // A control batch marks the end of a transaction; its offset counts, its records are not for readers.
       if (count === 0 || (attributes & CONTROL) !== 0 || this.#batchOffset <= this.#startOffset) continue
-      this.#refuseUnsupported(attributes)
+      if ((attributes & TRANSACTIONAL) !== 0 && this.#isAborted(start)) continue
       this.#fixedTimestamp = (attributes & LOG_APPEND_TIME) !== 0
       this.#baseTimestamp = readInt64(bytes, start + (this.#fixedTimestamp ? MAX_TIMESTAMP : BASE_TIMESTAMP))
       if (this.#fixedTimestamp && !Number.isSafeInteger(this.#baseTimestamp)) this.#baseTimestamp = NO_TIMESTAMP
-      this.#at = start + HEADER_BYTES
-      this.#batchEnd = end
+      this.#open(start + HEADER_BYTES, end, attributes & COMPRESSION_MASK)
       this.#remaining = count
       return true
     }
@@ -217,23 +251,60 @@ export class RecordBatchWalker implements RecordBatch {
 
   #checkCrc(start: number, end: number): void {
     const stored = this.#bytes.readUInt32BE(start + CRC)
-    const actual = crc32c(this.#bytes, start + ATTRIBUTES, end)
+    const actual = this.#checksum(this.#bytes, start + ATTRIBUTES, end)
     if (stored !== actual) this.#fail(`CRC-32C ${hex(actual)} where the batch says ${hex(stored)}`)
   }
 
-  /** Decompression, and leaving out the records of aborted transactions, would start here. */
-  #refuseUnsupported(attributes: number): void {
-    const codec = attributes & COMPRESSION_MASK
-    if (codec !== 0) {
-      const name = COMPRESSION_NAMES[codec] ?? `codec ${codec}`
-      this.#refuse(`is compressed (${name}), which is not supported yet. Write the topic with compression.type=none.`)
+  #isAborted(start: number): boolean {
+    if (this.#aborted === undefined) {
+      this.#refuse(
+        'belongs to a transaction, which this log is not supposed to hold. Write the topic without transactional.id.',
+      )
     }
-    if ((attributes & TRANSACTIONAL) !== 0) {
-      this.#refuse('belongs to a transaction, which is not supported yet. Write the topic without transactional.id.')
+    if (this.#aborted.length === 0) return false
+    const producerId = this.#bytes.readBigInt64BE(start + PRODUCER_ID)
+    const offset = this.#baseOffset
+    return this.#aborted.some(
+      (range) => range.producerId === producerId && offset >= range.firstOffset && offset < range.endOffset,
+    )
+  }
+
+  /** Points at the records, which are decompressed whole: the bound on that is what keeps a small batch from filling the memory. */
+  #open(start: number, end: number, codec: number): void {
+    this.#records = this.#bytes
+    this.#at = start
+    this.#batchEnd = end
+    if (codec === 0) return
+    const name = COMPRESSION_NAMES[codec]
+    if (name === undefined) this.#fail(`compression by codec ${codec}, which does not exist`)
+    const { decompress, maxBatchBytes = DEFAULT_MAX_BATCH_BYTES } = this.#options
+    if (decompress === undefined) {
+      this.#refuse(
+        `is compressed (${name}), which this log is not supposed to hold. Write the topic with compression.type=none.`,
+      )
+    }
+    const records = this.#decompressed(decompress, codec, name, maxBatchBytes)
+    if (records === null) {
+      this.#refuse(
+        `takes ${end - start} bytes and more than ${maxBatchBytes} once it is decompressed (${name}). ` +
+          'Raise the limit on decompressed batches (maxBatchBytes) if its producer meant that.',
+      )
+    }
+    this.#records = records
+    this.#at = 0
+    this.#batchEnd = records.length
+  }
+
+  #decompressed(decompress: Decompress, codec: number, name: string, mostBytes: number): Buffer | null {
+    try {
+      return decompress(codec, this.#bytes.subarray(this.#at, this.#batchEnd), mostBytes)
+    } catch (error) {
+      return this.#fail(`${name} data that cannot be decompressed (${error instanceof Error ? error.message : error})`)
     }
   }
 
   #refuse(what: string): never {
+    this.#remaining = 0
     this.#failure = new ConfigurationError(`The batch at ${this.topic}/${this.partition}/${this.#baseOffset} ${what}`, {
       topic: this.topic,
       partition: this.partition,
@@ -261,16 +332,16 @@ export class RecordBatchWalker implements RecordBatch {
 
   /** A zigzag varint of 32 bits. */
   #varint(limit: number): number {
-    const first = this.#at < limit ? (this.#bytes[this.#at++] as number) : this.#outOfBytes()
+    const first = this.#at < limit ? (this.#records[this.#at++] as number) : this.#outOfBytes()
     if (first < 0x80) return (first >>> 1) ^ -(first & 1)
-    const second = this.#at < limit ? (this.#bytes[this.#at++] as number) : this.#outOfBytes()
+    const second = this.#at < limit ? (this.#records[this.#at++] as number) : this.#outOfBytes()
     if (second < 0x80) {
       const two = (first & 0x7f) | (second << 7)
       return (two >>> 1) ^ -(two & 1)
     }
     let bits = (first & 0x7f) | ((second & 0x7f) << 7)
     for (let shift = 14; shift <= 28; shift += 7) {
-      const byte = this.#at < limit ? (this.#bytes[this.#at++] as number) : this.#outOfBytes()
+      const byte = this.#at < limit ? (this.#records[this.#at++] as number) : this.#outOfBytes()
       if (shift === 28 && byte > 0x0f) break
       bits |= (byte & 0x7f) << shift
       if (byte < 0x80) return (bits >>> 1) ^ -(bits & 1)
@@ -280,12 +351,12 @@ export class RecordBatchWalker implements RecordBatch {
 
   /** A zigzag varint of 64 bits; infinite where a number cannot hold it exactly. */
   #varlong(limit: number): number {
-    const first = this.#at < limit ? (this.#bytes[this.#at++] as number) : this.#outOfBytes()
+    const first = this.#at < limit ? (this.#records[this.#at++] as number) : this.#outOfBytes()
     if (first < 0x80) return (first >>> 1) ^ -(first & 1)
     let bits = first & 0x7f
     let weight = 0x80
     for (let index = 1; index < 10; index++) {
-      const byte = this.#at < limit ? (this.#bytes[this.#at++] as number) : this.#outOfBytes()
+      const byte = this.#at < limit ? (this.#records[this.#at++] as number) : this.#outOfBytes()
       if (index === 9 && byte > 1) break
       bits += (byte & 0x7f) * weight
       if (byte < 0x80) {

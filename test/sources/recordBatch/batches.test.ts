@@ -49,7 +49,7 @@ describe('batches of an independent encoder', () => {
   test.each([
     ['gzip', /trades\/3\/5 is compressed \(gzip\).*compression.type=none/s],
     ['transaction', /trades\/3\/5 belongs to a transaction/],
-  ])('what is not supported yet is refused in words: %s', (name, message) => {
+  ])('what a log is not supposed to hold is refused in words: %s', (name, message) => {
     const { hex } = batches.find((batch) => batch.name === name)!
     const walker = new RecordBatchWalker('trades', 3).load(Buffer.from(hex, 'hex'))
     expect(() => walker.read(new RecordView())).toThrow(ConfigurationError)

@@ -1,0 +1,306 @@
+import { isIP } from 'node:net'
+import {
+  apiVersionsV3,
+  type Broker,
+  Connection,
+  type ConnectionOptions,
+  listOffsetsV7,
+  metadataV12,
+  type SASLMechanismValue,
+} from '@platformatic/kafka'
+import type { Clock } from '../../../runtime/clock.ts'
+import {
+  ConfigurationError,
+  type MillraceError,
+  OffsetOutOfRangeError,
+  RetryableError,
+} from '../../../runtime/errors.ts'
+import type { LogBounds } from '../../../runtime/log.ts'
+import type { KafkaSettings } from '../kafkaSettings.ts'
+import { FETCH_VERSION, fetchApi } from './fetchApi.ts'
+import { kafkaTrouble, protocolErrorIn } from './trouble.ts'
+
+export interface Leader {
+  readonly broker: Broker
+  readonly epoch: number
+}
+
+const EARLIEST = -2n
+const LATEST = -1n
+const CONSUMER = -1
+const READ_COMMITTED = 1
+
+/**
+ * What is known of the cluster as far as one topic goes: its id, which never changes while this lasts, its partitions and their leaders.
+ *
+ * Holds one connection for questions; whoever fetches opens one of its own, because a broker answers in turn and a waiting fetch would hold up others.
+ */
+export class Cluster {
+  readonly topic: string
+  readonly settings: KafkaSettings
+  readonly clock: Clock
+  #topicId: string | null = null
+  #leaders: readonly (Leader | null)[] = []
+  #refreshedAt = 0
+  #refreshing: Promise<void> | null = null
+  #control: Promise<Connection> | null = null
+  #opening: Promise<Connection> | null = null
+  #brokers: readonly Broker[]
+  #wasAccepted = false
+  readonly #open = new Set<Connection>()
+  #isClosed = false
+
+  constructor(settings: KafkaSettings, topic: string, clock: Clock) {
+    this.settings = settings
+    this.topic = topic
+    this.clock = clock
+    this.#brokers = settings.brokers.map(parseAddress)
+  }
+
+  get topicId(): string {
+    if (this.#topicId === null) throw new RetryableError(`Nothing is known of topic ${this.topic} yet.`)
+    return this.#topicId
+  }
+
+  get partitionCount(): number {
+    return this.#leaders.length
+  }
+
+  get isClosed(): boolean {
+    return this.#isClosed
+  }
+
+  /** An error of the library as one of ours. */
+  trouble(error: unknown, doing: string, partition?: number): MillraceError {
+    const place = partition === undefined ? { topic: this.topic } : { topic: this.topic, partition }
+    return kafkaTrouble(error, doing, place, this.#wasAccepted)
+  }
+
+  /** A connection of one's own, with TLS and SASL done. Close it with `release`. */
+  async connect(broker: Broker, requestTimeoutMs = this.settings.requestTimeoutMs): Promise<Connection> {
+    const connection = new Connection(
+      this.settings.clientId,
+      connectionOptions(this.settings, broker.host, requestTimeoutMs),
+    )
+    // A broken connection is noticed by the request on it; without a listener the event would end the process.
+    connection.on('error', () => undefined)
+    connection.once('close', () => this.#open.delete(connection))
+    this.#open.add(connection)
+    try {
+      if (this.#isClosed) throw new RetryableError('The Kafka source was closed.')
+      await connection.connect(broker.host, broker.port)
+      this.#wasAccepted = true
+      return connection
+    } catch (error) {
+      this.release(connection)
+      throw this.trouble(error, `connect to ${broker.host}:${broker.port}`)
+    }
+  }
+
+  /** Closes at once; requests under way fail. */
+  release(connection: Connection): void {
+    this.#open.delete(connection)
+    connection.close().catch(() => undefined)
+    // A peer that does not answer would keep a tidy end waiting.
+    connection.socket?.destroy()
+  }
+
+  /** The connection for short questions, to whichever broker answers. */
+  async control(): Promise<Connection> {
+    const existing = await this.#control?.catch(() => null)
+    if (existing?.isConnected()) return existing
+    // Of several that come here at once, the first opens it.
+    this.#control = this.#opening ??= this.#connectToAny().finally(() => {
+      this.#opening = null
+    })
+    return this.#control
+  }
+
+  /** Reads the topic's metadata, unless somebody does so already. */
+  refresh(): Promise<void> {
+    this.#refreshing ??= this.#refresh().finally(() => {
+      this.#refreshing = null
+    })
+    return this.#refreshing
+  }
+
+  async refreshIfOlderThan(ms: number): Promise<void> {
+    if (this.clock.now() - this.#refreshedAt > ms) await this.refresh()
+  }
+
+  /** The partition's leader as far as known, asked for anew when it is not. */
+  async leader(partition: number): Promise<Leader> {
+    if (this.#leaders[partition] == null) await this.refresh()
+    const leader = this.#leaders[partition]
+    if (leader != null) return leader
+    throw new RetryableError(`${this.topic}/${partition} has no leader at the moment. It is tried again.`, {
+      topic: this.topic,
+      partition,
+    })
+  }
+
+  /** The earliest offset and the last stable one. By name, so the topic is made sure of afterwards. */
+  async bounds(partition: number): Promise<LogBounds> {
+    const doing = `read the bounds of ${this.topic}/${partition}`
+    for (let attempt = 0; ; attempt++) {
+      const { broker, epoch } = await this.leader(partition)
+      let connection: Connection | null = null
+      try {
+        connection = await this.connect(broker)
+        const earliest = await this.#offset(connection, partition, epoch, EARLIEST)
+        const next = await this.#offset(connection, partition, epoch, LATEST)
+        await this.refresh()
+        return { earliest, next }
+      } catch (error) {
+        if (attempt > 0 || !isLeadershipError(protocolErrorIn(error))) throw this.trouble(error, doing, partition)
+        await this.refresh()
+      } finally {
+        if (connection !== null) this.release(connection)
+      }
+    }
+  }
+
+  close(): void {
+    this.#isClosed = true
+    for (const connection of [...this.#open]) this.release(connection)
+  }
+
+  async #offset(connection: Connection, partitionIndex: number, epoch: number, timestamp: bigint): Promise<number> {
+    const partitions = [{ partitionIndex, currentLeaderEpoch: epoch, timestamp }]
+    const { topics } = await listOffsetsV7.api.async(connection, CONSUMER, READ_COMMITTED, [
+      { name: this.topic, partitions },
+    ])
+    return Number(topics[0]!.partitions[0]!.offset)
+  }
+
+  async #refresh(): Promise<void> {
+    const doing = `read the metadata of topic ${this.topic}`
+    const connection = await this.control()
+    let found: Awaited<ReturnType<typeof metadataV12.api.async>>
+    try {
+      found = await metadataV12.api.async(connection, [this.topic], false)
+    } catch (error) {
+      const partial = responseIn(error)
+      const name = protocolErrorIn(error)
+      if (name === 'UNKNOWN_TOPIC_OR_PARTITION') throw this.#unknownTopic()
+      // A partition without a leader is an error in the answer, and no reason to forget the others.
+      if (partial === null || partial.topics[0]?.errorCode !== 0) throw this.trouble(error, doing)
+      found = partial
+    }
+    const topic = found.topics[0]!
+    if (this.#topicId !== null && topic.topicId !== this.#topicId) throw this.#otherTopic()
+    const brokers = new Map(found.brokers.map(({ nodeId, host, port }) => [nodeId, { host, port }]))
+    const leaders: (Leader | null)[] = []
+    for (const { partitionIndex, leaderId, leaderEpoch } of topic.partitions) {
+      const broker = brokers.get(leaderId)
+      leaders[partitionIndex] = broker === undefined ? null : { broker, epoch: leaderEpoch }
+    }
+    this.#topicId = topic.topicId
+    this.#leaders = leaders
+    this.#refreshedAt = this.clock.now()
+    if (brokers.size > 0) this.#brokers = [...brokers.values(), ...this.settings.brokers.map(parseAddress)]
+  }
+
+  #unknownTopic(): MillraceError {
+    const { topic } = this
+    if (this.#topicId !== null) {
+      return new OffsetOutOfRangeError(
+        `Topic ${topic} was deleted while it was read. Bring it back under a new name, or start under a new pipeline name if what it held is done with.`,
+        { topic },
+      )
+    }
+    return new ConfigurationError(
+      `The Kafka cluster at ${this.settings.brokers.join(', ')} has no topic ${topic}. Create it, or set the topic to one that exists.`,
+      { topic },
+    )
+  }
+
+  #otherTopic(): OffsetOutOfRangeError {
+    return new OffsetOutOfRangeError(
+      `Topic ${this.topic} was deleted and made anew while it was read: its offsets mean other records now. ` +
+        'Start under a new pipeline name to read the new topic from its beginning.',
+      { topic: this.topic },
+    )
+  }
+
+  async #connectToAny(): Promise<Connection> {
+    let last: unknown = null
+    for (const broker of uniqueBrokers(this.#brokers)) {
+      let connection: Connection | null = null
+      try {
+        connection = await this.connect(broker)
+        await requireVersions(connection)
+        return connection
+      } catch (error) {
+        if (connection !== null) this.release(connection)
+        if (error instanceof ConfigurationError) throw error
+        last = error
+      }
+    }
+    throw this.trouble(last, `reach a broker of ${this.settings.brokers.join(', ')}`)
+  }
+}
+
+/** Whether what is known of leaders is out of date. */
+export function isLeadershipError(name: string | null): boolean {
+  return name !== null && LEADERSHIP_ERRORS.has(name)
+}
+
+const LEADERSHIP_ERRORS = new Set([
+  'NOT_LEADER_OR_FOLLOWER',
+  'LEADER_NOT_AVAILABLE',
+  'FENCED_LEADER_EPOCH',
+  'UNKNOWN_LEADER_EPOCH',
+  'UNKNOWN_TOPIC_OR_PARTITION',
+  'UNKNOWN_TOPIC_ID',
+  'INCONSISTENT_TOPIC_ID',
+  'KAFKA_STORAGE_ERROR',
+  'OFFSET_NOT_AVAILABLE',
+  'REPLICA_NOT_AVAILABLE',
+])
+
+async function requireVersions(connection: Connection): Promise<void> {
+  const { apiKeys } = await apiVersionsV3.api.async(connection, 'millrace', '1')
+  const fetch = apiKeys.find(({ apiKey }) => apiKey === fetchApi.key)
+  if (fetch !== undefined && fetch.minVersion <= FETCH_VERSION && fetch.maxVersion >= FETCH_VERSION) return
+  throw new ConfigurationError(
+    `The broker speaks Fetch up to version ${fetch?.maxVersion}; kafka.client=wire needs ${FETCH_VERSION} (Apache Kafka 3.2 or later). Set kafka.client=kafkajs.`,
+  )
+}
+
+function connectionOptions(settings: KafkaSettings, host: string, requestTimeout: number): ConnectionOptions {
+  const { ssl, sasl, connectTimeoutMs } = settings
+  const tls = ssl === true ? {} : ssl === false ? null : definedOnly(ssl)
+  return {
+    connectTimeout: connectTimeoutMs,
+    requestTimeout,
+    // A name for SNI may not be an address.
+    ...(tls === null ? {} : { tls, tlsServerName: isIP(host) === 0 && !('servername' in tls) }),
+    ...(sasl === undefined
+      ? {}
+      : {
+          sasl: {
+            mechanism: sasl.mechanism.toUpperCase() as SASLMechanismValue,
+            username: sasl.username,
+            password: sasl.password,
+          },
+        }),
+  }
+}
+
+function definedOnly<T extends object>(given: T): { [K in keyof T]: Exclude<T[K], undefined> } {
+  return Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined)) as never
+}
+
+function parseAddress(address: string): Broker {
+  const at = address.lastIndexOf(':')
+  return { host: address.slice(0, at).replace(/^\[(.*)\]$/, '$1'), port: Number(address.slice(at + 1)) }
+}
+
+function uniqueBrokers(brokers: readonly Broker[]): Broker[] {
+  return [...new Map(brokers.map((broker) => [`${broker.host}:${broker.port}`, broker])).values()]
+}
+
+function responseIn(error: unknown): Awaited<ReturnType<typeof metadataV12.api.async>> | null {
+  return (error as { response?: Awaited<ReturnType<typeof metadataV12.api.async>> } | null)?.response ?? null
+}

@@ -1,0 +1,249 @@
+import { ConfigurationError, type MillraceError, RetryableError } from '../../../runtime/errors.ts'
+import type { AssignmentListener, LogMembership } from '../../../runtime/log.ts'
+import { assign } from './assign.ts'
+import type { Cluster } from './cluster.ts'
+import { Coordinator, type Identity } from './coordinator.ts'
+import { assignedPartitions, encodeAssignment, encodeSubscription, ownedPartitions } from './groupProtocol.ts'
+import { protocolErrorIn } from './trouble.ts'
+
+const NOBODY: Identity = { memberId: '', generation: -1 }
+const PROGRESS_INTERVAL_MS = 1_000
+const PAUSE_MS = 100
+
+/** Errors that say what to change, on a group that can be reached. */
+const MISTAKES: Readonly<Record<string, string>> = {
+  INVALID_SESSION_TIMEOUT:
+    'kafka.sessionTimeoutMs lies outside what the broker allows (group.min.session.timeout.ms to group.max.session.timeout.ms).',
+  INCONSISTENT_GROUP_PROTOCOL:
+    'Its members share partitions in another way: all workers of a group must run with kafka.client=wire, or name another group.',
+  GROUP_MAX_SIZE_REACHED: 'The group has as many members as the broker allows (group.max.size).',
+  INVALID_GROUP_ID: 'Name another group.',
+}
+
+/**
+ * A member of a consumer group, which shares out the partitions and nothing else: positions live beside the results, and the fence there covers
+ * whatever the group learns too late.
+ *
+ * Cooperative: a rebalance stops only partitions that move. Each of them is let go before its member joins again, within `revokeTimeoutMs`. With an
+ * `instanceId` a member that was killed takes its partitions back at once when it is started again.
+ */
+export class GroupMember implements LogMembership {
+  readonly #cluster: Cluster
+  readonly #group: string
+  readonly #listener: AssignmentListener
+  readonly #coordinator: Coordinator
+  readonly #leaving = new AbortController()
+  readonly #progress = new Map<number, number>()
+  #me: Identity = NOBODY
+  #owned: readonly number[] = []
+  #isLeader = false
+  #sharedPartitions = 0
+  #living: Promise<void> | null = null
+
+  constructor(cluster: Cluster, group: string, listener: AssignmentListener) {
+    this.#cluster = cluster
+    this.#group = group
+    this.#listener = listener
+    this.#coordinator = new Coordinator(cluster, group)
+  }
+
+  /** Resolves with the first assignment, which may be none. Rejects when the group refuses, or cannot be reached for as long as a rebalance may take. */
+  async join(): Promise<void> {
+    const { clock, settings } = this.#cluster
+    const until = clock.now() + settings.rebalanceTimeoutMs + settings.requestTimeoutMs
+    for (;;) {
+      try {
+        if (await this.#rebalance()) break
+      } catch (error) {
+        const trouble = await this.#recover(error)
+        if (trouble !== null && (!(trouble instanceof RetryableError) || clock.now() > until)) {
+          this.#leaving.abort()
+          this.#coordinator.drop()
+          throw trouble
+        }
+        if (trouble !== null) await clock.sleep(PAUSE_MS)
+      }
+      if (this.#leaving.signal.aborted) return
+    }
+    this.#living = this.#live()
+  }
+
+  reportProgress(partition: number, nextOffset: number): void {
+    this.#progress.set(partition, nextOffset)
+  }
+
+  async leave(): Promise<void> {
+    if (this.#leaving.signal.aborted) return this.#living ?? undefined
+    this.#leaving.abort()
+    if (this.#me === NOBODY) return this.#coordinator.drop()
+    // What is under way on this connection may be a wait for others.
+    this.#coordinator.drop()
+    await this.#living
+    try {
+      await this.#commitProgress()
+      await this.#coordinator.leave(this.#me)
+    } catch {
+      // The session runs out instead.
+    }
+    this.#coordinator.drop()
+  }
+
+  async #live(): Promise<void> {
+    const { clock } = this.#cluster
+    let isSettled = true
+    while (!this.#leaving.signal.aborted) {
+      try {
+        if (isSettled) await this.#stay()
+        if (this.#leaving.signal.aborted) return
+        isSettled = false
+        isSettled = await this.#rebalance()
+      } catch (error) {
+        if (this.#leaving.signal.aborted) return
+        const trouble = await this.#recover(error)
+        if (trouble !== null && !(trouble instanceof RetryableError)) return this.#giveUp(trouble)
+        if (trouble !== null) await clock.sleep(PAUSE_MS, this.#leaving.signal)
+      }
+    }
+  }
+
+  /** One round: join, share, take what is assigned and let go of what is not. False when another round is due at once. */
+  async #rebalance(): Promise<boolean> {
+    const { topic } = this.#cluster
+    const joined = await this.#coordinator.join(this.#me.memberId, encodeSubscription(topic, this.#owned))
+    this.#me = { memberId: joined.memberId, generation: joined.generationId }
+    this.#isLeader = joined.leader === joined.memberId
+    const assignments = this.#isLeader && !joined.skipAssignment ? await this.#share(joined.members) : []
+    if (this.#isLeader && joined.skipAssignment) this.#sharedPartitions = this.#cluster.partitionCount
+    const assignment = await this.#coordinator.sync(this.#me, assignments)
+    if (this.#leaving.signal.aborted) return true
+    const assigned = assignedPartitions(assignment, topic)
+    const revoked = this.#owned.filter((partition) => !assigned.includes(partition))
+    const added = assigned.filter((partition) => !this.#owned.includes(partition))
+    this.#owned = assigned
+    if (added.length > 0) {
+      // A partition that is newer than what is known of the topic could not be read.
+      if (Math.max(...added) >= this.#cluster.partitionCount) await this.#cluster.refresh()
+      this.#listener.onAssign(added)
+    }
+    await this.#revoke(revoked, true)
+    return revoked.length === 0
+  }
+
+  async #share(
+    members: readonly { memberId: string; groupInstanceId?: string | null | undefined; metadata: Buffer }[],
+  ) {
+    const { topic } = this.#cluster
+    await this.#cluster.refresh()
+    this.#sharedPartitions = this.#cluster.partitionCount
+    const candidates = members.map(({ memberId, groupInstanceId, metadata }) => ({
+      memberId,
+      name: groupInstanceId ?? memberId,
+      owned: ownedPartitions(metadata, topic),
+    }))
+    return [...assign(candidates, this.#sharedPartitions)].map(([memberId, partitions]) => ({
+      memberId,
+      assignment: encodeAssignment(topic, partitions),
+    }))
+  }
+
+  /** Heartbeats until the partitions have to be shared anew. A coordinator that is away takes nothing from this member. */
+  async #stay(): Promise<void> {
+    const { clock, settings } = this.#cluster
+    let progressAt = clock.now()
+    for (;;) {
+      await clock.sleep(settings.heartbeatIntervalMs, this.#leaving.signal)
+      if (this.#leaving.signal.aborted) return
+      try {
+        await this.#coordinator.heartbeat(this.#me)
+        if (this.#isLeader && (await this.#hasGrown())) return
+        if (clock.now() - progressAt >= PROGRESS_INTERVAL_MS) {
+          progressAt = clock.now()
+          await this.#commitProgress()
+        }
+      } catch (error) {
+        const name = protocolErrorIn(error)
+        if (name === 'REBALANCE_IN_PROGRESS') return
+        if (name !== null && !isPassing(name)) throw error
+        const trouble = this.#cluster.trouble(error, `stay in group ${this.#group}`)
+        if (!(trouble instanceof RetryableError)) throw trouble
+        this.#coordinator.drop()
+      }
+    }
+  }
+
+  async #hasGrown(): Promise<boolean> {
+    await this.#cluster.refreshIfOlderThan(this.#cluster.settings.metadataMaxAgeMs)
+    return this.#cluster.partitionCount > this.#sharedPartitions
+  }
+
+  /** For lag tools; the next one makes up for one that fails. */
+  async #commitProgress(): Promise<void> {
+    const offsets = new Map([...this.#progress].filter(([partition]) => this.#owned.includes(partition)))
+    this.#progress.clear()
+    if (offsets.size > 0) await this.#coordinator.commit(this.#me, offsets)
+  }
+
+  /** Awaits the listener, but not for ever, and stays in the group meanwhile. */
+  async #revoke(partitions: readonly number[], isMember: boolean): Promise<void> {
+    if (partitions.length === 0) return
+    const { clock, settings } = this.#cluster
+    const ended = new AbortController()
+    const listened = this.#listener.onRevoke(partitions).finally(() => ended.abort())
+    // One that fails has let go all the same: the fence stands between it and the new owner.
+    listened.catch(() => undefined)
+    const until = clock.now() + settings.revokeTimeoutMs
+    while (!ended.signal.aborted && clock.now() < until) {
+      await clock.sleep(Math.min(settings.heartbeatIntervalMs, until - clock.now()), ended.signal)
+      if (!ended.signal.aborted && isMember) await this.#coordinator.heartbeat(this.#me).catch(() => undefined)
+    }
+  }
+
+  /** What a failed round leaves behind is put right; gives the error when it is one to wait for, or to stop at. */
+  async #recover(error: unknown): Promise<MillraceError | null> {
+    const name = protocolErrorIn(error)
+    if (name === 'REBALANCE_IN_PROGRESS') return null
+    if (name === 'MEMBER_ID_REQUIRED') {
+      const { response } = error as { response?: { memberId: string } }
+      this.#me = { ...NOBODY, memberId: response?.memberId ?? '' }
+      return null
+    }
+    if (name === 'UNKNOWN_MEMBER_ID' || name === 'ILLEGAL_GENERATION' || name === 'FENCED_INSTANCE_ID') {
+      this.#me = NOBODY
+      const lost = this.#owned
+      this.#owned = []
+      await this.#revoke(lost, false)
+      return name === 'FENCED_INSTANCE_ID' ? this.#replaced(error) : null
+    }
+    this.#coordinator.drop()
+    const mistake = name === null ? undefined : MISTAKES[name]
+    if (mistake !== undefined) {
+      return new ConfigurationError(`Group ${this.#group} refused this worker (${name}). ${mistake}`, {
+        topic: this.#cluster.topic,
+        cause: error,
+      })
+    }
+    return this.#cluster.trouble(error, `join group ${this.#group}`)
+  }
+
+  #replaced(error: unknown): ConfigurationError {
+    return new ConfigurationError(
+      `Another process has joined group ${this.#group} as ${this.#cluster.settings.instanceId} and replaced this one. ` +
+        'If both are meant to run, give each a kafka.instanceId of its own.',
+      { topic: this.#cluster.topic, cause: error },
+    )
+  }
+
+  async #giveUp(trouble: MillraceError): Promise<void> {
+    this.#leaving.abort()
+    this.#coordinator.drop()
+    const lost = this.#owned
+    this.#owned = []
+    await this.#revoke(lost, false)
+    this.#listener.onFailed?.(trouble)
+  }
+}
+
+/** The coordinator moves, starts or is away; the group is still what it was. */
+function isPassing(name: string): boolean {
+  return name === 'NOT_COORDINATOR' || name === 'COORDINATOR_NOT_AVAILABLE' || name === 'COORDINATOR_LOAD_IN_PROGRESS'
+}

@@ -1,0 +1,105 @@
+/**
+ * The bytes that members of a consumer group tell each other through the coordinator.
+ *
+ * Source: clients/src/main/resources/common/message/ConsumerProtocolSubscription.json and ConsumerProtocolAssignment.json of Apache
+ * Kafka. The tools that come with it read them, so a group of ours is described like any other.
+ */
+
+const SUBSCRIPTION_VERSION = 1
+const ASSIGNMENT_VERSION = 0
+const NULL_BYTES = -1
+
+/** What a member brings when it joins: its topic, and the partitions that it works on and has not let go. */
+export function encodeSubscription(topic: string, owned: readonly number[]): Buffer {
+  return Buffer.concat([
+    int16(SUBSCRIPTION_VERSION),
+    int32(1),
+    text(topic),
+    int32(NULL_BYTES),
+    topicPartitions(topic, owned),
+  ])
+}
+
+/** The partitions of `topic` that a member owns, by its subscription. */
+export function ownedPartitions(subscription: Buffer, topic: string): number[] {
+  const reader = new BytesReader(subscription)
+  const version = reader.int16()
+  for (let topics = reader.int32(); topics > 0; topics--) reader.text()
+  reader.bytes()
+  return version < 1 ? [] : readTopicPartitions(reader, topic)
+}
+
+export function encodeAssignment(topic: string, partitions: readonly number[]): Buffer {
+  return Buffer.concat([int16(ASSIGNMENT_VERSION), topicPartitions(topic, partitions), int32(NULL_BYTES)])
+}
+
+/** The partitions of `topic` in an assignment. A member without any may be sent no bytes at all. */
+export function assignedPartitions(assignment: Buffer, topic: string): number[] {
+  if (assignment.length === 0) return []
+  const reader = new BytesReader(assignment)
+  reader.int16()
+  return readTopicPartitions(reader, topic)
+}
+
+function topicPartitions(topic: string, partitions: readonly number[]): Buffer {
+  if (partitions.length === 0) return int32(0)
+  return Buffer.concat([int32(1), text(topic), int32(partitions.length), ...partitions.map(int32)])
+}
+
+function readTopicPartitions(reader: BytesReader, topic: string): number[] {
+  const found: number[] = []
+  for (let topics = reader.int32(); topics > 0; topics--) {
+    const name = reader.text()
+    for (let count = reader.int32(); count > 0; count--) {
+      const partition = reader.int32()
+      if (name === topic) found.push(partition)
+    }
+  }
+  return found.sort((left, right) => left - right)
+}
+
+function int16(value: number): Buffer {
+  const bytes = Buffer.alloc(2)
+  bytes.writeInt16BE(value)
+  return bytes
+}
+
+function int32(value: number): Buffer {
+  const bytes = Buffer.alloc(4)
+  bytes.writeInt32BE(value)
+  return bytes
+}
+
+function text(value: string): Buffer {
+  const bytes = Buffer.from(value)
+  return Buffer.concat([int16(bytes.length), bytes])
+}
+
+class BytesReader {
+  readonly #bytes: Buffer
+  #at = 0
+
+  constructor(bytes: Buffer) {
+    this.#bytes = bytes
+  }
+
+  int16(): number {
+    this.#at += 2
+    return this.#bytes.readInt16BE(this.#at - 2)
+  }
+
+  int32(): number {
+    this.#at += 4
+    return this.#bytes.readInt32BE(this.#at - 4)
+  }
+
+  text(): string {
+    const length = this.int16()
+    this.#at += length
+    return this.#bytes.toString('utf8', this.#at - length, this.#at)
+  }
+
+  bytes(): void {
+    this.#at += Math.max(0, this.int32())
+  }
+}

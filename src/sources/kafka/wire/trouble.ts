@@ -1,0 +1,66 @@
+import { protocolErrorsCodesById } from '@platformatic/kafka'
+import { ConfigurationError, type ErrorPlace, MillraceError, RetryableError } from '../../../runtime/errors.ts'
+
+/** What the client library throws: errors with a code, that wrap others. */
+interface LibraryError extends Error {
+  readonly code?: string
+  readonly apiId?: string
+  readonly errors?: readonly unknown[]
+}
+
+const TLS_CODES = /CERT|SELF_SIGNED|UNABLE_TO_|ERR_TLS|ERR_SSL/
+const FORBIDDEN = /_AUTHORIZATION_FAILED$/
+
+/** The protocol's name of an error code, `NONE` for 0. */
+export function protocolErrorName(code: number): string {
+  return (protocolErrorsCodesById as Readonly<Record<number, string>>)[code] ?? `error ${code}`
+}
+
+/** The first protocol error among `error` and what it wraps, by its name; null when there is none. */
+export function protocolErrorIn(error: unknown): string | null {
+  for (const found of flattened(error)) if (found.apiId !== undefined) return found.apiId
+  return null
+}
+
+/**
+ * An error of the client library as one of ours: refused credentials, certificates and rights are a matter of configuration until a broker has once
+ * accepted them, and from then on something that may pass; all else may pass.
+ */
+export function kafkaTrouble(error: unknown, doing: string, place: ErrorPlace, wasAccepted: boolean): MillraceError {
+  if (error instanceof MillraceError) return error
+  const all = flattened(error)
+  const options = { ...place, cause: error }
+  const remedy = remedyFor(all)
+  const said = all.map(({ message }) => message).filter((message, index, list) => list.indexOf(message) === index)
+  const what = `Kafka: could not ${doing}: ${said.join(' ').trim()}`
+  if (remedy === null) return new RetryableError(`${what} It is tried again.`, options)
+  if (!wasAccepted) return new ConfigurationError(`${what} ${remedy}`, options)
+  return new RetryableError(
+    `${what} It worked before, so it is tried again. If it has expired or was changed: ${remedy}`,
+    options,
+  )
+}
+
+function remedyFor(all: readonly LibraryError[]): string | null {
+  if (all.some(({ code, apiId }) => code === 'PLT_KFK_AUTHENTICATION' || apiId === 'SASL_AUTHENTICATION_FAILED')) {
+    return 'Check kafka.sasl (mechanism, username, password).'
+  }
+  if (all.some(({ apiId }) => apiId === 'UNSUPPORTED_SASL_MECHANISM')) return 'Check kafka.sasl.mechanism.'
+  if (all.some(({ apiId }) => apiId === 'ILLEGAL_SASL_STATE')) return 'The broker wants credentials: set kafka.sasl.'
+  if (all.some(({ message }) => message.includes('requires TLS'))) return 'Set kafka.ssl.'
+  if (all.some(({ message, code }) => message.includes('TLS handshake failed') || TLS_CODES.test(code ?? ''))) {
+    return 'Check kafka.ssl (whether the listener speaks TLS, ca, servername, cert and key).'
+  }
+  const forbidden = all.find(({ apiId }) => apiId !== undefined && FORBIDDEN.test(apiId))
+  return forbidden === undefined ? null : 'Grant the right to the user of kafka.sasl, or name another topic or group.'
+}
+
+function flattened(error: unknown, depth = 0): LibraryError[] {
+  if (!(error instanceof Error) || depth > 5) return []
+  const { errors, cause } = error as LibraryError
+  return [
+    error as LibraryError,
+    ...(errors ?? []).flatMap((inner) => flattened(inner, depth + 1)),
+    ...flattened(cause, depth + 1),
+  ]
+}
