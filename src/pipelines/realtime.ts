@@ -18,11 +18,19 @@ const maxOutOfOrdernessMs = 2_000
 /** A candle that has closed is corrected, with a higher revision, by trades that are late by up to this; later ones become dead letters. */
 const allowedLatenessMs = 30_000
 
+export interface RealtimeOptions {
+  /**
+   * Least time (ms) between two rows of an open 1m candle; 250 unless told otherwise. Rows are written at checkpoints, so a checkpoint interval that is
+   * longer decides.
+   */
+  readonly provisionalEveryMs?: number
+}
+
 /**
  * Trades in, exact candles out: 1m from the trades, every longer interval from the candles of the one before.
  * @param trades what makes trades and heartbeats of the log's bytes
  */
-export const realtime = (trades: Codec<MarketEvent>) =>
+export const realtime = (trades: Codec<MarketEvent>, { provisionalEveryMs = 250 }: RealtimeOptions = {}) =>
   definePipeline({
     name: 'realtime',
     build(records) {
@@ -34,7 +42,7 @@ export const realtime = (trades: Codec<MarketEvent>) =>
       )
       const oneMinute = clean.pipe(
         tumblingWindow({ name: '1m', sizeMs: intervalMs['1m'], by: (trade) => trade.symbol, allowedLatenessMs }),
-        ohlcv({ name: 'ohlcv-1m', provisionalEveryMs: 250 }),
+        ohlcv({ name: 'ohlcv-1m', provisionalEveryMs }),
         share(),
       )
       const fiveMinutes = longer('5m', oneMinute)
