@@ -28,6 +28,8 @@ export class Worker {
 
   constructor(options: WorkerOptions) {
     this.#options = options
+    // It may end while nobody waits for it yet.
+    this.#ended.promise.catch(() => undefined)
   }
 
   /** Joins, and resolves once every task has ended after `stop`. Rejects, with all tasks stopped, with the first error that a human must look at. */
@@ -37,6 +39,7 @@ export class Worker {
         for (const partition of partitions) this.#start(partition)
       },
       onRevoke: (partitions) => this.#letGo(partitions),
+      onFailed: (error) => this.#ended.reject(error),
     })
     // A stop that came while joining finds its tasks only now.
     if (this.#stopMode !== null) this.#checkEnded()

@@ -60,6 +60,7 @@ function shared(log: MemoryLog) {
     source,
     assign: (...partitions: number[]) => listener?.onAssign(partitions),
     revoke: async (...partitions: number[]) => listener?.onRevoke(partitions),
+    fail: (error: Error) => listener?.onFailed?.(error),
   }
 }
 
@@ -224,6 +225,19 @@ describe('a worker of a log that is shared', () => {
     owner.stop('drain')
     await clock.run(running)
     expect(owner.status()).toMatchObject([{ phase: 'fenced', generation: 1 }])
+  })
+
+  it('ends with the error when its membership has ended by itself, after it has committed', async () => {
+    const { clock, log, add, stored, upTo, worker } = world()
+    const { source, assign, fail } = shared(log)
+    const running = worker({ source }).run()
+    await clock.settle()
+    assign(0)
+    add(3)
+    await clock.advance(10)
+    fail(new ConfigurationError('somebody else joined as this worker'))
+    await expect(clock.run(running)).rejects.toThrow('somebody else joined as this worker')
+    expect(stored()).toEqual(upTo(3))
   })
 
   it('ends at a stop while it has no partition', async () => {
