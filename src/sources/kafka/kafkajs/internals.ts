@@ -1,0 +1,132 @@
+import { createRequire } from 'node:module'
+import { zstdDecompressSync } from 'node:zlib'
+import { compressionsAlgorithms } from '@platformatic/kafka'
+import type { ISocketFactory, KafkaConfig } from 'kafkajs'
+
+/**
+ * The layer of kafkajs below its consumer: connections with TLS and SASL, versions agreed with the broker, requests, record decoding.
+ *
+ * Its consumer pushes, has no hook to wait for before partitions go elsewhere, and skips to the high watermark where a response holds only
+ * batches that compaction has emptied; none of that can be put right from outside. The last release is of 2023 and the
+ * dependency names it exactly, so these modules stay as they are.
+ */
+const require = createRequire(import.meta.url)
+
+const kafkajs = require('kafkajs') as typeof import('kafkajs')
+const { CompressionCodecs, CompressionTypes } = kafkajs
+
+export const { AssignerProtocol } = kafkajs
+
+/** `request` encodes itself, `response` reads itself; both are bound to the version that was agreed on. */
+export interface Exchange {
+  readonly request: { readonly apiKey: number; readonly apiVersion: number; encode(): Promise<unknown> }
+  readonly response: { decode(bytes: Buffer): Promise<unknown>; parse(data: unknown): Promise<unknown> }
+  readonly requestTimeout?: number
+}
+
+/** One of the protocol's request types, in all its versions. */
+export interface RequestType {
+  readonly versions: readonly string[]
+}
+
+export interface KafkajsBroker {
+  /** What it has said of itself, by API key. */
+  readonly versions: Readonly<Record<number, { readonly minVersion: number; readonly maxVersion: number }>> | null
+  readonly connectionPool: { send(exchange: Exchange): Promise<unknown> }
+  lookupRequest(apiKey: number, type: RequestType): (args: Readonly<Record<string, unknown>>) => Exchange
+  listOffsets(request: { readonly isolationLevel: number; readonly topics: readonly unknown[] }): Promise<{
+    readonly responses: readonly { readonly partitions: readonly { readonly offset: string }[] }[]
+  }>
+}
+
+export interface PartitionMetadata {
+  readonly partitionId: number
+  readonly leader: number
+}
+
+export interface KafkajsCluster {
+  connect(): Promise<void>
+  disconnect(): Promise<void>
+  addTargetTopic(topic: string): Promise<void>
+  refreshMetadata(): Promise<void>
+  refreshMetadataIfNecessary(): Promise<void>
+  findTopicPartitionMetadata(topic: string): readonly PartitionMetadata[]
+  findBroker(place: { readonly nodeId: number }): Promise<KafkajsBroker>
+  findGroupCoordinator(place: { readonly groupId: string }): Promise<KafkajsBroker>
+}
+
+export interface DecodedRecord {
+  readonly offset: string
+  readonly timestamp: string
+  readonly key: Buffer | null
+  readonly value: Buffer | null
+}
+
+type ClusterOptions = Omit<KafkaConfig, 'logLevel' | 'logCreator'> & {
+  readonly logger: unknown
+  readonly metadataMaxAge: number
+  readonly allowAutoTopicCreation: boolean
+  readonly isolationLevel: number
+}
+
+export const Cluster = require('kafkajs/src/cluster') as new (options: ClusterOptions) => KafkajsCluster
+
+export const Encoder = require('kafkajs/src/protocol/encoder') as new () => {
+  writeBufferInternal(bytes: Buffer): void
+}
+
+export const Decoder = require('kafkajs/src/protocol/decoder') as new (bytes: Buffer) => object
+
+/** Decodes one whole record batch v2 that the decoder stands at. Does not look at the checksum. */
+export const decodeRecordBatch = require('kafkajs/src/protocol/recordBatch/v0/decoder') as (
+  decoder: object,
+) => Promise<{ readonly records: readonly DecodedRecord[] }>
+
+export const requests = (
+  require('kafkajs/src/protocol/requests') as {
+    requests: Readonly<
+      Record<'Fetch' | 'JoinGroup' | 'SyncGroup' | 'Heartbeat' | 'LeaveGroup' | 'OffsetCommit', RequestType>
+    >
+  }
+).requests
+
+export const apiKeys = {
+  Fetch: 1,
+  Metadata: 3,
+  OffsetCommit: 8,
+  JoinGroup: 11,
+  Heartbeat: 12,
+  LeaveGroup: 13,
+  SyncGroup: 14,
+} as const
+
+export const createSocket = (require('kafkajs/src/network/socketFactory') as () => ISocketFactory)()
+
+/** Every error is thrown to whoever asked, so there is nothing to log. */
+export const silentLogger = (require('kafkajs/src/loggers') as { createLogger(options: object): unknown }).createLogger(
+  {
+    level: 0,
+    logCreator: () => () => undefined,
+  },
+)
+
+// With nothing to send and no throttling, kafkajs 2.2.4 arms a timer for a moment long gone and does so again each time it fires: a
+// thousand times a second and connection, which Node 24 began to warn of (tulios/kafkajs#1751). Without pending requests there is nothing to
+// look after, and one that comes later arms the timer itself.
+const requestQueue = require('kafkajs/src/network/requestQueue') as {
+  prototype: { scheduleCheckPendingRequests(): void; readonly pending: readonly unknown[] }
+}
+const scheduleCheck = requestQueue.prototype.scheduleCheckPendingRequests
+requestQueue.prototype.scheduleCheckPendingRequests = function (): void {
+  if (this.pending.length > 0) scheduleCheck.call(this)
+}
+
+// kafkajs itself brings gzip only.
+const { snappy, lz4 } = compressionsAlgorithms
+const decompressOnly = (decompress: (bytes: Buffer) => Buffer) => () => ({
+  compress: () => Promise.reject(new Error('This codec is there for reading only.')),
+  decompress: async (bytes: Buffer) => decompress(bytes),
+})
+CompressionCodecs[CompressionTypes.Snappy] = decompressOnly((bytes) => Buffer.from(snappy.decompressSync(bytes)))
+CompressionCodecs[CompressionTypes.LZ4] = decompressOnly((bytes) => Buffer.from(lz4.decompressSync(bytes)))
+CompressionCodecs[CompressionTypes.ZSTD] = decompressOnly((bytes) => zstdDecompressSync(bytes))

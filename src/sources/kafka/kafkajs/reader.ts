@@ -1,0 +1,143 @@
+import type { Clock } from '../../../runtime/clock.ts'
+import { type MillraceError, OffsetOutOfRangeError, RetryableError } from '../../../runtime/errors.ts'
+import type { FetchOptions, LogBounds, LogReader, RecordBatch } from '../../../runtime/log.ts'
+import { protocolErrorName } from '../wire/trouble.ts'
+import { type KafkajsClient, leaderOf } from './client.ts'
+import { decodeFetched, type FetchedRecords, fetchBytes } from './fetch.ts'
+import { MessageBatch } from './messageBatch.ts'
+
+export interface KafkajsReaderOptions {
+  readonly topic: string
+  readonly partition: number
+  /** Its own, because a broker answers the requests of a connection in turn, and a fetch that waits would hold up those of others. */
+  readonly client: KafkajsClient
+  readonly bounds: () => Promise<LogBounds>
+  /** Throws when the topic's name has come to mean another topic. */
+  readonly requireSameTopic: () => Promise<void>
+  readonly clock: Clock
+  readonly onClose: () => void
+}
+
+/** A request under way, and from where on. */
+interface Query {
+  readonly offset: number
+  readonly records: Promise<FetchedRecords>
+}
+
+/** The longest wait of one request, after which a reader that has caught up asks again. */
+const LONGEST_WAIT_MS = 1_000
+const OFFSET_OUT_OF_RANGE = 1
+
+/** Reads one partition. Holds the records of one fetch and of one request ahead, each of about `maxBytes` before decompression. */
+export class KafkajsReader implements LogReader {
+  readonly partition: number
+  readonly #options: KafkajsReaderOptions
+  readonly #closed = Promise.withResolvers<'ended'>()
+  #offset = 0
+  #query: Query | null = null
+  #isClosed = false
+
+  constructor(options: KafkajsReaderOptions) {
+    this.partition = options.partition
+    this.#options = options
+  }
+
+  seek(offset: number): void {
+    this.#offset = offset
+    // What is under way belongs to the place before; its answer is not looked at.
+    this.#query = null
+  }
+
+  async fetch({ maxBytes, maxWaitMs, signal }: FetchOptions): Promise<RecordBatch | null> {
+    const { clock } = this.#options
+    const until = clock.now() + maxWaitMs
+    for (;;) {
+      if (this.#isClosed || signal?.aborted === true) return null
+      const earlier = this.#query
+      const waitMs = Math.min(LONGEST_WAIT_MS, Math.max(0, until - clock.now()))
+      const query = earlier ?? this.#start(maxBytes, waitMs)
+      const found = await this.#outcome(query, signal)
+      if (found === 'ended') return null
+      if (this.#query === query) this.#query = null
+      // The place was changed meanwhile: what came is of the place before.
+      if (query.offset !== this.#offset) continue
+      if (found.nextOffset !== null) {
+        this.#offset = found.nextOffset
+        if (found.byteLength * 2 > maxBytes) this.#start(maxBytes, 0)
+        return new MessageBatch(this.partition, found.records, found.nextOffset, found.byteLength)
+      }
+      // Nothing, said before this fetch was asked for, is no answer: something may have come since.
+      if (earlier === null && clock.now() >= until) return null
+    }
+  }
+
+  bounds(): Promise<LogBounds> {
+    return this.#options.bounds()
+  }
+
+  async close(): Promise<void> {
+    if (this.#isClosed) return
+    this.#isClosed = true
+    this.#query = null
+    this.#closed.resolve('ended')
+    this.#options.client.close()
+    this.#options.onClose()
+  }
+
+  #start(maxBytes: number, maxWaitMs: number): Query {
+    const query = { offset: this.#offset, records: this.#request(this.#offset, maxBytes, maxWaitMs) }
+    // A failure is thrown by the fetch that asks for these records; until then, and without one, nobody handles it.
+    query.records.catch(() => {})
+    this.#query = query
+    return query
+  }
+
+  async #outcome(query: Query, signal: AbortSignal | undefined): Promise<FetchedRecords | 'ended'> {
+    const aborted = Promise.withResolvers<'ended'>()
+    const abort = () => aborted.resolve('ended')
+    signal?.addEventListener('abort', abort, { once: true })
+    try {
+      return await Promise.race([query.records, aborted.promise, this.#closed.promise])
+    } catch (error) {
+      if (this.#query === query) this.#query = null
+      if (this.#isClosed) return 'ended'
+      throw error
+    } finally {
+      signal?.removeEventListener('abort', abort)
+    }
+  }
+
+  async #request(offset: number, maxBytes: number, maxWaitMs: number): Promise<FetchedRecords> {
+    const { topic, client, requireSameTopic } = this.#options
+    const place = { topic, partition: this.partition }
+    await requireSameTopic()
+    const doing = `fetch ${topic}/${this.partition} from offset ${offset}`
+    const fetched = await client.use(doing, { ...place, offset }, async (cluster) => {
+      const leader = await leaderOf(cluster, topic, this.partition)
+      const answer = await fetchBytes(leader, { ...place, offset, maxBytes, maxWaitMs })
+      if (answer.errorCode === 0 || answer.errorCode === OFFSET_OUT_OF_RANGE) return answer
+      throw new RetryableError(
+        `Kafka: could not ${doing}: ${protocolErrorName(answer.errorCode)}. It is tried again.`,
+        { ...place, offset },
+      )
+    })
+    if (fetched.errorCode === OFFSET_OUT_OF_RANGE) throw await this.#outOfRange(offset)
+    return decodeFetched(place, offset, fetched)
+  }
+
+  async #outOfRange(offset: number): Promise<MillraceError> {
+    const { topic, bounds } = this.#options
+    const { earliest, next } = await bounds()
+    const place = { topic, partition: this.partition, offset }
+    if (offset >= earliest && offset <= next) {
+      return new RetryableError(`Kafka: ${topic}/${this.partition} did not know offset ${offset} for a moment.`, place)
+    }
+    return new OffsetOutOfRangeError(
+      `${topic}/${this.partition} holds offsets ${earliest} to ${next} (the next one), not ${offset}. ` +
+        (offset > next
+          ? 'Offsets never go back, so the topic was deleted and made anew, or it lost records: start under a new pipeline name to read it from its beginning.'
+          : `Records below ${earliest} are gone: seek to ${earliest} to lose them knowingly.`),
+      place,
+    )
+  }
+}
