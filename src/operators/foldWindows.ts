@@ -1,9 +1,9 @@
 import type { OperatorFunction } from 'rxjs'
 import { ConfigurationError } from '../runtime/errors.ts'
 import type { Json } from '../runtime/json.ts'
-import type { KeyedState, StateCodec } from '../runtime/keyedState.ts'
+import type { KeyedEntry, KeyedState, StateCodec } from '../runtime/keyedState.ts'
 import { type OperatorSpec, stateful } from '../runtime/stateful.ts'
-import { type Window, type WindowElement, windowId } from './window.ts'
+import { foldedAs, type Window, type WindowElement, windowId } from './window.ts'
 
 /** How a result came about. */
 export interface Fired {
@@ -27,10 +27,17 @@ export interface Fold<T, A, R> {
 
 interface Held<A> {
   readonly window: Window
+  /** The fold that keeps it. */
+  readonly keeper: object
   accumulator: A
   hasFired: boolean
   /** False while a provisional result is due. */
   isShown: boolean
+}
+
+/** A window of `tumblingWindow`, at which one fold leaves its entry instead of looking it up for every value. */
+interface RememberingWindow extends Window {
+  [foldedAs]?: KeyedEntry<{ readonly keeper: object }> | null
 }
 
 /** The newest previews of a window: two shorter windows may be open in it at a time. Not saved; after a restore they come again. */
@@ -60,19 +67,28 @@ export function foldWindows<T, A, R>(options: FoldOptions, fold: Fold<T, A, R>):
     throw new ConfigurationError(`${spec.name}: provisionalEveryMs must not be negative, got ${provisionalEveryMs}`)
   }
   return stateful<WindowElement<T>, R>(spec, (restored, out) => {
-    const state: KeyedState<Held<A>> = restored.keyed(heldCodec(fold.state))
+    const keeper = {}
+    const state: KeyedState<Held<A>> = restored.keyed(heldCodec(fold.state, keeper))
     const previews = new Map<string, Previews<T>>()
     const isSame = fold.isSame ?? (() => true)
     const unshown: Held<A>[] = []
     for (const [, held] of state.entries()) if (!held.hasFired) unshown.push(held)
     let shownAt = Number.NEGATIVE_INFINITY
 
+    /** Another fold may share the stream of windows, and a window may come from elsewhere; then the entry is found by id. */
+    function find(window: RememberingWindow): KeyedEntry<Held<A>> | undefined {
+      const known = window[foldedAs]
+      if (known?.value.keeper === keeper && !known.isDeleted) return known as KeyedEntry<Held<A>>
+      const entry = state.entry(window.id)
+      if (entry !== undefined && known === null) window[foldedAs] = entry
+      return entry
+    }
+
     function add(window: Window, value: T): void {
-      let held = state.update(window.id)
-      if (held === undefined) {
-        held = { window, accumulator: fold.create(value), hasFired: false, isShown: true }
-        state.set(window.id, held)
-      }
+      const entry =
+        find(window) ??
+        state.set(window.id, { window, keeper, accumulator: fold.create(value), hasFired: false, isShown: true })
+      const held = state.touch(entry)
       held.accumulator = fold.add(held.accumulator, value, window)
       if (held.isShown && !held.hasFired) {
         held.isShown = false
@@ -113,8 +129,9 @@ export function foldWindows<T, A, R>(options: FoldOptions, fold: Fold<T, A, R>):
             if (previews.size > 0) forgetPreview(window, element.value)
           }
         } else if (element.closed === true) {
-          const held = state.update(window.id)
-          if (held === undefined) return
+          const entry = find(window)
+          if (entry === undefined) return
+          const held = state.touch(entry)
           held.hasFired = true
           held.isShown = true
           previews.delete(window.id)
@@ -148,7 +165,7 @@ export function foldWindows<T, A, R>(options: FoldOptions, fold: Fold<T, A, R>):
 
 type SavedHeld = readonly [name: string, key: string, start: number, end: number, hasFired: boolean, accumulator: Json]
 
-function heldCodec<A>(codec: StateCodec<A>): StateCodec<Held<A>> {
+function heldCodec<A>(codec: StateCodec<A>, keeper: object): StateCodec<Held<A>> {
   return {
     encode: ({ window, accumulator, hasFired }) => [
       window.name,
@@ -161,7 +178,7 @@ function heldCodec<A>(codec: StateCodec<A>): StateCodec<Held<A>> {
     decode: (saved) => {
       const [name, key, start, end, hasFired, accumulator] = saved as unknown as SavedHeld
       const window = { name, key, start, end, id: windowId(key, start) }
-      return { window, accumulator: codec.decode(accumulator), hasFired, isShown: hasFired }
+      return { window, keeper, accumulator: codec.decode(accumulator), hasFired, isShown: hasFired }
     },
   }
 }

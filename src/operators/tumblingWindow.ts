@@ -2,7 +2,7 @@ import type { OperatorFunction } from 'rxjs'
 import { ConfigurationError, OperatorError } from '../runtime/errors.ts'
 import type { StateCodec } from '../runtime/keyedState.ts'
 import { type OperatorSpec, stateful } from '../runtime/stateful.ts'
-import { type WindowElement, windowId } from './window.ts'
+import { foldedAs, type WindowElement, windowId } from './window.ts'
 import { type OpenWindow, WindowTimers } from './windowTimers.ts'
 
 export interface TumblingWindowOptions<T> {
@@ -41,30 +41,30 @@ export function tumblingWindow<T>(options: TumblingWindowOptions<T>): OperatorFu
   }
   const shape = { sizeMs, allowedLatenessMs }
   return stateful<T, WindowElement<T>>({ name, shape, onReject: options.onReject }, (restored, out) => {
-    const windows = restored.keyed<OpenWindow[]>(openWindows(name, sizeMs))
+    /** The newest window of each key. */
+    const windows = restored.keyed<OpenWindow>(openWindows(name, sizeMs))
     const timers = new WindowTimers(allowedLatenessMs)
-    for (const [, open] of windows.entries()) for (const one of open) timers.add(one)
+    for (const [, newest] of windows.entries()) for (const one of withOlder(newest)) timers.add(one)
 
     function fire(one: OpenWindow): void {
       one.revision += 1
       out.emitAt(one.window.end - 1, { window: one.window, closed: true, revision: one.revision })
     }
 
-    function open(key: string, start: number): OpenWindow {
-      const one = { window: { name, key, start, end: start + sizeMs, id: windowId(key, start) }, revision: 0 }
-      const others = windows.update(key)
-      if (others === undefined) windows.set(key, [one])
-      else others.push(one)
+    function open(key: string, ordinal: number): OpenWindow {
+      const one = newWindow(name, key, ordinal, sizeMs, windows.get(key) ?? null)
+      windows.set(key, one)
       timers.add(one)
       return one
     }
 
     function close(one: OpenWindow): void {
       const { key } = one.window
-      const others = windows.update(key)
-      if (others === undefined) return
-      if (others.length === 1) windows.delete(key)
-      else others.splice(others.indexOf(one), 1)
+      const newest = windows.update(key)
+      if (newest !== one) {
+        for (const newer of withOlder(newest)) if (newer.older === one) newer.older = one.older
+      } else if (one.older !== null) windows.set(key, one.older)
+      else windows.delete(key)
       out.emitAt(one.window.end - 1, { window: one.window, closed: 'over' })
     }
 
@@ -73,17 +73,19 @@ export function tumblingWindow<T>(options: TumblingWindowOptions<T>): OperatorFu
         const at = of === undefined ? out.valueTime() : of(value)
         if (!Number.isSafeInteger(at)) throw noTime(name, at)
         const key = by(value)
-        const start = at - mod(at, sizeMs)
-        const last = start + sizeMs - 1
+        // Exact for every safe integer.
+        const ordinal = Math.floor(at / sizeMs)
+        const last = (ordinal + 1) * sizeMs - 1
         if (isProvisional?.(value) === true) {
           if (out.watermark < last) {
-            const window = { name, key, start, end: last + 1, id: windowId(key, start) }
+            const { window } = newWindow(name, key, ordinal, sizeMs, null)
             out.emit({ window, value, isProvisional: true, closed: false })
           }
           return
         }
-        let one = find(windows.get(key), start)
-        if (one === undefined) {
+        let one = windows.get(key) ?? null
+        while (one !== null && one.ordinal !== ordinal) one = one.older
+        if (one === null) {
           if (out.watermark >= last + allowedLatenessMs) {
             out.reject(
               'late',
@@ -91,7 +93,7 @@ export function tumblingWindow<T>(options: TumblingWindowOptions<T>): OperatorFu
             )
             return
           }
-          one = open(key, start)
+          one = open(key, ordinal)
         }
         out.emit({ window: one.window, value, isProvisional: false, closed: false })
         if (out.watermark >= last) {
@@ -113,28 +115,34 @@ export function tumblingWindow<T>(options: TumblingWindowOptions<T>): OperatorFu
   })
 }
 
-function find(open: readonly OpenWindow[] | undefined, start: number): OpenWindow | undefined {
-  if (open === undefined) return undefined
-  for (let i = open.length - 1; i >= 0; i--) {
-    const one = open[i] as OpenWindow
-    if (one.window.start === start) return one
-  }
-  return undefined
+function newWindow(
+  name: string,
+  key: string,
+  ordinal: number,
+  sizeMs: number,
+  older: OpenWindow | null,
+  revision = 0,
+): OpenWindow {
+  const start = ordinal * sizeMs
+  const window = { name, key, start, end: start + sizeMs, id: windowId(key, start), [foldedAs]: null }
+  return { window, ordinal, revision, older }
 }
 
-function mod(value: number, size: number): number {
-  const rest = value % size
-  return rest < 0 ? rest + size : rest
+function* withOlder(newest: OpenWindow | undefined): IterableIterator<OpenWindow> {
+  for (let one = newest ?? null; one !== null; one = one.older) yield one
 }
 
-function openWindows(name: string, sizeMs: number): StateCodec<OpenWindow[]> {
+/** A key's windows are saved in the order in which they were opened. */
+function openWindows(name: string, sizeMs: number): StateCodec<OpenWindow> {
   return {
-    encode: (open) => open.map((one) => [one.window.key, one.window.start, one.revision]),
-    decode: (saved) =>
-      (saved as unknown as readonly (readonly [string, number, number])[]).map(([key, start, revision]) => ({
-        window: { name, key, start, end: start + sizeMs, id: windowId(key, start) },
-        revision,
-      })),
+    encode: (newest) => [...withOlder(newest)].reverse().map((one) => [one.window.key, one.window.start, one.revision]),
+    decode: (saved) => {
+      let newest: OpenWindow | null = null
+      for (const [key, start, revision] of saved as unknown as readonly (readonly [string, number, number])[]) {
+        newest = newWindow(name, key, start / sizeMs, sizeMs, newest, revision)
+      }
+      return newest as unknown as OpenWindow
+    },
   }
 }
 

@@ -9,6 +9,9 @@ export interface Window {
   readonly id: string
 }
 
+/** Where a window object remembers what a fold keeps for it: null until the first value. No name, so that it does not get into what is saved or shown. */
+export const foldedAs: unique symbol = Symbol('foldedAs')
+
 /** A value in its window. */
 export interface WindowValue<T> {
   readonly window: Window

@@ -1,9 +1,14 @@
 import type { Window } from './window.ts'
 
-/** A window that has state: `revision` is 0 until it fires. */
+/** A window that has state. */
 export interface OpenWindow {
   readonly window: Window
+  /** How many windows after the epoch: a small whole number, which is at hand where a time would be one more look into memory. */
+  readonly ordinal: number
+  /** 0 until it fires. */
   revision: number
+  /** The window of the same key that was opened before it and is not over. */
+  older: OpenWindow | null
 }
 
 /** Windows that end together. */

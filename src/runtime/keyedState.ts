@@ -6,8 +6,15 @@ export interface StateCodec<V> {
   decode(saved: Json): V
 }
 
-interface Entry<V> {
+/** One key and its value, for an operator that keeps it at hand instead of looking it up again. */
+export interface KeyedEntry<V> {
   readonly key: string
+  readonly value: V
+  /** True from `delete` on: a later `set` of the key makes a new entry. */
+  readonly isDeleted: boolean
+}
+
+interface Entry<V> extends KeyedEntry<V> {
   value: V
   /** The cut since which the entry is known to have changed. */
   changedIn: number
@@ -47,7 +54,18 @@ export class KeyedState<V> {
     return entry.value
   }
 
-  set(key: string, value: V): void {
+  /** The key's entry, to be kept at hand. */
+  entry(key: string): KeyedEntry<V> | undefined {
+    return this.#entries.get(key)
+  }
+
+  /** What `update` does, for an entry at hand. */
+  touch(entry: KeyedEntry<V>): V {
+    this.#mark(entry as Entry<V>)
+    return entry.value
+  }
+
+  set(key: string, value: V): KeyedEntry<V> {
     let entry = this.#entries.get(key)
     if (entry === undefined) {
       entry = { key, value, changedIn: -1, isDeleted: false }
@@ -55,6 +73,7 @@ export class KeyedState<V> {
     }
     entry.value = value
     this.#mark(entry)
+    return entry
   }
 
   delete(key: string): void {

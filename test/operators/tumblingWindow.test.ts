@@ -1,5 +1,6 @@
-import { from, type Observable, of } from 'rxjs'
+import { from, merge, type Observable, of, share } from 'rxjs'
 import { describe, expect, it } from 'vitest'
+import { aggregateWindow } from '../../src/operators/aggregateWindow.ts'
 import { eventTime } from '../../src/operators/eventTime.ts'
 import { tumblingWindow } from '../../src/operators/tumblingWindow.ts'
 import type { WindowElement } from '../../src/operators/window.ts'
@@ -102,6 +103,31 @@ describe('tumblingWindow', () => {
     const saved = savedFrom(new ChainTask<number>(chain(0, 100)).push(1).cut())
     expect(() => new ChainTask<number>(chain(0, 200), saved)).toThrow(StateMismatchError)
     expect(() => new ChainTask<number>(chain(0, 200), saved)).toThrow(/Put the options back/)
+  })
+
+  it('may be folded twice, before and after a restore: each fold has values of its own', () => {
+    const folds = (values: Observable<number>) => {
+      const windows = chain(50)(values).pipe(share())
+      const count = aggregateWindow<number, number, string>({
+        name: 'count',
+        initial: () => 0,
+        add: (sum) => sum + 1,
+        result: (sum) => `count ${sum}`,
+      })
+      const sum = aggregateWindow<number, number, string>({
+        name: 'sum',
+        initial: () => 0,
+        add: (sum, value) => sum + value,
+        result: (sum) => `sum ${sum}`,
+      })
+      return merge(windows.pipe(count), windows.pipe(sum))
+    }
+    const before = new ChainTask<number>(folds).push(1, 10, 100)
+    const after = new ChainTask<number>(folds, savedFrom(before.cut())).push(20, 30, 300)
+    expect([...before.out, ...after.out]).toEqual([
+      ...['count 2', 'sum 11', 'count 3', 'sum 31', 'count 4', 'sum 61'],
+      ...['count 1', 'sum 100'],
+    ])
   })
 
   it('keeps nothing once every window is over', () => {

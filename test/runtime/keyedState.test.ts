@@ -17,7 +17,7 @@ describe('KeyedState', () => {
   it('comes back from a base and the deltas after it, whatever was done in between', () => {
     const step = fc.record({
       key: fc.constantFrom('a', 'b', 'c', '"\n'),
-      act: fc.constantFrom('set', 'update', 'delete', 'cut'),
+      act: fc.constantFrom('set', 'update', 'touch', 'delete', 'cut'),
     })
     fc.assert(
       fc.property(fc.array(step), (steps) => {
@@ -27,9 +27,12 @@ describe('KeyedState', () => {
           if (act === 'set') live.set(key, { count: 1 })
           else if (act === 'delete') live.delete(key)
           else if (act === 'cut') frames.push(live.takeDelta())
-          else {
+          else if (act === 'update') {
             const held = live.update(key)
             if (held !== undefined) held.count += 1
+          } else {
+            const entry = live.entry(key)
+            if (entry !== undefined) live.touch(entry).count += 1
           }
         }
         frames.push(live.takeDelta())
