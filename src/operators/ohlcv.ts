@@ -47,23 +47,27 @@ export function ohlcv(options: OhlcvOptions = {}): OperatorFunction<WindowElemen
   )
 }
 
+/**
+ * Every number has a first value where it is declared: a field that is undefined first, if only for a moment, gets a new object on the heap with each number
+ * that is not small, and one that starts as a number is changed in place.
+ */
 class CandleSum {
   readonly market: Market
   readonly symbol: string
-  open: Fixed8
-  openedAt: number
-  high: Fixed8
-  low: Fixed8
-  close: Fixed8
-  closedAt: number
-  firstTradeId: number
-  lastTradeId: number
+  open: Fixed8 = 0
+  openedAt = 0
+  high: Fixed8 = 0
+  low: Fixed8 = 0
+  close: Fixed8 = 0
+  closedAt = 0
+  firstTradeId = 0
+  lastTradeId = 0
   volume: Fixed8 = 0
   takerBuyVolume: Fixed8 = 0
   tradeCount = 0
   /** Trade ids that decide between trades of the same ms. */
-  openId: number
-  closeId: number
+  openId = 0
+  closeId = 0
   quote = new ProductSum()
   takerBuyQuote = new ProductSum()
 

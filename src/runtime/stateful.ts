@@ -163,7 +163,7 @@ function listener<I>(out: { watermark: number }, logic: Logic<I>): TimeListener 
 }
 
 class TaskOutput<O> implements Output<O> {
-  watermark: number
+  watermark = Number.NEGATIVE_INFINITY
   readonly isInTask = true
   readonly #name: string
   readonly #task: StreamTask

@@ -41,7 +41,7 @@ export class StreamTask {
   readonly time = new TimeDomain()
   /** Records pushed since the last cut. */
   uncutRecords = 0
-  #nextOffset: number
+  #nextOffset = 0
   #isAtRest = true
   #isSealed = false
   #record: RecordView | null = null
