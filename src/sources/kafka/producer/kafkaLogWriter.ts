@@ -1,0 +1,251 @@
+import { randomUUID } from 'node:crypto'
+import type { Broker, Connection } from '@platformatic/kafka'
+import { ConfigurationError, type MillraceError, RetryableError, TaskFencedError } from '../../../runtime/errors.ts'
+import type { LogWriter, OutgoingRecord } from '../../../runtime/log.ts'
+import { groupIntoBatches } from '../../recordBatch/group.ts'
+import type { Cluster } from '../wire/cluster.ts'
+import { protocolErrorIn } from '../wire/trouble.ts'
+import { type Compression, compressedBatch, stampBatch } from './compressedBatch.ts'
+import { encodePosition, POSITIONS_PARTITION, readPosition } from './positions.ts'
+import { type PartitionBatch, produceApi } from './produceApi.ts'
+import { type ProducerIdentity, TransactionCoordinator } from './transactions.ts'
+
+export interface KafkaLogWriterOptions {
+  readonly data: Cluster
+  readonly positions: Cluster
+  readonly compression: Compression
+  readonly transactionTimeoutMs: number
+}
+
+interface Held {
+  readonly producer: string
+  /** Of this claim alone. */
+  readonly owner: string
+  readonly identity: ProducerIdentity
+  readonly coordinator: TransactionCoordinator
+  /** The next sequence number of each partition written to, by topic and partition. */
+  readonly sequences: Map<string, number>
+}
+
+/** A batch on its way, and how many sequence numbers it takes. */
+interface Prepared extends PartitionBatch {
+  readonly records: number
+}
+
+/** Well below the megabyte that brokers take by default, also where nothing can be compressed. */
+const LIMITS = { maxRecords: 16_384, maxBytes: 900 * 1024 }
+const SEQUENCES = 2 ** 31
+
+/** How a broker says that a later holder of the producer's name has come, or that it has itself given the transaction up. */
+const FENCED = new Set([
+  'INVALID_PRODUCER_EPOCH',
+  'PRODUCER_FENCED',
+  'INVALID_PRODUCER_ID_MAPPING',
+  'INVALID_TXN_STATE',
+  'TRANSACTIONAL_ID_NOT_FOUND',
+  'UNKNOWN_PRODUCER_ID',
+])
+/** A successor is heard of at once by the broker, and a moment later by its first record. */
+const SUCCESSOR_PAUSES_MS = [0, 50, 200, 750]
+
+const REMEDIES: Readonly<Record<string, string>> = {
+  MESSAGE_TOO_LARGE: 'Raise max.message.bytes of the topic.',
+  RECORD_LIST_TOO_LARGE: 'Raise max.message.bytes of the topic.',
+  INVALID_TIMESTAMP:
+    'Set message.timestamp.before.max.ms and message.timestamp.after.max.ms of the topic to 9223372036854775807: its records carry the time of their event.',
+  UNSUPPORTED_FOR_MESSAGE_FORMAT: 'The topic keeps an old message format; make a new one.',
+  INVALID_RECORD: 'The topic refuses records without a key: set cleanup.policy to delete.',
+}
+
+/**
+ * Appends to a topic of Kafka exactly once: an append is one transaction of an idempotent producer, with its records and, in the compacted
+ * topic `<topic>.positions`, the producer's position under its name. Either all of it is seen by those who read committed, or
+ * nothing.
+ *
+ * The producer's name is part of the transactional id, so a claim raises the epoch, and the broker refuses an older holder. Acknowledged by all in-sync
+ * replicas; in order, one round of batches after the other. An append that fails leaves the writer without its producer, because its
+ * outcome may be unknown: claim again, and the position says whether it was stored. Holds one append, plain and compressed.
+ *
+ * Readers see an append a few ms after it resolves, when the broker has written the transaction's markers, which take one offset a
+ * partition and append.
+ */
+export class KafkaLogWriter implements LogWriter {
+  readonly #options: KafkaLogWriterOptions
+  readonly #connections = new Map<string, Promise<Connection>>()
+  #held: Held | null = null
+
+  constructor(options: KafkaLogWriterOptions) {
+    this.#options = options
+  }
+
+  async claim(producer: string): Promise<{ readonly position: string | null }> {
+    const { data, positions, transactionTimeoutMs } = this.#options
+    this.#letGo()
+    await Promise.all([data.refresh(), positions.refresh()])
+    const coordinator = new TransactionCoordinator(data, `millrace.${data.topic}.${producer}`)
+    try {
+      const identity = await coordinator.init(transactionTimeoutMs)
+      const found = await readPosition(positions, producer)
+      const held = { producer, owner: randomUUID(), identity, coordinator, sequences: new Map() }
+      const position = found?.position ?? null
+      await this.#transact(held, [[await this.#positionBatch(held, position)]])
+      this.#held = held
+      return { position }
+    } catch (error) {
+      coordinator.drop()
+      throw data.trouble(error, `claim producer ${producer} of ${data.topic}`)
+    }
+  }
+
+  async append(records: readonly OutgoingRecord[], position: string): Promise<void> {
+    const { data } = this.#options
+    const held = this.#held
+    if (held === null) {
+      throw new ConfigurationError(
+        `A writer of ${data.topic} appends without a producer: claim one first, and again after an append that failed.`,
+        { topic: data.topic },
+      )
+    }
+    const rounds = await this.#prepare(held, records, position)
+    this.#held = null
+    try {
+      await this.#transact(held, rounds)
+    } catch (error) {
+      const trouble = await this.#judge(held, error)
+      if (trouble instanceof TaskFencedError) this.#held = held
+      else await this.#giveUp(held, protocolErrorIn(error) !== null)
+      throw trouble
+    }
+    this.#held = held
+  }
+
+  async close(): Promise<void> {
+    this.#letGo()
+    this.#options.data.close()
+    this.#options.positions.close()
+  }
+
+  /** Each round has one batch a partition at most, which is what a request may have. Throws before anything is sent. */
+  async #prepare(held: Held, records: readonly OutgoingRecord[], position: string): Promise<Prepared[][]> {
+    const { data, compression } = this.#options
+    const { topic, partitionCount } = data
+    const rounds: Promise<Prepared>[][] = [[this.#positionBatch(held, position)]]
+    for (const [partition, lists] of groupIntoBatches(topic, partitionCount, records, LIMITS)) {
+      lists.forEach((list, index) => {
+        const round = rounds[index] ?? []
+        rounds[index] = round
+        const batch = compressedBatch(list, compression)
+        round.push(batch.then((bytes) => ({ topic, partition, batch: bytes, records: list.length })))
+      })
+    }
+    // All of them are waited for, so that none fails unheard.
+    const settled = await Promise.allSettled(rounds.flat())
+    for (const outcome of settled) if (outcome.status === 'rejected') throw outcome.reason
+    return Promise.all(rounds.map((round) => Promise.all(round)))
+  }
+
+  async #positionBatch(held: Held, position: string | null): Promise<Prepared> {
+    const { positions, compression } = this.#options
+    const value = encodePosition({ owner: held.owner, position })
+    const batch = await compressedBatch([{ timestamp: -1, key: Buffer.from(held.producer), value }], compression)
+    return { topic: positions.topic, partition: POSITIONS_PARTITION, batch, records: 1 }
+  }
+
+  async #transact(held: Held, rounds: readonly (readonly Prepared[])[]): Promise<void> {
+    const { identity, coordinator } = held
+    const topics = [...Map.groupBy(rounds.flat(), ({ topic }) => topic)].map(([name, list]) => ({
+      name,
+      partitions: [...new Set(list.map(({ partition }) => partition))],
+    }))
+    await coordinator.add(identity, topics)
+    for (const round of rounds) await this.#produce(held, round)
+    await coordinator.end(identity, true)
+  }
+
+  async #produce({ identity, sequences }: Held, round: readonly Prepared[]): Promise<void> {
+    const { data, positions } = this.#options
+    const byLeader = new Map<string, { readonly broker: Broker; readonly batches: Prepared[] }>()
+    for (const prepared of round) {
+      const { topic, partition, batch, records } = prepared
+      const { broker } = await (topic === data.topic ? data : positions).leader(partition)
+      const name = `${topic}/${partition}`
+      const sequence = sequences.get(name) ?? 0
+      stampBatch(batch, { producerId: identity.producerId, epoch: identity.epoch, sequence })
+      sequences.set(name, (sequence + records) % SEQUENCES)
+      const address = `${broker.host}:${broker.port}`
+      const there = byLeader.get(address) ?? { broker, batches: [] }
+      byLeader.set(address, there)
+      there.batches.push(prepared)
+    }
+    const timeoutMs = data.settings.requestTimeoutMs
+    await Promise.all(
+      [...byLeader].map(async ([address, { broker, batches }]) =>
+        produceApi.async(await this.#connection(address, broker), identity.transactionalId, timeoutMs, batches),
+      ),
+    )
+  }
+
+  async #connection(address: string, broker: Broker): Promise<Connection> {
+    const existing = await this.#connections.get(address)?.catch(() => null)
+    if (existing?.isConnected()) return existing
+    const opening = this.#options.data.connect(broker)
+    this.#connections.set(address, opening)
+    return opening
+  }
+
+  /** An error as one of ours; one that may mean a successor asks who wrote last. */
+  async #judge(held: Held, error: unknown): Promise<MillraceError> {
+    const { data, positions } = this.#options
+    const { topic } = data
+    const name = protocolErrorIn(error) ?? ''
+    const remedy = REMEDIES[name]
+    if (remedy !== undefined) {
+      return new ConfigurationError(`Kafka refused an append to ${topic}: ${name}. ${remedy}`, { topic, cause: error })
+    }
+    const doing = `append to ${topic}`
+    if (!FENCED.has(name)) return data.trouble(error, doing)
+    try {
+      for (const pauseMs of SUCCESSOR_PAUSES_MS) {
+        await data.clock.sleep(pauseMs)
+        const last = await readPosition(positions, held.producer)
+        if (last !== null && last.owner !== held.owner) return fenced(topic, held)
+      }
+    } catch (cause) {
+      return data.trouble(cause, `find out who has claimed producer ${held.producer} of ${topic}`)
+    }
+    return new RetryableError(
+      `Kafka gave up the transaction of producer ${held.producer} of ${topic} (${name}), and nobody else has claimed it. It is tried again.`,
+      { topic, cause: error },
+    )
+  }
+
+  /** Readers wait at a transaction that is open, so it is ended where a broker answers; otherwise the next claim does it, or time. */
+  async #giveUp(held: Held, isAnswered: boolean): Promise<void> {
+    if (isAnswered) await held.coordinator.end(held.identity, false).catch(() => undefined)
+    held.coordinator.drop()
+    this.#dropConnections()
+  }
+
+  #letGo(): void {
+    this.#held?.coordinator.drop()
+    this.#held = null
+    this.#dropConnections()
+  }
+
+  #dropConnections(): void {
+    const { data } = this.#options
+    for (const opening of this.#connections.values())
+      opening.then(
+        (connection) => data.release(connection),
+        () => undefined,
+      )
+    this.#connections.clear()
+  }
+}
+
+function fenced(topic: string, { producer, identity }: Held): TaskFencedError {
+  return new TaskFencedError(
+    `Producer ${producer} of ${topic} was claimed by another writer; this one has epoch ${identity.epoch}.`,
+    { topic },
+  )
+}
