@@ -1,0 +1,38 @@
+# syntax=docker/dockerfile:1
+# Two images: `millrace` (the command) and `objects` (the S3 gateway, with a folder that it may write to without being root).
+
+ARG NODE_IMAGE=node:26.10.0-trixie-slim
+ARG VERSITYGW_IMAGE=versity/versitygw:v1.8.0
+
+FROM ${NODE_IMAGE} AS packages
+WORKDIR /app
+COPY package.json package-lock.json .npmrc ./
+
+FROM packages AS build
+RUN --mount=type=cache,target=/root/.npm npm ci --ignore-scripts
+COPY tsconfig.json tsconfig.build.json ./
+COPY scripts/build.ts scripts/
+COPY src src
+RUN node scripts/build.ts
+
+# Optional packages are the binaries of the embedded PostgreSQL, which a container with DATABASE_URL has no use for.
+FROM packages AS dependencies
+RUN --mount=type=cache,target=/root/.npm npm ci --ignore-scripts --omit=dev --omit=optional
+
+FROM ${VERSITYGW_IMAGE} AS objects
+RUN mkdir /objects && chown 65534:65534 /objects
+USER 65534:65534
+VOLUME /objects
+
+FROM ${NODE_IMAGE} AS millrace
+ENV NODE_ENV=production MILLRACE_DATA_DIR=/data
+WORKDIR /app
+COPY --from=dependencies /app/node_modules node_modules
+COPY --from=build /app/dist dist
+COPY package.json LICENSE ./
+COPY sql sql
+RUN mkdir /data && chown node:node /data
+USER node
+VOLUME /data
+ENTRYPOINT ["node", "/app/dist/cli/main.js"]
+CMD ["run", "realtime"]
