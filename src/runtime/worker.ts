@@ -23,6 +23,7 @@ export class Worker {
   readonly #runners = new Map<number, { readonly runner: TaskRunner; readonly ended: Promise<void> }>()
   #membership: LogMembership | null = null
   #stopMode: StopMode | null = null
+  #final: TaskStatus[] | null = null
   readonly #stopping = new AbortController()
   #ended = Promise.withResolvers<void>()
 
@@ -48,6 +49,8 @@ export class Worker {
     } finally {
       this.stop('now')
       await Promise.allSettled([...this.#runners.values()].map(({ ended }) => ended))
+      // To leave is to have everything revoked, which must not make the worker look as if it had done nothing.
+      this.#final = this.status()
       await this.#membership.leave()
     }
   }
@@ -60,7 +63,9 @@ export class Worker {
     if (this.#membership !== null) this.#checkEnded()
   }
 
+  /** Of the tasks at the moment; after the end, of those that ended with it. */
   status(): TaskStatus[] {
+    if (this.#final !== null) return this.#final
     return [...this.#runners.values()].map(({ runner }) => runner.status).sort((a, b) => a.partition - b.partition)
   }
 

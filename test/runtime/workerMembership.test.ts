@@ -53,7 +53,7 @@ function shared(log: MemoryLog) {
     close: () => log.close(),
     join: async (given) => {
       listener = given
-      return { reportProgress: () => {}, leave: async () => {} }
+      return { reportProgress: () => {}, leave: async () => listener?.onRevoke(await log.partitions()) }
     },
   }
   return {
