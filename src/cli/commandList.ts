@@ -12,6 +12,8 @@ export interface CommandDescription {
 /** Words that stand before others. */
 export const commandGroups: Readonly<Record<string, string>> = {
   run: 'Run a pipeline.',
+  buckets: 'Make the buckets of an object store.',
+  topics: 'Make and look at the topics of Apache Kafka.',
   'dead-letters': 'Look at records that were set aside, and process them again.',
 }
 
@@ -25,8 +27,20 @@ export const commandList: ReadonlyMap<CommandName, CommandDescription> = new Map
         'millrace run realtime --source simulator',
         'millrace run realtime --source binance --symbols BTCUSDT,ETHUSDT',
         'millrace run realtime --source tape --tape frames.trades.jsonl.gz --until-end --close-open',
+        'KAFKA_BROKERS=127.0.0.1:9092 millrace run realtime --source none --workers 2',
       ],
       load: async () => (await import('./commands/runRealtime.ts')).runRealtime,
+    },
+  ],
+  [
+    'ingest',
+    {
+      description: 'Bring trades into the log, and nothing else: the part of `run realtime` that is before the log.',
+      examples: [
+        'KAFKA_BROKERS=127.0.0.1:9092 millrace ingest --source binance',
+        'millrace ingest --tape frames.trades.jsonl.gz --until-end',
+      ],
+      load: async () => (await import('./commands/ingest.ts')).ingest,
     },
   ],
   [
@@ -75,6 +89,43 @@ export const commandList: ReadonlyMap<CommandName, CommandDescription> = new Map
         'millrace dead-letters redrive --all --reason malformed',
       ],
       load: async () => (await import('./commands/redrive.ts')).redriveDeadLetters,
+    },
+  ],
+  [
+    'topics create',
+    {
+      description: 'Make topics in Apache Kafka; one that is there already is left as it is.',
+      args: [{ name: '[topics...]', description: 'default: crypto.trades.raw' }],
+      examples: ['millrace topics create', 'MILLRACE_PARTITIONS=12 millrace topics create crypto.trades.usdm.raw'],
+      load: async () => (await import('./commands/topics.ts')).createTopics,
+    },
+  ],
+  [
+    'topics describe',
+    {
+      description: 'Print partitions, offsets and retention of topics in Apache Kafka.',
+      args: [{ name: '[topics...]', description: 'default: all that begin with crypto.trades.' }],
+      examples: ['millrace topics describe', 'millrace topics describe crypto.trades.raw --json'],
+      load: async () => (await import('./commands/topics.ts')).describeTopics,
+    },
+  ],
+  [
+    'buckets create',
+    {
+      description:
+        'Make buckets in the object store that the AWS variables name; one that is there already is left as it is.',
+      args: [{ name: '[buckets...]', description: 'default: raw, bronze, silver and gold' }],
+      examples: ['AWS_ENDPOINT_URL_S3=http://127.0.0.1:7070 millrace buckets create'],
+      load: async () => (await import('./commands/buckets.ts')).createBuckets,
+    },
+  ],
+  [
+    'health',
+    {
+      description:
+        'Say whether the pipeline or ingest of the data folder is alive: exit code 0 or 1, for container health checks.',
+      examples: ['millrace health'],
+      load: async () => (await import('./commands/health.ts')).health,
     },
   ],
   [

@@ -2,11 +2,16 @@ import type { z } from 'zod'
 
 export const commandNames = [
   'run realtime',
+  'ingest',
   'candles',
   'status',
   'dead-letters list',
   'dead-letters show',
   'dead-letters redrive',
+  'topics create',
+  'topics describe',
+  'buckets create',
+  'health',
   'doctor',
   'migrate',
 ] as const

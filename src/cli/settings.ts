@@ -1,11 +1,13 @@
 import { z } from 'zod'
 import { intervals } from '../market/interval.ts'
+import { kafkaSettingTable } from './kafkaSettingTable.ts'
 import { integer, symbol, symbolList, time, timeAllowed, url, yesOrNo, yesOrNoAllowed } from './settingSchemas.ts'
 import { type CommandName, commandNames, type Setting } from './settingTypes.ts'
 
 const everyCommand: readonly CommandName[] = commandNames
 
 const run: readonly CommandName[] = ['run realtime']
+const feed: readonly CommandName[] = ['run realtime', 'ingest']
 const candles: readonly CommandName[] = ['candles']
 
 /**
@@ -14,20 +16,21 @@ const candles: readonly CommandName[] = ['candles']
  */
 export const settings = {
   source: {
-    schema: z.enum(['binance', 'simulator', 'tape']),
+    schema: z.enum(['binance', 'simulator', 'tape', 'none']),
     env: 'MILLRACE_SOURCE',
     flag: '--source <source>',
-    commands: run,
+    commands: feed,
     default: null,
-    allowed: 'binance, simulator or tape',
+    allowed: 'binance, simulator, tape or none',
     description:
-      'Where trades come from. Unset: the tape if one is given, else binance if it answers within 2 s, else the simulator.',
+      'Where trades come from. Unset: the tape if one is given, else binance if it answers within 2 s, else the simulator. ' +
+      '`none` takes nothing in and works on what others bring into the topic.',
   },
   tape: {
     schema: z.string().min(1),
     env: 'MILLRACE_TAPE',
     flag: '--tape <file>',
-    commands: run,
+    commands: feed,
     default: null,
     allowed: 'a file of combined-stream frames, one a line, plain or .gz',
     description: 'Recorded frames to read instead of a live source.',
@@ -36,10 +39,10 @@ export const settings = {
     schema: yesOrNo,
     env: 'MILLRACE_UNTIL_END',
     flag: '--until-end',
-    commands: run,
+    commands: feed,
     default: 'false',
     allowed: yesOrNoAllowed,
-    description: 'Stop once all of the tape is committed.',
+    description: 'Stop once all of the tape is committed; with --source none, all that the topic holds at the start.',
   },
   closeOpen: {
     schema: yesOrNo,
@@ -51,20 +54,20 @@ export const settings = {
     description: 'With --until-end: close the windows that are still open at the end of the tape.',
   },
   market: {
-    schema: z.enum(['spot', 'usdm']),
+    schema: z.enum(['spot', 'usdm', 'simulated']),
     env: 'MILLRACE_MARKET',
     flag: '--market <market>',
-    commands: run,
+    commands: feed,
     default: 'spot',
-    allowed: 'spot or usdm',
+    allowed: 'spot, usdm or simulated',
     description:
-      'Which order book the trades come from: spot, or USD-M futures. The simulator has a market of its own.',
+      'Which order book the trades come from: spot, or USD-M futures. The simulator has a market of its own, which only --source none may name.',
   },
   timeUnit: {
     schema: z.enum(['ms', 'us']),
     env: 'MILLRACE_TIME_UNIT',
     flag: '--time-unit <unit>',
-    commands: run,
+    commands: feed,
     default: 'ms',
     allowed: 'ms or us',
     description: 'Unit of the times in the frames; never guessed.',
@@ -73,7 +76,7 @@ export const settings = {
     schema: symbolList,
     env: 'MILLRACE_SYMBOLS',
     flag: '--symbols <list>',
-    commands: run,
+    commands: feed,
     default: null,
     allowed: 'symbols of the exchange with commas between, such as BTCUSDT,ETHUSDT',
     description: 'Which symbols to take. Unset: all of a tape; BTCUSDT,ETHUSDT,BNBUSDT live and simulated.',
@@ -115,7 +118,7 @@ export const settings = {
     schema: yesOrNo,
     env: 'MILLRACE_S3_PATH_STYLE',
     flag: null,
-    commands: ['run realtime', 'status', 'doctor'],
+    commands: ['run realtime', 'buckets create', 'status', 'doctor'],
     default: null,
     allowed: yesOrNoAllowed,
     description: 'Bucket in the path instead of in the host name. Unset: true where an endpoint other than AWS is set.',
@@ -124,7 +127,7 @@ export const settings = {
     schema: integer(1, 256),
     env: 'MILLRACE_PARTITIONS',
     flag: null,
-    commands: run,
+    commands: [...feed, 'topics create'],
     default: '4',
     allowed: 'a whole number from 1 to 256',
     description:
@@ -134,7 +137,7 @@ export const settings = {
     schema: integer(1, 8760),
     env: 'MILLRACE_LOG_RETENTION_HOURS',
     flag: null,
-    commands: run,
+    commands: feed,
     default: '24',
     allowed: 'a whole number from 1 to 8760',
     description: 'How long the embedded log keeps records that every reader has committed.',
@@ -152,7 +155,7 @@ export const settings = {
     schema: integer(0, 4_294_967_295),
     env: 'MILLRACE_SIMULATOR_SEED',
     flag: null,
-    commands: run,
+    commands: feed,
     default: '1',
     allowed: 'a whole number from 0 to 4294967295',
     description: 'Seed of the simulated market.',
@@ -161,7 +164,7 @@ export const settings = {
     schema: integer(1, 100_000),
     env: 'MILLRACE_SIMULATOR_RATE',
     flag: null,
-    commands: run,
+    commands: feed,
     default: '60',
     allowed: 'a whole number from 1 to 100000',
     description: 'Simulated trades a second, over all symbols.',
@@ -170,7 +173,7 @@ export const settings = {
     schema: url(['ws:', 'wss:']),
     env: 'MILLRACE_BINANCE_WS_URL',
     flag: null,
-    commands: ['run realtime', 'doctor'],
+    commands: [...feed, 'doctor'],
     default: null,
     allowed: 'a ws:// or wss:// address without a path',
     description: "WebSocket address of the exchange. Unset: the exchange's public one for the market.",
@@ -179,7 +182,7 @@ export const settings = {
     schema: url(['http:', 'https:']),
     env: 'MILLRACE_BINANCE_REST_URL',
     flag: null,
-    commands: ['run realtime', 'doctor'],
+    commands: [...feed, 'doctor'],
     default: null,
     allowed: 'an http:// or https:// address without a path',
     description: "REST address of the exchange, for filling gaps. Unset: the exchange's public one for the market.",
@@ -188,11 +191,12 @@ export const settings = {
     schema: yesOrNo,
     env: 'MILLRACE_TTY',
     flag: '--no-tty',
-    commands: run,
+    commands: feed,
     default: null,
     allowed: yesOrNoAllowed,
     description: 'Live table (true) or plain lines (false). Unset: a table where there is a terminal and no CI.',
   },
+  ...kafkaSettingTable,
   symbol: {
     schema: symbol,
     env: null,
@@ -251,7 +255,7 @@ export const settings = {
     schema: yesOrNo,
     env: null,
     flag: '--json',
-    commands: ['status', 'dead-letters list', 'dead-letters show', 'dead-letters redrive', 'doctor'],
+    commands: ['status', 'dead-letters list', 'dead-letters show', 'dead-letters redrive', 'topics describe', 'doctor'],
     default: 'false',
     allowed: yesOrNoAllowed,
     description: 'Print JSON instead of text.',

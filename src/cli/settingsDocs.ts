@@ -1,5 +1,5 @@
 import { settingNames, settings } from './settings.ts'
-import type { Setting } from './settingTypes.ts'
+import { commandNames, type Setting } from './settingTypes.ts'
 
 const head = `# Configuration
 
@@ -46,7 +46,7 @@ function row(name: string, setting: Setting): string {
     code(setting.default),
     setting.allowed,
     setting.secret === true ? `${setting.description} A secret: masked in messages.` : setting.description,
-    setting.commands.length === 8 ? 'all' : setting.commands.join(', '),
+    setting.commands.length === commandNames.length ? 'all' : setting.commands.join(', '),
   ]
   return `| ${cells.map((cell) => cell.replaceAll('|', '\\|')).join(' | ')} |`
 }

@@ -10,7 +10,7 @@ function settingsOf(flags: Partial<Record<SettingName, string>>) {
 }
 
 const planOf = (flags: Partial<Record<SettingName, string>>, source: Parameters<typeof planRun>[0]) =>
-  planRun(source, settingsOf(flags).values, source === 'tape' ? 'crypto.trades.tape.0123456789ab' : null)
+  planRun(source, settingsOf(flags).values, { tapeTopic: 'crypto.trades.tape.0123456789ab' })
 
 describe('namedSource', () => {
   test('a tape implies its source; without either it depends on the exchange', () => {
@@ -36,6 +36,35 @@ describe('planRun', () => {
     expect(planOf({ market: 'usdm' }, 'simulator')).toMatchObject({ market: 'simulated', dataSet: 'simulated' })
     expect(planOf({}, 'binance')).toMatchObject({ market: 'spot', dataSet: 'public', topic: 'crypto.trades.raw' })
     expect(planOf({ market: 'usdm' }, 'binance')).toMatchObject({ topic: 'crypto.trades.usdm.raw' })
+  })
+
+  test('in Kafka invented prices have a topic of their own by its name, and never meet real ones', () => {
+    const kafka = { kafkaBrokers: ['127.0.0.1:9092'] }
+    const plan = (source: Parameters<typeof planRun>[0], flags: Partial<Record<SettingName, string>> = {}) =>
+      planRun(source, { ...settingsOf(flags).values, ...kafka }, { tapeTopic: 'crypto.trades.tape.0123456789ab' })
+    const simulated = { topic: 'crypto.trades.simulated.raw', dataSet: 'simulated', market: 'simulated' }
+    expect(plan('simulator')).toMatchObject(simulated)
+    expect(plan('none', { market: 'simulated' })).toMatchObject({ ...simulated, symbols: null })
+    expect(plan('none')).toMatchObject({ topic: 'crypto.trades.raw', dataSet: 'public', market: 'spot' })
+    expect(plan('simulator', { logTopic: 'my.simulated' })).toMatchObject({ topic: 'my.simulated' })
+    for (const [source, flags] of [
+      ['simulator', { logTopic: 'crypto.trades.raw' }],
+      ['none', { logTopic: 'crypto.trades.simulated.raw' }],
+      ['binance', { logTopic: 'my.simulated' }],
+      ['tape', { logTopic: 'my.simulated' }],
+    ] as const)
+      expect(() => plan(source, flags), `${source} ${flags.logTopic}`).toThrow(UsageError)
+  })
+
+  test('ingest brings a tape to where workers wait, with a position for each tape and reading', () => {
+    const ingested = (flags: Partial<Record<SettingName, string>>) =>
+      planRun('tape', settingsOf(flags).values, { tapeTopic: 'crypto.trades.tape.0123456789ab', isIngestOnly: true })
+    expect(ingested({})).toMatchObject({ topic: 'crypto.trades.raw', producer: 'tape.0123456789ab' })
+    expect(ingested({ market: 'usdm' })).toMatchObject({
+      topic: 'crypto.trades.usdm.raw',
+      producer: 'tape.0123456789ab.usdm',
+    })
+    expect(ingested({ logTopic: 'mine' })).toMatchObject({ topic: 'mine' })
   })
 
   test('a tape has a topic of its own, and each way of reading it too', () => {
@@ -64,6 +93,7 @@ describe('banner', () => {
     dataDir: '/data',
     database: 'embedded',
     archive: 'file:///data/archive',
+    log: null,
   }
 
   test('is loud about invented prices and says why', () => {
@@ -84,7 +114,7 @@ describe('banner', () => {
 
 test('the next command finds what this run makes', () => {
   const { values, origins } = settingsOf({ dataDir: '/data', market: 'usdm' })
-  const plan = planRun('binance', values, null)
+  const plan = planRun('binance', values)
   expect(nextCommand(plan, 'BTCUSDT', values, origins)).toBe(
     'npx millrace candles --symbol BTCUSDT --interval 1m --market usdm --data-dir /data',
   )

@@ -74,8 +74,12 @@ describe('resolveSettings', () => {
 
   test('a wrong value names the setting as the user wrote it, the value and what is allowed', () => {
     const wrong = (input: Parameters<typeof resolveFor>[1]) => messageOf(() => resolveFor('run realtime', input))
-    expect(wrong({ flags: { market: 'futures' } })).toBe('--market: "futures" is not allowed; allowed: spot or usdm.')
-    expect(wrong({ env: { MILLRACE_MARKET: 'x' } })).toBe('MILLRACE_MARKET: "x" is not allowed; allowed: spot or usdm.')
+    expect(wrong({ flags: { market: 'futures' } })).toBe(
+      '--market: "futures" is not allowed; allowed: spot, usdm or simulated.',
+    )
+    expect(wrong({ env: { MILLRACE_MARKET: 'x' } })).toBe(
+      'MILLRACE_MARKET: "x" is not allowed; allowed: spot, usdm or simulated.',
+    )
     expect(wrong({ envFile: { MILLRACE_MARKET: 'x' } })).toContain('MILLRACE_MARKET in .env: "x" is not allowed')
     for (const text of ['0', '-1', '1.5', '1e2', '257', 'four', ' 4'])
       expect(wrong({ env: { MILLRACE_PARTITIONS: text } })).toContain(`MILLRACE_PARTITIONS: "${text}" is not allowed`)

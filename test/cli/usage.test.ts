@@ -28,16 +28,31 @@ async function millrace(args: readonly string[], env: Readonly<Record<string, st
 describe('wrong usage', () => {
   test.each([
     ['candel', "error: unknown command 'candel' (Did you mean candles?)"],
-    ['frobnicate', "error: unknown command 'frobnicate'; allowed: run, candles, status, dead-letters, doctor, migrate"],
+    [
+      'frobnicate',
+      "error: unknown command 'frobnicate'; allowed: run, ingest, candles, status, dead-letters, topics, buckets, health, doctor, migrate",
+    ],
     ['run batch', "error: unknown command 'batch'; allowed: realtime"],
     ['run realtime --symbls BTCUSDT', "error: unknown option '--symbls' (Did you mean --symbols?)"],
-    ['run realtime --source kraken', 'error: --source: "kraken" is not allowed; allowed: binance, simulator or tape.'],
+    [
+      'run realtime --source kraken',
+      'error: --source: "kraken" is not allowed; allowed: binance, simulator, tape or none.',
+    ],
     ['run realtime --source tape', 'error: --source tape needs a file: name one with --tape FILE.'],
     [
       'run realtime --source simulator --until-end',
       'error: --until-end needs a source that ends: name one with --tape FILE.',
     ],
     ['run realtime --tape x --close-open', 'error: --close-open is only allowed together with --until-end.'],
+    [
+      'run realtime --source simulator --workers 2',
+      'error: --workers 2 needs Kafka to share the partitions: set KAFKA_BROKERS.',
+    ],
+    [
+      'run realtime --source binance --market simulated',
+      'error: --market simulated names invented prices: it is for --source none and --source simulator.',
+    ],
+    ['ingest --source none', 'error: ingest needs something to take in: --source none is only for run realtime.'],
     ['run realtime --tape', "error: option '--tape <file>' argument missing"],
     ['candles', 'error: --symbol is missing; name one, such as --symbol BTCUSDT.'],
     [

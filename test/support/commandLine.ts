@@ -27,7 +27,7 @@ export interface CommandPlace {
 /** Starts `millrace …args` with nothing of this process's settings in its environment. */
 export function startCommand(args: readonly string[], place: CommandPlace): RunningCommand {
   const inherited = Object.entries(process.env).filter(
-    ([name]) => !/^(MILLRACE_|AWS_|NODE_OPTIONS|VITEST|DATABASE_URL$|CI$)/.test(name),
+    ([name]) => !/^(MILLRACE_|KAFKA_|AWS_|NODE_OPTIONS|VITEST|DATABASE_URL$|CI$)/.test(name),
   )
   const child = spawn(process.execPath, [main, ...args], {
     cwd: place.cwd,

@@ -4,34 +4,30 @@ import { acquireRunLock } from '../../embedded/runLock.ts'
 import { systemClock } from '../../runtime/clock.ts'
 import { openPool } from '../../sinks/postgres/connection.ts'
 import { migrate } from '../../sinks/postgres/migrate.ts'
-import { tapeTopic } from '../../sources/tapeFile.ts'
 import type { CommandContext } from '../commandContext.ts'
-import { exitOk } from '../exit.ts'
+import { exitOk, UsageError } from '../exit.ts'
+import { type ChosenPlan, choosePlan } from '../run/choosePlan.ts'
 import { Cleanup } from '../run/cleanup.ts'
-import { pingUrl, probeTimeoutMs, unreachable } from '../run/exchangeProbe.ts'
-import { openArchive } from '../run/openArchive.ts'
+import { checkLogKind } from '../run/logKind.ts'
 import { openFeed } from '../run/openFeed.ts'
-import { openLog } from '../run/openLog.ts'
+import { openWorker } from '../run/openWorker.ts'
+import { runFolder } from '../run/processSlots.ts'
 import { RealtimeConsole } from '../run/realtimeConsole.ts'
 import { RealtimeRun } from '../run/realtimeRun.ts'
 import { openRunDatabase, type RunDatabase } from '../run/runDatabase.ts'
-import { liveSymbols, namedSource, nextCommand, planRun, type RunPlan } from '../run/runPlan.ts'
+import { namedSource, nextCommand } from '../run/runPlan.ts'
 import { RunReporter } from '../run/runReport.ts'
 import { banner, summary } from '../run/runTexts.ts'
 import { Shutdown } from '../run/shutdown.ts'
+import type { SettingValues } from '../settings.ts'
 import { version } from '../version.ts'
-
-interface ChosenPlan {
-  readonly plan: RunPlan
-  /** True when nobody asked for the simulator and the exchange did not answer. */
-  readonly isFallback: boolean
-}
 
 /** Runs the realtime pipeline until it is stopped, or until the end of a tape is committed. */
 export async function runRealtime(context: CommandContext): Promise<number> {
   const { settings, output } = context
   const startedAt = systemClock.now()
   const named = namedSource(settings)
+  checkWorkers(settings)
   const cleanup = new Cleanup()
   // From the start: what is half open is closed in order, too.
   const shutdown = new Shutdown(() => {
@@ -40,7 +36,8 @@ export async function runRealtime(context: CommandContext): Promise<number> {
   })
   cleanup.add(() => shutdown.dispose())
   try {
-    const lock = acquireRunLock(settings.dataDir)
+    const folder = runFolder(settings.dataDir, settings.workerId)
+    const lock = acquireRunLock(folder)
     cleanup.add(() => lock.release())
     // The database takes the longest to start, so it starts while the source is found out.
     const opening = openRunDatabase(settings, output.err)
@@ -52,67 +49,57 @@ export async function runRealtime(context: CommandContext): Promise<number> {
       ),
     )
     const chosen = await choosePlan(context, named)
-    return await runOn({ context, database: await opening, startedAt, cleanup, shutdown, ...chosen })
+    return await runOn({ context, folder, database: await opening, startedAt, cleanup, shutdown, ...chosen })
   } finally {
     await cleanup.run()
   }
 }
 
-async function choosePlan(context: CommandContext, named: ReturnType<typeof namedSource>): Promise<ChosenPlan> {
-  const { settings, output } = context
-  if (named === 'tape') {
-    return { plan: planRun('tape', settings, await tapeTopic(settings.tape ?? '')), isFallback: false }
-  }
-  if (named !== null) return { plan: planRun(named, settings, null), isFallback: false }
-  const url = pingUrl(settings.market, settings.binanceRestUrl)
-  const problem = await unreachable(url, probeTimeoutMs)
-  if (problem === null) return { plan: planRun('binance', settings, null), isFallback: false }
-  const symbols = settings.symbols ?? liveSymbols
-  output.err(`The exchange is out of reach (${url}: ${problem}): simulating ${symbols.join(', ')}.`)
-  return { plan: planRun('simulator', settings, null), isFallback: true }
+function checkWorkers({ workers, kafkaBrokers, untilEnd }: SettingValues): void {
+  if (workers === 1) return
+  if (kafkaBrokers === undefined)
+    throw new UsageError(`--workers ${workers} needs Kafka to share the partitions: set KAFKA_BROKERS.`)
+  if (untilEnd) throw new UsageError('--until-end is for one worker: leave --workers out.')
 }
 
 interface RunParts extends ChosenPlan {
   readonly context: CommandContext
+  /** Holds the lock and the report. */
+  readonly folder: string
   readonly database: RunDatabase
   readonly startedAt: number
   readonly cleanup: Cleanup
   readonly shutdown: Shutdown
 }
 
-async function runOn({ context, database, plan, isFallback, startedAt, cleanup, shutdown }: RunParts): Promise<number> {
+async function runOn(parts: RunParts): Promise<number> {
+  const { context, folder, database, plan, isFallback, startedAt, cleanup, shutdown } = parts
   const { settings, output } = context
   const { address } = database
   const print = (line: string): void => {
     void output.out(`${line}\n`)
   }
-  const archive = await openArchive(settings, plan.dataSet, context.env, (message) => output.err(`warning: ${message}`))
-  if (archive !== null) cleanup.add(() => archive.store.close())
-  const texts = {
-    version: version(),
-    plan,
-    isFallback,
-    dataDir: resolve(settings.dataDir),
-    database: database.location,
-    archive: archive?.store.location ?? 'none',
-  }
-  for (const line of banner(texts)) print(line)
   const pool = openPool(address, { schema: plan.dataSet, applicationName: 'millrace console', maxConnections: 1 })
   cleanup.add(() => pool.end())
-  await migrate(pool, plan.dataSet)
   let say = print
-  const log = await openLog({
-    address,
+  const opened = await openWorker({
+    context,
     plan,
-    partitions: context.origins.partitions === 'default' ? null : settings.partitions,
-    retentionHours: settings.logRetentionHours,
+    address,
+    onStart: async ({ archive, log }) => {
+      const dataDir = resolve(settings.dataDir)
+      const texts = { version: version(), plan, isFallback, dataDir, database: database.location, archive, log }
+      for (const line of banner(texts)) print(line)
+      await migrate(pool, plan.dataSet)
+      await checkLogKind(pool, plan.topic, settings.kafkaBrokers === undefined ? 'embedded' : 'kafka')
+    },
     onWarning: (line) => say(line),
+    cleanup,
   })
-  cleanup.add(() => log.close())
-  const feed = await openFeed(plan, settings, (notice) => say(notice))
-  const { checkpointMs } = settings
-  const run = new RealtimeRun({ ...log, plan, feed, archive: archive?.archive ?? null, address, checkpointMs })
-  const reporter = new RunReporter(settings.dataDir, plan.sourceText)
+  const { writer } = opened
+  const ingest = writer === null ? null : { writer, feed: await openFeed(plan, settings, (notice) => say(notice)) }
+  const run = new RealtimeRun({ plan, ingest, worker: opened.worker, partitions: opened.partitions })
+  const reporter = new RunReporter(folder, plan.sourceText)
   cleanup.add(() => reporter.remove())
   const screen = new RealtimeConsole({
     plan,
@@ -121,13 +108,14 @@ async function runOn({ context, database, plan, isFallback, startedAt, cleanup, 
     isTable: settings.tty ?? (context.isTerminal && (context.env.CI ?? '') === ''),
     run,
     pool,
-    databaseWait: () => database.waitingFor,
+    databaseWait: () => database.waitingFor ?? run.waitingFor,
     onSnapshot: (snapshot, now) => reporter.write(snapshot, now),
     startedAt,
     now: () => systemClock.now(),
     nextCommand: (symbol) => nextCommand(plan, symbol, settings, context.origins),
   })
-  print(`Waiting for the first trades of ${plan.symbols?.join(', ') ?? 'the tape'}.`)
+  const awaited = plan.source === 'tape' ? 'the tape' : plan.topic
+  print(`Waiting for the first trades of ${plan.symbols?.join(', ') ?? awaited}.`)
   screen.start()
   say = (line) => screen.say(line)
   cleanup.add(() => screen.end())

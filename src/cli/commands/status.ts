@@ -4,9 +4,10 @@ import { RetryableError } from '../../runtime/errors.ts'
 import type { CommandContext } from '../commandContext.ts'
 import { databaseExists, dataSetNames, eachDataSet, withDatabase } from '../database.ts'
 import { describeFailure, exitFailure, exitOk, oneLine } from '../exit.ts'
+import { type KafkaStatus, kafkaText, readKafkaStatus, withLogEnd } from '../kafkaStatus.ts'
 import { archiveLocation } from '../run/openArchive.ts'
+import { runningProcesses } from '../run/processSlots.ts'
 import { type RunReport, readRunReport } from '../run/runReport.ts'
-import { runHolder } from '../runHolder.ts'
 import type { DataSetStatus, TaskStatus } from '../statusQueries.ts'
 import { readStatus } from '../statusQueries.ts'
 import { textTable } from '../textTable.ts'
@@ -21,6 +22,10 @@ interface Status {
   readonly databaseProblem: string | null
   readonly archive: string
   readonly running: Running | null
+  /** What else runs on the data folder: an ingest, named workers. */
+  readonly others: readonly Running[]
+  /** null without `KAFKA_BROKERS`. */
+  readonly kafka: KafkaStatus | null
   readonly dataSets: readonly (DataSetStatus & { readonly name: string })[]
 }
 
@@ -36,9 +41,9 @@ export async function status(context: CommandContext): Promise<number> {
   const { settings, output } = context
   const collected = await collect(context)
   await output.out(settings.json ? `${JSON.stringify(collected, null, 2)}\n` : `${statusText(collected).join('\n')}\n`)
-  if (collected.databaseProblem === null) return exitOk
-  output.err(collected.databaseProblem)
-  return exitFailure
+  const problems = [collected.databaseProblem, collected.kafka?.problem ?? null].filter((text) => text !== null)
+  for (const problem of problems) output.err(problem)
+  return problems.length === 0 ? exitOk : exitFailure
 }
 
 async function collect(context: CommandContext): Promise<Status> {
@@ -47,42 +52,58 @@ async function collect(context: CommandContext): Promise<Status> {
     version: version(),
     dataDir: resolve(settings.dataDir),
     archive: archiveLocation(settings),
-    running: runningOn(settings.dataDir),
+    ...runningOn(settings.dataDir),
     databaseProblem: null,
   }
-  if (!databaseExists(settings)) return { ...head, database: null, dataSets: [] }
+  if (!databaseExists(settings))
+    return { ...head, database: null, dataSets: [], kafka: await readKafkaStatus(settings, []) }
   try {
     return await withDatabase(settings, output.err, async (database) => {
       const dataSets = await eachDataSet(database, async (client, dataSet) => ({
         name: dataSetNames[dataSet],
         ...(await readStatus(client)),
       }))
-      return { ...head, database: database.location, dataSets }
+      const topics = dataSets.flatMap(({ tasks }) => tasks.filter(({ logEnd }) => logEnd === null))
+      const kafka = await readKafkaStatus(settings, [...new Set(topics.map(({ topic }) => topic))].sort())
+      return {
+        ...head,
+        database: database.location,
+        kafka,
+        dataSets: dataSets.map((one) => ({ ...one, tasks: one.tasks.map((task) => withLogEnd(task, kafka)) })),
+      }
     })
   } catch (error) {
     if (!(error instanceof RetryableError)) throw error
-    return { ...head, database: 'does not answer', databaseProblem: describeFailure(error), dataSets: [] }
+    return { ...head, database: 'does not answer', databaseProblem: describeFailure(error), dataSets: [], kafka: null }
   }
 }
 
-function runningOn(dataDir: string): Running | null {
-  const holder = runHolder(dataDir)
-  return holder === null ? null : { pid: holder.pid, host: holder.host, report: readRunReport(dataDir, holder.pid) }
+function runningOn(dataDir: string): Pick<Status, 'running' | 'others'> {
+  const all = runningProcesses(dataDir).map(({ folder, holder: { pid, host } }) => ({
+    isMain: folder === resolve(dataDir),
+    process: { pid, host, report: readRunReport(folder, pid) },
+  }))
+  return {
+    running: all.find(({ isMain }) => isMain)?.process ?? null,
+    others: all.filter(({ isMain }) => !isMain).map(({ process }) => process),
+  }
 }
 
 function statusText(status: Status): readonly string[] {
   const lines = [
-    ...runningText(status.running),
+    ...(status.running === null && status.others.length === 0
+      ? ['No pipeline runs on this data folder.']
+      : [status.running, ...status.others].flatMap((one) => (one === null ? [] : runningText(one)))),
     `data folder  ${status.dataDir}`,
     `database     ${status.database ?? 'not made yet: start `millrace run realtime`'}`,
     `archive      ${status.archive}`,
   ]
   for (const dataSet of status.dataSets) lines.push(...dataSetText(dataSet))
+  if (status.kafka !== null) lines.push(...kafkaText(status.kafka))
   return lines
 }
 
-function runningText(running: Running | null): readonly string[] {
-  if (running === null) return ['No pipeline runs on this data folder.']
+function runningText(running: Running): readonly string[] {
   const { pid, host, report } = running
   const lines = [`A pipeline runs: process ${pid} on ${host}${report === null ? '' : `, ${report.source}`}.`]
   if (report === null) return lines
@@ -129,6 +150,8 @@ const taskHeadings = [
   'checkpoint',
   'state',
   'archive lag',
+  'generation',
+  'owner',
 ]
 
 function taskCells(task: TaskStatus): readonly string[] {
@@ -142,5 +165,7 @@ function taskCells(task: TaskStatus): readonly string[] {
     task.checkpointAgeMs === null ? '-' : `${durationText(Math.max(0, task.checkpointAgeMs))} ago`,
     bytesText(task.stateBytes),
     task.archiveLagRecords === null ? '-' : countText(task.archiveLagRecords),
+    String(task.generation),
+    task.owner,
   ]
 }

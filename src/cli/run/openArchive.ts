@@ -3,6 +3,7 @@ import type { Archive } from '../../runtime/archive.ts'
 import type { ObjectStore } from '../../runtime/objectStore.ts'
 import { rawArchive } from '../../sinks/archive/rawArchive.ts'
 import { directoryStore } from '../../sinks/objects/directoryStore.ts'
+import type { S3StoreOptions } from '../../sinks/objects/s3Store.ts'
 import type { DataSet } from '../database.ts'
 import type { Environment } from '../resolveSettings.ts'
 import type { SettingValues } from '../settings.ts'
@@ -47,6 +48,16 @@ async function openBucket(
   const { s3Store } = await import('../../sinks/objects/s3Store.ts')
   const { hostname: bucket, pathname } = new URL(location)
   const prefix = pathname.replace(/^\/+|\/+$/g, '')
+  return s3Store({
+    ...s3Options(isPathStyle, env),
+    bucket,
+    prefix: prefix === '' ? '' : `${prefix}/`,
+    onWarning,
+  })
+}
+
+/** Where the object store is and who asks, by the standard variables of AWS; `.env` counts too, which the SDK does not know. */
+export function s3Options(isPathStyle: boolean | undefined, env: Environment): Omit<S3StoreOptions, 'bucket'> {
   const endpoint = env.AWS_ENDPOINT_URL_S3 ?? env.AWS_ENDPOINT_URL
   const region = env.AWS_REGION ?? env.AWS_DEFAULT_REGION
   const {
@@ -54,15 +65,12 @@ async function openBucket(
     AWS_SECRET_ACCESS_KEY: secretAccessKey,
     AWS_SESSION_TOKEN: sessionToken,
   } = env
-  return s3Store({
-    bucket,
-    prefix: prefix === '' ? '' : `${prefix}/`,
-    onWarning,
+  return {
     ...(endpoint === undefined ? {} : { endpoint }),
     ...(region === undefined ? {} : { region }),
     ...(isPathStyle === undefined ? {} : { forcePathStyle: isPathStyle }),
     ...(accessKeyId === undefined || secretAccessKey === undefined
       ? {}
       : { credentials: { accessKeyId, secretAccessKey, ...(sessionToken === undefined ? {} : { sessionToken }) } }),
-  })
+  }
 }

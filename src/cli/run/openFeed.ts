@@ -22,7 +22,7 @@ export async function openFeed(
   const { binanceFeed } = await import('../../sources/binance/binanceFeed.ts')
   const { binanceWsUrl: streamUrl, binanceRestUrl: restUrl } = settings
   return binanceFeed({
-    market: settings.market,
+    market: plan.market === 'usdm' ? 'usdm' : 'spot',
     symbols: plan.symbols ?? liveSymbols,
     timeUnit: plan.timeUnit,
     endpoints: { ...(streamUrl === undefined ? {} : { streamUrl }), ...(restUrl === undefined ? {} : { restUrl }) },

@@ -1,74 +1,70 @@
-import { tradeCodec } from '../../codecs/tradeCodec.ts'
-import { realtime } from '../../pipelines/realtime.ts'
-import type { Archive } from '../../runtime/archive.ts'
-import { systemClock } from '../../runtime/clock.ts'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { RetryableError } from '../../runtime/errors.ts'
-import type { LogSource, LogWriter } from '../../runtime/log.ts'
+import type { LogWriter } from '../../runtime/log.ts'
 import type { TaskStatus } from '../../runtime/taskStatus.ts'
-import { Worker } from '../../runtime/worker.ts'
-import { defaultLimits } from '../../runtime/workerLimits.ts'
-import { PostgresCheckpointStore } from '../../sinks/postgres/checkpointStore.ts'
-import type { PostgresAddress } from '../../sinks/postgres/connection.ts'
 import type { MarketFeed } from '../../sources/feed.ts'
 import { type IngestProgress, type IngestReport, runIngest } from '../../sources/ingest/runIngest.ts'
+import type { RealtimeWorker } from './realtimeWorker.ts'
 import type { RunPlan } from './runPlan.ts'
+
+export interface IngestParts {
+  readonly feed: MarketFeed
+  readonly writer: LogWriter
+}
 
 export interface RealtimeParts {
   readonly plan: RunPlan
-  readonly feed: MarketFeed
-  readonly source: LogSource
-  readonly writer: LogWriter
+  /** null where others bring the trades into the log. */
+  readonly ingest: IngestParts | null
+  readonly worker: RealtimeWorker
   readonly partitions: number
-  readonly archive: Archive | null
-  readonly address: PostgresAddress
-  readonly checkpointMs: number
 }
 
 /** How a run came to its end. */
 export interface RunEnd {
-  /** `committed`: the feed ended and all of it is stored. */
+  /** `committed`: the feed, or what the topic held, ended and all of it is stored. */
   readonly end: 'committed' | 'stopped'
-  readonly ingest: IngestReport
+  /** null where nothing was taken in. */
+  readonly ingest: IngestReport | null
   readonly tasks: readonly TaskStatus[]
 }
 
+const assignmentPollMs = 20
+
 /**
- * Ingest and worker of one run in this process. The worker reads what the ingest has made durable and nothing else, so either may
- * fail without the other losing anything.
+ * Ingest and worker of one run. The worker reads what the ingest has made durable and nothing else, so either may fail without the other
+ * losing anything.
  */
 export class RealtimeRun {
   readonly #parts: RealtimeParts
-  readonly #worker: Worker
-  readonly #store: PostgresCheckpointStore
-  readonly #stopIngest = new AbortController()
+  readonly #stopping = new AbortController()
   #progress: IngestProgress | null = null
+  #isGathering = false
 
   constructor(parts: RealtimeParts) {
-    const { plan, source, archive, address, checkpointMs } = parts
     this.#parts = parts
-    this.#store = new PostgresCheckpointStore(address, { schema: plan.dataSet })
-    this.#worker = new Worker({
-      pipeline: realtime(tradeCodec({ market: plan.market, timeUnit: plan.timeUnit })),
-      source,
-      store: this.#store,
-      archive,
-      clock: systemClock,
-      limits: { ...defaultLimits, checkpointIntervalMs: checkpointMs },
-    })
   }
 
   get progress(): IngestProgress | null {
     return this.#progress
   }
 
+  /** What the run waits for before its tasks are there to say so, or null. */
+  get waitingFor(): string | null {
+    const { partitions, plan } = this.#parts
+    const missing = partitions - this.tasks().length
+    if (missing === partitions) return `partitions of ${plan.topic} to work on`
+    return this.#isGathering && missing > 0 ? `${missing} partitions of ${plan.topic} that other workers have` : null
+  }
+
   tasks(): readonly TaskStatus[] {
-    return this.#worker.status()
+    return this.#parts.worker.status()
   }
 
   /** Ends the ingest; the worker then stores what it has read and ends too. What is only in the log is read at the next start. */
   stop(): void {
-    this.#stopIngest.abort()
-    this.#worker.stop('now')
+    this.#stopping.abort()
+    this.#parts.worker.stop('now')
   }
 
   /**
@@ -76,46 +72,60 @@ export class RealtimeRun {
    * that a person must look at.
    */
   async run(options: { readonly untilEnd: boolean; readonly closeOpen: boolean }): Promise<RunEnd> {
-    const working = this.#worker.run()
+    const { worker } = this.#parts
+    const working = worker.run()
     const ingesting = this.#ingest()
     // Both are awaited below; until then the failure of one must not pass for unhandled while the other is waited for.
-    working.catch(() => this.#stopIngest.abort())
-    ingesting.catch(() => this.#worker.stop('now'))
+    working.catch(() => this.#stopping.abort())
+    ingesting.catch(() => worker.stop('now'))
     try {
       const ingest = await ingesting
-      if (ingest.end === 'fenced') {
-        this.#worker.stop('now')
+      if (ingest?.end === 'fenced') {
+        worker.stop('now')
         await working
-        throw new RetryableError(
-          `another process feeds ${this.#parts.plan.topic} as producer ${this.#parts.plan.producer} now; this one has stopped`,
-        )
+        throw fencedError(this.#parts.plan)
       }
-      const isDraining = ingest.end === 'feed-ended' && options.untilEnd
-      if (isDraining) this.#worker.stop(options.closeOpen ? 'drain-and-close' : 'drain')
+      const isDraining = (ingest === null || ingest.end === 'feed-ended') && options.untilEnd
+      if (isDraining && (await this.#hasAllPartitions())) worker.stop(options.closeOpen ? 'drain-and-close' : 'drain')
       await working
       const tasks = this.tasks()
-      const isCommitted = isDraining && tasks.every((task) => task.committedOffset >= task.logEndOffset)
+      const isCommitted =
+        isDraining &&
+        !this.#stopping.signal.aborted &&
+        tasks.length >= this.#parts.partitions &&
+        tasks.every((task) => task.committedOffset >= task.logEndOffset && task.phase !== 'fenced')
       return { end: isCommitted ? 'committed' : 'stopped', ingest, tasks }
     } finally {
-      this.#stopIngest.abort()
+      this.#stopping.abort()
       await Promise.allSettled([working, ingesting])
-      await this.#store.close()
+      await worker.close()
     }
   }
 
-  #ingest(): Promise<IngestReport> {
-    const { feed, writer, plan, partitions } = this.#parts
+  /** A group hands out partitions when it is ready to: what has not come yet would be left out of a drain. False after a stop. */
+  async #hasAllPartitions(): Promise<boolean> {
+    this.#isGathering = true
+    while (this.tasks().length < this.#parts.partitions && !this.#stopping.signal.aborted) await sleep(assignmentPollMs)
+    return !this.#stopping.signal.aborted
+  }
+
+  async #ingest(): Promise<IngestReport | null> {
+    const { ingest, plan, partitions } = this.#parts
+    if (ingest === null) return null
     return runIngest({
-      feed,
-      writer,
+      ...ingest,
       producer: plan.producer,
       partitions,
       timeUnit: plan.timeUnit,
       symbols: plan.symbols,
-      signal: this.#stopIngest.signal,
+      signal: this.#stopping.signal,
       onProgress: (progress) => {
         this.#progress = progress
       },
     })
   }
+}
+
+export function fencedError({ topic, producer }: RunPlan): RetryableError {
+  return new RetryableError(`another process feeds ${topic} as producer ${producer} now; this one has stopped`)
 }

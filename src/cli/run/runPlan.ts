@@ -5,13 +5,22 @@ import { UsageError } from '../exit.ts'
 import type { ResolvedSettings } from '../resolveSettings.ts'
 import type { SettingValues } from '../settings.ts'
 
-export type SourceKind = 'binance' | 'simulator' | 'tape'
+export type SourceKind = 'binance' | 'simulator' | 'tape' | 'none'
 
 export const liveSymbols = ['BTCUSDT', 'ETHUSDT', 'BNBUSDT'] as const
 
 type RunSettings = Pick<
   SettingValues,
-  'source' | 'tape' | 'untilEnd' | 'closeOpen' | 'market' | 'timeUnit' | 'symbols' | 'simulatorSeed'
+  | 'source'
+  | 'tape'
+  | 'untilEnd'
+  | 'closeOpen'
+  | 'market'
+  | 'timeUnit'
+  | 'symbols'
+  | 'simulatorSeed'
+  | 'logTopic'
+  | 'kafkaBrokers'
 >
 
 /** The source that the settings name, or null where it depends on whether the exchange answers. Throws `UsageError`. */
@@ -23,10 +32,13 @@ export function namedSource(settings: RunSettings): SourceKind | null {
   if (source !== 'tape') {
     if (settings.tape !== undefined)
       throw new UsageError(`--tape is only for --source tape, not for --source ${source}.`)
-    if (settings.untilEnd) throw new UsageError('--until-end needs a source that ends: name one with --tape FILE.')
+    if (settings.untilEnd && source !== 'none')
+      throw new UsageError('--until-end needs a source that ends: name one with --tape FILE.')
   }
   if (settings.closeOpen && !settings.untilEnd)
     throw new UsageError('--close-open is only allowed together with --until-end.')
+  if (settings.market === 'simulated' && source !== 'none' && source !== 'simulator')
+    throw new UsageError('--market simulated names invented prices: it is for --source none and --source simulator.')
   return source
 }
 
@@ -45,16 +57,22 @@ export interface RunPlan {
   readonly sourceText: string
 }
 
-/**
- * @param tapeTopic the topic of the tape's own, for a tape
- */
-export function planRun(source: SourceKind, settings: RunSettings, tapeTopic: string | null): RunPlan {
+export interface PlanOptions {
+  /** The topic of the tape's own, for a tape. */
+  readonly tapeTopic?: string | null
+  /** True for `ingest`: even a tape goes where workers wait for the market's trades, unless a topic is named. */
+  readonly isIngestOnly?: boolean
+}
+
+/** Throws `UsageError` where invented and real prices would meet in one topic. */
+export function planRun(source: SourceKind, settings: RunSettings, options: PlanOptions = {}): RunPlan {
   if (source === 'simulator') {
+    const topic = topicOf('simulated', settings)
     return {
       source,
       market: 'simulated',
       dataSet: 'simulated',
-      topic: 'crypto.trades.raw',
+      topic,
       producer: 'simulator',
       timeUnit: 'ms',
       symbols: settings.symbols ?? liveSymbols,
@@ -62,28 +80,46 @@ export function planRun(source: SourceKind, settings: RunSettings, tapeTopic: st
     }
   }
   const { market, timeUnit } = settings
-  if (source === 'binance') {
-    return {
-      source,
-      market,
-      dataSet: 'public',
-      topic: market === 'usdm' ? 'crypto.trades.usdm.raw' : 'crypto.trades.raw',
-      producer: 'binance',
-      timeUnit,
-      symbols: settings.symbols ?? liveSymbols,
-      sourceText: `binance ${market}`,
-    }
+  const dataSet = market === 'simulated' ? 'simulated' : 'public'
+  const topic = topicOf(market, settings)
+  const common = { source, market, dataSet, timeUnit } as const
+  if (source === 'none') {
+    return { ...common, topic, producer: 'none', symbols: null, sourceText: `topic ${topic}` }
   }
+  if (source === 'binance') {
+    const symbols = settings.symbols ?? liveSymbols
+    return { ...common, topic, producer: 'binance', symbols, sourceText: `binance ${market}` }
+  }
+  const own = `${options.tapeTopic ?? ''}${readingOf(settings)}`
+  const isOwn = options.isIngestOnly !== true && settings.logTopic === undefined
   return {
-    source,
-    market,
-    dataSet: 'public',
-    topic: `${tapeTopic ?? ''}${readingOf(settings)}`,
-    producer: 'tape',
-    timeUnit,
+    ...common,
+    topic: isOwn ? own : topic,
+    // In a topic with others, each tape, and each way of reading it, has a position of its own.
+    producer: isOwn ? 'tape' : own.replace(/^crypto\.trades\./, ''),
     symbols: settings.symbols ?? null,
     sourceText: `tape ${settings.tape ?? ''}`,
   }
+}
+
+const marketTopics: Readonly<Record<Market, string>> = {
+  spot: 'crypto.trades.raw',
+  usdm: 'crypto.trades.usdm.raw',
+  simulated: 'crypto.trades.simulated.raw',
+}
+
+/** The embedded log keeps data sets apart by schema; in Kafka the name of the topic has to, and it is checked. */
+function topicOf(market: Market, { logTopic, kafkaBrokers }: RunSettings): string {
+  const isKafka = kafkaBrokers !== undefined
+  if (logTopic === undefined) return market === 'simulated' && !isKafka ? marketTopics.spot : marketTopics[market]
+  if (isKafka && logTopic.includes('simulated') !== (market === 'simulated')) {
+    throw new UsageError(
+      market === 'simulated'
+        ? `--topic ${logTopic}: invented prices only go into a topic with "simulated" in its name, such as ${marketTopics.simulated}.`
+        : `--topic ${logTopic} holds invented prices by its name: take another, or --market simulated.`,
+    )
+  }
+  return logTopic
 }
 
 /**

@@ -31,7 +31,7 @@ export class RunReporter {
     this.#source = source
   }
 
-  write(snapshot: ConsoleSnapshot, now: number): void {
+  write(snapshot: Pick<ConsoleSnapshot, 'records' | 'recordsPerS' | 'waitingFor'>, now: number): void {
     const { records, recordsPerS, waitingFor } = snapshot
     this.#waitingSince = waitingFor === null ? null : (this.#waitingSince ?? now)
     const report: RunReport = {

@@ -10,6 +10,8 @@ export interface BannerTexts {
   readonly dataDir: string
   readonly database: string
   readonly archive: string
+  /** Where the log is; null for the embedded one, which is in the database. */
+  readonly log: string | null
 }
 
 /** What a run says of itself before it begins; invented prices cannot be overlooked. */
@@ -20,10 +22,11 @@ export function banner(facts: BannerTexts): readonly string[] {
   return [
     `millrace ${facts.version} · realtime`,
     `  source       ${plan.sourceText}`,
-    `  market       ${plan.market}${plan.source === 'simulator' ? '' : `, times in ${plan.timeUnit}`}`,
-    `  symbols      ${plan.symbols === null ? 'all of the tape' : plan.symbols.join(', ')}`,
+    `  market       ${plan.market}${plan.market === 'simulated' ? '' : `, times in ${plan.timeUnit}`}`,
+    `  symbols      ${plan.symbols === null ? `all of the ${plan.source === 'tape' ? 'tape' : 'topic'}` : plan.symbols.join(', ')}`,
     `  data set     ${dataSet}`,
     `  topic        ${plan.topic}`,
+    ...(facts.log === null ? [] : [`  log          ${facts.log}`]),
     `  data folder  ${facts.dataDir}`,
     `  database     ${facts.database}`,
     `  archive      ${facts.archive}`,
@@ -31,7 +34,7 @@ export function banner(facts: BannerTexts): readonly string[] {
   ]
 }
 
-function simulatedBanner(isFallback: boolean): readonly string[] {
+export function simulatedBanner(isFallback: boolean): readonly string[] {
   const lines = [
     'SIMULATED PRICES: invented by a random generator. Not a market.',
     'They are kept apart from real data, under the market "simulated".',
@@ -46,10 +49,10 @@ export function summary(plan: RunPlan, { end, ingest, tasks }: RunEnd): readonly
   const letters = tasks.reduce((total, task) => total + task.deadLetters, 0)
   const records = countText(tasks.reduce((total, task) => total + task.records, 0))
   const isBehind = tasks.some((task) => task.committedOffset < task.nextOffset)
-  const unstored = ingest.unconfirmedRecords
+  const unstored = ingest?.unconfirmedRecords ?? 0
   return [
     end === 'committed'
-      ? `All of the ${plan.source} is committed: ${records} records, ${countText(letters)} dead letters.`
+      ? `All of the ${plan.source === 'none' ? 'topic' : plan.source} is committed: ${records} records, ${countText(letters)} dead letters.`
       : isBehind
         ? 'Stopped before everything was committed, because the database did not answer in time. The next start reads it again.'
         : `Stopped cleanly: ${records} records committed, ${countText(letters)} dead letters. The next start goes on from here.`,

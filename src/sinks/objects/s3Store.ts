@@ -217,13 +217,14 @@ class S3Store implements ObjectStore {
   }
 }
 
-function clientConfig({
+/** What the SDK needs of the options. Throws `ConfigurationError`. */
+export function clientConfig({
   region,
   endpoint,
   credentials,
   forcePathStyle,
   idleTimeoutMs,
-}: S3StoreOptions): S3ClientConfig {
+}: Omit<S3StoreOptions, 'bucket'>): S3ClientConfig {
   return {
     maxAttempts: SDK_ATTEMPTS,
     forcePathStyle: forcePathStyle ?? endpoint !== undefined,

@@ -1,0 +1,15 @@
+import { createBucket } from '../../sinks/objects/createBucket.ts'
+import type { CommandContext } from '../commandContext.ts'
+import { exitOk } from '../exit.ts'
+import { s3Options } from '../run/openArchive.ts'
+
+const defaultBuckets = ['raw', 'bronze', 'silver', 'gold'] as const
+
+/** Makes the buckets that are not there yet, and says which. */
+export async function createBuckets({ settings, args, env, output }: CommandContext): Promise<number> {
+  for (const bucket of args.length === 0 ? defaultBuckets : args) {
+    const isNew = await createBucket(bucket, s3Options(settings.s3PathStyle, env))
+    await output.out(`bucket ${bucket}: ${isNew ? 'made' : 'is there already'}\n`)
+  }
+  return exitOk
+}

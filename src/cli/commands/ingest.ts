@@ -1,0 +1,66 @@
+import { acquireRunLock } from '../../embedded/runLock.ts'
+import { systemClock } from '../../runtime/clock.ts'
+import { runIngest } from '../../sources/ingest/runIngest.ts'
+import type { CommandContext } from '../commandContext.ts'
+import { exitOk, UsageError } from '../exit.ts'
+import { choosePlan } from '../run/choosePlan.ts'
+import { Cleanup } from '../run/cleanup.ts'
+import { IngestConsole } from '../run/ingestConsole.ts'
+import { ingestBanner, ingestSummary } from '../run/ingestTexts.ts'
+import { openFeed } from '../run/openFeed.ts'
+import { openIngestLog } from '../run/openIngestLog.ts'
+import { ingestFolder } from '../run/processSlots.ts'
+import { fencedError } from '../run/realtimeRun.ts'
+import { namedSource } from '../run/runPlan.ts'
+import { RunReporter } from '../run/runReport.ts'
+import { Shutdown } from '../run/shutdown.ts'
+
+/** Brings trades into the log until it is stopped, or until the end of a tape. */
+export async function ingest(context: CommandContext): Promise<number> {
+  const { settings, output } = context
+  const named = namedSource(settings)
+  if (named === 'none')
+    throw new UsageError('ingest needs something to take in: --source none is only for run realtime.')
+  const cleanup = new Cleanup()
+  const stopping = new AbortController()
+  const shutdown = new Shutdown(() => {
+    output.err('Ended at once. Nothing that is in the log is lost; a tape goes on where it was.')
+  })
+  cleanup.add(() => shutdown.dispose())
+  const say = (line: string): void => {
+    void output.out(`${line}\n`)
+  }
+  try {
+    const folder = ingestFolder(settings.dataDir)
+    const lock = acquireRunLock(folder)
+    cleanup.add(() => lock.release())
+    const { plan, isFallback } = await choosePlan(context, named, { isIngestOnly: true })
+    const log = await openIngestLog(context, plan, say)
+    cleanup.add(() => log.close())
+    for (const line of ingestBanner(plan, log.location, isFallback)) say(line)
+    const feed = await openFeed(plan, settings, say)
+    shutdown.whenStopping((signal) => {
+      say(`${signal}: stopping cleanly; what is read is appended first. Once more ends at once.`)
+      stopping.abort()
+    })
+    const reporter = new RunReporter(folder, `ingest of ${plan.sourceText}`)
+    cleanup.add(() => reporter.remove())
+    const screen = new IngestConsole({ say, reporter, now: () => systemClock.now() })
+    cleanup.add(() => screen.end())
+    const report = await runIngest({
+      feed,
+      writer: log.writer,
+      producer: plan.producer,
+      partitions: log.partitions,
+      timeUnit: plan.timeUnit,
+      symbols: plan.symbols,
+      signal: stopping.signal,
+      onProgress: (progress) => screen.progress(progress),
+    })
+    if (report.end === 'fenced') throw fencedError(plan)
+    for (const line of ingestSummary(plan, report)) say(line)
+    return exitOk
+  } finally {
+    await cleanup.run()
+  }
+}

@@ -1,0 +1,155 @@
+import { z } from 'zod'
+import { integer, yesOrNo, yesOrNoAllowed } from './settingSchemas.ts'
+import type { CommandName, Setting } from './settingTypes.ts'
+
+/** Those that talk to Kafka when `KAFKA_BROKERS` is set. */
+const kafka: readonly CommandName[] = [
+  'run realtime',
+  'ingest',
+  'topics create',
+  'topics describe',
+  'status',
+  'dead-letters redrive',
+  'doctor',
+]
+const run: readonly CommandName[] = ['run realtime']
+
+const address = /^(\[[0-9a-fA-F:]+\]|[^\s:,/@]+):\d{1,5}$/
+
+/** The part of the table of settings that is about Kafka. */
+export const kafkaSettingTable = {
+  kafkaBrokers: {
+    schema: z
+      .string()
+      .transform((text) => text.split(',').map((part) => part.trim()))
+      .pipe(z.array(z.string().regex(address)).min(1)),
+    env: 'KAFKA_BROKERS',
+    flag: null,
+    commands: kafka,
+    default: null,
+    allowed: 'host:port, several with commas between',
+    description: 'Apache Kafka as the log. Unset: the embedded log in the database.',
+  },
+  kafkaClient: {
+    schema: z.enum(['wire', 'kafkajs']),
+    env: 'KAFKA_CLIENT',
+    flag: null,
+    commands: run,
+    default: 'wire',
+    allowed: 'wire or kafkajs',
+    description: 'What reads from Kafka: `wire` walks the fetched bytes in place, `kafkajs` is slower.',
+  },
+  kafkaSsl: {
+    schema: yesOrNo,
+    env: 'KAFKA_SSL',
+    flag: null,
+    commands: kafka,
+    default: 'false',
+    allowed: yesOrNoAllowed,
+    description: 'TLS to the brokers.',
+  },
+  kafkaSslCa: {
+    schema: z.string().min(1),
+    env: 'KAFKA_SSL_CA',
+    flag: null,
+    commands: kafka,
+    default: null,
+    allowed: 'a PEM file',
+    description: "Authority that signed the brokers' certificates. Unset: those that Node trusts.",
+  },
+  kafkaSaslMechanism: {
+    schema: z.enum(['plain', 'scram-sha-256', 'scram-sha-512']),
+    env: 'KAFKA_SASL_MECHANISM',
+    flag: null,
+    commands: kafka,
+    default: null,
+    allowed: 'plain, scram-sha-256 or scram-sha-512',
+    description: 'How to log in to the brokers. Unset: without credentials.',
+  },
+  kafkaSaslUsername: {
+    schema: z.string().min(1),
+    env: 'KAFKA_SASL_USERNAME',
+    flag: null,
+    commands: kafka,
+    default: null,
+    allowed: 'any text',
+    description: 'User at the brokers.',
+  },
+  kafkaSaslPassword: {
+    schema: z.string().min(1),
+    env: 'KAFKA_SASL_PASSWORD',
+    flag: null,
+    commands: kafka,
+    default: null,
+    allowed: 'any text',
+    description: 'Password at the brokers.',
+    secret: true,
+  },
+  kafkaSessionTimeoutMs: {
+    schema: integer(500, 300_000),
+    env: 'KAFKA_SESSION_TIMEOUT_MS',
+    flag: null,
+    commands: run,
+    default: '6000',
+    allowed: 'a whole number from 500 to 300000',
+    description:
+      "How long a worker that went silent keeps its partitions. The broker's `group.min.session.timeout.ms` is the least.",
+  },
+  kafkaReplication: {
+    schema: integer(1, 15),
+    env: 'KAFKA_REPLICATION',
+    flag: null,
+    commands: ['run realtime', 'ingest', 'topics create'],
+    default: null,
+    allowed: 'a whole number from 1 to 15',
+    description: "Copies of a topic that is made now. Unset: the broker's default.",
+  },
+  kafkaRetentionHours: {
+    schema: integer(1, 87_600),
+    env: 'KAFKA_RETENTION_HOURS',
+    flag: null,
+    commands: ['run realtime', 'ingest', 'topics create'],
+    default: '168',
+    allowed: 'a whole number from 1 to 87600',
+    description: 'How long a topic that is made now keeps records. An existing topic is left as it is.',
+  },
+  group: {
+    schema: z.string().regex(/^[a-zA-Z0-9._-]{1,200}$/),
+    env: 'MILLRACE_GROUP',
+    flag: '--group <group>',
+    commands: ['run realtime', 'status'],
+    default: null,
+    allowed: 'letters, digits, dots, - and _',
+    description: 'Consumer group that shares the partitions. Unset: millrace.realtime.TOPIC.',
+  },
+  logTopic: {
+    schema: z.string().regex(/^[a-zA-Z0-9._-]{1,200}$/),
+    env: 'MILLRACE_TOPIC',
+    flag: '--topic <topic>',
+    commands: ['run realtime', 'ingest'],
+    default: null,
+    allowed: 'letters, digits, dots, - and _',
+    description:
+      'Topic of the trades. Unset: crypto.trades.raw for spot, one of its own for each other market and for a tape.',
+  },
+  workers: {
+    schema: integer(1, 64),
+    env: 'MILLRACE_WORKERS',
+    flag: '--workers <count>',
+    commands: run,
+    default: '1',
+    allowed: 'a whole number from 1 to 64',
+    description:
+      'Worker processes on this machine, which share the partitions (Kafka only). One that dies is started again.',
+  },
+  workerId: {
+    schema: z.string().regex(/^[a-zA-Z0-9._-]{1,100}$/),
+    env: 'MILLRACE_WORKER_ID',
+    flag: '--worker-id <id>',
+    commands: run,
+    default: null,
+    allowed: 'letters, digits, dots, - and _',
+    description:
+      'Who this worker is in its group, the same after a restart, so that it gets its partitions back at once. Unset: made of the host and the data folder.',
+  },
+} as const satisfies Record<string, Setting>

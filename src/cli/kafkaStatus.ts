@@ -1,0 +1,69 @@
+import { countText, durationText } from '../console/text.ts'
+import { MillraceError } from '../runtime/errors.ts'
+import type { GroupDescription, TopicDescription } from '../sources/kafka/admin.ts'
+import { describeFailure } from './exit.ts'
+import { groupOf, kafkaConnection } from './run/kafkaConnection.ts'
+import { withKafkaAdmin } from './run/openKafka.ts'
+import type { SettingValues } from './settings.ts'
+import type { TaskStatus } from './statusQueries.ts'
+
+export interface KafkaTopicStatus extends TopicDescription {
+  readonly group: GroupDescription
+}
+
+/** What the brokers say of the topics that are processed. */
+export interface KafkaStatus {
+  readonly brokers: readonly string[]
+  readonly topics: readonly KafkaTopicStatus[]
+  /** Why the brokers could not be asked, or null. */
+  readonly problem: string | null
+}
+
+/** null without `KAFKA_BROKERS`. Brokers that do not answer are a problem in the answer, and no error: the rest of a status is worth having. */
+export async function readKafkaStatus(settings: SettingValues, topics: readonly string[]): Promise<KafkaStatus | null> {
+  const kafka = kafkaConnection(settings)
+  if (kafka === null) return null
+  const { brokers } = kafka
+  try {
+    const found = await withKafkaAdmin(kafka, async (admin) => {
+      const described: KafkaTopicStatus[] = []
+      for (const name of topics) {
+        const topic = await admin.describeTopic(name)
+        if (topic === null) continue
+        described.push({ ...topic, group: await admin.describeGroup(groupOf(settings, name), name) })
+      }
+      return described
+    })
+    return { brokers, topics: found, problem: null }
+  } catch (error) {
+    if (!(error instanceof MillraceError)) throw error
+    return { brokers, topics: [], problem: describeFailure(error) }
+  }
+}
+
+/** The task with the end of its log, where the log is in Kafka. */
+export function withLogEnd(task: TaskStatus, kafka: KafkaStatus | null): TaskStatus {
+  if (task.logEnd !== null) return task
+  const topic = kafka?.topics.find((one) => one.topic === task.topic)
+  const log = topic?.partitions.find((one) => one.partition === task.partition)
+  if (log === undefined) return task
+  return {
+    ...task,
+    logEnd: log.next,
+    lagRecords: log.next - (task.nextOffset ?? log.earliest),
+    archiveLagRecords: task.archiveNextOffset === null ? null : log.next - task.archiveNextOffset,
+  }
+}
+
+export function kafkaText({ brokers, topics, problem }: KafkaStatus): readonly string[] {
+  const lines = ['', `Kafka at ${brokers.join(', ')}${problem === null ? '' : ' does not answer'}`]
+  for (const { topic, partitions, retentionMs, group } of topics) {
+    const records = partitions.reduce((sum, { earliest, next }) => sum + next - earliest, 0)
+    const kept = retentionMs === null ? 'kept for ever' : `kept ${durationText(retentionMs)}`
+    lines.push(`  topic ${topic}: ${countText(records)} records in ${partitions.length} partitions, ${kept}`)
+    lines.push(`  group ${group.group}: ${group.state}, ${group.members.length} members`)
+    for (const { member, host, partitions: own } of group.members)
+      lines.push(`    ${member} at ${host}: ${own.length === 0 ? 'no partition' : `partitions ${own.join(', ')}`}`)
+  }
+  return lines
+}

@@ -1,0 +1,100 @@
+import type { LogWriter } from '../../runtime/log.ts'
+import type { PostgresAddress } from '../../sinks/postgres/connection.ts'
+import type { CommandContext } from '../commandContext.ts'
+import type { Cleanup } from './cleanup.ts'
+import { groupOf, kafkaConnection, workerIdOf } from './kafkaConnection.ts'
+import { archiveLocation, openArchive } from './openArchive.ts'
+import { openKafkaSource, openKafkaWriter, prepareTopic, reclaimAfterMs } from './openKafka.ts'
+import { openLog } from './openLog.ts'
+import { type RealtimeWorker, realtimeWorker } from './realtimeWorker.ts'
+import type { RunPlan } from './runPlan.ts'
+import { WorkerPool } from './workerPool.ts'
+
+export interface OpenWorkerOptions {
+  readonly context: CommandContext
+  readonly plan: RunPlan
+  readonly address: PostgresAddress
+  /** Called before anything that takes a moment, with words for people on where things are kept. */
+  readonly onStart: (places: { readonly archive: string; readonly log: string | null }) => Promise<void>
+  readonly onWarning: (line: string) => void
+  /** Gets what is to be closed. */
+  readonly cleanup: Cleanup
+}
+
+export interface OpenedWorker {
+  readonly worker: RealtimeWorker
+  /** null where the run takes nothing in. */
+  readonly writer: LogWriter | null
+  readonly partitions: number
+}
+
+/** The log and what works on it: the embedded log and one worker in this process, or Kafka and as many workers as are asked for. */
+export async function openWorker(options: OpenWorkerOptions): Promise<OpenedWorker> {
+  const { settings, origins } = options.context
+  const partitions = origins.partitions === 'default' ? null : settings.partitions
+  return settings.kafkaBrokers === undefined ? openEmbedded(options, partitions) : openKafka(options, partitions)
+}
+
+async function openEmbedded(options: OpenWorkerOptions, partitions: number | null): Promise<OpenedWorker> {
+  const { context, plan, address, onWarning, cleanup } = options
+  const { settings } = context
+  const archive = await archiveOf(options)
+  await options.onStart({ archive: archive?.store.location ?? 'none', log: null })
+  const log = await openLog({ address, plan, partitions, retentionHours: settings.logRetentionHours, onWarning })
+  cleanup.add(() => log.close())
+  const worker = realtimeWorker({
+    plan,
+    source: log.source,
+    archive: archive?.archive ?? null,
+    address,
+    checkpointMs: settings.checkpointMs,
+    reclaimAfterMs: null,
+  })
+  return { worker, writer: plan.source === 'none' ? null : log.writer, partitions: log.partitions }
+}
+
+async function openKafka(options: OpenWorkerOptions, wanted: number | null): Promise<OpenedWorker> {
+  const { context, plan, address, onWarning, cleanup } = options
+  const { settings, env } = context
+  const { checkpointMs, workers } = settings
+  const id = workerIdOf(settings)
+  const group = groupOf(settings, plan.topic)
+  const kafka = kafkaConnection(settings, id)
+  if (kafka === null) throw new Error('bug: Kafka without brokers')
+  const archive = workers === 1 ? await archiveOf(options) : null
+  await options.onStart({
+    archive: archive?.store.location ?? archiveLocation(settings),
+    log: `Kafka at ${kafka.brokers.join(', ')}, group ${group}, worker ${id}${workers === 1 ? '' : `-1 to ${id}-${workers}`}`,
+  })
+  const isArchived = settings.archive !== 'none'
+  const { partitions } = await prepareTopic({ kafka, plan, settings, partitions: wanted, isArchived, onWarning })
+  const writer = plan.source === 'none' ? null : await openKafkaWriter(kafka, plan.topic)
+  if (writer !== null) cleanup.add(() => writer.close())
+  if (workers > 1) {
+    const job = { plan, group, address, archive: settings, env, checkpointMs }
+    const jobs = Array.from({ length: workers }, (_, index) => {
+      const instanceId = `${id}-${index + 1}`
+      return { id: instanceId, job: { ...job, kafka: { ...kafka, instanceId } } }
+    })
+    return { worker: new WorkerPool({ jobs, onNotice: onWarning }), writer, partitions }
+  }
+  const source = await openKafkaSource(kafka, { topic: plan.topic, group })
+  cleanup.add(() => source.close())
+  const worker = realtimeWorker({
+    plan,
+    source,
+    archive: archive?.archive ?? null,
+    address,
+    checkpointMs,
+    reclaimAfterMs: reclaimAfterMs(kafka),
+  })
+  return { worker, writer, partitions }
+}
+
+async function archiveOf({ context, plan, onWarning, cleanup }: OpenWorkerOptions) {
+  const archive = await openArchive(context.settings, plan.dataSet, context.env, (text) =>
+    onWarning(`warning: ${text}`),
+  )
+  if (archive !== null) cleanup.add(() => archive.store.close())
+  return archive
+}

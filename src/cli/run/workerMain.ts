@@ -1,0 +1,80 @@
+// The program of one worker process; `WorkerPool` starts it and tells it what to do.
+import { MillraceError } from '../../runtime/errors.ts'
+import type { StopMode } from '../../runtime/taskAttempt.ts'
+import { exitFailure, exitOk } from '../exit.ts'
+import { Cleanup } from './cleanup.ts'
+import { openArchive } from './openArchive.ts'
+import { openKafkaSource, reclaimAfterMs } from './openKafka.ts'
+import { type RealtimeWorker, realtimeWorker } from './realtimeWorker.ts'
+import type { MessageFromWorker, MessageToWorker, WorkerJob } from './workerMessages.ts'
+
+const statusEveryMs = 250
+const exitGraceMs = 2_000
+
+let worker: RealtimeWorker | null = null
+let stopMode: StopMode | null = null
+
+function stop(mode: StopMode): void {
+  stopMode = mode
+  worker?.stop(mode)
+}
+
+function tell(message: MessageFromWorker): void {
+  // A parent that is gone is noticed by `disconnect`.
+  if (process.connected) process.send?.(message, () => undefined)
+}
+
+async function work(job: WorkerJob): Promise<void> {
+  const cleanup = new Cleanup()
+  try {
+    const archive = await openArchive(job.archive, job.plan.dataSet, job.env, (text) => tell({ kind: 'warning', text }))
+    if (archive !== null) cleanup.add(() => archive.store.close())
+    const source = await openKafkaSource(job.kafka, { topic: job.plan.topic, group: job.group })
+    cleanup.add(() => source.close())
+    const { plan, address, checkpointMs } = job
+    const opened = realtimeWorker({
+      plan,
+      source,
+      archive: archive?.archive ?? null,
+      address,
+      checkpointMs,
+      reclaimAfterMs: reclaimAfterMs(job.kafka),
+    })
+    cleanup.add(() => opened.close())
+    worker = opened
+    const report = () => tell({ kind: 'status', tasks: opened.status() })
+    const reporting = setInterval(report, statusEveryMs)
+    cleanup.add(() => clearInterval(reporting))
+    if (stopMode !== null) opened.stop(stopMode)
+    await opened.run()
+    report()
+  } finally {
+    await cleanup.run()
+  }
+}
+
+function end(code: number): void {
+  process.exitCode = code
+  // What still holds the process is a socket on its way out, and the pipe to the parent.
+  setTimeout(() => process.exit(), exitGraceMs).unref()
+  if (process.connected) process.disconnect?.()
+}
+
+process.on('message', (message: MessageToWorker) => {
+  if (message.kind === 'stop') return stop(message.mode)
+  work(message.job).then(
+    () => end(exitOk),
+    (error: unknown) => {
+      const code = error instanceof MillraceError ? error.code : ''
+      const text =
+        error instanceof Error ? (code === '' ? (error.stack ?? error.message) : error.message) : String(error)
+      tell({ kind: 'failed', code, message: text })
+      end(exitFailure)
+    },
+  )
+})
+// Ctrl-C reaches every process of a terminal; the parent decides what it means.
+process.on('SIGINT', () => undefined)
+process.on('SIGTERM', () => stop('now'))
+// Without a parent nobody would start it again or stop it.
+process.on('disconnect', () => stop('now'))

@@ -1,0 +1,179 @@
+import kafkajs, { type Admin, type SASLOptions } from 'kafkajs'
+import { AssignerProtocol } from './kafkajs/internals.ts'
+import { kafkajsTrouble, protocolErrorOf } from './kafkajs/trouble.ts'
+
+const { ConfigResourceTypes, Kafka } = kafkajs
+
+import type { KafkaSettings } from './kafkaSettings.ts'
+import { recordTopicConfigs } from './topicConfigs.ts'
+
+export interface TopicPartition {
+  readonly partition: number
+  readonly earliest: number
+  /** Offset of the record that comes next. */
+  readonly next: number
+  /** Node id, or -1 while there is none. */
+  readonly leader: number
+  readonly replicas: number
+  readonly inSyncReplicas: number
+}
+
+export interface TopicDescription {
+  readonly topic: string
+  readonly partitions: readonly TopicPartition[]
+  /** null: for ever. */
+  readonly retentionMs: number | null
+  /** Of one partition; null: of any size. */
+  readonly retentionBytes: number | null
+  readonly isCompacted: boolean
+}
+
+export interface GroupMember {
+  /** The worker id where it has one, else what the broker calls it. */
+  readonly member: string
+  readonly host: string
+  readonly partitions: readonly number[]
+}
+
+export interface GroupDescription {
+  readonly group: string
+  /** In the broker's words: `Stable`, `PreparingRebalance`, `Empty`, `Dead` … */
+  readonly state: string
+  readonly members: readonly GroupMember[]
+}
+
+export interface NewTopic {
+  readonly topic: string
+  readonly partitions: number
+  /** By the time of the records' trades; null: for ever. */
+  readonly retentionMs: number | null
+  /** null: the broker's default. */
+  readonly replication: number | null
+}
+
+/** Makes and describes topics and groups, for commands; reading and writing records is for others. */
+export interface KafkaAdmin {
+  /** Makes the topic; false when it was there already, which is left as it is. */
+  createTopic(topic: NewTopic): Promise<boolean>
+  topics(): Promise<readonly string[]>
+  /** null for a topic that does not exist. */
+  describeTopic(topic: string): Promise<TopicDescription | null>
+  describeGroup(group: string, topic: string): Promise<GroupDescription>
+  close(): Promise<void>
+}
+
+/** Connects to the cluster. Throws `ConfigurationError` for what a person has to correct, `RetryableError` for what may pass. */
+export async function openKafkaAdmin(settings: KafkaSettings): Promise<KafkaAdmin> {
+  const { brokers, clientId, ssl, sasl, connectTimeoutMs, requestTimeoutMs } = settings
+  const kafka = new Kafka({
+    brokers: [...brokers],
+    clientId: `${clientId}-admin`,
+    ssl: ssl === true ? {} : ssl,
+    ...(sasl === undefined ? {} : { sasl: sasl as SASLOptions }),
+    connectionTimeout: connectTimeoutMs,
+    authenticationTimeout: connectTimeoutMs,
+    requestTimeout: requestTimeoutMs,
+    retry: { retries: 2, initialRetryTime: 100, maxRetryTime: 500 },
+    logCreator: () => () => undefined,
+  })
+  const admin = kafka.admin()
+  let wasAccepted = false
+  const use = async <T>(doing: string, action: () => Promise<T>): Promise<T> => {
+    try {
+      return await action()
+    } catch (error) {
+      throw kafkajsTrouble(error, `${doing} at ${brokers.join(', ')}`, {}, wasAccepted)
+    }
+  }
+  await use('connect to the brokers', () => admin.connect())
+  wasAccepted = true
+  return {
+    createTopic: (topic) => use(`make topic ${topic.topic}`, () => createTopic(admin, topic)),
+    topics: () => use('list topics', () => admin.listTopics()),
+    describeTopic: (topic) => use(`describe topic ${topic}`, () => describeTopic(admin, topic)),
+    describeGroup: (group, topic) => use(`describe group ${group}`, () => describeGroup(admin, group, topic)),
+    close: () => admin.disconnect(),
+  }
+}
+
+const anyTime = '9223372036854775807'
+
+function createTopic(admin: Admin, { topic, partitions, retentionMs, replication }: NewTopic): Promise<boolean> {
+  const configEntries = [
+    ...Object.entries(recordTopicConfigs).map(([name, value]) => ({ name, value })),
+    { name: 'retention.ms', value: String(retentionMs ?? -1) },
+    { name: 'retention.bytes', value: '-1' },
+    // A frame of the ingest, which may be up to 8 MiB, with what the protocol adds to it.
+    { name: 'max.message.bytes', value: '9437184' },
+    // Records are stamped with the time of their trade. A time that is wrong is for the pipeline to set aside, not for the broker to refuse.
+    { name: 'message.timestamp.type', value: 'CreateTime' },
+    { name: 'message.timestamp.before.max.ms', value: anyTime },
+    { name: 'message.timestamp.after.max.ms', value: anyTime },
+  ]
+  return admin.createTopics({
+    topics: [{ topic, numPartitions: partitions, replicationFactor: replication ?? -1, configEntries }],
+    waitForLeaders: true,
+  })
+}
+
+async function describeTopic(admin: Admin, topic: string): Promise<TopicDescription | null> {
+  try {
+    const { topics } = await admin.fetchTopicMetadata({ topics: [topic] })
+    const offsets = new Map((await admin.fetchTopicOffsets(topic)).map((found) => [found.partition, found]))
+    const configs = await configsOf(admin, topic)
+    return {
+      topic,
+      partitions: (topics[0]?.partitions ?? [])
+        .map(({ partitionId, leader, replicas, isr }) => ({
+          partition: partitionId,
+          earliest: Number(offsets.get(partitionId)?.low ?? 0),
+          next: Number(offsets.get(partitionId)?.high ?? 0),
+          leader,
+          replicas: replicas.length,
+          inSyncReplicas: isr.length,
+        }))
+        .sort((a, b) => a.partition - b.partition),
+      retentionMs: limitOf(configs.get('retention.ms')),
+      retentionBytes: limitOf(configs.get('retention.bytes')),
+      isCompacted: configs.get('cleanup.policy')?.includes('compact') ?? false,
+    }
+  } catch (error) {
+    if (protocolErrorOf(error) === 'UNKNOWN_TOPIC_OR_PARTITION') return null
+    throw error
+  }
+}
+
+async function configsOf(admin: Admin, topic: string): Promise<ReadonlyMap<string, string>> {
+  const configNames = ['retention.ms', 'retention.bytes', 'cleanup.policy']
+  const { resources } = await admin.describeConfigs({
+    resources: [{ type: ConfigResourceTypes.TOPIC, name: topic, configNames }],
+    includeSynonyms: false,
+  })
+  return new Map((resources[0]?.configEntries ?? []).map((entry) => [entry.configName, entry.configValue]))
+}
+
+function limitOf(text: string | undefined): number | null {
+  const limit = Number(text ?? -1)
+  return limit < 0 ? null : limit
+}
+
+async function describeGroup(admin: Admin, group: string, topic: string): Promise<GroupDescription> {
+  const { groups } = await admin.describeGroups([group])
+  const members = groups[0]?.members ?? []
+  return {
+    group,
+    state: groups[0]?.state ?? 'Dead',
+    members: members.map((member) => ({
+      // A static member is called by its id and a UUID.
+      member: member.memberId.replace(/-[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/, ''),
+      host: member.clientHost.replace(/^\//, ''),
+      partitions: partitionsOf(member.memberAssignment, topic),
+    })),
+  }
+}
+
+function partitionsOf(assignment: Buffer, topic: string): readonly number[] {
+  // Empty between joining and the leader's word.
+  if (assignment.length === 0) return []
+  return (AssignerProtocol.MemberAssignment.decode(assignment)?.assignment[topic] ?? []).toSorted((a, b) => a - b)
+}

@@ -1,0 +1,21 @@
+// What WorkerPool starts in its tests; the job's group says how it behaves.
+import type { MessageFromWorker, MessageToWorker } from '../../../src/cli/run/workerMessages.ts'
+import { newTaskStatus } from '../../../src/runtime/taskStatus.ts'
+
+const say = (message: MessageFromWorker) => process.send?.(message)
+const end = () => {
+  if (process.connected) process.disconnect?.()
+}
+
+process.on('message', (message: MessageToWorker) => {
+  if (message.kind === 'stop') return end()
+  const { group, kafka } = message.job
+  const partition = Number(kafka.instanceId?.split('-').at(-1))
+  say({ kind: 'status', tasks: [{ ...newTaskStatus(partition), phase: 'running', records: process.pid, commits: 1 }] })
+  if (group === 'fails')
+    say({ kind: 'failed', code: 'MILLRACE_OFFSET_OUT_OF_RANGE', message: 'records 1 to 2 are gone' })
+  if (group === 'restarts') say({ kind: 'failed', code: 'MILLRACE_RETRYABLE', message: 'the broker is away' })
+  if (group === 'fails' || group === 'restarts') end()
+})
+process.on('SIGTERM', end)
+process.on('disconnect', end)
