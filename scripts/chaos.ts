@@ -16,6 +16,9 @@ const help = `Kills real processes in the middle of a tape, again and again, and
   --kills N    how many times worker, PostgreSQL or both are killed   (50)
   --seed S     decides the tape, and when what is killed               (1)
   --trades N   on the tape                                             (60000)
+  --kafka      workers of a real Kafka broker instead of a tape: workers, broker and PostgreSQL are killed, workers suspended until others
+               have replaced them, workers come and go, the archive refuses
+  --client C   with --kafka: wire or kafkajs                           (wire)
   --keep       leave the data folders for a look
 `
 
@@ -24,6 +27,8 @@ const { values } = parseArgs({
     kills: { type: 'string', default: '50' },
     seed: { type: 'string', default: '1' },
     trades: { type: 'string', default: '60000' },
+    kafka: { type: 'boolean', default: false },
+    client: { type: 'string', default: 'wire' },
     keep: { type: 'boolean', default: false },
     help: { type: 'boolean', default: false },
   },
@@ -34,7 +39,19 @@ const maxStartsInRound = 200
 const shownLines = 20
 
 if (values.help) process.stdout.write(help)
+else if (values.kafka) await chaosOnBroker(count('kills', values.kills), count('seed', values.seed), values.client)
 else await chaos(count('kills', values.kills), count('seed', values.seed), count('trades', values.trades))
+
+async function chaosOnBroker(kills: number, seed: number, client: string): Promise<void> {
+  if (client !== 'wire' && client !== 'kafkajs') {
+    say(`--client must be wire or kafkajs, got ${JSON.stringify(client)}`)
+    process.exit(2)
+  }
+  const { chaosOnKafka } = await import('./chaos/kafka/kafkaChaos.ts')
+  const summary = await chaosOnKafka({ kills, seed, client, isKept: values.keep, say })
+  process.stdout.write(`${JSON.stringify(summary)}\n`)
+  process.exitCode = summary.equal ? 0 : 1
+}
 
 async function chaos(kills: number, seed: number, trades: number): Promise<void> {
   const startedAt = performance.now()

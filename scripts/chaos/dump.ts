@@ -30,21 +30,25 @@ export async function dumpOf(dataDir: string): Promise<Outcome> {
   const server = await startOrJoin(dataDir)
   const pool = openPool(server.connection, { schema: 'public', applicationName: 'chaos', maxConnections: 1 })
   try {
-    const outcome = new Map<string, readonly string[]>()
-    for (const [name, statement] of Object.entries(statements)) {
-      const { rows } = await pool.query<{ line: string }>(statement)
-      outcome.set(
-        name,
-        rows.map(({ line }) => line),
-      )
-    }
-    outcome.set('state', await savedState(pool))
-    outcome.set('objects', archiveFiles(join(dataDir, 'archive')))
-    return outcome
+    return new Map([...(await tablesOf(pool)), ['objects', archiveFiles(join(dataDir, 'archive'))]])
   } finally {
     await pool.end()
     await server.stop()
   }
+}
+
+/** All that a run has left in a database: tables and saved state. */
+export async function tablesOf(pool: pg.Pool): Promise<Outcome> {
+  const outcome = new Map<string, readonly string[]>()
+  for (const [name, statement] of Object.entries(statements)) {
+    const { rows } = await pool.query<{ line: string }>(statement)
+    outcome.set(
+      name,
+      rows.map(({ line }) => line),
+    )
+  }
+  outcome.set('state', await savedState(pool))
+  return outcome
 }
 
 interface TaskRow {
