@@ -1,0 +1,148 @@
+import { join } from 'node:path'
+import { parseArgs } from 'node:util'
+import { migrate } from '../src/sinks/postgres/migrate.ts'
+import { backlogPartitions, fillBacklog } from './kafka/backlog.ts'
+import { type BenchPlace, openBenchPlace } from './kafka/place.ts'
+import { poll } from './kafka/poll.ts'
+import { BenchWorker } from './kafka/workerProcess.ts'
+
+const help = `npm run bench:kafka -- [--json] [--records N]
+
+A backlog in a Kafka topic of four partitions, through decoding, dedupe and windows, into 1m and 5m candles in PostgreSQL, committed exactly once: both
+clients, with and without the archive of raw records, one and two worker processes. Everything runs on this machine; a broker is started unless
+KAFKA_BROKERS names one. Each run is whole processes: from their start to the last commit, processor time and memory of the workers alone.
+
+  --records N     in the backlog                                (10000000)
+  --clients LIST  which of wire,kafkajs                         (both)
+  --json          only the result, one line of JSON on stdout
+
+  npm run bench:kafka -- --json | tail -1 | jq '.[] | {client, archive, workers, records_per_s}'`
+
+const clients = ['wire', 'kafkajs'] as const
+
+interface Measured {
+  readonly client: (typeof clients)[number]
+  readonly archive: boolean
+  readonly workers: number
+  readonly records: number
+  readonly records_per_s: number
+  readonly cpu_s_per_million: number
+  readonly rss_mb: number
+  readonly first_row_s: number
+}
+
+const topic = 'bench.trades'
+const checkpointMs = 250
+const firstRowPollMs = 5
+const progressPollMs = 20
+const timeoutMs = 30 * 60_000
+let runs = 0
+
+const { values } = parseArgs({
+  options: {
+    json: { type: 'boolean', default: false },
+    records: { type: 'string', default: '10000000' },
+    clients: { type: 'string', default: clients.join(',') },
+    help: { type: 'boolean', default: false },
+  },
+})
+
+if (values.help) console.log(help)
+else await main(Number(values.records))
+
+async function main(records: number): Promise<void> {
+  const place = await openBenchPlace()
+  try {
+    await place.makeTopic(topic, backlogPartitions)
+    const startedAt = performance.now()
+    const { valueBytes } = await fillBacklog(place.brokers, topic, records)
+    say(
+      `${records} records of ${valueBytes} bytes produced in ${Math.round((performance.now() - startedAt) / 1_000)} s`,
+    )
+    const chosen = clients.filter((client) => values.clients.split(',').includes(client))
+    // Before the first run nothing is compiled or in the cache of the file system, and that is nobody's figure.
+    await measure(place, 'wire', false, 1, records)
+    const results: Measured[] = []
+    for (const client of chosen) {
+      for (const archive of [false, true]) {
+        for (const workers of [1, 2]) {
+          const result = await measure(place, client, archive, workers, records)
+          say(JSON.stringify(result))
+          results.push(result)
+        }
+      }
+    }
+    console.log(JSON.stringify(results))
+  } finally {
+    await place.close()
+  }
+}
+
+async function measure(
+  place: BenchPlace,
+  client: Measured['client'],
+  archive: boolean,
+  workers: number,
+  records: number,
+): Promise<Measured> {
+  const name = `run_${++runs}`
+  const pool = place.pool(name)
+  await migrate(pool, name)
+  const startedAt = performance.now()
+  const seconds = () => (performance.now() - startedAt) / 1_000
+  const started = Array.from(
+    { length: workers },
+    (_, index) =>
+      new BenchWorker({
+        ...{ pipeline: 'bench', brokers: place.brokers, client, topic, group: name, instanceId: `worker-${index + 1}` },
+        ...{ connection: place.connection, schema: name, checkpointMs, provisionalEveryMs: checkpointMs },
+        archive: archive ? join(place.folder, name) : null,
+      }),
+  )
+  try {
+    const done = (async () => {
+      const limits = { everyMs: firstRowPollMs, timeoutMs }
+      await poll(limits, async () => (await pool.query('SELECT FROM fact_realtime_trades_1m LIMIT 1')).rowCount === 1)
+      const firstRow = seconds()
+      await poll({ everyMs: progressPollMs, timeoutMs }, async () => {
+        const { rows } = await pool.query<{ sum: string }>('SELECT sum(next_offset) FROM stream_task')
+        return Number(rows[0]?.sum ?? 0) >= records
+      })
+      return { firstRow, committed: seconds() }
+    })()
+    const { firstRow, committed } = await Promise.race([done, ...started.map(({ failed }) => failed)])
+    const reports = await Promise.all(started.map((worker) => worker.end('drain-and-close')))
+    // With an archive, the work is done when the last object is stored.
+    const took = archive ? seconds() : committed
+    await checkCandles(pool, records)
+    const cpuSeconds = reports.reduce((sum, report) => sum + report.cpuSeconds, 0)
+    return {
+      client,
+      archive,
+      workers,
+      records,
+      records_per_s: Math.round(records / took),
+      cpu_s_per_million: round((cpuSeconds * 1e6) / records),
+      rss_mb: Math.max(...reports.map(({ peakRssMb }) => peakRssMb)),
+      first_row_s: round(firstRow),
+    }
+  } finally {
+    for (const worker of started) worker.kill()
+  }
+}
+
+/** A figure of a run that lost or repeated something would be worth nothing. */
+async function checkCandles(pool: ReturnType<BenchPlace['pool']>, records: number): Promise<void> {
+  for (const table of ['fact_realtime_trades_1m', 'fact_realtime_trades_5m']) {
+    const { rows } = await pool.query<{ sum: string }>(`SELECT sum(trade_count) FROM ${table}`)
+    if (Number(rows[0]?.sum) !== records) throw new Error(`${table} holds ${rows[0]?.sum} of ${records} trades`)
+  }
+}
+
+function round(value: number): number {
+  return Math.round(value * 100) / 100
+}
+
+function say(line: string): void {
+  if (!values.json) console.error(line)
+}

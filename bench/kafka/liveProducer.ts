@@ -1,0 +1,29 @@
+import { type ChildProcess, fork } from 'node:child_process'
+import { fileURLToPath } from 'node:url'
+import type { Schedule } from './schedule.ts'
+
+const program = fileURLToPath(new URL('./liveTrades.ts', import.meta.url))
+
+/** Trades that come in steadily, from a process of their own. */
+export class LiveProducer {
+  readonly #child: ChildProcess
+  readonly schedule: Promise<Schedule>
+
+  constructor(brokers: readonly string[], topic: string, rate: number) {
+    this.#child = fork(program, [brokers.join(','), topic, String(rate)])
+    this.schedule = new Promise((resolve, reject) => {
+      this.#child.once('message', (schedule: Schedule) => resolve(schedule))
+      this.#child.once('exit', (code) => reject(new Error(`the producer ended with exit code ${code}`)))
+    })
+    this.schedule.catch(() => undefined)
+  }
+
+  async stop(): Promise<void> {
+    if (this.#child.exitCode !== null || this.#child.signalCode !== null) return
+    const ended = new Promise((resolve) => this.#child.once('exit', resolve))
+    this.#child.kill('SIGTERM')
+    const killing = setTimeout(() => this.#child.kill('SIGKILL'), 5_000)
+    await ended
+    clearTimeout(killing)
+  }
+}

@@ -1,0 +1,47 @@
+import { tradeCodec } from '../../src/codecs/tradeCodec.ts'
+import { realtime } from '../../src/pipelines/realtime.ts'
+import { systemClock } from '../../src/runtime/clock.ts'
+import type { StopMode } from '../../src/runtime/taskAttempt.ts'
+import { Worker } from '../../src/runtime/worker.ts'
+import { rawArchive } from '../../src/sinks/archive/rawArchive.ts'
+import { directoryStore } from '../../src/sinks/objects/directoryStore.ts'
+import { PostgresCheckpointStore } from '../../src/sinks/postgres/checkpointStore.ts'
+import { kafkaSettings } from '../../src/sources/kafka/kafkaSettings.ts'
+import { openKafkaLog } from '../../src/sources/kafka/openKafkaLog.ts'
+import { benchPipeline } from '../memory.ts'
+import type { BenchJob, BenchReport } from './workerProcess.ts'
+
+const sampleEveryMs = 50
+const tasks = 4
+
+/** Works until the parent says that it is enough. */
+export async function runBenchWorker(job: BenchJob): Promise<BenchReport> {
+  const { brokers, client, instanceId, topic, group, checkpointMs, provisionalEveryMs } = job
+  const settings = kafkaSettings({ brokers: [...brokers], client, ...(client === 'wire' ? { instanceId } : {}) })
+  const source = await openKafkaLog(settings, { topic, group })
+  const store = new PostgresCheckpointStore(job.connection, { schema: job.schema, maxConnections: tasks })
+  const codec = tradeCodec({ market: 'spot', timeUnit: 'ms' })
+  const worker = new Worker({
+    pipeline: job.pipeline === 'bench' ? benchPipeline : realtime(codec, { provisionalEveryMs }),
+    source,
+    store,
+    archive: job.archive === null ? null : rawArchive({ store: directoryStore(job.archive) }),
+    clock: systemClock,
+    limits: { checkpointIntervalMs: checkpointMs },
+  })
+  const commitMs: number[] = []
+  const sampling = setInterval(() => {
+    for (const task of worker.status()) if (task.commits > 0) commitMs.push(task.commitMs)
+  }, sampleEveryMs)
+  process.on('message', (mode: StopMode) => worker.stop(mode))
+  await worker.run()
+  clearInterval(sampling)
+  await source.close()
+  await store.close()
+  const { user, system } = process.cpuUsage()
+  return {
+    cpuSeconds: (user + system) / 1e6,
+    peakRssMb: Math.round(process.resourceUsage().maxRSS / 1_024),
+    commitMs: commitMs.sort((a, b) => a - b),
+  }
+}

@@ -1,0 +1,69 @@
+import { type ChildProcess, fork } from 'node:child_process'
+import { fileURLToPath } from 'node:url'
+import type { PostgresConnection } from '../../src/sinks/postgres/connection.ts'
+
+/** What a worker process of a benchmark is to do. */
+export interface BenchJob {
+  /** `bench`: 1m and 5m candles. `realtime`: the main job, with open candles as often as `provisionalEveryMs` says. */
+  readonly pipeline: 'bench' | 'realtime'
+  readonly brokers: readonly string[]
+  readonly client: 'wire' | 'kafkajs'
+  readonly topic: string
+  readonly group: string
+  readonly instanceId: string
+  readonly connection: PostgresConnection
+  readonly schema: string
+  /** A folder, or null for none. */
+  readonly archive: string | null
+  readonly checkpointMs: number
+  readonly provisionalEveryMs: number
+}
+
+/** What it says at its end, about all of its life. */
+export interface BenchReport {
+  readonly cpuSeconds: number
+  readonly peakRssMb: number
+  /** Commits that it was asked to remember, ms each, in the order of size. */
+  readonly commitMs: readonly number[]
+}
+
+const program = fileURLToPath(new URL('./workerMain.ts', import.meta.url))
+
+/** One worker of a benchmark, as a process of its own so that its time and memory are its own. */
+export class BenchWorker {
+  readonly #child: ChildProcess
+  readonly #ended: Promise<BenchReport>
+
+  constructor(job: BenchJob) {
+    this.#child = fork(program, [JSON.stringify(job)], { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] })
+    this.#ended = new Promise((resolve, reject) => {
+      let report: BenchReport | null = null
+      this.#child.on('message', (message: BenchReport) => {
+        report = message
+      })
+      this.#child.on('error', reject)
+      this.#child.on('exit', (code, signal) => {
+        if (report !== null && code === 0) resolve(report)
+        else reject(new Error(`a worker ended with ${signal ?? `exit code ${code}`}`))
+      })
+    })
+    this.#ended.catch(() => undefined)
+  }
+
+  /** Rejects when it ends without being asked to. */
+  get failed(): Promise<never> {
+    return this.#ended.then(() => {
+      throw new Error('a worker ended before it was asked to')
+    })
+  }
+
+  /** Lets it commit the rest, close what is open, and end. */
+  end(mode: 'now' | 'drain-and-close'): Promise<BenchReport> {
+    this.#child.send(mode)
+    return this.#ended
+  }
+
+  kill(): void {
+    this.#child.kill('SIGKILL')
+  }
+}
