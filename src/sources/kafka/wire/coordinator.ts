@@ -106,7 +106,7 @@ export class Coordinator {
     try {
       return await Promise.race([api.async(connection, ...args), tooLate])
     } finally {
-      ended.abort()
+      ended.abort('over')
     }
   }
 

@@ -20,8 +20,8 @@ export interface FetchResponse {
   /** Where the leader's log of `lastFetchedEpoch` ends, when that is below what was asked for; else null. */
   readonly divergesAt: number | null
   readonly abortedTransactions: readonly AbortedTransaction[]
-  /** The record batches as they came, the last one perhaps cut off. */
-  readonly records: Buffer
+  /** The record batches in the pieces in which they came from the socket, the last batch perhaps cut off. */
+  readonly records: readonly Buffer[]
 }
 
 const FETCH = 1
@@ -33,7 +33,6 @@ const MIN_BYTES = 1
 const NO_SESSION = 0
 const FINAL_EPOCH = -1
 const DIVERGING_EPOCH_TAG = 0
-const EMPTY = Buffer.alloc(0)
 
 /** Fetch of one partition that makes no object of any record: the batches stay bytes. */
 export const fetchApi = createAPI<[FetchRequest], FetchResponse>(FETCH, FETCH_VERSION, createRequest, parseResponse)
@@ -78,7 +77,7 @@ function parseResponse(_correlationId: number, _apiKey: number, _apiVersion: num
     lastStableOffset: -1,
     divergesAt: null,
     abortedTransactions: [],
-    records: EMPTY,
+    records: [],
   }
 }
 
@@ -94,7 +93,7 @@ function parsePartition(reader: Reader): FetchResponse {
   }))
   reader.readInt32()
   const size = reader.readUnsignedVarInt() - 1
-  const records = size > 0 ? reader.buffer.slice(reader.position, reader.position + size) : EMPTY
+  const records = size > 0 ? reader.buffer.subarray(reader.position, reader.position + size).buffers : []
   if (size > 0) reader.skip(size)
   return { errorCode, lastStableOffset, divergesAt: divergence(reader), abortedTransactions, records }
 }

@@ -99,6 +99,7 @@ export class GroupMember implements LogMembership {
         isSettled = await this.#rebalance()
       } catch (error) {
         if (this.#leaving.signal.aborted) return
+        isSettled = false
         const trouble = await this.#recover(error)
         if (trouble !== null && !(trouble instanceof RetryableError)) return this.#giveUp(trouble)
         if (trouble !== null) await clock.sleep(PAUSE_MS, this.#leaving.signal)

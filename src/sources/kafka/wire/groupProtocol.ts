@@ -25,7 +25,7 @@ export function ownedPartitions(subscription: Buffer, topic: string): number[] {
   const reader = new BytesReader(subscription)
   const version = reader.int16()
   for (let topics = reader.int32(); topics > 0; topics--) reader.text()
-  reader.bytes()
+  reader.skipBytes()
   return version < 1 ? [] : readTopicPartitions(reader, topic)
 }
 
@@ -99,7 +99,8 @@ class BytesReader {
     return this.#bytes.toString('utf8', this.#at - length, this.#at)
   }
 
-  bytes(): void {
-    this.#at += Math.max(0, this.int32())
+  skipBytes(): void {
+    const length = this.int32()
+    this.#at += Math.max(0, length)
   }
 }

@@ -3,6 +3,7 @@ import { type MillraceError, OffsetOutOfRangeError, RetryableError } from '../..
 import { type Cluster, isLeadershipError } from './cluster.ts'
 import { type FetchResponse, fetchApi } from './fetchApi.ts'
 import { RecordSet } from './recordSet.ts'
+import { SpareBuffers } from './spareBuffers.ts'
 import { protocolErrorName } from './trouble.ts'
 
 /** A fetch that a broker holds back for lack of records ends after this at the latest. */
@@ -29,6 +30,7 @@ export class PartitionFeed {
   #offset = 0
   #leaderEpoch = -1
   #sets: RecordSet[] = []
+  readonly #spares = new SpareBuffers()
   #error: MillraceError | null = null
   #connection: Connection | null = null
   /** The request under way; one that is no longer this has been given up. */
@@ -62,6 +64,7 @@ export class PartitionFeed {
     if (set !== undefined) {
       if (set.byteLength > 0) return set
       this.#sets.shift()
+      this.#spares.giveBack(set.bytes)
       return this.ready()
     }
     const error = this.#error
@@ -140,14 +143,14 @@ export class PartitionFeed {
   }
 
   #keep(
-    records: Buffer,
+    records: readonly Buffer[],
     lastStableOffset: number,
     abortedTransactions: FetchResponse['abortedTransactions'],
     ask: Ask,
   ): void {
     const place = { topic: this.#cluster.topic, partition: this.#partition }
     try {
-      const set = new RecordSet(records, this.#offset, abortedTransactions, place)
+      const set = new RecordSet(this.#spares.joined(records), this.#offset, abortedTransactions, place)
       this.#sets.push(set)
       this.#offset = set.nextOffset
       this.#leaderEpoch = set.leaderEpoch

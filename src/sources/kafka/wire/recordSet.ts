@@ -41,6 +41,8 @@ export class RecordSet {
   /** Of the last batch, or -1. */
   readonly leaderEpoch: number
   readonly aborted: readonly AbortedRange[]
+  /** What it was made of. */
+  readonly bytes: Buffer
   readonly #bytes: Buffer
   #at = 0
   #offset: number
@@ -63,6 +65,7 @@ export class RecordSet {
       at = end
     }
     if (at === 0) throw notEvenOne(records, fetchOffset, place)
+    this.bytes = records
     this.#bytes = at === records.length ? records : records.subarray(0, at)
     this.#offset = fetchOffset
     this.nextOffset = nextOffset
