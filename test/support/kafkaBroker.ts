@@ -15,11 +15,17 @@ export interface SharedBroker {
 }
 
 const given = (process.env.KAFKA_BROKERS ?? '').split(',').filter((address) => address !== '')
-const missing = given.length > 0 ? null : await missingForBroker()
+const missingHere = await missingForBroker()
+const missing = given.length > 0 ? null : missingHere
 
 /** Whether the tests below can run; a part of their title, so that the list of skipped tests says what is missing. */
 export const hasKafka = missing === null
 export const kafkaTitle = (title: string) => (missing === null ? title : `${title} (needs KAFKA_BROKERS: ${missing})`)
+
+/** The same for tests that start, kill and restart a broker of their own, which a given one is not there for. */
+export const canStartBroker = missingHere === null
+export const startTitle = (title: string) =>
+  missingHere === null ? title : `${title} (needs a broker to kill: ${missingHere})`
 
 const folder = `${kafkaFolder}/shared`
 const layout = { users: `${folder}/users` }
