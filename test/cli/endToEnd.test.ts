@@ -1,15 +1,14 @@
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join, resolve } from 'node:path'
+import { join } from 'node:path'
 import { afterAll, describe, expect, test } from 'vitest'
-import { eightPlaces } from '../../src/cli/candleFormat.ts'
 import { startS3Server } from '../../src/testing/s3Server.ts'
 import { runCommand, startCommand } from '../support/commandLine.ts'
+import { candlesOf as candlesIn, differencesFromKlines, hasTapes, tapeFile, tapes } from '../support/klines.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'millrace-cli-'))
 afterAll(() => rmSync(folder, { recursive: true, force: true }))
 const place = { cwd: folder }
-const shared = resolve('../shared/data')
 
 const minute = Date.UTC(2024, 7, 8, 12)
 
@@ -31,13 +30,7 @@ function smallTape(): string {
   return path
 }
 
-async function candlesOf(symbol: string, ...more: string[]) {
-  const { code, stdout, stderr } = await runCommand(['candles', '--symbol', symbol, '--format', 'csv', ...more], place)
-  expect(code, stderr).toBe(0)
-  const [head = '', ...lines] = stdout.trim().split('\n')
-  const names = head.split(',')
-  return lines.map((line) => Object.fromEntries(line.split(',').map((cell, index) => [names[index] ?? '', cell])))
-}
+const candlesOf = (symbol: string, ...more: string[]) => candlesIn(place, symbol, ...more)
 
 describe('a tape', { timeout: 60_000 }, () => {
   test('becomes candles, and again nothing when it is run again', async () => {
@@ -185,40 +178,15 @@ describe('an archive in a bucket', { timeout: 60_000 }, () => {
 })
 
 describe("the exchange's own candles", { timeout: 60_000 }, () => {
-  const tapes = [
-    { market: 'spot', path: join(shared, 'spot-btcusdt-2024-08-08') },
-    { market: 'usdm', path: join(shared, 'usdm-btcusdt-2024-08-08') },
-  ]
-  const isThere = tapes.every(({ path }) => existsSync(path))
-  if (!isThere) console.warn(`SKIPPED: ${shared} is not here, so candles are not compared with the exchange's own`)
-  test.skipIf(!isThere).each(tapes)(
+  if (!hasTapes)
+    console.warn("SKIPPED: ../shared/data is not here, so candles are not compared with the exchange's own")
+  test.skipIf(!hasTapes).each(tapes)(
     'are what a tape of $market becomes, on every fully covered minute',
-    async ({ market, path }) => {
-      const tape = join(path, 'frames.trades.jsonl.gz')
-      const ended = await runCommand(
-        ['run', 'realtime', '--tape', tape, '--market', market, '--until-end', '--close-open'],
-        place,
-      )
+    async (tape) => {
+      const run = ['run', 'realtime', '--tape', tapeFile(tape.folder), '--market', tape.market]
+      const ended = await runCommand([...run, '--until-end', '--close-open'], place)
       expect(ended, ended.stderr + ended.stdout).toMatchObject({ code: 0 })
-      const ours = new Map((await candlesOf('BTCUSDT', '--market', market)).map((candle) => [candle.open_time, candle]))
-      const [head = '', ...lines] = readFileSync(join(path, 'klines_1m.csv'), 'utf8').trim().split(/\r?\n/)
-      const names = head.split(',')
-      let compared = 0
-      for (const line of lines) {
-        const kline = Object.fromEntries(line.split(',').map((cell, index) => [names[index] ?? '', cell]))
-        if (kline.fully_covered_by_trades !== 'true') continue
-        compared += 1
-        const openTime = new Date(Number(kline.open_time ?? kline.open_time_ms)).toISOString()
-        const candle = ours.get(openTime)
-        for (const name of ['open', 'high', 'low', 'close', 'volume', 'quote_volume', 'taker_buy_volume'] as const) {
-          const expected = kline[name] ?? kline[name.replace('taker_buy_volume', 'taker_buy_base_volume')]
-          if (expected !== undefined && expected !== '')
-            expect(candle?.[name], `${openTime} ${name}`).toBe(eightPlaces(expected))
-        }
-        const count = kline.trade_count ?? kline.count ?? kline.trades
-        if (count !== undefined && count !== '') expect(candle?.trade_count, openTime).toBe(count)
-      }
-      expect(compared).toBe(market === 'spot' ? 10 : 5)
+      expect(await differencesFromKlines(place, tape)).toEqual({ compared: tape.minutes, differences: [] })
     },
   )
 })
