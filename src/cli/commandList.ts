@@ -12,6 +12,7 @@ export interface CommandDescription {
 /** Words that stand before others. */
 export const commandGroups: Readonly<Record<string, string>> = {
   run: 'Run a pipeline.',
+  archive: 'Look after the archive of raw trades.',
   buckets: 'Make the buckets of an object store.',
   topics: 'Make and look at the topics of Apache Kafka.',
   'dead-letters': 'Look at records that were set aside, and process them again.',
@@ -89,6 +90,15 @@ export const commandList: ReadonlyMap<CommandName, CommandDescription> = new Map
         'millrace dead-letters redrive --all --reason malformed',
       ],
       load: async () => (await import('./commands/redrive.ts')).redriveDeadLetters,
+    },
+  ],
+  [
+    'archive sweep',
+    {
+      description:
+        'List objects that a crash left behind and that no manifest names. Only for a store that no other database archives the same topics into.',
+      examples: ['millrace archive sweep', 'millrace archive sweep --delete'],
+      load: async () => (await import('./commands/sweepArchive.ts')).sweepArchive,
     },
   ],
   [

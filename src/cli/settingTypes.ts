@@ -8,6 +8,7 @@ export const commandNames = [
   'dead-letters list',
   'dead-letters show',
   'dead-letters redrive',
+  'archive sweep',
   'topics create',
   'topics describe',
   'buckets create',

@@ -107,7 +107,7 @@ export const settings = {
     ]),
     env: 'MILLRACE_ARCHIVE',
     flag: null,
-    commands: ['run realtime', 'status', 'doctor'],
+    commands: ['run realtime', 'archive sweep', 'status', 'doctor'],
     default: 'directory',
     allowed: 'directory, none or s3://bucket/prefix',
     description:
@@ -118,7 +118,7 @@ export const settings = {
     schema: yesOrNo,
     env: 'MILLRACE_S3_PATH_STYLE',
     flag: null,
-    commands: ['run realtime', 'buckets create', 'status', 'doctor'],
+    commands: ['run realtime', 'archive sweep', 'buckets create', 'status', 'doctor'],
     default: null,
     allowed: yesOrNoAllowed,
     description: 'Bucket in the path instead of in the host name. Unset: true where an endpoint other than AWS is set.',
@@ -313,6 +313,15 @@ export const settings = {
     default: 'false',
     allowed: yesOrNoAllowed,
     description: 'Every dead letter that the filters leave and that was not redriven yet.',
+  },
+  delete: {
+    schema: yesOrNo,
+    env: null,
+    flag: '--delete',
+    commands: ['archive sweep'],
+    default: 'false',
+    allowed: yesOrNoAllowed,
+    description: 'Delete what is found instead of listing it.',
   },
 } as const satisfies Record<string, Setting>
 
