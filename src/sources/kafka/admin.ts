@@ -5,7 +5,6 @@ import { kafkajsTrouble, protocolErrorOf } from './kafkajs/trouble.ts'
 const { ConfigResourceTypes, Kafka } = kafkajs
 
 import type { KafkaSettings } from './kafkaSettings.ts'
-import { recordTopicConfigs } from './topicConfigs.ts'
 
 export interface TopicPartition {
   readonly partition: number
@@ -100,7 +99,7 @@ const anyTime = '9223372036854775807'
 
 function createTopic(admin: Admin, { topic, partitions, retentionMs, replication }: NewTopic): Promise<boolean> {
   const configEntries = [
-    ...Object.entries(recordTopicConfigs).map(([name, value]) => ({ name, value })),
+    { name: 'cleanup.policy', value: 'delete' },
     { name: 'retention.ms', value: String(retentionMs ?? -1) },
     { name: 'retention.bytes', value: '-1' },
     // A frame of the ingest, which may be up to 8 MiB, with what the protocol adds to it.
