@@ -151,6 +151,16 @@ export const settings = {
     allowed: 'a whole number from 10 to 60000',
     description: 'Longest time between two checkpoints while records come.',
   },
+  openCandleMs: {
+    schema: integer(0, 60_000),
+    env: 'MILLRACE_OPEN_CANDLE_MS',
+    flag: null,
+    commands: run,
+    default: '250',
+    allowed: 'a whole number from 0 to 60000',
+    description:
+      'Shortest time between two rows of a 1m candle that is still open. Rows are written at checkpoints, so MILLRACE_CHECKPOINT_MS decides where it is longer.',
+  },
   simulatorSeed: {
     schema: integer(0, 4_294_967_295),
     env: 'MILLRACE_SIMULATOR_SEED',

@@ -48,6 +48,7 @@ async function openEmbedded(options: OpenWorkerOptions, partitions: number | nul
     archive: archive?.archive ?? null,
     address,
     checkpointMs: settings.checkpointMs,
+    openCandleMs: settings.openCandleMs,
     reclaimAfterMs: null,
   })
   return { worker, writer: plan.source === 'none' ? null : log.writer, partitions: log.partitions }
@@ -56,7 +57,7 @@ async function openEmbedded(options: OpenWorkerOptions, partitions: number | nul
 async function openKafka(options: OpenWorkerOptions, wanted: number | null): Promise<OpenedWorker> {
   const { context, plan, address, onWarning, cleanup } = options
   const { settings, env } = context
-  const { checkpointMs, workers } = settings
+  const { checkpointMs, openCandleMs, workers } = settings
   const id = workerIdOf(settings)
   const group = groupOf(settings, plan.topic)
   const kafka = kafkaConnection(settings, id)
@@ -71,7 +72,7 @@ async function openKafka(options: OpenWorkerOptions, wanted: number | null): Pro
   const writer = plan.source === 'none' ? null : await openKafkaWriter(kafka, plan.topic)
   if (writer !== null) cleanup.add(() => writer.close())
   if (workers > 1) {
-    const job = { plan, group, address, archive: settings, env, checkpointMs }
+    const job = { plan, group, address, archive: settings, env, checkpointMs, openCandleMs }
     const jobs = Array.from({ length: workers }, (_, index) => {
       const instanceId = `${id}-${index + 1}`
       return { id: instanceId, job: { ...job, kafka: { ...kafka, instanceId } } }
@@ -86,6 +87,7 @@ async function openKafka(options: OpenWorkerOptions, wanted: number | null): Pro
     archive: archive?.archive ?? null,
     address,
     checkpointMs,
+    openCandleMs,
     reclaimAfterMs: reclaimAfterMs(kafka),
   })
   return { worker, writer, partitions }

@@ -25,21 +25,23 @@ export interface RealtimeWorkerOptions {
   readonly archive: Archive | null
   readonly address: PostgresAddress
   readonly checkpointMs: number
+  readonly openCandleMs: number
   /** For a log that a group shares; null for one that is this process's alone. */
   readonly reclaimAfterMs: number | null
 }
 
 /** The realtime pipeline in this process, on the partitions that the log assigns to it. */
 export function realtimeWorker(options: RealtimeWorkerOptions): RealtimeWorker {
-  const { plan, source, archive, address, checkpointMs, reclaimAfterMs } = options
+  const { plan, source, archive, address, reclaimAfterMs } = options
+  const codec = tradeCodec({ market: plan.market, timeUnit: plan.timeUnit })
   const store = new PostgresCheckpointStore(address, { schema: plan.dataSet })
   const worker = new Worker({
-    pipeline: realtime(tradeCodec({ market: plan.market, timeUnit: plan.timeUnit })),
+    pipeline: realtime(codec, { provisionalEveryMs: options.openCandleMs }),
     source,
     store,
     archive,
     clock: systemClock,
-    limits: { checkpointIntervalMs: checkpointMs },
+    limits: { checkpointIntervalMs: options.checkpointMs },
     ...(reclaimAfterMs === null ? {} : { reclaimAfterMs }),
   })
   return {

@@ -31,13 +31,14 @@ async function work(job: WorkerJob): Promise<void> {
     if (archive !== null) cleanup.add(() => archive.store.close())
     const source = await openKafkaSource(job.kafka, { topic: job.plan.topic, group: job.group })
     cleanup.add(() => source.close())
-    const { plan, address, checkpointMs } = job
+    const { plan, address, checkpointMs, openCandleMs } = job
     const opened = realtimeWorker({
       plan,
       source,
       archive: archive?.archive ?? null,
       address,
       checkpointMs,
+      openCandleMs,
       reclaimAfterMs: reclaimAfterMs(job.kafka),
     })
     cleanup.add(() => opened.close())

@@ -16,6 +16,7 @@ export interface WorkerJob {
   /** Of others: `AWS_*`. */
   readonly env: Environment
   readonly checkpointMs: number
+  readonly openCandleMs: number
 }
 
 export type MessageToWorker =
