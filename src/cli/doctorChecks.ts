@@ -9,6 +9,8 @@ import { databaseExists, withDatabase } from './database.ts'
 import { oneLine } from './exit.ts'
 import { versionProblem } from './nodeVersion.ts'
 import { unreachable } from './run/exchangeProbe.ts'
+import { kafkaConnection } from './run/kafkaConnection.ts'
+import { withKafkaAdmin } from './run/openKafka.ts'
 import { runHolder } from './runHolder.ts'
 import type { SettingValues } from './settings.ts'
 
@@ -126,6 +128,20 @@ export async function checkRun(settings: SettingValues): Promise<CheckResult> {
     'pipeline',
     holder === null ? 'none runs on this data folder' : `process ${holder.pid} on ${holder.host} runs`,
   )
+}
+
+/** Whether the brokers answer, where Kafka is the log. */
+export async function checkKafka(settings: SettingValues): Promise<CheckResult> {
+  const name = 'kafka'
+  if (settings.kafkaBrokers === undefined) return ok(name, 'not used: KAFKA_BROKERS is not set')
+  try {
+    const kafka = kafkaConnection(settings)
+    if (kafka === null) return ok(name, 'not used')
+    const topics = await withKafkaAdmin(kafka, (admin) => admin.topics())
+    return ok(name, `${kafka.brokers.join(', ')} answers, with ${topics.length} topics`)
+  } catch (error) {
+    return failed(name, error, 'Check KAFKA_BROKERS, KAFKA_SSL and KAFKA_SASL_*, and whether the brokers run.')
+  }
 }
 
 /** Whether the exchange answers. Without it the simulator is used, so this is a warning. */

@@ -6,6 +6,7 @@ import {
   checkDisk,
   checkExchange,
   checkFolder,
+  checkKafka,
   checkNode,
   checkPorts,
   checkRun,
@@ -26,6 +27,7 @@ export async function doctor(context: CommandContext): Promise<number> {
     checkPorts(),
     checkBinaries(settings),
     checkDatabase(settings),
+    checkKafka(settings),
     checkRun(settings),
     checkExchange(pingUrl('spot', settings.binanceRestUrl), exchangeTimeoutMs),
   ])

@@ -1,8 +1,14 @@
+import type pg from 'pg'
+import { ConfigurationError } from '../../runtime/errors.ts'
+import type { LogWriter } from '../../runtime/log.ts'
 import type { CommandContext } from '../commandContext.ts'
-import { databaseExists, dataSetNames, eachDataSet, withDatabase } from '../database.ts'
+import { type Database, type DataSet, databaseExists, dataSetNames, eachDataSet, withDatabase } from '../database.ts'
 import { type DeadLetterKey, deadLetterTopics, findDeadLetter, formatKey, parseKey } from '../deadLetterQueries.ts'
 import { exitFailure, exitOk, UsageError } from '../exit.ts'
 import { type RedriveReport, type RedriveSelection, redrive } from '../redrive.ts'
+import { kafkaConnection } from '../run/kafkaConnection.ts'
+import { isEmbeddedTopic } from '../run/logKind.ts'
+import { openKafkaWriter } from '../run/openKafka.ts'
 import { openLogWriter } from '../run/openLog.ts'
 
 interface Redriven extends RedriveReport {
@@ -41,7 +47,7 @@ export async function redriveDeadLetters(context: CommandContext): Promise<numbe
         selections.set(key.topic, [...((others as readonly DeadLetterKey[] | undefined) ?? []), key])
       }
       for (const [name, selection] of selections) {
-        const writer = await openLogWriter(database.address, dataSet, name)
+        const writer = await openWriter(context, database, client, dataSet, name)
         try {
           done.push({ dataSet: dataSetNames[dataSet], topic: name, ...(await redrive(client, writer, selection)) })
         } finally {
@@ -59,6 +65,23 @@ export async function redriveDeadLetters(context: CommandContext): Promise<numbe
   )
   for (const id of missing) output.err(`There is no dead letter ${id}.`)
   return missing.size === 0 ? exitOk : exitFailure
+}
+
+/** To the log that the topic was processed from. Throws `ConfigurationError` where that is Kafka and no brokers are named. */
+async function openWriter(
+  { settings }: CommandContext,
+  database: Database,
+  client: pg.Client,
+  dataSet: DataSet,
+  topic: string,
+): Promise<LogWriter> {
+  if (await isEmbeddedTopic(client, topic)) return openLogWriter(database.address, dataSet, topic)
+  const kafka = kafkaConnection(settings)
+  if (kafka !== null) return openKafkaWriter(kafka, topic)
+  throw new ConfigurationError(
+    `topic ${topic} is not in the embedded log, so it was processed from Kafka: set KAFKA_BROKERS to redrive its dead letters.`,
+    { topic },
+  )
 }
 
 function linesOf(report: Redriven): readonly string[] {

@@ -5,6 +5,15 @@ const found = `
 SELECT EXISTS (SELECT FROM log_topic WHERE topic = $1) AS "isEmbedded",
        EXISTS (SELECT FROM stream_task WHERE topic = $1) AS "isProcessed"`
 
+/** Whether the data set's embedded log has the topic. */
+export async function isEmbeddedTopic(client: pg.Client, topic: string): Promise<boolean> {
+  const { rows } = await client.query<{ found: boolean }>(
+    'SELECT EXISTS (SELECT FROM log_topic WHERE topic = $1) AS found',
+    [topic],
+  )
+  return rows[0]?.found === true
+}
+
 /**
  * Refuses to go on in Kafka with offsets of the embedded log, or the other way round: a topic of the same name there is another log, in which those
  * offsets mean other records. Throws `ConfigurationError`.
