@@ -40,13 +40,18 @@ export class KafkaTopic {
     brokers: readonly string[],
     { name = uniqueName('topic'), partitions = 1, configs = {} as Readonly<Record<string, string>> } = {},
   ): Promise<KafkaTopic> {
+    const topic = await KafkaTopic.attach(brokers, name, partitions)
+    await topic.create(partitions, configs)
+    return topic
+  }
+
+  /** A topic that exists. */
+  static async attach(brokers: readonly string[], name: string, partitions = 1): Promise<KafkaTopic> {
     const [host, port] = brokers[0]!.split(':')
     const connection = new Connection('millrace-test')
     connection.on('error', () => undefined)
     await connection.connect(host!, Number(port))
-    const topic = new KafkaTopic(name, partitions, connection)
-    await topic.create(partitions, configs)
-    return topic
+    return new KafkaTopic(name, partitions, connection)
   }
 
   /** Makes the topic, perhaps anew after `delete`. */

@@ -10,22 +10,14 @@ import {
 } from '@platformatic/kafka'
 import { RetryableError } from '../../../runtime/errors.ts'
 import type { Cluster } from './cluster.ts'
+import type { GroupCoordinator, Identity } from './groupMember.ts'
+import { PROTOCOL_NAME, PROTOCOL_TYPE } from './groupProtocol.ts'
 
 const GROUP = 0
-/** The type under which Kafka's own tools know groups that read topics. */
-const PROTOCOL_TYPE = 'consumer'
-/** Not Kafka's own: members with another way of sharing are refused by the coordinator instead of mixed in. */
-const PROTOCOL_NAME = 'millrace-sticky'
 const UNKNOWN_EPOCH = -1
 
-/** Who one is in the group at the moment. */
-export interface Identity {
-  readonly memberId: string
-  readonly generation: number
-}
-
 /** The broker that keeps a group, and the connection to it, looked for anew after a failure. Errors are the library's. */
-export class Coordinator {
+export class Coordinator implements GroupCoordinator {
   readonly #cluster: Cluster
   readonly #group: string
   #connection: Connection | null = null

@@ -1,10 +1,55 @@
+import type { Clock } from '../../../runtime/clock.ts'
 import { ConfigurationError, type MillraceError, RetryableError } from '../../../runtime/errors.ts'
 import type { AssignmentListener, LogMembership } from '../../../runtime/log.ts'
+import type { KafkaSettings } from '../kafkaSettings.ts'
 import { assign } from './assign.ts'
-import type { Cluster } from './cluster.ts'
-import { Coordinator, type Identity } from './coordinator.ts'
 import { assignedPartitions, encodeAssignment, encodeSubscription, ownedPartitions } from './groupProtocol.ts'
 import { protocolErrorIn } from './trouble.ts'
+
+/** Who one is in the group at the moment. */
+export interface Identity {
+  readonly memberId: string
+  readonly generation: number
+}
+
+/** What is known of the topic that is shared. */
+export interface SharedTopic {
+  readonly topic: string
+  readonly settings: KafkaSettings
+  readonly clock: Clock
+  readonly partitionCount: number
+  refresh(): Promise<void>
+  refreshIfOlderThan(ms: number): Promise<void>
+  /** An error of the client as one of ours. */
+  trouble(error: unknown, doing: string): MillraceError
+}
+
+export interface JoinedGroup {
+  readonly memberId: string
+  readonly generationId: number
+  readonly leader: string | null
+  /** The leader came back under its instance id; what it has shared out still holds. */
+  readonly skipAssignment: boolean
+  /** For the leader only. */
+  readonly members: readonly {
+    readonly memberId: string
+    readonly groupInstanceId?: string | null | undefined
+    readonly metadata: Buffer
+  }[]
+}
+
+/** The broker that keeps the group, through one client or the other. Errors carry the protocol's names for `protocolErrorIn`. */
+export interface GroupCoordinator {
+  /** Waits until every member has come, or until those that have not are given up. */
+  join(memberId: string, subscription: Buffer): Promise<JoinedGroup>
+  /** Waits for the leader's word. Gives the member's assignment. */
+  sync(me: Identity, assignments: { memberId: string; assignment: Buffer }[]): Promise<Buffer>
+  heartbeat(me: Identity): Promise<void>
+  commit(me: Identity, offsets: ReadonlyMap<number, number>): Promise<void>
+  leave(me: Identity): Promise<void>
+  /** Forgets the connection; a request under way fails. */
+  drop(): void
+}
 
 const NOBODY: Identity = { memberId: '', generation: -1 }
 const PROGRESS_INTERVAL_MS = 1_000
@@ -15,7 +60,7 @@ const MISTAKES: Readonly<Record<string, string>> = {
   INVALID_SESSION_TIMEOUT:
     'kafka.sessionTimeoutMs lies outside what the broker allows (group.min.session.timeout.ms to group.max.session.timeout.ms).',
   INCONSISTENT_GROUP_PROTOCOL:
-    'Its members share partitions in another way: all workers of a group must run with kafka.client=wire, or name another group.',
+    'Its members share partitions in another way, so they are no workers of Millrace: name another group.',
   GROUP_MAX_SIZE_REACHED: 'The group has as many members as the broker allows (group.max.size).',
   INVALID_GROUP_ID: 'Name another group.',
 }
@@ -28,10 +73,10 @@ const MISTAKES: Readonly<Record<string, string>> = {
  * `instanceId` a member that was killed takes its partitions back at once when it is started again.
  */
 export class GroupMember implements LogMembership {
-  readonly #cluster: Cluster
+  readonly #cluster: SharedTopic
   readonly #group: string
   readonly #listener: AssignmentListener
-  readonly #coordinator: Coordinator
+  readonly #coordinator: GroupCoordinator
   readonly #leaving = new AbortController()
   readonly #progress = new Map<number, number>()
   #me: Identity = NOBODY
@@ -40,11 +85,11 @@ export class GroupMember implements LogMembership {
   #sharedPartitions = 0
   #living: Promise<void> | null = null
 
-  constructor(cluster: Cluster, group: string, listener: AssignmentListener) {
+  constructor(cluster: SharedTopic, coordinator: GroupCoordinator, group: string, listener: AssignmentListener) {
     this.#cluster = cluster
     this.#group = group
     this.#listener = listener
-    this.#coordinator = new Coordinator(cluster, group)
+    this.#coordinator = coordinator
   }
 
   /** Resolves with the first assignment, which may be none. Rejects when the group refuses, or cannot be reached for as long as a rebalance may take. */
@@ -130,9 +175,7 @@ export class GroupMember implements LogMembership {
     return revoked.length === 0
   }
 
-  async #share(
-    members: readonly { memberId: string; groupInstanceId?: string | null | undefined; metadata: Buffer }[],
-  ) {
+  async #share(members: JoinedGroup['members']) {
     const { topic } = this.#cluster
     await this.#cluster.refresh()
     this.#sharedPartitions = this.#cluster.partitionCount

@@ -5,6 +5,11 @@
  * Kafka. The tools that come with it read them, so a group of ours is described like any other.
  */
 
+/** The type under which Kafka's own tools know groups that read topics. */
+export const PROTOCOL_TYPE = 'consumer'
+/** Not Kafka's own: members with another way of sharing are refused by the coordinator instead of mixed in. */
+export const PROTOCOL_NAME = 'millrace-sticky'
+
 const SUBSCRIPTION_VERSION = 1
 const ASSIGNMENT_VERSION = 0
 const NULL_BYTES = -1

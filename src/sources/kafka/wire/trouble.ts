@@ -27,12 +27,15 @@ export function protocolErrorIn(error: unknown): string | null {
  * accepted them, and from then on something that may pass; all else may pass.
  */
 export function kafkaTrouble(error: unknown, doing: string, place: ErrorPlace, wasAccepted: boolean): MillraceError {
+  if (error instanceof RetryableError && error.partition === undefined && place.partition !== undefined) {
+    return new RetryableError(error.message, { ...place, cause: error.cause })
+  }
   if (error instanceof MillraceError) return error
   const all = flattened(error)
   const options = { ...place, cause: error }
   const remedy = remedyFor(all)
-  const said = all.map(({ message }) => message).filter((message, index, list) => list.indexOf(message) === index)
-  const what = `Kafka: could not ${doing}: ${said.join(' ').trim()}`
+  const said = new Set(all.map(({ message }) => message.replace(/\.$/, '')))
+  const what = `Kafka: could not ${doing}: ${[...said].join(': ')}.`
   if (remedy === null) return new RetryableError(`${what} It is tried again.`, options)
   if (!wasAccepted) return new ConfigurationError(`${what} ${remedy}`, options)
   return new RetryableError(

@@ -3,6 +3,7 @@ import { ConfigurationError } from '../../../runtime/errors.ts'
 import type { AssignmentListener, LogMembership, LogReader, LogSource } from '../../../runtime/log.ts'
 import type { KafkaSettings, KafkaTopicGroup } from '../kafkaSettings.ts'
 import { Cluster } from './cluster.ts'
+import { Coordinator } from './coordinator.ts'
 import { GroupMember } from './groupMember.ts'
 import { WireReader } from './wireReader.ts'
 
@@ -46,7 +47,7 @@ class WireLog implements LogSource {
   }
 
   async join(listener: AssignmentListener): Promise<LogMembership> {
-    const member = new GroupMember(this.#cluster, this.#group, listener)
+    const member = new GroupMember(this.#cluster, new Coordinator(this.#cluster, this.#group), this.#group, listener)
     this.#members.add(member)
     await member.join()
     return member
