@@ -1,0 +1,134 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { type EmbeddedPostgres, startOrJoin } from '../../src/embedded/embeddedPostgres.ts'
+import { FakeExchange } from '../../src/testing/fakeExchange.ts'
+import { type S3Server, startS3Server } from '../../src/testing/s3Server.ts'
+import { type RunningCommand, runCommand, startCommand } from '../support/commandLine.ts'
+import { type ComposeFile, makeEnvFile, missingForCompose, readComposeFile } from '../support/composeFile.ts'
+import { hasKafka, kafkaTitle, type SharedBroker, sharedBroker, uniqueName } from '../support/kafkaBroker.ts'
+
+const missing = await missingForCompose()
+const canRun = hasKafka && missing === null
+const title = missing === null ? kafkaTitle('the services of docker-compose.yml') : `docker-compose.yml (${missing})`
+if (!canRun) console.warn(`SKIPPED: ${title}`)
+
+/** The commands and variables of the file, with the addresses of servers of our own; topics have other names, for a broker may be somebody's. */
+describe.skipIf(!canRun)(title, { timeout: 120_000 }, () => {
+  let file: ComposeFile
+  let broker: SharedBroker
+  let postgres: EmbeddedPostgres
+  let s3: S3Server
+  let exchange: FakeExchange
+  let folder: string
+  let topics: Readonly<Record<string, string>>
+
+  beforeAll(async () => {
+    folder = mkdtempSync(join(tmpdir(), 'millrace-compose-'))
+    topics = {
+      'crypto.trades.raw': uniqueName('crypto.trades.raw'),
+      'crypto.trades.simulated.raw': uniqueName('crypto.trades.simulated.raw'),
+    }
+    const env = await makeEnvFile()
+    file = await readComposeFile(env.path)
+    env.remove()
+    broker = await sharedBroker()
+    postgres = await startOrJoin(join(folder, 'postgres'))
+    s3 = await startS3Server()
+    exchange = await FakeExchange.start({ startMs: Date.now() - 60_000 })
+  }, 240_000)
+  afterAll(async () => {
+    await exchange.close()
+    await s3.close()
+    await postgres.stop()
+    await broker.close()
+    rmSync(folder, { recursive: true, force: true })
+  })
+
+  function service(name: string) {
+    const { command, environment } = file.services[name] ?? {}
+    const { user, password, host, port, database } = postgres.connection
+    const here: Readonly<Record<string, string>> = {
+      KAFKA_BROKERS: broker.brokers.join(','),
+      DATABASE_URL: `postgres://${user}:${encodeURIComponent(password)}@${host}:${port}/${database}`,
+      AWS_ENDPOINT_URL_S3: s3.endpoint,
+      AWS_REGION: s3.region,
+      AWS_ACCESS_KEY_ID: s3.credentials.accessKeyId,
+      AWS_SECRET_ACCESS_KEY: s3.credentials.secretAccessKey,
+    }
+    const given = Object.entries(environment ?? {}).map(([key, value]) => [key, here[key] ?? value ?? ''])
+    const topic = topics[name.endsWith('-simulated') ? 'crypto.trades.simulated.raw' : 'crypto.trades.raw']
+    const env: Record<string, string> = {
+      ...Object.fromEntries(given),
+      MILLRACE_DATA_DIR: join(folder, name),
+      MILLRACE_BINANCE_WS_URL: exchange.streamUrl,
+      MILLRACE_BINANCE_REST_URL: exchange.restUrl,
+      ...(/^(ingest|worker)/.test(name) ? { MILLRACE_TOPIC: topic ?? '' } : {}),
+    }
+    return { args: (command ?? []).map((word) => topics[word] ?? word), place: { cwd: folder, env } }
+  }
+
+  async function succeeded(name: string) {
+    const { args, place } = service(name)
+    const ended = await runCommand(args, place)
+    expect(ended, ended.stdout + ended.stderr).toMatchObject({ code: 0 })
+    // A variable that is none of ours would be warned about.
+    expect(ended.stderr).toBe('')
+    return ended.stdout
+  }
+
+  const start = (name: string): RunningCommand => {
+    const { args, place } = service(name)
+    return startCommand(args, place)
+  }
+
+  const healthOf = async (name: string) => (await runCommand(['health'], service(name).place)).code
+
+  async function stopped(running: RunningCommand) {
+    running.process.kill('SIGTERM')
+    const ended = await running.ended
+    expect(ended, ended.stdout + ended.stderr).toMatchObject({
+      code: 0,
+      stdout: expect.stringContaining('Stopped cleanly'),
+    })
+  }
+
+  test('buckets and topics are made once, and a second start leaves them alone', async () => {
+    expect(await succeeded('buckets')).toBe(
+      ['raw', 'bronze', 'silver', 'gold'].map((one) => `bucket ${one}: made\n`).join(''),
+    )
+    expect(await succeeded('buckets')).toContain('bucket bronze: is there already')
+    expect(await succeeded('topics')).toContain(': made with 4 partitions')
+    expect(await succeeded('topics')).toContain(': is there already')
+  })
+
+  test('ingest and worker of the exchange bring its trades to the database, and are healthy', async () => {
+    const [ingest, worker] = [start('ingest'), start('worker')]
+    await ingest.seen(/log {10}Kafka at/)
+    const trading = setInterval(() => {
+      for (const symbol of ['BTCUSDT', 'ETHUSDT', 'BNBUSDT']) exchange.trade(symbol)
+    }, 20)
+    try {
+      await worker.seen(/First candle after/)
+      await expect.poll(() => healthOf('ingest'), { timeout: 20_000, interval: 500 }).toBe(0)
+      expect(await healthOf('worker')).toBe(0)
+      expect(await succeeded('cli')).toContain('Data set real')
+    } finally {
+      clearInterval(trading)
+    }
+    await stopped(ingest)
+    await stopped(worker)
+    expect(await healthOf('worker')).toBe(1)
+  })
+
+  test('invented trades have a topic and a data set of their own', async () => {
+    const [ingest, worker] = [start('ingest-simulated'), start('worker-simulated')]
+    await worker.seen(/First candle after/)
+    await worker.seen(/SIMULATED PRICES/)
+    expect(await healthOf('ingest-simulated')).toBe(0)
+    expect(await succeeded('cli')).toContain('Data set simulated: INVENTED prices')
+    await stopped(ingest)
+    await stopped(worker)
+  })
+})
