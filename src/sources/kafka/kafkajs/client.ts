@@ -1,5 +1,5 @@
 import type { Socket } from 'node:net'
-import { ConfigurationError, type ErrorPlace, RetryableError } from '../../../runtime/errors.ts'
+import { ConfigurationError, type ErrorPlace, type MillraceError, RetryableError } from '../../../runtime/errors.ts'
 import type { KafkaSettings } from '../kafkaSettings.ts'
 import { Cluster, createSocket, type KafkajsBroker, type KafkajsCluster, silentLogger } from './internals.ts'
 import { kafkajsTrouble, protocolErrorOf } from './trouble.ts'
@@ -43,16 +43,23 @@ export class KafkajsClient {
     }
   }
 
-  async partitions(): Promise<readonly number[]> {
+  /** As of `metadataMaxAgeMs` ago at most, or of now. */
+  async partitions({ isFresh = false } = {}): Promise<readonly number[]> {
     const found = await this.use(
       `read the metadata of topic ${this.#topic}`,
       { topic: this.#topic },
       async (cluster) => {
-        await cluster.refreshMetadataIfNecessary()
+        if (isFresh) await cluster.refreshMetadata()
+        else await cluster.refreshMetadataIfNecessary()
         return cluster.findTopicPartitionMetadata(this.#topic)
       },
     )
     return found.map(({ partitionId }) => partitionId).sort((left, right) => left - right)
+  }
+
+  /** An error of kafkajs as one of ours. */
+  trouble(error: unknown, doing: string): MillraceError {
+    return kafkajsTrouble(error, doing, { topic: this.#topic }, this.#wasAccepted)
   }
 
   /** Closes at once; requests under way fail. */

@@ -2,9 +2,10 @@ import { type Clock, systemClock } from '../../../runtime/clock.ts'
 import { ConfigurationError, OffsetOutOfRangeError } from '../../../runtime/errors.ts'
 import type { AssignmentListener, LogBounds, LogMembership, LogReader, LogSource } from '../../../runtime/log.ts'
 import type { KafkaSettings, KafkaTopicGroup } from '../kafkaSettings.ts'
+import { GroupMember, type SharedTopic } from '../wire/groupMember.ts'
 import { KafkajsClient, leaderOf, READ_COMMITTED } from './client.ts'
+import { KafkajsCoordinator } from './coordinator.ts'
 import type { KafkajsBroker } from './internals.ts'
-import { joinGroup } from './membership.ts'
 import { KafkajsReader } from './reader.ts'
 import { readTopicId } from './topicId.ts'
 
@@ -48,6 +49,8 @@ class KafkajsLog implements LogSource {
   readonly #client: KafkajsClient
   readonly #clock: Clock
   readonly #readers = new Set<LogReader>()
+  readonly #members = new Set<LogMembership>()
+  #partitionCount = 0
   #topicId: string | null = null
   #checkedAt = Number.NEGATIVE_INFINITY
 
@@ -59,18 +62,18 @@ class KafkajsLog implements LogSource {
     this.#clock = clock
   }
 
-  partitions(): Promise<readonly number[]> {
-    return this.#client.partitions()
+  async partitions(): Promise<readonly number[]> {
+    const partitions = await this.#client.partitions()
+    this.#partitionCount = partitions.length
+    return partitions
   }
 
-  join(listener: AssignmentListener): Promise<LogMembership> {
-    return joinGroup({
-      settings: this.#settings,
-      topic: this.topic,
-      group: this.#group,
-      listener,
-      clock: this.#clock,
-    })
+  async join(listener: AssignmentListener): Promise<LogMembership> {
+    const coordinator = new KafkajsCoordinator(this.#settings, this.topic, this.#group)
+    const member = new GroupMember(this.#sharedTopic(), coordinator, this.#group, listener)
+    this.#members.add(member)
+    await member.join()
+    return member
   }
 
   reader(partition: number): LogReader {
@@ -117,9 +120,30 @@ class KafkajsLog implements LogSource {
     )
   }
 
+  /** Leaves the group and closes readers and connections. */
   async close(): Promise<void> {
+    await Promise.all([...this.#members].map((member) => member.leave()))
     await Promise.all([...this.#readers].map((reader) => reader.close()))
     this.#client.close()
+  }
+
+  #sharedTopic(): SharedTopic {
+    const log = this
+    const refresh = async () => {
+      log.#partitionCount = (await log.#client.partitions({ isFresh: true })).length
+    }
+    return {
+      topic: this.topic,
+      settings: this.#settings,
+      clock: this.#clock,
+      get partitionCount() {
+        return log.#partitionCount
+      },
+      refresh,
+      // Asked for an age that is the client's own.
+      refreshIfOlderThan: async () => void (await log.partitions()),
+      trouble: (error, doing) => log.#client.trouble(error, doing),
+    }
   }
 
   #bounds(partition: number): Promise<LogBounds> {

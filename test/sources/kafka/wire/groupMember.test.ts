@@ -5,12 +5,13 @@ import { Kafka, logLevel } from 'kafkajs'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
 import type { LogMembership, LogSource } from '../../../../src/runtime/log.ts'
 import { type KafkaSettingsInput, kafkaSettings } from '../../../../src/sources/kafka/kafkaSettings.ts'
-import { openWireLog } from '../../../../src/sources/kafka/wire/wireLog.ts'
+import { openKafkaLog } from '../../../../src/sources/kafka/openKafkaLog.ts'
 import { hasKafka, kafkaTitle, type SharedBroker, sharedBroker, uniqueName } from '../../../support/kafkaBroker.ts'
 import { KafkaTopic } from '../../../support/kafkaTopic.ts'
 
 let kafka: SharedBroker
 let topic: KafkaTopic
+let throughClient: 'wire' | 'kafkajs'
 let group: string
 const opened: LogSource[] = []
 const children: ChildProcess[] = []
@@ -25,8 +26,9 @@ interface Member {
   readonly failures: Error[]
 }
 
-describe.skipIf(!hasKafka)(kafkaTitle('members of a group'), () => {
+describe.skipIf(!hasKafka).each(['wire', 'kafkajs'] as const)(kafkaTitle('members of a group through %s'), (client) => {
   beforeAll(async () => {
+    throughClient = client
     kafka = await sharedBroker()
   }, 180_000)
   afterAll(() => kafka?.close())
@@ -195,7 +197,8 @@ describe.skipIf(!hasKafka)(kafkaTitle('members of a group'), () => {
 
 /** The same in a process of its own. */
 async function joinAsProcess(settings: Partial<KafkaSettingsInput>) {
-  const given = { brokers: [...kafka.brokers], heartbeatIntervalMs: 100, ...settings }
+  const client = throughClient
+  const given = { brokers: [...kafka.brokers], client, heartbeatIntervalMs: 100, ...settings }
   const child = spawn(process.execPath, [program, JSON.stringify({ settings: given, topic: topic.name, group })], {
     stdio: ['ignore', 'pipe', 'inherit'],
   })
@@ -216,8 +219,14 @@ async function join(
   onRevoke: (partitions: readonly number[]) => Promise<void> = async () => undefined,
   onAssign: () => void = () => undefined,
 ): Promise<Member> {
-  const source = await openWireLog(
-    kafkaSettings({ brokers: [...kafka.brokers], heartbeatIntervalMs: 100, sessionTimeoutMs: 6_000, ...settings }),
+  const source = await openKafkaLog(
+    kafkaSettings({
+      brokers: [...kafka.brokers],
+      client: throughClient,
+      heartbeatIntervalMs: 100,
+      sessionTimeoutMs: 6_000,
+      ...settings,
+    }),
     { topic: topic.name, group },
   )
   opened.push(source)

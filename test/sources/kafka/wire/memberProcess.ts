@@ -1,5 +1,5 @@
 import { type KafkaSettingsInput, kafkaSettings } from '../../../../src/sources/kafka/kafkaSettings.ts'
-import { openWireLog } from '../../../../src/sources/kafka/wire/wireLog.ts'
+import { openKafkaLog } from '../../../../src/sources/kafka/openKafkaLog.ts'
 
 /** A member of a group in a process of its own, to be killed. Says on stdout what it is given and what it lets go. */
 const { settings, topic, group } = JSON.parse(process.argv[2]!) as {
@@ -7,7 +7,7 @@ const { settings, topic, group } = JSON.parse(process.argv[2]!) as {
   topic: string
   group: string
 }
-const source = await openWireLog(kafkaSettings(settings), { topic, group })
+const source = await openKafkaLog(kafkaSettings(settings), { topic, group })
 await source.join({
   onAssign: (partitions) => console.log(`+${partitions}`),
   onRevoke: async (partitions) => console.log(`-${partitions}`),
