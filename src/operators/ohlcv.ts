@@ -133,15 +133,19 @@ class CandleSum {
   }
 
   encode(): Json {
-    const prices = [this.open, this.high, this.low, this.close, this.volume, this.takerBuyVolume]
     const sums = [this.quote.toBigInt(), this.takerBuyQuote.toBigInt()]
+    const { open, high, low, close, volume, takerBuyVolume } = this
     return [
       this.market,
       this.symbol,
-      [...prices, ...sums].map(String),
+      [open, high, low, close, volume, takerBuyVolume, ...sums].map(savedCount),
       [this.openedAt, this.openId, this.closedAt, this.closeId, this.firstTradeId, this.lastTradeId, this.tradeCount],
     ]
   }
+}
+
+function savedCount(count: Fixed8): Json {
+  return typeof count === 'number' ? count : String(count)
 }
 
 type Eight<T> = readonly [T, T, T, T, T, T, T, T]
@@ -151,11 +155,11 @@ const decodeCandleSum: StateCodec<CandleSum>['decode'] = (saved) => {
   const [market, symbol, decimals, numbers] = saved as unknown as readonly [
     Market,
     string,
-    Eight<string>,
+    Eight<string | number>,
     Seven<number>,
   ]
-  const [open, high, low, close, volume, takerBuyVolume] = decimals.map((text) =>
-    toFixed8(BigInt(text)),
+  const [open, high, low, close, volume, takerBuyVolume] = decimals.map((count) =>
+    toFixed8(BigInt(count)),
   ) as unknown as Eight<Fixed8>
   const [openedAt, openId, closedAt, closeId, firstTradeId, lastTradeId, tradeCount] = numbers
   const first = { market, symbol, tradeId: openId, price: open, quantity: 0, tradeTime: openedAt, isBuyerMaker: true }

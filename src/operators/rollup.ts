@@ -2,7 +2,8 @@ import type { OperatorFunction } from 'rxjs'
 import type { Candle } from '../market/candle.ts'
 import { addFixed8, vwap } from '../market/decimal.ts'
 import type { Interval } from '../market/interval.ts'
-import { plainState } from '../runtime/plainState.ts'
+import type { Json } from '../runtime/json.ts'
+import { candleState } from './candleState.ts'
 import { type Fired, foldWindows } from './foldWindows.ts'
 import type { Window, WindowElement } from './window.ts'
 
@@ -28,7 +29,10 @@ export function rollup(options: RollupOptions = {}): OperatorFunction<WindowElem
       result: (parts = [], window, fired, previews) =>
         combine(previews.reduce<Candle[]>(replaceOrInsert, previews.length === 0 ? parts : [...parts]), window, fired),
       isSame: (preview, later) => preview.openTime === later.openTime,
-      state: plainState(),
+      state: {
+        encode: (parts) => parts.map(candleState.encode),
+        decode: (saved) => (saved as readonly Json[]).map(candleState.decode),
+      },
     },
   )
 }

@@ -90,21 +90,19 @@ export class KeyedState<V> {
 
   /** Everything, as JSON text of `[key, value]` pairs in insertion order; starts the next delta. */
   takeBase(): string {
-    const parts: string[] = []
-    for (const entry of this.#entries.values()) parts.push(this.#text(entry))
-    this.#nextCut()
-    return `[${parts.join(',')}]`
+    const pairs: Json[] = []
+    for (const entry of this.#entries.values()) pairs.push([entry.key, this.#codec.encode(entry.value)])
+    return this.#nextCut(pairs)
   }
 
   /** What changed since the last cut, as JSON text: `[key, value]`, or `[key]` for a deletion; starts the next delta. */
   takeDelta(): string {
-    const parts: string[] = []
+    const pairs: Json[] = []
     for (const entry of this.#changed) {
-      if (!entry.isDeleted) parts.push(this.#text(entry))
-      else if (!this.#entries.has(entry.key)) parts.push(`[${JSON.stringify(entry.key)}]`)
+      if (!entry.isDeleted) pairs.push([entry.key, this.#codec.encode(entry.value)])
+      else if (!this.#entries.has(entry.key)) pairs.push([entry.key])
     }
-    this.#nextCut()
-    return `[${parts.join(',')}]`
+    return this.#nextCut(pairs)
   }
 
   /** Applies a base or a delta as `takeBase` and `takeDelta` gave them; what it restores does not count as changed. */
@@ -126,12 +124,9 @@ export class KeyedState<V> {
     this.#changed.push(entry)
   }
 
-  #text(entry: Entry<V>): string {
-    return `[${JSON.stringify(entry.key)},${JSON.stringify(this.#codec.encode(entry.value))}]`
-  }
-
-  #nextCut(): void {
+  #nextCut(pairs: readonly Json[]): string {
     this.#changed = []
     this.#cut += 1
+    return JSON.stringify(pairs)
   }
 }
