@@ -26,14 +26,14 @@ const TIMEOUT_MS = 15_000
 /** A topic of a real broker, in a test's hands: bytes go in as they are given, so any batch that a producer could write can be written. */
 export class KafkaTopic {
   readonly name: string
-  readonly #connection: Connection
+  readonly connection: Connection
   #partitions: number
   readonly #producers = new Map<string, { generation: number; position: string | null }>()
 
   private constructor(name: string, partitions: number, connection: Connection) {
     this.name = name
     this.#partitions = partitions
-    this.#connection = connection
+    this.connection = connection
   }
 
   static async create(
@@ -58,31 +58,31 @@ export class KafkaTopic {
   async create(partitions: number, configs: Readonly<Record<string, string>> = {}): Promise<void> {
     const list = Object.entries({ ...TOLERANT, ...configs }).map(([name, value]) => ({ name, value }))
     const wanted = { name: this.name, numPartitions: partitions, replicationFactor: 1, assignments: [], configs: list }
-    await createTopicsV7.api.async(this.#connection, [wanted], TIMEOUT_MS, false)
+    await createTopicsV7.api.async(this.connection, [wanted], TIMEOUT_MS, false)
     this.#partitions = partitions
     await this.#untilLed(partitions)
   }
 
   async delete(): Promise<void> {
-    await deleteTopicsV6.api.async(this.#connection, [{ name: this.name }], TIMEOUT_MS)
+    await deleteTopicsV6.api.async(this.connection, [{ name: this.name }], TIMEOUT_MS)
   }
 
   async growTo(partitions: number): Promise<void> {
-    await createPartitionsV3.api.async(this.#connection, [{ name: this.name, count: partitions }], TIMEOUT_MS, false)
+    await createPartitionsV3.api.async(this.connection, [{ name: this.name, count: partitions }], TIMEOUT_MS, false)
     this.#partitions = partitions
     await this.#untilLed(partitions)
   }
 
   /** Appends record batches as they are; the broker sets their base offsets. */
   async produce(partition: number, batches: Buffer): Promise<void> {
-    await produceApi.async(this.#connection, this.name, partition, batches)
+    await produceApi.async(this.connection, this.name, partition, batches)
   }
 
   async trim(partition: number, beforeOffset: number): Promise<void> {
     const next = await this.#offset(partition, -1n)
     const offset = BigInt(Math.min(beforeOffset, next))
     const topics = [{ name: this.name, partitions: [{ partitionIndex: partition, offset }] }]
-    await deleteRecordsV2.api.async(this.#connection, topics, TIMEOUT_MS)
+    await deleteRecordsV2.api.async(this.connection, topics, TIMEOUT_MS)
   }
 
   /** Positions and fences live in this object only: for tests of what reads. */
@@ -110,7 +110,7 @@ export class KafkaTopic {
   }
 
   async close(): Promise<void> {
-    await this.#connection.close()
+    await this.connection.close()
   }
 
   async #untilLed(partitions: number): Promise<void> {
@@ -128,7 +128,7 @@ export class KafkaTopic {
 
   async #offset(partitionIndex: number, timestamp: bigint): Promise<number> {
     const partitions = [{ partitionIndex, currentLeaderEpoch: -1, timestamp }]
-    const { topics } = await listOffsetsV7.api.async(this.#connection, -1, 0, [{ name: this.name, partitions }])
+    const { topics } = await listOffsetsV7.api.async(this.connection, -1, 0, [{ name: this.name, partitions }])
     return Number(topics[0]!.partitions[0]!.offset)
   }
 }

@@ -287,7 +287,7 @@ export class RecordBatchWalker implements RecordBatch {
     if (records === null) {
       this.#refuse(
         `takes ${end - start} bytes and more than ${maxBatchBytes} once it is decompressed (${name}). ` +
-          'Raise the limit on decompressed batches (maxBatchBytes) if its producer meant that.',
+          'Raise kafka.maxBatchBytes if its producer meant that.',
       )
     }
     this.#records = records

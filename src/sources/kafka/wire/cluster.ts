@@ -109,6 +109,7 @@ export class Cluster {
   async control(): Promise<Connection> {
     const existing = await this.#control?.catch(() => null)
     if (existing?.isConnected()) return existing
+    if (existing) this.release(existing)
     // Of several that come here at once, the first opens it.
     this.#control = this.#opening ??= this.#connectToAny().finally(() => {
       this.#opening = null

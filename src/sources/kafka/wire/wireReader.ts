@@ -26,7 +26,11 @@ export class WireReader implements LogReader {
     this.partition = partition
     this.#cluster = cluster
     this.#feed = new PartitionFeed(cluster, partition)
-    this.#walker = new RecordBatchWalker(cluster.topic, partition, { decompress, checksum })
+    this.#walker = new RecordBatchWalker(cluster.topic, partition, {
+      decompress,
+      checksum,
+      maxBatchBytes: cluster.settings.maxBatchBytes,
+    })
     this.#onClose = onClose
   }
 

@@ -1,5 +1,7 @@
+import { pbkdf2Sync } from 'node:crypto'
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
+import { alterUserScramCredentialsV0 } from '@platformatic/kafka'
 import { Kafka, logLevel } from 'kafkajs'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
 import { ConfigurationError, OffsetOutOfRangeError, RetryableError } from '../../../../src/runtime/errors.ts'
@@ -142,6 +144,36 @@ describe.skipIf(!hasKafka)(kafkaTitle('a Kafka log through outages'), () => {
     },
   )
 
+  test('credentials that are taken away while it runs are a RetryableError in clear words, and good again when they are back', async () => {
+    const topic = await newTopic()
+    await fill(topic, 0, 5)
+    const username = 'leaves'
+    const password = 'as-good-as-any'
+    await setCredentials(topic, username, password)
+    const sasl = { mechanism: 'scram-sha-512', username, password } as const
+    const reader = (await open(topic.name, { brokers: [...broker.saslBrokers], sasl, requestTimeoutMs: 1_000 })).reader(
+      0,
+    )
+    expect(await readUntil(reader, 5)).toEqual(range(0, 5))
+    await setCredentials(topic, username, null)
+    await broker.stop()
+    await broker.start()
+    const error = await failureOf(reader)
+    expect(error).toBeInstanceOf(RetryableError)
+    expect(error.message).toMatch(/It worked before.*expired.*kafka\.sasl/)
+    expect(error.message).not.toContain(password)
+    const again = await reopenTopic(topic)
+    await setCredentials(again, username, password)
+    await fill(again, 5, 9)
+    await vi.waitFor(
+      async () => {
+        reader.seek(5)
+        expect(await readUntil(reader, 9)).toEqual(range(5, 9))
+      },
+      { timeout: 10_000, interval: 200 },
+    )
+  }, 60_000)
+
   test('a listener that wants credentials, or speaks no TLS, is named', async () => {
     const topic = await newTopic()
     const settings = { brokers: [...broker.saslBrokers], connectTimeoutMs: 1_000, requestTimeoutMs: 1_000 }
@@ -247,6 +279,19 @@ async function readUntil(reader: LogReader, end: number): Promise<number[]> {
     next = batch?.nextOffset ?? next
   }
   return seen
+}
+
+/** Makes a user of the broker, or takes it away. */
+async function setCredentials(topic: KafkaTopic, username: string, password: string | null): Promise<void> {
+  const SCRAM_SHA_512 = 2
+  const iterations = 4096
+  const salt = Buffer.from('salt of a test')
+  const named = { name: username, mechanism: SCRAM_SHA_512 }
+  const upserts =
+    password === null
+      ? []
+      : [{ ...named, iterations, salt, saltedPassword: pbkdf2Sync(password, salt, iterations, 64, 'sha512') }]
+  await alterUserScramCredentialsV0.api.async(topic.connection, password === null ? [named] : [], upserts)
 }
 
 async function failureOf(reader: LogReader): Promise<Error> {

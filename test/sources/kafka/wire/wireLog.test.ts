@@ -1,9 +1,11 @@
-import { afterAll, beforeAll, describe } from 'vitest'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { kafkaSettings } from '../../../../src/sources/kafka/kafkaSettings.ts'
 import { openWireLog } from '../../../../src/sources/kafka/wire/wireLog.ts'
+import { encodeRecordBatch } from '../../../../src/sources/recordBatch/encode.ts'
 import { describeLog } from '../../../contract/log.ts'
 import { hasKafka, kafkaTitle, type SharedBroker, sharedBroker, uniqueName } from '../../../support/kafkaBroker.ts'
 import { KafkaTopic } from '../../../support/kafkaTopic.ts'
+import { CODECS, compressed, readAll } from '../../../support/recordBatches.ts'
 
 let kafka: SharedBroker
 
@@ -30,5 +32,42 @@ describe.skipIf(!hasKafka)(kafkaTitle('wire'), () => {
         for (const each of opened) await each.close()
       },
     }
+  })
+
+  test('a topic whose broker stamps the time gives that time, whatever the producer said', async () => {
+    const before = Date.now()
+    const topic = await KafkaTopic.create(kafka.brokers, { configs: { 'message.timestamp.type': 'LogAppendTime' } })
+    const records = [1, 2, 3].map((timestamp) => ({ timestamp, key: null, value: Buffer.from('v') }))
+    await topic.produce(0, encodeRecordBatch(0, records))
+    const source = await openWireLog(kafkaSettings({ brokers: [...kafka.brokers] }), {
+      topic: topic.name,
+      group: 'any',
+    })
+    const batch = await source.reader(0).fetch({ maxBytes: 1 << 20, maxWaitMs: 1_000 })
+    const stamps = readAll(batch!).map(({ timestamp }) => timestamp)
+    expect(stamps).toHaveLength(3)
+    for (const stamp of stamps) expect(stamp >= before && stamp <= Date.now()).toBe(true)
+    await source.close()
+    await topic.close()
+  })
+
+  test('a batch that holds more than maxBatchBytes once it is decompressed is refused', async () => {
+    const topic = await KafkaTopic.create(kafka.brokers)
+    const value = Buffer.alloc(2 << 20)
+    const plain = encodeRecordBatch(0, [{ timestamp: 1, key: null, value }])
+    for (const { code, pack } of CODECS) await topic.produce(0, compressed(plain, code, pack))
+    const brokers = [...kafka.brokers]
+    const read = async (maxBatchBytes: number) => {
+      const source = await openWireLog(kafkaSettings({ brokers, maxBatchBytes }), { topic: topic.name, group: 'any' })
+      try {
+        const batch = await source.reader(0).fetch({ maxBytes: 8 << 20, maxWaitMs: 1_000 })
+        return readAll(batch!).length
+      } finally {
+        await source.close()
+      }
+    }
+    expect(await read(3 << 20)).toBe(CODECS.length)
+    await expect(read(1 << 20)).rejects.toThrow(/kafka\.maxBatchBytes/)
+    await topic.close()
   })
 })
