@@ -1,4 +1,4 @@
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
@@ -92,6 +92,38 @@ describe.skipIf(!hasKafka)(kafkaTitle('the command line on Kafka'), { timeout: 1
       expect(kafka).toMatchObject({ problem: null, topics: [{ topic, group: { members: [] } }] })
     },
   )
+
+  test('a dead letter goes back to the topic that it came from, once', async () => {
+    const place = placeOf('letters')
+    const topic = uniqueName('crypto.trades.letters')
+    const tape = join(folder, 'broken.jsonl')
+    const time = Date.UTC(2024, 7, 8)
+    const trade = {
+      e: 'trade',
+      E: time,
+      s: 'AAAUSDT',
+      t: 1,
+      p: '1.50000000',
+      q: '2.00000000',
+      T: time,
+      m: true,
+      M: true,
+    }
+    writeFileSync(
+      tape,
+      `${JSON.stringify({ stream: 'aaausdt@trade', data: trade })}\n{"stream":"aaausdt@trade","data":{\n`,
+    )
+    await succeeded(['run', 'realtime', '--tape', tape, '--topic', topic, '--until-end'], place)
+    const without = { ...place, env: { ...place.env, KAFKA_BROKERS: '' } }
+    expect(await runCommand(['dead-letters', 'redrive', '--all'], without)).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining('set KAFKA_BROKERS'),
+    })
+    expect((await succeeded(['dead-letters', 'redrive', '--all'], place)).stdout).toContain('1 appended again')
+    expect((await succeeded(['dead-letters', 'redrive', '--all'], place)).stdout).toContain(': 0 appended again')
+    const again = ['run', 'realtime', '--source', 'none', '--topic', topic, '--until-end']
+    expect((await succeeded(again, place)).stdout).toContain('1 records, 1 dead letters')
+  })
 
   test('workers are processes: a killed one comes back to its partitions, and one stop ends all', async () => {
     const place = placeOf('workers', { MILLRACE_WORKER_ID: 'here', MILLRACE_SIMULATOR_RATE: '200' })

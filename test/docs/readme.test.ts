@@ -2,7 +2,14 @@ import { existsSync, readFileSync } from 'node:fs'
 import { expect, it } from 'vitest'
 
 const root = new URL('../../', import.meta.url)
-const pages = ['README.md', 'CONTRIBUTING.md', 'docs/errors.md', 'docs/testing.md', 'docs/decisions/README.md']
+const pages = [
+  'README.md',
+  'CONTRIBUTING.md',
+  'docs/errors.md',
+  'docs/testing.md',
+  'docs/kafka.md',
+  'docs/decisions/README.md',
+]
 const read = (path: string) => readFileSync(new URL(path, root), 'utf8')
 
 it.each(pages)('every npm script that %s names exists', (page) => {

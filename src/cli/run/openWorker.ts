@@ -72,7 +72,16 @@ async function openKafka(options: OpenWorkerOptions, wanted: number | null): Pro
   const writer = plan.source === 'none' ? null : await openKafkaWriter(kafka, plan.topic)
   if (writer !== null) cleanup.add(() => writer.close())
   if (workers > 1) {
-    const job = { plan, group, address, archive: settings, env, checkpointMs, openCandleMs }
+    const { archive: place, dataDir, s3PathStyle } = settings
+    const job = {
+      plan,
+      group,
+      address,
+      archive: { archive: place, dataDir, s3PathStyle },
+      env: Object.fromEntries(Object.entries(env).filter(([name]) => name.startsWith('AWS_'))),
+      checkpointMs,
+      openCandleMs,
+    }
     const jobs = Array.from({ length: workers }, (_, index) => {
       const instanceId = `${id}-${index + 1}`
       return { id: instanceId, job: { ...job, kafka: { ...kafka, instanceId } } }
