@@ -6,7 +6,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { LogSource } from '../../../../src/runtime/log.ts'
 import { RecordView } from '../../../../src/runtime/record.ts'
 import { kafkaSettings } from '../../../../src/sources/kafka/kafkaSettings.ts'
-import { openWireLog } from '../../../../src/sources/kafka/wire/wireLog.ts'
+import { openKafkaLog } from '../../../../src/sources/kafka/openKafkaLog.ts'
 import { hasJavaCompiler, JAVA_CODECS, produceWithJava } from '../../../support/javaProducer.ts'
 import { hasKafka, kafkaTitle, type SharedBroker, sharedBroker, uniqueName } from '../../../support/kafkaBroker.ts'
 import { jarFolder } from '../../../support/kafkaJars.ts'
@@ -14,6 +14,7 @@ import { KafkaTopic } from '../../../support/kafkaTopic.ts'
 import { copyOf, type SeenRecord } from '../../../support/recordBatches.ts'
 
 const RECORDS = 3_000
+const CLIENTS = ['wire', 'kafkajs'] as const
 const canRunJava = hasKafka && (await hasJavaCompiler())
 const prefix = uniqueName('java')
 
@@ -36,28 +37,34 @@ describe.skipIf(!canRunJava)(kafkaTitle('topics that the Java producer has writt
     await kafka?.close()
   })
 
-  test.each(JAVA_CODECS)('are read record by record as they were sent: %s', async (codec) => {
-    const name = prefix + codec
-    const source = await open(name)
-    const seen = await readTo(source, RECORDS, 1 << 20)
-    expect(seen).toEqual(expected.get(name))
-    expect(await readTo(source, RECORDS, 1)).toEqual(seen)
-    await source.close()
-  })
+  test.each(JAVA_CODECS.flatMap((codec) => CLIENTS.map((client) => [codec, client] as const)))(
+    'are read record by record as they were sent: %s by %s',
+    async (codec, client) => {
+      const name = prefix + codec
+      const source = await open(name, client)
+      const seen = await readTo(source, RECORDS, 1 << 20)
+      expect(seen).toEqual(expected.get(name))
+      expect(await readTo(source, RECORDS, 1)).toEqual(seen)
+      await source.close()
+    },
+  )
 
-  test('with transactions: what was committed is read, what was aborted or is still open is not', async () => {
-    const name = `${prefix}transactions`
-    const source = await open(name)
-    const right = expected.get(name)!
-    const { next } = await source.reader(0).bounds()
-    expect(right.length).toBeGreaterThan(200)
-    expect(next).toBeGreaterThan(right.at(-1)!.offset)
-    for (const maxBytes of [1 << 20, 4_000, 1]) expect(await readTo(source, next, maxBytes)).toEqual(right)
-    for (const { offset } of right.filter((_, index) => index % 37 === 0)) {
-      expect(await readTo(source, next, 1 << 20, offset)).toEqual(right.filter((record) => record.offset >= offset))
-    }
-    await source.close()
-  })
+  test.each(CLIENTS)(
+    'with transactions: what was committed is read, what was aborted or is still open is not, by %s',
+    async (client) => {
+      const name = `${prefix}transactions`
+      const source = await open(name, client)
+      const right = expected.get(name)!
+      const { next } = await source.reader(0).bounds()
+      expect(right.length).toBeGreaterThan(200)
+      expect(next).toBeGreaterThan(right.at(-1)!.offset)
+      for (const maxBytes of [1 << 20, 4_000, 1]) expect(await readTo(source, next, maxBytes)).toEqual(right)
+      for (const { offset } of right.filter((_, index) => index % 37 === 0)) {
+        expect(await readTo(source, next, 1 << 20, offset)).toEqual(right.filter((record) => record.offset >= offset))
+      }
+      await source.close()
+    },
+  )
 
   test.each([...JAVA_CODECS, 'transactions'])('are read as kafkajs reads them: %s', async (what) => {
     const name = prefix + what
@@ -69,8 +76,8 @@ describe.skipIf(!canRunJava)(kafkaTitle('topics that the Java producer has writt
   })
 })
 
-function open(topic: string): Promise<LogSource> {
-  return openWireLog(kafkaSettings({ brokers: [...kafka.brokers] }), { topic, group: uniqueName('group') })
+function open(topic: string, client: (typeof CLIENTS)[number] = 'wire'): Promise<LogSource> {
+  return openKafkaLog(kafkaSettings({ brokers: [...kafka.brokers], client }), { topic, group: uniqueName('group') })
 }
 
 async function readTo(source: LogSource, end: number, maxBytes: number, from = 0): Promise<SeenRecord[]> {
