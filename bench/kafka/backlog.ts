@@ -16,7 +16,10 @@ export interface Backlog {
 
 /** Fills the topic with trades of four symbols, each in a partition of its own, an hour of event time. */
 export async function fillBacklog(brokers: readonly string[], topic: string, records: number): Promise<Backlog> {
-  const writer = await openKafkaWriter(kafkaSettings({ brokers: [...brokers], clientId: 'bench' }), { topic })
+  const writer = await openKafkaWriter(kafkaSettings({ brokers: [...brokers], clientId: 'bench' }), {
+    topic,
+    compression: 'none',
+  })
   try {
     await writer.claim('bench')
     const symbols = simulatedSymbols(backlogPartitions)

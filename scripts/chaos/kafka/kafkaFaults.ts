@@ -31,6 +31,7 @@ const deck: readonly KafkaFault[] = [
 
 const fewestWorkers = 2
 const mostWorkers = 4
+const settleMs = 10_000
 
 export interface KafkaParts {
   readonly workers: Workers
@@ -72,7 +73,7 @@ export class KafkaFaults {
   /** Resolves after so many kills, with everything running again. */
   async strike(kills: number): Promise<void> {
     while (this.kills < kills) {
-      await sleep(this.#random.int(50, this.#random.chance(0.5) ? 800 : 3_000))
+      await sleep(this.#random.int(100, this.#random.chance(0.5) ? 1_000 : 5_000))
       if (this.#deck.length === 0) this.#deck = this.#random.shuffle([...deck])
       const fault = this.#deck.pop() as KafkaFault
       if (!(await this.#act(fault))) continue
@@ -128,14 +129,9 @@ export class KafkaFaults {
   /** Longer than the group waits for it, so that others take its partitions, and it wakes up believing that they are its own. */
   async #suspend(): Promise<boolean> {
     const { owners, sessionTimeoutMs } = this.#parts
-    const { workers } = this.#parts
-    const before = [...((await owners()) ?? [])]
-    const ownedBy = ({ pid }: KafkaWorker) =>
-      before.flatMap(([partition, owner]) => (owner.endsWith(`:${pid}`) ? [partition] : []))
-    const owning = workers.awake().filter((worker) => ownedBy(worker).length > 0)
-    if (owning.length === 0 || workers.awake().length < 2) return false
-    const worker = this.#random.pick(owning)
-    const own = ownedBy(worker)
+    const found = await this.#owning()
+    if (found === null) return false
+    const { worker, own } = found
     if (!worker.signal('SIGSTOP')) return false
     worker.isSuspended = true
     this.#last(async () => {
@@ -146,6 +142,23 @@ export class KafkaFaults {
       worker.signal('SIGCONT')
     })
     return true
+  }
+
+  /** A worker that has partitions, and others beside it; waits for one, since after many a fault nobody has any for a moment. */
+  async #owning(): Promise<{ readonly worker: KafkaWorker; readonly own: readonly number[] } | null> {
+    const { workers, owners } = this.#parts
+    const deadline = performance.now() + settleMs
+    for (;;) {
+      const all = [...((await owners()) ?? [])]
+      const awake = workers.awake()
+      const owning = awake.flatMap((worker) => {
+        const own = all.flatMap(([partition, owner]) => (owner.endsWith(`:${worker.pid}`) ? [partition] : []))
+        return own.length > 0 ? [{ worker, own }] : []
+      })
+      if (owning.length > 0 && awake.length > 1) return this.#random.pick(owning)
+      if (performance.now() > deadline) return null
+      await sleep(100)
+    }
   }
 
   #refuseObjects(): boolean {
