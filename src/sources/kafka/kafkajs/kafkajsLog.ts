@@ -8,6 +8,7 @@ import { KafkajsCoordinator } from './coordinator.ts'
 import type { KafkajsBroker } from './internals.ts'
 import { KafkajsReader } from './reader.ts'
 import { readTopicId } from './topicId.ts'
+import { protocolErrorOf } from './trouble.ts'
 
 const EARLIEST = '-2'
 const LATEST = '-1'
@@ -105,6 +106,7 @@ class KafkajsLog implements LogSource {
         return readTopicId(await leaderOf(cluster, topic, first?.partitionId ?? 0), topic)
       })
       .catch((error: unknown) => {
+        if (this.#topicId !== null && protocolErrorOf(error) === 'UNKNOWN_TOPIC_OR_PARTITION') return 'deleted'
         this.#checkedAt = Number.NEGATIVE_INFINITY
         throw error
       })

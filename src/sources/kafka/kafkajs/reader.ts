@@ -26,6 +26,8 @@ interface Query {
 
 /** The longest wait of one request, after which a reader that has caught up asks again. */
 const LONGEST_WAIT_MS = 1_000
+/** How long a broker may be late before a fetch ends with nothing; its answer then belongs to the next fetch. */
+const PATIENCE_MS = 2_000
 const OFFSET_OUT_OF_RANGE = 1
 
 /** Reads one partition. Holds the records of one fetch and of one request ahead, each of about `maxBytes` before decompression. */
@@ -56,7 +58,7 @@ export class KafkajsReader implements LogReader {
       const earlier = this.#query
       const waitMs = Math.min(LONGEST_WAIT_MS, Math.max(0, until - clock.now()))
       const query = earlier ?? this.#start(maxBytes, waitMs)
-      const found = await this.#outcome(query, signal)
+      const found = await this.#outcome(query, until - clock.now() + PATIENCE_MS, signal)
       if (found === 'ended') return null
       if (this.#query === query) this.#query = null
       // The place was changed meanwhile: what came is of the place before.
@@ -92,17 +94,20 @@ export class KafkajsReader implements LogReader {
     return query
   }
 
-  async #outcome(query: Query, signal: AbortSignal | undefined): Promise<FetchedRecords | 'ended'> {
+  async #outcome(query: Query, mostMs: number, signal: AbortSignal | undefined): Promise<FetchedRecords | 'ended'> {
     const aborted = Promise.withResolvers<'ended'>()
     const abort = () => aborted.resolve('ended')
+    const patience = new AbortController()
+    const tooLate = this.#options.clock.sleep(mostMs, patience.signal).then(() => 'ended' as const)
     signal?.addEventListener('abort', abort, { once: true })
     try {
-      return await Promise.race([query.records, aborted.promise, this.#closed.promise])
+      return await Promise.race([query.records, aborted.promise, this.#closed.promise, tooLate])
     } catch (error) {
       if (this.#query === query) this.#query = null
       if (this.#isClosed) return 'ended'
       throw error
     } finally {
+      patience.abort()
       signal?.removeEventListener('abort', abort)
     }
   }
@@ -110,7 +115,10 @@ export class KafkajsReader implements LogReader {
   async #request(offset: number, maxBytes: number, maxWaitMs: number): Promise<FetchedRecords> {
     const { topic, client, requireSameTopic } = this.#options
     const place = { topic, partition: this.partition }
-    await requireSameTopic()
+    await requireSameTopic().catch((error: unknown) => {
+      if (!(error instanceof RetryableError)) throw error
+      throw new RetryableError(error.message, { ...place, offset, cause: error.cause })
+    })
     const doing = `fetch ${topic}/${this.partition} from offset ${offset}`
     const fetched = await client.use(doing, { ...place, offset }, async (cluster) => {
       const leader = await leaderOf(cluster, topic, this.partition)

@@ -1,21 +1,21 @@
-import { existsSync } from 'node:fs'
 import { gunzipSync, zstdDecompressSync } from 'node:zlib'
 import { compressionsAlgorithms } from '@platformatic/kafka'
 import { CompressionCodecs, CompressionTypes, Kafka, logLevel } from 'kafkajs'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { withFileLock } from '../../../../src/embedded/fileLock.ts'
 import type { LogSource } from '../../../../src/runtime/log.ts'
 import { RecordView } from '../../../../src/runtime/record.ts'
 import { kafkaSettings } from '../../../../src/sources/kafka/kafkaSettings.ts'
 import { openKafkaLog } from '../../../../src/sources/kafka/openKafkaLog.ts'
 import { hasJavaCompiler, JAVA_CODECS, produceWithJava } from '../../../support/javaProducer.ts'
 import { hasKafka, kafkaTitle, type SharedBroker, sharedBroker, uniqueName } from '../../../support/kafkaBroker.ts'
-import { jarFolder } from '../../../support/kafkaJars.ts'
+import { fetchJars, kafkaFolder, missingForBroker } from '../../../support/kafkaJars.ts'
 import { KafkaTopic } from '../../../support/kafkaTopic.ts'
 import { copyOf, type SeenRecord } from '../../../support/recordBatches.ts'
 
 const RECORDS = 3_000
 const CLIENTS = ['wire', 'kafkajs'] as const
-const canRunJava = hasKafka && (await hasJavaCompiler())
+const canRunJava = hasKafka && (await hasJavaCompiler()) && (await missingForBroker()) === null
 const prefix = uniqueName('java')
 
 let kafka: SharedBroker
@@ -28,7 +28,8 @@ describe.skipIf(!canRunJava)(kafkaTitle('topics that the Java producer has writt
     for (const name of [...JAVA_CODECS, 'transactions']) {
       topics.push(await KafkaTopic.create(kafka.brokers, { name: prefix + name }))
     }
-    if (!existsSync(jarFolder())) throw new Error('There is a broker, but no jars of the Java client.')
+    // A broker that came with KAFKA_BROKERS has brought no jars.
+    await withFileLock(`${kafkaFolder}/fetch.lock`, 300_000, fetchJars)
     expected = await produceWithJava(kafka.brokers, prefix, RECORDS)
   }, 180_000)
 
@@ -66,7 +67,8 @@ describe.skipIf(!canRunJava)(kafkaTitle('topics that the Java producer has writt
     },
   )
 
-  test.each([...JAVA_CODECS, 'transactions'])('are read as kafkajs reads them: %s', async (what) => {
+  // Without the transactions: between aborted ones, the consumer of kafkajs leaves out records that were committed.
+  test.each(JAVA_CODECS)('are read as the consumer of kafkajs reads them: %s', async (what) => {
     const name = prefix + what
     const source = await open(name)
     const { next } = await source.reader(0).bounds()
