@@ -1,14 +1,13 @@
 import { z } from 'zod'
-import { intervals } from '../market/interval.ts'
 import { kafkaSettingTable } from './kafkaSettingTable.ts'
-import { integer, symbol, symbolList, time, timeAllowed, url, yesOrNo, yesOrNoAllowed } from './settingSchemas.ts'
+import { printSettingTable } from './printSettingTable.ts'
+import { integer, symbolList, url, yesOrNo, yesOrNoAllowed } from './settingSchemas.ts'
 import { type CommandName, commandNames, type Setting } from './settingTypes.ts'
 
 const everyCommand: readonly CommandName[] = commandNames
 
 const run: readonly CommandName[] = ['run realtime']
 const feed: readonly CommandName[] = ['run realtime', 'ingest']
-const candles: readonly CommandName[] = ['candles']
 
 /**
  * Every setting there is. Flags, environment variables, `.env`, messages and docs/configuration.md derive from this table.
@@ -207,132 +206,7 @@ export const settings = {
     description: 'Live table (true) or plain lines (false). Unset: a table where there is a terminal and no CI.',
   },
   ...kafkaSettingTable,
-  symbol: {
-    schema: symbol,
-    env: null,
-    flag: '--symbol <symbol>',
-    commands: candles,
-    default: null,
-    allowed: 'a symbol of the exchange, such as BTCUSDT',
-    description: 'Which symbol to print (required).',
-  },
-  interval: {
-    schema: z.enum(intervals),
-    env: null,
-    flag: '--interval <interval>',
-    commands: candles,
-    default: '1m',
-    allowed: intervals.join(', '),
-    description: 'Length of a candle.',
-  },
-  from: {
-    schema: time,
-    env: null,
-    flag: '--from <time>',
-    commands: candles,
-    default: null,
-    allowed: timeAllowed,
-    description: 'First open time, inclusive. Unset: from the first candle.',
-  },
-  to: {
-    schema: time,
-    env: null,
-    flag: '--to <time>',
-    commands: candles,
-    default: null,
-    allowed: timeAllowed,
-    description: 'Last open time, exclusive. Unset: to the last candle.',
-  },
-  candleMarket: {
-    schema: z.enum(['spot', 'usdm', 'simulated']),
-    env: null,
-    flag: '--market <market>',
-    commands: candles,
-    default: null,
-    allowed: 'spot, usdm or simulated',
-    description: 'Unset: the only market in the data folder that holds the symbol, or spot where there are several.',
-  },
-  format: {
-    schema: z.enum(['table', 'csv', 'json']),
-    env: null,
-    flag: '--format <format>',
-    commands: candles,
-    default: 'table',
-    allowed: 'table, csv or json',
-    description: 'How to print. csv and json have every row and decimals with 8 places.',
-  },
-  json: {
-    schema: yesOrNo,
-    env: null,
-    flag: '--json',
-    commands: ['status', 'dead-letters list', 'dead-letters show', 'dead-letters redrive', 'topics describe', 'doctor'],
-    default: 'false',
-    allowed: yesOrNoAllowed,
-    description: 'Print JSON instead of text.',
-  },
-  reason: {
-    schema: z.string().min(1),
-    env: null,
-    flag: '--reason <reason>',
-    commands: ['dead-letters list', 'dead-letters redrive'],
-    default: null,
-    allowed: 'a reason as `status` prints it, such as malformed or late',
-    description: 'Only dead letters with this reason.',
-  },
-  operator: {
-    schema: z.string().min(1),
-    env: null,
-    flag: '--operator <name>',
-    commands: ['dead-letters list', 'dead-letters redrive'],
-    default: null,
-    allowed: 'the name of an operator',
-    description: 'Only dead letters that this operator set aside.',
-  },
-  topic: {
-    schema: z.string().min(1),
-    env: null,
-    flag: '--topic <topic>',
-    commands: ['dead-letters list', 'dead-letters redrive'],
-    default: null,
-    allowed: 'the name of a topic',
-    description: 'Only dead letters of this topic.',
-  },
-  redriven: {
-    schema: yesOrNo,
-    env: null,
-    flag: '--redriven',
-    commands: ['dead-letters list'],
-    default: 'false',
-    allowed: yesOrNoAllowed,
-    description: 'Also those that were redriven already.',
-  },
-  limit: {
-    schema: integer(1, 1_000_000),
-    env: null,
-    flag: '--limit <count>',
-    commands: ['dead-letters list'],
-    default: '100',
-    allowed: 'a whole number from 1 to 1000000',
-    description: 'How many to print, newest first; says how many there are.',
-  },
-  all: {
-    schema: yesOrNo,
-    env: null,
-    flag: '--all',
-    commands: ['dead-letters redrive'],
-    default: 'false',
-    allowed: yesOrNoAllowed,
-    description: 'Every dead letter that the filters leave and that was not redriven yet.',
-  },
-  delete: {
-    schema: yesOrNo,
-    env: null,
-    flag: '--delete',
-    commands: ['archive sweep'],
-    default: 'false',
-    allowed: yesOrNoAllowed,
-    description: 'Delete what is found instead of listing it.',
-  },
+  ...printSettingTable,
 } as const satisfies Record<string, Setting>
 
 export type SettingName = keyof typeof settings
