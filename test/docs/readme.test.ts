@@ -8,6 +8,7 @@ const pages = [
   'docs/errors.md',
   'docs/testing.md',
   'docs/kafka.md',
+  'docs/deployment.md',
   'docs/decisions/README.md',
 ]
 const read = (path: string) => readFileSync(new URL(path, root), 'utf8')
