@@ -15,8 +15,9 @@ import { encodeRecordBatch } from '../../src/sources/recordBatch/encode.ts'
 import { groupIntoBatches } from '../../src/sources/recordBatch/group.ts'
 import { uniqueName } from './kafkaBroker.ts'
 
-/** Takes what the contract suite writes: a record of a megabyte, and times of long ago and far ahead. */
+/** Takes what the contract suite writes, a record of a megabyte and times of long ago and far ahead, and keeps it. */
 const TOLERANT = {
+  'retention.ms': '-1',
   'max.message.bytes': '8388608',
   'message.timestamp.before.max.ms': '9223372036854775807',
   'message.timestamp.after.max.ms': '9223372036854775807',

@@ -7,7 +7,8 @@ import { RecordView } from '../../../src/runtime/record.ts'
 import { decompress } from '../../../src/sources/recordBatch/decompress.ts'
 import { type BatchRecord, encodeRecordBatch } from '../../../src/sources/recordBatch/encode.ts'
 import { lz4MostBytes } from '../../../src/sources/recordBatch/lz4Frame.ts'
-import { RecordBatchWalker, type WalkerOptions } from '../../../src/sources/recordBatch/walker.ts'
+import { RecordBatchWalker } from '../../../src/sources/recordBatch/walker.ts'
+import type { WalkerOptions } from '../../../src/sources/recordBatch/walkOptions.ts'
 import { CODECS, compressed, copyOf, readAll, type SeenRecord, sealed } from '../../support/recordBatches.ts'
 
 const field = fc.option(fc.uint8Array({ maxLength: 300 }), { nil: null })

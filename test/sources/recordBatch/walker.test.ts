@@ -5,7 +5,8 @@ import { RecordView } from '../../../src/runtime/record.ts'
 import { crc32c } from '../../../src/sources/recordBatch/crc32c.ts'
 import { type BatchRecord, encodeRecordBatch } from '../../../src/sources/recordBatch/encode.ts'
 import { groupIntoBatches } from '../../../src/sources/recordBatch/group.ts'
-import { RecordBatchWalker, type WalkRange } from '../../../src/sources/recordBatch/walker.ts'
+import { RecordBatchWalker } from '../../../src/sources/recordBatch/walker.ts'
+import type { WalkRange } from '../../../src/sources/recordBatch/walkOptions.ts'
 
 interface Seen {
   readonly offset: number

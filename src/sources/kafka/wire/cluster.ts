@@ -1,13 +1,4 @@
-import { isIP } from 'node:net'
-import {
-  apiVersionsV3,
-  type Broker,
-  Connection,
-  type ConnectionOptions,
-  listOffsetsV7,
-  metadataV12,
-  type SASLMechanismValue,
-} from '@platformatic/kafka'
+import { apiVersionsV3, type Broker, Connection, listOffsetsV7, metadataV12 } from '@platformatic/kafka'
 import type { Clock } from '../../../runtime/clock.ts'
 import {
   ConfigurationError,
@@ -17,6 +8,7 @@ import {
 } from '../../../runtime/errors.ts'
 import type { LogBounds } from '../../../runtime/log.ts'
 import type { KafkaSettings } from '../kafkaSettings.ts'
+import { connectionOptions, parseAddress, uniqueBrokers } from './address.ts'
 import { FETCH_VERSION, fetchApi } from './fetchApi.ts'
 import { kafkaTrouble, protocolErrorIn } from './trouble.ts'
 
@@ -267,39 +259,6 @@ async function requireVersions(connection: Connection): Promise<void> {
   throw new ConfigurationError(
     `The broker speaks Fetch up to version ${fetch?.maxVersion}; kafka.client=wire needs ${FETCH_VERSION} (Apache Kafka 3.2 or later). Set kafka.client=kafkajs.`,
   )
-}
-
-function connectionOptions(settings: KafkaSettings, host: string, requestTimeout: number): ConnectionOptions {
-  const { ssl, sasl, connectTimeoutMs } = settings
-  const tls = ssl === true ? {} : ssl === false ? null : definedOnly(ssl)
-  return {
-    connectTimeout: connectTimeoutMs,
-    requestTimeout,
-    // A name for SNI may not be an address.
-    ...(tls === null ? {} : { tls, tlsServerName: isIP(host) === 0 && !('servername' in tls) }),
-    ...(sasl === undefined
-      ? {}
-      : {
-          sasl: {
-            mechanism: sasl.mechanism.toUpperCase() as SASLMechanismValue,
-            username: sasl.username,
-            password: sasl.password,
-          },
-        }),
-  }
-}
-
-function definedOnly<T extends object>(given: T): { [K in keyof T]: Exclude<T[K], undefined> } {
-  return Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined)) as never
-}
-
-function parseAddress(address: string): Broker {
-  const at = address.lastIndexOf(':')
-  return { host: address.slice(0, at).replace(/^\[(.*)\]$/, '$1'), port: Number(address.slice(at + 1)) }
-}
-
-function uniqueBrokers(brokers: readonly Broker[]): Broker[] {
-  return [...new Map(brokers.map((broker) => [`${broker.host}:${broker.port}`, broker])).values()]
 }
 
 function responseIn(error: unknown): Awaited<ReturnType<typeof metadataV12.api.async>> | null {

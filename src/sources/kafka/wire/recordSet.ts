@@ -12,7 +12,7 @@ import {
   MAGIC_V2,
   PRODUCER_ID,
 } from '../../recordBatch/layout.ts'
-import type { AbortedRange } from '../../recordBatch/walker.ts'
+import type { AbortedRange } from '../../recordBatch/walkOptions.ts'
 
 /** As the leader lists it beside the records: it says where a transaction begins, its marker in the log where it ends. */
 export interface AbortedTransaction {
