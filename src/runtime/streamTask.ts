@@ -1,4 +1,4 @@
-import { Subject } from 'rxjs'
+import { Observable, type Subscriber } from 'rxjs'
 import type { IdleAdvance, SavedCheckpoint, StateFrame, TableWrite } from './checkpoint.ts'
 import { buildIn, setRunning } from './currentTask.ts'
 import { DeadLetterCollector, type Origin, type Rejected } from './deadLetters.ts'
@@ -50,7 +50,8 @@ export class StreamTask {
   #failure: { readonly error: unknown } | null = null
   #idleAdvances: IdleAdvance[] = []
   readonly #pipeline: Pipeline
-  readonly #input = new Subject<RecordView>()
+  /** Who is subscribed to the records. Replaced and never changed, so a record goes to those who were there when its push began. */
+  #readers: readonly Subscriber<RecordView>[] = []
   readonly #state: TaskState
   readonly #logics: { readonly name: string; readonly logic: Logic<never> }[] = []
   readonly #letters = new DeadLetterCollector()
@@ -68,7 +69,7 @@ export class StreamTask {
     this.#state = new TaskState(saved?.state ?? [])
     if (saved !== null && saved.watermark !== null) this.time.watermark = saved.watermark
     buildIn(this, () => {
-      for (const [name, outlet] of Object.entries(pipeline.build(this.#input.asObservable()))) {
+      for (const [name, outlet] of Object.entries(pipeline.build(this.#records()))) {
         const buffer = { table: outlet.table as Table<unknown>, rows: [] as unknown[] }
         this.#outlets.push(buffer)
         outlet.rows.subscribe({
@@ -104,7 +105,7 @@ export class StreamTask {
     this.#record = record
     this.#isAtRest = false
     setRunning(this)
-    this.#input.next(record)
+    for (const reader of this.#readers) reader.next(record)
     setRunning(null)
     this.#isAtRest = true
     this.#record = null
@@ -249,6 +250,15 @@ export class StreamTask {
     let until = Number.NEGATIVE_INFINITY
     for (const open of this.openOperators()) until = Math.max(until, open.until)
     return until
+  }
+
+  #records(): Observable<RecordView> {
+    return new Observable((reader) => {
+      this.#readers = [...this.#readers, reader]
+      return () => {
+        this.#readers = this.#readers.filter((one) => one !== reader)
+      }
+    })
   }
 
   #act(act: () => void): void {
