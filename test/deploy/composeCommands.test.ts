@@ -103,6 +103,14 @@ describe.skipIf(!canRun)(title, { timeout: 120_000 }, () => {
     expect(await succeeded('topics')).toContain(': is there already')
   })
 
+  test('wrong credentials at the object store are named, and not shown', async () => {
+    const { args, place } = service('buckets')
+    const wrong = { ...place, env: { ...place.env, AWS_SECRET_ACCESS_KEY: 'not-the-secret' } }
+    const ended = await runCommand(args, wrong)
+    expect(ended).toMatchObject({ code: 1, stderr: expect.stringContaining('check the access key and the secret') })
+    expect(ended.stderr).not.toContain('not-the-secret')
+  })
+
   test('ingest and worker of the exchange bring its trades to the database, and are healthy', async () => {
     const [ingest, worker] = [start('ingest'), start('worker')]
     await ingest.seen(/log {10}Kafka at/)

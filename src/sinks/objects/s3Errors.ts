@@ -43,6 +43,9 @@ const SETTINGS: Readonly<Record<string, string>> = {
   KeyTooLongError: 'the key is too long; use a shorter prefix',
 }
 
+/** What the SDK says where it knows nothing. */
+const nameless = ['Error', 'Unknown', 'UnknownError']
+
 export function failureOf(error: unknown): S3Failure {
   const { name, message, code, Code, $metadata } = error as {
     name?: string
@@ -52,7 +55,7 @@ export function failureOf(error: unknown): S3Failure {
     $metadata?: { httpStatusCode?: number }
   }
   const status = $metadata?.httpStatusCode ?? 0
-  const known = [Code, code, name].find((each) => each !== undefined && each !== 'Error' && each !== 'UnknownError')
+  const known = [Code, code, name].find((each) => each !== undefined && !nameless.includes(each))
   // The SDK has no name of its own for this one.
   if (message === 'Region is missing') return { code: 'RegionMissing', status, message }
   const words = message === undefined || message === '' ? 'no further words' : message
