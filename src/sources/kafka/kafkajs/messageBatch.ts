@@ -30,18 +30,19 @@ export class MessageBatch implements RecordBatch {
     view.keyLength = key === null ? -1 : key.length
     view.valueLength = value === null ? -1 : value.length
     // An empty range may lie anywhere, so only what has bytes decides about the memory.
-    const filled = [key, value].filter((part): part is Buffer => part !== null && part.length > 0)
-    const [first, second] = filled
-    if (first !== undefined && second !== undefined && first.buffer !== second.buffer) {
-      view.buffer = Buffer.concat(filled)
+    const filledKey = key !== null && key.length > 0 ? key : null
+    const filledValue = value !== null && value.length > 0 ? value : null
+    if (filledKey !== null && filledValue !== null && filledKey.buffer !== filledValue.buffer) {
+      view.buffer = Buffer.concat([filledKey, filledValue])
       view.keyStart = 0
-      view.valueStart = first.length
+      view.valueStart = filledKey.length
       return true
     }
-    if (first !== undefined && first.buffer !== this.#memory.buffer) this.#memory = Buffer.from(first.buffer)
+    const memory = (filledValue ?? filledKey)?.buffer
+    if (memory !== undefined && memory !== this.#memory.buffer) this.#memory = Buffer.from(memory)
     view.buffer = this.#memory
-    view.keyStart = key === null || key.length === 0 ? 0 : key.byteOffset
-    view.valueStart = value === null || value.length === 0 ? 0 : value.byteOffset
+    view.keyStart = filledKey?.byteOffset ?? 0
+    view.valueStart = filledValue?.byteOffset ?? 0
     return true
   }
 }
