@@ -1,9 +1,9 @@
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { isPidRunning } from '../../src/embedded/processIdentity.ts'
-import { runCommand, startCommand } from '../support/commandLine.ts'
+import { type RunningCommand, runCommand, startCommand } from '../support/commandLine.ts'
 import { hasKafka, kafkaTitle, type SharedBroker, sharedBroker, uniqueName } from '../support/kafkaBroker.ts'
 import { differencesFromKlines, hasTapes, tapeFile, tapes } from '../support/klines.ts'
 
@@ -50,6 +50,20 @@ describe.skipIf(!hasKafka)(kafkaTitle('the command line on Kafka'), { timeout: 1
     env: { KAFKA_BROKERS: broker.brokers.join(','), MILLRACE_DATA_DIR: join(folder, dataDir), ...env },
   })
   type Place = ReturnType<typeof placeOf>
+
+  const started: RunningCommand[] = []
+  const start = (args: readonly string[], place: Place): RunningCommand => {
+    const command = startCommand(args, place)
+    started.push(command)
+    return command
+  }
+  // A test that fails must not leave its processes behind.
+  afterEach(async () => {
+    for (const command of started.splice(0)) {
+      command.process.kill('SIGKILL')
+      await command.ended
+    }
+  })
 
   async function succeeded(args: readonly string[], place: Place) {
     const ended = await runCommand(args, place)
@@ -130,7 +144,7 @@ describe.skipIf(!hasKafka)(kafkaTitle('the command line on Kafka'), { timeout: 1
     const topic = uniqueName('simulated')
     const symbols = Array.from({ length: 16 }, (_, index) => `S${index}USDT`).join(',')
     const source = ['--source', 'simulator', '--symbols', symbols, '--topic', topic]
-    const run = startCommand(['run', 'realtime', ...source, '--workers', '2'], place)
+    const run = start(['run', 'realtime', ...source, '--workers', '2'], place)
     await run.seen(/First candle after/)
     const settled = async () => {
       const status = await statusOf(place)
@@ -171,7 +185,7 @@ describe.skipIf(!hasKafka)(kafkaTitle('the command line on Kafka'), { timeout: 1
   test('workers end by themselves when what started them is killed', async () => {
     const place = placeOf('orphans')
     const topic = uniqueName('simulated')
-    const run = startCommand(['run', 'realtime', '--source', 'simulator', '--topic', topic, '--workers', '2'], place)
+    const run = start(['run', 'realtime', '--source', 'simulator', '--topic', topic, '--workers', '2'], place)
     await run.seen(/First candle after/)
     const children = childrenOf(run.process.pid!)
     expect(children.length).toBeGreaterThanOrEqual(2)
@@ -197,7 +211,7 @@ describe.skipIf(!hasKafka)(kafkaTitle('the command line on Kafka'), { timeout: 1
     const topic = uniqueName('simulated')
     const place = placeOf('kind')
     const run = ['run', 'realtime', '--source', 'simulator', '--topic', topic]
-    const embedded = startCommand(run, { ...place, env: { ...place.env, KAFKA_BROKERS: '' } })
+    const embedded = start(run, { ...place, env: { ...place.env, KAFKA_BROKERS: '' } })
     await embedded.seen(/First candle after/)
     embedded.process.kill('SIGTERM')
     expect(await embedded.ended).toMatchObject({ code: 0 })

@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { type EmbeddedPostgres, startOrJoin } from '../../src/embedded/embeddedPostgres.ts'
 import { FakeExchange } from '../../src/testing/fakeExchange.ts'
 import { type S3Server, startS3Server } from '../../src/testing/s3Server.ts'
@@ -78,10 +78,20 @@ describe.skipIf(!canRun)(title, { timeout: 120_000 }, () => {
     return ended.stdout
   }
 
+  const started: RunningCommand[] = []
   const start = (name: string): RunningCommand => {
     const { args, place } = service(name)
-    return startCommand(args, place)
+    const command = startCommand(args, place)
+    started.push(command)
+    return command
   }
+  // A test that fails must not leave its processes behind.
+  afterEach(async () => {
+    for (const command of started.splice(0)) {
+      command.process.kill('SIGKILL')
+      await command.ended
+    }
+  })
 
   const healthOf = async (name: string) => (await runCommand(['health'], service(name).place)).code
 
