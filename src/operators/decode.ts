@@ -1,7 +1,8 @@
 import type { OperatorFunction } from 'rxjs'
 import { type Codec, Rejection } from '../runtime/codec.ts'
+import type { OperatorSpec } from '../runtime/operator.ts'
 import type { RecordView } from '../runtime/record.ts'
-import { type OperatorSpec, stateful } from '../runtime/stateful.ts'
+import { stateful } from '../runtime/stateful.ts'
 
 export interface DecodeOptions {
   /** Names the operator in dead letters; `decode` if left out. */

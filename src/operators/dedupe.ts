@@ -1,7 +1,8 @@
 import type { MonoTypeOperatorFunction } from 'rxjs'
 import { ConfigurationError } from '../runtime/errors.ts'
 import type { StateCodec } from '../runtime/keyedState.ts'
-import { type OperatorSpec, type Output, stateful } from '../runtime/stateful.ts'
+import type { OperatorSpec, Output } from '../runtime/operator.ts'
+import { stateful } from '../runtime/stateful.ts'
 import { IdRanges } from './idRanges.ts'
 
 interface DedupeBase<T> {

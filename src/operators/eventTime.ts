@@ -1,8 +1,9 @@
 import type { MonoTypeOperatorFunction } from 'rxjs'
 import { ConfigurationError } from '../runtime/errors.ts'
 import type { StateCodec } from '../runtime/keyedState.ts'
+import type { OperatorSpec } from '../runtime/operator.ts'
 import { plainState } from '../runtime/plainState.ts'
-import { type OperatorSpec, stateful } from '../runtime/stateful.ts'
+import { stateful } from '../runtime/stateful.ts'
 import { enterTime, leaveTime } from '../runtime/timeDomain.ts'
 import { type HeldValue, LeapGuard } from './leapGuard.ts'
 

@@ -2,7 +2,8 @@ import type { OperatorFunction } from 'rxjs'
 import { ConfigurationError } from '../runtime/errors.ts'
 import type { Json } from '../runtime/json.ts'
 import type { KeyedEntry, KeyedState, StateCodec } from '../runtime/keyedState.ts'
-import { type OperatorSpec, stateful } from '../runtime/stateful.ts'
+import type { OperatorSpec } from '../runtime/operator.ts'
+import { stateful } from '../runtime/stateful.ts'
 import { foldedAs, type Window, type WindowElement, windowId } from './window.ts'
 
 /** How a result came about. */

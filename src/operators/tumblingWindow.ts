@@ -1,7 +1,8 @@
 import type { OperatorFunction } from 'rxjs'
 import { ConfigurationError, OperatorError } from '../runtime/errors.ts'
 import type { StateCodec } from '../runtime/keyedState.ts'
-import { type OperatorSpec, stateful } from '../runtime/stateful.ts'
+import type { OperatorSpec } from '../runtime/operator.ts'
+import { stateful } from '../runtime/stateful.ts'
 import { foldedAs, type WindowElement, windowId } from './window.ts'
 import { type OpenWindow, WindowTimers } from './windowTimers.ts'
 

@@ -62,6 +62,8 @@ export interface Checkpoint {
   readonly watermark: number | null
   /** Where the archive goes on: at or below `nextOffset`, or null without an archive. */
   readonly archiveNextOffset: number | null
+  /** Which log the offsets are of, where it says; kept from then on. */
+  readonly logId?: string
   readonly state: StateFrame
   readonly writes: readonly TableWrite[]
   readonly deadLetters: readonly DeadLetter[]
@@ -73,6 +75,7 @@ export interface SavedCheckpoint {
   readonly nextOffset: number
   readonly watermark: number | null
   readonly archiveNextOffset: number | null
+  readonly logId?: string
   /** The newest base, then the deltas since, oldest first. */
   readonly state: readonly StateFrame[]
 }

@@ -16,6 +16,8 @@ export interface RecordBatch {
 export interface LogBounds {
   readonly earliest: number
   readonly next: number
+  /** Which log this is, where the name does not tell: a topic that was deleted and made anew has another one. */
+  readonly logId?: string
 }
 
 export interface FetchOptions {

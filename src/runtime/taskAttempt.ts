@@ -50,6 +50,7 @@ export class TaskAttempt {
   #archiveNextOffset: number | null = null
   #archivedObjects: ArchivedObject[] = []
   #feedArchiveFrom = 0
+  #logId: string | undefined
   #cutAt = 0
   #lastRecordAt = 0
   /** Records in the commit under way. */
@@ -68,7 +69,9 @@ export class TaskAttempt {
     const claim = await store.claim(this.#id)
     const reader = source.reader(this.#id.partition)
     this.#reader = reader
-    const { earliest, next } = await reader.bounds()
+    const { earliest, next, logId } = await reader.bounds()
+    this.#logId = logId
+    this.#refuseOtherLog(claim, logId)
     const task = new StreamTask(pipeline, claim.restored, earliest)
     const start = this.#openArchive(claim, task)
     if (start < earliest || start > next) throw this.#outOfRange(start, earliest, next)
@@ -211,6 +214,7 @@ export class TaskAttempt {
     const checkpoint = {
       ...task.cut({ now: startedAt, isFinal }),
       archiveNextOffset: this.#archiveNextOffset,
+      ...(this.#logId === undefined ? {} : { logId: this.#logId }),
       objects,
     }
     this.#cutAt = startedAt
@@ -254,6 +258,18 @@ export class TaskAttempt {
     status.logEndOffset = logEnd
     status.watermark = claim.restored?.watermark ?? null
     status.archiveNextOffset = this.#archiveNextOffset
+  }
+
+  /** A topic that was made anew may have grown past our offset, so its length does not give it away. */
+  #refuseOtherLog(claim: Claim, logId: string | undefined): void {
+    const saved = claim.restored?.logId
+    if (saved === undefined || logId === undefined || saved === logId) return
+    const { pipeline, topic, partition } = this.#id
+    throw new OffsetOutOfRangeError(
+      `${topic}/${partition}: the topic was deleted and made anew since pipeline ${pipeline} last read it (its id was ${saved}, now it is ${logId}), ` +
+        'so its offsets mean other records. Start under a new pipeline name to read the new topic from its beginning.',
+      { pipeline, topic, partition, offset: claim.restored?.nextOffset ?? 0 },
+    )
   }
 
   #outOfRange(start: number, earliest: number, next: number): OffsetOutOfRangeError {

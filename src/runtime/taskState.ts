@@ -2,9 +2,9 @@ import type { StateFrame } from './checkpoint.ts'
 import { ConfigurationError, StateMismatchError } from './errors.ts'
 import type { Json } from './json.ts'
 import { KeyedState } from './keyedState.ts'
+import type { Logic, OperatorSpec, Restored } from './operator.ts'
 import type { Pipeline } from './pipeline.ts'
 import { frameText, operatorText, readFrames, type SavedOperator } from './savedState.ts'
-import type { Logic, OperatorSpec, Restored } from './stateful.ts'
 
 interface BoundOperator {
   readonly name: string

@@ -73,10 +73,12 @@ export class MemoryCheckpointStore implements CheckpointStore {
     }
     const { kind, body } = checkpoint.state
     const frame: StateFrame = { kind, body }
+    const logId = checkpoint.logId ?? stored.saved?.logId
     stored.saved = {
       nextOffset: checkpoint.nextOffset,
       watermark: checkpoint.watermark,
       archiveNextOffset: checkpoint.archiveNextOffset,
+      ...(logId === undefined ? {} : { logId }),
       state: kind === 'base' ? [frame] : [...(stored.saved?.state ?? []), frame],
     }
   }

@@ -180,6 +180,11 @@ export function checkpointStoreContract(name: string, create: () => Promise<Chec
       })
     })
 
+    test('the id of the log is kept from the checkpoint that told it', async () => {
+      await committed(checkpoint(5, { logId: 'one' }), checkpoint(6))
+      expect((await store.claim(task)).restored).toMatchObject({ nextOffset: 6, logId: 'one' })
+    })
+
     test('every claim is a newer generation', async () => {
       const first = await store.claim(task)
       const second = await store.claim(task)

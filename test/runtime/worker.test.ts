@@ -4,6 +4,7 @@ import { decode } from '../../src/operators/decode.ts'
 import type { Archive, ArchiveWriter } from '../../src/runtime/archive.ts'
 import type { CheckpointStore } from '../../src/runtime/checkpoint.ts'
 import { OffsetOutOfRangeError, RetryableError } from '../../src/runtime/errors.ts'
+import type { LogSource } from '../../src/runtime/log.ts'
 import { definePipeline } from '../../src/runtime/pipeline.ts'
 import { Worker, type WorkerOptions } from '../../src/runtime/worker.ts'
 import { toPostgres } from '../../src/sinks/toPostgres.ts'
@@ -114,6 +115,33 @@ describe('a worker', () => {
     await expect(clock.run(new Worker({ pipeline, source: anew, store, archive: null, clock }).run())).rejects.toThrow(
       /the log ends at 0, so it was replaced/,
     )
+  })
+
+  it('stops when the log is another one of the same name, even where it is as long as the old one', async () => {
+    const { clock, store, log, worker } = setUp(10)
+    const named = (logId: string): LogSource => ({
+      topic: log.topic,
+      partitions: () => log.partitions(),
+      join: (listener) => log.join(listener),
+      close: () => log.close(),
+      reader: (partition) => {
+        const reader = log.reader(partition)
+        const bounds = reader.bounds.bind(reader)
+        return Object.assign(reader, { bounds: async () => ({ ...(await bounds()), logId }) })
+      },
+    })
+    const drain = (source: LogSource) => {
+      const draining = new Worker({ pipeline, source, store, archive: null, clock })
+      const running = draining.run()
+      draining.stop('drain')
+      return clock.run(running)
+    }
+    await drain(log)
+    await drain(named('first'))
+    await drain(named('first'))
+    await drain(log)
+    await expect(drain(named('second'))).rejects.toThrow(/made anew.*its id was first, now it is second/)
+    expect(worker.status()).toEqual([])
   })
 
   it('drops a task quietly once another worker has claimed it, and writes nothing more', async () => {

@@ -5,13 +5,14 @@ import { quoteElement, type Step, statementName } from './tableWriter.ts'
 const claimText = `INSERT INTO stream_task AS t (pipeline, topic, partition, generation, owner, claimed_at)
 VALUES ($1, $2, $3, 1, $4, now())
 ON CONFLICT (pipeline, topic, partition) DO UPDATE SET generation = t.generation + 1, owner = excluded.owner, claimed_at = now()
-RETURNING generation, next_offset, watermark, archive_next_offset`
+RETURNING generation, next_offset, watermark, archive_next_offset, log_id`
 
 const readStateText = `SELECT kind, body FROM task_state WHERE pipeline = $1 AND topic = $2 AND partition = $3 ORDER BY sequence`
 
 const fenceText = `WITH fenced AS (
   UPDATE stream_task SET next_offset = $5, watermark = $6, archive_next_offset = $7,
-    state_bytes = $9::bigint + CASE WHEN $8::boolean THEN 0 ELSE state_bytes END, committed_at = now()
+    state_bytes = $9::bigint + CASE WHEN $8::boolean THEN 0 ELSE state_bytes END, committed_at = now(),
+    log_id = coalesce($10, log_id)
   WHERE pipeline = $1 AND topic = $2 AND partition = $3 AND generation = $4
     AND (next_offset IS NULL OR next_offset <= $5)
     AND (archive_next_offset IS NULL OR $7::bigint IS NULL OR archive_next_offset <= $7)
@@ -62,6 +63,7 @@ export function fenceStep(claim: Claim, checkpoint: Checkpoint): Step {
     archiveNextOffset,
     isBase,
     bytes,
+    checkpoint.logId ?? null,
   ])
 }
 

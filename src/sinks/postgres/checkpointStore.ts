@@ -32,6 +32,7 @@ interface TaskRow {
   readonly next_offset: Int8 | null
   readonly watermark: Int8 | null
   readonly archive_next_offset: Int8 | null
+  readonly log_id: string | null
 }
 
 /**
@@ -178,6 +179,7 @@ function restoredFrom(row: TaskRow, frames: readonly StateFrame[]): SavedCheckpo
     nextOffset: Number(row.next_offset),
     watermark: row.watermark === null ? null : Number(row.watermark),
     archiveNextOffset: row.archive_next_offset === null ? null : Number(row.archive_next_offset),
+    ...(row.log_id === null ? {} : { logId: row.log_id }),
     state: frames.map(({ kind, body }) => ({ kind, body: unescapeText(body) })),
   }
 }

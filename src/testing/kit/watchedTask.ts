@@ -1,7 +1,7 @@
 import type { SavedCheckpoint } from '../../runtime/checkpoint.ts'
 import { MillraceError } from '../../runtime/errors.ts'
+import type { Logic, OperatorSpec } from '../../runtime/operator.ts'
 import type { Outlets, Pipeline } from '../../runtime/pipeline.ts'
-import type { Logic, OperatorSpec } from '../../runtime/stateful.ts'
 import { StreamTask } from '../../runtime/streamTask.ts'
 import { inOperator, withPoison } from './poison.ts'
 

@@ -1,6 +1,7 @@
 import { type Clock, systemClock } from '../../../runtime/clock.ts'
 import { ConfigurationError, OffsetOutOfRangeError } from '../../../runtime/errors.ts'
 import type { AssignmentListener, LogBounds, LogMembership, LogReader, LogSource } from '../../../runtime/log.ts'
+import { canonicalTopicId } from '../canonicalTopicId.ts'
 import type { KafkaSettings, KafkaTopicGroup } from '../kafkaSettings.ts'
 import { GroupMember, type SharedTopic } from '../wire/groupMember.ts'
 import { KafkajsClient, leaderOf, READ_COMMITTED } from './client.ts'
@@ -148,13 +149,15 @@ class KafkajsLog implements LogSource {
     }
   }
 
-  #bounds(partition: number): Promise<LogBounds> {
+  async #bounds(partition: number): Promise<LogBounds> {
     const { topic } = this
+    await this.requireSameTopic()
+    const logId = this.#topicId === null ? {} : { logId: canonicalTopicId(this.#topicId) }
     const place = { topic, partition }
     return this.#client.use(`read the bounds of ${topic}/${partition}`, place, async (cluster) => {
       const leader = await leaderOf(cluster, topic, partition)
       const earliest = await offsetAt(leader, topic, partition, EARLIEST)
-      return { earliest, next: await offsetAt(leader, topic, partition, LATEST) }
+      return { earliest, next: await offsetAt(leader, topic, partition, LATEST), ...logId }
     })
   }
 }

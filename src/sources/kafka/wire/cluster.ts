@@ -7,6 +7,7 @@ import {
   RetryableError,
 } from '../../../runtime/errors.ts'
 import type { LogBounds } from '../../../runtime/log.ts'
+import { canonicalTopicId } from '../canonicalTopicId.ts'
 import type { KafkaSettings } from '../kafkaSettings.ts'
 import { connectionOptions, parseAddress, uniqueBrokers } from './address.ts'
 import { FETCH_VERSION, fetchApi } from './fetchApi.ts'
@@ -143,7 +144,7 @@ export class Cluster {
         const earliest = await this.#offset(connection, partition, epoch, EARLIEST)
         const next = await this.#offset(connection, partition, epoch, LATEST)
         await this.refresh()
-        return { earliest, next }
+        return { earliest, next, logId: canonicalTopicId(this.topicId) }
       } catch (error) {
         if (attempt > 0 || !isLeadershipError(protocolErrorIn(error))) throw this.trouble(error, doing, partition)
         await this.refresh()
