@@ -69,7 +69,11 @@ export default {
       name: 'no-orphans',
       comment: 'A module of src that nothing reaches from an entry point is dead.',
       severity: 'error',
-      from: { orphan: true, path: '^src/', pathNot: '^src/(index|postgres|archive|kafka|testing/index|cli/main)\\.ts$' },
+      from: {
+        orphan: true,
+        path: '^src/',
+        pathNot: '^src/(index|postgres|archive|kafka|testing/index|cli/main)\\.ts$',
+      },
       to: {},
     },
   ],
