@@ -16,8 +16,8 @@ intervals, one worker, a broker, a producer and PostgreSQL on this machine. Ever
 a producer that falls behind makes the figure worse and not better.
 
   --rate N           trades a second over four partitions              (50000)
-  --seconds N        measured, after a warm-up of 5 s                  (60)
-  --checkpoint-ms N  between two checkpoints, and rows of open candles (20)
+  --seconds N        measured, after a warm-up of 10 s                 (60)
+  --checkpoint-ms N  between two checkpoints, and rows of open candles (10)
   --json             only the result, one line of JSON on stdout`
 
 const { values } = parseArgs({
@@ -25,13 +25,13 @@ const { values } = parseArgs({
     json: { type: 'boolean', default: false },
     rate: { type: 'string', default: '50000' },
     seconds: { type: 'string', default: '60' },
-    'checkpoint-ms': { type: 'string', default: '20' },
+    'checkpoint-ms': { type: 'string', default: '10' },
     help: { type: 'boolean', default: false },
   },
 })
 
 const topic = 'bench.live'
-const warmUpMs = 5_000
+const warmUpMs = 10_000
 const pollMs = 1
 const firstRowTimeoutMs = 30_000
 
