@@ -23,7 +23,7 @@ const deck: readonly KafkaFault[] = [
   ...Array<KafkaFault>(3).fill('kill-postgres'),
   'kill-broker',
   'restart-broker',
-  ...Array<KafkaFault>(2).fill('suspend-worker'),
+  ...Array<KafkaFault>(3).fill('suspend-worker'),
   ...Array<KafkaFault>(2).fill('worker-joins'),
   ...Array<KafkaFault>(2).fill('worker-leaves'),
   ...Array<KafkaFault>(2).fill('archive-outage'),
