@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Connection, initProducerIdV4 } from '@platformatic/kafka'
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
 import { RetryableError, TaskFencedError } from '../../../../src/runtime/errors.ts'
 import type { LogWriter } from '../../../../src/runtime/log.ts'
 import { RecordView } from '../../../../src/runtime/record.ts'
@@ -131,7 +131,8 @@ describe.skipIf(!canStartBroker)(startTitle('Kafka writer in trouble'), () => {
 async function raiseEpoch(to: Broker, transactionalId: string): Promise<void> {
   const connection = new Connection('test')
   await connection.connect('127.0.0.1', to.ports.plain)
-  await initProducerIdV4.api.async(connection, transactionalId, 1_000)
+  // Right behind a commit the coordinator is still writing it, and answers that it is busy.
+  await vi.waitFor(() => initProducerIdV4.api.async(connection, transactionalId, 1_000), 10_000)
   await connection.close()
 }
 
