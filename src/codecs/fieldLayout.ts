@@ -1,4 +1,4 @@
-import { jsonStringEnd, jsonValueEnd } from './jsonText.ts'
+import { jsonStringEnd, jsonValueEnd, maxJsonDepth } from './jsonText.ts'
 import type { FieldPlan, LeafPlan, ObjectPlan, SchemaPlan } from './schemaPlan.ts'
 
 /**
@@ -18,6 +18,8 @@ export interface LayoutStep {
   readonly kind: LeafPlan['kind'] | 'skip' | 'end'
   /** Null for `skip` and `end`. */
   readonly leaf: LeafPlan | null
+  /** How deep the value may be nested, where it is skipped. */
+  readonly levels: number
 }
 
 /** One order in which the fields of a schema have been seen: everything between the values, as bytes. */
@@ -53,6 +55,7 @@ class LayoutLearner {
   private readonly doubles: number[] = []
   private fixedStart = -1
   private fixedBytes = 0
+  private depth = 0
 
   constructor(plan: SchemaPlan, buffer: Buffer, end: number) {
     this.buffer = buffer
@@ -67,6 +70,7 @@ class LayoutLearner {
     if (this.fixedStart < 0) this.fixedStart = start
     const seen = new Set<string>()
     let at = start
+    this.depth += 1
     do {
       const keyStart = at + 1
       if (keyStart >= end || buffer[keyStart] !== quote) return -1
@@ -83,6 +87,7 @@ class LayoutLearner {
     for (const field of plan.fields.values()) {
       if (!field.isOptional && !seen.has(field.name)) return -1
     }
+    this.depth -= 1
     return at + 1
   }
 
@@ -139,6 +144,7 @@ class LayoutLearner {
       highMask: short.readInt32LE(12),
       kind,
       leaf,
+      levels: maxJsonDepth - this.depth,
     })
     return true
   }

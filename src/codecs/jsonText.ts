@@ -29,8 +29,9 @@ export function isJsonObject(buffer: Uint8Array, start: number, end: number): bo
 
 /**
  * Where the JSON value that starts at `at` ends (the position after it), or -1 where it is not valid by the rules of `isJsonObject`.
+ * @param levels how deep its objects and arrays may be nested, at most `maxJsonDepth`
  */
-export function jsonValueEnd(buffer: Uint8Array, start: number, end: number): number {
+export function jsonValueEnd(buffer: Uint8Array, start: number, end: number, levels = maxJsonDepth): number {
   let at = start
   let depth = 0
   for (;;) {
@@ -39,7 +40,7 @@ export function jsonValueEnd(buffer: Uint8Array, start: number, end: number): nu
     const first = buffer[at] as number
     if (first === quote) at = jsonStringEnd(buffer, at, end)
     else if (first === openBrace || first === openBracket) {
-      if (depth === maxJsonDepth) return -1
+      if (depth === levels) return -1
       // Both closers are two above their openers in ASCII.
       closers[depth] = first + 2
       depth += 1

@@ -22,7 +22,7 @@ const copiedBytes = 4096
 
 /**
  * Reads frames of one zod schema in place, without JSON text and without zod. Gives what `schema.parse(JSON.parse(text))` would give,
- * or INVALID, which means only that the interpreter must be asked.
+ * or INVALID, which means only that the interpreter must be asked. Whatever it reads is one JSON object by the rules of `isJsonObject`.
  *
  * Learns up to eight orders of the fields from the frames themselves. Keeps the newest buffer until the next read.
  */
@@ -143,7 +143,7 @@ export class SchemaReader<V> {
           at = this.readBoolean(step.leaf as LeafPlan, view, at)
           break
         case 'skip':
-          at = view.getInt32(at, true) === trueWord ? at + 4 : jsonValueEnd(this.buffer, at, end)
+          at = view.getInt32(at, true) === trueWord ? at + 4 : jsonValueEnd(this.buffer, at, end, step.levels)
           break
         case 'end':
           return at === end

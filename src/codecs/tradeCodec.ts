@@ -65,7 +65,9 @@ export class TradeCodec implements Codec<MarketEvent> {
     if (record.valueLength < 0) return malformed('the record has no value')
     const end = record.valueStart + record.valueLength
     const event = this.decodeFast(record.buffer, record.valueStart, end)
-    return event === INVALID ? this.interpret(record.buffer, record.valueStart, end) : event
+    if (event === INVALID) return this.interpret(record.buffer, record.valueStart, end)
+    record.isKnownJsonObject = true
+    return event
   }
 
   /** What `interpret` would say, or INVALID. */

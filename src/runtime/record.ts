@@ -18,6 +18,11 @@ export class RecordView {
   keyLength = -1
   valueStart = 0
   valueLength = -1
+  /**
+   * Set by whoever has shown that the value is one JSON object on one line, by the rules of `isJsonObject`, so that
+   * nobody has to look again. False says nothing. The task clears it before each record.
+   */
+  isKnownJsonObject = false
 
   /** The key as text, or null. Allocates. */
   keyText(): string | null {

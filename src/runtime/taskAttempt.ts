@@ -140,12 +140,15 @@ export class TaskAttempt {
     const view = this.#view
     const { maxUncommittedRecords, maxUncommittedResults } = this.#options.limits
     while (batch.read(view)) {
+      view.isKnownJsonObject = false
+      const isNew = view.offset >= task.nextOffset
+      if (isNew) task.push(view)
+      // After the push: what the graph has found out about the bytes, the archive need not.
       if (this.#archive !== null && view.offset >= this.#feedArchiveFrom) {
         this.#archive.append(view)
         this.#feedArchiveFrom = view.offset + 1
       }
-      if (view.offset < task.nextOffset) continue
-      task.push(view)
+      if (!isNew) continue
       if (task.isSaturated) await task.settle()
       if (task.uncutRecords >= maxUncommittedRecords || task.uncutResults >= maxUncommittedResults)
         await this.#cut(claim, task, false)

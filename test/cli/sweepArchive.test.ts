@@ -20,9 +20,9 @@ describe('archive sweep', () => {
     await millrace('run', 'realtime', '--source', 'tape', '--tape', tape, '--until-end')
     const archive = join(folder, 'data/archive')
     const [object = ''] = readdirSync(archive, { recursive: true, encoding: 'utf8' }).filter((name) =>
-      name.endsWith('.gz'),
+      name.endsWith('.zst'),
     )
-    const orphan = join(dirname(object), '00000000000000000000-00000000000000000003.jsonl.gz')
+    const orphan = join(dirname(object), '00000000000000000000-00000000000000000003.jsonl.zst')
     copyFileSync(join(archive, object), join(archive, orphan))
 
     expect(await millrace('archive', 'sweep')).toMatchObject({ code: 0, stdout: `${orphan}\n` })

@@ -2,6 +2,7 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { gunzipSync } from 'node:zlib'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
+import { isJsonObject, maxJsonDepth } from '../../src/codecs/jsonText.ts'
 import { INVALID } from '../../src/codecs/schemaReader.ts'
 import { type TradeCodec, tradeCodec } from '../../src/codecs/tradeCodec.ts'
 import type { TimeUnit } from '../../src/market/frame.ts'
@@ -34,6 +35,7 @@ function agree(codec: TradeCodec, value: Buffer): unknown {
     const fast = codec.decodeFast(record.buffer, 3, 3 + value.length)
     if (fast !== INVALID) expect(fast).toStrictEqual(interpreted)
     expect(codec.decode(record)).toStrictEqual(interpreted)
+    if (record.isKnownJsonObject) expect(isJsonObject(value, 0, value.length)).toBe(true)
   }
   if (interpreted instanceof Rejection) {
     expect(interpreted.reason).toMatch(/^(malformed|out-of-range|unknown-symbol)$/)
@@ -264,6 +266,45 @@ describe('the fast path', () => {
     for (let index = 0; index < 10_000; index += 1) {
       const bytes = Buffer.from(spotFrame.replace('BTCUSDT', `S${index}USDT`).replace('"M"', `"M${index % 20}"`))
       expect(codec.decodeFast(bytes, 0, bytes.length)).toMatchObject({ symbol: `S${index}USDT`, tradeId: 3735683259 })
+    }
+  })
+})
+
+describe('what was read in place is known to be one JSON object', () => {
+  const isKnown = (codec: TradeCodec, text: string) => {
+    const record = viewOf(Buffer.from(text))
+    codec.decode(record)
+    return record.isKnownJsonObject
+  }
+
+  test('for every plain frame, whatever becomes of it', () => {
+    const codec = tradeCodec({ market: 'spot', timeUnit: 'ms', symbols: ['BTCUSDT'] })
+    for (const frame of [...sound, usdmFrame.replace('MARKET', 'INSURANCE_FUND')])
+      expect(isKnown(codec, frame)).toBe(true)
+  })
+
+  test('and nothing is known of what only the interpreter understands', () => {
+    for (const text of [
+      `${spotFrame}\n`,
+      `${spotFrame} `,
+      '{"e":"depth"}',
+      '[1]',
+      'null',
+      spotFrame.replace('"M"', '"\\u004d"'),
+    ])
+      expect(isKnown(spot(), text)).toBe(false)
+  })
+
+  test('down to the depth that isJsonObject allows, in a field that is passed over', () => {
+    const nested = (depth: number) => spotFrame.replace('"M":true', `"M":${'['.repeat(depth)}${']'.repeat(depth)}`)
+    const codec = spot()
+    expect(isKnown(codec, spotFrame)).toBe(true)
+    for (let depth = maxJsonDepth - 4; depth <= maxJsonDepth + 4; depth++) {
+      const text = nested(depth)
+      const known = isKnown(codec, text)
+      expect(known).toBe(depth <= maxJsonDepth - 2)
+      expect(known).toBe(isJsonObject(Buffer.from(text), 0, text.length))
+      agree(codec, Buffer.from(text))
     }
   })
 })

@@ -93,7 +93,7 @@ const aLetter: DeadLetter = {
 }
 
 const anObject: ArchivedObject = {
-  key: 'topic=t/date=2024-08-08/partition=0/0-9.jsonl.gz',
+  key: 'topic=t/date=2024-08-08/partition=0/0-9.jsonl.zst',
   firstOffset: 0,
   lastOffset: 9,
   recordCount: 10,

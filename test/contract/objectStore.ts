@@ -114,7 +114,7 @@ export function objectStoreContract(
 
     test('keys with equals signs, spaces, percent signs and letters of any script are kept as they are', async () => {
       const keys = [
-        'keys/topic=crypto.trades.raw/date=2024-08-08/partition=0/00000000000000000000-00000000000000000009.jsonl.gz',
+        'keys/topic=crypto.trades.raw/date=2024-08-08/partition=0/00000000000000000000-00000000000000000009.jsonl.zst',
         'keys/a b+c%20d&e?f#g',
         'keys/quotes \'" and <angle>',
         'keys/ünïcode/日本語/📈',

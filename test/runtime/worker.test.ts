@@ -6,24 +6,28 @@ import type { CheckpointStore } from '../../src/runtime/checkpoint.ts'
 import { OffsetOutOfRangeError, RetryableError } from '../../src/runtime/errors.ts'
 import type { LogSource } from '../../src/runtime/log.ts'
 import { definePipeline } from '../../src/runtime/pipeline.ts'
+import type { RecordView } from '../../src/runtime/record.ts'
 import { Worker, type WorkerOptions } from '../../src/runtime/worker.ts'
 import { toPostgres } from '../../src/sinks/toPostgres.ts'
 import { MemoryCheckpointStore } from '../../src/testing/memoryCheckpointStore.ts'
 import { MemoryLog } from '../../src/testing/memoryLog.ts'
 import { VirtualClock } from '../../src/testing/virtualClock.ts'
 
-const pipeline = definePipeline({
-  name: 'copy',
-  build: (records) => ({
-    values: toPostgres(
-      records.pipe(
-        decode({ decode: (record) => record.valueText() ?? undefined }),
-        map((value) => ({ value })),
+const copying = (decodeRecord: (record: RecordView) => string | undefined) =>
+  definePipeline({
+    name: 'copy',
+    build: (records) => ({
+      values: toPostgres(
+        records.pipe(
+          decode({ decode: decodeRecord }),
+          map((value) => ({ value })),
+        ),
+        { mode: 'append', name: 'copied', columns: [{ name: 'value', type: 'text', of: (row) => row.value }] },
       ),
-      { mode: 'append', name: 'copied', columns: [{ name: 'value', type: 'text', of: (row) => row.value }] },
-    ),
-  }),
-})
+    }),
+  })
+
+const pipeline = copying((record) => record.valueText() ?? undefined)
 
 function setUp(count: number, over: Partial<WorkerOptions> = {}) {
   const clock = new VirtualClock()
@@ -32,6 +36,25 @@ function setUp(count: number, over: Partial<WorkerOptions> = {}) {
   const store = new MemoryCheckpointStore()
   const worker = new Worker({ pipeline, source: log, store, archive: null, clock, ...over })
   return { clock, log, store, worker, copied: () => store.rows('copied').map((row) => row.value) }
+}
+
+/** An archive in which nothing ever becomes durable. */
+function archiveThat(append: ArchiveWriter['append']): Archive {
+  return {
+    open: (_task, nextOffset) => {
+      expect(nextOffset).toBe(0)
+      return {
+        append,
+        heldBytes: 0,
+        hasRoom: true,
+        waitForRoom: async () => undefined,
+        take: () => ({ objects: [], nextOffset: 0 }),
+        finish: async () => undefined,
+        waitingFor: null,
+        abandon: () => undefined,
+      }
+    },
+  }
 }
 
 const values = (count: number) => Array.from({ length: count }, (_, i) => `v${i}`)
@@ -158,23 +181,7 @@ describe('a worker', () => {
   it('feeds the archive alone with what lies below the offset of the graph', async () => {
     const { clock, log, store, copied } = setUp(6)
     const fed: number[] = []
-    let durable = 0
-    const archive: Archive = {
-      open: (_task, nextOffset): ArchiveWriter => {
-        expect(nextOffset).toBe(durable)
-        return {
-          append: (record) => fed.push(record.offset),
-          heldBytes: 0,
-          hasRoom: true,
-          waitForRoom: async () => undefined,
-          take: () => ({ objects: [], nextOffset: durable }),
-          finish: async () => undefined,
-          waitingFor: null,
-          abandon: () => undefined,
-        }
-      },
-    }
-    durable = 0
+    const archive = archiveThat((record) => fed.push(record.offset))
     const first = new Worker({ pipeline, source: log, store, archive, clock })
     const running = first.run()
     first.stop('drain')
@@ -186,6 +193,20 @@ describe('a worker', () => {
     await clock.run(again)
     expect(fed).toEqual([0, 1, 2, 3, 4, 5, 0, 1, 2, 3, 4, 5, 6])
     expect(copied()).toEqual(values(7))
+  })
+
+  it('tells the archive what the graph has found out about a record, and nothing of the one before', async () => {
+    const known: boolean[] = []
+    const marking = copying((record) => {
+      if (record.offset === 1) record.isKnownJsonObject = true
+      return 'seen'
+    })
+    const archive = archiveThat((record) => known.push(record.isKnownJsonObject))
+    const { clock, worker } = setUp(3, { pipeline: marking, archive })
+    const running = worker.run()
+    worker.stop('drain')
+    await clock.run(running)
+    expect(known).toEqual([false, true, false])
   })
 
   it('cuts as soon as its credit is used up, so that what is not committed stays bounded', async () => {

@@ -20,19 +20,19 @@ export function isPlausibleTime(timestamp: number): boolean {
 }
 
 /**
- * `topic=…/date=YYYY-MM-DD/partition=P/<first>-<last>.jsonl.gz`; offsets have 20 digits, so that keys sort as offsets
+ * `topic=…/date=YYYY-MM-DD/partition=P/<first>-<last>.jsonl.zst`; offsets have 20 digits, so that keys sort as offsets
  * do.
  */
 export function archiveKey(parts: ArchiveKeyParts): string {
   const { topic, date, partition, firstOffset, lastOffset } = parts
-  return `topic=${topic}/date=${date}/partition=${partition}/${padded(firstOffset)}-${padded(lastOffset)}.jsonl.gz`
+  return `topic=${topic}/date=${date}/partition=${partition}/${padded(firstOffset)}-${padded(lastOffset)}.jsonl.zst`
 }
 
 /**
  * What the key says, or null where it is not the key of an archive object. Whatever comes before `topic=` is ignored.
  */
 export function parseArchiveKey(key: string): ArchiveKeyParts | null {
-  const match = /(?:^|\/)topic=([^/]+)\/date=(\d{4}-\d{2}-\d{2})\/partition=(\d+)\/(\d{20})-(\d{20})\.jsonl\.gz$/.exec(
+  const match = /(?:^|\/)topic=([^/]+)\/date=(\d{4}-\d{2}-\d{2})\/partition=(\d+)\/(\d{20})-(\d{20})\.jsonl\.zst$/.exec(
     key,
   )
   if (match === null) return null

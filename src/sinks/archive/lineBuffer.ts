@@ -87,7 +87,7 @@ function writeValue(buffer: Buffer, start: number, record: RecordView): number {
   if (record.valueLength < 0) return copySmall(NULL_VALUE, buffer, start)
   const { valueStart, valueLength } = record
   let at = start
-  if (isJsonObject(record.buffer, valueStart, valueStart + valueLength)) {
+  if (record.isKnownJsonObject || isJsonObject(record.buffer, valueStart, valueStart + valueLength)) {
     at = copySmall(VALUE, buffer, at)
     at += record.buffer.copy(buffer, at, valueStart, valueStart + valueLength)
   } else {

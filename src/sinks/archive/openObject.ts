@@ -1,8 +1,8 @@
 import type { ArchivedObject } from '../../runtime/checkpoint.ts'
 import type { RecordView } from '../../runtime/record.ts'
 import { archiveKey, dayOf, isPlausibleTime } from './archiveKey.ts'
-import { type Compression, GzipPieces } from './gzipPieces.ts'
 import { LineBuffer } from './lineBuffer.ts'
+import { type Compression, ZstdPieces } from './zstdPieces.ts'
 
 const HOUR_MS = 3_600_000
 /** A piece ends with the record that fills it, so where pieces end depends on the records alone. */
@@ -43,7 +43,7 @@ export interface OpenObjectOptions extends ObjectLimits {
 export class OpenObject {
   readonly #options: OpenObjectOptions
   readonly #lines = new LineBuffer()
-  readonly #gzip: GzipPieces
+  readonly #file: ZstdPieces
   readonly #firstOffset: number
   #lastOffset: number
   #records = 0
@@ -58,7 +58,7 @@ export class OpenObject {
     this.#options = options
     this.#firstOffset = firstOffset
     this.#lastOffset = firstOffset
-    this.#gzip = new GzipPieces(options.compression, options.onHeld)
+    this.#file = new ZstdPieces(options.compression, options.onHeld)
   }
 
   get isFull(): boolean {
@@ -67,7 +67,7 @@ export class OpenObject {
 
   /** True while pieces are with the thread pool, so that what is held will shrink by itself. */
   get isCompressing(): boolean {
-    return this.#gzip.isCompressing
+    return this.#file.isCompressing
   }
 
   endsBefore(timestamp: number): boolean {
@@ -79,16 +79,16 @@ export class OpenObject {
     this.#records++
     this.#lastOffset = record.offset
     if (isPlausibleTime(record.timestamp)) this.#see(record.timestamp)
-    if (this.#lines.length >= PIECE_BYTES) this.#gzip.add(this.#lines.take())
+    if (this.#lines.length >= PIECE_BYTES) this.#file.add(this.#lines.take())
     this.#countLines(this.#lines.heldBytes)
   }
 
   async seal(): Promise<SealedObject> {
-    if (this.#lines.length > 0) this.#gzip.add(this.#lines.take())
+    if (this.#lines.length > 0) this.#file.add(this.#lines.take())
     this.#countLines(0)
     const { topic, partition, keyPrefix } = this.#options
     const symbols = this.#lines.keys()
-    const { body, sha256 } = await this.#gzip.finish()
+    const { body, sha256 } = await this.#file.finish()
     const offsets = { firstOffset: this.#firstOffset, lastOffset: this.#lastOffset }
     return {
       body,

@@ -5,10 +5,10 @@ import { ConfigurationError, OperatorError } from '../../runtime/errors.ts'
 import type { ObjectStore } from '../../runtime/objectStore.ts'
 import type { RecordView } from '../../runtime/record.ts'
 import { topicPattern } from './archiveKey.ts'
-import type { Compression } from './gzipPieces.ts'
 import { type ObjectLimits, OpenObject } from './openObject.ts'
 import { Slots } from './slots.ts'
 import { Uploader } from './uploads.ts'
+import type { Compression } from './zstdPieces.ts'
 
 export interface RawArchiveOptions extends Partial<ObjectLimits> {
   readonly store: ObjectStore

@@ -1,5 +1,5 @@
-import { gunzipSync } from 'node:zlib'
 import { CorruptRecordError } from '../../runtime/errors.ts'
+import { unpackZstdPieces } from './zstdPieces.ts'
 
 /** A record as the log had it. */
 export interface ArchivedRecord {
@@ -37,9 +37,9 @@ export function* readArchiveObject(bytes: Uint8Array): Generator<ArchivedRecord>
 
 function unpack(bytes: Uint8Array): Buffer {
   try {
-    return gunzipSync(bytes)
+    return unpackZstdPieces(bytes)
   } catch (error) {
-    throw new CorruptRecordError(`archive object of ${bytes.length} bytes is not a whole gzip file`, { cause: error })
+    throw new CorruptRecordError(`archive object of ${bytes.length} bytes is not whole, or none`, { cause: error })
   }
 }
 

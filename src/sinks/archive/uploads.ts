@@ -1,11 +1,11 @@
 import { createHash } from 'node:crypto'
-import { gunzipSync } from 'node:zlib'
 import type { ArchivedObject } from '../../runtime/checkpoint.ts'
 import type { Clock } from '../../runtime/clock.ts'
 import { DeterminismError, type ErrorPlace, RetryableError } from '../../runtime/errors.ts'
 import type { ObjectStore } from '../../runtime/objectStore.ts'
 import type { SealedObject } from './openObject.ts'
 import type { Slots } from './slots.ts'
+import { unpackZstdPieces } from './zstdPieces.ts'
 
 const FIRST_PAUSE_MS = 100
 const LONGEST_PAUSE_MS = 30_000
@@ -88,7 +88,7 @@ export class Uploader {
       return entry
     } catch (error) {
       if (!(error instanceof DeterminismError)) throw error
-      // Another build of zlib (a new Node, another CPU) may have compressed the same lines into other bytes before a
+      // Another release of Zstandard (a new Node) may have compressed the same lines into other bytes before a
       // crash.
       const existing = await store.get(entry.key)
       if (existing !== null && holdSameLines(existing, body)) {
@@ -105,9 +105,9 @@ export class Uploader {
 
 function holdSameLines(a: Buffer, b: Buffer): boolean {
   try {
-    return gunzipSync(a).equals(gunzipSync(b))
+    return unpackZstdPieces(a).equals(unpackZstdPieces(b))
   } catch {
-    // Not even gzip, so not the same.
+    // Not even an object of an archive, so not the same.
     return false
   }
 }

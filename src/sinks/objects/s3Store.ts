@@ -149,7 +149,7 @@ class S3Store implements ObjectStore {
     const params: PutObjectCommandInput = {
       ...this.#named(key),
       Body: body,
-      ContentType: key.endsWith('.gz') ? 'application/gzip' : 'application/octet-stream',
+      ContentType: key.endsWith('.zst') ? 'application/zstd' : 'application/octet-stream',
       Metadata: { sha256 },
       ...(isConditional ? { IfNoneMatch: '*' } : {}),
     }

@@ -1,10 +1,11 @@
-import { gunzipSync, gzipSync } from 'node:zlib'
+import { zstdDecompressSync } from 'node:zlib'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { systemClock } from '../../../src/runtime/clock.ts'
 import { CorruptRecordError } from '../../../src/runtime/errors.ts'
 import { rawArchive } from '../../../src/sinks/archive/rawArchive.ts'
 import { type ArchivedRecord, readArchiveObject } from '../../../src/sinks/archive/readArchiveObject.ts'
+import { ZstdPieces } from '../../../src/sinks/archive/zstdPieces.ts'
 import { MemoryObjectStore } from '../../../src/testing/memoryObjectStore.ts'
 import { appendAll, openAt, record } from './records.ts'
 
@@ -22,7 +23,7 @@ async function archived(
 }
 
 async function linesOf(records: readonly ArchivedRecord[]): Promise<string[]> {
-  return gunzipSync(await archived(records))
+  return zstdDecompressSync(await archived(records))
     .toString('utf8')
     .split('\n')
     .slice(0, -1)
@@ -139,10 +140,29 @@ describe('reading an archive object', () => {
 
   test('bytes that the archive did not write are refused with the line', async () => {
     expect(() => [...readArchiveObject(Buffer.from('plain'))]).toThrow(CorruptRecordError)
-    const whole = await archived([record(0, 0, 'a', trade), record(1, 0, 'a', trade)])
-    expect(() => [...readArchiveObject(whole.subarray(0, -9))]).toThrow(CorruptRecordError)
     const line = '{"offset":0,"timestamp":0,"key":"a","value":{}}\n'
-    expect(() => [...readArchiveObject(gzipSync(`${line}{"offset":1}\n`))]).toThrow('line 2 is not a record')
-    expect(() => [...readArchiveObject(gzipSync(line.slice(0, -1)))]).toThrow('line 1 has no end')
+    expect([...readArchiveObject(await packed(line))]).toHaveLength(1)
+    const second = await packed(`${line}{"offset":1}\n`)
+    expect(() => [...readArchiveObject(second)]).toThrow('line 2 is not a record')
+    const torn = await packed(line.slice(0, -1))
+    expect(() => [...readArchiveObject(torn)]).toThrow('line 1 has no end')
+  })
+
+  test('an object that lost its end anywhere is refused, also between two frames', async () => {
+    const whole = await packed(trade, trade)
+    const frames = (await packed(trade)).length - endMarkBytes
+    expect(zstdDecompressSync(whole.subarray(0, frames)).toString()).toBe(trade)
+    for (let length = 0; length < whole.length; length++) {
+      expect(() => [...readArchiveObject(whole.subarray(0, length))]).toThrow(CorruptRecordError)
+    }
+    expect(() => [...readArchiveObject(Buffer.concat([whole, Buffer.from('more')]))]).toThrow(CorruptRecordError)
   })
 })
+
+const endMarkBytes = 16
+
+async function packed(...pieces: readonly string[]): Promise<Buffer> {
+  const file = new ZstdPieces('inline', () => {})
+  for (const piece of pieces) file.add(Buffer.from(piece))
+  return (await file.finish()).body
+}

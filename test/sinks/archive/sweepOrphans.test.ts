@@ -36,5 +36,5 @@ test('a key says what it was made of', () => {
   const parts = { topic: 'a.b-c_d', date: '1970-01-01', partition: 12, firstOffset: 0, lastOffset: 123_456_789 }
   expect(parseArchiveKey(archiveKey(parts))).toEqual(parts)
   expect(parseArchiveKey(`some/prefix/${archiveKey(parts)}`)).toEqual(parts)
-  expect(parseArchiveKey('topic=a/date=1970-01-01/partition=0/1-2.jsonl.gz')).toBeNull()
+  expect(parseArchiveKey('topic=a/date=1970-01-01/partition=0/1-2.jsonl.zst')).toBeNull()
 })
