@@ -1,6 +1,7 @@
 import kafkajs, { type Admin, type SASLOptions } from 'kafkajs'
+import { adminTrouble } from './kafkajs/adminTrouble.ts'
 import { AssignerProtocol } from './kafkajs/internals.ts'
-import { kafkajsTrouble, protocolErrorOf } from './kafkajs/trouble.ts'
+import { protocolErrorOf } from './kafkajs/trouble.ts'
 
 const { ConfigResourceTypes, Kafka } = kafkajs
 
@@ -81,7 +82,7 @@ export async function openKafkaAdmin(settings: KafkaSettings): Promise<KafkaAdmi
     try {
       return await action()
     } catch (error) {
-      throw kafkajsTrouble(error, `${doing} at ${brokers.join(', ')}`, {}, wasAccepted)
+      throw adminTrouble(error, `${doing} at ${brokers.join(', ')}`, wasAccepted)
     }
   }
   await use('connect to the brokers', () => admin.connect())
