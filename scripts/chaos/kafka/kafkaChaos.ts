@@ -128,8 +128,11 @@ export async function chaosOnKafka(options: KafkaChaosOptions): Promise<KafkaCha
 async function makeTopic(broker: Broker): Promise<void> {
   const admin = new Kafka({ brokers: [...broker.brokers], logLevel: logLevel.NOTHING }).admin()
   await admin.connect()
-  // Event time is long ago: retention by time would delete it all.
-  const configEntries = [{ name: 'retention.ms', value: '-1' }]
+  // Event time is long ago, where retention by time would delete it all, and in a long run years ahead.
+  const configEntries = [
+    { name: 'retention.ms', value: '-1' },
+    { name: 'message.timestamp.after.max.ms', value: '9223372036854775807' },
+  ]
   await admin.createTopics({ topics: [{ topic, numPartitions: partitions, configEntries }], waitForLeaders: true })
   await admin.disconnect()
 }

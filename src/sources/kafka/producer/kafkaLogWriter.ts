@@ -4,7 +4,7 @@ import { ConfigurationError, type MillraceError, RetryableError, TaskFencedError
 import type { LogWriter, OutgoingRecord } from '../../../runtime/log.ts'
 import { groupIntoBatches } from '../../recordBatch/group.ts'
 import type { Cluster } from '../wire/cluster.ts'
-import { protocolErrorIn } from '../wire/trouble.ts'
+import { protocolErrorIn, protocolErrorsIn } from '../wire/trouble.ts'
 import { type Compression, compressedBatch, stampBatch } from './compressedBatch.ts'
 import { encodePosition, POSITIONS_PARTITION, readPosition } from './positions.ts'
 import { type PartitionBatch, produceApi } from './produceApi.ts'
@@ -197,13 +197,17 @@ export class KafkaLogWriter implements LogWriter {
   async #judge(held: Held, error: unknown): Promise<MillraceError> {
     const { data, positions } = this.#options
     const { topic } = data
-    const name = protocolErrorIn(error) ?? ''
-    const remedy = REMEDIES[name]
-    if (remedy !== undefined) {
-      return new ConfigurationError(`Kafka refused an append to ${topic}: ${name}. ${remedy}`, { topic, cause: error })
+    const names = protocolErrorsIn(error)
+    const refusal = names.find((name) => REMEDIES[name] !== undefined)
+    if (refusal !== undefined) {
+      return new ConfigurationError(`Kafka refused an append to ${topic}: ${refusal}. ${REMEDIES[refusal]}`, {
+        topic,
+        cause: error,
+      })
     }
     const doing = `append to ${topic}`
-    if (!FENCED.has(name)) return data.trouble(error, doing)
+    const name = names.find((one) => FENCED.has(one))
+    if (name === undefined) return data.trouble(error, doing)
     try {
       for (const pauseMs of SUCCESSOR_PAUSES_MS) {
         await data.clock.sleep(pauseMs)

@@ -18,8 +18,12 @@ export function protocolErrorName(code: number): string {
 
 /** The first protocol error among `error` and what it wraps, by its name; null when there is none. */
 export function protocolErrorIn(error: unknown): string | null {
-  for (const found of flattened(error)) if (found.apiId !== undefined) return found.apiId
-  return null
+  return protocolErrorsIn(error)[0] ?? null
+}
+
+/** All of them: an answer about several partitions may hold several, and the first need not be the one that says why. */
+export function protocolErrorsIn(error: unknown): string[] {
+  return flattened(error).flatMap(({ apiId }) => (apiId === undefined ? [] : [apiId]))
 }
 
 /**

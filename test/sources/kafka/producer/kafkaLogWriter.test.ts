@@ -112,6 +112,25 @@ describe.skipIf(!hasKafka)(kafkaTitle('Kafka writer'), () => {
     expect(await valuesOf(source, 1)).toEqual(['value 1'])
   })
 
+  test('a refusal names the setting also where the answer begins with what else went wrong', async () => {
+    const narrow = await KafkaTopic.create(kafka.brokers, {
+      partitions: 4,
+      configs: { 'message.timestamp.after.max.ms': '3600000' },
+    })
+    const made = await openKafkaWriter(settings(), { topic: narrow.name })
+    opened.unshift(narrow, made)
+    await made.claim('ingest')
+    const tomorrow = Date.now() + 86_400_000
+    const ahead = [0, 1, 2, 3].map((partition) => ({
+      ...record(0, partition),
+      timestamp: tomorrow * Math.sign(partition),
+    }))
+    const refused = made.append(ahead, 'lost')
+    await expect(refused).rejects.toBeInstanceOf(ConfigurationError)
+    await expect(refused).rejects.toThrow('message.timestamp.after.max.ms')
+    expect(await made.claim('ingest')).toEqual({ position: null })
+  })
+
   test('an append before any claim is refused', async () => {
     await expect((await writer()).append([record(0)], 'one')).rejects.toBeInstanceOf(ConfigurationError)
   })
