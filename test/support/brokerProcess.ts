@@ -66,7 +66,7 @@ const run = promisify(execFile)
 export async function startBroker(options: BrokerOptions): Promise<Broker> {
   const { dataDir } = options
   await withFileLock(`${kafkaFolder}/fetch.lock`, 300_000, fetchJars)
-  const ports = options.ports ?? rememberedPorts(dataDir) ?? (await freePorts())
+  const ports = options.ports ?? rememberedPorts(dataDir) ?? (await freeBrokerPorts())
   mkdirSync(dataDir, { recursive: true })
   writeFileSync(`${dataDir}/ports.json`, JSON.stringify(ports))
   writeProperties(dataDir, ports, options.properties ?? {})
@@ -225,17 +225,23 @@ function rememberedPorts(dataDir: string): BrokerPorts | null {
   return text === null ? null : (JSON.parse(text) as BrokerPorts)
 }
 
-async function freePorts(): Promise<BrokerPorts> {
+async function freeBrokerPorts(): Promise<BrokerPorts> {
+  const [plain, sasl, controller] = await freePorts(3)
+  return { plain: plain!, sasl: sasl!, controller: controller! }
+}
+
+/** Ports of loopback that nobody uses at the moment. */
+export async function freePorts(count: number): Promise<number[]> {
   const servers = await Promise.all(
-    [0, 1, 2].map(async () => {
+    Array.from({ length: count }, async () => {
       const server = createServer()
       await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
       return server
     }),
   )
-  const [plain, sasl, controller] = servers.map((server) => (server.address() as { port: number }).port)
+  const ports = servers.map((server) => (server.address() as { port: number }).port)
   await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))))
-  return { plain: plain!, sasl: sasl!, controller: controller! }
+  return ports
 }
 
 function readIfThere(path: string): string | null {

@@ -1,5 +1,7 @@
+import { isIP } from 'node:net'
 import { z } from 'zod'
 import { ConfigurationError } from '../../runtime/errors.ts'
+import { holdsCertificates, isPair, isPrivateKey } from './pem.ts'
 
 const address = z
   .string()
@@ -13,13 +15,28 @@ const saslSchema = z.strictObject({
 })
 
 /** The parts of `tls.ConnectionOptions` that a broker's certificate needs; PEM text, not file names. */
-const tlsSchema = z.strictObject({
-  ca: z.string().optional(),
-  cert: z.string().optional(),
-  key: z.string().optional(),
-  servername: z.string().optional(),
-  rejectUnauthorized: z.boolean().optional(),
-})
+const tlsSchema = z
+  .strictObject({
+    /** Authorities that sign brokers' certificates, instead of those that Node trusts. */
+    ca: z.string().refine(holdsCertificates, 'must be certificates as PEM text, in whole').optional(),
+    /** What this client shows a listener that wants a certificate, with those between it and its authority. */
+    cert: z.string().refine(holdsCertificates, 'must be certificates as PEM text, in whole').optional(),
+    key: z.string().refine(isPrivateKey, 'must be a private key as PEM text, not encrypted').optional(),
+    /** The name in brokers' certificates, where it is not the one in `brokers`. */
+    servername: z
+      .string()
+      .refine((name) => name !== '' && isIP(name) === 0, 'must be a host name, and no address')
+      .optional(),
+    rejectUnauthorized: z.boolean().optional(),
+  })
+  .refine(({ cert, key }) => (cert === undefined) === (key === undefined), {
+    path: ['cert'],
+    message: 'cert and key are set together or not at all',
+  })
+  .refine(({ cert, key }) => cert === undefined || key === undefined || isPair(cert, key), {
+    path: ['key'],
+    message: 'must be the key of the first certificate in cert',
+  })
 
 const ms = (fallback: number) => z.number().int().min(1).max(2_147_483_647).default(fallback)
 

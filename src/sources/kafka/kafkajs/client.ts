@@ -1,6 +1,7 @@
 import type { Socket } from 'node:net'
 import { ConfigurationError, type ErrorPlace, type MillraceError, RetryableError } from '../../../runtime/errors.ts'
 import type { KafkaSettings } from '../kafkaSettings.ts'
+import { onTlsAnswer } from '../tlsAnswer.ts'
 import { Cluster, createSocket, type KafkajsBroker, type KafkajsCluster, silentLogger } from './internals.ts'
 import { kafkajsTrouble, protocolErrorOf } from './trouble.ts'
 
@@ -89,6 +90,7 @@ export class KafkajsClient {
       isolationLevel: READ_COMMITTED,
       socketFactory: (args) => {
         const socket = createSocket(args)
+        if (ssl === false) onTlsAnswer(socket, (error) => socket.destroy(error))
         sockets.add(socket)
         socket.once('close', () => sockets.delete(socket))
         return socket

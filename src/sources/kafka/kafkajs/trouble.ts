@@ -1,4 +1,5 @@
 import { ConfigurationError, type ErrorPlace, MillraceError, RetryableError } from '../../../runtime/errors.ts'
+import { closedHint, NO_SASL_THERE, tlsRemedy } from '../connectionRemedy.ts'
 
 interface LibraryError extends Error {
   /** The protocol's name of the error. */
@@ -7,7 +8,6 @@ interface LibraryError extends Error {
   readonly code?: string | number
 }
 
-const TLS_WORDS = /certificate|self.signed|ERR_TLS|SSL routines|wrong version number/i
 const SASL_WORDS = /SASL|authentication/i
 
 /** The protocol's name of what went wrong, or null. */
@@ -23,11 +23,11 @@ export function protocolErrorOf(error: unknown): string | null {
 export function kafkajsTrouble(error: unknown, doing: string, place: ErrorPlace, wasAccepted: boolean): MillraceError {
   if (error instanceof MillraceError) return error
   const all = chain(error)
-  const said = [...new Set(all.map(({ message }) => message.replace(/^(\w+: )+/, '')))].join(': ')
+  const said = [...new Set(all.map(({ message }) => message.replace(/^(\w+: )+/, '').trim()))].join(': ')
   const what = `Kafka: could not ${doing}: ${said}.`
   const options = { ...place, cause: error }
   const remedy = remedyFor(all)
-  if (remedy === null) return new RetryableError(`${what} It is tried again.`, options)
+  if (remedy === null) return new RetryableError(`${what} It is tried again.${closedHint(all, wasAccepted)}`, options)
   if (!wasAccepted) return new ConfigurationError(`${what} ${remedy}`, options)
   return new RetryableError(
     `${what} It worked before, so it is tried again. If it has expired or was changed: ${remedy}`,
@@ -36,12 +36,12 @@ export function kafkajsTrouble(error: unknown, doing: string, place: ErrorPlace,
 }
 
 function remedyFor(all: readonly LibraryError[]): string | null {
+  const tls = tlsRemedy(all)
+  if (tls !== null) return tls
+  if (all.some(({ type }) => type === 'ILLEGAL_SASL_STATE')) return NO_SASL_THERE
   if (all.some(({ type }) => type === 'UNSUPPORTED_SASL_MECHANISM')) return 'Check kafka.sasl.mechanism.'
   if (all.some(({ name, message }) => name === 'KafkaJSSASLAuthenticationError' || SASL_WORDS.test(message))) {
     return 'Check kafka.sasl (mechanism, username, password).'
-  }
-  if (all.some(({ message, code }) => TLS_WORDS.test(`${message} ${code}`))) {
-    return 'Check kafka.ssl (whether the listener speaks TLS, ca, servername, cert and key).'
   }
   if (all.some(({ type }) => type?.endsWith('_AUTHORIZATION_FAILED') === true)) {
     return 'Grant the right to the user of kafka.sasl, or name another topic or group.'

@@ -9,6 +9,7 @@ import {
 import type { LogBounds } from '../../../runtime/log.ts'
 import { canonicalTopicId } from '../canonicalTopicId.ts'
 import type { KafkaSettings } from '../kafkaSettings.ts'
+import { onTlsAnswer } from '../tlsAnswer.ts'
 import { connectionOptions, parseAddress, uniqueBrokers } from './address.ts'
 import { FETCH_VERSION, fetchApi } from './fetchApi.ts'
 import { kafkaTrouble, protocolErrorIn } from './trouble.ts'
@@ -41,6 +42,8 @@ export class Cluster {
   #brokers: readonly Broker[]
   #wasAccepted = false
   readonly #open = new Set<Connection>()
+  /** Why a connection broke; a request on it learns only that it is closed. */
+  readonly #faults = new WeakMap<Connection, Error>()
   #isClosed = false
 
   constructor(settings: KafkaSettings, topic: string, clock: Clock) {
@@ -76,17 +79,20 @@ export class Cluster {
       connectionOptions(this.settings, broker.host, requestTimeoutMs),
     )
     // A broken connection is noticed by the request on it; without a listener the event would end the process.
-    connection.on('error', () => undefined)
+    connection.on('error', (error) => this.#noteFault(connection, error))
     connection.once('close', () => this.#open.delete(connection))
     this.#open.add(connection)
     try {
       if (this.#isClosed) throw new RetryableError('The Kafka source was closed.')
-      await connection.connect(broker.host, broker.port)
-      this.#wasAccepted = true
+      const connecting = connection.connect(broker.host, broker.port)
+      if (this.settings.ssl === false && connection.socket) {
+        onTlsAnswer(connection.socket, (error) => this.#noteFault(connection, error))
+      }
+      await connecting
       return connection
     } catch (error) {
       this.release(connection)
-      throw this.trouble(error, `connect to ${broker.host}:${broker.port}`)
+      throw this.trouble(this.#faults.get(connection) ?? error, `connect to ${broker.host}:${broker.port}`)
     }
   }
 
@@ -159,6 +165,10 @@ export class Cluster {
     for (const connection of [...this.#open]) this.release(connection)
   }
 
+  #noteFault(connection: Connection, error: Error): void {
+    if (!this.#faults.has(connection)) this.#faults.set(connection, error)
+  }
+
   async #offset(connection: Connection, partitionIndex: number, epoch: number, timestamp: bigint): Promise<number> {
     const partitions = [{ partitionIndex, currentLeaderEpoch: epoch, timestamp }]
     const { topics } = await listOffsetsV7.api.async(connection, CONSUMER, READ_COMMITTED, [
@@ -190,6 +200,7 @@ export class Cluster {
       leaders[partitionIndex] = broker === undefined ? null : { broker, epoch: leaderEpoch }
     }
     this.#topicId = topic.topicId
+    this.#wasAccepted = true
     this.#leaders = leaders
     this.#refreshedAt = this.clock.now()
     if (brokers.size > 0) this.#brokers = [...brokers.values(), ...this.settings.brokers.map(parseAddress)]
@@ -227,8 +238,9 @@ export class Cluster {
         return connection
       } catch (error) {
         if (connection !== null) this.release(connection)
-        if (error instanceof ConfigurationError) throw error
-        last = error
+        const fault = (connection !== null && this.#faults.get(connection)) || error
+        last = this.trouble(fault, `reach ${broker.host}:${broker.port}`)
+        if (last instanceof ConfigurationError) throw last
       }
     }
     throw this.trouble(last, `reach a broker of ${this.settings.brokers.join(', ')}`)

@@ -1,5 +1,6 @@
 import { protocolErrorsCodesById } from '@platformatic/kafka'
 import { ConfigurationError, type ErrorPlace, MillraceError, RetryableError } from '../../../runtime/errors.ts'
+import { closedHint, NO_SASL_THERE, tlsRemedy } from '../connectionRemedy.ts'
 
 /** What the client library throws: errors with a code, that wrap others. */
 interface LibraryError extends Error {
@@ -8,7 +9,6 @@ interface LibraryError extends Error {
   readonly errors?: readonly unknown[]
 }
 
-const TLS_CODES = /CERT|SELF_SIGNED|UNABLE_TO_|ERR_TLS|ERR_SSL/
 const FORBIDDEN = /_AUTHORIZATION_FAILED$/
 
 /** The protocol's name of an error code, `NONE` for 0. */
@@ -38,9 +38,9 @@ export function kafkaTrouble(error: unknown, doing: string, place: ErrorPlace, w
   const all = flattened(error)
   const options = { ...place, cause: error }
   const remedy = remedyFor(all)
-  const said = new Set(all.map(({ message }) => message.replace(/\.$/, '')))
+  const said = new Set(all.map(({ message }) => message.replace(/\.?\s*$/, '')))
   const what = `Kafka: could not ${doing}: ${[...said].join(': ')}.`
-  if (remedy === null) return new RetryableError(`${what} It is tried again.`, options)
+  if (remedy === null) return new RetryableError(`${what} It is tried again.${closedHint(all, wasAccepted)}`, options)
   if (!wasAccepted) return new ConfigurationError(`${what} ${remedy}`, options)
   return new RetryableError(
     `${what} It worked before, so it is tried again. If it has expired or was changed: ${remedy}`,
@@ -49,14 +49,17 @@ export function kafkaTrouble(error: unknown, doing: string, place: ErrorPlace, w
 }
 
 function remedyFor(all: readonly LibraryError[]): string | null {
-  if (all.some(({ code, apiId }) => code === 'PLT_KFK_AUTHENTICATION' || apiId === 'SASL_AUTHENTICATION_FAILED')) {
-    return 'Check kafka.sasl (mechanism, username, password).'
-  }
+  const tls = tlsRemedy(all)
+  if (tls !== null) return tls
+  if (all.some(({ apiId }) => apiId === 'ILLEGAL_SASL_STATE')) return NO_SASL_THERE
   if (all.some(({ apiId }) => apiId === 'UNSUPPORTED_SASL_MECHANISM')) return 'Check kafka.sasl.mechanism.'
-  if (all.some(({ apiId }) => apiId === 'ILLEGAL_SASL_STATE')) return 'The broker wants credentials: set kafka.sasl.'
-  if (all.some(({ message }) => message.includes('requires TLS'))) return 'Set kafka.ssl.'
-  if (all.some(({ message, code }) => message.includes('TLS handshake failed') || TLS_CODES.test(code ?? ''))) {
-    return 'Check kafka.ssl (whether the listener speaks TLS, ca, servername, cert and key).'
+  // A connection that ends in mid-login is no word on the credentials.
+  const isCut = all.at(-1)?.code === 'PLT_KFK_NETWORK' || all.at(-1)?.code === 'PLT_KFK_TIMEOUT'
+  if (
+    all.some(({ code, apiId }) => code === 'PLT_KFK_AUTHENTICATION' || apiId === 'SASL_AUTHENTICATION_FAILED') &&
+    !isCut
+  ) {
+    return 'Check kafka.sasl (mechanism, username, password).'
   }
   const forbidden = all.find(({ apiId }) => apiId !== undefined && FORBIDDEN.test(apiId))
   return forbidden === undefined ? null : 'Grant the right to the user of kafka.sasl, or name another topic or group.'
