@@ -14,6 +14,7 @@ import { fencedError } from '../run/realtimeRun.ts'
 import { namedSource } from '../run/runPlan.ts'
 import { RunReporter } from '../run/runReport.ts'
 import { Shutdown } from '../run/shutdown.ts'
+import { StoppedWaiting, startWait } from '../run/startWait.ts'
 
 /** Brings trades into the log until it is stopped, or until the end of a tape. */
 export async function ingest(context: CommandContext): Promise<number> {
@@ -35,7 +36,10 @@ export async function ingest(context: CommandContext): Promise<number> {
     const lock = acquireRunLock(folder)
     cleanup.add(() => lock.release())
     const { plan, isFallback } = await choosePlan(context, named, { isIngestOnly: true })
-    const log = await openIngestLog(context, plan, say)
+    const reporter = new RunReporter(folder, `ingest of ${plan.sourceText}`)
+    cleanup.add(() => reporter.remove())
+    const wait = startWait({ say, reporter, shutdown })
+    const log = await openIngestLog(context, plan, wait, say)
     cleanup.add(() => log.close())
     for (const line of ingestBanner(plan, log.location, isFallback)) say(line)
     const feed = await openFeed(plan, settings, say)
@@ -43,8 +47,6 @@ export async function ingest(context: CommandContext): Promise<number> {
       say(`${signal}: stopping cleanly; what is read is appended first. Once more ends at once.`)
       stopping.abort()
     })
-    const reporter = new RunReporter(folder, `ingest of ${plan.sourceText}`)
-    cleanup.add(() => reporter.remove())
     const screen = new IngestConsole({ say, reporter, now: () => systemClock.now() })
     cleanup.add(() => screen.end())
     const report = await runIngest({
@@ -59,6 +61,10 @@ export async function ingest(context: CommandContext): Promise<number> {
     })
     if (report.end === 'fenced') throw fencedError(plan)
     for (const line of ingestSummary(plan, report)) say(line)
+    return exitOk
+  } catch (error) {
+    if (!(error instanceof StoppedWaiting)) throw error
+    say(error.message)
     return exitOk
   } finally {
     await cleanup.run()

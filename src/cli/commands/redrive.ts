@@ -77,7 +77,7 @@ async function openWriter(
 ): Promise<LogWriter> {
   if (await isEmbeddedTopic(client, topic)) return openLogWriter(database.address, dataSet, topic)
   const kafka = kafkaConnection(settings)
-  if (kafka !== null) return openKafkaWriter(kafka, topic)
+  if (kafka !== null) return openKafkaWriter(kafka, topic, null)
   throw new ConfigurationError(
     `topic ${topic} is not in the embedded log, so it was processed from Kafka: set KAFKA_BROKERS to redrive its dead letters.`,
     { topic },

@@ -3,12 +3,10 @@ import { showCursor } from '../../console/screen.ts'
 import { acquireRunLock } from '../../embedded/runLock.ts'
 import { systemClock } from '../../runtime/clock.ts'
 import { openPool } from '../../sinks/postgres/connection.ts'
-import { migrate } from '../../sinks/postgres/migrate.ts'
 import type { CommandContext } from '../commandContext.ts'
 import { exitOk, UsageError } from '../exit.ts'
 import { type ChosenPlan, choosePlan } from '../run/choosePlan.ts'
 import { Cleanup } from '../run/cleanup.ts'
-import { checkLogKind } from '../run/logKind.ts'
 import { openFeed } from '../run/openFeed.ts'
 import { openWorker } from '../run/openWorker.ts'
 import { runFolder } from '../run/processSlots.ts'
@@ -19,6 +17,7 @@ import { namedSource, nextCommand } from '../run/runPlan.ts'
 import { RunReporter } from '../run/runReport.ts'
 import { banner, summary } from '../run/runTexts.ts'
 import { Shutdown } from '../run/shutdown.ts'
+import { StoppedWaiting, startWait } from '../run/startWait.ts'
 import type { SettingValues } from '../settings.ts'
 import { version } from '../version.ts'
 
@@ -50,6 +49,10 @@ export async function runRealtime(context: CommandContext): Promise<number> {
     )
     const chosen = await choosePlan(context, named)
     return await runOn({ context, folder, database: await opening, startedAt, cleanup, shutdown, ...chosen })
+  } catch (error) {
+    if (!(error instanceof StoppedWaiting)) throw error
+    await output.out(`${error.message}\n`)
+    return exitOk
   } finally {
     await cleanup.run()
   }
@@ -79,28 +82,28 @@ async function runOn(parts: RunParts): Promise<number> {
   const print = (line: string): void => {
     void output.out(`${line}\n`)
   }
-  const pool = openPool(address, { schema: plan.dataSet, applicationName: 'millrace console', maxConnections: 1 })
-  cleanup.add(() => pool.end())
   let say = print
+  const reporter = new RunReporter(folder, plan.sourceText)
+  cleanup.add(() => reporter.remove())
+  const wait = startWait({ say: print, reporter, shutdown })
   const opened = await openWorker({
     context,
     plan,
-    address,
-    onStart: async ({ archive, log }) => {
+    database,
+    onStart: ({ archive, log }) => {
       const dataDir = resolve(settings.dataDir)
       const texts = { version: version(), plan, isFallback, dataDir, database: database.location, archive, log }
       for (const line of banner(texts)) print(line)
-      await migrate(pool, plan.dataSet)
-      await checkLogKind(pool, plan.topic, settings.kafkaBrokers === undefined ? 'embedded' : 'kafka')
     },
+    wait,
     onWarning: (line) => say(line),
     cleanup,
   })
   const { writer } = opened
   const ingest = writer === null ? null : { writer, feed: await openFeed(plan, settings, (notice) => say(notice)) }
   const run = new RealtimeRun({ plan, ingest, worker: opened.worker, partitions: opened.partitions })
-  const reporter = new RunReporter(folder, plan.sourceText)
-  cleanup.add(() => reporter.remove())
+  const pool = openPool(address, { schema: plan.dataSet, applicationName: 'millrace console', maxConnections: 1 })
+  cleanup.add(() => pool.end())
   const screen = new RealtimeConsole({
     plan,
     title: `millrace ${version()} · realtime · ${plan.sourceText} · Ctrl-C stops`,

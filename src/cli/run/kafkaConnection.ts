@@ -66,6 +66,11 @@ function saslOf(settings: ConnectionSettings): Pick<KafkaSettingsInput, 'sasl'> 
   )
 }
 
+/** In words for people; holds no secret. */
+export function kafkaLocation({ brokers }: Pick<KafkaSettings, 'brokers'>): string {
+  return `Kafka at ${brokers.join(', ')}`
+}
+
 /** The same after a restart, and another one for another data folder or host. */
 export function workerIdOf({ workerId, dataDir }: Pick<SettingValues, 'workerId' | 'dataDir'>): string {
   if (workerId !== undefined) return workerId

@@ -1,5 +1,6 @@
 import type pg from 'pg'
 import { ConfigurationError } from '../../runtime/errors.ts'
+import { asMillraceError } from '../../sinks/postgres/errors.ts'
 
 const found = `
 SELECT EXISTS (SELECT FROM log_topic WHERE topic = $1) AS "isEmbedded",
@@ -16,10 +17,14 @@ export async function isEmbeddedTopic(client: pg.Client, topic: string): Promise
 
 /**
  * Refuses to go on in Kafka with offsets of the embedded log, or the other way round: a topic of the same name there is another log, in which those
- * offsets mean other records. Throws `ConfigurationError`.
+ * offsets mean other records. Throws `ConfigurationError`, and `RetryableError` while the database is away.
  */
 export async function checkLogKind(pool: pg.Pool, topic: string, kind: 'kafka' | 'embedded'): Promise<void> {
-  const { rows } = await pool.query<{ isEmbedded: boolean; isProcessed: boolean }>(found, [topic])
+  const { rows } = await pool
+    .query<{ isEmbedded: boolean; isProcessed: boolean }>(found, [topic])
+    .catch((error: unknown) => {
+      throw asMillraceError(error, `find out which log topic ${topic} is in`, { topic })
+    })
   const { isEmbedded = false, isProcessed = false } = rows[0] ?? {}
   if (!isProcessed || isEmbedded === (kind === 'embedded')) return
   const [was, is] = isEmbedded ? ['the embedded log', 'Kafka (KAFKA_BROKERS)'] : ['Kafka', 'the embedded log']

@@ -1,12 +1,12 @@
 import type { LogWriter } from '../../runtime/log.ts'
-import { openPool } from '../../sinks/postgres/connection.ts'
-import { migrate } from '../../sinks/postgres/migrate.ts'
 import type { CommandContext } from '../commandContext.ts'
-import { kafkaConnection } from './kafkaConnection.ts'
+import { kafkaConnection, kafkaLocation } from './kafkaConnection.ts'
 import { openKafkaWriter, prepareTopic } from './openKafka.ts'
 import { openLog } from './openLog.ts'
+import { prepareDatabase } from './prepareDatabase.ts'
 import { openRunDatabase } from './runDatabase.ts'
 import type { RunPlan } from './runPlan.ts'
+import type { StartWait } from './startWait.ts'
 
 export interface IngestLog {
   readonly writer: LogWriter
@@ -16,27 +16,31 @@ export interface IngestLog {
   close(): Promise<void>
 }
 
-/** The log that an ingest appends to: the topic in Kafka, made when missing, or the embedded one, which is a database. */
+/** The log that an ingest appends to: the topic in Kafka, made when missing, or the embedded one, which is a database. Waits for one that is away. */
 export async function openIngestLog(
   context: CommandContext,
   plan: RunPlan,
+  wait: StartWait,
   onWarning: (line: string) => void,
 ): Promise<IngestLog> {
   const { settings, origins } = context
   const partitions = origins.partitions === 'default' ? null : settings.partitions
   const kafka = kafkaConnection(settings)
-  if (kafka === null) return openEmbedded(context, plan, partitions, onWarning)
-  const topic = await prepareTopic({ kafka, plan, settings, partitions, isArchived: false, onWarning })
+  if (kafka === null) return openEmbedded(context, plan, partitions, wait, onWarning)
+  const location = kafkaLocation(kafka)
+  const topic = await wait.until(location, () =>
+    prepareTopic({ kafka, plan, settings, partitions, isArchived: false, onWarning }),
+  )
   if (plan.source === 'tape' && topic.records > 0) {
     onWarning(
       `warning: ${plan.topic} holds ${topic.records} records. Trades of a tape that are older than those become late; --topic NAME keeps a tape apart.`,
     )
   }
-  const writer = await openKafkaWriter(kafka, plan.topic)
+  const writer = await openKafkaWriter(kafka, plan.topic, wait)
   return {
     writer,
     partitions: topic.partitions,
-    location: `Kafka at ${kafka.brokers.join(', ')}`,
+    location,
     close: () => writer.close(),
   }
 }
@@ -45,14 +49,21 @@ async function openEmbedded(
   { settings, output }: CommandContext,
   plan: RunPlan,
   partitions: number | null,
+  wait: StartWait,
   onWarning: (line: string) => void,
 ): Promise<IngestLog> {
   const database = await openRunDatabase(settings, output.err)
   try {
-    const pool = openPool(database.address, { schema: plan.dataSet, maxConnections: 1 })
-    await migrate(pool, plan.dataSet).finally(() => pool.end())
+    const { address } = database
     const retentionHours = settings.logRetentionHours
-    const log = await openLog({ address: database.address, plan, partitions, retentionHours, onWarning })
+    const log = await wait.until(
+      database.location,
+      async () => {
+        await prepareDatabase(address, plan.dataSet)
+        return openLog({ address, plan, partitions, retentionHours, onWarning })
+      },
+      (late) => late.close(),
+    )
     return {
       writer: log.writer,
       partitions: log.partitions,

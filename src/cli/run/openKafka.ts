@@ -3,7 +3,9 @@ import type { LogSource, LogWriter } from '../../runtime/log.ts'
 import type { KafkaAdmin } from '../../sources/kafka/admin.ts'
 import type { KafkaSettings, KafkaTopicGroup } from '../../sources/kafka/kafkaSettings.ts'
 import type { SettingValues } from '../settings.ts'
+import { kafkaLocation } from './kafkaConnection.ts'
 import type { RunPlan } from './runPlan.ts'
+import type { StartWait } from './startWait.ts'
 import { checkRetention, checkTapeRetention } from './topicCheck.ts'
 
 /** How long a partition that another process claimed may stay with it before the owner by the group's word claims it back. */
@@ -13,14 +15,29 @@ export function reclaimAfterMs({ sessionTimeoutMs }: KafkaSettings): number {
 
 // Kafka's clients are imported when they are needed: most starts are on the embedded log.
 
-export async function openKafkaSource(kafka: KafkaSettings, place: KafkaTopicGroup): Promise<LogSource> {
+/** Waits for brokers that are away. */
+export async function openKafkaSource(
+  kafka: KafkaSettings,
+  place: KafkaTopicGroup,
+  wait: StartWait,
+): Promise<LogSource> {
   const { openKafkaLog } = await import('../../sources/kafka/openKafkaLog.ts')
-  return openKafkaLog(kafka, place)
+  return wait.until(
+    kafkaLocation(kafka),
+    () => openKafkaLog(kafka, place),
+    (late) => late.close(),
+  )
 }
 
-export async function openKafkaWriter(kafka: KafkaSettings, topic: string): Promise<LogWriter> {
+/** Waits for brokers that are away, or does not where `wait` is null. */
+export async function openKafkaWriter(kafka: KafkaSettings, topic: string, wait: StartWait | null): Promise<LogWriter> {
   const { openKafkaWriter: open } = await import('../../sources/kafka/producer/openKafkaWriter.ts')
-  return open(kafka, { topic })
+  if (wait === null) return open(kafka, { topic })
+  return wait.until(
+    kafkaLocation(kafka),
+    () => open(kafka, { topic }),
+    (late) => late.close(),
+  )
 }
 
 export async function withKafkaAdmin<T>(kafka: KafkaSettings, use: (admin: KafkaAdmin) => Promise<T>): Promise<T> {

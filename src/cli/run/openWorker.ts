@@ -1,21 +1,26 @@
 import type { LogWriter } from '../../runtime/log.ts'
-import type { PostgresAddress } from '../../sinks/postgres/connection.ts'
 import type { CommandContext } from '../commandContext.ts'
 import type { Cleanup } from './cleanup.ts'
-import { groupOf, kafkaConnection, workerIdOf } from './kafkaConnection.ts'
+import { groupOf, kafkaConnection, kafkaLocation, workerIdOf } from './kafkaConnection.ts'
+import { checkLogKind } from './logKind.ts'
 import { archiveLocation, openArchive } from './openArchive.ts'
 import { openKafkaSource, openKafkaWriter, prepareTopic, reclaimAfterMs } from './openKafka.ts'
 import { openLog } from './openLog.ts'
+import { prepareDatabase } from './prepareDatabase.ts'
 import { type RealtimeWorker, realtimeWorker } from './realtimeWorker.ts'
+import type { RunDatabase } from './runDatabase.ts'
 import type { RunPlan } from './runPlan.ts'
+import type { StartWait } from './startWait.ts'
 import { WorkerPool } from './workerPool.ts'
 
 export interface OpenWorkerOptions {
   readonly context: CommandContext
   readonly plan: RunPlan
-  readonly address: PostgresAddress
+  readonly database: RunDatabase
   /** Called before anything that takes a moment, with words for people on where things are kept. */
-  readonly onStart: (places: { readonly archive: string; readonly log: string | null }) => Promise<void>
+  readonly onStart: (places: { readonly archive: string; readonly log: string | null }) => void
+  /** For a database or a broker that is away. */
+  readonly wait: StartWait
   readonly onWarning: (line: string) => void
   /** Gets what is to be closed. */
   readonly cleanup: Cleanup
@@ -36,11 +41,20 @@ export async function openWorker(options: OpenWorkerOptions): Promise<OpenedWork
 }
 
 async function openEmbedded(options: OpenWorkerOptions, partitions: number | null): Promise<OpenedWorker> {
-  const { context, plan, address, onWarning, cleanup } = options
+  const { context, plan, database, wait, onWarning, cleanup } = options
   const { settings } = context
+  const { address } = database
   const archive = await archiveOf(options)
-  await options.onStart({ archive: archive?.store.location ?? 'none', log: null })
-  const log = await openLog({ address, plan, partitions, retentionHours: settings.logRetentionHours, onWarning })
+  options.onStart({ archive: archive?.store.location ?? 'none', log: null })
+  const retentionHours = settings.logRetentionHours
+  const log = await wait.until(
+    database.location,
+    async () => {
+      await prepareDatabase(address, plan.dataSet, (pool) => checkLogKind(pool, plan.topic, 'embedded'))
+      return openLog({ address, plan, partitions, retentionHours, onWarning })
+    },
+    (late) => late.close(),
+  )
   cleanup.add(() => log.close())
   const worker = realtimeWorker({
     plan,
@@ -55,21 +69,28 @@ async function openEmbedded(options: OpenWorkerOptions, partitions: number | nul
 }
 
 async function openKafka(options: OpenWorkerOptions, wanted: number | null): Promise<OpenedWorker> {
-  const { context, plan, address, onWarning, cleanup } = options
+  const { context, plan, database, wait, onWarning, cleanup } = options
   const { settings, env } = context
+  const { address } = database
   const { checkpointMs, openCandleMs, workers } = settings
   const id = workerIdOf(settings)
   const group = groupOf(settings, plan.topic)
   const kafka = kafkaConnection(settings, id)
   if (kafka === null) throw new Error('bug: Kafka without brokers')
   const archive = workers === 1 ? await archiveOf(options) : null
-  await options.onStart({
+  options.onStart({
     archive: archive?.store.location ?? archiveLocation(settings),
-    log: `Kafka at ${kafka.brokers.join(', ')}, group ${group}, worker ${id}${workers === 1 ? '' : `-1 to ${id}-${workers}`}`,
+    log: `${kafkaLocation(kafka)}, group ${group}, worker ${id}${workers === 1 ? '' : `-1 to ${id}-${workers}`}`,
   })
   const isArchived = settings.archive !== 'none'
-  const { partitions } = await prepareTopic({ kafka, plan, settings, partitions: wanted, isArchived, onWarning })
-  const writer = plan.source === 'none' ? null : await openKafkaWriter(kafka, plan.topic)
+  await wait.until(database.location, () =>
+    prepareDatabase(address, plan.dataSet, (pool) => checkLogKind(pool, plan.topic, 'kafka')),
+  )
+  const brokers = kafkaLocation(kafka)
+  const { partitions } = await wait.until(brokers, () =>
+    prepareTopic({ kafka, plan, settings, partitions: wanted, isArchived, onWarning }),
+  )
+  const writer = plan.source === 'none' ? null : await openKafkaWriter(kafka, plan.topic, wait)
   if (writer !== null) cleanup.add(() => writer.close())
   if (workers > 1) {
     const { archive: place, dataDir, s3PathStyle } = settings
@@ -88,7 +109,7 @@ async function openKafka(options: OpenWorkerOptions, wanted: number | null): Pro
     })
     return { worker: new WorkerPool({ jobs, onNotice: onWarning }), writer, partitions }
   }
-  const source = await openKafkaSource(kafka, { topic: plan.topic, group })
+  const source = await openKafkaSource(kafka, { topic: plan.topic, group }, wait)
   cleanup.add(() => source.close())
   const worker = realtimeWorker({
     plan,

@@ -1,4 +1,5 @@
 // The program of one worker process; `WorkerPool` starts it and tells it what to do.
+import { systemClock } from '../../runtime/clock.ts'
 import { MillraceError } from '../../runtime/errors.ts'
 import type { StopMode } from '../../runtime/taskAttempt.ts'
 import { exitFailure, exitOk } from '../exit.ts'
@@ -6,6 +7,7 @@ import { Cleanup } from './cleanup.ts'
 import { openArchive } from './openArchive.ts'
 import { openKafkaSource, reclaimAfterMs } from './openKafka.ts'
 import { type RealtimeWorker, realtimeWorker } from './realtimeWorker.ts'
+import { StartWait, StoppedWaiting } from './startWait.ts'
 import type { MessageFromWorker, MessageToWorker, WorkerJob } from './workerMessages.ts'
 
 const statusEveryMs = 250
@@ -13,9 +15,11 @@ const exitGraceMs = 2_000
 
 let worker: RealtimeWorker | null = null
 let stopMode: StopMode | null = null
+const wait = new StartWait({ clock: systemClock, say: (text) => tell({ kind: 'notice', text }) })
 
 function stop(mode: StopMode): void {
   stopMode = mode
+  wait.stop()
   worker?.stop(mode)
 }
 
@@ -29,7 +33,7 @@ async function work(job: WorkerJob): Promise<void> {
   try {
     const archive = await openArchive(job.archive, job.plan.dataSet, job.env, (text) => tell({ kind: 'warning', text }))
     if (archive !== null) cleanup.add(() => archive.store.close())
-    const source = await openKafkaSource(job.kafka, { topic: job.plan.topic, group: job.group })
+    const source = await openKafkaSource(job.kafka, { topic: job.plan.topic, group: job.group }, wait)
     cleanup.add(() => source.close())
     const { plan, address, checkpointMs, openCandleMs } = job
     const opened = realtimeWorker({
@@ -66,6 +70,7 @@ process.on('message', (message: MessageToWorker) => {
   work(message.job).then(
     () => end(exitOk),
     (error: unknown) => {
+      if (error instanceof StoppedWaiting) return end(exitOk)
       const code = error instanceof MillraceError ? error.code : ''
       const text =
         error instanceof Error ? (code === '' ? (error.stack ?? error.message) : error.message) : String(error)

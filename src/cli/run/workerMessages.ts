@@ -25,6 +25,7 @@ export type MessageToWorker =
 
 export type MessageFromWorker =
   | { readonly kind: 'status'; readonly tasks: readonly TaskStatus[] }
+  | { readonly kind: 'notice'; readonly text: string }
   | { readonly kind: 'warning'; readonly text: string }
   /** The last one of a worker that a person must look at. */
   | { readonly kind: 'failed'; readonly code: string; readonly message: string }

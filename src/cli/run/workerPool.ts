@@ -124,6 +124,7 @@ export class WorkerPool implements RealtimeWorker {
 
   #hear(slot: Slot, message: MessageFromWorker): void {
     if (message.kind === 'status') slot.tasks = message.tasks
+    else if (message.kind === 'notice') this.#onNotice(`Worker ${slot.id}: ${message.text}`)
     else if (message.kind === 'warning') this.#onNotice(`warning: worker ${slot.id}: ${message.text}`)
     else {
       const error = errorOf(message.code, `worker ${slot.id}: ${message.message}`)

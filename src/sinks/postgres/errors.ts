@@ -14,6 +14,11 @@ interface ServerError {
 const passingClasses = new Set(['08', '40', '53', '55', '57', '58', 'XX'])
 const passingCodes = new Set(['25006', '25P02', '25P03', '25P04'])
 
+// What the client finds wrong before the server could: a password that is missing or cannot be the right one, and TLS that the two disagree on.
+const saslTrouble = /^SASL: |password must be a (non-empty )?string/
+const tlsTrouble = /does not support SSL|self.signed certificate/
+const tlsCodes = /^(CERT_|ERR_TLS_|ERR_SSL_|UNABLE_TO_(GET|VERIFY)_|SELF_SIGNED_|DEPTH_ZERO_)/
+
 /**
  * The error as the runner understands it. Connection lost, timeout, restart, disk full, deadlock: `RetryableError`, which also says that it is
  * unknown whether the work was stored. Wrong table, column, type, value or password: `ConfigurationError`, since the same
@@ -25,6 +30,8 @@ export function asMillraceError(error: unknown, doing: string, place: ErrorPlace
   if (error instanceof MillraceError) return error
   const options = { ...place, cause: error }
   const { message, code } = describe(error)
+  const mistake = mistakeOf(message, code)
+  if (mistake !== null) return new ConfigurationError(`could not ${doing}: ${message}; ${mistake}`, options)
   const isSqlState = code !== undefined && /^[0-9A-Z]{5}$/.test(code) && !/^E[A-Z]{4}$/.test(code)
   if (!isSqlState) {
     return new RetryableError(
@@ -53,6 +60,12 @@ function describe(error: unknown): { message: string; code: string | undefined }
   // Node gives several failed attempts to connect (IPv6, IPv4) as one error without a message.
   const first = error instanceof AggregateError ? (error.errors[0] as Error | undefined) : undefined
   return { message: error.message || first?.message || error.name, code: (error as ServerError).code }
+}
+
+function mistakeOf(message: string, code: string | undefined): string | null {
+  if (saslTrouble.test(message)) return 'check user and password'
+  if (tlsTrouble.test(message) || tlsCodes.test(code ?? '')) return 'check sslmode and the certificates'
+  return null
 }
 
 function remedyOf(code: string): string {

@@ -43,6 +43,20 @@ describe('asMillraceError', () => {
     }
   })
 
+  it.each([
+    ['SASL: SCRAM-SERVER-FIRST-MESSAGE: client password must be a non-empty string', undefined, 'user and password'],
+    ['SASL: SCRAM-SERVER-FIRST-MESSAGE: client password must be a string', undefined, 'user and password'],
+    ['The server does not support SSL connections', undefined, 'sslmode'],
+    ['self-signed certificate', 'DEPTH_ZERO_SELF_SIGNED_CERT', 'certificates'],
+    ['certificate has expired', 'CERT_HAS_EXPIRED', 'certificates'],
+    ['unable to verify the first certificate', 'UNABLE_TO_VERIFY_LEAF_SIGNATURE', 'certificates'],
+  ])('stops at what the client itself finds wrong with a login: %s', (message, code, remedy) => {
+    const cause = Object.assign(new Error(message), code === undefined ? {} : { code })
+    const error = asMillraceError(cause, 'connect')
+    expect(error).toBeInstanceOf(ConfigurationError)
+    expect(error.message).toContain(remedy)
+  })
+
   it('passes errors of ours on', () => {
     const fenced = new TaskFencedError('fenced')
     expect(asMillraceError(fenced, 'commit')).toBe(fenced)
