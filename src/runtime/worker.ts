@@ -1,3 +1,5 @@
+import { Backoff } from './backoff.ts'
+import { RetryableError } from './errors.ts'
 import type { LogMembership } from './log.ts'
 import type { StopMode, TaskOptions } from './taskAttempt.ts'
 import { TaskRunner } from './taskRunner.ts'
@@ -25,6 +27,9 @@ export class Worker {
   #stopMode: StopMode | null = null
   #final: TaskStatus[] | null = null
   readonly #stopping = new AbortController()
+  /** Only for a stop that is meant to come at once. */
+  readonly #stoppingNow = new AbortController()
+  #waitingFor: string | null = null
   #ended = Promise.withResolvers<void>()
 
   constructor(options: WorkerOptions) {
@@ -33,15 +38,9 @@ export class Worker {
     this.#ended.promise.catch(() => undefined)
   }
 
-  /** Joins, and resolves once every task has ended after `stop`. Rejects, with all tasks stopped, with the first error that a human must look at. */
+  /** Joins, as soon as the group can be reached, and resolves once every task has ended after `stop`. Rejects, with all tasks stopped, with the first error that a human must look at. */
   async run(): Promise<void> {
-    this.#membership = await this.#options.source.join({
-      onAssign: (partitions) => {
-        for (const partition of partitions) this.#start(partition)
-      },
-      onRevoke: (partitions) => this.#letGo(partitions),
-      onFailed: (error) => this.#ended.reject(error),
-    })
+    this.#membership = await this.#join()
     // A stop that came while joining finds its tasks only now.
     if (this.#stopMode !== null) this.#checkEnded()
     try {
@@ -51,14 +50,20 @@ export class Worker {
       await Promise.allSettled([...this.#runners.values()].map(({ ended }) => ended))
       // To leave is to have everything revoked, which must not make the worker look as if it had done nothing.
       this.#final = this.status()
-      await this.#membership.leave()
+      await this.#membership?.leave()
     }
+  }
+
+  /** What it waits for before it has tasks that could say so, or null. */
+  get waitingFor(): string | null {
+    return this.#waitingFor
   }
 
   /** Asks every task to end. A second, more urgent call overrules the first. */
   stop(mode: StopMode): void {
     this.#stopMode = mode
     this.#stopping.abort()
+    if (mode === 'now') this.#stoppingNow.abort()
     for (const { runner } of this.#runners.values()) runner.stop(mode)
     if (this.#membership !== null) this.#checkEnded()
   }
@@ -67,6 +72,39 @@ export class Worker {
   status(): TaskStatus[] {
     if (this.#final !== null) return this.#final
     return [...this.#runners.values()].map(({ runner }) => runner.status).sort((a, b) => a.partition - b.partition)
+  }
+
+  /**
+   * Again and again while the group cannot be reached. Null after a stop that is meant to come at once; a membership that comes later is left again. One
+   * that means to drain goes on until there is something to drain.
+   */
+  async #join(): Promise<LogMembership | null> {
+    const { source, clock, limits } = this.#options
+    const { retryFirstMs, retryMostMs } = { ...defaultLimits, ...limits }
+    const backoff = new Backoff(retryFirstMs, retryMostMs)
+    const { signal } = this.#stoppingNow
+    while (!signal.aborted) {
+      const joining = source.join({
+        onAssign: (partitions) => {
+          if (this.#final !== null) return
+          for (const partition of partitions) this.#start(partition)
+        },
+        onRevoke: (partitions) => this.#letGo(partitions),
+        onFailed: (error) => this.#ended.reject(error),
+      })
+      try {
+        const membership = await Promise.race([joining, aborted(signal)])
+        if (membership === null) joining.then((late) => late.leave()).catch(() => undefined)
+        this.#waitingFor = null
+        return membership
+      } catch (error) {
+        if (!(error instanceof RetryableError)) throw error
+        const waitMs = backoff.next()
+        this.#waitingFor = `${error.message}; next try in ${waitMs} ms`
+        await clock.sleep(waitMs, signal)
+      }
+    }
+    return null
   }
 
   #start(partition: number): void {
@@ -117,4 +155,10 @@ export class Worker {
     const mayComeBack = all.length === 0 || this.#options.reclaimAfterMs !== undefined
     if (this.#stopMode !== null || !mayComeBack) this.#ended.resolve()
   }
+}
+
+/** Resolves when the signal fires. */
+function aborted(signal: AbortSignal): Promise<null> {
+  if (signal.aborted) return Promise.resolve(null)
+  return new Promise((resolve) => signal.addEventListener('abort', () => resolve(null), { once: true }))
 }

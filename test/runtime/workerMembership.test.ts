@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { decode } from '../../src/operators/decode.ts'
-import { ConfigurationError, OffsetOutOfRangeError } from '../../src/runtime/errors.ts'
+import { ConfigurationError, OffsetOutOfRangeError, RetryableError } from '../../src/runtime/errors.ts'
 import type { AssignmentListener, LogSource } from '../../src/runtime/log.ts'
 import { definePipeline } from '../../src/runtime/pipeline.ts'
 import type { Table } from '../../src/runtime/table.ts'
@@ -238,6 +238,107 @@ describe('a worker of a log that is shared', () => {
     fail(new ConfigurationError('somebody else joined as this worker'))
     await expect(clock.run(running)).rejects.toThrow('somebody else joined as this worker')
     expect(stored()).toEqual(upTo(3))
+  })
+
+  describe('whose group cannot be reached', () => {
+    const away = new RetryableError('could not join group g: no coordinator')
+
+    function unreachable(failures: number) {
+      const { log, ...rest } = world()
+      const { source, assign } = shared(log)
+      const joins: number[] = []
+      const join: LogSource['join'] = async (listener) => {
+        joins.push(rest.clock.now())
+        if (joins.length <= failures) throw away
+        return source.join(listener)
+      }
+      const one = rest.worker({ source: { ...source, join } })
+      return { ...rest, one, joins, assign }
+    }
+
+    it('joins again with growing waits, says what it waits for, and works once it has joined', async () => {
+      const { clock, one, joins, assign, add, stored, upTo } = unreachable(3)
+      const startedAt = clock.now()
+      const running = one.run()
+      await clock.advance(400)
+      expect(one.waitingFor).toBe('could not join group g: no coordinator; next try in 400 ms')
+      await clock.advance(300)
+      expect(joins.map((at) => at - startedAt)).toEqual([0, 100, 300, 700])
+      expect(one.waitingFor).toBe(null)
+      assign(0)
+      add(3)
+      await clock.advance(1_000)
+      expect(stored()).toEqual(upTo(3))
+      one.stop('now')
+      await clock.run(running)
+    })
+
+    it('ends at once at a stop, between two attempts and in mid-attempt', async () => {
+      const { clock, one } = unreachable(100)
+      const running = one.run()
+      await clock.advance(10_000)
+      const at = clock.now()
+      one.stop('now')
+      await clock.run(running)
+      expect(clock.now()).toBe(at)
+
+      const { worker, log } = world()
+      const join = () => new Promise<never>(() => undefined)
+      const other = worker({ source: { ...shared(log).source, join } })
+      const otherRunning = other.run()
+      other.stop('now')
+      await otherRunning
+      expect(other.status()).toEqual([])
+    })
+
+    it('leaves again, and starts nothing, when the group answers after the stop', async () => {
+      const { clock, log, store, worker } = world()
+      const answer = Promise.withResolvers<void>()
+      let hasLeft = false
+      const join: LogSource['join'] = async (listener) => {
+        await answer.promise
+        listener.onAssign([0])
+        const leave = async () => {
+          hasLeft = true
+        }
+        return { reportProgress: () => {}, leave }
+      }
+      const one = worker({ source: { ...shared(log).source, join } })
+      const running = one.run()
+      one.stop('now')
+      await clock.run(running)
+      answer.resolve()
+      await clock.settle()
+      expect(hasLeft).toBe(true)
+      expect(one.status()).toEqual([])
+      expect(await store.claim({ pipeline: 'copy', topic: log.topic, partition: 0 })).toMatchObject({ generation: 1 })
+    })
+
+    it('drains what there is once it has joined, when it was asked to before', async () => {
+      const { clock, log, add, stored, upTo, worker } = world()
+      let joins = 0
+      const join: LogSource['join'] = async (listener) => {
+        joins += 1
+        if (joins <= 3) throw away
+        return log.join(listener)
+      }
+      add(4)
+      const one = worker({ source: { ...shared(log).source, join } })
+      const running = one.run()
+      await clock.advance(150)
+      one.stop('drain')
+      await clock.run(running)
+      expect(stored()).toEqual(upTo(4))
+    })
+
+    it('rejects with what a person must look at', async () => {
+      const { clock, log, worker } = world()
+      const join = async () => {
+        throw new ConfigurationError('the group is not ours')
+      }
+      const running = worker({ source: { ...shared(log).source, join } }).run()
+      await expect(clock.run(running)).rejects.toThrow('the group is not ours')
+    })
   })
 
   it('ends at a stop while it has no partition', async () => {

@@ -51,7 +51,8 @@ export class RealtimeRun {
 
   /** What the run waits for before its tasks are there to say so, or null. */
   get waitingFor(): string | null {
-    const { partitions, plan } = this.#parts
+    const { partitions, plan, worker } = this.#parts
+    if (worker.waitingFor !== null) return worker.waitingFor
     const missing = partitions - this.tasks().length
     if (missing === partitions) return `partitions of ${plan.topic} to work on`
     return this.#isGathering && missing > 0 ? `${missing} partitions of ${plan.topic} that other workers have` : null

@@ -16,6 +16,8 @@ export interface RealtimeWorker {
   run(): Promise<void>
   stop(mode: StopMode): void
   status(): readonly TaskStatus[]
+  /** What it waits for before it has tasks that could say so, or null. */
+  readonly waitingFor: string | null
   close(): Promise<void>
 }
 
@@ -48,6 +50,9 @@ export function realtimeWorker(options: RealtimeWorkerOptions): RealtimeWorker {
     run: () => worker.run(),
     stop: (mode) => worker.stop(mode),
     status: () => worker.status(),
+    get waitingFor() {
+      return worker.waitingFor
+    },
     close: () => store.close(),
   }
 }

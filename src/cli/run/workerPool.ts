@@ -84,6 +84,11 @@ export class WorkerPool implements RealtimeWorker {
     return this.#totals.over(this.#slots.flatMap(({ tasks }) => tasks))
   }
 
+  /** Its workers say by notices what they wait for. */
+  get waitingFor(): null {
+    return null
+  }
+
   async close(): Promise<void> {}
 
   async #keepAlive(slot: Slot): Promise<void> {
