@@ -51,7 +51,7 @@ const schema = z
     client: z.enum(['wire', 'kafkajs']).default('wire'),
     /**
      * `group.instance.id`: one that is the same after a restart lets a killed worker take its partitions back at once. Unset: a
-     * member that is new each time. kafkajs does not know it.
+     * member that is new each time. Brokers know it from Kafka 2.3 on.
      */
     instanceId: z
       .string()

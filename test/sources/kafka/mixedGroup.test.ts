@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
 import type { LogMembership, LogSource } from '../../../src/runtime/log.ts'
-import { kafkaSettings } from '../../../src/sources/kafka/kafkaSettings.ts'
+import { type KafkaSettingsInput, kafkaSettings } from '../../../src/sources/kafka/kafkaSettings.ts'
 import { openKafkaLog } from '../../../src/sources/kafka/openKafkaLog.ts'
 import { Random } from '../../../src/testing/random.ts'
 import { hasKafka, kafkaTitle, type SharedBroker, sharedBroker, uniqueName } from '../../support/kafkaBroker.ts'
@@ -131,9 +131,9 @@ describe.skipIf(!hasKafka)(kafkaTitle('a group of both clients'), { timeout: 90_
       await db.close()
     })
 
-    function start(client: Client): ChildProcess {
+    function start(client: Client, settings: Partial<KafkaSettingsInput> = {}): ChildProcess {
       const given: CopyWorkerArguments = {
-        settings: settingsOf(client, sessionTimeoutMs),
+        settings: { ...settingsOf(client, sessionTimeoutMs), ...settings },
         topic: topic.name,
         group,
         connection: db.connection,
@@ -156,6 +156,19 @@ describe.skipIf(!hasKafka)(kafkaTitle('a group of both clients'), { timeout: 90_
       const wanted = new Map(workers.map(({ pid }) => [pid, partitionCount / workers.length]))
       return expect.poll(shares, { timeout: 20_000, interval: 50 }).toEqual(wanted)
     }
+
+    test.each(['wire', 'kafkajs'] as const)(
+      'a worker by %s that was killed comes back by the other client at once under its instance id',
+      async (client) => {
+        const sessionTimeoutMs = 30_000
+        const killed = start(client, { instanceId: 'one', sessionTimeoutMs })
+        await untilShared(killed)
+        const stays = start(client, { instanceId: 'two', sessionTimeoutMs })
+        await untilShared(killed, stays)
+        await kill(killed, 'SIGKILL')
+        await untilShared(stays, start(other(client), { instanceId: 'one', sessionTimeoutMs }))
+      },
+    )
 
     test('leave, die and sleep in turn, and every record is in the table once', async () => {
       const produced = new Producer(topic)
