@@ -4,7 +4,7 @@ import { ConfigurationError } from '../runtime/errors.ts'
 import type { SettingName, SettingValues } from './settings.ts'
 import { settingNames, settings, settingsOf } from './settings.ts'
 import type { CommandName, Setting } from './settingTypes.ts'
-import { suggest } from './suggest.ts'
+import { unknownVariables } from './unknownVariables.ts'
 
 export type Environment = Readonly<Record<string, string | undefined>>
 
@@ -47,7 +47,10 @@ export function resolveSettings(input: SettingsInput): ResolvedSettings {
     // Every name of the table was visited and every value came out of its own schema.
     values: values as SettingValues,
     origins: origins as Record<SettingName, Origin>,
-    warnings: unknownVariables(input),
+    warnings: unknownVariables(
+      [...Object.keys(input.env), ...Object.keys(input.envFile)],
+      settingNames.flatMap((name) => settings[name].env ?? []),
+    ),
   }
 }
 
@@ -82,15 +85,6 @@ export function placeOf(name: SettingName, setting: Setting, origin: Origin): st
 
 export function flagName(flag: string): string {
   return flag.split(' ')[0] ?? flag
-}
-
-function unknownVariables(input: SettingsInput): readonly string[] {
-  const known = settingNames.flatMap((name) => settings[name].env ?? [])
-  const seen = new Set([...Object.keys(input.env), ...Object.keys(input.envFile)])
-  return [...seen]
-    .filter((variable) => variable.startsWith('MILLRACE_') && !known.some((name) => name === variable))
-    .sort()
-    .map((variable) => `warning: ${variable} is not a setting and is ignored${suggest(variable, known)}.`)
 }
 
 /** Reads `.env`; a file that is not there is an empty one. Throws `ConfigurationError` when it is there and cannot be read. */

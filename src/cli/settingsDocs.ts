@@ -7,7 +7,8 @@ const head = `# Configuration
 
 A setting comes from a flag, else from an environment variable, else from \`.env\` in the current folder, else it has its default.
 An empty variable counts as unset. A wrong value ends the command with exit code 2 and one line that names the setting, the value and what is
-allowed. A variable that starts with \`MILLRACE_\` and is not in this table is warned about.
+allowed. A variable that starts with \`MILLRACE_\` and is not in this table is warned about, and so is one that
+is nearly the name of a \`KAFKA_\` setting.
 
 Exit codes: 0 success, 1 the command failed while it ran (the message has a code and says what to do), 2 wrong usage or configuration, 130
 when a second Ctrl-C cut the clean stop short.

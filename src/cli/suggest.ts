@@ -12,7 +12,8 @@ export function suggest(word: string, candidates: readonly string[]): string {
   return best !== null && bestDistance <= Math.max(2, Math.floor(word.length / 4)) ? ` (did you mean ${best}?)` : ''
 }
 
-function editDistance(left: string, right: string): number {
+/** How many letters have to be put in, taken out or changed. */
+export function editDistance(left: string, right: string): number {
   let row = Array.from({ length: right.length + 1 }, (_, index) => index)
   for (let i = 1; i <= left.length; i += 1) {
     const next = [i]

@@ -106,6 +106,32 @@ describe('resolveSettings', () => {
     ])
   })
 
+  test('a KAFKA_ variable is warned about where it is nearly the name of a setting', () => {
+    const meant = {
+      KAFKA_BROKER: 'KAFKA_BROKERS',
+      KAFKA_BORKERS: 'KAFKA_BROKERS',
+      kafka_brokers: 'KAFKA_BROKERS',
+      KAFKA_SASL_USER: 'KAFKA_SASL_USERNAME',
+      KAFKA_SASL_PASSWORT: 'KAFKA_SASL_PASSWORD',
+      KAFKA_SESSION_TIMEOUT: 'KAFKA_SESSION_TIMEOUT_MS',
+    }
+    for (const [variable, setting] of Object.entries(meant)) {
+      const expected = [`warning: ${variable} is not a setting and is ignored (did you mean ${setting}?).`]
+      const slips = [{ env: { [variable]: 'x' } }, { envFile: { [variable]: 'x' } }]
+      for (const slip of [...slips, { env: { [variable]: 'x' }, envFile: { [variable]: 'y' } }])
+        expect(resolveFor('run realtime', slip).warnings).toEqual(expected)
+    }
+  })
+
+  test('variables of brokers, of their images and of other tools are nobody’s slip', () => {
+    const others = `KAFKA_ACL KAFKA_ADVERTISED_LISTENERS KAFKA_BOOTSTRAP_SERVERS KAFKA_BROKER_ID KAFKA_CFG_NODE_ID KAFKA_CLUSTER_ID
+      KAFKA_CONNECT_URL KAFKA_GROUP_ID KAFKA_HEAP_OPTS KAFKA_HOME KAFKA_HOST KAFKA_JMX_OPTS KAFKA_LISTENERS KAFKA_LOG_DIRS KAFKA_LOG_RETENTION_HOURS
+      KAFKA_NODE_ID KAFKA_OPTS KAFKA_PORT KAFKA_PROCESS_ROLES KAFKA_SASL KAFKA_SASL_ENABLED_MECHANISMS KAFKA_TOPIC KAFKA_URL KAFKA_VERSION KAFKA_
+      AWS_REGIONS PGPASWORD DATABASE_URI S3_BUCKET AKAFKA_BROKERS PATH millrace`
+    const env = Object.fromEntries(others.split(/\s+/).map((name) => [name, 'x']))
+    expect(resolveFor('run realtime', { env }).warnings).toEqual([])
+  })
+
   test('symbols are upper case, without repeats', () => {
     expect(resolveFor('run realtime', { flags: { symbols: 'btcusdt, ETHUSDT,BTCUSDT' } }).values.symbols).toEqual([
       'BTCUSDT',
