@@ -45,6 +45,11 @@ export interface LogReader {
 export interface AssignmentListener {
   onAssign(partitions: readonly number[]): void
   onRevoke(partitions: readonly number[]): Promise<void>
+  /**
+   * Instead of `onRevoke`, where the group has given the member up (it was not heard of in time) and it joins again by itself: `onAssign` follows, with none
+   * of the partitions if need be.
+   */
+  onLost?(partitions: readonly number[]): Promise<void>
   /** The membership has ended by itself: everything was revoked and nothing will be assigned any more. */
   onFailed?(error: Error): void
 }

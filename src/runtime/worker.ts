@@ -30,6 +30,8 @@ export class Worker {
   /** Only for a stop that is meant to come at once. */
   readonly #stoppingNow = new AbortController()
   #waitingFor: string | null = null
+  /** The group has given this worker up, so what it still has to drain may come back. */
+  #isRejoining = false
   #ended = Promise.withResolvers<void>()
 
   constructor(options: WorkerOptions) {
@@ -87,9 +89,15 @@ export class Worker {
       const joining = source.join({
         onAssign: (partitions) => {
           if (this.#final !== null) return
+          this.#isRejoining = false
           for (const partition of partitions) this.#start(partition)
+          this.#checkEnded()
         },
         onRevoke: (partitions) => this.#letGo(partitions),
+        onLost: (partitions) => {
+          this.#isRejoining = true
+          return this.#letGo(partitions)
+        },
         onFailed: (error) => this.#ended.reject(error),
       })
       try {
@@ -149,6 +157,7 @@ export class Worker {
    * an end too; one that has no partition, or may claim its own back, waits.
    */
   #checkEnded(): void {
+    if (this.#isRejoining && this.#stopMode !== 'now') return
     const all = [...this.#runners.values()]
     const isOver = ({ status }: TaskRunner) => status.phase === 'fenced' || status.phase === 'stopped'
     if (!all.every(({ runner }) => isOver(runner))) return

@@ -60,6 +60,7 @@ function shared(log: MemoryLog) {
     source,
     assign: (...partitions: number[]) => listener?.onAssign(partitions),
     revoke: async (...partitions: number[]) => listener?.onRevoke(partitions),
+    lose: async (...partitions: number[]) => listener?.onLost?.(partitions),
     fail: (error: Error) => listener?.onFailed?.(error),
   }
 }
@@ -168,6 +169,42 @@ describe('a worker of a log that is shared', () => {
     expect(stored()).toEqual(upTo(6))
     one.stop('now')
     await clock.run(running)
+  })
+
+  it('goes on with a drain when the group has given it up and takes it in again', async () => {
+    const { clock, log, add, stored, upTo, worker } = world(2)
+    const { source, assign, lose } = shared(log)
+    const one = worker({ source })
+    let hasEnded = false
+    const running = one.run().then(() => {
+      hasEnded = true
+    })
+    await clock.settle()
+    assign(0, 1)
+    add(5_000)
+    one.stop('drain')
+    await clock.run(lose(0, 1))
+    await clock.advance(60_000)
+    expect(hasEnded).toBe(false)
+    expect(stored().length).toBeLessThan(5_000)
+    assign(0, 1)
+    await clock.run(running)
+    expect(stored().sort((a, b) => a - b)).toEqual(upTo(5_000))
+  })
+
+  it.each(['is assigned nothing', 'is stopped'] as const)('ends a drain after that when it %s', async (how) => {
+    const { clock, log, worker } = world()
+    const { source, assign, lose } = shared(log)
+    const one = worker({ source })
+    const running = one.run()
+    await clock.settle()
+    assign(0)
+    one.stop('drain')
+    await clock.run(lose(0))
+    if (how === 'is stopped') one.stop('now')
+    else assign()
+    await clock.run(running)
+    expect(one.status()).toEqual([])
   })
 
   it('takes a partition back while its old task still ends', async () => {

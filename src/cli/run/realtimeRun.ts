@@ -95,6 +95,7 @@ export class RealtimeRun {
         !this.#stopping.signal.aborted &&
         tasks.length >= this.#parts.partitions &&
         tasks.every((task) => task.committedOffset >= task.logEndOffset && task.phase !== 'fenced')
+      if (isDraining && !isCommitted && !this.#stopping.signal.aborted) throw incomplete(this.#parts.plan, tasks)
       return { end: isCommitted ? 'committed' : 'stopped', ingest, tasks }
     } finally {
       this.#stopping.abort()
@@ -125,6 +126,15 @@ export class RealtimeRun {
       },
     })
   }
+}
+
+/** Others may have taken partitions over in mid-drain; whoever asked for all of it must not be told that it is there. */
+function incomplete({ topic }: RunPlan, tasks: readonly TaskStatus[]): RetryableError {
+  const behind = tasks.reduce((sum, task) => sum + Math.max(0, task.logEndOffset - task.committedOffset), 0)
+  return new RetryableError(
+    `not all of ${topic} was committed by this run: it ended with ${tasks.length} partitions, ${behind} records of them not committed. ` +
+      'Another worker has taken partitions over',
+  )
 }
 
 export function fencedError({ topic, producer }: RunPlan): RetryableError {

@@ -55,6 +55,10 @@ function guarded(listener: AssignmentListener, process: SimulatedProcess): Assig
     onAssign: (partitions) => {
       if (process.isAlive) listener.onAssign(partitions)
     },
+    onLost: (partitions) =>
+      process.isAlive
+        ? Promise.race([listener.onLost?.(partitions) ?? listener.onRevoke(partitions), process.crashed.then(() => {})])
+        : Promise.resolve(),
     // A log waits for a revoked member only so long; a dead one is not waited for at all.
     onRevoke: (partitions) =>
       process.isAlive

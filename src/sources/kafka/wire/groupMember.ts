@@ -83,6 +83,8 @@ export class GroupMember implements LogMembership {
   #owned: readonly number[] = []
   #isLeader = false
   #sharedPartitions = 0
+  /** The listener was told that all is lost, and has not been told of anything since. */
+  #hasLost = false
   #living: Promise<void> | null = null
 
   constructor(cluster: SharedTopic, coordinator: GroupCoordinator, group: string, listener: AssignmentListener) {
@@ -166,12 +168,13 @@ export class GroupMember implements LogMembership {
     const revoked = this.#owned.filter((partition) => !assigned.includes(partition))
     const added = assigned.filter((partition) => !this.#owned.includes(partition))
     this.#owned = assigned
-    if (added.length > 0) {
+    if (added.length > 0 || this.#hasLost) {
+      this.#hasLost = false
       // A partition that is newer than what is known of the topic could not be read.
       if (Math.max(...added) >= this.#cluster.partitionCount) await this.#cluster.refresh()
       this.#listener.onAssign(added)
     }
-    await this.#revoke(revoked, true)
+    await this.#revoke(revoked, (partitions) => this.#listener.onRevoke(partitions))
     return revoked.length === 0
   }
 
@@ -228,17 +231,18 @@ export class GroupMember implements LogMembership {
   }
 
   /** Awaits the listener, but not for ever, and stays in the group meanwhile. */
-  async #revoke(partitions: readonly number[], isMember: boolean): Promise<void> {
+  async #revoke(partitions: readonly number[], tell: (partitions: readonly number[]) => Promise<void>): Promise<void> {
     if (partitions.length === 0) return
     const { clock, settings } = this.#cluster
     const ended = new AbortController()
-    const listened = this.#listener.onRevoke(partitions).finally(() => ended.abort())
+    const listened = tell(partitions).finally(() => ended.abort())
     // One that fails has let go all the same: the fence stands between it and the new owner.
     listened.catch(() => undefined)
     const until = clock.now() + settings.revokeTimeoutMs
     while (!ended.signal.aborted && clock.now() < until) {
       await clock.sleep(Math.min(settings.heartbeatIntervalMs, until - clock.now()), ended.signal)
-      if (!ended.signal.aborted && isMember) await this.#coordinator.heartbeat(this.#me).catch(() => undefined)
+      if (!ended.signal.aborted && this.#me !== NOBODY)
+        await this.#coordinator.heartbeat(this.#me).catch(() => undefined)
     }
   }
 
@@ -252,10 +256,7 @@ export class GroupMember implements LogMembership {
       return null
     }
     if (name === 'UNKNOWN_MEMBER_ID' || name === 'ILLEGAL_GENERATION' || name === 'FENCED_INSTANCE_ID') {
-      this.#me = NOBODY
-      const lost = this.#owned
-      this.#owned = []
-      await this.#revoke(lost, false)
+      await this.#lose()
       return name === 'FENCED_INSTANCE_ID' ? this.#replaced(error) : null
     }
     this.#coordinator.drop()
@@ -269,6 +270,15 @@ export class GroupMember implements LogMembership {
     return this.#cluster.trouble(error, `join group ${this.#group}`)
   }
 
+  async #lose(): Promise<void> {
+    this.#me = NOBODY
+    const lost = this.#owned
+    this.#owned = []
+    this.#hasLost = lost.length > 0
+    const listener = this.#listener
+    await this.#revoke(lost, (partitions) => listener.onLost?.(partitions) ?? listener.onRevoke(partitions))
+  }
+
   #replaced(error: unknown): ConfigurationError {
     return new ConfigurationError(
       `Another process has joined group ${this.#group} as ${this.#cluster.settings.instanceId} and replaced this one. ` +
@@ -280,9 +290,7 @@ export class GroupMember implements LogMembership {
   async #giveUp(trouble: MillraceError): Promise<void> {
     this.#leaving.abort()
     this.#coordinator.drop()
-    const lost = this.#owned
-    this.#owned = []
-    await this.#revoke(lost, false)
+    await this.#lose()
     this.#listener.onFailed?.(trouble)
   }
 }

@@ -128,6 +128,7 @@ describe.skipIf(!hasKafka).each(['wire', 'kafkajs'] as const)(kafkaTitle('member
     await vi.waitFor(() => expect(stays.held.size).toBe(2), 10_000)
     await vi.waitFor(() => expect(sleeper.held.size).toBe(2), 10_000)
     expect(new Set([...stays.held, ...sleeper.held]).size).toBe(4)
+    expect(sleeper.lost).toHaveLength(2)
   })
 
   test('one that was replaced under its instance id loses everything and says who did it', async () => {
@@ -204,14 +205,16 @@ async function joinAsProcess(settings: Partial<KafkaSettingsInput>) {
   })
   children.push(child)
   const held = new Set<number>()
+  const lost: number[] = []
   createInterface({ input: child.stdout }).on('line', (line) => {
-    for (const partition of line.slice(1).split(',').map(Number)) {
+    for (const partition of line.slice(1).split(',').filter(Boolean).map(Number)) {
       if (line.startsWith('+')) held.add(partition)
       else if (line.startsWith('-')) held.delete(partition)
+      else if (line.startsWith('~') && held.delete(partition)) lost.push(partition)
     }
   })
   await vi.waitFor(() => expect(held.size).toBeGreaterThan(0), 20_000)
-  return { process: child, held }
+  return { process: child, held, lost }
 }
 
 async function join(
