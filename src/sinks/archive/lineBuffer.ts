@@ -2,13 +2,9 @@ import { isJsonObject } from '../../codecs/jsonText.ts'
 import type { RecordView } from '../../runtime/record.ts'
 import { copySmall, writeInteger } from './ascii.ts'
 import { KeyFields } from './keyFields.ts'
+import type { PieceBuffers } from './pieceBuffers.ts'
 
 const INITIAL_BYTES = 4096
-/**
- * A piece and a line to go over its end. A longer line makes the buffer grow; the next buffer is of common size
- * again.
- */
-const COMMON_BYTES = 288 * 1024
 /** More than the longest line's fixed parts: two numbers and the names of four fields. */
 const FRAME_BYTES = 160
 
@@ -29,9 +25,14 @@ const NULL_VALUE = Buffer.from('"value":null}\n')
  * lost.
  */
 export class LineBuffer {
-  #buffer = Buffer.allocUnsafeSlow(INITIAL_BYTES)
-  #length = 0
+  readonly #pieces: PieceBuffers
   readonly #fields = new KeyFields()
+  #buffer: Buffer = Buffer.allocUnsafeSlow(INITIAL_BYTES)
+  #length = 0
+
+  constructor(pieces: PieceBuffers) {
+    this.#pieces = pieces
+  }
 
   /** How many bytes were written since the last `take`. */
   get length(): number {
@@ -64,10 +65,10 @@ export class LineBuffer {
     return at - start
   }
 
-  /** What was written since the last take. The bytes are the caller's for good. */
+  /** What was written since the last take. The bytes are the caller's, who gives them back to the `PieceBuffers`. */
   take(): Buffer {
     const taken = this.#buffer.subarray(0, this.#length)
-    this.#buffer = Buffer.allocUnsafeSlow(Math.min(this.#buffer.length, COMMON_BYTES))
+    this.#buffer = this.#pieces.take()
     this.#length = 0
     return taken
   }
@@ -75,9 +76,11 @@ export class LineBuffer {
   #ensure(bytes: number): void {
     const needed = this.#length + bytes
     if (needed <= this.#buffer.length) return
+    const common = this.#pieces.bytes
     let size = this.#buffer.length * 2
     while (size < needed) size *= 2
-    const grown = Buffer.allocUnsafeSlow(size)
+    const isCommon = needed <= common && size > common / 2
+    const grown = isCommon ? this.#pieces.take() : Buffer.allocUnsafeSlow(size)
     this.#buffer.copy(grown, 0, 0, this.#length)
     this.#buffer = grown
   }

@@ -2,6 +2,7 @@ import type { ArchivedObject } from '../../runtime/checkpoint.ts'
 import type { RecordView } from '../../runtime/record.ts'
 import { archiveKey, dayOf, isPlausibleTime } from './archiveKey.ts'
 import { LineBuffer } from './lineBuffer.ts'
+import type { PieceBuffers } from './pieceBuffers.ts'
 import { type Compression, ZstdPieces } from './zstdPieces.ts'
 
 const HOUR_MS = 3_600_000
@@ -29,6 +30,7 @@ export interface OpenObjectOptions extends ObjectLimits {
   readonly partition: number
   readonly keyPrefix: string
   readonly compression: Compression
+  readonly pieces: PieceBuffers
   readonly onHeld: (bytes: number) => void
 }
 
@@ -42,7 +44,7 @@ export interface OpenObjectOptions extends ObjectLimits {
  */
 export class OpenObject {
   readonly #options: OpenObjectOptions
-  readonly #lines = new LineBuffer()
+  readonly #lines: LineBuffer
   readonly #file: ZstdPieces
   readonly #firstOffset: number
   #lastOffset: number
@@ -58,7 +60,8 @@ export class OpenObject {
     this.#options = options
     this.#firstOffset = firstOffset
     this.#lastOffset = firstOffset
-    this.#file = new ZstdPieces(options.compression, options.onHeld)
+    this.#lines = new LineBuffer(options.pieces)
+    this.#file = new ZstdPieces(options.compression, options.onHeld, (piece) => options.pieces.giveBack(piece))
   }
 
   get isFull(): boolean {

@@ -6,6 +6,7 @@ import type { ObjectStore } from '../../runtime/objectStore.ts'
 import type { RecordView } from '../../runtime/record.ts'
 import { topicPattern } from './archiveKey.ts'
 import { type ObjectLimits, OpenObject } from './openObject.ts'
+import { PieceBuffers } from './pieceBuffers.ts'
 import { Slots } from './slots.ts'
 import { Uploader } from './uploads.ts'
 import type { Compression } from './zstdPieces.ts'
@@ -45,6 +46,7 @@ export function rawArchive(options: RawArchiveOptions): Archive {
     keyPrefix: prefix(options.keyPrefix ?? ''),
     compression: options.compression ?? 'background',
     random: options.random ?? Math.random,
+    pieces: new PieceBuffers(),
     slots: new Slots(positive('maxUploads', options.maxUploads ?? 2)),
   }
   return { open: (task, nextOffset, clock) => new RawArchiveWriter(settings, task, nextOffset, clock) }
@@ -56,6 +58,7 @@ interface Settings extends ObjectLimits {
   readonly keyPrefix: string
   readonly compression: Compression
   readonly random: () => number
+  readonly pieces: PieceBuffers
   readonly slots: Slots
 }
 

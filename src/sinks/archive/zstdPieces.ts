@@ -12,8 +12,6 @@ export type Compression = 'background' | 'inline'
  * ends with the checksum of what it holds.
  */
 const PARAMS = { [constants.ZSTD_c_compressionLevel]: 1, [constants.ZSTD_c_checksumFlag]: 1 }
-/** Room for a common piece once compressed, so that it takes one turn of the thread pool. */
-const FRAME_BYTES = 64 * 1024
 
 /** A frame that decoders pass over (RFC 8878, 3.1.2): its magic number and the length of what it holds. */
 const SKIPPED_FRAME = Buffer.from([0x50, 0x2a, 0x4d, 0x18, 8, 0, 0, 0])
@@ -35,30 +33,35 @@ export interface ZstdFile {
 export class ZstdPieces {
   readonly #compression: Compression
   readonly #onHeld: (bytes: number) => void
+  readonly #onFree: (piece: Buffer) => void
   readonly #hash = createHash('sha256')
   readonly #frames: Buffer[] = []
   #joined: Promise<void> = Promise.resolve()
   #length = 0
   #compressing = 0
 
-  /** @param onHeld told how many bytes more (or fewer) are held, whenever that changes */
-  constructor(compression: Compression, onHeld: (bytes: number) => void) {
+  /**
+   * @param onHeld told how many bytes more (or fewer) are held, whenever that changes
+   * @param onFree given each piece once it was compressed
+   */
+  constructor(compression: Compression, onHeld: (bytes: number) => void, onFree: (piece: Buffer) => void) {
     this.#compression = compression
     this.#onHeld = onHeld
+    this.#onFree = onFree
   }
 
   get isCompressing(): boolean {
     return this.#compressing > 0
   }
 
-  /**
-   * Takes the piece over: it must not change until it was compressed. With inline compression that is when this
-   * returns.
-   */
+  /** Takes the piece over: it must not change until `onFree` gives it back. */
   add(piece: Buffer): void {
     this.#length += piece.length
-    if (this.#compression === 'inline') this.#join(zstdCompressSync(piece, settingsFor(piece)))
-    else this.#compress(piece)
+    if (this.#compression === 'background') this.#compress(piece)
+    else {
+      this.#join(zstdCompressSync(piece, settingsFor(piece)))
+      this.#onFree(piece)
+    }
   }
 
   /** The whole file. Its bytes count as held until whoever takes them says otherwise. */
@@ -72,6 +75,7 @@ export class ZstdPieces {
     this.#compressing++
     this.#onHeld(piece.length)
     const compressed = compress(piece)
+    compressed.then(() => this.#onFree(piece)).catch(() => {})
     this.#joined = this.#joined.then(async () => {
       try {
         this.#join(await compressed)
@@ -81,7 +85,6 @@ export class ZstdPieces {
       }
     })
     // A failure shows in `finish`; until somebody asks, it must not count as unhandled.
-    compressed.catch(() => {})
     this.#joined.catch(() => {})
   }
 
@@ -108,7 +111,7 @@ function endMark(length: number): Buffer {
 
 /** Without the length told, a call and the thread pool choose different parameters, and so make different bytes. */
 function settingsFor(piece: Buffer): ZstdOptions {
-  return { params: PARAMS, chunkSize: FRAME_BYTES, pledgedSrcSize: piece.length }
+  return { params: PARAMS, pledgedSrcSize: piece.length }
 }
 
 function compress(piece: Buffer): Promise<Buffer> {

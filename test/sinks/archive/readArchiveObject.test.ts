@@ -162,7 +162,11 @@ describe('reading an archive object', () => {
 const endMarkBytes = 16
 
 async function packed(...pieces: readonly string[]): Promise<Buffer> {
-  const file = new ZstdPieces('inline', () => {})
+  const file = new ZstdPieces(
+    'inline',
+    () => {},
+    () => {},
+  )
   for (const piece of pieces) file.add(Buffer.from(piece))
   return (await file.finish()).body
 }
