@@ -1,6 +1,8 @@
 export { type RelayOptions, relayOutbox } from './sinks/kafka/relayOutbox.ts'
 export { type KafkaRecordOf, toKafka } from './sinks/kafka/toKafka.ts'
+export { type WithRelayOptions, withRelay } from './sinks/kafka/withRelay.ts'
 export { type KafkaAdmin, openKafkaAdmin } from './sources/kafka/admin.ts'
 export { type KafkaSettings, type KafkaSettingsInput, kafkaSettings } from './sources/kafka/kafkaSettings.ts'
 export { openKafkaLog } from './sources/kafka/openKafkaLog.ts'
+export type { KafkaLogWriter } from './sources/kafka/producer/kafkaLogWriter.ts'
 export { openKafkaWriter } from './sources/kafka/producer/openKafkaWriter.ts'

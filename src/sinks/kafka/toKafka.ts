@@ -14,11 +14,12 @@ export interface KafkaRecordOf<Value> {
 
 /**
  * Ends a stream of a pipeline in a topic of Kafka, by way of the table `kafka_outbox`: its records are stored in the transaction of the checkpoint,
- * and `relayOutbox` sends them.
+ * and a relay sends them, beside the worker (`withRelay`) or on its own (`relayOutbox`).
  *
  * Exactly once for consumers that read committed, in the order in which a task emitted them: the table is part of the checkpoint, and the relay's
- * position part of the Kafka transaction that carries the records, so no crash of either side repeats or loses one. Consumers that read
- * uncommitted see what was aborted as well. Nothing is sent while no relay runs; the table holds it.
+ * position part of the Kafka transaction that carries the records, so no crash of either side repeats or loses one. Records of one key keep their order where
+ * they come from one task and the topic keeps its number of partitions. Consumers that read uncommitted see what was aborted as well. Nothing is sent
+ * while no relay runs; the table holds it.
  */
 export function toKafka<Value>(
   values: Observable<Value | readonly Value[]>,

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto'
 import type { Broker, Connection } from '@platformatic/kafka'
 import { ConfigurationError, type MillraceError, RetryableError, TaskFencedError } from '../../../runtime/errors.ts'
 import type { LogWriter, OutgoingRecord } from '../../../runtime/log.ts'
+import { partitionOf } from '../../ingest/murmur2.ts'
 import { groupIntoBatches } from '../../recordBatch/group.ts'
 import type { Cluster } from '../wire/cluster.ts'
 import { protocolErrorIn, protocolErrorsIn } from '../wire/trouble.ts'
@@ -117,6 +118,11 @@ export class KafkaLogWriter implements LogWriter {
       throw trouble
     }
     this.#held = held
+  }
+
+  /** Where Kafka's Java client puts a key, by as many partitions as the topic had when the producer was claimed. */
+  partitionOf(key: Uint8Array): number {
+    return partitionOf(key, this.#options.data.partitionCount)
   }
 
   async close(): Promise<void> {

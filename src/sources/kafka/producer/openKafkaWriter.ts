@@ -1,5 +1,4 @@
 import { type Clock, systemClock } from '../../../runtime/clock.ts'
-import type { LogWriter } from '../../../runtime/log.ts'
 import type { KafkaSettings } from '../kafkaSettings.ts'
 import { Cluster } from '../wire/cluster.ts'
 import type { Compression } from './compressedBatch.ts'
@@ -24,7 +23,7 @@ export interface KafkaWriterOptions {
  * Needs Apache Kafka 3.2 or later, whichever client reads. Throws `ConfigurationError` for wrong credentials, certificates or rights and
  * for a topic that does not exist, `RetryableError` while no broker answers.
  */
-export async function openKafkaWriter(settings: KafkaSettings, options: KafkaWriterOptions): Promise<LogWriter> {
+export async function openKafkaWriter(settings: KafkaSettings, options: KafkaWriterOptions): Promise<KafkaLogWriter> {
   const { topic, compression = 'zstd', transactionTimeoutMs = 15_000, clock = systemClock } = options
   const data = new Cluster(settings, topic, clock)
   const positions = new Cluster(settings, positionsTopic(topic), clock)
