@@ -4,6 +4,7 @@ import { migrate } from '../src/sinks/postgres/migrate.ts'
 import { backlogPartitions, fillBacklog } from './kafka/backlog.ts'
 import { type BenchPlace, openBenchPlace } from './kafka/place.ts'
 import { poll } from './kafka/poll.ts'
+import { type Bench, countOf, runBench } from './kafka/runBench.ts'
 import { BenchWorker } from './kafka/workerProcess.ts'
 
 const help = `npm run bench:kafka -- [--json] [--records N]
@@ -48,34 +49,29 @@ const { values } = parseArgs({
 })
 
 if (values.help) console.log(help)
-else await main(Number(values.records))
+else await runBench(main)
 
-async function main(records: number): Promise<void> {
-  const place = await openBenchPlace()
-  try {
-    await place.makeTopic(topic, backlogPartitions)
-    const startedAt = performance.now()
-    const { valueBytes } = await fillBacklog(place.brokers, topic, records)
-    say(
-      `${records} records of ${valueBytes} bytes produced in ${Math.round((performance.now() - startedAt) / 1_000)} s`,
-    )
-    const chosen = clients.filter((client) => values.clients.split(',').includes(client))
-    // Before the first run nothing is compiled or in the cache of the file system, and that is nobody's figure.
-    await measure(place, 'wire', false, 1, records)
-    const results: Measured[] = []
-    for (const client of chosen) {
-      for (const archive of [false, true]) {
-        for (const workers of [1, 2]) {
-          const result = await measure(place, client, archive, workers, records)
-          say(JSON.stringify(result))
-          results.push(result)
-        }
+async function main({ cleanup }: Bench): Promise<void> {
+  const records = countOf('--records', values.records)
+  const place = await openBenchPlace(cleanup)
+  await place.makeTopic(topic, backlogPartitions)
+  const startedAt = performance.now()
+  const { valueBytes } = await fillBacklog(place.brokers, topic, records)
+  say(`${records} records of ${valueBytes} bytes produced in ${Math.round((performance.now() - startedAt) / 1_000)} s`)
+  const chosen = clients.filter((client) => values.clients.split(',').includes(client))
+  // Before the first run nothing is compiled or in the cache of the file system, and that is nobody's figure.
+  await measure(place, 'wire', false, 1, records)
+  const results: Measured[] = []
+  for (const client of chosen) {
+    for (const archive of [false, true]) {
+      for (const workers of [1, 2]) {
+        const result = await measure(place, client, archive, workers, records)
+        say(JSON.stringify(result))
+        results.push(result)
       }
     }
-    console.log(JSON.stringify(results))
-  } finally {
-    await place.close()
   }
+  console.log(JSON.stringify(results))
 }
 
 async function measure(

@@ -6,6 +6,7 @@ import { backlogPartitions } from './kafka/backlog.ts'
 import { Histogram } from './kafka/histogram.ts'
 import { LiveProducer } from './kafka/liveProducer.ts'
 import { openBenchPlace } from './kafka/place.ts'
+import { type Bench, countOf, runBench, within } from './kafka/runBench.ts'
 import { dueAt, type Schedule } from './kafka/schedule.ts'
 import { BenchWorker } from './kafka/workerProcess.ts'
 
@@ -36,51 +37,41 @@ const pollMs = 1
 const firstRowTimeoutMs = 30_000
 
 if (values.help) console.log(help)
-else await main(Number(values.rate), Number(values.seconds) * 1_000, Number(values['checkpoint-ms']))
+else await runBench(main)
 
-async function main(rate: number, measuredMs: number, checkpointMs: number): Promise<void> {
-  const place = await openBenchPlace()
-  try {
-    await place.makeTopic(topic, backlogPartitions)
-    const pool = place.pool('public')
-    await migrate(pool, 'public')
-    const worker = new BenchWorker({
-      ...{
-        pipeline: 'realtime',
-        brokers: place.brokers,
-        client: 'wire',
-        topic,
-        group: 'latency',
-        instanceId: 'worker',
-      },
-      ...{ connection: place.connection, schema: 'public', archive: null },
-      ...{ checkpointMs, provisionalEveryMs: 0 },
-    })
-    const producer = new LiveProducer(place.brokers, topic, rate)
-    try {
-      const schedule = await producer.schedule
-      const histogram = await Promise.race([watch(pool, schedule, measuredMs), worker.failed])
-      await producer.stop()
-      const { commitMs, cpuSeconds, peakRssMb } = await worker.end('now')
-      const result = {
-        rate,
-        p50_ms: tenths(histogram.quantile(0.5)),
-        p99_ms: tenths(histogram.quantile(0.99)),
-        max_ms: tenths(histogram.max),
-        checkpoint_ms: tenths(commitMs[commitMs.length >> 1] ?? 0),
-        checkpoint_interval_ms: checkpointMs,
-        trades: histogram.total,
-        worker_cpu_s: tenths(cpuSeconds),
-        rss_mb: peakRssMb,
-      }
-      console.log(JSON.stringify(result))
-    } finally {
-      worker.kill()
-      await producer.stop()
-    }
-  } finally {
-    await place.close()
+async function main({ cleanup, fail }: Bench): Promise<void> {
+  const rate = countOf('--rate', values.rate)
+  const measuredMs = countOf('--seconds', values.seconds) * 1_000
+  const checkpointMs = countOf('--checkpoint-ms', values['checkpoint-ms'])
+  const place = await openBenchPlace(cleanup)
+  await place.makeTopic(topic, backlogPartitions)
+  const pool = place.pool('public')
+  await migrate(pool, 'public')
+  const worker = new BenchWorker({
+    ...{ pipeline: 'realtime', brokers: place.brokers, client: 'wire', topic, group: 'latency', instanceId: 'worker' },
+    ...{ connection: place.connection, schema: 'public', archive: null },
+    ...{ checkpointMs, provisionalEveryMs: 0 },
+  })
+  cleanup.add(() => worker.kill())
+  const producer = new LiveProducer(place.brokers, topic, rate)
+  cleanup.add(() => producer.stop())
+  producer.failed.catch(fail)
+  const schedule = await producer.schedule
+  const histogram = await Promise.race([watch(pool, schedule, measuredMs), worker.failed])
+  await producer.stop()
+  const { commitMs, cpuSeconds, peakRssMb } = await within(60_000, worker.end('now'), 'the end of the worker')
+  const result = {
+    rate,
+    p50_ms: tenths(histogram.quantile(0.5)),
+    p99_ms: tenths(histogram.quantile(0.99)),
+    max_ms: tenths(histogram.max),
+    checkpoint_ms: tenths(commitMs[commitMs.length >> 1] ?? 0),
+    checkpoint_interval_ms: checkpointMs,
+    trades: histogram.total,
+    worker_cpu_s: tenths(cpuSeconds),
+    rss_mb: peakRssMb,
   }
+  console.log(JSON.stringify(result))
 }
 
 /** Looks at the candles again and again; whatever trade is newly in them was seen now. */

@@ -3,12 +3,13 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
 import type pg from 'pg'
-import { KafkaWorker } from '../scripts/chaos/kafka/workers.ts'
 import { migrate } from '../src/sinks/postgres/migrate.ts'
 import { backlogPartitions } from './kafka/backlog.ts'
+import { BenchedWorker } from './kafka/benchedWorker.ts'
 import { LiveProducer } from './kafka/liveProducer.ts'
 import { type BenchPlace, openBenchPlace } from './kafka/place.ts'
 import { poll } from './kafka/poll.ts'
+import { type Bench, countOf, runBench, within } from './kafka/runBench.ts'
 
 const help = `npm run bench:takeover -- [--json] [--session-timeout-ms N]
 
@@ -35,69 +36,59 @@ const pollEvery = { everyMs: 5, timeoutMs: 120_000 }
 const calmMs = 1_500
 
 if (values.help) console.log(help)
-else await main(Number(values['session-timeout-ms']), Number(values.rounds))
+else await runBench(main)
 
-async function main(sessionTimeoutMs: number, rounds: number): Promise<void> {
-  const place = await openBenchPlace()
-  const workers: KafkaWorker[] = []
-  let producer: LiveProducer | null = null
-  try {
-    await place.makeTopic(topic, backlogPartitions)
-    const pool = place.pool('public')
-    await migrate(pool, 'public')
-    producer = new LiveProducer(place.brokers, topic, tradesPerSecond)
-    await producer.schedule
-    const start = (id: string) => {
-      const worker = new KafkaWorker(placeOf(place, sessionTimeoutMs), id)
-      workers.push(worker)
-      return worker
-    }
-    const takeovers: number[] = []
-    const restarts: number[] = []
-    for (let round = 0; round < rounds; round++) {
-      const [first, second] = [start('first'), start('second')]
-      for (const { pid } of [first, second])
-        await poll(pollEvery, async () => (await owned(pool, pid)).length === backlogPartitions / 2)
-      await sleep(calmMs)
-      takeovers.push(await untilNewRows(pool, await owned(pool, first.pid), () => first.signal('SIGKILL'), second))
-      say(`taken over after ${takeovers.at(-1)} s`)
-      second.signal('SIGTERM')
-      await second.ended
-      // A group that remembers nobody: the dead member's session is over, too.
-      await sleep(sessionTimeoutMs)
-      const lone = start('lone')
-      await poll(pollEvery, async () => (await owned(pool, lone.pid)).length === backlogPartitions)
-      await sleep(calmMs)
-      const partitions = await owned(pool, lone.pid)
-      lone.signal('SIGKILL')
-      await lone.ended
-      let again = lone
-      restarts.push(
-        await untilNewRows(pool, partitions, () => {
-          again = start('lone')
-        }),
-      )
-      say(`back ${restarts.at(-1)} s after the restart`)
-      again.signal('SIGTERM')
-      await again.ended
-    }
-    console.log(
-      JSON.stringify({
-        takeover_s: Math.max(...takeovers),
-        session_timeout_s: sessionTimeoutMs / 1_000,
-        restart_s: Math.max(...restarts),
-        rounds,
+async function main({ cleanup, fail }: Bench): Promise<void> {
+  const sessionTimeoutMs = countOf('--session-timeout-ms', values['session-timeout-ms'])
+  const rounds = countOf('--rounds', values.rounds)
+  const place = await openBenchPlace(cleanup)
+  await place.makeTopic(topic, backlogPartitions)
+  const pool = place.pool('public')
+  await migrate(pool, 'public')
+  const producer = new LiveProducer(place.brokers, topic, tradesPerSecond)
+  cleanup.add(() => producer.stop())
+  producer.failed.catch(fail)
+  await within(60_000, producer.schedule, 'the start of the producer')
+  const settings = placeOf(place, sessionTimeoutMs)
+  const start = (id: string) => {
+    const worker = new BenchedWorker(settings, id, fail)
+    cleanup.add(() => worker.kill())
+    return worker
+  }
+  const takeovers: number[] = []
+  const restarts: number[] = []
+  for (let round = 0; round < rounds; round++) {
+    const [first, second] = [start('first'), start('second')]
+    for (const { pid } of [first, second])
+      await poll(pollEvery, async () => (await owned(pool, pid)).length === backlogPartitions / 2)
+    await sleep(calmMs)
+    takeovers.push(await untilNewRows(pool, await owned(pool, first.pid), () => void first.kill(), second))
+    say(`taken over after ${takeovers.at(-1)} s`)
+    await second.stop()
+    // A group that remembers nobody: the dead member's session is over, too.
+    await sleep(sessionTimeoutMs)
+    const lone = start('lone')
+    await poll(pollEvery, async () => (await owned(pool, lone.pid)).length === backlogPartitions)
+    await sleep(calmMs)
+    const partitions = await owned(pool, lone.pid)
+    await lone.kill()
+    let again = lone
+    restarts.push(
+      await untilNewRows(pool, partitions, () => {
+        again = start('lone')
       }),
     )
-  } catch (error) {
-    for (const worker of workers) say(worker.output)
-    throw error
-  } finally {
-    for (const worker of workers) worker.signal('SIGKILL')
-    await Promise.all(workers.map(({ ended }) => ended))
-    await producer?.stop()
-    await place.close()
+    say(`back ${restarts.at(-1)} s after the restart`)
+    await again.stop()
   }
+  console.log(
+    JSON.stringify({
+      takeover_s: Math.max(...takeovers),
+      session_timeout_s: sessionTimeoutMs / 1_000,
+      restart_s: Math.max(...restarts),
+      rounds,
+    }),
+  )
 }
 
 function placeOf({ brokers, connection, folder }: BenchPlace, sessionTimeoutMs: number) {
@@ -129,7 +120,7 @@ async function untilNewRows(
   pool: pg.Pool,
   partitions: readonly number[],
   act: () => unknown,
-  heir: KafkaWorker | null = null,
+  heir: BenchedWorker | null = null,
 ): Promise<number> {
   const startedAt = performance.now()
   act()

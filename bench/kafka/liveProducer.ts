@@ -8,17 +8,27 @@ const program = fileURLToPath(new URL('./liveTrades.ts', import.meta.url))
 export class LiveProducer {
   readonly #child: ChildProcess
   readonly schedule: Promise<Schedule>
+  /** Rejects when it ends without being asked to. */
+  readonly failed: Promise<never>
+  #isStopping = false
 
   constructor(brokers: readonly string[], topic: string, rate: number) {
     this.#child = fork(program, [brokers.join(','), topic, String(rate)])
+    this.failed = new Promise((_, reject) => {
+      this.#child.once('exit', (code, signal) => {
+        if (!this.#isStopping) reject(new Error(`the producer ended with ${signal ?? `exit code ${code}`}`))
+      })
+    })
+    this.failed.catch(() => undefined)
     this.schedule = new Promise((resolve, reject) => {
       this.#child.once('message', (schedule: Schedule) => resolve(schedule))
-      this.#child.once('exit', (code) => reject(new Error(`the producer ended with exit code ${code}`)))
+      this.failed.catch(reject)
     })
     this.schedule.catch(() => undefined)
   }
 
   async stop(): Promise<void> {
+    this.#isStopping = true
     if (this.#child.exitCode !== null || this.#child.signalCode !== null) return
     const ended = new Promise((resolve) => this.#child.once('exit', resolve))
     this.#child.kill('SIGTERM')

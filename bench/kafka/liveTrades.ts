@@ -1,5 +1,6 @@
 // Produces trades at a steady rate, as a process of its own: `node bench/kafka/liveTrades.ts BROKERS TOPIC RATE`. Ends on SIGTERM.
 import { setTimeout as sleep } from 'node:timers/promises'
+import { RetryableError } from '../../src/runtime/errors.ts'
 import type { OutgoingRecord } from '../../src/runtime/log.ts'
 import { kafkaSettings } from '../../src/sources/kafka/kafkaSettings.ts'
 import { openKafkaWriter } from '../../src/sources/kafka/producer/openKafkaWriter.ts'
@@ -10,6 +11,7 @@ import { dueAt } from './schedule.ts'
 const [brokers = '', topic = '', rateText = ''] = process.argv.slice(2)
 const rate = Number(rateText)
 const tickMs = 2
+const retryMs = 100
 const symbols = simulatedSymbols(backlogPartitions)
 const keys = symbols.map((symbol) => Buffer.from(symbol))
 
@@ -21,6 +23,7 @@ process.on('SIGTERM', () => {
 const writer = await openKafkaWriter(kafkaSettings({ brokers: brokers.split(',') }), { topic })
 await writer.claim('live')
 const schedule = { rate, from: performance.timeOrigin + performance.now() + 100 }
+const run = `${schedule.from} `
 process.send?.(schedule)
 
 let made = 0
@@ -29,11 +32,32 @@ while (!isOver) {
   const pending: OutgoingRecord[] = []
   // By the schedule and not by what the broker has answered: trades do not wait for it either.
   while (dueAt(schedule, made) <= now) pending.push(trade(made++))
-  if (pending.length > 0) await writer.append(pending, String(made))
+  if (pending.length > 0) await append(pending)
   await sleep(tickMs)
 }
 await writer.close()
 process.disconnect?.()
+
+/** A broker that is too busy to answer in time is asked what it has stored, and gets the rest by the schedule: late, but not lost. */
+async function append(pending: readonly OutgoingRecord[]): Promise<void> {
+  try {
+    await writer.append(pending, `${run}${made}`)
+  } catch (error) {
+    for (let problem = error; problem !== null && !isOver; ) {
+      if (!(problem instanceof RetryableError)) throw problem
+      console.error(`the producer tries again: ${problem.message}`)
+      await sleep(retryMs)
+      problem = await writer.claim('live').then(
+        ({ position }) => {
+          // A broker that is not this run's alone may hold what an earlier one has stored.
+          made = position?.startsWith(run) ? Number(position.slice(run.length)) : 0
+          return null
+        },
+        (again: unknown) => again,
+      )
+    }
+  }
+}
 
 function trade(index: number): OutgoingRecord {
   const partition = index % symbols.length
