@@ -54,15 +54,16 @@ async function joinWithRelay(
     stopping.abort()
     return ended
   }
+  const letGo = async (partitions: readonly number[], told: Promise<void>): Promise<void> => {
+    await Promise.all([told, partitions.includes(DECIDING_PARTITION) ? stop() : undefined])
+  }
   const member = await source.join({
     onAssign: (partitions) => {
       if (partitions.includes(DECIDING_PARTITION)) start()
       listener.onAssign(partitions)
     },
-    onRevoke: async (partitions) => {
-      const stopped = partitions.includes(DECIDING_PARTITION) ? stop() : undefined
-      await Promise.all([listener.onRevoke(partitions), stopped])
-    },
+    onRevoke: (partitions) => letGo(partitions, listener.onRevoke(partitions)),
+    onLost: (partitions) => letGo(partitions, listener.onLost?.(partitions) ?? listener.onRevoke(partitions)),
     onFailed: (error) => listener.onFailed?.(error),
   })
   return {

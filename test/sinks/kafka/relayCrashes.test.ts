@@ -26,7 +26,7 @@ const program = fileURLToPath(new URL('../../support/workers/forwardWorker.ts', 
 const partitions = 2
 const keys = ['a', 'b', 'c', 'd', 'e', 'f', 'g']
 
-describe.skipIf(!hasKafka)(kafkaTitle('a worker that sends to Kafka'), { timeout: 120_000 }, () => {
+describe.skipIf(!hasKafka)(kafkaTitle('a worker that sends to Kafka'), { timeout: 180_000 }, () => {
   let kafka: SharedBroker
   let db: TestDatabase
   let from: KafkaTopic
@@ -73,7 +73,7 @@ describe.skipIf(!hasKafka)(kafkaTitle('a worker that sends to Kafka'), { timeout
   /** Until all that was produced is committed, and nothing is left to send. */
   const untilSent = (produced: Produced) =>
     expect
-      .poll(() => remaining(db, produced.count), { timeout: 30_000, interval: 50 })
+      .poll(() => remaining(db, produced.count), { timeout: 60_000, interval: 50 })
       .toEqual({ unread: 0, unsent: 0 })
 
   test.each([1, 2])(

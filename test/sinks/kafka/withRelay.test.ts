@@ -38,11 +38,17 @@ test('the relay runs while its worker has partition 0, and only then', async () 
   expect(await sent()).toBe(2)
   group.onAssign([0])
   await expect.poll(sent, { timeout: 5_000 }).toBe(3)
-  await member.leave()
+  await group.onLost?.([0])
   await store(1)
   await pause()
   expect(await sent()).toBe(3)
-  expect(told).toEqual(['+1', '+0', '-1', '-0', '+0', 'left'])
+  group.onAssign([0])
+  await expect.poll(sent, { timeout: 5_000 }).toBe(4)
+  await member.leave()
+  await store(1)
+  await pause()
+  expect(await sent()).toBe(4)
+  expect(told).toEqual(['+1', '+0', '-1', '-0', '+0', '~0', '+0', 'left'])
 })
 
 test('the partition is not let go before the append under way is over', async () => {
@@ -110,6 +116,7 @@ async function join(options: Partial<WithRelayOptions> = {}) {
   const member = await withRelay(shared, relay).join({
     onAssign: (partitions) => told.push(`+${partitions}`),
     onRevoke: async (partitions) => void told.push(`-${partitions}`),
+    onLost: async (partitions) => void told.push(`~${partitions}`),
     onFailed: (error) => failures.push(error),
   })
   return { member, told }

@@ -18,7 +18,7 @@ const other = (client: Client): Client => (client === 'wire' ? 'kafkajs' : 'wire
 const partitionCount = 4
 const all = [0, 1, 2, 3]
 
-describe.skipIf(!hasKafka)(kafkaTitle('a group of both clients'), { timeout: 90_000 }, () => {
+describe.skipIf(!hasKafka)(kafkaTitle('a group of both clients'), { timeout: 120_000 }, () => {
   let kafka: SharedBroker
   let topic: KafkaTopic
   let group: string
@@ -154,13 +154,13 @@ describe.skipIf(!hasKafka)(kafkaTitle('a group of both clients'), { timeout: 90_
     }
     const untilShared = (...workers: readonly ChildProcess[]) => {
       const wanted = new Map(workers.map(({ pid }) => [pid, partitionCount / workers.length]))
-      return expect.poll(shares, { timeout: 20_000, interval: 50 }).toEqual(wanted)
+      return expect.poll(shares, { timeout: 30_000, interval: 50 }).toEqual(wanted)
     }
 
     test.each(['wire', 'kafkajs'] as const)(
       'a worker by %s that was killed comes back by the other client at once under its instance id',
       async (client) => {
-        const sessionTimeoutMs = 30_000
+        const sessionTimeoutMs = 60_000
         const killed = start(client, { instanceId: 'one', sessionTimeoutMs })
         await untilShared(killed)
         const stays = start(client, { instanceId: 'two', sessionTimeoutMs })
