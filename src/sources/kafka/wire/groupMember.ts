@@ -65,6 +65,12 @@ const MISTAKES: Readonly<Record<string, string>> = {
   INVALID_GROUP_ID: 'Name another group.',
 }
 
+/** A right that is missing before the first assignment was never there; one that a member loses while it works may come back. */
+const NEVER_ALLOWED: Readonly<Record<string, string>> = {
+  GROUP_AUTHORIZATION_FAILED: 'Grant its user the right to read the group, or name another group.',
+  TOPIC_AUTHORIZATION_FAILED: 'Grant its user the right to read the topic, or name another topic.',
+}
+
 /**
  * A member of a consumer group, which shares out the partitions and nothing else: positions live beside the results, and the fence there covers
  * whatever the group learns too late.
@@ -167,11 +173,12 @@ export class GroupMember implements LogMembership {
     const assigned = assignedPartitions(assignment, topic)
     const revoked = this.#owned.filter((partition) => !assigned.includes(partition))
     const added = assigned.filter((partition) => !this.#owned.includes(partition))
+    // A partition that is newer than what is known of the topic could not be read. Where asking fails, it does not count as owned, so that the next
+    // round brings it again.
+    if (Math.max(-1, ...added) >= this.#cluster.partitionCount) await this.#cluster.refresh()
     this.#owned = assigned
     if (added.length > 0 || this.#hasLost) {
       this.#hasLost = false
-      // A partition that is newer than what is known of the topic could not be read.
-      if (Math.max(...added) >= this.#cluster.partitionCount) await this.#cluster.refresh()
       this.#listener.onAssign(added)
     }
     await this.#revoke(revoked, (partitions) => this.#listener.onRevoke(partitions))
@@ -260,7 +267,8 @@ export class GroupMember implements LogMembership {
       return name === 'FENCED_INSTANCE_ID' ? this.#replaced(error) : null
     }
     this.#coordinator.drop()
-    const mistake = name === null ? undefined : MISTAKES[name]
+    const mistakes = this.#living === null ? { ...MISTAKES, ...NEVER_ALLOWED } : MISTAKES
+    const mistake = name === null ? undefined : mistakes[name]
     if (mistake !== undefined) {
       return new ConfigurationError(`Group ${this.#group} refused this worker (${name}). ${mistake}`, {
         topic: this.#cluster.topic,
