@@ -25,7 +25,11 @@ const TLS_REMEDIES: readonly (readonly [RegExp, string])[] = [
     'The broker takes only clients with a certificate that it trusts: set kafka.ssl.cert and kafka.ssl.key to such a one.',
   ],
   [
-    /SSL routines|x509|ERR_(TLS|SSL|OSSL)|wrong version number/i,
+    /wrong version number|packet length too long/i,
+    'The listener does not speak TLS: unset kafka.ssl (KAFKA_SSL), or name one in kafka.brokers that does.',
+  ],
+  [
+    /SSL routines|x509|ERR_(TLS|SSL|OSSL)/i,
     'Check kafka.ssl (ca, servername, cert and key) and the TLS versions of the listener.',
   ],
 ]

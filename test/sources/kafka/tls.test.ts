@@ -1,8 +1,9 @@
 import { mkdtempSync } from 'node:fs'
+import { type AddressInfo, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
-import { ConfigurationError, RetryableError } from '../../../src/runtime/errors.ts'
+import { ConfigurationError, MillraceError, RetryableError } from '../../../src/runtime/errors.ts'
 import type { LogReader, LogSource, LogWriter } from '../../../src/runtime/log.ts'
 import { RecordView } from '../../../src/runtime/record.ts'
 import { openKafkaAdmin } from '../../../src/sources/kafka/admin.ts'
@@ -48,6 +49,33 @@ describe('certificates in the settings', () => {
     expect(reading({ cert, key: 'secret-text' })).toThrow(/kafka\.ssl\.key: must be a private key/)
     expect(reading({ cert, key: 'secret-text' })).not.toThrow(/secret-text/)
     expect(reading({ cert, key: stranger.key })).toThrow(/must be the key of the first certificate/)
+  })
+})
+
+describe('a port that is no broker', () => {
+  test.each([
+    ['never answers', null, undefined],
+    ['answers in another language', 'HTTP/1.1 400 Bad Request\r\n\r\n', /does not speak TLS: unset kafka\.ssl/],
+  ])('and %s is told within a bound', async (_, answer, said) => {
+    const server = createServer((socket) => {
+      socket.on('error', () => undefined)
+      socket.on('data', () => (answer === null ? undefined : socket.end(answer)))
+    })
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+    const brokers = [`127.0.0.1:${(server.address() as AddressInfo).port}`]
+    const startedAt = performance.now()
+    const openings = clients.flatMap((client) =>
+      [false, true].map((ssl) => {
+        const timeouts = { connectTimeoutMs: 300, requestTimeoutMs: 300 }
+        return openKafkaLog(kafkaSettings({ brokers, client, ssl, ...timeouts }), { topic: 'topic', group: 'group' })
+      }),
+    )
+    const settled = await Promise.allSettled(openings)
+    expect(performance.now() - startedAt).toBeLessThan(5_000)
+    const errors = settled.map((outcome) => (outcome.status === 'rejected' ? outcome.reason : null))
+    for (const error of errors) expect(error).toBeInstanceOf(said === undefined ? RetryableError : MillraceError)
+    if (said !== undefined) for (const at of [1, 3]) expect(errors[at]!.message).toMatch(said)
+    server.close()
   })
 })
 
