@@ -9,7 +9,8 @@ const symbols = ['SHIBUSDT', 'ETHUSDT', 'BTCUSDT', 'BNBUSDT', 'XRPUSDT', 'SOLUSD
 export const partitions = 4
 
 const blockTrades = 1_000
-const blockSpanMs = 2 * 86_400_000
+const hourMs = 3_600_000
+const blockSpanMs = 48 * hourMs
 const appendedAtOnce = 50
 const pauseMs = 100
 const retryMs = 200
@@ -26,7 +27,7 @@ export interface Truth {
 }
 
 /**
- * Writes unkind trades into a topic, some hundred a second, block after block, each two days of event time after the one before, until it is told that
+ * Writes unkind trades into a topic, some hundred a second, block after block, each two days of event time (or more) after the one before, until it is told that
  * it is enough. A broker that is away is waited for.
  */
 export class UnkindTopic {
@@ -36,6 +37,7 @@ export class UnkindTopic {
   readonly #dead = new Set<string>()
   readonly #perhapsDead = new Set<string>()
   readonly #digests: string[][] = Array.from({ length: partitions }, () => [])
+  #startMs = Date.UTC(2024, 7, 9, 1)
   #appended = 0
   #isEnough = false
 
@@ -74,12 +76,15 @@ export class UnkindTopic {
       trades: blockTrades,
       symbols,
       partitions,
-      startMs: Date.UTC(2024, 7, 9, 1) + block * blockSpanMs,
+      startMs: this.#startMs,
       averageStepMs: 4_000,
       maxOutOfOrdernessMs: 2_000,
       allowedLatenessMs: 30_000,
     })
     this.#candles.push(...candles)
+    // A block with many halts may last longer than a block should, and must not make the next one late.
+    const lastMinute = candles.reduce((last, { openTime }) => Math.max(last, openTime), this.#startMs)
+    this.#startMs += Math.ceil((lastMinute + hourMs - this.#startMs) / blockSpanMs) * blockSpanMs
     const base = this.#digests.map(({ length }) => length)
     const place = (of: { readonly partition: number; readonly offset: number }) =>
       `${of.partition}/${(base[of.partition] as number) + of.offset}`
