@@ -1,13 +1,9 @@
 import type { z } from 'zod'
-import { parseFixed8At } from '../market/decimal.ts'
+import { type Fixed8, parseFixed8At } from '../market/decimal.ts'
 import { type FieldLayout, type LayoutStep, learnLayout } from './fieldLayout.ts'
 import { jsonValueEnd } from './jsonText.ts'
-import { type LeafPlan, type ObjectPlan, planOf, type SchemaPlan } from './schemaPlan.ts'
+import { type FieldPlan, type LeafPlan, planOf, type SchemaPlan } from './schemaPlan.ts'
 import { StringPool } from './stringPool.ts'
-
-/** What a fast path says when it does not know: ask the interpreter. */
-export const INVALID: unique symbol = Symbol('INVALID')
-export type INVALID = typeof INVALID
 
 const quote = 0x22
 /** The text `true`. */
@@ -21,12 +17,13 @@ const margin = 64
 const copiedBytes = 4096
 
 /**
- * Reads frames of one zod schema in place, without JSON text and without zod. Gives what `schema.parse(JSON.parse(text))` would give,
- * or INVALID, which means only that the interpreter must be asked. Whatever it reads is one JSON object by the rules of `isJsonObject`.
+ * Reads frames of one zod schema in place, without JSON text and without zod. What it has read is what `schema.parse(JSON.parse(text))`
+ * would give, and one JSON object by the rules of `isJsonObject`; where it does not know, the interpreter must be asked.
  *
- * Learns up to eight orders of the fields from the frames themselves. Keeps the newest buffer until the next read.
+ * The values are asked for by slot, which every field that is no literal has: objects with properties of their own would look different to the
+ * compiler for each reader. Learns up to eight orders of the fields from the frames themselves. Keeps the newest buffer until the next read.
  */
-export class SchemaReader<V> {
+export class SchemaReader {
   /** Why nothing can be read in place, or null. */
   readonly unsupported: string | null
   private readonly plan: SchemaPlan | null
@@ -44,9 +41,8 @@ export class SchemaReader<V> {
   private readonly prefixes: Float64Array
   private readonly wides: bigint[]
   private readonly texts: string[]
-  private readonly frame: V
 
-  constructor(schema: z.ZodType<V>) {
+  constructor(schema: z.ZodType) {
     const plan = planOf(schema)
     this.unsupported = typeof plan === 'string' ? plan : null
     this.plan = typeof plan === 'string' ? null : plan
@@ -57,34 +53,63 @@ export class SchemaReader<V> {
     this.prefixes = new Float64Array(leaves.length)
     this.wides = leaves.map(() => 0n)
     this.texts = leaves.map(() => '')
-    this.frame = this.plan === null ? ({} as V) : (this.frameOf(this.plan.root) as V)
   }
 
-  /** The frame at `[start, end)`, if its fields come in an order that was seen before. Always the same object, valid until the next read. Never throws. */
-  readKnown(buffer: Buffer, start: number, end: number): V | INVALID {
+  /** The slot of a field, by its path (`data.p`). Throws RangeError where there is none. */
+  slot(path: string): number {
+    let value: FieldPlan['value'] | undefined = this.plan?.root
+    for (const name of path.split('.')) value = value?.kind === 'object' ? value.fields.get(name)?.value : undefined
+    if (value === undefined || value === null || !('slot' in value)) throw new RangeError(`no value at ${path}`)
+    return value.slot
+  }
+
+  /** Whether the newest frame had the optional field. */
+  has(slot: number): boolean {
+    return this.layout?.has[slot] === true
+  }
+
+  int(slot: number): number {
+    return this.numbers[slot] as number
+  }
+
+  boolean(slot: number): boolean {
+    return this.numbers[slot] === 1
+  }
+
+  fixed8(slot: number): Fixed8 {
+    const value = this.numbers[slot] as number
+    return Number.isNaN(value) ? (this.wides[slot] as bigint) : value
+  }
+
+  text(slot: number): string {
+    return this.texts[slot] as string
+  }
+
+  /** Reads the frame at `[start, end)`, if its fields come in an order that was seen before; then the slots hold it until the next read. Never throws. */
+  readKnown(buffer: Buffer, start: number, end: number): boolean {
     const shift = this.bind(buffer, start, end)
-    if (shift < 0) return INVALID
+    if (shift < 0) return false
     for (let index = 0; index < this.layouts.length; index += 1) {
       const layout = this.layouts[index] as FieldLayout
       if (this.readBy(layout, start - shift, end - shift)) {
         this.layout = layout
-        return this.frame
+        return true
       }
     }
-    return INVALID
+    return false
   }
 
   /** The same for a frame whose order of fields is new; remembers the order. */
-  learn(buffer: Buffer, start: number, end: number): V | INVALID {
-    if (this.plan === null || end <= start) return INVALID
+  learn(buffer: Buffer, start: number, end: number): boolean {
+    if (this.plan === null || end <= start) return false
     const shift = this.bind(buffer, start, end)
-    if (shift < 0) return INVALID
+    if (shift < 0) return false
     const layout = learnLayout(this.plan, this.buffer, start - shift, end - shift)
-    if (layout === null || !this.readBy(layout, start - shift, end - shift)) return INVALID
+    if (layout === null || !this.readBy(layout, start - shift, end - shift)) return false
     this.layouts[this.nextLayout] = layout
     this.nextLayout = (this.nextLayout + 1) % maxLayouts
     this.layout = layout
-    return this.frame
+    return true
   }
 
   /**
@@ -243,41 +268,6 @@ export class SchemaReader<V> {
     }
     this.numbers[leaf.slot] = 0
     return word === 0x736c6166 && view.getUint8(at + 4) === 0x65 ? at + 5 : -1
-  }
-
-  /** The object that users see: fields are read from the slots when they are asked for. */
-  private frameOf(plan: ObjectPlan): object {
-    const frame: Record<string, unknown> = {}
-    for (const { name, isOptional, value } of plan.fields.values()) {
-      if (value === null) continue
-      if (value.kind === 'object') frame[name] = this.frameOf(value)
-      else if (value.kind === 'literal') frame[name] = JSON.parse(value.json)
-      else {
-        const read = this.getterOf(value)
-        const { slot } = value
-        const get = isOptional ? () => (this.layout?.has[slot] === true ? read() : undefined) : read
-        Object.defineProperty(frame, name, { get, enumerable: true })
-      }
-    }
-    return frame
-  }
-
-  private getterOf(leaf: LeafPlan): () => unknown {
-    const { numbers, wides, texts } = this
-    const { slot } = leaf
-    switch (leaf.kind) {
-      case 'int':
-        return () => numbers[slot]
-      case 'boolean':
-        return () => numbers[slot] === 1
-      case 'fixed8':
-        return () => {
-          const value = numbers[slot] as number
-          return Number.isNaN(value) ? wides[slot] : value
-        }
-      case 'string':
-        return () => texts[slot]
-    }
   }
 }
 

@@ -1,11 +1,11 @@
+import type { z } from 'zod'
+import type { Fixed8 } from '../market/decimal.ts'
 import {
-  type BareFrame,
-  type CombinedFrame,
   frameSchemas,
-  type HeartbeatFrame,
   heartbeatOf,
   symbolPattern,
   type TimeUnit,
+  type TradeFields,
   type TradeRules,
   tradeOf,
 } from '../market/frame.ts'
@@ -15,7 +15,11 @@ import type { Market, MarketEvent } from '../market/trade.ts'
 import type { Codec, Rejection } from '../runtime/codec.ts'
 import { ConfigurationError } from '../runtime/errors.ts'
 import type { RecordView } from '../runtime/record.ts'
-import { INVALID, SchemaReader } from './schemaReader.ts'
+import { SchemaReader } from './schemaReader.ts'
+
+/** What the fast path says when it does not know: ask the interpreter. */
+export const INVALID: unique symbol = Symbol('INVALID')
+export type INVALID = typeof INVALID
 
 export interface TradeCodecOptions {
   readonly market: Market
@@ -49,16 +53,18 @@ const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 export class TradeCodec implements Codec<MarketEvent> {
   private readonly rules: TradeRules
   private readonly schemas: ReturnType<typeof frameSchemas>
-  private readonly combined: SchemaReader<CombinedFrame>
-  private readonly bare: SchemaReader<BareFrame>
-  private readonly heartbeat: SchemaReader<HeartbeatFrame>
+  private readonly combined: PayloadReader
+  private readonly bare: PayloadReader
+  private readonly heartbeat: SchemaReader
+  private readonly heartbeatTime: number
 
   constructor(rules: TradeRules) {
     this.rules = rules
     this.schemas = frameSchemas(rules.timeUnit)
-    this.combined = new SchemaReader(this.schemas.combined)
-    this.bare = new SchemaReader(this.schemas.bare)
+    this.combined = new PayloadReader(this.schemas.combined, 'data.')
+    this.bare = new PayloadReader(this.schemas.bare, '')
     this.heartbeat = new SchemaReader(this.schemas.heartbeat)
+    this.heartbeatTime = this.heartbeat.slot('E')
   }
 
   decode(record: RecordView): Decoded {
@@ -72,12 +78,9 @@ export class TradeCodec implements Codec<MarketEvent> {
 
   /** What `interpret` would say, or INVALID. */
   decodeFast(buffer: Buffer, start: number, end: number): Decoded | INVALID {
-    const combined = this.combined.readKnown(buffer, start, end)
-    if (combined !== INVALID) return tradeOf(combined.data, this.rules)
-    const bare = this.bare.readKnown(buffer, start, end)
-    if (bare !== INVALID) return tradeOf(bare, this.rules)
-    const heartbeat = this.heartbeat.readKnown(buffer, start, end)
-    if (heartbeat !== INVALID) return heartbeatOf(heartbeat)
+    if (this.combined.reader.readKnown(buffer, start, end)) return tradeOf(this.combined, this.rules)
+    if (this.bare.reader.readKnown(buffer, start, end)) return tradeOf(this.bare, this.rules)
+    if (this.heartbeat.readKnown(buffer, start, end)) return heartbeatOf(this.heartbeat.int(this.heartbeatTime))
     return this.learn(buffer, start, end)
   }
 
@@ -99,7 +102,7 @@ export class TradeCodec implements Codec<MarketEvent> {
     }
     if ('e' in frame && frame.e === 'heartbeat') {
       const heartbeat = this.schemas.heartbeat.safeParse(frame)
-      return heartbeat.success ? heartbeatOf(heartbeat.data) : rejectionOf(heartbeat.error, frame)
+      return heartbeat.success ? heartbeatOf(heartbeat.data.E) : rejectionOf(heartbeat.error, frame)
     }
     const bare = this.schemas.bare.safeParse(frame)
     if (bare.success) return tradeOf(bare.data, this.rules)
@@ -107,11 +110,50 @@ export class TradeCodec implements Codec<MarketEvent> {
   }
 
   private learn(buffer: Buffer, start: number, end: number): Decoded | INVALID {
-    const combined = this.combined.learn(buffer, start, end)
-    if (combined !== INVALID) return tradeOf(combined.data, this.rules)
-    const bare = this.bare.learn(buffer, start, end)
-    if (bare !== INVALID) return tradeOf(bare, this.rules)
-    const heartbeat = this.heartbeat.learn(buffer, start, end)
-    return heartbeat === INVALID ? INVALID : heartbeatOf(heartbeat)
+    if (this.combined.reader.learn(buffer, start, end)) return tradeOf(this.combined, this.rules)
+    if (this.bare.reader.learn(buffer, start, end)) return tradeOf(this.bare, this.rules)
+    if (this.heartbeat.learn(buffer, start, end)) return heartbeatOf(this.heartbeat.int(this.heartbeatTime))
+    return INVALID
+  }
+}
+
+/** The payload that was read last, with the names that the exchange gives its fields. */
+class PayloadReader implements TradeFields {
+  readonly reader: SchemaReader
+  private readonly slots: Readonly<Record<keyof TradeFields, number>>
+
+  constructor(schema: z.ZodType, prefix: '' | 'data.') {
+    const reader = new SchemaReader(schema)
+    const slot = (name: keyof TradeFields) => reader.slot(prefix + name)
+    this.reader = reader
+    this.slots = { s: slot('s'), t: slot('t'), p: slot('p'), q: slot('q'), T: slot('T'), X: slot('X'), m: slot('m') }
+  }
+
+  get s(): string {
+    return this.reader.text(this.slots.s)
+  }
+
+  get t(): number {
+    return this.reader.int(this.slots.t)
+  }
+
+  get p(): Fixed8 {
+    return this.reader.fixed8(this.slots.p)
+  }
+
+  get q(): Fixed8 {
+    return this.reader.fixed8(this.slots.q)
+  }
+
+  get T(): number {
+    return this.reader.int(this.slots.T)
+  }
+
+  get X(): string | undefined {
+    return this.reader.has(this.slots.X) ? this.reader.text(this.slots.X) : undefined
+  }
+
+  get m(): boolean {
+    return this.reader.boolean(this.slots.m)
   }
 }

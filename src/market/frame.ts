@@ -53,10 +53,8 @@ export function frameSchemas(unit: TimeUnit) {
   }
 }
 
-export type TradePayload = z.output<ReturnType<typeof payloadSchema>>
-export type CombinedFrame = z.output<ReturnType<typeof frameSchemas>['combined']>
-export type BareFrame = z.output<ReturnType<typeof frameSchemas>['bare']>
-export type HeartbeatFrame = z.output<ReturnType<typeof frameSchemas>['heartbeat']>
+/** What of a payload makes a trade. */
+export type TradeFields = Pick<z.output<ReturnType<typeof payloadSchema>>, 's' | 't' | 'p' | 'q' | 'T' | 'X' | 'm'>
 
 export interface TradeRules {
   readonly market: Market
@@ -66,7 +64,7 @@ export interface TradeRules {
 }
 
 /** The trade of a payload, or undefined for one that no candle counts: another kind of fill, price or quantity zero. */
-export function tradeOf(payload: TradePayload, rules: TradeRules): Trade | Rejection | undefined {
+export function tradeOf(payload: TradeFields, rules: TradeRules): Trade | Rejection | undefined {
   const symbol = payload.s
   if (rules.symbols !== null && !rules.symbols.has(symbol)) {
     return new Rejection('unknown-symbol', `${symbol} is none of the ${rules.symbols.size} symbols of this pipeline`)
@@ -88,6 +86,6 @@ export function tradeOf(payload: TradePayload, rules: TradeRules): Trade | Rejec
   }
 }
 
-export function heartbeatOf(frame: HeartbeatFrame): Heartbeat {
-  return { type: 'heartbeat', time: frame.E }
+export function heartbeatOf(time: number): Heartbeat {
+  return { type: 'heartbeat', time }
 }

@@ -1,7 +1,8 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { z } from 'zod'
-import { INVALID, SchemaReader } from '../../src/codecs/schemaReader.ts'
+import { type ObjectPlan, planOf } from '../../src/codecs/schemaPlan.ts'
+import { SchemaReader } from '../../src/codecs/schemaReader.ts'
 import { fixed8Schema } from '../../src/market/fixed8Schema.ts'
 
 const schema = z.object({
@@ -14,10 +15,26 @@ const schema = z.object({
   gone: z.never().optional(),
 })
 
-function read<V>(reader: SchemaReader<V>, text: string): V | INVALID {
-  const buffer = Buffer.from(text)
-  const known = reader.readKnown(buffer, 0, buffer.length)
-  return known === INVALID ? reader.learn(buffer, 0, buffer.length) : known
+/** A reader and the object that is in its slots; undefined where it does not know. */
+function readerOf(given: z.ZodType) {
+  const reader = new SchemaReader(given)
+  const plan = planOf(given)
+  const frameOf = (of: ObjectPlan, path: string): object =>
+    Object.fromEntries(
+      [...of.fields.values()].flatMap(({ name, isOptional, value }) => {
+        if (value === null) return []
+        if (value.kind === 'object') return [[name, frameOf(value, `${path}${name}.`)]]
+        if (value.kind === 'literal') return [[name, JSON.parse(value.json)]]
+        const slot = reader.slot(path + name)
+        if (isOptional && !reader.has(slot)) return []
+        return [[name, reader[value.kind === 'string' ? 'text' : value.kind](slot)]]
+      }),
+    )
+  const known = (is: boolean) => (is && typeof plan !== 'string' ? frameOf(plan.root, '') : undefined)
+  const readKnown = (buffer: Buffer) => known(reader.readKnown(buffer, 0, buffer.length))
+  const learn = (buffer: Buffer) => known(reader.learn(buffer, 0, buffer.length))
+  const read = (text: string) => readKnown(Buffer.from(text)) ?? learn(Buffer.from(text))
+  return { reader, readKnown, learn, read }
 }
 
 const plain = (value: unknown) =>
@@ -25,7 +42,7 @@ const plain = (value: unknown) =>
 
 describe('SchemaReader', () => {
   test('reads any object of its schema, or nothing at all, as zod does', () => {
-    const reader = new SchemaReader(schema)
+    const { reader, read } = readerOf(schema)
     expect(reader.unsupported).toBeNull()
     let hits = 0
     const maybe = <T>(value: fc.Arbitrary<T>) =>
@@ -54,9 +71,9 @@ describe('SchemaReader', () => {
     fc.assert(
       fc.property(value, (candidate) => {
         const text = JSON.stringify(candidate)
-        const frame = read(reader, text)
+        const frame = read(text)
         const parsed = schema.safeParse(JSON.parse(text))
-        if (frame === INVALID) return
+        if (frame === undefined) return
         hits += 1
         expect(parsed.success).toBe(true)
         expect(plain(frame)).toEqual(plain(parsed.data))
@@ -67,23 +84,22 @@ describe('SchemaReader', () => {
   })
 
   test('knows an order of fields after it has learnt it', () => {
-    const reader = new SchemaReader(z.object({ a: z.int(), b: z.boolean() }))
+    const { readKnown, learn } = readerOf(z.object({ a: z.int(), b: z.boolean() }))
     const frame = Buffer.from('{"b":true,"a":7}')
-    expect(reader.readKnown(frame, 0, frame.length)).toBe(INVALID)
-    expect(reader.learn(frame, 0, frame.length)).toEqual({ a: 7, b: true })
-    expect(reader.readKnown(frame, 0, frame.length)).toEqual({ a: 7, b: true })
-    const torn = Buffer.from('{"b":true,"a":71}').subarray(0, 16)
-    expect(reader.readKnown(torn, 0, torn.length)).toBe(INVALID)
+    expect(readKnown(frame)).toBeUndefined()
+    expect(learn(frame)).toEqual({ a: 7, b: true })
+    expect(readKnown(frame)).toEqual({ a: 7, b: true })
+    expect(readKnown(Buffer.from('{"b":true,"a":71}').subarray(0, 16))).toBeUndefined()
   })
 
   test('takes ints to the last safe one and none beyond', () => {
-    const reader = new SchemaReader(z.object({ a: z.int() }))
-    expect(read(reader, '{"a":7}')).toEqual({ a: 7 })
-    expect(read(reader, '{"a":\0\0\0\0\0\0\0\0}')).toBe(INVALID)
-    expect(read(reader, '{"a":9007199254740991}')).toEqual({ a: Number.MAX_SAFE_INTEGER })
-    expect(read(reader, '{"a":0}')).toEqual({ a: 0 })
-    expect(read(reader, '{"a":0000000012345678}')).toBe(INVALID)
-    expect(read(reader, '{"a":00000000}')).toBe(INVALID)
+    const { read } = readerOf(z.object({ a: z.int() }))
+    expect(read('{"a":7}')).toEqual({ a: 7 })
+    expect(read('{"a":\0\0\0\0\0\0\0\0}')).toBeUndefined()
+    expect(read('{"a":9007199254740991}')).toEqual({ a: Number.MAX_SAFE_INTEGER })
+    expect(read('{"a":0}')).toEqual({ a: 0 })
+    expect(read('{"a":0000000012345678}')).toBeUndefined()
+    expect(read('{"a":00000000}')).toBeUndefined()
     for (const text of [
       '9007199254740992',
       '9999999999999999',
@@ -94,11 +110,11 @@ describe('SchemaReader', () => {
       '',
       '12345678x',
     ]) {
-      expect(read(reader, `{"a":${text}}`)).toBe(INVALID)
+      expect(read(`{"a":${text}}`)).toBeUndefined()
     }
     for (let digits = 1; digits <= 15; digits += 1) {
       const value = Number('987654321987654'.slice(0, digits))
-      expect(read(reader, `{"a":${value}}`)).toEqual({ a: value })
+      expect(read(`{"a":${value}}`)).toEqual({ a: value })
     }
   })
 
@@ -115,9 +131,19 @@ describe('SchemaReader', () => {
       [z.object({ a: z.int() }).transform((value) => value.a), 'the schema'],
       [z.array(z.int()), 'the schema'],
     ] as const) {
-      const reader = new SchemaReader<unknown>(refused)
+      const { reader, read } = readerOf(refused)
       expect(reader.unsupported).toContain(path)
-      expect(read(reader, '{"a":5}')).toBe(INVALID)
+      expect(read('{"a":5}')).toBeUndefined()
     }
+  })
+
+  test('has a slot for each value and none for anything else', () => {
+    const { reader } = readerOf(schema)
+    expect(
+      new Set(['id', 'note', 'code', 'inner.isOpen', 'inner.amount', 'inner.big'].map((path) => reader.slot(path)))
+        .size,
+    ).toBe(6)
+    for (const path of ['', 'kind', 'gone', 'inner', 'inner.none', 'id.x', 'none'])
+      expect(() => reader.slot(path)).toThrow(RangeError)
   })
 })
