@@ -1,5 +1,5 @@
 import { ConfigurationError } from '../../runtime/errors.ts'
-import { crc32c } from './crc32c.ts'
+import { checksum } from './checksum.ts'
 import {
   ATTRIBUTES,
   BASE_OFFSET,
@@ -72,7 +72,7 @@ export function encodeRecordBatch(baseOffset: number, records: readonly BatchRec
   for (let index = 0; index < records.length; index++) {
     at = writeRecord(batch, at, records[index]!, first.timestamp, index)
   }
-  batch.writeUInt32BE(crc32c(batch, ATTRIBUTES), CRC)
+  batch.writeUInt32BE(checksum(batch, ATTRIBUTES, batch.length), CRC)
   return batch
 }
 

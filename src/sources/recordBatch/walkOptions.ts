@@ -31,6 +31,4 @@ export interface WalkerOptions {
   readonly decompress?: Decompress
   /** The most bytes that one batch may hold once it is decompressed. Default 64 MiB. */
   readonly maxBatchBytes?: number
-  /** CRC-32C of a range. Default: the one in this folder. */
-  readonly checksum?: (bytes: Buffer, start: number, end: number) => number
 }

@@ -1,7 +1,7 @@
 import { ConfigurationError, CorruptRecordError } from '../../runtime/errors.ts'
 import type { RecordBatch } from '../../runtime/log.ts'
 import type { RecordView } from '../../runtime/record.ts'
-import { crc32c } from './crc32c.ts'
+import { checksum } from './checksum.ts'
 import {
   ATTRIBUTES,
   BASE_TIMESTAMP,
@@ -41,7 +41,6 @@ export class RecordBatchWalker implements RecordBatch {
   readonly topic: string
   readonly partition: number
   readonly #options: WalkerOptions
-  readonly #checksum: (bytes: Buffer, start: number, end: number) => number
   #nextOffset = 0
   #byteLength = 0
 
@@ -71,7 +70,6 @@ export class RecordBatchWalker implements RecordBatch {
     this.topic = topic
     this.partition = partition
     this.#options = options
-    this.#checksum = options.checksum ?? crc32c
   }
 
   get nextOffset(): number {
@@ -215,7 +213,7 @@ export class RecordBatchWalker implements RecordBatch {
 
   #checkCrc(start: number, end: number): void {
     const stored = this.#bytes.readUInt32BE(start + CRC)
-    const actual = this.#checksum(this.#bytes, start + ATTRIBUTES, end)
+    const actual = checksum(this.#bytes, start + ATTRIBUTES, end)
     if (stored !== actual) this.#fail(`CRC-32C ${hex(actual)} where the batch says ${hex(stored)}`)
   }
 

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
 import { ConfigurationError } from '../../../src/runtime/errors.ts'
 import { RecordView } from '../../../src/runtime/record.ts'
+import { checksum } from '../../../src/sources/recordBatch/checksum.ts'
 import { crc32c } from '../../../src/sources/recordBatch/crc32c.ts'
 import { encodeRecordBatch } from '../../../src/sources/recordBatch/encode.ts'
 import { RecordBatchWalker } from '../../../src/sources/recordBatch/walker.ts'
@@ -75,6 +76,15 @@ describe('CRC-32C', () => {
       const moved = Buffer.concat([Buffer.alloc(shift), text])
       expect(crc32c(moved, shift)).toBe(crc32c(text))
       expect(crc32c(moved.subarray(shift))).toBe(crc32c(text))
+    }
+  })
+
+  test('is the same by the processor as in JavaScript, whichever of the two is asked', () => {
+    const bytes = Buffer.from(Array.from({ length: 3_000 }, (_, index) => (index * 7919) >>> 3))
+    for (const length of [0, 1, 1_023, 1_024, 1_025, 2_990]) {
+      for (let start = 0; start < 9; start++) {
+        expect(checksum(bytes, start, start + length)).toBe(crc32c(bytes, start, start + length))
+      }
     }
   })
 })

@@ -1,5 +1,5 @@
 import { ConfigurationError, CorruptRecordError } from '../../../runtime/errors.ts'
-import { crc32c } from '../../recordBatch/crc32c.ts'
+import { checksum } from '../../recordBatch/checksum.ts'
 import {
   ATTRIBUTES,
   BASE_OFFSET,
@@ -177,7 +177,7 @@ function requireIntact(place: Place, batch: Buffer): void {
     )
   }
   const stored = batch.readUInt32BE(CRC)
-  const computed = crc32c(batch, ATTRIBUTES)
+  const computed = checksum(batch, ATTRIBUTES, batch.length)
   if (batch.length < HEADER_BYTES || stored !== computed) {
     throw new CorruptRecordError(
       `${name(place)}: the batch at offset ${offset} is broken: its CRC-32C is ${stored}, its bytes give ${computed}.`,

@@ -1,6 +1,6 @@
 import { promisify } from 'node:util'
 import { constants, gzip, gzipSync, zstdCompress, zstdCompressSync } from 'node:zlib'
-import { crc32c } from '../../recordBatch/crc32c.ts'
+import { checksum } from '../../recordBatch/checksum.ts'
 import { type BatchRecord, encodeRecordBatch } from '../../recordBatch/encode.ts'
 import {
   ATTRIBUTES,
@@ -52,7 +52,7 @@ export function stampBatch(batch: Buffer, { producerId, epoch, sequence }: Produ
   batch.writeBigInt64BE(producerId, PRODUCER_ID)
   batch.writeInt16BE(epoch, PRODUCER_EPOCH)
   batch.writeInt32BE(sequence, BASE_SEQUENCE)
-  batch.writeUInt32BE(crc32c(batch, ATTRIBUTES), CRC)
+  batch.writeUInt32BE(checksum(batch, ATTRIBUTES, batch.length), CRC)
 }
 
 async function compress(bytes: Buffer, compression: Compression): Promise<Buffer> {

@@ -1,7 +1,6 @@
 import type { FetchOptions, LogBounds, LogReader, RecordBatch } from '../../../runtime/log.ts'
 import { decompress } from '../../recordBatch/decompress.ts'
 import { RecordBatchWalker } from '../../recordBatch/walker.ts'
-import { checksum } from './checksum.ts'
 import type { Cluster } from './cluster.ts'
 import { PartitionFeed } from './partitionFeed.ts'
 import type { RecordSet } from './recordSet.ts'
@@ -28,7 +27,6 @@ export class WireReader implements LogReader {
     this.#feed = new PartitionFeed(cluster, partition)
     this.#walker = new RecordBatchWalker(cluster.topic, partition, {
       decompress,
-      checksum,
       maxBatchBytes: cluster.settings.maxBatchBytes,
     })
     this.#onClose = onClose

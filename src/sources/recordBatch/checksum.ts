@@ -1,5 +1,5 @@
 import { createRequire } from 'node:module'
-import { crc32c } from '../../recordBatch/crc32c.ts'
+import { crc32c } from './crc32c.ts'
 
 /** Below this many bytes the call into native code costs more than it saves. */
 const WORTH_A_CALL_BYTES = 1_024
