@@ -34,5 +34,5 @@ COPY sql sql
 RUN mkdir /data && chown node:node /data
 USER node
 VOLUME /data
-ENTRYPOINT ["node", "/app/dist/cli/main.js"]
+ENTRYPOINT ["node", "--max-semi-space-size=8", "/app/dist/cli/main.js"]
 CMD ["run", "realtime"]

@@ -1,5 +1,6 @@
 import { type ChildProcess, fork } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
+import { workerFlags } from '../../src/cli/run/workerFlags.ts'
 import type { PostgresConnection } from '../../src/sinks/postgres/connection.ts'
 
 /** What a worker process of a benchmark is to do. */
@@ -29,13 +30,16 @@ export interface BenchReport {
 
 const program = fileURLToPath(new URL('./workerMain.ts', import.meta.url))
 
-/** One worker of a benchmark, as a process of its own so that its time and memory are its own. */
+/** One worker of a benchmark, as a process of its own so that its time and memory are its own, started as `--workers` starts its workers. */
 export class BenchWorker {
   readonly #child: ChildProcess
   readonly #ended: Promise<BenchReport>
 
   constructor(job: BenchJob) {
-    this.#child = fork(program, [JSON.stringify(job)], { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] })
+    this.#child = fork(program, [JSON.stringify(job)], {
+      stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+      execArgv: [...process.execArgv, ...workerFlags],
+    })
     this.#ended = new Promise((resolve, reject) => {
       let report: BenchReport | null = null
       this.#child.on('message', (message: BenchReport) => {

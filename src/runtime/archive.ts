@@ -15,6 +15,10 @@ export interface ArchiveProgress {
 export interface ArchiveWriter {
   /** Takes the record in (copies it). Synchronous; consecutive from the offset that the writer was opened at. */
   append(record: RecordView): void
+  /** True while what was appended piles up because it is not packed as fast as it comes. */
+  readonly isBehind: boolean
+  /** Resolves once that is no longer so, packing failed, or the signal fires. Takes a moment where the processor is busy, and no longer. */
+  catchUp(signal: AbortSignal): Promise<void>
   /** What is held in memory: the open object and those that are not yet durable. */
   readonly heldBytes: number
   /** False while more should not be appended, because uploads do not keep up. */

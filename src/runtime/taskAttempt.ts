@@ -166,6 +166,7 @@ export class TaskAttempt {
       await this.#commits.wait()
     }
     const archive = this.#archive
+    if (archive?.isBehind === true) await archive.catchUp(this.#signal)
     if (archive === null || archive.hasRoom) return
     // Results need not wait for the archive: they are committed first, and the archive's own next offset stays behind.
     if (task.uncutRecords > 0) await this.#cut(claim, task, false)

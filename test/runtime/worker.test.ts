@@ -45,6 +45,8 @@ function archiveThat(append: ArchiveWriter['append']): Archive {
       expect(nextOffset).toBe(0)
       return {
         append,
+        isBehind: false,
+        catchUp: async () => undefined,
         heldBytes: 0,
         hasRoom: true,
         waitForRoom: async () => undefined,

@@ -8,6 +8,7 @@ import type { TaskStatus } from '../../runtime/taskStatus.ts'
 import { errorOf } from './failedWorker.ts'
 import type { RealtimeWorker } from './realtimeWorker.ts'
 import { TaskTotals } from './taskTotals.ts'
+import { workerFlags } from './workerFlags.ts'
 import type { MessageFromWorker, MessageToWorker, WorkerJob } from './workerMessages.ts'
 
 export interface WorkerPoolOptions {
@@ -105,7 +106,10 @@ export class WorkerPool implements RealtimeWorker {
 
   /** One life of a worker, from its start to its end, which is told in words. */
   #live(slot: Slot): Promise<string> {
-    const child = fork(this.#program, { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] })
+    const child = fork(this.#program, {
+      stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+      execArgv: [...process.execArgv, ...workerFlags],
+    })
     slot.child = child
     child.on('message', (message: MessageFromWorker) => this.#hear(slot, message))
     send(child, { kind: 'start', job: slot.job })

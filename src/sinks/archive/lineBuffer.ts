@@ -4,6 +4,7 @@ import { copySmall, writeInteger } from './ascii.ts'
 import { KeyFields } from './keyFields.ts'
 import type { PieceBuffers } from './pieceBuffers.ts'
 
+const NOTHING = Buffer.alloc(0)
 const INITIAL_BYTES = 4096
 /** More than the longest line's fixed parts: two numbers and the names of four fields. */
 const FRAME_BYTES = 160
@@ -27,8 +28,10 @@ const NULL_VALUE = Buffer.from('"value":null}\n')
 export class LineBuffer {
   readonly #pieces: PieceBuffers
   readonly #fields = new KeyFields()
-  #buffer: Buffer = Buffer.allocUnsafeSlow(INITIAL_BYTES)
+  #buffer: Buffer = NOTHING
   #length = 0
+  /** Who writes little needs little; who has filled a piece will fill another. */
+  #leastBytes = INITIAL_BYTES
 
   constructor(pieces: PieceBuffers) {
     this.#pieces = pieces
@@ -68,8 +71,9 @@ export class LineBuffer {
   /** What was written since the last take. The bytes are the caller's, who gives them back to the `PieceBuffers`. */
   take(): Buffer {
     const taken = this.#buffer.subarray(0, this.#length)
-    this.#buffer = this.#pieces.take()
+    this.#buffer = NOTHING
     this.#length = 0
+    this.#leastBytes = this.#pieces.bytes
     return taken
   }
 
@@ -77,11 +81,12 @@ export class LineBuffer {
     const needed = this.#length + bytes
     if (needed <= this.#buffer.length) return
     const common = this.#pieces.bytes
-    let size = this.#buffer.length * 2
+    let size = Math.max(this.#leastBytes, this.#buffer.length * 2)
     while (size < needed) size *= 2
     const isCommon = needed <= common && size > common / 2
     const grown = isCommon ? this.#pieces.take() : Buffer.allocUnsafeSlow(size)
     this.#buffer.copy(grown, 0, 0, this.#length)
+    this.#pieces.giveBack(this.#buffer)
     this.#buffer = grown
   }
 }

@@ -11,6 +11,9 @@ import { Slots } from './slots.ts'
 import { Uploader } from './uploads.ts'
 import type { Compression } from './zstdPieces.ts'
 
+/** Of lines, and the one that is being written: with more of them on their way to be packed, a task waits. */
+const MOST_PIECES = 4
+
 export interface RawArchiveOptions extends Partial<ObjectLimits> {
   readonly store: ObjectStore
   /** Records in an object at most; 250,000 unless told otherwise. */
@@ -23,7 +26,7 @@ export interface RawArchiveOptions extends Partial<ObjectLimits> {
   readonly keyPrefix?: string
   /** Uploads at a time, over all tasks; 2 unless told otherwise. */
   readonly maxUploads?: number
-  /** `inline` for simulations, where nothing may wait for the thread pool. The bytes are the same. */
+  /** `inline` for simulations, where nothing may wait for the thread pool. The lines are the same, their packed bytes are not. */
   readonly compression?: Compression
   /** From 0 up to 1, for spreading retries in time. */
   readonly random?: () => number
@@ -46,7 +49,6 @@ export function rawArchive(options: RawArchiveOptions): Archive {
     keyPrefix: prefix(options.keyPrefix ?? ''),
     compression: options.compression ?? 'background',
     random: options.random ?? Math.random,
-    pieces: new PieceBuffers(),
     slots: new Slots(positive('maxUploads', options.maxUploads ?? 2)),
   }
   return { open: (task, nextOffset, clock) => new RawArchiveWriter(settings, task, nextOffset, clock) }
@@ -58,7 +60,6 @@ interface Settings extends ObjectLimits {
   readonly keyPrefix: string
   readonly compression: Compression
   readonly random: () => number
-  readonly pieces: PieceBuffers
   readonly slots: Slots
 }
 
@@ -73,6 +74,7 @@ class RawArchiveWriter implements ArchiveWriter {
   readonly #uploader: Uploader
   readonly #stop = new AbortController()
   readonly #waiting = new Set<() => void>()
+  readonly #pieces = new PieceBuffers()
   #open: OpenObject | null = null
   #ended: Ended[] = []
   #expectedOffset: number
@@ -105,6 +107,14 @@ class RawArchiveWriter implements ArchiveWriter {
     this.#open.append(record)
     this.#expectedOffset = record.offset + 1
     if (this.#open.isFull) this.#end(this.#open)
+  }
+
+  get isBehind(): boolean {
+    return this.#pieces.inUse > MOST_PIECES && this.#failure === null
+  }
+
+  async catchUp(signal: AbortSignal): Promise<void> {
+    while (this.isBehind && !this.#stop.signal.aborted && !signal.aborted) await this.#change(signal)
   }
 
   get heldBytes(): number {
@@ -164,7 +174,10 @@ class RawArchiveWriter implements ArchiveWriter {
 
   #begin(firstOffset: number): OpenObject {
     const { topic, partition } = this.#task
-    return new OpenObject({ ...this.#settings, topic, partition, onHeld: (bytes) => this.#hold(bytes) }, firstOffset)
+    return new OpenObject(
+      { ...this.#settings, topic, partition, pieces: this.#pieces, onHeld: (bytes) => this.#hold(bytes) },
+      firstOffset,
+    )
   }
 
   #end(open: OpenObject): void {

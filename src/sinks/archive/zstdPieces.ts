@@ -1,9 +1,10 @@
 import { createHash } from 'node:crypto'
-import { constants, type ZstdOptions, zstdCompress, zstdCompressSync, zstdDecompressSync } from 'node:zlib'
+import { constants, zstdCompressSync, zstdDecompressSync } from 'node:zlib'
+import { FrameCompressor } from './frameCompressor.ts'
 
 /**
  * Where the compression runs: on the thread pool, or within the call (for simulations, where nothing may wait for the
- * machine).
+ * machine). The two make different bytes of the same pieces.
  */
 export type Compression = 'background' | 'inline'
 
@@ -12,6 +13,9 @@ export type Compression = 'background' | 'inline'
  * ends with the checksum of what it holds.
  */
 const PARAMS = { [constants.ZSTD_c_compressionLevel]: 1, [constants.ZSTD_c_checksumFlag]: 1 }
+
+/** Of all archives of the process. */
+const frames = new FrameCompressor(PARAMS)
 
 /** A frame that decoders pass over (RFC 8878, 3.1.2): its magic number and the length of what it holds. */
 const SKIPPED_FRAME = Buffer.from([0x50, 0x2a, 0x4d, 0x18, 8, 0, 0, 0])
@@ -35,7 +39,7 @@ export class ZstdPieces {
   readonly #onHeld: (bytes: number) => void
   readonly #onFree: (piece: Buffer) => void
   readonly #hash = createHash('sha256')
-  readonly #frames: Buffer[] = []
+  readonly #parts: Buffer[] = []
   #joined: Promise<void> = Promise.resolve()
   #length = 0
   #compressing = 0
@@ -59,7 +63,7 @@ export class ZstdPieces {
     this.#length += piece.length
     if (this.#compression === 'background') this.#compress(piece)
     else {
-      this.#join(zstdCompressSync(piece, settingsFor(piece)))
+      this.#join(zstdCompressSync(piece, { params: PARAMS }))
       this.#onFree(piece)
     }
   }
@@ -68,17 +72,18 @@ export class ZstdPieces {
   async finish(): Promise<ZstdFile> {
     await this.#joined
     this.#join(endMark(this.#length))
-    return { body: Buffer.concat(this.#frames), sha256: this.#hash.digest('hex') }
+    return { body: Buffer.concat(this.#parts), sha256: this.#hash.digest('hex') }
   }
 
   #compress(piece: Buffer): void {
     this.#compressing++
     this.#onHeld(piece.length)
-    const compressed = compress(piece)
-    compressed.then(() => this.#onFree(piece)).catch(() => {})
+    const compressed = frames.compress(piece)
+    const free = () => this.#onFree(piece)
+    compressed.then(free, free)
     this.#joined = this.#joined.then(async () => {
       try {
-        this.#join(await compressed)
+        for (const part of await compressed) this.#join(part)
       } finally {
         this.#compressing--
         this.#onHeld(-piece.length)
@@ -88,10 +93,10 @@ export class ZstdPieces {
     this.#joined.catch(() => {})
   }
 
-  #join(frame: Buffer): void {
-    this.#hash.update(frame)
-    this.#frames.push(frame)
-    this.#onHeld(frame.length)
+  #join(part: Buffer): void {
+    this.#hash.update(part)
+    this.#parts.push(part)
+    this.#onHeld(part.length)
   }
 }
 
@@ -107,17 +112,4 @@ function endMark(length: number): Buffer {
   SKIPPED_FRAME.copy(mark)
   mark.writeBigUInt64LE(BigInt(length), SKIPPED_FRAME.length)
   return mark
-}
-
-/** Without the length told, a call and the thread pool choose different parameters, and so make different bytes. */
-function settingsFor(piece: Buffer): ZstdOptions {
-  return { params: PARAMS, pledgedSrcSize: piece.length }
-}
-
-function compress(piece: Buffer): Promise<Buffer> {
-  return new Promise((resolve, reject) => {
-    zstdCompress(piece, settingsFor(piece), (error, compressed) =>
-      error === null ? resolve(compressed) : reject(error),
-    )
-  })
 }

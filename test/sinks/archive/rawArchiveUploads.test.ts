@@ -1,11 +1,13 @@
 import { zstdCompressSync } from 'node:zlib'
 import { describe, expect, test } from 'vitest'
+import { systemClock } from '../../../src/runtime/clock.ts'
 import { DeterminismError, OperatorError, RetryableError } from '../../../src/runtime/errors.ts'
+import { rawArchive } from '../../../src/sinks/archive/rawArchive.ts'
 import { unpackZstdPieces } from '../../../src/sinks/archive/zstdPieces.ts'
 import { MemoryObjectStore } from '../../../src/testing/memoryObjectStore.ts'
 import { VirtualClock } from '../../../src/testing/virtualClock.ts'
 import { sha256Of } from '../../contract/objectStore.ts'
-import { appendAll, forever, openAt, range, simulated } from './records.ts'
+import { appendAll, forever, openAt, range, record, simulated } from './records.ts'
 
 /** A store whose puts fail as they are told to. */
 class UnkindStore extends MemoryObjectStore {
@@ -162,6 +164,40 @@ describe('the memory of the raw archive', () => {
     appendAll(writer, range(0, 10))
     expect(writer.heldBytes).toBeGreaterThan(1)
     expect(writer.hasRoom).toBe(true)
+  })
+
+  test('is bounded before the packing too: a writer is behind with some pieces of lines on their way, and catches up', async () => {
+    const writer = openAt(rawArchive({ store: new MemoryObjectStore() }), 0, systemClock)
+    const wide = (offset: number, bytes: number) => record(offset, 0, 'a', `{"v":"${'x'.repeat(bytes)}"}`)
+    expect(writer.isBehind).toBe(false)
+    let appended = 0
+    while (!writer.isBehind) appendAll(writer, [wide(appended++, 20_000)])
+    expect(appended).toBeGreaterThan(40)
+    expect(appended).toBeLessThan(100)
+    await writer.catchUp(forever)
+    expect(writer.isBehind).toBe(false)
+    // Lines that outgrow a piece take buffers of their own, and must not be taken for pieces on their way.
+    for (let i = 0; i < 8; i++) {
+      appendAll(writer, [wide(appended++, 10), wide(appended++, 900_000)])
+      await writer.catchUp(forever)
+    }
+    await writer.finish(forever)
+    expect(writer.isBehind).toBe(false)
+    expect(writer.take().nextOffset).toBe(appended)
+    expect(writer.heldBytes).toBe(0)
+  })
+
+  test('a wait for the packing ends when the signal fires, and when the writer is abandoned', async () => {
+    const writer = openAt(rawArchive({ store: new MemoryObjectStore() }), 0, systemClock)
+    const value = `{"v":"${'x'.repeat(20_000)}"}`
+    for (let offset = 0; !writer.isBehind; offset++) appendAll(writer, [record(offset, 0, 'a', value)])
+    const stop = new AbortController()
+    stop.abort()
+    await writer.catchUp(stop.signal)
+    expect(writer.isBehind).toBe(true)
+    const waiting = writer.catchUp(forever)
+    writer.abandon()
+    await waiting
   })
 
   test('waiting for room and finishing end when the signal fires', async () => {

@@ -1,0 +1,54 @@
+import { constants, createZstdCompress, type ZstdCompress } from 'node:zlib'
+
+/** As many as the thread pool has threads, unless told otherwise. Each keeps about a megabyte. */
+const MOST_STREAMS = 4
+/** What is compressed lies in slices of buffers of this size. */
+const OUTPUT_BYTES = 64 * 1024
+
+/**
+ * Compresses pieces on the thread pool, each into a Zstandard frame of its own (RFC 8878) that depends on the piece alone.
+ *
+ * Works with up to four streams, which are used again and again; more pieces wait in the order in which they came. What the functions of `node:zlib`
+ * allocate for each call lies outside of the heap, where a few megabytes have the garbage collector mark all of it.
+ */
+export class FrameCompressor {
+  readonly #params: Readonly<Record<number, number>>
+  readonly #idle: ZstdCompress[] = []
+  readonly #waiting: (() => void)[] = []
+  #working = 0
+
+  constructor(params: Readonly<Record<number, number>>) {
+    this.#params = params
+  }
+
+  /** The frame, in parts. The piece must not change until then. Throws what the compression failed with. */
+  async compress(piece: Buffer): Promise<Buffer[]> {
+    if (this.#working === MOST_STREAMS) await new Promise<void>((resolve) => this.#waiting.push(resolve))
+    else this.#working++
+    const stream = this.#idle.pop() ?? createZstdCompress({ params: { ...this.#params }, chunkSize: OUTPUT_BYTES })
+    try {
+      const frame = await frameOf(stream, piece)
+      this.#idle.push(stream)
+      return frame
+    } finally {
+      const next = this.#waiting.shift()
+      if (next === undefined) this.#working--
+      else next()
+    }
+  }
+}
+
+function frameOf(stream: ZstdCompress, piece: Buffer): Promise<Buffer[]> {
+  return new Promise((resolve, reject) => {
+    const parts: Buffer[] = []
+    const onData = (part: Buffer) => parts.push(part)
+    stream.on('data', onData)
+    stream.once('error', reject)
+    stream.write(piece)
+    stream.flush(constants.ZSTD_e_end, () => {
+      stream.off('data', onData)
+      stream.off('error', reject)
+      resolve(parts)
+    })
+  })
+}
