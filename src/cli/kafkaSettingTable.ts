@@ -57,6 +57,25 @@ export const kafkaSettingTable = {
     allowed: 'a PEM file',
     description: "Authority that signed the brokers' certificates. Unset: those that Node trusts.",
   },
+  kafkaSslCert: {
+    schema: z.string().min(1),
+    env: 'KAFKA_SSL_CERT',
+    flag: null,
+    commands: kafka,
+    default: null,
+    allowed: 'a PEM file',
+    description:
+      'Certificate that this client shows the brokers, with those between it and its authority. Unset: none.',
+  },
+  kafkaSslKey: {
+    schema: z.string().min(1),
+    env: 'KAFKA_SSL_KEY',
+    flag: null,
+    commands: kafka,
+    default: null,
+    allowed: 'a PEM file',
+    description: 'Private key of that certificate, not encrypted.',
+  },
   kafkaSaslMechanism: {
     schema: z.enum(['plain', 'scram-sha-256', 'scram-sha-512']),
     env: 'KAFKA_SASL_MECHANISM',

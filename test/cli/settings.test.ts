@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
 import { type Environment, resolveSettings } from '../../src/cli/resolveSettings.ts'
+import { kafkaConnection } from '../../src/cli/run/kafkaConnection.ts'
 import type { SettingName } from '../../src/cli/settings.ts'
 import { settingNames, settings } from '../../src/cli/settings.ts'
 import { configurationDocs } from '../../src/cli/settingsDocs.ts'
@@ -156,5 +157,24 @@ describe('resolveSettings', () => {
     for (const text of ['directory', 'none', 's3://raw-trades', 's3://raw-trades/a/b']) expect(archive(text)).toBe(text)
     for (const text of ['s3://', 's3://B', 'gs://bucket', '/tmp/x'])
       expect(() => archive(text), text).toThrow(ConfigurationError)
+  })
+})
+
+describe('TLS to Kafka', () => {
+  const connection = (env: Environment) => () =>
+    kafkaConnection(resolveFor('status', { env: { KAFKA_BROKERS: '127.0.0.1:9093', ...env } }).values)
+
+  test('a certificate comes with its key, and either with TLS', () => {
+    const both = { KAFKA_SSL_CERT: 'client.pem', KAFKA_SSL_KEY: 'client.key' }
+    for (const [name, file] of Object.entries(both)) {
+      const message = messageOf(connection({ KAFKA_SSL: 'true', [name]: file }))
+      for (const setting of Object.keys(both)) expect(message).toContain(setting)
+    }
+    expect(messageOf(connection(both))).toContain('KAFKA_SSL_CERT is set, but KAFKA_SSL is not true')
+  })
+
+  test('a file that cannot be read is named with its setting', () => {
+    const env = { KAFKA_SSL: 'true', KAFKA_SSL_CERT: import.meta.filename, KAFKA_SSL_KEY: '/no/such.key' }
+    expect(messageOf(connection(env))).toContain('KAFKA_SSL_KEY: /no/such.key cannot be read (ENOENT)')
   })
 })

@@ -12,6 +12,8 @@ type ConnectionSettings = Pick<
   | 'kafkaClient'
   | 'kafkaSsl'
   | 'kafkaSslCa'
+  | 'kafkaSslCert'
+  | 'kafkaSslKey'
   | 'kafkaSaslMechanism'
   | 'kafkaSaslUsername'
   | 'kafkaSaslPassword'
@@ -36,16 +38,31 @@ export function kafkaConnection(settings: ConnectionSettings, instanceId?: strin
   })
 }
 
-function sslOf({ kafkaSsl, kafkaSslCa }: ConnectionSettings): NonNullable<KafkaSettingsInput['ssl']> {
-  if (kafkaSslCa === undefined) return kafkaSsl
-  if (!kafkaSsl) throw new ConfigurationError('KAFKA_SSL_CA is set, but KAFKA_SSL is not true; set both or neither.')
+function sslOf(settings: ConnectionSettings): NonNullable<KafkaSettingsInput['ssl']> {
+  const { kafkaSsl, kafkaSslCa, kafkaSslCert, kafkaSslKey } = settings
+  const files = { KAFKA_SSL_CA: kafkaSslCa, KAFKA_SSL_CERT: kafkaSslCert, KAFKA_SSL_KEY: kafkaSslKey }
+  const [given] = Object.entries(files).find(([, file]) => file !== undefined) ?? []
+  if (given === undefined) return kafkaSsl
+  if (!kafkaSsl) throw new ConfigurationError(`${given} is set, but KAFKA_SSL is not true; set both or neither.`)
+  if ((kafkaSslCert === undefined) !== (kafkaSslKey === undefined)) {
+    const [present, absent] = kafkaSslCert === undefined ? ['KEY', 'CERT'] : ['CERT', 'KEY']
+    throw new ConfigurationError(
+      `KAFKA_SSL_${present} is set, but KAFKA_SSL_${absent} is not; set both, or neither where the brokers want no certificate.`,
+    )
+  }
+  return {
+    ...(kafkaSslCa === undefined ? {} : { ca: pemIn(kafkaSslCa, 'KAFKA_SSL_CA') }),
+    ...(kafkaSslCert === undefined ? {} : { cert: pemIn(kafkaSslCert, 'KAFKA_SSL_CERT') }),
+    ...(kafkaSslKey === undefined ? {} : { key: pemIn(kafkaSslKey, 'KAFKA_SSL_KEY') }),
+  }
+}
+
+function pemIn(file: string, setting: string): string {
   try {
-    return { ca: readFileSync(kafkaSslCa, 'utf8') }
+    return readFileSync(file, 'utf8')
   } catch (error) {
     const code = error instanceof Error && 'code' in error ? String(error.code) : String(error)
-    throw new ConfigurationError(`KAFKA_SSL_CA: ${kafkaSslCa} cannot be read (${code}); name a PEM file.`, {
-      cause: error,
-    })
+    throw new ConfigurationError(`${setting}: ${file} cannot be read (${code}); name a PEM file.`, { cause: error })
   }
 }
 

@@ -22,7 +22,7 @@ const TLS_REMEDIES: readonly (readonly [RegExp, string])[] = [
   ],
   [
     /alert.(bad certificate|certificate|unknown ca|handshake failure|access denied)|ALERT_(BAD_CERT|CERT|UNKNOWN_CA|HANDSHAKE)/i,
-    'The broker takes only clients with a certificate that it trusts: set kafka.ssl.cert and kafka.ssl.key to such a one.',
+    'The broker takes only clients with a certificate that it trusts: set kafka.ssl.cert and kafka.ssl.key (KAFKA_SSL_CERT, KAFKA_SSL_KEY) to such a one.',
   ],
   [
     /wrong version number|packet length too long/i,

@@ -1,4 +1,4 @@
-import { mkdtempSync } from 'node:fs'
+import { mkdtempSync, writeFileSync } from 'node:fs'
 import { type AddressInfo, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -225,6 +225,21 @@ describe.skipIf(!canStartBroker)(startTitle('Kafka over TLS'), () => {
     const [found, refused] = await Promise.all([describeTopic({ KAFKA_SSL_CA: tls.caFile }), describeTopic({})])
     expect(found, found.stderr).toMatchObject({ code: 0, stdout: expect.stringContaining(topic.name) })
     expect(refused).toMatchObject({ code: 2, stderr: expect.stringContaining('KAFKA_SSL_CA') })
+  })
+
+  test('the command shows the certificate of KAFKA_SSL_CERT, and names it where the listener wants one', async () => {
+    const [certFile, keyFile] = [join(dataDir, 'client.pem'), join(dataDir, 'client.key')]
+    writeFileSync(certFile, tls.client.cert)
+    writeFileSync(keyFile, tls.client.key)
+    const env = { KAFKA_BROKERS: tls.mutual, KAFKA_SSL: 'true', KAFKA_SSL_CA: tls.caFile }
+    const describeTopic = (more: Readonly<Record<string, string>>) =>
+      runCommand(['topics', 'describe', topic.name], { cwd: dataDir, env: { ...env, ...more } })
+    const [found, refused] = await Promise.all([
+      describeTopic({ KAFKA_SSL_CERT: certFile, KAFKA_SSL_KEY: keyFile }),
+      describeTopic({}),
+    ])
+    expect(found, found.stderr).toMatchObject({ code: 0, stdout: expect.stringContaining(topic.name) })
+    expect(refused).toMatchObject({ code: 2, stderr: expect.stringMatching(/KAFKA_SSL_CERT, KAFKA_SSL_KEY/) })
   })
 
   // Last, for nobody can talk to the broker over TLS afterwards.
