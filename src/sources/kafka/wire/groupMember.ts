@@ -282,7 +282,8 @@ export class GroupMember implements LogMembership {
     this.#me = NOBODY
     const lost = this.#owned
     this.#owned = []
-    this.#hasLost = lost.length > 0
+    // It may be given up again before it is back, with nothing left to lose.
+    this.#hasLost ||= lost.length > 0
     const listener = this.#listener
     await this.#revoke(lost, (partitions) => listener.onLost?.(partitions) ?? listener.onRevoke(partitions))
   }

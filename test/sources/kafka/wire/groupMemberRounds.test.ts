@@ -13,9 +13,10 @@ function protocolError(apiId: string): Error {
 /** A member that is not the leader, before a coordinator and a topic that the test speaks for. */
 function world(options: {
   readonly partitionCount: number
-  readonly assigned: readonly number[]
+  readonly assigned: () => readonly number[]
   readonly refresh?: () => Promise<void>
   readonly join?: () => Promise<void>
+  readonly heartbeat?: () => Promise<void>
 }) {
   const clock = new VirtualClock()
   const told: string[] = []
@@ -34,8 +35,8 @@ function world(options: {
       await options.join?.()
       return { memberId: 'me', generationId: 1, leader: 'other', skipAssignment: false, members: [] }
     },
-    sync: async () => encodeAssignment('trades', options.assigned),
-    heartbeat: async () => undefined,
+    sync: async () => encodeAssignment('trades', options.assigned()),
+    heartbeat: options.heartbeat ?? (async () => undefined),
     commit: async () => undefined,
     leave: async () => undefined,
     drop: () => undefined,
@@ -43,6 +44,7 @@ function world(options: {
   const member = new GroupMember(topic, coordinator, 'group', {
     onAssign: (partitions) => void told.push(`+${partitions}`),
     onRevoke: async (partitions) => void told.push(`-${partitions}`),
+    onLost: async (partitions) => void told.push(`~${partitions}`),
   })
   return { clock, member, told }
 }
@@ -54,10 +56,29 @@ describe('the rounds of a group member', () => {
       asked += 1
       if (asked <= 2) throw new RetryableError('the broker is away')
     }
-    const { clock, member, told } = world({ partitionCount: 2, assigned: [1, 2], refresh })
+    const { clock, member, told } = world({ partitionCount: 2, assigned: () => [1, 2], refresh })
     await clock.run(member.join())
     expect(asked).toBe(3)
     expect(told).toEqual(['+1,2'])
+    await clock.run(member.leave())
+  })
+
+  test('a member that was given up twice before it is back is told what it has, also when that is nothing', async () => {
+    let rounds = 0
+    const { clock, member, told } = world({
+      partitionCount: 2,
+      assigned: () => (rounds === 1 ? [0, 1] : []),
+      join: async () => {
+        rounds += 1
+        if (rounds === 2) throw protocolError('UNKNOWN_MEMBER_ID')
+      },
+      heartbeat: async () => {
+        if (rounds === 1) throw protocolError('UNKNOWN_MEMBER_ID')
+      },
+    })
+    await clock.run(member.join())
+    await clock.advance(5_000)
+    expect(told).toEqual(['+0,1', '~0,1', '+'])
     await clock.run(member.leave())
   })
 
@@ -66,7 +87,7 @@ describe('the rounds of a group member', () => {
     async (name) => {
       const { clock, member } = world({
         partitionCount: 2,
-        assigned: [0],
+        assigned: () => [0],
         join: async () => {
           throw protocolError(name)
         },
