@@ -38,6 +38,7 @@ async function joinWithRelay(
   const { clock = systemClock, reclaimAfterMs = DEFAULT_RECLAIM_MS } = options
   let stopping = new AbortController()
   let ended: Promise<void> = Promise.resolve()
+  let isLeaving = false
 
   const relay = async (signal: AbortSignal): Promise<void> => {
     while (!signal.aborted) {
@@ -45,6 +46,8 @@ async function joinWithRelay(
     }
   }
   const start = () => {
+    // The group may give the partition once more while the last append is waited for.
+    if (isLeaving) return
     stopping = new AbortController()
     const { signal } = stopping
     // One that was asked to stop may still be at its last append, with the same writer.
@@ -69,6 +72,7 @@ async function joinWithRelay(
   return {
     reportProgress: (partition, nextOffset) => member.reportProgress(partition, nextOffset),
     leave: async () => {
+      isLeaving = true
       await stop()
       await member.leave()
     },

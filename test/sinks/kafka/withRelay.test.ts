@@ -73,6 +73,35 @@ test('the partition is not let go before the append under way is over', async ()
   expect(isOver).toBe(true)
 })
 
+test('a partition that comes back while its worker leaves starts no relay that nobody would end', async () => {
+  const writer = out.writer()
+  const appending = Promise.withResolvers<void>()
+  let claims = 0
+  const { member } = await join({
+    writer: {
+      ...methodsOf(writer),
+      claim: (producer) => {
+        claims++
+        return writer.claim(producer)
+      },
+      append: async (records, position) => {
+        appending.resolve()
+        await pause()
+        await writer.append(records, position)
+      },
+    },
+  })
+  group.onAssign([0])
+  await store(1)
+  await appending.promise
+  const leaving = member.leave()
+  void group.onLost?.([0])
+  group.onAssign([0])
+  await leaving
+  await pause()
+  expect(claims).toBe(1)
+})
+
 test('a relay that was replaced comes back while its worker still has the partition', async () => {
   const writer = out.writer()
   let claims = 0
