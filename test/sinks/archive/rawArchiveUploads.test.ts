@@ -1,7 +1,8 @@
 import { zstdCompressSync } from 'node:zlib'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, test, vi } from 'vitest'
 import { systemClock } from '../../../src/runtime/clock.ts'
 import { DeterminismError, OperatorError, RetryableError } from '../../../src/runtime/errors.ts'
+import { FrameCompressor } from '../../../src/sinks/archive/frameCompressor.ts'
 import { rawArchive } from '../../../src/sinks/archive/rawArchive.ts'
 import { unpackZstdPieces } from '../../../src/sinks/archive/zstdPieces.ts'
 import { MemoryObjectStore } from '../../../src/testing/memoryObjectStore.ts'
@@ -198,6 +199,20 @@ describe('the memory of the raw archive', () => {
     const waiting = writer.catchUp(forever)
     writer.abandon()
     await waiting
+  })
+
+  test('a wait for the packing ends when packing has failed, which is thrown before the object is full', async () => {
+    const compress = vi.spyOn(FrameCompressor.prototype, 'compress').mockRejectedValueOnce(new Error('no memory'))
+    try {
+      const writer = openAt(rawArchive({ store: new MemoryObjectStore() }), 0, systemClock)
+      const value = `{"v":"${'x'.repeat(20_000)}"}`
+      for (let offset = 0; offset < 200; offset++) appendAll(writer, [record(offset, 0, 'a', value)])
+      await writer.catchUp(forever)
+      expect(() => writer.take()).toThrow('no memory')
+      writer.abandon()
+    } finally {
+      compress.mockRestore()
+    }
   })
 
   test('waiting for room and finishing end when the signal fires', async () => {
