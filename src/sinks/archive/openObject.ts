@@ -32,6 +32,8 @@ export interface OpenObjectOptions extends ObjectLimits {
   readonly compression: Compression
   readonly pieces: PieceBuffers
   readonly onHeld: (bytes: number) => void
+  /** Told as soon as the object can no longer be sealed. */
+  readonly onFailed: (error: unknown) => void
 }
 
 /**
@@ -61,7 +63,8 @@ export class OpenObject {
     this.#firstOffset = firstOffset
     this.#lastOffset = firstOffset
     this.#lines = new LineBuffer(options.pieces)
-    this.#file = new ZstdPieces(options.compression, options.onHeld, (piece) => options.pieces.giveBack(piece))
+    const { compression, pieces, onHeld, onFailed } = options
+    this.#file = new ZstdPieces(compression, onHeld, (piece) => pieces.giveBack(piece), onFailed)
   }
 
   get isFull(): boolean {

@@ -174,20 +174,27 @@ class RawArchiveWriter implements ArchiveWriter {
 
   #begin(firstOffset: number): OpenObject {
     const { topic, partition } = this.#task
-    return new OpenObject(
-      { ...this.#settings, topic, partition, pieces: this.#pieces, onHeld: (bytes) => this.#hold(bytes) },
-      firstOffset,
-    )
+    const options = {
+      topic,
+      partition,
+      pieces: this.#pieces,
+      onHeld: (bytes: number) => this.#hold(bytes),
+      onFailed: (error: unknown) => this.#fail(error),
+    }
+    return new OpenObject({ ...this.#settings, ...options }, firstOffset)
   }
 
   #end(open: OpenObject): void {
     this.#open = null
     const ended: Ended = { entry: null }
     this.#ended.push(ended)
-    this.#makeDurable(open, ended).catch((error: unknown) => {
-      this.#failure ??= error
-      this.#tell()
-    })
+    this.#makeDurable(open, ended).catch((error: unknown) => this.#fail(error))
+  }
+
+  /** Whoever waits would wait for ever: what was packed after the failure is told to nobody. */
+  #fail(error: unknown): void {
+    this.#failure ??= error
+    this.#tell()
   }
 
   async #makeDurable(open: OpenObject, ended: Ended): Promise<void> {

@@ -38,6 +38,7 @@ export class ZstdPieces {
   readonly #compression: Compression
   readonly #onHeld: (bytes: number) => void
   readonly #onFree: (piece: Buffer) => void
+  readonly #onFailed: (error: unknown) => void
   readonly #hash = createHash('sha256')
   readonly #parts: Buffer[] = []
   #joined: Promise<void> = Promise.resolve()
@@ -47,11 +48,18 @@ export class ZstdPieces {
   /**
    * @param onHeld told how many bytes more (or fewer) are held, whenever that changes
    * @param onFree given each piece once it was compressed
+   * @param onFailed told what a piece could not be compressed for, which `finish` throws as well
    */
-  constructor(compression: Compression, onHeld: (bytes: number) => void, onFree: (piece: Buffer) => void) {
+  constructor(
+    compression: Compression,
+    onHeld: (bytes: number) => void,
+    onFree: (piece: Buffer) => void,
+    onFailed: (error: unknown) => void,
+  ) {
     this.#compression = compression
     this.#onHeld = onHeld
     this.#onFree = onFree
+    this.#onFailed = onFailed
   }
 
   get isCompressing(): boolean {
@@ -89,8 +97,7 @@ export class ZstdPieces {
         this.#onHeld(-piece.length)
       }
     })
-    // A failure shows in `finish`; until somebody asks, it must not count as unhandled.
-    this.#joined.catch(() => {})
+    this.#joined.catch(this.#onFailed)
   }
 
   #join(part: Buffer): void {

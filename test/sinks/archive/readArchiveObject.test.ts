@@ -177,6 +177,7 @@ async function packed(...pieces: readonly string[]): Promise<Buffer> {
     'inline',
     () => {},
     () => {},
+    () => {},
   )
   for (const piece of pieces) file.add(Buffer.from(piece))
   return (await file.finish()).body
