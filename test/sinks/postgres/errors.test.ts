@@ -38,7 +38,8 @@ describe('asMillraceError', () => {
     }
     const both = new AggregateError([refused])
     expect(asMillraceError(both, 'commit').message).toContain('connect ECONNREFUSED')
-    for (const code of ['EPIPE', 'ECONNRESET']) {
+    const broken = ['ERR_SSL_DECRYPTION_FAILED_OR_BAD_RECORD_MAC', 'ERR_SSL_SSLV3_ALERT_BAD_RECORD_MAC']
+    for (const code of ['EPIPE', 'ECONNRESET', ...broken]) {
       expect(asMillraceError(Object.assign(new Error('x'), { code }), 'commit')).toBeInstanceOf(RetryableError)
     }
   })
