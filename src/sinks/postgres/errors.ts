@@ -18,7 +18,8 @@ const passingCodes = new Set(['25006', '25P02', '25P03', '25P04'])
 const saslTrouble = /^SASL: |password must be a (non-empty )?string/
 const tlsTrouble = /does not support SSL|self.signed certificate/
 // Bytes that were damaged on their way, or a server that fails, are over with the connection.
-const tlsCodes = /^(CERT_|ERR_TLS_|ERR_SSL_(?!.*(BAD_RECORD_MAC|INTERNAL_ERROR))|UNABLE_TO_(GET|VERIFY)_|SELF_SIGNED_|DEPTH_ZERO_)/
+const tlsCodes =
+  /^(CERT_|ERR_TLS_|ERR_SSL_(?!.*(BAD_RECORD_MAC|INTERNAL_ERROR))|UNABLE_TO_(GET|VERIFY)_|SELF_SIGNED_|DEPTH_ZERO_)/
 
 /**
  * The error as the runner understands it. Connection lost, timeout, restart, disk full, deadlock: `RetryableError`, which also says that it is
