@@ -39,14 +39,19 @@ function setUp(count: number, over: Partial<WorkerOptions> = {}) {
 }
 
 /** An archive in which nothing ever becomes durable. */
-function archiveThat(append: ArchiveWriter['append']): Archive {
+function archiveThat(
+  append: ArchiveWriter['append'],
+  packing = { isBehind: () => false, catchUp: async () => {} },
+): Archive {
   return {
     open: (_task, nextOffset) => {
       expect(nextOffset).toBe(0)
       return {
         append,
-        isBehind: false,
-        catchUp: async () => undefined,
+        get isBehind() {
+          return packing.isBehind()
+        },
+        catchUp: packing.catchUp,
         heldBytes: 0,
         hasRoom: true,
         waitForRoom: async () => undefined,
@@ -209,6 +214,30 @@ describe('a worker', () => {
     worker.stop('drain')
     await clock.run(running)
     expect(known).toEqual([false, true, false])
+  })
+
+  it('reads on only when an archive that is behind has caught up', async () => {
+    const story: string[] = []
+    let waiting: number | null = null
+    const archive = archiveThat(
+      ({ offset }) => {
+        story.push(`append ${offset}`)
+        waiting = offset
+      },
+      {
+        isBehind: () => waiting !== null,
+        catchUp: async () => {
+          story.push(`catch up with ${waiting}`)
+          waiting = null
+        },
+      },
+    )
+    const { clock, log, worker } = setUp(0, { archive, limits: { fetchMaxBytes: 1 } })
+    for (const value of values(3)) log.add({ value })
+    const running = worker.run()
+    worker.stop('drain')
+    await clock.run(running)
+    expect(story.slice(0, 5)).toEqual(['append 0', 'catch up with 0', 'append 1', 'catch up with 1', 'append 2'])
   })
 
   it('cuts as soon as its credit is used up, so that what is not committed stays bounded', async () => {
