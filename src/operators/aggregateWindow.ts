@@ -1,7 +1,10 @@
 import type { OperatorFunction } from 'rxjs'
+import type { Json } from '../runtime/json.ts'
 import type { StateCodec } from '../runtime/keyedState.ts'
+import type { OperatorSpec } from '../runtime/operator.ts'
 import { plainState } from '../runtime/plainState.ts'
 import { type Fired, foldWindows } from './foldWindows.ts'
+import { type Shape, shapeOf } from './shapeOf.ts'
 import type { Window, WindowElement } from './window.ts'
 
 export interface AggregateWindowOptions<T, A, R> {
@@ -15,21 +18,33 @@ export interface AggregateWindowOptions<T, A, R> {
   readonly result: (accumulator: A, window: Window, fired: Fired) => R
   /** How an accumulator is saved; plain values need none. */
   readonly state?: StateCodec<A>
+  /** Raise it when accumulators change their meaning; 1 if left out. A change of their shape is noticed without it. */
+  readonly version?: number
+  /**
+   * Turns an accumulator as an older version had saved it (what `state.encode` or plain values made) into what this one saves. Without it a checkpoint with
+   * accumulators of another version or shape is refused.
+   */
+  readonly migrate?: (saved: Json, version: number) => Json
   /** Emits provisional results at checkpoint cuts, each window at most once in this time (ms). None if left out. */
   readonly provisionalEveryMs?: number
+  /** Outside a task: receives values and windows on which a callback throws, instead of ending the stream. */
+  readonly onReject?: OperatorSpec['onReject']
 }
 
 /**
  * Folds the values of each window into one result, emitted when the window fires and again with each correction.
  *
- * Keeps one accumulator a window, and lets it go when the window's allowed lateness is over. Accumulators are part of the checkpoint.
+ * Keeps one accumulator a window, and lets it go when the window's allowed lateness is over. Accumulators are part of the checkpoint, which also says what
+ * `initial` made: accumulators of another shape, or of another `version`, stop with `StateMismatchError` unless `migrate` turns them into the present one.
  */
 export function aggregateWindow<T, A, R>(
   options: AggregateWindowOptions<T, A, R>,
 ): OperatorFunction<WindowElement<T>, R> {
-  const { initial, add, result, state = plainState<A>(), provisionalEveryMs } = options
+  const { name = 'aggregateWindow', initial, add, result, state = plainState<A>(), version = 1 } = options
+  const { provisionalEveryMs, onReject } = options
+  const shape = { accumulator: shapeOf(initial()), version }
   return foldWindows<T, A, R>(
-    { spec: { name: options.name ?? 'aggregateWindow' }, provisionalEveryMs },
+    { name, shape, migrate: accumulators(shape.accumulator, options), provisionalEveryMs, onReject },
     {
       create: initial,
       add,
@@ -37,4 +52,21 @@ export function aggregateWindow<T, A, R>(
       state,
     },
   )
+}
+
+/** 0.1.0 said nothing about accumulators; what it saved is taken as version 1, unless it plainly is something else. */
+function accumulators<T, A, R>(shape: Shape, options: AggregateWindowOptions<T, A, R>) {
+  return (saved: Json, savedShape: Json): Json | undefined => {
+    const { version: savedVersion = 1 } = (savedShape ?? {}) as { readonly version?: number }
+    if (options.migrate !== undefined) return options.migrate(saved, savedVersion)
+    const isUnknown = savedShape === null && (options.version ?? 1) === 1
+    if (!isUnknown) return undefined
+    const isPlain = options.state === undefined
+    const found = shapeOf(isPlain ? plainState().decode(saved) : undefined)
+    return !isPlain || shape === 'null' || kindOf(found) === kindOf(shape) ? saved : undefined
+  }
+}
+
+function kindOf(shape: Shape): string {
+  return typeof shape === 'string' ? shape : 'object'
 }

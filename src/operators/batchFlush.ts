@@ -1,4 +1,5 @@
 import type { OperatorFunction } from 'rxjs'
+import { Batch } from '../runtime/batch.ts'
 import { ConfigurationError } from '../runtime/errors.ts'
 import { stateful } from '../runtime/stateful.ts'
 
@@ -17,10 +18,11 @@ export interface BatchFlushOptions<T> {
  * Gathers values into batches, in order: by count, by bytes, and at each checkpoint cut and the end of the input whatever there is.
  *
  * Keeps one batch, bounded by `maxCount` and `maxBytes` plus one value. A batch never spans a checkpoint, so it is no state and a crash loses none.
- * Where batches end depends on where cuts fall; what is in them, and its order, does not.
+ * Where batches end depends on where cuts fall; what is in them, and its order, does not. So a batch has no event time: windows and `dedupe` stand above it.
+ * A dead letter of a batch stands at the record that was read last, without its bytes.
  * @throws ConfigurationError on options out of range
  */
-export function batchFlush<T>(options: BatchFlushOptions<T>): OperatorFunction<T, readonly T[]> {
+export function batchFlush<T>(options: BatchFlushOptions<T>): OperatorFunction<T, Batch<T>> {
   const { name = 'batchFlush', maxCount, maxBytes, bytesOf } = options
   if (!Number.isSafeInteger(maxCount) || maxCount < 1) {
     throw new ConfigurationError(`${name}: maxCount must be a positive integer, got ${maxCount}`)
@@ -30,22 +32,23 @@ export function batchFlush<T>(options: BatchFlushOptions<T>): OperatorFunction<T
   if ((maxBytes === undefined) !== (bytesOf === undefined)) {
     throw new ConfigurationError(`${name}: maxBytes and bytesOf are given together`)
   }
-  return stateful<T, readonly T[]>({ name }, (_restored, out) => {
-    let batch: T[] = []
+  return stateful<T, Batch<T>>({ name, isLoose: true, isOrderFree: true }, (_restored, out) => {
+    let batch = new Batch<T>()
     let bytes = 0
 
     function flush(): void {
       if (batch.length === 0) return
       const full = batch
-      batch = []
+      batch = new Batch()
       bytes = 0
-      out.emit(full)
+      out.during(out.origin().withoutRecord(), () => out.emit(full))
     }
 
     return {
       onValue(value) {
+        const size = bytesOf?.(value) ?? 0
         batch.push(value)
-        if (bytesOf !== undefined) bytes += bytesOf(value)
+        bytes += size
         if (batch.length >= maxCount || (maxBytes !== undefined && bytes >= maxBytes)) flush()
       },
       onCut: flush,

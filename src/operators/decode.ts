@@ -17,9 +17,15 @@ export interface DecodeOptions {
  * A record that the codec rejects becomes a dead letter with its reason; one that holds nothing for the pipeline is passed over. Keeps nothing.
  */
 export function decode<T>(codec: Codec<T>, options: DecodeOptions = {}): OperatorFunction<RecordView, T> {
-  return stateful({ name: options.name ?? 'decode', onReject: options.onReject }, (_restored, out) => ({
+  const spec = {
+    name: options.name ?? 'decode',
+    isOrderFree: true,
+    passesRedriven: true,
+    onReject: options.onReject,
+  }
+  return stateful(spec, (_restored, out) => ({
     onValue(record) {
-      const value = codec.decode(record)
+      const value = codec.decode(record, out.facts)
       if (value instanceof Rejection) out.reject(value.reason, value.detail)
       else if (value !== undefined) out.emit(value)
     },

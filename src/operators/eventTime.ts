@@ -1,11 +1,11 @@
 import type { MonoTypeOperatorFunction } from 'rxjs'
-import { ConfigurationError } from '../runtime/errors.ts'
+import { ConfigurationError, StateMismatchError } from '../runtime/errors.ts'
 import type { StateCodec } from '../runtime/keyedState.ts'
 import type { OperatorSpec } from '../runtime/operator.ts'
 import { plainState } from '../runtime/plainState.ts'
+import type { SavedOperator } from '../runtime/savedState.ts'
 import { stateful } from '../runtime/stateful.ts'
-import { enterTime, leaveTime } from '../runtime/timeDomain.ts'
-import { type HeldValue, LeapGuard } from './leapGuard.ts'
+import { type HeldValue, LeapGuard, type SavedGuard } from './leapGuard.ts'
 
 export interface EventTimeOptions<T> {
   /** When the value happened: ms UTC, a whole number. */
@@ -31,8 +31,8 @@ export interface EventTimeOptions<T> {
  * Passes every value on and moves time by it, for all operators below: the watermark is the newest event time, less the bound, less 1 ms.
  *
  * Time moves after the value has been passed on, from data only, and never goes back. Keeps the newest time and, with `maxAdvanceMs`, at most
- * 2 × `confirmations` values that are held back. At the end of the input outside a task, all windows below close.
- * A value without a whole-number time is set aside as `no-event-time`.
+ * 2 × `confirmations` values that are held back. At the end of the input all windows below fire. A graph has one `eventTime`.
+ * A value without a whole-number time is set aside as `no-event-time`. Where nothing comes for `Pipeline.idleAfterMs`, held values that the time has come up to pass.
  * @throws ConfigurationError on options out of range
  */
 export function eventTime<T>(options: EventTimeOptions<T>): MonoTypeOperatorFunction<T> {
@@ -50,25 +50,23 @@ export function eventTime<T>(options: EventTimeOptions<T>): MonoTypeOperatorFunc
   if (!Number.isSafeInteger(confirmations) || confirmations < 1) {
     throw new ConfigurationError(`${name}: confirmations must be a positive whole number, got ${confirmations}`)
   }
-  const shape = { maxOutOfOrdernessMs, maxAdvanceMs: maxAdvanceMs ?? null, confirmations }
-  return stateful<T, T>({ name, shape, ownsTime: true, onReject: options.onReject }, (restored, out) => {
-    const time = out.domain()
-    const guard =
-      maxAdvanceMs === undefined
-        ? null
-        : new LeapGuard<T>({ maxOutOfOrdernessMs, maxAdvanceMs, confirmations, codec }, restored.snapshot)
+  const isGuarded = maxAdvanceMs !== undefined
+  const spec: OperatorSpec = {
+    name,
+    version: 2,
+    shape: { isGuarded },
+    migrate: (saved) => withOtherOptions(name, saved, isGuarded),
+    ownsTime: true,
+    passesRedriven: true,
+    onReject: options.onReject,
+  }
+  return stateful<T, T>(spec, (restored, out) => {
+    const guard = isGuarded
+      ? new LeapGuard<T>({ maxOutOfOrdernessMs, maxAdvanceMs, confirmations, codec }, restored)
+      : null
 
     function pass(value: T, at: number): void {
-      const before = enterTime(time)
-      time.valueTime = at
-      try {
-        out.emit(value)
-        const watermark = at - maxOutOfOrdernessMs - 1
-        if (watermark > time.watermark) time.advance(watermark)
-      } finally {
-        time.valueTime = Number.NaN
-        leaveTime(before)
-      }
+      out.pass(at, value, at - maxOutOfOrdernessMs - 1)
     }
 
     function settle(decided: readonly HeldValue<T>[]): void {
@@ -90,15 +88,27 @@ export function eventTime<T>(options: EventTimeOptions<T>): MonoTypeOperatorFunc
         if (guard.reaches(at)) pass(value, at)
         else guard.hold(value, at, out.origin())
       },
+      onIdle(watermark) {
+        // Time that has passed without a value is time that a value may follow at.
+        if (guard !== null) settle(guard.reach(watermark + maxOutOfOrdernessMs + 1))
+        out.advance(watermark)
+      },
       onComplete() {
         if (guard !== null) settle(guard.end())
-        if (!out.isInTask) {
-          const before = enterTime(time)
-          time.advance(Number.POSITIVE_INFINITY)
-          leaveTime(before)
-        }
+        out.close()
       },
       ...(guard === null ? {} : { snapshot: () => guard.snapshot() }),
     }
   })
+}
+
+/** Only whether there is a guard shapes what is kept; the other options may change. 0.1.0 had them all in the shape. */
+function withOtherOptions(name: string, saved: SavedOperator, isGuarded: boolean): SavedOperator {
+  const held = (saved.snapshot as unknown as SavedGuard | null)?.held.length ?? 0
+  if (!isGuarded && held > 0) {
+    throw new StateMismatchError(
+      `${name}: ${held} values whose time leaps ahead are held back and not decided about. Start once more with maxAdvanceMs, and take it away when they are.`,
+    )
+  }
+  return { ...saved, version: 2, shape: { isGuarded }, snapshot: isGuarded ? saved.snapshot : null }
 }

@@ -3,6 +3,7 @@ import { ConfigurationError } from '../runtime/errors.ts'
 import type { Json } from '../runtime/json.ts'
 import type { KeyedEntry, KeyedState, StateCodec } from '../runtime/keyedState.ts'
 import type { OperatorSpec } from '../runtime/operator.ts'
+import type { KeyedPair, SavedOperator } from '../runtime/savedState.ts'
 import { stateful } from '../runtime/stateful.ts'
 import { foldedAs, type Window, type WindowElement, windowId } from './window.ts'
 
@@ -51,7 +52,13 @@ interface Previews<T> {
 const noPreviews: readonly never[] = []
 
 export interface FoldOptions {
-  readonly spec: OperatorSpec
+  readonly name: string
+  /** What the accumulators look like: a checkpoint with others is refused. */
+  readonly shape?: Json
+  /** Turns the accumulators of an older shape, as they were saved, into the present one. Undefined where it cannot. */
+  readonly migrate?: ((accumulator: Json, shape: Json) => Json | undefined) | undefined
+  /** Outside a task: receives values and windows on which a callback throws. */
+  readonly onReject?: OperatorSpec['onReject']
   /** Least processing time between two provisional results; undefined for none. */
   readonly provisionalEveryMs: number | undefined
 }
@@ -63,10 +70,13 @@ export interface FoldOptions {
  * the last one; at a final cut whatever the time. Nothing is lost over a restore: every window then counts as changed.
  */
 export function foldWindows<T, A, R>(options: FoldOptions, fold: Fold<T, A, R>): OperatorFunction<WindowElement<T>, R> {
-  const { spec, provisionalEveryMs } = options
+  const { name, shape = null, provisionalEveryMs, onReject } = options
   if (provisionalEveryMs !== undefined && !(provisionalEveryMs >= 0)) {
-    throw new ConfigurationError(`${spec.name}: provisionalEveryMs must not be negative, got ${provisionalEveryMs}`)
+    throw new ConfigurationError(`${name}: provisionalEveryMs must not be negative, got ${provisionalEveryMs}`)
   }
+  const migrate = (saved: SavedOperator) => migrated(saved, shape, options.migrate)
+  // Results at a cut are provisional and carry their window's time.
+  const spec = { name, version: foldVersion, shape, migrate, isLoose: false, onReject }
   return stateful<WindowElement<T>, R>(spec, (restored, out) => {
     const keeper = {}
     const state: KeyedState<Held<A>> = restored.keyed(heldCodec(fold.state, keeper))
@@ -80,17 +90,18 @@ export function foldWindows<T, A, R>(options: FoldOptions, fold: Fold<T, A, R>):
     function find(window: RememberingWindow): KeyedEntry<Held<A>> | undefined {
       const known = window[foldedAs]
       if (known?.value.keeper === keeper && !known.isDeleted) return known as KeyedEntry<Held<A>>
-      const entry = state.entry(window.id)
+      const entry = state.entry(foldId(window))
       if (entry !== undefined && known === null) window[foldedAs] = entry
       return entry
     }
 
     function add(window: Window, value: T): void {
-      const entry =
-        find(window) ??
-        state.set(window.id, { window, keeper, accumulator: fold.create(value), hasFired: false, isShown: true })
-      const held = state.touch(entry)
-      held.accumulator = fold.add(held.accumulator, value, window)
+      const entry = find(window)
+      const accumulator = fold.add(entry === undefined ? fold.create(value) : entry.value.accumulator, value, window)
+      const held =
+        entry === undefined ? { window, keeper, accumulator, hasFired: false, isShown: true } : state.touch(entry)
+      if (entry === undefined) state.set(foldId(window), held)
+      held.accumulator = accumulator
       if (held.isShown && !held.hasFired) {
         held.isShown = false
         if (provisionalEveryMs !== undefined) unshown.push(held)
@@ -98,8 +109,8 @@ export function foldWindows<T, A, R>(options: FoldOptions, fold: Fold<T, A, R>):
     }
 
     function preview(window: Window, value: T): void {
-      const known = previews.get(window.id)
-      if (known === undefined) previews.set(window.id, { window, values: [value], isShown: false })
+      const known = previews.get(foldId(window))
+      if (known === undefined) previews.set(foldId(window), { window, values: [value], isShown: false })
       else {
         known.values = known.values.filter((older) => !isSame(older, value))
         known.values.push(value)
@@ -109,10 +120,10 @@ export function foldWindows<T, A, R>(options: FoldOptions, fold: Fold<T, A, R>):
 
     /** The value itself has come, so what stood for it goes. */
     function forgetPreview(window: Window, value: T): void {
-      const known = previews.get(window.id)
+      const known = previews.get(foldId(window))
       if (known === undefined) return
       known.values = known.values.filter((older) => !isSame(older, value))
-      if (known.values.length === 0) previews.delete(window.id)
+      if (known.values.length === 0) previews.delete(foldId(window))
     }
 
     function show(window: Window, accumulator: A | undefined, values: readonly T[]): void {
@@ -123,33 +134,35 @@ export function foldWindows<T, A, R>(options: FoldOptions, fold: Fold<T, A, R>):
     return {
       onValue(element) {
         const { window } = element
-        if (element.closed === false) {
+        if (element.kind === 'value') {
           if (element.isProvisional) preview(window, element.value)
           else {
             add(window, element.value)
             if (previews.size > 0) forgetPreview(window, element.value)
           }
-        } else if (element.closed === true) {
+        } else if (element.kind === 'fired') {
           const entry = find(window)
           if (entry === undefined) return
           const held = state.touch(entry)
           held.hasFired = true
           held.isShown = true
-          previews.delete(window.id)
+          if (previews.size > 0) previews.delete(foldId(window))
           out.emit(fold.result(held.accumulator, window, { isClosed: true, revision: element.revision }, noPreviews))
         } else {
-          state.delete(window.id)
-          previews.delete(window.id)
+          state.delete(foldId(window))
+          if (previews.size > 0) previews.delete(foldId(window))
         }
       },
       onCut(cut) {
         if (provisionalEveryMs === undefined || (unshown.length === 0 && previews.size === 0)) return
-        if (!cut.isFinal && cut.now - shownAt < provisionalEveryMs) return
+        // A clock that was set back must not hold them up until it has caught up.
+        const sinceMs = cut.now - shownAt
+        if (!cut.isFinal && sinceMs >= 0 && sinceMs < provisionalEveryMs) return
         shownAt = cut.now
         for (const held of unshown) {
           if (held.isShown) continue
           held.isShown = true
-          const expected = previews.get(held.window.id)
+          const expected = previews.get(foldId(held.window))
           if (expected === undefined) show(held.window, held.accumulator, noPreviews)
           else expected.isShown = false
         }
@@ -162,6 +175,14 @@ export function foldWindows<T, A, R>(options: FoldOptions, fold: Fold<T, A, R>):
       },
     }
   })
+}
+
+/** Layout of what is saved; 0.1.0 wrote 1, in which windows of two operators could share a key. */
+const foldVersion = 2
+
+/** The windows of several operators may meet in one fold: the name, as long as it says it is, and the end keep them apart. */
+function foldId({ name, key, start, end }: Window): string {
+  return `${start}-${end}@${name.length}:${name}${key}`
 }
 
 type SavedHeld = readonly [name: string, key: string, start: number, end: number, hasFired: boolean, accumulator: Json]
@@ -182,4 +203,17 @@ function heldCodec<A>(codec: StateCodec<A>, keeper: object): StateCodec<Held<A>>
       return { window, keeper, accumulator: codec.decode(accumulator), hasFired, isShown: hasFired }
     },
   }
+}
+
+/** Keys of the present layout and accumulators of the present shape; as it is where one of them cannot be made. */
+function migrated(saved: SavedOperator, shape: Json, migrate: FoldOptions['migrate']): SavedOperator {
+  const keyed: KeyedPair[] = []
+  for (const [, value] of saved.keyed) {
+    const [name, key, start, end, hasFired, accumulator] = value as unknown as SavedHeld
+    const now = JSON.stringify(saved.shape) === JSON.stringify(shape) ? accumulator : migrate?.(accumulator, saved.shape)
+    if (now === undefined) return saved
+    const id = foldId({ name, key, start, end, id: '' })
+    keyed.push([id, [name, key, start, end, hasFired, now]])
+  }
+  return { ...saved, version: foldVersion, shape, keyed }
 }

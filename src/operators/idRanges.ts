@@ -19,6 +19,8 @@ export class IdRanges {
   #newest = 0
   /** Below the highest run, ascending and never adjacent; null until there is a gap. */
   #lower: Run[] | null = null
+  /** When whoever keeps the set looks for runs to forget. */
+  expiresAt = Number.POSITIVE_INFINITY
 
   static decode(saved: Json): IdRanges {
     const ranges = new IdRanges()
@@ -45,6 +47,13 @@ export class IdRanges {
     this.#to = id
     if (time > this.#newest) this.#newest = time
     return true
+  }
+
+  /** The time at which the run that was not added to for longest got its newest id; of an empty set 0. */
+  get oldest(): number {
+    let oldest = this.#newest
+    if (this.#lower !== null) for (const run of this.#lower) if (run.newest < oldest) oldest = run.newest
+    return oldest
   }
 
   /** True when some run was last added to at or before the time. */

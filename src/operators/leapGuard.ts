@@ -1,6 +1,7 @@
 import type { Origin } from '../runtime/deadLetters.ts'
 import type { Json } from '../runtime/json.ts'
 import type { StateCodec } from '../runtime/keyedState.ts'
+import type { Restored } from '../runtime/operator.ts'
 
 /** A leap that nothing has decided by the end of the input is believed only up to this: halts are longer than that rarely, typos often. */
 const longestUnconfirmedMs = 3_600_000
@@ -51,9 +52,9 @@ export class LeapGuard<T> {
   #newest = Number.NEGATIVE_INFINITY
   #held: HeldValue<T>[] = []
 
-  constructor(options: LeapGuardOptions<T>, saved: Json | undefined) {
+  constructor(options: LeapGuardOptions<T>, restored: Restored) {
     this.#options = options
-    if (saved !== undefined) this.#restore(saved as unknown as SavedGuard)
+    if (restored.snapshot !== undefined) this.#restore(restored.snapshot as unknown as SavedGuard, restored)
   }
 
   /** True while nothing is held, which is almost always. */
@@ -70,13 +71,28 @@ export class LeapGuard<T> {
 
   /** What the held values' fate is after one more value with this time, in arrival order; those still open stay held. */
   witness(time: number): readonly HeldValue<T>[] {
-    const { maxOutOfOrdernessMs, maxAdvanceMs, confirmations } = this.#options
+    const { maxOutOfOrdernessMs, confirmations } = this.#options
     let newest = this.#newest
     for (const held of this.#held) {
       if (time >= held.time - maxOutOfOrdernessMs) held.confirmed += 1
       else held.contradicted += 1
       if (held.confirmed + 1 >= confirmations && held.time > newest) newest = held.time
     }
+    return this.#decide(newest)
+  }
+
+  /** Time has come up to here without a value: what is within reach of it is believed. */
+  reach(time: number): readonly HeldValue<T>[] {
+    return this.#decide(Math.max(this.#newest, time))
+  }
+
+  hold(value: T, time: number, origin: Origin): void {
+    this.#held.push(new HeldValue(value, time, origin, this.#newest))
+  }
+
+  #decide(reached: number): readonly HeldValue<T>[] {
+    const { maxAdvanceMs, confirmations } = this.#options
+    let newest = reached
     const decided: HeldValue<T>[] = []
     const open: HeldValue<T>[] = []
     for (const held of this.#held) {
@@ -88,10 +104,6 @@ export class LeapGuard<T> {
     this.#held = open
     this.#newest = newest
     return decided
-  }
-
-  hold(value: T, time: number, origin: Origin): void {
-    this.#held.push(new HeldValue(value, time, origin, this.#newest))
   }
 
   /** No further value will come: believes what was not outvoted and does not leap beyond reason. */
@@ -116,19 +128,15 @@ export class LeapGuard<T> {
         newest: Number.isFinite(held.newest) ? held.newest : null,
         confirmed: held.confirmed,
         contradicted: held.contradicted,
-        origin: {
-          ...held.origin,
-          payload: held.origin.payload === null ? null : Buffer.from(held.origin.payload).toString('base64'),
-        },
+        origin: held.origin.encode(),
       })),
     }
   }
 
-  #restore(saved: SavedGuard): void {
+  #restore(saved: SavedGuard, restored: Restored): void {
     this.#newest = saved.newest ?? Number.NEGATIVE_INFINITY
     this.#held = saved.held.map((held) => {
-      const { payload } = held.origin
-      const origin = { ...held.origin, payload: payload === null ? null : Buffer.from(payload, 'base64') }
+      const origin = restored.origin(held.origin)
       const newest = held.newest ?? Number.NEGATIVE_INFINITY
       const value = this.#options.codec.decode(held.value)
       return new HeldValue(value, held.time, origin, newest, held.confirmed, held.contradicted)
@@ -136,7 +144,8 @@ export class LeapGuard<T> {
   }
 }
 
-interface SavedGuard {
+/** What `snapshot` gives. */
+export interface SavedGuard {
   readonly newest: number | null
   readonly held: readonly {
     readonly value: Json
@@ -144,6 +153,6 @@ interface SavedGuard {
     readonly newest: number | null
     readonly confirmed: number
     readonly contradicted: number
-    readonly origin: Omit<Origin, 'payload'> & { readonly payload: string | null }
+    readonly origin: Json
   }[]
 }

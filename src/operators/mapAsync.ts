@@ -1,12 +1,14 @@
-import { Observable, type OperatorFunction } from 'rxjs'
-import { currentTask } from '../runtime/currentTask.ts'
-import { ConfigurationError, OperatorError } from '../runtime/errors.ts'
+import type { OperatorFunction } from 'rxjs'
+import type { OperatorSpec } from '../runtime/operator.ts'
+import { stateful } from '../runtime/stateful.ts'
 
 export interface MapAsyncOptions {
   /** Unique in a pipeline; `mapAsync` if left out. */
   readonly name?: string
   /** How many calls may be under way at once. */
   readonly concurrency: number
+  /** Outside a task: receives values whose call fails, instead of ending the stream. */
+  readonly onReject?: OperatorSpec['onReject']
 }
 
 /**
@@ -14,95 +16,21 @@ export interface MapAsyncOptions {
  *
  * In a task the results of up to `concurrency` calls are let through together, when so many are under way or at the next cut, and the task
  * waits for them first: nothing is in flight when a checkpoint is cut, so each value is mapped at least once and its result counts exactly once. Since time
- * goes on meanwhile, it must stand above `eventTime` or below the last window. A rejected promise ends the task with its error: a `RetryableError` makes the worker
- * restore and try again. Keeps at most `concurrency` values in a task. Outside of one nothing holds the source back, so what waits for its turn is kept too.
+ * goes on meanwhile, it must stand above `eventTime` or below the last window. A call that throws, or whose promise is rejected, sets its record aside as `failed`
+ * (`Pipeline.onError`); a `RetryableError`, or an error by which a service was away (a refused connection, a timeout), makes the worker restore and try again.
+ * Keeps the values of `concurrency` calls in a task, and of what one record adds. Outside of one nothing holds the source back, so what waits for its turn is kept too,
+ * and a call that fails ends the stream.
  * @throws ConfigurationError on options out of range
  */
 export function mapAsync<T, R>(map: (value: T) => Promise<R>, options: MapAsyncOptions): OperatorFunction<T, R> {
-  const { name = 'mapAsync', concurrency } = options
-  if (!Number.isSafeInteger(concurrency) || concurrency < 1) {
-    throw new ConfigurationError(`${name}: concurrency must be a positive integer, got ${concurrency}`)
-  }
-  return (source) =>
-    currentTask() === null ? mapFree(source, map, concurrency) : mapInTask(source, map, name, concurrency)
-}
-
-function mapInTask<T, R>(
-  source: Observable<T>,
-  map: (value: T) => Promise<R>,
-  name: string,
-  concurrency: number,
-): Observable<R> {
-  return new Observable<R>((subscriber) => {
-    const task = currentTask()
-    if (task === null) throw new OperatorError(`${name}: made in a pipeline but subscribed outside of it`)
-    let underWay: Promise<R>[] = []
-    let settled: R[] = []
-    task.track({
-      get isSaturated() {
-        return underWay.length >= concurrency
-      },
-      get isIdle() {
-        return underWay.length === 0
-      },
-      async settle() {
-        settled = await Promise.all(underWay)
-        underWay = []
-      },
-      release() {
-        const results = settled
-        settled = []
-        for (const result of results) subscriber.next(result)
-      },
-    })
-    return source.subscribe({
-      next: (value) => {
-        const result = map(value)
-        // The rejection is thrown by settle(); until somebody waits there it must not count as unhandled.
-        result.catch(() => undefined)
-        underWay.push(result)
-      },
-      error: (error) => subscriber.error(error),
-      complete: () => subscriber.complete(),
-    })
-  })
-}
-
-function mapFree<T, R>(source: Observable<T>, map: (value: T) => Promise<R>, concurrency: number): Observable<R> {
-  return new Observable<R>((subscriber) => {
-    const waiting: T[] = []
-    const underWay: { result: R | undefined; isDone: boolean }[] = []
-    let isComplete = false
-
-    function start(value: T): void {
-      const slot: { result: R | undefined; isDone: boolean } = { result: undefined, isDone: false }
-      underWay.push(slot)
-      map(value).then(
-        (result) => {
-          slot.result = result
-          slot.isDone = true
-          drain()
-        },
-        (error: unknown) => subscriber.error(error),
+  const { name = 'mapAsync', concurrency, onReject } = options
+  const spec = { name, concurrency, isOrderFree: true, passesRedriven: true, onReject }
+  return stateful<T, R>(spec, (_restored, out) => ({
+    onValue(value) {
+      out.defer(
+        () => map(value),
+        (result) => out.emit(result),
       )
-    }
-
-    function drain(): void {
-      while (underWay[0]?.isDone === true) subscriber.next(underWay.shift()?.result as R)
-      while (underWay.length < concurrency && waiting.length > 0) start(waiting.shift() as T)
-      if (isComplete && underWay.length === 0) subscriber.complete()
-    }
-
-    return source.subscribe({
-      next: (value) => {
-        if (underWay.length < concurrency) start(value)
-        else waiting.push(value)
-      },
-      error: (error) => subscriber.error(error),
-      complete: () => {
-        isComplete = true
-        drain()
-      },
-    })
-  })
+    },
+  }))
 }

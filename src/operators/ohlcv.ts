@@ -37,7 +37,7 @@ export interface OhlcvOptions {
  */
 export function ohlcv(options: OhlcvOptions = {}): OperatorFunction<WindowElement<TradeForOhlcv>, Candle> {
   return foldWindows<TradeForOhlcv, CandleSum, Candle>(
-    { spec: { name: options.name ?? 'ohlcv' }, provisionalEveryMs: options.provisionalEveryMs },
+    { name: options.name ?? 'ohlcv', provisionalEveryMs: options.provisionalEveryMs },
     {
       create: (first) => new CandleSum(first),
       add: (sum, trade) => sum.add(trade),

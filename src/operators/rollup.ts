@@ -22,7 +22,7 @@ export interface RollupOptions {
  */
 export function rollup(options: RollupOptions = {}): OperatorFunction<WindowElement<Candle>, Candle> {
   return foldWindows<Candle, Candle[], Candle>(
-    { spec: { name: options.name ?? 'rollup' }, provisionalEveryMs: options.provisionalEveryMs },
+    { name: options.name ?? 'rollup', provisionalEveryMs: options.provisionalEveryMs },
     {
       create: () => [],
       add: (parts, candle) => replaceOrInsert(parts, candle),

@@ -1,12 +1,16 @@
 import type { OperatorFunction } from 'rxjs'
 import { ConfigurationError, OperatorError } from '../runtime/errors.ts'
+import type { Json } from '../runtime/json.ts'
 import type { StateCodec } from '../runtime/keyedState.ts'
 import type { OperatorSpec } from '../runtime/operator.ts'
+import type { SavedOperator } from '../runtime/savedState.ts'
 import { stateful } from '../runtime/stateful.ts'
+import { TimerQueue } from '../runtime/timerQueue.ts'
+import { type OpenWindow, OpenWindows } from './openWindows.ts'
 import { foldedAs, type WindowElement, windowId } from './window.ts'
-import { type OpenWindow, WindowTimers } from './windowTimers.ts'
 
 export interface TumblingWindowOptions<T> {
+  /** Unique in a pipeline. */
   readonly name: string
   /** Length of a window, ms. */
   readonly sizeMs: number
@@ -14,7 +18,10 @@ export interface TumblingWindowOptions<T> {
   readonly by: (value: T) => string
   /** Event time of a value, ms UTC; that of the `eventTime` above if left out, and for a window's result the window's last ms. */
   readonly of?: (value: T) => number
-  /** How long a window that has fired still accepts values, each of which fires it again with a higher revision. 0 if left out. */
+  /**
+   * How long (ms) a window that has fired still accepts values, each of which fires it again with a higher revision. 0 if left out. May be changed between
+   * two starts; windows that are over by then stay over.
+   */
   readonly allowedLatenessMs?: number
   /** Marks previews: passed on with their window, but they open no window and are never late. */
   readonly isProvisional?: (value: T) => boolean
@@ -40,33 +47,37 @@ export function tumblingWindow<T>(options: TumblingWindowOptions<T>): OperatorFu
       `tumblingWindow '${name}': allowedLatenessMs must be an integer from 0, got ${allowedLatenessMs}.`,
     )
   }
-  const shape = { sizeMs, allowedLatenessMs }
-  return stateful<T, WindowElement<T>>({ name, shape, onReject: options.onReject }, (restored, out) => {
-    /** The newest window of each key. */
-    const windows = restored.keyed<OpenWindow>(openWindows(name, sizeMs))
-    const timers = new WindowTimers(allowedLatenessMs)
-    for (const [, newest] of windows.entries()) for (const one of withOlder(newest)) timers.add(one)
+  const spec = { name, version: 2, shape: { sizeMs }, migrate: oneEntryPerWindow(sizeMs), onReject: options.onReject }
+  return stateful<T, WindowElement<T>>(spec, (restored, out) => {
+    const saved = restored.keyed<OpenWindow>(windowState(name, sizeMs))
+    const windows = new OpenWindows()
+    const firing = new TimerQueue<OpenWindow>()
+    const ending = new TimerQueue<OpenWindow>()
+
+    function keep(one: OpenWindow): void {
+      windows.add(one)
+      const last = one.window.end - 1
+      if (one.revision === 0) firing.add(last, one)
+      ending.add(last + allowedLatenessMs, one)
+      out.wakeAt(one.revision === 0 ? last : last + allowedLatenessMs)
+    }
 
     function fire(one: OpenWindow): void {
       one.revision += 1
-      out.emitAt(one.window.end - 1, { window: one.window, closed: true, revision: one.revision })
+      if (one.entry !== null) saved.touch(one.entry)
+      out.emitAt(one.window.end - 1, { kind: 'fired', window: one.window, revision: one.revision })
     }
 
-    function open(key: string, ordinal: number): OpenWindow {
-      const one = newWindow(name, key, ordinal, sizeMs, windows.get(key) ?? null)
-      windows.set(key, one)
-      timers.add(one)
-      return one
+    function end(one: OpenWindow): void {
+      windows.delete(one)
+      saved.delete(one.window.id)
+      out.emitAt(one.window.end - 1, { kind: 'over', window: one.window })
     }
 
-    function close(one: OpenWindow): void {
-      const { key } = one.window
-      const newest = windows.update(key)
-      if (newest !== one) {
-        for (const newer of withOlder(newest)) if (newer.older === one) newer.older = one.older
-      } else if (one.older !== null) windows.set(key, one.older)
-      else windows.delete(key)
-      out.emitAt(one.window.end - 1, { window: one.window, closed: 'over' })
+    out.wakeAt(Number.POSITIVE_INFINITY)
+    for (const [id, one] of saved.entries()) {
+      one.entry = saved.entry(id) ?? null
+      keep(one)
     }
 
     return {
@@ -77,74 +88,80 @@ export function tumblingWindow<T>(options: TumblingWindowOptions<T>): OperatorFu
         // Exact for every safe integer.
         const ordinal = Math.floor(at / sizeMs)
         const last = (ordinal + 1) * sizeMs - 1
+        const { watermark } = out
         if (isProvisional?.(value) === true) {
-          if (out.watermark < last) {
-            const { window } = newWindow(name, key, ordinal, sizeMs, null)
-            out.emit({ window, value, isProvisional: true, closed: false })
+          if (watermark < last) {
+            const { window } = newWindow(name, key, ordinal, sizeMs)
+            out.emit({ kind: 'value', window, value, isProvisional: true })
           }
           return
         }
-        let one = windows.get(key) ?? null
-        while (one !== null && one.ordinal !== ordinal) one = one.older
-        if (one === null) {
-          if (out.watermark >= last + allowedLatenessMs) {
+        let one = windows.find(key, ordinal)
+        if (one === undefined) {
+          if (watermark >= last + allowedLatenessMs) {
             out.reject(
               'late',
-              `${name}: event time ${at} of ${key} is late: its window ended at ${last + 1}, the watermark is ${out.watermark}`,
+              `${name}: event time ${at} of ${key} is late: its window ended at ${last + 1}, the watermark is ${watermark}`,
             )
             return
           }
-          one = open(key, ordinal)
+          one = newWindow(name, key, ordinal, sizeMs)
+          one.entry = saved.set(one.window.id, one)
+          keep(one)
         }
-        out.emit({ window: one.window, value, isProvisional: false, closed: false })
-        if (out.watermark >= last) {
-          // The revision is part of the saved state, so the key has changed.
-          windows.update(key)
-          fire(one)
-        }
+        out.emit({ kind: 'value', window: one.window, value, isProvisional: false })
+        if (watermark >= last) fire(one)
       },
       onWatermark(watermark) {
-        if (watermark < timers.nextDue) return
-        for (const one of timers.takeFiring(watermark)) {
-          windows.update(one.window.key)
-          if (one.revision === 0) fire(one)
+        for (let due = firing.take(watermark); due !== undefined; due = firing.take(watermark)) {
+          for (const one of due.items.sort(byKey)) if (one.revision === 0) fire(one)
         }
-        for (const one of timers.takeOver(watermark)) close(one)
+        for (let due = ending.take(watermark); due !== undefined; due = ending.take(watermark)) {
+          for (const one of due.items.sort(byKey)) end(one)
+        }
+        out.wakeAt(Math.min(firing.nextDue, ending.nextDue))
       },
-      openUntil: () => timers.lastUnfired(),
+      openUntil: () => {
+        let last: number | undefined
+        for (const { time } of firing.waiting()) if (last === undefined || time > last) last = time
+        return last
+      },
     }
   })
 }
 
-function newWindow(
-  name: string,
-  key: string,
-  ordinal: number,
-  sizeMs: number,
-  older: OpenWindow | null,
-  revision = 0,
-): OpenWindow {
+function newWindow(name: string, key: string, ordinal: number, sizeMs: number, revision = 0): OpenWindow {
   const start = ordinal * sizeMs
   const window = { name, key, start, end: start + sizeMs, id: windowId(key, start), [foldedAs]: null }
-  return { window, ordinal, revision, older }
+  return { window, ordinal, revision, entry: null }
 }
 
-function* withOlder(newest: OpenWindow | undefined): IterableIterator<OpenWindow> {
-  for (let one = newest ?? null; one !== null; one = one.older) yield one
-}
+type SavedWindow = readonly [key: string, start: number, revision: number]
 
-/** A key's windows are saved in the order in which they were opened. */
-function openWindows(name: string, sizeMs: number): StateCodec<OpenWindow> {
+/** Each window is saved by itself, so that a checkpoint holds those that changed and not all of their key. */
+function windowState(name: string, sizeMs: number): StateCodec<OpenWindow> {
   return {
-    encode: (newest) => [...withOlder(newest)].reverse().map((one) => [one.window.key, one.window.start, one.revision]),
+    encode: ({ window, revision }) => [window.key, window.start, revision],
     decode: (saved) => {
-      let newest: OpenWindow | null = null
-      for (const [key, start, revision] of saved as unknown as readonly (readonly [string, number, number])[]) {
-        newest = newWindow(name, key, start / sizeMs, sizeMs, newest, revision)
-      }
-      return newest as unknown as OpenWindow
+      const [key, start, revision] = saved as unknown as SavedWindow
+      return newWindow(name, key, start / sizeMs, sizeMs, revision)
     },
   }
+}
+
+/** Release 0.1.0 saved the windows of a key as one list, and had allowed lateness in the shape, which does not shape it. */
+function oneEntryPerWindow(sizeMs: number) {
+  return (saved: SavedOperator): SavedOperator => {
+    const { sizeMs: savedSizeMs } = saved.shape as { readonly sizeMs?: number }
+    if (saved.version !== 1 || savedSizeMs !== sizeMs) return saved
+    const windows = saved.keyed.flatMap(([, list]) => (list ?? []) as unknown as readonly SavedWindow[])
+    const keyed = windows.map((one) => [windowId(one[0], one[1]), one as unknown as Json] as const)
+    return { ...saved, version: 2, shape: { sizeMs }, keyed }
+  }
+}
+
+function byKey(a: OpenWindow, b: OpenWindow): number {
+  return a.window.key < b.window.key ? -1 : a.window.key > b.window.key ? 1 : 0
 }
 
 function noTime(name: string, at: number): OperatorError {

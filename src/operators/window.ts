@@ -5,7 +5,7 @@ export interface Window {
   readonly key: string
   readonly start: number
   readonly end: number
-  /** `key@start`: one string object a window, so that looking it up costs no new text. */
+  /** `key@start`: unique among the windows of the operator that made it. */
   readonly id: string
 }
 
@@ -14,30 +14,31 @@ export const foldedAs: unique symbol = Symbol('foldedAs')
 
 /** A value in its window. */
 export interface WindowValue<T> {
+  readonly kind: 'value'
   readonly window: Window
   readonly value: T
   /** True for a preview that must not enter the window's result. */
   readonly isProvisional: boolean
-  readonly closed: false
 }
 
 /** The window fires: its values so far are its result. */
-export interface WindowClosed {
+export interface WindowFired {
+  readonly kind: 'fired'
   readonly window: Window
-  readonly closed: true
   /** 1 at the first fire, one more with each correction. */
   readonly revision: number
 }
 
 /** The window's allowed lateness is over: nothing more comes for it, and what was kept for it may go. */
 export interface WindowOver {
+  readonly kind: 'over'
   readonly window: Window
-  readonly closed: 'over'
 }
 
 /** What `tumblingWindow` emits: values in their windows, then for each window that it fires and, at last, that it is over. */
-export type WindowElement<T> = WindowValue<T> | WindowClosed | WindowOver
+export type WindowElement<T> = WindowValue<T> | WindowFired | WindowOver
 
+/** `key@start`: digits end it, so no two windows of one operator share it. */
 export function windowId(key: string, start: number): string {
   return `${key}@${start}`
 }

@@ -1,4 +1,4 @@
-import type { RecordView } from './record.ts'
+import type { RecordFacts, RecordView } from './record.ts'
 
 /** A record that cannot become a value: data for a dead letter, never an exception. */
 export class Rejection {
@@ -15,6 +15,9 @@ export class Rejection {
 
 /** Turns the bytes of a record into a value. */
 export interface Codec<T> {
-  /** A value, a rejection, or undefined for a sound record that holds nothing for this pipeline. Never throws, keeps no reference to the view. */
-  decode(record: RecordView): T | Rejection | undefined
+  /**
+   * A value, a rejection, or undefined for a sound record that holds nothing for this pipeline. Never throws, keeps no reference to the view. What it learns
+   * about the bytes beyond the value it may leave in `facts`.
+   */
+  decode(record: RecordView, facts: RecordFacts): T | Rejection | undefined
 }

@@ -1,14 +1,6 @@
 import type { DeadLetter } from './checkpoint.ts'
-import type { RecordView } from './record.ts'
-
-/** Where a value came from, copied out of the record view so that it can be set aside later. */
-export interface Origin {
-  readonly offset: number
-  readonly ordinal: number
-  readonly recordTime: number | null
-  readonly key: string | null
-  readonly payload: Uint8Array | null
-}
+import type { Json } from './json.ts'
+import { type RecordHeader, type RecordView, redriveHeader } from './record.ts'
 
 /** Why something is set aside, by whom. */
 export interface Rejected {
@@ -17,45 +9,141 @@ export interface Rejected {
   readonly detail: string
 }
 
-/** Collects dead letters between two cuts and numbers those of one record and operator, so that a replay gives each the same identity. */
-export class DeadLetterCollector {
-  #letters: DeadLetter[] = []
-  #numberedOffset = -1
-  readonly #ordinals = new Map<string, number>()
+interface OriginFields {
+  readonly offset: number
+  readonly recordTime: number | null
+  readonly key: Uint8Array | null
+  readonly headers: readonly RecordHeader[]
+  readonly payload: Uint8Array | null
+  readonly redrivenFor: string | null
+}
 
-  /** Copies key and payload out of the record that is being pushed; without one the letter stands at the last offset, with no payload. */
-  originOf(operator: string, record: RecordView | null, lastOffset: number): Origin {
-    const offset = record === null ? lastOffset : record.offset
+/**
+ * The record that a value was made of, copied out of the record view so that it can be set aside later.
+ *
+ * It numbers the letters of its record, for each operator from 0, so that a replay gives each the same identity; the numbers are saved with it.
+ */
+export class Origin {
+  readonly offset: number
+  /** The record's timestamp, ms UTC. */
+  readonly recordTime: number | null
+  readonly key: Uint8Array | null
+  readonly headers: readonly RecordHeader[]
+  readonly payload: Uint8Array | null
+  /** The operator that the record comes to a second time, because it had set it aside. */
+  readonly redrivenFor: string | null
+  readonly #ordinals: Map<string, number>
+
+  constructor(fields: OriginFields, ordinals: Map<string, number> = new Map()) {
+    this.offset = fields.offset
+    this.recordTime = fields.recordTime
+    this.key = fields.key
+    this.headers = fields.headers
+    this.payload = fields.payload
+    this.redrivenFor = fields.redrivenFor
+    this.#ordinals = ordinals
+  }
+
+  static of(record: RecordView, redrivenFor: string | null, ordinals: Map<string, number>): Origin {
+    return new Origin(
+      {
+        offset: record.offset,
+        recordTime: record.timestamp < 0 ? null : record.timestamp,
+        key: record.keyCopy(),
+        headers: record.headers(),
+        payload: record.valueCopy(),
+        redrivenFor,
+      },
+      ordinals,
+    )
+  }
+
+  /** A place in the log without a record: what is set aside there is no single record's doing. */
+  static at(offset: number, ordinals?: Map<string, number>): Origin {
+    return new Origin({ ...nothing, offset }, ordinals)
+  }
+
+  /** @param known the numbers of each offset's letters, which origins of one record share */
+  static decode(saved: Json, known: Map<number, Map<string, number>>): Origin {
+    const fields = saved as unknown as SavedOrigin
+    const ordinals = known.get(fields.offset) ?? new Map<string, number>()
+    known.set(fields.offset, ordinals)
+    for (const [operator, next] of Object.entries(fields.ordinals ?? {})) {
+      ordinals.set(operator, Math.max(next, ordinals.get(operator) ?? 0))
+    }
+    return new Origin(
+      {
+        offset: fields.offset,
+        recordTime: fields.recordTime,
+        key: fields.key === null ? null : keyBytes(fields),
+        headers: (fields.headers ?? []).map(([key, value]) => ({ key, value: bytesOf(value) })),
+        payload: bytesOf(fields.payload),
+        redrivenFor: fields.redrivenFor ?? null,
+      },
+      ordinals,
+    )
+  }
+
+  encode(): Json {
     return {
-      offset,
-      ordinal: this.#nextOrdinal(operator, offset),
-      recordTime: record === null || record.timestamp < 0 ? null : record.timestamp,
-      key: record === null ? null : record.keyText(),
-      payload: record === null ? null : record.valueCopy(),
+      offset: this.offset,
+      recordTime: this.recordTime,
+      key: textOf(this.key),
+      keyEncoding: 'base64',
+      headers: this.headers.map(({ key, value }) => [key, textOf(value)]),
+      payload: textOf(this.payload),
+      redrivenFor: this.redrivenFor,
+      ordinals: Object.fromEntries(this.#ordinals),
     }
   }
 
-  add(origin: Origin, rejected: Rejected): void {
-    this.#letters.push({ ...rejected, ...origin })
+  /** The same place, for what is not this record's own doing; its letters are numbered together with the record's. */
+  withoutRecord(): Origin {
+    return Origin.at(this.offset, this.#ordinals)
   }
 
-  get count(): number {
-    return this.#letters.length
+  /** The same record on its way to another operator, or, with null, as any record. */
+  redrivenTo(operator: string | null): Origin {
+    return operator === this.redrivenFor ? this : new Origin({ ...this, redrivenFor: operator }, this.#ordinals)
   }
 
-  take(): DeadLetter[] {
-    const letters = this.#letters
-    this.#letters = []
-    return letters
+  letter(rejected: Rejected): DeadLetter {
+    const ordinal = this.#ordinals.get(rejected.operator) ?? 0
+    this.#ordinals.set(rejected.operator, ordinal + 1)
+    const { offset, recordTime, key, headers, payload } = this
+    return { ...rejected, offset, ordinal, recordTime, key, headers, payload }
   }
+}
 
-  #nextOrdinal(operator: string, offset: number): number {
-    if (offset !== this.#numberedOffset) {
-      this.#numberedOffset = offset
-      this.#ordinals.clear()
-    }
-    const ordinal = this.#ordinals.get(operator) ?? 0
-    this.#ordinals.set(operator, ordinal + 1)
-    return ordinal
-  }
+const nothing = { recordTime: null, key: null, headers: [], payload: null, redrivenFor: null }
+
+interface SavedOrigin {
+  readonly offset: number
+  readonly recordTime: number | null
+  readonly key: string | null
+  /** Absent where 0.1.0 wrote it, when keys were text. */
+  readonly keyEncoding?: 'base64'
+  readonly headers?: readonly (readonly [string, string | null])[]
+  readonly payload: string | null
+  readonly redrivenFor?: string | null
+  readonly ordinals?: Readonly<Record<string, number>>
+}
+
+function keyBytes({ key, keyEncoding = 'utf8' as const }: { key: string | null; keyEncoding?: 'base64' | 'utf8' }): Buffer {
+  return Buffer.from(key ?? '', keyEncoding)
+}
+
+function textOf(bytes: Uint8Array | null): string | null {
+  return bytes === null ? null : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('base64')
+}
+
+function bytesOf(text: string | null): Buffer | null {
+  return text === null ? null : Buffer.from(text, 'base64')
+}
+
+/** The operator that the record is redriven for, as its header names it; null for an ordinary record. */
+export function redriveTarget(record: RecordView): string | null {
+  if (record.headersLength === 0) return null
+  const found = record.headers().find(({ key }) => key === redriveHeader)
+  return found?.value == null ? null : Buffer.from(found.value).toString('utf8')
 }

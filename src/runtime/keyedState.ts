@@ -98,10 +98,8 @@ export class KeyedState<V> {
   /** What changed since the last cut, as JSON text: `[key, value]`, or `[key]` for a deletion; starts the next delta. */
   takeDelta(): string {
     const pairs: Json[] = []
-    for (const entry of this.#changed) {
-      if (!entry.isDeleted) pairs.push([entry.key, this.#codec.encode(entry.value)])
-      else if (!this.#entries.has(entry.key)) pairs.push([entry.key])
-    }
+    // A key that went and came back is both, so that it stands behind the others after a restore as it does now.
+    for (const { key, value, isDeleted } of this.#changed) pairs.push(isDeleted ? [key] : [key, this.#codec.encode(value)])
     return this.#nextCut(pairs)
   }
 

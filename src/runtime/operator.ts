@@ -1,10 +1,10 @@
 import type { Origin, Rejected } from './deadLetters.ts'
 import type { Json } from './json.ts'
 import type { KeyedState, StateCodec } from './keyedState.ts'
+import type { RecordFacts } from './record.ts'
 import type { SavedOperator } from './savedState.ts'
-import type { TimeDomain } from './timeDomain.ts'
 
-/** What identifies an operator and its saved state. */
+/** What identifies an operator and its saved state, and how it may be used. */
 export interface OperatorSpec {
   /** Unique within a pipeline; the saved state is found again by it. */
   readonly name: string
@@ -12,14 +12,26 @@ export interface OperatorSpec {
   readonly version?: number
   /** The options that shape the state. A checkpoint made with others is refused. */
   readonly shape?: Json
-  /** Turns a checkpoint of an older version or of other options into one that fits, instead of refusing it. */
+  /** Turns a checkpoint of an older version or of other options into one that fits, instead of refusing it. The next checkpoint is whole and in the new layout. */
   readonly migrate?: ((saved: SavedOperator) => SavedOperator) | undefined
   /** True for the one operator that moves the time of everything below it. */
   readonly ownsTime?: boolean
-  /** Outside a task: receives what the operator sets aside. In a task these become dead letters. */
+  /**
+   * True for an operator that emits when a checkpoint is cut or asynchronous work is done, so that its values come at another place among others
+   * in each run. They carry no event time, and where they meet other values no operator may depend on the order.
+   */
+  readonly isLoose?: boolean
+  /** True for an operator whose results do not depend on the order of its values. */
+  readonly isOrderFree?: boolean
+  /** True for an operator that a record which was set aside further below may pass a second time: passing must change nothing that it keeps. */
+  readonly passesRedriven?: boolean
+  /** For an operator that calls `defer`: how many calls may be under way at once. */
+  readonly concurrency?: number
+  /** Outside a task: receives what the operator sets aside, also values on which it failed. In a task these become dead letters. */
   readonly onReject?: ((rejected: Rejected) => void) | undefined
 }
 
+/** A checkpoint that is about to be taken. */
 export interface Cut {
   /** Processing time of the cut, ms UTC. Only provisional results may depend on it. */
   readonly now: number
@@ -27,49 +39,83 @@ export interface Cut {
   readonly isFinal: boolean
 }
 
-/** The state and the reactions of one operator in one task, or in one subscription outside of a task. */
+/**
+ * The state and the reactions of one operator in one task, or in one subscription outside of a task.
+ *
+ * What a method throws sets the value aside (see `Pipeline.onError`); outside a task it ends the stream, or goes to `onReject`.
+ */
 export interface Logic<I> {
   onValue(value: I): void
-  /** Time has moved: fire what is due, then forget what is over. */
+  /** A timer set by `out.at` is due. Results emitted here have the timer's time. */
+  onTimer?(key: string, time: number): void
+  /**
+   * Time has moved: at every move from the operator's first value on, or where it calls `out.wakeAt`, once that time has come. Results emitted here have
+   * the watermark's time.
+   */
   onWatermark?(watermark: number): void
-  /** Let go of what must not span a checkpoint. Called before any operator is snapshotted. */
+  /** For the operator that owns time: nothing has come for so long that time moves to this watermark by itself. */
+  onIdle?(watermark: number): void
+  /** Let go of what must not span a checkpoint. Called before any operator is snapshotted, and again when what others let go has come through. */
   onCut?(cut: Cut): void
   /** No further value will come, because the source has completed or the task's input is declared ended: emit what is held back. */
   onComplete?(): void
   /** State outside of keyed maps, small; saved whole at each cut. */
   snapshot?(): Json
-  /** The watermark at which nothing is left open; undefined when nothing is. */
+  /** The watermark at which nothing is left open; undefined when nothing is. Timers set by `out.at` count by themselves. */
   openUntil?(): number | undefined
 }
 
-/** What was saved for the operator, and the place where its keyed state lives. */
+/** What was saved for the operator, and the places where its keyed state lives. */
 export interface Restored {
   /** The last snapshot, deserialised for this operator alone; undefined at the first start. */
   readonly snapshot: Json | undefined
-  /** The operator's keyed state, restored. At most one map an operator. */
-  keyed<V>(codec: StateCodec<V>): KeyedState<V>
+  /** Keyed state, restored. An operator that needs several maps gives each a name of its own. */
+  keyed<V>(codec: StateCodec<V>, map?: string): KeyedState<V>
+  /** The origin that `Origin.encode` made this of. */
+  origin(saved: Json): Origin
 }
 
-/** Where an operator's results go. */
+/** Where an operator's results go, and what it may ask. */
 export interface Output<O> {
   emit(value: O): void
-  /** Emits a result whose event time is not that of the value being handled. */
+  /** Emits a result whose event time (ms UTC) is not that of the value being handled. */
   emitAt(eventTime: number, value: O): void
   /** Sets the current record aside, or the one of an origin taken earlier. */
   reject(reason: string, detail: string, origin?: Origin): void
-  /** Remembers the current record, for an operator that holds values back and may have to reject them later. */
+  /** Remembers the current record, for an operator that holds values back and may have to reject them later. Copies its bytes. */
   origin(): Origin
   /** Runs `act` as if the record of the origin were the current one. */
   during(origin: Origin, act: () => void): void
-  readonly isInTask: boolean
   /**
-   * The watermark as this operator has been told it, for one that has `onWatermark`. While time moves, what comes from above still belongs to the time before.
+   * Starts a call and delivers its result in the order of the calls, as a result of the current record, before the next checkpoint is cut. At most
+   * `spec.concurrency` calls are under way; a task reads no further while as many are waited for.
+   */
+  defer<R>(call: () => Promise<R>, deliver: (result: R) => void): void
+  /** Calls `onTimer` once when the watermark reaches `time` (ms UTC, a whole number): by time, then by key. Setting it twice is setting it once. Part of the checkpoint. */
+  at(key: string, time: number): void
+  /** Takes a timer back; one that is not set is nothing to it. */
+  cancel(key: string, time: number): void
+  /** For an operator with a queue of its own: `onWatermark` is not needed before the watermark reaches `time`. Not part of the checkpoint. */
+  wakeAt(time: number): void
+  readonly isInTask: boolean
+  /** True while the current record comes a second time for an operator further below, which had set it aside. */
+  readonly isRedriven: boolean
+  /**
+   * The watermark as this operator has been told it. While time moves, what comes from above still belongs to the time before.
+   * Throws `OperatorError` where no time is known, as `valueTime` does.
    */
   readonly watermark: number
   /** Event time of the value being handled, ms UTC. Throws `OperatorError` where no `eventTime` stands above with only synchronous operators between. */
   valueTime(): number
-  /** The time itself: for the operator that owns it. */
-  domain(): TimeDomain
+  /** For the operator that owns time: emits the value as one of event time `at`, then moves time to the watermark. */
+  pass(at: number, value: O, watermark: number): void
+  /** For the operator that owns time: moves it without a value. */
+  advance(watermark: number): void
+  /** For the operator that owns time, at the end of the input: moves it until nothing below is open. */
+  close(): void
+  /** What has been found out about the current record's bytes, for whoever looks at them later. */
+  readonly facts: RecordFacts
 }
 
+/** Makes the logic of one task or subscription, with what was saved for it. */
 export type BuildLogic<I, O> = (restored: Restored, out: Output<O>) => Logic<I>

@@ -1,4 +1,5 @@
 import type { Observable } from 'rxjs'
+import type { Batch } from './batch.ts'
 import type { Table } from './table.ts'
 
 /**
@@ -9,5 +10,7 @@ import type { Table } from './table.ts'
 export interface Outlet<Row> {
   readonly table: Table<never>
   /** Single rows, or batches of them. */
-  readonly rows: Observable<Row | readonly Row[]>
+  readonly rows: Observable<Row | Batch<Row>>
+  /** Throws, saying what is wrong, on a row that the table cannot hold. Such a row is set aside as `bad-row`. */
+  readonly check?: (row: Row) => void
 }

@@ -16,6 +16,12 @@ export interface Pipeline<O extends Outlets = Outlets> {
    * with the checkpoint, so that a replay takes it at the same offset. Off when left out.
    */
   readonly idleAfterMs?: number
+  /**
+   * What happens to a value on which a callback or a step of the pipeline throws. `dead-letter`, if left out: it is set aside as `failed`, under the name of the operator,
+   * and the pipeline goes on; once the code is mended it can be redriven. `stop`: the worker ends with the error.
+   * Errors that say what to do about them (`RetryableError`, `ConfigurationError` and the like) are never set aside.
+   */
+  readonly onError?: 'dead-letter' | 'stop'
   /** Names of operators that the pipeline no longer has, whose saved state may be dropped. */
   readonly retired?: readonly string[]
 }

@@ -1,6 +1,21 @@
 // Users need not name it in their tsconfig: the declarations speak of Buffer.
 /// <reference types="node" preserve="true" />
 
+/** A header of a record. */
+export interface RecordHeader {
+  readonly key: string
+  readonly value: Uint8Array | null
+}
+
+/** Names the operator for which a record that it had set aside comes a second time. */
+export const redriveHeader = 'millrace-redrive'
+
+/** What the graph has found out about the bytes of a record, so that the archive need not look again. The task clears it before each record. */
+export interface RecordFacts {
+  /** True when the value was shown to be one JSON object on one line, by the rules of `isJsonObject`. False says nothing. */
+  isJsonObject: boolean
+}
+
 /**
  * One record of a log, seen in place: a view of key and value bytes inside the buffer of its batch.
  *
@@ -18,11 +33,15 @@ export class RecordView {
   keyLength = -1
   valueStart = 0
   valueLength = -1
-  /**
-   * Set by whoever has shown that the value is one JSON object on one line, by the rules of `isJsonObject`, so that
-   * nobody has to look again. False says nothing. The task clears it before each record.
-   */
-  isKnownJsonObject = false
+  headersLength = 0
+
+  headers(): RecordHeader[] {
+    return []
+  }
+
+  keyCopy(): Buffer | null {
+    return null
+  }
 
   /** The key as text, or null. Allocates. */
   keyText(): string | null {

@@ -2,8 +2,9 @@ import type { StateFrame } from './checkpoint.ts'
 import { StateMismatchError } from './errors.ts'
 import type { Json } from './json.ts'
 
-/** Layout of a state frame's text. Raised when older frames could no longer be read. */
-const frameVersion = 1
+/** Layout of a state frame's text. 2 has several maps an operator and marks a key that went and came back; 1, of release 0.1.0, is read as well. */
+const frameVersion = 2
+const readableVersions = [1, frameVersion]
 
 export type KeyedPair = readonly [string, Json] | readonly [string]
 
@@ -12,7 +13,10 @@ export interface SavedOperator {
   readonly version: number
   readonly shape: Json
   readonly snapshot: Json
+  /** The keyed state without a name of its own: `[key, value]` in order. */
   readonly keyed: readonly KeyedPair[]
+  /** Keyed state by the names of its maps. */
+  readonly maps?: Readonly<Record<string, readonly KeyedPair[]>>
 }
 
 interface FrameOperator extends SavedOperator {
@@ -24,11 +28,21 @@ interface Frame {
   readonly operators: readonly FrameOperator[]
 }
 
-/** One operator's part of a frame as text; `keyed` is JSON text already, because that is what `KeyedState` gives. */
-export function operatorText(name: string, version: number, shape: Json, snapshot: Json, keyed: string): string {
+/** The map of keyed state that was given no name. */
+export const unnamedMap = ''
+
+/** One operator's part of a frame as text; keyed state is JSON text already, because that is what `KeyedState` gives. */
+export function operatorText(
+  name: string,
+  version: number,
+  shape: Json,
+  snapshot: Json,
+  keyed: ReadonlyMap<string, string>,
+): string {
+  const named = [...keyed].filter(([map]) => map !== unnamedMap).map(([map, pairs]) => `${JSON.stringify(map)}:${pairs}`)
   return (
     `{"name":${JSON.stringify(name)},"version":${version},"shape":${JSON.stringify(shape)},` +
-    `"snapshot":${JSON.stringify(snapshot)},"keyed":${keyed}}`
+    `"snapshot":${JSON.stringify(snapshot)},"keyed":${keyed.get(unnamedMap) ?? '[]'}${named.length === 0 ? '' : `,"maps":{${named.join(',')}}`}}`
   )
 }
 
@@ -36,23 +50,49 @@ export function frameText(operators: readonly string[]): string {
   return `{"version":${frameVersion},"operators":[${operators.join(',')}]}`
 }
 
-/** Reads a base and the deltas after it into what each operator saved, by name. */
+/** Reads a base and the deltas after it into what each operator saved, by name. Keyed state is as in the frames: a pair each time that a key changed or went. */
 export function readFrames(frames: readonly StateFrame[]): Map<string, SavedOperator> {
-  const saved = new Map<string, SavedOperator & { readonly keyed: KeyedPair[] }>()
+  const saved = new Map<string, SavedOperator>()
   for (const frame of frames) {
     const { version, operators } = JSON.parse(frame.body) as Frame
-    if (version !== frameVersion) {
+    if (!readableVersions.includes(version)) {
       throw new StateMismatchError(
-        `the saved state has layout version ${version}; this release reads ${frameVersion}. ` +
+        `the saved state has layout version ${version}; this release reads ${readableVersions.join(' and ')}. ` +
           'Run the release that wrote it, or start under a new pipeline name.',
       )
     }
     if (frame.kind === 'base') saved.clear()
-    for (const { name, ...operator } of operators) {
-      const keyed = saved.get(name)?.keyed ?? []
-      for (const pair of operator.keyed) keyed.push(pair)
-      saved.set(name, { ...operator, keyed })
-    }
+    for (const { name, ...operator } of operators) saved.set(name, appended(saved.get(name), operator))
   }
   return saved
+}
+
+/** With each key once, in order, and those that went left out. */
+export function settled(saved: SavedOperator): SavedOperator {
+  const { maps } = saved
+  return {
+    ...saved,
+    keyed: settledPairs(saved.keyed),
+    ...(maps === undefined
+      ? {}
+      : { maps: Object.fromEntries(Object.entries(maps).map(([map, pairs]) => [map, settledPairs(pairs)])) }),
+  }
+}
+
+function settledPairs(pairs: readonly KeyedPair[]): KeyedPair[] {
+  const state = new Map<string, Json>()
+  for (const [key, value] of pairs) {
+    if (value === undefined) state.delete(key)
+    else state.set(key, value)
+  }
+  return [...state]
+}
+
+function appended(before: SavedOperator | undefined, delta: SavedOperator): SavedOperator {
+  if (before === undefined) return delta
+  const keyed = before.keyed as KeyedPair[]
+  for (const pair of delta.keyed) keyed.push(pair)
+  const maps = { ...before.maps } as Record<string, KeyedPair[]>
+  for (const [map, pairs] of Object.entries(delta.maps ?? {})) maps[map] = [...(maps[map] ?? []), ...pairs]
+  return { ...delta, keyed, maps }
 }

@@ -1,23 +1,28 @@
 import { Observable, type OperatorFunction } from 'rxjs'
 import { currentTask, runningTask } from './currentTask.ts'
 import { ConfigurationError } from './errors.ts'
-import { subscribeFree } from './freeOperator.ts'
 import type { BuildLogic, OperatorSpec } from './operator.ts'
-import { subscribeIn } from './taskOperator.ts'
+import { subscribePlain } from './plainGraph.ts'
 
 /**
  * The one primitive behind every stateful operator: plain values in, plain values out.
  *
  * In a task the state belongs to the task: it is restored when the graph is built and saved at each checkpoint. Outside a task it lives with the
- * subscription, and time comes from the `eventTime` above. An exception of the logic ends the stream with that error.
+ * subscription, and time comes from the `eventTime` above. On the same values both give the same results, in the same order. A value goes on before
+ * the watermark that it causes does. What the logic throws sets the value aside in a task (`Pipeline.onError`); outside of one it goes to `onReject`, or
+ * ends the stream.
+ * @throws ConfigurationError on an empty name, or options that contradict each other
  */
 export function stateful<I, O>(spec: OperatorSpec, build: BuildLogic<I, O>): OperatorFunction<I, O> {
   if (spec.name === '') throw new ConfigurationError('an operator needs a name that is not empty')
+  if (spec.concurrency !== undefined && !(Number.isSafeInteger(spec.concurrency) && spec.concurrency >= 1)) {
+    throw new ConfigurationError(`${spec.name}: concurrency must be a positive integer, got ${spec.concurrency}`)
+  }
   return (source) =>
     new Observable<O>((subscriber) => {
       const task = currentTask() ?? runningTask()
       return task === null
-        ? subscribeFree(spec, build, source, subscriber)
-        : subscribeIn(task, spec, build, source, subscriber)
+        ? subscribePlain(spec, build, source, subscriber)
+        : task.subscribe(spec, build, source, subscriber)
     })
 }

@@ -1,14 +1,18 @@
 import { Observable, type Subscriber } from 'rxjs'
-import type { IdleAdvance, SavedCheckpoint, StateFrame, TableWrite } from './checkpoint.ts'
+import { Batch } from './batch.ts'
+import type { DeadLetter, IdleAdvance, SavedCheckpoint, StateFrame, TableWrite } from './checkpoint.ts'
 import { buildIn, setRunning } from './currentTask.ts'
-import { DeadLetterCollector, type Origin, type Rejected } from './deadLetters.ts'
+import { Origin, type Rejected, redriveTarget } from './deadLetters.ts'
 import { ConfigurationError, MillraceError, OperatorError } from './errors.ts'
-import type { Cut, Logic, OperatorSpec, Restored } from './operator.ts'
+import type { BuildLogic, Cut, Logic, OperatorSpec } from './operator.ts'
+import { type AnyNode, type OperatorHost, OperatorNode } from './operatorNode.ts'
 import type { Pipeline } from './pipeline.ts'
-import type { RecordView } from './record.ts'
-import type { Table } from './table.ts'
+import type { RecordFacts, RecordView } from './record.ts'
+import { EmissionWatch, type LeftOut, StepFailure } from './stepFailure.ts'
 import { TaskState } from './taskState.ts'
+import type { Table } from './table.ts'
 import { TimeDomain } from './timeDomain.ts'
+import { asRetryable } from './transient.ts'
 
 /** Everything that a task has to say at a cut; the worker adds the archive's share and commits it. */
 export interface TaskCut {
@@ -16,47 +20,62 @@ export interface TaskCut {
   readonly watermark: number | null
   readonly state: StateFrame
   readonly writes: readonly TableWrite[]
-  readonly deadLetters: ReturnType<DeadLetterCollector['take']>
+  readonly deadLetters: readonly DeadLetter[]
   readonly idleAdvances: readonly IdleAdvance[]
 }
 
-/** Asynchronous work inside the graph that must be over before the task is cut. */
-export interface PendingWork {
-  /** True once nothing more should be pushed until it has settled. */
-  readonly isSaturated: boolean
-  readonly isIdle: boolean
-  /** Resolves when all of it is done; `release` then emits the results. */
-  settle(): Promise<void>
-  release(): void
+interface OutletBuffer {
+  readonly name: string
+  readonly table: Table<unknown>
+  readonly check: ((row: unknown) => void) | undefined
+  rows: unknown[]
 }
 
+/** Why values may not go straight into the logics. */
+const open = 0
+const atRest = 1
+const redriving = 2
+
 /**
- * One partition with its operators and their state. Synchronous: when `push` returns, nothing is in flight in the graph.
+ * One partition with its operators and their state. Synchronous: when `push` returns, nothing is in flight in the graph but what asynchronous
+ * operators wait for.
  *
  * Holds what the operators hold, and the rows and dead letters since the last cut; the worker bounds those by its credit. Everything that
  * happens is decided by the records alone, so the same records give the same rows, letters and state, however the cuts fall.
  * After an error it is broken for good and is replaced by one that is restored.
  */
-export class StreamTask {
+export class StreamTask implements OperatorHost {
+  readonly isTask = true
   readonly time = new TimeDomain()
+  readonly facts: RecordFacts = { isJsonObject: false }
   /** Records pushed since the last cut. */
   uncutRecords = 0
+  gate = atRest
+  stage: AnyNode | null = null
+  isTimed = false
   #nextOffset = 0
-  #isAtRest = true
   #isSealed = false
   #record: RecordView | null = null
+  /** That of the record, once somebody has asked for it. */
+  #recordOrigin: Origin | null = null
+  /** One that was taken earlier and holds for the moment. */
   #origin: Origin | null = null
-  #timeOwner: string | null = null
+  /** How many letters of the last record each operator has written. */
+  #ordinals: Map<string, number>
+  /** The operator for which the current record comes a second time, until it has come there. */
+  #redrivenFor: string | null = null
+  #hasArrived = false
+  #timeOwner: AnyNode | null = null
   #failure: { readonly error: unknown } | null = null
+  #watch: EmissionWatch | null = null
   #idleAdvances: IdleAdvance[] = []
+  #letters: DeadLetter[] = []
   readonly #pipeline: Pipeline
   /** Who is subscribed to the records. Replaced and never changed, so a record goes to those who were there when its push began. */
   #readers: readonly Subscriber<RecordView>[] = []
   readonly #state: TaskState
-  readonly #logics: { readonly name: string; readonly logic: Logic<never> }[] = []
-  readonly #letters = new DeadLetterCollector()
-  readonly #outlets: { readonly table: Table<unknown>; rows: unknown[] }[] = []
-  readonly #pending: PendingWork[] = []
+  readonly #nodes: AnyNode[] = []
+  readonly #outlets: OutletBuffer[] = []
 
   /**
    * Builds the graph and restores its state.
@@ -67,35 +86,32 @@ export class StreamTask {
     this.#pipeline = pipeline
     this.#nextOffset = saved?.nextOffset ?? startOffset
     this.#state = new TaskState(saved?.state ?? [])
+    this.#ordinals = new Map(this.#state.lastOrdinals)
     if (saved !== null && saved.watermark !== null) this.time.watermark = saved.watermark
     buildIn(this, () => {
       for (const [name, outlet] of Object.entries(pipeline.build(this.#records()))) {
-        const buffer = { table: outlet.table as Table<unknown>, rows: [] as unknown[] }
+        const buffer: OutletBuffer = { name, table: outlet.table as Table<unknown>, check: outlet.check, rows: [] }
         this.#outlets.push(buffer)
         outlet.rows.subscribe({
-          next: (row) => this.#collect(name, buffer, row),
-          error: (error) => this.#fail(error),
+          next: (row) => this.#collect(buffer, row),
+          error: (error) => this.#stepFailed(name, error),
           complete: () => this.#fail(new OperatorError(`${name}: the stream completed; a task's stream does not end`)),
         })
       }
     })
     this.#isSealed = true
+    this.#throwFailure()
     if (this.#outlets.length === 0) throw new ConfigurationError(`pipeline ${pipeline.name} has no outlet`)
     this.#state.checkRetired(pipeline)
-    this.#throwFailure()
   }
 
   get nextOffset(): number {
     return this.#nextOffset
   }
 
-  get isAtRest(): boolean {
-    return this.#isAtRest
-  }
-
   /** Rows and dead letters waiting for the next cut. */
   get uncutResults(): number {
-    let count = this.#letters.count
+    let count = this.#letters.length
     for (const outlet of this.#outlets) count += outlet.rows.length
     return count
   }
@@ -103,15 +119,42 @@ export class StreamTask {
   /** Runs the record through the whole graph. Offsets only grow; gaps are fine. Throws the first error of the graph. */
   push(record: RecordView): void {
     this.#record = record
-    this.#isAtRest = false
-    setRunning(this)
-    for (const reader of this.#readers) reader.next(record)
-    setRunning(null)
-    this.#isAtRest = true
+    this.facts.isJsonObject = false
+    if (this.#ordinals.size > 0) this.#ordinals = new Map()
+    if (this.#watch?.leavesOutRecord() === true) {
+      // Nothing of the graph sees it.
+    } else if (record.headersLength === 0) {
+      this.gate = open
+      setRunning(this)
+      for (const reader of this.#readers) reader.next(record)
+      setRunning(null)
+      this.gate = atRest
+    } else this.#act(() => this.#redriving(redriveTarget(record), () => this.#deliver(record)))
     this.#record = null
+    this.#recordOrigin = null
     this.#nextOffset = record.offset + 1
     this.uncutRecords += 1
     if (this.#failure !== null) this.#throwFailure()
+  }
+
+  /**
+   * From the next record on, until `stopWatching`, values on which a step that is no operator of ours is known to fail are set aside instead of passed on.
+   * Where another one fails, the error says on which value.
+   */
+  startWatching(leftOut: readonly LeftOut[]): void {
+    this.#watch = new EmissionWatch(leftOut, ({ operator, detail }) =>
+      this.reject({
+        operator: operator ?? this.#pipeline.name,
+        reason: 'failed',
+        detail: `a step below could not take this value: ${detail}`,
+      }),
+    )
+    this.#watch.start(this.#nodes)
+  }
+
+  stopWatching(): void {
+    this.#watch?.stop(this.#nodes)
+    this.#watch = null
   }
 
   /** The log has nothing below this offset any more (compaction leaves gaps). */
@@ -119,48 +162,225 @@ export class StreamTask {
     if (offset > this.#nextOffset) this.#nextOffset = offset
   }
 
-  /** Moves the watermark without a record, and remembers that it did so at this offset. */
+  /** Moves the watermark without a record, and remembers that it did so at this offset. Only where nothing is under way (`quiesce`). */
   advanceIdle(watermark: number): void {
     if (watermark <= this.time.watermark) return
     this.#idleAdvances.push({ offset: this.#nextOffset, watermark })
-    this.#act(() => this.time.advance(watermark))
+    this.#act(() => {
+      if (this.#timeOwner === null) this.time.advance(watermark)
+      else this.#timeOwner.idle(watermark)
+    })
   }
 
   /**
    * Declares the input ended: operators emit what they hold back, and every window that is still open fires, by moving the watermark to
-   * where the last of them ends. What comes later for those windows is late.
+   * where the last of them ends. What comes later for those windows is late. Only where nothing is under way (`quiesce`).
    */
   closeOpen(): void {
     this.#act(() => {
-      for (const { logic } of this.#logics) logic.onComplete?.()
+      for (const node of this.#nodes) node.endInput()
     })
-    for (let until = this.#openUntil(); until > this.time.watermark; until = this.#openUntil()) this.advanceIdle(until)
+  }
+
+  close(time: TimeDomain): void {
+    time.close((watermark) => {
+      this.#idleAdvances.push({ offset: this.#nextOffset, watermark })
+      time.advance(watermark)
+    })
   }
 
   /** True while asynchronous work in the graph leaves no room for another record. */
   get isSaturated(): boolean {
-    return this.#pending.some((work) => work.isSaturated)
+    return this.#nodes.some(({ work }) => work?.isSaturated === true)
   }
 
-  /** Waits for asynchronous work in the graph and lets its results through. */
+  /** True when no asynchronous work is under way. */
+  get isSettled(): boolean {
+    return this.#nodes.every(({ work }) => work === null || work.isIdle)
+  }
+
+  /** Waits for asynchronous work in the graph and lets its results through, and what they set off, until none is under way. */
   async settle(): Promise<void> {
-    for (const work of this.#pending) {
-      if (work.isIdle) continue
-      await work.settle()
-      this.#act(() => work.release())
+    while (!this.isSettled) {
+      for (const { work } of this.#nodes) {
+        if (work === null || work.isIdle) continue
+        await work.settle()
+        this.#act(() => work.release())
+      }
     }
   }
 
-  get isSettled(): boolean {
-    return this.#pending.every((work) => work.isIdle)
+  /** Brings the graph to rest: operators let go, asynchronous work is waited for and let through, until nothing is under way. */
+  async quiesce(cut: Cut): Promise<void> {
+    for (;;) {
+      this.#letGo(cut)
+      if (this.isSettled) return
+      await this.settle()
+    }
   }
 
-  /** Lets operators let go, snapshots them, and hands over what has come together since the last cut. At rest only. */
+  /** Waits until the graph is at rest, then snapshots it and hands over what has come together since the last cut. */
+  async cutWhenQuiet(cut: Cut): Promise<TaskCut> {
+    await this.quiesce(cut)
+    return this.#take()
+  }
+
+  /** The same for a graph in which nothing asynchronous is under way; throws `OperatorError` where something is. */
   cut(cut: Cut): TaskCut {
+    this.#letGo(cut)
     if (!this.isSettled) throw new OperatorError('cut before asynchronous work had settled')
-    this.#act(() => {
-      for (const { logic } of this.#logics) logic.onCut?.(cut)
+    return this.#take()
+  }
+
+  /** Ends asynchronous work: what is under way is not waited for, and nothing is started any more. */
+  abandon(): void {
+    for (const { work } of this.#nodes) work?.abandon()
+  }
+
+  /** Takes an operator in, after everything upstream of it, and gives what is to be torn down with its subscription. */
+  subscribe<I, O>(spec: OperatorSpec, build: BuildLogic<I, O>, source: Observable<I>, subscriber: Subscriber<O>) {
+    if (this.#isSealed) {
+      throw new OperatorError(
+        `${spec.name}: subscribed after the graph of pipeline ${this.#pipeline.name} was built. Build every operator in build(), ` +
+          'and subscribe to nothing later (switchMap, defer, retry and repeat do).',
+      )
+    }
+    const node = new OperatorNode(this, spec, this.time, subscriber)
+    source.subscribe(node)
+    // Upstream has bound itself during its own subscribe, so binding now makes the order of operators topological.
+    node.order = this.#nodes.length
+    node.isAwake = this.#state.hasSaved(spec.name)
+    node.build(this.#state.restoredFor(spec), build, (watched, logic) => this.watch(watched, logic))
+    this.#state.bind(node)
+    this.#nodes.push(node.any)
+    if (spec.ownsTime === true) this.#ownTime(node.any)
+    return node
+  }
+
+  /** Called with each logic before it is used, for a task that watches its operators. */
+  protected watch(_spec: OperatorSpec, _logic: Logic<never>): void {}
+
+  /** Operators that still hold something open, and the watermark that each waits for. For status and for test reports. */
+  openOperators(): { readonly name: string; readonly until: number }[] {
+    return this.#nodes.flatMap((node) => {
+      const until = node.openUntil()
+      return until === undefined ? [] : [{ name: node.spec.name, until }]
     })
+  }
+
+  get isRedriven(): boolean {
+    return this.#redrivenFor !== null
+  }
+
+  admits(node: AnyNode, value: unknown): boolean {
+    if (this.gate === atRest) {
+      this.#fail(this.#restViolation(node.spec.name))
+      return false
+    }
+    if (this.#redrivenFor === null || node.spec.passesRedriven === true) return node.spec.name !== this.#redrivenFor || this.#arrived(node, value)
+    return node.spec.name === this.#redrivenFor && this.#arrived(node, value)
+  }
+
+  failed(node: AnyNode, error: unknown): void {
+    const found = node.work === null ? error : asRetryable(error, node.spec.name)
+    if (found instanceof MillraceError || this.#pipeline.onError === 'stop') this.#fail(found)
+    else this.reject({ operator: node.spec.name, reason: 'failed', detail: String(found) })
+  }
+
+  stepFailed(node: AnyNode, error: unknown): void {
+    this.#stepFailed(node.spec.name, error)
+  }
+
+  reject(rejected: Rejected, _spec?: OperatorSpec, origin?: Origin): void {
+    this.#letters.push((origin ?? this.origin()).letter(rejected))
+  }
+
+  origin(): Origin {
+    // Whoever holds a redriven record back answers for it.
+    this.#hasArrived = true
+    const held = this.#origin
+    if (held !== null) return this.isTimed ? held.withoutRecord() : held.redrivenTo(this.#redrivenFor)
+    if (this.#record === null) return Origin.at(this.#nextOffset - 1, this.#ordinals)
+    if (this.isTimed) return Origin.at(this.#record.offset, this.#ordinals)
+    this.#recordOrigin ??= Origin.of(this.#record, this.#redrivenFor, this.#ordinals)
+    return this.#recordOrigin.redrivenTo(this.#redrivenFor)
+  }
+
+  during(origin: Origin, act: () => void): void {
+    const before = this.#origin
+    const wasTimed = this.isTimed
+    this.#origin = origin
+    this.isTimed = false
+    if (origin.redrivenFor === null) act()
+    else this.#redriving(origin.redrivenFor, act)
+    this.#origin = before
+    this.isTimed = wasTimed
+  }
+
+  workDone(): void {}
+
+  enterTime(): TimeDomain | null {
+    return null
+  }
+
+  #ownTime(node: AnyNode): void {
+    if (this.#timeOwner !== null) {
+      throw new ConfigurationError(
+        `pipeline ${this.#pipeline.name} has two eventTime operators (${this.#timeOwner.spec.name}, ${node.spec.name}); a task has one watermark. Share the first.`,
+      )
+    }
+    this.#timeOwner = node
+  }
+
+  #deliver(record: RecordView): void {
+    for (const reader of this.#readers) reader.next(record)
+  }
+
+  /** Runs `act` for the operator that had set the record aside: those above let it pass, those beside it have had it. */
+  #redriving(target: string | null, act: () => void): void {
+    const before = this.#redrivenFor
+    this.#redrivenFor = target
+    this.#hasArrived = target === null
+    this.gate = target === null ? open : redriving
+    act()
+    if (!this.#hasArrived) this.#explainRedrive(target as string)
+    this.#redrivenFor = before
+    this.gate = before === null ? open : redriving
+  }
+
+  #arrived(node: AnyNode, value: unknown): false {
+    this.#runAsNew(() => node.handle(value))
+    return false
+  }
+
+  /** The record has come to where it had been set aside: from here on it is like any other. */
+  #runAsNew(act: () => void): void {
+    const target = this.#redrivenFor
+    this.#hasArrived = true
+    this.#redrivenFor = null
+    this.gate = open
+    act()
+    this.#redrivenFor = target
+    this.gate = redriving
+  }
+
+  #explainRedrive(target: string): void {
+    this.reject({
+      operator: target,
+      reason: 'not-redrivable',
+      detail:
+        `the record was sent again for ${target}, but did not come there: the operators between hold what was made of it the first time ` +
+        '(a window, a batch), or it no longer passes a step above',
+    })
+  }
+
+  #letGo(cut: Cut): void {
+    this.#act(() => {
+      for (const node of this.#nodes) node.cut(cut)
+    })
+  }
+
+  #take(): TaskCut {
     const writes: TableWrite[] = []
     for (const outlet of this.#outlets) {
       if (outlet.rows.length === 0) continue
@@ -168,88 +388,18 @@ export class StreamTask {
       outlet.rows = []
     }
     const idleAdvances = this.#idleAdvances
+    const deadLetters = this.#letters
     this.#idleAdvances = []
+    this.#letters = []
     this.uncutRecords = 0
     return {
       nextOffset: this.#nextOffset,
       watermark: Number.isFinite(this.time.watermark) ? this.time.watermark : null,
-      state: this.#state.take(),
+      state: this.#state.take(this.#ordinals),
       writes,
-      deadLetters: this.#letters.take(),
+      deadLetters,
       idleAdvances,
     }
-  }
-
-  /** Throws when the graph is built already: an operator that comes later could not be restored. */
-  requireOpen(name: string): void {
-    if (this.#isSealed) {
-      throw new OperatorError(
-        `${name}: subscribed after the graph of pipeline ${this.#pipeline.name} was built. Build every operator in build(), ` +
-          'and subscribe to nothing later (switchMap, defer, retry and repeat do).',
-      )
-    }
-  }
-
-  /** For an operator that is being built: what was saved under its name. Refuses a misfit. */
-  restoredFor(spec: OperatorSpec): Restored {
-    return this.#state.restoredFor(spec)
-  }
-
-  /** Takes an operator in, after everything upstream of it. */
-  bind(spec: OperatorSpec, logic: Logic<never>): void {
-    if (spec.ownsTime === true) {
-      if (this.#timeOwner !== null) {
-        throw new ConfigurationError(
-          `pipeline ${this.#pipeline.name} has two eventTime operators (${this.#timeOwner}, ${spec.name}); a task has one watermark. Share the first.`,
-        )
-      }
-      this.#timeOwner = spec.name
-    }
-    this.#state.bind(spec, logic)
-    this.#logics.push({ name: spec.name, logic })
-  }
-
-  track(work: PendingWork): void {
-    this.#pending.push(work)
-  }
-
-  reject(rejected: Rejected, origin?: Origin): void {
-    this.#letters.add(origin ?? this.originOf(rejected.operator), rejected)
-  }
-
-  during(origin: Origin, act: () => void): void {
-    const before = this.#origin
-    this.#origin = origin
-    act()
-    this.#origin = before
-  }
-
-  originOf(operator: string): Origin {
-    if (this.#origin !== null) return { ...this.#origin, ordinal: 0 }
-    return this.#letters.originOf(operator, this.#record, this.#nextOffset - 1)
-  }
-
-  restViolation(name: string): OperatorError {
-    return new OperatorError(
-      `${name}: a value arrived while the task was at rest, so some operator above it emits on its own (delay, debounceTime, ` +
-        'observeOn, concatMap or mergeMap with a promise). Use mapAsync for asynchronous work, and event time for timers.',
-    )
-  }
-
-  /** Operators that still hold something open, and the watermark that each waits for. For status and for test reports. */
-  openOperators(): { readonly name: string; readonly until: number }[] {
-    const open: { name: string; until: number }[] = []
-    for (const { name, logic } of this.#logics) {
-      const until = logic.openUntil?.()
-      if (until !== undefined) open.push({ name, until })
-    }
-    return open
-  }
-
-  #openUntil(): number {
-    let until = Number.NEGATIVE_INFINITY
-    for (const open of this.openOperators()) until = Math.max(until, open.until)
-    return until
   }
 
   #records(): Observable<RecordView> {
@@ -262,21 +412,60 @@ export class StreamTask {
   }
 
   #act(act: () => void): void {
-    this.#isAtRest = false
+    this.gate = open
     setRunning(this)
     try {
       act()
     } finally {
       setRunning(null)
-      this.#isAtRest = true
+      this.gate = atRest
     }
     if (this.#failure !== null) this.#throwFailure()
   }
 
-  #collect(name: string, outlet: { rows: unknown[] }, row: unknown): void {
-    if (this.#isAtRest) this.#fail(this.restViolation(name))
-    else if (Array.isArray(row)) for (const one of row) outlet.rows.push(one)
-    else outlet.rows.push(row)
+  #collect(outlet: OutletBuffer, row: unknown): void {
+    if (this.gate === atRest) this.#fail(this.#restViolation(outlet.name))
+    else if (this.#redrivenFor === null) this.#collectRows(outlet, row)
+    else if (this.#redrivenFor === outlet.name) this.#runAsNew(() => this.#collectRows(outlet, row))
+  }
+
+  #collectRows(outlet: OutletBuffer, row: unknown): void {
+    if (row instanceof Batch) for (const one of row) this.#collectRow(outlet, one)
+    else this.#collectRow(outlet, row)
+  }
+
+  #collectRow({ name, check, rows }: OutletBuffer, row: unknown): void {
+    if (check !== undefined) {
+      try {
+        check(row)
+      } catch (error) {
+        if (this.#pipeline.onError === 'stop') this.#fail(error)
+        else this.reject({ operator: name, reason: 'bad-row', detail: error instanceof Error ? error.message : String(error) })
+        return
+      }
+    }
+    rows.push(row)
+  }
+
+  #stepFailed(below: string, error: unknown): void {
+    if (error instanceof MillraceError || this.#pipeline.onError === 'stop') return this.#fail(error)
+    const offset = this.#record?.offset ?? this.#nextOffset - 1
+    const message = `pipeline ${this.#pipeline.name} failed at offset ${offset}, in a step above ${below}: ${error instanceof Error ? error.message : String(error)}`
+    this.#fail(
+      new StepFailure(message, {
+        pipeline: this.#pipeline.name,
+        offset,
+        cause: error,
+        emission: this.#watch?.current ?? null,
+      }),
+    )
+  }
+
+  #restViolation(name: string): OperatorError {
+    return new OperatorError(
+      `${name}: a value arrived while the task was at rest, so some operator above it emits on its own (delay, debounceTime, ` +
+        'observeOn, concatMap or mergeMap with a promise). Use mapAsync for asynchronous work, and event time for timers.',
+    )
   }
 
   #fail(error: unknown): void {

@@ -1,33 +1,48 @@
 import type { StateFrame } from './checkpoint.ts'
+import { Origin } from './deadLetters.ts'
 import { ConfigurationError, StateMismatchError } from './errors.ts'
 import type { Json } from './json.ts'
-import { KeyedState } from './keyedState.ts'
+import { KeyedState, type StateCodec } from './keyedState.ts'
 import type { Logic, OperatorSpec, Restored } from './operator.ts'
 import type { Pipeline } from './pipeline.ts'
-import { frameText, operatorText, readFrames, type SavedOperator } from './savedState.ts'
+import { frameText, operatorText, readFrames, type SavedOperator, settled, unnamedMap } from './savedState.ts'
+
+/** An operator as far as its state is concerned. */
+export interface StateHolder {
+  readonly spec: OperatorSpec
+  readonly logic: Pick<Logic<never>, 'snapshot' | 'onWatermark'>
+  /** False while it has had nothing that could have become state. */
+  readonly isAwake: boolean
+}
 
 interface BoundOperator {
-  readonly name: string
-  readonly version: number
-  readonly shape: Json
-  readonly snapshot: (() => Json) | undefined
-  readonly keyed: KeyedState<never> | undefined
-  lastSnapshot: string
+  readonly holder: StateHolder
+  readonly maps: ReadonlyMap<string, KeyedState<never>>
+  /** What the last cut saved; null before the first that did. */
+  lastSnapshot: string | null
 }
 
 const smallestRebaseChars = 64 * 1024
+
+/** Under this name, which no operator can have, a frame holds what the task itself keeps. */
+const taskItself = ''
 
 /**
  * The saved state of a task's operators: hands it out by name while the graph is built, and takes it in again at each cut.
  *
  * A cut gives a delta of what changed; once the deltas since the last base outweigh it, the next cut gives a base. So what is stored, and what a restore
- * reads, stays within about twice the size of the state.
+ * reads, stays within about twice the size of the state. After a migration the next cut gives a base as well, all of it in the new layout.
  */
 export class TaskState {
   readonly #saved: Map<string, SavedOperator>
   readonly #operators: BoundOperator[] = []
   readonly #taken = new Set<string>()
-  readonly #keyed = new Map<string, KeyedState<never>>()
+  readonly #maps = new Map<string, Map<string, KeyedState<never>>>()
+  /** By offset: values that were made of one record number its letters together, also those that were saved apart. */
+  readonly #ordinals = new Map<number, Map<string, number>>()
+  /** Of the last record that was pushed: more letters of it may come at a cut or while nothing comes. */
+  readonly lastOrdinals: Map<string, number>
+  #hasOrdinals: boolean
   #baseChars = 0
   #deltaChars = 0
   #needsBase: boolean
@@ -39,6 +54,10 @@ export class TaskState {
       if (frame.kind === 'base') this.#baseChars = frame.body.length
       else this.#deltaChars += frame.body.length
     }
+    const own = this.#saved.get(taskItself)?.snapshot as { readonly ordinals: Record<string, number> } | undefined
+    this.lastOrdinals = new Map(Object.entries(own?.ordinals ?? {}))
+    this.#hasOrdinals = this.lastOrdinals.size > 0
+    this.#taken.add(taskItself)
   }
 
   restoredFor(spec: OperatorSpec): Restored {
@@ -48,40 +67,46 @@ export class TaskState {
       )
     }
     this.#taken.add(spec.name)
-    const found = this.#saved.get(spec.name)
-    const saved = found === undefined ? undefined : fitting(spec, found)
-    let isHandedOut = false
+    const saved = this.#fittingFor(spec)
+    const maps = new Map<string, KeyedState<never>>()
+    this.#maps.set(spec.name, maps)
     return {
       snapshot: saved?.snapshot ?? undefined,
-      keyed: (codec) => {
-        if (isHandedOut) throw new ConfigurationError(`${spec.name}: an operator has at most one keyed state`)
-        isHandedOut = true
+      keyed: <V>(codec: StateCodec<V>, map = unnamedMap) => {
+        if (maps.has(map)) {
+          throw new ConfigurationError(
+            `${spec.name}: keyed state ${map === unnamedMap ? 'without a name' : JSON.stringify(map)} was asked for twice; give each map a name of its own`,
+          )
+        }
         const state = new KeyedState(codec)
-        this.#keyed.set(spec.name, state as KeyedState<never>)
-        if (saved !== undefined) state.restore(saved.keyed)
+        maps.set(map, state as KeyedState<never>)
+        const pairs = map === unnamedMap ? saved?.keyed : saved?.maps?.[map]
+        if (pairs !== undefined) state.restore(pairs)
         return state
       },
+      origin: (text) => Origin.decode(text, this.#ordinals),
     }
   }
 
-  bind(spec: OperatorSpec, logic: Logic<never>): void {
-    const keyed = this.#keyed.get(spec.name)
-    if (logic.snapshot === undefined && keyed === undefined) return
-    this.#operators.push({
-      name: spec.name,
-      version: spec.version ?? 1,
-      shape: spec.shape ?? null,
-      snapshot: logic.snapshot === undefined ? undefined : () => logic.snapshot?.() ?? null,
-      keyed,
-      lastSnapshot: '',
-    })
+  /** True when something was saved for the operator. */
+  hasSaved(name: string): boolean {
+    return this.#saved.has(name)
+  }
+
+  bind(holder: StateHolder): void {
+    const maps = this.#maps.get(holder.spec.name) ?? new Map<string, KeyedState<never>>()
+    this.#operators.push({ holder, maps, lastSnapshot: null })
   }
 
   /** Saved state that no operator asked for means that one was renamed or removed: its windows and ids would be lost without a word. */
   checkRetired(pipeline: Pipeline): void {
     for (const name of this.#saved.keys()) {
-      if (this.#taken.has(name) || pipeline.retired?.includes(name) === true) continue
-      const known = [...this.#taken].join(', ')
+      if (this.#taken.has(name)) continue
+      if (pipeline.retired?.includes(name) === true) {
+        this.#needsBase = true
+        continue
+      }
+      const known = [...this.#taken].filter((taken) => taken !== taskItself).join(', ')
       throw new StateMismatchError(
         `pipeline ${pipeline.name}: operator ${JSON.stringify(name)} has saved state but is not in the pipeline (it has: ${known}). ` +
           `If it was renamed, give it its old name back; if it was removed, add it to the pipeline's "retired" list to drop its state.`,
@@ -89,19 +114,35 @@ export class TaskState {
       )
     }
     this.#saved.clear()
+    this.#ordinals.clear()
   }
 
-  take(): StateFrame {
+  /** @param ordinals how many letters of the last record each operator has written */
+  take(ordinals: ReadonlyMap<string, number>): StateFrame {
     const isBase = this.#needsBase || this.#deltaChars > Math.max(this.#baseChars, smallestRebaseChars)
     const parts: string[] = []
     for (const operator of this.#operators) {
-      const snapshot = operator.snapshot?.() ?? null
+      const { spec, logic, isAwake } = operator.holder
+      if (!isAwake || (logic.snapshot === undefined && logic.onWatermark === undefined && operator.maps.size === 0)) continue
+      const snapshot = logic.snapshot?.() ?? null
       const snapshotText = JSON.stringify(snapshot)
-      const keyed = (isBase ? operator.keyed?.takeBase() : operator.keyed?.takeDelta()) ?? '[]'
-      if (!isBase && keyed === '[]' && snapshotText === operator.lastSnapshot) continue
+      const maps = new Map<string, string>()
+      let hasChanged = snapshotText !== operator.lastSnapshot
+      for (const [map, state] of operator.maps) {
+        const pairs = isBase ? state.takeBase() : state.takeDelta()
+        if (pairs === '[]') continue
+        maps.set(map, pairs)
+        hasChanged = true
+      }
+      if (!isBase && !hasChanged) continue
       operator.lastSnapshot = snapshotText
-      parts.push(operatorText(operator.name, operator.version, operator.shape, snapshot, keyed))
+      parts.push(operatorText(spec.name, spec.version ?? 1, spec.shape ?? null, snapshot, maps))
     }
+    // A delta must take back what the frame before may have said.
+    if (ordinals.size > 0 || this.#hasOrdinals) {
+      parts.push(operatorText(taskItself, 1, null, { ordinals: Object.fromEntries(ordinals) }, new Map()))
+    }
+    this.#hasOrdinals = ordinals.size > 0
     const body = frameText(parts)
     if (isBase) {
       this.#needsBase = false
@@ -110,25 +151,32 @@ export class TaskState {
     } else this.#deltaChars += body.length
     return { kind: isBase ? 'base' : 'delta', body }
   }
+
+  #fittingFor(spec: OperatorSpec): SavedOperator | undefined {
+    const found = this.#saved.get(spec.name)
+    if (found === undefined || fits(spec, found)) return found
+    this.#needsBase = true
+    return migrated(spec, settled(found))
+  }
 }
 
-function fitting(spec: OperatorSpec, saved: SavedOperator): SavedOperator {
+function fits(spec: OperatorSpec, saved: SavedOperator): boolean {
+  return saved.version === (spec.version ?? 1) && canonical(saved.shape) === canonical(spec.shape ?? null)
+}
+
+function migrated(spec: OperatorSpec, saved: SavedOperator): SavedOperator {
   const version = spec.version ?? 1
-  const shape = spec.shape ?? null
-  const fits = (candidate: SavedOperator) =>
-    candidate.version === version && canonical(candidate.shape) === canonical(shape)
-  if (fits(saved)) return saved
   if (saved.version > version) {
     throw new StateMismatchError(
       `${spec.name}: the saved state has version ${saved.version}, this release writes ${version}. Run the newer release, ` +
         'or start under a new pipeline name, which reads the log from its beginning.',
     )
   }
-  const migrated = spec.migrate?.(saved)
-  if (migrated !== undefined && fits(migrated)) return migrated
+  const result = spec.migrate?.(saved)
+  if (result !== undefined && fits(spec, result)) return result
   throw new StateMismatchError(
     `${spec.name}: the saved state was made with version ${saved.version} and options ${canonical(saved.shape)}, now they are version ${version} ` +
-      `and ${canonical(shape)}. Put the options back, give the operator a migrate function, or start under a new pipeline name.`,
+      `and ${canonical(spec.shape ?? null)}. Put the options back, give the operator a migrate function, or start under a new pipeline name.`,
   )
 }
 

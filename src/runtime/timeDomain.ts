@@ -1,49 +1,111 @@
-/** Something that acts when the watermark passes: timers, in the order in which they were added, which is topological. */
-export interface TimeListener {
-  onWatermark(watermark: number): void
+/** Something that acts when the watermark has come to a time. */
+export interface TimedNode {
+  /** The earliest watermark at which it has something to do; infinite for never. */
+  readonly nextDue: number
+  /** Where it stands in the graph: what is above it has a smaller number. */
+  readonly order: number
+  /** Its index among the nodes of its domain, which the domain keeps. */
+  turn: number
+  onTime(watermark: number): void
+  /** The watermark at which nothing of it is open any more; undefined when nothing is. */
+  openUntil(): number | undefined
 }
 
+const nobodysTurn = Number.POSITIVE_INFINITY
+
 /**
- * The event time that the operators of one task, or of one free-standing chain, share. It is moved by one `eventTime`, from data only.
+ * The event time that the operators of one graph share. It is moved by one `eventTime`, from data only.
+ *
+ * A move tells the nodes in the order of the graph, those that have something due; until it is a node's turn, the time before still holds for it, because
+ * what the nodes above emit meanwhile belongs there. A move that is asked for during another one follows it.
  */
 export class TimeDomain {
   /** No record at or before this time is expected, ms UTC; minus infinity before the first. Never goes back. */
   watermark = Number.NEGATIVE_INFINITY
-  /** Event time of the value that is being passed on, ms UTC; NaN where no `eventTime` stands above. */
+  /** Event time of the value that is being passed on, ms UTC; NaN where there is none. */
   valueTime = Number.NaN
-  readonly #listeners: TimeListener[] = []
+  #nextDue = Number.POSITIVE_INFINITY
+  #before = Number.NEGATIVE_INFINITY
+  #wanted = Number.NEGATIVE_INFINITY
+  #turn = nobodysTurn
+  readonly #nodes: TimedNode[] = []
 
-  add(listener: TimeListener): void {
-    this.#listeners.push(listener)
+  /** Takes a node in at its place in the graph. */
+  add(node: TimedNode): void {
+    let at = this.#nodes.length
+    while (at > 0 && (this.#nodes[at - 1] as TimedNode).order > node.order) at--
+    this.#nodes.splice(at, 0, node)
+    if (at <= this.#turn && this.#turn !== nobodysTurn) this.#turn += 1
+    this.#number()
   }
 
-  remove(listener: TimeListener): void {
-    const index = this.#listeners.indexOf(listener)
-    if (index >= 0) this.#listeners.splice(index, 1)
+  remove(node: TimedNode): void {
+    const at = this.#nodes.indexOf(node)
+    if (at < 0) return
+    this.#nodes.splice(at, 1)
+    if (at <= this.#turn && this.#turn !== nobodysTurn) this.#turn -= 1
+    this.#number()
   }
 
-  /** Fires what is due. A listener that is added meanwhile is downstream of one that fired, so it still gets its turn. */
+  /** The watermark that holds for the node. */
+  toldTo(node: TimedNode): number {
+    return node.turn > this.#turn ? this.#before : this.watermark
+  }
+
+  /** The watermark before the move under way, or the present one. */
+  get before(): number {
+    return this.#turn === nobodysTurn ? this.watermark : this.#before
+  }
+
+  /** A node has got something to do at this time. */
+  expect(time: number): void {
+    if (time < this.#nextDue) this.#nextDue = time
+  }
+
   advance(watermark: number): void {
     if (watermark <= this.watermark) return
-    this.watermark = watermark
-    for (let i = 0; i < this.#listeners.length; i++) (this.#listeners[i] as TimeListener).onWatermark(watermark)
+    if (this.#turn !== nobodysTurn) this.#wanted = Math.max(this.#wanted, watermark)
+    else if (watermark < this.#nextDue) this.watermark = watermark
+    else this.#move(watermark)
   }
-}
 
-let active: TimeDomain | null = null
+  /**
+   * Moves time, by `move`, until nothing is open. What fires may open something further below, which a graph can do as often as it has nodes; a timer
+   * that sets itself again for ever is left after that.
+   */
+  close(move: (watermark: number) => void): void {
+    for (let round = 0; round <= this.#nodes.length; round++) {
+      let until = Number.NEGATIVE_INFINITY
+      for (const node of this.#nodes) until = Math.max(until, node.openUntil() ?? until)
+      if (until <= this.watermark) return
+      move(until)
+    }
+  }
 
-/** The time of the `eventTime` on whose stack the caller is, outside a task. */
-export function activeTime(): TimeDomain | null {
-  return active
-}
+  #move(first: number): void {
+    const valueTime = this.valueTime
+    let watermark = first
+    while (watermark > this.watermark) {
+      this.#before = this.watermark
+      this.watermark = watermark
+      for (this.#turn = 0; this.#turn < this.#nodes.length; this.#turn += 1) {
+        const node = this.#nodes[this.#turn] as TimedNode
+        if (node.nextDue <= watermark) node.onTime(watermark)
+      }
+      this.#turn = nobodysTurn
+      this.#findNextDue()
+      watermark = this.#wanted
+      this.#wanted = Number.NEGATIVE_INFINITY
+    }
+    this.valueTime = valueTime
+  }
 
-/** Makes the domain the active one and gives the one before, for `leaveTime`. Two calls instead of a closure: this runs once a record. */
-export function enterTime(domain: TimeDomain): TimeDomain | null {
-  const before = active
-  active = domain
-  return before
-}
+  #findNextDue(): void {
+    this.#nextDue = Number.POSITIVE_INFINITY
+    for (const node of this.#nodes) if (node.nextDue < this.#nextDue) this.#nextDue = node.nextDue
+  }
 
-export function leaveTime(before: TimeDomain | null): void {
-  active = before
+  #number(): void {
+    for (let i = 0; i < this.#nodes.length; i++) (this.#nodes[i] as TimedNode).turn = i
+  }
 }

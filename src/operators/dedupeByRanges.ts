@@ -1,0 +1,72 @@
+import type { MonoTypeOperatorFunction } from 'rxjs'
+import type { StateCodec } from '../runtime/keyedState.ts'
+import type { SavedOperator } from '../runtime/savedState.ts'
+import { stateful } from '../runtime/stateful.ts'
+import { TimerQueue } from '../runtime/timerQueue.ts'
+import type { DedupeByRanges } from './dedupe.ts'
+import { IdRanges } from './idRanges.ts'
+
+/** `dedupe` with one entry a run of ids. */
+export function dedupeByRanges<T>(name: string, options: DedupeByRanges<T>): MonoTypeOperatorFunction<T> {
+  const { by, id, ttlMs, onReject } = options
+  const spec = { name, version: 2, shape: { ids: 'ranges' }, migrate: withoutTtl, passesRedriven: true, onReject }
+  return stateful<T, T>(spec, (restored, out) => {
+    const seen = restored.keyed<IdRanges>(rangesState)
+    /** Keys by the time when a run of theirs may be over. Of several times of a key the one that its ranges name counts. */
+    const expiring = new TimerQueue<string>()
+
+    function expire(key: string, ranges: IdRanges): void {
+      ranges.expiresAt = ranges.oldest + ttlMs
+      expiring.add(ranges.expiresAt, key)
+      out.wakeAt(ranges.expiresAt)
+    }
+
+    out.wakeAt(Number.POSITIVE_INFINITY)
+    for (const [key, ranges] of seen.entries()) expire(key, ranges)
+
+    return {
+      onValue(value) {
+        if (out.isRedriven) return out.emit(value)
+        const key = by(value)
+        const number = id(value)
+        if (!Number.isSafeInteger(number)) {
+          out.reject('bad-id', `${name}: ids in ranges are whole numbers, got ${number}`)
+          return
+        }
+        const at = out.valueTime()
+        const entry = seen.entry(key) ?? seen.set(key, new IdRanges())
+        const ranges = entry.value
+        if (!ranges.add(number, at)) return
+        seen.touch(entry)
+        if (ranges.oldest + ttlMs < ranges.expiresAt) expire(key, ranges)
+        out.emit(value)
+      },
+      onWatermark(watermark) {
+        for (let due = expiring.take(watermark); due !== undefined; due = expiring.take(watermark)) {
+          for (const key of due.items) {
+            const ranges = seen.get(key)
+            if (ranges === undefined || ranges.expiresAt !== due.time) continue
+            if (ranges.isStale(watermark - ttlMs)) {
+              seen.update(key)
+              ranges.forget(watermark - ttlMs)
+            }
+            if (ranges.isEmpty) seen.delete(key)
+            else expire(key, ranges)
+          }
+        }
+        out.wakeAt(expiring.nextDue)
+      },
+    }
+  })
+}
+
+const rangesState: StateCodec<IdRanges> = {
+  encode: (ranges) => ranges.encode(),
+  decode: (saved) => IdRanges.decode(saved),
+}
+
+/** 0.1.0 had the ttl in the shape, which does not shape it. */
+function withoutTtl(saved: SavedOperator): SavedOperator {
+  const { ids } = saved.shape as { readonly ids?: string }
+  return saved.version === 1 && ids === 'ranges' ? { ...saved, version: 2, shape: { ids } } : saved
+}

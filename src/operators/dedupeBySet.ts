@@ -1,0 +1,81 @@
+import type { MonoTypeOperatorFunction } from 'rxjs'
+import type { StateCodec } from '../runtime/keyedState.ts'
+import type { SavedOperator } from '../runtime/savedState.ts'
+import { stateful } from '../runtime/stateful.ts'
+import { TimerQueue } from '../runtime/timerQueue.ts'
+import type { DedupeBySet } from './dedupe.ts'
+
+/** Ids are forgotten together, at this many times in a ttl; on fixed steps of event time, so that a restore changes nothing. */
+const stepsPerTtl = 64
+/** At most so many at once, so that a million of them do not hold up the records. */
+const forgottenAtOnce = 1_024
+
+/** `dedupe` with one entry an id. */
+export function dedupeBySet<T>(name: string, options: DedupeBySet<T>): MonoTypeOperatorFunction<T> {
+  const { by, id, ttlMs, onReject } = options
+  const stepMs = Math.max(1, Math.floor(ttlMs / stepsPerTtl))
+  const spec = { name, version: 2, shape: { ids: 'set' }, migrate: fromJoinedKeys, passesRedriven: true, onReject }
+  return stateful<T, T>(spec, (restored, out) => {
+    const seen = restored.keyed<number>(seenAt)
+    /** Which ids may be forgotten when; an id that was seen anew stands at two times, of which the later one counts. */
+    const expiring = new TimerQueue<string>()
+    let due: { readonly keys: readonly string[]; next: number } = { keys: [], next: 0 }
+
+    function expire(key: string, at: number): void {
+      expiring.add(Math.ceil((at + ttlMs) / stepMs) * stepMs, key)
+    }
+
+    for (const [key, at] of seen.entries()) expire(key, at)
+    out.wakeAt(expiring.nextDue)
+
+    return {
+      onValue(value) {
+        if (out.isRedriven) return out.emit(value)
+        const key = idKey(by(value), id(value))
+        const before = seen.get(key)
+        if (before !== undefined) {
+          if (before + ttlMs > out.watermark) return
+          seen.delete(key)
+        }
+        const at = out.valueTime()
+        seen.set(key, at)
+        expire(key, at)
+        out.wakeAt(expiring.nextDue)
+        out.emit(value)
+      },
+      onWatermark(watermark) {
+        for (let left = forgottenAtOnce; left > 0; ) {
+          if (due.next === due.keys.length) {
+            const bucket = expiring.take(watermark)
+            if (bucket === undefined) break
+            due = { keys: bucket.items, next: 0 }
+          }
+          const key = due.keys[due.next++] as string
+          const at = seen.get(key)
+          if (at === undefined || at + ttlMs > watermark) continue
+          seen.delete(key)
+          left -= 1
+        }
+        out.wakeAt(due.next < due.keys.length ? Number.NEGATIVE_INFINITY : expiring.nextDue)
+      },
+    }
+  })
+}
+
+const seenAt: StateCodec<number> = { encode: (at) => at, decode: (saved) => saved as number }
+
+/** The key says how long it is, so that no other key and id make the same text. */
+function idKey(key: string, id: string | number): string {
+  return `${key.length}:${key}${id}`
+}
+
+/** 0.1.0 joined key and id by a NUL, and had the ttl in the shape, which does not shape it. */
+function fromJoinedKeys(saved: SavedOperator): SavedOperator {
+  const { ids } = saved.shape as { readonly ids?: string }
+  if (saved.version !== 1 || ids !== 'set') return saved
+  const keyed = saved.keyed.map(([joined, at]) => {
+    const end = joined.indexOf('\u0000')
+    return [idKey(joined.slice(0, end), joined.slice(end + 1)), at ?? 0] as const
+  })
+  return { ...saved, version: 2, shape: { ids }, keyed }
+}

@@ -1,0 +1,391 @@
+import { Subscriber } from 'rxjs'
+import { AsyncWork } from './asyncWork.ts'
+import type { Origin, Rejected } from './deadLetters.ts'
+import { OperatorError } from './errors.ts'
+import { KeyedTimers, timerState } from './keyedTimers.ts'
+import type { BuildLogic, Cut, Logic, OperatorSpec, Output, Restored } from './operator.ts'
+import type { RecordFacts } from './record.ts'
+import type { TimeDomain, TimedNode } from './timeDomain.ts'
+
+/** Any operator, whatever its values. */
+export type AnyNode = OperatorNode<unknown, unknown>
+
+/** Where operators live, and what differs there: a task, or the subscriptions of a plain RxJS program. */
+export interface OperatorHost {
+  readonly isTask: boolean
+  /** 0 while values may go straight into the logics; otherwise `admits` decides. */
+  readonly gate: number
+  /** False when the value is not for the node, or was handled here. */
+  admits(node: AnyNode, value: unknown): boolean
+  /** True while the current record comes a second time. */
+  readonly isRedriven: boolean
+  /** The loose operator below which things happen at the moment, or null. */
+  stage: AnyNode | null
+  /** True while timers fire: what happens is no single record's doing. */
+  isTimed: boolean
+  readonly facts: RecordFacts
+  /** The logic of the node has thrown. */
+  failed(node: AnyNode, error: unknown): void
+  /** A step that is no operator of ours has failed above the node. */
+  stepFailed(node: AnyNode, error: unknown): void
+  reject(rejected: Rejected, spec: OperatorSpec, origin?: Origin): void
+  origin(): Origin
+  during(origin: Origin, act: () => void): void
+  /** Some asynchronous work of the node is done. */
+  workDone(node: AnyNode): void
+  /** Which time holds for what is called from now on; gives the one before, for putting it back. */
+  enterTime(time: TimeDomain | null): TimeDomain | null
+  close(time: TimeDomain): void
+}
+
+/** In which of an operator's maps its timers are kept. */
+const timersMap = 'timers'
+
+/**
+ * One operator at work: the subscriber of what is above it, and the output of its logic. It is the same in a task and outside of one; what differs is the host's.
+ */
+export class OperatorNode<I, O> extends Subscriber<I> implements Output<O>, TimedNode {
+  readonly spec: OperatorSpec
+  readonly host: OperatorHost
+  readonly work: AsyncWork | null
+  /** Null where no time is known yet. */
+  time: TimeDomain | null
+  logic: Logic<I> = unbuilt
+  order = 0
+  turn = 0
+  nextDue = Number.POSITIVE_INFINITY
+  /** True from the first value on, or when something was saved for it: only then is it told about time. */
+  isAwake = false
+  /** The loose operator whose values come here; undefined before the first value. */
+  stage: AnyNode | null | undefined = undefined
+  /** False while `#arrive` has to look at each value. */
+  #isOrdinary = false
+  #isLoose = false
+  #hasEnded = false
+  #wakesAtMoves = false
+  #timers: KeyedTimers | null = null
+  #restored: Restored | null = null
+  #onValue: (value: I) => void = unbuilt.onValue
+  readonly #downstream: Subscriber<O>
+
+  constructor(host: OperatorHost, spec: OperatorSpec, time: TimeDomain | null, downstream: Subscriber<O>) {
+    super(downstream as Subscriber<unknown>)
+    this.host = host
+    this.spec = spec
+    this.time = time
+    this.#downstream = downstream
+    this.work = spec.concurrency === undefined ? null : new AsyncWork(spec.concurrency, () => host.workDone(this.any))
+  }
+
+  /** The node for those who need not know its types. */
+  get any(): AnyNode {
+    return this as unknown as AnyNode
+  }
+
+  /** Makes the logic and restores what it kept. `watch` may put itself around the logic's methods. */
+  build(restored: Restored, build: BuildLogic<I, O>, watch?: (spec: OperatorSpec, logic: Logic<I>) => void): void {
+    this.#restored = restored
+    this.#wakesAtMoves = true
+    const logic = build(restored, this)
+    watch?.(this.spec, logic)
+    this.logic = logic
+    this.#onValue = logic.onValue.bind(logic)
+    this.#wakesAtMoves &&= logic.onWatermark !== undefined
+    this.#isLoose = this.spec.isLoose ?? (logic.onCut !== undefined || this.work !== null)
+    if (logic.onTimer !== undefined) this.#keyedTimers()
+    if (this.time !== null) this.bindTime(this.time)
+  }
+
+  /** Takes its place in the time, at the order that it has by now. */
+  bindTime(time: TimeDomain): void {
+    this.time = time
+    time.add(this)
+    this.#expect()
+  }
+
+  wake(): void {
+    this.isAwake = true
+    this.#expect()
+  }
+
+  protected override _next(value: I): void {
+    if (this.host.gate === 0 || this.host.admits(this.any, value)) this.handle(value)
+  }
+
+  handle(value: I): void {
+    try {
+      if (!this.#isOrdinary) this.#arrive()
+      this.#onValue(value)
+    } catch (error) {
+      this.host.failed(this.any, error)
+    }
+  }
+
+  protected override _error(error: unknown): void {
+    this.host.stepFailed(this.any, error)
+  }
+
+  protected override _complete(): void {
+    this.endInput()
+    this.completeWhenIdle()
+  }
+
+  /** Ends the stream below with an error, in a host in which streams may end. */
+  fail(error: unknown): void {
+    this.#downstream.error(error)
+    this.unsubscribe()
+  }
+
+  /** Ends the stream below of an operator whose input has ended, unless there is asynchronous work left. */
+  completeWhenIdle(): void {
+    if (!this.#hasEnded || this.work?.isIdle === false) return
+    this.#downstream.complete()
+    this.unsubscribe()
+  }
+
+  override unsubscribe(): void {
+    if (this.closed) return
+    super.unsubscribe()
+    this.work?.abandon()
+    this.time?.remove(this)
+  }
+
+  /** No further value will come. */
+  endInput(): void {
+    this.#hasEnded = true
+    if (this.logic.onComplete !== undefined) this.#runApart(() => this.logic.onComplete?.())
+  }
+
+  cut(cut: Cut): void {
+    if (this.logic.onCut !== undefined) this.#runApart(() => this.logic.onCut?.(cut))
+  }
+
+  idle(watermark: number): void {
+    this.wake()
+    this.#runApart(() => this.logic.onIdle?.(watermark))
+  }
+
+  onTime(watermark: number): void {
+    const { host } = this
+    const time = this.time as TimeDomain
+    const before = time.before
+    const wasTimed = host.isTimed
+    host.isTimed = true
+    this.nextDue = Number.POSITIVE_INFINITY
+    this.#timers?.fire(watermark, (key, at) => {
+      time.valueTime = Math.max(at, before + 1)
+      this.#run(() => this.logic.onTimer?.(key, at))
+    })
+    if (this.logic.onWatermark !== undefined) {
+      time.valueTime = watermark
+      this.#run(() => this.logic.onWatermark?.(watermark))
+    }
+    host.isTimed = wasTimed
+    this.#expect()
+  }
+
+  openUntil(): number | undefined {
+    const own = this.logic.openUntil?.()
+    const last = this.#timers?.last
+    return own === undefined ? last : last === undefined ? own : Math.max(own, last)
+  }
+
+  get isInTask(): boolean {
+    return this.host.isTask
+  }
+
+  get isRedriven(): boolean {
+    return this.host.isRedriven
+  }
+
+  get facts(): RecordFacts {
+    return this.host.facts
+  }
+
+  get watermark(): number {
+    return this.#timeHere().toldTo(this)
+  }
+
+  valueTime(): number {
+    return this.#timeHere().valueTime
+  }
+
+  emit(value: O): void {
+    if (this.#isLoose) this.#emitLoosely(value)
+    else this.#downstream.next(value)
+  }
+
+  emitAt(eventTime: number, value: O): void {
+    const { time } = this
+    if (time === null) throw this.#noTime()
+    const before = time.valueTime
+    time.valueTime = eventTime
+    try {
+      this.#downstream.next(value)
+    } finally {
+      time.valueTime = before
+    }
+  }
+
+  pass(at: number, value: O, watermark: number): void {
+    const time = this.time as TimeDomain
+    const outer = this.host.enterTime(time)
+    const before = time.valueTime
+    time.valueTime = at
+    try {
+      this.emit(value)
+      time.valueTime = before
+      if (watermark > time.watermark) time.advance(watermark)
+    } finally {
+      time.valueTime = before
+      this.host.enterTime(outer)
+    }
+  }
+
+  advance(watermark: number): void {
+    const outer = this.host.enterTime(this.time)
+    this.time?.advance(watermark)
+    this.host.enterTime(outer)
+  }
+
+  close(): void {
+    const outer = this.host.enterTime(this.time)
+    this.host.close(this.time as TimeDomain)
+    this.host.enterTime(outer)
+  }
+
+  reject(reason: string, detail: string, origin?: Origin): void {
+    this.host.reject({ operator: this.spec.name, reason, detail }, this.spec, origin)
+  }
+
+  origin(): Origin {
+    return this.host.origin()
+  }
+
+  during(origin: Origin, act: () => void): void {
+    this.host.during(origin, act)
+  }
+
+  defer<R>(call: () => Promise<R>, deliver: (result: R) => void): void {
+    const { host, work } = this
+    if (work === null) throw new OperatorError(`${this.spec.name}: defer needs a spec with concurrency`)
+    const origin = host.origin()
+    work.add(
+      call,
+      (result: R) => host.during(origin, () => this.#run(() => deliver(result))),
+      (error) => host.during(origin, () => host.failed(this.any, error)),
+    )
+  }
+
+  at(key: string, time: number): void {
+    if (!Number.isSafeInteger(time)) {
+      throw new OperatorError(`${this.spec.name}: a timer needs a whole number of ms, got ${time}`)
+    }
+    this.#timeHere()
+    const timers = this.#keyedTimers()
+    timers.add(key, time)
+    this.#wake(timers.nextDue)
+  }
+
+  cancel(key: string, time: number): void {
+    this.#keyedTimers().cancel(key, time)
+  }
+
+  wakeAt(time: number): void {
+    this.#wakesAtMoves = false
+    this.#wake(time)
+  }
+
+  #wake(time: number): void {
+    if (time < this.nextDue) this.nextDue = time
+    this.time?.expect(time)
+  }
+
+  #expect(): void {
+    if (this.#timers !== null) this.#wake(this.#timers.nextDue)
+    if (this.#wakesAtMoves && this.isAwake) this.#wake(Number.NEGATIVE_INFINITY)
+    else if (this.nextDue < Number.POSITIVE_INFINITY) this.time?.expect(this.nextDue)
+  }
+
+  #keyedTimers(): KeyedTimers {
+    if (this.#timers !== null) return this.#timers
+    if (this.logic.onTimer === undefined) throw new OperatorError(`${this.spec.name}: it sets timers but has no onTimer`)
+    this.#timers = new KeyedTimers((this.#restored as Restored).keyed(timerState, timersMap))
+    return this.#timers
+  }
+
+  /** A first value, or one below a loose operator. */
+  #arrive(): void {
+    const { stage } = this.host
+    if (!this.isAwake) this.wake()
+    if (this.stage === undefined) {
+      this.stage = stage
+      this.#isOrdinary = stage === null && this.host.isTask
+    } else if (this.stage !== stage && this.spec.isOrderFree !== true && this.host.isTask) throw this.#mixed(stage)
+  }
+
+  #emitLoosely(value: O): void {
+    const { host, time } = this
+    const stage = host.stage
+    const outer = host.enterTime(null)
+    const before = time?.valueTime
+    host.stage = this.any
+    if (time !== null) time.valueTime = Number.NaN
+    try {
+      this.#downstream.next(value)
+    } finally {
+      if (time !== null) time.valueTime = before as number
+      host.stage = stage
+      host.enterTime(outer)
+    }
+  }
+
+  /** Runs something of the logic that no value from above has caused. */
+  #run(act: () => void): void {
+    try {
+      act()
+    } catch (error) {
+      this.host.failed(this.any, error)
+    }
+  }
+
+  /** Runs it where the stack does not tell on which side of a loose operator it is. */
+  #runApart(act: () => void): void {
+    const { host, time } = this
+    const { stage } = host
+    const before = time?.valueTime
+    host.stage = this.stage ?? null
+    if (time !== null) time.valueTime = time.toldTo(this)
+    this.#run(act)
+    if (time !== null) time.valueTime = before as number
+    host.stage = stage
+  }
+
+  /** The time, where the value being handled has one. */
+  #timeHere(): TimeDomain {
+    const { time } = this
+    if (time === null || Number.isNaN(time.valueTime)) throw this.#noTime()
+    return time
+  }
+
+  #noTime(): OperatorError {
+    return new OperatorError(
+      `${this.spec.name}: no eventTime above it, so it does not know the time. Put eventTime({ of, maxOutOfOrdernessMs }) before it, with only ` +
+        'synchronous operators between (mapAsync must stand above eventTime, and so must batchFlush: they let go at checkpoints, when time has gone on).',
+    )
+  }
+
+  #mixed(stage: AnyNode | null): OperatorError {
+    const loose = (stage ?? this.stage)?.spec.name
+    return new OperatorError(
+      `${this.spec.name}: values that ${loose} lets go at checkpoints meet others here, in an order that a replay does not repeat. ` +
+        `Merge above ${loose}, or end the two streams in outlets of their own.`,
+    )
+  }
+}
+
+const unbuilt: Logic<unknown> = {
+  onValue() {
+    throw new OperatorError('a value arrived while the graph was still being built')
+  },
+}
