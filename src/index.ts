@@ -60,7 +60,7 @@ export type { BuildLogic, Cut, Logic, OperatorSpec, Output, Restored } from './r
 export type { Outlet } from './runtime/outlet.ts'
 export { definePipeline, type Outlets, type Pipeline } from './runtime/pipeline.ts'
 export { plainState } from './runtime/plainState.ts'
-export { RecordView } from './runtime/record.ts'
+export { type RecordHeader, RecordView, redriveHeader } from './runtime/record.ts'
 export type { SavedOperator } from './runtime/savedState.ts'
 export { stateful } from './runtime/stateful.ts'
 export type { AppendTable, Column, ColumnType, ColumnValue, Table, UpsertTable } from './runtime/table.ts'
