@@ -1,3 +1,4 @@
+import type { RecordHeader } from './record.ts'
 import type { Table } from './table.ts'
 
 /** One partition's share of one pipeline. */
@@ -18,7 +19,10 @@ export interface TableWrite<Row = unknown> {
   readonly rows: readonly Row[]
 }
 
-/** A record, or a value made of it, that is set aside. Identity: task, offset, operator and ordinal, so a replay finds it again. */
+/**
+ * A record, or a value made of it, that is set aside, with all that it takes to append it again. Identity: task, offset, operator and
+ * ordinal, so a replay finds it again.
+ */
 export interface DeadLetter {
   readonly offset: number
   /** Counts letters of the same offset and operator from 0. */
@@ -31,7 +35,8 @@ export interface DeadLetter {
   readonly detail: string
   /** The record's event time or timestamp, ms UTC, where it has one. */
   readonly recordTime: number | null
-  readonly key: string | null
+  readonly key: Uint8Array | null
+  readonly headers: readonly RecordHeader[]
   /** The record's value, cut to the store's limit. */
   readonly payload: Uint8Array | null
 }
@@ -92,8 +97,9 @@ export interface CheckpointStore {
   /** Raises the generation, so that every older claim is fenced, and gives what was last committed. */
   claim(task: TaskId): Promise<Claim>
   /**
-   * Stores all of the checkpoint or nothing. Throws `TaskFencedError` when the claim is no longer the newest, and
-   * `RetryableError` when it is not known whether it was stored: claim again to learn it. The next offset never goes down.
+   * Stores all of the checkpoint or nothing. Throws `TaskFencedError` when the claim is no longer the newest,
+   * `RetryableError` when it is not known whether it was stored: claim again to learn it, and `DeterminismError` for an object or a dead
+   * letter that is stored with another content. The next offset never goes down.
    */
   commit(claim: Claim, checkpoint: Checkpoint): Promise<void>
   close(): Promise<void>

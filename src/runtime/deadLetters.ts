@@ -36,7 +36,8 @@ export class DeadLetterCollector {
   }
 
   add(origin: Origin, rejected: Rejected): void {
-    this.#letters.push({ ...rejected, ...origin })
+    const key = origin.key === null ? null : Buffer.from(origin.key)
+    this.#letters.push({ ...rejected, ...origin, key, headers: [] })
   }
 
   get count(): number {

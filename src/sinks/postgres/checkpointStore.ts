@@ -82,10 +82,7 @@ export class PostgresCheckpointStore implements CheckpointStore {
       if (refusal === 'MR001') throw await this.#explainFence(claim, checkpoint, error)
       if (refusal !== 'MR002') throw error
       const { message } = (error as MillraceError).cause as Error
-      throw new DeterminismError(`could not ${doing}: ${message}; the archive was not made from the same records`, {
-        ...task,
-        cause: error,
-      })
+      throw new DeterminismError(`could not ${doing}: ${message}`, { ...task, cause: error })
     }
   }
 

@@ -1,8 +1,9 @@
 import type { DeadLetter, SavedCheckpoint, StateFrame } from '../../runtime/checkpoint.ts'
+import { encodeHeaders } from '../../runtime/encodeHeaders.ts'
 import { ConfigurationError } from '../../runtime/errors.ts'
 import type { Outlet } from '../../runtime/outlet.ts'
 import type { Outlets, Pipeline } from '../../runtime/pipeline.ts'
-import { RecordView } from '../../runtime/record.ts'
+import { type RecordHeader, RecordView } from '../../runtime/record.ts'
 import type { StreamTask } from '../../runtime/streamTask.ts'
 import type { Table } from '../../runtime/table.ts'
 import { describeDifference, type Findings, findingsText } from './findings.ts'
@@ -12,7 +13,9 @@ import { poisoned, watchedTask } from './watchedTask.ts'
 /** A record of the test: text as it is, anything else that is not bytes as JSON. */
 export interface TestRecord {
   readonly value: unknown
-  readonly key?: string | null
+  /** Text is taken as UTF-8. */
+  readonly key?: string | Uint8Array | null
+  readonly headers?: readonly RecordHeader[]
   /** ms UTC; none unless told. */
   readonly timestamp?: number
 }
@@ -229,19 +232,24 @@ export class TestRun<O extends Outlets> {
   }
 }
 
+const NOTHING = Buffer.alloc(0)
+
 function viewOf(record: TestRecord, offset: number): RecordView {
   const { value } = record
   const bytes =
     value === null || value === undefined || value instanceof Uint8Array
       ? value
       : Buffer.from(typeof value === 'string' ? value : JSON.stringify(value))
-  const key = record.key === null || record.key === undefined ? null : Buffer.from(record.key)
+  const key = typeof record.key === 'string' ? Buffer.from(record.key) : record.key
+  const headers = encodeHeaders(record.headers ?? [])
   const view = new RecordView()
   view.offset = offset
   view.timestamp = record.timestamp ?? -1
-  view.buffer = Buffer.concat([key ?? Buffer.alloc(0), bytes ?? Buffer.alloc(0)])
+  view.buffer = Buffer.concat([headers, key ?? NOTHING, bytes ?? NOTHING])
+  view.headersLength = headers.length
+  view.keyStart = headers.length
   view.keyLength = key?.length ?? -1
-  view.valueStart = key?.length ?? 0
+  view.valueStart = headers.length + (key?.length ?? 0)
   view.valueLength = bytes?.length ?? -1
   return view
 }
