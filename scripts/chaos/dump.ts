@@ -17,7 +17,7 @@ const statements: Readonly<Record<string, string>> = {
     ]),
   ),
   'dead letters': `SELECT jsonb_build_array(pipeline, topic, partition, "offset", operator, ordinal, reason, detail, record_time,
-      key, encode(payload, 'hex'), redriven_at)::text AS line
+      encode(key, 'hex'), headers, encode(payload, 'hex'), redriven_at)::text AS line
     FROM dead_letter ORDER BY topic, partition, "offset", operator, ordinal`,
   manifest: `SELECT o::text AS line FROM archive_object o ORDER BY topic, partition, first_offset`,
   'idle advances': `SELECT i::text AS line FROM idle_advance i ORDER BY topic, partition, "offset", watermark`,

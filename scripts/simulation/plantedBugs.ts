@@ -49,6 +49,7 @@ function withTampering(schedule: Schedule, tamper: (saved: SavedCheckpoint) => S
       return { ...claim, restored: claim.restored === null ? null : tamper(claim.restored) }
     },
     commit: (claim, checkpoint) => store.commit(claim, checkpoint),
+    idleAdvancesAfter: (task, after, limit) => store.idleAdvancesAfter(task, after, limit),
     close: () => store.close(),
   })
   return { ...schedule, adversity: { ...schedule.adversity, tamper: tampered } }
@@ -66,7 +67,7 @@ function byArrival(): OperatorFunction<WindowElement<Trade>, WindowElement<Trade
     let arrived = Number(restored.snapshot ?? 0)
     return {
       onValue(element) {
-        if (element.closed !== false) return out.emit(element)
+        if (element.kind !== 'value') return out.emit(element)
         arrived++
         out.emit({ ...element, value: { ...element.value, tradeTime: arrived } })
       },

@@ -74,7 +74,7 @@ export const commandList: ReadonlyMap<CommandName, CommandDescription> = new Map
   [
     'dead-letters show',
     {
-      description: 'Print one dead letter with its payload.',
+      description: 'Print one dead letter with its key, headers and payload.',
       args: [{ name: '<id>', description: 'as `dead-letters list` prints it' }],
       examples: ['millrace dead-letters show realtime/crypto.trades.raw/2/1041/decode/0'],
       load: async () => (await import('./commands/deadLetters.ts')).showDeadLetter,
@@ -83,7 +83,8 @@ export const commandList: ReadonlyMap<CommandName, CommandDescription> = new Map
   [
     'dead-letters redrive',
     {
-      description: 'Append the payload of dead letters to their topic again, so that they are processed once more.',
+      description:
+        'Append dead letters to their topic again, key and headers included, so that they are processed once more.',
       args: [{ name: '[ids...]', description: 'as `dead-letters list` prints them' }],
       examples: [
         'millrace dead-letters redrive realtime/crypto.trades.raw/2/1041/decode/0',

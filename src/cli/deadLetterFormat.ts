@@ -1,3 +1,4 @@
+import { isUtf8 } from 'node:buffer'
 import { formatKey, type StoredDeadLetter } from './deadLetterQueries.ts'
 import { formatTime } from './time.ts'
 
@@ -17,7 +18,7 @@ export function deadLetterRow(letter: StoredDeadLetter, dataSet: string): readon
   ]
 }
 
-/** For programs. The payload is there as text where it is UTF-8, and always as base64. */
+/** For programs. Key, headers and payload are there as text where they are UTF-8, and always as base64. */
 export function deadLetterJson(letter: StoredDeadLetter, dataSet: string): Readonly<Record<string, unknown>> {
   return {
     id: formatKey(letter),
@@ -31,23 +32,26 @@ export function deadLetterJson(letter: StoredDeadLetter, dataSet: string): Reado
     reason: letter.reason,
     detail: letter.detail,
     recordTime: letter.recordTime === null ? null : formatTime(letter.recordTime),
-    key: letter.key,
-    payload: letter.payload === null ? null : utf8(letter.payload),
-    payloadBase64: letter.payload?.toString('base64') ?? null,
+    key: utf8(letter.key),
+    keyBase64: base64(letter.key),
+    headers: letter.headers.map(({ key, value }) => ({ key, value: utf8(value), valueBase64: base64(value) })),
+    payload: utf8(letter.payload),
+    payloadBase64: base64(letter.payload),
     createdAt: formatTime(letter.createdAt),
     redrivenAt: letter.redrivenAt === null ? null : formatTime(letter.redrivenAt),
   }
 }
 
 export function deadLetterDetails(letter: StoredDeadLetter, dataSet: string): readonly string[] {
-  const payload = letter.payload === null ? null : utf8(letter.payload)
+  const payload = utf8(letter.payload)
   return [
     `id           ${formatKey(letter)}`,
     `data set     ${dataSet}`,
     `reason       ${letter.reason}: ${printable(letter.detail)}`,
     `place        ${letter.topic}/${letter.partition} at offset ${letter.offset}, set aside by ${letter.operator}`,
     `record time  ${letter.recordTime === null ? '-' : formatTime(letter.recordTime)}`,
-    `key          ${letter.key === null ? '-' : printable(letter.key)}`,
+    `key          ${bytesText(letter.key)}`,
+    ...letter.headers.map(({ key, value }) => `header       ${printable(key)}: ${bytesText(value)}`),
     `set aside    ${formatTime(letter.createdAt)}`,
     `redriven     ${letter.redrivenAt === null ? 'no' : formatTime(letter.redrivenAt)}`,
     `payload      ${letter.payload === null ? 'none' : `${letter.payload.length} bytes${payload === null ? ', base64' : ''}`}`,
@@ -55,13 +59,21 @@ export function deadLetterDetails(letter: StoredDeadLetter, dataSet: string): re
   ]
 }
 
-function utf8(bytes: Buffer): string | null {
-  try {
-    return new TextDecoder('utf-8', { fatal: true }).decode(bytes)
-  } catch {
-    // Not text: it is shown as base64.
-    return null
-  }
+/** Null also where the bytes are no text. */
+function utf8(bytes: Uint8Array | null): string | null {
+  if (bytes === null || !isUtf8(bytes)) return null
+  return Buffer.from(bytes).toString('utf8')
+}
+
+function base64(bytes: Uint8Array | null): string | null {
+  return bytes === null ? null : Buffer.from(bytes).toString('base64')
+}
+
+/** As psql shows them: text, or hex behind `\\x` where they are no text. */
+function bytesText(bytes: Uint8Array | null): string {
+  if (bytes === null) return '-'
+  const text = utf8(bytes)
+  return text === null ? `\\x${Buffer.from(bytes).toString('hex')}` : printable(text)
 }
 
 /** Control characters of a hostile payload must not reach the terminal. */

@@ -1,4 +1,6 @@
 import type pg from 'pg'
+import type { RecordHeader } from '../runtime/record.ts'
+import { type StoredHeaders, storedHeaders } from '../sinks/postgres/headersText.ts'
 import { UsageError } from './exit.ts'
 
 /** Which dead letter: its primary key. */
@@ -16,11 +18,14 @@ export interface StoredDeadLetter extends DeadLetterKey {
   readonly detail: string
   /** ms UTC. */
   readonly recordTime: number | null
-  readonly key: string | null
+  readonly key: Buffer | null
+  readonly headers: readonly RecordHeader[]
   readonly payload: Buffer | null
   readonly createdAt: number
   readonly redrivenAt: number | null
 }
+
+type LetterRow = Omit<StoredDeadLetter, 'headers'> & { readonly headers: StoredHeaders }
 
 export interface DeadLetterFilter {
   readonly reason: string | null
@@ -31,7 +36,7 @@ export interface DeadLetterFilter {
 }
 
 const columns = `pipeline, topic, partition, "offset"::float8 AS "offset", operator, ordinal, reason, detail,
-       (extract(epoch FROM record_time) * 1000)::float8 AS "recordTime", key, payload,
+       (extract(epoch FROM record_time) * 1000)::float8 AS "recordTime", key, headers, payload,
        (extract(epoch FROM created_at) * 1000)::float8 AS "createdAt",
        (extract(epoch FROM redriven_at) * 1000)::float8 AS "redrivenAt"`
 
@@ -66,12 +71,16 @@ function keyValues(key: DeadLetterKey): readonly unknown[] {
   return [key.pipeline, key.topic, key.partition, key.offset, key.operator, key.ordinal]
 }
 
+function letterOf(row: LetterRow): StoredDeadLetter {
+  return { ...row, headers: storedHeaders(row.headers) }
+}
+
 export async function newestDeadLetters(
   client: pg.Client,
   by: DeadLetterFilter,
   limit: number,
 ): Promise<readonly StoredDeadLetter[]> {
-  return (await client.query<StoredDeadLetter>(newest, [...filterValues(by), limit])).rows
+  return (await client.query<LetterRow>(newest, [...filterValues(by), limit])).rows.map(letterOf)
 }
 
 export async function countDeadLetters(client: pg.Client, by: DeadLetterFilter): Promise<number> {
@@ -79,7 +88,8 @@ export async function countDeadLetters(client: pg.Client, by: DeadLetterFilter):
 }
 
 export async function findDeadLetter(client: pg.Client, key: DeadLetterKey): Promise<StoredDeadLetter | null> {
-  return (await client.query<StoredDeadLetter>(one, [...keyValues(key)])).rows[0] ?? null
+  const row = (await client.query<LetterRow>(one, [...keyValues(key)])).rows[0]
+  return row === undefined ? null : letterOf(row)
 }
 
 /** At most `limit` letters behind `after`, in the order of their keys. */
@@ -90,7 +100,7 @@ export async function deadLettersAfter(
   limit: number,
 ): Promise<readonly StoredDeadLetter[]> {
   const place = after === null ? [null, null, null, null, null, null] : keyValues(after)
-  return (await client.query<StoredDeadLetter>(waitingAfter, [...filterValues(by), ...place, limit])).rows
+  return (await client.query<LetterRow>(waitingAfter, [...filterValues(by), ...place, limit])).rows.map(letterOf)
 }
 
 /** Topics that have dead letters, redriven or not: an interrupted redrive of any of them is to be finished too. */

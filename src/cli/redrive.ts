@@ -1,6 +1,9 @@
 import type pg from 'pg'
 import { z } from 'zod'
 import type { LogWriter, OutgoingRecord } from '../runtime/log.ts'
+import { redriveHeader } from '../runtime/record.ts'
+import { unescapeText } from '../sinks/postgres/columnText.ts'
+import { recordBytesAtMost } from '../sources/recordBatch/encode.ts'
 import {
   type DeadLetterFilter,
   type DeadLetterKey,
@@ -29,7 +32,8 @@ const pageLetters = 200
 const maxBatchBytes = 512 * 1024
 
 /**
- * Appends the payloads of dead letters of one topic to its log again, each to the partition that it came from, and stamps the letters.
+ * Appends the dead letters of one topic to its log again, each to the partition that it came from, with its key and headers and one header
+ * more that names the operator that set it aside, and stamps the letters.
  *
  * An append carries the ids of its letters as the producer's position. A crash between append and stamp therefore leaves a log that
  * knows what was appended: the next redrive stamps those first and appends nothing twice. Until then they are listed as waiting, so
@@ -87,13 +91,13 @@ async function* pagesOf(
   }
 }
 
-/** Payloads may be large: a batch is cut by their bytes too. */
+/** Records may be large: a batch is cut by their bytes too. */
 function* batchesOf(letters: readonly StoredDeadLetter[]): Generator<readonly StoredDeadLetter[]> {
   let batch: StoredDeadLetter[] = []
   let bytes = 0
   for (const letter of letters) {
     batch.push(letter)
-    bytes += letter.payload?.length ?? 0
+    bytes += recordBytesAtMost(recordOf(letter))
     if (bytes < maxBatchBytes) continue
     yield batch
     batch = []
@@ -106,8 +110,13 @@ function recordOf(letter: StoredDeadLetter): OutgoingRecord {
   return {
     partition: letter.partition,
     timestamp: letter.recordTime ?? letter.createdAt,
-    key: letter.key === null ? null : Buffer.from(letter.key, 'utf8'),
+    key: letter.key,
     value: letter.payload,
+    headers: [
+      // A letter that was fed again before and set aside once more says who did that last.
+      ...letter.headers.filter(({ key }) => key !== redriveHeader),
+      { key: redriveHeader, value: Buffer.from(unescapeText(letter.operator)) },
+    ],
   }
 }
 

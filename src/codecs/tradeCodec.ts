@@ -14,7 +14,7 @@ import { isOtherFrame } from '../market/otherFrames.ts'
 import type { Market, MarketEvent } from '../market/trade.ts'
 import type { Codec, Rejection } from '../runtime/codec.ts'
 import { ConfigurationError } from '../runtime/errors.ts'
-import type { RecordView } from '../runtime/record.ts'
+import type { RecordFacts, RecordView } from '../runtime/record.ts'
 import { SchemaReader } from './schemaReader.ts'
 
 /** What the fast path says when it does not know: ask the interpreter. */
@@ -67,12 +67,12 @@ export class TradeCodec implements Codec<MarketEvent> {
     this.heartbeatTime = this.heartbeat.slot('E')
   }
 
-  decode(record: RecordView): Decoded {
+  decode(record: RecordView, facts?: RecordFacts): Decoded {
     if (record.valueLength < 0) return malformed('the record has no value')
     const end = record.valueStart + record.valueLength
     const event = this.decodeFast(record.buffer, record.valueStart, end)
     if (event === INVALID) return this.interpret(record.buffer, record.valueStart, end)
-    record.isKnownJsonObject = true
+    if (facts !== undefined) facts.isJsonObject = true
     return event
   }
 

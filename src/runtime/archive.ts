@@ -1,6 +1,6 @@
 import type { ArchivedObject, TaskId } from './checkpoint.ts'
 import type { Clock } from './clock.ts'
-import type { RecordView } from './record.ts'
+import type { RecordFacts, RecordView } from './record.ts'
 
 /** What has become durable since the last take, and where the archive would go on after it. */
 export interface ArchiveProgress {
@@ -13,8 +13,8 @@ export interface ArchiveProgress {
  * so that the same records make the same objects however often the task starts again.
  */
 export interface ArchiveWriter {
-  /** Takes the record in (copies it). Synchronous; consecutive from the offset that the writer was opened at. */
-  append(record: RecordView): void
+  /** Takes the record in (copies it), with what is known about its bytes. Synchronous; consecutive from the offset that the writer was opened at. */
+  append(record: RecordView, facts?: RecordFacts): void
   /** True while what was appended piles up because it is not packed as fast as it comes. */
   readonly isBehind: boolean
   /** Resolves once that is no longer so, packing failed, or the signal fires. Takes a moment where the processor is busy, and no longer. */

@@ -1,4 +1,5 @@
-import type { Table } from './table.ts'
+import type { RecordHeader } from './record.ts'
+import type { RowText, Table } from './table.ts'
 
 /** One partition's share of one pipeline. */
 export interface TaskId {
@@ -16,9 +17,14 @@ export interface StateFrame {
 export interface TableWrite<Row = unknown> {
   readonly table: Table<Row>
   readonly rows: readonly Row[]
+  /** The same rows as they are to be written, where somebody has made them already. */
+  readonly texts?: readonly RowText[]
 }
 
-/** A record, or a value made of it, that is set aside. Identity: task, offset, operator and ordinal, so a replay finds it again. */
+/**
+ * A record, or a value made of it, that is set aside, with all that it takes to append it again. Identity: task, offset, operator and
+ * ordinal, so a replay finds it again.
+ */
 export interface DeadLetter {
   readonly offset: number
   /** Counts letters of the same offset and operator from 0. */
@@ -31,7 +37,8 @@ export interface DeadLetter {
   readonly detail: string
   /** The record's event time or timestamp, ms UTC, where it has one. */
   readonly recordTime: number | null
-  readonly key: string | null
+  readonly key: Uint8Array | null
+  readonly headers: readonly RecordHeader[]
   /** The record's value, cut to the store's limit. */
   readonly payload: Uint8Array | null
 }
@@ -49,7 +56,7 @@ export interface ArchivedObject {
   readonly symbols: readonly string[]
 }
 
-/** A forward step of the watermark that no record caused; a replay applies it at the same offset. */
+/** A forward step of the watermark (ms UTC) that no record caused, before the record at the offset; a replay takes it there too. */
 export interface IdleAdvance {
   readonly offset: number
   readonly watermark: number
@@ -92,9 +99,12 @@ export interface CheckpointStore {
   /** Raises the generation, so that every older claim is fenced, and gives what was last committed. */
   claim(task: TaskId): Promise<Claim>
   /**
-   * Stores all of the checkpoint or nothing. Throws `TaskFencedError` when the claim is no longer the newest, and
-   * `RetryableError` when it is not known whether it was stored: claim again to learn it. The next offset never goes down.
+   * Stores all of the checkpoint or nothing. Throws `TaskFencedError` when the claim is no longer the newest,
+   * `RetryableError` when it is not known whether it was stored: claim again to learn it, and `DeterminismError` for an object or a dead
+   * letter that is stored with another content. The next offset never goes down.
    */
   commit(claim: Claim, checkpoint: Checkpoint): Promise<void>
+  /** Steps of time that a task recorded, by offset and watermark: those behind `after`, at most `limit`. */
+  idleAdvancesAfter(task: TaskId, after: IdleAdvance, limit: number): Promise<readonly IdleAdvance[]>
   close(): Promise<void>
 }

@@ -19,5 +19,5 @@ export interface Codec<T> {
    * A value, a rejection, or undefined for a sound record that holds nothing for this pipeline. Never throws, keeps no reference to the view. What it learns
    * about the bytes beyond the value it may leave in `facts`.
    */
-  decode(record: RecordView, facts: RecordFacts): T | Rejection | undefined
+  decode(record: RecordView, facts?: RecordFacts): T | Rejection | undefined
 }

@@ -1,4 +1,4 @@
-import type { RecordView } from './record.ts'
+import type { RecordHeader, RecordView } from './record.ts'
 
 /**
  * Consecutive records of one partition in one buffer, valid until the next fetch on the reader that gave it.
@@ -77,6 +77,8 @@ export interface OutgoingRecord {
   readonly timestamp: number
   readonly key: Uint8Array | null
   readonly value: Uint8Array | null
+  /** None unless told; kept in their order. */
+  readonly headers?: readonly RecordHeader[]
 }
 
 /**

@@ -1,6 +1,6 @@
 import type { Observable } from 'rxjs'
 import type { Batch } from './batch.ts'
-import type { Table } from './table.ts'
+import type { RowText, Table } from './table.ts'
 
 /**
  * The end of a stream in a pipeline: rows for a table, written in the transaction of the next checkpoint.
@@ -11,6 +11,6 @@ export interface Outlet<Row> {
   readonly table: Table<never>
   /** Single rows, or batches of them. */
   readonly rows: Observable<Row | Batch<Row>>
-  /** Throws, saying what is wrong, on a row that the table cannot hold. Such a row is set aside as `bad-row`. */
-  readonly check?: (row: Row) => void
+  /** Gives the row as it will be written. Throws, saying what is wrong, on one that the table cannot hold; such a row is set aside as `bad-row`. */
+  readonly render?: (row: never) => RowText
 }

@@ -1,13 +1,16 @@
 // Users need not name it in their tsconfig: the declarations speak of Buffer.
 /// <reference types="node" preserve="true" />
 
-/** A header of a record. */
+import { VarintReader } from './varint.ts'
+
+/** One of a record's headers. A name may occur more than once. */
 export interface RecordHeader {
+  /** Text in Kafka; bytes that are not UTF-8 read as U+FFFD. */
   readonly key: string
   readonly value: Uint8Array | null
 }
 
-/** Names the operator for which a record that it had set aside comes a second time. */
+/** The header of a record that was a dead letter and was fed again: its value names, in UTF-8, the operator that had set it aside. */
 export const redriveHeader = 'millrace-redrive'
 
 /** What the graph has found out about the bytes of a record, so that the archive need not look again. The task clears it before each record. */
@@ -27,25 +30,24 @@ export class RecordView {
   offset = 0
   /** What the producer, or the log, stamped on the record: ms UTC, or -1 for none. */
   timestamp = -1
-  /** Holds the whole batch; key and value are ranges of it. */
+  /** Holds the whole batch; key, value and headers are ranges of it. */
   buffer: Buffer = Buffer.alloc(0)
   keyStart = 0
   keyLength = -1
   valueStart = 0
   valueLength = -1
+  headersStart = 0
+  /** Of the headers as Kafka's batches encode them, their count first; 0 where the record has none. Whoever sets it has checked them. */
   headersLength = 0
-
-  headers(): RecordHeader[] {
-    return []
-  }
-
-  keyCopy(): Buffer | null {
-    return null
-  }
 
   /** The key as text, or null. Allocates. */
   keyText(): string | null {
     return this.keyLength < 0 ? null : this.buffer.toString('utf8', this.keyStart, this.keyStart + this.keyLength)
+  }
+
+  /** A copy of the key's bytes, or null. Allocates. */
+  keyCopy(): Buffer | null {
+    return this.keyLength < 0 ? null : Buffer.from(this.buffer.subarray(this.keyStart, this.keyStart + this.keyLength))
   }
 
   /** A copy of the value's bytes, or null. Allocates. */
@@ -60,5 +62,22 @@ export class RecordView {
     return this.valueLength < 0
       ? null
       : this.buffer.toString('utf8', this.valueStart, this.valueStart + this.valueLength)
+  }
+
+  /** Copies of the headers, in their order. Allocates. */
+  headers(): RecordHeader[] {
+    if (this.headersLength === 0) return []
+    const { buffer } = this
+    const reader = new VarintReader(buffer, this.headersStart)
+    return Array.from({ length: reader.next() }, () => {
+      const keyLength = reader.next()
+      const key = buffer.toString('utf8', reader.at, reader.at + keyLength)
+      reader.at += keyLength
+      const valueLength = reader.next()
+      if (valueLength < 0) return { key, value: null }
+      const value = Buffer.from(buffer.subarray(reader.at, reader.at + valueLength))
+      reader.at += valueLength
+      return { key, value }
+    })
   }
 }

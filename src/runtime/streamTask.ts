@@ -10,7 +10,7 @@ import type { Pipeline } from './pipeline.ts'
 import type { RecordFacts, RecordView } from './record.ts'
 import { EmissionWatch, type LeftOut, StepFailure } from './stepFailure.ts'
 import { TaskState } from './taskState.ts'
-import type { Table } from './table.ts'
+import type { RowText, Table } from './table.ts'
 import { TimeDomain } from './timeDomain.ts'
 import { asRetryable } from './transient.ts'
 
@@ -27,8 +27,9 @@ export interface TaskCut {
 interface OutletBuffer {
   readonly name: string
   readonly table: Table<unknown>
-  readonly check: ((row: unknown) => void) | undefined
+  readonly render: ((row: unknown) => RowText) | undefined
   rows: unknown[]
+  texts: RowText[]
 }
 
 /** Why values may not go straight into the logics. */
@@ -90,7 +91,9 @@ export class StreamTask implements OperatorHost {
     if (saved !== null && saved.watermark !== null) this.time.watermark = saved.watermark
     buildIn(this, () => {
       for (const [name, outlet] of Object.entries(pipeline.build(this.#records()))) {
-        const buffer: OutletBuffer = { name, table: outlet.table as Table<unknown>, check: outlet.check, rows: [] }
+        const table = outlet.table as Table<unknown>
+        const render = outlet.render as OutletBuffer['render']
+        const buffer: OutletBuffer = { name, table, render, rows: [], texts: [] }
         this.#outlets.push(buffer)
         outlet.rows.subscribe({
           next: (row) => this.#collect(buffer, row),
@@ -213,7 +216,7 @@ export class StreamTask implements OperatorHost {
   /** Brings the graph to rest: operators let go, asynchronous work is waited for and let through, until nothing is under way. */
   async quiesce(cut: Cut): Promise<void> {
     for (;;) {
-      this.#letGo(cut)
+      this.letGo(cut)
       if (this.isSettled) return
       await this.settle()
     }
@@ -227,7 +230,7 @@ export class StreamTask implements OperatorHost {
 
   /** The same for a graph in which nothing asynchronous is under way; throws `OperatorError` where something is. */
   cut(cut: Cut): TaskCut {
-    this.#letGo(cut)
+    this.letGo(cut)
     if (!this.isSettled) throw new OperatorError('cut before asynchronous work had settled')
     return this.#take()
   }
@@ -260,6 +263,11 @@ export class StreamTask implements OperatorHost {
   /** Called with each logic before it is used, for a task that watches its operators. */
   protected watch(_spec: OperatorSpec, _logic: Logic<never>): void {}
 
+  /** True for an error that ends the task, whatever value it came with. */
+  protected isFatal(error: unknown): boolean {
+    return error instanceof MillraceError || this.#pipeline.onError === 'stop'
+  }
+
   /** Operators that still hold something open, and the watermark that each waits for. For status and for test reports. */
   openOperators(): { readonly name: string; readonly until: number }[] {
     return this.#nodes.flatMap((node) => {
@@ -283,7 +291,7 @@ export class StreamTask implements OperatorHost {
 
   failed(node: AnyNode, error: unknown): void {
     const found = node.work === null ? error : asRetryable(error, node.spec.name)
-    if (found instanceof MillraceError || this.#pipeline.onError === 'stop') this.#fail(found)
+    if (this.isFatal(found)) this.#fail(found)
     else this.reject({ operator: node.spec.name, reason: 'failed', detail: String(found) })
   }
 
@@ -374,7 +382,8 @@ export class StreamTask implements OperatorHost {
     })
   }
 
-  #letGo(cut: Cut): void {
+  /** Has every operator let go of what must not span a checkpoint. What that sets off may be under way afterwards. */
+  letGo(cut: Cut): void {
     this.#act(() => {
       for (const node of this.#nodes) node.cut(cut)
     })
@@ -384,8 +393,10 @@ export class StreamTask implements OperatorHost {
     const writes: TableWrite[] = []
     for (const outlet of this.#outlets) {
       if (outlet.rows.length === 0) continue
-      writes.push({ table: outlet.table, rows: outlet.rows })
+      const { table, rows, texts } = outlet
+      writes.push(outlet.render === undefined ? { table, rows } : { table, rows, texts })
       outlet.rows = []
+      outlet.texts = []
     }
     const idleAdvances = this.#idleAdvances
     const deadLetters = this.#letters
@@ -434,10 +445,10 @@ export class StreamTask implements OperatorHost {
     else this.#collectRow(outlet, row)
   }
 
-  #collectRow({ name, check, rows }: OutletBuffer, row: unknown): void {
-    if (check !== undefined) {
+  #collectRow({ name, render, rows, texts }: OutletBuffer, row: unknown): void {
+    if (render !== undefined) {
       try {
-        check(row)
+        texts.push(render(row))
       } catch (error) {
         if (this.#pipeline.onError === 'stop') this.#fail(error)
         else this.reject({ operator: name, reason: 'bad-row', detail: error instanceof Error ? error.message : String(error) })
@@ -448,7 +459,7 @@ export class StreamTask implements OperatorHost {
   }
 
   #stepFailed(below: string, error: unknown): void {
-    if (error instanceof MillraceError || this.#pipeline.onError === 'stop') return this.#fail(error)
+    if (this.isFatal(error)) return this.#fail(error)
     const offset = this.#record?.offset ?? this.#nextOffset - 1
     const message = `pipeline ${this.#pipeline.name} failed at offset ${offset}, in a step above ${below}: ${error instanceof Error ? error.message : String(error)}`
     this.#fail(

@@ -9,6 +9,9 @@ export interface Column<Row> {
   readonly of: (row: Row) => ColumnValue
 }
 
+/** A row as text, column by column; null for NULL. */
+export type RowText = readonly (string | null)[]
+
 interface TableShape<Row> {
   readonly name: string
   readonly columns: readonly Column<Row>[]

@@ -4,8 +4,10 @@ import type { ArchivedObject, CheckpointStore, Claim, TaskId } from './checkpoin
 import type { Clock } from './clock.ts'
 import { CommitSlot } from './commitSlot.ts'
 import { OffsetOutOfRangeError } from './errors.ts'
+import type { LeftOutValues } from './leftOutValues.ts'
 import type { LogReader, LogSource, RecordBatch } from './log.ts'
 import type { Pipeline } from './pipeline.ts'
+import { RecordedSteps } from './recordedSteps.ts'
 import { RecordView } from './record.ts'
 import { StreamTask } from './streamTask.ts'
 import type { TaskStatus } from './taskStatus.ts'
@@ -18,6 +20,8 @@ export interface TaskOptions {
   readonly archive: Archive | null
   readonly clock: Clock
   readonly limits: WorkerLimits
+  /** A replay: steps of time that this pipeline recorded on the same topic are taken where it took them. */
+  readonly replayOf?: string
   /** Told after each commit, for lag tools. */
   readonly onCommit: (partition: number, nextOffset: number) => void
 }
@@ -44,6 +48,10 @@ export class TaskAttempt {
   readonly #signal: AbortSignal
   readonly #commits = new CommitSlot()
   readonly #view = new RecordView()
+  readonly #leftOut: LeftOutValues
+  #recorded: RecordedSteps | null = null
+  #task: StreamTask | null = null
+  #isWatching = false
   #reader: LogReader | null = null
   #archive: ArchiveWriter | null = null
   /** What the next checkpoint will store as the archive's next offset. */
@@ -56,15 +64,22 @@ export class TaskAttempt {
   /** Records in the commit under way. */
   #committingRecords = 0
 
-  constructor(id: TaskId, options: TaskOptions, status: TaskStatus, signal: AbortSignal) {
+  constructor(
+    id: TaskId,
+    options: TaskOptions,
+    status: TaskStatus,
+    signal: AbortSignal,
+    leftOut: LeftOutValues,
+  ) {
     this.#id = id
     this.#options = options
     this.#status = status
     this.#signal = signal
+    this.#leftOut = leftOut
   }
 
   async run(stopMode: () => StopMode | null, backoff: Backoff): Promise<void> {
-    const { pipeline, source, store, clock } = this.#options
+    const { pipeline, source, store, clock, replayOf } = this.#options
     this.#status.phase = 'claiming'
     const claim = await store.claim(this.#id)
     const reader = source.reader(this.#id.partition)
@@ -73,6 +88,9 @@ export class TaskAttempt {
     this.#logId = logId
     this.#refuseOtherLog(claim, logId)
     const task = new StreamTask(pipeline, claim.restored, earliest)
+    this.#task = task
+    if (replayOf !== undefined) this.#recorded = new RecordedSteps(store, { ...this.#id, pipeline: replayOf }, task)
+    this.#watchStepsAt(task, task.nextOffset - 1)
     const start = this.#openArchive(claim, task)
     if (start < earliest || start > next) throw this.#outOfRange(start, earliest, next)
     reader.seek(start)
@@ -80,11 +98,12 @@ export class TaskAttempt {
     this.#lastRecordAt = this.#cutAt
     this.#reportStart(claim, task, next)
     await this.#readUntilStopped(claim, task, reader, stopMode, backoff)
-    await this.#end(claim, task, stopMode() ?? 'now')
+    await this.#end(claim, task, stopMode() ?? 'now', backoff)
   }
 
   /** Lets go of everything; what was not committed is read again. */
   async close(): Promise<void> {
+    this.#task?.abandon()
     this.#archive?.abandon()
     await this.#reader?.close()
   }
@@ -112,22 +131,24 @@ export class TaskAttempt {
     while (!this.#signal.aborted) {
       this.#commits.check()
       if (end === null && stopMode() !== null) end = (await reader.bounds()).next
-      if (end !== null && task.nextOffset >= end && this.#archiveHas(end)) return
-      await this.#awaitCredit(claim, task)
+      if (end !== null && task.nextOffset >= end && this.#archiveHas(end)) {
+        await this.#recorded?.takeUpTo(task.nextOffset, clock.now())
+        return
+      }
+      await this.#awaitCredit(claim, task, backoff)
       const untilCutMs = this.#cutAt + limits.checkpointIntervalMs - clock.now()
       const batch = await reader.fetch({
         maxBytes: limits.fetchMaxBytes,
         maxWaitMs: end === null ? Math.min(limits.fetchMaxWaitMs, Math.max(untilCutMs, 1)) : 1,
         signal: this.#signal,
       })
-      if (batch === null) this.#advanceIdle(task)
+      if (batch === null) await this.#advanceIdle(task, reader)
       else {
-        await this.#take(claim, task, batch)
+        await this.#take(claim, task, batch, backoff)
         this.#lastRecordAt = clock.now()
-        backoff.reset()
       }
       this.#status.nextOffset = task.nextOffset
-      if (this.#isCutDue() && this.#commits.isFree) await this.#cutIfDirty(claim, task)
+      if (this.#isCutDue(task) && this.#commits.isFree) await this.#cutIfDirty(claim, task, backoff)
       this.#status.waitingFor = this.#archive?.waitingFor ?? null
     }
   }
@@ -136,30 +157,47 @@ export class TaskAttempt {
     return this.#archive === null || this.#feedArchiveFrom >= end
   }
 
-  async #take(claim: Claim, task: StreamTask, batch: RecordBatch): Promise<void> {
+  async #take(claim: Claim, task: StreamTask, batch: RecordBatch, backoff: Backoff): Promise<void> {
     const view = this.#view
     const { maxUncommittedRecords, maxUncommittedResults } = this.#options.limits
     while (batch.read(view)) {
-      view.isKnownJsonObject = false
       const isNew = view.offset >= task.nextOffset
-      if (isNew) task.push(view)
+      if (isNew) {
+        if (this.#recorded?.isDueBefore(view.offset) === true)
+          await this.#recorded.takeUpTo(view.offset, this.#options.clock.now())
+        this.#push(task, view)
+      }
       // After the push: what the graph has found out about the bytes, the archive need not.
       if (this.#archive !== null && view.offset >= this.#feedArchiveFrom) {
-        this.#archive.append(view)
+        this.#archive.append(view, task.facts)
         this.#feedArchiveFrom = view.offset + 1
       }
       if (!isNew) continue
       if (task.isSaturated) await task.settle()
-      if (task.uncutRecords >= maxUncommittedRecords || task.uncutResults >= maxUncommittedResults)
-        await this.#cut(claim, task, false)
+      const isFull = task.uncutRecords >= maxUncommittedRecords || task.uncutResults >= maxUncommittedResults
+      // Behind a value that was left out, so that it is not met again.
+      if (isFull || (this.#isWatching && this.#leftOut.at(view.offset) !== undefined)) await this.#cut(claim, task, false, backoff)
     }
     task.skipTo(batch.nextOffset)
     this.#feedArchiveFrom = Math.max(this.#feedArchiveFrom, batch.nextOffset)
     if (batch.nextOffset > this.#status.logEndOffset) this.#status.logEndOffset = batch.nextOffset
   }
 
+  #push(task: StreamTask, view: RecordView): void {
+    if (this.#isWatching) this.#watchStepsAt(task, view.offset)
+    task.push(view)
+  }
+
+  /** As long as values are known that a step fails on, what is emitted at their offsets is watched. */
+  #watchStepsAt(task: StreamTask, offset: number): void {
+    const leftOut = this.#leftOut.at(offset)
+    task.stopWatching()
+    if (leftOut !== undefined) task.startWatching(leftOut)
+    this.#isWatching = !this.#leftOut.isEmpty
+  }
+
   /** Waits until there is room for another batch: of records that no commit has confirmed, and in the archive. */
-  async #awaitCredit(claim: Claim, task: StreamTask): Promise<void> {
+  async #awaitCredit(claim: Claim, task: StreamTask, backoff: Backoff): Promise<void> {
     const { maxUncommittedRecords } = this.#options.limits
     if (this.#committingRecords + task.uncutRecords >= maxUncommittedRecords) {
       this.#status.waitingFor = 'the commit under way'
@@ -169,32 +207,40 @@ export class TaskAttempt {
     if (archive?.isBehind === true) await archive.catchUp(this.#signal)
     if (archive === null || archive.hasRoom) return
     // Results need not wait for the archive: they are committed first, and the archive's own next offset stays behind.
-    if (task.uncutRecords > 0) await this.#cut(claim, task, false)
+    if (task.uncutRecords > 0) await this.#cut(claim, task, false, backoff)
     while (!archive.hasRoom && !this.#signal.aborted) {
       this.#status.waitingFor = archive.waitingFor ?? 'the archive, which has no room'
       await archive.waitForRoom(this.#signal)
-      await this.#cutIfDirty(claim, task)
+      await this.#cutIfDirty(claim, task, backoff)
     }
   }
 
-  /** A clock that was set back must not hold checkpoints up until it has caught up. */
-  #isCutDue(): boolean {
+  /** A clock that was set back must not hold checkpoints up until it has caught up. Before a value that is left out none falls, so that it is met where it was. */
+  #isCutDue(task: StreamTask): boolean {
+    if (this.#leftOut.hasFrom(task.nextOffset)) return false
     const sinceCutMs = this.#options.clock.now() - this.#cutAt
     return sinceCutMs < 0 || sinceCutMs >= this.#options.limits.checkpointIntervalMs
   }
 
-  #advanceIdle(task: StreamTask): void {
-    const { idleAfterMs } = this.#options.pipeline
-    if (idleAfterMs === undefined || this.#signal.aborted) return
-    const now = this.#options.clock.now()
-    if (now - this.#lastRecordAt >= idleAfterMs) task.advanceIdle(now - idleAfterMs)
+  /** Nothing came: where that is so for long enough, and the log truly has no more, time moves by itself. */
+  async #advanceIdle(task: StreamTask, reader: LogReader): Promise<void> {
+    const { pipeline, clock } = this.#options
+    if (this.#signal.aborted) return
+    if (this.#recorded?.isOver === false) return this.#recorded.takeUpTo(task.nextOffset, clock.now())
+    const { idleAfterMs } = pipeline
+    const now = clock.now()
+    if (idleAfterMs === undefined || now - this.#lastRecordAt < idleAfterMs) return
+    const { next } = await reader.bounds()
+    if (next > task.nextOffset || this.#signal.aborted) return
+    await task.quiesce({ now, isFinal: false })
+    task.advanceIdle(now - idleAfterMs)
   }
 
-  async #cutIfDirty(claim: Claim, task: StreamTask): Promise<void> {
+  async #cutIfDirty(claim: Claim, task: StreamTask, backoff: Backoff): Promise<void> {
     this.#takeArchived()
     const isSettling = this.#options.clock.now() - this.#lastRecordAt < settleAfterMs
     if (task.uncutRecords > 0 || task.uncutResults > 0 || this.#archivedObjects.length > 0 || isSettling)
-      await this.#cut(claim, task, false)
+      await this.#cut(claim, task, false, backoff)
     else this.#cutAt = this.#options.clock.now()
   }
 
@@ -206,17 +252,16 @@ export class TaskAttempt {
   }
 
   /** Cuts the task and starts the commit, after the one under way. */
-  async #cut(claim: Claim, task: StreamTask, isFinal: boolean): Promise<void> {
+  async #cut(claim: Claim, task: StreamTask, isFinal: boolean, backoff: Backoff): Promise<void> {
     const { clock, store } = this.#options
-    await task.settle()
     await this.#commits.wait()
     this.#takeArchived()
     const objects = this.#archivedObjects
     this.#archivedObjects = []
-    this.#committingRecords = task.uncutRecords
     const startedAt = clock.now()
+    this.#committingRecords = task.uncutRecords
     const checkpoint = {
-      ...task.cut({ now: startedAt, isFinal }),
+      ...(await task.cutWhenQuiet({ now: startedAt, isFinal })),
       archiveNextOffset: this.#archiveNextOffset,
       ...(this.#logId === undefined ? {} : { logId: this.#logId }),
       objects,
@@ -227,6 +272,8 @@ export class TaskAttempt {
     this.#commits.start(
       store.commit(claim, checkpoint).then(() => {
         this.#committingRecords = 0
+        backoff.reset()
+        this.#leftOut.forgetBefore(checkpoint.nextOffset)
         const status = this.#status
         status.committedAt = clock.now()
         status.commitMs = status.committedAt - startedAt
@@ -239,16 +286,16 @@ export class TaskAttempt {
     )
   }
 
-  async #end(claim: Claim, task: StreamTask, mode: StopMode): Promise<void> {
+  async #end(claim: Claim, task: StreamTask, mode: StopMode, backoff: Backoff): Promise<void> {
     if (mode === 'drain-and-close') {
-      await task.settle()
+      await task.quiesce({ now: this.#options.clock.now(), isFinal: false })
       task.closeOpen()
     }
     if (mode !== 'now' && this.#archive !== null) {
       this.#status.waitingFor = 'the archive to store its last object'
       await this.#archive.finish(this.#signal)
     }
-    await this.#cut(claim, task, true)
+    await this.#cut(claim, task, true, backoff)
     await this.#commits.wait()
   }
 

@@ -1,6 +1,8 @@
 import { Backoff } from './backoff.ts'
 import type { TaskId } from './checkpoint.ts'
 import { RetryableError, TaskFencedError } from './errors.ts'
+import { LeftOutValues } from './leftOutValues.ts'
+import { StepFailure } from './stepFailure.ts'
 import { type StopMode, TaskAttempt, type TaskOptions } from './taskAttempt.ts'
 import { newTaskStatus, type TaskStatus } from './taskStatus.ts'
 
@@ -11,6 +13,7 @@ export class TaskRunner {
   readonly #id: TaskId
   readonly #stop = new AbortController()
   #stopMode: StopMode | null = null
+  readonly #leftOut = new LeftOutValues()
 
   constructor(partition: number, options: TaskOptions) {
     this.#options = options
@@ -29,7 +32,7 @@ export class TaskRunner {
     const { clock, limits } = this.#options
     const backoff = new Backoff(limits.retryFirstMs, limits.retryMostMs)
     for (;;) {
-      const attempt = new TaskAttempt(this.#id, this.#options, this.status, this.#stop.signal)
+      const attempt = new TaskAttempt(this.#id, this.#options, this.status, this.#stop.signal, this.#leftOut)
       try {
         await attempt.run(() => this.#stopMode, backoff)
         this.status.phase = 'stopped'
@@ -40,6 +43,10 @@ export class TaskRunner {
           this.status.phase = 'fenced'
           this.status.waitingFor = error.message
           return
+        }
+        if (error instanceof StepFailure && this.#leftOut.learn(error)) {
+          this.status.restarts += 1
+          continue
         }
         if (!(error instanceof RetryableError)) throw error
         this.status.restarts += 1

@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util'
 import type {
   ArchivedObject,
   Checkpoint,
@@ -56,14 +57,12 @@ export class MemoryCheckpointStore implements CheckpointStore {
     }
     refuseStepBack(stored, checkpoint)
     this.#refuseOtherObjects(task, checkpoint.objects)
+    const letters = this.#prepareLetters(task, checkpoint.deadLetters)
     const merges = checkpoint.writes.map(({ table, rows }) => this.#prepareRows(table, rows))
 
     // Nothing below fails, so all of it happens or nothing.
     for (const merge of merges) merge()
-    for (const letter of checkpoint.deadLetters) {
-      const key = `${nameOf(task)}/${letter.offset}/${letter.ordinal}/${letter.operator}`
-      if (!this.#deadLetters.has(key)) this.#deadLetters.set(key, { ...idOf(task), ...copyOf(letter) })
-    }
+    for (const [key, letter] of letters) this.#deadLetters.set(key, letter)
     for (const object of checkpoint.objects) {
       const key = `${nameOf(task)}/${object.firstOffset}`
       if (!this.#objects.has(key)) this.#objects.set(key, { ...idOf(task), ...object })
@@ -81,6 +80,14 @@ export class MemoryCheckpointStore implements CheckpointStore {
       ...(logId === undefined ? {} : { logId }),
       state: kind === 'base' ? [frame] : [...(stored.saved?.state ?? []), frame],
     }
+  }
+
+  idleAdvancesAfter(task: TaskId, after: IdleAdvance, limit: number): Promise<readonly IdleAdvance[]> {
+    const ofTask = this.idleAdvances().filter((step) => nameOf(step) === nameOf(task))
+    const isBehind = ({ offset, watermark }: IdleAdvance) =>
+      offset > after.offset || (offset === after.offset && watermark > after.watermark)
+    const steps = ofTask.filter(isBehind).slice(0, limit)
+    return Promise.resolve(steps.map(({ offset, watermark }) => ({ offset, watermark })))
   }
 
   close(): Promise<void> {
@@ -143,6 +150,24 @@ export class MemoryCheckpointStore implements CheckpointStore {
     }
   }
 
+  #prepareLetters(task: TaskId, letters: readonly DeadLetter[]): ReadonlyMap<string, TaskId & DeadLetter> {
+    const prepared = new Map<string, TaskId & DeadLetter>()
+    for (const letter of letters) {
+      const key = `${nameOf(task)}/${letter.offset}/${letter.ordinal}/${letter.operator}`
+      const copy = { ...idOf(task), ...copyOf(letter) }
+      const known = this.#deadLetters.get(key) ?? prepared.get(key)
+      if (known !== undefined && !isDeepStrictEqual(known, copy)) {
+        throw new DeterminismError(
+          `dead letter ${letter.offset}/${letter.operator}/${letter.ordinal} is stored as "${known.reason}: ${known.detail}", ` +
+            `which differs from "${letter.reason}: ${letter.detail}"; it was not made from the same record by the same code`,
+          { ...task, offset: letter.offset },
+        )
+      }
+      prepared.set(key, copy)
+    }
+    return prepared
+  }
+
   // Reads and checks every row now and gives what remains to be done.
   #prepareRows<Row>(table: Table<Row>, rows: readonly Row[]): () => void {
     const read = rows.map((row) => ({
@@ -194,7 +219,16 @@ function inOrder(rows: ReadonlyMap<string, StoredRow>, isByKey: boolean): readon
 }
 
 function copyOf(letter: DeadLetter): DeadLetter {
-  return { ...letter, payload: letter.payload === null ? null : Uint8Array.from(letter.payload) }
+  return {
+    ...letter,
+    key: bytesOf(letter.key),
+    headers: letter.headers.map(({ key, value }) => ({ key, value: bytesOf(value) })),
+    payload: bytesOf(letter.payload),
+  }
+}
+
+function bytesOf(bytes: Uint8Array | null): Uint8Array | null {
+  return bytes === null ? null : Uint8Array.from(bytes)
 }
 
 function idOf({ pipeline, topic, partition }: TaskId): TaskId {

@@ -11,6 +11,7 @@ import type {
   OutgoingRecord,
   RecordBatch,
 } from '../runtime/log.ts'
+import type { RecordHeader } from '../runtime/record.ts'
 import { Arrivals } from '../sources/arrivals.ts'
 import { encodeRecordBatch } from '../sources/recordBatch/encode.ts'
 import { groupIntoBatches } from '../sources/recordBatch/group.ts'
@@ -35,6 +36,7 @@ export interface MemoryRecord {
   readonly timestamp?: number
   readonly key?: string | Uint8Array | null
   readonly value?: string | Uint8Array | null
+  readonly headers?: readonly RecordHeader[]
 }
 
 interface StoredBatch {
@@ -127,11 +129,12 @@ export class MemoryLog implements LogSource {
 
   /** Appends at once, without a producer; gives the offset of each record. */
   add(...records: readonly MemoryRecord[]): readonly number[] {
-    const outgoing = records.map(({ partition = 0, timestamp = -1, key = null, value = null }) => ({
+    const outgoing = records.map(({ partition = 0, timestamp = -1, key = null, value = null, headers = [] }) => ({
       partition,
       timestamp,
       key: typeof key === 'string' ? Buffer.from(key) : key,
       value: typeof value === 'string' ? Buffer.from(value) : value,
+      headers,
     }))
     const upcoming = new Map<number, number>()
     const offsets = outgoing.map(({ partition }) => {

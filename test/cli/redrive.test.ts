@@ -2,8 +2,11 @@ import pg from 'pg'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { countDeadLetters, formatKey, parseKey } from '../../src/cli/deadLetterQueries.ts'
 import { redrive } from '../../src/cli/redrive.ts'
+import type { DeadLetter } from '../../src/runtime/checkpoint.ts'
 import { RetryableError, TaskFencedError } from '../../src/runtime/errors.ts'
 import type { LogWriter, OutgoingRecord } from '../../src/runtime/log.ts'
+import { redriveHeader } from '../../src/runtime/record.ts'
+import { deadLetterSteps } from '../../src/sinks/postgres/checkpointStatements.ts'
 import { type TestDatabase, testDatabase } from '../support/postgres.ts'
 
 let database: TestDatabase
@@ -52,12 +55,14 @@ class ListLog {
   }
 }
 
-async function addLetter(offset: number, payload: string | null, reason = 'malformed'): Promise<void> {
-  await client.query(
-    `INSERT INTO dead_letter (pipeline, topic, partition, "offset", operator, ordinal, reason, detail, record_time, key, payload)
-     VALUES ('realtime', 'trades', 2, $1, 'decode', 0, $2, 'broken', to_timestamp(1700000000), 'BTCUSDT', $3)`,
-    [offset, reason, payload === null ? null : Buffer.from(payload)],
-  )
+async function addLetter(offset: number, payload: string | null, more: Partial<DeadLetter> = {}): Promise<void> {
+  const letter: DeadLetter = {
+    ...{ offset, ordinal: 0, operator: 'decode', reason: 'malformed', detail: 'broken', recordTime: 1_700_000_000_000 },
+    ...{ key: Buffer.from('BTCUSDT'), headers: [], payload: payload === null ? null : Buffer.from(payload) },
+    ...more,
+  }
+  for (const step of deadLetterSteps({ pipeline: 'realtime', topic: 'trades', partition: 2 }, [letter]))
+    await step(client)
 }
 
 beforeEach(() => client.query('TRUNCATE dead_letter'))
@@ -111,7 +116,7 @@ describe('redrive', () => {
   })
 
   test('filters choose, and a letter without a payload is left as it is', async () => {
-    await addLetter(1, 'a', 'late')
+    await addLetter(1, 'a', { reason: 'late' })
     await addLetter(2, 'b')
     await addLetter(3, null)
     const log = new ListLog()
@@ -128,6 +133,59 @@ describe('redrive', () => {
       skipped: [{ why: 'it was redriven already' }],
     })
     expect(log.values()).toEqual(['b', 'a'])
+  })
+})
+
+describe('what is appended again', () => {
+  const binary = Buffer.from([0xff, 0, 0x80, 0x5c])
+  const redriven = async () => {
+    const log = new ListLog()
+    await redrive(client, log.writer(), all)
+    return log.records
+  }
+
+  test('is the record, byte for byte, with a header that names the operator', async () => {
+    const headers = [
+      { key: 'trace \0', value: binary },
+      { key: 'trace \0', value: null },
+      { key: '', value: Buffer.alloc(0) },
+    ]
+    await addLetter(1, 'x', { key: binary, headers, payload: binary, operator: 'fenêtre' })
+    const mark = { key: 'millrace-redrive', value: Buffer.from('fenêtre') }
+    expect(await redriven()).toEqual([
+      { partition: 2, timestamp: 1_700_000_000_000, key: binary, value: binary, headers: [...headers, mark] },
+    ])
+  })
+
+  test('has the key null where there was none, and empty where it was empty', async () => {
+    await addLetter(1, 'x', { key: null })
+    await addLetter(2, 'x', { key: new Uint8Array() })
+    expect((await redriven()).map(({ key }) => key)).toEqual([null, Buffer.alloc(0)])
+  })
+
+  test('names the operator once, however often it comes back, and the last one', async () => {
+    const other = { key: 'trace', value: binary }
+    const older = { key: redriveHeader, value: Buffer.from('decode') }
+    await addLetter(1, 'x', { headers: [older, other, older], operator: 'window' })
+    const [record] = await redriven()
+    expect(record?.headers).toEqual([other, { key: redriveHeader, value: Buffer.from('window') }])
+  })
+
+  test('is cut into appends by its bytes, headers included', async () => {
+    const headers = [{ key: 'large', value: Buffer.alloc(400 * 1024) }]
+    for (let offset = 0; offset < 4; offset += 1) await addLetter(offset, 'x', { headers })
+    const log = new ListLog()
+    const writer = log.writer()
+    const sizes: number[] = []
+    const counting: LogWriter = {
+      ...writer,
+      append: async (records, position) => {
+        sizes.push(records.length)
+        await writer.append(records, position)
+      },
+    }
+    await redrive(client, counting, all)
+    expect(sizes).toEqual([2, 2])
   })
 })
 

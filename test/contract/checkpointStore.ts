@@ -88,7 +88,8 @@ const aLetter: DeadLetter = {
   reason: 'malformed',
   detail: 'no price',
   recordTime: 1_723_075_200_123,
-  key: 'BTCUSDT',
+  key: Uint8Array.from(Buffer.from('BTCUSDT')),
+  headers: [],
   payload: new Uint8Array([1, 0, 255]),
 }
 
@@ -105,6 +106,9 @@ const anObject: ArchivedObject = {
 }
 
 const hostile = 'nul \0, lone \ud800, escape \u241b0000, tab \t, line \n\r, \\N \\. "quoted" {braces} \u{1F600} NULL'
+
+/** Mostly not UTF-8. */
+const everyByte = Uint8Array.from({ length: 256 }, (_, byte) => 255 - byte)
 
 /** The rows with their type forgotten, as a checkpoint of several tables carries them. */
 export function write<Row>(table: Table<Row>, rows: readonly Row[]): TableWrite {
@@ -361,7 +365,7 @@ export function checkpointStoreContract(name: string, create: () => Promise<Chec
       expect([...stored].sort(byNumber)).toEqual(wanted.sort(byNumber))
     })
 
-    test('a dead letter is known by task, offset, operator and ordinal, and the first one stays', async () => {
+    test('a dead letter is known by task, offset, operator and ordinal, and a repeat of it changes nothing', async () => {
       const letters: DeadLetter[] = [
         aLetter,
         { ...aLetter, ordinal: 1 },
@@ -372,10 +376,7 @@ export function checkpointStoreContract(name: string, create: () => Promise<Chec
       await store.commit(
         claim,
         checkpoint(6, {
-          deadLetters: [
-            { ...aLetter, detail: 'again' },
-            { ...aLetter, offset: 5 },
-          ],
+          deadLetters: [...letters, aLetter, { ...aLetter, offset: 5 }],
         }),
       )
       const stored = await under.deadLetters(task)
@@ -387,11 +388,80 @@ export function checkpointStoreContract(name: string, create: () => Promise<Chec
       const letter: DeadLetter = {
         ...aLetter,
         detail: hostile,
-        key: hostile,
+        key: everyByte,
+        headers: [
+          { key: hostile, value: everyByte },
+          { key: 'null', value: null },
+          { key: '', value: new Uint8Array() },
+          { key: 'null', value: new Uint8Array([0xff, 0]) },
+        ],
         payload: Uint8Array.from({ length: 100_000 }, (_, i) => i & 255),
       }
       await committed(checkpoint(1, { deadLetters: [letter] }))
       expect(await under.deadLetters(task)).toEqual([letter])
+    })
+
+    test('of a dead letter null and empty differ, for key, headers and payload', async () => {
+      const letters: DeadLetter[] = [
+        { ...aLetter, key: null, payload: null },
+        { ...aLetter, key: new Uint8Array(), payload: new Uint8Array(), ordinal: 1 },
+        { ...aLetter, headers: [{ key: 'a', value: null }], ordinal: 2 },
+        { ...aLetter, headers: [{ key: 'a', value: new Uint8Array() }], ordinal: 3 },
+      ]
+      await committed(checkpoint(1, { deadLetters: letters }))
+      const stored = await under.deadLetters(task)
+      expect([...stored].sort((a, b) => a.ordinal - b.ordinal)).toEqual(letters)
+    })
+
+    test('a dead letter is what it was when it was committed, whatever becomes of its bytes', async () => {
+      const bytes = new Uint8Array([1, 2])
+      const letter = { ...aLetter, key: bytes, headers: [{ key: 'a', value: bytes }], payload: bytes }
+      await committed(checkpoint(1, { deadLetters: [letter] }))
+      bytes.fill(9)
+      const was = new Uint8Array([1, 2])
+      const kept = { ...aLetter, key: was, headers: [{ key: 'a', value: was }], payload: was }
+      expect(await under.deadLetters(task)).toEqual([kept])
+    })
+
+    test.each<[string, Partial<DeadLetter>]>([
+      ['reason', { reason: 'late' }],
+      ['detail', { detail: 'again' }],
+      ['record time', { recordTime: null }],
+      ['key', { key: Uint8Array.from(Buffer.from('BTCUSDU')) }],
+      ['headers', { headers: [{ key: 'a', value: new Uint8Array([1]) }] }],
+      ['payload', { payload: new Uint8Array([1, 0, 254]) }],
+    ])(
+      'another dead letter at the same place, by its %s, ends the checkpoint and tells both',
+      async (_name, change) => {
+        const claim = await committed(checkpoint(10, { deadLetters: [aLetter] }))
+        const deadLetters = [
+          { ...aLetter, offset: 10 },
+          { ...aLetter, ...change },
+        ]
+        const other = store.commit(claim, checkpoint(11, { writes: [bars({})], deadLetters }))
+        await expect(other).rejects.toBeInstanceOf(DeterminismError)
+        await expect(other).rejects.toThrow(/dead letter 3\/decode\/0 is stored as "malformed: no price"/)
+        expect(await under.deadLetters(task)).toEqual([aLetter])
+        expect(await storedBars()).toEqual([])
+        expect((await store.claim(task)).restored?.nextOffset).toBe(10)
+      },
+    )
+
+    test('two letters of one place in one checkpoint are one when they are alike, and refused when they are not', async () => {
+      const claim = await committed(checkpoint(10, { deadLetters: [aLetter, { ...aLetter, ordinal: 1 }, aLetter] }))
+      expect(await under.deadLetters(task)).toHaveLength(2)
+      const letter = { ...aLetter, offset: 10 }
+      const other = store.commit(claim, checkpoint(11, { deadLetters: [letter, { ...letter, detail: 'other' }] }))
+      await expect(other).rejects.toBeInstanceOf(DeterminismError)
+      expect(await under.deadLetters(task)).toHaveLength(2)
+    })
+
+    test('more dead letters than one statement takes are all stored, once', async () => {
+      const letters = Array.from({ length: 1_201 }, (_, offset) => ({ ...aLetter, offset }))
+      const claim = await committed(checkpoint(1_201, { deadLetters: letters }))
+      await store.commit(claim, checkpoint(1_202, { deadLetters: letters }))
+      const offsets = (await under.deadLetters(task)).map(({ offset }) => offset)
+      expect(offsets.sort((a, b) => a - b)).toEqual(letters.map(({ offset }) => offset))
     })
 
     test('an absurd time does not keep a dead letter out', async () => {

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { ConfigurationError, OffsetOutOfRangeError, TaskFencedError } from '../../src/runtime/errors.ts'
 import type { FetchOptions, LogReader, LogSource, LogWriter, OutgoingRecord } from '../../src/runtime/log.ts'
-import { RecordView } from '../../src/runtime/record.ts'
+import { type RecordHeader, RecordView } from '../../src/runtime/record.ts'
 
 /** A log as the suite sees it: a fresh topic of three empty partitions, and what surrounds the two ports. */
 export interface LogUnderTest {
@@ -144,6 +144,42 @@ export function describeLog(name: string, open: () => Promise<LogUnderTest>): vo
         [null, ''],
         ['', null],
       ])
+    })
+
+    test('headers come back, in order, values that are null or binary included', async () => {
+      const binary = Buffer.from(Array.from({ length: 256 }, (_, byte) => byte))
+      const many = Array.from({ length: 300 }, (_, index) => ({ key: `n${index}`, value: Buffer.from([index & 0xff]) }))
+      const lists: RecordHeader[][] = [
+        [],
+        [
+          { key: 'binary', value: binary },
+          { key: 'null', value: null },
+          { key: '', value: Buffer.alloc(0) },
+        ],
+        [],
+        [
+          { key: 'twice', value: Buffer.from('first') },
+          { key: 'twice', value: null },
+          { key: 'toString', value: Buffer.from('é') },
+          { key: '__proto__', value: Buffer.from('\u{1F600}') },
+        ],
+        many,
+      ]
+      const odd: OutgoingRecord = {
+        ...{ partition: 0, timestamp: 1, key: null, value: null },
+        headers: [{ key: 'alone', value: binary }],
+      }
+      const sent = [...lists.map((headers, number) => ({ ...record(number), headers })), odd, record(6)]
+      await writer.append(sent, 'a')
+      const reader = log.source.reader(0)
+      const view = new RecordView()
+      const seen: unknown[] = []
+      for (let batch = await reader.fetch(AT_ONCE); batch !== null; batch = await reader.fetch(AT_ONCE)) {
+        while (batch.read(view)) seen.push({ ...copy(view), headers: view.headers() })
+      }
+      const wanted = lists.map((headers, number) => ({ ...read(number), headers }))
+      const last = { ...read(6), headers: [] }
+      expect(seen).toEqual([...wanted, { offset: 5, timestamp: 1, key: null, value: null, headers: odd.headers }, last])
     })
 
     test('a record of a megabyte comes back as it was, between two small ones', async () => {

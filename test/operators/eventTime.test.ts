@@ -112,7 +112,7 @@ describe('eventTime', () => {
       .pipe(
         eventTime({ ...guarded, onReject: () => undefined }),
         tumblingWindow({ name: 'w', sizeMs: 100, by: () => 'k', onReject: (late) => expect(late).toBeUndefined() }),
-        map((element) => (element.closed === true ? element.window.end : undefined)),
+        map((element) => (element.kind === 'fired' ? element.window.end : undefined)),
       )
       .subscribe((end) => end !== undefined && closed.push(end))
     expect(closed).toEqual([100])

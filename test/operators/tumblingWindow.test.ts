@@ -18,8 +18,8 @@ const chain =
 
 function told(elements: readonly unknown[]): string[] {
   return (elements as WindowElement<number>[]).map((element) => {
-    if (element.closed === false) return `${element.value} in ${element.window.start}`
-    return element.closed === 'over'
+    if (element.kind === 'value') return `${element.value} in ${element.window.start}`
+    return element.kind === 'over'
       ? `over ${element.window.start}`
       : `fire ${element.window.start} r${element.revision}`
   })
@@ -85,7 +85,7 @@ describe('tumblingWindow', () => {
         eventTime({ of: ([, at]) => at, maxOutOfOrdernessMs: 1_000 }),
         tumblingWindow({ name: 'w', sizeMs: 100, by: ([key]) => key }),
       )
-      .subscribe((element) => element.closed === true && fired.push(element.window.id))
+      .subscribe((element) => element.kind === 'fired' && fired.push(element.window.id))
     expect(fired).toEqual(['a@0', 'b@0', 'a@100', 'b@100'])
   })
 
@@ -163,7 +163,7 @@ describe('tumblingWindow', () => {
         tumblingWindow({ name: 'short', sizeMs: 100, by: () => 'k', onReject: (late) => out.push(late.reason) }),
         tumblingWindow({ name: 'long', sizeMs: 200, by: () => 'k', onReject: (late) => out.push(late.reason) }),
       )
-      .subscribe((element) => element.closed === true && out.push(element.window.id))
+      .subscribe((element) => element.kind === 'fired' && out.push(element.window.id))
     expect(out).toEqual(['k@0', 'k@1000000'])
   })
 })

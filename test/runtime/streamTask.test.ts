@@ -115,7 +115,7 @@ describe('a stream task', () => {
     )
     run.push(5)
     run.task.closeOpen()
-    expect(run.out).toMatchObject([{ closed: false }, { closed: true, revision: 1 }, { closed: 'over' }])
+    expect(run.out).toMatchObject([{ kind: 'value' }, { kind: 'fired', revision: 1 }, { kind: 'over' }])
     run.push(6, 100)
     const cut = run.cut()
     expect(cut.deadLetters).toMatchObject([{ offset: 1, reason: 'late' }])

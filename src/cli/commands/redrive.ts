@@ -16,7 +16,7 @@ interface Redriven extends RedriveReport {
   readonly topic: string
 }
 
-/** Appends the payloads of dead letters to their topics again. */
+/** Appends dead letters to their topics again. */
 export async function redriveDeadLetters(context: CommandContext): Promise<number> {
   const { settings, output, args } = context
   const { reason = null, operator = null, topic = null, all } = settings

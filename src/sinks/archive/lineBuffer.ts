@@ -1,5 +1,5 @@
 import { isJsonObject } from '../../codecs/jsonText.ts'
-import type { RecordView } from '../../runtime/record.ts'
+import type { RecordFacts, RecordView } from '../../runtime/record.ts'
 import { copySmall, writeInteger } from './ascii.ts'
 import { KeyFields } from './keyFields.ts'
 import type { PieceBuffers } from './pieceBuffers.ts'
@@ -52,7 +52,7 @@ export class LineBuffer {
   }
 
   /** Writes the record's line and says how long it is. */
-  append(record: RecordView): number {
+  append(record: RecordView, facts?: RecordFacts): number {
     const start = this.#length
     const keyField = record.keyLength < 0 ? NULL_KEY : this.#fields.of(record)
     this.#ensure(FRAME_BYTES + keyField.length + Math.ceil(Math.max(0, record.valueLength) / 3) * 4)
@@ -63,7 +63,7 @@ export class LineBuffer {
     at = writeInteger(record.timestamp, buffer, at)
     at = copySmall(COMMA, buffer, at)
     at = copySmall(keyField, buffer, at)
-    at = writeValue(buffer, at, record)
+    at = writeValue(buffer, at, record, facts)
     this.#length = at
     return at - start
   }
@@ -91,11 +91,11 @@ export class LineBuffer {
   }
 }
 
-function writeValue(buffer: Buffer, start: number, record: RecordView): number {
+function writeValue(buffer: Buffer, start: number, record: RecordView, facts?: RecordFacts): number {
   if (record.valueLength < 0) return copySmall(NULL_VALUE, buffer, start)
   const { valueStart, valueLength } = record
   let at = start
-  if (record.isKnownJsonObject || isJsonObject(record.buffer, valueStart, valueStart + valueLength)) {
+  if (facts?.isJsonObject === true || isJsonObject(record.buffer, valueStart, valueStart + valueLength)) {
     at = copySmall(VALUE, buffer, at)
     at += record.buffer.copy(buffer, at, valueStart, valueStart + valueLength)
   } else {

@@ -1,5 +1,5 @@
 import type { ArchivedObject } from '../../runtime/checkpoint.ts'
-import type { RecordView } from '../../runtime/record.ts'
+import type { RecordFacts, RecordView } from '../../runtime/record.ts'
 import { archiveKey, dayOf, isPlausibleTime } from './archiveKey.ts'
 import { LineBuffer } from './lineBuffer.ts'
 import type { PieceBuffers } from './pieceBuffers.ts'
@@ -80,8 +80,8 @@ export class OpenObject {
     return this.#latestHour >= 0 && isPlausibleTime(timestamp) && Math.floor(timestamp / HOUR_MS) > this.#latestHour
   }
 
-  append(record: RecordView): void {
-    this.#bytes += this.#lines.append(record)
+  append(record: RecordView, facts?: RecordFacts): void {
+    this.#bytes += this.#lines.append(record, facts)
     this.#records++
     this.#lastOffset = record.offset
     if (isPlausibleTime(record.timestamp)) this.#see(record.timestamp)

@@ -3,7 +3,7 @@ import type { ArchivedObject, TaskId } from '../../runtime/checkpoint.ts'
 import type { Clock } from '../../runtime/clock.ts'
 import { ConfigurationError, OperatorError } from '../../runtime/errors.ts'
 import type { ObjectStore } from '../../runtime/objectStore.ts'
-import type { RecordView } from '../../runtime/record.ts'
+import type { RecordFacts, RecordView } from '../../runtime/record.ts'
 import { topicPattern } from './archiveKey.ts'
 import { type ObjectLimits, OpenObject } from './openObject.ts'
 import { PieceBuffers } from './pieceBuffers.ts'
@@ -97,14 +97,14 @@ class RawArchiveWriter implements ArchiveWriter {
     this.#takenOffset = nextOffset
   }
 
-  append(record: RecordView): void {
+  append(record: RecordView, facts?: RecordFacts): void {
     if (this.#stop.signal.aborted) throw this.#misuse(`record ${record.offset} was appended after abandon()`)
     if (record.offset < this.#expectedOffset) {
       throw this.#misuse(`record ${record.offset} was appended, but the archive goes on at ${this.#expectedOffset}`)
     }
     if (this.#open?.endsBefore(record.timestamp) === true) this.#end(this.#open)
     this.#open ??= this.#begin(record.offset)
-    this.#open.append(record)
+    this.#open.append(record, facts)
     this.#expectedOffset = record.offset + 1
     if (this.#open.isFull) this.#end(this.#open)
   }

@@ -1,4 +1,5 @@
 import type { Observable } from 'rxjs'
+import type { Batch } from '../../runtime/batch.ts'
 import type { Outlet } from '../../runtime/outlet.ts'
 import { toPostgres } from '../toPostgres.ts'
 
@@ -22,7 +23,7 @@ export interface KafkaRecordOf<Value> {
  * while no relay runs; the table holds it.
  */
 export function toKafka<Value>(
-  values: Observable<Value | readonly Value[]>,
+  values: Observable<Value | Batch<Value>>,
   { topic, key, value, eventTime }: KafkaRecordOf<Value>,
 ): Outlet<Value> {
   return toPostgres(values, {

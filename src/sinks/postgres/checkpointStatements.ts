@@ -1,5 +1,6 @@
 import type { ArchivedObject, Checkpoint, Claim, DeadLetter, IdleAdvance, TaskId } from '../../runtime/checkpoint.ts'
 import { clampTime, escapeText, timestampText } from './columnText.ts'
+import { headersText } from './headersText.ts'
 import { quoteElement, type Step, statementName } from './tableWriter.ts'
 
 const claimText = `INSERT INTO stream_task AS t (pipeline, topic, partition, generation, owner, claimed_at)
@@ -30,24 +31,36 @@ const deltaText = `INSERT INTO task_state (pipeline, topic, partition, sequence,
 SELECT $1, $2, $3, coalesce(max(sequence), 0) + 1, 'delta', $4 FROM task_state
 WHERE pipeline = $1 AND topic = $2 AND partition = $3`
 
-const deadLetterText = `INSERT INTO dead_letter
-  (pipeline, topic, partition, "offset", operator, ordinal, reason, detail, record_time, key, payload)
-SELECT $1, $2, $3, * FROM unnest($4::bigint[], $5::text[], $6::integer[], $7::text[], $8::text[], $9::timestamptz[], $10::text[], $11::bytea[])
-ON CONFLICT DO NOTHING`
+const deadLetterText = `INSERT INTO dead_letter AS t
+  (pipeline, topic, partition, "offset", operator, ordinal, reason, detail, record_time, key, headers, payload)
+SELECT $1, $2, $3, * FROM unnest($4::bigint[], $5::text[], $6::integer[], $7::text[], $8::text[], $9::timestamptz[], $10::bytea[], $11::jsonb[],
+  $12::bytea[])
+ON CONFLICT (pipeline, topic, partition, "offset", operator, ordinal) DO UPDATE SET reason = t.reason
+WHERE CASE WHEN (t.reason, t.detail, t.record_time, t.key, t.headers, t.payload)
+    IS DISTINCT FROM (excluded.reason, excluded.detail, excluded.record_time, excluded.key, excluded.headers, excluded.payload)
+  THEN refuse('MR002', format('dead letter %s/%s/%s is stored as "%s: %s", which differs from "%s: %s"; it was not made from the same record by the same code',
+    t."offset", t.operator, t.ordinal, t.reason, left(t.detail, 200), excluded.reason, left(excluded.detail, 200)))
+  ELSE false END`
 
 const objectText = `INSERT INTO archive_object AS t
   (pipeline, topic, partition, first_offset, last_offset, key, record_count, size_bytes, sha256, min_timestamp, max_timestamp, symbols)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
 ON CONFLICT (pipeline, topic, partition, first_offset) DO UPDATE SET key = t.key
 WHERE CASE WHEN (t.key, t.sha256, t.last_offset) IS DISTINCT FROM (excluded.key, excluded.sha256, excluded.last_offset)
-  THEN refuse('MR002', format('the manifest holds %s with sha256 %s, not %s with %s', t.key, t.sha256, excluded.key, excluded.sha256))
+  THEN refuse('MR002', format('the manifest holds %s with sha256 %s, not %s with %s; the archive was not made from the same records', t.key, t.sha256, excluded.key, excluded.sha256))
   ELSE false END`
 
 const idleAdvanceText = `INSERT INTO idle_advance (pipeline, topic, partition, "offset", watermark)
 SELECT $1, $2, $3, * FROM unnest($4::bigint[], $5::bigint[]) ON CONFLICT DO NOTHING`
 
+const readIdleAdvancesText = `SELECT "offset"::float8 AS "offset", watermark::float8 AS watermark FROM idle_advance
+WHERE pipeline = $1 AND topic = $2 AND partition = $3 AND ("offset", watermark) > ($4, $5)
+ORDER BY "offset", watermark LIMIT $6`
+
 export const claimStatement = (task: TaskId, owner: string) => prepared(claimText, [...idOf(task), owner])
 export const readStateStatement = (task: TaskId) => prepared(readStateText, idOf(task))
+export const readIdleAdvancesStatement = (task: TaskId, after: IdleAdvance, limit: number) =>
+  prepared(readIdleAdvancesText, [...idOf(task), after.offset, after.watermark, limit])
 export const explainFenceStatement = (task: TaskId) => prepared(explainFenceText, idOf(task))
 
 /** Ends the transaction (MR001) unless the claim is the newest and no offset goes down. */
@@ -73,28 +86,47 @@ export function stateStep(task: TaskId, state: Checkpoint['state']): Step {
 
 const lettersPerStatement = 500
 
+/** End the transaction (MR002) when a letter is stored with another content. */
 export function deadLetterSteps(task: TaskId, letters: readonly DeadLetter[]): readonly Step[] {
-  const steps: Step[] = []
-  for (let start = 0; start < letters.length; start += lettersPerStatement) {
-    const part = letters.slice(start, start + lettersPerStatement)
+  return lettersByStatement(letters).map((part) => {
     const array = (of: (letter: DeadLetter) => string | null) =>
       `{${part.map((letter) => arrayElement(of(letter))).join(',')}}`
-    steps.push(
-      run(deadLetterText, [
-        ...idOf(task),
-        array((letter) => String(letter.offset)),
-        array((letter) => escapeText(letter.operator)),
-        array((letter) => String(letter.ordinal)),
-        array((letter) => escapeText(letter.reason)),
-        array((letter) => escapeText(letter.detail)),
-        // An absurd time is a reason to be here and must not be one to fail; the detail tells it.
-        array((letter) => (letter.recordTime === null ? null : timestampText(Math.floor(letter.recordTime)))),
-        array((letter) => (letter.key === null ? null : escapeText(letter.key))),
-        array((letter) => (letter.payload === null ? null : `\\x${Buffer.from(letter.payload).toString('hex')}`)),
-      ]),
-    )
+    return run(deadLetterText, [
+      ...idOf(task),
+      array((letter) => String(letter.offset)),
+      array((letter) => escapeText(letter.operator)),
+      array((letter) => String(letter.ordinal)),
+      array((letter) => escapeText(letter.reason)),
+      array((letter) => escapeText(letter.detail)),
+      // An absurd time is a reason to be here and must not be one to fail; the detail tells it.
+      array((letter) => (letter.recordTime === null ? null : timestampText(Math.floor(letter.recordTime)))),
+      array((letter) => byteaText(letter.key)),
+      array((letter) => headersText(letter.headers)),
+      array((letter) => byteaText(letter.payload)),
+    ])
+  })
+}
+
+/** PostgreSQL refuses to meet a row twice in one statement, so a letter that repeats another begins the next one. */
+function lettersByStatement(letters: readonly DeadLetter[]): readonly (readonly DeadLetter[])[] {
+  const parts: DeadLetter[][] = []
+  const met = new Set<string>()
+  for (const letter of letters) {
+    const identity = `${letter.offset}/${letter.ordinal}/${letter.operator}`
+    const last = parts.at(-1)
+    if (last === undefined || last.length === lettersPerStatement || met.has(identity)) {
+      parts.push([letter])
+      met.clear()
+    } else {
+      last.push(letter)
+    }
+    met.add(identity)
   }
-  return steps
+  return parts
+}
+
+function byteaText(bytes: Uint8Array | null): string | null {
+  return bytes === null ? null : `\\x${Buffer.from(bytes).toString('hex')}`
 }
 
 /** Ends the transaction (MR002) when the manifest holds something else at this offset. */

@@ -4,6 +4,7 @@ import type {
   Checkpoint,
   CheckpointStore,
   Claim,
+  IdleAdvance,
   SavedCheckpoint,
   StateFrame,
   TaskId,
@@ -16,6 +17,7 @@ import {
   fenceStep,
   idleAdvanceStep,
   objectStep,
+  readIdleAdvancesStatement,
   readStateStatement,
   stateStep,
 } from './checkpointStatements.ts'
@@ -82,11 +84,15 @@ export class PostgresCheckpointStore implements CheckpointStore {
       if (refusal === 'MR001') throw await this.#explainFence(claim, checkpoint, error)
       if (refusal !== 'MR002') throw error
       const { message } = (error as MillraceError).cause as Error
-      throw new DeterminismError(`could not ${doing}: ${message}; the archive was not made from the same records`, {
-        ...task,
-        cause: error,
-      })
+      throw new DeterminismError(`could not ${doing}: ${message}`, { ...task, cause: error })
     }
+  }
+
+  idleAdvancesAfter(task: TaskId, after: IdleAdvance, limit: number): Promise<readonly IdleAdvance[]> {
+    return this.#transaction(this.#pipelined, `read the idle steps of ${nameOf(task)}`, task, async (client) => {
+      const { rows } = await client.query<IdleAdvance>(readIdleAdvancesStatement(task, after, limit))
+      return rows
+    })
   }
 
   async close(): Promise<void> {
@@ -143,7 +149,7 @@ function stepsOf(claim: Claim, checkpoint: Checkpoint): readonly Step[] {
   return [
     (client) => client.query('BEGIN'),
     fenceStep(claim, checkpoint),
-    ...checkpoint.writes.flatMap(({ table, rows }) => writeSteps(table, rows)),
+    ...checkpoint.writes.flatMap(({ table, rows, texts }) => writeSteps(table, rows, texts)),
     ...deadLetterSteps(task, checkpoint.deadLetters),
     ...checkpoint.objects.map((object) => objectStep(task, object)),
     stateStep(task, checkpoint.state),

@@ -1,5 +1,5 @@
 import { ConfigurationError } from '../../runtime/errors.ts'
-import type { Column, ColumnType, ColumnValue } from '../../runtime/table.ts'
+import type { Column, ColumnType, ColumnValue, RowText, Table } from '../../runtime/table.ts'
 
 // PostgreSQL holds no U+0000 in text, and UTF-8 no half of a surrogate pair; both occur in hostile input.
 const escapeMark = '\u241B'
@@ -95,6 +95,17 @@ export function columnText<Row>(table: string, column: Column<Row>, row: Row): s
     )
   }
   return text
+}
+
+/** The row as it is written. Throws `ConfigurationError` as `columnText` does, and for a NULL in the natural key or the revision. */
+export function rowText<Row>(table: Table<Row>, row: Row): RowText {
+  const texts = table.columns.map((column) => columnText(table.name, column, row))
+  if (table.mode === 'append') return texts
+  for (const [i, { name }] of table.columns.entries()) {
+    if (texts[i] !== null || !(name === table.revision || table.key.includes(name))) continue
+    throw new ConfigurationError(`table ${table.name}, column ${name}: a natural key and a revision cannot be NULL`)
+  }
+  return texts
 }
 
 /** One text per natural key: equal exactly where PostgreSQL sees equal keys. */

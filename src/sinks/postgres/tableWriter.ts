@@ -4,8 +4,8 @@ import { pipeline } from 'node:stream/promises'
 import type pg from 'pg'
 import { from as copyFrom } from 'pg-copy-streams'
 import { ConfigurationError } from '../../runtime/errors.ts'
-import type { AppendTable, Table, UpsertTable } from '../../runtime/table.ts'
-import { columnText, keyText } from './columnText.ts'
+import type { AppendTable, RowText, Table, UpsertTable } from '../../runtime/table.ts'
+import { keyText, rowText } from './columnText.ts'
 import { quoteIdentifier } from './connection.ts'
 
 /** Something to do on a connection, inside the caller's transaction. */
@@ -21,14 +21,18 @@ const copyChunkBytes = 64 * 1024
  * Of several rows with one key the newest revision is written, the later one among equals, since a statement may touch a row once only. Rows
  * go in the order of their keys, so that two writers of one table wait for each other and never deadlock.
  */
-export function writeSteps<Row>(table: Table<Row>, rows: readonly Row[]): readonly Step[] {
+export function writeSteps<Row>(
+  table: Table<Row>,
+  rows: readonly Row[],
+  texts: readonly RowText[] = rows.map((row) => rowText(table, row)),
+): readonly Step[] {
   if (rows.length === 0) return []
-  return table.mode === 'append' ? [appendStep(table, rows)] : upsertSteps(table, rows)
+  return table.mode === 'append' ? [appendStep(table, texts)] : upsertSteps(table, texts)
 }
 
-function upsertSteps<Row>(table: UpsertTable<Row>, rows: readonly Row[]): readonly Step[] {
+function upsertSteps(table: UpsertTable<never>, rows: readonly RowText[]): readonly Step[] {
   const statement = upsertStatement(table)
-  const newest = newestRows(table, statement.keyIndexes, statement.revisionIndex, rows)
+  const newest = newestRows(table, statement, rows)
   const steps: Step[] = []
   for (let start = 0; start < newest.length; start += rowsPerStatement) {
     const part = newest.slice(start, start + rowsPerStatement)
@@ -40,18 +44,14 @@ function upsertSteps<Row>(table: UpsertTable<Row>, rows: readonly Row[]): readon
   return steps
 }
 
-type TextRow = readonly (string | null)[]
-
-function newestRows<Row>(
-  table: UpsertTable<Row>,
-  keyIndexes: readonly number[],
-  revisionIndex: number,
-  rows: readonly Row[],
-): readonly TextRow[] {
+function newestRows(
+  table: UpsertTable<never>,
+  { keyIndexes, revisionIndex }: UpsertStatement,
+  rows: readonly RowText[],
+): readonly RowText[] {
   const types = keyIndexes.map((i) => table.columns[i]!.type)
-  const byKey = new Map<string, TextRow>()
-  for (const row of rows) {
-    const texts = table.columns.map((column) => columnText(table.name, column, row))
+  const byKey = new Map<string, RowText>()
+  for (const texts of rows) {
     const key = keyText(
       keyIndexes.map((i) => texts[i]!),
       types,
@@ -62,7 +62,7 @@ function newestRows<Row>(
   return [...byKey].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, texts]) => texts)
 }
 
-function arrayLiteral(rows: readonly TextRow[], column: number, isQuoted: boolean): string {
+function arrayLiteral(rows: readonly RowText[], column: number, isQuoted: boolean): string {
   let literal = '{'
   for (let i = 0; i < rows.length; i += 1) {
     if (i > 0) literal += ','
@@ -78,21 +78,20 @@ export function quoteElement(text: string): string {
   return `"${text.replace(/["\\]/g, '\\$&')}"`
 }
 
-function appendStep<Row>(table: AppendTable<Row>, rows: readonly Row[]): Step {
+function appendStep(table: AppendTable<never>, rows: readonly RowText[]): Step {
   const columns = table.columns.map((column) => quoteIdentifier(column.name)).join(', ')
   const text = `COPY ${quoteIdentifier(table.name)} (${columns}) FROM STDIN`
   return (client) =>
-    pipeline(Readable.from(copyChunks(table, rows), { objectMode: true }), client.query(copyFrom(text)))
+    pipeline(Readable.from(copyChunks(rows), { objectMode: true }), client.query(copyFrom(text)))
 }
 
 const copyEscapes: Readonly<Record<string, string>> = { '\\': '\\\\', '\n': '\\n', '\r': '\\r', '\t': '\\t' }
 
-function* copyChunks<Row>(table: AppendTable<Row>, rows: readonly Row[]): Generator<Buffer> {
+function* copyChunks(rows: readonly RowText[]): Generator<Buffer> {
   let chunk = ''
   for (const row of rows) {
     let separator = ''
-    for (const column of table.columns) {
-      const text = columnText(table.name, column, row)
+    for (const text of row) {
       chunk += separator + (text === null ? '\\N' : text.replace(/[\\\n\r\t]/g, (character) => copyEscapes[character]!))
       separator = '\t'
     }
@@ -114,7 +113,7 @@ interface UpsertStatement {
 
 const statements = new WeakMap<object, UpsertStatement>()
 
-function upsertStatement<Row>(table: UpsertTable<Row>): UpsertStatement {
+function upsertStatement(table: UpsertTable<never>): UpsertStatement {
   let statement = statements.get(table)
   if (statement === undefined) {
     statement = buildUpsert(table)
@@ -123,7 +122,7 @@ function upsertStatement<Row>(table: UpsertTable<Row>): UpsertStatement {
   return statement
 }
 
-function buildUpsert<Row>(table: UpsertTable<Row>): UpsertStatement {
+function buildUpsert(table: UpsertTable<never>): UpsertStatement {
   const names = table.columns.map((column) => column.name)
   const indexOf = (name: string) => {
     const index = names.indexOf(name)

@@ -1,4 +1,7 @@
+import { headersBytes, writeHeaders } from '../../runtime/encodeHeaders.ts'
 import { ConfigurationError } from '../../runtime/errors.ts'
+import type { RecordHeader } from '../../runtime/record.ts'
+import { varintBytes, writeVarint } from '../../runtime/varint.ts'
 import { checksum } from './checksum.ts'
 import {
   ATTRIBUTES,
@@ -18,7 +21,6 @@ import {
   PRODUCER_ID,
   RECORD_COUNT,
 } from './layout.ts'
-import { varintBytes, writeVarint } from './varint.ts'
 
 /** What a record batch keeps of a record; an `OutgoingRecord` is one. */
 export interface BatchRecord {
@@ -26,9 +28,12 @@ export interface BatchRecord {
   readonly timestamp: number
   readonly key: Uint8Array | null
   readonly value: Uint8Array | null
+  readonly headers?: readonly RecordHeader[]
 }
 
-/** Attributes, an empty header list, and both deltas and lengths at their longest. */
+const NO_HEADERS: readonly RecordHeader[] = []
+
+/** Attributes, and both deltas and lengths at their longest. */
 const MOST_OVERHEAD_BYTES = 32
 
 /** 2^51 ms, some 71,000 years: the difference of two such times, with its sign, is still a safe integer. */
@@ -36,7 +41,8 @@ const FARTHEST_TIMESTAMP = 2 ** 51
 
 /** At least as many bytes as `record` takes in a batch. */
 export function recordBytesAtMost(record: BatchRecord): number {
-  return MOST_OVERHEAD_BYTES + (record.key?.length ?? 0) + (record.value?.length ?? 0)
+  const { key, value, headers = NO_HEADERS } = record
+  return MOST_OVERHEAD_BYTES + (key?.length ?? 0) + (value?.length ?? 0) + headersBytes(headers)
 }
 
 /**
@@ -92,7 +98,9 @@ function writeHeader(batch: Buffer, baseOffset: number, count: number, baseTimes
 }
 
 function bodyBytes(record: BatchRecord, timestampDelta: number, offsetDelta: number): number {
-  return 2 + varintBytes(timestampDelta) + varintBytes(offsetDelta) + fieldBytes(record.key) + fieldBytes(record.value)
+  const { key, value, headers = NO_HEADERS } = record
+  const deltas = varintBytes(timestampDelta) + varintBytes(offsetDelta)
+  return 1 + deltas + fieldBytes(key) + fieldBytes(value) + headersBytes(headers)
 }
 
 function fieldBytes(field: Uint8Array | null): number {
@@ -107,8 +115,7 @@ function writeRecord(batch: Buffer, start: number, record: BatchRecord, baseTime
   at = writeVarint(batch, at, index)
   at = writeField(batch, at, record.key)
   at = writeField(batch, at, record.value)
-  batch[at++] = 0
-  return at
+  return writeHeaders(batch, at, record.headers ?? NO_HEADERS)
 }
 
 function writeField(batch: Buffer, start: number, field: Uint8Array | null): number {

@@ -123,6 +123,7 @@ export class RecordBatchWalker implements RecordBatch {
       const valueStart = this.#at
       if (valueLength > 0) this.#at += valueLength
       else if (valueLength < -1) this.#fail(`a value of ${valueLength} bytes`)
+      const headersStart = this.#at
       const headers = this.#varint(end)
       if (headers !== 0) this.#skipHeaders(headers, end)
       if (this.#at !== end) this.#fail(`a record that ends ${this.#at - end} bytes past its length`)
@@ -144,6 +145,8 @@ export class RecordBatchWalker implements RecordBatch {
       view.keyLength = keyLength
       view.valueStart = valueStart
       view.valueLength = valueLength
+      view.headersStart = headersStart
+      view.headersLength = headers === 0 ? 0 : end - headersStart
       return true
     }
   }

@@ -92,6 +92,8 @@ export function faultyCheckpointStore(inner: CheckpointStore, options: FaultyChe
   return {
     claim: (task) => (process.isAlive ? process.guard(claim(task)) : never()),
     commit: (held, checkpoint) => (process.isAlive ? process.guard(commit(held, checkpoint)) : never()),
+    idleAdvancesAfter: (task, after, limit) =>
+      process.isAlive ? process.guard(inner.idleAdvancesAfter(task, after, limit)) : never(),
     close: () => (process.isAlive ? process.guard(inner.close()) : never()),
   }
 }

@@ -10,6 +10,9 @@ const poisonedFunctions = [
 
 let innermost: string | null = null
 
+/** Something in the graph has asked for what a replay cannot repeat. */
+export class Poisoned extends Error {}
+
 /** Runs `act` with the operator's name known to the poison. */
 export function inOperator<T>(name: string, act: () => T): T {
   const before = innermost
@@ -62,7 +65,7 @@ function refuse(name: string): never {
     innermost === null
       ? 'the pipeline, before its first stateful operator,'
       : `operator ${innermost}, or a function right below it,`
-  throw new Error(
+  throw new Poisoned(
     `${who} asked for ${name} while a record was pushed (${callSite()}). A replay would give another result: take the time ` +
       'from the record (eventTime), and let chance and timers be decided by records.',
   )

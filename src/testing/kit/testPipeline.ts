@@ -1,18 +1,22 @@
-import type { DeadLetter, SavedCheckpoint, StateFrame } from '../../runtime/checkpoint.ts'
+import type { DeadLetter } from '../../runtime/checkpoint.ts'
+import { encodeHeaders } from '../../runtime/encodeHeaders.ts'
 import { ConfigurationError } from '../../runtime/errors.ts'
 import type { Outlet } from '../../runtime/outlet.ts'
 import type { Outlets, Pipeline } from '../../runtime/pipeline.ts'
-import { RecordView } from '../../runtime/record.ts'
+import { type RecordHeader, RecordView } from '../../runtime/record.ts'
 import type { StreamTask } from '../../runtime/streamTask.ts'
 import type { Table } from '../../runtime/table.ts'
 import { describeDifference, type Findings, findingsText } from './findings.ts'
+import { ReplayedTask } from './replayedTask.ts'
 import { TableRows } from './tableRows.ts'
-import { poisoned, watchedTask } from './watchedTask.ts'
+import { poisoned } from './watchedTask.ts'
 
 /** A record of the test: text as it is, anything else that is not bytes as JSON. */
 export interface TestRecord {
   readonly value: unknown
-  readonly key?: string | null
+  /** Text is taken as UTF-8. */
+  readonly key?: string | Uint8Array | null
+  readonly headers?: readonly RecordHeader[]
   /** ms UTC; none unless told. */
   readonly timestamp?: number
 }
@@ -55,16 +59,14 @@ export class TestRun<O extends Outlets> {
   readonly #pipeline: Pipeline<O>
   readonly #restoreEvery: number
   readonly #crashAt: Set<number>
-  readonly #run: <T>(act: () => T) => T
   readonly #tables = new Map<string, Table<never>>()
-  readonly #steps: ((task: StreamTask) => void)[] = []
   readonly #committed = new TableRows()
   readonly #plainRows = new TableRows()
-  readonly #plain: StreamTask
+  /** Saved and restored all the time. */
+  readonly #task: ReplayedTask
+  /** Never interrupted. */
+  readonly #plain: ReplayedTask
   #plainLetters: DeadLetter[] = []
-  #task: StreamTask
-  #saved: SavedCheckpoint | null = null
-  #savedStep = 0
   #letters: DeadLetter[] = []
   #isLetterSeen = false
   #offset = 0
@@ -78,7 +80,7 @@ export class TestRun<O extends Outlets> {
     }
     this.#crashAt = new Set(options.crashAt ?? [])
     this.#now = options.startMs ?? 0
-    this.#run = options.isPoisoned === false ? (act) => act() : poisoned
+    const run: <T>(act: () => T) => T = options.isPoisoned === false ? (act) => act() : poisoned
     // The task's own build runs again at each restore; the tables are the same each time.
     this.#pipeline = {
       ...pipeline,
@@ -88,13 +90,13 @@ export class TestRun<O extends Outlets> {
         return outlets
       },
     }
-    this.#task = watchedTask(this.#pipeline as Pipeline, null, 0)
-    this.#plain = watchedTask(this.#pipeline as Pipeline, null, 0)
+    this.#task = new ReplayedTask(this.#pipeline as Pipeline, run)
+    this.#plain = new ReplayedTask(this.#pipeline as Pipeline, run)
   }
 
   /** No record at or before this event time is expected any more, ms UTC; null before the first. */
   get watermark(): number | null {
-    const { watermark } = this.#task.time
+    const { watermark } = this.#task.task.time
     return Number.isFinite(watermark) ? watermark : null
   }
 
@@ -103,7 +105,7 @@ export class TestRun<O extends Outlets> {
     for (const record of records) {
       const offset = this.#offset++
       const view = viewOf(record, offset)
-      this.#step((task) => task.push(view))
+      for (const run of [this.#plain, this.#task]) run.push(view)
       if (this.#crashAt.delete(offset)) this.crash()
       else if ((offset + 1) % this.#restoreEvery === 0) this.checkpoint()
     }
@@ -116,7 +118,7 @@ export class TestRun<O extends Outlets> {
 
   /** Moves the watermark without a record, as a recorded idle advance does. */
   advanceTo(eventTime: number): void {
-    this.#step((task) => task.advanceIdle(eventTime))
+    this.#act((task) => task.advanceIdle(eventTime))
   }
 
   /** Lets processing time pass, which only provisional results at the next checkpoint see. */
@@ -126,11 +128,11 @@ export class TestRun<O extends Outlets> {
 
   /** Fires everything that is still open, as at the end of a tape. */
   closeOpen(): void {
-    this.#step((task) => task.closeOpen())
+    this.#act((task) => task.closeOpen())
     this.checkpoint()
   }
 
-  /** Waits for asynchronous work of the graph (`mapAsync`) in both tasks. */
+  /** Waits for asynchronous work of the graph (`mapAsync`) in both tasks, and for what it sets off. */
   async settle(): Promise<void> {
     await this.#task.settle()
     await this.#plain.settle()
@@ -139,26 +141,17 @@ export class TestRun<O extends Outlets> {
 
   /** Commits what has come together and goes on in a new task, restored from the bytes of the checkpoint. */
   checkpoint(): void {
+    const cut = this.#task.cut({ now: this.#now, isFinal: false })
     // A cut must wait for asynchronous work; the next checkpoint takes it in.
-    if (!this.#task.isSettled) return
-    const cut = this.#run(() => this.#task.cut({ now: this.#now, isFinal: false }))
+    if (cut === null) return
     this.#committed.apply(cut.writes)
     this.#letters.push(...cut.deadLetters)
-    const frames = cut.state.kind === 'base' ? [] : (this.#saved?.state ?? [])
-    this.#saved = {
-      nextOffset: cut.nextOffset,
-      watermark: cut.watermark,
-      archiveNextOffset: null,
-      state: [...frames, throughBytes(cut.state)],
-    }
-    this.#savedStep = this.#steps.length
-    this.#restore()
+    this.#task.save(cut)
   }
 
   /** Loses the task with everything since its last checkpoint, restores it and pushes the same records again. */
   crash(): void {
-    this.#restore()
-    for (const step of this.#steps.slice(this.#savedStep)) this.#run(() => step(this.#task))
+    this.#task.restore()
   }
 
   /** What the outlet's table holds: newest revisions by key, or all rows of a table that is only added to. */
@@ -182,11 +175,12 @@ export class TestRun<O extends Outlets> {
     // Provisional results come at most once in a while; an hour later everything that is open shows itself.
     this.passTime(3_600_000)
     this.checkpoint()
-    const cut = this.#run(() => this.#plain.cut({ now: this.#now, isFinal: false }))
+    const cut = this.#plain.cut({ now: this.#now, isFinal: false })
+    if (cut === null) throw new Error('asynchronous work is under way: await settle() before finish()')
     this.#plainRows.apply(cut.writes)
     this.#plainLetters.push(...cut.deadLetters)
     const findings: Findings = {
-      open: options.mayBeOpen === true ? [] : this.#task.openOperators(),
+      open: options.mayBeOpen === true ? [] : this.#task.task.openOperators(),
       watermark: this.watermark,
       unreachedCrashes: [...this.#crashAt],
       pushed: this.#offset,
@@ -202,7 +196,7 @@ export class TestRun<O extends Outlets> {
       describeDifference(name, table, this.#committed.rows(table), this.#plainRows.rows(table)),
     )
     const [restored, plain] = [this.#letters, this.#plainLetters].map((letters) =>
-      letters.map(({ offset, operator, ordinal, reason }) => `${offset} ${operator} ${ordinal} ${reason}`).sort(),
+      letters.map((letter) => letterText(letter)).sort(),
     )
     const isSame = JSON.stringify(restored) === JSON.stringify(plain)
     return isSame
@@ -210,14 +204,8 @@ export class TestRun<O extends Outlets> {
       : [...tables, `dead letters: [${restored?.join('; ')}], uninterrupted: [${plain?.join('; ')}]`]
   }
 
-  #step(act: (task: StreamTask) => void): void {
-    this.#steps.push(act)
-    this.#run(() => act(this.#plain))
-    this.#run(() => act(this.#task))
-  }
-
-  #restore(): void {
-    this.#task = watchedTask(this.#pipeline as Pipeline, this.#saved, 0)
+  #act(act: (task: StreamTask) => void): void {
+    for (const run of [this.#plain, this.#task]) run.act(act)
   }
 
   #tableOf(name: string): Table<never> {
@@ -229,24 +217,31 @@ export class TestRun<O extends Outlets> {
   }
 }
 
+const NOTHING = Buffer.alloc(0)
+
 function viewOf(record: TestRecord, offset: number): RecordView {
   const { value } = record
   const bytes =
     value === null || value === undefined || value instanceof Uint8Array
       ? value
       : Buffer.from(typeof value === 'string' ? value : JSON.stringify(value))
-  const key = record.key === null || record.key === undefined ? null : Buffer.from(record.key)
+  const key = typeof record.key === 'string' ? Buffer.from(record.key) : record.key
+  const headers = encodeHeaders(record.headers ?? [])
   const view = new RecordView()
   view.offset = offset
   view.timestamp = record.timestamp ?? -1
-  view.buffer = Buffer.concat([key ?? Buffer.alloc(0), bytes ?? Buffer.alloc(0)])
+  view.buffer = Buffer.concat([headers, key ?? NOTHING, bytes ?? NOTHING])
+  view.headersLength = headers.length
+  view.keyStart = headers.length
   view.keyLength = key?.length ?? -1
-  view.valueStart = key?.length ?? 0
+  view.valueStart = headers.length + (key?.length ?? 0)
   view.valueLength = bytes?.length ?? -1
   return view
 }
 
-/** What a store does to a frame: text to bytes and back, so that nothing of the living state is shared. */
-function throughBytes(frame: StateFrame): StateFrame {
-  return { kind: frame.kind, body: Buffer.from(frame.body, 'utf8').toString('utf8') }
+/** All of a letter, so that one that lost its bytes differs. */
+function letterText({ offset, operator, ordinal, reason, recordTime, key, headers, payload }: DeadLetter): string {
+  const text = (bytes: Uint8Array | null) => (bytes === null ? null : Buffer.from(bytes).toString('base64'))
+  const carried = JSON.stringify([recordTime, text(key), headers.map((one) => [one.key, text(one.value)]), text(payload)])
+  return `${offset} ${operator} ${ordinal} ${reason} ${carried}`
 }

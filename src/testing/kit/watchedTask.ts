@@ -3,20 +3,25 @@ import { MillraceError } from '../../runtime/errors.ts'
 import type { Logic, OperatorSpec } from '../../runtime/operator.ts'
 import type { Outlets, Pipeline } from '../../runtime/pipeline.ts'
 import { StreamTask } from '../../runtime/streamTask.ts'
-import { inOperator, withPoison } from './poison.ts'
+import { inOperator, Poisoned, withPoison } from './poison.ts'
+
+const reactions = ['onValue', 'onTimer', 'onWatermark', 'onIdle', 'onCut', 'onComplete'] as const
 
 /** A task that knows at any moment which operator is at work, so that a poisoned global can name it. */
 class WatchedTask extends StreamTask {
-  override bind(spec: OperatorSpec, logic: Logic<never>): void {
-    // The operator calls its logic through the object, so replacing the methods there is enough.
-    const watched = logic as { -readonly [K in keyof Logic<never>]: Logic<never>[K] }
-    const { onValue, onWatermark, onCut } = logic
-    watched.onValue = (value) => inOperator(spec.name, () => onValue.call(logic, value))
-    if (onWatermark !== undefined) {
-      watched.onWatermark = (watermark) => inOperator(spec.name, () => onWatermark.call(logic, watermark))
+  protected override watch(spec: OperatorSpec, logic: Logic<never>): void {
+    // The node takes the methods off the logic afterwards, so replacing them there is enough.
+    const watched = logic as unknown as Record<string, ((...values: unknown[]) => void) | undefined>
+    for (const reaction of reactions) {
+      const original = watched[reaction]
+      if (original === undefined) continue
+      watched[reaction] = (...values) => inOperator(spec.name, () => original.apply(logic, values))
     }
-    if (onCut !== undefined) watched.onCut = (cut) => inOperator(spec.name, () => onCut.call(logic, cut))
-    super.bind(spec, logic)
+  }
+
+  // What a test must see is no value that the pipeline has failed on.
+  protected override isFatal(error: unknown): boolean {
+    return isOfTheTest(error) || super.isFatal(error)
   }
 }
 
@@ -34,9 +39,12 @@ export function poisoned<T>(act: () => T): T {
   try {
     return withPoison(act)
   } catch (error) {
-    if (error instanceof MillraceError && error.cause instanceof Error && !(error.cause instanceof MillraceError)) {
-      throw error.cause
-    }
+    if (error instanceof MillraceError && error.cause instanceof Error && isOfTheTest(error.cause)) throw error.cause
     throw error
   }
+}
+
+/** A failed assertion inside the graph, or the poison's own word. */
+function isOfTheTest(error: unknown): error is Error {
+  return error instanceof Poisoned || (error instanceof Error && (error.name === 'AssertionError' || 'matcherResult' in error))
 }

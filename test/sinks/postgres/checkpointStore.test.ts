@@ -1,6 +1,7 @@
 import type { ColumnValue } from '../../../src/runtime/table.ts'
 import { PostgresCheckpointStore } from '../../../src/sinks/postgres/checkpointStore.ts'
 import { unescapeText } from '../../../src/sinks/postgres/columnText.ts'
+import { storedHeaders } from '../../../src/sinks/postgres/headersText.ts'
 import { checkpointStoreContract } from '../../contract/checkpointStore.ts'
 import { testDatabase } from '../../support/postgres.ts'
 
@@ -17,6 +18,8 @@ const selects: Readonly<Record<string, string>> = {
   'contract "Bar"': `SELECT ${barColumns} FROM "contract ""Bar"""`,
   contract_line: `SELECT number::text, text, ${ms('at')} AS at FROM contract_line`,
 }
+
+const bytesOf = (bytes: Uint8Array | null) => (bytes === null ? null : Uint8Array.from(bytes))
 
 const restore: Readonly<Record<string, (value: never) => ColumnValue>> = {
   at: (value: string) => Number(value),
@@ -43,7 +46,7 @@ checkpointStoreContract('PostgreSQL', async () => {
     },
     async deadLetters(task) {
       const { rows } = await db.pool.query<Record<string, never>>(
-        `SELECT "offset"::text, ordinal, operator, reason, detail, ${ms('record_time')} AS time, key, payload
+        `SELECT "offset"::text, ordinal, operator, reason, detail, ${ms('record_time')} AS time, key, headers, payload
          FROM dead_letter WHERE pipeline = $1`,
         [task.pipeline],
       )
@@ -54,8 +57,9 @@ checkpointStoreContract('PostgreSQL', async () => {
         reason: row.reason!,
         detail: unescapeText(row.detail!),
         recordTime: row.time === null ? null : Number(row.time),
-        key: row.key === null ? null : unescapeText(row.key!),
-        payload: row.payload === null ? null : Uint8Array.from(row.payload!),
+        key: bytesOf(row.key!),
+        headers: storedHeaders(row.headers!).map(({ key, value }) => ({ key, value: bytesOf(value) })),
+        payload: bytesOf(row.payload!),
       }))
     },
     async objects(task) {

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { ConfigurationError } from '../../../src/runtime/errors.ts'
+import { escapeText } from '../../../src/sinks/postgres/columnText.ts'
 import { quoteIdentifier } from '../../../src/sinks/postgres/connection.ts'
 import { migrate, readMigrations } from '../../../src/sinks/postgres/migrate.ts'
 import { type TestDatabase, testDatabase } from '../../support/postgres.ts'
@@ -68,6 +69,27 @@ describe('migrate', () => {
     const error = await migrate(db.pool, schema, readMigrations().slice(0, -1)).catch((e: unknown) => e)
     expect(error).toBeInstanceOf(ConfigurationError)
     expect(String(error)).toContain('newer version')
+  })
+
+  it('keeps the keys of dead letters that were stored as text, as the bytes that they were made of', async () => {
+    const schema = freshSchema('letters')
+    const older = readMigrations().filter((migration) => migration.number <= 5)
+    await migrate(db.pool, schema, older)
+    const keys = ['BTCUSDT', null, '', 'é\u{1F600}', 'a\0b', '\u241b', '\u241b0000', '\u241b241b\0', '\0\0)\t']
+    for (const [offset, key] of keys.entries()) {
+      await db.pool.query(
+        `INSERT INTO ${quoteIdentifier(schema)}.dead_letter
+           (pipeline, topic, partition, "offset", operator, ordinal, reason, detail, key)
+         VALUES ('p', 't', 0, $1, 'o', 0, 'r', 'd', $2)`,
+        [offset, key === null ? null : escapeText(key)],
+      )
+    }
+    await migrate(db.pool, schema)
+    const { rows } = await db.pool.query<{ key: Buffer | null; headers: unknown }>(
+      `SELECT key, headers FROM ${quoteIdentifier(schema)}.dead_letter ORDER BY "offset"`,
+    )
+    expect(rows.map(({ key }) => key?.toString() ?? null)).toEqual(keys)
+    expect(rows.map(({ headers }) => headers)).toEqual(keys.map(() => []))
   })
 
   it('leaves nothing of a migration that fails', async () => {

@@ -9,7 +9,13 @@ import { RecordBatchWalker } from '../../../src/sources/recordBatch/walker.ts'
 
 interface Fixture {
   readonly name: string
-  readonly records: { offset: number; timestamp: number; key: string | null; value: string | null }[]
+  readonly records: {
+    offset: number
+    timestamp: number
+    key: string | null
+    value: string | null
+    headers?: [string, string][]
+  }[]
   readonly nextOffset: number
   readonly hex: string
 }
@@ -24,22 +30,25 @@ describe('batches of an independent encoder', () => {
     const view = new RecordView()
     const seen: unknown[] = []
     while (walker.read(view)) {
-      seen.push({ offset: view.offset, timestamp: view.timestamp, key: view.keyText(), value: view.valueText() })
+      const headers = view.headers().map(({ key, value }) => [key, value?.toString()])
+      const fields = { offset: view.offset, timestamp: view.timestamp, key: view.keyText(), value: view.valueText() }
+      seen.push({ ...fields, headers })
     }
-    expect(seen).toEqual(records)
+    expect(seen).toEqual(records.map((record) => ({ headers: [], ...record })))
     expect(walker.nextOffset).toBe(nextOffset)
   })
 
-  test.each(plain.filter(({ name }) => !name.startsWith('headers') && name !== 'compacted'))(
+  test.each(plain.filter(({ name }) => name !== 'compacted'))(
     'are written alike, but for fields that a broker or a producer id fills: $name',
     ({ hex, records }) => {
       const theirs = Buffer.from(hex, 'hex')
       const ours = encodeRecordBatch(
         records[0]!.offset,
-        records.map(({ timestamp, key, value }) => ({
+        records.map(({ timestamp, key, value, headers = [] }) => ({
           timestamp,
           key: key === null ? null : Buffer.from(key),
           value: value === null ? null : Buffer.from(value),
+          headers: headers.map(([name, text]) => ({ key: name, value: Buffer.from(text) })),
         })),
       )
       for (const bytes of [ours, theirs]) bytes.fill(0, 12, 16).fill(0, 17, 21).fill(0, 43, 57)

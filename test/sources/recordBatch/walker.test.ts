@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest'
 import { ConfigurationError, CorruptRecordError } from '../../../src/runtime/errors.ts'
 import { RecordView } from '../../../src/runtime/record.ts'
 import { crc32c } from '../../../src/sources/recordBatch/crc32c.ts'
-import { type BatchRecord, encodeRecordBatch } from '../../../src/sources/recordBatch/encode.ts'
+import { type BatchRecord, encodeRecordBatch, recordBytesAtMost } from '../../../src/sources/recordBatch/encode.ts'
 import { groupIntoBatches } from '../../../src/sources/recordBatch/group.ts'
 import { RecordBatchWalker } from '../../../src/sources/recordBatch/walker.ts'
 import type { WalkRange } from '../../../src/sources/recordBatch/walkOptions.ts'
@@ -13,6 +13,7 @@ interface Seen {
   readonly timestamp: number
   readonly key: string | null
   readonly value: string | null
+  readonly headers: readonly (readonly [string, string | null])[]
 }
 
 const field = fc.option(fc.uint8Array({ maxLength: 200 }), { nil: null })
@@ -21,7 +22,12 @@ const time = fc.oneof(
   fc.integer({ min: 1_700_000_000_000, max: 1_700_000_100_000 }),
   fc.integer({ min: -(2 ** 51), max: 2 ** 51 }),
 )
-const recordList = fc.array(fc.record({ timestamp: time, key: field, value: field }), { minLength: 1, maxLength: 40 })
+const header = fc.record({ key: fc.string({ unit: 'binary', maxLength: 20 }), value: field })
+const headers = fc.oneof({ weight: 3, arbitrary: fc.constant([]) }, fc.array(header, { maxLength: 5 }))
+const recordList = fc.array(fc.record({ timestamp: time, key: field, value: field, headers }), {
+  minLength: 1,
+  maxLength: 40,
+})
 const baseOffset = fc.oneof(fc.nat(1000), fc.integer({ min: 0, max: Number.MAX_SAFE_INTEGER - 1000 }))
 /** Enough to meet every field of a header many times over, and still a second or two. */
 const MANY = { numRuns: 3000 }
@@ -83,15 +89,38 @@ describe('walking what was encoded', () => {
     expect(walk(bytes, { gaplessFrom: 0 }).map(({ offset }) => offset)).toEqual([1, 2])
   })
 
-  test('a header without a value is skipped like any other', () => {
-    const header = [2, 0x6b, 1]
-    const body = [0, 0, 0, 1, 1, 2, ...header]
-    const batch = Buffer.concat([
-      encodeRecordBatch(5, list(1)).subarray(0, 61),
-      Buffer.from([body.length * 2, ...body]),
-    ])
-    batch.writeInt32BE(batch.length - 12, 8)
-    expect(walk(sealed(batch))).toEqual([{ offset: 5, timestamp: 1_700_000_000_000, key: null, value: null }])
+  test('a header without a value has none, like a key or a value', () => {
+    const [seen] = walk(withHeaders([2, 2, 0x6b, 1]))
+    expect(seen).toEqual({
+      offset: 5,
+      timestamp: 1_700_000_000_000,
+      key: null,
+      value: null,
+      headers: [['k', null]],
+    })
+  })
+
+  test('a record without headers takes none over from the one that the view showed before', () => {
+    const bytes = encodeRecordBatch(0, [{ ...list(1)[0]!, headers: [{ key: 'k', value: null }] }, ...list(1)])
+    expect(walk(bytes).map(({ headers }) => headers)).toEqual([[['k', null]], []])
+  })
+
+  test('headers that were read outlive the batch', () => {
+    const bytes = encodeRecordBatch(0, [{ ...list(1)[0]!, headers: [{ key: 'k', value: Buffer.from('v') }] }])
+    const view = new RecordView()
+    new RecordBatchWalker('t', 0).load(bytes).read(view)
+    const headers = view.headers()
+    bytes.fill(0xff)
+    expect(headers).toEqual([{ key: 'k', value: Buffer.from('v') }])
+  })
+
+  test('a record never takes more bytes than recordBytesAtMost says', () => {
+    fc.assert(
+      fc.property(recordList, (records) => {
+        const most = records.reduce((sum, record) => sum + recordBytesAtMost(record), 61)
+        expect(encodeRecordBatch(0, records).length).toBeLessThanOrEqual(most)
+      }),
+    )
   })
 
   test('a batch stamped by the log gives the time of the log', () => {
@@ -154,6 +183,18 @@ describe('broken bytes', () => {
       }),
       MANY,
     )
+  })
+
+  test.each<[string, readonly number[], string]>([
+    ['a negative count', [1], 'a count of -1 headers'],
+    ['more headers than there are bytes', [0xfe, 0xff, 0xff, 0xff, 0x0f, 2, 0x6b, 1], 'runs past its end'],
+    ['a name that is null', [2, 1, 1], "a header's key of -1 bytes"],
+    ['a name beyond the record', [2, 40, 0x6b, 1], 'runs past its end'],
+    ['a value beyond the record', [2, 2, 0x6b, 40, 0x76], 'a record that ends 19 bytes past its length'],
+    ['a negative length of a value', [2, 2, 0x6b, 3], "a header's value of -2 bytes"],
+    ['bytes behind the last header', [2, 2, 0x6b, 1, 0], 'a record that ends -1 bytes past its length'],
+  ])('headers with %s are named', (_name, bytes, message) => {
+    expect(() => walk(withHeaders(bytes))).toThrow(message)
   })
 
   test('the error says where, what was found, and stays', () => {
@@ -260,16 +301,26 @@ function readAll(walker: RecordBatchWalker): Seen[] {
 }
 
 function copy(view: RecordView): Seen {
-  const key = view.keyLength < 0 ? null : view.buffer.toString('hex', view.keyStart, view.keyStart + view.keyLength)
-  return { offset: view.offset, timestamp: view.timestamp, key, value: view.valueCopy()?.toString('hex') ?? null }
+  return {
+    offset: view.offset,
+    timestamp: view.timestamp,
+    key: hex(view.keyCopy()),
+    value: hex(view.valueCopy()),
+    headers: view.headers().map(({ key, value }) => [key, hex(value)]),
+  }
+}
+
+function hex(bytes: Uint8Array | null): string | null {
+  return bytes === null ? null : Buffer.from(bytes).toString('hex')
 }
 
 function expected(base: number, records: readonly BatchRecord[]): Seen[] {
-  return records.map(({ timestamp, key, value }, index) => ({
+  return records.map(({ timestamp, key, value, headers = [] }, index) => ({
     offset: base + index,
     timestamp,
-    key: key === null ? null : Buffer.from(key).toString('hex'),
-    value: value === null ? null : Buffer.from(value).toString('hex'),
+    key: hex(key),
+    value: hex(value),
+    headers: headers.map((header) => [Buffer.from(header.key).toString(), hex(header.value)]),
   }))
 }
 
@@ -282,6 +333,14 @@ function joined(lists: readonly (readonly BatchRecord[])[]): Buffer {
       return batch
     }),
   )
+}
+
+/** A batch of one record without key and value, whose headers are these bytes. */
+function withHeaders(headers: readonly number[]): Buffer {
+  const body = [0, 0, 0, 1, 1, ...headers]
+  const batch = Buffer.concat([encodeRecordBatch(5, list(1)).subarray(0, 61), Buffer.from([body.length * 2, ...body])])
+  batch.writeInt32BE(batch.length - 12, 8)
+  return sealed(batch)
 }
 
 /** Writes the checksum anew, over bytes that were changed on purpose. */

@@ -35,6 +35,7 @@ function plainStore(isFencing = true) {
       if (isFencing && claim.generation !== generation) throw new TaskFencedError('claimed by a newer generation')
       stored.push(checkpoint.nextOffset)
     },
+    idleAdvancesAfter: async () => [],
     close: async () => {},
   }
   return { store, stored }

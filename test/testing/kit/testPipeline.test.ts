@@ -9,6 +9,7 @@ import { type Codec, Rejection } from '../../../src/runtime/codec.ts'
 import { definePipeline } from '../../../src/runtime/pipeline.ts'
 import { stateful } from '../../../src/runtime/stateful.ts'
 import type { Table } from '../../../src/runtime/table.ts'
+import { toPostgres } from '../../../src/sinks/toPostgres.ts'
 import { testPipeline } from '../../../src/testing/kit/testPipeline.ts'
 
 interface Count {
@@ -59,8 +60,8 @@ function countWindows(isForgetful: boolean) {
     return {
       onValue(element) {
         const { key, start, id } = element.window
-        if (element.closed === false) open.set(id, (open.get(id) ?? 0) + 1)
-        else if (element.closed === true) out.emit({ key, start, count: open.get(id) ?? 0, revision: element.revision })
+        if (element.kind === 'value') open.set(id, (open.get(id) ?? 0) + 1)
+        else if (element.kind === 'fired') out.emit({ key, start, count: open.get(id) ?? 0, revision: element.revision })
         else open.delete(id)
       },
       snapshot: () => [...open].map(([id, count]) => [id, count]),
@@ -211,5 +212,41 @@ describe('testPipeline', () => {
     run.pushValues(tick(1))
     run.closeOpen()
     run.finish()
+  })
+})
+
+describe('the records that a test pushes', () => {
+  it('reach the pipeline with their key and headers, bytes and null included', () => {
+    const seen: unknown[] = []
+    const looked = definePipeline({
+      name: 'looked',
+      build: (records) => ({
+        counts: toPostgres(
+          records.pipe(
+            decode<Count>({
+              decode: (record) => {
+                seen.push({ key: record.keyCopy(), headers: record.headers(), value: record.valueText() })
+                return new Rejection('looked', 'at')
+              },
+            }),
+          ),
+          counts,
+        ),
+      }),
+    })
+    const bytes = Buffer.from([0xff, 0])
+    const headers = [
+      { key: 'é', value: bytes },
+      { key: 'é', value: null },
+    ]
+    const run = testPipeline(looked, { restoreEvery: 100 })
+    run.push({ value: 'a', key: bytes, headers }, { value: 'b', key: 'text' }, { value: 'c', headers }, { value: null })
+    // Each record goes through two tasks.
+    expect(seen.filter((_, index) => index % 2 === 0)).toEqual([
+      { key: bytes, headers, value: 'a' },
+      { key: Buffer.from('text'), headers: [], value: 'b' },
+      { key: null, headers, value: 'c' },
+      { key: null, headers: [], value: null },
+    ])
   })
 })

@@ -60,6 +60,11 @@ export interface DecodedRecord {
   readonly timestamp: string
   readonly key: Buffer | null
   readonly value: Buffer | null
+  /**
+   * By name: a value, or a list where the name is repeated. A name that every object has, such as `toString`, is taken for a repeat of
+   * what `Object.prototype` has there.
+   */
+  readonly headers: Readonly<Record<string, unknown>>
 }
 
 type ClusterOptions = Omit<KafkaConfig, 'logLevel' | 'logCreator'> & {

@@ -1,10 +1,14 @@
+import { encodeHeaders } from '../../../runtime/encodeHeaders.ts'
 import type { RecordBatch } from '../../../runtime/log.ts'
-import type { RecordView } from '../../../runtime/record.ts'
+import type { RecordHeader, RecordView } from '../../../runtime/record.ts'
 import type { DecodedRecord } from './internals.ts'
 
 const NONE = Buffer.alloc(0)
 
-/** Records of kafkajs as a batch. Key and value are ranges of the memory that kafkajs has decoded them from; nothing is copied. */
+/**
+ * Records of kafkajs as a batch. Key and value are ranges of the memory that kafkajs has decoded them from; nothing is copied, unless a
+ * record has headers. Of those kafkajs keeps the order within a name, and that of the names where none is repeated or a number.
+ */
 export class MessageBatch implements RecordBatch {
   readonly partition: number
   readonly nextOffset: number
@@ -24,6 +28,9 @@ export class MessageBatch implements RecordBatch {
     const record = this.#records[this.#index++]
     if (record === undefined) return false
     const { key, value } = record
+    const headers = encodeHeaders(headersOf(record))
+    view.headersStart = 0
+    view.headersLength = headers.length
     view.offset = Number(record.offset)
     const timestamp = Number(record.timestamp)
     view.timestamp = Number.isSafeInteger(timestamp) ? timestamp : -1
@@ -32,10 +39,11 @@ export class MessageBatch implements RecordBatch {
     // An empty range may lie anywhere, so only what has bytes decides about the memory.
     const filledKey = key !== null && key.length > 0 ? key : null
     const filledValue = value !== null && value.length > 0 ? value : null
-    if (filledKey !== null && filledValue !== null && filledKey.buffer !== filledValue.buffer) {
-      view.buffer = Buffer.concat([filledKey, filledValue])
-      view.keyStart = 0
-      view.valueStart = filledKey.length
+    const isApart = filledKey !== null && filledValue !== null && filledKey.buffer !== filledValue.buffer
+    if (isApart || headers.length > 0) {
+      view.buffer = Buffer.concat([headers, filledKey ?? NONE, filledValue ?? NONE])
+      view.keyStart = headers.length
+      view.valueStart = headers.length + (filledKey?.length ?? 0)
       return true
     }
     const memory = (filledValue ?? filledKey)?.buffer
@@ -45,4 +53,14 @@ export class MessageBatch implements RecordBatch {
     view.valueStart = filledValue?.byteOffset ?? 0
     return true
   }
+}
+
+function headersOf({ headers }: DecodedRecord): RecordHeader[] {
+  const found: RecordHeader[] = []
+  for (const key in headers) {
+    for (const value of [headers[key]].flat()) {
+      if (value === null || Buffer.isBuffer(value)) found.push({ key, value })
+    }
+  }
+  return found
 }

@@ -26,6 +26,27 @@ export function writeVarint(buffer: Uint8Array, at: number, value: number): numb
   return end
 }
 
+/** Reads numbers of up to 32 bits, one after the other, out of bytes that somebody has checked. Throws `RangeError` past their end. */
+export class VarintReader {
+  readonly #bytes: Buffer
+  /** Where the next number starts. */
+  at: number
+
+  constructor(bytes: Buffer, at: number) {
+    this.#bytes = bytes
+    this.at = at
+  }
+
+  next(): number {
+    let bits = 0
+    for (let shift = 0; ; shift += 7) {
+      const byte = this.#bytes.readUInt8(this.at++)
+      bits |= (byte & 0x7f) << shift
+      if (byte < 0x80) return (bits >>> 1) ^ -(bits & 1)
+    }
+  }
+}
+
 function zigzag(value: number): number {
   return value >= 0 ? value * 2 : -value * 2 - 1
 }

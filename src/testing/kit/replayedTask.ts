@@ -1,0 +1,110 @@
+import type { SavedCheckpoint, StateFrame } from '../../runtime/checkpoint.ts'
+import type { Cut } from '../../runtime/operator.ts'
+import type { Outlets, Pipeline } from '../../runtime/pipeline.ts'
+import type { RecordView } from '../../runtime/record.ts'
+import { LeftOutValues } from '../../runtime/leftOutValues.ts'
+import { StepFailure } from '../../runtime/stepFailure.ts'
+import type { StreamTask, TaskCut } from '../../runtime/streamTask.ts'
+import { watchedTask } from './watchedTask.ts'
+
+/** Something that is done to a task: the offset is that of a record that is pushed. */
+interface Step {
+  readonly offset: number | null
+  readonly act: (task: StreamTask) => void
+}
+
+/**
+ * A task that can be made again at any time, from its last checkpoint and what has been done to it since; a worker does so with a crashed one, and
+ * with one in which a step has failed on a value, which is then left out.
+ */
+export class ReplayedTask {
+  task: StreamTask
+  readonly #pipeline: Pipeline<Outlets>
+  readonly #run: <T>(act: () => T) => T
+  readonly #leftOut = new LeftOutValues()
+  #steps: Step[] = []
+  #saved: SavedCheckpoint | null = null
+
+  /** @param run runs whatever is done to the task */
+  constructor(pipeline: Pipeline<Outlets>, run: <T>(act: () => T) => T) {
+    this.#pipeline = pipeline
+    this.#run = run
+    this.task = watchedTask(pipeline, null, 0)
+  }
+
+  push(record: RecordView): void {
+    this.#do({ offset: record.offset, act: (task) => task.push(record) })
+  }
+
+  act(act: (task: StreamTask) => void): void {
+    this.#do({ offset: null, act })
+  }
+
+  /** Cuts the task; null where asynchronous work is under way. */
+  cut(cut: Cut): TaskCut | null {
+    let taken: TaskCut | null = null
+    const attempt = (task: StreamTask) => {
+      task.letGo(cut)
+      taken = task.isSettled ? task.cut(cut) : null
+    }
+    this.#steps.push({ offset: null, act: attempt })
+    this.#replayWhereFailed(() => this.#run(() => attempt(this.task)))
+    this.#steps.pop()
+    return taken
+  }
+
+  /** Saves the cut, turned into bytes, and goes on in a new task that is restored from it. */
+  save({ nextOffset, watermark, state }: TaskCut): void {
+    const frames = state.kind === 'base' ? [] : (this.#saved?.state ?? [])
+    this.#saved = { nextOffset, watermark, archiveNextOffset: null, state: [...frames, throughBytes(state)] }
+    this.#steps = []
+    this.#leftOut.forgetBefore(nextOffset)
+    this.restore()
+  }
+
+  /** Loses the task and does what was done since its last checkpoint again, in a new one. */
+  restore(): void {
+    this.task.abandon()
+    this.#replayWhereFailed(() => this.#replay())
+  }
+
+  async settle(): Promise<void> {
+    await this.task.settle()
+  }
+
+  #do(step: Step): void {
+    this.#steps.push(step)
+    this.#replayWhereFailed(() => this.#take(step))
+  }
+
+  #replay(): void {
+    this.task = watchedTask(this.#pipeline, this.#saved, 0)
+    for (const step of this.#steps) this.#take(step)
+  }
+
+  #take({ offset, act }: Step): void {
+    if (offset !== null) {
+      const leftOut = this.#leftOut.at(offset)
+      this.task.stopWatching()
+      if (leftOut !== undefined) this.task.startWatching(leftOut)
+    }
+    this.#run(() => act(this.task))
+  }
+
+  #replayWhereFailed(act: () => void): void {
+    let next = act
+    for (;;) {
+      try {
+        return next()
+      } catch (error) {
+        if (!(error instanceof StepFailure) || !this.#leftOut.learn(error)) throw error
+        next = () => this.#replay()
+      }
+    }
+  }
+}
+
+/** What a store does to a frame: text to bytes and back, so that nothing of the living state is shared. */
+function throughBytes(frame: StateFrame): StateFrame {
+  return { kind: frame.kind, body: Buffer.from(frame.body, 'utf8').toString('utf8') }
+}
