@@ -210,7 +210,8 @@ function migrated(saved: SavedOperator, shape: Json, migrate: FoldOptions['migra
   const keyed: KeyedPair[] = []
   for (const [, value] of saved.keyed) {
     const [name, key, start, end, hasFired, accumulator] = value as unknown as SavedHeld
-    const now = JSON.stringify(saved.shape) === JSON.stringify(shape) ? accumulator : migrate?.(accumulator, saved.shape)
+    const now =
+      JSON.stringify(saved.shape) === JSON.stringify(shape) ? accumulator : migrate?.(accumulator, saved.shape)
     if (now === undefined) return saved
     const id = foldId({ name, key, start, end, id: '' })
     keyed.push([id, [name, key, start, end, hasFired, now]])

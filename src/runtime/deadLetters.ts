@@ -129,7 +129,13 @@ interface SavedOrigin {
   readonly ordinals?: Readonly<Record<string, number>>
 }
 
-function keyBytes({ key, keyEncoding = 'utf8' as const }: { key: string | null; keyEncoding?: 'base64' | 'utf8' }): Buffer {
+function keyBytes({
+  key,
+  keyEncoding = 'utf8' as const,
+}: {
+  key: string | null
+  keyEncoding?: 'base64' | 'utf8'
+}): Buffer {
   return Buffer.from(key ?? '', keyEncoding)
 }
 

@@ -99,7 +99,8 @@ export class KeyedState<V> {
   takeDelta(): string {
     const pairs: Json[] = []
     // A key that went and came back is both, so that it stands behind the others after a restore as it does now.
-    for (const { key, value, isDeleted } of this.#changed) pairs.push(isDeleted ? [key] : [key, this.#codec.encode(value)])
+    for (const { key, value, isDeleted } of this.#changed)
+      pairs.push(isDeleted ? [key] : [key, this.#codec.encode(value)])
     return this.#nextCut(pairs)
   }
 

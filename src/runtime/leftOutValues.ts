@@ -16,7 +16,9 @@ export class LeftOutValues {
       return true
     }
     if (emission === null) return false
-    const isKnown = known.some(({ operator, ordinal }) => operator === emission.operator && ordinal === emission.ordinal)
+    const isKnown = known.some(
+      ({ operator, ordinal }) => operator === emission.operator && ordinal === emission.ordinal,
+    )
     if (!isKnown) known.push({ ...emission, detail })
     return !isKnown
   }

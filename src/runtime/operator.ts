@@ -50,9 +50,9 @@ export interface Logic<I> {
   onTimer?(key: string, time: number): void
   /**
    * Time has moved: at every move from the operator's first value on, or where it calls `out.wakeAt`, once that time has come. Results emitted here have
-   * the watermark's time.
+   * the watermark's time. `before` is the watermark until now.
    */
-  onWatermark?(watermark: number): void
+  onWatermark?(watermark: number, before: number): void
   /** For the operator that owns time: nothing has come for so long that time moves to this watermark by itself. */
   onIdle?(watermark: number): void
   /** Let go of what must not span a checkpoint. Called before any operator is snapshotted, and again when what others let go has come through. */

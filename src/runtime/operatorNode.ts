@@ -178,7 +178,7 @@ export class OperatorNode<I, O> extends Subscriber<I> implements Output<O>, Time
     })
     if (this.logic.onWatermark !== undefined) {
       time.valueTime = watermark
-      this.#run(() => this.logic.onWatermark?.(watermark))
+      this.#run(() => this.logic.onWatermark?.(watermark, before))
     }
     host.isTimed = wasTimed
     this.#expect()
@@ -309,7 +309,8 @@ export class OperatorNode<I, O> extends Subscriber<I> implements Output<O>, Time
 
   #keyedTimers(): KeyedTimers {
     if (this.#timers !== null) return this.#timers
-    if (this.logic.onTimer === undefined) throw new OperatorError(`${this.spec.name}: it sets timers but has no onTimer`)
+    if (this.logic.onTimer === undefined)
+      throw new OperatorError(`${this.spec.name}: it sets timers but has no onTimer`)
     this.#timers = new KeyedTimers((this.#restored as Restored).keyed(timerState, timersMap))
     return this.#timers
   }

@@ -39,7 +39,9 @@ export function operatorText(
   snapshot: Json,
   keyed: ReadonlyMap<string, string>,
 ): string {
-  const named = [...keyed].filter(([map]) => map !== unnamedMap).map(([map, pairs]) => `${JSON.stringify(map)}:${pairs}`)
+  const named = [...keyed]
+    .filter(([map]) => map !== unnamedMap)
+    .map(([map, pairs]) => `${JSON.stringify(map)}:${pairs}`)
   return (
     `{"name":${JSON.stringify(name)},"version":${version},"shape":${JSON.stringify(shape)},` +
     `"snapshot":${JSON.stringify(snapshot)},"keyed":${keyed.get(unnamedMap) ?? '[]'}${named.length === 0 ? '' : `,"maps":{${named.join(',')}}`}}`

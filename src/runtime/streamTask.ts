@@ -9,8 +9,8 @@ import { type AnyNode, type OperatorHost, OperatorNode } from './operatorNode.ts
 import type { Pipeline } from './pipeline.ts'
 import type { RecordFacts, RecordView } from './record.ts'
 import { EmissionWatch, type LeftOut, StepFailure } from './stepFailure.ts'
-import { TaskState } from './taskState.ts'
 import type { RowText, Table } from './table.ts'
+import { TaskState } from './taskState.ts'
 import { TimeDomain } from './timeDomain.ts'
 import { asRetryable } from './transient.ts'
 
@@ -285,7 +285,8 @@ export class StreamTask implements OperatorHost {
       this.#fail(this.#restViolation(node.spec.name))
       return false
     }
-    if (this.#redrivenFor === null || node.spec.passesRedriven === true) return node.spec.name !== this.#redrivenFor || this.#arrived(node, value)
+    if (this.#redrivenFor === null || node.spec.passesRedriven === true)
+      return node.spec.name !== this.#redrivenFor || this.#arrived(node, value)
     return node.spec.name === this.#redrivenFor && this.#arrived(node, value)
   }
 
@@ -451,7 +452,12 @@ export class StreamTask implements OperatorHost {
         texts.push(render(row))
       } catch (error) {
         if (this.#pipeline.onError === 'stop') this.#fail(error)
-        else this.reject({ operator: name, reason: 'bad-row', detail: error instanceof Error ? error.message : String(error) })
+        else
+          this.reject({
+            operator: name,
+            reason: 'bad-row',
+            detail: error instanceof Error ? error.message : String(error),
+          })
         return
       }
     }
@@ -459,7 +465,10 @@ export class StreamTask implements OperatorHost {
   }
 
   #stepFailed(below: string, error: unknown): void {
-    if (this.isFatal(error)) return this.#fail(error)
+    if (this.isFatal(error)) {
+      this.#fail(error)
+      return
+    }
     const offset = this.#record?.offset ?? this.#nextOffset - 1
     const message = `pipeline ${this.#pipeline.name} failed at offset ${offset}, in a step above ${below}: ${error instanceof Error ? error.message : String(error)}`
     this.#fail(

@@ -7,8 +7,8 @@ import { OffsetOutOfRangeError } from './errors.ts'
 import type { LeftOutValues } from './leftOutValues.ts'
 import type { LogReader, LogSource, RecordBatch } from './log.ts'
 import type { Pipeline } from './pipeline.ts'
-import { RecordedSteps } from './recordedSteps.ts'
 import { RecordView } from './record.ts'
+import { RecordedSteps } from './recordedSteps.ts'
 import { StreamTask } from './streamTask.ts'
 import type { TaskStatus } from './taskStatus.ts'
 import type { WorkerLimits } from './workerLimits.ts'
@@ -64,13 +64,7 @@ export class TaskAttempt {
   /** Records in the commit under way. */
   #committingRecords = 0
 
-  constructor(
-    id: TaskId,
-    options: TaskOptions,
-    status: TaskStatus,
-    signal: AbortSignal,
-    leftOut: LeftOutValues,
-  ) {
+  constructor(id: TaskId, options: TaskOptions, status: TaskStatus, signal: AbortSignal, leftOut: LeftOutValues) {
     this.#id = id
     this.#options = options
     this.#status = status
@@ -176,7 +170,8 @@ export class TaskAttempt {
       if (task.isSaturated) await task.settle()
       const isFull = task.uncutRecords >= maxUncommittedRecords || task.uncutResults >= maxUncommittedResults
       // Behind a value that was left out, so that it is not met again.
-      if (isFull || (this.#isWatching && this.#leftOut.at(view.offset) !== undefined)) await this.#cut(claim, task, false, backoff)
+      if (isFull || (this.#isWatching && this.#leftOut.at(view.offset) !== undefined))
+        await this.#cut(claim, task, false, backoff)
     }
     task.skipTo(batch.nextOffset)
     this.#feedArchiveFrom = Math.max(this.#feedArchiveFrom, batch.nextOffset)

@@ -54,7 +54,10 @@ export class TaskState {
       if (frame.kind === 'base') this.#baseChars = frame.body.length
       else this.#deltaChars += frame.body.length
     }
-    const own = this.#saved.get(taskItself)?.snapshot as { readonly ordinals: Record<string, number> } | undefined
+    const own = this.#saved.get(taskItself)?.snapshot as
+      | { readonly ordinals: Record<string, number> }
+      | null
+      | undefined
     this.lastOrdinals = new Map(Object.entries(own?.ordinals ?? {}))
     this.#hasOrdinals = this.lastOrdinals.size > 0
     this.#taken.add(taskItself)
@@ -123,7 +126,8 @@ export class TaskState {
     const parts: string[] = []
     for (const operator of this.#operators) {
       const { spec, logic, isAwake } = operator.holder
-      if (!isAwake || (logic.snapshot === undefined && logic.onWatermark === undefined && operator.maps.size === 0)) continue
+      if (!isAwake || (logic.snapshot === undefined && logic.onWatermark === undefined && operator.maps.size === 0))
+        continue
       const snapshot = logic.snapshot?.() ?? null
       const snapshotText = JSON.stringify(snapshot)
       const maps = new Map<string, string>()
@@ -140,7 +144,8 @@ export class TaskState {
     }
     // A delta must take back what the frame before may have said.
     if (ordinals.size > 0 || this.#hasOrdinals) {
-      parts.push(operatorText(taskItself, 1, null, { ordinals: Object.fromEntries(ordinals) }, new Map()))
+      const own = ordinals.size === 0 ? null : { ordinals: Object.fromEntries(ordinals) }
+      parts.push(operatorText(taskItself, 1, null, own, new Map()))
     }
     this.#hasOrdinals = ordinals.size > 0
     const body = frameText(parts)

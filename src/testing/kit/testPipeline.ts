@@ -242,6 +242,11 @@ function viewOf(record: TestRecord, offset: number): RecordView {
 /** All of a letter, so that one that lost its bytes differs. */
 function letterText({ offset, operator, ordinal, reason, recordTime, key, headers, payload }: DeadLetter): string {
   const text = (bytes: Uint8Array | null) => (bytes === null ? null : Buffer.from(bytes).toString('base64'))
-  const carried = JSON.stringify([recordTime, text(key), headers.map((one) => [one.key, text(one.value)]), text(payload)])
+  const carried = JSON.stringify([
+    recordTime,
+    text(key),
+    headers.map((one) => [one.key, text(one.value)]),
+    text(payload),
+  ])
   return `${offset} ${operator} ${ordinal} ${reason} ${carried}`
 }

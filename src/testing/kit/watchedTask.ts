@@ -46,5 +46,8 @@ export function poisoned<T>(act: () => T): T {
 
 /** A failed assertion inside the graph, or the poison's own word. */
 function isOfTheTest(error: unknown): error is Error {
-  return error instanceof Poisoned || (error instanceof Error && (error.name === 'AssertionError' || 'matcherResult' in error))
+  return (
+    error instanceof Poisoned ||
+    (error instanceof Error && (error.name === 'AssertionError' || 'matcherResult' in error))
+  )
 }
