@@ -11,6 +11,6 @@ export interface Outlet<Row> {
   readonly table: Table<never>
   /** Single rows, or batches of them. */
   readonly rows: Observable<Row | Batch<Row>>
-  /** Gives the row as it will be written. Throws, saying what is wrong, on one that the table cannot hold; such a row is set aside as `bad-row`. */
+  /** Gives the row as it will be written. Throws `BadRowError` on one that the table cannot hold, which is set aside as `bad-row`. */
   readonly render?: (row: never) => RowText
 }

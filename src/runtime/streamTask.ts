@@ -3,7 +3,7 @@ import { Batch } from './batch.ts'
 import type { DeadLetter, IdleAdvance, SavedCheckpoint, StateFrame, TableWrite } from './checkpoint.ts'
 import { buildIn, setRunning } from './currentTask.ts'
 import { Origin, type Rejected, redriveTarget } from './deadLetters.ts'
-import { ConfigurationError, MillraceError, OperatorError } from './errors.ts'
+import { BadRowError, ConfigurationError, MillraceError, OperatorError } from './errors.ts'
 import type { BuildLogic, Cut, Logic, OperatorSpec } from './operator.ts'
 import { type AnyNode, type OperatorHost, OperatorNode } from './operatorNode.ts'
 import type { Pipeline } from './pipeline.ts'
@@ -54,6 +54,8 @@ export class StreamTask implements OperatorHost {
   gate = atRest
   stage: AnyNode | null = null
   isTimed = false
+  /** True where rows are rendered as they come, so that one that cannot be is set aside with its record. Otherwise the store is who finds out. */
+  rendersRows = false
   #nextOffset = 0
   #isSealed = false
   #record: RecordView | null = null
@@ -395,7 +397,7 @@ export class StreamTask implements OperatorHost {
     for (const outlet of this.#outlets) {
       if (outlet.rows.length === 0) continue
       const { table, rows, texts } = outlet
-      writes.push(outlet.render === undefined ? { table, rows } : { table, rows, texts })
+      writes.push(texts.length < rows.length ? { table, rows } : { table, rows, texts })
       outlet.rows = []
       outlet.texts = []
     }
@@ -447,17 +449,12 @@ export class StreamTask implements OperatorHost {
   }
 
   #collectRow({ name, render, rows, texts }: OutletBuffer, row: unknown): void {
-    if (render !== undefined) {
+    if (this.rendersRows && render !== undefined) {
       try {
         texts.push(render(row))
       } catch (error) {
-        if (this.#pipeline.onError === 'stop') this.#fail(error)
-        else
-          this.reject({
-            operator: name,
-            reason: 'bad-row',
-            detail: error instanceof Error ? error.message : String(error),
-          })
+        if (!(error instanceof BadRowError)) throw error
+        this.reject({ operator: name, reason: 'bad-row', detail: error.message })
         return
       }
     }

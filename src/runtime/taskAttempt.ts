@@ -1,9 +1,9 @@
 import type { Archive, ArchiveWriter } from './archive.ts'
 import type { Backoff } from './backoff.ts'
-import type { ArchivedObject, CheckpointStore, Claim, TaskId } from './checkpoint.ts'
+import type { ArchivedObject, Checkpoint, CheckpointStore, Claim, TaskId } from './checkpoint.ts'
 import type { Clock } from './clock.ts'
 import { CommitSlot } from './commitSlot.ts'
-import { OffsetOutOfRangeError } from './errors.ts'
+import { BadRowError, ConfigurationError, OffsetOutOfRangeError } from './errors.ts'
 import type { LeftOutValues } from './leftOutValues.ts'
 import type { LogReader, LogSource, RecordBatch } from './log.ts'
 import type { Pipeline } from './pipeline.ts'
@@ -84,6 +84,7 @@ export class TaskAttempt {
     const task = new StreamTask(pipeline, claim.restored, earliest)
     this.#task = task
     if (replayOf !== undefined) this.#recorded = new RecordedSteps(store, { ...this.#id, pipeline: replayOf }, task)
+    task.rendersRows = this.#leftOut.hasBadRowFrom(task.nextOffset)
     this.#watchStepsAt(task, task.nextOffset - 1)
     const start = this.#openArchive(claim, task)
     if (start < earliest || start > next) throw this.#outOfRange(start, earliest, next)
@@ -248,7 +249,7 @@ export class TaskAttempt {
 
   /** Cuts the task and starts the commit, after the one under way. */
   async #cut(claim: Claim, task: StreamTask, isFinal: boolean, backoff: Backoff): Promise<void> {
-    const { clock, store } = this.#options
+    const { clock } = this.#options
     await this.#commits.wait()
     this.#takeArchived()
     const objects = this.#archivedObjects
@@ -265,10 +266,11 @@ export class TaskAttempt {
     this.#status.records += this.#committingRecords
     this.#status.watermark = checkpoint.watermark
     this.#commits.start(
-      store.commit(claim, checkpoint).then(() => {
+      this.#commit(claim, checkpoint, task.rendersRows).then(() => {
         this.#committingRecords = 0
         backoff.reset()
         this.#leftOut.forgetBefore(checkpoint.nextOffset)
+        task.rendersRows = this.#leftOut.hasBadRowFrom(checkpoint.nextOffset)
         const status = this.#status
         status.committedAt = clock.now()
         status.commitMs = status.committedAt - startedAt
@@ -279,6 +281,17 @@ export class TaskAttempt {
         this.#options.onCommit(this.#id.partition, checkpoint.nextOffset)
       }),
     )
+  }
+
+  /** @param isRendered whether bad rows were looked for before, so that none can be left */
+  async #commit(claim: Claim, checkpoint: Checkpoint, isRendered: boolean): Promise<void> {
+    try {
+      await this.#options.store.commit(claim, checkpoint)
+    } catch (error) {
+      if (!(error instanceof BadRowError)) throw error
+      if (isRendered) throw new ConfigurationError(error.message, { ...this.#id, cause: error })
+      throw new BadRowError(error.message, { ...this.#id, offset: checkpoint.nextOffset, cause: error })
+    }
   }
 
   async #end(claim: Claim, task: StreamTask, mode: StopMode, backoff: Backoff): Promise<void> {

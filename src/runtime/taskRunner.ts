@@ -1,6 +1,6 @@
 import { Backoff } from './backoff.ts'
 import type { TaskId } from './checkpoint.ts'
-import { RetryableError, TaskFencedError } from './errors.ts'
+import { BadRowError, RetryableError, TaskFencedError } from './errors.ts'
 import { LeftOutValues } from './leftOutValues.ts'
 import { StepFailure } from './stepFailure.ts'
 import { type StopMode, TaskAttempt, type TaskOptions } from './taskAttempt.ts'
@@ -44,7 +44,7 @@ export class TaskRunner {
           this.status.waitingFor = error.message
           return
         }
-        if (error instanceof StepFailure && this.#leftOut.learn(error)) {
+        if (this.#learnFrom(error)) {
           this.status.restarts += 1
           continue
         }
@@ -64,5 +64,12 @@ export class TaskRunner {
         await attempt.close()
       }
     }
+  }
+
+  /** True when the next attempt will not fail like this one, because it knows what to set aside. */
+  #learnFrom(error: unknown): boolean {
+    if (error instanceof StepFailure) return this.#leftOut.learn(error)
+    if (!(error instanceof BadRowError) || this.#options.pipeline.onError === 'stop') return false
+    return this.#leftOut.learnBadRow(error.offset ?? 0)
   }
 }
