@@ -89,8 +89,11 @@ export function columnText<Row>(table: string, column: Column<Row>, row: Row): s
   if (value === null) return null
   const text = toText[column.type](value)
   if (text === null) {
-    const shown = typeof value === 'number' ? value : typeof value === 'bigint' ? `${value}n` : JSON.stringify(value)?.slice(0, 100)
-    const hint = Array.isArray(row) ? ' (the row is an array: batchFlush makes batches of rows, mergeAll() single rows)' : ''
+    const shown =
+      typeof value === 'number' ? value : typeof value === 'bigint' ? `${value}n` : JSON.stringify(value)?.slice(0, 100)
+    const hint = Array.isArray(row)
+      ? ' (the row is an array: batchFlush makes batches of rows, mergeAll() single rows)'
+      : ''
     throw new BadRowError(
       `table ${table}, column ${column.name}: ${shown} is no ${column.type}; see \`of\` of the column${hint}`,
     )
