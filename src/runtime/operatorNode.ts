@@ -58,7 +58,7 @@ export class OperatorNode<I, O> extends Subscriber<I> implements Output<O>, Time
   isAwake = false
   /** The loose operator whose values come here; undefined before the first value. */
   stage: AnyNode | null | undefined = undefined
-  /** False while `#arrive` has to look at each value. */
+  /** True once values come here, and from no loose operator: then `#arrive` need not look at each. */
   #isOrdinary = false
   #isLoose = false
   #hasEnded = false
@@ -114,7 +114,7 @@ export class OperatorNode<I, O> extends Subscriber<I> implements Output<O>, Time
 
   handle(value: I): void {
     try {
-      if (!this.#isOrdinary) this.#arrive()
+      if (!this.#isOrdinary || this.host.stage !== null) this.#arrive()
       this.#onValue(value)
     } catch (error) {
       this.host.failed(this.any, error)
@@ -321,7 +321,7 @@ export class OperatorNode<I, O> extends Subscriber<I> implements Output<O>, Time
     if (!this.isAwake) this.wake()
     if (this.stage === undefined) {
       this.stage = stage
-      this.#isOrdinary = stage === null && this.host.isTask
+      this.#isOrdinary = stage === null
     } else if (this.stage !== stage && this.spec.isOrderFree !== true && this.host.isTask) throw this.#mixed(stage)
   }
 

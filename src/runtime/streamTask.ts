@@ -63,8 +63,8 @@ export class StreamTask implements OperatorHost {
   #recordOrigin: Origin | null = null
   /** One that was taken earlier and holds for the moment. */
   #origin: Origin | null = null
-  /** How many letters of the last record each operator has written. */
-  #ordinals: Map<string, number>
+  /** How many letters of the last record each operator has written; null while nobody has asked. */
+  #ordinals: Map<string, number> | null
   /** The operator for which the current record comes a second time, until it has come there. */
   #redrivenFor: string | null = null
   #hasArrived = false
@@ -88,8 +88,8 @@ export class StreamTask implements OperatorHost {
   constructor(pipeline: Pipeline, saved: SavedCheckpoint | null, startOffset: number) {
     this.#pipeline = pipeline
     this.#nextOffset = saved?.nextOffset ?? startOffset
-    this.#state = new TaskState(saved?.state ?? [])
-    this.#ordinals = new Map(this.#state.lastOrdinals)
+    this.#state = new TaskState(saved?.state ?? [], this.#nextOffset - 1)
+    this.#ordinals = this.#state.lastOrdinals
     if (saved !== null && saved.watermark !== null) this.time.watermark = saved.watermark
     buildIn(this, () => {
       for (const [name, outlet] of Object.entries(pipeline.build(this.#records()))) {
@@ -125,7 +125,7 @@ export class StreamTask implements OperatorHost {
   push(record: RecordView): void {
     this.#record = record
     this.facts.isJsonObject = false
-    if (this.#ordinals.size > 0) this.#ordinals = new Map()
+    this.#ordinals = null
     if (this.#watch?.leavesOutRecord() === true) {
       // Nothing of the graph sees it.
     } else if (record.headersLength === 0) {
@@ -311,6 +311,7 @@ export class StreamTask implements OperatorHost {
     this.#hasArrived = true
     const held = this.#origin
     if (held !== null) return this.isTimed ? held.withoutRecord() : held.redrivenTo(this.#redrivenFor)
+    this.#ordinals ??= new Map()
     if (this.#record === null) return Origin.at(this.#nextOffset - 1, this.#ordinals)
     if (this.isTimed) return Origin.at(this.#record.offset, this.#ordinals)
     this.#recordOrigin ??= Origin.of(this.#record, this.#redrivenFor, this.#ordinals)
@@ -409,7 +410,7 @@ export class StreamTask implements OperatorHost {
     return {
       nextOffset: this.#nextOffset,
       watermark: Number.isFinite(this.time.watermark) ? this.time.watermark : null,
-      state: this.#state.take(this.#ordinals),
+      state: this.#state.take(this.#ordinals ?? new Map()),
       writes,
       deadLetters,
       idleAdvances,

@@ -47,7 +47,8 @@ export class TaskState {
   #deltaChars = 0
   #needsBase: boolean
 
-  constructor(frames: readonly StateFrame[]) {
+  /** @param lastOffset of the last record that is in the state */
+  constructor(frames: readonly StateFrame[], lastOffset: number) {
     this.#saved = readFrames(frames)
     this.#needsBase = frames.length === 0
     for (const frame of frames) {
@@ -59,6 +60,7 @@ export class TaskState {
       | null
       | undefined
     this.lastOrdinals = new Map(Object.entries(own?.ordinals ?? {}))
+    this.#ordinals.set(lastOffset, this.lastOrdinals)
     this.#hasOrdinals = this.lastOrdinals.size > 0
     this.#taken.add(taskItself)
   }

@@ -85,7 +85,7 @@ const toText: Readonly<Record<ColumnType, (value: ColumnValue) => string | null>
  * and value when the value is not of the column's type, or when there is none because `of` throws.
  */
 export function columnText<Row>(table: string, column: Column<Row>, row: Row): string | null {
-  const value = valueOf(table, column, row)
+  const value = columnValue(table, column, row)
   if (value === null) return null
   const text = toText[column.type](value)
   if (text === null) {
@@ -101,7 +101,7 @@ export function columnText<Row>(table: string, column: Column<Row>, row: Row): s
   return text
 }
 
-function valueOf<Row>(table: string, column: Column<Row>, row: Row): ColumnValue {
+function columnValue<Row>(table: string, column: Column<Row>, row: Row): ColumnValue {
   try {
     return column.of(row)
   } catch (error) {
