@@ -68,7 +68,8 @@ export class TaskState {
   restoredFor(spec: OperatorSpec): Restored {
     if (this.#taken.has(spec.name)) {
       throw new ConfigurationError(
-        `two operators of one pipeline are called ${JSON.stringify(spec.name)}; their saved state would mix. Give one of them another name.`,
+        `two operators of one pipeline are called ${JSON.stringify(spec.name)}; their saved state would mix. Give one of them another name, or, ` +
+          'if it is one stream that is used twice, end it with share().',
       )
     }
     this.#taken.add(spec.name)
