@@ -36,14 +36,6 @@ export class ConfigurationError extends MillraceError {
   readonly code = 'MILLRACE_CONFIGURATION'
 }
 
-/**
- * A row that its table cannot hold: a column's `of` has thrown, or given what is not of the column's type. The worker sets the row aside, unless it is told to
- * stop.
- */
-export class BadRowError extends MillraceError {
-  readonly code = 'MILLRACE_BAD_ROW'
-}
-
 /** The saved state does not fit the pipeline as it is written now: stop and tell a human, who migrates or resets. */
 export class StateMismatchError extends MillraceError {
   readonly code = 'MILLRACE_STATE_MISMATCH'

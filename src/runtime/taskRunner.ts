@@ -1,6 +1,7 @@
 import { Backoff } from './backoff.ts'
+import { BadRowError } from './badRow.ts'
 import type { TaskId } from './checkpoint.ts'
-import { BadRowError, RetryableError, TaskFencedError } from './errors.ts'
+import { RetryableError, TaskFencedError } from './errors.ts'
 import { LeftOutValues } from './leftOutValues.ts'
 import { StepFailure } from './stepFailure.ts'
 import { type StopMode, TaskAttempt, type TaskOptions } from './taskAttempt.ts'

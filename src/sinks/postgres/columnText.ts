@@ -1,4 +1,4 @@
-import { BadRowError } from '../../runtime/errors.ts'
+import { BadRowError } from '../../runtime/badRow.ts'
 import type { Column, ColumnType, ColumnValue, RowText, Table } from '../../runtime/table.ts'
 
 // PostgreSQL holds no U+0000 in text, and UTF-8 no half of a surrogate pair; both occur in hostile input.
