@@ -8,6 +8,7 @@ import type { RowText, Table } from './table.ts'
  * Made by `toPostgres`, which is where the row type of the stream and of the table must agree; here the table's is no longer told.
  */
 export interface Outlet<Row> {
+  /** Where the rows go. */
   readonly table: Table<never>
   /** Single rows, or batches of them. */
   readonly rows: Observable<Row | Batch<Row>>

@@ -6,9 +6,10 @@ import type { Json } from './json.ts'
 const frameVersion = 2
 const readableVersions = [1, frameVersion]
 
+/** A key with its value, or a key alone for one that was deleted. */
 export type KeyedPair = readonly [string, Json] | readonly [string]
 
-/** What an operator saved: its small snapshot and its keyed state, with the version and the options that shaped them. */
+/** What an operator saved: its small `snapshot` and its keyed state, with the `version` and the options (`shape`) that shaped them. */
 export interface SavedOperator {
   readonly version: number
   readonly shape: Json

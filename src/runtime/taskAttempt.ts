@@ -14,12 +14,17 @@ import { StreamTask } from './streamTask.ts'
 import type { TaskStatus } from './taskStatus.ts'
 import type { WorkerLimits } from './workerLimits.ts'
 
+/** What a task works on and with. */
 export interface TaskOptions {
   readonly pipeline: Pipeline
+  /** The log that is read. */
   readonly source: LogSource
+  /** Where checkpoints and results go. */
   readonly store: CheckpointStore
+  /** Where the raw records go as well, or null. */
   readonly archive: Archive | null
   readonly clock: Clock
+  /** How much it may hold, and how often it commits. */
   readonly limits: WorkerLimits
   /** A replay: steps of time that this pipeline recorded on the same topic are taken where it took them. */
   readonly replayOf?: string

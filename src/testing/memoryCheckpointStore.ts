@@ -100,6 +100,7 @@ export class MemoryCheckpointStore implements CheckpointStore {
     return stored === undefined ? [] : inOrder(stored.rows, stored.table.mode === 'upsert')
   }
 
+  /** The tables that rows were written to, in order of their names. */
   get tableNames(): readonly string[] {
     return [...this.#tables.keys()].sort()
   }
@@ -120,6 +121,7 @@ export class MemoryCheckpointStore implements CheckpointStore {
     return [...this.#objects.values()].sort((a, b) => compare(nameOf(a), nameOf(b)) || a.firstOffset - b.firstOffset)
   }
 
+  /** Recorded steps of time, by task, offset and watermark. */
   idleAdvances(): readonly (TaskId & IdleAdvance)[] {
     return [...this.#idleAdvances.values()].sort(
       (a, b) => compare(nameOf(a), nameOf(b)) || a.offset - b.offset || a.watermark - b.watermark,

@@ -19,12 +19,14 @@ import { VirtualClock } from '../virtualClock.ts'
 import type { Adversity } from './adversity.ts'
 import { type Outcome, readOutcome } from './outcome.ts'
 
+/** How large the objects of the archive become, and how much a task may hold of them. */
 type ArchiveLimits = Pick<RawArchiveOptions, 'maxRecords' | 'maxBytes' | 'maxPendingBytes' | 'maxUploads'>
 
 /** What is simulated: a pipeline over a log, with its archive. */
 export interface SimulationOptions {
   readonly pipeline: Pipeline<Outlets>
   readonly topic: string
+  /** How many partitions the log has. */
   readonly partitions: number
   /** The log's records, in order. */
   readonly records: readonly OutgoingRecord[]
@@ -34,12 +36,18 @@ export interface SimulationOptions {
   readonly closesOpen: boolean
 }
 
+/** What a run with adversity has come to: its `outcome`, to be held against that of `runUninterrupted`, and what it went through. */
 export interface SimulationResult {
   readonly outcome: Outcome
+  /** How often each kind of fault has struck. */
   readonly faults: ReadonlyMap<FaultKind, number>
+  /** How many processes died of a fault. */
   readonly crashes: number
+  /** How many times a second worker took over from one that still ran. */
   readonly takeovers: number
+  /** How many orderly stops there were. */
   readonly restarts: number
+  /** How many commits of older generations came late and were turned away. */
   readonly zombiesFenced: number
   /** What a store did against its contract. */
   readonly violations: readonly unknown[]
