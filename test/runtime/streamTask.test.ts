@@ -1,4 +1,4 @@
-import { defer, type Observable, of, share, switchMap } from 'rxjs'
+import { defer, type Observable, of, share, switchMap, throwError } from 'rxjs'
 import { describe, expect, it } from 'vitest'
 import { dedupe } from '../../src/operators/dedupe.ts'
 import { eventTime } from '../../src/operators/eventTime.ts'
@@ -73,6 +73,12 @@ describe('a stream task', () => {
     expect(() => new ChainTask<number>((values) => values.pipe(counter(2)), old)).toThrow(StateMismatchError)
     const migrated = new ChainTask<number>((values) => values.pipe(counter(2, (count) => count * 100)), old)
     expect(migrated.push(3).out).toEqual([201])
+  })
+
+  it('says what is wrong with the build, also where the saved state would not fit it', () => {
+    const saved = savedFrom(new ChainTask<number>((values) => values.pipe(timed(), once('d'))).push(1).cut())
+    const broken = () => new ChainTask<number>(() => throwError(() => new TypeError('no such topic')), saved)
+    expect(broken).toThrow(/no such topic/)
   })
 
   it('refuses two operators of one name', () => {
