@@ -44,7 +44,26 @@ export interface Guard {
   readonly confirmations: number
 }
 
-export type StepKind = Step['kind'] | 'decode'
+export type StepKind = Step['kind']
+
+export const stepKinds = [
+  'eventTime',
+  'filter',
+  'onlySound',
+  'map',
+  'spread',
+  'diamond',
+  'dedupe',
+  'window',
+  'batch',
+  'flatten',
+  'mapAsync',
+  'counter',
+  'silence',
+  'moves',
+  'running',
+  'retired',
+] as const satisfies readonly StepKind[]
 
 /** Where a branch ends. */
 export interface OutletPlan {
