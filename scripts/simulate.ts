@@ -4,7 +4,8 @@ import { Worker } from 'node:worker_threads'
 import { runShare, type Share, type ThreadMessage } from './simulation/thread.ts'
 import { missingIn, noTotals, sumOf } from './simulation/totals.ts'
 
-const help = `Runs the realtime pipeline through seeded schedules of faults and compares each with an uninterrupted run.
+const help = `Runs the realtime pipeline, or a random graph of operators, through seeded schedules of faults and compares each with an
+uninterrupted run, or with a replay where time moved by itself, and with what a plain function makes of the same records.
 
   npm run simulate -- --schedules 20000 --seed 1
   npm run simulate -- --schedules 1 --seed 4711     one schedule again, with all that differs
@@ -68,7 +69,7 @@ async function simulate(schedules: number, seed: number, jobs: number): Promise<
   const summary = {
     ...{ schedules: totals.schedules, crashes, late, different, first_bad_seed: firstBadSeed },
     ...{ takeovers, restarts, zombies_fenced: zombiesFenced, dead_letters: deadLetters, objects, records },
-    ...{ faults: totals.faults, input: totals.input, never_happened: missing, seconds },
+    ...{ faults: totals.faults, input: totals.input, graphs: totals.graphs, never_happened: missing, seconds },
   }
   process.stdout.write(`${JSON.stringify(summary)}\n`)
   process.exitCode = different > 0 || missing.length > 0 || totals.schedules !== schedules ? 1 : 0
@@ -85,7 +86,7 @@ function runInThread(share: Share, hear: (message: ThreadMessage) => void): Prom
 
 function showBad(seed: number, differences: readonly string[], isAll: boolean): void {
   const lines = isAll ? differences : differences.slice(0, shownLines)
-  say(`seed ${seed} differs ("-" only uninterrupted, "+" only with faults, "!" an error):`)
+  say(`seed ${seed} differs ("-" only uninterrupted or replayed, "+" only with faults, "!" an error):`)
   for (const line of lines) say(`  ${isAll ? line : line.slice(0, 400)}`)
   if (lines.length < differences.length) say(`  and ${differences.length - lines.length} more`)
   if (!isAll) say(`  again: npm run simulate -- --schedules 1 --seed ${seed}`)

@@ -1,5 +1,7 @@
 import { type FaultKind, faultKinds } from '../../src/testing/faults/faults.ts'
+import type { GraphReport, GraphSchedule } from '../../src/testing/simulation/graphs/runGraph.ts'
 import type { UnkindCounts } from '../../src/testing/unkind/unkindTrades.ts'
+import { type GraphTotals, graphTotalsOf, missingInGraphs, noGraphs, sumOfGraphs } from './graphTotals.ts'
 import type { ScheduleReport } from './runSchedule.ts'
 
 /** What happened in many schedules, as plain data that can be sent between threads. */
@@ -17,6 +19,7 @@ export interface Totals {
   records: number
   faults: Partial<Record<FaultKind, number>>
   input: Partial<UnkindCounts>
+  graphs: GraphTotals
 }
 
 const inputKinds: readonly (keyof UnkindCounts)[] = [
@@ -46,6 +49,7 @@ export function noTotals(): Totals {
     records: 0,
     faults: {},
     input: {},
+    graphs: noGraphs,
   }
 }
 
@@ -59,6 +63,28 @@ export function totalsOf(report: ScheduleReport, records: number, input: UnkindC
     ...{ crashes, late, takeovers, restarts, zombiesFenced, deadLetters, objects, records },
     faults: Object.fromEntries(report.faults),
     input,
+    graphs: noGraphs,
+  }
+}
+
+export function graphSeedTotals(schedule: GraphSchedule, report: GraphReport): Totals {
+  const { differences, result } = report
+  const isDifferent = differences.length > 0
+  const letters = result?.outcome.get('dead letters') ?? []
+  return {
+    ...noTotals(),
+    schedules: 1,
+    different: isDifferent ? 1 : 0,
+    firstBadSeed: isDifferent ? report.seed : null,
+    crashes: result?.crashes ?? 0,
+    takeovers: result?.takeovers ?? 0,
+    restarts: result?.restarts ?? 0,
+    zombiesFenced: result?.zombiesFenced ?? 0,
+    late: letters.filter((line) => line.includes('"reason":"late"')).length,
+    deadLetters: letters.length,
+    records: schedule.input.records.length,
+    faults: Object.fromEntries(result?.faults ?? []),
+    graphs: graphTotalsOf(schedule, report),
   }
 }
 
@@ -78,6 +104,7 @@ export function sumOf(a: Totals, b: Totals): Totals {
     records: a.records + b.records,
     faults: Object.fromEntries(faultKinds.map((kind) => [kind, (a.faults[kind] ?? 0) + (b.faults[kind] ?? 0)])),
     input: Object.fromEntries(inputKinds.map((kind) => [kind, (a.input[kind] ?? 0) + (b.input[kind] ?? 0)])),
+    graphs: sumOfGraphs(a.graphs, b.graphs),
   }
 }
 
@@ -89,5 +116,6 @@ export function missingIn(totals: Totals): string[] {
     ...Object.keys(counts).filter((name) => counts[name] === 0),
     ...faultKinds.filter((kind) => (totals.faults[kind] ?? 0) === 0),
     ...inputKinds.filter((kind) => (totals.input[kind] ?? 0) === 0),
+    ...missingInGraphs(totals.graphs),
   ]
 }

@@ -62,10 +62,18 @@ export function stateLines(task: string, saved: SavedCheckpoint): string[] {
     `${task} nextOffset ${saved.nextOffset} watermark ${saved.watermark} archive ${saved.archiveNextOffset}`,
   ]
   for (const [name, operator] of readFrames(saved.state)) {
-    if (operator.snapshot !== null) lines.push(`${task} ${name} ${text(operator.snapshot)}`)
+    if (operator.snapshot !== null && !isEmptyNumbering(name, operator.snapshot)) lines.push(`${task} ${name} ${text(operator.snapshot)}`)
     for (const [key, value] of applied(operator.keyed)) lines.push(`${task} ${name} ${key} ${text(value)}`)
+    for (const [map, pairs] of Object.entries(operator.maps ?? {})) {
+      for (const [key, value] of applied(pairs)) lines.push(`${task} ${name} ${map} ${key} ${text(value)}`)
+    }
   }
   return lines.sort()
+}
+
+/** What a task keeps under no operator's name: the numbers of the last record's letters. A delta says that there are none, a base leaves them out. */
+function isEmptyNumbering(name: string, snapshot: Json): boolean {
+  return name === '' && text(snapshot) === '{"ordinals":{}}'
 }
 
 function applied(pairs: readonly KeyedPair[]): Map<string, Json> {

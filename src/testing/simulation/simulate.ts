@@ -1,4 +1,5 @@
 import type { Archive } from '../../runtime/archive.ts'
+import type { CheckpointStore } from '../../runtime/checkpoint.ts'
 import type { Clock } from '../../runtime/clock.ts'
 import type { LogSource, OutgoingRecord } from '../../runtime/log.ts'
 import type { ObjectStore } from '../../runtime/objectStore.ts'
@@ -22,9 +23,18 @@ import { type Outcome, readOutcome } from './outcome.ts'
 /** How large the objects of the archive become, and how much a task may hold of them. */
 type ArchiveLimits = Pick<RawArchiveOptions, 'maxRecords' | 'maxBytes' | 'maxPendingBytes' | 'maxUploads'>
 
+/** One start of a worker in a simulation. */
+export interface SimulatedStart {
+  /** Ends with the process: what sleeps on it in a crash never wakes. */
+  readonly clock: Clock
+  /** How many starts there were before. */
+  readonly number: number
+}
+
 /** What is simulated: a pipeline over a log, with its archive. */
 export interface SimulationOptions {
-  readonly pipeline: Pipeline<Outlets>
+  /** Made anew at each start where it is a function. */
+  readonly pipeline: Pipeline<Outlets> | ((start: SimulatedStart) => Pipeline<Outlets>)
   readonly topic: string
   /** How many partitions the log has. */
   readonly partitions: number
@@ -39,6 +49,10 @@ export interface SimulationOptions {
 /** What a run with adversity has come to: its `outcome`, to be held against that of `runUninterrupted`, and what it went through. */
 export interface SimulationResult {
   readonly outcome: Outcome
+  /** What the worker's checkpoints were stored in. */
+  readonly store: MemoryCheckpointStore
+  /** How often a worker was started. */
+  readonly starts: number
   /** How often each kind of fault has struck. */
   readonly faults: ReadonlyMap<FaultKind, number>
   /** How many processes died of a fault. */
@@ -53,17 +67,32 @@ export interface SimulationResult {
   readonly violations: readonly unknown[]
 }
 
+/** A run that went before, whose steps of time another one takes where they were taken. */
+export interface RecordedRun {
+  readonly pipeline: string
+  readonly store: CheckpointStore
+}
+
 /** Runs the real worker over the records, without a fault, in virtual time. */
-export async function runUninterrupted(options: SimulationOptions): Promise<Outcome> {
+export function runUninterrupted(options: SimulationOptions): Promise<Outcome> {
+  return runOnce(options, new MemoryCheckpointStore())
+}
+
+/** Runs it without a fault as a replay of a run that went before, into a store of its own. */
+export function runReplay(options: SimulationOptions, recorded: RecordedRun): Promise<Outcome> {
+  return runOnce(options, new MemoryCheckpointStore(), recorded)
+}
+
+async function runOnce(options: SimulationOptions, store: MemoryCheckpointStore, recorded?: RecordedRun): Promise<Outcome> {
   const clock = new VirtualClock()
   const log = new MemoryLog({ topic: options.topic, partitions: options.partitions, clock })
-  const store = new MemoryCheckpointStore()
   const objects = new MemoryObjectStore()
   log.add(...options.records)
   const worker = new Worker({
-    pipeline: options.pipeline,
+    pipeline: pipelineAt(options, { clock, number: 0 }),
     source: log,
-    store,
+    store: recorded === undefined ? store : withStepsOf(recorded.store, store),
+    ...(recorded === undefined ? {} : { replayOf: recorded.pipeline }),
     archive:
       options.archive === null ? null : rawArchive({ ...options.archive, store: objects, compression: 'inline' }),
     clock,
@@ -81,6 +110,20 @@ export async function runWithAdversity(options: SimulationOptions, adversity: Ad
   const world = new World(options, adversity, clock)
   await clock.run(world.live())
   return world.result()
+}
+
+function pipelineAt({ pipeline }: SimulationOptions, start: SimulatedStart): Pipeline<Outlets> {
+  return typeof pipeline === 'function' ? pipeline(start) : pipeline
+}
+
+/** The store with what another one holds of steps of time. */
+function withStepsOf(recorded: CheckpointStore, store: CheckpointStore): CheckpointStore {
+  return {
+    claim: (task) => store.claim(task),
+    commit: (claim, checkpoint) => store.commit(claim, checkpoint),
+    idleAdvancesAfter: (task, after, limit) => recorded.idleAdvancesAfter(task, after, limit),
+    close: () => store.close(),
+  }
 }
 
 interface Start {
@@ -138,6 +181,8 @@ class World {
   async result(): Promise<SimulationResult> {
     return {
       outcome: await readOutcome(this.#store, this.#objects),
+      store: this.#store,
+      starts: this.#starts,
       faults: this.#faults.counts,
       crashes: this.#crashes,
       takeovers: this.#takeovers,
@@ -206,7 +251,8 @@ class World {
 
   #start(): Start {
     const process = new SimulatedProcess(this.#clock)
-    const random = this.#random.fork(`start ${this.#starts++}`)
+    const number = this.#starts++
+    const random = this.#random.fork(`start ${number}`)
     const faulty = { faults: this.#faults, random, process, clock: this.#clock }
     const { tamper = (untouched) => untouched } = this.#adversity
     const store = faultyCheckpointStore(tamper(this.#store), {
@@ -223,7 +269,7 @@ class World {
         ? null
         : rawArchive({ ...limitsOfArchive, store: objects, compression: 'inline', random: () => retries.fraction() })
     const clock: Clock = process.clock
-    const { pipeline } = this.#options
+    const pipeline = pipelineAt(this.#options, { clock, number })
     const limits = { ...defaultLimits, ...this.#adversity.limits }
     const worker = new Worker({ pipeline, source, store, archive, clock, limits })
     const ended = Promise.race([

@@ -1,0 +1,64 @@
+import type { GraphReport, GraphSchedule } from '../../src/testing/simulation/graphs/runGraph.ts'
+import { type StepKind, stepKinds, stepsOf } from '../../src/testing/simulation/graphs/plan.ts'
+
+/** What happened in the schedules that ran a random graph. */
+export interface GraphTotals {
+  drawn: number
+  refused: number
+  idleSteps: number
+  redrives: number
+  migrations: number
+  /** Values set aside because a step of RxJS below could not take them. */
+  stepFailures: number
+  /** Asynchronous calls that failed for now. */
+  callsAway: number
+  operators: Partial<Record<StepKind, number>>
+}
+
+export const noGraphs: GraphTotals = {
+  drawn: 0,
+  refused: 0,
+  idleSteps: 0,
+  redrives: 0,
+  migrations: 0,
+  stepFailures: 0,
+  callsAway: 0,
+  operators: {},
+}
+
+export function graphTotalsOf({ plan, input }: GraphSchedule, { result, callsAway, hasMigrated }: GraphReport): GraphTotals {
+  const operators: Partial<Record<StepKind, number>> = {}
+  for (const { kind } of stepsOf(plan.root)) operators[kind] = (operators[kind] ?? 0) + 1
+  const letters = result?.outcome.get('dead letters') ?? []
+  return {
+    drawn: 1,
+    refused: plan.refusedFor === null ? 0 : 1,
+    idleSteps: plan.idleAfterMs === null ? 0 : (result?.outcome.get('idle advances')?.length ?? 0),
+    redrives: input.redrives,
+    migrations: hasMigrated ? 1 : 0,
+    stepFailures: letters.filter((line) => line.includes('a step below could not take this value')).length,
+    callsAway,
+    operators,
+  }
+}
+
+export function sumOfGraphs(a: GraphTotals, b: GraphTotals): GraphTotals {
+  return {
+    drawn: a.drawn + b.drawn,
+    refused: a.refused + b.refused,
+    idleSteps: a.idleSteps + b.idleSteps,
+    redrives: a.redrives + b.redrives,
+    migrations: a.migrations + b.migrations,
+    stepFailures: a.stepFailures + b.stepFailures,
+    callsAway: a.callsAway + b.callsAway,
+    operators: Object.fromEntries(stepKinds.map((kind) => [kind, (a.operators[kind] ?? 0) + (b.operators[kind] ?? 0)])),
+  }
+}
+
+/** What a large run should have met and did not. */
+export function missingInGraphs({ operators, ...counts }: GraphTotals): string[] {
+  return [
+    ...Object.entries(counts).flatMap(([name, count]) => (count === 0 ? [`graphs: ${name}`] : [])),
+    ...stepKinds.filter((kind) => (operators[kind] ?? 0) === 0),
+  ]
+}

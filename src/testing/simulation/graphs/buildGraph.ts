@@ -1,0 +1,176 @@
+import { merge, type Observable, type OperatorFunction, share } from 'rxjs'
+import { aggregateWindow } from '../../../operators/aggregateWindow.ts'
+import { batchFlush } from '../../../operators/batchFlush.ts'
+import { decode } from '../../../operators/decode.ts'
+import { dedupe } from '../../../operators/dedupe.ts'
+import { eventTime } from '../../../operators/eventTime.ts'
+import { mapAsync } from '../../../operators/mapAsync.ts'
+import { tumblingWindow } from '../../../operators/tumblingWindow.ts'
+import { RetryableError } from '../../../runtime/errors.ts'
+import type { OperatorSpec } from '../../../runtime/operator.ts'
+import type { RecordView } from '../../../runtime/record.ts'
+import { type Item, itemCodec, throwOn } from './item.ts'
+import { each, type Flow, plainStep } from './plainSteps.ts'
+import { foldOf, type GraphPlan, isOutlet, type OutletPlan, type Step, type Stretch } from './plan.ts'
+import { counter, type Edition, moves, retired, running, silence } from './userOperators.ts'
+import { countOf, intoSecond, noTotals, type Totals, withItem } from './windowTotals.ts'
+
+/** Where a drawn graph runs. */
+export interface GraphSurroundings {
+  readonly edition: Edition
+  /** Has an asynchronous call take a while. */
+  pause(mostMs: number): Promise<void>
+  /** True when an asynchronous call is to fail for now. */
+  isAway(): boolean
+  readonly onReject?: OperatorSpec['onReject']
+}
+
+/** An option that shapes nothing is of no effect from here on, so the editions may differ in it. */
+export const unreachableMs = 1e9
+
+/** Builds what a plan says, with the operators that a user has, and gives the streams that end in its outlets, in their order. */
+export function buildGraph(
+  plan: GraphPlan,
+  records: Observable<RecordView>,
+  surroundings: GraphSurroundings,
+): ReadonlyMap<OutletPlan, Observable<Flow>> {
+  const streams = new Map<OutletPlan, Observable<Flow>>()
+  const { onReject } = surroundings
+
+  function build({ steps, end }: Stretch, above: Observable<Flow>): void {
+    const flow = withSteps(steps, above)
+    if (isOutlet(end)) {
+      streams.set(end, flow)
+      return
+    }
+    const shared = flow.pipe(share())
+    for (const stretch of end) build(stretch, shared)
+  }
+
+  function withSteps(steps: readonly Step[], above: Observable<Flow>): Observable<Flow> {
+    return steps.reduce((flow, step) => {
+      if (step.kind !== 'diamond') return flow.pipe(operatorOf(step, surroundings))
+      const shared = flow.pipe(share())
+      return merge(...step.branches.map((branch) => withSteps(branch, shared)))
+    }, above)
+  }
+
+  build(plan.root, records.pipe(decode(itemCodec, { onReject })))
+  return streams
+}
+
+type SingleStep = Exclude<Step, { readonly kind: 'diamond' }>
+
+function operatorOf(step: SingleStep, surroundings: GraphSurroundings): OperatorFunction<Flow, Flow> {
+  // A plan has operators for single values only where no batches come.
+  return (flow) => flow.pipe(flowOperator(step, surroundings) as OperatorFunction<Flow, Flow>)
+}
+
+function flowOperator(step: SingleStep, surroundings: GraphSurroundings): OperatorFunction<Item, Flow> | OperatorFunction<Flow, Flow> {
+  const { edition, onReject } = surroundings
+  switch (step.kind) {
+    case 'filter':
+    case 'onlySound':
+    case 'map':
+    case 'spread':
+    case 'flatten':
+      return plainStep(step)
+    case 'eventTime': {
+      const { name, maxOutOfOrdernessMs, guard } = step
+      return eventTime<Item>({ name, of: ({ at }) => at, maxOutOfOrdernessMs, ...guard, onReject })
+    }
+    case 'dedupe':
+      return dedupeOf(step, surroundings)
+    case 'window':
+      return windowOf(step, surroundings)
+    case 'batch':
+      return batchFlush<Item>({ name: step.name, maxCount: step.maxCount })
+    case 'mapAsync':
+      return mapAsyncOf(step, surroundings)
+    case 'counter':
+      return counter({ name: step.name, onReject }, { edition, throwsOn: step.throwsOn })
+    case 'silence':
+      return silence({ name: step.name, onReject }, step.afterMs)
+    case 'moves':
+      return moves({ name: step.name, onReject }, step.everyMs)
+    case 'running':
+      return running({ name: step.name, onReject })
+    case 'retired':
+      return edition === 1 ? retired({ name: step.name, onReject }) : (flow: Observable<Flow>) => flow
+  }
+}
+
+type StepOf<K extends Step['kind']> = Extract<Step, { readonly kind: K }>
+
+function dedupeOf({ name, ids, ttlMs, throwsOn }: StepOf<'dedupe'>, { edition, onReject }: GraphSurroundings) {
+  const base = {
+    name,
+    by: (item: Item) => {
+      throwOn(throwsOn, item)
+      return item.key
+    },
+    id: ({ id }: Item) => id,
+    ttlMs: longer(ttlMs, edition),
+    onReject,
+  }
+  return ids === 'ranges' ? dedupe<Item>({ ...base, ids }) : dedupe<Item>(base)
+}
+
+function windowOf(step: StepOf<'window'>, { edition, onReject }: GraphSurroundings): OperatorFunction<Item, Item> {
+  const { name, sizeMs, allowedLatenessMs, provisionalEveryMs, throwsIn, throwsOn } = step
+  const failIn = (callback: typeof throwsIn, item: Item) => {
+    if (throwsIn === callback) throwOn(throwsOn, item)
+  }
+  const windows = tumblingWindow<Item>({
+    name,
+    sizeMs,
+    by: (item) => {
+      failIn('by', item)
+      return item.key
+    },
+    allowedLatenessMs: longer(allowedLatenessMs, edition),
+    onReject,
+  })
+  const fold = aggregateWindow<Item, Totals, Item>({
+    name: foldOf(name),
+    initial: () => noTotals(edition),
+    version: edition,
+    migrate: intoSecond,
+    add: (totals, item) => {
+      failIn('add', item)
+      return withItem(totals, item)
+    },
+    result: (totals, { key, start, end }, { revision }) => {
+      const n = Number((totals.sum + BigInt(totals.last.length)) % 89n)
+      const result = { key, id: start / sizeMs, at: end - 1, n, revision, count: countOf(totals) }
+      failIn('result', result)
+      return result
+    },
+    ...(provisionalEveryMs === null ? {} : { provisionalEveryMs }),
+    onReject,
+  })
+  return (items) => items.pipe(windows, fold)
+}
+
+function mapAsyncOf(step: StepOf<'mapAsync'>, surroundings: GraphSurroundings): OperatorFunction<Flow, Flow> {
+  const { name, concurrency, mostMs, throwsOn, retries } = step
+  const change = each((item) => mappedAsync(throwsOn, item))
+  return mapAsync(
+    async (value: Flow) => {
+      await surroundings.pause(mostMs)
+      if (retries && surroundings.isAway()) throw new RetryableError(`${name}: drawn to be away for now`)
+      return change(value)
+    },
+    { name, concurrency, onReject: surroundings.onReject },
+  )
+}
+
+/** What an asynchronous call makes of a value in the end. */
+export function mappedAsync(throwsOn: number | null, item: Item): Item {
+  throwOn(throwsOn, item)
+  return { ...item, n: (item.n * 3 + 1) % 90 }
+}
+
+function longer(ms: number, edition: Edition): number {
+  return ms >= unreachableMs ? ms * edition : ms
+}

@@ -1,0 +1,237 @@
+import type { Random } from '../../random.ts'
+import { unreachableMs } from './buildGraph.ts'
+import { residues } from './item.ts'
+import type { GraphPlan, Guard, OutletPlan, Step, Stretch } from './plan.ts'
+
+export interface DrawOptions {
+  /** What only a task can do: idle steps, a second edition, provisional results, columns that fail, steps that throw. */
+  readonly isForTask: boolean
+}
+
+/** What is known about the stream at a place of a graph, hence what may stand there. */
+interface Place {
+  /** True where a value has an event time: below `eventTime` with only synchronous operators between. */
+  readonly hasTime: boolean
+  /** True below a loose operator, whose values come when they are let go. */
+  readonly isLoose: boolean
+  /** True where loose values meet others: only what does not depend on their order may stand there. */
+  readonly isMixed: boolean
+  /** True where values come in batches. */
+  readonly isBatched: boolean
+  /** False below a batch, whose dead letters stand where the batch happened to end. */
+  readonly mayReject: boolean
+  /** False below an operator that has something to say whenever time moves: what would open something for it would never be done with. */
+  readonly mayOpen: boolean
+}
+
+const atRoot: Place = { hasTime: false, isLoose: false, isMixed: false, isBatched: false, mayReject: true, mayOpen: true }
+
+/** Draws a lawful graph over all operators. */
+export function drawPlan(random: Random, options: DrawOptions): GraphPlan {
+  return new PlanDrawing(random, options).plan()
+}
+
+const mostDepth = 2
+/** As deep as a branch that meets others again: nothing ends or branches there. */
+const inDiamond = mostDepth + 1
+
+class PlanDrawing {
+  readonly #random: Random
+  readonly #isForTask: boolean
+  readonly #canMigrate: boolean
+  /** Steps that throw are set aside with the operator above, which must then be the same in both editions. */
+  readonly #stepsMayThrow: boolean
+  readonly #names = new Map<string, number>()
+  #hasEventTime = false
+  #hasRetired = false
+
+  constructor(random: Random, { isForTask }: DrawOptions) {
+    this.#random = random
+    this.#isForTask = isForTask
+    this.#canMigrate = isForTask && random.chance(0.35)
+    this.#stepsMayThrow = isForTask && !this.#canMigrate && random.chance(0.5)
+  }
+
+  plan(): GraphPlan {
+    const random = this.#random
+    const root = this.#stretch(atRoot, 0)
+    return {
+      root,
+      idleAfterMs: this.#isForTask && this.#hasEventTime && random.chance(0.4) ? random.pick([150, 300, 800]) : null,
+      migratesAtStart: this.#canMigrate ? random.int(1, 3) : null,
+      refusedFor: null,
+    }
+  }
+
+  #stretch(from: Place, depth: number): Stretch {
+    const random = this.#random
+    const steps: Step[] = []
+    let place = from
+    for (let left = random.int(depth === 0 ? 1 : 0, 4); left > 0; left--) {
+      const drawn = this.#step(place, depth)
+      steps.push(...drawn.steps)
+      place = drawn.place
+      if (drawn.isEnd) return { steps, end: this.#outlet(place, 'upsert') }
+    }
+    if (depth === mostDepth || random.chance(depth === 0 ? 0.25 : 0.7)) return { steps, end: this.#outlet(place, null) }
+    return { steps, end: Array.from({ length: random.int(2, 3) }, () => this.#stretch(place, depth + 1)) }
+  }
+
+  #step(place: Place, depth: number): { steps: readonly Step[]; place: Place; isEnd?: boolean } {
+    const random = this.#random
+    const kind = random.pick(this.#kindsAt(place, depth))
+    const stay = (...steps: readonly Step[]) => ({ steps, place })
+    switch (kind) {
+      case 'filter':
+        return stay({ kind, without: random.int(0, residues - 1) })
+      case 'onlySound':
+        return stay({ kind })
+      case 'map':
+        return stay({ kind, plus: random.int(1, 50), throwsOn: this.#stepsMayThrow ? this.#failure(place) : null })
+      case 'spread':
+        return stay({ kind, by: random.pick(['mergeMap', 'concatMap', 'concatAll']), copiesOn: random.int(0, residues - 1) })
+      case 'flatten':
+        return { steps: [{ kind }], place: { ...place, isBatched: false } }
+      case 'diamond':
+        return this.#diamond(place)
+      case 'eventTime':
+        return this.#eventTime(place)
+      case 'dedupe': {
+        const ttlMs = random.pick([500, 5_000, 60_000, unreachableMs])
+        const step: Step = { kind, name: this.#name(kind), ids: random.pick(['set', 'ranges']), ttlMs, throwsOn: this.#failure(place) }
+        return stay(...this.#soundFor(place), step)
+      }
+      case 'window':
+        return this.#window(place, depth)
+      case 'batch': {
+        const step: Step = { kind, name: this.#name(kind), maxCount: random.int(1, 6) }
+        return { steps: [step], place: { ...place, hasTime: false, isLoose: true, isBatched: true, mayReject: false } }
+      }
+      case 'mapAsync': {
+        const concurrency = random.int(1, 4)
+        const mostMs = random.pick([0, 5, 50, 400])
+        const base = { name: this.#name(kind), concurrency, mostMs, retries: this.#isForTask && random.chance(0.3) }
+        return {
+          steps: [{ kind, ...base, throwsOn: this.#failure(place) }],
+          place: { ...place, hasTime: false, isLoose: true },
+        }
+      }
+      case 'counter':
+        return stay({ kind, name: this.#name(kind), throwsOn: this.#failure(place) })
+      case 'silence':
+        return stay({ kind, name: this.#name(kind), afterMs: random.pick([300, 1_000, 5_000]) })
+      case 'moves':
+        return {
+          steps: [{ kind, name: this.#name(kind), everyMs: random.pick([1, 500, 5_000]) }],
+          place: { ...place, mayOpen: false },
+        }
+      case 'running':
+        return stay({ kind, name: this.#name(kind) })
+      case 'retired':
+        this.#hasRetired = true
+        return stay({ kind, name: this.#name(kind) })
+    }
+  }
+
+  #kindsAt(place: Place, depth: number): readonly Step['kind'][] {
+    if (place.isBatched) return ['flatten', 'flatten', 'filter', 'map', 'mapAsync']
+    const kinds: Step['kind'][] = ['filter', 'map', 'spread', 'mapAsync', 'batch']
+    if (place.isMixed) return kinds
+    kinds.push('counter', 'running')
+    if (depth < mostDepth) kinds.push('diamond')
+    if (this.#canMigrate && !this.#hasRetired) kinds.push('retired', 'retired')
+    if (!this.#hasEventTime) kinds.push(...Array.from({ length: 8 }, () => 'eventTime' as const))
+    if (place.hasTime) kinds.push('dedupe', 'dedupe', 'moves')
+    if (place.hasTime && place.mayOpen) kinds.push('window', 'window', 'window', 'silence', 'silence')
+    return kinds
+  }
+
+  #eventTime(place: Place): { steps: readonly Step[]; place: Place } {
+    const random = this.#random
+    this.#hasEventTime = true
+    const isGuarded = place.mayReject && random.chance(0.5)
+    const guard: Guard | null = isGuarded
+      ? { maxAdvanceMs: random.pick([1_000, 10_000, 60_000]), confirmations: random.int(1, 3) }
+      : null
+    const maxOutOfOrdernessMs = random.pick([0, 100, 2_000])
+    const step: Step = { kind: 'eventTime', name: this.#name('eventTime'), maxOutOfOrdernessMs, guard }
+    return { steps: [...this.#soundFor(place), step], place: { ...place, hasTime: true } }
+  }
+
+  #window(place: Place, depth: number): { steps: readonly Step[]; place: Place; isEnd?: boolean } {
+    const random = this.#random
+    const sizeMs = random.pick([1_000, 5_000, 60_000])
+    const isProvisional = this.#isForTask && depth > 0 && depth < inDiamond && place.mayReject && random.chance(0.3)
+    const throwsIn = !isProvisional && place.mayReject && random.chance(0.3) ? random.pick(['by', 'add', 'result'] as const) : null
+    const step: Step = {
+      kind: 'window',
+      name: this.#name('window'),
+      sizeMs,
+      allowedLatenessMs: place.mayReject ? random.pick([0, 0, sizeMs, 20_000, unreachableMs]) : unreachableMs,
+      provisionalEveryMs: isProvisional ? random.pick([0, 100, 500]) : null,
+      throwsIn,
+      throwsOn: random.int(0, residues - 1),
+    }
+    return { steps: [...this.#soundFor(place), step], place, isEnd: isProvisional }
+  }
+
+  #diamond(place: Place): { steps: readonly Step[]; place: Place } {
+    const random = this.#random
+    const drawn = Array.from({ length: random.int(2, 3) }, () => {
+      const steps: Step[] = []
+      let end = place
+      for (let left = random.int(0, 2); left > 0; left--) {
+        const next = this.#step(end, inDiamond)
+        steps.push(...next.steps)
+        end = next.place
+      }
+      if (end.isBatched) {
+        steps.push({ kind: 'flatten' })
+        end = { ...end, isBatched: false }
+      }
+      return { steps, end }
+    })
+    const ends = drawn.map(({ end }) => end)
+    const isMixed = ends.some((end) => end.isMixed || end.isLoose !== place.isLoose || end.hasTime !== place.hasTime) || this.#hasLoose(drawn)
+    const below: Place = {
+      hasTime: !isMixed && ends.every((end) => end.hasTime),
+      isLoose: isMixed || place.isLoose,
+      isMixed,
+      isBatched: false,
+      mayReject: !isMixed && ends.every((end) => end.mayReject),
+      mayOpen: ends.every((end) => end.mayOpen),
+    }
+    return { steps: [{ kind: 'diamond', branches: drawn.map(({ steps }) => steps) }], place: below }
+  }
+
+  #hasLoose(drawn: readonly { readonly steps: readonly Step[] }[]): boolean {
+    return drawn.some(({ steps }) => steps.some(({ kind }) => kind === 'mapAsync' || kind === 'batch'))
+  }
+
+  #outlet({ isMixed, mayReject }: Place, mode: OutletPlan['mode'] | null): OutletPlan {
+    const random = this.#random
+    const hasBadColumn = this.#isForTask && mode === null && mayReject && random.chance(0.2)
+    return {
+      name: this.#name('out'),
+      mode: isMixed ? 'append' : (mode ?? random.pick(['append', 'upsert'])),
+      isTuple: random.chance(0.3),
+      badColumn: hasBadColumn ? { how: random.pick(['throws', 'wrong-type']), on: random.int(0, residues - 1) } : null,
+      isUnordered: isMixed,
+    }
+  }
+
+  /** Below a batch nothing may be set aside, so what would be is filtered out. */
+  #soundFor({ mayReject }: Place): readonly Step[] {
+    return mayReject ? [] : [{ kind: 'onlySound' }]
+  }
+
+  #failure({ mayReject }: Place): number | null {
+    return mayReject && this.#random.chance(0.25) ? this.#random.int(0, residues - 1) : null
+  }
+
+  #name(kind: string): string {
+    const count = (this.#names.get(kind) ?? 0) + 1
+    this.#names.set(kind, count)
+    return `${kind}${count}`
+  }
+}

@@ -1,0 +1,75 @@
+import type { OutgoingRecord } from '../../../runtime/log.ts'
+import { redriveHeader } from '../../../runtime/record.ts'
+import type { Random } from '../../random.ts'
+import { type Item } from './item.ts'
+import { type GraphPlan, operatorsOf, outletsOf } from './plan.ts'
+
+export interface GraphInput {
+  readonly records: readonly OutgoingRecord[]
+  readonly partitions: number
+  readonly redrives: number
+}
+
+export interface GraphInputOptions {
+  readonly hasRedrives: boolean
+  readonly partitions: number
+  /** Event time of the first record, ms UTC. */
+  readonly startMs: number
+}
+
+/** Records as unkind as they come: out of order, late, leaping ahead, repeated, broken, and some that were set aside and are sent again. */
+export function drawInput(random: Random, plan: GraphPlan, options: GraphInputOptions): GraphInput {
+  const { partitions, startMs, hasRedrives } = options
+  const redriveChance = hasRedrives ? random.pick([0, 0.05, 0.1]) : 0
+  const paceMs = plan.idleAfterMs === null ? random.pick([20, 100, 1_000, 5_000]) : random.pick([40, 100])
+  const disorderMs = random.pick([0, 50, 1_500])
+  const names = random.pick([['a'], ['a', 'b'], ['a', 'b', 'c', 'd']])
+  const targets = ['decode', ...operatorsOf(plan), ...outletsOf(plan.root).map(({ name }) => name), 'nobody']
+  const records: OutgoingRecord[] = []
+  const ids = new Map<string, number>()
+  let redrives = 0
+  let now = startMs
+
+  function itemAt(key: string): Item {
+    const id = (ids.get(key) ?? 0) + random.int(0, 2)
+    ids.set(key, id)
+    const at = timeOf()
+    return {
+      key,
+      id: random.chance(0.02) ? id + 0.5 : id,
+      at: random.chance(0.02) ? at + 0.5 : at,
+      n: random.int(0, 99),
+      revision: 0,
+      count: 1,
+    }
+  }
+
+  function timeOf(): number {
+    if (random.chance(0.03)) return now + random.pick([5_000, 90_000, 10_000_000])
+    if (random.chance(0.06)) return now - random.pick([3_000, 30_000, 200_000])
+    return now - random.int(0, disorderMs)
+  }
+
+  for (let left = random.int(30, 130); left > 0; left--) {
+    now += random.chance(0.02) ? random.pick([3_000, 120_000]) : random.int(0, paceMs)
+    const partition = random.int(0, partitions - 1)
+    const before = records.filter((record) => record.partition === partition)
+    const timestamp = Math.floor(now)
+    if (before.length > 0 && random.chance(redriveChance)) {
+      redrives += 1
+      records.push({ ...random.pick(before), headers: [{ key: redriveHeader, value: Buffer.from(random.pick(targets)) }] })
+    } else if (before.length > 0 && random.chance(0.1)) records.push({ ...random.pick(before), headers: [], timestamp })
+    else {
+      const key = `${partition}${random.pick(names)}`
+      const headers = random.chance(0.05) ? [{ key: 'trace', value: Buffer.from([0xff, left]) }] : []
+      records.push({ partition, timestamp, key: Buffer.from(key), value: valueOf(random, itemAt(key)), headers })
+    }
+  }
+  return { records, partitions, redrives }
+}
+
+function valueOf(random: Random, item: Item): Buffer | null {
+  if (random.chance(0.01)) return null
+  const text = JSON.stringify(item)
+  return Buffer.from(random.chance(0.03) ? text.slice(0, -3) : text)
+}

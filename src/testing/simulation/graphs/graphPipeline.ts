@@ -1,0 +1,56 @@
+import { map } from 'rxjs'
+import { Batch } from '../../../runtime/batch.ts'
+import { definePipeline, type Pipeline } from '../../../runtime/pipeline.ts'
+import type { Column, ColumnValue, Table } from '../../../runtime/table.ts'
+import { toPostgres } from '../../../sinks/toPostgres.ts'
+import { buildGraph, type GraphSurroundings } from './buildGraph.ts'
+import { type Item, residues } from './item.ts'
+import { type GraphPlan, type OutletPlan, stepsOf } from './plan.ts'
+
+type Row = Item | readonly (string | number)[]
+
+const fields = ['key', 'id', 'at', 'n', 'revision', 'count'] as const
+
+/** A plan as a pipeline that writes one table an outlet, named after it. */
+export function graphPipeline(plan: GraphPlan, surroundings: GraphSurroundings): Pipeline {
+  const gone = stepsOf(plan.root).filter((step) => step.kind === 'retired').map(({ name }) => name)
+  return definePipeline({
+    name: 'graph',
+    ...(plan.idleAfterMs === null ? {} : { idleAfterMs: plan.idleAfterMs }),
+    ...(surroundings.edition === 1 ? {} : { retired: gone }),
+    build: (records) =>
+      Object.fromEntries(
+        [...buildGraph(plan, records, surroundings)].map(([outlet, flow]) => {
+          const rows = outlet.isTuple
+            ? flow.pipe(map((value) => (value instanceof Batch ? (value.map(tupleOf) as Batch<Row>) : tupleOf(value))))
+            : flow
+          return [outlet.name, toPostgres<Row>(rows, tableOf(outlet))]
+        }),
+      ),
+  }) as Pipeline
+}
+
+function tupleOf(item: Item): Row {
+  return fields.map((field) => item[field])
+}
+
+function tableOf(outlet: OutletPlan): Table<Row> {
+  const columns = fields.map((field, i): Column<Row> => {
+    const valueOf = (row: Row) => (Array.isArray(row) ? (row[i] as string | number) : (row as Item)[field])
+    if (field === 'n') return { name: 'n', type: 'integer', of: (row) => numberOf(outlet, valueOf, row) }
+    // An id or a time need not be a whole number.
+    if (field === 'id' || field === 'at') return { name: field, type: 'text', of: (row) => String(valueOf(row)) }
+    return { name: field, type: field === 'key' ? 'text' : 'integer', of: valueOf }
+  })
+  const { name } = outlet
+  return outlet.mode === 'append'
+    ? { name, mode: 'append', columns }
+    : { name, mode: 'upsert', key: ['key', 'id'], revision: 'revision', columns }
+}
+
+function numberOf({ badColumn }: OutletPlan, valueOf: (row: Row) => string | number, row: Row): ColumnValue {
+  const n = valueOf(row)
+  if (badColumn === null || Number(n) % residues !== badColumn.on) return n
+  if (badColumn.how === 'wrong-type') return `not ${n}`
+  throw new Error(`drawn to fail on ${n}`)
+}

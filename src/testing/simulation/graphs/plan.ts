@@ -1,0 +1,152 @@
+/** An operator or a plain step of a drawn graph: what the seed has decided about it, as data. */
+export type Step =
+  | { readonly kind: 'eventTime'; readonly name: string; readonly maxOutOfOrdernessMs: number; readonly guard: Guard | null }
+  | { readonly kind: 'filter'; readonly without: number }
+  | { readonly kind: 'onlySound' }
+  | { readonly kind: 'map'; readonly plus: number; readonly throwsOn: number | null }
+  | { readonly kind: 'spread'; readonly by: 'mergeMap' | 'concatMap' | 'concatAll'; readonly copiesOn: number }
+  | { readonly kind: 'diamond'; readonly branches: readonly (readonly Step[])[] }
+  | {
+      readonly kind: 'dedupe'
+      readonly name: string
+      readonly ids: 'set' | 'ranges'
+      readonly ttlMs: number
+      readonly throwsOn: number | null
+    }
+  | {
+      readonly kind: 'window'
+      readonly name: string
+      readonly sizeMs: number
+      readonly allowedLatenessMs: number
+      readonly provisionalEveryMs: number | null
+      readonly throwsIn: 'by' | 'add' | 'result' | null
+      readonly throwsOn: number
+    }
+  | { readonly kind: 'batch'; readonly name: string; readonly maxCount: number }
+  | { readonly kind: 'flatten' }
+  | {
+      readonly kind: 'mapAsync'
+      readonly name: string
+      readonly concurrency: number
+      readonly mostMs: number
+      readonly retries: boolean
+      readonly throwsOn: number | null
+    }
+  | { readonly kind: 'counter'; readonly name: string; readonly throwsOn: number | null }
+  | { readonly kind: 'silence'; readonly name: string; readonly afterMs: number }
+  | { readonly kind: 'moves'; readonly name: string; readonly everyMs: number }
+  | { readonly kind: 'running'; readonly name: string }
+  /** Passes values on and is taken away by the second version of a pipeline. */
+  | { readonly kind: 'retired'; readonly name: string }
+
+export interface Guard {
+  readonly maxAdvanceMs: number
+  readonly confirmations: number
+}
+
+export type StepKind = Step['kind']
+
+export const stepKinds = [
+  'eventTime',
+  'filter',
+  'onlySound',
+  'map',
+  'spread',
+  'diamond',
+  'dedupe',
+  'window',
+  'batch',
+  'flatten',
+  'mapAsync',
+  'counter',
+  'silence',
+  'moves',
+  'running',
+  'retired',
+] as const satisfies readonly StepKind[]
+
+/** Where a branch ends. */
+export interface OutletPlan {
+  readonly name: string
+  readonly mode: 'append' | 'upsert'
+  /** Rows are arrays instead of objects. */
+  readonly isTuple: boolean
+  /** A column throws, or gives what is not of its type, for values of one residue. */
+  readonly badColumn: { readonly how: 'throws' | 'wrong-type'; readonly on: number } | null
+  /** Values of asynchronous branches meet in it, so their order is nobody's promise. */
+  readonly isUnordered: boolean
+}
+
+/** A stretch of the graph: steps, then an outlet or several stretches that share what comes. */
+export interface Stretch {
+  readonly steps: readonly Step[]
+  readonly end: OutletPlan | readonly Stretch[]
+}
+
+/** A graph that a seed has drawn. */
+export interface GraphPlan {
+  readonly root: Stretch
+  readonly idleAfterMs: number | null
+  /** From this start on the pipeline is built in its second version; null for never. */
+  readonly migratesAtStart: number | null
+  /** Why the graph must be refused; null for a lawful one. */
+  readonly refusedFor: string | null
+}
+
+export function isOutlet(end: Stretch['end']): end is OutletPlan {
+  return !Array.isArray(end)
+}
+
+export function outletsOf({ end }: Stretch): readonly OutletPlan[] {
+  return isOutlet(end) ? [end] : end.flatMap(outletsOf)
+}
+
+/** Every step, also those within diamonds, in the order of the graph. */
+export function stepsOf({ steps, end }: Stretch): readonly Step[] {
+  return [...steps.flatMap(withInner), ...(isOutlet(end) ? [] : end.flatMap(stepsOf))]
+}
+
+function withInner(step: Step): readonly Step[] {
+  return step.kind === 'diamond' ? [step, ...step.branches.flat().flatMap(withInner)] : [step]
+}
+
+/** Names of the graph's operators that both editions have. */
+export function operatorsOf(plan: GraphPlan): readonly string[] {
+  return stepsOf(plan.root).flatMap((step) =>
+    step.kind === 'window' ? [step.name, foldOf(step.name)] : 'name' in step && step.kind !== 'retired' ? [step.name] : [],
+  )
+}
+
+/** The name of the fold that stands below a window. */
+export function foldOf(window: string): string {
+  return `${window}-fold`
+}
+
+/** The graph in one line: `decode → eventTime 500ms → [dedupe → window 5s → counts | batch 3 → rows]`. */
+export function describePlan(plan: GraphPlan): string {
+  const idle = plan.idleAfterMs === null ? '' : ` (idle after ${plan.idleAfterMs} ms)`
+  const migrates = plan.migratesAtStart === null ? '' : ` (second version from start ${plan.migratesAtStart})`
+  const refused = plan.refusedFor === null ? '' : ` (to be refused: ${plan.refusedFor})`
+  return `decode → ${describeStretch(plan.root)}${idle}${migrates}${refused}`
+}
+
+function describeStretch({ steps, end }: Stretch): string {
+  const last = isOutlet(end) ? describeOutlet(end) : `[${end.map(describeStretch).join(' | ')}]`
+  return [...steps.map(describeStep), last].join(' → ')
+}
+
+function describeOutlet({ name, mode, isTuple, badColumn, isUnordered }: OutletPlan): string {
+  const notes = [isTuple ? 'tuples' : '', badColumn === null ? '' : `column ${badColumn.how} on ${badColumn.on}`, isUnordered ? 'any order' : '']
+  return `${name}(${[mode, ...notes.filter((note) => note !== '')].join(', ')})`
+}
+
+function describeStep(step: Step): string {
+  if (step.kind === 'diamond') {
+    return `<${step.branches.map((steps) => (steps.length === 0 ? '·' : steps.map(describeStep).join(' → '))).join(' | ')}>`
+  }
+  const options = Object.entries(step)
+    .filter(([name, value]) => name !== 'kind' && name !== 'name' && value !== null)
+    .map(([name, value]) => `${name} ${typeof value === 'object' ? JSON.stringify(value) : value}`)
+  const name = 'name' in step ? step.name : step.kind
+  return options.length === 0 ? name : `${name}(${options.join(', ')})`
+}

@@ -1,0 +1,110 @@
+import type { Clock } from '../../../runtime/clock.ts'
+import { ConfigurationError, OperatorError } from '../../../runtime/errors.ts'
+import type { Pipeline } from '../../../runtime/pipeline.ts'
+import { Random } from '../../random.ts'
+import type { Adversity } from '../adversity.ts'
+import type { Outcome } from '../outcome.ts'
+import { runReplay, runUninterrupted, runWithAdversity, type SimulationOptions, type SimulationResult } from '../simulate.ts'
+import type { GraphInput } from './graphInput.ts'
+import { graphDifferences } from './graphOutcome.ts'
+import { graphPipeline } from './graphPipeline.ts'
+import { untruthsOfGraph } from './model.ts'
+import { describePlan, type GraphPlan } from './plan.ts'
+import type { Edition } from './userOperators.ts'
+
+/** Everything that one seed decides about a run of a graph. */
+export interface GraphSchedule {
+  readonly seed: number
+  readonly plan: GraphPlan
+  readonly input: GraphInput
+  readonly adversity: Adversity
+  readonly closesOpen: boolean
+}
+
+export interface GraphReport {
+  readonly seed: number
+  /** Empty when everything is equal; the graph itself comes first otherwise. */
+  readonly differences: readonly string[]
+  /** Null for a graph that was to be refused. */
+  readonly result: SimulationResult | null
+  /** How often an asynchronous call was away. */
+  readonly callsAway: number
+  readonly hasMigrated: boolean
+}
+
+/** Runs a graph with its adversity and without, or as a replay where time has moved by itself, and compares both with each other and with a model. */
+export async function runGraph(schedule: GraphSchedule): Promise<GraphReport> {
+  const { seed, plan } = schedule
+  if (plan.refusedFor !== null) {
+    return { seed, differences: described(plan, await notRefused(schedule)), result: null, callsAway: 0, hasMigrated: false }
+  }
+  const calls = new Calls(`calls ${seed}`, 6)
+  const migratesAt = plan.migratesAtStart ?? Number.POSITIVE_INFINITY
+  const result = await runWithAdversity(
+    optionsOf(schedule, ({ number, clock }) => pipelineOf(plan, number >= migratesAt ? 2 : 1, calls, clock)),
+    schedule.adversity,
+  )
+  const edition: Edition = result.starts > migratesAt ? 2 : 1
+  const options = optionsOf(schedule, ({ clock }) => pipelineOf(plan, edition, new Calls('none', 0), clock))
+  const plain =
+    plan.idleAfterMs === null
+      ? await runUninterrupted(options)
+      : await runReplay(options, { pipeline: 'graph', store: result.store })
+  const differences = [
+    ...graphDifferences(plan, plain, result.outcome),
+    ...untruthsOfGraph(plan, schedule.input.records, plain, schedule.closesOpen),
+    ...result.violations.map((violation) => `! ${String(violation)}`),
+  ]
+  return { seed, differences: described(plan, differences), result, callsAway: calls.away, hasMigrated: edition === 2 }
+}
+
+/** What is wrong where a graph that cannot be made exact was not refused, or where records were passed over before it was. */
+async function notRefused(schedule: GraphSchedule): Promise<string[]> {
+  const calls = new Calls('none', 0)
+  try {
+    await runUninterrupted(optionsOf(schedule, ({ clock }) => pipelineOf(schedule.plan, 1, calls, clock)))
+  } catch (error) {
+    return error instanceof OperatorError || error instanceof ConfigurationError ? [] : [`! refused with ${String(error)}`]
+  }
+  return ['! it was not refused']
+}
+
+function described(plan: GraphPlan, differences: readonly string[]): string[] {
+  return differences.length === 0 ? [] : [`  ${describePlan(plan)}`, ...differences]
+}
+
+function optionsOf({ input, closesOpen }: GraphSchedule, pipeline: SimulationOptions['pipeline']): SimulationOptions {
+  const { records, partitions } = input
+  return { pipeline, topic: 'items', partitions, records, archive: null, closesOpen }
+}
+
+function pipelineOf(plan: GraphPlan, edition: Edition, calls: Calls, clock: Clock): Pipeline {
+  return graphPipeline(plan, {
+    edition,
+    pause: (mostMs) => (mostMs === 0 ? Promise.resolve() : clock.sleep(calls.lengthOf(mostMs))),
+    isAway: () => calls.isAway(),
+  })
+}
+
+/** How long asynchronous calls take and which fail for now, over all starts of one run. */
+class Calls {
+  readonly #random: Random
+  #awayLeft: number
+  away = 0
+
+  constructor(seed: string, mostAway: number) {
+    this.#random = new Random(seed)
+    this.#awayLeft = mostAway
+  }
+
+  lengthOf(mostMs: number): number {
+    return this.#random.int(0, mostMs)
+  }
+
+  isAway(): boolean {
+    if (this.#awayLeft === 0 || !this.#random.chance(0.05)) return false
+    this.#awayLeft -= 1
+    this.away += 1
+    return true
+  }
+}
