@@ -83,7 +83,11 @@ export function runReplay(options: SimulationOptions, recorded: RecordedRun): Pr
   return runOnce(options, new MemoryCheckpointStore(), recorded)
 }
 
-async function runOnce(options: SimulationOptions, store: MemoryCheckpointStore, recorded?: RecordedRun): Promise<Outcome> {
+async function runOnce(
+  options: SimulationOptions,
+  store: MemoryCheckpointStore,
+  recorded?: RecordedRun,
+): Promise<Outcome> {
   const clock = new VirtualClock()
   const log = new MemoryLog({ topic: options.topic, partitions: options.partitions, clock })
   const objects = new MemoryObjectStore()
@@ -121,7 +125,7 @@ function withStepsOf(recorded: CheckpointStore, store: CheckpointStore): Checkpo
   return {
     claim: (task) => store.claim(task),
     commit: (claim, checkpoint) => store.commit(claim, checkpoint),
-    idleAdvancesAfter: (task, after, limit) => recorded.idleAdvancesAfter(task, after, limit),
+    recordedSteps: (task, after, limit) => recorded.recordedSteps(task, after, limit),
     close: () => store.close(),
   }
 }

@@ -66,7 +66,10 @@ function operatorOf(step: SingleStep, surroundings: GraphSurroundings): Operator
   return (flow) => flow.pipe(flowOperator(step, surroundings) as OperatorFunction<Flow, Flow>)
 }
 
-function flowOperator(step: SingleStep, surroundings: GraphSurroundings): OperatorFunction<Item, Flow> | OperatorFunction<Flow, Flow> {
+function flowOperator(
+  step: SingleStep,
+  surroundings: GraphSurroundings,
+): OperatorFunction<Item, Flow> | OperatorFunction<Flow, Flow> {
   const { edition, onReject } = surroundings
   switch (step.kind) {
     case 'filter':

@@ -1,7 +1,7 @@
 import type { OutgoingRecord } from '../../../runtime/log.ts'
 import { redriveHeader } from '../../../runtime/record.ts'
 import type { Random } from '../../random.ts'
-import { type Item } from './item.ts'
+import type { Item } from './item.ts'
 import { type GraphPlan, operatorsOf, outletsOf } from './plan.ts'
 
 export interface GraphInput {
@@ -57,7 +57,10 @@ export function drawInput(random: Random, plan: GraphPlan, options: GraphInputOp
     const timestamp = Math.floor(now)
     if (before.length > 0 && random.chance(redriveChance)) {
       redrives += 1
-      records.push({ ...random.pick(before), headers: [{ key: redriveHeader, value: Buffer.from(random.pick(targets)) }] })
+      records.push({
+        ...random.pick(before),
+        headers: [{ key: redriveHeader, value: Buffer.from(random.pick(targets)) }],
+      })
     } else if (before.length > 0 && random.chance(0.1)) records.push({ ...random.pick(before), headers: [], timestamp })
     else {
       const key = `${partition}${random.pick(names)}`

@@ -13,7 +13,9 @@ const fields = ['key', 'id', 'at', 'n', 'revision', 'count'] as const
 
 /** A plan as a pipeline that writes one table an outlet, named after it. */
 export function graphPipeline(plan: GraphPlan, surroundings: GraphSurroundings): Pipeline {
-  const gone = stepsOf(plan.root).filter((step) => step.kind === 'retired').map(({ name }) => name)
+  const gone = stepsOf(plan.root)
+    .filter((step) => step.kind === 'retired')
+    .map(({ name }) => name)
   return definePipeline({
     name: 'graph',
     ...(plan.idleAfterMs === null ? {} : { idleAfterMs: plan.idleAfterMs }),

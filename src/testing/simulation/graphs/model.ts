@@ -1,6 +1,6 @@
+import { Rejection } from '../../../runtime/codec.ts'
 import type { OutgoingRecord } from '../../../runtime/log.ts'
 import { RecordView, redriveHeader } from '../../../runtime/record.ts'
-import { Rejection } from '../../../runtime/codec.ts'
 import type { Outcome } from '../outcome.ts'
 import { mappedAsync } from './buildGraph.ts'
 import { type Item, itemCodec, residues } from './item.ts'
@@ -49,19 +49,26 @@ class GraphModel {
     const redrivenFor = header == null ? null : Buffer.from(header).toString()
     if (value === undefined) return
     if (value instanceof Rejection) this.#letter('decode')
-    else this.#emit('decode', () => this.#stretch(this.#plan.root, value, redrivenFor === 'decode' ? null : redrivenFor))
+    else
+      this.#emit('decode', () => this.#stretch(this.#plan.root, value, redrivenFor === 'decode' ? null : redrivenFor))
   }
 
   untruthsOf(outcome: Outcome, closesOpen: boolean): string[] {
     const letters = lettersOf(outcome)
     return [
-      ...this.#outlets.flatMap((outlet) => compared(outlet.name, this.#rowsOf(outlet), outcome.get(`table ${outlet.name}`) ?? [])),
+      ...this.#outlets.flatMap((outlet) =>
+        compared(outlet.name, this.#rowsOf(outlet), outcome.get(`table ${outlet.name}`) ?? []),
+      ),
       ...[...this.#operators].flatMap((name) => {
         const expected = this.#effects.filter((effect) => effect.kind === 'letter' && effect.operator === name).length
         const found = letters.get(name) ?? 0
         return expected === found ? [] : [`! truth: ${name} set ${expected} values aside, found ${found}`]
       }),
-      ...(closesOpen ? this.#windows.flatMap(({ name, outlet }) => this.#unaccounted(name, outcome.get(`table ${outlet.name}`) ?? [], letters)) : []),
+      ...(closesOpen
+        ? this.#windows.flatMap(({ name, outlet }) =>
+            this.#unaccounted(name, outcome.get(`table ${outlet.name}`) ?? [], letters),
+          )
+        : []),
     ]
   }
 
@@ -70,11 +77,15 @@ class GraphModel {
     const came = this.#effects.filter((effect) => effect.kind === 'arrival' && effect.window === window).length
     const counted = rows.reduce((sum, line) => sum + (JSON.parse(line) as Item).count, 0)
     const setAside = (letters.get(window) ?? 0) + (letters.get(foldOf(window)) ?? 0)
-    return came === counted + setAside ? [] : [`! truth: of ${came} values at ${window}, ${counted} were counted and ${setAside} set aside`]
+    return came === counted + setAside
+      ? []
+      : [`! truth: of ${came} values at ${window}, ${counted} were counted and ${setAside} set aside`]
   }
 
   #rowsOf(outlet: OutletPlan): string[] {
-    const items = this.#effects.flatMap((effect) => (effect.kind === 'row' && effect.outlet === outlet ? [effect.item] : []))
+    const items = this.#effects.flatMap((effect) =>
+      effect.kind === 'row' && effect.outlet === outlet ? [effect.item] : [],
+    )
     if (outlet.mode === 'append') return items.map(lineOf)
     return [...new Map(items.map((item) => [`${item.key}@${item.id}`, item])).values()].map(lineOf)
   }
@@ -96,7 +107,8 @@ class GraphModel {
     }
     const step = steps[first] as Step
     const isTold = step.kind === 'window' && step.throwsIn !== 'result' && isOutlet(end) && end.mode === 'upsert'
-    if (isTold && first === steps.length - 1 && end.badColumn === null) this.#windows.push({ name: step.name, outlet: end })
+    if (isTold && first === steps.length - 1 && end.badColumn === null)
+      this.#windows.push({ name: step.name, outlet: end })
   }
 
   #stretch({ steps, end }: Stretch, item: Item, redrivenFor: string | null): void {

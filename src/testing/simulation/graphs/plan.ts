@@ -1,6 +1,11 @@
 /** An operator or a plain step of a drawn graph: what the seed has decided about it, as data. */
 export type Step =
-  | { readonly kind: 'eventTime'; readonly name: string; readonly maxOutOfOrdernessMs: number; readonly guard: Guard | null }
+  | {
+      readonly kind: 'eventTime'
+      readonly name: string
+      readonly maxOutOfOrdernessMs: number
+      readonly guard: Guard | null
+    }
   | { readonly kind: 'filter'; readonly without: number }
   | { readonly kind: 'onlySound' }
   | { readonly kind: 'map'; readonly plus: number; readonly throwsOn: number | null }
@@ -113,7 +118,11 @@ function withInner(step: Step): readonly Step[] {
 /** Names of the graph's operators that both editions have. */
 export function operatorsOf(plan: GraphPlan): readonly string[] {
   return stepsOf(plan.root).flatMap((step) =>
-    step.kind === 'window' ? [step.name, foldOf(step.name)] : 'name' in step && step.kind !== 'retired' ? [step.name] : [],
+    step.kind === 'window'
+      ? [step.name, foldOf(step.name)]
+      : 'name' in step && step.kind !== 'retired'
+        ? [step.name]
+        : [],
   )
 }
 
@@ -136,7 +145,11 @@ function describeStretch({ steps, end }: Stretch): string {
 }
 
 function describeOutlet({ name, mode, isTuple, badColumn, isUnordered }: OutletPlan): string {
-  const notes = [isTuple ? 'tuples' : '', badColumn === null ? '' : `column ${badColumn.how} on ${badColumn.on}`, isUnordered ? 'any order' : '']
+  const notes = [
+    isTuple ? 'tuples' : '',
+    badColumn === null ? '' : `column ${badColumn.how} on ${badColumn.on}`,
+    isUnordered ? 'any order' : '',
+  ]
   return `${name}(${[mode, ...notes.filter((note) => note !== '')].join(', ')})`
 }
 
