@@ -28,8 +28,7 @@ const readings: Codec<Reading> = {
     try {
       const { sensor, at, celsius } = JSON.parse(record.valueText() ?? '')
       // 1e999 is JSON too, and Infinity once it is parsed.
-      if (typeof sensor === 'string' && Number.isInteger(at) && Number.isFinite(celsius))
-        return { sensor, at, celsius }
+      if (typeof sensor === 'string' && Number.isInteger(at) && Number.isFinite(celsius)) return { sensor, at, celsius }
       return new Rejection('not-a-reading', 'sensor, at or celsius is missing, not finite or of another type')
     } catch (error) {
       return new Rejection('malformed', String(error))

@@ -61,6 +61,7 @@ export type {
 export type { ObjectStore, StoredObject } from './runtime/objectStore.ts'
 export type { BuildLogic, Cut, Logic, OperatorSpec, Output, Restored } from './runtime/operator.ts'
 export type { Outlet } from './runtime/outlet.ts'
+export type { PartitionGrowth } from './runtime/partitionGrowth.ts'
 export { definePipeline, type Outlets, type Pipeline } from './runtime/pipeline.ts'
 export { plainState } from './runtime/plainState.ts'
 export { type RecordHeader, RecordView, redriveHeader } from './runtime/record.ts'

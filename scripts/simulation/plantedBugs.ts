@@ -44,8 +44,8 @@ export const plantedBugs: readonly PlantedBug[] = [
 
 function withTampering(schedule: Schedule, tamper: (saved: SavedCheckpoint) => SavedCheckpoint): Schedule {
   const tampered = (store: CheckpointStore): CheckpointStore => ({
-    claim: async (task) => {
-      const claim = await store.claim(task)
+    claim: async (...asked) => {
+      const claim = await store.claim(...asked)
       return { ...claim, restored: claim.restored === null ? null : tamper(claim.restored) }
     },
     commit: (claim, checkpoint) => store.commit(claim, checkpoint),

@@ -1,3 +1,4 @@
+import type { PartitionGrowth } from './partitionGrowth.ts'
 import type { RecordHeader } from './record.ts'
 import type { RowText, Table } from './table.ts'
 
@@ -136,8 +137,16 @@ export interface Claim {
 
 /** Where checkpoints are kept: each one whole or not at all, and only from the newest claim. After a crash a task goes on from the last one. */
 export interface CheckpointStore {
-  /** Raises the generation, so that every older claim is fenced, and gives what was last committed. */
-  claim(task: TaskId): Promise<Claim>
+  /**
+   * Raises the generation, so that every older claim is fenced, and gives what was last committed.
+   *
+   * Remembers the number of partitions of the topic, where it is told, and throws `ConfigurationError`, with nothing claimed and nobody fenced, when
+   * this pipeline has claimed any partition of the topic under another number: of two first claims that race, one wins. `allow` remembers
+   * without comparing, so a pipeline that refuses again is held to the greatest number that it has run under, and not to what it was before it
+   * allowed the change. Where the number is left out, nothing is compared and what was remembered stays.
+   * @param growth `refuse` if left out
+   */
+  claim(task: TaskId, topicPartitions?: number, growth?: PartitionGrowth): Promise<Claim>
   /**
    * Stores all of the checkpoint or nothing. Throws `TaskFencedError` when the claim is no longer the newest,
    * `RetryableError` when it is not known whether it was stored: claim again to learn it, and `DeterminismError` for an object or a dead

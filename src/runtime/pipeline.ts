@@ -1,6 +1,7 @@
 import type { Observable } from 'rxjs'
 import { ConfigurationError } from './errors.ts'
 import type { Outlet } from './outlet.ts'
+import type { PartitionGrowth } from './partitionGrowth.ts'
 import type { RecordView } from './record.ts'
 
 /** The ends of a pipeline, each under a name of its own, by which the test kit finds its rows. */
@@ -23,6 +24,13 @@ export interface Pipeline<O extends Outlets = Outlets> {
    * Errors that say what to do about them (`RetryableError`, `ConfigurationError` and the like) are never set aside.
    */
   readonly onError?: 'dead-letter' | 'stop'
+  /**
+   * What happens when the topic has another number of partitions than before. `refuse`, if left out: the worker ends with a `ConfigurationError`, because keys
+   * are spread by that number, and a key would have state, and write rows, in two tasks. `allow`: it goes on, and tasks of new partitions start
+   * with nothing; for topics where each key's records stay in their partition, and for pipelines whose rows depend on no key. To refuse again
+   * later is to go on with the number that was allowed last.
+   */
+  readonly partitionGrowth?: PartitionGrowth
   /** Names of operators that the pipeline no longer has, whose saved state may be dropped. */
   readonly retired?: readonly string[]
 }

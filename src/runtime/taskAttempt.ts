@@ -81,7 +81,7 @@ export class TaskAttempt {
   async run(stopMode: () => StopMode | null, backoff: Backoff): Promise<void> {
     const { pipeline, source, store, clock, replayOf } = this.#options
     this.#status.phase = 'claiming'
-    const claim = await store.claim(this.#id)
+    const claim = await store.claim(this.#id, (await source.partitions()).length, pipeline.partitionGrowth)
     const reader = source.reader(this.#id.partition)
     this.#reader = reader
     const { earliest, next, logId } = await reader.bounds()

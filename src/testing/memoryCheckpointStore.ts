@@ -13,6 +13,7 @@ import type {
   TaskId,
 } from '../runtime/checkpoint.ts'
 import { DeterminismError, TaskFencedError } from '../runtime/errors.ts'
+import { type PartitionGrowth, partitionsChanged } from '../runtime/partitionGrowth.ts'
 import type { ColumnValue, Table } from '../runtime/table.ts'
 import { keyText, rowText } from '../sinks/postgres/columnText.ts'
 
@@ -22,6 +23,8 @@ export type StoredRow = Readonly<Record<string, ColumnValue>>
 interface StoredTask {
   readonly task: TaskId
   generation: number
+  /** Of the last claim that told; 0 until one does. */
+  topicPartitions: number
   saved: SavedCheckpoint | null
 }
 
@@ -43,12 +46,14 @@ export class MemoryCheckpointStore implements CheckpointStore {
   readonly #idleAdvances = new Map<string, TaskId & IdleAdvance>()
   readonly #inputEnds = new Map<string, TaskId & InputEnd>()
 
-  claim(task: TaskId): Promise<Claim> {
+  async claim(task: TaskId, topicPartitions?: number, growth: PartitionGrowth = 'refuse'): Promise<Claim> {
+    if (topicPartitions !== undefined && growth === 'refuse') this.#refuseOtherPartitions(task, topicPartitions)
     const key = nameOf(task)
-    const stored = this.#tasks.get(key) ?? { task: idOf(task), generation: 0, saved: null }
+    const stored = this.#tasks.get(key) ?? { task: idOf(task), generation: 0, topicPartitions: 0, saved: null }
     this.#tasks.set(key, stored)
     stored.generation += 1
-    return Promise.resolve({ task, generation: stored.generation, restored: stored.saved })
+    stored.topicPartitions = topicPartitions ?? stored.topicPartitions
+    return { task, generation: stored.generation, restored: stored.saved }
   }
 
   async commit(claim: Claim, checkpoint: Checkpoint): Promise<void> {
@@ -145,6 +150,13 @@ export class MemoryCheckpointStore implements CheckpointStore {
     return [...this.#tasks.values()]
       .sort((a, b) => compare(nameOf(a.task), nameOf(b.task)))
       .map(({ task, generation, saved }) => ({ task, generation, saved }))
+  }
+
+  #refuseOtherPartitions(task: TaskId, now: number): void {
+    const isOfTopic = (one: TaskId) => one.pipeline === task.pipeline && one.topic === task.topic
+    const ofTopic = [...this.#tasks.values()].filter((stored) => isOfTopic(stored.task))
+    const before = Math.max(0, ...ofTopic.map((stored) => stored.topicPartitions))
+    if (before !== 0 && before !== now) throw partitionsChanged(task, before, now)
   }
 
   #refuseOtherObjects(task: TaskId, objects: readonly ArchivedObject[]): void {

@@ -82,7 +82,7 @@ export class MemoryLog implements LogSource {
     this.topic = topic
     this.#options = options
     this.#arrivals = new Arrivals(clock)
-    this.#partitions = Array.from({ length: partitions }, () => ({ earliest: 0, next: 0, batches: [] }))
+    this.#partitions = Array.from({ length: partitions }, emptyPartition)
   }
 
   async partitions(): Promise<readonly number[]> {
@@ -147,6 +147,17 @@ export class MemoryLog implements LogSource {
     return offsets
   }
 
+  /** More partitions from now on, empty ones, as a topic of Kafka may get them. Who has joined before is not given them. */
+  growTo(partitions: number): void {
+    const { length } = this.#partitions
+    if (!(Number.isInteger(partitions) && partitions >= length)) {
+      throw new ConfigurationError(
+        `MemoryLog '${this.topic}': partitions can only grow, from ${length} up, got ${partitions}.`,
+      )
+    }
+    while (this.#partitions.length < partitions) this.#partitions.push(emptyPartition())
+  }
+
   /** Lets go of what lies below `beforeOffset`, as retention does. */
   trim(partition: number, beforeOffset: number): void {
     const kept = this.#partition(partition)
@@ -188,6 +199,10 @@ export class MemoryLog implements LogSource {
       this.#arrivals.wake(partition)
     }
   }
+}
+
+function emptyPartition(): Partition {
+  return { earliest: 0, next: 0, batches: [] }
 }
 
 class MemoryLogReader implements LogReader {

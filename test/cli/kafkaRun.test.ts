@@ -5,6 +5,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { isPidRunning } from '../../src/embedded/processIdentity.ts'
 import { type RunningCommand, runCommand, startCommand } from '../support/commandLine.ts'
 import { hasKafka, kafkaTitle, type SharedBroker, sharedBroker, uniqueName } from '../support/kafkaBroker.ts'
+import { KafkaTopic } from '../support/kafkaTopic.ts'
 import { differencesFromKlines, hasTapes, tapeFile, tapes } from '../support/klines.ts'
 
 if (!hasKafka) console.warn('SKIPPED: the command line on Kafka: there is no broker')
@@ -206,6 +207,27 @@ describe.skipIf(!hasKafka)(kafkaTitle('the command line on Kafka'), { timeout: 1
     const tape = await runCommand(['ingest', '--tape', import.meta.filename, '--topic', topic], placeOf('short'))
     expect(tape).toMatchObject({ code: 2, stderr: expect.stringContaining('retention.ms=-1') })
   })
+
+  test.each(['wire', 'kafkajs'])(
+    'by %s a worker ends when its topic gets more partitions, and no other one starts, with both numbers',
+    async (client) => {
+      const topic = uniqueName('simulated')
+      const place = placeOf(`grown-${client}`, { KAFKA_CLIENT: client })
+      const run = start(['run', 'realtime', '--source', 'simulator', '--topic', topic], place)
+      await run.seen(/First candle after/)
+      const grower = await KafkaTopic.attach(broker.brokers, topic)
+      await grower.growTo(6)
+      await grower.close()
+      const refused = {
+        code: 2,
+        stderr: expect.stringMatching(/error: .*pipeline realtime .* with 4 partitions, and now it has 6/),
+      }
+      expect(await run.ended).toMatchObject(refused)
+      const work = ['run', 'realtime', '--source', 'none', '--market', 'simulated', '--topic', topic]
+      expect(await runCommand(work, place)).toMatchObject(refused)
+      expect(await runCommand([...work, '--workers', '2'], place)).toMatchObject(refused)
+    },
+  )
 
   test('offsets of the embedded log are never applied to a topic of the same name in Kafka', async () => {
     const topic = uniqueName('simulated')

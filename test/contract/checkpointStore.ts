@@ -195,6 +195,68 @@ export function checkpointStoreContract(name: string, create: () => Promise<Chec
       expect(second.generation).toBeGreaterThan(first.generation)
     })
 
+    test('a claim under another number of partitions is refused with both and what to do, and fences nobody', async () => {
+      const claim = await store.claim(task, 2)
+      const other = store.claim(task, 3)
+      await expect(other).rejects.toBeInstanceOf(ConfigurationError)
+      await expect(other).rejects.toThrow(
+        new RegExp(
+          `${task.pipeline} has read topic trades with 2 partitions, and now it has 3.*partitionGrowth: 'allow'`,
+        ),
+      )
+      await expect(other).rejects.toMatchObject(task)
+      await store.commit(claim, checkpoint(5))
+      expect(await store.claim(task, 2)).toMatchObject({
+        generation: claim.generation + 1,
+        restored: { nextOffset: 5 },
+      })
+    })
+
+    test('a topic with fewer partitions than before is told to be another one', async () => {
+      await store.claim(task, 3)
+      await expect(store.claim(task, 2)).rejects.toThrow(/made anew: start under a new pipeline name/)
+    })
+
+    test('the number of partitions is one for all partitions of a topic, and for no other topic or pipeline', async () => {
+      await store.claim(task, 2)
+      const added = { ...task, partition: 2 }
+      await expect(store.claim(added, 3)).rejects.toBeInstanceOf(ConfigurationError)
+      expect((await store.claim(added)).generation).toBe(1)
+      await store.claim({ ...task, topic: 'other' }, 3)
+      await store.claim({ ...task, pipeline: `${task.pipeline} b` }, 3)
+    })
+
+    test('a claim that tells no number of partitions is compared with none, and the one before stays', async () => {
+      await store.claim(task)
+      await store.claim(task, 2)
+      await store.claim(task)
+      await expect(store.claim(task, 3)).rejects.toBeInstanceOf(ConfigurationError)
+      await store.claim(task, 2)
+    })
+
+    test('a claim that allows another number is made, and one that refuses is held to the greatest from then on', async () => {
+      await store.claim(task, 2, 'allow')
+      await expect(store.claim({ ...task, partition: 1 }, 3, 'refuse')).rejects.toBeInstanceOf(ConfigurationError)
+      await store.claim({ ...task, partition: 2 }, 3, 'allow')
+      await expect(store.claim(task, 2)).rejects.toBeInstanceOf(ConfigurationError)
+      expect((await store.claim(task, 3)).generation).toBe(2)
+    })
+
+    test('of first claims that race under two numbers of partitions those of one number win', async () => {
+      const claims = Array.from({ length: 8 }, (_, partition) => {
+        const topicPartitions = 8 + (partition % 2)
+        return store.claim({ ...task, partition }, topicPartitions).then(
+          () => topicPartitions,
+          (error: unknown) => error,
+        )
+      })
+      const results = await Promise.all(claims)
+      const won = results.filter((result) => typeof result === 'number')
+      expect(won).toHaveLength(4)
+      expect(new Set(won).size).toBe(1)
+      for (const result of results) if (typeof result !== 'number') expect(result).toBeInstanceOf(ConfigurationError)
+    })
+
     test('an older claim is fenced and stores nothing', async () => {
       const older = await store.claim(task)
       await store.commit(older, checkpoint(5))

@@ -4,9 +4,11 @@ import { decode } from '../../src/operators/decode.ts'
 import type { Archive, ArchiveWriter } from '../../src/runtime/archive.ts'
 import type { CheckpointStore } from '../../src/runtime/checkpoint.ts'
 import type { Codec } from '../../src/runtime/codec.ts'
-import { OffsetOutOfRangeError, RetryableError } from '../../src/runtime/errors.ts'
+import { ConfigurationError, OffsetOutOfRangeError, RetryableError } from '../../src/runtime/errors.ts'
 import type { LogSource } from '../../src/runtime/log.ts'
-import { definePipeline } from '../../src/runtime/pipeline.ts'
+import type { PartitionGrowth } from '../../src/runtime/partitionGrowth.ts'
+import { definePipeline, type Pipeline } from '../../src/runtime/pipeline.ts'
+import { stateful } from '../../src/runtime/stateful.ts'
 import { Worker, type WorkerOptions } from '../../src/runtime/worker.ts'
 import { toPostgres } from '../../src/sinks/toPostgres.ts'
 import { MemoryCheckpointStore } from '../../src/testing/memoryCheckpointStore.ts'
@@ -69,7 +71,7 @@ const values = (count: number) => Array.from({ length: count }, (_, i) => `v${i}
 /** A store whose commits do what the script says, in turn, and then what they should. */
 function scripted(store: CheckpointStore, script: ('lose-reply' | 'fail')[]): CheckpointStore {
   return {
-    claim: (task) => store.claim(task),
+    claim: (...asked) => store.claim(...asked),
     async commit(claim, checkpoint) {
       const act = script.shift()
       if (act !== 'fail') await store.commit(claim, checkpoint)
@@ -79,6 +81,47 @@ function scripted(store: CheckpointStore, script: ('lose-reply' | 'fail')[]): Ch
     close: () => store.close(),
   }
 }
+
+interface Counted {
+  readonly key: string
+  readonly count: number
+}
+
+/** How often each record's key was seen, counted by the task of its partition. */
+const counting = (partitionGrowth?: PartitionGrowth) =>
+  definePipeline({
+    name: 'count',
+    ...(partitionGrowth === undefined ? {} : { partitionGrowth }),
+    build: (records) => ({
+      counts: toPostgres(
+        records.pipe(
+          decode({ decode: (record) => record.keyText() ?? undefined }),
+          stateful<string, Counted>({ name: 'counts' }, ({ snapshot }, out) => {
+            const counts = new Map(Object.entries((snapshot ?? {}) as Record<string, number>))
+            return {
+              onValue(key) {
+                const count = (counts.get(key) ?? 0) + 1
+                counts.set(key, count)
+                out.emit({ key, count })
+              },
+              snapshot: () => Object.fromEntries(counts),
+            }
+          }),
+        ),
+        {
+          mode: 'upsert',
+          name: 'counts',
+          key: ['key'],
+          revision: 'revision',
+          columns: [
+            { name: 'key', type: 'text', of: (row) => row.key },
+            { name: 'revision', type: 'integer', of: () => 1 },
+            { name: 'count', type: 'integer', of: (row) => row.count },
+          ],
+        },
+      ),
+    }),
+  })
 
 describe('a worker', () => {
   it('drains what the log holds, each record once, and ends', async () => {
@@ -245,7 +288,7 @@ describe('a worker', () => {
     let most = 0
     const base = setUp(0)
     const store: CheckpointStore = {
-      claim: (task) => base.store.claim(task),
+      claim: (...asked) => base.store.claim(...asked),
       async commit(claim, checkpoint) {
         most = Math.max(most, ...checkpoint.writes.map((write) => write.rows.length))
         await base.clock.sleep(50)
@@ -262,5 +305,72 @@ describe('a worker', () => {
     await base.clock.run(running)
     expect(most).toBeLessThanOrEqual(64)
     expect(base.copied()).toEqual(values(1_000))
+  })
+
+  describe('on a topic that has got another number of partitions', () => {
+    function grown() {
+      const clock = new VirtualClock()
+      const store = new MemoryCheckpointStore()
+      const log = new MemoryLog({ topic: 'keys', partitions: 2, clock })
+      const drain = (pipeline: Pipeline) => {
+        const worker = new Worker({ pipeline, source: log, store, archive: null, clock })
+        const running = worker.run()
+        worker.stop('drain')
+        return clock.run(running)
+      }
+      const add = (partition: number, ...keys: string[]) => log.add(...keys.map((key) => ({ partition, key })))
+      const counts = () => Object.fromEntries(store.rows('counts').map(({ key, count }) => [key, count]))
+      add(0, 'a', 'a', 'a')
+      add(1, 'b')
+      return { clock, store, log, drain, add, counts }
+    }
+
+    it('is refused, and no row of a key that has moved is replaced', async () => {
+      const { store, log, drain, add, counts } = grown()
+      await drain(counting())
+      log.growTo(3)
+      add(2, 'a')
+      const before = store.state
+      const refused = drain(counting())
+      await expect(refused).rejects.toBeInstanceOf(ConfigurationError)
+      await expect(refused).rejects.toThrow(/pipeline count has read topic keys with 2 partitions, and now it has 3/)
+      expect(counts()).toEqual({ a: 3, b: 1 })
+      expect(store.state).toEqual(before)
+    })
+
+    it('goes on where it was, and with the new ones from their beginning, when its pipeline allows it', async () => {
+      const { log, drain, add, counts } = grown()
+      await drain(counting())
+      log.growTo(3)
+      add(0, 'a')
+      add(2, 'c')
+      await drain(counting('allow'))
+      expect(counts()).toEqual({ a: 4, b: 1, c: 1 })
+      await drain(counting())
+    })
+
+    it('ends with the error when the partition is added while it runs, after it has committed', async () => {
+      const { clock, store, log, add, counts } = grown()
+      let assign: (partitions: readonly number[]) => void = () => {}
+      const source: LogSource = {
+        topic: log.topic,
+        partitions: () => log.partitions(),
+        reader: (partition) => log.reader(partition),
+        close: () => log.close(),
+        join: (listener) => {
+          assign = listener.onAssign
+          return log.join(listener)
+        },
+      }
+      const running = new Worker({ pipeline: counting(), source, store, archive: null, clock }).run()
+      await clock.advance(1_000)
+      add(1, 'b')
+      log.growTo(3)
+      add(2, 'a')
+      await clock.advance(10)
+      assign([2])
+      await expect(clock.run(running)).rejects.toThrow(/with 2 partitions, and now it has 3/)
+      expect(counts()).toEqual({ a: 3, b: 2 })
+    })
   })
 })

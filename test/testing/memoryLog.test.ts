@@ -52,6 +52,17 @@ describe('memory log as a test kit', () => {
     expect(view.valueText()).not.toBe('kept too long')
   })
 
+  test('gets more partitions, which are empty, beside what it holds', async () => {
+    const log = new MemoryLog({ partitions: 2 })
+    log.add({ value: 'a' }, { value: 'b', partition: 1 })
+    log.growTo(4)
+    expect(await log.partitions()).toEqual([0, 1, 2, 3])
+    const bounds = await Promise.all([0, 1, 2, 3].map((partition) => log.reader(partition).bounds()))
+    expect(bounds.map(({ next }) => next)).toEqual([1, 1, 0, 0])
+    expect(log.add({ value: 'c', partition: 3 })).toEqual([0])
+    for (const partitions of [3, 4.5]) expect(() => log.growTo(partitions)).toThrow(/can only grow, from 4 up/)
+  })
+
   test('waits by the clock that it was given', async () => {
     let now = 0
     const sleeps: number[] = []

@@ -1,12 +1,24 @@
 import type { ArchivedObject, Checkpoint, Claim, DeadLetter, RecordedStep, TaskId } from '../../runtime/checkpoint.ts'
+import type { PartitionGrowth } from '../../runtime/partitionGrowth.ts'
 import { clampTime, escapeText, timestampText } from './columnText.ts'
 import { headersText } from './headersText.ts'
 import { quoteElement, type Step, statementName } from './tableWriter.ts'
 
-const claimText = `INSERT INTO stream_task AS t (pipeline, topic, partition, generation, owner, claimed_at)
-VALUES ($1, $2, $3, 1, $4, now())
-ON CONFLICT (pipeline, topic, partition) DO UPDATE SET generation = t.generation + 1, owner = excluded.owner, claimed_at = now()
+// Only first claims take turns: once a number is there, the claim's own statement sees it. A partition whose owner hangs in its
+// transaction thus keeps no claim of another partition waiting.
+const firstClaimTurnText = `SELECT pg_advisory_xact_lock(hashtextextended($4, 0)) WHERE $3::integer IS NOT NULL
+AND NOT EXISTS (SELECT FROM stream_task WHERE pipeline = $1 AND topic = $2 AND topic_partitions IS NOT NULL)`
+
+const claimText = `WITH known AS (SELECT max(topic_partitions) AS partitions FROM stream_task WHERE pipeline = $1 AND topic = $2)
+INSERT INTO stream_task AS t (pipeline, topic, partition, generation, owner, claimed_at, topic_partitions)
+SELECT $1, $2, $3, 1, $4, now(), $5 FROM known
+WHERE CASE WHEN known.partitions <> $5::integer AND NOT $6::boolean
+  THEN refuse('MR003', format('the topic had %s partitions at a claim before, not %s', known.partitions, $5::integer)) ELSE true END
+ON CONFLICT (pipeline, topic, partition) DO UPDATE SET generation = t.generation + 1, owner = excluded.owner, claimed_at = now(),
+  topic_partitions = coalesce(excluded.topic_partitions, t.topic_partitions)
 RETURNING generation, next_offset, watermark, archive_next_offset, log_id`
+
+const knownPartitionsText = `SELECT max(topic_partitions) AS partitions FROM stream_task WHERE pipeline = $1 AND topic = $2`
 
 const readStateText = `SELECT kind, body FROM task_state WHERE pipeline = $1 AND topic = $2 AND partition = $3 ORDER BY sequence`
 
@@ -57,7 +69,14 @@ const readStepsText = `SELECT "offset"::float8 AS "offset", watermark::float8 AS
 WHERE pipeline = $1 AND topic = $2 AND partition = $3 AND ("offset", watermark, is_end) > ($4, $5, $6)
 ORDER BY "offset", watermark, is_end LIMIT $7`
 
-export const claimStatement = (task: TaskId, owner: string) => prepared(claimText, [...idOf(task), owner])
+/** Waits for first claims of the same pipeline and topic, which end with their transactions; others wait for nothing. */
+export const firstClaimTurnStatement = ({ pipeline, topic }: TaskId, topicPartitions: number | null) =>
+  prepared(firstClaimTurnText, [pipeline, topic, topicPartitions, `millrace claim ${pipeline} ${topic}`])
+/** Ends the transaction (MR003) when the topic had another number of partitions and the pipeline refuses that. */
+export const claimStatement = (task: TaskId, owner: string, topicPartitions: number | null, growth: PartitionGrowth) =>
+  prepared(claimText, [...idOf(task), owner, topicPartitions, growth === 'allow'])
+export const knownPartitionsStatement = ({ pipeline, topic }: TaskId) =>
+  prepared(knownPartitionsText, [pipeline, topic])
 export const readStateStatement = (task: TaskId) => prepared(readStateText, idOf(task))
 export const readStepsStatement = (task: TaskId, after: RecordedStep, limit: number) =>
   prepared(readStepsText, [...idOf(task), after.offset, after.watermark, after.isEnd, limit])

@@ -10,11 +10,14 @@ import type {
   TaskId,
 } from '../../runtime/checkpoint.ts'
 import { DeterminismError, type MillraceError, TaskFencedError } from '../../runtime/errors.ts'
+import { type PartitionGrowth, partitionsChanged } from '../../runtime/partitionGrowth.ts'
 import {
   claimStatement,
   deadLetterSteps,
   explainFenceStatement,
   fenceStep,
+  firstClaimTurnStatement,
+  knownPartitionsStatement,
   objectStep,
   readStateStatement,
   readStepsStatement,
@@ -56,17 +59,24 @@ export class PostgresCheckpointStore implements CheckpointStore {
     this.#sequential = openPool(address, { ...named, isPipelined: false })
   }
 
-  async claim(task: TaskId): Promise<Claim> {
-    return this.#transaction(this.#pipelined, `claim ${nameOf(task)}`, task, async (client) => {
-      const [, claimed, state] = await together([
-        client.query('BEGIN'),
-        client.query<TaskRow>(claimStatement(task, this.#owner)),
-        client.query<StateFrame>(readStateStatement(task)),
-        client.query('COMMIT'),
-      ])
-      const row = claimed.rows[0]!
-      return { task, generation: Number(row.generation), restored: restoredFrom(row, state.rows) }
-    })
+  async claim(task: TaskId, topicPartitions?: number, growth: PartitionGrowth = 'refuse'): Promise<Claim> {
+    const partitions = topicPartitions ?? null
+    try {
+      return await this.#transaction(this.#pipelined, `claim ${nameOf(task)}`, task, async (client) => {
+        const [, , claimed, state] = await together([
+          client.query('BEGIN'),
+          client.query(firstClaimTurnStatement(task, partitions)),
+          client.query<TaskRow>(claimStatement(task, this.#owner, partitions, growth)),
+          client.query<StateFrame>(readStateStatement(task)),
+          client.query('COMMIT'),
+        ])
+        const row = claimed.rows[0]!
+        return { task, generation: Number(row.generation), restored: restoredFrom(row, state.rows) }
+      })
+    } catch (error) {
+      if (partitions === null || codeOf((error as MillraceError).cause) !== 'MR003') throw error
+      throw await this.#explainPartitions(task, partitions, error)
+    }
   }
 
   async commit(claim: Claim, checkpoint: Checkpoint): Promise<void> {
@@ -123,6 +133,15 @@ export class PostgresCheckpointStore implements CheckpointStore {
       client.off('error', onError)
       client.release(!isSound)
     }
+  }
+
+  async #explainPartitions(task: TaskId, now: number, cause: unknown): Promise<MillraceError> {
+    const doing = `read the partitions of ${task.topic}`
+    const before = await this.#transaction(this.#pipelined, doing, task, async (client) => {
+      const { rows } = await client.query<{ partitions: number }>(knownPartitionsStatement(task))
+      return rows[0]!.partitions
+    })
+    return partitionsChanged(task, before, now, cause)
   }
 
   async #explainFence(claim: Claim, checkpoint: Checkpoint, cause: unknown): Promise<MillraceError> {

@@ -59,9 +59,9 @@ export interface FaultyCheckpointStoreOptions {
 export function faultyCheckpointStore(inner: CheckpointStore, options: FaultyCheckpointStoreOptions): CheckpointStore {
   const { faults, random, process, clock, zombies } = options
 
-  async function claim(task: TaskId): Promise<Claim> {
-    if (faults.strikes('claim-fails')) throw unreachable('claim', task)
-    return inner.claim(task)
+  async function claim(...asked: Parameters<CheckpointStore['claim']>): Promise<Claim> {
+    if (faults.strikes('claim-fails')) throw unreachable('claim', asked[0])
+    return inner.claim(...asked)
   }
 
   async function commit(claim: Claim, checkpoint: Checkpoint): Promise<void> {
@@ -95,7 +95,7 @@ export function faultyCheckpointStore(inner: CheckpointStore, options: FaultyChe
   }
 
   return {
-    claim: (task) => (process.isAlive ? process.guard(claim(task)) : never()),
+    claim: (...asked) => (process.isAlive ? process.guard(claim(...asked)) : never()),
     commit: (held, checkpoint) => (process.isAlive ? process.guard(commit(held, checkpoint)) : never()),
     recordedSteps: (task, after, limit) =>
       process.isAlive ? process.guard(inner.recordedSteps(task, after, limit)) : never(),

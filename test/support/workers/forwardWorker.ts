@@ -93,7 +93,7 @@ function die(): void {
 
 function crashingStore(store: CheckpointStore, reach: Reach): CheckpointStore {
   return {
-    claim: (task) => store.claim(task),
+    claim: (...asked) => store.claim(...asked),
     commit: async (claim, checkpoint) => {
       reach('before a commit')
       await store.commit(claim, checkpoint)

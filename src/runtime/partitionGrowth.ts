@@ -1,0 +1,38 @@
+import type { TaskId } from './checkpoint.ts'
+import { ConfigurationError } from './errors.ts'
+
+/**
+ * What a pipeline says to a topic that has another number of partitions than before: `refuse` it, because keys are spread by that number and
+ * a key's records would part from its state, or `allow` it.
+ */
+export type PartitionGrowth = 'refuse' | 'allow'
+
+/**
+ * The refusal of a claim, the same from every store.
+ * @param before the greatest number that the pipeline has claimed the topic under
+ */
+export function partitionsChanged(task: TaskId, before: number, now: number, cause?: unknown): ConfigurationError {
+  const { pipeline, topic } = task
+  return new ConfigurationError(
+    `pipeline ${pipeline} has read topic ${topic} with ${counted(before)}, and now it has ${now}. Keys are spread by the number of partitions, so the ` +
+      'records of a key may come to another partition than its state, and two tasks would write the same rows, the later one over the earlier. ' +
+      `Nothing was claimed. ${now > before ? grown(now) : madeAnew}`,
+    { ...task, cause },
+  )
+}
+
+const madeAnew =
+  'A topic does not lose partitions, so it was deleted and made anew: start under a new pipeline name to read it from its beginning.'
+
+function grown(now: number): string {
+  return (
+    `A topic does not lose partitions again: make one with ${counted(now)}, write the records into it from the beginning, and run the pipeline on that ` +
+    'one. A new pipeline name reads this topic from its beginning, which is right only where no row is made of records from before and after the ' +
+    "change. Where each key's records stay in their partition (a partitioner of one's own), or no row depends on a key, say partitionGrowth: 'allow' " +
+    'in definePipeline.'
+  )
+}
+
+function counted(partitions: number): string {
+  return partitions === 1 ? '1 partition' : `${partitions} partitions`
+}
