@@ -1,39 +1,54 @@
-import { type PlantedBug, plantedBugs } from './simulation/plantedBugs.ts'
-import { runSchedule } from './simulation/runSchedule.ts'
-import { type Schedule, scheduleOf } from './simulation/schedule.ts'
+import { parseArgs } from 'node:util'
+import { Plantation, type Verdict } from './simulation/plant.ts'
+import { type PlantedBug, type Prover, plantedBugs } from './simulation/plantedBugs.ts'
 
-/** A planted bug that this many schedules do not notice counts as missed. */
-const patience = 50
+const help = `Plants mistakes into a copy of the code, one by one, and asks who should notice: the simulation, the twin, or a file of tests.
+Each must turn red, and all must be green without them.
 
-interface Finding {
-  readonly bug: string
-  readonly seed: number | null
-  readonly schedules: number
-  readonly difference: string
-}
+  npm run simulate:bugs
+  npm run simulate:bugs -- --only 'dedupe'     those whose name has this in it
 
-/** The first schedule whose tables, letters or truth show the bug. The saved state is not looked at: there the bug is plain to see. */
-async function hunt(bug: PlantedBug | null): Promise<Finding> {
-  for (let seed = 1; seed <= patience; seed++) {
-    const schedule: Schedule = bug === null ? scheduleOf(seed) : bug.plant(scheduleOf(seed))
-    const { differences } = await runSchedule(schedule)
-    const shown = differences.filter((line) => bug === null || !/^. +state:/.test(line))[0]
-    if (shown !== undefined) return { bug: bug?.name ?? '(none)', seed, schedules: seed, difference: shown }
+  --only TEXT   plants some of them   (all)
+`
+
+const { values } = parseArgs({ options: { only: { type: 'string', default: '' }, help: { type: 'boolean' } } })
+/** As many copies are asked side by side. */
+const hands = 2
+
+if (values.help === true) process.stdout.write(help)
+else await plantAll(plantedBugs.filter(({ name }) => name.includes(values.only)))
+
+async function plantAll(bugs: readonly PlantedBug[]): Promise<void> {
+  const startedAt = performance.now()
+  const provers = [...new Set(bugs.map(({ prover }) => prover))]
+  const jobs: readonly (PlantedBug | Prover)[] = [...provers, ...bugs]
+  const verdicts = new Map<PlantedBug | Prover, Verdict>()
+  const waiting = [...jobs]
+  const work = async (hand: number) => {
+    const plantation = new Plantation(`${process.pid}-${hand}`)
+    process.once('exit', () => plantation.remove())
+    for (let job = waiting.shift(); job !== undefined; job = waiting.shift()) {
+      const verdict = await (typeof job === 'string' ? plantation.prove(job) : plantation.ask(job))
+      verdicts.set(job, verdict)
+      say(job, verdict)
+    }
+    plantation.remove()
   }
-  return { bug: bug?.name ?? '(none)', seed: null, schedules: patience, difference: '' }
+  await Promise.all(Array.from({ length: hands }, (_, hand) => work(hand)))
+
+  const caught = bugs.filter((bug) => verdicts.get(bug)?.isRed === true)
+  const missed = bugs.filter((bug) => !caught.includes(bug)).map(({ name }) => name)
+  const redWithout = provers.filter((prover) => verdicts.get(prover)?.isRed === true)
+  const seconds = Math.round((performance.now() - startedAt) / 100) / 10
+  const summary = { bugs: bugs.length, caught: caught.length, missed, red_without_a_bug: redWithout, seconds }
+  process.stdout.write(`${JSON.stringify(summary)}\n`)
+  process.exitCode = missed.length === 0 && redWithout.length === 0 && bugs.length > 0 ? 0 : 1
 }
 
-const control = await hunt(null)
-const findings: Finding[] = []
-for (const bug of plantedBugs) findings.push(await hunt(bug))
-
-for (const { bug, seed, schedules, difference } of [control, ...findings]) {
-  const verdict =
-    seed === null ? `green in ${schedules} schedules` : `red at schedule ${seed}: ${difference.slice(0, 150)}`
-  process.stdout.write(`${bug.padEnd(55)} ${verdict}\n`)
+function say(job: PlantedBug | Prover, { isRed, because }: Verdict): void {
+  const [prover, name] = typeof job === 'string' ? [job, '(without a bug)'] : [job.prover, job.name]
+  const verdict = isRed ? `red    ${because.slice(0, 170)}` : 'green'
+  process.stdout.write(`${name.padEnd(74)} ${prover.padEnd(36)} ${verdict}\n`)
 }
-const caught = findings.filter(({ seed }) => seed !== null).length
-const isProven = control.seed === null && caught === plantedBugs.length
-const summary = { bugs: plantedBugs.length, caught, without_bug: control.seed === null ? 'green' : 'red' }
-process.stdout.write(`${JSON.stringify({ ...summary, seeds: findings.map(({ seed }) => seed) })}\n`)
-process.exitCode = isProven ? 0 : 1
+
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(130))

@@ -1,117 +1,330 @@
-import { filter, type Observable, type OperatorFunction, share } from 'rxjs'
-import { tradeCodec } from '../../src/codecs/tradeCodec.ts'
-import type { Candle } from '../../src/market/candle.ts'
-import { type Interval, intervalMs, intervals } from '../../src/market/interval.ts'
-import { eventTimeOf, isTrade, type Trade } from '../../src/market/trade.ts'
-import { decode } from '../../src/operators/decode.ts'
-import { dedupe } from '../../src/operators/dedupe.ts'
-import { eventTime } from '../../src/operators/eventTime.ts'
-import { ohlcv } from '../../src/operators/ohlcv.ts'
-import { rollup } from '../../src/operators/rollup.ts'
-import { tumblingWindow } from '../../src/operators/tumblingWindow.ts'
-import type { WindowElement } from '../../src/operators/window.ts'
-import { candleTable } from '../../src/pipelines/candleTable.ts'
-import type { CheckpointStore, SavedCheckpoint, StateFrame } from '../../src/runtime/checkpoint.ts'
-import { definePipeline, type Pipeline } from '../../src/runtime/pipeline.ts'
-import { stateful } from '../../src/runtime/stateful.ts'
-import { toPostgres } from '../../src/sinks/toPostgres.ts'
-import type { FrameStyle } from '../../src/testing/unkind/frames.ts'
-import type { Schedule } from './schedule.ts'
+/** Who has to notice: the simulation, the twin of plain RxJS and a task, or, where no random graph comes by, a file of tests. */
+export type Prover = 'simulation' | 'twin' | `test/${string}.test.ts`
 
-/** A mistake that somebody could make, and the schedule with the mistake in it. */
+/** A mistake that was in the code once, or that somebody could make: what it turns into what. */
 export interface PlantedBug {
   readonly name: string
-  readonly plant: (schedule: Schedule) => Schedule
+  readonly prover: Prover
+  readonly file: string
+  /** Stands in the file exactly once. */
+  readonly from: string
+  readonly to: string
 }
+
+const task = 'src/runtime/streamTask.ts'
+const node = 'src/runtime/operatorNode.ts'
+const attempt = 'src/runtime/taskAttempt.ts'
+const time = 'src/runtime/timeDomain.ts'
+const letters = 'src/runtime/deadLetters.ts'
+const fold = 'src/operators/foldWindows.ts'
 
 export const plantedBugs: readonly PlantedBug[] = [
   {
     name: 'open and close are chosen by order of arrival',
-    plant: (schedule) => ({
-      ...schedule,
-      options: { ...schedule.options, pipeline: pipelineByArrival(schedule.style) },
-    }),
+    prover: 'simulation',
+    file: 'src/operators/ohlcv.ts',
+    from: 'if (tradeTime > this.closedAt || (tradeTime === this.closedAt && tradeId > this.closeId)) {',
+    to: 'if (tradeTime > 0) {',
   },
   {
     name: 'the watermark is missing from the checkpoint',
-    plant: (schedule) => withTampering(schedule, (saved) => ({ ...saved, watermark: null })),
+    prover: 'simulation',
+    file: task,
+    from: 'if (saved !== null && saved.watermark !== null) this.time.watermark = saved.watermark',
+    to: '',
   },
   {
-    name: 'the state of dedupe is missing from the checkpoint',
-    plant: (schedule) => withTampering(schedule, (saved) => ({ ...saved, state: saved.state.map(withoutDedupe) })),
+    name: 'the ids of dedupe are missing from the checkpoint',
+    prover: 'simulation',
+    file: 'src/operators/dedupeByRanges.ts',
+    from: 'encode: (ranges) => ranges.encode(),',
+    to: 'encode: () => [],',
+  },
+  {
+    name: 'what operators let go at a cut is not waited for',
+    prover: 'simulation',
+    file: task,
+    from: 'if (this.isSettled) return\n      await this.settle()',
+    to: 'return',
+  },
+  {
+    name: 'asynchronous maps in a row: only the first is waited for',
+    prover: 'simulation',
+    file: task,
+    from: 'for (;;) {\n      this.letGo(cut)\n      if (this.isSettled) return\n      await this.settle()\n    }',
+    to: 'this.letGo(cut)\n    for (const { work } of this.#asynchronous) {\n      if (work === null || work.isIdle) continue\n      await work.settle()\n      this.#act(() => work.release())\n      return\n    }',
+  },
+  {
+    name: 'a value that comes while the task is at rest is taken',
+    prover: 'test/runtime/neighbours.test.ts',
+    file: task,
+    from: 'if (provenance.gate === atRest) this.#fail(this.#restViolation(name))',
+    to: 'if (provenance.gate === atRest) return true',
+  },
+  {
+    name: 'an exception of the function of mapAsync is swallowed',
+    prover: 'simulation',
+    file: node,
+    from: '(error) => host.during(origin, () => host.failed(this.any, error)),',
+    to: '() => undefined,',
+  },
+  {
+    name: 'mapAsync goes on calling after everybody has unsubscribed',
+    prover: 'test/runtime/plainGraph.test.ts',
+    file: 'src/runtime/asyncWork.ts',
+    from: 'this.#isAbandoned = true\n    this.#slots = []',
+    to: '',
+  },
+  {
+    name: 'after a migration a delta in the new layout follows a base in the old one',
+    prover: 'test/runtime/stateChanges.test.ts',
+    file: 'src/runtime/taskState.ts',
+    from: 'this.#needsBase = true\n    return migrated',
+    to: 'return migrated',
+  },
+  {
+    name: 'an idle step goes past what a guard holds',
+    prover: 'test/runtime/idleSteps.test.ts',
+    file: 'src/operators/eventTime.ts',
+    from: 'if (guard !== null) settle(guard.reach(watermark + maxOutOfOrdernessMs + 1))',
+    to: '',
+  },
+  {
+    name: 'an idle step is taken when a fetch brings nothing although the log has more',
+    prover: 'test/runtime/idleSteps.test.ts',
+    file: attempt,
+    from: 'if (next > task.nextOffset || this.#signal.aborted) return',
+    to: 'if (next < 0) return',
+  },
+  {
+    name: 'an idle step overtakes asynchronous work',
+    prover: 'test/runtime/idleSteps.test.ts',
+    file: attempt,
+    from: 'await task.quiesce({ now, isFinal: false })\n    task.advanceIdle(now - idleAfterMs)',
+    to: 'task.advanceIdle(now - idleAfterMs)',
+  },
+  {
+    name: 'recorded idle steps are not read back',
+    prover: 'simulation',
+    file: 'src/runtime/recordedSteps.ts',
+    from: 'return step === undefined ? !this.#isLastPage : step.offset <= offset',
+    to: 'return step === undefined && !this.#isLastPage && offset < 0',
+  },
+  {
+    name: 'letters of values that were held back all have ordinal 0',
+    prover: 'simulation',
+    file: letters,
+    from: 'this.#ordinals.set(rejected.operator, ordinal + 1)',
+    to: '',
+  },
+  {
+    name: 'below an asynchronous operator a letter has no record',
+    prover: 'test/runtime/deadLetters.test.ts',
+    file: node,
+    from: 'const origin = host.origin()\n    work.add',
+    to: 'const origin = host.origin().withoutRecord()\n    work.add',
+  },
+  {
+    name: 'below an asynchronous operator the offset of a letter depends on the cut',
+    prover: 'simulation',
+    file: node,
+    from: '(result: R) => host.during(origin, () => this.#run(() => deliver(result))),',
+    to: '(result: R) => this.#run(() => deliver(result)),',
+  },
+  {
+    name: 'a binary key is mangled in a letter',
+    prover: 'test/runtime/deadLetters.test.ts',
+    file: letters,
+    from: 'key: record.keyCopy(),',
+    to: "key: record.keyLength < 0 ? null : Buffer.from(record.keyText() ?? ''),",
+  },
+  {
+    name: 'a redriven record vanishes in dedupe',
+    prover: 'test/runtime/deadLetters.test.ts',
+    file: 'src/operators/dedupeBySet.ts',
+    from: 'if (out.isRedriven) return out.emit(value)',
+    to: '',
+  },
+  {
+    name: 'a redriven record is taken again where it was taken the first time',
+    prover: 'simulation',
+    file: task,
+    from: 'else return provenance.redrivenFor === null || passesRedriven === true',
+    to: 'else return provenance.redrivenFor === null || passesRedriven === true || name.length > 0',
+  },
+  {
+    name: 'accumulators of another shape are added to',
+    prover: 'test/runtime/stateChanges.test.ts',
+    file: 'src/operators/aggregateWindow.ts',
+    from: 'const shape = { accumulator: shapeOf(initial()), version }',
+    to: "const shape = { accumulator: 'anything', version }",
+  },
+  {
+    name: 'allowed lateness can never be changed',
+    prover: 'simulation',
+    file: 'src/operators/tumblingWindow.ts',
+    from: 'const spec = { name, version: 2, shape: { sizeMs },',
+    to: 'const spec = { name, version: 2, shape: { sizeMs, allowedLatenessMs },',
+  },
+  {
+    name: 'a key has two owners when its topic has grown',
+    prover: 'test/runtime/worker.test.ts',
+    file: attempt,
+    from: '(await source.partitions()).length',
+    to: 'undefined',
+  },
+  {
+    name: 'backoff does not grow while commits fail',
+    prover: 'test/runtime/failures.test.ts',
+    file: attempt,
+    from: 'this.#lastRecordAt = clock.now()\n      }',
+    to: 'this.#lastRecordAt = clock.now()\n        backoff.reset()\n      }',
+  },
+  {
+    name: 'a branch that ends takes the next one with it',
+    prover: 'twin',
+    file: time,
+    from: 'this.#nodes.splice(at, 1)',
+    to: 'this.#nodes.splice(at, 2)',
+  },
+  {
+    name: 'outside of a task a late first value is accepted',
+    prover: 'twin',
+    file: node,
+    from: 'return this.#timeHere().toldTo(this)',
+    to: 'return this.host.isTask || this.nextDue < Number.POSITIVE_INFINITY ? this.#timeHere().toldTo(this) : Number.NEGATIVE_INFINITY',
+  },
+  {
+    name: 'outside of a task timers fire in the order of first values',
+    prover: 'twin',
+    file: time,
+    from: 'while (at > 0 && (this.#nodes[at - 1] as TimedNode).order > node.order) at--',
+    to: '',
+  },
+  {
+    name: 'below a merge of two eventTimes one clock rules the other’s values',
+    prover: 'test/runtime/plainGraph.test.ts',
+    file: 'src/runtime/plainGraph.ts',
+    from: 'if (active === null || node.time === active || node.spec.ownsTime === true) return true',
+    to: 'if (active === null || node.time !== null || node.spec.ownsTime === true) return true',
+  },
+  {
+    name: 'feedback leaves no time',
+    prover: 'test/runtime/plainGraph.test.ts',
+    file: node,
+    from: '} finally {\n      time.valueTime = before\n      this.host.enterTime(outer)',
+    to: '} finally {\n      time.valueTime = Number.NaN\n      this.host.enterTime(outer)',
+  },
+  {
+    name: 'an exception in the timer of one branch ends its siblings',
+    prover: 'test/runtime/plainGraph.test.ts',
+    file: node,
+    from: 'this.#run(() => this.logic.onTimer?.(key, at))',
+    to: 'this.logic.onTimer?.(key, at)',
+  },
+  {
+    name: 'a batch has the time of the value that filled it, and none at a cut',
+    prover: 'test/runtime/neighbours.test.ts',
+    file: node,
+    from: 'if (time !== null) time.valueTime = Number.NaN',
+    to: '',
+  },
+  {
+    name: 'what is emitted in onWatermark has no time on an idle step',
+    prover: 'test/runtime/timers.test.ts',
+    file: node,
+    from: 'time.valueTime = watermark\n',
+    to: '',
+  },
+  {
+    name: 'one fold over two window sizes mixes them',
+    prover: 'test/runtime/stateChanges.test.ts',
+    file: fold,
+    from: 'function foldId({ name, key, start, end }: Window): string {',
+    to: 'function foldId({ name, key, start, end }: Window): string {\n  if (end > start) return [key, start].join()',
+  },
+  {
+    name: 'a key that went and came back keeps its old place over a restore',
+    prover: 'test/runtime/stateChanges.test.ts',
+    file: 'src/runtime/keyedState.ts',
+    from: 'pairs.push(isDeleted ? [key] : [key, this.#codec.encode(value)])',
+    to: '{\n      if (!isDeleted) pairs.push([key, this.#codec.encode(value)])\n      else if (!this.#entries.has(key)) pairs.push([key])\n    }',
+  },
+  {
+    name: 'plain state loses minus zero and what is not finite',
+    prover: 'test/runtime/stateChanges.test.ts',
+    file: 'src/runtime/plainState.ts',
+    from: 'return Number.isFinite(value) && !Object.is(value, -0)',
+    to: 'return typeof value === typeof 0',
+  },
+  {
+    name: 'plain state takes an object for one of its tags',
+    prover: 'test/runtime/stateChanges.test.ts',
+    file: 'src/runtime/plainState.ts',
+    from: "entries.some(([key]) => key.startsWith('$') || key === '__proto__')",
+    to: "entries.some(([key]) => key === '__proto__')",
+  },
+  {
+    name: 'provisional results stop after the clock was set back',
+    prover: 'test/operators/provisional.test.ts',
+    file: fold,
+    from: 'if (!cut.isFinal && sinceMs >= 0 && sinceMs < provisionalEveryMs) return',
+    to: 'if (!cut.isFinal && sinceMs < provisionalEveryMs) return',
+  },
+  {
+    name: 'rows that are arrays are flattened',
+    prover: 'simulation',
+    file: 'src/runtime/outletBuffer.ts',
+    from: 'if (row instanceof Batch)',
+    to: 'if (Array.isArray(row))',
+  },
+  {
+    name: 'keys and ids of dedupe run into each other',
+    prover: 'test/operators/dedupe.test.ts',
+    file: 'src/operators/dedupeBySet.ts',
+    from: 'function idKey(key: string, id: string | number): string {',
+    to: "function idKey(key: string, id: string | number): string {\n  if (key.length >= 0) return [key, id].join('\\u0000')",
+  },
+  {
+    name: 'an error of the build is masked by the check for retired operators',
+    prover: 'test/runtime/streamTask.test.ts',
+    file: task,
+    from: 'this.#isSealed = true\n    this.#throwFailure()\n',
+    to: 'this.#isSealed = true\n    if (this.#failure !== null) this.#state.checkRetired(pipeline)\n    this.#throwFailure()\n',
+  },
+  {
+    name: 'every window of a key is written when one has changed',
+    prover: 'test/runtime/stateChanges.test.ts',
+    file: 'src/operators/tumblingWindow.ts',
+    from: 'let one = windows.find(key, ordinal)\n',
+    to: 'let one = windows.find(key, ordinal)\n        for (const [id] of saved.entries()) saved.update(id)\n',
+  },
+  {
+    name: 'a million ids are forgotten in one go',
+    prover: 'test/operators/dedupe.test.ts',
+    file: 'src/operators/dedupeBySet.ts',
+    from: 'const forgottenAtOnce = 1_024',
+    to: 'const forgottenAtOnce = 1_000_000_000',
+  },
+  {
+    name: 'a callback that throws on one record stops the worker',
+    prover: 'simulation',
+    file: task,
+    from: 'if (this.isFatal(found)) this.#fail(found)',
+    to: 'if (found !== undefined) this.#fail(found)',
+  },
+  {
+    name: 'a step of RxJS that throws on one record stops the worker',
+    prover: 'simulation',
+    file: 'src/runtime/taskRunner.ts',
+    from: 'if (error instanceof StepFailure) return this.#leftOut.learn(error)',
+    to: '',
+  },
+  {
+    name: 'a row that its table cannot hold stops the worker',
+    prover: 'simulation',
+    file: 'src/runtime/taskRunner.ts',
+    from: 'this.#leftOut.learnBadRow(error.offset ?? 0)\n    return true',
+    to: 'return false',
   },
 ]
-
-function withTampering(schedule: Schedule, tamper: (saved: SavedCheckpoint) => SavedCheckpoint): Schedule {
-  const tampered = (store: CheckpointStore): CheckpointStore => ({
-    claim: async (...asked) => {
-      const claim = await store.claim(...asked)
-      return { ...claim, restored: claim.restored === null ? null : tamper(claim.restored) }
-    },
-    commit: (claim, checkpoint) => store.commit(claim, checkpoint),
-    recordedSteps: (task, after, limit) => store.recordedSteps(task, after, limit),
-    close: () => store.close(),
-  })
-  return { ...schedule, adversity: { ...schedule.adversity, tamper: tampered } }
-}
-
-function withoutDedupe(frame: StateFrame): StateFrame {
-  const body = JSON.parse(frame.body) as { readonly operators: readonly { readonly name: string }[] }
-  const operators = body.operators.filter(({ name }) => name !== 'dedupe')
-  return { kind: frame.kind, body: JSON.stringify({ ...body, operators }) }
-}
-
-/** Gives each trade, once it is in its window, its place in the order of arrival for a time: what `ohlcv` then calls first came first. */
-function byArrival(): OperatorFunction<WindowElement<Trade>, WindowElement<Trade>> {
-  return stateful({ name: 'by-arrival' }, (restored, out) => {
-    let arrived = Number(restored.snapshot ?? 0)
-    return {
-      onValue(element) {
-        if (element.kind !== 'value') return out.emit(element)
-        arrived++
-        out.emit({ ...element, value: { ...element.value, tradeTime: arrived } })
-      },
-      snapshot: () => arrived,
-    }
-  })
-}
-
-/** src/pipelines/realtime.ts with `byArrival` between window and candle. */
-function pipelineByArrival(style: FrameStyle): Pipeline {
-  const codec = tradeCodec(style)
-  const allowedLatenessMs = 30_000
-  const longer = (interval: Interval, shorter: Observable<Candle>) =>
-    shorter.pipe(
-      tumblingWindow({
-        name: interval,
-        sizeMs: intervalMs[interval],
-        by: (candle) => candle.symbol,
-        allowedLatenessMs,
-        isProvisional: (candle) => !candle.isClosed,
-      }),
-      rollup({ name: `rollup-${interval}`, provisionalEveryMs: 1_000 }),
-      share(),
-    )
-  return definePipeline({
-    name: 'realtime',
-    build(records) {
-      const minutes = records.pipe(
-        decode(codec),
-        eventTime({ of: eventTimeOf, maxOutOfOrdernessMs: 2_000, maxAdvanceMs: 10_000 }),
-        filter(isTrade),
-        dedupe({ by: (trade) => trade.symbol, id: (trade) => trade.tradeId, ids: 'ranges', ttlMs: 600_000 }),
-        tumblingWindow({ name: '1m', sizeMs: intervalMs['1m'], by: (trade) => trade.symbol, allowedLatenessMs }),
-        byArrival(),
-        ohlcv({ name: 'ohlcv-1m', provisionalEveryMs: 250 }),
-        share(),
-      )
-      let candles = minutes
-      return Object.fromEntries(
-        intervals.map((interval) => {
-          if (interval !== '1m') candles = longer(interval, candles)
-          return [interval, toPostgres(candles, candleTable(interval))]
-        }),
-      )
-    },
-  }) as Pipeline
-}

@@ -84,6 +84,7 @@ export interface InputEnd {
 
 /** An idle advance, or an end of the input, as a replay reads it back: by offset, then by watermark (ms UTC). */
 export interface RecordedStep extends IdleAdvance {
+  /** True for an end of the input. */
   readonly isEnd: boolean
 }
 

@@ -1,0 +1,22 @@
+import { twinDifferences } from '../../src/testing/simulation/graphs/twin.ts'
+import { runSeed } from './runSeed.ts'
+import { twinScheduleOf } from './twinSchedule.ts'
+
+/** The first seed that shows a difference, and the difference. The saved state is not looked at: there a bug is plain to see. */
+const [prover, patience] = [process.argv[2], Number(process.argv[3])]
+
+async function differencesOf(seed: number): Promise<readonly string[]> {
+  try {
+    if (prover === 'twin') return await twinDifferences(twinScheduleOf(seed))
+    return (await runSeed(seed)).differences
+  } catch (error) {
+    return [`! ${error instanceof Error ? error.message : String(error)}`]
+  }
+}
+
+for (let seed = 1; seed <= patience; seed++) {
+  const shown = (await differencesOf(seed)).find((line) => /^\s*[-+!]/.test(line) && !/^\s*. +state:/.test(line))
+  if (shown === undefined) continue
+  process.stdout.write(`${JSON.stringify({ seed, difference: shown.trim() })}\n`)
+  process.exit(1)
+}

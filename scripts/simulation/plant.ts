@@ -1,0 +1,82 @@
+import { execFile } from 'node:child_process'
+import { cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import type { PlantedBug, Prover } from './plantedBugs.ts'
+
+const root = fileURLToPath(new URL('../..', import.meta.url))
+const parts = ['src', 'scripts', 'test', 'sql', 'package.json', 'tsconfig.json', 'vitest.config.ts']
+/** So many seeds may pass without notice. */
+const patience = 400
+const mostMs = 240_000
+
+/** What a prover said. */
+export interface Verdict {
+  readonly isRed: boolean
+  /** The seed and the difference, or the test that failed. */
+  readonly because: string
+}
+
+/** The code with the bug in it. Throws where what it was made for is not there any more, exactly once. */
+export function planted({ name, file, from, to }: PlantedBug, code: string): string {
+  const found = code.split(from).length - 1
+  if (found !== 1) throw new Error(`"${name}" cannot be planted: ${file} has ${found} times what it changes, not once`)
+  return code.replace(from, () => to)
+}
+
+export function codeOf({ file }: PlantedBug): string {
+  return readFileSync(join(root, file), 'utf8')
+}
+
+/** A copy of the code in which bugs are planted, one at a time. It lies inside the project, so that the packages are found. */
+export class Plantation {
+  readonly #folder: string
+
+  constructor(name: string) {
+    this.#folder = join(root, '.cache', `planted-${name}`)
+    rmSync(this.#folder, { recursive: true, force: true })
+    mkdirSync(this.#folder, { recursive: true })
+    for (const part of parts) cpSync(join(root, part), join(this.#folder, part), { recursive: true })
+  }
+
+  async ask(bug: PlantedBug): Promise<Verdict> {
+    const path = join(this.#folder, bug.file)
+    const code = readFileSync(path, 'utf8')
+    writeFileSync(path, planted(bug, code))
+    try {
+      return await this.prove(bug.prover)
+    } finally {
+      writeFileSync(path, code)
+    }
+  }
+
+  /** Runs the prover over the copy as it is. */
+  prove(prover: Prover): Promise<Verdict> {
+    const isFile = prover !== 'simulation' && prover !== 'twin'
+    const command = isFile
+      ? [join(root, 'node_modules/vitest/vitest.mjs'), 'run', prover, '--root', this.#folder, '--bail', '1']
+      : [join(this.#folder, 'scripts/simulation/hunt.ts'), prover, String(patience)]
+    return new Promise((resolve) => {
+      execFile(
+        process.execPath,
+        command,
+        { cwd: this.#folder, timeout: mostMs, maxBuffer: 64 << 20 },
+        (error, stdout, stderr) =>
+          resolve({ isRed: error !== null, because: reasonOf(isFile, `${stdout}\n${stderr}`) }),
+      )
+    })
+  }
+
+  remove(): void {
+    rmSync(this.#folder, { recursive: true, force: true })
+  }
+}
+
+function reasonOf(isFile: boolean, output: string): string {
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: terminal colours are control characters.
+  const lines = output.replace(/\u001b\[[0-9;]*m/g, '').split('\n')
+  const telling = isFile
+    ? lines.find((line) => line.includes('FAIL'))
+    : lines.find((line) => line.startsWith('{"seed"'))
+  return (telling ?? lines.find((line) => line.trim() !== '') ?? 'said nothing').trim()
+}
