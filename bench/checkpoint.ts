@@ -1,6 +1,7 @@
 import { filter, map } from 'rxjs'
 import { tradeCodec } from '../src/codecs/tradeCodec.ts'
 import { eventTimeOf, isTrade } from '../src/market/trade.ts'
+import { aggregateWindow } from '../src/operators/aggregateWindow.ts'
 import { decode } from '../src/operators/decode.ts'
 import { eventTime } from '../src/operators/eventTime.ts'
 import { ohlcv } from '../src/operators/ohlcv.ts'
@@ -31,8 +32,47 @@ const pipeline = definePipeline({
 const keys = 10_000
 const changed = 100
 
-/** Bytes that a checkpoint stores of 10,000 open candles: with all of them changed since the last one, and with a hundred. */
-export function benchCheckpoint(): { all_changed: number; hundred_changed: number } {
+/** A second a window, corrected for an hour: 3,600 open windows a key. */
+const corrected = definePipeline({
+  name: 'corrected',
+  build: (records) => ({
+    seconds: toPostgres(
+      records.pipe(
+        decode({ decode: (record) => Number(record.valueText()) }),
+        eventTime({ of: (at) => at, maxOutOfOrdernessMs: 0 }),
+        tumblingWindow({ name: '1s', sizeMs: 1_000, by: () => 'key', allowedLatenessMs: 3_600_000 }),
+        aggregateWindow<number, number, number>({
+          initial: () => 0,
+          add: (count) => count + 1,
+          result: (count) => count,
+        }),
+      ),
+      { mode: 'append', name: 'seconds', columns: [{ name: 'count', type: 'integer', of: (count) => count }] },
+    ),
+  }),
+})
+
+/** Bytes that a checkpoint stores for one more value of a key with an hour of windows that may still be corrected. */
+function oneMoreValueBytes(): number {
+  const task = new StreamTask(corrected, null, 0)
+  const view = new RecordView()
+  const push = (second: number) => {
+    view.buffer = Buffer.from(String(1_723_161_600_000 + second * 1_000))
+    view.valueLength = view.buffer.length
+    view.offset = second
+    task.push(view)
+  }
+  for (let second = 0; second < 3_600; second++) push(second)
+  task.cut({ now: 0, isFinal: false })
+  push(3_600)
+  return Buffer.byteLength(task.cut({ now: 0, isFinal: false }).state.body)
+}
+
+/**
+ * Bytes that a checkpoint stores of 10,000 open candles: with all of them changed since the last one, and with a hundred; and of one value more in windows
+ * of a second that are corrected for an hour.
+ */
+export function benchCheckpoint(): { all_changed: number; hundred_changed: number; one_of_3600_windows: number } {
   const task = new StreamTask(pipeline, null, 0)
   const view = new RecordView()
   const push = (count: number) => {
@@ -53,7 +93,7 @@ export function benchCheckpoint(): { all_changed: number; hundred_changed: numbe
   push(keys)
   const allChanged = cutBytes()
   push(changed)
-  return { all_changed: allChanged, hundred_changed: cutBytes() }
+  return { all_changed: allChanged, hundred_changed: cutBytes(), one_of_3600_windows: oneMoreValueBytes() }
 }
 
 if (import.meta.main) console.log(JSON.stringify(benchCheckpoint()))

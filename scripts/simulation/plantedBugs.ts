@@ -182,7 +182,7 @@ export const plantedBugs: readonly PlantedBug[] = [
   },
   {
     name: 'a branch that ends takes the next one with it',
-    prover: 'twin',
+    prover: 'test/runtime/plainGraph.test.ts',
     file: time,
     from: 'this.#nodes.splice(at, 1)',
     to: 'this.#nodes.splice(at, 2)',

@@ -1,4 +1,4 @@
-import { type Candle, definePipeline, type Table, type Trade, toPostgres } from 'millrace'
+import { batchFlush, type Candle, definePipeline, type Table, type Trade, toPostgres } from 'millrace'
 import { testPipeline } from 'millrace/testing'
 import { map, type Observable } from 'rxjs'
 import { describe, expect, test } from 'tstyche'
@@ -12,7 +12,12 @@ type CandleOutlet = ReturnType<typeof toPostgres<Candle>>
 describe('a sink and the stream that ends in it', () => {
   test('agree on the row, single or in batches', () => {
     expect(toPostgres(candles, candleTable)).type.toBe<CandleOutlet>()
-    expect(toPostgres(candles.pipe(map((candle) => [candle])), candleTable)).type.toBe<CandleOutlet>()
+    expect(toPostgres(candles.pipe(batchFlush({ maxCount: 5 })), candleTable)).type.toBe<CandleOutlet>()
+  })
+
+  test('do not take an array for a batch', () => {
+    // @ts-expect-error is not assignable
+    toPostgres<Candle>(candles.pipe(map((candle) => [candle])), candleTable)
   })
 
   test('cannot disagree', () => {

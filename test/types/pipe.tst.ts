@@ -1,5 +1,6 @@
 import {
   aggregateWindow,
+  type Batch,
   batchFlush,
   type Candle,
   dedupe,
@@ -67,8 +68,9 @@ describe('types flow through pipe() without annotations', () => {
     expect(narrowed).type.toBe<Observable<Candle>>()
   })
 
-  test('batchFlush gives lists, mapAsync what its promise holds', () => {
-    expect(trades.pipe(batchFlush({ maxCount: 100 }))).type.toBe<Observable<readonly Trade[]>>()
+  test('batchFlush gives batches, which are arrays, mapAsync what its promise holds', () => {
+    expect(trades.pipe(batchFlush({ maxCount: 100 }))).type.toBe<Observable<Batch<Trade>>>()
+    expect(trades.pipe(batchFlush({ maxCount: 100 }))).type.toBeAssignableTo<Observable<readonly Trade[]>>()
     expect(trades.pipe(mapAsync(async (trade) => trade.symbol, { concurrency: 4 }))).type.toBe<Observable<string>>()
   })
 })
