@@ -1,5 +1,5 @@
-import type { GraphReport, GraphSchedule } from '../../src/testing/simulation/graphs/runGraph.ts'
 import { type StepKind, stepKinds, stepsOf } from '../../src/testing/simulation/graphs/plan.ts'
+import type { GraphReport, GraphSchedule } from '../../src/testing/simulation/graphs/runGraph.ts'
 
 /** What happened in the schedules that ran a random graph. */
 export interface GraphTotals {
@@ -26,7 +26,10 @@ export const noGraphs: GraphTotals = {
   operators: {},
 }
 
-export function graphTotalsOf({ plan, input }: GraphSchedule, { result, callsAway, hasMigrated }: GraphReport): GraphTotals {
+export function graphTotalsOf(
+  { plan, input }: GraphSchedule,
+  { result, callsAway, hasMigrated }: GraphReport,
+): GraphTotals {
   const operators: Partial<Record<StepKind, number>> = {}
   for (const { kind } of stepsOf(plan.root)) operators[kind] = (operators[kind] ?? 0) + 1
   const letters = result?.outcome.get('dead letters') ?? []

@@ -1,6 +1,6 @@
-import { runGraph } from '../../src/testing/simulation/graphs/runGraph.ts'
-import { describePlan } from '../../src/testing/simulation/graphs/plan.ts'
 import { Random } from '../../src/testing/random.ts'
+import { describePlan } from '../../src/testing/simulation/graphs/plan.ts'
+import { runGraph } from '../../src/testing/simulation/graphs/runGraph.ts'
 import { graphScheduleOf } from './graphSchedule.ts'
 import { runSchedule } from './runSchedule.ts'
 import { scheduleOf } from './schedule.ts'

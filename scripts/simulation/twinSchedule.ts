@@ -8,7 +8,11 @@ import type { TwinSchedule } from '../../src/testing/simulation/graphs/twin.ts'
 export function twinScheduleOf(seed: number): TwinSchedule {
   const random = new Random(`twin ${seed}`)
   const plan = drawPlan(random.fork('plan'), { isForTask: false })
-  const { records } = drawInput(random.fork('input'), plan, { startMs: Date.UTC(2024, 7, 9), partitions: 1, hasRedrives: false })
+  const { records } = drawInput(random.fork('input'), plan, {
+    startMs: Date.UTC(2024, 7, 9),
+    partitions: 1,
+    hasRedrives: false,
+  })
   const isSynchronous = isOneLine(plan) && random.chance(0.5)
   const takes = new Map<string, number>()
   // How far time has to go at the end depends on what is open, so on whether a branch has ended; who counts the moves would tell.

@@ -62,7 +62,8 @@ export function stateLines(task: string, saved: SavedCheckpoint): string[] {
     `${task} nextOffset ${saved.nextOffset} watermark ${saved.watermark} archive ${saved.archiveNextOffset}`,
   ]
   for (const [name, operator] of readFrames(saved.state)) {
-    if (operator.snapshot !== null && !isEmptyNumbering(name, operator.snapshot)) lines.push(`${task} ${name} ${text(operator.snapshot)}`)
+    if (operator.snapshot !== null && !isEmptyNumbering(name, operator.snapshot))
+      lines.push(`${task} ${name} ${text(operator.snapshot)}`)
     for (const [key, value] of applied(operator.keyed)) lines.push(`${task} ${name} ${key} ${text(value)}`)
     for (const [map, pairs] of Object.entries(operator.maps ?? {})) {
       for (const [key, value] of applied(pairs)) lines.push(`${task} ${name} ${map} ${key} ${text(value)}`)

@@ -75,7 +75,11 @@ export function runReplay(options: SimulationOptions, recorded: RecordedRun): Pr
   return runOnce(options, new MemoryCheckpointStore(), recorded)
 }
 
-async function runOnce(options: SimulationOptions, store: MemoryCheckpointStore, recorded?: RecordedRun): Promise<Outcome> {
+async function runOnce(
+  options: SimulationOptions,
+  store: MemoryCheckpointStore,
+  recorded?: RecordedRun,
+): Promise<Outcome> {
   const clock = new VirtualClock()
   const log = new MemoryLog({ topic: options.topic, partitions: options.partitions, clock })
   const objects = new MemoryObjectStore()

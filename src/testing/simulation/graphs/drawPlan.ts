@@ -24,7 +24,14 @@ interface Place {
   readonly mayOpen: boolean
 }
 
-const atRoot: Place = { hasTime: false, isLoose: false, isMixed: false, isBatched: false, mayReject: true, mayOpen: true }
+const atRoot: Place = {
+  hasTime: false,
+  isLoose: false,
+  isMixed: false,
+  isBatched: false,
+  mayReject: true,
+  mayOpen: true,
+}
 
 /** Draws a lawful graph over all operators. */
 export function drawPlan(random: Random, options: DrawOptions): GraphPlan {
@@ -89,7 +96,11 @@ class PlanDrawing {
       case 'map':
         return stay({ kind, plus: random.int(1, 50), throwsOn: this.#stepsMayThrow ? this.#failure(place) : null })
       case 'spread':
-        return stay({ kind, by: random.pick(['mergeMap', 'concatMap', 'concatAll']), copiesOn: random.int(0, residues - 1) })
+        return stay({
+          kind,
+          by: random.pick(['mergeMap', 'concatMap', 'concatAll']),
+          copiesOn: random.int(0, residues - 1),
+        })
       case 'flatten':
         return { steps: [{ kind }], place: { ...place, isBatched: false } }
       case 'diamond':
@@ -98,7 +109,13 @@ class PlanDrawing {
         return this.#eventTime(place)
       case 'dedupe': {
         const ttlMs = random.pick([500, 5_000, 60_000, unreachableMs])
-        const step: Step = { kind, name: this.#name(kind), ids: random.pick(['set', 'ranges']), ttlMs, throwsOn: this.#failure(place) }
+        const step: Step = {
+          kind,
+          name: this.#name(kind),
+          ids: random.pick(['set', 'ranges']),
+          ttlMs,
+          throwsOn: this.#failure(place),
+        }
         return stay(...this.#soundFor(place), step)
       }
       case 'window':
@@ -162,7 +179,13 @@ class PlanDrawing {
     const random = this.#random
     const sizeMs = random.pick([1_000, 5_000, 60_000])
     const isProvisional = this.#isForTask && depth > 0 && depth < inDiamond && place.mayReject && random.chance(0.3)
-    const throwsIn = !isProvisional && place.mayReject && random.chance(0.3) ? random.pick(['by', 'add', 'result'] as const) : null
+    const callbacks = [
+      'by',
+      'add',
+      'result',
+      ...(this.#stepsMayThrow ? (['step', 'step-on-fired'] as const) : []),
+    ] as const
+    const throwsIn = !isProvisional && place.mayReject && random.chance(0.3) ? random.pick(callbacks) : null
     const step: Step = {
       kind: 'window',
       name: this.#name('window'),
@@ -192,7 +215,9 @@ class PlanDrawing {
       return { steps, end }
     })
     const ends = drawn.map(({ end }) => end)
-    const isMixed = ends.some((end) => end.isMixed || end.isLoose !== place.isLoose || end.hasTime !== place.hasTime) || this.#hasLoose(drawn)
+    const isMixed =
+      ends.some((end) => end.isMixed || end.isLoose !== place.isLoose || end.hasTime !== place.hasTime) ||
+      this.#hasLoose(drawn)
     const below: Place = {
       hasTime: !isMixed && ends.every((end) => end.hasTime),
       isLoose: isMixed || place.isLoose,

@@ -1,7 +1,7 @@
 import type { OutgoingRecord } from '../../../runtime/log.ts'
 import { redriveHeader } from '../../../runtime/record.ts'
 import type { Random } from '../../random.ts'
-import { type Item } from './item.ts'
+import type { Item } from './item.ts'
 import { type GraphPlan, operatorsOf, outletsOf } from './plan.ts'
 
 export interface GraphInput {
@@ -57,18 +57,21 @@ export function drawInput(random: Random, plan: GraphPlan, options: GraphInputOp
     const timestamp = Math.floor(now)
     if (before.length > 0 && random.chance(redriveChance)) {
       redrives += 1
-      records.push({ ...random.pick(before), headers: [{ key: redriveHeader, value: Buffer.from(random.pick(targets)) }] })
+      records.push({
+        ...random.pick(before),
+        headers: [{ key: redriveHeader, value: Buffer.from(random.pick(targets)) }],
+      })
     } else if (before.length > 0 && random.chance(0.1)) records.push({ ...random.pick(before), headers: [], timestamp })
     else {
       const key = `${partition}${random.pick(names)}`
       const headers = random.chance(0.05) ? [{ key: 'trace', value: Buffer.from([0xff, left]) }] : []
-      records.push({ partition, timestamp, key: Buffer.from(key), value: valueOf(random, itemAt(key)), headers })
+      records.push({ partition, timestamp, key: Buffer.from(key), value: bytesOf(random, itemAt(key)), headers })
     }
   }
   return { records, partitions, redrives }
 }
 
-function valueOf(random: Random, item: Item): Buffer | null {
+function bytesOf(random: Random, item: Item): Buffer | null {
   if (random.chance(0.01)) return null
   const text = JSON.stringify(item)
   return Buffer.from(random.chance(0.03) ? text.slice(0, -3) : text)

@@ -5,7 +5,9 @@ import { type GraphPlan, outletsOf } from './plan.ts'
 /** What differs between the outcomes of two runs of a graph. Rows that are only added are compared in the order of their partition, unless the graph promises none. */
 export function graphDifferences(plan: GraphPlan, first: Outcome, second: Outcome): string[] {
   const ordered = new Set(
-    outletsOf(plan.root).flatMap(({ name, mode, isUnordered }) => (mode === 'append' && !isUnordered ? [`table ${name}`] : [])),
+    outletsOf(plan.root).flatMap(({ name, mode, isUnordered }) =>
+      mode === 'append' && !isUnordered ? [`table ${name}`] : [],
+    ),
   )
   const names = [...new Set([...first.keys(), ...second.keys()])]
   return names.flatMap((name) => {
@@ -33,7 +35,10 @@ function orderDifferences(name: string, left: readonly string[], right: readonly
     const others = partitions.get(partition) ?? []
     const at = lines.findIndex((line, i) => line !== others[i])
     if (at < 0) return []
-    return [`- ${name}, row ${at} of partition ${partition}: ${lines[at]}`, `+ ${name}, row ${at} of partition ${partition}: ${others[at]}`]
+    return [
+      `- ${name}, row ${at} of partition ${partition}: ${lines[at]}`,
+      `+ ${name}, row ${at} of partition ${partition}: ${others[at]}`,
+    ]
   })
 }
 

@@ -1,11 +1,11 @@
+import { Rejection } from '../../../runtime/codec.ts'
 import type { OutgoingRecord } from '../../../runtime/log.ts'
 import { RecordView, redriveHeader } from '../../../runtime/record.ts'
-import { Rejection } from '../../../runtime/codec.ts'
 import type { Outcome } from '../outcome.ts'
 import { mappedAsync } from './buildGraph.ts'
 import { type Item, itemCodec, residues } from './item.ts'
 import { madeOf } from './plainSteps.ts'
-import { foldOf, type GraphPlan, isOutlet, type OutletPlan, type Step, type Stretch } from './plan.ts'
+import { foldOf, type GraphPlan, isOutlet, type OutletPlan, type Step, type Stretch, stepsOf } from './plan.ts'
 
 /** Where the outcome is not what a plain function makes of the same records; empty when it is. Says nothing about what lies below the operators that it does not know. */
 export function untruthsOfGraph(
@@ -25,11 +25,12 @@ type Effect =
   | { readonly kind: 'row'; readonly outlet: OutletPlan; readonly item: Item }
   | { readonly kind: 'letter'; readonly operator: string }
   | { readonly kind: 'arrival'; readonly window: string }
+  | { readonly kind: 'unredriven' }
 
 type Then = (item: Item, redrivenFor: string | null) => void
 
 /** What lets a record pass that was set aside further below. */
-const passing: ReadonlySet<Step['kind']> = new Set(['eventTime', 'mapAsync', 'retired'])
+const passing: ReadonlySet<Step['kind']> = new Set(['eventTime', 'mapAsync', 'retired', 'dedupe'])
 
 class GraphModel {
   readonly #plan: GraphPlan
@@ -37,6 +38,8 @@ class GraphModel {
   readonly #outlets: OutletPlan[] = []
   readonly #windows: { readonly name: string; readonly outlet: OutletPlan }[] = []
   readonly #operators = new Set(['decode'])
+  /** True once the record has come to where it had been set aside, or somebody answers for it. */
+  #hasArrived = false
 
   constructor(plan: GraphPlan) {
     this.#plan = plan
@@ -47,22 +50,55 @@ class GraphModel {
     const value = itemCodec.decode(viewOf(record))
     const header = record.headers?.find(({ key }) => key === redriveHeader)?.value
     const redrivenFor = header == null ? null : Buffer.from(header).toString()
-    if (value === undefined) return
-    if (value instanceof Rejection) this.#letter('decode')
-    else this.#emit('decode', () => this.#stretch(this.#plan.root, value, redrivenFor === 'decode' ? null : redrivenFor))
+    this.#redriving(redrivenFor, () => {
+      if (redrivenFor === 'decode') this.#hasArrived = true
+      if (value === undefined) return
+      if (value instanceof Rejection) this.#letter('decode')
+      else
+        this.#emit('decode', () => this.#stretch(this.#plan.root, value, redrivenFor === 'decode' ? null : redrivenFor))
+    })
+  }
+
+  /** A redriven record that does not come to where it had been set aside is set aside once more. */
+  #redriving(redrivenFor: string | null, act: () => void): void {
+    const before = this.#hasArrived
+    this.#hasArrived = redrivenFor === null
+    act()
+    if (!this.#hasArrived) this.#effects.push({ kind: 'unredriven' })
+    this.#hasArrived = before
   }
 
   untruthsOf(outcome: Outcome, closesOpen: boolean): string[] {
     const letters = lettersOf(outcome)
     return [
-      ...this.#outlets.flatMap((outlet) => compared(outlet.name, this.#rowsOf(outlet), outcome.get(`table ${outlet.name}`) ?? [])),
+      ...this.#redriveUntruths(outcome),
+      ...(closesOpen
+        ? (outcome.get('state') ?? []).filter(isTimerLeft).map((line) => `! truth: left after the end: ${line}`)
+        : []),
+      ...this.#outlets.flatMap((outlet) =>
+        compared(outlet.name, this.#rowsOf(outlet), outcome.get(`table ${outlet.name}`) ?? []),
+      ),
       ...[...this.#operators].flatMap((name) => {
         const expected = this.#effects.filter((effect) => effect.kind === 'letter' && effect.operator === name).length
         const found = letters.get(name) ?? 0
         return expected === found ? [] : [`! truth: ${name} set ${expected} values aside, found ${found}`]
       }),
-      ...(closesOpen ? this.#windows.flatMap(({ name, outlet }) => this.#unaccounted(name, outcome.get(`table ${outlet.name}`) ?? [], letters)) : []),
+      ...(closesOpen
+        ? this.#windows.flatMap(({ name, outlet }) =>
+            this.#unaccounted(name, outcome.get(`table ${outlet.name}`) ?? [], letters),
+          )
+        : []),
     ]
+  }
+
+  #redriveUntruths(outcome: Outcome): string[] {
+    // What a guard holds back is answered for until it is decided about.
+    if (stepsOf(this.#plan.root).some((step) => step.kind === 'eventTime' && step.guard !== null)) return []
+    const expected = this.#effects.filter(({ kind }) => kind === 'unredriven').length
+    const found = (outcome.get('dead letters') ?? []).filter((line) =>
+      line.includes('"reason":"not-redrivable"'),
+    ).length
+    return expected === found ? [] : [`! truth: ${expected} redriven records could not be redriven, found ${found}`]
   }
 
   /** Every value that came to a window is counted in one or set aside. */
@@ -70,11 +106,15 @@ class GraphModel {
     const came = this.#effects.filter((effect) => effect.kind === 'arrival' && effect.window === window).length
     const counted = rows.reduce((sum, line) => sum + (JSON.parse(line) as Item).count, 0)
     const setAside = (letters.get(window) ?? 0) + (letters.get(foldOf(window)) ?? 0)
-    return came === counted + setAside ? [] : [`! truth: of ${came} values at ${window}, ${counted} were counted and ${setAside} set aside`]
+    return came === counted + setAside
+      ? []
+      : [`! truth: of ${came} values at ${window}, ${counted} were counted and ${setAside} set aside`]
   }
 
   #rowsOf(outlet: OutletPlan): string[] {
-    const items = this.#effects.flatMap((effect) => (effect.kind === 'row' && effect.outlet === outlet ? [effect.item] : []))
+    const items = this.#effects.flatMap((effect) =>
+      effect.kind === 'row' && effect.outlet === outlet ? [effect.item] : [],
+    )
     if (outlet.mode === 'append') return items.map(lineOf)
     return [...new Map(items.map((item) => [`${item.key}@${item.id}`, item])).values()].map(lineOf)
   }
@@ -95,27 +135,40 @@ class GraphModel {
       return
     }
     const step = steps[first] as Step
-    const isTold = step.kind === 'window' && step.throwsIn !== 'result' && isOutlet(end) && end.mode === 'upsert'
-    if (isTold && first === steps.length - 1 && end.badColumn === null) this.#windows.push({ name: step.name, outlet: end })
+    const isTold =
+      step.kind === 'window' &&
+      step.throwsIn !== 'result' &&
+      step.throwsIn !== 'step-on-fired' &&
+      isOutlet(end) &&
+      end.mode === 'upsert'
+    if (isTold && first === steps.length - 1 && end.badColumn === null)
+      this.#windows.push({ name: step.name, outlet: end })
   }
 
   #stretch({ steps, end }: Stretch, item: Item, redrivenFor: string | null): void {
     this.#walk(steps, item, redrivenFor, (last, target) => {
       if (!isOutlet(end)) for (const stretch of end) this.#stretch(stretch, last, target)
-      else if (target === null || target === end.name) this.#collect(end, last)
+      else if (target === null || target === end.name) {
+        this.#hasArrived = true
+        this.#collect(end, last)
+      }
     })
   }
 
   #walk(steps: readonly Step[], item: Item, redrivenFor: string | null, then: Then): void {
     const [step, ...rest] = steps
-    if (step === undefined) return then(item, redrivenFor)
+    if (step === undefined) {
+      then(item, redrivenFor)
+      return
+    }
     const next: Then = (made, target) => this.#walk(rest, made, target, then)
     switch (step.kind) {
       case 'diamond':
         for (const branch of step.branches) this.#walk(branch, item, redrivenFor, next)
         return
       case 'flatten':
-        return next(item, redrivenFor)
+        next(item, redrivenFor)
+        return
       case 'filter':
       case 'onlySound':
       case 'map':
@@ -129,18 +182,23 @@ class GraphModel {
 
   #operator(step: Extract<Step, { name: string }>, item: Item, redrivenFor: string | null, next: Then): void {
     const target = redrivenFor === step.name ? null : redrivenFor
+    if (target !== redrivenFor) this.#hasArrived = true
     if (target !== null && !passing.has(step.kind)) return
+    if (target !== null && step.kind === 'dedupe') return this.#emit(step.name, () => next(item, target))
     if (step.kind === 'window') this.#effects.push({ kind: 'arrival', window: step.name })
     if (!isKnown(step)) return
     if (step.kind === 'eventTime' && !Number.isSafeInteger(item.at)) return this.#letter(step.name)
     if (step.kind !== 'mapAsync') return this.#emit(step.name, () => next(item, target))
-    let made: Item
-    try {
-      made = mappedAsync(step.throwsOn, item)
-    } catch {
-      return this.#letter(step.name)
-    }
-    this.#emit(step.name, () => next(made, target))
+    this.#hasArrived = true
+    this.#redriving(target, () => {
+      let made: Item
+      try {
+        made = mappedAsync(step.throwsOn, item)
+      } catch {
+        return this.#letter(step.name)
+      }
+      this.#emit(step.name, () => next(made, target))
+    })
   }
 
   /** A value on which a step below throws is set aside for all that stands below. */
@@ -160,6 +218,7 @@ class GraphModel {
   }
 
   #letter(operator: string): void {
+    this.#hasArrived = true
     this.#effects.push({ kind: 'letter', operator })
   }
 }
@@ -180,6 +239,11 @@ function isKnown(step: Step): boolean {
     default:
       return true
   }
+}
+
+/** A timer that was set for a time, though all time has come. */
+function isTimerLeft(line: string): boolean {
+  return / silence\d+ timers /.test(line)
 }
 
 function lettersOf(outcome: Outcome): Map<string, number> {

@@ -1,6 +1,11 @@
 /** An operator or a plain step of a drawn graph: what the seed has decided about it, as data. */
 export type Step =
-  | { readonly kind: 'eventTime'; readonly name: string; readonly maxOutOfOrdernessMs: number; readonly guard: Guard | null }
+  | {
+      readonly kind: 'eventTime'
+      readonly name: string
+      readonly maxOutOfOrdernessMs: number
+      readonly guard: Guard | null
+    }
   | { readonly kind: 'filter'; readonly without: number }
   | { readonly kind: 'onlySound' }
   | { readonly kind: 'map'; readonly plus: number; readonly throwsOn: number | null }
@@ -19,7 +24,8 @@ export type Step =
       readonly sizeMs: number
       readonly allowedLatenessMs: number
       readonly provisionalEveryMs: number | null
-      readonly throwsIn: 'by' | 'add' | 'result' | null
+      /** In a callback, or in a step of RxJS between window and fold: on values, or on the window's firing. */
+      readonly throwsIn: 'by' | 'add' | 'result' | 'step' | 'step-on-fired' | null
       readonly throwsOn: number
     }
   | { readonly kind: 'batch'; readonly name: string; readonly maxCount: number }
@@ -113,7 +119,11 @@ function withInner(step: Step): readonly Step[] {
 /** Names of the graph's operators that both editions have. */
 export function operatorsOf(plan: GraphPlan): readonly string[] {
   return stepsOf(plan.root).flatMap((step) =>
-    step.kind === 'window' ? [step.name, foldOf(step.name)] : 'name' in step && step.kind !== 'retired' ? [step.name] : [],
+    step.kind === 'window'
+      ? [step.name, foldOf(step.name)]
+      : 'name' in step && step.kind !== 'retired'
+        ? [step.name]
+        : [],
   )
 }
 
@@ -136,7 +146,11 @@ function describeStretch({ steps, end }: Stretch): string {
 }
 
 function describeOutlet({ name, mode, isTuple, badColumn, isUnordered }: OutletPlan): string {
-  const notes = [isTuple ? 'tuples' : '', badColumn === null ? '' : `column ${badColumn.how} on ${badColumn.on}`, isUnordered ? 'any order' : '']
+  const notes = [
+    isTuple ? 'tuples' : '',
+    badColumn === null ? '' : `column ${badColumn.how} on ${badColumn.on}`,
+    isUnordered ? 'any order' : '',
+  ]
   return `${name}(${[mode, ...notes.filter((note) => note !== '')].join(', ')})`
 }
 

@@ -3,8 +3,13 @@ import { ConfigurationError, OperatorError } from '../../../runtime/errors.ts'
 import type { Pipeline } from '../../../runtime/pipeline.ts'
 import { Random } from '../../random.ts'
 import type { Adversity } from '../adversity.ts'
-import type { Outcome } from '../outcome.ts'
-import { runReplay, runUninterrupted, runWithAdversity, type SimulationOptions, type SimulationResult } from '../simulate.ts'
+import {
+  runReplay,
+  runUninterrupted,
+  runWithAdversity,
+  type SimulationOptions,
+  type SimulationResult,
+} from '../simulate.ts'
 import type { GraphInput } from './graphInput.ts'
 import { graphDifferences } from './graphOutcome.ts'
 import { graphPipeline } from './graphPipeline.ts'
@@ -36,7 +41,13 @@ export interface GraphReport {
 export async function runGraph(schedule: GraphSchedule): Promise<GraphReport> {
   const { seed, plan } = schedule
   if (plan.refusedFor !== null) {
-    return { seed, differences: described(plan, await notRefused(schedule)), result: null, callsAway: 0, hasMigrated: false }
+    return {
+      seed,
+      differences: described(plan, await notRefused(schedule)),
+      result: null,
+      callsAway: 0,
+      hasMigrated: false,
+    }
   }
   const calls = new Calls(`calls ${seed}`, 6)
   const migratesAt = plan.migratesAtStart ?? Number.POSITIVE_INFINITY
@@ -64,7 +75,9 @@ async function notRefused(schedule: GraphSchedule): Promise<string[]> {
   try {
     await runUninterrupted(optionsOf(schedule, ({ clock }) => pipelineOf(schedule.plan, 1, calls, clock)))
   } catch (error) {
-    return error instanceof OperatorError || error instanceof ConfigurationError ? [] : [`! refused with ${String(error)}`]
+    return error instanceof OperatorError || error instanceof ConfigurationError
+      ? []
+      : [`! refused with ${String(error)}`]
   }
   return ['! it was not refused']
 }

@@ -144,9 +144,14 @@ function rejectedBy({ rejected }: Heard, name: string): string[] {
 }
 
 function firstDifference(what: string, outside: readonly string[], inside: readonly string[]): string[] {
-  const at = Array.from({ length: Math.max(outside.length, inside.length) }, (_, i) => i).find((i) => outside[i] !== inside[i])
+  const at = Array.from({ length: Math.max(outside.length, inside.length) }, (_, i) => i).find(
+    (i) => outside[i] !== inside[i],
+  )
   if (at === undefined) return []
-  return [`- ${what}, ${at} of ${outside.length}: ${outside[at]}`, `+ ${what}, ${at} of ${inside.length}: ${inside[at]}`]
+  return [
+    `- ${what}, ${at} of ${outside.length}: ${outside[at]}`,
+    `+ ${what}, ${at} of ${inside.length}: ${inside[at]}`,
+  ]
 }
 
 /** Asynchronous calls take a few turns of the queue of promises: neither side knows a clock. */

@@ -15,7 +15,10 @@ const sound: Step = { kind: 'onlySound' }
 
 const waysToBeRefused: readonly Way[] = [
   (random) => ({ why: 'needs time where there is none', steps: [sound, needingTime(random)] }),
-  (random) => ({ why: 'needs time below a loose operator', steps: [sound, time, ...loose(random), needingTime(random)] }),
+  (random) => ({
+    why: 'needs time below a loose operator',
+    steps: [sound, time, ...loose(random), needingTime(random)],
+  }),
   (random) => ({ why: 'has two times', steps: [sound, time, { ...time, name: 'eventTime2' }, needingTime(random)] }),
   (random) => ({
     why: 'depends on the order of loose values and others',
@@ -23,7 +26,10 @@ const waysToBeRefused: readonly Way[] = [
       sound,
       ...(random.chance(0.5) ? [time] : []),
       { kind: 'diamond', branches: random.shuffle([[], loose(random)]) },
-      random.pick<Step>([{ kind: 'running', name: 'running1' }, { kind: 'counter', name: 'counter1', throwsOn: null }]),
+      random.pick<Step>([
+        { kind: 'running', name: 'running1' },
+        { kind: 'counter', name: 'counter1', throwsOn: null },
+      ]),
     ],
   }),
   () => ({
@@ -36,8 +42,17 @@ const waysToBeRefused: readonly Way[] = [
 ]
 
 function loose(random: Random): readonly Step[] {
-  const mapAsync: Step = { kind: 'mapAsync', name: 'mapAsync1', concurrency: random.int(1, 3), mostMs: 5, retries: false, throwsOn: null }
-  return random.chance(0.5) ? [mapAsync] : [{ kind: 'batch', name: 'batch1', maxCount: random.int(1, 3) }, { kind: 'flatten' }]
+  const mapAsync: Step = {
+    kind: 'mapAsync',
+    name: 'mapAsync1',
+    concurrency: random.int(1, 3),
+    mostMs: 5,
+    retries: false,
+    throwsOn: null,
+  }
+  return random.chance(0.5)
+    ? [mapAsync]
+    : [{ kind: 'batch', name: 'batch1', maxCount: random.int(1, 3) }, { kind: 'flatten' }]
 }
 
 function needingTime(random: Random): Step {
