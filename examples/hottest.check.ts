@@ -12,6 +12,7 @@ run.pushValues(
   { sensor: 'roof', at: noon + 30_000, celsius: 33 },
   { sensor: 'cellar', at: noon + 31_000, celsius: 12 },
   { sensor: 'roof', at: 'noon' },
+  '{"sensor":"roof","at":1723118431000,"celsius":1e999}',
   { sensor: 'roof', at: noon + 65_000, celsius: 32 },
 )
 assert.deepEqual(run.rows('hottest_1m'), [
@@ -20,7 +21,10 @@ assert.deepEqual(run.rows('hottest_1m'), [
 ])
 assert.deepEqual(
   run.deadLetters().map(({ offset, reason }) => ({ offset, reason })),
-  [{ offset: 3, reason: 'not-a-reading' }],
+  [
+    { offset: 3, reason: 'not-a-reading' },
+    { offset: 4, reason: 'not-a-reading' },
+  ],
 )
 run.finish({ mayBeOpen: true })
 console.log('hottest: rows and dead letters are as expected, interrupted or not')

@@ -27,9 +27,10 @@ const readings: Codec<Reading> = {
   decode(record) {
     try {
       const { sensor, at, celsius } = JSON.parse(record.valueText() ?? '')
-      if (typeof sensor === 'string' && Number.isInteger(at) && typeof celsius === 'number')
+      // 1e999 is JSON too, and Infinity once it is parsed.
+      if (typeof sensor === 'string' && Number.isInteger(at) && Number.isFinite(celsius))
         return { sensor, at, celsius }
-      return new Rejection('not-a-reading', 'sensor, at or celsius is missing or of another type')
+      return new Rejection('not-a-reading', 'sensor, at or celsius is missing, not finite or of another type')
     } catch (error) {
       return new Rejection('malformed', String(error))
     }

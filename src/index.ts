@@ -26,6 +26,7 @@ export { type TumblingWindowOptions, tumblingWindow } from './operators/tumbling
 export type { Window, WindowElement, WindowFired, WindowOver, WindowValue } from './operators/window.ts'
 export { realtime } from './pipelines/realtime.ts'
 export type { Archive, ArchiveProgress, ArchiveWriter } from './runtime/archive.ts'
+export { Batch } from './runtime/batch.ts'
 export type {
   ArchivedObject,
   Checkpoint,

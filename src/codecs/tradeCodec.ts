@@ -21,8 +21,10 @@ import { SchemaReader } from './schemaReader.ts'
 export const INVALID: unique symbol = Symbol('INVALID')
 export type INVALID = typeof INVALID
 
+/** Which trades `tradeCodec` takes, and how it reads their times. */
 export interface TradeCodecOptions {
   readonly market: Market
+  /** The unit of the times in the frames, as it was asked for when connecting; never guessed from their size. */
   readonly timeUnit: TimeUnit
   /** Trades of other symbols are rejected as `unknown-symbol`. Without it every symbol is taken. */
   readonly symbols?: Iterable<string>
@@ -76,7 +78,7 @@ export class TradeCodec implements Codec<MarketEvent> {
     return event
   }
 
-  /** What `interpret` would say, or INVALID. */
+  /** What `interpret` would say of the bytes `[start, end)`, or INVALID. */
   decodeFast(buffer: Buffer, start: number, end: number): Decoded | INVALID {
     if (this.combined.reader.readKnown(buffer, start, end)) return tradeOf(this.combined, this.rules)
     if (this.bare.reader.readKnown(buffer, start, end)) return tradeOf(this.bare, this.rules)
@@ -84,6 +86,7 @@ export class TradeCodec implements Codec<MarketEvent> {
     return this.learn(buffer, start, end)
   }
 
+  /** What the frame in the bytes `[start, end)` says, by JSON.parse and zod. Slow; it alone explains what is wrong. */
   interpret(buffer: Buffer, start: number, end: number): Decoded {
     let frame: unknown
     try {

@@ -11,6 +11,7 @@ import { findServer, type RunningServer, startServer, stopServer, waitUntilReady
 import { type ServerStatus, watchServer } from './supervisor.ts'
 import { addUser, countUsers, removeUser } from './users.ts'
 
+/** How the server is started, and who hears of it. */
 export interface StartOptions {
   /** Instead of the remembered, or at first a free one. */
   readonly port?: number
@@ -22,10 +23,11 @@ export interface StartOptions {
 
 /** A PostgreSQL of a data folder, shared by all processes that use the folder. */
 export interface EmbeddedPostgres {
+  /** How to reach the server. Holds its password. */
   readonly connection: PostgresConnection
   /** False when it ran already. */
   readonly isStartedHere: boolean
-  /** Of the server that runs now, or null while it does not. */
+  /** The process id of the server that runs now, or null while none does. */
   readonly serverPid: number | null
   /** Lets go. The last process that does so stops the server; whoever is killed instead leaves it to the next. */
   stop(): Promise<void>

@@ -1,4 +1,8 @@
-/** What happens to the server while somebody uses it. */
+/**
+ * What happens to the server while somebody uses it: its `state` is `running`, as the process with the id `pid`, or `restarting`.
+ *
+ * `attempt` counts the tries to start it again, from 1; `error` is what that try failed with, or null before the first has.
+ */
 export type ServerStatus =
   | { readonly state: 'running'; readonly pid: number }
   | { readonly state: 'restarting'; readonly attempt: number; readonly error: Error | null }

@@ -72,7 +72,7 @@ function wideFixed8(buffer: Uint8Array, start: number, point: number, fraction: 
   return toFixed8((BigInt(high) * 1_000_000_000n + BigInt(low)) * bigUnit + BigInt(fraction))
 }
 
-/** a + b, exact. */
+/** The exact sum a + b, in counts of 1e-8. */
 export function addFixed8(a: Fixed8, b: Fixed8): Fixed8 {
   if (typeof a === 'number' && typeof b === 'number') {
     const sum = a + b
@@ -81,7 +81,7 @@ export function addFixed8(a: Fixed8, b: Fixed8): Fixed8 {
   return toFixed8(BigInt(a) + BigInt(b))
 }
 
-/** a - b, exact. */
+/** The exact difference a - b, in counts of 1e-8. */
 export function subFixed8(a: Fixed8, b: Fixed8): Fixed8 {
   if (typeof a === 'number' && typeof b === 'number') {
     const difference = a - b
@@ -144,6 +144,7 @@ export class ProductSum {
   private high = 0
   private wide = 0n
 
+  /** A sum that starts at the value, in counts of 1e-16. */
   static from(value: Fixed16): ProductSum {
     const sum = new ProductSum()
     sum.addUnits(value)
@@ -175,6 +176,7 @@ export class ProductSum {
     else this.wide += value
   }
 
+  /** The sum so far, in counts of 1e-16. */
   toBigInt(): Fixed16 {
     if (this.high < 2 ** 20 && this.wide === 0n) return BigInt(this.high * two32 + this.low)
     return this.wide + (BigInt(this.high) << 32n) + BigInt(this.low)

@@ -1,8 +1,10 @@
+/** The names of all candle intervals, shortest first. */
 export const intervals = ['1m', '5m', '15m', '1h', '4h', '1d'] as const
 
 /** The candle intervals that the realtime pipeline makes, in the exchange's spelling. */
 export type Interval = (typeof intervals)[number]
 
+/** The length of each interval in ms. */
 export const intervalMs: Readonly<Record<Interval, number>> = {
   '1m': 60_000,
   '5m': 300_000,

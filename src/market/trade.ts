@@ -10,7 +10,9 @@ export interface Trade {
   readonly symbol: string
   /** Grows by one per trade and symbol on spot. */
   readonly tradeId: number
+  /** Quote asset for one unit of the base asset, in counts of 1e-8. */
   readonly price: Fixed8
+  /** Base asset, in counts of 1e-8. */
   readonly quantity: Fixed8
   /** The exchange's `T`, ms UTC, rounded down where the feed gives microseconds. */
   readonly tradeTime: number
@@ -25,6 +27,7 @@ export interface Heartbeat {
   readonly time: number
 }
 
+/** What a partition of the log tells of a market: that a trade happened, or that time has passed. */
 export type MarketEvent = Trade | Heartbeat
 
 export function isTrade(event: MarketEvent): event is Trade {

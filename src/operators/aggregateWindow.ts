@@ -7,6 +7,7 @@ import { type Fired, foldWindows } from './foldWindows.ts'
 import { type Shape, shapeOf } from './shapeOf.ts'
 import type { Window, WindowElement } from './window.ts'
 
+/** What `aggregateWindow` makes of the values of a window, and how it saves it. */
 export interface AggregateWindowOptions<T, A, R> {
   /** Unique in a pipeline; `aggregateWindow` if left out. */
   readonly name?: string
@@ -36,6 +37,8 @@ export interface AggregateWindowOptions<T, A, R> {
  *
  * Keeps one accumulator a window, and lets it go when the window's allowed lateness is over. Accumulators are part of the checkpoint, which also says what
  * `initial` made: accumulators of another shape, or of another `version`, stop with `StateMismatchError` unless `migrate` turns them into the present one.
+ * So a crash neither loses a value nor counts one twice.
+ * @throws ConfigurationError on options out of range
  */
 export function aggregateWindow<T, A, R>(
   options: AggregateWindowOptions<T, A, R>,

@@ -3,6 +3,7 @@ import { Batch } from '../runtime/batch.ts'
 import { ConfigurationError } from '../runtime/errors.ts'
 import { stateful } from '../runtime/stateful.ts'
 
+/** When a batch of `batchFlush` is full. */
 export interface BatchFlushOptions<T> {
   /** Unique in a pipeline; `batchFlush` if left out. */
   readonly name?: string
@@ -10,7 +11,7 @@ export interface BatchFlushOptions<T> {
   readonly maxCount: number
   /** A batch is full once its values come to this many bytes, by `bytesOf`. */
   readonly maxBytes?: number
-  /** Needed with `maxBytes`. */
+  /** How many bytes a value counts for. Needed with `maxBytes`. */
   readonly bytesOf?: (value: T) => number
 }
 

@@ -4,6 +4,7 @@ import type { OperatorSpec } from '../runtime/operator.ts'
 import type { RecordView } from '../runtime/record.ts'
 import { stateful } from '../runtime/stateful.ts'
 
+/** What `decode` is called, and who hears of what it sets aside. */
 export interface DecodeOptions {
   /** Names the operator in dead letters; `decode` if left out. */
   readonly name?: string
@@ -15,6 +16,8 @@ export interface DecodeOptions {
  * Passes the value that the codec makes of each record's bytes.
  *
  * A record that the codec rejects becomes a dead letter with its reason; one that holds nothing for the pipeline is passed over. Keeps nothing.
+ * A replay makes the same values and the same dead letters of the same bytes, as far as the codec does.
+ * @throws ConfigurationError on an empty name
  */
 export function decode<T>(codec: Codec<T>, options: DecodeOptions = {}): OperatorFunction<RecordView, T> {
   const spec = {

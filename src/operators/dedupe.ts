@@ -15,12 +15,15 @@ interface DedupeBase<T> {
   readonly onReject?: OperatorSpec['onReject']
 }
 
+/** How `dedupe` knows a repeat by ids of any kind, each remembered by itself. */
 export interface DedupeBySet<T> extends DedupeBase<T> {
   /** Compared as text: 7 and '7' are one id. */
   readonly id: (value: T) => string | number
+  /** The way to remember them; `set` if left out. */
   readonly ids?: 'set'
 }
 
+/** How `dedupe` knows a repeat by ids that grow by one, remembered as ranges: it keeps little, however many there are. */
 export interface DedupeByRanges<T> extends DedupeBase<T> {
   /** A whole number. */
   readonly id: (value: T) => number

@@ -6,9 +6,13 @@ import { TimerQueue } from '../runtime/timerQueue.ts'
 import type { DedupeByRanges } from './dedupe.ts'
 import { IdRanges } from './idRanges.ts'
 
+/** Runs are forgotten when time passes one of so many steps in a ttl, which is often enough and looks at a key less often. */
+const stepsPerTtl = 4
+
 /** `dedupe` with one entry a run of ids. */
 export function dedupeByRanges<T>(name: string, options: DedupeByRanges<T>): MonoTypeOperatorFunction<T> {
   const { by, id, ttlMs, onReject } = options
+  const stepMs = Math.max(1, Math.floor(ttlMs / stepsPerTtl))
   const spec = { name, version: 2, shape: { ids: 'ranges' }, migrate: withoutTtl, passesRedriven: true, onReject }
   return stateful<T, T>(spec, (restored, out) => {
     const seen = restored.keyed<IdRanges>(rangesState)
@@ -38,10 +42,12 @@ export function dedupeByRanges<T>(name: string, options: DedupeByRanges<T>): Mon
         const ranges = entry.value
         if (!ranges.add(number, at)) return
         seen.touch(entry)
-        if (ranges.oldest + ttlMs < ranges.expiresAt) expire(key, ranges)
+        if (at + ttlMs < ranges.expiresAt) expire(key, ranges)
         out.emit(value)
       },
-      onWatermark(watermark) {
+      onWatermark(watermark, before) {
+        const step = Math.floor(watermark / stepMs)
+        if (step === Math.floor(before / stepMs)) return out.wakeAt((step + 1) * stepMs)
         for (let due = expiring.take(watermark); due !== undefined; due = expiring.take(watermark)) {
           for (const key of due.items) {
             const ranges = seen.get(key)

@@ -7,6 +7,7 @@ import type { SavedOperator } from '../runtime/savedState.ts'
 import { stateful } from '../runtime/stateful.ts'
 import { type HeldValue, LeapGuard, type SavedGuard } from './leapGuard.ts'
 
+/** Where `eventTime` finds the time of a value, and how far it trusts it. */
 export interface EventTimeOptions<T> {
   /** When the value happened: ms UTC, a whole number. */
   readonly of: (value: T) => number
@@ -18,10 +19,11 @@ export interface EventTimeOptions<T> {
    * closes no window, while the end of a halt passes. Without it every value is believed.
    */
   readonly maxAdvanceMs?: number
-  /** 3 if left out. */
+  /** How many values in all have to come as far; 3 if left out. */
   readonly confirmations?: number
   /** How held values are saved; plain values need none. */
   readonly state?: StateCodec<T>
+  /** Unique in a pipeline; `eventTime` if left out. */
   readonly name?: string
   /** Outside a task: receives what is set aside. */
   readonly onReject?: OperatorSpec['onReject']
@@ -33,6 +35,7 @@ export interface EventTimeOptions<T> {
  * Time moves after the value has been passed on, from data only, and never goes back. Keeps the newest time and, with `maxAdvanceMs`, at most
  * 2 × `confirmations` values that are held back. At the end of the input all windows below fire. A graph has one `eventTime`.
  * A value without a whole-number time is set aside as `no-event-time`. Where nothing comes for `Pipeline.idleAfterMs`, held values that the time has come up to pass.
+ * Held values are part of the checkpoint, so a replay moves time at the same records and decides alike.
  * @throws ConfigurationError on options out of range
  */
 export function eventTime<T>(options: EventTimeOptions<T>): MonoTypeOperatorFunction<T> {

@@ -180,9 +180,9 @@ export function foldWindows<T, A, R>(options: FoldOptions, fold: Fold<T, A, R>):
 /** Layout of what is saved; 0.1.0 wrote 1, in which windows of two operators could share a key. */
 const foldVersion = 2
 
-/** The windows of several operators may meet in one fold: the name, as long as it says it is, and the end keep them apart. */
+/** The windows of several operators may meet in one fold: the name, as long as it says it is, and the length keep them apart. */
 function foldId({ name, key, start, end }: Window): string {
-  return `${start}-${end}@${name.length}:${name}${key}`
+  return `${start}+${end - start}@${name.length}:${name}${key}`
 }
 
 type SavedHeld = readonly [name: string, key: string, start: number, end: number, hasFired: boolean, accumulator: Json]
@@ -210,7 +210,8 @@ function migrated(saved: SavedOperator, shape: Json, migrate: FoldOptions['migra
   const keyed: KeyedPair[] = []
   for (const [, value] of saved.keyed) {
     const [name, key, start, end, hasFired, accumulator] = value as unknown as SavedHeld
-    const now = JSON.stringify(saved.shape) === JSON.stringify(shape) ? accumulator : migrate?.(accumulator, saved.shape)
+    const now =
+      JSON.stringify(saved.shape) === JSON.stringify(shape) ? accumulator : migrate?.(accumulator, saved.shape)
     if (now === undefined) return saved
     const id = foldId({ name, key, start, end, id: '' })
     keyed.push([id, [name, key, start, end, hasFired, now]])

@@ -2,6 +2,7 @@ import type { OperatorFunction } from 'rxjs'
 import type { OperatorSpec } from '../runtime/operator.ts'
 import { stateful } from '../runtime/stateful.ts'
 
+/** How many calls `mapAsync` makes at once, and who hears of those that fail. */
 export interface MapAsyncOptions {
   /** Unique in a pipeline; `mapAsync` if left out. */
   readonly name?: string

@@ -12,6 +12,7 @@ import type { WindowElement } from './window.ts'
 export interface TradeForOhlcv {
   readonly market: Market
   readonly symbol: string
+  /** Decides which of two trades of the same ms came first. */
   readonly tradeId: number
   /** Counts of 1e-8, not negative. */
   readonly price: Fixed8
@@ -19,9 +20,11 @@ export interface TradeForOhlcv {
   readonly quantity: Fixed8
   /** ms UTC. */
   readonly tradeTime: number
+  /** True when the buyer's order was resting, so that the taker sold. */
   readonly isBuyerMaker: boolean
 }
 
+/** How `ohlcv` shows candles that are still open. */
 export interface OhlcvOptions {
   /** Unique in a pipeline; `ohlcv` if left out. */
   readonly name?: string
@@ -34,6 +37,8 @@ export interface OhlcvOptions {
  *
  * Open and close are the first and the last trade by (trade time, trade id), not by arrival, and all sums are exact. Keeps about 200 bytes a window, until its
  * allowed lateness is over; they are part of the checkpoint. A correction is the whole candle again with a higher revision.
+ * A crash neither loses a trade nor counts one twice.
+ * @throws ConfigurationError on options out of range
  */
 export function ohlcv(options: OhlcvOptions = {}): OperatorFunction<WindowElement<TradeForOhlcv>, Candle> {
   return foldWindows<TradeForOhlcv, CandleSum, Candle>(

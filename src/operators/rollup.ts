@@ -7,6 +7,7 @@ import { candleState } from './candleState.ts'
 import { type Fired, foldWindows } from './foldWindows.ts'
 import type { Window, WindowElement } from './window.ts'
 
+/** How `rollup` shows candles that are still open. */
 export interface RollupOptions {
   /** Unique in a pipeline; `rollup` if left out. */
   readonly name?: string
@@ -19,6 +20,8 @@ export interface RollupOptions {
  *
  * A corrected candle replaces its older revision, so a correction goes on upwards. Provisional candles only enter provisional results. Keeps the
  * shorter candles of each open window (five for 1m to 5m), until its allowed lateness is over; they are part of the checkpoint.
+ * A crash neither loses a candle nor counts one twice, and a replay gives the same candles again.
+ * @throws ConfigurationError on options out of range
  */
 export function rollup(options: RollupOptions = {}): OperatorFunction<WindowElement<Candle>, Candle> {
   return foldWindows<Candle, Candle[], Candle>(

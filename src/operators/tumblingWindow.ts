@@ -9,6 +9,7 @@ import { TimerQueue } from '../runtime/timerQueue.ts'
 import { type OpenWindow, OpenWindows } from './openWindows.ts'
 import { foldedAs, type WindowElement, windowId } from './window.ts'
 
+/** How long the windows of `tumblingWindow` are, whose they are, and how long each stays open for corrections. */
 export interface TumblingWindowOptions<T> {
   /** Unique in a pipeline. */
   readonly name: string
@@ -35,6 +36,7 @@ export interface TumblingWindowOptions<T> {
  * A window fires when the watermark reaches `end - 1`; those that are due together fire by end, then by key. A value whose window is over, allowed lateness
  * included, is set aside as `late`. Keeps one small entry a window from its first value until the watermark passes
  * `end - 1 + allowedLatenessMs`; the values themselves are not kept.
+ * Entries are part of the checkpoint, so after a crash a window fires as often as without it, with the same revisions.
  * @throws ConfigurationError on options out of range; OperatorError where a value has no event time
  */
 export function tumblingWindow<T>(options: TumblingWindowOptions<T>): OperatorFunction<T, WindowElement<T>> {

@@ -12,7 +12,7 @@ export interface Window {
 /** Where a window object remembers what a fold keeps for it: null until the first value. No name, so that it does not get into what is saved or shown. */
 export const foldedAs: unique symbol = Symbol('foldedAs')
 
-/** A value in its window. */
+/** A value in its window. It comes before what its `window` makes of it. */
 export interface WindowValue<T> {
   readonly kind: 'value'
   readonly window: Window
@@ -21,7 +21,7 @@ export interface WindowValue<T> {
   readonly isProvisional: boolean
 }
 
-/** The window fires: its values so far are its result. */
+/** The `window` fires: its values so far are its result. */
 export interface WindowFired {
   readonly kind: 'fired'
   readonly window: Window
@@ -29,7 +29,7 @@ export interface WindowFired {
   readonly revision: number
 }
 
-/** The window's allowed lateness is over: nothing more comes for it, and what was kept for it may go. */
+/** The allowed lateness of the `window` is over: nothing more comes for it, and what was kept for it may go. */
 export interface WindowOver {
   readonly kind: 'over'
   readonly window: Window

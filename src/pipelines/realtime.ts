@@ -18,6 +18,7 @@ const maxOutOfOrdernessMs = 2_000
 /** A candle that has closed is corrected, with a higher revision, by trades that are late by up to this; later ones become dead letters. */
 const allowedLatenessMs = 30_000
 
+/** How `realtime` shows candles that are still open. */
 export interface RealtimeOptions {
   /**
    * Least time (ms) between two rows of an open 1m candle; 250 unless told otherwise. Rows are written at checkpoints, so a checkpoint interval that is

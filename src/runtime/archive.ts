@@ -2,7 +2,7 @@ import type { ArchivedObject, TaskId } from './checkpoint.ts'
 import type { Clock } from './clock.ts'
 import type { RecordFacts, RecordView } from './record.ts'
 
-/** What has become durable since the last take, and where the archive would go on after it. */
+/** The `objects` that have become durable since the last take, and the `nextOffset` where the archive would go on after them. */
 export interface ArchiveProgress {
   readonly objects: readonly ArchivedObject[]
   readonly nextOffset: number
@@ -35,6 +35,8 @@ export interface ArchiveWriter {
   abandon(): void
 }
 
+/** Keeps the raw records of a log beside the pipeline. A checkpoint names what has become durable, so after a crash the archive goes on without a gap or a repeat. */
 export interface Archive {
+  /** A writer for one task that goes on at the offset. */
   open(task: TaskId, nextOffset: number, clock: Clock): ArchiveWriter
 }

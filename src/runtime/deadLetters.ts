@@ -2,13 +2,14 @@ import type { DeadLetter } from './checkpoint.ts'
 import type { Json } from './json.ts'
 import { type RecordHeader, type RecordView, redriveHeader } from './record.ts'
 
-/** Why something is set aside, by whom. */
+/** Why something is set aside: a short, stable `reason`, the `detail` with the numbers, and the `operator` that did it. */
 export interface Rejected {
   readonly operator: string
   readonly reason: string
   readonly detail: string
 }
 
+/** What an `Origin` is made of: `recordTime` is ms UTC, `payload` the value of the record, and `redrivenFor` the operator that the record comes to again. */
 interface OriginFields {
   readonly offset: number
   readonly recordTime: number | null
@@ -29,6 +30,7 @@ export class Origin {
   readonly recordTime: number | null
   readonly key: Uint8Array | null
   readonly headers: readonly RecordHeader[]
+  /** The value of the record. */
   readonly payload: Uint8Array | null
   /** The operator that the record comes to a second time, because it had set it aside. */
   readonly redrivenFor: string | null
@@ -44,6 +46,7 @@ export class Origin {
     this.#ordinals = ordinals
   }
 
+  /** Copies the record out of its view. `ordinals` is the count of its letters so far, by operator. */
   static of(record: RecordView, redrivenFor: string | null, ordinals: Map<string, number>): Origin {
     return new Origin(
       {
@@ -63,7 +66,10 @@ export class Origin {
     return new Origin({ ...nothing, offset }, ordinals)
   }
 
-  /** @param known the numbers of each offset's letters, which origins of one record share */
+  /**
+   * The origin that was encoded.
+   * @param known the numbers of each offset's letters, which origins of one record share
+   */
   static decode(saved: Json, known: Map<number, Map<string, number>>): Origin {
     const fields = saved as unknown as SavedOrigin
     const ordinals = known.get(fields.offset) ?? new Map<string, number>()
@@ -84,6 +90,7 @@ export class Origin {
     )
   }
 
+  /** What a snapshot keeps of it; `Restored.origin` makes it an origin again. */
   encode(): Json {
     return {
       offset: this.offset,
@@ -107,6 +114,7 @@ export class Origin {
     return operator === this.redrivenFor ? this : new Origin({ ...this, redrivenFor: operator }, this.#ordinals)
   }
 
+  /** The dead letter of this record, with the next number of its operator. */
   letter(rejected: Rejected): DeadLetter {
     const ordinal = this.#ordinals.get(rejected.operator) ?? 0
     this.#ordinals.set(rejected.operator, ordinal + 1)
@@ -129,7 +137,13 @@ interface SavedOrigin {
   readonly ordinals?: Readonly<Record<string, number>>
 }
 
-function keyBytes({ key, keyEncoding = 'utf8' as const }: { key: string | null; keyEncoding?: 'base64' | 'utf8' }): Buffer {
+function keyBytes({
+  key,
+  keyEncoding = 'utf8' as const,
+}: {
+  key: string | null
+  keyEncoding?: 'base64' | 'utf8'
+}): Buffer {
   return Buffer.from(key ?? '', keyEncoding)
 }
 

@@ -6,7 +6,9 @@ export interface ErrorPlace {
   readonly offset?: number
 }
 
+/** Where an error happened, and what caused it. */
 export interface MillraceErrorOptions extends ErrorPlace {
+  /** The error behind this one. */
   readonly cause?: unknown
 }
 
@@ -15,6 +17,7 @@ export interface MillraceErrorOptions extends ErrorPlace {
  * with its remedy, in docs/errors.md.
  */
 export abstract class MillraceError extends Error {
+  /** `MILLRACE_` and what it is about; it does not change between releases. */
   abstract readonly code: string
   declare readonly pipeline?: string
   declare readonly topic?: string

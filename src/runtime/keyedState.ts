@@ -37,6 +37,7 @@ export class KeyedState<V> {
     this.#codec = codec
   }
 
+  /** How many keys there are. */
   get size(): number {
     return this.#entries.size
   }
@@ -65,6 +66,7 @@ export class KeyedState<V> {
     return entry.value
   }
 
+  /** Keeps the value for the key, which counts as changed. */
   set(key: string, value: V): KeyedEntry<V> {
     let entry = this.#entries.get(key)
     if (entry === undefined) {
@@ -84,6 +86,7 @@ export class KeyedState<V> {
     this.#mark(entry)
   }
 
+  /** Keys and values, in the order in which the keys came. For reading only. */
   *entries(): IterableIterator<[string, V]> {
     for (const entry of this.#entries.values()) yield [entry.key, entry.value]
   }
@@ -99,7 +102,8 @@ export class KeyedState<V> {
   takeDelta(): string {
     const pairs: Json[] = []
     // A key that went and came back is both, so that it stands behind the others after a restore as it does now.
-    for (const { key, value, isDeleted } of this.#changed) pairs.push(isDeleted ? [key] : [key, this.#codec.encode(value)])
+    for (const { key, value, isDeleted } of this.#changed)
+      pairs.push(isDeleted ? [key] : [key, this.#codec.encode(value)])
     return this.#nextCut(pairs)
   }
 

@@ -1,12 +1,26 @@
 import type { LeftOut, StepFailure } from './stepFailure.ts'
 
 /**
- * The values that steps of a graph have failed on, by the offset at which they were emitted.
+ * What attempts at a task learn from the failures of those before: the values that steps of the graph have failed on, by the offset at which they were emitted, and
+ * up to where there is a row that the store could not take.
  *
- * Learns from each failure: the first at an offset has the next attempt watch there, the second says which value it is.
+ * The first failure of a step at an offset has the next attempt watch there, the second says which value it is.
  */
 export class LeftOutValues {
   readonly #byOffset = new Map<number, LeftOut[]>()
+  #badRowBefore = 0
+
+  /** The checkpoint up to this offset has a row that its table cannot hold. False when that was known. */
+  learnBadRow(nextOffset: number): boolean {
+    const isNew = nextOffset > this.#badRowBefore
+    this.#badRowBefore = Math.max(this.#badRowBefore, nextOffset)
+    return isNew
+  }
+
+  /** True while rows must be looked at one by one. */
+  hasBadRowFrom(offset: number): boolean {
+    return offset < this.#badRowBefore
+  }
 
   /** False when nothing new was learnt, so that another attempt would fail as well. */
   learn({ offset = -1, emission, detail }: StepFailure): boolean {
@@ -16,7 +30,9 @@ export class LeftOutValues {
       return true
     }
     if (emission === null) return false
-    const isKnown = known.some(({ operator, ordinal }) => operator === emission.operator && ordinal === emission.ordinal)
+    const isKnown = known.some(
+      ({ operator, ordinal }) => operator === emission.operator && ordinal === emission.ordinal,
+    )
     if (!isKnown) known.push({ ...emission, detail })
     return !isKnown
   }

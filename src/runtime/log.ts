@@ -7,12 +7,13 @@ export interface RecordBatch {
   readonly partition: number
   /** Where to go on after this batch. Past the last record's offset + 1 where the log has compacted or hidden offsets. */
   readonly nextOffset: number
+  /** Of all its records, as they lie in the buffer; bytes. */
   readonly byteLength: number
   /** Moves `view` to the next record; false when there is none left. Throws `CorruptRecordError` on broken bytes. */
   read(view: RecordView): boolean
 }
 
-/** What is left in a partition: offsets from `earliest` up to, not including, `next`. */
+/** What is left in a partition: offsets of records from `earliest` up to, not including, `next`. */
 export interface LogBounds {
   readonly earliest: number
   readonly next: number
@@ -20,11 +21,13 @@ export interface LogBounds {
   readonly logId?: string
 }
 
+/** How much one fetch may bring, and how long it may wait. */
 export interface FetchOptions {
   /** Soft limit: one batch is handed over even when it is larger. */
   readonly maxBytes: number
   /** How long to wait for a record when the reader has caught up. */
   readonly maxWaitMs: number
+  /** Ends the wait; the fetch then gives null. */
   readonly signal?: AbortSignal
 }
 
@@ -37,12 +40,15 @@ export interface LogReader {
   seek(offset: number): void
   /** The next batch, or null when nothing came within `maxWaitMs` or the signal fired. Throws `OffsetOutOfRangeError`. */
   fetch(options: FetchOptions): Promise<RecordBatch | null>
+  /** Asks the log what it holds now. */
   bounds(): Promise<LogBounds>
+  /** Ends a fetch that waits, and lets go of its buffers. */
   close(): Promise<void>
 }
 
 /** Called while a membership lasts; `onRevoke` is awaited, within the log's own bound, before a partition goes elsewhere. */
 export interface AssignmentListener {
+  /** These partitions are this member's from now on; they come on top of those that it has. */
   onAssign(partitions: readonly number[]): void
   onRevoke(partitions: readonly number[]): Promise<void>
   /**
@@ -57,16 +63,21 @@ export interface AssignmentListener {
 /** A topic whose partitions can be read from any offset that it still keeps. */
 export interface LogSource {
   readonly topic: string
+  /** The numbers of all partitions, from 0. */
   partitions(): Promise<readonly number[]>
   /** Takes part in sharing the partitions. A log without sharing assigns all of them at once. */
   join(listener: AssignmentListener): Promise<LogMembership>
+  /** A reader of its own; `seek` tells it where to begin. */
   reader(partition: number): LogReader
+  /** For when nobody reads any more: lets go of connections. The records stay. */
   close(): Promise<void>
 }
 
+/** The part that a worker has in sharing the partitions of a topic. */
 export interface LogMembership {
   /** For lag tools only; recovery never reads it back. */
   reportProgress(partition: number, nextOffset: number): void
+  /** Gives up what is assigned and takes part no more. */
   leave(): Promise<void>
 }
 
@@ -90,5 +101,6 @@ export interface LogWriter {
   claim(producer: string): Promise<{ readonly position: string | null }>
   /** Appends all or nothing, in order per partition, with the position. Throws `TaskFencedError` when another holder has claimed. */
   append(records: readonly OutgoingRecord[], position: string): Promise<void>
+  /** Lets go of connections. What was appended stays. */
   close(): Promise<void>
 }

@@ -1,3 +1,4 @@
+/** An object as a listing tells of it: its key and `sizeBytes`, as it is stored. */
 export interface StoredObject {
   readonly key: string
   readonly sizeBytes: number
@@ -19,5 +20,6 @@ export interface ObjectStore {
   list(prefix: string): AsyncIterable<StoredObject>
   /** Nothing happens where there is no such object. */
   delete(key: string): Promise<void>
+  /** Lets go of connections. The objects stay. */
   close(): Promise<void>
 }

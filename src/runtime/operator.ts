@@ -43,16 +43,18 @@ export interface Cut {
  * The state and the reactions of one operator in one task, or in one subscription outside of a task.
  *
  * What a method throws sets the value aside (see `Pipeline.onError`); outside a task it ends the stream, or goes to `onReject`.
+ * Times and watermarks are ms UTC of event time.
  */
 export interface Logic<I> {
+  /** The next value, in the order of the stream. What is emitted here has the value's event time. */
   onValue(value: I): void
   /** A timer set by `out.at` is due. Results emitted here have the timer's time. */
   onTimer?(key: string, time: number): void
   /**
    * Time has moved: at every move from the operator's first value on, or where it calls `out.wakeAt`, once that time has come. Results emitted here have
-   * the watermark's time.
+   * the watermark's time. `before` is the watermark until now.
    */
-  onWatermark?(watermark: number): void
+  onWatermark?(watermark: number, before: number): void
   /** For the operator that owns time: nothing has come for so long that time moves to this watermark by itself. */
   onIdle?(watermark: number): void
   /** Let go of what must not span a checkpoint. Called before any operator is snapshotted, and again when what others let go has come through. */
@@ -75,8 +77,9 @@ export interface Restored {
   origin(saved: Json): Origin
 }
 
-/** Where an operator's results go, and what it may ask. */
+/** Where an operator's results go, and what it may ask. Times and watermarks are ms UTC of event time. */
 export interface Output<O> {
+  /** Passes a result on, with the event time of the value being handled. */
   emit(value: O): void
   /** Emits a result whose event time (ms UTC) is not that of the value being handled. */
   emitAt(eventTime: number, value: O): void
@@ -97,6 +100,7 @@ export interface Output<O> {
   cancel(key: string, time: number): void
   /** For an operator with a queue of its own: `onWatermark` is not needed before the watermark reaches `time`. Not part of the checkpoint. */
   wakeAt(time: number): void
+  /** False in a subscription outside of a task, where nothing is saved. */
   readonly isInTask: boolean
   /** True while the current record comes a second time for an operator further below, which had set it aside. */
   readonly isRedriven: boolean

@@ -13,16 +13,14 @@ export type AnyNode = OperatorNode<unknown, unknown>
 /** Where operators live, and what differs there: a task, or the subscriptions of a plain RxJS program. */
 export interface OperatorHost {
   readonly isTask: boolean
-  /** 0 while values may go straight into the logics; otherwise `admits` decides. */
-  readonly gate: number
+  /** Its gate is 0 while values may go straight into the logics; otherwise `admits` decides. */
+  readonly provenance: { readonly gate: number }
   /** False when the value is not for the node, or was handled here. */
   admits(node: AnyNode, value: unknown): boolean
   /** True while the current record comes a second time. */
   readonly isRedriven: boolean
   /** The loose operator below which things happen at the moment, or null. */
   stage: AnyNode | null
-  /** True while timers fire: what happens is no single record's doing. */
-  isTimed: boolean
   readonly facts: RecordFacts
   /** The logic of the node has thrown. */
   failed(node: AnyNode, error: unknown): void
@@ -31,6 +29,8 @@ export interface OperatorHost {
   reject(rejected: Rejected, spec: OperatorSpec, origin?: Origin): void
   origin(): Origin
   during(origin: Origin, act: () => void): void
+  /** Runs `act`, timers that fire: what happens is no single record's doing. */
+  timed(act: () => void): void
   /** Some asynchronous work of the node is done. */
   workDone(node: AnyNode): void
   /** Which time holds for what is called from now on; gives the one before, for putting it back. */
@@ -58,7 +58,7 @@ export class OperatorNode<I, O> extends Subscriber<I> implements Output<O>, Time
   isAwake = false
   /** The loose operator whose values come here; undefined before the first value. */
   stage: AnyNode | null | undefined = undefined
-  /** False while `#arrive` has to look at each value. */
+  /** True once values come here, and from no loose operator: then `#arrive` need not look at each. */
   #isOrdinary = false
   #isLoose = false
   #hasEnded = false
@@ -66,6 +66,7 @@ export class OperatorNode<I, O> extends Subscriber<I> implements Output<O>, Time
   #timers: KeyedTimers | null = null
   #restored: Restored | null = null
   #onValue: (value: I) => void = unbuilt.onValue
+  readonly #provenance: OperatorHost['provenance']
   readonly #downstream: Subscriber<O>
 
   constructor(host: OperatorHost, spec: OperatorSpec, time: TimeDomain | null, downstream: Subscriber<O>) {
@@ -73,6 +74,7 @@ export class OperatorNode<I, O> extends Subscriber<I> implements Output<O>, Time
     this.host = host
     this.spec = spec
     this.time = time
+    this.#provenance = host.provenance
     this.#downstream = downstream
     this.work = spec.concurrency === undefined ? null : new AsyncWork(spec.concurrency, () => host.workDone(this.any))
   }
@@ -109,12 +111,12 @@ export class OperatorNode<I, O> extends Subscriber<I> implements Output<O>, Time
   }
 
   protected override _next(value: I): void {
-    if (this.host.gate === 0 || this.host.admits(this.any, value)) this.handle(value)
+    if (this.#provenance.gate === 0 || this.host.admits(this.any, value)) this.handle(value)
   }
 
   handle(value: I): void {
     try {
-      if (!this.#isOrdinary) this.#arrive()
+      if (!this.#isOrdinary || this.host.stage !== null) this.#arrive()
       this.#onValue(value)
     } catch (error) {
       this.host.failed(this.any, error)
@@ -166,11 +168,12 @@ export class OperatorNode<I, O> extends Subscriber<I> implements Output<O>, Time
   }
 
   onTime(watermark: number): void {
-    const { host } = this
+    this.host.timed(() => this.#fire(watermark))
+  }
+
+  #fire(watermark: number): void {
     const time = this.time as TimeDomain
-    const before = time.before
-    const wasTimed = host.isTimed
-    host.isTimed = true
+    const { before } = time
     this.nextDue = Number.POSITIVE_INFINITY
     this.#timers?.fire(watermark, (key, at) => {
       time.valueTime = Math.max(at, before + 1)
@@ -178,9 +181,8 @@ export class OperatorNode<I, O> extends Subscriber<I> implements Output<O>, Time
     })
     if (this.logic.onWatermark !== undefined) {
       time.valueTime = watermark
-      this.#run(() => this.logic.onWatermark?.(watermark))
+      this.#run(() => this.logic.onWatermark?.(watermark, before))
     }
-    host.isTimed = wasTimed
     this.#expect()
   }
 
@@ -309,7 +311,8 @@ export class OperatorNode<I, O> extends Subscriber<I> implements Output<O>, Time
 
   #keyedTimers(): KeyedTimers {
     if (this.#timers !== null) return this.#timers
-    if (this.logic.onTimer === undefined) throw new OperatorError(`${this.spec.name}: it sets timers but has no onTimer`)
+    if (this.logic.onTimer === undefined)
+      throw new OperatorError(`${this.spec.name}: it sets timers but has no onTimer`)
     this.#timers = new KeyedTimers((this.#restored as Restored).keyed(timerState, timersMap))
     return this.#timers
   }
@@ -320,7 +323,7 @@ export class OperatorNode<I, O> extends Subscriber<I> implements Output<O>, Time
     if (!this.isAwake) this.wake()
     if (this.stage === undefined) {
       this.stage = stage
-      this.#isOrdinary = stage === null && this.host.isTask
+      this.#isOrdinary = stage === null
     } else if (this.stage !== stage && this.spec.isOrderFree !== true && this.host.isTask) throw this.#mixed(stage)
   }
 

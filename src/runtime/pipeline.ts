@@ -3,6 +3,7 @@ import { ConfigurationError } from './errors.ts'
 import type { Outlet } from './outlet.ts'
 import type { RecordView } from './record.ts'
 
+/** The ends of a pipeline, each under a name of its own, by which the test kit finds its rows. */
 export type Outlets = Readonly<Record<string, Outlet<unknown>>>
 
 /** A graph over the records of one partition; every partition gets its own instance with its own state. */

@@ -50,11 +50,10 @@ const noneSaved: Restored = {
 
 class PlainGraph implements OperatorHost {
   readonly isTask = false
-  readonly gate = 1
+  readonly provenance = { gate: 1 }
   readonly isRedriven = false
   readonly facts: RecordFacts = { isJsonObject: false }
   stage: AnyNode | null = null
-  isTimed = false
   readonly #number = graphs++
   readonly #nodes: AnyNode[] = []
   /** Where the next operator that subscribes stands: above the one that it is subscribed by. */
@@ -112,6 +111,10 @@ class PlainGraph implements OperatorHost {
   }
 
   during(_origin: Origin, act: () => void): void {
+    act()
+  }
+
+  timed(act: () => void): void {
     act()
   }
 

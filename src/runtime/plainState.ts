@@ -15,7 +15,8 @@ export function plainState<V>(): StateCodec<V> {
 
 function encode(value: unknown): Json {
   if (value === null || typeof value === 'boolean' || typeof value === 'string') return value
-  if (typeof value === 'number') return isJsonNumber(value) ? value : { [numberTag]: Object.is(value, -0) ? '-0' : String(value) }
+  if (typeof value === 'number')
+    return isJsonNumber(value) ? value : { [numberTag]: Object.is(value, -0) ? '-0' : String(value) }
   if (typeof value === 'bigint') return { [bigintTag]: value.toString() }
   if (Array.isArray(value)) return value.map(encode)
   if (typeof value === 'object' && isPlain(value)) return encodeObject(value)

@@ -24,6 +24,7 @@ export interface RecordFacts {
  *
  * The same view is moved from record to record, so it is valid during the push only; whoever wants to keep
  * something copies it out. A length of -1 means null (Kafka's convention), which differs from empty.
+ * `keyStart`, `valueStart` and `headersStart` are places in `buffer`, in bytes; `keyLength`, `valueLength` and `headersLength` are sizes in bytes.
  */
 export class RecordView {
   /** Place of the record in its partition. */

@@ -6,9 +6,10 @@ import type { Json } from './json.ts'
 const frameVersion = 2
 const readableVersions = [1, frameVersion]
 
+/** A key with its value, or a key alone for one that was deleted. */
 export type KeyedPair = readonly [string, Json] | readonly [string]
 
-/** What an operator saved: its small snapshot and its keyed state, with the version and the options that shaped them. */
+/** What an operator saved: its small `snapshot` and its keyed state, with the `version` and the options (`shape`) that shaped them. */
 export interface SavedOperator {
   readonly version: number
   readonly shape: Json
@@ -39,7 +40,9 @@ export function operatorText(
   snapshot: Json,
   keyed: ReadonlyMap<string, string>,
 ): string {
-  const named = [...keyed].filter(([map]) => map !== unnamedMap).map(([map, pairs]) => `${JSON.stringify(map)}:${pairs}`)
+  const named = [...keyed]
+    .filter(([map]) => map !== unnamedMap)
+    .map(([map, pairs]) => `${JSON.stringify(map)}:${pairs}`)
   return (
     `{"name":${JSON.stringify(name)},"version":${version},"shape":${JSON.stringify(shape)},` +
     `"snapshot":${JSON.stringify(snapshot)},"keyed":${keyed.get(unnamedMap) ?? '[]'}${named.length === 0 ? '' : `,"maps":{${named.join(',')}}`}}`

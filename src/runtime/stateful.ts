@@ -10,7 +10,7 @@ import { subscribePlain } from './plainGraph.ts'
  * In a task the state belongs to the task: it is restored when the graph is built and saved at each checkpoint. Outside a task it lives with the
  * subscription, and time comes from the `eventTime` above. On the same values both give the same results, in the same order. A value goes on before
  * the watermark that it causes does. What the logic throws sets the value aside in a task (`Pipeline.onError`); outside of one it goes to `onReject`, or
- * ends the stream.
+ * ends the stream. Keeps what the logic keeps, and lets go of it with the task or the subscription.
  * @throws ConfigurationError on an empty name, or options that contradict each other
  */
 export function stateful<I, O>(spec: OperatorSpec, build: BuildLogic<I, O>): OperatorFunction<I, O> {

@@ -68,7 +68,10 @@ export class EmissionWatch {
     const ordinal = (this.#counts.get(node) ?? 0) + 1
     this.#counts.set(node, ordinal)
     const known = this.#leftOut.find((one) => one.operator === node.spec.name && one.ordinal === ordinal)
-    if (known !== undefined) return this.#onLeftOut(known)
+    if (known !== undefined) {
+      this.#onLeftOut(known)
+      return
+    }
     const before = this.current
     this.current = { operator: node.spec.name, ordinal }
     emit()

@@ -1,16 +1,16 @@
 import { Observable, type Subscriber } from 'rxjs'
-import { Batch } from './batch.ts'
 import type { DeadLetter, IdleAdvance, SavedCheckpoint, StateFrame, TableWrite } from './checkpoint.ts'
 import { buildIn, setRunning } from './currentTask.ts'
-import { Origin, type Rejected, redriveTarget } from './deadLetters.ts'
+import { type Origin, type Rejected, redriveTarget } from './deadLetters.ts'
 import { ConfigurationError, MillraceError, OperatorError } from './errors.ts'
 import type { BuildLogic, Cut, Logic, OperatorSpec } from './operator.ts'
 import { type AnyNode, type OperatorHost, OperatorNode } from './operatorNode.ts'
+import { OutletBuffer } from './outletBuffer.ts'
 import type { Pipeline } from './pipeline.ts'
+import { atRest, open, Provenance } from './provenance.ts'
 import type { RecordFacts, RecordView } from './record.ts'
 import { EmissionWatch, type LeftOut, StepFailure } from './stepFailure.ts'
 import { TaskState } from './taskState.ts'
-import type { RowText, Table } from './table.ts'
 import { TimeDomain } from './timeDomain.ts'
 import { asRetryable } from './transient.ts'
 
@@ -24,19 +24,6 @@ export interface TaskCut {
   readonly idleAdvances: readonly IdleAdvance[]
 }
 
-interface OutletBuffer {
-  readonly name: string
-  readonly table: Table<unknown>
-  readonly render: ((row: unknown) => RowText) | undefined
-  rows: unknown[]
-  texts: RowText[]
-}
-
-/** Why values may not go straight into the logics. */
-const open = 0
-const atRest = 1
-const redriving = 2
-
 /**
  * One partition with its operators and their state. Synchronous: when `push` returns, nothing is in flight in the graph but what asynchronous
  * operators wait for.
@@ -49,23 +36,14 @@ export class StreamTask implements OperatorHost {
   readonly isTask = true
   readonly time = new TimeDomain()
   readonly facts: RecordFacts = { isJsonObject: false }
+  readonly provenance: Provenance
   /** Records pushed since the last cut. */
   uncutRecords = 0
-  gate = atRest
   stage: AnyNode | null = null
-  isTimed = false
+  /** True where rows are rendered as they come, so that one that cannot be is set aside with its record. Otherwise the store is who finds out. */
+  rendersRows = false
   #nextOffset = 0
   #isSealed = false
-  #record: RecordView | null = null
-  /** That of the record, once somebody has asked for it. */
-  #recordOrigin: Origin | null = null
-  /** One that was taken earlier and holds for the moment. */
-  #origin: Origin | null = null
-  /** How many letters of the last record each operator has written. */
-  #ordinals: Map<string, number>
-  /** The operator for which the current record comes a second time, until it has come there. */
-  #redrivenFor: string | null = null
-  #hasArrived = false
   #timeOwner: AnyNode | null = null
   #failure: { readonly error: unknown } | null = null
   #watch: EmissionWatch | null = null
@@ -76,6 +54,8 @@ export class StreamTask implements OperatorHost {
   #readers: readonly Subscriber<RecordView>[] = []
   readonly #state: TaskState
   readonly #nodes: AnyNode[] = []
+  /** Those of the nodes that wait for asynchronous work. */
+  readonly #asynchronous: AnyNode[] = []
   readonly #outlets: OutletBuffer[] = []
 
   /**
@@ -86,14 +66,12 @@ export class StreamTask implements OperatorHost {
   constructor(pipeline: Pipeline, saved: SavedCheckpoint | null, startOffset: number) {
     this.#pipeline = pipeline
     this.#nextOffset = saved?.nextOffset ?? startOffset
-    this.#state = new TaskState(saved?.state ?? [])
-    this.#ordinals = new Map(this.#state.lastOrdinals)
+    this.#state = new TaskState(saved?.state ?? [], this.#nextOffset - 1)
+    this.provenance = new Provenance(this.#nextOffset - 1, this.#state.lastOrdinals)
     if (saved !== null && saved.watermark !== null) this.time.watermark = saved.watermark
     buildIn(this, () => {
       for (const [name, outlet] of Object.entries(pipeline.build(this.#records()))) {
-        const table = outlet.table as Table<unknown>
-        const render = outlet.render as OutletBuffer['render']
-        const buffer: OutletBuffer = { name, table, render, rows: [], texts: [] }
+        const buffer = new OutletBuffer(name, outlet)
         this.#outlets.push(buffer)
         outlet.rows.subscribe({
           next: (row) => this.#collect(buffer, row),
@@ -115,26 +93,25 @@ export class StreamTask implements OperatorHost {
   /** Rows and dead letters waiting for the next cut. */
   get uncutResults(): number {
     let count = this.#letters.length
-    for (const outlet of this.#outlets) count += outlet.rows.length
+    for (const outlet of this.#outlets) count += outlet.size
     return count
   }
 
   /** Runs the record through the whole graph. Offsets only grow; gaps are fine. Throws the first error of the graph. */
   push(record: RecordView): void {
-    this.#record = record
+    const { provenance } = this
+    provenance.begin(record)
     this.facts.isJsonObject = false
-    if (this.#ordinals.size > 0) this.#ordinals = new Map()
-    if (this.#watch?.leavesOutRecord() === true) {
-      // Nothing of the graph sees it.
-    } else if (record.headersLength === 0) {
-      this.gate = open
-      setRunning(this)
-      for (const reader of this.#readers) reader.next(record)
-      setRunning(null)
-      this.gate = atRest
-    } else this.#act(() => this.#redriving(redriveTarget(record), () => this.#deliver(record)))
-    this.#record = null
-    this.#recordOrigin = null
+    if (this.#watch?.leavesOutRecord() !== true) {
+      if (record.headersLength === 0) {
+        provenance.gate = open
+        setRunning(this)
+        for (const reader of this.#readers) reader.next(record)
+        setRunning(null)
+        provenance.gate = atRest
+      } else this.#act(() => this.#pushFor(redriveTarget(record), record))
+    }
+    provenance.end()
     this.#nextOffset = record.offset + 1
     this.uncutRecords += 1
     if (this.#failure !== null) this.#throwFailure()
@@ -162,7 +139,9 @@ export class StreamTask implements OperatorHost {
 
   /** The log has nothing below this offset any more (compaction leaves gaps). */
   skipTo(offset: number): void {
-    if (offset > this.#nextOffset) this.#nextOffset = offset
+    if (offset <= this.#nextOffset) return
+    this.#nextOffset = offset
+    this.provenance.skipTo(offset - 1)
   }
 
   /** Moves the watermark without a record, and remembers that it did so at this offset. Only where nothing is under way (`quiesce`). */
@@ -194,18 +173,18 @@ export class StreamTask implements OperatorHost {
 
   /** True while asynchronous work in the graph leaves no room for another record. */
   get isSaturated(): boolean {
-    return this.#nodes.some(({ work }) => work?.isSaturated === true)
+    return this.#asynchronous.some(({ work }) => work?.isSaturated === true)
   }
 
   /** True when no asynchronous work is under way. */
   get isSettled(): boolean {
-    return this.#nodes.every(({ work }) => work === null || work.isIdle)
+    return this.#asynchronous.every(({ work }) => work?.isIdle === true)
   }
 
   /** Waits for asynchronous work in the graph and lets its results through, and what they set off, until none is under way. */
   async settle(): Promise<void> {
     while (!this.isSettled) {
-      for (const { work } of this.#nodes) {
+      for (const { work } of this.#asynchronous) {
         if (work === null || work.isIdle) continue
         await work.settle()
         this.#act(() => work.release())
@@ -256,6 +235,7 @@ export class StreamTask implements OperatorHost {
     node.build(this.#state.restoredFor(spec), build, (watched, logic) => this.watch(watched, logic))
     this.#state.bind(node)
     this.#nodes.push(node.any)
+    if (node.work !== null) this.#asynchronous.push(node.any)
     if (spec.ownsTime === true) this.#ownTime(node.any)
     return node
   }
@@ -277,16 +257,16 @@ export class StreamTask implements OperatorHost {
   }
 
   get isRedriven(): boolean {
-    return this.#redrivenFor !== null
+    return this.provenance.redrivenFor !== null
   }
 
   admits(node: AnyNode, value: unknown): boolean {
-    if (this.gate === atRest) {
-      this.#fail(this.#restViolation(node.spec.name))
-      return false
-    }
-    if (this.#redrivenFor === null || node.spec.passesRedriven === true) return node.spec.name !== this.#redrivenFor || this.#arrived(node, value)
-    return node.spec.name === this.#redrivenFor && this.#arrived(node, value)
+    const { provenance } = this
+    const { name, passesRedriven } = node.spec
+    if (provenance.gate === atRest) this.#fail(this.#restViolation(name))
+    else if (provenance.redrivenFor === name) provenance.arrived(() => node.handle(value))
+    else return provenance.redrivenFor === null || passesRedriven === true
+    return false
   }
 
   failed(node: AnyNode, error: unknown): void {
@@ -304,25 +284,15 @@ export class StreamTask implements OperatorHost {
   }
 
   origin(): Origin {
-    // Whoever holds a redriven record back answers for it.
-    this.#hasArrived = true
-    const held = this.#origin
-    if (held !== null) return this.isTimed ? held.withoutRecord() : held.redrivenTo(this.#redrivenFor)
-    if (this.#record === null) return Origin.at(this.#nextOffset - 1, this.#ordinals)
-    if (this.isTimed) return Origin.at(this.#record.offset, this.#ordinals)
-    this.#recordOrigin ??= Origin.of(this.#record, this.#redrivenFor, this.#ordinals)
-    return this.#recordOrigin.redrivenTo(this.#redrivenFor)
+    return this.provenance.origin()
   }
 
   during(origin: Origin, act: () => void): void {
-    const before = this.#origin
-    const wasTimed = this.isTimed
-    this.#origin = origin
-    this.isTimed = false
-    if (origin.redrivenFor === null) act()
-    else this.#redriving(origin.redrivenFor, act)
-    this.#origin = before
-    this.isTimed = wasTimed
+    this.provenance.during(origin, act, (target) => this.#explainRedrive(target))
+  }
+
+  timed(act: () => void): void {
+    this.provenance.timed(act)
   }
 
   workDone(): void {}
@@ -340,36 +310,11 @@ export class StreamTask implements OperatorHost {
     this.#timeOwner = node
   }
 
-  #deliver(record: RecordView): void {
-    for (const reader of this.#readers) reader.next(record)
-  }
-
-  /** Runs `act` for the operator that had set the record aside: those above let it pass, those beside it have had it. */
-  #redriving(target: string | null, act: () => void): void {
-    const before = this.#redrivenFor
-    this.#redrivenFor = target
-    this.#hasArrived = target === null
-    this.gate = target === null ? open : redriving
-    act()
-    if (!this.#hasArrived) this.#explainRedrive(target as string)
-    this.#redrivenFor = before
-    this.gate = before === null ? open : redriving
-  }
-
-  #arrived(node: AnyNode, value: unknown): false {
-    this.#runAsNew(() => node.handle(value))
-    return false
-  }
-
-  /** The record has come to where it had been set aside: from here on it is like any other. */
-  #runAsNew(act: () => void): void {
-    const target = this.#redrivenFor
-    this.#hasArrived = true
-    this.#redrivenFor = null
-    this.gate = open
-    act()
-    this.#redrivenFor = target
-    this.gate = redriving
+  #pushFor(target: string | null, record: RecordView): void {
+    const deliver = () => {
+      for (const reader of this.#readers) reader.next(record)
+    }
+    this.provenance.redriving(target, deliver, (missed) => this.#explainRedrive(missed))
   }
 
   #explainRedrive(target: string): void {
@@ -390,14 +335,7 @@ export class StreamTask implements OperatorHost {
   }
 
   #take(): TaskCut {
-    const writes: TableWrite[] = []
-    for (const outlet of this.#outlets) {
-      if (outlet.rows.length === 0) continue
-      const { table, rows, texts } = outlet
-      writes.push(outlet.render === undefined ? { table, rows } : { table, rows, texts })
-      outlet.rows = []
-      outlet.texts = []
-    }
+    const writes = this.#outlets.map((outlet) => outlet.take()).filter((write) => write !== null)
     const idleAdvances = this.#idleAdvances
     const deadLetters = this.#letters
     this.#idleAdvances = []
@@ -406,7 +344,7 @@ export class StreamTask implements OperatorHost {
     return {
       nextOffset: this.#nextOffset,
       watermark: Number.isFinite(this.time.watermark) ? this.time.watermark : null,
-      state: this.#state.take(this.#ordinals),
+      state: this.#state.take(this.provenance.ordinals),
       writes,
       deadLetters,
       idleAdvances,
@@ -423,44 +361,35 @@ export class StreamTask implements OperatorHost {
   }
 
   #act(act: () => void): void {
-    this.gate = open
+    this.provenance.gate = open
     setRunning(this)
     try {
       act()
     } finally {
       setRunning(null)
-      this.gate = atRest
+      this.provenance.gate = atRest
     }
     if (this.#failure !== null) this.#throwFailure()
   }
 
   #collect(outlet: OutletBuffer, row: unknown): void {
-    if (this.gate === atRest) this.#fail(this.#restViolation(outlet.name))
-    else if (this.#redrivenFor === null) this.#collectRows(outlet, row)
-    else if (this.#redrivenFor === outlet.name) this.#runAsNew(() => this.#collectRows(outlet, row))
+    const { provenance } = this
+    if (provenance.gate === atRest) this.#fail(this.#restViolation(outlet.name))
+    else if (provenance.redrivenFor === null) this.#add(outlet, row)
+    else if (provenance.redrivenFor === outlet.name) provenance.arrived(() => this.#add(outlet, row))
   }
 
-  #collectRows(outlet: OutletBuffer, row: unknown): void {
-    if (row instanceof Batch) for (const one of row) this.#collectRow(outlet, one)
-    else this.#collectRow(outlet, row)
-  }
-
-  #collectRow({ name, render, rows, texts }: OutletBuffer, row: unknown): void {
-    if (render !== undefined) {
-      try {
-        texts.push(render(row))
-      } catch (error) {
-        if (this.#pipeline.onError === 'stop') this.#fail(error)
-        else this.reject({ operator: name, reason: 'bad-row', detail: error instanceof Error ? error.message : String(error) })
-        return
-      }
-    }
-    rows.push(row)
+  #add(outlet: OutletBuffer, row: unknown): void {
+    if (!this.rendersRows) outlet.add(row, null)
+    else outlet.add(row, ({ message }) => this.reject({ operator: outlet.name, reason: 'bad-row', detail: message }))
   }
 
   #stepFailed(below: string, error: unknown): void {
-    if (this.isFatal(error)) return this.#fail(error)
-    const offset = this.#record?.offset ?? this.#nextOffset - 1
+    if (this.isFatal(error)) {
+      this.#fail(error)
+      return
+    }
+    const { offset } = this.provenance
     const message = `pipeline ${this.#pipeline.name} failed at offset ${offset}, in a step above ${below}: ${error instanceof Error ? error.message : String(error)}`
     this.#fail(
       new StepFailure(message, {

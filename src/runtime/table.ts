@@ -1,11 +1,14 @@
+/** The types of PostgreSQL that a column may have. */
 export type ColumnType = 'text' | 'integer' | 'bigint' | 'numeric' | 'boolean' | 'timestamptz' | 'jsonb'
 
 /** What a column holds at the edge: numerics as exact text, times as ms UTC. */
 export type ColumnValue = string | number | bigint | boolean | null
 
+/** One column of a table, and what a row has in it. `name` is the column's own, unquoted. */
 export interface Column<Row> {
   readonly name: string
   readonly type: ColumnType
+  /** What the row has in the column: the same for the same row, since a replay writes it again. */
   readonly of: (row: Row) => ColumnValue
 }
 
@@ -13,7 +16,9 @@ export interface Column<Row> {
 export type RowText = readonly (string | null)[]
 
 interface TableShape<Row> {
+  /** Unquoted, without a schema. */
   readonly name: string
+  /** In the order in which they are written; at least one. */
   readonly columns: readonly Column<Row>[]
 }
 
@@ -22,6 +27,7 @@ interface TableShape<Row> {
  * twice, or an older one after a newer one, changes nothing.
  */
 export interface UpsertTable<Row> extends TableShape<Row> {
+  /** Tells it from an append table. */
   readonly mode: 'upsert'
   readonly key: readonly string[]
   /** Name of the integer column that decides which of two rows is newer. */
@@ -30,6 +36,7 @@ export interface UpsertTable<Row> extends TableShape<Row> {
 
 /** Rows are only ever added (in bulk); the transaction of the checkpoint is what keeps them from being added twice. */
 export interface AppendTable<Row> extends TableShape<Row> {
+  /** Tells it from an upsert table. */
   readonly mode: 'append'
 }
 

@@ -1,24 +1,30 @@
 import type { Archive, ArchiveWriter } from './archive.ts'
 import type { Backoff } from './backoff.ts'
-import type { ArchivedObject, CheckpointStore, Claim, TaskId } from './checkpoint.ts'
+import { BadRowError } from './badRow.ts'
+import type { ArchivedObject, Checkpoint, CheckpointStore, Claim, TaskId } from './checkpoint.ts'
 import type { Clock } from './clock.ts'
 import { CommitSlot } from './commitSlot.ts'
-import { OffsetOutOfRangeError } from './errors.ts'
+import { ConfigurationError, OffsetOutOfRangeError } from './errors.ts'
 import type { LeftOutValues } from './leftOutValues.ts'
 import type { LogReader, LogSource, RecordBatch } from './log.ts'
 import type { Pipeline } from './pipeline.ts'
-import { RecordedSteps } from './recordedSteps.ts'
 import { RecordView } from './record.ts'
+import { RecordedSteps } from './recordedSteps.ts'
 import { StreamTask } from './streamTask.ts'
 import type { TaskStatus } from './taskStatus.ts'
 import type { WorkerLimits } from './workerLimits.ts'
 
+/** What a task works on and with. */
 export interface TaskOptions {
   readonly pipeline: Pipeline
+  /** The log that is read. */
   readonly source: LogSource
+  /** Where checkpoints and results go. */
   readonly store: CheckpointStore
+  /** Where the raw records go as well, or null. */
   readonly archive: Archive | null
   readonly clock: Clock
+  /** How much it may hold, and how often it commits. */
   readonly limits: WorkerLimits
   /** A replay: steps of time that this pipeline recorded on the same topic are taken where it took them. */
   readonly replayOf?: string
@@ -64,13 +70,7 @@ export class TaskAttempt {
   /** Records in the commit under way. */
   #committingRecords = 0
 
-  constructor(
-    id: TaskId,
-    options: TaskOptions,
-    status: TaskStatus,
-    signal: AbortSignal,
-    leftOut: LeftOutValues,
-  ) {
+  constructor(id: TaskId, options: TaskOptions, status: TaskStatus, signal: AbortSignal, leftOut: LeftOutValues) {
     this.#id = id
     this.#options = options
     this.#status = status
@@ -90,6 +90,7 @@ export class TaskAttempt {
     const task = new StreamTask(pipeline, claim.restored, earliest)
     this.#task = task
     if (replayOf !== undefined) this.#recorded = new RecordedSteps(store, { ...this.#id, pipeline: replayOf }, task)
+    task.rendersRows = this.#leftOut.hasBadRowFrom(task.nextOffset)
     this.#watchStepsAt(task, task.nextOffset - 1)
     const start = this.#openArchive(claim, task)
     if (start < earliest || start > next) throw this.#outOfRange(start, earliest, next)
@@ -176,7 +177,8 @@ export class TaskAttempt {
       if (task.isSaturated) await task.settle()
       const isFull = task.uncutRecords >= maxUncommittedRecords || task.uncutResults >= maxUncommittedResults
       // Behind a value that was left out, so that it is not met again.
-      if (isFull || (this.#isWatching && this.#leftOut.at(view.offset) !== undefined)) await this.#cut(claim, task, false, backoff)
+      if (isFull || (this.#isWatching && this.#leftOut.at(view.offset) !== undefined))
+        await this.#cut(claim, task, false, backoff)
     }
     task.skipTo(batch.nextOffset)
     this.#feedArchiveFrom = Math.max(this.#feedArchiveFrom, batch.nextOffset)
@@ -253,7 +255,7 @@ export class TaskAttempt {
 
   /** Cuts the task and starts the commit, after the one under way. */
   async #cut(claim: Claim, task: StreamTask, isFinal: boolean, backoff: Backoff): Promise<void> {
-    const { clock, store } = this.#options
+    const { clock } = this.#options
     await this.#commits.wait()
     this.#takeArchived()
     const objects = this.#archivedObjects
@@ -270,10 +272,11 @@ export class TaskAttempt {
     this.#status.records += this.#committingRecords
     this.#status.watermark = checkpoint.watermark
     this.#commits.start(
-      store.commit(claim, checkpoint).then(() => {
+      this.#commit(claim, checkpoint, task.rendersRows).then(() => {
         this.#committingRecords = 0
         backoff.reset()
         this.#leftOut.forgetBefore(checkpoint.nextOffset)
+        task.rendersRows = this.#leftOut.hasBadRowFrom(checkpoint.nextOffset)
         const status = this.#status
         status.committedAt = clock.now()
         status.commitMs = status.committedAt - startedAt
@@ -284,6 +287,17 @@ export class TaskAttempt {
         this.#options.onCommit(this.#id.partition, checkpoint.nextOffset)
       }),
     )
+  }
+
+  /** @param isRendered whether bad rows were looked for before, so that none can be left */
+  async #commit(claim: Claim, checkpoint: Checkpoint, isRendered: boolean): Promise<void> {
+    try {
+      await this.#options.store.commit(claim, checkpoint)
+    } catch (error) {
+      if (!(error instanceof BadRowError)) throw error
+      if (isRendered) throw new ConfigurationError(error.message, { ...this.#id, cause: error })
+      throw new BadRowError(error.message, { ...this.#id, offset: checkpoint.nextOffset, cause: error })
+    }
   }
 
   async #end(claim: Claim, task: StreamTask, mode: StopMode, backoff: Backoff): Promise<void> {

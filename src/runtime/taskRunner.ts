@@ -1,4 +1,5 @@
 import { Backoff } from './backoff.ts'
+import { BadRowError } from './badRow.ts'
 import type { TaskId } from './checkpoint.ts'
 import { RetryableError, TaskFencedError } from './errors.ts'
 import { LeftOutValues } from './leftOutValues.ts'
@@ -44,7 +45,7 @@ export class TaskRunner {
           this.status.waitingFor = error.message
           return
         }
-        if (error instanceof StepFailure && this.#leftOut.learn(error)) {
+        if (this.#learnFrom(error)) {
           this.status.restarts += 1
           continue
         }
@@ -64,5 +65,12 @@ export class TaskRunner {
         await attempt.close()
       }
     }
+  }
+
+  /** True when the next attempt will not fail like this one, because it knows what to set aside. */
+  #learnFrom(error: unknown): boolean {
+    if (error instanceof StepFailure) return this.#leftOut.learn(error)
+    if (!(error instanceof BadRowError) || this.#options.pipeline.onError === 'stop') return false
+    return this.#leftOut.learnBadRow(error.offset ?? 0)
   }
 }

@@ -47,15 +47,20 @@ export class TaskState {
   #deltaChars = 0
   #needsBase: boolean
 
-  constructor(frames: readonly StateFrame[]) {
+  /** @param lastOffset of the last record that is in the state */
+  constructor(frames: readonly StateFrame[], lastOffset: number) {
     this.#saved = readFrames(frames)
     this.#needsBase = frames.length === 0
     for (const frame of frames) {
       if (frame.kind === 'base') this.#baseChars = frame.body.length
       else this.#deltaChars += frame.body.length
     }
-    const own = this.#saved.get(taskItself)?.snapshot as { readonly ordinals: Record<string, number> } | undefined
+    const own = this.#saved.get(taskItself)?.snapshot as
+      | { readonly ordinals: Record<string, number> }
+      | null
+      | undefined
     this.lastOrdinals = new Map(Object.entries(own?.ordinals ?? {}))
+    this.#ordinals.set(lastOffset, this.lastOrdinals)
     this.#hasOrdinals = this.lastOrdinals.size > 0
     this.#taken.add(taskItself)
   }
@@ -63,7 +68,8 @@ export class TaskState {
   restoredFor(spec: OperatorSpec): Restored {
     if (this.#taken.has(spec.name)) {
       throw new ConfigurationError(
-        `two operators of one pipeline are called ${JSON.stringify(spec.name)}; their saved state would mix. Give one of them another name.`,
+        `two operators of one pipeline are called ${JSON.stringify(spec.name)}; their saved state would mix. Give one of them another name, or, ` +
+          'if it is one stream that is used twice, end it with share().',
       )
     }
     this.#taken.add(spec.name)
@@ -123,7 +129,8 @@ export class TaskState {
     const parts: string[] = []
     for (const operator of this.#operators) {
       const { spec, logic, isAwake } = operator.holder
-      if (!isAwake || (logic.snapshot === undefined && logic.onWatermark === undefined && operator.maps.size === 0)) continue
+      if (!isAwake || (logic.snapshot === undefined && logic.onWatermark === undefined && operator.maps.size === 0))
+        continue
       const snapshot = logic.snapshot?.() ?? null
       const snapshotText = JSON.stringify(snapshot)
       const maps = new Map<string, string>()
@@ -140,7 +147,8 @@ export class TaskState {
     }
     // A delta must take back what the frame before may have said.
     if (ordinals.size > 0 || this.#hasOrdinals) {
-      parts.push(operatorText(taskItself, 1, null, { ordinals: Object.fromEntries(ordinals) }, new Map()))
+      const own = ordinals.size === 0 ? null : { ordinals: Object.fromEntries(ordinals) }
+      parts.push(operatorText(taskItself, 1, null, own, new Map()))
     }
     this.#hasOrdinals = ordinals.size > 0
     const body = frameText(parts)

@@ -1,9 +1,11 @@
 /** How one task is doing, kept up to date in place by its runner; for consoles and status commands. Times are ms UTC. */
 export interface TaskStatus {
   readonly partition: number
+  /** `waiting` for something that may pass, after which it claims again; `fenced` when another owner has claimed the partition. */
   phase: 'claiming' | 'running' | 'waiting' | 'stopped' | 'fenced'
   /** What is waited for, in words, or null. */
   waitingFor: string | null
+  /** Which owner of the partition this is; 0 before the first claim. */
   generation: number
   /** The next offset that the graph will read. */
   nextOffset: number
@@ -11,16 +13,21 @@ export interface TaskStatus {
   logEndOffset: number
   /** null before the first event time. */
   watermark: number | null
+  /** Where a restart would go on. */
   committedOffset: number
   /** Processing time of the last commit, or null. */
   committedAt: number | null
   /** How long the last commit took. */
   commitMs: number
+  /** Where the archive goes on, or null without one. */
   archiveNextOffset: number | null
   /** Since the start of this process. */
   records: number
+  /** How many were set aside since the start of this process. */
   deadLetters: number
+  /** How many checkpoints were stored since the start of this process. */
   commits: number
+  /** How many times the task began again after a failure, since the start of this process. */
   restarts: number
 }
 

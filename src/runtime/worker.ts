@@ -6,7 +6,9 @@ import { TaskRunner } from './taskRunner.ts'
 import type { TaskStatus } from './taskStatus.ts'
 import { defaultLimits, type WorkerLimits } from './workerLimits.ts'
 
+/** What a worker runs, on which log, and where the results go. */
 export interface WorkerOptions extends Omit<TaskOptions, 'onCommit' | 'limits'> {
+  /** What differs from `defaultLimits`. */
   readonly limits?: Partial<WorkerLimits>
   /**
    * For a log that a group shares: a partition that another process claimed is claimed back after this long, if the group still assigns it to this

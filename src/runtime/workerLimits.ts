@@ -6,12 +6,17 @@ export interface WorkerLimits {
   readonly maxUncommittedRecords: number
   /** A checkpoint is cut early with this many rows and dead letters. */
   readonly maxUncommittedResults: number
+  /** Of one fetch; a single larger batch is taken all the same. */
   readonly fetchMaxBytes: number
+  /** How long a fetch waits for a record at the end of the log. */
   readonly fetchMaxWaitMs: number
+  /** The pause after a first failure; it doubles with each further one. */
   readonly retryFirstMs: number
+  /** The longest that this pause becomes. */
   readonly retryMostMs: number
 }
 
+/** The limits of a worker that is told none. */
 export const defaultLimits: WorkerLimits = {
   checkpointIntervalMs: 100,
   maxUncommittedRecords: 200_000,

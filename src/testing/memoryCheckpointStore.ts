@@ -12,7 +12,7 @@ import type {
 } from '../runtime/checkpoint.ts'
 import { DeterminismError, TaskFencedError } from '../runtime/errors.ts'
 import type { ColumnValue, Table } from '../runtime/table.ts'
-import { columnText, keyText } from '../sinks/postgres/columnText.ts'
+import { keyText, rowText } from '../sinks/postgres/columnText.ts'
 
 /** A row as its table's columns gave it. */
 export type StoredRow = Readonly<Record<string, ColumnValue>>
@@ -100,6 +100,7 @@ export class MemoryCheckpointStore implements CheckpointStore {
     return stored === undefined ? [] : inOrder(stored.rows, stored.table.mode === 'upsert')
   }
 
+  /** The tables that rows were written to, in order of their names. */
   get tableNames(): readonly string[] {
     return [...this.#tables.keys()].sort()
   }
@@ -120,6 +121,7 @@ export class MemoryCheckpointStore implements CheckpointStore {
     return [...this.#objects.values()].sort((a, b) => compare(nameOf(a), nameOf(b)) || a.firstOffset - b.firstOffset)
   }
 
+  /** Recorded steps of time, by task, offset and watermark. */
   idleAdvances(): readonly (TaskId & IdleAdvance)[] {
     return [...this.#idleAdvances.values()].sort(
       (a, b) => compare(nameOf(a), nameOf(b)) || a.offset - b.offset || a.watermark - b.watermark,
@@ -171,7 +173,7 @@ export class MemoryCheckpointStore implements CheckpointStore {
   // Reads and checks every row now and gives what remains to be done.
   #prepareRows<Row>(table: Table<Row>, rows: readonly Row[]): () => void {
     const read = rows.map((row) => ({
-      texts: table.columns.map((column) => columnText(table.name, column, row)),
+      texts: rowText(table, row),
       values: Object.fromEntries(table.columns.map((column) => [column.name, column.of(row)])) as StoredRow,
     }))
     return () => {

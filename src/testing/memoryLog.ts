@@ -17,10 +17,11 @@ import { encodeRecordBatch } from '../sources/recordBatch/encode.ts'
 import { groupIntoBatches } from '../sources/recordBatch/group.ts'
 import { RecordBatchWalker } from '../sources/recordBatch/walker.ts'
 
+/** The topic that a `MemoryLog` pretends to be, and the sizes of its batches and fetches. */
 export interface MemoryLogOptions {
   /** Default `memory`. */
   readonly topic?: string
-  /** Default 1. */
+  /** How many; default 1. */
   readonly partitions?: number
   /** The most records of a stored batch. Default 1000. */
   readonly batchRecords?: number
@@ -30,7 +31,7 @@ export interface MemoryLogOptions {
   readonly clock?: Clock
 }
 
-/** A record for `MemoryLog.add`: text is taken as UTF-8, what is left out as null, and as partition 0 without a timestamp. */
+/** A record for `MemoryLog.add`: text is taken as UTF-8, what is left out as null, and as partition 0 without a timestamp; `timestamp` is ms UTC. */
 export interface MemoryRecord {
   readonly partition?: number
   readonly timestamp?: number

@@ -3,6 +3,7 @@
  * (PractRand, https://pracrand.sourceforge.net/RNG_engines.txt), seeded by FNV-1a of the seed's text. Not for secrets.
  */
 export class Random {
+  /** What decides every number, as text; print it with a failure. */
   readonly seed: string
   #a: number
   #b: number
@@ -34,7 +35,7 @@ export class Random {
     return this.next() / 4_294_967_296
   }
 
-  /** An integer from `low` to `high`, both included. */
+  /** An integer from `low` to `high`, both included: plain numbers, as from 1 to 6 for a die. */
   int(low: number, high: number): number {
     return low + Math.floor(this.fraction() * (high - low + 1))
   }

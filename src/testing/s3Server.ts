@@ -10,10 +10,13 @@ import { parseRequest, type S3Operation, type S3Request, type S3Response } from 
 import { type S3Credentials, verifySignature } from './s3/signature.ts'
 import { renderXml } from './s3/xml.ts'
 
+/** What the test server holds at the start, and whose requests it takes. */
 export interface S3ServerOptions {
   /** Buckets that exist from the start; `test` unless told otherwise. */
   readonly buckets?: readonly string[]
+  /** Requests signed with others are refused. `test-access-key` and `test-secret-key` unless told otherwise. */
   readonly credentials?: S3Credentials
+  /** Requests must be signed for it; `us-east-1` unless told otherwise. */
   readonly region?: string
   /** False makes a server that ignores `If-None-Match`, as some do. */
   readonly conditionalWrites?: boolean
@@ -23,15 +26,19 @@ export interface S3ServerOptions {
 export interface S3Server {
   /** `http://127.0.0.1:…`; clients need path-style addressing. */
   readonly endpoint: string
+  /** For the client that signs. */
   readonly region: string
+  /** For the client that signs. */
   readonly credentials: S3Credentials
+  /** Orders faults for the next requests. */
   readonly faults: S3Faults
   /** What is in a bucket now. Throws where there is no such bucket. */
   objects(bucket: string): ReadonlyMap<string, S3Object>
   /** How often each operation was asked for, refused requests included. */
   readonly counts: ReadonlyMap<S3Operation, number>
-  /** Multipart uploads that were begun and neither completed nor aborted. */
+  /** How many multipart uploads were begun and neither completed nor aborted. */
   readonly unfinishedUploads: number
+  /** Cuts every connection. What was stored is gone with the server. */
   close(): Promise<void>
 }
 

@@ -8,6 +8,7 @@ interface Sleeper {
   wake: (() => void) | null
 }
 
+/** When virtual time begins, and when it has gone on for too long. */
 export interface VirtualClockOptions {
   /** ms UTC at the start; 2024-08-09T00:00:00Z unless told otherwise. */
   readonly startMs?: number

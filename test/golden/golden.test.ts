@@ -8,17 +8,27 @@ const goldens = readGoldens()
 
 const secondRestart = (golden: Golden) => (pushed: number) => pushed === golden.restartAfter
 
-describe.each(goldens)('the checkpoint of %s, %s', (_release, _name, golden) => {
+describe.each(goldens)('the checkpoint of %s, %s', (_release, name, golden) => {
   it('is gone on from with the same rows and dead letters, over a second restart', () => {
     const results = goOn(golden.pipeline, golden.saved, golden, secondRestart(golden))
-    expect(results).toEqual(golden.expected)
+    expect(results).toEqual(mended(name, golden.expected))
   })
 
   it('is gone on from with the same final rows and dead letters when the task restarts after every record', () => {
     const results = goOn(golden.pipeline, golden.saved, golden, () => true)
-    expect(final(results)).toEqual(final(golden.expected))
+    expect(final(results)).toEqual(final(mended(name, golden.expected)))
   })
 })
+
+/** What 0.1.0 made of the rest, without its fault: an idle step went past a held value that time had come up to, which was late then. */
+function mended(name: string, expected: Results): Results {
+  if (name !== 'held-leaps') return expected
+  const isLast = ([offset]: Results['deadLetters'][number]) => offset === 1033
+  return {
+    rows: { ...expected.rows, seconds: [...(expected.rows.seconds ?? []), ['leaping', 80_000, 1, 1]] },
+    deadLetters: [...expected.deadLetters.filter((letter) => !isLast(letter)), [1033, 'eventTime', 'time-leap', 0]],
+  }
+}
 
 const first = goldens.filter(([release]) => release === 'v0.1.0')
 

@@ -6,10 +6,11 @@ import {
   dedupe,
   definePipeline,
   eventTime,
+  type Outlet,
   type Outlets,
   type Pipeline,
   realtime,
-  toPostgres,
+  type Table,
   tradeCodec,
   tumblingWindow,
   type Window,
@@ -17,6 +18,11 @@ import {
 import { accounts, numbered, type Order } from './accounts.ts'
 import { jsonValues, tableOf, textOf } from './json.ts'
 import { type Latency, latency } from './latency.ts'
+
+/** Columns are compared as they give their values, whatever a database would make of them. */
+function into<Row>(rows: Outlet<Row>['rows'], table: Table<Row>): Outlet<Row> {
+  return { table, rows }
+}
 
 /** A value whose time may leap, with all that plain state can hold. */
 export interface Reading {
@@ -89,7 +95,7 @@ const heldLeaps = definePipeline({
       counted('counted'),
     )
     return {
-      readings: toPostgres(
+      readings: into(
         readings,
         tableOf<Reading>('readings', {
           id: (row) => row.id,
@@ -98,7 +104,7 @@ const heldLeaps = definePipeline({
           detail: (row) => textOf(row.detail),
         }),
       ),
-      seconds: toPostgres(seconds, countedTable('seconds')),
+      seconds: into(seconds, countedTable('seconds')),
     }
   },
 })
@@ -108,7 +114,7 @@ const numberedTable = tableOf<Numbered>('firsts', { key: (row) => row.key, id: (
 const dedupeSet = definePipeline({
   name: 'dedupe-set',
   build: (records) => ({
-    firsts: toPostgres(
+    firsts: into(
       records.pipe(
         decode(jsonValues<Numbered>()),
         eventTime({ of: (value) => value.at, maxOutOfOrdernessMs: 50 }),
@@ -123,7 +129,7 @@ const dedupeSet = definePipeline({
 const dedupeRanges = definePipeline({
   name: 'dedupe-ranges',
   build: (records) => ({
-    firsts: toPostgres(
+    firsts: into(
       records.pipe(
         decode(jsonValues<Numbered>()),
         eventTime({ of: (value) => value.at, maxOutOfOrdernessMs: 50 }),
@@ -163,7 +169,7 @@ const lateWindows = definePipeline({
       }),
     )
     return {
-      takings: toPostgres(
+      takings: into(
         takings,
         tableOf('takings', {
           shop: (row) => row.shop,
@@ -187,8 +193,8 @@ const accumulators = definePipeline({
       share(),
     )
     return {
-      counts: toPostgres(windows.pipe(counted('counted')), countedTable('counts')),
-      latencies: toPostgres(
+      counts: into(windows.pipe(counted('counted')), countedTable('counts')),
+      latencies: into(
         windows.pipe(latency('latency')),
         tableOf('latencies', {
           route: (row) => row.route,
@@ -206,7 +212,7 @@ const accumulators = definePipeline({
 const userState = definePipeline({
   name: 'user-state',
   build: (records) => ({
-    entries: toPostgres(
+    entries: into(
       records.pipe(
         decode(jsonValues<Order>()),
         eventTime({ of: (value) => value.at, maxOutOfOrdernessMs: 0 }),
@@ -235,8 +241,8 @@ const twoSizes = definePipeline({
     const short = tumblingWindow({ name: 'short', sizeMs: 1_000, by, allowedLatenessMs: 500 })
     const long = tumblingWindow({ name: 'long', sizeMs: 4_000, by, allowedLatenessMs: 2_000 })
     return {
-      short: toPostgres(sales.pipe(short, counted('counted-short')), countedTable('short')),
-      long: toPostgres(sales.pipe(long, counted('counted-long')), countedTable('long')),
+      short: into(sales.pipe(short, counted('counted-short')), countedTable('short')),
+      long: into(sales.pipe(long, counted('counted-long')), countedTable('long')),
     }
   },
 })

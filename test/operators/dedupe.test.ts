@@ -24,6 +24,51 @@ const chain =
     )
   }
 
+describe('dedupe by set', () => {
+  it('keeps keys and ids apart, whatever characters they have', () => {
+    const parts = fc.string({ unit: fc.constantFrom('a', '\u0000', ':', '1', '@') })
+    fc.assert(
+      fc.property(
+        fc.uniqueArray(fc.tuple(parts, parts), { selector: ([key, id]) => JSON.stringify([key, id]) }),
+        (all) => {
+          const out: unknown[] = []
+          of(...all)
+            .pipe(
+              eventTime({ of: () => 0, maxOutOfOrdernessMs: 0 }),
+              dedupe({ by: ([key]) => key, id: ([, id]) => id, ttlMs: 1_000 }),
+            )
+            .subscribe((value) => out.push(value))
+          expect(out).toEqual(all)
+        },
+      ),
+    )
+  })
+
+  it('forgets many ids bit by bit as time goes on, and a restart in the middle changes nothing', () => {
+    const many = Array.from({ length: 5_000 }, (_, id) => ({ id, at: 0 }))
+    const live = new ChainTask<Item>(chain('set', 100)).push(...many)
+    const cuts = [live.cut()]
+    const goneAt = (cut: TaskCut) =>
+      (
+        JSON.parse(cut.state.body).operators.find(({ name }: { name: string }) => name === 'dedupe')?.keyed ?? []
+      ).filter((pair: readonly unknown[]) => pair.length === 1).length as number
+    const gone: number[] = []
+    let restarted = new ChainTask<Item>(chain('set', 100), savedFrom(...cuts))
+    const goneThere: number[] = []
+    const there = [...cuts]
+    for (let step = 0; step < 8; step++) {
+      const next = { id: 10_000 + step, at: 5_000 + step }
+      gone.push(goneAt(live.push(next).cut()))
+      there.push(restarted.push(next).cut())
+      goneThere.push(goneAt(there.at(-1) as TaskCut))
+      restarted = new ChainTask<Item>(chain('set', 100), savedFrom(...there))
+    }
+    expect(Math.max(...gone)).toBeLessThan(1_100)
+    expect(gone.reduce((sum, count) => sum + count)).toBe(5_000)
+    expect(goneThere).toEqual(gone)
+  })
+})
+
 describe.each(['set', 'ranges'] as const)('dedupe by %s', (ids) => {
   it('passes the first of each id and drops repeats, near and far', () => {
     const run = new ChainTask<Item>(chain(ids)).push(

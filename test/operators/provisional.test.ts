@@ -52,6 +52,14 @@ describe('provisional results', () => {
     ])
   })
 
+  it('come also after the clock was set back', () => {
+    const run = new ChainTask<Trade>(minutes).push(trade(1))
+    run.cut(3_600_000)
+    run.push(trade(2))
+    run.cut(1_000)
+    expect(seen(run).at(-1)).toEqual([0, 2, false, 0])
+  })
+
   it('come at a final cut whatever the time', () => {
     const run = new ChainTask<Trade>(minutes).push(trade(1))
     run.cut(1_000)

@@ -133,7 +133,7 @@ describe('tumblingWindow', () => {
   it('keeps nothing once every window is over', () => {
     const run = new ChainTask<number>(chain()).push(0, 100, 200)
     expect(JSON.parse(run.cut().state.body).operators.find((one: { name: string }) => one.name === 'w').keyed).toEqual([
-      ['k', [['k', 200, 0]]],
+      ['k@200', ['k', 200, 0]],
     ])
   })
 

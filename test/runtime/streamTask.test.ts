@@ -1,8 +1,9 @@
-import { defer, type Observable, of, share, switchMap } from 'rxjs'
+import { defer, type Observable, of, share, switchMap, throwError } from 'rxjs'
 import { describe, expect, it } from 'vitest'
 import { dedupe } from '../../src/operators/dedupe.ts'
 import { eventTime } from '../../src/operators/eventTime.ts'
 import { tumblingWindow } from '../../src/operators/tumblingWindow.ts'
+import type { WindowElement } from '../../src/operators/window.ts'
 import { ConfigurationError, OperatorError, StateMismatchError } from '../../src/runtime/errors.ts'
 import { definePipeline } from '../../src/runtime/pipeline.ts'
 import { stateful } from '../../src/runtime/stateful.ts'
@@ -45,10 +46,24 @@ describe('a stream task', () => {
   })
 
   it('refuses changed options, naming both', () => {
-    const saved = savedFrom(new ChainTask<number>((values) => values.pipe(timed(), once('d'))).push(1).cut())
-    expect(() => new ChainTask<number>((values) => values.pipe(timed(), once('d', 2_000)), saved)).toThrow(
-      /"ttlMs":1000.*"ttlMs":2000/,
+    const window = (sizeMs: number) => tumblingWindow<number>({ name: 'w', sizeMs, by: () => 'k' })
+    const saved = savedFrom(new ChainTask<number>((values) => values.pipe(timed(), window(100))).push(1).cut())
+    expect(() => new ChainTask<number>((values) => values.pipe(timed(), window(200)), saved)).toThrow(
+      /"sizeMs":100.*"sizeMs":200/,
     )
+  })
+
+  it('takes options that do not shape what is kept as they are now', () => {
+    const late = (allowedLatenessMs: number) =>
+      tumblingWindow<number>({ name: 'w', sizeMs: 100, by: () => 'k', allowedLatenessMs })
+    const chain = (allowedLatenessMs: number, ttlMs: number) => (values: Observable<number>) =>
+      values.pipe(timed(), once('d', ttlMs), late(allowedLatenessMs))
+    const saved = savedFrom(new ChainTask<number>(chain(0, 10)).push(5, 90).cut())
+    const run = new ChainTask<number>(chain(1_000, 500), saved)
+    run.push(5, 150, 50)
+    const kinds = run.out.map((element) => (element as WindowElement<number>).kind)
+    expect(kinds).toEqual(['value', 'value', 'fired', 'value', 'fired'])
+    expect(run.cut().deadLetters).toEqual([])
   })
 
   it('refuses state of a newer version, and state of an older one unless it is migrated', () => {
@@ -58,6 +73,12 @@ describe('a stream task', () => {
     expect(() => new ChainTask<number>((values) => values.pipe(counter(2)), old)).toThrow(StateMismatchError)
     const migrated = new ChainTask<number>((values) => values.pipe(counter(2, (count) => count * 100)), old)
     expect(migrated.push(3).out).toEqual([201])
+  })
+
+  it('says what is wrong with the build, also where the saved state would not fit it', () => {
+    const saved = savedFrom(new ChainTask<number>((values) => values.pipe(timed(), once('d'))).push(1).cut())
+    const broken = () => new ChainTask<number>(() => throwError(() => new TypeError('no such topic')), saved)
+    expect(broken).toThrow(/no such topic/)
   })
 
   it('refuses two operators of one name', () => {
@@ -80,18 +101,30 @@ describe('a stream task', () => {
     )
   })
 
-  it('ends with the error of an operator, with offset and pipeline, and stays broken', () => {
-    const run = new ChainTask<number>((values) =>
+  describe('in which an operator throws', () => {
+    const failing = (values: Observable<number>) =>
       values.pipe(
-        stateful<number, number>({ name: 'fails' }, () => ({
-          onValue: () => {
-            throw new TypeError('undefined is not a trade')
+        stateful<number, number>({ name: 'fails' }, (_restored, out) => ({
+          onValue: (value) => {
+            if (value === 1) throw new TypeError('undefined is not a trade')
+            out.emit(value)
           },
         })),
-      ),
-    )
-    expect(() => run.push(1)).toThrow(/pipeline test failed at offset 0: undefined is not a trade/)
-    expect(() => run.push(2)).toThrow(OperatorError)
+      )
+
+    it('sets the value aside under the name of the operator, and goes on', () => {
+      const run = new ChainTask<number>(failing).push(1, 2)
+      expect(run.out).toEqual([2])
+      expect(run.cut().deadLetters).toMatchObject([
+        { offset: 0, operator: 'fails', reason: 'failed', detail: 'TypeError: undefined is not a trade' },
+      ])
+    })
+
+    it('ends with its error, with offset and pipeline, and stays broken, where it is told to stop', () => {
+      const run = new ChainTask<number>(failing, null, { onError: 'stop' })
+      expect(() => run.push(1)).toThrow(/pipeline test failed at offset 0: undefined is not a trade/)
+      expect(() => run.push(2)).toThrow(OperatorError)
+    })
   })
 
   it('fires timers in topological order, also where a stream is shared', () => {

@@ -3,17 +3,17 @@ import { describe, expect, it } from 'vitest'
 import { decode } from '../../src/operators/decode.ts'
 import type { Archive, ArchiveWriter } from '../../src/runtime/archive.ts'
 import type { CheckpointStore } from '../../src/runtime/checkpoint.ts'
+import type { Codec } from '../../src/runtime/codec.ts'
 import { OffsetOutOfRangeError, RetryableError } from '../../src/runtime/errors.ts'
 import type { LogSource } from '../../src/runtime/log.ts'
 import { definePipeline } from '../../src/runtime/pipeline.ts'
-import type { RecordView } from '../../src/runtime/record.ts'
 import { Worker, type WorkerOptions } from '../../src/runtime/worker.ts'
 import { toPostgres } from '../../src/sinks/toPostgres.ts'
 import { MemoryCheckpointStore } from '../../src/testing/memoryCheckpointStore.ts'
 import { MemoryLog } from '../../src/testing/memoryLog.ts'
 import { VirtualClock } from '../../src/testing/virtualClock.ts'
 
-const copying = (decodeRecord: (record: RecordView) => string | undefined) =>
+const copying = (decodeRecord: Codec<string>['decode']) =>
   definePipeline({
     name: 'copy',
     build: (records) => ({
@@ -205,11 +205,11 @@ describe('a worker', () => {
 
   it('tells the archive what the graph has found out about a record, and nothing of the one before', async () => {
     const known: boolean[] = []
-    const marking = copying((record) => {
-      if (record.offset === 1) record.isKnownJsonObject = true
+    const marking = copying((record, facts) => {
+      if (record.offset === 1 && facts !== undefined) facts.isJsonObject = true
       return 'seen'
     })
-    const archive = archiveThat((record) => known.push(record.isKnownJsonObject))
+    const archive = archiveThat((_record, facts) => known.push(facts?.isJsonObject ?? false))
     const { clock, worker } = setUp(3, { pipeline: marking, archive })
     const running = worker.run()
     worker.stop('drain')

@@ -2,7 +2,7 @@ import type { Observable } from 'rxjs'
 import { map } from 'rxjs'
 import { decode } from '../../src/operators/decode.ts'
 import type { SavedCheckpoint } from '../../src/runtime/checkpoint.ts'
-import { definePipeline } from '../../src/runtime/pipeline.ts'
+import { definePipeline, type Pipeline } from '../../src/runtime/pipeline.ts'
 import { RecordView } from '../../src/runtime/record.ts'
 import { StreamTask, type TaskCut } from '../../src/runtime/streamTask.ts'
 import type { AppendTable } from '../../src/runtime/table.ts'
@@ -20,9 +20,14 @@ export class ChainTask<T> {
   readonly out: unknown[] = []
   #offset: number
 
-  constructor(chain: (values: Observable<T>) => Observable<unknown>, saved: SavedCheckpoint | null = null) {
+  constructor(
+    chain: (values: Observable<T>) => Observable<unknown>,
+    saved: SavedCheckpoint | null = null,
+    options: Pick<Pipeline, 'onError'> = {},
+  ) {
     const pipeline = definePipeline({
       name: 'test',
+      ...options,
       build: (records) => ({
         results: toPostgres(
           chain(records.pipe(decode<T>({ decode: (record) => JSON.parse(record.valueText() ?? 'null') as T }))).pipe(

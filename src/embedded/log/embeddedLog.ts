@@ -9,6 +9,7 @@ import { EmbeddedLogWriter } from './embeddedLogWriter.ts'
 import { enforceRetention, type Retention, trimPartition } from './retention.ts'
 import { CREATE_PARTITIONS, CREATE_TOPIC, TOPIC } from './statements.ts'
 
+/** Which topic of which database an `EmbeddedLog` opens. `topic` is made where it does not exist. */
 export interface EmbeddedLogOptions {
   /**
    * Connections whose search_path is a migrated schema, not pipelined. The log borrows them, one a query, and leaves ending the pool
@@ -16,7 +17,7 @@ export interface EmbeddedLogOptions {
    */
   readonly pool: pg.Pool
   readonly topic: string
-  /** Of a topic that is made now; must fit one that exists. Default: as many as it has, and 4 for a new one. */
+  /** How many partitions a topic that is made now gets; must fit one that exists. Default: as many as it has, and 4 for a new one. */
   readonly partitions?: number
   /** How soon a reader that has caught up sees what another process appends. Appends through this object wake it at once. Default 20. */
   readonly pollMs?: number

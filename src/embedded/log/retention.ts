@@ -9,7 +9,7 @@ export interface Retention {
   readonly retentionMs?: number
   /** Of a partition. */
   readonly retentionBytes?: number
-  /** The smallest offset that somebody still needs, a task to resume or the archive to upload; it and what follows stay in any case. */
+  /** The offset of the oldest record that somebody still needs, a task to resume or the archive to upload; it and what follows stay in any case. */
   readonly keepFrom: (partition: number) => number
 }
 

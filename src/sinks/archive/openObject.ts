@@ -14,6 +14,7 @@ const PIECE_BYTES = 256 * 1024
  * differ.
  */
 export interface ObjectLimits {
+  /** Of one object. */
   readonly maxRecords: number
   /** Of JSON lines, before compression. */
   readonly maxBytes: number

@@ -14,6 +14,7 @@ import type { Compression } from './zstdPieces.ts'
 /** Of lines, and the one that is being written: with more of them on their way to be packed, a task waits. */
 const MOST_PIECES = 4
 
+/** Where `rawArchive` writes, how large its objects become and how much it holds. `store` keeps the objects. */
 export interface RawArchiveOptions extends Partial<ObjectLimits> {
   readonly store: ObjectStore
   /** Records in an object at most; 250,000 unless told otherwise. */
@@ -24,11 +25,11 @@ export interface RawArchiveOptions extends Partial<ObjectLimits> {
   readonly maxPendingBytes?: number
   /** Put in front of every key; empty or ending in a slash. */
   readonly keyPrefix?: string
-  /** Uploads at a time, over all tasks; 2 unless told otherwise. */
+  /** How many uploads run at a time, over all tasks; 2 unless told otherwise. */
   readonly maxUploads?: number
   /** `inline` for simulations, where nothing may wait for the thread pool. The lines are the same, their packed bytes are not. */
   readonly compression?: Compression
-  /** From 0 up to 1, for spreading retries in time. */
+  /** From 0 up to 1, for spreading retries in time; `Math.random` unless told otherwise. */
   readonly random?: () => number
 }
 

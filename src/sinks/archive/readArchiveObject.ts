@@ -1,7 +1,7 @@
 import { CorruptRecordError } from '../../runtime/errors.ts'
 import { unpackZstdPieces } from './zstdPieces.ts'
 
-/** A record as the log had it. */
+/** A record as the log had it. `timestamp` is ms UTC, or -1 for none. */
 export interface ArchivedRecord {
   readonly offset: number
   readonly timestamp: number

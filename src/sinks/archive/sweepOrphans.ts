@@ -1,17 +1,18 @@
 import type { ObjectStore } from '../../runtime/objectStore.ts'
 import { parseArchiveKey } from './archiveKey.ts'
 
+/** Where to look for orphans of a topic, and how to tell them. `store` is the one that the archive writes to. */
 export interface SweepOptions {
   readonly store: ObjectStore
   readonly topic: string
-  /** Where the archive goes on, per partition, by the committed checkpoints. Read these before the manifest. */
+  /** The offset of the record where the archive goes on, per partition, by the committed checkpoints. Read these before the manifest. */
   readonly nextOffsets: ReadonlyMap<number, number>
   /**
    * The keys that the manifest has for this topic, of every pipeline that archives it into this store. Read these
    * last.
    */
   readonly manifestKeys: ReadonlySet<string>
-  /** The archive's own. */
+  /** The `keyPrefix` that the archive was given; empty unless told otherwise. */
   readonly keyPrefix?: string
   /** Tells what would be deleted, and deletes nothing. */
   readonly dryRun?: boolean

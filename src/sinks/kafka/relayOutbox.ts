@@ -6,6 +6,7 @@ import { ConfigurationError, RetryableError, TaskFencedError } from '../../runti
 import type { LogWriter, OutgoingRecord } from '../../runtime/log.ts'
 import { asMillraceError } from '../postgres/errors.ts'
 
+/** Which rows of the outbox a relay sends, where to and how often. */
 export interface RelayOptions {
   /** Connections whose search_path is a migrated schema. */
   readonly pool: pg.Pool

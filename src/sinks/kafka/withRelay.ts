@@ -2,6 +2,7 @@ import { systemClock } from '../../runtime/clock.ts'
 import type { AssignmentListener, LogMembership, LogSource } from '../../runtime/log.ts'
 import { type RelayOptions, relayOutbox } from './relayOutbox.ts'
 
+/** What the relay beside a worker needs; see `RelayOptions`. It ends with the worker, so it takes no signal. */
 export interface WithRelayOptions extends Omit<RelayOptions, 'signal'> {
   /**
    * A relay that another one has replaced comes back after this long, if its worker still has the partition by then: the other may have been of a

@@ -15,7 +15,9 @@ import type { ObjectStore, StoredObject } from '../../runtime/objectStore.ts'
 import { assertObjectKey } from './objectKey.ts'
 import { failureOf, s3Error } from './s3Errors.ts'
 
+/** Which bucket `s3Store` keeps objects in, and how it reaches it. Without an endpoint that is AWS. */
 export interface S3StoreOptions {
+  /** The name of a bucket that exists. */
   readonly bucket: string
   /** Put in front of every key; empty or ending in a slash. */
   readonly prefix?: string
@@ -23,7 +25,7 @@ export interface S3StoreOptions {
   readonly region?: string
   /** Of a store other than AWS, such as `http://127.0.0.1:7070`. */
   readonly endpoint?: string
-  /** Where they are not given, the SDK looks in the environment, the profile and the instance. */
+  /** An `accessKeyId` with its secret. Where they are not given, the SDK looks in the environment, the profile and the instance. */
   readonly credentials?: {
     readonly accessKeyId: string
     readonly secretAccessKey: string

@@ -1,4 +1,4 @@
-import { ConfigurationError } from '../../runtime/errors.ts'
+import { BadRowError } from '../../runtime/badRow.ts'
 import type { Column, ColumnType, ColumnValue, RowText, Table } from '../../runtime/table.ts'
 
 // PostgreSQL holds no U+0000 in text, and UTF-8 no half of a surrogate pair; both occur in hostile input.
@@ -81,29 +81,41 @@ const toText: Readonly<Record<ColumnType, (value: ColumnValue) => string | null>
 }
 
 /**
- * The column's value of the row as text that PostgreSQL reads back exactly, or null for null. Throws `ConfigurationError` with table, column
- * and value when the value is not of the column's type: the descriptor is wrong, whatever the data.
+ * The column's value of the row as text that PostgreSQL reads back exactly, or null for null. Throws `BadRowError` with table, column
+ * and value when the value is not of the column's type, or when there is none because `of` throws.
  */
 export function columnText<Row>(table: string, column: Column<Row>, row: Row): string | null {
-  const value = column.of(row)
+  const value = columnValue(table, column, row)
   if (value === null) return null
   const text = toText[column.type](value)
   if (text === null) {
-    const shown = typeof value === 'bigint' ? `${value}n` : JSON.stringify(value)?.slice(0, 100)
-    throw new ConfigurationError(
-      `table ${table}, column ${column.name}: ${shown} is no ${column.type}; see \`of\` of the column`,
+    const shown =
+      typeof value === 'number' ? value : typeof value === 'bigint' ? `${value}n` : JSON.stringify(value)?.slice(0, 100)
+    const hint = Array.isArray(row)
+      ? ' (the row is an array: batchFlush makes batches of rows, mergeAll() single rows)'
+      : ''
+    throw new BadRowError(
+      `table ${table}, column ${column.name}: ${shown} is no ${column.type}; see \`of\` of the column${hint}`,
     )
   }
   return text
 }
 
-/** The row as it is written. Throws `ConfigurationError` as `columnText` does, and for a NULL in the natural key or the revision. */
+function columnValue<Row>(table: string, column: Column<Row>, row: Row): ColumnValue {
+  try {
+    return column.of(row)
+  } catch (error) {
+    throw new BadRowError(`table ${table}, column ${column.name}: ${String(error)}`, { cause: error })
+  }
+}
+
+/** The row as it is written. Throws `BadRowError` as `columnText` does, and for a NULL in the natural key or the revision. */
 export function rowText<Row>(table: Table<Row>, row: Row): RowText {
   const texts = table.columns.map((column) => columnText(table.name, column, row))
   if (table.mode === 'append') return texts
   for (const [i, { name }] of table.columns.entries()) {
     if (texts[i] !== null || !(name === table.revision || table.key.includes(name))) continue
-    throw new ConfigurationError(`table ${table.name}, column ${name}: a natural key and a revision cannot be NULL`)
+    throw new BadRowError(`table ${table.name}, column ${name}: a natural key and a revision cannot be NULL`)
   }
   return texts
 }

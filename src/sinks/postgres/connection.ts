@@ -1,6 +1,6 @@
 import pg from 'pg'
 
-/** How to reach a database. */
+/** How to reach a database: its `host` (a name or an address) and `port`, the `user` with its `password`, and which `database` of the server. */
 export interface PostgresConnection {
   readonly host: string
   readonly port: number
@@ -9,17 +9,20 @@ export interface PostgresConnection {
   readonly database: string
 }
 
-/** The parts of a connection, or `postgres://user:password@host:port/database?sslmode=…`. */
+/** The parts of a connection, or a `connectionString` such as `postgres://user:password@host:port/database?sslmode=…`. */
 export type PostgresAddress = PostgresConnection | { readonly connectionString: string }
 
+/** Which data set a pool of connections works on, and how long it waits for the database. */
 export interface PoolOptions {
   /** Decides which data set the unqualified names of sql/ mean. */
   readonly schema: string
   /** Shown in `pg_stat_activity`. */
   readonly applicationName?: string
+  /** How many connections are open at most; 4 unless told otherwise. */
   readonly maxConnections?: number
+  /** How long to wait for a connection, until it is open or another one is given back; 5 s unless told otherwise. */
   readonly connectTimeoutMs?: number
-  /** The server gives a statement up after this, and the client gives the server up a little later. */
+  /** The server gives a statement up after this, and the client gives the server up a little later; 60 s unless told otherwise. */
   readonly statementTimeoutMs?: number
   /** Sends statements without waiting for the answer of the one before, on the same connection. Excludes COPY. */
   readonly isPipelined?: boolean

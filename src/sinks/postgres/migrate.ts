@@ -6,9 +6,13 @@ import { ConfigurationError } from '../../runtime/errors.ts'
 import { quoteIdentifier } from './connection.ts'
 import { asMillraceError } from './errors.ts'
 
+/** One file of sql/. It is applied once, in the order of `number`, and may not change afterwards: its `sha256` (lower-case hex) is kept in the database. */
 export interface Migration {
+  /** Counts up from 1; the first four digits of the file's name. */
   readonly number: number
+  /** The name of the file. */
   readonly name: string
+  /** The text of the file, run in one transaction. */
   readonly sql: string
   readonly sha256: string
 }

@@ -81,8 +81,7 @@ export function quoteElement(text: string): string {
 function appendStep(table: AppendTable<never>, rows: readonly RowText[]): Step {
   const columns = table.columns.map((column) => quoteIdentifier(column.name)).join(', ')
   const text = `COPY ${quoteIdentifier(table.name)} (${columns}) FROM STDIN`
-  return (client) =>
-    pipeline(Readable.from(copyChunks(rows), { objectMode: true }), client.query(copyFrom(text)))
+  return (client) => pipeline(Readable.from(copyChunks(rows), { objectMode: true }), client.query(copyFrom(text)))
 }
 
 const copyEscapes: Readonly<Record<string, string>> = { '\\': '\\\\', '\n': '\\n', '\r': '\\r', '\t': '\\t' }

@@ -7,47 +7,62 @@ const { ConfigResourceTypes, Kafka } = kafkajs
 
 import type { KafkaSettings } from './kafkaSettings.ts'
 
+/** One partition of a topic, as the cluster knows it. */
 export interface TopicPartition {
   readonly partition: number
+  /** Offset of the oldest record that is still there. */
   readonly earliest: number
   /** Offset of the record that comes next. */
   readonly next: number
   /** Node id, or -1 while there is none. */
   readonly leader: number
+  /** How many brokers keep a copy. */
   readonly replicas: number
+  /** How many of the copies are up to date. */
   readonly inSyncReplicas: number
 }
 
+/** What a topic is made of, and what it keeps. */
 export interface TopicDescription {
   readonly topic: string
+  /** By number. */
   readonly partitions: readonly TopicPartition[]
   /** null: for ever. */
   readonly retentionMs: number | null
-  /** Of one partition; null: of any size. */
+  /** Bytes of one partition; null: of any size. */
   readonly retentionBytes: number | null
+  /** True where the topic keeps the newest record of each key, besides or instead of what the retention keeps. */
   readonly isCompacted: boolean
 }
 
+/** A worker that takes part in sharing the partitions of a topic. */
 export interface GroupMember {
   /** The worker id where it has one, else what the broker calls it. */
   readonly member: string
+  /** The address that it reaches the broker from. */
   readonly host: string
+  /** The partitions that it has now, in order; none between joining and the leader's word. */
   readonly partitions: readonly number[]
 }
 
+/** Who takes part in a group, and what it is doing. */
 export interface GroupDescription {
+  /** Its `group.id`. */
   readonly group: string
-  /** In the broker's words: `Stable`, `PreparingRebalance`, `Empty`, `Dead` … */
+  /** In the broker's words: `Stable`, `PreparingRebalance`, `Empty`, `Dead` and so on. */
   readonly state: string
+  /** None where the group is unknown or empty. */
   readonly members: readonly GroupMember[]
 }
 
+/** A topic to be made: records go by age only, and keep the time of their trade. */
 export interface NewTopic {
   readonly topic: string
+  /** How many partitions; records of one key stay in order only as long as the number stays. */
   readonly partitions: number
   /** By the time of the records' trades; null: for ever. */
   readonly retentionMs: number | null
-  /** null: the broker's default. */
+  /** How many brokers keep a copy; null: the broker's default. */
   readonly replication: number | null
 }
 
@@ -55,10 +70,13 @@ export interface NewTopic {
 export interface KafkaAdmin {
   /** Makes the topic; false when it was there already, which is left as it is. */
   createTopic(topic: NewTopic): Promise<boolean>
+  /** The names of all topics. */
   topics(): Promise<readonly string[]>
   /** null for a topic that does not exist. */
   describeTopic(topic: string): Promise<TopicDescription | null>
+  /** Who has which partitions of the topic. A group that does not exist is `Dead` and has no members. */
   describeGroup(group: string, topic: string): Promise<GroupDescription>
+  /** Ends the connections. */
   close(): Promise<void>
 }
 

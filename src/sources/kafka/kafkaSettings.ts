@@ -42,10 +42,13 @@ const ms = (fallback: number) => z.number().int().min(1).max(2_147_483_647).defa
 
 const schema = z
   .strictObject({
+    /** Addresses to begin with, as `host:port`; the cluster tells the others. */
     brokers: z.array(address).min(1),
+    /** What brokers call this program in logs and quotas; `millrace` unless told otherwise. */
     clientId: z.string().min(1).max(249).default('millrace'),
     /** False: plain text. True: TLS with the system's authorities. */
     ssl: z.union([z.boolean(), tlsSchema]).default(false),
+    /** Name and password, and how the broker is shown them. Left out: the broker asks for none. */
     sasl: saslSchema.optional(),
     /** `wire` walks the fetched bytes in place; `kafkajs` is slower and talks to any broker. */
     client: z.enum(['wire', 'kafkajs']).default('wire'),
@@ -59,12 +62,15 @@ const schema = z
       .optional(),
     /** How long a silent member keeps its partitions. The broker's `group.min.session.timeout.ms`, usually 6000, is the least. */
     sessionTimeoutMs: ms(6_000),
+    /** How often a member tells the group that it is alive; at most half of `sessionTimeoutMs`. */
     heartbeatIntervalMs: ms(1_000),
     /** How long a rebalance waits for all members to come again. */
     rebalanceTimeoutMs: ms(15_000),
     /** How long `onRevoke` is awaited before partitions are let go in any case. */
     revokeTimeoutMs: ms(5_000),
+    /** How long a connection may take to open. */
     connectTimeoutMs: ms(3_000),
+    /** How long a broker may take to answer a request. */
     requestTimeoutMs: ms(10_000),
     /** How old the client's picture of leaders and partitions may be: a partition that was added is seen after this. */
     metadataMaxAgeMs: ms(5_000),
@@ -80,14 +86,16 @@ const schema = z
     message: 'must be less than rebalanceTimeoutMs',
   })
 
-/** How to reach a Kafka cluster and how to take part in it. Made by `kafkaSettings`. */
+/** How to reach a Kafka cluster and how to take part in it, with every setting told. Made by `kafkaSettings`. */
 export type KafkaSettings = Readonly<z.output<typeof schema>>
 
+/** Settings of which all but `brokers` may be left out; `kafkaSettings` checks them and fills in the defaults. */
 export type KafkaSettingsInput = z.input<typeof schema>
 
 /** What a reader takes part in: a topic, and the group that shares its partitions. */
 export interface KafkaTopicGroup {
   readonly topic: string
+  /** Workers of one group share the partitions; each partition has one worker at a time. */
   readonly group: string
 }
 

@@ -23,14 +23,18 @@ export const faultKinds = [
   'put-refused',
 ] as const
 
+/** One way in which a pipeline can be disturbed; docs/testing.md says of each what the worker sees and what really happened. */
 export type FaultKind = (typeof faultKinds)[number]
 
 /** Decides, occasion by occasion, whether a fault strikes, and counts those that did. */
 export interface Faults {
+  /** Asks for one occasion, and counts it where the fault strikes. */
   strikes(kind: FaultKind): boolean
+  /** How often each kind has struck. */
   readonly counts: ReadonlyMap<FaultKind, number>
 }
 
+/** How often faults strike by chance. */
 export interface SeededFaultsOptions {
   /** Probability at each occasion; a kind that is not named never strikes. */
   readonly rates: Readonly<Partial<Record<FaultKind, number>>>
@@ -57,6 +61,7 @@ export function seededFaults(random: Random, options: SeededFaultsOptions): Faul
   }
 }
 
+/** Faults of a script, which knows what it has not come to. */
 export interface ScriptedFaults extends Faults {
   /** Faults of the script that were never reached, in words; a test that relies on them proved nothing. */
   unreached(): readonly string[]

@@ -11,6 +11,7 @@ export class Zombies {
   /** How many came back and were turned away, as they must be. */
   fenced = 0
 
+  /** Puts a commit to sleep until a newer claim is made. */
   suspend(claim: Claim, checkpoint: Checkpoint): void {
     this.#asleep.push({ claim, checkpoint })
   }
@@ -37,12 +38,14 @@ export class Zombies {
   }
 }
 
+/** What disturbs a checkpoint store: `faults` decide when, `random` how long, and `process` is what they kill. */
 export interface FaultyCheckpointStoreOptions {
   readonly faults: Faults
   readonly random: Random
   readonly process: SimulatedProcess
   /** Keeps time outside the process: a commit that is under way arrives although its sender is gone. */
   readonly clock: Clock
+  /** Where commits of suspended processes wait; shared by all starts of a worker. */
   readonly zombies: Zombies
   /** Told of every violation of the store's contract that a zombie has uncovered. */
   readonly onViolation: (error: unknown) => void

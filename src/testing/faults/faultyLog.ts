@@ -6,6 +6,7 @@ import type { Random } from '../random.ts'
 import type { Faults } from './faults.ts'
 import { never, type SimulatedProcess } from './simulatedProcess.ts'
 
+/** What disturbs a log: `faults` decide when, `random` how long and how much, and `process` is what they kill. */
 export interface FaultyLogOptions {
   readonly faults: Faults
   readonly random: Random

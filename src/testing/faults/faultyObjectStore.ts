@@ -5,6 +5,7 @@ import type { Random } from '../random.ts'
 import type { Faults } from './faults.ts'
 import { never, type SimulatedProcess } from './simulatedProcess.ts'
 
+/** What disturbs an object store: `faults` decide when, `random` how long, and `process` is what they kill. */
 export interface FaultyObjectStoreOptions {
   readonly faults: Faults
   readonly random: Random

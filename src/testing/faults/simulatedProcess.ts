@@ -18,6 +18,7 @@ export class SimulatedProcess {
     })
   }
 
+  /** True until the crash. */
   get isAlive(): boolean {
     return this.#reason === null
   }

@@ -1,8 +1,8 @@
 import type { SavedCheckpoint, StateFrame } from '../../runtime/checkpoint.ts'
+import { LeftOutValues } from '../../runtime/leftOutValues.ts'
 import type { Cut } from '../../runtime/operator.ts'
 import type { Outlets, Pipeline } from '../../runtime/pipeline.ts'
 import type { RecordView } from '../../runtime/record.ts'
-import { LeftOutValues } from '../../runtime/leftOutValues.ts'
 import { StepFailure } from '../../runtime/stepFailure.ts'
 import type { StreamTask, TaskCut } from '../../runtime/streamTask.ts'
 import { watchedTask } from './watchedTask.ts'
@@ -95,7 +95,8 @@ export class ReplayedTask {
     let next = act
     for (;;) {
       try {
-        return next()
+        next()
+        return
       } catch (error) {
         if (!(error instanceof StepFailure) || !this.#leftOut.learn(error)) throw error
         next = () => this.#replay()

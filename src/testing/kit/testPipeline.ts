@@ -21,13 +21,14 @@ export interface TestRecord {
   readonly timestamp?: number
 }
 
+/** How often `testPipeline` interrupts the pipeline, and what it keeps from it. */
 export interface TestPipelineOptions {
   /**
    * After how many records the state is saved, turned into bytes and restored into a new task; after each one unless told otherwise. State
    * that an operator forgets to save shows up as a wrong row, without a crash schedule.
    */
   readonly restoreEvery?: 'record' | number
-  /** Offsets after which the task is lost together with everything since its last checkpoint, which is then pushed again. */
+  /** Offsets of records after which the task is lost together with everything since its last checkpoint, which is then pushed again. */
   readonly crashAt?: readonly number[]
   /** Processing time at the start, ms UTC: only provisional results see it. */
   readonly startMs?: number
@@ -35,8 +36,10 @@ export interface TestPipelineOptions {
   readonly isPoisoned?: boolean
 }
 
+/** The type of the rows that an outlet writes. */
 export type RowOf<O> = O extends Outlet<infer Row> ? Row : never
 
+/** What `finish` lets pass. */
 export interface FinishOptions {
   /** Windows and other things that wait for time may be left open. */
   readonly mayBeOpen?: boolean
@@ -55,6 +58,7 @@ export function testPipeline<const O extends Outlets>(
   return new TestRun(pipeline, options)
 }
 
+/** A test of one pipeline over one partition, from `testPipeline` to `finish`. Keeps every row and dead letter of the test. */
 export class TestRun<O extends Outlets> {
   readonly #pipeline: Pipeline<O>
   readonly #restoreEvery: number
@@ -242,6 +246,11 @@ function viewOf(record: TestRecord, offset: number): RecordView {
 /** All of a letter, so that one that lost its bytes differs. */
 function letterText({ offset, operator, ordinal, reason, recordTime, key, headers, payload }: DeadLetter): string {
   const text = (bytes: Uint8Array | null) => (bytes === null ? null : Buffer.from(bytes).toString('base64'))
-  const carried = JSON.stringify([recordTime, text(key), headers.map((one) => [one.key, text(one.value)]), text(payload)])
+  const carried = JSON.stringify([
+    recordTime,
+    text(key),
+    headers.map((one) => [one.key, text(one.value)]),
+    text(payload),
+  ])
   return `${offset} ${operator} ${ordinal} ${reason} ${carried}`
 }

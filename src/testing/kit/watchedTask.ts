@@ -31,7 +31,9 @@ export function watchedTask(
   saved: SavedCheckpoint | null,
   startOffset: number,
 ): StreamTask {
-  return new WatchedTask(pipeline, saved, startOffset)
+  const task = new WatchedTask(pipeline, saved, startOffset)
+  task.rendersRows = true
+  return task
 }
 
 /** Runs a step of the task under poison. A failed assertion inside the graph comes out as itself, to end the test. */
@@ -46,5 +48,8 @@ export function poisoned<T>(act: () => T): T {
 
 /** A failed assertion inside the graph, or the poison's own word. */
 function isOfTheTest(error: unknown): error is Error {
-  return error instanceof Poisoned || (error instanceof Error && (error.name === 'AssertionError' || 'matcherResult' in error))
+  return (
+    error instanceof Poisoned ||
+    (error instanceof Error && (error.name === 'AssertionError' || 'matcherResult' in error))
+  )
 }

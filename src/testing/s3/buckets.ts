@@ -3,7 +3,11 @@ import { compareKeys } from '../../sinks/objects/objectKey.ts'
 import type { Payload } from './payload.ts'
 import { S3Refusal } from './refusal.ts'
 
-/** An object that the test server keeps. */
+/**
+ * An object that the test server keeps: its `body`, the `etag` and the time of its last write, `lastModified`.
+ *
+ * `checksums` are those that were sent with it, by the name of their header (`x-amz-checksum-crc32`).
+ */
 export interface S3Object {
   readonly body: Buffer
   readonly etag: string

@@ -48,6 +48,7 @@ export class S3Faults {
     return this.#pending.reduce((sum, { left }) => sum + left, 0)
   }
 
+  /** Forgets the faults that have not struck yet. */
   clear(): void {
     this.#pending = []
   }

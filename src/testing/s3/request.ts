@@ -1,5 +1,6 @@
 import type { IncomingHttpHeaders } from 'node:http'
 
+/** What a request asks for, in S3's words; `Unknown` is answered with 501. */
 export type S3Operation =
   | 'ListBuckets'
   | 'CreateBucket'

@@ -2,6 +2,7 @@ import { createHash, createHmac, timingSafeEqual } from 'node:crypto'
 import { S3Refusal } from './refusal.ts'
 import type { S3Request } from './request.ts'
 
+/** What requests are signed with: `accessKeyId` is sent along, `secretAccessKey` never. */
 export interface S3Credentials {
   readonly accessKeyId: string
   readonly secretAccessKey: string

@@ -5,16 +5,21 @@ import { Random } from '../random.ts'
 
 /** What goes wrong, and how differently from an uninterrupted run everything is cut up. */
 export interface Adversity {
+  /** Decides every fault, takeover and restart; the same seed gives the same run. */
   readonly seed: number | string
+  /** Probability of each kind of fault at each occasion; a kind that is not named never strikes. */
   readonly rates: Readonly<Partial<Record<FaultKind, number>>>
+  /** How many faults may strike in all, so that the work comes to an end. */
   readonly faultLimit: number
+  /** What differs from `defaultLimits`: how often checkpoints are cut, and after how much. */
   readonly limits: Partial<WorkerLimits>
   /** Probability, each time the clock is looked at, that a second worker takes over while the first one still runs. */
   readonly takeovers: number
-  /** Of orderly stops, each followed by a new start. */
+  /** Probability, at the same moments, of an orderly stop, which is followed by a new start. */
   readonly restarts: number
   /** The most records that are appended to the log at once; between two times virtual time passes. */
   readonly appendRecords: number
+  /** Fetches ask for a random number of bytes up to this. */
   readonly fetchMaxBytes: number
   /** Stands between the worker and its store, to find out whether a broken store would be noticed. */
   readonly tamper?: (store: CheckpointStore) => CheckpointStore

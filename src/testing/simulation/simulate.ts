@@ -20,6 +20,7 @@ import { VirtualClock } from '../virtualClock.ts'
 import type { Adversity } from './adversity.ts'
 import { type Outcome, readOutcome } from './outcome.ts'
 
+/** How large the objects of the archive become, and how much a task may hold of them. */
 type ArchiveLimits = Pick<RawArchiveOptions, 'maxRecords' | 'maxBytes' | 'maxPendingBytes' | 'maxUploads'>
 
 /** One start of a worker in a simulation. */
@@ -35,6 +36,7 @@ export interface SimulationOptions {
   /** Made anew at each start where it is a function. */
   readonly pipeline: Pipeline<Outlets> | ((start: SimulatedStart) => Pipeline<Outlets>)
   readonly topic: string
+  /** How many partitions the log has. */
   readonly partitions: number
   /** The log's records, in order. */
   readonly records: readonly OutgoingRecord[]
@@ -44,16 +46,22 @@ export interface SimulationOptions {
   readonly closesOpen: boolean
 }
 
+/** What a run with adversity has come to: its `outcome`, to be held against that of `runUninterrupted`, and what it went through. */
 export interface SimulationResult {
   readonly outcome: Outcome
   /** What the worker's checkpoints were stored in. */
   readonly store: MemoryCheckpointStore
   /** How often a worker was started. */
   readonly starts: number
+  /** How often each kind of fault has struck. */
   readonly faults: ReadonlyMap<FaultKind, number>
+  /** How many processes died of a fault. */
   readonly crashes: number
+  /** How many times a second worker took over from one that still ran. */
   readonly takeovers: number
+  /** How many orderly stops there were. */
   readonly restarts: number
+  /** How many commits of older generations came late and were turned away. */
   readonly zombiesFenced: number
   /** What a store did against its contract. */
   readonly violations: readonly unknown[]

@@ -1,6 +1,7 @@
 import type { Random } from '../random.ts'
 import { decimalText, type TrueTrade } from './naiveCandles.ts'
 
+/** Whose frames are written: those of spot or of futures, with times in `timeUnit`. */
 export interface FrameStyle {
   readonly market: 'spot' | 'usdm'
   readonly timeUnit: 'ms' | 'us'

@@ -10,7 +10,12 @@ export interface TrueTrade {
   readonly isBuyerMaker: boolean
 }
 
-/** What a candle must be: decimals as text, prices and volumes with 8 places, quote volumes with 16. */
+/**
+ * What a candle must be, member by member as in `Candle`: `openTime` in ms UTC, decimals as text.
+ *
+ * The prices `open`, `high`, `low`, `close` and `vwap` and the volumes `volume` and `takerBuyVolume` have 8 places, `quoteVolume` and `takerBuyQuoteVolume` 16.
+ * `tradeCount` counts trades, whose ids go from `firstTradeId` to `lastTradeId`.
+ */
 export interface ExpectedCandle {
   readonly symbol: string
   readonly interval: Interval

@@ -6,7 +6,9 @@ import { type Arrival, Lane } from './lane.ts'
 import { type ExpectedCandle, naiveCandles, type TrueTrade } from './naiveCandles.ts'
 import { timeline } from './timeline.ts'
 
+/** How many trades `unkindTrades` makes, and how unkind it may be: the bounds are those of the pipeline under test. */
 export interface UnkindTradesOptions {
+  /** Decides everything; the same seed gives the same records. */
   readonly seed: number | string
   /** How many trades happen; repeats, broken frames and heartbeats come on top. */
   readonly trades: number
@@ -14,9 +16,11 @@ export interface UnkindTradesOptions {
   readonly maxOutOfOrdernessMs: number
   /** How long after its close a window still takes corrections; 0 makes none. */
   readonly allowedLatenessMs: number
-  /** Symbol i goes to partition i modulo this; 1 unless told otherwise. */
+  /** How many partitions: symbol i goes to partition i modulo this; 1 unless told otherwise. */
   readonly partitions?: number
+  /** At least one; BTCUSDT, ETHUSDT and SHIBUSDT unless told otherwise. */
   readonly symbols?: readonly string[]
+  /** Spot with ms unless told otherwise. */
   readonly style?: FrameStyle
   /** First trade, ms UTC; some minutes before a midnight unless told otherwise. */
   readonly startMs?: number
@@ -34,14 +38,23 @@ export interface RecordPlace {
 
 /** What was done to the input, by kind. */
 export interface UnkindCounts {
+  /** How many trades count in candles. */
   trades: number
+  /** How many records came again, at once or much later. */
   repeats: number
+  /** How many trades came after their window had fired, within the allowed lateness. */
   corrections: number
+  /** How many trades came after their window was over. */
   late: number
+  /** How many frames were broken. */
   broken: number
+  /** How many frames had an absurd time. */
   leaps: number
+  /** How many sound frames no candle counts. */
   notTrades: number
+  /** How many heartbeats were written. */
   heartbeats: number
+  /** How many times the market stood still for hours. */
   halts: number
 }
 
@@ -55,6 +68,7 @@ export interface UnkindTrades {
   readonly deadLetters: readonly RecordPlace[]
   /** Repeats from long ago: whether they are known as repeats or set aside as late, they must change nothing. */
   readonly perhapsDeadLetters: readonly RecordPlace[]
+  /** How much of each kind is in the records. */
   readonly counts: Readonly<UnkindCounts>
 }
 

@@ -61,7 +61,8 @@ function countWindows(isForgetful: boolean) {
       onValue(element) {
         const { key, start, id } = element.window
         if (element.kind === 'value') open.set(id, (open.get(id) ?? 0) + 1)
-        else if (element.kind === 'fired') out.emit({ key, start, count: open.get(id) ?? 0, revision: element.revision })
+        else if (element.kind === 'fired')
+          out.emit({ key, start, count: open.get(id) ?? 0, revision: element.revision })
         else open.delete(id)
       },
       snapshot: () => [...open].map(([id, count]) => [id, count]),

@@ -11,10 +11,13 @@ import { encodePosition, POSITIONS_PARTITION, readPosition } from './positions.t
 import { type PartitionBatch, produceApi } from './produceApi.ts'
 import { type ProducerIdentity, TransactionCoordinator } from './transactions.ts'
 
+/** What `openKafkaWriter` puts a writer together from: `data` and `positions` are the connections to the topic and to its compacted companion. */
 export interface KafkaLogWriterOptions {
   readonly data: Cluster
   readonly positions: Cluster
+  /** Of record batches. */
   readonly compression: Compression
+  /** After this the broker gives up a transaction whose writer is gone. */
   readonly transactionTimeoutMs: number
 }
 
@@ -120,7 +123,7 @@ export class KafkaLogWriter implements LogWriter {
     this.#held = held
   }
 
-  /** Where Kafka's Java client puts a key, by as many partitions as the topic had when the producer was claimed. */
+  /** The partition where Kafka's Java client puts a key (murmur2), from 0, by as many partitions as the topic had when the producer was claimed. */
   partitionOf(key: Uint8Array): number {
     return partitionOf(key, this.#options.data.partitionCount)
   }

@@ -5,6 +5,7 @@ import type { Compression } from './compressedBatch.ts'
 import { KafkaLogWriter } from './kafkaLogWriter.ts'
 import { ensurePositions, positionsTopic } from './positions.ts'
 
+/** Which topic to append to, and how. The topic must exist. */
 export interface KafkaWriterOptions {
   readonly topic: string
   /** Default zstd. */

@@ -1,0 +1,125 @@
+import { Origin } from './deadLetters.ts'
+import type { RecordView } from './record.ts'
+
+/** Values may go straight into the operators. */
+export const open = 0
+/** The task is at rest, so nothing should be on its way. */
+export const atRest = 1
+/** A record is on its way to one operator, which had set it aside. */
+export const redriving = 2
+
+/**
+ * Whose doing it is what happens in a task: that of the record that is pushed, of one whose value was held back, or of none, as when timers fire. And for which
+ * operator a record comes a second time.
+ *
+ * Keeps the record of the push, and how many letters each operator has written of it.
+ */
+export class Provenance {
+  /** `open`, `atRest` or `redriving`. */
+  gate = atRest
+  /** The operator for which the record comes a second time, until it has come there. */
+  redrivenFor: string | null = null
+  #record: RecordView | null = null
+  /** Of the last record, or of the one that is pushed. */
+  #offset: number
+  /** Counts letters by operator; null while nobody has asked. */
+  #ordinals: Map<string, number> | null
+  #recordOrigin: Origin | null = null
+  /** One that was taken earlier and holds for the moment. */
+  #held: Origin | null = null
+  #isTimed = false
+  #hasArrived = true
+
+  /** @param ordinals how many letters each operator has written of the record at `offset` */
+  constructor(offset: number, ordinals: Map<string, number>) {
+    this.#offset = offset
+    this.#ordinals = ordinals
+  }
+
+  /** A record is pushed. */
+  begin(record: RecordView): void {
+    this.#record = record
+    this.#offset = record.offset
+    this.#ordinals = null
+  }
+
+  /** There is no record up to this offset any more; what happens now stands there. */
+  skipTo(offset: number): void {
+    this.#offset = offset
+    this.#ordinals = null
+  }
+
+  end(): void {
+    this.#record = null
+    this.#recordOrigin = null
+  }
+
+  /** The offset of the record that is pushed, or was last. */
+  get offset(): number {
+    return this.#offset
+  }
+
+  get ordinals(): ReadonlyMap<string, number> {
+    return this.#ordinals ?? none
+  }
+
+  origin(): Origin {
+    // Whoever holds a redriven record back answers for it.
+    this.#hasArrived = true
+    if (this.#held !== null) return this.#isTimed ? this.#held.withoutRecord() : this.#held.redrivenTo(this.redrivenFor)
+    this.#ordinals ??= new Map()
+    if (this.#record === null || this.#isTimed) return Origin.at(this.#offset, this.#ordinals)
+    this.#recordOrigin ??= Origin.of(this.#record, this.redrivenFor, this.#ordinals)
+    return this.#recordOrigin.redrivenTo(this.redrivenFor)
+  }
+
+  /** Runs `act` as the doing of the origin's record. */
+  during(origin: Origin, act: () => void, onMissed: (target: string) => void): void {
+    const held = this.#held
+    const isTimed = this.#isTimed
+    this.#held = origin
+    this.#isTimed = false
+    this.redriving(origin.redrivenFor, act, onMissed)
+    this.#held = held
+    this.#isTimed = isTimed
+  }
+
+  /** Runs `act`, timers that fire, as no record's doing. */
+  timed(act: () => void): void {
+    const isTimed = this.#isTimed
+    this.#isTimed = true
+    this.#asIfFor(null, act)
+    this.#isTimed = isTimed
+  }
+
+  /**
+   * Runs `act` for the operator that had set the record aside, null for an ordinary record: operators above it let it pass, those beside it have had it.
+   * `onMissed` is told when it has not come there and nobody holds it back.
+   */
+  redriving(target: string | null, act: () => void, onMissed: (target: string) => void): void {
+    const hadArrived = this.#hasArrived
+    this.#hasArrived = target === null
+    this.#asIfFor(target, () => {
+      act()
+      if (!this.#hasArrived) onMissed(target as string)
+    })
+    this.#hasArrived = hadArrived
+  }
+
+  /** The record has come to where it had been set aside: from here on it is like any other. */
+  arrived(act: () => void): void {
+    this.#hasArrived = true
+    this.#asIfFor(null, act)
+  }
+
+  #asIfFor(target: string | null, act: () => void): void {
+    const { redrivenFor, gate } = this
+    this.redrivenFor = target
+    this.gate = target === null ? open : redriving
+    act()
+    this.redrivenFor = redrivenFor
+    this.gate = gate
+  }
+}
+
+const none: ReadonlyMap<string, number> = new Map()

@@ -1,0 +1,254 @@
+import { map, mergeAll, share } from 'rxjs'
+import { describe, expect, it } from 'vitest'
+import { decode } from '../../src/operators/decode.ts'
+import { dedupe } from '../../src/operators/dedupe.ts'
+import { eventTime } from '../../src/operators/eventTime.ts'
+import { mapAsync } from '../../src/operators/mapAsync.ts'
+import { tumblingWindow } from '../../src/operators/tumblingWindow.ts'
+import type { DeadLetter } from '../../src/runtime/checkpoint.ts'
+import { encodeHeaders } from '../../src/runtime/encodeHeaders.ts'
+import { definePipeline, type Pipeline } from '../../src/runtime/pipeline.ts'
+import { type RecordHeader, RecordView, redriveHeader } from '../../src/runtime/record.ts'
+import { stateful } from '../../src/runtime/stateful.ts'
+import { StreamTask, type TaskCut } from '../../src/runtime/streamTask.ts'
+import type { Table } from '../../src/runtime/table.ts'
+import { toPostgres } from '../../src/sinks/toPostgres.ts'
+import { savedFrom } from '../support/tasks.ts'
+
+interface Item {
+  readonly id: number
+  readonly at: number
+}
+
+const numbers: Table<unknown> = {
+  mode: 'append',
+  name: 'numbers',
+  columns: [{ name: 'value', type: 'jsonb', of: (row) => JSON.stringify(row) }],
+}
+
+const items = decode<readonly Item[]>({ decode: (record) => JSON.parse(record.valueText() ?? '[]') as Item[] })
+const timed = (maxAdvanceMs?: number) =>
+  eventTime<Item>({
+    of: ({ at }) => at,
+    maxOutOfOrdernessMs: 0,
+    ...(maxAdvanceMs === undefined ? {} : { maxAdvanceMs }),
+  })
+const window = (allowedLatenessMs = 0) =>
+  tumblingWindow<Item>({ name: 'w', sizeMs: 10, by: () => 'k', allowedLatenessMs })
+const once = dedupe<Item>({ by: () => 'k', id: ({ id }) => id, ttlMs: 100_000 })
+
+/** A record of several items. */
+function viewOf(offset: number, value: readonly Item[], key: Uint8Array | null = null, headers: RecordHeader[] = []) {
+  const view = new RecordView()
+  const bytes = Buffer.from(JSON.stringify(value))
+  const encoded = encodeHeaders(headers)
+  view.offset = offset
+  view.timestamp = 1_000 + offset
+  view.buffer = Buffer.concat([key ?? Buffer.alloc(0), bytes, encoded])
+  view.keyLength = key === null ? -1 : key.length
+  view.valueStart = key?.length ?? 0
+  view.valueLength = bytes.length
+  view.headersStart = view.valueStart + bytes.length
+  view.headersLength = encoded.length
+  return view
+}
+
+const item = (id: number, at: number): Item => ({ id, at })
+const identity = ({ offset, operator, ordinal }: DeadLetter) => `${offset} ${operator} ${ordinal}`
+const cut = { now: 0, isFinal: false }
+
+const leaping = definePipeline({
+  name: 'leaping',
+  build: (records) => ({ rows: toPostgres(records.pipe(items, mergeAll(), timed(1_000), once, window()), numbers) }),
+}) as Pipeline
+
+describe('the identity of a dead letter', () => {
+  it('tells values of one record apart, also those that were held back, over every restart', () => {
+    const seen = new Map<boolean, string[]>()
+    for (const restarts of [false, true]) {
+      let task = new StreamTask(leaping, null, 0)
+      const cuts: TaskCut[] = []
+      const step = (act: () => void) => {
+        act()
+        if (!restarts) return
+        cuts.push(task.cut(cut))
+        task = new StreamTask(leaping, savedFrom(...cuts), 0)
+      }
+      // Two leaps of one record, released together and late for their windows, and a late value beside them.
+      step(() => task.push(viewOf(0, [item(1, 0), item(2, 1), item(3, 2)])))
+      step(() => task.push(viewOf(1, [item(10, 9_000), item(11, 8_000), item(12, 8_500)])))
+      step(() => task.push(viewOf(2, [item(13, 9_100), item(14, 9_100), item(15, 9_100), item(16, 5)])))
+      step(() => task.advanceIdle(20_000))
+      step(() => task.push(viewOf(3, [item(17, 5), item(18, 5)])))
+      cuts.push(task.cut(cut))
+      seen.set(
+        restarts,
+        cuts.flatMap(({ deadLetters }) => deadLetters.map(identity)),
+      )
+    }
+    expect(seen.get(true)).toEqual(seen.get(false))
+    expect(new Set(seen.get(false)).size).toBe(seen.get(false)?.length)
+    expect(seen.get(false)).toEqual(expect.arrayContaining(['1 w 0', '1 w 1', '2 w 0', '3 w 0', '3 w 1']))
+  })
+
+  it('goes on counting where an idle step or a cut sets aside what belongs to the last record, after a restart too', () => {
+    const rejecting = definePipeline({
+      name: 'rejecting',
+      build: (records) => ({
+        rows: toPostgres(
+          records.pipe(
+            items,
+            mergeAll(),
+            timed(),
+            stateful<Item, Item>({ name: 'r' }, (_restored, out) => ({
+              onValue: ({ id, at }) => {
+                out.reject('value', `value ${id}`)
+                out.at(String(id), at + 100)
+              },
+              onTimer: (id) => out.reject('timer', `timer ${id}`),
+            })),
+          ),
+          numbers,
+        ),
+      }),
+    }) as Pipeline
+    const first = new StreamTask(rejecting, null, 0)
+    first.push(viewOf(7, [item(1, 5), item(2, 6)]))
+    const saved = first.cut(cut)
+    const second = new StreamTask(rejecting, savedFrom(saved), 0)
+    second.advanceIdle(1_000)
+    const letters = [...saved.deadLetters, ...second.cut(cut).deadLetters]
+    expect(letters.map(({ detail, ...letter }) => `${identity(letter as DeadLetter)} ${detail}`)).toEqual([
+      '7 r 0 value 1',
+      '7 r 1 value 2',
+      '7 r 2 timer 1',
+      '7 r 3 timer 2',
+    ])
+    expect(letters.map(({ payload }) => payload === null)).toEqual([false, false, true, true])
+  })
+})
+
+describe('what a dead letter carries', () => {
+  it('is the record with key and headers as bytes, also for a value that was held back and saved', () => {
+    const key = Buffer.from([0xff, 0, 0xfe])
+    const headers = [
+      { key: 'trace', value: Buffer.from([0, 0xff]) },
+      { key: 'empty', value: null },
+    ]
+    const first = new StreamTask(leaping, null, 0)
+    first.push(viewOf(0, [item(1, 0), item(2, 0), item(3, 0)]))
+    first.push(viewOf(1, [item(4, 900_000)], key, headers))
+    const second = new StreamTask(leaping, savedFrom(first.cut(cut)), 0)
+    for (const offset of [2, 3, 4]) second.push(viewOf(offset, [item(offset + 3, offset)]))
+    expect(second.cut(cut).deadLetters).toMatchObject([
+      {
+        offset: 1,
+        reason: 'time-leap',
+        recordTime: 1_001,
+        key,
+        headers,
+        payload: Buffer.from('[{"id":4,"at":900000}]'),
+      },
+    ])
+  })
+
+  it('is that of its own record below an asynchronous operator, wherever the cut falls', async () => {
+    const pipeline = definePipeline({
+      name: 'mapped',
+      build: (records) => ({
+        rows: toPostgres(
+          records.pipe(
+            items,
+            mapAsync(async (list) => list, { concurrency: 8 }),
+            mergeAll(),
+            timed(),
+            window(),
+          ),
+          numbers,
+        ),
+      }),
+    }) as Pipeline
+    const letters: DeadLetter[][] = []
+    for (const every of [1, 2, 4]) {
+      const task = new StreamTask(pipeline, null, 0)
+      const found: DeadLetter[] = []
+      for (let offset = 0; offset < 4; offset++) {
+        task.push(viewOf(offset, [item(1, 100), item(2, offset)], Buffer.from([offset])))
+        if ((offset + 1) % every === 0) found.push(...(await task.cutWhenQuiet(cut)).deadLetters)
+      }
+      letters.push(found)
+    }
+    expect(letters[0]?.map(identity)).toEqual(['0 w 0', '1 w 0', '2 w 0', '3 w 0'])
+    expect(letters[0]?.[2]).toMatchObject({
+      key: Buffer.from([2]),
+      payload: Buffer.from(JSON.stringify([item(1, 100), item(2, 2)])),
+    })
+    expect(letters[1]).toEqual(letters[0])
+    expect(letters[2]).toEqual(letters[0])
+  })
+})
+
+describe('a redriven record', () => {
+  const counted = stateful<Item, string>({ name: 'beside' }, (_restored, out) => ({
+    onValue: ({ id }) => out.emit(`beside ${id}`),
+  }))
+  const branched = (allowedLatenessMs: number) =>
+    definePipeline({
+      name: 'branched',
+      build: (records) => {
+        const clean = records.pipe(items, mergeAll(), timed(), once, share())
+        return {
+          windows: toPostgres(
+            clean.pipe(
+              window(allowedLatenessMs),
+              map((element) => element.kind),
+            ),
+            numbers,
+          ),
+          beside: toPostgres(clean.pipe(counted), { ...numbers, name: 'beside' }),
+          plain: toPostgres(clean.pipe(map(({ id }) => `plain ${id}`)), { ...numbers, name: 'plain' }),
+        }
+      },
+    }) as Pipeline
+  const redriven = (offset: number, operator: string, value: readonly Item[]) =>
+    viewOf(offset, value, null, [{ key: redriveHeader, value: Buffer.from(operator) }])
+  const rowsOf = ({ writes }: TaskCut) => Object.fromEntries(writes.map(({ table, rows }) => [table.name, rows]))
+
+  it('that is still late does not vanish: it is set aside again, by the operator that knows why', () => {
+    const task = new StreamTask(branched(0), null, 0)
+    for (const [offset, at] of [5, 50, 3].entries()) task.push(viewOf(offset, [item(offset, at)]))
+    expect(task.cut(cut).deadLetters.map(identity)).toEqual(['2 w 0'])
+    task.push(redriven(3, 'w', [item(2, 3)]))
+    expect(task.cut(cut)).toMatchObject({ writes: [], deadLetters: [{ offset: 3, operator: 'w', reason: 'late' }] })
+  })
+
+  it('does what it would have done where that is possible by now, and what it had done before not again', () => {
+    const first = new StreamTask(branched(0), null, 0)
+    for (const [offset, at] of [5, 9, 50, 3].entries()) first.push(viewOf(offset, [item(offset, at)]))
+    const cuts = [first.cut(cut)]
+    expect(cuts[0]?.deadLetters.map(identity)).toEqual(['3 w 0'])
+    // The window of the late value is over and gone, so with more lateness it opens anew.
+    const second = new StreamTask(branched(1_000), savedFrom(...cuts), 0)
+    second.push(redriven(4, 'w', [item(3, 3)]))
+    const after = second.cut(cut)
+    expect(after.deadLetters).toEqual([])
+    expect(rowsOf(after)).toEqual({ numbers: ['value', 'fired'] })
+    second.push(viewOf(5, [item(9, 51)]))
+    expect(rowsOf(second.cut(cut))).toEqual({ numbers: ['value'], beside: ['beside 9'], plain: ['plain 9'] })
+  })
+
+  it('that cannot come to its operator says so', () => {
+    const task = new StreamTask(branched(0), null, 0)
+    task.push(redriven(0, 'nobody', [item(1, 5)]))
+    expect(task.cut(cut)).toMatchObject({
+      writes: [],
+      deadLetters: [{ offset: 0, operator: 'nobody', reason: 'not-redrivable' }],
+    })
+  })
+
+  it('for the first operator is a record like any other', () => {
+    const task = new StreamTask(branched(0), null, 0)
+    task.push(redriven(0, 'decode', [item(1, 5)]))
+    expect(rowsOf(task.cut(cut))).toEqual({ numbers: ['value'], beside: ['beside 1'], plain: ['plain 1'] })
+  })
+})
