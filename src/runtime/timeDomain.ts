@@ -75,10 +75,10 @@ export class TimeDomain {
    */
   close(move: (watermark: number) => void): void {
     for (let round = 0; round <= this.#nodes.length; round++) {
-      let until = Number.NEGATIVE_INFINITY
-      for (const node of this.#nodes) until = Math.max(until, node.openUntil() ?? until)
-      if (until <= this.watermark) return
-      move(until)
+      const open = this.#nodes.map((node) => node.openUntil()).filter((until) => until !== undefined)
+      if (open.length === 0) return
+      // A timer that was set for a time that is past waits for the next move, whatever its length.
+      move(Math.max(...open, this.watermark + 1))
     }
   }
 
