@@ -184,20 +184,24 @@ class GraphModel {
     const target = redrivenFor === step.name ? null : redrivenFor
     if (target !== redrivenFor) this.#hasArrived = true
     if (target !== null && !passing.has(step.kind)) return
-    if (target !== null && step.kind === 'dedupe') return this.#emit(step.name, () => next(item, target))
     if (step.kind === 'window') this.#effects.push({ kind: 'arrival', window: step.name })
-    if (!isKnown(step)) return
-    if (step.kind === 'eventTime' && !Number.isSafeInteger(item.at)) return this.#letter(step.name)
-    if (step.kind !== 'mapAsync') return this.#emit(step.name, () => next(item, target))
+    const isPassedRedriven = target !== null && step.kind === 'dedupe'
+    if (!isPassedRedriven && !isKnown(step)) return
+    if (step.kind === 'eventTime' && !Number.isSafeInteger(item.at)) this.#letter(step.name)
+    else if (step.kind === 'mapAsync') this.#asynchronously(step, item, target, next)
+    else this.#emit(step.name, () => next(item, target))
+  }
+
+  #asynchronously(step: Extract<Step, { kind: 'mapAsync' }>, item: Item, target: string | null, next: Then): void {
     this.#hasArrived = true
     this.#redriving(target, () => {
-      let made: Item
+      let made: Item | null = null
       try {
         made = mappedAsync(step.throwsOn, item)
       } catch {
-        return this.#letter(step.name)
+        this.#letter(step.name)
       }
-      this.#emit(step.name, () => next(made, target))
+      if (made !== null) this.#emit(step.name, () => next(made, target))
     })
   }
 
