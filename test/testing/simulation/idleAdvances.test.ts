@@ -86,8 +86,8 @@ it('a replay that takes the recorded idle advances at their offsets gives what t
     const random = new Random(`idle ${seed}`)
     let time = Date.UTC(2024, 7, 9)
     const times = Array.from({ length: 80 }, () => {
-      time += random.int(0, 200)
-      return time - random.int(0, 150)
+      time += random.int(0, 60)
+      return time - random.int(0, 900)
     })
     const records = times.map((at) => ({ partition: 0, timestamp: at, key: null, value: Buffer.from(String(at)) }))
     const { outcome } = await runWithAdversity(
