@@ -34,6 +34,8 @@ export type {
   Claim,
   DeadLetter,
   IdleAdvance,
+  InputEnd,
+  RecordedStep,
   SavedCheckpoint,
   StateFrame,
   TableWrite,

@@ -49,7 +49,7 @@ function withTampering(schedule: Schedule, tamper: (saved: SavedCheckpoint) => S
       return { ...claim, restored: claim.restored === null ? null : tamper(claim.restored) }
     },
     commit: (claim, checkpoint) => store.commit(claim, checkpoint),
-    idleAdvancesAfter: (task, after, limit) => store.idleAdvancesAfter(task, after, limit),
+    recordedSteps: (task, after, limit) => store.recordedSteps(task, after, limit),
     close: () => store.close(),
   })
   return { ...schedule, adversity: { ...schedule.adversity, tamper: tampered } }

@@ -74,6 +74,18 @@ export interface IdleAdvance {
   readonly watermark: number
 }
 
+/** The input was declared ended before the record at the offset, which a replay repeats there. */
+export interface InputEnd {
+  readonly offset: number
+  /** The watermark until then, ms UTC. */
+  readonly watermark: number
+}
+
+/** An idle advance, or an end of the input, as a replay reads it back: by offset, then by watermark (ms UTC). */
+export interface RecordedStep extends IdleAdvance {
+  readonly isEnd: boolean
+}
+
 /** Everything one transaction stores. */
 export interface Checkpoint {
   /** Where reading goes on: every record below has its part in this checkpoint or an earlier one. */
@@ -94,6 +106,8 @@ export interface Checkpoint {
   readonly objects: readonly ArchivedObject[]
   /** Steps of time that no record caused since the last checkpoint. */
   readonly idleAdvances: readonly IdleAdvance[]
+  /** Where the input was declared ended; the steps that this caused are among the idle advances too. */
+  readonly inputEnds?: readonly InputEnd[]
 }
 
 /** What the checkpoints so far come to: where a task goes on, and with which state. */
@@ -130,8 +144,8 @@ export interface CheckpointStore {
    * letter that is stored with another content. The next offset never goes down.
    */
   commit(claim: Claim, checkpoint: Checkpoint): Promise<void>
-  /** Steps of time that a task recorded, by offset and watermark: those behind `after`; `limit` is how many at most. */
-  idleAdvancesAfter(task: TaskId, after: IdleAdvance, limit: number): Promise<readonly IdleAdvance[]>
+  /** What moved a task's time without a record, in order: the steps behind `after`, at most `limit` of them. */
+  recordedSteps(task: TaskId, after: RecordedStep, limit: number): Promise<readonly RecordedStep[]>
   /** Lets go of connections. What was committed stays. */
   close(): Promise<void>
 }

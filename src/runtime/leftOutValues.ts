@@ -8,18 +8,16 @@ import type { LeftOut, StepFailure } from './stepFailure.ts'
  */
 export class LeftOutValues {
   readonly #byOffset = new Map<number, LeftOut[]>()
-  #badRowBefore = 0
+  #badRowUpTo = -1
 
-  /** The checkpoint up to this offset has a row that its table cannot hold. False when that was known. */
-  learnBadRow(nextOffset: number): boolean {
-    const isNew = nextOffset > this.#badRowBefore
-    this.#badRowBefore = Math.max(this.#badRowBefore, nextOffset)
-    return isNew
+  /** The checkpoint up to this offset has a row that its table cannot hold. */
+  learnBadRow(nextOffset: number): void {
+    this.#badRowUpTo = Math.max(this.#badRowUpTo, nextOffset)
   }
 
-  /** True while rows must be looked at one by one. */
+  /** True while rows must be looked at one by one. A cut at the very offset may bring the row once more. */
   hasBadRowFrom(offset: number): boolean {
-    return offset < this.#badRowBefore
+    return offset <= this.#badRowUpTo
   }
 
   /** False when nothing new was learnt, so that another attempt would fail as well. */

@@ -1,16 +1,16 @@
-import type { CheckpointStore, IdleAdvance, TaskId } from './checkpoint.ts'
+import type { CheckpointStore, RecordedStep, TaskId } from './checkpoint.ts'
 import type { StreamTask } from './streamTask.ts'
 
 const pageSteps = 10_000
 
-/** The steps of time that an earlier run took without a record, for the one that repeats it: each is taken at the offset where it was. */
+/** The steps of time that an earlier run took without a record, ends of its input included, for the one that repeats it: each is taken at the offset where it was. */
 export class RecordedSteps {
   readonly #store: CheckpointStore
   readonly #of: TaskId
   readonly #task: StreamTask
-  #page: readonly IdleAdvance[] = []
+  #page: readonly RecordedStep[] = []
   #next = 0
-  #last: IdleAdvance
+  #last: RecordedStep
   #isLastPage = false
 
   constructor(store: CheckpointStore, of: TaskId, task: StreamTask) {
@@ -18,7 +18,7 @@ export class RecordedSteps {
     this.#of = of
     this.#task = task
     // A step at the offset itself that the restored state has in it moves nothing any more.
-    this.#last = { offset: task.nextOffset - 1, watermark: Number.MAX_SAFE_INTEGER }
+    this.#last = { offset: task.nextOffset - 1, watermark: Number.MAX_SAFE_INTEGER, isEnd: true }
   }
 
   /** True once there is none left. */
@@ -39,7 +39,8 @@ export class RecordedSteps {
       if (step === undefined) await this.#readPage()
       else {
         await this.#task.quiesce({ now, isFinal: false })
-        this.#task.advanceIdle(step.watermark)
+        if (step.isEnd) this.#task.closeOpen()
+        else this.#task.advanceIdle(step.watermark)
         this.#last = step
         this.#next += 1
       }
@@ -47,7 +48,7 @@ export class RecordedSteps {
   }
 
   async #readPage(): Promise<void> {
-    this.#page = await this.#store.idleAdvancesAfter(this.#of, this.#last, pageSteps)
+    this.#page = await this.#store.recordedSteps(this.#of, this.#last, pageSteps)
     this.#next = 0
     this.#isLastPage = this.#page.length < pageSteps
   }

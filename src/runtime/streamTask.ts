@@ -1,5 +1,5 @@
 import { Observable, type Subscriber } from 'rxjs'
-import type { DeadLetter, IdleAdvance, SavedCheckpoint, StateFrame, TableWrite } from './checkpoint.ts'
+import type { DeadLetter, IdleAdvance, InputEnd, SavedCheckpoint, StateFrame, TableWrite } from './checkpoint.ts'
 import { buildIn, setRunning } from './currentTask.ts'
 import { type Origin, type Rejected, redriveTarget } from './deadLetters.ts'
 import { ConfigurationError, MillraceError, OperatorError } from './errors.ts'
@@ -22,6 +22,7 @@ export interface TaskCut {
   readonly writes: readonly TableWrite[]
   readonly deadLetters: readonly DeadLetter[]
   readonly idleAdvances: readonly IdleAdvance[]
+  readonly inputEnds: readonly InputEnd[]
 }
 
 /**
@@ -48,6 +49,7 @@ export class StreamTask implements OperatorHost {
   #failure: { readonly error: unknown } | null = null
   #watch: EmissionWatch | null = null
   #idleAdvances: IdleAdvance[] = []
+  #inputEnds: InputEnd[] = []
   #letters: DeadLetter[] = []
   readonly #pipeline: Pipeline
   /** Who is subscribed to the records. Replaced and never changed, so a record goes to those who were there when its push began. */
@@ -159,6 +161,8 @@ export class StreamTask implements OperatorHost {
    * where the last of them ends. What comes later for those windows is late. Only where nothing is under way (`quiesce`).
    */
   closeOpen(): void {
+    const { watermark } = this.time
+    this.#inputEnds.push({ offset: this.#nextOffset, watermark: Math.max(watermark, Number.MIN_SAFE_INTEGER) })
     this.#act(() => {
       for (const node of this.#nodes) node.endInput()
     })
@@ -337,8 +341,10 @@ export class StreamTask implements OperatorHost {
   #take(): TaskCut {
     const writes = this.#outlets.map((outlet) => outlet.take()).filter((write) => write !== null)
     const idleAdvances = this.#idleAdvances
+    const inputEnds = this.#inputEnds
     const deadLetters = this.#letters
     this.#idleAdvances = []
+    this.#inputEnds = []
     this.#letters = []
     this.uncutRecords = 0
     return {
@@ -348,6 +354,7 @@ export class StreamTask implements OperatorHost {
       writes,
       deadLetters,
       idleAdvances,
+      inputEnds,
     }
   }
 

@@ -71,6 +71,7 @@ export class TaskRunner {
   #learnFrom(error: unknown): boolean {
     if (error instanceof StepFailure) return this.#leftOut.learn(error)
     if (!(error instanceof BadRowError) || this.#options.pipeline.onError === 'stop') return false
-    return this.#leftOut.learnBadRow(error.offset ?? 0)
+    this.#leftOut.learnBadRow(error.offset ?? 0)
+    return true
   }
 }

@@ -6,6 +6,8 @@ import type {
   Claim,
   DeadLetter,
   IdleAdvance,
+  InputEnd,
+  RecordedStep,
   SavedCheckpoint,
   StateFrame,
   TaskId,
@@ -39,6 +41,7 @@ export class MemoryCheckpointStore implements CheckpointStore {
   readonly #deadLetters = new Map<string, TaskId & DeadLetter>()
   readonly #objects = new Map<string, TaskId & ArchivedObject>()
   readonly #idleAdvances = new Map<string, TaskId & IdleAdvance>()
+  readonly #inputEnds = new Map<string, TaskId & InputEnd>()
 
   claim(task: TaskId): Promise<Claim> {
     const key = nameOf(task)
@@ -67,6 +70,9 @@ export class MemoryCheckpointStore implements CheckpointStore {
       const key = `${nameOf(task)}/${object.firstOffset}`
       if (!this.#objects.has(key)) this.#objects.set(key, { ...idOf(task), ...object })
     }
+    for (const end of checkpoint.inputEnds ?? []) {
+      this.#inputEnds.set(`${nameOf(task)}/${end.offset}/${end.watermark}`, { ...idOf(task), ...end })
+    }
     for (const advance of checkpoint.idleAdvances) {
       this.#idleAdvances.set(`${nameOf(task)}/${advance.offset}/${advance.watermark}`, { ...idOf(task), ...advance })
     }
@@ -82,12 +88,14 @@ export class MemoryCheckpointStore implements CheckpointStore {
     }
   }
 
-  idleAdvancesAfter(task: TaskId, after: IdleAdvance, limit: number): Promise<readonly IdleAdvance[]> {
-    const ofTask = this.idleAdvances().filter((step) => nameOf(step) === nameOf(task))
-    const isBehind = ({ offset, watermark }: IdleAdvance) =>
-      offset > after.offset || (offset === after.offset && watermark > after.watermark)
-    const steps = ofTask.filter(isBehind).slice(0, limit)
-    return Promise.resolve(steps.map(({ offset, watermark }) => ({ offset, watermark })))
+  recordedSteps(task: TaskId, after: RecordedStep, limit: number): Promise<readonly RecordedStep[]> {
+    const steps = [
+      ...[...this.#idleAdvances.values()].map((step) => ({ ...step, isEnd: false })),
+      ...[...this.#inputEnds.values()].map((step) => ({ ...step, isEnd: true })),
+    ]
+    const behind = steps.filter((step) => nameOf(step) === nameOf(task) && compareSteps(step, after) > 0)
+    const first = behind.sort(compareSteps).slice(0, limit)
+    return Promise.resolve(first.map(({ offset, watermark, isEnd }) => ({ offset, watermark, isEnd })))
   }
 
   close(): Promise<void> {
@@ -243,4 +251,8 @@ function nameOf(task: TaskId): string {
 
 function compare(a: string, b: string): number {
   return a < b ? -1 : a > b ? 1 : 0
+}
+
+function compareSteps(a: RecordedStep, b: RecordedStep): number {
+  return a.offset - b.offset || a.watermark - b.watermark || Number(a.isEnd) - Number(b.isEnd)
 }

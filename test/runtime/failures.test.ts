@@ -175,7 +175,7 @@ describe('a store that does not take commits', () => {
         tries += 1
         return Promise.reject(new RetryableError('no'))
       },
-      idleAdvancesAfter: (...asked) => inner.idleAdvancesAfter(...asked),
+      recordedSteps: (...asked) => inner.recordedSteps(...asked),
       close: () => inner.close(),
     }
     const worker = new Worker({

@@ -75,7 +75,7 @@ function scripted(store: CheckpointStore, script: ('lose-reply' | 'fail')[]): Ch
       if (act !== 'fail') await store.commit(claim, checkpoint)
       if (act !== undefined) throw new RetryableError('the store does not answer')
     },
-    idleAdvancesAfter: (...asked) => store.idleAdvancesAfter(...asked),
+    recordedSteps: (...asked) => store.recordedSteps(...asked),
     close: () => store.close(),
   }
 }
@@ -251,7 +251,7 @@ describe('a worker', () => {
         await base.clock.sleep(50)
         await base.store.commit(claim, checkpoint)
       },
-      idleAdvancesAfter: (...asked) => base.store.idleAdvancesAfter(...asked),
+      recordedSteps: (...asked) => base.store.recordedSteps(...asked),
       close: () => base.store.close(),
     }
     base.log.add(...values(1_000).map((value) => ({ value })))

@@ -1,4 +1,4 @@
-import type { ArchivedObject, Checkpoint, Claim, DeadLetter, IdleAdvance, TaskId } from '../../runtime/checkpoint.ts'
+import type { ArchivedObject, Checkpoint, Claim, DeadLetter, RecordedStep, TaskId } from '../../runtime/checkpoint.ts'
 import { clampTime, escapeText, timestampText } from './columnText.ts'
 import { headersText } from './headersText.ts'
 import { quoteElement, type Step, statementName } from './tableWriter.ts'
@@ -50,17 +50,17 @@ WHERE CASE WHEN (t.key, t.sha256, t.last_offset) IS DISTINCT FROM (excluded.key,
   THEN refuse('MR002', format('the manifest holds %s with sha256 %s, not %s with %s; the archive was not made from the same records', t.key, t.sha256, excluded.key, excluded.sha256))
   ELSE false END`
 
-const idleAdvanceText = `INSERT INTO idle_advance (pipeline, topic, partition, "offset", watermark)
-SELECT $1, $2, $3, * FROM unnest($4::bigint[], $5::bigint[]) ON CONFLICT DO NOTHING`
+const stepText = `INSERT INTO idle_advance (pipeline, topic, partition, "offset", watermark, is_end)
+SELECT $1, $2, $3, * FROM unnest($4::bigint[], $5::bigint[], $6::boolean[]) ON CONFLICT DO NOTHING`
 
-const readIdleAdvancesText = `SELECT "offset"::float8 AS "offset", watermark::float8 AS watermark FROM idle_advance
-WHERE pipeline = $1 AND topic = $2 AND partition = $3 AND ("offset", watermark) > ($4, $5)
-ORDER BY "offset", watermark LIMIT $6`
+const readStepsText = `SELECT "offset"::float8 AS "offset", watermark::float8 AS watermark, is_end AS "isEnd" FROM idle_advance
+WHERE pipeline = $1 AND topic = $2 AND partition = $3 AND ("offset", watermark, is_end) > ($4, $5, $6)
+ORDER BY "offset", watermark, is_end LIMIT $7`
 
 export const claimStatement = (task: TaskId, owner: string) => prepared(claimText, [...idOf(task), owner])
 export const readStateStatement = (task: TaskId) => prepared(readStateText, idOf(task))
-export const readIdleAdvancesStatement = (task: TaskId, after: IdleAdvance, limit: number) =>
-  prepared(readIdleAdvancesText, [...idOf(task), after.offset, after.watermark, limit])
+export const readStepsStatement = (task: TaskId, after: RecordedStep, limit: number) =>
+  prepared(readStepsText, [...idOf(task), after.offset, after.watermark, after.isEnd, limit])
 export const explainFenceStatement = (task: TaskId) => prepared(explainFenceText, idOf(task))
 
 /** Ends the transaction (MR001) unless the claim is the newest and no offset goes down. */
@@ -145,10 +145,13 @@ export function objectStep(task: TaskId, object: ArchivedObject): Step {
   ])
 }
 
-export function idleAdvanceStep(task: TaskId, advances: readonly IdleAdvance[]): Step {
-  const offsets = `{${advances.map((advance) => advance.offset).join(',')}}`
-  const watermarks = `{${advances.map((advance) => advance.watermark).join(',')}}`
-  return run(idleAdvanceText, [...idOf(task), offsets, watermarks])
+/** Stores what moved time without a record. */
+export function recordedStepsStep(task: TaskId, { idleAdvances, inputEnds = [] }: Checkpoint): Step {
+  const steps = [...idleAdvances, ...inputEnds]
+  const offsets = `{${steps.map((step) => step.offset).join(',')}}`
+  const watermarks = `{${steps.map((step) => step.watermark).join(',')}}`
+  const ends = `{${steps.map((_, i) => i >= idleAdvances.length).join(',')}}`
+  return run(stepText, [...idOf(task), offsets, watermarks, ends])
 }
 
 function idOf(task: TaskId): [string, string, number] {

@@ -4,7 +4,7 @@ import type {
   Checkpoint,
   CheckpointStore,
   Claim,
-  IdleAdvance,
+  RecordedStep,
   SavedCheckpoint,
   StateFrame,
   TaskId,
@@ -15,10 +15,10 @@ import {
   deadLetterSteps,
   explainFenceStatement,
   fenceStep,
-  idleAdvanceStep,
   objectStep,
-  readIdleAdvancesStatement,
   readStateStatement,
+  readStepsStatement,
+  recordedStepsStep,
   stateStep,
 } from './checkpointStatements.ts'
 import { unescapeText } from './columnText.ts'
@@ -88,9 +88,9 @@ export class PostgresCheckpointStore implements CheckpointStore {
     }
   }
 
-  idleAdvancesAfter(task: TaskId, after: IdleAdvance, limit: number): Promise<readonly IdleAdvance[]> {
+  recordedSteps(task: TaskId, after: RecordedStep, limit: number): Promise<readonly RecordedStep[]> {
     return this.#transaction(this.#pipelined, `read the idle steps of ${nameOf(task)}`, task, async (client) => {
-      const { rows } = await client.query<IdleAdvance>(readIdleAdvancesStatement(task, after, limit))
+      const { rows } = await client.query<RecordedStep>(readStepsStatement(task, after, limit))
       return rows
     })
   }
@@ -153,7 +153,9 @@ function stepsOf(claim: Claim, checkpoint: Checkpoint): readonly Step[] {
     ...deadLetterSteps(task, checkpoint.deadLetters),
     ...checkpoint.objects.map((object) => objectStep(task, object)),
     stateStep(task, checkpoint.state),
-    ...(checkpoint.idleAdvances.length === 0 ? [] : [idleAdvanceStep(task, checkpoint.idleAdvances)]),
+    ...(checkpoint.idleAdvances.length + (checkpoint.inputEnds?.length ?? 0) === 0
+      ? []
+      : [recordedStepsStep(task, checkpoint)]),
     (client) => client.query('COMMIT'),
   ]
 }

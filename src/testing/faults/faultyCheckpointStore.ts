@@ -1,3 +1,4 @@
+import { BadRowError } from '../../runtime/badRow.ts'
 import type { Checkpoint, CheckpointStore, Claim, TaskId } from '../../runtime/checkpoint.ts'
 import type { Clock } from '../../runtime/clock.ts'
 import { RetryableError, TaskFencedError } from '../../runtime/errors.ts'
@@ -26,7 +27,7 @@ export class Zombies {
     try {
       await store.commit(zombie.claim, zombie.checkpoint)
     } catch (error) {
-      if (!(error instanceof TaskFencedError)) throw error
+      if (!(error instanceof TaskFencedError || error instanceof BadRowError)) throw error
       this.fenced++
       return
     }
@@ -88,15 +89,16 @@ export function faultyCheckpointStore(inner: CheckpointStore, options: FaultyChe
     try {
       await inner.commit(claim, checkpoint)
     } catch (error) {
-      if (!(error instanceof TaskFencedError)) options.onViolation(error)
+      // A row that the table cannot hold is no fault of the store; nothing was stored.
+      if (!(error instanceof TaskFencedError || error instanceof BadRowError)) options.onViolation(error)
     }
   }
 
   return {
     claim: (task) => (process.isAlive ? process.guard(claim(task)) : never()),
     commit: (held, checkpoint) => (process.isAlive ? process.guard(commit(held, checkpoint)) : never()),
-    idleAdvancesAfter: (task, after, limit) =>
-      process.isAlive ? process.guard(inner.idleAdvancesAfter(task, after, limit)) : never(),
+    recordedSteps: (task, after, limit) =>
+      process.isAlive ? process.guard(inner.recordedSteps(task, after, limit)) : never(),
     close: () => (process.isAlive ? process.guard(inner.close()) : never()),
   }
 }

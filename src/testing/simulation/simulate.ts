@@ -126,7 +126,7 @@ function withStepsOf(recorded: CheckpointStore, store: CheckpointStore): Checkpo
   return {
     claim: (task) => store.claim(task),
     commit: (claim, checkpoint) => store.commit(claim, checkpoint),
-    idleAdvancesAfter: (task, after, limit) => recorded.idleAdvancesAfter(task, after, limit),
+    recordedSteps: (task, after, limit) => recorded.recordedSteps(task, after, limit),
     close: () => store.close(),
   }
 }

@@ -99,7 +99,7 @@ function crashingStore(store: CheckpointStore, reach: Reach): CheckpointStore {
       await store.commit(claim, checkpoint)
       reach('after a commit')
     },
-    idleAdvancesAfter: (...asked) => store.idleAdvancesAfter(...asked),
+    recordedSteps: (...asked) => store.recordedSteps(...asked),
     close: () => store.close(),
   }
 }

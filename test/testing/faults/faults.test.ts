@@ -35,7 +35,7 @@ function plainStore(isFencing = true) {
       if (isFencing && claim.generation !== generation) throw new TaskFencedError('claimed by a newer generation')
       stored.push(checkpoint.nextOffset)
     },
-    idleAdvancesAfter: async () => [],
+    recordedSteps: async () => [],
     close: async () => {},
   }
   return { store, stored }
