@@ -76,13 +76,21 @@ describe('a drawn graph', () => {
     expect(untruthsOfGraph(plan, records, twice, true)).toEqual([`+ truth taps: ${rows[0]}`])
   })
 
-  it('is found out where a window has not counted what came', async () => {
+  it('is found out where both runs lose the result of a window, set a value aside or leave something open', async () => {
     const outcome = await outcomeOf()
     const counts = outcome.get('table counts') ?? []
-    const without = new Map([...outcome, ['table counts', counts.slice(1)] as const])
-    expect(untruthsOfGraph(plan, schedule.input.records, without, true)).toEqual([
-      expect.stringMatching(/^! truth: of \d+ values at window1, \d+ were counted and \d+ set aside$/),
+    const letters = outcome.get('dead letters') ?? []
+    const late = JSON.stringify({ operator: 'window1', reason: 'late' })
+    const changed = new Map([
+      ...outcome,
+      ['table counts', counts.slice(1)] as const,
+      ['dead letters', [...letters, late]] as const,
+      ['idle advances', []] as const,
     ])
+    const untruths = untruthsOfGraph(plan, schedule.input.records, changed, true)
+    expect(untruths).toContainEqual(`- truth counts: ${counts[0]}`)
+    expect(untruths).toContainEqual(expect.stringMatching(/^! truth: window1 sets \d+ values aside, found \d+$/))
+    expect(untruths).toContainEqual('! truth: window1 is still open')
   })
 
   it('is found out where rows change places within a partition, which a comparison of sets would miss', async () => {
