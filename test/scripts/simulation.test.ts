@@ -1,13 +1,17 @@
 import { describe, expect, it } from 'vitest'
+import { graphScheduleOf } from '../../scripts/simulation/graphSchedule.ts'
 import { codeOf, planted } from '../../scripts/simulation/plant.ts'
 import { plantedBugs } from '../../scripts/simulation/plantedBugs.ts'
 import { runSchedule } from '../../scripts/simulation/runSchedule.ts'
+import { drawsGraph } from '../../scripts/simulation/runSeed.ts'
 import { scheduleOf } from '../../scripts/simulation/schedule.ts'
 import { runShare } from '../../scripts/simulation/thread.ts'
 import { missingIn, noTotals, sumOf, totalsOf } from '../../scripts/simulation/totals.ts'
+import { runGraph } from '../../src/testing/simulation/graphs/runGraph.ts'
 
 // SIMULATION_SEED tries other schedules; `npm run simulate` runs thousands.
 const firstSeed = Number(process.env.SIMULATION_SEED ?? 1)
+const seeds = Array.from({ length: 60 }, (_, i) => firstSeed + i)
 
 describe('simulation', () => {
   it(`leaves the same behind as an uninterrupted run, from seed ${firstSeed}`, async () => {
@@ -15,6 +19,26 @@ describe('simulation', () => {
       const { differences } = await runSchedule(scheduleOf(seed))
       expect(differences, `seed ${seed}: npm run simulate -- --schedules 1 --seed ${seed}`).toEqual([])
     }
+  })
+
+  it(`does so for random graphs of operators, from seed ${firstSeed}`, async () => {
+    for (let seed = firstSeed; seed < firstSeed + 150; seed++) {
+      const { differences } = await runGraph(graphScheduleOf(seed))
+      expect(differences, `graph ${seed}`).toEqual([])
+    }
+  })
+
+  it('draws the realtime pipeline for about half of the seeds, and a graph for the others', () => {
+    const graphs = Array.from({ length: 400 }, (_, seed) => drawsGraph(seed)).filter((isGraph) => isGraph)
+    expect(graphs.length).toBeGreaterThan(150)
+    expect(graphs.length).toBeLessThan(250)
+  })
+
+  it('runs the same graph in the same way for the same seed', async () => {
+    const seed = seeds.find((one) => graphScheduleOf(one).plan.idleAfterMs !== null) ?? 0
+    const [first, second] = [await runGraph(graphScheduleOf(seed)), await runGraph(graphScheduleOf(seed))]
+    expect(first.result?.outcome).toEqual(second.result?.outcome)
+    expect(first.result?.starts).toBe(second.result?.starts)
   })
 
   it('runs the same way for the same seed', async () => {
@@ -51,5 +75,6 @@ describe('simulation', () => {
     expect(sum).toMatchObject({ schedules: 2, different: 2, firstBadSeed: 3 })
     expect(missingIn(noTotals())).toContain('zombie-commit')
     expect(missingIn(noTotals())).toContain('late')
+    expect(missingIn(noTotals())).toEqual(expect.arrayContaining(['graphs: migrations', 'mapAsync']))
   })
 })

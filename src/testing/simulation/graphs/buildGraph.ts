@@ -1,4 +1,4 @@
-import { merge, type Observable, type OperatorFunction, share } from 'rxjs'
+import { map, merge, type Observable, type OperatorFunction, share } from 'rxjs'
 import { aggregateWindow } from '../../../operators/aggregateWindow.ts'
 import { batchFlush } from '../../../operators/batchFlush.ts'
 import { decode } from '../../../operators/decode.ts'
@@ -6,6 +6,7 @@ import { dedupe } from '../../../operators/dedupe.ts'
 import { eventTime } from '../../../operators/eventTime.ts'
 import { mapAsync } from '../../../operators/mapAsync.ts'
 import { tumblingWindow } from '../../../operators/tumblingWindow.ts'
+import type { WindowElement, WindowFired } from '../../../operators/window.ts'
 import { RetryableError } from '../../../runtime/errors.ts'
 import type { OperatorSpec } from '../../../runtime/operator.ts'
 import type { RecordView } from '../../../runtime/record.ts'
@@ -152,7 +153,17 @@ function windowOf(step: StepOf<'window'>, { edition, onReject }: GraphSurroundin
     ...(provisionalEveryMs === null ? {} : { provisionalEveryMs }),
     onReject,
   })
-  return (items) => items.pipe(windows, fold)
+  const between = map((element: WindowElement<Item>) => {
+    if (element.kind === 'value') failIn('step', element.value)
+    if (element.kind === 'fired') failIn('step-on-fired', numbered(element))
+    return element
+  })
+  return (items) => items.pipe(windows, between, fold)
+}
+
+/** What a callback can decide by where there is only a window. */
+function numbered({ window }: WindowFired): Item {
+  return { key: window.key, id: window.start, at: window.end - 1, n: (window.end / 1_000) % 90, revision: 0, count: 0 }
 }
 
 function mapAsyncOf(step: StepOf<'mapAsync'>, surroundings: GraphSurroundings): OperatorFunction<Flow, Flow> {

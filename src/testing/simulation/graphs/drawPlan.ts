@@ -179,8 +179,13 @@ class PlanDrawing {
     const random = this.#random
     const sizeMs = random.pick([1_000, 5_000, 60_000])
     const isProvisional = this.#isForTask && depth > 0 && depth < inDiamond && place.mayReject && random.chance(0.3)
-    const throwsIn =
-      !isProvisional && place.mayReject && random.chance(0.3) ? random.pick(['by', 'add', 'result'] as const) : null
+    const callbacks = [
+      'by',
+      'add',
+      'result',
+      ...(this.#stepsMayThrow ? (['step', 'step-on-fired'] as const) : []),
+    ] as const
+    const throwsIn = !isProvisional && place.mayReject && random.chance(0.3) ? random.pick(callbacks) : null
     const step: Step = {
       kind: 'window',
       name: this.#name('window'),

@@ -65,13 +65,13 @@ export function drawInput(random: Random, plan: GraphPlan, options: GraphInputOp
     else {
       const key = `${partition}${random.pick(names)}`
       const headers = random.chance(0.05) ? [{ key: 'trace', value: Buffer.from([0xff, left]) }] : []
-      records.push({ partition, timestamp, key: Buffer.from(key), value: valueOf(random, itemAt(key)), headers })
+      records.push({ partition, timestamp, key: Buffer.from(key), value: bytesOf(random, itemAt(key)), headers })
     }
   }
   return { records, partitions, redrives }
 }
 
-function valueOf(random: Random, item: Item): Buffer | null {
+function bytesOf(random: Random, item: Item): Buffer | null {
   if (random.chance(0.01)) return null
   const text = JSON.stringify(item)
   return Buffer.from(random.chance(0.03) ? text.slice(0, -3) : text)

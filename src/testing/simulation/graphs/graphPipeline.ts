@@ -38,11 +38,11 @@ function tupleOf(item: Item): Row {
 
 function tableOf(outlet: OutletPlan): Table<Row> {
   const columns = fields.map((field, i): Column<Row> => {
-    const valueOf = (row: Row) => (Array.isArray(row) ? (row[i] as string | number) : (row as Item)[field])
-    if (field === 'n') return { name: 'n', type: 'integer', of: (row) => numberOf(outlet, valueOf, row) }
+    const cellOf = (row: Row) => (Array.isArray(row) ? (row[i] as string | number) : (row as Item)[field])
+    if (field === 'n') return { name: 'n', type: 'integer', of: (row) => numberOf(outlet, cellOf, row) }
     // An id or a time need not be a whole number.
-    if (field === 'id' || field === 'at') return { name: field, type: 'text', of: (row) => String(valueOf(row)) }
-    return { name: field, type: field === 'key' ? 'text' : 'integer', of: valueOf }
+    if (field === 'id' || field === 'at') return { name: field, type: 'text', of: (row) => String(cellOf(row)) }
+    return { name: field, type: field === 'key' ? 'text' : 'integer', of: cellOf }
   })
   const { name } = outlet
   return outlet.mode === 'append'
@@ -50,8 +50,8 @@ function tableOf(outlet: OutletPlan): Table<Row> {
     : { name, mode: 'upsert', key: ['key', 'id'], revision: 'revision', columns }
 }
 
-function numberOf({ badColumn }: OutletPlan, valueOf: (row: Row) => string | number, row: Row): ColumnValue {
-  const n = valueOf(row)
+function numberOf({ badColumn }: OutletPlan, cellOf: (row: Row) => string | number, row: Row): ColumnValue {
+  const n = cellOf(row)
   if (badColumn === null || Number(n) % residues !== badColumn.on) return n
   if (badColumn.how === 'wrong-type') return `not ${n}`
   throw new Error(`drawn to fail on ${n}`)

@@ -2,205 +2,108 @@ import { Rejection } from '../../../runtime/codec.ts'
 import type { OutgoingRecord } from '../../../runtime/log.ts'
 import { RecordView, redriveHeader } from '../../../runtime/record.ts'
 import type { Outcome } from '../outcome.ts'
-import { mappedAsync } from './buildGraph.ts'
-import { type Item, itemCodec, residues } from './item.ts'
-import { madeOf } from './plainSteps.ts'
-import { foldOf, type GraphPlan, isOutlet, type OutletPlan, type Step, type Stretch } from './plan.ts'
+import { type Item, itemCodec } from './item.ts'
+import { NaiveGraph } from './naiveGraph.ts'
+import { type GraphPlan, type OutletPlan, stepsOf } from './plan.ts'
 
-/** Where the outcome is not what a plain function makes of the same records; empty when it is. Says nothing about what lies below the operators that it does not know. */
+/**
+ * Where the outcome is not what a naive graph makes of the same records and the same steps of time; empty when it is. So a fault that strikes a run with faults and one
+ * without alike is found as well. It says nothing about what stands below a guard against leaps.
+ */
 export function untruthsOfGraph(
   plan: GraphPlan,
   records: readonly OutgoingRecord[],
   outcome: Outcome,
   closesOpen: boolean,
 ): string[] {
-  const model = new GraphModel(plan)
-  const partitions = Map.groupBy(records, ({ partition }) => partition)
-  for (const ofPartition of partitions.values()) for (const record of ofPartition) model.take(record)
-  return model.untruthsOf(outcome, closesOpen)
+  const graphs = [...Map.groupBy(records, ({ partition }) => partition)].map(([partition, ofPartition]) =>
+    graphAfter(plan, ofPartition, stepsOfTime(outcome, partition)),
+  )
+  return [
+    ...rowUntruths(graphs, outcome),
+    ...letterUntruths(plan, graphs, outcome),
+    ...(closesOpen
+      ? [...graphs.flatMap(({ open }) => open.map((name) => `! truth: ${name} is still open`)), ...timersLeft(outcome)]
+      : []),
+  ]
 }
 
-/** Something that a record has brought about; taken back where a step below throws. */
-type Effect =
-  | { readonly kind: 'row'; readonly outlet: OutletPlan; readonly item: Item }
-  | { readonly kind: 'letter'; readonly operator: string }
-  | { readonly kind: 'arrival'; readonly window: string }
+interface StepOfTime {
+  readonly partition: number
+  readonly offset: number
+  readonly watermark: number
+}
 
-type Then = (item: Item, redrivenFor: string | null) => void
+function stepsOfTime(outcome: Outcome, partition: number): StepOfTime[] {
+  const steps = (outcome.get('idle advances') ?? []).map((line) => JSON.parse(line) as StepOfTime)
+  return steps
+    .filter((step) => step.partition === partition)
+    .sort((a, b) => a.offset - b.offset || a.watermark - b.watermark)
+}
 
-/** What lets a record pass that was set aside further below. */
-const passing: ReadonlySet<Step['kind']> = new Set(['eventTime', 'mapAsync', 'retired'])
-
-class GraphModel {
-  readonly #plan: GraphPlan
-  #effects: Effect[] = []
-  readonly #outlets: OutletPlan[] = []
-  readonly #windows: { readonly name: string; readonly outlet: OutletPlan }[] = []
-  readonly #operators = new Set(['decode'])
-
-  constructor(plan: GraphPlan) {
-    this.#plan = plan
-    this.#find(plan.root)
+function graphAfter(plan: GraphPlan, records: readonly OutgoingRecord[], steps: StepOfTime[]): NaiveGraph {
+  const graph = new NaiveGraph(plan)
+  const left = [...steps]
+  const moveTo = (offset: number) => {
+    while (left[0] !== undefined && left[0].offset <= offset) graph.advance(left.shift()?.watermark ?? 0)
   }
-
-  take(record: OutgoingRecord): void {
+  for (const [offset, record] of records.entries()) {
+    moveTo(offset)
     const value = itemCodec.decode(viewOf(record))
     const header = record.headers?.find(({ key }) => key === redriveHeader)?.value
-    const redrivenFor = header == null ? null : Buffer.from(header).toString()
-    if (value === undefined) return
-    if (value instanceof Rejection) this.#letter('decode')
-    else
-      this.#emit('decode', () => this.#stretch(this.#plan.root, value, redrivenFor === 'decode' ? null : redrivenFor))
+    graph.push(value instanceof Rejection ? null : value, header == null ? null : Buffer.from(header).toString())
   }
-
-  untruthsOf(outcome: Outcome, closesOpen: boolean): string[] {
-    const letters = lettersOf(outcome)
-    return [
-      ...this.#outlets.flatMap((outlet) =>
-        compared(outlet.name, this.#rowsOf(outlet), outcome.get(`table ${outlet.name}`) ?? []),
-      ),
-      ...[...this.#operators].flatMap((name) => {
-        const expected = this.#effects.filter((effect) => effect.kind === 'letter' && effect.operator === name).length
-        const found = letters.get(name) ?? 0
-        return expected === found ? [] : [`! truth: ${name} set ${expected} values aside, found ${found}`]
-      }),
-      ...(closesOpen
-        ? this.#windows.flatMap(({ name, outlet }) =>
-            this.#unaccounted(name, outcome.get(`table ${outlet.name}`) ?? [], letters),
-          )
-        : []),
-    ]
-  }
-
-  /** Every value that came to a window is counted in one or set aside. */
-  #unaccounted(window: string, rows: readonly string[], letters: ReadonlyMap<string, number>): string[] {
-    const came = this.#effects.filter((effect) => effect.kind === 'arrival' && effect.window === window).length
-    const counted = rows.reduce((sum, line) => sum + (JSON.parse(line) as Item).count, 0)
-    const setAside = (letters.get(window) ?? 0) + (letters.get(foldOf(window)) ?? 0)
-    return came === counted + setAside
-      ? []
-      : [`! truth: of ${came} values at ${window}, ${counted} were counted and ${setAside} set aside`]
-  }
-
-  #rowsOf(outlet: OutletPlan): string[] {
-    const items = this.#effects.flatMap((effect) =>
-      effect.kind === 'row' && effect.outlet === outlet ? [effect.item] : [],
-    )
-    if (outlet.mode === 'append') return items.map(lineOf)
-    return [...new Map(items.map((item) => [`${item.key}@${item.id}`, item])).values()].map(lineOf)
-  }
-
-  /** What of the graph it can tell about: down to the first operator of each branch that it does not know. */
-  #find({ steps, end }: Stretch): void {
-    const first = steps.findIndex((step) => !isKnown(step))
-    const known = first < 0 ? steps : steps.slice(0, first)
-    for (const step of known.flatMap((one) => (one.kind === 'diamond' ? one.branches.flat() : [one]))) {
-      if ('name' in step && step.kind !== 'batch' && step.kind !== 'retired') this.#operators.add(step.name)
-    }
-    if (first < 0) {
-      if (!isOutlet(end)) for (const stretch of end) this.#find(stretch)
-      else {
-        this.#outlets.push(end)
-        this.#operators.add(end.name)
-      }
-      return
-    }
-    const step = steps[first] as Step
-    const isTold = step.kind === 'window' && step.throwsIn !== 'result' && isOutlet(end) && end.mode === 'upsert'
-    if (isTold && first === steps.length - 1 && end.badColumn === null)
-      this.#windows.push({ name: step.name, outlet: end })
-  }
-
-  #stretch({ steps, end }: Stretch, item: Item, redrivenFor: string | null): void {
-    this.#walk(steps, item, redrivenFor, (last, target) => {
-      if (!isOutlet(end)) for (const stretch of end) this.#stretch(stretch, last, target)
-      else if (target === null || target === end.name) this.#collect(end, last)
-    })
-  }
-
-  #walk(steps: readonly Step[], item: Item, redrivenFor: string | null, then: Then): void {
-    const [step, ...rest] = steps
-    if (step === undefined) return then(item, redrivenFor)
-    const next: Then = (made, target) => this.#walk(rest, made, target, then)
-    switch (step.kind) {
-      case 'diamond':
-        for (const branch of step.branches) this.#walk(branch, item, redrivenFor, next)
-        return
-      case 'flatten':
-        return next(item, redrivenFor)
-      case 'filter':
-      case 'onlySound':
-      case 'map':
-      case 'spread':
-        for (const made of madeOf(step, item)) next(made, redrivenFor)
-        return
-      default:
-        this.#operator(step, item, redrivenFor, next)
-    }
-  }
-
-  #operator(step: Extract<Step, { name: string }>, item: Item, redrivenFor: string | null, next: Then): void {
-    const target = redrivenFor === step.name ? null : redrivenFor
-    if (target !== null && !passing.has(step.kind)) return
-    if (step.kind === 'window') this.#effects.push({ kind: 'arrival', window: step.name })
-    if (!isKnown(step)) return
-    if (step.kind === 'eventTime' && !Number.isSafeInteger(item.at)) return this.#letter(step.name)
-    if (step.kind !== 'mapAsync') return this.#emit(step.name, () => next(item, target))
-    let made: Item
-    try {
-      made = mappedAsync(step.throwsOn, item)
-    } catch {
-      return this.#letter(step.name)
-    }
-    this.#emit(step.name, () => next(made, target))
-  }
-
-  /** A value on which a step below throws is set aside for all that stands below. */
-  #emit(operator: string, act: () => void): void {
-    const before = this.#effects.length
-    try {
-      act()
-    } catch {
-      this.#effects.length = before
-      this.#letter(operator)
-    }
-  }
-
-  #collect(outlet: OutletPlan, item: Item): void {
-    if (outlet.badColumn?.on === item.n % residues) this.#letter(outlet.name)
-    else this.#effects.push({ kind: 'row', outlet, item })
-  }
-
-  #letter(operator: string): void {
-    this.#effects.push({ kind: 'letter', operator })
-  }
+  moveTo(records.length)
+  graph.end()
+  return graph
 }
 
-function isKnown(step: Step): boolean {
-  switch (step.kind) {
-    case 'diamond':
-      return step.branches.flat().every(isKnown)
-    case 'eventTime':
-      return step.guard === null
-    case 'dedupe':
-    case 'window':
-    case 'counter':
-    case 'silence':
-    case 'moves':
-    case 'running':
-      return false
-    default:
-      return true
-  }
+function rowUntruths(graphs: readonly NaiveGraph[], outcome: Outcome): string[] {
+  const outlets = new Set(graphs.flatMap(({ rows }) => [...rows.keys()]))
+  return [...outlets].flatMap((outlet) => {
+    const items = graphs.flatMap(({ rows }) => rows.get(outlet) ?? [])
+    return compared(outlet.name, kept(outlet, items).map(lineOf), outcome.get(`table ${outlet.name}`) ?? [])
+  })
 }
 
-function lettersOf(outcome: Outcome): Map<string, number> {
-  const counts = new Map<string, number>()
-  for (const line of outcome.get('dead letters') ?? []) {
-    const { operator, reason } = JSON.parse(line) as { readonly operator: string; readonly reason: string }
-    if (reason !== 'not-redrivable') counts.set(operator, (counts.get(operator) ?? 0) + 1)
+/** What of the rows the table keeps. */
+function kept({ mode }: OutletPlan, items: readonly Item[]): readonly Item[] {
+  if (mode === 'append') return items
+  const newest = new Map<string, Item>()
+  for (const item of items) {
+    const id = `${item.key} ${item.id}`
+    if (item.revision >= (newest.get(id)?.revision ?? 0)) newest.set(id, item)
   }
-  return counts
+  return [...newest.values()]
+}
+
+function letterUntruths(plan: GraphPlan, graphs: readonly NaiveGraph[], outcome: Outcome): string[] {
+  const letters = (outcome.get('dead letters') ?? []).map((line) => JSON.parse(line) as Letter)
+  const isUnredriven = ({ reason }: Letter) => reason === 'not-redrivable'
+  const names = new Set(graphs.flatMap(({ setAside }) => [...setAside.keys()]))
+  const ofOperators = [...names].flatMap((name) => {
+    const expected = graphs.reduce((sum, { setAside }) => sum + (setAside.get(name) ?? 0), 0)
+    const found = letters.filter((letter) => letter.operator === name && !isUnredriven(letter)).length
+    return expected === found ? [] : [`! truth: ${name} sets ${expected} values aside, found ${found}`]
+  })
+  // What a guard holds back is answered for until it is decided about.
+  if (stepsOf(plan.root).some((step) => step.kind === 'eventTime' && step.guard !== null)) return ofOperators
+  const expected = graphs.reduce((sum, { unredriven }) => sum + unredriven, 0)
+  const found = letters.filter(isUnredriven).length
+  return expected === found
+    ? ofOperators
+    : [...ofOperators, `! truth: ${expected} records cannot be redriven, found ${found}`]
+}
+
+interface Letter {
+  readonly operator: string
+  readonly reason: string
+}
+
+/** Timers that were set for a time, though all time has come. */
+function timersLeft(outcome: Outcome): string[] {
+  const left = (outcome.get('state') ?? []).filter((line) => / silence\d+ timers /.test(line))
+  return left.map((line) => `! truth: left after the end: ${line}`)
 }
 
 function compared(name: string, expected: readonly string[], found: readonly string[]): string[] {

@@ -24,7 +24,8 @@ export type Step =
       readonly sizeMs: number
       readonly allowedLatenessMs: number
       readonly provisionalEveryMs: number | null
-      readonly throwsIn: 'by' | 'add' | 'result' | null
+      /** In a callback, or in a step of RxJS between window and fold: on values, or on the window's firing. */
+      readonly throwsIn: 'by' | 'add' | 'result' | 'step' | 'step-on-fired' | null
       readonly throwsOn: number
     }
   | { readonly kind: 'batch'; readonly name: string; readonly maxCount: number }

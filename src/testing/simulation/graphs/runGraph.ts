@@ -3,7 +3,6 @@ import { ConfigurationError, OperatorError } from '../../../runtime/errors.ts'
 import type { Pipeline } from '../../../runtime/pipeline.ts'
 import { Random } from '../../random.ts'
 import type { Adversity } from '../adversity.ts'
-import type { Outcome } from '../outcome.ts'
 import {
   runReplay,
   runUninterrupted,

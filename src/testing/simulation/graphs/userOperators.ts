@@ -47,7 +47,7 @@ const numberInObject: StateCodec<number> = {
 }
 
 function intoObjects(saved: SavedOperator): SavedOperator {
-  const pairs = (saved.maps?.['seen'] ?? []) as readonly (readonly [string, Json])[]
+  const pairs = (saved.maps?.seen ?? []) as readonly (readonly [string, Json])[]
   const seen: readonly KeyedPair[] = pairs.map(([key, value]) => [key, { value }])
   return { ...saved, version: 2, maps: { ...saved.maps, seen } }
 }

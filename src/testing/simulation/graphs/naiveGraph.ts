@@ -1,0 +1,251 @@
+import { mappedAsync } from './buildGraph.ts'
+import { type Item, residues } from './item.ts'
+import { type NaiveOperator, naiveOperator, throws } from './naiveOperators.ts'
+import { madeOf } from './plainSteps.ts'
+import { foldOf, type GraphPlan, isOutlet, type OutletPlan, type Step, type Stretch } from './plan.ts'
+
+/** A value on its way: its event time, and the operator that its record is redriven for. */
+interface Passing {
+  readonly item: Item
+  readonly at: number
+  readonly target: string | null
+}
+
+/** Where values come to. */
+interface Place {
+  take(value: Passing): void
+  /** True when a step of RxJS between here and the next operators throws on the value: then nothing below has it. */
+  refuses(item: Item): boolean
+}
+
+type NamedStep = Extract<Step, { readonly name: string }>
+
+/**
+ * A drawn graph over the records of one partition, in the most direct way: nothing is saved, nothing waits, batches and asynchronous calls let through at once. It says
+ * nothing about what stands below a guard against leaps.
+ */
+export class NaiveGraph {
+  readonly rows = new Map<OutletPlan, Item[]>()
+  /** How many values each operator or outlet has set aside, as far as it can say. */
+  readonly setAside = new Map<string, number>()
+  /** Redriven records that did not come to where they had been set aside. */
+  unredriven = 0
+  readonly #operators: { readonly name: string; readonly operator: NaiveOperator }[] = []
+  readonly #root: Place
+  /** True once the record has come to where it had been set aside, or somebody answers for it. */
+  #hasArrived = true
+  #watermark = Number.NEGATIVE_INFINITY
+  #before = Number.NEGATIVE_INFINITY
+  /** Whose turn it is while time moves. */
+  #turn = Number.POSITIVE_INFINITY
+
+  /** False while that is built which values come to from below a guard. */
+  #isKnown = true
+
+  constructor(plan: GraphPlan) {
+    this.#know('decode')
+    this.#root = this.#stretch(plan.root)
+  }
+
+  /** @param item null for a record that its codec rejects, undefined for one that holds nothing */
+  push(item: Item | null | undefined, redrivenFor: string | null): void {
+    this.#redriving(redrivenFor, () => {
+      if (redrivenFor === 'decode') this.#hasArrived = true
+      if (item === null) this.#reject('decode')
+      const target = redrivenFor === 'decode' ? null : redrivenFor
+      if (item != null) this.#emit('decode', this.#root, { item, at: Number.NaN, target })
+    })
+  }
+
+  advance(watermark: number): void {
+    if (watermark <= this.#watermark) return
+    this.#before = this.#watermark
+    this.#watermark = watermark
+    for (const [turn, { operator }] of this.#operators.entries()) {
+      this.#turn = turn
+      operator.onMove?.(watermark, this.#before)
+    }
+    this.#turn = Number.POSITIVE_INFINITY
+  }
+
+  end(): void {
+    for (const { operator } of this.#operators) operator.onEnd?.()
+  }
+
+  /** Names of the operators that have something open. */
+  get open(): readonly string[] {
+    return this.#operators.filter(({ operator }) => operator.isOpen?.() === true).map(({ name }) => name)
+  }
+
+  #stretch({ steps, end }: Stretch): Place {
+    const wasKnown = this.#isKnown
+    const place = this.#steps(steps, () =>
+      isOutlet(end) ? this.#outlet(end) : fork(end.map((stretch) => this.#stretch(stretch))),
+    )
+    this.#isKnown = wasKnown
+    return place
+  }
+
+  #know(...names: readonly string[]): void {
+    if (this.#isKnown) for (const name of names) this.setAside.set(name, 0)
+  }
+
+  /** What stands below is made after what stands above, so that time comes to it later. */
+  #steps(steps: readonly Step[], below: () => Place): Place {
+    const [step, ...rest] = steps
+    if (step === undefined) return below()
+    const next = () => this.#steps(rest, below)
+    switch (step.kind) {
+      case 'diamond': {
+        let end: Place = nowhere
+        const meeting: Place = { take: (value) => end.take(value), refuses: (item) => end.refuses(item) }
+        const branches = step.branches.map((branch) => this.#steps(branch, () => meeting))
+        if (step.branches.flat().some(isGuard)) this.#isKnown = false
+        end = next()
+        return fork(branches)
+      }
+      case 'flatten':
+        return next()
+      case 'filter':
+      case 'onlySound':
+      case 'map':
+      case 'spread':
+        return plain(step, next())
+      case 'dedupe':
+      case 'window':
+      case 'counter':
+      case 'silence':
+      case 'moves':
+      case 'running':
+        return this.#keeping(step, next)
+      default:
+        return this.#passing(step, next)
+    }
+  }
+
+  #keeping(step: Parameters<typeof naiveOperator>[0], below: () => Place): Place {
+    let next: Place = nowhere
+    const turn = this.#operators.length
+    const name = step.kind === 'window' ? foldOf(step.name) : step.name
+    const operator = naiveOperator(step, {
+      emit: (item, at) => this.#emit(name, next, { item, at, target: null }),
+      setAside: (by) => this.#reject(by),
+      watermark: () => (turn > this.#turn ? this.#before : this.#watermark),
+    })
+    this.#operators.push({ name: step.name, operator })
+    this.#know(step.name, name)
+    next = below()
+    return this.#operator(step, (value) => {
+      if (value.target === null) operator.take(value.item, value.at)
+      else if (step.kind === 'dedupe') this.#emit(name, next, value)
+    })
+  }
+
+  /** An operator that keeps nothing from one value to the next. */
+  #passing(step: Exclude<NamedStep, Parameters<typeof naiveOperator>[0]>, below: () => Place): Place {
+    if (isGuard(step)) return this.#operator(step, () => this.#answerFor())
+    this.#know(step.name)
+    const next = below()
+    return this.#operator(step, (value) => {
+      switch (step.kind) {
+        case 'eventTime':
+          return this.#timed(step, next, value)
+        case 'mapAsync':
+          this.#hasArrived = true
+          return this.#redriving(value.target, () => {
+            if (throws(step.throwsOn, value.item)) this.#reject(step.name)
+            else this.#emit(step.name, next, { ...value, item: mappedAsync(null, value.item), at: Number.NaN })
+          })
+        case 'retired':
+          return this.#emit(step.name, next, value)
+        case 'batch':
+          if (value.target === null) this.#emit(step.name, next, { ...value, at: Number.NaN })
+      }
+    })
+  }
+
+  #timed(
+    { name, maxOutOfOrdernessMs }: Extract<Step, { kind: 'eventTime' }>,
+    next: Place,
+    { item, target }: Passing,
+  ): void {
+    if (!Number.isSafeInteger(item.at)) this.#reject(name)
+    else {
+      this.#emit(name, next, { item, at: item.at, target })
+      this.advance(item.at - maxOutOfOrdernessMs - 1)
+    }
+  }
+
+  #operator({ name }: NamedStep, take: (value: Passing) => void): Place {
+    return {
+      take: (value) => {
+        if (value.target === name) this.#hasArrived = true
+        take(value.target === name ? { ...value, target: null } : value)
+      },
+      refuses: () => false,
+    }
+  }
+
+  #outlet(outlet: OutletPlan): Place {
+    const rows: Item[] = []
+    if (this.#isKnown) this.rows.set(outlet, rows)
+    this.#know(outlet.name)
+    return {
+      take: ({ item, target }) => {
+        if (target !== null && target !== outlet.name) return
+        this.#hasArrived = true
+        if (outlet.badColumn?.on === item.n % residues) this.#reject(outlet.name)
+        else rows.push(item)
+      },
+      refuses: () => false,
+    }
+  }
+
+  #emit(operator: string, next: Place, value: Passing): void {
+    if (next.refuses(value.item)) this.#reject(operator)
+    else next.take(value)
+  }
+
+  #reject(name: string): void {
+    this.#answerFor()
+    const before = this.setAside.get(name)
+    if (before !== undefined) this.setAside.set(name, before + 1)
+  }
+
+  #answerFor(): void {
+    this.#hasArrived = true
+  }
+
+  #redriving(target: string | null, act: () => void): void {
+    const before = this.#hasArrived
+    this.#hasArrived = target === null
+    act()
+    if (!this.#hasArrived) this.unredriven += 1
+    this.#hasArrived = before
+  }
+}
+
+function isGuard(step: Step): boolean {
+  return step.kind === 'eventTime' && step.guard !== null
+}
+
+const nowhere: Place = { take: () => undefined, refuses: () => false }
+
+function fork(branches: readonly Place[]): Place {
+  return {
+    take: (value) => {
+      for (const branch of branches) branch.take(value)
+    },
+    refuses: (item) => branches.some((branch) => branch.refuses(item)),
+  }
+}
+
+function plain(step: Parameters<typeof madeOf>[0], next: Place): Place {
+  return {
+    take: (value) => {
+      for (const item of madeOf(step, value.item)) next.take({ ...value, item })
+    },
+    refuses: (item) =>
+      (step.kind === 'map' && throws(step.throwsOn, item)) || madeOf(step, item).some((made) => next.refuses(made)),
+  }
+}

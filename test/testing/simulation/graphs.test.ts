@@ -1,0 +1,107 @@
+import { describe, expect, it } from 'vitest'
+import { graphScheduleOf } from '../../../scripts/simulation/graphSchedule.ts'
+import { graphDifferences } from '../../../src/testing/simulation/graphs/graphOutcome.ts'
+import { untruthsOfGraph } from '../../../src/testing/simulation/graphs/model.ts'
+import {
+  describePlan,
+  type GraphPlan,
+  type OutletPlan,
+  type Stretch,
+} from '../../../src/testing/simulation/graphs/plan.ts'
+import { runGraph } from '../../../src/testing/simulation/graphs/runGraph.ts'
+
+const outlet = (name: string, mode: OutletPlan['mode'] = 'append'): OutletPlan => ({
+  name,
+  mode,
+  isTuple: false,
+  badColumn: null,
+  isUnordered: false,
+})
+
+const planOf = (root: Stretch): GraphPlan => ({ root, idleAfterMs: null, migratesAtStart: null, refusedFor: null })
+
+/** A batch above an asynchronous map, beside windows that are counted. */
+const plan = planOf({
+  steps: [{ kind: 'onlySound' }, { kind: 'eventTime', name: 'eventTime1', maxOutOfOrdernessMs: 0, guard: null }],
+  end: [
+    {
+      steps: [
+        { kind: 'batch', name: 'batch1', maxCount: 3 },
+        { kind: 'mapAsync', name: 'mapAsync1', concurrency: 2, mostMs: 50, retries: true, throwsOn: null },
+      ],
+      end: outlet('taps'),
+    },
+    {
+      steps: [
+        {
+          kind: 'window',
+          name: 'window1',
+          sizeMs: 1_000,
+          allowedLatenessMs: 0,
+          provisionalEveryMs: null,
+          throwsIn: null,
+          throwsOn: 0,
+        },
+      ],
+      end: outlet('counts', 'upsert'),
+    },
+  ],
+})
+
+const schedule = { ...graphScheduleOf(3), plan, closesOpen: true }
+
+async function outcomeOf() {
+  const { differences, result } = await runGraph(schedule)
+  expect(differences).toEqual([])
+  return result?.outcome ?? new Map<string, readonly string[]>()
+}
+
+describe('a drawn graph', () => {
+  it('can be read by a human', () => {
+    expect(describePlan(plan)).toBe(
+      'decode → onlySound → eventTime1(maxOutOfOrdernessMs 0) → ' +
+        '[batch1(maxCount 3) → mapAsync1(concurrency 2, mostMs 50, retries true) → taps(append) | ' +
+        'window1(sizeMs 1000, allowedLatenessMs 0, throwsOn 0) → counts(upsert)]',
+    )
+  })
+
+  it('is found out where both runs lose the same rows, or write one twice', async () => {
+    const outcome = await outcomeOf()
+    const rows = outcome.get('table taps') ?? []
+    const without = new Map([...outcome, ['table taps', rows.slice(0, -1)] as const])
+    const twice = new Map([...outcome, ['table taps', [...rows, ...rows.slice(0, 1)]] as const])
+    const { records } = schedule.input
+    expect(untruthsOfGraph(plan, records, outcome, true)).toEqual([])
+    expect(untruthsOfGraph(plan, records, without, true)).toEqual([`- truth taps: ${rows.at(-1)}`])
+    expect(untruthsOfGraph(plan, records, twice, true)).toEqual([`+ truth taps: ${rows[0]}`])
+  })
+
+  it('is found out where both runs lose the result of a window, set a value aside or leave something open', async () => {
+    const outcome = await outcomeOf()
+    const counts = outcome.get('table counts') ?? []
+    const letters = outcome.get('dead letters') ?? []
+    const late = JSON.stringify({ operator: 'window1', reason: 'late' })
+    const changed = new Map([
+      ...outcome,
+      ['table counts', counts.slice(1)] as const,
+      ['dead letters', [...letters, late]] as const,
+      ['idle advances', []] as const,
+    ])
+    const untruths = untruthsOfGraph(plan, schedule.input.records, changed, true)
+    expect(untruths).toContainEqual(`- truth counts: ${counts[0]}`)
+    expect(untruths).toContainEqual(expect.stringMatching(/^! truth: window1 sets \d+ values aside, found \d+$/))
+    expect(untruths).toContainEqual('! truth: window1 is still open')
+  })
+
+  it('is found out where rows change places within a partition, which a comparison of sets would miss', async () => {
+    const outcome = await outcomeOf()
+    const [first, second, ...rest] = (outcome.get('table taps') ?? []).filter((line) => line.startsWith('{"key":"0'))
+    const one = new Map([['table taps', [first ?? '', second ?? '', ...rest]]])
+    const other = new Map([['table taps', [second ?? '', first ?? '', ...rest]]])
+    expect(graphDifferences(plan, one, one)).toEqual([])
+    expect(graphDifferences(plan, one, other)).toEqual([
+      `- table taps, row 0 of partition 0: ${first}`,
+      `+ table taps, row 0 of partition 0: ${second}`,
+    ])
+  })
+})
