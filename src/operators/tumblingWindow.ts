@@ -125,7 +125,11 @@ export function tumblingWindow<T>(options: TumblingWindowOptions<T>): OperatorFu
       },
       openUntil: () => {
         let last: number | undefined
-        for (const { time } of firing.waiting()) if (last === undefined || time > last) last = time
+        for (const { time, items } of firing.waiting()) {
+          const isLater = last === undefined || time > last
+          // One that fired on arrival, late but in time for a correction, waits for nothing.
+          if (isLater && items.some(({ revision }) => revision === 0)) last = time
+        }
         return last
       },
     }

@@ -130,6 +130,21 @@ describe('tumblingWindow', () => {
     ])
   })
 
+  it('is not held open by a window that fired on arrival, restored or not', () => {
+    const correcting = (values: Observable<number>) =>
+      values.pipe(
+        eventTime({ of: (at) => at, maxOutOfOrdernessMs: 0 }),
+        tumblingWindow({ name: 'w', sizeMs: 1_000, by: () => 'k', allowedLatenessMs: 1_000_000 }),
+      )
+    const live = new ChainTask<number>(correcting).push(5_000)
+    live.task.closeOpen()
+    const cuts = [live.cut(), live.push(100).cut()]
+    const restored = new ChainTask<number>(correcting, savedFrom(...cuts))
+    for (const run of [live, restored]) run.task.closeOpen()
+    expect(live.task.time.watermark).toBe(5_999)
+    expect(restored.task.time.watermark).toBe(5_999)
+  })
+
   it('keeps nothing once every window is over', () => {
     const run = new ChainTask<number>(chain()).push(0, 100, 200)
     expect(JSON.parse(run.cut().state.body).operators.find((one: { name: string }) => one.name === 'w').keyed).toEqual([
