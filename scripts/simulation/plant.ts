@@ -7,7 +7,7 @@ import type { PlantedBug, Prover } from './plantedBugs.ts'
 const root = fileURLToPath(new URL('../..', import.meta.url))
 const parts = ['src', 'scripts', 'test', 'sql', 'package.json', 'tsconfig.json', 'vitest.config.ts']
 /** So many seeds may pass without notice. */
-const patience = 400
+const patience = 2_500
 const mostMs = 240_000
 
 /** What a prover said. */

@@ -77,7 +77,7 @@ export const plantedBugs: readonly PlantedBug[] = [
   },
   {
     name: 'after a migration a delta in the new layout follows a base in the old one',
-    prover: 'test/runtime/stateChanges.test.ts',
+    prover: 'simulation',
     file: 'src/runtime/taskState.ts',
     from: 'this.#needsBase = true\n    return migrated',
     to: 'return migrated',
@@ -119,7 +119,7 @@ export const plantedBugs: readonly PlantedBug[] = [
   },
   {
     name: 'below an asynchronous operator a letter has no record',
-    prover: 'test/runtime/deadLetters.test.ts',
+    prover: 'simulation',
     file: node,
     from: 'const origin = host.origin()\n    work.add',
     to: 'const origin = host.origin().withoutRecord()\n    work.add',
@@ -140,7 +140,7 @@ export const plantedBugs: readonly PlantedBug[] = [
   },
   {
     name: 'a redriven record vanishes in dedupe',
-    prover: 'test/runtime/deadLetters.test.ts',
+    prover: 'simulation',
     file: 'src/operators/dedupeBySet.ts',
     from: 'if (out.isRedriven) return out.emit(value)',
     to: '',
@@ -182,7 +182,7 @@ export const plantedBugs: readonly PlantedBug[] = [
   },
   {
     name: 'a branch that ends takes the next one with it',
-    prover: 'test/runtime/plainGraph.test.ts',
+    prover: 'twin',
     file: time,
     from: 'this.#nodes.splice(at, 1)',
     to: 'this.#nodes.splice(at, 2)',
