@@ -240,8 +240,8 @@ export const plantedBugs: readonly PlantedBug[] = [
     name: 'one fold over two window sizes mixes them',
     prover: 'test/runtime/stateChanges.test.ts',
     file: fold,
-    from: 'function foldId({ name, key, start, end }: Window): string {',
-    to: 'function foldId({ name, key, start, end }: Window): string {\n  if (end > start) return [key, start].join()',
+    from: 'const map = mapOf(window)\n    const state',
+    to: "const map = 'all'\n    const state",
   },
   {
     name: 'a key that went and came back keeps its old place over a restore',

@@ -42,7 +42,10 @@ export function dedupeByRanges<T>(name: string, options: DedupeByRanges<T>): Mon
         const ranges = entry.value
         if (!ranges.add(number, at)) return
         seen.touch(entry)
-        if (at + ttlMs < ranges.expiresAt) expire(key, ranges)
+        if (ranges.hasNewRun) {
+          ranges.hasNewRun = false
+          if (at + ttlMs < ranges.expiresAt) expire(key, ranges)
+        }
         out.emit(value)
       },
       onWatermark(watermark, before) {

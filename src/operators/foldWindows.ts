@@ -79,18 +79,18 @@ export function foldWindows<T, A, R>(options: FoldOptions, fold: Fold<T, A, R>):
   const spec = { name, version: foldVersion, shape, migrate, isLoose: false, onReject }
   return stateful<WindowElement<T>, R>(spec, (restored, out) => {
     const keeper = {}
-    const state: KeyedState<Held<A>> = restored.keyed(heldCodec(fold.state, keeper))
+    const states = new WindowStates((map) => restored.keyed(heldCodec(fold.state, keeper), map), restored.maps)
     const previews = new Map<string, Previews<T>>()
     const isSame = fold.isSame ?? (() => true)
     const unshown: Held<A>[] = []
-    for (const [, held] of state.entries()) if (!held.hasFired) unshown.push(held)
+    for (const held of states.values()) if (!held.hasFired) unshown.push(held)
     let shownAt = Number.NEGATIVE_INFINITY
 
     /** Another fold may share the stream of windows, and a window may come from elsewhere; then the entry is found by id. */
     function find(window: RememberingWindow): KeyedEntry<Held<A>> | undefined {
       const known = window[foldedAs]
       if (known?.value.keeper === keeper && !known.isDeleted) return known as KeyedEntry<Held<A>>
-      const entry = state.entry(foldId(window))
+      const entry = states.of(window).entry(window.id)
       if (entry !== undefined && known === null) window[foldedAs] = entry
       return entry
     }
@@ -98,9 +98,10 @@ export function foldWindows<T, A, R>(options: FoldOptions, fold: Fold<T, A, R>):
     function add(window: Window, value: T): void {
       const entry = find(window)
       const accumulator = fold.add(entry === undefined ? fold.create(value) : entry.value.accumulator, value, window)
+      const state = states.of(window)
       const held =
         entry === undefined ? { window, keeper, accumulator, hasFired: false, isShown: true } : state.touch(entry)
-      if (entry === undefined) state.set(foldId(window), held)
+      if (entry === undefined) state.set(window.id, held)
       held.accumulator = accumulator
       if (held.isShown && !held.hasFired) {
         held.isShown = false
@@ -143,13 +144,13 @@ export function foldWindows<T, A, R>(options: FoldOptions, fold: Fold<T, A, R>):
         } else if (element.kind === 'fired') {
           const entry = find(window)
           if (entry === undefined) return
-          const held = state.touch(entry)
+          const held = states.of(window).touch(entry)
           held.hasFired = true
           held.isShown = true
           if (previews.size > 0) previews.delete(foldId(window))
           out.emit(fold.result(held.accumulator, window, { isClosed: true, revision: element.revision }, noPreviews))
         } else {
-          state.delete(foldId(window))
+          states.of(window).delete(window.id)
           if (previews.size > 0) previews.delete(foldId(window))
         }
       },
@@ -167,10 +168,10 @@ export function foldWindows<T, A, R>(options: FoldOptions, fold: Fold<T, A, R>):
           else expected.isShown = false
         }
         unshown.length = 0
-        for (const [id, expected] of previews) {
+        for (const expected of previews.values()) {
           if (expected.isShown) continue
           expected.isShown = true
-          show(expected.window, state.get(id)?.accumulator, expected.values)
+          show(expected.window, states.of(expected.window).get(expected.window.id)?.accumulator, expected.values)
         }
       },
     }
@@ -180,9 +181,44 @@ export function foldWindows<T, A, R>(options: FoldOptions, fold: Fold<T, A, R>):
 /** Layout of what is saved; 0.1.0 wrote 1, in which windows of two operators could share a key. */
 const foldVersion = 2
 
-/** The windows of several operators may meet in one fold: the name, as long as it says it is, and the length keep them apart. */
-function foldId({ name, key, start, end }: Window): string {
-  return `${start}+${end - start}@${name.length}:${name}${key}`
+/** Where previews of a window are kept; the windows of several operators may meet in one fold. */
+function foldId(window: Window): string {
+  return `${mapOf(window)} ${window.id}`
+}
+
+/** Windows of one operator and one length have a map of their own, in which their ids are unique. */
+function mapOf({ name, start, end }: Window): string {
+  return `${end - start} ${name}`
+}
+
+/** What a fold keeps, by the operators whose windows come to it; mostly there is one. */
+class WindowStates<A> {
+  readonly #open: (map: string) => KeyedState<Held<A>>
+  readonly #byMap = new Map<string, KeyedState<Held<A>>>()
+  #lastName = ''
+  #lastSizeMs = 0
+  #last: KeyedState<Held<A>> | null = null
+
+  constructor(open: (map: string) => KeyedState<Held<A>>, saved: readonly string[]) {
+    this.#open = open
+    for (const map of saved) this.#byMap.set(map, open(map))
+  }
+
+  of(window: Window): KeyedState<Held<A>> {
+    const sizeMs = window.end - window.start
+    if (this.#last !== null && window.name === this.#lastName && sizeMs === this.#lastSizeMs) return this.#last
+    const map = mapOf(window)
+    const state = this.#byMap.get(map) ?? this.#open(map)
+    this.#byMap.set(map, state)
+    this.#last = state
+    this.#lastName = window.name
+    this.#lastSizeMs = sizeMs
+    return state
+  }
+
+  *values(): IterableIterator<Held<A>> {
+    for (const state of this.#byMap.values()) for (const [, held] of state.entries()) yield held
+  }
 }
 
 type SavedHeld = readonly [name: string, key: string, start: number, end: number, hasFired: boolean, accumulator: Json]
@@ -205,16 +241,16 @@ function heldCodec<A>(codec: StateCodec<A>, keeper: object): StateCodec<Held<A>>
   }
 }
 
-/** Keys of the present layout and accumulators of the present shape; as it is where one of them cannot be made. */
+/** Maps of the present layout and accumulators of the present shape; as it is where one of them cannot be made. */
 function migrated(saved: SavedOperator, shape: Json, migrate: FoldOptions['migrate']): SavedOperator {
-  const keyed: KeyedPair[] = []
-  for (const [, value] of saved.keyed) {
+  const hasShape = JSON.stringify(saved.shape) === JSON.stringify(shape)
+  const maps: Record<string, KeyedPair[]> = {}
+  for (const [id, value] of [saved.keyed, ...Object.values(saved.maps ?? {})].flat()) {
     const [name, key, start, end, hasFired, accumulator] = value as unknown as SavedHeld
-    const now =
-      JSON.stringify(saved.shape) === JSON.stringify(shape) ? accumulator : migrate?.(accumulator, saved.shape)
+    const now = hasShape ? accumulator : migrate?.(accumulator, saved.shape)
     if (now === undefined) return saved
-    const id = foldId({ name, key, start, end, id: '' })
-    keyed.push([id, [name, key, start, end, hasFired, now]])
+    const map = mapOf({ name, key, start, end, id })
+    maps[map] = [...(maps[map] ?? []), [id, [name, key, start, end, hasFired, now]]]
   }
-  return { ...saved, version: foldVersion, shape, keyed }
+  return { ...saved, version: foldVersion, shape, keyed: [], maps }
 }

@@ -21,6 +21,8 @@ export class IdRanges {
   #lower: Run[] | null = null
   /** When whoever keeps the set looks for runs to forget. */
   expiresAt = Number.POSITIVE_INFINITY
+  /** Set when an id has begun a run of its own, which may be over before the others; whoever looks takes it back. */
+  hasNewRun = false
 
   static decode(saved: Json): IdRanges {
     const ranges = new IdRanges()
@@ -69,6 +71,7 @@ export class IdRanges {
   #addApart(id: number, time: number): boolean {
     const runs = this.#unfold()
     const isNew = addTo(runs, id, time)
+    if (isNew) this.hasNewRun = true
     this.#fold(runs)
     return isNew
   }

@@ -45,6 +45,7 @@ export function subscribePlain<I, O>(
 const noneSaved: Restored = {
   snapshot: undefined,
   keyed: (codec) => new KeyedState(codec),
+  maps: [],
   origin: (saved) => Origin.decode(saved, new Map()),
 }
 

@@ -90,6 +90,7 @@ export class TaskState {
         if (pairs !== undefined) state.restore(pairs)
         return state
       },
+      maps: Object.keys(saved?.maps ?? {}),
       origin: (text) => Origin.decode(text, this.#ordinals),
     }
   }
