@@ -205,8 +205,8 @@ export const plantedBugs: readonly PlantedBug[] = [
     name: 'below a merge of two eventTimes one clock rules the other’s values',
     prover: 'test/runtime/plainGraph.test.ts',
     file: 'src/runtime/plainGraph.ts',
-    from: 'if (active === null || node.time === active || node.spec.ownsTime === true) return true',
-    to: 'if (active === null || node.time !== null || node.spec.ownsTime === true) return true',
+    from: 'if (active === null || node.time === active ||',
+    to: 'if (active === null || node.time !== null ||',
   },
   {
     name: 'feedback leaves no time',

@@ -13,7 +13,7 @@ export interface AggregateWindowOptions<T, A, R> {
   readonly name?: string
   /** A fresh accumulator for a window that has got its first value. */
   readonly initial: () => A
-  /** Gives the accumulator with the value in it: a new one, or the same one changed. */
+  /** Gives the accumulator with the value in it: a new one, or the same one changed. Where it throws, what it has changed until then stays. */
   readonly add: (accumulator: A, value: T, window: Window) => A
   /** The result of a window that fires. */
   readonly result: (accumulator: A, window: Window, fired: Fired) => R
@@ -36,7 +36,8 @@ export interface AggregateWindowOptions<T, A, R> {
  * Folds the values of each window into one result, emitted when the window fires and again with each correction.
  *
  * Keeps one accumulator a window, and lets it go when the window's allowed lateness is over. Accumulators are part of the checkpoint, which also says what
- * `initial` made: accumulators of another shape, or of another `version`, stop with `StateMismatchError` unless `migrate` turns them into the present one.
+ * `initial` made: where that has another shape now (of arrays and null only that they are such), or `version` is another, the start stops with
+ * `StateMismatchError` unless `migrate` turns the saved accumulators into the present ones.
  * So a crash neither loses a value nor counts one twice.
  * @throws ConfigurationError on options out of range
  */
@@ -51,7 +52,13 @@ export function aggregateWindow<T, A, R>(
     {
       create: initial,
       add,
-      result: (accumulator = initial(), window, fired) => result(accumulator, window, fired),
+      result: (accumulator = initial(), window, fired) => {
+        const made = result(accumulator, window, fired)
+        // The accumulator itself goes on changing, and the result must not.
+        return isObject(made) && (made as unknown) === accumulator
+          ? (state.decode(state.encode(accumulator)) as unknown as R)
+          : made
+      },
       state,
     },
   )
@@ -68,6 +75,10 @@ function accumulators<T, A, R>(shape: Shape, options: AggregateWindowOptions<T, 
     const found = shapeOf(isPlain ? plainState().decode(saved) : undefined)
     return !isPlain || shape === 'null' || kindOf(found) === kindOf(shape) ? saved : undefined
   }
+}
+
+function isObject(value: unknown): boolean {
+  return typeof value === 'object' && value !== null
 }
 
 function kindOf(shape: Shape): string {

@@ -33,6 +33,7 @@ export function dedupeByRanges<T>(name: string, options: DedupeByRanges<T>): Mon
         if (out.isRedriven) return out.emit(value)
         const key = by(value)
         const number = id(value)
+        if (typeof key !== 'string') throw new TypeError(`by must give a text, got ${String(key)}`)
         if (!Number.isSafeInteger(number)) {
           out.reject('bad-id', `${name}: ids in ranges are whole numbers, got ${number}`)
           return

@@ -31,7 +31,13 @@ export function dedupeBySet<T>(name: string, options: DedupeBySet<T>): MonoTypeO
     return {
       onValue(value) {
         if (out.isRedriven) return out.emit(value)
-        const key = idKey(by(value), id(value))
+        const [owner, number] = [by(value), id(value)]
+        if (typeof owner !== 'string') throw new TypeError(`by must give a text, got ${String(owner)}`)
+        if (typeof number !== 'string' && !Number.isFinite(number)) {
+          out.reject('bad-id', `${name}: an id is a text or a number, got ${String(number)}`)
+          return
+        }
+        const key = idKey(owner, number)
         const before = seen.get(key)
         if (before !== undefined) {
           if (before + ttlMs > out.watermark) return

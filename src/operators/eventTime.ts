@@ -86,6 +86,8 @@ export function eventTime<T>(options: EventTimeOptions<T>): MonoTypeOperatorFunc
           out.reject('no-event-time', `its event time is ${at}, not a whole number of ms`)
           return
         }
+        // It has had its say about time when it came first.
+        if (out.isRedriven) return out.pass(at, value, Number.NEGATIVE_INFINITY)
         if (guard === null || (guard.isQuiet && guard.reaches(at))) return pass(value, at)
         settle(guard.witness(at))
         if (guard.reaches(at)) pass(value, at)

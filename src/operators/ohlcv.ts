@@ -42,9 +42,17 @@ export interface OhlcvOptions {
  */
 export function ohlcv(options: OhlcvOptions = {}): OperatorFunction<WindowElement<TradeForOhlcv>, Candle> {
   return foldWindows<TradeForOhlcv, CandleSum, Candle>(
-    { name: options.name ?? 'ohlcv', provisionalEveryMs: options.provisionalEveryMs },
     {
-      create: (first) => new CandleSum(first),
+      name: options.name ?? 'ohlcv',
+      shape: 'ohlcv',
+      migrate: (saved, shape) => (shape === null ? saved : undefined),
+      provisionalEveryMs: options.provisionalEveryMs,
+    },
+    {
+      create: (first) => {
+        if (!isCount(first.price)) throw notCounts(first)
+        return new CandleSum(first)
+      },
       add: (sum, trade) => sum.add(trade),
       result: (sum, window, fired) => (sum as CandleSum).candle(window.name as Interval, window.start, fired),
       state: { encode: (sum) => sum.encode(), decode: decodeCandleSum },
@@ -86,6 +94,7 @@ class CandleSum {
 
   add(trade: TradeForOhlcv): this {
     const { price, quantity, tradeTime, tradeId } = trade
+    if (!isCount(price) || !isCount(quantity)) throw notCounts(trade)
     if (tradeTime > this.closedAt || (tradeTime === this.closedAt && tradeId > this.closeId)) {
       this.close = price
       this.closedAt = tradeTime
@@ -147,6 +156,16 @@ class CandleSum {
       [this.openedAt, this.openId, this.closedAt, this.closeId, this.firstTradeId, this.lastTradeId, this.tradeCount],
     ]
   }
+}
+
+function isCount(value: Fixed8): boolean {
+  return typeof value === 'bigint' || Number.isSafeInteger(value)
+}
+
+function notCounts({ price, quantity }: TradeForOhlcv): TypeError {
+  return new TypeError(
+    `price ${price} and quantity ${quantity} must be counts of 1e-8: make them of text by parseFixed8`,
+  )
 }
 
 function savedCount(count: Fixed8): Json {

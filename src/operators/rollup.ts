@@ -25,7 +25,12 @@ export interface RollupOptions {
  */
 export function rollup(options: RollupOptions = {}): OperatorFunction<WindowElement<Candle>, Candle> {
   return foldWindows<Candle, Candle[], Candle>(
-    { name: options.name ?? 'rollup', provisionalEveryMs: options.provisionalEveryMs },
+    {
+      name: options.name ?? 'rollup',
+      shape: 'rollup',
+      migrate: (saved, shape) => (shape === null ? saved : undefined),
+      provisionalEveryMs: options.provisionalEveryMs,
+    },
     {
       create: () => [],
       add: (parts, candle) => replaceOrInsert(parts, candle),

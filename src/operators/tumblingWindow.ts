@@ -1,11 +1,12 @@
 import type { OperatorFunction } from 'rxjs'
-import { ConfigurationError, OperatorError } from '../runtime/errors.ts'
+import { ConfigurationError } from '../runtime/errors.ts'
 import type { Json } from '../runtime/json.ts'
 import type { StateCodec } from '../runtime/keyedState.ts'
 import type { OperatorSpec } from '../runtime/operator.ts'
 import type { SavedOperator } from '../runtime/savedState.ts'
 import { stateful } from '../runtime/stateful.ts'
 import { TimerQueue } from '../runtime/timerQueue.ts'
+import { Lateness } from './lateness.ts'
 import { type OpenWindow, OpenWindows } from './openWindows.ts'
 import { foldedAs, type WindowElement, windowId } from './window.ts'
 
@@ -37,7 +38,8 @@ export interface TumblingWindowOptions<T> {
  * included, is set aside as `late`. Keeps one small entry a window from its first value until the watermark passes
  * `end - 1 + allowedLatenessMs`; the values themselves are not kept.
  * Entries are part of the checkpoint, so after a crash a window fires as often as without it, with the same revisions.
- * @throws ConfigurationError on options out of range; OperatorError where a value has no event time
+ * A value whose event time is not a whole number is set aside as `no-event-time`.
+ * @throws ConfigurationError on options out of range; OperatorError where no `eventTime` stands above
  */
 export function tumblingWindow<T>(options: TumblingWindowOptions<T>): OperatorFunction<T, WindowElement<T>> {
   const { name, sizeMs, by, of, allowedLatenessMs = 0, isProvisional } = options
@@ -76,6 +78,8 @@ export function tumblingWindow<T>(options: TumblingWindowOptions<T>): OperatorFu
       out.emitAt(one.window.end - 1, { kind: 'over', window: one.window })
     }
 
+    const lateness = new Lateness(allowedLatenessMs, restored)
+
     out.wakeAt(Number.POSITIVE_INFINITY)
     for (const [id, one] of saved.entries()) {
       one.entry = saved.entry(id) ?? null
@@ -85,8 +89,12 @@ export function tumblingWindow<T>(options: TumblingWindowOptions<T>): OperatorFu
     return {
       onValue(value) {
         const at = of === undefined ? out.valueTime() : of(value)
-        if (!Number.isSafeInteger(at)) throw noTime(name, at)
+        if (!Number.isSafeInteger(at)) {
+          out.reject('no-event-time', `${name}: its event time is ${at}, not a whole number of ms`)
+          return
+        }
         const key = by(value)
+        if (typeof key !== 'string') throw new TypeError(`by must give a text, got ${String(key)}`)
         // Exact for every safe integer.
         const ordinal = Math.floor(at / sizeMs)
         const last = (ordinal + 1) * sizeMs - 1
@@ -100,7 +108,7 @@ export function tumblingWindow<T>(options: TumblingWindowOptions<T>): OperatorFu
         }
         let one = windows.find(key, ordinal)
         if (one === undefined) {
-          if (watermark >= last + allowedLatenessMs) {
+          if (lateness.isOver(last, watermark)) {
             out.reject(
               'late',
               `${name}: event time ${at} of ${key} is late: its window ended at ${last + 1}, the watermark is ${watermark}`,
@@ -123,6 +131,7 @@ export function tumblingWindow<T>(options: TumblingWindowOptions<T>): OperatorFu
         }
         out.wakeAt(Math.min(firing.nextDue, ending.nextDue))
       },
+      snapshot: () => lateness.snapshot(),
       openUntil: () => {
         let last: number | undefined
         for (const { time, items } of firing.waiting()) {
@@ -162,14 +171,11 @@ function oneEntryPerWindow(sizeMs: number) {
     if (saved.version !== 1 || savedSizeMs !== sizeMs) return saved
     const windows = saved.keyed.flatMap(([, list]) => (list ?? []) as unknown as readonly SavedWindow[])
     const keyed = windows.map((one) => [windowId(one[0], one[1]), one as unknown as Json] as const)
-    return { ...saved, version: 2, shape: { sizeMs }, keyed }
+    const { allowedLatenessMs = 0 } = saved.shape as { readonly allowedLatenessMs?: number }
+    return { ...saved, version: 2, shape: { sizeMs }, snapshot: { allowedLatenessMs, over: null }, keyed }
   }
 }
 
 function byKey(a: OpenWindow, b: OpenWindow): number {
   return a.window.key < b.window.key ? -1 : a.window.key > b.window.key ? 1 : 0
-}
-
-function noTime(name: string, at: number): OperatorError {
-  return new OperatorError(`tumblingWindow '${name}': the event time must be a whole number of ms, got ${at}`)
 }

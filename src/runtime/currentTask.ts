@@ -46,6 +46,17 @@ export function runningTask(): StreamTask | null {
   return running
 }
 
+/** Runs `act`, a user's own asynchronous call, as if no task were at work: operators that are used in it are those of a plain program. */
+export function outsideOfTasks<T>(act: () => T): T {
+  const before = running
+  running = null
+  try {
+    return act()
+  } finally {
+    running = before
+  }
+}
+
 /** Notes which task is at work. Called around every record, hence no closure and no `finally`: a failed task is at work no more either. */
 export function setRunning(task: StreamTask | null): void {
   running = task

@@ -155,9 +155,10 @@ function bytesOf(text: string | null): Buffer | null {
   return text === null ? null : Buffer.from(text, 'base64')
 }
 
+const redriveHeaderBytes = Buffer.from(redriveHeader)
+
 /** The operator that the record is redriven for, as its header names it; null for an ordinary record. */
 export function redriveTarget(record: RecordView): string | null {
-  if (record.headersLength === 0) return null
-  const found = record.headers().find(({ key }) => key === redriveHeader)
-  return found?.value == null ? null : Buffer.from(found.value).toString('utf8')
+  const value = record.headerValue(redriveHeaderBytes)
+  return value == null ? null : Buffer.from(value).toString('utf8')
 }

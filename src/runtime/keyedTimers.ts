@@ -4,21 +4,33 @@ import { TimerQueue } from './timerQueue.ts'
 /** How timers are saved: one entry each, so that a delta holds those that were set or went. */
 export const timerState: StateCodec<number> = { encode: (time) => time, decode: (saved) => saved as number }
 
+interface Timer {
+  readonly key: string
+  readonly time: number
+  /** Withdrawn ones stay in the queue until they come, or until they are most of it. */
+  isCancelled: boolean
+}
+
+/** Below so many withdrawn timers it is not worth while to clear them away. */
+const fewestCleared = 1_024
+
 /**
  * The timers of one operator, by key and time, saved with its state.
  *
- * Keeps one entry a timer until it fires or is cancelled.
+ * Keeps one entry a timer until it fires, and of those that are cancelled at most as many as are set, or a thousand.
  */
 export class KeyedTimers {
   readonly #saved: KeyedState<number>
-  readonly #queue = new TimerQueue<string>()
+  readonly #set = new Map<string, Timer>()
+  #queue = new TimerQueue<Timer>()
+  #cancelled = 0
   /** Set while timers of their time fire, hence for the next move of time: a timer that sets itself again must not fire for ever. */
-  #postponed: { readonly time: number; readonly key: string }[] = []
+  #postponed: Timer[] = []
   #firing = Number.NEGATIVE_INFINITY
 
   constructor(saved: KeyedState<number>) {
     this.#saved = saved
-    for (const [id, time] of saved.entries()) this.#queue.add(time, keyOf(id))
+    for (const [id, time] of saved.entries()) this.#enter(id, { key: keyOf(id), time, isCancelled: false })
   }
 
   get nextDue(): number {
@@ -27,38 +39,65 @@ export class KeyedTimers {
 
   add(key: string, time: number): void {
     const id = idOf(key, time)
-    if (this.#saved.get(id) !== undefined) return
+    if (this.#set.has(id)) return
     this.#saved.set(id, time)
-    if (time <= this.#firing) this.#postponed.push({ time, key })
-    else this.#queue.add(time, key)
+    this.#enter(id, { key, time, isCancelled: false })
   }
 
   cancel(key: string, time: number): void {
-    this.#saved.delete(idOf(key, time))
+    const id = idOf(key, time)
+    const timer = this.#set.get(id)
+    if (timer === undefined) return
+    timer.isCancelled = true
+    this.#set.delete(id)
+    this.#saved.delete(id)
+    this.#cancelled += 1
+    if (this.#cancelled > Math.max(fewestCleared, this.#set.size) && this.#firing === Number.NEGATIVE_INFINITY)
+      this.#clear()
   }
 
   /** Gives every timer that is due once, by time and then by key, also those that are set meanwhile for a later time that is due. */
   fire(watermark: number, act: (key: string, time: number) => void): void {
     for (let due = this.#queue.take(watermark); due !== undefined; due = this.#queue.take(watermark)) {
       this.#firing = due.time
-      for (const key of due.items.sort()) {
-        const id = idOf(key, due.time)
-        if (this.#saved.get(id) === undefined) continue
+      for (const timer of due.items.sort(byKey)) {
+        if (timer.isCancelled) {
+          this.#cancelled -= 1
+          continue
+        }
+        const id = idOf(timer.key, timer.time)
+        this.#set.delete(id)
         this.#saved.delete(id)
-        act(key, due.time)
+        act(timer.key, timer.time)
       }
     }
     this.#firing = Number.NEGATIVE_INFINITY
-    for (const { time, key } of this.#postponed) this.#queue.add(time, key)
+    for (const timer of this.#postponed) this.#queue.add(timer.time, timer)
     this.#postponed = []
   }
 
   /** The latest time that a timer is set for. */
   get last(): number | undefined {
     let last: number | undefined
-    for (const [, time] of this.#saved.entries()) if (last === undefined || time > last) last = time
+    for (const { time } of this.#set.values()) if (last === undefined || time > last) last = time
     return last
   }
+
+  #enter(id: string, timer: Timer): void {
+    this.#set.set(id, timer)
+    if (timer.time <= this.#firing) this.#postponed.push(timer)
+    else this.#queue.add(timer.time, timer)
+  }
+
+  #clear(): void {
+    this.#queue = new TimerQueue()
+    this.#cancelled = 0
+    for (const timer of this.#set.values()) this.#queue.add(timer.time, timer)
+  }
+}
+
+function byKey(a: Timer, b: Timer): number {
+  return a.key < b.key ? -1 : a.key > b.key ? 1 : 0
 }
 
 function idOf(key: string, time: number): string {

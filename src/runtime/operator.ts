@@ -73,6 +73,8 @@ export interface Restored {
   readonly snapshot: Json | undefined
   /** Keyed state, restored. An operator that needs several maps gives each a name of its own. */
   keyed<V>(codec: StateCodec<V>, map?: string): KeyedState<V>
+  /** The watermark of the checkpoint, ms UTC; minus infinity at the first start. */
+  readonly watermark: number
   /** The names of the maps that were saved. */
   readonly maps: readonly string[]
   /** The origin that `Origin.encode` made this of. */

@@ -1,5 +1,6 @@
 import { Subscriber } from 'rxjs'
 import { AsyncWork } from './asyncWork.ts'
+import { outsideOfTasks } from './currentTask.ts'
 import type { Origin, Rejected } from './deadLetters.ts'
 import { OperatorError } from './errors.ts'
 import { KeyedTimers, timerState } from './keyedTimers.ts'
@@ -19,8 +20,10 @@ export interface OperatorHost {
   admits(node: AnyNode, value: unknown): boolean
   /** True while the current record comes a second time. */
   readonly isRedriven: boolean
-  /** The loose operator below which things happen at the moment, or null. */
-  stage: AnyNode | null
+  /** True while it is only looked how far a redriven record comes. */
+  readonly isLookingAhead: boolean
+  /** The loose operator below which things happen at the moment, or null; undefined where that is not known, as before the first value after a restart. */
+  stage: AnyNode | null | undefined
   readonly facts: RecordFacts
   /** The logic of the node has thrown. */
   failed(node: AnyNode, error: unknown): void
@@ -39,7 +42,7 @@ export interface OperatorHost {
 }
 
 /** In which of an operator's maps its timers are kept. */
-const timersMap = 'timers'
+const timersMap = '$timers'
 
 /**
  * One operator at work: the subscriber of what is above it, and the output of its logic. It is the same in a task and outside of one; what differs is the host's.
@@ -246,14 +249,20 @@ export class OperatorNode<I, O> extends Subscriber<I> implements Output<O>, Time
 
   advance(watermark: number): void {
     const outer = this.host.enterTime(this.time)
-    this.time?.advance(watermark)
-    this.host.enterTime(outer)
+    try {
+      this.time?.advance(watermark)
+    } finally {
+      this.host.enterTime(outer)
+    }
   }
 
   close(): void {
     const outer = this.host.enterTime(this.time)
-    this.host.close(this.time as TimeDomain)
-    this.host.enterTime(outer)
+    try {
+      this.host.close(this.time as TimeDomain)
+    } finally {
+      this.host.enterTime(outer)
+    }
   }
 
   reject(reason: string, detail: string, origin?: Origin): void {
@@ -271,18 +280,17 @@ export class OperatorNode<I, O> extends Subscriber<I> implements Output<O>, Time
   defer<R>(call: () => Promise<R>, deliver: (result: R) => void): void {
     const { host, work } = this
     if (work === null) throw new OperatorError(`${this.spec.name}: defer needs a spec with concurrency`)
+    if (host.isLookingAhead) return
     const origin = host.origin()
     work.add(
-      call,
+      () => outsideOfTasks(call),
       (result: R) => host.during(origin, () => this.#run(() => deliver(result))),
       (error) => host.during(origin, () => host.failed(this.any, error)),
     )
   }
 
   at(key: string, time: number): void {
-    if (!Number.isSafeInteger(time)) {
-      throw new OperatorError(`${this.spec.name}: a timer needs a whole number of ms, got ${time}`)
-    }
+    if (!Number.isSafeInteger(time)) throw new TypeError(`a timer needs a whole number of ms, got ${time}`)
     this.#timeHere()
     const timers = this.#keyedTimers()
     timers.add(key, time)
@@ -321,6 +329,7 @@ export class OperatorNode<I, O> extends Subscriber<I> implements Output<O>, Time
   #arrive(): void {
     const { stage } = this.host
     if (!this.isAwake) this.wake()
+    if (stage === undefined) return
     if (this.stage === undefined) {
       this.stage = stage
       this.#isOrdinary = stage === null
@@ -357,7 +366,7 @@ export class OperatorNode<I, O> extends Subscriber<I> implements Output<O>, Time
     const { host, time } = this
     const { stage } = host
     const before = time?.valueTime
-    host.stage = this.stage ?? null
+    host.stage = this.stage
     if (time !== null) time.valueTime = time.toldTo(this)
     this.#run(act)
     if (time !== null) time.valueTime = before as number

@@ -1,6 +1,7 @@
 import { BadRowError } from './badRow.ts'
 import { Batch } from './batch.ts'
 import type { TableWrite } from './checkpoint.ts'
+import type { AnyNode } from './operatorNode.ts'
 import type { Outlet } from './outlet.ts'
 import type { RowText, Table } from './table.ts'
 
@@ -9,6 +10,8 @@ export class OutletBuffer {
   readonly name: string
   readonly #table: Table<unknown>
   readonly #render: ((row: unknown) => RowText) | undefined
+  /** The loose operator whose rows come here; undefined before the first row. */
+  #stage: AnyNode | null | undefined = undefined
   #rows: unknown[] = []
   #texts: RowText[] = []
 
@@ -27,6 +30,16 @@ export class OutletBuffer {
   add(row: unknown, onBadRow: ((error: BadRowError) => void) | null): void {
     if (row instanceof Batch) for (const one of row) this.#add(one, onBadRow)
     else this.#add(row, onBadRow)
+  }
+
+  /**
+   * True where rows that are let go at checkpoints meet others, and the later one of a key replaces the earlier: which one that is would be chance.
+   * @param stage the loose operator that the row comes from, or null; undefined where that is not known
+   */
+  isMixedBy(stage: AnyNode | null | undefined): boolean {
+    if (stage === undefined) return false
+    if (this.#stage === undefined) this.#stage = stage
+    return this.#stage !== stage && this.#table.mode === 'upsert'
   }
 
   /** What has come together, or null. */

@@ -27,8 +27,8 @@ export function subscribePlain<I, O>(
   subscriber: Subscriber<O>,
 ) {
   const outer = building
-  // What is subscribed while a value is passed on (switchMap does) is no part of the graph that passes it.
-  const graph = outer !== null && active === null ? outer : new PlainGraph()
+  // What is subscribed while a value is passed on (switchMap does) is no part of the graph that passes it, but a graph of its own.
+  const graph = outer?.isBuiltIn(active) === true ? outer : new PlainGraph(active)
   const node = new OperatorNode(graph, spec, spec.ownsTime === true ? new TimeDomain() : null, subscriber)
   graph.insert(node.any)
   node.build(noneSaved, build)
@@ -46,6 +46,7 @@ const noneSaved: Restored = {
   snapshot: undefined,
   keyed: (codec) => new KeyedState(codec),
   maps: [],
+  watermark: Number.NEGATIVE_INFINITY,
   origin: (saved) => Origin.decode(saved, new Map()),
 }
 
@@ -53,13 +54,24 @@ class PlainGraph implements OperatorHost {
   readonly isTask = false
   readonly provenance = { gate: 1 }
   readonly isRedriven = false
+  readonly isLookingAhead = false
   readonly facts: RecordFacts = { isJsonObject: false }
-  stage: AnyNode | null = null
+  stage: AnyNode | null | undefined = null
   readonly #number = graphs++
+  readonly #builtIn: TimeDomain | null
   readonly #nodes: AnyNode[] = []
   /** Where the next operator that subscribes stands: above the one that it is subscribed by. */
   #at = 0
   readonly #warned = new Set<string>()
+
+  /** @param time on whose stack the subscriptions that make the graph come */
+  constructor(time: TimeDomain | null) {
+    this.#builtIn = time
+  }
+
+  isBuiltIn(time: TimeDomain | null): boolean {
+    return time === this.#builtIn
+  }
 
   insert(node: AnyNode): void {
     this.#nodes.splice(this.#at, 0, node)
@@ -73,7 +85,8 @@ class PlainGraph implements OperatorHost {
   }
 
   admits(node: AnyNode): boolean {
-    if (active === null || node.time === active || node.spec.ownsTime === true) return true
+    if (active === null || node.time === active || node.spec.ownsTime === true || node.spec.isOrderFree === true)
+      return true
     if (node.time === null) node.bindTime(active)
     else {
       node.fail(

@@ -7,6 +7,8 @@ const bigintTag = '$bigint'
 const numberTag = '$number'
 /** For objects that have such a key themselves, or one that assignment treats specially: their entries, as pairs. */
 const objectTag = '$object'
+/** For objects without a prototype: their entries, as pairs. */
+const bareTag = '$bare'
 
 /** Saves plain values: null, booleans, numbers, strings, bigints, and arrays and objects of them. Throws `OperatorError` on anything else. */
 export function plainState<V>(): StateCodec<V> {
@@ -22,7 +24,7 @@ function encode(value: unknown): Json {
   if (typeof value === 'object' && isPlain(value)) return encodeObject(value)
   throw new OperatorError(
     `a ${typeof value === 'object' ? 'class instance' : typeof value} (${String(value).slice(0, 60)}) cannot be saved as it is; ` +
-      'give the operator a state codec',
+      'save something plainer, or give the operator a state codec',
   )
 }
 
@@ -30,6 +32,7 @@ function encodeObject(value: object): Json {
   const entries = Object.entries(value)
     .filter(([, inner]) => inner !== undefined)
     .map(([key, inner]) => [key, encode(inner)] as const)
+  if (Object.getPrototypeOf(value) === null) return { [bareTag]: entries }
   const isSpecial = entries.some(([key]) => key.startsWith('$') || key === '__proto__')
   return isSpecial ? { [objectTag]: entries } : Object.fromEntries(entries)
 }
@@ -53,6 +56,10 @@ function decode(saved: Json): unknown {
     if (tag === bigintTag) return BigInt(text as string)
     if (tag === numberTag) return Number(text)
     if (tag === objectTag) return decodeEntries(text as unknown as readonly (readonly [string, Json])[])
+    if (tag === bareTag) {
+      const entriesOf = decodeEntries(text as unknown as readonly (readonly [string, Json])[])
+      return Object.create(null, Object.getOwnPropertyDescriptors(entriesOf))
+    }
   }
   return decodeEntries(entries)
 }

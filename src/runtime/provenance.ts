@@ -29,6 +29,8 @@ export class Provenance {
   #held: Origin | null = null
   #isTimed = false
   #hasArrived = true
+  /** Null unless arrivals are being counted. */
+  #arrivals: number | null = null
 
   /** @param ordinals how many letters each operator has written of the record at `offset` */
   constructor(offset: number, ordinals: Map<string, number>) {
@@ -79,17 +81,23 @@ export class Provenance {
     const isTimed = this.#isTimed
     this.#held = origin
     this.#isTimed = false
-    this.redriving(origin.redrivenFor, act, onMissed)
-    this.#held = held
-    this.#isTimed = isTimed
+    try {
+      this.redriving(origin.redrivenFor, act, onMissed)
+    } finally {
+      this.#held = held
+      this.#isTimed = isTimed
+    }
   }
 
   /** Runs `act`, timers that fire, as no record's doing. */
   timed(act: () => void): void {
     const isTimed = this.#isTimed
     this.#isTimed = true
-    this.#asIfFor(null, act)
-    this.#isTimed = isTimed
+    try {
+      this.#asIfFor(null, act)
+    } finally {
+      this.#isTimed = isTimed
+    }
   }
 
   /**
@@ -99,26 +107,49 @@ export class Provenance {
   redriving(target: string | null, act: () => void, onMissed: (target: string) => void): void {
     const hadArrived = this.#hasArrived
     this.#hasArrived = target === null
-    this.#asIfFor(target, () => {
-      act()
-      if (!this.#hasArrived) onMissed(target as string)
-    })
-    this.#hasArrived = hadArrived
+    try {
+      this.#asIfFor(target, () => {
+        act()
+        if (!this.#hasArrived) onMissed(target as string)
+      })
+    } finally {
+      this.#hasArrived = hadArrived
+    }
+  }
+
+  /** Looks how many values of the record come to the operator that had set one of them aside; nothing is done with them, and nothing set aside. */
+  arrivalsAt(target: string, act: () => void): number {
+    this.#arrivals = 0
+    try {
+      this.#asIfFor(target, act)
+      return this.#arrivals
+    } finally {
+      this.#arrivals = null
+    }
+  }
+
+  /** True while `arrivalsAt` looks ahead. */
+  get isLookingAhead(): boolean {
+    return this.#arrivals !== null
   }
 
   /** The record has come to where it had been set aside: from here on it is like any other. */
   arrived(act: () => void): void {
     this.#hasArrived = true
-    this.#asIfFor(null, act)
+    if (this.#arrivals !== null) this.#arrivals += 1
+    else this.#asIfFor(null, act)
   }
 
   #asIfFor(target: string | null, act: () => void): void {
     const { redrivenFor, gate } = this
     this.redrivenFor = target
     this.gate = target === null ? open : redriving
-    act()
-    this.redrivenFor = redrivenFor
-    this.gate = gate
+    try {
+      act()
+    } finally {
+      this.redrivenFor = redrivenFor
+      this.gate = gate
+    }
   }
 }
 

@@ -65,6 +65,25 @@ export class RecordView {
       : this.buffer.toString('utf8', this.valueStart, this.valueStart + this.valueLength)
   }
 
+  /** A copy of the value of the first header of that name, given in UTF-8; undefined where there is none. Looks at the bytes in place. */
+  headerValue(name: Uint8Array): Uint8Array | null | undefined {
+    if (this.headersLength === 0) return undefined
+    const { buffer } = this
+    const reader = new VarintReader(buffer, this.headersStart)
+    for (let left = reader.next(); left > 0; left--) {
+      const keyLength = reader.next()
+      const keyStart = reader.at
+      reader.at += keyLength
+      const valueLength = reader.next()
+      const valueStart = reader.at
+      if (valueLength > 0) reader.at += valueLength
+      if (keyLength !== name.length || buffer.compare(name, 0, name.length, keyStart, keyStart + keyLength) !== 0)
+        continue
+      return valueLength < 0 ? null : Buffer.from(buffer.subarray(valueStart, valueStart + valueLength))
+    }
+    return undefined
+  }
+
   /** Copies of the headers, in their order. Allocates. */
   headers(): RecordHeader[] {
     if (this.headersLength === 0) return []

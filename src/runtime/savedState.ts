@@ -91,11 +91,16 @@ function settledPairs(pairs: readonly KeyedPair[]): KeyedPair[] {
   return [...state]
 }
 
+/** Adds the delta to what is there, which belongs to nobody else. */
 function appended(before: SavedOperator | undefined, delta: SavedOperator): SavedOperator {
   if (before === undefined) return delta
   const keyed = before.keyed as KeyedPair[]
   for (const pair of delta.keyed) keyed.push(pair)
-  const maps = { ...before.maps } as Record<string, KeyedPair[]>
-  for (const [map, pairs] of Object.entries(delta.maps ?? {})) maps[map] = [...(maps[map] ?? []), ...pairs]
+  const maps = (before.maps ?? {}) as Record<string, KeyedPair[]>
+  for (const [map, pairs] of Object.entries(delta.maps ?? {})) {
+    const known = Object.hasOwn(maps, map) ? maps[map] : undefined
+    if (known === undefined) Object.defineProperty(maps, map, { value: pairs, enumerable: true, writable: true })
+    else for (const pair of pairs) known.push(pair)
+  }
   return { ...delta, keyed, maps }
 }

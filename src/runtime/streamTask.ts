@@ -9,6 +9,7 @@ import { OutletBuffer } from './outletBuffer.ts'
 import type { Pipeline } from './pipeline.ts'
 import { atRest, open, Provenance } from './provenance.ts'
 import type { RecordFacts, RecordView } from './record.ts'
+import { guardSchedulers } from './schedulerGuard.ts'
 import { EmissionWatch, type LeftOut, StepFailure } from './stepFailure.ts'
 import { TaskState } from './taskState.ts'
 import { TimeDomain } from './timeDomain.ts'
@@ -40,13 +41,15 @@ export class StreamTask implements OperatorHost {
   readonly provenance: Provenance
   /** Records pushed since the last cut. */
   uncutRecords = 0
-  stage: AnyNode | null = null
+  stage: AnyNode | null | undefined = null
   /** True where rows are rendered as they come, so that one that cannot be is set aside with its record. Otherwise the store is who finds out. */
   rendersRows = false
   #nextOffset = 0
   #isSealed = false
   #timeOwner: AnyNode | null = null
   #failure: { readonly error: unknown } | null = null
+  /** True when a step of RxJS has put something off to another time. */
+  #putsOff = false
   #watch: EmissionWatch | null = null
   #idleAdvances: IdleAdvance[] = []
   #inputEnds: InputEnd[] = []
@@ -68,9 +71,10 @@ export class StreamTask implements OperatorHost {
   constructor(pipeline: Pipeline, saved: SavedCheckpoint | null, startOffset: number) {
     this.#pipeline = pipeline
     this.#nextOffset = saved?.nextOffset ?? startOffset
-    this.#state = new TaskState(saved?.state ?? [], this.#nextOffset - 1)
-    this.provenance = new Provenance(this.#nextOffset - 1, this.#state.lastOrdinals)
     if (saved !== null && saved.watermark !== null) this.time.watermark = saved.watermark
+    this.#state = new TaskState(saved?.state ?? [], this.#nextOffset - 1, this.time.watermark)
+    this.provenance = new Provenance(this.#nextOffset - 1, this.#state.lastOrdinals)
+    guardSchedulers()
     buildIn(this, () => {
       for (const [name, outlet] of Object.entries(pipeline.build(this.#records()))) {
         const buffer = new OutletBuffer(name, outlet)
@@ -105,13 +109,14 @@ export class StreamTask implements OperatorHost {
     provenance.begin(record)
     this.facts.isJsonObject = false
     if (this.#watch?.leavesOutRecord() !== true) {
-      if (record.headersLength === 0) {
+      const target = record.headersLength === 0 ? null : redriveTarget(record)
+      if (target === null || target === this.#pipeline.name) {
         provenance.gate = open
         setRunning(this)
         for (const reader of this.#readers) reader.next(record)
         setRunning(null)
         provenance.gate = atRest
-      } else this.#act(() => this.#pushFor(redriveTarget(record), record))
+      } else this.#act(() => this.#pushFor(target, record))
     }
     provenance.end()
     this.#nextOffset = record.offset + 1
@@ -247,6 +252,11 @@ export class StreamTask implements OperatorHost {
   /** Called with each logic before it is used, for a task that watches its operators. */
   protected watch(_spec: OperatorSpec, _logic: Logic<never>): void {}
 
+  /** A step of RxJS puts something off. It ends the task at the next cut, for what it holds back is not in the checkpoint. */
+  puttingOff(): void {
+    this.#putsOff = true
+  }
+
   /** True for an error that ends the task, whatever value it came with. */
   protected isFatal(error: unknown): boolean {
     return error instanceof MillraceError || this.#pipeline.onError === 'stop'
@@ -258,6 +268,10 @@ export class StreamTask implements OperatorHost {
       const until = node.openUntil()
       return until === undefined ? [] : [{ name: node.spec.name, until }]
     })
+  }
+
+  get isLookingAhead(): boolean {
+    return this.provenance.isLookingAhead
   }
 
   get isRedriven(): boolean {
@@ -284,7 +298,7 @@ export class StreamTask implements OperatorHost {
   }
 
   reject(rejected: Rejected, _spec?: OperatorSpec, origin?: Origin): void {
-    this.#letters.push((origin ?? this.origin()).letter(rejected))
+    if (!this.provenance.isLookingAhead) this.#letters.push((origin ?? this.origin()).letter(rejected))
   }
 
   origin(): Origin {
@@ -314,25 +328,27 @@ export class StreamTask implements OperatorHost {
     this.#timeOwner = node
   }
 
-  #pushFor(target: string | null, record: RecordView): void {
+  #pushFor(target: string, record: RecordView): void {
     const deliver = () => {
       for (const reader of this.#readers) reader.next(record)
     }
-    this.provenance.redriving(target, deliver, (missed) => this.#explainRedrive(missed))
+    const arrivals = this.provenance.arrivalsAt(target, deliver)
+    if (arrivals > 1)
+      this.#explainRedrive(target, `${arrivals} values of it come there, and which of them was set aside is not known`)
+    else this.provenance.redriving(target, deliver, (missed) => this.#explainRedrive(missed))
   }
 
-  #explainRedrive(target: string): void {
+  #explainRedrive(target: string, why = notThere): void {
     this.reject({
       operator: target,
       reason: 'not-redrivable',
-      detail:
-        `the record was sent again for ${target}, but did not come there: the operators between hold what was made of it the first time ` +
-        '(a window, a batch), or it no longer passes a step above',
+      detail: `the record was sent again for ${target}, but ${why}`,
     })
   }
 
   /** Has every operator let go of what must not span a checkpoint. What that sets off may be under way afterwards. */
   letGo(cut: Cut): void {
+    if (this.#putsOff) this.#fail(new OperatorError(putOff))
     this.#act(() => {
       for (const node of this.#nodes) node.cut(cut)
     })
@@ -383,12 +399,16 @@ export class StreamTask implements OperatorHost {
     const { provenance } = this
     if (provenance.gate === atRest) this.#fail(this.#restViolation(outlet.name))
     else if (provenance.redrivenFor === null) this.#add(outlet, row)
-    else if (provenance.redrivenFor === outlet.name) provenance.arrived(() => this.#add(outlet, row))
+    else if (provenance.redrivenFor === letterName(outlet)) provenance.arrived(() => this.#add(outlet, row))
   }
 
   #add(outlet: OutletBuffer, row: unknown): void {
+    if (outlet.isMixedBy(this.stage)) this.#fail(mixedRows(outlet.name))
     if (!this.rendersRows) outlet.add(row, null)
-    else outlet.add(row, ({ message }) => this.reject({ operator: outlet.name, reason: 'bad-row', detail: message }))
+    else
+      outlet.add(row, ({ message }) =>
+        this.reject({ operator: letterName(outlet), reason: 'bad-row', detail: message }),
+      )
   }
 
   #stepFailed(below: string, error: unknown): void {
@@ -411,7 +431,7 @@ export class StreamTask implements OperatorHost {
   #restViolation(name: string): OperatorError {
     return new OperatorError(
       `${name}: a value arrived while the task was at rest, so some operator above it emits on its own (delay, debounceTime, ` +
-        'observeOn, concatMap or mergeMap with a promise). Use mapAsync for asynchronous work, and event time for timers.',
+        'observeOn, concatMap or mergeMap with a promise) or while the graph is built (startWith, of). Use mapAsync for asynchronous work, and event time for timers.',
     )
   }
 
@@ -429,3 +449,22 @@ export class StreamTask implements OperatorHost {
     )
   }
 }
+
+const notThere =
+  'did not come there: the operators between hold what was made of it the first time (a window, a batch), or it no longer passes a step above'
+
+/** An outlet may have the name of an operator; a letter says which of them it was. */
+function letterName({ name }: OutletBuffer): string {
+  return `outlet ${name}`
+}
+
+function mixedRows(outlet: string): OperatorError {
+  return new OperatorError(
+    `${outlet}: rows that mapAsync or batchFlush let go at checkpoints meet others here, and which of two rows of one key is the later one would be chance. ` +
+      'Merge above it, or end the two streams in tables of their own.',
+  )
+}
+
+const putOff =
+  'an operator of RxJS in the pipeline puts values off to another time (delay, debounceTime, auditTime, bufferTime, observeOn, interval), so they would be missing ' +
+  'from the checkpoint. Use mapAsync for asynchronous work, and event time for timers.'

@@ -4,7 +4,7 @@ import { BadRowError } from './badRow.ts'
 import type { ArchivedObject, Checkpoint, CheckpointStore, Claim, TaskId } from './checkpoint.ts'
 import type { Clock } from './clock.ts'
 import { CommitSlot } from './commitSlot.ts'
-import { ConfigurationError, OffsetOutOfRangeError } from './errors.ts'
+import { ConfigurationError, OffsetOutOfRangeError, RetryableError } from './errors.ts'
 import type { LeftOutValues } from './leftOutValues.ts'
 import type { LogReader, LogSource, RecordBatch } from './log.ts'
 import type { Pipeline } from './pipeline.ts'
@@ -37,6 +37,9 @@ export interface TaskOptions {
  * `drain-and-close` also fires the windows that are still open.
  */
 export type StopMode = 'now' | 'drain' | 'drain-and-close'
+
+/** After a stop that is meant to come at once, asynchronous calls have so long to end. */
+const asyncGraceMs = 5_000
 
 /** Provisional results may wait for their turn, so cuts go on for this long after the last record. */
 const settleAfterMs = 2_000
@@ -174,7 +177,7 @@ export class TaskAttempt {
         this.#feedArchiveFrom = view.offset + 1
       }
       if (!isNew) continue
-      if (task.isSaturated) await task.settle()
+      if (task.isSaturated) await this.#quiet(task.settle())
       const isFull = task.uncutRecords >= maxUncommittedRecords || task.uncutResults >= maxUncommittedResults
       // Behind a value that was left out, so that it is not met again.
       if (isFull || (this.#isWatching && this.#leftOut.at(view.offset) !== undefined))
@@ -234,7 +237,7 @@ export class TaskAttempt {
     if (idleAfterMs === undefined || now - this.#lastRecordAt < idleAfterMs) return
     const { next } = await reader.bounds()
     if (next > task.nextOffset || this.#signal.aborted) return
-    await task.quiesce({ now, isFinal: false })
+    await this.#quiet(task.quiesce({ now, isFinal: false }))
     task.advanceIdle(now - idleAfterMs)
   }
 
@@ -263,7 +266,7 @@ export class TaskAttempt {
     const startedAt = clock.now()
     this.#committingRecords = task.uncutRecords
     const checkpoint = {
-      ...(await task.cutWhenQuiet({ now: startedAt, isFinal })),
+      ...(await this.#quiet(task.cutWhenQuiet({ now: startedAt, isFinal }))),
       archiveNextOffset: this.#archiveNextOffset,
       ...(this.#logId === undefined ? {} : { logId: this.#logId }),
       objects,
@@ -289,6 +292,31 @@ export class TaskAttempt {
     )
   }
 
+  /** Waits for asynchronous work of the graph, and says so; after a stop that is meant to come at once not for ever. */
+  async #quiet<T>(work: Promise<T>): Promise<T> {
+    const status = this.#status
+    const before = status.waitingFor
+    status.waitingFor = 'asynchronous calls of the pipeline'
+    const over = new AbortController()
+    try {
+      const late = this.#stoppedFor(asyncGraceMs, over.signal)
+      const result = await Promise.race([work, late])
+      status.waitingFor = before
+      return result
+    } finally {
+      over.abort()
+      work.catch(() => undefined)
+    }
+  }
+
+  /** Rejects so long after a stop that is meant to come at once, unless it is over before. */
+  async #stoppedFor(ms: number, over: AbortSignal): Promise<never> {
+    await fired(this.#signal, over)
+    await this.#options.clock.sleep(ms, over)
+    if (over.aborted) return new Promise<never>(() => undefined)
+    throw new RetryableError(`asynchronous calls of the pipeline have not ended ${ms} ms after the stop`, this.#id)
+  }
+
   /** @param isRendered whether bad rows were looked for before, so that none can be left */
   async #commit(claim: Claim, checkpoint: Checkpoint, isRendered: boolean): Promise<void> {
     try {
@@ -302,7 +330,7 @@ export class TaskAttempt {
 
   async #end(claim: Claim, task: StreamTask, mode: StopMode, backoff: Backoff): Promise<void> {
     if (mode === 'drain-and-close') {
-      await task.quiesce({ now: this.#options.clock.now(), isFinal: false })
+      await this.#quiet(task.quiesce({ now: this.#options.clock.now(), isFinal: false }))
       task.closeOpen()
     }
     if (mode !== 'now' && this.#archive !== null) {
@@ -349,4 +377,18 @@ export class TaskAttempt {
       { pipeline, topic, partition, offset: start },
     )
   }
+}
+
+/** Resolves when either signal fires. */
+function fired(first: AbortSignal, second: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (first.aborted || second.aborted) return resolve()
+    const done = () => {
+      first.removeEventListener('abort', done)
+      second.removeEventListener('abort', done)
+      resolve()
+    }
+    first.addEventListener('abort', done)
+    second.addEventListener('abort', done)
+  })
 }

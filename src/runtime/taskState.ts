@@ -1,6 +1,6 @@
 import type { StateFrame } from './checkpoint.ts'
 import { Origin } from './deadLetters.ts'
-import { ConfigurationError, StateMismatchError } from './errors.ts'
+import { ConfigurationError, OperatorError, StateMismatchError } from './errors.ts'
 import type { Json } from './json.ts'
 import { KeyedState, type StateCodec } from './keyedState.ts'
 import type { Logic, OperatorSpec, Restored } from './operator.ts'
@@ -38,17 +38,24 @@ export class TaskState {
   readonly #operators: BoundOperator[] = []
   readonly #taken = new Set<string>()
   readonly #maps = new Map<string, Map<string, KeyedState<never>>>()
+  /** What each operator was given, while the graph is built. */
+  readonly #restored = new Map<string, SavedOperator>()
   /** By offset: values that were made of one record number its letters together, also those that were saved apart. */
   readonly #ordinals = new Map<number, Map<string, number>>()
   /** Of the last record that was pushed: more letters of it may come at a cut or while nothing comes. */
   readonly lastOrdinals: Map<string, number>
+  readonly #watermark: number
   #hasOrdinals: boolean
   #baseChars = 0
   #deltaChars = 0
   #needsBase: boolean
 
-  /** @param lastOffset of the last record that is in the state */
-  constructor(frames: readonly StateFrame[], lastOffset: number) {
+  /**
+   * @param lastOffset of the last record that is in the state
+   * @param watermark of the checkpoint, ms UTC
+   */
+  constructor(frames: readonly StateFrame[], lastOffset: number, watermark: number) {
+    this.#watermark = watermark
     this.#saved = readFrames(frames)
     this.#needsBase = frames.length === 0
     for (const frame of frames) {
@@ -74,6 +81,7 @@ export class TaskState {
     }
     this.#taken.add(spec.name)
     const saved = this.#fittingFor(spec)
+    if (saved !== undefined) this.#restored.set(spec.name, saved)
     const maps = new Map<string, KeyedState<never>>()
     this.#maps.set(spec.name, maps)
     return {
@@ -86,10 +94,12 @@ export class TaskState {
         }
         const state = new KeyedState(codec)
         maps.set(map, state as KeyedState<never>)
-        const pairs = map === unnamedMap ? saved?.keyed : saved?.maps?.[map]
-        if (pairs !== undefined) state.restore(pairs)
+        const { keyed, maps: savedMaps = {} } = saved ?? {}
+        const pairs = map === unnamedMap ? keyed : Object.hasOwn(savedMaps, map) ? savedMaps[map] : undefined
+        if (pairs !== undefined) naming(spec.name, 'could not restore its keyed state', () => state.restore(pairs))
         return state
       },
+      watermark: this.#watermark,
       maps: Object.keys(saved?.maps ?? {}),
       origin: (text) => Origin.decode(text, this.#ordinals),
     }
@@ -100,7 +110,18 @@ export class TaskState {
     return this.#saved.has(name)
   }
 
+  /** Takes the operator in. Refuses one that has left a saved map unread, which would be lost without a word. */
   bind(holder: StateHolder): void {
+    const saved = this.#restored.get(holder.spec.name)
+    const taken = this.#maps.get(holder.spec.name)
+    const left = Object.keys(saved?.maps ?? {}).filter((map) => taken?.has(map) !== true)
+    if (saved !== undefined && saved.keyed.length > 0 && taken?.has(unnamedMap) !== true) left.unshift('without a name')
+    if (left.length > 0) {
+      throw new StateMismatchError(
+        `${holder.spec.name}: the saved state has keyed state ${left.map((map) => JSON.stringify(map)).join(', ')}, which the operator no longer reads. ` +
+          'Give the map its old name back, or raise the version and give the operator a migrate function.',
+      )
+    }
     const maps = this.#maps.get(holder.spec.name) ?? new Map<string, KeyedState<never>>()
     this.#operators.push({ holder, maps, lastSnapshot: null })
   }
@@ -122,6 +143,7 @@ export class TaskState {
     }
     this.#saved.clear()
     this.#ordinals.clear()
+    this.#restored.clear()
   }
 
   /** @param ordinals how many letters of the last record each operator has written */
@@ -132,12 +154,13 @@ export class TaskState {
       const { spec, logic, isAwake } = operator.holder
       if (!isAwake || (logic.snapshot === undefined && logic.onWatermark === undefined && operator.maps.size === 0))
         continue
-      const snapshot = logic.snapshot?.() ?? null
+      const snapshot = naming(spec.name, 'could not save its state', () => logic.snapshot?.() ?? null)
       const snapshotText = JSON.stringify(snapshot)
       const maps = new Map<string, string>()
       let hasChanged = snapshotText !== operator.lastSnapshot
       for (const [map, state] of operator.maps) {
-        const pairs = isBase ? state.takeBase() : state.takeDelta()
+        const take = () => (isBase ? state.takeBase() : state.takeDelta())
+        const pairs = naming(spec.name, 'could not save its keyed state', take)
         if (pairs === '[]') continue
         maps.set(map, pairs)
         hasChanged = true
@@ -195,4 +218,16 @@ function canonical(value: Json): string {
       ? Object.fromEntries(Object.entries(inner).sort(([a], [b]) => (a < b ? -1 : 1)))
       : inner,
   )
+}
+
+/** Runs code of the operator or of its codec, and says whose it was if it throws. */
+function naming<T>(operator: string, what: string, act: () => T): T {
+  try {
+    return act()
+  } catch (error) {
+    if (error instanceof StateMismatchError) throw error
+    throw new OperatorError(`${operator} ${what}: ${error instanceof Error ? error.message : String(error)}`, {
+      cause: error,
+    })
+  }
 }

@@ -223,18 +223,51 @@ describe('a redriven record', () => {
   })
 
   it('does what it would have done where that is possible by now, and what it had done before not again', () => {
-    const first = new StreamTask(branched(0), null, 0)
-    for (const [offset, at] of [5, 9, 50, 3].entries()) first.push(viewOf(offset, [item(offset, at)]))
+    const failing = (isMended: boolean) =>
+      definePipeline({
+        name: 'failing',
+        build: (records) => {
+          const clean = records.pipe(items, mergeAll(), timed(), once, share())
+          const by = ({ id }: Item) => {
+            if (id === 2 && !isMended) throw new TypeError('no key')
+            return 'k'
+          }
+          const windows = clean.pipe(
+            tumblingWindow<Item>({ name: 'w', sizeMs: 10, by }),
+            map((element) => element.kind),
+          )
+          return {
+            windows: toPostgres(windows, numbers),
+            beside: toPostgres(clean.pipe(counted), { ...numbers, name: 'beside' }),
+          }
+        },
+      }) as Pipeline
+    const first = new StreamTask(failing(false), null, 0)
+    for (const [offset, at] of [5, 8, 6].entries()) first.push(viewOf(offset, [item(offset, at)]))
     const cuts = [first.cut(cut)]
-    expect(cuts[0]?.deadLetters.map(identity)).toEqual(['3 w 0'])
-    // The window of the late value is over and gone, so with more lateness it opens anew.
-    const second = new StreamTask(branched(1_000), savedFrom(...cuts), 0)
-    second.push(redriven(4, 'w', [item(3, 3)]))
+    expect(cuts[0]?.deadLetters.map(identity)).toEqual(['2 w 0'])
+    const second = new StreamTask(failing(true), savedFrom(...cuts), 0)
+    second.push(redriven(3, 'w', [item(2, 6)]))
     const after = second.cut(cut)
-    expect(after.deadLetters).toEqual([])
-    expect(rowsOf(after)).toEqual({ numbers: ['value', 'fired'] })
-    second.push(viewOf(5, [item(9, 51)]))
-    expect(rowsOf(second.cut(cut))).toEqual({ numbers: ['value'], beside: ['beside 9'], plain: ['plain 9'] })
+    expect([after.deadLetters, rowsOf(after)]).toEqual([[], { numbers: ['value'] }])
+    second.push(viewOf(4, [item(9, 7)]))
+    expect(rowsOf(second.cut(cut))).toEqual({ numbers: ['value'], beside: ['beside 9'] })
+  })
+
+  it('of several values is refused, for one of them was set aside and the others were not', () => {
+    const task = new StreamTask(branched(0), null, 0)
+    task.push(redriven(0, 'w', [item(1, 5), item(2, 6)]))
+    const { writes, deadLetters } = task.cut(cut)
+    expect(writes).toEqual([])
+    expect(deadLetters).toMatchObject([
+      { operator: 'w', reason: 'not-redrivable', detail: expect.stringMatching(/2 values of it come there/) },
+    ])
+  })
+
+  it('under the name of the pipeline is as new: nothing of it was done', () => {
+    const task = new StreamTask(branched(0), null, 0)
+    task.push(redriven(0, 'branched', [item(1, 5), item(2, 6)]))
+    expect(rowsOf(task.cut(cut))).toMatchObject({ beside: ['beside 1', 'beside 2'] })
   })
 
   it('that cannot come to its operator says so', () => {

@@ -138,7 +138,9 @@ describe('a value on which the pipeline throws', () => {
       textOf(payload),
       textOf(key),
     ])
-    expect(told).toEqual([4, 5, 10].map((value) => [value - 1, 'chain', 'bad-row', String(value), `key ${value}`]))
+    expect(told).toEqual(
+      [4, 5, 10].map((value) => [value - 1, 'outlet chain', 'bad-row', String(value), `key ${value}`]),
+    )
     expect(letters[1]?.detail).toMatch(/table chain, column value: TypeError: 5 is a multiple of 5/)
   })
 

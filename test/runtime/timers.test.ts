@@ -3,7 +3,6 @@ import type { Observable } from 'rxjs'
 import { describe, expect, it } from 'vitest'
 import { eventTime } from '../../src/operators/eventTime.ts'
 import { tumblingWindow } from '../../src/operators/tumblingWindow.ts'
-import { OperatorError } from '../../src/runtime/errors.ts'
 import type { Output } from '../../src/runtime/operator.ts'
 import { stateful } from '../../src/runtime/stateful.ts'
 import { TimerQueue } from '../../src/runtime/timerQueue.ts'
@@ -148,10 +147,49 @@ describe('keyed timers', () => {
     expect(run.cut().deadLetters).toMatchObject([{ offset: 3, operator: 'failing', reason: 'failed', payload: null }])
   })
 
-  it('need a whole number and an onTimer', () => {
-    expect(() => new ChainTask<Item>(timers((_item, out) => out.at('k', 1.5))).push(['a', 0])).toThrow(OperatorError)
+  it('that are no whole number set their value aside; without an onTimer the operator is refused', () => {
+    const run = new ChainTask<Item>(timers((_item, out) => out.at('k', 1.5))).push(['a', 0])
+    expect(run.cut().deadLetters).toMatchObject([{ operator: 'timers', reason: 'failed' }])
     const without = stateful<Item, string>({ name: 'without' }, (_restored, out) => ({ onValue: () => out.at('k', 1) }))
     expect(() => new ChainTask<Item>((items) => items.pipe(timed, without)).push(['a', 0])).toThrow('has no onTimer')
+  })
+
+  it('that are cancelled and set again fire as if they had only been set, restored or not', () => {
+    const chain = (items: Observable<Item>) =>
+      items.pipe(
+        timed,
+        stateful<Item, string>({ name: 'again' }, (_restored, out) => ({
+          onValue: ([key, at]) => {
+            out.at(key, at + 10)
+            if (key === 'b') out.cancel('b', at + 10)
+          },
+          onTimer: (key, time) => {
+            out.emit(`${key} ${time}`)
+            if (key === 'a') out.at('b', time)
+          },
+        })),
+      )
+    const live = new ChainTask<Item>(chain).push(['a', 0], ['b', 0])
+    const restored = new ChainTask<Item>(chain, savedFrom(live.cut()))
+    for (const run of [live, restored]) run.push(['z', 50])
+    expect(live.out).toEqual(['a 10'])
+    expect(restored.out).toEqual(live.out)
+    for (const run of [live, restored]) run.push(['z', 60])
+    expect(live.out).toEqual(['a 10', 'b 10'])
+    expect(restored.out).toEqual(live.out)
+  })
+
+  it('that are taken back again and again leave nothing behind', () => {
+    const moving = timers(([key, at], out) => {
+      out.cancel(key, at - 1 + 86_400_000)
+      out.at(key, at + 86_400_000)
+    })
+    const run = new ChainTask<Item>(moving)
+    const before = process.memoryUsage().heapUsed
+    for (let at = 0; at < 50_000; at++) run.push(['a', at])
+    run.cut()
+    expect(process.memoryUsage().heapUsed - before).toBeLessThan(60_000_000)
+    expect(JSON.parse(run.cut().state.body).operators).toEqual([])
   })
 })
 

@@ -77,7 +77,16 @@ const toText: Readonly<Record<ColumnType, (value: ColumnValue) => string | null>
   },
   boolean: (value) => (typeof value === 'boolean' ? (value ? 't' : 'f') : null),
   timestamptz: (value) => (typeof value === 'number' ? timestampText(value) : null),
-  jsonb: (value) => (typeof value === 'string' ? escapeJson(value) : null),
+  jsonb: (value) => (typeof value === 'string' && isJson(value) ? escapeJson(value) : null),
+}
+
+function isJson(text: string): boolean {
+  try {
+    JSON.parse(text)
+    return true
+  } catch {
+    return false
+  }
 }
 
 /**

@@ -1,6 +1,6 @@
 import type { DeadLetter } from '../../runtime/checkpoint.ts'
 import { encodeHeaders } from '../../runtime/encodeHeaders.ts'
-import { ConfigurationError } from '../../runtime/errors.ts'
+import { ConfigurationError, OperatorError } from '../../runtime/errors.ts'
 import type { Outlet } from '../../runtime/outlet.ts'
 import type { Outlets, Pipeline } from '../../runtime/pipeline.ts'
 import { type RecordHeader, RecordView } from '../../runtime/record.ts'
@@ -122,7 +122,7 @@ export class TestRun<O extends Outlets> {
 
   /** Moves the watermark without a record, as a recorded idle advance does. */
   advanceTo(eventTime: number): void {
-    this.#act((task) => task.advanceIdle(eventTime))
+    this.#atRest((task) => task.advanceIdle(eventTime))
   }
 
   /** Lets processing time pass, which only provisional results at the next checkpoint see. */
@@ -132,7 +132,7 @@ export class TestRun<O extends Outlets> {
 
   /** Fires everything that is still open, as at the end of a tape. */
   closeOpen(): void {
-    this.#act((task) => task.closeOpen())
+    this.#atRest((task) => task.closeOpen())
     this.checkpoint()
   }
 
@@ -208,8 +208,15 @@ export class TestRun<O extends Outlets> {
       : [...tables, `dead letters: [${restored?.join('; ')}], uninterrupted: [${plain?.join('; ')}]`]
   }
 
-  #act(act: (task: StreamTask) => void): void {
-    for (const run of [this.#plain, this.#task]) run.act(act)
+  /** As a worker does, which first has operators let go and waits for asynchronous work. */
+  #atRest(act: (task: StreamTask) => void): void {
+    const cut = { now: this.#now, isFinal: false }
+    const letGoFirst = (task: StreamTask) => {
+      task.letGo(cut)
+      if (!task.isSettled) throw new OperatorError('asynchronous work is under way: await settle() before time moves')
+      act(task)
+    }
+    for (const run of [this.#plain, this.#task]) run.act(letGoFirst)
   }
 
   #tableOf(name: string): Table<never> {

@@ -24,7 +24,12 @@ export function drawInput(random: Random, plan: GraphPlan, options: GraphInputOp
   const paceMs = plan.idleAfterMs === null ? random.pick([20, 100, 1_000, 5_000]) : random.pick([40, 100])
   const disorderMs = random.pick([0, 50, 1_500])
   const names = random.pick([['a'], ['a', 'b'], ['a', 'b', 'c', 'd']])
-  const targets = ['decode', ...operatorsOf(plan), ...outletsOf(plan.root).map(({ name }) => name), 'nobody']
+  const targets = [
+    'decode',
+    ...operatorsOf(plan),
+    ...outletsOf(plan.root).map(({ name }) => `outlet ${name}`),
+    'nobody',
+  ]
   const records: OutgoingRecord[] = []
   const ids = new Map<string, number>()
   let redrives = 0

@@ -34,6 +34,8 @@ export class NaiveGraph {
   readonly #root: Place
   /** True once the record has come to where it had been set aside, or somebody answers for it. */
   #hasArrived = true
+  /** While it is only looked how far a redriven record comes: how many values of it have come there. */
+  #arrivals: number | null = null
   #watermark = Number.NEGATIVE_INFINITY
   #before = Number.NEGATIVE_INFINITY
   /** Whose turn it is while time moves. */
@@ -53,7 +55,9 @@ export class NaiveGraph {
       if (redrivenFor === 'decode') this.#hasArrived = true
       if (item === null) this.#reject('decode')
       const target = redrivenFor === 'decode' ? null : redrivenFor
-      if (item != null) this.#emit('decode', this.#root, { item, at: Number.NaN, target })
+      if (item == null) return
+      const value = { item, at: Number.NaN, target }
+      if (target === null || this.#arrivalsOf(value) <= 1) this.#emit('decode', this.#root, value)
     })
   }
 
@@ -151,6 +155,7 @@ export class NaiveGraph {
         case 'eventTime':
           return this.#timed(step, next, value)
         case 'mapAsync':
+          if (this.#arrivals !== null) return
           this.#hasArrived = true
           return this.#redriving(value.target, () => {
             if (throws(step.throwsOn, value.item)) this.#reject(step.name)
@@ -172,15 +177,19 @@ export class NaiveGraph {
     if (!Number.isSafeInteger(item.at)) this.#reject(name)
     else {
       this.#emit(name, next, { item, at: item.at, target })
-      this.advance(item.at - maxOutOfOrdernessMs - 1)
+      if (target === null) this.advance(item.at - maxOutOfOrdernessMs - 1)
     }
   }
 
   #operator({ name }: NamedStep, take: (value: Passing) => void): Place {
     return {
       take: (value) => {
-        if (value.target === name) this.#hasArrived = true
-        take(value.target === name ? { ...value, target: null } : value)
+        if (value.target !== name) take(value)
+        else if (this.#arrivals !== null) this.#arrivals += 1
+        else {
+          this.#hasArrived = true
+          take({ ...value, target: null })
+        }
       },
       refuses: () => false,
     }
@@ -189,16 +198,30 @@ export class NaiveGraph {
   #outlet(outlet: OutletPlan): Place {
     const rows: Item[] = []
     if (this.#isKnown) this.rows.set(outlet, rows)
-    this.#know(outlet.name)
+    const name = `outlet ${outlet.name}`
+    this.#know(name)
     return {
       take: ({ item, target }) => {
-        if (target !== null && target !== outlet.name) return
+        if (target !== null && target !== name) return
+        if (this.#arrivals !== null) {
+          this.#arrivals += 1
+          return
+        }
         this.#hasArrived = true
-        if (outlet.badColumn?.on === item.n % residues) this.#reject(outlet.name)
+        if (outlet.badColumn?.on === item.n % residues) this.#reject(name)
         else rows.push(item)
       },
       refuses: () => false,
     }
+  }
+
+  /** Of several values nobody knows which was set aside, so that the record is not taken. */
+  #arrivalsOf(value: Passing): number {
+    this.#arrivals = 0
+    this.#emit('decode', this.#root, value)
+    const arrivals = this.#arrivals
+    this.#arrivals = null
+    return arrivals
   }
 
   #emit(operator: string, next: Place, value: Passing): void {
@@ -207,6 +230,7 @@ export class NaiveGraph {
   }
 
   #reject(name: string): void {
+    if (this.#arrivals !== null) return
     this.#answerFor()
     const before = this.setAside.get(name)
     if (before !== undefined) this.setAside.set(name, before + 1)
