@@ -8,6 +8,7 @@ import { eventTime } from '../../src/operators/eventTime.ts'
 import { ohlcv } from '../../src/operators/ohlcv.ts'
 import { rollup } from '../../src/operators/rollup.ts'
 import { tumblingWindow } from '../../src/operators/tumblingWindow.ts'
+import { ChainTask } from '../support/tasks.ts'
 import { trade } from '../support/trades.ts'
 
 const unit = 100_000_000
@@ -25,6 +26,22 @@ function candles(trades: readonly Trade[], maxOutOfOrdernessMs = 0, allowedLaten
 }
 
 describe('ohlcv', () => {
+  it('sets aside a trade whose numbers are no counts, and nothing of it is in the candle', () => {
+    const run = new ChainTask<Trade>((trades) =>
+      trades.pipe(
+        eventTime({ of: (one) => one.tradeTime, maxOutOfOrdernessMs: 0 }),
+        tumblingWindow({ name: '1m', sizeMs: 60_000, by: (one) => one.symbol }),
+        ohlcv(),
+      ),
+    )
+    const first = trade(1)
+    run.push(first, { ...trade(2), price: 61_837.63 }, { ...trade(3), tradeTime: 120_000 })
+    expect(run.out).toMatchObject([{ tradeCount: 1, high: first.price }])
+    expect(run.cut().deadLetters).toMatchObject([
+      { reason: 'failed', detail: expect.stringMatching(/make them of text by parseFixed8/) },
+    ])
+  })
+
   it('gives nothing for nothing', () => {
     expect(candles([])).toEqual([])
   })

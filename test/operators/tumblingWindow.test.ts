@@ -130,6 +130,37 @@ describe('tumblingWindow', () => {
     ])
   })
 
+  it('keeps windows over that were over, whatever lateness is allowed later', () => {
+    const allowing = (allowedLatenessMs: number) => (values: Observable<number>) =>
+      values.pipe(
+        eventTime({ of: (at) => at, maxOutOfOrdernessMs: 0 }),
+        tumblingWindow({ name: 'w', sizeMs: 1_000, by: () => 'k', allowedLatenessMs }),
+      )
+    const first = new ChainTask<number>(allowing(0)).push(500, 3_500)
+    const cuts = [first.cut()]
+    const second = new ChainTask<number>(allowing(60_000), savedFrom(...cuts)).push(700, 2_500, 3_600)
+    cuts.push(second.cut())
+    const third = new ChainTask<number>(allowing(90_000), savedFrom(...cuts)).push(800)
+    cuts.push(third.cut())
+    const late = cuts.flatMap(({ deadLetters }) => deadLetters.map(({ offset, reason }) => [offset, reason]))
+    expect(late).toEqual([
+      [2, 'late'],
+      [3, 'late'],
+      [5, 'late'],
+    ])
+  })
+
+  it('sets aside a value without a whole time or a text as key, and goes on', () => {
+    const run = new ChainTask<{ at: number | null; key?: string }>((values) =>
+      values.pipe(
+        eventTime({ of: ({ at }) => at ?? 0, maxOutOfOrdernessMs: 0 }),
+        tumblingWindow({ name: 'w', sizeMs: 10, of: ({ at }) => at as number, by: ({ key }) => key as string }),
+      ),
+    ).push({ at: null, key: 'k' }, { at: 3 }, { at: 4, key: 'k' })
+    expect(run.out).toHaveLength(1)
+    expect(run.cut().deadLetters.map(({ reason }) => reason)).toEqual(['no-event-time', 'failed'])
+  })
+
   it('is not held open by a window that fired on arrival, restored or not', () => {
     const correcting = (values: Observable<number>) =>
       values.pipe(

@@ -1,12 +1,28 @@
-import { delay, merge, mergeAll, mergeMap, type Observable, type OperatorFunction, share } from 'rxjs'
+import {
+  delay,
+  lastValueFrom,
+  map,
+  merge,
+  mergeAll,
+  mergeMap,
+  type Observable,
+  type OperatorFunction,
+  share,
+  timer,
+} from 'rxjs'
 import { describe, expect, it } from 'vitest'
 import { batchFlush } from '../../src/operators/batchFlush.ts'
+import { decode } from '../../src/operators/decode.ts'
 import { dedupe } from '../../src/operators/dedupe.ts'
 import { eventTime } from '../../src/operators/eventTime.ts'
 import { mapAsync } from '../../src/operators/mapAsync.ts'
 import { tumblingWindow } from '../../src/operators/tumblingWindow.ts'
 import { OperatorError, RetryableError } from '../../src/runtime/errors.ts'
+import { definePipeline, type Pipeline } from '../../src/runtime/pipeline.ts'
+import { RecordView } from '../../src/runtime/record.ts'
 import { stateful } from '../../src/runtime/stateful.ts'
+import { StreamTask } from '../../src/runtime/streamTask.ts'
+import { toPostgres } from '../../src/sinks/toPostgres.ts'
 import { ChainTask } from '../support/tasks.ts'
 
 const cut = { now: 0, isFinal: false }
@@ -134,6 +150,52 @@ describe('below an operator that lets go at cuts', () => {
     await expect(run.task.cutWhenQuiet(cut)).rejects.toThrow(
       /counter: values that mapAsync lets go at checkpoints meet others here/,
     )
+  })
+})
+
+describe('an outlet', () => {
+  it('in which rows that are let go at cuts meet others, and replace each other, is refused', async () => {
+    const pipeline = definePipeline({
+      name: 'meeting',
+      build: (records) => {
+        const values = records.pipe(decode({ decode: (record) => Number(record.valueText()) }), share())
+        const mapped = values.pipe(mapAsync(tenfold, { concurrency: 2 }))
+        return {
+          rows: toPostgres(merge(mapped, values), {
+            mode: 'upsert',
+            name: 'rows',
+            key: ['value'],
+            revision: 'revision',
+            columns: [
+              { name: 'value', type: 'integer', of: (value) => value % 10 },
+              { name: 'revision', type: 'integer', of: () => 1 },
+            ],
+          }),
+        }
+      },
+    })
+    const task = new StreamTask(pipeline as Pipeline, null, 0)
+    const view = new RecordView()
+    view.buffer = Buffer.from('1')
+    view.valueLength = 1
+    task.push(view)
+    await expect(task.cutWhenQuiet(cut)).rejects.toThrow(
+      /rows: rows that mapAsync or batchFlush let go at checkpoints meet others/,
+    )
+  })
+})
+
+describe('values that a step of RxJS puts off', () => {
+  it('end the task at the cut, which would leave them out', async () => {
+    const run = new ChainTask<number>((values) => values.pipe(delay(60_000))).push(1)
+    await expect(run.task.cutWhenQuiet(cut)).rejects.toThrow(/puts values off to another time \(delay, debounceTime/)
+  })
+
+  it('are none of the task’s where a call of mapAsync waits', async () => {
+    const run = new ChainTask<number>((values) =>
+      values.pipe(mapAsync((value) => lastValueFrom(timer(1).pipe(map(() => value))), { concurrency: 1 })),
+    ).push(7)
+    expect((await run.task.cutWhenQuiet(cut)).writes[0]?.rows).toEqual([7])
   })
 })
 

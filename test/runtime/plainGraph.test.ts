@@ -1,4 +1,19 @@
-import { filter, from, map, merge, mergeAll, type Observable, of, Subject, share, take, tap } from 'rxjs'
+import {
+  filter,
+  from,
+  groupBy,
+  map,
+  merge,
+  mergeAll,
+  mergeMap,
+  type Observable,
+  of,
+  retry,
+  Subject,
+  share,
+  take,
+  tap,
+} from 'rxjs'
 import { describe, expect, it } from 'vitest'
 import { aggregateWindow } from '../../src/operators/aggregateWindow.ts'
 import { batchFlush } from '../../src/operators/batchFlush.ts'
@@ -160,6 +175,60 @@ describe('operators in a plain RxJS program', () => {
       .subscribe((value) => out.push(value))
     expect(out).toEqual(['w 0: 2', 'w 10: 2', 'w 30: 1'])
   })
+
+  const twoSizes = (values: Observable<number>) => {
+    const sizes = { '1s': 1_000, '4s': 4_000 }
+    const windows = (name: '1s' | '4s') => tumblingWindow<number>({ name, sizeMs: sizes[name], by: () => 'k' })
+    const last = <T>(name: string, of: (value: T) => number) =>
+      aggregateWindow<T, number, number>({
+        name,
+        initial: () => 0,
+        add: (most, value) => Math.max(most, of(value)),
+        result: (most) => most,
+      })
+    return values.pipe(
+      windows('1s'),
+      last('last-1s', (value: number) => value),
+      windows('4s'),
+      last('last-4s', (value: number) => value),
+    )
+  }
+
+  it.each<[string, (values: Observable<number>) => Observable<number>]>([
+    [
+      'groupBy',
+      (values) =>
+        values.pipe(
+          groupBy(() => 'k'),
+          mergeMap((group) => group.pipe(twoSizes)),
+        ),
+    ],
+    [
+      'a subscription anew after an error',
+      (values) => {
+        let isFirst = true
+        return values.pipe(
+          map((value) => {
+            if (!isFirst) return value
+            isFirst = false
+            throw new TypeError('the first')
+          }),
+          twoSizes,
+          retry(1),
+        )
+      },
+    ],
+  ])(
+    'below %s, subscribed to while a value is on its way, operators stand in the order of the graph',
+    (_name, below) => {
+      const out: number[] = []
+      const source = new Subject<number>()
+      source.pipe(timed(), below).subscribe((value) => out.push(value))
+      for (const at of [1, 2, 1_100, 2_200, 3_900, 4_000, 9_000]) source.next(at)
+      source.complete()
+      expect(out).toEqual([3_900, 4_000, 9_000])
+    },
+  )
 
   it('a batch has no time here either', () => {
     let error: unknown

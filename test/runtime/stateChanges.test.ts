@@ -109,6 +109,19 @@ describe('keyed state', () => {
     expect(restored.out).toEqual(['a 1..3'])
   })
 
+  it('is not lost where the operator asks for it under another name', () => {
+    const keeping = (map: string) =>
+      stateful<Item, string>({ name: 'sums' }, (restored) => {
+        const state = restored.keyed(plainState<number>(), map)
+        return { onValue: (item) => void state.set(item.key, item.at) }
+      })
+    const saved = savedFrom(new ChainTask<Item>((items) => items.pipe(keeping('constructor'))).push(at('a', 1)).cut())
+    expect(() => new ChainTask<Item>((items) => items.pipe(keeping('totals')), saved)).toThrow(
+      /sums: the saved state has keyed state "constructor", which the operator no longer reads/,
+    )
+    expect(() => new ChainTask<Item>((items) => items.pipe(keeping('constructor')), saved)).not.toThrow()
+  })
+
   it('has the order after a restore that it had before, also of a key that went and came back', () => {
     const listing = stateful<Item, string>({ name: 'listing' }, (restored, out) => {
       const state = restored.keyed(plainState<number>())
@@ -132,6 +145,7 @@ describe('plain state', () => {
   const codec = plainState<unknown>()
   it.each<[string, unknown]>([
     ['an own property __proto__', JSON.parse('{"__proto__": {"a": 1}, "b": 2}')],
+    ['an object without a prototype', Object.assign(Object.create(null), { constructor: 1 })],
     ['minus zero', [-0, 0]],
     ['what is no finite number', [Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY, Number.NaN]],
     ['an object that looks like a saved bigint', { $bigint: 'x' }],
@@ -198,6 +212,45 @@ describe('aggregateWindow', () => {
       at('a', 20),
     )
     expect(second.out).toEqual(['a@0 {"total":4}'])
+  })
+
+  it('hands out a result that does not change any more, also where that is the accumulator', () => {
+    const run = new ChainTask<Item>((items) =>
+      items.pipe(
+        timed,
+        tumblingWindow({ name: 'w', sizeMs: 10, by: ({ key }) => key, allowedLatenessMs: 100 }),
+        aggregateWindow<Item, { count: number }, { count: number }>({
+          initial: () => ({ count: 0 }),
+          add: (sum) => {
+            sum.count += 1
+            return sum
+          },
+          result: (sum) => sum,
+        }),
+      ),
+    ).push(at('a', 1), at('a', 20), at('a', 2))
+    expect(run.out).toEqual([{ count: 1 }, { count: 2 }])
+  })
+
+  it('keeps what an accumulator was changed to before it threw, restarted or not', () => {
+    const chain = (items: Observable<Item>) =>
+      items.pipe(
+        timed,
+        windows('w', 10),
+        sum(
+          () => ({ count: 0 }),
+          (total, item) => {
+            total.count += 1
+            if (item.at === 2) throw new TypeError('half way')
+            return total
+          },
+        ),
+      )
+    const live = new ChainTask<Item>(chain).push(at('a', 1))
+    const cuts = [live.cut(), live.push(at('a', 2)).cut()]
+    const restored = new ChainTask<Item>(chain, savedFrom(...cuts))
+    for (const run of [live, restored]) run.push(at('a', 3), at('a', 30))
+    expect(restored.out).toEqual(live.out)
   })
 
   it('refuses another version without a migration', () => {
