@@ -1,7 +1,7 @@
 // A pipeline of one's own, run for real: an embedded PostgreSQL holds the log, the state and the rows, each counted exactly once.
 import { systemClock, Worker } from 'millrace'
-import { EmbeddedLog, migrate, openPool, PostgresCheckpointStore, startOrJoin } from 'millrace/postgres'
-import { hottest } from './hottest.ts'
+import { EmbeddedLog, ensureTables, migrate, openPool, PostgresCheckpointStore, startOrJoin } from 'millrace/postgres'
+import { hottest, hottestTable } from './hottest.ts'
 
 const server = await startOrJoin(process.argv[2] ?? '.millrace')
 const schema = 'hottest'
@@ -9,8 +9,7 @@ const pool = openPool(server.connection, { schema })
 const store = new PostgresCheckpointStore(server.connection, { schema })
 try {
   await migrate(pool, schema)
-  await pool.query(`CREATE TABLE IF NOT EXISTS hottest_1m
-    (sensor text, minute timestamptz, celsius numeric, revision integer, PRIMARY KEY (sensor, minute))`)
+  await ensureTables(pool, schema, [hottestTable])
   const log = await EmbeddedLog.open({ pool, topic: 'readings', partitions: 1 })
 
   // The producer's position is stored with the records, so readings that are in the log are not appended again.

@@ -8,6 +8,7 @@ import {
   Rejection,
   toPostgres,
   tumblingWindow,
+  type UpsertTable,
 } from 'millrace'
 
 interface Reading {
@@ -36,6 +37,19 @@ const readings: Codec<Reading> = {
   },
 }
 
+export const hottestTable: UpsertTable<Hottest> = {
+  mode: 'upsert',
+  name: 'hottest_1m',
+  key: ['sensor', 'minute'],
+  revision: 'revision',
+  columns: [
+    { name: 'sensor', type: 'text', of: (row) => row.sensor },
+    { name: 'minute', type: 'timestamptz', of: (row) => row.minute },
+    { name: 'celsius', type: 'numeric', of: (row) => row.celsius },
+    { name: 'revision', type: 'integer', of: (row) => row.revision },
+  ],
+}
+
 export const hottest = definePipeline({
   name: 'hottest',
   build: (records) => ({
@@ -50,18 +64,7 @@ export const hottest = definePipeline({
           result: (celsius, { key, start }, { revision }) => ({ sensor: key, minute: start, celsius, revision }),
         }),
       ),
-      {
-        name: 'hottest_1m',
-        mode: 'upsert',
-        key: ['sensor', 'minute'],
-        revision: 'revision',
-        columns: [
-          { name: 'sensor', type: 'text', of: (row) => row.sensor },
-          { name: 'minute', type: 'timestamptz', of: (row) => row.minute },
-          { name: 'celsius', type: 'numeric', of: (row) => row.celsius },
-          { name: 'revision', type: 'integer', of: (row) => row.revision },
-        ],
-      },
+      hottestTable,
     ),
   }),
 })

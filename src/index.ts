@@ -44,6 +44,7 @@ export type {
 export { type Clock, systemClock } from './runtime/clock.ts'
 export { type Codec, Rejection } from './runtime/codec.ts'
 export type { Origin, Rejected } from './runtime/deadLetters.ts'
+export { type Duration, durationMs } from './runtime/duration.ts'
 export * from './runtime/errors.ts'
 export type { Json } from './runtime/json.ts'
 export type { KeyedState, StateCodec } from './runtime/keyedState.ts'

@@ -7,4 +7,5 @@ export {
   type PostgresAddress,
   type PostgresConnection,
 } from './sinks/postgres/connection.ts'
+export { ensureTables } from './sinks/postgres/ensureTables.ts'
 export { migrate } from './sinks/postgres/migrate.ts'

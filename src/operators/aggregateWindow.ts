@@ -1,4 +1,5 @@
 import type { OperatorFunction } from 'rxjs'
+import type { Duration } from '../runtime/duration.ts'
 import type { Json } from '../runtime/json.ts'
 import type { StateCodec } from '../runtime/keyedState.ts'
 import type { OperatorSpec } from '../runtime/operator.ts'
@@ -26,8 +27,8 @@ export interface AggregateWindowOptions<T, A, R> {
    * accumulators of another version or shape is refused.
    */
   readonly migrate?: (saved: Json, version: number) => Json
-  /** Emits provisional results at checkpoint cuts, each window at most once in this time (ms). None if left out. */
-  readonly provisionalEveryMs?: number
+  /** Emits provisional results at checkpoint cuts, each window at most once in this time (ms, or text such as `'1s'`). None if left out. */
+  readonly provisionalEveryMs?: Duration
   /** Outside a task: receives values and windows on which a callback throws, instead of ending the stream. */
   readonly onReject?: OperatorSpec['onReject']
 }

@@ -1,4 +1,5 @@
 import type { MonoTypeOperatorFunction } from 'rxjs'
+import { type Duration, durationMs } from '../runtime/duration.ts'
 import { ConfigurationError } from '../runtime/errors.ts'
 import type { OperatorSpec } from '../runtime/operator.ts'
 import { dedupeByRanges } from './dedupeByRanges.ts'
@@ -9,8 +10,8 @@ interface DedupeBase<T> {
   readonly name?: string
   /** Ids of different keys are different. */
   readonly by: (value: T) => string
-  /** How long an id is remembered, ms of event time. May be changed between two starts. */
-  readonly ttlMs: number
+  /** How long an id is remembered, in event time: ms, or text such as `'10m'`. May be changed between two starts. */
+  readonly ttlMs: Duration
   /** Outside a task: receives what the operator cannot take. */
   readonly onReject?: OperatorSpec['onReject']
 }
@@ -42,8 +43,9 @@ export interface DedupeByRanges<T> extends DedupeBase<T> {
  */
 export function dedupe<T>(options: DedupeBySet<T> | DedupeByRanges<T>): MonoTypeOperatorFunction<T> {
   const name = options.name ?? 'dedupe'
-  if (!Number.isSafeInteger(options.ttlMs) || options.ttlMs <= 0) {
+  const ttlMs = durationMs(options.ttlMs, `${name}: ttlMs`)
+  if (!Number.isSafeInteger(ttlMs) || ttlMs <= 0) {
     throw new ConfigurationError(`${name}: ttlMs must be a positive whole number, got ${options.ttlMs}`)
   }
-  return options.ids === 'ranges' ? dedupeByRanges(name, options) : dedupeBySet(name, options)
+  return options.ids === 'ranges' ? dedupeByRanges(name, ttlMs, options) : dedupeBySet(name, ttlMs, options)
 }

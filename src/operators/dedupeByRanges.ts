@@ -10,8 +10,11 @@ import { IdRanges } from './idRanges.ts'
 const stepsPerTtl = 4
 
 /** `dedupe` with one entry a run of ids. */
-export function dedupeByRanges<T>(name: string, options: DedupeByRanges<T>): MonoTypeOperatorFunction<T> {
-  const { by, id, ttlMs, onReject } = options
+export function dedupeByRanges<T>(
+  name: string,
+  ttlMs: number,
+  { by, id, onReject }: DedupeByRanges<T>,
+): MonoTypeOperatorFunction<T> {
   const stepMs = Math.max(1, Math.floor(ttlMs / stepsPerTtl))
   const spec = { name, version: 2, shape: { ids: 'ranges' }, migrate: withoutTtl, passesRedriven: true, onReject }
   return stateful<T, T>(spec, (restored, out) => {

@@ -11,8 +11,11 @@ const stepsPerTtl = 64
 const forgottenAtOnce = 1_024
 
 /** `dedupe` with one entry an id. */
-export function dedupeBySet<T>(name: string, options: DedupeBySet<T>): MonoTypeOperatorFunction<T> {
-  const { by, id, ttlMs, onReject } = options
+export function dedupeBySet<T>(
+  name: string,
+  ttlMs: number,
+  { by, id, onReject }: DedupeBySet<T>,
+): MonoTypeOperatorFunction<T> {
   const stepMs = Math.max(1, Math.floor(ttlMs / stepsPerTtl))
   const spec = { name, version: 2, shape: { ids: 'set' }, migrate: fromJoinedKeys, passesRedriven: true, onReject }
   return stateful<T, T>(spec, (restored, out) => {

@@ -1,4 +1,5 @@
 import type { MonoTypeOperatorFunction } from 'rxjs'
+import { type Duration, durationMs } from '../runtime/duration.ts'
 import { ConfigurationError, StateMismatchError } from '../runtime/errors.ts'
 import type { StateCodec } from '../runtime/keyedState.ts'
 import type { OperatorSpec } from '../runtime/operator.ts'
@@ -11,14 +12,14 @@ import { type HeldValue, LeapGuard, type SavedGuard } from './leapGuard.ts'
 export interface EventTimeOptions<T> {
   /** When the value happened: ms UTC, a whole number. */
   readonly of: (value: T) => number
-  /** How far the watermark trails the newest value. A value may arrive this much after a newer one and still find its window open. */
-  readonly maxOutOfOrdernessMs: number
+  /** How far the watermark trails the newest value: ms, or text such as `'2s'`. A value may arrive this much after a newer one and still find its window open. */
+  readonly maxOutOfOrdernessMs: Duration
   /**
-   * The furthest that one value may pull time ahead of the newest one before. A value beyond is held back until the data decide: it is let through when
+   * The furthest that one value may pull time ahead of the newest one before: ms, or text such as `'10s'`. A value beyond is held back until the data decide: it is let through when
    * `confirmations` values in all have come as far, and set aside as `time-leap` when as many have come from before it. So one absurd time
    * closes no window, while the end of a halt passes. Without it every value is believed.
    */
-  readonly maxAdvanceMs?: number
+  readonly maxAdvanceMs?: Duration
   /** How many values in all have to come as far; 3 if left out. */
   readonly confirmations?: number
   /** How held values are saved; plain values need none. */
@@ -39,16 +40,19 @@ export interface EventTimeOptions<T> {
  * @throws ConfigurationError on options out of range
  */
 export function eventTime<T>(options: EventTimeOptions<T>): MonoTypeOperatorFunction<T> {
-  const { of, maxOutOfOrdernessMs, maxAdvanceMs, confirmations = 3 } = options
+  const { of, confirmations = 3 } = options
   const name = options.name ?? 'eventTime'
+  const maxOutOfOrdernessMs = durationMs(options.maxOutOfOrdernessMs, `${name}: maxOutOfOrdernessMs`)
+  const maxAdvanceMs =
+    options.maxAdvanceMs === undefined ? undefined : durationMs(options.maxAdvanceMs, `${name}: maxAdvanceMs`)
   const codec = options.state ?? plainState<T>()
   if (!Number.isSafeInteger(maxOutOfOrdernessMs) || maxOutOfOrdernessMs < 0) {
     throw new ConfigurationError(
-      `${name}: maxOutOfOrdernessMs must be a whole number from 0, got ${maxOutOfOrdernessMs}`,
+      `${name}: maxOutOfOrdernessMs must be a whole number from 0, got ${options.maxOutOfOrdernessMs}`,
     )
   }
   if (maxAdvanceMs !== undefined && !(Number.isSafeInteger(maxAdvanceMs) && maxAdvanceMs > 0)) {
-    throw new ConfigurationError(`${name}: maxAdvanceMs must be a positive whole number, got ${maxAdvanceMs}`)
+    throw new ConfigurationError(`${name}: maxAdvanceMs must be a positive whole number, got ${options.maxAdvanceMs}`)
   }
   if (!Number.isSafeInteger(confirmations) || confirmations < 1) {
     throw new ConfigurationError(`${name}: confirmations must be a positive whole number, got ${confirmations}`)

@@ -1,4 +1,5 @@
 import type { OperatorFunction } from 'rxjs'
+import { type Duration, durationMs } from '../runtime/duration.ts'
 import { ConfigurationError } from '../runtime/errors.ts'
 import type { Json } from '../runtime/json.ts'
 import type { KeyedEntry, KeyedState, StateCodec } from '../runtime/keyedState.ts'
@@ -60,7 +61,7 @@ export interface FoldOptions {
   /** Outside a task: receives values and windows on which a callback throws. */
   readonly onReject?: OperatorSpec['onReject']
   /** Least processing time between two provisional results; undefined for none. */
-  readonly provisionalEveryMs: number | undefined
+  readonly provisionalEveryMs: Duration | undefined
 }
 
 /**
@@ -70,9 +71,13 @@ export interface FoldOptions {
  * the last one; at a final cut whatever the time. Nothing is lost over a restore: every window then counts as changed.
  */
 export function foldWindows<T, A, R>(options: FoldOptions, fold: Fold<T, A, R>): OperatorFunction<WindowElement<T>, R> {
-  const { name, shape = null, provisionalEveryMs, onReject } = options
+  const { name, shape = null, onReject } = options
+  const provisionalEveryMs =
+    options.provisionalEveryMs === undefined
+      ? undefined
+      : durationMs(options.provisionalEveryMs, `${name}: provisionalEveryMs`)
   if (provisionalEveryMs !== undefined && !(provisionalEveryMs >= 0)) {
-    throw new ConfigurationError(`${name}: provisionalEveryMs must not be negative, got ${provisionalEveryMs}`)
+    throw new ConfigurationError(`${name}: provisionalEveryMs must not be negative, got ${options.provisionalEveryMs}`)
   }
   const migrate = (saved: SavedOperator) => migrated(saved, shape, options.migrate)
   // Results at a cut are provisional and carry their window's time.

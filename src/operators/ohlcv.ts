@@ -3,6 +3,7 @@ import type { Candle } from '../market/candle.ts'
 import { addFixed8, type Fixed8, ProductSum, toFixed8, vwap } from '../market/decimal.ts'
 import type { Interval } from '../market/interval.ts'
 import type { Market } from '../market/trade.ts'
+import type { Duration } from '../runtime/duration.ts'
 import type { Json } from '../runtime/json.ts'
 import type { StateCodec } from '../runtime/keyedState.ts'
 import { foldWindows } from './foldWindows.ts'
@@ -28,8 +29,8 @@ export interface TradeForOhlcv {
 export interface OhlcvOptions {
   /** Unique in a pipeline; `ohlcv` if left out. */
   readonly name?: string
-  /** Emits the open candles at checkpoint cuts, each at most once in this time (ms). None if left out. */
-  readonly provisionalEveryMs?: number
+  /** Emits the open candles at checkpoint cuts, each at most once in this time (ms, or text such as `'1s'`). None if left out. */
+  readonly provisionalEveryMs?: Duration
 }
 
 /**

@@ -2,6 +2,7 @@ import type { OperatorFunction } from 'rxjs'
 import type { Candle } from '../market/candle.ts'
 import { addFixed8, vwap } from '../market/decimal.ts'
 import type { Interval } from '../market/interval.ts'
+import type { Duration } from '../runtime/duration.ts'
 import type { Json } from '../runtime/json.ts'
 import { candleState } from './candleState.ts'
 import { type Fired, foldWindows } from './foldWindows.ts'
@@ -11,8 +12,8 @@ import type { Window, WindowElement } from './window.ts'
 export interface RollupOptions {
   /** Unique in a pipeline; `rollup` if left out. */
   readonly name?: string
-  /** Emits the open candles at checkpoint cuts, each at most once in this time (ms). None if left out. */
-  readonly provisionalEveryMs?: number
+  /** Emits the open candles at checkpoint cuts, each at most once in this time (ms, or text such as `'1s'`). None if left out. */
+  readonly provisionalEveryMs?: Duration
 }
 
 /**

@@ -1,4 +1,5 @@
 import type { OperatorFunction } from 'rxjs'
+import { type Duration, durationMs } from '../runtime/duration.ts'
 import { ConfigurationError } from '../runtime/errors.ts'
 import type { Json } from '../runtime/json.ts'
 import type { StateCodec } from '../runtime/keyedState.ts'
@@ -14,17 +15,17 @@ import { foldedAs, type WindowElement, windowId } from './window.ts'
 export interface TumblingWindowOptions<T> {
   /** Unique in a pipeline. */
   readonly name: string
-  /** Length of a window, ms. */
-  readonly sizeMs: number
+  /** Length of a window: ms, or text such as `'5m'`. */
+  readonly sizeMs: Duration
   /** Each key has windows of its own. */
   readonly by: (value: T) => string
   /** Event time of a value, ms UTC; that of the `eventTime` above if left out, and for a window's result the window's last ms. */
   readonly of?: (value: T) => number
   /**
-   * How long (ms) a window that has fired still accepts values, each of which fires it again with a higher revision. 0 if left out. May be changed between
+   * How long (ms, or text such as `'30s'`) a window that has fired still accepts values, each of which fires it again with a higher revision. 0 if left out. May be changed between
    * two starts; windows that are over by then stay over.
    */
-  readonly allowedLatenessMs?: number
+  readonly allowedLatenessMs?: Duration
   /** Marks previews: passed on with their window, but they open no window and are never late. */
   readonly isProvisional?: (value: T) => boolean
   /** Outside a task: receives late values. */
@@ -42,13 +43,16 @@ export interface TumblingWindowOptions<T> {
  * @throws ConfigurationError on options out of range; OperatorError where no `eventTime` stands above
  */
 export function tumblingWindow<T>(options: TumblingWindowOptions<T>): OperatorFunction<T, WindowElement<T>> {
-  const { name, sizeMs, by, of, allowedLatenessMs = 0, isProvisional } = options
+  const { name, by, of, isProvisional } = options
+  const what = `tumblingWindow '${name}'`
+  const sizeMs = durationMs(options.sizeMs, `${what}: sizeMs`)
+  const allowedLatenessMs = durationMs(options.allowedLatenessMs ?? 0, `${what}: allowedLatenessMs`)
   if (!Number.isSafeInteger(sizeMs) || sizeMs <= 0) {
-    throw new ConfigurationError(`tumblingWindow '${name}': sizeMs must be a positive integer, got ${sizeMs}.`)
+    throw new ConfigurationError(`${what}: sizeMs must be a positive integer, got ${options.sizeMs}.`)
   }
   if (!Number.isSafeInteger(allowedLatenessMs) || allowedLatenessMs < 0) {
     throw new ConfigurationError(
-      `tumblingWindow '${name}': allowedLatenessMs must be an integer from 0, got ${allowedLatenessMs}.`,
+      `${what}: allowedLatenessMs must be an integer from 0, got ${options.allowedLatenessMs}.`,
     )
   }
   const spec = { name, version: 2, shape: { sizeMs }, migrate: oneEntryPerWindow(sizeMs), onReject: options.onReject }

@@ -9,6 +9,7 @@ import { ohlcv } from '../operators/ohlcv.ts'
 import { rollup } from '../operators/rollup.ts'
 import { tumblingWindow } from '../operators/tumblingWindow.ts'
 import type { Codec } from '../runtime/codec.ts'
+import type { Duration } from '../runtime/duration.ts'
 import { definePipeline } from '../runtime/pipeline.ts'
 import { toPostgres } from '../sinks/toPostgres.ts'
 import { candleTable } from './candleTable.ts'
@@ -21,10 +22,10 @@ const allowedLatenessMs = 30_000
 /** How `realtime` shows candles that are still open. */
 export interface RealtimeOptions {
   /**
-   * Least time (ms) between two rows of an open 1m candle; 250 unless told otherwise. Rows are written at checkpoints, so a checkpoint interval that is
+   * Least time (ms, or text such as `'1s'`) between two rows of an open 1m candle; 250 unless told otherwise. Rows are written at checkpoints, so a checkpoint interval that is
    * longer decides.
    */
-  readonly provisionalEveryMs?: number
+  readonly provisionalEveryMs?: Duration
 }
 
 /**

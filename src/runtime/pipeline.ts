@@ -1,4 +1,5 @@
 import type { Observable } from 'rxjs'
+import { type Duration, durationMs } from './duration.ts'
 import { ConfigurationError } from './errors.ts'
 import type { Outlet } from './outlet.ts'
 import type { PartitionGrowth } from './partitionGrowth.ts'
@@ -14,10 +15,10 @@ export interface Pipeline<O extends Outlets = Outlets> {
   /** Builds the graph of one task. Called once a task; everything is built before the first record. */
   readonly build: (records: Observable<RecordView>) => O
   /**
-   * For topics without heartbeats: after this long without a record the watermark follows the clock at this distance. Each such step is stored
+   * For topics without heartbeats: after this long (ms, or text such as `'5s'`) without a record the watermark follows the clock at this distance. Each such step is stored
    * with the checkpoint, so that a replay takes it at the same offset. Off when left out.
    */
-  readonly idleAfterMs?: number
+  readonly idleAfterMs?: Duration
   /**
    * What happens to a value on which a callback or a step of the pipeline throws. `dead-letter`, if left out: it is set aside as `failed`, under the name of the operator,
    * and the pipeline goes on; once the code is mended it can be redriven. `stop`: the worker ends with the error.
@@ -42,8 +43,14 @@ export function definePipeline<const O extends Record<string, Outlet<unknown>>>(
       `pipeline name ${JSON.stringify(pipeline.name)}: use lower-case letters, digits, - and _, starting with a letter`,
     )
   }
-  if (pipeline.idleAfterMs !== undefined && !(pipeline.idleAfterMs > 0)) {
-    throw new ConfigurationError(`pipeline ${pipeline.name}: idleAfterMs must be positive, got ${pipeline.idleAfterMs}`)
-  }
+  idleAfterMsOf(pipeline)
   return pipeline
+}
+
+/** The pipeline's `idleAfterMs` as a number, undefined where it has none. Throws `ConfigurationError` where it is not positive. */
+export function idleAfterMsOf({ name, idleAfterMs }: Pipeline): number | undefined {
+  if (idleAfterMs === undefined) return undefined
+  const ms = durationMs(idleAfterMs, `pipeline ${name}: idleAfterMs`)
+  if (!(ms > 0)) throw new ConfigurationError(`pipeline ${name}: idleAfterMs must be positive, got ${idleAfterMs}`)
+  return ms
 }

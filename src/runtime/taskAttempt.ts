@@ -7,7 +7,7 @@ import { CommitSlot } from './commitSlot.ts'
 import { ConfigurationError, OffsetOutOfRangeError, RetryableError } from './errors.ts'
 import type { LeftOutValues } from './leftOutValues.ts'
 import type { LogReader, LogSource, RecordBatch } from './log.ts'
-import type { Pipeline } from './pipeline.ts'
+import { idleAfterMsOf, type Pipeline } from './pipeline.ts'
 import { RecordView } from './record.ts'
 import { RecordedSteps } from './recordedSteps.ts'
 import { StreamTask } from './streamTask.ts'
@@ -58,6 +58,7 @@ export class TaskAttempt {
   readonly #commits = new CommitSlot()
   readonly #view = new RecordView()
   readonly #leftOut: LeftOutValues
+  readonly #idleAfterMs: number | undefined
   #recorded: RecordedSteps | null = null
   #task: StreamTask | null = null
   #isWatching = false
@@ -79,6 +80,7 @@ export class TaskAttempt {
     this.#status = status
     this.#signal = signal
     this.#leftOut = leftOut
+    this.#idleAfterMs = idleAfterMsOf(options.pipeline)
   }
 
   async run(stopMode: () => StopMode | null, backoff: Backoff): Promise<void> {
@@ -229,10 +231,10 @@ export class TaskAttempt {
 
   /** Nothing came: where that is so for long enough, and the log truly has no more, time moves by itself. */
   async #advanceIdle(task: StreamTask, reader: LogReader): Promise<void> {
-    const { pipeline, clock } = this.#options
+    const { clock } = this.#options
     if (this.#signal.aborted) return
     if (this.#recorded?.isOver === false) return this.#recorded.takeUpTo(task.nextOffset, clock.now())
-    const { idleAfterMs } = pipeline
+    const idleAfterMs = this.#idleAfterMs
     const now = clock.now()
     if (idleAfterMs === undefined || now - this.#lastRecordAt < idleAfterMs) return
     const { next } = await reader.bounds()

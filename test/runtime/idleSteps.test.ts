@@ -6,6 +6,7 @@ import { decode } from '../../src/operators/decode.ts'
 import { eventTime } from '../../src/operators/eventTime.ts'
 import { mapAsync } from '../../src/operators/mapAsync.ts'
 import { tumblingWindow } from '../../src/operators/tumblingWindow.ts'
+import type { Duration } from '../../src/runtime/duration.ts'
 import type { LogSource } from '../../src/runtime/log.ts'
 import { definePipeline, type Pipeline } from '../../src/runtime/pipeline.ts'
 import type { Table } from '../../src/runtime/table.ts'
@@ -118,6 +119,26 @@ describe('an idle step of the watermark', () => {
     await clock.run(live())
     expect(store.deadLetters()).toEqual([])
     expect(store.idleAdvances()).toEqual([])
+  })
+
+  it('comes after the time that the pipeline says, in ms or as text', async () => {
+    const stepsOf = async (idleAfterMs: Duration) => {
+      const { clock, log, store, worker } = world({ ...guarded(), idleAfterMs })
+      const live = async () => {
+        const running = worker.run()
+        await feed(clock, log, 3, 30_000)
+        worker.stop('drain-and-close')
+        await running
+      }
+      await clock.run(live())
+      return store.idleAdvances()
+    }
+    const steps = await stepsOf(8_000)
+    expect(steps).not.toEqual([])
+    expect(await stepsOf('8s')).toEqual(steps)
+    expect(await stepsOf('7s')).not.toEqual(steps)
+    const { worker } = world({ ...guarded(), idleAfterMs: '8 s' as Duration })
+    await expect(worker.run()).rejects.toThrow('pipeline idle: idleAfterMs must be ms, or text')
   })
 
   it('waits for asynchronous work and for batches, which it would otherwise overtake', async () => {

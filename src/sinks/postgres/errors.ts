@@ -73,7 +73,9 @@ function mistakeOf(message: string, code: string | undefined): string | null {
 function remedyOf(code: string): string {
   if (code === '53100') return '; the database has no disk space left: free some, then it goes on by itself'
   if (code === '53300') return '; the database has no connection left: raise max_connections or end other clients'
-  if (code === '42P01' || code === '42703') return '; run `millrace migrate`, or make the table fit its descriptor'
+  if (code === '42P01' || code === '42703' || code === '42P10') {
+    return '; run `millrace migrate` for the tables of millrace, and `ensureTables` for those of a pipeline: it says what they lack'
+  }
   if (code === '28P01' || code === '28000') return '; check user and password'
   return ''
 }

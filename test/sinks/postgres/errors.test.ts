@@ -15,12 +15,16 @@ describe('asMillraceError', () => {
     },
   )
 
-  it.each(['22003', '22P02', '23502', '23514', '28P01', '3D000', '42501', '42703', '42P01'])(
+  it.each(['22003', '22P02', '23502', '23514', '28P01', '3D000', '42501', '42703', '42P01', '42P10'])(
     'stops at %s, which would happen again',
     (code) => {
       expect(asMillraceError(serverError(code), 'commit')).toBeInstanceOf(ConfigurationError)
     },
   )
+
+  it.each(['42P01', '42703', '42P10'])('says at %s what finds out which tables lack what', (code) => {
+    expect(asMillraceError(serverError(code), 'commit').message).toMatch(/`millrace migrate` .* `ensureTables`/)
+  })
 
   it('names what was tried, where, table and column', () => {
     const cause = serverError('23502', { table: 'fact', column: 'open', detail: 'Failing row' })

@@ -1,0 +1,111 @@
+import type pg from 'pg'
+import { ConfigurationError } from '../../runtime/errors.ts'
+import type { Table } from '../../runtime/table.ts'
+import { quoteIdentifier } from './connection.ts'
+import { asMillraceError } from './errors.ts'
+import { type FoundSchema, readSchema } from './foundTables.ts'
+import { checkName, distinctTables } from './tableDescriptor.ts'
+import { type Difference, differencesOf } from './tableFit.ts'
+import { createTable } from './tableStatements.ts'
+
+/**
+ * Makes the tables of the descriptors that are missing, all of them or none, and gives their names. Any number of processes may do so at once.
+ *
+ * A table that exists is looked at and never touched. It fits when every column of the descriptor is there with a type that holds its values as they
+ * are, when the natural key is its primary key or has a unique index that is neither partial nor deferrable, and when its other columns need no
+ * value. An ordinary or a partitioned table fits, a view or a foreign table does not.
+ * @param db connections to the database, or one connection that is in no transaction
+ * @throws ConfigurationError that lists every difference of every table and then, after an empty line, the SQL that mends them; also on
+ * descriptors that are not well formed, or that describe one table in two ways
+ */
+export async function ensureTables(
+  db: pg.Pool | pg.ClientBase,
+  schema: string,
+  tables: readonly Table<never>[],
+): Promise<readonly string[]> {
+  checkName('schema', schema)
+  const wanted = distinctTables(tables)
+  try {
+    if ((await missingTables(db, schema, wanted)).length === 0) return []
+    if (!isPool(db)) return await makeMissing(db, schema, wanted)
+    const client = await db.connect()
+    try {
+      const made = await makeMissing(client, schema, wanted)
+      client.release()
+      return made
+    } catch (error) {
+      client.release(true)
+      throw error
+    }
+  } catch (error) {
+    throw asMillraceError(error, `make the tables of schema ${schema}`)
+  }
+}
+
+async function makeMissing(
+  client: pg.ClientBase,
+  schema: string,
+  wanted: readonly Table<never>[],
+): Promise<readonly string[]> {
+  // What another process has made is seen by the first statement after the lock.
+  await client.query('BEGIN ISOLATION LEVEL READ COMMITTED')
+  try {
+    await client.query('SELECT pg_advisory_xact_lock(hashtextextended($1, 0))', [`millrace tables ${schema}`])
+    const missing = await missingTables(client, schema, wanted)
+    for (const table of missing) await client.query(createTable(schema, table))
+    await client.query('COMMIT')
+    return missing.map((table) => table.name)
+  } catch (error) {
+    // Where this fails as well, the connection is lost, and the first error says so.
+    await client.query('ROLLBACK').catch(() => {})
+    throw error
+  }
+}
+
+/** The tables to make. Throws where one that exists does not fit, or where they may not be made. */
+async function missingTables(
+  db: pg.Pool | pg.ClientBase,
+  schemaName: string,
+  wanted: readonly Table<never>[],
+): Promise<readonly Table<never>[]> {
+  const schema = await readSchema(
+    db,
+    schemaName,
+    wanted.map((table) => table.name),
+  )
+  const differences = schemaDifferences(schemaName, schema)
+  for (const table of schema.exists ? wanted : []) {
+    for (const { words, statements } of differencesOf(schemaName, schema, table)) {
+      differences.push({ words: `table ${table.name}: ${words}`, statements })
+    }
+  }
+  if (differences.length > 0) throw misfit(schemaName, schema, differences)
+  return wanted.filter((table) => !schema.tables.has(table.name))
+}
+
+function schemaDifferences(name: string, { exists, mayUse, user }: FoundSchema): Difference[] {
+  const quoted = quoteIdentifier(name)
+  if (!exists) return [{ words: 'the schema does not exist', statements: [`CREATE SCHEMA ${quoted};`] }]
+  if (mayUse) return []
+  const statements = [`GRANT USAGE ON SCHEMA ${quoted} TO ${quoteIdentifier(user)};`]
+  return [{ words: `user ${user} has no right to use the schema`, statements }]
+}
+
+function misfit(schemaName: string, { database }: FoundSchema, differences: readonly Difference[]): ConfigurationError {
+  // Two differences may need the same statement first.
+  const statements = new Set(differences.flatMap((one) => one.statements))
+  return new ConfigurationError(
+    [
+      `schema ${schemaName} of database ${database} does not have the tables that the pipeline writes:`,
+      ...differences.map(({ words }) => `- ${words}`),
+      'Nothing was changed. Change the descriptors, or run this as the owner of the tables and start again:',
+      '',
+      ...statements,
+    ].join('\n'),
+  )
+}
+
+/** Also a pool of another copy of pg. */
+function isPool(db: pg.Pool | pg.ClientBase): db is pg.Pool {
+  return 'totalCount' in db
+}
