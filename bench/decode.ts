@@ -1,6 +1,6 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { gunzipSync } from 'node:zlib'
-import { INVALID, tradeCodec } from '../src/codecs/tradeCodec.ts'
+import { INVALID, tradeCodec } from '../src/market/tradeCodec.ts'
 
 const tape = new URL('../../shared/data/spot-btcusdt-2024-08-08/frames.trades.jsonl.gz', import.meta.url)
 const rounds = 9

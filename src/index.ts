@@ -1,5 +1,3 @@
-export { type TradeCodecOptions, tradeCodec } from './codecs/tradeCodec.ts'
-export type { Candle } from './market/candle.ts'
 export {
   addFixed8,
   divideHalfEven,
@@ -10,9 +8,11 @@ export {
   parseFixed8,
   subFixed8,
   toFixed8,
-} from './market/decimal.ts'
+} from './exact/decimal.ts'
+export type { Candle } from './market/candle.ts'
 export { type Interval, intervalMs, intervals } from './market/interval.ts'
 export type { Heartbeat, Market, MarketEvent, Trade } from './market/trade.ts'
+export { type TradeCodecOptions, tradeCodec } from './market/tradeCodec.ts'
 export { type AggregateWindowOptions, aggregateWindow } from './operators/aggregateWindow.ts'
 export { type BatchFlushOptions, batchFlush } from './operators/batchFlush.ts'
 export { type DecodeOptions, decode } from './operators/decode.ts'

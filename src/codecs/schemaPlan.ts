@@ -1,6 +1,6 @@
 import type { z } from 'zod'
 import type { $ZodCheck, $ZodChecks, $ZodType, $ZodTypes } from 'zod/v4/core'
-import { fixed8Schema } from '../market/fixed8Schema.ts'
+import { fixed8Schema } from '../exact/fixed8Schema.ts'
 
 /** A value that stands in the frame as it stands in the schema. */
 export interface LiteralPlan {

@@ -1,5 +1,5 @@
 import type { z } from 'zod'
-import { type Fixed8, parseFixed8At } from '../market/decimal.ts'
+import { type Fixed8, parseFixed8At } from '../exact/decimal.ts'
 import { type FieldLayout, type LayoutStep, learnLayout } from './fieldLayout.ts'
 import { jsonValueEnd } from './jsonText.ts'
 import { type FieldPlan, type LeafPlan, planOf, type SchemaPlan } from './schemaPlan.ts'

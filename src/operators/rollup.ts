@@ -1,6 +1,6 @@
 import type { OperatorFunction } from 'rxjs'
+import { addFixed8, vwap } from '../exact/decimal.ts'
 import type { Candle } from '../market/candle.ts'
-import { addFixed8, vwap } from '../market/decimal.ts'
 import type { Interval } from '../market/interval.ts'
 import type { Json } from '../runtime/json.ts'
 import { candleState } from './candleState.ts'

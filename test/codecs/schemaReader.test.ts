@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest'
 import { z } from 'zod'
 import { type ObjectPlan, planOf } from '../../src/codecs/schemaPlan.ts'
 import { SchemaReader } from '../../src/codecs/schemaReader.ts'
-import { fixed8Schema } from '../../src/market/fixed8Schema.ts'
+import { fixed8Schema } from '../../src/exact/fixed8Schema.ts'
 
 const schema = z.object({
   kind: z.literal('order'),

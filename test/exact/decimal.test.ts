@@ -12,7 +12,7 @@ import {
   subFixed8,
   toFixed8,
   vwap,
-} from '../../src/market/decimal.ts'
+} from '../../src/exact/decimal.ts'
 
 const bytes = (text: string) => Buffer.from(text, 'latin1')
 const parseBytes = (text: string) => parseFixed8At(bytes(`"${text}"`), 1, 1 + text.length)

@@ -1,5 +1,9 @@
 import type { z } from 'zod'
-import type { Fixed8 } from '../market/decimal.ts'
+import { SchemaReader } from '../codecs/schemaReader.ts'
+import type { Fixed8 } from '../exact/decimal.ts'
+import type { Codec, Rejection } from '../runtime/codec.ts'
+import { ConfigurationError } from '../runtime/errors.ts'
+import type { RecordFacts, RecordView } from '../runtime/record.ts'
 import {
   frameSchemas,
   heartbeatOf,
@@ -8,14 +12,10 @@ import {
   type TradeFields,
   type TradeRules,
   tradeOf,
-} from '../market/frame.ts'
-import { malformed, rejectionOf } from '../market/frameRejection.ts'
-import { isOtherFrame } from '../market/otherFrames.ts'
-import type { Market, MarketEvent } from '../market/trade.ts'
-import type { Codec, Rejection } from '../runtime/codec.ts'
-import { ConfigurationError } from '../runtime/errors.ts'
-import type { RecordFacts, RecordView } from '../runtime/record.ts'
-import { SchemaReader } from './schemaReader.ts'
+} from './frame.ts'
+import { malformed, rejectionOf } from './frameRejection.ts'
+import { isOtherFrame } from './otherFrames.ts'
+import type { Market, MarketEvent } from './trade.ts'
 
 /** What the fast path says when it does not know: ask the interpreter. */
 export const INVALID: unique symbol = Symbol('INVALID')
