@@ -1,39 +1,14 @@
 // A pipeline of one's own: the hottest reading of each sensor in each minute, exactly once into a table.
-import {
-  aggregateWindow,
-  type Codec,
-  decode,
-  definePipeline,
-  eventTime,
-  Rejection,
-  toPostgres,
-  tumblingWindow,
-} from 'millrace'
+import { aggregateWindow, decode, definePipeline, eventTime, jsonCodec, toPostgres, tumblingWindow } from 'millrace'
+import { z } from 'zod'
 
-interface Reading {
-  readonly sensor: string
-  readonly at: number
-  readonly celsius: number
-}
+export const readings = jsonCodec(z.object({ sensor: z.string(), at: z.int(), celsius: z.number() }))
 
 export interface Hottest {
   readonly sensor: string
   readonly minute: number
   readonly celsius: number
   readonly revision: number
-}
-
-const readings: Codec<Reading> = {
-  decode(record) {
-    try {
-      const { sensor, at, celsius } = JSON.parse(record.valueText() ?? '')
-      // 1e999 is JSON too, and Infinity once it is parsed.
-      if (typeof sensor === 'string' && Number.isInteger(at) && Number.isFinite(celsius)) return { sensor, at, celsius }
-      return new Rejection('not-a-reading', 'sensor, at or celsius is missing, not finite or of another type')
-    } catch (error) {
-      return new Rejection('malformed', String(error))
-    }
-  },
 }
 
 export const hottest = definePipeline({

@@ -1,3 +1,10 @@
+export { bytesCodec } from './codecs/bytesCodec.ts'
+export { type JsonCodec, jsonCodec } from './codecs/jsonCodec.ts'
+export { orNull } from './codecs/orNull.ts'
+export { textCodec } from './codecs/textCodec.ts'
+export { type Topic, type TopicCodecs, topic, type ValueOf } from './codecs/topic.ts'
+export type { TwoWayCodec } from './codecs/twoWayCodec.ts'
+export { type WholeRecord, wholeRecord } from './codecs/wholeRecord.ts'
 export {
   addFixed8,
   divideHalfEven,
@@ -9,6 +16,7 @@ export {
   subFixed8,
   toFixed8,
 } from './exact/decimal.ts'
+export { fixed8Schema } from './exact/fixed8Schema.ts'
 export type { Candle } from './market/candle.ts'
 export { type Interval, intervalMs, intervals } from './market/interval.ts'
 export type { Heartbeat, Market, MarketEvent, Trade } from './market/trade.ts'

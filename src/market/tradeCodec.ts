@@ -82,7 +82,7 @@ export class TradeCodec implements Codec<MarketEvent> {
   decodeFast(buffer: Buffer, start: number, end: number): Decoded | INVALID {
     if (this.combined.reader.readKnown(buffer, start, end)) return tradeOf(this.combined, this.rules)
     if (this.bare.reader.readKnown(buffer, start, end)) return tradeOf(this.bare, this.rules)
-    if (this.heartbeat.readKnown(buffer, start, end)) return heartbeatOf(this.heartbeat.int(this.heartbeatTime))
+    if (this.heartbeat.readKnown(buffer, start, end)) return heartbeatOf(this.heartbeat.number(this.heartbeatTime))
     return this.learn(buffer, start, end)
   }
 
@@ -115,7 +115,7 @@ export class TradeCodec implements Codec<MarketEvent> {
   private learn(buffer: Buffer, start: number, end: number): Decoded | INVALID {
     if (this.combined.reader.learn(buffer, start, end)) return tradeOf(this.combined, this.rules)
     if (this.bare.reader.learn(buffer, start, end)) return tradeOf(this.bare, this.rules)
-    if (this.heartbeat.learn(buffer, start, end)) return heartbeatOf(this.heartbeat.int(this.heartbeatTime))
+    if (this.heartbeat.learn(buffer, start, end)) return heartbeatOf(this.heartbeat.number(this.heartbeatTime))
     return INVALID
   }
 }
@@ -137,7 +137,7 @@ class PayloadReader implements TradeFields {
   }
 
   get t(): number {
-    return this.reader.int(this.slots.t)
+    return this.reader.number(this.slots.t)
   }
 
   get p(): Fixed8 {
@@ -149,7 +149,7 @@ class PayloadReader implements TradeFields {
   }
 
   get T(): number {
-    return this.reader.int(this.slots.T)
+    return this.reader.number(this.slots.T)
   }
 
   get X(): string | undefined {

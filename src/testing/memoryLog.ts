@@ -147,7 +147,10 @@ export class MemoryLog implements LogSource {
     return offsets
   }
 
-  /** More partitions from now on, empty ones, as a topic of Kafka may get them. Who has joined before is not given them. */
+  /**
+   * More partitions from now on, empty ones, as a topic of Kafka may get them. Who has joined before is not given them.
+   * @param partitions number of all partitions, the old ones included
+   */
   growTo(partitions: number): void {
     const { length } = this.#partitions
     if (!(Number.isInteger(partitions) && partitions >= length)) {
