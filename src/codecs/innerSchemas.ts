@@ -1,19 +1,23 @@
 import type { $ZodType, $ZodTypes } from 'zod/v4/core'
 
-/** The schema and all that it is made of, each once. */
+/** A schema that makes itself anew at each level has no end. */
+const maxSchemas = 10_000
+
+/** The schema and all that it is made of, each once and the outer ones first; at most 10,000. */
 export function innerSchemas(schema: $ZodType): ReadonlySet<$ZodType> {
-  const found = new Set<$ZodType>()
-  const visit = (value: unknown): void => {
-    if (Array.isArray(value)) value.forEach(visit)
-    if (!isSchema(value) || found.has(value)) return
-    found.add(value)
-    const def = (value as $ZodTypes)._zod.def
-    for (const part of Object.values(def)) visit(part)
-    if (def.type === 'lazy') visit(def.getter())
-    if (def.type === 'object') Object.values(def.shape).forEach(visit)
+  const found = new Set<$ZodType>([schema])
+  for (const outer of found) {
+    for (const part of partsOf((outer as $ZodTypes)._zod.def)) {
+      if (isSchema(part) && found.size < maxSchemas) found.add(part)
+    }
   }
-  visit(schema)
   return found
+}
+
+function partsOf(def: $ZodTypes['_zod']['def']): unknown[] {
+  if (def.type === 'object') return [...Object.values(def.shape), def.catchall]
+  if (def.type === 'lazy') return [def.getter()]
+  return Object.values(def).flat()
 }
 
 function isSchema(value: unknown): value is $ZodType {
