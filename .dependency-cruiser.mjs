@@ -1,19 +1,21 @@
 /**
- * Imports point one way: cli, console -> pipelines -> embedded -> sources, sinks, operators -> codecs -> market -> runtime.
+ * Imports point one way: cli, console -> pipelines -> embedded -> sources, sinks, operators -> market -> codecs -> runtime, exact.
+ * Exact decimals and codecs are everybody's; what knows trades is the market's.
  * `allowed` lists, for each folder of src, the folders that it may import; whatever is not listed is an error.
  */
 const allowed = {
+  exact: [],
   runtime: [],
-  market: ['runtime'],
-  codecs: ['market', 'runtime'],
-  operators: ['codecs', 'market', 'runtime'],
-  sources: ['codecs', 'market', 'runtime'],
-  sinks: ['codecs', 'market', 'runtime'],
-  embedded: ['sources', 'sinks', 'codecs', 'market', 'runtime'],
-  testing: ['embedded', 'operators', 'sources', 'sinks', 'codecs', 'market', 'runtime'],
-  pipelines: ['embedded', 'operators', 'sources', 'sinks', 'codecs', 'market', 'runtime'],
-  console: ['pipelines', 'embedded', 'operators', 'sources', 'sinks', 'codecs', 'market', 'runtime'],
-  cli: ['console', 'pipelines', 'embedded', 'operators', 'sources', 'sinks', 'codecs', 'market', 'runtime'],
+  codecs: ['runtime', 'exact'],
+  market: ['codecs', 'runtime', 'exact'],
+  operators: ['market', 'codecs', 'runtime', 'exact'],
+  sources: ['market', 'codecs', 'runtime', 'exact'],
+  sinks: ['market', 'codecs', 'runtime', 'exact'],
+  embedded: ['sources', 'sinks', 'market', 'codecs', 'runtime', 'exact'],
+  testing: ['embedded', 'operators', 'sources', 'sinks', 'market', 'codecs', 'runtime', 'exact'],
+  pipelines: ['embedded', 'operators', 'sources', 'sinks', 'market', 'codecs', 'runtime', 'exact'],
+  console: ['pipelines', 'embedded', 'operators', 'sources', 'sinks', 'market', 'codecs', 'runtime', 'exact'],
+  cli: ['console', 'pipelines', 'embedded', 'operators', 'sources', 'sinks', 'market', 'codecs', 'runtime', 'exact'],
 }
 
 const directions = Object.entries(allowed).map(([folder, below]) => ({

@@ -1,6 +1,6 @@
 import { filter, map } from 'rxjs'
-import { tradeCodec } from '../src/codecs/tradeCodec.ts'
 import { eventTimeOf, isTrade } from '../src/market/trade.ts'
+import { tradeCodec } from '../src/market/tradeCodec.ts'
 import { aggregateWindow } from '../src/operators/aggregateWindow.ts'
 import { decode } from '../src/operators/decode.ts'
 import { eventTime } from '../src/operators/eventTime.ts'

@@ -1,6 +1,6 @@
 import { filter, share } from 'rxjs'
-import { tradeCodec } from '../src/codecs/tradeCodec.ts'
 import { eventTimeOf, isTrade } from '../src/market/trade.ts'
+import { tradeCodec } from '../src/market/tradeCodec.ts'
 import { batchFlush } from '../src/operators/batchFlush.ts'
 import { decode } from '../src/operators/decode.ts'
 import { dedupe } from '../src/operators/dedupe.ts'

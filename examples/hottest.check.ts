@@ -12,7 +12,9 @@ run.pushValues(
   { sensor: 'roof', at: noon + 30_000, celsius: 33 },
   { sensor: 'cellar', at: noon + 31_000, celsius: 12 },
   { sensor: 'roof', at: 'noon' },
+  // JSON too, but beyond every number.
   '{"sensor":"roof","at":1723118431000,"celsius":1e999}',
+  'roof: 31.5',
   { sensor: 'roof', at: noon + 65_000, celsius: 32 },
 )
 assert.deepEqual(run.rows('hottest_1m'), [
@@ -22,8 +24,9 @@ assert.deepEqual(run.rows('hottest_1m'), [
 assert.deepEqual(
   run.deadLetters().map(({ offset, reason }) => ({ offset, reason })),
   [
-    { offset: 3, reason: 'not-a-reading' },
-    { offset: 4, reason: 'not-a-reading' },
+    { offset: 3, reason: 'malformed' },
+    { offset: 4, reason: 'malformed' },
+    { offset: 5, reason: 'not-json' },
   ],
 )
 run.finish({ mayBeOpen: true })

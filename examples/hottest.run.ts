@@ -1,7 +1,7 @@
 // A pipeline of one's own, run for real: an embedded PostgreSQL holds the log, the state and the rows, each counted exactly once.
 import { systemClock, Worker } from 'millrace'
 import { EmbeddedLog, ensureTables, migrate, openPool, PostgresCheckpointStore, startOrJoin } from 'millrace/postgres'
-import { hottest, hottestTable } from './hottest.ts'
+import { readings as codec, hottest, hottestTable } from './hottest.ts'
 
 const server = await startOrJoin(process.argv[2] ?? '.millrace')
 const schema = 'hottest'
@@ -27,7 +27,7 @@ try {
       partition: 0,
       timestamp: reading.at,
       key: null,
-      value: Buffer.from(JSON.stringify(reading)),
+      value: codec.encode(reading),
     })),
     String(readings.length),
   )

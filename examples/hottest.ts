@@ -1,40 +1,23 @@
 // A pipeline of one's own: the hottest reading of each sensor in each minute, exactly once into a table.
 import {
   aggregateWindow,
-  type Codec,
   decode,
   definePipeline,
   eventTime,
-  Rejection,
+  jsonCodec,
   toPostgres,
   tumblingWindow,
   type UpsertTable,
 } from 'millrace'
+import { z } from 'zod'
 
-interface Reading {
-  readonly sensor: string
-  readonly at: number
-  readonly celsius: number
-}
+export const readings = jsonCodec(z.object({ sensor: z.string(), at: z.int(), celsius: z.number() }))
 
 export interface Hottest {
   readonly sensor: string
   readonly minute: number
   readonly celsius: number
   readonly revision: number
-}
-
-const readings: Codec<Reading> = {
-  decode(record) {
-    try {
-      const { sensor, at, celsius } = JSON.parse(record.valueText() ?? '')
-      // 1e999 is JSON too, and Infinity once it is parsed.
-      if (typeof sensor === 'string' && Number.isInteger(at) && Number.isFinite(celsius)) return { sensor, at, celsius }
-      return new Rejection('not-a-reading', 'sensor, at or celsius is missing, not finite or of another type')
-    } catch (error) {
-      return new Rejection('malformed', String(error))
-    }
-  },
 }
 
 export const hottestTable: UpsertTable<Hottest> = {
@@ -45,7 +28,8 @@ export const hottestTable: UpsertTable<Hottest> = {
   columns: [
     { name: 'sensor', type: 'text', of: (row) => row.sensor },
     { name: 'minute', type: 'timestamptz', of: (row) => row.minute },
-    { name: 'celsius', type: 'numeric', of: (row) => row.celsius },
+    // Exact numbers are text; a float would be refused.
+    { name: 'celsius', type: 'numeric', of: (row) => row.celsius.toFixed(1) },
     { name: 'revision', type: 'integer', of: (row) => row.revision },
   ],
 }

@@ -1,5 +1,10 @@
-export { type TradeCodecOptions, tradeCodec } from './codecs/tradeCodec.ts'
-export type { Candle } from './market/candle.ts'
+export { bytesCodec } from './codecs/bytesCodec.ts'
+export { type JsonCodec, jsonCodec } from './codecs/jsonCodec.ts'
+export { orNull } from './codecs/orNull.ts'
+export { textCodec } from './codecs/textCodec.ts'
+export { type Topic, type TopicCodecs, topic, type ValueOf } from './codecs/topic.ts'
+export type { TwoWayCodec } from './codecs/twoWayCodec.ts'
+export { type WholeRecord, wholeRecord } from './codecs/wholeRecord.ts'
 export {
   addFixed8,
   divideHalfEven,
@@ -10,9 +15,12 @@ export {
   parseFixed8,
   subFixed8,
   toFixed8,
-} from './market/decimal.ts'
+} from './exact/decimal.ts'
+export { fixed8Schema } from './exact/fixed8Schema.ts'
+export type { Candle } from './market/candle.ts'
 export { type Interval, intervalMs, intervals } from './market/interval.ts'
 export type { Heartbeat, Market, MarketEvent, Trade } from './market/trade.ts'
+export { type TradeCodecOptions, tradeCodec } from './market/tradeCodec.ts'
 export { type AggregateWindowOptions, aggregateWindow } from './operators/aggregateWindow.ts'
 export { type BatchFlushOptions, batchFlush } from './operators/batchFlush.ts'
 export { type DecodeOptions, decode } from './operators/decode.ts'

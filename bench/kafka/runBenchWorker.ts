@@ -1,4 +1,4 @@
-import { tradeCodec } from '../../src/codecs/tradeCodec.ts'
+import { tradeCodec } from '../../src/market/tradeCodec.ts'
 import { realtime } from '../../src/pipelines/realtime.ts'
 import { systemClock } from '../../src/runtime/clock.ts'
 import type { StopMode } from '../../src/runtime/taskAttempt.ts'

@@ -1,4 +1,4 @@
-import { tradeCodec } from '../../src/codecs/tradeCodec.ts'
+import { tradeCodec } from '../../src/market/tradeCodec.ts'
 import { realtime } from '../../src/pipelines/realtime.ts'
 import type { Pipeline } from '../../src/runtime/pipeline.ts'
 import { Random } from '../../src/testing/random.ts'

@@ -1,4 +1,4 @@
-import { formatFixed } from '../market/decimal.ts'
+import { formatFixed } from '../exact/decimal.ts'
 import { formatTime } from './time.ts'
 
 /** A candle as the database holds it: decimals as exact text. */

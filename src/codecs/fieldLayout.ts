@@ -28,6 +28,8 @@ export interface FieldLayout {
   readonly doubles: Float64Array
   /** By slot: whether the layout has the leaf. */
   readonly has: readonly boolean[]
+  /** By slot: whether the layout has `null` in the leaf's place. */
+  readonly nulls: readonly boolean[]
 }
 
 /** Longer frames of fixed bytes are not worth remembering, and keys of a hostile frame should not be. */
@@ -51,6 +53,7 @@ class LayoutLearner {
   private readonly buffer: Buffer
   private readonly end: number
   private readonly has: boolean[]
+  private readonly nulls: boolean[]
   private readonly steps: LayoutStep[] = []
   private readonly doubles: number[] = []
   private fixedStart = -1
@@ -61,6 +64,7 @@ class LayoutLearner {
     this.buffer = buffer
     this.end = end
     this.has = plan.leaves.map(() => false)
+    this.nulls = plan.leaves.map(() => false)
   }
 
   /** Where the object ends, or -1. */
@@ -69,9 +73,9 @@ class LayoutLearner {
     if (start >= end || buffer[start] !== openBrace) return -1
     if (this.fixedStart < 0) this.fixedStart = start
     const seen = new Set<string>()
-    let at = start
+    let at = buffer[start + 1] === closeBrace ? start + 1 : start
     this.depth += 1
-    do {
+    while (at === start || buffer[at] === 0x2c) {
       const keyStart = at + 1
       if (keyStart >= end || buffer[keyStart] !== quote) return -1
       const keyEnd = jsonStringEnd(buffer, keyStart, end)
@@ -80,10 +84,12 @@ class LayoutLearner {
       const name = buffer.toString('utf8', keyStart + 1, keyEnd - 1)
       if (seen.has(name)) return -1
       seen.add(name)
-      at = this.readValue(plan.fields.get(name), keyEnd + 1)
+      const field = plan.fields.get(name)
+      if (field === undefined && plan.isStrict) return -1
+      at = this.readValue(field, keyEnd + 1)
       if (at < 0 || at >= end) return -1
-    } while (buffer[at] === 0x2c)
-    if (buffer[at] !== closeBrace) return -1
+    }
+    if (at >= end || buffer[at] !== closeBrace) return -1
     for (const field of plan.fields.values()) {
       if (!field.isOptional && !seen.has(field.name)) return -1
     }
@@ -93,7 +99,7 @@ class LayoutLearner {
 
   finish(end: number): FieldLayout | null {
     if (!this.addStep(end, 'end', null)) return null
-    return { steps: this.steps, doubles: Float64Array.from(this.doubles), has: this.has }
+    return { steps: this.steps, doubles: Float64Array.from(this.doubles), has: this.has, nulls: this.nulls }
   }
 
   private readValue(field: FieldPlan | undefined, at: number): number {
@@ -106,9 +112,14 @@ class LayoutLearner {
     const plan = field.value
     if (plan === null) return -1
     if (plan.kind === 'object') return this.readObject(plan, at)
-    if (plan.kind === 'literal') {
-      const literalEnd = at + Buffer.byteLength(plan.json)
-      return literalEnd <= end && buffer.toString('utf8', at, literalEnd) === plan.json ? literalEnd : -1
+    if (plan.kind === 'literal') return this.literalEnd(plan.json, at)
+    if (plan.isNullable) {
+      const nullEnd = this.literalEnd('null', at)
+      if (nullEnd >= 0) {
+        this.has[plan.slot] = true
+        this.nulls[plan.slot] = true
+        return nullEnd
+      }
     }
     const isQuoted = plan.kind === 'string' || plan.kind === 'fixed8'
     if (isQuoted && buffer[at] !== quote) return -1
@@ -117,6 +128,11 @@ class LayoutLearner {
     const valueEnd = jsonValueEnd(buffer, at, end)
     this.fixedStart = isQuoted ? valueEnd - 1 : valueEnd
     return valueEnd
+  }
+
+  private literalEnd(json: string, at: number): number {
+    const literalEnd = at + Buffer.byteLength(json)
+    return literalEnd <= this.end && this.buffer.toString('utf8', at, literalEnd) === json ? literalEnd : -1
   }
 
   /** Ends the run of fixed bytes before `at`; false when there are too many of them. */

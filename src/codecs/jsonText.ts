@@ -132,7 +132,8 @@ function matches(buffer: Uint8Array, start: number, end: number, text: string): 
   return start + text.length
 }
 
-function jsonNumberEnd(buffer: Uint8Array, start: number, end: number): number {
+/** Where the number that starts at `start` ends, or -1. */
+export function jsonNumberEnd(buffer: Uint8Array, start: number, end: number): number {
   let at = buffer[start] === 0x2d ? start + 1 : start
   if (!isDigit(buffer, at, end)) return -1
   if (buffer[at] === 0x30) at += 1

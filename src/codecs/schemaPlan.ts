@@ -1,6 +1,6 @@
 import type { z } from 'zod'
 import type { $ZodCheck, $ZodChecks, $ZodType, $ZodTypes } from 'zod/v4/core'
-import { fixed8Schema } from '../market/fixed8Schema.ts'
+import { fixed8Schema } from '../exact/fixed8Schema.ts'
 
 /** A value that stands in the frame as it stands in the schema. */
 export interface LiteralPlan {
@@ -10,9 +10,11 @@ export interface LiteralPlan {
 
 /** A value that is read into the slot of the same number. */
 export interface LeafPlan {
-  readonly kind: 'int' | 'boolean' | 'fixed8' | 'string'
+  readonly kind: 'int' | 'number' | 'boolean' | 'fixed8' | 'string'
   readonly slot: number
-  /** Bounds of an int, both inclusive. */
+  /** Whether `null` may stand in its place. */
+  readonly isNullable: boolean
+  /** Bounds of an int or a number, both inclusive and finite. */
   readonly min: number
   readonly max: number
   /** What every new string has to pass; null where any string will do. */
@@ -22,6 +24,8 @@ export interface LeafPlan {
 export interface ObjectPlan {
   readonly kind: 'object'
   readonly fields: ReadonlyMap<string, FieldPlan>
+  /** Whether fields that the schema does not name are refused, and not passed over. */
+  readonly isStrict: boolean
 }
 
 export interface FieldPlan {
@@ -46,81 +50,149 @@ class Unsupported {
 
 /**
  * What a byte reader has to know of a zod schema, or a sentence that says which part of it no byte reader can follow.
- * Follows objects, strings, ints, booleans, single literals, `fixed8Schema`, optional fields and forbidden ones (`z.never().optional()`).
+ * Follows objects (also strict ones), strings, numbers, ints, booleans, literals, enums of strings and `fixed8Schema`; optional and nullable fields of
+ * these, save objects and single literals; and forbidden fields (`z.never().optional()`).
  */
 export function planOf(schema: z.ZodType): SchemaPlan | string {
-  const leaves: LeafPlan[] = []
+  const planner = new Planner()
   try {
-    const root = planValue(schema, 'the schema', leaves)
-    return root?.kind === 'object' ? { root, leaves } : 'the schema is not an object'
+    const root = planner.planValue(schema, 'the schema', false)
+    return root?.kind === 'object' ? { root, leaves: planner.leaves } : 'the schema is not an object'
   } catch (error) {
     if (error instanceof Unsupported) return error.feature
     throw error
   }
 }
 
-function planValue(schema: $ZodType, path: string, leaves: LeafPlan[]): FieldPlan['value'] {
-  const addLeaf = (kind: LeafPlan['kind'], rest: Partial<LeafPlan> = {}): LeafPlan => {
-    const leaf = { kind, slot: leaves.length, min: 0, max: 0, check: null, ...rest }
-    leaves.push(leaf)
+class Planner {
+  readonly leaves: LeafPlan[] = []
+
+  planValue(schema: $ZodType, path: string, isNullable: boolean): FieldPlan['value'] {
+    if (schema === fixed8Schema) return this.addLeaf('fixed8', isNullable)
+    const def = (schema as $ZodTypes)._zod.def
+    const checks = def.checks ?? []
+    if (def.type === 'string') {
+      const isPlain = checks.length === 0 && !('check' in def) && !def.coerce
+      return this.addLeaf('string', isNullable, isPlain ? {} : { check: schema as z.ZodType })
+    }
+    if (def.type === 'number') {
+      if (def.coerce) throw new Unsupported(`${path} is coerced`)
+      const { kind, ...bounds } = numberRange(
+        'format' in def ? [schema as unknown as $ZodCheck, ...checks] : checks,
+        path,
+      )
+      return this.addLeaf(kind, isNullable, bounds)
+    }
+    if (checks.length > 0) throw new Unsupported(`${path} has checks on a ${def.type}`)
+    switch (def.type) {
+      case 'boolean':
+        if (def.coerce) break
+        return this.addLeaf('boolean', isNullable)
+      case 'enum':
+        if (!Object.values(def.entries).every((value) => typeof value === 'string')) break
+        return this.addLeaf('string', isNullable, { check: schema as z.ZodType })
+      case 'literal':
+        if (def.values.length > 1 && def.values.every((value) => typeof value === 'string')) {
+          return this.addLeaf('string', isNullable, { check: schema as z.ZodType })
+        }
+        if (def.values.length !== 1 || !isJsonLiteral(def.values[0]) || isNullable) break
+        return { kind: 'literal', json: JSON.stringify(def.values[0]) }
+      case 'never':
+        if (isNullable) break
+        return null
+      case 'object':
+        if (isNullable || (def.catchall !== undefined && !isNever(def.catchall))) break
+        return this.planObject(def.shape, path, def.catchall !== undefined)
+    }
+    throw new Unsupported(`${path} is a ${isNullable ? 'nullable ' : ''}${def.type} that cannot be read in place`)
+  }
+
+  private planObject(shape: Readonly<Record<string, $ZodType>>, path: string, isStrict: boolean): ObjectPlan {
+    const fields = new Map<string, FieldPlan>()
+    for (const [name, schema] of Object.entries(shape)) {
+      const fieldPath = `${path}.${name}`
+      // zod sees what an object inherits, such as `constructor`, where the field is absent.
+      if (!/^[\w.-]+$/.test(name) || name in Object.prototype) throw new Unsupported(`${fieldPath} has an unusual name`)
+      const { inner, isOptional, isNullable } = unwrap(schema, fieldPath)
+      const value = this.planValue(inner, fieldPath, isNullable)
+      if (isOptional && (value?.kind === 'object' || value?.kind === 'literal')) {
+        throw new Unsupported(`${fieldPath} is an optional ${value.kind}`)
+      }
+      if (!isOptional && value === null) throw new Unsupported(`${fieldPath} can never be there`)
+      fields.set(name, { name, isOptional, value })
+    }
+    return { kind: 'object', fields, isStrict }
+  }
+
+  private addLeaf(kind: LeafPlan['kind'], isNullable: boolean, rest: Partial<LeafPlan> = {}): LeafPlan {
+    const leaf = { kind, slot: this.leaves.length, isNullable, min: 0, max: 0, check: null, ...rest }
+    this.leaves.push(leaf)
     return leaf
   }
-  if (schema === fixed8Schema) return addLeaf('fixed8')
-  const def = (schema as $ZodTypes)._zod.def
-  const checks = def.checks ?? []
-  if (def.type === 'string') {
-    const isPlain = checks.length === 0 && !('check' in def) && !def.coerce
-    return addLeaf('string', isPlain ? {} : { check: schema as z.ZodType })
-  }
-  if (def.type === 'number') {
-    if (!('format' in def) || def.format !== 'safeint' || def.coerce) throw new Unsupported(`${path} is not a safe int`)
-    return addLeaf('int', intBounds(checks, path))
-  }
-  if (checks.length > 0) throw new Unsupported(`${path} has checks on a ${def.type}`)
-  switch (def.type) {
-    case 'boolean':
-      if (def.coerce) break
-      return addLeaf('boolean')
-    case 'literal':
-      if (def.values.length !== 1 || typeof def.values[0] === 'bigint' || def.values[0] === undefined) break
-      return { kind: 'literal', json: JSON.stringify(def.values[0]) }
-    case 'never':
-      return null
-    case 'object':
-      if (def.catchall !== undefined) break
-      return planObject(def.shape, path, leaves)
-  }
-  throw new Unsupported(`${path} is a ${def.type} that cannot be read in place`)
 }
 
-function planObject(shape: Readonly<Record<string, $ZodType>>, path: string, leaves: LeafPlan[]): ObjectPlan {
-  const fields = new Map<string, FieldPlan>()
-  for (const [name, schema] of Object.entries(shape)) {
-    const fieldPath = `${path}.${name}`
-    if (!/^[\w.-]+$/.test(name)) throw new Unsupported(`${fieldPath} has an unusual name`)
-    const def = (schema as $ZodTypes)._zod.def
-    const isOptional = def.type === 'optional'
-    const value = planValue(isOptional ? def.innerType : schema, fieldPath, leaves)
-    if (isOptional && (value?.kind === 'object' || value?.kind === 'literal')) {
-      throw new Unsupported(`${fieldPath} is an optional ${value.kind}`)
-    }
-    if (!isOptional && value === null) throw new Unsupported(`${fieldPath} can never be there`)
-    fields.set(name, { name, isOptional, value })
+function unwrap(schema: $ZodType, path: string): { inner: $ZodType; isOptional: boolean; isNullable: boolean } {
+  let inner = schema
+  let isOptional = false
+  let isNullable = false
+  for (;;) {
+    const def = (inner as $ZodTypes)._zod.def
+    if (def.type !== 'optional' && def.type !== 'nullable') return { inner, isOptional, isNullable }
+    if ((def.checks ?? []).length > 0) throw new Unsupported(`${path} has checks on an ${def.type} value`)
+    if (def.type === 'optional') isOptional = true
+    else isNullable = true
+    inner = def.innerType
   }
-  return { kind: 'object', fields }
 }
 
-function intBounds(checks: readonly $ZodCheck[], path: string): { min: number; max: number } {
-  let min: number = Number.MIN_SAFE_INTEGER
-  let max: number = Number.MAX_SAFE_INTEGER
+function isNever(schema: $ZodType): boolean {
+  const { type, checks = [] } = (schema as $ZodTypes)._zod.def
+  return type === 'never' && checks.length === 0
+}
+
+/** Whether the literal has a JSON text that no other value has. */
+function isJsonLiteral(value: unknown): boolean {
+  return value === null || typeof value === 'string' || typeof value === 'boolean' || Number.isFinite(value)
+}
+
+const intFormats: ReadonlyMap<string, number> = new Map([
+  ['safeint', Number.MAX_SAFE_INTEGER],
+  ['int32', 2 ** 31 - 1],
+  ['uint32', 2 ** 32 - 1],
+])
+
+function numberRange(
+  checks: readonly $ZodCheck[],
+  path: string,
+): Pick<LeafPlan, 'min' | 'max'> & { kind: 'int' | 'number' } {
+  let kind: 'int' | 'number' = 'number'
+  let min: number = -Number.MAX_VALUE
+  let max: number = Number.MAX_VALUE
   for (const check of checks as readonly $ZodChecks[]) {
     const def = check._zod.def
-    if ((def.check !== 'greater_than' && def.check !== 'less_than') || typeof def.value !== 'number') {
-      throw new Unsupported(`${path} has the check ${def.check}`)
+    if (def.check === 'number_format') {
+      const largest = intFormats.get(def.format)
+      if (largest === undefined) throw new Unsupported(`${path} has the format ${def.format}`)
+      kind = 'int'
+      min = Math.max(min, def.format === 'uint32' ? 0 : def.format === 'int32' ? -largest - 1 : -largest)
+      max = Math.min(max, largest)
+      continue
     }
-    if (!Number.isSafeInteger(def.value)) throw new Unsupported(`${path} has a bound that is not a safe int`)
-    if (def.check === 'greater_than') min = Math.max(min, def.inclusive ? def.value : def.value + 1)
-    else max = Math.min(max, def.inclusive ? def.value : def.value - 1)
+    if (def.check !== 'greater_than' && def.check !== 'less_than')
+      throw new Unsupported(`${path} has the check ${def.check}`)
+    const bound = def.value
+    if (typeof bound !== 'number' || !Number.isFinite(bound)) throw new Unsupported(`${path} has an unusual bound`)
+    if (def.check === 'greater_than') min = Math.max(min, def.inclusive ? bound : nextUp(bound))
+    else max = Math.min(max, def.inclusive ? bound : -nextUp(-bound))
   }
-  return { min, max }
+  return { kind, min, max }
+}
+
+/** The smallest double above a finite one. */
+function nextUp(value: number): number {
+  if (value === 0) return Number.MIN_VALUE
+  const double = new Float64Array([value])
+  const bits = new BigInt64Array(double.buffer)
+  bits[0] = (bits[0] as bigint) + (value > 0 ? 1n : -1n)
+  return double[0] as number
 }

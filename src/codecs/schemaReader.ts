@@ -1,8 +1,8 @@
 import type { z } from 'zod'
-import { type Fixed8, parseFixed8At } from '../market/decimal.ts'
+import { type Fixed8, parseFixed8At } from '../exact/decimal.ts'
 import { type FieldLayout, type LayoutStep, learnLayout } from './fieldLayout.ts'
-import { jsonValueEnd } from './jsonText.ts'
-import { type FieldPlan, type LeafPlan, planOf, type SchemaPlan } from './schemaPlan.ts'
+import { jsonNumberEnd, jsonValueEnd } from './jsonText.ts'
+import { type FieldPlan, type LeafPlan, type ObjectPlan, planOf, type SchemaPlan } from './schemaPlan.ts'
 import { StringPool } from './stringPool.ts'
 
 const quote = 0x22
@@ -10,6 +10,9 @@ const quote = 0x22
 const trueWord = 0x6575_7274
 /** The text `0000`. */
 const zeroDigits = 0x3030_3030
+/** Up to so many digits a number and a power of ten are exact doubles, and so is, once rounded, their quotient. */
+const maxExactDigits = 15
+const powersOfTen = Float64Array.from({ length: maxExactDigits + 1 }, (_, index) => Number(`1e${index}`))
 const maxLayouts = 8
 /** A layout may look this far past the end of a frame before it notices. */
 const margin = 64
@@ -55,6 +58,11 @@ export class SchemaReader {
     this.texts = leaves.map(() => '')
   }
 
+  /** What is read of a frame; null where nothing can be read in place. */
+  get root(): ObjectPlan | null {
+    return this.plan?.root ?? null
+  }
+
   /** The slot of a field, by its path (`data.p`). Throws RangeError where there is none. */
   slot(path: string): number {
     let value: FieldPlan['value'] | undefined = this.plan?.root
@@ -68,7 +76,13 @@ export class SchemaReader {
     return this.layout?.has[slot] === true
   }
 
-  int(slot: number): number {
+  /** Whether the newest frame had `null` in the field's place. */
+  isNull(slot: number): boolean {
+    return this.layout?.nulls[slot] === true
+  }
+
+  /** An int or any other number. */
+  number(slot: number): number {
     return this.numbers[slot] as number
   }
 
@@ -83,6 +97,13 @@ export class SchemaReader {
 
   text(slot: number): string {
     return this.texts[slot] as string
+  }
+
+  /** What one of the above says, by the kind of the leaf. */
+  value({ kind, slot }: LeafPlan): string | Fixed8 | boolean {
+    if (kind === 'string') return this.text(slot)
+    if (kind === 'boolean') return this.boolean(slot)
+    return kind === 'fixed8' ? this.fixed8(slot) : this.number(slot)
   }
 
   /** Reads the frame at `[start, end)`, if its fields come in an order that was seen before; then the slots hold it until the next read. Never throws. */
@@ -157,6 +178,7 @@ export class SchemaReader {
       switch (step.kind) {
         case 'int':
           at = this.readInt(step.leaf as LeafPlan, view, at)
+          if (at < 0) at = this.readUnusualNumber(step.leaf as LeafPlan, ~at, end)
           break
         case 'fixed8':
           at = this.readFixed8(step.leaf as LeafPlan, view, at, end)
@@ -172,12 +194,16 @@ export class SchemaReader {
           break
         case 'end':
           return at === end
+        case 'number':
+          at = this.readNumber(step.leaf as LeafPlan, view, at, end)
+          break
       }
       if (at < 0) return false
     }
     return false
   }
 
+  /** Where the int ends, or `~start` for one that `readUnusualNumber` has to look at. */
   private readInt(leaf: LeafPlan, view: DataView, start: number): number {
     const { prefixWords, prefixes } = this
     const { slot } = leaf
@@ -203,16 +229,52 @@ export class SchemaReader {
     for (let digits = fourDigits(view.getInt32(at, true)); digits >= 0; digits = fourDigits(view.getInt32(at, true))) {
       value = value * 10_000 + digits
       at += 4
-      if (at - start > 16) return -1
+      if (at - start > 16) return ~start
     }
     for (let digit = view.getUint8(at) - 0x30; digit >= 0 && digit <= 9; digit = view.getUint8(at) - 0x30) {
       value = value * 10 + digit
       at += 1
     }
     const length = at - start
-    if (length === 0 || length > 16 || (length > 1 && view.getUint8(start) === 0x30)) return -1
-    if (value < leaf.min || value > leaf.max) return -1
+    if (length === 0 || length > 16 || (length > 1 && view.getUint8(start) === 0x30)) return ~start
+    if (value < leaf.min || value > leaf.max) return ~start
     this.numbers[slot] = value
+    return at
+  }
+
+  private readNumber(leaf: LeafPlan, view: DataView, start: number, end: number): number {
+    const isNegative = view.getUint8(start) === 0x2d
+    const first = isNegative ? start + 1 : start
+    let at = first
+    let digits = 0
+    let point = -1
+    for (; at - first <= maxExactDigits; at += 1) {
+      const byte = view.getUint8(at)
+      if (byte === 0x2e && point < 0) point = at
+      else if (byte >= 0x30 && byte <= 0x39) digits = digits * 10 + byte - 0x30
+      else break
+    }
+    const integerEnd = point < 0 ? at : point
+    const isUsual =
+      at - first <= maxExactDigits &&
+      integerEnd > first &&
+      at !== point + 1 &&
+      (integerEnd === first + 1 || view.getUint8(first) !== 0x30) &&
+      (view.getUint8(at) | 0x20) !== 0x65
+    if (!isUsual) return this.readUnusualNumber(leaf, start, end)
+    const size = point < 0 ? digits : digits / (powersOfTen[at - point - 1] as number)
+    const value = isNegative ? -size : size
+    if (value < leaf.min || value > leaf.max) return -1
+    this.numbers[leaf.slot] = value
+    return at
+  }
+
+  private readUnusualNumber(leaf: LeafPlan, start: number, end: number): number {
+    const at = jsonNumberEnd(this.buffer, start, end)
+    if (at < 0) return -1
+    const value = Number(this.buffer.toString('latin1', start, at))
+    if (value < leaf.min || value > leaf.max || (leaf.kind === 'int' && !Number.isSafeInteger(value))) return -1
+    this.numbers[leaf.slot] = value
     return at
   }
 
@@ -274,8 +336,13 @@ export class SchemaReader {
 function acceptBy(schema: z.ZodType | null): (text: string) => string | null {
   if (schema === null) return (text) => text
   return (text) => {
-    const result = schema.safeParse(text)
-    return result.success && typeof result.data === 'string' ? result.data : null
+    try {
+      const result = schema.safeParse(text)
+      return result.success && typeof result.data === 'string' ? result.data : null
+    } catch {
+      // The interpreter meets the same error and passes it on.
+      return null
+    }
   }
 }
 

@@ -1,4 +1,4 @@
-import type { Fixed8, Fixed16 } from './decimal.ts'
+import type { Fixed8, Fixed16 } from '../exact/decimal.ts'
 import type { Interval } from './interval.ts'
 import type { Market } from './trade.ts'
 

@@ -1,6 +1,6 @@
 import { z } from 'zod'
+import { fixed8Schema } from '../exact/fixed8Schema.ts'
 import { Rejection } from '../runtime/codec.ts'
-import { fixed8Schema } from './fixed8Schema.ts'
 import type { Heartbeat, Market, Trade } from './trade.ts'
 
 /** The unit of the exchange's times, chosen when connecting; never guessed from their size. */

@@ -1,7 +1,7 @@
 import type { z } from 'zod'
+import { boundedDetail } from '../codecs/boundedDetail.ts'
 import { Rejection } from '../runtime/codec.ts'
 
-const maxDetail = 240
 const numeric = /^[-+]?[0-9]*\.?[0-9]*(?:[eE][-+]?[0-9]+)?$/
 
 /** Why a frame is no trade: the first thing that its schema found, with the number that was there but no other text of the frame. */
@@ -14,15 +14,11 @@ export function rejectionOf(error: z.ZodError, frame: unknown): Rejection {
   const isNumber =
     typeof value === 'number' || (typeof value === 'string' && /[0-9]/.test(value) && numeric.test(value))
   const isOutOfRange = isNumber && (issue.code !== 'invalid_type' || value === Infinity || value === -Infinity)
-  return isOutOfRange ? new Rejection('out-of-range', bounded(detail)) : malformed(detail)
+  return isOutOfRange ? new Rejection('out-of-range', boundedDetail(detail)) : malformed(detail)
 }
 
 export function malformed(detail: string): Rejection {
-  return new Rejection('malformed', bounded(detail))
-}
-
-function bounded(detail: string): string {
-  return detail.length <= maxDetail ? detail : `${detail.slice(0, maxDetail - 1)}…`
+  return new Rejection('malformed', boundedDetail(detail))
 }
 
 function valueAt(frame: unknown, path: readonly PropertyKey[]): unknown {

@@ -1,4 +1,4 @@
-import type { Fixed8 } from './decimal.ts'
+import type { Fixed8 } from '../exact/decimal.ts'
 
 /** Which order book a price comes from. `simulated` prices are invented and live in a data set of their own. */
 export type Market = 'spot' | 'usdm' | 'simulated'

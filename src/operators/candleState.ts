@@ -1,5 +1,5 @@
+import type { Fixed8 } from '../exact/decimal.ts'
 import type { Candle } from '../market/candle.ts'
-import type { Fixed8 } from '../market/decimal.ts'
 import type { StateCodec } from '../runtime/keyedState.ts'
 import { plainState } from '../runtime/plainState.ts'
 

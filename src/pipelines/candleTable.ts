@@ -1,5 +1,5 @@
+import { formatFixed } from '../exact/decimal.ts'
 import type { Candle } from '../market/candle.ts'
-import { formatFixed } from '../market/decimal.ts'
 import type { Interval } from '../market/interval.ts'
 import type { UpsertTable } from '../runtime/table.ts'
 

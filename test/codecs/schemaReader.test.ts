@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest'
 import { z } from 'zod'
 import { type ObjectPlan, planOf } from '../../src/codecs/schemaPlan.ts'
 import { SchemaReader } from '../../src/codecs/schemaReader.ts'
-import { fixed8Schema } from '../../src/market/fixed8Schema.ts'
+import { fixed8Schema } from '../../src/exact/fixed8Schema.ts'
 
 const schema = z.object({
   kind: z.literal('order'),
@@ -27,7 +27,7 @@ function readerOf(given: z.ZodType) {
         if (value.kind === 'literal') return [[name, JSON.parse(value.json)]]
         const slot = reader.slot(path + name)
         if (isOptional && !reader.has(slot)) return []
-        return [[name, reader[value.kind === 'string' ? 'text' : value.kind](slot)]]
+        return [[name, reader.isNull(slot) ? null : reader.value(value)]]
       }),
     )
   const known = (is: boolean) => (is && typeof plan !== 'string' ? frameOf(plan.root, '') : undefined)
@@ -104,7 +104,8 @@ describe('SchemaReader', () => {
       '9007199254740992',
       '9999999999999999',
       '10000000000000000',
-      '-1',
+      '-9007199254740992',
+      '1.5',
       '1.0',
       '1e3',
       '',
@@ -112,21 +113,89 @@ describe('SchemaReader', () => {
     ]) {
       expect(read(`{"a":${text}}`)).toBeUndefined()
     }
+    expect(read('{"a":-9007199254740991}')).toEqual({ a: Number.MIN_SAFE_INTEGER })
+    expect(read('{"a":-0}')).toEqual({ a: -0 })
     for (let digits = 1; digits <= 15; digits += 1) {
       const value = Number('987654321987654'.slice(0, digits))
       expect(read(`{"a":${value}}`)).toEqual({ a: value })
     }
   })
 
+  test('takes every finite number, to the last bit', () => {
+    const { read } = readerOf(z.object({ a: z.number() }))
+    const decimal = fc.tuple(fc.stringMatching(/^-?(0|[1-9][0-9]{0,18})$/), fc.stringMatching(/^([.][0-9]{1,18})?$/))
+    const text = fc.oneof(
+      decimal.map(([integer, fraction]) => integer + fraction),
+      fc.double({ noNaN: true, noDefaultInfinity: true }).map(String),
+    )
+    fc.assert(
+      fc.property(text, (written) => {
+        expect(read(`{"a":${written}}`)).toEqual({ a: JSON.parse(written) })
+      }),
+    )
+    for (const refused of ['1e999', '-1e999', '.5', '5.', '05', '-', '--5', '0x5', '5e', '1.2.3', 'NaN', '"5"', '']) {
+      expect(read(`{"a":${refused}}`)).toBeUndefined()
+    }
+  })
+
+  test('holds numbers to their bounds, to the last bit', () => {
+    const { read } = readerOf(z.object({ a: z.number().gt(0).lt(0.3), b: z.number().min(-0.3).max(0) }))
+    const a = (written: string) => read(`{"a":${written},"b":0}`)
+    const b = (written: string) => read(`{"a":0.1,"b":${written}}`)
+    for (const taken of ['5e-324', '0.1', '0.29999999999999993']) expect(a(taken)).toEqual({ a: Number(taken), b: 0 })
+    for (const refused of ['0', '-0', '-5e-324', '0.3', '0.30000000000000004']) expect(a(refused)).toBeUndefined()
+    for (const taken of ['-0.3', '-0.1', '0', '-0']) expect(b(taken)).toEqual({ a: 0.1, b: Number(taken) })
+    for (const refused of ['5e-324', '-0.30000000000000004']) expect(b(refused)).toBeUndefined()
+  })
+
+  test('takes null where a field may be null, one of the texts of an enum, and no unknown field of a strict object', () => {
+    const { read } = readerOf(
+      z.strictObject({ a: z.string().nullable(), b: z.int().nullish(), side: z.enum(['buy', 'sell']) }),
+    )
+    expect(read('{"a":null,"b":null,"side":"buy"}')).toEqual({ a: null, b: null, side: 'buy' })
+    expect(read('{"a":"null","side":"sell"}')).toEqual({ a: 'null', side: 'sell' })
+    for (const refused of [
+      '{"side":"buy"}',
+      '{"a":null,"side":"hold"}',
+      '{"a":null,"side":null}',
+      '{"a":null,"side":"buy","c":1}',
+    ]) {
+      expect(read(refused)).toBeUndefined()
+    }
+  })
+
+  test('takes an object without fields where all of its fields are optional', () => {
+    const { read } = readerOf(z.object({ a: z.int().optional(), b: z.object({}) }))
+    expect(read('{"b":{}}')).toEqual({ b: {} })
+    expect(read('{"b":{"c":{}}}')).toEqual({ b: {} })
+    for (const refused of ['{}', '{"b":{', '{"b":{}', '{', '{"b":{},}']) expect(read(refused)).toBeUndefined()
+  })
+
   test('says which part of a schema it cannot follow, and reads nothing by it', () => {
     for (const [refused, path] of [
-      [z.object({ a: z.number() }), 'the schema.a'],
+      [z.object({ a: z.number().multipleOf(5) }), 'the schema.a'],
+      [z.object({ a: z.float32() }), 'the schema.a'],
+      [z.object({ a: z.number().min(Number.NEGATIVE_INFINITY) }), 'the schema.a'],
+      [z.object({ a: z.coerce.number() }), 'the schema.a'],
       [z.object({ a: z.int().multipleOf(5) }), 'the schema.a'],
       [z.object({ a: z.object({ b: z.array(z.int()) }) }), 'the schema.a.b'],
       [z.object({ a: z.union([z.int(), z.boolean()]) }), 'the schema.a'],
       [z.object({ a: z.coerce.boolean() }), 'the schema.a'],
-      [z.object({ a: z.enum(['x', 'y']) }), 'the schema.a'],
-      [z.strictObject({ a: z.int() }), 'the schema'],
+      [z.object({ a: z.enum({ X: 1, Y: 2 }) }), 'the schema.a'],
+      [z.object({ a: z.literal(Number.NaN) }), 'the schema.a'],
+      [z.object({ a: z.literal(5).nullable() }), 'the schema.a'],
+      [z.object({ a: z.object({}).nullable() }), 'the schema.a'],
+      [
+        z.object({
+          a: z
+            .int()
+            .optional()
+            .refine(() => true),
+        }),
+        'the schema.a',
+      ],
+      [z.object({ toString: z.string().optional() }), 'the schema.toString'],
+      [z.looseObject({ a: z.int() }), 'the schema'],
       [z.object({ a: z.int() }).refine(() => true), 'the schema'],
       [z.object({ a: z.int() }).transform((value) => value.a), 'the schema'],
       [z.array(z.int()), 'the schema'],

@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
+import { toFixed8 } from '../../src/exact/decimal.ts'
 import type { Candle } from '../../src/market/candle.ts'
-import { toFixed8 } from '../../src/market/decimal.ts'
 import { candleState } from '../../src/operators/candleState.ts'
 import type { Json } from '../../src/runtime/json.ts'
 import { plainState } from '../../src/runtime/plainState.ts'

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { tradeCodec } from '../../src/codecs/tradeCodec.ts'
+import { tradeCodec } from '../../src/market/tradeCodec.ts'
 import { realtime } from '../../src/pipelines/realtime.ts'
 import { testPipeline } from '../../src/testing/kit/testPipeline.ts'
 

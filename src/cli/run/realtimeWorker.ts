@@ -1,4 +1,4 @@
-import { tradeCodec } from '../../codecs/tradeCodec.ts'
+import { tradeCodec } from '../../market/tradeCodec.ts'
 import { realtime } from '../../pipelines/realtime.ts'
 import type { Archive } from '../../runtime/archive.ts'
 import { systemClock } from '../../runtime/clock.ts'

@@ -1,5 +1,9 @@
 import type { z } from 'zod'
-import type { Fixed8 } from '../market/decimal.ts'
+import { SchemaReader } from '../codecs/schemaReader.ts'
+import type { Fixed8 } from '../exact/decimal.ts'
+import type { Codec, Rejection } from '../runtime/codec.ts'
+import { ConfigurationError } from '../runtime/errors.ts'
+import type { RecordFacts, RecordView } from '../runtime/record.ts'
 import {
   frameSchemas,
   heartbeatOf,
@@ -8,14 +12,10 @@ import {
   type TradeFields,
   type TradeRules,
   tradeOf,
-} from '../market/frame.ts'
-import { malformed, rejectionOf } from '../market/frameRejection.ts'
-import { isOtherFrame } from '../market/otherFrames.ts'
-import type { Market, MarketEvent } from '../market/trade.ts'
-import type { Codec, Rejection } from '../runtime/codec.ts'
-import { ConfigurationError } from '../runtime/errors.ts'
-import type { RecordFacts, RecordView } from '../runtime/record.ts'
-import { SchemaReader } from './schemaReader.ts'
+} from './frame.ts'
+import { malformed, rejectionOf } from './frameRejection.ts'
+import { isOtherFrame } from './otherFrames.ts'
+import type { Market, MarketEvent } from './trade.ts'
 
 /** What the fast path says when it does not know: ask the interpreter. */
 export const INVALID: unique symbol = Symbol('INVALID')
@@ -82,7 +82,7 @@ export class TradeCodec implements Codec<MarketEvent> {
   decodeFast(buffer: Buffer, start: number, end: number): Decoded | INVALID {
     if (this.combined.reader.readKnown(buffer, start, end)) return tradeOf(this.combined, this.rules)
     if (this.bare.reader.readKnown(buffer, start, end)) return tradeOf(this.bare, this.rules)
-    if (this.heartbeat.readKnown(buffer, start, end)) return heartbeatOf(this.heartbeat.int(this.heartbeatTime))
+    if (this.heartbeat.readKnown(buffer, start, end)) return heartbeatOf(this.heartbeat.number(this.heartbeatTime))
     return this.learn(buffer, start, end)
   }
 
@@ -115,7 +115,7 @@ export class TradeCodec implements Codec<MarketEvent> {
   private learn(buffer: Buffer, start: number, end: number): Decoded | INVALID {
     if (this.combined.reader.learn(buffer, start, end)) return tradeOf(this.combined, this.rules)
     if (this.bare.reader.learn(buffer, start, end)) return tradeOf(this.bare, this.rules)
-    if (this.heartbeat.learn(buffer, start, end)) return heartbeatOf(this.heartbeat.int(this.heartbeatTime))
+    if (this.heartbeat.learn(buffer, start, end)) return heartbeatOf(this.heartbeat.number(this.heartbeatTime))
     return INVALID
   }
 }
@@ -137,7 +137,7 @@ class PayloadReader implements TradeFields {
   }
 
   get t(): number {
-    return this.reader.int(this.slots.t)
+    return this.reader.number(this.slots.t)
   }
 
   get p(): Fixed8 {
@@ -149,7 +149,7 @@ class PayloadReader implements TradeFields {
   }
 
   get T(): number {
-    return this.reader.int(this.slots.T)
+    return this.reader.number(this.slots.T)
   }
 
   get X(): string | undefined {

@@ -101,11 +101,6 @@ export function divideHalfEven(numerator: bigint, denominator: bigint): bigint {
   return numerator < 0n === denominator < 0n ? quotient + 1n : quotient - 1n
 }
 
-/** Volume-weighted average price, rounded once, half to even. Throws RangeError where the volume is zero. */
-export function vwap(quoteVolume: Fixed16, volume: Fixed8): Fixed8 {
-  return toFixed8(divideHalfEven(quoteVolume, BigInt(volume)))
-}
-
 /**
  * The decimal text of `value` counts of 10^-scale with `places` digits after the point: `formatFixed(6183763000000, 8, 8)` is "61837.63000000".
  * Exact while `places >= scale`; with fewer places it is rounded once, half to even.

@@ -11,8 +11,7 @@ import {
   parseFixed8At,
   subFixed8,
   toFixed8,
-  vwap,
-} from '../../src/market/decimal.ts'
+} from '../../src/exact/decimal.ts'
 
 const bytes = (text: string) => Buffer.from(text, 'latin1')
 const parseBytes = (text: string) => parseFixed8At(bytes(`"${text}"`), 1, 1 + text.length)
@@ -139,12 +138,6 @@ describe('arithmetic', () => {
       }),
     )
     expect(() => divideHalfEven(1n, 0n)).toThrow(RangeError)
-  })
-
-  test('vwap is quote volume over volume in units of 1e-8', () => {
-    expect(vwap(6183763000000n * 2000000n, 2000000)).toBe(6183763000000)
-    expect(vwap(160000000000000001n * 10n ** 17n, 10n ** 17n)).toBe(160000000000000001n)
-    expect(vwap(5n, 2)).toBe(2)
   })
 })
 

@@ -1,0 +1,39 @@
+import type { FieldPlan, LeafPlan, ObjectPlan } from './schemaPlan.ts'
+import type { SchemaReader } from './schemaReader.ts'
+
+/** Makes objects of the frame that a reader has read, with their fields in the order of the schema, as zod has them. */
+export class ObjectBuilder {
+  private readonly reader: SchemaReader
+  private readonly parts: readonly Part[]
+
+  constructor(plan: ObjectPlan, reader: SchemaReader) {
+    this.reader = reader
+    this.parts = [...plan.fields.values()].flatMap((field) => partOf(field, reader) ?? [])
+  }
+
+  build(): Record<string, unknown> {
+    const { reader, parts } = this
+    const object: Record<string, unknown> = {}
+    for (let index = 0; index < parts.length; index += 1) {
+      const { name, leaf, inner, literal } = parts[index] as Part
+      if (leaf === null) object[name] = inner === null ? literal : inner.build()
+      else if (reader.has(leaf.slot)) object[name] = reader.isNull(leaf.slot) ? null : reader.value(leaf)
+    }
+    return object
+  }
+}
+
+/** One field: a leaf, an object of its own or else a literal. */
+interface Part {
+  readonly name: string
+  readonly leaf: LeafPlan | null
+  readonly inner: ObjectBuilder | null
+  readonly literal: unknown
+}
+
+function partOf({ name, value }: FieldPlan, reader: SchemaReader): Part | null {
+  if (value === null) return null
+  if (value.kind === 'object') return { name, leaf: null, inner: new ObjectBuilder(value, reader), literal: null }
+  if (value.kind === 'literal') return { name, leaf: null, inner: null, literal: JSON.parse(value.json) }
+  return { name, leaf: value, inner: null, literal: null }
+}

@@ -1,0 +1,17 @@
+import type { Codec } from '../runtime/codec.ts'
+import type { TwoWayCodec } from './twoWayCodec.ts'
+
+/**
+ * The same codec for records that may lack what it reads: null for a tombstone (a record without a value), and, as the key codec of `wholeRecord`, for a record
+ * without a key. `encode` makes a tombstone of null. Without it, most codecs reject both.
+ *
+ * A codec that itself gives null, such as one for a nullable schema, does not tell its null from a tombstone any more.
+ */
+export function orNull<T>(codec: TwoWayCodec<T>): TwoWayCodec<T | null>
+export function orNull<T>(codec: Codec<T>): Codec<T | null>
+export function orNull<T>(codec: Codec<T> | TwoWayCodec<T>): Codec<T | null> | TwoWayCodec<T | null> {
+  const decode: Codec<T | null>['decode'] = (record, facts) =>
+    record.valueLength < 0 ? null : codec.decode(record, facts)
+  if (!('encode' in codec)) return { decode }
+  return { decode, encode: (value) => (value === null ? null : codec.encode(value)) }
+}

@@ -1,0 +1,35 @@
+import type { Codec } from '../runtime/codec.ts'
+import { ConfigurationError } from '../runtime/errors.ts'
+
+/** The codecs of a topic: of its values, and of its keys where they are more than bytes. */
+export interface TopicCodecs<V extends Codec<unknown>, K extends Codec<unknown> | undefined> {
+  readonly value: V
+  readonly key?: K
+}
+
+/** A topic by its name, with the codecs of what is in it. Without a `key` the keys are bytes. */
+export interface Topic<V extends Codec<unknown>, K extends Codec<unknown> | undefined = undefined> {
+  /** What the log calls it. */
+  readonly name: string
+  readonly value: V
+  readonly key: K
+}
+
+/** The type of the values that a codec makes. */
+export type ValueOf<C extends Codec<unknown>> = C extends Codec<infer T> ? T : never
+
+/**
+ * A topic that is described once and shared by all that read it or append to it, so that they agree on its name, its keys and its values.
+ * @throws ConfigurationError on a name that Kafka would refuse: letters, digits, `.`, `_` and `-`, from 1 to 249 of them, and neither `.` nor `..`
+ */
+export function topic<V extends Codec<unknown>, K extends Codec<unknown> | undefined = undefined>(
+  name: string,
+  codecs: TopicCodecs<V, K>,
+): Topic<V, K> {
+  if (!/^(?!\.{1,2}$)[\w.-]{1,249}$/.test(name)) {
+    throw new ConfigurationError(
+      `topic: a name has 1 to 249 letters, digits, dots, dashes and underscores and is not '.' or '..', got ${JSON.stringify(name.slice(0, 300))}`,
+    )
+  }
+  return { name, value: codecs.value, key: codecs.key as K }
+}

@@ -1,0 +1,43 @@
+import { type Codec, Rejection } from '../runtime/codec.ts'
+import { type RecordHeader, RecordView } from '../runtime/record.ts'
+import { bytesCodec } from './bytesCodec.ts'
+import { orNull } from './orNull.ts'
+
+/** All that a record holds, free of the log's memory. */
+export interface WholeRecord<V, K> {
+  readonly key: K
+  readonly value: V
+  readonly headers: readonly RecordHeader[]
+  readonly offset: number
+  /** What the producer, or the log, stamped on the record: ms UTC, or -1 for none. */
+  readonly timestamp: number
+}
+
+/**
+ * Gives key, headers, offset and timestamp of a record beside its value. The key is bytes, or null, unless a codec of its own reads it.
+ *
+ * Rejects what either codec rejects, a key by the same reasons and with `key: ` before the detail. So a tombstone gets through where the codec is `orNull(…)`,
+ * and where the key codec is `orNull(…)` a record without a key. Undefined where either gives undefined.
+ */
+export function wholeRecord<V>(value: Codec<V>): Codec<WholeRecord<V, Uint8Array | null>>
+export function wholeRecord<V, K>(value: Codec<V>, key: Codec<K>): Codec<WholeRecord<V, K>>
+export function wholeRecord<V>(
+  valueCodec: Codec<V>,
+  keyCodec: Codec<unknown> = orNull(bytesCodec()),
+): Codec<WholeRecord<V, unknown>> {
+  const keyView = new RecordView()
+  return {
+    decode(record, facts) {
+      const value = valueCodec.decode(record, facts)
+      if (value === undefined) return undefined
+      if (value instanceof Rejection) return value
+      keyView.buffer = record.buffer
+      keyView.valueStart = record.keyStart
+      keyView.valueLength = record.keyLength
+      const key = keyCodec.decode(keyView)
+      if (key === undefined) return undefined
+      if (key instanceof Rejection) return new Rejection(key.reason, `key: ${key.detail}`)
+      return { key, value, headers: record.headers(), offset: record.offset, timestamp: record.timestamp }
+    },
+  }
+}

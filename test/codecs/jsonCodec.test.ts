@@ -1,0 +1,318 @@
+import assert from 'node:assert/strict'
+import fc from 'fast-check'
+import { describe, expect, test } from 'vitest'
+import { z } from 'zod'
+import { type JsonCodec, jsonCodec } from '../../src/codecs/jsonCodec.ts'
+import { isJsonObject } from '../../src/codecs/jsonText.ts'
+import { fixed8Schema } from '../../src/exact/fixed8Schema.ts'
+import { Rejection } from '../../src/runtime/codec.ts'
+import { ConfigurationError } from '../../src/runtime/errors.ts'
+import { objectOf } from './randomSchema.ts'
+import { recordOf } from './recordOf.ts'
+
+/** Decodes both ways, in the middle and at the end of a buffer, and holds the results against each other. */
+function agree<T>(codec: JsonCodec<T>, value: Buffer): { result: T | Rejection; isInPlace: boolean } {
+  const result = codec.interpret(value, 0, value.length)
+  let isInPlace = false
+  for (const after of [100, 0]) {
+    const record = recordOf({ value, after })
+    const fast = codec.readInPlace(record.buffer, record.valueStart, record.valueStart + value.length)
+    isInPlace = fast !== undefined
+    if (fast !== undefined) {
+      assert.deepEqual(fast, result)
+      expect(Object.keys(fast as object)).toEqual(Object.keys(result as object))
+      expect(isJsonObject(value, 0, value.length)).toBe(true)
+    }
+    const facts = { isJsonObject: false }
+    assert.deepEqual(codec.decode(record, facts), result)
+    expect(facts.isJsonObject).toBe(isInPlace)
+  }
+  if (result instanceof Rejection) {
+    expect(result.reason).toMatch(/^(not-utf8|not-json|malformed)$/)
+    expect(result.detail.length).toBeGreaterThan(0)
+    expect(result.detail.length).toBeLessThanOrEqual(240)
+  }
+  return { result, isInPlace }
+}
+
+const decode = <T>(schema: z.ZodType<T>, text: string) => agree(jsonCodec(schema), Buffer.from(text)).result
+const reasonOf = (result: unknown) => (result instanceof Rejection ? result.reason : result)
+const detailOf = (result: unknown) => (result instanceof Rejection ? result.detail : result)
+
+/** JSON.stringify writes -0 as 0. */
+const withoutSigns = (value: unknown): unknown => {
+  if (Array.isArray(value)) return value.map(withoutSigns)
+  if (typeof value !== 'object' || value === null) return value === 0 ? 0 : value
+  return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, withoutSigns(item)]))
+}
+
+const hostileTokens = [
+  ...[
+    '1e999',
+    '-1e999',
+    'NaN',
+    'Infinity',
+    '-0',
+    '-0.0',
+    '0.0',
+    '00',
+    '01',
+    '-',
+    '1.',
+    '.5',
+    '1.0',
+    '1e3',
+    '1E-400',
+    '1e',
+    '5e-324',
+  ],
+  ...[
+    '12345678901234567890',
+    '9007199254740991',
+    '9007199254740993',
+    '-9007199254740992',
+    '123456789012345.5',
+    '0.1234567890123456',
+  ],
+  ...[
+    '1234567890123456',
+    '4294967296',
+    '0.30000000000000004',
+    '100.00000000000001',
+    `${'9'.repeat(400)}`,
+    `0.${'3'.repeat(200)}`,
+  ],
+  ...[
+    'null',
+    'true',
+    'tru',
+    '{}',
+    '[]',
+    '""',
+    '"\\ud800"',
+    '"\\u0000"',
+    '"\\"',
+    '"sell"',
+    '"x"',
+    '"5"',
+    '"0.5"',
+    '"\u0000"',
+  ],
+  ...[
+    '{"__proto__":{"a":1}}',
+    '['.repeat(200) + ']'.repeat(200),
+    `${'{"a":'.repeat(200)}1${'}'.repeat(200)}`,
+    ' 1',
+    '1 ',
+    '1\n',
+    '',
+  ],
+]
+const hostileBytes = [
+  [0xff],
+  [0xed, 0xa0, 0x80],
+  [0xc0, 0x80],
+  [0xf4, 0x90, 0x80, 0x80],
+  [0xe2, 0x82],
+  [0x00],
+  [0xef, 0xbb, 0xbf],
+]
+const tokens = /-?\d+(?:\.\d+)?(?:e[-+]?\d+)?|"(?:[^"\\]|\\.)*"|true|false|null/g
+
+/** Turns a sound text into bytes that may be anything but that. */
+const damage: fc.Arbitrary<(text: string) => Buffer> = fc.oneof(
+  fc.tuple(fc.nat(20), fc.constantFrom(...hostileTokens)).map(([which, token]) => (text: string) => {
+    let index = 0
+    return Buffer.from(text.replaceAll(tokens, (found) => (index++ === which ? token : found)))
+  }),
+  fc
+    .constantFrom(
+      '"a":1,',
+      '"__proto__":1,',
+      '"__proto__":{"id":1},',
+      '"extra":[1,{"a":"b"}],',
+      '"constructor":"x",',
+      '"é":1,',
+      ' ',
+      '\t',
+    )
+    .map((first) => (text: string) => Buffer.from(text.replace('{', `{${first}`))),
+  fc.constantFrom(' ', '\n', '}', 'x', '\0', ',', '{}').map((more) => (text: string) => Buffer.from(text + more)),
+  fc
+    .tuple(fc.double({ min: 0, max: 1, noNaN: true }), fc.constantFrom(...hostileBytes))
+    .map(([share, bytes]) => (text: string) => {
+      const sound = Buffer.from(text)
+      const at = Math.floor(share * sound.length)
+      return Buffer.concat([sound.subarray(0, at), Buffer.from(bytes), sound.subarray(at)])
+    }),
+  fc.double({ min: 0, max: 1, noNaN: true }).map((share) => (text: string) => {
+    const sound = Buffer.from(text)
+    return sound.subarray(0, Math.floor(share * sound.length))
+  }),
+)
+
+describe('jsonCodec', () => {
+  test.each([
+    ['usual schemas', true],
+    ['any schema', false],
+  ])('reads sound and hostile bytes in place as by JSON.parse and zod, for %s', (_name, isUsual) => {
+    let inPlace = 0
+    let rejected = 0
+    const sample = objectOf(2, isUsual).chain(({ schema, value, isInPlace }) =>
+      fc.record({
+        schema: fc.constant(schema),
+        isInPlace: fc.constant(isInPlace),
+        values: fc.array(value, { minLength: 1, maxLength: 12 }),
+        damages: fc.array(damage, { minLength: 12, maxLength: 12 }),
+      }),
+    )
+    fc.assert(
+      fc.property(sample, ({ schema, isInPlace, values, damages }) => {
+        const codec = jsonCodec(schema)
+        expect(codec.slowBecause === null).toBe(isInPlace)
+        values.forEach((value, index) => {
+          const text = JSON.stringify(value)
+          const sound = agree(codec, Buffer.from(text))
+          // Strings with escapes are the interpreter's.
+          expect(sound.isInPlace).toBe(isInPlace && !text.includes('\\') && !(sound.result instanceof Rejection))
+          if (sound.isInPlace) inPlace += 1
+          const damaged = agree(codec, (damages[index] as (text: string) => Buffer)(text))
+          if (damaged.result instanceof Rejection) rejected += 1
+        })
+      }),
+      { numRuns: 600 },
+    )
+    expect(inPlace).toBeGreaterThan(isUsual ? 2_000 : 100)
+    expect(rejected).toBeGreaterThan(1_000)
+  })
+
+  test('writes what it reads', () => {
+    fc.assert(
+      fc.property(
+        objectOf(2, false).chain(({ schema, value }) => fc.tuple(fc.constant(schema), value)),
+        ([schema, value]) => {
+          const codec = jsonCodec(schema)
+          const { result } = agree(codec, Buffer.from(JSON.stringify(value)))
+          if (result instanceof Rejection) return
+          const written = codec.encode(result)
+          assert.deepEqual(withoutSigns(agree(codec, written).result), withoutSigns(result))
+          expect(codec.encode(agree(codec, written).result)).toEqual(written)
+        },
+      ),
+    )
+  })
+
+  test('says where and what by the words of zod', () => {
+    const order = z.object({ id: z.int().min(1), lines: z.array(z.object({ price: z.number() })) })
+    expect(decode(order, '{"id":0,"lines":[]}')).toEqual(
+      new Rejection('malformed', 'id: Too small: expected number to be >=1'),
+    )
+    expect(detailOf(decode(order, '{"id":1,"lines":[{"price":1},{"price":1e999}]}'))).toBe(
+      'lines.1.price: Invalid input: expected number, received Infinity',
+    )
+    expect(detailOf(decode(order, '7'))).toBe('the value: Invalid input: expected object, received number')
+  })
+
+  test('lets nothing of the record into a rejection', () => {
+    const secret = 'S3CRET'
+    for (const [schema, text] of [
+      [z.strictObject({}), `{"${secret}":1}`],
+      [z.strictObject({}), `{"${secret}":1,"${secret}2":1}`],
+      [z.record(z.string(), z.int()), `{"${secret}":"x"}`],
+      [z.record(z.enum(['a']), z.int()), `{"a":1,"${secret}":1}`],
+      [z.object({ a: z.enum(['x']), b: z.email() }), `{"a":"${secret}","b":"${secret}"}`],
+      [z.object({ b: z.email() }), `{"b":"${secret}"}`],
+      [z.literal('x'), `"${secret}"`],
+      [z.int(), secret],
+    ] as const) {
+      const result = decode(schema as z.ZodType, text)
+      expect(result).toBeInstanceOf(Rejection)
+      expect(detailOf(result)).not.toContain(secret)
+    }
+  })
+
+  test('tells apart what is no text, no JSON and no value of the schema', () => {
+    const reason = (bytes: number[] | string) =>
+      reasonOf(agree(jsonCodec(z.object({ a: z.int() })), Buffer.from(bytes as string)).result)
+    expect(reason([0x7b, 0xff])).toBe('not-utf8')
+    expect(reason('')).toBe('not-json')
+    expect(reason('\ufeff{"a":1}')).toBe('not-json')
+    expect(reason('{"a":NaN}')).toBe('not-json')
+    expect(reason('{"a":1.5}')).toBe('malformed')
+  })
+
+  test('takes the text null only where the schema does, and a record without a value nowhere', () => {
+    const nullable = jsonCodec(z.object({ a: z.int() }).nullable())
+    expect(agree(nullable, Buffer.from('null')).result).toBeNull()
+    expect(reasonOf(nullable.decode(recordOf({ value: null })))).toBe('no-value')
+  })
+
+  test('transforms, and then has no way back; a codec of zod has one', () => {
+    const oneWay = jsonCodec(z.object({ a: z.string().transform((text) => text.length) }))
+    expect(agree(oneWay, Buffer.from('{"a":"xyz"}')).result).toEqual({ a: 3 })
+    expect(() => oneWay.encode({ a: 3 })).toThrow(ConfigurationError)
+    const date = z.codec(z.iso.datetime(), z.date(), {
+      decode: (text) => new Date(text),
+      encode: (at) => at.toISOString(),
+    })
+    const twoWay = jsonCodec(z.object({ at: date, price: fixed8Schema }))
+    const text = '{"at":"2024-08-08T12:00:00.000Z","price":"90071992547.40991000"}'
+    const { result } = agree(twoWay, Buffer.from(text))
+    expect(result).toEqual({ at: new Date(Date.UTC(2024, 7, 8, 12)), price: 9007199254740991000n })
+    expect(twoWay.encode(result as z.output<typeof date> & never).toString()).toBe(text)
+  })
+
+  test('writes nothing that its schema would refuse', () => {
+    const codec = jsonCodec(z.object({ a: z.number(), price: fixed8Schema }))
+    for (const value of [
+      { a: Number.NaN, price: 1 },
+      { a: 1, price: 0.5 },
+      { a: 1, price: -1 },
+    ]) {
+      expect(() => codec.encode(value)).toThrow(TypeError)
+    }
+    expect(codec.encode({ a: 1, price: 150_000_000 }).toString()).toBe('{"a":1,"price":"1.50000000"}')
+  })
+
+  test('passes over a record of which a transform makes undefined', () => {
+    expect(
+      decode(
+        z.int().transform((value) => (value > 3 ? value : undefined)),
+        '2',
+      ),
+    ).toBeUndefined()
+  })
+
+  test('does not wait: asynchronous schemas are a mistake of the program', () => {
+    for (const schema of [
+      z.object({ a: z.string().refine(async () => true) }),
+      z.object({ a: z.string() }).transform(async (value) => value),
+    ]) {
+      expect(() => jsonCodec(schema as z.ZodType).decode(recordOf({ value: Buffer.from('{"a":"x"}') }))).toThrow(
+        ConfigurationError,
+      )
+    }
+  })
+
+  test('lets through what a refinement throws', () => {
+    const mistake = new TypeError('no such country')
+    const schema = z.object({
+      a: z.string().refine(() => {
+        throw mistake
+      }),
+    })
+    expect(() => jsonCodec(schema).decode(recordOf({ value: Buffer.from('{"a":"x"}') }))).toThrow(mistake)
+  })
+
+  test('rejects a value that is nested deeper than a schema can follow', () => {
+    const nested = (levels: number) => Buffer.from('['.repeat(levels) + ']'.repeat(levels))
+    const tree: z.ZodType<unknown> = z.lazy(() => z.array(tree))
+    expect(agree(jsonCodec(tree), nested(20)).result).not.toBeInstanceOf(Rejection)
+    expect(reasonOf(agree(jsonCodec(tree), nested(100_000)).result)).toBe('malformed')
+  })
+
+  test('is not led astray by names that every object inherits', () => {
+    expect(decode(z.object({ constructor: z.string().optional() }), '{}')).toBeInstanceOf(Rejection)
+    expect(decode(z.object({ a: z.int() }), '{"a":1,"__proto__":{"a":2}}')).toEqual({ a: 1 })
+  })
+})
