@@ -29,7 +29,7 @@ export const hottestTable: UpsertTable<Hottest> = {
     { name: 'sensor', type: 'text', of: (row) => row.sensor },
     { name: 'minute', type: 'timestamptz', of: (row) => row.minute },
     // Exact numbers are text; a float would be refused.
-    { name: 'celsius', type: 'numeric', of: (row) => row.celsius.toFixed(1) },
+    { name: 'celsius', type: 'numeric', of: (row) => String(row.celsius) },
     { name: 'revision', type: 'integer', of: (row) => row.revision },
   ],
 }

@@ -100,8 +100,8 @@ export const plantedBugs: readonly PlantedBug[] = [
     name: 'an idle step overtakes asynchronous work',
     prover: 'test/runtime/idleSteps.test.ts',
     file: attempt,
-    from: 'await task.quiesce({ now, isFinal: false })\n    task.advanceIdle(now - idleAfterMs)',
-    to: 'task.advanceIdle(now - idleAfterMs)',
+    from: 'await this.#quiet(task.quiesce({ now, isFinal: false }))\n    task.advanceIdle(',
+    to: 'task.advanceIdle(',
   },
   {
     name: 'recorded idle steps are not read back',
