@@ -21,7 +21,7 @@ export interface Pipeline<O extends Outlets = Outlets> {
   readonly idleAfterMs?: Duration
   /**
    * What happens to a value on which a callback or a step of the pipeline throws. `dead-letter`, if left out: it is set aside as `failed`, under the name of the operator,
-   * and the pipeline goes on; once the code is mended it can be redriven. `stop`: the worker ends with the error.
+   * and the pipeline goes on; once the code is mended it can be redriven, unless a window or a batch stands between. `stop`: the worker ends with the error.
    * Errors that say what to do about them (`RetryableError`, `ConfigurationError` and the like) are never set aside.
    */
   readonly onError?: 'dead-letter' | 'stop'
