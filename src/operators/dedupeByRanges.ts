@@ -80,6 +80,6 @@ const rangesState: StateCodec<IdRanges> = {
 
 /** 0.1.0 had the ttl in the shape, which does not shape it. */
 function withoutTtl(saved: SavedOperator): SavedOperator {
-  const { ids } = saved.shape as { readonly ids?: string }
+  const { ids } = (saved.shape ?? {}) as { readonly ids?: string }
   return saved.version === 1 && ids === 'ranges' ? { ...saved, version: 2, shape: { ids } } : saved
 }

@@ -80,7 +80,7 @@ function idKey(key: string, id: string | number): string {
 
 /** 0.1.0 joined key and id by a NUL, and had the ttl in the shape, which does not shape it. */
 function fromJoinedKeys(saved: SavedOperator): SavedOperator {
-  const { ids } = saved.shape as { readonly ids?: string }
+  const { ids } = (saved.shape ?? {}) as { readonly ids?: string }
   if (saved.version !== 1 || ids !== 'set') return saved
   const keyed = saved.keyed.map(([joined, at]) => {
     const end = joined.indexOf('\u0000')

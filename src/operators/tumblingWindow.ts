@@ -171,7 +171,7 @@ function windowState(name: string, sizeMs: number): StateCodec<OpenWindow> {
 /** Release 0.1.0 saved the windows of a key as one list, and had allowed lateness in the shape, which does not shape it. */
 function oneEntryPerWindow(sizeMs: number) {
   return (saved: SavedOperator): SavedOperator => {
-    const { sizeMs: savedSizeMs } = saved.shape as { readonly sizeMs?: number }
+    const { sizeMs: savedSizeMs } = (saved.shape ?? {}) as { readonly sizeMs?: number }
     if (saved.version !== 1 || savedSizeMs !== sizeMs) return saved
     const windows = saved.keyed.flatMap(([, list]) => (list ?? []) as unknown as readonly SavedWindow[])
     const keyed = windows.map((one) => [windowId(one[0], one[1]), one as unknown as Json] as const)
