@@ -1,4 +1,4 @@
-import type { LeftOut, StepFailure } from './stepFailure.ts'
+import type { Emission, LeftOut, StepFailure } from './stepFailure.ts'
 
 /**
  * What attempts at a task learn from the failures of those before: the values that steps of the graph have failed on, by the offset at which they were emitted, and
@@ -28,11 +28,11 @@ export class LeftOutValues {
       return true
     }
     if (emission === null) return false
-    const isKnown = known.some(
-      ({ operator, ordinal }) => operator === emission.operator && ordinal === emission.ordinal,
-    )
-    if (!isKnown) known.push({ ...emission, detail })
-    return !isKnown
+    const { operator, ordinal, leftOutBelow } = emission
+    if (known.some((one) => isSame(one, emission))) return false
+    const lasting = known.filter((one) => !leftOutBelow.some((gone) => isSame(one, gone)))
+    this.#byOffset.set(offset, [...lasting, { operator, ordinal, detail }])
+    return true
   }
 
   /** What to leave out at the offset; undefined where nothing has failed. */
@@ -54,4 +54,8 @@ export class LeftOutValues {
   forgetBefore(offset: number): void {
     for (const one of this.#byOffset.keys()) if (one < offset) this.#byOffset.delete(one)
   }
+}
+
+function isSame(a: Emission, b: Emission): boolean {
+  return a.operator === b.operator && a.ordinal === b.ordinal
 }

@@ -7,15 +7,23 @@ export interface Emission {
   readonly ordinal: number
 }
 
+/** An emission that a step has failed on, and those left out on its way there: they will not come about when it is left out itself. */
+export interface FailedEmission extends Emission {
+  readonly leftOutBelow: readonly Emission[]
+}
+
 /**
  * A step of RxJS, which is no operator of ours, has thrown. It has ended its stream, so the task cannot go on; one that is restored can, if it leaves out the value.
  */
 export class StepFailure extends OperatorError {
   /** What the step could not take; null where nobody watched. */
-  readonly emission: Emission | null
+  readonly emission: FailedEmission | null
   readonly detail: string
 
-  constructor(message: string, place: { pipeline: string; offset: number; cause: unknown; emission: Emission | null }) {
+  constructor(
+    message: string,
+    place: { pipeline: string; offset: number; cause: unknown; emission: FailedEmission | null },
+  ) {
     super(message, place)
     this.emission = place.emission
     this.detail = String(place.cause)
@@ -32,12 +40,20 @@ export class EmissionWatch {
   readonly #leftOut: readonly LeftOut[]
   readonly #onLeftOut: (leftOut: LeftOut) => void
   readonly #counts = new Map<AnyNode, number>()
-  /** The value that is on its way. */
-  current: Emission = { operator: null, ordinal: 1 }
+  /** Those of the values known that have come about. */
+  readonly #met: Emission[] = []
+  /** The value that is on its way, and how many were left out before it. */
+  #current = { operator: null as string | null, ordinal: 1, metBefore: 0 }
 
   constructor(leftOut: readonly LeftOut[], onLeftOut: (leftOut: LeftOut) => void) {
     this.#leftOut = leftOut
     this.#onLeftOut = onLeftOut
+  }
+
+  /** What the step that has just thrown could not take. */
+  get failed(): FailedEmission {
+    const { operator, ordinal, metBefore } = this.#current
+    return { operator, ordinal, leftOutBelow: this.#met.slice(metBefore) }
   }
 
   /** True when the record itself is left out, and says so. */
@@ -69,12 +85,13 @@ export class EmissionWatch {
     this.#counts.set(node, ordinal)
     const known = this.#leftOut.find((one) => one.operator === node.spec.name && one.ordinal === ordinal)
     if (known !== undefined) {
+      this.#met.push(known)
       this.#onLeftOut(known)
       return
     }
-    const before = this.current
-    this.current = { operator: node.spec.name, ordinal }
+    const before = this.#current
+    this.#current = { operator: node.spec.name, ordinal, metBefore: this.#met.length }
     emit()
-    this.current = before
+    this.#current = before
   }
 }

@@ -423,7 +423,7 @@ export class StreamTask implements OperatorHost {
         pipeline: this.#pipeline.name,
         offset,
         cause: error,
-        emission: this.#watch?.current ?? null,
+        emission: this.#watch?.failed ?? null,
       }),
     )
   }

@@ -1,13 +1,15 @@
-import { map, mergeAll, type Observable, share } from 'rxjs'
+import { map, merge, mergeAll, mergeMap, type Observable, share } from 'rxjs'
 import { describe, expect, it } from 'vitest'
 import { aggregateWindow } from '../../src/operators/aggregateWindow.ts'
 import { batchFlush } from '../../src/operators/batchFlush.ts'
 import { decode } from '../../src/operators/decode.ts'
 import { eventTime } from '../../src/operators/eventTime.ts'
+import { mapAsync } from '../../src/operators/mapAsync.ts'
 import { tumblingWindow } from '../../src/operators/tumblingWindow.ts'
 import type { CheckpointStore } from '../../src/runtime/checkpoint.ts'
 import { RetryableError } from '../../src/runtime/errors.ts'
 import { definePipeline, type Pipeline } from '../../src/runtime/pipeline.ts'
+import { stateful } from '../../src/runtime/stateful.ts'
 import type { AppendTable } from '../../src/runtime/table.ts'
 import { Worker } from '../../src/runtime/worker.ts'
 import { toPostgres } from '../../src/sinks/toPostgres.ts'
@@ -110,6 +112,33 @@ describe('a value on which the pipeline throws', () => {
         map((batch) => notBy(6)(batch[0] as number)),
       )
     expect((await run(pipelineOf(batched) as Pipeline, 20)).chain).toEqual(upTo(20, 6))
+  })
+
+  it('in several branches and below each other is left out once, and the numbers of the others do not shift', async () => {
+    const numbered = (source: Observable<number>) =>
+      source.pipe(
+        mergeMap((value) => [value, value + 100]),
+        batchFlush({ maxCount: 1_000 }),
+        mergeAll(),
+        mapAsync(async (value) => value, { concurrency: 1_000 }),
+        share(),
+        (mapped) =>
+          merge(
+            mapped.pipe(
+              stateful<number, number>({ name: 'through' }, (_restored, out) => ({
+                onValue: (value) => out.emit(value),
+              })),
+              map(notBy(3)),
+            ),
+            mapped.pipe(map(notBy(2))),
+          ),
+      )
+    const { chain } = await run(pipelineOf(numbered) as Pipeline, 12)
+    const all = Array.from({ length: 12 }, (_, i) => [i + 1, i + 101]).flat()
+    // Both branches lose what the second cannot take; what only the first cannot take is missing there alone.
+    const odd = all.filter((value) => value % 2 !== 0)
+    const expected = [...odd.filter((value) => value % 3 !== 0), ...odd]
+    expect(chain.sort((a, b) => a - b)).toEqual(expected.sort((a, b) => a - b))
   })
 
   it('as a row that its table cannot hold is set aside with its record', async () => {
