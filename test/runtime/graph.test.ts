@@ -1,4 +1,18 @@
-import { connect, filter, finalize, map, merge, NEVER, Observable, Subject, share, tap } from 'rxjs'
+import {
+  type ConnectableObservable,
+  connect,
+  connectable,
+  filter,
+  finalize,
+  map,
+  merge,
+  NEVER,
+  Observable,
+  publish,
+  Subject,
+  share,
+  tap,
+} from 'rxjs'
 import { afterEach, describe, expect, it } from 'vitest'
 import { tradeCodec } from '../../src/market/tradeCodec.ts'
 import { realtime } from '../../src/pipelines/realtime.ts'
@@ -174,6 +188,39 @@ describe('an edge', () => {
       'operator:a → operator:c',
       'operator:b → (1) → outlet:x',
       'operator:c → (1) → outlet:x',
+    ])
+  })
+
+  it('goes into the Subject of what is connected by hand', () => {
+    const edges = edgesOf((records) => {
+      const modern = connectable(records.pipe(op('a')))
+      const old = records.pipe(op('b'), publish()) as ConnectableObservable<unknown>
+      modern.connect()
+      old.connect()
+      return { x: modern.pipe(op('c')), y: old.pipe(op('d')) }
+    })
+    expect(edges).toEqual([
+      'input:records → operator:a',
+      'input:records → operator:b',
+      // connectable reads through a defer whose subscriber tells nobody whose it is, so it counts as a step.
+      'operator:a → (1) → operator:c',
+      'operator:b → operator:d',
+      'operator:c → outlet:x',
+      'operator:d → outlet:y',
+    ])
+  })
+
+  it('comes from each stream to which an Observable of the user hands its subscriber', () => {
+    const edges = edgesOf((records) => ({
+      x: new Observable((subscriber) => {
+        for (const name of ['a', 'b']) records.pipe(op(name)).subscribe(subscriber)
+      }),
+    }))
+    expect(edges).toEqual([
+      'input:records → operator:a',
+      'input:records → operator:b',
+      'operator:a → outlet:x',
+      'operator:b → outlet:x',
     ])
   })
 
