@@ -23,7 +23,7 @@ function stepsText(plainSteps: number): string {
   return `|"+${plainSteps} plain step${plainSteps === 1 ? '' : 's'}"|`
 }
 
-/** Whatever could be syntax of Mermaid, of Markdown or of HTML becomes the number of its character. */
+/** Whatever could be syntax of Mermaid, of Markdown (a list, say) or of HTML becomes the number of its character. */
 function escaped(name: string): string {
-  return name.replace(/[^\p{L}\p{N} _:/-]/gu, (character) => `#${character.codePointAt(0)};`)
+  return name.replace(/^-|[^\p{L}\p{N} _:/-]/gu, (character) => `#${character.codePointAt(0)};`)
 }

@@ -30,7 +30,7 @@ describe('a graph as a flowchart of Mermaid', () => {
   })
 
   it('takes a name by its characters and never as syntax', () => {
-    const name = 'größe "1" <b>`x`</b>#35;&amp;\n]-->;😀'
+    const name = '- größe "1" <b>`x`</b>#35;&amp;\n]-->;😀'
     const [, line = ''] = graphMermaid({ pipeline: 'test', nodes: [{ id: 'o', kind: 'operator', name }], edges: [] })
     expect(line).toMatch(/^ {2}n0\["[\p{L}\p{N} _:/#;-]+"\]$/u)
     const shown = line.slice(6, -2).replace(/#(\d+);/g, (_all, code: string) => String.fromCodePoint(Number(code)))
