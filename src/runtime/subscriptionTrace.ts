@@ -41,38 +41,44 @@ class Tracer implements SubscriptionTrace {
   readonly #owners = new Map<unknown, AnyObservable>()
 
   during(observable: AnyObservable, observer: unknown, subscribe: () => unknown): unknown {
-    const owner = this.#owners.get(observer)
-    if (owner !== undefined) this.passages.add(owner)
-    if (observable instanceof Subject) this.passages.add(observable)
-    this.#note(observable, owner ?? this.#readerBehind(observer))
-    this.#owners.set(observer, observable)
+    const handedOnBy = this.#owners.get(observer)
+    if (handedOnBy !== undefined) this.passages.add(handedOnBy)
+    // A step on top of a Subject is a Subject as well, with an operator.
+    if (observable instanceof Subject && observable.operator === undefined) this.passages.add(observable)
+    this.#note(observable, handedOnBy ?? this.#readerBehind(observer))
+    // Callbacks, or none at all, tell nothing: RxJS makes a subscriber of them that nobody has seen.
+    if (observer instanceof Subscriber) this.#owners.set(observer, observable)
     this.#stack.push(observable)
     try {
       return subscribe()
     } finally {
       this.#stack.pop()
-      if (owner === undefined) this.#owners.delete(observer)
-      else this.#owners.set(observer, owner)
+      if (handedOnBy === undefined) this.#owners.delete(observer)
+      else this.#owners.set(observer, handedOnBy)
     }
   }
 
   #note(observable: AnyObservable, reader: AnyObservable | undefined): void {
-    const readers = this.readers.get(observable) ?? new Set()
-    this.readers.set(observable, readers)
+    const readers = this.#readersOf(observable)
     if (reader === undefined) return
     readers.add(reader)
-    if (!this.readers.has(reader)) this.readers.set(reader, new Set())
+    this.#readersOf(reader)
+  }
+
+  #readersOf(observable: AnyObservable): Set<AnyObservable> {
+    const readers = this.readers.get(observable) ?? new Set()
+    this.readers.set(observable, readers)
+    return readers
   }
 
   /**
    * A step of RxJS puts a subscriber in front of its own, which tells whose it is even where `merge` subscribes to its branches on the stack of the list of them.
-   * The subscriber that `share` connects with says nothing, so there it is who subscribes at the moment. A Subject is a reader by itself.
+   * The subscriber that `share` connects with tells nothing, so there it is who subscribes at the moment. A Subject is a reader by itself.
    */
   #readerBehind(observer: unknown): AnyObservable | undefined {
-    const { destination } = (observer instanceof Subscriber ? observer : {}) as { destination?: unknown }
-    const owner = this.#owners.get(destination)
-    if (owner !== undefined) return owner
     if (observer instanceof Subject) return observer
-    return destination instanceof Subject ? destination : this.#stack.at(-1)
+    const { destination } = (observer instanceof Subscriber ? observer : {}) as { destination?: unknown }
+    if (destination instanceof Subject) return destination
+    return this.#owners.get(destination) ?? this.#stack.at(-1)
   }
 }

@@ -224,10 +224,25 @@ describe('an edge', () => {
     ])
   })
 
+  it('goes to an operator that the build subscribes to by itself, past a step of the user', () => {
+    const edges = edgesOf((records) => {
+      const shared = records.pipe(op('a'), share())
+      const step = new Observable((subscriber) => shared.subscribe((value) => subscriber.next(value)))
+      step.pipe(op('b'), op('c')).subscribe()
+      return { x: shared }
+    })
+    expect(edges).toEqual([
+      'input:records → operator:a',
+      'operator:a → (1) → operator:b',
+      'operator:a → outlet:x',
+      'operator:b → operator:c',
+    ])
+  })
+
   it('goes through a Subject of the user, also where that closes a loop', () => {
     const build = (records: Stream) => {
       const again = new Subject<unknown>()
-      const out = merge(records, again).pipe(op('a'), share())
+      const out = merge(records, again.pipe(map(String))).pipe(op('a'), share())
       out.pipe(op('b')).subscribe(again)
       return { x: out }
     }
@@ -236,7 +251,7 @@ describe('an edge', () => {
       expect.arrayContaining([
         'input:records → (1) → operator:a',
         'operator:a → operator:b',
-        'operator:b → (1) → operator:a',
+        'operator:b → (2) → operator:a',
         'operator:a → outlet:x',
       ]),
     )
