@@ -54,6 +54,7 @@ export { type Codec, Rejection } from './runtime/codec.ts'
 export type { Origin, Rejected } from './runtime/deadLetters.ts'
 export { type Duration, durationMs } from './runtime/duration.ts'
 export * from './runtime/errors.ts'
+export { type GraphEdge, type GraphNode, graphOf, type PipelineGraph } from './runtime/graph.ts'
 export type { Json } from './runtime/json.ts'
 export type { KeyedState, StateCodec } from './runtime/keyedState.ts'
 export type {

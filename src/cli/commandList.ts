@@ -45,6 +45,20 @@ export const commandList: ReadonlyMap<CommandName, CommandDescription> = new Map
     },
   ],
   [
+    'graph',
+    {
+      description: 'Draw what a pipeline consists of: inputs, operators, outlets, and who reads whom. Nothing is run.',
+      args: [{ name: '<file>', description: 'TypeScript or JavaScript that exports a pipeline, or realtime' }],
+      examples: [
+        'millrace graph realtime',
+        'millrace graph ./paid.ts',
+        'millrace graph ./paid.ts --mermaid',
+        'millrace graph ./paid.ts --json',
+      ],
+      load: async () => (await import('./commands/graph.ts')).graph,
+    },
+  ],
+  [
     'candles',
     {
       description: 'Print candles of one symbol, the open one included.',

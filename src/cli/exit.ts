@@ -10,8 +10,8 @@ export const exitInterrupted = 130
 
 /** Wrong usage: exit code 2 and one line. */
 export class UsageError extends Error {
-  constructor(message: string) {
-    super(message)
+  constructor(message: string, options?: ErrorOptions) {
+    super(message, options)
     this.name = 'UsageError'
   }
 }

@@ -3,6 +3,7 @@ import type { z } from 'zod'
 export const commandNames = [
   'run realtime',
   'ingest',
+  'graph',
   'candles',
   'status',
   'dead-letters list',

@@ -1,4 +1,5 @@
 import type { Observable } from 'rxjs'
+import { noteDefined } from './definedPipelines.ts'
 import { type Duration, durationMs } from './duration.ts'
 import { ConfigurationError } from './errors.ts'
 import type { Outlet } from './outlet.ts'
@@ -44,6 +45,7 @@ export function definePipeline<const O extends Record<string, Outlet<unknown>>>(
     )
   }
   idleAfterMsOf(pipeline)
+  noteDefined(pipeline)
   return pipeline
 }
 

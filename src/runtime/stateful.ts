@@ -1,6 +1,7 @@
-import { Observable, type OperatorFunction } from 'rxjs'
+import type { OperatorFunction } from 'rxjs'
 import { currentTask, runningTask } from './currentTask.ts'
 import { ConfigurationError } from './errors.ts'
+import { NamedObservable } from './namedObservable.ts'
 import type { BuildLogic, OperatorSpec } from './operator.ts'
 import { subscribePlain } from './plainGraph.ts'
 
@@ -18,8 +19,9 @@ export function stateful<I, O>(spec: OperatorSpec, build: BuildLogic<I, O>): Ope
   if (spec.concurrency !== undefined && !(Number.isSafeInteger(spec.concurrency) && spec.concurrency >= 1)) {
     throw new ConfigurationError(`${spec.name}: concurrency must be a positive integer, got ${spec.concurrency}`)
   }
+  const node = { kind: 'operator', name: spec.name } as const
   return (source) =>
-    new Observable<O>((subscriber) => {
+    new NamedObservable<O>(node, (subscriber) => {
       const task = currentTask() ?? runningTask()
       return task === null
         ? subscribePlain(spec, build, source, subscriber)

@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, describe, expect, test } from 'vitest'
@@ -30,7 +30,7 @@ describe('wrong usage', () => {
     ['candel', "error: unknown command 'candel' (Did you mean candles?)"],
     [
       'frobnicate',
-      "error: unknown command 'frobnicate'; allowed: run, ingest, candles, status, dead-letters, archive, topics, buckets, health, doctor, migrate",
+      "error: unknown command 'frobnicate'; allowed: run, ingest, graph, candles, status, dead-letters, archive, topics, buckets, health, doctor, migrate",
     ],
     ['run batch', "error: unknown command 'batch'; allowed: realtime"],
     ['run realtime --symbls BTCUSDT', "error: unknown option '--symbls' (Did you mean --symbols?)"],
@@ -60,6 +60,8 @@ describe('wrong usage', () => {
       'error: --interval: "2m" is not allowed; allowed: 1m, 5m, 15m, 1h, 4h, 1d.',
     ],
     ['status now', "error: too many arguments for 'status'. Expected 0 arguments but got 1: now."],
+    ['graph', "error: missing required argument 'file'"],
+    ['graph realtime --json --mermaid', 'error: --json and --mermaid are two ways to print it: choose one.'],
     ['dead-letters show', "error: missing required argument 'id'"],
     ['dead-letters redrive', 'error: which dead letters? Name ids, a filter such as --reason, or --all.'],
   ])('`%s` ends with exit code 2 and one line', async (text, message) => {
@@ -104,6 +106,21 @@ describe('help', () => {
 
   test('without a command it is shown, and that is wrong usage', async () => {
     expect(await millrace([])).toMatchObject({ code: 2, err: expect.stringContaining('Usage: millrace') })
+  })
+})
+
+describe('the graph of the pipeline that is shipped', () => {
+  test('is text, a flowchart of Mermaid or data, and makes no data folder', async () => {
+    const none = join(folder, 'none')
+    const graph = (...args: readonly string[]) => millrace(['graph', 'realtime', '--data-dir', none, ...args])
+    expect(await graph()).toMatchObject({
+      code: 0,
+      err: '',
+      out: expect.stringMatching(/^pipeline realtime\n\nrecords → decode → /),
+    })
+    expect(await graph('--mermaid')).toMatchObject({ code: 0, out: expect.stringMatching(/^flowchart LR\n/) })
+    expect(JSON.parse((await graph('--json')).out)).toMatchObject({ pipeline: 'realtime', nodes: { length: 22 } })
+    expect(existsSync(none)).toBe(false)
   })
 })
 

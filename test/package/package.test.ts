@@ -49,6 +49,11 @@ describe('the package, installed into an empty project', () => {
     expect(await project.node('examples/hottest.run.ts', 'data')).toBe(rows)
   })
 
+  it('draws the pipeline of its user', async () => {
+    const drawn = await project.node('node_modules/millrace/dist/cli/main.js', 'graph', 'examples/hottest.ts')
+    expect(drawn).toContain('\nrecords → decode → eventTime → 1m → aggregateWindow → ▣ hottest_1m\n')
+  })
+
   it('has a command that explains itself', async () => {
     expect(await project.node('node_modules/millrace/dist/cli/main.js', '--help')).toContain('Usage: millrace')
   })

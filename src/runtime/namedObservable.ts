@@ -1,0 +1,19 @@
+import { Observable, type Subscriber, type TeardownLogic } from 'rxjs'
+
+/** What an observable is in the graph of a pipeline. */
+export interface ObservableName {
+  readonly kind: 'input' | 'operator' | 'outlet'
+  readonly name: string
+  /** Where an outlet's rows go. */
+  readonly table?: string
+}
+
+/** An observable that says what it is, so that the graph of a pipeline has a node for it. A step of RxJS on top of it is nameless again. */
+export class NamedObservable<T> extends Observable<T> {
+  readonly node: ObservableName
+
+  constructor(node: ObservableName, subscribe: (subscriber: Subscriber<T>) => TeardownLogic) {
+    super(subscribe as (this: Observable<T>, subscriber: Subscriber<T>) => TeardownLogic)
+    this.node = node
+  }
+}
