@@ -178,7 +178,6 @@ export class SchemaReader {
       switch (step.kind) {
         case 'int':
           at = this.readInt(step.leaf as LeafPlan, view, at)
-          if (at < 0) at = this.readUnusualNumber(step.leaf as LeafPlan, ~at, end)
           break
         case 'fixed8':
           at = this.readFixed8(step.leaf as LeafPlan, view, at, end)
@@ -198,7 +197,11 @@ export class SchemaReader {
           at = this.readNumber(step.leaf as LeafPlan, view, at, end)
           break
       }
-      if (at < 0) return false
+      if (at < 0) {
+        if (step.kind !== 'int') return false
+        at = this.readUnusualNumber(step.leaf as LeafPlan, ~at, end)
+        if (at < 0) return false
+      }
     }
     return false
   }
