@@ -9,15 +9,7 @@ export interface Rejected {
   readonly detail: string
 }
 
-/** What an `Origin` is made of: `recordTime` is ms UTC, `payload` the value of the record, and `redrivenFor` the operator that the record comes to again. */
-interface OriginFields {
-  readonly offset: number
-  readonly recordTime: number | null
-  readonly key: Uint8Array | null
-  readonly headers: readonly RecordHeader[]
-  readonly payload: Uint8Array | null
-  readonly redrivenFor: string | null
-}
+type OriginFields = Pick<Origin, 'offset' | 'recordTime' | 'key' | 'headers' | 'payload' | 'redrivenFor'>
 
 /**
  * The record that a value was made of, copied out of the record view so that it can be set aside later.
