@@ -9,6 +9,7 @@ export interface Rejected {
   readonly detail: string
 }
 
+/** What an `Origin` is made of. */
 type OriginFields = Pick<Origin, 'offset' | 'recordTime' | 'key' | 'headers' | 'payload' | 'redrivenFor'>
 
 /**
