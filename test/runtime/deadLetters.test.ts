@@ -91,27 +91,28 @@ describe('the identity of a dead letter', () => {
     expect(seen.get(false)).toEqual(expect.arrayContaining(['1 w 0', '1 w 1', '2 w 0', '3 w 0', '3 w 1']))
   })
 
-  it('goes on counting where an idle step or a cut sets aside what belongs to the last record, after a restart too', () => {
-    const rejecting = definePipeline({
-      name: 'rejecting',
-      build: (records) => ({
-        rows: toPostgres(
-          records.pipe(
-            items,
-            mergeAll(),
-            timed(),
-            stateful<Item, Item>({ name: 'r' }, (_restored, out) => ({
-              onValue: ({ id, at }) => {
-                out.reject('value', `value ${id}`)
-                out.at(String(id), at + 100)
-              },
-              onTimer: (id) => out.reject('timer', `timer ${id}`),
-            })),
-          ),
-          numbers,
+  const rejecting = definePipeline({
+    name: 'rejecting',
+    build: (records) => ({
+      rows: toPostgres(
+        records.pipe(
+          items,
+          mergeAll(),
+          timed(),
+          stateful<Item, Item>({ name: 'r' }, (_restored, out) => ({
+            onValue: ({ id, at }) => {
+              out.reject('value', `value ${id}`)
+              out.at(String(id), at + 100)
+            },
+            onTimer: (id) => out.reject('timer', `timer ${id}`),
+          })),
         ),
-      }),
-    }) as Pipeline
+        numbers,
+      ),
+    }),
+  }) as Pipeline
+
+  it('goes on counting where an idle step or a cut sets aside what belongs to the last record, after a restart too', () => {
     const first = new StreamTask(rejecting, null, 0)
     first.push(viewOf(7, [item(1, 5), item(2, 6)]))
     const saved = first.cut(cut)
@@ -125,6 +126,20 @@ describe('the identity of a dead letter', () => {
       '7 r 3 timer 2',
     ])
     expect(letters.map(({ payload }) => payload === null)).toEqual([false, false, true, true])
+  })
+
+  it('counts anew after a gap that compaction has left, with a restart in the gap and without', () => {
+    const lettersOf = (restarts: boolean) => {
+      let task = new StreamTask(rejecting, null, 0)
+      task.push(viewOf(7, [item(1, 5)]))
+      task.skipTo(20)
+      const saved = task.cut(cut)
+      if (restarts) task = new StreamTask(rejecting, savedFrom(saved), 0)
+      task.advanceIdle(1_000)
+      return [...saved.deadLetters, ...task.cut(cut).deadLetters].map(identity)
+    }
+    expect(lettersOf(false)).toEqual(['7 r 0', '19 r 0'])
+    expect(lettersOf(true)).toEqual(lettersOf(false))
   })
 })
 
