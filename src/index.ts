@@ -2,7 +2,7 @@ export { bytesCodec } from './codecs/bytesCodec.ts'
 export { type JsonCodec, jsonCodec } from './codecs/jsonCodec.ts'
 export { orNull } from './codecs/orNull.ts'
 export { textCodec } from './codecs/textCodec.ts'
-export { type Topic, type TopicCodecs, topic, type ValueOf } from './codecs/topic.ts'
+export { type TopicCodecs, topic } from './codecs/topic.ts'
 export type { TwoWayCodec } from './codecs/twoWayCodec.ts'
 export { type WholeRecord, wholeRecord } from './codecs/wholeRecord.ts'
 export {
@@ -43,18 +43,24 @@ export type {
   DeadLetter,
   IdleAdvance,
   InputEnd,
+  InputPosition,
+  MergeNote,
+  MessageWrite,
   RecordedStep,
   SavedCheckpoint,
   StateFrame,
   TableWrite,
   TaskId,
+  TaskPlace,
 } from './runtime/checkpoint.ts'
 export { type Clock, systemClock } from './runtime/clock.ts'
 export { type Codec, Rejection } from './runtime/codec.ts'
 export type { Origin, Rejected } from './runtime/deadLetters.ts'
+export type { Delivery, Destination, OutgoingMessage, StoredMessage } from './runtime/destination.ts'
 export { type Duration, durationMs } from './runtime/duration.ts'
 export * from './runtime/errors.ts'
 export { type GraphEdge, type GraphNode, graphOf, type PipelineGraph } from './runtime/graph.ts'
+export type { Input, InputOptions, InputStreams, Inputs, InputValue } from './runtime/input.ts'
 export type { Json } from './runtime/json.ts'
 export type { KeyedState, StateCodec } from './runtime/keyedState.ts'
 export type {
@@ -65,20 +71,30 @@ export type {
   LogReader,
   LogSource,
   LogWriter,
+  OpenOutgoingTopic,
   OutgoingRecord,
+  OutgoingTopic,
   RecordBatch,
 } from './runtime/log.ts'
 export type { ObjectStore, StoredObject } from './runtime/objectStore.ts'
 export type { BuildLogic, Cut, Logic, OperatorSpec, Output, Restored } from './runtime/operator.ts'
-export type { Outlet } from './runtime/outlet.ts'
+export type { ArchiveOutlet, MessagesOutlet, MessageTarget, Outlet, RowsOutlet } from './runtime/outlet.ts'
 export type { PartitionGrowth } from './runtime/partitionGrowth.ts'
-export { definePipeline, type Outlets, type Pipeline } from './runtime/pipeline.ts'
+export {
+  definePipeline,
+  type InputsPipeline,
+  type Outlets,
+  type Pipeline,
+  type PipelineOptions,
+  type RecordsPipeline,
+} from './runtime/pipeline.ts'
 export { plainState } from './runtime/plainState.ts'
 export { type RecordHeader, RecordView, redriveHeader } from './runtime/record.ts'
 export type { SavedOperator } from './runtime/savedState.ts'
 export { stateful } from './runtime/stateful.ts'
 export type { AppendTable, Column, ColumnType, ColumnValue, Table, UpsertTable } from './runtime/table.ts'
 export type { TaskStatus } from './runtime/taskStatus.ts'
+export type { AnyTopic, Topic, ValueOf } from './runtime/topic.ts'
 export { Worker, type WorkerOptions } from './runtime/worker.ts'
 export { defaultLimits, type WorkerLimits } from './runtime/workerLimits.ts'
 export { toPostgres } from './sinks/toPostgres.ts'

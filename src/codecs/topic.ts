@@ -1,22 +1,12 @@
 import type { Codec } from '../runtime/codec.ts'
 import { ConfigurationError } from '../runtime/errors.ts'
+import type { Topic } from '../runtime/topic.ts'
 
 /** The codecs of a topic: of its values, and of its keys where they are more than bytes. */
 export interface TopicCodecs<V extends Codec<unknown>, K extends Codec<unknown> | undefined> {
   readonly value: V
   readonly key?: K
 }
-
-/** A topic by its name, with the codecs of what is in it. Without a `key` the keys are bytes. */
-export interface Topic<V extends Codec<unknown>, K extends Codec<unknown> | undefined = undefined> {
-  /** What the log calls it. */
-  readonly name: string
-  readonly value: V
-  readonly key: K
-}
-
-/** The type of the values that a codec makes. */
-export type ValueOf<C extends Codec<unknown>> = C extends Codec<infer T> ? T : never
 
 /**
  * A topic that is described once and shared by all that read it or append to it, so that they agree on its name, its keys and its values.

@@ -1,8 +1,8 @@
 import type { OperatorFunction } from 'rxjs'
-import { type Codec, Rejection } from '../runtime/codec.ts'
+import type { Codec } from '../runtime/codec.ts'
+import { decoding } from '../runtime/decoding.ts'
 import type { OperatorSpec } from '../runtime/operator.ts'
 import type { RecordView } from '../runtime/record.ts'
-import { stateful } from '../runtime/stateful.ts'
 
 /** What `decode` is called, and who hears of what it sets aside. */
 export interface DecodeOptions {
@@ -20,17 +20,5 @@ export interface DecodeOptions {
  * @throws ConfigurationError on an empty name
  */
 export function decode<T>(codec: Codec<T>, options: DecodeOptions = {}): OperatorFunction<RecordView, T> {
-  const spec = {
-    name: options.name ?? 'decode',
-    isOrderFree: true,
-    passesRedriven: true,
-    onReject: options.onReject,
-  }
-  return stateful(spec, (_restored, out) => ({
-    onValue(record) {
-      const value = codec.decode(record, out.facts)
-      if (value instanceof Rejection) out.reject(value.reason, value.detail)
-      else if (value !== undefined) out.emit(value)
-    },
-  }))
+  return decoding(codec, { name: options.name ?? 'decode', onReject: options.onReject })
 }

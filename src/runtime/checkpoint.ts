@@ -1,3 +1,4 @@
+import type { StoredMessage } from './destination.ts'
 import type { PartitionGrowth } from './partitionGrowth.ts'
 import type { RecordHeader } from './record.ts'
 import type { RowText, Table } from './table.ts'
@@ -5,8 +6,11 @@ import type { RowText, Table } from './table.ts'
 /** One partition's share of one pipeline. */
 export interface TaskId {
   readonly pipeline: string
+  /** Of the leading input. */
   readonly topic: string
   readonly partition: number
+  /** The topics of the other inputs, in their order; none where it is left out. */
+  readonly otherTopics?: readonly string[]
 }
 
 /** Operators' state as text: `base` is all of it, `delta` what changed since the frame before. */
@@ -31,6 +35,8 @@ export interface TableWrite<Row = unknown> {
  * ordinal, so a replay finds it again.
  */
 export interface DeadLetter {
+  /** Which input of the task the record came from; the leading one, 0, where it is left out. */
+  readonly input?: number
   readonly offset: number
   /** Counts letters of the same offset and operator from 0. */
   readonly ordinal: number
@@ -48,8 +54,16 @@ export interface DeadLetter {
   readonly payload: Uint8Array | null
 }
 
+/** The `messages` of one `outlet`, in their order. */
+export interface MessageWrite {
+  readonly outlet: string
+  readonly messages: readonly StoredMessage[]
+}
+
 /** An object of the archive: in the manifest, hence visible to readers, once its checkpoint is committed. */
 export interface ArchivedObject {
+  /** Which input of the task its records came from; the leading one, 0, where it is left out. */
+  readonly input?: number
   readonly key: string
   /** Of the first record in it. */
   readonly firstOffset: number
@@ -69,23 +83,51 @@ export interface ArchivedObject {
   readonly symbols: readonly string[]
 }
 
-/** A forward step of the `watermark` (ms UTC) that no record caused, before the record at the offset; a replay takes it there too. */
-export interface IdleAdvance {
+/** Where a task stands in its inputs: before the record at the offset of the leading one, and at those of the others. */
+export interface TaskPlace {
   readonly offset: number
+  /** Offsets, in the order of the inputs; none where there is one input. */
+  readonly otherOffsets?: readonly number[]
+}
+
+/** A forward step of the `watermark` (ms UTC) that no record caused, before the record at the offset; a replay takes it there too. */
+export interface IdleAdvance extends TaskPlace {
   readonly watermark: number
+  /** Which of several times was moved, by the name of its `eventTime`; left out where a task has one. */
+  readonly clock?: string
 }
 
 /** The input was declared ended before the record at the offset, which a replay repeats there. */
-export interface InputEnd {
-  readonly offset: number
+export interface InputEnd extends TaskPlace {
   /** The watermark until then, ms UTC. */
   readonly watermark: number
 }
 
-/** An idle advance, or an end of the input, as a replay reads it back: by offset, then by watermark (ms UTC). */
+/** An idle advance, or an end of the input, as a replay reads it back: by place, then by watermark (ms UTC). */
 export interface RecordedStep extends IdleAdvance {
   /** True for an end of the input. */
   readonly isEnd: boolean
+}
+
+/**
+ * A record of one input that came after a greater one of another had been let past: a replay, which has both at hand, takes it where it was taken, which is when the
+ * inputs stand at `offsets`.
+ */
+export interface MergeNote {
+  /** The index of the input, 0 for the leading one. */
+  readonly input: number
+  /** Next offsets of all inputs before the record, its own being its offset. */
+  readonly offsets: readonly number[]
+}
+
+/** Where a task goes on in an input that does not lead. */
+export interface InputPosition {
+  /** Where reading goes on. */
+  readonly nextOffset: number
+  /** Where the input's archive goes on, or null without one. */
+  readonly archiveNextOffset: number | null
+  /** Which log the offsets are of, where it says. */
+  readonly logId?: string
 }
 
 /** Everything one transaction stores. */
@@ -98,10 +140,14 @@ export interface Checkpoint {
   readonly archiveNextOffset: number | null
   /** Which log the offsets are of, where it says; kept from then on. */
   readonly logId?: string
+  /** The same of the other inputs, in their order; none where there is one input. */
+  readonly others?: readonly InputPosition[]
   /** What the operators hold after the records below `nextOffset`. */
   readonly state: StateFrame
   /** Rows that the tables have to take. */
   readonly writes: readonly TableWrite[]
+  /** Messages that were emitted since the last checkpoint, by outlet. */
+  readonly messages?: readonly MessageWrite[]
   /** What was set aside since the last checkpoint. */
   readonly deadLetters: readonly DeadLetter[]
   /** What has become durable in the archive since the last checkpoint, in offset order. */
@@ -110,6 +156,8 @@ export interface Checkpoint {
   readonly idleAdvances: readonly IdleAdvance[]
   /** Where the input was declared ended; the steps that this caused are among the idle advances too. */
   readonly inputEnds?: readonly InputEnd[]
+  /** Where inputs were merged in another order than by their records alone. */
+  readonly mergeNotes?: readonly MergeNote[]
 }
 
 /** What the checkpoints so far come to: where a task goes on, and with which state. */
@@ -122,6 +170,8 @@ export interface SavedCheckpoint {
   readonly archiveNextOffset: number | null
   /** Which log the offsets are of, where it said. */
   readonly logId?: string
+  /** The same of the other inputs, in the order of `TaskId.otherTopics`; null for one that the task did not have, and none where there is one input. */
+  readonly others?: readonly (InputPosition | null)[]
   /** The newest base, then the deltas since, oldest first. */
   readonly state: readonly StateFrame[]
 }
@@ -156,6 +206,18 @@ export interface CheckpointStore {
   commit(claim: Claim, checkpoint: Checkpoint): Promise<void>
   /** What moved a task's time without a record, in order: the steps behind `after`, at most `limit` of them. */
   recordedSteps(task: TaskId, after: RecordedStep, limit: number): Promise<readonly RecordedStep[]>
+  /** Where a task's inputs were merged in another order than by their records alone: the notes behind these offsets, in order, at most `limit` of them. */
+  mergeNotes(task: TaskId, after: readonly number[], limit: number): Promise<readonly MergeNote[]>
+  /** Messages of an outlet of the task that are stored and not yet taken away, behind `after`, in order: at most `limit` of them, and those of at most about `maxBytes`. */
+  messages(
+    task: TaskId,
+    outlet: string,
+    afterSequence: number,
+    maxCount: number,
+    maxBytes: number,
+  ): Promise<readonly StoredMessage[]>
+  /** Takes away messages that were sent, up to this sequence number. */
+  forgetMessages(task: TaskId, outlet: string, upToSequence: number): Promise<void>
   /** Lets go of connections. What was committed stays. */
   close(): Promise<void>
 }

@@ -10,7 +10,7 @@ export interface Rejected {
 }
 
 /** What an `Origin` is made of. */
-type OriginFields = Pick<Origin, 'offset' | 'recordTime' | 'key' | 'headers' | 'payload' | 'redrivenFor'>
+type OriginFields = Pick<Origin, 'input' | 'offset' | 'recordTime' | 'key' | 'headers' | 'payload' | 'redrivenFor'>
 
 /**
  * The record that a value was made of, copied out of the record view so that it can be set aside later.
@@ -18,6 +18,8 @@ type OriginFields = Pick<Origin, 'offset' | 'recordTime' | 'key' | 'headers' | '
  * It numbers the letters of its record, for each operator from 0, so that a replay gives each the same identity; the numbers are saved with it.
  */
 export class Origin {
+  /** Which input of the task the record came from. */
+  readonly input: number
   readonly offset: number
   /** The record's timestamp, ms UTC. */
   readonly recordTime: number | null
@@ -30,6 +32,7 @@ export class Origin {
   readonly #ordinals: Map<string, number>
 
   constructor(fields: OriginFields, ordinals: Map<string, number> = new Map()) {
+    this.input = fields.input
     this.offset = fields.offset
     this.recordTime = fields.recordTime
     this.key = fields.key
@@ -40,9 +43,10 @@ export class Origin {
   }
 
   /** Copies the record out of its view. `ordinals` is the count of its letters so far, by operator. */
-  static of(record: RecordView, redrivenFor: string | null, ordinals: Map<string, number>): Origin {
+  static of(record: RecordView, input: number, redrivenFor: string | null, ordinals: Map<string, number>): Origin {
     return new Origin(
       {
+        input,
         offset: record.offset,
         recordTime: record.timestamp < 0 ? null : record.timestamp,
         key: record.keyCopy(),
@@ -55,23 +59,26 @@ export class Origin {
   }
 
   /** A place in the log without a record: what is set aside there is no single record's doing. */
-  static at(offset: number, ordinals?: Map<string, number>): Origin {
-    return new Origin({ ...nothing, offset }, ordinals)
+  static at(input: number, offset: number, ordinals?: Map<string, number>): Origin {
+    return new Origin({ ...nothing, input, offset }, ordinals)
   }
 
   /**
    * The origin that was encoded.
-   * @param known the numbers of each offset's letters, which origins of one record share
+   * @param known the numbers of each record's letters, by `placeKey`, which origins of one record share
    */
-  static decode(saved: Json, known: Map<number, Map<string, number>>): Origin {
+  static decode(saved: Json, known: Map<string, Map<string, number>>): Origin {
     const fields = saved as unknown as SavedOrigin
-    const ordinals = known.get(fields.offset) ?? new Map<string, number>()
-    known.set(fields.offset, ordinals)
+    const { input = 0 } = fields
+    const place = placeKey(input, fields.offset)
+    const ordinals = known.get(place) ?? new Map<string, number>()
+    known.set(place, ordinals)
     for (const [operator, next] of Object.entries(fields.ordinals ?? {})) {
       ordinals.set(operator, Math.max(next, ordinals.get(operator) ?? 0))
     }
     return new Origin(
       {
+        input,
         offset: fields.offset,
         recordTime: fields.recordTime,
         key: fields.key === null ? null : keyBytes(fields),
@@ -86,6 +93,7 @@ export class Origin {
   /** What a snapshot keeps of it; `Restored.origin` makes it an origin again. */
   encode(): Json {
     return {
+      ...(this.input === 0 ? {} : { input: this.input }),
       offset: this.offset,
       recordTime: this.recordTime,
       key: textOf(this.key),
@@ -99,7 +107,7 @@ export class Origin {
 
   /** The same place, for what is not this record's own doing; its letters are numbered together with the record's. */
   withoutRecord(): Origin {
-    return Origin.at(this.offset, this.#ordinals)
+    return Origin.at(this.input, this.offset, this.#ordinals)
   }
 
   /** The same record on its way to another operator, or, with null, as any record. */
@@ -111,14 +119,22 @@ export class Origin {
   letter(rejected: Rejected): DeadLetter {
     const ordinal = this.#ordinals.get(rejected.operator) ?? 0
     this.#ordinals.set(rejected.operator, ordinal + 1)
-    const { offset, recordTime, key, headers, payload } = this
-    return { ...rejected, offset, ordinal, recordTime, key, headers, payload }
+    const { input, offset, recordTime, key, headers, payload } = this
+    const letter = { ...rejected, offset, ordinal, recordTime, key, headers, payload }
+    return input === 0 ? letter : { ...letter, input }
   }
+}
+
+/** A record of a task by its input and offset. */
+export function placeKey(input: number, offset: number): string {
+  return `${input}/${offset}`
 }
 
 const nothing = { recordTime: null, key: null, headers: [], payload: null, redrivenFor: null }
 
 interface SavedOrigin {
+  /** Absent for the leading one. */
+  readonly input?: number
   readonly offset: number
   readonly recordTime: number | null
   readonly key: string | null

@@ -1,8 +1,8 @@
 import type { Subscriber } from 'rxjs'
 import { contracted } from './contractedGraph.ts'
 import { NamedObservable, type ObservableName } from './namedObservable.ts'
-import type { Outlet } from './outlet.ts'
-import type { Pipeline } from './pipeline.ts'
+import type { MessagesOutlet, Outlet, RowsOutlet } from './outlet.ts'
+import { inputsOf, type Pipeline } from './pipeline.ts'
 import { StreamTask } from './streamTask.ts'
 import { traceSubscriptions } from './subscriptionTrace.ts'
 
@@ -15,6 +15,10 @@ export interface GraphNode {
   readonly name: string
   /** Where the rows of an outlet go. */
   readonly table?: string
+  /** What an input reads, or where the messages of an outlet go. */
+  readonly topic?: string
+  /** Where the messages of an outlet go that is no topic. */
+  readonly destination?: string
 }
 
 /** Values go from one node to another. */
@@ -45,31 +49,68 @@ export interface PipelineGraph {
  * @throws what a start throws on a pipeline that is not well formed, and what `build` throws
  */
 export function graphOf(pipeline: Pipeline): PipelineGraph {
-  const input: ObservableName = { kind: 'input', name: 'records' }
   const ends: Subscriber<unknown>[] = []
   const named: Pipeline = {
     ...pipeline,
-    build: (records) => {
-      const outlets = pipeline.build(new NamedObservable(input, (subscriber) => records.subscribe(subscriber)))
+    build: (streams) => {
+      const outlets = pipeline.build(streams)
       return Object.fromEntries(
         Object.entries(outlets).map(([name, outlet]) => [name, namedOutlet(name, outlet, ends)]),
       )
     },
   }
+  const inputs = inputsOf(pipeline)
   try {
-    const trace = traceSubscriptions(() => new StreamTask(named, null, 0))
-    return { pipeline: pipeline.name, ...contracted(trace) }
+    let archives: ReadonlyMap<string, number> = new Map()
+    const trace = traceSubscriptions(() => {
+      const task = new StreamTask(
+        named,
+        null,
+        inputs.map(() => 0),
+      )
+      archives = task.archives
+    })
+    const { nodes, edges } = contracted(trace)
+    const archived = [...archives].map(([name, input]) => ({ name, input: inputs[input]!.name }))
+    return {
+      pipeline: pipeline.name,
+      nodes: [
+        ...nodes,
+        ...unread(nodes, archived),
+        ...archived.map(({ name }) => ({ id: `outlet:${name}`, kind: 'outlet', name }) as const),
+      ],
+      edges: [
+        ...edges,
+        ...archived.map(({ name, input }) => ({ from: `input:${input}`, to: `outlet:${name}`, plainSteps: 0 })),
+      ],
+    }
   } finally {
     // Sources of the user's own that build() has started end with it.
     for (const end of ends) end.unsubscribe()
   }
 }
 
+/** Inputs that are archived and nothing else. */
+function unread(nodes: readonly GraphNode[], archived: readonly { readonly input: string }[]): readonly GraphNode[] {
+  const names = new Set(archived.map(({ input }) => input))
+  return [...names]
+    .filter((name) => !nodes.some(({ id }) => id === `input:${name}`))
+    .map((name) => ({ id: `input:${name}`, kind: 'input', name }))
+}
+
 function namedOutlet(name: string, outlet: Outlet<unknown>, ends: Subscriber<unknown>[]): Outlet<unknown> {
-  const node: ObservableName = { kind: 'outlet', name, table: outlet.table.name }
-  const rows = new NamedObservable<unknown>(node, (subscriber) => {
+  if (outlet.kind === 'archive') return outlet
+  const node: ObservableName = { kind: 'outlet', name, ...placeOf(outlet) }
+  const values = new NamedObservable<unknown>(node, (subscriber) => {
     ends.push(subscriber)
-    return outlet.rows.subscribe(subscriber)
+    return outlet.values.subscribe(subscriber)
   })
-  return { ...outlet, rows }
+  return { ...outlet, values }
+}
+
+function placeOf(
+  outlet: RowsOutlet<unknown> | MessagesOutlet<unknown>,
+): Pick<ObservableName, 'table' | 'topic' | 'destination'> {
+  if (outlet.kind === 'rows') return { table: outlet.table.name }
+  return outlet.to.kind === 'topic' ? { topic: outlet.to.topic } : { destination: outlet.to.name }
 }

@@ -104,3 +104,14 @@ export interface LogWriter {
   /** Lets go of connections. What was appended stays. */
   close(): Promise<void>
 }
+
+/** A topic that outlets send messages to. */
+export interface OutgoingTopic {
+  /** Of this caller alone. Closed by whoever opened it. */
+  readonly writer: LogWriter
+  /** The partition of a key, as other producers of the log spread keys. A message without one goes to `fallbackPartition`, brought into the range of partition numbers. */
+  partitionOf(key: Uint8Array | null, fallbackPartition: number): number
+}
+
+/** Opens a topic of the log for messages of outlets; it is there already, or is made. */
+export type OpenOutgoingTopic = (topic: string) => Promise<OutgoingTopic>

@@ -6,6 +6,10 @@ export interface ObservableName {
   readonly name: string
   /** Where an outlet's rows go. */
   readonly table?: string
+  /** What an input reads, or where an outlet's messages go. */
+  readonly topic?: string
+  /** Where an outlet's messages go that is no topic. */
+  readonly destination?: string
 }
 
 /** An observable that says what it is, so that the graph of a pipeline has a node for it. A step of RxJS on top of it is nameless again. */

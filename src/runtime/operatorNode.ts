@@ -3,6 +3,7 @@ import { AsyncWork } from './asyncWork.ts'
 import { outsideOfTasks } from './currentTask.ts'
 import type { Origin, Rejected } from './deadLetters.ts'
 import { OperatorError } from './errors.ts'
+import type { EventClock } from './eventClock.ts'
 import { KeyedTimers, timerState } from './keyedTimers.ts'
 import type { BuildLogic, Cut, Logic, OperatorSpec, Output, Restored } from './operator.ts'
 import type { RecordFacts } from './record.ts'
@@ -53,6 +54,8 @@ export class OperatorNode<I, O> extends Subscriber<I> implements Output<O>, Time
   readonly work: AsyncWork | null
   /** Null where no time is known yet. */
   time: TimeDomain | null
+  /** Of an operator that moves one of several times. */
+  clock: EventClock | null = null
   logic: Logic<I> = unbuilt
   order = 0
   turn = 0
@@ -240,7 +243,8 @@ export class OperatorNode<I, O> extends Subscriber<I> implements Output<O>, Time
     try {
       this.emit(value)
       time.valueTime = before
-      if (watermark > time.watermark) time.advance(watermark)
+      if (this.clock !== null) this.clock.advance(watermark)
+      else if (watermark > time.watermark) time.advance(watermark)
     } finally {
       time.valueTime = before
       this.host.enterTime(outer)
@@ -250,13 +254,15 @@ export class OperatorNode<I, O> extends Subscriber<I> implements Output<O>, Time
   advance(watermark: number): void {
     const outer = this.host.enterTime(this.time)
     try {
-      this.time?.advance(watermark)
+      if (this.clock !== null) this.clock.advance(watermark)
+      else this.time?.advance(watermark)
     } finally {
       this.host.enterTime(outer)
     }
   }
 
   close(): void {
+    if (this.clock?.end() === false) return
     const outer = this.host.enterTime(this.time)
     try {
       this.host.close(this.time as TimeDomain)

@@ -1,17 +1,48 @@
 import type { Observable } from 'rxjs'
 import type { Batch } from './batch.ts'
+import type { Destination, OutgoingMessage } from './destination.ts'
 import type { RowText, Table } from './table.ts'
 
 /**
- * The end of a stream in a pipeline: rows for a table, written in the transaction of the next checkpoint.
+ * An end of a stream in a pipeline: `toPostgres`, `toTopic`, `toWebhook`, `toDestination` and `toArchive` make them. Rows and messages are stored in the transaction of the
+ * next checkpoint.
+ */
+export type Outlet<T> = RowsOutlet<T> | MessagesOutlet<T> | ArchiveOutlet
+
+/**
+ * Rows for a table.
  *
  * Made by `toPostgres`, which is where the row type of the stream and of the table must agree; here the table's is no longer told.
  */
-export interface Outlet<Row> {
+export interface RowsOutlet<Row> {
+  readonly kind: 'rows'
   /** Where the rows go. */
   readonly table: Table<never>
   /** Single rows, or batches of them. */
-  readonly rows: Observable<Row | Batch<Row>>
+  readonly values: Observable<Row | Batch<Row>>
   /** Gives the row as it will be written. Throws `BadRowError` on one that the table cannot hold, which is set aside as `bad-row`. */
   readonly render?: (row: never) => RowText
+}
+
+/** Messages, stored with the checkpoint and sent afterwards, in order. */
+export interface MessagesOutlet<T> {
+  readonly kind: 'messages'
+  /** Single values, or batches of them. */
+  readonly values: Observable<T | Batch<T>>
+  /** Bytes of a value, free of everything else. What it throws sets the value aside as `bad-message`. */
+  readonly encode: (value: never) => OutgoingMessage
+  /** Who takes them. */
+  readonly to: MessageTarget
+}
+
+/** Where messages go: a `topic` of the log that the runner has, or what the pipeline brings itself under a `name`; each of its tasks calls `open` once. */
+export type MessageTarget =
+  | { readonly kind: 'topic'; readonly topic: string }
+  | { readonly kind: 'destination'; readonly name: string; readonly open: () => Destination }
+
+/** The raw records of an input, whatever `build` gets of it. */
+export interface ArchiveOutlet {
+  readonly kind: 'archive'
+  /** The stream of the input, as `build` got it. */
+  readonly values: Observable<unknown>
 }

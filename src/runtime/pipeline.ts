@@ -1,20 +1,19 @@
 import type { Observable } from 'rxjs'
 import { noteDefined } from './definedPipelines.ts'
-import { type Duration, durationMs } from './duration.ts'
+import type { Duration } from './duration.ts'
 import { ConfigurationError } from './errors.ts'
+import { type InputStreams, type Inputs, positive, type ResolvedInput, resolveInputs } from './input.ts'
 import type { Outlet } from './outlet.ts'
 import type { PartitionGrowth } from './partitionGrowth.ts'
 import type { RecordView } from './record.ts'
 
-/** The ends of a pipeline, each under a name of its own, by which the test kit finds its rows. */
+/** The ends of a pipeline, each under a name of its own, by which status and the test kit find it. */
 export type Outlets = Readonly<Record<string, Outlet<unknown>>>
 
-/** A graph over the records of one partition; every partition gets its own instance with its own state. */
-export interface Pipeline<O extends Outlets = Outlets> {
+/** What a pipeline says besides its inputs and its graph. */
+export interface PipelineOptions {
   /** Checkpoints are stored under it. */
   readonly name: string
-  /** Builds the graph of one task. Called once a task; everything is built before the first record. */
-  readonly build: (records: Observable<RecordView>) => O
   /**
    * For topics without heartbeats: after this long (ms, or text such as `'5s'`) without a record the watermark follows the clock at this distance. Each such step is stored
    * with the checkpoint, so that a replay takes it at the same offset. Off when left out.
@@ -37,22 +36,59 @@ export interface Pipeline<O extends Outlets = Outlets> {
   readonly retired?: readonly string[]
 }
 
-/** Makes a pipeline a value: for the worker, for the test kit and for the types of its outlets. Throws `ConfigurationError`. */
-export function definePipeline<const O extends Record<string, Outlet<unknown>>>(pipeline: Pipeline<O>): Pipeline<O> {
+/** A graph over the records of one partition; every partition gets its own instance with its own state. */
+export interface Pipeline<O extends Outlets = Outlets> extends PipelineOptions {
+  /** The topics that it reads, by name; undefined for one whose only topic is named by whoever runs it. */
+  readonly inputs?: Inputs | undefined
+  /** Builds the graph of one task. Called once a task; everything is built before the first record. */
+  readonly build: (streams: never) => O
+}
+
+/** A pipeline that reads one topic, which whoever runs it names. */
+export interface RecordsPipeline<O extends Outlets = Outlets> extends Pipeline<O> {
+  readonly inputs?: undefined
+  readonly build: (records: Observable<RecordView>) => O
+}
+
+/** A pipeline that names the topics it reads. */
+export interface InputsPipeline<I extends Inputs, O extends Outlets = Outlets> extends Pipeline<O> {
+  readonly inputs: I
+  readonly build: (streams: InputStreams<I>) => O
+}
+
+/**
+ * Makes a pipeline a value: for the command and `runPipeline`, for the worker, for the test kit and for the types of its outlets.
+ *
+ * With `inputs` it names its topics, and `build` gets a stream of each under its name; a task reads the same partition number of all of them, merged into one order that
+ * a replay repeats. Without, `build` gets the records of one topic.
+ * @throws ConfigurationError on a name or an option that cannot be used
+ */
+export function definePipeline<const I extends Inputs, const O extends Record<string, Outlet<unknown>>>(
+  pipeline: InputsPipeline<I, O>,
+): InputsPipeline<I, O>
+export function definePipeline<const O extends Record<string, Outlet<unknown>>>(
+  pipeline: RecordsPipeline<O>,
+): RecordsPipeline<O>
+export function definePipeline(pipeline: Pipeline): Pipeline {
   if (!/^[a-z][a-z0-9_-]*$/.test(pipeline.name)) {
     throw new ConfigurationError(
       `pipeline name ${JSON.stringify(pipeline.name)}: use lower-case letters, digits, - and _, starting with a letter`,
     )
   }
-  idleAfterMsOf(pipeline)
+  inputsOf(pipeline)
   noteDefined(pipeline)
   return pipeline
 }
 
-/** The pipeline's `idleAfterMs` as a number, undefined where it has none. Throws `ConfigurationError` where it is not positive. */
-export function idleAfterMsOf({ name, idleAfterMs }: Pipeline): number | undefined {
-  if (idleAfterMs === undefined) return undefined
-  const ms = durationMs(idleAfterMs, `pipeline ${name}: idleAfterMs`)
-  if (!(ms > 0)) throw new ConfigurationError(`pipeline ${name}: idleAfterMs must be positive, got ${idleAfterMs}`)
-  return ms
+/** The inputs of the pipeline, the leading one first. Throws `ConfigurationError` on options out of range. */
+export function inputsOf({ name, inputs, idleAfterMs }: Pipeline): readonly ResolvedInput[] {
+  return resolveInputs(name, inputs, positive(idleAfterMs, `pipeline ${name}: idleAfterMs`))
+}
+
+/** Calls `build` with a stream of each input. */
+export function buildPipeline(pipeline: Pipeline, streams: ReadonlyMap<string, Observable<unknown>>): Outlets {
+  const build = pipeline.build as (streams: unknown) => Outlets
+  if (pipeline.inputs !== undefined) return build(Object.fromEntries(streams))
+  const [records] = streams.values()
+  return build(records)
 }

@@ -149,4 +149,4 @@ class PlainGraph implements OperatorHost {
 }
 
 /** Values of a plain program come from no record. */
-const nowhere = Origin.at(-1)
+const nowhere = Origin.at(0, -1)

@@ -20,7 +20,8 @@ export class Provenance {
   /** The operator for which the record comes a second time, until it has come there. */
   redrivenFor: string | null = null
   #record: RecordView | null = null
-  /** Of the last record, or of the one that is pushed. */
+  /** Of the last record, or of the one that is pushed; so is the offset. */
+  #input: number
   #offset: number
   /** Counts letters by operator; null while nobody has asked. */
   #ordinals: Map<string, number> | null
@@ -33,20 +34,23 @@ export class Provenance {
   #arrivals: number | null = null
 
   /** @param ordinals how many letters each operator has written of the record at `offset` */
-  constructor(offset: number, ordinals: Map<string, number>) {
+  constructor(input: number, offset: number, ordinals: Map<string, number>) {
+    this.#input = input
     this.#offset = offset
     this.#ordinals = ordinals
   }
 
   /** A record is pushed. */
-  begin(record: RecordView): void {
+  begin(record: RecordView, input: number): void {
     this.#record = record
+    this.#input = input
     this.#offset = record.offset
     this.#ordinals = null
   }
 
-  /** There is no record up to this offset any more; what happens now stands there. */
-  skipTo(offset: number): void {
+  /** There is no record of the input up to this offset any more; what happens now stands there. */
+  skipTo(input: number, offset: number): void {
+    this.#input = input
     this.#offset = offset
     this.#ordinals = null
   }
@@ -61,6 +65,11 @@ export class Provenance {
     return this.#offset
   }
 
+  /** Which input that record came from. */
+  get input(): number {
+    return this.#input
+  }
+
   get ordinals(): ReadonlyMap<string, number> {
     return this.#ordinals ?? none
   }
@@ -70,8 +79,8 @@ export class Provenance {
     this.#hasArrived = true
     if (this.#held !== null) return this.#isTimed ? this.#held.withoutRecord() : this.#held.redrivenTo(this.redrivenFor)
     this.#ordinals ??= new Map()
-    if (this.#record === null || this.#isTimed) return Origin.at(this.#offset, this.#ordinals)
-    this.#recordOrigin ??= Origin.of(this.#record, this.redrivenFor, this.#ordinals)
+    if (this.#record === null || this.#isTimed) return Origin.at(this.#input, this.#offset, this.#ordinals)
+    this.#recordOrigin ??= Origin.of(this.#record, this.#input, this.redrivenFor, this.#ordinals)
     return this.#recordOrigin.redrivenTo(this.redrivenFor)
   }
 

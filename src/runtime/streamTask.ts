@@ -1,16 +1,32 @@
-import { Observable, type Subscriber } from 'rxjs'
-import type { DeadLetter, IdleAdvance, InputEnd, SavedCheckpoint, StateFrame, TableWrite } from './checkpoint.ts'
+import type { Observable, Subscriber } from 'rxjs'
+import type {
+  DeadLetter,
+  IdleAdvance,
+  InputEnd,
+  MessageWrite,
+  SavedCheckpoint,
+  StateFrame,
+  TableWrite,
+  TaskPlace,
+} from './checkpoint.ts'
 import { buildIn, setRunning } from './currentTask.ts'
 import { type Origin, type Rejected, redriveTarget } from './deadLetters.ts'
 import { ConfigurationError, MillraceError, OperatorError } from './errors.ts'
+import { EventClocks } from './eventClock.ts'
+import type { ResolvedInput } from './input.ts'
+import { inputsAbove } from './inputsAbove.ts'
+import type { Json } from './json.ts'
 import type { BuildLogic, Cut, Logic, OperatorSpec } from './operator.ts'
 import { type AnyNode, type OperatorHost, OperatorNode } from './operatorNode.ts'
-import { OutletBuffer } from './outletBuffer.ts'
-import type { Pipeline } from './pipeline.ts'
+import { buildPipeline, inputsOf, type Pipeline } from './pipeline.ts'
 import { atRest, open, Provenance } from './provenance.ts'
 import type { RecordFacts, RecordView } from './record.ts'
+import type { ResultBuffer } from './resultBuffer.ts'
 import { guardSchedulers } from './schedulerGuard.ts'
 import { EmissionWatch, type LeftOut, StepFailure } from './stepFailure.ts'
+import { type SubscriptionTrace, traceSubscriptions } from './subscriptionTrace.ts'
+import { TaskInputs } from './taskInputs.ts'
+import { TaskOutlets } from './taskOutlets.ts'
 import { TaskState } from './taskState.ts'
 import { TimeDomain } from './timeDomain.ts'
 import { asRetryable } from './transient.ts'
@@ -18,12 +34,22 @@ import { asRetryable } from './transient.ts'
 /** Everything that a task has to say at a cut; the worker adds the archive's share and commits it. */
 export interface TaskCut {
   readonly nextOffset: number
+  /** Of the other inputs, in their order. */
+  readonly otherOffsets: readonly number[]
   readonly watermark: number | null
   readonly state: StateFrame
   readonly writes: readonly TableWrite[]
+  readonly messages: readonly MessageWrite[]
   readonly deadLetters: readonly DeadLetter[]
   readonly idleAdvances: readonly IdleAdvance[]
   readonly inputEnds: readonly InputEnd[]
+}
+
+/** A time that may move by itself, and the inputs whose silence lets it. */
+export interface IdleClock {
+  /** Undefined for the only one of a task. */
+  readonly name: string | undefined
+  readonly inputs: readonly number[]
 }
 
 /**
@@ -44,9 +70,16 @@ export class StreamTask implements OperatorHost {
   stage: AnyNode | null | undefined = null
   /** True where rows are rendered as they come, so that one that cannot be is set aside with its record. Otherwise the store is who finds out. */
   rendersRows = false
-  #nextOffset = 0
+  /** What decides the order of the inputs after a restart; null where there is one. */
+  readonly savedMerge: Json
+  /** Gives the same for the next cut; set by whoever merges. */
+  mergeState: () => Json = () => null
+  /** The times of the task that may move by themselves. */
+  readonly idleClocks: readonly IdleClock[]
   #isSealed = false
-  #timeOwner: AnyNode | null = null
+  readonly #timeOwners: AnyNode[] = []
+  /** Null in a task with one time. */
+  #clocks: EventClocks | null = null
   #failure: { readonly error: unknown } | null = null
   /** True when a step of RxJS has put something off to another time. */
   #putsOff = false
@@ -55,71 +88,103 @@ export class StreamTask implements OperatorHost {
   #inputEnds: InputEnd[] = []
   #letters: DeadLetter[] = []
   readonly #pipeline: Pipeline
-  /** Who is subscribed to the records. Replaced and never changed, so a record goes to those who were there when its push began. */
-  #readers: readonly Subscriber<RecordView>[] = []
+  readonly #inputs: TaskInputs
+  readonly #outlets: TaskOutlets
   readonly #state: TaskState
   readonly #nodes: AnyNode[] = []
   /** Those of the nodes that wait for asynchronous work. */
   readonly #asynchronous: AnyNode[] = []
-  readonly #outlets: OutletBuffer[] = []
 
   /**
    * Builds the graph and restores its state.
-   * @param startOffset the first offset to be pushed where nothing was saved
+   * @param startOffsets the first offsets of the inputs to be pushed where nothing was saved; of the only one, a number
    * @throws StateMismatchError when the saved state does not fit the pipeline; ConfigurationError on a pipeline that is not well formed
    */
-  constructor(pipeline: Pipeline, saved: SavedCheckpoint | null, startOffset: number) {
+  constructor(pipeline: Pipeline, saved: SavedCheckpoint | null, startOffsets: number | readonly number[]) {
     this.#pipeline = pipeline
-    this.#nextOffset = saved?.nextOffset ?? startOffset
+    const inputs = inputsOf(pipeline)
+    const starts = typeof startOffsets === 'number' ? [startOffsets] : startOffsets
+    const nextOffsets = inputs.map((_, i) => savedOffset(saved, i) ?? (starts[i] as number))
+    this.#inputs = new TaskInputs(inputs, nextOffsets)
     if (saved !== null && saved.watermark !== null) this.time.watermark = saved.watermark
-    this.#state = new TaskState(saved?.state ?? [], this.#nextOffset - 1, this.time.watermark)
-    this.provenance = new Provenance(this.#nextOffset - 1, this.#state.lastOrdinals)
+    this.#state = new TaskState(saved?.state ?? [], nextOffsets, this.time.watermark)
+    const { own, lastOrdinals } = this.#state
+    this.savedMerge = own.merge
+    this.provenance = new Provenance(own.lastInput, (nextOffsets[own.lastInput] ?? 0) - 1, lastOrdinals)
     guardSchedulers()
-    buildIn(this, () => {
-      for (const [name, outlet] of Object.entries(pipeline.build(this.#records()))) {
-        const buffer = new OutletBuffer(name, outlet)
-        this.#outlets.push(buffer)
-        outlet.rows.subscribe({
-          next: (row) => this.#collect(buffer, row),
-          error: (error) => this.#stepFailed(name, error),
-          complete: () => this.#fail(new OperatorError(`${name}: the stream completed; a task's stream does not end`)),
-        })
-      }
-    })
+    let outlets: TaskOutlets | null = null
+    const build = () => {
+      outlets = buildIn(this, () => this.#build(own.sent))
+    }
+    // Which input is above which operator is of interest only where there are several.
+    const trace = inputs.length === 1 ? null : traceSubscriptions(build)
+    if (trace === null) build()
+    this.#outlets = outlets as unknown as TaskOutlets
     this.#isSealed = true
     this.#throwFailure()
-    if (this.#outlets.length === 0) throw new ConfigurationError(`pipeline ${pipeline.name} has no outlet`)
+    this.#clocks?.restore(own.clocks)
+    this.idleClocks = this.#findIdleClocks(inputs, trace)
     this.#state.checkRetired(pipeline)
   }
 
+  #build(sent: ReadonlyMap<string, number>): TaskOutlets {
+    const outlets = new TaskOutlets(
+      this.#pipeline.name,
+      buildPipeline(this.#pipeline, this.#inputs.streams),
+      this.#inputs,
+      sent,
+    )
+    for (const { buffer, values } of outlets.streams) {
+      values.subscribe({
+        next: (result) => this.#collect(buffer, result),
+        error: (error) => this.#stepFailed(buffer.name, error),
+        complete: () =>
+          this.#fail(new OperatorError(`${buffer.name}: the stream completed; a task's stream does not end`)),
+      })
+    }
+    return outlets
+  }
+
+  /** Of the leading input. */
   get nextOffset(): number {
-    return this.#nextOffset
+    return this.#inputs.nextOffsets[0] as number
   }
 
-  /** Rows and dead letters waiting for the next cut. */
+  /** Of each input. */
+  get nextOffsets(): readonly number[] {
+    return this.#inputs.nextOffsets
+  }
+
+  /** By outlet, the input whose raw records it keeps. */
+  get archives(): ReadonlyMap<string, number> {
+    return this.#outlets.archives
+  }
+
+  /** Rows, messages and dead letters waiting for the next cut. */
   get uncutResults(): number {
-    let count = this.#letters.length
-    for (const outlet of this.#outlets) count += outlet.size
-    return count
+    return this.#letters.length + this.#outlets.size
   }
 
-  /** Runs the record through the whole graph. Offsets only grow; gaps are fine. Throws the first error of the graph. */
-  push(record: RecordView): void {
+  /**
+   * Runs the record through the whole graph. Offsets of an input only grow; gaps are fine. Throws the first error of the graph.
+   * @param input which input it is of
+   */
+  push(record: RecordView, input = 0): void {
     const { provenance } = this
-    provenance.begin(record)
+    provenance.begin(record, input)
     this.facts.isJsonObject = false
     if (this.#watch?.leavesOutRecord() !== true) {
       const target = record.headersLength === 0 ? null : redriveTarget(record)
       if (target === null || target === this.#pipeline.name) {
         provenance.gate = open
         setRunning(this)
-        for (const reader of this.#readers) reader.next(record)
+        this.#inputs.push(input, record)
         setRunning(null)
         provenance.gate = atRest
-      } else this.#act(() => this.#pushFor(target, record))
+      } else this.#act(() => this.#pushFor(target, record, input))
     }
     provenance.end()
-    this.#nextOffset = record.offset + 1
+    this.#inputs.nextOffsets[input] = record.offset + 1
     this.uncutRecords += 1
     if (this.#failure !== null) this.#throwFailure()
   }
@@ -144,20 +209,25 @@ export class StreamTask implements OperatorHost {
     this.#watch = null
   }
 
-  /** The log has nothing below this offset any more (compaction leaves gaps). */
-  skipTo(offset: number): void {
-    if (offset <= this.#nextOffset) return
-    this.#nextOffset = offset
-    this.provenance.skipTo(offset - 1)
+  /** The input has nothing below this offset any more (compaction leaves gaps). */
+  skipTo(offset: number, input = 0): void {
+    const { nextOffsets } = this.#inputs
+    if (offset <= (nextOffsets[input] as number)) return
+    nextOffsets[input] = offset
+    this.provenance.skipTo(input, offset - 1)
   }
 
-  /** Moves the watermark without a record, and remembers that it did so at this offset. Only where nothing is under way (`quiesce`). */
-  advanceIdle(watermark: number): void {
-    if (watermark <= this.time.watermark) return
-    this.#idleAdvances.push({ offset: this.#nextOffset, watermark })
+  /**
+   * Moves the watermark without a record, and remembers that it did so at this place. Only where nothing is under way (`quiesce`).
+   * @param clock which of several times moves
+   */
+  advanceIdle(watermark: number, clock?: string): void {
+    const owner = clock === undefined ? this.#timeOwners[0] : this.#timeOwners.find(({ spec }) => spec.name === clock)
+    if (watermark <= (owner?.clock ?? this.time).watermark) return
+    this.#idleAdvances.push({ ...this.#place(), watermark, ...(clock === undefined ? {} : { clock }) })
     this.#act(() => {
-      if (this.#timeOwner === null) this.time.advance(watermark)
-      else this.#timeOwner.idle(watermark)
+      if (owner === undefined) this.time.advance(watermark)
+      else owner.idle(watermark)
     })
   }
 
@@ -167,15 +237,16 @@ export class StreamTask implements OperatorHost {
    */
   closeOpen(): void {
     const { watermark } = this.time
-    this.#inputEnds.push({ offset: this.#nextOffset, watermark: Math.max(watermark, Number.MIN_SAFE_INTEGER) })
+    this.#inputEnds.push({ ...this.#place(), watermark: Math.max(watermark, Number.MIN_SAFE_INTEGER) })
     this.#act(() => {
       for (const node of this.#nodes) node.endInput()
     })
+    this.#clocks?.catchUp()
   }
 
   close(time: TimeDomain): void {
     time.close((watermark) => {
-      this.#idleAdvances.push({ offset: this.#nextOffset, watermark })
+      this.#idleAdvances.push({ ...this.#place(), watermark })
       time.advance(watermark)
     })
   }
@@ -320,18 +391,38 @@ export class StreamTask implements OperatorHost {
   }
 
   #ownTime(node: AnyNode): void {
-    if (this.#timeOwner !== null) {
+    const [first] = this.#timeOwners
+    if (first !== undefined && this.#inputs.nextOffsets.length === 1) {
       throw new ConfigurationError(
-        `pipeline ${this.#pipeline.name} has two eventTime operators (${this.#timeOwner.spec.name}, ${node.spec.name}); a task has one watermark. Share the first.`,
+        `pipeline ${this.#pipeline.name} has two eventTime operators (${first.spec.name}, ${node.spec.name}); one input has one time. Share the first.`,
       )
     }
-    this.#timeOwner = node
+    this.#timeOwners.push(node)
+    if (first === undefined) return
+    if (this.#clocks === null) {
+      this.#clocks = new EventClocks(this.time)
+      first.clock = this.#clocks.add(first.spec.name)
+    }
+    node.clock = this.#clocks.add(node.spec.name)
   }
 
-  #pushFor(target: string, record: RecordView): void {
-    const deliver = () => {
-      for (const reader of this.#readers) reader.next(record)
-    }
+  #findIdleClocks(inputs: readonly ResolvedInput[], trace: SubscriptionTrace | null): readonly IdleClock[] {
+    const all = inputs.map((_, i) => i)
+    if (trace === null || this.#timeOwners.length === 0) return [{ name: undefined, inputs: all }]
+    return this.#timeOwners.map(({ spec }) => {
+      const above = inputsAbove(trace, spec.name)
+      const ofOperator = all.filter((i) => above.has((inputs[i] as ResolvedInput).name))
+      return { name: this.#clocks === null ? undefined : spec.name, inputs: ofOperator }
+    })
+  }
+
+  #place(): TaskPlace {
+    const [offset, ...others] = this.#inputs.nextOffsets
+    return others.length === 0 ? { offset: offset as number } : { offset: offset as number, otherOffsets: others }
+  }
+
+  #pushFor(target: string, record: RecordView, input: number): void {
+    const deliver = () => this.#inputs.push(input, record)
     const arrivals = this.provenance.arrivalsAt(target, deliver)
     if (arrivals > 1)
       this.#explainRedrive(target, `${arrivals} values of it come there, and which of them was set aside is not known`)
@@ -355,7 +446,6 @@ export class StreamTask implements OperatorHost {
   }
 
   #take(): TaskCut {
-    const writes = this.#outlets.map((outlet) => outlet.take()).filter((write) => write !== null)
     const idleAdvances = this.#idleAdvances
     const inputEnds = this.#inputEnds
     const deadLetters = this.#letters
@@ -363,24 +453,24 @@ export class StreamTask implements OperatorHost {
     this.#inputEnds = []
     this.#letters = []
     this.uncutRecords = 0
+    const [nextOffset, ...otherOffsets] = this.#inputs.nextOffsets
     return {
-      nextOffset: this.#nextOffset,
+      nextOffset: nextOffset as number,
+      otherOffsets,
       watermark: Number.isFinite(this.time.watermark) ? this.time.watermark : null,
-      state: this.#state.take(this.provenance.ordinals),
-      writes,
+      state: this.#state.take({
+        ordinals: this.provenance.ordinals,
+        lastInput: this.provenance.input,
+        sent: this.#outlets.sent(),
+        clocks: this.#clocks?.saved() ?? noClocks,
+        merge: this.mergeState(),
+      }),
+      writes: this.#outlets.takeRows(),
+      messages: this.#outlets.takeMessages(),
       deadLetters,
       idleAdvances,
       inputEnds,
     }
-  }
-
-  #records(): Observable<RecordView> {
-    return new Observable((reader) => {
-      this.#readers = [...this.#readers, reader]
-      return () => {
-        this.#readers = this.#readers.filter((one) => one !== reader)
-      }
-    })
   }
 
   #act(act: () => void): void {
@@ -395,20 +485,18 @@ export class StreamTask implements OperatorHost {
     if (this.#failure !== null) this.#throwFailure()
   }
 
-  #collect(outlet: OutletBuffer, row: unknown): void {
+  #collect(outlet: ResultBuffer, result: unknown): void {
     const { provenance } = this
     if (provenance.gate === atRest) this.#fail(this.#restViolation(outlet.name))
-    else if (provenance.redrivenFor === null) this.#add(outlet, row)
-    else if (provenance.redrivenFor === letterName(outlet)) provenance.arrived(() => this.#add(outlet, row))
+    else if (provenance.redrivenFor === null) this.#add(outlet, result)
+    else if (provenance.redrivenFor === letterName(outlet)) provenance.arrived(() => this.#add(outlet, result))
   }
 
-  #add(outlet: OutletBuffer, row: unknown): void {
+  #add(outlet: ResultBuffer, result: unknown): void {
     if (outlet.isMixedBy(this.stage)) this.#fail(mixedRows(outlet.name))
-    if (!this.rendersRows) outlet.add(row, null)
-    else
-      outlet.add(row, ({ message }) =>
-        this.reject({ operator: letterName(outlet), reason: 'bad-row', detail: message }),
-      )
+    const { badReason } = outlet
+    if (!this.rendersRows && badReason === 'bad-row') outlet.add(result, null)
+    else outlet.add(result, (detail) => this.reject({ operator: letterName(outlet), reason: badReason, detail }))
   }
 
   #stepFailed(below: string, error: unknown): void {
@@ -444,8 +532,8 @@ export class StreamTask implements OperatorHost {
     const { error } = this.#failure
     if (error instanceof MillraceError) throw error
     throw new OperatorError(
-      `pipeline ${this.#pipeline.name} failed at offset ${this.#nextOffset - 1}: ${error instanceof Error ? error.message : String(error)}`,
-      { cause: error, pipeline: this.#pipeline.name, offset: this.#nextOffset - 1 },
+      `pipeline ${this.#pipeline.name} failed at offset ${this.provenance.offset}: ${error instanceof Error ? error.message : String(error)}`,
+      { cause: error, pipeline: this.#pipeline.name, offset: this.provenance.offset },
     )
   }
 }
@@ -454,8 +542,15 @@ const notThere =
   'did not come there: the operators between hold what was made of it the first time (a window, a batch), or it no longer passes a step above'
 
 /** An outlet may have the name of an operator; a letter says which of them it was. */
-function letterName({ name }: OutletBuffer): string {
+function letterName({ name }: ResultBuffer): string {
   return `outlet ${name}`
+}
+
+const noClocks: ReadonlyMap<string, number> = new Map()
+
+function savedOffset(saved: SavedCheckpoint | null, input: number): number | undefined {
+  if (saved === null) return undefined
+  return input === 0 ? saved.nextOffset : saved.others?.[input - 1]?.nextOffset
 }
 
 function mixedRows(outlet: string): OperatorError {

@@ -6,8 +6,8 @@ import type { Clock } from './clock.ts'
 import { CommitSlot } from './commitSlot.ts'
 import { ConfigurationError, OffsetOutOfRangeError, RetryableError } from './errors.ts'
 import type { LeftOutValues } from './leftOutValues.ts'
-import type { LogReader, LogSource, RecordBatch } from './log.ts'
-import { idleAfterMsOf, type Pipeline } from './pipeline.ts'
+import type { LogReader, LogSource, OpenOutgoingTopic, RecordBatch } from './log.ts'
+import { inputsOf, type Pipeline } from './pipeline.ts'
 import { RecordView } from './record.ts'
 import { RecordedSteps } from './recordedSteps.ts'
 import { StreamTask } from './streamTask.ts'
@@ -17,11 +17,15 @@ import type { WorkerLimits } from './workerLimits.ts'
 /** What a task works on and with. */
 export interface TaskOptions {
   readonly pipeline: Pipeline
-  /** The log that is read. */
+  /** The log that is read; that of the leading input where the pipeline has several. */
   readonly source: LogSource
+  /** The logs of the other inputs, in the order in which the pipeline names them. */
+  readonly others?: readonly LogSource[]
+  /** For outlets that send to topics. */
+  readonly openTopic?: OpenOutgoingTopic
   /** Where checkpoints and results go. */
   readonly store: CheckpointStore
-  /** Where the raw records go as well, or null. */
+  /** Where outlets made by `toArchive` keep raw records; null keeps none. */
   readonly archive: Archive | null
   readonly clock: Clock
   /** How much it may hold, and how often it commits. */
@@ -80,7 +84,7 @@ export class TaskAttempt {
     this.#status = status
     this.#signal = signal
     this.#leftOut = leftOut
-    this.#idleAfterMs = idleAfterMsOf(options.pipeline)
+    this.#idleAfterMs = inputsOf(options.pipeline)[0]?.idleAfterMs
   }
 
   async run(stopMode: () => StopMode | null, backoff: Backoff): Promise<void> {
@@ -267,8 +271,9 @@ export class TaskAttempt {
     this.#archivedObjects = []
     const startedAt = clock.now()
     this.#committingRecords = task.uncutRecords
+    const { otherOffsets: _, ...cut } = await this.#quiet(task.cutWhenQuiet({ now: startedAt, isFinal }))
     const checkpoint = {
-      ...(await this.#quiet(task.cutWhenQuiet({ now: startedAt, isFinal }))),
+      ...cut,
       archiveNextOffset: this.#archiveNextOffset,
       ...(this.#logId === undefined ? {} : { logId: this.#logId }),
       objects,

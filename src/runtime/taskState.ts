@@ -1,9 +1,10 @@
 import type { StateFrame } from './checkpoint.ts'
-import { Origin } from './deadLetters.ts'
+import { Origin, placeKey } from './deadLetters.ts'
 import { ConfigurationError, OperatorError, StateMismatchError } from './errors.ts'
 import type { Json } from './json.ts'
 import { KeyedState, type StateCodec } from './keyedState.ts'
 import type { Logic, OperatorSpec, Restored } from './operator.ts'
+import { decodeOwnState, encodeOwnState, type OwnState } from './ownState.ts'
 import type { Pipeline } from './pipeline.ts'
 import { frameText, operatorText, readFrames, type SavedOperator, settled, unnamedMap } from './savedState.ts'
 
@@ -40,21 +41,23 @@ export class TaskState {
   readonly #maps = new Map<string, Map<string, KeyedState<never>>>()
   /** What each operator was given, while the graph is built. */
   readonly #restored = new Map<string, SavedOperator>()
-  /** By offset: values that were made of one record number its letters together, also those that were saved apart. */
-  readonly #ordinals = new Map<number, Map<string, number>>()
+  /** By record: values that were made of one number its letters together, also those that were saved apart. */
+  readonly #ordinals = new Map<string, Map<string, number>>()
+  /** What the task itself had saved. */
+  readonly own: OwnState
   /** Of the last record that was pushed: more letters of it may come at a cut or while nothing comes. */
   readonly lastOrdinals: Map<string, number>
   readonly #watermark: number
-  #hasOrdinals: boolean
+  #hasOwn: boolean
   #baseChars = 0
   #deltaChars = 0
   #needsBase: boolean
 
   /**
-   * @param lastOffset of the last record that is in the state
+   * @param nextOffsets of each input
    * @param watermark of the checkpoint, ms UTC
    */
-  constructor(frames: readonly StateFrame[], lastOffset: number, watermark: number) {
+  constructor(frames: readonly StateFrame[], nextOffsets: readonly number[], watermark: number) {
     this.#watermark = watermark
     this.#saved = readFrames(frames)
     this.#needsBase = frames.length === 0
@@ -62,13 +65,12 @@ export class TaskState {
       if (frame.kind === 'base') this.#baseChars = frame.body.length
       else this.#deltaChars += frame.body.length
     }
-    const own = this.#saved.get(taskItself)?.snapshot as
-      | { readonly ordinals: Record<string, number> }
-      | null
-      | undefined
-    this.lastOrdinals = new Map(Object.entries(own?.ordinals ?? {}))
-    this.#ordinals.set(lastOffset, this.lastOrdinals)
-    this.#hasOrdinals = this.lastOrdinals.size > 0
+    const own = this.#saved.get(taskItself)?.snapshot
+    this.own = decodeOwnState(own)
+    const { ordinals, lastInput } = this.own
+    this.lastOrdinals = new Map(ordinals)
+    this.#ordinals.set(placeKey(lastInput, (nextOffsets[lastInput] ?? 0) - 1), this.lastOrdinals)
+    this.#hasOwn = own != null
     this.#taken.add(taskItself)
   }
 
@@ -146,8 +148,7 @@ export class TaskState {
     this.#restored.clear()
   }
 
-  /** @param ordinals how many letters of the last record each operator has written */
-  take(ordinals: ReadonlyMap<string, number>): StateFrame {
+  take(ownState: OwnState): StateFrame {
     const isBase = this.#needsBase || this.#deltaChars > Math.max(this.#baseChars, smallestRebaseChars)
     const parts: string[] = []
     for (const operator of this.#operators) {
@@ -170,11 +171,9 @@ export class TaskState {
       parts.push(operatorText(spec.name, spec.version ?? 1, spec.shape ?? null, snapshot, maps))
     }
     // A delta must take back what the frame before may have said.
-    if (ordinals.size > 0 || this.#hasOrdinals) {
-      const own = ordinals.size === 0 ? null : { ordinals: Object.fromEntries(ordinals) }
-      parts.push(operatorText(taskItself, 1, null, own, new Map()))
-    }
-    this.#hasOrdinals = ordinals.size > 0
+    const own = encodeOwnState(ownState)
+    if (own !== null || this.#hasOwn) parts.push(operatorText(taskItself, 1, null, own, new Map()))
+    this.#hasOwn = own !== null
     const body = frameText(parts)
     if (isBase) {
       this.#needsBase = false

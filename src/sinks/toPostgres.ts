@@ -1,6 +1,6 @@
 import type { Observable } from 'rxjs'
 import type { Batch } from '../runtime/batch.ts'
-import type { Outlet } from '../runtime/outlet.ts'
+import type { RowsOutlet } from '../runtime/outlet.ts'
 import type { Table } from '../runtime/table.ts'
 import { rowText } from './postgres/columnText.ts'
 import { checkDescriptor } from './postgres/tableDescriptor.ts'
@@ -13,7 +13,7 @@ import { checkDescriptor } from './postgres/tableDescriptor.ts'
  * key; an append table is filled by COPY.
  * @throws ConfigurationError on a table that is not well formed
  */
-export function toPostgres<Row>(rows: Observable<Row | Batch<Row>>, table: Table<Row>): Outlet<Row> {
+export function toPostgres<Row>(rows: Observable<Row | Batch<Row>>, table: Table<Row>): RowsOutlet<Row> {
   checkDescriptor(table)
-  return { table, rows, render: (row: Row) => rowText(table, row) }
+  return { kind: 'rows', table, values: rows, render: (row: Row) => rowText(table, row) }
 }

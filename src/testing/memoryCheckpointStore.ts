@@ -7,11 +7,14 @@ import type {
   DeadLetter,
   IdleAdvance,
   InputEnd,
+  InputPosition,
+  MergeNote,
   RecordedStep,
   SavedCheckpoint,
   StateFrame,
   TaskId,
 } from '../runtime/checkpoint.ts'
+import type { StoredMessage } from '../runtime/destination.ts'
 import { DeterminismError, TaskFencedError } from '../runtime/errors.ts'
 import { type PartitionGrowth, partitionsChanged } from '../runtime/partitionGrowth.ts'
 import type { ColumnValue, Table } from '../runtime/table.ts'
@@ -26,6 +29,8 @@ interface StoredTask {
   /** Of the last claim that told; 0 until one does. */
   topicPartitions: number
   saved: SavedCheckpoint | null
+  /** By topic. */
+  readonly others: Map<string, InputPosition>
 }
 
 interface StoredTable {
@@ -45,15 +50,23 @@ export class MemoryCheckpointStore implements CheckpointStore {
   readonly #objects = new Map<string, TaskId & ArchivedObject>()
   readonly #idleAdvances = new Map<string, TaskId & IdleAdvance>()
   readonly #inputEnds = new Map<string, TaskId & InputEnd>()
+  readonly #mergeNotes = new Map<string, TaskId & MergeNote>()
+  readonly #messages = new Map<string, StoredMessage[]>()
 
   async claim(task: TaskId, topicPartitions?: number, growth: PartitionGrowth = 'refuse'): Promise<Claim> {
     if (topicPartitions !== undefined && growth === 'refuse') this.#refuseOtherPartitions(task, topicPartitions)
     const key = nameOf(task)
-    const stored = this.#tasks.get(key) ?? { task: idOf(task), generation: 0, topicPartitions: 0, saved: null }
+    const stored = this.#tasks.get(key) ?? {
+      task: idOf(task),
+      generation: 0,
+      topicPartitions: 0,
+      saved: null,
+      others: new Map(),
+    }
     this.#tasks.set(key, stored)
     stored.generation += 1
     stored.topicPartitions = topicPartitions ?? stored.topicPartitions
-    return { task, generation: stored.generation, restored: stored.saved }
+    return { task, generation: stored.generation, restored: restoredFor(task, stored) }
   }
 
   async commit(claim: Claim, checkpoint: Checkpoint): Promise<void> {
@@ -72,14 +85,27 @@ export class MemoryCheckpointStore implements CheckpointStore {
     for (const merge of merges) merge()
     for (const [key, letter] of letters) this.#deadLetters.set(key, letter)
     for (const object of checkpoint.objects) {
+      const task = ofInput(claim.task, object.input)
       const key = `${nameOf(task)}/${object.firstOffset}`
       if (!this.#objects.has(key)) this.#objects.set(key, { ...idOf(task), ...object })
     }
     for (const end of checkpoint.inputEnds ?? []) {
-      this.#inputEnds.set(`${nameOf(task)}/${end.offset}/${end.watermark}`, { ...idOf(task), ...end })
+      this.#inputEnds.set(stepKey(task, end), { ...idOf(task), ...end })
     }
     for (const advance of checkpoint.idleAdvances) {
-      this.#idleAdvances.set(`${nameOf(task)}/${advance.offset}/${advance.watermark}`, { ...idOf(task), ...advance })
+      this.#idleAdvances.set(stepKey(task, advance), { ...idOf(task), ...advance })
+    }
+    for (const note of checkpoint.mergeNotes ?? []) {
+      this.#mergeNotes.set(`${nameOf(task)}/${note.offsets.join()}`, { ...idOf(task), ...note })
+    }
+    for (const { outlet, messages } of checkpoint.messages ?? []) {
+      const key = outboxKey(task, outlet)
+      this.#messages.set(key, [...(this.#messages.get(key) ?? []), ...messages])
+    }
+    for (const [i, position] of (checkpoint.others ?? []).entries()) {
+      const topic = (task.otherTopics ?? [])[i] as string
+      const logId = position.logId ?? stored.others.get(topic)?.logId
+      stored.others.set(topic, { ...position, ...(logId === undefined ? {} : { logId }) })
     }
     const { kind, body } = checkpoint.state
     const frame: StateFrame = { kind, body }
@@ -100,7 +126,40 @@ export class MemoryCheckpointStore implements CheckpointStore {
     ]
     const behind = steps.filter((step) => nameOf(step) === nameOf(task) && compareSteps(step, after) > 0)
     const first = behind.sort(compareSteps).slice(0, limit)
-    return Promise.resolve(first.map(({ offset, watermark, isEnd }) => ({ offset, watermark, isEnd })))
+    return Promise.resolve(first.map(({ pipeline: _, topic: __, partition: ___, ...step }) => step))
+  }
+
+  mergeNotes(task: TaskId, after: readonly number[], limit: number): Promise<readonly MergeNote[]> {
+    const notes = [...this.#mergeNotes.values()].filter(
+      (note) => nameOf(note) === nameOf(task) && compareNumbers(note.offsets, after) > 0,
+    )
+    const first = notes.sort((a, b) => compareNumbers(a.offsets, b.offsets)).slice(0, limit)
+    return Promise.resolve(first.map(({ input, offsets }) => ({ input, offsets })))
+  }
+
+  messages(
+    task: TaskId,
+    outlet: string,
+    afterSequence: number,
+    maxCount: number,
+    maxBytes: number,
+  ): Promise<readonly StoredMessage[]> {
+    const waiting = (this.#messages.get(outboxKey(task, outlet)) ?? []).filter(
+      ({ sequence }) => sequence > afterSequence,
+    )
+    let bytes = 0
+    const isWithin = ({ key, value }: StoredMessage, i: number) => {
+      bytes += (key?.length ?? 0) + (value?.length ?? 0)
+      return i === 0 || bytes <= maxBytes
+    }
+    return Promise.resolve(waiting.slice(0, maxCount).filter(isWithin))
+  }
+
+  forgetMessages(task: TaskId, outlet: string, upToSequence: number): Promise<void> {
+    const key = outboxKey(task, outlet)
+    const left = (this.#messages.get(key) ?? []).filter(({ sequence }) => sequence > upToSequence)
+    this.#messages.set(key, left)
+    return Promise.resolve()
   }
 
   close(): Promise<void> {
@@ -161,7 +220,7 @@ export class MemoryCheckpointStore implements CheckpointStore {
 
   #refuseOtherObjects(task: TaskId, objects: readonly ArchivedObject[]): void {
     for (const object of objects) {
-      const known = this.#objects.get(`${nameOf(task)}/${object.firstOffset}`)
+      const known = this.#objects.get(`${nameOf(ofInput(task, object.input))}/${object.firstOffset}`)
       if (known === undefined) continue
       if (known.key !== object.key || known.sha256 !== object.sha256 || known.lastOffset !== object.lastOffset) {
         throw new DeterminismError(
@@ -172,9 +231,10 @@ export class MemoryCheckpointStore implements CheckpointStore {
     }
   }
 
-  #prepareLetters(task: TaskId, letters: readonly DeadLetter[]): ReadonlyMap<string, TaskId & DeadLetter> {
+  #prepareLetters(claimed: TaskId, letters: readonly DeadLetter[]): ReadonlyMap<string, TaskId & DeadLetter> {
     const prepared = new Map<string, TaskId & DeadLetter>()
     for (const letter of letters) {
+      const task = ofInput(claimed, letter.input)
       const key = `${nameOf(task)}/${letter.offset}/${letter.ordinal}/${letter.operator}`
       const copy = { ...idOf(task), ...copyOf(letter) }
       const known = this.#deadLetters.get(key) ?? prepared.get(key)
@@ -266,5 +326,37 @@ function compare(a: string, b: string): number {
 }
 
 function compareSteps(a: RecordedStep, b: RecordedStep): number {
-  return a.offset - b.offset || a.watermark - b.watermark || Number(a.isEnd) - Number(b.isEnd)
+  return (
+    a.offset - b.offset ||
+    compareNumbers(a.otherOffsets ?? [], b.otherOffsets ?? []) ||
+    a.watermark - b.watermark ||
+    Number(a.isEnd) - Number(b.isEnd) ||
+    compare(a.clock ?? '', b.clock ?? '')
+  )
+}
+
+/** As PostgreSQL compares arrays. */
+function compareNumbers(a: readonly number[], b: readonly number[]): number {
+  for (let i = 0; i < Math.min(a.length, b.length); i++) {
+    if (a[i] !== b[i]) return (a[i] as number) - (b[i] as number)
+  }
+  return a.length - b.length
+}
+
+function stepKey(task: TaskId, { offset, otherOffsets = [], watermark, clock = '' }: IdleAdvance): string {
+  return `${nameOf(task)}/${offset}/${otherOffsets.join()}/${watermark}/${clock}`
+}
+
+function outboxKey(task: TaskId, outlet: string): string {
+  return `${nameOf(task)}/${outlet}`
+}
+
+/** What is kept of the records of one input stands under its own topic. */
+function ofInput(task: TaskId, input = 0): TaskId {
+  return input === 0 ? task : { ...task, topic: (task.otherTopics ?? [])[input - 1] as string }
+}
+
+function restoredFor({ otherTopics = [] }: TaskId, { saved, others }: StoredTask): SavedCheckpoint | null {
+  if (saved === null || otherTopics.length === 0) return saved
+  return { ...saved, others: otherTopics.map((topic) => others.get(topic) ?? null) }
 }

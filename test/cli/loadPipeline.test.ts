@@ -20,7 +20,7 @@ const fileOf = (copy: string, exported: string) => `
 import { definePipeline } from ${JSON.stringify(pathToFileURL(join(copy, 'src/runtime/pipeline.ts')).href)}
 import { stateful } from ${JSON.stringify(pathToFileURL(join(copy, 'src/runtime/stateful.ts')).href)}
 const pass = (name: string) => stateful({ name }, (_restored, out) => ({ onValue: (value) => out.emit(value) }))
-const outlet = (rows: unknown) => ({ table: { mode: 'append', name: 'paid', columns: [] }, rows })
+const outlet = (rows: unknown) => ({ kind: 'rows', table: { mode: 'append', name: 'paid', columns: [] }, values: rows })
 ${exported}
 `
 

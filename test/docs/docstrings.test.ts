@@ -22,7 +22,8 @@ const plainNames: Readonly<Record<string, string>> = {
 }
 
 /** Which one, and not how much or how many. */
-const ordinalNames = /^(?:partition|generation|revision|port|version|leader|status)$|(?:^o|O)ffset$|(?:^i|I|^pi|Pi)d$/
+const ordinalNames =
+  /^(?:input|generation|revision|port|version|leader|status)$|(?:^o|O)ffsets?$|(?:^s|S)equence$|(?:^p|P)artition(?:Of)?$|(?:^i|I|^pi|Pi)d$/
 
 const root = fileURLToPath(new URL('../../', import.meta.url))
 const rules = { plainNames: new Set(Object.keys(plainNames)), ordinalNames }

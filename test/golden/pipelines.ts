@@ -6,9 +6,9 @@ import {
   dedupe,
   definePipeline,
   eventTime,
-  type Outlet,
   type Outlets,
   type Pipeline,
+  type RowsOutlet,
   realtime,
   type Table,
   tradeCodec,
@@ -20,8 +20,8 @@ import { jsonValues, tableOf, textOf } from './json.ts'
 import { type Latency, latency } from './latency.ts'
 
 /** Columns are compared as they give their values, whatever a database would make of them. */
-function into<Row>(rows: Outlet<Row>['rows'], table: Table<Row>): Outlet<Row> {
-  return { table, rows }
+function into<Row>(rows: RowsOutlet<Row>['values'], table: Table<Row>): RowsOutlet<Row> {
+  return { kind: 'rows', table, values: rows }
 }
 
 /** A value whose time may leap, with all that plain state can hold. */

@@ -207,6 +207,9 @@ describe('a store that does not take commits', () => {
         return Promise.reject(new RetryableError('no'))
       },
       recordedSteps: (...asked) => inner.recordedSteps(...asked),
+      mergeNotes: (...asked) => inner.mergeNotes(...asked),
+      messages: (...asked) => inner.messages(...asked),
+      forgetMessages: (...asked) => inner.forgetMessages(...asked),
       close: () => inner.close(),
     }
     const worker = new Worker({

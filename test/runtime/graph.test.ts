@@ -55,7 +55,10 @@ const pipelineOf = (build: (records: Observable<RecordView>) => Readonly<Record<
     name: 'test',
     build: (records) =>
       Object.fromEntries(
-        Object.entries(build(records)).map(([name, rows]): [string, Outlet<unknown>] => [name, { table, rows }]),
+        Object.entries(build(records)).map(([name, rows]): [string, Outlet<unknown>] => [
+          name,
+          { kind: 'rows', table, values: rows },
+        ]),
       ),
   })
 

@@ -78,6 +78,9 @@ function scripted(store: CheckpointStore, script: ('lose-reply' | 'fail')[]): Ch
       if (act !== undefined) throw new RetryableError('the store does not answer')
     },
     recordedSteps: (...asked) => store.recordedSteps(...asked),
+    mergeNotes: (...asked) => store.mergeNotes(...asked),
+    messages: (...asked) => store.messages(...asked),
+    forgetMessages: (...asked) => store.forgetMessages(...asked),
     close: () => store.close(),
   }
 }
@@ -295,6 +298,9 @@ describe('a worker', () => {
         await base.store.commit(claim, checkpoint)
       },
       recordedSteps: (...asked) => base.store.recordedSteps(...asked),
+      mergeNotes: (...asked) => base.store.mergeNotes(...asked),
+      messages: (...asked) => base.store.messages(...asked),
+      forgetMessages: (...asked) => base.store.forgetMessages(...asked),
       close: () => base.store.close(),
     }
     base.log.add(...values(1_000).map((value) => ({ value })))

@@ -23,7 +23,11 @@ const seen: Table<number> = {
 const pipeline = definePipeline({
   name: 'copy',
   build: (records) => ({
-    seen: { table: seen, rows: records.pipe(decode({ decode: (record) => Number(record.valueText()) })) },
+    seen: {
+      kind: 'rows',
+      table: seen,
+      values: records.pipe(decode({ decode: (record) => Number(record.valueText()) })),
+    },
   }),
 })
 

@@ -1,6 +1,6 @@
 import type { Observable } from 'rxjs'
 import type { Batch } from '../../runtime/batch.ts'
-import type { Outlet } from '../../runtime/outlet.ts'
+import type { RowsOutlet } from '../../runtime/outlet.ts'
 import { toPostgres } from '../toPostgres.ts'
 
 /** How a value becomes a record. Texts are written as UTF-8. */
@@ -25,7 +25,7 @@ export interface KafkaRecordOf<Value> {
 export function toKafka<Value>(
   values: Observable<Value | Batch<Value>>,
   { topic, key, value, eventTime }: KafkaRecordOf<Value>,
-): Outlet<Value> {
+): RowsOutlet<Value> {
   return toPostgres(values, {
     mode: 'append',
     name: 'kafka_outbox',

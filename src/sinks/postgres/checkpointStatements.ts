@@ -1,4 +1,14 @@
-import type { ArchivedObject, Checkpoint, Claim, DeadLetter, RecordedStep, TaskId } from '../../runtime/checkpoint.ts'
+import type {
+  ArchivedObject,
+  Checkpoint,
+  Claim,
+  DeadLetter,
+  InputPosition,
+  MergeNote,
+  MessageWrite,
+  RecordedStep,
+  TaskId,
+} from '../../runtime/checkpoint.ts'
 import type { PartitionGrowth } from '../../runtime/partitionGrowth.ts'
 import { clampTime, escapeText, timestampText } from './columnText.ts'
 import { headersText } from './headersText.ts'
@@ -62,12 +72,41 @@ WHERE CASE WHEN (t.key, t.sha256, t.last_offset) IS DISTINCT FROM (excluded.key,
   THEN refuse('MR002', format('the manifest holds %s with sha256 %s, not %s with %s; the archive was not made from the same records', t.key, t.sha256, excluded.key, excluded.sha256))
   ELSE false END`
 
-const stepText = `INSERT INTO idle_advance (pipeline, topic, partition, "offset", watermark, is_end)
-SELECT $1, $2, $3, * FROM unnest($4::bigint[], $5::bigint[], $6::boolean[]) ON CONFLICT DO NOTHING`
+const inputText = `INSERT INTO task_input AS t (pipeline, topic, partition, input_topic, next_offset, archive_next_offset, log_id)
+VALUES ($1, $2, $3, $4, $5, $6, $7)
+ON CONFLICT (pipeline, topic, partition, input_topic) DO UPDATE SET next_offset = excluded.next_offset,
+  archive_next_offset = excluded.archive_next_offset, log_id = coalesce(excluded.log_id, t.log_id)
+WHERE CASE WHEN t.next_offset > excluded.next_offset OR t.archive_next_offset > excluded.archive_next_offset
+  THEN refuse('MR001', 'the offset of an input would go down') ELSE true END`
 
-const readStepsText = `SELECT "offset"::float8 AS "offset", watermark::float8 AS watermark, is_end AS "isEnd" FROM idle_advance
-WHERE pipeline = $1 AND topic = $2 AND partition = $3 AND ("offset", watermark, is_end) > ($4, $5, $6)
-ORDER BY "offset", watermark, is_end LIMIT $7`
+const readInputsText = `SELECT input_topic, next_offset, archive_next_offset, log_id FROM task_input WHERE pipeline = $1 AND topic = $2 AND partition = $3`
+
+const noteText = `INSERT INTO merge_note (pipeline, topic, partition, offsets, input)
+SELECT $1, $2, $3, string_to_array(offsets, ',')::bigint[], input FROM unnest($4::text[], $5::integer[]) AS note (offsets, input)
+ON CONFLICT DO NOTHING`
+
+const readNotesText = `SELECT offsets::float8[] AS offsets, input FROM merge_note
+WHERE pipeline = $1 AND topic = $2 AND partition = $3 AND offsets > $4::bigint[] ORDER BY offsets LIMIT $5`
+
+const messageText = `INSERT INTO outbox (pipeline, topic, partition, outlet, sequence, event_time, key, value, headers)
+SELECT $1, $2, $3, $4, * FROM unnest($5::bigint[], $6::bigint[], $7::bytea[], $8::bytea[], $9::jsonb[])`
+
+const readMessagesText = `SELECT sequence::float8 AS sequence, event_time::float8 AS time, key, value, headers FROM (
+  SELECT *, sum(coalesce(length(key), 0) + coalesce(length(value), 0)) OVER (ORDER BY sequence) AS bytes,
+    row_number() OVER (ORDER BY sequence) AS number FROM (
+    SELECT * FROM outbox WHERE pipeline = $1 AND topic = $2 AND partition = $3 AND outlet = $4 AND sequence > $5 ORDER BY sequence LIMIT $6
+  ) AS first
+) AS counted WHERE bytes <= $7 OR number = 1 ORDER BY sequence`
+
+const forgetMessagesText = `DELETE FROM outbox WHERE pipeline = $1 AND topic = $2 AND partition = $3 AND outlet = $4 AND sequence <= $5`
+
+const stepText = `INSERT INTO idle_advance (pipeline, topic, partition, "offset", watermark, is_end, others, clock)
+SELECT $1, $2, $3, at, watermark, is_end, string_to_array(others, ',')::bigint[], clock
+FROM unnest($4::bigint[], $5::bigint[], $6::boolean[], $7::text[], $8::text[]) AS step (at, watermark, is_end, others, clock) ON CONFLICT DO NOTHING`
+
+const readStepsText = `SELECT "offset"::float8 AS "offset", watermark::float8 AS watermark, is_end AS "isEnd", others::float8[] AS others, clock FROM idle_advance
+WHERE pipeline = $1 AND topic = $2 AND partition = $3 AND ("offset", others, watermark, is_end, clock) > ($4, $5::bigint[], $6, $7, $8)
+ORDER BY "offset", others, watermark, is_end, clock LIMIT $9`
 
 /** Waits for first claims of the same pipeline and topic, which end with their transactions; others wait for nothing. */
 export const firstClaimTurnStatement = ({ pipeline, topic }: TaskId, topicPartitions: number | null) =>
@@ -79,7 +118,27 @@ export const knownPartitionsStatement = ({ pipeline, topic }: TaskId) =>
   prepared(knownPartitionsText, [pipeline, topic])
 export const readStateStatement = (task: TaskId) => prepared(readStateText, idOf(task))
 export const readStepsStatement = (task: TaskId, after: RecordedStep, limit: number) =>
-  prepared(readStepsText, [...idOf(task), after.offset, after.watermark, after.isEnd, limit])
+  prepared(readStepsText, [
+    ...idOf(task),
+    after.offset,
+    after.otherOffsets ?? [],
+    after.watermark,
+    after.isEnd,
+    after.clock ?? '',
+    limit,
+  ])
+export const readInputsStatement = (task: TaskId) => prepared(readInputsText, idOf(task))
+export const readNotesStatement = (task: TaskId, after: readonly number[], limit: number) =>
+  prepared(readNotesText, [...idOf(task), after, limit])
+export const readMessagesStatement = (
+  task: TaskId,
+  outlet: string,
+  afterSequence: number,
+  maxCount: number,
+  maxBytes: number,
+) => prepared(readMessagesText, [...idOf(task), escapeText(outlet), afterSequence, maxCount, maxBytes])
+export const forgetMessagesStatement = (task: TaskId, outlet: string, upToSequence: number) =>
+  prepared(forgetMessagesText, [...idOf(task), escapeText(outlet), upToSequence])
 export const explainFenceStatement = (task: TaskId) => prepared(explainFenceText, idOf(task))
 
 /** Ends the transaction (MR001) unless the claim is the newest and no offset goes down. */
@@ -107,6 +166,23 @@ const lettersPerStatement = 500
 
 /** End the transaction (MR002) when a letter is stored with another content. */
 export function deadLetterSteps(task: TaskId, letters: readonly DeadLetter[]): readonly Step[] {
+  const inputs = [...new Set(letters.map(({ input = 0 }) => input))]
+  return inputs.flatMap((input) =>
+    letterSteps(
+      taskOfInput(task, input),
+      letters.filter((letter) => (letter.input ?? 0) === input),
+    ),
+  )
+}
+
+/** What is kept of the records of one input stands under its own topic. */
+export function taskOfInput(task: TaskId, input: number): TaskId {
+  const topic = input === 0 ? task.topic : task.otherTopics?.[input - 1]
+  if (topic === undefined) throw new RangeError(`${task.pipeline} ${task.topic}: no topic of input ${input}`)
+  return { ...task, topic }
+}
+
+function letterSteps(task: TaskId, letters: readonly DeadLetter[]): readonly Step[] {
   return lettersByStatement(letters).map((part) => {
     const array = (of: (letter: DeadLetter) => string | null) =>
       `{${part.map((letter) => arrayElement(of(letter))).join(',')}}`
@@ -151,7 +227,7 @@ function byteaText(bytes: Uint8Array | null): string | null {
 /** Ends the transaction (MR002) when the manifest holds something else at this offset. */
 export function objectStep(task: TaskId, object: ArchivedObject): Step {
   return run(objectText, [
-    ...idOf(task),
+    ...idOf(taskOfInput(task, object.input ?? 0)),
     object.firstOffset,
     object.lastOffset,
     object.key,
@@ -166,11 +242,49 @@ export function objectStep(task: TaskId, object: ArchivedObject): Step {
 
 /** Stores what moved time without a record. */
 export function recordedStepsStep(task: TaskId, { idleAdvances, inputEnds = [] }: Checkpoint): Step {
-  const steps = [...idleAdvances, ...inputEnds]
-  const offsets = `{${steps.map((step) => step.offset).join(',')}}`
-  const watermarks = `{${steps.map((step) => step.watermark).join(',')}}`
-  const ends = `{${steps.map((_, i) => i >= idleAdvances.length).join(',')}}`
-  return run(stepText, [...idOf(task), offsets, watermarks, ends])
+  const steps: readonly Omit<RecordedStep, 'isEnd'>[] = [...idleAdvances, ...inputEnds]
+  const array = (of: (step: Omit<RecordedStep, 'isEnd'>, i: number) => unknown) =>
+    `{${steps.map((step, i) => of(step, i)).join(',')}}`
+  return run(stepText, [
+    ...idOf(task),
+    array((step) => step.offset),
+    array((step) => step.watermark),
+    array((_, i) => i >= idleAdvances.length),
+    array((step) => quoteElement((step.otherOffsets ?? []).join(','))),
+    array((step) => quoteElement(escapeText(step.clock ?? ''))),
+  ])
+}
+
+/** End the transaction (MR001) where an offset would go down. */
+export function inputSteps(task: TaskId, positions: readonly InputPosition[]): readonly Step[] {
+  return positions.map(({ nextOffset, archiveNextOffset, logId }, i) =>
+    run(inputText, [...idOf(task), task.otherTopics?.[i], nextOffset, archiveNextOffset, logId ?? null]),
+  )
+}
+
+/** Stores where inputs were merged in another order than by their records. */
+export function mergeNotesStep(task: TaskId, notes: readonly MergeNote[]): Step {
+  return run(noteText, [...idOf(task), notes.map(({ offsets }) => offsets.join(',')), notes.map(({ input }) => input)])
+}
+
+const messagesPerStatement = 1_000
+
+/** Stores the messages of one outlet. */
+export function messageSteps(task: TaskId, { outlet, messages }: MessageWrite): readonly Step[] {
+  const parts = Array.from({ length: Math.ceil(messages.length / messagesPerStatement) }, (_, i) =>
+    messages.slice(i * messagesPerStatement, (i + 1) * messagesPerStatement),
+  )
+  return parts.map((part) =>
+    run(messageText, [
+      ...idOf(task),
+      escapeText(outlet),
+      part.map(({ sequence }) => sequence),
+      part.map(({ time }) => time),
+      `{${part.map(({ key }) => arrayElement(byteaText(key))).join(',')}}`,
+      `{${part.map(({ value }) => arrayElement(byteaText(value))).join(',')}}`,
+      `{${part.map(({ headers = [] }) => arrayElement(headersText(headers))).join(',')}}`,
+    ]),
+  )
 }
 
 function idOf(task: TaskId): [string, string, number] {

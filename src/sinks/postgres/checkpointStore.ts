@@ -4,11 +4,14 @@ import type {
   Checkpoint,
   CheckpointStore,
   Claim,
+  InputPosition,
+  MergeNote,
   RecordedStep,
   SavedCheckpoint,
   StateFrame,
   TaskId,
 } from '../../runtime/checkpoint.ts'
+import type { StoredMessage } from '../../runtime/destination.ts'
 import { DeterminismError, type MillraceError, TaskFencedError } from '../../runtime/errors.ts'
 import { type PartitionGrowth, partitionsChanged } from '../../runtime/partitionGrowth.ts'
 import {
@@ -17,8 +20,15 @@ import {
   explainFenceStatement,
   fenceStep,
   firstClaimTurnStatement,
+  forgetMessagesStatement,
+  inputSteps,
   knownPartitionsStatement,
+  mergeNotesStep,
+  messageSteps,
   objectStep,
+  readInputsStatement,
+  readMessagesStatement,
+  readNotesStatement,
   readStateStatement,
   readStepsStatement,
   recordedStepsStep,
@@ -27,6 +37,7 @@ import {
 import { unescapeText } from './columnText.ts'
 import { openPool, type PoolOptions, type PostgresAddress } from './connection.ts'
 import { asMillraceError } from './errors.ts'
+import { type StoredHeaders, storedHeaders } from './headersText.ts'
 import { type Step, writeSteps } from './tableWriter.ts'
 
 /** Postgres's own int8 text; null stays null. */
@@ -38,6 +49,18 @@ interface TaskRow {
   readonly watermark: Int8 | null
   readonly archive_next_offset: Int8 | null
   readonly log_id: string | null
+}
+
+interface InputRow {
+  readonly input_topic: string
+  readonly next_offset: Int8
+  readonly archive_next_offset: Int8 | null
+  readonly log_id: string | null
+}
+
+interface StepRow extends RecordedStep {
+  readonly others: readonly number[]
+  readonly clock: string
 }
 
 /**
@@ -63,15 +86,16 @@ export class PostgresCheckpointStore implements CheckpointStore {
     const partitions = topicPartitions ?? null
     try {
       return await this.#transaction(this.#pipelined, `claim ${nameOf(task)}`, task, async (client) => {
-        const [, , claimed, state] = await together([
+        const [, , claimed, state, inputs] = await together([
           client.query('BEGIN'),
           client.query(firstClaimTurnStatement(task, partitions)),
           client.query<TaskRow>(claimStatement(task, this.#owner, partitions, growth)),
           client.query<StateFrame>(readStateStatement(task)),
+          client.query<InputRow>(readInputsStatement(task)),
           client.query('COMMIT'),
         ])
         const row = claimed.rows[0]!
-        return { task, generation: Number(row.generation), restored: restoredFrom(row, state.rows) }
+        return { task, generation: Number(row.generation), restored: restoredFrom(task, row, state.rows, inputs.rows) }
       })
     } catch (error) {
       if (partitions === null || codeOf((error as MillraceError).cause) !== 'MR003') throw error
@@ -100,9 +124,42 @@ export class PostgresCheckpointStore implements CheckpointStore {
 
   recordedSteps(task: TaskId, after: RecordedStep, limit: number): Promise<readonly RecordedStep[]> {
     return this.#transaction(this.#pipelined, `read the idle steps of ${nameOf(task)}`, task, async (client) => {
-      const { rows } = await client.query<RecordedStep>(readStepsStatement(task, after, limit))
+      const { rows } = await client.query<StepRow>(readStepsStatement(task, after, limit))
+      return rows.map(({ others, clock, ...step }) => ({
+        ...step,
+        ...(others.length === 0 ? {} : { otherOffsets: others }),
+        ...(clock === '' ? {} : { clock: unescapeText(clock) }),
+      }))
+    })
+  }
+
+  mergeNotes(task: TaskId, after: readonly number[], limit: number): Promise<readonly MergeNote[]> {
+    return this.#transaction(this.#pipelined, `read the merge notes of ${nameOf(task)}`, task, async (client) => {
+      const { rows } = await client.query<MergeNote>(readNotesStatement(task, after, limit))
       return rows
     })
+  }
+
+  messages(
+    task: TaskId,
+    outlet: string,
+    afterSequence: number,
+    maxCount: number,
+    maxBytes: number,
+  ): Promise<readonly StoredMessage[]> {
+    const doing = `read the outbox of ${nameOf(task)}, outlet ${outlet}`
+    return this.#transaction(this.#pipelined, doing, task, async (client) => {
+      const statement = readMessagesStatement(task, outlet, afterSequence, maxCount, maxBytes)
+      const { rows } = await client.query<StoredMessage & { readonly headers: StoredHeaders }>(statement)
+      return rows.map((row) => ({ ...row, headers: storedHeaders(row.headers) }))
+    })
+  }
+
+  async forgetMessages(task: TaskId, outlet: string, upToSequence: number): Promise<void> {
+    const doing = `empty the outbox of ${nameOf(task)}, outlet ${outlet}`
+    await this.#transaction(this.#pipelined, doing, task, (client) =>
+      client.query(forgetMessagesStatement(task, outlet, upToSequence)),
+    )
   }
 
   async close(): Promise<void> {
@@ -171,6 +228,9 @@ function stepsOf(claim: Claim, checkpoint: Checkpoint): readonly Step[] {
     ...checkpoint.writes.flatMap(({ table, rows, texts }) => writeSteps(table, rows, texts)),
     ...deadLetterSteps(task, checkpoint.deadLetters),
     ...checkpoint.objects.map((object) => objectStep(task, object)),
+    ...(checkpoint.messages ?? []).flatMap((write) => messageSteps(task, write)),
+    ...inputSteps(task, checkpoint.others ?? []),
+    ...((checkpoint.mergeNotes ?? []).length === 0 ? [] : [mergeNotesStep(task, checkpoint.mergeNotes ?? [])]),
     stateStep(task, checkpoint.state),
     ...(checkpoint.idleAdvances.length + (checkpoint.inputEnds?.length ?? 0) === 0
       ? []
@@ -200,14 +260,30 @@ async function isRolledBack(client: pg.ClientBase): Promise<boolean> {
   }
 }
 
-function restoredFrom(row: TaskRow, frames: readonly StateFrame[]): SavedCheckpoint | null {
+function restoredFrom(
+  { otherTopics = [] }: TaskId,
+  row: TaskRow,
+  frames: readonly StateFrame[],
+  inputs: readonly InputRow[],
+): SavedCheckpoint | null {
   if (row.next_offset === null) return null
+  const others = otherTopics.map((topic) => positionFrom(inputs.find((input) => input.input_topic === topic)))
   return {
     nextOffset: Number(row.next_offset),
     watermark: row.watermark === null ? null : Number(row.watermark),
     archiveNextOffset: row.archive_next_offset === null ? null : Number(row.archive_next_offset),
     ...(row.log_id === null ? {} : { logId: row.log_id }),
+    ...(others.length === 0 ? {} : { others }),
     state: frames.map(({ kind, body }) => ({ kind, body: unescapeText(body) })),
+  }
+}
+
+function positionFrom(row: InputRow | undefined): InputPosition | null {
+  if (row === undefined) return null
+  return {
+    nextOffset: Number(row.next_offset),
+    archiveNextOffset: row.archive_next_offset === null ? null : Number(row.archive_next_offset),
+    ...(row.log_id === null ? {} : { logId: row.log_id }),
   }
 }
 

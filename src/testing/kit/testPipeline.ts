@@ -1,7 +1,7 @@
 import type { DeadLetter } from '../../runtime/checkpoint.ts'
 import { encodeHeaders } from '../../runtime/encodeHeaders.ts'
 import { ConfigurationError, OperatorError } from '../../runtime/errors.ts'
-import type { Outlet } from '../../runtime/outlet.ts'
+import type { RowsOutlet } from '../../runtime/outlet.ts'
 import type { Outlets, Pipeline } from '../../runtime/pipeline.ts'
 import { type RecordHeader, RecordView } from '../../runtime/record.ts'
 import type { StreamTask } from '../../runtime/streamTask.ts'
@@ -37,7 +37,7 @@ export interface TestPipelineOptions {
 }
 
 /** The type of the rows that an outlet writes. */
-export type RowOf<O> = O extends Outlet<infer Row> ? Row : never
+export type RowOf<O> = O extends RowsOutlet<infer Row> ? Row : never
 
 /** What `finish` lets pass. */
 export interface FinishOptions {
@@ -88,9 +88,11 @@ export class TestRun<O extends Outlets> {
     // The task's own build runs again at each restore; the tables are the same each time.
     this.#pipeline = {
       ...pipeline,
-      build: (records) => {
-        const outlets = pipeline.build(records)
-        for (const [name, outlet] of Object.entries(outlets)) this.#tables.set(name, outlet.table as Table<never>)
+      build: (streams) => {
+        const outlets = pipeline.build(streams)
+        for (const [name, outlet] of Object.entries(outlets)) {
+          if (outlet.kind === 'rows') this.#tables.set(name, outlet.table)
+        }
         return outlets
       },
     }

@@ -100,6 +100,9 @@ function crashingStore(store: CheckpointStore, reach: Reach): CheckpointStore {
       reach('after a commit')
     },
     recordedSteps: (...asked) => store.recordedSteps(...asked),
+    mergeNotes: (...asked) => store.mergeNotes(...asked),
+    messages: (...asked) => store.messages(...asked),
+    forgetMessages: (...asked) => store.forgetMessages(...asked),
     close: () => store.close(),
   }
 }

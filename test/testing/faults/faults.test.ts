@@ -36,6 +36,9 @@ function plainStore(isFencing = true) {
       stored.push(checkpoint.nextOffset)
     },
     recordedSteps: async () => [],
+    mergeNotes: async () => [],
+    messages: async () => [],
+    forgetMessages: async () => {},
     close: async () => {},
   }
   return { store, stored }

@@ -75,8 +75,9 @@ const pipeline = (options: { readonly isForgetful?: boolean; readonly hook?: (ti
     name: 'counting',
     build: (records) => ({
       counts: {
+        kind: 'rows',
         table: counts,
-        rows: records.pipe(decode(ticks), timed(options.hook), countWindows(options.isForgetful ?? false)),
+        values: records.pipe(decode(ticks), timed(options.hook), countWindows(options.isForgetful ?? false)),
       },
     }),
   })
@@ -191,8 +192,9 @@ describe('testPipeline', () => {
       name: 'doubling',
       build: (records) => ({
         counts: {
+          kind: 'rows',
           table: counts,
-          rows: records.pipe(
+          values: records.pipe(
             decode(ticks),
             mapAsync(async ({ key, time }) => ({ key, start: time, count: time * 2, revision: 1 }), { concurrency: 4 }),
           ),

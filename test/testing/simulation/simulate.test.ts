@@ -30,8 +30,9 @@ const running = (isForgetful: boolean) =>
     name: 'running',
     build: (records: Observable<RecordView>) => ({
       totals: {
+        kind: 'rows',
         table: totals,
-        rows: records.pipe(
+        values: records.pipe(
           decode({ decode: (record) => Number(record.valueText()) }),
           stateful<number, Total>({ name: 'total' }, (restored, out) => {
             const saved = isForgetful ? undefined : restored.snapshot
@@ -87,8 +88,9 @@ describe('simulation of a pipeline of one’s own', () => {
       name: 'doubling',
       build: (records: Observable<RecordView>) => ({
         totals: {
+          kind: 'rows',
           table: totals,
-          rows: records.pipe(
+          values: records.pipe(
             decode({ decode: (record) => Number(record.valueText()) }),
             mapAsync(
               async (value) => {

@@ -99,7 +99,10 @@ async function runInTask({ seed, plan, records }: TwinSchedule): Promise<Heard> 
       Object.fromEntries(
         [...buildGraph(plan, all, surroundingsOf(`inside ${seed}`))].map(([outlet, flow]) => {
           const table = { name: outlet.name, mode: 'append', columns: [] } as const
-          return [outlet.name, { table, rows: flow.pipe(tap((value) => hear(heard, outlet, value))) }]
+          return [
+            outlet.name,
+            { kind: 'rows' as const, table, values: flow.pipe(tap((value) => hear(heard, outlet, value))) },
+          ]
         }),
       ),
   }) as Pipeline

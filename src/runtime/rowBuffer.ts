@@ -2,11 +2,13 @@ import { BadRowError } from './badRow.ts'
 import { Batch } from './batch.ts'
 import type { TableWrite } from './checkpoint.ts'
 import type { AnyNode } from './operatorNode.ts'
-import type { Outlet } from './outlet.ts'
+import type { RowsOutlet } from './outlet.ts'
+import type { ResultBuffer } from './resultBuffer.ts'
 import type { RowText, Table } from './table.ts'
 
 /** The rows of one outlet between two cuts. Keeps them until they are taken. */
-export class OutletBuffer {
+export class RowBuffer implements ResultBuffer {
+  readonly badReason = 'bad-row'
   readonly name: string
   readonly #table: Table<unknown>
   readonly #render: ((row: unknown) => RowText) | undefined
@@ -15,7 +17,7 @@ export class OutletBuffer {
   #rows: unknown[] = []
   #texts: RowText[] = []
 
-  constructor(name: string, outlet: Outlet<unknown>) {
+  constructor(name: string, outlet: RowsOutlet<unknown>) {
     this.name = name
     this.#table = outlet.table as Table<unknown>
     this.#render = outlet.render as ((row: unknown) => RowText) | undefined
@@ -26,16 +28,11 @@ export class OutletBuffer {
     return this.#rows.length
   }
 
-  /** Takes a row or a batch of them. With `onBadRow` each is rendered, and one that the table cannot hold is left out. */
-  add(row: unknown, onBadRow: ((error: BadRowError) => void) | null): void {
-    if (row instanceof Batch) for (const one of row) this.#add(one, onBadRow)
-    else this.#add(row, onBadRow)
+  add(row: unknown, onBad: ((detail: string) => void) | null): void {
+    if (row instanceof Batch) for (const one of row) this.#add(one, onBad)
+    else this.#add(row, onBad)
   }
 
-  /**
-   * True where rows that are let go at checkpoints meet others, and the later one of a key replaces the earlier: which one that is would be chance.
-   * @param stage the loose operator that the row comes from, or null; undefined where that is not known
-   */
   isMixedBy(stage: AnyNode | null | undefined): boolean {
     if (stage === undefined) return false
     if (this.#stage === undefined) this.#stage = stage
@@ -52,13 +49,13 @@ export class OutletBuffer {
     return texts.length < rows.length ? { table: this.#table, rows } : { table: this.#table, rows, texts }
   }
 
-  #add(row: unknown, onBadRow: ((error: BadRowError) => void) | null): void {
-    if (onBadRow !== null && this.#render !== undefined) {
+  #add(row: unknown, onBad: ((detail: string) => void) | null): void {
+    if (onBad !== null && this.#render !== undefined) {
       try {
         this.#texts.push(this.#render(row))
       } catch (error) {
         if (!(error instanceof BadRowError)) throw error
-        onBadRow(error)
+        onBad(error.message)
         return
       }
     }

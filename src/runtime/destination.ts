@@ -1,0 +1,47 @@
+import type { RecordHeader } from './record.ts'
+
+/** A value of a pipeline on its way out, as bytes. */
+export interface OutgoingMessage {
+  /** ms UTC, by event time: a replay has to give the same. */
+  readonly time: number
+  readonly key: Uint8Array | null
+  readonly value: Uint8Array | null
+  /** None unless told; kept in their order. */
+  readonly headers?: readonly RecordHeader[]
+}
+
+/** A message with its place among those of its outlet. */
+export interface StoredMessage extends OutgoingMessage {
+  /** Counts the messages of one outlet in one task from 1, without gaps. */
+  readonly sequence: number
+}
+
+/** A message as its destination gets it. */
+export interface Delivery extends OutgoingMessage {
+  /** The same at each attempt, in each process and in a replay under the same name: pipeline, topic, partition, outlet and sequence. For whoever has to tell a repeat. */
+  readonly id: string
+}
+
+/**
+ * Something outside that takes the messages of one outlet of one task, in order.
+ *
+ * One that keeps the place together with what it takes, and gives it back at `claim`, gets each message once. One that cannot gives null and gets each at least
+ * once, with an id by which it can tell a repeat.
+ */
+export interface Destination {
+  /**
+   * Takes the outlet's part over for this process; whoever sent it before should be turned away from now on. Gives how many messages of it were sent so far, which is
+   * the number of the last, or null where that is not known.
+   * @param part which messages they are: pipeline, topic, partition and outlet
+   * @returns how many messages of the part were sent with success so far, or null where it is not known
+   */
+  claim(part: string): Promise<number | null>
+  /**
+   * Sends all or throws: `RetryableError` for what may pass, after which the same messages come again, behind a new `claim`; `TaskFencedError` when somebody else has
+   * taken over; `RefusedMessageError` for a message that will never be taken, which is set aside.
+   * @param place how many messages of the part were sent with these, for a destination that keeps it
+   */
+  send(messages: readonly Delivery[], place: number, signal: AbortSignal): Promise<void>
+  /** Lets go of connections. What was sent stays. */
+  close(): Promise<void>
+}

@@ -1,0 +1,20 @@
+import { NamedObservable } from './namedObservable.ts'
+import type { AnyObservable, SubscriptionTrace } from './subscriptionTrace.ts'
+
+/** The names of the inputs whose values can come to the operator. */
+export function inputsAbove({ readers }: SubscriptionTrace, operator: string): ReadonlySet<string> {
+  const found = new Set<string>()
+  const seen = new Set<AnyObservable>()
+  const queue = [...readers.keys()].filter((one) => isNamed(one, 'operator', operator))
+  for (let one = queue.pop(); one !== undefined; one = queue.pop()) {
+    if (seen.has(one)) continue
+    seen.add(one)
+    if (one instanceof NamedObservable && one.node.kind === 'input') found.add(one.node.name)
+    for (const [source, by] of readers) if (by.has(one)) queue.push(source)
+  }
+  return found
+}
+
+function isNamed(observable: AnyObservable, kind: string, name: string): boolean {
+  return observable instanceof NamedObservable && observable.node.kind === kind && observable.node.name === name
+}

@@ -1,0 +1,65 @@
+import { Batch } from './batch.ts'
+import type { MessageWrite } from './checkpoint.ts'
+import type { OutgoingMessage, StoredMessage } from './destination.ts'
+import type { MessagesOutlet } from './outlet.ts'
+import type { ResultBuffer } from './resultBuffer.ts'
+
+/** The messages of one outlet between two cuts, numbered. Keeps them until they are taken. */
+export class MessageBuffer implements ResultBuffer {
+  readonly badReason = 'bad-message'
+  readonly name: string
+  readonly #encode: (value: unknown) => OutgoingMessage
+  #messages: StoredMessage[] = []
+  /** Of the last message. */
+  #sequence: number
+
+  /** @param sent how many messages the outlet has emitted so far */
+  constructor(name: string, outlet: MessagesOutlet<unknown>, sent: number) {
+    this.name = name
+    this.#encode = outlet.encode as (value: unknown) => OutgoingMessage
+    this.#sequence = sent
+  }
+
+  get size(): number {
+    return this.#messages.length
+  }
+
+  /** How many the outlet has emitted, ever. */
+  get sent(): number {
+    return this.#sequence
+  }
+
+  /** @throws what `encode` throws, where nobody is told of it */
+  add(value: unknown, onBad: ((detail: string) => void) | null): void {
+    if (value instanceof Batch) for (const one of value) this.#add(one, onBad)
+    else this.#add(value, onBad)
+  }
+
+  /** Messages never replace each other. */
+  isMixedBy(): boolean {
+    return false
+  }
+
+  /** What has come together, or null. */
+  take(): MessageWrite | null {
+    if (this.#messages.length === 0) return null
+    const messages = this.#messages
+    this.#messages = []
+    return { outlet: this.name, messages }
+  }
+
+  #add(value: unknown, onBad: ((detail: string) => void) | null): void {
+    let message: OutgoingMessage
+    try {
+      message = this.#encode(value)
+      if (!Number.isSafeInteger(message.time))
+        throw new TypeError(`its time is ${message.time}, not a whole number of ms`)
+    } catch (error) {
+      if (onBad === null) throw error
+      onBad(error instanceof Error ? error.message : String(error))
+      return
+    }
+    this.#sequence += 1
+    this.#messages.push({ ...message, sequence: this.#sequence })
+  }
+}

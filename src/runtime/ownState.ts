@@ -1,0 +1,46 @@
+import type { Json } from './json.ts'
+
+/** What a task itself keeps in its checkpoints, beside its operators. */
+export interface OwnState {
+  /** How many letters each operator has written of the last record. */
+  readonly ordinals: ReadonlyMap<string, number>
+  /** Which input the last record came from. */
+  readonly lastInput: number
+  /** How many messages each outlet has emitted. */
+  readonly sent: ReadonlyMap<string, number>
+  /** Where a task has several times: how far each has come, by the name of its `eventTime`; ms UTC. */
+  readonly clocks: ReadonlyMap<string, number>
+  /** What decides the order of the inputs from here on; null where there is one. */
+  readonly merge: Json
+}
+
+interface SavedOwnState {
+  readonly ordinals?: Readonly<Record<string, number>>
+  readonly lastInput?: number
+  readonly sent?: Readonly<Record<string, number>>
+  readonly clocks?: Readonly<Record<string, number>>
+  readonly merge?: Json
+}
+
+/** As JSON, or null where there is nothing to say. */
+export function encodeOwnState({ ordinals, lastInput, sent, clocks, merge }: OwnState): Json {
+  const saved = {
+    ...(ordinals.size === 0 ? {} : { ordinals: Object.fromEntries(ordinals) }),
+    ...(lastInput === 0 ? {} : { lastInput }),
+    ...(sent.size === 0 ? {} : { sent: Object.fromEntries(sent) }),
+    ...(clocks.size === 0 ? {} : { clocks: Object.fromEntries(clocks) }),
+    ...(merge === null ? {} : { merge }),
+  }
+  return Object.keys(saved).length === 0 ? null : saved
+}
+
+export function decodeOwnState(saved: Json | undefined): OwnState {
+  const { ordinals, lastInput, sent, clocks, merge } = (saved ?? {}) as SavedOwnState
+  return {
+    ordinals: new Map(Object.entries(ordinals ?? {})),
+    lastInput: lastInput ?? 0,
+    sent: new Map(Object.entries(sent ?? {})),
+    clocks: new Map(Object.entries(clocks ?? {})),
+    merge: merge ?? null,
+  }
+}

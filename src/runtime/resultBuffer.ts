@@ -1,0 +1,18 @@
+import type { AnyNode } from './operatorNode.ts'
+
+/** What came to one outlet between two cuts. */
+export interface ResultBuffer {
+  /** Of the outlet. */
+  readonly name: string
+  /** Why something is set aside that the outlet cannot take. */
+  readonly badReason: string
+  /** In rows or messages. */
+  readonly size: number
+  /** Takes one result or a batch of them. With `onBad`, one that the outlet cannot take is left out, and told; without it, who finds out is the store, if anybody. */
+  add(result: unknown, onBad: ((detail: string) => void) | null): void
+  /**
+   * True where results that are let go at checkpoints meet others, and the later one of a key replaces the earlier: which one that is would be chance.
+   * @param stage the loose operator that the result comes from, or null; undefined where that is not known
+   */
+  isMixedBy(stage: AnyNode | null | undefined): boolean
+}

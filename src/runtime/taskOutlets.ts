@@ -1,0 +1,83 @@
+import type { Observable } from 'rxjs'
+import type { MessageWrite, TableWrite } from './checkpoint.ts'
+import { ConfigurationError } from './errors.ts'
+import { MessageBuffer } from './messageBuffer.ts'
+import type { Outlets } from './pipeline.ts'
+import type { ResultBuffer } from './resultBuffer.ts'
+import { RowBuffer } from './rowBuffer.ts'
+import type { TaskInputs } from './taskInputs.ts'
+
+/** An outlet that results come to, and their stream. */
+export interface OutletStream {
+  readonly buffer: ResultBuffer
+  readonly values: Observable<unknown>
+}
+
+/** The outlets of one task. */
+export class TaskOutlets {
+  /** In the order in which the pipeline names them. */
+  readonly streams: readonly OutletStream[]
+  /** By name, the input whose raw records each archive outlet keeps. */
+  readonly archives: ReadonlyMap<string, number>
+  readonly #rows: readonly RowBuffer[]
+  readonly #messages: readonly MessageBuffer[]
+
+  /** @param sent how many messages each outlet has emitted so far */
+  constructor(pipeline: string, outlets: Outlets, inputs: TaskInputs, sent: ReadonlyMap<string, number>) {
+    const rows: RowBuffer[] = []
+    const messages: MessageBuffer[] = []
+    const streams: OutletStream[] = []
+    const archives = new Map<string, number>()
+    for (const [name, outlet] of Object.entries(outlets)) {
+      if (outlet.kind === 'archive') {
+        archives.set(name, archivedInput(pipeline, name, inputs.indexOf(outlet.values), archives))
+        continue
+      }
+      const buffer =
+        outlet.kind === 'rows' ? new RowBuffer(name, outlet) : new MessageBuffer(name, outlet, sent.get(name) ?? 0)
+      if (buffer instanceof RowBuffer) rows.push(buffer)
+      else messages.push(buffer)
+      streams.push({ buffer, values: outlet.values })
+    }
+    if (Object.keys(outlets).length === 0) throw new ConfigurationError(`pipeline ${pipeline} has no outlet`)
+    this.streams = streams
+    this.archives = archives
+    this.#rows = rows
+    this.#messages = messages
+  }
+
+  /** Rows and messages that wait for the next cut. */
+  get size(): number {
+    let size = 0
+    for (const { buffer } of this.streams) size += buffer.size
+    return size
+  }
+
+  takeRows(): readonly TableWrite[] {
+    return this.#rows.map((buffer) => buffer.take()).filter((write) => write !== null)
+  }
+
+  takeMessages(): readonly MessageWrite[] {
+    return this.#messages.map((buffer) => buffer.take()).filter((write) => write !== null)
+  }
+
+  /** How many messages each outlet has emitted, ever; those that have none are left out. */
+  sent(): ReadonlyMap<string, number> {
+    return new Map(this.#messages.filter(({ sent }) => sent > 0).map(({ name, sent }) => [name, sent]))
+  }
+}
+
+function archivedInput(pipeline: string, outlet: string, input: number, others: ReadonlyMap<string, number>): number {
+  if (input < 0) {
+    throw new ConfigurationError(
+      `pipeline ${pipeline}: outlet ${outlet}: toArchive keeps the raw records of an input, so it takes the stream of one as build gets it, with no step on top`,
+    )
+  }
+  const other = [...others].find(([, archived]) => archived === input)
+  if (other !== undefined) {
+    throw new ConfigurationError(
+      `pipeline ${pipeline}: outlets ${other[0]} and ${outlet} both keep the records of one input; leave one out`,
+    )
+  }
+  return input
+}
