@@ -93,7 +93,7 @@ export { type RecordHeader, RecordView, redriveHeader } from './runtime/record.t
 export type { SavedOperator } from './runtime/savedState.ts'
 export { stateful } from './runtime/stateful.ts'
 export type { AppendTable, Column, ColumnType, ColumnValue, Table, UpsertTable } from './runtime/table.ts'
-export type { TaskStatus } from './runtime/taskStatus.ts'
+export type { InputStatus, OperatorStatus, TaskStatus } from './runtime/taskStatus.ts'
 export type { AnyTopic, Topic, ValueOf } from './runtime/topic.ts'
 export { Worker, type WorkerOptions } from './runtime/worker.ts'
 export { defaultLimits, type WorkerLimits } from './runtime/workerLimits.ts'

@@ -28,6 +28,7 @@ import { type SubscriptionTrace, traceSubscriptions } from './subscriptionTrace.
 import { TaskInputs } from './taskInputs.ts'
 import { TaskOutlets } from './taskOutlets.ts'
 import { TaskState } from './taskState.ts'
+import type { OperatorStatus } from './taskStatus.ts'
 import { TimeDomain } from './timeDomain.ts'
 import { asRetryable } from './transient.ts'
 
@@ -40,6 +41,8 @@ export interface TaskCut {
   readonly state: StateFrame
   readonly writes: readonly TableWrite[]
   readonly messages: readonly MessageWrite[]
+  /** How many rows or messages there are of each outlet. */
+  readonly results: ReadonlyMap<string, number>
   readonly deadLetters: readonly DeadLetter[]
   readonly idleAdvances: readonly IdleAdvance[]
   readonly inputEnds: readonly InputEnd[]
@@ -345,6 +348,17 @@ export class StreamTask implements OperatorHost {
     })
   }
 
+  /** What the operators have done since the task's start, and hold; in the order of the graph. */
+  operatorStatus(): OperatorStatus[] {
+    return this.#nodes.map((node) => ({
+      name: node.spec.name,
+      valuesIn: node.valuesIn,
+      valuesOut: node.valuesOut,
+      keyCount: this.#state.keyCountOf(node.spec.name),
+      openUntil: node.openUntil() ?? null,
+    }))
+  }
+
   get isLookingAhead(): boolean {
     return this.provenance.isLookingAhead
   }
@@ -473,6 +487,7 @@ export class StreamTask implements OperatorHost {
         steps: this.#steps,
         merge: this.mergeState(),
       }),
+      results: this.#outlets.counts(),
       writes: this.#outlets.takeRows(),
       messages: this.#outlets.takeMessages(),
       deadLetters,

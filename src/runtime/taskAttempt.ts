@@ -51,6 +51,9 @@ export type StopMode = 'now' | 'drain' | 'drain-and-close'
 /** After a stop that is meant to come at once, asynchronous calls have so long to end. */
 const asyncGraceMs = 5_000
 
+/** Operators are described for status at most this often. */
+const describeEveryMs = 1_000
+
 /** Provisional results may wait for their turn, so cuts go on for this long after the last record. */
 const settleAfterMs = 2_000
 
@@ -74,6 +77,7 @@ export class TaskAttempt {
   #archives: readonly ArchiveTap[] = []
   #cutAt = 0
   #idleAt = 0
+  #describedAt = Number.NEGATIVE_INFINITY
   /** Records in the commit under way. */
   #committingRecords = 0
 
@@ -183,7 +187,7 @@ export class TaskAttempt {
         const hasCome = await reader.more(nextOffsets, Math.max(untilCutMs, 1))
         if (!hasCome || this.#isIdleDue()) await this.#advanceIdle(task)
       }
-      this.#status.nextOffset = task.nextOffset
+      this.#reportProgress(task)
       if (this.#isCutDue(task) && this.#commits.isFree) await this.#cutIfDirty(claim, task, reader, backoff)
       this.#status.waitingFor = this.#archiveWaitingFor() ?? reader.waitingFor(nextOffsets)
     }
@@ -317,7 +321,7 @@ export class TaskAttempt {
     const objects = this.#archives.flatMap((archive) => archive.takeObjects())
     const startedAt = clock.now()
     this.#committingRecords = task.uncutRecords
-    const { otherOffsets, ...cut } = await this.#quiet(task.cutWhenQuiet({ now: startedAt, isFinal }))
+    const { otherOffsets, results, ...cut } = await this.#quiet(task.cutWhenQuiet({ now: startedAt, isFinal }))
     const [lead, ...others] = this.#positions([cut.nextOffset, ...otherOffsets])
     const mergeNotes = reader.takeNotes()
     const checkpoint = {
@@ -344,6 +348,7 @@ export class TaskAttempt {
         status.archiveNextOffset = checkpoint.archiveNextOffset
         status.deadLetters += checkpoint.deadLetters.length
         status.commits += 1
+        for (const [outlet, count] of results) status.outlets[outlet] = (status.outlets[outlet] ?? 0) + count
         this.#options.onCommit(this.#id.partition, checkpoint.nextOffset)
       }),
     )
@@ -410,10 +415,28 @@ export class TaskAttempt {
     }
     await this.#cut(claim, task, reader, true, backoff)
     await this.#commits.wait()
+    this.#describedAt = Number.NEGATIVE_INFINITY
+    this.#reportProgress(task)
   }
 
   #archiveWaitingFor(): string | null {
     return this.#archives.map(({ writer }) => writer.waitingFor).find((text) => text !== null) ?? null
+  }
+
+  #reportProgress(task: StreamTask): void {
+    const status = this.#status
+    status.nextOffset = task.nextOffset
+    const now = this.#options.clock.now()
+    const sinceMs = now - this.#describedAt
+    if (sinceMs >= 0 && sinceMs < describeEveryMs) return
+    this.#describedAt = now
+    status.operators = task.operatorStatus()
+    status.inputs = this.#cursors.map(({ input: { name }, topic, logEnd }, i) => ({
+      name,
+      topic,
+      nextOffset: task.nextOffsets[i] as number,
+      logEndOffset: logEnd,
+    }))
   }
 
   #reportStart(claim: Claim, task: StreamTask): void {
