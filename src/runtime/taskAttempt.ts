@@ -405,7 +405,7 @@ export class TaskAttempt {
   }
 
   async #end(claim: Claim, task: StreamTask, reader: InputReader, mode: StopMode, backoff: Backoff): Promise<void> {
-    if (mode === 'drain-and-close') {
+    if (mode === 'drain-and-close' && this.#recorded?.hasEnded !== true) {
       await this.#quiet(task.quiesce({ now: this.#options.clock.now(), isFinal: false }))
       task.closeOpen()
     }
