@@ -25,11 +25,14 @@ export { type AggregateWindowOptions, aggregateWindow } from './operators/aggreg
 export { type BatchFlushOptions, batchFlush } from './operators/batchFlush.ts'
 export { type DecodeOptions, decode } from './operators/decode.ts'
 export { type DedupeByRanges, type DedupeBySet, dedupe } from './operators/dedupe.ts'
+export { type EnrichOptions, enrich } from './operators/enrich.ts'
 export { type EventTimeOptions, eventTime } from './operators/eventTime.ts'
 export type { Fired } from './operators/foldWindows.ts'
 export { type MapAsyncOptions, mapAsync } from './operators/mapAsync.ts'
 export { type OhlcvOptions, ohlcv, type TradeForOhlcv } from './operators/ohlcv.ts'
 export { type RollupOptions, rollup } from './operators/rollup.ts'
+export type { StreamTable } from './operators/streamTable.ts'
+export { type ToTableOptions, toTable } from './operators/toTable.ts'
 export { type TumblingWindowOptions, tumblingWindow } from './operators/tumblingWindow.ts'
 export type { Window, WindowElement, WindowFired, WindowOver, WindowValue } from './operators/window.ts'
 export { realtime } from './pipelines/realtime.ts'
@@ -77,7 +80,7 @@ export type {
   RecordBatch,
 } from './runtime/log.ts'
 export type { ObjectStore, StoredObject } from './runtime/objectStore.ts'
-export type { BuildLogic, Cut, Logic, OperatorSpec, Output, Restored } from './runtime/operator.ts'
+export type { BuildLogic, Cut, Logic, Meeting, OperatorSpec, Output, Restored } from './runtime/operator.ts'
 export type { ArchiveOutlet, MessagesOutlet, MessageTarget, Outlet, RowsOutlet } from './runtime/outlet.ts'
 export type { PartitionGrowth } from './runtime/partitionGrowth.ts'
 export {
