@@ -175,6 +175,8 @@ export class TaskAttempt {
       if (isNew) {
         if (this.#recorded?.isDueBefore(view.offset) === true)
           await this.#recorded.takeUpTo(view.offset, this.#options.clock.now())
+        const preparing = task.needsPrepare ? task.prepare(view) : undefined
+        if (preparing !== undefined) await this.#quiet(preparing)
         this.#push(task, view)
       }
       // After the push: what the graph has found out about the bytes, the archive need not.
