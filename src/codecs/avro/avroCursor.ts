@@ -64,8 +64,8 @@ export class AvroCursor {
 
   int(): number {
     const value = this.long()
-    if (value !== ((value as number) | 0)) throw new AvroMisfit('an int of more than 32 bits')
-    return value as number
+    if (typeof value === 'bigint' || value !== (value | 0)) throw new AvroMisfit('an int of more than 32 bits')
+    return value
   }
 
   /** A number where it is a safe integer, otherwise a bigint. */

@@ -3,6 +3,7 @@ import { z } from 'zod'
 import { avroCodec } from '../../../src/codecs/avro/avroCodec.ts'
 import { orNull } from '../../../src/codecs/orNull.ts'
 import { wholeRecord } from '../../../src/codecs/wholeRecord.ts'
+import { fixed8Schema } from '../../../src/exact/fixed8Schema.ts'
 import type { Rejection } from '../../../src/runtime/codec.ts'
 import { recordOf } from '../recordOf.ts'
 import { decoded, framed, long, refusal } from './avroFrames.ts'
@@ -354,6 +355,21 @@ describe('with a zod schema', () => {
     const nameless = await decoded(codec, framed(1, [2, 0]))
     expect(refusal(nameless)).toMatch(/^malformed: name: Too small/)
     expect(() => codec.encode({ id: 1, name: '' })).toThrow(TypeError)
+  })
+
+  it('makes exact fixed points of decimals, and decimals of them', async () => {
+    const prices = avroCodec({
+      registry: new MemoryRegistry(),
+      schema: {
+        type: 'record',
+        name: 'P',
+        fields: [{ name: 'price', type: { type: 'bytes', logicalType: 'decimal', precision: 20, scale: 8 } }],
+      },
+      zod: z.object({ price: fixed8Schema }),
+    })
+    await prices.register('p')
+    const price = fixed8Schema.parse('61837.63000001')
+    expect(await decoded(prices, prices.encode({ price }))).toEqual({ price })
   })
 
   it('refuses to write through a transform', async () => {

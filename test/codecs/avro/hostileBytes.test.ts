@@ -49,6 +49,8 @@ const attacks: readonly (readonly [string, unknown, readonly number[], string])[
   ['a boolean of 2', 'boolean', [2], 'malformed: a boolean is byte 2'],
   ['text that is not UTF-8', 'string', [2, 0xff], 'malformed: a string of 1 bytes that are not UTF-8'],
   ['an int of 33 bits', 'int', long(2 ** 31), 'malformed: an int of more than 32 bits'],
+  ['an int of 63 bits', 'int', huge, 'malformed: an int of more than 32 bits'],
+  ['a branch of 63 bits', ['null', 'int'], huge, 'malformed: branch 4611686018427387904, of 2'],
   ['a long of eleven bytes', 'long', Array(11).fill(0xff), 'malformed: a long of more than 64 bits'],
   ['a long without an end', 'long', Array(6).fill(0x80), 'malformed'],
   [
