@@ -1,6 +1,8 @@
 export { bytesCodec } from './codecs/bytesCodec.ts'
 export { type JsonCodec, jsonCodec } from './codecs/jsonCodec.ts'
 export { orNull } from './codecs/orNull.ts'
+export { type ConfluentRegistryOptions, confluentRegistry } from './codecs/registry/confluentRegistry.ts'
+export type { RegisteredSchema, SchemaRegistry, SchemaType } from './codecs/registry/schemaRegistry.ts'
 export { textCodec } from './codecs/textCodec.ts'
 export { type TopicCodecs, topic } from './codecs/topic.ts'
 export type { TwoWayCodec } from './codecs/twoWayCodec.ts'

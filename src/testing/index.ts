@@ -12,6 +12,12 @@ export { MemoryLog, type MemoryLogOptions, type MemoryRecord } from './memoryLog
 export { MemoryObjectStore } from './memoryObjectStore.ts'
 export { Random } from './random.ts'
 export { type S3Server, type S3ServerOptions, startS3Server } from './s3Server.ts'
+export {
+  type SchemaRegistryFaults,
+  type SchemaRegistryServer,
+  type SchemaRegistryServerOptions,
+  startSchemaRegistry,
+} from './schemaRegistryServer.ts'
 export { type Adversity, randomAdversity } from './simulation/adversity.ts'
 export { differencesOf, type Outcome } from './simulation/outcome.ts'
 export {
