@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { ConfigurationError } from '../runtime/errors.ts'
-import type { FeedProgress, FeedReader, FeedReadOptions, FrameBatch, MarketFeed } from './feed.ts'
-import { defaultMaxFrameBytes } from './ingest/cutFrame.ts'
+import { defaultMaxFrameBytes } from './market/cutFrame.ts'
+import type { FrameBatch, FrameFeed, FrameProgress, FrameReader, FrameReadOptions } from './market/frameFeed.ts'
 import { inspectTape, streamTape, type TapeFile, type TapeStream, tapeError } from './tapeFile.ts'
 import { TapeLines } from './tapeLines.ts'
 
@@ -21,14 +21,14 @@ type TapePosition = z.infer<typeof positionSchema>
  * the rest of a tape is read as if it had never been left. Throws `ConfigurationError` when the file is missing, empty, broken or
  * shorter than the position.
  */
-export function tapeFeed({ path, maxLineBytes = defaultMaxFrameBytes }: TapeFeedOptions): MarketFeed {
+export function tapeFeed({ path, maxLineBytes = defaultMaxFrameBytes }: TapeFeedOptions): FrameFeed {
   return {
     name: `tape ${path}`,
     open: async (position) => new TapeReader(await inspectTape(path), parsePosition(path, position), maxLineBytes),
   }
 }
 
-class TapeReader implements FeedReader {
+class TapeReader implements FrameReader {
   readonly #tape: TapeFile
   readonly #from: TapePosition
   readonly #lines: TapeLines
@@ -49,7 +49,7 @@ class TapeReader implements FeedReader {
     this.#chunks = (this.#stream.bytes as AsyncIterable<Buffer>)[Symbol.asyncIterator]()
   }
 
-  async read({ maxFrames, maxBytes, signal }: FeedReadOptions): Promise<FrameBatch | null> {
+  async read({ maxFrames, maxBytes, signal }: FrameReadOptions): Promise<FrameBatch | null> {
     const frames: Buffer[] = []
     let bytes = 0
     while (frames.length < maxFrames && bytes < maxBytes && !signal.aborted) {
@@ -63,7 +63,7 @@ class TapeReader implements FeedReader {
     return { frames, position: this.#position(), quietThrough: null }
   }
 
-  progress(): FeedProgress {
+  progress(): FrameProgress {
     return {
       bytesDone: this.#stream.bytesRead(),
       bytesTotal: this.#tape.sizeBytes,

@@ -1,4 +1,4 @@
-import { cutFrame } from './ingest/cutFrame.ts'
+import { cutFrame } from './market/cutFrame.ts'
 
 const newline = 0x0a
 const carriageReturn = 0x0d

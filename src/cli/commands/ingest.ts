@@ -54,8 +54,6 @@ export async function ingest(context: CommandContext): Promise<number> {
       writer: log.writer,
       producer: plan.producer,
       partitions: log.partitions,
-      timeUnit: plan.timeUnit,
-      symbols: plan.symbols,
       signal: stopping.signal,
       onProgress: (progress) => screen.progress(progress),
     })
