@@ -59,6 +59,14 @@ export type { Origin, Rejected } from './runtime/deadLetters.ts'
 export type { Delivery, Destination, OutgoingMessage, StoredMessage } from './runtime/destination.ts'
 export { type Duration, durationMs } from './runtime/duration.ts'
 export * from './runtime/errors.ts'
+export type {
+  Feed,
+  FeedBatch,
+  FeedProgress,
+  FeedReader,
+  FeedReadOptions,
+  FeedTarget,
+} from './runtime/feed.ts'
 export { type GraphEdge, type GraphNode, graphOf, type PipelineGraph } from './runtime/graph.ts'
 export type { Input, InputOptions, InputStreams, Inputs, InputValue } from './runtime/input.ts'
 export type { Json } from './runtime/json.ts'
@@ -98,3 +106,21 @@ export type { AnyTopic, Topic, ValueOf } from './runtime/topic.ts'
 export { Worker, type WorkerOptions } from './runtime/worker.ts'
 export { defaultLimits, type WorkerLimits } from './runtime/workerLimits.ts'
 export { toPostgres } from './sinks/toPostgres.ts'
+export {
+  type IngestBatchOptions,
+  type IngestOptions,
+  type IngestProgress,
+  type IngestReport,
+  runIngest,
+} from './sources/ingest/runIngest.ts'
+export {
+  type DefinedFeed,
+  defineFeed,
+  type FeedDefinition,
+  type FeedKey,
+  type FeedPart,
+  type FeedRecord,
+  type FeedRecords,
+  type FeedValues,
+  type WritableTopic,
+} from './sources/ownFeed/defineFeed.ts'
