@@ -119,8 +119,8 @@ export {
   type FeedDefinition,
   type FeedKey,
   type FeedPart,
-  type FeedRecord,
   type FeedRecords,
   type FeedValues,
   type WritableTopic,
 } from './sources/ownFeed/defineFeed.ts'
+export type { FeedRecord } from './sources/ownFeed/feedRecord.ts'

@@ -135,6 +135,8 @@ function incomplete({ topic }: RunPlan, tasks: readonly TaskStatus[]): Retryable
   )
 }
 
-export function fencedError({ topic, producer }: RunPlan): RetryableError {
-  return new RetryableError(`another process feeds ${topic} as producer ${producer} now; this one has stopped`)
+export function fencedError({ topic, producer }: Pick<RunPlan, 'topic' | 'producer'>): RetryableError {
+  return new RetryableError(
+    `another process feeds ${topic} as producer ${producer} now; this one has stopped. Where both are meant to run, give each a name of its own with \`millrace ingest --producer\``,
+  )
 }

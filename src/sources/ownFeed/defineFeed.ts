@@ -2,19 +2,10 @@ import type { TwoWayCodec } from '../../codecs/twoWayCodec.ts'
 import { definedFeeds } from '../../runtime/definedHere.ts'
 import { ConfigurationError } from '../../runtime/errors.ts'
 import type { Feed } from '../../runtime/feed.ts'
-import type { RecordHeader } from '../../runtime/record.ts'
 import type { Topic, ValueOf } from '../../runtime/topic.ts'
+import type { FeedRecord } from './feedRecord.ts'
 import { GeneratorReader } from './generatorReader.ts'
 import { RecordMaker } from './recordMaker.ts'
-
-/** A record that a feed has made itself, past the codecs of its topic. Text is written as UTF-8. */
-export interface FeedRecord {
-  readonly value: string | Uint8Array | null
-  readonly key?: string | Uint8Array | null
-  /** ms UTC, whole; none unless told. */
-  readonly timestamp?: number
-  readonly headers?: readonly RecordHeader[]
-}
 
 /**
  * What `read` of a feed yields: some values, or records made by itself, and the position behind them. The log takes all of it or nothing, so a few thousand at a
@@ -90,7 +81,12 @@ export function defineFeed<T extends WritableTopic>(definition: FeedDefinition<T
     open: async (position, target) => {
       // The function types of a definition vary with its topic, which is one and the same from here on.
       const maker = new RecordMaker(definition as unknown as FeedDefinition<WritableTopic>, target)
-      return new GeneratorReader(name, maker, position, (from, signal) => definition.read(from, signal))
+      return new GeneratorReader({
+        name,
+        position,
+        recordsOf: (part, before) => maker.recordsOf(part, before),
+        read: (from, signal) => definition.read(from, signal),
+      })
     },
   }
   definedFeeds.note(feed)

@@ -3,7 +3,17 @@ import { ConfigurationError, RetryableError } from '../../runtime/errors.ts'
 import type { FeedBatch, FeedProgress, FeedReader, FeedReadOptions } from '../../runtime/feed.ts'
 import type { OutgoingRecord } from '../../runtime/log.ts'
 import type { FeedPart } from './defineFeed.ts'
-import type { RecordMaker } from './recordMaker.ts'
+
+export interface GeneratorReaderOptions {
+  /** Of the feed. */
+  readonly name: string
+  readonly position: string | null
+  /** @param before the position that the part lies behind */
+  readonly recordsOf: (part: FeedPart<unknown>, before: string | null) => OutgoingRecord[]
+  readonly read: (position: string | null, signal: AbortSignal) => AsyncIterable<FeedPart<unknown>>
+  /** What is known of the source beside the records. */
+  readonly progress?: () => Partial<FeedProgress>
+}
 
 type Pull = Promise<IteratorResult<FeedPart<unknown>, unknown>>
 
@@ -16,8 +26,7 @@ const finishMs = 10_000
  * everything before it was handed over.
  */
 export class GeneratorReader implements FeedReader {
-  readonly #name: string
-  readonly #maker: RecordMaker
+  readonly #options: GeneratorReaderOptions
   readonly #stopping = new AbortController()
   readonly #parts: AsyncIterator<FeedPart<unknown>, unknown>
   #position: string | null
@@ -28,14 +37,9 @@ export class GeneratorReader implements FeedReader {
   #records = 0
   #newestTime: number | null = null
 
-  constructor(
-    name: string,
-    maker: RecordMaker,
-    position: string | null,
-    read: (position: string | null, signal: AbortSignal) => AsyncIterable<FeedPart<unknown>>,
-  ) {
-    this.#name = name
-    this.#maker = maker
+  constructor(options: GeneratorReaderOptions) {
+    const { name, position, read } = options
+    this.#options = options
     this.#position = position
     this.#parts = iteratorOf(name, read(position, this.#stopping.signal))
   }
@@ -63,12 +67,14 @@ export class GeneratorReader implements FeedReader {
   }
 
   progress(): FeedProgress {
+    const told = this.#options.progress?.() ?? {}
     return {
       bytesDone: null,
       bytesTotal: null,
       waitingFor: null,
-      counts: { records: this.#records },
       newestTime: this.#newestTime,
+      ...told,
+      counts: { records: this.#records, ...told.counts },
     }
   }
 
@@ -85,7 +91,7 @@ export class GeneratorReader implements FeedReader {
     if (outcome !== isLate) return
     finishing.catch(() => undefined)
     throw new RetryableError(
-      `feed ${this.#name} did not end within ${finishMs / 1_000} s of its signal: hand the signal of read to whatever it waits for`,
+      `feed ${this.#options.name} did not end within ${finishMs / 1_000} s of its signal: hand the signal of read to whatever it waits for`,
     )
   }
 
@@ -102,8 +108,8 @@ export class GeneratorReader implements FeedReader {
         this.#hasEnded = true
         return 0
       }
-      const part = checkedPart(this.#name, result.value)
-      const made = this.#maker.recordsOf(part, this.#position)
+      const part = checkedPart(this.#options.name, result.value)
+      const made = this.#options.recordsOf(part, this.#position)
       let bytes = 0
       for (const record of made) {
         into.push(record)
