@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { ingestSettingTable } from './ingestSettingTable.ts'
 import { kafkaSettingTable } from './kafkaSettingTable.ts'
 import { printSettingTable } from './printSettingTable.ts'
 import { integer, symbolList, url, yesOrNo, yesOrNoAllowed } from './settingSchemas.ts'
@@ -63,13 +64,14 @@ export const settings = {
       'Which order book the trades come from: spot, or USD-M futures. The simulator has a market of its own, which only --source none may name.',
   },
   timeUnit: {
-    schema: z.enum(['ms', 'us']),
+    schema: z.enum(['ms', 'us', 's']),
     env: 'MILLRACE_TIME_UNIT',
     flag: '--time-unit <unit>',
     commands: feed,
     default: 'ms',
-    allowed: 'ms or us',
-    description: 'Unit of the times in the frames; never guessed.',
+    allowed: 'ms, us or s',
+    description:
+      'Unit of the times in the frames; never guessed. Of JSON lines: unit of a --time that is a number; unset, ms, and what looks like another unit is refused.',
   },
   symbols: {
     schema: symbolList,
@@ -205,6 +207,7 @@ export const settings = {
     allowed: yesOrNoAllowed,
     description: 'Live table (true) or plain lines (false). Unset: a table where there is a terminal and no CI.',
   },
+  ...ingestSettingTable,
   ...kafkaSettingTable,
   ...printSettingTable,
 } as const satisfies Record<string, Setting>

@@ -1,9 +1,10 @@
 import { z } from 'zod'
 import { ConfigurationError } from '../runtime/errors.ts'
-import type { FeedProgress, FeedReader, FeedReadOptions, FrameBatch, MarketFeed } from './feed.ts'
-import { defaultMaxFrameBytes } from './ingest/cutFrame.ts'
-import { inspectTape, streamTape, type TapeFile, type TapeStream, tapeError } from './tapeFile.ts'
-import { TapeLines } from './tapeLines.ts'
+import { LineCutter } from './lineCutter.ts'
+import { type LineFile, type LineFileStream, lineFileError, streamLineFile } from './lineFile.ts'
+import { cutFrame, defaultMaxFrameBytes } from './market/cutFrame.ts'
+import type { FrameBatch, FrameFeed, FrameProgress, FrameReader, FrameReadOptions } from './market/frameFeed.ts'
+import { inspectTape, tapeKind } from './tapeFile.ts'
 
 export interface TapeFeedOptions {
   readonly path: string
@@ -21,18 +22,18 @@ type TapePosition = z.infer<typeof positionSchema>
  * the rest of a tape is read as if it had never been left. Throws `ConfigurationError` when the file is missing, empty, broken or
  * shorter than the position.
  */
-export function tapeFeed({ path, maxLineBytes = defaultMaxFrameBytes }: TapeFeedOptions): MarketFeed {
+export function tapeFeed({ path, maxLineBytes = defaultMaxFrameBytes }: TapeFeedOptions): FrameFeed {
   return {
     name: `tape ${path}`,
     open: async (position) => new TapeReader(await inspectTape(path), parsePosition(path, position), maxLineBytes),
   }
 }
 
-class TapeReader implements FeedReader {
-  readonly #tape: TapeFile
+class TapeReader implements FrameReader {
+  readonly #tape: LineFile
   readonly #from: TapePosition
-  readonly #lines: TapeLines
-  readonly #stream: TapeStream
+  readonly #lines: LineCutter
+  readonly #stream: LineFileStream
   readonly #chunks: AsyncIterator<Buffer>
   #toSkip: number
   #chunk: Buffer = Buffer.alloc(0)
@@ -40,16 +41,16 @@ class TapeReader implements FeedReader {
   #hasEnded = false
   #failure: Error | null = null
 
-  constructor(tape: TapeFile, from: TapePosition, maxLineBytes: number) {
+  constructor(tape: LineFile, from: TapePosition, maxLineBytes: number) {
     this.#tape = tape
     this.#from = from
-    this.#lines = new TapeLines(maxLineBytes, from.byte, from.line)
-    this.#stream = streamTape(tape, from.byte)
+    this.#lines = new LineCutter(maxLineBytes, cutFrame, from.byte, from.line)
+    this.#stream = streamLineFile(tape, from.byte)
     this.#toSkip = tape.isGzip ? from.byte : 0
     this.#chunks = (this.#stream.bytes as AsyncIterable<Buffer>)[Symbol.asyncIterator]()
   }
 
-  async read({ maxFrames, maxBytes, signal }: FeedReadOptions): Promise<FrameBatch | null> {
+  async read({ maxFrames, maxBytes, signal }: FrameReadOptions): Promise<FrameBatch | null> {
     const frames: Buffer[] = []
     let bytes = 0
     while (frames.length < maxFrames && bytes < maxBytes && !signal.aborted) {
@@ -63,7 +64,7 @@ class TapeReader implements FeedReader {
     return { frames, position: this.#position(), quietThrough: null }
   }
 
-  progress(): FeedProgress {
+  progress(): FrameProgress {
     return {
       bytesDone: this.#stream.bytesRead(),
       bytesTotal: this.#tape.sizeBytes,
@@ -89,7 +90,7 @@ class TapeReader implements FeedReader {
       }
       this.#lines.finish(frames)
     } catch (error) {
-      this.#failure = tapeError(this.#tape.path, error)
+      this.#failure = lineFileError(tapeKind, this.#tape.path, error)
     }
     this.#hasEnded = true
     return false

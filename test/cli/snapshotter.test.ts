@@ -30,8 +30,8 @@ describe('Snapshotter', () => {
       task(1, { records: 5, watermark: 4_000, committedAt: 9_900, logEndOffset: 5, committedOffset: 5 }),
       task(2, {}),
     ]
-    const feed = { bytesDone: 50, bytesTotal: 200, waitingFor: null, counts: {} }
-    const ingest = { feed, newestTradeTime: 7_000, timeLeftMs: 3_000, waitingFor: null } as IngestProgress
+    const feed = { bytesDone: 50, bytesTotal: 200, waitingFor: null, counts: {}, newestTime: 7_000 }
+    const ingest = { feed, timeLeftMs: 3_000, waitingFor: null } as IngestProgress
     expect(new Snapshotter(plan, 'title').take({ ...idle, tasks, ingest })).toMatchObject({
       title: 'title',
       isSimulated: false,

@@ -5,7 +5,7 @@ import { gzipSync } from 'node:zlib'
 import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { ConfigurationError } from '../../src/runtime/errors.ts'
-import type { FeedReader } from '../../src/sources/feed.ts'
+import type { FrameReader } from '../../src/sources/market/frameFeed.ts'
 import { tapeFeed } from '../../src/sources/tape.ts'
 import { tapeIdentity, tapeTopic } from '../../src/sources/tapeFile.ts'
 
@@ -24,7 +24,7 @@ function tapeOf(content: string | Buffer, zip = false): string {
 
 const never = new AbortController().signal
 
-async function readAll(reader: FeedReader, maxFrames = 3): Promise<{ frames: string[]; positions: string[] }> {
+async function readAll(reader: FrameReader, maxFrames = 3): Promise<{ frames: string[]; positions: string[] }> {
   const frames: string[] = []
   const positions: string[] = []
   for (;;) {

@@ -37,8 +37,8 @@ export class IngestConsole {
   // By a timer and not by progress: an ingest that waits for a quiet market or a broker is alive, too.
   #report(): void {
     const { reporter, now } = this.#options
-    const { records = 0, framesPerSecond = 0, waitingFor = null } = this.#progress ?? {}
-    reporter.write({ records, recordsPerS: framesPerSecond, waitingFor }, now())
+    const { records = 0, recordsPerSecond = 0, waitingFor = null } = this.#progress ?? {}
+    reporter.write({ records, recordsPerS: recordsPerSecond, waitingFor }, now())
   }
 
   #print(): void {
@@ -47,15 +47,15 @@ export class IngestConsole {
 }
 
 export function progressLine(progress: IngestProgress, now: number): string {
-  const { records, framesPerSecond, feed, timeLeftMs, newestTradeTime, waitingFor } = progress
-  const { bytesDone = null, bytesTotal = null } = feed ?? {}
-  const isTape = bytesDone !== null && bytesTotal !== null && bytesTotal > 0
+  const { records, recordsPerSecond, feed, timeLeftMs, waitingFor } = progress
+  const { bytesDone = null, bytesTotal = null, newestTime = null } = feed ?? {}
+  const isFile = bytesDone !== null && bytesTotal !== null && bytesTotal > 0
   return [
     `${countText(records)} records in the log`,
-    `${countText(Math.round(framesPerSecond))} frames/s`,
-    isTape ? `${Math.floor((100 * bytesDone) / bytesTotal)} % of the tape` : null,
-    isTape && timeLeftMs !== null ? `${durationText(timeLeftMs)} left` : null,
-    !isTape && newestTradeTime !== null ? `newest trade ${durationText(Math.max(0, now - newestTradeTime))} ago` : null,
+    `${countText(Math.round(recordsPerSecond))} records/s`,
+    isFile ? `${Math.floor((100 * bytesDone) / bytesTotal)} % of the file` : null,
+    isFile && timeLeftMs !== null ? `${durationText(timeLeftMs)} left` : null,
+    !isFile && newestTime !== null ? `newest event ${durationText(Math.max(0, now - newestTime))} ago` : null,
     waitingFor === null ? null : `waiting for ${waitingFor}`,
   ]
     .filter((part) => part !== null)

@@ -18,15 +18,15 @@ export function ingestBanner(plan: RunPlan, location: string, isFallback: boolea
 
 /** What an ingest says of itself after its end. */
 export function ingestSummary(plan: RunPlan, report: IngestReport): readonly string[] {
-  const { counts } = report
-  const leftOut = counts.otherStreams + counts.otherSymbols
+  const { unreadable = 0, otherStreams = 0, otherSymbols = 0 } = report.counts
+  const leftOut = otherStreams + otherSymbols
   return [
     report.end === 'feed-ended'
       ? `All of the ${plan.source} is in ${plan.topic}: ${countText(report.records)} records appended in this run.`
       : `Stopped cleanly: ${countText(report.records)} records appended to ${plan.topic}. The next start goes on from here.`,
-    ...(counts.unreadable === 0
+    ...(unreadable === 0
       ? []
-      : [`${countText(counts.unreadable)} frames cannot be read; the worker sets them aside as dead letters.`]),
+      : [`${countText(unreadable)} frames cannot be read; the worker sets them aside as dead letters.`]),
     ...(leftOut === 0 ? [] : [`${countText(leftOut)} frames of other streams or symbols were left out.`]),
     ...(report.unconfirmedRecords === 0
       ? []

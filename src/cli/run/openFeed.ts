@@ -1,4 +1,6 @@
-import type { MarketFeed } from '../../sources/feed.ts'
+import type { Feed } from '../../runtime/feed.ts'
+import type { FrameFeed } from '../../sources/market/frameFeed.ts'
+import { marketFeed } from '../../sources/market/marketFeed.ts'
 import { simulatorFeed } from '../../sources/simulator/simulatorFeed.ts'
 import { tapeFeed } from '../../sources/tape.ts'
 import type { SettingValues } from '../settings.ts'
@@ -9,7 +11,16 @@ export async function openFeed(
   plan: RunPlan,
   settings: SettingValues,
   onNotice: (notice: string) => void,
-): Promise<MarketFeed> {
+): Promise<Feed> {
+  const { timeUnit, symbols } = plan
+  return marketFeed(await openFrames(plan, settings, onNotice), { timeUnit, symbols })
+}
+
+async function openFrames(
+  plan: RunPlan,
+  settings: SettingValues,
+  onNotice: (notice: string) => void,
+): Promise<FrameFeed> {
   if (plan.source === 'tape') return tapeFeed({ path: settings.tape ?? '' })
   if (plan.source === 'simulator') {
     return simulatorFeed({

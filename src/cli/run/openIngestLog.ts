@@ -8,9 +8,14 @@ import { openRunDatabase } from './runDatabase.ts'
 import type { RunPlan } from './runPlan.ts'
 import type { StartWait } from './startWait.ts'
 
+/** Where an ingest appends to, and whether what it brings may be old (`tape`). */
+export type IngestTarget = Pick<RunPlan, 'topic' | 'dataSet' | 'source'>
+
 export interface IngestLog {
   readonly writer: LogWriter
   readonly partitions: number
+  /** In the topic of Kafka before; 0 in the embedded log, where nobody asks. */
+  readonly records: number
   /** For people; holds no secret. */
   readonly location: string
   close(): Promise<void>
@@ -19,7 +24,7 @@ export interface IngestLog {
 /** The log that an ingest appends to: the topic in Kafka, made when missing, or the embedded one, which is a database. Waits for one that is away. */
 export async function openIngestLog(
   context: CommandContext,
-  plan: RunPlan,
+  plan: IngestTarget,
   wait: StartWait,
   onWarning: (line: string) => void,
 ): Promise<IngestLog> {
@@ -31,15 +36,11 @@ export async function openIngestLog(
   const topic = await wait.until(location, () =>
     prepareTopic({ kafka, plan, settings, partitions, isArchived: false, onWarning }),
   )
-  if (plan.source === 'tape' && topic.records > 0) {
-    onWarning(
-      `warning: ${plan.topic} holds ${topic.records} records. Trades of a tape that are older than those become late; --topic NAME keeps a tape apart.`,
-    )
-  }
   const writer = await openKafkaWriter(kafka, plan.topic, wait)
   return {
     writer,
     partitions: topic.partitions,
+    records: topic.records,
     location,
     close: () => writer.close(),
   }
@@ -47,7 +48,7 @@ export async function openIngestLog(
 
 async function openEmbedded(
   { settings, output }: CommandContext,
-  plan: RunPlan,
+  plan: IngestTarget,
   partitions: number | null,
   wait: StartWait,
   onWarning: (line: string) => void,
@@ -67,6 +68,7 @@ async function openEmbedded(
     return {
       writer: log.writer,
       partitions: log.partitions,
+      records: 0,
       location: database.location,
       close: async () => {
         await log.close()

@@ -14,7 +14,7 @@ export interface OpenedLog {
 
 export interface OpenLogOptions {
   readonly address: PostgresAddress
-  readonly plan: RunPlan
+  readonly plan: Pick<RunPlan, 'topic' | 'dataSet'>
   /** Of a topic that is made now; null takes what an existing one has. */
   readonly partitions: number | null
   readonly retentionHours: number

@@ -3,9 +3,13 @@ import { join, resolve } from 'node:path'
 import type { ProcessIdentity } from '../../embedded/processIdentity.ts'
 import { runHolder } from '../runHolder.ts'
 
-/** Each long-running command holds a folder in the data folder, with its lock and its report; here is which. */
-export function ingestFolder(dataDir: string): string {
-  return join(resolve(dataDir), 'ingest')
+/**
+ * Each long-running command holds a folder in the data folder, with its lock and its report; here is which. The ingest of the market has one, and each
+ * other ingest one of its own.
+ * @param name of topic and producer, for an ingest that is not the market's
+ */
+export function ingestFolder(dataDir: string, name: string | null = null): string {
+  return name === null ? join(resolve(dataDir), 'ingest') : join(resolve(dataDir), 'ingests', name)
 }
 
 /**
@@ -21,10 +25,12 @@ export interface RunningProcess {
   readonly holder: ProcessIdentity
 }
 
-/** What runs on a data folder: the pipeline, an ingest, named workers. */
+/** What runs on a data folder: the pipeline, ingests, named workers. */
 export function runningProcesses(dataDir: string): readonly RunningProcess[] {
+  const ingests = join(resolve(dataDir), 'ingests')
   const workers = join(resolve(dataDir), 'workers')
-  const folders = [resolve(dataDir), ingestFolder(dataDir), ...entriesOf(workers).map((name) => join(workers, name))]
+  const several = [ingests, workers].flatMap((folder) => entriesOf(folder).map((name) => join(folder, name)))
+  const folders = [resolve(dataDir), ingestFolder(dataDir), ...several]
   return folders.flatMap((folder) => {
     const holder = runHolder(folder)
     return holder === null ? [] : [{ folder, holder }]
@@ -35,7 +41,7 @@ function entriesOf(folder: string): readonly string[] {
   try {
     return readdirSync(folder).sort()
   } catch {
-    // No named worker has ever run here.
+    // None with a name has ever run here.
     return []
   }
 }

@@ -1,14 +1,14 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { RetryableError } from '../../runtime/errors.ts'
+import type { Feed } from '../../runtime/feed.ts'
 import type { LogWriter } from '../../runtime/log.ts'
 import type { TaskStatus } from '../../runtime/taskStatus.ts'
-import type { MarketFeed } from '../../sources/feed.ts'
 import { type IngestProgress, type IngestReport, runIngest } from '../../sources/ingest/runIngest.ts'
 import type { RealtimeWorker } from './realtimeWorker.ts'
 import type { RunPlan } from './runPlan.ts'
 
 export interface IngestParts {
-  readonly feed: MarketFeed
+  readonly feed: Feed
   readonly writer: LogWriter
 }
 
@@ -118,8 +118,6 @@ export class RealtimeRun {
       ...ingest,
       producer: plan.producer,
       partitions,
-      timeUnit: plan.timeUnit,
-      symbols: plan.symbols,
       signal: this.#stopping.signal,
       onProgress: (progress) => {
         this.#progress = progress
@@ -137,6 +135,8 @@ function incomplete({ topic }: RunPlan, tasks: readonly TaskStatus[]): Retryable
   )
 }
 
-export function fencedError({ topic, producer }: RunPlan): RetryableError {
-  return new RetryableError(`another process feeds ${topic} as producer ${producer} now; this one has stopped`)
+export function fencedError({ topic, producer }: Pick<RunPlan, 'topic' | 'producer'>): RetryableError {
+  return new RetryableError(
+    `another process feeds ${topic} as producer ${producer} now; this one has stopped. Where both are meant to run, give each a name of its own with \`millrace ingest --producer\``,
+  )
 }

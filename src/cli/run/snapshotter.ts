@@ -56,7 +56,7 @@ export class Snapshotter {
     const watermarks = tasks.flatMap((task) => task.watermark ?? [])
     const committedAt = tasks.flatMap((task) => task.committedAt ?? [])
     // A tape's own newest trade is its present.
-    const present = this.#plan.source === 'tape' ? (ingest?.newestTradeTime ?? null) : now
+    const present = this.#plan.source === 'tape' ? (ingest?.feed?.newestTime ?? null) : now
     return {
       title: this.#title,
       isSimulated: this.#plan.dataSet === 'simulated',

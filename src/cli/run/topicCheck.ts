@@ -58,12 +58,12 @@ export function checkRetention(retention: TopicRetention, isArchived: boolean): 
   return warnings
 }
 
-/** Throws `ConfigurationError` for a topic that would delete a tape's trades for their age, perhaps before they are read. */
+/** Throws `ConfigurationError` for a topic that would delete recorded events for their age, perhaps before they are read. */
 export function checkTapeRetention({ topic, retentionMs }: TopicRetention): void {
   if (retentionMs === null) return
   throw new ConfigurationError(
-    `topic ${topic} keeps records for ${durationText(retentionMs)} after their trade (retention.ms=${retentionMs}), so the broker would delete ` +
-      'those of an older tape, perhaps before they are read; name a new topic with --topic, which is made to keep everything, or set retention.ms=-1.',
+    `topic ${topic} keeps records for ${durationText(retentionMs)} after their event (retention.ms=${retentionMs}), so the broker would delete ` +
+      'older ones of a recording, perhaps before they are read; name a new topic with --topic, which is made to keep everything, or set retention.ms=-1.',
     { topic },
   )
 }

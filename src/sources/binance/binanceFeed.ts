@@ -1,6 +1,6 @@
 import { type Clock, systemClock } from '../../runtime/clock.ts'
 import { ConfigurationError } from '../../runtime/errors.ts'
-import type { MarketFeed } from '../feed.ts'
+import type { FrameFeed } from '../market/frameFeed.ts'
 import { type BinanceEndpoints, type BinanceMarket, marketRules, resolveEndpoints } from './endpoints.ts'
 import { defaultLiveLimits, type LiveLimits } from './liveLimits.ts'
 import { parseLivePosition } from './livePosition.ts'
@@ -31,7 +31,7 @@ const maxStreams = 1_024
  * over the missing trades; after `fillDeadlineMs` it goes on without them and says so. Resumes behind the last trade of each
  * symbol, where the gap since then is at most `maxFillTrades`. Throws `ConfigurationError` on options that cannot work.
  */
-export function binanceFeed(options: BinanceFeedOptions): MarketFeed {
+export function binanceFeed(options: BinanceFeedOptions): FrameFeed {
   const {
     market,
     symbols,

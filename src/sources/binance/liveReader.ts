@@ -1,6 +1,6 @@
 import type { Clock } from '../../runtime/clock.ts'
-import type { FeedProgress, FeedReader, FeedReadOptions, FrameBatch } from '../feed.ts'
-import { newFramePeek, peekFrame } from '../ingest/peekFrame.ts'
+import type { FrameBatch, FrameProgress, FrameReader, FrameReadOptions } from '../market/frameFeed.ts'
+import { newFramePeek, peekFrame } from '../market/peekFrame.ts'
 import { ConnectionKeeper } from './connectionKeeper.ts'
 import type { BinanceEndpoints, BinanceMarket, MarketRules } from './endpoints.ts'
 import { GapFill, type SequencedFrame } from './gapFill.ts'
@@ -30,7 +30,7 @@ const maxLeap = 10_000_000
  *
  * Keeps the inbox, one page of a fill, and the last id of each symbol.
  */
-export class LiveReader implements FeedReader {
+export class LiveReader implements FrameReader {
   readonly #options: LiveReaderOptions
   readonly #inbox: Inbox
   readonly #keeper: ConnectionKeeper
@@ -82,7 +82,7 @@ export class LiveReader implements FeedReader {
     this.#keeper.start()
   }
 
-  async read({ maxFrames, maxBytes, lingerMs, signal }: FeedReadOptions): Promise<FrameBatch> {
+  async read({ maxFrames, maxBytes, lingerMs, signal }: FrameReadOptions): Promise<FrameBatch> {
     const { clock, limits } = this.#options
     if (this.#isIdle()) {
       await this.#inbox.wait(limits.idleReadMs, clock, signal)
@@ -107,7 +107,7 @@ export class LiveReader implements FeedReader {
     }
   }
 
-  progress(): FeedProgress {
+  progress(): FrameProgress {
     const filling = this.#filling === null ? null : 'REST, to fill a gap'
     const counts = { ...this.#counts, reconnects: this.#keeper.reconnects }
     return { bytesDone: null, bytesTotal: null, waitingFor: this.#keeper.waitingFor ?? filling, counts }

@@ -1,63 +1,63 @@
 import { type Clock, systemClock } from '../../runtime/clock.ts'
 import { ConfigurationError, RetryableError, TaskFencedError } from '../../runtime/errors.ts'
+import type { Feed, FeedProgress, FeedReader } from '../../runtime/feed.ts'
 import type { LogWriter, OutgoingRecord } from '../../runtime/log.ts'
-import type { FeedProgress, FeedReader, MarketFeed } from '../feed.ts'
-import { defaultMaxFrameBytes } from './cutFrame.ts'
-import { FrameRouter, newRouteCounts, type RouteCounts } from './frameRouter.ts'
-import { defaultHeartbeat, type HeartbeatOptions } from './heartbeats.ts'
-import { formatPosition, parsePosition } from './ingestPosition.ts'
+import { feedTarget } from './feedTarget.ts'
 
+/** What is brought where, and in whose name. */
 export interface IngestOptions {
-  readonly feed: MarketFeed
+  /** Opened, and closed, once and again where something fails. */
+  readonly feed: Feed
+  /** Of the topic. It is not closed. */
   readonly writer: LogWriter
   /** In whose name the position is kept: one for each feed and topic. */
   readonly producer: string
+  /** How many the topic has. */
   readonly partitions: number
-  /** Unit of the trade time in the feed's frames. Default ms. */
-  readonly timeUnit?: 'ms' | 'us'
-  /** Trades of other symbols are left out. Default: all are taken. */
-  readonly symbols?: readonly string[] | null
+  /** Of waits and rates; the system's unless told. */
   readonly clock?: Clock
   /** Ends the ingest after the last batch is appended. */
   readonly signal?: AbortSignal
+  /** 2,000 records, 1 MiB and 20 ms unless told. */
   readonly batch?: Partial<IngestBatchOptions>
-  readonly heartbeat?: Partial<HeartbeatOptions>
-  /** A larger frame is written cut and marked. Default 8 MiB. */
-  readonly maxFrameBytes?: number
+  /** Told about twice a second, and at the end. */
   readonly onProgress?: (progress: IngestProgress) => void
 }
 
+/** How large one append grows. */
 export interface IngestBatchOptions {
-  readonly maxFrames: number
+  /** How many records at most, save where the feed cannot part them. */
+  readonly maxRecords: number
+  /** Soft: one record, or one yield of a feed of one's own, may be larger. */
   readonly maxBytes: number
-  /** Longest wait of a live frame for more, so that a busy log is not paid for frame by frame. */
+  /** Longest wait of a live record for more, ms, so that a busy log is not paid for record by record. */
   readonly lingerMs: number
 }
 
+/** How far an ingest is. */
 export interface IngestProgress {
-  /** Since this ingest was started. */
-  readonly frames: number
+  /** Known to be in the log, since this ingest was started. */
   readonly records: number
-  readonly counts: Readonly<RouteCounts>
-  readonly framesPerSecond: number
+  /** Records read from the feed in a second, of late. */
+  readonly recordsPerSecond: number
+  /** null before the feed is open. */
   readonly feed: FeedProgress | null
   /** By the rate so far; null where the feed has no end. */
   readonly timeLeftMs: number | null
-  /** Newest trade time that is believed, ms UTC. */
-  readonly newestTradeTime: number | null
   /** What is waited for, in words for a status line, or null. */
   readonly waitingFor: string | null
 }
 
+/** How an ingest came to its end. */
 export interface IngestReport {
   /** `fenced`: another ingest has claimed the producer and goes on. */
   readonly end: 'feed-ended' | 'stopped' | 'fenced'
-  readonly frames: number
-  /** Known to be in the log, heartbeats included. */
+  /** Known to be in the log. */
   readonly records: number
   /** Read, but not known to be in the log, because it did not answer before the stop. A feed that can resume reads them again. */
   readonly unconfirmedRecords: number
-  readonly counts: Readonly<RouteCounts>
+  /** What the feed had to say about itself at the end. */
+  readonly counts: FeedProgress['counts']
 }
 
 interface Batch {
@@ -66,19 +66,21 @@ interface Batch {
   readonly position: string
 }
 
-const defaultBatch: IngestBatchOptions = { maxFrames: 2_000, maxBytes: 1024 * 1024, lingerMs: 20 }
+const defaultBatch: IngestBatchOptions = { maxRecords: 2_000, maxBytes: 1024 * 1024, lingerMs: 20 }
 const firstRetryMs = 100
 const longestRetryMs = 5_000
 const progressEveryMs = 500
 
 /**
- * Brings a feed's frames into a log, in order, until the feed ends, the signal fires or another ingest takes over.
+ * Brings a feed's records into a log, in order, until the feed ends, the signal fires or another ingest takes over.
  *
  * Memory: at most two batches, one being appended while the next is read; the feed is asked for more only then. Exactly once for a feed that
- * resumes at its position (a tape): the position is stored in the append itself. A live feed loses nothing that it can fetch again.
- * While the log does not answer it waits, claims again and goes on behind what was really stored.
+ * resumes at its position: the position is stored in the append itself. A live feed loses nothing that it can fetch again. The position of a batch
+ * without records is not stored; the next record takes it along.
+ * While the feed throws `RetryableError`, it is opened again at the stored position, with waits that double up to 5 s. While the log does not answer it waits, claims again and goes on behind what was really stored.
  *
- * Throws `ConfigurationError` when the feed or the stored position cannot be used; what was read before is in the log then.
+ * Throws `ConfigurationError` when the feed or the stored position cannot be used, and whatever else the feed throws; what was read before is in
+ * the log then.
  */
 export function runIngest(options: IngestOptions): Promise<IngestReport> {
   return new Ingest(options).run()
@@ -89,23 +91,23 @@ class Ingest {
   readonly #clock: Clock
   readonly #signal: AbortSignal
   readonly #batch: IngestBatchOptions
-  readonly #counts: RouteCounts = newRouteCounts()
-  #router: FrameRouter | null = null
   #reader: FeedReader | null = null
-  /** Read, routed and not yet known to be stored, oldest first: at most two. */
+  /** Read and not yet known to be stored, oldest first: at most two. */
   #unconfirmed: Batch[] = []
   #appending: Promise<void> | null = null
   /** Position of the newest batch, stored or on its way. */
   #position: string | null = null
-  #frames = 0
+  #read = 0
   #records = 0
+  /** Of the reader, or of the last one. */
+  #feedProgress: FeedProgress | null = null
   #attempt = 0
   #waitingFor: string | null = null
   #startedAt = 0
   #bytesDoneAtStart: number | null = null
   #reportedAt = 0
-  #reportedFrames = 0
-  #framesPerSecond = 0
+  #reportedRead = 0
+  #recordsPerSecond = 0
 
   constructor(options: IngestOptions) {
     this.#options = options
@@ -113,7 +115,7 @@ class Ingest {
     this.#signal = options.signal ?? new AbortController().signal
     this.#batch = { ...defaultBatch, ...options.batch }
     requirePositive('partitions', options.partitions)
-    requirePositive('batch.maxFrames', this.#batch.maxFrames)
+    requirePositive('batch.maxRecords', this.#batch.maxRecords)
     requirePositive('batch.maxBytes', this.#batch.maxBytes)
   }
 
@@ -125,10 +127,9 @@ class Ingest {
       this.#report(true)
       return {
         end,
-        frames: this.#frames,
         records: this.#records,
         unconfirmedRecords: this.#unconfirmed.reduce((sum, batch) => sum + batch.records.length, 0),
-        counts: { ...this.#counts },
+        counts: this.#look()?.counts ?? {},
       }
     } finally {
       await this.#closeReader()
@@ -171,27 +172,15 @@ class Ingest {
   async #open(position: string | null): Promise<void> {
     await this.#closeReader()
     this.#unconfirmed = []
-    const { feed, producer, partitions, timeUnit = 'ms', symbols = null, heartbeat, maxFrameBytes } = this.#options
-    const resumed = position === null ? null : parsePosition(position, producer, partitions)
-    this.#reader = await feed.open(resumed?.feed ?? null)
+    const { feed, partitions } = this.#options
+    this.#reader = await feed.open(position, feedTarget(partitions))
     this.#position = position
-    this.#router = new FrameRouter(
-      {
-        partitions,
-        timeUnit,
-        symbols: symbols === null ? null : new Set(symbols),
-        heartbeat: { ...defaultHeartbeat, ...heartbeat },
-        maxFrameBytes: maxFrameBytes ?? defaultMaxFrameBytes,
-      },
-      this.#counts,
-      resumed?.router,
-    )
   }
 
   async #pump(): Promise<'feed-ended' | 'stopped'> {
     for (;;) {
       const isStopped = this.#signal.aborted
-      const batch = isStopped ? null : await this.#read()
+      const batch = isStopped ? null : await this.#readBatch()
       if (batch !== null && batch.records.length > 0) {
         this.#unconfirmed.push(batch)
         this.#position = batch.position
@@ -203,19 +192,14 @@ class Ingest {
     }
   }
 
-  async #read(): Promise<Batch | null> {
+  async #readBatch(): Promise<Batch | null> {
     const reader = this.#reader
-    const router = this.#router
-    if (reader === null || router === null) throw new Error('bug: read before open')
+    if (reader === null) throw new Error('bug: read before open')
     try {
       const read = await reader.read({ ...this.#batch, signal: this.#signal })
       if (read === null) return null
-      const records: OutgoingRecord[] = []
-      for (const frame of read.frames) router.route(frame, records)
-      if (read.quietThrough !== null) router.quietThrough(read.quietThrough, records)
-      this.#frames += read.frames.length
-      const position = formatPosition({ feed: read.position, router: router.snapshot() })
-      return { records, before: this.#position, position }
+      this.#read += read.records.length
+      return { ...read, before: this.#position }
     } catch (error) {
       // What came before the failure is sound: it goes into the log first. The reader is not asked again.
       await this.#appended()
@@ -255,8 +239,14 @@ class Ingest {
 
   async #closeReader(): Promise<void> {
     const reader = this.#reader
+    this.#look()
     this.#reader = null
     await reader?.close()
+  }
+
+  #look(): FeedProgress | null {
+    if (this.#reader !== null) this.#feedProgress = this.#reader.progress()
+    return this.#feedProgress
   }
 
   #report(isDue: boolean): void {
@@ -265,18 +255,15 @@ class Ingest {
     const now = this.#clock.now()
     const elapsedMs = now - this.#reportedAt
     if (!isDue && elapsedMs < progressEveryMs) return
-    if (elapsedMs > 0) this.#framesPerSecond = ((this.#frames - this.#reportedFrames) * 1_000) / elapsedMs
+    if (elapsedMs > 0) this.#recordsPerSecond = ((this.#read - this.#reportedRead) * 1_000) / elapsedMs
     this.#reportedAt = now
-    this.#reportedFrames = this.#frames
-    const feed = this.#reader?.progress() ?? null
+    this.#reportedRead = this.#read
+    const feed = this.#look()
     onProgress({
-      frames: this.#frames,
       records: this.#records,
-      counts: { ...this.#counts },
-      framesPerSecond: this.#framesPerSecond,
+      recordsPerSecond: this.#recordsPerSecond,
       feed,
       timeLeftMs: this.#timeLeftMs(feed, now),
-      newestTradeTime: this.#router?.newestTradeTime ?? null,
       waitingFor: this.#waitingFor ?? feed?.waitingFor ?? null,
     })
   }

@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { type Clock, systemClock } from '../../runtime/clock.ts'
 import { ConfigurationError } from '../../runtime/errors.ts'
-import type { FeedProgress, FeedReader, FeedReadOptions, FrameBatch, MarketFeed } from '../feed.ts'
+import type { FrameBatch, FrameFeed, FrameProgress, FrameReader, FrameReadOptions } from '../market/frameFeed.ts'
 import { requireMarket } from './simulatedFrames.ts'
 import { SimulatedMarket, type SimulatedMarketState } from './simulatedMarket.ts'
 
@@ -30,7 +30,7 @@ const idleMs = 1_000
  * Keeps a book a symbol. Its position is all it knows, so after a restart ids and prices go on where they were; while it does not run, nothing
  * is traded. A reader that falls behind (a log that does not answer) makes the trades of that time up to a second's worth, not more.
  */
-export function simulatorFeed(options: SimulatorFeedOptions): MarketFeed {
+export function simulatorFeed(options: SimulatorFeedOptions): FrameFeed {
   const { symbols, seed = 1, tradesPerSecond = 20 * symbols.length, clock = systemClock } = options
   requireMarket('simulatorFeed', symbols, tradesPerSecond)
   return {
@@ -43,7 +43,7 @@ export function simulatorFeed(options: SimulatorFeedOptions): MarketFeed {
   }
 }
 
-class SimulatorReader implements FeedReader {
+class SimulatorReader implements FrameReader {
   readonly #market: SimulatedMarket
   readonly #clock: Clock
   /** ms UTC at which the next trade is due. */
@@ -56,7 +56,7 @@ class SimulatorReader implements FeedReader {
     this.#dueAt = Math.max(market.time, clock.now()) + market.drawGapMs()
   }
 
-  async read({ maxFrames, maxBytes, lingerMs, signal }: FeedReadOptions): Promise<FrameBatch> {
+  async read({ maxFrames, maxBytes, lingerMs, signal }: FrameReadOptions): Promise<FrameBatch> {
     const wait = Math.max(lingerMs, this.#dueAt - this.#clock.now())
     await this.#clock.sleep(Math.min(wait, idleMs), signal)
     const now = this.#clock.now()
@@ -74,7 +74,7 @@ class SimulatorReader implements FeedReader {
     return { frames, position: JSON.stringify(this.#market.snapshot()), quietThrough: isCaughtUp ? now : null }
   }
 
-  progress(): FeedProgress {
+  progress(): FrameProgress {
     return { bytesDone: null, bytesTotal: null, waitingFor: null, counts: { trades: this.#trades } }
   }
 

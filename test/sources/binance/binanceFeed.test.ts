@@ -4,6 +4,7 @@ import type { LogWriter } from '../../../src/runtime/log.ts'
 import { type BinanceFeedOptions, binanceFeed } from '../../../src/sources/binance/binanceFeed.ts'
 import type { LiveLimits } from '../../../src/sources/binance/liveLimits.ts'
 import { type IngestReport, runIngest } from '../../../src/sources/ingest/runIngest.ts'
+import { marketFeed } from '../../../src/sources/market/marketFeed.ts'
 import { FakeExchange } from '../../../src/testing/fakeExchange.ts'
 import { MemoryLog } from '../../../src/testing/memoryLog.ts'
 import { isHeartbeat, logContents } from '../ingest/logContents.ts'
@@ -63,7 +64,7 @@ class LiveIngest {
       close: () => inner.close(),
     }
     this.#done = runIngest({
-      feed,
+      feed: marketFeed(feed),
       writer: wrap?.(told) ?? told,
       producer: 'live',
       partitions: 4,

@@ -8,8 +8,8 @@ export interface RouterState {
   readonly heartbeats: HeartbeatState
 }
 
-/** What a producer stores with every append: where its feed goes on, and what decides the records from there. */
-export interface IngestPosition {
+/** What is stored with every append: where the frames go on, and what decides the records from there. */
+export interface MarketPosition {
   readonly feed: string
   readonly router: RouterState
 }
@@ -28,22 +28,22 @@ const schema = z.object({
   }),
 })
 
-export function formatPosition(position: IngestPosition): string {
+export function formatPosition(position: MarketPosition): string {
   return JSON.stringify({ v: 1, ...position })
 }
 
 /** Throws `ConfigurationError` on a position of another program, or of another number of partitions. */
-export function parsePosition(text: string, producer: string, partitions: number): IngestPosition {
+export function parsePosition(text: string, feedName: string, partitions: number): MarketPosition {
   const parsed = schema.safeParse(parseJson(text))
   if (!parsed.success) {
     throw new ConfigurationError(
-      `Producer '${producer}' has a position that this version cannot read: ${text.slice(0, 80)}. Use another producer name or topic, or the version that wrote it.`,
+      `${feedName}: the stored position is one that this version cannot read: ${text.slice(0, 80)}. Use another producer name or topic, or the version that wrote it.`,
     )
   }
   const { feed, router } = parsed.data
   if (router.heartbeats.length !== partitions) {
     throw new ConfigurationError(
-      `Producer '${producer}' wrote ${router.heartbeats.length} partitions before, ${partitions} are asked for now: keys would change their partition. Keep ${router.heartbeats.length}, or start a new topic.`,
+      `${feedName} wrote ${router.heartbeats.length} partitions before, ${partitions} are asked for now: keys would change their partition. Keep ${router.heartbeats.length}, or start a new topic.`,
     )
   }
   return { feed, router }

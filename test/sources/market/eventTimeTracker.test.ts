@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { EventTimeTracker } from '../../../src/sources/ingest/eventTimeTracker.ts'
+import { EventTimeTracker } from '../../../src/sources/market/eventTimeTracker.ts'
 
 const start = Date.UTC(2024, 7, 9)
 const hour = 3_600_000

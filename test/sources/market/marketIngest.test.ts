@@ -6,15 +6,16 @@ import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { ConfigurationError, RetryableError } from '../../../src/runtime/errors.ts'
 import type { LogWriter } from '../../../src/runtime/log.ts'
-import type { MarketFeed } from '../../../src/sources/feed.ts'
 import { partitionOf } from '../../../src/sources/ingest/murmur2.ts'
 import { type IngestOptions, type IngestProgress, runIngest } from '../../../src/sources/ingest/runIngest.ts'
+import type { FrameFeed } from '../../../src/sources/market/frameFeed.ts'
+import { type MarketFeedOptions, marketFeed } from '../../../src/sources/market/marketFeed.ts'
 import { simulatedFrames } from '../../../src/sources/simulator/simulatedFrames.ts'
 import { simulatorFeed } from '../../../src/sources/simulator/simulatorFeed.ts'
 import { tapeFeed } from '../../../src/sources/tape.ts'
 import { MemoryLog } from '../../../src/testing/memoryLog.ts'
 import { VirtualClock } from '../../../src/testing/virtualClock.ts'
-import { isHeartbeat, type LoggedRecord, logContents } from './logContents.ts'
+import { isHeartbeat, type LoggedRecord, logContents } from '../ingest/logContents.ts'
 
 const start = Date.UTC(2024, 7, 9)
 const partitions = 4
@@ -31,12 +32,13 @@ function tapeOf(lines: readonly (string | Buffer)[]): string {
   return path
 }
 
-function ingest(path: string, log: MemoryLog, options: Partial<IngestOptions> = {}) {
-  return runIngest({ feed: tapeFeed({ path }), writer: log.writer(), producer: 'tape', partitions, ...options })
+function ingest(path: string, log: MemoryLog, options: Partial<IngestOptions> = {}, market: MarketFeedOptions = {}) {
+  const feed = marketFeed(tapeFeed({ path }), market)
+  return runIngest({ feed, writer: log.writer(), producer: 'tape', partitions, ...options })
 }
 
 /** A tape is a real file: virtual time stands still while it is read. */
-function heldTape(path: string, clock: VirtualClock): MarketFeed {
+function heldTape(path: string, clock: VirtualClock): FrameFeed {
   const feed = tapeFeed({ path })
   return {
     name: feed.name,
@@ -51,9 +53,9 @@ function heldTape(path: string, clock: VirtualClock): MarketFeed {
   }
 }
 
-async function ingested(path: string, options: Partial<IngestOptions> = {}): Promise<LoggedRecord[]> {
+async function ingested(path: string, market: MarketFeedOptions = {}): Promise<LoggedRecord[]> {
   const log = new MemoryLog({ partitions })
-  await ingest(path, log, options)
+  await ingest(path, log, {}, market)
   return logContents(log)
 }
 
@@ -114,7 +116,7 @@ describe('a tape in a log', () => {
     const log = new MemoryLog({ partitions })
     const report = await ingest(tapeOf(frames), log)
     const records = (await logContents(log)).filter((record) => !isHeartbeat(record))
-    expect(report).toMatchObject({ end: 'feed-ended', frames: 3_000, unconfirmedRecords: 0, counts: { trades: 3_000 } })
+    expect(report).toMatchObject({ end: 'feed-ended', unconfirmedRecords: 0, counts: { frames: 3_000, trades: 3_000 } })
     expect(records).toHaveLength(3_000)
     const next = new Map<string, number>()
     for (const { partition, key, value, timestamp } of records) {
@@ -154,7 +156,7 @@ describe('a tape in a log', () => {
   test('trades of symbols that were not asked for are left out and counted', async () => {
     const log = new MemoryLog({ partitions })
     const lines = [trade('BTCUSDT', 1, start), trade('ETHUSDT', 1, start), trade('BTCUSDT', 2, start)]
-    const report = await ingest(tapeOf(lines), log, { symbols: ['BTCUSDT'] })
+    const report = await ingest(tapeOf(lines), log, {}, { symbols: ['BTCUSDT'] })
     expect(report.counts).toMatchObject({ trades: 2, otherSymbols: 1 })
     expect((await logContents(log)).map((record) => record.key)).toEqual(['BTCUSDT', 'BTCUSDT'])
   })
@@ -191,12 +193,12 @@ describe('exactly once', () => {
     const path = tapeOf(lines)
     const expected = await ingested(path)
     expect(expected.filter(isHeartbeat).length).toBeGreaterThan(20)
-    const kill = fc.record({ at: fc.nat(12), isStored: fc.boolean(), maxFrames: fc.integer({ min: 1, max: 60 }) })
+    const kill = fc.record({ at: fc.nat(12), isStored: fc.boolean(), maxRecords: fc.integer({ min: 1, max: 60 }) })
     await fc.assert(
       fc.asyncProperty(fc.array(kill, { maxLength: 6 }), async (kills) => {
         const log = new MemoryLog({ partitions })
-        for (const { at, isStored, maxFrames } of kills) {
-          const run = ingest(path, log, { writer: crashing(log.writer(), at, isStored), batch: { maxFrames } })
+        for (const { at, isStored, maxRecords } of kills) {
+          const run = ingest(path, log, { writer: crashing(log.writer(), at, isStored), batch: { maxRecords } })
           await run.catch((error: unknown) => {
             if (!(error instanceof Crash)) throw error
           })
@@ -223,7 +225,7 @@ describe('exactly once', () => {
     const log = new MemoryLog({ partitions })
     for (let lives = 0; lives < 100; lives++) {
       const writer = crashing(log.writer(), 0, true)
-      const report = await ingest(path, log, { writer, batch: { maxFrames: 1 } }).catch((error: unknown) => {
+      const report = await ingest(path, log, { writer, batch: { maxRecords: 1 } }).catch((error: unknown) => {
         if (!(error instanceof Crash)) throw error
         return null
       })
@@ -242,13 +244,13 @@ describe('exactly once', () => {
       ...inner,
       append: async (records, position) => {
         if (++appends !== 3) return inner.append(records, position)
-        await ingest(path, log, { writer: crashing(log.writer(), 4, true), batch: { maxFrames: 33 } }).catch(
+        await ingest(path, log, { writer: crashing(log.writer(), 4, true), batch: { maxRecords: 33 } }).catch(
           () => undefined,
         )
         throw new RetryableError('injected: no answer')
       },
     }
-    const report = await ingest(path, log, { writer, batch: { maxFrames: 20 } })
+    const report = await ingest(path, log, { writer, batch: { maxRecords: 20 } })
     expect(report.end).toBe('feed-ended')
     expect(await logContents(log)).toEqual(expected)
   })
@@ -258,11 +260,11 @@ describe('exactly once', () => {
     const expected = await ingested(path)
     const fault = fc.constantFrom('before', 'after', null, null)
     await fc.assert(
-      fc.asyncProperty(fc.infiniteStream(fault), fc.integer({ min: 1, max: 50 }), async (faults, maxFrames) => {
+      fc.asyncProperty(fc.infiniteStream(fault), fc.integer({ min: 1, max: 50 }), async (faults, maxRecords) => {
         const log = new MemoryLog({ partitions })
         const clock = new VirtualClock()
         const writer = failing(log.writer(), () => faults.next().value ?? null)
-        const run = ingest(path, log, { feed: heldTape(path, clock), writer, clock, batch: { maxFrames } })
+        const run = ingest(path, log, { feed: marketFeed(heldTape(path, clock)), writer, clock, batch: { maxRecords } })
         const report = await clock.run(run)
         expect(report).toMatchObject({ end: 'feed-ended', unconfirmedRecords: 0 })
         expect(report.records).toBe(expected.length)
@@ -286,7 +288,7 @@ describe('exactly once', () => {
         await second
       },
     }
-    const first = await ingest(path, log, { writer, batch: { maxFrames: 20 } })
+    const first = await ingest(path, log, { writer, batch: { maxRecords: 20 } })
     expect(first.end).toBe('fenced')
     await second
     expect(await logContents(log)).toEqual(expected)
@@ -317,7 +319,7 @@ describe('a stop', () => {
         await inner.append(records, position)
       },
     }
-    const report = await ingest(path, log, { writer, signal: stop.signal, batch: { maxFrames: 100 } })
+    const report = await ingest(path, log, { writer, signal: stop.signal, batch: { maxRecords: 100 } })
     expect(report.end).toBe('stopped')
     expect(await logContents(log)).toHaveLength(report.records)
     expect(report.records).toBeLessThan(expected.length)
@@ -337,7 +339,7 @@ describe('a stop', () => {
     }
     const path = tapeOf([trade('BTCUSDT', 1, start)])
     const report = await clock.run(
-      ingest(path, log, { feed: heldTape(path, clock), writer, clock, signal: stop.signal, onProgress }),
+      ingest(path, log, { feed: marketFeed(heldTape(path, clock)), writer, clock, signal: stop.signal, onProgress }),
     )
     expect(report).toMatchObject({ end: 'stopped', records: 0, unconfirmedRecords: 1 })
     expect(seen.some((progress) => progress.waitingFor?.includes('injected: refused') === true)).toBe(true)
@@ -371,7 +373,7 @@ describe('a simulated market', () => {
     const log = new MemoryLog({ partitions, clock })
     for (let run = 0; run < 3; run++) {
       const stop = new AbortController()
-      const feed = simulatorFeed({ symbols: ['BTCUSDT', 'ETHUSDT'], seed: 4, clock })
+      const feed = marketFeed(simulatorFeed({ symbols: ['BTCUSDT', 'ETHUSDT'], seed: 4, clock }))
       const done = runIngest({
         feed,
         writer: log.writer(),
@@ -405,7 +407,7 @@ describe('a simulated market', () => {
     const clock = new VirtualClock()
     const log = new MemoryLog({ partitions, clock })
     const stop = new AbortController()
-    const feed = simulatorFeed({ symbols: ['BTCUSDT'], tradesPerSecond: 0.02, clock })
+    const feed = marketFeed(simulatorFeed({ symbols: ['BTCUSDT'], tradesPerSecond: 0.02, clock }))
     const done = runIngest({
       feed,
       writer: log.writer(),

@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import type { OutgoingRecord } from '../../../src/runtime/log.ts'
-import { Heartbeats } from '../../../src/sources/ingest/heartbeats.ts'
+import { Heartbeats } from '../../../src/sources/market/heartbeats.ts'
 
 const start = Date.UTC(2024, 7, 9)
 const options = { intervalMs: 2_000, marginMs: 1_000 }

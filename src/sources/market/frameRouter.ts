@@ -1,13 +1,13 @@
+import type { FeedTarget } from '../../runtime/feed.ts'
 import type { OutgoingRecord } from '../../runtime/log.ts'
 import { cutFrame } from './cutFrame.ts'
 import { EventTimeTracker } from './eventTimeTracker.ts'
 import { type HeartbeatOptions, Heartbeats } from './heartbeats.ts'
-import type { RouterState } from './ingestPosition.ts'
-import { partitionOf } from './murmur2.ts'
+import type { RouterState } from './marketPosition.ts'
 import { type FramePeek, newFramePeek, peekFrame } from './peekFrame.ts'
 
 export interface FrameRouterOptions {
-  readonly partitions: number
+  readonly target: FeedTarget
   /** Unit of the trade time in the frames. */
   readonly timeUnit: 'ms' | 'us'
   /** Trades of other symbols are left out; null takes all. */
@@ -16,8 +16,10 @@ export interface FrameRouterOptions {
   readonly maxFrameBytes: number
 }
 
-/** What became of the frames so far, since the ingest was started. */
+/** What became of the frames so far. */
 export interface RouteCounts {
+  /** All of them. */
+  frames: number
   trades: number
   heartbeats: number
   /** Written to partition 0 as they are, for the decoder to set aside. */
@@ -31,7 +33,7 @@ export interface RouteCounts {
 }
 
 export function newRouteCounts(): RouteCounts {
-  return { trades: 0, heartbeats: 0, unreadable: 0, oversized: 0, otherStreams: 0, otherSymbols: 0 }
+  return { frames: 0, trades: 0, heartbeats: 0, unreadable: 0, oversized: 0, otherStreams: 0, otherSymbols: 0 }
 }
 
 interface Route {
@@ -55,16 +57,17 @@ export class FrameRouter {
   readonly #routes = new Map<string, Route>()
   readonly #peek = newFramePeek()
 
-  /** @param counts goes on counting where another router of the same ingest stopped */
+  /** @param counts goes on counting where another router of the same feed stopped */
   constructor(options: FrameRouterOptions, counts: RouteCounts = newRouteCounts(), state?: RouterState) {
     this.#options = options
     this.counts = counts
     this.#time = new EventTimeTracker(state?.time)
-    this.#heartbeats = new Heartbeats(options.partitions, options.heartbeat, state?.heartbeats)
+    this.#heartbeats = new Heartbeats(options.target.partitions, options.heartbeat, state?.heartbeats)
   }
 
   route(frame: Buffer, out: OutgoingRecord[]): void {
     const { maxFrameBytes } = this.#options
+    this.counts.frames++
     if (frame.length > maxFrameBytes) {
       this.counts.oversized++
       this.#setAside(cutFrame(frame, frame.length, maxFrameBytes), out)
@@ -122,7 +125,7 @@ export class FrameRouter {
     let route = this.#routes.get(symbol)
     if (route === undefined) {
       const key = Buffer.from(symbol)
-      route = { key, partition: partitionOf(key, this.#options.partitions) }
+      route = { key, partition: this.#options.target.partitionOf(key) }
       if (this.#routes.size >= maxCachedRoutes) this.#routes.clear()
       this.#routes.set(symbol, route)
     }

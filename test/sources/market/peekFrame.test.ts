@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { type FramePeek, newFramePeek, peekFrame } from '../../../src/sources/ingest/peekFrame.ts'
+import { type FramePeek, newFramePeek, peekFrame } from '../../../src/sources/market/peekFrame.ts'
 
 const trade =
   '{"e":"trade","E":1723161255343,"s":"BTCUSDT","t":3735683259,"p":"61837.63000000","q":"0.02000000","T":1723161255342,"m":true,"M":true}'

@@ -1,0 +1,20 @@
+import type { Feed } from '../../runtime/feed.ts'
+import type { IngestReport } from '../../sources/ingest/runIngest.ts'
+import type { IngestLog, IngestTarget } from '../run/openIngestLog.ts'
+
+/** What one `millrace ingest` brings in, and what it says about it. */
+export interface IngestJob {
+  readonly target: IngestTarget
+  /** In whose name the position is kept. */
+  readonly producer: string
+  /** Holds the lock and the report. */
+  readonly folder: string
+  /** For `status`: `ingest of readings.jsonl`. */
+  readonly title: string
+  banner(log: IngestLog): readonly string[]
+  /** @param onNotice gets lines for people while the feed is read */
+  openFeed(onNotice: (line: string) => void): Promise<Feed>
+  summary(report: IngestReport): readonly string[]
+  /** An error of code that is not ours, in words; null for any other. */
+  explain(error: unknown): string | null
+}
