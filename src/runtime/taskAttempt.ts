@@ -10,6 +10,7 @@ import type { LogReader, LogSource, OpenOutgoingTopic, RecordBatch } from './log
 import { inputsOf, type Pipeline } from './pipeline.ts'
 import { RecordView } from './record.ts'
 import { RecordedSteps } from './recordedSteps.ts'
+import { type StartFrom, startOffset } from './startFrom.ts'
 import { StreamTask } from './streamTask.ts'
 import type { TaskStatus } from './taskStatus.ts'
 import type { WorkerLimits } from './workerLimits.ts'
@@ -30,6 +31,8 @@ export interface TaskOptions {
   readonly clock: Clock
   /** How much it may hold, and how often it commits. */
   readonly limits: WorkerLimits
+  /** Where partitions begin in which nothing was committed for the pipeline; `earliest` if left out. Those that have a checkpoint go on from there. */
+  readonly from?: StartFrom
   /** A replay: steps of time that this pipeline recorded on the same topic are taken where it took them. */
   readonly replayOf?: string
   /** Told after each commit, for lag tools. */
@@ -88,15 +91,16 @@ export class TaskAttempt {
   }
 
   async run(stopMode: () => StopMode | null, backoff: Backoff): Promise<void> {
-    const { pipeline, source, store, clock, replayOf } = this.#options
+    const { pipeline, source, store, clock, replayOf, from = 'earliest' } = this.#options
     this.#status.phase = 'claiming'
     const claim = await store.claim(this.#id, (await source.partitions()).length, pipeline.partitionGrowth)
     const reader = source.reader(this.#id.partition)
     this.#reader = reader
+    const begin = claim.restored === null ? await startOffset(from, reader, this.#id) : null
     const { earliest, next, logId } = await reader.bounds()
     this.#logId = logId
     this.#refuseOtherLog(claim, logId)
-    const task = new StreamTask(pipeline, claim.restored, earliest)
+    const task = new StreamTask(pipeline, claim.restored, begin ?? earliest)
     this.#task = task
     if (replayOf !== undefined) this.#recorded = new RecordedSteps(store, { ...this.#id, pipeline: replayOf }, task)
     task.rendersRows = this.#leftOut.hasBadRowFrom(task.nextOffset)

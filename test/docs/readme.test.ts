@@ -9,6 +9,7 @@ const pages = [
   'docs/testing.md',
   'docs/kafka.md',
   'docs/deployment.md',
+  'docs/changing.md',
   'docs/decisions/README.md',
 ]
 const read = (path: string) => readFileSync(new URL(path, root), 'utf8')
