@@ -78,6 +78,15 @@ export const printSettingTable = {
     allowed: yesOrNoAllowed,
     description: 'Print JSON instead of text.',
   },
+  onlySchema: {
+    schema: z.string().min(1).max(63),
+    env: null,
+    flag: '--schema <name>',
+    commands: ['status', 'dead-letters list', 'dead-letters show', 'dead-letters redrive', 'archive sweep', 'migrate'],
+    default: null,
+    allowed: 'the name of a schema of the database',
+    description: 'Only this schema. Unset: every one that holds tables of Millrace and that you may read.',
+  },
   mermaid: {
     schema: yesOrNo,
     env: null,
