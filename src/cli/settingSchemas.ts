@@ -29,6 +29,10 @@ export const symbolList = z
   .pipe(z.array(symbol).min(1).max(1000))
   .transform((list): readonly string[] => [...new Set(list)])
 
+export const pipelineName = z.string().regex(/^[a-z][a-z0-9_-]*$/)
+
+export const pipelineNameAllowed = 'the name of a pipeline: lower-case letters, digits, - and _'
+
 export const time = z.string().transform((text, context) => {
   const ms = parseTime(text)
   if (ms !== null) return ms

@@ -7,7 +7,15 @@ import type { Logic, OperatorSpec, Restored } from './operator.ts'
 import { decodeOwnState, encodeOwnState, type OwnState } from './ownState.ts'
 import type { PipelineOptions } from './pipeline.ts'
 import { nameToday, renameOwn, renameSaved } from './renamedOperators.ts'
-import { frameText, operatorText, readFrames, type SavedOperator, settled, unnamedMap } from './savedState.ts'
+import {
+  frameText,
+  operatorText,
+  readFrames,
+  type SavedOperator,
+  settled,
+  taskItself,
+  unnamedMap,
+} from './savedState.ts'
 
 /** An operator as far as its state is concerned. */
 export interface StateHolder {
@@ -25,9 +33,6 @@ interface BoundOperator {
 }
 
 const smallestRebaseChars = 64 * 1024
-
-/** Under this name, which no operator can have, a frame holds what the task itself keeps. */
-const taskItself = ''
 
 /**
  * The saved state of a task's operators: hands it out by name while the graph is built, and takes it in again at each cut.
