@@ -104,6 +104,7 @@ export {
 export { plainState } from './runtime/plainState.ts'
 export { type RecordHeader, RecordView, redriveHeader } from './runtime/record.ts'
 export type { SavedOperator } from './runtime/savedState.ts'
+export type { StartFrom } from './runtime/startFrom.ts'
 export { stateful } from './runtime/stateful.ts'
 export type { AppendTable, Column, ColumnType, ColumnValue, Table, UpsertTable } from './runtime/table.ts'
 export type { InputStatus, OperatorStatus, TaskStatus } from './runtime/taskStatus.ts'

@@ -8,4 +8,5 @@ export {
   type PostgresConnection,
 } from './sinks/postgres/connection.ts'
 export { ensureTables } from './sinks/postgres/ensureTables.ts'
+export { requireFirstStart } from './sinks/postgres/firstStart.ts'
 export { migrate } from './sinks/postgres/migrate.ts'

@@ -116,6 +116,14 @@ WITH RECURSIVE pair AS (
 )
 SELECT market, symbol FROM pair`
 
+/** Whether the schema of the connection was migrated at all: a folder where only the simulator ran holds no real tables. */
+export async function hasCandleTables(client: pg.Client): Promise<boolean> {
+  const { rows } = await client.query<{ found: boolean }>(
+    `SELECT to_regclass('fact_realtime_trades_1m') IS NOT NULL AS found`,
+  )
+  return rows[0]?.found === true
+}
+
 /** Which markets and symbols have candles of this interval, in this data set. */
 export async function readSeries(client: pg.Client, interval: Interval): Promise<readonly StoredSeries[]> {
   const { rows } = await client.query<StoredSeries>(series(interval))

@@ -14,6 +14,7 @@ export const commandGroups: Readonly<Record<string, string>> = {
   run: 'Run a pipeline.',
   archive: 'Look after the archive of raw trades.',
   buckets: 'Make the buckets of an object store.',
+  state: 'Look at what pipelines keep, copy it under another name, drop it.',
   topics: 'Make and look at the topics of Apache Kafka.',
   'dead-letters': 'Look at records that were set aside, and process them again.',
 }
@@ -121,6 +122,36 @@ export const commandList: ReadonlyMap<CommandName, CommandDescription> = new Map
         'List objects that a crash left behind and that no manifest names. Only for a store that no other database archives the same topics into.',
       examples: ['millrace archive sweep', 'millrace archive sweep --delete'],
       load: async () => (await import('./commands/sweepArchive.ts')).sweepArchive,
+    },
+  ],
+  [
+    'state list',
+    {
+      description: 'List what pipelines keep: operators with their version, options, keys and bytes.',
+      examples: ['millrace state list', 'millrace state list --pipeline paid --json'],
+      load: async () => (await import('./commands/state.ts')).listState,
+    },
+  ],
+  [
+    'state copy',
+    {
+      description:
+        'Copy where a pipeline stands, and what it keeps, under another name, which goes on from there. The old one may run meanwhile.',
+      examples: ['millrace state copy --from-pipeline paid --to-pipeline paid-next'],
+      load: async () => (await import('./commands/state.ts')).copyState,
+    },
+  ],
+  [
+    'state drop',
+    {
+      description:
+        'Drop what a pipeline or one of its operators keeps, so that it begins anew. Rows, dead letters and the archive stay. A worker that runs it is fenced; stop it first.',
+      examples: [
+        'millrace state drop --pipeline paid',
+        'millrace state drop --pipeline paid --yes',
+        'millrace state drop --pipeline paid --operator totals --yes',
+      ],
+      load: async () => (await import('./commands/state.ts')).dropState,
     },
   ],
   [

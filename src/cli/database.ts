@@ -3,24 +3,27 @@ import { join, resolve } from 'node:path'
 import pg from 'pg'
 import { startOrJoin } from '../embedded/embeddedPostgres.ts'
 import type { PostgresAddress } from '../sinks/postgres/connection.ts'
-import { quoteIdentifier } from '../sinks/postgres/connection.ts'
+import { sessionOptions } from '../sinks/postgres/connection.ts'
 import { asMillraceError } from '../sinks/postgres/errors.ts'
 import type { SettingValues } from './settings.ts'
 
-/** Schemas of one database: invented prices never share a table with real ones. */
+/** The schemas of prices: invented ones never share a table with real ones. */
 export const dataSets = ['public', 'simulated'] as const
 
 export type DataSet = (typeof dataSets)[number]
 
-/** As people call them. */
-export const dataSetNames: Readonly<Record<DataSet, string>> = { public: 'real', simulated: 'simulated' }
+/** As people call what a schema holds: by the name of the schema, but for the real one. */
+export function dataSetName(schema: string): string {
+  return schema === 'public' ? 'real' : schema
+}
 
 /** A running database and how to reach it. */
 export interface Database {
   readonly address: PostgresAddress
   /** For people; holds no secret. */
   readonly location: string
-  connect(dataSet: DataSet): Promise<pg.Client>
+  /** A connection that sees the tables of the schema, which need not be there. */
+  connect(schema: string): Promise<pg.Client>
   /** Closes what was connected and lets go of the embedded server, which stops when nobody else uses it. */
   close(): Promise<void>
 }
@@ -58,8 +61,8 @@ function database(address: PostgresAddress, location: string, release: () => Pro
   return {
     address,
     location,
-    connect: async (dataSet) => {
-      const client = await connectTo(address, location, dataSet)
+    connect: async (schema) => {
+      const client = await connectTo(address, location, schema)
       clients.push(client)
       return client
     },
@@ -70,12 +73,12 @@ function database(address: PostgresAddress, location: string, release: () => Pro
   }
 }
 
-/** A connection that sees the tables of one data set. Throws `ConfigurationError` or `RetryableError` with what to do. */
-async function connectTo(address: PostgresAddress, location: string, dataSet: DataSet): Promise<pg.Client> {
+/** Throws `ConfigurationError` or `RetryableError` with what to do. */
+async function connectTo(address: PostgresAddress, location: string, schema: string): Promise<pg.Client> {
   // Not one of the sinks' pools: those end a transaction that idles, and a reader at the end of a pipe may well take its time.
   const client = new pg.Client({
     ...address,
-    options: `-c search_path=${quoteIdentifier(dataSet)} -c timezone=UTC`,
+    options: sessionOptions(schema),
     application_name: 'millrace-cli',
     connectionTimeoutMillis: connectTimeoutMs,
   })
@@ -110,25 +113,4 @@ function isDatabaseError(error: unknown): boolean {
   if (error instanceof pg.DatabaseError) return true
   if (!(error instanceof Error)) return false
   return error.message.startsWith('Connection terminated') || ('syscall' in error && error.syscall === 'connect')
-}
-
-/** Whether this data set has been migrated at all: a folder where only the simulator ran holds no real tables. */
-export async function hasTables(client: pg.Client): Promise<boolean> {
-  const { rows } = await client.query<{ found: boolean }>(
-    `SELECT to_regclass('stream_task') IS NOT NULL AND to_regclass('fact_realtime_trades_1m') IS NOT NULL AS found`,
-  )
-  return rows[0]?.found === true
-}
-
-/** Runs `use` for each data set that has tables. */
-export async function eachDataSet<T>(
-  open: Database,
-  use: (client: pg.Client, dataSet: DataSet) => Promise<T>,
-): Promise<readonly T[]> {
-  const results: T[] = []
-  for (const dataSet of dataSets) {
-    const client = await open.connect(dataSet)
-    if (await hasTables(client)) results.push(await use(client, dataSet))
-  }
-  return results
 }

@@ -1,16 +1,17 @@
 import { isUtf8 } from 'node:buffer'
+import { dataSetName } from './database.ts'
 import { formatKey, type StoredDeadLetter } from './deadLetterQueries.ts'
 import { formatTime } from './time.ts'
 
-export const letterHeadings = ['id', 'data set', 'reason', 'set aside', 'redriven', 'detail']
+export const letterHeadings = ['id', 'schema', 'reason', 'set aside', 'redriven', 'detail']
 
 const maxDetail = 100
 
-export function deadLetterRow(letter: StoredDeadLetter, dataSet: string): readonly string[] {
+export function deadLetterRow(letter: StoredDeadLetter, schema: string): readonly string[] {
   const detail = printable(letter.detail)
   return [
     formatKey(letter),
-    dataSet,
+    schema,
     letter.reason,
     formatTime(letter.createdAt),
     letter.redrivenAt === null ? '-' : formatTime(letter.redrivenAt),
@@ -19,10 +20,11 @@ export function deadLetterRow(letter: StoredDeadLetter, dataSet: string): readon
 }
 
 /** For programs. Key, headers and payload are there as text where they are UTF-8, and always as base64. */
-export function deadLetterJson(letter: StoredDeadLetter, dataSet: string): Readonly<Record<string, unknown>> {
+export function deadLetterJson(letter: StoredDeadLetter, schema: string): Readonly<Record<string, unknown>> {
   return {
     id: formatKey(letter),
-    dataSet,
+    schema,
+    dataSet: dataSetName(schema),
     pipeline: letter.pipeline,
     topic: letter.topic,
     partition: letter.partition,
@@ -42,11 +44,11 @@ export function deadLetterJson(letter: StoredDeadLetter, dataSet: string): Reado
   }
 }
 
-export function deadLetterDetails(letter: StoredDeadLetter, dataSet: string): readonly string[] {
+export function deadLetterDetails(letter: StoredDeadLetter, schema: string): readonly string[] {
   const payload = utf8(letter.payload)
   return [
     `id           ${formatKey(letter)}`,
-    `data set     ${dataSet}`,
+    `schema       ${schema}`,
     `reason       ${letter.reason}: ${printable(letter.detail)}`,
     `place        ${letter.topic}/${letter.partition} at offset ${letter.offset}, set aside by ${letter.operator}`,
     `record time  ${letter.recordTime === null ? '-' : formatTime(letter.recordTime)}`,

@@ -37,7 +37,7 @@ export interface DeadLetterFilter {
 
 const columns = `pipeline, topic, partition, "offset"::float8 AS "offset", operator, ordinal, reason, detail,
        (extract(epoch FROM record_time) * 1000)::float8 AS "recordTime", key, headers, payload,
-       (extract(epoch FROM created_at) * 1000)::float8 AS "createdAt",
+       floor(extract(epoch FROM created_at) * 1000)::float8 AS "createdAt",
        (extract(epoch FROM redriven_at) * 1000)::float8 AS "redrivenAt"`
 
 const filter = `($1::text IS NULL OR reason = $1) AND ($2::text IS NULL OR operator = $2) AND ($3::text IS NULL OR topic = $3)

@@ -12,6 +12,7 @@ import { unreachable } from './run/exchangeProbe.ts'
 import { kafkaConnection } from './run/kafkaConnection.ts'
 import { withKafkaAdmin } from './run/openKafka.ts'
 import { runHolder } from './runHolder.ts'
+import { schemasOf } from './schemas.ts'
 import type { SettingValues } from './settings.ts'
 
 export type Level = 'ok' | 'warn' | 'fail'
@@ -110,7 +111,9 @@ export async function checkDatabase(settings: SettingValues): Promise<CheckResul
       async (database) => {
         const client = await database.connect('public')
         const { rows } = await client.query<{ server_version: string }>('SHOW server_version')
-        return ok(name, `PostgreSQL ${rows[0]?.server_version} answers at ${database.location}`)
+        const schemas = await schemasOf(database)
+        const held = schemas.length === 0 ? 'no schema holds tables of Millrace yet' : `schemas ${schemas.join(', ')}`
+        return ok(name, `PostgreSQL ${rows[0]?.server_version} answers at ${database.location}; ${held}`)
       },
     )
   } catch (error) {

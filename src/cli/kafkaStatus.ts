@@ -5,10 +5,18 @@ import { describeFailure } from './exit.ts'
 import { groupOf, kafkaConnection } from './run/kafkaConnection.ts'
 import { withKafkaAdmin } from './run/openKafka.ts'
 import type { SettingValues } from './settings.ts'
-import type { TaskStatus } from './statusQueries.ts'
+import type { InputStatus, TaskStatus } from './statusQueries.ts'
 
 export interface KafkaTopicStatus extends TopicDescription {
-  readonly group: GroupDescription
+  /** Who shares the partitions; null for a topic that no pipeline leads with, which has no group. */
+  readonly group: GroupDescription | null
+}
+
+/** The topics to ask about. */
+export interface AskedTopics {
+  /** Those that pipelines lead with. */
+  readonly leading: readonly string[]
+  readonly others: readonly string[]
 }
 
 /** What the brokers say of the topics that are processed. */
@@ -20,17 +28,22 @@ export interface KafkaStatus {
 }
 
 /** null without `KAFKA_BROKERS`. Brokers that do not answer are a problem in the answer, and no error: the rest of a status is worth having. */
-export async function readKafkaStatus(settings: SettingValues, topics: readonly string[]): Promise<KafkaStatus | null> {
+export async function readKafkaStatus(
+  settings: SettingValues,
+  { leading, others }: AskedTopics,
+): Promise<KafkaStatus | null> {
   const kafka = kafkaConnection(settings)
   if (kafka === null) return null
   const { brokers } = kafka
   try {
     const found = await withKafkaAdmin(kafka, async (admin) => {
       const described: KafkaTopicStatus[] = []
-      for (const name of topics) {
+      for (const name of [...new Set([...leading, ...others])].sort()) {
         const topic = await admin.describeTopic(name)
         if (topic === null) continue
-        described.push({ ...topic, group: await admin.describeGroup(groupOf(settings, name), name) })
+        const isLeading = leading.includes(name)
+        const group = isLeading ? await admin.describeGroup(groupOf(settings, name), name) : null
+        described.push({ ...topic, group })
       }
       return described
     })
@@ -41,17 +54,27 @@ export async function readKafkaStatus(settings: SettingValues, topics: readonly 
   }
 }
 
-/** The task with the end of its log, where the log is in Kafka. */
+/** The task with the ends of its logs, where a log is in Kafka. */
 export function withLogEnd(task: TaskStatus, kafka: KafkaStatus | null): TaskStatus {
-  if (task.logEnd !== null) return task
-  const topic = kafka?.topics.find((one) => one.topic === task.topic)
-  const log = topic?.partitions.find((one) => one.partition === task.partition)
-  if (log === undefined) return task
+  const { partition } = task
+  const inputs = task.inputs.map((input) => ({ ...input, ...ends(input, partition, kafka) }))
+  return { ...task, ...ends(task, partition, kafka), inputs }
+}
+
+type Progress = Pick<
+  TaskStatus,
+  'topic' | 'nextOffset' | 'logEnd' | 'lagRecords' | 'archiveNextOffset' | 'archiveLagRecords'
+>
+
+function ends(progress: Progress, partition: number, kafka: KafkaStatus | null): Partial<InputStatus> {
+  if (progress.logEnd !== null) return {}
+  const topic = kafka?.topics.find((one) => one.topic === progress.topic)
+  const log = topic?.partitions.find((one) => one.partition === partition)
+  if (log === undefined) return {}
   return {
-    ...task,
     logEnd: log.next,
-    lagRecords: log.next - (task.nextOffset ?? log.earliest),
-    archiveLagRecords: task.archiveNextOffset === null ? null : log.next - task.archiveNextOffset,
+    lagRecords: log.next - (progress.nextOffset ?? log.earliest),
+    archiveLagRecords: progress.archiveNextOffset === null ? null : log.next - progress.archiveNextOffset,
   }
 }
 
@@ -61,6 +84,7 @@ export function kafkaText({ brokers, topics, problem }: KafkaStatus): readonly s
     const records = partitions.reduce((sum, { earliest, next }) => sum + next - earliest, 0)
     const kept = retentionMs === null ? 'kept for ever' : `kept ${durationText(retentionMs)}`
     lines.push(`  topic ${topic}: ${countText(records)} records in ${partitions.length} partitions, ${kept}`)
+    if (group === null) continue
     lines.push(`  group ${group.group}: ${group.state}, ${group.members.length} members`)
     for (const { member, host, partitions: own } of group.members)
       lines.push(`    ${member} at ${host}: ${own.length === 0 ? 'no partition' : `partitions ${own.join(', ')}`}`)

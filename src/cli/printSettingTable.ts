@@ -1,6 +1,15 @@
 import { z } from 'zod'
 import { intervals } from '../market/interval.ts'
-import { integer, symbol, time, timeAllowed, yesOrNo, yesOrNoAllowed } from './settingSchemas.ts'
+import {
+  integer,
+  pipelineName,
+  pipelineNameAllowed,
+  symbol,
+  time,
+  timeAllowed,
+  yesOrNo,
+  yesOrNoAllowed,
+} from './settingSchemas.ts'
 import type { CommandName, Setting } from './settingTypes.ts'
 
 const candles: readonly CommandName[] = ['candles']
@@ -71,12 +80,32 @@ export const printSettingTable = {
       'dead-letters list',
       'dead-letters show',
       'dead-letters redrive',
+      'state list',
       'topics describe',
       'doctor',
     ],
     default: 'false',
     allowed: yesOrNoAllowed,
     description: 'Print JSON instead of text.',
+  },
+  onlySchema: {
+    schema: z.string().min(1).max(63),
+    env: null,
+    flag: '--schema <name>',
+    commands: [
+      'status',
+      'dead-letters list',
+      'dead-letters show',
+      'dead-letters redrive',
+      'archive sweep',
+      'state list',
+      'state copy',
+      'state drop',
+      'migrate',
+    ],
+    default: null,
+    allowed: 'the name of a schema of the database',
+    description: 'Only this schema. Unset: every one that holds tables of Millrace and that you may read.',
   },
   mermaid: {
     schema: yesOrNo,
@@ -100,10 +129,10 @@ export const printSettingTable = {
     schema: z.string().min(1),
     env: null,
     flag: '--operator <name>',
-    commands: ['dead-letters list', 'dead-letters redrive'],
+    commands: ['dead-letters list', 'dead-letters redrive', 'state drop'],
     default: null,
     allowed: 'the name of an operator',
-    description: 'Only dead letters that this operator set aside.',
+    description: 'Only dead letters that this operator set aside; only the state of this operator.',
   },
   topic: {
     schema: z.string().min(1),
@@ -140,6 +169,42 @@ export const printSettingTable = {
     default: 'false',
     allowed: yesOrNoAllowed,
     description: 'Every dead letter that the filters leave and that was not redriven yet.',
+  },
+  pipeline: {
+    schema: pipelineName,
+    env: null,
+    flag: '--pipeline <name>',
+    commands: ['state list', 'state drop'],
+    default: null,
+    allowed: pipelineNameAllowed,
+    description: 'Which pipeline (required to drop). Unset: all.',
+  },
+  fromPipeline: {
+    schema: pipelineName,
+    env: null,
+    flag: '--from-pipeline <name>',
+    commands: ['state copy'],
+    default: null,
+    allowed: pipelineNameAllowed,
+    description: 'Whose state (required).',
+  },
+  toPipeline: {
+    schema: pipelineName,
+    env: null,
+    flag: '--to-pipeline <name>',
+    commands: ['state copy'],
+    default: null,
+    allowed: pipelineNameAllowed,
+    description: 'Whose state it becomes, which has none yet (required).',
+  },
+  yes: {
+    schema: yesOrNo,
+    env: null,
+    flag: '--yes',
+    commands: ['state drop'],
+    default: 'false',
+    allowed: yesOrNoAllowed,
+    description: 'Drop it. Unset: say what would be dropped.',
   },
   delete: {
     schema: yesOrNo,

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import type { StartFrom } from '../runtime/startFrom.ts'
 import { parseTime } from './time.ts'
 
 export const yesOrNo = z
@@ -28,6 +29,10 @@ export const symbolList = z
   .pipe(z.array(symbol).min(1).max(1000))
   .transform((list): readonly string[] => [...new Set(list)])
 
+export const pipelineName = z.string().regex(/^[a-z][a-z0-9_-]*$/)
+
+export const pipelineNameAllowed = 'the name of a pipeline: lower-case letters, digits, - and _'
+
 export const time = z.string().transform((text, context) => {
   const ms = parseTime(text)
   if (ms !== null) return ms
@@ -36,6 +41,19 @@ export const time = z.string().transform((text, context) => {
 })
 
 export const timeAllowed = 'an ISO 8601 time in UTC (2024-08-08T23:55:00Z), a date (2024-08-08) or ms since 1970'
+
+/** A word, a time, or digits, which are an offset here and no ms. */
+export const startFrom = z.string().transform((text, context): StartFrom => {
+  if (text === 'earliest' || text === 'latest') return text
+  if (/^\d{1,15}$/.test(text)) return { offset: Number(text) }
+  const ms = parseTime(text)
+  if (ms !== null && ms >= 0) return { time: ms }
+  context.addIssue({ code: 'custom', message: 'no place to start from' })
+  return z.NEVER
+})
+
+export const startFromAllowed =
+  'earliest, latest, an ISO 8601 time in UTC (2024-08-08T23:55:00Z), a date, or an offset (a whole number)'
 
 export function url(protocols: readonly string[]) {
   return z

@@ -2,7 +2,7 @@ import { z } from 'zod'
 import { ingestSettingTable } from './ingestSettingTable.ts'
 import { kafkaSettingTable } from './kafkaSettingTable.ts'
 import { printSettingTable } from './printSettingTable.ts'
-import { integer, symbolList, url, yesOrNo, yesOrNoAllowed } from './settingSchemas.ts'
+import { integer, startFrom, startFromAllowed, symbolList, url, yesOrNo, yesOrNoAllowed } from './settingSchemas.ts'
 import { type CommandName, commandNames, type Setting } from './settingTypes.ts'
 
 const everyCommand: readonly CommandName[] = commandNames
@@ -142,6 +142,16 @@ export const settings = {
     default: '24',
     allowed: 'a whole number from 1 to 8760',
     description: 'How long the embedded log keeps records that every reader has committed.',
+  },
+  startFrom: {
+    schema: startFrom,
+    env: null,
+    flag: '--from <place>',
+    commands: run,
+    default: null,
+    allowed: startFromAllowed,
+    description:
+      'Where a pipeline that never ran begins to read: each topic at the first record of the time or after it. Unset: at the earliest record. Refused where the pipeline has a checkpoint.',
   },
   checkpointMs: {
     schema: integer(10, 60_000),

@@ -1,4 +1,5 @@
 import type pg from 'pg'
+import { unescapeText } from '../sinks/postgres/columnText.ts'
 
 export interface TaskStatus {
   readonly pipeline: string
@@ -18,6 +19,29 @@ export interface TaskStatus {
   readonly stateBytes: number
   readonly archiveNextOffset: number | null
   readonly archiveLagRecords: number | null
+  /** The inputs that do not lead, by topic; none for a task with one. */
+  readonly inputs: readonly InputStatus[]
+}
+
+/** How far a task is in an input that does not lead: the same partition of another topic. */
+export interface InputStatus {
+  readonly topic: string
+  readonly nextOffset: number
+  /** End of the embedded log; null where the topic is kept elsewhere. */
+  readonly logEnd: number | null
+  readonly lagRecords: number | null
+  readonly archiveNextOffset: number | null
+  readonly archiveLagRecords: number | null
+}
+
+/** Messages of an outlet that are stored and not sent yet. */
+export interface OutboxStatus {
+  readonly pipeline: string
+  readonly topic: string
+  readonly outlet: string
+  readonly unsent: number
+  /** Since the oldest of them was stored. */
+  readonly oldestAgeMs: number
 }
 
 export interface DeadLetterCount {
@@ -43,6 +67,7 @@ export interface LogStatus {
   readonly bytes: number
 }
 
+// A row that nobody has claimed and nothing was committed in is what `state drop` leaves, for the sake of its generation.
 const tasks = `
 SELECT task.pipeline, task.topic, task.partition, task.generation::float8 AS generation, task.owner,
        task.next_offset::float8 AS "nextOffset", log.next_offset::float8 AS "logEnd",
@@ -54,7 +79,22 @@ SELECT task.pipeline, task.topic, task.partition, task.generation::float8 AS gen
        task.state_bytes::float8 AS "stateBytes", task.archive_next_offset::float8 AS "archiveNextOffset",
        (log.next_offset - task.archive_next_offset)::float8 AS "archiveLagRecords"
 FROM stream_task AS task LEFT JOIN log_partition AS log USING (topic, partition)
+WHERE task.owner <> '' OR task.next_offset IS NOT NULL
 ORDER BY task.pipeline, task.topic, task.partition`
+
+const inputs = `
+SELECT input.pipeline, input.topic AS "leadTopic", input.partition, input.input_topic AS topic,
+       input.next_offset::float8 AS "nextOffset", log.next_offset::float8 AS "logEnd",
+       (log.next_offset - input.next_offset)::float8 AS "lagRecords",
+       input.archive_next_offset::float8 AS "archiveNextOffset",
+       (log.next_offset - input.archive_next_offset)::float8 AS "archiveLagRecords"
+FROM task_input AS input LEFT JOIN log_partition AS log ON (log.topic, log.partition) = (input.input_topic, input.partition)
+ORDER BY input.input_topic`
+
+const outbox = `
+SELECT pipeline, topic, outlet, count(*)::float8 AS unsent,
+       (extract(epoch FROM now() - min(stored_at)) * 1000)::float8 AS "oldestAgeMs"
+FROM outbox GROUP BY pipeline, topic, outlet ORDER BY pipeline, topic, outlet`
 
 const deadLetters = `
 SELECT pipeline, topic, reason,
@@ -76,27 +116,52 @@ export interface DataSetStatus {
   readonly deadLetters: readonly DeadLetterCount[]
   readonly archive: readonly ArchiveStatus[]
   readonly logs: readonly LogStatus[]
+  readonly outbox: readonly OutboxStatus[]
 }
 
-type TaskRow = Omit<TaskStatus, 'watermark' | 'committedAt'> & {
+type TaskRow = Omit<TaskStatus, 'watermark' | 'committedAt' | 'inputs'> & {
   readonly watermark: number | null
   readonly committedAt: number | null
 }
 
-/** Everything `status` says of one data set, as it was at one moment. */
+interface InputRow extends InputStatus {
+  readonly pipeline: string
+  readonly leadTopic: string
+  readonly partition: number
+}
+
+/** Everything `status` says of one schema, as it was at one moment. */
 export async function readStatus(client: pg.Client): Promise<DataSetStatus> {
   await client.query('BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY')
   try {
     const { rows } = await client.query<TaskRow>(tasks)
+    const inputRows = (await client.query<InputRow>(inputs)).rows
     return {
-      tasks: rows.map((row) => ({ ...row, watermark: isoOf(row.watermark), committedAt: isoOf(row.committedAt) })),
+      tasks: rows.map((row) => ({
+        ...row,
+        watermark: isoOf(row.watermark),
+        committedAt: isoOf(row.committedAt),
+        inputs: inputRows.filter((input) => isOf(input, row)).map(inputOf),
+      })),
       deadLetters: (await client.query<DeadLetterCount>(deadLetters)).rows,
       archive: (await client.query<ArchiveStatus>(archive)).rows,
       logs: (await client.query<LogStatus>(logs)).rows,
+      outbox: (await client.query<OutboxStatus>(outbox)).rows.map((row) => ({
+        ...row,
+        outlet: unescapeText(row.outlet),
+      })),
     }
   } finally {
     await client.query('ROLLBACK')
   }
+}
+
+function isOf(input: InputRow, task: TaskRow): boolean {
+  return input.pipeline === task.pipeline && input.leadTopic === task.topic && input.partition === task.partition
+}
+
+function inputOf({ pipeline: _pipeline, leadTopic: _lead, partition: _partition, ...status }: InputRow): InputStatus {
+  return status
 }
 
 function isoOf(ms: number | null): string | null {

@@ -85,6 +85,7 @@ export function foldWindows<T, A, R>(options: FoldOptions, fold: Fold<T, A, R>):
   return stateful<WindowElement<T>, R>(spec, (restored, out) => {
     const keeper = {}
     const states = new WindowStates((map) => restored.keyed(heldCodec(fold.state, keeper), map), restored.maps)
+    states.rename(restored.nameToday)
     const previews = new Map<string, Previews<T>>()
     const isSame = fold.isSame ?? (() => true)
     const unshown: Held<A>[] = []
@@ -226,6 +227,24 @@ class WindowStates<A> {
     this.#lastName = window.name
     this.#lastSizeMs = sizeMs
     return state
+  }
+
+  /** Windows come under the name of their operator, which may be another one since they were saved. */
+  rename(nameToday: (name: string) => string): void {
+    for (const [map, state] of [...this.#byMap]) {
+      const [, sizeMs, name = ''] = /^(\d+) (.*)$/s.exec(map) ?? []
+      const today = nameToday(name)
+      if (today === name) continue
+      const renamed = `${sizeMs} ${today}`
+      // What is there under the name was of an operator that is retired, or it would not have been given away.
+      const target = this.#byMap.get(renamed) ?? this.#open(renamed)
+      this.#byMap.set(renamed, target)
+      for (const [id] of [...target.entries()]) target.delete(id)
+      for (const [id, held] of [...state.entries()]) {
+        target.set(id, { ...held, window: { ...held.window, name: today } })
+        state.delete(id)
+      }
+    }
   }
 
   *values(): IterableIterator<Held<A>> {

@@ -14,6 +14,8 @@ export class InputCursor {
   archive: ArchiveTap | null = null
   /** The first offset that the log had. */
   readonly earliest: number
+  /** Where a task begins that has no place in it. */
+  readonly begin: number
   /** The log's end, as last seen. */
   logEnd: number
   /** Processing time, ms UTC. */
@@ -26,12 +28,20 @@ export class InputCursor {
   #hasNews = false
   #fetching: Promise<boolean> | null = null
 
-  constructor(input: ResolvedInput, topic: string, reader: LogReader, bounds: LogBounds, now: number) {
+  constructor(
+    input: ResolvedInput,
+    topic: string,
+    reader: LogReader,
+    bounds: LogBounds,
+    begin: number | null,
+    now: number,
+  ) {
     this.input = input
     this.topic = topic
     this.reader = reader
     this.logId = bounds.logId
     this.earliest = bounds.earliest
+    this.begin = begin ?? bounds.earliest
     this.logEnd = bounds.next
     this.lastRecordAt = now
   }

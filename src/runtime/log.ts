@@ -42,6 +42,11 @@ export interface LogReader {
   fetch(options: FetchOptions): Promise<RecordBatch | null>
   /** Asks the log what it holds now. */
   bounds(): Promise<LogBounds>
+  /**
+   * The offset of the first record, in the order of the log, whose timestamp is at or after the time (ms UTC, a whole number from 0 up); `next` of the bounds where
+   * there is none. Neither moves the reader nor ends the batch that it has lent.
+   */
+  offsetAt(time: number): Promise<number>
   /** Ends a fetch that waits, and lets go of its buffers. */
   close(): Promise<void>
 }

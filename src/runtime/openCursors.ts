@@ -1,10 +1,10 @@
 import type { SavedCheckpoint, TaskId } from './checkpoint.ts'
 import type { Clock } from './clock.ts'
 import { ConfigurationError, OffsetOutOfRangeError } from './errors.ts'
-import type { ResolvedInput } from './input.ts'
 import { InputCursor } from './inputCursor.ts'
 import type { LogSource } from './log.ts'
 import { inputsOf, type Pipeline } from './pipeline.ts'
+import { type StartFrom, startOffset } from './startFrom.ts'
 
 /** What is read. */
 export interface CursorOptions {
@@ -34,9 +34,14 @@ export function checkSources({ pipeline, source, others = [] }: Omit<CursorOptio
 
 /**
  * Opens the same partition of each input.
+ * @param from where streams begin that have no place yet; tables begin at their beginning
  * @throws ConfigurationError where the topics have different numbers of partitions
  */
-export async function openCursors({ partition }: TaskId, options: CursorOptions): Promise<readonly InputCursor[]> {
+export async function openCursors(
+  id: TaskId,
+  options: CursorOptions,
+  from: StartFrom,
+): Promise<readonly InputCursor[]> {
   const { pipeline, source, others = [], clock } = options
   const sources = [source, ...others]
   if (others.length > 0) await refuseUnequalPartitions(pipeline.name, sources)
@@ -44,8 +49,10 @@ export async function openCursors({ partition }: TaskId, options: CursorOptions)
   try {
     for (const [i, input] of inputsOf(pipeline).entries()) {
       const log = sources[i] as LogSource
-      const reader = log.reader(partition)
-      cursors.push(new InputCursor(input as ResolvedInput, log.topic, reader, await reader.bounds(), clock.now()))
+      const reader = log.reader(id.partition)
+      // Before the bounds: the end may be further by then, and the start must not be behind it.
+      const begin = input.movesTime ? await startOffset(from, reader, id) : null
+      cursors.push(new InputCursor(input, log.topic, reader, await reader.bounds(), begin, clock.now()))
     }
     return cursors
   } catch (error) {

@@ -90,6 +90,8 @@ export interface Restored {
   readonly watermark: number
   /** The names of the maps that were saved. */
   readonly maps: readonly string[]
+  /** For an operator that keeps names of others: what the one that was called so is called now (`renamed` of the pipeline). */
+  nameToday(name: string): string
   /** The origin that `Origin.encode` made this of. */
   origin(saved: Json): Origin
 }

@@ -16,7 +16,7 @@ export function partitionsChanged(task: TaskId, before: number, now: number, cau
   return new ConfigurationError(
     `pipeline ${pipeline} has read topic ${topic} with ${counted(before)}, and now it has ${now}. Keys are spread by the number of partitions, so the ` +
       'records of a key may come to another partition than its state, and two tasks would write the same rows, the later one over the earlier. ' +
-      `Nothing was claimed. ${now > before ? grown(now) : madeAnew}`,
+      `Nothing was claimed. ${now > before ? grown(now, task.otherTopics ?? []) : madeAnew}`,
     { ...task, cause },
   )
 }
@@ -24,12 +24,19 @@ export function partitionsChanged(task: TaskId, before: number, now: number, cau
 const madeAnew =
   'A topic does not lose partitions, so it was deleted and made anew: start under a new pipeline name to read it from its beginning.'
 
-function grown(now: number): string {
+function grown(now: number, otherTopics: readonly string[]): string {
+  const isAlone = otherTopics.length === 0
+  const make = isAlone
+    ? `make one with ${counted(now)}, write the records into it from the beginning, and run the pipeline on that one.`
+    : `make new ones with ${counted(now)} each in place of this one and of ${otherTopics.join(', ')}, whose partitions are read beside its own, write the records into ` +
+      'them from the beginning, and run the pipeline on those.'
+  const reading = isAlone
+    ? 'reads this topic from its beginning,'
+    : 'reads these topics from their beginning, once each has as many partitions,'
   return (
-    `A topic does not lose partitions again: make one with ${counted(now)}, write the records into it from the beginning, and run the pipeline on that ` +
-    'one. A new pipeline name reads this topic from its beginning, which is right only where no row is made of records from before and after the ' +
+    `A topic does not lose partitions again: ${make} A new pipeline name ${reading} which is right only where no row is made of records from before and after the ` +
     "change. Where each key's records stay in their partition (a partitioner of one's own), or no row depends on a key, say partitionGrowth: 'allow' " +
-    'in definePipeline.'
+    `in definePipeline${isAlone ? '' : ', and let all topics grow to the same number'}.`
   )
 }
 

@@ -6,6 +6,7 @@ import { type InputStreams, type Inputs, positive, type ResolvedInput, resolveIn
 import type { Outlet } from './outlet.ts'
 import type { PartitionGrowth } from './partitionGrowth.ts'
 import type { RecordView } from './record.ts'
+import { checkRenamed } from './renamedOperators.ts'
 
 /** The ends of a pipeline, each under a name of its own, by which status and the test kit find it. */
 export type Outlets = Readonly<Record<string, Outlet<unknown>>>
@@ -34,6 +35,12 @@ export interface PipelineOptions {
   readonly partitionGrowth?: PartitionGrowth
   /** Names of operators that the pipeline no longer has, whose saved state may be dropped. */
   readonly retired?: readonly string[]
+  /**
+   * Operators that had another name before: `{ totals: 'dailyTotals' }` gives what was saved for `totals` to `dailyTotals`, at the first start that finds it, and then
+   * does nothing more; dead letters of `totals` are redriven for `dailyTotals`. Where both have saved state the start is refused, unless the new name is
+   * `retired` as well, which drops what was saved under it. Names are final: no new operator may have an old one while it stands here.
+   */
+  readonly renamed?: Readonly<Record<string, string>>
 }
 
 /** A graph over the records of one partition; every partition gets its own instance with its own state. */
@@ -75,6 +82,7 @@ export function definePipeline(pipeline: Pipeline): Pipeline {
       `pipeline name ${JSON.stringify(pipeline.name)}: use lower-case letters, digits, - and _, starting with a letter`,
     )
   }
+  checkRenamed(pipeline)
   inputsOf(pipeline)
   definedPipelines.note(pipeline)
   return pipeline

@@ -46,6 +46,7 @@ const noneSaved: Restored = {
   snapshot: undefined,
   keyed: (codec) => new KeyedState(codec),
   maps: [],
+  nameToday: (name) => name,
   watermark: Number.NEGATIVE_INFINITY,
   origin: (saved) => Origin.decode(saved, new Map()),
 }

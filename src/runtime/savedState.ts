@@ -20,7 +20,8 @@ export interface SavedOperator {
   readonly maps?: Readonly<Record<string, readonly KeyedPair[]>>
 }
 
-interface FrameOperator extends SavedOperator {
+/** One operator's part of a frame. */
+export interface FrameOperator extends SavedOperator {
   readonly name: string
 }
 
@@ -28,6 +29,9 @@ interface Frame {
   readonly version: number
   readonly operators: readonly FrameOperator[]
 }
+
+/** Under this name, which no operator can have, a frame holds what the task itself keeps. */
+export const taskItself = ''
 
 /** The map of keyed state that was given no name. */
 export const unnamedMap = ''
@@ -57,17 +61,33 @@ export function frameText(operators: readonly string[]): string {
 export function readFrames(frames: readonly StateFrame[]): Map<string, SavedOperator> {
   const saved = new Map<string, SavedOperator>()
   for (const frame of frames) {
-    const { version, operators } = JSON.parse(frame.body) as Frame
-    if (!readableVersions.includes(version)) {
-      throw new StateMismatchError(
-        `the saved state has layout version ${version}; this release reads ${readableVersions.join(' and ')}. ` +
-          'Run the release that wrote it, or start under a new pipeline name.',
-      )
-    }
+    const operators = framedOperators(frame)
     if (frame.kind === 'base') saved.clear()
     for (const { name, ...operator } of operators) saved.set(name, appended(saved.get(name), operator))
   }
   return saved
+}
+
+/** The parts of one frame, in their order. Throws `StateMismatchError` on a layout that this release does not know. */
+export function framedOperators({ body }: StateFrame): readonly FrameOperator[] {
+  return readFrame(body).operators
+}
+
+/** The frame without the operator's part, or null where it has none. Throws `StateMismatchError` as above. */
+export function withoutOperator(frame: StateFrame, name: string): StateFrame | null {
+  const { version, operators } = readFrame(frame.body)
+  const kept = operators.filter((operator) => operator.name !== name)
+  if (kept.length === operators.length) return null
+  return { kind: frame.kind, body: JSON.stringify({ version, operators: kept }) }
+}
+
+function readFrame(body: string): Frame {
+  const frame = JSON.parse(body) as Frame
+  if (readableVersions.includes(frame.version)) return frame
+  throw new StateMismatchError(
+    `the saved state has layout version ${frame.version}; this release reads ${readableVersions.join(' and ')}. ` +
+      'Run the release that wrote it, or start under a new pipeline name.',
+  )
 }
 
 /** With each key once, in order, and those that went left out. */

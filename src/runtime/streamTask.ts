@@ -21,6 +21,7 @@ import { type AnyNode, type OperatorHost, OperatorNode } from './operatorNode.ts
 import { buildPipeline, inputsOf, type Pipeline } from './pipeline.ts'
 import { atRest, open, Provenance } from './provenance.ts'
 import type { RecordFacts, RecordView } from './record.ts'
+import { nameToday } from './renamedOperators.ts'
 import type { ResultBuffer } from './resultBuffer.ts'
 import { guardSchedulers } from './schedulerGuard.ts'
 import { EmissionWatch, type LeftOut, StepFailure } from './stepFailure.ts'
@@ -112,7 +113,7 @@ export class StreamTask implements OperatorHost {
     const nextOffsets = inputs.map((_, i) => savedOffset(saved, i) ?? (starts[i] as number))
     this.#inputs = new TaskInputs(inputs, nextOffsets)
     if (saved !== null && saved.watermark !== null) this.time.watermark = saved.watermark
-    this.#state = new TaskState(saved?.state ?? [], nextOffsets, this.time.watermark)
+    this.#state = new TaskState(pipeline, saved?.state ?? [], nextOffsets, this.time.watermark)
     const { own, lastOrdinals } = this.#state
     this.savedMerge = own.merge
     this.#steps = own.steps
@@ -130,7 +131,7 @@ export class StreamTask implements OperatorHost {
     this.#throwFailure()
     this.#clocks?.restore(own.clocks)
     this.idleClocks = this.#findIdleClocks(inputs, trace)
-    this.#state.checkRetired(pipeline)
+    this.#state.checkRetired()
   }
 
   #build(sent: ReadonlyMap<string, number>): TaskOutlets {
@@ -193,7 +194,7 @@ export class StreamTask implements OperatorHost {
     provenance.begin(record, input)
     this.facts.isJsonObject = false
     if (this.#watch?.leavesOutRecord() !== true) {
-      const target = record.headersLength === 0 ? null : redriveTarget(record)
+      const target = record.headersLength === 0 ? null : this.#redriveTarget(record)
       if (target === null || target === this.#pipeline.name) {
         provenance.gate = open
         setRunning(this)
@@ -453,6 +454,12 @@ export class StreamTask implements OperatorHost {
     if (otherOffsets.length === 0) return { offset: offset as number }
     this.#steps += 1
     return { offset: offset as number, otherOffsets, sequence: this.#steps }
+  }
+
+  /** A letter of before a renaming is for the operator all the same. */
+  #redriveTarget(record: RecordView): string | null {
+    const target = redriveTarget(record)
+    return target === null ? null : nameToday(target, this.#pipeline)
   }
 
   #pushFor(target: string, record: RecordView, input: number): void {

@@ -16,6 +16,7 @@ import type { Pipeline } from './pipeline.ts'
 import type { RecordView } from './record.ts'
 import { RecordedNotes } from './recordedNotes.ts'
 import { RecordedSteps } from './recordedSteps.ts'
+import type { StartFrom } from './startFrom.ts'
 import { StreamTask } from './streamTask.ts'
 import type { TaskStatus } from './taskStatus.ts'
 import type { WorkerLimits } from './workerLimits.ts'
@@ -36,6 +37,8 @@ export interface TaskOptions {
   readonly clock: Clock
   /** How much it may hold, and how often it commits. */
   readonly limits: WorkerLimits
+  /** Where partitions begin in which nothing was committed for the pipeline; `earliest` if left out. Those that have a checkpoint go on from there. */
+  readonly from?: StartFrom
   /** A replay: steps of time that this pipeline recorded on the same topic are taken where it took them. */
   readonly replayOf?: string
   /** Told after each commit, for lag tools. */
@@ -90,16 +93,16 @@ export class TaskAttempt {
   }
 
   async run(stopMode: () => StopMode | null, backoff: Backoff): Promise<void> {
-    const { pipeline, source, store, clock, replayOf } = this.#options
+    const { pipeline, source, store, clock, replayOf, from = 'earliest' } = this.#options
     this.#status.phase = 'claiming'
     const claim = await store.claim(this.#id, (await source.partitions()).length, pipeline.partitionGrowth)
-    const cursors = await openCursors(this.#id, this.#options)
+    const cursors = await openCursors(this.#id, this.#options, claim.restored === null ? from : 'earliest')
     this.#cursors = cursors
     refuseOtherLog(this.#id, cursors, claim.restored)
     const task = new StreamTask(
       pipeline,
       claim.restored,
-      cursors.map(({ earliest }) => earliest),
+      cursors.map(({ begin }) => begin),
     )
     this.#task = task
     const recordedOf = replayOf === undefined ? null : { ...this.#id, pipeline: replayOf }

@@ -5,8 +5,17 @@ import type { Json } from './json.ts'
 import { KeyedState, type StateCodec } from './keyedState.ts'
 import type { Logic, OperatorSpec, Restored } from './operator.ts'
 import { decodeOwnState, encodeOwnState, type OwnState } from './ownState.ts'
-import type { Pipeline } from './pipeline.ts'
-import { frameText, operatorText, readFrames, type SavedOperator, settled, unnamedMap } from './savedState.ts'
+import type { PipelineOptions } from './pipeline.ts'
+import { nameToday, renameOwn, renameSaved } from './renamedOperators.ts'
+import {
+  frameText,
+  operatorText,
+  readFrames,
+  type SavedOperator,
+  settled,
+  taskItself,
+  unnamedMap,
+} from './savedState.ts'
 
 /** An operator as far as its state is concerned. */
 export interface StateHolder {
@@ -25,9 +34,6 @@ interface BoundOperator {
 
 const smallestRebaseChars = 64 * 1024
 
-/** Under this name, which no operator can have, a frame holds what the task itself keeps. */
-const taskItself = ''
-
 /**
  * The saved state of a task's operators: hands it out by name while the graph is built, and takes it in again at each cut.
  *
@@ -35,6 +41,7 @@ const taskItself = ''
  * reads, stays within about twice the size of the state. After a migration the next cut gives a base as well, all of it in the new layout.
  */
 export class TaskState {
+  readonly #pipeline: PipelineOptions
   readonly #saved: Map<string, SavedOperator>
   readonly #operators: BoundOperator[] = []
   readonly #taken = new Set<string>()
@@ -56,17 +63,26 @@ export class TaskState {
   /**
    * @param nextOffsets of each input
    * @param watermark of the checkpoint, ms UTC
+   * @throws StateMismatchError on frames that cannot be read, and where an operator was renamed to one that has state of its own
    */
-  constructor(frames: readonly StateFrame[], nextOffsets: readonly number[], watermark: number) {
+  constructor(
+    pipeline: PipelineOptions,
+    frames: readonly StateFrame[],
+    nextOffsets: readonly number[],
+    watermark: number,
+  ) {
+    this.#pipeline = pipeline
     this.#watermark = watermark
-    this.#saved = readFrames(frames)
-    this.#needsBase = frames.length === 0
+    const { saved, isChanged } = renameSaved(readFrames(frames), pipeline)
+    this.#saved = saved
+    // What was saved under an old name must be gone from the frames once there is something under the new one.
+    this.#needsBase = frames.length === 0 || isChanged
     for (const frame of frames) {
       if (frame.kind === 'base') this.#baseChars = frame.body.length
       else this.#deltaChars += frame.body.length
     }
     const own = this.#saved.get(taskItself)?.snapshot
-    this.own = decodeOwnState(own)
+    this.own = renameOwn(decodeOwnState(own), pipeline)
     const { ordinals, lastInput } = this.own
     this.lastOrdinals = new Map(ordinals)
     this.#ordinals.set(placeKey(lastInput, (nextOffsets[lastInput] ?? 0) - 1), this.lastOrdinals)
@@ -79,6 +95,14 @@ export class TaskState {
       throw new ConfigurationError(
         `two operators of one pipeline are called ${JSON.stringify(spec.name)}; their saved state would mix. Give one of them another name, or, ` +
           'if it is one stream that is used twice, end it with share().',
+      )
+    }
+    const { name, renamed = {} } = this.#pipeline
+    if (Object.hasOwn(renamed, spec.name)) {
+      throw new ConfigurationError(
+        `pipeline ${name}: operator ${JSON.stringify(spec.name)} is in the pipeline, and "renamed" says that it is called ` +
+          `${JSON.stringify(renamed[spec.name])} now. Give the new operator a name that none has had, or take the entry out of "renamed".`,
+        { pipeline: name },
       )
     }
     this.#taken.add(spec.name)
@@ -103,6 +127,7 @@ export class TaskState {
       },
       watermark: this.#watermark,
       maps: Object.keys(saved?.maps ?? {}),
+      nameToday: (before) => nameToday(before, this.#pipeline),
       origin: (text) => Origin.decode(text, this.#ordinals),
     }
   }
@@ -136,7 +161,8 @@ export class TaskState {
   }
 
   /** Saved state that no operator asked for means that one was renamed or removed: its windows and ids would be lost without a word. */
-  checkRetired(pipeline: Pipeline): void {
+  checkRetired(): void {
+    const pipeline = this.#pipeline
     for (const name of this.#saved.keys()) {
       if (this.#taken.has(name)) continue
       if (pipeline.retired?.includes(name) === true) {
@@ -146,7 +172,7 @@ export class TaskState {
       const known = [...this.#taken].filter((taken) => taken !== taskItself).join(', ')
       throw new StateMismatchError(
         `pipeline ${pipeline.name}: operator ${JSON.stringify(name)} has saved state but is not in the pipeline (it has: ${known}). ` +
-          `If it was renamed, give it its old name back; if it was removed, add it to the pipeline's "retired" list to drop its state.`,
+          `If it was renamed, say so in the pipeline's "renamed"; if it was removed, add it to "retired" to drop its state.`,
         { pipeline: pipeline.name },
       )
     }

@@ -14,6 +14,7 @@ import type {
 import type { RecordHeader } from '../runtime/record.ts'
 import { Arrivals } from '../sources/arrivals.ts'
 import { encodeRecordBatch } from '../sources/recordBatch/encode.ts'
+import { firstRecordAt } from '../sources/recordBatch/firstRecordAt.ts'
 import { groupIntoBatches } from '../sources/recordBatch/group.ts'
 import { RecordBatchWalker } from '../sources/recordBatch/walker.ts'
 
@@ -255,6 +256,16 @@ class MemoryLogReader implements LogReader {
 
   async bounds(): Promise<LogBounds> {
     return { earliest: this.#stored.earliest, next: this.#stored.next }
+  }
+
+  async offsetAt(time: number): Promise<number> {
+    const { earliest, next, batches } = this.#stored
+    for (const { bytes, baseOffset } of batches) {
+      const range = { startOffset: earliest, gaplessFrom: baseOffset }
+      const found = firstRecordAt(time, new RecordBatchWalker(this.#topic, this.partition).load(bytes, range))
+      if (found !== null) return found
+    }
+    return next
   }
 
   async close(): Promise<void> {

@@ -142,6 +142,21 @@ describe('resolveSettings', () => {
       expect(messageOf(() => resolveFor('run realtime', { flags: { symbols: text } }))).toContain('--symbols')
   })
 
+  test('a place to start from is a word, a time or, in digits, an offset', () => {
+    const from = (text: string) => resolveFor('run realtime', { flags: { startFrom: text } }).values.startFrom
+    expect(from('earliest')).toBe('earliest')
+    expect(from('latest')).toBe('latest')
+    expect(from('2024-08-08T23:55Z')).toEqual({ time: Date.UTC(2024, 7, 8, 23, 55) })
+    expect(from('2024-08-08')).toEqual({ time: Date.UTC(2024, 7, 8) })
+    expect(from('1723161300000')).toEqual({ offset: 1_723_161_300_000 })
+    for (const text of ['', 'newest', '-1', '2024-02-31', '1960-01-01', '1.5']) {
+      expect(
+        messageOf(() => from(text)),
+        text,
+      ).toMatch(/--from: .* allowed: earliest, latest, an ISO 8601 time/)
+    }
+  })
+
   test('times are ISO 8601 in UTC, dates or ms; a day that does not exist is refused', () => {
     const from = (text: string) => resolveFor('candles', { flags: { from: text } }).values.from
     const minute = Date.UTC(2024, 7, 8, 23, 55)

@@ -30,7 +30,7 @@ describe('wrong usage', () => {
     ['candel', "error: unknown command 'candel' (Did you mean candles?)"],
     [
       'frobnicate',
-      "error: unknown command 'frobnicate'; allowed: run, ingest, graph, candles, status, dead-letters, archive, topics, buckets, health, doctor, migrate",
+      "error: unknown command 'frobnicate'; allowed: run, ingest, graph, candles, status, dead-letters, archive, state, topics, buckets, health, doctor, migrate",
     ],
     ['run batch', "error: unknown command 'batch'; allowed: realtime"],
     ['run realtime --symbls BTCUSDT', "error: unknown option '--symbls' (Did you mean --symbols?)"],

@@ -123,6 +123,64 @@ export function describeLog(name: string, open: () => Promise<LogUnderTest>): vo
       expect(await reader.bounds()).toMatchObject({ earliest: 9, next: 20 })
     })
 
+    test('finds the first record at or after a time, whatever order the timestamps are in', async () => {
+      const append = (timestamps: readonly number[], position: string) =>
+        writer.append(
+          timestamps.map((timestamp) => ({ partition: 0, timestamp, key: null, value: Buffer.from('x') })),
+          position,
+        )
+      const reader = log.source.reader(0)
+      expect(await reader.offsetAt(0)).toBe(0)
+      await append([100, 200, 150], 'a')
+      await append([-1, 300], 'b')
+      await append([250, 500], 'c')
+      const times = [0, 100, 101, 200, 201, 300, 301, 500, 501]
+      const found: number[] = []
+      for (const time of times) found.push(await reader.offsetAt(time))
+      expect(found).toEqual([0, 0, 1, 1, 4, 4, 6, 6, 7])
+      expect(await log.source.reader(1).offsetAt(100)).toBe(0)
+    })
+
+    test('a time of before what is left begins with what is left, also in the middle of a batch', async () => {
+      await appendNumbers(21)
+      await log.trim(0, 9)
+      const reader = log.source.reader(0)
+      expect(await reader.offsetAt(1_700_000_000_000)).toBe(9)
+      expect(await reader.offsetAt(1_700_000_000_009)).toBe(9)
+      expect(await reader.offsetAt(1_700_000_000_010)).toBe(10)
+      await writer.append([{ partition: 0, timestamp: 1, key: null, value: null }], 'late')
+      await log.trim(0, 21)
+      // The newest record of the last batch but one was trimmed away with its batch.
+      expect(await reader.offsetAt(2)).toBe(22)
+      expect(await reader.offsetAt(1)).toBe(21)
+    })
+
+    test('a time whose record was trimmed out of a batch is looked for behind it', async () => {
+      const timestamps = [900, 5, 6]
+      await writer.append(
+        timestamps.map((timestamp) => ({ partition: 0, timestamp, key: null, value: null })),
+        'a',
+      )
+      await writer.append([{ partition: 0, timestamp: 950, key: null, value: null }], 'b')
+      await log.trim(0, 1)
+      const reader = log.source.reader(0)
+      expect(await reader.offsetAt(800)).toBe(3)
+      expect(await reader.offsetAt(6)).toBe(2)
+    })
+
+    test('looking for a time neither moves the reader nor ends the batch that it has lent', async () => {
+      await appendNumbers(21)
+      const reader = log.source.reader(0)
+      const batch = await reader.fetch({ maxBytes: 1, maxWaitMs: 0 })
+      const nextOffset = batch?.nextOffset ?? 0
+      expect(await reader.offsetAt(1_700_000_000_018)).toBe(18)
+      const view = new RecordView()
+      const seen: ReadRecord[] = []
+      while (batch?.read(view)) seen.push(copy(view))
+      expect(seen).toEqual(range(0, nextOffset).map((offset) => read(offset)))
+      expect((await drain(reader))[0]?.offset).toBe(nextOffset)
+    })
+
     test('an empty partition gives nothing, at once when it may not wait', async () => {
       expect(await log.source.reader(1).fetch(AT_ONCE)).toBeNull()
     })

@@ -11,6 +11,7 @@ const pages = [
   'docs/feeds.md',
   'docs/kafka.md',
   'docs/deployment.md',
+  'docs/changing.md',
   'docs/decisions/README.md',
 ]
 const read = (path: string) => readFileSync(new URL(path, root), 'utf8')

@@ -100,6 +100,7 @@ describe('an idle step of the watermark', () => {
           partition,
           seek: (offset) => reader.seek(offset),
           bounds: () => reader.bounds(),
+          offsetAt: (time) => reader.offsetAt(time),
           close: () => reader.close(),
           async fetch(options) {
             if (hiccups++ > 5) return reader.fetch(options)

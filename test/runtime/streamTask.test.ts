@@ -42,7 +42,9 @@ describe('a stream task', () => {
     const saved = savedFrom(new ChainTask<number>((values) => values.pipe(timed(), once('first'))).push(1).cut())
     const renamed = () => new ChainTask<number>((values) => values.pipe(timed(), once('second')), saved)
     expect(renamed).toThrow(StateMismatchError)
-    expect(renamed).toThrow(/operator "first" has saved state but is not in the pipeline.*give it its old name back/)
+    expect(renamed).toThrow(
+      /operator "first" has saved state but is not in the pipeline.*say so in the pipeline's "renamed"/,
+    )
   })
 
   it('refuses changed options, naming both', () => {

@@ -2,7 +2,7 @@ import type { Observable } from 'rxjs'
 import { map } from 'rxjs'
 import { decode } from '../../src/operators/decode.ts'
 import type { SavedCheckpoint } from '../../src/runtime/checkpoint.ts'
-import { definePipeline, type Pipeline } from '../../src/runtime/pipeline.ts'
+import { definePipeline, type PipelineOptions } from '../../src/runtime/pipeline.ts'
 import { RecordView } from '../../src/runtime/record.ts'
 import { StreamTask, type TaskCut } from '../../src/runtime/streamTask.ts'
 import type { AppendTable } from '../../src/runtime/table.ts'
@@ -23,7 +23,7 @@ export class ChainTask<T> {
   constructor(
     chain: (values: Observable<T>) => Observable<unknown>,
     saved: SavedCheckpoint | null = null,
-    options: Pick<Pipeline, 'onError'> = {},
+    options: Partial<PipelineOptions> = {},
   ) {
     const pipeline = definePipeline({
       name: 'test',

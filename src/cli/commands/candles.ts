@@ -2,10 +2,10 @@ import { resolve } from 'node:path'
 import type { FormatName } from '../candleFormat.ts'
 import { candleFormat } from '../candleFormat.ts'
 import type { CandleRange, StoredSeries } from '../candleQueries.ts'
-import { readCandles, readSeries } from '../candleQueries.ts'
+import { hasCandleTables, readCandles, readSeries } from '../candleQueries.ts'
 import type { CommandContext } from '../commandContext.ts'
 import type { Database } from '../database.ts'
-import { databaseExists, eachDataSet, hasTables, withDatabase } from '../database.ts'
+import { databaseExists, dataSets, withDatabase } from '../database.ts'
 import { exitOk, UsageError } from '../exit.ts'
 import type { Output } from '../output.ts'
 import { formatTime } from '../time.ts'
@@ -27,8 +27,11 @@ export async function candles(context: CommandContext): Promise<number> {
     return exitOk
   }
   return withDatabase(settings, output.err, async (database) => {
-    const found = await eachDataSet(database, (client) => readSeries(client, interval))
-    const series = found.flat()
+    const series: StoredSeries[] = []
+    for (const dataSet of dataSets) {
+      const client = await database.connect(dataSet)
+      if (await hasCandleTables(client)) series.push(...(await readSeries(client, interval)))
+    }
     const market = settings.candleMarket ?? chooseMarket(series, symbol, output)
     const count = await print({ ...range, market }, settings.format, database, output)
     if (count === 0) explainNothing({ ...range, market }, series, folderOf(context, database), output)
@@ -54,7 +57,7 @@ async function print(range: CandleRange, name: FormatName, database: Database, o
   const format = candleFormat(name)
   let count = 0
   if (!(await output.out(format.head))) return -1
-  if (await hasTables(client)) {
+  if (await hasCandleTables(client)) {
     for await (const page of readCandles(client, range)) {
       if (!(await output.out(format.page(page, count === 0)))) return -1
       count += page.length

@@ -1,6 +1,5 @@
 import type { CommandContext } from '../commandContext.ts'
-import type { DataSet } from '../database.ts'
-import { databaseExists, dataSetNames, eachDataSet, withDatabase } from '../database.ts'
+import { databaseExists, withDatabase } from '../database.ts'
 import { deadLetterDetails, deadLetterJson, deadLetterRow, letterHeadings } from '../deadLetterFormat.ts'
 import {
   countDeadLetters,
@@ -11,6 +10,7 @@ import {
   type StoredDeadLetter,
 } from '../deadLetterQueries.ts'
 import { exitFailure, exitOk } from '../exit.ts'
+import { eachSchema, lookedAt } from '../schemas.ts'
 import { textTable } from '../textTable.ts'
 
 /** Prints dead letters, newest first. */
@@ -24,29 +24,29 @@ export async function listDeadLetters(context: CommandContext): Promise<number> 
   }
   const found = databaseExists(settings)
     ? await withDatabase(settings, output.err, (database) =>
-        eachDataSet(database, async (client, dataSet) => ({
-          dataSet,
+        eachSchema(database, settings.onlySchema, async (client, schema) => ({
+          schema,
           count: await countDeadLetters(client, by),
           letters: await newestDeadLetters(client, by, settings.limit),
         })),
       )
     : []
   const letters = found
-    .flatMap(({ dataSet, letters }) => letters.map((letter) => ({ dataSet, letter })))
+    .flatMap(({ schema, letters }) => letters.map((letter) => ({ schema, letter })))
     .sort((left, right) => right.letter.createdAt - left.letter.createdAt)
     .slice(0, settings.limit)
   const count = found.reduce((sum, one) => sum + one.count, 0)
   await output.out(settings.json ? jsonOf(letters) : textOf(letters))
-  if (count === 0) output.err('No dead letters match.')
+  if (count === 0) output.err(`No dead letters match (${lookedAt(found.map(({ schema }) => schema))}).`)
   else if (letters.length < count) output.err(`${letters.length} of ${count} shown; --limit shows more.`)
   return exitOk
 }
 
-type Listed = readonly { readonly dataSet: DataSet; readonly letter: StoredDeadLetter }[]
+type Listed = readonly { readonly schema: string; readonly letter: StoredDeadLetter }[]
 
 function jsonOf(letters: Listed): string {
   return `${JSON.stringify(
-    letters.map(({ dataSet, letter }) => deadLetterJson(letter, dataSetNames[dataSet])),
+    letters.map(({ schema, letter }) => deadLetterJson(letter, schema)),
     null,
     2,
   )}\n`
@@ -54,32 +54,37 @@ function jsonOf(letters: Listed): string {
 
 function textOf(letters: Listed): string {
   if (letters.length === 0) return ''
-  const rows = letters.map(({ dataSet, letter }) => deadLetterRow(letter, dataSetNames[dataSet]))
+  const rows = letters.map(({ schema, letter }) => deadLetterRow(letter, schema))
   return `${textTable(letterHeadings, rows).join('\n')}\n`
 }
 
-/** Prints one dead letter whole. The same id may be in both data sets; then both are printed. */
+/** Prints one dead letter whole. The same id may be in several schemas; then each is printed. */
 export async function showDeadLetter(context: CommandContext): Promise<number> {
   const { settings, output, args } = context
   const [id = ''] = args
   const key = parseKey(id)
   const found = databaseExists(settings)
     ? await withDatabase(settings, output.err, (database) =>
-        eachDataSet(database, async (client, dataSet) => ({ dataSet, letter: await findDeadLetter(client, key) })),
+        eachSchema(database, settings.onlySchema, async (client, schema) => ({
+          schema,
+          letter: await findDeadLetter(client, key),
+        })),
       )
     : []
   let count = 0
-  for (const { dataSet, letter } of found) {
+  for (const { schema, letter } of found) {
     if (letter === null) continue
     count += 1
-    const name = dataSetNames[dataSet]
     await output.out(
       settings.json
-        ? `${JSON.stringify(deadLetterJson(letter, name), null, 2)}\n`
-        : `${deadLetterDetails(letter, name).join('\n')}\n`,
+        ? `${JSON.stringify(deadLetterJson(letter, schema), null, 2)}\n`
+        : `${deadLetterDetails(letter, schema).join('\n')}\n`,
     )
   }
   if (count > 0) return exitOk
-  output.err(`There is no dead letter ${id}; \`millrace dead-letters list --redriven\` shows which there are.`)
+  const place = lookedAt(found.map(({ schema }) => schema))
+  output.err(
+    `There is no dead letter ${id} (${place}); \`millrace dead-letters list --redriven\` shows which there are.`,
+  )
   return exitFailure
 }

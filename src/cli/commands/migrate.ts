@@ -1,19 +1,22 @@
 import { openPool } from '../../sinks/postgres/connection.ts'
 import { migrate as migrateSchema } from '../../sinks/postgres/migrate.ts'
 import type { CommandContext } from '../commandContext.ts'
-import { dataSetNames, dataSets, withDatabase } from '../database.ts'
+import { dataSets, withDatabase } from '../database.ts'
 import { exitOk } from '../exit.ts'
+import { schemasOf } from '../schemas.ts'
 
-/** Brings both data sets up to date and says what was done. */
+/** Brings the data sets of prices and every schema that holds tables of Millrace up to date, or the one that is named, and says what was done. */
 export async function migrate(context: CommandContext): Promise<number> {
   const { settings, output } = context
   await withDatabase(settings, output.err, async (database) => {
-    for (const dataSet of dataSets) {
-      const pool = openPool(database.address, { schema: dataSet, maxConnections: 1 })
+    const schemas =
+      settings.onlySchema === undefined ? new Set([...dataSets, ...(await schemasOf(database))]) : [settings.onlySchema]
+    for (const schema of schemas) {
+      const pool = openPool(database.address, { schema, maxConnections: 1 })
       try {
-        const applied = await migrateSchema(pool, dataSet)
+        const applied = await migrateSchema(pool, schema)
         const what = applied.length === 0 ? 'up to date' : `applied ${applied.join(', ')}`
-        await output.out(`data set ${dataSetNames[dataSet]} (schema ${dataSet}): ${what}\n`)
+        await output.out(`schema ${schema}: ${what}\n`)
       } finally {
         await pool.end()
       }

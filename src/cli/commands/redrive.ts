@@ -2,7 +2,7 @@ import type pg from 'pg'
 import { ConfigurationError } from '../../runtime/errors.ts'
 import type { LogWriter } from '../../runtime/log.ts'
 import type { CommandContext } from '../commandContext.ts'
-import { type Database, type DataSet, databaseExists, dataSetNames, eachDataSet, withDatabase } from '../database.ts'
+import { type Database, databaseExists, dataSetName, withDatabase } from '../database.ts'
 import { type DeadLetterKey, deadLetterTopics, findDeadLetter, formatKey, parseKey } from '../deadLetterQueries.ts'
 import { exitFailure, exitOk, UsageError } from '../exit.ts'
 import { type RedriveReport, type RedriveSelection, redrive } from '../redrive.ts'
@@ -10,8 +10,11 @@ import { kafkaConnection } from '../run/kafkaConnection.ts'
 import { isEmbeddedTopic } from '../run/logKind.ts'
 import { openKafkaWriter } from '../run/openKafka.ts'
 import { openLogWriter } from '../run/openLog.ts'
+import { eachSchema, lookedAt } from '../schemas.ts'
 
 interface Redriven extends RedriveReport {
+  readonly schema: string
+  /** As people call what is in the schema. */
   readonly dataSet: string
   readonly topic: string
 }
@@ -30,8 +33,10 @@ export async function redriveDeadLetters(context: CommandContext): Promise<numbe
     return keys.length === 0 ? exitOk : exitFailure
   }
   const missing = new Set(keys.map(formatKey))
+  const schemas: string[] = []
   const reports = await withDatabase(settings, output.err, (database) =>
-    eachDataSet(database, async (client, dataSet) => {
+    eachSchema(database, settings.onlySchema, async (client, schema) => {
+      schemas.push(schema)
       const done: Redriven[] = []
       const selections = new Map<string, RedriveSelection>()
       if (keys.length === 0) {
@@ -47,9 +52,10 @@ export async function redriveDeadLetters(context: CommandContext): Promise<numbe
         selections.set(key.topic, [...((others as readonly DeadLetterKey[] | undefined) ?? []), key])
       }
       for (const [name, selection] of selections) {
-        const writer = await openWriter(context, database, client, dataSet, name)
+        const writer = await openWriter(context, database, client, schema, name)
         try {
-          done.push({ dataSet: dataSetNames[dataSet], topic: name, ...(await redrive(client, writer, selection)) })
+          const report = await redrive(client, writer, selection)
+          done.push({ schema, dataSet: dataSetName(schema), topic: name, ...report })
         } finally {
           await writer.close()
         }
@@ -61,9 +67,9 @@ export async function redriveDeadLetters(context: CommandContext): Promise<numbe
   await output.out(
     settings.json
       ? `${JSON.stringify({ redriven: done, missing: [...missing] }, null, 2)}\n`
-      : `${done.length === 0 ? 'Nothing to redrive.' : done.flatMap(linesOf).join('\n')}\n`,
+      : `${done.length === 0 ? `Nothing to redrive (${lookedAt(schemas)}).` : done.flatMap(linesOf).join('\n')}\n`,
   )
-  for (const id of missing) output.err(`There is no dead letter ${id}.`)
+  for (const id of missing) output.err(`There is no dead letter ${id} (${lookedAt(schemas)}).`)
   return missing.size === 0 ? exitOk : exitFailure
 }
 
@@ -72,10 +78,10 @@ async function openWriter(
   { settings }: CommandContext,
   database: Database,
   client: pg.Client,
-  dataSet: DataSet,
+  schema: string,
   topic: string,
 ): Promise<LogWriter> {
-  if (await isEmbeddedTopic(client, topic)) return openLogWriter(database.address, dataSet, topic)
+  if (await isEmbeddedTopic(client, topic)) return openLogWriter(database.address, schema, topic)
   const kafka = kafkaConnection(settings)
   if (kafka !== null) return openKafkaWriter(kafka, topic, null)
   throw new ConfigurationError(
@@ -85,7 +91,7 @@ async function openWriter(
 }
 
 function linesOf(report: Redriven): readonly string[] {
-  const lines = [`${report.topic} (data set ${report.dataSet}): ${report.redriven} appended again and stamped`]
+  const lines = [`${report.topic} (schema ${report.schema}): ${report.redriven} appended again and stamped`]
   if (report.recovered > 0) {
     lines.push(
       `  ${report.recovered} had been appended by a redrive that was cut short; stamped now, not appended again`,

@@ -2,13 +2,14 @@ import { resolve } from 'node:path'
 import { bytesText, countText, durationText } from '../../console/text.ts'
 import { RetryableError } from '../../runtime/errors.ts'
 import type { CommandContext } from '../commandContext.ts'
-import { databaseExists, dataSetNames, eachDataSet, withDatabase } from '../database.ts'
+import { databaseExists, dataSetName, withDatabase } from '../database.ts'
 import { describeFailure, exitFailure, exitOk, oneLine } from '../exit.ts'
 import { type KafkaStatus, kafkaText, readKafkaStatus, withLogEnd } from '../kafkaStatus.ts'
 import { archiveLocation } from '../run/openArchive.ts'
 import { runningProcesses } from '../run/processSlots.ts'
 import { type RunReport, readRunReport } from '../run/runReport.ts'
-import type { DataSetStatus, TaskStatus } from '../statusQueries.ts'
+import { eachSchema, lookedAt } from '../schemas.ts'
+import type { DataSetStatus, InputStatus, TaskStatus } from '../statusQueries.ts'
 import { readStatus } from '../statusQueries.ts'
 import { textTable } from '../textTable.ts'
 import { formatTime } from '../time.ts'
@@ -26,7 +27,13 @@ interface Status {
   readonly others: readonly Running[]
   /** null without `KAFKA_BROKERS`. */
   readonly kafka: KafkaStatus | null
-  readonly dataSets: readonly (DataSetStatus & { readonly name: string })[]
+  readonly dataSets: readonly NamedStatus[]
+}
+
+interface NamedStatus extends DataSetStatus {
+  /** As people call it. */
+  readonly name: string
+  readonly schema: string
 }
 
 interface Running {
@@ -56,15 +63,24 @@ async function collect(context: CommandContext): Promise<Status> {
     databaseProblem: null,
   }
   if (!databaseExists(settings))
-    return { ...head, database: null, dataSets: [], kafka: await readKafkaStatus(settings, []) }
+    return {
+      ...head,
+      database: null,
+      dataSets: [],
+      kafka: await readKafkaStatus(settings, { leading: [], others: [] }),
+    }
   try {
     return await withDatabase(settings, output.err, async (database) => {
-      const dataSets = await eachDataSet(database, async (client, dataSet) => ({
-        name: dataSetNames[dataSet],
+      const dataSets = await eachSchema(database, settings.onlySchema, async (client, schema) => ({
+        name: dataSetName(schema),
+        schema,
         ...(await readStatus(client)),
       }))
-      const topics = dataSets.flatMap(({ tasks }) => tasks.filter(({ logEnd }) => logEnd === null))
-      const kafka = await readKafkaStatus(settings, [...new Set(topics.map(({ topic }) => topic))].sort())
+      const tasks = dataSets.flatMap((one) => one.tasks)
+      const kafka = await readKafkaStatus(settings, {
+        leading: elsewhere(tasks),
+        others: elsewhere(tasks.flatMap(({ inputs }) => inputs)),
+      })
       return {
         ...head,
         database: database.location,
@@ -76,6 +92,11 @@ async function collect(context: CommandContext): Promise<Status> {
     if (!(error instanceof RetryableError)) throw error
     return { ...head, database: 'does not answer', databaseProblem: describeFailure(error), dataSets: [], kafka: null }
   }
+}
+
+/** The topics that the embedded log does not have. */
+function elsewhere(inputs: readonly Pick<InputStatus, 'topic' | 'logEnd'>[]): readonly string[] {
+  return inputs.filter(({ logEnd }) => logEnd === null).map(({ topic }) => topic)
 }
 
 function runningOn(dataDir: string): Pick<Status, 'running' | 'others'> {
@@ -95,9 +116,12 @@ function statusText(status: Status): readonly string[] {
       ? ['No pipeline runs on this data folder.']
       : [status.running, ...status.others].flatMap((one) => (one === null ? [] : runningText(one)))),
     `data folder  ${status.dataDir}`,
-    `database     ${status.database ?? 'not made yet: start `millrace run realtime`'}`,
+    `database     ${status.database ?? 'not made yet: the first `millrace run` makes it'}`,
     `archive      ${status.archive}`,
   ]
+  if (status.database !== null && status.databaseProblem === null && status.dataSets.length === 0) {
+    lines.push('', `No pipeline has run: ${lookedAt([])}.`)
+  }
   for (const dataSet of status.dataSets) lines.push(...dataSetText(dataSet))
   if (status.kafka !== null) lines.push(...kafkaText(status.kafka))
   return lines
@@ -115,10 +139,10 @@ function runningText(running: Running): readonly string[] {
   return lines
 }
 
-function dataSetText(dataSet: DataSetStatus & { readonly name: string }): readonly string[] {
-  const lines = ['', dataSet.name === 'simulated' ? 'Data set simulated: INVENTED prices' : `Data set ${dataSet.name}`]
+function dataSetText(dataSet: NamedStatus): readonly string[] {
+  const lines = ['', headingOf(dataSet)]
   if (dataSet.tasks.length === 0) lines.push('  nothing has run yet')
-  else lines.push(...textTable(taskHeadings, dataSet.tasks.map(taskCells), '  '))
+  else lines.push(...textTable(taskHeadings, dataSet.tasks.flatMap(taskRows), '  '))
   for (const log of dataSet.logs) {
     lines.push(
       `  log ${log.topic}: ${countText(log.records)} records in ${log.partitions} partitions, ${bytesText(log.bytes)}`,
@@ -126,18 +150,29 @@ function dataSetText(dataSet: DataSetStatus & { readonly name: string }): readon
   }
   for (const archive of dataSet.archive) {
     lines.push(
-      `  archive of ${archive.topic}: ${countText(archive.objects)} objects, ${countText(archive.records)} records, ` +
+      `  archive of ${archive.pipeline}, topic ${archive.topic}: ${countText(archive.objects)} objects, ${countText(archive.records)} records, ` +
         bytesText(archive.bytes),
+    )
+  }
+  for (const { pipeline, topic, outlet, unsent, oldestAgeMs } of dataSet.outbox) {
+    const age = durationText(Math.max(0, oldestAgeMs))
+    lines.push(
+      `  outbox of ${pipeline}, topic ${topic}, outlet ${outlet}: ${countText(unsent)} unsent, the oldest for ${age}`,
     )
   }
   if (dataSet.deadLetters.length === 0) lines.push('  no dead letters')
   for (const letters of dataSet.deadLetters) {
     const redriven = letters.redriven === 0 ? '' : `, ${countText(letters.redriven)} redriven`
     lines.push(
-      `  dead letters of ${letters.topic}, ${letters.reason}: ${countText(letters.waiting)} waiting${redriven}`,
+      `  dead letters of ${letters.pipeline}, topic ${letters.topic}, ${letters.reason}: ${countText(letters.waiting)} waiting${redriven}`,
     )
   }
   return lines
+}
+
+function headingOf({ name, schema }: NamedStatus): string {
+  if (schema === 'simulated') return 'Data set simulated: INVENTED prices'
+  return name === schema ? `Data set ${name}` : `Data set ${name} (schema ${schema})`
 }
 
 const taskHeadings = [
@@ -154,6 +189,27 @@ const taskHeadings = [
   'owner',
 ]
 
+/** A line for the task, with its leading input, and one for each further input. */
+function taskRows(task: TaskStatus): readonly (readonly string[])[] {
+  return [taskCells(task), ...task.inputs.map((input) => inputCells(input, task.partition))]
+}
+
+function inputCells(input: InputStatus, partition: number): readonly string[] {
+  return [
+    '',
+    `+ ${input.topic}`,
+    String(partition),
+    String(input.nextOffset),
+    input.lagRecords === null ? '-' : countText(input.lagRecords),
+    '',
+    '',
+    '',
+    input.archiveLagRecords === null ? '-' : countText(input.archiveLagRecords),
+    '',
+    '',
+  ]
+}
+
 function taskCells(task: TaskStatus): readonly string[] {
   return [
     task.pipeline,
@@ -166,6 +222,6 @@ function taskCells(task: TaskStatus): readonly string[] {
     bytesText(task.stateBytes),
     task.archiveLagRecords === null ? '-' : countText(task.archiveLagRecords),
     String(task.generation),
-    task.owner,
+    task.owner === '' ? '-' : task.owner,
   ]
 }

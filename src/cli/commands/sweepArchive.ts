@@ -1,13 +1,18 @@
 import type pg from 'pg'
 import { sweepOrphans } from '../../sinks/archive/sweepOrphans.ts'
 import type { CommandContext } from '../commandContext.ts'
-import { databaseExists, eachDataSet, withDatabase } from '../database.ts'
+import { databaseExists, withDatabase } from '../database.ts'
 import { exitOk } from '../exit.ts'
 import { archiveKeyPrefix, openArchive } from '../run/openArchive.ts'
+import { eachSchema } from '../schemas.ts'
 
 const nextOffsets = `
-SELECT topic, partition, min(archive_next_offset)::float8 AS "nextOffset"
-FROM stream_task WHERE archive_next_offset IS NOT NULL GROUP BY topic, partition ORDER BY topic, partition`
+SELECT topic, partition, min(archive_next_offset)::float8 AS "nextOffset" FROM (
+  SELECT topic, partition, archive_next_offset FROM stream_task
+  UNION ALL
+  SELECT input_topic, partition, archive_next_offset FROM task_input
+) AS archived (topic, partition, archive_next_offset)
+WHERE archive_next_offset IS NOT NULL GROUP BY topic, partition ORDER BY topic, partition`
 
 const manifest = 'SELECT key FROM archive_object WHERE topic = $1'
 
@@ -20,11 +25,11 @@ export async function sweepArchive(context: CommandContext): Promise<number> {
   }
   const warn = (message: string) => output.err(`warning: ${message}`)
   const orphans = await withDatabase(settings, output.err, async (database) => {
-    const perDataSet = await eachDataSet(database, async (client, dataSet) => {
-      const opened = await openArchive(settings, dataSet, env, warn)
+    const perSchema = await eachSchema(database, settings.onlySchema, async (client, schema) => {
+      const opened = await openArchive(settings, schema, env, warn)
       if (opened === null) return []
       try {
-        const options = { store: opened.store, keyPrefix: archiveKeyPrefix(dataSet), dryRun: !settings.delete }
+        const options = { store: opened.store, keyPrefix: archiveKeyPrefix(schema), dryRun: !settings.delete }
         const found: string[] = []
         for (const [topic, offsets] of await offsetsByTopic(client)) {
           const { rows } = await client.query<{ key: string }>(manifest, [topic])
@@ -36,7 +41,7 @@ export async function sweepArchive(context: CommandContext): Promise<number> {
         await opened.store.close()
       }
     })
-    return perDataSet.flat()
+    return perSchema.flat()
   })
   for (const key of orphans) await output.out(`${key}\n`)
   const what = settings.delete ? 'deleted' : 'found; --delete deletes them'

@@ -4,7 +4,7 @@ import { asMillraceError } from '../../sinks/postgres/errors.ts'
 
 const found = `
 SELECT EXISTS (SELECT FROM log_topic WHERE topic = $1) AS "isEmbedded",
-       EXISTS (SELECT FROM stream_task WHERE topic = $1) AS "isProcessed"`
+       EXISTS (SELECT FROM stream_task WHERE topic = $1 AND (owner <> '' OR next_offset IS NOT NULL)) AS "isProcessed"`
 
 /** Whether the data set's embedded log has the topic. */
 export async function isEmbeddedTopic(client: pg.Client, topic: string): Promise<boolean> {

@@ -5,12 +5,13 @@ import { systemClock } from '../../runtime/clock.ts'
 const everyMs = 60_000
 
 // What any pipeline still needs of a partition: the smaller of where its graph and where its archive goes on. A topic that no
-// pipeline has committed yet keeps everything.
+// pipeline has committed yet keeps everything; what `state drop` leaves, which nobody has claimed, needs nothing.
 const needed = `
 SELECT log.topic, log.partition,
        coalesce(min(least(task.next_offset, coalesce(task.archive_next_offset, task.next_offset))), 0)::float8 AS "keepFrom",
        bool_or(task.next_offset IS NULL) AS "isUnread"
-FROM log_partition AS log LEFT JOIN stream_task AS task USING (topic, partition)
+FROM log_partition AS log LEFT JOIN stream_task AS task
+  ON (task.topic, task.partition) = (log.topic, log.partition) AND (task.owner <> '' OR task.next_offset IS NOT NULL)
 GROUP BY log.topic, log.partition`
 
 interface Needed {

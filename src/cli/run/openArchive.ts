@@ -4,7 +4,6 @@ import type { ObjectStore } from '../../runtime/objectStore.ts'
 import { rawArchive } from '../../sinks/archive/rawArchive.ts'
 import { directoryStore } from '../../sinks/objects/directoryStore.ts'
 import type { S3StoreOptions } from '../../sinks/objects/s3Store.ts'
-import type { DataSet } from '../database.ts'
 import type { Environment } from '../resolveSettings.ts'
 import type { SettingValues } from '../settings.ts'
 
@@ -13,9 +12,9 @@ export interface OpenedArchive {
   readonly store: ObjectStore
 }
 
-/** Keys of invented records begin with `simulated/`: topics of both data sets may have the same name. */
-export function archiveKeyPrefix(dataSet: DataSet): string {
-  return dataSet === 'simulated' ? 'simulated/' : ''
+/** Topics of several schemas may have the same name, so those of all but `public` are kept under the schema's. */
+export function archiveKeyPrefix(schema: string): string {
+  return schema === 'public' ? '' : `${schema}/`
 }
 
 /** Where the setting says, in words for people. */
@@ -26,7 +25,7 @@ export function archiveLocation(settings: Pick<SettingValues, 'archive' | 'dataD
 /** The archive that the settings name, or null for none. */
 export async function openArchive(
   settings: Pick<SettingValues, 'archive' | 'dataDir' | 's3PathStyle'>,
-  dataSet: DataSet,
+  schema: string,
   env: Environment,
   onWarning: (message: string) => void,
 ): Promise<OpenedArchive | null> {
@@ -35,7 +34,7 @@ export async function openArchive(
     settings.archive === 'directory'
       ? directoryStore(archiveLocation(settings))
       : await openBucket(settings.archive, settings.s3PathStyle, env, onWarning)
-  return { store, archive: rawArchive({ store, keyPrefix: archiveKeyPrefix(dataSet) }) }
+  return { store, archive: rawArchive({ store, keyPrefix: archiveKeyPrefix(schema) }) }
 }
 
 async function openBucket(

@@ -1,7 +1,6 @@
 import { EmbeddedLog } from '../../embedded/log/embeddedLog.ts'
 import type { LogSource, LogWriter } from '../../runtime/log.ts'
 import { openPool, type PostgresAddress } from '../../sinks/postgres/connection.ts'
-import type { DataSet } from '../database.ts'
 import { keepRetention } from './logRetention.ts'
 import type { RunPlan } from './runPlan.ts'
 
@@ -52,8 +51,8 @@ export async function openLog(options: OpenLogOptions): Promise<OpenedLog> {
 }
 
 /** A writer to an existing or new topic, which closes its connections with it. */
-export async function openLogWriter(address: PostgresAddress, dataSet: DataSet, topic: string): Promise<LogWriter> {
-  const pool = openPool(address, { schema: dataSet, applicationName: 'millrace redrive', maxConnections: 1 })
+export async function openLogWriter(address: PostgresAddress, schema: string, topic: string): Promise<LogWriter> {
+  const pool = openPool(address, { schema, applicationName: 'millrace redrive', maxConnections: 1 })
   try {
     const log = await EmbeddedLog.open({ pool, topic })
     const writer = log.writer()

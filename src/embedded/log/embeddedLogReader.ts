@@ -3,10 +3,11 @@ import type { Clock } from '../../runtime/clock.ts'
 import { ConfigurationError, CorruptRecordError, OffsetOutOfRangeError } from '../../runtime/errors.ts'
 import type { FetchOptions, LogBounds, LogReader, RecordBatch } from '../../runtime/log.ts'
 import type { Arrivals } from '../../sources/arrivals.ts'
+import { firstRecordAt } from '../../sources/recordBatch/firstRecordAt.ts'
 import { RecordBatchWalker } from '../../sources/recordBatch/walker.ts'
 import { run } from './database.ts'
 import { type BatchRows, readRows } from './readRows.ts'
-import { BOUNDS } from './statements.ts'
+import { BOUNDS, FIRST_BATCH_AT } from './statements.ts'
 
 export interface EmbeddedLogReaderOptions {
   readonly pool: pg.Pool
@@ -72,6 +73,27 @@ export class EmbeddedLogReader implements LogReader {
       throw new ConfigurationError(`Topic ${topic} has no partition ${this.partition}.`, place)
     }
     return { earliest: Number(row.earliest), next: Number(row.next) }
+  }
+
+  async offsetAt(time: number): Promise<number> {
+    const { pool, topic } = this.#options
+    const { partition } = this
+    const doing = `look for a time in ${topic}/${partition}`
+    for (let from = 0; ; ) {
+      const { earliest, next } = await this.bounds()
+      from = Math.max(from, earliest)
+      const values = [topic, partition, from, time]
+      const [first] = await run<{ base: string }>(pool, doing, { topic, partition }, FIRST_BATCH_AT, values)
+      if (first === undefined) return next
+      const rows = await readRows(pool, { topic, partition, offset: Number(first.base) }, 1)
+      // The retention has passed it meanwhile.
+      if (rows === null) continue
+      const batch = new RecordBatchWalker(topic, partition).load(rows.bytes, { startOffset: from })
+      const found = firstRecordAt(time, batch)
+      if (found !== null) return found
+      // Its newest record lies below what is left of it.
+      from = rows.nextOffset
+    }
   }
 
   /** A query that is under way ends by itself, and its connection goes back to the pool. */

@@ -13,6 +13,11 @@ export const TOPIC = `SELECT partitions FROM log_topic WHERE topic = $1`
 export const BOUNDS = `
   SELECT earliest_offset AS earliest, next_offset AS next FROM log_partition WHERE topic = $1 AND partition = $2`
 
+/** $3 the offset from which on is looked, $4 ms UTC: the first batch with a record of that time or after it. */
+export const FIRST_BATCH_AT = `
+  SELECT base_offset AS base FROM log_batch
+  WHERE topic = $1 AND partition = $2 AND next_offset > $3 AND max_timestamp >= $4 ORDER BY base_offset LIMIT 1`
+
 /** $1 topic, $2 partition, $3 offset, $4 bytes, $5 rows, for the COPY below, which takes no parameters itself. */
 export const SET_RANGE = `
   SELECT set_config('millrace.topic', $1, false), set_config('millrace.partition', $2, false),

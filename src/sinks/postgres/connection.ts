@@ -44,7 +44,7 @@ export function openPool(address: PostgresAddress, options: PoolOptions): pg.Poo
     // A worker that was stopped in mid-transaction must not keep the next owner of its partition waiting.
     idle_in_transaction_session_timeout: 10_000,
     keepAlive: true,
-    options: `-c search_path=${quoteIdentifier(options.schema).replace(/[\\ ]/g, '\\$&')} -c timezone=UTC`,
+    options: sessionOptions(options.schema),
     pipeline: options.isPipelined ?? false,
     allowExitOnIdle: true,
   })
@@ -53,6 +53,11 @@ export function openPool(address: PostgresAddress, options: PoolOptions): pg.Poo
   // Neither is one that breaks while it is lent out, between two statements: the next statement fails, and says it to its caller.
   pool.on('connect', (client) => client.on('error', () => {}))
   return pool
+}
+
+/** Start options of a session whose unqualified names are those of the schema, and whose times are UTC. */
+export function sessionOptions(schema: string): string {
+  return `-c search_path=${quoteIdentifier(schema).replace(/[\\ ]/g, '\\$&')} -c timezone=UTC`
 }
 
 export function quoteIdentifier(name: string): string {

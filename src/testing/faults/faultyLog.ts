@@ -96,6 +96,7 @@ function faultyReader(
     seek: (offset) => inner.seek(offset),
     fetch: (fetchOptions) => (process.isAlive ? process.guard(fetch(fetchOptions)) : never()),
     bounds: () => (process.isAlive ? process.guard(inner.bounds()) : never()),
+    offsetAt: (time) => (process.isAlive ? process.guard(inner.offsetAt(time)) : never()),
     close: () => (process.isAlive ? process.guard(inner.close()) : never()),
   }
 }

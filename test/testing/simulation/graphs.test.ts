@@ -65,7 +65,8 @@ const plan = planOf({
   ],
 })
 
-const schedule = { ...graphScheduleOf(3), plan, closesOpen: true }
+const drawn = graphScheduleOf(3)
+const schedule = { ...drawn, plan, input: { ...drawn.input, others: [] }, closesOpen: true }
 
 async function outcomeOf() {
   const { differences, result } = await runGraph(schedule)

@@ -13,6 +13,8 @@ import { protocolErrorOf } from './trouble.ts'
 
 const EARLIEST = '-2'
 const LATEST = '-1'
+/** What a broker answers where no record is of the time or after it. */
+const NO_SUCH_OFFSET = -1
 
 /**
  * Opens a topic of Kafka through kafkajs: the client for brokers that the wire client cannot talk to.
@@ -87,6 +89,7 @@ class KafkajsLog implements LogSource {
       partition,
       client: new KafkajsClient(this.#settings, this.topic, { wasAccepted: true }),
       bounds: () => this.#bounds(partition),
+      offsetAt: (time) => this.#offsetAt(partition, time),
       requireSameTopic: () => this.requireSameTopic(),
       clock: this.#clock,
       onClose: () => this.#readers.delete(reader),
@@ -156,13 +159,28 @@ class KafkajsLog implements LogSource {
     const place = { topic, partition }
     return this.#client.use(`read the bounds of ${topic}/${partition}`, place, async (cluster) => {
       const leader = await leaderOf(cluster, topic, partition)
-      const earliest = await offsetAt(leader, topic, partition, EARLIEST)
-      return { earliest, next: await offsetAt(leader, topic, partition, LATEST), ...logId }
+      const earliest = await listedOffset(leader, topic, partition, EARLIEST)
+      return { earliest, next: await listedOffset(leader, topic, partition, LATEST), ...logId }
+    })
+  }
+
+  async #offsetAt(partition: number, time: number): Promise<number> {
+    const { topic } = this
+    await this.requireSameTopic()
+    return this.#client.use(`look for a time in ${topic}/${partition}`, { topic, partition }, async (cluster) => {
+      const leader = await leaderOf(cluster, topic, partition)
+      const found = await listedOffset(leader, topic, partition, String(time))
+      return found === NO_SUCH_OFFSET ? listedOffset(leader, topic, partition, LATEST) : found
     })
   }
 }
 
-async function offsetAt(leader: KafkajsBroker, topic: string, partition: number, timestamp: string): Promise<number> {
+async function listedOffset(
+  leader: KafkajsBroker,
+  topic: string,
+  partition: number,
+  timestamp: string,
+): Promise<number> {
   const partitions = [{ partition, timestamp }]
   const { responses } = await leader.listOffsets({ isolationLevel: READ_COMMITTED, topics: [{ topic, partitions }] })
   return Number(responses[0]!.partitions[0]!.offset)

@@ -12,6 +12,7 @@ export interface KafkajsReaderOptions {
   /** Its own, because a broker answers the requests of a connection in turn, and a fetch that waits would hold up those of others. */
   readonly client: KafkajsClient
   readonly bounds: () => Promise<LogBounds>
+  readonly offsetAt: (time: number) => Promise<number>
   /** Throws when the topic's name has come to mean another topic. */
   readonly requireSameTopic: () => Promise<void>
   readonly clock: Clock
@@ -75,6 +76,10 @@ export class KafkajsReader implements LogReader {
 
   bounds(): Promise<LogBounds> {
     return this.#options.bounds()
+  }
+
+  offsetAt(time: number): Promise<number> {
+    return this.#options.offsetAt(time)
   }
 
   async close(): Promise<void> {

@@ -21,6 +21,8 @@ export interface Leader {
 
 const EARLIEST = -2n
 const LATEST = -1n
+/** What a broker answers where no record is of the time or after it. */
+const NO_SUCH_OFFSET = -1
 const CONSUMER = -1
 const READ_COMMITTED = 1
 
@@ -139,25 +141,21 @@ export class Cluster {
     })
   }
 
-  /** The earliest offset and the last stable one. By name, so the topic is made sure of afterwards. */
-  async bounds(partition: number): Promise<LogBounds> {
-    const doing = `read the bounds of ${this.topic}/${partition}`
-    for (let attempt = 0; ; attempt++) {
-      const { broker, epoch } = await this.leader(partition)
-      let connection: Connection | null = null
-      try {
-        connection = await this.connect(broker)
-        const earliest = await this.#offset(connection, partition, epoch, EARLIEST)
-        const next = await this.#offset(connection, partition, epoch, LATEST)
-        await this.refresh()
-        return { earliest, next, logId: canonicalTopicId(this.topicId) }
-      } catch (error) {
-        if (attempt > 0 || !isLeadershipError(protocolErrorIn(error))) throw this.trouble(error, doing, partition)
-        await this.refresh()
-      } finally {
-        if (connection !== null) this.release(connection)
-      }
-    }
+  /** The earliest offset and the last stable one. */
+  bounds(partition: number): Promise<LogBounds> {
+    return this.#askLeader(partition, `read the bounds of ${this.topic}/${partition}`, async (offset) => {
+      const earliest = await offset(EARLIEST)
+      const next = await offset(LATEST)
+      return { earliest, next, logId: canonicalTopicId(this.topicId) }
+    })
+  }
+
+  /** The offset of the first record at or after the time (ms UTC), or the last stable offset. */
+  offsetAt(partition: number, time: number): Promise<number> {
+    return this.#askLeader(partition, `look for a time in ${this.topic}/${partition}`, async (offset) => {
+      const found = await offset(BigInt(time))
+      return found === NO_SUCH_OFFSET ? offset(LATEST) : found
+    })
   }
 
   close(): void {
@@ -167,6 +165,30 @@ export class Cluster {
 
   #noteFault(connection: Connection, error: Error): void {
     if (!this.#faults.has(connection)) this.#faults.set(connection, error)
+  }
+
+  /** Asks for offsets by time on a connection of its own. By name, so the topic is made sure of afterwards. */
+  async #askLeader<T>(
+    partition: number,
+    doing: string,
+    ask: (offset: (timestamp: bigint) => Promise<number>) => Promise<T>,
+  ): Promise<T> {
+    for (let attempt = 0; ; attempt++) {
+      const { broker, epoch } = await this.leader(partition)
+      let connection: Connection | null = null
+      try {
+        const opened = await this.connect(broker)
+        connection = opened
+        const answer = await ask((timestamp) => this.#offset(opened, partition, epoch, timestamp))
+        await this.refresh()
+        return answer
+      } catch (error) {
+        if (attempt > 0 || !isLeadershipError(protocolErrorIn(error))) throw this.trouble(error, doing, partition)
+        await this.refresh()
+      } finally {
+        if (connection !== null) this.release(connection)
+      }
+    }
   }
 
   async #offset(connection: Connection, partitionIndex: number, epoch: number, timestamp: bigint): Promise<number> {

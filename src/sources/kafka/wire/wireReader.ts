@@ -58,6 +58,10 @@ export class WireReader implements LogReader {
     return this.#cluster.bounds(this.partition)
   }
 
+  offsetAt(time: number): Promise<number> {
+    return this.#cluster.offsetAt(this.partition, time)
+  }
+
   async close(): Promise<void> {
     this.#isClosed = true
     this.#feed.close()

@@ -1,0 +1,83 @@
+import type pg from 'pg'
+import { ConfigurationError } from '../runtime/errors.ts'
+import { readMigrations } from '../sinks/postgres/migrate.ts'
+import { type Database, dataSets } from './database.ts'
+
+/** By these a schema is known as one of ours, whichever release made it. */
+const tables = [
+  'migration',
+  'stream_task',
+  'task_state',
+  'dead_letter',
+  'archive_object',
+  'log_topic',
+  'log_partition',
+  'log_batch',
+]
+
+// Only what the user may read: a database may hold other people's pipelines too.
+const migrated = `
+SELECT space.nspname AS schema FROM pg_namespace AS space
+WHERE has_schema_privilege(space.oid, 'USAGE') AND (
+  SELECT count(*) FROM pg_class AS found
+  WHERE found.relnamespace = space.oid AND found.relkind IN ('r', 'p') AND found.relname = ANY ($1)
+    AND has_table_privilege(found.oid, 'SELECT')) = cardinality($1)
+ORDER BY space.nspname`
+
+const newest = 'SELECT max(number) AS number FROM migration'
+
+/**
+ * The schemas that hold tables of Millrace and that the user may read: those of prices first, then by name; with `only`, that one.
+ * @throws ConfigurationError where `only` is none of them
+ */
+export async function schemasOf(database: Database, only?: string): Promise<readonly string[]> {
+  const client = await database.connect('public')
+  const { rows } = await client.query<{ schema: string }>(migrated, [tables])
+  const found = rows.map(({ schema }) => schema)
+  const schemas = [...dataSets.filter((one) => found.includes(one)), ...found.filter((one) => !isDataSet(one))]
+  if (only === undefined) return schemas
+  if (schemas.includes(only)) return [only]
+  throw new ConfigurationError(
+    `--schema: "${only}" of ${database.location} holds no tables of Millrace that you may read; ` +
+      (schemas.length === 0 ? 'no schema does.' : `these do: ${schemas.join(', ')}.`),
+  )
+}
+
+/**
+ * Runs `use` on each schema that holds tables of Millrace, or on that one alone.
+ * @throws ConfigurationError where one was made by another release, whose tables may lack what is asked for
+ */
+export async function eachSchema<T>(
+  database: Database,
+  only: string | undefined,
+  use: (client: pg.Client, schema: string) => Promise<T>,
+): Promise<readonly T[]> {
+  const results: T[] = []
+  for (const schema of await schemasOf(database, only)) {
+    const client = await database.connect(schema)
+    await requireCurrent(client, schema)
+    results.push(await use(client, schema))
+  }
+  return results
+}
+
+/** Where was looked, for a message that nothing was found. */
+export function lookedAt(schemas: readonly string[]): string {
+  if (schemas.length === 0) return 'no schema holds tables of Millrace'
+  return `looked at schema${schemas.length === 1 ? '' : 's'} ${schemas.join(', ')}`
+}
+
+function isDataSet(schema: string): boolean {
+  return (dataSets as readonly string[]).includes(schema)
+}
+
+async function requireCurrent(client: pg.Client, schema: string): Promise<void> {
+  const wanted = readMigrations().at(-1)?.number ?? 0
+  const number = (await client.query<{ number: number | null }>(newest)).rows[0]?.number ?? 0
+  if (number === wanted) return
+  throw new ConfigurationError(
+    `schema ${schema} has the tables of ${number < wanted ? 'an older' : 'a newer'} release (migration ${number}, this one has ${wanted}): ` +
+      (number < wanted ? `run \`millrace migrate --schema ${schema}\`` : 'use that release') +
+      ', or name the schema to look at with --schema.',
+  )
+}

@@ -1,0 +1,72 @@
+import type { StateFrame } from './checkpoint.ts'
+import type { Json } from './json.ts'
+import { decodeOwnState } from './ownState.ts'
+import { framedOperators, type KeyedPair, taskItself } from './savedState.ts'
+
+/** What a task has saved for one operator. */
+export interface OperatorInventory {
+  readonly name: string
+  readonly version: number
+  /** The options that shaped it. */
+  readonly shape: Json
+  /** Over all maps of its keyed state. */
+  readonly keys: number
+  /** Of its parts in all frames that are kept. */
+  readonly bytes: number
+}
+
+interface Counted {
+  version: number
+  shape: Json
+  bytes: number
+  readonly keys: Map<string, Set<string>>
+}
+
+/** Counts what the frames of one task hold, frame by frame: of a frame that it has seen it remembers the keys and none of the values. */
+export class StateInventory {
+  readonly #operators = new Map<string, Counted>()
+  #sent: ReadonlyMap<string, number> = new Map()
+
+  /** @param frame the base, then each delta in its order */
+  add(frame: StateFrame): void {
+    if (frame.kind === 'base') this.#operators.clear()
+    for (const operator of framedOperators(frame)) {
+      const { name, version, shape, snapshot, keyed, maps = {} } = operator
+      if (name === taskItself) {
+        this.#sent = decodeOwnState(snapshot).sent
+        continue
+      }
+      const counted = this.#operators.get(name) ?? { version, shape, bytes: 0, keys: new Map() }
+      counted.version = version
+      counted.shape = shape
+      counted.bytes += Buffer.byteLength(JSON.stringify(operator))
+      count(counted, '', keyed)
+      for (const [map, pairs] of Object.entries(maps)) count(counted, map, pairs)
+      this.#operators.set(name, counted)
+    }
+  }
+
+  /** By name. */
+  get operators(): readonly OperatorInventory[] {
+    return [...this.#operators]
+      .map(([name, { version, shape, bytes, keys }]) => ({
+        ...{ name, version, shape, bytes },
+        keys: [...keys.values()].reduce((sum, { size }) => sum + size, 0),
+      }))
+      .sort((a, b) => (a.name < b.name ? -1 : 1))
+  }
+
+  /** How many messages each outlet has emitted. */
+  get sent(): ReadonlyMap<string, number> {
+    return this.#sent
+  }
+}
+
+function count({ keys }: Counted, map: string, pairs: readonly KeyedPair[]): void {
+  const known = keys.get(map) ?? new Set()
+  for (const pair of pairs) {
+    if (pair.length === 1) known.delete(pair[0])
+    else known.add(pair[0])
+  }
+  keys.set(map, known)
+}

@@ -1,0 +1,88 @@
+import type pg from 'pg'
+import { withoutOperator } from '../../runtime/savedState.ts'
+import { escapeText } from './columnText.ts'
+import { inOneTransaction, type SavedTask, storedFrames } from './savedTasks.ts'
+
+/** What a pipeline keeps besides its operators' state, and what stays when that is dropped. */
+export interface KeptBeside {
+  /** Messages that are stored and not sent; they go. */
+  readonly unsent: number
+  readonly deadLetters: number
+  readonly archiveObjects: number
+}
+
+type Fenced = Omit<SavedTask, 'nextOffset'>
+
+const beside = `
+SELECT (SELECT count(*) FROM outbox WHERE pipeline = $1)::float8 AS unsent,
+       (SELECT count(*) FROM dead_letter WHERE pipeline = $1)::float8 AS "deadLetters",
+       (SELECT count(*) FROM archive_object WHERE pipeline = $1)::float8 AS "archiveObjects"`
+
+// The generation has to outlive what is dropped: a worker that is still at it must not be taken for the next one.
+const emptyTasks = `
+UPDATE stream_task SET generation = generation + 1, owner = '', next_offset = NULL, watermark = NULL, archive_next_offset = NULL,
+  state_bytes = 0, committed_at = NULL, log_id = NULL, topic_partitions = NULL
+WHERE pipeline = $1 AND (owner <> '' OR next_offset IS NOT NULL) RETURNING pipeline, topic, partition`
+
+const fenceTasks = `
+UPDATE stream_task SET generation = generation + 1, owner = '' WHERE pipeline = $1 AND next_offset IS NOT NULL
+RETURNING pipeline, topic, partition`
+
+/** What belongs to the checkpoints of a task. */
+const parts = ['task_state', 'task_input', 'idle_advance', 'merge_note', 'outbox']
+
+const emptyPart = (table: string) => `
+DELETE FROM ${table} USING unnest($2::text[], $3::int[]) AS fenced (topic, partition)
+WHERE pipeline = $1 AND (${table}.topic, ${table}.partition) = (fenced.topic, fenced.partition)`
+
+const replaceFrame = `UPDATE task_state SET body = $5 WHERE pipeline = $1 AND topic = $2 AND partition = $3 AND sequence = $4`
+
+const countBytes = `
+UPDATE stream_task SET state_bytes = (SELECT coalesce(sum(octet_length(body)), 0) FROM task_state
+  WHERE task_state.pipeline = $1 AND task_state.topic = $2 AND task_state.partition = $3)
+WHERE pipeline = $1 AND topic = $2 AND partition = $3`
+
+export async function keptBeside(client: pg.ClientBase, pipeline: string): Promise<KeptBeside> {
+  const { rows } = await client.query<KeptBeside>(beside, [pipeline])
+  return rows[0] ?? { unsent: 0, deadLetters: 0, archiveObjects: 0 }
+}
+
+/**
+ * Drops where the pipeline stands and all that it keeps for going on: the next start is a first one. A worker that still runs is fenced, so that nothing of it is
+ * committed afterwards. Rows, dead letters and the archive with its manifest stay.
+ * @returns how many tasks there were
+ */
+export async function dropState(client: pg.ClientBase, pipeline: string): Promise<number> {
+  return inOneTransaction(client, 'READ COMMITTED', async () => {
+    const { rows } = await client.query<Fenced>(emptyTasks, [pipeline])
+    const values = [pipeline, rows.map(({ topic }) => topic), rows.map(({ partition }) => partition)]
+    for (const table of parts) await client.query(emptyPart(table), values)
+    return rows.length
+  })
+}
+
+/**
+ * Drops what the pipeline has saved for one operator, which begins empty at the next start; the others go on. A worker that still runs is fenced.
+ * @returns in how many tasks there was something
+ */
+export async function dropOperatorState(client: pg.ClientBase, pipeline: string, operator: string): Promise<number> {
+  return inOneTransaction(client, 'READ COMMITTED', async () => {
+    let tasks = 0
+    // From here on nobody else writes frames of these tasks.
+    const { rows } = await client.query<Fenced>(fenceTasks, [pipeline])
+    for (const task of rows) {
+      const key = [task.pipeline, task.topic, task.partition]
+      let isFound = false
+      for await (const frame of storedFrames(client, task)) {
+        const without = withoutOperator(frame, operator)
+        if (without === null) continue
+        isFound = true
+        await client.query(replaceFrame, [...key, frame.sequence, escapeText(without.body)])
+      }
+      if (!isFound) continue
+      tasks += 1
+      await client.query(countBytes, key)
+    }
+    return tasks
+  })
+}
