@@ -78,6 +78,7 @@ export type {
 } from './runtime/log.ts'
 export type { ObjectStore, StoredObject } from './runtime/objectStore.ts'
 export type { BuildLogic, Cut, Logic, OperatorSpec, Output, Restored } from './runtime/operator.ts'
+export type { MessagePage, Outbox, RefusedMessage } from './runtime/outbox.ts'
 export type { ArchiveOutlet, MessagesOutlet, MessageTarget, Outlet, RowsOutlet } from './runtime/outlet.ts'
 export type { PartitionGrowth } from './runtime/partitionGrowth.ts'
 export {
@@ -93,8 +94,18 @@ export { type RecordHeader, RecordView, redriveHeader } from './runtime/record.t
 export type { SavedOperator } from './runtime/savedState.ts'
 export { stateful } from './runtime/stateful.ts'
 export type { AppendTable, Column, ColumnType, ColumnValue, Table, UpsertTable } from './runtime/table.ts'
-export type { TaskStatus } from './runtime/taskStatus.ts'
+export type { OutletStatus, TaskStatus } from './runtime/taskStatus.ts'
 export type { AnyTopic, Topic, ValueOf } from './runtime/topic.ts'
 export { Worker, type WorkerOptions } from './runtime/worker.ts'
 export { defaultLimits, type WorkerLimits } from './runtime/workerLimits.ts'
+export { type OwnDestination, toDestination } from './sinks/toDestination.ts'
 export { toPostgres } from './sinks/toPostgres.ts'
+export {
+  type Encodes,
+  type IntoKeyedTopic,
+  type IntoNamedTopic,
+  type IntoTopic,
+  type MessageOf,
+  toTopic,
+} from './sinks/toTopic.ts'
+export { toWebhook, type Webhook } from './sinks/toWebhook.ts'

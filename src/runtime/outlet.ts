@@ -35,7 +35,7 @@ export interface MessagesOutlet<T> {
   readonly to: MessageTarget
 }
 
-/** Where messages go: a `topic` of the log that the runner has, or what the pipeline brings itself under a `name`; each of its tasks calls `open` once. */
+/** Where messages go: a `topic` of the log that the runner has, or what the pipeline brings itself under a `name`; each life of a task calls `open` once and closes what it gives. */
 export type MessageTarget =
   | { readonly kind: 'topic'; readonly topic: string }
   | { readonly kind: 'destination'; readonly name: string; readonly open: () => Destination }

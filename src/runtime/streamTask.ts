@@ -26,7 +26,7 @@ import { guardSchedulers } from './schedulerGuard.ts'
 import { EmissionWatch, type LeftOut, StepFailure } from './stepFailure.ts'
 import { type SubscriptionTrace, traceSubscriptions } from './subscriptionTrace.ts'
 import { TaskInputs } from './taskInputs.ts'
-import { TaskOutlets } from './taskOutlets.ts'
+import { type SendingOutlet, TaskOutlets } from './taskOutlets.ts'
 import { TaskState } from './taskState.ts'
 import { TimeDomain } from './timeDomain.ts'
 import { asRetryable } from './transient.ts'
@@ -158,6 +158,11 @@ export class StreamTask implements OperatorHost {
   /** By outlet, the input whose raw records it keeps. */
   get archives(): ReadonlyMap<string, number> {
     return this.#outlets.archives
+  }
+
+  /** Outlets whose messages are sent after the commit. */
+  get sending(): readonly SendingOutlet[] {
+    return this.#outlets.sending
   }
 
   /** Rows, messages and dead letters waiting for the next cut. */

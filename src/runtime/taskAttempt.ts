@@ -10,6 +10,7 @@ import type { LogReader, LogSource, OpenOutgoingTopic, RecordBatch } from './log
 import { inputsOf, type Pipeline } from './pipeline.ts'
 import { RecordView } from './record.ts'
 import { RecordedSteps } from './recordedSteps.ts'
+import { Relays } from './relays.ts'
 import { StreamTask } from './streamTask.ts'
 import type { TaskStatus } from './taskStatus.ts'
 import type { WorkerLimits } from './workerLimits.ts'
@@ -68,6 +69,7 @@ export class TaskAttempt {
   #isWatching = false
   #reader: LogReader | null = null
   #archive: ArchiveWriter | null = null
+  #relays: Relays | null = null
   /** What the next checkpoint will store as the archive's next offset. */
   #archiveNextOffset: number | null = null
   #archivedObjects: ArchivedObject[] = []
@@ -103,6 +105,8 @@ export class TaskAttempt {
     this.#watchStepsAt(task, task.nextOffset - 1)
     const start = this.#openArchive(claim, task)
     if (start < earliest || start > next) throw this.#outOfRange(start, earliest, next)
+    this.#relays = new Relays(claim, task.sending, this.#options)
+    this.#status.outlets = this.#relays.status
     reader.seek(start)
     this.#cutAt = clock.now()
     this.#lastRecordAt = this.#cutAt
@@ -115,6 +119,7 @@ export class TaskAttempt {
   async close(): Promise<void> {
     this.#task?.abandon()
     this.#archive?.abandon()
+    await this.#relays?.close()
     await this.#reader?.close()
   }
 
@@ -140,6 +145,7 @@ export class TaskAttempt {
     let end: number | null = null
     while (!this.#signal.aborted) {
       this.#commits.check()
+      this.#relays?.check()
       if (end === null && stopMode() !== null) end = (await reader.bounds()).next
       if (end !== null && task.nextOffset >= end && this.#archiveHas(end)) {
         await this.#recorded?.takeUpTo(task.nextOffset, clock.now())
@@ -159,7 +165,7 @@ export class TaskAttempt {
       }
       this.#status.nextOffset = task.nextOffset
       if (this.#isCutDue(task) && this.#commits.isFree) await this.#cutIfDirty(claim, task, backoff)
-      this.#status.waitingFor = this.#archive?.waitingFor ?? null
+      this.#status.waitingFor = this.#archive?.waitingFor ?? this.#relays?.waitingFor ?? null
     }
   }
 
@@ -214,6 +220,7 @@ export class TaskAttempt {
       this.#status.waitingFor = 'the commit under way'
       await this.#commits.wait()
     }
+    await this.#awaitRelays(claim, task, backoff)
     const archive = this.#archive
     if (archive?.isBehind === true) await archive.catchUp(this.#signal)
     if (archive === null || archive.hasRoom) return
@@ -223,6 +230,17 @@ export class TaskAttempt {
       this.#status.waitingFor = archive.waitingFor ?? 'the archive, which has no room'
       await archive.waitForRoom(this.#signal)
       await this.#cutIfDirty(claim, task, backoff)
+    }
+  }
+
+  /** Waits while an outlet has more to send than it may, and goes on committing meanwhile. */
+  async #awaitRelays(claim: Claim, task: StreamTask, backoff: Backoff): Promise<void> {
+    const relays = this.#relays
+    while (relays?.hasRoom === false && !this.#signal.aborted) {
+      this.#status.waitingFor = relays.waitingFor ?? 'an outlet to send what it has'
+      await this.#cutIfDirty(claim, task, backoff)
+      await relays.progress(this.#options.limits.checkpointIntervalMs, this.#signal)
+      relays.check()
     }
   }
 
@@ -284,6 +302,7 @@ export class TaskAttempt {
     this.#commits.start(
       this.#commit(claim, checkpoint, task.rendersRows).then(() => {
         this.#committingRecords = 0
+        this.#relays?.committed(checkpoint.messages)
         backoff.reset()
         this.#leftOut.forgetBefore(checkpoint.nextOffset)
         task.rendersRows = this.#leftOut.hasBadRowFrom(checkpoint.nextOffset)
@@ -346,6 +365,9 @@ export class TaskAttempt {
     }
     await this.#cut(claim, task, true, backoff)
     await this.#commits.wait()
+    if (this.#relays?.status.length === 0) return
+    this.#status.waitingFor = 'outlets to send what is committed'
+    await this.#relays?.finish(this.#signal)
   }
 
   #reportStart(claim: Claim, task: StreamTask, logEnd: number): void {

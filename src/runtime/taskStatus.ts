@@ -1,3 +1,17 @@
+/** How an outlet is doing whose messages are sent after the commit, kept up to date in place. */
+export interface OutletStatus {
+  /** As the pipeline calls it. */
+  readonly name: string
+  /** Messages that were committed, ever: a count. */
+  committed: number
+  /** How many of them wait to be sent. */
+  waiting: number
+  /** How many were refused and are set aside. */
+  refused: number
+  /** What is waited for, in words, or null. */
+  waitingFor: string | null
+}
+
 /** How one task is doing, kept up to date in place by its runner; for consoles and status commands. Times are ms UTC. */
 export interface TaskStatus {
   readonly partition: number
@@ -21,6 +35,8 @@ export interface TaskStatus {
   commitMs: number
   /** Where the archive goes on, or null without one. */
   archiveNextOffset: number | null
+  /** Of outlets whose messages are sent after the commit, in the order of the pipeline. */
+  outlets: readonly OutletStatus[]
   /** Since the start of this process. */
   records: number
   /** How many were set aside since the start of this process. */
@@ -44,6 +60,7 @@ export function newTaskStatus(partition: number): TaskStatus {
     committedAt: null,
     commitMs: 0,
     archiveNextOffset: null,
+    outlets: [],
     records: 0,
     deadLetters: 0,
     commits: 0,
