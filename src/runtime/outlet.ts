@@ -29,7 +29,7 @@ export interface MessagesOutlet<T> {
   readonly kind: 'messages'
   /** Single values, or batches of them. */
   readonly values: Observable<T | Batch<T>>
-  /** Bytes of a value, free of everything else. What it throws sets the value aside as `bad-message`. */
+  /** Bytes of a value, free of everything else. What it throws sets the value aside as `bad-message`, unless it is an error of ours or the pipeline says `onError: 'stop'`. */
   readonly encode: (value: never) => OutgoingMessage
   /** Who takes them. */
   readonly to: MessageTarget

@@ -72,7 +72,7 @@ export class Relay {
     this.#wake.resolve()
   }
 
-  /** Throws what it cannot go on after. */
+  /** Throws what it cannot go on after: `TaskFencedError` where the task has a newer claim. */
   check(): void {
     if (this.#failure !== null) throw this.#failure.error
   }
@@ -82,9 +82,9 @@ export class Relay {
     return this.#isOver || this.status.waiting < this.#options.limits.maxWaitingMessages
   }
 
-  /** True when everything that was committed is sent or set aside, and the outbox knows it; or when somebody else does it. */
+  /** True when everything that was committed is sent or set aside, and the outbox knows it. */
   get isDone(): boolean {
-    return this.#isOver || this.#forgotten === this.#newest
+    return this.#forgotten === this.#newest
   }
 
   /** Resolves when messages were sent, or the relay has ended. */
@@ -110,8 +110,8 @@ export class Relay {
         } catch (error) {
           if (signal.aborted) return
           if (!(error instanceof RetryableError || error instanceof TaskFencedError)) throw error
-          // Where the claim of the task is over, nothing is left to do here; another one goes on.
-          if (this.#isOver) return
+          // The claim of the task is over; another one goes on.
+          if (this.#isOver) throw error
           const waitMs = Math.max(this.#backoff.next(), askedToWait(error))
           this.status.waitingFor = `${error.message}; next try in ${waitMs} ms`
           await clock.sleep(waitMs, signal)
@@ -162,9 +162,8 @@ export class Relay {
     this.status.refused = await outbox.countRefused(claim.task, outlet)
     this.#gone(oldest === undefined ? newest : oldest.sequence - 1)
     const place = await destination.claim(this.#part)
-    if (place === null) return
-    if (place > this.#newest) await this.#refusePlace(place)
-    this.#settle(place)
+    if (place !== null && place > this.#newest) await this.#refusePlace(place)
+    this.#settle(place ?? 0)
     await this.#forget()
   }
 

@@ -500,8 +500,13 @@ export class StreamTask implements OperatorHost {
   #add(outlet: ResultBuffer, result: unknown): void {
     if (outlet.isMixedBy(this.stage)) this.#fail(mixedRows(outlet.name))
     const { badReason } = outlet
-    if (!this.rendersRows && badReason === 'bad-row') outlet.add(result, null)
-    else outlet.add(result, (detail) => this.reject({ operator: letterName(outlet), reason: badReason, detail }))
+    const setsAside = badReason === 'bad-row' ? this.rendersRows : this.#pipeline.onError !== 'stop'
+    const setAside = (detail: string) => this.reject({ operator: letterName(outlet), reason: badReason, detail })
+    try {
+      outlet.add(result, setsAside ? setAside : null)
+    } catch (error) {
+      this.#fail(error)
+    }
   }
 
   #stepFailed(below: string, error: unknown): void {

@@ -4,7 +4,9 @@ import { decode } from '../../src/operators/decode.ts'
 import type { Delivery, Destination } from '../../src/runtime/destination.ts'
 import { ConfigurationError, RefusedMessageError, RetryableError, TaskFencedError } from '../../src/runtime/errors.ts'
 import { definePipeline } from '../../src/runtime/pipeline.ts'
+import { Relay } from '../../src/runtime/relay.ts'
 import { Worker, type WorkerOptions } from '../../src/runtime/worker.ts'
+import { defaultLimits } from '../../src/runtime/workerLimits.ts'
 import { toDestination } from '../../src/sinks/toDestination.ts'
 import { toTopic } from '../../src/sinks/toTopic.ts'
 import { MemoryCheckpointStore } from '../../src/testing/memoryCheckpointStore.ts'
@@ -112,6 +114,28 @@ describe('a relay', () => {
     given.add(['late'])
     await given.clock.advance(1_000)
     expect(given.receiver.taken).toEqual(['v0', 'v1', 'late'])
+    given.worker.stop('now')
+    await given.clock.run(running)
+  })
+
+  it('misses nothing that is committed while it looks', async () => {
+    const given = setUp(0, { limits: { checkpointIntervalMs: 10, fetchMaxWaitMs: 10 } })
+    const { outbox } = given.store
+    const read = outbox.read.bind(outbox)
+    outbox.read = async (...asked) => {
+      const found = await read(...asked)
+      await given.clock.sleep(70)
+      return found
+    }
+    const running = given.worker.run()
+    const sent: string[] = []
+    for (let i = 0; i < 40; i++) {
+      await given.clock.advance(i * 3)
+      given.add([`v${i}`])
+      sent.push(`v${i}`)
+    }
+    await given.clock.advance(10_000)
+    expect(given.receiver.taken).toEqual(sent)
     given.worker.stop('now')
     await given.clock.run(running)
   })
@@ -331,6 +355,106 @@ describe('two that believe they own a task', () => {
     older.stop('now')
     await clock.run(Promise.all([olderRuns, newerRuns]))
     expect(given.receiver.taken).toEqual(values(8))
+  })
+})
+
+describe('a relay whose task has a newer claim', () => {
+  it('ends before it sends anything, and says so', async () => {
+    const { store, receiver, clock } = setUp(0)
+    const older = await store.claim(task)
+    const { outbox } = store
+    const messages = [{ sequence: 1, time: 0, key: null, value: Buffer.from('v0') }]
+    outbox.add(task, { outlet: 'alerts', messages })
+    receiver.onSend = () => {
+      throw new RetryableError('away')
+    }
+    const relay = new Relay({
+      claim: older,
+      outlet: 'alerts',
+      outbox,
+      destination: receiver,
+      clock,
+      limits: defaultLimits,
+      committed: 1,
+    })
+    await clock.advance(1_000)
+    relay.check()
+    const newer = await store.claim(task)
+    receiver.onSend = () => {}
+    await clock.advance(60_000)
+    expect(receiver.taken).toEqual([])
+    expect(() => relay.check()).toThrow(TaskFencedError)
+    expect(relay.hasRoom).toBe(true)
+    await relay.close()
+    expect(await outbox.read(newer, 'alerts', everything)).toHaveLength(1)
+  })
+})
+
+describe('a value that cannot be encoded', () => {
+  const encoding = (encode: (value: string) => Buffer, onError?: 'stop') => {
+    const given = setUp(3)
+    const pipeline = definePipeline({
+      name: 'alerts',
+      ...(onError === undefined ? {} : { onError }),
+      build: (records) => ({
+        alerts: toDestination(records.pipe(decode({ decode: (record) => record.valueText() ?? undefined })), {
+          name: 'receiver',
+          encode: (value) => ({ time: 0, key: null, value: encode(value) }),
+          open: () => given.receiver,
+        }),
+      }),
+    })
+    const { store, log, clock } = given
+    return { ...given, worker: new Worker({ pipeline, source: log, store, archive: null, clock }) }
+  }
+  const failing = (error: Error) => (value: string) => {
+    if (value === 'v1') throw error
+    return Buffer.from(value)
+  }
+
+  it('is set aside and takes no number', async () => {
+    const given = encoding(failing(new TypeError('no bytes')))
+    await drain(given)
+    expect(given.receiver.taken).toEqual(['v0', 'v2'])
+    expect(given.receiver.ids.at(-1)).toBe('alerts/readings/0/alerts/2')
+    expect(given.store.deadLetters()).toMatchObject([
+      { offset: 1, operator: 'outlet alerts', reason: 'bad-message', detail: 'no bytes' },
+    ])
+  })
+
+  it('ends a pipeline that says so, and any where the error says what to do', async () => {
+    await expect(drain(encoding(failing(new TypeError('no bytes')), 'stop'))).rejects.toThrow(
+      /pipeline alerts failed at offset 1: no bytes/,
+    )
+    const wrong = new ConfigurationError('the codec cannot write')
+    await expect(drain(encoding(failing(wrong)))).rejects.toBe(wrong)
+  })
+})
+
+describe('an outlet that is taken out of a pipeline and comes back', () => {
+  it('goes on with its numbers', async () => {
+    const given = setUp(2)
+    await drain(given)
+    const { store, log, clock, pipeline, receiver, add } = given
+    const without = definePipeline({
+      name: 'alerts',
+      build: (records) => ({
+        other: toDestination(records.pipe(decode({ decode: (record) => record.valueText() ?? undefined })), {
+          name: 'other',
+          encode: (value) => ({ time: 0, key: null, value: Buffer.from(value) }),
+          open: () => new Receiver(),
+        }),
+      }),
+    })
+    const run = async (now: typeof pipeline | typeof without) => {
+      await drain({ clock, worker: new Worker({ pipeline: now, source: log, store, archive: null, clock }) })
+    }
+    add(['between'])
+    await run(without)
+    add(['back'])
+    await run(pipeline)
+    expect(receiver.taken).toEqual(['v0', 'v1', 'back'])
+    expect(receiver.ids.at(-1)).toBe('alerts/readings/0/alerts/3')
   })
 })
 
