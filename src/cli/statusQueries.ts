@@ -1,4 +1,5 @@
 import type pg from 'pg'
+import { countOutbox, type OutletCount } from './outboxQueries.ts'
 
 export interface TaskStatus {
   readonly pipeline: string
@@ -76,6 +77,8 @@ export interface DataSetStatus {
   readonly deadLetters: readonly DeadLetterCount[]
   readonly archive: readonly ArchiveStatus[]
   readonly logs: readonly LogStatus[]
+  /** Outlets that have messages to send, or some that were refused. */
+  readonly outbox: readonly OutletCount[]
 }
 
 type TaskRow = Omit<TaskStatus, 'watermark' | 'committedAt'> & {
@@ -93,6 +96,7 @@ export async function readStatus(client: pg.Client): Promise<DataSetStatus> {
       deadLetters: (await client.query<DeadLetterCount>(deadLetters)).rows,
       archive: (await client.query<ArchiveStatus>(archive)).rows,
       logs: (await client.query<LogStatus>(logs)).rows,
+      outbox: await countOutbox(client),
     }
   } finally {
     await client.query('ROLLBACK')

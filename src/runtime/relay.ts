@@ -5,6 +5,7 @@ import type { Delivery, Destination, StoredMessage } from './destination.ts'
 import { ConfigurationError, RefusedMessageError, RetryableError, TaskFencedError } from './errors.ts'
 import type { Outbox } from './outbox.ts'
 import type { OutletStatus } from './taskStatus.ts'
+import { asRetryable } from './transient.ts'
 import type { WorkerLimits } from './workerLimits.ts'
 
 /** What a relay works on and with. */
@@ -107,8 +108,9 @@ export class Relay {
       while (!signal.aborted) {
         try {
           await this.#relay()
-        } catch (error) {
+        } catch (thrown) {
           if (signal.aborted) return
+          const error = asRetryable(thrown, `outlet ${this.status.name}`)
           if (!(error instanceof RetryableError || error instanceof TaskFencedError)) throw error
           // The claim of the task is over; another one goes on.
           if (this.#isOver) throw error

@@ -238,7 +238,7 @@ export class TaskAttempt {
     const relays = this.#relays
     while (relays?.hasRoom === false && !this.#signal.aborted) {
       this.#status.waitingFor = relays.waitingFor ?? 'an outlet to send what it has'
-      await this.#cutIfDirty(claim, task, backoff)
+      if (!this.#leftOut.hasFrom(task.nextOffset)) await this.#cutIfDirty(claim, task, backoff)
       await relays.progress(this.#options.limits.checkpointIntervalMs, this.#signal)
       relays.check()
     }

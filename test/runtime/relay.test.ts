@@ -171,6 +171,19 @@ describe('a relay', () => {
     await given.clock.run(running)
   })
 
+  it('tries again after what the system says about a service that is away', async () => {
+    const given = setUp(1)
+    let failures = 2
+    given.receiver.onSend = () => {
+      if (failures-- > 0)
+        throw Object.assign(new TypeError('fetch failed'), {
+          cause: Object.assign(new Error(), { code: 'ECONNREFUSED' }),
+        })
+    }
+    await drain(given)
+    expect(given.receiver.taken).toEqual(values(1))
+  })
+
   it('waits as long as the other side asks, but not for ever', async () => {
     const given = setUp(1)
     const times: number[] = []

@@ -130,6 +130,10 @@ function dataSetText(dataSet: DataSetStatus & { readonly name: string }): readon
         bytesText(archive.bytes),
     )
   }
+  for (const { pipeline, topic, partition, outlet, waiting, refused } of dataSet.outbox) {
+    const aside = refused === 0 ? '' : `, ${countText(refused)} refused`
+    lines.push(`  outbox of ${pipeline}/${topic}/${partition}/${outlet}: ${countText(waiting)} to be sent${aside}`)
+  }
   if (dataSet.deadLetters.length === 0) lines.push('  no dead letters')
   for (const letters of dataSet.deadLetters) {
     const redriven = letters.redriven === 0 ? '' : `, ${countText(letters.redriven)} redriven`
