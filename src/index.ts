@@ -91,6 +91,7 @@ export type {
 } from './runtime/log.ts'
 export type { ObjectStore, StoredObject } from './runtime/objectStore.ts'
 export type { BuildLogic, Cut, Logic, Meeting, OperatorSpec, Output, Restored } from './runtime/operator.ts'
+export type { MessagePage, Outbox, RefusedMessage } from './runtime/outbox.ts'
 export type { ArchiveOutlet, MessagesOutlet, MessageTarget, Outlet, RowsOutlet } from './runtime/outlet.ts'
 export type { PartitionGrowth } from './runtime/partitionGrowth.ts'
 export {
@@ -107,12 +108,22 @@ export type { SavedOperator } from './runtime/savedState.ts'
 export type { StartFrom } from './runtime/startFrom.ts'
 export { stateful } from './runtime/stateful.ts'
 export type { AppendTable, Column, ColumnType, ColumnValue, Table, UpsertTable } from './runtime/table.ts'
-export type { InputStatus, OperatorStatus, TaskStatus } from './runtime/taskStatus.ts'
+export type { InputStatus, OperatorStatus, OutletStatus, TaskStatus } from './runtime/taskStatus.ts'
 export type { AnyTopic, Topic, ValueOf } from './runtime/topic.ts'
 export { Worker, type WorkerOptions } from './runtime/worker.ts'
 export { defaultLimits, type WorkerLimits } from './runtime/workerLimits.ts'
 export { toArchive } from './sinks/toArchive.ts'
+export { type OwnDestination, toDestination } from './sinks/toDestination.ts'
 export { toPostgres } from './sinks/toPostgres.ts'
+export {
+  type Encodes,
+  type IntoKeyedTopic,
+  type IntoNamedTopic,
+  type IntoTopic,
+  type MessageOf,
+  toTopic,
+} from './sinks/toTopic.ts'
+export { toWebhook, type Webhook } from './sinks/toWebhook.ts'
 export {
   type IngestBatchOptions,
   type IngestOptions,

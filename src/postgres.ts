@@ -1,5 +1,6 @@
 export { type EmbeddedPostgres, type StartOptions, startOrJoin } from './embedded/embeddedPostgres.ts'
 export { EmbeddedLog, type EmbeddedLogOptions } from './embedded/log/embeddedLog.ts'
+export { embeddedTopics } from './embedded/log/embeddedTopics.ts'
 export { PostgresCheckpointStore } from './sinks/postgres/checkpointStore.ts'
 export {
   openPool,

@@ -17,6 +17,7 @@ export const commandGroups: Readonly<Record<string, string>> = {
   state: 'Look at what pipelines keep, copy it under another name, drop it.',
   topics: 'Make and look at the topics of Apache Kafka.',
   'dead-letters': 'Look at records that were set aside, and process them again.',
+  outbox: 'Look at messages that wait to be sent or were refused, and have them sent again.',
 }
 
 export const commandList: ReadonlyMap<CommandName, CommandDescription> = new Map<CommandName, CommandDescription>([
@@ -113,6 +114,23 @@ export const commandList: ReadonlyMap<CommandName, CommandDescription> = new Map
         'millrace dead-letters redrive --all --reason malformed',
       ],
       load: async () => (await import('./commands/redrive.ts')).redriveDeadLetters,
+    },
+  ],
+  [
+    'outbox list',
+    {
+      description: 'Print what waits to be sent, by outlet, and messages that were refused, newest first.',
+      examples: ['millrace outbox list', 'millrace outbox list --json'],
+      load: async () => (await import('./commands/outbox.ts')).listOutbox,
+    },
+  ],
+  [
+    'outbox retry',
+    {
+      description: 'Have refused messages sent again, by the pipeline that made them.',
+      args: [{ name: '[ids...]', description: 'as `outbox list` prints them' }],
+      examples: ['millrace outbox retry hot/readings/0/pager/17', 'millrace outbox retry --all'],
+      load: async () => (await import('./commands/outbox.ts')).retryOutbox,
     },
   ],
   [

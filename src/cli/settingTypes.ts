@@ -9,6 +9,8 @@ export const commandNames = [
   'dead-letters list',
   'dead-letters show',
   'dead-letters redrive',
+  'outbox list',
+  'outbox retry',
   'archive sweep',
   'state list',
   'state copy',

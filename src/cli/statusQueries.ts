@@ -1,5 +1,5 @@
 import type pg from 'pg'
-import { unescapeText } from '../sinks/postgres/columnText.ts'
+import { countOutbox, type OutletCount } from './outboxQueries.ts'
 
 export interface TaskStatus {
   readonly pipeline: string
@@ -35,15 +35,6 @@ export interface InputStatus {
 }
 
 /** Messages of an outlet that are stored and not sent yet. */
-export interface OutboxStatus {
-  readonly pipeline: string
-  readonly topic: string
-  readonly outlet: string
-  readonly unsent: number
-  /** Since the oldest of them was stored. */
-  readonly oldestAgeMs: number
-}
-
 export interface DeadLetterCount {
   readonly pipeline: string
   readonly topic: string
@@ -91,11 +82,6 @@ SELECT input.pipeline, input.topic AS "leadTopic", input.partition, input.input_
 FROM task_input AS input LEFT JOIN log_partition AS log ON (log.topic, log.partition) = (input.input_topic, input.partition)
 ORDER BY input.input_topic`
 
-const outbox = `
-SELECT pipeline, topic, outlet, count(*)::float8 AS unsent,
-       (extract(epoch FROM now() - min(stored_at)) * 1000)::float8 AS "oldestAgeMs"
-FROM outbox GROUP BY pipeline, topic, outlet ORDER BY pipeline, topic, outlet`
-
 const deadLetters = `
 SELECT pipeline, topic, reason,
        (count(*) FILTER (WHERE redriven_at IS NULL))::float8 AS waiting,
@@ -116,7 +102,8 @@ export interface DataSetStatus {
   readonly deadLetters: readonly DeadLetterCount[]
   readonly archive: readonly ArchiveStatus[]
   readonly logs: readonly LogStatus[]
-  readonly outbox: readonly OutboxStatus[]
+  /** Outlets that have messages to send, or some that were refused. */
+  readonly outbox: readonly OutletCount[]
 }
 
 type TaskRow = Omit<TaskStatus, 'watermark' | 'committedAt' | 'inputs'> & {
@@ -146,10 +133,7 @@ export async function readStatus(client: pg.Client): Promise<DataSetStatus> {
       deadLetters: (await client.query<DeadLetterCount>(deadLetters)).rows,
       archive: (await client.query<ArchiveStatus>(archive)).rows,
       logs: (await client.query<LogStatus>(logs)).rows,
-      outbox: (await client.query<OutboxStatus>(outbox)).rows.map((row) => ({
-        ...row,
-        outlet: unescapeText(row.outlet),
-      })),
+      outbox: await countOutbox(client),
     }
   } finally {
     await client.query('ROLLBACK')

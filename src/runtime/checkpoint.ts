@@ -1,4 +1,5 @@
 import type { StoredMessage } from './destination.ts'
+import type { Outbox } from './outbox.ts'
 import type { PartitionGrowth } from './partitionGrowth.ts'
 import type { RecordHeader } from './record.ts'
 import type { RowText, Table } from './table.ts'
@@ -212,16 +213,8 @@ export interface CheckpointStore {
   recordedSteps(task: TaskId, after: RecordedStep, limit: number): Promise<readonly RecordedStep[]>
   /** Where a task's inputs were merged in another order than by their records alone: the notes of one input from an offset of its own on, in order, at most `limit` of them. */
   mergeNotes(task: TaskId, input: number, fromOffset: number, limit: number): Promise<readonly MergeNote[]>
-  /** Messages of an outlet of the task that are stored and not yet taken away, behind `after`, in order: at most `limit` of them, and those of at most about `maxBytes`. */
-  messages(
-    task: TaskId,
-    outlet: string,
-    afterSequence: number,
-    maxCount: number,
-    maxBytes: number,
-  ): Promise<readonly StoredMessage[]>
-  /** Takes away messages that were sent, up to this sequence number. */
-  forgetMessages(task: TaskId, outlet: string, upToSequence: number): Promise<void>
+  /** Messages of checkpoints that wait to be sent. */
+  readonly outbox: Outbox
   /** Lets go of connections. What was committed stays. */
   close(): Promise<void>
 }

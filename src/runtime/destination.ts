@@ -29,17 +29,19 @@ export interface Delivery extends OutgoingMessage {
  * once, with an id by which it can tell a repeat.
  */
 export interface Destination {
+  /** How many messages one `send` takes at most; as many as come together where it is left out. */
+  readonly maxMessages?: number
   /**
-   * Takes the outlet's part over for this process; whoever sent it before should be turned away from now on. Gives how many messages of it were sent so far, which is
-   * the number of the last, or null where that is not known.
+   * Takes the outlet's part over for this process; whoever sent it before should be turned away from now on. Gives the place that was last kept, which counts the messages
+   * up to the last that was sent or set aside, or null where that is not known.
    * @param part which messages they are: pipeline, topic, partition and outlet
-   * @returns how many messages of the part were sent with success so far, or null where it is not known
    */
   claim(part: string): Promise<number | null>
   /**
    * Sends all or throws: `RetryableError` for what may pass, after which the same messages come again, behind a new `claim`; `TaskFencedError` when somebody else has
-   * taken over; `RefusedMessageError` for a message that will never be taken, which is set aside.
-   * @param place how many messages of the part were sent with these, for a destination that keeps it
+   * taken over; `RefusedMessageError` for a message that will never be taken, which is set aside, after which the others come again.
+   * @param place of the last of them, for a destination that keeps it: a number that counts the messages of the part
+   * @param signal fires when this process has to let go; what was not sent is sent by the next one
    */
   send(messages: readonly Delivery[], place: number, signal: AbortSignal): Promise<void>
   /** Lets go of connections. What was sent stays. */

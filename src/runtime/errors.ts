@@ -49,9 +49,40 @@ export class TaskFencedError extends MillraceError {
   readonly code = 'MILLRACE_TASK_FENCED'
 }
 
+/** What a `RetryableError` may say besides. */
+export interface RetryableErrorOptions extends MillraceErrorOptions {
+  /** How long the other side has asked not to be bothered. */
+  readonly retryAfterMs?: number
+}
+
 /** A store, a log or an archive did not answer, or not in time: drop the task, wait, claim again and read what really happened. */
 export class RetryableError extends MillraceError {
   readonly code = 'MILLRACE_RETRYABLE'
+  /** How long the other side has asked not to be bothered, where it has. */
+  declare readonly retryAfterMs?: number
+
+  constructor(message: string, options: RetryableErrorOptions = {}) {
+    super(message, options)
+    if (options.retryAfterMs !== undefined) this.retryAfterMs = options.retryAfterMs
+  }
+}
+
+/** What a `RefusedMessageError` may say besides. */
+export interface RefusedMessageErrorOptions extends MillraceErrorOptions {
+  /** Of the message that was refused, as it was delivered. */
+  readonly id?: string
+}
+
+/** A destination will never take a message: set it aside and send the others. Without an `id` the messages that came together are sent one by one, to find out which. */
+export class RefusedMessageError extends MillraceError {
+  readonly code = 'MILLRACE_REFUSED_MESSAGE'
+  /** Of the message that was refused, where it is known. */
+  declare readonly id?: string
+
+  constructor(message: string, options: RefusedMessageErrorOptions = {}) {
+    super(message, options)
+    if (options.id !== undefined) this.id = options.id
+  }
 }
 
 /** The log no longer holds, or never held, the offset to resume from: stop, because only a human may choose to lose data. */

@@ -1,6 +1,7 @@
 import { Batch } from './batch.ts'
 import type { MessageWrite } from './checkpoint.ts'
 import type { OutgoingMessage, StoredMessage } from './destination.ts'
+import { MillraceError } from './errors.ts'
 import type { MessagesOutlet } from './outlet.ts'
 import type { ResultBuffer } from './resultBuffer.ts'
 
@@ -29,7 +30,7 @@ export class MessageBuffer implements ResultBuffer {
     return this.#sequence
   }
 
-  /** @throws what `encode` throws, where nobody is told of it */
+  /** @throws what `encode` throws, where nobody is told of it or it says what to do */
   add(value: unknown, onBad: ((detail: string) => void) | null): void {
     if (value instanceof Batch) for (const one of value) this.#add(one, onBad)
     else this.#add(value, onBad)
@@ -55,7 +56,7 @@ export class MessageBuffer implements ResultBuffer {
       if (!Number.isSafeInteger(message.time))
         throw new TypeError(`its time is ${message.time}, not a whole number of ms`)
     } catch (error) {
-      if (onBad === null) throw error
+      if (onBad === null || error instanceof MillraceError) throw error
       onBad(error instanceof Error ? error.message : String(error))
       return
     }

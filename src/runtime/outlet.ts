@@ -30,14 +30,14 @@ export interface MessagesOutlet<T> {
   readonly kind: 'messages'
   /** Single values, or batches of them. */
   readonly values: Observable<T | Batch<T>>
-  /** Bytes of a value, free of everything else. What it throws sets the value aside as `bad-message`. */
+  /** Bytes of a value, free of everything else. What it throws sets the value aside as `bad-message`, unless it is an error of ours or the pipeline says `onError: 'stop'`. */
   readonly encode: (value: never) => OutgoingMessage
   /** Who takes them. */
   readonly to: MessageTarget
 }
 
 /**
- * Where messages go: a `topic` of the log that the runner has, or what the pipeline brings itself under a `name`; each of its tasks calls `open` once. `codecs` are those of a topic that
+ * Where messages go: a `topic` of the log that the runner has, or what the pipeline brings itself under a `name`; each life of a task calls `open` once and closes what it gives. `codecs` are those of a topic that
  * was given as a value, by which the test kit reads the messages again.
  */
 export type MessageTarget =

@@ -27,7 +27,7 @@ import { guardSchedulers } from './schedulerGuard.ts'
 import { EmissionWatch, type LeftOut, StepFailure } from './stepFailure.ts'
 import { type SubscriptionTrace, traceSubscriptions } from './subscriptionTrace.ts'
 import { TaskInputs } from './taskInputs.ts'
-import { TaskOutlets } from './taskOutlets.ts'
+import { type SendingOutlet, TaskOutlets } from './taskOutlets.ts'
 import { TaskState } from './taskState.ts'
 import type { OperatorStatus } from './taskStatus.ts'
 import { TimeDomain } from './timeDomain.ts'
@@ -178,6 +178,11 @@ export class StreamTask implements OperatorHost {
    */
   prepare(record: RecordView, input = 0): Promise<void> | undefined {
     return this.#inputs.prepare(input, record)
+  }
+
+  /** Outlets whose messages are sent after the commit. */
+  get sending(): readonly SendingOutlet[] {
+    return this.#outlets.sending
   }
 
   /** Rows, messages and dead letters waiting for the next cut. */
@@ -538,8 +543,13 @@ export class StreamTask implements OperatorHost {
   #add(outlet: ResultBuffer, result: unknown): void {
     if (outlet.isMixedBy(this.stage)) this.#fail(mixedRows(outlet.name))
     const { badReason } = outlet
-    if (!this.rendersRows && badReason === 'bad-row') outlet.add(result, null)
-    else outlet.add(result, (detail) => this.reject({ operator: letterName(outlet), reason: badReason, detail }))
+    const setsAside = badReason === 'bad-row' ? this.rendersRows : this.#pipeline.onError !== 'stop'
+    const setAside = (detail: string) => this.reject({ operator: letterName(outlet), reason: badReason, detail })
+    try {
+      outlet.add(result, setsAside ? setAside : null)
+    } catch (error) {
+      this.#fail(error)
+    }
   }
 
   #stepFailed(below: string, error: unknown): void {

@@ -16,6 +16,7 @@ import type { Pipeline } from './pipeline.ts'
 import type { RecordView } from './record.ts'
 import { RecordedNotes } from './recordedNotes.ts'
 import { RecordedSteps } from './recordedSteps.ts'
+import { Relays } from './relays.ts'
 import type { StartFrom } from './startFrom.ts'
 import { StreamTask } from './streamTask.ts'
 import type { TaskStatus } from './taskStatus.ts'
@@ -78,6 +79,7 @@ export class TaskAttempt {
   #isWatching = false
   #cursors: readonly InputCursor[] = []
   #archives: readonly ArchiveTap[] = []
+  #relays: Relays | null = null
   #cutAt = 0
   #idleAt = 0
   #describedAt = Number.NEGATIVE_INFINITY
@@ -116,6 +118,8 @@ export class TaskAttempt {
       cursor.reader.seek(start)
     }
     const reader = await this.#openReader(claim, task, recordedOf)
+    this.#relays = new Relays(claim, task.sending, this.#options)
+    this.#status.sending = this.#relays.status
     this.#cutAt = clock.now()
     this.#reportStart(claim, task)
     await this.#readUntilStopped(claim, task, reader, stopMode, backoff)
@@ -126,6 +130,7 @@ export class TaskAttempt {
   async close(): Promise<void> {
     this.#task?.abandon()
     for (const { writer } of this.#archives) writer.abandon()
+    await this.#relays?.close()
     await Promise.all(this.#cursors.map(({ reader }) => reader.close()))
   }
 
@@ -175,6 +180,7 @@ export class TaskAttempt {
     let isDraining = false
     while (!this.#signal.aborted) {
       this.#commits.check()
+      this.#relays?.check()
       if (!isDraining && stopMode() !== null) {
         for (const cursor of this.#cursors) cursor.end = (await cursor.reader.bounds()).next
         isDraining = true
@@ -192,7 +198,7 @@ export class TaskAttempt {
       }
       this.#reportProgress(task)
       if (this.#isCutDue(task) && this.#commits.isFree) await this.#cutIfDirty(claim, task, reader, backoff)
-      this.#status.waitingFor = this.#archiveWaitingFor() ?? reader.waitingFor(nextOffsets)
+      this.#status.waitingFor = this.#archiveWaitingFor() ?? this.#relays?.waitingFor ?? reader.waitingFor(nextOffsets)
     }
   }
 
@@ -248,6 +254,7 @@ export class TaskAttempt {
       this.#status.waitingFor = 'the commit under way'
       await this.#commits.wait()
     }
+    await this.#awaitRelays(claim, task, reader, backoff)
     for (const { writer } of this.#archives) {
       if (writer.isBehind) await writer.catchUp(this.#signal)
       if (writer.hasRoom) continue
@@ -258,6 +265,17 @@ export class TaskAttempt {
         await writer.waitForRoom(this.#signal)
         await this.#cutIfDirty(claim, task, reader, backoff)
       }
+    }
+  }
+
+  /** Waits while an outlet has more to send than it may, and goes on committing meanwhile. */
+  async #awaitRelays(claim: Claim, task: StreamTask, reader: InputReader, backoff: Backoff): Promise<void> {
+    const relays = this.#relays
+    while (relays?.hasRoom === false && !this.#signal.aborted) {
+      this.#status.waitingFor = relays.waitingFor ?? 'an outlet to send what it has'
+      if (!this.#leftOut.hasFrom(task.nextOffsets)) await this.#cutIfDirty(claim, task, reader, backoff)
+      await relays.progress(this.#options.limits.checkpointIntervalMs, this.#signal)
+      relays.check()
     }
   }
 
@@ -343,6 +361,7 @@ export class TaskAttempt {
     this.#commits.start(
       this.#commit(claim, checkpoint, nextOffsets, task.rendersRows).then(() => {
         this.#committingRecords = 0
+        this.#relays?.committed(checkpoint.messages)
         backoff.reset()
         this.#leftOut.forgetBefore(nextOffsets)
         task.rendersRows = this.#leftOut.hasBadRowFrom(nextOffsets)
@@ -422,6 +441,9 @@ export class TaskAttempt {
     await this.#commits.wait()
     this.#describedAt = Number.NEGATIVE_INFINITY
     this.#reportProgress(task)
+    if (this.#relays?.status.length === 0) return
+    this.#status.waitingFor = 'outlets to send what is committed'
+    await this.#relays?.finish(this.#signal)
   }
 
   #archiveWaitingFor(): string | null {

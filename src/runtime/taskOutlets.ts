@@ -2,6 +2,7 @@ import type { Observable } from 'rxjs'
 import type { MessageWrite, TableWrite } from './checkpoint.ts'
 import { ConfigurationError } from './errors.ts'
 import { MessageBuffer } from './messageBuffer.ts'
+import type { MessageTarget } from './outlet.ts'
 import type { Outlets } from './pipeline.ts'
 import type { ResultBuffer } from './resultBuffer.ts'
 import { RowBuffer } from './rowBuffer.ts'
@@ -13,14 +14,25 @@ export interface OutletStream {
   readonly values: Observable<unknown>
 }
 
+/** An outlet whose messages are sent after the commit. */
+export interface SendingOutlet {
+  readonly name: string
+  readonly to: MessageTarget
+  /** How many messages it had emitted when the graph was built. */
+  readonly sent: number
+}
+
 /** The outlets of one task. */
 export class TaskOutlets {
   /** In the order in which the pipeline names them. */
   readonly streams: readonly OutletStream[]
   /** By name, the input whose raw records each archive outlet keeps. */
   readonly archives: ReadonlyMap<string, number>
+  /** Those whose messages are sent after the commit. */
+  readonly sending: readonly SendingOutlet[]
   readonly #rows: readonly RowBuffer[]
   readonly #messages: readonly MessageBuffer[]
+  readonly #before: ReadonlyMap<string, number>
 
   /** @param sent how many messages each outlet has emitted so far */
   constructor(pipeline: string, outlets: Outlets, inputs: TaskInputs, sent: ReadonlyMap<string, number>) {
@@ -28,22 +40,26 @@ export class TaskOutlets {
     const messages: MessageBuffer[] = []
     const streams: OutletStream[] = []
     const archives = new Map<string, number>()
+    const sending: SendingOutlet[] = []
     for (const [name, outlet] of Object.entries(outlets)) {
       if (outlet.kind === 'archive') {
         archives.set(name, archivedInput(pipeline, name, inputs.indexOf(outlet.values), archives))
         continue
       }
-      const buffer =
-        outlet.kind === 'rows' ? new RowBuffer(name, outlet) : new MessageBuffer(name, outlet, sent.get(name) ?? 0)
+      const before = sent.get(name) ?? 0
+      const buffer = outlet.kind === 'rows' ? new RowBuffer(name, outlet) : new MessageBuffer(name, outlet, before)
       if (buffer instanceof RowBuffer) rows.push(buffer)
       else messages.push(buffer)
+      if (outlet.kind === 'messages') sending.push({ name, to: outlet.to, sent: before })
       streams.push({ buffer, values: outlet.values })
     }
     if (Object.keys(outlets).length === 0) throw new ConfigurationError(`pipeline ${pipeline} has no outlet`)
     this.streams = streams
     this.archives = archives
+    this.sending = sending
     this.#rows = rows
     this.#messages = messages
+    this.#before = sent
   }
 
   /** Rows and messages that wait for the next cut. */
@@ -66,9 +82,10 @@ export class TaskOutlets {
     return this.#messages.map((buffer) => buffer.take()).filter((write) => write !== null)
   }
 
-  /** How many messages each outlet has emitted, ever; those that have none are left out. */
+  /** How many messages each outlet has emitted, ever; those that have none are left out. One that the pipeline no longer has keeps its number, for it may come back. */
   sent(): ReadonlyMap<string, number> {
-    return new Map(this.#messages.filter(({ sent }) => sent > 0).map(({ name, sent }) => [name, sent]))
+    const now = this.#messages.filter(({ sent }) => sent > 0).map(({ name, sent }) => [name, sent] as const)
+    return new Map([...this.#before, ...now])
   }
 }
 

@@ -23,6 +23,20 @@ export interface OperatorStatus {
   readonly openUntil: number | null
 }
 
+/** How an outlet is doing whose messages are sent after the commit, kept up to date in place. */
+export interface OutletStatus {
+  /** As the pipeline calls it. */
+  readonly name: string
+  /** Messages that were committed, ever: a count. */
+  committed: number
+  /** How many of them wait to be sent. */
+  waiting: number
+  /** How many were refused and are set aside. */
+  refused: number
+  /** What is waited for, in words, or null. */
+  waitingFor: string | null
+}
+
 /** How one task is doing, kept up to date in place by its runner; for consoles and status commands. Times are ms UTC. */
 export interface TaskStatus {
   readonly partition: number
@@ -46,6 +60,8 @@ export interface TaskStatus {
   commitMs: number
   /** Where the archive goes on, or null without one. */
   archiveNextOffset: number | null
+  /** Of outlets whose messages are sent after the commit, in the order of the pipeline. */
+  sending: readonly OutletStatus[]
   /** Since the start of this process. */
   records: number
   /** How many were set aside since the start of this process. */
@@ -75,6 +91,7 @@ export function newTaskStatus(partition: number): TaskStatus {
     committedAt: null,
     commitMs: 0,
     archiveNextOffset: null,
+    sending: [],
     records: 0,
     deadLetters: 0,
     commits: 0,

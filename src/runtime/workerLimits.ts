@@ -6,6 +6,8 @@ export interface WorkerLimits {
   readonly maxUncommittedRecords: number
   /** A checkpoint is cut early with this many rows and dead letters. */
   readonly maxUncommittedResults: number
+  /** With so many messages of one outlet committed and not sent, nothing more is read until some are sent. */
+  readonly maxWaitingMessages: number
   /** Of one fetch; a single larger batch is taken all the same. */
   readonly fetchMaxBytes: number
   /** How long a fetch waits for a record at the end of the log. */
@@ -21,6 +23,7 @@ export const defaultLimits: WorkerLimits = {
   checkpointIntervalMs: 100,
   maxUncommittedRecords: 200_000,
   maxUncommittedResults: 50_000,
+  maxWaitingMessages: 100_000,
   fetchMaxBytes: 1_048_576,
   fetchMaxWaitMs: 500,
   retryFirstMs: 100,

@@ -14,11 +14,11 @@ import type {
   StateFrame,
   TaskId,
 } from '../runtime/checkpoint.ts'
-import type { StoredMessage } from '../runtime/destination.ts'
 import { DeterminismError, TaskFencedError } from '../runtime/errors.ts'
 import { type PartitionGrowth, partitionsChanged } from '../runtime/partitionGrowth.ts'
 import type { ColumnValue, Table } from '../runtime/table.ts'
 import { keyText, rowText } from '../sinks/postgres/columnText.ts'
+import { MemoryOutbox } from './memoryOutbox.ts'
 
 /** A row as its table's columns gave it. */
 export type StoredRow = Readonly<Record<string, ColumnValue>>
@@ -44,6 +44,7 @@ interface StoredTable {
  * read at any time. It keeps everything it was given, for as long as it lives.
  */
 export class MemoryCheckpointStore implements CheckpointStore {
+  readonly outbox = new MemoryOutbox((claim) => this.#newest(claim))
   readonly #tasks = new Map<string, StoredTask>()
   readonly #tables = new Map<string, StoredTable>()
   readonly #deadLetters = new Map<string, TaskId & DeadLetter>()
@@ -51,7 +52,6 @@ export class MemoryCheckpointStore implements CheckpointStore {
   readonly #idleAdvances = new Map<string, TaskId & IdleAdvance>()
   readonly #inputEnds = new Map<string, TaskId & InputEnd>()
   readonly #mergeNotes = new Map<string, TaskId & MergeNote>()
-  readonly #messages = new Map<string, StoredMessage[]>()
 
   async claim(task: TaskId, topicPartitions?: number, growth: PartitionGrowth = 'refuse'): Promise<Claim> {
     if (topicPartitions !== undefined && growth === 'refuse') this.#refuseOtherPartitions(task, topicPartitions)
@@ -71,12 +71,9 @@ export class MemoryCheckpointStore implements CheckpointStore {
 
   async commit(claim: Claim, checkpoint: Checkpoint): Promise<void> {
     const { task } = claim
-    const stored = this.#tasks.get(nameOf(task))
-    if (stored === undefined || stored.generation !== claim.generation) {
-      const now = stored === undefined ? 'is gone' : `was claimed by generation ${stored.generation}`
-      throw new TaskFencedError(`${nameOf(task)} ${now}; this task is generation ${claim.generation}`, task)
-    }
+    const stored = this.#newest(claim)
     refuseStepBack(stored, checkpoint)
+    refuseInputsBack(task, stored, checkpoint.others ?? [])
     this.#refuseOtherObjects(task, checkpoint.objects)
     const letters = this.#prepareLetters(task, checkpoint.deadLetters)
     const merges = checkpoint.writes.map(({ table, rows }) => this.#prepareRows(table, rows))
@@ -99,10 +96,7 @@ export class MemoryCheckpointStore implements CheckpointStore {
       const key = `${nameOf(task)}/${note.input}/${note.offsets[note.input]}/${note.isFirst === true}`
       this.#mergeNotes.set(key, { ...idOf(task), ...note })
     }
-    for (const { outlet, messages } of checkpoint.messages ?? []) {
-      const key = outboxKey(task, outlet)
-      this.#messages.set(key, [...(this.#messages.get(key) ?? []), ...messages])
-    }
+    for (const messages of checkpoint.messages ?? []) this.outbox.add(task, messages)
     for (const [i, position] of (checkpoint.others ?? []).entries()) {
       const topic = (task.otherTopics ?? [])[i] as string
       const logId = position.logId ?? stored.others.get(topic)?.logId
@@ -137,31 +131,6 @@ export class MemoryCheckpointStore implements CheckpointStore {
       .filter(({ offsets }) => (offsets[input] as number) >= fromOffset)
     const first = notes.sort((a, b) => at(a) - at(b)).slice(0, limit)
     return Promise.resolve(first.map(({ pipeline: _, topic: __, partition: ___, ...note }) => note))
-  }
-
-  messages(
-    task: TaskId,
-    outlet: string,
-    afterSequence: number,
-    maxCount: number,
-    maxBytes: number,
-  ): Promise<readonly StoredMessage[]> {
-    const waiting = (this.#messages.get(outboxKey(task, outlet)) ?? []).filter(
-      ({ sequence }) => sequence > afterSequence,
-    )
-    let bytes = 0
-    const isWithin = ({ key, value }: StoredMessage, i: number) => {
-      bytes += (key?.length ?? 0) + (value?.length ?? 0)
-      return i === 0 || bytes <= maxBytes
-    }
-    return Promise.resolve(waiting.slice(0, maxCount).filter(isWithin))
-  }
-
-  forgetMessages(task: TaskId, outlet: string, upToSequence: number): Promise<void> {
-    const key = outboxKey(task, outlet)
-    const left = (this.#messages.get(key) ?? []).filter(({ sequence }) => sequence > upToSequence)
-    this.#messages.set(key, left)
-    return Promise.resolve()
   }
 
   close(): Promise<void> {
@@ -219,6 +188,14 @@ export class MemoryCheckpointStore implements CheckpointStore {
     return [...this.#tasks.values()]
       .sort((a, b) => compare(nameOf(a.task), nameOf(b.task)))
       .map((stored) => ({ task: stored.task, generation: stored.generation, saved: restoredFor(stored.task, stored) }))
+  }
+
+  /** The claim's task, unless somebody else has claimed it since. */
+  #newest({ task, generation }: Claim): StoredTask {
+    const stored = this.#tasks.get(nameOf(task))
+    if (stored?.generation === generation) return stored
+    const now = stored === undefined ? 'is gone' : `was claimed by generation ${stored.generation}`
+    throw new TaskFencedError(`${nameOf(task)} ${now}; this task is generation ${generation}`, task)
   }
 
   #refuseOtherPartitions(task: TaskId, now: number): void {
@@ -305,6 +282,22 @@ function refuseStepBack(stored: StoredTask, checkpoint: Checkpoint): void {
   )
 }
 
+function refuseInputsBack(task: TaskId, { others }: StoredTask, positions: readonly InputPosition[]): void {
+  for (const [i, { nextOffset, archiveNextOffset }] of positions.entries()) {
+    const topic = (task.otherTopics ?? [])[i] as string
+    const saved = others.get(topic)
+    if (saved === undefined) continue
+    const isArchiveBack =
+      archiveNextOffset !== null && saved.archiveNextOffset !== null && archiveNextOffset < saved.archiveNextOffset
+    if (nextOffset >= saved.nextOffset && !isArchiveBack) continue
+    throw new DeterminismError(
+      `${nameOf(task)} is stored up to offset ${saved.nextOffset} of ${topic} (archive: ${saved.archiveNextOffset}); ` +
+        `a checkpoint up to ${nextOffset} (archive: ${archiveNextOffset}) would go back, nothing was stored`,
+      { ...task, topic, offset: nextOffset },
+    )
+  }
+}
+
 function inOrder(rows: ReadonlyMap<string, StoredRow>, isByKey: boolean): readonly StoredRow[] {
   if (!isByKey) return [...rows.values()]
   return [...rows].sort(([a], [b]) => compare(a, b)).map(([, row]) => row)
@@ -341,7 +334,8 @@ function compareSteps(a: RecordedStep, b: RecordedStep): number {
     compareNumbers(a.otherOffsets ?? [], b.otherOffsets ?? []) ||
     (a.sequence ?? 0) - (b.sequence ?? 0) ||
     a.watermark - b.watermark ||
-    Number(a.isEnd) - Number(b.isEnd)
+    Number(a.isEnd) - Number(b.isEnd) ||
+    compare(a.clock ?? '', b.clock ?? '')
   )
 }
 
@@ -353,12 +347,9 @@ function compareNumbers(a: readonly number[], b: readonly number[]): number {
   return a.length - b.length
 }
 
-function stepKey(task: TaskId, { offset, otherOffsets = [], sequence = 0, watermark }: IdleAdvance): string {
-  return `${nameOf(task)}/${offset}/${otherOffsets.join()}/${sequence}/${watermark}`
-}
-
-function outboxKey(task: TaskId, outlet: string): string {
-  return `${nameOf(task)}/${outlet}`
+function stepKey(task: TaskId, step: IdleAdvance): string {
+  const { offset, otherOffsets = [], sequence = 0, watermark, clock = '' } = step
+  return `${nameOf(task)}/${offset}/${otherOffsets.join()}/${sequence}/${watermark}/${clock}`
 }
 
 /** What is kept of the records of one input stands under its own topic. */

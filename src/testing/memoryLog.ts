@@ -9,10 +9,12 @@ import type {
   LogSource,
   LogWriter,
   OutgoingRecord,
+  OutgoingTopic,
   RecordBatch,
 } from '../runtime/log.ts'
 import type { RecordHeader } from '../runtime/record.ts'
 import { Arrivals } from '../sources/arrivals.ts'
+import { outgoingPartition } from '../sources/outgoingPartition.ts'
 import { encodeRecordBatch } from '../sources/recordBatch/encode.ts'
 import { firstRecordAt } from '../sources/recordBatch/firstRecordAt.ts'
 import { groupIntoBatches } from '../sources/recordBatch/group.ts'
@@ -126,6 +128,14 @@ export class MemoryLog implements LogSource {
         producer.position = position
       },
       close: async () => undefined,
+    }
+  }
+
+  /** The topic as outlets send to it: `openTopic: async () => log.outgoing()`. */
+  outgoing(): OutgoingTopic {
+    return {
+      writer: this.writer(),
+      partitionOf: (key, fallbackPartition) => outgoingPartition(key, fallbackPartition, this.#partitions.length),
     }
   }
 

@@ -110,7 +110,7 @@ describe('every migrated schema', () => {
             ],
           },
         ],
-        outbox: [{ pipeline: 'paid', topic: 'orders', outlet: 'receipts', unsent: 2 }],
+        outbox: [{ pipeline: 'paid', topic: 'orders', outlet: 'receipts', waiting: 2 }],
       },
     ])
     // Stored just now, whatever the time of the event.
@@ -118,7 +118,7 @@ describe('every migrated schema', () => {
     const text = (await millrace('status', '--schema', 'readings')).out
     expect(text).toMatch(/paid +orders +0 +40 +10 /)
     expect(text).toMatch(/\+ payments +0 +55 +15 /)
-    expect(text).toMatch(/outbox of paid, topic orders, outlet receipts: 2 unsent, the oldest for \d/)
+    expect(text).toMatch(/outbox of paid\/orders\/0\/receipts: 2 to be sent, the oldest for \d/)
     expect(text).toContain('dead letters of paid, topic payments, malformed: 1 waiting')
     expect(text).not.toContain('alone')
   })

@@ -260,8 +260,9 @@ describe('state copy', () => {
     const first = { offset: 0, watermark: 0, isEnd: false }
     expect(await store.recordedSteps(copy, first, 10)).toEqual(await store.recordedSteps(task, first, 10))
     expect(await store.mergeNotes(copy, 1, 0, 10)).toEqual([{ input: 1, offsets: [2, 3] }])
-    expect(await store.messages(copy, 'out', 0, 10, 1_000)).toEqual([])
-    expect((await store.messages(task, 'out', 0, 10, 1_000)).length).toBe(1)
+    const page = { after: 0, maxMessages: 10, maxBytes: 1_000 }
+    expect(await store.outbox.read(copied, 'out', page)).toEqual([])
+    expect(await store.outbox.read(await store.claim(task, 1), 'out', page)).toHaveLength(1)
     // The number of partitions that the state was made under goes with it.
     await expect(store.claim(copy, 2)).rejects.toThrow(/1 partition, and now it has 2/)
   })

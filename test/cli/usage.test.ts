@@ -30,7 +30,7 @@ describe('wrong usage', () => {
     ['candel', "error: unknown command 'candel' (Did you mean candles?)"],
     [
       'frobnicate',
-      "error: unknown command 'frobnicate'; allowed: run, ingest, graph, candles, status, dead-letters, archive, state, topics, buckets, health, doctor, migrate",
+      "error: unknown command 'frobnicate'; allowed: run, ingest, graph, candles, status, dead-letters, outbox, archive, state, topics, buckets, health, doctor, migrate",
     ],
     ['run batch', "error: unknown command 'batch'; allowed: realtime"],
     ['run realtime --symbls BTCUSDT', "error: unknown option '--symbls' (Did you mean --symbols?)"],
@@ -83,6 +83,12 @@ describe('wrong usage', () => {
     ['graph', "error: missing required argument 'file'"],
     ['graph realtime --json --mermaid', 'error: --json and --mermaid are two ways to print it: choose one.'],
     ['dead-letters show', "error: missing required argument 'id'"],
+    ['outbox retry', 'error: which messages? Name ids, or --all.'],
+    ['outbox retry --all p/t/0/o/1', 'error: name ids or --all, not both.'],
+    [
+      'outbox retry p/t/0/1',
+      'error: "p/t/0/1" is not the id of a message; allowed: pipeline/topic/partition/outlet/number as `outbox list` prints it.',
+    ],
     ['dead-letters redrive', 'error: which dead letters? Name ids, a filter such as --reason, or --all.'],
   ])('`%s` ends with exit code 2 and one line', async (text, message) => {
     const { code, out, lines } = await millrace(text.split(' '))

@@ -9,6 +9,7 @@ import type {
   TableWrite,
   TaskId,
 } from '../../src/runtime/checkpoint.ts'
+import type { StoredMessage } from '../../src/runtime/destination.ts'
 import { ConfigurationError, DeterminismError, TaskFencedError } from '../../src/runtime/errors.ts'
 import type { AppendTable, ColumnValue, Table, UpsertTable } from '../../src/runtime/table.ts'
 
@@ -109,6 +110,8 @@ const hostile = 'nul \0, lone \ud800, escape \u241b0000, tab \t, line \n\r, \\N 
 
 /** Mostly not UTF-8. */
 const everyByte = Uint8Array.from({ length: 256 }, (_, byte) => 255 - byte)
+
+const plain = (bytes: Uint8Array | null) => (bytes === null ? null : Uint8Array.from(bytes))
 
 /** The rows with their type forgotten, as a checkpoint of several tables carries them. */
 export function write<Row>(table: Table<Row>, rows: readonly Row[]): TableWrite {
@@ -556,6 +559,264 @@ export function checkpointStoreContract(name: string, create: () => Promise<Chec
       const claim = await committed(checkpoint(6, { idleAdvances: advances.slice(0, 2) }))
       await store.commit(claim, checkpoint(7, { idleAdvances: advances.slice(1) }))
       expect(await under.idleAdvances(task)).toEqual(advances)
+    })
+
+    test('the positions of other inputs are kept under their topics, and given in the order in which they are asked for', async () => {
+      const joined = { ...task, otherTopics: ['payments', 'refunds'] }
+      const claim = await store.claim(joined)
+      const others = [
+        { nextOffset: 7, archiveNextOffset: 3, logId: 'p' },
+        { nextOffset: 0, archiveNextOffset: null },
+      ]
+      await store.commit(claim, checkpoint(5, { others }))
+      expect((await store.claim(joined)).restored).toMatchObject({ nextOffset: 5, others })
+      const swapped = { ...task, otherTopics: ['refunds', 'new', 'payments'] }
+      expect((await store.claim(swapped)).restored?.others).toEqual([others[1], null, others[0]])
+      expect((await store.claim(task)).restored).not.toHaveProperty('others')
+    })
+
+    test('the position of another input stays at what its log was once called', async () => {
+      const joined = { ...task, otherTopics: ['payments'] }
+      const claim = await store.claim(joined)
+      await store.commit(claim, checkpoint(5, { others: [{ nextOffset: 7, archiveNextOffset: null, logId: 'p' }] }))
+      await store.commit(claim, checkpoint(6, { others: [{ nextOffset: 8, archiveNextOffset: null }] }))
+      expect((await store.claim(joined)).restored?.others).toEqual([
+        { nextOffset: 8, archiveNextOffset: null, logId: 'p' },
+      ])
+    })
+
+    test.each([
+      ['offset', { nextOffset: 6, archiveNextOffset: 3 }],
+      ["archive's offset", { nextOffset: 7, archiveNextOffset: 2 }],
+    ])('the %s of another input never goes down', async (_name, lower) => {
+      const joined = { ...task, otherTopics: ['payments'] }
+      const claim = await store.claim(joined)
+      const others = [{ nextOffset: 7, archiveNextOffset: 3 }]
+      await store.commit(claim, checkpoint(5, { others }))
+      const back = store.commit(claim, checkpoint(6, { others: [lower], writes: [bars({})] }))
+      await expect(back).rejects.toBeInstanceOf(DeterminismError)
+      expect(await storedBars()).toEqual([])
+      expect((await store.claim(joined)).restored).toMatchObject({ nextOffset: 5, others })
+    })
+
+    test('letters and objects of another input stand under its topic, and do not meet those of the first', async () => {
+      const joined = { ...task, otherTopics: ['payments'] }
+      const claim = await store.claim(joined)
+      const letters = [aLetter, { ...aLetter, input: 1, detail: 'no order' }]
+      const objects = [anObject, { ...anObject, input: 1, sha256: 'c'.repeat(64), key: 'other' }]
+      const once = checkpoint(10, { deadLetters: letters, objects, others: [{ nextOffset: 9, archiveNextOffset: 9 }] })
+      await store.commit(claim, once)
+      await store.commit(claim, { ...once, nextOffset: 11 })
+      const withoutInput = <T extends { input?: number }>({ input: _, ...rest }: T) => rest
+      const payments = { ...task, topic: 'payments' }
+      expect((await under.deadLetters(task)).map(withoutInput)).toEqual([aLetter])
+      expect((await under.deadLetters(payments)).map(withoutInput)).toEqual([{ ...aLetter, detail: 'no order' }])
+      expect((await under.objects(task)).map(withoutInput)).toEqual([anObject])
+      expect((await under.objects(payments)).map(withoutInput)).toEqual([withoutInput(objects[1]!)])
+      const other = { ...aLetter, input: 1 }
+      await expect(store.commit(claim, checkpoint(12, { deadLetters: [other] }))).rejects.toBeInstanceOf(
+        DeterminismError,
+      )
+    })
+
+    test('merge notes are given by input, in the order of its offsets, page by page, and a repeat changes nothing', async () => {
+      const lead = { input: 0, offsets: [3, 9] }
+      const notes = [
+        { input: 1, offsets: [1, 9], isFirst: true as const },
+        { input: 1, offsets: [2, 9] },
+        { input: 1, offsets: [1, 10] },
+        { input: 1, offsets: [10, 100] },
+      ]
+      const claim = await committed(checkpoint(10, { mergeNotes: [notes[3]!, notes[1]!, notes[0]!] }))
+      await store.commit(claim, checkpoint(11, { mergeNotes: [notes[2]!, lead, notes[1]!] }))
+      expect(await store.mergeNotes(task, 1, 0, 10)).toEqual(notes)
+      expect(await store.mergeNotes(task, 1, 9, 2)).toEqual(notes.slice(0, 2))
+      expect(await store.mergeNotes(task, 1, 10, 10)).toEqual(notes.slice(2))
+      expect(await store.mergeNotes(task, 0, 0, 10)).toEqual([lead])
+      expect(await store.mergeNotes({ ...task, partition: 1 }, 1, 0, 10)).toEqual([])
+    })
+
+    test('steps of time are given by place, then by watermark, with the clocks and the offsets that they name', async () => {
+      const advances = [
+        { offset: 5, otherOffsets: [1], watermark: 900, clock: 'orders' },
+        { offset: 5, otherOffsets: [2], watermark: 100, clock: hostile },
+        { offset: 5, otherOffsets: [2], watermark: 100, clock: 'payments' },
+        { offset: 5, otherOffsets: [2], watermark: 200, clock: 'orders' },
+        { offset: 6, otherOffsets: [0], watermark: 50 },
+      ]
+      const end = { offset: 5, otherOffsets: [2], watermark: 200 }
+      const claim = await committed(checkpoint(7, { idleAdvances: [...advances].reverse(), inputEnds: [end] }))
+      await store.commit(claim, checkpoint(8, { idleAdvances: advances.slice(2) }))
+      const first = { offset: 0, watermark: Number.MIN_SAFE_INTEGER, isEnd: false }
+      const all = await store.recordedSteps(task, first, 10)
+      const notEnd = advances.map((step) => ({ ...step, isEnd: false }))
+      expect(all).toHaveLength(6)
+      expect(all).toEqual(expect.arrayContaining([...notEnd, { ...end, isEnd: true }]))
+      const places = all.map(({ offset, otherOffsets, watermark, isEnd }) => [offset, otherOffsets, watermark, isEnd])
+      expect(places).toEqual([
+        [5, [1], 900, false],
+        [5, [2], 100, false],
+        [5, [2], 100, false],
+        [5, [2], 200, false],
+        [5, [2], 200, true],
+        [6, [0], 50, false],
+      ])
+      for (const [i, step] of all.entries()) {
+        expect(await store.recordedSteps(task, step, 2)).toEqual(all.slice(i + 1, i + 3))
+      }
+    })
+
+    describe('an outbox', () => {
+      const everything = { after: 0, maxMessages: 100_000, maxBytes: 1 << 30 }
+      const message = (sequence: number, rest: Partial<StoredMessage> = {}): StoredMessage => ({
+        sequence,
+        time: 1_723_075_200_000 + sequence,
+        key: Uint8Array.of(sequence),
+        value: Uint8Array.of(1, 2, 3),
+        headers: [],
+        ...rest,
+      })
+      const from = (first: number, last: number) =>
+        Array.from({ length: last - first + 1 }, (_, i) => message(first + i))
+      const emitting = (nextOffset: number, messages: readonly StoredMessage[], outlet = 'alerts') =>
+        checkpoint(nextOffset, { messages: [{ outlet, messages }] })
+      const sequences = (messages: readonly StoredMessage[]) => messages.map(({ sequence }) => sequence)
+      const waiting = async (claim: Claim, page = everything, outlet = 'alerts') =>
+        (await store.outbox.read(claim, outlet, page)).map((one) => ({
+          ...one,
+          key: plain(one.key),
+          value: plain(one.value),
+          headers: (one.headers ?? []).map(({ key, value }) => ({ key, value: plain(value) })),
+        }))
+
+      test('gives messages as they were committed, in order, and each outlet and task its own', async () => {
+        const claim = await committed(
+          emitting(1, from(1, 2)),
+          emitting(2, [message(3)]),
+          emitting(3, [message(1, { value: null })], hostile),
+        )
+        expect(await waiting(claim)).toEqual(from(1, 3))
+        expect(await waiting(claim, everything, hostile)).toEqual([message(1, { value: null })])
+        const other = await store.claim({ ...task, partition: 1 })
+        expect(await waiting(other)).toEqual([])
+      })
+
+      test('keeps whatever bytes there are; null and empty differ', async () => {
+        const messages = [
+          message(1, { key: null, value: null }),
+          message(2, { key: new Uint8Array(), value: new Uint8Array() }),
+          message(3, {
+            key: everyByte,
+            value: everyByte,
+            time: -1,
+            headers: [
+              { key: hostile, value: everyByte },
+              { key: 'null', value: null },
+              { key: '', value: new Uint8Array() },
+            ],
+          }),
+        ]
+        expect(await waiting(await committed(emitting(1, messages)))).toEqual(messages)
+      })
+
+      test('has what was committed, whatever becomes of the bytes', async () => {
+        const value = Uint8Array.of(1)
+        const claim = await committed(emitting(1, [message(1, { value })]))
+        value.fill(9)
+        expect((await waiting(claim))[0]?.value).toEqual(Uint8Array.of(1))
+      })
+
+      test('has nothing of a checkpoint that was not stored', async () => {
+        const older = await committed(emitting(1, from(1, 1)))
+        const newer = await store.claim(task)
+        await expect(store.commit(older, emitting(2, from(2, 2)))).rejects.toBeInstanceOf(TaskFencedError)
+        const failing = checkpoint(2, {
+          messages: [{ outlet: 'alerts', messages: from(2, 2) }],
+          writes: [bars({ price: 'x' })],
+        })
+        await expect(store.commit(newer, failing)).rejects.toBeInstanceOf(ConfigurationError)
+        expect(await waiting(newer)).toEqual(from(1, 1))
+      })
+
+      test('is read in pages, by number and by bytes, and one message comes even when it is larger', async () => {
+        const large = message(3, { value: new Uint8Array(1_000) })
+        const headed = message(5, { headers: [{ key: 'a', value: new Uint8Array(900) }] })
+        const claim = await committed(emitting(1, [...from(1, 2), large, message(4), headed, message(6)]))
+        const page = (after: number, maxMessages: number, maxBytes: number) =>
+          waiting(claim, { after, maxMessages, maxBytes }).then(sequences)
+        expect(await page(0, 2, 1 << 20)).toEqual([1, 2])
+        expect(await page(2, 100, 10)).toEqual([3])
+        expect(await page(0, 100, 500)).toEqual([1, 2])
+        expect(await page(3, 100, 500)).toEqual([4])
+        expect(await page(0, 100, 1 << 20)).toEqual([1, 2, 3, 4, 5, 6])
+        expect(await page(6, 100, 1 << 20)).toEqual([])
+      })
+
+      test('forgets up to a number, as often as it is told', async () => {
+        const claim = await committed(emitting(1, from(1, 5)), emitting(2, from(1, 2), 'other'))
+        for (let time = 0; time < 2; time++) await store.outbox.forget(task, 'alerts', 3)
+        expect(sequences(await waiting(claim))).toEqual([4, 5])
+        expect(sequences(await waiting(claim, everything, 'other'))).toEqual([1, 2])
+      })
+
+      test('holds more messages than one statement takes, and large ones', async () => {
+        const many = [
+          ...from(1, 2_500),
+          ...[2_501, 2_502, 2_503].map((n) => message(n, { value: new Uint8Array(9 << 20) })),
+        ]
+        const claim = await committed(emitting(1, many))
+        expect(sequences(await store.outbox.read(claim, 'alerts', everything))).toEqual(sequences(many))
+      })
+
+      test('turns away whose claim is no longer the newest', async () => {
+        const older = await committed(emitting(1, from(1, 1)))
+        const newer = await store.claim(task)
+        await expect(store.outbox.read(older, 'alerts', everything)).rejects.toBeInstanceOf(TaskFencedError)
+        expect(await waiting(newer)).toHaveLength(1)
+      })
+
+      test('sets refused messages apart, which stay when the others are forgotten', async () => {
+        const claim = await committed(emitting(1, from(1, 4)))
+        await store.outbox.refuse(task, 'alerts', 2, hostile, 1_723_075_200_123)
+        await store.outbox.refuse(task, 'alerts', 3, '422', 1_723_075_200_456)
+        await store.outbox.refuse(task, 'alerts', 9, 'is not there', 1)
+        expect(sequences(await waiting(claim))).toEqual([1, 4])
+        await store.outbox.forget(task, 'alerts', 4)
+        expect(await waiting(claim)).toEqual([])
+        const refused = await store.outbox.refused(task, 'alerts', everything)
+        expect(
+          refused.map(({ sequence, refusal, refusedAt, isRetried }) => ({ sequence, refusal, refusedAt, isRetried })),
+        ).toEqual([
+          { sequence: 2, refusal: hostile, refusedAt: 1_723_075_200_123, isRetried: false },
+          { sequence: 3, refusal: '422', refusedAt: 1_723_075_200_456, isRetried: false },
+        ])
+        expect(plain(refused[0]!.value)).toEqual(Uint8Array.of(1, 2, 3))
+        expect(sequences(await store.outbox.refused(task, 'alerts', { ...everything, after: 2 }))).toEqual([3])
+        expect(await store.outbox.countRefused(task, 'alerts')).toBe(2)
+        expect(await store.outbox.countRefused(task, 'other')).toBe(0)
+      })
+
+      test('gives refused messages again to who asks for what is to be retried, until they are refused anew or forgotten', async () => {
+        const { outbox } = store
+        await committed(emitting(1, from(1, 4)))
+        for (const sequence of [1, 2, 4]) await outbox.refuse(task, 'alerts', sequence, 'no', 1)
+        const retried = async () => sequences(await outbox.retried(task, 'alerts', everything))
+        expect(await retried()).toEqual([])
+        expect(await outbox.retryRefused(task, 'alerts', [2, 3, 7])).toBe(1)
+        expect(await retried()).toEqual([2])
+        expect(await outbox.retryRefused(task, 'alerts')).toBe(3)
+        expect(await retried()).toEqual([1, 2, 4])
+        expect((await outbox.refused(task, 'alerts', everything)).map(({ isRetried }) => isRetried)).toEqual([
+          true,
+          true,
+          true,
+        ])
+        await outbox.refuse(task, 'alerts', 2, 'no again', 2)
+        await outbox.forgetRefused(task, 'alerts', 1)
+        await outbox.forgetRefused(task, 'alerts', 3)
+        expect(await retried()).toEqual([4])
+        expect(sequences(await outbox.refused(task, 'alerts', everything))).toEqual([2, 4])
+      })
     })
 
     test('claims and commits that race leave one owner and every stored offset its own', async () => {

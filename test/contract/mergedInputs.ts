@@ -174,8 +174,7 @@ function withRecordsOf(recorded: CheckpointStore, store: CheckpointStore): Check
     commit: (...asked) => store.commit(...asked),
     recordedSteps: (...asked) => recorded.recordedSteps(...asked),
     mergeNotes: (...asked) => recorded.mergeNotes(...asked),
-    messages: (...asked) => store.messages(...asked),
-    forgetMessages: (...asked) => store.forgetMessages(...asked),
+    outbox: store.outbox,
     close: () => store.close(),
   }
 }

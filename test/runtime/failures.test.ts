@@ -208,8 +208,7 @@ describe('a store that does not take commits', () => {
       },
       recordedSteps: (...asked) => inner.recordedSteps(...asked),
       mergeNotes: (...asked) => inner.mergeNotes(...asked),
-      messages: (...asked) => inner.messages(...asked),
-      forgetMessages: (...asked) => inner.forgetMessages(...asked),
+      outbox: inner.outbox,
       close: () => inner.close(),
     }
     const worker = new Worker({

@@ -81,8 +81,7 @@ function scripted(store: CheckpointStore, script: ('lose-reply' | 'fail')[]): Ch
     },
     recordedSteps: (...asked) => store.recordedSteps(...asked),
     mergeNotes: (...asked) => store.mergeNotes(...asked),
-    messages: (...asked) => store.messages(...asked),
-    forgetMessages: (...asked) => store.forgetMessages(...asked),
+    outbox: store.outbox,
     close: () => store.close(),
   }
 }
@@ -301,8 +300,7 @@ describe('a worker', () => {
       },
       recordedSteps: (...asked) => base.store.recordedSteps(...asked),
       mergeNotes: (...asked) => base.store.mergeNotes(...asked),
-      messages: (...asked) => base.store.messages(...asked),
-      forgetMessages: (...asked) => base.store.forgetMessages(...asked),
+      outbox: base.store.outbox,
       close: () => base.store.close(),
     }
     base.log.add(...values(1_000).map((value) => ({ value })))

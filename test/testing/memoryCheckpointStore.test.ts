@@ -1,9 +1,10 @@
+import type { TaskId } from '../../src/runtime/checkpoint.ts'
 import { MemoryCheckpointStore } from '../../src/testing/memoryCheckpointStore.ts'
 import { checkpointStoreContract } from '../contract/checkpointStore.ts'
 
 checkpointStoreContract('memory', () => {
   const store = new MemoryCheckpointStore()
-  const isOf = (task: { pipeline: string }) => (stored: { pipeline: string }) => stored.pipeline === task.pipeline
+  const isOf = (task: TaskId) => (stored: TaskId) => stored.pipeline === task.pipeline && stored.topic === task.topic
   return Promise.resolve({
     store,
     rows: async (table) =>

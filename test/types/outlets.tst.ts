@@ -1,4 +1,16 @@
-import { batchFlush, type Candle, definePipeline, type Table, type Trade, toPostgres } from 'millrace'
+import {
+  batchFlush,
+  type Candle,
+  definePipeline,
+  type MessagesOutlet,
+  type Table,
+  type Trade,
+  textCodec,
+  toPostgres,
+  topic,
+  toTopic,
+  toWebhook,
+} from 'millrace'
 import { testPipeline } from 'millrace/testing'
 import { map, type Observable } from 'rxjs'
 import { describe, expect, test } from 'tstyche'
@@ -6,6 +18,8 @@ import { describe, expect, test } from 'tstyche'
 declare const candles: Observable<Candle>
 declare const trades: Observable<Trade>
 declare const candleTable: Table<Candle>
+declare const texts: Observable<string>
+declare const numbers: Observable<number>
 
 type CandleOutlet = ReturnType<typeof toPostgres<Candle>>
 
@@ -43,5 +57,43 @@ describe('a pipeline is a value that knows its outlets', () => {
   test('an outlet that does not exist is refused', () => {
     // @ts-expect-error '"candles_5m"' is not assignable to parameter of type '"candles_1m"'
     testPipeline(pipeline).rows('candles_5m')
+  })
+})
+
+describe('an outlet to a topic and the stream that ends in it', () => {
+  const text = topic('orders', { value: textCodec() })
+  const keyed = topic('orders', { key: textCodec(), value: textCodec() })
+  const at = () => 0
+
+  test('agree on the value and on the key', () => {
+    expect(toTopic(texts, { topic: text, at })).type.toBe<MessagesOutlet<string>>()
+    expect(toTopic(texts, { topic: text, at, by: (value) => value.at(0) ?? null })).type.toBe<MessagesOutlet<string>>()
+    expect(toTopic(texts.pipe(batchFlush({ maxCount: 5 })), { topic: keyed, at, by: (value) => value })).type.toBe<
+      MessagesOutlet<string>
+    >()
+    expect(toTopic(numbers, { topic: 'numbers', at, encode: (value) => value.toFixed(2) })).type.toBe<
+      MessagesOutlet<number>
+    >()
+  })
+
+  test('cannot disagree', () => {
+    // @ts-expect-error No overload matches this call
+    toTopic(numbers, { topic: text, at })
+    // @ts-expect-error No overload matches this call
+    toTopic(texts, { topic: keyed, at, by: (value) => value.length })
+    // @ts-expect-error No overload matches this call
+    toTopic(texts, { topic: keyed, at })
+    // @ts-expect-error No overload matches this call
+    toTopic(numbers, { topic: 'numbers', at })
+    // @ts-expect-error No overload matches this call
+    toTopic(texts, { topic: text })
+  })
+
+  test('a webhook and a destination know the value', () => {
+    expect(toWebhook(numbers, { url: 'https://example.org', body: (value) => value.toFixed(2) })).type.toBe<
+      MessagesOutlet<number>
+    >()
+    // @ts-expect-error Type '(value: string) => string' is not assignable
+    toWebhook(numbers, { url: 'https://example.org', body: (value: string) => value })
   })
 })

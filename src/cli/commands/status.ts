@@ -154,10 +154,11 @@ function dataSetText(dataSet: NamedStatus): readonly string[] {
         bytesText(archive.bytes),
     )
   }
-  for (const { pipeline, topic, outlet, unsent, oldestAgeMs } of dataSet.outbox) {
-    const age = durationText(Math.max(0, oldestAgeMs))
+  for (const { pipeline, topic, partition, outlet, waiting, refused, oldestAgeMs } of dataSet.outbox) {
+    const aside = refused === 0 ? '' : `, ${countText(refused)} refused`
+    const age = oldestAgeMs === null ? '' : `, the oldest for ${durationText(Math.max(0, oldestAgeMs))}`
     lines.push(
-      `  outbox of ${pipeline}, topic ${topic}, outlet ${outlet}: ${countText(unsent)} unsent, the oldest for ${age}`,
+      `  outbox of ${pipeline}/${topic}/${partition}/${outlet}: ${countText(waiting)} to be sent${age}${aside}`,
     )
   }
   if (dataSet.deadLetters.length === 0) lines.push('  no dead letters')

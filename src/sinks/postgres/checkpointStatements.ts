@@ -5,14 +5,14 @@ import type {
   DeadLetter,
   InputPosition,
   MergeNote,
-  MessageWrite,
   RecordedStep,
   TaskId,
 } from '../../runtime/checkpoint.ts'
 import type { PartitionGrowth } from '../../runtime/partitionGrowth.ts'
 import { clampTime, escapeText, timestampText } from './columnText.ts'
 import { headersText } from './headersText.ts'
-import { quoteElement, type Step, statementName } from './tableWriter.ts'
+import { arrayElement, byteaText, idOf, prepared, run } from './statement.ts'
+import { quoteElement, type Step } from './tableWriter.ts'
 
 // Only first claims take turns: once a number is there, the claim's own statement sees it. A partition whose owner hangs in its
 // transaction thus keeps no claim of another partition waiting.
@@ -88,18 +88,6 @@ FROM unnest($4::integer[], $5::bigint[], $6::boolean[], $7::text[]) AS note (inp
 const readNotesText = `SELECT input, offsets::float8[] AS offsets, is_first AS "isFirst" FROM merge_note
 WHERE pipeline = $1 AND topic = $2 AND partition = $3 AND input = $4 AND "offset" >= $5 ORDER BY "offset", is_first DESC LIMIT $6`
 
-const messageText = `INSERT INTO outbox (pipeline, topic, partition, outlet, sequence, event_time, key, value, headers)
-SELECT $1, $2, $3, $4, * FROM unnest($5::bigint[], $6::bigint[], $7::bytea[], $8::bytea[], $9::jsonb[])`
-
-const readMessagesText = `SELECT sequence::float8 AS sequence, event_time::float8 AS time, key, value, headers FROM (
-  SELECT *, sum(coalesce(length(key), 0) + coalesce(length(value), 0)) OVER (ORDER BY sequence) AS bytes,
-    row_number() OVER (ORDER BY sequence) AS number FROM (
-    SELECT * FROM outbox WHERE pipeline = $1 AND topic = $2 AND partition = $3 AND outlet = $4 AND sequence > $5 ORDER BY sequence LIMIT $6
-  ) AS first
-) AS counted WHERE bytes <= $7 OR number = 1 ORDER BY sequence`
-
-const forgetMessagesText = `DELETE FROM outbox WHERE pipeline = $1 AND topic = $2 AND partition = $3 AND outlet = $4 AND sequence <= $5`
-
 const stepText = `INSERT INTO idle_advance (pipeline, topic, partition, "offset", watermark, is_end, others, clock, sequence)
 SELECT $1, $2, $3, at, watermark, is_end, string_to_array(others, ',')::bigint[], clock, sequence
 FROM unnest($4::bigint[], $5::bigint[], $6::boolean[], $7::text[], $8::text[], $9::bigint[]) AS step (at, watermark, is_end, others, clock, sequence)
@@ -107,8 +95,8 @@ ON CONFLICT DO NOTHING`
 
 const readStepsText = `SELECT "offset"::float8 AS "offset", watermark::float8 AS watermark, is_end AS "isEnd", others::float8[] AS others, clock,
   sequence::float8 AS sequence FROM idle_advance
-WHERE pipeline = $1 AND topic = $2 AND partition = $3 AND ("offset", others, sequence, watermark, is_end) > ($4, $5::bigint[], $6, $7, $8)
-ORDER BY "offset", others, sequence, watermark, is_end LIMIT $9`
+WHERE pipeline = $1 AND topic = $2 AND partition = $3 AND ("offset", others, sequence, watermark, is_end, clock) > ($4, $5::bigint[], $6, $7, $8, $9)
+ORDER BY "offset", others, sequence, watermark, is_end, clock LIMIT $10`
 
 /** Waits for first claims of the same pipeline and topic, which end with their transactions; others wait for nothing. */
 export const firstClaimTurnStatement = ({ pipeline, topic }: TaskId, topicPartitions: number | null) =>
@@ -127,20 +115,12 @@ export const readStepsStatement = (task: TaskId, after: RecordedStep, limit: num
     after.sequence ?? 0,
     after.watermark,
     after.isEnd,
+    escapeText(after.clock ?? ''),
     limit,
   ])
 export const readInputsStatement = (task: TaskId) => prepared(readInputsText, idOf(task))
 export const readNotesStatement = (task: TaskId, input: number, fromOffset: number, limit: number) =>
   prepared(readNotesText, [...idOf(task), input, fromOffset, limit])
-export const readMessagesStatement = (
-  task: TaskId,
-  outlet: string,
-  afterSequence: number,
-  maxCount: number,
-  maxBytes: number,
-) => prepared(readMessagesText, [...idOf(task), escapeText(outlet), afterSequence, maxCount, maxBytes])
-export const forgetMessagesStatement = (task: TaskId, outlet: string, upToSequence: number) =>
-  prepared(forgetMessagesText, [...idOf(task), escapeText(outlet), upToSequence])
 export const explainFenceStatement = (task: TaskId) => prepared(explainFenceText, idOf(task))
 
 /** Ends the transaction (MR001) unless the claim is the newest and no offset goes down. */
@@ -222,10 +202,6 @@ function lettersByStatement(letters: readonly DeadLetter[]): readonly (readonly 
   return parts
 }
 
-function byteaText(bytes: Uint8Array | null): string | null {
-  return bytes === null ? null : `\\x${Buffer.from(bytes).toString('hex')}`
-}
-
 /** Ends the transaction (MR002) when the manifest holds something else at this offset. */
 export function objectStep(task: TaskId, object: ArchivedObject): Step {
   return run(objectText, [
@@ -274,48 +250,4 @@ export function mergeNotesStep(task: TaskId, notes: readonly MergeNote[]): Step 
     notes.map(({ isFirst = false }) => isFirst),
     notes.map(({ offsets }) => offsets.join(',')),
   ])
-}
-
-const messagesPerStatement = 1_000
-
-/** Stores the messages of one outlet. */
-export function messageSteps(task: TaskId, { outlet, messages }: MessageWrite): readonly Step[] {
-  const parts = Array.from({ length: Math.ceil(messages.length / messagesPerStatement) }, (_, i) =>
-    messages.slice(i * messagesPerStatement, (i + 1) * messagesPerStatement),
-  )
-  return parts.map((part) =>
-    run(messageText, [
-      ...idOf(task),
-      escapeText(outlet),
-      part.map(({ sequence }) => sequence),
-      part.map(({ time }) => time),
-      `{${part.map(({ key }) => arrayElement(byteaText(key))).join(',')}}`,
-      `{${part.map(({ value }) => arrayElement(byteaText(value))).join(',')}}`,
-      `{${part.map(({ headers = [] }) => arrayElement(headersText(headers))).join(',')}}`,
-    ]),
-  )
-}
-
-function idOf(task: TaskId): [string, string, number] {
-  return [task.pipeline, task.topic, task.partition]
-}
-
-function arrayElement(text: string | null): string {
-  return text === null ? 'NULL' : quoteElement(text)
-}
-
-function run(text: string, values: readonly unknown[]): Step {
-  const statement = prepared(text, values)
-  return (client) => client.query(statement)
-}
-
-const names = new Map<string, string>()
-
-function prepared(text: string, values: readonly unknown[]) {
-  let name = names.get(text)
-  if (name === undefined) {
-    name = statementName(text)
-    names.set(text, name)
-  }
-  return { name, text, values: [...values] }
 }

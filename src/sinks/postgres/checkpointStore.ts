@@ -11,8 +11,8 @@ import type {
   StateFrame,
   TaskId,
 } from '../../runtime/checkpoint.ts'
-import type { StoredMessage } from '../../runtime/destination.ts'
 import { DeterminismError, type MillraceError, TaskFencedError } from '../../runtime/errors.ts'
+import type { Outbox } from '../../runtime/outbox.ts'
 import { type PartitionGrowth, partitionsChanged } from '../../runtime/partitionGrowth.ts'
 import {
   claimStatement,
@@ -20,14 +20,11 @@ import {
   explainFenceStatement,
   fenceStep,
   firstClaimTurnStatement,
-  forgetMessagesStatement,
   inputSteps,
   knownPartitionsStatement,
   mergeNotesStep,
-  messageSteps,
   objectStep,
   readInputsStatement,
-  readMessagesStatement,
   readNotesStatement,
   readStateStatement,
   readStepsStatement,
@@ -36,9 +33,10 @@ import {
 } from './checkpointStatements.ts'
 import { unescapeText } from './columnText.ts'
 import { openPool, type PoolOptions, type PostgresAddress } from './connection.ts'
-import { asMillraceError } from './errors.ts'
-import { type StoredHeaders, storedHeaders } from './headersText.ts'
+import { PostgresOutbox } from './outbox.ts'
+import { messageSteps } from './outboxStatements.ts'
 import { type Step, writeSteps } from './tableWriter.ts'
+import { together, withClient } from './withClient.ts'
 
 /** Postgres's own int8 text; null stays null. */
 type Int8 = string
@@ -77,6 +75,7 @@ interface StepRow extends RecordedStep {
  * than a refused statement are closed.
  */
 export class PostgresCheckpointStore implements CheckpointStore {
+  readonly outbox: Outbox
   readonly #pipelined: pg.Pool
   readonly #sequential: pg.Pool
   readonly #owner = `${hostname()}:${process.pid}`
@@ -85,12 +84,13 @@ export class PostgresCheckpointStore implements CheckpointStore {
     const named = { applicationName: 'millrace checkpoints', ...options }
     this.#pipelined = openPool(address, { ...named, isPipelined: true })
     this.#sequential = openPool(address, { ...named, isPipelined: false })
+    this.outbox = new PostgresOutbox(this.#pipelined)
   }
 
   async claim(task: TaskId, topicPartitions?: number, growth: PartitionGrowth = 'refuse'): Promise<Claim> {
     const partitions = topicPartitions ?? null
     try {
-      return await this.#transaction(this.#pipelined, `claim ${nameOf(task)}`, task, async (client) => {
+      return await withClient(this.#pipelined, `claim ${nameOf(task)}`, task, async (client) => {
         const [, , claimed, state, inputs] = await together([
           client.query('BEGIN'),
           client.query(firstClaimTurnStatement(task, partitions)),
@@ -114,7 +114,7 @@ export class PostgresCheckpointStore implements CheckpointStore {
     const steps = stepsOf(claim, checkpoint)
     const needsTurns = checkpoint.writes.some(({ table, rows }) => table.mode === 'append' && rows.length > 0)
     try {
-      await this.#transaction(needsTurns ? this.#sequential : this.#pipelined, doing, task, async (client) => {
+      await withClient(needsTurns ? this.#sequential : this.#pipelined, doing, task, async (client) => {
         if (needsTurns) for (const step of steps) await step(client)
         else await together(steps.map((step) => step(client)))
       })
@@ -128,7 +128,7 @@ export class PostgresCheckpointStore implements CheckpointStore {
   }
 
   recordedSteps(task: TaskId, after: RecordedStep, limit: number): Promise<readonly RecordedStep[]> {
-    return this.#transaction(this.#pipelined, `read the idle steps of ${nameOf(task)}`, task, async (client) => {
+    return withClient(this.#pipelined, `read the idle steps of ${nameOf(task)}`, task, async (client) => {
       const { rows } = await client.query<StepRow>(readStepsStatement(task, after, limit))
       return rows.map(({ others, clock, sequence, ...step }) => ({
         ...step,
@@ -140,67 +140,19 @@ export class PostgresCheckpointStore implements CheckpointStore {
   }
 
   mergeNotes(task: TaskId, input: number, fromOffset: number, limit: number): Promise<readonly MergeNote[]> {
-    return this.#transaction(this.#pipelined, `read the merge notes of ${nameOf(task)}`, task, async (client) => {
+    return withClient(this.#pipelined, `read the merge notes of ${nameOf(task)}`, task, async (client) => {
       const { rows } = await client.query<NoteRow>(readNotesStatement(task, input, fromOffset, limit))
       return rows.map(({ isFirst, ...note }) => (isFirst ? { ...note, isFirst } : note))
     })
-  }
-
-  messages(
-    task: TaskId,
-    outlet: string,
-    afterSequence: number,
-    maxCount: number,
-    maxBytes: number,
-  ): Promise<readonly StoredMessage[]> {
-    const doing = `read the outbox of ${nameOf(task)}, outlet ${outlet}`
-    return this.#transaction(this.#pipelined, doing, task, async (client) => {
-      const statement = readMessagesStatement(task, outlet, afterSequence, maxCount, maxBytes)
-      const { rows } = await client.query<StoredMessage & { readonly headers: StoredHeaders }>(statement)
-      return rows.map((row) => ({ ...row, headers: storedHeaders(row.headers) }))
-    })
-  }
-
-  async forgetMessages(task: TaskId, outlet: string, upToSequence: number): Promise<void> {
-    const doing = `empty the outbox of ${nameOf(task)}, outlet ${outlet}`
-    await this.#transaction(this.#pipelined, doing, task, (client) =>
-      client.query(forgetMessagesStatement(task, outlet, upToSequence)),
-    )
   }
 
   async close(): Promise<void> {
     await Promise.all([this.#pipelined.end(), this.#sequential.end()])
   }
 
-  async #transaction<T>(
-    pool: pg.Pool,
-    doing: string,
-    task: TaskId,
-    action: (client: pg.ClientBase) => Promise<T>,
-  ): Promise<T> {
-    const client = await pool.connect().catch((error: unknown) => {
-      throw asMillraceError(error, doing, task)
-    })
-    // Without a listener an error between two queries would end the process; the query that it concerns rejects anyway.
-    const onError = () => {}
-    client.on('error', onError)
-    let isSound = false
-    try {
-      const result = await action(client)
-      isSound = true
-      return result
-    } catch (error) {
-      isSound = error instanceof pg.DatabaseError && (await isRolledBack(client))
-      throw asMillraceError(error, doing, task)
-    } finally {
-      client.off('error', onError)
-      client.release(!isSound)
-    }
-  }
-
   async #explainPartitions(task: TaskId, now: number, cause: unknown): Promise<MillraceError> {
     const doing = `read the partitions of ${task.topic}`
-    const before = await this.#transaction(this.#pipelined, doing, task, async (client) => {
+    const before = await withClient(this.#pipelined, doing, task, async (client) => {
       const { rows } = await client.query<{ partitions: number }>(knownPartitionsStatement(task))
       return rows[0]!.partitions
     })
@@ -209,7 +161,7 @@ export class PostgresCheckpointStore implements CheckpointStore {
 
   async #explainFence(claim: Claim, checkpoint: Checkpoint, cause: unknown): Promise<MillraceError> {
     const { task, generation } = claim
-    const rows = await this.#transaction(this.#pipelined, `read ${nameOf(task)}`, task, async (client) => {
+    const rows = await withClient(this.#pipelined, `read ${nameOf(task)}`, task, async (client) => {
       const found = await client.query<TaskRow & { owner: string }>(explainFenceStatement(task))
       return found.rows
     })
@@ -243,27 +195,6 @@ function stepsOf(claim: Claim, checkpoint: Checkpoint): readonly Step[] {
       : [recordedStepsStep(task, checkpoint)]),
     (client) => client.query('COMMIT'),
   ]
-}
-
-/** Waits for all, so that no answer is left on the connection, and then fails with what went wrong first. */
-async function together<T extends readonly Promise<unknown>[]>(
-  queries: T,
-): Promise<{ -readonly [I in keyof T]: Awaited<T[I]> }> {
-  const results = await Promise.allSettled(queries)
-  for (const result of results) if (result.status === 'rejected') throw result.reason
-  return results.map((result) => (result as PromiseFulfilledResult<unknown>).value) as {
-    -readonly [I in keyof T]: Awaited<T[I]>
-  }
-}
-
-async function isRolledBack(client: pg.ClientBase): Promise<boolean> {
-  try {
-    await client.query('ROLLBACK')
-    return true
-  } catch {
-    // The caller closes the connection, which rolls back as well.
-    return false
-  }
 }
 
 function restoredFrom(

@@ -2,6 +2,7 @@ import { BadRowError } from '../../runtime/badRow.ts'
 import type { Checkpoint, CheckpointStore, Claim, TaskId } from '../../runtime/checkpoint.ts'
 import type { Clock } from '../../runtime/clock.ts'
 import { RetryableError, TaskFencedError } from '../../runtime/errors.ts'
+import type { Outbox } from '../../runtime/outbox.ts'
 import type { Random } from '../random.ts'
 import type { Faults } from './faults.ts'
 import { never, type SimulatedProcess } from './simulatedProcess.ts'
@@ -100,9 +101,23 @@ export function faultyCheckpointStore(inner: CheckpointStore, options: FaultyChe
     recordedSteps: (task, after, limit) =>
       process.isAlive ? process.guard(inner.recordedSteps(task, after, limit)) : never(),
     mergeNotes: (...asked) => (process.isAlive ? process.guard(inner.mergeNotes(...asked)) : never()),
-    messages: (...asked) => (process.isAlive ? process.guard(inner.messages(...asked)) : never()),
-    forgetMessages: (...asked) => (process.isAlive ? process.guard(inner.forgetMessages(...asked)) : never()),
+    outbox: guardedOutbox(inner.outbox, process),
     close: () => (process.isAlive ? process.guard(inner.close()) : never()),
+  }
+}
+
+/** An outbox that answers the living alone. */
+function guardedOutbox(inner: Outbox, process: SimulatedProcess): Outbox {
+  const guard = <T>(ask: () => Promise<T>): Promise<T> => (process.isAlive ? process.guard(ask()) : never())
+  return {
+    read: (...asked) => guard(() => inner.read(...asked)),
+    forget: (...asked) => guard(() => inner.forget(...asked)),
+    refuse: (...asked) => guard(() => inner.refuse(...asked)),
+    refused: (...asked) => guard(() => inner.refused(...asked)),
+    countRefused: (...asked) => guard(() => inner.countRefused(...asked)),
+    retryRefused: (...asked) => guard(() => inner.retryRefused(...asked)),
+    retried: (...asked) => guard(() => inner.retried(...asked)),
+    forgetRefused: (...asked) => guard(() => inner.forgetRefused(...asked)),
   }
 }
 

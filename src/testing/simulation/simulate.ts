@@ -142,8 +142,7 @@ function withStepsOf(recorded: CheckpointStore, store: CheckpointStore): Checkpo
     commit: (claim, checkpoint) => store.commit(claim, checkpoint),
     recordedSteps: (task, after, limit) => recorded.recordedSteps(task, after, limit),
     mergeNotes: (...asked) => recorded.mergeNotes(...asked),
-    messages: (...asked) => store.messages(...asked),
-    forgetMessages: (...asked) => store.forgetMessages(...asked),
+    outbox: store.outbox,
     close: () => store.close(),
   }
 }

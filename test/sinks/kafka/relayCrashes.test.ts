@@ -20,7 +20,7 @@ import { KafkaTopic } from '../../support/kafkaTopic.ts'
 import { type TestDatabase, testDatabase } from '../../support/postgres.ts'
 import { crashPoints, type ForwardWorkerArguments } from '../../support/workers/forwardWorker.ts'
 
-if (!hasKafka) console.warn('SKIPPED: the way back to Kafka over crashes: there is no broker')
+if (!hasKafka) console.warn('SKIPPED: outlets to topics of Kafka over crashes: there is no broker')
 
 const program = fileURLToPath(new URL('../../support/workers/forwardWorker.ts', import.meta.url))
 const partitions = 2
@@ -82,8 +82,8 @@ describe.skipIf(!hasKafka)(kafkaTitle('a worker that sends to Kafka'), { timeout
       const random = new Random(seed)
       const produced = new Produced(from)
       for (const point of random.shuffle(crashPoints)) {
-        // A relay claims its producer once.
-        const time = point === 'claimed' ? 1 : random.int(1, 4)
+        // Each task claims its producer once.
+        const time = point === 'claimed' ? random.int(1, partitions) : random.int(1, 4)
         const child = start('one', { point, time, afterMs: random.int(0, 12) })
         // Something to commit and to send for as long as it lives.
         for (let turn = 0; child.signalCode === null && child.exitCode === null && turn < 300; turn++) {
@@ -99,7 +99,7 @@ describe.skipIf(!hasKafka)(kafkaTitle('a worker that sends to Kafka'), { timeout
     },
   )
 
-  test('hands the relay over to another worker, whether it is killed or sleeps through its replacement', async () => {
+  test('hands partitions with their relays over to another worker, whether it is killed or sleeps through its replacement', async () => {
     const produced = new Produced(from)
     const first = start('one', null)
     const second = start('two', null)
@@ -156,7 +156,7 @@ class Produced {
 async function remaining(db: TestDatabase, count: number): Promise<{ unread: number; unsent: number }> {
   const { rows } = await db.pool.query<{ read: number; unsent: number }>(
     `SELECT coalesce((SELECT sum(next_offset) FROM stream_task), 0)::int AS read,
-      (SELECT count(*) FROM kafka_outbox)::int AS unsent`,
+      (SELECT count(*) FROM outbox)::int AS unsent`,
   )
   return { unread: count - rows[0]!.read, unsent: rows[0]!.unsent }
 }

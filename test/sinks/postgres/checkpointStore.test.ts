@@ -47,8 +47,8 @@ checkpointStoreContract('PostgreSQL', async () => {
     async deadLetters(task) {
       const { rows } = await db.pool.query<Record<string, never>>(
         `SELECT "offset"::text, ordinal, operator, reason, detail, ${ms('record_time')} AS time, key, headers, payload
-         FROM dead_letter WHERE pipeline = $1`,
-        [task.pipeline],
+         FROM dead_letter WHERE pipeline = $1 AND topic = $2`,
+        [task.pipeline, task.topic],
       )
       return rows.map((row) => ({
         offset: Number(row.offset),
@@ -64,8 +64,8 @@ checkpointStoreContract('PostgreSQL', async () => {
     },
     async objects(task) {
       const { rows } = await db.pool.query<Record<string, never>>(
-        `SELECT *, ${ms('min_timestamp')} AS min, ${ms('max_timestamp')} AS max FROM archive_object WHERE pipeline = $1`,
-        [task.pipeline],
+        `SELECT *, ${ms('min_timestamp')} AS min, ${ms('max_timestamp')} AS max FROM archive_object WHERE pipeline = $1 AND topic = $2`,
+        [task.pipeline, task.topic],
       )
       return rows.map((row) => ({
         key: row.key!,
@@ -81,8 +81,8 @@ checkpointStoreContract('PostgreSQL', async () => {
     },
     async idleAdvances(task) {
       const { rows } = await db.pool.query<{ offset: string; watermark: string }>(
-        'SELECT "offset", watermark FROM idle_advance WHERE pipeline = $1 ORDER BY 1, 2',
-        [task.pipeline],
+        'SELECT "offset", watermark FROM idle_advance WHERE pipeline = $1 AND topic = $2 ORDER BY 1, 2',
+        [task.pipeline, task.topic],
       )
       return rows.map(({ offset, watermark }) => ({ offset: Number(offset), watermark: Number(watermark) }))
     },

@@ -52,6 +52,21 @@ describe('migrate', () => {
     expect(results.flat().sort()).toEqual(readMigrations().map((migration) => migration.name))
   })
 
+  it('refuses to drop messages of the way to Kafka of before, says what to do, and goes on once they are gone', async () => {
+    const schema = freshSchema('kafka_outbox')
+    const before = readMigrations().filter(({ number }) => number < 10)
+    await migrate(db.pool, schema, before)
+    const table = `${quoteIdentifier(schema)}.kafka_outbox`
+    await db.pool.query(`INSERT INTO ${table} (topic, event_time) VALUES ('alerts', 1), ('alerts', 2)`)
+    const refused = migrate(db.pool, schema)
+    await expect(refused).rejects.toBeInstanceOf(ConfigurationError)
+    await expect(refused).rejects.toThrow(/2 messages in kafka_outbox are not sent yet.*Run the release before/)
+    expect(await tablesOf(schema)).toContain('kafka_outbox')
+    await db.pool.query(`DELETE FROM ${table}`)
+    await migrate(db.pool, schema)
+    expect(await tablesOf(schema)).not.toContain('kafka_outbox')
+  })
+
   it('refuses a migration that was changed after it was applied, and names it', async () => {
     const schema = freshSchema('changed')
     await migrate(db.pool, schema)

@@ -1,17 +1,16 @@
-import type pg from 'pg'
 import { decode } from '../../../src/operators/decode.ts'
 import type { CheckpointStore } from '../../../src/runtime/checkpoint.ts'
 import { systemClock } from '../../../src/runtime/clock.ts'
 import type { LogWriter } from '../../../src/runtime/log.ts'
+import type { Outbox } from '../../../src/runtime/outbox.ts'
 import { definePipeline } from '../../../src/runtime/pipeline.ts'
 import { Worker } from '../../../src/runtime/worker.ts'
-import { toKafka } from '../../../src/sinks/kafka/toKafka.ts'
-import { withRelay } from '../../../src/sinks/kafka/withRelay.ts'
 import { PostgresCheckpointStore } from '../../../src/sinks/postgres/checkpointStore.ts'
-import { openPool, type PostgresConnection } from '../../../src/sinks/postgres/connection.ts'
+import type { PostgresConnection } from '../../../src/sinks/postgres/connection.ts'
+import { toTopic } from '../../../src/sinks/toTopic.ts'
 import { type KafkaSettingsInput, kafkaSettings } from '../../../src/sources/kafka/kafkaSettings.ts'
 import { openKafkaLog } from '../../../src/sources/kafka/openKafkaLog.ts'
-import { openKafkaWriter } from '../../../src/sources/kafka/producer/openKafkaWriter.ts'
+import { kafkaTopics } from '../../../src/sources/kafka/producer/kafkaTopics.ts'
 
 export const crashPoints = [
   'before a commit',
@@ -20,6 +19,7 @@ export const crashPoints = [
   'before an append',
   'amid an append',
   'after an append',
+  'before a delete',
   'after a delete',
 ] as const
 
@@ -51,37 +51,36 @@ async function work({ settings, from, to, group, connection, schema, crash }: Fo
   const pipeline = definePipeline({
     name: 'forward',
     build: (records) => ({
-      forwarded: toKafka(
+      forwarded: toTopic(
         records.pipe(
           decode({
             decode: (record) => ({ key: record.keyText() ?? '', id: Number(record.valueText()), at: record.timestamp }),
           }),
         ),
-        {
-          topic: to,
-          key: ({ key }) => key,
-          value: ({ id }) => String(id),
-          eventTime: ({ at }) => at,
-        },
+        { topic: to, encode: ({ id }) => String(id), by: ({ key }) => key, at: ({ at }) => at },
       ),
     }),
   })
   const kafka = kafkaSettings(settings)
-  const writer = await openKafkaWriter(kafka, { topic: to })
-  const source = withRelay(await openKafkaLog(kafka, { topic: from, group }), {
-    pool: crashingPool(openPool(connection, { schema }), reach),
-    writer: crashingWriter(writer, reach),
-    topic: to,
-    partitionOf: (key) => writer.partitionOf(key),
-    pollMs: 10,
-    batchRecords: 20,
-  })
+  const openTopic = kafkaTopics(kafka)
+  const source = await openKafkaLog(kafka, { topic: from, group })
   const store = crashingStore(new PostgresCheckpointStore(connection, { schema }), reach)
-  const limits = { checkpointIntervalMs: 20 }
-  const worker = new Worker({ pipeline, source, store, archive: null, clock: systemClock, limits })
+  const worker = new Worker({
+    pipeline,
+    source,
+    openTopic: async (topic) => {
+      const opened = await openTopic(topic)
+      return { ...opened, writer: crashingWriter(opened.writer, reach) }
+    },
+    store,
+    archive: null,
+    clock: systemClock,
+    limits: { checkpointIntervalMs: 20 },
+    reclaimAfterMs: 1_000,
+  })
   process.once('SIGTERM', () => worker.stop('now'))
   await worker.run()
-  for (const each of [writer, source, store]) await each.close()
+  for (const each of [source, store]) await each.close()
   process.exit()
 }
 
@@ -101,8 +100,7 @@ function crashingStore(store: CheckpointStore, reach: Reach): CheckpointStore {
     },
     recordedSteps: (...asked) => store.recordedSteps(...asked),
     mergeNotes: (...asked) => store.mergeNotes(...asked),
-    messages: (...asked) => store.messages(...asked),
-    forgetMessages: (...asked) => store.forgetMessages(...asked),
+    outbox: crashingOutbox(store.outbox, reach),
     close: () => store.close(),
   }
 }
@@ -124,14 +122,14 @@ function crashingWriter(writer: LogWriter, reach: Reach): LogWriter {
   }
 }
 
-function crashingPool(pool: pg.Pool, reach: Reach): pg.Pool {
-  return new Proxy(pool, {
-    get(target, name) {
-      if (name !== 'query') return Reflect.get(target, name)
-      return async (text: string, values: unknown[]) => {
-        const result = await target.query(text, values)
-        if (text.startsWith('DELETE')) reach('after a delete')
-        return result
+function crashingOutbox(outbox: Outbox, reach: Reach): Outbox {
+  return new Proxy(outbox, {
+    get(target, name: keyof Outbox) {
+      if (name !== 'forget') return target[name].bind(target)
+      return async (...asked: Parameters<Outbox['forget']>) => {
+        reach('before a delete')
+        await target.forget(...asked)
+        reach('after a delete')
       }
     },
   })

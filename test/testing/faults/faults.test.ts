@@ -8,6 +8,7 @@ import { faultyCheckpointStore, Zombies } from '../../../src/testing/faults/faul
 import { faultyLog } from '../../../src/testing/faults/faultyLog.ts'
 import { faultyObjectStore } from '../../../src/testing/faults/faultyObjectStore.ts'
 import { SimulatedProcess } from '../../../src/testing/faults/simulatedProcess.ts'
+import { MemoryCheckpointStore } from '../../../src/testing/memoryCheckpointStore.ts'
 import { MemoryLog } from '../../../src/testing/memoryLog.ts'
 import { MemoryObjectStore } from '../../../src/testing/memoryObjectStore.ts'
 import { Random } from '../../../src/testing/random.ts'
@@ -37,8 +38,7 @@ function plainStore(isFencing = true) {
     },
     recordedSteps: async () => [],
     mergeNotes: async () => [],
-    messages: async () => [],
-    forgetMessages: async () => {},
+    outbox: new MemoryCheckpointStore().outbox,
     close: async () => {},
   }
   return { store, stored }

@@ -123,6 +123,11 @@ export class KafkaLogWriter implements LogWriter {
     this.#held = held
   }
 
+  /** How many partitions the topic had when the producer was claimed. */
+  get partitionCount(): number {
+    return this.#options.data.partitionCount
+  }
+
   /** The partition where Kafka's Java client puts a key (murmur2), from 0, by as many partitions as the topic had when the producer was claimed. */
   partitionOf(key: Uint8Array): number {
     return partitionOf(key, this.#options.data.partitionCount)

@@ -1,0 +1,102 @@
+import type { Observable } from 'rxjs'
+import type { Batch } from '../runtime/batch.ts'
+import type { MessagesOutlet } from '../runtime/outlet.ts'
+import type { RecordHeader } from '../runtime/record.ts'
+
+/** Makes bytes of a value, as a two-way codec does; null for a tombstone. */
+export interface Encodes<T> {
+  /** Throws for what it has no bytes for, which is set aside as `bad-message`. */
+  readonly encode: (value: T) => Uint8Array | null
+}
+
+/** What every way into a topic says of a value. */
+export interface MessageOf<T> {
+  /** ms UTC, by event time: a replay has to give the same. */
+  readonly at: (value: T) => number
+  /** None if left out. */
+  readonly headers?: (value: T) => readonly RecordHeader[]
+}
+
+/** Into a topic whose keys have a codec. */
+export interface IntoKeyedTopic<T, K> extends MessageOf<T> {
+  readonly topic: { readonly name: string; readonly value: Encodes<T>; readonly key: Encodes<K> }
+  /** The key, which decides the partition; null for none, which goes to the partition of the task. */
+  readonly by: (value: T) => K | null
+}
+
+/** Into a topic whose keys are bytes, or text in UTF-8. */
+export interface IntoTopic<T> extends MessageOf<T> {
+  readonly topic: { readonly name: string; readonly value: Encodes<T>; readonly key: undefined }
+  /** The key, which decides the partition; null, or left out, for none, which goes to the partition of the task. */
+  readonly by?: (value: T) => string | Uint8Array | null
+}
+
+/** Into a topic that is known by its name alone. */
+export interface IntoNamedTopic<T> extends MessageOf<T> {
+  readonly topic: string
+  /** The bytes of a value, or text, which is written as UTF-8; null for a tombstone. */
+  readonly encode: (value: T) => string | Uint8Array | null
+  /** The key, which decides the partition; null, or left out, for none, which goes to the partition of the task. */
+  readonly by?: (value: T) => string | Uint8Array | null
+}
+
+/**
+ * Ends a stream of a pipeline in a topic of the log that it runs on: its messages are stored in the transaction of the checkpoint and sent right after it, in order.
+ *
+ * Each is in the topic once for consumers that read committed, whatever dies: the log keeps how far a task was sent together with what it was sent. Messages of one key stay in
+ * order where they come from one task and the topic keeps its number of partitions. A value that cannot be encoded is set aside as `bad-message`. Kept meanwhile: in the
+ * database what is not sent yet, up to `maxWaitingMessages` a task and outlet, after which the task waits.
+ */
+export function toTopic<T, K>(values: Observable<T | Batch<T>>, into: IntoKeyedTopic<NoInfer<T>, K>): MessagesOutlet<T>
+export function toTopic<T>(
+  values: Observable<T | Batch<T>>,
+  into: IntoTopic<NoInfer<T>> | IntoNamedTopic<NoInfer<T>>,
+): MessagesOutlet<T>
+export function toTopic<T, K>(values: Observable<T | Batch<T>>, into: Into<T, K>): MessagesOutlet<T> {
+  const { at, headers } = into
+  const encodeValue = valueEncoder(into)
+  const encodeKey = keyEncoder(into)
+  return {
+    kind: 'messages',
+    values,
+    encode: (value: T) => ({
+      time: at(value),
+      key: encodeKey(value),
+      value: encodeValue(value),
+      ...(headers === undefined ? {} : { headers: headers(value) }),
+    }),
+    to: { kind: 'topic', topic: typeof into.topic === 'string' ? into.topic : into.topic.name },
+  }
+}
+
+/** Into whichever topic. */
+type Into<T, K> = IntoKeyedTopic<T, K> | IntoTopic<T> | IntoNamedTopic<T>
+type Encoder<T> = (value: T) => Uint8Array | null
+
+function valueEncoder<T, K>(into: Into<T, K>): Encoder<T> {
+  if ('encode' in into) return (value) => bytesOf(into.encode(value), 'value')
+  const codec = into.topic.value
+  return (value) => codec.encode(value)
+}
+
+function keyEncoder<T, K>(into: Into<T, K>): Encoder<T> {
+  if (isKeyed(into)) {
+    const { topic, by } = into
+    return (value) => {
+      const key = by(value)
+      return key === null ? null : topic.key.encode(key)
+    }
+  }
+  const { by } = into
+  return by === undefined ? () => null : (value) => bytesOf(by(value), 'key')
+}
+
+function isKeyed<T, K>(into: Into<T, K>): into is IntoKeyedTopic<T, K> {
+  return typeof into.topic !== 'string' && into.topic.key !== undefined
+}
+
+function bytesOf(content: string | Uint8Array | null, what: string): Uint8Array | null {
+  if (typeof content !== 'string') return content
+  if (!content.isWellFormed()) throw new TypeError(`its ${what} has half a surrogate pair, which UTF-8 cannot hold`)
+  return Buffer.from(content)
+}
