@@ -1,9 +1,10 @@
 import { countText, durationText } from '../console/text.ts'
+import { groupOf } from '../host/kafkaPlace.ts'
+import { withKafkaAdmin } from '../host/kafkaTopics.ts'
 import { MillraceError } from '../runtime/errors.ts'
 import type { GroupDescription, TopicDescription } from '../sources/kafka/admin.ts'
 import { describeFailure } from './exit.ts'
-import { groupOf, kafkaConnection } from './run/kafkaConnection.ts'
-import { withKafkaAdmin } from './run/openKafka.ts'
+import { kafkaConnection } from './kafkaConnection.ts'
 import type { SettingValues } from './settings.ts'
 import type { TaskStatus } from './statusQueries.ts'
 
@@ -19,18 +20,23 @@ export interface KafkaStatus {
   readonly problem: string | null
 }
 
-/** null without `KAFKA_BROKERS`. Brokers that do not answer are a problem in the answer, and no error: the rest of a status is worth having. */
-export async function readKafkaStatus(settings: SettingValues, topics: readonly string[]): Promise<KafkaStatus | null> {
+/**
+ * What the brokers say of the topics that tasks read, and of the group of each pipeline. null without `KAFKA_BROKERS`. Brokers that do not answer are a problem in the answer, and no error: the rest of a status is worth having.
+ */
+export async function readKafkaStatus(
+  settings: SettingValues,
+  tasks: readonly Pick<TaskStatus, 'pipeline' | 'topic'>[],
+): Promise<KafkaStatus | null> {
   const kafka = kafkaConnection(settings)
   if (kafka === null) return null
   const { brokers } = kafka
   try {
     const found = await withKafkaAdmin(kafka, async (admin) => {
       const described: KafkaTopicStatus[] = []
-      for (const name of topics) {
+      for (const [group, name] of groupsOf(settings.group, tasks)) {
         const topic = await admin.describeTopic(name)
         if (topic === null) continue
-        described.push({ ...topic, group: await admin.describeGroup(groupOf(settings, name), name) })
+        described.push({ ...topic, group: await admin.describeGroup(group, name) })
       }
       return described
     })
@@ -39,6 +45,15 @@ export async function readKafkaStatus(settings: SettingValues, topics: readonly 
     if (!(error instanceof MillraceError)) throw error
     return { brokers, topics: [], problem: describeFailure(error) }
   }
+}
+
+/** The topic of each group, by topic. */
+function groupsOf(
+  group: string | undefined,
+  tasks: readonly Pick<TaskStatus, 'pipeline' | 'topic'>[],
+): ReadonlyMap<string, string> {
+  const sorted = [...tasks].sort((a, b) => (a.topic < b.topic ? -1 : 1))
+  return new Map(sorted.map(({ pipeline, topic }) => [groupOf(group, pipeline, topic), topic]))
 }
 
 /** The task with the end of its log, where the log is in Kafka. */

@@ -1,20 +1,21 @@
 import { acquireRunLock } from '../../embedded/runLock.ts'
+import { Cleanup } from '../../host/cleanup.ts'
+import { openIngestLog } from '../../host/openIngestLog.ts'
+import { fencedError } from '../../host/pipelineRun.ts'
+import { ingestFolder } from '../../host/processSlots.ts'
+import { RunReporter } from '../../host/runReport.ts'
+import { Shutdown } from '../../host/shutdown.ts'
+import { StoppedWaiting, startWait } from '../../host/startWait.ts'
 import { systemClock } from '../../runtime/clock.ts'
 import { runIngest } from '../../sources/ingest/runIngest.ts'
 import type { CommandContext } from '../commandContext.ts'
 import { exitOk, UsageError } from '../exit.ts'
-import { choosePlan } from '../run/choosePlan.ts'
-import { Cleanup } from '../run/cleanup.ts'
-import { IngestConsole } from '../run/ingestConsole.ts'
-import { ingestBanner, ingestSummary } from '../run/ingestTexts.ts'
-import { openFeed } from '../run/openFeed.ts'
-import { openIngestLog } from '../run/openIngestLog.ts'
-import { ingestFolder } from '../run/processSlots.ts'
-import { fencedError } from '../run/realtimeRun.ts'
-import { namedSource } from '../run/runPlan.ts'
-import { RunReporter } from '../run/runReport.ts'
-import { Shutdown } from '../run/shutdown.ts'
-import { StoppedWaiting, startWait } from '../run/startWait.ts'
+import { hostSettingsOf } from '../hostSettings.ts'
+import { choosePlan } from '../realtime/choosePlan.ts'
+import { IngestConsole } from '../realtime/ingestConsole.ts'
+import { ingestBanner, ingestSummary } from '../realtime/ingestTexts.ts'
+import { openFeed } from '../realtime/openFeed.ts'
+import { namedSource } from '../realtime/runPlan.ts'
 
 /** Brings trades into the log until it is stopped, or until the end of a tape. */
 export async function ingest(context: CommandContext): Promise<number> {
@@ -38,9 +39,21 @@ export async function ingest(context: CommandContext): Promise<number> {
     const { plan, isFallback } = await choosePlan(context, named, { isIngestOnly: true })
     const reporter = new RunReporter(folder, `ingest of ${plan.sourceText}`)
     cleanup.add(() => reporter.remove())
-    const wait = startWait({ say, reporter, shutdown })
-    const log = await openIngestLog(context, plan, wait, say)
+    const wait = startWait({ say, reporter, stopRequest: shutdown })
+    const isOfThePast = plan.source === 'tape'
+    const log = await openIngestLog({
+      settings: hostSettingsOf(context, plan.dataSet),
+      topic: { name: plan.topic, isTable: false, isOfThePast },
+      wait,
+      onProgress: output.err,
+      onWarning: say,
+    })
     cleanup.add(() => log.close())
+    if (isOfThePast && log.records !== null && log.records > 0) {
+      say(
+        `warning: ${plan.topic} holds ${log.records} records. Trades of a tape that are older than those become late; --topic NAME keeps a tape apart.`,
+      )
+    }
     for (const line of ingestBanner(plan, log.location, isFallback)) say(line)
     const feed = await openFeed(plan, settings, say)
     shutdown.whenStopping((signal) => {

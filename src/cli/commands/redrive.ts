@@ -1,15 +1,15 @@
 import type pg from 'pg'
+import { openLogWriter } from '../../host/embeddedTopics.ts'
+import { openKafkaWriter } from '../../host/kafkaTopics.ts'
+import { isEmbeddedTopic } from '../../host/logKind.ts'
 import { ConfigurationError } from '../../runtime/errors.ts'
 import type { LogWriter } from '../../runtime/log.ts'
 import type { CommandContext } from '../commandContext.ts'
 import { type Database, type DataSet, databaseExists, dataSetNames, eachDataSet, withDatabase } from '../database.ts'
 import { type DeadLetterKey, deadLetterTopics, findDeadLetter, formatKey, parseKey } from '../deadLetterQueries.ts'
 import { exitFailure, exitOk, UsageError } from '../exit.ts'
+import { kafkaConnection } from '../kafkaConnection.ts'
 import { type RedriveReport, type RedriveSelection, redrive } from '../redrive.ts'
-import { kafkaConnection } from '../run/kafkaConnection.ts'
-import { isEmbeddedTopic } from '../run/logKind.ts'
-import { openKafkaWriter } from '../run/openKafka.ts'
-import { openLogWriter } from '../run/openLog.ts'
 
 interface Redriven extends RedriveReport {
   readonly dataSet: string

@@ -1,13 +1,13 @@
-import { resolve } from 'node:path'
+import { dirname, join, resolve } from 'node:path'
 import { bytesText, countText, durationText } from '../../console/text.ts'
+import { archiveLocation } from '../../host/openArchive.ts'
+import { runningProcesses } from '../../host/processSlots.ts'
+import { type RunReport, readRunReport } from '../../host/runReport.ts'
 import { RetryableError } from '../../runtime/errors.ts'
 import type { CommandContext } from '../commandContext.ts'
 import { databaseExists, dataSetNames, eachDataSet, withDatabase } from '../database.ts'
 import { describeFailure, exitFailure, exitOk, oneLine } from '../exit.ts'
 import { type KafkaStatus, kafkaText, readKafkaStatus, withLogEnd } from '../kafkaStatus.ts'
-import { archiveLocation } from '../run/openArchive.ts'
-import { runningProcesses } from '../run/processSlots.ts'
-import { type RunReport, readRunReport } from '../run/runReport.ts'
 import type { DataSetStatus, TaskStatus } from '../statusQueries.ts'
 import { readStatus } from '../statusQueries.ts'
 import { textTable } from '../textTable.ts'
@@ -22,7 +22,7 @@ interface Status {
   readonly databaseProblem: string | null
   readonly archive: string
   readonly running: Running | null
-  /** What else runs on the data folder: an ingest, named workers. */
+  /** What else runs on the data folder: other pipelines, an ingest, named workers. */
   readonly others: readonly Running[]
   /** null without `KAFKA_BROKERS`. */
   readonly kafka: KafkaStatus | null
@@ -51,7 +51,7 @@ async function collect(context: CommandContext): Promise<Status> {
   const head = {
     version: version(),
     dataDir: resolve(settings.dataDir),
-    archive: archiveLocation(settings),
+    archive: archiveLocation(settings.archive, settings.dataDir),
     ...runningOn(settings.dataDir),
     databaseProblem: null,
   }
@@ -63,8 +63,8 @@ async function collect(context: CommandContext): Promise<Status> {
         name: dataSetNames[dataSet],
         ...(await readStatus(client)),
       }))
-      const topics = dataSets.flatMap(({ tasks }) => tasks.filter(({ logEnd }) => logEnd === null))
-      const kafka = await readKafkaStatus(settings, [...new Set(topics.map(({ topic }) => topic))].sort())
+      const elsewhere = dataSets.flatMap(({ tasks }) => tasks.filter(({ logEnd }) => logEnd === null))
+      const kafka = await readKafkaStatus(settings, elsewhere)
       return {
         ...head,
         database: database.location,
@@ -80,12 +80,13 @@ async function collect(context: CommandContext): Promise<Status> {
 
 function runningOn(dataDir: string): Pick<Status, 'running' | 'others'> {
   const all = runningProcesses(dataDir).map(({ folder, holder: { pid, host } }) => ({
-    isMain: folder === resolve(dataDir),
+    isMain: dirname(folder) === join(resolve(dataDir), 'pipelines'),
     process: { pid, host, report: readRunReport(folder, pid) },
   }))
+  const main = all.find(({ isMain }) => isMain)
   return {
-    running: all.find(({ isMain }) => isMain)?.process ?? null,
-    others: all.filter(({ isMain }) => !isMain).map(({ process }) => process),
+    running: main?.process ?? null,
+    others: all.filter((one) => one !== main).map(({ process }) => process),
   }
 }
 

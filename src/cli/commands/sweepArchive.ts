@@ -1,9 +1,10 @@
 import type pg from 'pg'
+import { archiveKeyPrefix, openArchive } from '../../host/openArchive.ts'
+import { s3Access } from '../../host/s3Access.ts'
 import { sweepOrphans } from '../../sinks/archive/sweepOrphans.ts'
 import type { CommandContext } from '../commandContext.ts'
 import { databaseExists, eachDataSet, withDatabase } from '../database.ts'
 import { exitOk } from '../exit.ts'
-import { archiveKeyPrefix, openArchive } from '../run/openArchive.ts'
 
 const nextOffsets = `
 SELECT topic, partition, min(archive_next_offset)::float8 AS "nextOffset"
@@ -21,7 +22,12 @@ export async function sweepArchive(context: CommandContext): Promise<number> {
   const warn = (message: string) => output.err(`warning: ${message}`)
   const orphans = await withDatabase(settings, output.err, async (database) => {
     const perDataSet = await eachDataSet(database, async (client, dataSet) => {
-      const opened = await openArchive(settings, dataSet, env, warn)
+      const opened = await openArchive(
+        { place: settings.archive, s3: s3Access(env, settings.s3PathStyle) },
+        settings.dataDir,
+        dataSet,
+        warn,
+      )
       if (opened === null) return []
       try {
         const options = { store: opened.store, keyPrefix: archiveKeyPrefix(dataSet), dryRun: !settings.delete }
