@@ -11,6 +11,7 @@ import { tumblingWindow } from '../operators/tumblingWindow.ts'
 import type { Codec } from '../runtime/codec.ts'
 import type { Duration } from '../runtime/duration.ts'
 import { definePipeline } from '../runtime/pipeline.ts'
+import { toArchive } from '../sinks/toArchive.ts'
 import { toPostgres } from '../sinks/toPostgres.ts'
 import { candleTable } from './candleTable.ts'
 
@@ -53,6 +54,7 @@ export const realtime = (trades: Codec<MarketEvent>, { provisionalEveryMs = 250 
       const fourHours = longer('4h', hours)
       const days = longer('1d', fourHours)
       return {
+        raw: toArchive(records),
         '1m': toPostgres(oneMinute, candleTable('1m')),
         '5m': toPostgres(fiveMinutes, candleTable('5m')),
         '15m': toPostgres(quarters, candleTable('15m')),

@@ -88,6 +88,8 @@ export interface TaskPlace {
   readonly offset: number
   /** Offsets, in the order of the inputs; none where there is one input. */
   readonly otherOffsets?: readonly number[]
+  /** Counts what a task with several inputs records, from 1; left out where there is one input. */
+  readonly sequence?: number
 }
 
 /** A forward step of the `watermark` (ms UTC) that no record caused, before the record at the offset; a replay takes it there too. */
@@ -118,6 +120,8 @@ export interface MergeNote {
   readonly input: number
   /** Next offsets of all inputs before the record, its own being its offset. */
   readonly offsets: readonly number[]
+  /** True where it is no record's: the input was read before all others up to this offset, at the first start. */
+  readonly isFirst?: true
 }
 
 /** Where a task goes on in an input that does not lead. */
@@ -206,8 +210,8 @@ export interface CheckpointStore {
   commit(claim: Claim, checkpoint: Checkpoint): Promise<void>
   /** What moved a task's time without a record, in order: the steps behind `after`, at most `limit` of them. */
   recordedSteps(task: TaskId, after: RecordedStep, limit: number): Promise<readonly RecordedStep[]>
-  /** Where a task's inputs were merged in another order than by their records alone: the notes behind these offsets, in order, at most `limit` of them. */
-  mergeNotes(task: TaskId, after: readonly number[], limit: number): Promise<readonly MergeNote[]>
+  /** Where a task's inputs were merged in another order than by their records alone: the notes of one input from an offset of its own on, in order, at most `limit` of them. */
+  mergeNotes(task: TaskId, input: number, fromOffset: number, limit: number): Promise<readonly MergeNote[]>
   /** Messages of an outlet of the task that are stored and not yet taken away, behind `after`, in order: at most `limit` of them, and those of at most about `maxBytes`. */
   messages(
     task: TaskId,

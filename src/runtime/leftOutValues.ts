@@ -1,59 +1,73 @@
+import { placeKey } from './deadLetters.ts'
 import type { Emission, LeftOut, StepFailure } from './stepFailure.ts'
 
+interface Place {
+  readonly input: number
+  readonly offset: number
+  readonly leftOut: readonly LeftOut[]
+}
+
 /**
- * What attempts at a task learn from the failures of those before: the values that steps of the graph have failed on, by the offset at which they were emitted, and
+ * What attempts at a task learn from the failures of those before: the values that steps of the graph have failed on, by the record at which they were emitted, and
  * up to where there is a row that the store could not take.
  *
- * The first failure of a step at an offset has the next attempt watch there, the second says which value it is.
+ * The first failure of a step at a record has the next attempt watch there, the second says which value it is.
  */
 export class LeftOutValues {
-  readonly #byOffset = new Map<number, LeftOut[]>()
+  readonly #places = new Map<string, Place>()
   #badRowUpTo = -1
 
-  /** The checkpoint up to this offset has a row that its table cannot hold. */
-  learnBadRow(nextOffset: number): void {
-    this.#badRowUpTo = Math.max(this.#badRowUpTo, nextOffset)
+  /** The checkpoint up to these offsets has a row that its table cannot hold. */
+  learnBadRow(nextOffsets: readonly number[]): void {
+    this.#badRowUpTo = Math.max(this.#badRowUpTo, total(nextOffsets))
   }
 
-  /** True while rows must be looked at one by one. A cut at the very offset may bring the row once more. */
-  hasBadRowFrom(offset: number): boolean {
-    return offset <= this.#badRowUpTo
+  /** True while rows must be looked at one by one. A cut at the very place may bring the row once more. */
+  hasBadRowFrom(nextOffsets: readonly number[]): boolean {
+    return total(nextOffsets) <= this.#badRowUpTo
   }
 
   /** False when nothing new was learnt, so that another attempt would fail as well. */
-  learn({ offset = -1, emission, detail }: StepFailure): boolean {
-    const known = this.#byOffset.get(offset)
+  learn({ input, offset = -1, emission, detail }: StepFailure): boolean {
+    const key = placeKey(input, offset)
+    const known = this.#places.get(key)?.leftOut
     if (known === undefined) {
-      this.#byOffset.set(offset, [])
+      this.#places.set(key, { input, offset, leftOut: [] })
       return true
     }
     if (emission === null) return false
     const { operator, ordinal, leftOutBelow } = emission
     if (known.some((one) => isSame(one, emission))) return false
     const lasting = known.filter((one) => !leftOutBelow.some((gone) => isSame(one, gone)))
-    this.#byOffset.set(offset, [...lasting, { operator, ordinal, detail }])
+    this.#places.set(key, { input, offset, leftOut: [...lasting, { operator, ordinal, detail }] })
     return true
   }
 
-  /** What to leave out at the offset; undefined where nothing has failed. */
-  at(offset: number): readonly LeftOut[] | undefined {
-    return this.#byOffset.get(offset)
+  /** What to leave out at the record; undefined where nothing has failed. */
+  at(input: number, offset: number): readonly LeftOut[] | undefined {
+    return this.#places.size === 0 ? undefined : this.#places.get(placeKey(input, offset))?.leftOut
   }
 
   get isEmpty(): boolean {
-    return this.#byOffset.size === 0
+    return this.#places.size === 0
   }
 
-  /** True when there are some at or behind the offset. */
-  hasFrom(offset: number): boolean {
-    for (const one of this.#byOffset.keys()) if (one >= offset) return true
+  /** True when there are some at or behind these offsets. */
+  hasFrom(nextOffsets: readonly number[]): boolean {
+    for (const { input, offset } of this.#places.values()) if (offset >= (nextOffsets[input] as number)) return true
     return false
   }
 
-  /** Those before the offset are committed as left out, and are not met again. */
-  forgetBefore(offset: number): void {
-    for (const one of this.#byOffset.keys()) if (one < offset) this.#byOffset.delete(one)
+  /** Those before these offsets are committed as left out, and are not met again. */
+  forgetBefore(nextOffsets: readonly number[]): void {
+    for (const [key, { input, offset }] of this.#places) {
+      if (offset < (nextOffsets[input] as number)) this.#places.delete(key)
+    }
   }
+}
+
+function total(offsets: readonly number[]): number {
+  return offsets.reduce((sum, offset) => sum + offset, 0)
 }
 
 function isSame(a: Emission, b: Emission): boolean {

@@ -60,6 +60,9 @@ export class OperatorNode<I, O> extends Subscriber<I> implements Output<O>, Time
   order = 0
   turn = 0
   nextDue = Number.POSITIVE_INFINITY
+  /** How many values have come and were passed on; for status. */
+  valuesIn = 0
+  valuesOut = 0
   /** True from the first value on, or when something was saved for it: only then is it told about time. */
   isAwake = false
   /** The loose operator whose values come here; undefined before the first value. */
@@ -121,6 +124,7 @@ export class OperatorNode<I, O> extends Subscriber<I> implements Output<O>, Time
   }
 
   handle(value: I): void {
+    this.valuesIn += 1
     try {
       if (!this.#isOrdinary || this.host.stage !== null) this.#arrive()
       this.#onValue(value)
@@ -219,6 +223,7 @@ export class OperatorNode<I, O> extends Subscriber<I> implements Output<O>, Time
   }
 
   emit(value: O): void {
+    this.valuesOut += 1
     if (this.#isLoose) this.#emitLoosely(value)
     else this.#downstream.next(value)
   }
@@ -227,6 +232,7 @@ export class OperatorNode<I, O> extends Subscriber<I> implements Output<O>, Time
     const { time } = this
     if (time === null) throw this.#noTime()
     const before = time.valueTime
+    this.valuesOut += 1
     time.valueTime = eventTime
     try {
       this.#downstream.next(value)

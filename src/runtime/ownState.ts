@@ -10,6 +10,8 @@ export interface OwnState {
   readonly sent: ReadonlyMap<string, number>
   /** Where a task has several times: how far each has come, by the name of its `eventTime`; ms UTC. */
   readonly clocks: ReadonlyMap<string, number>
+  /** How many steps of time a task with several inputs has recorded. */
+  readonly steps: number
   /** What decides the order of the inputs from here on; null where there is one. */
   readonly merge: Json
 }
@@ -19,28 +21,31 @@ interface SavedOwnState {
   readonly lastInput?: number
   readonly sent?: Readonly<Record<string, number>>
   readonly clocks?: Readonly<Record<string, number>>
+  readonly steps?: number
   readonly merge?: Json
 }
 
 /** As JSON, or null where there is nothing to say. */
-export function encodeOwnState({ ordinals, lastInput, sent, clocks, merge }: OwnState): Json {
+export function encodeOwnState({ ordinals, lastInput, sent, clocks, steps, merge }: OwnState): Json {
   const saved = {
     ...(ordinals.size === 0 ? {} : { ordinals: Object.fromEntries(ordinals) }),
     ...(lastInput === 0 ? {} : { lastInput }),
     ...(sent.size === 0 ? {} : { sent: Object.fromEntries(sent) }),
     ...(clocks.size === 0 ? {} : { clocks: Object.fromEntries(clocks) }),
+    ...(steps === 0 ? {} : { steps }),
     ...(merge === null ? {} : { merge }),
   }
   return Object.keys(saved).length === 0 ? null : saved
 }
 
 export function decodeOwnState(saved: Json | undefined): OwnState {
-  const { ordinals, lastInput, sent, clocks, merge } = (saved ?? {}) as SavedOwnState
+  const { ordinals, lastInput, sent, clocks, steps, merge } = (saved ?? {}) as SavedOwnState
   return {
     ordinals: new Map(Object.entries(ordinals ?? {})),
     lastInput: lastInput ?? 0,
     sent: new Map(Object.entries(sent ?? {})),
     clocks: new Map(Object.entries(clocks ?? {})),
+    steps: steps ?? 0,
     merge: merge ?? null,
   }
 }

@@ -3,11 +3,13 @@ import type { StreamTask } from './streamTask.ts'
 
 const pageSteps = 10_000
 
-/** The steps of time that an earlier run took without a record, ends of its input included, for the one that repeats it: each is taken at the offset where it was. */
+/** The steps of time that an earlier run took without a record, ends of its input included, for the one that repeats it: each is taken at the place where it was. */
 export class RecordedSteps {
   readonly #store: CheckpointStore
   readonly #of: TaskId
   readonly #task: StreamTask
+  /** Where the task began: steps before are in its state. */
+  readonly #start: readonly number[]
   #page: readonly RecordedStep[] = []
   #next = 0
   #last: RecordedStep
@@ -17,7 +19,8 @@ export class RecordedSteps {
     this.#store = store
     this.#of = of
     this.#task = task
-    // A step at the offset itself that the restored state has in it moves nothing any more.
+    this.#start = [...task.nextOffsets]
+    // A step at the place itself that the restored state has in it moves nothing any more.
     this.#last = { offset: task.nextOffset - 1, watermark: Number.MAX_SAFE_INTEGER, isEnd: true }
   }
 
@@ -26,30 +29,41 @@ export class RecordedSteps {
     return this.#isLastPage && this.#next === this.#page.length
   }
 
-  /** False when no step has to be taken before the record at the offset. */
-  isDueBefore(offset: number): boolean {
+  /** False when no step has to be taken before the record. */
+  isDueBefore(input: number, offset: number): boolean {
     const step = this.#page[this.#next]
-    return step === undefined ? !this.#isLastPage : step.offset <= offset
+    return step === undefined ? !this.#isLastPage : placeOf(step, input) <= offset
   }
 
   /** @param now processing time, ms UTC, which only provisional results see */
-  async takeUpTo(offset: number, now: number): Promise<void> {
-    while (this.isDueBefore(offset)) {
-      const step = this.#page[this.#next]
-      if (step === undefined) await this.#readPage()
-      else {
-        await this.#task.quiesce({ now, isFinal: false })
-        if (step.isEnd) this.#task.closeOpen()
-        else this.#task.advanceIdle(step.watermark)
-        this.#last = step
-        this.#next += 1
-      }
-    }
+  async takeBefore(input: number, offset: number, now: number): Promise<void> {
+    while (this.isDueBefore(input, offset)) await this.#take(now)
+  }
+
+  /** Takes those up to where the task stands. */
+  async takeDue(now: number): Promise<void> {
+    const { nextOffsets } = this.#task
+    while (nextOffsets.every((offset, input) => this.isDueBefore(input, offset))) await this.#take(now)
+  }
+
+  async #take(now: number): Promise<void> {
+    const step = this.#page[this.#next]
+    if (step === undefined) return this.#readPage()
+    await this.#task.quiesce({ now, isFinal: false })
+    if (step.isEnd) this.#task.closeOpen()
+    else this.#task.advanceIdle(step.watermark, step.clock)
+    this.#next += 1
   }
 
   async #readPage(): Promise<void> {
-    this.#page = await this.#store.recordedSteps(this.#of, this.#last, pageSteps)
+    const steps = await this.#store.recordedSteps(this.#of, this.#last, pageSteps)
+    this.#last = steps.at(-1) ?? this.#last
+    this.#page = steps.filter((step) => this.#start.every((offset, input) => placeOf(step, input) >= offset))
     this.#next = 0
-    this.#isLastPage = this.#page.length < pageSteps
+    this.#isLastPage = steps.length < pageSteps
   }
+}
+
+function placeOf({ offset, otherOffsets = [] }: RecordedStep, input: number): number {
+  return input === 0 ? offset : (otherOffsets[input - 1] ?? 0)
 }

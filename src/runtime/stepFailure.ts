@@ -16,15 +16,18 @@ export interface FailedEmission extends Emission {
  * A step of RxJS, which is no operator of ours, has thrown. It has ended its stream, so the task cannot go on; one that is restored can, if it leaves out the value.
  */
 export class StepFailure extends OperatorError {
+  /** Which input the record was of. */
+  readonly input: number
   /** What the step could not take; null where nobody watched. */
   readonly emission: FailedEmission | null
   readonly detail: string
 
   constructor(
     message: string,
-    place: { pipeline: string; offset: number; cause: unknown; emission: FailedEmission | null },
+    place: { pipeline: string; input: number; offset: number; cause: unknown; emission: FailedEmission | null },
   ) {
     super(message, place)
+    this.input = place.input
     this.emission = place.emission
     this.detail = String(place.cause)
   }

@@ -28,6 +28,7 @@ import { type SubscriptionTrace, traceSubscriptions } from './subscriptionTrace.
 import { TaskInputs } from './taskInputs.ts'
 import { TaskOutlets } from './taskOutlets.ts'
 import { TaskState } from './taskState.ts'
+import type { OperatorStatus } from './taskStatus.ts'
 import { TimeDomain } from './timeDomain.ts'
 import { asRetryable } from './transient.ts'
 
@@ -40,6 +41,8 @@ export interface TaskCut {
   readonly state: StateFrame
   readonly writes: readonly TableWrite[]
   readonly messages: readonly MessageWrite[]
+  /** How many rows or messages there are of each outlet. */
+  readonly results: ReadonlyMap<string, number>
   readonly deadLetters: readonly DeadLetter[]
   readonly idleAdvances: readonly IdleAdvance[]
   readonly inputEnds: readonly InputEnd[]
@@ -77,6 +80,8 @@ export class StreamTask implements OperatorHost {
   /** The times of the task that may move by themselves. */
   readonly idleClocks: readonly IdleClock[]
   #isSealed = false
+  /** How many steps of time were recorded; counted where there are several inputs. */
+  #steps: number
   readonly #timeOwners: AnyNode[] = []
   /** Null in a task with one time. */
   #clocks: EventClocks | null = null
@@ -110,6 +115,7 @@ export class StreamTask implements OperatorHost {
     this.#state = new TaskState(saved?.state ?? [], nextOffsets, this.time.watermark)
     const { own, lastOrdinals } = this.#state
     this.savedMerge = own.merge
+    this.#steps = own.steps
     this.provenance = new Provenance(own.lastInput, (nextOffsets[own.lastInput] ?? 0) - 1, lastOrdinals)
     guardSchedulers()
     let outlets: TaskOutlets | null = null
@@ -214,7 +220,8 @@ export class StreamTask implements OperatorHost {
     const { nextOffsets } = this.#inputs
     if (offset <= (nextOffsets[input] as number)) return
     nextOffsets[input] = offset
-    this.provenance.skipTo(input, offset - 1)
+    // Of several inputs, when one is found to have a gap depends on the log's batches; what happens then stays the last record's.
+    if (nextOffsets.length === 1) this.provenance.skipTo(input, offset - 1)
   }
 
   /**
@@ -341,6 +348,17 @@ export class StreamTask implements OperatorHost {
     })
   }
 
+  /** What the operators have done since the task's start, and hold; in the order of the graph. */
+  operatorStatus(): OperatorStatus[] {
+    return this.#nodes.map((node) => ({
+      name: node.spec.name,
+      valuesIn: node.valuesIn,
+      valuesOut: node.valuesOut,
+      keyCount: this.#state.keyCountOf(node.spec.name),
+      openUntil: node.openUntil() ?? null,
+    }))
+  }
+
   get isLookingAhead(): boolean {
     return this.provenance.isLookingAhead
   }
@@ -416,9 +434,12 @@ export class StreamTask implements OperatorHost {
     })
   }
 
+  /** Of a step of time that is recorded now. */
   #place(): TaskPlace {
-    const [offset, ...others] = this.#inputs.nextOffsets
-    return others.length === 0 ? { offset: offset as number } : { offset: offset as number, otherOffsets: others }
+    const [offset, ...otherOffsets] = this.#inputs.nextOffsets
+    if (otherOffsets.length === 0) return { offset: offset as number }
+    this.#steps += 1
+    return { offset: offset as number, otherOffsets, sequence: this.#steps }
   }
 
   #pushFor(target: string, record: RecordView, input: number): void {
@@ -463,8 +484,10 @@ export class StreamTask implements OperatorHost {
         lastInput: this.provenance.input,
         sent: this.#outlets.sent(),
         clocks: this.#clocks?.saved() ?? noClocks,
+        steps: this.#steps,
         merge: this.mergeState(),
       }),
+      results: this.#outlets.counts(),
       writes: this.#outlets.takeRows(),
       messages: this.#outlets.takeMessages(),
       deadLetters,
@@ -504,11 +527,12 @@ export class StreamTask implements OperatorHost {
       this.#fail(error)
       return
     }
-    const { offset } = this.provenance
+    const { input, offset } = this.provenance
     const message = `pipeline ${this.#pipeline.name} failed at offset ${offset}, in a step above ${below}: ${error instanceof Error ? error.message : String(error)}`
     this.#fail(
       new StepFailure(message, {
         pipeline: this.#pipeline.name,
+        input,
         offset,
         cause: error,
         emission: this.#watch?.failed ?? null,

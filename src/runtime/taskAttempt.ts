@@ -1,14 +1,20 @@
-import type { Archive, ArchiveWriter } from './archive.ts'
+import type { Archive } from './archive.ts'
+import { ArchiveTap } from './archiveTap.ts'
 import type { Backoff } from './backoff.ts'
 import { BadRowError } from './badRow.ts'
-import type { ArchivedObject, Checkpoint, CheckpointStore, Claim, TaskId } from './checkpoint.ts'
+import type { Checkpoint, CheckpointStore, Claim, InputPosition, SavedCheckpoint, TaskId } from './checkpoint.ts'
 import type { Clock } from './clock.ts'
 import { CommitSlot } from './commitSlot.ts'
-import { ConfigurationError, OffsetOutOfRangeError, RetryableError } from './errors.ts'
+import { ConfigurationError, RetryableError } from './errors.ts'
+import type { InputCursor } from './inputCursor.ts'
+import { InputMerge } from './inputMerge.ts'
+import { InputReader } from './inputReader.ts'
 import type { LeftOutValues } from './leftOutValues.ts'
-import type { LogReader, LogSource, OpenOutgoingTopic, RecordBatch } from './log.ts'
-import { inputsOf, type Pipeline } from './pipeline.ts'
-import { RecordView } from './record.ts'
+import type { LogSource, OpenOutgoingTopic } from './log.ts'
+import { openCursors, outOfRange, refuseOtherLog } from './openCursors.ts'
+import type { Pipeline } from './pipeline.ts'
+import type { RecordView } from './record.ts'
+import { RecordedNotes } from './recordedNotes.ts'
 import { RecordedSteps } from './recordedSteps.ts'
 import { StreamTask } from './streamTask.ts'
 import type { TaskStatus } from './taskStatus.ts'
@@ -45,6 +51,9 @@ export type StopMode = 'now' | 'drain' | 'drain-and-close'
 /** After a stop that is meant to come at once, asynchronous calls have so long to end. */
 const asyncGraceMs = 5_000
 
+/** Operators are described for status at most this often. */
+const describeEveryMs = 1_000
+
 /** Provisional results may wait for their turn, so cuts go on for this long after the last record. */
 const settleAfterMs = 2_000
 
@@ -60,21 +69,15 @@ export class TaskAttempt {
   readonly #status: TaskStatus
   readonly #signal: AbortSignal
   readonly #commits = new CommitSlot()
-  readonly #view = new RecordView()
   readonly #leftOut: LeftOutValues
-  readonly #idleAfterMs: number | undefined
   #recorded: RecordedSteps | null = null
   #task: StreamTask | null = null
   #isWatching = false
-  #reader: LogReader | null = null
-  #archive: ArchiveWriter | null = null
-  /** What the next checkpoint will store as the archive's next offset. */
-  #archiveNextOffset: number | null = null
-  #archivedObjects: ArchivedObject[] = []
-  #feedArchiveFrom = 0
-  #logId: string | undefined
+  #cursors: readonly InputCursor[] = []
+  #archives: readonly ArchiveTap[] = []
   #cutAt = 0
-  #lastRecordAt = 0
+  #idleAt = 0
+  #describedAt = Number.NEGATIVE_INFINITY
   /** Records in the commit under way. */
   #committingRecords = 0
 
@@ -84,209 +87,260 @@ export class TaskAttempt {
     this.#status = status
     this.#signal = signal
     this.#leftOut = leftOut
-    this.#idleAfterMs = inputsOf(options.pipeline)[0]?.idleAfterMs
   }
 
   async run(stopMode: () => StopMode | null, backoff: Backoff): Promise<void> {
     const { pipeline, source, store, clock, replayOf } = this.#options
     this.#status.phase = 'claiming'
     const claim = await store.claim(this.#id, (await source.partitions()).length, pipeline.partitionGrowth)
-    const reader = source.reader(this.#id.partition)
-    this.#reader = reader
-    const { earliest, next, logId } = await reader.bounds()
-    this.#logId = logId
-    this.#refuseOtherLog(claim, logId)
-    const task = new StreamTask(pipeline, claim.restored, earliest)
+    const cursors = await openCursors(this.#id, this.#options)
+    this.#cursors = cursors
+    refuseOtherLog(this.#id, cursors, claim.restored)
+    const task = new StreamTask(
+      pipeline,
+      claim.restored,
+      cursors.map(({ earliest }) => earliest),
+    )
     this.#task = task
-    if (replayOf !== undefined) this.#recorded = new RecordedSteps(store, { ...this.#id, pipeline: replayOf }, task)
-    task.rendersRows = this.#leftOut.hasBadRowFrom(task.nextOffset)
-    this.#watchStepsAt(task, task.nextOffset - 1)
-    const start = this.#openArchive(claim, task)
-    if (start < earliest || start > next) throw this.#outOfRange(start, earliest, next)
-    reader.seek(start)
+    const recordedOf = replayOf === undefined ? null : { ...this.#id, pipeline: replayOf }
+    if (recordedOf !== null) this.#recorded = new RecordedSteps(store, recordedOf, task)
+    task.rendersRows = this.#leftOut.hasBadRowFrom(task.nextOffsets)
+    this.#watchStepsAt(task, task.provenance.input, task.provenance.offset)
+    this.#archives = this.#openArchives(claim.restored, task)
+    for (const [input, cursor] of cursors.entries()) {
+      const start = Math.min(task.nextOffsets[input] as number, cursor.archive?.nextOffset ?? Number.POSITIVE_INFINITY)
+      if (start < cursor.earliest || start > cursor.logEnd) throw outOfRange(this.#id, cursor, start)
+      cursor.reader.seek(start)
+    }
+    const reader = await this.#openReader(claim, task, recordedOf)
     this.#cutAt = clock.now()
-    this.#lastRecordAt = this.#cutAt
-    this.#reportStart(claim, task, next)
+    this.#reportStart(claim, task)
     await this.#readUntilStopped(claim, task, reader, stopMode, backoff)
-    await this.#end(claim, task, stopMode() ?? 'now', backoff)
+    await this.#end(claim, task, reader, stopMode() ?? 'now', backoff)
   }
 
   /** Lets go of everything; what was not committed is read again. */
   async close(): Promise<void> {
     this.#task?.abandon()
-    this.#archive?.abandon()
-    await this.#reader?.close()
+    for (const { writer } of this.#archives) writer.abandon()
+    await Promise.all(this.#cursors.map(({ reader }) => reader.close()))
   }
 
-  /** Opens the archive at its own next offset and gives the offset to seek to: the smaller of the two. */
-  #openArchive(claim: Claim, task: StreamTask): number {
-    this.#archiveNextOffset = claim.restored?.archiveNextOffset ?? null
-    if (this.#options.archive === null) return task.nextOffset
-    const from = this.#archiveNextOffset ?? task.nextOffset
-    this.#archiveNextOffset = from
-    this.#feedArchiveFrom = from
-    this.#archive = this.#options.archive.open(this.#id, from, this.#options.clock)
-    return Math.min(from, task.nextOffset)
+  /** Opens the archives that the pipeline attaches, each at its own next offset. */
+  #openArchives(restored: SavedCheckpoint | null, task: StreamTask): readonly ArchiveTap[] {
+    const { archive, clock } = this.#options
+    if (archive === null) return []
+    return [...task.archives.values()].map((input) => {
+      const cursor = this.#cursors[input] as InputCursor
+      const saved = input === 0 ? restored?.archiveNextOffset : restored?.others?.[input - 1]?.archiveNextOffset
+      const from = saved ?? (task.nextOffsets[input] as number)
+      cursor.archive = new ArchiveTap(archive.open({ ...this.#id, topic: cursor.topic }, from, clock), input, from)
+      return cursor.archive
+    })
+  }
+
+  async #openReader(claim: Claim, task: StreamTask, recordedOf: TaskId | null): Promise<InputReader> {
+    const { store, clock, limits } = this.#options
+    const cursors = this.#cursors
+    const notes = recordedOf === null ? null : new RecordedNotes(store, recordedOf)
+    const merged = cursors.map(({ topic, input: { maxAdvanceMs } }) => ({ topic, maxAdvanceMs }))
+    const merge = cursors.length === 1 ? null : new InputMerge(merged, task.savedMerge, notes !== null)
+    const reader = new InputReader({ cursors, merge, notes, clock, limits, signal: this.#signal })
+    if (merge === null) return reader
+    task.mergeState = () => merge.snapshot()
+    if (claim.restored !== null) return reader
+    // At the first start, tables are read before the streams that look things up in them.
+    for (const [input, { input: options, logEnd }] of cursors.entries()) {
+      if (options.movesTime) continue
+      const firstUntil = notes === null ? logEnd : await notes.firstUntil(input)
+      if (firstUntil <= (task.nextOffsets[input] as number)) continue
+      merge.readFirst(input, firstUntil)
+      reader.note({ input, offsets: task.nextOffsets.with(input, firstUntil), isFirst: true })
+    }
+    return reader
   }
 
   async #readUntilStopped(
     claim: Claim,
     task: StreamTask,
-    reader: LogReader,
+    reader: InputReader,
     stopMode: () => StopMode | null,
     backoff: Backoff,
   ): Promise<void> {
     const { clock, limits } = this.#options
-    let end: number | null = null
+    const { nextOffsets } = task
+    let isDraining = false
     while (!this.#signal.aborted) {
       this.#commits.check()
-      if (end === null && stopMode() !== null) end = (await reader.bounds()).next
-      if (end !== null && task.nextOffset >= end && this.#archiveHas(end)) {
-        await this.#recorded?.takeUpTo(task.nextOffset, clock.now())
+      if (!isDraining && stopMode() !== null) {
+        for (const cursor of this.#cursors) cursor.end = (await cursor.reader.bounds()).next
+        isDraining = true
+      }
+      if (isDraining && this.#cursors.every((cursor, input) => cursor.hasReached(nextOffsets[input] as number))) {
+        await this.#recorded?.takeDue(clock.now())
         return
       }
-      await this.#awaitCredit(claim, task, backoff)
-      const untilCutMs = this.#cutAt + limits.checkpointIntervalMs - clock.now()
-      const batch = await reader.fetch({
-        maxBytes: limits.fetchMaxBytes,
-        maxWaitMs: end === null ? Math.min(limits.fetchMaxWaitMs, Math.max(untilCutMs, 1)) : 1,
-        signal: this.#signal,
-      })
-      if (batch === null) await this.#advanceIdle(task, reader)
-      else {
-        await this.#take(claim, task, batch, backoff)
-        this.#lastRecordAt = clock.now()
+      await this.#awaitCredit(claim, task, reader, backoff)
+      const hasMore = (await this.#take(claim, task, reader, backoff)) || (await reader.findIdle(nextOffsets))
+      if (!hasMore) {
+        const untilCutMs = this.#cutAt + limits.checkpointIntervalMs - clock.now()
+        const hasCome = await reader.more(nextOffsets, Math.max(untilCutMs, 1))
+        if (!hasCome || this.#isIdleDue()) await this.#advanceIdle(task)
       }
-      this.#status.nextOffset = task.nextOffset
-      if (this.#isCutDue(task) && this.#commits.isFree) await this.#cutIfDirty(claim, task, backoff)
-      this.#status.waitingFor = this.#archive?.waitingFor ?? null
+      this.#reportProgress(task)
+      if (this.#isCutDue(task) && this.#commits.isFree) await this.#cutIfDirty(claim, task, reader, backoff)
+      this.#status.waitingFor = this.#archiveWaitingFor() ?? reader.waitingFor(nextOffsets)
     }
   }
 
-  #archiveHas(end: number): boolean {
-    return this.#archive === null || this.#feedArchiveFrom >= end
-  }
-
-  async #take(claim: Claim, task: StreamTask, batch: RecordBatch, backoff: Backoff): Promise<void> {
-    const view = this.#view
+  /** Runs the records at hand through the graph, as far as they may go; false where there was none. */
+  async #take(claim: Claim, task: StreamTask, reader: InputReader, backoff: Backoff): Promise<boolean> {
     const { maxUncommittedRecords, maxUncommittedResults } = this.#options.limits
-    while (batch.read(view)) {
-      const isNew = view.offset >= task.nextOffset
-      if (isNew) {
-        if (this.#recorded?.isDueBefore(view.offset) === true)
-          await this.#recorded.takeUpTo(view.offset, this.#options.clock.now())
-        this.#push(task, view)
-      }
+    const { nextOffsets } = task
+    const skipTo = (offset: number, input: number) => task.skipTo(offset, input)
+    let hasTaken = false
+    for (let input = reader.next(nextOffsets, skipTo); input >= 0; input = reader.next(nextOffsets, skipTo)) {
+      hasTaken = true
+      const cursor = this.#cursors[input] as InputCursor
+      const { view } = cursor
+      if (this.#recorded?.isDueBefore(input, view.offset) === true)
+        await this.#recorded.takeBefore(input, view.offset, this.#options.clock.now())
+      reader.take(input, nextOffsets)
+      this.#push(task, view, input)
       // After the push: what the graph has found out about the bytes, the archive need not.
-      if (this.#archive !== null && view.offset >= this.#feedArchiveFrom) {
-        this.#archive.append(view, task.facts)
-        this.#feedArchiveFrom = view.offset + 1
-      }
-      if (!isNew) continue
+      cursor.archive?.append(view, task.facts)
       if (task.isSaturated) await this.#quiet(task.settle())
       const isFull = task.uncutRecords >= maxUncommittedRecords || task.uncutResults >= maxUncommittedResults
       // Behind a value that was left out, so that it is not met again.
-      if (isFull || (this.#isWatching && this.#leftOut.at(view.offset) !== undefined))
-        await this.#cut(claim, task, false, backoff)
+      if (isFull || (this.#isWatching && this.#leftOut.at(input, view.offset) !== undefined))
+        await this.#cut(claim, task, reader, false, backoff)
+      if (isFull) break
     }
-    task.skipTo(batch.nextOffset)
-    this.#feedArchiveFrom = Math.max(this.#feedArchiveFrom, batch.nextOffset)
-    if (batch.nextOffset > this.#status.logEndOffset) this.#status.logEndOffset = batch.nextOffset
+    const now = this.#options.clock.now()
+    for (const cursor of this.#cursors) if (cursor.takeNews()) cursor.lastRecordAt = now
+    const [{ logEnd }] = this.#cursors as [InputCursor]
+    if (logEnd > this.#status.logEndOffset) this.#status.logEndOffset = logEnd
+    return hasTaken
   }
 
-  #push(task: StreamTask, view: RecordView): void {
-    if (this.#isWatching) this.#watchStepsAt(task, view.offset)
-    task.push(view)
+  #push(task: StreamTask, view: RecordView, input: number): void {
+    if (this.#isWatching) this.#watchStepsAt(task, input, view.offset)
+    task.push(view, input)
   }
 
-  /** As long as values are known that a step fails on, what is emitted at their offsets is watched. */
-  #watchStepsAt(task: StreamTask, offset: number): void {
-    const leftOut = this.#leftOut.at(offset)
+  /** As long as values are known that a step fails on, what is emitted at their records is watched. */
+  #watchStepsAt(task: StreamTask, input: number, offset: number): void {
+    const leftOut = this.#leftOut.at(input, offset)
     task.stopWatching()
     if (leftOut !== undefined) task.startWatching(leftOut)
     this.#isWatching = !this.#leftOut.isEmpty
   }
 
-  /** Waits until there is room for another batch: of records that no commit has confirmed, and in the archive. */
-  async #awaitCredit(claim: Claim, task: StreamTask, backoff: Backoff): Promise<void> {
+  /** Waits until there is room for another batch: of records that no commit has confirmed, and in the archives. */
+  async #awaitCredit(claim: Claim, task: StreamTask, reader: InputReader, backoff: Backoff): Promise<void> {
     const { maxUncommittedRecords } = this.#options.limits
     if (this.#committingRecords + task.uncutRecords >= maxUncommittedRecords) {
       this.#status.waitingFor = 'the commit under way'
       await this.#commits.wait()
     }
-    const archive = this.#archive
-    if (archive?.isBehind === true) await archive.catchUp(this.#signal)
-    if (archive === null || archive.hasRoom) return
-    // Results need not wait for the archive: they are committed first, and the archive's own next offset stays behind.
-    if (task.uncutRecords > 0) await this.#cut(claim, task, false, backoff)
-    while (!archive.hasRoom && !this.#signal.aborted) {
-      this.#status.waitingFor = archive.waitingFor ?? 'the archive, which has no room'
-      await archive.waitForRoom(this.#signal)
-      await this.#cutIfDirty(claim, task, backoff)
+    for (const { writer } of this.#archives) {
+      if (writer.isBehind) await writer.catchUp(this.#signal)
+      if (writer.hasRoom) continue
+      // Results need not wait for the archive: they are committed first, and the archive's own next offset stays behind.
+      if (task.uncutRecords > 0) await this.#cut(claim, task, reader, false, backoff)
+      while (!writer.hasRoom && !this.#signal.aborted) {
+        this.#status.waitingFor = writer.waitingFor ?? 'the archive, which has no room'
+        await writer.waitForRoom(this.#signal)
+        await this.#cutIfDirty(claim, task, reader, backoff)
+      }
     }
   }
 
   /** A clock that was set back must not hold checkpoints up until it has caught up. Before a value that is left out none falls, so that it is met where it was. */
   #isCutDue(task: StreamTask): boolean {
-    if (this.#leftOut.hasFrom(task.nextOffset)) return false
+    if (this.#leftOut.hasFrom(task.nextOffsets)) return false
     const sinceCutMs = this.#options.clock.now() - this.#cutAt
     return sinceCutMs < 0 || sinceCutMs >= this.#options.limits.checkpointIntervalMs
   }
 
+  /** One input may be silent while others are not. */
+  #isIdleDue(): boolean {
+    const sinceIdleMs = this.#options.clock.now() - this.#idleAt
+    return this.#cursors.length > 1 && (sinceIdleMs < 0 || sinceIdleMs >= this.#options.limits.checkpointIntervalMs)
+  }
+
   /** Nothing came: where that is so for long enough, and the log truly has no more, time moves by itself. */
-  async #advanceIdle(task: StreamTask, reader: LogReader): Promise<void> {
+  async #advanceIdle(task: StreamTask): Promise<void> {
     const { clock } = this.#options
     if (this.#signal.aborted) return
-    if (this.#recorded?.isOver === false) return this.#recorded.takeUpTo(task.nextOffset, clock.now())
-    const idleAfterMs = this.#idleAfterMs
+    if (this.#recorded?.isOver === false) return this.#recorded.takeDue(clock.now())
     const now = clock.now()
-    if (idleAfterMs === undefined || now - this.#lastRecordAt < idleAfterMs) return
-    const { next } = await reader.bounds()
-    if (next > task.nextOffset || this.#signal.aborted) return
-    await this.#quiet(task.quiesce({ now, isFinal: false }))
-    task.advanceIdle(now - idleAfterMs)
+    this.#idleAt = now
+    for (const { name, inputs } of task.idleClocks) {
+      const idleAfterMs = await this.#silenceOf(inputs, task, now)
+      if (idleAfterMs === null || this.#signal.aborted) continue
+      await this.#quiet(task.quiesce({ now, isFinal: false }))
+      task.advanceIdle(now - idleAfterMs, name)
+    }
   }
 
-  async #cutIfDirty(claim: Claim, task: StreamTask, backoff: Backoff): Promise<void> {
-    this.#takeArchived()
-    const isSettling = this.#options.clock.now() - this.#lastRecordAt < settleAfterMs
-    if (task.uncutRecords > 0 || task.uncutResults > 0 || this.#archivedObjects.length > 0 || isSettling)
-      await this.#cut(claim, task, false, backoff)
-    else this.#cutAt = this.#options.clock.now()
+  /** At which distance the clock may be followed, because all of these inputs have been silent for so long, ms; null where they have not. */
+  async #silenceOf(inputs: readonly number[], task: StreamTask, now: number): Promise<number | null> {
+    const streams = inputs.filter((input) => (this.#cursors[input] as InputCursor).input.movesTime)
+    let longestMs: number | null = null
+    for (const input of streams) {
+      const cursor = this.#cursors[input] as InputCursor
+      const { idleAfterMs } = cursor.input
+      if (idleAfterMs === undefined || now - cursor.lastRecordAt < idleAfterMs || cursor.isAtHand) return null
+      longestMs = Math.max(longestMs ?? 0, idleAfterMs)
+    }
+    for (const input of streams) {
+      if (!(await (this.#cursors[input] as InputCursor).hasNoMore(task.nextOffsets[input] as number))) return null
+    }
+    return longestMs
   }
 
-  #takeArchived(): void {
-    if (this.#archive === null) return
-    const { objects, nextOffset } = this.#archive.take()
-    this.#archivedObjects.push(...objects)
-    this.#archiveNextOffset = nextOffset
+  async #cutIfDirty(claim: Claim, task: StreamTask, reader: InputReader, backoff: Backoff): Promise<void> {
+    const hasObjects = this.#collectArchived()
+    const now = this.#options.clock.now()
+    const isSettling = this.#cursors.some(({ lastRecordAt }) => now - lastRecordAt < settleAfterMs)
+    if (task.uncutRecords > 0 || task.uncutResults > 0 || hasObjects || isSettling)
+      await this.#cut(claim, task, reader, false, backoff)
+    else this.#cutAt = now
+  }
+
+  #collectArchived(): boolean {
+    return this.#archives.map((archive) => archive.collect()).includes(true)
   }
 
   /** Cuts the task and starts the commit, after the one under way. */
-  async #cut(claim: Claim, task: StreamTask, isFinal: boolean, backoff: Backoff): Promise<void> {
+  async #cut(claim: Claim, task: StreamTask, reader: InputReader, isFinal: boolean, backoff: Backoff): Promise<void> {
     const { clock } = this.#options
     await this.#commits.wait()
-    this.#takeArchived()
-    const objects = this.#archivedObjects
-    this.#archivedObjects = []
+    this.#collectArchived()
+    const objects = this.#archives.flatMap((archive) => archive.takeObjects())
     const startedAt = clock.now()
     this.#committingRecords = task.uncutRecords
-    const { otherOffsets: _, ...cut } = await this.#quiet(task.cutWhenQuiet({ now: startedAt, isFinal }))
+    const { otherOffsets, results, ...cut } = await this.#quiet(task.cutWhenQuiet({ now: startedAt, isFinal }))
+    const [lead, ...others] = this.#positions([cut.nextOffset, ...otherOffsets])
+    const mergeNotes = reader.takeNotes()
     const checkpoint = {
       ...cut,
-      archiveNextOffset: this.#archiveNextOffset,
-      ...(this.#logId === undefined ? {} : { logId: this.#logId }),
+      ...(lead as InputPosition),
+      ...(others.length === 0 ? {} : { others }),
+      ...(mergeNotes.length === 0 ? {} : { mergeNotes }),
       objects,
     }
+    const nextOffsets = [cut.nextOffset, ...otherOffsets]
     this.#cutAt = startedAt
     this.#status.records += this.#committingRecords
     this.#status.watermark = checkpoint.watermark
     this.#commits.start(
-      this.#commit(claim, checkpoint, task.rendersRows).then(() => {
+      this.#commit(claim, checkpoint, nextOffsets, task.rendersRows).then(() => {
         this.#committingRecords = 0
         backoff.reset()
-        this.#leftOut.forgetBefore(checkpoint.nextOffset)
-        task.rendersRows = this.#leftOut.hasBadRowFrom(checkpoint.nextOffset)
+        this.#leftOut.forgetBefore(nextOffsets)
+        task.rendersRows = this.#leftOut.hasBadRowFrom(nextOffsets)
         const status = this.#status
         status.committedAt = clock.now()
         status.commitMs = status.committedAt - startedAt
@@ -294,9 +348,18 @@ export class TaskAttempt {
         status.archiveNextOffset = checkpoint.archiveNextOffset
         status.deadLetters += checkpoint.deadLetters.length
         status.commits += 1
+        for (const [outlet, count] of results) status.outlets[outlet] = (status.outlets[outlet] ?? 0) + count
         this.#options.onCommit(this.#id.partition, checkpoint.nextOffset)
       }),
     )
+  }
+
+  #positions(nextOffsets: readonly number[]): readonly InputPosition[] {
+    return this.#cursors.map(({ archive, logId }, input) => ({
+      nextOffset: nextOffsets[input] as number,
+      archiveNextOffset: archive?.nextOffset ?? null,
+      ...(logId === undefined ? {} : { logId }),
+    }))
   }
 
   /** Waits for asynchronous work of the graph, and says so; after a stop that is meant to come at once not for ever. */
@@ -325,31 +388,60 @@ export class TaskAttempt {
   }
 
   /** @param isRendered whether bad rows were looked for before, so that none can be left */
-  async #commit(claim: Claim, checkpoint: Checkpoint, isRendered: boolean): Promise<void> {
+  async #commit(
+    claim: Claim,
+    checkpoint: Checkpoint,
+    nextOffsets: readonly number[],
+    isRendered: boolean,
+  ): Promise<void> {
     try {
       await this.#options.store.commit(claim, checkpoint)
     } catch (error) {
       if (!(error instanceof BadRowError)) throw error
       if (isRendered) throw new ConfigurationError(error.message, { ...this.#id, cause: error })
+      this.#leftOut.learnBadRow(nextOffsets)
       throw new BadRowError(error.message, { ...this.#id, offset: checkpoint.nextOffset, cause: error })
     }
   }
 
-  async #end(claim: Claim, task: StreamTask, mode: StopMode, backoff: Backoff): Promise<void> {
+  async #end(claim: Claim, task: StreamTask, reader: InputReader, mode: StopMode, backoff: Backoff): Promise<void> {
     if (mode === 'drain-and-close') {
       await this.#quiet(task.quiesce({ now: this.#options.clock.now(), isFinal: false }))
       task.closeOpen()
     }
-    if (mode !== 'now' && this.#archive !== null) {
+    if (mode !== 'now' && this.#archives.length > 0) {
       this.#status.waitingFor = 'the archive to store its last object'
-      await this.#archive.finish(this.#signal)
+      await Promise.all(this.#archives.map(({ writer }) => writer.finish(this.#signal)))
     }
-    await this.#cut(claim, task, true, backoff)
+    await this.#cut(claim, task, reader, true, backoff)
     await this.#commits.wait()
+    this.#describedAt = Number.NEGATIVE_INFINITY
+    this.#reportProgress(task)
   }
 
-  #reportStart(claim: Claim, task: StreamTask, logEnd: number): void {
+  #archiveWaitingFor(): string | null {
+    return this.#archives.map(({ writer }) => writer.waitingFor).find((text) => text !== null) ?? null
+  }
+
+  #reportProgress(task: StreamTask): void {
     const status = this.#status
+    status.nextOffset = task.nextOffset
+    const now = this.#options.clock.now()
+    const sinceMs = now - this.#describedAt
+    if (sinceMs >= 0 && sinceMs < describeEveryMs) return
+    this.#describedAt = now
+    status.operators = task.operatorStatus()
+    status.inputs = this.#cursors.map(({ input: { name }, topic, logEnd }, i) => ({
+      name,
+      topic,
+      nextOffset: task.nextOffsets[i] as number,
+      logEndOffset: logEnd,
+    }))
+  }
+
+  #reportStart(claim: Claim, task: StreamTask): void {
+    const status = this.#status
+    const [{ logEnd, archive }] = this.#cursors as [InputCursor]
     status.phase = 'running'
     status.waitingFor = null
     status.generation = claim.generation
@@ -357,32 +449,7 @@ export class TaskAttempt {
     status.committedOffset = task.nextOffset
     status.logEndOffset = logEnd
     status.watermark = claim.restored?.watermark ?? null
-    status.archiveNextOffset = this.#archiveNextOffset
-  }
-
-  /** A topic that was made anew may have grown past our offset, so its length does not give it away. */
-  #refuseOtherLog(claim: Claim, logId: string | undefined): void {
-    const saved = claim.restored?.logId
-    if (saved === undefined || logId === undefined || saved === logId) return
-    const { pipeline, topic, partition } = this.#id
-    throw new OffsetOutOfRangeError(
-      `${topic}/${partition}: the topic was deleted and made anew since pipeline ${pipeline} last read it (its id was ${saved}, now it is ${logId}), ` +
-        'so its offsets mean other records. Start under a new pipeline name to read the new topic from its beginning.',
-      { pipeline, topic, partition, offset: claim.restored?.nextOffset ?? 0 },
-    )
-  }
-
-  #outOfRange(start: number, earliest: number, next: number): OffsetOutOfRangeError {
-    const { pipeline, topic, partition } = this.#id
-    const what =
-      start < earliest
-        ? `records ${start} to ${earliest - 1} were deleted before they were processed; keep the log longer than the archive's objects span`
-        : `the log ends at ${next}, so it was replaced or lost its end`
-    return new OffsetOutOfRangeError(
-      `${topic}/${partition}: pipeline ${pipeline} must go on at offset ${start}, but ${what}. ` +
-        'Bring the log back, or accept the loss by starting under a new pipeline name.',
-      { pipeline, topic, partition, offset: start },
-    )
+    status.archiveNextOffset = archive?.nextOffset ?? null
   }
 }
 

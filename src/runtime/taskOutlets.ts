@@ -53,6 +53,11 @@ export class TaskOutlets {
     return size
   }
 
+  /** How many rows or messages of each wait for the next cut. */
+  counts(): ReadonlyMap<string, number> {
+    return new Map(this.streams.map(({ buffer: { name, size } }) => [name, size]))
+  }
+
   takeRows(): readonly TableWrite[] {
     return this.#rows.map((buffer) => buffer.take()).filter((write) => write !== null)
   }

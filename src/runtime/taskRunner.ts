@@ -18,7 +18,13 @@ export class TaskRunner {
 
   constructor(partition: number, options: TaskOptions) {
     this.#options = options
-    this.#id = { pipeline: options.pipeline.name, topic: options.source.topic, partition }
+    const otherTopics = (options.others ?? []).map(({ topic }) => topic)
+    this.#id = {
+      pipeline: options.pipeline.name,
+      topic: options.source.topic,
+      partition,
+      ...(otherTopics.length === 0 ? {} : { otherTopics }),
+    }
     this.status = newTaskStatus(partition)
   }
 
@@ -71,7 +77,7 @@ export class TaskRunner {
   #learnFrom(error: unknown): boolean {
     if (error instanceof StepFailure) return this.#leftOut.learn(error)
     if (!(error instanceof BadRowError) || this.#options.pipeline.onError === 'stop') return false
-    this.#leftOut.learnBadRow(error.offset ?? 0)
+    // The attempt has told where it was.
     return true
   }
 }

@@ -112,6 +112,13 @@ export class TaskState {
     return this.#saved.has(name)
   }
 
+  /** How many keys the operator's state holds. */
+  keyCountOf(name: string): number {
+    let count = 0
+    for (const { size } of this.#maps.get(name)?.values() ?? []) count += size
+    return count
+  }
+
   /** Takes the operator in. Refuses one that has left a saved map unread, which would be lost without a word. */
   bind(holder: StateHolder): void {
     const saved = this.#restored.get(holder.spec.name)

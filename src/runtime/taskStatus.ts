@@ -1,3 +1,28 @@
+/** How far a task is in one of its inputs. */
+export interface InputStatus {
+  /** As the pipeline names it. */
+  readonly name: string
+  readonly topic: string
+  /** The next offset that the graph will read. */
+  readonly nextOffset: number
+  /** The log's end, as last seen. */
+  readonly logEndOffset: number
+}
+
+/** What one operator of a task has done since the task's last start, and holds. */
+export interface OperatorStatus {
+  /** As the pipeline names it. */
+  readonly name: string
+  /** How many values came to it. */
+  readonly valuesIn: number
+  /** How many it has passed on. */
+  readonly valuesOut: number
+  /** How many keys its state holds. */
+  readonly keyCount: number
+  /** ms UTC of event time: the watermark at which nothing of it is open any more; null where nothing is. */
+  readonly openUntil: number | null
+}
+
 /** How one task is doing, kept up to date in place by its runner; for consoles and status commands. Times are ms UTC. */
 export interface TaskStatus {
   readonly partition: number
@@ -27,6 +52,12 @@ export interface TaskStatus {
   deadLetters: number
   /** How many checkpoints were stored since the start of this process. */
   commits: number
+  /** How many rows or messages each outlet has had committed, since the start of this process. */
+  outlets: Record<string, number>
+  /** How far it is in each input, the leading one first. */
+  inputs: readonly InputStatus[]
+  /** Its operators, each below what it reads; at most about a second old. */
+  operators: readonly OperatorStatus[]
   /** How many times the task began again after a failure, since the start of this process. */
   restarts: number
 }
@@ -47,6 +78,9 @@ export function newTaskStatus(partition: number): TaskStatus {
     records: 0,
     deadLetters: 0,
     commits: 0,
+    outlets: {},
+    inputs: [],
+    operators: [],
     restarts: 0,
   }
 }

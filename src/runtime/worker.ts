@@ -1,6 +1,7 @@
 import { Backoff } from './backoff.ts'
 import { RetryableError } from './errors.ts'
 import type { LogMembership } from './log.ts'
+import { checkSources } from './openCursors.ts'
 import type { StopMode, TaskOptions } from './taskAttempt.ts'
 import { TaskRunner } from './taskRunner.ts'
 import type { TaskStatus } from './taskStatus.ts'
@@ -37,6 +38,7 @@ export class Worker {
   #ended = Promise.withResolvers<void>()
 
   constructor(options: WorkerOptions) {
+    checkSources(options)
     this.#options = options
     // It may end while nobody waits for it yet.
     this.#ended.promise.catch(() => undefined)

@@ -96,7 +96,8 @@ export class MemoryCheckpointStore implements CheckpointStore {
       this.#idleAdvances.set(stepKey(task, advance), { ...idOf(task), ...advance })
     }
     for (const note of checkpoint.mergeNotes ?? []) {
-      this.#mergeNotes.set(`${nameOf(task)}/${note.offsets.join()}`, { ...idOf(task), ...note })
+      const key = `${nameOf(task)}/${note.input}/${note.offsets[note.input]}/${note.isFirst === true}`
+      this.#mergeNotes.set(key, { ...idOf(task), ...note })
     }
     for (const { outlet, messages } of checkpoint.messages ?? []) {
       const key = outboxKey(task, outlet)
@@ -129,12 +130,13 @@ export class MemoryCheckpointStore implements CheckpointStore {
     return Promise.resolve(first.map(({ pipeline: _, topic: __, partition: ___, ...step }) => step))
   }
 
-  mergeNotes(task: TaskId, after: readonly number[], limit: number): Promise<readonly MergeNote[]> {
-    const notes = [...this.#mergeNotes.values()].filter(
-      (note) => nameOf(note) === nameOf(task) && compareNumbers(note.offsets, after) > 0,
-    )
-    const first = notes.sort((a, b) => compareNumbers(a.offsets, b.offsets)).slice(0, limit)
-    return Promise.resolve(first.map(({ input, offsets }) => ({ input, offsets })))
+  mergeNotes(task: TaskId, input: number, fromOffset: number, limit: number): Promise<readonly MergeNote[]> {
+    const at = ({ offsets, isFirst }: MergeNote) => (offsets[input] as number) - (isFirst === true ? 0.5 : 0)
+    const notes = [...this.#mergeNotes.values()]
+      .filter((note) => nameOf(note) === nameOf(task) && note.input === input)
+      .filter(({ offsets }) => (offsets[input] as number) >= fromOffset)
+    const first = notes.sort((a, b) => at(a) - at(b)).slice(0, limit)
+    return Promise.resolve(first.map(({ pipeline: _, topic: __, partition: ___, ...note }) => note))
   }
 
   messages(
@@ -329,9 +331,9 @@ function compareSteps(a: RecordedStep, b: RecordedStep): number {
   return (
     a.offset - b.offset ||
     compareNumbers(a.otherOffsets ?? [], b.otherOffsets ?? []) ||
+    (a.sequence ?? 0) - (b.sequence ?? 0) ||
     a.watermark - b.watermark ||
-    Number(a.isEnd) - Number(b.isEnd) ||
-    compare(a.clock ?? '', b.clock ?? '')
+    Number(a.isEnd) - Number(b.isEnd)
   )
 }
 
@@ -343,8 +345,8 @@ function compareNumbers(a: readonly number[], b: readonly number[]): number {
   return a.length - b.length
 }
 
-function stepKey(task: TaskId, { offset, otherOffsets = [], watermark, clock = '' }: IdleAdvance): string {
-  return `${nameOf(task)}/${offset}/${otherOffsets.join()}/${watermark}/${clock}`
+function stepKey(task: TaskId, { offset, otherOffsets = [], sequence = 0, watermark }: IdleAdvance): string {
+  return `${nameOf(task)}/${offset}/${otherOffsets.join()}/${sequence}/${watermark}`
 }
 
 function outboxKey(task: TaskId, outlet: string): string {

@@ -74,7 +74,7 @@ function linesOf({ edges }: ReturnType<typeof graphOf>): string[] {
 describe('the graph of realtime', () => {
   const graph = graphOf(realtime(tradeCodec({ market: 'spot', timeUnit: 'ms' })))
 
-  it('has its input, its thirteen operators in the order in which values pass them, and six outlets with their tables', () => {
+  it('has its input, its thirteen operators in the order in which values pass them, six outlets with their tables and the archive', () => {
     const outlet = (name: string) => ({
       id: `outlet:${name}`,
       kind: 'outlet',
@@ -89,6 +89,7 @@ describe('the graph of realtime', () => {
       ...['decode', 'eventTime', 'dedupe', '1m', 'ohlcv-1m'].map(operator),
       outlet('1m'),
       ...['5m', '15m', '1h', '4h', '1d'].flatMap(longer),
+      { id: 'outlet:raw', kind: 'outlet', name: 'raw' },
     ])
   })
 
@@ -110,6 +111,7 @@ describe('the graph of realtime', () => {
       ...longer('operator:rollup-15m', '1h'),
       ...longer('operator:rollup-1h', '4h'),
       ...longer('operator:rollup-4h', '1d'),
+      'input:records → outlet:raw',
     ])
   })
 

@@ -137,8 +137,9 @@ describe('an idle step of the watermark', () => {
     expect(steps).not.toEqual([])
     expect(await stepsOf('8s')).toEqual(steps)
     expect(await stepsOf('7s')).not.toEqual(steps)
-    const { worker } = world({ ...guarded(), idleAfterMs: '8 s' as Duration })
-    await expect(worker.run()).rejects.toThrow('pipeline idle: idleAfterMs must be ms, or text')
+    expect(() => world({ ...guarded(), idleAfterMs: '8 s' as Duration })).toThrow(
+      'pipeline idle: idleAfterMs must be ms, or text',
+    )
   })
 
   it('waits for asynchronous work and for batches, which it would otherwise overtake', async () => {

@@ -10,6 +10,7 @@ import type { PartitionGrowth } from '../../src/runtime/partitionGrowth.ts'
 import { definePipeline, type Pipeline } from '../../src/runtime/pipeline.ts'
 import { stateful } from '../../src/runtime/stateful.ts'
 import { Worker, type WorkerOptions } from '../../src/runtime/worker.ts'
+import { toArchive } from '../../src/sinks/toArchive.ts'
 import { toPostgres } from '../../src/sinks/toPostgres.ts'
 import { MemoryCheckpointStore } from '../../src/testing/memoryCheckpointStore.ts'
 import { MemoryLog } from '../../src/testing/memoryLog.ts'
@@ -19,6 +20,7 @@ const copying = (decodeRecord: Codec<string>['decode']) =>
   definePipeline({
     name: 'copy',
     build: (records) => ({
+      raw: toArchive(records),
       values: toPostgres(
         records.pipe(
           decode({ decode: decodeRecord }),

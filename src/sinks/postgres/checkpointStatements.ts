@@ -81,12 +81,12 @@ WHERE CASE WHEN t.next_offset > excluded.next_offset OR t.archive_next_offset > 
 
 const readInputsText = `SELECT input_topic, next_offset, archive_next_offset, log_id FROM task_input WHERE pipeline = $1 AND topic = $2 AND partition = $3`
 
-const noteText = `INSERT INTO merge_note (pipeline, topic, partition, offsets, input)
-SELECT $1, $2, $3, string_to_array(offsets, ',')::bigint[], input FROM unnest($4::text[], $5::integer[]) AS note (offsets, input)
-ON CONFLICT DO NOTHING`
+const noteText = `INSERT INTO merge_note (pipeline, topic, partition, input, "offset", is_first, offsets)
+SELECT $1, $2, $3, input, at, is_first, string_to_array(offsets, ',')::bigint[]
+FROM unnest($4::integer[], $5::bigint[], $6::boolean[], $7::text[]) AS note (input, at, is_first, offsets) ON CONFLICT DO NOTHING`
 
-const readNotesText = `SELECT offsets::float8[] AS offsets, input FROM merge_note
-WHERE pipeline = $1 AND topic = $2 AND partition = $3 AND offsets > $4::bigint[] ORDER BY offsets LIMIT $5`
+const readNotesText = `SELECT input, offsets::float8[] AS offsets, is_first AS "isFirst" FROM merge_note
+WHERE pipeline = $1 AND topic = $2 AND partition = $3 AND input = $4 AND "offset" >= $5 ORDER BY "offset", is_first DESC LIMIT $6`
 
 const messageText = `INSERT INTO outbox (pipeline, topic, partition, outlet, sequence, event_time, key, value, headers)
 SELECT $1, $2, $3, $4, * FROM unnest($5::bigint[], $6::bigint[], $7::bytea[], $8::bytea[], $9::jsonb[])`
@@ -100,13 +100,15 @@ const readMessagesText = `SELECT sequence::float8 AS sequence, event_time::float
 
 const forgetMessagesText = `DELETE FROM outbox WHERE pipeline = $1 AND topic = $2 AND partition = $3 AND outlet = $4 AND sequence <= $5`
 
-const stepText = `INSERT INTO idle_advance (pipeline, topic, partition, "offset", watermark, is_end, others, clock)
-SELECT $1, $2, $3, at, watermark, is_end, string_to_array(others, ',')::bigint[], clock
-FROM unnest($4::bigint[], $5::bigint[], $6::boolean[], $7::text[], $8::text[]) AS step (at, watermark, is_end, others, clock) ON CONFLICT DO NOTHING`
+const stepText = `INSERT INTO idle_advance (pipeline, topic, partition, "offset", watermark, is_end, others, clock, sequence)
+SELECT $1, $2, $3, at, watermark, is_end, string_to_array(others, ',')::bigint[], clock, sequence
+FROM unnest($4::bigint[], $5::bigint[], $6::boolean[], $7::text[], $8::text[], $9::bigint[]) AS step (at, watermark, is_end, others, clock, sequence)
+ON CONFLICT DO NOTHING`
 
-const readStepsText = `SELECT "offset"::float8 AS "offset", watermark::float8 AS watermark, is_end AS "isEnd", others::float8[] AS others, clock FROM idle_advance
-WHERE pipeline = $1 AND topic = $2 AND partition = $3 AND ("offset", others, watermark, is_end, clock) > ($4, $5::bigint[], $6, $7, $8)
-ORDER BY "offset", others, watermark, is_end, clock LIMIT $9`
+const readStepsText = `SELECT "offset"::float8 AS "offset", watermark::float8 AS watermark, is_end AS "isEnd", others::float8[] AS others, clock,
+  sequence::float8 AS sequence FROM idle_advance
+WHERE pipeline = $1 AND topic = $2 AND partition = $3 AND ("offset", others, sequence, watermark, is_end) > ($4, $5::bigint[], $6, $7, $8)
+ORDER BY "offset", others, sequence, watermark, is_end LIMIT $9`
 
 /** Waits for first claims of the same pipeline and topic, which end with their transactions; others wait for nothing. */
 export const firstClaimTurnStatement = ({ pipeline, topic }: TaskId, topicPartitions: number | null) =>
@@ -122,14 +124,14 @@ export const readStepsStatement = (task: TaskId, after: RecordedStep, limit: num
     ...idOf(task),
     after.offset,
     after.otherOffsets ?? [],
+    after.sequence ?? 0,
     after.watermark,
     after.isEnd,
-    after.clock ?? '',
     limit,
   ])
 export const readInputsStatement = (task: TaskId) => prepared(readInputsText, idOf(task))
-export const readNotesStatement = (task: TaskId, after: readonly number[], limit: number) =>
-  prepared(readNotesText, [...idOf(task), after, limit])
+export const readNotesStatement = (task: TaskId, input: number, fromOffset: number, limit: number) =>
+  prepared(readNotesText, [...idOf(task), input, fromOffset, limit])
 export const readMessagesStatement = (
   task: TaskId,
   outlet: string,
@@ -252,6 +254,7 @@ export function recordedStepsStep(task: TaskId, { idleAdvances, inputEnds = [] }
     array((_, i) => i >= idleAdvances.length),
     array((step) => quoteElement((step.otherOffsets ?? []).join(','))),
     array((step) => quoteElement(escapeText(step.clock ?? ''))),
+    array((step) => step.sequence ?? 0),
   ])
 }
 
@@ -264,7 +267,13 @@ export function inputSteps(task: TaskId, positions: readonly InputPosition[]): r
 
 /** Stores where inputs were merged in another order than by their records. */
 export function mergeNotesStep(task: TaskId, notes: readonly MergeNote[]): Step {
-  return run(noteText, [...idOf(task), notes.map(({ offsets }) => offsets.join(',')), notes.map(({ input }) => input)])
+  return run(noteText, [
+    ...idOf(task),
+    notes.map(({ input }) => input),
+    notes.map(({ input, offsets }) => offsets[input]),
+    notes.map(({ isFirst = false }) => isFirst),
+    notes.map(({ offsets }) => offsets.join(',')),
+  ])
 }
 
 const messagesPerStatement = 1_000

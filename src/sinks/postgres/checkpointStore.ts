@@ -58,9 +58,14 @@ interface InputRow {
   readonly log_id: string | null
 }
 
+interface NoteRow extends Omit<MergeNote, 'isFirst'> {
+  readonly isFirst: boolean
+}
+
 interface StepRow extends RecordedStep {
   readonly others: readonly number[]
   readonly clock: string
+  readonly sequence: number
 }
 
 /**
@@ -125,18 +130,19 @@ export class PostgresCheckpointStore implements CheckpointStore {
   recordedSteps(task: TaskId, after: RecordedStep, limit: number): Promise<readonly RecordedStep[]> {
     return this.#transaction(this.#pipelined, `read the idle steps of ${nameOf(task)}`, task, async (client) => {
       const { rows } = await client.query<StepRow>(readStepsStatement(task, after, limit))
-      return rows.map(({ others, clock, ...step }) => ({
+      return rows.map(({ others, clock, sequence, ...step }) => ({
         ...step,
+        ...(sequence === 0 ? {} : { sequence }),
         ...(others.length === 0 ? {} : { otherOffsets: others }),
         ...(clock === '' ? {} : { clock: unescapeText(clock) }),
       }))
     })
   }
 
-  mergeNotes(task: TaskId, after: readonly number[], limit: number): Promise<readonly MergeNote[]> {
+  mergeNotes(task: TaskId, input: number, fromOffset: number, limit: number): Promise<readonly MergeNote[]> {
     return this.#transaction(this.#pipelined, `read the merge notes of ${nameOf(task)}`, task, async (client) => {
-      const { rows } = await client.query<MergeNote>(readNotesStatement(task, after, limit))
-      return rows
+      const { rows } = await client.query<NoteRow>(readNotesStatement(task, input, fromOffset, limit))
+      return rows.map(({ isFirst, ...note }) => (isFirst ? { ...note, isFirst } : note))
     })
   }
 

@@ -99,8 +99,7 @@ export function faultyCheckpointStore(inner: CheckpointStore, options: FaultyChe
     commit: (held, checkpoint) => (process.isAlive ? process.guard(commit(held, checkpoint)) : never()),
     recordedSteps: (task, after, limit) =>
       process.isAlive ? process.guard(inner.recordedSteps(task, after, limit)) : never(),
-    mergeNotes: (task, after, limit) =>
-      process.isAlive ? process.guard(inner.mergeNotes(task, after, limit)) : never(),
+    mergeNotes: (...asked) => (process.isAlive ? process.guard(inner.mergeNotes(...asked)) : never()),
     messages: (...asked) => (process.isAlive ? process.guard(inner.messages(...asked)) : never()),
     forgetMessages: (...asked) => (process.isAlive ? process.guard(inner.forgetMessages(...asked)) : never()),
     close: () => (process.isAlive ? process.guard(inner.close()) : never()),

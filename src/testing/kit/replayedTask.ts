@@ -58,7 +58,7 @@ export class ReplayedTask {
     const frames = state.kind === 'base' ? [] : (this.#saved?.state ?? [])
     this.#saved = { nextOffset, watermark, archiveNextOffset: null, state: [...frames, throughBytes(state)] }
     this.#steps = []
-    this.#leftOut.forgetBefore(nextOffset)
+    this.#leftOut.forgetBefore([nextOffset])
     this.restore()
   }
 
@@ -84,7 +84,7 @@ export class ReplayedTask {
 
   #take({ offset, act }: Step): void {
     if (offset !== null) {
-      const leftOut = this.#leftOut.at(offset)
+      const leftOut = this.#leftOut.at(0, offset)
       this.task.stopWatching()
       if (leftOut !== undefined) this.task.startWatching(leftOut)
     }

@@ -127,7 +127,7 @@ function withStepsOf(recorded: CheckpointStore, store: CheckpointStore): Checkpo
     claim: (task) => store.claim(task),
     commit: (claim, checkpoint) => store.commit(claim, checkpoint),
     recordedSteps: (task, after, limit) => recorded.recordedSteps(task, after, limit),
-    mergeNotes: (task, after, limit) => recorded.mergeNotes(task, after, limit),
+    mergeNotes: (...asked) => recorded.mergeNotes(...asked),
     messages: (...asked) => store.messages(...asked),
     forgetMessages: (...asked) => store.forgetMessages(...asked),
     close: () => store.close(),

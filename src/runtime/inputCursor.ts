@@ -1,0 +1,104 @@
+import type { ArchiveTap } from './archiveTap.ts'
+import type { ResolvedInput } from './input.ts'
+import type { FetchOptions, LogBounds, LogReader, RecordBatch } from './log.ts'
+import { RecordView } from './record.ts'
+
+/** One input of a task as it is read: the batch at hand and the record in it, and since when nothing has come. */
+export class InputCursor {
+  readonly input: ResolvedInput
+  readonly topic: string
+  readonly reader: LogReader
+  /** The record at hand. */
+  readonly view = new RecordView()
+  readonly logId: string | undefined
+  archive: ArchiveTap | null = null
+  /** The first offset that the log had. */
+  readonly earliest: number
+  /** The log's end, as last seen. */
+  logEnd: number
+  /** Processing time, ms UTC. */
+  lastRecordAt: number
+  /** True where nothing has come for so long, from a log that truly has no more, that the others may go on. */
+  isIdle = false
+  /** Where a drain ends; null while none was asked for. */
+  end: number | null = null
+  #batch: RecordBatch | null = null
+  #hasNews = false
+  #fetching: Promise<boolean> | null = null
+
+  constructor(input: ResolvedInput, topic: string, reader: LogReader, bounds: LogBounds, now: number) {
+    this.input = input
+    this.topic = topic
+    this.reader = reader
+    this.logId = bounds.logId
+    this.earliest = bounds.earliest
+    this.logEnd = bounds.next
+    this.lastRecordAt = now
+  }
+
+  /** Moves to the next record of the batch at or behind the offset; what is before it goes to the archive alone. False when the batch is used up. */
+  read(nextOffset: number): boolean {
+    const batch = this.#batch
+    if (batch === null) return false
+    const { view } = this
+    while (batch.read(view)) {
+      if (view.offset >= nextOffset) return true
+      this.archive?.append(view)
+    }
+    return false
+  }
+
+  /** Lets go of the used-up batch and gives the offset behind it, or null without one. */
+  finishBatch(): number | null {
+    if (this.#batch === null) return null
+    const { nextOffset } = this.#batch
+    this.#batch = null
+    this.archive?.skipTo(nextOffset)
+    if (nextOffset > this.logEnd) this.logEnd = nextOffset
+    return nextOffset
+  }
+
+  /** Waits for the next batch; false where nothing came. */
+  async fetch(options: FetchOptions): Promise<boolean> {
+    const batch = await this.reader.fetch(options)
+    if (batch === null) return false
+    this.#batch = batch
+    this.#hasNews = true
+    this.isIdle = false
+    return true
+  }
+
+  /** True where a batch has come since the last call. */
+  takeNews(): boolean {
+    const hasNews = this.#hasNews
+    this.#hasNews = false
+    return hasNews
+  }
+
+  /** Starts to wait for the next batch, unless it waits already. */
+  startFetch(options: FetchOptions): Promise<boolean> {
+    this.#fetching ??= this.fetch(options).finally(() => {
+      this.#fetching = null
+    })
+    return this.#fetching
+  }
+
+  get isFetching(): boolean {
+    return this.#fetching !== null
+  }
+
+  /** True where a batch is there that is not used up. */
+  get isAtHand(): boolean {
+    return this.#batch !== null
+  }
+
+  /** True once everything was read that there was when a drain was asked for. */
+  hasReached(nextOffset: number): boolean {
+    return this.end !== null && nextOffset >= this.end && this.archive?.has(this.end) !== false
+  }
+
+  /** True where the log had nothing behind the offset when it was asked just now. */
+  async hasNoMore(nextOffset: number): Promise<boolean> {
+    return (await this.reader.bounds()).next <= nextOffset
+  }
+}

@@ -1,0 +1,202 @@
+import type { MergeNote } from './checkpoint.ts'
+import { DeterminismError } from './errors.ts'
+import type { Json } from './json.ts'
+
+/** An input as far as the order of merging depends on it. */
+export interface MergedInput {
+  /** What its part of the saved state is found again by. */
+  readonly topic: string
+  /** The furthest that one timestamp counts ahead of those before it, ms. */
+  readonly maxAdvanceMs: number
+}
+
+/** A place in the order of records: by key, then by the order of the inputs. */
+interface Rank {
+  /** ms UTC: the record's timestamp, but not too far ahead of its input's newest one; so it depends on the input's own log alone. */
+  readonly key: number
+  readonly input: number
+}
+
+/** The next record of an input. */
+interface Head extends Rank {
+  readonly offset: number
+  /** In a replay: where the record was taken, if that was not by its rank. */
+  readonly note: MergeNote | null
+}
+
+interface InputState {
+  newest: number
+  /** The greatest that was let past the input while it had nothing. */
+  passed: Rank | null
+  /** Before anything else, the input is read up to this offset. */
+  firstUntil: number
+}
+
+interface SavedInput {
+  readonly newest: number | null
+  readonly passed?: readonly [key: number, topic: string]
+  readonly firstUntil?: number
+}
+
+/**
+ * Decides in which order the records of several inputs go into a task.
+ *
+ * 1. While every input has a record, the least goes next.
+ * 2. An input that has none may be passed, if the caller says so, and what was let past it is remembered.
+ * 3. A record that comes below what was let past its input goes where the first rule puts it now, and a note says where that was. A replay, which has all records at hand, keeps
+ *    noted records out of sight until the inputs stand where the note says.
+ *
+ * So the order is a function of the logs and the notes. Keeps a few numbers an input, which are part of the checkpoint.
+ */
+export class InputMerge {
+  readonly #inputs: readonly MergedInput[]
+  readonly #states: readonly InputState[]
+  readonly #heads: (Head | null)[]
+  readonly #isReplay: boolean
+
+  /** @param saved what `snapshot` gave */
+  constructor(inputs: readonly MergedInput[], saved: Json, isReplay: boolean) {
+    this.#inputs = inputs
+    this.#isReplay = isReplay
+    this.#heads = inputs.map(() => null)
+    const byTopic = (saved ?? {}) as unknown as Readonly<Record<string, SavedInput>>
+    const topics = inputs.map(({ topic }) => topic)
+    this.#states = topics.map((topic) => {
+      const { newest = null, passed, firstUntil = 0 } = byTopic[topic] ?? {}
+      return {
+        newest: newest ?? Number.NEGATIVE_INFINITY,
+        passed: passed === undefined ? null : { key: passed[0], input: topics.indexOf(passed[1]) },
+        firstUntil,
+      }
+    })
+  }
+
+  snapshot(): Json {
+    return Object.fromEntries(
+      this.#states.map(({ newest, passed, firstUntil }, i) => {
+        const saved: SavedInput = {
+          newest: Number.isFinite(newest) ? newest : null,
+          ...(passed === null ? {} : { passed: [passed.key, this.#inputs[passed.input]?.topic ?? ''] }),
+          ...(firstUntil === 0 ? {} : { firstUntil }),
+        }
+        return [this.#topic(i), saved as unknown as Json]
+      }),
+    )
+  }
+
+  /** Before anything else, the input is read up to this offset. */
+  readFirst(input: number, firstUntil: number): void {
+    this.#state(input).firstUntil = firstUntil
+  }
+
+  hasHead(input: number): boolean {
+    return this.#heads[input] !== null
+  }
+
+  /**
+   * The input's next record is there.
+   * @param timestamp ms UTC, negative for none
+   * @param note in a replay, where the record was taken if that was not by its rank
+   */
+  arrive(input: number, offset: number, timestamp: number, note: MergeNote | null = null): void {
+    const { newest } = this.#state(input)
+    const { maxAdvanceMs } = this.#inputs[input] as MergedInput
+    const known = timestamp < 0 ? Math.max(newest, -1) : timestamp
+    this.#heads[input] = {
+      input,
+      offset,
+      key: Math.min(known, newest === Number.NEGATIVE_INFINITY ? known : newest + maxAdvanceMs),
+      note,
+    }
+  }
+
+  /**
+   * Whose record goes next, or -1 where more has to come first.
+   * @param nextOffsets where the inputs stand
+   * @param mayPass whether the others may go on without an input that has nothing
+   * @param hasEnded whether such an input will have nothing more
+   */
+  next(
+    nextOffsets: readonly number[],
+    mayPass: (input: number) => boolean,
+    hasEnded: (input: number) => boolean,
+  ): number {
+    const first = this.#readingFirst(nextOffsets)
+    if (first >= 0) return this.hasHead(first) ? first : -1
+    const due = this.#isReplay ? this.#due(nextOffsets) : -1
+    if (due >= 0) return due
+    let least: Head | null = null
+    let hidden: Head | null = null
+    let isWaiting = false
+    for (const [input, head] of this.#heads.entries()) {
+      if (head === null) isWaiting ||= !mayPass(input)
+      else if (head.note !== null) hidden = head
+      else if (least === null || isBefore(head, least)) least = head
+    }
+    if (isWaiting) return -1
+    if (least !== null) return least.input
+    if (hidden !== null && this.#heads.every((head, input) => head !== null || hasEnded(input))) {
+      throw this.#unreachable(hidden)
+    }
+    return -1
+  }
+
+  /** The input for which alone must be waited, because it is read first; -1 for none. */
+  readingFirst(nextOffsets: readonly number[]): number {
+    return this.#readingFirst(nextOffsets)
+  }
+
+  /**
+   * The input's record goes.
+   * @param nextOffsets where the inputs stand before it
+   * @returns what a replay has to know about it, or null
+   */
+  take(input: number, nextOffsets: readonly number[]): MergeNote | null {
+    const head = this.#heads[input] as Head
+    const state = this.#state(input)
+    this.#heads[input] = null
+    state.newest = Math.max(state.newest, head.key)
+    if (head.offset < state.firstUntil) return null
+    if (this.#isReplay) return head.note
+    const isDisplaced = state.passed !== null && isBefore(head, state.passed)
+    state.passed = null
+    for (const [other, waiting] of this.#heads.entries()) {
+      if (other === input || waiting !== null) continue
+      const passing = this.#state(other)
+      if (passing.passed === null || isBefore(passing.passed, head)) passing.passed = { key: head.key, input }
+    }
+    return isDisplaced ? { input, offsets: nextOffsets.with(input, head.offset) } : null
+  }
+
+  #readingFirst(nextOffsets: readonly number[]): number {
+    return this.#states.findIndex(({ firstUntil }, input) => {
+      const at = this.#heads[input]?.offset ?? (nextOffsets[input] as number)
+      return at < firstUntil
+    })
+  }
+
+  /** A noted record whose turn it is. */
+  #due(nextOffsets: readonly number[]): number {
+    const isThere = (offset: number, input: number) =>
+      (this.#heads[input]?.offset ?? (nextOffsets[input] as number)) >= offset
+    return this.#heads.findIndex((head) => head?.note?.offsets.every(isThere) === true)
+  }
+
+  #unreachable({ input, offset, note }: Head): DeterminismError {
+    return new DeterminismError(
+      `${this.#topic(input)}: the record at offset ${offset} was taken when the inputs stood at ${note?.offsets.join(', ')}, which the logs of this replay do not reach; they are not those of the run that is repeated`,
+    )
+  }
+
+  #state(input: number): InputState {
+    return this.#states[input] as InputState
+  }
+
+  #topic(input: number): string {
+    return (this.#inputs[input] as MergedInput).topic
+  }
+}
+
+function isBefore(a: Rank, b: Rank): boolean {
+  return a.key < b.key || (a.key === b.key && a.input < b.input)
+}

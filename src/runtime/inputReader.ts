@@ -1,0 +1,180 @@
+import type { MergeNote } from './checkpoint.ts'
+import type { Clock } from './clock.ts'
+import type { InputCursor } from './inputCursor.ts'
+import type { InputMerge } from './inputMerge.ts'
+import type { RecordedNotes } from './recordedNotes.ts'
+import type { WorkerLimits } from './workerLimits.ts'
+
+/** How the inputs of a task are read. */
+export interface InputReaderOptions {
+  readonly cursors: readonly InputCursor[]
+  /** Null where there is one input. */
+  readonly merge: InputMerge | null
+  /** For a replay. */
+  readonly notes: RecordedNotes | null
+  readonly clock: Clock
+  readonly limits: WorkerLimits
+  readonly signal: AbortSignal
+}
+
+/**
+ * Reads the inputs of one task and says whose record goes next. With one input, that is the order of its log.
+ *
+ * Holds one batch an input. `next` never waits; `more` waits for what `next` lacked.
+ */
+export class InputReader {
+  readonly cursors: readonly InputCursor[]
+  readonly #merge: InputMerge | null
+  readonly #notes: RecordedNotes | null
+  readonly #options: InputReaderOptions
+  /** Inputs whose record is there, but not yet known to have no note. */
+  readonly #lookups: number[] = []
+  /** Inputs whose record has to be read, because the one before went. */
+  readonly #unread: Set<number>
+  #mergeNotes: MergeNote[] = []
+
+  constructor(options: InputReaderOptions) {
+    this.cursors = options.cursors
+    this.#merge = options.merge
+    this.#notes = options.notes
+    this.#options = options
+    this.#unread = new Set(options.cursors.keys())
+  }
+
+  /**
+   * The input whose record, the view of its cursor, goes next; -1 where more has to come first.
+   * @param nextOffsets where the task stands
+   * @param skipTo told of an input that has nothing below an offset any more
+   */
+  next(nextOffsets: readonly number[], skipTo: (offset: number, input: number) => void): number {
+    const merge = this.#merge
+    if (merge === null) return this.#advance(0, nextOffsets, skipTo) ? 0 : -1
+    for (const input of this.#unread) {
+      if (!this.#advance(input, nextOffsets, skipTo)) continue
+      this.#unread.delete(input)
+      const { offset, timestamp } = (this.cursors[input] as InputCursor).view
+      const note = this.#notes === null ? null : this.#notes.known(input, offset)
+      if (note === undefined) this.#lookups.push(input)
+      else merge.arrive(input, offset, timestamp, note)
+    }
+    if (this.#lookups.length > 0) return -1
+    return merge.next(
+      nextOffsets,
+      (input) => this.#mayPass(input, nextOffsets),
+      (input) => this.#hasEnded(input, nextOffsets),
+    )
+  }
+
+  /** The record of the input goes. */
+  take(input: number, nextOffsets: readonly number[]): void {
+    if (this.#merge === null) return
+    const note = this.#merge.take(input, nextOffsets)
+    this.#unread.add(input)
+    if (note !== null) this.#mergeNotes.push(note)
+  }
+
+  /** Notes on the order since the last call. */
+  takeNotes(): readonly MergeNote[] {
+    const notes = this.#mergeNotes
+    this.#mergeNotes = []
+    return notes
+  }
+
+  /** A note that is no record's. */
+  note(note: MergeNote): void {
+    this.#mergeNotes.push(note)
+  }
+
+  /** Waits for what `next` lacks, at most so long; false where nothing came. With one input, no longer than a fetch may wait. */
+  async more(nextOffsets: readonly number[], mostMs: number): Promise<boolean> {
+    const { limits, signal } = this.#options
+    const merge = this.#merge
+    const wait = (maxWaitMs: number) => ({ maxBytes: limits.fetchMaxBytes, maxWaitMs, signal })
+    if (merge === null)
+      return this.#only.fetch(wait(this.#only.end === null ? Math.min(limits.fetchMaxWaitMs, mostMs) : 1))
+    if (this.#lookups.length > 0) {
+      await this.#lookUp(merge)
+      return true
+    }
+    const first = merge.readingFirst(nextOffsets)
+    const wanted = first >= 0 ? [first] : [...this.cursors.keys()].filter((input) => this.#unread.has(input))
+    const fetches = wanted.map((input) => {
+      const cursor = this.cursors[input] as InputCursor
+      return cursor.startFetch(wait(cursor.end === null ? limits.fetchMaxWaitMs : 1))
+    })
+    return this.#firstOf(fetches, mostMs)
+  }
+
+  /** Finds inputs from which nothing has come for so long that the others may go on; true where there is one more. */
+  async findIdle(nextOffsets: readonly number[]): Promise<boolean> {
+    const merge = this.#merge
+    if (merge === null || merge.readingFirst(nextOffsets) >= 0) return false
+    const now = this.#options.clock.now()
+    let isFound = false
+    for (const [input, cursor] of this.cursors.entries()) {
+      const { idleAfterMs } = cursor.input
+      if (cursor.isIdle || idleAfterMs === undefined || !this.#unread.has(input) || cursor.isAtHand) continue
+      if (now - cursor.lastRecordAt < idleAfterMs || !(await cursor.hasNoMore(nextOffsets[input] as number))) continue
+      // It may have come while the log was asked.
+      if (cursor.isAtHand) continue
+      cursor.isIdle = true
+      isFound = true
+    }
+    return isFound
+  }
+
+  /** What is waited for before any record may go, in words, or null. */
+  waitingFor(nextOffsets: readonly number[]): string | null {
+    const merge = this.#merge
+    if (merge === null || !this.cursors.some((_, input) => merge.hasHead(input))) return null
+    const missing = this.cursors.filter((_, input) => !merge.hasHead(input) && !this.#mayPass(input, nextOffsets))
+    if (missing.length === 0) return null
+    const names = missing.map(({ input, topic }) =>
+      input.idleAfterMs === undefined ? topic : `${topic} (at most ${input.idleAfterMs} ms)`,
+    )
+    return `a record of ${names.join(', ')}, before which the other inputs do not go on`
+  }
+
+  get #only(): InputCursor {
+    return this.cursors[0] as InputCursor
+  }
+
+  #advance(input: number, nextOffsets: readonly number[], skipTo: (offset: number, input: number) => void): boolean {
+    const cursor = this.cursors[input] as InputCursor
+    if (cursor.isFetching) return false
+    if (cursor.read(nextOffsets[input] as number)) return true
+    const end = cursor.finishBatch()
+    if (end !== null) skipTo(end, input)
+    return false
+  }
+
+  #mayPass(input: number, nextOffsets: readonly number[]): boolean {
+    return (this.cursors[input] as InputCursor).isIdle || this.#hasEnded(input, nextOffsets)
+  }
+
+  #hasEnded(input: number, nextOffsets: readonly number[]): boolean {
+    const { end } = this.cursors[input] as InputCursor
+    return end !== null && (nextOffsets[input] as number) >= end
+  }
+
+  async #lookUp(merge: InputMerge): Promise<void> {
+    for (const input of this.#lookups.splice(0)) {
+      const { offset, timestamp } = (this.cursors[input] as InputCursor).view
+      merge.arrive(input, offset, timestamp, (await this.#notes?.noteOf(input, offset)) ?? null)
+    }
+  }
+
+  async #firstOf(fetches: readonly Promise<boolean>[], mostMs: number): Promise<boolean> {
+    const { clock, signal } = this.#options
+    const over = new AbortController()
+    const stop = () => over.abort()
+    signal.addEventListener('abort', stop, { once: true })
+    try {
+      const slept = clock.sleep(mostMs, over.signal).then(() => false)
+      return await Promise.race([...fetches, slept])
+    } finally {
+      signal.removeEventListener('abort', stop)
+      over.abort()
+    }
+  }
+}

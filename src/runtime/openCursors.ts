@@ -1,0 +1,97 @@
+import type { SavedCheckpoint, TaskId } from './checkpoint.ts'
+import type { Clock } from './clock.ts'
+import { ConfigurationError, OffsetOutOfRangeError } from './errors.ts'
+import type { ResolvedInput } from './input.ts'
+import { InputCursor } from './inputCursor.ts'
+import type { LogSource } from './log.ts'
+import { inputsOf, type Pipeline } from './pipeline.ts'
+
+/** What is read. */
+export interface CursorOptions {
+  readonly pipeline: Pipeline
+  readonly source: LogSource
+  readonly others?: readonly LogSource[]
+  readonly clock: Clock
+}
+
+/** Looks whether the logs fit the inputs of the pipeline. Throws `ConfigurationError` where they do not. */
+export function checkSources({ pipeline, source, others = [] }: Omit<CursorOptions, 'clock'>): void {
+  const inputs = inputsOf(pipeline)
+  const sources = [source, ...others]
+  if (sources.length !== inputs.length) {
+    throw new ConfigurationError(
+      `pipeline ${pipeline.name} has ${inputs.length} inputs (${inputs.map(({ name }) => name).join(', ')}) and was given ${sources.length} logs`,
+    )
+  }
+  for (const [i, { name, topic }] of inputs.entries()) {
+    const given = (sources[i] as LogSource).topic
+    if (topic === null || topic === given) continue
+    throw new ConfigurationError(
+      `pipeline ${pipeline.name}: input ${name} is topic ${topic} and was given topic ${given}`,
+    )
+  }
+}
+
+/**
+ * Opens the same partition of each input.
+ * @throws ConfigurationError where the topics have different numbers of partitions
+ */
+export async function openCursors({ partition }: TaskId, options: CursorOptions): Promise<readonly InputCursor[]> {
+  const { pipeline, source, others = [], clock } = options
+  const sources = [source, ...others]
+  if (others.length > 0) await refuseUnequalPartitions(pipeline.name, sources)
+  const cursors: InputCursor[] = []
+  try {
+    for (const [i, input] of inputsOf(pipeline).entries()) {
+      const log = sources[i] as LogSource
+      const reader = log.reader(partition)
+      cursors.push(new InputCursor(input as ResolvedInput, log.topic, reader, await reader.bounds(), clock.now()))
+    }
+    return cursors
+  } catch (error) {
+    await Promise.allSettled(cursors.map(({ reader }) => reader.close()))
+    throw error
+  }
+}
+
+async function refuseUnequalPartitions(pipeline: string, sources: readonly LogSource[]): Promise<void> {
+  const counts = await Promise.all(sources.map(async (log) => (await log.partitions()).length))
+  if (counts.every((count) => count === counts[0])) return
+  const found = sources.map(({ topic }, i) => `${topic} has ${counts[i]}`)
+  throw new ConfigurationError(
+    `pipeline ${pipeline} reads topics with different numbers of partitions (${found.join(', ')}). A task reads the same partition of each, so that what belongs together by its key ` +
+      'meets: make a topic with the number of the first and write the records into it.',
+    { pipeline },
+  )
+}
+
+/** A topic that was made anew may have grown past our offset, so its length does not give it away. */
+export function refuseOtherLog(id: TaskId, cursors: readonly InputCursor[], restored: SavedCheckpoint | null): void {
+  for (const [input, { logId, topic }] of cursors.entries()) {
+    const saved = input === 0 ? restored : restored?.others?.[input - 1]
+    if (saved?.logId === undefined || logId === undefined || saved.logId === logId) continue
+    const { pipeline, partition } = id
+    throw new OffsetOutOfRangeError(
+      `${topic}/${partition}: the topic was deleted and made anew since pipeline ${pipeline} last read it (its id was ${saved.logId}, now it is ${logId}), ` +
+        'so its offsets mean other records. Start under a new pipeline name to read the new topic from its beginning.',
+      { pipeline, topic, partition, offset: saved.nextOffset },
+    )
+  }
+}
+
+/** The log no longer has, or never had, what the task must go on with. */
+export function outOfRange(
+  { pipeline, partition }: TaskId,
+  { topic, earliest, logEnd }: InputCursor,
+  start: number,
+): OffsetOutOfRangeError {
+  const what =
+    start < earliest
+      ? `records ${start} to ${earliest - 1} were deleted before they were processed; keep the log longer than the archive's objects span`
+      : `the log ends at ${logEnd}, so it was replaced or lost its end`
+  return new OffsetOutOfRangeError(
+    `${topic}/${partition}: pipeline ${pipeline} must go on at offset ${start}, but ${what}. ` +
+      'Bring the log back, or accept the loss by starting under a new pipeline name.',
+    { pipeline, topic, partition, offset: start },
+  )
+}
