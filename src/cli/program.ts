@@ -39,7 +39,8 @@ function report(error: unknown, output: Output): number {
     return error.exitCode === 0 ? exitOk : exitUsage
   }
   if (error instanceof UsageError || error instanceof ConfigurationError) {
-    output.err(`error: ${oneLine(error.message)}`)
+    // What stands behind an empty line is there to be copied as it is.
+    output.err(`error: ${error.message.includes('\n\n') ? error.message : oneLine(error.message)}`)
     return exitUsage
   }
   output.err(describeFailure(error))

@@ -6,7 +6,6 @@ import type { HostSettings } from './hostSettings.ts'
 import { reclaimAfterMs } from './kafkaPlace.ts'
 import { kafkaOutgoingTopics, openKafkaSource } from './kafkaTopics.ts'
 import { openArchive } from './openArchive.ts'
-import type { OutletPlan } from './outletPlan.ts'
 import { type PipelineWorker, pipelineWorker } from './pipelineWorker.ts'
 import type { StartWait } from './startWait.ts'
 
@@ -26,7 +25,6 @@ export interface KafkaWork {
 /** Opens a worker of the pipeline's group in this process. The topics are there, and the tables fit. */
 export async function openKafkaWorker(
   pipeline: Pipeline,
-  plan: OutletPlan,
   work: KafkaWork,
   wait: StartWait,
   onWarning: (text: string) => void,
@@ -44,7 +42,6 @@ export async function openKafkaWorker(
   }
   return pipelineWorker({
     pipeline,
-    plan,
     sources,
     openTopic: kafkaOutgoingTopics(kafka, settings.topics, partitions),
     archive: archive?.archive ?? null,

@@ -81,7 +81,6 @@ async function openEmbedded(options: OpenRunOptions): Promise<PipelineRun> {
   const { openTopic, partitions } = topics
   const worker = pipelineWorker({
     pipeline,
-    plan,
     sources: topics.sources,
     openTopic,
     archive: archive?.archive ?? null,
@@ -91,7 +90,7 @@ async function openEmbedded(options: OpenRunOptions): Promise<PipelineRun> {
     reclaimAfterMs: null,
   })
   const feeds = await openFeeds(options, location, openTopic)
-  return new PipelineRun({ feeds, worker, topic: leadOf(job), partitions })
+  return new PipelineRun({ feeds, worker, ends: plan.ends, topic: leadOf(job), partitions })
 }
 
 async function openOnKafka(options: OpenRunOptions): Promise<PipelineRun> {
@@ -125,7 +124,7 @@ async function openOnKafka(options: OpenRunOptions): Promise<PipelineRun> {
     address,
     settings: { dataDir, schema, topics: settings.topics, archive, limits },
   }
-  const parts = { feeds, topic, partitions }
+  const parts = { feeds, ends: plan.ends, topic, partitions }
   if (processes !== null) {
     const jobs = Array.from({ length: processes.count }, (_, index) => {
       const instanceId = `${id}-${index + 1}`
@@ -133,7 +132,7 @@ async function openOnKafka(options: OpenRunOptions): Promise<PipelineRun> {
     })
     return new PipelineRun({ ...parts, worker: new WorkerPool({ jobs, onNotice: onWarning }) })
   }
-  const worker = await openKafkaWorker(pipeline, plan, work, wait, warnBy(onWarning), cleanup)
+  const worker = await openKafkaWorker(pipeline, work, wait, warnBy(onWarning), cleanup)
   return new PipelineRun({ ...parts, worker })
 }
 

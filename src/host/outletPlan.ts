@@ -2,12 +2,20 @@ import type { MessagesOutlet, Outlet } from '../runtime/outlet.ts'
 import { inputsOf, type Outlets, type Pipeline } from '../runtime/pipeline.ts'
 import { StreamTask } from '../runtime/streamTask.ts'
 import type { Table } from '../runtime/table.ts'
-import type { OutletCount } from './outletCounts.ts'
+
+/** An outlet for rows or messages, and where they go. */
+export interface OutletEnd {
+  /** As the pipeline calls it. */
+  readonly outlet: string
+  readonly kind: 'rows' | 'messages'
+  /** The table, the topic or the destination. */
+  readonly to: string
+}
 
 /** What a pipeline ends in, known before it runs. */
 export interface OutletPlan {
   /** Those for rows and messages, in the order in which the pipeline names them. */
-  readonly ends: readonly Omit<OutletCount, 'count'>[]
+  readonly ends: readonly OutletEnd[]
   /** Descriptors of all tables, as often as they are named. */
   readonly tables: readonly Table<never>[]
 }
@@ -37,7 +45,7 @@ export function outletPlanOf(pipeline: Pipeline): OutletPlan {
   }
 }
 
-function endOf(outlet: string, end: Outlet<unknown>): OutletPlan['ends'] {
+function endOf(outlet: string, end: Outlet<unknown>): readonly OutletEnd[] {
   if (end.kind === 'archive') return []
   if (end.kind === 'rows') return [{ outlet, kind: 'rows', to: end.table.name }]
   return [{ outlet, kind: 'messages', to: targetOf(end) }]

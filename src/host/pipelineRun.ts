@@ -4,7 +4,8 @@ import type { Feed } from '../runtime/feed.ts'
 import type { LogWriter } from '../runtime/log.ts'
 import type { TaskStatus } from '../runtime/taskStatus.ts'
 import { type IngestProgress, type IngestReport, runIngest } from '../sources/ingest/runIngest.ts'
-import type { OutletCount } from './outletCounts.ts'
+import { type OutletCount, outletCounts } from './outletCounts.ts'
+import type { OutletEnd } from './outletPlan.ts'
 import type { PipelineWorker } from './pipelineWorker.ts'
 
 /** A feed that fills a topic while a run is under way. */
@@ -29,6 +30,7 @@ export interface RunParts {
   /** None where others bring the records into the log. */
   readonly feeds: readonly OpenedFeed[]
   readonly worker: PipelineWorker
+  readonly ends: readonly OutletEnd[]
   /** The topic that leads. */
   readonly topic: string
   /** Of the topic that leads. */
@@ -68,7 +70,7 @@ export class PipelineRun {
 
   /** Rows and messages by outlet, committed since the start. */
   get outlets(): readonly OutletCount[] {
-    return this.#parts.worker.outlets()
+    return outletCounts(this.#parts.ends, this.tasks())
   }
 
   /** What the run waits for before its tasks are there to say so, or null. */
@@ -111,7 +113,7 @@ export class PipelineRun {
         isDraining &&
         !this.#stopping.signal.aborted &&
         tasks.length >= partitions &&
-        tasks.every((task) => task.committedOffset >= task.logEndOffset && task.phase !== 'fenced')
+        tasks.every((task) => lagOf(task) === 0 && task.phase !== 'fenced')
       if (isDraining && !isCommitted && !this.#stopping.signal.aborted) throw incomplete(topic, tasks)
       return { end: isCommitted ? 'committed' : 'stopped', ingests, tasks, outlets: this.outlets }
     } finally {
@@ -143,9 +145,15 @@ export class PipelineRun {
   }
 }
 
+/** How many records of its inputs a task has not committed: of the leading one, and those of the others that its graph has not read. */
+export function lagOf({ logEndOffset, committedOffset, inputs }: TaskStatus): number {
+  const others = inputs.slice(1).reduce((sum, input) => sum + Math.max(0, input.logEndOffset - input.nextOffset), 0)
+  return Math.max(0, logEndOffset - committedOffset) + others
+}
+
 /** Others may have taken partitions over in mid-drain; whoever asked for all of it must not be told that it is there. */
 function incomplete(topic: string, tasks: readonly TaskStatus[]): RetryableError {
-  const behind = tasks.reduce((sum, task) => sum + Math.max(0, task.logEndOffset - task.committedOffset), 0)
+  const behind = tasks.reduce((sum, task) => sum + lagOf(task), 0)
   return new RetryableError(
     `not all of ${topic} was committed by this run: it ended with ${tasks.length} partitions, ${behind} records of them not committed. ` +
       'Another worker has taken partitions over',

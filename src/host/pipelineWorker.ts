@@ -6,9 +6,8 @@ import type { StopMode } from '../runtime/taskAttempt.ts'
 import type { TaskStatus } from '../runtime/taskStatus.ts'
 import { Worker } from '../runtime/worker.ts'
 import type { WorkerLimits } from '../runtime/workerLimits.ts'
+import { PostgresCheckpointStore } from '../sinks/postgres/checkpointStore.ts'
 import type { PostgresAddress } from '../sinks/postgres/connection.ts'
-import { CountingCheckpointStore, type OutletCount } from './outletCounts.ts'
-import type { OutletPlan } from './outletPlan.ts'
 
 /** What works on the partitions of a run: in this process, or a pool of processes. */
 export interface PipelineWorker {
@@ -16,8 +15,6 @@ export interface PipelineWorker {
   run(): Promise<void>
   stop(mode: StopMode): void
   status(): readonly TaskStatus[]
-  /** What was committed since the start, by outlet. */
-  outlets(): readonly OutletCount[]
   /** What it waits for before it has tasks that could say so, or null. */
   readonly waitingFor: string | null
   close(): Promise<void>
@@ -26,7 +23,6 @@ export interface PipelineWorker {
 /** A pipeline, and what it works on and with. */
 export interface PipelineWorkerOptions {
   readonly pipeline: Pipeline
-  readonly plan: OutletPlan
   /** The logs of the inputs, the leading one first. */
   readonly sources: readonly LogSource[]
   readonly openTopic: OpenOutgoingTopic
@@ -40,10 +36,10 @@ export interface PipelineWorkerOptions {
 
 /** The pipeline in this process, on the partitions that the log assigns to it. */
 export function pipelineWorker(options: PipelineWorkerOptions): PipelineWorker {
-  const { pipeline, plan, openTopic, archive, address, schema, limits, reclaimAfterMs } = options
+  const { pipeline, openTopic, archive, address, schema, limits, reclaimAfterMs } = options
   const [source, ...others] = options.sources
   if (source === undefined) throw new Error('bug: a pipeline without an input')
-  const store = new CountingCheckpointStore(address, schema, plan)
+  const store = new PostgresCheckpointStore(address, { schema })
   const worker = new Worker({
     pipeline,
     source,
@@ -59,7 +55,6 @@ export function pipelineWorker(options: PipelineWorkerOptions): PipelineWorker {
     run: () => worker.run(),
     stop: (mode) => worker.stop(mode),
     status: () => worker.status(),
-    outlets: () => store.outlets(),
     get waitingFor() {
       return worker.waitingFor
     },

@@ -3,7 +3,7 @@ import type { Progress, RunFacts } from '../console/snapshot.ts'
 import type { TaskStatus } from '../runtime/taskStatus.ts'
 import type { IngestProgress } from '../sources/ingest/runIngest.ts'
 import type { OutletCount } from './outletCounts.ts'
-import type { RunFeed } from './pipelineRun.ts'
+import { lagOf, type RunFeed } from './pipelineRun.ts'
 
 /** How a run is doing at one moment. */
 export interface RunStatus extends RunFacts {
@@ -42,7 +42,7 @@ export class StatusMeter {
       watermarkLagMs: watermarks.length === 0 || present === null ? null : present - Math.min(...watermarks),
       checkpointAgeMs: committedAt.length === 0 ? null : now - Math.max(...committedAt),
       deadLetters: sum(tasks, (task) => task.deadLetters),
-      logLag: tasks.length === 0 ? null : sum(tasks, (task) => Math.max(0, task.logEndOffset - task.committedOffset)),
+      logLag: tasks.length === 0 ? null : sum(tasks, lagOf),
       progress: progressOf(progress),
       waitingFor: waitingFor(state),
       tasks,

@@ -1,8 +1,8 @@
 import type { TaskStatus } from '../runtime/taskStatus.ts'
 
-type Counts = Pick<TaskStatus, 'records' | 'deadLetters' | 'commits' | 'restarts'>
+type Counts = Pick<TaskStatus, 'records' | 'deadLetters' | 'commits' | 'outlets' | 'restarts'>
 
-const none: Counts = { records: 0, deadLetters: 0, commits: 0, restarts: 0 }
+const none: Counts = { records: 0, deadLetters: 0, commits: 0, outlets: {}, restarts: 0 }
 
 /**
  * Adds up what one owner of a partition after the other has done, so that counts grow although a worker begins at 0 in each life. Keeps
@@ -39,6 +39,12 @@ function plus(a: Counts, b: Counts): Counts {
     records: a.records + b.records,
     deadLetters: a.deadLetters + b.deadLetters,
     commits: a.commits + b.commits,
+    outlets: plusEach(a.outlets, b.outlets),
     restarts: a.restarts + b.restarts,
   }
+}
+
+function plusEach(a: Counts['outlets'], b: Counts['outlets']): Record<string, number> {
+  const names = new Set([...Object.keys(a), ...Object.keys(b)])
+  return Object.fromEntries([...names].map((name) => [name, (a[name] ?? 0) + (b[name] ?? 0)]))
 }

@@ -4,7 +4,6 @@ import { MillraceError } from '../runtime/errors.ts'
 import type { StopMode } from '../runtime/taskAttempt.ts'
 import { Cleanup } from './cleanup.ts'
 import { openKafkaWorker } from './kafkaWorker.ts'
-import { outletPlanOf } from './outletPlan.ts'
 import { makePipeline } from './pipelineModule.ts'
 import type { PipelineWorker } from './pipelineWorker.ts'
 import { StartWait, StoppedWaiting } from './startWait.ts'
@@ -32,17 +31,10 @@ async function work(job: WorkerJob): Promise<void> {
   const cleanup = new Cleanup()
   try {
     const pipeline = await makePipeline(job.pipeline)
-    const opened = await openKafkaWorker(
-      pipeline,
-      outletPlanOf(pipeline),
-      job,
-      wait,
-      (text) => tell({ kind: 'warning', text }),
-      cleanup,
-    )
+    const opened = await openKafkaWorker(pipeline, job, wait, (text) => tell({ kind: 'warning', text }), cleanup)
     cleanup.add(() => opened.close())
     worker = opened
-    const report = () => tell({ kind: 'status', tasks: opened.status(), outlets: opened.outlets() })
+    const report = () => tell({ kind: 'status', tasks: opened.status() })
     const reporting = setInterval(report, statusEveryMs)
     cleanup.add(() => clearInterval(reporting))
     if (stopMode !== null) opened.stop(stopMode)

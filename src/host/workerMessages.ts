@@ -1,7 +1,6 @@
 import type { StopMode } from '../runtime/taskAttempt.ts'
 import type { TaskStatus } from '../runtime/taskStatus.ts'
 import type { KafkaWork } from './kafkaWorker.ts'
-import type { OutletCount } from './outletCounts.ts'
 import type { PipelineModule } from './pipelineModule.ts'
 
 /** All that a worker process needs. It goes over a pipe that only parent and child have, so it may hold secrets. */
@@ -14,7 +13,7 @@ export type MessageToWorker =
   | { readonly kind: 'stop'; readonly mode: StopMode }
 
 export type MessageFromWorker =
-  | { readonly kind: 'status'; readonly tasks: readonly TaskStatus[]; readonly outlets: readonly OutletCount[] }
+  | { readonly kind: 'status'; readonly tasks: readonly TaskStatus[] }
   | { readonly kind: 'notice'; readonly text: string }
   | { readonly kind: 'warning'; readonly text: string }
   /** The last one of a worker that a person must look at. */

@@ -6,7 +6,6 @@ import { RetryableError } from '../runtime/errors.ts'
 import type { StopMode } from '../runtime/taskAttempt.ts'
 import type { TaskStatus } from '../runtime/taskStatus.ts'
 import { errorOf } from './failedWorker.ts'
-import { addedOutlets, type OutletCount } from './outletCounts.ts'
 import type { PipelineWorker } from './pipelineWorker.ts'
 import { TaskTotals } from './taskTotals.ts'
 import { workerFlags } from './workerFlags.ts'
@@ -27,9 +26,6 @@ interface Slot {
   readonly backoff: Backoff
   child: ChildProcess | null
   tasks: readonly TaskStatus[]
-  outlets: readonly OutletCount[]
-  /** Of the lives before this one. */
-  pastOutlets: readonly OutletCount[]
 }
 
 // As this file is named: TypeScript from sources, JavaScript from the package.
@@ -66,8 +62,6 @@ export class WorkerPool implements PipelineWorker {
       backoff: new Backoff(restartFirstMs, restartMostMs),
       child: null,
       tasks: [],
-      outlets: [],
-      pastOutlets: [],
     }))
   }
 
@@ -89,10 +83,6 @@ export class WorkerPool implements PipelineWorker {
 
   status(): readonly TaskStatus[] {
     return this.#totals.over(this.#slots.flatMap(({ tasks }) => tasks))
-  }
-
-  outlets(): readonly OutletCount[] {
-    return addedOutlets(this.#slots.flatMap(({ pastOutlets, outlets }) => [pastOutlets, outlets]))
   }
 
   /** Its workers say by notices what they wait for. */
@@ -132,8 +122,6 @@ export class WorkerPool implements PipelineWorker {
         slot.child = null
         // After a stop the last report stands, for the summary.
         if (this.#stopMode === null) slot.tasks = []
-        slot.pastOutlets = addedOutlets([slot.pastOutlets, slot.outlets])
-        slot.outlets = []
         resolve(how)
       }
       child.once('error', (error) => ended(`(process ${child.pid ?? 'not started'}) failed: ${error.message}`))
@@ -144,10 +132,8 @@ export class WorkerPool implements PipelineWorker {
   }
 
   #hear(slot: Slot, message: MessageFromWorker): void {
-    if (message.kind === 'status') {
-      slot.tasks = message.tasks
-      slot.outlets = message.outlets
-    } else if (message.kind === 'notice') this.#onNotice(`Worker ${slot.id}: ${message.text}`)
+    if (message.kind === 'status') slot.tasks = message.tasks
+    else if (message.kind === 'notice') this.#onNotice(`Worker ${slot.id}: ${message.text}`)
     else if (message.kind === 'warning') this.#onNotice(`warning: worker ${slot.id}: ${message.text}`)
     else {
       const error = errorOf(message.code, `worker ${slot.id}: ${message.message}`)

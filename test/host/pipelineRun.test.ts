@@ -21,11 +21,10 @@ function runThatEndsWith(tasks: readonly TaskStatus[]) {
       ended.resolve()
     },
     status: () => (stops.length === 0 ? [taskAt(0, 0), taskAt(1, 0)] : tasks),
-    outlets: () => [],
     waitingFor: null,
     close: async () => undefined,
   }
-  return { run: new PipelineRun({ feeds: [], topic: 'trades', worker, partitions: 2 }), stops }
+  return { run: new PipelineRun({ feeds: [], topic: 'trades', ends: [], worker, partitions: 2 }), stops }
 }
 
 const untilEnd = { untilEnd: true, closeOpen: false }

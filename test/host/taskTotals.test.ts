@@ -6,10 +6,10 @@ const task = (partition: number, more: Partial<TaskStatus>): TaskStatus => ({ ..
 
 test('counts go on where the last owner of a partition left off', () => {
   const totals = new TaskTotals()
-  totals.over([task(0, { generation: 1, records: 50, commits: 5, deadLetters: 2 })])
+  totals.over([task(0, { generation: 1, records: 50, commits: 5, deadLetters: 2, outlets: { a: 7 } })])
   expect(totals.over([])).toEqual([])
-  const [next] = totals.over([task(0, { generation: 2, records: 10, commits: 1 })])
-  expect(next).toMatchObject({ records: 60, commits: 6, deadLetters: 2 })
+  const [next] = totals.over([task(0, { generation: 2, records: 10, commits: 1, outlets: { a: 1, b: 2 } })])
+  expect(next).toMatchObject({ records: 60, commits: 6, deadLetters: 2, outlets: { a: 8, b: 2 } })
   const [later] = totals.over([task(0, { generation: 2, records: 30, commits: 3 })])
   expect(later).toMatchObject({ records: 80, commits: 8 })
 })
