@@ -60,6 +60,7 @@ export class InputCursor {
 
   /** Waits for the next batch; false where nothing came. */
   async fetch(options: FetchOptions): Promise<boolean> {
+    if (this.#batch !== null) throw new Error(`bug: ${this.topic} was fetched while a batch was at hand`)
     const batch = await this.reader.fetch(options)
     if (batch === null) return false
     this.#batch = batch

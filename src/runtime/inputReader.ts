@@ -98,10 +98,10 @@ export class InputReader {
     }
     const first = merge.readingFirst(nextOffsets)
     const wanted = first >= 0 ? [first] : [...this.cursors.keys()].filter((input) => this.#unread.has(input))
-    const fetches = wanted.map((input) => {
-      const cursor = this.cursors[input] as InputCursor
-      return cursor.startFetch(wait(cursor.end === null ? limits.fetchMaxWaitMs : 1))
-    })
+    const cursors = wanted.map((input) => this.cursors[input] as InputCursor)
+    // One that was waited for in the background may have come meanwhile.
+    if (cursors.some(({ isAtHand }) => isAtHand)) return true
+    const fetches = cursors.map((cursor) => cursor.startFetch(wait(cursor.end === null ? limits.fetchMaxWaitMs : 1)))
     return this.#firstOf(fetches, mostMs)
   }
 

@@ -3,6 +3,7 @@ import { ConfigurationError } from '../../src/runtime/errors.ts'
 import { RecordView } from '../../src/runtime/record.ts'
 import { MemoryLog } from '../../src/testing/memoryLog.ts'
 import { describeLog } from '../contract/log.ts'
+import { describeMergedInputs } from '../contract/mergedInputs.ts'
 
 describeLog('memory log', async () => {
   const log = new MemoryLog({ partitions: 3, batchRecords: 5 })
@@ -14,6 +15,16 @@ describeLog('memory log', async () => {
     dispose: () => log.close(),
   }
 })
+
+let topics = 0
+describeMergedInputs(
+  'memory log',
+  async () => {
+    const source = new MemoryLog({ topic: `topic ${++topics}`, partitions: 3, batchRecords: 5 })
+    return { source, writer: source.writer(), dispose: () => source.close() }
+  },
+  10,
+)
 
 describe('memory log as a test kit', () => {
   test('takes plain text and gives the offsets', () => {

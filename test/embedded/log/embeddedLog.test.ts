@@ -5,6 +5,7 @@ import type { OutgoingRecord } from '../../../src/runtime/log.ts'
 import { RecordView } from '../../../src/runtime/record.ts'
 import { openPool } from '../../../src/sinks/postgres/connection.ts'
 import { describeLog } from '../../contract/log.ts'
+import { describeMergedInputs } from '../../contract/mergedInputs.ts'
 import { type TestDatabase, testDatabase } from '../../support/postgres.ts'
 
 let database: TestDatabase
@@ -36,6 +37,15 @@ describeLog('embedded log', async () => {
     dispose: async () => void (await Promise.all([log, ...reopened].map((opened) => opened.close()))),
   }
 })
+
+describeMergedInputs(
+  'embedded log',
+  async () => {
+    const source = await openTopic()
+    return { source, writer: source.writer(), dispose: () => source.close() }
+  },
+  4,
+)
 
 describe('topics', () => {
   test('a new one has four partitions, unless it is told otherwise', async () => {

@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe } from 'vitest'
 import { openKafkajsLog } from '../../../../src/sources/kafka/kafkajs/kafkajsLog.ts'
 import { kafkaSettings } from '../../../../src/sources/kafka/kafkaSettings.ts'
 import { describeLog } from '../../../contract/log.ts'
+import { describeMergedInputs } from '../../../contract/mergedInputs.ts'
 import { hasKafka, kafkaTitle, type SharedBroker, sharedBroker, uniqueName } from '../../../support/kafkaBroker.ts'
 import { KafkaTopic } from '../../../support/kafkaTopic.ts'
 
@@ -31,4 +32,21 @@ describe.skipIf(!hasKafka)(kafkaTitle('kafkajs'), () => {
       },
     }
   })
+
+  describeMergedInputs(
+    'Kafka log',
+    async () => {
+      const topic = await KafkaTopic.create(kafka.brokers, { partitions: 3 })
+      const place = { topic: topic.name, group: uniqueName('group') }
+      const source = await openKafkajsLog(kafkaSettings({ brokers: [...kafka.brokers], client: 'kafkajs' }), place)
+      const writer = topic.writer()
+      const dispose = async () => {
+        await writer.close()
+        await source.close()
+        await topic.close()
+      }
+      return { source, writer, dispose }
+    },
+    3,
+  )
 })

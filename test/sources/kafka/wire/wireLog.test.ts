@@ -3,6 +3,7 @@ import { kafkaSettings } from '../../../../src/sources/kafka/kafkaSettings.ts'
 import { openWireLog } from '../../../../src/sources/kafka/wire/wireLog.ts'
 import { encodeRecordBatch } from '../../../../src/sources/recordBatch/encode.ts'
 import { describeLog } from '../../../contract/log.ts'
+import { describeMergedInputs } from '../../../contract/mergedInputs.ts'
 import { hasKafka, kafkaTitle, type SharedBroker, sharedBroker, uniqueName } from '../../../support/kafkaBroker.ts'
 import { KafkaTopic } from '../../../support/kafkaTopic.ts'
 import { CODECS, compressed, readAll } from '../../../support/recordBatches.ts'
@@ -33,6 +34,23 @@ describe.skipIf(!hasKafka)(kafkaTitle('wire'), () => {
       },
     }
   })
+
+  describeMergedInputs(
+    'Kafka log',
+    async () => {
+      const topic = await KafkaTopic.create(kafka.brokers, { partitions: 3 })
+      const place = { topic: topic.name, group: uniqueName('group') }
+      const source = await openWireLog(kafkaSettings({ brokers: [...kafka.brokers] }), place)
+      const writer = topic.writer()
+      const dispose = async () => {
+        await writer.close()
+        await source.close()
+        await topic.close()
+      }
+      return { source, writer, dispose }
+    },
+    3,
+  )
 
   test('a topic whose broker stamps the time gives that time, whatever the producer said', async () => {
     const before = Date.now()

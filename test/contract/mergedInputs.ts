@@ -1,0 +1,200 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { map, merge } from 'rxjs'
+import { describe, expect, test } from 'vitest'
+import { aggregateWindow } from '../../src/operators/aggregateWindow.ts'
+import { eventTime } from '../../src/operators/eventTime.ts'
+import { tumblingWindow } from '../../src/operators/tumblingWindow.ts'
+import type { CheckpointStore } from '../../src/runtime/checkpoint.ts'
+import { systemClock } from '../../src/runtime/clock.ts'
+import { type Codec, Rejection } from '../../src/runtime/codec.ts'
+import type { LogSource, LogWriter } from '../../src/runtime/log.ts'
+import { definePipeline } from '../../src/runtime/pipeline.ts'
+import type { AppendTable } from '../../src/runtime/table.ts'
+import { Worker } from '../../src/runtime/worker.ts'
+import { toPostgres } from '../../src/sinks/toPostgres.ts'
+import { MemoryCheckpointStore } from '../../src/testing/memoryCheckpointStore.ts'
+import { Random } from '../../src/testing/random.ts'
+
+/** A fresh topic of three empty partitions. */
+export interface TopicUnderTest {
+  readonly source: LogSource
+  readonly writer: LogWriter
+  dispose(): Promise<void>
+}
+
+interface Seen {
+  readonly value: string
+}
+
+const tableOf = (name: string): AppendTable<Seen> => ({
+  mode: 'append',
+  name,
+  columns: [{ name: 'value', type: 'text', of: ({ value }) => value }],
+})
+
+interface Event {
+  readonly id: string
+  readonly at: number
+}
+
+const codec: Codec<Event> = {
+  decode(record) {
+    const text = record.valueText() ?? ''
+    return text.startsWith('!') ? new Rejection('refused', text) : (JSON.parse(text) as Event)
+  },
+}
+
+/** What comes in the order in which it comes, and what windows over the least of three times make of it. */
+function pipelineOver(name: string, topics: readonly string[]) {
+  const [a, b, table] = topics as [string, string, string]
+  return definePipeline({
+    name,
+    inputs: {
+      a: { topic: a, codec, idleAfterMs: 60 },
+      b: { topic: b, codec, idleAfterMs: 90 },
+      table: { topic: table, codec, movesTime: false },
+    },
+    build({ a, b, table }) {
+      const timed = (of: typeof a, input: string) =>
+        of.pipe(eventTime({ name: `time of ${input}`, of: ({ at }) => at, maxOutOfOrdernessMs: 5 }))
+      const counted = merge(timed(a, 'a'), timed(b, 'b')).pipe(
+        tumblingWindow({ name: 'w', sizeMs: 20, by: () => 'all', allowedLatenessMs: 40 }),
+        aggregateWindow<Event, string[], Seen>({
+          initial: () => [],
+          add: (ids, { id }) => [...ids, id],
+          result: (ids, { start }, { revision }) => ({ value: `${start} ${revision} ${ids.join()}` }),
+        }),
+      )
+      const order = merge(a, b, table).pipe(map(({ id, at }) => ({ value: `${id}@${at}` })))
+      return { order: toPostgres(order, tableOf('order')), counted: toPostgres(counted, tableOf('counted')) }
+    },
+  })
+}
+
+const partitions = 3
+
+/** Several inputs of one task over a log: what was made of them live, with crashes and takeovers, is what a replay makes of the logs and the notes. */
+export function describeMergedInputs(name: string, openTopic: () => Promise<TopicUnderTest>, runs: number): void {
+  describe(`${name}, merged`, () => {
+    test.each(Array.from({ length: runs }, (_, i) => i + 1))(
+      'a replay makes of the logs and the notes what was made live (seed %i)',
+      async (seed) => {
+        const topics = await Promise.all([openTopic(), openTopic(), openTopic()])
+        try {
+          const live = new MemoryCheckpointStore()
+          await liveRun(new Random(seed), topics, live)
+          const replayed = new MemoryCheckpointStore()
+          const replay = workerOver(topics, withRecordsOf(live, replayed), { name: 'again', replayOf: 'live' })
+          const running = replay.run()
+          replay.stop('drain-and-close')
+          await running
+          for (const table of ['order', 'counted'])
+            expect(byPartition(replayed, table)).toEqual(byPartition(live, table))
+          expect(lettersOf(replayed)).toEqual(lettersOf(live))
+          expect(await notesOf(replayed, topics, 'again')).toEqual(await notesOf(live, topics, 'live'))
+        } finally {
+          await Promise.all(topics.map((topic) => topic.dispose()))
+        }
+      },
+      60_000,
+    )
+  })
+}
+
+async function liveRun(random: Random, topics: readonly TopicUnderTest[], store: CheckpointStore): Promise<void> {
+  const appending = appendAll(random.fork('append'), topics)
+  let isDone = false
+  void appending.finally(() => {
+    isDone = true
+  })
+  const life = random.fork('life')
+  let worker = workerOver(topics, store, { name: 'live' })
+  let running = worker.run()
+  while (!isDone) {
+    await sleep(life.int(10, 80))
+    if (life.chance(0.5)) continue
+    // The next one claims while the first still runs, so what that has not committed is decided about anew.
+    const older = { worker, running }
+    if (life.chance(0.5)) older.worker.stop('now')
+    worker = workerOver(topics, store, { name: 'live' })
+    running = worker.run()
+    await sleep(life.int(0, 20))
+    older.worker.stop('now')
+    await older.running
+  }
+  await appending
+  worker.stop('drain-and-close')
+  await running
+}
+
+async function appendAll(random: Random, topics: readonly TopicUnderTest[]): Promise<void> {
+  for (const { writer } of topics) await writer.claim('test')
+  let now = 0
+  for (let i = 0; i < 60; i++) {
+    const topic = random.pick(topics)
+    const input = topics.indexOf(topic)
+    const records = Array.from({ length: random.int(1, 4) }, (_, n) => {
+      now += random.int(0, 4)
+      const at = Math.max(0, now - random.int(0, 12))
+      const id = `${input}.${i}.${n}`
+      const partition = random.int(0, partitions - 1)
+      const value = random.chance(0.05) ? `!${id}` : JSON.stringify({ id: `${partition}/${id}`, at })
+      return { partition, timestamp: at, key: null, value: Buffer.from(value) }
+    })
+    await topic.writer.append(records, String(i))
+    if (random.chance(0.6)) await sleep(random.int(0, 30))
+    if (random.chance(0.05)) await sleep(150)
+  }
+}
+
+function workerOver(
+  topics: readonly TopicUnderTest[],
+  store: CheckpointStore,
+  { name, replayOf }: { readonly name: string; readonly replayOf?: string },
+): Worker {
+  const [source, ...others] = topics.map((topic) => topic.source) as [LogSource, ...LogSource[]]
+  return new Worker({
+    pipeline: pipelineOver(
+      name,
+      topics.map((topic) => topic.source.topic),
+    ),
+    source,
+    others,
+    store,
+    archive: null,
+    clock: systemClock,
+    limits: { checkpointIntervalMs: 15, fetchMaxWaitMs: 20 },
+    ...(replayOf === undefined ? {} : { replayOf }),
+  })
+}
+
+function withRecordsOf(recorded: CheckpointStore, store: CheckpointStore): CheckpointStore {
+  return {
+    claim: (...asked) => store.claim(...asked),
+    commit: (...asked) => store.commit(...asked),
+    recordedSteps: (...asked) => recorded.recordedSteps(...asked),
+    mergeNotes: (...asked) => recorded.mergeNotes(...asked),
+    messages: (...asked) => store.messages(...asked),
+    forgetMessages: (...asked) => store.forgetMessages(...asked),
+    close: () => store.close(),
+  }
+}
+
+/** Rows in their order; those of different partitions come in any. */
+function byPartition(store: MemoryCheckpointStore, table: string): unknown {
+  const rows = store.rows(table).map(({ value }) => String(value))
+  const partitionOf = (row: string) => /(\d+)\//.exec(row)?.[1] ?? ''
+  return Object.fromEntries(Map.groupBy(rows, partitionOf))
+}
+
+function lettersOf(store: MemoryCheckpointStore): unknown {
+  return store.deadLetters().map(({ pipeline: _, ...letter }) => letter)
+}
+
+async function notesOf(store: MemoryCheckpointStore, topics: readonly TopicUnderTest[], pipeline: string) {
+  const topic = topics[0]?.source.topic ?? ''
+  const asked = Array.from({ length: partitions }, (_, partition) =>
+    topics.map((__, input) => store.mergeNotes({ pipeline, topic, partition }, input, 0, 10_000)),
+  )
+  return Promise.all(asked.flat())
+}
