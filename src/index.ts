@@ -63,6 +63,14 @@ export type { Origin, Rejected } from './runtime/deadLetters.ts'
 export type { Delivery, Destination, OutgoingMessage, StoredMessage } from './runtime/destination.ts'
 export { type Duration, durationMs } from './runtime/duration.ts'
 export * from './runtime/errors.ts'
+export type {
+  Feed,
+  FeedBatch,
+  FeedProgress,
+  FeedReader,
+  FeedReadOptions,
+  FeedTarget,
+} from './runtime/feed.ts'
 export { type GraphEdge, type GraphNode, graphOf, type PipelineGraph } from './runtime/graph.ts'
 export type { Input, InputOptions, InputStreams, Inputs, InputValue } from './runtime/input.ts'
 export type { Json } from './runtime/json.ts'
@@ -103,3 +111,21 @@ export { Worker, type WorkerOptions } from './runtime/worker.ts'
 export { defaultLimits, type WorkerLimits } from './runtime/workerLimits.ts'
 export { toArchive } from './sinks/toArchive.ts'
 export { toPostgres } from './sinks/toPostgres.ts'
+export {
+  type IngestBatchOptions,
+  type IngestOptions,
+  type IngestProgress,
+  type IngestReport,
+  runIngest,
+} from './sources/ingest/runIngest.ts'
+export {
+  type DefinedFeed,
+  defineFeed,
+  type FeedDefinition,
+  type FeedKey,
+  type FeedPart,
+  type FeedRecords,
+  type FeedValues,
+  type WritableTopic,
+} from './sources/ownFeed/defineFeed.ts'
+export type { FeedRecord } from './sources/ownFeed/feedRecord.ts'

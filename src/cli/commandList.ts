@@ -50,8 +50,15 @@ export const commandList: ReadonlyMap<CommandName, CommandDescription> = new Map
   [
     'ingest',
     {
-      description: 'Bring trades into the log, and nothing else: the part of `run realtime` that is before the log.',
+      description:
+        'Bring JSON lines, a feed of your own or, without either, trades into a topic, exactly once: started again, it goes on where it was. ' +
+        'Standard input (-) is to be given again from its beginning; the lines that are in the topic are passed over by their number.',
+      args: [{ name: '[file]', description: 'JSON lines, plain or .gz, or - for standard input' }],
       examples: [
+        'millrace ingest readings.jsonl --topic readings --key sensor --time at',
+        'cat readings.jsonl | millrace ingest - --topic readings --key sensor --time at --on-bad-line skip',
+        'millrace ingest 2023.jsonl.gz --topic readings --time at --time-unit s --producer archive',
+        'millrace ingest --feed ./my-feed.ts',
         'KAFKA_BROKERS=127.0.0.1:9092 millrace ingest --source binance',
         'millrace ingest --tape frames.trades.jsonl.gz --until-end',
       ],

@@ -150,7 +150,7 @@ export const kafkaSettingTable = {
     default: null,
     allowed: 'letters, digits, dots, - and _',
     description:
-      'Topic of the trades. Unset: crypto.trades.raw for spot, one of its own for each other market and for a tape.',
+      'Topic of the trades, or of the JSON lines. Unset: crypto.trades.raw for spot, one of its own for each other market and for a tape; the topic that a --feed names.',
   },
   inputTopic: {
     schema: z.string().regex(/^[a-zA-Z0-9._-]{1,200}$/),

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { ingestSettingTable } from './ingestSettingTable.ts'
 import { kafkaSettingTable } from './kafkaSettingTable.ts'
 import { printSettingTable } from './printSettingTable.ts'
 import { integer, symbolList, url, yesOrNo, yesOrNoAllowed } from './settingSchemas.ts'
@@ -64,13 +65,14 @@ export const settings = {
       'Which order book the trades come from: spot, or USD-M futures. The simulator has a market of its own, which only --source none may name.',
   },
   timeUnit: {
-    schema: z.enum(['ms', 'us']),
+    schema: z.enum(['ms', 'us', 's']),
     env: 'MILLRACE_TIME_UNIT',
     flag: '--time-unit <unit>',
     commands: feed,
     default: 'ms',
-    allowed: 'ms or us',
-    description: 'Unit of the times in the frames; never guessed.',
+    allowed: 'ms, us or s',
+    description:
+      'Unit of the times in the frames; never guessed. Of JSON lines: unit of a --time that is a number; unset, ms, and what looks like another unit is refused.',
   },
   symbols: {
     schema: symbolList,
@@ -104,7 +106,7 @@ export const settings = {
     schema: z.string().regex(/^[a-z_][a-z0-9_]{0,62}$/),
     env: 'MILLRACE_SCHEMA',
     flag: '--schema <name>',
-    commands: ['run'],
+    commands: ['run', 'ingest'],
     default: 'public',
     allowed: 'a lower-case name of letters, digits and _',
     description: 'Schema of the database that rows, checkpoints and the embedded log are in, made where it is missing.',
@@ -215,6 +217,7 @@ export const settings = {
     allowed: yesOrNoAllowed,
     description: 'Live table (true) or plain lines (false). Unset: a table where there is a terminal and no CI.',
   },
+  ...ingestSettingTable,
   ...kafkaSettingTable,
   ...printSettingTable,
 } as const satisfies Record<string, Setting>

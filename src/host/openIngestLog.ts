@@ -12,8 +12,8 @@ import type { StartWait } from './startWait.ts'
 export interface IngestLog {
   readonly writer: LogWriter
   readonly partitions: number
-  /** In the topic of Kafka now; null for the embedded log, where nobody asked. */
-  readonly records: number | null
+  /** In the topic of Kafka before; 0 in the embedded log, where nobody asks. */
+  readonly records: number
   /** For people; holds no secret. */
   readonly location: string
   close(): Promise<void>
@@ -59,7 +59,7 @@ async function openEmbedded(options: OpenIngestLogOptions): Promise<IngestLog> {
     return {
       writer,
       partitions,
-      records: null,
+      records: 0,
       location,
       close: async () => {
         await writer.close()

@@ -3,9 +3,12 @@ import { join, resolve } from 'node:path'
 import type { ProcessIdentity } from '../embedded/processIdentity.ts'
 import { runHolder } from './runHolder.ts'
 
-/** Each long-running command holds a folder in the data folder, with its lock and its report; here is which. */
-export function ingestFolder(dataDir: string): string {
-  return join(resolve(dataDir), 'ingest')
+/**
+ * Each long-running command holds a folder in the data folder, with its lock and its report; here is which. Each ingest has one of its own.
+ * @param name of topic and producer; null for the ingest that runs without one
+ */
+export function ingestFolder(dataDir: string, name: string | null = null): string {
+  return name === null ? join(resolve(dataDir), 'ingest') : join(resolve(dataDir), 'ingests', name)
 }
 
 /**
@@ -23,11 +26,12 @@ export interface RunningProcess {
   readonly holder: ProcessIdentity
 }
 
-/** What runs on a data folder: pipelines, their named workers, an ingest. */
+/** What runs on a data folder: pipelines, their named workers, ingests. */
 export function runningProcesses(dataDir: string): readonly RunningProcess[] {
   const pipelines = foldersIn(join(resolve(dataDir), 'pipelines'))
   const workers = pipelines.flatMap((folder) => foldersIn(join(folder, 'workers')))
-  return [...pipelines, ...workers, ingestFolder(dataDir)].flatMap((folder) => {
+  const ingests = foldersIn(join(resolve(dataDir), 'ingests'))
+  return [...pipelines, ...workers, ingestFolder(dataDir), ...ingests].flatMap((folder) => {
     const holder = runHolder(folder)
     return holder === null ? [] : [{ folder, holder }]
   })

@@ -2,6 +2,7 @@ import type { OutgoingRecord } from './log.ts'
 
 /** How much one read may hand over, and how long it may wait. */
 export interface FeedReadOptions {
+  /** The most that one read hands over; what the feed cannot part, such as one yield of a feed of one's own, may be more. */
   readonly maxRecords: number
   /** Soft limit: one record is handed over even when it is larger. */
   readonly maxBytes: number
@@ -35,6 +36,7 @@ export interface FeedProgress {
 
 /** The topic that a feed fills, as far as a feed needs to know it. */
 export interface FeedTarget {
+  /** How many the topic has. */
   readonly partitions: number
   /** The partition of a key, as other producers of the log spread keys. What has no key goes to partition 0, and so keeps its order. */
   partitionOf(key: Uint8Array | null): number
@@ -47,7 +49,9 @@ export interface FeedReader {
    * which the feed is opened anew at the last stored position, and anything else to end the ingest.
    */
   read(options: FeedReadOptions): Promise<FeedBatch | null>
+  /** How far it is now. */
   progress(): FeedProgress
+  /** Lets go of the source; what was not handed over is read again after the next open. */
   close(): Promise<void>
 }
 

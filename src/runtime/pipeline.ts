@@ -1,5 +1,5 @@
 import type { Observable } from 'rxjs'
-import { noteDefined } from './definedPipelines.ts'
+import { definedPipelines } from './definedHere.ts'
 import type { Duration } from './duration.ts'
 import { ConfigurationError } from './errors.ts'
 import { type InputStreams, type Inputs, positive, type ResolvedInput, resolveInputs } from './input.ts'
@@ -76,7 +76,7 @@ export function definePipeline(pipeline: Pipeline): Pipeline {
     )
   }
   inputsOf(pipeline)
-  noteDefined(pipeline)
+  definedPipelines.note(pipeline)
   return pipeline
 }
 

@@ -1,9 +1,10 @@
 import { z } from 'zod'
 import { ConfigurationError } from '../runtime/errors.ts'
-import { defaultMaxFrameBytes } from './market/cutFrame.ts'
+import { LineCutter } from './lineCutter.ts'
+import { type LineFile, type LineFileStream, lineFileError, streamLineFile } from './lineFile.ts'
+import { cutFrame, defaultMaxFrameBytes } from './market/cutFrame.ts'
 import type { FrameBatch, FrameFeed, FrameProgress, FrameReader, FrameReadOptions } from './market/frameFeed.ts'
-import { inspectTape, streamTape, type TapeFile, type TapeStream, tapeError } from './tapeFile.ts'
-import { TapeLines } from './tapeLines.ts'
+import { inspectTape, tapeKind } from './tapeFile.ts'
 
 export interface TapeFeedOptions {
   readonly path: string
@@ -29,10 +30,10 @@ export function tapeFeed({ path, maxLineBytes = defaultMaxFrameBytes }: TapeFeed
 }
 
 class TapeReader implements FrameReader {
-  readonly #tape: TapeFile
+  readonly #tape: LineFile
   readonly #from: TapePosition
-  readonly #lines: TapeLines
-  readonly #stream: TapeStream
+  readonly #lines: LineCutter
+  readonly #stream: LineFileStream
   readonly #chunks: AsyncIterator<Buffer>
   #toSkip: number
   #chunk: Buffer = Buffer.alloc(0)
@@ -40,11 +41,11 @@ class TapeReader implements FrameReader {
   #hasEnded = false
   #failure: Error | null = null
 
-  constructor(tape: TapeFile, from: TapePosition, maxLineBytes: number) {
+  constructor(tape: LineFile, from: TapePosition, maxLineBytes: number) {
     this.#tape = tape
     this.#from = from
-    this.#lines = new TapeLines(maxLineBytes, from.byte, from.line)
-    this.#stream = streamTape(tape, from.byte)
+    this.#lines = new LineCutter(maxLineBytes, cutFrame, from.byte, from.line)
+    this.#stream = streamLineFile(tape, from.byte)
     this.#toSkip = tape.isGzip ? from.byte : 0
     this.#chunks = (this.#stream.bytes as AsyncIterable<Buffer>)[Symbol.asyncIterator]()
   }
@@ -89,7 +90,7 @@ class TapeReader implements FrameReader {
       }
       this.#lines.finish(frames)
     } catch (error) {
-      this.#failure = tapeError(this.#tape.path, error)
+      this.#failure = lineFileError(tapeKind, this.#tape.path, error)
     }
     this.#hasEnded = true
     return false

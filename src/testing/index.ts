@@ -3,6 +3,7 @@ export { faultyCheckpointStore, Zombies } from './faults/faultyCheckpointStore.t
 export { faultyLog } from './faults/faultyLog.ts'
 export { faultyObjectStore } from './faults/faultyObjectStore.ts'
 export { SimulatedProcess } from './faults/simulatedProcess.ts'
+export { type TestedFeed, type TestFeedOptions, testFeed } from './kit/testFeed.ts'
 export { type TestPipelineOptions, type TestRecord, TestRun, testPipeline } from './kit/testPipeline.ts'
 export { MemoryCheckpointStore } from './memoryCheckpointStore.ts'
 export { MemoryLog, type MemoryLogOptions, type MemoryRecord } from './memoryLog.ts'

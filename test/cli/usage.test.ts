@@ -64,6 +64,26 @@ describe('wrong usage', () => {
       'error: --market simulated names invented prices: it is for --source none and --source simulator.',
     ],
     ['ingest --source none', 'error: ingest needs something to take in: --source none is only for run realtime.'],
+    ['ingest readings.jsonl', 'error: ingest readings.jsonl needs a topic: name one with --topic NAME.'],
+    ['ingest --key sensor', 'error: --key is for JSON lines: name a file, or - for standard input.'],
+    ['ingest x.jsonl --topic x --symbols BTCUSDT', 'error: --symbols is for trades, not for x.jsonl: leave it out.'],
+    [
+      'ingest x.jsonl --topic x --time-unit s',
+      'error: --time-unit is the unit of --time: name the field with --time FIELD.',
+    ],
+    [
+      'ingest x.jsonl --topic x --on-bad-line ignore',
+      'error: --on-bad-line: "ignore" is not allowed; allowed: stop or skip.',
+    ],
+    ['ingest x.jsonl --feed ./x.ts', 'error: ingest takes either a file of JSON lines (x.jsonl) or --feed ./x.ts.'],
+    [
+      'ingest --feed ./x.ts --time at',
+      'error: --time is for JSON lines; a feed of your own says so itself (key and time of defineFeed).',
+    ],
+    [
+      'ingest --source simulator --time-unit s --topic x',
+      'error: --time-unit s is for JSON lines; frames of trades tell ms or us.',
+    ],
     ['run realtime --tape', "error: option '--tape <file>' argument missing"],
     ['candles', 'error: --symbol is missing; name one, such as --symbol BTCUSDT.'],
     [

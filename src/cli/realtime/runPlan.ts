@@ -66,6 +66,8 @@ export interface PlanOptions {
 
 /** Throws `UsageError` where invented and real prices would meet in one topic. */
 export function planRun(source: SourceKind, settings: RunSettings, options: PlanOptions = {}): RunPlan {
+  const { timeUnit } = settings
+  if (timeUnit === 's') throw new UsageError('--time-unit s is for JSON lines; frames of trades tell ms or us.')
   if (source === 'simulator') {
     const topic = topicOf('simulated', settings)
     return {
@@ -79,7 +81,7 @@ export function planRun(source: SourceKind, settings: RunSettings, options: Plan
       sourceText: `simulator, seed ${settings.simulatorSeed}`,
     }
   }
-  const { market, timeUnit } = settings
+  const { market } = settings
   const dataSet = market === 'simulated' ? 'simulated' : 'public'
   const topic = topicOf(market, settings)
   const common = { source, market, dataSet, timeUnit } as const

@@ -4,30 +4,41 @@ import type { Feed, FeedProgress, FeedReader } from '../../runtime/feed.ts'
 import type { LogWriter, OutgoingRecord } from '../../runtime/log.ts'
 import { feedTarget } from './feedTarget.ts'
 
+/** What is brought where, and in whose name. */
 export interface IngestOptions {
+  /** Opened, and closed, once and again where something fails. */
   readonly feed: Feed
+  /** Of the topic. It is not closed. */
   readonly writer: LogWriter
   /** In whose name the position is kept: one for each feed and topic. */
   readonly producer: string
+  /** How many the topic has. */
   readonly partitions: number
+  /** Of waits and rates; the system's unless told. */
   readonly clock?: Clock
   /** Ends the ingest after the last batch is appended. */
   readonly signal?: AbortSignal
+  /** 2,000 records, 1 MiB and 20 ms unless told. */
   readonly batch?: Partial<IngestBatchOptions>
+  /** Told about twice a second, and at the end. */
   readonly onProgress?: (progress: IngestProgress) => void
 }
 
+/** How large one append grows. */
 export interface IngestBatchOptions {
+  /** How many records at most, save where the feed cannot part them. */
   readonly maxRecords: number
+  /** Soft: one record, or one yield of a feed of one's own, may be larger. */
   readonly maxBytes: number
-  /** Longest wait of a live record for more, so that a busy log is not paid for record by record. */
+  /** Longest wait of a live record for more, ms, so that a busy log is not paid for record by record. */
   readonly lingerMs: number
 }
 
+/** How far an ingest is. */
 export interface IngestProgress {
   /** Known to be in the log, since this ingest was started. */
   readonly records: number
-  /** Read from the feed, of late. */
+  /** Records read from the feed in a second, of late. */
   readonly recordsPerSecond: number
   /** null before the feed is open. */
   readonly feed: FeedProgress | null
@@ -37,6 +48,7 @@ export interface IngestProgress {
   readonly waitingFor: string | null
 }
 
+/** How an ingest came to its end. */
 export interface IngestReport {
   /** `fenced`: another ingest has claimed the producer and goes on. */
   readonly end: 'feed-ended' | 'stopped' | 'fenced'

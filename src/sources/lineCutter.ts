@@ -1,32 +1,35 @@
-import { cutFrame } from './market/cutFrame.ts'
-
 const newline = 0x0a
 const carriageReturn = 0x0d
 
+/** What a line that is longer than allowed becomes, of its start and its full length. */
+export type LongLine = (start: Buffer, fullLength: number, maxLineBytes: number) => Buffer
+
 /**
- * Cuts the bytes of a tape into lines, without their line ends and without blank ones, and keeps count of the bytes, so that a reader can go on
- * behind any line.
+ * Cuts bytes into lines, without their line ends and without blank ones, and keeps count of the bytes, so that a reader can go on behind any
+ * line.
  *
- * Holds the start of one unfinished line, at most `maxLineBytes` of it; what is longer becomes a cut frame.
+ * Holds the start of one unfinished line, at most `maxLineBytes` of it; what is longer becomes what `onLong` makes of it.
  */
-export class TapeLines {
-  /** Bytes of the tape up to the end of the last whole line handed over. */
+export class LineCutter {
+  /** Bytes up to the end of the last whole line handed over. */
   bytesDone: number
   /** Whole lines handed over, blank ones included. */
   linesDone: number
   readonly #maxLineBytes: number
+  readonly #onLong: LongLine
   #held: Buffer[] = []
   #heldBytes = 0
   #lineBytes = 0
 
-  constructor(maxLineBytes: number, bytesDone: number, linesDone: number) {
+  constructor(maxLineBytes: number, onLong: LongLine, bytesDone: number, linesDone: number) {
     this.#maxLineBytes = maxLineBytes
+    this.#onLong = onLong
     this.bytesDone = bytesDone
     this.linesDone = linesDone
   }
 
   /**
-   * Appends the next frame that ends in `chunk` to `out` and gives where in the chunk to go on; -1 when no line ends in the rest of it, which is
+   * Appends the next line that ends in `chunk`, unless it is blank, to `out` and gives where in the chunk to go on; -1 when no line ends in the rest of it, which is
    * then held.
    */
   next(chunk: Buffer, from: number, out: Buffer[]): number {
@@ -66,7 +69,7 @@ export class TapeLines {
 
   #emitHeld(out: Buffer[]): void {
     const line = Buffer.concat(this.#held, this.#heldBytes)
-    if (this.#lineBytes > this.#maxLineBytes) out.push(cutFrame(line, this.#lineBytes, this.#maxLineBytes))
+    if (this.#lineBytes > this.#maxLineBytes) out.push(this.#onLong(line, this.#lineBytes, this.#maxLineBytes))
     else emit(line, out)
     this.#held = []
     this.#heldBytes = 0

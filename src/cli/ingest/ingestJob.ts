@@ -1,0 +1,24 @@
+import type { IngestLog } from '../../host/openIngestLog.ts'
+import type { RunTopic } from '../../host/runTopic.ts'
+import type { Feed } from '../../runtime/feed.ts'
+import type { IngestReport } from '../../sources/ingest/runIngest.ts'
+
+/** What one `millrace ingest` brings in, and what it says about it. */
+export interface IngestJob {
+  /** Where it goes. */
+  readonly topic: RunTopic
+  /** Of the embedded log. */
+  readonly schema: string
+  /** In whose name the position is kept. */
+  readonly producer: string
+  /** Holds the lock and the report. */
+  readonly folder: string
+  /** For `status`: `ingest of readings.jsonl`. */
+  readonly title: string
+  banner(log: IngestLog): readonly string[]
+  /** @param onNotice gets lines for people while the feed is read */
+  openFeed(onNotice: (line: string) => void): Promise<Feed>
+  summary(report: IngestReport): readonly string[]
+  /** An error of code that is not ours, in words; null for any other. */
+  explain(error: unknown): string | null
+}

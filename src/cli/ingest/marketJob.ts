@@ -1,0 +1,38 @@
+import { ingestFolder } from '../../host/processSlots.ts'
+import type { CommandContext } from '../commandContext.ts'
+import { UsageError } from '../exit.ts'
+import { choosePlan } from '../realtime/choosePlan.ts'
+import { ingestBanner, ingestSummary } from '../realtime/ingestTexts.ts'
+import { openFeed } from '../realtime/openFeed.ts'
+import { namedSource } from '../realtime/runPlan.ts'
+import type { IngestJob } from './ingestJob.ts'
+
+/** Brings trades in, from the exchange, the simulator or a tape. */
+export async function marketJob(context: CommandContext): Promise<IngestJob> {
+  const { settings } = context
+  const named = namedSource(settings)
+  if (named === 'none')
+    throw new UsageError('ingest needs something to take in: --source none is only for run realtime.')
+  const { plan, isFallback } = await choosePlan(context, named, { isIngestOnly: true })
+  return {
+    topic: { name: plan.topic, isTable: false, isOfThePast: plan.source === 'tape' },
+    schema: plan.dataSet,
+    producer: settings.producer ?? plan.producer,
+    folder: ingestFolder(
+      settings.dataDir,
+      settings.producer === undefined ? null : `${plan.topic}.${settings.producer}`,
+    ),
+    title: `ingest of ${plan.sourceText}`,
+    banner: ({ location, records }) => [
+      ...ingestBanner(plan, location, isFallback),
+      ...(plan.source === 'tape' && records > 0
+        ? [
+            `warning: ${plan.topic} holds ${records} records. Trades of a tape that are older than those become late; --topic NAME keeps a tape apart.`,
+          ]
+        : []),
+    ],
+    openFeed: (onNotice) => openFeed(plan, settings, onNotice),
+    summary: (report) => ingestSummary(plan, report),
+    explain: () => null,
+  }
+}

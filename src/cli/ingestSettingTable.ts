@@ -1,0 +1,59 @@
+import { z } from 'zod'
+import type { CommandName, Setting } from './settingTypes.ts'
+
+const ingest: readonly CommandName[] = ['ingest']
+
+const field = z.string().regex(/^[^.\s][^\s]{0,199}$/)
+const fieldAllowed = 'a field of the lines, such as sensor or station.id'
+
+/** The part of the table of settings that is about what is brought into a topic other than trades. */
+export const ingestSettingTable = {
+  key: {
+    schema: field,
+    env: null,
+    flag: '--key <field>',
+    commands: ingest,
+    default: null,
+    allowed: fieldAllowed,
+    description: 'Of JSON lines: the field that is the key of the record. Unset: no key, and all go to partition 0.',
+  },
+  time: {
+    schema: field,
+    env: null,
+    flag: '--time <field>',
+    commands: ingest,
+    default: null,
+    allowed: fieldAllowed,
+    description:
+      'Of JSON lines: the field that is the time of the record, ISO 8601 text or a number. Unset: the record has none.',
+  },
+  onBadLine: {
+    schema: z.enum(['stop', 'skip']),
+    env: null,
+    flag: '--on-bad-line <what>',
+    commands: ingest,
+    default: 'stop',
+    allowed: 'stop or skip',
+    description:
+      'What becomes of a line that is no JSON, or without its key or time; skip leaves it out and counts it.',
+  },
+  feed: {
+    schema: z.string().min(1),
+    env: null,
+    flag: '--feed <file>',
+    commands: ingest,
+    default: null,
+    allowed: 'TypeScript or JavaScript that exports a feed',
+    description: 'A feed of your own (defineFeed) to bring in.',
+  },
+  producer: {
+    schema: z.string().regex(/^[a-zA-Z0-9._-]{1,100}$/),
+    env: null,
+    flag: '--producer <name>',
+    commands: ingest,
+    default: null,
+    allowed: 'letters, digits, dots, - and _',
+    description:
+      'In whose name the position is kept: one for each of several ingests into one topic. Unset: the name of the file, or of the feed.',
+  },
+} as const satisfies Record<string, Setting>
