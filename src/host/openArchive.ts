@@ -13,6 +13,9 @@ export interface ArchiveSettings {
   readonly s3: S3Access
 }
 
+/** Of a pipeline that keeps no raw records. */
+export const noArchive: ArchiveSettings = { place: 'none', s3: {} }
+
 /** An archive with the store that it is in, which whoever opened it closes. */
 export interface OpenedArchive {
   readonly archive: Archive

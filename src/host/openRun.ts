@@ -6,7 +6,7 @@ import { groupOf, kafkaLocation, workerIdOf } from './kafkaPlace.ts'
 import { kafkaOutgoingTopics, prepareTopics } from './kafkaTopics.ts'
 import { type KafkaWork, openKafkaWorker } from './kafkaWorker.ts'
 import { checkLogKind } from './logKind.ts'
-import { archiveLocation, openArchive } from './openArchive.ts'
+import { type ArchiveSettings, archiveLocation, noArchive, openArchive } from './openArchive.ts'
 import type { OpenedTopic } from './openedTopic.ts'
 import { type OutletPlan, outletPlanOf } from './outletPlan.ts'
 import type { PipelineModule } from './pipelineModule.ts'
@@ -65,7 +65,7 @@ async function openEmbedded(options: OpenRunOptions): Promise<PipelineRun> {
   const { address, location } = database
   const { schema, limits } = settings
   const plan = outletPlanOf(pipeline)
-  const archive = await openArchive(settings.archive, settings.dataDir, schema, warnBy(onWarning))
+  const archive = await openArchive(archiveOf(settings, plan), settings.dataDir, schema, warnBy(onWarning))
   if (archive !== null) cleanup.add(() => archive.store.close())
   options.onStart({ database: location, archive: archive?.store.location ?? 'none', log: null })
   const topics = await wait.until(
@@ -98,6 +98,7 @@ async function openOnKafka(options: OpenRunOptions): Promise<PipelineRun> {
   const { pipeline, topics, settings, processes } = job
   const { address } = database
   const plan = outletPlanOf(pipeline)
+  const archive = archiveOf(settings, plan)
   const id = workerIdOf(settings)
   const topic = leadOf(job)
   const group = groupOf(settings.group, pipeline.name, topic)
@@ -106,16 +107,16 @@ async function openOnKafka(options: OpenRunOptions): Promise<PipelineRun> {
   const brokers = kafkaLocation(kafka)
   options.onStart({
     database: database.location,
-    archive: archiveLocation(settings.archive.place, settings.dataDir),
+    archive: archiveLocation(archive.place, settings.dataDir),
     log: `${brokers}, group ${group}, worker ${id}${processes === null ? '' : `-1 to ${id}-${processes.count}`}`,
   })
   await wait.until(database.location, () => prepare(options, plan, 'kafka'))
-  const isArchived = settings.archive.place !== 'none'
+  const isArchived = archive.place !== 'none'
   const { partitions } = await wait.until(brokers, () =>
     prepareTopics({ kafka, topics, settings: settings.topics, isArchived, onWarning }),
   )
   const feeds = await openFeeds(options, brokers, kafkaOutgoingTopics(kafka, settings.topics, partitions))
-  const { dataDir, schema, archive, limits } = settings
+  const { dataDir, schema, limits } = settings
   const work: KafkaWork = {
     kafka,
     group,
@@ -159,6 +160,11 @@ async function openFeeds(
     opened.push({ ...feed, writer, partitions })
   }
   return opened
+}
+
+/** Where the raw records go, if the pipeline keeps any. */
+function archiveOf({ archive }: HostSettings, { hasArchive }: OutletPlan): ArchiveSettings {
+  return hasArchive ? archive : noArchive
 }
 
 function leadOf({ topics }: RunJob): string {

@@ -16,6 +16,8 @@ export interface OutletEnd {
 export interface OutletPlan {
   /** Those for rows and messages, in the order in which the pipeline names them. */
   readonly ends: readonly OutletEnd[]
+  /** True where raw records of an input are kept. */
+  readonly hasArchive: boolean
   /** Descriptors of all tables, as often as they are named. */
   readonly tables: readonly Table<never>[]
 }
@@ -41,6 +43,7 @@ export function outletPlanOf(pipeline: Pipeline): OutletPlan {
   const outlets = Object.entries(built)
   return {
     ends: outlets.flatMap(([outlet, end]) => endOf(outlet, end)),
+    hasArchive: outlets.some(([, end]) => end.kind === 'archive'),
     tables: outlets.flatMap(([, end]) => (end.kind === 'rows' ? [end.table] : [])),
   }
 }

@@ -147,10 +147,10 @@ describe('the graph of the pipeline that is shipped', () => {
     expect(await graph()).toMatchObject({
       code: 0,
       err: '',
-      out: expect.stringMatching(/^pipeline realtime\n\nrecords → decode → /),
+      out: expect.stringMatching(/^pipeline realtime\n\nrecords\n├→ decode → /),
     })
     expect(await graph('--mermaid')).toMatchObject({ code: 0, out: expect.stringMatching(/^flowchart LR\n/) })
-    expect(JSON.parse((await graph('--json')).out)).toMatchObject({ pipeline: 'realtime', nodes: { length: 22 } })
+    expect(JSON.parse((await graph('--json')).out)).toMatchObject({ pipeline: 'realtime', nodes: { length: 23 } })
     expect(existsSync(none)).toBe(false)
   })
 })

@@ -8,6 +8,7 @@ const pages = [
   'docs/errors.md',
   'docs/testing.md',
   'docs/kafka.md',
+  'docs/running.md',
   'docs/deployment.md',
   'docs/decisions/README.md',
 ]

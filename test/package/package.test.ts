@@ -54,6 +54,13 @@ describe('the package, installed into an empty project', () => {
     expect(drawn).toContain('\nrecords → decode → eventTime → 1m → aggregateWindow → ▣ hottest_1m\n')
   })
 
+  it('runs a pipeline of its user by the command, from nothing', async () => {
+    const run = ['run', 'examples/hottest.ts', '--topic', 'nobody-writes', '--until-end', '--data-dir', 'run']
+    const told = await project.node('node_modules/millrace/dist/cli/main.js', ...run)
+    expect(told).toContain('All that the topics hold is committed: 0 records, 0 dead letters.\n')
+    expect(told).toContain('  hottest_1m: 0 rows for hottest_1m\n')
+  })
+
   it('has a command that explains itself', async () => {
     expect(await project.node('node_modules/millrace/dist/cli/main.js', '--help')).toContain('Usage: millrace')
   })
