@@ -7,6 +7,7 @@ const pages = [
   'CONTRIBUTING.md',
   'docs/errors.md',
   'docs/testing.md',
+  'docs/feeds.md',
   'docs/kafka.md',
   'docs/running.md',
   'docs/deployment.md',
@@ -30,4 +31,12 @@ it('the program in the README is the one in examples/candles.ts', () => {
   const [program] = [...read('README.md').matchAll(/```ts\n([\s\S]*?)```/g)].map((match) => String(match[1]))
   const chain = program?.slice(program.indexOf('.pipe('), program.indexOf('.subscribe'))
   expect(example).toContain(chain?.replaceAll(/\s+/g, ' '))
+})
+
+it('the feed in docs/feeds.md is the one in examples/weather.ts', () => {
+  const example = read('examples/weather.ts').replaceAll(/\s+/g, ' ')
+  const [program = ''] = [...read('docs/feeds.md').matchAll(/```ts\n([\s\S]*?)```/g)].map((match) => String(match[1]))
+  const feed = program.slice(program.indexOf('export const')).trim()
+  expect(feed).toContain('defineFeed')
+  expect(example).toContain(feed.replaceAll(/\s+/g, ' '))
 })

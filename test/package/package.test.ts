@@ -49,6 +49,14 @@ describe('the package, installed into an empty project', () => {
     expect(await project.node('examples/hottest.run.ts', 'data')).toBe(rows)
   })
 
+  it('tests a feed of its user, and brings it in once', async () => {
+    expect(await project.node('examples/weather.check.ts')).toBe('weather: the same records, restarted or not\n')
+    const ingest = ['node_modules/millrace/dist/cli/main.js', 'ingest', '--feed', 'examples/weather.ts']
+    const bring = () => project.node(...ingest, '--data-dir', 'feed-data')
+    expect(await bring()).toContain('is in readings: 20 records appended in this run.')
+    expect(await bring()).toContain('is in readings: 0 records appended in this run.')
+  })
+
   it('draws the pipeline of its user', async () => {
     const drawn = await project.node('node_modules/millrace/dist/cli/main.js', 'graph', 'examples/hottest.ts')
     expect(drawn).toContain('\nrecords → decode → eventTime → 1m → aggregateWindow → ▣ hottest_1m\n')
