@@ -3,6 +3,7 @@ import type { Feed } from '../runtime/feed.ts'
 import type { Pipeline } from '../runtime/pipeline.ts'
 import type { WorkerLimits } from '../runtime/workerLimits.ts'
 import { type KafkaSettingsInput, kafkaSettings } from '../sources/kafka/kafkaSettings.ts'
+import type { DefinedFeed } from '../sources/ownFeed/defineFeed.ts'
 import type { HostSettings } from './hostSettings.ts'
 import type { RunFeed } from './pipelineRun.ts'
 import type { RunView } from './runSession.ts'
@@ -15,7 +16,7 @@ import { stopOn } from './shutdown.ts'
 export interface FeedInto {
   /** Where the records come from. */
   readonly feed: Feed
-  /** The topic that leads, unless told otherwise; it need not be one that the pipeline reads. */
+  /** The feed's own where it names one, else the topic that leads, unless told otherwise; it need not be one that the pipeline reads. */
   readonly topic?: string
   /** In whose name the position is kept: one for each feed of a topic. The feed's own name unless told otherwise. */
   readonly producer?: string
@@ -141,9 +142,13 @@ function feedsOf(given: RunPipelineSettings['feed'], topics: readonly RunTopic[]
   const list = given === undefined ? [] : isList(given) ? given : [given]
   return list.map((one) => {
     const into: FeedInto = 'feed' in one ? one : { feed: one }
-    const topic = into.topic ?? topics[0]?.name ?? ''
+    const topic = into.topic ?? (namesTopic(into.feed) ? into.feed.topic.name : topics[0]?.name) ?? ''
     return { feed: into.feed, topic, producer: into.producer ?? into.feed.name, isOfThePast: false }
   })
+}
+
+function namesTopic(feed: Feed): feed is DefinedFeed {
+  return 'topic' in feed
 }
 
 function isList(given: NonNullable<RunPipelineSettings['feed']>): given is readonly (Feed | FeedInto)[] {
