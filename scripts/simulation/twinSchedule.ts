@@ -1,7 +1,7 @@
 import { Random } from '../../src/testing/random.ts'
 import { drawPlan } from '../../src/testing/simulation/graphs/drawPlan.ts'
 import { drawInput } from '../../src/testing/simulation/graphs/graphInput.ts'
-import { type GraphPlan, outletsOf, stepsOf } from '../../src/testing/simulation/graphs/plan.ts'
+import { allSteps, type GraphPlan, outletsOf } from '../../src/testing/simulation/graphs/plan.ts'
 import type { TwinSchedule } from '../../src/testing/simulation/graphs/twin.ts'
 
 /** The graph, its records and how its plain program is run, as a seed decides. */
@@ -16,13 +16,13 @@ export function twinScheduleOf(seed: number): TwinSchedule {
   const isSynchronous = isOneLine(plan) && random.chance(0.5)
   const takes = new Map<string, number>()
   // How far time has to go at the end depends on what is open, so on whether a branch has ended; who counts the moves would tell.
-  if (random.chance(0.25) && !stepsOf(plan.root).some(({ kind }) => kind === 'moves')) {
+  if (random.chance(0.25) && !allSteps(plan).some(({ kind }) => kind === 'moves')) {
     for (const { name } of outletsOf(plan.root)) if (random.chance(0.5)) takes.set(name, random.int(1, 40))
   }
   return { seed, plan, records, isSynchronous, takes }
 }
 
 /** Where branches share what comes, records that come while the first is subscribed to are over for the second: so RxJS has it. */
-function isOneLine({ root }: GraphPlan): boolean {
-  return outletsOf(root).length === 1 && !stepsOf(root).some(({ kind }) => kind === 'diamond')
+function isOneLine(plan: GraphPlan): boolean {
+  return outletsOf(plan.root).length === 1 && !allSteps(plan).some(({ kind }) => kind === 'diamond')
 }

@@ -14,6 +14,11 @@ export function innerSchemas(schema: $ZodType): ReadonlySet<$ZodType> {
   return found
 }
 
+/** Whether the schema has a transform, which has no way back; a `z.codec` has both. */
+export function isOneWay(schema: $ZodType): boolean {
+  return [...innerSchemas(schema)].some((inner) => (inner as $ZodTypes)._zod.def.type === 'transform')
+}
+
 function partsOf(def: $ZodTypes['_zod']['def']): unknown[] {
   if (def.type === 'object') return [...Object.values(def.shape), def.catchall]
   if (def.type === 'lazy') return [def.getter()]

@@ -1,9 +1,8 @@
 import { z } from 'zod'
-import type { $ZodTypes } from 'zod/v4/core'
 import { Rejection } from '../runtime/codec.ts'
 import { ConfigurationError } from '../runtime/errors.ts'
 import type { RecordFacts, RecordView } from '../runtime/record.ts'
-import { innerSchemas } from './innerSchemas.ts'
+import { isOneWay } from './innerSchemas.ts'
 import { misfitTeller } from './misfit.ts'
 import { ObjectBuilder } from './objectBuilder.ts'
 import { SchemaReader } from './schemaReader.ts'
@@ -42,7 +41,7 @@ export class JsonCodec<T> implements TwoWayCodec<T> {
     this.slowBecause = this.reader.unsupported
     this.builder = this.reader.root === null ? null : new ObjectBuilder(this.reader.root, this.reader)
     this.misfitOf = misfitTeller(schema)
-    this.isOneWay = [...innerSchemas(schema)].some((inner) => (inner as $ZodTypes)._zod.def.type === 'transform')
+    this.isOneWay = isOneWay(schema)
   }
 
   decode(record: RecordView, facts?: RecordFacts): T | Rejection {

@@ -10,8 +10,12 @@ import type { TwoWayCodec } from './twoWayCodec.ts'
 export function orNull<T>(codec: TwoWayCodec<T>): TwoWayCodec<T | null>
 export function orNull<T>(codec: Codec<T>): Codec<T | null>
 export function orNull<T>(codec: Codec<T> | TwoWayCodec<T>): Codec<T | null> | TwoWayCodec<T | null> {
-  const decode: Codec<T | null>['decode'] = (record, facts) =>
-    record.valueLength < 0 ? null : codec.decode(record, facts)
-  if (!('encode' in codec)) return { decode }
-  return { decode, encode: (value) => (value === null ? null : codec.encode(value)) }
+  const read: Codec<T | null> = {
+    ...(codec.prepare === undefined
+      ? {}
+      : { prepare: (record) => (record.valueLength < 0 ? undefined : codec.prepare?.(record)) }),
+    decode: (record, facts) => (record.valueLength < 0 ? null : codec.decode(record, facts)),
+  }
+  if (!('encode' in codec)) return read
+  return { ...read, encode: (value) => (value === null ? null : codec.encode(value)) }
 }

@@ -26,18 +26,29 @@ export function wholeRecord<V>(
   keyCodec: Codec<unknown> = orNull(bytesCodec()),
 ): Codec<WholeRecord<V, unknown>> {
   const keyView = new RecordView()
+  const keyOf = (record: RecordView): RecordView => {
+    keyView.buffer = record.buffer
+    keyView.valueStart = record.keyStart
+    keyView.valueLength = record.keyLength
+    return keyView
+  }
   return {
+    ...(valueCodec.prepare === undefined && keyCodec.prepare === undefined
+      ? {}
+      : { prepare: (record) => both(valueCodec.prepare?.(record), keyCodec.prepare?.(keyOf(record))) }),
     decode(record, facts) {
       const value = valueCodec.decode(record, facts)
       if (value === undefined) return undefined
       if (value instanceof Rejection) return value
-      keyView.buffer = record.buffer
-      keyView.valueStart = record.keyStart
-      keyView.valueLength = record.keyLength
-      const key = keyCodec.decode(keyView)
+      const key = keyCodec.decode(keyOf(record))
       if (key === undefined) return undefined
       if (key instanceof Rejection) return new Rejection(key.reason, `key: ${key.detail}`)
       return { key, value, headers: record.headers(), offset: record.offset, timestamp: record.timestamp }
     },
   }
+}
+
+function both(value: Promise<void> | undefined, key: Promise<void> | undefined): Promise<void> | undefined {
+  if (value === undefined || key === undefined) return value ?? key
+  return Promise.all([value, key]).then(() => undefined)
 }

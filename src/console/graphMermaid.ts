@@ -11,9 +11,9 @@ export function graphMermaid({ nodes, edges }: PipelineGraph): readonly string[]
   ]
 }
 
-function shapeOf({ kind, name, table }: GraphNode): string {
+function shapeOf({ kind, name, table, isTable }: GraphNode): string {
   if (kind === 'input') return `(["${escaped(name)}"])`
-  if (kind === 'operator') return `["${escaped(name)}"]`
+  if (kind === 'operator') return isTable === true ? `[["${escaped(name)}"]]` : `["${escaped(name)}"]`
   const below = table === undefined || table === name ? '' : `<br>${escaped(table)}`
   return `[("${escaped(name)}${below}")]`
 }

@@ -1,6 +1,7 @@
 import type { OperatorFunction } from 'rxjs'
 import type { Codec } from '../runtime/codec.ts'
 import { decoding } from '../runtime/decoding.ts'
+import { ConfigurationError } from '../runtime/errors.ts'
 import type { OperatorSpec } from '../runtime/operator.ts'
 import type { RecordView } from '../runtime/record.ts'
 
@@ -17,8 +18,14 @@ export interface DecodeOptions {
  *
  * A record that the codec rejects becomes a dead letter with its reason; one that holds nothing for the pipeline is passed over. Keeps nothing.
  * A replay makes the same values and the same dead letters of the same bytes, as far as the codec does.
- * @throws ConfigurationError on an empty name
+ * @throws ConfigurationError on an empty name, and for a codec that has to be prepared (one with a schema registry): that belongs to an input, `inputs: { orders: { topic, codec } }`
  */
 export function decode<T>(codec: Codec<T>, options: DecodeOptions = {}): OperatorFunction<RecordView, T> {
-  return decoding(codec, { name: options.name ?? 'decode', onReject: options.onReject })
+  const name = options.name ?? 'decode'
+  if (codec.prepare !== undefined) {
+    throw new ConfigurationError(
+      `${name}: the codec has to fetch something before it decodes (a schema), which an operator cannot wait for. Give it to the input: inputs: { orders: { topic, codec } }.`,
+    )
+  }
+  return decoding(codec, { name, onReject: options.onReject })
 }

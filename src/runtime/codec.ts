@@ -16,6 +16,12 @@ export class Rejection {
 /** Turns the bytes of a record into a value. */
 export interface Codec<T> {
   /**
+   * Called before `decode` of the same record where a codec has to fetch something first, such as a schema: undefined where all is there, which must be cheap, and
+   * otherwise a promise. Reads the record before it returns and not after. Rejects with `RetryableError` where what it needs is out of reach for now; about a record that
+   * cannot be read it says nothing, for `decode` rejects that. Only codecs of inputs are prepared, so the operator `decode` refuses a codec that has it.
+   */
+  prepare?(record: RecordView): Promise<void> | undefined
+  /**
    * A value, a rejection, or undefined for a sound record that holds nothing for this pipeline. Never throws, keeps no reference to the view. What it learns
    * about the bytes beyond the value it may leave in `facts`.
    */

@@ -13,7 +13,9 @@ export function contracted({ readers, passages }: SubscriptionTrace): Pick<Pipel
     return named.flatMap((to): readonly GraphEdge[] => {
       const between = [...below].filter((step) => above.get(to)?.has(step))
       if (between.length === 0 && readers.get(from)?.has(to) !== true) return []
-      return [{ from: idOf(from), to: idOf(to), plainSteps: between.filter((step) => !passages.has(step)).length }]
+      // No values come from a table, so there is nothing that a step could do to them.
+      const steps = from.node.isTable === true ? [] : between.filter((step) => !passages.has(step))
+      return [{ from: idOf(from), to: idOf(to), plainSteps: steps.length }]
     })
   })
   return { nodes: named.map(nodeOf), edges }

@@ -13,6 +13,8 @@ export interface GraphNode {
   readonly kind: 'input' | 'operator' | 'outlet'
   /** As it stands in the pipeline. */
   readonly name: string
+  /** True for an operator from which no values come: those below look rows up in it. */
+  readonly isTable?: boolean
   /** Where the rows of an outlet go. */
   readonly table?: string
   /** What an input reads, or where the messages of an outlet go. */

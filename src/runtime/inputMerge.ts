@@ -157,7 +157,6 @@ export class InputMerge {
     this.#heads[input] = null
     state.newest = Math.max(state.newest, head.key)
     if (head.offset < state.firstUntil) return null
-    if (this.#isReplay) return head.note
     const isDisplaced = state.passed !== null && isBefore(head, state.passed)
     state.passed = null
     for (const [other, waiting] of this.#heads.entries()) {
@@ -165,6 +164,7 @@ export class InputMerge {
       const passing = this.#state(other)
       if (passing.passed === null || isBefore(passing.passed, head)) passing.passed = { key: head.key, input }
     }
+    if (this.#isReplay) return head.note
     return isDisplaced ? { input, offsets: nextOffsets.with(input, head.offset) } : null
   }
 

@@ -4,6 +4,8 @@ import { Observable, type Subscriber, type TeardownLogic } from 'rxjs'
 export interface ObservableName {
   readonly kind: 'input' | 'operator' | 'outlet'
   readonly name: string
+  /** True for an operator that emits nothing: whoever is subscribed to it reads what it keeps. */
+  readonly isTable?: boolean
   /** Where an outlet's rows go. */
   readonly table?: string
   /** What an input reads, or where an outlet's messages go. */

@@ -4,6 +4,15 @@ import type { KeyedState, StateCodec } from './keyedState.ts'
 import type { RecordFacts } from './record.ts'
 import type { SavedOperator } from './savedState.ts'
 
+/**
+ * What several operators have in common where one reads what another keeps, so that the order of their values among each other decides the results: one object for
+ * all of them, in one task.
+ */
+export interface Meeting {
+  /** The operator at whose checkpoints the values for all of them come, null for values that come with their records; undefined before the first. The runtime sets it. */
+  stage: { readonly spec: OperatorSpec } | null | undefined
+}
+
 /** What identifies an operator and its saved state, and how it may be used. */
 export interface OperatorSpec {
   /** Unique within a pipeline; the saved state is found again by it. */
@@ -23,6 +32,10 @@ export interface OperatorSpec {
   readonly isLoose?: boolean
   /** True for an operator whose results do not depend on the order of its values. */
   readonly isOrderFree?: boolean
+  /** Shared with the operators that read what this one keeps, or whose state it reads. Values that are let go at a cut may not come to one of them and others to another. */
+  readonly meeting?: Meeting
+  /** True for an operator that emits nothing, because others read what it keeps: what it gets moves no time below them. */
+  readonly isTable?: boolean
   /** True for an operator that a record which was set aside further below may pass a second time: passing must change nothing that it keeps. */
   readonly passesRedriven?: boolean
   /** For an operator that calls `defer`: how many calls may be under way at once. */

@@ -5,7 +5,7 @@ import type { Origin, Rejected } from './deadLetters.ts'
 import { OperatorError } from './errors.ts'
 import type { EventClock } from './eventClock.ts'
 import { KeyedTimers, timerState } from './keyedTimers.ts'
-import type { BuildLogic, Cut, Logic, OperatorSpec, Output, Restored } from './operator.ts'
+import type { BuildLogic, Cut, Logic, Meeting, OperatorSpec, Output, Restored } from './operator.ts'
 import type { RecordFacts } from './record.ts'
 import type { TimeDomain, TimedNode } from './timeDomain.ts'
 
@@ -346,6 +346,12 @@ export class OperatorNode<I, O> extends Subscriber<I> implements Output<O>, Time
       this.stage = stage
       this.#isOrdinary = stage === null
     } else if (this.stage !== stage && this.spec.isOrderFree !== true && this.host.isTask) throw this.#mixed(stage)
+    if (this.spec.meeting !== undefined && this.host.isTask) this.#meet(this.spec.meeting, stage)
+  }
+
+  #meet(meeting: Meeting, stage: AnyNode | null): void {
+    if (meeting.stage === undefined) meeting.stage = stage
+    else if (meeting.stage !== stage) throw this.#metAcross(stage ?? meeting.stage)
   }
 
   #emitLoosely(value: O): void {
@@ -404,6 +410,14 @@ export class OperatorNode<I, O> extends Subscriber<I> implements Output<O>, Time
     return new OperatorError(
       `${this.spec.name}: values that ${loose} lets go at checkpoints meet others here, in an order that a replay does not repeat. ` +
         `Merge above ${loose}, or end the two streams in outlets of their own.`,
+    )
+  }
+
+  #metAcross(loose: Meeting['stage']): OperatorError {
+    const name = loose?.spec.name
+    return new OperatorError(
+      `${this.spec.name}: ${name} lets values go at checkpoints on one side of the join and not on the other, so which rows a value finds would not be repeated by a replay. ` +
+        `Put ${name} below the join.`,
     )
   }
 }

@@ -2,6 +2,7 @@ import type { Observable } from 'rxjs'
 import type { Batch } from './batch.ts'
 import type { Destination, OutgoingMessage } from './destination.ts'
 import type { RowText, Table } from './table.ts'
+import type { AnyTopic } from './topic.ts'
 
 /**
  * An end of a stream in a pipeline: `toPostgres`, `toTopic`, `toWebhook`, `toDestination` and `toArchive` make them. Rows and messages are stored in the transaction of the
@@ -35,9 +36,12 @@ export interface MessagesOutlet<T> {
   readonly to: MessageTarget
 }
 
-/** Where messages go: a `topic` of the log that the runner has, or what the pipeline brings itself under a `name`; each of its tasks calls `open` once. */
+/**
+ * Where messages go: a `topic` of the log that the runner has, or what the pipeline brings itself under a `name`; each of its tasks calls `open` once. `codecs` are those of a topic that
+ * was given as a value, by which the test kit reads the messages again.
+ */
 export type MessageTarget =
-  | { readonly kind: 'topic'; readonly topic: string }
+  | { readonly kind: 'topic'; readonly topic: string; readonly codecs?: AnyTopic }
   | { readonly kind: 'destination'; readonly name: string; readonly open: () => Destination }
 
 /** The raw records of an input, whatever `build` gets of it. */

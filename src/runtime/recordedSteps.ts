@@ -14,6 +14,8 @@ export class RecordedSteps {
   #next = 0
   #last: RecordedStep
   #isLastPage = false
+  /** Where the input was declared ended last. */
+  #endedAt: RecordedStep | null = null
 
   constructor(store: CheckpointStore, of: TaskId, task: StreamTask) {
     this.#store = store
@@ -40,6 +42,12 @@ export class RecordedSteps {
     while (this.isDueBefore(input, offset)) await this.#take(now)
   }
 
+  /** True where the input was declared ended and nothing has come since. */
+  get hasEnded(): boolean {
+    const ended = this.#endedAt
+    return ended !== null && this.#task.nextOffsets.every((offset, input) => placeOf(ended, input) === offset)
+  }
+
   /** Takes those up to where the task stands. */
   async takeDue(now: number): Promise<void> {
     const { nextOffsets } = this.#task
@@ -50,6 +58,7 @@ export class RecordedSteps {
     const step = this.#page[this.#next]
     if (step === undefined) return this.#readPage()
     await this.#task.quiesce({ now, isFinal: false })
+    if (step.isEnd) this.#endedAt = step
     if (step.isEnd) this.#task.closeOpen()
     else this.#task.advanceIdle(step.watermark, step.clock)
     this.#next += 1

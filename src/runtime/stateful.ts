@@ -19,7 +19,7 @@ export function stateful<I, O>(spec: OperatorSpec, build: BuildLogic<I, O>): Ope
   if (spec.concurrency !== undefined && !(Number.isSafeInteger(spec.concurrency) && spec.concurrency >= 1)) {
     throw new ConfigurationError(`${spec.name}: concurrency must be a positive integer, got ${spec.concurrency}`)
   }
-  const node = { kind: 'operator', name: spec.name } as const
+  const node = { kind: 'operator', name: spec.name, ...(spec.isTable === true ? { isTable: true } : {}) } as const
   return (source) =>
     new NamedObservable<O>(node, (subscriber) => {
       const task = currentTask() ?? runningTask()

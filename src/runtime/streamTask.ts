@@ -166,6 +166,19 @@ export class StreamTask implements OperatorHost {
     return this.#outlets.archives
   }
 
+  /** True where `prepare` has to be asked before each `push`. */
+  get needsPrepare(): boolean {
+    return this.#inputs.needsPrepare
+  }
+
+  /**
+   * Has the codec of the input fetch what it needs to decode the record, such as a schema; undefined where it has all, or needs nothing. To be awaited before the
+   * record is pushed. Rejects with `RetryableError` where that is out of reach for now, and the task goes on as it was.
+   */
+  prepare(record: RecordView, input = 0): Promise<void> | undefined {
+    return this.#inputs.prepare(input, record)
+  }
+
   /** Rows, messages and dead letters waiting for the next cut. */
   get uncutResults(): number {
     return this.#letters.length + this.#outlets.size

@@ -205,6 +205,8 @@ export class TaskAttempt {
       const { view } = cursor
       if (this.#recorded?.isDueBefore(input, view.offset) === true)
         await this.#recorded.takeBefore(input, view.offset, this.#options.clock.now())
+      const preparing = task.needsPrepare ? task.prepare(view, input) : undefined
+      if (preparing !== undefined) await this.#quiet(preparing)
       reader.take(input, nextOffsets)
       this.#push(task, view, input)
       // After the push: what the graph has found out about the bytes, the archive need not.
@@ -405,7 +407,7 @@ export class TaskAttempt {
   }
 
   async #end(claim: Claim, task: StreamTask, reader: InputReader, mode: StopMode, backoff: Backoff): Promise<void> {
-    if (mode === 'drain-and-close') {
+    if (mode === 'drain-and-close' && this.#recorded?.hasEnded !== true) {
       await this.#quiet(task.quiesce({ now: this.#options.clock.now(), isFinal: false }))
       task.closeOpen()
     }

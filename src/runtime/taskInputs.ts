@@ -1,4 +1,5 @@
 import { Observable, type Subscriber, share } from 'rxjs'
+import type { Codec } from './codec.ts'
 import { decoding } from './decoding.ts'
 import { ConfigurationError } from './errors.ts'
 import type { ResolvedInput } from './input.ts'
@@ -11,6 +12,9 @@ export class TaskInputs {
   readonly streams: ReadonlyMap<string, Observable<unknown>>
   /** The next offset of each. */
   readonly nextOffsets: number[]
+  /** Whether a codec of any of them has to be prepared. */
+  readonly needsPrepare: boolean
+  readonly #codecs: readonly (Codec<unknown> | null)[]
   /** Who is subscribed to the records of each. Replaced and never changed, so a record goes to those who were there when its push began. */
   readonly #readers: (readonly Subscriber<RecordView>[])[]
 
@@ -19,8 +23,15 @@ export class TaskInputs {
       throw new ConfigurationError(`${inputs.length} inputs have ${nextOffsets.length} places to go on from`)
     }
     this.nextOffsets = [...nextOffsets]
+    this.#codecs = inputs.map(({ codec }) => codec)
+    this.needsPrepare = this.#codecs.some((codec) => codec?.prepare !== undefined)
     this.#readers = inputs.map(() => [])
     this.streams = new Map(inputs.map((input, i) => [input.name, this.#streamOf(input, i)]))
+  }
+
+  /** Has the codec of the input fetch what it needs for the record; undefined where nothing is to be waited for. */
+  prepare(input: number, record: RecordView): Promise<void> | undefined {
+    return this.#codecs[input]?.prepare?.(record)
   }
 
   push(input: number, record: RecordView): void {

@@ -4,12 +4,21 @@ export { faultyLog } from './faults/faultyLog.ts'
 export { faultyObjectStore } from './faults/faultyObjectStore.ts'
 export { SimulatedProcess } from './faults/simulatedProcess.ts'
 export { type TestedFeed, type TestFeedOptions, testFeed } from './kit/testFeed.ts'
-export { type TestPipelineOptions, type TestRecord, TestRun, testPipeline } from './kit/testPipeline.ts'
+export type { TestMessage } from './kit/testMessages.ts'
+export { testPipeline } from './kit/testPipeline.ts'
+export type { TestRecord } from './kit/testRecord.ts'
+export { type FinishOptions, InputsTestRun, RecordsTestRun, type TestPipelineOptions, TestRun } from './kit/testRun.ts'
 export { MemoryCheckpointStore } from './memoryCheckpointStore.ts'
 export { MemoryLog, type MemoryLogOptions, type MemoryRecord } from './memoryLog.ts'
 export { MemoryObjectStore } from './memoryObjectStore.ts'
 export { Random } from './random.ts'
 export { type S3Server, type S3ServerOptions, startS3Server } from './s3Server.ts'
+export {
+  type SchemaRegistryFaults,
+  type SchemaRegistryServer,
+  type SchemaRegistryServerOptions,
+  startSchemaRegistry,
+} from './schemaRegistryServer.ts'
 export { type Adversity, randomAdversity } from './simulation/adversity.ts'
 export { differencesOf, type Outcome } from './simulation/outcome.ts'
 export {

@@ -198,7 +198,15 @@ export class MemoryCheckpointStore implements CheckpointStore {
   /** Recorded steps of time, by task, offset and watermark. */
   idleAdvances(): readonly (TaskId & IdleAdvance)[] {
     return [...this.#idleAdvances.values()].sort(
-      (a, b) => compare(nameOf(a), nameOf(b)) || a.offset - b.offset || a.watermark - b.watermark,
+      (a, b) => compare(nameOf(a), nameOf(b)) || compareSteps({ ...a, isEnd: false }, { ...b, isEnd: false }),
+    )
+  }
+
+  /** Where inputs were merged in another order than by their records, by task, input and offset. */
+  storedMergeNotes(): readonly (TaskId & MergeNote)[] {
+    const at = ({ input, offsets }: MergeNote) => offsets[input] as number
+    return [...this.#mergeNotes.values()].sort(
+      (a, b) => compare(nameOf(a), nameOf(b)) || a.input - b.input || at(a) - at(b),
     )
   }
 
@@ -210,7 +218,7 @@ export class MemoryCheckpointStore implements CheckpointStore {
   }[] {
     return [...this.#tasks.values()]
       .sort((a, b) => compare(nameOf(a.task), nameOf(b.task)))
-      .map(({ task, generation, saved }) => ({ task, generation, saved }))
+      .map((stored) => ({ task: stored.task, generation: stored.generation, saved: restoredFor(stored.task, stored) }))
   }
 
   #refuseOtherPartitions(task: TaskId, now: number): void {

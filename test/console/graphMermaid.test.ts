@@ -10,6 +10,7 @@ describe('a graph as a flowchart of Mermaid', () => {
         { id: 'operator:end', kind: 'operator', name: 'end' },
         { id: 'outlet:x', kind: 'outlet', name: 'x', table: 'rows_of_x' },
         { id: 'outlet:y', kind: 'outlet', name: 'y', table: 'y' },
+        { id: 'operator:rows', kind: 'operator', name: 'rows', isTable: true },
       ],
       edges: [
         { from: 'input:records', to: 'operator:end', plainSteps: 0 },
@@ -23,6 +24,7 @@ describe('a graph as a flowchart of Mermaid', () => {
       '  n1["end"]',
       '  n2[("x<br>rows_of_x")]',
       '  n3[("y")]',
+      '  n4[["rows"]]',
       '  n0 --> n1',
       '  n1 -->|"+1 plain step"| n2',
       '  n1 -->|"+2 plain steps"| n3',

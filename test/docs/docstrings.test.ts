@@ -57,6 +57,7 @@ describe('the public interface', () => {
       'src/testing/index.ts',
       'src/postgres.ts',
       'src/archive.ts',
+      'src/avro.ts',
       'src/kafka.ts',
     ])
     expect(report.names).toBeGreaterThan(200)

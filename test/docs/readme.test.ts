@@ -6,6 +6,7 @@ const pages = [
   'README.md',
   'CONTRIBUTING.md',
   'docs/errors.md',
+  'docs/tables.md',
   'docs/testing.md',
   'docs/feeds.md',
   'docs/kafka.md',

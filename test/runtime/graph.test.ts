@@ -26,8 +26,9 @@ import { StreamTask } from '../../src/runtime/streamTask.ts'
 import type { AppendTable } from '../../src/runtime/table.ts'
 import { Random } from '../../src/testing/random.ts'
 import { drawPlan } from '../../src/testing/simulation/graphs/drawPlan.ts'
-import { graphPipeline } from '../../src/testing/simulation/graphs/graphPipeline.ts'
+import { graphPipeline, leadTopic } from '../../src/testing/simulation/graphs/graphPipeline.ts'
 import {
+  decoderOf,
   describePlan,
   foldOf,
   type GraphPlan,
@@ -356,8 +357,9 @@ function errorOf(act: () => unknown): unknown {
 }
 
 /** The edges between names that a plan means, found by walking it. */
-function plannedEdges({ root }: GraphPlan): string[] {
-  const edges = new Set(['input:records → operator:decode'])
+function plannedEdges(plan: GraphPlan): string[] {
+  const { root, leadSteps, others } = plan
+  const edges = new Set<string>()
 
   /** Takes the edges to `to` in; what stands below comes from there alone. */
   function into(to: string, from: ReadonlySet<string>): ReadonlySet<string> {
@@ -380,6 +382,13 @@ function plannedEdges({ root }: GraphPlan): string[] {
     else for (const stretch of end) walk(stretch, from)
   }
 
-  walk(root, new Set(['operator:decode']))
+  const inputs = [
+    { name: others.length === 0 ? 'records' : leadTopic, steps: leadSteps },
+    ...others.map(({ topic, steps }) => ({ name: topic, steps })),
+  ]
+  const meeting = inputs.flatMap(({ name, steps }, input) => [
+    ...through(steps, into(`operator:${decoderOf(plan, input)}`, new Set([`input:${name}`]))),
+  ])
+  walk(root, new Set(meeting))
   return [...edges].sort()
 }

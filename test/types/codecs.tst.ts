@@ -1,6 +1,7 @@
 import {
   bytesCodec,
   type Codec,
+  confluentRegistry,
   decode,
   type Fixed8,
   fixed8Schema,
@@ -15,6 +16,7 @@ import {
   type WholeRecord,
   wholeRecord,
 } from 'millrace'
+import { type AvroCodec, type AvroValue, avroCodec } from 'millrace/avro'
 import type { Observable } from 'rxjs'
 import { describe, expect, test } from 'tstyche'
 import { z } from 'zod'
@@ -52,6 +54,22 @@ describe('a codec', () => {
   test('of whole records gives key and value as their codecs do', () => {
     expect(wholeRecord(jsonCodec(order))).type.toBe<Codec<WholeRecord<Order, Uint8Array | null>>>()
     expect(wholeRecord(orNull(bytesCodec()), textCodec())).type.toBe<Codec<WholeRecord<Uint8Array | null, string>>>()
+  })
+})
+
+describe('a codec of Avro', () => {
+  const registry = confluentRegistry({ url: 'http://localhost:8081' })
+
+  test('gives what Avro has, or what its zod schema gives', () => {
+    expect(avroCodec({ registry })).type.toBe<AvroCodec<AvroValue>>()
+    expect(avroCodec({ registry, zod: order })).type.toBe<AvroCodec<Order>>()
+    expect(avroCodec({ registry, zod: order }).encode).type.not.toBeCallableWith({ id: 1 })
+  })
+
+  test('can be registered through the topic that it is of', () => {
+    const orders = topic('orders', { value: avroCodec({ registry, zod: order }) })
+    expect(orders.value.register('orders-value')).type.toBe<Promise<number>>()
+    expect<ValueOf<typeof orders.value>>().type.toBe<Order>()
   })
 })
 

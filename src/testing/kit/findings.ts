@@ -4,6 +4,8 @@ import { rowText } from './tableRows.ts'
 
 /** What `finish` found. */
 export interface Findings {
+  /** The names of the inputs. */
+  readonly inputs: readonly string[]
   readonly open: readonly { readonly name: string; readonly until: number }[]
   readonly watermark: number | null
   readonly unreachedCrashes: readonly number[]
@@ -20,10 +22,11 @@ export function findingsText(pipeline: string, findings: Findings): string | nul
     ...findings.differences.map((difference) => `differs  ${difference}`),
     ...findings.open.map(({ name, until }) => `open     ${name}: ${openText(until, findings.watermark)}`),
     ...findings.unreachedCrashes.map(
-      (offset) => `crash    after offset ${offset} was never reached: ${findings.pushed} records were pushed`,
+      (number) =>
+        `crash    after ${findings.inputs.length === 1 ? 'offset' : 'record'} ${number} was never reached: ${findings.pushed} records were pushed`,
     ),
     ...findings.letters.slice(0, shownAtMost).map((letter) => {
-      return `letter   offset ${letter.offset}, ${letter.operator}: ${letter.reason}: ${letter.detail}`
+      return `letter   ${placeText(letter, findings.inputs)}, ${letter.operator}: ${letter.reason}: ${letter.detail}`
     }),
   ]
   if (findings.letters.length > shownAtMost) lines.push(`letter   and ${findings.letters.length - shownAtMost} more`)
@@ -40,6 +43,10 @@ export function findingsText(pipeline: string, findings: Findings): string | nul
   return [`pipeline ${pipeline} is not finished:`, ...lines.map((line) => `  ${line}`), ...advice].join('\n')
 }
 
+function placeText({ input = 0, offset }: DeadLetter, inputs: readonly string[]): string {
+  return inputs.length === 1 ? `offset ${offset}` : `${inputs[input]} offset ${offset}`
+}
+
 function openText(until: number, watermark: number | null): string {
   const at = new Date(until).toISOString()
   if (watermark === null) return `waits for the watermark to reach ${at}; no record has moved it yet`
@@ -53,8 +60,14 @@ export function describeDifference(
   restored: readonly unknown[],
   plain: readonly unknown[],
 ): string[] {
-  const left = multiset(table, restored)
-  const right = multiset(table, plain)
+  const texts = (rows: readonly unknown[]) => rows.map((row) => rowText(table, row))
+  return onlyInOne(name, texts(restored), texts(plain))
+}
+
+/** The texts that only one of both runs has, or has more often. */
+export function onlyInOne(name: string, restored: readonly string[], plain: readonly string[]): string[] {
+  const left = multiset(restored)
+  const right = multiset(plain)
   const lines: string[] = []
   for (const [text, count] of left)
     if (count > (right.get(text) ?? 0)) lines.push(`${name}: only when restored: ${text}`)
@@ -63,11 +76,8 @@ export function describeDifference(
   return lines.slice(0, shownAtMost)
 }
 
-function multiset(table: Table<never>, rows: readonly unknown[]): Map<string, number> {
+function multiset(texts: readonly string[]): Map<string, number> {
   const counts = new Map<string, number>()
-  for (const row of rows) {
-    const text = rowText(table, row)
-    counts.set(text, (counts.get(text) ?? 0) + 1)
-  }
+  for (const text of texts) counts.set(text, (counts.get(text) ?? 0) + 1)
   return counts
 }

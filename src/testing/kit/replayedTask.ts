@@ -1,15 +1,16 @@
 import type { SavedCheckpoint, StateFrame } from '../../runtime/checkpoint.ts'
 import { LeftOutValues } from '../../runtime/leftOutValues.ts'
 import type { Cut } from '../../runtime/operator.ts'
-import type { Outlets, Pipeline } from '../../runtime/pipeline.ts'
+import type { Pipeline } from '../../runtime/pipeline.ts'
 import type { RecordView } from '../../runtime/record.ts'
 import { StepFailure } from '../../runtime/stepFailure.ts'
 import type { StreamTask, TaskCut } from '../../runtime/streamTask.ts'
 import { watchedTask } from './watchedTask.ts'
 
-/** Something that is done to a task: the offset is that of a record that is pushed. */
+/** Something that is done to a task. */
 interface Step {
-  readonly offset: number | null
+  /** The record that is pushed; null for anything else. */
+  readonly record: { readonly input: number; readonly offset: number } | null
   readonly act: (task: StreamTask) => void
 }
 
@@ -19,25 +20,25 @@ interface Step {
  */
 export class ReplayedTask {
   task: StreamTask
-  readonly #pipeline: Pipeline<Outlets>
+  readonly #pipeline: Pipeline
   readonly #run: <T>(act: () => T) => T
   readonly #leftOut = new LeftOutValues()
   #steps: Step[] = []
   #saved: SavedCheckpoint | null = null
 
   /** @param run runs whatever is done to the task */
-  constructor(pipeline: Pipeline<Outlets>, run: <T>(act: () => T) => T) {
+  constructor(pipeline: Pipeline, run: <T>(act: () => T) => T) {
     this.#pipeline = pipeline
     this.#run = run
-    this.task = watchedTask(pipeline, null, 0)
+    this.task = watchedTask(pipeline, null)
   }
 
-  push(record: RecordView): void {
-    this.#do({ offset: record.offset, act: (task) => task.push(record) })
+  push(record: RecordView, input: number): void {
+    this.#do({ record: { input, offset: record.offset }, act: (task) => task.push(record, input) })
   }
 
   act(act: (task: StreamTask) => void): void {
-    this.#do({ offset: null, act })
+    this.#do({ record: null, act })
   }
 
   /** Cuts the task; null where asynchronous work is under way. */
@@ -47,18 +48,25 @@ export class ReplayedTask {
       task.letGo(cut)
       taken = task.isSettled ? task.cut(cut) : null
     }
-    this.#steps.push({ offset: null, act: attempt })
+    this.#steps.push({ record: null, act: attempt })
     this.#replayWhereFailed(() => this.#run(() => attempt(this.task)))
     this.#steps.pop()
     return taken
   }
 
   /** Saves the cut, turned into bytes, and goes on in a new task that is restored from it. */
-  save({ nextOffset, watermark, state }: TaskCut): void {
+  save({ nextOffset, otherOffsets, watermark, state }: TaskCut): void {
     const frames = state.kind === 'base' ? [] : (this.#saved?.state ?? [])
-    this.#saved = { nextOffset, watermark, archiveNextOffset: null, state: [...frames, throughBytes(state)] }
+    const others = otherOffsets.map((offset) => ({ nextOffset: offset, archiveNextOffset: null }))
+    this.#saved = {
+      nextOffset,
+      watermark,
+      archiveNextOffset: null,
+      ...(others.length === 0 ? {} : { others }),
+      state: [...frames, throughBytes(state)],
+    }
     this.#steps = []
-    this.#leftOut.forgetBefore([nextOffset])
+    this.#leftOut.forgetBefore([nextOffset, ...otherOffsets])
     this.restore()
   }
 
@@ -78,13 +86,13 @@ export class ReplayedTask {
   }
 
   #replay(): void {
-    this.task = watchedTask(this.#pipeline, this.#saved, 0)
+    this.task = watchedTask(this.#pipeline, this.#saved)
     for (const step of this.#steps) this.#take(step)
   }
 
-  #take({ offset, act }: Step): void {
-    if (offset !== null) {
-      const leftOut = this.#leftOut.at(0, offset)
+  #take({ record, act }: Step): void {
+    if (record !== null) {
+      const leftOut = this.#leftOut.at(record.input, record.offset)
       this.task.stopWatching()
       if (leftOut !== undefined) this.task.startWatching(leftOut)
     }

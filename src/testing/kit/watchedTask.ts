@@ -1,7 +1,7 @@
 import type { SavedCheckpoint } from '../../runtime/checkpoint.ts'
 import { MillraceError } from '../../runtime/errors.ts'
 import type { Logic, OperatorSpec } from '../../runtime/operator.ts'
-import type { Outlets, Pipeline } from '../../runtime/pipeline.ts'
+import { inputsOf, type Pipeline } from '../../runtime/pipeline.ts'
 import { StreamTask } from '../../runtime/streamTask.ts'
 import { inOperator, Poisoned, withPoison } from './poison.ts'
 
@@ -25,13 +25,10 @@ class WatchedTask extends StreamTask {
   }
 }
 
-/** Builds a watched task from what was saved. */
-export function watchedTask(
-  pipeline: Pipeline<Outlets>,
-  saved: SavedCheckpoint | null,
-  startOffset: number,
-): StreamTask {
-  const task = new WatchedTask(pipeline, saved, startOffset)
+/** Builds a watched task from what was saved, or one that begins at the first record of each input. */
+export function watchedTask(pipeline: Pipeline, saved: SavedCheckpoint | null): StreamTask {
+  const starts = inputsOf(pipeline).map(() => 0)
+  const task = new WatchedTask(pipeline, saved, starts)
   task.rendersRows = true
   return task
 }

@@ -15,6 +15,7 @@ export async function readOutcome(store: MemoryCheckpointStore, objects: MemoryO
   outcome.set('dead letters', store.deadLetters().map(text))
   outcome.set('manifest', store.objects().map(text))
   outcome.set('idle advances', store.idleAdvances().map(text))
+  outcome.set('merge notes', store.storedMergeNotes().map(text))
   const stored: string[] = []
   for await (const { key } of objects.list('')) stored.push(`${key} ${sha256Of(await objects.get(key))}`)
   outcome.set('objects', stored)
@@ -58,8 +59,9 @@ function sha256Of(body: Buffer | null): string {
 
 /** The state as it would be restored: bases and deltas applied, whatever their number, keys in order. */
 export function stateLines(task: string, saved: SavedCheckpoint): string[] {
+  const others = (saved.others ?? []).map((other) => ` and ${other?.nextOffset} archive ${other?.archiveNextOffset}`)
   const lines = [
-    `${task} nextOffset ${saved.nextOffset} watermark ${saved.watermark} archive ${saved.archiveNextOffset}`,
+    `${task} nextOffset ${saved.nextOffset} watermark ${saved.watermark} archive ${saved.archiveNextOffset}${others.join('')}`,
   ]
   for (const [name, operator] of readFrames(saved.state)) {
     if (operator.snapshot !== null && !isEmptyNumbering(name, operator.snapshot))

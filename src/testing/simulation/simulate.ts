@@ -32,12 +32,20 @@ export interface SimulatedStart {
   readonly number: number
 }
 
+/** A log beside the leading one: its `topic` and its `records`, in order. */
+export interface SimulatedLog {
+  readonly topic: string
+  readonly records: readonly OutgoingRecord[]
+}
+
 /** What is simulated: a pipeline over a log, with its archive. */
 export interface SimulationOptions {
   /** Made anew at each start where it is a function. */
   readonly pipeline: Pipeline<Outlets> | ((start: SimulatedStart) => Pipeline<Outlets>)
   readonly topic: string
-  /** How many partitions the log has. */
+  /** The logs of the other inputs, in their order; none if left out. */
+  readonly others?: readonly SimulatedLog[]
+  /** How many partitions the log has, and each of the others. */
   readonly partitions: number
   /** The log's records, in order. */
   readonly records: readonly OutgoingRecord[]
@@ -93,9 +101,15 @@ async function runOnce(
   const log = new MemoryLog({ topic: options.topic, partitions: options.partitions, clock })
   const objects = new MemoryObjectStore()
   log.add(...options.records)
+  const others = (options.others ?? []).map(({ topic, records }) => {
+    const other = new MemoryLog({ topic, partitions: options.partitions, clock })
+    other.add(...records)
+    return other
+  })
   const worker = new Worker({
     pipeline: pipelineAt(options, { clock, number: 0 }),
     source: log,
+    others,
     store: recorded === undefined ? store : withStepsOf(recorded.store, store),
     ...(recorded === undefined ? {} : { replayOf: recorded.pipeline }),
     archive:
@@ -148,6 +162,7 @@ class World {
   readonly #random: Random
   readonly #faults: Faults
   readonly #log: MemoryLog
+  readonly #others: readonly MemoryLog[]
   readonly #store = new MemoryCheckpointStore()
   readonly #objects = new MemoryObjectStore()
   readonly #zombies = new Zombies()
@@ -165,13 +180,16 @@ class World {
     this.#random = new Random(adversity.seed)
     this.#faults = seededFaults(this.#random.fork('faults'), { rates: adversity.rates, limit: adversity.faultLimit })
     const batches = this.#random.fork('batches')
-    this.#log = new MemoryLog({
-      topic: options.topic,
-      partitions: options.partitions,
-      batchRecords: batches.int(1, 50),
-      fetchRecords: () => batches.int(1, 60),
-      clock,
-    })
+    const logOf = (topic: string) =>
+      new MemoryLog({
+        topic,
+        partitions: options.partitions,
+        batchRecords: batches.int(1, 50),
+        fetchRecords: () => batches.int(1, 60),
+        clock,
+      })
+    this.#log = logOf(options.topic)
+    this.#others = (options.others ?? []).map(({ topic }) => logOf(topic))
   }
 
   async live(): Promise<void> {
@@ -201,11 +219,22 @@ class World {
   }
 
   async #append(random: Random): Promise<void> {
-    const { records } = this.#options
-    for (let at = 0; at < records.length; ) {
+    const { records, others = [] } = this.#options
+    const left = [records, ...others.map((other) => other.records)].map((all, i) => ({
+      log: i === 0 ? this.#log : (this.#others[i - 1] as MemoryLog),
+      all,
+      at: 0,
+    }))
+    for (;;) {
+      const open = left.filter(({ all, at }) => at < all.length)
+      if (open.length === 0) break
+      const timeOf = ({ all, at }: (typeof left)[number]) => all[at]?.timestamp ?? 0
+      // About in the order of time, as producers write, but some are ahead of others.
+      const due = open.reduce((least, one) => (timeOf(one) < timeOf(least) ? one : least))
+      const next = open.length === 1 || random.chance(0.7) ? due : random.pick(open)
       const count = random.int(1, this.#adversity.appendRecords)
-      this.#log.add(...records.slice(at, at + count))
-      at += count
+      next.log.add(...next.all.slice(next.at, next.at + count))
+      next.at += count
       if (random.chance(0.5)) await this.#clock.sleep(random.int(0, 400))
     }
     this.#isAppended = true
@@ -272,7 +301,9 @@ class World {
       },
     })
     const objects: ObjectStore = faultyObjectStore(this.#objects, faulty)
-    const source: LogSource = faultyLog(this.#log, { ...faulty, maxBytes: this.#adversity.fetchMaxBytes })
+    const ofLog = { ...faulty, maxBytes: this.#adversity.fetchMaxBytes }
+    const source: LogSource = faultyLog(this.#log, ofLog)
+    const others = this.#others.map((log) => faultyLog(log, ofLog))
     const retries = random.fork('retries')
     const limitsOfArchive = this.#options.archive
     const archive: Archive | null =
@@ -282,7 +313,7 @@ class World {
     const clock: Clock = process.clock
     const pipeline = pipelineAt(this.#options, { clock, number })
     const limits = { ...defaultLimits, ...this.#adversity.limits }
-    const worker = new Worker({ pipeline, source, store, archive, clock, limits })
+    const worker = new Worker({ pipeline, source, others, store, archive, clock, limits })
     const ended = Promise.race([
       worker.run().then(() => 'ended' as const),
       process.crashed.then(() => 'crashed' as const),

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { graphScheduleOf } from '../../../scripts/simulation/graphSchedule.ts'
+import type { OutgoingRecord } from '../../../src/runtime/log.ts'
 import { graphDifferences } from '../../../src/testing/simulation/graphs/graphOutcome.ts'
 import { untruthsOfGraph } from '../../../src/testing/simulation/graphs/model.ts'
 import {
@@ -18,7 +19,23 @@ const outlet = (name: string, mode: OutletPlan['mode'] = 'append'): OutletPlan =
   isUnordered: false,
 })
 
-const planOf = (root: Stretch): GraphPlan => ({ root, idleAfterMs: null, migratesAtStart: null, refusedFor: null })
+const planOf = (root: Stretch): GraphPlan => ({
+  leadSteps: [],
+  others: [],
+  root,
+  idleAfterMs: null,
+  migratesAtStart: null,
+  refusedFor: null,
+})
+
+/** The records of one input, by partition, in their order. */
+const placed = (records: readonly OutgoingRecord[]) =>
+  new Map(
+    [...Map.groupBy(records, ({ partition }) => partition)].map(([partition, list]) => [
+      partition,
+      list.map((record, offset) => ({ input: 0, offset, record })),
+    ]),
+  )
 
 /** A batch above an asynchronous map, beside windows that are counted. */
 const plan = planOf({
@@ -70,7 +87,7 @@ describe('a drawn graph', () => {
     const rows = outcome.get('table taps') ?? []
     const without = new Map([...outcome, ['table taps', rows.slice(0, -1)] as const])
     const twice = new Map([...outcome, ['table taps', [...rows, ...rows.slice(0, 1)]] as const])
-    const { records } = schedule.input
+    const records = placed(schedule.input.records)
     expect(untruthsOfGraph(plan, records, outcome, true)).toEqual([])
     expect(untruthsOfGraph(plan, records, without, true)).toEqual([`- truth taps: ${rows.at(-1)}`])
     expect(untruthsOfGraph(plan, records, twice, true)).toEqual([`+ truth taps: ${rows[0]}`])
@@ -87,7 +104,7 @@ describe('a drawn graph', () => {
       ['dead letters', [...letters, late]] as const,
       ['idle advances', []] as const,
     ])
-    const untruths = untruthsOfGraph(plan, schedule.input.records, changed, true)
+    const untruths = untruthsOfGraph(plan, placed(schedule.input.records), changed, true)
     expect(untruths).toContainEqual(`- truth counts: ${counts[0]}`)
     expect(untruths).toContainEqual(expect.stringMatching(/^! truth: window1 sets \d+ values aside, found \d+$/))
     expect(untruths).toContainEqual('! truth: window1 is still open')

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { twinScheduleOf } from '../../../scripts/simulation/twinSchedule.ts'
-import { describePlan, stepKinds, stepsOf } from '../../../src/testing/simulation/graphs/plan.ts'
+import { allSteps, describePlan, stepKinds } from '../../../src/testing/simulation/graphs/plan.ts'
 import { twinDifferences } from '../../../src/testing/simulation/graphs/twin.ts'
 
 // TWIN_SEED tries other graphs; `npm run simulate:twin` runs thousands.
@@ -17,7 +17,7 @@ describe('a graph outside of a task', () => {
   })
 
   it('is drawn over every operator, and the same for the same seed', () => {
-    const drawn = new Set(seeds.flatMap((seed) => stepsOf(twinScheduleOf(seed).plan.root).map(({ kind }) => kind)))
+    const drawn = new Set(seeds.flatMap((seed) => allSteps(twinScheduleOf(seed).plan).map(({ kind }) => kind)))
     // Only a second edition takes operators away.
     expect([...drawn].sort()).toEqual(stepKinds.filter((kind) => kind !== 'retired').sort())
     expect(describePlan(twinScheduleOf(7).plan)).toBe(describePlan(twinScheduleOf(7).plan))

@@ -12,7 +12,7 @@ import type { OperatorSpec } from '../../../runtime/operator.ts'
 import type { RecordView } from '../../../runtime/record.ts'
 import { type Item, itemCodec, throwOn } from './item.ts'
 import { each, type Flow, plainStep } from './plainSteps.ts'
-import { foldOf, type GraphPlan, isOutlet, type OutletPlan, type Step, type Stretch } from './plan.ts'
+import { decoderOf, foldOf, type GraphPlan, isOutlet, type OutletPlan, type Step, type Stretch } from './plan.ts'
 import { counter, type Edition, moves, retired, running, silence } from './userOperators.ts'
 import { countOf, intoSecond, noTotals, type Totals, withItem } from './windowTotals.ts'
 
@@ -32,7 +32,7 @@ export const unreachableMs = 1e9
 /** Builds what a plan says, with the operators that a user has, and gives the streams that end in its outlets, in their order. */
 export function buildGraph(
   plan: GraphPlan,
-  records: Observable<RecordView>,
+  inputs: readonly Observable<RecordView>[],
   surroundings: GraphSurroundings,
 ): ReadonlyMap<OutletPlan, Observable<Flow>> {
   const streams = new Map<OutletPlan, Observable<Flow>>()
@@ -56,7 +56,14 @@ export function buildGraph(
     }, above)
   }
 
-  build(plan.root, records.pipe(decode(itemCodec, { onReject })))
+  const inputSteps = [plan.leadSteps, ...plan.others.map(({ steps }) => steps)]
+  const decoded = inputs.map((records, input) =>
+    withSteps(
+      inputSteps[input] as readonly Step[],
+      records.pipe(decode(itemCodec, { name: decoderOf(plan, input), onReject })),
+    ),
+  )
+  build(plan.root, decoded.length === 1 ? (decoded[0] as Observable<Flow>) : merge(...decoded))
   return streams
 }
 

@@ -61,8 +61,18 @@ class PlanDrawing {
 
   plan(): GraphPlan {
     const random = this.#random
-    const root = this.#stretch(atRoot, 0)
+    const others = this.#isForTask && random.chance(0.4) ? random.int(1, 2) : 0
+    // Each input has a time of its own, or all have one below where they meet.
+    const hasOwnTimes = others > 0 && random.chance(0.6)
+    const inputSteps = Array.from({ length: others + 1 }, () => (hasOwnTimes ? this.#eventTime(atRoot).steps : []))
+    const root = this.#stretch({ ...atRoot, hasTime: hasOwnTimes }, 0)
     return {
+      leadSteps: inputSteps[0] ?? [],
+      others: inputSteps.slice(1).map((steps, i) => ({
+        topic: `more${i + 1}`,
+        idleAfterMs: random.chance(0.8) ? random.pick([50, 150, 400, 1_500]) : null,
+        steps,
+      })),
       root,
       idleAfterMs: this.#isForTask && this.#hasEventTime && random.chance(0.4) ? random.pick([150, 300, 800]) : null,
       migratesAtStart: this.#canMigrate ? random.int(1, 3) : null,

@@ -2,10 +2,13 @@ import type { OutgoingRecord } from '../../../runtime/log.ts'
 import { redriveHeader } from '../../../runtime/record.ts'
 import type { Random } from '../../random.ts'
 import type { Item } from './item.ts'
-import { type GraphPlan, operatorsOf, outletsOf } from './plan.ts'
+import { decoderOf, type GraphPlan, operatorsOf, outletsOf } from './plan.ts'
 
 export interface GraphInput {
+  /** Of the leading input. */
   readonly records: readonly OutgoingRecord[]
+  /** Of the other inputs, in their order. */
+  readonly others: readonly (readonly OutgoingRecord[])[]
   readonly partitions: number
   readonly redrives: number
 }
@@ -19,13 +22,24 @@ export interface GraphInputOptions {
 
 /** Records as unkind as they come: out of order, late, leaping ahead, repeated, broken, and some that were set aside and are sent again. */
 export function drawInput(random: Random, plan: GraphPlan, options: GraphInputOptions): GraphInput {
+  const lead = drawRecords(random, plan, 0, options)
+  const others = plan.others.map((_, i) => drawRecords(random.fork(`other ${i}`), plan, i + 1, options))
+  return {
+    records: lead.records,
+    others: others.map(({ records }) => records),
+    partitions: options.partitions,
+    redrives: [lead, ...others].reduce((sum, { redrives }) => sum + redrives, 0),
+  }
+}
+
+function drawRecords(random: Random, plan: GraphPlan, input: number, options: GraphInputOptions) {
   const { partitions, startMs, hasRedrives } = options
   const redriveChance = hasRedrives ? random.pick([0, 0.05, 0.1]) : 0
   const paceMs = plan.idleAfterMs === null ? random.pick([20, 100, 1_000, 5_000]) : random.pick([40, 100])
   const disorderMs = random.pick([0, 50, 1_500])
   const names = random.pick([['a'], ['a', 'b'], ['a', 'b', 'c', 'd']])
   const targets = [
-    'decode',
+    decoderOf(plan, input),
     ...operatorsOf(plan),
     ...outletsOf(plan.root).map(({ name }) => `outlet ${name}`),
     'nobody',
@@ -55,7 +69,7 @@ export function drawInput(random: Random, plan: GraphPlan, options: GraphInputOp
     return now - random.int(0, disorderMs)
   }
 
-  for (let left = random.int(30, 130); left > 0; left--) {
+  for (let left = input === 0 ? random.int(30, 130) : random.int(0, 70); left > 0; left--) {
     now += random.chance(0.02) ? random.pick([3_000, 120_000]) : random.int(0, paceMs)
     const partition = random.int(0, partitions - 1)
     const before = records.filter((record) => record.partition === partition)
@@ -73,7 +87,7 @@ export function drawInput(random: Random, plan: GraphPlan, options: GraphInputOp
       records.push({ partition, timestamp, key: Buffer.from(key), value: bytesOf(random, itemAt(key)), headers })
     }
   }
-  return { records, partitions, redrives }
+  return { records, redrives }
 }
 
 function bytesOf(random: Random, item: Item): Buffer | null {

@@ -4,7 +4,14 @@ import { RecordView, redriveHeader } from '../../../runtime/record.ts'
 import type { Outcome } from '../outcome.ts'
 import { type Item, itemCodec } from './item.ts'
 import { NaiveGraph } from './naiveGraph.ts'
-import { type GraphPlan, type OutletPlan, stepsOf } from './plan.ts'
+import { allSteps, type GraphPlan, type OutletPlan } from './plan.ts'
+
+/** A record with its input and its offset there. */
+export interface PlacedRecord {
+  readonly input: number
+  readonly offset: number
+  readonly record: OutgoingRecord
+}
 
 /**
  * Where the outcome is not what a naive graph makes of the same records and the same steps of time; empty when it is. So a fault that strikes a run with faults and one
@@ -12,11 +19,11 @@ import { type GraphPlan, type OutletPlan, stepsOf } from './plan.ts'
  */
 export function untruthsOfGraph(
   plan: GraphPlan,
-  records: readonly OutgoingRecord[],
+  records: ReadonlyMap<number, readonly PlacedRecord[]>,
   outcome: Outcome,
   closesOpen: boolean,
 ): string[] {
-  const graphs = [...Map.groupBy(records, ({ partition }) => partition)].map(([partition, ofPartition]) =>
+  const graphs = [...records].map(([partition, ofPartition]) =>
     graphAfter(plan, ofPartition, stepsOfTime(outcome, partition)),
   )
   return [
@@ -31,29 +38,36 @@ export function untruthsOfGraph(
 interface StepOfTime {
   readonly partition: number
   readonly offset: number
+  readonly otherOffsets?: readonly number[]
+  readonly sequence?: number
   readonly watermark: number
+  readonly clock?: string
 }
 
 function stepsOfTime(outcome: Outcome, partition: number): StepOfTime[] {
   const steps = (outcome.get('idle advances') ?? []).map((line) => JSON.parse(line) as StepOfTime)
   return steps
     .filter((step) => step.partition === partition)
-    .sort((a, b) => a.offset - b.offset || a.watermark - b.watermark)
+    .sort((a, b) => (a.sequence ?? 0) - (b.sequence ?? 0) || a.offset - b.offset || a.watermark - b.watermark)
 }
 
-function graphAfter(plan: GraphPlan, records: readonly OutgoingRecord[], steps: StepOfTime[]): NaiveGraph {
+function graphAfter(plan: GraphPlan, records: readonly PlacedRecord[], steps: StepOfTime[]): NaiveGraph {
   const graph = new NaiveGraph(plan)
   const left = [...steps]
-  const moveTo = (offset: number) => {
-    while (left[0] !== undefined && left[0].offset <= offset) graph.advance(left.shift()?.watermark ?? 0)
+  const moveTo = (isDue: (place: readonly number[]) => boolean) => {
+    for (let [step] = left; step !== undefined && isDue([step.offset, ...(step.otherOffsets ?? [])]); [step] = left) {
+      graph.advance(step.watermark, step.clock)
+      left.shift()
+    }
   }
-  for (const [offset, record] of records.entries()) {
-    moveTo(offset)
+  for (const { input, offset, record } of records) {
+    moveTo((place) => (place[input] as number) <= offset)
     const value = itemCodec.decode(viewOf(record))
     const header = record.headers?.find(({ key }) => key === redriveHeader)?.value
-    graph.push(value instanceof Rejection ? null : value, header == null ? null : Buffer.from(header).toString())
+    const target = header == null ? null : Buffer.from(header).toString()
+    graph.push(value instanceof Rejection ? null : value, target, input)
   }
-  moveTo(records.length)
+  moveTo(() => true)
   graph.end()
   return graph
 }
@@ -87,7 +101,7 @@ function letterUntruths(plan: GraphPlan, graphs: readonly NaiveGraph[], outcome:
     return expected === found ? [] : [`! truth: ${name} sets ${expected} values aside, found ${found}`]
   })
   // What a guard holds back is answered for until it is decided about.
-  if (stepsOf(plan.root).some((step) => step.kind === 'eventTime' && step.guard !== null)) return ofOperators
+  if (allSteps(plan).some((step) => step.kind === 'eventTime' && step.guard !== null)) return ofOperators
   const expected = graphs.reduce((sum, { unredriven }) => sum + unredriven, 0)
   const found = letters.filter(isUnredriven).length
   return expected === found

@@ -2,7 +2,16 @@ import { mappedAsync } from './buildGraph.ts'
 import { type Item, residues } from './item.ts'
 import { type NaiveOperator, naiveOperator, throws } from './naiveOperators.ts'
 import { madeOf } from './plainSteps.ts'
-import { foldOf, type GraphPlan, isOutlet, type OutletPlan, type Step, type Stretch } from './plan.ts'
+import {
+  allSteps,
+  decoderOf,
+  foldOf,
+  type GraphPlan,
+  isOutlet,
+  type OutletPlan,
+  type Step,
+  type Stretch,
+} from './plan.ts'
 
 /** A value on its way: its event time, and the operator that its record is redriven for. */
 interface Passing {
@@ -31,7 +40,11 @@ export class NaiveGraph {
   /** Redriven records that did not come to where they had been set aside. */
   unredriven = 0
   readonly #operators: { readonly name: string; readonly operator: NaiveOperator }[] = []
-  readonly #root: Place
+  readonly #plan: GraphPlan
+  /** What stands below the decoder of each input. */
+  readonly #inputs: readonly Place[]
+  /** Where there are several: how far each time has come, by the name of its operator. */
+  readonly #clocks = new Map<string, number>()
   /** True once the record has come to where it had been set aside, or somebody answers for it. */
   #hasArrived = true
   /** While it is only looked how far a redriven record comes: how many values of it have come there. */
@@ -45,23 +58,42 @@ export class NaiveGraph {
   #isKnown = true
 
   constructor(plan: GraphPlan) {
-    this.#know('decode')
-    this.#root = this.#stretch(plan.root)
+    this.#plan = plan
+    const inputSteps = [plan.leadSteps, ...plan.others.map(({ steps }) => steps)]
+    this.#know(...inputSteps.map((_, input) => decoderOf(plan, input)))
+    const times = allSteps(plan).filter((step) => step.kind === 'eventTime')
+    if (times.length > 1) for (const { name } of times) this.#clocks.set(name, Number.NEGATIVE_INFINITY)
+    this.#isKnown = !inputSteps.flat().some(isGuard)
+    const root = this.#stretch(plan.root)
+    this.#isKnown = true
+    this.#inputs = inputSteps.map((steps) => this.#steps(steps, () => root))
   }
 
   /** @param item null for a record that its codec rejects, undefined for one that holds nothing */
-  push(item: Item | null | undefined, redrivenFor: string | null): void {
+  push(item: Item | null | undefined, redrivenFor: string | null, input = 0): void {
+    const decoder = decoderOf(this.#plan, input)
+    const below = this.#inputs[input] as Place
     this.#redriving(redrivenFor, () => {
-      if (redrivenFor === 'decode') this.#hasArrived = true
-      if (item === null) this.#reject('decode')
-      const target = redrivenFor === 'decode' ? null : redrivenFor
+      if (redrivenFor === decoder) this.#hasArrived = true
+      if (item === null) this.#reject(decoder)
+      const target = redrivenFor === decoder ? null : redrivenFor
       if (item == null) return
       const value = { item, at: Number.NaN, target }
-      if (target === null || this.#arrivalsOf(value) <= 1) this.#emit('decode', this.#root, value)
+      if (target === null || this.#arrivalsOf(decoder, below, value) <= 1) this.#emit(decoder, below, value)
     })
   }
 
-  advance(watermark: number): void {
+  /** @param clock which of several times moves; left out, all of them do */
+  advance(watermark: number, clock?: string): void {
+    if (this.#clocks.size === 0) this.#advance(watermark)
+    if (this.#clocks.size === 0) return
+    for (const [name, before] of this.#clocks) {
+      if (clock === undefined || clock === name) this.#clocks.set(name, Math.max(before, watermark))
+    }
+    this.#advance(clock === undefined ? watermark : Math.min(...this.#clocks.values()))
+  }
+
+  #advance(watermark: number): void {
     if (watermark <= this.#watermark) return
     this.#before = this.#watermark
     this.#watermark = watermark
@@ -76,9 +108,10 @@ export class NaiveGraph {
     for (const { operator } of this.#operators) operator.onEnd?.()
   }
 
-  /** Names of the operators that have something open. */
+  /** Names of the operators that have something open, as far as it can say. */
   get open(): readonly string[] {
-    return this.#operators.filter(({ operator }) => operator.isOpen?.() === true).map(({ name }) => name)
+    const known = this.#operators.filter(({ name }) => this.setAside.has(name))
+    return known.filter(({ operator }) => operator.isOpen?.() === true).map(({ name }) => name)
   }
 
   #stretch({ steps, end }: Stretch): Place {
@@ -177,7 +210,7 @@ export class NaiveGraph {
     if (!Number.isSafeInteger(item.at)) this.#reject(name)
     else {
       this.#emit(name, next, { item, at: item.at, target })
-      if (target === null) this.advance(item.at - maxOutOfOrdernessMs - 1)
+      if (target === null) this.advance(item.at - maxOutOfOrdernessMs - 1, name)
     }
   }
 
@@ -216,9 +249,9 @@ export class NaiveGraph {
   }
 
   /** Of several values nobody knows which was set aside, so that the record is not taken. */
-  #arrivalsOf(value: Passing): number {
+  #arrivalsOf(decoder: string, below: Place, value: Passing): number {
     this.#arrivals = 0
-    this.#emit('decode', this.#root, value)
+    this.#emit(decoder, below, value)
     const arrivals = this.#arrivals
     this.#arrivals = null
     return arrivals

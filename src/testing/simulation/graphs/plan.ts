@@ -89,8 +89,20 @@ export interface Stretch {
   readonly end: OutletPlan | readonly Stretch[]
 }
 
+/** An input beside the leading one. */
+export interface OtherInput {
+  readonly topic: string
+  /** Null for one that is waited for. */
+  readonly idleAfterMs: number | null
+  /** What its values go through before they meet those of the others. */
+  readonly steps: readonly Step[]
+}
+
 /** A graph that a seed has drawn. */
 export interface GraphPlan {
+  /** What the values of the leading input go through before they meet those of the others. */
+  readonly leadSteps: readonly Step[]
+  readonly others: readonly OtherInput[]
   readonly root: Stretch
   readonly idleAfterMs: number | null
   /** From this start on the pipeline is built in its second version; null for never. */
@@ -107,7 +119,12 @@ export function outletsOf({ end }: Stretch): readonly OutletPlan[] {
   return isOutlet(end) ? [end] : end.flatMap(outletsOf)
 }
 
-/** Every step, also those within diamonds, in the order of the graph. */
+/** Every step of the graph, also those within diamonds, in the order of the graph. */
+export function allSteps({ leadSteps, others, root }: GraphPlan): readonly Step[] {
+  return [...leadSteps, ...others.flatMap(({ steps }) => steps), ...stepsOf(root)]
+}
+
+/** The same of a stretch. */
 export function stepsOf({ steps, end }: Stretch): readonly Step[] {
   return [...steps.flatMap(withInner), ...(isOutlet(end) ? [] : end.flatMap(stepsOf))]
 }
@@ -118,13 +135,18 @@ function withInner(step: Step): readonly Step[] {
 
 /** Names of the graph's operators that both editions have. */
 export function operatorsOf(plan: GraphPlan): readonly string[] {
-  return stepsOf(plan.root).flatMap((step) =>
+  return allSteps(plan).flatMap((step) =>
     step.kind === 'window'
       ? [step.name, foldOf(step.name)]
       : 'name' in step && step.kind !== 'retired'
         ? [step.name]
         : [],
   )
+}
+
+/** The operator that decodes the records of an input. */
+export function decoderOf(plan: GraphPlan, input: number): string {
+  return input === 0 ? 'decode' : `decode ${plan.others[input - 1]?.topic}`
 }
 
 /** The name of the fold that stands below a window. */
@@ -137,7 +159,12 @@ export function describePlan(plan: GraphPlan): string {
   const idle = plan.idleAfterMs === null ? '' : ` (idle after ${plan.idleAfterMs} ms)`
   const migrates = plan.migratesAtStart === null ? '' : ` (second version from start ${plan.migratesAtStart})`
   const refused = plan.refusedFor === null ? '' : ` (to be refused: ${plan.refusedFor})`
-  return `decode → ${describeStretch(plan.root)}${idle}${migrates}${refused}`
+  const lead = ['decode', ...plan.leadSteps.map(describeStep)].join(' → ')
+  const others = plan.others.map(
+    ({ topic, idleAfterMs, steps }) =>
+      ` & ${[`${topic}(idle after ${idleAfterMs})`, ...steps.map(describeStep)].join(' → ')}`,
+  )
+  return `${lead}${others.join('')} → ${describeStretch(plan.root)}${idle}${migrates}${refused}`
 }
 
 function describeStretch({ steps, end }: Stretch): string {

@@ -1,8 +1,10 @@
+import type { CheckpointStore } from '../../../runtime/checkpoint.ts'
 import type { Clock } from '../../../runtime/clock.ts'
 import { ConfigurationError, OperatorError } from '../../../runtime/errors.ts'
 import type { Pipeline } from '../../../runtime/pipeline.ts'
 import { Random } from '../../random.ts'
 import type { Adversity } from '../adversity.ts'
+import { mergedOrder } from '../merges/mergedOrder.ts'
 import {
   runReplay,
   runUninterrupted,
@@ -12,8 +14,8 @@ import {
 } from '../simulate.ts'
 import type { GraphInput } from './graphInput.ts'
 import { graphDifferences } from './graphOutcome.ts'
-import { graphPipeline } from './graphPipeline.ts'
-import { untruthsOfGraph } from './model.ts'
+import { graphPipeline, leadTopic } from './graphPipeline.ts'
+import { type PlacedRecord, untruthsOfGraph } from './model.ts'
 import { describePlan, type GraphPlan } from './plan.ts'
 import type { Edition } from './userOperators.ts'
 
@@ -58,15 +60,30 @@ export async function runGraph(schedule: GraphSchedule): Promise<GraphReport> {
   const edition: Edition = result.starts > migratesAt ? 2 : 1
   const options = optionsOf(schedule, ({ clock }) => pipelineOf(plan, edition, new Calls('none', 0), clock))
   const plain =
-    plan.idleAfterMs === null
+    plan.idleAfterMs === null && plan.others.length === 0
       ? await runUninterrupted(options)
       : await runReplay(options, { pipeline: 'graph', store: result.store })
   const differences = [
     ...graphDifferences(plan, plain, result.outcome),
-    ...untruthsOfGraph(plan, schedule.input.records, plain, schedule.closesOpen),
+    ...untruthsOfGraph(plan, await orderOf(schedule, result.store), plain, schedule.closesOpen),
     ...result.violations.map((violation) => `! ${String(violation)}`),
   ]
   return { seed, differences: described(plan, differences), result, callsAway: calls.away, hasMigrated: edition === 2 }
+}
+
+/** The order in which the records went into each task: that of their log, or what the logs and the notes say. */
+async function orderOf(
+  { input }: GraphSchedule,
+  store: CheckpointStore,
+): Promise<ReadonlyMap<number, readonly PlacedRecord[]>> {
+  const partitions = Array.from({ length: input.partitions }, (_, partition) => partition)
+  const ordered = partitions.map(async (partition) => {
+    const logs = [input.records, ...input.others].map((records) => records.filter((one) => one.partition === partition))
+    const task = { pipeline: 'graph', topic: leadTopic, partition }
+    const notes = await Promise.all(logs.map((_, i) => store.mergeNotes(task, i, 0, Number.MAX_SAFE_INTEGER)))
+    return [partition, mergedOrder(logs, notes.flat())] as const
+  })
+  return new Map(await Promise.all(ordered))
 }
 
 /** What is wrong where a graph that cannot be made exact was not refused, or where records were passed over before it was. */
@@ -86,9 +103,13 @@ function described(plan: GraphPlan, differences: readonly string[]): string[] {
   return differences.length === 0 ? [] : [`  ${describePlan(plan)}`, ...differences]
 }
 
-function optionsOf({ input, closesOpen }: GraphSchedule, pipeline: SimulationOptions['pipeline']): SimulationOptions {
+function optionsOf(
+  { plan, input, closesOpen }: GraphSchedule,
+  pipeline: SimulationOptions['pipeline'],
+): SimulationOptions {
   const { records, partitions } = input
-  return { pipeline, topic: 'items', partitions, records, archive: null, closesOpen }
+  const others = plan.others.map(({ topic }, i) => ({ topic, records: input.others[i] ?? [] }))
+  return { pipeline, topic: leadTopic, others, partitions, records, archive: null, closesOpen }
 }
 
 function pipelineOf(plan: GraphPlan, edition: Edition, calls: Calls, clock: Clock): Pipeline {

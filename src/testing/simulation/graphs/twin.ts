@@ -66,7 +66,7 @@ async function runOutside({ seed, plan, records, isSynchronous, takes }: TwinSch
   const heard = nothingHeard()
   const source = new Subject<RecordView>()
   const views = records.map(viewOf)
-  const streams = buildGraph(plan, isSynchronous ? from(views) : source, {
+  const streams = buildGraph(plan, [isSynchronous ? from(views) : source], {
     ...surroundingsOf(`outside ${seed}`),
     onReject: (rejected) => heard.rejected.push(rejected),
   })
@@ -97,7 +97,7 @@ async function runInTask({ seed, plan, records }: TwinSchedule): Promise<Heard> 
     name: 'twin',
     build: (all) =>
       Object.fromEntries(
-        [...buildGraph(plan, all, surroundingsOf(`inside ${seed}`))].map(([outlet, flow]) => {
+        [...buildGraph(plan, [all], surroundingsOf(`inside ${seed}`))].map(([outlet, flow]) => {
           const table = { name: outlet.name, mode: 'append', columns: [] } as const
           return [
             outlet.name,

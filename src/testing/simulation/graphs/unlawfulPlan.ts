@@ -4,7 +4,14 @@ import type { GraphPlan, OutletPlan, Step } from './plan.ts'
 /** Draws a graph that cannot be made exact, in one of the ways in which it must be refused. Every value comes to where that shows. */
 export function drawUnlawfulPlan(random: Random): GraphPlan {
   const { why, steps } = random.pick(waysToBeRefused)(random)
-  return { root: { steps, end: outlet }, idleAfterMs: null, migratesAtStart: null, refusedFor: why }
+  return {
+    leadSteps: [],
+    others: [],
+    root: { steps, end: outlet },
+    idleAfterMs: null,
+    migratesAtStart: null,
+    refusedFor: why,
+  }
 }
 
 type Way = (random: Random) => { readonly why: string; readonly steps: readonly Step[] }

@@ -1,0 +1,7 @@
+export {
+  type AvroCodec,
+  type AvroCodecOptions,
+  type AvroCodecOptionsWithZod,
+  avroCodec,
+} from './codecs/avro/avroCodec.ts'
+export type { AvroValue } from './codecs/avro/avroValue.ts'
