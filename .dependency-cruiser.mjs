@@ -1,5 +1,6 @@
 /**
- * Imports point one way: cli, console -> pipelines -> embedded -> sources, sinks, operators -> market -> codecs -> runtime, exact.
+ * Imports point one way: cli -> host -> console, embedded -> sources, sinks -> codecs -> runtime, exact; beside the host pipelines -> operators -> market.
+ * The host runs what it is handed: it knows no market, no pipeline and no command line.
  * Exact decimals and codecs are everybody's; what knows trades is the market's.
  * `allowed` lists, for each folder of src, the folders that it may import; whatever is not listed is an error.
  */
@@ -14,8 +15,21 @@ const allowed = {
   embedded: ['sources', 'sinks', 'market', 'codecs', 'runtime', 'exact'],
   testing: ['embedded', 'operators', 'sources', 'sinks', 'market', 'codecs', 'runtime', 'exact'],
   pipelines: ['embedded', 'operators', 'sources', 'sinks', 'market', 'codecs', 'runtime', 'exact'],
-  console: ['pipelines', 'embedded', 'operators', 'sources', 'sinks', 'market', 'codecs', 'runtime', 'exact'],
-  cli: ['console', 'pipelines', 'embedded', 'operators', 'sources', 'sinks', 'market', 'codecs', 'runtime', 'exact'],
+  console: ['runtime'],
+  host: ['console', 'embedded', 'sources', 'sinks', 'codecs', 'runtime', 'exact'],
+  cli: [
+    'host',
+    'console',
+    'pipelines',
+    'embedded',
+    'operators',
+    'sources',
+    'sinks',
+    'market',
+    'codecs',
+    'runtime',
+    'exact',
+  ],
 }
 
 const directions = Object.entries(allowed).map(([folder, below]) => ({

@@ -19,6 +19,10 @@ export {
   toFixed8,
 } from './exact/decimal.ts'
 export { fixed8Schema } from './exact/fixed8Schema.ts'
+export type { OutletCount } from './host/outletCounts.ts'
+export { type FeedInto, type RunPipelineSettings, type RunSummary, runPipeline } from './host/runPipeline.ts'
+export type { RunStatus } from './host/runStatus.ts'
+export type { S3Access } from './host/s3Access.ts'
 export type { Candle } from './market/candle.ts'
 export { type Interval, intervalMs, intervals } from './market/interval.ts'
 export type { Heartbeat, Market, MarketEvent, Trade } from './market/trade.ts'

@@ -1,4 +1,4 @@
-import { Cleanup } from '../../src/cli/run/cleanup.ts'
+import { Cleanup } from '../../src/host/cleanup.ts'
 
 /** What a benchmark gets to work with. */
 export interface Bench {

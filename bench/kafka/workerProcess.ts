@@ -1,6 +1,6 @@
 import { type ChildProcess, fork } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
-import { workerFlags } from '../../src/cli/run/workerFlags.ts'
+import { workerFlags } from '../../src/host/workerFlags.ts'
 import type { PostgresConnection } from '../../src/sinks/postgres/connection.ts'
 
 /** What a worker process of a benchmark is to do. */

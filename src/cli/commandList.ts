@@ -11,7 +11,6 @@ export interface CommandDescription {
 
 /** Words that stand before others. */
 export const commandGroups: Readonly<Record<string, string>> = {
-  run: 'Run a pipeline.',
   archive: 'Look after the archive of raw trades.',
   buckets: 'Make the buckets of an object store.',
   state: 'Look at what pipelines keep, copy it under another name, drop it.',
@@ -21,6 +20,21 @@ export const commandGroups: Readonly<Record<string, string>> = {
 }
 
 export const commandList: ReadonlyMap<CommandName, CommandDescription> = new Map<CommandName, CommandDescription>([
+  [
+    'run',
+    {
+      description:
+        'Run the pipeline that a TypeScript or JavaScript file exports: read its topics, write its tables. Ctrl-C stops cleanly; start again to go on.',
+      args: [{ name: '<file>', description: 'TypeScript or JavaScript that exports a pipeline, or realtime' }],
+      examples: [
+        'millrace run ./paid.ts',
+        'millrace run ./paid.ts --until-end --close-open',
+        'millrace run ./lines.ts --topic lines --schema reports',
+        'KAFKA_BROKERS=127.0.0.1:9092 DATABASE_URL=postgres://user:password@host/database millrace run ./paid.ts --workers 2',
+      ],
+      load: async () => (await import('./commands/run.ts')).runFile,
+    },
+  ],
   [
     'run realtime',
     {
@@ -32,7 +46,7 @@ export const commandList: ReadonlyMap<CommandName, CommandDescription> = new Map
         'millrace run realtime --source tape --tape frames.trades.jsonl.gz --until-end --close-open',
         'KAFKA_BROKERS=127.0.0.1:9092 millrace run realtime --source none --workers 2',
       ],
-      load: async () => (await import('./commands/runRealtime.ts')).runRealtime,
+      load: async () => (await import('./realtime/runRealtime.ts')).runRealtime,
     },
   ],
   [

@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import pg from 'pg'
 import { startOrJoin } from '../embedded/embeddedPostgres.ts'
+import { locationOf } from '../host/runDatabase.ts'
 import type { PostgresAddress } from '../sinks/postgres/connection.ts'
 import { sessionOptions } from '../sinks/postgres/connection.ts'
 import { asMillraceError } from '../sinks/postgres/errors.ts'
@@ -49,11 +50,6 @@ export async function openDatabase(
   const embedded = await startOrJoin(settings.dataDir, { onProgress })
   const { host, port } = embedded.connection
   return database(embedded.connection, `embedded, ${host}:${port}`, () => embedded.stop())
-}
-
-/** Address and database name, without user and password. */
-export function locationOf(url: URL): string {
-  return `${url.protocol}//${url.host}${url.pathname}`
 }
 
 function database(address: PostgresAddress, location: string, release: () => Promise<void>): Database {

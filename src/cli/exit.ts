@@ -5,8 +5,6 @@ export const exitOk = 0
 export const exitFailure = 1
 /** Wrong usage or configuration: nothing was done. */
 export const exitUsage = 2
-/** As shells report a process that Ctrl-C ended. */
-export const exitInterrupted = 130
 
 /** Wrong usage: exit code 2 and one line. */
 export class UsageError extends Error {

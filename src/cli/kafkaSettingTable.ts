@@ -4,6 +4,7 @@ import type { CommandName, Setting } from './settingTypes.ts'
 
 /** Those that talk to Kafka when `KAFKA_BROKERS` is set. */
 const kafka: readonly CommandName[] = [
+  'run',
   'run realtime',
   'ingest',
   'topics create',
@@ -12,7 +13,7 @@ const kafka: readonly CommandName[] = [
   'dead-letters redrive',
   'doctor',
 ]
-const run: readonly CommandName[] = ['run realtime']
+const run: readonly CommandName[] = ['run', 'run realtime']
 
 const address = /^(\[[0-9a-fA-F:]+\]|[^\s:,/@]+):\d{1,5}$/
 
@@ -118,7 +119,7 @@ export const kafkaSettingTable = {
     schema: integer(1, 15),
     env: 'KAFKA_REPLICATION',
     flag: null,
-    commands: ['run realtime', 'ingest', 'topics create'],
+    commands: [...run, 'ingest', 'topics create'],
     default: null,
     allowed: 'a whole number from 1 to 15',
     description: "Copies of a topic that is made now. Unset: the broker's default.",
@@ -127,7 +128,7 @@ export const kafkaSettingTable = {
     schema: integer(1, 87_600),
     env: 'KAFKA_RETENTION_HOURS',
     flag: null,
-    commands: ['run realtime', 'ingest', 'topics create'],
+    commands: [...run, 'ingest', 'topics create'],
     default: '168',
     allowed: 'a whole number from 1 to 87600',
     description: 'How long a topic that is made now keeps records. An existing topic is left as it is.',
@@ -136,10 +137,10 @@ export const kafkaSettingTable = {
     schema: z.string().regex(/^[a-zA-Z0-9._-]{1,200}$/),
     env: 'MILLRACE_GROUP',
     flag: '--group <group>',
-    commands: ['run realtime', 'status'],
+    commands: [...run, 'status'],
     default: null,
     allowed: 'letters, digits, dots, - and _',
-    description: 'Consumer group that shares the partitions. Unset: millrace.realtime.TOPIC.',
+    description: 'Consumer group that shares the partitions. Unset: millrace.PIPELINE.TOPIC.',
   },
   logTopic: {
     schema: z.string().regex(/^[a-zA-Z0-9._-]{1,200}$/),
@@ -150,6 +151,15 @@ export const kafkaSettingTable = {
     allowed: 'letters, digits, dots, - and _',
     description:
       'Topic of the trades, or of the JSON lines. Unset: crypto.trades.raw for spot, one of its own for each other market and for a tape; the topic that a --feed names.',
+  },
+  inputTopic: {
+    schema: z.string().regex(/^[a-zA-Z0-9._-]{1,200}$/),
+    env: null,
+    flag: '--topic <topic>',
+    commands: ['run'],
+    default: null,
+    allowed: 'letters, digits, dots, - and _',
+    description: 'What a pipeline without inputs reads. One with inputs names its topics itself.',
   },
   workers: {
     schema: integer(1, 64),

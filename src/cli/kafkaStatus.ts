@@ -1,9 +1,10 @@
 import { countText, durationText } from '../console/text.ts'
+import { groupOf } from '../host/kafkaPlace.ts'
+import { withKafkaAdmin } from '../host/kafkaTopics.ts'
 import { MillraceError } from '../runtime/errors.ts'
 import type { GroupDescription, TopicDescription } from '../sources/kafka/admin.ts'
 import { describeFailure } from './exit.ts'
-import { groupOf, kafkaConnection } from './run/kafkaConnection.ts'
-import { withKafkaAdmin } from './run/openKafka.ts'
+import { kafkaConnection } from './kafkaConnection.ts'
 import type { SettingValues } from './settings.ts'
 import type { InputStatus, TaskStatus } from './statusQueries.ts'
 
@@ -12,10 +13,9 @@ export interface KafkaTopicStatus extends TopicDescription {
   readonly group: GroupDescription | null
 }
 
-/** The topics to ask about. */
+/** The topics to ask about, with the pipelines that lead with them. */
 export interface AskedTopics {
-  /** Those that pipelines lead with. */
-  readonly leading: readonly string[]
+  readonly leading: readonly Pick<TaskStatus, 'pipeline' | 'topic'>[]
   readonly others: readonly string[]
 }
 
@@ -27,7 +27,9 @@ export interface KafkaStatus {
   readonly problem: string | null
 }
 
-/** null without `KAFKA_BROKERS`. Brokers that do not answer are a problem in the answer, and no error: the rest of a status is worth having. */
+/**
+ * What the brokers say of the topics that tasks read, and of the group of each pipeline. null without `KAFKA_BROKERS`. Brokers that do not answer are a problem in the answer, and no error: the rest of a status is worth having.
+ */
 export async function readKafkaStatus(
   settings: SettingValues,
   { leading, others }: AskedTopics,
@@ -38,12 +40,16 @@ export async function readKafkaStatus(
   try {
     const found = await withKafkaAdmin(kafka, async (admin) => {
       const described: KafkaTopicStatus[] = []
-      for (const name of [...new Set([...leading, ...others])].sort()) {
+      const groups = groupsOf(settings.group, leading)
+      for (const [group, name] of groups) {
         const topic = await admin.describeTopic(name)
         if (topic === null) continue
-        const isLeading = leading.includes(name)
-        const group = isLeading ? await admin.describeGroup(groupOf(settings, name), name) : null
-        described.push({ ...topic, group })
+        described.push({ ...topic, group: await admin.describeGroup(group, name) })
+      }
+      const led = new Set(groups.values())
+      for (const name of [...new Set(others)].filter((one) => !led.has(one)).sort()) {
+        const topic = await admin.describeTopic(name)
+        if (topic !== null) described.push({ ...topic, group: null })
       }
       return described
     })
@@ -52,6 +58,15 @@ export async function readKafkaStatus(
     if (!(error instanceof MillraceError)) throw error
     return { brokers, topics: [], problem: describeFailure(error) }
   }
+}
+
+/** The topic of each group, by topic. */
+function groupsOf(
+  group: string | undefined,
+  tasks: readonly Pick<TaskStatus, 'pipeline' | 'topic'>[],
+): ReadonlyMap<string, string> {
+  const sorted = [...tasks].sort((a, b) => (a.topic < b.topic ? -1 : 1))
+  return new Map(sorted.map(({ pipeline, topic }) => [groupOf(group, pipeline, topic), topic]))
 }
 
 /** The task with the ends of its logs, where a log is in Kafka. */

@@ -39,7 +39,8 @@ function report(error: unknown, output: Output): number {
     return error.exitCode === 0 ? exitOk : exitUsage
   }
   if (error instanceof UsageError || error instanceof ConfigurationError) {
-    output.err(`error: ${oneLine(error.message)}`)
+    // What stands behind an empty line is there to be copied as it is.
+    output.err(`error: ${error.message.includes('\n\n') ? error.message : oneLine(error.message)}`)
     return exitUsage
   }
   output.err(describeFailure(error))
@@ -55,7 +56,7 @@ function buildProgram(host: ProgramHost, setExitCode: (code: number) => void): C
   for (const name of commandList.keys()) {
     const [first = '', second] = name.split(' ')
     if (second === undefined) {
-      addCommand(program, first, name, host, setExitCode)
+      groups.set(first, addCommand(program, first, name, host, setExitCode))
       continue
     }
     let group = groups.get(first)
@@ -74,9 +75,9 @@ function addCommand(
   name: CommandName,
   host: ProgramHost,
   setExitCode: (code: number) => void,
-): void {
+): Command {
   const description = commandList.get(name)
-  if (description === undefined) return
+  if (description === undefined) throw new Error(`bug: no command ${name}`)
   const command = prepare(parent.command(word), host).description(description.description)
   for (const argument of description.args ?? []) command.argument(argument.name, argument.description)
   for (const settingName of settingsOf(name)) {
@@ -87,6 +88,7 @@ function addCommand(
   command.action(async () => {
     setExitCode(await runCommand(name, description, command, host))
   })
+  return command
 }
 
 async function runCommand(
@@ -123,15 +125,19 @@ function flagsOf(name: CommandName, command: Command): Partial<Record<SettingNam
 }
 
 function prepare(command: Command, host: ProgramHost): Command {
-  return command
-    .exitOverride()
-    .helpCommand(false)
-    .allowExcessArguments(false)
-    .configureOutput({
-      writeOut: (text) => void host.output.out(text),
-      writeErr: (text) => host.output.err(text.trimEnd()),
-      outputError: (text, write) => write(withAllowed(command, oneLine(text))),
-    })
+  return (
+    command
+      .exitOverride()
+      .helpCommand(false)
+      .allowExcessArguments(false)
+      // An option behind `run realtime` is that command's, although `run` takes it too.
+      .enablePositionalOptions()
+      .configureOutput({
+        writeOut: (text) => void host.output.out(text),
+        writeErr: (text) => host.output.err(text.trimEnd()),
+        outputError: (text, write) => write(withAllowed(command, oneLine(text))),
+      })
+  )
 }
 
 /** An unknown command without one that is nearly it: the ones there are say more than nothing. */

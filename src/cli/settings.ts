@@ -7,7 +7,8 @@ import { type CommandName, commandNames, type Setting } from './settingTypes.ts'
 
 const everyCommand: readonly CommandName[] = commandNames
 
-const run: readonly CommandName[] = ['run realtime']
+const run: readonly CommandName[] = ['run', 'run realtime']
+const realtime: readonly CommandName[] = ['run realtime']
 const feed: readonly CommandName[] = ['run realtime', 'ingest']
 
 /**
@@ -39,10 +40,10 @@ export const settings = {
     schema: yesOrNo,
     env: 'MILLRACE_UNTIL_END',
     flag: '--until-end',
-    commands: feed,
+    commands: ['run', ...feed],
     default: 'false',
     allowed: yesOrNoAllowed,
-    description: 'Stop once all of the tape is committed; with --source none, all that the topic holds at the start.',
+    description: 'Stop once all of the tape is committed; without one, all that the topics hold at the start.',
   },
   closeOpen: {
     schema: yesOrNo,
@@ -51,7 +52,7 @@ export const settings = {
     commands: run,
     default: 'false',
     allowed: yesOrNoAllowed,
-    description: 'With --until-end: close the windows that are still open at the end of the tape.',
+    description: 'With --until-end: close the windows that are still open at the end.',
   },
   market: {
     schema: z.enum(['spot', 'usdm', 'simulated']),
@@ -101,6 +102,15 @@ export const settings = {
     description: 'A PostgreSQL of your own instead of the embedded one.',
     secret: true,
   },
+  schema: {
+    schema: z.string().regex(/^[a-z_][a-z0-9_]{0,62}$/),
+    env: 'MILLRACE_SCHEMA',
+    flag: '--schema <name>',
+    commands: ['run', 'ingest'],
+    default: 'public',
+    allowed: 'a lower-case name of letters, digits and _',
+    description: 'Schema of the database that rows, checkpoints and the embedded log are in, made where it is missing.',
+  },
   archive: {
     schema: z.union([
       z.enum(['directory', 'none']),
@@ -108,18 +118,18 @@ export const settings = {
     ]),
     env: 'MILLRACE_ARCHIVE',
     flag: null,
-    commands: ['run realtime', 'archive sweep', 'status', 'doctor'],
+    commands: [...run, 'archive sweep', 'status', 'doctor'],
     default: 'directory',
     allowed: 'directory, none or s3://bucket/prefix',
     description:
-      'Where raw trades are kept. `directory` is `archive/` in the data folder. S3 takes its region, endpoint and ' +
+      'Where raw records are kept. `directory` is `archive/` in the data folder. S3 takes its region, endpoint and ' +
       'credentials from the standard AWS variables.',
   },
   s3PathStyle: {
     schema: yesOrNo,
     env: 'MILLRACE_S3_PATH_STYLE',
     flag: null,
-    commands: ['run realtime', 'archive sweep', 'buckets create', 'status', 'doctor'],
+    commands: [...run, 'archive sweep', 'buckets create', 'status', 'doctor'],
     default: null,
     allowed: yesOrNoAllowed,
     description: 'Bucket in the path instead of in the host name. Unset: true where an endpoint other than AWS is set.',
@@ -128,17 +138,17 @@ export const settings = {
     schema: integer(1, 256),
     env: 'MILLRACE_PARTITIONS',
     flag: null,
-    commands: [...feed, 'topics create'],
+    commands: ['run', ...feed, 'topics create'],
     default: '4',
     allowed: 'a whole number from 1 to 256',
     description:
-      'Partitions of a topic. Fixed once the topic is made, because the order of the records of a symbol depends on it.',
+      'Partitions of a topic. Fixed once the topic is made, because the order of the records of a key depends on it.',
   },
   logRetentionHours: {
     schema: integer(1, 8760),
     env: 'MILLRACE_LOG_RETENTION_HOURS',
     flag: null,
-    commands: feed,
+    commands: ['run', ...feed],
     default: '24',
     allowed: 'a whole number from 1 to 8760',
     description: 'How long the embedded log keeps records that every reader has committed.',
@@ -166,7 +176,7 @@ export const settings = {
     schema: integer(0, 60_000),
     env: 'MILLRACE_OPEN_CANDLE_MS',
     flag: null,
-    commands: run,
+    commands: realtime,
     default: '250',
     allowed: 'a whole number from 0 to 60000',
     description:
@@ -212,7 +222,7 @@ export const settings = {
     schema: yesOrNo,
     env: 'MILLRACE_TTY',
     flag: '--no-tty',
-    commands: feed,
+    commands: ['run', ...feed],
     default: null,
     allowed: yesOrNoAllowed,
     description: 'Live table (true) or plain lines (false). Unset: a table where there is a terminal and no CI.',

@@ -1,10 +1,10 @@
-import type { ConsoleSnapshot, Progress } from './snapshot.ts'
-import { bytesText, countText, decimalText, durationText } from './text.ts'
+import type { ConsoleSnapshot, Progress, RunFacts } from './snapshot.ts'
+import { bytesText, countText, durationText } from './text.ts'
 
 export const separator = ' · '
 
 /** The facts below the live table. */
-export function renderFacts(snapshot: ConsoleSnapshot): readonly string[] {
+export function renderFacts(snapshot: RunFacts): readonly string[] {
   const lines = [facts(snapshot).join(separator)]
   if (snapshot.progress !== null) lines.push(progressText(snapshot.progress))
   if (snapshot.waitingFor !== null) lines.push(`Waiting for ${snapshot.waitingFor}`)
@@ -13,18 +13,18 @@ export function renderFacts(snapshot: ConsoleSnapshot): readonly string[] {
 
 /** The same on one line, for where there is no terminal. */
 export function renderLine(snapshot: ConsoleSnapshot, now: number): string {
-  const newest = snapshot.candles.slice(0, 3).map((candle) => `${candle.symbol} ${decimalText(candle.close)}`)
+  const { panel, caution } = snapshot
   const parts = [
     ...facts(snapshot),
     ...(snapshot.progress === null ? [] : [progressText(snapshot.progress)]),
-    ...(newest.length === 0 ? [] : [newest.join(', ')]),
-    ...(snapshot.isSimulated ? ['SIMULATED'] : []),
+    ...(panel.brief === null ? [] : [panel.brief]),
+    ...(caution === null ? [] : [caution.word]),
     ...(snapshot.waitingFor === null ? [] : [`waiting for ${snapshot.waitingFor}`]),
   ]
   return `${new Date(now).toISOString()} ${parts.join(separator)}`
 }
 
-function facts(snapshot: ConsoleSnapshot): readonly string[] {
+function facts(snapshot: RunFacts): readonly string[] {
   const { watermarkLagMs, checkpointAgeMs, logLag } = snapshot
   return [
     `${countText(snapshot.records)} records`,

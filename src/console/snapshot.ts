@@ -1,43 +1,63 @@
-/** An open, or the newest, candle of one symbol; decimals as exact text. */
-export interface CandleLine {
-  readonly market: string
-  readonly symbol: string
-  /** ms UTC. */
-  readonly openTime: number
-  readonly open: string
-  readonly high: string
-  readonly low: string
-  readonly close: string
-  readonly volume: string
-  readonly tradeCount: number
-  readonly isClosed: boolean
-}
-
+/** How far something with an end in sight is. */
 export interface Progress {
+  /** In the unit that is told. */
   readonly done: number
+  /** The same unit. */
   readonly total: number
   readonly unit: 'bytes' | 'records'
-  /** null until it can be estimated. */
+  /** How long it will take, ms; null until that can be estimated. */
   readonly leftMs: number | null
 }
 
-/** What the console shows of a running pipeline at one moment. */
-export interface ConsoleSnapshot {
-  readonly title: string
-  /** True for invented prices: said in every frame. */
-  readonly isSimulated: boolean
-  readonly candles: readonly CandleLine[]
-  /** Since the start of this process. */
+/** How a running pipeline is doing at one moment. */
+export interface RunFacts {
+  /** How many were committed since the start of this process. */
   readonly records: number
+  /** Records committed a second, over the last seconds. */
   readonly recordsPerS: number
-  /** How far the watermark is behind the time of the newest data or the wall clock; null before the first event time. */
+  /** How far the watermark is behind the time of the newest data or the wall clock, ms; null before the first event time. */
   readonly watermarkLagMs: number | null
-  /** null before the first checkpoint. */
+  /** How long ago the last checkpoint was committed, ms; null before the first. */
   readonly checkpointAgeMs: number | null
+  /** How many were set aside since the start of this process. */
   readonly deadLetters: number
-  /** Offsets that are in the log and not yet committed; null while unknown. */
+  /** How many records are in the log and not yet committed; null while unknown. */
   readonly logLag: number | null
+  /** Of what is fed from a source that has an end; null where there is none. */
   readonly progress: Progress | null
   /** In words, or null while nothing is in the way. */
   readonly waitingFor: string | null
+}
+
+/** Rows of text under headings, which gives way where there is no room for all of it. */
+export interface LiveTable {
+  readonly headings: readonly string[]
+  /** One text a heading. */
+  readonly rows: readonly (readonly string[])[]
+  /** Headings that a narrow terminal does without, in this order. */
+  readonly droppable: readonly string[]
+  /** What a row is, for a count of those that are left out: `symbols`. */
+  readonly rowsAre: string
+  /** Stands in place of the table while it has no row. */
+  readonly ifEmpty: string
+}
+
+/** What a pipeline has to show of its own. */
+export interface Panel {
+  readonly table: LiveTable
+  /** The same in a few words, for where there is no terminal; null for nothing. */
+  readonly brief: string | null
+}
+
+/** What must not be overlooked: said in every frame, and with one word on every line. */
+export interface Caution {
+  readonly text: string
+  readonly word: string
+}
+
+/** What the console shows of a running pipeline at one moment. */
+export interface ConsoleSnapshot extends RunFacts {
+  readonly title: string
+  readonly caution: Caution | null
+  readonly panel: Panel
 }

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
+import { kafkaConnection } from '../../src/cli/kafkaConnection.ts'
 import { type Environment, resolveSettings } from '../../src/cli/resolveSettings.ts'
-import { kafkaConnection } from '../../src/cli/run/kafkaConnection.ts'
 import type { SettingName } from '../../src/cli/settings.ts'
 import { settingNames, settings } from '../../src/cli/settings.ts'
 import { configurationDocs } from '../../src/cli/settingsDocs.ts'

@@ -1,6 +1,6 @@
 import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { join, resolve } from 'node:path'
 import { afterAll, describe, expect, test } from 'vitest'
 import type { Output } from '../../src/cli/output.ts'
 import { runProgram } from '../../src/cli/program.ts'
@@ -32,7 +32,18 @@ describe('wrong usage', () => {
       'frobnicate',
       "error: unknown command 'frobnicate'; allowed: run, ingest, graph, candles, status, dead-letters, outbox, archive, state, topics, buckets, health, doctor, migrate",
     ],
-    ['run batch', "error: unknown command 'batch'; allowed: realtime"],
+    ['run', "error: missing required argument 'file'"],
+    ['run batch', `error: batch: there is no such file; looked for ${resolve('batch')}.`],
+    [
+      'run realtim',
+      `error: realtim: there is no such file; looked for ${resolve('realtim')} (did you mean realtime?).`,
+    ],
+    ['run x.ts --close-open', 'error: --close-open is only allowed together with --until-end.'],
+    ['run x.ts --workers 2', 'error: --workers 2 needs Kafka to share the partitions: set KAFKA_BROKERS.'],
+    [
+      'run x.ts --schema Mine',
+      'error: --schema: "Mine" is not allowed; allowed: a lower-case name of letters, digits and _.',
+    ],
     ['run realtime --symbls BTCUSDT', "error: unknown option '--symbls' (Did you mean --symbols?)"],
     [
       'run realtime --source kraken',
@@ -142,10 +153,10 @@ describe('the graph of the pipeline that is shipped', () => {
     expect(await graph()).toMatchObject({
       code: 0,
       err: '',
-      out: expect.stringMatching(/^pipeline realtime\n\nrecords → decode → /),
+      out: expect.stringMatching(/^pipeline realtime\n\nrecords\n├→ decode → /),
     })
     expect(await graph('--mermaid')).toMatchObject({ code: 0, out: expect.stringMatching(/^flowchart LR\n/) })
-    expect(JSON.parse((await graph('--json')).out)).toMatchObject({ pipeline: 'realtime', nodes: { length: 22 } })
+    expect(JSON.parse((await graph('--json')).out)).toMatchObject({ pipeline: 'realtime', nodes: { length: 23 } })
     expect(existsSync(none)).toBe(false)
   })
 })

@@ -28,15 +28,17 @@ describe('a graph as text', () => {
     expect(`\n${lines.join('\n')}`).toBe(`
 pipeline realtime
 
-records → decode → eventTime → (+1) → dedupe → 1m → ohlcv-1m
-├→ ▣ 1m (fact_realtime_trades_1m)
-└→ 5m → rollup-5m
-   ├→ ▣ 5m (fact_realtime_trades_5m)
-   └→ 15m → rollup-15m
-      ├→ ▣ 15m (fact_realtime_trades_15m)
-      └→ 1h → rollup-1h ┬→ ▣ 1h (fact_realtime_trades_1h)
-                        └→ 4h → rollup-4h ┬→ ▣ 4h (fact_realtime_trades_4h)
-                                          └→ 1d → rollup-1d → ▣ 1d (fact_realtime_trades_1d)
+records
+├→ decode → eventTime → (+1) → dedupe → 1m → ohlcv-1m
+│  ├→ ▣ 1m (fact_realtime_trades_1m)
+│  └→ 5m → rollup-5m
+│     ├→ ▣ 5m (fact_realtime_trades_5m)
+│     └→ 15m → rollup-15m
+│        ├→ ▣ 15m (fact_realtime_trades_15m)
+│        └→ 1h → rollup-1h ┬→ ▣ 1h (fact_realtime_trades_1h)
+│                          └→ 4h → rollup-4h ┬→ ▣ 4h (fact_realtime_trades_4h)
+│                                            └→ 1d → rollup-1d → ▣ 1d (fact_realtime_trades_1d)
+└→ ▣ raw
 
 (+n): n plain steps of RxJS   ▣: an outlet, and its table where that has another name`)
   })

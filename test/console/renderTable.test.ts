@@ -1,9 +1,11 @@
 import { describe, expect, test } from 'vitest'
+import { candlePanel, simulatedCaution } from '../../src/cli/realtime/candlePanel.ts'
+import type { CandleLine } from '../../src/cli/realtime/openCandles.ts'
 import { RateMeter } from '../../src/console/rate.ts'
 import { renderLine } from '../../src/console/renderLine.ts'
-import { renderTable, simulatedNotice } from '../../src/console/renderTable.ts'
+import { renderTable } from '../../src/console/renderTable.ts'
 import { lineScreen, tableScreen } from '../../src/console/screen.ts'
-import type { CandleLine, ConsoleSnapshot } from '../../src/console/snapshot.ts'
+import type { ConsoleSnapshot } from '../../src/console/snapshot.ts'
 
 const candle: CandleLine = {
   market: 'spot',
@@ -20,8 +22,8 @@ const candle: CandleLine = {
 
 const snapshot: ConsoleSnapshot = {
   title: 'millrace · realtime · binance spot',
-  isSimulated: false,
-  candles: [candle, { ...candle, symbol: 'ETHUSDT', close: '2683.5', isClosed: true }],
+  caution: null,
+  panel: candlePanel([candle, { ...candle, symbol: 'ETHUSDT', close: '2683.5', isClosed: true }]),
   records: 123_456,
   recordsPerS: 987.6,
   watermarkLagMs: 2100,
@@ -54,8 +56,10 @@ describe('renderTable', () => {
   })
 
   test('says of invented prices in every frame that they are', () => {
-    expect(renderTable({ ...snapshot, isSimulated: true, candles: [] }, 100)).toContain(simulatedNotice)
-    expect(renderLine({ ...snapshot, isSimulated: true }, 0)).toContain('SIMULATED')
+    expect(renderTable({ ...snapshot, caution: simulatedCaution, panel: candlePanel([]) }, 100)).toContain(
+      simulatedCaution.text,
+    )
+    expect(renderLine({ ...snapshot, caution: simulatedCaution }, 0)).toContain('SIMULATED')
   })
 
   test('fits a screen with any number of symbols', () => {
@@ -65,7 +69,7 @@ describe('renderTable', () => {
       [60, 12],
       [200, 60],
     ] as const) {
-      const lines = renderTable({ ...snapshot, candles: many, waitingFor: 'x' }, width, height)
+      const lines = renderTable({ ...snapshot, panel: candlePanel(many), waitingFor: 'x' }, width, height)
       expect(lines.length).toBeLessThanOrEqual(height)
       expect(lines.join('\n')).toMatch(/and \d+ more symbols/)
     }
@@ -80,7 +84,7 @@ describe('renderTable', () => {
   })
 
   test('before the first trade it says what it waits for', () => {
-    const empty = { ...snapshot, candles: [], watermarkLagMs: null, checkpointAgeMs: null }
+    const empty = { ...snapshot, panel: candlePanel([]), watermarkLagMs: null, checkpointAgeMs: null }
     const text = renderTable(empty, 120).join('\n')
     expect(text).toContain('waiting for the first trades')
     expect(text).toContain('watermark not yet · checkpoint not yet')

@@ -10,6 +10,7 @@ const pages = [
   'docs/testing.md',
   'docs/feeds.md',
   'docs/kafka.md',
+  'docs/running.md',
   'docs/deployment.md',
   'docs/changing.md',
   'docs/decisions/README.md',

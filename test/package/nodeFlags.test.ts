@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { expect, test } from 'vitest'
-import { workerFlags } from '../../src/cli/run/workerFlags.ts'
+import { workerFlags } from '../../src/host/workerFlags.ts'
 
 const read = (path: string) => readFileSync(new URL(`../../${path}`, import.meta.url), 'utf8')
 

@@ -12,7 +12,7 @@ import {
   checkRun,
 } from '../doctorChecks.ts'
 import { exitFailure, exitOk } from '../exit.ts'
-import { pingUrl } from '../run/exchangeProbe.ts'
+import { pingUrl } from '../realtime/exchangeProbe.ts'
 import { version } from '../version.ts'
 
 const exchangeTimeoutMs = 3000

@@ -1,8 +1,8 @@
+import { type RunningProcess, runningProcesses } from '../../host/processSlots.ts'
+import { readRunReport } from '../../host/runReport.ts'
 import { systemClock } from '../../runtime/clock.ts'
 import type { CommandContext } from '../commandContext.ts'
 import { exitFailure, exitOk } from '../exit.ts'
-import { type RunningProcess, runningProcesses } from '../run/processSlots.ts'
-import { readRunReport } from '../run/runReport.ts'
 
 /** A report is written once a second. */
 const staleAfterMs = 15_000

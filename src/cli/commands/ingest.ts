@@ -1,18 +1,19 @@
 import { acquireRunLock } from '../../embedded/runLock.ts'
+import { Cleanup } from '../../host/cleanup.ts'
+import { openIngestLog } from '../../host/openIngestLog.ts'
+import { fencedError } from '../../host/pipelineRun.ts'
+import { RunReporter } from '../../host/runReport.ts'
+import { Shutdown } from '../../host/shutdown.ts'
+import { StoppedWaiting, startWait } from '../../host/startWait.ts'
 import { systemClock } from '../../runtime/clock.ts'
 import { runIngest } from '../../sources/ingest/runIngest.ts'
 import type { CommandContext } from '../commandContext.ts'
 import { exitFailure, exitOk, UsageError } from '../exit.ts'
+import { hostSettingsOf } from '../hostSettings.ts'
 import { feedJob } from '../ingest/feedJob.ts'
 import type { IngestJob } from '../ingest/ingestJob.ts'
 import { marketJob } from '../ingest/marketJob.ts'
-import { Cleanup } from '../run/cleanup.ts'
-import { IngestConsole } from '../run/ingestConsole.ts'
-import { openIngestLog } from '../run/openIngestLog.ts'
-import { fencedError } from '../run/realtimeRun.ts'
-import { RunReporter } from '../run/runReport.ts'
-import { Shutdown } from '../run/shutdown.ts'
-import { StoppedWaiting, startWait } from '../run/startWait.ts'
+import { IngestConsole } from '../realtime/ingestConsole.ts'
 
 /** Brings trades, JSON lines or a feed of one's own into the log until it is stopped, or until the end. */
 export async function ingest(context: CommandContext): Promise<number> {
@@ -39,7 +40,7 @@ export async function ingest(context: CommandContext): Promise<number> {
 function jobOf(context: CommandContext): Promise<IngestJob> {
   const { args, settings, origins } = context
   if (args[0] !== undefined || settings.feed !== undefined) return feedJob(context)
-  const lineFlags = { key: '--key', time: '--time', onBadLine: '--on-bad-line' } as const
+  const lineFlags = { key: '--key', time: '--time', onBadLine: '--on-bad-line', schema: '--schema' } as const
   for (const [name, flag] of Object.entries(lineFlags)) {
     if (origins[name as keyof typeof lineFlags] === 'flag')
       throw new UsageError(`${flag} is for JSON lines: name a file, or - for standard input.`)
@@ -63,7 +64,13 @@ async function runJob(job: IngestJob, { context, cleanup, shutdown, say }: JobPa
   cleanup.add(() => lock.release())
   const reporter = new RunReporter(job.folder, job.title)
   cleanup.add(() => reporter.remove())
-  const log = await openIngestLog(context, job.target, startWait({ say, reporter, shutdown }), say)
+  const log = await openIngestLog({
+    settings: hostSettingsOf(context, job.schema),
+    topic: job.topic,
+    wait: startWait({ say, reporter, stopRequest: shutdown }),
+    onProgress: context.output.err,
+    onWarning: say,
+  })
   cleanup.add(() => log.close())
   for (const line of job.banner(log)) say(line)
   const feed = await job.openFeed(say)
@@ -82,7 +89,7 @@ async function runJob(job: IngestJob, { context, cleanup, shutdown, say }: JobPa
       signal: stopping.signal,
       onProgress: (progress) => screen.progress(progress),
     })
-    if (report.end === 'fenced') throw fencedError({ topic: job.target.topic, producer: job.producer })
+    if (report.end === 'fenced') throw fencedError({ topic: job.topic.name, producer: job.producer })
     for (const line of job.summary(report)) say(line)
     return exitOk
   } catch (error) {

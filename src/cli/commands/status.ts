@@ -1,13 +1,13 @@
-import { resolve } from 'node:path'
+import { dirname, join, resolve } from 'node:path'
 import { bytesText, countText, durationText } from '../../console/text.ts'
+import { archiveLocation } from '../../host/openArchive.ts'
+import { runningProcesses } from '../../host/processSlots.ts'
+import { type RunReport, readRunReport } from '../../host/runReport.ts'
 import { RetryableError } from '../../runtime/errors.ts'
 import type { CommandContext } from '../commandContext.ts'
 import { databaseExists, dataSetName, withDatabase } from '../database.ts'
 import { describeFailure, exitFailure, exitOk, oneLine } from '../exit.ts'
 import { type KafkaStatus, kafkaText, readKafkaStatus, withLogEnd } from '../kafkaStatus.ts'
-import { archiveLocation } from '../run/openArchive.ts'
-import { runningProcesses } from '../run/processSlots.ts'
-import { type RunReport, readRunReport } from '../run/runReport.ts'
 import { eachSchema, lookedAt } from '../schemas.ts'
 import type { DataSetStatus, InputStatus, TaskStatus } from '../statusQueries.ts'
 import { readStatus } from '../statusQueries.ts'
@@ -23,7 +23,7 @@ interface Status {
   readonly databaseProblem: string | null
   readonly archive: string
   readonly running: Running | null
-  /** What else runs on the data folder: an ingest, named workers. */
+  /** What else runs on the data folder: other pipelines, an ingest, named workers. */
   readonly others: readonly Running[]
   /** null without `KAFKA_BROKERS`. */
   readonly kafka: KafkaStatus | null
@@ -58,7 +58,7 @@ async function collect(context: CommandContext): Promise<Status> {
   const head = {
     version: version(),
     dataDir: resolve(settings.dataDir),
-    archive: archiveLocation(settings),
+    archive: archiveLocation(settings.archive, settings.dataDir),
     ...runningOn(settings.dataDir),
     databaseProblem: null,
   }
@@ -78,7 +78,7 @@ async function collect(context: CommandContext): Promise<Status> {
       }))
       const tasks = dataSets.flatMap((one) => one.tasks)
       const kafka = await readKafkaStatus(settings, {
-        leading: elsewhere(tasks),
+        leading: tasks.filter(({ logEnd }) => logEnd === null),
         others: elsewhere(tasks.flatMap(({ inputs }) => inputs)),
       })
       return {
@@ -101,12 +101,13 @@ function elsewhere(inputs: readonly Pick<InputStatus, 'topic' | 'logEnd'>[]): re
 
 function runningOn(dataDir: string): Pick<Status, 'running' | 'others'> {
   const all = runningProcesses(dataDir).map(({ folder, holder: { pid, host } }) => ({
-    isMain: folder === resolve(dataDir),
+    isMain: dirname(folder) === join(resolve(dataDir), 'pipelines'),
     process: { pid, host, report: readRunReport(folder, pid) },
   }))
+  const main = all.find(({ isMain }) => isMain)
   return {
-    running: all.find(({ isMain }) => isMain)?.process ?? null,
-    others: all.filter(({ isMain }) => !isMain).map(({ process }) => process),
+    running: main?.process ?? null,
+    others: all.filter((one) => one !== main).map(({ process }) => process),
   }
 }
 

@@ -1,9 +1,10 @@
 import type pg from 'pg'
+import { archiveKeyPrefix, openArchive } from '../../host/openArchive.ts'
+import { s3Access } from '../../host/s3Access.ts'
 import { sweepOrphans } from '../../sinks/archive/sweepOrphans.ts'
 import type { CommandContext } from '../commandContext.ts'
 import { databaseExists, withDatabase } from '../database.ts'
 import { exitOk } from '../exit.ts'
-import { archiveKeyPrefix, openArchive } from '../run/openArchive.ts'
 import { eachSchema } from '../schemas.ts'
 
 const nextOffsets = `
@@ -26,7 +27,12 @@ export async function sweepArchive(context: CommandContext): Promise<number> {
   const warn = (message: string) => output.err(`warning: ${message}`)
   const orphans = await withDatabase(settings, output.err, async (database) => {
     const perSchema = await eachSchema(database, settings.onlySchema, async (client, schema) => {
-      const opened = await openArchive(settings, schema, env, warn)
+      const opened = await openArchive(
+        { place: settings.archive, s3: s3Access(env, settings.s3PathStyle) },
+        settings.dataDir,
+        schema,
+        warn,
+      )
       if (opened === null) return []
       try {
         const options = { store: opened.store, keyPrefix: archiveKeyPrefix(schema), dryRun: !settings.delete }

@@ -1,11 +1,11 @@
 import { countText, durationText } from '../../console/text.ts'
+import { withKafkaAdmin } from '../../host/kafkaTopics.ts'
 import { ConfigurationError } from '../../runtime/errors.ts'
 import type { TopicDescription } from '../../sources/kafka/admin.ts'
 import type { KafkaSettings } from '../../sources/kafka/kafkaSettings.ts'
 import type { CommandContext } from '../commandContext.ts'
 import { exitFailure, exitOk } from '../exit.ts'
-import { kafkaConnection } from '../run/kafkaConnection.ts'
-import { createTopic, withKafkaAdmin } from '../run/openKafka.ts'
+import { kafkaConnection } from '../kafkaConnection.ts'
 import { textTable } from '../textTable.ts'
 
 const defaultTopics = ['crypto.trades.raw'] as const
@@ -13,10 +13,12 @@ const ownTopics = 'crypto.trades.'
 
 /** Makes the topics that are not there yet, and says which. */
 export async function createTopics({ settings, args, output }: CommandContext): Promise<number> {
+  const { partitions, kafkaReplication } = settings
+  const retentionMs = settings.kafkaRetentionHours * 3_600_000
   await withKafkaAdmin(required(kafkaConnection(settings)), async (admin) => {
     for (const topic of args.length === 0 ? defaultTopics : args) {
-      const isNew = await createTopic(admin, topic, settings)
-      const how = isNew ? `made with ${settings.partitions} partitions` : 'is there already'
+      const isNew = await admin.createTopic({ topic, partitions, retentionMs, replication: kafkaReplication ?? null })
+      const how = isNew ? `made with ${partitions} partitions` : 'is there already'
       await output.out(`topic ${topic}: ${how}\n`)
     }
   })

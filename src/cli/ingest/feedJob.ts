@@ -1,4 +1,5 @@
 import { countText } from '../../console/text.ts'
+import { ingestFolder } from '../../host/processSlots.ts'
 import { MillraceError } from '../../runtime/errors.ts'
 import type { Feed } from '../../runtime/feed.ts'
 import type { IngestReport } from '../../sources/ingest/runIngest.ts'
@@ -9,7 +10,6 @@ import type { CommandContext } from '../commandContext.ts'
 import { UsageError } from '../exit.ts'
 import { errorInFile } from '../importFile.ts'
 import { loadFeed } from '../loadFeed.ts'
-import { ingestFolder } from '../run/processSlots.ts'
 import { version } from '../version.ts'
 import type { IngestJob } from './ingestJob.ts'
 
@@ -33,8 +33,8 @@ export async function feedJob(context: CommandContext): Promise<IngestJob> {
   const { topic, text } = source
   const producer = settings.producer ?? source.name.replace(/[^\w.-]/g, '-').slice(0, 100)
   return {
-    // A tape's records are old, too: the topic is made to keep them for ever, and one that would delete them is refused.
-    target: { topic, dataSet: 'public', source: source.isOld ? 'tape' : 'none' },
+    topic: { name: topic, isTable: false, isOfThePast: source.isOld },
+    schema: settings.schema,
     producer,
     folder: ingestFolder(settings.dataDir, `${topic}.${producer}`),
     title: `ingest of ${text}`,

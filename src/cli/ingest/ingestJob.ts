@@ -1,10 +1,14 @@
+import type { IngestLog } from '../../host/openIngestLog.ts'
+import type { RunTopic } from '../../host/runTopic.ts'
 import type { Feed } from '../../runtime/feed.ts'
 import type { IngestReport } from '../../sources/ingest/runIngest.ts'
-import type { IngestLog, IngestTarget } from '../run/openIngestLog.ts'
 
 /** What one `millrace ingest` brings in, and what it says about it. */
 export interface IngestJob {
-  readonly target: IngestTarget
+  /** Where it goes. */
+  readonly topic: RunTopic
+  /** Of the embedded log. */
+  readonly schema: string
   /** In whose name the position is kept. */
   readonly producer: string
   /** Holds the lock and the report. */

@@ -1,10 +1,10 @@
+import { ingestFolder } from '../../host/processSlots.ts'
 import type { CommandContext } from '../commandContext.ts'
 import { UsageError } from '../exit.ts'
-import { choosePlan } from '../run/choosePlan.ts'
-import { ingestBanner, ingestSummary } from '../run/ingestTexts.ts'
-import { openFeed } from '../run/openFeed.ts'
-import { ingestFolder } from '../run/processSlots.ts'
-import { namedSource } from '../run/runPlan.ts'
+import { choosePlan } from '../realtime/choosePlan.ts'
+import { ingestBanner, ingestSummary } from '../realtime/ingestTexts.ts'
+import { openFeed } from '../realtime/openFeed.ts'
+import { namedSource } from '../realtime/runPlan.ts'
 import type { IngestJob } from './ingestJob.ts'
 
 /** Brings trades in, from the exchange, the simulator or a tape. */
@@ -15,7 +15,8 @@ export async function marketJob(context: CommandContext): Promise<IngestJob> {
     throw new UsageError('ingest needs something to take in: --source none is only for run realtime.')
   const { plan, isFallback } = await choosePlan(context, named, { isIngestOnly: true })
   return {
-    target: plan,
+    topic: { name: plan.topic, isTable: false, isOfThePast: plan.source === 'tape' },
+    schema: plan.dataSet,
     producer: settings.producer ?? plan.producer,
     folder: ingestFolder(
       settings.dataDir,

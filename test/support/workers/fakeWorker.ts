@@ -1,5 +1,5 @@
 // What WorkerPool starts in its tests; the job's group says how it behaves.
-import type { MessageFromWorker, MessageToWorker } from '../../../src/cli/run/workerMessages.ts'
+import type { MessageFromWorker, MessageToWorker } from '../../../src/host/workerMessages.ts'
 import { newTaskStatus } from '../../../src/runtime/taskStatus.ts'
 
 const say = (message: MessageFromWorker) => process.send?.(message)
@@ -11,7 +11,14 @@ process.on('message', (message: MessageToWorker) => {
   if (message.kind === 'stop') return end()
   const { group, kafka } = message.job
   const partition = Number(kafka.instanceId?.split('-').at(-1))
-  say({ kind: 'status', tasks: [{ ...newTaskStatus(partition), phase: 'running', records: process.pid, commits: 1 }] })
+  const task = {
+    ...newTaskStatus(partition),
+    phase: 'running' as const,
+    records: process.pid,
+    commits: 1,
+    outlets: { out: 10 },
+  }
+  say({ kind: 'status', tasks: [task] })
   if (group === 'fails')
     say({ kind: 'failed', code: 'MILLRACE_OFFSET_OUT_OF_RANGE', message: 'records 1 to 2 are gone' })
   if (group === 'restarts') say({ kind: 'failed', code: 'MILLRACE_RETRYABLE', message: 'the broker is away' })

@@ -1,0 +1,54 @@
+import { resolve } from 'node:path'
+import { runSession } from '../../host/runSession.ts'
+import { topicsOf } from '../../host/runTopic.ts'
+import type { CommandContext } from '../commandContext.ts'
+import { exitOk, UsageError } from '../exit.ts'
+import { hostSettingsOf } from '../hostSettings.ts'
+import { loadPipeline } from '../loadPipeline.ts'
+import { fileBanner, fileSummary } from '../runFileTexts.ts'
+import { shutdownOf, TerminalView } from '../terminalView.ts'
+import { checkWorkers, closeOpenNeedsUntilEnd, ownModule } from '../workers.ts'
+
+/** Runs the pipeline of a file until it is stopped, or until what its topics hold is committed. */
+export async function runFile(context: CommandContext): Promise<number> {
+  const { settings, args } = context
+  const [file = ''] = args
+  checkWorkers(settings)
+  if (settings.closeOpen && !settings.untilEnd) throw new UsageError(closeOpenNeedsUntilEnd)
+  const pipeline = await loadPipeline(file, ['realtime'])
+  const topics = topicsOf(pipeline, settings.inputTopic)
+  const stopRequest = shutdownOf(context)
+  const view = new TerminalView(context)
+  const names = topics.map(({ name }) => name).join(', ')
+  view.use({
+    title: `${pipeline.name} · ${names}`,
+    caution: null,
+    banner: (job, places) => fileBanner(file, job, places),
+    waitingFor: `Waiting for records of ${names}.`,
+    summary: fileSummary,
+  })
+  try {
+    await runSession({
+      name: pipeline.name,
+      place: settings,
+      job: async () => ({
+        pipeline,
+        topics,
+        feeds: [],
+        settings: hostSettingsOf(context, settings.schema),
+        processes:
+          settings.workers === 1
+            ? null
+            : { count: settings.workers, pipeline: { url: ownModule('./filePipeline'), argument: resolve(file) } },
+        source: `${pipeline.name} (${file})`,
+      }),
+      untilEnd: settings.untilEnd,
+      closeOpen: settings.closeOpen,
+      stopRequest,
+      view,
+    })
+    return exitOk
+  } finally {
+    stopRequest.dispose()
+  }
+}

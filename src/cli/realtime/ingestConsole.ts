@@ -1,0 +1,63 @@
+import { countText, durationText } from '../../console/text.ts'
+import type { RunReporter } from '../../host/runReport.ts'
+import type { IngestProgress } from '../../sources/ingest/runIngest.ts'
+
+const reportEveryMs = 1_000
+const lineEveryMs = 5_000
+
+export interface IngestConsoleOptions {
+  readonly say: (line: string) => void
+  readonly reporter: RunReporter
+  readonly now: () => number
+}
+
+/** Prints how far an ingest is, now and then, and leaves the report that `status` and `health` read. */
+export class IngestConsole {
+  readonly #options: IngestConsoleOptions
+  readonly #reporting: NodeJS.Timeout
+  readonly #printing: NodeJS.Timeout
+  #progress: IngestProgress | null = null
+
+  constructor(options: IngestConsoleOptions) {
+    this.#options = options
+    this.#report()
+    this.#reporting = setInterval(() => this.#report(), reportEveryMs)
+    this.#printing = setInterval(() => this.#print(), lineEveryMs)
+  }
+
+  progress(progress: IngestProgress): void {
+    this.#progress = progress
+  }
+
+  end(): void {
+    clearInterval(this.#reporting)
+    clearInterval(this.#printing)
+  }
+
+  // By a timer and not by progress: an ingest that waits for a quiet market or a broker is alive, too.
+  #report(): void {
+    const { reporter, now } = this.#options
+    const { records = 0, recordsPerSecond = 0, waitingFor = null } = this.#progress ?? {}
+    reporter.write({ records, recordsPerS: recordsPerSecond, waitingFor }, now())
+  }
+
+  #print(): void {
+    if (this.#progress !== null) this.#options.say(progressLine(this.#progress, this.#options.now()))
+  }
+}
+
+export function progressLine(progress: IngestProgress, now: number): string {
+  const { records, recordsPerSecond, feed, timeLeftMs, waitingFor } = progress
+  const { bytesDone = null, bytesTotal = null, newestTime = null } = feed ?? {}
+  const isFile = bytesDone !== null && bytesTotal !== null && bytesTotal > 0
+  return [
+    `${countText(records)} records in the log`,
+    `${countText(Math.round(recordsPerSecond))} records/s`,
+    isFile ? `${Math.floor((100 * bytesDone) / bytesTotal)} % of the file` : null,
+    isFile && timeLeftMs !== null ? `${durationText(timeLeftMs)} left` : null,
+    !isFile && newestTime !== null ? `newest event ${durationText(Math.max(0, now - newestTime))} ago` : null,
+    waitingFor === null ? null : `waiting for ${waitingFor}`,
+  ]
+    .filter((part) => part !== null)
+    .join(' · ')
+}

@@ -1,0 +1,153 @@
+import { createHash } from 'node:crypto'
+import type { Market } from '../../market/trade.ts'
+import type { DataSet } from '../database.ts'
+import { UsageError } from '../exit.ts'
+import type { ResolvedSettings } from '../resolveSettings.ts'
+import type { SettingValues } from '../settings.ts'
+import { closeOpenNeedsUntilEnd } from '../workers.ts'
+
+export type SourceKind = 'binance' | 'simulator' | 'tape' | 'none'
+
+export const liveSymbols = ['BTCUSDT', 'ETHUSDT', 'BNBUSDT'] as const
+
+type RunSettings = Pick<
+  SettingValues,
+  | 'source'
+  | 'tape'
+  | 'untilEnd'
+  | 'closeOpen'
+  | 'market'
+  | 'timeUnit'
+  | 'symbols'
+  | 'simulatorSeed'
+  | 'logTopic'
+  | 'kafkaBrokers'
+>
+
+/** The source that the settings name, or null where it depends on whether the exchange answers. Throws `UsageError`. */
+export function namedSource(settings: RunSettings): SourceKind | null {
+  const source = settings.source ?? (settings.tape === undefined ? null : 'tape')
+  if (source === 'tape' && settings.tape === undefined) {
+    throw new UsageError('--source tape needs a file: name one with --tape FILE.')
+  }
+  if (source !== 'tape') {
+    if (settings.tape !== undefined)
+      throw new UsageError(`--tape is only for --source tape, not for --source ${source}.`)
+    if (settings.untilEnd && source !== 'none')
+      throw new UsageError('--until-end needs a source that ends: name one with --tape FILE.')
+  }
+  if (settings.closeOpen && !settings.untilEnd) throw new UsageError(closeOpenNeedsUntilEnd)
+  if (settings.market === 'simulated' && source !== 'none' && source !== 'simulator')
+    throw new UsageError('--market simulated names invented prices: it is for --source none and --source simulator.')
+  return source
+}
+
+/** What a run does, before anything is opened. */
+export interface RunPlan {
+  readonly source: SourceKind
+  readonly market: Market
+  readonly dataSet: DataSet
+  readonly topic: string
+  /** In whose name the ingest keeps its position. */
+  readonly producer: string
+  readonly timeUnit: 'ms' | 'us'
+  /** null takes all. */
+  readonly symbols: readonly string[] | null
+  /** For people. */
+  readonly sourceText: string
+}
+
+export interface PlanOptions {
+  /** The topic of the tape's own, for a tape. */
+  readonly tapeTopic?: string | null
+  /** True for `ingest`: even a tape goes where workers wait for the market's trades, unless a topic is named. */
+  readonly isIngestOnly?: boolean
+}
+
+/** Throws `UsageError` where invented and real prices would meet in one topic. */
+export function planRun(source: SourceKind, settings: RunSettings, options: PlanOptions = {}): RunPlan {
+  const { timeUnit } = settings
+  if (timeUnit === 's') throw new UsageError('--time-unit s is for JSON lines; frames of trades tell ms or us.')
+  if (source === 'simulator') {
+    const topic = topicOf('simulated', settings)
+    return {
+      source,
+      market: 'simulated',
+      dataSet: 'simulated',
+      topic,
+      producer: 'simulator',
+      timeUnit: 'ms',
+      symbols: settings.symbols ?? liveSymbols,
+      sourceText: `simulator, seed ${settings.simulatorSeed}`,
+    }
+  }
+  const { market } = settings
+  const dataSet = market === 'simulated' ? 'simulated' : 'public'
+  const topic = topicOf(market, settings)
+  const common = { source, market, dataSet, timeUnit } as const
+  if (source === 'none') {
+    return { ...common, topic, producer: 'none', symbols: null, sourceText: `topic ${topic}` }
+  }
+  if (source === 'binance') {
+    const symbols = settings.symbols ?? liveSymbols
+    return { ...common, topic, producer: 'binance', symbols, sourceText: `binance ${market}` }
+  }
+  const own = `${options.tapeTopic ?? ''}${readingOf(settings)}`
+  const isOwn = options.isIngestOnly !== true && settings.logTopic === undefined
+  return {
+    ...common,
+    topic: isOwn ? own : topic,
+    // In a topic with others, each tape, and each way of reading it, has a position of its own.
+    producer: isOwn ? 'tape' : own.replace(/^crypto\.trades\./, ''),
+    symbols: settings.symbols ?? null,
+    sourceText: `tape ${settings.tape ?? ''}`,
+  }
+}
+
+const marketTopics: Readonly<Record<Market, string>> = {
+  spot: 'crypto.trades.raw',
+  usdm: 'crypto.trades.usdm.raw',
+  simulated: 'crypto.trades.simulated.raw',
+}
+
+/** The embedded log keeps data sets apart by schema; in Kafka the name of the topic has to, and it is checked. */
+function topicOf(market: Market, { logTopic, kafkaBrokers }: RunSettings): string {
+  const isKafka = kafkaBrokers !== undefined
+  if (logTopic === undefined) return market === 'simulated' && !isKafka ? marketTopics.spot : marketTopics[market]
+  if (isKafka && logTopic.includes('simulated') !== (market === 'simulated')) {
+    throw new UsageError(
+      market === 'simulated'
+        ? `--topic ${logTopic}: invented prices only go into a topic with "simulated" in its name, such as ${marketTopics.simulated}.`
+        : `--topic ${logTopic} holds invented prices by its name: take another, or --market simulated.`,
+    )
+  }
+  return logTopic
+}
+
+/**
+ * What sets one reading of a tape apart from another, as the end of its topic. A topic remembers how far its tape was read: without this, a tape that
+ * was read with other symbols, or as another market, would count as done.
+ */
+function readingOf(settings: RunSettings): string {
+  const { market, timeUnit, symbols } = settings
+  const taken =
+    symbols === undefined
+      ? ''
+      : `.${createHash('sha256')
+          .update([...symbols].sort().join(','))
+          .digest('hex')
+          .slice(0, 8)}`
+  return `${market === 'spot' ? '' : `.${market}`}${timeUnit === 'ms' ? '' : `.${timeUnit}`}${taken}`
+}
+
+/** The command that shows what this run makes. */
+export function nextCommand(
+  plan: RunPlan,
+  symbol: string,
+  settings: SettingValues,
+  origins: ResolvedSettings['origins'],
+): string {
+  const folder = origins.dataDir === 'flag' ? ` --data-dir ${settings.dataDir}` : ''
+  const market = plan.market === 'spot' ? '' : ` --market ${plan.market}`
+  return `npx millrace candles --symbol ${symbol} --interval 1m${market}${folder}`
+}

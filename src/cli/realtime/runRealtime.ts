@@ -1,0 +1,94 @@
+import { resolve } from 'node:path'
+import type { RunJob } from '../../host/openRun.ts'
+import { runSession } from '../../host/runSession.ts'
+import { topicsOf } from '../../host/runTopic.ts'
+import { systemClock } from '../../runtime/clock.ts'
+import { openPool } from '../../sinks/postgres/connection.ts'
+import type { CommandContext } from '../commandContext.ts'
+import { exitOk } from '../exit.ts'
+import { hostSettingsOf } from '../hostSettings.ts'
+import { type RunTexts, shutdownOf, TerminalView } from '../terminalView.ts'
+import { version } from '../version.ts'
+import { checkWorkers, ownModule } from '../workers.ts'
+import { LiveCandles, simulatedCaution } from './candlePanel.ts'
+import { type ChosenPlan, choosePlan } from './choosePlan.ts'
+import { openFeed } from './openFeed.ts'
+import { makePipeline, type RealtimeArgument } from './realtimePipeline.ts'
+import { namedSource, nextCommand, type RunPlan } from './runPlan.ts'
+import { banner, summary } from './runTexts.ts'
+
+/** Runs the realtime pipeline until it is stopped, or until the end of a tape is committed. */
+export async function runRealtime(context: CommandContext): Promise<number> {
+  const { settings } = context
+  const startedAt = systemClock.now()
+  const named = namedSource(settings)
+  checkWorkers(settings)
+  // From the start: what is half open is closed in order, too.
+  const stopRequest = shutdownOf(context)
+  const view = new TerminalView(context)
+  try {
+    await runSession({
+      name: 'realtime',
+      place: settings,
+      job: async () => {
+        const chosen = await choosePlan(context, named)
+        view.use(textsOf(context, chosen, startedAt))
+        return jobOf(context, chosen.plan, (notice) => view.say(notice))
+      },
+      untilEnd: settings.untilEnd,
+      closeOpen: settings.closeOpen,
+      stopRequest,
+      view,
+    })
+    return exitOk
+  } finally {
+    stopRequest.dispose()
+  }
+}
+
+async function jobOf(context: CommandContext, plan: RunPlan, onNotice: (line: string) => void): Promise<RunJob> {
+  const { settings } = context
+  const { topic, producer, source, market, timeUnit } = plan
+  const argument: RealtimeArgument = { market, timeUnit, provisionalEveryMs: settings.openCandleMs }
+  const pipeline = makePipeline(argument)
+  const isOfThePast = source === 'tape'
+  const feeds =
+    source === 'none' ? [] : [{ feed: await openFeed(plan, settings, onNotice), topic, producer, isOfThePast }]
+  return {
+    pipeline,
+    topics: topicsOf(pipeline, topic, isOfThePast),
+    feeds,
+    settings: hostSettingsOf(context, plan.dataSet),
+    processes:
+      settings.workers === 1
+        ? null
+        : { count: settings.workers, pipeline: { url: ownModule('./realtime/realtimePipeline'), argument } },
+    source: plan.sourceText,
+  }
+}
+
+function textsOf(context: CommandContext, { plan, isFallback }: ChosenPlan, startedAt: number): RunTexts {
+  const { settings, origins } = context
+  const awaited = plan.source === 'tape' ? 'the tape' : plan.topic
+  return {
+    title: `realtime · ${plan.sourceText}`,
+    caution: plan.dataSet === 'simulated' ? simulatedCaution : null,
+    banner: (_job, places) =>
+      banner({ version: version(), plan, isFallback, dataDir: resolve(settings.dataDir), ...places }),
+    waitingFor: `Waiting for the first trades of ${plan.symbols?.join(', ') ?? awaited}.`,
+    panel: ({ address, schema }, say) => {
+      const pool = openPool(address, { schema, applicationName: 'millrace console', maxConnections: 1 })
+      const panel = new LiveCandles({
+        pool,
+        market: plan.market,
+        symbol: plan.symbols?.[0] ?? null,
+        startedAt,
+        now: () => systemClock.now(),
+        say,
+        nextCommand: (symbol) => nextCommand(plan, symbol, settings, origins),
+      })
+      return { panel, close: () => pool.end() }
+    },
+    summary: (end) => summary(plan, end),
+  }
+}

@@ -1,0 +1,34 @@
+import { resolve } from 'node:path'
+import { countText } from '../console/text.ts'
+import type { RunJob, RunPlaces } from '../host/openRun.ts'
+import type { RunEnd } from '../host/pipelineRun.ts'
+import { version } from './version.ts'
+
+/** What a run of a file says of itself before it begins. */
+export function fileBanner(file: string, { pipeline, topics, settings }: RunJob, places: RunPlaces): readonly string[] {
+  return [
+    `millrace ${version()} · ${pipeline.name}`,
+    `  file         ${file}`,
+    `  topics       ${topics.map(({ name }) => name).join(', ')}`,
+    ...(places.log === null ? [] : [`  log          ${places.log}`]),
+    `  data folder  ${resolve(settings.dataDir)}`,
+    `  database     ${places.database}, schema ${settings.schema}`,
+    `  archive      ${places.archive}`,
+  ]
+}
+
+/** What a run of a file says of itself after its end. */
+export function fileSummary({ end, tasks, outlets }: RunEnd): readonly string[] {
+  const letters = tasks.reduce((total, task) => total + task.deadLetters, 0)
+  const records = countText(tasks.reduce((total, task) => total + task.records, 0))
+  const isBehind = tasks.some((task) => task.committedOffset < task.nextOffset)
+  return [
+    end === 'committed'
+      ? `All that the topics hold is committed: ${records} records, ${countText(letters)} dead letters.`
+      : isBehind
+        ? 'Stopped before everything was committed, because the database did not answer in time. The next start reads it again.'
+        : `Stopped cleanly: ${records} records committed, ${countText(letters)} dead letters. The next start goes on from here.`,
+    ...outlets.map(({ outlet, kind, to, count }) => `  ${outlet}: ${countText(count)} ${kind} for ${to}`),
+    ...(letters === 0 ? [] : ['`npx millrace dead-letters list` shows what was set aside, and why.']),
+  ]
+}

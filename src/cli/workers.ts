@@ -1,0 +1,18 @@
+import { UsageError } from './exit.ts'
+import type { SettingValues } from './settings.ts'
+
+/** Throws `UsageError` where so many workers cannot share the work. */
+export function checkWorkers({ workers, kafkaBrokers, untilEnd }: SettingValues): void {
+  if (workers === 1) return
+  if (kafkaBrokers === undefined)
+    throw new UsageError(`--workers ${workers} needs Kafka to share the partitions: set KAFKA_BROKERS.`)
+  if (untilEnd) throw new UsageError('--until-end is for one worker: leave --workers out.')
+}
+
+/** Said by every command that runs a pipeline. */
+export const closeOpenNeedsUntilEnd = '--close-open is only allowed together with --until-end.'
+
+/** A module of ours, as it is named: TypeScript from sources, JavaScript from the package. */
+export function ownModule(name: string): string {
+  return new URL(`${name}${import.meta.url.endsWith('.ts') ? '.ts' : '.js'}`, import.meta.url).href
+}

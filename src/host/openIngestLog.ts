@@ -1,0 +1,74 @@
+import type { LogWriter } from '../runtime/log.ts'
+import { openEmbeddedTopics } from './embeddedTopics.ts'
+import type { HostSettings } from './hostSettings.ts'
+import { kafkaLocation } from './kafkaPlace.ts'
+import { openKafkaWriter, prepareTopics } from './kafkaTopics.ts'
+import { prepareDatabase } from './prepareDatabase.ts'
+import { openRunDatabase } from './runDatabase.ts'
+import type { RunTopic } from './runTopic.ts'
+import type { StartWait } from './startWait.ts'
+
+/** A topic that a feed without a pipeline beside it is brought into. */
+export interface IngestLog {
+  readonly writer: LogWriter
+  readonly partitions: number
+  /** In the topic of Kafka before; 0 in the embedded log, where nobody asks. */
+  readonly records: number
+  /** For people; holds no secret. */
+  readonly location: string
+  close(): Promise<void>
+}
+
+export interface OpenIngestLogOptions {
+  readonly settings: HostSettings
+  readonly topic: RunTopic
+  readonly wait: StartWait
+  /** One line on the start of the embedded database. */
+  readonly onProgress: (line: string) => void
+  readonly onWarning: (line: string) => void
+}
+
+/** The log that an ingest appends to: the topic in Kafka, made when missing, or the embedded one, which is a database. Waits for one that is away. */
+export async function openIngestLog(options: OpenIngestLogOptions): Promise<IngestLog> {
+  const { settings, topic, wait, onWarning } = options
+  const { kafka } = settings
+  if (kafka === null) return openEmbedded(options)
+  const location = kafkaLocation(kafka)
+  const { partitions, records } = await wait.until(location, () =>
+    prepareTopics({ kafka, topics: [topic], settings: settings.topics, isArchived: false, onWarning }),
+  )
+  const writer = await openKafkaWriter(kafka, topic.name, wait)
+  return { writer, partitions, records, location, close: () => writer.close() }
+}
+
+async function openEmbedded(options: OpenIngestLogOptions): Promise<IngestLog> {
+  const { settings, topic, wait, onProgress, onWarning } = options
+  const { schema } = settings
+  const database = await openRunDatabase(settings, onProgress)
+  try {
+    const { address, location } = database
+    const topics = await wait.until(
+      location,
+      async () => {
+        await prepareDatabase(address, schema)
+        return openEmbeddedTopics({ address, schema, topics: [topic.name], settings: settings.topics, onWarning })
+      },
+      (late) => late.close(),
+    )
+    const { writer, partitions } = await topics.openTopic(topic.name)
+    return {
+      writer,
+      partitions,
+      records: 0,
+      location,
+      close: async () => {
+        await writer.close()
+        await topics.close()
+        await database.close()
+      },
+    }
+  } catch (error) {
+    await database.close()
+    throw error
+  }
+}

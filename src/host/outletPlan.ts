@@ -1,0 +1,59 @@
+import type { MessagesOutlet, Outlet } from '../runtime/outlet.ts'
+import { inputsOf, type Outlets, type Pipeline } from '../runtime/pipeline.ts'
+import { StreamTask } from '../runtime/streamTask.ts'
+import type { Table } from '../runtime/table.ts'
+
+/** An outlet for rows or messages, and where they go. */
+export interface OutletEnd {
+  /** As the pipeline calls it. */
+  readonly outlet: string
+  readonly kind: 'rows' | 'messages'
+  /** The table, the topic or the destination. */
+  readonly to: string
+}
+
+/** What a pipeline ends in, known before it runs. */
+export interface OutletPlan {
+  /** Those for rows and messages, in the order in which the pipeline names them. */
+  readonly ends: readonly OutletEnd[]
+  /** True where raw records of an input are kept. */
+  readonly hasArchive: boolean
+  /** Descriptors of all tables, as often as they are named. */
+  readonly tables: readonly Table<never>[]
+}
+
+/**
+ * Builds the pipeline as a task does at its first start, without records, state or clock, and lets go of it. Throws what a start throws on a pipeline that is
+ * not well formed.
+ */
+export function outletPlanOf(pipeline: Pipeline): OutletPlan {
+  let built: Outlets = {}
+  const watched: Pipeline = {
+    ...pipeline,
+    build: (streams) => {
+      built = pipeline.build(streams)
+      return built
+    },
+  }
+  new StreamTask(
+    watched,
+    null,
+    inputsOf(pipeline).map(() => 0),
+  ).abandon()
+  const outlets = Object.entries(built)
+  return {
+    ends: outlets.flatMap(([outlet, end]) => endOf(outlet, end)),
+    hasArchive: outlets.some(([, end]) => end.kind === 'archive'),
+    tables: outlets.flatMap(([, end]) => (end.kind === 'rows' ? [end.table] : [])),
+  }
+}
+
+function endOf(outlet: string, end: Outlet<unknown>): readonly OutletEnd[] {
+  if (end.kind === 'archive') return []
+  if (end.kind === 'rows') return [{ outlet, kind: 'rows', to: end.table.name }]
+  return [{ outlet, kind: 'messages', to: targetOf(end) }]
+}
+
+function targetOf({ to }: MessagesOutlet<unknown>): string {
+  return to.kind === 'topic' ? to.topic : to.name
+}

@@ -1,0 +1,63 @@
+import type { Archive } from '../runtime/archive.ts'
+import { systemClock } from '../runtime/clock.ts'
+import type { LogSource, OpenOutgoingTopic } from '../runtime/log.ts'
+import type { Pipeline } from '../runtime/pipeline.ts'
+import type { StopMode } from '../runtime/taskAttempt.ts'
+import type { TaskStatus } from '../runtime/taskStatus.ts'
+import { Worker } from '../runtime/worker.ts'
+import type { WorkerLimits } from '../runtime/workerLimits.ts'
+import { PostgresCheckpointStore } from '../sinks/postgres/checkpointStore.ts'
+import type { PostgresAddress } from '../sinks/postgres/connection.ts'
+
+/** What works on the partitions of a run: in this process, or a pool of processes. */
+export interface PipelineWorker {
+  /** Resolves after a stop, once all is stored. Rejects with what a person must look at. */
+  run(): Promise<void>
+  stop(mode: StopMode): void
+  status(): readonly TaskStatus[]
+  /** What it waits for before it has tasks that could say so, or null. */
+  readonly waitingFor: string | null
+  close(): Promise<void>
+}
+
+/** A pipeline, and what it works on and with. */
+export interface PipelineWorkerOptions {
+  readonly pipeline: Pipeline
+  /** The logs of the inputs, the leading one first. */
+  readonly sources: readonly LogSource[]
+  readonly openTopic: OpenOutgoingTopic
+  readonly archive: Archive | null
+  readonly address: PostgresAddress
+  readonly schema: string
+  readonly limits: Partial<WorkerLimits>
+  /** For a log that a group shares; null for one that is this process's alone. */
+  readonly reclaimAfterMs: number | null
+}
+
+/** The pipeline in this process, on the partitions that the log assigns to it. */
+export function pipelineWorker(options: PipelineWorkerOptions): PipelineWorker {
+  const { pipeline, openTopic, archive, address, schema, limits, reclaimAfterMs } = options
+  const [source, ...others] = options.sources
+  if (source === undefined) throw new Error('bug: a pipeline without an input')
+  const store = new PostgresCheckpointStore(address, { schema })
+  const worker = new Worker({
+    pipeline,
+    source,
+    others,
+    openTopic,
+    store,
+    archive,
+    clock: systemClock,
+    limits,
+    ...(reclaimAfterMs === null ? {} : { reclaimAfterMs }),
+  })
+  return {
+    run: () => worker.run(),
+    stop: (mode) => worker.stop(mode),
+    status: () => worker.status(),
+    get waitingFor() {
+      return worker.waitingFor
+    },
+    close: () => store.close(),
+  }
+}

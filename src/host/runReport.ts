@@ -1,0 +1,68 @@
+import { readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { join, resolve } from 'node:path'
+import { z } from 'zod'
+import type { RunFacts } from '../console/snapshot.ts'
+
+const schema = z.object({
+  pid: z.number().int(),
+  source: z.string(),
+  /** ms UTC of this report. */
+  at: z.number(),
+  records: z.number(),
+  recordsPerS: z.number(),
+  waitingFor: z.string().nullable(),
+  /** ms UTC since when there is something to wait for. */
+  waitingSince: z.number().nullable(),
+})
+
+/** What a running pipeline says of itself, for `status` in another process; also while the database is away. */
+export type RunReport = z.infer<typeof schema>
+
+const fileName = 'run.json'
+
+/** Leaves a report in the data folder, as often as it is told to. */
+export class RunReporter {
+  readonly #path: string
+  readonly #source: string
+  #waitingSince: number | null = null
+
+  constructor(dataDir: string, source: string) {
+    this.#path = join(resolve(dataDir), fileName)
+    this.#source = source
+  }
+
+  write(snapshot: Pick<RunFacts, 'records' | 'recordsPerS' | 'waitingFor'>, now: number): void {
+    const { records, recordsPerS, waitingFor } = snapshot
+    this.#waitingSince = waitingFor === null ? null : (this.#waitingSince ?? now)
+    const report: RunReport = {
+      pid: process.pid,
+      source: this.#source,
+      at: now,
+      records,
+      recordsPerS,
+      waitingFor,
+      waitingSince: this.#waitingSince,
+    }
+    try {
+      writeFileSync(`${this.#path}.new`, JSON.stringify(report))
+      renameSync(`${this.#path}.new`, this.#path)
+    } catch {
+      // A full disk is told by those who need it; a report is worth no error of its own.
+    }
+  }
+
+  remove(): void {
+    rmSync(this.#path, { force: true })
+  }
+}
+
+/** The report of the process, or null where it has left none yet. */
+export function readRunReport(dataDir: string, pid: number): RunReport | null {
+  try {
+    const report = schema.parse(JSON.parse(readFileSync(join(resolve(dataDir), fileName), 'utf8')))
+    return report.pid === pid ? report : null
+  } catch {
+    // None yet, or of a version that wrote it differently: `status` does without.
+    return null
+  }
+}

@@ -1,0 +1,94 @@
+import { RateMeter } from '../console/rate.ts'
+import type { Progress, RunFacts } from '../console/snapshot.ts'
+import type { TaskStatus } from '../runtime/taskStatus.ts'
+import type { IngestProgress } from '../sources/ingest/runIngest.ts'
+import type { OutletCount } from './outletCounts.ts'
+import { lagOf, type RunFeed } from './pipelineRun.ts'
+
+/** How a run is doing at one moment. */
+export interface RunStatus extends RunFacts {
+  /** By the partition that they work on. */
+  readonly tasks: readonly TaskStatus[]
+  /** Rows and messages that were committed since the start, by outlet. */
+  readonly outlets: readonly (OutletCount & { readonly perS: number })[]
+}
+
+/** What a status is made of. */
+export interface RunState {
+  readonly tasks: readonly TaskStatus[]
+  readonly outlets: readonly OutletCount[]
+  readonly progress: ReadonlyMap<RunFeed, IngestProgress>
+  /** What the run, or its database, waits for before its tasks can say so, or null. */
+  readonly waitingFor: string | null
+}
+
+const rateOverMs = 5_000
+
+/** Sums a run up, and remembers enough of the last seconds for its rates. */
+export class StatusMeter {
+  readonly #records = new RateMeter(rateOverMs)
+  readonly #outlets = new Map<string, RateMeter>()
+
+  /** @param now processing time, ms UTC */
+  take(state: RunState, now: number): RunStatus {
+    const { tasks, outlets, progress } = state
+    const records = sum(tasks, (task) => task.records)
+    const watermarks = tasks.flatMap((task) => task.watermark ?? [])
+    const committedAt = tasks.flatMap((task) => task.committedAt ?? [])
+    const present = presentOf(progress, now)
+    return {
+      records,
+      recordsPerS: this.#records.sample(now, records),
+      watermarkLagMs: watermarks.length === 0 || present === null ? null : present - Math.min(...watermarks),
+      checkpointAgeMs: committedAt.length === 0 ? null : now - Math.max(...committedAt),
+      deadLetters: sum(tasks, (task) => task.deadLetters),
+      logLag: tasks.length === 0 ? null : sum(tasks, lagOf),
+      progress: progressOf(progress),
+      waitingFor: waitingFor(state),
+      tasks,
+      outlets: outlets.map((outlet) => ({ ...outlet, perS: this.#rateOf(outlet, now) })),
+    }
+  }
+
+  #rateOf({ outlet, count }: OutletCount, now: number): number {
+    const meter = this.#outlets.get(outlet) ?? new RateMeter(rateOverMs)
+    this.#outlets.set(outlet, meter)
+    return meter.sample(now, count)
+  }
+}
+
+/** The newest time of records of the past, such as those of a file, is their present. */
+function presentOf(progress: RunState['progress'], now: number): number | null {
+  const past = [...progress].filter(([feed, one]) => feed.isOfThePast || one.feed?.bytesTotal != null)
+  if (past.length === 0) return now
+  const newest = past.flatMap(([, one]) => one.feed?.newestTime ?? [])
+  return newest.length === 0 ? null : Math.max(...newest)
+}
+
+/** Of the feeds that have an end, as one. */
+function progressOf(progress: RunState['progress']): Progress | null {
+  const ending = [...progress.values()].flatMap(({ feed, timeLeftMs }) =>
+    feed?.bytesDone == null || feed.bytesTotal === null
+      ? []
+      : [{ done: feed.bytesDone, total: feed.bytesTotal, leftMs: timeLeftMs }],
+  )
+  if (ending.length === 0) return null
+  const left = ending.flatMap(({ leftMs }) => leftMs ?? [])
+  return {
+    done: sum(ending, ({ done }) => done),
+    total: sum(ending, ({ total }) => total),
+    unit: 'bytes',
+    leftMs: left.length === 0 ? null : Math.max(...left),
+  }
+}
+
+function waitingFor({ tasks, progress, waitingFor: first }: RunState): string | null {
+  if (first !== null) return first
+  const waiting = tasks.find((task) => task.waitingFor !== null)
+  if (waiting !== undefined) return waiting.waitingFor
+  return [...progress.values()].find((one) => one.waitingFor !== null)?.waitingFor ?? null
+}
+
+function sum<T>(all: readonly T[], of: (one: T) => number): number {
+  return all.reduce((total, one) => total + of(one), 0)
+}

@@ -1,0 +1,66 @@
+import { ConfigurationError } from '../runtime/errors.ts'
+import { inputsOf, type Pipeline } from '../runtime/pipeline.ts'
+
+/** A topic that a run reads. */
+export interface RunTopic {
+  readonly name: string
+  /** True for one of which the newest record of each key is enough. */
+  readonly isTable: boolean
+  /** True where its records may be older than what a log keeps by age, so it is to keep all. */
+  readonly isOfThePast: boolean
+}
+
+/**
+ * The topics that the pipeline reads, the leading one first.
+ * @param topic of a pipeline that names none itself
+ * @throws ConfigurationError where both name topics, or neither does
+ */
+export function topicsOf(pipeline: Pipeline, topic: string | undefined, isOfThePast = false): readonly RunTopic[] {
+  const inputs = inputsOf(pipeline)
+  const names = inputs.flatMap((input) => input.topic ?? [])
+  if (names.length > 0 && topic !== undefined) {
+    throw new ConfigurationError(
+      `pipeline ${pipeline.name} names its topics itself (${names.join(', ')}); leave topic ${topic} out`,
+    )
+  }
+  return inputs.map((input) => ({
+    name: input.topic ?? required(pipeline, topic),
+    isTable: !input.movesTime,
+    isOfThePast,
+  }))
+}
+
+function required({ name }: Pipeline, topic: string | undefined): string {
+  if (topic !== undefined) return topic
+  throw new ConfigurationError(
+    `pipeline ${name} names no topic: tell which one it reads (--topic NAME, or topic in the settings), or give it inputs`,
+  )
+}
+
+/**
+ * How many partitions the topics of a run have: what those that are there have, else what is asked for, else `fallback`.
+ * @param counts of the topics that are there, by name
+ * @param wanted asked for by a person, or null
+ * @throws ConfigurationError where they differ, because a task reads the same partition of each
+ */
+export function commonPartitions(counts: ReadonlyMap<string, number>, wanted: number | null, fallback: number): number {
+  const [first, ...others] = counts
+  if (first === undefined) return wanted ?? fallback
+  const [topic, partitions] = first
+  const other = others.find(([, count]) => count !== partitions)
+  if (other !== undefined) {
+    throw new ConfigurationError(
+      `topic ${topic} has ${partitions} partitions and topic ${other[0]} has ${other[1]}: a task reads the same partition of each input, and a key has to be in the same one. ` +
+        'Make topics with as many partitions as each other, and copy the records over by their keys.',
+      { topic: other[0] },
+    )
+  }
+  if (wanted !== null && wanted !== partitions) {
+    throw new ConfigurationError(
+      `topic ${topic} has ${partitions} partitions, not ${wanted} as was asked for (MILLRACE_PARTITIONS). The partition of a key depends on it: ` +
+        `set ${partitions}, or take another topic.`,
+      { topic },
+    )
+  }
+  return partitions
+}
