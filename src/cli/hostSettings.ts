@@ -19,6 +19,7 @@ export function hostSettingsOf({ settings, origins, env }: CommandContext, schem
       kafkaReplication: settings.kafkaReplication ?? null,
     },
     archive: { place: settings.archive, s3: s3Access(env, settings.s3PathStyle) },
+    startFrom: settings.startFrom ?? null,
     limits: { checkpointIntervalMs: settings.checkpointMs },
   }
 }

@@ -1,3 +1,4 @@
+import type { StartFrom } from '../runtime/startFrom.ts'
 import type { WorkerLimits } from '../runtime/workerLimits.ts'
 import type { KafkaSettings } from '../sources/kafka/kafkaSettings.ts'
 import type { ArchiveSettings } from './openArchive.ts'
@@ -30,6 +31,8 @@ export interface HostSettings {
   readonly workerId: string | undefined
   readonly topics: TopicSettings
   readonly archive: ArchiveSettings
+  /** Where a pipeline begins to read that never ran; null for the earliest record. With a place, one that has run is refused. */
+  readonly startFrom: StartFrom | null
   /** What differs from `defaultLimits`. */
   readonly limits: Partial<WorkerLimits>
 }

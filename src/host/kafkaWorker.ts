@@ -19,7 +19,7 @@ export interface KafkaWork {
   /** Of each of them. */
   readonly partitions: number
   readonly address: PostgresAddress
-  readonly settings: Pick<HostSettings, 'dataDir' | 'schema' | 'topics' | 'archive' | 'limits'>
+  readonly settings: Pick<HostSettings, 'dataDir' | 'schema' | 'topics' | 'archive' | 'startFrom' | 'limits'>
 }
 
 /** Opens a worker of the pipeline's group in this process. The topics are there, and the tables fit. */
@@ -31,7 +31,7 @@ export async function openKafkaWorker(
   cleanup: Cleanup,
 ): Promise<PipelineWorker> {
   const { kafka, group, topics, partitions, address, settings } = work
-  const { dataDir, schema, limits } = settings
+  const { dataDir, schema, startFrom, limits } = settings
   const archive = await openArchive(settings.archive, dataDir, schema, onWarning)
   if (archive !== null) cleanup.add(() => archive.store.close())
   const sources = []
@@ -47,6 +47,7 @@ export async function openKafkaWorker(
     archive: archive?.archive ?? null,
     address,
     schema,
+    startFrom,
     limits,
     reclaimAfterMs: reclaimAfterMs(kafka),
   })

@@ -1,4 +1,5 @@
 import type { Pipeline } from '../runtime/pipeline.ts'
+import { requireFirstStart } from '../sinks/postgres/firstStart.ts'
 import type { Cleanup } from './cleanup.ts'
 import { openEmbeddedTopics } from './embeddedTopics.ts'
 import type { HostSettings } from './hostSettings.ts'
@@ -63,7 +64,7 @@ async function openEmbedded(options: OpenRunOptions): Promise<PipelineRun> {
   const { job, database, wait, onWarning, cleanup } = options
   const { pipeline, settings } = job
   const { address, location } = database
-  const { schema, limits } = settings
+  const { schema, startFrom, limits } = settings
   const plan = outletPlanOf(pipeline)
   const archive = await openArchive(archiveOf(settings, plan), settings.dataDir, schema, warnBy(onWarning))
   if (archive !== null) cleanup.add(() => archive.store.close())
@@ -86,6 +87,7 @@ async function openEmbedded(options: OpenRunOptions): Promise<PipelineRun> {
     archive: archive?.archive ?? null,
     address,
     schema,
+    startFrom,
     limits,
     reclaimAfterMs: null,
   })
@@ -116,14 +118,14 @@ async function openOnKafka(options: OpenRunOptions): Promise<PipelineRun> {
     prepareTopics({ kafka, topics, settings: settings.topics, isArchived, onWarning }),
   )
   const feeds = await openFeeds(options, brokers, kafkaOutgoingTopics(kafka, settings.topics, partitions))
-  const { dataDir, schema, limits } = settings
+  const { dataDir, schema, startFrom, limits } = settings
   const work: KafkaWork = {
     kafka,
     group,
     topics: topics.map(({ name }) => name),
     partitions,
     address,
-    settings: { dataDir, schema, topics: settings.topics, archive, limits },
+    settings: { dataDir, schema, topics: settings.topics, archive, startFrom, limits },
   }
   const parts = { feeds, ends: plan.ends, topic, partitions }
   if (processes !== null) {
@@ -138,8 +140,9 @@ async function openOnKafka(options: OpenRunOptions): Promise<PipelineRun> {
 }
 
 function prepare({ job, database }: OpenRunOptions, { tables }: OutletPlan, kind: 'kafka' | 'embedded'): Promise<void> {
-  const { settings, topics } = job
+  const { pipeline, settings, topics } = job
   return prepareDatabase(database.address, settings.schema, tables, async (pool) => {
+    if (settings.startFrom !== null) await requireFirstStart(pool, pipeline.name)
     for (const { name } of topics) await checkLogKind(pool, name, kind)
   })
 }

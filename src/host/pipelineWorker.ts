@@ -2,6 +2,7 @@ import type { Archive } from '../runtime/archive.ts'
 import { systemClock } from '../runtime/clock.ts'
 import type { LogSource, OpenOutgoingTopic } from '../runtime/log.ts'
 import type { Pipeline } from '../runtime/pipeline.ts'
+import type { StartFrom } from '../runtime/startFrom.ts'
 import type { StopMode } from '../runtime/taskAttempt.ts'
 import type { TaskStatus } from '../runtime/taskStatus.ts'
 import { Worker } from '../runtime/worker.ts'
@@ -29,6 +30,7 @@ export interface PipelineWorkerOptions {
   readonly archive: Archive | null
   readonly address: PostgresAddress
   readonly schema: string
+  readonly startFrom: StartFrom | null
   readonly limits: Partial<WorkerLimits>
   /** For a log that a group shares; null for one that is this process's alone. */
   readonly reclaimAfterMs: number | null
@@ -36,7 +38,7 @@ export interface PipelineWorkerOptions {
 
 /** The pipeline in this process, on the partitions that the log assigns to it. */
 export function pipelineWorker(options: PipelineWorkerOptions): PipelineWorker {
-  const { pipeline, openTopic, archive, address, schema, limits, reclaimAfterMs } = options
+  const { pipeline, openTopic, archive, address, schema, startFrom, limits, reclaimAfterMs } = options
   const [source, ...others] = options.sources
   if (source === undefined) throw new Error('bug: a pipeline without an input')
   const store = new PostgresCheckpointStore(address, { schema })
@@ -49,6 +51,7 @@ export function pipelineWorker(options: PipelineWorkerOptions): PipelineWorker {
     archive,
     clock: systemClock,
     limits,
+    ...(startFrom === null ? {} : { from: startFrom }),
     ...(reclaimAfterMs === null ? {} : { reclaimAfterMs }),
   })
   return {

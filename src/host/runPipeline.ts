@@ -1,6 +1,7 @@
 import { ConfigurationError } from '../runtime/errors.ts'
 import type { Feed } from '../runtime/feed.ts'
 import type { Pipeline } from '../runtime/pipeline.ts'
+import type { StartFrom } from '../runtime/startFrom.ts'
 import type { WorkerLimits } from '../runtime/workerLimits.ts'
 import { type KafkaSettingsInput, kafkaSettings } from '../sources/kafka/kafkaSettings.ts'
 import type { DefinedFeed } from '../sources/ownFeed/defineFeed.ts'
@@ -44,6 +45,8 @@ export interface RunPipelineSettings {
   readonly archive?: 'directory' | 'none' | `s3://${string}`
   /** How to reach the bucket; left out, the standard variables of AWS say it. */
   readonly s3?: S3Access
+  /** Where a pipeline begins to read that never ran: `earliest` if left out, `latest`, a time (ms UTC) or an offset. A pipeline that has run is refused. */
+  readonly from?: StartFrom
   /** Fill topics while the pipeline runs. */
   readonly feed?: Feed | FeedInto | readonly (Feed | FeedInto)[]
   /** Ends once the feeds, and what the topics hold by then, are committed. False: runs until the signal fires. */
@@ -134,6 +137,7 @@ function hostSettingsOf(settings: RunPipelineSettings): HostSettings {
     workerId: settings.workerId,
     topics: { partitions: settings.partitions ?? null, logRetentionHours, kafkaRetentionHours, kafkaReplication: null },
     archive: { place: archive, s3: settings.s3 ?? s3Access(process.env) },
+    startFrom: settings.from ?? null,
     limits: settings.limits ?? {},
   }
 }

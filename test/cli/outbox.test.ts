@@ -51,8 +51,8 @@ describe('what `outbox` lists and has sent again', () => {
 
   test('is counted by outlet, and what was refused last comes first', async () => {
     expect(await countOutbox(client)).toEqual([
-      { ...task, outlet: 'calm', waiting: 1, refused: 0 },
-      { ...task, outlet, waiting: 1, refused: 2 },
+      { ...task, outlet: 'calm', waiting: 1, oldestAgeMs: expect.any(Number), refused: 0 },
+      { ...task, outlet, waiting: 1, oldestAgeMs: expect.any(Number), refused: 2 },
     ])
     const refused = await newestRefused(client, 10)
     expect(refused).toMatchObject([

@@ -6,6 +6,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { startOrJoin } from '../../src/embedded/embeddedPostgres.ts'
 import { EmbeddedLog } from '../../src/embedded/log/embeddedLog.ts'
 import type { LogWriter, OutgoingRecord } from '../../src/runtime/log.ts'
+import { openPool } from '../../src/sinks/postgres/connection.ts'
 import { migrate } from '../../src/sinks/postgres/migrate.ts'
 import { openKafkaAdmin } from '../../src/sources/kafka/admin.ts'
 import { kafkaSettings } from '../../src/sources/kafka/kafkaSettings.ts'
@@ -49,7 +50,7 @@ const recordsOf = (from: number, to: number, partitions: number): readonly Outgo
 /** Appends to topics of the data folder's own log, which another process may run meanwhile. */
 async function append(dataDir: string, topics: readonly string[], from: number, to: number, schema = 'public') {
   const server = await startOrJoin(dataDir)
-  const pool = new pg.Pool({ ...server.connection, options: `-c search_path=${schema}` })
+  const pool = openPool(server.connection, { schema })
   try {
     await migrate(pool, schema)
     for (const topic of topics) {
@@ -116,6 +117,19 @@ describe('millrace run FILE', { timeout: 90_000 }, () => {
     const ended = await running.ended
     expect(ended, ended.stderr).toMatchObject({ code: 0 })
     expect(ended.stdout).toContain('Stopped cleanly: 16 records committed')
+  })
+
+  test('begins at a time where that is asked of a first start, and refuses it of a later one', async () => {
+    const dataDir = join(folder, 'from')
+    const place = { cwd: folder, env: { MILLRACE_DATA_DIR: dataDir } }
+    await append(dataDir, ['orders', 'payments'], 0, 20)
+    // The records' timestamps are their numbers: ms after 1970.
+    const from = ['--from', new Date(12).toISOString()]
+    const first = await runCommand(['run', paid, '--until-end', ...from], place)
+    expect(first, first.stdout + first.stderr).toMatchObject({ code: 0 })
+    expect(await query(dataDir, 'SELECT id FROM paid ORDER BY id')).toEqual(upTo(20).slice(12))
+    const again = await runCommand(['run', paid, '--until-end', ...from], place)
+    expect(again).toMatchObject({ code: 2, stderr: expect.stringContaining('pipeline paid has a checkpoint') })
   })
 
   test('puts everything into the schema that is named', async () => {

@@ -7,6 +7,7 @@ import { EmbeddedLog } from '../../src/embedded/log/embeddedLog.ts'
 import { type RunPipelineSettings, runPipeline } from '../../src/host/runPipeline.ts'
 import type { RunStatus } from '../../src/host/runStatus.ts'
 import { ConfigurationError } from '../../src/runtime/errors.ts'
+import { openPool } from '../../src/sinks/postgres/connection.ts'
 import { migrate } from '../../src/sinks/postgres/migrate.ts'
 import { listFeed } from '../support/listFeed.ts'
 import { lines } from '../support/pipelines/lines.ts'
@@ -119,7 +120,7 @@ describe('runPipeline', { timeout: 60_000 }, () => {
 
   test('topics that a pipeline reads side by side have as many partitions as each other', async () => {
     const own = settings()
-    const pool = new pg.Pool({ ...database.connection, options: `-c search_path=${own.schema}` })
+    const pool = openPool(database.connection, { schema: own.schema })
     await migrate(pool, own.schema)
     await EmbeddedLog.open({ pool, topic: 'payments', partitions: 2 })
     await expect(runPipeline(paid, { ...own, partitions: 3 })).rejects.toThrow(/payments has 2 partitions, not 3/)
