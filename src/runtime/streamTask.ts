@@ -449,8 +449,15 @@ export class StreamTask implements OperatorHost {
     return this.#timeOwners.map(({ spec }) => {
       const above = inputsAbove(trace, spec.name)
       const ofOperator = all.filter((i) => above.has((inputs[i] as ResolvedInput).name))
+      if (ofOperator.length > 0 && ofOperator.every((i) => inputs[i]?.movesTime === false)) throw this.#tableTime(spec)
       return { name: this.#clocks === null ? undefined : spec.name, inputs: ofOperator }
     })
+  }
+
+  #tableTime({ name }: OperatorSpec): ConfigurationError {
+    return new ConfigurationError(
+      `pipeline ${this.#pipeline.name}: ${name} takes its time from inputs with movesTime: false alone, which move none and hold none back; nothing below would ever be due. Leave it out, or leave out movesTime.`,
+    )
   }
 
   /** Of a step of time that is recorded now. */

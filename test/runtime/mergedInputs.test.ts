@@ -7,6 +7,7 @@ import { tumblingWindow } from '../../src/operators/tumblingWindow.ts'
 import type { Codec } from '../../src/runtime/codec.ts'
 import type { Inputs } from '../../src/runtime/input.ts'
 import { definePipeline, type Pipeline } from '../../src/runtime/pipeline.ts'
+import { StreamTask } from '../../src/runtime/streamTask.ts'
 import type { AppendTable } from '../../src/runtime/table.ts'
 import { Worker, type WorkerOptions } from '../../src/runtime/worker.ts'
 import { rawArchive } from '../../src/sinks/archive/rawArchive.ts'
@@ -167,6 +168,20 @@ describe('several inputs', () => {
     }
     await clock.run(live())
     expect(values()).toEqual(['0: 2', '10: 1', '30: 2'])
+  })
+
+  it('that move no time have none: an eventTime below them alone is refused', () => {
+    const pipeline = definePipeline({
+      name: 'timeless',
+      inputs: { a: pair.a, t: { topic: 't', codec: text, movesTime: false } },
+      build: ({ a, t }) => ({
+        seen: toPostgres(
+          merge(a, t.pipe(eventTime({ of: () => 1, maxOutOfOrdernessMs: 0 }))).pipe(map((value) => ({ value }))),
+          seen,
+        ),
+      }),
+    })
+    expect(() => new StreamTask(pipeline, null, [0, 0])).toThrow('eventTime takes its time from inputs with movesTime')
   })
 
   it('have archives of their own, and letters under their own topics', async () => {

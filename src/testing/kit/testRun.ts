@@ -223,6 +223,11 @@ export abstract class TestRun<O extends Outlets> {
     }
   }
 
+  /** Has the codec of the input fetch what it needs for the records, which are not pushed. */
+  protected async prepareRecords(input: number, records: readonly TestRecord[]): Promise<void> {
+    for (const [i, record] of records.entries()) await this.#plain.task.prepare(viewOf(record, i), input)
+  }
+
   /** The number of the input of that name. Throws `ConfigurationError` where there is none. */
   protected inputNumber(name: string): number {
     const number = this.#inputs.findIndex((input) => input.name === name)
@@ -300,6 +305,14 @@ export class RecordsTestRun<O extends Outlets> extends TestRun<O> {
 export class InputsTestRun<I extends Inputs, O extends Outlets> extends TestRun<O> {
   constructor(pipeline: Pipeline<O>, options: TestPipelineOptions) {
     super(pipeline, options)
+  }
+
+  /**
+   * Has the codec of the input fetch what it needs to decode these records, such as a schema of a registry. The test pushes them afterwards: a push never waits.
+   * Rejects with what the codec's `prepare` rejects with.
+   */
+  async prepare<N extends keyof I & string>(input: N, ...records: readonly TestRecord[]): Promise<void> {
+    await this.prepareRecords(this.inputNumber(input), records)
   }
 
   /** Pushes records of the input, one after the other. */

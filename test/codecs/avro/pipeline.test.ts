@@ -7,6 +7,7 @@ import { systemClock } from '../../../src/runtime/clock.ts'
 import { definePipeline } from '../../../src/runtime/pipeline.ts'
 import { Worker } from '../../../src/runtime/worker.ts'
 import { toPostgres } from '../../../src/sinks/toPostgres.ts'
+import { testPipeline } from '../../../src/testing/kit/testPipeline.ts'
 import { MemoryCheckpointStore } from '../../../src/testing/memoryCheckpointStore.ts'
 import { MemoryLog } from '../../../src/testing/memoryLog.ts'
 import { type SchemaRegistryServer, startSchemaRegistry } from '../../../src/testing/schemaRegistryServer.ts'
@@ -23,11 +24,11 @@ beforeEach(async () => {
 })
 afterEach(() => server.close())
 
-/** What a worker makes of a topic whose records were written by two versions of a schema, and one by a schema that nobody knows. */
-async function run(source: MemoryLog, whileItRuns: () => Promise<void>) {
+/** Orders as they are wanted, into a table. */
+function ordersPipeline() {
   const registry = confluentRegistry({ url: server.url, timeoutMs: 2_000 })
   const codec = avroCodec({ registry, schema: wanted, zod: z.object({ id: z.int(), sum: z.number() }) })
-  const pipeline = definePipeline({
+  return definePipeline({
     name: 'orders',
     inputs: { orders: { topic: 'orders', codec } },
     build: ({ orders }) => ({
@@ -41,6 +42,11 @@ async function run(source: MemoryLog, whileItRuns: () => Promise<void>) {
       }),
     }),
   })
+}
+
+/** What a worker makes of a topic whose records were written by two versions of a schema, and one by a schema that nobody knows. */
+async function run(source: MemoryLog, whileItRuns: () => Promise<void>) {
+  const pipeline = ordersPipeline()
   const store = new MemoryCheckpointStore()
   const worker = new Worker({ pipeline, source, store, archive: null, clock: systemClock })
   worker.stop('drain')
@@ -51,6 +57,22 @@ async function run(source: MemoryLog, whileItRuns: () => Promise<void>) {
 }
 
 describe('a pipeline of Avro with a schema registry', () => {
+  it('is tested by the kit once the schemas of its records are there', async () => {
+    const old = avroCodec({ registry: confluentRegistry({ url: server.url }), schema: first })
+    await old.register('orders-value')
+    const records = [1, 2].map((id) => ({ value: old.encode({ id, old: 'x' }) }))
+    const run = testPipeline(ordersPipeline(), { crashAt: [1] })
+    expect(() => run.push('orders', ...records)).toThrow('prepare')
+    const prepared = testPipeline(ordersPipeline(), { crashAt: [1] })
+    await prepared.prepare('orders', ...records)
+    prepared.push('orders', ...records)
+    expect(prepared.rows('orders')).toEqual([
+      { id: 1, sum: 0 },
+      { id: 2, sum: 0 },
+    ])
+    prepared.finish()
+  })
+
   it('waits for a registry that is down at first, reads what two versions wrote, and sets aside what no schema is known of', async () => {
     const writer = confluentRegistry({ url: server.url })
     await fetch(`${server.url}/config`, { method: 'PUT', body: '{"compatibility":"NONE"}' })
