@@ -115,7 +115,7 @@ export type { AppendTable, Column, ColumnType, ColumnValue, Table, UpsertTable }
 export type { InputStatus, OperatorStatus, OutletStatus, TaskStatus } from './runtime/taskStatus.ts'
 export type { AnyTopic, Topic, ValueOf } from './runtime/topic.ts'
 export { Worker, type WorkerOptions } from './runtime/worker.ts'
-export { defaultLimits, type WorkerLimits } from './runtime/workerLimits.ts'
+export { defaultLimits, type WorkerLimitOptions, type WorkerLimits } from './runtime/workerLimits.ts'
 export { toArchive } from './sinks/toArchive.ts'
 export { type OwnDestination, toDestination } from './sinks/toDestination.ts'
 export { toPostgres } from './sinks/toPostgres.ts'

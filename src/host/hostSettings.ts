@@ -1,5 +1,5 @@
 import type { StartFrom } from '../runtime/startFrom.ts'
-import type { WorkerLimits } from '../runtime/workerLimits.ts'
+import type { WorkerLimitOptions } from '../runtime/workerLimits.ts'
 import type { KafkaSettings } from '../sources/kafka/kafkaSettings.ts'
 import type { ArchiveSettings } from './openArchive.ts'
 
@@ -34,7 +34,7 @@ export interface HostSettings {
   /** Where a pipeline begins to read that never ran; null for the earliest record. With a place, one that has run is refused. */
   readonly startFrom: StartFrom | null
   /** What differs from `defaultLimits`. */
-  readonly limits: Partial<WorkerLimits>
+  readonly limits: WorkerLimitOptions
 }
 
 /** Of a topic that is made while nothing says how many it gets. */

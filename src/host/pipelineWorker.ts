@@ -6,7 +6,7 @@ import type { StartFrom } from '../runtime/startFrom.ts'
 import type { StopMode } from '../runtime/taskAttempt.ts'
 import type { TaskStatus } from '../runtime/taskStatus.ts'
 import { Worker } from '../runtime/worker.ts'
-import type { WorkerLimits } from '../runtime/workerLimits.ts'
+import type { WorkerLimitOptions } from '../runtime/workerLimits.ts'
 import { PostgresCheckpointStore } from '../sinks/postgres/checkpointStore.ts'
 import type { PostgresAddress } from '../sinks/postgres/connection.ts'
 
@@ -31,7 +31,7 @@ export interface PipelineWorkerOptions {
   readonly address: PostgresAddress
   readonly schema: string
   readonly startFrom: StartFrom | null
-  readonly limits: Partial<WorkerLimits>
+  readonly limits: WorkerLimitOptions
   /** For a log that a group shares; null for one that is this process's alone. */
   readonly reclaimAfterMs: number | null
 }

@@ -2,7 +2,7 @@ import { ConfigurationError } from '../runtime/errors.ts'
 import type { Feed } from '../runtime/feed.ts'
 import type { Pipeline } from '../runtime/pipeline.ts'
 import type { StartFrom } from '../runtime/startFrom.ts'
-import type { WorkerLimits } from '../runtime/workerLimits.ts'
+import type { WorkerLimitOptions } from '../runtime/workerLimits.ts'
 import { type KafkaSettingsInput, kafkaSettings } from '../sources/kafka/kafkaSettings.ts'
 import type { DefinedFeed } from '../sources/ownFeed/defineFeed.ts'
 import type { HostSettings } from './hostSettings.ts'
@@ -56,7 +56,7 @@ export interface RunPipelineSettings {
   /** Ends the run cleanly: what is read is committed first. */
   readonly signal?: AbortSignal
   /** How much may be held, and how often a checkpoint is cut. */
-  readonly limits?: Partial<WorkerLimits>
+  readonly limits?: WorkerLimitOptions
   /** Told once a second how the run is doing. */
   readonly onStatus?: (status: RunStatus) => void
   /** Told one line on what is waited for, was made, or went wrong and will be tried again. */

@@ -5,12 +5,12 @@ import { checkSources } from './openCursors.ts'
 import type { StopMode, TaskOptions } from './taskAttempt.ts'
 import { TaskRunner } from './taskRunner.ts'
 import type { TaskStatus } from './taskStatus.ts'
-import { defaultLimits, type WorkerLimits } from './workerLimits.ts'
+import { type WorkerLimitOptions, type WorkerLimits, workerLimits } from './workerLimits.ts'
 
 /** What a worker runs, on which log, and where the results go. */
 export interface WorkerOptions extends Omit<TaskOptions, 'onCommit' | 'limits'> {
   /** What differs from `defaultLimits`. */
-  readonly limits?: Partial<WorkerLimits>
+  readonly limits?: WorkerLimitOptions
   /**
    * For a log that a group shares: a partition that another process claimed is claimed back after this long, if the group still assigns it to this
    * worker by then. Left out, a fenced task is over.
@@ -25,6 +25,7 @@ export interface WorkerOptions extends Omit<TaskOptions, 'onCommit' | 'limits'> 
  */
 export class Worker {
   readonly #options: WorkerOptions
+  readonly #limits: WorkerLimits
   readonly #runners = new Map<number, { readonly runner: TaskRunner; readonly ended: Promise<void> }>()
   #membership: LogMembership | null = null
   #stopMode: StopMode | null = null
@@ -40,6 +41,7 @@ export class Worker {
   constructor(options: WorkerOptions) {
     checkSources(options)
     this.#options = options
+    this.#limits = workerLimits(options.limits)
     // It may end while nobody waits for it yet.
     this.#ended.promise.catch(() => undefined)
   }
@@ -85,8 +87,8 @@ export class Worker {
    * that means to drain goes on until there is something to drain.
    */
   async #join(): Promise<LogMembership | null> {
-    const { source, clock, limits } = this.#options
-    const { retryFirstMs, retryMostMs } = { ...defaultLimits, ...limits }
+    const { source, clock } = this.#options
+    const { retryFirstMs, retryMostMs } = this.#limits
     const backoff = new Backoff(retryFirstMs, retryMostMs)
     const { signal } = this.#stoppingNow
     while (!signal.aborted) {
@@ -122,7 +124,7 @@ export class Worker {
   #start(partition: number): void {
     const runner = new TaskRunner(partition, {
       ...this.#options,
-      limits: { ...defaultLimits, ...this.#options.limits },
+      limits: this.#limits,
       onCommit: (of, nextOffset) => this.#membership?.reportProgress(of, nextOffset),
     })
     const ended = runner.run()

@@ -1,3 +1,6 @@
+import { type Duration, durationMs } from './duration.ts'
+import { ConfigurationError } from './errors.ts'
+
 /** Bounds of one task's work. Times in ms of processing time. */
 export interface WorkerLimits {
   /** A checkpoint is cut this often while there is something to store. */
@@ -28,4 +31,17 @@ export const defaultLimits: WorkerLimits = {
   fetchMaxWaitMs: 500,
   retryFirstMs: 100,
   retryMostMs: 5_000,
+}
+
+/** What differs from `defaultLimits`: lengths of time are ms, or text such as `'5s'`. */
+export type WorkerLimitOptions = { readonly [K in keyof WorkerLimits]?: K extends `${string}Ms` ? Duration : number }
+
+/** The limits with everything decided. Throws `ConfigurationError` on one that is not a positive number. */
+export function workerLimits(given: WorkerLimitOptions = {}): WorkerLimits {
+  const decided = Object.entries({ ...defaultLimits, ...given }).map(([name, value]) => {
+    const number = name.endsWith('Ms') ? durationMs(value as Duration, `limits: ${name}`) : Number(value)
+    if (number > 0) return [name, number]
+    throw new ConfigurationError(`limits: ${name} must be positive, got ${value}`)
+  })
+  return Object.fromEntries(decided) as unknown as WorkerLimits
 }

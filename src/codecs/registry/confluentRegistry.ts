@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { type Duration, durationMs } from '../../runtime/duration.ts'
 import { ConfigurationError, RetryableError } from '../../runtime/errors.ts'
 import { BoundedMap } from './boundedMap.ts'
 import type { RegisteredSchema, SchemaRegistry } from './schemaRegistry.ts'
@@ -9,8 +10,8 @@ export interface ConfluentRegistryOptions {
   readonly url: string
   /** For a registry that asks for a name and a password, or an API key and its secret. */
   readonly auth?: { readonly username: string; readonly password: string }
-  /** How long one answer may take, ms; 10,000 if left out. */
-  readonly timeoutMs?: number
+  /** How long one answer may take: ms, or text such as `'5s'`; 10 s if left out. */
+  readonly timeoutMs?: Duration
 }
 
 const mediaType = 'application/vnd.schemaregistry.v1+json'
@@ -31,7 +32,7 @@ const errorAnswer = z.object({ error_code: z.int(), message: z.string() })
 const options = z.object({
   url: z.url({ protocol: /^https?$/ }),
   auth: z.object({ username: z.string(), password: z.string() }).optional(),
-  timeoutMs: z.int().positive().max(600_000).default(10_000),
+  timeoutMs: z.int().positive().max(600_000),
 })
 
 type SchemaAnswer = z.infer<typeof schemaAnswer>
@@ -44,12 +45,13 @@ type SchemaAnswer = z.infer<typeof schemaAnswer>
  * @throws ConfigurationError on options out of range, and for a URL with a user in it
  */
 export function confluentRegistry(given: ConfluentRegistryOptions): Required<SchemaRegistry> {
-  const parsed = options.safeParse(given)
+  const timeoutMs = durationMs(given.timeoutMs ?? '10s', 'confluentRegistry: timeoutMs')
+  const parsed = options.safeParse({ ...given, timeoutMs })
   if (!parsed.success) {
     const issue = parsed.error.issues[0]
     throw new ConfigurationError(`confluentRegistry: ${issue?.path.join('.')}: ${issue?.message}`)
   }
-  const { url, auth, timeoutMs } = parsed.data
+  const { url, auth } = parsed.data
   return new ConfluentRegistry(new URL(url), auth, timeoutMs)
 }
 
