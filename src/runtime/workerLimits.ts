@@ -9,7 +9,7 @@ export interface WorkerLimits {
   readonly maxUncommittedRecords: number
   /** A checkpoint is cut early with this many rows and dead letters. */
   readonly maxUncommittedResults: number
-  /** With so many messages of one outlet committed and not sent, nothing more is read until some are sent. */
+  /** A count: with so many messages of one outlet committed and not sent, nothing more is read until some are. */
   readonly maxWaitingMessages: number
   /** Of one fetch; a single larger batch is taken all the same. */
   readonly fetchMaxBytes: number
