@@ -93,6 +93,11 @@ export class InputMerge {
     return this.#heads[input] !== null
   }
 
+  /** The offset of the input's next record, or null where none is there. */
+  headOffset(input: number): number | null {
+    return this.#heads[input]?.offset ?? null
+  }
+
   /**
    * The input's next record is there.
    * @param timestamp ms UTC, negative for none
@@ -160,7 +165,8 @@ export class InputMerge {
     const isDisplaced = state.passed !== null && isBefore(head, state.passed)
     state.passed = null
     for (const [other, waiting] of this.#heads.entries()) {
-      if (other === input || waiting !== null) continue
+      // One that is there and comes before it is passed as well, where an order is repeated.
+      if (other === input || (waiting !== null && !isBefore(waiting, head))) continue
       const passing = this.#state(other)
       if (passing.passed === null || isBefore(passing.passed, head)) passing.passed = { key: head.key, input }
     }

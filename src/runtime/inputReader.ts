@@ -3,6 +3,7 @@ import type { Clock } from './clock.ts'
 import type { InputCursor } from './inputCursor.ts'
 import type { InputMerge } from './inputMerge.ts'
 import type { RecordedNotes } from './recordedNotes.ts'
+import type { RepeatedOrder } from './takenOrder.ts'
 import type { WorkerLimits } from './workerLimits.ts'
 
 /** How the inputs of a task are read. */
@@ -12,6 +13,8 @@ export interface InputReaderOptions {
   readonly merge: InputMerge | null
   /** For a replay. */
   readonly notes: RecordedNotes | null
+  /** The order of an attempt that has failed, which goes before any other. */
+  readonly repeated: RepeatedOrder | null
   readonly clock: Clock
   readonly limits: WorkerLimits
   readonly signal: AbortSignal
@@ -58,6 +61,8 @@ export class InputReader {
       else merge.arrive(input, offset, timestamp, note)
     }
     if (this.#lookups.length > 0) return -1
+    const repeated = this.#options.repeated?.isOver === false ? this.#repeatedInput(merge, nextOffsets) : null
+    if (repeated !== null) return repeated
     return merge.next(
       nextOffsets,
       (input) => this.#mayPass(input, nextOffsets),
@@ -133,6 +138,20 @@ export class InputReader {
       input.idleAfterMs === undefined ? topic : `${topic} (at most ${input.idleAfterMs} ms)`,
     )
     return `a record of ${names.join(', ')}, before which the other inputs do not go on`
+  }
+
+  /** Whose record went next in the attempt before; -1 where it is not there yet or something else comes first, null where nothing is left to be repeated. */
+  #repeatedInput(merge: InputMerge, nextOffsets: readonly number[]): number | null {
+    const { repeated } = this.#options
+    for (let deed = repeated?.next(nextOffsets); deed !== undefined; deed = repeated?.next(nextOffsets)) {
+      if (deed.kind !== 'records') return -1
+      const offset = merge.headOffset(deed.input)
+      if (offset === null) return -1
+      if (offset < deed.until) return deed.input
+      // The log no longer has the record.
+      repeated?.done()
+    }
+    return null
   }
 
   get #only(): InputCursor {

@@ -1,5 +1,6 @@
 import { placeKey } from './deadLetters.ts'
 import type { Emission, LeftOut, StepFailure } from './stepFailure.ts'
+import type { TakenOrder } from './takenOrder.ts'
 
 interface Place {
   readonly input: number
@@ -16,6 +17,7 @@ interface Place {
 export class LeftOutValues {
   readonly #places = new Map<string, Place>()
   #badRowUpTo = -1
+  #order: TakenOrder | null = null
 
   /** The checkpoint up to these offsets has a row that its table cannot hold. */
   learnBadRow(nextOffsets: readonly number[]): void {
@@ -27,8 +29,17 @@ export class LeftOutValues {
     return total(nextOffsets) <= this.#badRowUpTo
   }
 
-  /** False when nothing new was learnt, so that another attempt would fail as well. */
-  learn({ input, offset = -1, emission, detail }: StepFailure): boolean {
+  /** In which order the last attempt that failed on a value did what it did: the next one does the same, so that it meets the value where it was. Null where there is none. */
+  get order(): TakenOrder | null {
+    return this.isEmpty ? null : this.#order
+  }
+
+  /**
+   * False when nothing new was learnt, so that another attempt would fail as well.
+   * @param order of the attempt that failed; null where whoever tries again knows it
+   */
+  learn({ input, offset = -1, emission, detail }: StepFailure, order: TakenOrder | null): boolean {
+    this.#order = order
     const key = placeKey(input, offset)
     const known = this.#places.get(key)?.leftOut
     if (known === undefined) {

@@ -19,6 +19,7 @@ import { RecordedSteps } from './recordedSteps.ts'
 import { Relays } from './relays.ts'
 import type { StartFrom } from './startFrom.ts'
 import { StreamTask } from './streamTask.ts'
+import { RepeatedOrder, TakenOrder } from './takenOrder.ts'
 import type { TaskStatus } from './taskStatus.ts'
 import type { WorkerLimits } from './workerLimits.ts'
 
@@ -68,6 +69,8 @@ const settleAfterMs = 2_000
  * at most; meanwhile the task goes on, and what it emits belongs to the next checkpoint.
  */
 export class TaskAttempt {
+  /** What it did since its last checkpoint, for another attempt. */
+  readonly order = new TakenOrder()
   readonly #id: TaskId
   readonly #options: TaskOptions
   readonly #status: TaskStatus
@@ -75,6 +78,7 @@ export class TaskAttempt {
   readonly #commits = new CommitSlot()
   readonly #leftOut: LeftOutValues
   #recorded: RecordedSteps | null = null
+  #repeated: RepeatedOrder | null = null
   #task: StreamTask | null = null
   #isWatching = false
   #cursors: readonly InputCursor[] = []
@@ -109,6 +113,9 @@ export class TaskAttempt {
     this.#task = task
     const recordedOf = replayOf === undefined ? null : { ...this.#id, pipeline: replayOf }
     if (recordedOf !== null) this.#recorded = new RecordedSteps(store, recordedOf, task)
+    // A replay takes everything where it was taken, whatever fails.
+    const { order } = this.#leftOut
+    if (recordedOf === null && order !== null) this.#repeated = new RepeatedOrder(order, task.nextOffsets)
     task.rendersRows = this.#leftOut.hasBadRowFrom(task.nextOffsets)
     this.#watchStepsAt(task, task.provenance.input, task.provenance.offset)
     this.#archives = this.#openArchives(claim.restored, task)
@@ -153,16 +160,21 @@ export class TaskAttempt {
     const notes = recordedOf === null ? null : new RecordedNotes(store, recordedOf)
     const merged = cursors.map(({ topic, input: { maxAdvanceMs } }) => ({ topic, maxAdvanceMs }))
     const merge = cursors.length === 1 ? null : new InputMerge(merged, task.savedMerge, notes !== null)
-    const reader = new InputReader({ cursors, merge, notes, clock, limits, signal: this.#signal })
+    const reader = new InputReader({
+      ...{ cursors, merge, notes, repeated: this.#repeated, clock, limits },
+      signal: this.#signal,
+    })
     if (merge === null) return reader
     task.mergeState = () => merge.snapshot()
     if (claim.restored !== null) return reader
     // At the first start, tables are read before the streams that look things up in them.
     for (const [input, { input: options, logEnd }] of cursors.entries()) {
       if (options.movesTime) continue
-      const firstUntil = notes === null ? logEnd : await notes.firstUntil(input)
+      const repeated = this.#repeated?.firstUntil(input) ?? logEnd
+      const firstUntil = notes === null ? repeated : await notes.firstUntil(input)
       if (firstUntil <= (task.nextOffsets[input] as number)) continue
       merge.readFirst(input, firstUntil)
+      this.order.readFirst(input, firstUntil)
       reader.note({ input, offsets: task.nextOffsets.with(input, firstUntil), isFirst: true })
     }
     return reader
@@ -185,6 +197,7 @@ export class TaskAttempt {
         for (const cursor of this.#cursors) cursor.end = (await cursor.reader.bounds()).next
         isDraining = true
       }
+      if (this.#repeated?.isOver === false) await this.#repeatSteps(task, this.#repeated)
       if (isDraining && this.#cursors.every((cursor, input) => cursor.hasReached(nextOffsets[input] as number))) {
         await this.#recorded?.takeDue(clock.now())
         return
@@ -208,7 +221,9 @@ export class TaskAttempt {
     const { nextOffsets } = task
     const skipTo = (offset: number, input: number) => task.skipTo(offset, input)
     let hasTaken = false
-    for (let input = reader.next(nextOffsets, skipTo); input >= 0; input = reader.next(nextOffsets, skipTo)) {
+    while (!this.#isStepRepeatedNext(task)) {
+      const input = reader.next(nextOffsets, skipTo)
+      if (input < 0) break
       hasTaken = true
       const cursor = this.#cursors[input] as InputCursor
       const { view } = cursor
@@ -236,6 +251,7 @@ export class TaskAttempt {
 
   #push(task: StreamTask, view: RecordView, input: number): void {
     if (this.#isWatching) this.#watchStepsAt(task, input, view.offset)
+    this.order.took(input, view.offset + 1)
     task.push(view, input)
   }
 
@@ -297,13 +313,34 @@ export class TaskAttempt {
     const { clock } = this.#options
     if (this.#signal.aborted) return
     if (this.#recorded?.isOver === false) return this.#recorded.takeDue(clock.now())
+    if (this.#repeated?.next(task.nextOffsets) !== undefined) return
     const now = clock.now()
     this.#idleAt = now
     for (const { name, inputs } of task.idleClocks) {
       const idleAfterMs = await this.#silenceOf(inputs, task, now)
       if (idleAfterMs === null || this.#signal.aborted) continue
       await this.#quiet(task.quiesce({ now, isFinal: false }))
+      this.order.did({ kind: 'step', watermark: now - idleAfterMs, clock: name })
       task.advanceIdle(now - idleAfterMs, name)
+    }
+  }
+
+  #isStepRepeatedNext(task: StreamTask): boolean {
+    const next = this.#repeated?.isOver === false ? this.#repeated.next(task.nextOffsets) : undefined
+    return next !== undefined && next.kind !== 'records'
+  }
+
+  /** Moves time where the attempt before did. */
+  async #repeatSteps(task: StreamTask, repeated: RepeatedOrder): Promise<void> {
+    const { clock } = this.#options
+    for (;;) {
+      const deed = repeated.next(task.nextOffsets)
+      if (deed === undefined || deed.kind === 'records') return
+      await this.#quiet(task.quiesce({ now: clock.now(), isFinal: false }))
+      repeated.done()
+      this.order.did(deed)
+      if (deed.kind === 'end') task.closeOpen()
+      else task.advanceIdle(deed.watermark, deed.clock)
     }
   }
 
@@ -345,6 +382,7 @@ export class TaskAttempt {
     const startedAt = clock.now()
     this.#committingRecords = task.uncutRecords
     const { otherOffsets, results, ...cut } = await this.#quiet(task.cutWhenQuiet({ now: startedAt, isFinal }))
+    const mark = this.order.mark()
     const [lead, ...others] = this.#positions([cut.nextOffset, ...otherOffsets])
     const mergeNotes = reader.takeNotes()
     const checkpoint = {
@@ -361,6 +399,7 @@ export class TaskAttempt {
     this.#commits.start(
       this.#commit(claim, checkpoint, nextOffsets, task.rendersRows).then(() => {
         this.#committingRecords = 0
+        this.order.forget(mark)
         this.#relays?.committed(checkpoint.messages)
         backoff.reset()
         this.#leftOut.forgetBefore(nextOffsets)
@@ -431,6 +470,7 @@ export class TaskAttempt {
   async #end(claim: Claim, task: StreamTask, reader: InputReader, mode: StopMode, backoff: Backoff): Promise<void> {
     if (mode === 'drain-and-close' && this.#recorded?.hasEnded !== true) {
       await this.#quiet(task.quiesce({ now: this.#options.clock.now(), isFinal: false }))
+      this.order.did({ kind: 'end' })
       task.closeOpen()
     }
     if (mode !== 'now' && this.#archives.length > 0) {

@@ -51,7 +51,7 @@ export class TaskRunner {
           this.status.waitingFor = error.message
           return
         }
-        if (this.#learnFrom(error)) {
+        if (this.#learnFrom(error, attempt)) {
           this.status.restarts += 1
           continue
         }
@@ -74,8 +74,8 @@ export class TaskRunner {
   }
 
   /** True when the next attempt will not fail like this one, because it knows what to set aside. */
-  #learnFrom(error: unknown): boolean {
-    if (error instanceof StepFailure) return this.#leftOut.learn(error)
+  #learnFrom(error: unknown, { order }: TaskAttempt): boolean {
+    if (error instanceof StepFailure) return this.#leftOut.learn(error, order)
     if (!(error instanceof BadRowError) || this.#options.pipeline.onError === 'stop') return false
     // The attempt has told where it was.
     return true

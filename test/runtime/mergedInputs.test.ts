@@ -7,6 +7,7 @@ import { tumblingWindow } from '../../src/operators/tumblingWindow.ts'
 import type { Codec } from '../../src/runtime/codec.ts'
 import type { Inputs } from '../../src/runtime/input.ts'
 import { definePipeline, type Pipeline } from '../../src/runtime/pipeline.ts'
+import { stateful } from '../../src/runtime/stateful.ts'
 import { StreamTask } from '../../src/runtime/streamTask.ts'
 import type { AppendTable } from '../../src/runtime/table.ts'
 import { Worker, type WorkerOptions } from '../../src/runtime/worker.ts'
@@ -220,6 +221,63 @@ describe('several inputs', () => {
     ])
     expect(store.state[0]?.saved).toMatchObject({ nextOffset: 2, archiveNextOffset: 2 })
   })
+
+  it.each([
+    ['a value that a step fails on', 9],
+    ['a step of time', 100],
+  ])(
+    'are taken in the same order again after %s, so that what was learnt holds for the same value',
+    async (_, fatal) => {
+      const inputs = {
+        a: { topic: 'a', codec: text, idleAfterMs: 5_000 },
+        b: { topic: 'b', codec: text, idleAfterMs: 5_000 },
+      } as const
+      let failures = 0
+      const pipeline = definePipeline({
+        name: 'learns',
+        inputs,
+        build: ({ a, b }) => ({
+          seen: toPostgres(
+            merge(a, b).pipe(
+              eventTime({ of: (value) => Number(value), maxOutOfOrdernessMs: 0 }),
+              stateful<string, string>({ name: 'count' }, ({ snapshot }, out) => {
+                let count = (snapshot ?? 0) as number
+                return {
+                  snapshot: () => count,
+                  onValue: (value) => out.emit(`${value} is number ${++count}`),
+                  onWatermark: (time) => {
+                    if (time > 100 && count < 4) out.emit(`100 is number ${++count}`)
+                  },
+                }
+              }),
+              map((value) => {
+                if (!value.startsWith(`${fatal} `) || !value.endsWith(' 2')) return { value }
+                failures += 1
+                // Behind the second failure, which says on which value, there is more that could come before it.
+                if (failures === 2) logs[1]?.add({ value: '5', timestamp: 5 }, { value: '6', timestamp: 6 })
+                throw new Error('not the second')
+              }),
+            ),
+            seen,
+          ),
+        }),
+      })
+      const { clock, logs, a, store, start, values } = world(pipeline)
+      const worker = start({ limits: { checkpointIntervalMs: 60_000 } })
+      const running = worker.run()
+      const live = async () => {
+        a.add({ value: '1', timestamp: 1 })
+        if (fatal === 9) a.add({ value: '9', timestamp: 9 })
+        await clock.sleep(200_000)
+        worker.stop('now')
+        await running
+      }
+      await clock.run(live())
+      expect(failures).toBeGreaterThanOrEqual(2)
+      expect(store.deadLetters().map(({ operator }) => operator)).toEqual(['count'])
+      expect(values().slice(0, 3)).toEqual(['1 is number 1', '5 is number 3', '6 is number 4'])
+    },
+  )
 
   it('need logs with equal numbers of partitions, in the order of the pipeline', async () => {
     const pipeline = inOrder(pair)

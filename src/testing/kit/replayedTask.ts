@@ -106,7 +106,7 @@ export class ReplayedTask {
         next()
         return
       } catch (error) {
-        if (!(error instanceof StepFailure) || !this.#leftOut.learn(error)) throw error
+        if (!(error instanceof StepFailure) || !this.#leftOut.learn(error, null)) throw error
         next = () => this.#replay()
       }
     }

@@ -1,0 +1,94 @@
+/** Something that a task did: it took records of an input, it moved a time by itself, or it declared its inputs ended. */
+export type Deed =
+  | { readonly kind: 'records'; readonly input: number; until: number }
+  | { readonly kind: 'step'; readonly watermark: number; readonly clock: string | undefined }
+  | { readonly kind: 'end' }
+
+/** In which order one attempt at a task did what it did since the last checkpoint. Records of one input in a row are one deed. */
+export class TakenOrder {
+  #deeds: Deed[] = []
+  /** How many deeds were forgotten. */
+  #forgotten = 0
+  /** The last deed, as long as records may be added to it. */
+  #run: { readonly kind: 'records'; readonly input: number; until: number } | null = null
+  readonly #firstUntils = new Map<number, number>()
+
+  get deeds(): readonly Deed[] {
+    return this.#deeds
+  }
+
+  /** Up to where an input was read before all others; 0 where it was not. */
+  firstUntil(input: number): number {
+    return this.#firstUntils.get(input) ?? 0
+  }
+
+  readFirst(input: number, firstUntil: number): void {
+    this.#firstUntils.set(input, firstUntil)
+  }
+
+  /** @param until the offset behind the record */
+  took(input: number, until: number): void {
+    if (this.#run?.input === input) this.#run.until = until
+    else {
+      this.#run = { kind: 'records', input, until }
+      this.#deeds.push(this.#run)
+    }
+  }
+
+  did(deed: Exclude<Deed, { kind: 'records' }>): void {
+    this.#run = null
+    this.#deeds.push(deed)
+  }
+
+  /** For `forget`, once everything up to now is committed. */
+  mark(): number {
+    this.#run = null
+    return this.#forgotten + this.#deeds.length
+  }
+
+  forget(mark: number): void {
+    this.#deeds = this.#deeds.slice(mark - this.#forgotten)
+    this.#forgotten = mark
+  }
+}
+
+/**
+ * What an attempt has to do again in the order of the one before, which has failed on a value: it is found again by what was emitted at its record, and that depends
+ * on what came before.
+ */
+export class RepeatedOrder {
+  readonly #order: TakenOrder
+  readonly #left: Deed[]
+
+  /** @param nextOffsets where the attempt begins; more may be committed than the one before had heard of */
+  constructor(order: TakenOrder, nextOffsets: readonly number[]) {
+    this.#order = order
+    const { deeds } = order
+    const lastCommitted = deeds.findLastIndex((deed) => deed.kind === 'records' && isOver(deed, nextOffsets))
+    this.#left = deeds.slice(lastCommitted + 1)
+  }
+
+  get isOver(): boolean {
+    return this.#left.length === 0
+  }
+
+  /** Up to where the input was read before all others. */
+  firstUntil(input: number): number {
+    return this.#order.firstUntil(input)
+  }
+
+  /** What comes next where the inputs stand here; undefined when it is over. */
+  next(nextOffsets: readonly number[]): Deed | undefined {
+    while (this.#left[0]?.kind === 'records' && isOver(this.#left[0], nextOffsets)) this.#left.shift()
+    return this.#left[0]
+  }
+
+  /** The next deed is done, or cannot be done. */
+  done(): void {
+    this.#left.shift()
+  }
+}
+
+function isOver({ input, until }: Deed & { kind: 'records' }, nextOffsets: readonly number[]): boolean {
+  return (nextOffsets[input] as number) >= until
+}
