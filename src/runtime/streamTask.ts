@@ -7,14 +7,11 @@ import type {
   SavedCheckpoint,
   StateFrame,
   TableWrite,
-  TaskPlace,
 } from './checkpoint.ts'
 import { buildIn, setRunning } from './currentTask.ts'
 import { type Origin, type Rejected, redriveTarget } from './deadLetters.ts'
-import { ConfigurationError, MillraceError, OperatorError } from './errors.ts'
-import { EventClocks } from './eventClock.ts'
-import type { ResolvedInput } from './input.ts'
-import { inputsAbove } from './inputsAbove.ts'
+import { MillraceError, OperatorError } from './errors.ts'
+import { emitsAtRest, mixesRows, notThere, putsOff } from './graphErrors.ts'
 import type { Json } from './json.ts'
 import type { BuildLogic, Cut, Logic, OperatorSpec } from './operator.ts'
 import { type AnyNode, type OperatorHost, OperatorNode } from './operatorNode.ts'
@@ -25,12 +22,13 @@ import { nameToday } from './renamedOperators.ts'
 import type { ResultBuffer } from './resultBuffer.ts'
 import { guardSchedulers } from './schedulerGuard.ts'
 import { EmissionWatch, type LeftOut, StepFailure } from './stepFailure.ts'
-import { type SubscriptionTrace, traceSubscriptions } from './subscriptionTrace.ts'
+import { traceSubscriptions } from './subscriptionTrace.ts'
 import { TaskInputs } from './taskInputs.ts'
 import { type SendingOutlet, TaskOutlets } from './taskOutlets.ts'
 import { TaskState } from './taskState.ts'
 import type { OperatorStatus } from './taskStatus.ts'
-import { TimeDomain } from './timeDomain.ts'
+import { type IdleClock, TaskTime } from './taskTime.ts'
+import type { TimeDomain } from './timeDomain.ts'
 import { asRetryable } from './transient.ts'
 
 /** Everything that a task has to say at a cut; the worker adds the archive's share and commits it. */
@@ -49,13 +47,6 @@ export interface TaskCut {
   readonly inputEnds: readonly InputEnd[]
 }
 
-/** A time that may move by itself, and the inputs whose silence lets it. */
-export interface IdleClock {
-  /** Undefined for the only one of a task. */
-  readonly name: string | undefined
-  readonly inputs: readonly number[]
-}
-
 /**
  * One partition with its operators and their state. Synchronous: when `push` returns, nothing is in flight in the graph but what asynchronous
  * operators wait for.
@@ -66,7 +57,6 @@ export interface IdleClock {
  */
 export class StreamTask implements OperatorHost {
   readonly isTask = true
-  readonly time = new TimeDomain()
   readonly facts: RecordFacts = { isJsonObject: false }
   readonly provenance: Provenance
   /** Records pushed since the last cut. */
@@ -81,17 +71,11 @@ export class StreamTask implements OperatorHost {
   /** The times of the task that may move by themselves. */
   readonly idleClocks: readonly IdleClock[]
   #isSealed = false
-  /** How many steps of time were recorded; counted where there are several inputs. */
-  #steps: number
-  readonly #timeOwners: AnyNode[] = []
-  /** Null in a task with one time. */
-  #clocks: EventClocks | null = null
+  readonly #time: TaskTime
   #failure: { readonly error: unknown } | null = null
   /** True when a step of RxJS has put something off to another time. */
   #putsOff = false
   #watch: EmissionWatch | null = null
-  #idleAdvances: IdleAdvance[] = []
-  #inputEnds: InputEnd[] = []
   #letters: DeadLetter[] = []
   readonly #pipeline: Pipeline
   readonly #inputs: TaskInputs
@@ -112,11 +96,11 @@ export class StreamTask implements OperatorHost {
     const starts = typeof startOffsets === 'number' ? [startOffsets] : startOffsets
     const nextOffsets = inputs.map((_, i) => savedOffset(saved, i) ?? (starts[i] as number))
     this.#inputs = new TaskInputs(inputs, nextOffsets)
-    if (saved !== null && saved.watermark !== null) this.time.watermark = saved.watermark
-    this.#state = new TaskState(pipeline, saved?.state ?? [], nextOffsets, this.time.watermark)
+    const watermark = saved?.watermark ?? null
+    this.#state = new TaskState(pipeline, saved?.state ?? [], nextOffsets, watermark ?? Number.NEGATIVE_INFINITY)
     const { own, lastOrdinals } = this.#state
     this.savedMerge = own.merge
-    this.#steps = own.steps
+    this.#time = new TaskTime(pipeline.name, this.#inputs.nextOffsets, watermark, own.steps)
     this.provenance = new Provenance(own.lastInput, (nextOffsets[own.lastInput] ?? 0) - 1, lastOrdinals)
     guardSchedulers()
     let outlets: TaskOutlets | null = null
@@ -129,8 +113,8 @@ export class StreamTask implements OperatorHost {
     this.#outlets = outlets as unknown as TaskOutlets
     this.#isSealed = true
     this.#throwFailure()
-    this.#clocks?.restore(own.clocks)
-    this.idleClocks = this.#findIdleClocks(inputs, trace)
+    this.#time.restore(own.clocks)
+    this.idleClocks = this.#time.idleClocks(inputs, trace)
     this.#state.checkRetired()
   }
 
@@ -150,6 +134,10 @@ export class StreamTask implements OperatorHost {
       })
     }
     return outlets
+  }
+
+  get time(): TimeDomain {
+    return this.#time.domain
   }
 
   /** Of the leading input. */
@@ -248,13 +236,8 @@ export class StreamTask implements OperatorHost {
    * @param clock which of several times moves
    */
   advanceIdle(watermark: number, clock?: string): void {
-    const owner = clock === undefined ? this.#timeOwners[0] : this.#timeOwners.find(({ spec }) => spec.name === clock)
-    if (watermark <= (owner?.clock ?? this.time).watermark) return
-    this.#idleAdvances.push({ ...this.#place(), watermark, ...(clock === undefined ? {} : { clock }) })
-    this.#act(() => {
-      if (owner === undefined) this.time.advance(watermark)
-      else owner.idle(watermark)
-    })
+    const move = this.#time.idle(watermark, clock)
+    if (move !== null) this.#act(move)
   }
 
   /**
@@ -262,19 +245,15 @@ export class StreamTask implements OperatorHost {
    * where the last of them ends. What comes later for those windows is late. Only where nothing is under way (`quiesce`).
    */
   closeOpen(): void {
-    const { watermark } = this.time
-    this.#inputEnds.push({ ...this.#place(), watermark: Math.max(watermark, Number.MIN_SAFE_INTEGER) })
+    this.#time.end()
     this.#act(() => {
       for (const node of this.#nodes) node.endInput()
     })
-    this.#clocks?.catchUp()
+    this.#time.closed()
   }
 
-  close(time: TimeDomain): void {
-    time.close((watermark) => {
-      this.#idleAdvances.push({ ...this.#place(), watermark })
-      time.advance(watermark)
-    })
+  close(): void {
+    this.#time.close()
   }
 
   /** True while asynchronous work in the graph leaves no room for another record. */
@@ -342,7 +321,7 @@ export class StreamTask implements OperatorHost {
     this.#state.bind(node)
     this.#nodes.push(node.any)
     if (node.work !== null) this.#asynchronous.push(node.any)
-    if (spec.ownsTime === true) this.#ownTime(node.any)
+    if (spec.ownsTime === true) this.#time.own(node.any)
     return node
   }
 
@@ -389,7 +368,7 @@ export class StreamTask implements OperatorHost {
   admits(node: AnyNode, value: unknown): boolean {
     const { provenance } = this
     const { name, passesRedriven } = node.spec
-    if (provenance.gate === atRest) this.#fail(this.#restViolation(name))
+    if (provenance.gate === atRest) this.#fail(emitsAtRest(name))
     else if (provenance.redrivenFor === name) provenance.arrived(() => node.handle(value))
     else return provenance.redrivenFor === null || passesRedriven === true
     return false
@@ -427,48 +406,6 @@ export class StreamTask implements OperatorHost {
     return null
   }
 
-  #ownTime(node: AnyNode): void {
-    const [first] = this.#timeOwners
-    if (first !== undefined && this.#inputs.nextOffsets.length === 1) {
-      throw new ConfigurationError(
-        `pipeline ${this.#pipeline.name} has two eventTime operators (${first.spec.name}, ${node.spec.name}); one input has one time. Share the first.`,
-      )
-    }
-    this.#timeOwners.push(node)
-    if (first === undefined) return
-    if (this.#clocks === null) {
-      this.#clocks = new EventClocks(this.time)
-      first.clock = this.#clocks.add(first.spec.name)
-    }
-    node.clock = this.#clocks.add(node.spec.name)
-  }
-
-  #findIdleClocks(inputs: readonly ResolvedInput[], trace: SubscriptionTrace | null): readonly IdleClock[] {
-    const all = inputs.map((_, i) => i)
-    if (trace === null || this.#timeOwners.length === 0) return [{ name: undefined, inputs: all }]
-    return this.#timeOwners.map(({ spec }) => {
-      const above = inputsAbove(trace, spec.name)
-      const ofOperator = all.filter((i) => above.has((inputs[i] as ResolvedInput).name))
-      if (ofOperator.length > 0 && ofOperator.every((i) => inputs[i]?.movesTime === false)) throw this.#tableTime(spec)
-      return { name: this.#clocks === null ? undefined : spec.name, inputs: ofOperator }
-    })
-  }
-
-  #tableTime({ name }: OperatorSpec): ConfigurationError {
-    return new ConfigurationError(
-      `pipeline ${this.#pipeline.name}: ${name} takes its time from inputs with movesTime: false alone, which move none and hold none back; nothing below would ever be due. Leave it out, or leave out movesTime.`,
-    )
-  }
-
-  /** Of a step of time that is recorded now. */
-  #place(): TaskPlace {
-    const [offset, ...otherOffsets] = this.#inputs.nextOffsets
-    if (otherOffsets.length === 0) return { offset: offset as number }
-    this.#steps += 1
-    return { offset: offset as number, otherOffsets, sequence: this.#steps }
-  }
-
-  /** A letter of before a renaming is for the operator all the same. */
   #redriveTarget(record: RecordView): string | null {
     const target = redriveTarget(record)
     return target === null ? null : nameToday(target, this.#pipeline)
@@ -492,18 +429,14 @@ export class StreamTask implements OperatorHost {
 
   /** Has every operator let go of what must not span a checkpoint. What that sets off may be under way afterwards. */
   letGo(cut: Cut): void {
-    if (this.#putsOff) this.#fail(new OperatorError(putOff))
+    if (this.#putsOff) this.#fail(putsOff())
     this.#act(() => {
       for (const node of this.#nodes) node.cut(cut)
     })
   }
 
   #take(): TaskCut {
-    const idleAdvances = this.#idleAdvances
-    const inputEnds = this.#inputEnds
     const deadLetters = this.#letters
-    this.#idleAdvances = []
-    this.#inputEnds = []
     this.#letters = []
     this.uncutRecords = 0
     const [nextOffset, ...otherOffsets] = this.#inputs.nextOffsets
@@ -515,16 +448,15 @@ export class StreamTask implements OperatorHost {
         ordinals: this.provenance.ordinals,
         lastInput: this.provenance.input,
         sent: this.#outlets.sent(),
-        clocks: this.#clocks?.saved() ?? noClocks,
-        steps: this.#steps,
+        clocks: this.#time.clocks,
+        steps: this.#time.steps,
         merge: this.mergeState(),
       }),
       results: this.#outlets.counts(),
       writes: this.#outlets.takeRows(),
       messages: this.#outlets.takeMessages(),
       deadLetters,
-      idleAdvances,
-      inputEnds,
+      ...this.#time.take(),
     }
   }
 
@@ -542,13 +474,13 @@ export class StreamTask implements OperatorHost {
 
   #collect(outlet: ResultBuffer, result: unknown): void {
     const { provenance } = this
-    if (provenance.gate === atRest) this.#fail(this.#restViolation(outlet.name))
+    if (provenance.gate === atRest) this.#fail(emitsAtRest(outlet.name))
     else if (provenance.redrivenFor === null) this.#add(outlet, result)
     else if (provenance.redrivenFor === letterName(outlet)) provenance.arrived(() => this.#add(outlet, result))
   }
 
   #add(outlet: ResultBuffer, result: unknown): void {
-    if (outlet.isMixedBy(this.stage)) this.#fail(mixedRows(outlet.name))
+    if (outlet.isMixedBy(this.stage)) this.#fail(mixesRows(outlet.name))
     const { badReason } = outlet
     const setsAside = badReason === 'bad-row' ? this.rendersRows : this.#pipeline.onError !== 'stop'
     const setAside = (detail: string) => this.reject({ operator: letterName(outlet), reason: badReason, detail })
@@ -577,13 +509,6 @@ export class StreamTask implements OperatorHost {
     )
   }
 
-  #restViolation(name: string): OperatorError {
-    return new OperatorError(
-      `${name}: a value arrived while the task was at rest, so some operator above it emits on its own (delay, debounceTime, ` +
-        'observeOn, concatMap or mergeMap with a promise) or while the graph is built (startWith, of). Use mapAsync for asynchronous work, and event time for timers.',
-    )
-  }
-
   #fail(error: unknown): void {
     this.#failure ??= { error }
   }
@@ -599,28 +524,12 @@ export class StreamTask implements OperatorHost {
   }
 }
 
-const notThere =
-  'did not come there: the operators between hold what was made of it the first time (a window, a batch), or it no longer passes a step above'
-
 /** An outlet may have the name of an operator; a letter says which of them it was. */
 function letterName({ name }: ResultBuffer): string {
   return `outlet ${name}`
 }
 
-const noClocks: ReadonlyMap<string, number> = new Map()
-
 function savedOffset(saved: SavedCheckpoint | null, input: number): number | undefined {
   if (saved === null) return undefined
   return input === 0 ? saved.nextOffset : saved.others?.[input - 1]?.nextOffset
 }
-
-function mixedRows(outlet: string): OperatorError {
-  return new OperatorError(
-    `${outlet}: rows that mapAsync or batchFlush let go at checkpoints meet others here, and which of two rows of one key is the later one would be chance. ` +
-      'Merge above it, or end the two streams in tables of their own.',
-  )
-}
-
-const putOff =
-  'an operator of RxJS in the pipeline puts values off to another time (delay, debounceTime, auditTime, bufferTime, observeOn, interval), so they would be missing ' +
-  'from the checkpoint. Use mapAsync for asynchronous work, and event time for timers.'

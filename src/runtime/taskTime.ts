@@ -1,0 +1,147 @@
+import type { IdleAdvance, InputEnd, TaskPlace } from './checkpoint.ts'
+import { ConfigurationError } from './errors.ts'
+import { EventClocks } from './eventClock.ts'
+import type { ResolvedInput } from './input.ts'
+import { inputsAbove } from './inputsAbove.ts'
+import type { OperatorSpec } from './operator.ts'
+import type { AnyNode } from './operatorNode.ts'
+import type { OwnState } from './ownState.ts'
+import type { SubscriptionTrace } from './subscriptionTrace.ts'
+import { TimeDomain } from './timeDomain.ts'
+
+/** A time that may move by itself, and the inputs whose silence lets it. */
+export interface IdleClock {
+  /** Undefined for the only one of a task. */
+  readonly name: string | undefined
+  readonly inputs: readonly number[]
+}
+
+/** What moved time without a record since the last cut. */
+export interface TimeSteps {
+  readonly idleAdvances: readonly IdleAdvance[]
+  readonly inputEnds: readonly InputEnd[]
+}
+
+/** The event time of one task: whose operators move it, and the steps that it took without a record, which are recorded with the place of all inputs. */
+export class TaskTime {
+  readonly domain = new TimeDomain()
+  readonly #pipeline: string
+  /** Where the inputs stand; the task moves them on. */
+  readonly #nextOffsets: readonly number[]
+  readonly #owners: AnyNode[] = []
+  /** Null in a task with one time. */
+  #clocks: EventClocks | null = null
+  /** How many steps were recorded; counted where there are several inputs. */
+  #steps: number
+  #idleAdvances: IdleAdvance[] = []
+  #inputEnds: InputEnd[] = []
+
+  constructor(pipeline: string, nextOffsets: readonly number[], watermark: number | null, steps: number) {
+    this.#pipeline = pipeline
+    this.#nextOffsets = nextOffsets
+    this.#steps = steps
+    if (watermark !== null) this.domain.watermark = watermark
+  }
+
+  /** Takes an `eventTime` in. One input has one time; of several inputs, each may have its own. */
+  own(node: AnyNode): void {
+    const [first] = this.#owners
+    if (first !== undefined && this.#nextOffsets.length === 1) {
+      throw new ConfigurationError(
+        `pipeline ${this.#pipeline} has two eventTime operators (${first.spec.name}, ${node.spec.name}); one input has one time. Share the first.`,
+      )
+    }
+    this.#owners.push(node)
+    if (first === undefined) return
+    if (this.#clocks === null) {
+      this.#clocks = new EventClocks(this.domain)
+      first.clock = this.#clocks.add(first.spec.name)
+    }
+    node.clock = this.#clocks.add(node.spec.name)
+  }
+
+  /** Puts several times where they were. */
+  restore(clocks: OwnState['clocks']): void {
+    this.#clocks?.restore(clocks)
+  }
+
+  /**
+   * The times that may move by themselves.
+   * @param trace of the graph; null where there is one input
+   * @throws ConfigurationError on an `eventTime` that no input moves
+   */
+  idleClocks(inputs: readonly ResolvedInput[], trace: SubscriptionTrace | null): readonly IdleClock[] {
+    const all = inputs.map((_, i) => i)
+    if (trace === null || this.#owners.length === 0) return [{ name: undefined, inputs: all }]
+    return this.#owners.map(({ spec }) => {
+      const above = inputsAbove(trace, spec.name)
+      const ofOperator = all.filter((i) => above.has((inputs[i] as ResolvedInput).name))
+      if (ofOperator.length > 0 && ofOperator.every((i) => inputs[i]?.movesTime === false)) throw this.#tableTime(spec)
+      return { name: this.#clocks === null ? undefined : spec.name, inputs: ofOperator }
+    })
+  }
+
+  /** Records that time moves to the watermark without a record, and gives what moves it; null where it has come that far. */
+  idle(watermark: number, clock: string | undefined): (() => void) | null {
+    const owner = clock === undefined ? this.#owners[0] : this.#owners.find(({ spec }) => spec.name === clock)
+    if (watermark <= (owner?.clock ?? this.domain).watermark) return null
+    this.#idleAdvances.push({ ...this.#place(), watermark, ...(clock === undefined ? {} : { clock }) })
+    return () => {
+      if (owner === undefined) this.domain.advance(watermark)
+      else owner.idle(watermark)
+    }
+  }
+
+  /** Records that the inputs are declared ended. */
+  end(): void {
+    this.#inputEnds.push({ ...this.#place(), watermark: Math.max(this.domain.watermark, Number.MIN_SAFE_INTEGER) })
+  }
+
+  /** Moves time until nothing is open, and records each move. */
+  close(): void {
+    this.domain.close((watermark) => {
+      this.#idleAdvances.push({ ...this.#place(), watermark })
+      this.domain.advance(watermark)
+    })
+  }
+
+  /** What was closed is closed for all times of the task. */
+  closed(): void {
+    this.#clocks?.catchUp()
+  }
+
+  /** How far each of several times has come. */
+  get clocks(): OwnState['clocks'] {
+    return this.#clocks?.saved() ?? noClocks
+  }
+
+  /** How many steps were recorded, where there are several inputs. */
+  get steps(): number {
+    return this.#steps
+  }
+
+  /** Hands over what was recorded since the last call. */
+  take(): TimeSteps {
+    const idleAdvances = this.#idleAdvances
+    const inputEnds = this.#inputEnds
+    this.#idleAdvances = []
+    this.#inputEnds = []
+    return { idleAdvances, inputEnds }
+  }
+
+  /** Of a step that is recorded now. */
+  #place(): TaskPlace {
+    const [offset, ...otherOffsets] = this.#nextOffsets
+    if (otherOffsets.length === 0) return { offset: offset as number }
+    this.#steps += 1
+    return { offset: offset as number, otherOffsets, sequence: this.#steps }
+  }
+
+  #tableTime({ name }: OperatorSpec): ConfigurationError {
+    return new ConfigurationError(
+      `pipeline ${this.#pipeline}: ${name} takes its time from inputs with movesTime: false alone, which move none and hold none back; nothing below would ever be due. Leave it out, or leave out movesTime.`,
+    )
+  }
+}
+
+const noClocks: OwnState['clocks'] = new Map()
