@@ -5,7 +5,7 @@ import { BadRowError } from './badRow.ts'
 import type { Checkpoint, CheckpointStore, Claim, InputPosition, SavedCheckpoint, TaskId } from './checkpoint.ts'
 import type { Clock } from './clock.ts'
 import { CommitSlot } from './commitSlot.ts'
-import { ConfigurationError, RetryableError } from './errors.ts'
+import { ConfigurationError } from './errors.ts'
 import type { InputCursor } from './inputCursor.ts'
 import { InputMerge } from './inputMerge.ts'
 import { InputReader } from './inputReader.ts'
@@ -13,6 +13,8 @@ import type { LeftOutValues } from './leftOutValues.ts'
 import type { LogSource, OpenOutgoingTopic } from './log.ts'
 import { openCursors, outOfRange, refuseOtherLog } from './openCursors.ts'
 import type { Pipeline } from './pipeline.ts'
+import { ProgressReport } from './progressReport.ts'
+import { QuietWait } from './quietWait.ts'
 import type { RecordView } from './record.ts'
 import { RecordedNotes } from './recordedNotes.ts'
 import { RecordedSteps } from './recordedSteps.ts'
@@ -53,12 +55,6 @@ export interface TaskOptions {
  */
 export type StopMode = 'now' | 'drain' | 'drain-and-close'
 
-/** After a stop that is meant to come at once, asynchronous calls have so long to end. */
-const asyncGraceMs = 5_000
-
-/** Operators are described for status at most this often. */
-const describeEveryMs = 1_000
-
 /** Provisional results may wait for their turn, so cuts go on for this long after the last record. */
 const settleAfterMs = 2_000
 
@@ -75,6 +71,7 @@ export class TaskAttempt {
   readonly #options: TaskOptions
   readonly #status: TaskStatus
   readonly #signal: AbortSignal
+  readonly #quiet: QuietWait
   readonly #commits = new CommitSlot()
   readonly #leftOut: LeftOutValues
   #recorded: RecordedSteps | null = null
@@ -86,7 +83,7 @@ export class TaskAttempt {
   #relays: Relays | null = null
   #cutAt = 0
   #idleAt = 0
-  #describedAt = Number.NEGATIVE_INFINITY
+  #progress: ProgressReport | null = null
   /** Records in the commit under way. */
   #committingRecords = 0
 
@@ -95,6 +92,7 @@ export class TaskAttempt {
     this.#options = options
     this.#status = status
     this.#signal = signal
+    this.#quiet = new QuietWait(id, options.clock, status, signal)
     this.#leftOut = leftOut
   }
 
@@ -128,7 +126,8 @@ export class TaskAttempt {
     this.#relays = new Relays(claim, task.sending, this.#options)
     this.#status.sending = this.#relays.status
     this.#cutAt = clock.now()
-    this.#reportStart(claim, task)
+    this.#progress = new ProgressReport(this.#status, clock, task, cursors)
+    this.#progress.started(claim)
     await this.#readUntilStopped(claim, task, reader, stopMode, backoff)
     await this.#end(claim, task, reader, stopMode() ?? 'now', backoff)
   }
@@ -209,7 +208,7 @@ export class TaskAttempt {
         const hasCome = await reader.more(nextOffsets, Math.max(untilCutMs, 1))
         if (!hasCome || this.#isIdleDue()) await this.#advanceIdle(task)
       }
-      this.#reportProgress(task)
+      this.#progress?.progressed()
       if (this.#isCutDue(task) && this.#commits.isFree) await this.#cutIfDirty(claim, task, reader, backoff)
       this.#status.waitingFor = this.#archiveWaitingFor() ?? this.#relays?.waitingFor ?? reader.waitingFor(nextOffsets)
     }
@@ -230,12 +229,12 @@ export class TaskAttempt {
       if (this.#recorded?.isDueBefore(input, view.offset) === true)
         await this.#recorded.takeBefore(input, view.offset, this.#options.clock.now())
       const preparing = task.needsPrepare ? task.prepare(view, input) : undefined
-      if (preparing !== undefined) await this.#quiet(preparing)
+      if (preparing !== undefined) await this.#quiet.until(preparing)
       reader.take(input, nextOffsets)
       this.#push(task, view, input)
       // After the push: what the graph has found out about the bytes, the archive need not.
       cursor.archive?.append(view, task.facts)
-      if (task.isSaturated) await this.#quiet(task.settle())
+      if (task.isSaturated) await this.#quiet.until(task.settle())
       const isFull = task.uncutRecords >= maxUncommittedRecords || task.uncutResults >= maxUncommittedResults
       // Behind a value that was left out, so that it is not met again.
       if (isFull || (this.#isWatching && this.#leftOut.at(input, view.offset) !== undefined))
@@ -244,8 +243,6 @@ export class TaskAttempt {
     }
     const now = this.#options.clock.now()
     for (const cursor of this.#cursors) if (cursor.takeNews()) cursor.lastRecordAt = now
-    const [{ logEnd }] = this.#cursors as [InputCursor]
-    if (logEnd > this.#status.logEndOffset) this.#status.logEndOffset = logEnd
     return hasTaken
   }
 
@@ -319,7 +316,7 @@ export class TaskAttempt {
     for (const { name, inputs } of task.idleClocks) {
       const idleAfterMs = await this.#silenceOf(inputs, task, now)
       if (idleAfterMs === null || this.#signal.aborted) continue
-      await this.#quiet(task.quiesce({ now, isFinal: false }))
+      await this.#quiet.until(task.quiesce({ now, isFinal: false }))
       this.order.did({ kind: 'step', watermark: now - idleAfterMs, clock: name })
       task.advanceIdle(now - idleAfterMs, name)
     }
@@ -336,7 +333,7 @@ export class TaskAttempt {
     for (;;) {
       const deed = repeated.next(task.nextOffsets)
       if (deed === undefined || deed.kind === 'records') return
-      await this.#quiet(task.quiesce({ now: clock.now(), isFinal: false }))
+      await this.#quiet.until(task.quiesce({ now: clock.now(), isFinal: false }))
       repeated.done()
       this.order.did(deed)
       if (deed.kind === 'end') task.closeOpen()
@@ -381,7 +378,7 @@ export class TaskAttempt {
     const objects = this.#archives.flatMap((archive) => archive.takeObjects())
     const startedAt = clock.now()
     this.#committingRecords = task.uncutRecords
-    const { otherOffsets, results, ...cut } = await this.#quiet(task.cutWhenQuiet({ now: startedAt, isFinal }))
+    const { otherOffsets, results, ...cut } = await this.#quiet.until(task.cutWhenQuiet({ now: startedAt, isFinal }))
     const mark = this.order.mark()
     const [lead, ...others] = this.#positions([cut.nextOffset, ...otherOffsets])
     const mergeNotes = reader.takeNotes()
@@ -425,31 +422,6 @@ export class TaskAttempt {
     }))
   }
 
-  /** Waits for asynchronous work of the graph, and says so; after a stop that is meant to come at once not for ever. */
-  async #quiet<T>(work: Promise<T>): Promise<T> {
-    const status = this.#status
-    const before = status.waitingFor
-    status.waitingFor = 'asynchronous calls of the pipeline'
-    const over = new AbortController()
-    try {
-      const late = this.#stoppedFor(asyncGraceMs, over.signal)
-      const result = await Promise.race([work, late])
-      status.waitingFor = before
-      return result
-    } finally {
-      over.abort()
-      work.catch(() => undefined)
-    }
-  }
-
-  /** Rejects so long after a stop that is meant to come at once, unless it is over before. */
-  async #stoppedFor(ms: number, over: AbortSignal): Promise<never> {
-    await fired(this.#signal, over)
-    await this.#options.clock.sleep(ms, over)
-    if (over.aborted) return new Promise<never>(() => undefined)
-    throw new RetryableError(`asynchronous calls of the pipeline have not ended ${ms} ms after the stop`, this.#id)
-  }
-
   /** @param isRendered whether bad rows were looked for before, so that none can be left */
   async #commit(
     claim: Claim,
@@ -469,7 +441,7 @@ export class TaskAttempt {
 
   async #end(claim: Claim, task: StreamTask, reader: InputReader, mode: StopMode, backoff: Backoff): Promise<void> {
     if (mode === 'drain-and-close' && this.#recorded?.hasEnded !== true) {
-      await this.#quiet(task.quiesce({ now: this.#options.clock.now(), isFinal: false }))
+      await this.#quiet.until(task.quiesce({ now: this.#options.clock.now(), isFinal: false }))
       this.order.did({ kind: 'end' })
       task.closeOpen()
     }
@@ -479,8 +451,7 @@ export class TaskAttempt {
     }
     await this.#cut(claim, task, reader, true, backoff)
     await this.#commits.wait()
-    this.#describedAt = Number.NEGATIVE_INFINITY
-    this.#reportProgress(task)
+    this.#progress?.progressed(true)
     if (this.#relays?.status.length === 0) return
     this.#status.waitingFor = 'outlets to send what is committed'
     await this.#relays?.finish(this.#signal)
@@ -489,47 +460,4 @@ export class TaskAttempt {
   #archiveWaitingFor(): string | null {
     return this.#archives.map(({ writer }) => writer.waitingFor).find((text) => text !== null) ?? null
   }
-
-  #reportProgress(task: StreamTask): void {
-    const status = this.#status
-    status.nextOffset = task.nextOffset
-    const now = this.#options.clock.now()
-    const sinceMs = now - this.#describedAt
-    if (sinceMs >= 0 && sinceMs < describeEveryMs) return
-    this.#describedAt = now
-    status.operators = task.operatorStatus()
-    status.inputs = this.#cursors.map(({ input: { name }, topic, logEnd }, i) => ({
-      name,
-      topic,
-      nextOffset: task.nextOffsets[i] as number,
-      logEndOffset: logEnd,
-    }))
-  }
-
-  #reportStart(claim: Claim, task: StreamTask): void {
-    const status = this.#status
-    const [{ logEnd, archive }] = this.#cursors as [InputCursor]
-    status.phase = 'running'
-    status.waitingFor = null
-    status.generation = claim.generation
-    status.nextOffset = task.nextOffset
-    status.committedOffset = task.nextOffset
-    status.logEndOffset = logEnd
-    status.watermark = claim.restored?.watermark ?? null
-    status.archiveNextOffset = archive?.nextOffset ?? null
-  }
-}
-
-/** Resolves when either signal fires. */
-function fired(first: AbortSignal, second: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    if (first.aborted || second.aborted) return resolve()
-    const done = () => {
-      first.removeEventListener('abort', done)
-      second.removeEventListener('abort', done)
-      resolve()
-    }
-    first.addEventListener('abort', done)
-    second.addEventListener('abort', done)
-  })
 }

@@ -1,0 +1,56 @@
+import type { Claim } from './checkpoint.ts'
+import type { Clock } from './clock.ts'
+import type { InputCursor } from './inputCursor.ts'
+import type { StreamTask } from './streamTask.ts'
+import type { TaskStatus } from './taskStatus.ts'
+
+/** Inputs and operators are described at most this often. */
+const describeEveryMs = 1_000
+
+/** Tells the status of a task how far one attempt at it is. */
+export class ProgressReport {
+  readonly #status: TaskStatus
+  readonly #clock: Clock
+  readonly #task: StreamTask
+  readonly #cursors: readonly InputCursor[]
+  #describedAt = Number.NEGATIVE_INFINITY
+
+  constructor(status: TaskStatus, clock: Clock, task: StreamTask, cursors: readonly InputCursor[]) {
+    this.#status = status
+    this.#clock = clock
+    this.#task = task
+    this.#cursors = cursors
+  }
+
+  started(claim: Claim): void {
+    const status = this.#status
+    const [{ logEnd, archive }] = this.#cursors as [InputCursor]
+    status.phase = 'running'
+    status.waitingFor = null
+    status.generation = claim.generation
+    status.nextOffset = this.#task.nextOffset
+    status.committedOffset = this.#task.nextOffset
+    status.logEndOffset = logEnd
+    status.watermark = claim.restored?.watermark ?? null
+    status.archiveNextOffset = archive?.nextOffset ?? null
+  }
+
+  /** @param isLast true where nothing will be told any more, so that what is told is the present */
+  progressed(isLast = false): void {
+    const status = this.#status
+    const [{ logEnd }] = this.#cursors as [InputCursor]
+    status.nextOffset = this.#task.nextOffset
+    if (logEnd > status.logEndOffset) status.logEndOffset = logEnd
+    const now = this.#clock.now()
+    const sinceMs = now - this.#describedAt
+    if (!isLast && sinceMs >= 0 && sinceMs < describeEveryMs) return
+    this.#describedAt = now
+    status.operators = this.#task.operatorStatus()
+    status.inputs = this.#cursors.map(({ input: { name }, topic, logEnd: end }, i) => ({
+      name,
+      topic,
+      nextOffset: this.#task.nextOffsets[i] as number,
+      logEndOffset: end,
+    }))
+  }
+}
