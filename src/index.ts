@@ -1,3 +1,5 @@
+import './runtime/checkNode.ts'
+
 export { bytesCodec } from './codecs/bytesCodec.ts'
 export { type JsonCodec, jsonCodec } from './codecs/jsonCodec.ts'
 export { orNull } from './codecs/orNull.ts'
