@@ -4,13 +4,17 @@ import { checkDescriptor } from './postgres/tableDescriptor.ts'
 
 /** What a row has in a column of each type, where the column does not say otherwise. */
 interface FieldOf {
+  /** Any text. */
   readonly text: string
+  /** A whole number from -2147483648 to 2147483647. */
   readonly integer: number
+  /** A whole number from -2^63 to 2^63 - 1. */
   readonly bigint: number | bigint
-  /** A float has no exact text. */
+  /** Digits, with a point or without: a float has no exact text. */
   readonly numeric: string | bigint
+  /** True or false. */
   readonly boolean: boolean
-  /** ms UTC */
+  /** A time, ms UTC. */
   readonly timestamptz: number
   /** JSON as text. */
   readonly jsonb: string
