@@ -31,6 +31,7 @@ COPY --from=dependencies /app/node_modules node_modules
 COPY --from=build /app/dist dist
 COPY package.json LICENSE ./
 COPY sql sql
+COPY templates templates
 RUN mkdir /data && chown node:node /data
 USER node
 VOLUME /data

@@ -1,54 +1,35 @@
 // A pipeline of one's own: the hottest reading of each sensor in each minute, exactly once into a table.
-import {
-  aggregateWindow,
-  decode,
-  definePipeline,
-  eventTime,
-  jsonCodec,
-  toPostgres,
-  tumblingWindow,
-  type UpsertTable,
-} from 'millrace'
-import { z } from 'zod'
+// `npx millrace run ./hottest.ts` runs it until Ctrl-C, with `--until-end --close-open` until all that is there is committed.
+import { aggregateWindow, definePipeline, eventTime, table, toPostgres, tumblingWindow } from 'millrace'
+import { readings } from './weather.ts'
 
-export const readings = jsonCodec(z.object({ sensor: z.string(), at: z.int(), celsius: z.number() }))
-
-export interface Hottest {
-  readonly sensor: string
-  readonly minute: number
-  readonly celsius: number
-  readonly revision: number
-}
-
-export const hottestTable: UpsertTable<Hottest> = {
-  mode: 'upsert',
-  name: 'hottest_1m',
+const hottest = table('hottest_1m', {
+  columns: {
+    sensor: 'text',
+    minute: 'timestamptz',
+    // Exact numbers are text; a float would be refused.
+    celsius: { type: 'numeric', from: (celsius: number) => String(celsius) },
+    revision: 'integer',
+  },
   key: ['sensor', 'minute'],
   revision: 'revision',
-  columns: [
-    { name: 'sensor', type: 'text', of: (row) => row.sensor },
-    { name: 'minute', type: 'timestamptz', of: (row) => row.minute },
-    // Exact numbers are text; a float would be refused.
-    { name: 'celsius', type: 'numeric', of: (row) => String(row.celsius) },
-    { name: 'revision', type: 'integer', of: (row) => row.revision },
-  ],
-}
+})
 
-export const hottest = definePipeline({
+export default definePipeline({
   name: 'hottest',
-  build: (records) => ({
-    hottest_1m: toPostgres<Hottest>(
-      records.pipe(
-        decode(readings),
-        eventTime({ of: (reading) => reading.at, maxOutOfOrdernessMs: 5_000 }),
-        tumblingWindow({ name: '1m', sizeMs: 60_000, by: (reading) => reading.sensor }),
+  inputs: { readings },
+  build: ({ readings }) => ({
+    hottest_1m: toPostgres(
+      readings.pipe(
+        eventTime({ of: (reading) => reading.at, maxOutOfOrdernessMs: '5s' }),
+        tumblingWindow({ name: '1m', sizeMs: '1m', by: (reading) => reading.sensor }),
         aggregateWindow({
           initial: () => Number.NEGATIVE_INFINITY,
           add: (highest, reading) => Math.max(highest, reading.celsius),
           result: (celsius, { key, start }, { revision }) => ({ sensor: key, minute: start, celsius, revision }),
         }),
       ),
-      hottestTable,
+      hottest,
     ),
   }),
 })

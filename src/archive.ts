@@ -1,3 +1,5 @@
+import './runtime/checkNode.ts'
+
 export { type RawArchiveOptions, rawArchive } from './sinks/archive/rawArchive.ts'
 export { type ArchivedRecord, readArchiveObject } from './sinks/archive/readArchiveObject.ts'
 export { type SweepOptions, sweepOrphans } from './sinks/archive/sweepOrphans.ts'

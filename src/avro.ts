@@ -1,3 +1,5 @@
+import './runtime/checkNode.ts'
+
 export {
   type AvroCodec,
   type AvroCodecOptions,

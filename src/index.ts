@@ -1,3 +1,5 @@
+import './runtime/checkNode.ts'
+
 export { bytesCodec } from './codecs/bytesCodec.ts'
 export { type JsonCodec, jsonCodec } from './codecs/jsonCodec.ts'
 export { orNull } from './codecs/orNull.ts'
@@ -112,10 +114,21 @@ export type { SavedOperator } from './runtime/savedState.ts'
 export type { StartFrom } from './runtime/startFrom.ts'
 export { stateful } from './runtime/stateful.ts'
 export type { AppendTable, Column, ColumnType, ColumnValue, Table, UpsertTable } from './runtime/table.ts'
+export type { StopMode } from './runtime/taskAttempt.ts'
 export type { InputStatus, OperatorStatus, OutletStatus, TaskStatus } from './runtime/taskStatus.ts'
 export type { AnyTopic, Topic, ValueOf } from './runtime/topic.ts'
 export { Worker, type WorkerOptions } from './runtime/worker.ts'
 export { defaultLimits, type WorkerLimitOptions, type WorkerLimits } from './runtime/workerLimits.ts'
+export {
+  type AppendTableOptions,
+  type ColumnSpec,
+  type ColumnSpecs,
+  type ConvertedColumn,
+  type RowWith,
+  type TableRow,
+  table,
+  type UpsertTableOptions,
+} from './sinks/table.ts'
 export { toArchive } from './sinks/toArchive.ts'
 export { type OwnDestination, toDestination } from './sinks/toDestination.ts'
 export { toPostgres } from './sinks/toPostgres.ts'

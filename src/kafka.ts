@@ -1,3 +1,5 @@
+import './runtime/checkNode.ts'
+
 export { type KafkaAdmin, openKafkaAdmin } from './sources/kafka/admin.ts'
 export { type KafkaSettings, type KafkaSettingsInput, kafkaSettings } from './sources/kafka/kafkaSettings.ts'
 export { openKafkaLog } from './sources/kafka/openKafkaLog.ts'

@@ -1,3 +1,5 @@
+import './runtime/checkNode.ts'
+
 export { type EmbeddedPostgres, type StartOptions, startOrJoin } from './embedded/embeddedPostgres.ts'
 export { EmbeddedLog, type EmbeddedLogOptions } from './embedded/log/embeddedLog.ts'
 export { embeddedTopics } from './embedded/log/embeddedTopics.ts'

@@ -21,6 +21,16 @@ export const commandGroups: Readonly<Record<string, string>> = {
 
 export const commandList: ReadonlyMap<CommandName, CommandDescription> = new Map<CommandName, CommandDescription>([
   [
+    'new',
+    {
+      description:
+        'Make a small project: a pipeline with its feed, its table and its test. Its name is that of the folder.',
+      args: [{ name: '<folder>', description: 'one that is empty or not there yet' }],
+      examples: ['millrace new my-app', 'millrace new .', 'millrace new my-app --package ./millrace-0.1.0.tgz'],
+      load: async () => (await import('./commands/new.ts')).newProject,
+    },
+  ],
+  [
     'run',
     {
       description:

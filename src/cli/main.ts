@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-import { versionProblem } from './nodeVersion.ts'
+import { versionProblem } from '../runtime/nodeVersion.ts'
 
 // Everything else is imported after this check: an older Node would fail on it with an error that helps nobody.
 const problem = versionProblem(process.versions.node)

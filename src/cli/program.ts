@@ -51,7 +51,10 @@ function buildProgram(host: ProgramHost, setExitCode: (code: number) => void): C
   const program = prepare(new Command('millrace'), host)
     .description('Trades in, exact candles out, exactly once.')
     .version(version(), '-v, --version')
-    .addHelpText('after', `\n${examplesOf(['millrace run realtime', 'millrace candles --symbol BTCUSDT'])}`)
+    .addHelpText(
+      'after',
+      `\n${examplesOf(['millrace new my-app', 'millrace run ./paid.ts', 'millrace run realtime', 'millrace candles --symbol BTCUSDT'])}`,
+    )
   const groups = new Map<string, Command>()
   for (const name of commandList.keys()) {
     const [first = '', second] = name.split(' ')

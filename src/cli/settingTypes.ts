@@ -1,6 +1,7 @@
 import type { z } from 'zod'
 
 export const commandNames = [
+  'new',
   'run',
   'run realtime',
   'ingest',

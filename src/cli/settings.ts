@@ -5,7 +5,8 @@ import { printSettingTable } from './printSettingTable.ts'
 import { integer, startFrom, startFromAllowed, symbolList, url, yesOrNo, yesOrNoAllowed } from './settingSchemas.ts'
 import { type CommandName, commandNames, type Setting } from './settingTypes.ts'
 
-const everyCommand: readonly CommandName[] = commandNames
+/** What it makes has its data elsewhere. */
+const allButNew: readonly CommandName[] = commandNames.filter((name) => name !== 'new')
 
 const run: readonly CommandName[] = ['run', 'run realtime']
 const realtime: readonly CommandName[] = ['run realtime']
@@ -16,6 +17,16 @@ const feed: readonly CommandName[] = ['run realtime', 'ingest']
  * Where a setting comes from several places, the flag wins over the environment, that over `.env`, that over the default.
  */
 export const settings = {
+  packageSpec: {
+    schema: z.string().min(1),
+    env: null,
+    flag: '--package <spec>',
+    commands: ['new'],
+    default: null,
+    allowed: 'a tarball, a folder or what else npm installs',
+    description:
+      'Where the new project gets millrace from. Unset: from the registry, this version or a later one that is compatible.',
+  },
   source: {
     schema: z.enum(['binance', 'simulator', 'tape', 'none']),
     env: 'MILLRACE_SOURCE',
@@ -87,7 +98,7 @@ export const settings = {
     schema: z.string().min(1),
     env: 'MILLRACE_DATA_DIR',
     flag: '--data-dir <dir>',
-    commands: everyCommand,
+    commands: allButNew,
     default: './.millrace',
     allowed: 'a folder, made if it is not there',
     description: 'Holds the embedded database, the archive directory and the lock of the running pipeline.',
@@ -96,7 +107,7 @@ export const settings = {
     schema: url(['postgres:', 'postgresql:']),
     env: 'DATABASE_URL',
     flag: null,
-    commands: everyCommand,
+    commands: allButNew,
     default: null,
     allowed: 'postgres://user:password@host:port/database',
     description: 'A PostgreSQL of your own instead of the embedded one.',

@@ -47,9 +47,14 @@ function row(name: string, setting: Setting): string {
     code(setting.default),
     setting.allowed,
     setting.secret === true ? `${setting.description} A secret: masked in messages.` : setting.description,
-    setting.commands.length === commandNames.length ? 'all' : setting.commands.join(', '),
+    takenBy(setting.commands),
   ]
   return `| ${cells.map((cell) => cell.replaceAll('|', '\\|')).join(' | ')} |`
+}
+
+function takenBy(commands: Setting['commands']): string {
+  const others = commandNames.filter((name) => !commands.includes(name))
+  return others.length === 1 ? `all but ${others[0]}` : commands.join(', ')
 }
 
 function code(text: string | null): string {

@@ -1,3 +1,5 @@
+import '../runtime/checkNode.ts'
+
 export { type FaultKind, type Faults, noFaults, scriptedFaults, seededFaults } from './faults/faults.ts'
 export { faultyCheckpointStore, Zombies } from './faults/faultyCheckpointStore.ts'
 export { faultyLog } from './faults/faultyLog.ts'

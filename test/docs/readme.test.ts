@@ -5,7 +5,9 @@ const root = new URL('../../', import.meta.url)
 const pages = [
   'README.md',
   'CONTRIBUTING.md',
+  'examples/README.md',
   'docs/errors.md',
+  'docs/outlets.md',
   'docs/tables.md',
   'docs/testing.md',
   'docs/feeds.md',

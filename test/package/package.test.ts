@@ -1,4 +1,4 @@
-import { cpSync, writeFileSync } from 'node:fs'
+import { cpSync, readFileSync, writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type EmptyProject, installIntoEmptyProject } from '../support/emptyProject.ts'
@@ -11,7 +11,9 @@ describe('the package, installed into an empty project', () => {
 
   beforeAll(async () => {
     project = await installIntoEmptyProject()
-    cpSync(join(root, 'examples'), join(project.directory, 'examples'), { recursive: true })
+    // Out of the package: Node runs no TypeScript under node_modules.
+    const packed = join(project.directory, 'node_modules/millrace/examples')
+    cpSync(packed, join(project.directory, 'examples'), { recursive: true })
   }, 180_000)
 
   afterAll(() => project?.remove())
@@ -43,29 +45,36 @@ describe('the package, installed into an empty project', () => {
     )
   })
 
-  it('runs a pipeline of its user into a database, and again without counting anything twice', async () => {
+  it('runs a pipeline of its user by a program, from nothing, and again without counting anything twice', async () => {
     expect(await project.node('examples/hottest.run.ts', 'data')).toBe('20 rows for hottest_1m\n')
     expect(await project.node('examples/hottest.run.ts', 'data')).toBe('0 rows for hottest_1m\n')
   })
 
-  it('tests a feed of its user, and brings it in once', async () => {
+  it('needs fewer than ten lines for that program', () => {
+    const program = readFileSync(join(project.directory, 'examples/hottest.run.ts'), 'utf8')
+    const lines = program.split('\n').filter((line) => line.trim() !== '' && !line.startsWith('//'))
+    expect(lines.length).toBeLessThan(10)
+  })
+
+  it('tests a feed of its user', async () => {
     expect(await project.node('examples/weather.check.ts')).toBe('weather: the same records, restarted or not\n')
-    const ingest = ['node_modules/millrace/dist/cli/main.js', 'ingest', '--feed', 'examples/weather.ts']
-    const bring = () => project.node(...ingest, '--data-dir', 'feed-data')
+  })
+
+  it('brings in a feed and runs a pipeline of its user by the command, from nothing, and again without counting anything twice', async () => {
+    const millrace = (...args: readonly string[]) => project.node('node_modules/.bin/millrace', ...args)
+    const bring = () => millrace('ingest', '--feed', 'examples/weather.ts', '--data-dir', 'by-command')
+    const run = () => millrace('run', 'examples/hottest.ts', '--until-end', '--close-open', '--data-dir', 'by-command')
     expect(await bring()).toContain('is in readings: 20 records appended in this run.')
     expect(await bring()).toContain('is in readings: 0 records appended in this run.')
-  })
+    const told = await run()
+    expect(told).toContain('All that the topics hold is committed: 20 records, 0 dead letters.\n')
+    expect(told).toContain('  hottest_1m: 20 rows for hottest_1m\n')
+    expect(await run()).toContain('  hottest_1m: 0 rows for hottest_1m\n')
+  }, 120_000)
 
   it('draws the pipeline of its user', async () => {
-    const drawn = await project.node('node_modules/millrace/dist/cli/main.js', 'graph', 'examples/hottest.ts')
-    expect(drawn).toContain('\nrecords → decode → eventTime → 1m → aggregateWindow → ▣ hottest_1m\n')
-  })
-
-  it('runs a pipeline of its user by the command, from nothing', async () => {
-    const run = ['run', 'examples/hottest.ts', '--topic', 'nobody-writes', '--until-end', '--data-dir', 'run']
-    const told = await project.node('node_modules/millrace/dist/cli/main.js', ...run)
-    expect(told).toContain('All that the topics hold is committed: 0 records, 0 dead letters.\n')
-    expect(told).toContain('  hottest_1m: 0 rows for hottest_1m\n')
+    const drawn = await project.node('node_modules/.bin/millrace', 'graph', 'examples/hottest.ts')
+    expect(drawn).toContain('→ eventTime → 1m → aggregateWindow → ▣ hottest_1m\n')
   })
 
   it('has a command that explains itself', async () => {

@@ -8,6 +8,8 @@ const root = resolve(import.meta.dirname, '../..')
 /** An empty project somewhere else, into which the packed package is installed as its users would. */
 export interface EmptyProject {
   readonly directory: string
+  /** The packed package. */
+  readonly tarball: string
   /** Runs a program of the project with the Node of this run; gives what it wrote to stdout. */
   node(...args: readonly string[]): Promise<string>
   remove(): void
@@ -33,15 +35,17 @@ export async function installIntoEmptyProject(): Promise<EmptyProject> {
   await npm(directory, 'install', join(work, tarball), '--no-audit', '--no-fund', '--prefer-offline')
   return {
     directory,
+    tarball: join(work, tarball),
     node: (...args) => run(process.execPath, args, directory),
     remove: () => rmSync(work, { recursive: true, force: true }),
   }
 }
 
-async function npm(cwd: string, ...args: readonly string[]): Promise<void> {
+/** Runs npm as somebody in the folder would; gives what it wrote to stdout. */
+export function npm(cwd: string, ...args: readonly string[]): Promise<string> {
   // What npm hands down to the scripts it runs would point this npm at our own project again.
   const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('npm_')))
-  await run('npm', args, cwd, env)
+  return run('npm', args, cwd, env)
 }
 
 /** Gives what the program wrote to stdout; an error carries all that it wrote, because a compiler explains itself there. */

@@ -1,4 +1,4 @@
-import { constants, createZstdCompress, type ZstdCompress } from 'node:zlib'
+import zlib, { type ZstdCompress } from 'node:zlib'
 
 /** As many as the thread pool has threads, unless told otherwise. Each keeps about a megabyte. */
 const MOST_STREAMS = 4
@@ -25,7 +25,7 @@ export class FrameCompressor {
   async compress(piece: Buffer): Promise<Buffer[]> {
     if (this.#working === MOST_STREAMS) await new Promise<void>((resolve) => this.#waiting.push(resolve))
     else this.#working++
-    const stream = this.#idle.pop() ?? createZstdCompress({ params: { ...this.#params }, chunkSize: OUTPUT_BYTES })
+    const stream = this.#idle.pop() ?? zlib.createZstdCompress({ params: { ...this.#params }, chunkSize: OUTPUT_BYTES })
     try {
       const frame = await frameOf(stream, piece)
       this.#idle.push(stream)
@@ -45,7 +45,7 @@ function frameOf(stream: ZstdCompress, piece: Buffer): Promise<Buffer[]> {
     stream.on('data', onData)
     stream.once('error', reject)
     stream.write(piece)
-    stream.flush(constants.ZSTD_e_end, () => {
+    stream.flush(zlib.constants.ZSTD_e_end, () => {
       stream.off('data', onData)
       stream.off('error', reject)
       resolve(parts)

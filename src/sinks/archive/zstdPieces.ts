@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { constants, zstdCompressSync, zstdDecompressSync } from 'node:zlib'
+import zlib from 'node:zlib'
 import { FrameCompressor } from './frameCompressor.ts'
 
 /**
@@ -12,7 +12,7 @@ export type Compression = 'background' | 'inline'
  * Level 1: on trade frames 11 to 1 in two fifths of the time that gzip's fastest level takes for 9 to 1. Every frame
  * ends with the checksum of what it holds.
  */
-const PARAMS = { [constants.ZSTD_c_compressionLevel]: 1, [constants.ZSTD_c_checksumFlag]: 1 }
+const PARAMS = { [zlib.constants.ZSTD_c_compressionLevel]: 1, [zlib.constants.ZSTD_c_checksumFlag]: 1 }
 
 /** Of all archives of the process. */
 const frames = new FrameCompressor(PARAMS)
@@ -71,7 +71,7 @@ export class ZstdPieces {
     this.#length += piece.length
     if (this.#compression === 'background') this.#compress(piece)
     else {
-      this.#join(zstdCompressSync(piece, { params: PARAMS }))
+      this.#join(zlib.zstdCompressSync(piece, { params: PARAMS }))
       this.#onFree(piece)
     }
   }
@@ -109,7 +109,7 @@ export class ZstdPieces {
 
 /** What `ZstdPieces` has packed. Throws an Error on bytes that it did not write, or not to their end. */
 export function unpackZstdPieces(file: Uint8Array): Buffer {
-  const unpacked = zstdDecompressSync(file)
+  const unpacked = zlib.zstdDecompressSync(file)
   if (endMark(unpacked.length).equals(file.subarray(-END_MARK_BYTES))) return unpacked
   throw new Error('it has no end mark that fits')
 }

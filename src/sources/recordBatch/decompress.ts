@@ -1,4 +1,4 @@
-import { gunzipSync, zstdDecompressSync } from 'node:zlib'
+import zlib from 'node:zlib'
 import { lz4Decompress } from '@platformatic/wasm-utils'
 import { lz4MostBytes } from './lz4Frame.ts'
 import { snappyDecompressed } from './snappy.ts'
@@ -15,13 +15,13 @@ const ZSTD = 4
 export function decompress(codec: number, bytes: Buffer, mostBytes: number): Buffer | null {
   switch (codec) {
     case GZIP:
-      return unlessTooLarge(() => gunzipSync(bytes, { maxOutputLength: mostBytes }))
+      return unlessTooLarge(() => zlib.gunzipSync(bytes, { maxOutputLength: mostBytes }))
     case SNAPPY:
       return snappyDecompressed(bytes, mostBytes)
     case LZ4:
       return lz4MostBytes(bytes) > mostBytes ? null : lz4Decompress(bytes)
     case ZSTD:
-      return unlessTooLarge(() => zstdDecompressSync(bytes, { maxOutputLength: mostBytes }))
+      return unlessTooLarge(() => zlib.zstdDecompressSync(bytes, { maxOutputLength: mostBytes }))
     default:
       throw new Error(`there is no codec ${codec}`)
   }

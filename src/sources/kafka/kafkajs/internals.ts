@@ -1,5 +1,5 @@
 import { createRequire } from 'node:module'
-import { zstdDecompressSync } from 'node:zlib'
+import zlib from 'node:zlib'
 import { compressionsAlgorithms } from '@platformatic/kafka'
 import type { ISocketFactory, KafkaConfig } from 'kafkajs'
 
@@ -134,4 +134,4 @@ const decompressOnly = (decompress: (bytes: Buffer) => Buffer) => () => ({
 })
 CompressionCodecs[CompressionTypes.Snappy] = decompressOnly((bytes) => Buffer.from(snappy.decompressSync(bytes)))
 CompressionCodecs[CompressionTypes.LZ4] = decompressOnly((bytes) => Buffer.from(lz4.decompressSync(bytes)))
-CompressionCodecs[CompressionTypes.ZSTD] = decompressOnly((bytes) => zstdDecompressSync(bytes))
+CompressionCodecs[CompressionTypes.ZSTD] = decompressOnly((bytes) => zlib.zstdDecompressSync(bytes))

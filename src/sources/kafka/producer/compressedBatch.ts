@@ -1,5 +1,5 @@
 import { promisify } from 'node:util'
-import { constants, gzip, gzipSync, zstdCompress, zstdCompressSync } from 'node:zlib'
+import zlib from 'node:zlib'
 import { checksum } from '../../recordBatch/checksum.ts'
 import { type BatchRecord, encodeRecordBatch } from '../../recordBatch/encode.ts'
 import {
@@ -30,10 +30,10 @@ const SMALL_BYTES = 32 * 1024
 /** Below this there is nothing to gain. */
 const TINY_BYTES = 256
 /** The fastest: trades are text that any level shrinks to a fifth. */
-const ZSTD_OPTIONS = { params: { [constants.ZSTD_c_compressionLevel]: 1 } }
+const ZSTD_OPTIONS = { params: { [zlib.constants.ZSTD_c_compressionLevel]: 1 } }
 const GZIP_OPTIONS = { level: 1 }
-const gzipLater = promisify(gzip) as (bytes: Buffer, options: object) => Promise<Buffer>
-const zstdLater = promisify(zstdCompress) as (bytes: Buffer, options: object) => Promise<Buffer>
+const gzipLater = promisify(zlib.gzip) as (bytes: Buffer, options: object) => Promise<Buffer>
+const zstdLater = promisify(zlib.zstdCompress) as (bytes: Buffer, options: object) => Promise<Buffer>
 
 /** Gives one record batch v2 of a transaction, without its stamp. Throws as `encodeRecordBatch` does. */
 export async function compressedBatch(records: readonly BatchRecord[], compression: Compression): Promise<Buffer> {
@@ -57,7 +57,8 @@ export function stampBatch(batch: Buffer, { producerId, epoch, sequence }: Produ
 
 async function compress(bytes: Buffer, compression: Compression): Promise<Buffer> {
   const isSmall = bytes.length < SMALL_BYTES
-  if (compression === 'gzip') return isSmall ? gzipSync(bytes, GZIP_OPTIONS) : gzipLater(bytes, GZIP_OPTIONS)
-  if (compression === 'zstd') return isSmall ? zstdCompressSync(bytes, ZSTD_OPTIONS) : zstdLater(bytes, ZSTD_OPTIONS)
+  if (compression === 'gzip') return isSmall ? zlib.gzipSync(bytes, GZIP_OPTIONS) : gzipLater(bytes, GZIP_OPTIONS)
+  if (compression === 'zstd')
+    return isSmall ? zlib.zstdCompressSync(bytes, ZSTD_OPTIONS) : zstdLater(bytes, ZSTD_OPTIONS)
   return bytes
 }

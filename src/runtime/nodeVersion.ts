@@ -6,6 +6,7 @@ export function versionProblem(version: string): string | null {
   if (major > needed[0] || (major === needed[0] && minor >= needed[1])) return null
   return (
     `millrace needs Node ${needed.join('.')} or newer and this is Node ${version}: ` +
-    'in a clone use `npx millrace …` or `npm run …` (npm ci installs a fitting Node), elsewhere install a current Node.'
+    'in a clone use `npx millrace …` or `npm run …` (npm ci installs a fitting Node), elsewhere install a current Node ' +
+    'from https://nodejs.org, or for one project by `npm install node`, which `npm run …` and `npx …` then use.'
   )
 }

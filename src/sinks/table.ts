@@ -1,0 +1,104 @@
+import { ConfigurationError } from '../runtime/errors.ts'
+import type { AppendTable, Column, ColumnType, ColumnValue, Table, UpsertTable } from '../runtime/table.ts'
+import { checkDescriptor } from './postgres/tableDescriptor.ts'
+
+/** What a row has in a column of each type, where the column does not say otherwise. */
+interface FieldOf {
+  /** Any text. */
+  readonly text: string
+  /** A whole number from -2147483648 to 2147483647. */
+  readonly integer: number
+  /** A whole number from -2^63 to 2^63 - 1. */
+  readonly bigint: number | bigint
+  /** Digits, with a point or without: a float has no exact text. */
+  readonly numeric: string | bigint
+  /** True or false. */
+  readonly boolean: boolean
+  /** A time, ms UTC. */
+  readonly timestamptz: number
+  /** JSON as text. */
+  readonly jsonb: string
+}
+
+/** A column whose field is something else than what the column holds. */
+export interface ConvertedColumn {
+  readonly type: ColumnType
+  /** Makes the column's value of the row's field: the same for the same field, since a replay writes it again. Its parameter says what type the field has. */
+  readonly from: (field: never) => ColumnValue
+}
+
+/** A column of `table`: its type, `'text?'` where it may be null, or a type and how the field becomes it. */
+export type ColumnSpec = ColumnType | `${ColumnType}?` | ConvertedColumn
+
+/** The columns of `table` by name, in the order in which they are written. */
+export type ColumnSpecs = Readonly<Record<string, ColumnSpec>>
+
+/** The type of the rows that have such columns: a field for each, under the column's name. */
+export type RowWith<C extends ColumnSpecs> = {
+  readonly [N in keyof C]: C[N] extends { readonly from: (field: infer F) => ColumnValue }
+    ? F
+    : C[N] extends ColumnType
+      ? FieldOf[C[N]]
+      : C[N] extends `${infer T extends ColumnType}?`
+        ? FieldOf[T] | null
+        : never
+}
+
+/** The type of the rows of a table. */
+export type TableRow<T extends Table<never>> = T extends Table<infer Row> ? Row : never
+
+/** What `table` makes an append table of. */
+export interface AppendTableOptions<C extends ColumnSpecs> {
+  /** At least one. */
+  readonly columns: C
+}
+
+/** What `table` makes an upsert table of. */
+export interface UpsertTableOptions<C extends ColumnSpecs> extends AppendTableOptions<C> {
+  /** The columns that tell one row from another; none of them may be null. */
+  readonly key: readonly ({ [N in keyof C]: C[N] extends `${string}?` ? never : N }[keyof C] & string)[]
+  /** The integer column that decides which of two rows with the same key is newer. */
+  readonly revision: { [N in keyof C]: C[N] extends 'integer' ? N : never }[keyof C] & string
+}
+
+/**
+ * Describes a table once: the type of its rows follows from its columns, and the table is made from it where it is missing.
+ *
+ * A row has a field for each column, under the column's name. With a `key` and a `revision` rows replace older ones of the same key; without, rows are only added.
+ * @param name unquoted, without a schema
+ * @throws ConfigurationError on a table that is not well formed
+ */
+export function table<const C extends ColumnSpecs>(
+  name: string,
+  options: UpsertTableOptions<C>,
+): UpsertTable<RowWith<C>>
+export function table<const C extends ColumnSpecs>(
+  name: string,
+  options: AppendTableOptions<C> & { readonly key?: never; readonly revision?: never },
+): AppendTable<RowWith<C>>
+export function table(
+  name: string,
+  { columns, key, revision }: AppendTableOptions<ColumnSpecs> & { key?: readonly string[]; revision?: string },
+): Table<never> {
+  if ((key === undefined) !== (revision === undefined)) {
+    throw new ConfigurationError(
+      `table ${name}: key and revision belong together; give both, or neither for rows that are only added`,
+    )
+  }
+  const shape = { name, columns: Object.entries(columns).map(([column, spec]) => columnOf(column, spec)) }
+  const described: Table<never> =
+    key === undefined || revision === undefined
+      ? { mode: 'append', ...shape }
+      : { mode: 'upsert', ...shape, key, revision }
+  checkDescriptor(described)
+  return described
+}
+
+function columnOf(name: string, spec: ColumnSpec): Column<never> {
+  const field = (row: Readonly<Record<string, unknown>>) => row[name]
+  if (typeof spec === 'object') {
+    const { type, from } = spec as { type: ColumnType; from: (field: unknown) => ColumnValue }
+    return { name, type, of: (row) => from(field(row)) }
+  }
+  return { name, type: spec.replace('?', '') as ColumnType, of: (row) => field(row) as ColumnValue }
+}
