@@ -12,6 +12,7 @@ import { InputReader } from './inputReader.ts'
 import type { LeftOutValues } from './leftOutValues.ts'
 import type { LogSource, OpenOutgoingTopic } from './log.ts'
 import { openCursors, outOfRange, refuseOtherLog } from './openCursors.ts'
+import { OperatorTally } from './operatorTally.ts'
 import type { Pipeline } from './pipeline.ts'
 import type { RecordView } from './record.ts'
 import { RecordedNotes } from './recordedNotes.ts'
@@ -83,6 +84,7 @@ export class TaskAttempt {
   #cutAt = 0
   #idleAt = 0
   #describedAt = Number.NEGATIVE_INFINITY
+  readonly #tally: OperatorTally
   /** Records in the commit under way. */
   #committingRecords = 0
 
@@ -92,6 +94,7 @@ export class TaskAttempt {
     this.#status = status
     this.#signal = signal
     this.#leftOut = leftOut
+    this.#tally = new OperatorTally(status.operators)
   }
 
   async run(stopMode: () => StopMode | null, backoff: Backoff): Promise<void> {
@@ -355,11 +358,12 @@ export class TaskAttempt {
       objects,
     }
     const nextOffsets = [cut.nextOffset, ...otherOffsets]
+    const counts = task.operatorCounts()
     this.#cutAt = startedAt
-    this.#status.records += this.#committingRecords
     this.#status.watermark = checkpoint.watermark
     this.#commits.start(
       this.#commit(claim, checkpoint, nextOffsets, task.rendersRows).then(() => {
+        this.#status.records += this.#committingRecords
         this.#committingRecords = 0
         this.#relays?.committed(checkpoint.messages)
         backoff.reset()
@@ -372,6 +376,8 @@ export class TaskAttempt {
         status.archiveNextOffset = checkpoint.archiveNextOffset
         status.deadLetters += checkpoint.deadLetters.length
         status.commits += 1
+        this.#tally.committed(counts)
+        status.operators = this.#tally.status()
         for (const [outlet, count] of results) status.outlets[outlet] = (status.outlets[outlet] ?? 0) + count
         this.#options.onCommit(this.#id.partition, checkpoint.nextOffset)
       }),
@@ -457,10 +463,12 @@ export class TaskAttempt {
     const sinceMs = now - this.#describedAt
     if (sinceMs >= 0 && sinceMs < describeEveryMs) return
     this.#describedAt = now
-    status.operators = task.operatorStatus()
-    status.inputs = this.#cursors.map(({ input: { name }, topic, logEnd }, i) => ({
+    this.#tally.look(task)
+    status.operators = this.#tally.status()
+    status.inputs = this.#cursors.map(({ input: { name, movesTime }, topic, logEnd }, i) => ({
       name,
       topic,
+      movesTime,
       nextOffset: task.nextOffsets[i] as number,
       logEndOffset: logEnd,
     }))
@@ -472,6 +480,7 @@ export class TaskAttempt {
     status.phase = 'running'
     status.waitingFor = null
     status.generation = claim.generation
+    if (status.firstGeneration === 0) status.firstGeneration = claim.generation
     status.nextOffset = task.nextOffset
     status.committedOffset = task.nextOffset
     status.logEndOffset = logEnd
