@@ -56,8 +56,8 @@ pipeline shop
 orders (topic orders.v2) → decode orders → enrich known ┬→ ▣ priced (order_priced)
                                                         ├→ ▣ told (topic orders.priced)
                                                         └→ ▣ pager (to pager.example)
-prices (topic prices, a table) → decode prices → ▤ known → enrich known ↑
 clicks (topic clicks) → ▣ raw (archive)
+prices (topic prices, a table) → decode prices → ▤ known → enrich known ↑
 
 ▣: an outlet, and where it goes (its table, where that has another name)   ▤: rows that those below look up   ↑: drawn above`)
   })
