@@ -45,7 +45,7 @@ export interface OutletFacts {
   readonly to: string
   /** Rows or messages that were committed, since the start of the process. */
   readonly count: number
-  /** The same a second, over the last seconds. */
+  /** Rows or messages that were committed a second, over the last seconds. */
   readonly perS: number
   /** How many messages wait to be sent. */
   readonly waiting: number
