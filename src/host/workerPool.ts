@@ -117,7 +117,11 @@ export class WorkerPool implements PipelineWorker {
       execArgv: [...process.execArgv, ...workerFlags],
     })
     slot.child = child
-    child.on('message', (message: MessageFromWorker) => this.#hear(slot, message))
+    child.on('message', (message: MessageFromWorker) => {
+      // A report that comes after the end was told would bring tasks back that are no more.
+      if (message.kind === 'status' && slot.child !== child && this.#stopMode === null) return
+      this.#hear(slot, message)
+    })
     send(child, { kind: 'start', job: slot.job })
     // What a worker that hangs has not committed by then is read again.
     const killing = () => setTimeout(() => child.kill('SIGKILL'), killAfterMs).unref()

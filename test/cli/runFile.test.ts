@@ -250,14 +250,6 @@ export default definePipeline({
       return found[0]
     }
     await expect.poll(rows, { timeout: 60_000 }).toEqual({ ordered: 500, paid: 500, owners: 2 })
-    const { rows: owners } = await database.pool.query<{ owner: string }>(
-      `SELECT DISTINCT owner FROM ${schema}.stream_task`,
-    )
-    process.kill(Number(owners[0]?.owner.split(':')[1]), 'SIGKILL')
-    await running.seen(/was ended by SIGKILL; it is started again/)
-    for (const writer of writers) await writer.append(recordsOf(500, 700, 4), '2')
-    await expect.poll(rows, { timeout: 60_000 }).toEqual({ ordered: 700, paid: 700, owners: 2 })
-    // What the worker did that is no more counts, although another one goes on from where it was.
     const work = async () => {
       const { stdout } = await runCommand(['status', '--json'], place)
       const { inputs, operators, outlets } = JSON.parse(stdout).running.report.work
@@ -267,8 +259,17 @@ export default definePipeline({
         ...outlets.map(({ count }: Record<string, number>) => count),
       ]
     }
-    const all = [0, 0, [700, 700], [700, 700], 700, 700]
-    await expect.poll(work, { timeout: 30_000 }).toEqual(all)
+    const all = (count: number) => [0, 0, [count, count], [count, count], count, count]
+    await expect.poll(work, { timeout: 30_000 }).toEqual(all(500))
+    const { rows: owners } = await database.pool.query<{ owner: string }>(
+      `SELECT DISTINCT owner FROM ${schema}.stream_task`,
+    )
+    process.kill(Number(owners[0]?.owner.split(':')[1]), 'SIGKILL')
+    await running.seen(/was ended by SIGKILL; it is started again/)
+    for (const writer of writers) await writer.append(recordsOf(500, 700, 4), '2')
+    await expect.poll(rows, { timeout: 60_000 }).toEqual({ ordered: 700, paid: 700, owners: 2 })
+    // What the worker did that is no more counts, although another one goes on from where it was.
+    await expect.poll(work, { timeout: 30_000 }).toEqual(all(700))
     running.process.kill('SIGTERM')
     const ended = await running.ended
     expect(ended, ended.stderr + ended.stdout).toMatchObject({ code: 0 })
