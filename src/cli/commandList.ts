@@ -38,6 +38,7 @@ export const commandList: ReadonlyMap<CommandName, CommandDescription> = new Map
       args: [{ name: '<file>', description: 'TypeScript or JavaScript that exports a pipeline, or realtime' }],
       examples: [
         'millrace run ./paid.ts',
+        'millrace run ./paid.ts --watch',
         'millrace run ./paid.ts --until-end --close-open',
         'millrace run ./lines.ts --topic lines --schema reports',
         'KAFKA_BROKERS=127.0.0.1:9092 DATABASE_URL=postgres://user:password@host/database millrace run ./paid.ts --workers 2',

@@ -18,9 +18,9 @@ export function fileBanner(file: string, { pipeline, topics, settings }: RunJob,
 }
 
 /** What a run of a file says of itself after its end. */
-export function fileSummary({ end, tasks, outlets }: RunEnd): readonly string[] {
-  const letters = tasks.reduce((total, task) => total + task.deadLetters, 0)
-  const records = countText(tasks.reduce((total, task) => total + task.records, 0))
+export function fileSummary({ end, tasks, totals, outlets }: RunEnd): readonly string[] {
+  const letters = totals.deadLetters
+  const records = countText(totals.records)
   const isBehind = tasks.some((task) => task.committedOffset < task.nextOffset)
   return [
     end === 'committed'

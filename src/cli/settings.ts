@@ -65,6 +65,15 @@ export const settings = {
     allowed: yesOrNoAllowed,
     description: 'With --until-end: close the windows that are still open at the end.',
   },
+  watch: {
+    schema: yesOrNo,
+    env: null,
+    flag: '--watch',
+    commands: ['run'],
+    default: 'false',
+    allowed: yesOrNoAllowed,
+    description: 'Run again whenever the file, or a file of the project that it imports, has changed.',
+  },
   market: {
     schema: z.enum(['spot', 'usdm', 'simulated']),
     env: 'MILLRACE_MARKET',

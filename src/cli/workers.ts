@@ -6,7 +6,10 @@ export function checkWorkers({ workers, kafkaBrokers, untilEnd }: SettingValues)
   if (workers === 1) return
   if (kafkaBrokers === undefined)
     throw new UsageError(`--workers ${workers} needs Kafka to share the partitions: set KAFKA_BROKERS.`)
-  if (untilEnd) throw new UsageError('--until-end is for one worker: leave --workers out.')
+  if (untilEnd)
+    throw new UsageError(
+      '--until-end is for one worker, because the end of a topic is found by the one process that has all of its partitions: leave --workers out, or leave --until-end out and stop by Ctrl-C.',
+    )
 }
 
 /** Said by every command that runs a pipeline. */

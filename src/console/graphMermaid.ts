@@ -11,11 +11,16 @@ export function graphMermaid({ nodes, edges }: PipelineGraph): readonly string[]
   ]
 }
 
-function shapeOf({ kind, name, table, isTable }: GraphNode): string {
-  if (kind === 'input') return `(["${escaped(name)}"])`
-  if (kind === 'operator') return isTable === true ? `[["${escaped(name)}"]]` : `["${escaped(name)}"]`
-  const below = table === undefined || table === name ? '' : `<br>${escaped(table)}`
-  return `[("${escaped(name)}${below}")]`
+/** Topics are round at their ends, tables of the database and the archive are cylinders, other places are slanted. */
+function shapeOf({ kind, name, isTable, table, topic, destination, movesTime, isArchive }: GraphNode): string {
+  const text = (place: string | undefined) => `"${escaped(name)}${place === undefined ? '' : `<br>${escaped(place)}`}"`
+  const ofTopic = topic === undefined ? undefined : `topic ${topic}`
+  if (kind === 'operator') return isTable === true ? `[[${text(undefined)}]]` : `[${text(undefined)}]`
+  if (kind === 'input') return `([${text(movesTime === false ? `${ofTopic ?? 'records'}, a table` : ofTopic)}])`
+  if (topic !== undefined) return `([${text(ofTopic)}])`
+  if (destination !== undefined) return `[/${text(`to ${destination}`)}/]`
+  if (isArchive === true) return `[(${text('archive')})]`
+  return `[(${text(table === name ? undefined : table)})]`
 }
 
 function stepsText(plainSteps: number): string {

@@ -18,7 +18,8 @@ export function graphText(graph: PipelineGraph): readonly string[] {
   const text = drawing.join('\n')
   const legend = [
     graph.edges.some(({ plainSteps }) => plainSteps > 0) ? '(+n): n plain steps of RxJS' : null,
-    text.includes('▣') ? '▣: an outlet, and its table where that has another name' : null,
+    text.includes('▣') ? '▣: an outlet, and where it goes (its table, where that has another name)' : null,
+    text.includes('▤') ? '▤: rows that those below look up' : null,
     text.includes(' ↑') ? '↑: drawn above' : null,
   ].filter((note) => note !== null)
   return [`pipeline ${graph.pipeline}`, '', ...drawing, '', legend.join('   ')]
@@ -40,17 +41,40 @@ function treesOf({ nodes, edges }: PipelineGraph): readonly Tree[] {
     return { label: labelOf(node), branches: edges.filter((edge) => edge.from === node.id).flatMap(below) }
   }
 
-  return nodes.flatMap((node) => (drawn.has(node.id) ? [] : [from(node)]))
+  // Streams before the tables that they are joined to, and at last what a loop keeps from having a beginning.
+  const inputs = nodes.filter(({ kind }) => kind === 'input')
+  const streams = inputs.filter(({ movesTime }) => movesTime !== false)
+  return [...streams, ...inputs, ...nodes].flatMap((node) => (drawn.has(node.id) ? [] : [from(node)]))
 }
 
 function labelOf(node: GraphNode): string {
-  return node.table === undefined || node.table === node.name ? nameOf(node) : `${nameOf(node)} (${node.table})`
+  const place = placeOf(node)
+  return place === null ? nameOf(node) : `${nameOf(node)} (${place})`
+}
+
+/** What an input reads, or where an outlet goes; null where the name says it. */
+function placeOf({ kind, name, table, topic, destination, movesTime, isArchive }: GraphNode): string | null {
+  if (kind === 'input') {
+    const parts = [
+      ...(topic === undefined ? [] : [`topic ${plain(topic)}`]),
+      ...(movesTime === false ? ['a table'] : []),
+    ]
+    return parts.length === 0 ? null : parts.join(', ')
+  }
+  if (isArchive === true) return 'archive'
+  if (topic !== undefined) return `topic ${plain(topic)}`
+  if (destination !== undefined) return `to ${plain(destination)}`
+  return table === undefined || table === name ? null : plain(table)
+}
+
+function nameOf({ kind, name, isTable }: GraphNode): string {
+  if (kind === 'outlet') return `▣ ${plain(name)}`
+  return isTable === true ? `▤ ${plain(name)}` : plain(name)
 }
 
 /** A name may hold anything; the drawing must not break at it. */
-function nameOf({ kind, name }: GraphNode): string {
-  const shown = name.replace(/\p{C}/gu, (character) => `\\u{${character.codePointAt(0)?.toString(16)}}`)
-  return kind === 'outlet' ? `▣ ${shown}` : shown
+function plain(name: string): string {
+  return name.replace(/\p{C}/gu, (character) => `\\u{${character.codePointAt(0)?.toString(16)}}`)
 }
 
 function layout(tree: Tree, width: number): readonly string[] {

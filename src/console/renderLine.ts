@@ -29,11 +29,18 @@ function facts(snapshot: RunFacts): readonly string[] {
   return [
     `${countText(snapshot.records)} records`,
     `${countText(snapshot.recordsPerS)} records/s`,
-    ...(logLag === null ? [] : [`${countText(logLag)} behind`]),
+    ...(logLag === null ? [] : [`${countText(logLag)} behind${byInput(snapshot)}`]),
     `watermark ${watermarkLagMs === null ? 'not yet' : `${durationText(Math.max(0, watermarkLagMs))} behind`}`,
     `checkpoint ${checkpointAgeMs === null ? 'not yet' : `${durationText(Math.max(0, checkpointAgeMs))} ago`}`,
     `${countText(snapshot.deadLetters)} dead letters`,
   ]
+}
+
+/** Which of several inputs are behind. */
+function byInput({ inputs }: RunFacts): string {
+  const behind = inputs.filter(({ lagRecords }) => lagRecords > 0)
+  if (inputs.length < 2 || behind.length === 0) return ''
+  return ` (${behind.map(({ name, lagRecords }) => `${name} ${countText(lagRecords)}`).join(', ')})`
 }
 
 export function progressText(progress: Progress): string {

@@ -1,11 +1,12 @@
 import { renderFacts, separator } from './renderLine.ts'
 import type { ConsoleSnapshot, LiveTable } from './snapshot.ts'
+import { inputTable, operatorTable } from './workTables.ts'
 
 const gap = '  '
 
 /**
  * The live table as at most `height` lines of at most `width` characters, without escape sequences. Rows for which there is no room
- * are counted on one line.
+ * are counted on one line. Inputs, where there are several, and operators are below it where there is room for all of them.
  */
 export function renderTable(snapshot: ConsoleSnapshot, width: number, height = 30): readonly string[] {
   const facts = wrapped(renderFacts(snapshot), width)
@@ -19,8 +20,18 @@ export function renderTable(snapshot: ConsoleSnapshot, width: number, height = 3
     const room = Math.max(1, height - lines.length - facts.length - 3)
     lines.push(...tableLines(table, width, room))
   }
+  for (const more of [inputsOf(snapshot), operatorTable(snapshot.operators)]) {
+    // One line is blank, one has the headings, and the facts have a blank line of their own.
+    const room = height - lines.length - facts.length - 3
+    if (more.rows.length > 0 && more.rows.length <= room) lines.push('', ...tableLines(more, width, room))
+  }
   lines.push('', ...facts)
   return lines.map((line) => (line.length > width ? `${line.slice(0, Math.max(0, width - 1))}…` : line))
+}
+
+/** Of one input, the facts say all. */
+function inputsOf({ inputs }: ConsoleSnapshot): LiveTable {
+  return inputTable(inputs.length === 1 ? [] : inputs)
 }
 
 function tableLines(table: LiveTable, width: number, maxRows: number): readonly string[] {

@@ -9,6 +9,50 @@ export interface Progress {
   readonly leftMs: number | null
 }
 
+/** How far a running pipeline is in one of its inputs, over all partitions that it works on. */
+export interface InputFacts {
+  /** As the pipeline names it. */
+  readonly name: string
+  readonly topic: string
+  /** The next offsets of its partitions, added up. */
+  readonly nextOffset: number
+  /** How many records are in the log and not yet read, or not yet committed. */
+  readonly lagRecords: number
+  /** How far the watermark is behind the present, ms; null before the first event time, and for a table, which has none. */
+  readonly lagMs: number | null
+}
+
+/** What an operator has done since the start of the run, and holds, over all partitions. */
+export interface OperatorFacts {
+  /** As the pipeline names it. */
+  readonly name: string
+  /** How many values came to it. */
+  readonly valuesIn: number
+  /** How many it has passed on. */
+  readonly valuesOut: number
+  /** How many keys its state holds. */
+  readonly keyCount: number
+  /** ms UTC of event time: the watermark at which nothing of it is open any more; null where nothing is. */
+  readonly openUntil: number | null
+}
+
+/** How an outlet is doing. */
+export interface OutletFacts {
+  /** As the pipeline calls it. */
+  readonly outlet: string
+  readonly kind: 'rows' | 'messages'
+  /** The table, the topic or the destination. */
+  readonly to: string
+  /** Rows or messages that were committed, since the start of the process. */
+  readonly count: number
+  /** Rows or messages that were committed a second, over the last seconds. */
+  readonly perS: number
+  /** How many messages wait to be sent. */
+  readonly waiting: number
+  /** How many messages were refused and are set aside. */
+  readonly refused: number
+}
+
 /** How a running pipeline is doing at one moment. */
 export interface RunFacts {
   /** How many were committed since the start of this process. */
@@ -27,6 +71,10 @@ export interface RunFacts {
   readonly progress: Progress | null
   /** In words, or null while nothing is in the way. */
   readonly waitingFor: string | null
+  /** The leading one first; none before a task has begun. */
+  readonly inputs: readonly InputFacts[]
+  /** Each below what it reads; none before a task has begun. */
+  readonly operators: readonly OperatorFacts[]
 }
 
 /** Rows of text under headings, which gives way where there is no room for all of it. */

@@ -10,6 +10,15 @@ export function durationText(ms: number): string {
   return `${Math.floor(hours / 24)} d ${hours % 24} h`
 }
 
+/** `2024-08-08 23:55:00` of UTC, with thousandths where there are some; the number itself where it is no time. */
+export function timeText(ms: number): string {
+  if (Math.abs(ms) > 8.64e15) return String(ms)
+  return new Date(ms)
+    .toISOString()
+    .replace('T', ' ')
+    .replace(/(\.000)?Z$/, '')
+}
+
 /** `512 B`, `1.4 MB`. */
 export function bytesText(bytes: number): string {
   const units = ['B', 'kB', 'MB', 'GB', 'TB']

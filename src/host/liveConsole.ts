@@ -1,6 +1,6 @@
 import { lineScreen, type Screen, type Terminal, tableScreen } from '../console/screen.ts'
 import type { Caution, Panel } from '../console/snapshot.ts'
-import { countText } from '../console/text.ts'
+import { outletsBrief, outletTable } from '../console/workTables.ts'
 import { systemClock } from '../runtime/clock.ts'
 import type { RunStatus } from './runStatus.ts'
 
@@ -100,14 +100,5 @@ export class LiveConsole {
 
 /** Rows and messages by outlet. */
 export function outletPanel({ outlets }: Pick<RunStatus, 'outlets'>): Panel {
-  return {
-    table: {
-      headings: ['outlet', 'to', 'what', 'committed', 'a second'],
-      rows: outlets.map(({ outlet, kind, to, count, perS }) => [outlet, to, kind, countText(count), countText(perS)]),
-      droppable: ['what', 'to'],
-      rowsAre: 'outlets',
-      ifEmpty: 'No outlet for rows or messages.',
-    },
-    brief: outlets.length === 0 ? null : outlets.map(({ outlet, count }) => `${outlet} ${countText(count)}`).join(', '),
-  }
+  return { table: outletTable(outlets), brief: outletsBrief(outlets) }
 }

@@ -1,13 +1,25 @@
+import type { OutletFacts } from '../console/snapshot.ts'
 import type { TaskStatus } from '../runtime/taskStatus.ts'
 import type { OutletEnd } from './outletPlan.ts'
+import type { RunTotals } from './taskTotals.ts'
 
-/** How much an outlet has had committed, since the start of the process. */
-export interface OutletCount extends OutletEnd {
-  /** Rows or messages. */
-  readonly count: number
-}
+/** How an outlet is doing. */
+export type OutletCount = Omit<OutletFacts, 'perS'>
 
-/** Sums up over the tasks, in the order in which the pipeline names its outlets. */
-export function outletCounts(ends: readonly OutletEnd[], tasks: readonly TaskStatus[]): readonly OutletCount[] {
-  return ends.map((end) => ({ ...end, count: tasks.reduce((sum, task) => sum + (task.outlets[end.outlet] ?? 0), 0) }))
+/** Sums up, in the order in which the pipeline names its outlets. */
+export function outletCounts(
+  ends: readonly OutletEnd[],
+  totals: RunTotals,
+  tasks: readonly TaskStatus[],
+): readonly OutletCount[] {
+  const sending = tasks.flatMap((task) => task.sending)
+  return ends.map((end) => {
+    const own = sending.filter(({ name }) => name === end.outlet)
+    return {
+      ...end,
+      count: totals.outlets.get(end.outlet) ?? 0,
+      waiting: own.reduce((sum, { waiting }) => sum + waiting, 0),
+      refused: own.reduce((sum, { refused }) => sum + refused, 0),
+    }
+  })
 }

@@ -7,6 +7,7 @@ import { type IngestProgress, type IngestReport, runIngest } from '../sources/in
 import { type OutletCount, outletCounts } from './outletCounts.ts'
 import type { OutletEnd } from './outletPlan.ts'
 import type { PipelineWorker } from './pipelineWorker.ts'
+import { type RunTotals, TaskTotals } from './taskTotals.ts'
 
 /** A feed that fills a topic while a run is under way. */
 export interface RunFeed {
@@ -44,6 +45,7 @@ export interface RunEnd {
   /** One a feed. */
   readonly ingests: readonly IngestReport[]
   readonly tasks: readonly TaskStatus[]
+  readonly totals: RunTotals
   readonly outlets: readonly OutletCount[]
 }
 
@@ -57,6 +59,7 @@ export class PipelineRun {
   readonly #parts: RunParts
   readonly #stopping = new AbortController()
   readonly #progress = new Map<RunFeed, IngestProgress>()
+  readonly #totals = new TaskTotals()
   #isGathering = false
 
   constructor(parts: RunParts) {
@@ -68,9 +71,15 @@ export class PipelineRun {
     return this.#progress
   }
 
-  /** Rows and messages by outlet, committed since the start. */
-  get outlets(): readonly OutletCount[] {
-    return outletCounts(this.#parts.ends, this.tasks())
+  /** What was done since the start, also by workers that are no more. To be asked now and then: it adds up what is reported. */
+  totals(): RunTotals {
+    const { worker } = this.#parts
+    return this.#totals.over([...worker.status(), ...worker.released()])
+  }
+
+  /** What each outlet has had committed since the start, and has to send. */
+  outlets(): readonly OutletCount[] {
+    return outletCounts(this.#parts.ends, this.totals(), this.tasks())
   }
 
   /** What the run waits for before its tasks are there to say so, or null. */
@@ -115,7 +124,13 @@ export class PipelineRun {
         tasks.length >= partitions &&
         tasks.every((task) => lagOf(task) === 0 && task.phase !== 'fenced')
       if (isDraining && !isCommitted && !this.#stopping.signal.aborted) throw incomplete(topic, tasks)
-      return { end: isCommitted ? 'committed' : 'stopped', ingests, tasks, outlets: this.outlets }
+      return {
+        end: isCommitted ? 'committed' : 'stopped',
+        ingests,
+        tasks,
+        totals: this.totals(),
+        outlets: this.outlets(),
+      }
     } finally {
       this.#stopping.abort()
       await Promise.allSettled([working, ingesting])

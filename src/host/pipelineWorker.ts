@@ -16,6 +16,8 @@ export interface PipelineWorker {
   run(): Promise<void>
   stop(mode: StopMode): void
   status(): readonly TaskStatus[]
+  /** Of tasks that it has let go of; what they have done counts for the run. */
+  released(): readonly TaskStatus[]
   /** What it waits for before it has tasks that could say so, or null. */
   readonly waitingFor: string | null
   close(): Promise<void>
@@ -58,6 +60,7 @@ export function pipelineWorker(options: PipelineWorkerOptions): PipelineWorker {
     run: () => worker.run(),
     stop: (mode) => worker.stop(mode),
     status: () => worker.status(),
+    released: () => worker.released(),
     get waitingFor() {
       return worker.waitingFor
     },

@@ -114,15 +114,15 @@ export async function runPipeline(pipeline: Pipeline, settings: RunPipelineSetti
     view: programView(settings),
   })
   if (ended === null) return { end: 'stopped', records: 0, rows: {}, messages: {}, deadLetters: 0 }
-  const { end, tasks, outlets } = ended
+  const { end, totals, outlets } = ended
   const countsOf = (wanted: 'rows' | 'messages') =>
     Object.fromEntries(outlets.filter(({ kind }) => kind === wanted).map(({ outlet, count }) => [outlet, count]))
   return {
     end,
-    records: tasks.reduce((sum, task) => sum + task.records, 0),
+    records: totals.records,
     rows: countsOf('rows'),
     messages: countsOf('messages'),
-    deadLetters: tasks.reduce((sum, task) => sum + task.deadLetters, 0),
+    deadLetters: totals.deadLetters,
   }
 }
 

@@ -3,6 +3,41 @@ import { join, resolve } from 'node:path'
 import { z } from 'zod'
 import type { RunFacts } from '../console/snapshot.ts'
 
+const input = z.object({
+  name: z.string(),
+  topic: z.string(),
+  nextOffset: z.number(),
+  lagRecords: z.number(),
+  lagMs: z.number().nullable(),
+})
+
+const operator = z.object({
+  name: z.string(),
+  valuesIn: z.number(),
+  valuesOut: z.number(),
+  keyCount: z.number(),
+  openUntil: z.number().nullable(),
+})
+
+const outlet = z.object({
+  outlet: z.string(),
+  kind: z.enum(['rows', 'messages']),
+  to: z.string(),
+  count: z.number(),
+  perS: z.number(),
+  waiting: z.number(),
+  refused: z.number(),
+})
+
+/** Summed up over the partitions, so it is as long as the graph is, however many partitions there are. */
+const work = z.object({
+  deadLetters: z.number(),
+  watermarkLagMs: z.number().nullable(),
+  inputs: z.array(input).readonly(),
+  operators: z.array(operator).readonly(),
+  outlets: z.array(outlet).readonly(),
+})
+
 const schema = z.object({
   pid: z.number().int(),
   source: z.string(),
@@ -13,10 +48,18 @@ const schema = z.object({
   waitingFor: z.string().nullable(),
   /** ms UTC since when there is something to wait for. */
   waitingSince: z.number().nullable(),
+  /** Null before a pipeline has begun, and for an ingest. */
+  work: work.nullable(),
 })
 
 /** What a running pipeline says of itself, for `status` in another process; also while the database is away. */
 export type RunReport = z.infer<typeof schema>
+
+/** How a pipeline is doing: its inputs, operators and outlets. */
+export type WorkReport = z.infer<typeof work>
+
+/** What is reported of any process that runs. */
+type Reported = Pick<RunFacts, 'records' | 'recordsPerS' | 'waitingFor'>
 
 const fileName = 'run.json'
 
@@ -31,8 +74,8 @@ export class RunReporter {
     this.#source = source
   }
 
-  write(snapshot: Pick<RunFacts, 'records' | 'recordsPerS' | 'waitingFor'>, now: number): void {
-    const { records, recordsPerS, waitingFor } = snapshot
+  /** @param status of a pipeline, from which it takes what it tells */
+  write({ records, recordsPerS, waitingFor }: Reported, now: number, status: WorkReport | null = null): void {
     this.#waitingSince = waitingFor === null ? null : (this.#waitingSince ?? now)
     const report: RunReport = {
       pid: process.pid,
@@ -42,6 +85,7 @@ export class RunReporter {
       recordsPerS,
       waitingFor,
       waitingSince: this.#waitingSince,
+      work: status === null ? null : work.parse(status),
     }
     try {
       writeFileSync(`${this.#path}.new`, JSON.stringify(report))

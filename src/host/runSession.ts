@@ -108,12 +108,14 @@ async function runOpened(session: OpenedSession): Promise<RunEnd | null> {
   const status = (): RunStatus => {
     const now = systemClock.now()
     const waitingFor = database.waitingFor ?? run.waitingFor ?? probe.waitingFor(now)
-    return meter.take({ tasks: run.tasks(), outlets: run.outlets, progress: run.progress, waitingFor }, now)
+    const { progress } = run
+    return meter.take({ tasks: run.tasks(), totals: run.totals(), outlets: run.outlets(), progress, waitingFor }, now)
   }
   const reporting = setInterval(() => {
     const now = systemClock.now()
     probe.ask(now)
-    reporter.write(status(), now)
+    const told = status()
+    reporter.write(told, now, told)
   }, statusEveryMs)
   cleanup.add(() => clearInterval(reporting))
   cleanup.add(() => view.close())

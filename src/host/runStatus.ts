@@ -1,21 +1,24 @@
 import { RateMeter } from '../console/rate.ts'
-import type { Progress, RunFacts } from '../console/snapshot.ts'
+import type { OutletFacts, Progress, RunFacts } from '../console/snapshot.ts'
 import type { TaskStatus } from '../runtime/taskStatus.ts'
 import type { IngestProgress } from '../sources/ingest/runIngest.ts'
+import { inputFacts, operatorFacts } from './graphFacts.ts'
 import type { OutletCount } from './outletCounts.ts'
 import { lagOf, type RunFeed } from './pipelineRun.ts'
+import type { RunTotals } from './taskTotals.ts'
 
 /** How a run is doing at one moment. */
 export interface RunStatus extends RunFacts {
   /** By the partition that they work on. */
   readonly tasks: readonly TaskStatus[]
-  /** Rows and messages that were committed since the start, by outlet. */
-  readonly outlets: readonly (OutletCount & { readonly perS: number })[]
+  /** What each outlet has had committed since the start, how fast, and what it has to send. */
+  readonly outlets: readonly OutletFacts[]
 }
 
 /** What a status is made of. */
 export interface RunState {
   readonly tasks: readonly TaskStatus[]
+  readonly totals: RunTotals
   readonly outlets: readonly OutletCount[]
   readonly progress: ReadonlyMap<RunFeed, IngestProgress>
   /** What the run, or its database, waits for before its tasks can say so, or null. */
@@ -31,20 +34,23 @@ export class StatusMeter {
 
   /** @param now processing time, ms UTC */
   take(state: RunState, now: number): RunStatus {
-    const { tasks, outlets, progress } = state
-    const records = sum(tasks, (task) => task.records)
+    const { tasks, totals, outlets, progress } = state
+    const { records, deadLetters } = totals
     const watermarks = tasks.flatMap((task) => task.watermark ?? [])
     const committedAt = tasks.flatMap((task) => task.committedAt ?? [])
     const present = presentOf(progress, now)
+    const lagMs = watermarks.length === 0 || present === null ? null : present - Math.min(...watermarks)
     return {
       records,
       recordsPerS: this.#records.sample(now, records),
-      watermarkLagMs: watermarks.length === 0 || present === null ? null : present - Math.min(...watermarks),
+      watermarkLagMs: lagMs,
       checkpointAgeMs: committedAt.length === 0 ? null : now - Math.max(...committedAt),
-      deadLetters: sum(tasks, (task) => task.deadLetters),
+      deadLetters,
       logLag: tasks.length === 0 ? null : sum(tasks, lagOf),
       progress: progressOf(progress),
       waitingFor: waitingFor(state),
+      inputs: inputFacts(tasks, lagMs),
+      operators: operatorFacts(tasks, totals),
       tasks,
       outlets: outlets.map((outlet) => ({ ...outlet, perS: this.#rateOf(outlet, now) })),
     }

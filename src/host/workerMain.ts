@@ -34,7 +34,7 @@ async function work(job: WorkerJob): Promise<void> {
     const opened = await openKafkaWorker(pipeline, job, wait, (text) => tell({ kind: 'warning', text }), cleanup)
     cleanup.add(() => opened.close())
     worker = opened
-    const report = () => tell({ kind: 'status', tasks: opened.status() })
+    const report = () => tell({ kind: 'status', tasks: opened.status(), released: opened.released() })
     const reporting = setInterval(report, statusEveryMs)
     cleanup.add(() => clearInterval(reporting))
     if (stopMode !== null) opened.stop(stopMode)

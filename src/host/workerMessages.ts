@@ -13,7 +13,7 @@ export type MessageToWorker =
   | { readonly kind: 'stop'; readonly mode: StopMode }
 
 export type MessageFromWorker =
-  | { readonly kind: 'status'; readonly tasks: readonly TaskStatus[] }
+  | { readonly kind: 'status'; readonly tasks: readonly TaskStatus[]; readonly released: readonly TaskStatus[] }
   | { readonly kind: 'notice'; readonly text: string }
   | { readonly kind: 'warning'; readonly text: string }
   /** The last one of a worker that a person must look at. */

@@ -7,7 +7,7 @@ import type { StopMode } from '../runtime/taskAttempt.ts'
 import type { TaskStatus } from '../runtime/taskStatus.ts'
 import { errorOf } from './failedWorker.ts'
 import type { PipelineWorker } from './pipelineWorker.ts'
-import { TaskTotals } from './taskTotals.ts'
+import { ownersOf } from './taskTotals.ts'
 import { workerFlags } from './workerFlags.ts'
 import type { MessageFromWorker, MessageToWorker, WorkerJob } from './workerMessages.ts'
 
@@ -26,6 +26,7 @@ interface Slot {
   readonly backoff: Backoff
   child: ChildProcess | null
   tasks: readonly TaskStatus[]
+  released: readonly TaskStatus[]
 }
 
 // As this file is named: TypeScript from sources, JavaScript from the package.
@@ -48,7 +49,6 @@ export class WorkerPool implements PipelineWorker {
   readonly #slots: readonly Slot[]
   readonly #onNotice: (line: string) => void
   readonly #program: string
-  readonly #totals = new TaskTotals()
   readonly #stopping = new AbortController()
   #stopMode: StopMode | null = null
   #failure: Error | null = null
@@ -62,6 +62,7 @@ export class WorkerPool implements PipelineWorker {
       backoff: new Backoff(restartFirstMs, restartMostMs),
       child: null,
       tasks: [],
+      released: [],
     }))
   }
 
@@ -82,7 +83,12 @@ export class WorkerPool implements PipelineWorker {
   }
 
   status(): readonly TaskStatus[] {
-    return this.#totals.over(this.#slots.flatMap(({ tasks }) => tasks))
+    return ownersOf(this.#slots.flatMap(({ tasks }) => tasks))
+  }
+
+  released(): readonly TaskStatus[] {
+    const owners = new Set(this.status())
+    return this.#slots.flatMap(({ tasks, released }) => [...tasks.filter((task) => !owners.has(task)), ...released])
   }
 
   /** Its workers say by notices what they wait for. */
@@ -111,7 +117,11 @@ export class WorkerPool implements PipelineWorker {
       execArgv: [...process.execArgv, ...workerFlags],
     })
     slot.child = child
-    child.on('message', (message: MessageFromWorker) => this.#hear(slot, message))
+    child.on('message', (message: MessageFromWorker) => {
+      // A report that comes after the end was told would bring tasks back that are no more.
+      if (message.kind === 'status' && slot.child !== child && this.#stopMode === null) return
+      this.#hear(slot, message)
+    })
     send(child, { kind: 'start', job: slot.job })
     // What a worker that hangs has not committed by then is read again.
     const killing = () => setTimeout(() => child.kill('SIGKILL'), killAfterMs).unref()
@@ -121,7 +131,10 @@ export class WorkerPool implements PipelineWorker {
         this.#stopping.signal.removeEventListener('abort', killing)
         slot.child = null
         // After a stop the last report stands, for the summary.
-        if (this.#stopMode === null) slot.tasks = []
+        if (this.#stopMode === null) {
+          slot.tasks = []
+          slot.released = []
+        }
         resolve(how)
       }
       child.once('error', (error) => ended(`(process ${child.pid ?? 'not started'}) failed: ${error.message}`))
@@ -132,8 +145,10 @@ export class WorkerPool implements PipelineWorker {
   }
 
   #hear(slot: Slot, message: MessageFromWorker): void {
-    if (message.kind === 'status') slot.tasks = message.tasks
-    else if (message.kind === 'notice') this.#onNotice(`Worker ${slot.id}: ${message.text}`)
+    if (message.kind === 'status') {
+      slot.tasks = message.tasks
+      slot.released = message.released
+    } else if (message.kind === 'notice') this.#onNotice(`Worker ${slot.id}: ${message.text}`)
     else if (message.kind === 'warning') this.#onNotice(`warning: worker ${slot.id}: ${message.text}`)
     else {
       const error = errorOf(message.code, `worker ${slot.id}: ${message.message}`)

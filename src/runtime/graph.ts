@@ -1,10 +1,12 @@
 import type { Subscriber } from 'rxjs'
 import { contracted } from './contractedGraph.ts'
+import type { ResolvedInput } from './input.ts'
 import { NamedObservable, type ObservableName } from './namedObservable.ts'
 import type { MessagesOutlet, Outlet, RowsOutlet } from './outlet.ts'
 import { inputsOf, type Pipeline } from './pipeline.ts'
 import { StreamTask } from './streamTask.ts'
 import { traceSubscriptions } from './subscriptionTrace.ts'
+import { inputNode } from './taskInputs.ts'
 
 /** An input, an operator or an outlet of a pipeline. */
 export interface GraphNode {
@@ -15,6 +17,10 @@ export interface GraphNode {
   readonly name: string
   /** True for an operator from which no values come: those below look rows up in it. */
   readonly isTable?: boolean
+  /** False for an input that is a table of newest rows: it says nothing of how far time is. */
+  readonly movesTime?: boolean
+  /** True for an outlet that keeps raw records in the archive. */
+  readonly isArchive?: boolean
   /** Where the rows of an outlet go. */
   readonly table?: string
   /** What an input reads, or where the messages of an outlet go. */
@@ -73,17 +79,17 @@ export function graphOf(pipeline: Pipeline): PipelineGraph {
       archives = task.archives
     })
     const { nodes, edges } = contracted(trace)
-    const archived = [...archives].map(([name, input]) => ({ name, input: inputs[input]!.name }))
+    const archived = [...archives].map(([name, input]) => ({ name, input: inputs[input]! }))
     return {
       pipeline: pipeline.name,
       nodes: [
         ...nodes,
         ...unread(nodes, archived),
-        ...archived.map(({ name }) => ({ id: `outlet:${name}`, kind: 'outlet', name }) as const),
+        ...archived.map(({ name }) => ({ id: `outlet:${name}`, kind: 'outlet', name, isArchive: true }) as const),
       ],
       edges: [
         ...edges,
-        ...archived.map(({ name, input }) => ({ from: `input:${input}`, to: `outlet:${name}`, plainSteps: 0 })),
+        ...archived.map(({ name, input }) => ({ from: idOf(input), to: `outlet:${name}`, plainSteps: 0 })),
       ],
     }
   } finally {
@@ -93,11 +99,18 @@ export function graphOf(pipeline: Pipeline): PipelineGraph {
 }
 
 /** Inputs that are archived and nothing else. */
-function unread(nodes: readonly GraphNode[], archived: readonly { readonly input: string }[]): readonly GraphNode[] {
-  const names = new Set(archived.map(({ input }) => input))
-  return [...names]
-    .filter((name) => !nodes.some(({ id }) => id === `input:${name}`))
-    .map((name) => ({ id: `input:${name}`, kind: 'input', name }))
+function unread(
+  nodes: readonly GraphNode[],
+  archived: readonly { readonly input: ResolvedInput }[],
+): readonly GraphNode[] {
+  const inputs = new Set(archived.map(({ input }) => input))
+  return [...inputs]
+    .filter((input) => !nodes.some(({ id }) => id === idOf(input)))
+    .map((input) => ({ id: idOf(input), ...inputNode(input) }))
+}
+
+function idOf({ name }: ResolvedInput): string {
+  return `input:${name}`
 }
 
 function namedOutlet(name: string, outlet: Outlet<unknown>, ends: Subscriber<unknown>[]): Outlet<unknown> {

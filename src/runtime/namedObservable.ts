@@ -6,6 +6,8 @@ export interface ObservableName {
   readonly name: string
   /** True for an operator that emits nothing: whoever is subscribed to it reads what it keeps. */
   readonly isTable?: boolean
+  /** False for an input that is a table of newest rows: it says nothing of how far time is. */
+  readonly movesTime?: boolean
   /** Where an outlet's rows go. */
   readonly table?: string
   /** What an input reads, or where an outlet's messages go. */

@@ -1,6 +1,7 @@
 import type { Claim } from './checkpoint.ts'
 import type { Clock } from './clock.ts'
 import type { InputCursor } from './inputCursor.ts'
+import type { OperatorTally } from './operatorTally.ts'
 import type { StreamTask } from './streamTask.ts'
 import type { TaskStatus } from './taskStatus.ts'
 
@@ -13,13 +14,21 @@ export class ProgressReport {
   readonly #clock: Clock
   readonly #task: StreamTask
   readonly #cursors: readonly InputCursor[]
+  readonly #tally: OperatorTally
   #describedAt = Number.NEGATIVE_INFINITY
 
-  constructor(status: TaskStatus, clock: Clock, task: StreamTask, cursors: readonly InputCursor[]) {
+  constructor(
+    status: TaskStatus,
+    clock: Clock,
+    task: StreamTask,
+    cursors: readonly InputCursor[],
+    tally: OperatorTally,
+  ) {
     this.#status = status
     this.#clock = clock
     this.#task = task
     this.#cursors = cursors
+    this.#tally = tally
   }
 
   started(claim: Claim): void {
@@ -28,6 +37,7 @@ export class ProgressReport {
     status.phase = 'running'
     status.waitingFor = null
     status.generation = claim.generation
+    if (status.firstGeneration === 0) status.firstGeneration = claim.generation
     status.nextOffset = this.#task.nextOffset
     status.committedOffset = this.#task.nextOffset
     status.logEndOffset = logEnd
@@ -45,10 +55,12 @@ export class ProgressReport {
     const sinceMs = now - this.#describedAt
     if (!isLast && sinceMs >= 0 && sinceMs < describeEveryMs) return
     this.#describedAt = now
-    status.operators = this.#task.operatorStatus()
-    status.inputs = this.#cursors.map(({ input: { name }, topic, logEnd: end }, i) => ({
+    this.#tally.look(this.#task)
+    status.operators = this.#tally.status()
+    status.inputs = this.#cursors.map(({ input: { name, movesTime }, topic, logEnd: end }, i) => ({
       name,
       topic,
+      movesTime,
       nextOffset: this.#task.nextOffsets[i] as number,
       logEndOffset: end,
     }))

@@ -15,6 +15,7 @@ import { emitsAtRest, mixesRows, notThere, putsOff } from './graphErrors.ts'
 import type { Json } from './json.ts'
 import type { BuildLogic, Cut, Logic, OperatorSpec } from './operator.ts'
 import { type AnyNode, type OperatorHost, OperatorNode } from './operatorNode.ts'
+import type { OperatorCounts } from './operatorTally.ts'
 import { buildPipeline, inputsOf, type Pipeline } from './pipeline.ts'
 import { atRest, open, Provenance } from './provenance.ts'
 import type { RecordFacts, RecordView } from './record.ts'
@@ -346,7 +347,12 @@ export class StreamTask implements OperatorHost {
     })
   }
 
-  /** What the operators have done since the task's start, and hold; in the order of the graph. */
+  /** How many values came to each operator since the task's start, and how many it passed on; in the order of the graph. */
+  operatorCounts(): OperatorCounts {
+    return this.#nodes.map(({ spec: { name }, valuesIn, valuesOut }) => ({ name, valuesIn, valuesOut }))
+  }
+
+  /** The same, and what they hold. */
   operatorStatus(): OperatorStatus[] {
     return this.#nodes.map((node) => ({
       name: node.spec.name,

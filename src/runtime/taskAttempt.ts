@@ -12,6 +12,7 @@ import { InputReader } from './inputReader.ts'
 import type { LeftOutValues } from './leftOutValues.ts'
 import type { LogSource, OpenOutgoingTopic } from './log.ts'
 import { openCursors, outOfRange, refuseOtherLog } from './openCursors.ts'
+import { OperatorTally } from './operatorTally.ts'
 import type { Pipeline } from './pipeline.ts'
 import { ProgressReport } from './progressReport.ts'
 import { QuietWait } from './quietWait.ts'
@@ -84,6 +85,7 @@ export class TaskAttempt {
   #cutAt = 0
   #idleAt = 0
   #progress: ProgressReport | null = null
+  readonly #tally: OperatorTally
   /** Records in the commit under way. */
   #committingRecords = 0
 
@@ -94,6 +96,7 @@ export class TaskAttempt {
     this.#signal = signal
     this.#quiet = new QuietWait(id, options.clock, status, signal)
     this.#leftOut = leftOut
+    this.#tally = new OperatorTally(status.operators)
   }
 
   async run(stopMode: () => StopMode | null, backoff: Backoff): Promise<void> {
@@ -126,7 +129,7 @@ export class TaskAttempt {
     this.#relays = new Relays(claim, task.sending, this.#options)
     this.#status.sending = this.#relays.status
     this.#cutAt = clock.now()
-    this.#progress = new ProgressReport(this.#status, clock, task, cursors)
+    this.#progress = new ProgressReport(this.#status, clock, task, cursors, this.#tally)
     this.#progress.started(claim)
     await this.#readUntilStopped(claim, task, reader, stopMode, backoff)
     await this.#end(claim, task, reader, stopMode() ?? 'now', backoff)
@@ -390,11 +393,12 @@ export class TaskAttempt {
       objects,
     }
     const nextOffsets = [cut.nextOffset, ...otherOffsets]
+    const counts = task.operatorCounts()
     this.#cutAt = startedAt
-    this.#status.records += this.#committingRecords
     this.#status.watermark = checkpoint.watermark
     this.#commits.start(
       this.#commit(claim, checkpoint, nextOffsets, task.rendersRows).then(() => {
+        this.#status.records += this.#committingRecords
         this.#committingRecords = 0
         this.order.forget(mark)
         this.#relays?.committed(checkpoint.messages)
@@ -408,6 +412,8 @@ export class TaskAttempt {
         status.archiveNextOffset = checkpoint.archiveNextOffset
         status.deadLetters += checkpoint.deadLetters.length
         status.commits += 1
+        this.#tally.committed(counts)
+        status.operators = this.#tally.status()
         for (const [outlet, count] of results) status.outlets[outlet] = (status.outlets[outlet] ?? 0) + count
         this.#options.onCommit(this.#id.partition, checkpoint.nextOffset)
       }),

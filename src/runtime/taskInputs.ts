@@ -3,7 +3,7 @@ import type { Codec } from './codec.ts'
 import { decoding } from './decoding.ts'
 import { ConfigurationError } from './errors.ts'
 import type { ResolvedInput } from './input.ts'
-import { NamedObservable } from './namedObservable.ts'
+import { NamedObservable, type ObservableName } from './namedObservable.ts'
 import type { RecordView } from './record.ts'
 
 /** The inputs of one task: who is subscribed to their records, and how far they have come. */
@@ -43,9 +43,11 @@ export class TaskInputs {
     return [...this.streams.values()].indexOf(stream)
   }
 
-  #streamOf({ name, topic, codec }: ResolvedInput, input: number): Observable<unknown> {
-    const node = { kind: 'input', name, ...(topic === null ? {} : { topic }) } as const
-    const records = new NamedObservable<RecordView>(node, (subscriber) => this.#records(input).subscribe(subscriber))
+  #streamOf(resolved: ResolvedInput, input: number): Observable<unknown> {
+    const { name, codec } = resolved
+    const records = new NamedObservable<RecordView>(inputNode(resolved), (subscriber) =>
+      this.#records(input).subscribe(subscriber),
+    )
     return codec === null ? records : records.pipe(decoding(codec, { name: `decode ${name}` }), share())
   }
 
@@ -58,4 +60,9 @@ export class TaskInputs {
       }
     })
   }
+}
+
+/** What an input is in the graph. */
+export function inputNode({ name, topic, movesTime }: ResolvedInput): ObservableName & { readonly kind: 'input' } {
+  return { kind: 'input', name, ...(topic === null ? {} : { topic }), ...(movesTime ? {} : { movesTime }) }
 }

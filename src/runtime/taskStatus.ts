@@ -3,13 +3,15 @@ export interface InputStatus {
   /** As the pipeline names it. */
   readonly name: string
   readonly topic: string
+  /** False for a table, whose records say nothing of how far time is. */
+  readonly movesTime: boolean
   /** The next offset that the graph will read. */
   readonly nextOffset: number
   /** The log's end, as last seen. */
   readonly logEndOffset: number
 }
 
-/** What one operator of a task has done since the task's last start, and holds. */
+/** What one operator of a task has done since the start of this process, and holds. Values count once they are committed. */
 export interface OperatorStatus {
   /** As the pipeline names it. */
   readonly name: string
@@ -46,6 +48,8 @@ export interface TaskStatus {
   waitingFor: string | null
   /** Which owner of the partition this is; 0 before the first claim. */
   generation: number
+  /** The generation of the first claim of this task in this process; 0 before it. All counts are of what came since. */
+  firstGeneration: number
   /** The next offset that the graph will read. */
   nextOffset: number
   /** The log's end, as last seen. */
@@ -62,7 +66,7 @@ export interface TaskStatus {
   archiveNextOffset: number | null
   /** Of outlets whose messages are sent after the commit, in the order of the pipeline. */
   sending: readonly OutletStatus[]
-  /** Since the start of this process. */
+  /** How many were committed since the start of this process. */
   records: number
   /** How many were set aside since the start of this process. */
   deadLetters: number
@@ -72,7 +76,7 @@ export interface TaskStatus {
   outlets: Record<string, number>
   /** How far it is in each input, the leading one first. */
   inputs: readonly InputStatus[]
-  /** Its operators, each below what it reads; at most about a second old. */
+  /** Its operators, each below what it reads. What they hold is at most about a second old. */
   operators: readonly OperatorStatus[]
   /** How many times the task began again after a failure, since the start of this process. */
   restarts: number
@@ -84,6 +88,7 @@ export function newTaskStatus(partition: number): TaskStatus {
     phase: 'claiming',
     waitingFor: null,
     generation: 0,
+    firstGeneration: 0,
     nextOffset: 0,
     logEndOffset: 0,
     watermark: null,

@@ -27,6 +27,8 @@ export class Worker {
   readonly #options: WorkerOptions
   readonly #limits: WorkerLimits
   readonly #runners = new Map<number, { readonly runner: TaskRunner; readonly ended: Promise<void> }>()
+  /** The newest of each partition that was let go of. */
+  readonly #released = new Map<number, TaskStatus>()
   #membership: LogMembership | null = null
   #stopMode: StopMode | null = null
   #final: TaskStatus[] | null = null
@@ -80,6 +82,12 @@ export class Worker {
   status(): TaskStatus[] {
     if (this.#final !== null) return this.#final
     return [...this.#runners.values()].map(({ runner }) => runner.status).sort((a, b) => a.partition - b.partition)
+  }
+
+  /** Of the tasks that were let go of, the newest of each partition: what they have done counts, wherever the partition is now. */
+  released(): TaskStatus[] {
+    const ended = new Set(this.#final)
+    return [...this.#released.values()].filter((status) => !ended.has(status))
   }
 
   /**
@@ -154,7 +162,10 @@ export class Worker {
     const gone = partitions.map((partition) => this.#runners.get(partition)).filter((found) => found !== undefined)
     // Forgotten first: the partition may come back while its old task still ends, and gets a new one.
     for (const partition of partitions) this.#runners.delete(partition)
-    for (const { runner } of gone) runner.stop('now')
+    for (const { runner } of gone) {
+      this.#released.set(runner.status.partition, runner.status)
+      runner.stop('now')
+    }
     await Promise.allSettled(gone.map(({ ended }) => ended))
   }
 

@@ -104,9 +104,29 @@ describe('millrace run FILE', { timeout: 90_000 }, () => {
     await append(dataDir, ['orders', 'payments'], 0, 8)
     await running.seen(/ordered 8, paid 8/)
     const status = await runCommand(['status', '--json'], place)
-    expect(JSON.parse(status.stdout)).toMatchObject({
+    const told = JSON.parse(status.stdout)
+    expect(told).toMatchObject({
       running: { pid: running.process.pid, report: { source: `paid (${paid})`, records: 16 } },
     })
+    expect(told.running.report.work).toMatchObject({
+      deadLetters: 0,
+      inputs: [
+        { name: 'orders', topic: 'orders', nextOffset: 8, lagRecords: 0 },
+        { name: 'payments', topic: 'payments', nextOffset: 8, lagRecords: 0 },
+      ],
+      operators: [
+        { name: 'decode orders', valuesIn: 8, valuesOut: 8 },
+        { name: 'decode payments', valuesIn: 8, valuesOut: 8 },
+      ],
+      outlets: [
+        { outlet: 'ordered', kind: 'rows', to: 'ordered', count: 8, waiting: 0, refused: 0 },
+        { outlet: 'paid', count: 8 },
+      ],
+    })
+    const { stdout: text } = await runCommand(['status'], place)
+    expect(text).toMatch(/input +topic +next offset +records behind +time behind\n +orders +orders +8 +0 /)
+    expect(text).toMatch(/operator +values in .*\n +decode orders +8 +8 +0 +-\n/)
+    expect(text).toMatch(/outlet +to .*\n +ordered +ordered +rows +8 /)
     expect(await runCommand(['health'], place)).toMatchObject({ code: 0 })
     const twice = await runCommand(['run', paid], place)
     expect(twice).toMatchObject({ code: 2, stderr: expect.stringContaining(`process ${running.process.pid} `) })
@@ -244,6 +264,17 @@ export default definePipeline({
       return found[0]
     }
     await expect.poll(rows, { timeout: 60_000 }).toEqual({ ordered: 500, paid: 500, owners: 2 })
+    const work = async () => {
+      const { stdout } = await runCommand(['status', '--json'], place)
+      const { inputs, operators, outlets } = JSON.parse(stdout).running.report.work
+      return [
+        ...inputs.map(({ lagRecords }: Record<string, number>) => lagRecords),
+        ...operators.map(({ valuesIn, valuesOut }: Record<string, number>) => [valuesIn, valuesOut]),
+        ...outlets.map(({ count }: Record<string, number>) => count),
+      ]
+    }
+    const all = (count: number) => [0, 0, [count, count], [count, count], count, count]
+    await expect.poll(work, { timeout: 30_000 }).toEqual(all(500))
     const { rows: owners } = await database.pool.query<{ owner: string }>(
       `SELECT DISTINCT owner FROM ${schema}.stream_task`,
     )
@@ -251,6 +282,8 @@ export default definePipeline({
     await running.seen(/was ended by SIGKILL; it is started again/)
     for (const writer of writers) await writer.append(recordsOf(500, 700, 4), '2')
     await expect.poll(rows, { timeout: 60_000 }).toEqual({ ordered: 700, paid: 700, owners: 2 })
+    // What the worker did that is no more counts, although another one goes on from where it was.
+    await expect.poll(work, { timeout: 30_000 }).toEqual(all(700))
     running.process.kill('SIGTERM')
     const ended = await running.ended
     expect(ended, ended.stderr + ended.stdout).toMatchObject({ code: 0 })

@@ -38,9 +38,9 @@ records
 │        └→ 1h → rollup-1h ┬→ ▣ 1h (fact_realtime_trades_1h)
 │                          └→ 4h → rollup-4h ┬→ ▣ 4h (fact_realtime_trades_4h)
 │                                            └→ 1d → rollup-1d → ▣ 1d (fact_realtime_trades_1d)
-└→ ▣ raw
+└→ ▣ raw (archive)
 
-(+n): n plain steps of RxJS   ▣: an outlet, and its table where that has another name`)
+(+n): n plain steps of RxJS   ▣: an outlet, and where it goes (its table, where that has another name)`)
   })
 
   it('puts branches beside what they come from where there is room', () => {

@@ -6,6 +6,7 @@ import { renderLine } from '../../src/console/renderLine.ts'
 import { renderTable } from '../../src/console/renderTable.ts'
 import { lineScreen, tableScreen } from '../../src/console/screen.ts'
 import type { ConsoleSnapshot } from '../../src/console/snapshot.ts'
+import { outletsBrief } from '../../src/console/workTables.ts'
 
 const candle: CandleLine = {
   market: 'spot',
@@ -32,6 +33,8 @@ const snapshot: ConsoleSnapshot = {
   logLag: 12,
   progress: null,
   waitingFor: null,
+  inputs: [],
+  operators: [],
 }
 
 describe('renderTable', () => {
@@ -81,6 +84,46 @@ describe('renderTable', () => {
     expect(lines).toContain('25 % (250 B of 1.0 kB), 1 min 05 s left')
     expect(lines).toContain('Waiting for PostgreSQL, 14 s')
     expect(renderLine({ ...snapshot, waitingFor: 'PostgreSQL, 14 s' }, 0)).toContain('waiting for PostgreSQL, 14 s')
+  })
+
+  const inputs = [
+    { name: 'orders', topic: 'orders.v2', nextOffset: 1_200, lagRecords: 10, lagMs: 61_000 },
+    { name: 'prices', topic: 'prices', nextOffset: 8, lagRecords: 0, lagMs: null },
+  ]
+  const operators = [
+    { name: 'dedupe', valuesIn: 1_000, valuesOut: 900, keyCount: 3, openUntil: Date.UTC(2024, 7, 8, 23, 55) },
+    { name: '1m', valuesIn: 900, valuesOut: 900, keyCount: 0, openUntil: null },
+  ]
+
+  test('shows several inputs, and operators, where there is room for all of them', () => {
+    const tall = renderTable({ ...snapshot, inputs, operators }, 120, 20)
+    expect(tall.slice(6, -2)).toEqual([
+      'input       topic  next offset  records behind  time behind',
+      'orders  orders.v2        1,200              10   1 min 01 s',
+      'prices     prices            8               0            -',
+      '',
+      'operator  values in  values out  keys           open until',
+      'dedupe        1,000         900     3  2024-08-08 23:55:00',
+      '1m              900         900     0                    -',
+    ])
+    expect(renderTable({ ...snapshot, inputs, operators }, 120, 14).join('\n')).not.toContain('operator')
+    expect(renderTable({ ...snapshot, inputs: inputs.slice(0, 1), operators }, 120, 40).join('\n')).not.toContain(
+      'topic',
+    )
+    for (let height = 12; height < 24; height++) {
+      const lines = renderTable({ ...snapshot, inputs, operators, waitingFor: 'x' }, 60, height)
+      expect(lines.length).toBeLessThanOrEqual(height)
+    }
+  })
+
+  test('says on a line which input is behind, and what an outlet has to send', () => {
+    const brief = outletsBrief([
+      { outlet: 'paid', kind: 'rows', to: 'paid', count: 8, perS: 1, waiting: 0, refused: 0 },
+      { outlet: 'pager', kind: 'messages', to: 'https://a', count: 3, perS: 1, waiting: 2, refused: 1 },
+    ])
+    const line = renderLine({ ...snapshot, inputs, panel: { ...snapshot.panel, brief } }, 0)
+    expect(line).toContain('12 behind (orders 10)')
+    expect(line).toContain('paid 8, pager 3 (2 waiting, 1 refused)')
   })
 
   test('before the first trade it says what it waits for', () => {

@@ -1,5 +1,6 @@
-import { existsSync, readFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { expect, it } from 'vitest'
+import * as millrace from '../../src/index.ts'
 
 const root = new URL('../../', import.meta.url)
 const pages = [
@@ -9,6 +10,11 @@ const pages = [
   'docs/errors.md',
   'docs/outlets.md',
   'docs/tables.md',
+  'docs/operators.md',
+  'docs/connectors.md',
+  'docs/guarantees.md',
+  'docs/outlets.md',
+  'docs/codecs.md',
   'docs/testing.md',
   'docs/feeds.md',
   'docs/kafka.md',
@@ -30,9 +36,9 @@ it.each(pages)('every file that %s links to exists', (page) => {
   expect(links.filter((link) => !existsSync(new URL(link, new URL(page, root))))).toEqual([])
 })
 
-it('the program in the README is the one in examples/candles.ts', () => {
+it('the program in docs/operators.md is the one in examples/candles.ts', () => {
   const example = read('examples/candles.ts').replaceAll(/\s+/g, ' ')
-  const [program] = [...read('README.md').matchAll(/```ts\n([\s\S]*?)```/g)].map((match) => String(match[1]))
+  const [program] = [...read('docs/operators.md').matchAll(/```ts\n([\s\S]*?)```/g)].map((match) => String(match[1]))
   const chain = program?.slice(program.indexOf('.pipe('), program.indexOf('.subscribe'))
   expect(example).toContain(chain?.replaceAll(/\s+/g, ' '))
 })
@@ -43,4 +49,19 @@ it('the feed in docs/feeds.md is the one in examples/weather.ts', () => {
   const feed = program.slice(program.indexOf('export const')).trim()
   expect(feed).toContain('defineFeed')
   expect(example).toContain(feed.replaceAll(/\s+/g, ' '))
+})
+
+it('docs/operators.md has a section of every operator that the package exports', () => {
+  const files = readdirSync(new URL('src/operators/', root)).map((file) => file.replace('.ts', ''))
+  const operators = files.filter((name) => name in millrace)
+  expect(operators.length).toBeGreaterThanOrEqual(11)
+  const sections = [...read('docs/operators.md').matchAll(/^### `(\w+)`$/gm)].map((match) => String(match[1]))
+  expect(sections.toSorted()).toEqual(operators.toSorted())
+})
+
+it('docs/connectors.md lists every codec and every outlet that the package exports', () => {
+  const page = read('docs/connectors.md')
+  const connectors = Object.keys(millrace).filter((name) => /Codec$|^to(?!Table$|Fixed8$)[A-Z]/.test(name))
+  expect(connectors.length).toBeGreaterThanOrEqual(9)
+  expect(connectors.filter((name) => !page.includes(`\`${name}(`) && !page.includes(`\`${name}\``))).toEqual([])
 })

@@ -21,6 +21,7 @@ function runThatEndsWith(tasks: readonly TaskStatus[]) {
       ended.resolve()
     },
     status: () => (stops.length === 0 ? [taskAt(0, 0), taskAt(1, 0)] : tasks),
+    released: () => [],
     waitingFor: null,
     close: async () => undefined,
   }

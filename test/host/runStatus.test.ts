@@ -1,10 +1,12 @@
 import { describe, expect, test } from 'vitest'
 import type { RunFeed } from '../../src/host/pipelineRun.ts'
 import { StatusMeter } from '../../src/host/runStatus.ts'
+import { TaskTotals } from '../../src/host/taskTotals.ts'
 import { newTaskStatus, type TaskStatus } from '../../src/runtime/taskStatus.ts'
 import type { IngestProgress } from '../../src/sources/ingest/runIngest.ts'
 
-const idle = { tasks: [], outlets: [], progress: new Map(), waitingFor: null }
+const totals = new TaskTotals().over([])
+const idle = { tasks: [], totals, outlets: [], progress: new Map(), waitingFor: null }
 const now = 10_000
 
 function task(partition: number, known: Partial<TaskStatus>): TaskStatus {
@@ -31,7 +33,9 @@ describe('StatusMeter', () => {
     ]
     const feed = { bytesDone: 50, bytesTotal: 200, waitingFor: null, counts: {}, newestTime: 7_000 }
     const progress = fed(true, { feed, timeLeftMs: 3_000, waitingFor: null })
-    expect(new StatusMeter().take({ ...idle, tasks, progress }, now)).toMatchObject({
+    expect(
+      new StatusMeter().take({ ...idle, tasks, totals: new TaskTotals().over(tasks), progress }, now),
+    ).toMatchObject({
       records: 15,
       deadLetters: 1,
       logLag: 2,
@@ -66,13 +70,42 @@ describe('StatusMeter', () => {
   test('knows how fast each outlet is', () => {
     const meter = new StatusMeter()
     const outlets = (a: number, b: number) => [
-      { outlet: 'a', kind: 'rows' as const, to: 't', count: a },
-      { outlet: 'b', kind: 'messages' as const, to: 'u', count: b },
+      { outlet: 'a', kind: 'rows' as const, to: 't', count: a, waiting: 0, refused: 0 },
+      { outlet: 'b', kind: 'messages' as const, to: 'u', count: b, waiting: 4, refused: 1 },
     ]
     meter.take({ ...idle, outlets: outlets(0, 0) }, now)
     expect(meter.take({ ...idle, outlets: outlets(10, 3) }, now + 1_000).outlets).toMatchObject([
       { outlet: 'a', count: 10, perS: 10 },
       { outlet: 'b', count: 3, perS: 3 },
     ])
+  })
+
+  test('tells of inputs and operators over all tasks: a table has no time, the latest end counts', () => {
+    const input = (name: string, nextOffset: number, movesTime = true) => ({
+      ...{ name, topic: `${name}.v1`, movesTime, nextOffset, logEndOffset: 20 },
+    })
+    const operator = (valuesIn: number, keyCount: number, openUntil: number | null) => ({
+      ...{ name: 'w', valuesIn, valuesOut: valuesIn - 1, keyCount, openUntil },
+    })
+    const tasks = [0, 1].map((partition) =>
+      task(partition, {
+        firstGeneration: 1,
+        watermark: 4_000,
+        nextOffset: 12,
+        committedOffset: 10,
+        logEndOffset: 15,
+        inputs: [input('orders', 12), input('prices', 18, false)],
+        operators: [operator(5 + partition, 2, partition === 0 ? 9_000 : null)],
+      }),
+    )
+    const meter = new StatusMeter()
+    expect(meter.take({ ...idle, tasks, totals: new TaskTotals().over(tasks) }, now)).toMatchObject({
+      logLag: 14,
+      inputs: [
+        { name: 'orders', topic: 'orders.v1', nextOffset: 24, lagRecords: 10, lagMs: 6_000 },
+        { name: 'prices', topic: 'prices.v1', nextOffset: 36, lagRecords: 4, lagMs: null },
+      ],
+      operators: [{ name: 'w', valuesIn: 11, valuesOut: 9, keyCount: 4, openUntil: 9_000 }],
+    })
   })
 })

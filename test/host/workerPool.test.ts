@@ -25,6 +25,11 @@ describe('WorkerPool', { timeout: 30_000 }, () => {
   test('starts a killed worker again under its id, says so, and leaves the others alone', async () => {
     const { pool, notices, running } = poolOf('lives', 2)
     await eventually(() => partitions(pool)).toEqual([0, 1])
+    // Each says that it has let go of another task of its partition.
+    expect(pool.released().map(({ partition, firstGeneration }) => [partition, firstGeneration])).toEqual([
+      [0, 7],
+      [1, 7],
+    ])
     const [first, second] = pool.pids()
     process.kill(first!, 'SIGKILL')
     await eventually(() => pool.pids()[0] ?? first).not.toBe(first)

@@ -90,7 +90,7 @@ describe('the graph of realtime', () => {
       ...['decode', 'eventTime', 'dedupe', '1m', 'ohlcv-1m'].map(operator),
       outlet('1m'),
       ...['5m', '15m', '1h', '4h', '1d'].flatMap(longer),
-      { id: 'outlet:raw', kind: 'outlet', name: 'raw' },
+      { id: 'outlet:raw', kind: 'outlet', name: 'raw', isArchive: true },
     ])
   })
 

@@ -165,6 +165,8 @@ describe('a worker of a log that is shared', () => {
     await clock.advance(10)
     await clock.run(revoke(0))
     expect(stored()).toEqual(upTo(3))
+    const told = { records: 3, outlets: { seen: 3 }, operators: [{ name: 'decode', valuesIn: 3, valuesOut: 3 }] }
+    expect([one.status(), one.released()]).toMatchObject([[], [told]])
     add(3)
     await clock.advance(1_000)
     expect(stored()).toEqual(upTo(3))

@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { runSession } from '../../host/runSession.ts'
 import { topicsOf } from '../../host/runTopic.ts'
@@ -7,10 +8,20 @@ import { hostSettingsOf } from '../hostSettings.ts'
 import { loadPipeline } from '../loadPipeline.ts'
 import { fileBanner, fileSummary } from '../runFileTexts.ts'
 import { shutdownOf, TerminalView } from '../terminalView.ts'
+import { watchRun } from '../watch/watchRun.ts'
 import { checkWorkers, closeOpenNeedsUntilEnd, ownModule } from '../workers.ts'
 
-/** Runs the pipeline of a file until it is stopped, or until what its topics hold is committed. */
+/** Runs the pipeline of a file; with `--watch`, anew whenever it has changed. */
 export async function runFile(context: CommandContext): Promise<number> {
+  const [file = ''] = context.args
+  // A file that is not there is a mistake, and nothing to wait for.
+  if (!context.settings.watch || !existsSync(file)) return runOnce(context)
+  const args = process.argv.slice(2).filter((arg) => arg !== '--watch')
+  return watchRun(file, args, (line) => void context.output.out(`${line}\n`))
+}
+
+/** Runs the pipeline of a file until it is stopped, or until what its topics hold is committed. */
+async function runOnce(context: CommandContext): Promise<number> {
   const { settings, args } = context
   const [file = ''] = args
   checkWorkers(settings)

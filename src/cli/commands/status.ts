@@ -14,6 +14,7 @@ import { readStatus } from '../statusQueries.ts'
 import { textTable } from '../textTable.ts'
 import { formatTime } from '../time.ts'
 import { version } from '../version.ts'
+import { workText } from '../workText.ts'
 
 interface Status {
   readonly version: string
@@ -137,7 +138,7 @@ function runningText(running: Running): readonly string[] {
     const since = report.waitingSince === null ? '' : ` (since ${formatTime(report.waitingSince)})`
     lines.push(`  waiting for ${oneLine(report.waitingFor)}${since}`)
   }
-  return lines
+  return report.work === null ? lines : [...lines, ...workText(report.work)]
 }
 
 function dataSetText(dataSet: NamedStatus): readonly string[] {

@@ -45,9 +45,9 @@ export function simulatedBanner(isFallback: boolean): readonly string[] {
 }
 
 /** What a run says of itself after its end. */
-export function summary(plan: RunPlan, { end, ingests, tasks }: RunEnd): readonly string[] {
-  const letters = tasks.reduce((total, task) => total + task.deadLetters, 0)
-  const records = countText(tasks.reduce((total, task) => total + task.records, 0))
+export function summary(plan: RunPlan, { end, ingests, tasks, totals }: RunEnd): readonly string[] {
+  const letters = totals.deadLetters
+  const records = countText(totals.records)
   const isBehind = tasks.some((task) => task.committedOffset < task.nextOffset)
   const unstored = ingests.reduce((total, ingest) => total + ingest.unconfirmedRecords, 0)
   return [

@@ -18,7 +18,7 @@ process.on('message', (message: MessageToWorker) => {
     commits: 1,
     outlets: { out: 10 },
   }
-  say({ kind: 'status', tasks: [task] })
+  say({ kind: 'status', tasks: [task], released: [{ ...task, firstGeneration: 7 }] })
   if (group === 'fails')
     say({ kind: 'failed', code: 'MILLRACE_OFFSET_OUT_OF_RANGE', message: 'records 1 to 2 are gone' })
   if (group === 'restarts') say({ kind: 'failed', code: 'MILLRACE_RETRYABLE', message: 'the broker is away' })
