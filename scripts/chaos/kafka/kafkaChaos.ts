@@ -14,11 +14,11 @@ import { differencesOf, type Outcome } from '../../../src/testing/simulation/out
 import { type Broker, startBroker } from '../../../test/support/brokerProcess.ts'
 import { missingForBroker } from '../../../test/support/kafkaJars.ts'
 import { tablesOf } from '../dump.ts'
+import { type WorkerPlace, WorkerProcess, Workers } from '../workers.ts'
 import { KafkaFaults } from './kafkaFaults.ts'
 import { contentOf } from './topicContent.ts'
 import { liesOf, producerErrors } from './truth.ts'
 import { partitions, UnkindTopic } from './unkindTopic.ts'
-import { KafkaWorker, type WorkerPlace, Workers } from './workers.ts'
 
 export interface KafkaChaosOptions {
   readonly kills: number
@@ -153,8 +153,7 @@ function placeOf(
 ): WorkerPlace {
   const { user, password, host, port } = connection
   return {
-    topic,
-    group: `chaos.${name}`,
+    run: ['realtime', '--source', 'none', '--topic', topic, '--group', `chaos.${name}`],
     dataDir: join(folder, name),
     env: {
       MILLRACE_TTY: 'false',
@@ -174,7 +173,7 @@ function placeOf(
 
 /** One worker alone, to the end of the topic; it closes what is open then. */
 async function drain(place: WorkerPlace, say: (line: string) => void): Promise<void> {
-  const worker = new KafkaWorker(place, 'last', ['--until-end', '--close-open'])
+  const worker = new WorkerProcess(place, 'last', ['--until-end', '--close-open'])
   const killing = setTimeout(() => worker.signal('SIGKILL'), drainTimeoutMs)
   const code = await worker.ended
   clearTimeout(killing)

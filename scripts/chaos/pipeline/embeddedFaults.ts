@@ -1,0 +1,155 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { EmbeddedPostgres } from '../../../src/embedded/embeddedPostgres.ts'
+import type { Random } from '../../../src/testing/random.ts'
+import { type WorkerPlace, WorkerProcess } from '../workers.ts'
+import type { Faults, OnGaveUp } from './stage.ts'
+
+type EmbeddedFault = 'kill-worker' | 'kill-postgres' | 'kill-both' | 'suspend-worker' | 'takeover'
+
+const killing: readonly EmbeddedFault[] = ['kill-worker', 'kill-postgres', 'kill-both']
+
+/** Drawn without putting back, so that a short run meets most kinds, too. */
+const deck: readonly EmbeddedFault[] = [
+  ...Array<EmbeddedFault>(5).fill('kill-worker'),
+  ...Array<EmbeddedFault>(3).fill('kill-postgres'),
+  ...Array<EmbeddedFault>(2).fill('kill-both'),
+  ...Array<EmbeddedFault>(2).fill('suspend-worker'),
+  ...Array<EmbeddedFault>(2).fill('takeover'),
+]
+
+const pollMs = 20
+const startWithinMs = 60_000
+
+interface EmbeddedParts {
+  readonly place: WorkerPlace
+  readonly postgres: EmbeddedPostgres
+  readonly onGaveUp: OnGaveUp
+  readonly say: (line: string) => void
+}
+
+/**
+ * One worker on the database of a data folder, struck at seeded moments and started again. A worker that is frozen at times finds that another one has taken over
+ * when it wakes up; then it has to end, or, where it claims once more before it is told, the other one.
+ */
+export class EmbeddedFaults implements Faults {
+  readonly counts: Record<EmbeddedFault, number>
+  starts = 0
+  readonly #parts: EmbeddedParts
+  readonly #random: Random
+  readonly #all = new Set<WorkerProcess>()
+  #current: WorkerProcess
+  #deck: EmbeddedFault[] = []
+  #isEnding = false
+
+  constructor(parts: EmbeddedParts, random: Random) {
+    this.#parts = parts
+    this.#random = random
+    this.counts = Object.fromEntries(deck.map((fault) => [fault, 0])) as Record<EmbeddedFault, number>
+    this.#current = this.#start()
+  }
+
+  get kills(): number {
+    return killing.reduce((sum, fault) => sum + this.counts[fault], 0)
+  }
+
+  get faults(): number {
+    return Object.values(this.counts).reduce((sum, count) => sum + count, 0)
+  }
+
+  /** Resolves after so many kills; whatever was suspended runs again. */
+  async strike(kills: number): Promise<void> {
+    while (this.kills < kills) {
+      if (this.#current.hasEnded) this.#current = this.#alive() ?? this.#start()
+      // Mostly while it works; now and then while it starts.
+      if (!this.#random.chance(0.15)) await this.#untilAtWork(this.#current)
+      await sleep(this.#random.int(5, this.#random.chance(0.5) ? 400 : 2_500))
+      if (this.#deck.length === 0) this.#deck = this.#random.shuffle([...deck])
+      const fault = this.#deck.pop() as EmbeddedFault
+      const { isAtWork } = this.#current
+      if (!(await this.#act(fault))) continue
+      this.counts[fault]++
+      this.#parts.say(`  ${this.kills}/${kills} ${fault}${isAtWork ? '' : ' at the start'}`)
+    }
+  }
+
+  /** Lets all of them end tidily. */
+  async end(): Promise<void> {
+    this.#isEnding = true
+    for (const worker of this.#all) worker.signal('SIGTERM')
+    await Promise.all([...this.#all].map(({ ended }) => ended))
+  }
+
+  kill(): void {
+    this.#isEnding = true
+    for (const worker of this.#all) worker.signal('SIGKILL')
+  }
+
+  async #act(fault: EmbeddedFault): Promise<boolean> {
+    switch (fault) {
+      case 'kill-worker':
+        return this.#killWorker()
+      case 'kill-postgres':
+        return this.#killPostgres()
+      case 'kill-both': {
+        const isServerKilled = this.#killPostgres()
+        return (await this.#killWorker()) && isServerKilled
+      }
+      case 'suspend-worker': {
+        // Longer than a commit takes, so that whatever is under way times out, breaks off or is overtaken.
+        if (!this.#current.signal('SIGSTOP')) return false
+        await sleep(this.#random.int(500, 2_500))
+        return this.#current.signal('SIGCONT')
+      }
+      case 'takeover':
+        return this.#takeover()
+    }
+  }
+
+  async #takeover(): Promise<boolean> {
+    const frozen = this.#current
+    if (!frozen.isAtWork || !frozen.signal('SIGSTOP')) return false
+    this.#current = this.#start()
+    await this.#untilAtWork(this.#current)
+    await sleep(this.#random.int(0, 1_500))
+    return frozen.signal('SIGCONT')
+  }
+
+  async #killWorker(): Promise<boolean> {
+    const worker = this.#current
+    const isKilled = worker.signal('SIGKILL')
+    await worker.ended
+    return isKilled
+  }
+
+  #killPostgres(): boolean {
+    const pid = this.#parts.postgres.serverPid
+    return pid !== null && process.kill(pid, 'SIGKILL')
+  }
+
+  async #untilAtWork(worker: WorkerProcess): Promise<void> {
+    const deadline = performance.now() + startWithinMs
+    while (!worker.isAtWork && !worker.hasEnded) {
+      if (performance.now() > deadline)
+        throw new Error(`worker ${worker.id} does not come to work:\n${worker.output.slice(-2_000)}`)
+      await sleep(pollMs)
+    }
+  }
+
+  #alive(): WorkerProcess | null {
+    return [...this.#all][0] ?? null
+  }
+
+  /** Under the first name that is free: one of that name is refused while it lives. */
+  #start(): WorkerProcess {
+    let number = 1
+    while ([...this.#all].some(({ id }) => id === `w${number}`)) number++
+    const worker = new WorkerProcess(this.#parts.place, `w${number}`)
+    this.starts++
+    this.#all.add(worker)
+    void worker.ended.then((code) => {
+      this.#all.delete(worker)
+      if (code !== null && code !== 0 && !this.#isEnding) this.#parts.onGaveUp(worker, code)
+    })
+    return worker
+  }
+}
