@@ -43,22 +43,20 @@ const shownLines = 20
 
 if (values.help) process.stdout.write(help)
 else if (values.pipeline !== undefined) await chaosOnFile(values.pipeline)
-else if (values.kafka) await chaosOnBroker(count('kills', values.kills), count('seed', values.seed), values.client)
+else if (values.kafka)
+  await chaosOnBroker(count('kills', values.kills), count('seed', values.seed), clientOf(values.client))
 else await chaos(count('kills', values.kills), count('seed', values.seed), count('trades', values.trades))
 
 async function chaosOnFile(file: string): Promise<void> {
   const { chaosOnPipeline } = await import('./chaos/pipeline/pipelineChaos.ts')
   const [kills, seed] = [count('kills', values.kills), count('seed', values.seed)]
-  const summary = await chaosOnPipeline({ file, kills, seed, isOnKafka: values.kafka, isKept: values.keep, say })
+  const kafka = values.kafka ? clientOf(values.client) : null
+  const summary = await chaosOnPipeline({ file, kills, seed, kafka, isKept: values.keep, say })
   process.stdout.write(`${JSON.stringify(summary)}\n`)
   process.exitCode = summary.equal ? 0 : 1
 }
 
-async function chaosOnBroker(kills: number, seed: number, client: string): Promise<void> {
-  if (client !== 'wire' && client !== 'kafkajs') {
-    say(`--client must be wire or kafkajs, got ${JSON.stringify(client)}`)
-    process.exit(2)
-  }
+async function chaosOnBroker(kills: number, seed: number, client: 'wire' | 'kafkajs'): Promise<void> {
   const { chaosOnKafka } = await import('./chaos/kafka/kafkaChaos.ts')
   const summary = await chaosOnKafka({ kills, seed, client, isKept: values.keep, say })
   process.stdout.write(`${JSON.stringify(summary)}\n`)
@@ -128,6 +126,12 @@ async function chaos(kills: number, seed: number, trades: number): Promise<void>
     }
     throw new Error(`${dataDir}: not done after ${maxStartsInRound} starts`)
   }
+}
+
+function clientOf(client: string): 'wire' | 'kafkajs' {
+  if (client === 'wire' || client === 'kafkajs') return client
+  say(`--client must be wire or kafkajs, got ${JSON.stringify(client)}`)
+  process.exit(2)
 }
 
 function lastLines(output: string): string {

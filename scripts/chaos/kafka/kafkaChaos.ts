@@ -16,6 +16,7 @@ import { missingForBroker } from '../../../test/support/kafkaJars.ts'
 import { tablesOf } from '../dump.ts'
 import { type WorkerPlace, WorkerProcess, Workers } from '../workers.ts'
 import { KafkaFaults } from './kafkaFaults.ts'
+import { ownersOf } from './owners.ts'
 import { contentOf } from './topicContent.ts'
 import { liesOf, producerErrors } from './truth.ts'
 import { partitions, UnkindTopic } from './unkindTopic.ts'
@@ -179,16 +180,6 @@ async function drain(place: WorkerPlace, say: (line: string) => void): Promise<v
   clearTimeout(killing)
   if (code !== 0) throw new Error(`the last worker ended with ${code}:\n${worker.output}`)
   say(lastLines(worker.output, 4))
-}
-
-async function ownersOf(pool: pg.Pool): Promise<ReadonlyMap<number, string> | null> {
-  try {
-    const { rows } = await pool.query<{ partition: number; owner: string }>('SELECT partition, owner FROM stream_task')
-    return new Map(rows.map(({ partition, owner }) => [partition, owner]))
-  } catch {
-    // PostgreSQL is down at times; that is what this is about.
-    return null
-  }
 }
 
 function withObjects(tables: Outcome, server: S3Server, bucket: string): Outcome {

@@ -21,7 +21,7 @@ export async function embeddedStage({
   topics,
   say,
   closing,
-}: StageOptions): Promise<Stage> {
+}: Omit<StageOptions, 'client'>): Promise<Stage> {
   const dataDir = join(folder, 'data')
   const postgres = await startOrJoin(dataDir)
   closing.push(() => postgres.stop())

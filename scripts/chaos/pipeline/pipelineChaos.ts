@@ -27,13 +27,14 @@ import './ownImports.ts'
 import { type Received, ReceiverProcess } from './receiverProcess.ts'
 import { replay } from './replay.ts'
 import { type Step, salesRecords } from './salesRecords.ts'
-import type { Stage } from './stage.ts'
+import type { KafkaClient, Stage, StageOptions } from './stage.ts'
 
 interface PipelineChaosOptions {
   readonly file: string
   readonly kills: number
   readonly seed: number
-  readonly isOnKafka: boolean
+  /** The client of the workers on Kafka; null for the embedded log. */
+  readonly kafka: KafkaClient | null
   readonly isKept: boolean
   readonly say: (line: string) => void
 }
@@ -131,13 +132,10 @@ export async function chaosOnPipeline(options: PipelineChaosOptions): Promise<Pi
   }
 }
 
-async function openStage(
-  { isOnKafka }: PipelineChaosOptions,
-  options: Parameters<typeof embeddedStage>[0],
-): Promise<Stage> {
-  if (!isOnKafka) return embeddedStage(options)
+async function openStage({ kafka }: PipelineChaosOptions, options: Omit<StageOptions, 'client'>): Promise<Stage> {
+  if (kafka === null) return embeddedStage(options)
   const { kafkaStage } = await import('./kafkaStage.ts')
-  return kafkaStage(options)
+  return kafkaStage({ ...options, client: kafka })
 }
 
 /** One worker alone, to the end of the topics; it closes what is open then. */

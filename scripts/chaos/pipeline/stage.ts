@@ -34,6 +34,9 @@ export interface Stage {
   faults(random: Random, onGaveUp: OnGaveUp): Faults
 }
 
+/** Clients of Kafka that workers may use. */
+export type KafkaClient = 'wire' | 'kafkajs'
+
 /** What a stage is made for. */
 export interface StageOptions {
   /** A folder that goes with the run. */
@@ -41,6 +44,8 @@ export interface StageOptions {
   readonly run: readonly string[]
   readonly nodeFlags: readonly string[]
   readonly env: Readonly<Record<string, string>>
+  /** Of Kafka. */
+  readonly client: KafkaClient
   /** That the pipeline reads. */
   readonly topics: readonly string[]
   readonly say: (line: string) => void
