@@ -4,7 +4,7 @@ import type { Random } from '../../../src/testing/random.ts'
 import { type WorkerPlace, WorkerProcess } from '../workers.ts'
 import type { Faults, OnGaveUp } from './stage.ts'
 
-type EmbeddedFault = 'kill-worker' | 'kill-postgres' | 'kill-both' | 'suspend-worker' | 'takeover'
+type EmbeddedFault = 'kill-worker' | 'kill-postgres' | 'kill-both' | 'suspend-worker' | 'stop-worker' | 'takeover'
 
 const killing: readonly EmbeddedFault[] = ['kill-worker', 'kill-postgres', 'kill-both']
 
@@ -14,11 +14,13 @@ const deck: readonly EmbeddedFault[] = [
   ...Array<EmbeddedFault>(3).fill('kill-postgres'),
   ...Array<EmbeddedFault>(2).fill('kill-both'),
   ...Array<EmbeddedFault>(2).fill('suspend-worker'),
+  'stop-worker',
   ...Array<EmbeddedFault>(2).fill('takeover'),
 ]
 
 const pollMs = 20
-const startWithinMs = 60_000
+const startWithinMs = 120_000
+const frozenMs = 10_000
 
 interface EmbeddedParts {
   readonly place: WorkerPlace
@@ -32,7 +34,6 @@ interface EmbeddedParts {
  * when it wakes up; then it has to end, or, where it claims once more before it is told, the other one.
  */
 export class EmbeddedFaults implements Faults {
-  readonly counts: Record<EmbeddedFault, number>
   starts = 0
   readonly #parts: EmbeddedParts
   readonly #random: Random
@@ -40,20 +41,27 @@ export class EmbeddedFaults implements Faults {
   #current: WorkerProcess
   #deck: EmbeddedFault[] = []
   #isEnding = false
+  readonly #counts: Record<EmbeddedFault, number>
+  /** Takeovers in which the other one was at work before the frozen one woke up. */
+  #takenOver = 0
 
   constructor(parts: EmbeddedParts, random: Random) {
     this.#parts = parts
     this.#random = random
-    this.counts = Object.fromEntries(deck.map((fault) => [fault, 0])) as Record<EmbeddedFault, number>
+    this.#counts = Object.fromEntries(deck.map((fault) => [fault, 0])) as Record<EmbeddedFault, number>
     this.#current = this.#start()
   }
 
+  get counts() {
+    return { ...this.#counts, zombies: this.#takenOver }
+  }
+
   get kills(): number {
-    return killing.reduce((sum, fault) => sum + this.counts[fault], 0)
+    return killing.reduce((sum, fault) => sum + this.#counts[fault], 0)
   }
 
   get faults(): number {
-    return Object.values(this.counts).reduce((sum, count) => sum + count, 0)
+    return Object.values(this.#counts).reduce((sum, count) => sum + count, 0)
   }
 
   /** Resolves after so many kills; whatever was suspended runs again. */
@@ -67,7 +75,7 @@ export class EmbeddedFaults implements Faults {
       const fault = this.#deck.pop() as EmbeddedFault
       const { isAtWork } = this.#current
       if (!(await this.#act(fault))) continue
-      this.counts[fault]++
+      this.#counts[fault]++
       this.#parts.say(`  ${this.kills}/${kills} ${fault}${isAtWork ? '' : ' at the start'}`)
     }
   }
@@ -100,6 +108,11 @@ export class EmbeddedFaults implements Faults {
         await sleep(this.#random.int(500, 2_500))
         return this.#current.signal('SIGCONT')
       }
+      case 'stop-worker': {
+        const isAsked = this.#current.signal('SIGTERM')
+        await this.#current.ended
+        return isAsked
+      }
       case 'takeover':
         return this.#takeover()
     }
@@ -109,7 +122,8 @@ export class EmbeddedFaults implements Faults {
     const frozen = this.#current
     if (!frozen.isAtWork || !frozen.signal('SIGSTOP')) return false
     this.#current = this.#start()
-    await this.#untilAtWork(this.#current)
+    // One that froze while it started the server again holds what the other one needs for its start.
+    if (await this.#isAtWork(this.#current, frozenMs)) this.#takenOver++
     await sleep(this.#random.int(0, 1_500))
     return frozen.signal('SIGCONT')
   }
@@ -127,12 +141,15 @@ export class EmbeddedFaults implements Faults {
   }
 
   async #untilAtWork(worker: WorkerProcess): Promise<void> {
-    const deadline = performance.now() + startWithinMs
-    while (!worker.isAtWork && !worker.hasEnded) {
-      if (performance.now() > deadline)
-        throw new Error(`worker ${worker.id} does not come to work:\n${worker.output.slice(-2_000)}`)
-      await sleep(pollMs)
-    }
+    if ((await this.#isAtWork(worker, startWithinMs)) || worker.hasEnded) return
+    throw new Error(`worker ${worker.id} does not come to work:\n${worker.output.slice(-2_000)}`)
+  }
+
+  /** False where it has ended, or is not so far within the time. */
+  async #isAtWork(worker: WorkerProcess, withinMs: number): Promise<boolean> {
+    const deadline = performance.now() + withinMs
+    while (!worker.isAtWork && !worker.hasEnded && performance.now() < deadline) await sleep(pollMs)
+    return worker.isAtWork
   }
 
   #alive(): WorkerProcess | null {

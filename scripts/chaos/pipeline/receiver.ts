@@ -18,6 +18,7 @@ const random = new Random(`receiver ${process.argv[2]}`)
 const bodies = new Map<string, Set<string>>()
 let requests = 0
 let unkind = 0
+let awayUntil = 0
 
 const server = createServer((request, response) => {
   answer(request, response).catch(() => response.destroy())
@@ -37,9 +38,12 @@ async function answer(request: IncomingMessage, response: ServerResponse): Promi
   for await (const chunk of request) chunks.push(chunk as Buffer)
   requests++
   const fate = random.fraction()
-  if (fate < 0.1) unkind++
-  // Refused before it is taken: nothing has been seen.
-  if (fate < 0.03) return end(response, 503)
+  const now = performance.now()
+  if (fate < 0.002) awayUntil = now + random.int(500, 3_000)
+  const isAway = now < awayUntil
+  if (fate < 0.1 || isAway) unkind++
+  // Before it is taken: nothing has been seen.
+  if (fate < 0.03 || isAway) return end(response, 503)
   if (fate < 0.05) await sleep(random.int(50, 600))
   take(String(request.headers['idempotency-key']), Buffer.concat(chunks).toString())
   // Taken all the same: it comes again.

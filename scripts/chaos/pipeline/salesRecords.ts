@@ -16,8 +16,8 @@ export interface Step {
 
 const customers = Array.from({ length: 40 }, (_, number) => `customer-${number}`)
 const countries = ['AT', 'BR', 'CL', 'DK', 'EE'] as const
-/** Longer than the pipeline waits for an input. */
-const quietMs = 3_500
+/** Mostly longer than the pipeline waits for an input. */
+const quietMs = [1_500, 6_000] as const
 
 /**
  * Orders and customers for `examples/sales.ts`, without end: out of order, late, broken and beyond what a column holds; customers that change, go and come back; and now and then
@@ -31,7 +31,7 @@ export function* salesRecords(seed: number, now: () => number): Generator<Step> 
     const records = Array.from({ length: random.int(1, 40) }, () =>
       random.chance(0.15) ? customer(random.pick(customers), random, now()) : order(++orders, random, now()),
     )
-    yield { records, pauseMs: random.chance(0.02) ? quietMs : random.int(5, 100) }
+    yield { records, pauseMs: random.chance(0.02) ? random.int(...quietMs) : random.int(5, 100) }
   }
 }
 
