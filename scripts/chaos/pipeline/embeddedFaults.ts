@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
+import pg from 'pg'
 import type { EmbeddedPostgres } from '../../../src/embedded/embeddedPostgres.ts'
 import type { Random } from '../../../src/testing/random.ts'
 import { type WorkerPlace, WorkerProcess } from '../workers.ts'
@@ -21,6 +22,7 @@ const deck: readonly EmbeddedFault[] = [
 const pollMs = 20
 const startWithinMs = 120_000
 const frozenMs = 10_000
+const holdWithinMs = 2_000
 
 interface EmbeddedParts {
   readonly place: WorkerPlace
@@ -94,8 +96,13 @@ export class EmbeddedFaults implements Faults {
 
   async #act(fault: EmbeddedFault): Promise<boolean> {
     switch (fault) {
-      case 'kill-worker':
-        return this.#killWorker()
+      case 'kill-worker': {
+        const letGo = this.#random.chance(0.5) ? await this.#holdOutbox() : null
+        if (letGo !== null) await sleep(this.#random.int(50, 400))
+        const isKilled = await this.#killWorker()
+        await letGo?.()
+        return isKilled
+      }
       case 'kill-postgres':
         return this.#killPostgres()
       case 'kill-both': {
@@ -133,6 +140,25 @@ export class EmbeddedFaults implements Faults {
     const isKilled = worker.signal('SIGKILL')
     await worker.ended
     return isKilled
+  }
+
+  /**
+   * Lets nothing be taken out of the outbox, nor put into it: what was sent by then is not forgotten, as in a database that is slow at the wrong moment. Null where the
+   * database cannot be asked.
+   */
+  async #holdOutbox(): Promise<(() => Promise<void>) | null> {
+    const client = new pg.Client(this.#parts.postgres.connection)
+    // The server that goes ends the hold as well.
+    client.on('error', () => undefined)
+    try {
+      await client.connect()
+      await client.query(`SET lock_timeout = ${holdWithinMs}; BEGIN; LOCK TABLE outbox IN SHARE MODE`)
+    } catch {
+      // PostgreSQL is down at times; that is what this is about.
+      await client.end().catch(() => undefined)
+      return null
+    }
+    return () => client.end().catch(() => undefined)
   }
 
   #killPostgres(): boolean {
