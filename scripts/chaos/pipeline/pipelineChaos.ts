@@ -2,6 +2,7 @@ import { chmodSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import type pg from 'pg'
 import { loadPipeline } from '../../../src/cli/loadPipeline.ts'
 import type { OpenedTopic } from '../../../src/host/openedTopic.ts'
 import { outletPlanOf } from '../../../src/host/outletPlan.ts'
@@ -10,7 +11,7 @@ import type { LogSource } from '../../../src/runtime/log.ts'
 import type { Pipeline } from '../../../src/runtime/pipeline.ts'
 import { openPool, quoteIdentifier } from '../../../src/sinks/postgres/connection.ts'
 import { Random } from '../../../src/testing/random.ts'
-import { differencesOf } from '../../../src/testing/simulation/outcome.ts'
+import { differencesOf, type Outcome } from '../../../src/testing/simulation/outcome.ts'
 import { type Statements, tablesOf } from '../dump.ts'
 import { type WorkerPlace, WorkerProcess } from '../workers.ts'
 import {
@@ -25,6 +26,7 @@ import { InputWriter } from './inputWriter.ts'
 import { logRecords } from './logRecords.ts'
 import './ownImports.ts'
 import { type Received, ReceiverProcess } from './receiverProcess.ts'
+import { stepLines } from './recordedSteps.ts'
 import { replay } from './replay.ts'
 import { type Step, salesRecords } from './salesRecords.ts'
 import type { KafkaClient, Stage, StageOptions } from './stage.ts'
@@ -163,7 +165,10 @@ async function compare(pipeline: Pipeline, stage: Stage, topics: readonly string
     const inputs = await Promise.all(topics.map(open))
     const made = await replay({ pipeline, sources: inputs, address: database, recorded: live, schema: replayed })
     const own = rowsOf(pipeline)
-    const [left, plain] = await Promise.all(pools.map((pool) => tablesOf(pool, own)))
+    const logs = await Promise.all(inputs.map(logRecords))
+    const outcomeOf = async (pool: pg.Pool): Promise<Outcome> =>
+      new Map([...(await tablesOf(pool, own)), ['idle advances', await stepLines(pool, logs)]])
+    const [left, plain] = await Promise.all(pools.map(outcomeOf))
     if (left === undefined || plain === undefined) throw new Error('bug: two schemas, two outcomes')
     const objects = stage.objects()
     const manifest = await pools[0]?.query<ManifestEntry>('SELECT topic, partition, key FROM archive_object')
@@ -171,7 +176,7 @@ async function compare(pipeline: Pipeline, stage: Stage, topics: readonly string
     const differences = [...differencesOf(plain, left), ...objectDifferences(made.objects, objects)]
     const sizes = Object.fromEntries([...left].map(([name, lines]): [string, number] => [name, lines.length]))
     for (const topic of new Set(entries.map((entry) => entry.topic))) {
-      const records = await logRecords(await open(topic))
+      const records = logs[topics.indexOf(topic)] ?? []
       differences.push(...archiveDifferences(topic, records, entries, objects))
       sizes[`archive of ${topic}`] = records.length
     }
