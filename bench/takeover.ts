@@ -94,8 +94,7 @@ async function main({ cleanup, fail }: Bench): Promise<void> {
 function placeOf({ brokers, connection, folder }: BenchPlace, sessionTimeoutMs: number) {
   const { user, password, host, port, database } = connection
   return {
-    topic,
-    group: 'takeover',
+    run: ['realtime', '--source', 'none', '--topic', topic, '--group', 'takeover'],
     dataDir: join(folder, 'workers'),
     env: {
       MILLRACE_TTY: 'false',

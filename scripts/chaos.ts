@@ -19,6 +19,8 @@ const help = `Kills real processes in the middle of a tape, again and again, and
   --kafka      workers of a real Kafka broker instead of a tape: workers, broker and PostgreSQL are killed, workers suspended until others
                have replaced them, workers come and go, the archive refuses
   --client C   with --kafka: wire or kafkajs                           (wire)
+  --pipeline FILE  the pipeline of a file instead, such as examples/sales.ts, while its topics fill: rows, dead letters, topics, archive and webhook
+               against an undisturbed replay of the same logs; on the embedded log, or with --kafka
   --keep       leave the data folders for a look
 `
 
@@ -29,6 +31,7 @@ const { values } = parseArgs({
     trades: { type: 'string', default: '60000' },
     kafka: { type: 'boolean', default: false },
     client: { type: 'string', default: 'wire' },
+    pipeline: { type: 'string' },
     keep: { type: 'boolean', default: false },
     help: { type: 'boolean', default: false },
   },
@@ -39,14 +42,21 @@ const maxStartsInRound = 200
 const shownLines = 20
 
 if (values.help) process.stdout.write(help)
-else if (values.kafka) await chaosOnBroker(count('kills', values.kills), count('seed', values.seed), values.client)
+else if (values.pipeline !== undefined) await chaosOnFile(values.pipeline)
+else if (values.kafka)
+  await chaosOnBroker(count('kills', values.kills), count('seed', values.seed), clientOf(values.client))
 else await chaos(count('kills', values.kills), count('seed', values.seed), count('trades', values.trades))
 
-async function chaosOnBroker(kills: number, seed: number, client: string): Promise<void> {
-  if (client !== 'wire' && client !== 'kafkajs') {
-    say(`--client must be wire or kafkajs, got ${JSON.stringify(client)}`)
-    process.exit(2)
-  }
+async function chaosOnFile(file: string): Promise<void> {
+  const { chaosOnPipeline } = await import('./chaos/pipeline/pipelineChaos.ts')
+  const [kills, seed] = [count('kills', values.kills), count('seed', values.seed)]
+  const kafka = values.kafka ? clientOf(values.client) : null
+  const summary = await chaosOnPipeline({ file, kills, seed, kafka, isKept: values.keep, say })
+  process.stdout.write(`${JSON.stringify(summary)}\n`)
+  process.exitCode = summary.equal ? 0 : 1
+}
+
+async function chaosOnBroker(kills: number, seed: number, client: 'wire' | 'kafkajs'): Promise<void> {
   const { chaosOnKafka } = await import('./chaos/kafka/kafkaChaos.ts')
   const summary = await chaosOnKafka({ kills, seed, client, isKept: values.keep, say })
   process.stdout.write(`${JSON.stringify(summary)}\n`)
@@ -116,6 +126,12 @@ async function chaos(kills: number, seed: number, trades: number): Promise<void>
     }
     throw new Error(`${dataDir}: not done after ${maxStartsInRound} starts`)
   }
+}
+
+function clientOf(client: string): 'wire' | 'kafkajs' {
+  if (client === 'wire' || client === 'kafkajs') return client
+  say(`--client must be wire or kafkajs, got ${JSON.stringify(client)}`)
+  process.exit(2)
 }
 
 function lastLines(output: string): string {

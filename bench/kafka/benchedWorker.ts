@@ -1,15 +1,15 @@
-import { KafkaWorker, type WorkerPlace } from '../../scripts/chaos/kafka/workers.ts'
+import { type WorkerPlace, WorkerProcess } from '../../scripts/chaos/workers.ts'
 import { within } from './runBench.ts'
 
 const stopMs = 60_000
 
 /** A worker of the real command that is to live until the benchmark ends it: one that ends by itself is told, with the last that it said. */
 export class BenchedWorker {
-  readonly #worker: KafkaWorker
+  readonly #worker: WorkerProcess
   #isEnding = false
 
   constructor(place: WorkerPlace, id: string, onGone: (error: Error) => void) {
-    const worker = new KafkaWorker(place, id)
+    const worker = new WorkerProcess(place, id)
     this.#worker = worker
     worker.ended.then((code) => {
       if (!this.#isEnding) onGone(new Error(`worker ${id} ended by itself with exit code ${code}:\n${worker.output}`))

@@ -8,21 +8,30 @@ import type { StateFrame } from '../../src/runtime/checkpoint.ts'
 import { openPool } from '../../src/sinks/postgres/connection.ts'
 import { type Outcome, stateLines } from '../../src/testing/simulation/outcome.ts'
 
-/** Every table that a run writes, without the columns that tell the time of day or count the starts. */
-const statements: Readonly<Record<string, string>> = {
+/** Statements by the name of what they read, one line a row. */
+export type Statements = Readonly<Record<string, string>>
+
+// Columns that tell the time of day, or count the starts, are left out.
+const ofRealtime: Statements = {
   ...Object.fromEntries(
     intervals.map((interval) => [
       `table fact_realtime_trades_${interval}`,
       `SELECT t::text AS line FROM fact_realtime_trades_${interval} t ORDER BY market, symbol, open_time`,
     ]),
   ),
+  log: `SELECT jsonb_build_array(topic, partition, next_offset)::text AS line FROM log_partition ORDER BY topic, partition`,
+  'tape position': `SELECT jsonb_build_array(topic, producer, position)::text AS line FROM log_producer ORDER BY topic, producer`,
+}
+
+const ofEveryPipeline: Statements = {
   'dead letters': `SELECT jsonb_build_array(pipeline, topic, partition, "offset", operator, ordinal, reason, detail, record_time,
       encode(key, 'hex'), headers, encode(payload, 'hex'), redriven_at)::text AS line
     FROM dead_letter ORDER BY topic, partition, "offset", operator, ordinal`,
   manifest: `SELECT o::text AS line FROM archive_object o ORDER BY topic, partition, first_offset`,
-  'idle advances': `SELECT i::text AS line FROM idle_advance i ORDER BY topic, partition, "offset", watermark`,
-  log: `SELECT jsonb_build_array(topic, partition, next_offset)::text AS line FROM log_partition ORDER BY topic, partition`,
-  'tape position': `SELECT jsonb_build_array(topic, producer, position)::text AS line FROM log_producer ORDER BY topic, producer`,
+  'idle advances': `SELECT i::text AS line FROM idle_advance i ORDER BY i::text`,
+  'merge notes': `SELECT n::text AS line FROM merge_note n ORDER BY n::text`,
+  'other inputs': `SELECT jsonb_build_array(pipeline, topic, partition, input_topic, next_offset, archive_next_offset)::text AS line
+    FROM task_input ORDER BY topic, partition, input_topic`,
 }
 
 /** All that a run has left in a data folder: tables, saved state, and every file of the archive. */
@@ -37,10 +46,10 @@ export async function dumpOf(dataDir: string): Promise<Outcome> {
   }
 }
 
-/** All that a run has left in a database: tables and saved state. */
-export async function tablesOf(pool: pg.Pool): Promise<Outcome> {
+/** All that a run has left in a database: its own tables, dead letters, notes and saved state. */
+export async function tablesOf(pool: pg.Pool, own: Statements = ofRealtime): Promise<Outcome> {
   const outcome = new Map<string, readonly string[]>()
-  for (const [name, statement] of Object.entries(statements)) {
+  for (const [name, statement] of Object.entries({ ...own, ...ofEveryPipeline })) {
     const { rows } = await pool.query<{ line: string }>(statement)
     outcome.set(
       name,
@@ -78,13 +87,23 @@ async function savedState(pool: pg.Pool): Promise<string[]> {
   return lines
 }
 
-/** Every object; a file that a killed upload has left unfinished is none, and its name begins with a dot. */
+/** A line for each object: its key and the digest of its bytes. */
 function archiveFiles(folder: string): string[] {
-  if (!existsSync(folder)) return []
+  return [...archiveObjects(folder)].map(([key, body]) => objectLine(key, body)).sort()
+}
+
+export function objectLine(key: string, body: Uint8Array): string {
+  return `${key} ${createHash('sha256').update(body).digest('hex')}`
+}
+
+/** Every object by its key; a file that a killed upload has left unfinished is none, and its name begins with a dot. */
+export function archiveObjects(folder: string): ReadonlyMap<string, Buffer> {
+  if (!existsSync(folder)) return new Map()
   const files = readdirSync(folder, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile())
-  return files
-    .map(({ parentPath, name }) => join(parentPath, name))
-    .filter((path) => !relative(folder, path).startsWith('.'))
-    .map((path) => `${relative(folder, path)} ${createHash('sha256').update(readFileSync(path)).digest('hex')}`)
-    .sort()
+  return new Map(
+    files
+      .map(({ parentPath, name }) => join(parentPath, name))
+      .filter((path) => !relative(folder, path).startsWith('.'))
+      .map((path) => [relative(folder, path), readFileSync(path)]),
+  )
 }

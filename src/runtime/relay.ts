@@ -233,6 +233,8 @@ export class Relay {
     }
     this.#settle(place)
     this.status.waitingFor = null
+    // Somebody is there: what fails behind it is another failure.
+    this.#backoff.reset()
   }
 
   async #refuse({ sequence }: StoredMessage, { message }: RefusedMessageError): Promise<void> {

@@ -1,7 +1,8 @@
 import type { Observable } from 'rxjs'
 import type { Batch } from '../runtime/batch.ts'
-import type { MessagesOutlet } from '../runtime/outlet.ts'
+import type { MessagesOutlet, MessageTarget } from '../runtime/outlet.ts'
 import type { RecordHeader } from '../runtime/record.ts'
+import type { AnyTopic } from '../runtime/topic.ts'
 
 /** Makes bytes of a value, as a two-way codec does; null for a tombstone. */
 export interface Encodes<T> {
@@ -65,13 +66,23 @@ export function toTopic<T, K>(values: Observable<T | Batch<T>>, into: Into<T, K>
       value: encodeValue(value),
       ...(headers === undefined ? {} : { headers: headers(value) }),
     }),
-    to: { kind: 'topic', topic: typeof into.topic === 'string' ? into.topic : into.topic.name },
+    to: targetOf(into),
   }
 }
 
 /** Into whichever topic. */
 type Into<T, K> = IntoKeyedTopic<T, K> | IntoTopic<T> | IntoNamedTopic<T>
 type Encoder<T> = (value: T) => Uint8Array | null
+
+function targetOf<T, K>({ topic }: Into<T, K>): MessageTarget {
+  if (typeof topic === 'string') return { kind: 'topic', topic }
+  return { kind: 'topic', topic: topic.name, ...(canBeRead(topic) ? { codecs: topic } : {}) }
+}
+
+/** What a topic's value only writes can be sent, and not be read again by the test kit. */
+function canBeRead<T extends { readonly value: object }>(topic: T): topic is T & AnyTopic {
+  return 'decode' in topic.value
+}
 
 function valueEncoder<T, K>(into: Into<T, K>): Encoder<T> {
   if ('encode' in into) return (value) => bytesOf(into.encode(value), 'value')

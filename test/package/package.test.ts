@@ -45,6 +45,12 @@ describe('the package, installed into an empty project', () => {
     )
   })
 
+  it('tests a pipeline of several inputs and outlets', async () => {
+    expect(await project.node('examples/sales.check.ts')).toBe(
+      'sales: rows, messages and dead letters are as expected, interrupted or not\n',
+    )
+  })
+
   it('runs a pipeline of its user by a program, from nothing, and again without counting anything twice', async () => {
     expect(await project.node('examples/hottest.run.ts', 'data')).toBe('20 rows for hottest_1m\n')
     expect(await project.node('examples/hottest.run.ts', 'data')).toBe('0 rows for hottest_1m\n')

@@ -236,6 +236,20 @@ describe('a relay', () => {
     expect(given.receiver.taken).toEqual(values(6))
   })
 
+  it('waits no longer for having failed before, as long as messages get through between', async () => {
+    const given = setUp(40)
+    given.receiver.maxMessages = 1
+    const startedAt = given.clock.now()
+    let calls = 0
+    given.receiver.onSend = () => {
+      if (++calls % 2 === 0) throw new RetryableError('not this one')
+    }
+    await drain(given)
+    expect(given.receiver.taken).toEqual(values(40))
+    // Each of 39 messages failed once; waits that doubled would be minutes.
+    expect(given.clock.now() - startedAt).toBeLessThan(39 * defaultLimits.retryFirstMs + 2_000)
+  })
+
   it('lets the task wait where more is committed than may wait', async () => {
     const given = setUp(1_000, { limits: { maxWaitingMessages: 100, maxUncommittedResults: 50, fetchMaxBytes: 100 } })
     given.log.add(...values(5_000).map((value) => ({ value })))

@@ -24,12 +24,10 @@ const text = (bytes: Uint8Array | null) => (bytes === null ? null : Buffer.from(
 
 describe('toTopic', () => {
   it('writes keys and values by the codecs of the topic', () => {
-    const outlet = toTopic(orders, {
-      topic: topic('orders', { key: textCodec(), value: jsonCodec(order) }),
-      by: ({ id }) => id,
-      at,
-    })
-    expect(outlet.to).toEqual({ kind: 'topic', topic: 'orders' })
+    const into = topic('orders', { key: textCodec(), value: jsonCodec(order) })
+    const outlet = toTopic(orders, { topic: into, by: ({ id }) => id, at })
+    // With its codecs, by which the test kit reads the messages again.
+    expect(outlet.to).toEqual({ kind: 'topic', topic: 'orders', codecs: into })
     const { key, value, time } = encoded(outlet, anOrder)
     expect([text(key), text(value), time]).toEqual(['ö1', '{"id":"ö1","at":7}', 7])
   })

@@ -14,11 +14,12 @@ import { differencesOf, type Outcome } from '../../../src/testing/simulation/out
 import { type Broker, startBroker } from '../../../test/support/brokerProcess.ts'
 import { missingForBroker } from '../../../test/support/kafkaJars.ts'
 import { tablesOf } from '../dump.ts'
+import { type WorkerPlace, WorkerProcess, Workers } from '../workers.ts'
 import { KafkaFaults } from './kafkaFaults.ts'
+import { ownersOf } from './owners.ts'
 import { contentOf } from './topicContent.ts'
 import { liesOf, producerErrors } from './truth.ts'
 import { partitions, UnkindTopic } from './unkindTopic.ts'
-import { KafkaWorker, type WorkerPlace, Workers } from './workers.ts'
 
 export interface KafkaChaosOptions {
   readonly kills: number
@@ -153,8 +154,7 @@ function placeOf(
 ): WorkerPlace {
   const { user, password, host, port } = connection
   return {
-    topic,
-    group: `chaos.${name}`,
+    run: ['realtime', '--source', 'none', '--topic', topic, '--group', `chaos.${name}`],
     dataDir: join(folder, name),
     env: {
       MILLRACE_TTY: 'false',
@@ -174,22 +174,12 @@ function placeOf(
 
 /** One worker alone, to the end of the topic; it closes what is open then. */
 async function drain(place: WorkerPlace, say: (line: string) => void): Promise<void> {
-  const worker = new KafkaWorker(place, 'last', ['--until-end', '--close-open'])
+  const worker = new WorkerProcess(place, 'last', ['--until-end', '--close-open'])
   const killing = setTimeout(() => worker.signal('SIGKILL'), drainTimeoutMs)
   const code = await worker.ended
   clearTimeout(killing)
   if (code !== 0) throw new Error(`the last worker ended with ${code}:\n${worker.output}`)
   say(lastLines(worker.output, 4))
-}
-
-async function ownersOf(pool: pg.Pool): Promise<ReadonlyMap<number, string> | null> {
-  try {
-    const { rows } = await pool.query<{ partition: number; owner: string }>('SELECT partition, owner FROM stream_task')
-    return new Map(rows.map(({ partition, owner }) => [partition, owner]))
-  } catch {
-    // PostgreSQL is down at times; that is what this is about.
-    return null
-  }
 }
 
 function withObjects(tables: Outcome, server: S3Server, bucket: string): Outcome {

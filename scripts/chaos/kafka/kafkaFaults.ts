@@ -3,7 +3,7 @@ import type { EmbeddedPostgres } from '../../../src/embedded/embeddedPostgres.ts
 import type { Random } from '../../../src/testing/random.ts'
 import type { S3Server } from '../../../src/testing/s3Server.ts'
 import type { Broker } from '../../../test/support/brokerProcess.ts'
-import type { KafkaWorker, Workers } from './workers.ts'
+import type { WorkerProcess, Workers } from '../workers.ts'
 
 export type KafkaFault =
   | 'kill-worker'
@@ -145,7 +145,7 @@ export class KafkaFaults {
   }
 
   /** A worker that has partitions, and others beside it; waits for one, since after many a fault nobody has any for a moment. */
-  async #owning(): Promise<{ readonly worker: KafkaWorker; readonly own: readonly number[] } | null> {
+  async #owning(): Promise<{ readonly worker: WorkerProcess; readonly own: readonly number[] } | null> {
     const { workers, owners } = this.#parts
     const deadline = performance.now() + settleMs
     for (;;) {

@@ -1,17 +1,19 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 
-const main = new URL('../../../src/cli/main.ts', import.meta.url).pathname
+const main = new URL('../../src/cli/main.ts', import.meta.url).pathname
 
 export interface WorkerPlace {
-  readonly topic: string
-  readonly group: string
+  /** What is run, as `millrace run` is told. */
+  readonly run: readonly string[]
+  /** Flags of Node itself. */
+  readonly nodeFlags?: readonly string[]
   readonly dataDir: string
   /** Where everything is, as the variables say it. */
   readonly env: Readonly<Record<string, string>>
 }
 
-/** `millrace run realtime` on a topic, as a process of its own: one worker, who keeps its id over its lives. */
-export class KafkaWorker {
+/** `millrace run`, as a process of its own: one worker, who keeps its id over its lives. */
+export class WorkerProcess {
   readonly id: string
   readonly #child: ChildProcess
   #output = ''
@@ -22,8 +24,8 @@ export class KafkaWorker {
 
   constructor(place: WorkerPlace, id: string, flags: readonly string[] = []) {
     this.id = id
-    const args = ['run', 'realtime', '--source', 'none', '--topic', place.topic, '--group', place.group]
-    this.#child = spawn(process.execPath, [main, ...args, '--worker-id', id, '--data-dir', place.dataDir, ...flags], {
+    const command = [...(place.nodeFlags ?? []), main, 'run', ...place.run]
+    this.#child = spawn(process.execPath, [...command, '--worker-id', id, '--data-dir', place.dataDir, ...flags], {
       stdio: ['ignore', 'pipe', 'pipe'],
       env: { ...process.env, ...place.env },
     })
@@ -53,8 +55,9 @@ export class KafkaWorker {
     return this.#output
   }
 
+  /** True once it has said that it waits for records: everything is open by then. */
   get isAtWork(): boolean {
-    return this.#output.includes('Waiting for the first trades')
+    return /Waiting for (the first trades|records of)/.test(this.#output)
   }
 
   signal(name: NodeJS.Signals): boolean {
@@ -65,19 +68,19 @@ export class KafkaWorker {
 /** Workers that come and go; one that ends by itself is noted and started again, as whatever runs them in production does. */
 export class Workers {
   readonly #place: WorkerPlace
-  readonly #onGaveUp: (worker: KafkaWorker, code: number) => void
-  readonly #running = new Map<string, KafkaWorker>()
+  readonly #onGaveUp: (worker: WorkerProcess, code: number) => void
+  readonly #running = new Map<string, WorkerProcess>()
   readonly #leaving = new Set<Promise<number | null>>()
   #isEnding = false
   starts = 0
 
-  constructor(place: WorkerPlace, onGaveUp: (worker: KafkaWorker, code: number) => void) {
+  constructor(place: WorkerPlace, onGaveUp: (worker: WorkerProcess, code: number) => void) {
     this.#place = place
     this.#onGaveUp = onGaveUp
   }
 
   /** Of those that are not suspended. */
-  awake(): readonly KafkaWorker[] {
+  awake(): readonly WorkerProcess[] {
     return [...this.#running.values()].filter((worker) => !worker.isSuspended && !worker.hasEnded)
   }
 
@@ -93,7 +96,7 @@ export class Workers {
   }
 
   /** Lets it end tidily, for good. */
-  leave(worker: KafkaWorker): void {
+  leave(worker: WorkerProcess): void {
     this.#running.delete(worker.id)
     worker.signal('SIGTERM')
     this.#leaving.add(worker.ended)
@@ -115,7 +118,7 @@ export class Workers {
   }
 
   #start(id: string): void {
-    const worker = new KafkaWorker(this.#place, id)
+    const worker = new WorkerProcess(this.#place, id)
     this.starts++
     this.#running.set(id, worker)
     void worker.ended.then((code) => {
