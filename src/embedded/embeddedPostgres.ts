@@ -7,6 +7,7 @@ import { chooseFreePort, choosePort, connectionTo, isPortFree, prepareCluster, p
 import { withFileLock } from './fileLock.ts'
 import { sweepForsakenClusters } from './forsakenClusters.ts'
 import { type Layout, prepareLayout, type ServerAccount, serverAccount } from './layout.ts'
+import type { ProcessIdentity } from './processIdentity.ts'
 import { findServer, type RunningServer, startServer, stopServer, waitUntilReady } from './serverProcess.ts'
 import { type ServerStatus, watchServer } from './supervisor.ts'
 import { addUser, countUsers, removeUser } from './users.ts'
@@ -47,19 +48,28 @@ export async function startOrJoin(dataDir: string, options: StartOptions = {}): 
   const account = serverAccount(layout)
   const binaries = prepareBinaries(account, onProgress)
 
-  const joined = await withFileLock(layout.lock, lockTimeoutMs, async () => {
-    let server = await waitUntilReady(layout, lockTimeoutMs)
-    const isStartedHere = server === null
-    if (server === null) {
-      if (!existsSync(layout.cluster)) await sweepForsakenClusters()
-      await prepareCluster(layout, binaries, account, onProgress)
-      const port = await portForStart(layout, options.port, onProgress)
-      server = await startPatiently(layout, binaries, account, port, onProgress)
-    }
-    const connection = connectionTo(layout, server.port)
-    await prepareDatabase(connection)
-    return { server, connection, isStartedHere, note: addUser(layout) }
-  })
+  const tellHolder = ({ pid, host }: ProcessIdentity) =>
+    onProgress(
+      `Waiting for process ${pid} on ${host}, which is starting or stopping the database of ${dataDir}. If it does nothing, end it.`,
+    )
+  const joined = await withFileLock(
+    layout.lock,
+    lockTimeoutMs,
+    async () => {
+      let server = await waitUntilReady(layout, lockTimeoutMs)
+      const isStartedHere = server === null
+      if (server === null) {
+        if (!existsSync(layout.cluster)) await sweepForsakenClusters()
+        await prepareCluster(layout, binaries, account, onProgress)
+        const port = await portForStart(layout, options.port, onProgress)
+        server = await startPatiently(layout, binaries, account, port, onProgress)
+      }
+      const connection = connectionTo(layout, server.port)
+      await prepareDatabase(connection)
+      return { server, connection, isStartedHere, note: addUser(layout) }
+    },
+    tellHolder,
+  )
 
   const supervisor = watchServer({
     isAlive: () => findServer(layout) !== null,

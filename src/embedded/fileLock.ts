@@ -50,9 +50,22 @@ export function tryLock(path: string): LockAttempt {
   }
 }
 
-/** Runs `action` while holding the lock; waits for a holder that runs, at most `timeoutMs`. */
-export async function withFileLock<T>(path: string, timeoutMs: number, action: () => Promise<T>): Promise<T> {
-  const deadline = performance.now() + timeoutMs
+/** After so long, whoever waits for a lock is told for whom. */
+const tellAfterMs = 3_000
+
+/**
+ * Runs `action` while holding the lock; waits for a holder that runs, at most `timeoutMs`.
+ * @param onWait told once whom it waits for, where that takes a while
+ */
+export async function withFileLock<T>(
+  path: string,
+  timeoutMs: number,
+  action: () => Promise<T>,
+  onWait: (holder: ProcessIdentity) => void = () => {},
+): Promise<T> {
+  const startedAt = performance.now()
+  const deadline = startedAt + timeoutMs
+  let isTold = false
   for (;;) {
     const attempt = tryLock(path)
     if ('lock' in attempt) {
@@ -67,6 +80,10 @@ export async function withFileLock<T>(path: string, timeoutMs: number, action: (
         `${path} has been held by process ${attempt.holder.pid} on ${attempt.holder.host} for more than ${timeoutMs} ms; ` +
           'if that process does nothing, end it and try again',
       )
+    }
+    if (!isTold && performance.now() - startedAt > tellAfterMs) {
+      isTold = true
+      onWait(attempt.holder)
     }
     await sleep(20)
   }
