@@ -337,7 +337,10 @@ describe('the graph', () => {
   })
 
   it('is for random graphs what was drawn', () => {
-    const surroundings = { edition: 1, pause: () => Promise.resolve(), isAway: () => false } as const
+    const destination = () => {
+      throw new Error('only its shape is looked at')
+    }
+    const surroundings = { edition: 1, pause: () => Promise.resolve(), isAway: () => false, destination } as const
     for (let seed = 1; seed <= 300; seed++) {
       const plan = drawPlan(new Random(seed), { isForTask: true })
       const { edges } = graphOf(graphPipeline(plan, surroundings))
