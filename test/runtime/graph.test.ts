@@ -375,6 +375,7 @@ function plannedEdges(plan: GraphPlan): string[] {
       if (step.kind === 'diamond') return new Set(step.branches.flatMap((branch) => [...through(branch, from)]))
       if (!('name' in step)) return from
       const below = into(`operator:${step.name}`, from)
+      if (step.kind === 'enrich') into(`operator:${step.name}`, new Set([`operator:${step.table}`]))
       return step.kind === 'window' ? into(`operator:${foldOf(step.name)}`, below) : below
     }, above)
   }
@@ -389,9 +390,14 @@ function plannedEdges(plan: GraphPlan): string[] {
     { name: others.length === 0 ? 'records' : leadTopic, steps: leadSteps },
     ...others.map(({ topic, steps }) => ({ name: topic, steps })),
   ]
-  const meeting = inputs.flatMap(({ name, steps }, input) => [
-    ...through(steps, into(`operator:${decoderOf(plan, input)}`, new Set([`input:${name}`]))),
-  ])
+  for (const input of plan.archived) into(`outlet:raw${input}`, new Set([`input:${inputs[input]?.name}`]))
+  const meeting = inputs.flatMap(({ name, steps }, input) => {
+    const decoded = into(`operator:${decoderOf(plan, input)}`, new Set([`input:${name}`]))
+    const table = others[input - 1]?.table ?? null
+    if (table === null) return [...through(steps, decoded)]
+    into(`operator:${table.name}`, decoded)
+    return []
+  })
   walk(root, new Set(meeting))
   return [...edges].sort()
 }

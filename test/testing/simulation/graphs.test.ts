@@ -118,6 +118,29 @@ describe('a drawn graph', () => {
     expect(untruths).toContainEqual('! truth: window1 is still open')
   })
 
+  it('is found out where both runs lose a message or send two of one key in another order, or an archive lacks records', async () => {
+    const root: Stretch = { steps: [{ kind: 'onlySound' }], end: { ...outlet('alerts'), into: 'topic' } }
+    const sending = { ...planOf(root), archived: [0] }
+    const run = { ...schedule, plan: sending }
+    const { differences, result } = await runGraph(run)
+    expect(differences).toEqual([])
+    const outcome = result?.outcome ?? new Map<string, readonly string[]>()
+    const records = placed(run.input.records)
+    const lines = outcome.get('topic alerts') ?? []
+    const keyOf = (line: string) => (JSON.parse(line) as { readonly key: string }).key
+    const other = lines.findIndex((line, i) => i > 0 && line !== lines[0] && keyOf(line) === keyOf(lines[0] ?? ''))
+    const turned = lines.with(0, lines[other] ?? '').with(other, lines[0] ?? '')
+    const untruthsOf = (changed: Iterable<readonly [string, readonly string[]]>) =>
+      untruthsOfGraph(sending, records, new Map([...outcome, ...changed]), true)
+    expect(untruthsOf([])).toEqual([])
+    expect(untruthsOf([['topic alerts', lines.slice(1)]])).toContainEqual(expect.stringMatching(/^- truth alerts: /))
+    expect(untruthsOf([['topic alerts', turned]])).toContainEqual(expect.stringMatching(/^- truth alerts of .*, 0: /))
+    expect(untruthsOf([['manifest', (outcome.get('manifest') ?? []).slice(1)]])).toContainEqual(
+      expect.stringMatching(/^! truth: the archive of items has \d+ of \d+ records$/),
+    )
+    expect(graphDifferences(run, outcome, new Map([...outcome, ['topic alerts', turned]]))).not.toEqual([])
+  })
+
   it('is found out where rows change places within a partition, which a comparison of sets would miss', async () => {
     const outcome = await outcomeOf()
     const [first, second, ...rest] = (outcome.get('table taps') ?? []).filter((line) => line.startsWith('{"key":"0'))
