@@ -77,6 +77,7 @@ function rowUntruths(graphs: readonly NaiveGraph[], outcome: Outcome): string[] 
     if (outlet.into === 'table') return compared(outlet.name, kept(outlet, items).map(lineOf), found)
     const messages = found.map((line) => JSON.parse(line) as Message)
     const contents = compared(outlet.name, items.map(messageOf), messages.map(contentOf))
+    if (outlet.into === 'outside') contents.push(...numberUntruths(messages))
     if (outlet.isUnordered || contents.length > 0) return contents
     return [...Map.groupBy(items, ({ key }) => `${taskOf(key)} ${outlet.into === 'topic' ? key : ''}`)].flatMap(
       ([group, ofGroup]) => {
@@ -88,8 +89,19 @@ function rowUntruths(graphs: readonly NaiveGraph[], outcome: Outcome): string[] 
   })
 }
 
+/** The messages of each part are numbered from 1, without gaps. */
+function numberUntruths(messages: readonly Message[]): string[] {
+  const parts = Map.groupBy(messages, ({ id = '' }) => id.slice(0, id.lastIndexOf('/')))
+  return [...parts].flatMap(([part, ofPart]) => {
+    const numbers = ofPart.map(({ id = '' }) => Number(id.slice(part.length + 1))).sort((a, b) => a - b)
+    return numbers.every((number, i) => number === i + 1) ? [] : [`! truth: ${part} has the numbers ${numbers.join()}`]
+  })
+}
+
 /** A message as its receiver has got it. */
 interface Message {
+  /** Of a destination alone. */
+  readonly id?: string
   readonly time: number
   readonly key: string
   readonly value: string
