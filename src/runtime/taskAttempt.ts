@@ -3,7 +3,7 @@ import { ArchiveTap } from './archiveTap.ts'
 import type { Backoff } from './backoff.ts'
 import { BadRowError } from './badRow.ts'
 import type { Checkpoint, CheckpointStore, Claim, InputPosition, SavedCheckpoint, TaskId } from './checkpoint.ts'
-import type { Clock } from './clock.ts'
+import { type Clock, sleptEnough } from './clock.ts'
 import { CommitSlot } from './commitSlot.ts'
 import { ConfigurationError, RetryableError } from './errors.ts'
 import type { InputCursor } from './inputCursor.ts'
@@ -437,7 +437,7 @@ export class TaskAttempt {
       status.waitingFor = before
       return result
     } finally {
-      over.abort()
+      over.abort(sleptEnough)
       work.catch(() => undefined)
     }
   }
