@@ -15,7 +15,7 @@ export function graphScheduleOf(seed: number): GraphSchedule {
   const drawing = random.fork('plan')
   const plan = random.chance(unlawfulShare) ? drawUnlawfulPlan(drawing) : drawPlan(drawing, { isForTask: true })
   const partitions = random.pick([1, 1, 2])
-  const input = drawInput(random.fork('input'), plan, { startMs, partitions, hasRedrives: true })
+  const input = drawInput(random.fork('input'), plan, { startMs, partitions, hasRedrives: true, hasGaps: true })
   const adversity = randomAdversity(seed)
   return {
     seed,
@@ -24,5 +24,11 @@ export function graphScheduleOf(seed: number): GraphSchedule {
     // Time moves by itself only where nothing comes for a while.
     adversity: plan.idleAfterMs === null ? adversity : { ...adversity, appendRecords: random.pick([3, 8]) },
     closesOpen: random.chance(0.7),
+    archive: {
+      maxRecords: random.int(5, 60),
+      maxBytes: random.int(1_000, 20_000),
+      maxPendingBytes: random.pick([2_000, 20_000, 1_000_000]),
+      maxUploads: random.int(1, 3),
+    },
   }
 }

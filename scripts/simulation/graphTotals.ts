@@ -1,5 +1,7 @@
+import { leadTopic } from '../../src/testing/simulation/graphs/graphPipeline.ts'
 import { allSteps, type StepKind, stepKinds } from '../../src/testing/simulation/graphs/plan.ts'
 import type { GraphReport, GraphSchedule } from '../../src/testing/simulation/graphs/runGraph.ts'
+import type { Outcome } from '../../src/testing/simulation/outcome.ts'
 
 /** What happened in the schedules that ran a random graph. */
 export interface GraphTotals {
@@ -10,6 +12,17 @@ export interface GraphTotals {
   /** Graphs over several inputs, and records that were taken behind others that were let past them. */
   merged: number
   displaced: number
+  /** Graphs in which a table was read before the streams that look things up in it. */
+  tablesFirst: number
+  /** Places where offsets have no record. */
+  gaps: number
+  /** Messages in topics, and at destinations that keep no place, to which some came more than once. */
+  messages: number
+  sentOutside: number
+  repeats: number
+  /** Archives of the leading input, and of others. */
+  archives: number
+  otherArchives: number
   migrations: number
   /** Values set aside because a step of RxJS below could not take them. */
   stepFailures: number
@@ -25,6 +38,13 @@ export const noGraphs: GraphTotals = {
   redrives: 0,
   merged: 0,
   displaced: 0,
+  tablesFirst: 0,
+  gaps: 0,
+  messages: 0,
+  sentOutside: 0,
+  repeats: 0,
+  archives: 0,
+  otherArchives: 0,
   migrations: 0,
   stepFailures: 0,
   callsAway: 0,
@@ -38,13 +58,23 @@ export function graphTotalsOf(
   const operators: Partial<Record<StepKind, number>> = {}
   for (const { kind } of allSteps(plan)) operators[kind] = (operators[kind] ?? 0) + 1
   const letters = result?.outcome.get('dead letters') ?? []
+  const notes = result?.outcome.get('merge notes') ?? []
+  const objects = result?.outcome.get('manifest') ?? []
+  const isOfLead = (line: string) => line.includes(`"topic":"${leadTopic}"`)
   return {
     drawn: 1,
     refused: plan.refusedFor === null ? 0 : 1,
     idleSteps: plan.idleAfterMs === null ? 0 : (result?.outcome.get('idle advances')?.length ?? 0),
     redrives: input.redrives,
     merged: plan.others.length === 0 ? 0 : 1,
-    displaced: result?.outcome.get('merge notes')?.length ?? 0,
+    displaced: notes.filter((line) => !line.includes('"isFirst":true')).length,
+    tablesFirst: notes.some((line) => line.includes('"isFirst":true')) ? 1 : 0,
+    gaps: input.gaps,
+    messages: linesOf(result?.outcome, 'topic '),
+    sentOutside: linesOf(result?.outcome, 'outside '),
+    repeats: result?.repeats ?? 0,
+    archives: objects.some(isOfLead) ? 1 : 0,
+    otherArchives: objects.some((line) => !isOfLead(line)) ? 1 : 0,
     migrations: hasMigrated ? 1 : 0,
     stepFailures: letters.filter((line) => line.includes('a step below could not take this value')).length,
     callsAway,
@@ -52,18 +82,18 @@ export function graphTotalsOf(
   }
 }
 
+function linesOf(outcome: Outcome | undefined, prefix: string): number {
+  return [...(outcome ?? [])].reduce((sum, [name, lines]) => sum + (name.startsWith(prefix) ? lines.length : 0), 0)
+}
+
 export function sumOfGraphs(a: GraphTotals, b: GraphTotals): GraphTotals {
+  const { operators: ofA, ...counts } = a
+  const { operators: ofB, ...more } = b
+  const names = Object.keys(counts) as (keyof typeof counts)[]
+  const sums = Object.fromEntries(names.map((name) => [name, counts[name] + more[name]]))
   return {
-    drawn: a.drawn + b.drawn,
-    refused: a.refused + b.refused,
-    idleSteps: a.idleSteps + b.idleSteps,
-    redrives: a.redrives + b.redrives,
-    merged: a.merged + b.merged,
-    displaced: a.displaced + b.displaced,
-    migrations: a.migrations + b.migrations,
-    stepFailures: a.stepFailures + b.stepFailures,
-    callsAway: a.callsAway + b.callsAway,
-    operators: Object.fromEntries(stepKinds.map((kind) => [kind, (a.operators[kind] ?? 0) + (b.operators[kind] ?? 0)])),
+    ...(sums as typeof counts),
+    operators: Object.fromEntries(stepKinds.map((kind) => [kind, (ofA[kind] ?? 0) + (ofB[kind] ?? 0)])),
   }
 }
 

@@ -1,5 +1,5 @@
-/** Who has to notice: the simulation, the twin of plain RxJS and a task, or, where no random graph comes by, a file of tests. */
-export type Prover = 'simulation' | 'twin' | `test/${string}.test.ts`
+/** Who has to notice: the simulation, its random graphs alone, the twin of plain RxJS and a task, or, where no random graph comes by, a file of tests. */
+export type Prover = 'simulation' | 'graphs' | 'twin' | `test/${string}.test.ts`
 
 /** A mistake that was in the code once, or that somebody could make: what it turns into what. */
 export interface PlantedBug {
@@ -17,6 +17,8 @@ const attempt = 'src/runtime/taskAttempt.ts'
 const time = 'src/runtime/timeDomain.ts'
 const letters = 'src/runtime/deadLetters.ts'
 const fold = 'src/operators/foldWindows.ts'
+const reader = 'src/runtime/inputReader.ts'
+const merge = 'src/runtime/inputMerge.ts'
 
 export const plantedBugs: readonly PlantedBug[] = [
   {
@@ -93,22 +95,22 @@ export const plantedBugs: readonly PlantedBug[] = [
     name: 'an idle step is taken when a fetch brings nothing although the log has more',
     prover: 'test/runtime/idleSteps.test.ts',
     file: attempt,
-    from: 'if (next > task.nextOffset || this.#signal.aborted) return',
-    to: 'if (next < 0) return',
+    from: 'if (!(await (this.#cursors[input] as InputCursor).hasNoMore(task.nextOffsets[input] as number))) return null',
+    to: '',
   },
   {
     name: 'an idle step overtakes asynchronous work',
     prover: 'test/runtime/idleSteps.test.ts',
     file: attempt,
-    from: 'await this.#quiet(task.quiesce({ now, isFinal: false }))\n    task.advanceIdle(',
-    to: 'task.advanceIdle(',
+    from: "await this.#quiet(task.quiesce({ now, isFinal: false }))\n      this.order.did({ kind: 'step', watermark",
+    to: "this.order.did({ kind: 'step', watermark",
   },
   {
     name: 'recorded idle steps are not read back',
     prover: 'simulation',
     file: 'src/runtime/recordedSteps.ts',
-    from: 'return step === undefined ? !this.#isLastPage : step.offset <= offset',
-    to: 'return step === undefined && !this.#isLastPage && offset < 0',
+    from: 'return step === undefined ? !this.#isLastPage : placeOf(step, input) <= offset',
+    to: 'return step === undefined && !this.#isLastPage && placeOf({ offset, watermark: 0, isEnd: false }, input) < 0',
   },
   {
     name: 'letters of values that were held back all have ordinal 0',
@@ -177,8 +179,8 @@ export const plantedBugs: readonly PlantedBug[] = [
     name: 'backoff does not grow while commits fail',
     prover: 'test/runtime/failures.test.ts',
     file: attempt,
-    from: 'this.#lastRecordAt = clock.now()\n      }',
-    to: 'this.#lastRecordAt = clock.now()\n        backoff.reset()\n      }',
+    from: 'for (const cursor of this.#cursors) if (cursor.takeNews()) cursor.lastRecordAt = now',
+    to: 'for (const cursor of this.#cursors) if (cursor.takeNews()) cursor.lastRecordAt = now\n    backoff.reset()',
   },
   {
     name: 'a branch that ends takes the next one with it',
@@ -274,9 +276,9 @@ export const plantedBugs: readonly PlantedBug[] = [
   {
     name: 'rows that are arrays are flattened',
     prover: 'simulation',
-    file: 'src/runtime/outletBuffer.ts',
+    file: 'src/runtime/rowBuffer.ts',
     from: 'if (row instanceof Batch)',
-    to: 'if (Array.isArray(row))',
+    to: 'if (row instanceof Batch || Array.isArray(row))',
   },
   {
     name: 'keys and ids of dedupe run into each other',
@@ -317,14 +319,161 @@ export const plantedBugs: readonly PlantedBug[] = [
     name: 'a step of RxJS that throws on one record stops the worker',
     prover: 'simulation',
     file: 'src/runtime/taskRunner.ts',
-    from: 'if (error instanceof StepFailure) return this.#leftOut.learn(error)',
-    to: '',
+    from: 'if (error instanceof StepFailure) return this.#leftOut.learn(error, order)',
+    to: 'if (error instanceof StepFailure) return order === null',
   },
   {
     name: 'a row that its table cannot hold stops the worker',
     prover: 'simulation',
     file: 'src/runtime/taskRunner.ts',
-    from: 'this.#leftOut.learnBadRow(error.offset ?? 0)\n    return true',
+    from: '// The attempt has told where it was.\n    return true',
     to: 'return false',
+  },
+  {
+    name: 'what decides the order of the inputs is missing from the checkpoint',
+    prover: 'graphs',
+    file: attempt,
+    from: 'task.mergeState = () => merge.snapshot()',
+    to: '',
+  },
+  {
+    name: 'a record that was taken out of its order is not noted',
+    prover: 'graphs',
+    file: reader,
+    from: 'if (note !== null) this.#mergeNotes.push(note)',
+    to: '',
+  },
+  {
+    name: 'what was let past an input that had nothing is not remembered',
+    prover: 'graphs',
+    file: merge,
+    from: 'if (passing.passed === null || isBefore(passing.passed, head)) passing.passed = { key: head.key, input }',
+    to: '',
+  },
+  {
+    name: 'what was let past an input is forgotten at a restart',
+    prover: 'graphs',
+    file: merge,
+    from: 'passed: passed === undefined ? null : { key: passed[0], input: topics.indexOf(passed[1]) },',
+    to: 'passed: null,',
+  },
+  {
+    name: 'an idle step moves the time of another input',
+    prover: 'graphs',
+    file: task,
+    from: 'const owner = clock === undefined ? this.#timeOwners[0] : this.#timeOwners.find(({ spec }) => spec.name === clock)',
+    to: 'const owner = this.#timeOwners[0]',
+  },
+  {
+    name: 'of several times the greatest rules',
+    prover: 'graphs',
+    file: 'src/runtime/eventClock.ts',
+    from: 'let least = Number.POSITIVE_INFINITY\n    for (const { watermark } of this.#clocks.values()) if (watermark < least) least = watermark',
+    to: 'let least = Number.NEGATIVE_INFINITY\n    for (const { watermark } of this.#clocks.values()) if (watermark > least) least = watermark',
+  },
+  {
+    name: 'steps of time at one place have no order',
+    prover: 'graphs',
+    file: task,
+    from: 'return { offset: offset as number, otherOffsets, sequence: this.#steps }',
+    to: 'return { offset: offset as number, otherOffsets }',
+  },
+  {
+    name: 'a step of time knows the place of the leading input alone',
+    prover: 'graphs',
+    file: task,
+    from: 'return { offset: offset as number, otherOffsets, sequence: this.#steps }',
+    to: 'return { offset: offset as number, otherOffsets: otherOffsets.map(() => 0), sequence: this.#steps }',
+  },
+  {
+    name: 'the numbers of messages are missing from the checkpoint',
+    prover: 'graphs',
+    file: task,
+    from: 'sent: this.#outlets.sent(),',
+    to: 'sent: new Map(),',
+  },
+  {
+    name: 'a relay forgets messages before it sends them',
+    prover: 'graphs',
+    file: 'src/runtime/relay.ts',
+    from: 'const place = messages.at(-1)?.sequence as number\n    let left',
+    to: 'const place = messages.at(-1)?.sequence as number\n    this.#settle(place)\n    await this.#forget()\n    let left',
+  },
+  {
+    name: 'what a topic says about how far it was sent is not believed',
+    prover: 'graphs',
+    file: 'src/runtime/topicDestination.ts',
+    from: 'if (position === null) return null\n',
+    to: 'return null\n',
+  },
+  {
+    name: 'the archive of the second input goes on at the offset of the first',
+    prover: 'graphs',
+    file: attempt,
+    from: 'const saved = input === 0 ? restored?.archiveNextOffset : restored?.others?.[input - 1]?.archiveNextOffset',
+    to: 'const saved = restored?.archiveNextOffset',
+  },
+  {
+    name: 'a table is not read first although a note says so',
+    prover: 'graphs',
+    file: attempt,
+    from: 'merge.readFirst(input, firstUntil)\n',
+    to: '',
+  },
+  {
+    name: 'up to where a table is read first is forgotten at a restart',
+    prover: 'graphs',
+    file: merge,
+    from: '...(firstUntil === 0 ? {} : { firstUntil }),',
+    to: '',
+  },
+  {
+    name: 'letters of the second input stand under the topic of the first',
+    prover: 'graphs',
+    file: letters,
+    from: 'return input === 0 ? letter : { ...letter, input }',
+    to: 'return letter',
+  },
+  {
+    name: 'behind a gap the last record is forgotten at a restart',
+    prover: 'test/runtime/deadLetters.test.ts',
+    file: task,
+    from: 'lastOffset: lastOffset === (nextOffsets[lastInput] as number) - 1 ? null : lastOffset,',
+    to: 'lastOffset: null,',
+  },
+  {
+    name: 'a batch that came in the background is fetched over',
+    prover: 'graphs',
+    file: reader,
+    from: 'if (cursors.some(({ isAtHand }) => isAtHand)) return true\n',
+    to: '',
+  },
+  {
+    name: 'the order of an attempt that failed on a value is not repeated',
+    prover: 'test/runtime/mergedInputs.test.ts',
+    file: attempt,
+    from: 'if (recordedOf === null && order !== null) this.#repeated',
+    to: 'if (recordedOf !== null && order !== null) this.#repeated',
+  },
+  {
+    name: 'a row that was taken away stays in its table',
+    prover: 'graphs',
+    file: 'src/operators/toTable.ts',
+    from: 'if (row === null) rows.delete(key)',
+    to: 'if (row === null) return',
+  },
+  {
+    name: 'a redriven record comes no further than enrich',
+    prover: 'graphs',
+    file: 'src/operators/enrich.ts',
+    from: 'passesRedriven: true,',
+    to: 'passesRedriven: false,',
+  },
+  {
+    name: 'a bad message counts as sent',
+    prover: 'graphs',
+    file: 'src/runtime/messageBuffer.ts',
+    from: '    let message: OutgoingMessage\n',
+    to: '    this.#sequence += 1\n    let message: OutgoingMessage\n',
   },
 ]

@@ -3,6 +3,7 @@ import { drawPlan } from '../../src/testing/simulation/graphs/drawPlan.ts'
 import { drawInput } from '../../src/testing/simulation/graphs/graphInput.ts'
 import { allSteps, type GraphPlan, outletsOf } from '../../src/testing/simulation/graphs/plan.ts'
 import type { TwinSchedule } from '../../src/testing/simulation/graphs/twin.ts'
+import { withoutGaps } from '../../src/testing/simulation/simulate.ts'
 
 /** The graph, its records and how its plain program is run, as a seed decides. */
 export function twinScheduleOf(seed: number): TwinSchedule {
@@ -12,6 +13,7 @@ export function twinScheduleOf(seed: number): TwinSchedule {
     startMs: Date.UTC(2024, 7, 9),
     partitions: 1,
     hasRedrives: false,
+    hasGaps: false,
   })
   const isSynchronous = isOneLine(plan) && random.chance(0.5)
   const takes = new Map<string, number>()
@@ -19,7 +21,7 @@ export function twinScheduleOf(seed: number): TwinSchedule {
   if (random.chance(0.25) && !allSteps(plan).some(({ kind }) => kind === 'moves')) {
     for (const { name } of outletsOf(plan.root)) if (random.chance(0.5)) takes.set(name, random.int(1, 40))
   }
-  return { seed, plan, records, isSynchronous, takes }
+  return { seed, plan, records: withoutGaps(records), isSynchronous, takes }
 }
 
 /** Where branches share what comes, records that come while the first is subscribed to are over for the second: so RxJS has it. */

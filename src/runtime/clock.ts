@@ -6,6 +6,9 @@ export interface Clock {
   sleep(ms: number, signal?: AbortSignal): Promise<void>
 }
 
+/** Why a sleep is ended that nobody needs any more. Without a reason of its own each end would make an exception, with its stack. */
+export const sleptEnough = 'slept enough'
+
 /** The clock of the machine, for everything that does not simulate time. */
 export const systemClock: Clock = {
   now: () => Date.now(),

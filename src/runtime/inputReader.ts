@@ -1,5 +1,5 @@
 import type { MergeNote } from './checkpoint.ts'
-import type { Clock } from './clock.ts'
+import { type Clock, sleptEnough } from './clock.ts'
 import type { InputCursor } from './inputCursor.ts'
 import type { InputMerge } from './inputMerge.ts'
 import type { RecordedNotes } from './recordedNotes.ts'
@@ -186,14 +186,14 @@ export class InputReader {
   async #firstOf(fetches: readonly Promise<boolean>[], mostMs: number): Promise<boolean> {
     const { clock, signal } = this.#options
     const over = new AbortController()
-    const stop = () => over.abort()
+    const stop = () => over.abort(sleptEnough)
     signal.addEventListener('abort', stop, { once: true })
     try {
       const slept = clock.sleep(mostMs, over.signal).then(() => false)
       return await Promise.race([...fetches, slept])
     } finally {
       signal.removeEventListener('abort', stop)
-      over.abort()
+      over.abort(sleptEnough)
     }
   }
 }

@@ -6,6 +6,8 @@ export interface OwnState {
   readonly ordinals: ReadonlyMap<string, number>
   /** Which input the last record came from. */
   readonly lastInput: number
+  /** Its offset, where a gap follows that was found already; null for the one below the next offset. */
+  readonly lastOffset: number | null
   /** How many messages each outlet has emitted. */
   readonly sent: ReadonlyMap<string, number>
   /** Where a task has several times: how far each has come, by the name of its `eventTime`; ms UTC. */
@@ -19,6 +21,7 @@ export interface OwnState {
 interface SavedOwnState {
   readonly ordinals?: Readonly<Record<string, number>>
   readonly lastInput?: number
+  readonly lastOffset?: number
   readonly sent?: Readonly<Record<string, number>>
   readonly clocks?: Readonly<Record<string, number>>
   readonly steps?: number
@@ -26,10 +29,11 @@ interface SavedOwnState {
 }
 
 /** As JSON, or null where there is nothing to say. */
-export function encodeOwnState({ ordinals, lastInput, sent, clocks, steps, merge }: OwnState): Json {
+export function encodeOwnState({ ordinals, lastInput, lastOffset, sent, clocks, steps, merge }: OwnState): Json {
   const saved = {
     ...(ordinals.size === 0 ? {} : { ordinals: Object.fromEntries(ordinals) }),
     ...(lastInput === 0 ? {} : { lastInput }),
+    ...(lastOffset === null ? {} : { lastOffset }),
     ...(sent.size === 0 ? {} : { sent: Object.fromEntries(sent) }),
     ...(clocks.size === 0 ? {} : { clocks: Object.fromEntries(clocks) }),
     ...(steps === 0 ? {} : { steps }),
@@ -39,10 +43,11 @@ export function encodeOwnState({ ordinals, lastInput, sent, clocks, steps, merge
 }
 
 export function decodeOwnState(saved: Json | undefined): OwnState {
-  const { ordinals, lastInput, sent, clocks, steps, merge } = (saved ?? {}) as SavedOwnState
+  const { ordinals, lastInput, lastOffset, sent, clocks, steps, merge } = (saved ?? {}) as SavedOwnState
   return {
     ordinals: new Map(Object.entries(ordinals ?? {})),
     lastInput: lastInput ?? 0,
+    lastOffset: lastOffset ?? null,
     sent: new Map(Object.entries(sent ?? {})),
     clocks: new Map(Object.entries(clocks ?? {})),
     steps: steps ?? 0,

@@ -48,13 +48,6 @@ export class Provenance {
     this.#ordinals = null
   }
 
-  /** There is no record of the input up to this offset any more; what happens now stands there. */
-  skipTo(input: number, offset: number): void {
-    this.#input = input
-    this.#offset = offset
-    this.#ordinals = null
-  }
-
   end(): void {
     this.#record = null
     this.#recordOrigin = null

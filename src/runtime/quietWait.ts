@@ -1,5 +1,5 @@
 import type { TaskId } from './checkpoint.ts'
-import type { Clock } from './clock.ts'
+import { type Clock, sleptEnough } from './clock.ts'
 import { RetryableError } from './errors.ts'
 import type { TaskStatus } from './taskStatus.ts'
 
@@ -30,7 +30,7 @@ export class QuietWait {
       status.waitingFor = before
       return result
     } finally {
-      over.abort()
+      over.abort(sleptEnough)
       work.catch(() => undefined)
     }
   }

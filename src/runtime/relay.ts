@@ -1,6 +1,6 @@
 import { Backoff } from './backoff.ts'
 import type { Claim } from './checkpoint.ts'
-import type { Clock } from './clock.ts'
+import { type Clock, sleptEnough } from './clock.ts'
 import type { Delivery, Destination, StoredMessage } from './destination.ts'
 import { ConfigurationError, RefusedMessageError, RetryableError, TaskFencedError } from './errors.ts'
 import type { Outbox } from './outbox.ts'
@@ -153,7 +153,7 @@ export class Relay {
     if (this.status.refused === 0) return woken
     const over = new AbortController()
     await Promise.race([woken, this.#options.clock.sleep(retriedEveryMs, over.signal)])
-    over.abort()
+    over.abort(sleptEnough)
   }
 
   /** Finds out where to go on. */

@@ -1,5 +1,5 @@
 import type { CheckpointStore, Claim, MessageWrite } from './checkpoint.ts'
-import type { Clock } from './clock.ts'
+import { type Clock, sleptEnough } from './clock.ts'
 import type { Destination } from './destination.ts'
 import { ConfigurationError } from './errors.ts'
 import type { OpenOutgoingTopic } from './log.ts'
@@ -65,7 +65,7 @@ export class Relays {
     const over = new AbortController()
     const moved = [...this.#relays.values()].map((relay) => relay.progress())
     await Promise.race([...moved, this.#clock.sleep(ms, AbortSignal.any([over.signal, signal]))])
-    over.abort()
+    over.abort(sleptEnough)
   }
 
   /**

@@ -99,10 +99,10 @@ export class StreamTask implements OperatorHost {
     this.#inputs = new TaskInputs(inputs, nextOffsets)
     const watermark = saved?.watermark ?? null
     this.#state = new TaskState(pipeline, saved?.state ?? [], nextOffsets, watermark ?? Number.NEGATIVE_INFINITY)
-    const { own, lastOrdinals } = this.#state
+    const { own, lastOffset, lastOrdinals } = this.#state
     this.savedMerge = own.merge
     this.#time = new TaskTime(pipeline.name, this.#inputs.nextOffsets, watermark, own.steps)
-    this.provenance = new Provenance(own.lastInput, (nextOffsets[own.lastInput] ?? 0) - 1, lastOrdinals)
+    this.provenance = new Provenance(own.lastInput, lastOffset, lastOrdinals)
     guardSchedulers()
     let outlets: TaskOutlets | null = null
     const build = () => {
@@ -223,13 +223,10 @@ export class StreamTask implements OperatorHost {
     this.#watch = null
   }
 
-  /** The input has nothing below this offset any more (compaction leaves gaps). */
+  /** The input has nothing below this offset any more (compaction leaves gaps). When that is found depends on the log's batches, so what happens now stays the last record's. */
   skipTo(offset: number, input = 0): void {
     const { nextOffsets } = this.#inputs
-    if (offset <= (nextOffsets[input] as number)) return
-    nextOffsets[input] = offset
-    // Of several inputs, when one is found to have a gap depends on the log's batches; what happens then stays the last record's.
-    if (nextOffsets.length === 1) this.provenance.skipTo(input, offset - 1)
+    if (offset > (nextOffsets[input] as number)) nextOffsets[input] = offset
   }
 
   /**
@@ -445,14 +442,17 @@ export class StreamTask implements OperatorHost {
     const deadLetters = this.#letters
     this.#letters = []
     this.uncutRecords = 0
-    const [nextOffset, ...otherOffsets] = this.#inputs.nextOffsets
+    const { nextOffsets } = this.#inputs
+    const [nextOffset, ...otherOffsets] = nextOffsets
+    const { input: lastInput, offset: lastOffset } = this.provenance
     return {
       nextOffset: nextOffset as number,
       otherOffsets,
       watermark: Number.isFinite(this.time.watermark) ? this.time.watermark : null,
       state: this.#state.take({
         ordinals: this.provenance.ordinals,
-        lastInput: this.provenance.input,
+        lastInput,
+        lastOffset: lastOffset === (nextOffsets[lastInput] as number) - 1 ? null : lastOffset,
         sent: this.#outlets.sent(),
         clocks: this.#time.clocks,
         steps: this.#time.steps,

@@ -85,7 +85,9 @@ export class TaskOutlets {
   /** How many messages each outlet has emitted, ever; those that have none are left out. One that the pipeline no longer has keeps its number, for it may come back. */
   sent(): ReadonlyMap<string, number> {
     const now = this.#messages.filter(({ sent }) => sent > 0).map(({ name, sent }) => [name, sent] as const)
-    return new Map([...this.#before, ...now])
+    const all = new Map([...this.#before, ...now])
+    // Not in the order in which they emitted first, which a restart forgets.
+    return new Map([...all].sort(([a], [b]) => (a < b ? -1 : 1)))
   }
 }
 

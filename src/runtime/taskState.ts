@@ -54,6 +54,8 @@ export class TaskState {
   readonly own: OwnState
   /** Of the last record that was pushed: more letters of it may come at a cut or while nothing comes. */
   readonly lastOrdinals: Map<string, number>
+  /** Where that record stood in its input. */
+  readonly lastOffset: number
   readonly #watermark: number
   #hasOwn: boolean
   #baseChars = 0
@@ -83,9 +85,10 @@ export class TaskState {
     }
     const own = this.#saved.get(taskItself)?.snapshot
     this.own = renameOwn(decodeOwnState(own), pipeline)
-    const { ordinals, lastInput } = this.own
+    const { ordinals, lastInput, lastOffset } = this.own
     this.lastOrdinals = new Map(ordinals)
-    this.#ordinals.set(placeKey(lastInput, (nextOffsets[lastInput] ?? 0) - 1), this.lastOrdinals)
+    this.lastOffset = lastOffset ?? (nextOffsets[lastInput] ?? 0) - 1
+    this.#ordinals.set(placeKey(lastInput, this.lastOffset), this.lastOrdinals)
     this.#hasOwn = own != null
     this.#taken.add(taskItself)
   }

@@ -4,6 +4,7 @@ export { type FaultKind, type Faults, noFaults, scriptedFaults, seededFaults } f
 export { faultyCheckpointStore, Zombies } from './faults/faultyCheckpointStore.ts'
 export { faultyLog } from './faults/faultyLog.ts'
 export { faultyObjectStore } from './faults/faultyObjectStore.ts'
+export { faultyDestination, faultyTopic } from './faults/faultySending.ts'
 export { SimulatedProcess } from './faults/simulatedProcess.ts'
 export { type TestedFeed, type TestFeedOptions, testFeed } from './kit/testFeed.ts'
 export type { TestMessage } from './kit/testMessages.ts'

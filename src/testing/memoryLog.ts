@@ -15,7 +15,7 @@ import type {
 import type { RecordHeader } from '../runtime/record.ts'
 import { Arrivals } from '../sources/arrivals.ts'
 import { outgoingPartition } from '../sources/outgoingPartition.ts'
-import { encodeRecordBatch } from '../sources/recordBatch/encode.ts'
+import { encodeEmptyBatch, encodeRecordBatch } from '../sources/recordBatch/encode.ts'
 import { firstRecordAt } from '../sources/recordBatch/firstRecordAt.ts'
 import { groupIntoBatches } from '../sources/recordBatch/group.ts'
 import { RecordBatchWalker } from '../sources/recordBatch/walker.ts'
@@ -156,6 +156,20 @@ export class MemoryLog implements LogSource {
     })
     this.#append(outgoing)
     return offsets
+  }
+
+  /** Leaves offsets without a record, as compaction and the markers of transactions do; `count` is how many, from 1 up. */
+  skip(partition: number, count = 1): void {
+    if (!(Number.isInteger(count) && count >= 1)) {
+      throw new ConfigurationError(
+        `MemoryLog '${this.topic}': only whole numbers of offsets from 1 up are skipped, got ${count}.`,
+      )
+    }
+    const stored = this.#partition(partition)
+    const baseOffset = stored.next
+    stored.next += count
+    stored.batches.push({ baseOffset, nextOffset: stored.next, bytes: encodeEmptyBatch(baseOffset, count) })
+    this.#arrivals.wake(partition)
   }
 
   /**

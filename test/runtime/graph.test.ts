@@ -337,7 +337,10 @@ describe('the graph', () => {
   })
 
   it('is for random graphs what was drawn', () => {
-    const surroundings = { edition: 1, pause: () => Promise.resolve(), isAway: () => false } as const
+    const destination = () => {
+      throw new Error('only its shape is looked at')
+    }
+    const surroundings = { edition: 1, pause: () => Promise.resolve(), isAway: () => false, destination } as const
     for (let seed = 1; seed <= 300; seed++) {
       const plan = drawPlan(new Random(seed), { isForTask: true })
       const { edges } = graphOf(graphPipeline(plan, surroundings))
@@ -372,6 +375,7 @@ function plannedEdges(plan: GraphPlan): string[] {
       if (step.kind === 'diamond') return new Set(step.branches.flatMap((branch) => [...through(branch, from)]))
       if (!('name' in step)) return from
       const below = into(`operator:${step.name}`, from)
+      if (step.kind === 'enrich') into(`operator:${step.name}`, new Set([`operator:${step.table}`]))
       return step.kind === 'window' ? into(`operator:${foldOf(step.name)}`, below) : below
     }, above)
   }
@@ -386,9 +390,14 @@ function plannedEdges(plan: GraphPlan): string[] {
     { name: others.length === 0 ? 'records' : leadTopic, steps: leadSteps },
     ...others.map(({ topic, steps }) => ({ name: topic, steps })),
   ]
-  const meeting = inputs.flatMap(({ name, steps }, input) => [
-    ...through(steps, into(`operator:${decoderOf(plan, input)}`, new Set([`input:${name}`]))),
-  ])
+  for (const input of plan.archived) into(`outlet:raw${input}`, new Set([`input:${inputs[input]?.name}`]))
+  const meeting = inputs.flatMap(({ name, steps }, input) => {
+    const decoded = into(`operator:${decoderOf(plan, input)}`, new Set([`input:${name}`]))
+    const table = others[input - 1]?.table ?? null
+    if (table === null) return [...through(steps, decoded)]
+    into(`operator:${table.name}`, decoded)
+    return []
+  })
   walk(root, new Set(meeting))
   return [...edges].sort()
 }

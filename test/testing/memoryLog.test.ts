@@ -49,6 +49,28 @@ describe('memory log as a test kit', () => {
     expect(seen).toEqual([['0'], ['1', '2', '3', '4'], ['5', '6'], ['7', '8', '9']])
   })
 
+  test('leaves offsets without a record, in the middle and at the end, and a reader comes past them', async () => {
+    const log = new MemoryLog({ batchRecords: 2 })
+    log.add({ value: 'a' }, { value: 'b' })
+    log.skip(0, 3)
+    expect(log.add({ value: 'c' })).toEqual([5])
+    log.skip(0)
+    const reader = log.reader(0)
+    expect(await reader.bounds()).toMatchObject({ earliest: 0, next: 7 })
+    const view = new RecordView()
+    const offsetsFrom = async (offset: number) => {
+      reader.seek(offset)
+      const batch = await reader.fetch({ maxBytes: 1 << 20, maxWaitMs: 0 })
+      const offsets: number[] = []
+      while (batch?.read(view) === true) offsets.push(view.offset)
+      return [offsets, batch?.nextOffset]
+    }
+    expect(await offsetsFrom(0)).toEqual([[0, 1, 5], 7])
+    expect(await offsetsFrom(3)).toEqual([[5], 7])
+    expect(await offsetsFrom(6)).toEqual([[], 7])
+    expect(() => log.skip(0, 0)).toThrow(ConfigurationError)
+  })
+
   test('bytes that were kept beyond the next fetch are overwritten', async () => {
     const log = new MemoryLog()
     log.add({ value: 'kept too long' })

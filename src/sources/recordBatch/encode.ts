@@ -82,6 +82,15 @@ export function encodeRecordBatch(baseOffset: number, records: readonly BatchRec
   return batch
 }
 
+/** Gives a batch without a record, as compaction leaves one behind: it stands for `count` offsets from `baseOffset` on. */
+export function encodeEmptyBatch(baseOffset: number, count: number): Buffer {
+  const batch = Buffer.allocUnsafe(HEADER_BYTES)
+  writeHeader(batch, baseOffset, count, -1, -1)
+  batch.writeInt32BE(0, RECORD_COUNT)
+  batch.writeUInt32BE(checksum(batch, ATTRIBUTES, batch.length), CRC)
+  return batch
+}
+
 function writeHeader(batch: Buffer, baseOffset: number, count: number, baseTimestamp: number, maxTimestamp: number) {
   batch.writeBigInt64BE(BigInt(baseOffset), BASE_OFFSET)
   batch.writeInt32BE(batch.length - LENGTH_STARTS_AT, BATCH_LENGTH)

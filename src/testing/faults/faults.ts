@@ -21,6 +21,13 @@ export const faultKinds = [
   'put-lost-reply',
   'put-slow',
   'put-refused',
+  'bounds-slow',
+  'outbox-fails',
+  'outbox-lost-reply',
+  'send-fails',
+  'send-lost-reply',
+  'send-slow',
+  'crash-during-send',
 ] as const
 
 /** One way in which a pipeline can be disturbed; docs/testing.md says of each what the worker sees and what really happened. */

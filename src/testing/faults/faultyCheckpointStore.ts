@@ -101,14 +101,20 @@ export function faultyCheckpointStore(inner: CheckpointStore, options: FaultyChe
     recordedSteps: (task, after, limit) =>
       process.isAlive ? process.guard(inner.recordedSteps(task, after, limit)) : never(),
     mergeNotes: (...asked) => (process.isAlive ? process.guard(inner.mergeNotes(...asked)) : never()),
-    outbox: guardedOutbox(inner.outbox, process),
+    outbox: faultyOutbox(inner.outbox, options),
     close: () => (process.isAlive ? process.guard(inner.close()) : never()),
   }
 }
 
-/** An outbox that answers the living alone. */
-function guardedOutbox(inner: Outbox, process: SimulatedProcess): Outbox {
-  const guard = <T>(ask: () => Promise<T>): Promise<T> => (process.isAlive ? process.guard(ask()) : never())
+/** An outbox that does not answer now and then, whether it has done what was asked or not, and answers the living alone. */
+function faultyOutbox(inner: Outbox, { faults, process }: FaultyCheckpointStoreOptions): Outbox {
+  async function asked<T>(ask: () => Promise<T>): Promise<T> {
+    if (faults.strikes('outbox-fails')) throw new RetryableError('injected fault: the outbox did not answer')
+    const answer = await ask()
+    if (faults.strikes('outbox-lost-reply')) throw new RetryableError("injected fault: the outbox's reply was lost")
+    return answer
+  }
+  const guard = <T>(ask: () => Promise<T>): Promise<T> => (process.isAlive ? process.guard(asked(ask)) : never())
   return {
     read: (...asked) => guard(() => inner.read(...asked)),
     forget: (...asked) => guard(() => inner.forget(...asked)),

@@ -1,6 +1,13 @@
 import type { Clock } from '../../runtime/clock.ts'
 import { RetryableError } from '../../runtime/errors.ts'
-import type { AssignmentListener, FetchOptions, LogReader, LogSource, RecordBatch } from '../../runtime/log.ts'
+import type {
+  AssignmentListener,
+  FetchOptions,
+  LogBounds,
+  LogReader,
+  LogSource,
+  RecordBatch,
+} from '../../runtime/log.ts'
 import { RecordView } from '../../runtime/record.ts'
 import type { Random } from '../random.ts'
 import type { Faults } from './faults.ts'
@@ -16,7 +23,7 @@ export interface FaultyLogOptions {
   readonly maxBytes: number
 }
 
-/** A log whose fetches differ in size each time, come late, come empty, end early or fail. Its records are the inner log's. */
+/** A log whose fetches differ in size each time, come late, come empty, end early or fail, and whose bounds come late. Its records are the inner log's. */
 export function faultyLog(inner: LogSource, options: FaultyLogOptions): LogSource {
   const { process, clock, random } = options
   let listener: AssignmentListener | null = null
@@ -91,11 +98,16 @@ function faultyReader(
     return batch === null || !faults.strikes('fetch-short') ? batch : shorten(batch, inner, random)
   }
 
+  async function bounds(): Promise<LogBounds> {
+    if (faults.strikes('bounds-slow')) await clock.sleep(random.int(1, 2_000))
+    return inner.bounds()
+  }
+
   return {
     partition: inner.partition,
     seek: (offset) => inner.seek(offset),
     fetch: (fetchOptions) => (process.isAlive ? process.guard(fetch(fetchOptions)) : never()),
-    bounds: () => (process.isAlive ? process.guard(inner.bounds()) : never()),
+    bounds: () => (process.isAlive ? process.guard(bounds()) : never()),
     offsetAt: (time) => (process.isAlive ? process.guard(inner.offsetAt(time)) : never()),
     close: () => (process.isAlive ? process.guard(inner.close()) : never()),
   }

@@ -4,13 +4,19 @@ import type { Json } from '../../runtime/json.ts'
 import { type KeyedPair, readFrames } from '../../runtime/savedState.ts'
 import type { MemoryCheckpointStore } from '../memoryCheckpointStore.ts'
 import type { MemoryObjectStore } from '../memoryObjectStore.ts'
+import { text } from './lineText.ts'
+import type { Receivers } from './receivers.ts'
 
-/** All that a run leaves behind, as sorted lines by what they belong to: `table candles`, `dead letters`, `objects`. */
+/** All that a run leaves behind, as sorted lines by what they belong to: `table candles`, `topic alerts`, `dead letters`, `objects`. */
 export type Outcome = ReadonlyMap<string, readonly string[]>
 
-/** Reads the outcome out of the stores. Generations are left out, because they count the starts. */
-export async function readOutcome(store: MemoryCheckpointStore, objects: MemoryObjectStore): Promise<Outcome> {
-  const outcome = new Map<string, readonly string[]>()
+/** Reads the outcome out of the stores and the receivers. Generations are left out, because they count the starts. */
+export async function readOutcome(
+  store: MemoryCheckpointStore,
+  objects: MemoryObjectStore,
+  receivers: Receivers,
+): Promise<Outcome> {
+  const outcome = new Map<string, readonly string[]>(await receivers.received())
   for (const name of store.tableNames) outcome.set(`table ${name}`, store.rows(name).map(text))
   outcome.set('dead letters', store.deadLetters().map(text))
   outcome.set('manifest', store.objects().map(text))
@@ -41,13 +47,6 @@ export function differencesOf(first: Outcome, second: Outcome): string[] {
       ...right.filter((line) => !inLeft.has(line)).map((line) => `+ ${name}: ${line}`),
       ...(left.length === right.length ? [] : [`  ${name}: ${left.length} lines, then ${right.length}`]),
     ]
-  })
-}
-
-function text(value: unknown): string {
-  return JSON.stringify(value, (_key, inner: unknown) => {
-    if (typeof inner === 'bigint') return String(inner)
-    return inner instanceof Uint8Array ? Buffer.from(inner).toString('latin1') : inner
   })
 }
 

@@ -2,6 +2,7 @@ import type { Archive } from '../../runtime/archive.ts'
 import { BadRowError } from '../../runtime/badRow.ts'
 import type { CheckpointStore } from '../../runtime/checkpoint.ts'
 import type { Clock } from '../../runtime/clock.ts'
+import type { Destination } from '../../runtime/destination.ts'
 import type { LogSource, OutgoingRecord } from '../../runtime/log.ts'
 import type { ObjectStore } from '../../runtime/objectStore.ts'
 import type { Outlets, Pipeline } from '../../runtime/pipeline.ts'
@@ -12,6 +13,7 @@ import { type FaultKind, type Faults, seededFaults } from '../faults/faults.ts'
 import { faultyCheckpointStore, Zombies } from '../faults/faultyCheckpointStore.ts'
 import { faultyLog } from '../faults/faultyLog.ts'
 import { faultyObjectStore } from '../faults/faultyObjectStore.ts'
+import { faultyDestination, faultyTopic } from '../faults/faultySending.ts'
 import { SimulatedProcess } from '../faults/simulatedProcess.ts'
 import { MemoryCheckpointStore } from '../memoryCheckpointStore.ts'
 import { MemoryLog } from '../memoryLog.ts'
@@ -20,9 +22,10 @@ import { Random } from '../random.ts'
 import { VirtualClock } from '../virtualClock.ts'
 import type { Adversity } from './adversity.ts'
 import { type Outcome, readOutcome } from './outcome.ts'
+import { Receivers } from './receivers.ts'
 
 /** How large the objects of the archive become, and how much a task may hold of them. */
-type ArchiveLimits = Pick<RawArchiveOptions, 'maxRecords' | 'maxBytes' | 'maxPendingBytes' | 'maxUploads'>
+export type ArchiveLimits = Pick<RawArchiveOptions, 'maxRecords' | 'maxBytes' | 'maxPendingBytes' | 'maxUploads'>
 
 /** One start of a worker in a simulation. */
 export interface SimulatedStart {
@@ -30,12 +33,24 @@ export interface SimulatedStart {
   readonly clock: Clock
   /** How many starts there were before. */
   readonly number: number
+  /** A destination outside that keeps no place. */
+  destination(name: string): Destination
 }
+
+/** Offsets of a log that have no record, as compaction leaves them; they come at the `timestamp`. */
+export interface Gap {
+  readonly partition: number
+  readonly timestamp: number
+  readonly skips: number
+}
+
+/** A record of a log, or that there is none. */
+export type SimulatedRecord = OutgoingRecord | Gap
 
 /** A log beside the leading one: its `topic` and its `records`, in order. */
 export interface SimulatedLog {
   readonly topic: string
-  readonly records: readonly OutgoingRecord[]
+  readonly records: readonly SimulatedRecord[]
 }
 
 /** What is simulated: a pipeline over a log, with its archive. */
@@ -48,7 +63,7 @@ export interface SimulationOptions {
   /** How many partitions the log has, and each of the others. */
   readonly partitions: number
   /** The log's records, in order. */
-  readonly records: readonly OutgoingRecord[]
+  readonly records: readonly SimulatedRecord[]
   /** Where objects of the archive end, or null for a pipeline without one. */
   readonly archive: ArchiveLimits | null
   /** True: at the end of the records everything that is still open is closed. */
@@ -72,7 +87,9 @@ export interface SimulationResult {
   readonly restarts: number
   /** How many commits of older generations came late and were turned away. */
   readonly zombiesFenced: number
-  /** What a store did against its contract. */
+  /** How many messages came more than once to a destination that keeps no place. */
+  readonly repeats: number
+  /** What a store did against its contract, or what was sent that should not have been. */
   readonly violations: readonly unknown[]
 }
 
@@ -100,17 +117,19 @@ async function runOnce(
   const clock = new VirtualClock()
   const log = new MemoryLog({ topic: options.topic, partitions: options.partitions, clock })
   const objects = new MemoryObjectStore()
-  log.add(...options.records)
+  const receivers = new Receivers(clock)
+  append(log, options.records)
   const others = (options.others ?? []).map(({ topic, records }) => {
     const other = new MemoryLog({ topic, partitions: options.partitions, clock })
-    other.add(...records)
+    append(other, records)
     return other
   })
   const worker = new Worker({
-    pipeline: pipelineAt(options, { clock, number: 0 }),
+    pipeline: pipelineAt(options, { clock, number: 0, destination: (name) => receivers.destination(name) }),
     source: log,
     others,
-    store: recorded === undefined ? store : withStepsOf(recorded.store, store),
+    openTopic: async (name) => receivers.topic(name),
+    store: receivers.listeningTo(recorded === undefined ? store : withStepsOf(recorded.store, store)),
     ...(recorded === undefined ? {} : { replayOf: recorded.pipeline }),
     archive:
       options.archive === null ? null : rawArchive({ ...options.archive, store: objects, compression: 'inline' }),
@@ -120,7 +139,7 @@ async function runOnce(
   const running = worker.run()
   worker.stop(options.closesOpen ? 'drain-and-close' : 'drain')
   await clock.run(running)
-  return readOutcome(store, objects)
+  return readOutcome(store, objects, receivers)
 }
 
 /** Runs the same with faults, crashes and restarts until all of it is done. The seed decides everything. */
@@ -133,6 +152,25 @@ export async function runWithAdversity(options: SimulationOptions, adversity: Ad
 
 function pipelineAt({ pipeline }: SimulationOptions, start: SimulatedStart): Pipeline<Outlets> {
   return typeof pipeline === 'function' ? pipeline(start) : pipeline
+}
+
+function append(log: MemoryLog, records: readonly SimulatedRecord[]): void {
+  let from = 0
+  for (const [at, record] of records.entries()) {
+    if (!isGap(record)) continue
+    log.add(...(records.slice(from, at) as readonly OutgoingRecord[]))
+    log.skip(record.partition, record.skips)
+    from = at + 1
+  }
+  log.add(...(records.slice(from) as readonly OutgoingRecord[]))
+}
+
+export function withoutGaps(records: readonly SimulatedRecord[]): readonly OutgoingRecord[] {
+  return records.filter((record): record is OutgoingRecord => !isGap(record))
+}
+
+export function isGap(record: SimulatedRecord): record is Gap {
+  return 'skips' in record
 }
 
 /** The store with what another one holds of steps of time. */
@@ -164,6 +202,7 @@ class World {
   readonly #others: readonly MemoryLog[]
   readonly #store = new MemoryCheckpointStore()
   readonly #objects = new MemoryObjectStore()
+  readonly #receivers: Receivers
   readonly #zombies = new Zombies()
   readonly #violations: unknown[] = []
   #isAppended = false
@@ -176,6 +215,7 @@ class World {
     this.#options = options
     this.#adversity = adversity
     this.#clock = clock
+    this.#receivers = new Receivers(clock)
     this.#random = new Random(adversity.seed)
     this.#faults = seededFaults(this.#random.fork('faults'), { rates: adversity.rates, limit: adversity.faultLimit })
     const batches = this.#random.fork('batches')
@@ -205,7 +245,7 @@ class World {
 
   async result(): Promise<SimulationResult> {
     return {
-      outcome: await readOutcome(this.#store, this.#objects),
+      outcome: await readOutcome(this.#store, this.#objects, this.#receivers),
       store: this.#store,
       starts: this.#starts,
       faults: this.#faults.counts,
@@ -213,7 +253,8 @@ class World {
       takeovers: this.#takeovers,
       restarts: this.#restarts,
       zombiesFenced: this.#zombies.fenced,
-      violations: this.#violations,
+      repeats: this.#receivers.repeats,
+      violations: [...this.#violations, ...this.#receivers.violations],
     }
   }
 
@@ -232,7 +273,7 @@ class World {
       const due = open.reduce((least, one) => (timeOf(one) < timeOf(least) ? one : least))
       const next = open.length === 1 || random.chance(0.7) ? due : random.pick(open)
       const count = random.int(1, this.#adversity.appendRecords)
-      next.log.add(...next.all.slice(next.at, next.at + count))
+      append(next.log, next.all.slice(next.at, next.at + count))
       next.at += count
       if (random.chance(0.5)) await this.#clock.sleep(random.int(0, 400))
     }
@@ -291,7 +332,7 @@ class World {
     const random = this.#random.fork(`start ${number}`)
     const faulty = { faults: this.#faults, random, process, clock: this.#clock }
     const { tamper = (untouched) => untouched } = this.#adversity
-    const store = faultyCheckpointStore(tamper(this.#store), {
+    const store = faultyCheckpointStore(this.#receivers.listeningTo(tamper(this.#store)), {
       ...faulty,
       zombies: this.#zombies,
       onViolation: (error) => {
@@ -310,9 +351,14 @@ class World {
         ? null
         : rawArchive({ ...limitsOfArchive, store: objects, compression: 'inline', random: () => retries.fraction() })
     const clock: Clock = process.clock
-    const pipeline = pipelineAt(this.#options, { clock, number })
+    const openTopic = async (name: string) => faultyTopic(this.#receivers.topic(name), faulty)
+    const destination = (name: string) => {
+      const maxMessages = random.pick([undefined, 1, 5])
+      return faultyDestination(this.#receivers.destination(name, maxMessages), faulty)
+    }
+    const pipeline = pipelineAt(this.#options, { clock, number, destination })
     const limits = { ...defaultLimits, ...this.#adversity.limits }
-    const worker = new Worker({ pipeline, source, others, store, archive, clock, limits })
+    const worker = new Worker({ pipeline, source, others, openTopic, store, archive, clock, limits })
     const ended = Promise.race([
       worker.run().then(() => 'ended' as const),
       process.crashed.then(() => 'crashed' as const),

@@ -7,6 +7,7 @@ import { type FaultKind, noFaults, scriptedFaults, seededFaults } from '../../..
 import { faultyCheckpointStore, Zombies } from '../../../src/testing/faults/faultyCheckpointStore.ts'
 import { faultyLog } from '../../../src/testing/faults/faultyLog.ts'
 import { faultyObjectStore } from '../../../src/testing/faults/faultyObjectStore.ts'
+import { faultyDestination, faultyTopic } from '../../../src/testing/faults/faultySending.ts'
 import { SimulatedProcess } from '../../../src/testing/faults/simulatedProcess.ts'
 import { MemoryCheckpointStore } from '../../../src/testing/memoryCheckpointStore.ts'
 import { MemoryLog } from '../../../src/testing/memoryLog.ts'
@@ -209,7 +210,74 @@ describe('faulty object store', () => {
   })
 })
 
+describe('faulty sending', () => {
+  const message = { partition: 0, timestamp: 1, key: null, value: Buffer.from('sent') }
+  const sending = (kind: FaultKind, seed = 1) => {
+    const clock = new VirtualClock()
+    const log = new MemoryLog({ clock })
+    const process = new SimulatedProcess(clock)
+    const options = { faults: scriptedFaults({ [kind]: [2] }), random: new Random(seed), process, clock }
+    const got: string[] = []
+    const destination = faultyDestination(
+      {
+        maxMessages: 3,
+        claim: async () => null,
+        send: async (messages) => void got.push(...messages.map(({ id }) => id)),
+        close: async () => undefined,
+      },
+      options,
+    )
+    return { clock, log, process, got, destination, topic: faultyTopic(log.outgoing(), options) }
+  }
+  const delivery = { id: 'a/1', time: 1, key: null, value: null }
+  const { signal } = new AbortController()
+  const nextOf = async (log: MemoryLog) => (await log.reader(0).bounds()).next
+
+  it.each([
+    ['send-fails', 'RetryableError', false],
+    ['send-lost-reply', 'RetryableError', true],
+    ['send-slow', 'done', true],
+  ] as const)('%s: the sender sees %s, it has arrived: %s', async (kind, seen, hasArrived) => {
+    const { clock, log, topic } = sending(kind)
+    await topic.writer.claim('p')
+    expect(await outcome(clock, topic.writer.append([message], '1'))).toBe(seen)
+    expect(await nextOf(log)).toBe(hasArrived ? 1 : 0)
+    const { clock: other, got, destination } = sending(kind)
+    await destination.claim('p')
+    expect(destination.maxMessages).toBe(3)
+    expect(await outcome(other, destination.send([delivery], 1, signal))).toBe(seen)
+    expect(got.length).toBe(hasArrived ? 1 : 0)
+  })
+
+  it('crashes while it sends, and what was under way arrives later or not at all, never over a newer claim', async () => {
+    const arrived = new Set<number>()
+    for (let seed = 0; seed < 20; seed++) {
+      const { clock, log, process, topic } = sending('crash-during-send', seed)
+      await topic.writer.claim('p')
+      const appended = outcome(clock, topic.writer.append([message], '1'))
+      const isClaimed = seed % 2 === 1
+      if (isClaimed) await log.outgoing().writer.claim('p')
+      expect(await appended).toBe('nothing')
+      expect(process.isAlive).toBe(false)
+      await clock.advance(1_000)
+      if (isClaimed) expect(await nextOf(log)).toBe(0)
+      else arrived.add(await nextOf(log))
+    }
+    expect([...arrived].sort()).toEqual([0, 1])
+  })
+})
+
 describe('faulty log', () => {
+  it('may say late where it ends', async () => {
+    const clock = new VirtualClock()
+    const faults = scriptedFaults({ 'bounds-slow': [1] })
+    const process = new SimulatedProcess(clock)
+    const log = faultyLog(new MemoryLog({ clock }), { faults, random: new Random(1), process, clock, maxBytes: 100 })
+    const before = clock.now()
+    expect(await outcome(clock, log.reader(0).bounds())).toBe('done')
+    expect(clock.now()).toBeGreaterThan(before)
+  })
+
   it('hands over every record once and in order, however it is cut up', async () => {
     for (let seed = 0; seed < 20; seed++) {
       const clock = new VirtualClock()

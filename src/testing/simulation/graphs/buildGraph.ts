@@ -3,16 +3,29 @@ import { aggregateWindow } from '../../../operators/aggregateWindow.ts'
 import { batchFlush } from '../../../operators/batchFlush.ts'
 import { decode } from '../../../operators/decode.ts'
 import { dedupe } from '../../../operators/dedupe.ts'
+import { enrich } from '../../../operators/enrich.ts'
 import { eventTime } from '../../../operators/eventTime.ts'
 import { mapAsync } from '../../../operators/mapAsync.ts'
+import type { StreamTable } from '../../../operators/streamTable.ts'
+import { toTable } from '../../../operators/toTable.ts'
 import { tumblingWindow } from '../../../operators/tumblingWindow.ts'
 import type { WindowElement, WindowFired } from '../../../operators/window.ts'
+import type { Destination } from '../../../runtime/destination.ts'
 import { RetryableError } from '../../../runtime/errors.ts'
 import type { OperatorSpec } from '../../../runtime/operator.ts'
 import type { RecordView } from '../../../runtime/record.ts'
-import { type Item, itemCodec, throwOn } from './item.ts'
+import { enriched, type Item, itemCodec, residueOf, throwOn } from './item.ts'
 import { each, type Flow, plainStep } from './plainSteps.ts'
-import { decoderOf, foldOf, type GraphPlan, isOutlet, type OutletPlan, type Step, type Stretch } from './plan.ts'
+import {
+  decoderOf,
+  foldOf,
+  type GraphPlan,
+  isOutlet,
+  type OutletPlan,
+  type Step,
+  type Stretch,
+  type TablePlan,
+} from './plan.ts'
 import { counter, type Edition, moves, retired, running, silence } from './userOperators.ts'
 import { countOf, intoSecond, noTotals, type Totals, withItem } from './windowTotals.ts'
 
@@ -21,6 +34,8 @@ export interface GraphSurroundings {
   readonly edition: Edition
   /** Has an asynchronous call take a while. */
   pause(mostMs: number): Promise<void>
+  /** Where messages go that no topic takes. */
+  destination(name: string): Destination
   /** True when an asynchronous call is to fail for now. */
   isAway(): boolean
   readonly onReject?: OperatorSpec['onReject']
@@ -36,6 +51,7 @@ export function buildGraph(
   surroundings: GraphSurroundings,
 ): ReadonlyMap<OutletPlan, Observable<Flow>> {
   const streams = new Map<OutletPlan, Observable<Flow>>()
+  const tables = new Map<string, StreamTable<number>>()
   const { onReject } = surroundings
 
   function build({ steps, end }: Stretch, above: Observable<Flow>): void {
@@ -50,7 +66,7 @@ export function buildGraph(
 
   function withSteps(steps: readonly Step[], above: Observable<Flow>): Observable<Flow> {
     return steps.reduce((flow, step) => {
-      if (step.kind !== 'diamond') return flow.pipe(operatorOf(step, surroundings))
+      if (step.kind !== 'diamond') return flow.pipe(operatorOf(step, surroundings, tables))
       const shared = flow.pipe(share())
       return merge(...step.branches.map((branch) => withSteps(branch, shared)))
     }, above)
@@ -63,20 +79,44 @@ export function buildGraph(
       records.pipe(decode(itemCodec, { name: decoderOf(plan, input), onReject })),
     ),
   )
-  build(plan.root, decoded.length === 1 ? (decoded[0] as Observable<Flow>) : merge(...decoded))
+  for (const [i, { table }] of plan.others.entries()) {
+    if (table !== null) tables.set(table.name, tableOf(table, decoded[i + 1] as Observable<Item>, onReject))
+  }
+  const met = decoded.filter((_, input) => input === 0 || plan.others[input - 1]?.table === null)
+  build(plan.root, met.length === 1 ? (met[0] as Observable<Flow>) : merge(...met))
   return streams
 }
 
 type SingleStep = Exclude<Step, { readonly kind: 'diamond' }>
 
-function operatorOf(step: SingleStep, surroundings: GraphSurroundings): OperatorFunction<Flow, Flow> {
+type Tables = ReadonlyMap<string, StreamTable<number>>
+
+function tableOf(
+  { name, removesOn, throwsOn }: TablePlan,
+  changes: Observable<Item>,
+  onReject: GraphSurroundings['onReject'],
+): StreamTable<number> {
+  return toTable(changes, {
+    name,
+    by: ({ key }) => key,
+    value: (item) => {
+      throwOn(throwsOn, item)
+      return residueOf(item) === removesOn ? null : item.n
+    },
+    maxKeys: 1_000,
+    onReject,
+  })
+}
+
+function operatorOf(step: SingleStep, surroundings: GraphSurroundings, tables: Tables): OperatorFunction<Flow, Flow> {
   // A plan has operators for single values only where no batches come.
-  return (flow) => flow.pipe(flowOperator(step, surroundings) as OperatorFunction<Flow, Flow>)
+  return (flow) => flow.pipe(flowOperator(step, surroundings, tables) as OperatorFunction<Flow, Flow>)
 }
 
 function flowOperator(
   step: SingleStep,
   surroundings: GraphSurroundings,
+  tables: Tables,
 ): OperatorFunction<Item, Flow> | OperatorFunction<Flow, Flow> {
   const { edition, onReject } = surroundings
   switch (step.kind) {
@@ -106,6 +146,13 @@ function flowOperator(
       return moves({ name: step.name, onReject }, step.everyMs)
     case 'running':
       return running({ name: step.name, onReject })
+    case 'enrich':
+      return enrich(tables.get(step.table) as StreamTable<number>, {
+        name: step.name,
+        by: ({ key }: Item) => key,
+        with: (item, row) => enriched(step, item, row),
+        onReject,
+      })
     case 'retired':
       return edition === 1 ? retired({ name: step.name, onReject }) : (flow: Observable<Flow>) => flow
   }

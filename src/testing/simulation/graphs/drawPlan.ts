@@ -1,7 +1,16 @@
 import type { Random } from '../../random.ts'
 import { unreachableMs } from './buildGraph.ts'
 import { residues } from './item.ts'
-import type { GraphPlan, Guard, OutletPlan, Step, Stretch } from './plan.ts'
+import {
+  allSteps,
+  type GraphPlan,
+  type Guard,
+  type OtherInput,
+  type OutletPlan,
+  type Step,
+  type Stretch,
+  type TablePlan,
+} from './plan.ts'
 
 export interface DrawOptions {
   /** What only a task can do: idle steps, a second edition, provisional results, columns that fail, steps that throw. */
@@ -39,6 +48,7 @@ export function drawPlan(random: Random, options: DrawOptions): GraphPlan {
 }
 
 const mostDepth = 2
+const ends = ['table', 'table', 'table', 'topic', 'topic', 'outside'] as const
 /** As deep as a branch that meets others again: nothing ends or branches there. */
 const inDiamond = mostDepth + 1
 
@@ -49,6 +59,7 @@ class PlanDrawing {
   /** Steps that throw are set aside with the operator above, which must then be the same in both editions. */
   readonly #stepsMayThrow: boolean
   readonly #names = new Map<string, number>()
+  #tables: readonly TablePlan[] = []
   #hasEventTime = false
   #hasRetired = false
 
@@ -62,22 +73,42 @@ class PlanDrawing {
   plan(): GraphPlan {
     const random = this.#random
     const others = this.#isForTask && random.chance(0.4) ? random.int(1, 2) : 0
+    const tables = this.#isForTask && others < 2 && random.chance(0.3) ? random.int(1, 2 - others) : 0
+    this.#tables = Array.from({ length: tables }, () => ({
+      name: this.#name('table'),
+      removesOn: random.int(0, residues - 1),
+      throwsOn: this.#failure(atRoot),
+    }))
     // Each input has a time of its own, or all have one below where they meet.
     const hasOwnTimes = others > 0 && random.chance(0.6)
     const inputSteps = Array.from({ length: others + 1 }, () => (hasOwnTimes ? this.#eventTime(atRoot).steps : []))
     const root = this.#stretch({ ...atRoot, hasTime: hasOwnTimes }, 0)
-    return {
-      leadSteps: inputSteps[0] ?? [],
-      others: inputSteps.slice(1).map((steps, i) => ({
+    const streams = inputSteps.slice(1).map(
+      (steps, i): OtherInput => ({
         topic: `more${i + 1}`,
         idleAfterMs: random.chance(0.8) ? random.pick([50, 150, 400, 1_500]) : null,
         steps,
-      })),
+        table: null,
+      }),
+    )
+    const changes = this.#tables.map(
+      (table): OtherInput => ({ topic: `changes-of-${table.name}`, idleAfterMs: null, steps: [], table }),
+    )
+    const drawn = {
+      leadSteps: inputSteps[0] ?? [],
+      others: random.chance(0.5) ? [...streams, ...changes] : [...changes, ...streams],
       root,
+      archived: [],
       idleAfterMs: this.#isForTask && this.#hasEventTime && random.chance(0.4) ? random.pick([150, 300, 800]) : null,
       migratesAtStart: this.#canMigrate ? random.int(1, 3) : null,
       refusedFor: null,
     }
+    // A table that nobody reads is not kept.
+    const read = new Set(allSteps(drawn).flatMap((step) => (step.kind === 'enrich' ? [step.table] : [])))
+    const kept = drawn.others.filter(({ table }) => table === null || read.has(table.name))
+    const inputs = Array.from({ length: kept.length + 1 }, (_, input) => input)
+    const isArchived = this.#isForTask && random.chance(0.25)
+    return { ...drawn, others: kept, archived: isArchived ? inputs.filter(() => random.chance(0.7)) : [] }
   }
 
   #stretch(from: Place, depth: number): Stretch {
@@ -154,6 +185,14 @@ class PlanDrawing {
         }
       case 'running':
         return stay({ kind, name: this.#name(kind) })
+      case 'enrich':
+        return stay({
+          kind,
+          name: this.#name(kind),
+          table: random.pick(this.#tables).name,
+          needsRow: random.chance(0.3),
+          throwsOn: this.#failure(place),
+        })
       case 'retired':
         this.#hasRetired = true
         return stay({ kind, name: this.#name(kind) })
@@ -165,6 +204,7 @@ class PlanDrawing {
     const kinds: Step['kind'][] = ['filter', 'map', 'spread', 'mapAsync', 'batch']
     if (place.isMixed) return kinds
     kinds.push('counter', 'running')
+    if (this.#tables.length > 0 && !place.isLoose) kinds.push('enrich', 'enrich', 'enrich')
     if (depth < mostDepth) kinds.push('diamond')
     if (this.#canMigrate && !this.#hasRetired) kinds.push('retired', 'retired')
     if (!this.#hasEventTime) kinds.push(...Array.from({ length: 8 }, () => 'eventTime' as const))
@@ -245,11 +285,14 @@ class PlanDrawing {
 
   #outlet({ isMixed, mayReject }: Place, mode: OutletPlan['mode'] | null): OutletPlan {
     const random = this.#random
+    // Provisional results come as often as a run happens to be cut.
+    const into = this.#isForTask && mode === null ? random.pick(ends) : 'table'
     const hasBadColumn = this.#isForTask && mode === null && mayReject && random.chance(0.2)
     return {
       name: this.#name('out'),
-      mode: isMixed ? 'append' : (mode ?? random.pick(['append', 'upsert'])),
-      isTuple: random.chance(0.3),
+      into,
+      mode: isMixed || into !== 'table' ? 'append' : (mode ?? random.pick(['append', 'upsert'])),
+      isTuple: into === 'table' && random.chance(0.3),
       badColumn: hasBadColumn ? { how: random.pick(['throws', 'wrong-type']), on: random.int(0, residues - 1) } : null,
       isUnordered: isMixed,
     }

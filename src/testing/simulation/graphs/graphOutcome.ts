@@ -1,17 +1,32 @@
 import type { Outcome } from '../outcome.ts'
+import type { SimulatedRecord } from '../simulate.ts'
+import { type GraphInput, placed } from './graphInput.ts'
 import type { Item } from './item.ts'
 import { type GraphPlan, outletsOf } from './plan.ts'
 
-/** What differs between the outcomes of two runs of a graph. Rows that are only added are compared in the order of their partition, unless the graph promises none. */
-export function graphDifferences(plan: GraphPlan, first: Outcome, second: Outcome): string[] {
+/** What differs between the outcomes of two runs of a graph. Messages, and rows that are only added, are compared in the order of their partition, unless the graph promises none. */
+export function graphDifferences(
+  { plan, input }: { readonly plan: GraphPlan; readonly input: GraphInput },
+  first: Outcome,
+  second: Outcome,
+): string[] {
+  const places = new Places(input)
   const ordered = new Set(
-    outletsOf(plan.root).flatMap(({ name, mode, isUnordered }) =>
-      mode === 'append' && !isUnordered ? [`table ${name}`] : [],
+    outletsOf(plan.root).flatMap(({ name, into, mode, isUnordered }) =>
+      mode === 'append' && !isUnordered ? [`${into} ${name}`] : [],
+    ),
+  )
+  const unnumbered = new Set(
+    outletsOf(plan.root).flatMap(({ name, into, isUnordered }) =>
+      into === 'outside' && isUnordered ? [`outside ${name}`] : [],
     ),
   )
   const names = [...new Set([...first.keys(), ...second.keys()])]
   const linesOf = (outcome: Outcome, name: string) =>
-    (outcome.get(name) ?? []).map(plan.migratesAtStart === null ? asIs : withoutFloor)
+    (outcome.get(name) ?? [])
+      .map(plan.migratesAtStart === null ? asIs : withoutFloor)
+      .map(unnumbered.has(name) ? withoutNumber : asIs)
+      .map((line) => (name === 'idle advances' || name === 'merge notes' ? places.inRecords(line) : line))
   return names.flatMap((name) => {
     const left = linesOf(first, name)
     const right = linesOf(second, name)
@@ -20,10 +35,50 @@ export function graphDifferences(plan: GraphPlan, first: Outcome, second: Outcom
   })
 }
 
+interface PlacedLine {
+  readonly partition: number
+  readonly offset?: number
+  readonly otherOffsets?: readonly number[]
+  readonly offsets?: readonly number[]
+}
+
+/** When a reader finds out that offsets have no record depends on how a log is cut up, so a place is how many records lie before it. */
+class Places {
+  readonly #logs: readonly (readonly SimulatedRecord[])[]
+  readonly #offsets = new Map<string, readonly number[]>()
+
+  constructor({ records, others }: GraphInput) {
+    this.#logs = [records, ...others]
+  }
+
+  inRecords(line: string): string {
+    const placed = JSON.parse(line) as PlacedLine
+    const { partition, offset, otherOffsets, offsets } = placed
+    return JSON.stringify({
+      ...placed,
+      ...(offset === undefined ? {} : { offset: this.#before(0, partition, offset) }),
+      ...(otherOffsets === undefined
+        ? {}
+        : { otherOffsets: otherOffsets.map((one, i) => this.#before(i + 1, partition, one)) }),
+      ...(offsets === undefined ? {} : { offsets: offsets.map((one, input) => this.#before(input, partition, one)) }),
+    })
+  }
+
+  #before(input: number, partition: number, offset: number): number {
+    const name = `${input}/${partition}`
+    const all = this.#offsets.get(name) ?? placed(this.#logs[input] ?? [], partition).map((record) => record.offset)
+    this.#offsets.set(name, all)
+    return all.filter((one) => one < offset).length
+  }
+}
+
 const asIs = (line: string) => line
 
 /** A run that had another allowed lateness before keeps in mind what was over then; one that began with the present one cannot. */
 const withoutFloor = (line: string) => line.replace(/"over":-?\d+/, '"over":null')
+
+/** Where no order is promised, which message has which number is nobody's promise either. */
+const withoutNumber = (line: string) => line.replace(/"id":"[^"]*"/, '"id":null')
 
 function multisetDifferences(name: string, left: readonly string[], right: readonly string[]): string[] {
   const surplus = new Map<string, number>()

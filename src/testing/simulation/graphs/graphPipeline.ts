@@ -1,11 +1,16 @@
 import { map, type Observable } from 'rxjs'
 import { Batch } from '../../../runtime/batch.ts'
+import type { MessagesOutlet } from '../../../runtime/outlet.ts'
 import { definePipeline, type Pipeline } from '../../../runtime/pipeline.ts'
-import type { RecordView } from '../../../runtime/record.ts'
+import type { RecordHeader, RecordView } from '../../../runtime/record.ts'
 import type { Column, ColumnValue, Table } from '../../../runtime/table.ts'
+import { toArchive } from '../../../sinks/toArchive.ts'
+import { toDestination } from '../../../sinks/toDestination.ts'
 import { toPostgres } from '../../../sinks/toPostgres.ts'
+import { toTopic } from '../../../sinks/toTopic.ts'
 import { buildGraph, type GraphSurroundings } from './buildGraph.ts'
 import { type Item, residues } from './item.ts'
+import type { Flow } from './plainSteps.ts'
 import { allSteps, type GraphPlan, type OutletPlan } from './plan.ts'
 
 type Row = Item | readonly (string | number)[]
@@ -15,7 +20,7 @@ export const leadTopic = 'items'
 
 const fields = ['key', 'id', 'at', 'n', 'revision', 'count'] as const
 
-/** A plan as a pipeline that writes one table an outlet, named after it. */
+/** A plan as a pipeline, each of whose outlets is named like the table, topic or destination that it writes to. */
 export function graphPipeline(plan: GraphPlan, surroundings: GraphSurroundings): Pipeline {
   const gone = allSteps(plan)
     .filter((step) => step.kind === 'retired')
@@ -32,15 +37,62 @@ export function graphPipeline(plan: GraphPlan, surroundings: GraphSurroundings):
         const rows = outlet.isTuple
           ? flow.pipe(map((value) => (value instanceof Batch ? (value.map(tupleOf) as Batch<Row>) : tupleOf(value))))
           : flow
-        return [outlet.name, toPostgres<Row>(rows, tableOf(outlet))]
+        return [
+          outlet.name,
+          outlet.into === 'table' ? toPostgres<Row>(rows, tableOf(outlet)) : messagesOf(outlet, flow, surroundings),
+        ]
       }),
     )
-  if (others.length === 0) return definePipeline({ ...options, build: (records) => outletsOver([records]) })
+  const withArchives = (inputs: readonly Observable<RecordView>[]) => ({
+    ...outletsOver(inputs),
+    ...Object.fromEntries(
+      plan.archived.map((input) => [`raw${input}`, toArchive(inputs[input] as Observable<RecordView>)]),
+    ),
+  })
+  if (others.length === 0) return definePipeline({ ...options, build: (records) => withArchives([records]) })
   const inputs = Object.fromEntries([
     [leadTopic, { topic: leadTopic }],
-    ...others.map(({ topic, idleAfterMs }) => [topic, { topic, ...(idleAfterMs === null ? {} : { idleAfterMs }) }]),
+    ...others.map(({ topic, idleAfterMs, table }) => [
+      topic,
+      { topic, ...(idleAfterMs === null ? {} : { idleAfterMs }), ...(table === null ? {} : { movesTime: false }) },
+    ]),
   ]) as Readonly<Record<string, { readonly topic: string }>>
-  return definePipeline({ ...options, inputs, build: (streams) => outletsOver(Object.values(streams)) })
+  return definePipeline({ ...options, inputs, build: (streams) => withArchives(Object.values(streams)) })
+}
+
+function messagesOf(
+  { name, into, badColumn }: OutletPlan,
+  flow: Observable<Flow>,
+  { destination }: GraphSurroundings,
+): MessagesOutlet<Item> {
+  const isBad = (item: Item, how: 'throws' | 'wrong-type') =>
+    badColumn?.how === how && item.n % residues === badColumn.on
+  const at = (item: Item) => (isBad(item, 'wrong-type') ? Number.NaN : messageTime(item))
+  const encode = (item: Item) => {
+    if (isBad(item, 'throws')) throw new Error(`drawn to fail on ${item.n}`)
+    return JSON.stringify(item)
+  }
+  if (into === 'topic')
+    return toTopic<Item>(flow, { topic: name, at, by: ({ key }) => key, encode, headers: messageHeaders })
+  return toDestination<Item>(flow, {
+    name,
+    encode: (item) => ({
+      time: at(item),
+      key: Buffer.from(item.key),
+      value: Buffer.from(encode(item)),
+      headers: messageHeaders(item),
+    }),
+    open: () => destination(name),
+  })
+}
+
+/** An event time need not be a whole number. */
+export function messageTime({ at }: Item): number {
+  return Math.floor(at)
+}
+
+export function messageHeaders({ revision, count }: Item): readonly RecordHeader[] {
+  return revision === 0 ? [] : [{ key: 'count', value: Buffer.from([count % 256, 0xff]) }]
 }
 
 function tupleOf(item: Item): Row {

@@ -30,6 +30,17 @@ export function throwOn(residue: number | null, item: Item): void {
   if (residue !== null && residueOf(item) === residue) throw new Error(`drawn to fail on ${item.key}#${item.id}`)
 }
 
+/** What a value becomes with its row, or null for nothing. Throws on what it was drawn to. */
+export function enriched(
+  { needsRow, throwsOn }: { readonly needsRow: boolean; readonly throwsOn: number | null },
+  item: Item,
+  row: number | undefined,
+): Item | null {
+  throwOn(throwsOn, item)
+  if (row !== undefined) return { ...item, n: (item.n + row) % 90 }
+  return needsRow ? null : item
+}
+
 /** Reads a record of a drawn input: JSON, now and then broken, refused or empty. */
 export const itemCodec: Codec<Item> = {
   decode(record) {

@@ -1,17 +1,13 @@
 import { Rejection } from '../../../runtime/codec.ts'
 import type { OutgoingRecord } from '../../../runtime/log.ts'
 import { RecordView, redriveHeader } from '../../../runtime/record.ts'
+import { text } from '../lineText.ts'
+import type { PlacedRecord } from '../merges/mergedOrder.ts'
 import type { Outcome } from '../outcome.ts'
+import { leadTopic, messageHeaders, messageTime } from './graphPipeline.ts'
 import { type Item, itemCodec } from './item.ts'
 import { NaiveGraph } from './naiveGraph.ts'
 import { allSteps, type GraphPlan, type OutletPlan } from './plan.ts'
-
-/** A record with its input and its offset there. */
-export interface PlacedRecord {
-  readonly input: number
-  readonly offset: number
-  readonly record: OutgoingRecord
-}
 
 /**
  * Where the outcome is not what a naive graph makes of the same records and the same steps of time; empty when it is. So a fault that strikes a run with faults and one
@@ -27,6 +23,7 @@ export function untruthsOfGraph(
     graphAfter(plan, ofPartition, stepsOfTime(outcome, partition)),
   )
   return [
+    ...archiveUntruths(plan, records, outcome, closesOpen),
     ...rowUntruths(graphs, outcome),
     ...letterUntruths(plan, graphs, outcome),
     ...(closesOpen
@@ -76,7 +73,75 @@ function rowUntruths(graphs: readonly NaiveGraph[], outcome: Outcome): string[] 
   const outlets = new Set(graphs.flatMap(({ rows }) => [...rows.keys()]))
   return [...outlets].flatMap((outlet) => {
     const items = graphs.flatMap(({ rows }) => rows.get(outlet) ?? [])
-    return compared(outlet.name, kept(outlet, items).map(lineOf), outcome.get(`table ${outlet.name}`) ?? [])
+    const found = outcome.get(`${outlet.into} ${outlet.name}`) ?? []
+    if (outlet.into === 'table') return compared(outlet.name, kept(outlet, items).map(lineOf), found)
+    const messages = found.map((line) => JSON.parse(line) as Message)
+    const contents = compared(outlet.name, items.map(messageOf), messages.map(contentOf))
+    if (outlet.into === 'outside') contents.push(...numberUntruths(messages))
+    if (outlet.isUnordered || contents.length > 0) return contents
+    return [...Map.groupBy(items, ({ key }) => `${taskOf(key)} ${outlet.into === 'topic' ? key : ''}`)].flatMap(
+      ([group, ofGroup]) => {
+        const [task, key] = group.split(' ')
+        const ofFound = messages.filter((one) => taskOf(one.key) === task && (key === '' || one.key === key))
+        return sameOrder(`${outlet.name} of ${group}`, ofGroup.map(messageOf), ofFound.map(contentOf))
+      },
+    )
+  })
+}
+
+/** The messages of each part are numbered from 1, without gaps. */
+function numberUntruths(messages: readonly Message[]): string[] {
+  const parts = Map.groupBy(messages, ({ id = '' }) => id.slice(0, id.lastIndexOf('/')))
+  return [...parts].flatMap(([part, ofPart]) => {
+    const numbers = ofPart.map(({ id = '' }) => Number(id.slice(part.length + 1))).sort((a, b) => a - b)
+    return numbers.every((number, i) => number === i + 1) ? [] : [`! truth: ${part} has the numbers ${numbers.join()}`]
+  })
+}
+
+/** A message as its receiver has got it. */
+interface Message {
+  /** Of a destination alone. */
+  readonly id?: string
+  readonly time: number
+  readonly key: string
+  readonly value: string
+  readonly headers: readonly unknown[]
+}
+
+function messageOf(item: Item): string {
+  const { key } = item
+  return text({ time: messageTime(item), key, value: JSON.stringify(item), headers: messageHeaders(item) })
+}
+
+function contentOf({ time, key, value, headers }: Message): string {
+  return text({ time, key, value, headers })
+}
+
+function taskOf(key: string): string {
+  return key.slice(0, 1)
+}
+
+function sameOrder(name: string, expected: readonly string[], found: readonly string[]): string[] {
+  const at = expected.findIndex((line, i) => line !== found[i])
+  return at < 0 ? [] : [`- truth ${name}, ${at}: ${expected[at]}`, `+ truth ${name}, ${at}: ${found[at]}`]
+}
+
+/** An archive has every record of its input, in one object each. */
+function archiveUntruths(
+  plan: GraphPlan,
+  records: ReadonlyMap<number, readonly PlacedRecord[]>,
+  outcome: Outcome,
+  closesOpen: boolean,
+): string[] {
+  const all = [...records.values()].flat()
+  const objects = (outcome.get('manifest') ?? []).map(
+    (line) => JSON.parse(line) as { readonly topic: string; readonly recordCount: number },
+  )
+  if (!closesOpen) return []
+  return [leadTopic, ...plan.others.map(({ topic }) => topic)].flatMap((topic, input) => {
+    const expected = plan.archived.includes(input) ? all.filter((one) => one.input === input).length : 0
+    const found = objects.reduce((sum, object) => sum + (object.topic === topic ? object.recordCount : 0), 0)
+    return expected === found ? [] : [`! truth: the archive of ${topic} has ${found} of ${expected} records`]
   })
 }
 

@@ -1,5 +1,5 @@
 import { mappedAsync } from './buildGraph.ts'
-import { type Item, residues } from './item.ts'
+import { enriched, type Item, residueOf, residues } from './item.ts'
 import { type NaiveOperator, naiveOperator, throws } from './naiveOperators.ts'
 import { madeOf } from './plainSteps.ts'
 import {
@@ -11,6 +11,7 @@ import {
   type OutletPlan,
   type Step,
   type Stretch,
+  type TablePlan,
 } from './plan.ts'
 
 /** A value on its way: its event time, and the operator that its record is redriven for. */
@@ -43,6 +44,7 @@ export class NaiveGraph {
   readonly #plan: GraphPlan
   /** What stands below the decoder of each input. */
   readonly #inputs: readonly Place[]
+  readonly #tables = new Map<string, Map<string, number>>()
   /** Where there are several: how far each time has come, by the name of its operator. */
   readonly #clocks = new Map<string, number>()
   /** True once the record has come to where it had been set aside, or somebody answers for it. */
@@ -63,10 +65,14 @@ export class NaiveGraph {
     this.#know(...inputSteps.map((_, input) => decoderOf(plan, input)))
     const times = allSteps(plan).filter((step) => step.kind === 'eventTime')
     if (times.length > 1) for (const { name } of times) this.#clocks.set(name, Number.NEGATIVE_INFINITY)
+    for (const { table } of plan.others) if (table !== null) this.#know(table.name)
     this.#isKnown = !inputSteps.flat().some(isGuard)
     const root = this.#stretch(plan.root)
     this.#isKnown = true
-    this.#inputs = inputSteps.map((steps) => this.#steps(steps, () => root))
+    this.#inputs = inputSteps.map((steps, input) => {
+      const table = plan.others[input - 1]?.table ?? null
+      return table === null ? this.#steps(steps, () => root) : this.#table(table)
+    })
   }
 
   /** @param item null for a record that its codec rejects, undefined for one that holds nothing */
@@ -194,6 +200,8 @@ export class NaiveGraph {
             if (throws(step.throwsOn, value.item)) this.#reject(step.name)
             else this.#emit(step.name, next, { ...value, item: mappedAsync(null, value.item), at: Number.NaN })
           })
+        case 'enrich':
+          return this.#enriched(step, next, value)
         case 'retired':
           return this.#emit(step.name, next, value)
         case 'batch':
@@ -214,7 +222,33 @@ export class NaiveGraph {
     }
   }
 
-  #operator({ name }: NamedStep, take: (value: Passing) => void): Place {
+  /** The newest row of each key; a table has nothing below. */
+  #table({ name, removesOn, throwsOn }: TablePlan): Place {
+    const rows = this.#rowsOf(name)
+    return this.#operator({ name }, ({ item, target }) => {
+      if (target !== null || this.#arrivals !== null) return
+      if (throws(throwsOn, item)) this.#reject(name)
+      else if (residueOf(item) === removesOn) rows.delete(item.key)
+      else rows.set(item.key, item.n)
+    })
+  }
+
+  #rowsOf(table: string): Map<string, number> {
+    const rows = this.#tables.get(table) ?? new Map<string, number>()
+    this.#tables.set(table, rows)
+    return rows
+  }
+
+  #enriched(step: Extract<Step, { kind: 'enrich' }>, next: Place, value: Passing): void {
+    if (throws(step.throwsOn, value.item)) {
+      this.#reject(step.name)
+      return
+    }
+    const item = enriched({ ...step, throwsOn: null }, value.item, this.#rowsOf(step.table).get(value.item.key))
+    if (item !== null) this.#emit(step.name, next, { ...value, item })
+  }
+
+  #operator({ name }: { readonly name: string }, take: (value: Passing) => void): Place {
     return {
       take: (value) => {
         if (value.target !== name) take(value)

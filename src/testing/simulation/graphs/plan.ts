@@ -42,6 +42,14 @@ export type Step =
   | { readonly kind: 'silence'; readonly name: string; readonly afterMs: number }
   | { readonly kind: 'moves'; readonly name: string; readonly everyMs: number }
   | { readonly kind: 'running'; readonly name: string }
+  | {
+      readonly kind: 'enrich'
+      readonly name: string
+      readonly table: string
+      /** Values without a row are passed on as they are, or not at all. */
+      readonly needsRow: boolean
+      readonly throwsOn: number | null
+    }
   /** Passes values on and is taken away by the second version of a pipeline. */
   | { readonly kind: 'retired'; readonly name: string }
 
@@ -68,16 +76,19 @@ export const stepKinds = [
   'silence',
   'moves',
   'running',
+  'enrich',
   'retired',
 ] as const satisfies readonly StepKind[]
 
 /** Where a branch ends. */
 export interface OutletPlan {
   readonly name: string
+  /** A table, a topic, or a destination that keeps no place. */
+  readonly into: 'table' | 'topic' | 'outside'
   readonly mode: 'append' | 'upsert'
   /** Rows are arrays instead of objects. */
   readonly isTuple: boolean
-  /** A column throws, or gives what is not of its type, for values of one residue. */
+  /** A column throws, or gives what is not of its type, for values of one residue; of a message its bytes, or its time. */
   readonly badColumn: { readonly how: 'throws' | 'wrong-type'; readonly on: number } | null
   /** Values of asynchronous branches meet in it, so their order is nobody's promise. */
   readonly isUnordered: boolean
@@ -96,6 +107,16 @@ export interface OtherInput {
   readonly idleAfterMs: number | null
   /** What its values go through before they meet those of the others. */
   readonly steps: readonly Step[]
+  /** Its values are changes of a table; null where they meet those of the others. */
+  readonly table: TablePlan | null
+}
+
+/** A table that `enrich` looks up. */
+export interface TablePlan {
+  readonly name: string
+  /** Values of this residue take their row away. */
+  readonly removesOn: number
+  readonly throwsOn: number | null
 }
 
 /** A graph that a seed has drawn. */
@@ -104,6 +125,8 @@ export interface GraphPlan {
   readonly leadSteps: readonly Step[]
   readonly others: readonly OtherInput[]
   readonly root: Stretch
+  /** Inputs whose raw records are kept. */
+  readonly archived: readonly number[]
   readonly idleAfterMs: number | null
   /** From this start on the pipeline is built in its second version; null for never. */
   readonly migratesAtStart: number | null
@@ -135,13 +158,14 @@ function withInner(step: Step): readonly Step[] {
 
 /** Names of the graph's operators that both editions have. */
 export function operatorsOf(plan: GraphPlan): readonly string[] {
-  return allSteps(plan).flatMap((step) =>
+  const ofSteps = allSteps(plan).flatMap((step) =>
     step.kind === 'window'
       ? [step.name, foldOf(step.name)]
       : 'name' in step && step.kind !== 'retired'
         ? [step.name]
         : [],
   )
+  return [...ofSteps, ...plan.others.flatMap(({ table }) => (table === null ? [] : [table.name]))]
 }
 
 /** The operator that decodes the records of an input. */
@@ -161,10 +185,11 @@ export function describePlan(plan: GraphPlan): string {
   const refused = plan.refusedFor === null ? '' : ` (to be refused: ${plan.refusedFor})`
   const lead = ['decode', ...plan.leadSteps.map(describeStep)].join(' → ')
   const others = plan.others.map(
-    ({ topic, idleAfterMs, steps }) =>
-      ` & ${[`${topic}(idle after ${idleAfterMs})`, ...steps.map(describeStep)].join(' → ')}`,
+    ({ topic, idleAfterMs, steps, table }) =>
+      ` & ${[`${topic}(idle after ${idleAfterMs})`, ...steps.map(describeStep), ...(table === null ? [] : [`table ${JSON.stringify(table)}`])].join(' → ')}`,
   )
-  return `${lead}${others.join('')} → ${describeStretch(plan.root)}${idle}${migrates}${refused}`
+  const archived = plan.archived.length === 0 ? '' : ` (archives of ${plan.archived.join(', ')})`
+  return `${lead}${others.join('')} → ${describeStretch(plan.root)}${archived}${idle}${migrates}${refused}`
 }
 
 function describeStretch({ steps, end }: Stretch): string {
@@ -172,13 +197,13 @@ function describeStretch({ steps, end }: Stretch): string {
   return [...steps.map(describeStep), last].join(' → ')
 }
 
-function describeOutlet({ name, mode, isTuple, badColumn, isUnordered }: OutletPlan): string {
+function describeOutlet({ name, into, mode, isTuple, badColumn, isUnordered }: OutletPlan): string {
   const notes = [
     isTuple ? 'tuples' : '',
     badColumn === null ? '' : `column ${badColumn.how} on ${badColumn.on}`,
     isUnordered ? 'any order' : '',
   ]
-  return `${name}(${[mode, ...notes.filter((note) => note !== '')].join(', ')})`
+  return `${name}(${[into, mode, ...notes.filter((note) => note !== '')].join(', ')})`
 }
 
 function describeStep(step: Step): string {

@@ -1,21 +1,22 @@
 import type { CheckpointStore } from '../../../runtime/checkpoint.ts'
-import type { Clock } from '../../../runtime/clock.ts'
 import { ConfigurationError, OperatorError } from '../../../runtime/errors.ts'
-import type { Pipeline } from '../../../runtime/pipeline.ts'
+import type { Outlets, Pipeline } from '../../../runtime/pipeline.ts'
 import { Random } from '../../random.ts'
 import type { Adversity } from '../adversity.ts'
-import { mergedOrder } from '../merges/mergedOrder.ts'
+import { mergedOrder, type PlacedRecord } from '../merges/mergedOrder.ts'
 import {
+  type ArchiveLimits,
   runReplay,
   runUninterrupted,
   runWithAdversity,
+  type SimulatedStart,
   type SimulationOptions,
   type SimulationResult,
 } from '../simulate.ts'
-import type { GraphInput } from './graphInput.ts'
+import { type GraphInput, placed } from './graphInput.ts'
 import { graphDifferences } from './graphOutcome.ts'
 import { graphPipeline, leadTopic } from './graphPipeline.ts'
-import { type PlacedRecord, untruthsOfGraph } from './model.ts'
+import { untruthsOfGraph } from './model.ts'
 import { describePlan, type GraphPlan } from './plan.ts'
 import type { Edition } from './userOperators.ts'
 
@@ -26,6 +27,8 @@ export interface GraphSchedule {
   readonly input: GraphInput
   readonly adversity: Adversity
   readonly closesOpen: boolean
+  /** How large the objects of archives become. */
+  readonly archive: ArchiveLimits
 }
 
 export interface GraphReport {
@@ -54,17 +57,17 @@ export async function runGraph(schedule: GraphSchedule): Promise<GraphReport> {
   const calls = new Calls(`calls ${seed}`, 6)
   const migratesAt = plan.migratesAtStart ?? Number.POSITIVE_INFINITY
   const result = await runWithAdversity(
-    optionsOf(schedule, ({ number, clock }) => pipelineOf(plan, number >= migratesAt ? 2 : 1, calls, clock)),
+    optionsOf(schedule, (start) => pipelineOf(plan, start.number >= migratesAt ? 2 : 1, calls, start)),
     schedule.adversity,
   )
   const edition: Edition = result.starts > migratesAt ? 2 : 1
-  const options = optionsOf(schedule, ({ clock }) => pipelineOf(plan, edition, new Calls('none', 0), clock))
+  const options = optionsOf(schedule, (start) => pipelineOf(plan, edition, new Calls('none', 0), start))
   const plain =
     plan.idleAfterMs === null && plan.others.length === 0
       ? await runUninterrupted(options)
       : await runReplay(options, { pipeline: 'graph', store: result.store })
   const differences = [
-    ...graphDifferences(plan, plain, result.outcome),
+    ...graphDifferences(schedule, plain, result.outcome),
     ...untruthsOfGraph(plan, await orderOf(schedule, result.store), plain, schedule.closesOpen),
     ...result.violations.map((violation) => `! ${String(violation)}`),
   ]
@@ -78,7 +81,7 @@ async function orderOf(
 ): Promise<ReadonlyMap<number, readonly PlacedRecord[]>> {
   const partitions = Array.from({ length: input.partitions }, (_, partition) => partition)
   const ordered = partitions.map(async (partition) => {
-    const logs = [input.records, ...input.others].map((records) => records.filter((one) => one.partition === partition))
+    const logs = [input.records, ...input.others].map((records) => placed(records, partition))
     const task = { pipeline: 'graph', topic: leadTopic, partition }
     const notes = await Promise.all(logs.map((_, i) => store.mergeNotes(task, i, 0, Number.MAX_SAFE_INTEGER)))
     return [partition, mergedOrder(logs, notes.flat())] as const
@@ -90,7 +93,7 @@ async function orderOf(
 async function notRefused(schedule: GraphSchedule): Promise<string[]> {
   const calls = new Calls('none', 0)
   try {
-    await runUninterrupted(optionsOf(schedule, ({ clock }) => pipelineOf(schedule.plan, 1, calls, clock)))
+    await runUninterrupted(optionsOf(schedule, (start) => pipelineOf(schedule.plan, 1, calls, start)))
   } catch (error) {
     return error instanceof OperatorError || error instanceof ConfigurationError
       ? []
@@ -104,18 +107,32 @@ function described(plan: GraphPlan, differences: readonly string[]): string[] {
 }
 
 function optionsOf(
-  { plan, input, closesOpen }: GraphSchedule,
+  { plan, input, closesOpen, archive }: GraphSchedule,
   pipeline: SimulationOptions['pipeline'],
 ): SimulationOptions {
   const { records, partitions } = input
   const others = plan.others.map(({ topic }, i) => ({ topic, records: input.others[i] ?? [] }))
-  return { pipeline, topic: leadTopic, others, partitions, records, archive: null, closesOpen }
+  return {
+    pipeline,
+    topic: leadTopic,
+    others,
+    partitions,
+    records,
+    archive: plan.archived.length === 0 ? null : archive,
+    closesOpen,
+  }
 }
 
-function pipelineOf(plan: GraphPlan, edition: Edition, calls: Calls, clock: Clock): Pipeline {
+function pipelineOf(
+  plan: GraphPlan,
+  edition: Edition,
+  calls: Calls,
+  { clock, destination }: SimulatedStart,
+): Pipeline<Outlets> {
   return graphPipeline(plan, {
     edition,
     pause: (mostMs) => (mostMs === 0 ? Promise.resolve() : clock.sleep(calls.lengthOf(mostMs))),
+    destination,
     isAway: () => calls.isAway(),
   })
 }

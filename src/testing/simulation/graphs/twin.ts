@@ -165,6 +165,9 @@ function surroundingsOf(seed: string): GraphSurroundings {
     async pause(mostMs) {
       for (let left = random.int(0, Math.min(mostMs, 6)); left > 0; left--) await null
     },
+    destination: (name) => {
+      throw new Error(`bug: ${name} was drawn for a plain program`)
+    },
     isAway: () => false,
   }
 }

@@ -8,6 +8,7 @@ export function drawUnlawfulPlan(random: Random): GraphPlan {
     leadSteps: [],
     others: [],
     root: { steps, end: outlet },
+    archived: [],
     idleAfterMs: null,
     migratesAtStart: null,
     refusedFor: why,
@@ -16,7 +17,14 @@ export function drawUnlawfulPlan(random: Random): GraphPlan {
 
 type Way = (random: Random) => { readonly why: string; readonly steps: readonly Step[] }
 
-const outlet: OutletPlan = { name: 'out1', mode: 'append', isTuple: false, badColumn: null, isUnordered: true }
+const outlet: OutletPlan = {
+  name: 'out1',
+  into: 'table',
+  mode: 'append',
+  isTuple: false,
+  badColumn: null,
+  isUnordered: true,
+}
 const time: Step = { kind: 'eventTime', name: 'eventTime1', maxOutOfOrdernessMs: 0, guard: null }
 const sound: Step = { kind: 'onlySound' }
 
