@@ -15,6 +15,7 @@ const task = 'src/runtime/streamTask.ts'
 const node = 'src/runtime/operatorNode.ts'
 const attempt = 'src/runtime/taskAttempt.ts'
 const time = 'src/runtime/timeDomain.ts'
+const taskTime = 'src/runtime/taskTime.ts'
 const letters = 'src/runtime/deadLetters.ts'
 const fold = 'src/operators/foldWindows.ts'
 const reader = 'src/runtime/inputReader.ts'
@@ -31,8 +32,8 @@ export const plantedBugs: readonly PlantedBug[] = [
   {
     name: 'the watermark is missing from the checkpoint',
     prover: 'simulation',
-    file: task,
-    from: 'if (saved !== null && saved.watermark !== null) this.time.watermark = saved.watermark',
+    file: taskTime,
+    from: 'if (watermark !== null) this.domain.watermark = watermark',
     to: '',
   },
   {
@@ -60,7 +61,7 @@ export const plantedBugs: readonly PlantedBug[] = [
     name: 'a value that comes while the task is at rest is taken',
     prover: 'test/runtime/neighbours.test.ts',
     file: task,
-    from: 'if (provenance.gate === atRest) this.#fail(this.#restViolation(name))',
+    from: 'if (provenance.gate === atRest) this.#fail(emitsAtRest(name))',
     to: 'if (provenance.gate === atRest) return true',
   },
   {
@@ -102,7 +103,7 @@ export const plantedBugs: readonly PlantedBug[] = [
     name: 'an idle step overtakes asynchronous work',
     prover: 'test/runtime/idleSteps.test.ts',
     file: attempt,
-    from: "await this.#quiet(task.quiesce({ now, isFinal: false }))\n      this.order.did({ kind: 'step', watermark",
+    from: "await this.#quiet.until(task.quiesce({ now, isFinal: false }))\n      this.order.did({ kind: 'step', watermark",
     to: "this.order.did({ kind: 'step', watermark",
   },
   {
@@ -360,9 +361,9 @@ export const plantedBugs: readonly PlantedBug[] = [
   {
     name: 'an idle step moves the time of another input',
     prover: 'graphs',
-    file: task,
-    from: 'const owner = clock === undefined ? this.#timeOwners[0] : this.#timeOwners.find(({ spec }) => spec.name === clock)',
-    to: 'const owner = this.#timeOwners[0]',
+    file: taskTime,
+    from: 'const owner = clock === undefined ? this.#owners[0] : this.#owners.find(({ spec }) => spec.name === clock)',
+    to: 'const owner = this.#owners[0]',
   },
   {
     name: 'of several times the greatest rules',
@@ -374,14 +375,14 @@ export const plantedBugs: readonly PlantedBug[] = [
   {
     name: 'steps of time at one place have no order',
     prover: 'graphs',
-    file: task,
+    file: taskTime,
     from: 'return { offset: offset as number, otherOffsets, sequence: this.#steps }',
     to: 'return { offset: offset as number, otherOffsets }',
   },
   {
     name: 'a step of time knows the place of the leading input alone',
     prover: 'graphs',
-    file: task,
+    file: taskTime,
     from: 'return { offset: offset as number, otherOffsets, sequence: this.#steps }',
     to: 'return { offset: offset as number, otherOffsets: otherOffsets.map(() => 0), sequence: this.#steps }',
   },
