@@ -109,7 +109,7 @@ export {
   type RecordsPipeline,
 } from './runtime/pipeline.ts'
 export { plainState } from './runtime/plainState.ts'
-export { type RecordHeader, RecordView, redriveHeader } from './runtime/record.ts'
+export { type RecordHeader, RecordView, redriveHeader, redrivePipelineHeader } from './runtime/record.ts'
 export type { SavedOperator } from './runtime/savedState.ts'
 export type { StartFrom } from './runtime/startFrom.ts'
 export { stateful } from './runtime/stateful.ts'

@@ -1,7 +1,7 @@
 import type pg from 'pg'
 import { z } from 'zod'
 import type { LogWriter, OutgoingRecord } from '../runtime/log.ts'
-import { redriveHeader } from '../runtime/record.ts'
+import { isRedriveHeader, redriveHeader, redrivePipelineHeader } from '../runtime/record.ts'
 import { unescapeText } from '../sinks/postgres/columnText.ts'
 import { recordBytesAtMost } from '../sources/recordBatch/encode.ts'
 import {
@@ -114,8 +114,9 @@ function recordOf(letter: StoredDeadLetter): OutgoingRecord {
     value: letter.payload,
     headers: [
       // A letter that was fed again before and set aside once more says who did that last.
-      ...letter.headers.filter(({ key }) => key !== redriveHeader),
+      ...letter.headers.filter((header) => !isRedriveHeader(header)),
       { key: redriveHeader, value: Buffer.from(unescapeText(letter.operator)) },
+      { key: redrivePipelineHeader, value: Buffer.from(letter.pipeline) },
     ],
   }
 }

@@ -189,6 +189,8 @@ export interface Claim {
   readonly generation: number
   /** null when nothing was ever committed. */
   readonly restored: SavedCheckpoint | null
+  /** Where nothing is restored, but the manifest has objects of an earlier life of the task: the offset behind the last of each input, null for none. */
+  readonly archivedUntilOffsets?: readonly (number | null)[]
 }
 
 /** Where checkpoints are kept: each one whole or not at all, and only from the newest claim. After a crash a task goes on from the last one. */

@@ -1,6 +1,6 @@
 import type { DeadLetter } from './checkpoint.ts'
 import type { Json } from './json.ts'
-import { type RecordHeader, type RecordView, redriveHeader } from './record.ts'
+import { type RecordHeader, type RecordView, redriveHeader, redrivePipelineHeader } from './record.ts'
 
 /** Why something is set aside: a short, stable `reason`, the `detail` with the numbers, and the `operator` that did it. */
 export interface Rejected {
@@ -165,9 +165,13 @@ function bytesOf(text: string | null): Buffer | null {
 }
 
 const redriveHeaderBytes = Buffer.from(redriveHeader)
+const redrivePipelineHeaderBytes = Buffer.from(redrivePipelineHeader)
 
-/** The operator that the record is redriven for, as its header names it; null for an ordinary record. */
-export function redriveTarget(record: RecordView): string | null {
-  const value = record.headerValue(redriveHeaderBytes)
-  return value == null ? null : Buffer.from(value).toString('utf8')
+/** The operator that the record is redriven for, as its header names it; null for an ordinary record, undefined for one that is redriven for another pipeline. */
+export function redriveTarget(record: RecordView, pipeline: string): string | null | undefined {
+  const operator = record.headerValue(redriveHeaderBytes)
+  if (operator == null) return null
+  const owner = record.headerValue(redrivePipelineHeaderBytes)
+  if (owner != null && Buffer.from(owner).toString('utf8') !== pipeline) return undefined
+  return Buffer.from(operator).toString('utf8')
 }

@@ -1,5 +1,5 @@
 import type { MergeNote } from './checkpoint.ts'
-import { DeterminismError } from './errors.ts'
+import { ConfigurationError, DeterminismError } from './errors.ts'
 import type { Json } from './json.ts'
 
 /** An input as far as the order of merging depends on it. */
@@ -8,6 +8,8 @@ export interface MergedInput {
   readonly topic: string
   /** The furthest that one timestamp counts ahead of those before it, ms. */
   readonly maxAdvanceMs: number
+  /** False for a table, whose records without a time come before all that have one. */
+  readonly movesTime: boolean
 }
 
 /** A place in the order of records: by key, then by the order of the inputs. */
@@ -102,10 +104,12 @@ export class InputMerge {
    * The input's next record is there.
    * @param timestamp ms UTC, negative for none
    * @param note in a replay, where the record was taken if that was not by its rank
+   * @throws ConfigurationError on a record without a time before any that has one, except in a table
    */
   arrive(input: number, offset: number, timestamp: number, note: MergeNote | null = null): void {
     const { newest } = this.#state(input)
-    const { maxAdvanceMs } = this.#inputs[input] as MergedInput
+    const { maxAdvanceMs, movesTime } = this.#inputs[input] as MergedInput
+    if (timestamp < 0 && newest === Number.NEGATIVE_INFINITY && movesTime) throw this.#timeless(input, offset)
     const known = timestamp < 0 ? Math.max(newest, -1) : timestamp
     this.#heads[input] = {
       input,
@@ -186,6 +190,13 @@ export class InputMerge {
     const isThere = (offset: number, input: number) =>
       (this.#heads[input]?.offset ?? (nextOffsets[input] as number)) >= offset
     return this.#heads.findIndex((head) => head?.note?.offsets.every(isThere) === true)
+  }
+
+  #timeless(input: number, offset: number): ConfigurationError {
+    return new ConfigurationError(
+      `${this.#topic(input)}: the record at offset ${offset} has no timestamp, and inputs are merged by it: without, the records of ${this.#topic(input)} would always go first, whatever else waits. ` +
+        'Write the records with a timestamp (millrace ingest --time FIELD, time in defineFeed), or say movesTime: false where the input is a table.',
+    )
   }
 
   #unreachable({ input, offset, note }: Head): DeterminismError {

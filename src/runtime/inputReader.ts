@@ -137,7 +137,10 @@ export class InputReader {
     const names = missing.map(({ input, topic }) =>
       input.idleAfterMs === undefined ? topic : `${topic} (at most ${input.idleAfterMs} ms)`,
     )
-    return `a record of ${names.join(', ')}, before which the other inputs do not go on`
+    const remedy = missing.some(({ input }) => input.idleAfterMs === undefined)
+      ? ' (idleAfterMs of the input would let them)'
+      : ''
+    return `a record of ${names.join(', ')}, before which the other inputs do not go on${remedy}`
   }
 
   /** Whose record went next in the attempt before; -1 where it is not there yet or something else comes first, null where nothing is left to be repeated. */

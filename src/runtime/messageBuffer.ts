@@ -3,6 +3,7 @@ import type { MessageWrite } from './checkpoint.ts'
 import type { OutgoingMessage, StoredMessage } from './destination.ts'
 import { MillraceError } from './errors.ts'
 import type { MessagesOutlet } from './outlet.ts'
+import { isRedriveHeader } from './record.ts'
 import type { ResultBuffer } from './resultBuffer.ts'
 
 /** The messages of one outlet between two cuts, numbered. Keeps them until they are taken. */
@@ -61,6 +62,12 @@ export class MessageBuffer implements ResultBuffer {
       return
     }
     this.#sequence += 1
-    this.#messages.push({ ...message, sequence: this.#sequence })
+    this.#messages.push({ ...withoutRedrive(message), sequence: this.#sequence })
   }
+}
+
+/** Whoever hands the headers of a record on does not mean those that say for whom it was fed again. */
+function withoutRedrive(message: OutgoingMessage): OutgoingMessage {
+  if (message.headers?.some(isRedriveHeader) !== true) return message
+  return { ...message, headers: message.headers.filter((header) => !isRedriveHeader(header)) }
 }

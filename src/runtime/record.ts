@@ -13,6 +13,14 @@ export interface RecordHeader {
 /** The header of a record that was a dead letter and was fed again: its value names, in UTF-8, the operator that had set it aside. */
 export const redriveHeader = 'millrace-redrive'
 
+/** The header beside it: its value names, in UTF-8, the pipeline whose dead letter it was. To others that read the topic the record is nothing new. */
+export const redrivePipelineHeader = 'millrace-redrive-pipeline'
+
+/** True for headers that say for whom a record was fed again, which are about the record and not of it. */
+export function isRedriveHeader({ key }: RecordHeader): boolean {
+  return key === redriveHeader || key === redrivePipelineHeader
+}
+
 /** What the graph has found out about the bytes of a record, so that the archive need not look again. The task clears it before each record. */
 export interface RecordFacts {
   /** True when the value was shown to be one JSON object on one line, by the rules of `isJsonObject`. False says nothing. */

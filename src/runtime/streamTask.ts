@@ -187,8 +187,9 @@ export class StreamTask implements OperatorHost {
     const { provenance } = this
     provenance.begin(record, input)
     this.facts.isJsonObject = false
-    if (this.#watch?.leavesOutRecord() !== true) {
-      const target = record.headersLength === 0 ? null : this.#redriveTarget(record)
+    const target = record.headersLength === 0 ? null : this.#redriveTarget(record)
+    // What is redriven for another pipeline has been here, when it came first.
+    if (target !== undefined && this.#watch?.leavesOutRecord() !== true) {
       if (target === null || target === this.#pipeline.name) {
         provenance.gate = open
         setRunning(this)
@@ -409,9 +410,9 @@ export class StreamTask implements OperatorHost {
     return null
   }
 
-  #redriveTarget(record: RecordView): string | null {
-    const target = redriveTarget(record)
-    return target === null ? null : nameToday(target, this.#pipeline)
+  #redriveTarget(record: RecordView): string | null | undefined {
+    const target = redriveTarget(record, this.#pipeline.name)
+    return target == null ? target : nameToday(target, this.#pipeline)
   }
 
   #pushFor(target: string, record: RecordView, input: number): void {

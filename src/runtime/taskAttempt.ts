@@ -2,8 +2,8 @@ import type { Archive } from './archive.ts'
 import { ArchiveTap } from './archiveTap.ts'
 import type { Backoff } from './backoff.ts'
 import { BadRowError } from './badRow.ts'
-import type { Checkpoint, CheckpointStore, Claim, InputPosition, SavedCheckpoint, TaskId } from './checkpoint.ts'
-import type { Clock } from './clock.ts'
+import type { Checkpoint, CheckpointStore, Claim, InputPosition, TaskId } from './checkpoint.ts'
+import { type Clock, sleptEnough } from './clock.ts'
 import { CommitSlot } from './commitSlot.ts'
 import { ConfigurationError } from './errors.ts'
 import type { InputCursor } from './inputCursor.ts'
@@ -55,6 +55,9 @@ export interface TaskOptions {
  * `drain-and-close` also fires the windows that are still open.
  */
 export type StopMode = 'now' | 'drain' | 'drain-and-close'
+
+/** How often it is told what a task waits for at its end. */
+const tellEveryMs = 500
 
 /** Provisional results may wait for their turn, so cuts go on for this long after the last record. */
 const settleAfterMs = 2_000
@@ -119,7 +122,7 @@ export class TaskAttempt {
     if (recordedOf === null && order !== null) this.#repeated = new RepeatedOrder(order, task.nextOffsets)
     task.rendersRows = this.#leftOut.hasBadRowFrom(task.nextOffsets)
     this.#watchStepsAt(task, task.provenance.input, task.provenance.offset)
-    this.#archives = this.#openArchives(claim.restored, task)
+    this.#archives = this.#openArchives(claim, task)
     for (const [input, cursor] of cursors.entries()) {
       const start = Math.min(task.nextOffsets[input] as number, cursor.archive?.nextOffset ?? Number.POSITIVE_INFINITY)
       if (start < cursor.earliest || start > cursor.logEnd) throw outOfRange(this.#id, cursor, start)
@@ -144,13 +147,13 @@ export class TaskAttempt {
   }
 
   /** Opens the archives that the pipeline attaches, each at its own next offset. */
-  #openArchives(restored: SavedCheckpoint | null, task: StreamTask): readonly ArchiveTap[] {
+  #openArchives({ restored, archivedUntilOffsets }: Claim, task: StreamTask): readonly ArchiveTap[] {
     const { archive, clock } = this.#options
     if (archive === null) return []
     return [...task.archives.values()].map((input) => {
       const cursor = this.#cursors[input] as InputCursor
       const saved = input === 0 ? restored?.archiveNextOffset : restored?.others?.[input - 1]?.archiveNextOffset
-      const from = saved ?? (task.nextOffsets[input] as number)
+      const from = saved ?? Math.max(task.nextOffsets[input] as number, archivedUntilOffsets?.[input] ?? 0)
       cursor.archive = new ArchiveTap(archive.open({ ...this.#id, topic: cursor.topic }, from, clock), input, from)
       return cursor.archive
     })
@@ -160,7 +163,7 @@ export class TaskAttempt {
     const { store, clock, limits } = this.#options
     const cursors = this.#cursors
     const notes = recordedOf === null ? null : new RecordedNotes(store, recordedOf)
-    const merged = cursors.map(({ topic, input: { maxAdvanceMs } }) => ({ topic, maxAdvanceMs }))
+    const merged = cursors.map(({ topic, input: { maxAdvanceMs, movesTime } }) => ({ topic, maxAdvanceMs, movesTime }))
     const merge = cursors.length === 1 ? null : new InputMerge(merged, task.savedMerge, notes !== null)
     const reader = new InputReader({
       ...{ cursors, merge, notes, repeated: this.#repeated, clock, limits },
@@ -459,8 +462,26 @@ export class TaskAttempt {
     await this.#commits.wait()
     this.#progress?.progressed(true)
     if (this.#relays?.status.length === 0) return
-    this.#status.waitingFor = 'outlets to send what is committed'
-    await this.#relays?.finish(this.#signal)
+    await this.#finishRelays()
+  }
+
+  /** Sends what is committed, and says meanwhile what keeps it from being sent. */
+  async #finishRelays(): Promise<void> {
+    const relays = this.#relays
+    const over = new AbortController()
+    const tell = async () => {
+      while (!over.signal.aborted) {
+        this.#status.waitingFor = relays?.waitingFor ?? 'outlets to send what is committed'
+        await this.#options.clock.sleep(tellEveryMs, over.signal)
+      }
+    }
+    const telling = tell()
+    try {
+      await relays?.finish(this.#signal)
+    } finally {
+      over.abort(sleptEnough)
+      await telling
+    }
   }
 
   #archiveWaitingFor(): string | null {

@@ -66,7 +66,8 @@ export class MemoryCheckpointStore implements CheckpointStore {
     this.#tasks.set(key, stored)
     stored.generation += 1
     stored.topicPartitions = topicPartitions ?? stored.topicPartitions
-    return { task, generation: stored.generation, restored: restoredFor(task, stored) }
+    const restored = restoredFor(task, stored)
+    return { task, generation: stored.generation, restored, ...this.#archivedBefore(task, restored) }
   }
 
   async commit(claim: Claim, checkpoint: Checkpoint): Promise<void> {
@@ -196,6 +197,17 @@ export class MemoryCheckpointStore implements CheckpointStore {
     if (stored?.generation === generation) return stored
     const now = stored === undefined ? 'is gone' : `was claimed by generation ${stored.generation}`
     throw new TaskFencedError(`${nameOf(task)} ${now}; this task is generation ${generation}`, task)
+  }
+
+  /** What a life of before has left in the manifest, where nothing else is left of it. */
+  #archivedBefore(task: TaskId, restored: SavedCheckpoint | null): Pick<Claim, 'archivedUntilOffsets'> {
+    if (restored !== null) return {}
+    const untils = [task.topic, ...(task.otherTopics ?? [])].map((_, input) => {
+      const name = nameOf(ofInput(task, input))
+      const ends = [...this.#objects.values()].filter((object) => nameOf(object) === name)
+      return ends.length === 0 ? null : Math.max(...ends.map(({ lastOffset }) => lastOffset + 1))
+    })
+    return untils.every((until) => until === null) ? {} : { archivedUntilOffsets: untils }
   }
 
   #refuseOtherPartitions(task: TaskId, now: number): void {

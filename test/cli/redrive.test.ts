@@ -5,7 +5,7 @@ import { redrive } from '../../src/cli/redrive.ts'
 import type { DeadLetter } from '../../src/runtime/checkpoint.ts'
 import { RetryableError, TaskFencedError } from '../../src/runtime/errors.ts'
 import type { LogWriter, OutgoingRecord } from '../../src/runtime/log.ts'
-import { redriveHeader } from '../../src/runtime/record.ts'
+import { redriveHeader, redrivePipelineHeader } from '../../src/runtime/record.ts'
 import { deadLetterSteps } from '../../src/sinks/postgres/checkpointStatements.ts'
 import { type TestDatabase, testDatabase } from '../support/postgres.ts'
 
@@ -152,8 +152,9 @@ describe('what is appended again', () => {
     ]
     await addLetter(1, 'x', { key: binary, headers, payload: binary, operator: 'fenêtre' })
     const mark = { key: 'millrace-redrive', value: Buffer.from('fenêtre') }
+    const owner = { key: 'millrace-redrive-pipeline', value: Buffer.from('realtime') }
     expect(await redriven()).toEqual([
-      { partition: 2, timestamp: 1_700_000_000_000, key: binary, value: binary, headers: [...headers, mark] },
+      { partition: 2, timestamp: 1_700_000_000_000, key: binary, value: binary, headers: [...headers, mark, owner] },
     ])
   })
 
@@ -168,7 +169,11 @@ describe('what is appended again', () => {
     const older = { key: redriveHeader, value: Buffer.from('decode') }
     await addLetter(1, 'x', { headers: [older, other, older], operator: 'window' })
     const [record] = await redriven()
-    expect(record?.headers).toEqual([other, { key: redriveHeader, value: Buffer.from('window') }])
+    expect(record?.headers).toEqual([
+      other,
+      { key: redriveHeader, value: Buffer.from('window') },
+      { key: redrivePipelineHeader, value: Buffer.from('realtime') },
+    ])
   })
 
   test('is cut into appends by its bytes, headers included', async () => {

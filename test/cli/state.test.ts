@@ -361,6 +361,21 @@ describe('state drop', () => {
     await store.commit(next, checkpoint)
   })
 
+  test('leaves the manifest of the archive, which the next start goes on behind', async () => {
+    const task = { pipeline: 'archiving', topic: 'orders', partition: 0, otherTopics: ['payments'] }
+    const object = { firstOffset: 0, recordCount: 5, sizeBytes: 1, minTimestamp: 0, maxTimestamp: 0, symbols: [] }
+    await store.commit(await store.claim(task, 1), {
+      ...{ nextOffset: 7, watermark: null, archiveNextOffset: 5, writes: [], deadLetters: [], idleAdvances: [] },
+      state: { kind: 'base', body: '{"version":2,"operators":[]}' },
+      others: [{ nextOffset: 9, archiveNextOffset: null }],
+      objects: [{ ...object, key: 'first', lastOffset: 4, sha256: 'a' }],
+    })
+    const client = await database.pool.connect()
+    await dropState(client, 'archiving')
+    client.release()
+    expect(await store.claim(task, 1)).toMatchObject({ restored: null, archivedUntilOffsets: [5, null] })
+  })
+
   test('frees the name for a copy, and a worker that had claimed it is fenced by that', async () => {
     await append(2)
     await drain(await start('counts'))

@@ -8,7 +8,7 @@ import { tumblingWindow } from '../../src/operators/tumblingWindow.ts'
 import type { DeadLetter } from '../../src/runtime/checkpoint.ts'
 import { encodeHeaders } from '../../src/runtime/encodeHeaders.ts'
 import { definePipeline, type Pipeline } from '../../src/runtime/pipeline.ts'
-import { type RecordHeader, RecordView, redriveHeader } from '../../src/runtime/record.ts'
+import { type RecordHeader, RecordView, redriveHeader, redrivePipelineHeader } from '../../src/runtime/record.ts'
 import { stateful } from '../../src/runtime/stateful.ts'
 import { StreamTask, type TaskCut } from '../../src/runtime/streamTask.ts'
 import type { Table } from '../../src/runtime/table.ts'
@@ -293,6 +293,19 @@ describe('a redriven record', () => {
       writes: [],
       deadLetters: [{ offset: 0, operator: 'nobody', reason: 'not-redrivable' }],
     })
+  })
+
+  it('for another pipeline that reads the topic is nothing to this one, which had it when it came first', () => {
+    const task = new StreamTask(branched(0), null, 0)
+    const owned = (offset: number, pipeline: string) =>
+      viewOf(offset, [item(1, 5)], null, [
+        { key: redriveHeader, value: Buffer.from('decode') },
+        { key: redrivePipelineHeader, value: Buffer.from(pipeline) },
+      ])
+    task.push(owned(0, 'somebody else'))
+    expect(task.cut(cut)).toMatchObject({ nextOffset: 1, writes: [], deadLetters: [] })
+    task.push(owned(1, branched(0).name))
+    expect(rowsOf(task.cut(cut))).toEqual({ numbers: ['value'], beside: ['beside 1'], plain: ['plain 1'] })
   })
 
   it('for the first operator is a record like any other', () => {

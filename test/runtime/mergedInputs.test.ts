@@ -279,6 +279,45 @@ describe('several inputs', () => {
     },
   )
 
+  it('go on behind what the archive has where nothing else is left of an earlier life', async () => {
+    const pipeline = definePipeline({
+      name: 'again',
+      inputs: pair,
+      build: ({ a, b }) => ({
+        rawB: toArchive(b),
+        seen: toPostgres(merge(a, b).pipe(map((value) => ({ value }))), seen),
+      }),
+    })
+    const objects = new MemoryObjectStore()
+    const archive = rawArchive({ store: objects, maxRecords: 10, compression: 'inline' })
+    const { clock, a, b, store, start, values } = world(pipeline, { archive })
+    const claim = store.claim.bind(store)
+    store.claim = async (...asked) => ({ ...(await claim(...asked)), archivedUntilOffsets: [null, 2] })
+    a.add({ value: 'a1', timestamp: 1 })
+    b.add(...[1, 2, 3, 4].map((at) => ({ value: `b${at}`, timestamp: at })))
+    await drained(clock, start())
+    expect(values()).toEqual(['a1', 'b1', 'b2', 'b3', 'b4'])
+    expect(store.objects().map(({ firstOffset, lastOffset }) => [firstOffset, lastOffset])).toEqual([[2, 3]])
+  })
+
+  it('merge streams by their timestamps, so a stream without any is refused, and a table may have none', async () => {
+    const { clock, a, b, start } = world(inOrder(pair))
+    a.add({ value: 'a1' })
+    b.add({ value: 'b1', timestamp: 1 })
+    const worker = start()
+    const running = worker.run()
+    worker.stop('drain')
+    await expect(clock.run(running)).rejects.toThrow('a: the record at offset 0 has no timestamp')
+    const tables = world(inOrder({ a: pair.a, t: { topic: 't', codec: text, movesTime: false } }))
+    tables.b.add({ value: 't1' })
+    tables.a.add({ value: 'a1', timestamp: 1 })
+    await drained(tables.clock, tables.start())
+    tables.b.add({ value: 't2' })
+    tables.a.add({ value: 'a2', timestamp: 2 })
+    await drained(tables.clock, tables.start())
+    expect(tables.values()).toEqual(['t1', 'a1', 't2', 'a2'])
+  })
+
   it('need logs with equal numbers of partitions, in the order of the pipeline', async () => {
     const pipeline = inOrder(pair)
     const clock = new VirtualClock()

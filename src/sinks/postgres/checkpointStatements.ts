@@ -88,6 +88,10 @@ FROM unnest($4::integer[], $5::bigint[], $6::boolean[], $7::text[]) AS note (inp
 const readNotesText = `SELECT input, offsets::float8[] AS offsets, is_first AS "isFirst" FROM merge_note
 WHERE pipeline = $1 AND topic = $2 AND partition = $3 AND input = $4 AND "offset" >= $5 ORDER BY "offset", is_first DESC LIMIT $6`
 
+const archivedText = `SELECT (SELECT (last_offset + 1)::float8 FROM archive_object AS object
+  WHERE object.pipeline = $1 AND object.topic = input.topic AND object.partition = $3 ORDER BY first_offset DESC LIMIT 1) AS until
+FROM unnest($2::text[]) WITH ORDINALITY AS input (topic, number) ORDER BY number`
+
 const stepText = `INSERT INTO idle_advance (pipeline, topic, partition, "offset", watermark, is_end, others, clock, sequence)
 SELECT $1, $2, $3, at, watermark, is_end, string_to_array(others, ',')::bigint[], clock, sequence
 FROM unnest($4::bigint[], $5::bigint[], $6::boolean[], $7::text[], $8::text[], $9::bigint[]) AS step (at, watermark, is_end, others, clock, sequence)
@@ -119,6 +123,9 @@ export const readStepsStatement = (task: TaskId, after: RecordedStep, limit: num
     limit,
   ])
 export const readInputsStatement = (task: TaskId) => prepared(readInputsText, idOf(task))
+/** Where the manifest ends in each input. */
+export const archivedStatement = ({ pipeline, topic, partition, otherTopics = [] }: TaskId) =>
+  prepared(archivedText, [pipeline, [topic, ...otherTopics], partition])
 export const readNotesStatement = (task: TaskId, input: number, fromOffset: number, limit: number) =>
   prepared(readNotesText, [...idOf(task), input, fromOffset, limit])
 export const explainFenceStatement = (task: TaskId) => prepared(explainFenceText, idOf(task))

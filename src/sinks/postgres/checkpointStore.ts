@@ -15,6 +15,7 @@ import { DeterminismError, type MillraceError, TaskFencedError } from '../../run
 import type { Outbox } from '../../runtime/outbox.ts'
 import { type PartitionGrowth, partitionsChanged } from '../../runtime/partitionGrowth.ts'
 import {
+  archivedStatement,
   claimStatement,
   deadLetterSteps,
   explainFenceStatement,
@@ -91,16 +92,18 @@ export class PostgresCheckpointStore implements CheckpointStore {
     const partitions = topicPartitions ?? null
     try {
       return await withClient(this.#pipelined, `claim ${nameOf(task)}`, task, async (client) => {
-        const [, , claimed, state, inputs] = await together([
+        const [, , claimed, state, inputs, archived] = await together([
           client.query('BEGIN'),
           client.query(firstClaimTurnStatement(task, partitions)),
           client.query<TaskRow>(claimStatement(task, this.#owner, partitions, growth)),
           client.query<StateFrame>(readStateStatement(task)),
           client.query<InputRow>(readInputsStatement(task)),
+          client.query<{ until: number | null }>(archivedStatement(task)),
           client.query('COMMIT'),
         ])
         const row = claimed.rows[0]!
-        return { task, generation: Number(row.generation), restored: restoredFrom(task, row, state.rows, inputs.rows) }
+        const restored = restoredFrom(task, row, state.rows, inputs.rows)
+        return { task, generation: Number(row.generation), restored, ...archivedBefore(restored, archived.rows) }
       })
     } catch (error) {
       if (partitions === null || codeOf((error as MillraceError).cause) !== 'MR003') throw error
@@ -213,6 +216,15 @@ function restoredFrom(
     ...(others.length === 0 ? {} : { others }),
     state: frames.map(({ kind, body }) => ({ kind, body: unescapeText(body) })),
   }
+}
+
+/** What `state drop` leaves in the manifest, or a run of before under the same name. */
+function archivedBefore(
+  restored: SavedCheckpoint | null,
+  rows: readonly { readonly until: number | null }[],
+): Pick<Claim, 'archivedUntilOffsets'> {
+  if (restored !== null || rows.every(({ until }) => until === null)) return {}
+  return { archivedUntilOffsets: rows.map(({ until }) => until) }
 }
 
 function positionFrom(row: InputRow | undefined): InputPosition | null {

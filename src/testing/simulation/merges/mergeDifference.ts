@@ -37,7 +37,7 @@ export function mergeDifference(seed: number): MergeFindings {
   const random = new Random(`merge ${seed}`)
   const logs = Array.from({ length: random.int(2, 4) }, () => randomLog(random))
   const maxAdvanceMs = random.pick([1, 5, 20, 1_000])
-  const inputs = logs.map((_, i) => ({ topic: `t${i}`, maxAdvanceMs }))
+  const inputs = logs.map((_, i) => ({ topic: `t${i}`, maxAdvanceMs, movesTime: false }))
   const live = liveOrder(random, logs, inputs)
   const replayed = replayedOrder(logs, inputs, live.notes)
   const byRank = replayedOrder(
