@@ -1,6 +1,5 @@
 import { spawnSync } from 'node:child_process'
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import {
   concatMap,
@@ -13,21 +12,22 @@ import {
   startWith,
   take,
 } from 'rxjs'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, describe, expect, it } from 'vitest'
 import { z } from 'zod'
-import { decode, definePipeline, eventTime, jsonCodec, textCodec, toPostgres } from '../../src/index.ts'
+import {
+  decode,
+  definePipeline,
+  eventTime,
+  jsonCodec,
+  type RecordsPipeline,
+  textCodec,
+  toPostgres,
+} from '../../src/index.ts'
 import { testPipeline } from '../../src/testing/index.ts'
 import { runCommand } from '../support/commandLine.ts'
+import { fences, onSources, textOf, writePrograms } from './pagePrograms.ts'
 
 const root = resolve(import.meta.dirname, '../..')
-const read = (page: string) => readFileSync(join(root, page), 'utf8')
-
-/** What stands in fences of a language on a page, in order. */
-function fences(page: string, language: string): readonly string[] {
-  return [...read(page).matchAll(new RegExp(`^\`\`\`${language}\\n([\\s\\S]*?)^\`\`\``, 'gm'))].map((match) =>
-    String(match[1]),
-  )
-}
 
 interface Reading {
   readonly sensor: string
@@ -39,32 +39,36 @@ interface Silence {
   readonly since: number
 }
 
-let folder: string
-/** Where each program is, as `README.md 1`. */
-const files = new Map<string, string>()
-beforeAll(() => {
-  folder = mkdtempSync(join(tmpdir(), 'millrace-docs-'))
-  symlinkSync(join(root, 'node_modules'), join(folder, 'node_modules'))
-  writeFileSync(join(folder, 'package.json'), '{ "type": "module" }')
-  for (const page of ['README.md', 'docs/operators.md', 'docs/connectors.md']) {
-    for (const [i, program] of fences(page, 'ts').entries()) {
-      const name = page.replace(/\W/g, '_')
-      mkdirSync(join(folder, name), { recursive: true })
-      const file = join(folder, name, `${i + 1}.ts`)
-      writeFileSync(file, program.replaceAll("from 'millrace'", `from '${root}/src/index.ts'`))
-      files.set(`${page} ${i + 1}`, file)
-    }
-  }
-})
+const { folder, files } = writePrograms([
+  'README.md',
+  'docs/operators.md',
+  'docs/connectors.md',
+  'docs/inputs.md',
+  'docs/tables.md',
+  'docs/outlets.md',
+  'docs/feeds.md',
+  'docs/codecs.md',
+  'docs/running.md',
+  'docs/testing.md',
+  'docs/changing.md',
+])
 afterAll(() => rmSync(folder, { recursive: true, force: true }))
 
-describe('the programs of the pages for newcomers', () => {
-  it('compile', { timeout: 60_000 }, async () => {
-    expect(files.size).toBeGreaterThanOrEqual(7)
+/** Those that define a pipeline. */
+const pipelines = [...files].filter(([, file]) => /(?:=|default) definePipeline\(/.test(readFileSync(file, 'utf8')))
+
+function isPipeline(value: unknown): value is RecordsPipeline {
+  return typeof value === 'object' && value !== null && 'build' in value
+}
+
+describe('the programs of the pages', () => {
+  it('compile', { timeout: 120_000 }, async () => {
+    const pages = new Set([...files.keys()].map((name) => name.split(' ')[0]))
+    expect(pages.size).toBe(11)
     const config = {
       extends: join(root, 'tsconfig.json'),
       compilerOptions: { paths: {}, rewriteRelativeImportExtensions: false },
-      include: ['*/*.ts'],
+      include: ['*.ts'],
     }
     writeFileSync(join(folder, 'tsconfig.json'), JSON.stringify(config))
     const tsc = join(root, 'node_modules/@typescript/native/bin/tsc')
@@ -72,10 +76,17 @@ describe('the programs of the pages for newcomers', () => {
     expect(stdout).toBe('')
   })
 
+  it.each(pipelines)('in %s: its pipeline can be built', async (_name, file) => {
+    const module: Record<string, unknown> = await import(file)
+    const defined = Object.values(module).filter(isPipeline)
+    expect(defined).toHaveLength(1)
+    for (const pipeline of defined) testPipeline(pipeline).finish()
+  })
+
   it('in the README: its commands run as they stand, and say what it says', { timeout: 90_000 }, async () => {
     const [program = ''] = fences('README.md', 'ts')
     const place = { cwd: mkdtempSync(join(folder, 'start-')) }
-    writeFileSync(join(place.cwd, 'hottest.ts'), program.replaceAll("from 'millrace'", `from '${root}/src/index.ts'`))
+    writeFileSync(join(place.cwd, 'hottest.ts'), onSources(program))
     const commands =
       fences('README.md', 'sh')
         .find((text) => text.startsWith('echo'))
@@ -91,7 +102,7 @@ describe('the programs of the pages for newcomers', () => {
       expect(result, result.stderr + result.stdout).toMatchObject({ code: 0 })
       told = result.stdout
     }
-    const [, said = 'nothing'] = /says `([^`]+)`/.exec(read('README.md')) ?? []
+    const [, said = 'nothing'] = /says `([^`]+)`/.exec(textOf('README.md')) ?? []
     expect(told).toContain(said)
   })
 

@@ -8,7 +8,7 @@ const pages = [
   'CONTRIBUTING.md',
   'examples/README.md',
   'docs/errors.md',
-  'docs/outlets.md',
+  'docs/inputs.md',
   'docs/tables.md',
   'docs/operators.md',
   'docs/connectors.md',
@@ -46,7 +46,7 @@ it('the program in docs/operators.md is the one in examples/candles.ts', () => {
 it('the feed in docs/feeds.md is the one in examples/weather.ts', () => {
   const example = read('examples/weather.ts').replaceAll(/\s+/g, ' ')
   const [program = ''] = [...read('docs/feeds.md').matchAll(/```ts\n([\s\S]*?)```/g)].map((match) => String(match[1]))
-  const feed = program.slice(program.indexOf('export const')).trim()
+  const feed = /^export const weather = [\s\S]*?^}\)$/m.exec(program)?.[0] ?? ''
   expect(feed).toContain('defineFeed')
   expect(example).toContain(feed.replaceAll(/\s+/g, ' '))
 })
