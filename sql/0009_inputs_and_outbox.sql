@@ -36,7 +36,7 @@ ALTER TABLE idle_advance ADD COLUMN others bigint[] NOT NULL DEFAULT '{}';
 ALTER TABLE idle_advance ADD COLUMN sequence bigint NOT NULL DEFAULT 0;
 ALTER TABLE idle_advance ADD COLUMN clock text NOT NULL DEFAULT '';
 ALTER TABLE idle_advance DROP CONSTRAINT idle_advance_pkey;
-ALTER TABLE idle_advance ADD PRIMARY KEY (pipeline, topic, partition, "offset", others, sequence, watermark, is_end, clock);
+ALTER TABLE idle_advance ADD PRIMARY KEY (pipeline, topic, partition, sequence, "offset", others, watermark, is_end, clock);
 
 -- What outlets have to say to topics and other destinations: stored with the checkpoint, sent in the order of sequence, then deleted.
 CREATE TABLE outbox (

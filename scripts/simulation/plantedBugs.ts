@@ -107,6 +107,13 @@ export const plantedBugs: readonly PlantedBug[] = [
     to: "this.order.did({ kind: 'step', watermark",
   },
   {
+    name: 'a replay cuts behind a gap without the steps of time before it',
+    prover: 'test/runtime/idleSteps.test.ts',
+    file: attempt,
+    from: 'await this.#recorded?.takePassed(clock.now())',
+    to: '',
+  },
+  {
     name: 'recorded idle steps are not read back',
     prover: 'simulation',
     file: 'src/runtime/recordedSteps.ts',

@@ -8,8 +8,8 @@ export class RecordedSteps {
   readonly #store: CheckpointStore
   readonly #of: TaskId
   readonly #task: StreamTask
-  /** Where the task began: steps before are in its state. */
-  readonly #start: readonly number[]
+  /** Where a task without any step in its state begins: steps below are not its own. */
+  readonly #start: readonly number[] | null
   #page: readonly RecordedStep[] = []
   #next = 0
   #last: RecordedStep
@@ -21,9 +21,11 @@ export class RecordedSteps {
     this.#store = store
     this.#of = of
     this.#task = task
-    this.#start = [...task.nextOffsets]
-    // A step at the place itself that the restored state has in it moves nothing any more.
-    this.#last = { offset: task.nextOffset - 1, watermark: Number.MAX_SAFE_INTEGER, isEnd: true }
+    this.#start = task.steps === 0 ? [...task.nextOffsets] : null
+    // With several inputs the state says by number which steps it has in it, for their gaps are skipped at other places than in the earlier run. With
+    // one, it has all below its place (`takePassed`); a step at the place itself that it has moves nothing any more.
+    const offset = task.steps === 0 ? task.nextOffset - 1 : Number.MAX_SAFE_INTEGER
+    this.#last = { sequence: task.steps, offset, watermark: Number.MAX_SAFE_INTEGER, isEnd: true }
   }
 
   /** True once there is none left. */
@@ -54,6 +56,21 @@ export class RecordedSteps {
     while (nextOffsets.every((offset, input) => this.isDueBefore(input, offset))) await this.#take(now)
   }
 
+  /** Takes those below where the task stands: a gap of the log was skipped beyond their place, and a checkpoint here would lose them. */
+  async takePassed(now: number): Promise<void> {
+    const { nextOffsets } = this.#task
+    const isPassed = () => {
+      const step = this.#page[this.#next]
+      if (step === undefined) return !this.#isLastPage
+      const places = nextOffsets.map((_, input) => placeOf(step, input))
+      return (
+        places.every((at, i) => at <= (nextOffsets[i] as number)) &&
+        places.some((at, i) => at < (nextOffsets[i] as number))
+      )
+    }
+    while (isPassed()) await this.#take(now)
+  }
+
   async #take(now: number): Promise<void> {
     const step = this.#page[this.#next]
     if (step === undefined) return this.#readPage()
@@ -67,7 +84,7 @@ export class RecordedSteps {
   async #readPage(): Promise<void> {
     const steps = await this.#store.recordedSteps(this.#of, this.#last, pageSteps)
     this.#last = steps.at(-1) ?? this.#last
-    this.#page = steps.filter((step) => this.#start.every((offset, input) => placeOf(step, input) >= offset))
+    this.#page = steps.filter((step) => this.#start?.every((offset, input) => placeOf(step, input) >= offset) !== false)
     this.#next = 0
     this.#isLastPage = steps.length < pageSteps
   }

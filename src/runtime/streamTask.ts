@@ -230,6 +230,11 @@ export class StreamTask implements OperatorHost {
     if (offset > (nextOffsets[input] as number)) nextOffsets[input] = offset
   }
 
+  /** How many steps of time it has recorded, where there are several inputs; 0 with one. */
+  get steps(): number {
+    return this.#time.steps
+  }
+
   /**
    * Moves the watermark without a record, and remembers that it did so at this place. Only where nothing is under way (`quiesce`).
    * @param clock which of several times moves

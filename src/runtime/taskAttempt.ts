@@ -380,6 +380,7 @@ export class TaskAttempt {
   async #cut(claim: Claim, task: StreamTask, reader: InputReader, isFinal: boolean, backoff: Backoff): Promise<void> {
     const { clock } = this.#options
     await this.#commits.wait()
+    await this.#recorded?.takePassed(clock.now())
     this.#collectArchived()
     const objects = this.#archives.flatMap((archive) => archive.takeObjects())
     const startedAt = clock.now()

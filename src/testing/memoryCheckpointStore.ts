@@ -342,9 +342,9 @@ function compare(a: string, b: string): number {
 
 function compareSteps(a: RecordedStep, b: RecordedStep): number {
   return (
+    (a.sequence ?? 0) - (b.sequence ?? 0) ||
     a.offset - b.offset ||
     compareNumbers(a.otherOffsets ?? [], b.otherOffsets ?? []) ||
-    (a.sequence ?? 0) - (b.sequence ?? 0) ||
     a.watermark - b.watermark ||
     Number(a.isEnd) - Number(b.isEnd) ||
     compare(a.clock ?? '', b.clock ?? '')

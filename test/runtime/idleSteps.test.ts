@@ -1,4 +1,4 @@
-import { mergeAll } from 'rxjs'
+import { mergeAll, tap } from 'rxjs'
 import { describe, expect, it } from 'vitest'
 import { aggregateWindow } from '../../src/operators/aggregateWindow.ts'
 import { batchFlush } from '../../src/operators/batchFlush.ts'
@@ -6,7 +6,9 @@ import { decode } from '../../src/operators/decode.ts'
 import { eventTime } from '../../src/operators/eventTime.ts'
 import { mapAsync } from '../../src/operators/mapAsync.ts'
 import { tumblingWindow } from '../../src/operators/tumblingWindow.ts'
+import type { Clock } from '../../src/runtime/clock.ts'
 import type { Duration } from '../../src/runtime/duration.ts'
+import { RetryableError } from '../../src/runtime/errors.ts'
 import type { LogSource } from '../../src/runtime/log.ts'
 import { definePipeline, type Pipeline } from '../../src/runtime/pipeline.ts'
 import type { Table } from '../../src/runtime/table.ts'
@@ -37,13 +39,15 @@ const counted = aggregateWindow<number, number, Count>({
 })
 const window = tumblingWindow<number>({ name: 'w', sizeMs: 60_000, by: () => 'k' })
 
-const guarded = (name = 'idle') =>
+/** @param work done on each record */
+const guarded = (name = 'idle', work = () => 0) =>
   definePipeline({
     name,
     idleAfterMs: 5_000,
     build: (records) => ({
       counts: toPostgres(
         records.pipe(
+          tap(work),
           times,
           eventTime({ of: (at) => at, maxOutOfOrdernessMs: 0, maxAdvanceMs: 10_000 }),
           window,
@@ -205,5 +209,59 @@ describe('an idle step of the watermark', () => {
     const stepsOf = (name: string) =>
       store.idleAdvances().flatMap(({ pipeline, ...step }) => (pipeline === name ? [step] : []))
     expect(stepsOf('replayed')).toEqual(stepsOf('idle'))
+  })
+
+  it('is not lost where a replay has skipped a gap behind its place, cut there and begun again', async () => {
+    const clock = new VirtualClock()
+    const log = new MemoryLog({ topic: 'ticks', partitions: 1, clock, fetchRecords: () => 13 })
+    const store = new MemoryCheckpointStore()
+    const worker = new Worker({ pipeline: guarded(), source: log, store, archive: null, clock })
+    // Each record takes a minute, so that a checkpoint is due behind the first batch, whose end is the gap's.
+    let workedMs = 0
+    const slow: Clock = { now: () => clock.now() + workedMs, sleep: (ms, signal) => clock.sleep(ms, signal) }
+    const pipeline = guarded('replayed', () => (workedMs += 60_000))
+    let fetches = 0
+    const failing: LogSource = {
+      topic: log.topic,
+      partitions: () => log.partitions(),
+      join: (listener) => log.join(listener),
+      close: () => log.close(),
+      reader: (partition) => {
+        const reader = log.reader(partition)
+        return {
+          partition,
+          seek: (offset) => reader.seek(offset),
+          bounds: () => reader.bounds(),
+          offsetAt: (time) => reader.offsetAt(time),
+          close: () => reader.close(),
+          async fetch(options) {
+            fetches += 1
+            if (fetches === 2) throw new RetryableError('the log is away')
+            return reader.fetch(options)
+          },
+        }
+      },
+    }
+    const live = async () => {
+      const running = worker.run()
+      await feed(clock, log, 3, 30_000)
+      log.skip(0, 10)
+      log.add({ value: String(clock.now()) })
+      worker.stop('drain-and-close')
+      await running
+      const replay = new Worker({
+        ...{ pipeline, source: failing, store, archive: null, clock: slow, replayOf: 'idle' },
+      })
+      const again = replay.run()
+      replay.stop('drain')
+      await again
+    }
+    await clock.run(live())
+    // Without their places, which may differ within the gap.
+    const stepsOf = (name: string) =>
+      store.idleAdvances().flatMap(({ pipeline, watermark }) => (pipeline === name ? [watermark] : []))
+    expect(fetches).toBeGreaterThan(2)
+    expect(stepsOf('replayed')).toEqual(stepsOf('idle'))
+    expect(store.rows('replayed')).toEqual(store.rows('idle'))
   })
 })

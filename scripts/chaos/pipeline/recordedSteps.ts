@@ -8,7 +8,7 @@ interface StepRow {
 }
 
 const steps = `SELECT partition, ("offset" || others)::text[] AS offsets, jsonb_build_array(sequence, watermark, is_end, clock)::text AS rest
-  FROM idle_advance ORDER BY partition, "offset", others, sequence, watermark, is_end, clock`
+  FROM idle_advance ORDER BY partition, sequence, "offset", others, watermark, is_end, clock`
 
 /**
  * A line for each step of time, with its place counted in records: where a log has offsets without a record, such as those of the ends of transactions, a place before

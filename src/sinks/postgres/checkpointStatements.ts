@@ -99,8 +99,8 @@ ON CONFLICT DO NOTHING`
 
 const readStepsText = `SELECT "offset"::float8 AS "offset", watermark::float8 AS watermark, is_end AS "isEnd", others::float8[] AS others, clock,
   sequence::float8 AS sequence FROM idle_advance
-WHERE pipeline = $1 AND topic = $2 AND partition = $3 AND ("offset", others, sequence, watermark, is_end, clock) > ($4, $5::bigint[], $6, $7, $8, $9)
-ORDER BY "offset", others, sequence, watermark, is_end, clock LIMIT $10`
+WHERE pipeline = $1 AND topic = $2 AND partition = $3 AND (sequence, "offset", others, watermark, is_end, clock) > ($4, $5, $6::bigint[], $7, $8, $9)
+ORDER BY sequence, "offset", others, watermark, is_end, clock LIMIT $10`
 
 /** Waits for first claims of the same pipeline and topic, which end with their transactions; others wait for nothing. */
 export const firstClaimTurnStatement = ({ pipeline, topic }: TaskId, topicPartitions: number | null) =>
@@ -114,9 +114,9 @@ export const readStateStatement = (task: TaskId) => prepared(readStateText, idOf
 export const readStepsStatement = (task: TaskId, after: RecordedStep, limit: number) =>
   prepared(readStepsText, [
     ...idOf(task),
+    after.sequence ?? 0,
     after.offset,
     after.otherOffsets ?? [],
-    after.sequence ?? 0,
     after.watermark,
     after.isEnd,
     escapeText(after.clock ?? ''),
