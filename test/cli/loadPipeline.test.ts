@@ -132,6 +132,35 @@ describe('millrace graph', () => {
     expect(code).toBe(2)
   })
 
+  test('of a project that npm init has made is told to become a module', async () => {
+    const project = mkdtempSync(join(folder, 'commonjs-'))
+    writeFileSync(join(project, 'package.json'), '{"name":"project","type":"commonjs"}')
+    const hint = `${join(project, 'package.json')} has "type": "commonjs", as npm init writes it`
+    for (const name of ['paid.ts', 'paid.js']) {
+      writeFileSync(join(project, name), 'import "node:fs"\nexport default 1\n')
+      const { code, stderr } = await graph(join(project, name))
+      expect(stderr).toContain(
+        `${hint}, which makes CommonJS of .ts and .js files: set "type": "module" in it, or name`,
+      )
+      expect(code).toBe(2)
+    }
+    writeFileSync(join(project, 'package.json'), '{"type":"module"}')
+    expect((await graph(join(project, 'paid.ts'))).stderr).toContain('exports no pipeline')
+  })
+
+  test('named as CommonJS is told by which name it is a module', async () => {
+    const { stderr } = await graph(write('paid.cts', 'import { x } from "node:fs"\nexport default x\n'))
+    expect(stderr).toContain('By its name the file is CommonJS: name it .ts or .mts.')
+  })
+
+  test('that awaits what never comes is told, instead of an end without a word', async () => {
+    const { code, stderr } = await graph(write('waits.ts', 'await new Promise(() => {})\nexport default 1\n'))
+    expect(stderr).toBe(
+      'error: ./waits.ts cannot be loaded: it, or a file that it imports, has a top-level await that never settles.\n',
+    )
+    expect(code).toBe(2)
+  })
+
   test('refuses a pipeline of a second copy of millrace, and names both', async () => {
     const copy = join(folder, 'copy')
     cpSync(join(root, 'src/runtime'), join(copy, 'src/runtime'), { recursive: true })
