@@ -2,9 +2,9 @@ import { spawnSync } from 'node:child_process'
 import { readdirSync, statSync } from 'node:fs'
 import { basename, dirname, extname, resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
+import { suggest } from '../host/suggest.ts'
 import { UsageError } from './exit.ts'
 import { commonJsHint } from './moduleKind.ts'
-import { suggest } from './suggest.ts'
 
 const typeScript = ['.ts', '.mts', '.cts']
 const javaScript = ['.js', '.mjs', '.cjs']
