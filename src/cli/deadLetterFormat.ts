@@ -1,4 +1,5 @@
 import { isUtf8 } from 'node:buffer'
+import { shownText } from '../runtime/shownText.ts'
 import { dataSetName } from './database.ts'
 import { formatKey, type StoredDeadLetter } from './deadLetterQueries.ts'
 import { formatTime } from './time.ts'
@@ -80,8 +81,5 @@ function bytesText(bytes: Uint8Array | null): string {
 
 /** Control characters of a hostile payload must not reach the terminal. */
 export function printable(text: string): string {
-  return text.replace(/[\p{Cc}\p{Cf}]/gu, (character) => {
-    const code = character.codePointAt(0) ?? 0
-    return `\\u{${code.toString(16)}}`
-  })
+  return shownText(text).replaceAll('\n', '\\u{a}')
 }

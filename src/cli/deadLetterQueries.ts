@@ -31,6 +31,7 @@ export interface DeadLetterFilter {
   readonly reason: string | null
   readonly operator: string | null
   readonly topic: string | null
+  readonly pipeline: string | null
   /** False leaves out those that were redriven. */
   readonly isRedrivenIncluded: boolean
 }
@@ -41,10 +42,10 @@ const columns = `pipeline, topic, partition, "offset"::float8 AS "offset", opera
        (extract(epoch FROM redriven_at) * 1000)::float8 AS "redrivenAt"`
 
 const filter = `($1::text IS NULL OR reason = $1) AND ($2::text IS NULL OR operator = $2) AND ($3::text IS NULL OR topic = $3)
-  AND ($4 OR redriven_at IS NULL)`
+  AND ($4::text IS NULL OR pipeline = $4) AND ($5 OR redriven_at IS NULL)`
 
 const newest = `SELECT ${columns} FROM dead_letter WHERE ${filter}
-ORDER BY created_at DESC, topic, partition, "offset" DESC, operator, ordinal DESC LIMIT $5`
+ORDER BY created_at DESC, topic, partition, "offset" DESC, operator, ordinal DESC LIMIT $6`
 
 const counted = `SELECT count(*)::float8 AS count FROM dead_letter WHERE ${filter}`
 
@@ -53,8 +54,8 @@ WHERE pipeline = $1 AND topic = $2 AND partition = $3 AND "offset" = $4 AND oper
 
 // In the order in which they were set aside, page by page behind the last key.
 const waitingAfter = `SELECT ${columns} FROM dead_letter WHERE ${filter}
-  AND ($5::text IS NULL OR (pipeline, topic, partition, "offset", operator, ordinal) > ($5, $6, $7::int, $8::bigint, $9, $10::int))
-ORDER BY pipeline, topic, partition, "offset", operator, ordinal LIMIT $11`
+  AND ($6::text IS NULL OR (pipeline, topic, partition, "offset", operator, ordinal) > ($6, $7, $8::int, $9::bigint, $10, $11::int))
+ORDER BY pipeline, topic, partition, "offset", operator, ordinal LIMIT $12`
 
 const stamp = `UPDATE dead_letter SET redriven_at = now()
 FROM unnest($1::text[], $2::text[], $3::int[], $4::bigint[], $5::text[], $6::int[])
@@ -64,7 +65,7 @@ WHERE dead_letter.redriven_at IS NULL
     = (sent.pipeline, sent.topic, sent.partition, sent."offset", sent.operator, sent.ordinal)`
 
 function filterValues(by: DeadLetterFilter): readonly unknown[] {
-  return [by.reason, by.operator, by.topic, by.isRedrivenIncluded]
+  return [by.reason, by.operator, by.topic, by.pipeline, by.isRedrivenIncluded]
 }
 
 function keyValues(key: DeadLetterKey): readonly unknown[] {
@@ -103,9 +104,12 @@ export async function deadLettersAfter(
   return (await client.query<LetterRow>(waitingAfter, [...filterValues(by), ...place, limit])).rows.map(letterOf)
 }
 
-/** Topics that have dead letters, redriven or not: an interrupted redrive of any of them is to be finished too. */
-export async function deadLetterTopics(client: pg.Client): Promise<readonly string[]> {
-  const { rows } = await client.query<{ topic: string }>('SELECT DISTINCT topic FROM dead_letter ORDER BY topic')
+/** Topics that have dead letters (of the pipeline, where one is named), redriven or not: an interrupted redrive of any of them is to be finished too. */
+export async function deadLetterTopics(client: pg.Client, pipeline: string | null): Promise<readonly string[]> {
+  const { rows } = await client.query<{ topic: string }>(
+    'SELECT DISTINCT topic FROM dead_letter WHERE $1::text IS NULL OR pipeline = $1 ORDER BY topic',
+    [pipeline],
+  )
   return rows.map((row) => row.topic)
 }
 

@@ -2,8 +2,9 @@ import { spawnSync } from 'node:child_process'
 import { readdirSync, statSync } from 'node:fs'
 import { basename, dirname, extname, resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
+import { suggest } from '../host/suggest.ts'
 import { UsageError } from './exit.ts'
-import { suggest } from './suggest.ts'
+import { commonJsHint } from './moduleKind.ts'
 
 const typeScript = ['.ts', '.mts', '.cts']
 const javaScript = ['.js', '.mjs', '.cjs']
@@ -21,9 +22,27 @@ export async function importFile(file: string, alsoNames: readonly string[] = []
   const problem = pathProblem(file, path, alsoNames) ?? typeScriptProblem(file, process.features.typescript)
   if (problem !== null) throw new UsageError(problem)
   try {
-    return (await import(pathToFileURL(path).href)) as ModuleExports
+    return await settled(file, import(pathToFileURL(path).href) as Promise<ModuleExports>)
   } catch (error) {
+    if (error instanceof UsageError) throw error
     throw new UsageError(loadFailure(file, path, error), { cause: error })
+  }
+}
+
+/** Throws `UsageError` where nothing is left in the process that could settle it, which would end the process without a word. */
+async function settled<T>(file: string, loading: Promise<T>): Promise<T> {
+  const { promise: never, reject } = Promise.withResolvers<never>()
+  const onNothingLeft = () =>
+    reject(
+      new UsageError(
+        `${file} cannot be loaded: it, or a file that it imports, has a top-level await that never settles.`,
+      ),
+    )
+  process.once('beforeExit', onNothingLeft)
+  try {
+    return await Promise.race([loading, never])
+  } finally {
+    process.off('beforeExit', onNothingLeft)
   }
 }
 
@@ -68,7 +87,10 @@ function filesIn(folder: string): readonly string[] {
 }
 
 function loadFailure(file: string, path: string, error: unknown): string {
-  if (error instanceof SyntaxError) return `${syntaxPlace(file, path, error)}: ${error.message}`
+  if (error instanceof SyntaxError) {
+    const place = syntaxPlace(file, path, error)
+    return `${place}: ${error.message}${commonJsHint(place.replace(/:\d+$/, ''), error.message)}`
+  }
   const code = error instanceof Error && 'code' in error ? error.code : undefined
   if (error instanceof Error && code === 'ERR_MODULE_NOT_FOUND') return `${file} cannot be loaded: ${error.message}.`
   return `${file} threw while it was loaded: ${errorInFile(file, error)}`

@@ -1,4 +1,5 @@
 import type { Writable } from 'node:stream'
+import { shownText } from '../runtime/shownText.ts'
 
 /** Where a command prints: results to `out`, everything for people beside them to `err`. */
 export interface Output {
@@ -24,7 +25,7 @@ export function processOutput(stdout: Writable, stderr: Writable): Output {
         stdout.write(text, (error) => resolve(error === null || error === undefined))
       }),
     err: (line) => {
-      if (!stderr.destroyed) stderr.write(`${line}\n`)
+      if (!stderr.destroyed) stderr.write(`${shownText(line)}\n`)
     },
   }
 }

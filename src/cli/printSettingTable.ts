@@ -92,7 +92,7 @@ export const printSettingTable = {
   },
   onlySchema: {
     schema: z.string().min(1).max(63),
-    env: null,
+    env: 'MILLRACE_SCHEMA',
     flag: '--schema <name>',
     commands: [
       'status',
@@ -178,7 +178,7 @@ export const printSettingTable = {
     schema: pipelineName,
     env: null,
     flag: '--pipeline <name>',
-    commands: ['state list', 'state drop'],
+    commands: ['dead-letters list', 'dead-letters redrive', 'state list', 'state drop'],
     default: null,
     allowed: pipelineNameAllowed,
     description: 'Which pipeline (required to drop). Unset: all.',

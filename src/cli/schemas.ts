@@ -38,7 +38,7 @@ export async function schemasOf(database: Database, only?: string): Promise<read
   if (only === undefined) return schemas
   if (schemas.includes(only)) return [only]
   throw new ConfigurationError(
-    `--schema: "${only}" of ${database.location} holds no tables of Millrace that you may read; ` +
+    `schema "${only}" (--schema, MILLRACE_SCHEMA) of ${database.location} holds no tables of Millrace that you may read; ` +
       (schemas.length === 0 ? 'no schema does.' : `these do: ${schemas.join(', ')}.`),
   )
 }

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { databaseUrlAllowed, isSchemaName, schemaNameAllowed } from '../host/databaseNames.ts'
 import { ingestSettingTable } from './ingestSettingTable.ts'
 import { kafkaSettingTable } from './kafkaSettingTable.ts'
 import { printSettingTable } from './printSettingTable.ts'
@@ -118,17 +119,17 @@ export const settings = {
     flag: null,
     commands: allButNew,
     default: null,
-    allowed: 'postgres://user:password@host:port/database',
+    allowed: databaseUrlAllowed,
     description: 'A PostgreSQL of your own instead of the embedded one.',
     secret: true,
   },
   schema: {
-    schema: z.string().regex(/^[a-z_][a-z0-9_]{0,62}$/),
+    schema: z.string().refine(isSchemaName),
     env: 'MILLRACE_SCHEMA',
     flag: '--schema <name>',
     commands: ['run', 'ingest'],
     default: 'public',
-    allowed: 'a lower-case name of letters, digits and _',
+    allowed: schemaNameAllowed,
     description: 'Schema of the database that rows, checkpoints and the embedded log are in, made where it is missing.',
   },
   archive: {

@@ -1,4 +1,4 @@
-import { editDistance, suggest } from './suggest.ts'
+import { editDistance, suggest } from '../host/suggest.ts'
 
 const ours = 'MILLRACE_'
 const shared = 'KAFKA_'

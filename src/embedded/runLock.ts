@@ -8,7 +8,10 @@ export interface LockWords {
   readonly otherwise: string
 }
 
-const pipelineWords: LockWords = { what: 'a pipeline', otherwise: 'choose another folder with --data-dir' }
+const pipelineWords: LockWords = {
+  what: 'a pipeline',
+  otherwise: 'choose another folder (--data-dir, or dataDir in the settings)',
+}
 
 /**
  * The right to run a pipeline on a data folder, for as long as this process lives or until it is released. A killed process

@@ -31,7 +31,7 @@ export async function checkLogKind(pool: pg.Pool, topic: string, kind: 'kafka' |
   const [was, is] = isEmbedded ? ['the embedded log', 'Kafka (KAFKA_BROKERS)'] : ['Kafka', 'the embedded log']
   throw new ConfigurationError(
     `topic ${topic} was processed from ${was} before, and the offsets in this database belong to that; now the log would be ${is}. ` +
-      'Use another database or data folder, or another topic with --topic.',
+      'Use another database or data folder, or another topic (--topic, or topic in the settings).',
     { topic },
   )
 }

@@ -1,5 +1,5 @@
 import type { MessagesOutlet, Outlet } from '../runtime/outlet.ts'
-import { inputsOf, type Outlets, type Pipeline } from '../runtime/pipeline.ts'
+import { callBuild, inputsOf, type Outlets, type Pipeline } from '../runtime/pipeline.ts'
 import { StreamTask } from '../runtime/streamTask.ts'
 import type { Table } from '../runtime/table.ts'
 
@@ -31,7 +31,7 @@ export function outletPlanOf(pipeline: Pipeline): OutletPlan {
   const watched: Pipeline = {
     ...pipeline,
     build: (streams) => {
-      built = pipeline.build(streams)
+      built = callBuild(pipeline, streams)
       return built
     },
   }

@@ -178,6 +178,6 @@ function incomplete(topic: string, tasks: readonly TaskStatus[]): RetryableError
 /** Somebody else has claimed the producer. */
 export function fencedError({ topic, producer }: Pick<RunFeed, 'topic' | 'producer'>): RetryableError {
   return new RetryableError(
-    `another process feeds ${topic} as producer ${producer} now; this one has stopped. Where both are meant to run, give each a name of its own with \`millrace ingest --producer\``,
+    `another process feeds ${topic} as producer ${producer} now; this one has stopped. Where both are meant to run, give each a name of its own (\`millrace ingest --producer\`, or producer beside the feed)`,
   )
 }

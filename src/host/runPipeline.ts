@@ -1,10 +1,10 @@
-import { ConfigurationError } from '../runtime/errors.ts'
 import type { Feed } from '../runtime/feed.ts'
 import type { Pipeline } from '../runtime/pipeline.ts'
 import type { StartFrom } from '../runtime/startFrom.ts'
 import type { WorkerLimitOptions } from '../runtime/workerLimits.ts'
 import { type KafkaSettingsInput, kafkaSettings } from '../sources/kafka/kafkaSettings.ts'
 import type { DefinedFeed } from '../sources/ownFeed/defineFeed.ts'
+import { checkRunSettings } from './checkRunSettings.ts'
 import type { HostSettings } from './hostSettings.ts'
 import type { RunFeed } from './pipelineRun.ts'
 import type { RunView } from './runSession.ts'
@@ -67,7 +67,7 @@ export interface RunPipelineSettings {
 export interface RunSummary {
   /** `committed`: the feeds and the topics came to an end and all of it is stored. `stopped`: the next run goes on from here. */
   readonly end: 'committed' | 'stopped'
-  /** Committed by this run, of the leading input's partitions. */
+  /** Committed by this run, of all inputs. */
   readonly records: number
   /** Rows that were written, by outlet. */
   readonly rows: Readonly<Record<string, number>>
@@ -91,8 +91,8 @@ const statusEveryMs = 1_000
  * @throws ConfigurationError, StateMismatchError and the other errors of Millrace, which say what to do
  */
 export async function runPipeline(pipeline: Pipeline, settings: RunPipelineSettings = {}): Promise<RunSummary> {
+  checkRunSettings(settings)
   const { untilEnd = false, closeOpen = false, signal = new AbortController().signal } = settings
-  if (closeOpen && !untilEnd) throw new ConfigurationError('runPipeline: closeOpen is only for untilEnd; set both.')
   const host = hostSettingsOf(settings)
   const topics = topicsOf(pipeline, settings.topic)
   // Imported here because whoever only defines pipelines should not wait for a database driver.

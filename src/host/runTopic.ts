@@ -57,7 +57,7 @@ export function commonPartitions(counts: ReadonlyMap<string, number>, wanted: nu
   }
   if (wanted !== null && wanted !== partitions) {
     throw new ConfigurationError(
-      `topic ${topic} has ${partitions} partitions, not ${wanted} as was asked for (MILLRACE_PARTITIONS). The partition of a key depends on it: ` +
+      `topic ${topic} has ${partitions} partitions, not ${wanted} as was asked for (MILLRACE_PARTITIONS, or partitions in the settings). The partition of a key depends on it: ` +
         `set ${partitions}, or take another topic.`,
       { topic },
     )

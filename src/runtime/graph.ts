@@ -3,7 +3,7 @@ import { contracted } from './contractedGraph.ts'
 import type { ResolvedInput } from './input.ts'
 import { NamedObservable, type ObservableName } from './namedObservable.ts'
 import type { MessagesOutlet, Outlet, RowsOutlet } from './outlet.ts'
-import { inputsOf, type Pipeline } from './pipeline.ts'
+import { callBuild, inputsOf, type Pipeline } from './pipeline.ts'
 import { StreamTask } from './streamTask.ts'
 import { traceSubscriptions } from './subscriptionTrace.ts'
 import { inputNode } from './taskInputs.ts'
@@ -54,14 +54,14 @@ export interface PipelineGraph {
  *
  * Builds it as a task does at its first start, without records, state, database or clock, and lets go of it. What nobody ends in an outlet is not in the graph,
  * because it is not in a task either.
- * @throws what a start throws on a pipeline that is not well formed, and what `build` throws
+ * @throws what a start throws on a pipeline that is not well formed, or whose `build` throws
  */
 export function graphOf(pipeline: Pipeline): PipelineGraph {
   const ends: Subscriber<unknown>[] = []
   const named: Pipeline = {
     ...pipeline,
     build: (streams) => {
-      const outlets = pipeline.build(streams)
+      const outlets = callBuild(pipeline, streams)
       return Object.fromEntries(
         Object.entries(outlets).map(([name, outlet]) => [name, namedOutlet(name, outlet, ends)]),
       )

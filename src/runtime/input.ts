@@ -92,9 +92,9 @@ export function resolveInputs(
 }
 
 function resolve(pipeline: string, name: string, input: Input, pipelineIdleAfterMs: number | undefined): ResolvedInput {
-  const options: InputOptions = 'topic' in input ? input : { topic: input }
-  const { topic, codec, movesTime = true } = options
   const what = `pipeline ${pipeline}: input ${name}`
+  const options = optionsOf(input, what)
+  const { topic, codec, movesTime = true } = options
   const maxAdvanceMs = positive(options.maxAdvanceMs, `${what}: maxAdvanceMs`) ?? defaultMaxAdvanceMs
   const idleAfterMs = positive(options.idleAfterMs, `${what}: idleAfterMs`) ?? pipelineIdleAfterMs
   return {
@@ -105,6 +105,19 @@ function resolve(pipeline: string, name: string, input: Input, pipelineIdleAfter
     movesTime,
     maxAdvanceMs,
   }
+}
+
+/** JavaScript may give anything. */
+function optionsOf(input: unknown, what: string): InputOptions {
+  if (typeof input === 'string') {
+    throw new ConfigurationError(`${what} is text: write { topic: ${JSON.stringify(input)} }, or topic(…) with a codec`)
+  }
+  const isTopic = (value: unknown) =>
+    typeof value === 'object' && value !== null && 'value' in value && 'name' in value && typeof value.name === 'string'
+  if (typeof input === 'object' && input !== null && 'topic' in input) {
+    if (typeof input.topic === 'string' || isTopic(input.topic)) return input as InputOptions
+  } else if (isTopic(input)) return { topic: input as AnyTopic }
+  throw new ConfigurationError(`${what} names no topic: give it topic('name', …), or { topic: 'name' }`)
 }
 
 /** The duration in ms, undefined where there is none. Throws `ConfigurationError` where it is not positive. */

@@ -1,10 +1,11 @@
 import type { Observable } from 'rxjs'
 import { definedPipelines } from './definedHere.ts'
 import type { Duration } from './duration.ts'
-import { ConfigurationError } from './errors.ts'
+import { ConfigurationError, MillraceError } from './errors.ts'
 import { type InputStreams, type Inputs, positive, type ResolvedInput, resolveInputs } from './input.ts'
 import type { Outlet } from './outlet.ts'
 import type { PartitionGrowth } from './partitionGrowth.ts'
+import { placeInUserCode } from './placeInUserCode.ts'
 import type { RecordView } from './record.ts'
 import { checkRenamed } from './renamedOperators.ts'
 
@@ -93,10 +94,35 @@ export function inputsOf({ name, inputs, idleAfterMs }: Pipeline): readonly Reso
   return resolveInputs(name, inputs, positive(idleAfterMs, `pipeline ${name}: idleAfterMs`))
 }
 
-/** Calls `build` with a stream of each input. */
+/** Calls `build` with a stream of each input. Throws what `callBuild` does. */
 export function buildPipeline(pipeline: Pipeline, streams: ReadonlyMap<string, Observable<unknown>>): Outlets {
-  const build = pipeline.build as (streams: unknown) => Outlets
-  if (pipeline.inputs !== undefined) return build(Object.fromEntries(streams))
+  if (pipeline.inputs !== undefined) return callBuild(pipeline, Object.fromEntries(streams))
   const [records] = streams.values()
-  return build(records)
+  return callBuild(pipeline, records)
+}
+
+/**
+ * Calls the user's own `build`. What is thrown in it is thrown as `ConfigurationError` with the place in the user's code; errors of Millrace, which say what to do, are
+ * left as they are. Also throws where it gives no outlets.
+ */
+export function callBuild<O extends Outlets>(pipeline: Pipeline<O>, streams: unknown): O {
+  const build = pipeline.build as (streams: unknown) => O
+  const { name } = pipeline
+  let outlets: O
+  try {
+    outlets = build(streams)
+  } catch (error) {
+    if (error instanceof MillraceError) throw error
+    const place = placeInUserCode(error)
+    throw new ConfigurationError(
+      `pipeline ${name}: its build threw ${String(error)}${place === null ? '' : ` (${place})`}`,
+      { pipeline: name, cause: error },
+    )
+  }
+  if (typeof outlets === 'object' && outlets !== null && !(outlets instanceof Promise)) return outlets
+  const given = outlets instanceof Promise ? 'a promise' : String(outlets)
+  throw new ConfigurationError(
+    `pipeline ${name}: its build gave ${given}; it returns its outlets, such as { rows: toPostgres(…) }`,
+    { pipeline: name },
+  )
 }

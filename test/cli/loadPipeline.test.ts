@@ -128,8 +128,35 @@ describe('millrace graph', () => {
   test('tells an error of build with its place', async () => {
     const exported = "export default definePipeline({ name: 'paid', build: () => null.x })"
     const { code, stderr } = await graph(write('throws.ts', fileOf(root, exported)))
-    expect(stderr).toMatch(
-      /^error: \.\/throws\.ts: build\(\) of pipeline paid threw: TypeError: .* \(\.\/throws\.ts:6:\d+\)\n$/,
+    expect(stderr).toMatch(/^error: pipeline paid: its build threw TypeError: .* \(\/.*\/throws\.ts:6:\d+\)\n$/)
+    expect(code).toBe(2)
+  })
+
+  test('of a project that npm init has made is told to become a module', async () => {
+    const project = mkdtempSync(join(folder, 'commonjs-'))
+    writeFileSync(join(project, 'package.json'), '{"name":"project","type":"commonjs"}')
+    const hint = `${join(project, 'package.json')} has "type": "commonjs", as npm init writes it`
+    for (const name of ['paid.ts', 'paid.js']) {
+      writeFileSync(join(project, name), 'import "node:fs"\nexport default 1\n')
+      const { code, stderr } = await graph(join(project, name))
+      expect(stderr).toContain(
+        `${hint}, which makes CommonJS of .ts and .js files: set "type": "module" in it, or name`,
+      )
+      expect(code).toBe(2)
+    }
+    writeFileSync(join(project, 'package.json'), '{"type":"module"}')
+    expect((await graph(join(project, 'paid.ts'))).stderr).toContain('exports no pipeline')
+  })
+
+  test('named as CommonJS is told by which name it is a module', async () => {
+    const { stderr } = await graph(write('paid.cts', 'import { x } from "node:fs"\nexport default x\n'))
+    expect(stderr).toContain('By its name the file is CommonJS: name it .ts or .mts.')
+  })
+
+  test('that awaits what never comes is told, instead of an end without a word', async () => {
+    const { code, stderr } = await graph(write('waits.ts', 'await new Promise(() => {})\nexport default 1\n'))
+    expect(stderr).toBe(
+      'error: ./waits.ts cannot be loaded: it, or a file that it imports, has a top-level await that never settles.\n',
     )
     expect(code).toBe(2)
   })

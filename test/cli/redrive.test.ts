@@ -23,7 +23,7 @@ afterAll(async () => {
   await database.close()
 })
 
-const all = { reason: null, operator: null, topic: 'trades', isRedrivenIncluded: false }
+const all = { reason: null, operator: null, topic: 'trades', pipeline: null, isRedrivenIncluded: false }
 
 /** A log that is nothing but a list, with a writer whose holder may crash right after its next append. */
 class ListLog {

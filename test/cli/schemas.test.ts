@@ -11,7 +11,9 @@ const odd = `odd "schema" \\ of's`
 const folder = mkdtempSync(join(tmpdir(), 'millrace-schemas-'))
 let database: OwnDatabase
 
-async function millrace(...args: readonly string[]) {
+const millrace = (...args: readonly string[]) => millraceWith({}, ...args)
+
+async function millraceWith(env: Readonly<Record<string, string>>, ...args: readonly string[]) {
   let out = ''
   const err: string[] = []
   const code = await runProgram([...args, '--data-dir', folder], {
@@ -22,7 +24,7 @@ async function millrace(...args: readonly string[]) {
       },
       err: (line) => void err.push(line),
     },
-    env: { DATABASE_URL: database.url },
+    env: { DATABASE_URL: database.url, ...env },
     envFile: join(folder, '.env'),
     isTerminal: false,
   })
@@ -52,7 +54,9 @@ describe('before anything was migrated', () => {
     expect((await millrace('status')).out).toContain('No pipeline has run: no schema holds tables of Millrace.')
     expect(await millrace('status', '--schema', 'nowhere')).toMatchObject({
       code: 2,
-      err: expect.stringMatching(/--schema: "nowhere" of .* holds no tables of Millrace .*; no schema does\./),
+      err: expect.stringMatching(
+        /schema "nowhere" \(--schema, MILLRACE_SCHEMA\) of .* holds no tables of Millrace .*; no schema does\./,
+      ),
     })
   })
 })
@@ -138,8 +142,13 @@ describe('every migrated schema', () => {
       code: 1,
       err: expect.stringContaining(`looked at schema ${odd}`),
     })
-    const redriven = await millrace('dead-letters', 'redrive', '--all', '--schema', 'readings')
+    expect(ids(await list('--pipeline', 'alone'))).toEqual([of.alone])
+    expect((await millrace('dead-letters', 'redrive', '--pipeline', 'other', '--all')).out).toMatch(
+      /^Nothing to redrive/,
+    )
+    const redriven = await millraceWith({ MILLRACE_SCHEMA: 'readings' }, 'dead-letters', 'redrive', '--all')
     expect(redriven).toMatchObject({ code: 0, err: '' })
+    expect(redriven.out).not.toContain('letters (schema')
     expect(redriven.out).toContain('orders (schema readings): 1 appended again and stamped')
     expect(ids(await list())).toEqual([of.alone])
     expect((await millrace('dead-letters', 'list', '--schema', 'readings')).err).toBe(

@@ -42,12 +42,12 @@ describe('the table of settings', () => {
     }
   })
 
-  test('no variable and, within a command, no flag is there twice', () => {
-    const variables = settingNames.flatMap((name) => settings[name].env ?? [])
-    expect(new Set(variables).size).toBe(variables.length)
-    const flags = settingNames.flatMap((name) => settings[name].commands.map((c) => `${c} ${settings[name].flag}`))
-    const given = flags.filter((flag) => !flag.endsWith(' null'))
-    expect(new Set(given).size).toBe(given.length)
+  test('within a command no variable and no flag is there twice', () => {
+    for (const place of ['env', 'flag'] as const) {
+      const all = settingNames.flatMap((name) => settings[name].commands.map((c) => `${c} ${settings[name][place]}`))
+      const given = all.filter((one) => !one.endsWith(' null'))
+      expect(new Set(given).size).toBe(given.length)
+    }
   })
 })
 

@@ -40,10 +40,10 @@ describe('wrong usage', () => {
     ],
     ['run x.ts --close-open', 'error: --close-open is only allowed together with --until-end.'],
     ['run x.ts --workers 2', 'error: --workers 2 needs Kafka to share the partitions: set KAFKA_BROKERS.'],
-    [
-      'run x.ts --schema Mine',
-      'error: --schema: "Mine" is not allowed; allowed: a lower-case name of letters, digits and _.',
-    ],
+    ...['pg_mine', 'information_schema', 'my-own'].map((schema): [string, string] => [
+      `run x.ts --schema ${schema}`,
+      `error: --schema: "${schema}" is not allowed; allowed: letters, digits and _, at most 63, beginning with a letter or _; not pg_… or information_schema, which PostgreSQL keeps for itself.`,
+    ]),
     ['run realtime --symbls BTCUSDT', "error: unknown option '--symbls' (Did you mean --symbols?)"],
     [
       'run realtime --source kraken',

@@ -41,6 +41,7 @@ describe('acquireRunLock', () => {
   it('refuses within one process as well, until it is released', () => {
     const lock = acquireRunLock(dataDir)
     expect(() => acquireRunLock(dataDir)).toThrow(`process ${process.pid} `)
+    expect(() => acquireRunLock(dataDir)).toThrow('choose another folder (--data-dir, or dataDir in the settings)')
     lock.release()
     acquireRunLock(dataDir).release()
     expect(readdirSync(dataDir)).toEqual([])

@@ -142,6 +142,22 @@ describe('runPipeline', { timeout: 60_000 }, () => {
     ],
     ['closeOpen without an end', () => runPipeline(paid, { closeOpen: true }), /closeOpen is only for untilEnd/],
     [
+      'a database that is no PostgreSQL, without telling the password',
+      () => runPipeline(paid, { databaseUrl: 'mysql://me:hidden@localhost/x' }),
+      /^(?!.*hidden).*databaseUrl is no address of PostgreSQL; allowed: postgres:\/\//,
+    ],
+    [
+      'a setting that there is not',
+      () => runPipeline(paid, { databaseURL: 'postgres://x' } as never),
+      /no setting databaseURL \(did you mean databaseUrl\?\); there are dataDir, /,
+    ],
+    [
+      'a limit that there is not',
+      () => runPipeline(paid, { limits: { checkpointMs: 5 } as never }),
+      /no limit checkpointMs; there are checkpointIntervalMs, /,
+    ],
+    ['half a partition', () => runPipeline(paid, { partitions: 1.5 }), /partitions 1\.5 is not allowed/],
+    [
       'brokers that are none',
       () => runPipeline(paid, { kafka: { brokers: ['nowhere'] } }),
       /kafka\.brokers.*host:port/,
@@ -150,4 +166,11 @@ describe('runPipeline', { timeout: 60_000 }, () => {
     await expect(run()).rejects.toThrow(words)
     await expect(run()).rejects.toBeInstanceOf(ConfigurationError)
   })
+
+  test.each(['pg_mine', 'information_schema', '1st', 'a-b', '', 'x'.repeat(64)])(
+    'refuses schema %j, as the command does',
+    async (schema) => {
+      await expect(runPipeline(paid, { schema })).rejects.toThrow(/schema ".*" is not allowed; allowed: letters/)
+    },
+  )
 })

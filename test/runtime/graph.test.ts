@@ -320,7 +320,7 @@ describe('the graph', () => {
     const thrown = () => {
       throw error
     }
-    expect(errorOf(() => graphOf(pipelineOf(thrown)))).toBe(error)
+    expect(errorOf(() => graphOf(pipelineOf(thrown)))).toMatchObject({ code: 'MILLRACE_CONFIGURATION', cause: error })
     const failing = stateful<unknown, unknown>({ name: 'failing' }, thrown)
     const pipeline = pipelineOf((records) => ({ x: records.pipe(failing) }))
     expect(errorOf(() => graphOf(pipeline))).toEqual(errorOf(() => new StreamTask(pipeline, null, 0)))

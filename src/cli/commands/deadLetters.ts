@@ -20,6 +20,7 @@ export async function listDeadLetters(context: CommandContext): Promise<number> 
     reason: settings.reason ?? null,
     operator: settings.operator ?? null,
     topic: settings.topic ?? null,
+    pipeline: settings.pipeline ?? null,
     isRedrivenIncluded: settings.redriven,
   }
   const found = databaseExists(settings)

@@ -22,8 +22,8 @@ interface Redriven extends RedriveReport {
 /** Appends dead letters to their topics again. */
 export async function redriveDeadLetters(context: CommandContext): Promise<number> {
   const { settings, output, args } = context
-  const { reason = null, operator = null, topic = null, all } = settings
-  const isFiltered = all || reason !== null || operator !== null || topic !== null
+  const { reason = null, operator = null, topic = null, pipeline = null, all } = settings
+  const isFiltered = all || [reason, operator, topic, pipeline].some((filter) => filter !== null)
   if (args.length > 0 && isFiltered) throw new UsageError('name ids or filters (--all, --reason …), not both.')
   if (args.length === 0 && !isFiltered)
     throw new UsageError('which dead letters? Name ids, a filter such as --reason, or --all.')
@@ -40,9 +40,9 @@ export async function redriveDeadLetters(context: CommandContext): Promise<numbe
       const done: Redriven[] = []
       const selections = new Map<string, RedriveSelection>()
       if (keys.length === 0) {
-        for (const name of await deadLetterTopics(client)) {
+        for (const name of await deadLetterTopics(client, pipeline)) {
           if (topic === null || name === topic)
-            selections.set(name, { reason, operator, topic: name, isRedrivenIncluded: false })
+            selections.set(name, { reason, operator, topic: name, pipeline, isRedrivenIncluded: false })
         }
       }
       for (const key of keys) {

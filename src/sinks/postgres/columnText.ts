@@ -66,7 +66,9 @@ const maxInt64 = 9_223_372_036_854_775_807n
 const toText: Readonly<Record<ColumnType, (value: ColumnValue) => string | null>> = {
   text: (value) => (typeof value === 'string' ? escapeText(value) : null),
   integer: (value) =>
-    typeof value === 'number' && Number.isInteger(value) && Math.abs(value) <= maxInt32 ? String(value) : null,
+    typeof value === 'number' && Number.isInteger(value) && value <= maxInt32 && value >= -maxInt32 - 1
+      ? String(value)
+      : null,
   bigint: (value) => {
     if (typeof value === 'number') return Number.isSafeInteger(value) ? String(value) : null
     return typeof value === 'bigint' && value <= maxInt64 && value >= -maxInt64 - 1n ? String(value) : null
@@ -98,16 +100,28 @@ export function columnText<Row>(table: string, column: Column<Row>, row: Row): s
   if (value === null) return null
   const text = toText[column.type](value)
   if (text === null) {
-    const shown =
-      typeof value === 'number' ? value : typeof value === 'bigint' ? `${value}n` : JSON.stringify(value)?.slice(0, 100)
-    const hint = Array.isArray(row)
-      ? ' (the row is an array: batchFlush makes batches of rows, mergeAll() single rows)'
-      : ''
     throw new BadRowError(
-      `table ${table}, column ${column.name}: ${shown} is no ${column.type}; see \`of\` of the column${hint}`,
+      `table ${table}, column ${column.name}: ${shownValue(value)} is no ${column.type}; see \`of\` of the column${hintOf(column, value, row)}`,
     )
   }
   return text
+}
+
+function shownValue(value: unknown): string {
+  if (typeof value === 'number') return String(value)
+  if (typeof value === 'bigint') return `${value}n`
+  // What is in it may be anything, also what JSON cannot say.
+  if (typeof value === 'object') return Array.isArray(value) ? 'a list' : 'an object'
+  return JSON.stringify(value)?.slice(0, 100) ?? `a value of type ${typeof value}`
+}
+
+/** What was probably meant. TypeScript would not compile an object as a value; in JavaScript, and behind a cast, it comes about. */
+function hintOf<Row>({ type }: Column<Row>, value: unknown, row: Row): string {
+  if (Array.isArray(row)) return ' (the row is an array: batchFlush makes batches of rows, mergeAll() single rows)'
+  if (type !== 'jsonb') return ''
+  return typeof value === 'string'
+    ? ' (a jsonb column takes JSON as text; this text is no JSON)'
+    : ' (a jsonb column takes JSON as text: JSON.stringify(value))'
 }
 
 function columnValue<Row>(table: string, column: Column<Row>, row: Row): ColumnValue {

@@ -20,7 +20,7 @@ export async function requireFirstStart(pool: pg.Pool, pipeline: string): Promis
   if (found === undefined) return
   throw new ConfigurationError(
     `pipeline ${pipeline} has a checkpoint (${found.topic}/${found.partition} at offset ${found.nextOffset}) and goes on there; where to start is for its first start. ` +
-      'Leave --from out to go on, give the pipeline a new name to begin elsewhere beside it, ' +
+      'Leave the place out to go on (--from, or from in the settings), give the pipeline a new name to begin elsewhere beside it, ' +
       `or drop what it keeps with \`millrace state drop --pipeline ${pipeline}\`.`,
     { pipeline },
   )

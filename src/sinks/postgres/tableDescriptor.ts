@@ -1,5 +1,6 @@
 import { ConfigurationError } from '../../runtime/errors.ts'
 import type { Table } from '../../runtime/table.ts'
+import { ownTables } from './ownTables.ts'
 
 const longestNameBytes = 63
 
@@ -8,6 +9,11 @@ export function checkDescriptor(table: Table<never>): void {
   const names = table.columns.map((column) => column.name)
   const twice = names.find((name, i) => names.indexOf(name) !== i)
   checkName('table', table.name)
+  if (ownTables.includes(table.name)) {
+    throw new ConfigurationError(
+      `table ${table.name}: Millrace keeps its own data in a table of this name; give yours another one`,
+    )
+  }
   if (names.length === 0) throw new ConfigurationError(`table ${table.name} has no columns`)
   if (twice !== undefined) throw new ConfigurationError(`table ${table.name} has two columns called ${twice}`)
   for (const name of names) checkName(`table ${table.name}: column`, name)

@@ -1,3 +1,4 @@
+import { shownText } from '../../runtime/shownText.ts'
 import { eventTimeProblem, looksLikeSeconds } from '../eventTimeBounds.ts'
 import { parseIsoTime } from '../isoTime.ts'
 
@@ -15,7 +16,11 @@ export interface LineFields {
 }
 
 /** What is wrong with one line, in words. */
-export class BadLine extends Error {}
+export class BadLine extends Error {
+  constructor(message: string) {
+    super(shownText(message))
+  }
+}
 
 const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 
@@ -55,8 +60,18 @@ function keyOf(json: unknown, path: string): string {
   const found = fieldOf(json, path)
   if (typeof found === 'string' && !found.isWellFormed()) throw new BadLine(`the key ${path} has half a surrogate pair`)
   if (typeof found === 'string') return found
+  if (typeof found === 'number' && !isExact(found)) {
+    throw new BadLine(
+      `the key ${path} is a number that is read as ${found}, maybe not the one that stands there: numbers are exact up to 2^53; make it text in the input`,
+    )
+  }
   if (typeof found === 'number' || typeof found === 'boolean') return String(found)
   throw new BadLine(`the key ${path} is ${kindOf(found)}; text, a number or a boolean is needed`)
+}
+
+/** False where another number in the text would have been read as the same one. */
+function isExact(number: number): boolean {
+  return Number.isSafeInteger(number) || (Number.isFinite(number) && !Number.isInteger(number))
 }
 
 function timeOf(json: unknown, path: string, unit: TimeUnit | null): number {

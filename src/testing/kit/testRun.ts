@@ -3,7 +3,7 @@ import type { DeadLetter } from '../../runtime/checkpoint.ts'
 import { ConfigurationError, OperatorError } from '../../runtime/errors.ts'
 import type { Input, Inputs, ResolvedInput } from '../../runtime/input.ts'
 import type { MessagesOutlet, MessageTarget, RowsOutlet } from '../../runtime/outlet.ts'
-import { inputsOf, type Outlets, type Pipeline } from '../../runtime/pipeline.ts'
+import { callBuild, inputsOf, type Outlets, type Pipeline } from '../../runtime/pipeline.ts'
 import type { StreamTask, TaskCut } from '../../runtime/streamTask.ts'
 import type { Table } from '../../runtime/table.ts'
 import type { AnyTopic } from '../../runtime/topic.ts'
@@ -104,7 +104,7 @@ export abstract class TestRun<O extends Outlets> {
     this.#pipeline = {
       ...pipeline,
       build: (streams) => {
-        const outlets = pipeline.build(streams)
+        const outlets = callBuild(pipeline, streams)
         for (const [name, outlet] of Object.entries(outlets)) {
           if (outlet.kind === 'rows') this.#tables.set(name, outlet.table)
           if (outlet.kind === 'messages') this.#targets.set(name, outlet.to)

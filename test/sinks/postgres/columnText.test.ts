@@ -45,6 +45,7 @@ describe('columnText', () => {
     ['text', 1],
     ['integer', 1.5],
     ['integer', 2_147_483_648],
+    ['integer', -2_147_483_649],
     ['integer', '1'],
     ['bigint', 2 ** 53],
     ['bigint', 9_223_372_036_854_775_808n],
@@ -61,6 +62,19 @@ describe('columnText', () => {
   ])('refuses what is no %s: %s', (type, value) => {
     expect(() => textOf(type, value)).toThrow(ConfigurationError)
     expect(() => textOf(type, value)).toThrow(/table t, column c: .* is no /)
+  })
+
+  it('takes the whole range of an integer', () => {
+    expect([-2_147_483_648, 2_147_483_647].map((value) => textOf('integer', value))).toEqual([
+      '-2147483648',
+      '2147483647',
+    ])
+  })
+
+  it('says of an object that jsonb takes text', () => {
+    const wanted = /an object is no jsonb.*takes JSON as text: JSON\.stringify/
+    expect(() => textOf('jsonb', { of: 1n } as never)).toThrow(wanted)
+    expect(() => textOf('jsonb', 'half {')).toThrow(/"half \{" is no jsonb.*this text is no JSON/)
   })
 
   it('lets null be null', () => {

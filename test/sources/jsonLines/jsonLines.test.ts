@@ -122,6 +122,14 @@ describe('a file of JSON lines', () => {
     ['an inherited key', '{"at":1723161600000}', { key: 'toString' }, /there is no field toString/],
     ['a key that is no text', '{"sensor":{},"at":1723161600000}', fields, /:2: the key sensor is an object/],
     ['half a surrogate pair', '{"sensor":"\\ud800","at":1723161600000}', fields, /half a surrogate pair/],
+    [
+      'a key beyond what JSON holds',
+      '{"sensor":9007199254740993,"at":1}',
+      fields,
+      /:2: the key sensor .* make it text/,
+    ],
+    ['a key that is infinite', '{"sensor":-1e999,"at":1}', fields, /:2: the key sensor .* -Infinity.* make it text/],
+    ['a control character', '\u001b[2J', {}, /:2: not JSON: \P{Cc}*\\u\{1b\}\P{Cc}*$/u],
     ['no object', '7', fields, /:2: there is no field sensor/],
     ['no time', '{"sensor":"a"}', fields, /:2: there is no field at/],
     [
@@ -193,6 +201,16 @@ describe('a file of JSON lines', () => {
       )
     },
   )
+
+  test('a byte order mark at the beginning is no part of the first line', async () => {
+    const withMark = `\uFEFF${linesOf(2)}`
+    expect(await ingested(fileOf(withMark))).toEqual(await ingested(fileOf(linesOf(2))))
+    expect(await ingested(fileOf(`\uFEFF\r\n${linesOf(2)}`))).toEqual(await ingested(fileOf(linesOf(2))))
+    const log = new MemoryLog({ partitions })
+    await ingest(log, jsonLinesInput(inputOf(withMark, 2), fields))
+    expect(await logContents(log)).toEqual(await ingested(fileOf(linesOf(2))))
+    await expect(ingested(fileOf(`${line(0)}\n\uFEFF${line(1)}\n`))).rejects.toThrow(/:2: not JSON.*\\u\{feff\}/)
+  })
 
   test('goes on in a file that has grown, also where its last line had no end', async () => {
     const path = fileOf(linesOf(3).trimEnd())

@@ -1,0 +1,59 @@
+import { ConfigurationError } from '../runtime/errors.ts'
+import { defaultLimits } from '../runtime/workerLimits.ts'
+import { databaseUrlAllowed, isDatabaseUrl, isSchemaName, schemaNameAllowed } from './databaseNames.ts'
+import type { RunPipelineSettings } from './runPipeline.ts'
+import { suggest } from './suggest.ts'
+
+/** Every setting there is; one that is missing here does not compile. */
+const known: Readonly<Record<keyof RunPipelineSettings, true>> = {
+  dataDir: true,
+  databaseUrl: true,
+  schema: true,
+  kafka: true,
+  group: true,
+  workerId: true,
+  topic: true,
+  partitions: true,
+  archive: true,
+  s3: true,
+  from: true,
+  feed: true,
+  untilEnd: true,
+  closeOpen: true,
+  signal: true,
+  limits: true,
+  onStatus: true,
+  onNotice: true,
+}
+
+/** Holds the settings of a program to what the command holds its own to. Throws `ConfigurationError`, which shows no secret. */
+export function checkRunSettings(settings: RunPipelineSettings): void {
+  const { databaseUrl, schema, partitions, closeOpen = false, untilEnd = false } = settings
+  refuseUnknown('setting', settings, known)
+  refuseUnknown('limit', settings.limits ?? {}, defaultLimits)
+  if (databaseUrl !== undefined && !isDatabaseUrl(databaseUrl)) {
+    throw new ConfigurationError(
+      `runPipeline: databaseUrl is no address of PostgreSQL; allowed: ${databaseUrlAllowed}.`,
+    )
+  }
+  if (schema !== undefined && !isSchemaName(schema)) {
+    throw new ConfigurationError(
+      `runPipeline: schema ${JSON.stringify(schema)} is not allowed; allowed: ${schemaNameAllowed}.`,
+    )
+  }
+  if (partitions !== undefined && !(Number.isInteger(partitions) && partitions >= 1 && partitions <= 256)) {
+    throw new ConfigurationError(
+      `runPipeline: partitions ${partitions} is not allowed; allowed: a whole number from 1 to 256.`,
+    )
+  }
+  if (closeOpen && !untilEnd) throw new ConfigurationError('runPipeline: closeOpen is only for untilEnd; set both.')
+}
+
+function refuseUnknown(what: string, given: object, all: object): void {
+  const names = Object.keys(all)
+  const unknown = Object.keys(given).find((name) => !names.includes(name))
+  if (unknown === undefined) return
+  throw new ConfigurationError(
+    `runPipeline: there is no ${what} ${unknown}${suggest(unknown, names)}; there are ${names.join(', ')}.`,
+  )
+}
