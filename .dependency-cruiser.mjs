@@ -1,5 +1,5 @@
 /**
- * Imports point one way: cli -> host -> console, embedded -> sources, sinks -> codecs -> runtime, exact; beside the host pipelines -> operators -> market.
+ * Imports point one way: cli -> host, queries -> console, embedded -> sources, sinks -> codecs -> runtime, exact; beside the host pipelines -> operators -> market.
  * The host runs what it is handed: it knows no market, no pipeline and no command line.
  * Exact decimals and codecs are everybody's; what knows trades is the market's.
  * `allowed` lists, for each folder of src, the folders that it may import; whatever is not listed is an error.
@@ -17,8 +17,10 @@ const allowed = {
   pipelines: ['embedded', 'operators', 'sources', 'sinks', 'market', 'codecs', 'runtime', 'exact'],
   console: ['runtime'],
   host: ['console', 'embedded', 'sources', 'sinks', 'codecs', 'runtime', 'exact'],
+  queries: ['sources', 'sinks', 'market', 'codecs', 'runtime', 'exact'],
   cli: [
     'host',
+    'queries',
     'console',
     'pipelines',
     'embedded',

@@ -1,25 +1,6 @@
 import { formatFixed } from '../exact/decimal.ts'
+import type { StoredCandle } from '../queries/candles.ts'
 import { formatTime } from './time.ts'
-
-/** A candle as the database holds it: decimals as exact text. */
-export interface StoredCandle {
-  readonly market: string
-  readonly symbol: string
-  readonly interval: string
-  /** ms UTC. */
-  readonly openTime: number
-  readonly open: string
-  readonly high: string
-  readonly low: string
-  readonly close: string
-  readonly volume: string
-  readonly quoteVolume: string
-  readonly tradeCount: number
-  readonly takerBuyVolume: string
-  readonly vwap: string
-  readonly isClosed: boolean
-  readonly revision: number
-}
 
 export const csvColumns = [
   'symbol',

@@ -1,7 +1,7 @@
 import { isUtf8 } from 'node:buffer'
+import { formatKey, type StoredDeadLetter } from '../queries/deadLetters.ts'
 import { shownText } from '../runtime/shownText.ts'
 import { dataSetName } from './database.ts'
-import { formatKey, type StoredDeadLetter } from './deadLetterQueries.ts'
 import { formatTime } from './time.ts'
 
 export const letterHeadings = ['id', 'schema', 'reason', 'set aside', 'redriven', 'detail']

@@ -1,12 +1,12 @@
 import { countText, durationText } from '../console/text.ts'
 import { groupOf } from '../host/kafkaPlace.ts'
 import { withKafkaAdmin } from '../host/kafkaTopics.ts'
+import type { InputStatus, TaskStatus } from '../queries/status.ts'
 import { MillraceError } from '../runtime/errors.ts'
 import type { GroupDescription, TopicDescription } from '../sources/kafka/admin.ts'
 import { describeFailure } from './exit.ts'
 import { kafkaConnection } from './kafkaConnection.ts'
 import type { SettingValues } from './settings.ts'
-import type { InputStatus, TaskStatus } from './statusQueries.ts'
 
 export interface KafkaTopicStatus extends TopicDescription {
   /** Who shares the partitions; null for a topic that no pipeline leads with, which has no group. */

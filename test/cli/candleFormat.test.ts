@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import type { StoredCandle } from '../../src/cli/candleFormat.ts'
 import { candleFormat, csvColumns, eightPlaces } from '../../src/cli/candleFormat.ts'
+import type { StoredCandle } from '../../src/queries/candles.ts'
 
 const candle: StoredCandle = {
   market: 'spot',

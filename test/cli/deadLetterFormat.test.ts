@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { deadLetterDetails, deadLetterJson } from '../../src/cli/deadLetterFormat.ts'
-import type { StoredDeadLetter } from '../../src/cli/deadLetterQueries.ts'
+import type { StoredDeadLetter } from '../../src/queries/deadLetters.ts'
 
 const letter: StoredDeadLetter = {
   pipeline: 'realtime',

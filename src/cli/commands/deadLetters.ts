@@ -1,6 +1,3 @@
-import type { CommandContext } from '../commandContext.ts'
-import { databaseExists, withDatabase } from '../database.ts'
-import { deadLetterDetails, deadLetterJson, deadLetterRow, letterHeadings } from '../deadLetterFormat.ts'
 import {
   countDeadLetters,
   type DeadLetterFilter,
@@ -8,7 +5,10 @@ import {
   newestDeadLetters,
   parseKey,
   type StoredDeadLetter,
-} from '../deadLetterQueries.ts'
+} from '../../queries/deadLetters.ts'
+import type { CommandContext } from '../commandContext.ts'
+import { databaseExists, withDatabase } from '../database.ts'
+import { deadLetterDetails, deadLetterJson, deadLetterRow, letterHeadings } from '../deadLetterFormat.ts'
 import { exitFailure, exitOk } from '../exit.ts'
 import { eachSchema, lookedAt } from '../schemas.ts'
 import { textTable } from '../textTable.ts'

@@ -1,6 +1,3 @@
-import type { CommandContext } from '../commandContext.ts'
-import { databaseExists, withDatabase } from '../database.ts'
-import { exitFailure, exitOk, UsageError } from '../exit.ts'
 import {
   countOutbox,
   formatMessageKey,
@@ -10,7 +7,10 @@ import {
   type RefusedMessageRow,
   retryAllRefused,
   retryOneRefused,
-} from '../outboxQueries.ts'
+} from '../../queries/outbox.ts'
+import type { CommandContext } from '../commandContext.ts'
+import { databaseExists, withDatabase } from '../database.ts'
+import { exitFailure, exitOk, UsageError } from '../exit.ts'
 import { eachSchema } from '../schemas.ts'
 import { textTable } from '../textTable.ts'
 

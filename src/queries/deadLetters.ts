@@ -1,7 +1,7 @@
 import type pg from 'pg'
+import { ConfigurationError } from '../runtime/errors.ts'
 import type { RecordHeader } from '../runtime/record.ts'
 import { type StoredHeaders, storedHeaders } from '../sinks/postgres/headersText.ts'
-import { UsageError } from './exit.ts'
 
 /** Which dead letter: its primary key. */
 export interface DeadLetterKey {
@@ -131,11 +131,11 @@ export function formatKey(key: DeadLetterKey): string {
   return [key.pipeline, key.topic, key.partition, key.offset, key.operator, key.ordinal].join('/')
 }
 
-/** Throws `UsageError` on anything that `formatKey` does not make. */
+/** Throws `ConfigurationError` on anything that `formatKey` does not make. */
 export function parseKey(text: string): DeadLetterKey {
   const match = /^([^/]+)\/([^/]+)\/(\d{1,9})\/(\d{1,15})\/(.+)\/(\d{1,9})$/.exec(text)
   if (match === null) {
-    throw new UsageError(
+    throw new ConfigurationError(
       `"${text}" is not the id of a dead letter; allowed: pipeline/topic/partition/offset/operator/ordinal as \`dead-letters list\` prints it.`,
     )
   }

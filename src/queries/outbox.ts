@@ -1,6 +1,6 @@
 import type pg from 'pg'
+import { ConfigurationError } from '../runtime/errors.ts'
 import { escapeText, unescapeText } from '../sinks/postgres/columnText.ts'
-import { UsageError } from './exit.ts'
 
 /** Which message: its primary key, which is also what its destination is told. */
 export interface MessageKey {
@@ -70,11 +70,11 @@ export function formatMessageKey({ pipeline, topic, partition, outlet, sequence 
   return [pipeline, topic, partition, outlet, sequence].join('/')
 }
 
-/** Throws `UsageError` on anything that `formatMessageKey` does not make. */
+/** Throws `ConfigurationError` on anything that `formatMessageKey` does not make. */
 export function parseMessageKey(text: string): MessageKey {
   const match = /^([^/]+)\/([^/]+)\/(\d{1,9})\/(.+)\/(\d{1,15})$/s.exec(text)
   if (match === null) {
-    throw new UsageError(
+    throw new ConfigurationError(
       `"${text}" is not the id of a message; allowed: pipeline/topic/partition/outlet/number as \`outbox list\` prints it.`,
     )
   }

@@ -1,6 +1,25 @@
 import pg from 'pg'
 import type { Interval } from '../market/interval.ts'
-import type { StoredCandle } from './candleFormat.ts'
+
+/** A candle as the database holds it: decimals as exact text. */
+export interface StoredCandle {
+  readonly market: string
+  readonly symbol: string
+  readonly interval: string
+  /** ms UTC. */
+  readonly openTime: number
+  readonly open: string
+  readonly high: string
+  readonly low: string
+  readonly close: string
+  readonly volume: string
+  readonly quoteVolume: string
+  readonly tradeCount: number
+  readonly takerBuyVolume: string
+  readonly vwap: string
+  readonly isClosed: boolean
+  readonly revision: number
+}
 
 export interface CandleRange {
   readonly market: string

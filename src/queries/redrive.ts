@@ -13,7 +13,7 @@ import {
   parseKey,
   type StoredDeadLetter,
   stampRedriven,
-} from './deadLetterQueries.ts'
+} from './deadLetters.ts'
 
 export interface RedriveReport {
   /** Appended to the log and stamped, in this run. */

@@ -7,7 +7,7 @@ import {
   parseMessageKey,
   retryAllRefused,
   retryOneRefused,
-} from '../../src/cli/outboxQueries.ts'
+} from '../../src/queries/outbox.ts'
 import type { TaskId } from '../../src/runtime/checkpoint.ts'
 import { PostgresCheckpointStore } from '../../src/sinks/postgres/checkpointStore.ts'
 import { type TestDatabase, testDatabase } from '../support/postgres.ts'

@@ -1,5 +1,5 @@
 import type pg from 'pg'
-import { countOutbox, type OutletCount } from './outboxQueries.ts'
+import { countOutbox, type OutletCount } from './outbox.ts'
 
 export interface TaskStatus {
   readonly pipeline: string
