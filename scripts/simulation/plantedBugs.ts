@@ -114,6 +114,13 @@ export const plantedBugs: readonly PlantedBug[] = [
     to: '',
   },
   {
+    name: 'bytes of an archive depend on what was packed before',
+    prover: 'test/sinks/archive/frameCompressor.test.ts',
+    file: 'src/sinks/archive/frameCompressor.ts',
+    from: 'resolve(withoutEmptyFrame(parts))',
+    to: 'resolve(parts)',
+  },
+  {
     name: 'recorded idle steps are not read back',
     prover: 'simulation',
     file: 'src/runtime/recordedSteps.ts',
