@@ -13,6 +13,7 @@ import type { OutgoingRecord } from '../src/runtime/log.ts'
 import { definePipeline } from '../src/runtime/pipeline.ts'
 import { RecordView } from '../src/runtime/record.ts'
 import { StreamTask } from '../src/runtime/streamTask.ts'
+import { toArchive } from '../src/sinks/toArchive.ts'
 import { toPostgres } from '../src/sinks/toPostgres.ts'
 import { encodeRecordBatch } from '../src/sources/recordBatch/encode.ts'
 import { RecordBatchWalker } from '../src/sources/recordBatch/walker.ts'
@@ -38,6 +39,7 @@ export const benchPipeline = definePipeline({
       rollup(),
     )
     return {
+      raw: toArchive(records),
       '1m': toPostgres(oneMinute.pipe(batchFlush({ name: 'batch-1m', maxCount: 1_000 })), candleTable('1m')),
       '5m': toPostgres(fiveMinutes.pipe(batchFlush({ name: 'batch-5m', maxCount: 1_000 })), candleTable('5m')),
     }
