@@ -491,4 +491,11 @@ export const plantedBugs: readonly PlantedBug[] = [
     from: '    let message: OutgoingMessage\n',
     to: '    this.#sequence += 1\n    let message: OutgoingMessage\n',
   },
+  {
+    name: 'an older release takes the accumulators of a newer one for older ones',
+    prover: 'test/runtime/stateChanges.test.ts',
+    file: 'src/operators/aggregateWindow.ts',
+    from: 'if (savedVersion > (options.version ?? 1)) return undefined\n',
+    to: '',
+  },
 ]

@@ -24,7 +24,7 @@ export interface AggregateWindowOptions<T, A, R> {
   readonly version?: number
   /**
    * Turns an accumulator as an older version had saved it (what `state.encode` or plain values made) into what this one saves. Without it a checkpoint with
-   * accumulators of another version or shape is refused.
+   * accumulators of another version or shape is refused, and one of a newer version always.
    */
   readonly migrate?: (saved: Json, version: number) => Json
   /** Emits provisional results at checkpoint cuts, each window at most once in this time (ms, or text such as `'1s'`). None if left out. */
@@ -69,6 +69,7 @@ export function aggregateWindow<T, A, R>(
 function accumulators<T, A, R>(shape: Shape, options: AggregateWindowOptions<T, A, R>) {
   return (saved: Json, savedShape: Json): Json | undefined => {
     const { version: savedVersion = 1 } = (savedShape ?? {}) as { readonly version?: number }
+    if (savedVersion > (options.version ?? 1)) return undefined
     if (options.migrate !== undefined) return options.migrate(saved, savedVersion)
     const isUnknown = savedShape === null && (options.version ?? 1) === 1
     if (!isUnknown) return undefined

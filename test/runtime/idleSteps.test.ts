@@ -9,7 +9,7 @@ import { tumblingWindow } from '../../src/operators/tumblingWindow.ts'
 import type { Clock } from '../../src/runtime/clock.ts'
 import type { Duration } from '../../src/runtime/duration.ts'
 import { RetryableError } from '../../src/runtime/errors.ts'
-import type { LogSource } from '../../src/runtime/log.ts'
+import type { LogSource, RecordBatch } from '../../src/runtime/log.ts'
 import { definePipeline, type Pipeline } from '../../src/runtime/pipeline.ts'
 import type { Table } from '../../src/runtime/table.ts'
 import { Worker, type WorkerOptions } from '../../src/runtime/worker.ts'
@@ -38,6 +38,31 @@ const counted = aggregateWindow<number, number, Count>({
   result: (count, { start }) => ({ start, count }),
 })
 const window = tumblingWindow<number>({ name: 'w', sizeMs: 60_000, by: () => 'k' })
+
+/** The log, each of whose fetches is done by `act`, which is told how many there were before. */
+function disturbed(
+  log: MemoryLog,
+  act: (fetch: () => Promise<RecordBatch | null>, before: number) => Promise<RecordBatch | null>,
+): LogSource {
+  let fetches = 0
+  return {
+    topic: log.topic,
+    partitions: () => log.partitions(),
+    join: (listener) => log.join(listener),
+    close: () => log.close(),
+    reader: (partition) => {
+      const reader = log.reader(partition)
+      return {
+        partition,
+        seek: (offset) => reader.seek(offset),
+        bounds: () => reader.bounds(),
+        offsetAt: (time) => reader.offsetAt(time),
+        close: () => reader.close(),
+        fetch: (options) => act(() => reader.fetch(options), fetches++),
+      }
+    },
+  }
+}
 
 /** @param work done on each record */
 const guarded = (name = 'idle', work = () => 0) =>
@@ -92,28 +117,11 @@ describe('an idle step of the watermark', () => {
   it('is not taken while the log has more, even if a fetch brings nothing', async () => {
     const { clock, log, store } = world(guarded())
     for (let i = 0; i < 30; i++) log.add({ value: String(i * 1_000) })
-    let hiccups = 0
-    const source: LogSource = {
-      topic: log.topic,
-      partitions: () => log.partitions(),
-      join: (listener) => log.join(listener),
-      close: () => log.close(),
-      reader: (partition) => {
-        const reader = log.reader(partition)
-        return {
-          partition,
-          seek: (offset) => reader.seek(offset),
-          bounds: () => reader.bounds(),
-          offsetAt: (time) => reader.offsetAt(time),
-          close: () => reader.close(),
-          async fetch(options) {
-            if (hiccups++ > 5) return reader.fetch(options)
-            await clock.sleep(20_000)
-            return null
-          },
-        }
-      },
-    }
+    const source = disturbed(log, async (fetch, before) => {
+      if (before > 5) return fetch()
+      await clock.sleep(20_000)
+      return null
+    })
     const worker = new Worker({ pipeline: guarded(), source, store, archive: null, clock })
     const live = async () => {
       const running = worker.run()
@@ -221,27 +229,11 @@ describe('an idle step of the watermark', () => {
     const slow: Clock = { now: () => clock.now() + workedMs, sleep: (ms, signal) => clock.sleep(ms, signal) }
     const pipeline = guarded('replayed', () => (workedMs += 60_000))
     let fetches = 0
-    const failing: LogSource = {
-      topic: log.topic,
-      partitions: () => log.partitions(),
-      join: (listener) => log.join(listener),
-      close: () => log.close(),
-      reader: (partition) => {
-        const reader = log.reader(partition)
-        return {
-          partition,
-          seek: (offset) => reader.seek(offset),
-          bounds: () => reader.bounds(),
-          offsetAt: (time) => reader.offsetAt(time),
-          close: () => reader.close(),
-          async fetch(options) {
-            fetches += 1
-            if (fetches === 2) throw new RetryableError('the log is away')
-            return reader.fetch(options)
-          },
-        }
-      },
-    }
+    const failing = disturbed(log, async (fetch, before) => {
+      fetches = before + 1
+      if (before === 1) throw new RetryableError('the log is away')
+      return fetch()
+    })
     const live = async () => {
       const running = worker.run()
       await feed(clock, log, 3, 30_000)

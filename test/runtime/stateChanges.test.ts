@@ -214,6 +214,13 @@ describe('aggregateWindow', () => {
     expect(second.out).toEqual(['a@0 {"total":4}'])
   })
 
+  it('refuses those of a newer version, whatever it is told about older ones', () => {
+    const migrate = (total: Json) => ({ total })
+    const newer = savedFrom(new ChainTask<Item>(inObjects({ version: 3, migrate }), saved).push(at('a', 3)).cut())
+    expect(() => new ChainTask<Item>(inObjects({ version: 2, migrate }), newer)).toThrow(StateMismatchError)
+    expect(() => new ChainTask<Item>(inObjects({ migrate }), newer)).toThrow(StateMismatchError)
+  })
+
   it('hands out a result that does not change any more, also where that is the accumulator', () => {
     const run = new ChainTask<Item>((items) =>
       items.pipe(
