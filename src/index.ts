@@ -30,19 +30,42 @@ export { type Interval, intervalMs, intervals } from './market/interval.ts'
 export type { Heartbeat, Market, MarketEvent, Trade } from './market/trade.ts'
 export { type TradeCodecOptions, tradeCodec } from './market/tradeCodec.ts'
 export { type AggregateWindowOptions, aggregateWindow } from './operators/aggregateWindow.ts'
+export { type AsOfJoinOptions, asOfJoin } from './operators/asOfJoin.ts'
 export { type BatchFlushOptions, batchFlush } from './operators/batchFlush.ts'
+export { type CountWindowOptions, countWindow } from './operators/countWindow.ts'
 export { type DecodeOptions, decode } from './operators/decode.ts'
 export { type DedupeByRanges, type DedupeBySet, dedupe } from './operators/dedupe.ts'
 export { type EnrichOptions, enrich } from './operators/enrich.ts'
 export { type EventTimeOptions, eventTime } from './operators/eventTime.ts'
 export type { Fired } from './operators/foldWindows.ts'
+export { type HoppingWindowOptions, hoppingWindow } from './operators/hoppingWindow.ts'
+export { type InOrderOptions, inOrder } from './operators/inOrder.ts'
+export {
+  type InnerIntervalJoin,
+  type IntervalJoinOptions,
+  intervalJoin,
+  type LeftIntervalJoin,
+  type OuterIntervalJoin,
+} from './operators/intervalJoin.ts'
+export { type KeyedMoment, type KeyedOptions, type KeyedStep, keyed } from './operators/keyed.ts'
 export { type MapAsyncOptions, mapAsync } from './operators/mapAsync.ts'
 export { type OhlcvOptions, ohlcv, type TradeForOhlcv } from './operators/ohlcv.ts'
 export { type RollupOptions, rollup } from './operators/rollup.ts'
+export { type SequenceOptions, sequence } from './operators/sequence.ts'
+export { type SessionWindowOptions, sessionWindow } from './operators/sessionWindow.ts'
 export type { StreamTable } from './operators/streamTable.ts'
+export { type TopNOptions, topN } from './operators/topN.ts'
 export { type ToTableOptions, toTable } from './operators/toTable.ts'
 export { type TumblingWindowOptions, tumblingWindow } from './operators/tumblingWindow.ts'
-export type { Window, WindowElement, WindowFired, WindowOver, WindowValue } from './operators/window.ts'
+export type {
+  Hops,
+  Window,
+  WindowElement,
+  WindowFired,
+  WindowOver,
+  WindowsMerged,
+  WindowValue,
+} from './operators/window.ts'
 export { realtime } from './pipelines/realtime.ts'
 export type { Archive, ArchiveProgress, ArchiveWriter } from './runtime/archive.ts'
 export { Batch } from './runtime/batch.ts'

@@ -16,6 +16,8 @@ export interface AggregateWindowOptions<T, A, R> {
   readonly initial: () => A
   /** Gives the accumulator with the value in it: a new one, or the same one changed. Where it throws, what it has changed until then stays. */
   readonly add: (accumulator: A, value: T, window: Window) => A
+  /** One accumulator of two, that of the earlier values first; must change neither. Needed below `hoppingWindow` and `sessionWindow`. */
+  readonly merge?: (earlier: A, later: A) => A
   /** The result of a window that fires. */
   readonly result: (accumulator: A, window: Window, fired: Fired) => R
   /** How an accumulator is saved; plain values need none. */
@@ -40,12 +42,12 @@ export interface AggregateWindowOptions<T, A, R> {
  * `initial` made: where that has another shape now (of arrays and null only that they are such), or `version` is another, the start stops with
  * `StateMismatchError` unless `migrate` turns the saved accumulators into the present ones.
  * So a crash neither loses a value nor counts one twice.
- * @throws ConfigurationError on options out of range
+ * @throws ConfigurationError on options out of range, and at the first value of windows that need `merge` where it is not given
  */
 export function aggregateWindow<T, A, R>(
   options: AggregateWindowOptions<T, A, R>,
 ): OperatorFunction<WindowElement<T>, R> {
-  const { name = 'aggregateWindow', initial, add, result, state = plainState<A>(), version = 1 } = options
+  const { name = 'aggregateWindow', initial, add, merge, result, state = plainState<A>(), version = 1 } = options
   const { provisionalEveryMs, onReject } = options
   const shape = { accumulator: shapeOf(initial()), version }
   return foldWindows<T, A, R>(
@@ -53,6 +55,7 @@ export function aggregateWindow<T, A, R>(
     {
       create: initial,
       add,
+      merge,
       result: (accumulator = initial(), window, fired) => {
         const made = result(accumulator, window, fired)
         // The accumulator itself goes on changing, and the result must not.

@@ -6,6 +6,7 @@ import type { KeyedEntry, KeyedState, StateCodec } from '../runtime/keyedState.t
 import type { OperatorSpec } from '../runtime/operator.ts'
 import type { KeyedPair, SavedOperator } from '../runtime/savedState.ts'
 import { stateful } from '../runtime/stateful.ts'
+import { panesOf, windowsOver } from './panes.ts'
 import { foldedAs, type Window, type WindowElement, windowId } from './window.ts'
 
 /** How a result came about. */
@@ -21,6 +22,8 @@ export interface Fold<T, A, R> {
   create(first: T): A
   /** The accumulator with the value in it, the first value included: a new one, or the same one changed. */
   add(accumulator: A, value: T, window: Window): A
+  /** One accumulator of two, the earlier one first; must change neither. Needed for windows that share values and for those that become one. */
+  merge?: ((earlier: A, later: A) => A) | undefined
   /** Must not hand out the accumulator itself. `previews` are provisional values that did not enter it. */
   result(accumulator: A | undefined, window: Window, fired: Fired, previews: readonly T[]): R
   /** Whether a preview and a later preview or value stand for the same thing, so that the later one takes its place. */
@@ -29,7 +32,7 @@ export interface Fold<T, A, R> {
 }
 
 interface Held<A> {
-  readonly window: Window
+  window: Window
   /** The fold that keeps it. */
   readonly keeper: object
   accumulator: A
@@ -103,17 +106,42 @@ export function foldWindows<T, A, R>(options: FoldOptions, fold: Fold<T, A, R>):
 
     function add(window: Window, value: T): void {
       const entry = find(window)
+      if (entry === undefined && window.hops !== undefined) needMerge()
       const state = states.of(window)
       // Marked before: an accumulator that is changed in place and then throws is saved as it is, so that a restart changes nothing.
       const known = entry === undefined ? null : state.touch(entry)
       const accumulator = fold.add(known === null ? fold.create(value) : known.accumulator, value, window)
       const held = known ?? { window, keeper, accumulator, hasFired: false, isShown: true }
       if (known === null) state.set(window.id, held)
+      else if (window.varies === true) held.window = window
       held.accumulator = accumulator
       if (held.isShown && !held.hasFired) {
         held.isShown = false
         if (provisionalEveryMs !== undefined) unshown.push(held)
       }
+    }
+
+    function needMerge(): (earlier: A, later: A) => A {
+      if (fold.merge !== undefined) return fold.merge
+      throw new ConfigurationError(
+        `${name}: the windows above it share values or become one, so it needs to know how two accumulators are made one: give it merge(earlier, later).`,
+      )
+    }
+
+    /** The accumulators of these windows as one, in their order; undefined where there is none. */
+    function mergedOf(windows: readonly Window[]): A | undefined {
+      const held = windows.flatMap((window) => states.of(window).get(window.id) ?? [])
+      const [first, ...others] = held.map(({ accumulator }) => accumulator)
+      return first === undefined || others.length === 0 ? first : others.reduce(needMerge(), first)
+    }
+
+    function merge(window: Window, from: readonly Window[]): void {
+      const accumulator = mergedOf(from)
+      if (accumulator === undefined) return
+      for (const one of from) states.of(one).delete(one.id)
+      const held = { window, keeper, accumulator, hasFired: false, isShown: false }
+      states.of(window).set(window.id, held)
+      if (provisionalEveryMs !== undefined) unshown.push(held)
     }
 
     function preview(window: Window, value: T): void {
@@ -154,6 +182,11 @@ export function foldWindows<T, A, R>(options: FoldOptions, fold: Fold<T, A, R>):
             add(window, element.value)
             if (previews.size > 0) forgetPreview(window, element.value)
           }
+        } else if (element.kind === 'merged') merge(window, element.from)
+        else if (element.kind === 'fired' && element.panes !== undefined) {
+          const accumulator = mergedOf(element.panes)
+          if (accumulator === undefined) return
+          out.emit(fold.result(accumulator, window, { isClosed: true, revision: element.revision }, noPreviews))
         } else if (element.kind === 'fired') {
           const entry = find(window)
           if (entry === undefined) return
@@ -173,14 +206,24 @@ export function foldWindows<T, A, R>(options: FoldOptions, fold: Fold<T, A, R>):
         const sinceMs = cut.now - shownAt
         if (!cut.isFinal && sinceMs >= 0 && sinceMs < provisionalEveryMs) return
         shownAt = cut.now
+        const shared = new Map<string, () => void>()
         for (const held of unshown) {
           if (held.isShown) continue
           held.isShown = true
+          const { hops } = held.window
+          if (hops !== undefined) {
+            for (const window of windowsOver(held.window, hops)) {
+              if (window.end - 1 > out.watermark)
+                shared.set(foldId(window), () => show(window, mergedOf(panesOf(window, hops)), noPreviews))
+            }
+            continue
+          }
           const expected = previews.get(foldId(held.window))
           if (expected === undefined) show(held.window, held.accumulator, noPreviews)
           else expected.isShown = false
         }
         unshown.length = 0
+        for (const showWindow of shared.values()) showWindow()
         for (const expected of previews.values()) {
           if (expected.isShown) continue
           expected.isShown = true
@@ -199,9 +242,13 @@ function foldId(window: Window): string {
   return `${mapOf(window)} ${window.id}`
 }
 
-/** Windows of one operator and one length have a map of their own, in which their ids are unique. */
-function mapOf({ name, start, end }: Window): string {
-  return `${end - start} ${name}`
+/** Windows of one operator and one length have a map of their own, in which their ids are unique; 0 stands for any length. */
+function mapOf(window: Window): string {
+  return `${lengthOf(window)} ${window.name}`
+}
+
+function lengthOf({ start, end, varies }: Window): number {
+  return varies === true ? 0 : end - start
 }
 
 /** What a fold keeps, by the operators whose windows come to it; mostly there is one. */
@@ -218,7 +265,7 @@ class WindowStates<A> {
   }
 
   of(window: Window): KeyedState<Held<A>> {
-    const sizeMs = window.end - window.start
+    const sizeMs = lengthOf(window)
     if (this.#last !== null && window.name === this.#lastName && sizeMs === this.#lastSizeMs) return this.#last
     const map = mapOf(window)
     const state = this.#byMap.get(map) ?? this.#open(map)
@@ -252,7 +299,16 @@ class WindowStates<A> {
   }
 }
 
-type SavedHeld = readonly [name: string, key: string, start: number, end: number, hasFired: boolean, accumulator: Json]
+/** At the end stands the id where windows vary in length, and for a pane the size and the hop of its windows. */
+type SavedHeld = readonly [
+  name: string,
+  key: string,
+  start: number,
+  end: number,
+  hasFired: boolean,
+  accumulator: Json,
+  ...more: (string | number)[],
+]
 
 function heldCodec<A>(codec: StateCodec<A>, keeper: object): StateCodec<Held<A>> {
   return {
@@ -263,13 +319,23 @@ function heldCodec<A>(codec: StateCodec<A>, keeper: object): StateCodec<Held<A>>
       window.end,
       hasFired,
       codec.encode(accumulator),
+      ...(window.varies === true ? [window.id] : []),
+      ...(window.hops === undefined ? [] : [window.hops.sizeMs, window.hops.hopMs]),
     ],
     decode: (saved) => {
-      const [name, key, start, end, hasFired, accumulator] = saved as unknown as SavedHeld
-      const window = { name, key, start, end, id: windowId(key, start) }
+      const window = savedWindow(saved)
+      const [, , , , hasFired, accumulator] = saved as unknown as SavedHeld
       return { window, keeper, accumulator: codec.decode(accumulator), hasFired, isShown: hasFired }
     },
   }
+}
+
+function savedWindow(saved: Json): Window {
+  const [name, key, start, end, , , ...more] = saved as unknown as SavedHeld
+  const window = { name, key, start, end, id: windowId(key, start) }
+  const [first, second] = more
+  if (typeof first === 'string') return { ...window, id: first, varies: true }
+  return first === undefined ? window : { ...window, hops: { sizeMs: first, hopMs: second as number } }
 }
 
 /** Maps of the present layout and accumulators of the present shape; as it is where one of them cannot be made. */
@@ -279,11 +345,11 @@ function migrated(saved: SavedOperator, shape: Json, migrate: FoldOptions['migra
   if (saved.version > 1 && saved.shape === null) return saved
   const maps: Record<string, KeyedPair[]> = {}
   for (const [id, value] of [saved.keyed, ...Object.values(saved.maps ?? {})].flat()) {
-    const [name, key, start, end, hasFired, accumulator] = value as unknown as SavedHeld
+    const [name, key, start, end, hasFired, accumulator, ...more] = value as unknown as SavedHeld
     const now = hasShape ? accumulator : migrate?.(accumulator, saved.shape)
     if (now === undefined) return saved
-    const map = mapOf({ name, key, start, end, id })
-    maps[map] = [...(maps[map] ?? []), [id, [name, key, start, end, hasFired, now]]]
+    const map = mapOf(savedWindow(value as Json))
+    maps[map] = [...(maps[map] ?? []), [id, [name, key, start, end, hasFired, now, ...more]]]
   }
   return { ...saved, version: foldVersion, shape, keyed: [], maps }
 }

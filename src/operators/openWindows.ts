@@ -1,11 +1,15 @@
 import type { KeyedEntry } from '../runtime/keyedState.ts'
 import type { Window } from './window.ts'
 
-/** A window that is not over. */
-export interface OpenWindow {
+/** A window, or a pane of windows, that is not over. */
+export interface NumberedWindow {
   readonly window: Window
   /** How many windows after the epoch: a small whole number, which is at hand where a time would be one more look into memory. */
   readonly ordinal: number
+}
+
+/** A window that is not over. */
+export interface OpenWindow extends NumberedWindow {
   /** 0 until it fires. */
   revision: number
   /** Its place in the saved state. */
@@ -15,17 +19,17 @@ export interface OpenWindow {
 /**
  * The open windows of one operator, by key and ordinal. Nearly every value goes to the newest window of its key, which is at hand; the others are looked up.
  */
-export class OpenWindows {
-  readonly #newest = new Map<string, OpenWindow>()
-  readonly #older = new Map<string, Map<number, OpenWindow>>()
+export class OpenWindows<W extends NumberedWindow = OpenWindow> {
+  readonly #newest = new Map<string, W>()
+  readonly #older = new Map<string, Map<number, W>>()
 
-  find(key: string, ordinal: number): OpenWindow | undefined {
+  find(key: string, ordinal: number): W | undefined {
     const newest = this.#newest.get(key)
     if (newest === undefined || newest.ordinal === ordinal) return newest
     return this.#older.get(key)?.get(ordinal)
   }
 
-  add(one: OpenWindow): void {
+  add(one: W): void {
     const { key } = one.window
     const newest = this.#newest.get(key)
     if (newest === undefined) this.#newest.set(key, one)
@@ -36,14 +40,14 @@ export class OpenWindows {
   }
 
   /** Windows go in the order in which they end, hence the newest one last. */
-  delete(one: OpenWindow): void {
+  delete(one: W): void {
     const { key } = one.window
     const older = this.#older.get(key)
     if (older?.delete(one.ordinal) !== true) this.#newest.delete(key)
     else if (older.size === 0) this.#older.delete(key)
   }
 
-  #addOlder(one: OpenWindow): void {
+  #addOlder(one: W): void {
     const { key } = one.window
     const older = this.#older.get(key)
     if (older === undefined) this.#older.set(key, new Map([[one.ordinal, one]]))

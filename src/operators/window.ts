@@ -1,18 +1,30 @@
-/** A stretch of event time of one key, `[start, end)` in ms UTC, aligned to the epoch. */
+/** A stretch of event time of one key, `[start, end)` in ms UTC. */
 export interface Window {
   /** Name of the operator that made it. */
   readonly name: string
   readonly key: string
   readonly start: number
   readonly end: number
-  /** `key@start`: unique among the windows of the operator that made it. */
+  /** Unique among the windows of the operator that made it: `key@start` where the times tell them apart. */
   readonly id: string
+  /** True where the windows of one operator are of different lengths. */
+  readonly varies?: true
+  /** Of a pane, a stretch that several overlapping windows share: how long those are, and how far apart they start. It does not fire itself. */
+  readonly hops?: Hops
+}
+
+/** Windows of `sizeMs` that start every `hopMs`, at its multiples. */
+export interface Hops {
+  /** Whole ms. */
+  readonly sizeMs: number
+  /** Whole ms, at most `sizeMs`. */
+  readonly hopMs: number
 }
 
 /** Where a window object remembers what a fold keeps for it: null until the first value. No name, so that it does not get into what is saved or shown. */
 export const foldedAs: unique symbol = Symbol('foldedAs')
 
-/** A value in its window. It comes before what its `window` makes of it. */
+/** A value in its window, or in a pane of several. It comes before what its `window` makes of it. */
 export interface WindowValue<T> {
   readonly kind: 'value'
   readonly window: Window
@@ -27,6 +39,15 @@ export interface WindowFired {
   readonly window: Window
   /** 1 at the first fire, one more with each correction. */
   readonly revision: number
+  /** The stretches that its values came in, by time, where windows overlap and share them; otherwise the values came in the window itself. */
+  readonly panes?: readonly Window[]
+}
+
+/** Windows have become one: what was kept for those it was made `from`, which come by time, is kept for the `window` from now on. */
+export interface WindowsMerged {
+  readonly kind: 'merged'
+  readonly window: Window
+  readonly from: readonly Window[]
 }
 
 /** The allowed lateness of the `window` is over: nothing more comes for it, and what was kept for it may go. */
@@ -35,8 +56,11 @@ export interface WindowOver {
   readonly window: Window
 }
 
-/** What `tumblingWindow` emits: values in their windows, then for each window that it fires and, at last, that it is over. */
-export type WindowElement<T> = WindowValue<T> | WindowFired | WindowOver
+/**
+ * What `tumblingWindow` and the other operators of windows emit: values in their windows, then for each window that it fires and, at last, that it is over.
+ * Sessions also say that they have become one.
+ */
+export type WindowElement<T> = WindowValue<T> | WindowsMerged | WindowFired | WindowOver
 
 /** `key@start`: digits end it, so no two windows of one operator share it. */
 export function windowId(key: string, start: number): string {

@@ -109,6 +109,11 @@ export interface Output<O> {
   /** Runs `act` as if the record of the origin were the current one. */
   during(origin: Origin, act: () => void): void
   /**
+   * Runs `act` as if the record of the origin were the current one, or for no record in particular where that is null; what it throws sets that one aside and not
+   * what is being handled. For an operator that comes to what it held back one by one.
+   */
+  attempt(origin: Origin | null, act: () => void): void
+  /**
    * Starts a call and delivers its result in the order of the calls, as a result of the current record, before the next checkpoint is cut. At most
    * `spec.concurrency` calls are under way; a task reads no further while as many are waited for.
    */

@@ -289,6 +289,11 @@ export class OperatorNode<I, O> extends Subscriber<I> implements Output<O>, Time
     this.host.during(origin, act)
   }
 
+  attempt(origin: Origin | null, act: () => void): void {
+    if (origin === null) this.#run(act)
+    else this.host.during(origin, () => this.#run(act))
+  }
+
   defer<R>(call: () => Promise<R>, deliver: (result: R) => void): void {
     const { host, work } = this
     if (work === null) throw new OperatorError(`${this.spec.name}: defer needs a spec with concurrency`)
@@ -296,7 +301,7 @@ export class OperatorNode<I, O> extends Subscriber<I> implements Output<O>, Time
     const origin = host.origin()
     work.add(
       () => outsideOfTasks(call),
-      (result: R) => host.during(origin, () => this.#run(() => deliver(result))),
+      (result: R) => this.attempt(origin, () => deliver(result)),
       (error) => host.during(origin, () => host.failed(this.any, error)),
     )
   }

@@ -19,9 +19,9 @@ const chain =
 function told(elements: readonly unknown[]): string[] {
   return (elements as WindowElement<number>[]).map((element) => {
     if (element.kind === 'value') return `${element.value} in ${element.window.start}`
-    return element.kind === 'over'
-      ? `over ${element.window.start}`
-      : `fire ${element.window.start} r${element.revision}`
+    return element.kind === 'fired'
+      ? `fire ${element.window.start} r${element.revision}`
+      : `${element.kind} ${element.window.start}`
   })
 }
 

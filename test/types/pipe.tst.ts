@@ -1,16 +1,25 @@
 import {
   aggregateWindow,
+  asOfJoin,
   type Batch,
   batchFlush,
   type Candle,
+  countWindow,
   dedupe,
   eventTime,
   type Heartbeat,
+  hoppingWindow,
+  inOrder,
+  intervalJoin,
+  keyed,
   type MarketEvent,
   mapAsync,
   ohlcv,
   rollup,
+  sequence,
+  sessionWindow,
   type Trade,
+  topN,
   tumblingWindow,
   type WindowElement,
 } from 'millrace'
@@ -20,6 +29,29 @@ import { describe, expect, test } from 'tstyche'
 declare const trades: Observable<Trade>
 declare const events: Observable<MarketEvent>
 declare const readings: Observable<{ readonly sensor: string; readonly at: number; readonly celsius: number }>
+
+interface Order {
+  readonly id: string
+  readonly customer: string
+  readonly amount: number
+  readonly at: number
+}
+
+interface Payment {
+  readonly orderId: string
+  readonly paid: number
+  readonly at: number
+}
+
+interface Click {
+  readonly user: string
+  readonly kind: string
+  readonly at: number
+}
+
+declare const orders: Observable<Order>
+declare const payments: Observable<Payment>
+declare const clicks: Observable<Click>
 
 describe('types flow through pipe() without annotations', () => {
   test('from trades to candles of candles', () => {
@@ -55,6 +87,103 @@ describe('types flow through pipe() without annotations', () => {
       }),
     )
     expect(highest).type.toBe<Observable<{ sensor: string; start: number; celsius: number }>>()
+  })
+
+  test('windows of all kinds', () => {
+    const spent = orders.pipe(
+      inOrder(),
+      hoppingWindow({ name: 'spent', sizeMs: '5m', hopMs: '1m', by: (order) => order.customer }),
+      aggregateWindow({
+        initial: () => ({ orders: 0, amount: 0 }),
+        add: (sum, { amount }) => ({ orders: sum.orders + 1, amount: sum.amount + amount }),
+        merge: (a, b) => ({ orders: a.orders + b.orders, amount: a.amount + b.amount }),
+        result: ({ amount }, { key, end }) => ({ customer: key, end, amount }),
+      }),
+    )
+    expect(spent).type.toBe<Observable<{ customer: string; end: number; amount: number }>>()
+
+    const visits = clicks.pipe(
+      sessionWindow({ name: 'visit', gapMs: '30m', by: (click) => click.user, maxMs: '1d' }),
+      aggregateWindow({
+        initial: () => 0,
+        add: (pages) => pages + 1,
+        merge: (a, b) => a + b,
+        result: (pages, { key }) => ({ user: key, pages }),
+      }),
+    )
+    expect(visits).type.toBe<Observable<{ user: string; pages: number }>>()
+
+    const best = orders.pipe(
+      countWindow({ name: 'lot', size: 100, by: (order) => order.customer, maxWaitMs: '1h' }),
+      topN({
+        n: 10,
+        of: (order) => order.amount,
+        tie: (order) => order.id,
+        result: (top, { key }) => top.map(({ id }, i) => ({ customer: key, rank: i + 1, id })),
+      }),
+    )
+    expect(best).type.toBe<Observable<{ customer: string; rank: number; id: string }>>()
+  })
+
+  test('joins, and who may be missing in them', () => {
+    const by = { left: (order: Order) => order.id, right: (payment: Payment) => payment.orderId }
+    const inner = orders.pipe(
+      intervalJoin(payments, {
+        name: 'paid',
+        by: { left: (order) => order.id, right: (payment) => payment.orderId },
+        fromMs: 0,
+        toMs: '15m',
+        with: (order, payment) => ({ id: order.id, paid: payment.paid }),
+      }),
+    )
+    expect(inner).type.toBe<Observable<{ id: string; paid: number }>>()
+    const left = orders.pipe(
+      intervalJoin(payments, {
+        ...{ name: 'paid', by, fromMs: 0, toMs: 1 },
+        how: 'left',
+        with: (order, payment) => ({ id: order.id, paid: payment?.paid ?? null }),
+      }),
+    )
+    expect(left).type.toBe<Observable<{ id: string; paid: number | null }>>()
+    const outer = orders.pipe(
+      intervalJoin(payments, {
+        ...{ name: 'paid', by, fromMs: 0, toMs: 1 },
+        how: 'outer',
+        with: (order, payment) => order?.id ?? payment?.orderId ?? '',
+      }),
+    )
+    expect(outer).type.toBe<Observable<string>>()
+    const asOf = orders.pipe(
+      asOfJoin(payments, {
+        ...{ name: 'as of', by, keepMs: '1m' },
+        with: (order, payment) => (payment === null ? null : { id: order.id, paid: payment.paid }),
+      }),
+    )
+    expect(asOf).type.toBe<Observable<{ id: string; paid: number }>>()
+  })
+
+  test("logic of one's own over time", () => {
+    const silent = clicks.pipe(
+      keyed({
+        name: 'silence',
+        by: (click) => click.user,
+        initial: () => 0,
+        onValue: (last, { at }) => ({ keep: Math.max(last, at), wakeAt: Math.max(last, at) + 600_000 }),
+        onTimer: (since, { key }) => ({ keep: null, emit: [{ user: key, since }] }),
+      }),
+    )
+    expect(silent).type.toBe<Observable<{ user: string; since: number }>>()
+    const funnel = clicks.pipe(
+      sequence({
+        name: 'funnel',
+        by: (click) => click.user,
+        steps: { cart: (click) => click.kind === 'cart', buy: (click) => click.kind === 'buy' },
+        unless: (click) => click.kind === 'logout',
+        withinMs: '1h',
+        onMatch: ({ cart, buy }) => ({ user: cart.user, afterMs: buy.at - cart.at }),
+      }),
+    )
+    expect(funnel).type.toBe<Observable<{ user: string; afterMs: number }>>()
   })
 
   test('operators of RxJS stand between ours, and narrow as always', () => {

@@ -1,0 +1,184 @@
+import type { KeyedEntry, KeyedState, StateCodec } from '../runtime/keyedState.ts'
+import type { Restored } from '../runtime/operator.ts'
+import { TimerQueue } from '../runtime/timerQueue.ts'
+import { type Window, windowId } from './window.ts'
+
+/** An open session. */
+export interface Session {
+  /** As it is now; another one once it has grown. */
+  readonly window: Window
+}
+
+interface OpenSession extends Session {
+  window: Window
+  first: number
+  last: number
+  entry: KeyedEntry<OpenSession> | null
+  /** True once it has fired or become part of another. */
+  isGone: boolean
+}
+
+/** Whose sessions they are, the silence that ends one, and the longest that one may be; ms, infinite for no bound. */
+export interface SessionRules {
+  readonly name: string
+  readonly gapMs: number
+  readonly maxMs: number
+}
+
+/** What a value has made: its session, and those that were made one for it, by time, if it is not simply the one that was there. */
+export interface Joined {
+  readonly session: Session
+  readonly merged: readonly Window[]
+}
+
+/**
+ * The open sessions of one operator, by key, and when the last one of each key ended.
+ *
+ * Keeps an entry an open session, and the end for as long as a value before it could otherwise be taken for an earlier part of a session to come.
+ */
+export class OpenSessions {
+  readonly #rules: SessionRules
+  readonly #saved: KeyedState<OpenSession>
+  readonly #ended: KeyedState<number>
+  /** Of each key, by time. */
+  readonly #open = new Map<string, OpenSession[]>()
+  readonly #firing = new TimerQueue<OpenSession>()
+  readonly #forgetting = new TimerQueue<string>()
+
+  constructor(rules: SessionRules, restored: Restored) {
+    this.#rules = rules
+    this.#saved = restored.keyed(this.#sessionState(), 'open')
+    this.#ended = restored.keyed(wholeNumber, 'ended')
+    for (const [id, session] of this.#saved.entries()) {
+      session.entry = this.#saved.entry(id) ?? null
+      this.#enter(session)
+    }
+    for (const [key, end] of this.#ended.entries()) this.#forgetting.add(this.#forgetAt(end), key)
+  }
+
+  /** The earliest time at which there is something to do; infinite where there is nothing. */
+  get nextDue(): number {
+    return this.#firing.nextDue
+  }
+
+  /** The latest time at which one fires. */
+  get last(): number | undefined {
+    let last: number | undefined
+    for (const sessions of this.#open.values()) {
+      for (const { window } of sessions) if (last === undefined || window.end - 1 > last) last = window.end - 1
+    }
+    return last
+  }
+
+  /** Where the value comes too late: the end of the session that it would be of. Null where it is in time. */
+  lateFor(key: string, at: number, watermark: number): number | null {
+    const ended = this.#ended.get(key)
+    if (ended !== undefined && at < ended) return ended
+    const touched = this.#touchedBy(key, at)
+    const end = Math.max(at, touched.at(-1)?.last ?? at) + this.#rules.gapMs
+    return watermark >= end - 1 ? end : null
+  }
+
+  join(key: string, at: number): Joined {
+    const touched = this.#touchedBy(key, at)
+    const [earliest] = touched
+    const first = Math.min(at, earliest?.first ?? at)
+    const last = Math.max(at, touched.at(-1)?.last ?? at)
+    if (earliest !== undefined && touched.length === 1 && earliest.first === first) {
+      if (last > earliest.last) {
+        earliest.last = last
+        earliest.window = this.#windowOf(key, first, last)
+        this.#saved.touch(earliest.entry as KeyedEntry<OpenSession>)
+      }
+      return { session: earliest, merged: [] }
+    }
+    for (const one of touched) this.#leave(one)
+    const window = this.#windowOf(key, first, last)
+    const session: OpenSession = { window, first, last, entry: null, isGone: false }
+    session.entry = this.#saved.set(window.id, session)
+    this.#enter(session)
+    return { session, merged: touched.map((one) => one.window) }
+  }
+
+  /** Takes out the sessions that end with this time, by key. */
+  takeDue(time: number): readonly Session[] {
+    const due = this.#firing.take(time)?.items ?? []
+    const over: OpenSession[] = []
+    for (const one of due) {
+      if (one.isGone) continue
+      if (one.window.end - 1 > time) this.#firing.add(one.window.end - 1, one)
+      else over.push(one)
+    }
+    for (const one of over) {
+      const { key, end } = one.window
+      this.#leave(one)
+      this.#ended.set(key, end)
+      this.#forgetting.add(this.#forgetAt(end), key)
+    }
+    return over.sort((a, b) => (a.window.key < b.window.key ? -1 : 1))
+  }
+
+  /** Lets go of the ends that no value can come before any more. */
+  forget(watermark: number): void {
+    for (let due = this.#forgetting.take(watermark); due !== undefined; due = this.#forgetting.take(watermark)) {
+      for (const key of due.items) {
+        const end = this.#ended.get(key)
+        if (end === undefined || this.#forgetAt(end) > watermark) continue
+        // One that is open and near will end later, and its end takes the place of this one.
+        if (this.#open.get(key)?.some(({ first }) => first < end - 1 + this.#rules.gapMs) !== true)
+          this.#ended.delete(key)
+      }
+    }
+  }
+
+  /** From then on a value before the end is late by itself, and no session that a value may still begin reaches back to it. */
+  #forgetAt(end: number): number {
+    return end + 2 * this.#rules.gapMs - 3
+  }
+
+  #touchedBy(key: string, at: number): readonly OpenSession[] {
+    const sessions = this.#open.get(key)
+    if (sessions === undefined) return []
+    const { gapMs, maxMs } = this.#rules
+    return sessions.filter(({ first, last }) => at > first - gapMs && at < last + gapMs && at < first + maxMs)
+  }
+
+  #windowOf(key: string, first: number, last: number): Window {
+    const { name, gapMs, maxMs } = this.#rules
+    const end = Math.min(last + gapMs, first + maxMs)
+    return { name, key, start: first, end, id: windowId(key, first), varies: true }
+  }
+
+  #enter(session: OpenSession): void {
+    const { key } = session.window
+    const sessions = this.#open.get(key)
+    if (sessions === undefined) this.#open.set(key, [session])
+    else {
+      let at = sessions.length
+      while (at > 0 && (sessions[at - 1] as OpenSession).first > session.first) at -= 1
+      sessions.splice(at, 0, session)
+    }
+    this.#firing.add(session.window.end - 1, session)
+  }
+
+  #leave(session: OpenSession): void {
+    const { key, id } = session.window
+    session.isGone = true
+    this.#saved.delete(id)
+    const sessions = this.#open.get(key) as OpenSession[]
+    if (sessions.length === 1) this.#open.delete(key)
+    else sessions.splice(sessions.indexOf(session), 1)
+  }
+
+  #sessionState(): StateCodec<OpenSession> {
+    return {
+      encode: ({ window, first, last }) => [window.key, first, last],
+      decode: (saved) => {
+        const [key, first, last] = saved as unknown as readonly [string, number, number]
+        return { window: this.#windowOf(key, first, last), first, last, entry: null, isGone: false }
+      },
+    }
+  }
+}
+
+const wholeNumber: StateCodec<number> = { encode: (value) => value, decode: (saved) => saved as number }

@@ -1,0 +1,35 @@
+import { type Hops, type Window, windowId } from './window.ts'
+
+/** The length of the panes that the windows are made of: the longest that divides size and hop, ms. */
+export function paneMs({ sizeMs, hopMs }: Hops): number {
+  let [a, b] = [sizeMs, hopMs]
+  while (b > 0) [a, b] = [b, a % b]
+  return a
+}
+
+/** The starts of the windows that hold what begins at `start`, from the first on. */
+export function startsOver(start: number, { sizeMs, hopMs }: Hops): number[] {
+  const starts: number[] = []
+  for (let one = Math.floor(start / hopMs) * hopMs; one > start - sizeMs; one -= hopMs) starts.unshift(one)
+  return starts
+}
+
+/** The windows that share the pane, from the first on. */
+export function windowsOver({ name, key, start }: Window, hops: Hops): Window[] {
+  return startsOver(start, hops).map((first) => {
+    return { name, key, start: first, end: first + hops.sizeMs, id: windowId(key, first) }
+  })
+}
+
+/** The panes that the window is made of, by time. */
+export function panesOf({ name, key, start, end }: Window, hops: Hops): Window[] {
+  const lengthMs = paneMs(hops)
+  const panes: Window[] = []
+  for (let one = start; one < end; one += lengthMs) panes.push(paneAt(name, key, one, lengthMs, hops))
+  return panes
+}
+
+/** The pane of the key that begins at `start`, which is a multiple of `lengthMs`. */
+export function paneAt(name: string, key: string, start: number, lengthMs: number, hops: Hops): Window {
+  return { name, key, start, end: start + lengthMs, id: windowId(key, start), hops }
+}

@@ -1,0 +1,130 @@
+import type { OperatorFunction } from 'rxjs'
+import type { Duration } from '../runtime/duration.ts'
+import { ConfigurationError } from '../runtime/errors.ts'
+import type { StateCodec } from '../runtime/keyedState.ts'
+import type { OperatorSpec } from '../runtime/operator.ts'
+import { plainState } from '../runtime/plainState.ts'
+import { stateful } from '../runtime/stateful.ts'
+import { HeldInOrder } from './heldInOrder.ts'
+import { keyOf } from './keyOf.ts'
+import { OpenSessions, type Session } from './openSessions.ts'
+import { timelyAt } from './timelyAt.ts'
+import { wholeMs } from './wholeMs.ts'
+import type { WindowElement } from './window.ts'
+
+/** Which silence ends a session of `sessionWindow`, and whose it is. */
+export interface SessionWindowOptions<T> {
+  /** Unique in a pipeline. */
+  readonly name: string
+  /** Values of a key that are less than this apart are of one session: ms, or text such as `'30m'`. */
+  readonly gapMs: Duration
+  /** Each key has sessions of its own. */
+  readonly by: (value: T) => string
+  /** Event time of a value, ms UTC; that of the `eventTime` above if left out, and for a session's result the session's last ms. */
+  readonly of?: (value: T) => number
+  /**
+   * The longest that a session may be, ms or text such as `'1d'`, at least `gapMs`: what comes this much after its first value begins another one, so that one which never falls silent ends too. It
+   * depends on the order of the values, so that each is taken when the watermark has come to it, and is late from then on. No bound if left out.
+   */
+  readonly maxMs?: Duration
+  /** With `maxMs`: how values that wait for their time are saved; plain values need none. */
+  readonly state?: StateCodec<T>
+  /** Outside a task: receives late values. */
+  readonly onReject?: OperatorSpec['onReject']
+}
+
+/**
+ * Puts each value into the session of its key: values that are less than `gapMs` apart are of one, `[first, last + gapMs)`. Exactly `gapMs` apart are two.
+ *
+ * A session fires when the watermark reaches `end - 1`, once; those that are due together by end, then by key. A value that joins two makes them one, so the fold below needs `merge`; in what order the
+ * values come changes no session. A value is set aside as `late` where the session that it would make, alone or with those that it touches, is over, or where it
+ * touches one that has fired: sessions of a key never overlap. One without a whole-number time is set aside as `no-event-time`.
+ * Keeps one small entry an open session, and for each key when its last one ended, for two gaps and until the sessions that were open then have ended; with `maxMs` also the values above the watermark, each
+ * with a copy of its record. All of it is part of the checkpoint, so a crash changes no session.
+ *
+ * ```ts
+ * clicks.pipe(
+ *   sessionWindow({ name: 'visit', gapMs: '30m', by: ({ user }) => user }),
+ *   aggregateWindow({
+ *     initial: () => 0,
+ *     add: (pages) => pages + 1,
+ *     merge: (a, b) => a + b,
+ *     result: (pages, { key, start, end }) => ({ user: key, start, end, pages }),
+ *   }),
+ * )
+ * ```
+ * @throws ConfigurationError on options out of range; OperatorError where no `eventTime` stands above
+ */
+export function sessionWindow<T>(options: SessionWindowOptions<T>): OperatorFunction<T, WindowElement<T>> {
+  const { name, by, of, state = plainState<T>(), onReject } = options
+  const what = `sessionWindow '${name}'`
+  const gapMs = wholeMs(options.gapMs, `${what}: gapMs`, 1)
+  const maxMs = options.maxMs === undefined ? Number.POSITIVE_INFINITY : wholeMs(options.maxMs, `${what}: maxMs`, 1)
+  if (maxMs < gapMs) {
+    throw new ConfigurationError(`${what}: maxMs must be at least gapMs, got ${options.maxMs} and ${options.gapMs}.`)
+  }
+  const isBounded = options.maxMs !== undefined
+  const spec = { name, shape: { gapMs, maxMs: isBounded ? maxMs : null }, onReject }
+  return stateful<T, WindowElement<T>>(spec, (restored, out) => {
+    const sessions = new OpenSessions({ name, gapMs, maxMs }, restored)
+    const held = isBounded ? new HeldInOrder(state, restored) : null
+    const nextDue = () => Math.min(sessions.nextDue, held?.nextDue ?? Number.POSITIVE_INFINITY)
+
+    function join(key: string, at: number, value: T): void {
+      const { session, merged } = sessions.join(key, at)
+      const { window } = session
+      if (merged.length > 0) out.emitAt(at, { kind: 'merged', window, from: merged })
+      out.emitAt(at, { kind: 'value', window, value, isProvisional: false })
+    }
+
+    function fire({ window }: Session): void {
+      out.emitAt(window.end - 1, { kind: 'fired', window, revision: 1 })
+      out.emitAt(window.end - 1, { kind: 'over', window })
+    }
+
+    out.wakeAt(nextDue())
+    return {
+      onValue(value) {
+        if (held !== null) {
+          const at = timelyAt(out, name, value, of)
+          if (at === null) return
+          held.hold({ value, at, origin: out.origin() })
+        } else {
+          const at = of === undefined ? out.valueTime() : of(value)
+          if (!Number.isSafeInteger(at)) {
+            out.reject('no-event-time', `${name}: its event time is ${at}, not a whole number of ms`)
+            return
+          }
+          const key = keyOf(by, value)
+          const { watermark } = out
+          const over = sessions.lateFor(key, at, watermark)
+          if (over !== null) {
+            out.reject(
+              'late',
+              `${name}: event time ${at} of ${key} is late: its session ended at ${over}, the watermark is ${watermark}`,
+            )
+            return
+          }
+          join(key, at, value)
+        }
+        out.wakeAt(nextDue())
+      },
+      onWatermark(watermark) {
+        for (let time = nextDue(); time <= watermark; time = nextDue()) {
+          // What comes at the last ms of a session is before its end.
+          if (held !== null && held.nextDue === time) {
+            for (const { value, at, origin } of held.take(time)) {
+              out.attempt(origin, () => join(keyOf(by, value), at, value))
+            }
+          } else for (const session of sessions.takeDue(time)) fire(session)
+        }
+        sessions.forget(watermark)
+        out.wakeAt(nextDue())
+      },
+      openUntil: () => {
+        const [open, waiting] = [sessions.last, held?.last]
+        return open === undefined || waiting === undefined ? (open ?? waiting) : Math.max(open, waiting)
+      },
+    }
+  })
+}
