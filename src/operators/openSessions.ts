@@ -34,7 +34,7 @@ export interface Joined {
 /**
  * The open sessions of one operator, by key, and when the last one of each key ended.
  *
- * Keeps an entry an open session, and the end for as long as a value before it could otherwise be taken for an earlier part of a session to come.
+ * Keeps an entry an open session, and the end for a gap longer: from then on what is before it is over by itself.
  */
 export class OpenSessions {
   readonly #rules: SessionRules
@@ -56,9 +56,14 @@ export class OpenSessions {
     for (const [key, end] of this.#ended.entries()) this.#forgetting.add(this.#forgetAt(end), key)
   }
 
-  /** The earliest time at which there is something to do; infinite where there is nothing. */
+  /** The earliest time at which one may fire; infinite where there is none. */
   get nextDue(): number {
     return this.#firing.nextDue
+  }
+
+  /** The earliest time at which something may be let go; infinite where there is nothing. */
+  get nextForgotten(): number {
+    return this.#forgetting.nextDue
   }
 
   /** The latest time at which one fires. */
@@ -70,12 +75,14 @@ export class OpenSessions {
     return last
   }
 
-  /** Where the value comes too late: the end of the session that it would be of. Null where it is in time. */
+  /**
+   * Where the value comes too late: the end of the session that it would make by itself, or of the last one, which it touches. Null where it is in time. What is open does not
+   * count, for then it would depend on which of two values comes first.
+   */
   lateFor(key: string, at: number, watermark: number): number | null {
     const ended = this.#ended.get(key)
     if (ended !== undefined && at < ended) return ended
-    const touched = this.#touchedBy(key, at)
-    const end = Math.max(at, touched.at(-1)?.last ?? at) + this.#rules.gapMs
+    const end = at + this.#rules.gapMs
     return watermark >= end - 1 ? end : null
   }
 
@@ -123,17 +130,13 @@ export class OpenSessions {
     for (let due = this.#forgetting.take(watermark); due !== undefined; due = this.#forgetting.take(watermark)) {
       for (const key of due.items) {
         const end = this.#ended.get(key)
-        if (end === undefined || this.#forgetAt(end) > watermark) continue
-        // One that is open and near will end later, and its end takes the place of this one.
-        if (this.#open.get(key)?.some(({ first }) => first < end - 1 + this.#rules.gapMs) !== true)
-          this.#ended.delete(key)
+        if (end !== undefined && this.#forgetAt(end) <= watermark) this.#ended.delete(key)
       }
     }
   }
 
-  /** From then on a value before the end is late by itself, and no session that a value may still begin reaches back to it. */
   #forgetAt(end: number): number {
-    return end + 2 * this.#rules.gapMs - 3
+    return end + this.#rules.gapMs - 2
   }
 
   #touchedBy(key: string, at: number): readonly OpenSession[] {

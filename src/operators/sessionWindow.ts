@@ -37,10 +37,10 @@ export interface SessionWindowOptions<T> {
  * Puts each value into the session of its key: values that are less than `gapMs` apart are of one, `[first, last + gapMs)`. Exactly `gapMs` apart are two.
  *
  * A session fires when the watermark reaches `end - 1`, once; those that are due together by end, then by key. A value that joins two makes them one, so the fold below needs `merge`; in what order the
- * values come changes no session. A value is set aside as `late` where the session that it would make, alone or with those that it touches, is over, or where it
+ * values come changes no session. A value is set aside as `late` where the session that it would make by itself is over, or where it
  * touches one that has fired: sessions of a key never overlap. One without a whole-number time is set aside as `no-event-time`.
- * Keeps one small entry an open session, and for each key when its last one ended, for two gaps and until the sessions that were open then have ended; with `maxMs` also the values above the watermark, each
- * with a copy of its record. All of it is part of the checkpoint, so a crash changes no session.
+ * Keeps one small entry an open session, and for each key when its last one ended, for a gap longer; with `maxMs` also the values above the watermark, each with a copy of its record. All of it
+ * is part of the checkpoint, so a crash changes no session.
  *
  * ```ts
  * clicks.pipe(
@@ -82,7 +82,7 @@ export function sessionWindow<T>(options: SessionWindowOptions<T>): OperatorFunc
       out.emitAt(window.end - 1, { kind: 'over', window })
     }
 
-    out.wakeAt(nextDue())
+    out.wakeAt(Math.min(nextDue(), sessions.nextForgotten))
     return {
       onValue(value) {
         if (held !== null) {
@@ -107,7 +107,7 @@ export function sessionWindow<T>(options: SessionWindowOptions<T>): OperatorFunc
           }
           join(key, at, value)
         }
-        out.wakeAt(nextDue())
+        out.wakeAt(Math.min(nextDue(), sessions.nextForgotten))
       },
       onWatermark(watermark) {
         for (let time = nextDue(); time <= watermark; time = nextDue()) {
@@ -119,7 +119,7 @@ export function sessionWindow<T>(options: SessionWindowOptions<T>): OperatorFunc
           } else for (const session of sessions.takeDue(time)) fire(session)
         }
         sessions.forget(watermark)
-        out.wakeAt(nextDue())
+        out.wakeAt(Math.min(nextDue(), sessions.nextForgotten))
       },
       openUntil: () => {
         const [open, waiting] = [sessions.last, held?.last]

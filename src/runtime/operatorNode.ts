@@ -388,12 +388,14 @@ export class OperatorNode<I, O> extends Subscriber<I> implements Output<O>, Time
   #runApart(act: () => void): void {
     const { host, time } = this
     const { stage } = host
+    const outer = host.enterTime(time)
     const before = time?.valueTime
     host.stage = this.stage
     if (time !== null) time.valueTime = time.toldTo(this)
     this.#run(act)
     if (time !== null) time.valueTime = before as number
     host.stage = stage
+    host.enterTime(outer)
   }
 
   /** The time, where the value being handled has one. */
