@@ -1,4 +1,5 @@
 import type { OperatorFunction } from 'rxjs'
+import { partlyLate } from '../runtime/deadLetters.ts'
 import type { Duration } from '../runtime/duration.ts'
 import { ConfigurationError } from '../runtime/errors.ts'
 import type { StateCodec } from '../runtime/keyedState.ts'
@@ -138,7 +139,7 @@ export function hoppingWindow<T>(options: HoppingWindowOptions<T>): OperatorFunc
       const missed = over.filter(({ end }) => lateness.isOver(end - 1, watermark)).length
       if (missed === 0) return
       out.reject(
-        'partly-late',
+        partlyLate,
         `${name}: event time ${at} of ${key} is late for ${missed} of its ${over.length} windows, the watermark is ${watermark}; it has entered the others, so it must not be sent again`,
       )
     }

@@ -1,5 +1,6 @@
 import type pg from 'pg'
 import { z } from 'zod'
+import { partlyLate } from '../runtime/deadLetters.ts'
 import type { LogWriter, OutgoingRecord } from '../runtime/log.ts'
 import { isRedriveHeader, redriveHeader, redrivePipelineHeader } from '../runtime/record.ts'
 import { unescapeText } from '../sinks/postgres/columnText.ts'
@@ -64,8 +65,7 @@ async function* pagesOf(
   skipped: { readonly id: string; readonly why: string }[],
 ): AsyncGenerator<readonly StoredDeadLetter[]> {
   const isFit = (letter: StoredDeadLetter): boolean => {
-    const why =
-      letter.payload === null ? 'it has no payload' : letter.redrivenAt === null ? null : 'it was redriven already'
+    const why = whyNot(letter)
     if (why !== null) skipped.push({ id: formatKey(letter), why })
     return why === null
   }
@@ -89,6 +89,14 @@ async function* pagesOf(
     after = last
     yield page.filter(isFit)
   }
+}
+
+function whyNot({ payload, redrivenAt, reason }: StoredDeadLetter): string | null {
+  if (payload === null) return 'it has no payload'
+  if (redrivenAt !== null) return 'it was redriven already'
+  return reason === partlyLate
+    ? 'some of its windows have taken it, and a second time it would count twice there'
+    : null
 }
 
 /** Records may be large: a batch is cut by their bytes too. */

@@ -9,6 +9,9 @@ export interface Rejected {
   readonly detail: string
 }
 
+/** The reason of a letter whose value has been taken as well, by some of the windows that it is for: it must not come a second time. */
+export const partlyLate = 'partly-late'
+
 /** What an `Origin` is made of. */
 type OriginFields = Pick<Origin, 'input' | 'offset' | 'recordTime' | 'key' | 'headers' | 'payload' | 'redrivenFor'>
 
