@@ -4,6 +4,7 @@ import type { StateCodec } from '../runtime/keyedState.ts'
 import type { OperatorSpec } from '../runtime/operator.ts'
 import { plainState } from '../runtime/plainState.ts'
 import { stateful } from '../runtime/stateful.ts'
+import { Arrivals } from './arrivals.ts'
 import { bothSides, type Sided } from './bothSides.ts'
 import { HeldInOrder } from './heldInOrder.ts'
 import { keyOf } from './keyOf.ts'
@@ -54,8 +55,9 @@ export function asOfJoin<L, R, O>(right: Observable<R>, options: AsOfJoinOptions
   const { name, by, isEnd = () => false, with: combine, state = {}, onReject } = options
   const keepMs = wholeMs(options.keepMs, `asOfJoin '${name}': keepMs`, 0)
   const join = stateful<Sided<L, R>, O>({ name, shape: { keepMs }, onReject }, (restored, out) => {
-    const waiting = new HeldInOrder<L>(state.left ?? plainState<L>(), restored)
-    const versions = new Versions<R>(restored, state.right ?? plainState<R>(), keepMs)
+    const arrivals = new Arrivals(restored.snapshot)
+    const waiting = new HeldInOrder<L>(state.left ?? plainState<L>(), restored, arrivals)
+    const versions = new Versions<R>(restored, state.right ?? plainState<R>(), keepMs, arrivals)
     const nextDue = () => Math.min(waiting.nextDue, versions.nextDue)
 
     function answer(value: L, at: number): void {
@@ -79,6 +81,7 @@ export function asOfJoin<L, R, O>(right: Observable<R>, options: AsOfJoinOptions
         versions.forget(watermark)
         out.wakeAt(nextDue())
       },
+      snapshot: () => arrivals.snapshot(),
       openUntil: () => waiting.last,
     }
   })

@@ -5,6 +5,7 @@ import type { OperatorSpec } from '../runtime/operator.ts'
 import { plainState } from '../runtime/plainState.ts'
 import { stateful } from '../runtime/stateful.ts'
 import { TimerQueue } from '../runtime/timerQueue.ts'
+import { Arrivals } from './arrivals.ts'
 import { HeldInOrder } from './heldInOrder.ts'
 import { keyOf } from './keyOf.ts'
 import { roomForKey } from './roomForKey.ts'
@@ -64,7 +65,8 @@ export function countWindow<T>(options: CountWindowOptions<T>): OperatorFunction
   const maxWaitMs =
     options.maxWaitMs === undefined ? Number.POSITIVE_INFINITY : wholeMs(options.maxWaitMs, `${what}: maxWaitMs`, 1)
   return stateful<T, WindowElement<T>>({ name, shape: { size }, onReject }, (restored, out) => {
-    const held = new HeldInOrder(state, restored)
+    const arrivals = new Arrivals(restored.snapshot)
+    const held = new HeldInOrder(state, restored, arrivals)
     const counts = restored.keyed<Count>(countState, 'counts')
     const closing = new TimerQueue<KeyedEntry<Count>>()
     const nextDue = () => Math.min(held.nextDue, closing.nextDue)
@@ -132,6 +134,7 @@ export function countWindow<T>(options: CountWindowOptions<T>): OperatorFunction
           if (values > 0) close(counts.entry(key) as KeyedEntry<Count>, last)
         }
       },
+      snapshot: () => arrivals.snapshot(),
       openUntil: () => {
         let last = held.last
         for (const { time, items } of closing.waiting()) {

@@ -3,6 +3,7 @@ import type { Json } from '../runtime/json.ts'
 import type { KeyedState, StateCodec } from '../runtime/keyedState.ts'
 import type { Restored } from '../runtime/operator.ts'
 import { TimerQueue } from '../runtime/timerQueue.ts'
+import type { Arrivals } from './arrivals.ts'
 
 /** A value that waits until the watermark has come to its time. */
 export interface HeldInOrderValue<T> {
@@ -25,12 +26,13 @@ interface Waiting<T> extends HeldInOrderValue<T> {
 export class HeldInOrder<T> {
   readonly #saved: KeyedState<HeldInOrderValue<T>>
   readonly #queue = new TimerQueue<Waiting<T>>()
-  #next = 0
+  readonly #arrivals: Arrivals
 
-  constructor(codec: StateCodec<T>, restored: Restored) {
+  /** @param arrivals the operator's own, which it saves */
+  constructor(codec: StateCodec<T>, restored: Restored, arrivals: Arrivals) {
+    this.#arrivals = arrivals
     this.#saved = restored.keyed(heldState(codec, restored), 'held')
     for (const [id, held] of this.#saved.entries()) {
-      this.#next = Number(id) + 1
       this.#queue.add(held.at, { ...held, id })
     }
   }
@@ -48,8 +50,7 @@ export class HeldInOrder<T> {
   }
 
   hold(held: HeldInOrderValue<T>): void {
-    const id = String(this.#next)
-    this.#next += 1
+    const id = this.#arrivals.take()
     this.#saved.set(id, held)
     this.#queue.add(held.at, { ...held, id })
   }

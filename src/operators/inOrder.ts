@@ -3,6 +3,7 @@ import type { StateCodec } from '../runtime/keyedState.ts'
 import type { OperatorSpec } from '../runtime/operator.ts'
 import { plainState } from '../runtime/plainState.ts'
 import { stateful } from '../runtime/stateful.ts'
+import { Arrivals } from './arrivals.ts'
 import { HeldInOrder } from './heldInOrder.ts'
 import { timelyAt } from './timelyAt.ts'
 
@@ -33,7 +34,8 @@ export interface InOrderOptions<T> {
 export function inOrder<T>(options: InOrderOptions<T> = {}): MonoTypeOperatorFunction<T> {
   const { name = 'inOrder', of, state = plainState<T>(), onReject } = options
   return stateful<T, T>({ name, passesRedriven: true, onReject }, (restored, out) => {
-    const held = new HeldInOrder(state, restored)
+    const arrivals = new Arrivals(restored.snapshot)
+    const held = new HeldInOrder(state, restored, arrivals)
     out.wakeAt(held.nextDue)
     return {
       onValue(value) {
@@ -49,6 +51,7 @@ export function inOrder<T>(options: InOrderOptions<T> = {}): MonoTypeOperatorFun
         }
         out.wakeAt(held.nextDue)
       },
+      snapshot: () => arrivals.snapshot(),
       openUntil: () => held.last,
     }
   })

@@ -5,6 +5,7 @@ import type { StateCodec } from '../runtime/keyedState.ts'
 import type { OperatorSpec } from '../runtime/operator.ts'
 import { plainState } from '../runtime/plainState.ts'
 import { stateful } from '../runtime/stateful.ts'
+import { Arrivals } from './arrivals.ts'
 import { bothSides, type Sided } from './bothSides.ts'
 import { JoinSide } from './joinSide.ts'
 import { keyOf } from './keyOf.ts'
@@ -97,8 +98,9 @@ export function intervalJoin<L, R, O>(
   const tellsLeft = how !== 'inner'
   const tellsRight = how === 'outer'
   const join = stateful<Sided<L, R>, O>({ name, shape: { fromMs, toMs, how }, onReject }, (restored, out) => {
-    const lefts = new JoinSide<L>(restored, 'left', state.left ?? plainState<L>(), Math.max(toMs, 0))
-    const rights = new JoinSide<R>(restored, 'right', state.right ?? plainState<R>(), Math.max(-fromMs, 0))
+    const arrivals = new Arrivals(restored.snapshot)
+    const lefts = new JoinSide<L>(restored, 'left', state.left ?? plainState<L>(), Math.max(toMs, 0), arrivals)
+    const rights = new JoinSide<R>(restored, 'right', state.right ?? plainState<R>(), Math.max(-fromMs, 0), arrivals)
 
     function takeLeft(value: L, at: number): void {
       const key = keyOf(by.left, value)
@@ -156,6 +158,7 @@ export function intervalJoin<L, R, O>(
         }
         out.wakeAt(nextDue())
       },
+      snapshot: () => arrivals.snapshot(),
       openUntil: () => {
         const left = tellsLeft ? lefts.lastDue(({ isMatched }) => !isMatched) : undefined
         const right = tellsRight ? rights.lastDue(({ isMatched }) => !isMatched) : undefined

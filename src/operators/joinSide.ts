@@ -2,6 +2,7 @@ import type { Json } from '../runtime/json.ts'
 import type { KeyedEntry, KeyedState, StateCodec } from '../runtime/keyedState.ts'
 import type { Restored } from '../runtime/operator.ts'
 import { TimerQueue } from '../runtime/timerQueue.ts'
+import type { Arrivals } from './arrivals.ts'
 
 /** A value that a join keeps. */
 export interface Kept<V> {
@@ -35,17 +36,18 @@ export class JoinSide<V> {
   readonly #saved: KeyedState<Stored<V>>
   readonly #rows = new Map<string, Row<V>>()
   readonly #due = new TimerQueue<Stored<V>>()
-  #next = 0
+  readonly #arrivals: Arrivals
 
   /**
    * @param map under which its values are saved
    * @param keepMs after its own time, how long a value is kept
+   * @param arrivals the operator's own, which it saves
    */
-  constructor(restored: Restored, map: string, codec: StateCodec<V>, keepMs: number) {
+  constructor(restored: Restored, map: string, codec: StateCodec<V>, keepMs: number, arrivals: Arrivals) {
+    this.#arrivals = arrivals
     this.#keepMs = keepMs
     this.#saved = restored.keyed(storedState(codec), map)
     for (const [id, stored] of this.#saved.entries()) {
-      this.#next = Number(id) + 1
       stored.entry = this.#saved.entry(id) ?? null
       this.#enter(stored)
     }
@@ -66,8 +68,7 @@ export class JoinSide<V> {
 
   add(kept: Kept<V>, isMatched: boolean): void {
     const stored: Stored<V> = { ...kept, isMatched, entry: null }
-    stored.entry = this.#saved.set(String(this.#next), stored)
-    this.#next += 1
+    stored.entry = this.#saved.set(this.#arrivals.take(), stored)
     this.#enter(stored)
   }
 

@@ -7,6 +7,7 @@ import type { OperatorSpec } from '../runtime/operator.ts'
 import { plainState } from '../runtime/plainState.ts'
 import { stateful } from '../runtime/stateful.ts'
 import { TimerQueue } from '../runtime/timerQueue.ts'
+import { Arrivals } from './arrivals.ts'
 import { HeldInOrder } from './heldInOrder.ts'
 import { keyOf } from './keyOf.ts'
 import { timelyAt } from './timelyAt.ts'
@@ -76,7 +77,8 @@ export function sequence<T, K extends string, O>(options: SequenceOptions<T, K, 
       `sequence '${name}': the name of a step must not be a number, or its place among the others is lost.`,
     )
   return stateful<T, O>({ name, shape: { steps: names, withinMs }, onReject }, (restored, out) => {
-    const held = new HeldInOrder(state, restored)
+    const arrivals = new Arrivals(restored.snapshot)
+    const held = new HeldInOrder(state, restored, arrivals)
     const open = restored.keyed<Match<T>>(matchState(state), 'open')
     const ending = new TimerQueue<{ readonly entry: KeyedEntry<Match<T>>; readonly first: number }>()
     const nextDue = () => Math.min(held.nextDue, ending.nextDue)
@@ -144,6 +146,7 @@ export function sequence<T, K extends string, O>(options: SequenceOptions<T, K, 
         }
         out.wakeAt(nextDue())
       },
+      snapshot: () => arrivals.snapshot(),
       openUntil: () => {
         let last = held.last
         for (const [, { first }] of open.entries())

@@ -5,6 +5,7 @@ import type { StateCodec } from '../runtime/keyedState.ts'
 import type { OperatorSpec } from '../runtime/operator.ts'
 import { plainState } from '../runtime/plainState.ts'
 import { stateful } from '../runtime/stateful.ts'
+import { Arrivals } from './arrivals.ts'
 import { HeldInOrder } from './heldInOrder.ts'
 import { keyOf } from './keyOf.ts'
 import { OpenSessions, type Session } from './openSessions.ts'
@@ -67,7 +68,8 @@ export function sessionWindow<T>(options: SessionWindowOptions<T>): OperatorFunc
   const spec = { name, shape: { gapMs, maxMs: isBounded ? maxMs : null }, onReject }
   return stateful<T, WindowElement<T>>(spec, (restored, out) => {
     const sessions = new OpenSessions({ name, gapMs, maxMs }, restored)
-    const held = isBounded ? new HeldInOrder(state, restored) : null
+    const arrivals = new Arrivals(restored.snapshot)
+    const held = isBounded ? new HeldInOrder(state, restored, arrivals) : null
     const nextDue = () => Math.min(sessions.nextDue, held?.nextDue ?? Number.POSITIVE_INFINITY)
 
     function join(key: string, at: number, value: T): void {
@@ -121,6 +123,7 @@ export function sessionWindow<T>(options: SessionWindowOptions<T>): OperatorFunc
         sessions.forget(watermark)
         out.wakeAt(Math.min(nextDue(), sessions.nextForgotten))
       },
+      snapshot: () => arrivals.snapshot(),
       openUntil: () => {
         const [open, waiting] = [sessions.last, held?.last]
         return open === undefined || waiting === undefined ? (open ?? waiting) : Math.max(open, waiting)

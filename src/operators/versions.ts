@@ -2,6 +2,7 @@ import type { Json } from '../runtime/json.ts'
 import type { KeyedState, StateCodec } from '../runtime/keyedState.ts'
 import type { Restored } from '../runtime/operator.ts'
 import { TimerQueue } from '../runtime/timerQueue.ts'
+import type { Arrivals } from './arrivals.ts'
 
 interface Version<V> {
   readonly key: string
@@ -28,13 +29,14 @@ export class Versions<V> {
   readonly #byKey = new Map<string, StoredVersion<V>[]>()
   /** Keys of which something may go. */
   readonly #due = new TimerQueue<string>()
-  #next = 0
+  readonly #arrivals: Arrivals
 
-  constructor(restored: Restored, codec: StateCodec<V>, keepMs: number) {
+  /** @param arrivals the operator's own, which it saves */
+  constructor(restored: Restored, codec: StateCodec<V>, keepMs: number, arrivals: Arrivals) {
+    this.#arrivals = arrivals
     this.#keepMs = keepMs
     this.#saved = restored.keyed(versionState(codec), 'versions')
     for (const [id, version] of this.#saved.entries()) {
-      this.#next = Number(id) + 1
       this.#enter({ ...version, id })
     }
   }
@@ -45,8 +47,7 @@ export class Versions<V> {
   }
 
   add(key: string, at: number, value: V, isEnd: boolean): void {
-    const id = String(this.#next)
-    this.#next += 1
+    const id = this.#arrivals.take()
     this.#saved.set(id, { key, at, value, isEnd })
     this.#enter({ key, at, value, isEnd, id })
   }

@@ -27,6 +27,7 @@ import {
   type TablePlan,
 } from './plan.ts'
 import { counter, type Edition, moves, retired, running, silence } from './userOperators.ts'
+import { timedOperator } from './windowKinds.ts'
 import { countOf, intoSecond, noTotals, type Totals, withItem } from './windowTotals.ts'
 
 /** Where a drawn graph runs. */
@@ -134,6 +135,13 @@ function flowOperator(
       return dedupeOf(step, surroundings)
     case 'window':
       return windowOf(step, surroundings)
+    case 'hops':
+    case 'session':
+    case 'lots':
+    case 'join':
+    case 'asOf':
+    case 'inOrder':
+      return timedOperator(step, onReject)
     case 'batch':
       return batchFlush<Item>({ name: step.name, maxCount: step.maxCount })
     case 'mapAsync':

@@ -161,6 +161,42 @@ class PlanDrawing {
       }
       case 'window':
         return this.#window(place, depth)
+      case 'hops': {
+        const [sizeMs, hopMs] = random.pick([
+          [1_000, 500],
+          [5_000, 2_000],
+          [60_000, 20_000],
+        ] as const)
+        return stay({
+          kind,
+          name: this.#name(kind),
+          sizeMs,
+          hopMs,
+          allowedLatenessMs: random.pick([0, 0, 1_000, 20_000]),
+        })
+      }
+      case 'session': {
+        const gapMs = random.pick([200, 1_000, 10_000])
+        const maxMs = random.chance(0.3) ? gapMs * random.int(1, 4) : null
+        return stay({ kind, name: this.#name(kind), gapMs, maxMs, throwsOn: this.#failure(place) })
+      }
+      case 'lots':
+        return stay({ kind, name: this.#name(kind), size: random.int(1, 4), maxWaitMs: random.pick([500, 5_000]) })
+      case 'join': {
+        const fromMs = random.pick([-5_000, -300, 0, 200])
+        const toMs = fromMs + random.pick([0, 500, 6_000])
+        const how = random.pick(['inner', 'left', 'outer'] as const)
+        return stay({ kind, name: this.#name(kind), fromMs, toMs, how, throwsOn: this.#failure(place) })
+      }
+      case 'asOf':
+        return stay({
+          kind,
+          name: this.#name(kind),
+          keepMs: random.pick([0, 300, 5_000]),
+          throwsOn: this.#failure(place),
+        })
+      case 'inOrder':
+        return stay({ kind, name: this.#name(kind) })
       case 'batch': {
         const step: Step = { kind, name: this.#name(kind), maxCount: random.int(1, 6) }
         return { steps: [step], place: { ...place, hasTime: false, isLoose: true, isBatched: true, mayReject: false } }
@@ -210,6 +246,8 @@ class PlanDrawing {
     if (!this.#hasEventTime) kinds.push(...Array.from({ length: 8 }, () => 'eventTime' as const))
     if (place.hasTime) kinds.push('dedupe', 'dedupe', 'moves')
     if (place.hasTime && place.mayOpen) kinds.push('window', 'window', 'window', 'silence', 'silence')
+    if (place.hasTime && place.mayOpen && place.mayReject)
+      kinds.push('hops', 'session', 'lots', 'join', 'asOf', 'inOrder')
     return kinds
   }
 

@@ -1,6 +1,7 @@
 import { mappedAsync } from './buildGraph.ts'
 import { enriched, type Item, residueOf, residues } from './item.ts'
-import { type NaiveOperator, naiveOperator, throws } from './naiveOperators.ts'
+import { type NaiveOperator, throws } from './naiveOperator.ts'
+import { naiveOperator } from './naiveOperators.ts'
 import { madeOf } from './plainSteps.ts'
 import {
   allSteps,
@@ -8,6 +9,7 @@ import {
   foldOf,
   type GraphPlan,
   isOutlet,
+  isWindow,
   type OutletPlan,
   type Step,
   type Stretch,
@@ -156,6 +158,12 @@ export class NaiveGraph {
         return plain(step, next())
       case 'dedupe':
       case 'window':
+      case 'hops':
+      case 'session':
+      case 'lots':
+      case 'join':
+      case 'asOf':
+      case 'inOrder':
       case 'counter':
       case 'silence':
       case 'moves':
@@ -169,7 +177,7 @@ export class NaiveGraph {
   #keeping(step: Parameters<typeof naiveOperator>[0], below: () => Place): Place {
     let next: Place = nowhere
     const turn = this.#operators.length
-    const name = step.kind === 'window' ? foldOf(step.name) : step.name
+    const name = isWindow(step) ? foldOf(step.name) : step.name
     const operator = naiveOperator(step, {
       emit: (item, at) => this.#emit(name, next, { item, at, target: null }),
       setAside: (by) => this.#reject(by),
@@ -180,7 +188,7 @@ export class NaiveGraph {
     next = below()
     return this.#operator(step, (value) => {
       if (value.target === null) operator.take(value.item, value.at)
-      else if (step.kind === 'dedupe') this.#emit(name, next, value)
+      else if (step.kind === 'dedupe' || step.kind === 'inOrder') this.#emit(name, next, value)
     })
   }
 

@@ -1,30 +1,14 @@
-import { type Item, isSound, throwOn } from './item.ts'
+import { type Item, isSound } from './item.ts'
+import { type NaiveOperator, type NaiveOutput, throws } from './naiveOperator.ts'
+import { naiveTimed } from './naiveTimed.ts'
 import { foldOf, type Step } from './plan.ts'
+import type { TimedStep } from './windowKinds.ts'
 import { noTotals, type Totals, withItem } from './windowTotals.ts'
-
-/** An operator in the most direct form that its docstring allows: nothing is saved, and time is looked at again at every move. */
-export interface NaiveOperator {
-  take(item: Item, at: number): void
-  /** Time has come to the watermark, from the one before. */
-  onMove?(watermark: number, before: number): void
-  /** True while there is something that the end of all time must bring out. */
-  isOpen?(): boolean
-  /** The run is over: what is shown of what is still open. */
-  onEnd?(): void
-}
-
-/** What an operator may do. */
-export interface NaiveOutput {
-  emit(item: Item, at: number): void
-  setAside(operator: string): void
-  /** As the operator has been told it. */
-  watermark(): number
-}
 
 type StepOf<K extends Step['kind']> = Extract<Step, { readonly kind: K }>
 
 /** An operator that keeps something. */
-export type KeepingStep = StepOf<'dedupe' | 'window' | 'counter' | 'silence' | 'moves' | 'running'>
+export type KeepingStep = TimedStep | StepOf<'dedupe' | 'window' | 'counter' | 'silence' | 'moves' | 'running'>
 
 /** What results are kept below by the operators that a user has. */
 const mostNumber = 90
@@ -35,6 +19,13 @@ export function naiveOperator(step: KeepingStep, out: NaiveOutput): NaiveOperato
       return step.ids === 'set' ? naiveSet(step, out) : naiveRanges(step, out)
     case 'window':
       return new NaiveWindows(step, out)
+    case 'hops':
+    case 'session':
+    case 'lots':
+    case 'join':
+    case 'asOf':
+    case 'inOrder':
+      return naiveTimed(step, out)
     case 'counter':
       return naiveCounter(step, out)
     case 'silence':
@@ -237,15 +228,5 @@ class NaiveWindows implements NaiveOperator {
 
   #fails(where: StepOf<'window'>['throwsIn'], item: Item): boolean {
     return this.#step.throwsIn === where && throws(this.#step.throwsOn, item)
-  }
-}
-
-/** True where a callback was drawn to throw on the value. */
-export function throws(residue: number | null, item: Item): boolean {
-  try {
-    throwOn(residue, item)
-    return false
-  } catch {
-    return true
   }
 }

@@ -28,6 +28,32 @@ export type Step =
       readonly throwsIn: 'by' | 'add' | 'result' | 'step' | 'step-on-fired' | null
       readonly throwsOn: number
     }
+  | {
+      readonly kind: 'hops'
+      readonly name: string
+      readonly sizeMs: number
+      readonly hopMs: number
+      readonly allowedLatenessMs: number
+    }
+  | {
+      readonly kind: 'session'
+      readonly name: string
+      readonly gapMs: number
+      readonly maxMs: number | null
+      readonly throwsOn: number | null
+    }
+  | { readonly kind: 'lots'; readonly name: string; readonly size: number; readonly maxWaitMs: number }
+  /** Joins the values of some residues with the others. */
+  | {
+      readonly kind: 'join'
+      readonly name: string
+      readonly fromMs: number
+      readonly toMs: number
+      readonly how: 'inner' | 'left' | 'outer'
+      readonly throwsOn: number | null
+    }
+  | { readonly kind: 'asOf'; readonly name: string; readonly keepMs: number; readonly throwsOn: number | null }
+  | { readonly kind: 'inOrder'; readonly name: string }
   | { readonly kind: 'batch'; readonly name: string; readonly maxCount: number }
   | { readonly kind: 'flatten' }
   | {
@@ -69,6 +95,12 @@ export const stepKinds = [
   'diamond',
   'dedupe',
   'window',
+  'hops',
+  'session',
+  'lots',
+  'join',
+  'asOf',
+  'inOrder',
   'batch',
   'flatten',
   'mapAsync',
@@ -159,11 +191,7 @@ function withInner(step: Step): readonly Step[] {
 /** Names of the graph's operators that both editions have. */
 export function operatorsOf(plan: GraphPlan): readonly string[] {
   const ofSteps = allSteps(plan).flatMap((step) =>
-    step.kind === 'window'
-      ? [step.name, foldOf(step.name)]
-      : 'name' in step && step.kind !== 'retired'
-        ? [step.name]
-        : [],
+    isWindow(step) ? [step.name, foldOf(step.name)] : 'name' in step && step.kind !== 'retired' ? [step.name] : [],
   )
   return [...ofSteps, ...plan.others.flatMap(({ table }) => (table === null ? [] : [table.name]))]
 }
@@ -171,6 +199,11 @@ export function operatorsOf(plan: GraphPlan): readonly string[] {
 /** The operator that decodes the records of an input. */
 export function decoderOf(plan: GraphPlan, input: number): string {
   return input === 0 ? 'decode' : `decode ${plan.others[input - 1]?.topic}`
+}
+
+/** True for a step that puts values into windows, with a fold below it. */
+export function isWindow(step: Step): step is Extract<Step, { readonly kind: 'window' | 'hops' | 'session' | 'lots' }> {
+  return ['window', 'hops', 'session', 'lots'].includes(step.kind)
 }
 
 /** The name of the fold that stands below a window. */
