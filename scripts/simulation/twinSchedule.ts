@@ -17,14 +17,16 @@ export function twinScheduleOf(seed: number): TwinSchedule {
   })
   const isSynchronous = isOneLine(plan) && random.chance(0.5)
   const takes = new Map<string, number>()
-  // How far time has to go at the end depends on what is open, so on whether a branch has ended; who counts the moves would tell.
-  if (random.chance(0.25) && !allSteps(plan).some(({ kind }) => kind === 'moves')) {
+  // How far time has to go at the end depends on what is open, so on whether a branch has ended; who counts the moves would tell, and who takes a timer back.
+  if (random.chance(0.25) && !allSteps(plan).some(({ kind }) => kind === 'moves' || kind === 'silence')) {
     for (const { name } of outletsOf(plan.root)) if (random.chance(0.5)) takes.set(name, random.int(1, 40))
   }
   return { seed, plan, records: withoutGaps(records), isSynchronous, takes }
 }
 
-/** Where branches share what comes, records that come while the first is subscribed to are over for the second: so RxJS has it. */
+/** Where branches, or the sides of a join, share what comes, records that come while the first is subscribed to are over for the second: so RxJS has it. */
 function isOneLine(plan: GraphPlan): boolean {
-  return outletsOf(plan.root).length === 1 && !allSteps(plan).some(({ kind }) => kind === 'diamond')
+  return (
+    outletsOf(plan.root).length === 1 && !allSteps(plan).some(({ kind }) => ['diamond', 'join', 'asOf'].includes(kind))
+  )
 }

@@ -45,7 +45,7 @@ interface Count {
  * Puts the values of each key into windows of `size` values, in the order of their event time: `[first, last + 1)`, with `key#n` as id, n from 0.
  *
  * Each value is taken when the watermark has come to its time, so in what order values come within that time changes no window. A window fires once, with its last value, or with `maxWaitMs` once the watermark
- * has come to `first + maxWaitMs - 1`; a rest fires at the end of the input. A value at or below the watermark is set aside as `late`, one without a whole-number time as `no-event-time`.
+ * has come to `first + maxWaitMs - 1`; a rest fires when the input is declared ended. A value at or below the watermark is set aside as `late`, one without a whole-number time as `no-event-time`.
  * Holds the values above the watermark, each with a copy of its record, and four numbers a key for good. They are part of the checkpoint, so a crash neither
  * loses a value nor counts one twice.
  *
@@ -103,6 +103,25 @@ export function countWindow<T>(options: CountWindowOptions<T>): OperatorFunction
       out.emitAt(at, { kind: 'over', window })
     }
 
+    let isClosing = false
+
+    function rests(): KeyedEntry<Count>[] {
+      const entries = [...counts.entries()].filter(([, { values }]) => values > 0)
+      return entries.map(([key]) => counts.entry(key) as KeyedEntry<Count>)
+    }
+
+    function lastRest(): number | undefined {
+      const times = rests().map(({ value }) => value.last)
+      return times.length === 0 ? undefined : Math.max(...times)
+    }
+
+    /** By time and key; none lies before the time that was known. */
+    function closeRests(before: number): void {
+      isClosing = false
+      const inTime = rests().sort((a, b) => a.value.last - b.value.last || (a.key < b.key ? -1 : 1))
+      for (const entry of inTime) close(entry, Math.max(entry.value.last, before + 1))
+    }
+
     for (const [key, { values }] of counts.entries()) {
       if (values > 0) waitFor(counts.entry(key) as KeyedEntry<Count>)
     }
@@ -114,7 +133,7 @@ export function countWindow<T>(options: CountWindowOptions<T>): OperatorFunction
         held.hold({ value, at, origin: out.origin() })
         out.wakeAt(at)
       },
-      onWatermark(watermark) {
+      onWatermark(watermark, before) {
         for (let time = nextDue(); time <= watermark; time = nextDue()) {
           if (held.nextDue === time) {
             for (const { value, at, origin } of held.take(time)) {
@@ -127,16 +146,16 @@ export function countWindow<T>(options: CountWindowOptions<T>): OperatorFunction
             for (const entry of new Set(waited.sort((a, b) => (a.key < b.key ? -1 : 1)))) close(entry, time)
           }
         }
+        if (isClosing) closeRests(before)
         out.wakeAt(nextDue())
       },
-      onComplete() {
-        for (const [key, { values, last }] of counts.entries()) {
-          if (values > 0) close(counts.entry(key) as KeyedEntry<Count>, last)
-        }
+      onClose() {
+        isClosing = true
+        out.wakeAt(Number.NEGATIVE_INFINITY)
       },
       snapshot: () => arrivals.snapshot(),
       openUntil: () => {
-        let last = held.last
+        let last = held.last ?? (isClosing ? lastRest() : undefined)
         for (const { time, items } of closing.waiting()) {
           if ((last === undefined || time > last) && items.some(({ value }) => value.values > 0)) last = time
         }

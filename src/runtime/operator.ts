@@ -74,6 +74,11 @@ export interface Logic<I> {
   onCut?(cut: Cut): void
   /** No further value will come, because the source has completed or the task's input is declared ended: emit what is held back. */
   onComplete?(): void
+  /**
+   * No further value will come, and what stands above has nothing open: what waits for values alone counts as open from now on, and goes with the next move of time. It must
+   * emit nothing here.
+   */
+  onClose?(): void
   /** State outside of keyed maps, small; saved whole at each cut. */
   snapshot?(): Json
   /** The watermark at which nothing is left open; undefined when nothing is. Timers set by `out.at` count by themselves. */

@@ -202,6 +202,11 @@ export class OperatorNode<I, O> extends Subscriber<I> implements Output<O>, Time
     return own === undefined ? last : last === undefined ? own : Math.max(own, last)
   }
 
+  onClose(): boolean {
+    this.logic.onClose?.()
+    return this.logic.onClose !== undefined
+  }
+
   get isInTask(): boolean {
     return this.host.isTask
   }

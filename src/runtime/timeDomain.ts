@@ -9,6 +9,8 @@ export interface TimedNode {
   onTime(watermark: number): void
   /** The watermark at which nothing of it is open any more; undefined when nothing is. */
   openUntil(): number | undefined
+  /** Nothing is open above any more, and no further value will come: what waits for values alone is open from now on. False where nothing of it ever does. */
+  onClose(): boolean
 }
 
 const nobodysTurn = Number.POSITIVE_INFINITY
@@ -71,9 +73,16 @@ export class TimeDomain {
 
   /**
    * Moves time, by `move`, until nothing is open. What fires may open something further below, which a graph can do as often as it has nodes; a timer
-   * that sets itself again for ever is left after that.
+   * that sets itself again for ever is left after that. Then each node, from above, is told that no further value will come.
    */
   close(move: (watermark: number) => void): void {
+    this.#moveWhileOpen(move)
+    for (const node of [...this.#nodes]) {
+      if (node.onClose()) this.#moveWhileOpen(move)
+    }
+  }
+
+  #moveWhileOpen(move: (watermark: number) => void): void {
     for (let round = 0; round <= this.#nodes.length; round++) {
       const open = this.#nodes.map((node) => node.openUntil()).filter((until) => until !== undefined)
       if (open.length === 0) return

@@ -33,6 +33,7 @@ import {
   foldOf,
   type GraphPlan,
   isOutlet,
+  isWindow,
   type Step,
   type Stretch,
 } from '../../src/testing/simulation/graphs/plan.ts'
@@ -376,7 +377,7 @@ function plannedEdges(plan: GraphPlan): string[] {
       if (!('name' in step)) return from
       const below = into(`operator:${step.name}`, from)
       if (step.kind === 'enrich') into(`operator:${step.name}`, new Set([`operator:${step.table}`]))
-      return step.kind === 'window' ? into(`operator:${foldOf(step.name)}`, below) : below
+      return isWindow(step) ? into(`operator:${foldOf(step.name)}`, below) : below
     }, above)
   }
 

@@ -31,6 +31,8 @@ interface Place {
   readonly mayReject: boolean
   /** False below an operator that has something to say whenever time moves: what would open something for it would never be done with. */
   readonly mayOpen: boolean
+  /** False below a join, whose pairs would make pairs of pairs. */
+  readonly mayJoin: boolean
 }
 
 const atRoot: Place = {
@@ -40,6 +42,7 @@ const atRoot: Place = {
   isBatched: false,
   mayReject: true,
   mayOpen: true,
+  mayJoin: true,
 }
 
 /** Draws a lawful graph over all operators. */
@@ -186,7 +189,8 @@ class PlanDrawing {
         const fromMs = random.pick([-5_000, -300, 0, 200])
         const toMs = fromMs + random.pick([0, 500, 6_000])
         const how = random.pick(['inner', 'left', 'outer'] as const)
-        return stay({ kind, name: this.#name(kind), fromMs, toMs, how, throwsOn: this.#failure(place) })
+        const step: Step = { kind, name: this.#name(kind), fromMs, toMs, how, throwsOn: this.#failure(place) }
+        return { steps: [step], place: { ...place, mayJoin: false } }
       }
       case 'asOf':
         return stay({
@@ -247,7 +251,7 @@ class PlanDrawing {
     if (place.hasTime) kinds.push('dedupe', 'dedupe', 'moves')
     if (place.hasTime && place.mayOpen) kinds.push('window', 'window', 'window', 'silence', 'silence')
     if (place.hasTime && place.mayOpen && place.mayReject)
-      kinds.push('hops', 'session', 'lots', 'join', 'asOf', 'inOrder')
+      kinds.push('hops', 'session', 'lots', 'asOf', 'inOrder', ...(place.mayJoin ? (['join'] as const) : []))
     return kinds
   }
 
@@ -313,6 +317,7 @@ class PlanDrawing {
       isBatched: false,
       mayReject: !isMixed && ends.every((end) => end.mayReject),
       mayOpen: ends.every((end) => end.mayOpen),
+      mayJoin: ends.every((end) => end.mayJoin),
     }
     return { steps: [{ kind: 'diamond', branches: drawn.map(({ steps }) => steps) }], place: below }
   }
