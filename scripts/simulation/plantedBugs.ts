@@ -596,4 +596,18 @@ export const plantedBugs: readonly PlantedBug[] = [
     from: 'closing.add(entry.value.first + maxWaitMs - 1, entry)',
     to: 'closing.add(entry.value.first + maxWaitMs, entry)',
   },
+  {
+    name: 'a value that was held back stands for the record that let it go',
+    prover: 'test/operators/overTime.test.ts',
+    file: 'src/operators/inOrder.ts',
+    from: 'out.attempt(origin, () => out.emitAt(at, value))',
+    to: 'out.emitAt(at, value)',
+  },
+  {
+    name: 'a join keeps a value that it has set aside',
+    prover: 'test/operators/overTime.test.ts',
+    file: 'src/operators/intervalJoin.ts',
+    from: 'const results = partners.map((partner) => combine(partner.value, value))\n      rights.add({ key, at, value }, partners.length > 0)',
+    to: 'rights.add({ key, at, value }, partners.length > 0)\n      const results = partners.map((partner) => combine(partner.value, value))',
+  },
 ]
