@@ -1,11 +1,13 @@
-import kafkajs, { type Admin, type SASLOptions } from 'kafkajs'
+import kafkajs, { type Admin } from 'kafkajs'
+import { requireKnownHosts } from './advertisedHosts.ts'
 import { adminTrouble } from './kafkajs/adminTrouble.ts'
-import { AssignerProtocol } from './kafkajs/internals.ts'
+import { AssignerProtocol, createAdmin, silentLogger } from './kafkajs/internals.ts'
+import { openCluster } from './kafkajs/openCluster.ts'
 import { protocolErrorOf } from './kafkajs/trouble.ts'
-
-const { ConfigResourceTypes, Kafka } = kafkajs
-
 import type { KafkaSettings } from './kafkaSettings.ts'
+import { decisiveTrouble } from './listenerProbe.ts'
+
+const { ConfigResourceTypes } = kafkajs
 
 /** One partition of a topic, as the cluster knows it. */
 export interface TopicPartition {
@@ -82,28 +84,29 @@ export interface KafkaAdmin {
 
 /** Connects to the cluster. Throws `ConfigurationError` for what a person has to correct, `RetryableError` for what may pass. */
 export async function openKafkaAdmin(settings: KafkaSettings): Promise<KafkaAdmin> {
-  const { brokers, clientId, ssl, sasl, connectTimeoutMs, requestTimeoutMs } = settings
-  const kafka = new Kafka({
-    brokers: [...brokers],
-    clientId: `${clientId}-admin`,
-    ssl: ssl === true ? {} : ssl,
-    ...(sasl === undefined ? {} : { sasl: sasl as SASLOptions }),
-    connectionTimeout: connectTimeoutMs,
-    authenticationTimeout: connectTimeoutMs,
-    requestTimeout: requestTimeoutMs,
-    retry: { retries: 2, initialRetryTime: 100, maxRetryTime: 500 },
-    logCreator: () => () => undefined,
-  })
-  const admin = kafka.admin()
+  const { brokers, clientId } = settings
+  const { cluster } = openCluster(settings, `${clientId}-admin`, RETRIES)
+  const retry = { retries: RETRIES, initialRetryTime: 100, maxRetryTime: 500 }
+  const admin = createAdmin({ logger: silentLogger, retry, cluster })
   let wasAccepted = false
   const use = async <T>(doing: string, action: () => Promise<T>): Promise<T> => {
     try {
       return await action()
     } catch (error) {
-      throw adminTrouble(error, `${doing} at ${brokers.join(', ')}`, wasAccepted)
+      const trouble = adminTrouble(error, `${doing} at ${brokers.join(', ')}`, wasAccepted)
+      throw wasAccepted ? trouble : await decisiveTrouble(trouble, settings)
     }
   }
-  await use('connect to the brokers', () => admin.connect())
+  try {
+    await use('connect to the brokers', async () => {
+      await admin.connect()
+      await cluster.refreshMetadata()
+      await requireKnownHosts(settings, cluster.brokerPool.metadata?.brokers ?? [])
+    })
+  } catch (error) {
+    await admin.disconnect().catch(() => undefined)
+    throw error
+  }
   wasAccepted = true
   return {
     createTopic: (topic) => use(`make topic ${topic.topic}`, () => createTopic(admin, topic)),
@@ -114,6 +117,8 @@ export async function openKafkaAdmin(settings: KafkaSettings): Promise<KafkaAdmi
   }
 }
 
+/** After the first attempt; whoever asked decides about more. */
+const RETRIES = 2
 const anyTime = '9223372036854775807'
 
 function createTopic(admin: Admin, { topic, partitions, retentionMs, replication }: NewTopic): Promise<boolean> {

@@ -1,14 +1,11 @@
 import { apiVersionsV3, type Broker, Connection, listOffsetsV7, metadataV12 } from '@platformatic/kafka'
 import type { Clock } from '../../../runtime/clock.ts'
-import {
-  ConfigurationError,
-  type MillraceError,
-  OffsetOutOfRangeError,
-  RetryableError,
-} from '../../../runtime/errors.ts'
+import { ConfigurationError, MillraceError, OffsetOutOfRangeError, RetryableError } from '../../../runtime/errors.ts'
 import type { LogBounds } from '../../../runtime/log.ts'
+import { requireKnownHosts } from '../advertisedHosts.ts'
 import { canonicalTopicId } from '../canonicalTopicId.ts'
 import type { KafkaSettings } from '../kafkaSettings.ts'
+import { decisiveTrouble } from '../listenerProbe.ts'
 import { onTlsAnswer } from '../tlsAnswer.ts'
 import { connectionOptions, parseAddress, uniqueBrokers } from './address.ts'
 import { FETCH_VERSION, fetchApi } from './fetchApi.ts'
@@ -94,7 +91,7 @@ export class Cluster {
       return connection
     } catch (error) {
       this.release(connection)
-      throw this.trouble(this.#faults.get(connection) ?? error, `connect to ${broker.host}:${broker.port}`)
+      throw this.trouble(this.#faults.get(connection) ?? error, `connect to ${this.#nameOf(broker)}`)
     }
   }
 
@@ -120,9 +117,15 @@ export class Cluster {
 
   /** Reads the topic's metadata, unless somebody does so already. */
   refresh(): Promise<void> {
-    this.#refreshing ??= this.#refresh().finally(() => {
-      this.#refreshing = null
-    })
+    this.#refreshing ??= this.#refresh()
+      .catch(async (error: unknown) => {
+        throw this.#wasAccepted || !(error instanceof MillraceError)
+          ? error
+          : await decisiveTrouble(error, this.settings)
+      })
+      .finally(() => {
+        this.#refreshing = null
+      })
     return this.#refreshing
   }
 
@@ -161,6 +164,15 @@ export class Cluster {
   close(): void {
     this.#isClosed = true
     for (const connection of [...this.#open]) this.release(connection)
+  }
+
+  /** With the addresses that were asked, where it is another that they have told. */
+  #nameOf({ host, port }: Broker): string {
+    const { brokers } = this.settings
+    const isGiven = brokers.map(parseAddress).some((given) => given.host === host && given.port === port)
+    return isGiven
+      ? `${host}:${port}`
+      : `${host}:${port}, where ${brokers.join(', ')} sends its clients (advertised.listeners)`
   }
 
   #noteFault(connection: Connection, error: Error): void {
@@ -221,6 +233,7 @@ export class Cluster {
       const broker = brokers.get(leaderId)
       leaders[partitionIndex] = broker === undefined ? null : { broker, epoch: leaderEpoch }
     }
+    if (!this.#wasAccepted) await requireKnownHosts(this.settings, [...brokers.values()])
     this.#topicId = topic.topicId
     this.#wasAccepted = true
     this.#leaders = leaders
