@@ -19,9 +19,12 @@ export interface IngestLog {
   close(): Promise<void>
 }
 
+/** Made where it is missing. */
+export type IngestTopic = Omit<RunTopic, 'mayBeMade'>
+
 export interface OpenIngestLogOptions {
   readonly settings: HostSettings
-  readonly topic: RunTopic
+  readonly topic: IngestTopic
   readonly wait: StartWait
   /** One line on the start of the embedded database. */
   readonly onProgress: (line: string) => void
@@ -35,7 +38,13 @@ export async function openIngestLog(options: OpenIngestLogOptions): Promise<Inge
   if (kafka === null) return openEmbedded(options)
   const location = kafkaLocation(kafka)
   const { partitions, records } = await wait.until(location, () =>
-    prepareTopics({ kafka, topics: [topic], settings: settings.topics, isArchived: false, onWarning }),
+    prepareTopics({
+      kafka,
+      topics: [{ ...topic, mayBeMade: true }],
+      settings: settings.topics,
+      isArchived: false,
+      onWarning,
+    }),
   )
   const writer = await openKafkaWriter(kafka, topic.name, wait)
   return { writer, partitions, records, location, close: () => writer.close() }

@@ -122,8 +122,10 @@ async function openOnKafka(options: OpenRunOptions): Promise<PipelineRun> {
     cleanup.add(() => opened.store.close())
     await makeArchiveOwn(options, plan, opened.store)
   }
+  const fed = new Set(job.feeds.map((feed) => feed.topic))
+  const wanted = topics.map((one) => (fed.has(one.name) ? { ...one, mayBeMade: true } : one))
   const { partitions } = await wait.until(brokers, () =>
-    prepareTopics({ kafka, topics, settings: settings.topics, isArchived, onWarning }),
+    prepareTopics({ kafka, topics: wanted, settings: settings.topics, isArchived, onWarning }),
   )
   const feeds = await openFeeds(options, brokers, kafkaOutgoingTopics(kafka, settings.topics, partitions))
   const { dataDir, schema, startFrom, limits } = settings

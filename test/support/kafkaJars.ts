@@ -10,9 +10,9 @@ const pom = fileURLToPath(new URL('../../scripts/ci/kafka/pom.xml', import.meta.
 
 const run = promisify(execFile)
 
-/** Where the broker's jars are, or null; fetched by `fetchJars`. */
-export function jarFolder(): string {
-  return `${kafkaFolder}/${KAFKA_VERSION}-jars`
+/** Where the broker's jars are; fetched by `fetchJars`. */
+export function jarFolder(version: string = KAFKA_VERSION): string {
+  return `${kafkaFolder}/${version}-jars`
 }
 
 /** Why no broker can be started on this machine, or null. */
@@ -23,12 +23,14 @@ export async function missingForBroker(): Promise<string | null> {
 }
 
 /** Fetches Apache Kafka once, 43 MB. Call while holding the folder's lock. */
-export async function fetchJars(): Promise<void> {
-  if (existsSync(jarFolder())) return
-  const draft = `${jarFolder()}.new`
+export async function fetchJars(version: string = KAFKA_VERSION): Promise<void> {
+  const folder = jarFolder(version)
+  if (existsSync(folder)) return
+  const draft = `${folder}.new`
   rmSync(draft, { recursive: true, force: true })
-  await run('mvn', ['-B', '-q', '-f', pom, 'dependency:copy-dependencies', `-DoutputDirectory=${draft}`])
-  renameSync(draft, jarFolder())
+  const wanted = [`-Dkafka.version=${version}`, `-DoutputDirectory=${draft}`]
+  await run('mvn', ['-B', '-q', '-f', pom, 'dependency:copy-dependencies', ...wanted])
+  renameSync(draft, folder)
 }
 
 async function answers(command: string, args: readonly string[]): Promise<boolean> {

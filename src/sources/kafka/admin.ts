@@ -1,6 +1,6 @@
 import kafkajs, { type Admin } from 'kafkajs'
 import { requireKnownHosts } from './advertisedHosts.ts'
-import { adminTrouble } from './kafkajs/adminTrouble.ts'
+import { adminTrouble, firstOf } from './kafkajs/adminTrouble.ts'
 import { AssignerProtocol, createAdmin, silentLogger } from './kafkajs/internals.ts'
 import { openCluster } from './kafkajs/openCluster.ts'
 import { protocolErrorOf } from './kafkajs/trouble.ts'
@@ -121,20 +121,45 @@ export async function openKafkaAdmin(settings: KafkaSettings): Promise<KafkaAdmi
 const RETRIES = 2
 const anyTime = '9223372036854775807'
 
-function createTopic(admin: Admin, { topic, partitions, retentionMs, replication }: NewTopic): Promise<boolean> {
-  const configEntries = [
+async function createTopic(admin: Admin, topic: NewTopic): Promise<boolean> {
+  try {
+    return await createWith(admin, topic, [...settingsOf(topic), ...AT_ANY_TIME])
+  } catch (error) {
+    // Brokers before 3.6 do not know these, and take records of any time.
+    if (protocolErrorOf(firstOf(error)) !== 'INVALID_CONFIG') throw error
+    return createWith(admin, topic, settingsOf(topic))
+  }
+}
+
+interface TopicSetting {
+  readonly name: string
+  readonly value: string
+}
+
+/** Records are stamped with the time of their trade. A time that is wrong is for the pipeline to set aside, not for the broker to refuse. */
+const AT_ANY_TIME: readonly TopicSetting[] = [
+  { name: 'message.timestamp.before.max.ms', value: anyTime },
+  { name: 'message.timestamp.after.max.ms', value: anyTime },
+]
+
+function settingsOf({ retentionMs }: NewTopic): readonly TopicSetting[] {
+  return [
     { name: 'cleanup.policy', value: 'delete' },
     { name: 'retention.ms', value: String(retentionMs ?? -1) },
     { name: 'retention.bytes', value: '-1' },
     // A frame of the ingest, which may be up to 8 MiB, with what the protocol adds to it.
     { name: 'max.message.bytes', value: '9437184' },
-    // Records are stamped with the time of their trade. A time that is wrong is for the pipeline to set aside, not for the broker to refuse.
     { name: 'message.timestamp.type', value: 'CreateTime' },
-    { name: 'message.timestamp.before.max.ms', value: anyTime },
-    { name: 'message.timestamp.after.max.ms', value: anyTime },
   ]
+}
+
+function createWith(
+  admin: Admin,
+  { topic, partitions, replication }: NewTopic,
+  settings: readonly TopicSetting[],
+): Promise<boolean> {
   return admin.createTopics({
-    topics: [{ topic, numPartitions: partitions, replicationFactor: replication ?? -1, configEntries }],
+    topics: [{ topic, numPartitions: partitions, replicationFactor: replication ?? -1, configEntries: [...settings] }],
     waitForLeaders: true,
   })
 }

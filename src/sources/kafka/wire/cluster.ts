@@ -16,6 +16,9 @@ export interface Leader {
   readonly epoch: number
 }
 
+/** Reading alone goes with another client as well. */
+export type ClusterUse = 'read' | 'append'
+
 const EARLIEST = -2n
 const LATEST = -1n
 /** What a broker answers where no record is of the time or after it. */
@@ -44,8 +47,11 @@ export class Cluster {
   /** Why a connection broke; a request on it learns only that it is closed. */
   readonly #faults = new WeakMap<Connection, Error>()
   #isClosed = false
+  readonly #use: ClusterUse
 
-  constructor(settings: KafkaSettings, topic: string, clock: Clock) {
+  /** @param use what it is for, which a broker may be too old for */
+  constructor(settings: KafkaSettings, topic: string, clock: Clock, use: ClusterUse = 'read') {
+    this.#use = use
     this.settings = settings
     this.topic = topic
     this.clock = clock
@@ -269,7 +275,7 @@ export class Cluster {
       let connection: Connection | null = null
       try {
         connection = await this.connect(broker)
-        await requireVersions(connection)
+        await requireVersions(connection, this.#use)
         return connection
       } catch (error) {
         if (connection !== null) this.release(connection)
@@ -300,13 +306,19 @@ const LEADERSHIP_ERRORS = new Set([
   'REPLICA_NOT_AVAILABLE',
 ])
 
-async function requireVersions(connection: Connection): Promise<void> {
+async function requireVersions(connection: Connection, use: ClusterUse): Promise<void> {
   const { apiKeys } = await apiVersionsV3.api.async(connection, 'millrace', '1')
   const fetch = apiKeys.find(({ apiKey }) => apiKey === fetchApi.key)
   if (fetch !== undefined && fetch.minVersion <= FETCH_VERSION && fetch.maxVersion >= FETCH_VERSION) return
   throw new ConfigurationError(
-    `The broker speaks Fetch up to version ${fetch?.maxVersion}; kafka.client=wire needs ${FETCH_VERSION} (Apache Kafka 3.2 or later). Set kafka.client=kafkajs.`,
+    `The broker speaks Fetch up to version ${fetch?.maxVersion}, as Apache Kafka before 3.2 does. ${TOO_OLD[use]}`,
   )
+}
+
+const TOO_OLD: Readonly<Record<ClusterUse, string>> = {
+  read: `kafka.client=wire needs version ${FETCH_VERSION}: set kafka.client=kafkajs (KAFKA_CLIENT) to read from it.`,
+  append:
+    'Appending (ingest, a run with a source, outlets to topics) needs Kafka 3.2 or later whichever client reads: upgrade the brokers, or let other producers append and only read here (--source none, KAFKA_CLIENT=kafkajs).',
 }
 
 function responseIn(error: unknown): Awaited<ReturnType<typeof metadataV12.api.async>> | null {
