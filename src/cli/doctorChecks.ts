@@ -6,6 +6,7 @@ import { bytesText } from '../console/text.ts'
 import { prepareBinaries, probeBinaries } from '../embedded/binaries.ts'
 import { withKafkaAdmin } from '../host/kafkaTopics.ts'
 import { archiveLocation, openArchive } from '../host/openArchive.ts'
+import { plainArchive, plainKafka } from '../host/plainConnections.ts'
 import { runHolder } from '../host/runHolder.ts'
 import { s3Access } from '../host/s3Access.ts'
 import { MillraceError } from '../runtime/errors.ts'
@@ -145,7 +146,9 @@ export async function checkKafka(settings: SettingValues): Promise<CheckResult> 
     const kafka = kafkaConnection(settings)
     if (kafka === null) return ok(name, 'not used')
     const topics = await withKafkaAdmin(kafka, (admin) => admin.topics())
-    return ok(name, `${kafka.brokers.join(', ')} answers, with ${topics.length} topics`)
+    const found = `${kafka.brokers.join(', ')} answers, with ${topics.length} topics`
+    const plain = plainKafka(kafka)
+    return plain === null ? ok(name, found) : { name, level: 'warn', found, remedy: plain }
   } catch (error) {
     return failed(name, error, 'Check KAFKA_BROKERS, KAFKA_SSL and KAFKA_SASL_*, and whether the brokers run.')
   }
@@ -161,9 +164,10 @@ export async function checkArchive(settings: SettingValues, env: CommandContext[
       archive === 'none' ? 'not used: MILLRACE_ARCHIVE is none' : `in ${archiveLocation(archive, dataDir)}`,
     )
   }
-  const warnings: string[] = []
+  const s3 = s3Access(env, settings.s3PathStyle)
+  const plain = plainArchive({ place: archive, s3 })
+  const warnings = plain === null ? [] : [plain]
   try {
-    const s3 = s3Access(env, settings.s3PathStyle)
     const opened = await openArchive({ place: archive, s3 }, dataDir, 'public', (text) => warnings.push(text))
     if (opened === null) return ok(name, 'not used')
     try {

@@ -3,6 +3,7 @@ import { openEmbeddedTopics } from './embeddedTopics.ts'
 import type { HostSettings } from './hostSettings.ts'
 import { kafkaLocation } from './kafkaPlace.ts'
 import { openKafkaWriter, prepareTopics } from './kafkaTopics.ts'
+import { plainKafka } from './plainConnections.ts'
 import { prepareDatabase } from './prepareDatabase.ts'
 import { openRunDatabase } from './runDatabase.ts'
 import type { RunTopic } from './runTopic.ts'
@@ -37,6 +38,8 @@ export async function openIngestLog(options: OpenIngestLogOptions): Promise<Inge
   const { kafka } = settings
   if (kafka === null) return openEmbedded(options)
   const location = kafkaLocation(kafka)
+  const plain = plainKafka(kafka)
+  if (plain !== null) onWarning(`warning: ${plain}`)
   const { partitions, records } = await wait.until(location, () =>
     prepareTopics({
       kafka,

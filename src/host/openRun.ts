@@ -15,6 +15,7 @@ import { ownArchive } from './ownArchive.ts'
 import type { PipelineModule } from './pipelineModule.ts'
 import { type OpenedFeed, PipelineRun, type RunFeed } from './pipelineRun.ts'
 import { pipelineWorker } from './pipelineWorker.ts'
+import { plainArchive, plainKafka } from './plainConnections.ts'
 import { prepareDatabase } from './prepareDatabase.ts'
 import type { RunDatabase } from './runDatabase.ts'
 import type { RunTopic } from './runTopic.ts'
@@ -59,7 +60,10 @@ export interface OpenRunOptions {
  * for. Throws `ConfigurationError` on what does not fit, with what to do.
  */
 export function openRun(options: OpenRunOptions): Promise<PipelineRun> {
-  return options.job.settings.kafka === null ? openEmbedded(options) : openOnKafka(options)
+  const { kafka } = options.job.settings
+  const plain = kafka === null ? null : plainKafka(kafka)
+  if (plain !== null) warnBy(options.onWarning)(plain)
+  return kafka === null ? openEmbedded(options) : openOnKafka(options)
 }
 
 async function openEmbedded(options: OpenRunOptions): Promise<PipelineRun> {
@@ -190,6 +194,8 @@ async function makeArchiveOwn(
   const { pipeline, settings } = job
   const topics = job.topics.filter((_, input) => archivedInputs.includes(input)).map(({ name }) => name)
   const warn = warnBy(onWarning)
+  const plain = plainArchive(settings.archive)
+  if (plain !== null) warn(plain)
   await wait.until(`the archive at ${store.location}`, () =>
     ownArchive({ store, pipeline: pipeline.name, topics, database, settings, onWarning: warn }),
   )

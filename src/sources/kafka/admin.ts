@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import kafkajs, { type Admin } from 'kafkajs'
 import { requireKnownHosts } from './advertisedHosts.ts'
 import { adminTrouble, firstOf } from './kafkajs/adminTrouble.ts'
@@ -109,7 +110,12 @@ export async function openKafkaAdmin(settings: KafkaSettings): Promise<KafkaAdmi
   }
   wasAccepted = true
   return {
-    createTopic: (topic) => use(`make topic ${topic.topic}`, () => createTopic(admin, topic)),
+    createTopic: (topic) =>
+      use(`make topic ${topic.topic}`, async () => {
+        const isNew = await createTopic(admin, topic)
+        await untilKnown(admin, topic.topic, settings.requestTimeoutMs)
+        return isNew
+      }),
     topics: () => use('list topics', () => admin.listTopics()),
     describeTopic: (topic) => use(`describe topic ${topic}`, () => describeTopic(admin, topic)),
     describeGroup: (group, topic) => use(`describe group ${group}`, () => describeGroup(admin, group, topic)),
@@ -160,9 +166,26 @@ function createWith(
 ): Promise<boolean> {
   return admin.createTopics({
     topics: [{ topic, numPartitions: partitions, replicationFactor: replication ?? -1, configEntries: [...settings] }],
-    waitForLeaders: true,
+    waitForLeaders: false,
   })
 }
+
+/** The broker that is asked may hear of a new topic, and of its leaders, a moment after the one that has made it. */
+async function untilKnown(admin: Admin, topic: string, timeoutMs: number): Promise<void> {
+  const until = performance.now() + timeoutMs
+  for (;;) {
+    try {
+      await admin.fetchTopicMetadata({ topics: [topic] })
+      return
+    } catch (error) {
+      const isComing = NOT_YET.has(protocolErrorOf(error) ?? '')
+      if (!isComing || performance.now() > until) throw error
+    }
+    await sleep(50)
+  }
+}
+
+const NOT_YET: ReadonlySet<string> = new Set(['UNKNOWN_TOPIC_OR_PARTITION', 'LEADER_NOT_AVAILABLE'])
 
 async function describeTopic(admin: Admin, topic: string): Promise<TopicDescription | null> {
   try {
