@@ -4,11 +4,11 @@ import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { type EmbeddedPostgres, startOrJoin } from '../../src/embedded/embeddedPostgres.ts'
 import { FakeExchange } from '../../src/testing/fakeExchange.ts'
-import { type S3Server, startS3Server } from '../../src/testing/s3Server.ts'
 import { saslUser } from '../support/brokerProcess.ts'
 import { type RunningCommand, runCommand, startCommand } from '../support/commandLine.ts'
 import { type ComposeFile, makeEnvFile, missingForCompose, readComposeFile } from '../support/composeFile.ts'
 import { hasKafka, kafkaTitle, type SharedBroker, sharedBroker, uniqueName } from '../support/kafkaBroker.ts'
+import { type S3Server, startS3Server } from '../support/s3Server.ts'
 
 const missing = await missingForCompose()
 const canRun = hasKafka && missing === null

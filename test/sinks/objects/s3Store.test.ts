@@ -5,11 +5,11 @@ import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { ConfigurationError, DeterminismError, RetryableError } from '../../../src/runtime/errors.ts'
 import type { ObjectStore } from '../../../src/runtime/objectStore.ts'
 import { type S3StoreOptions, s3Store } from '../../../src/sinks/objects/s3Store.ts'
-import { type S3Server, startS3Server } from '../../../src/testing/s3Server.ts'
 import { objectStoreContract, sha256Of } from '../../contract/objectStore.ts'
+import { type S3Server, startS3Server } from '../../support/s3Server.ts'
 
 for (const conditionalWrites of [true, false]) {
-  const name = `s3Store on the test kit's server ${conditionalWrites ? 'with' : 'without'} conditional writes`
+  const name = `s3Store on the server within the process ${conditionalWrites ? 'with' : 'without'} conditional writes`
   objectStoreContract(
     name,
     async () => {
