@@ -128,6 +128,26 @@ describe.skipIf(realS3 === null)(s3Title('the archive in a bucket'), { timeout: 
     expect((await millrace(other, place, feedTape(tape('b', 1_500)))).stderr).toContain('belongs to another database')
   })
 
+  it('tells a second pipeline of the same database that another one archives the topic there', async () => {
+    const bucket = await ownBucket()
+    const place = `s3://${bucket}/shared`
+    const [one] = databases
+    expect(await millrace(one, place, feedTape(tape('shared', 3_000)))).toMatchObject({ code: 0 })
+    const file = join(folder, 'second.ts')
+    const index = new URL('../../src/index.ts', import.meta.url).href
+    writeFileSync(
+      file,
+      `import { definePipeline, toArchive } from '${index}'
+export default definePipeline({ name: 'second', build: (records) => ({ raw: toArchive(records) }) })
+`,
+    )
+    const second = await millrace(one, place, ['run', file, '--topic', topic, '--until-end'])
+    expect(second, second.stderr).toMatchObject({ code: 0 })
+    expect(second.stdout + second.stderr).toContain(
+      `warning: pipeline realtime has archived ${topic} in ${place} as well`,
+    )
+  })
+
   it('ends the start with the setting where a person has to change it, and doctor says the same', async () => {
     const bucket = await ownBucket()
     const [one] = databases

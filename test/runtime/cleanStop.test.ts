@@ -69,7 +69,7 @@ describe('a clean stop', () => {
     const { add, live, archived, values, store } = world()
     for (const total of [3, 5, 9]) {
       add(total - values().length)
-      await live('settle')
+      expect(await live('settle')).toBeLessThan(1_000)
       expect(values()).toEqual(upTo(total))
       expect(archived()).toEqual(upTo(total))
       expect(store.state[0]?.saved).toMatchObject({ nextOffset: total, archiveNextOffset: total })
