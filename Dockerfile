@@ -20,9 +20,9 @@ FROM packages AS dependencies
 RUN --mount=type=cache,target=/root/.npm npm ci --ignore-scripts --omit=dev --omit=optional
 
 FROM ${VERSITYGW_IMAGE} AS objects
-RUN mkdir /objects && chown 65534:65534 /objects
+RUN mkdir /objects /accounts && chown 65534:65534 /objects /accounts
 USER 65534:65534
-VOLUME /objects
+VOLUME /objects /accounts
 
 FROM ${NODE_IMAGE} AS millrace
 ENV NODE_ENV=production MILLRACE_DATA_DIR=/data

@@ -5,6 +5,7 @@ import type pg from 'pg'
 import { startOrJoin } from '../../src/embedded/embeddedPostgres.ts'
 import { intervals } from '../../src/market/interval.ts'
 import type { StateFrame } from '../../src/runtime/checkpoint.ts'
+import { type ArchivedRecord, readArchiveObject } from '../../src/sinks/archive/readArchiveObject.ts'
 import { openPool } from '../../src/sinks/postgres/connection.ts'
 import { type Outcome, stateLines } from '../../src/testing/simulation/outcome.ts'
 
@@ -27,7 +28,10 @@ const ofEveryPipeline: Statements = {
   'dead letters': `SELECT jsonb_build_array(pipeline, topic, partition, "offset", operator, ordinal, reason, detail, record_time,
       encode(key, 'hex'), headers, encode(payload, 'hex'), redriven_at)::text AS line
     FROM dead_letter ORDER BY topic, partition, "offset", operator, ordinal`,
-  manifest: `SELECT o::text AS line FROM archive_object o ORDER BY topic, partition, first_offset`,
+  // A clean stop ends objects early, so where they end is no part of it.
+  manifest: `SELECT jsonb_build_array(pipeline, topic, partition, min(first_offset), max(last_offset), sum(record_count),
+      min(min_timestamp), max(max_timestamp))::text AS line
+    FROM archive_object GROUP BY pipeline, topic, partition ORDER BY pipeline, topic, partition`,
   'idle advances': `SELECT i::text AS line FROM idle_advance i ORDER BY i::text`,
   'merge notes': `SELECT n::text AS line FROM merge_note n ORDER BY n::text`,
   'other inputs': `SELECT jsonb_build_array(pipeline, topic, partition, input_topic, next_offset, archive_next_offset)::text AS line
@@ -39,7 +43,8 @@ export async function dumpOf(dataDir: string): Promise<Outcome> {
   const server = await startOrJoin(dataDir)
   const pool = openPool(server.connection, { schema: 'public', applicationName: 'chaos', maxConnections: 1 })
   try {
-    return new Map([...(await tablesOf(pool)), ['objects', archiveFiles(join(dataDir, 'archive'))]])
+    const objects = archiveObjects(join(dataDir, 'archive'))
+    return new Map([...(await tablesOf(pool)), ['archived records', await archivedLines(pool, objects)]])
   } finally {
     await pool.end()
     await server.stop()
@@ -87,13 +92,22 @@ async function savedState(pool: pg.Pool): Promise<string[]> {
   return lines
 }
 
-/** A line for each object: its key and the digest of its bytes. */
-function archiveFiles(folder: string): string[] {
-  return [...archiveObjects(folder)].map(([key, body]) => objectLine(key, body)).sort()
+/** A line for each record of the objects that the manifest names, in its order: where it was, and the digest of what it held. */
+export async function archivedLines(pool: pg.Pool, objects: ReadonlyMap<string, Buffer>): Promise<string[]> {
+  const { rows } = await pool.query<{ topic: string; partition: number; key: string }>(
+    'SELECT topic, partition, key FROM archive_object ORDER BY pipeline, topic, partition, first_offset',
+  )
+  return rows.flatMap(({ topic, partition, key }) => {
+    const body = objects.get(key)
+    if (body === undefined) return [`${topic}/${partition}: there is no ${key}`]
+    return [...readArchiveObject(body)].map((record) => `${topic}/${partition}/${record.offset} ${digestOf(record)}`)
+  })
 }
 
-export function objectLine(key: string, body: Uint8Array): string {
-  return `${key} ${createHash('sha256').update(body).digest('hex')}`
+function digestOf({ timestamp, key, value }: ArchivedRecord): string {
+  const hash = createHash('sha256').update(String(timestamp))
+  for (const bytes of [key, value]) hash.update(bytes === null ? '-' : `${bytes.length}:`).update(bytes ?? '')
+  return hash.digest('hex')
 }
 
 /** Every object by its key; a file that a killed upload has left unfinished is none, and its name begins with a dot. */

@@ -5,9 +5,14 @@ import { dirname, join, resolve } from 'node:path'
 import { bytesText } from '../console/text.ts'
 import { prepareBinaries, probeBinaries } from '../embedded/binaries.ts'
 import { withKafkaAdmin } from '../host/kafkaTopics.ts'
+import { archiveLocation, openArchive } from '../host/openArchive.ts'
+import { plainArchive, plainKafka } from '../host/plainConnections.ts'
 import { runHolder } from '../host/runHolder.ts'
+import { s3Access } from '../host/s3Access.ts'
 import { MillraceError } from '../runtime/errors.ts'
 import { versionProblem } from '../runtime/nodeVersion.ts'
+import { probeStore } from '../sinks/objects/probeStore.ts'
+import type { CommandContext } from './commandContext.ts'
 import { databaseExists, withDatabase } from './database.ts'
 import { oneLine } from './exit.ts'
 import { kafkaConnection } from './kafkaConnection.ts'
@@ -141,9 +146,40 @@ export async function checkKafka(settings: SettingValues): Promise<CheckResult> 
     const kafka = kafkaConnection(settings)
     if (kafka === null) return ok(name, 'not used')
     const topics = await withKafkaAdmin(kafka, (admin) => admin.topics())
-    return ok(name, `${kafka.brokers.join(', ')} answers, with ${topics.length} topics`)
+    const found = `${kafka.brokers.join(', ')} answers, with ${topics.length} topics`
+    const plain = plainKafka(kafka)
+    return plain === null ? ok(name, found) : { name, level: 'warn', found, remedy: plain }
   } catch (error) {
     return failed(name, error, 'Check KAFKA_BROKERS, KAFKA_SSL and KAFKA_SASL_*, and whether the brokers run.')
+  }
+}
+
+/** Whether the archive takes and gives back objects. A directory of the data folder is looked at with that. */
+export async function checkArchive(settings: SettingValues, env: CommandContext['env']): Promise<CheckResult> {
+  const name = 'archive'
+  const { archive, dataDir } = settings
+  if (archive === 'none' || archive === 'directory') {
+    return ok(
+      name,
+      archive === 'none' ? 'not used: MILLRACE_ARCHIVE is none' : `in ${archiveLocation(archive, dataDir)}`,
+    )
+  }
+  const s3 = s3Access(env, settings.s3PathStyle)
+  const plain = plainArchive({ place: archive, s3 })
+  const warnings = plain === null ? [] : [plain]
+  try {
+    const opened = await openArchive({ place: archive, s3 }, dataDir, 'public', (text) => warnings.push(text))
+    if (opened === null) return ok(name, 'not used')
+    try {
+      await probeStore(opened.store)
+    } finally {
+      await opened.store.close()
+    }
+    const found = `${opened.store.location} takes and gives back objects`
+    if (warnings.length === 0) return ok(name, found)
+    return { name, level: 'warn', found, remedy: warnings.join(' ') }
+  } catch (error) {
+    return failed(name, error, 'Correct MILLRACE_ARCHIVE and the AWS variables, or see whether the store runs.')
   }
 }
 

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { brokerAddressAllowed, isBrokerAddress } from '../sources/kafka/brokerAddress.ts'
 import { integer, yesOrNo, yesOrNoAllowed } from './settingSchemas.ts'
 import type { CommandName, Setting } from './settingTypes.ts'
 
@@ -15,20 +16,18 @@ const kafka: readonly CommandName[] = [
 ]
 const run: readonly CommandName[] = ['run', 'run realtime']
 
-const address = /^(\[[0-9a-fA-F:]+\]|[^\s:,/@]+):\d{1,5}$/
-
 /** The part of the table of settings that is about Kafka. */
 export const kafkaSettingTable = {
   kafkaBrokers: {
     schema: z
       .string()
       .transform((text) => text.split(',').map((part) => part.trim()))
-      .pipe(z.array(z.string().regex(address)).min(1)),
+      .pipe(z.array(z.string().refine(isBrokerAddress)).min(1)),
     env: 'KAFKA_BROKERS',
     flag: null,
     commands: kafka,
     default: null,
-    allowed: 'host:port, several with commas between',
+    allowed: `${brokerAddressAllowed}, several with commas between`,
     description: 'Apache Kafka as the log. Unset: the embedded log in the database.',
   },
   kafkaClient: {
@@ -78,7 +77,10 @@ export const kafkaSettingTable = {
     description: 'Private key of that certificate, not encrypted.',
   },
   kafkaSaslMechanism: {
-    schema: z.enum(['plain', 'scram-sha-256', 'scram-sha-512']),
+    schema: z
+      .string()
+      .toLowerCase()
+      .pipe(z.enum(['plain', 'scram-sha-256', 'scram-sha-512'])),
     env: 'KAFKA_SASL_MECHANISM',
     flag: null,
     commands: kafka,

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { archivePlaceAllowed, isArchivePlace } from '../host/archivePlace.ts'
 import { databaseUrlAllowed, isSchemaName, schemaNameAllowed } from '../host/databaseNames.ts'
 import { ingestSettingTable } from './ingestSettingTable.ts'
 import { kafkaSettingTable } from './kafkaSettingTable.ts'
@@ -133,15 +134,12 @@ export const settings = {
     description: 'Schema of the database that rows, checkpoints and the embedded log are in, made where it is missing.',
   },
   archive: {
-    schema: z.union([
-      z.enum(['directory', 'none']),
-      z.string().regex(/^s3:\/\/[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](\/.*)?$/),
-    ]),
+    schema: z.string().refine(isArchivePlace),
     env: 'MILLRACE_ARCHIVE',
     flag: null,
     commands: [...run, 'archive sweep', 'status', 'doctor'],
     default: 'directory',
-    allowed: 'directory, none or s3://bucket/prefix',
+    allowed: archivePlaceAllowed,
     description:
       'Where raw records are kept. `directory` is `archive/` in the data folder. S3 takes its region, endpoint and ' +
       'credentials from the standard AWS variables.',

@@ -1,5 +1,6 @@
 import { ConfigurationError } from '../runtime/errors.ts'
 import { defaultLimits } from '../runtime/workerLimits.ts'
+import { archivePlaceAllowed, isArchivePlace } from './archivePlace.ts'
 import { databaseUrlAllowed, isDatabaseUrl, isSchemaName, schemaNameAllowed } from './databaseNames.ts'
 import type { RunPipelineSettings } from './runPipeline.ts'
 import { suggest } from './suggest.ts'
@@ -28,7 +29,7 @@ const known: Readonly<Record<keyof RunPipelineSettings, true>> = {
 
 /** Holds the settings of a program to what the command holds its own to. Throws `ConfigurationError`, which shows no secret. */
 export function checkRunSettings(settings: RunPipelineSettings): void {
-  const { databaseUrl, schema, partitions, closeOpen = false, untilEnd = false } = settings
+  const { databaseUrl, schema, partitions, archive, closeOpen = false, untilEnd = false } = settings
   refuseUnknown('setting', settings, known)
   refuseUnknown('limit', settings.limits ?? {}, defaultLimits)
   if (databaseUrl !== undefined && !isDatabaseUrl(databaseUrl)) {
@@ -44,6 +45,11 @@ export function checkRunSettings(settings: RunPipelineSettings): void {
   if (partitions !== undefined && !(Number.isInteger(partitions) && partitions >= 1 && partitions <= 256)) {
     throw new ConfigurationError(
       `runPipeline: partitions ${partitions} is not allowed; allowed: a whole number from 1 to 256.`,
+    )
+  }
+  if (archive !== undefined && !isArchivePlace(archive)) {
+    throw new ConfigurationError(
+      `runPipeline: archive ${JSON.stringify(archive)} is not allowed; allowed: ${archivePlaceAllowed}.`,
     )
   }
   if (closeOpen && !untilEnd) throw new ConfigurationError('runPipeline: closeOpen is only for untilEnd; set both.')

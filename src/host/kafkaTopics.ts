@@ -7,6 +7,7 @@ import { kafkaLocation } from './kafkaPlace.ts'
 import { type OpenedTopic, openedTopic } from './openedTopic.ts'
 import { commonPartitions, type RunTopic } from './runTopic.ts'
 import type { StartWait } from './startWait.ts'
+import { suggest } from './suggest.ts'
 import { checkPastRetention, checkRetention } from './topicCheck.ts'
 
 // Kafka's clients are imported when they are needed: most starts are on the embedded log.
@@ -65,8 +66,8 @@ export interface PreparedTopics {
 }
 
 /**
- * Makes the topics that are missing, with as many partitions as the others, and checks that they keep records for as long as they are needed. Throws
- * `ConfigurationError` where one does not, or where the numbers of partitions do not fit.
+ * Makes the topics that are missing and may be made, with as many partitions as the others, and checks that they keep records for as long as they are
+ * needed. Throws `ConfigurationError` where one is missing that may not be made, where one does not keep its records, or where the numbers of partitions do not fit.
  */
 export function prepareTopics(options: PrepareTopicsOptions): Promise<PreparedTopics> {
   const { kafka, topics, settings, isArchived, onWarning } = options
@@ -78,6 +79,8 @@ export function prepareTopics(options: PrepareTopicsOptions): Promise<PreparedTo
     }
     const counts = new Map([...found].map(([name, topic]) => [name, topic.partitions.length]))
     const partitions = commonPartitions(counts, settings.partitions, defaultPartitions)
+    const told = topics.find(({ name, mayBeMade }) => !mayBeMade && !found.has(name))
+    if (told !== undefined) throw noSuchTopic(kafka, told.name, partitions, await admin.topics())
     for (const topic of topics) {
       if (!found.has(topic.name)) found.set(topic.name, await makeTopic(admin, topic, partitions, settings, onWarning))
     }
@@ -85,6 +88,20 @@ export function prepareTopics(options: PrepareTopicsOptions): Promise<PreparedTo
     const lead = found.get(topics[0]?.name ?? '')
     return { partitions, records: lead?.partitions.reduce((sum, { earliest, next }) => sum + next - earliest, 0) ?? 0 }
   })
+}
+
+function noSuchTopic(
+  kafka: KafkaSettings,
+  topic: string,
+  partitions: number,
+  all: readonly string[],
+): ConfigurationError {
+  const names = all.filter((name) => !name.startsWith('__') && !name.endsWith('.positions'))
+  return new ConfigurationError(
+    `${kafkaLocation(kafka)} has no topic ${topic}${suggest(topic, names)}, and who only reads does not make one. ` +
+      `Name one that is there, make it with as many partitions as it is to keep (MILLRACE_PARTITIONS=${partitions} millrace topics create ${topic}), or bring records into it (millrace ingest).`,
+    { topic },
+  )
 }
 
 function checked(
@@ -101,7 +118,7 @@ function checked(
 
 async function makeTopic(
   admin: KafkaAdmin,
-  { name, isOfThePast }: RunTopic,
+  { name, isOfThePast }: Pick<RunTopic, 'name' | 'isOfThePast'>,
   partitions: number,
   { kafkaRetentionHours, kafkaReplication }: TopicSettings,
   onWarning: (line: string) => void,
@@ -128,7 +145,7 @@ export function kafkaOutgoingTopics(
     const count = await withKafkaAdmin(kafka, async (admin) => {
       const found = await admin.describeTopic(topic)
       if (found !== null) return found.partitions.length
-      const made = { name: topic, isTable: false, isOfThePast: false }
+      const made = { name: topic, isOfThePast: false }
       return (await makeTopic(admin, made, partitions, settings, () => undefined)).partitions.length
     })
     return openedTopic(await openKafkaWriter(kafka, topic, null), count)

@@ -1,4 +1,5 @@
 import type { Pipeline } from '../runtime/pipeline.ts'
+import { probeStore } from '../sinks/objects/probeStore.ts'
 import type { PostgresAddress } from '../sinks/postgres/connection.ts'
 import type { KafkaSettings } from '../sources/kafka/kafkaSettings.ts'
 import type { Cleanup } from './cleanup.ts'
@@ -33,7 +34,11 @@ export async function openKafkaWorker(
   const { kafka, group, topics, partitions, address, settings } = work
   const { dataDir, schema, startFrom, limits } = settings
   const archive = await openArchive(settings.archive, dataDir, schema, onWarning)
-  if (archive !== null) cleanup.add(() => archive.store.close())
+  if (archive !== null) {
+    const { store } = archive
+    cleanup.add(() => store.close())
+    await wait.until(`the archive at ${store.location}`, () => probeStore(store))
+  }
   const sources = []
   for (const topic of topics) {
     const source = await openKafkaSource(kafka, { topic, group }, wait)

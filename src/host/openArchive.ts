@@ -3,6 +3,7 @@ import type { Archive } from '../runtime/archive.ts'
 import type { ObjectStore } from '../runtime/objectStore.ts'
 import { rawArchive } from '../sinks/archive/rawArchive.ts'
 import { directoryStore } from '../sinks/objects/directoryStore.ts'
+import { parseBucketPlace } from './archivePlace.ts'
 import type { S3Access } from './s3Access.ts'
 
 /** Where raw records are kept. */
@@ -48,7 +49,5 @@ export async function openArchive(
 async function openBucket(place: string, s3: S3Access, onWarning: (message: string) => void): Promise<ObjectStore> {
   // Imported here because loading the AWS SDK takes longer than everything else at a start, and most starts do without.
   const { s3Store } = await import('../sinks/objects/s3Store.ts')
-  const { hostname: bucket, pathname } = new URL(place)
-  const prefix = pathname.replace(/^\/+|\/+$/g, '')
-  return s3Store({ ...s3, bucket, prefix: prefix === '' ? '' : `${prefix}/`, onWarning })
+  return s3Store({ ...s3, ...parseBucketPlace(place), onWarning })
 }

@@ -3,6 +3,7 @@ import { openEmbeddedTopics } from './embeddedTopics.ts'
 import type { HostSettings } from './hostSettings.ts'
 import { kafkaLocation } from './kafkaPlace.ts'
 import { openKafkaWriter, prepareTopics } from './kafkaTopics.ts'
+import { plainKafka } from './plainConnections.ts'
 import { prepareDatabase } from './prepareDatabase.ts'
 import { openRunDatabase } from './runDatabase.ts'
 import type { RunTopic } from './runTopic.ts'
@@ -19,9 +20,12 @@ export interface IngestLog {
   close(): Promise<void>
 }
 
+/** Made where it is missing. */
+export type IngestTopic = Omit<RunTopic, 'mayBeMade'>
+
 export interface OpenIngestLogOptions {
   readonly settings: HostSettings
-  readonly topic: RunTopic
+  readonly topic: IngestTopic
   readonly wait: StartWait
   /** One line on the start of the embedded database. */
   readonly onProgress: (line: string) => void
@@ -34,8 +38,16 @@ export async function openIngestLog(options: OpenIngestLogOptions): Promise<Inge
   const { kafka } = settings
   if (kafka === null) return openEmbedded(options)
   const location = kafkaLocation(kafka)
+  const plain = plainKafka(kafka)
+  if (plain !== null) onWarning(`warning: ${plain}`)
   const { partitions, records } = await wait.until(location, () =>
-    prepareTopics({ kafka, topics: [topic], settings: settings.topics, isArchived: false, onWarning }),
+    prepareTopics({
+      kafka,
+      topics: [{ ...topic, mayBeMade: true }],
+      settings: settings.topics,
+      isArchived: false,
+      onWarning,
+    }),
   )
   const writer = await openKafkaWriter(kafka, topic.name, wait)
   return { writer, partitions, records, location, close: () => writer.close() }

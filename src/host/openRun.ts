@@ -1,3 +1,4 @@
+import type { ObjectStore } from '../runtime/objectStore.ts'
 import type { Pipeline } from '../runtime/pipeline.ts'
 import { requireFirstStart } from '../sinks/postgres/firstStart.ts'
 import type { Cleanup } from './cleanup.ts'
@@ -10,9 +11,11 @@ import { checkLogKind } from './logKind.ts'
 import { type ArchiveSettings, archiveLocation, noArchive, openArchive } from './openArchive.ts'
 import type { OpenedTopic } from './openedTopic.ts'
 import { type OutletPlan, outletPlanOf } from './outletPlan.ts'
+import { ownArchive } from './ownArchive.ts'
 import type { PipelineModule } from './pipelineModule.ts'
 import { type OpenedFeed, PipelineRun, type RunFeed } from './pipelineRun.ts'
 import { pipelineWorker } from './pipelineWorker.ts'
+import { plainArchive, plainKafka } from './plainConnections.ts'
 import { prepareDatabase } from './prepareDatabase.ts'
 import type { RunDatabase } from './runDatabase.ts'
 import type { RunTopic } from './runTopic.ts'
@@ -57,7 +60,10 @@ export interface OpenRunOptions {
  * for. Throws `ConfigurationError` on what does not fit, with what to do.
  */
 export function openRun(options: OpenRunOptions): Promise<PipelineRun> {
-  return options.job.settings.kafka === null ? openEmbedded(options) : openOnKafka(options)
+  const { kafka } = options.job.settings
+  const plain = kafka === null ? null : plainKafka(kafka)
+  if (plain !== null) warnBy(options.onWarning)(plain)
+  return kafka === null ? openEmbedded(options) : openOnKafka(options)
 }
 
 async function openEmbedded(options: OpenRunOptions): Promise<PipelineRun> {
@@ -79,6 +85,7 @@ async function openEmbedded(options: OpenRunOptions): Promise<PipelineRun> {
     (late) => late.close(),
   )
   cleanup.add(() => topics.close())
+  if (archive !== null) await makeArchiveOwn(options, plan, archive.store)
   const { openTopic, partitions } = topics
   const worker = pipelineWorker({
     pipeline,
@@ -114,8 +121,15 @@ async function openOnKafka(options: OpenRunOptions): Promise<PipelineRun> {
   })
   await wait.until(database.location, () => prepare(options, plan, 'kafka'))
   const isArchived = archive.place !== 'none'
+  const opened = await openArchive(archive, settings.dataDir, settings.schema, warnBy(onWarning))
+  if (opened !== null) {
+    cleanup.add(() => opened.store.close())
+    await makeArchiveOwn(options, plan, opened.store)
+  }
+  const fed = new Set(job.feeds.map((feed) => feed.topic))
+  const wanted = topics.map((one) => (fed.has(one.name) ? { ...one, mayBeMade: true } : one))
   const { partitions } = await wait.until(brokers, () =>
-    prepareTopics({ kafka, topics, settings: settings.topics, isArchived, onWarning }),
+    prepareTopics({ kafka, topics: wanted, settings: settings.topics, isArchived, onWarning }),
   )
   const feeds = await openFeeds(options, brokers, kafkaOutgoingTopics(kafka, settings.topics, partitions))
   const { dataDir, schema, startFrom, limits } = settings
@@ -166,8 +180,25 @@ async function openFeeds(
 }
 
 /** Where the raw records go, if the pipeline keeps any. */
-function archiveOf({ archive }: HostSettings, { hasArchive }: OutletPlan): ArchiveSettings {
-  return hasArchive ? archive : noArchive
+function archiveOf({ archive }: HostSettings, { archivedInputs }: OutletPlan): ArchiveSettings {
+  return archivedInputs.length > 0 ? archive : noArchive
+}
+
+/** Waits for a store that is away. */
+async function makeArchiveOwn(
+  options: OpenRunOptions,
+  { archivedInputs }: OutletPlan,
+  store: ObjectStore,
+): Promise<void> {
+  const { job, database, wait, onWarning } = options
+  const { pipeline, settings } = job
+  const topics = job.topics.filter((_, input) => archivedInputs.includes(input)).map(({ name }) => name)
+  const warn = warnBy(onWarning)
+  const plain = plainArchive(settings.archive)
+  if (plain !== null) warn(plain)
+  await wait.until(`the archive at ${store.location}`, () =>
+    ownArchive({ store, pipeline: pipeline.name, topics, database, settings, onWarning: warn }),
+  )
 }
 
 function leadOf({ topics }: RunJob): string {

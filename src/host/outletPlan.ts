@@ -16,8 +16,8 @@ export interface OutletEnd {
 export interface OutletPlan {
   /** Those for rows and messages, in the order in which the pipeline names them. */
   readonly ends: readonly OutletEnd[]
-  /** True where raw records of an input are kept. */
-  readonly hasArchive: boolean
+  /** Those of which raw records are kept, by their place among the inputs. */
+  readonly archivedInputs: readonly number[]
   /** Descriptors of all tables, as often as they are named. */
   readonly tables: readonly Table<never>[]
 }
@@ -35,15 +35,17 @@ export function outletPlanOf(pipeline: Pipeline): OutletPlan {
       return built
     },
   }
-  new StreamTask(
+  const task = new StreamTask(
     watched,
     null,
     inputsOf(pipeline).map(() => 0),
-  ).abandon()
+  )
+  const archivedInputs = [...task.archives.values()]
+  task.abandon()
   const outlets = Object.entries(built)
   return {
     ends: outlets.flatMap(([outlet, end]) => endOf(outlet, end)),
-    hasArchive: outlets.some(([, end]) => end.kind === 'archive'),
+    archivedInputs,
     tables: outlets.flatMap(([, end]) => (end.kind === 'rows' ? [end.table] : [])),
   }
 }

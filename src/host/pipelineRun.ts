@@ -98,7 +98,7 @@ export class PipelineRun {
   /** Ends the feeds; the worker then stores what it has read and ends too. What is only in the log is read at the next start. */
   stop(): void {
     this.#stopping.abort()
-    this.#parts.worker.stop('now')
+    this.#parts.worker.stop('settle')
   }
 
   /**

@@ -8,6 +8,14 @@ export interface RunTopic {
   readonly isTable: boolean
   /** True where its records may be older than what a log keeps by age, so it is to keep all. */
   readonly isOfThePast: boolean
+  /** Whether Kafka gets it where it is missing. A run makes no topic that somebody has told it to read: a slip of the hand would be read for ever. */
+  readonly mayBeMade: boolean
+}
+
+/** What is known of the topics of a run besides their names. */
+export interface TopicsOptions {
+  readonly isOfThePast?: boolean
+  readonly mayBeMade?: boolean
 }
 
 /**
@@ -15,7 +23,11 @@ export interface RunTopic {
  * @param topic of a pipeline that names none itself
  * @throws ConfigurationError where both name topics, or neither does
  */
-export function topicsOf(pipeline: Pipeline, topic: string | undefined, isOfThePast = false): readonly RunTopic[] {
+export function topicsOf(
+  pipeline: Pipeline,
+  topic: string | undefined,
+  { isOfThePast = false, mayBeMade = false }: TopicsOptions = {},
+): readonly RunTopic[] {
   const inputs = inputsOf(pipeline)
   const names = inputs.flatMap((input) => input.topic ?? [])
   if (names.length > 0 && topic !== undefined) {
@@ -27,6 +39,7 @@ export function topicsOf(pipeline: Pipeline, topic: string | undefined, isOfTheP
     name: input.topic ?? required(pipeline, topic),
     isTable: !input.movesTime,
     isOfThePast,
+    mayBeMade,
   }))
 }
 

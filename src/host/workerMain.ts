@@ -68,6 +68,6 @@ process.on('message', (message: MessageToWorker) => {
 })
 // Ctrl-C reaches every process of a terminal; the parent decides what it means.
 process.on('SIGINT', () => undefined)
-process.on('SIGTERM', () => stop('now'))
+process.on('SIGTERM', () => stop('settle'))
 // Without a parent nobody would start it again or stop it.
 process.on('disconnect', () => stop('now'))

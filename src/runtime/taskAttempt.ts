@@ -51,13 +51,22 @@ export interface TaskOptions {
 }
 
 /**
- * How a task is asked to end: `now` cuts and commits what it has; `drain` first reads to where the log ends at that moment and ends the archive's open object;
+ * How a task is asked to end: `now` cuts and commits what it has; `settle` does so too, and ends the archive's open object before, where the store takes it
+ * in time, so that readers have it; `drain` first reads to where the log ends at that moment and ends the archive's open object;
  * `drain-and-close` also fires the windows that are still open.
  */
-export type StopMode = 'now' | 'drain' | 'drain-and-close'
+export type StopMode = 'now' | 'settle' | 'drain' | 'drain-and-close'
+
+/** Whether it is to end without reading on. */
+export function isPrompt(mode: StopMode | null): boolean {
+  return mode === 'now' || mode === 'settle'
+}
 
 /** How often it is told what a task waits for at its end. */
 const tellEveryMs = 500
+
+/** A stop does not wait for a store that is away. */
+const settleWithinMs = 5_000
 
 /** Provisional results may wait for their turn, so cuts go on for this long after the last record. */
 const settleAfterMs = 2_000
@@ -455,15 +464,28 @@ export class TaskAttempt {
       this.order.did({ kind: 'end' })
       task.closeOpen()
     }
-    if (mode !== 'now' && this.#archives.length > 0) {
-      this.#status.waitingFor = 'the archive to store its last object'
-      await Promise.all(this.#archives.map(({ writer }) => writer.finish(this.#signal)))
-    }
+    if (mode !== 'now' && this.#archives.length > 0)
+      await this.#finishArchives(mode === 'settle' ? settleWithinMs : null)
     await this.#cut(claim, task, reader, true, backoff)
     await this.#commits.wait()
     this.#progress?.progressed(true)
     if (this.#relays?.status.length === 0) return
     await this.#finishRelays()
+  }
+
+  /** @param withinMs after which the object is left to the next start, which makes it anew from the log; null to wait for as long as it takes */
+  async #finishArchives(withinMs: number | null): Promise<void> {
+    this.#status.waitingFor = 'the archive to store its last object'
+    const finish = (signal: AbortSignal) => Promise.all(this.#archives.map(({ writer }) => writer.finish(signal)))
+    if (withinMs === null) {
+      await finish(this.#signal)
+      return
+    }
+    const over = new AbortController()
+    const finishing = finish(over.signal)
+    await Promise.race([finishing, this.#options.clock.sleep(withinMs, over.signal)])
+    over.abort(sleptEnough)
+    await finishing
   }
 
   /** Sends what is committed, and says meanwhile what keeps it from being sent. */

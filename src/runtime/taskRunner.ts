@@ -4,7 +4,7 @@ import type { TaskId } from './checkpoint.ts'
 import { RetryableError, TaskFencedError } from './errors.ts'
 import { LeftOutValues } from './leftOutValues.ts'
 import { StepFailure } from './stepFailure.ts'
-import { type StopMode, TaskAttempt, type TaskOptions } from './taskAttempt.ts'
+import { isPrompt, type StopMode, TaskAttempt, type TaskOptions } from './taskAttempt.ts'
 import { newTaskStatus, type TaskStatus } from './taskStatus.ts'
 
 /** Runs one task: claim, restore, seek, go on; and the same again after whatever a `RetryableError` says about. */
@@ -31,7 +31,7 @@ export class TaskRunner {
   /** Asks the runner to end; `run` resolves when it has. Asking again can only make it more urgent. */
   stop(mode: StopMode): void {
     if (this.#stopMode !== 'now') this.#stopMode = mode
-    if (mode === 'now') this.#stop.abort()
+    if (isPrompt(mode)) this.#stop.abort()
   }
 
   /** Resolves after a stop, or when the task was fenced. Rejects with what a human must look at. */

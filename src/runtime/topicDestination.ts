@@ -1,6 +1,7 @@
 import type { Delivery, Destination } from './destination.ts'
-import { ConfigurationError } from './errors.ts'
+import { ConfigurationError, RefusedMessageError } from './errors.ts'
 import type { OpenOutgoingTopic, OutgoingTopic } from './log.ts'
+import { RecordTooLargeError } from './recordTooLarge.ts'
 
 /** A topic of a log as a destination: the part is the producer, whose position is the place, so each message is in the topic once. */
 export class TopicDestination implements Destination {
@@ -8,6 +9,7 @@ export class TopicDestination implements Destination {
   readonly #topic: string
   readonly #fallbackPartition: number
   #opened: OutgoingTopic | null = null
+  #part: string | null = null
 
   /** @param fallbackPartition where messages without a key go */
   constructor(open: OpenOutgoingTopic, topic: string, fallbackPartition: number) {
@@ -17,6 +19,7 @@ export class TopicDestination implements Destination {
   }
 
   async claim(part: string): Promise<number | null> {
+    this.#part = part
     this.#opened ??= await this.#open(this.#topic)
     const { position } = await this.#opened.writer.claim(part)
     if (position === null) return null
@@ -39,7 +42,14 @@ export class TopicDestination implements Destination {
       value,
       ...(headers === undefined ? {} : { headers }),
     }))
-    await opened.writer.append(records, String(place))
+    try {
+      await opened.writer.append(records, String(place))
+    } catch (error) {
+      if (!(error instanceof RecordTooLargeError)) throw error
+      // An append that failed may have cost the writer its producer.
+      if (this.#part !== null) await this.claim(this.#part)
+      throw new RefusedMessageError(error.message, { topic: this.#topic, cause: error })
+    }
   }
 
   async close(): Promise<void> {

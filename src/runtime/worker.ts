@@ -2,7 +2,7 @@ import { Backoff } from './backoff.ts'
 import { RetryableError } from './errors.ts'
 import type { LogMembership } from './log.ts'
 import { checkSources } from './openCursors.ts'
-import type { StopMode, TaskOptions } from './taskAttempt.ts'
+import { isPrompt, type StopMode, type TaskOptions } from './taskAttempt.ts'
 import { TaskRunner } from './taskRunner.ts'
 import type { TaskStatus } from './taskStatus.ts'
 import { type WorkerLimitOptions, type WorkerLimits, workerLimits } from './workerLimits.ts'
@@ -73,7 +73,7 @@ export class Worker {
   stop(mode: StopMode): void {
     this.#stopMode = mode
     this.#stopping.abort()
-    if (mode === 'now') this.#stoppingNow.abort()
+    if (isPrompt(mode)) this.#stoppingNow.abort()
     for (const { runner } of this.#runners.values()) runner.stop(mode)
     if (this.#membership !== null) this.#checkEnded()
   }
@@ -174,7 +174,7 @@ export class Worker {
    * an end too; one that has no partition, or may claim its own back, waits.
    */
   #checkEnded(): void {
-    if (this.#isRejoining && this.#stopMode !== 'now') return
+    if (this.#isRejoining && !isPrompt(this.#stopMode)) return
     const all = [...this.#runners.values()]
     const isOver = ({ status }: TaskRunner) => status.phase === 'fenced' || status.phase === 'stopped'
     if (!all.every(({ runner }) => isOver(runner))) return

@@ -15,7 +15,6 @@ export { MemoryCheckpointStore } from './memoryCheckpointStore.ts'
 export { MemoryLog, type MemoryLogOptions, type MemoryRecord } from './memoryLog.ts'
 export { MemoryObjectStore } from './memoryObjectStore.ts'
 export { Random } from './random.ts'
-export { type S3Server, type S3ServerOptions, startS3Server } from './s3Server.ts'
 export {
   type SchemaRegistryFaults,
   type SchemaRegistryServer,

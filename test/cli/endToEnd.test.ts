@@ -2,9 +2,9 @@ import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, describe, expect, test } from 'vitest'
-import { startS3Server } from '../../src/testing/s3Server.ts'
 import { runCommand, startCommand } from '../support/commandLine.ts'
 import { candlesOf as candlesIn, differencesFromKlines, hasTapes, tapeFile, tapes } from '../support/klines.ts'
+import { startS3Server } from '../support/s3Server.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'millrace-cli-'))
 afterAll(() => rmSync(folder, { recursive: true, force: true }))

@@ -21,7 +21,13 @@ describe('npm run env', () => {
       const example = parseEnv(read('.env.example'))
       expect(Object.keys(mine!)).toEqual(Object.keys(example))
       for (const [name, text] of Object.entries(example)) expect(text, `${name} has a default`).toBe('')
-      for (const name of ['POSTGRES_PASSWORD', 'S3_SECRET_KEY', 'KAFKA_CLUSTER_ID']) {
+      for (const name of [
+        'POSTGRES_PASSWORD',
+        'S3_ROOT_SECRET_KEY',
+        'S3_SECRET_KEY',
+        'KAFKA_LOGIN_PASSWORD',
+        'KAFKA_CLUSTER_ID',
+      ]) {
         expect(mine![name]?.length, name).toBeGreaterThanOrEqual(22)
         expect(mine![name], name).not.toBe(theirs![name])
       }
@@ -70,7 +76,7 @@ describe.skipIf(missing !== null)(missing === null ? title : `${title} (${missin
 
   test('every service that stays up has a health check and is started again; the others are waited for', () => {
     const once = services().filter(([, service]) => service.restart === undefined)
-    expect(once.map(([name]) => name)).toEqual(['buckets', 'cli', 'topics'])
+    expect(once.map(([name]) => name)).toEqual(['accounts', 'buckets', 'cli', 'topics'])
     for (const [name, service] of services()) {
       if (service.restart === undefined) continue
       expect(service.restart, name).toBe('unless-stopped')
@@ -80,14 +86,17 @@ describe.skipIf(missing !== null)(missing === null ? title : `${title} (${missin
       expect(file.services[name]?.depends_on).toMatchObject({
         postgres: { condition: 'service_healthy' },
         topics: { condition: 'service_completed_successfully' },
-        buckets: { condition: 'service_completed_successfully' },
+        accounts: { condition: 'service_completed_successfully' },
       })
   })
 
   test('servers keep what they hold in volumes', () => {
-    for (const name of ['kafka', 'postgres', 'objects'])
-      expect(file.services[name]?.volumes, name).toEqual([expect.objectContaining({ type: 'volume', source: name })])
-    expect(Object.keys(file.volumes).sort()).toEqual(['kafka', 'objects', 'postgres'])
+    const volumes = { kafka: ['kafka'], postgres: ['postgres'], objects: ['objects', 'accounts'] }
+    for (const [name, sources] of Object.entries(volumes)) {
+      const wanted = sources.map((source) => expect.objectContaining({ type: 'volume', source }))
+      expect(file.services[name]?.volumes, name).toEqual(wanted)
+    }
+    expect(Object.keys(file.volumes).sort()).toEqual(Object.values(volumes).flat().toSorted())
   })
 
   test('every variable of our own services is a setting or a standard one', () => {
@@ -97,6 +106,19 @@ describe.skipIf(missing !== null)(missing === null ? title : `${title} (${missin
       for (const variable of Object.keys(service.environment ?? {}))
         expect(known.has(variable) || variable.startsWith('AWS_'), `${name}: ${variable}`).toBe(true)
     }
+  })
+
+  test('the keys of the gateway itself are for making buckets and accounts alone', () => {
+    const secrets = parseEnv(readFileSync(env.path, 'utf8'))
+    const holders = (name: string) =>
+      services()
+        .filter(([, service]) =>
+          Object.values(service.environment ?? {}).some((text) => text?.includes(secrets[name]!)),
+        )
+        .map(([service]) => service)
+        .sort()
+    expect(holders('S3_ROOT_SECRET_KEY')).toEqual(['accounts', 'buckets', 'objects'])
+    expect(holders('S3_SECRET_KEY')).toEqual(['accounts', 'cli', 'worker', 'worker-simulated'])
   })
 
   test('versions are pinned, and are those that the tests run against', () => {

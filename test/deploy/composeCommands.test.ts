@@ -4,10 +4,11 @@ import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { type EmbeddedPostgres, startOrJoin } from '../../src/embedded/embeddedPostgres.ts'
 import { FakeExchange } from '../../src/testing/fakeExchange.ts'
-import { type S3Server, startS3Server } from '../../src/testing/s3Server.ts'
+import { saslUser } from '../support/brokerProcess.ts'
 import { type RunningCommand, runCommand, startCommand } from '../support/commandLine.ts'
 import { type ComposeFile, makeEnvFile, missingForCompose, readComposeFile } from '../support/composeFile.ts'
 import { hasKafka, kafkaTitle, type SharedBroker, sharedBroker, uniqueName } from '../support/kafkaBroker.ts'
+import { type S3Server, startS3Server } from '../support/s3Server.ts'
 
 const missing = await missingForCompose()
 const canRun = hasKafka && missing === null
@@ -50,14 +51,20 @@ describe.skipIf(!canRun)(title, { timeout: 120_000 }, () => {
     const { command, environment } = file.services[name] ?? {}
     const { user, password, host, port, database } = postgres.connection
     const here: Readonly<Record<string, string>> = {
-      KAFKA_BROKERS: broker.brokers.join(','),
+      KAFKA_BROKERS: (broker.saslBrokers ?? broker.brokers).join(','),
+      KAFKA_SASL_USERNAME: saslUser.username,
+      KAFKA_SASL_PASSWORD: saslUser.password,
       DATABASE_URL: `postgres://${user}:${encodeURIComponent(password)}@${host}:${port}/${database}`,
       AWS_ENDPOINT_URL_S3: s3.endpoint,
       AWS_REGION: s3.region,
       AWS_ACCESS_KEY_ID: s3.credentials.accessKeyId,
       AWS_SECRET_ACCESS_KEY: s3.credentials.secretAccessKey,
     }
-    const given = Object.entries(environment ?? {}).map(([key, value]) => [key, here[key] ?? value ?? ''])
+    // A broker that somebody has named may know no logins.
+    const isTaken = (key: string) => broker.saslBrokers !== null || !key.startsWith('KAFKA_SASL_')
+    const given = Object.entries(environment ?? {})
+      .filter(([key]) => isTaken(key))
+      .map(([key, value]) => [key, here[key] ?? value ?? ''])
     const topic = topics[name.endsWith('-simulated') ? 'crypto.trades.simulated.raw' : 'crypto.trades.raw']
     const env: Record<string, string> = {
       ...Object.fromEntries(given),
@@ -120,7 +127,7 @@ describe.skipIf(!canRun)(title, { timeout: 120_000 }, () => {
     const { args, place } = service('buckets')
     const wrong = { ...place, env: { ...place.env, AWS_SECRET_ACCESS_KEY: 'not-the-secret' } }
     const ended = await runCommand(args, wrong)
-    expect(ended).toMatchObject({ code: 1, stderr: expect.stringContaining('check the access key and the secret') })
+    expect(ended).toMatchObject({ code: 2, stderr: expect.stringContaining('check the access key and the secret') })
     expect(ended.stderr).not.toContain('not-the-secret')
   })
 

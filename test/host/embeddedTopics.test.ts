@@ -55,7 +55,9 @@ describe('topics of the embedded log', () => {
 describe('the topics of a run', () => {
   test('are those of the inputs, the leading one first, or the one that is named', () => {
     expect(topicsOf(paid, undefined).map(({ name }) => name)).toEqual(['orders', 'payments'])
-    expect(topicsOf(lines, 'x', true)).toEqual([{ name: 'x', isTable: false, isOfThePast: true }])
+    expect(topicsOf(lines, 'x', { isOfThePast: true })).toEqual([
+      { name: 'x', isTable: false, isOfThePast: true, mayBeMade: false },
+    ])
   })
 
   test('have as many partitions as those that are there, which must agree with each other and with what is asked for', () => {

@@ -13,6 +13,7 @@ export interface ComposeService {
   readonly image?: string
   readonly build?: { readonly target?: string }
   readonly user?: string
+  readonly entrypoint?: readonly string[] | null
   readonly command?: readonly string[] | null
   readonly environment?: Readonly<Record<string, string | null>>
   readonly ports?: readonly { readonly host_ip?: string; readonly published?: string }[]

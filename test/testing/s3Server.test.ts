@@ -18,9 +18,9 @@ import {
   UploadPartCommand,
 } from '@aws-sdk/client-s3'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { parseRequest } from '../../src/testing/s3/request.ts'
-import { verifySignature } from '../../src/testing/s3/signature.ts'
-import { type S3Server, startS3Server } from '../../src/testing/s3Server.ts'
+import { parseRequest } from '../support/s3/request.ts'
+import { verifySignature } from '../support/s3/signature.ts'
+import { type S3Server, startS3Server } from '../support/s3Server.ts'
 
 let server: S3Server
 let client: S3Client

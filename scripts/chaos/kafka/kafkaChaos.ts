@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto'
 import { chmodSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -9,11 +8,11 @@ import { openPool, type PostgresConnection } from '../../../src/sinks/postgres/c
 import { kafkaSettings } from '../../../src/sources/kafka/kafkaSettings.ts'
 import { openKafkaWriter } from '../../../src/sources/kafka/producer/openKafkaWriter.ts'
 import { Random } from '../../../src/testing/random.ts'
-import { type S3Server, startS3Server } from '../../../src/testing/s3Server.ts'
 import { differencesOf, type Outcome } from '../../../src/testing/simulation/outcome.ts'
 import { type Broker, startBroker } from '../../../test/support/brokerProcess.ts'
 import { missingForBroker } from '../../../test/support/kafkaJars.ts'
-import { tablesOf } from '../dump.ts'
+import { type S3Server, startS3Server } from '../../../test/support/s3Server.ts'
+import { archivedLines, tablesOf } from '../dump.ts'
 import { type WorkerPlace, WorkerProcess, Workers } from '../workers.ts'
 import { KafkaFaults } from './kafkaFaults.ts'
 import { ownersOf } from './owners.ts'
@@ -103,11 +102,13 @@ export async function chaosOnKafka(options: KafkaChaosOptions): Promise<KafkaCha
     say('the same topic without disturbances')
     await drain(place(undisturbed), say)
 
-    const [left, plain] = (await Promise.all(pools.map((pool) => tablesOf(pool)))) as [Outcome, Outcome]
+    const outcomeOf = async (pool: pg.Pool, bucket: string): Promise<Outcome> =>
+      new Map([...(await tablesOf(pool)), ['archived records', await archivedLines(pool, objectsIn(objects, bucket))]])
+    const [left, plain] = await Promise.all([outcomeOf(pools[0], disturbed), outcomeOf(pools[1], undisturbed)])
     // By the client that the workers did not use.
     const content = await contentOf({ ...kafka, client: client === 'wire' ? 'kafkajs' : 'wire' }, topic)
     const differences = [
-      ...differencesOf(withObjects(plain, objects, undisturbed), withObjects(left, objects, disturbed)),
+      ...differencesOf(plain, left),
       ...producerErrors(truth, content),
       ...(await liesOf(pools[0], truth, content)),
       ...gaveUp.map((output) => `a worker gave up: ${output.slice(-300)}`),
@@ -182,11 +183,8 @@ async function drain(place: WorkerPlace, say: (line: string) => void): Promise<v
   say(lastLines(worker.output, 4))
 }
 
-function withObjects(tables: Outcome, server: S3Server, bucket: string): Outcome {
-  const lines = [...server.objects(bucket)].map(
-    ([key, { body }]) => `${key} ${createHash('sha256').update(body).digest('hex')}`,
-  )
-  return new Map([...tables, ['objects', lines.sort()]])
+function objectsIn(server: S3Server, bucket: string): ReadonlyMap<string, Buffer> {
+  return new Map([...server.objects(bucket)].map(([key, { body }]) => [key, body]))
 }
 
 function sizesOf(tables: Outcome, server: S3Server): Record<string, number> {

@@ -1,8 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { EmbeddedPostgres } from '../../../src/embedded/embeddedPostgres.ts'
 import type { Random } from '../../../src/testing/random.ts'
-import type { S3Server } from '../../../src/testing/s3Server.ts'
 import type { Broker } from '../../../test/support/brokerProcess.ts'
+import type { S3Server } from '../../../test/support/s3Server.ts'
 import type { WorkerProcess, Workers } from '../workers.ts'
 
 export type KafkaFault =

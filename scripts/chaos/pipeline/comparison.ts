@@ -2,17 +2,9 @@ import type { RecordHeader } from '../../../src/runtime/record.ts'
 import { readArchiveObject } from '../../../src/sinks/archive/readArchiveObject.ts'
 import { outgoingPartition } from '../../../src/sources/outgoingPartition.ts'
 import { differencesOf, type Outcome } from '../../../src/testing/simulation/outcome.ts'
-import { objectLine } from '../dump.ts'
 import type { LogRecord } from './logRecords.ts'
 import type { Received } from './receiverProcess.ts'
 import type { Decided } from './replay.ts'
-
-/** Objects of an archive: those that the replay has made, and those that were left. */
-export function objectDifferences(replayed: ReadonlyMap<string, Buffer>, left: ReadonlyMap<string, Buffer>): string[] {
-  const linesOf = (objects: ReadonlyMap<string, Buffer>): Outcome =>
-    new Map([['objects', [...objects].map(([key, body]) => objectLine(key, body)).sort()]])
-  return differencesOf(linesOf(replayed), linesOf(left))
-}
 
 /** An object that a manifest names. */
 export interface ManifestEntry {

@@ -1,6 +1,7 @@
 import type { CommandContext } from '../commandContext.ts'
 import {
   type CheckResult,
+  checkArchive,
   checkBinaries,
   checkDatabase,
   checkDisk,
@@ -28,6 +29,7 @@ export async function doctor(context: CommandContext): Promise<number> {
     checkBinaries(settings),
     checkDatabase(settings),
     checkKafka(settings),
+    checkArchive(settings, context.env),
     checkRun(settings),
     checkExchange(pingUrl('spot', settings.binanceRestUrl), exchangeTimeoutMs),
   ])

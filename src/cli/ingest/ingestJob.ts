@@ -1,12 +1,11 @@
-import type { IngestLog } from '../../host/openIngestLog.ts'
-import type { RunTopic } from '../../host/runTopic.ts'
+import type { IngestLog, IngestTopic } from '../../host/openIngestLog.ts'
 import type { Feed } from '../../runtime/feed.ts'
 import type { IngestReport } from '../../sources/ingest/runIngest.ts'
 
 /** What one `millrace ingest` brings in, and what it says about it. */
 export interface IngestJob {
   /** Where it goes. */
-  readonly topic: RunTopic
+  readonly topic: IngestTopic
   /** Of the embedded log. */
   readonly schema: string
   /** In whose name the position is kept. */

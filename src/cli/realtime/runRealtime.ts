@@ -56,7 +56,7 @@ async function jobOf(context: CommandContext, plan: RunPlan, onNotice: (line: st
     source === 'none' ? [] : [{ feed: await openFeed(plan, settings, onNotice), topic, producer, isOfThePast }]
   return {
     pipeline,
-    topics: topicsOf(pipeline, topic, isOfThePast),
+    topics: topicsOf(pipeline, topic, { isOfThePast, mayBeMade: settings.logTopic === undefined }),
     feeds,
     settings: hostSettingsOf(context, plan.dataSet),
     processes:

@@ -12,6 +12,8 @@ export interface SweepOptions {
    * last.
    */
   readonly manifestKeys: ReadonlySet<string>
+  /** Left alone whatever is known of them: objects that may be somebody else's. */
+  readonly spared?: ReadonlySet<string>
   /** The `keyPrefix` that the archive was given; empty unless told otherwise. */
   readonly keyPrefix?: string
   /** Tells what would be deleted, and deletes nothing. */
@@ -29,11 +31,11 @@ export interface SweepOptions {
  * the offset.
  */
 export async function sweepOrphans(options: SweepOptions): Promise<string[]> {
-  const { store, topic, nextOffsets, manifestKeys, keyPrefix = '', dryRun = false } = options
+  const { store, topic, nextOffsets, manifestKeys, spared, keyPrefix = '', dryRun = false } = options
   const orphans: string[] = []
   for await (const { key } of store.list(`${keyPrefix}topic=${topic}/`)) {
     const parts = parseArchiveKey(key)
-    if (parts === null || parts.topic !== topic || manifestKeys.has(key)) continue
+    if (parts === null || parts.topic !== topic || manifestKeys.has(key) || spared?.has(key)) continue
     const nextOffset = nextOffsets.get(parts.partition)
     if (nextOffset === undefined || parts.lastOffset >= nextOffset) continue
     orphans.push(key)

@@ -12,7 +12,7 @@ export async function createBucket(bucket: string, options: Omit<S3StoreOptions,
     return true
   } catch (error) {
     if (failureOf(error).code === 'BucketAlreadyOwnedByYou') return false
-    throw s3Error(`could not make bucket ${bucket}`, error)
+    throw s3Error(`could not make bucket ${bucket}`, error, false)
   } finally {
     client.destroy()
   }

@@ -13,7 +13,9 @@ import { Upload } from '@aws-sdk/lib-storage'
 import { ConfigurationError, DeterminismError, RetryableError } from '../../runtime/errors.ts'
 import type { ObjectStore, StoredObject } from '../../runtime/objectStore.ts'
 import { assertObjectKey } from './objectKey.ts'
-import { failureOf, s3Error } from './s3Errors.ts'
+import { findAbilities, PROBE_KEY, type S3Clients } from './s3Abilities.ts'
+import { failureOf, s3Error, TLS_THERE } from './s3Errors.ts'
+import { speaksTls } from './tlsProbe.ts'
 
 /** Which bucket `s3Store` keeps objects in, and how it reaches it. Without an endpoint that is AWS. */
 export interface S3StoreOptions {
@@ -51,19 +53,14 @@ const IDLE_TIMEOUT_MS = 30_000
 const SDK_ATTEMPTS = 2
 
 /**
- * Written once to learn whether the store honours `If-None-Match`, and left there, so that it is asked only once.
- * Never listed.
- */
-const PROBE_KEY = '_millrace/conditional-writes'
-
-/**
  * An object store in a bucket, over plain S3.
  *
  * An object is made by a conditional write (`If-None-Match: *`), in parts from 16 MiB on, so a key is never
  * overwritten; where the key is taken, the sha256 kept with the object decides between a harmless repeat and
  * `DeterminismError`. A store that does not honour conditional writes is found out before the first object, and then
- * every put looks first; that is safe as long as a key's bytes are always the same, and it is said once. Throws
- * `ConfigurationError` on options that make no sense; the bucket is first asked at the first use.
+ * every put looks first; that is safe as long as a key's bytes are always the same, and it is said once. One that refuses the SDK's checksum headers is found
+ * out at the same time, and they are left out. Throws `ConfigurationError` on options that make no sense, and for what a person has to change (bucket,
+ * credentials, rights) until the store has once done what it was asked; from then on that, too, is a `RetryableError`. The bucket is first asked at the first use.
  */
 export function s3Store(options: S3StoreOptions): ObjectStore {
   return new S3Store(options)
@@ -73,9 +70,13 @@ class S3Store implements ObjectStore {
   readonly location: string
   readonly #bucket: string
   readonly #prefix: string
-  readonly #client: S3Client
+  readonly #clients: S3Clients
   readonly #warn: (message: string) => void
-  #conditional: Promise<boolean> | null = null
+  readonly #endpoint: URL | null
+  /** In use; the other one where the store turned out to want it. */
+  #client: S3Client
+  #isConditional: Promise<boolean> | null = null
+  #wasAccepted = false
 
   constructor(options: S3StoreOptions) {
     const { bucket, prefix = '' } = options
@@ -89,15 +90,25 @@ class S3Store implements ObjectStore {
     this.#bucket = bucket
     this.#prefix = prefix
     this.location = `s3://${bucket}/${prefix}`.replace(/\/$/, '')
-    this.#client = new S3Client(clientConfig(options))
-    this.#warn =
-      options.onWarning ?? ((message) => process.emitWarning(message, { code: 'MILLRACE_S3_CONDITIONAL_WRITES' }))
+    const config = clientConfig(options)
+    this.#clients = {
+      usual: new S3Client(config),
+      withoutChecksums: () =>
+        new S3Client({
+          ...config,
+          requestChecksumCalculation: 'WHEN_REQUIRED',
+          responseChecksumValidation: 'WHEN_REQUIRED',
+        }),
+    }
+    this.#client = this.#clients.usual
+    this.#endpoint = options.endpoint === undefined ? null : URL.parse(options.endpoint)
+    this.#warn = options.onWarning ?? ((message) => process.emitWarning(message, { code: 'MILLRACE_S3_ABILITIES' }))
   }
 
   async put(key: string, body: Uint8Array, sha256: string): Promise<void> {
     assertObjectKey(this.#prefix + key)
     const what = `cannot write ${key}`
-    const isConditional = await this.#isConditional()
+    const isConditional = await this.#findAbilities()
     if (!isConditional && (await this.#holdsSame(key, body, sha256))) return
     try {
       await this.#upload(key, body, sha256, isConditional)
@@ -108,7 +119,7 @@ class S3Store implements ObjectStore {
       if (code === 'NoSuchUpload' && (await this.#holdsSame(key, body, sha256))) return
       if (status === 409)
         throw new RetryableError(`${this.location}: ${what}: another write of it is under way (${code})`)
-      throw s3Error(`${this.location}: ${what}`, error)
+      throw s3Error(`${this.location}: ${what}`, error, this.#wasAccepted)
     }
   }
 
@@ -175,46 +186,50 @@ class S3Store implements ObjectStore {
     )
   }
 
-  #isConditional(): Promise<boolean> {
-    this.#conditional ??= this.#probe().catch((error: unknown) => {
-      this.#conditional = null
-      throw s3Error(`${this.location}: cannot write`, error)
+  /** Whether the store honours conditional writes. */
+  #findAbilities(): Promise<boolean> {
+    this.#isConditional ??= this.#probe().catch(async (error: unknown) => {
+      this.#isConditional = null
+      const cause = this.#wasAccepted || !(await this.#wantsTls(error)) ? error : TLS_THERE
+      throw s3Error(`${this.location}: cannot write`, cause, this.#wasAccepted)
     })
-    return this.#conditional
+    return this.#isConditional
   }
 
   async #probe(): Promise<boolean> {
-    // The first write of all finds nothing there, so only the second one tells.
-    const isHonoured = (await this.#probeIsRefused()) || (await this.#probeIsRefused())
-    if (!isHonoured) {
+    const found = await findAbilities(this.#clients, this.#bucket, this.#prefix)
+    const { client, isConditional, takesChecksums } = found
+    this.#wasAccepted = true
+    if (!isConditional) {
       this.#warn(
         `${this.location}: this store ignores conditional writes (If-None-Match), so every object is looked for before it is written. ` +
           'Let only one data set write under this prefix.',
       )
     }
-    return isHonoured
+    if (takesChecksums) return isConditional
+    this.#client.destroy()
+    this.#client = client
+    this.#warn(
+      `${this.location}: this store refuses the SDK's checksum headers (x-amz-checksum-crc32), so objects go there without them; each still carries its sha256. ` +
+        'Set AWS_REQUEST_CHECKSUM_CALCULATION=WHEN_REQUIRED to leave them out from the start.',
+    )
+    return isConditional
   }
 
-  async #probeIsRefused(): Promise<boolean> {
-    const named = this.#named(PROBE_KEY)
-    const body = 'Tells whether this store honours conditional writes. May be deleted.\n'
-    try {
-      await this.#client.send(new PutObjectCommand({ ...named, Body: body, IfNoneMatch: '*' }))
-      return false
-    } catch (error) {
-      const { status } = failureOf(error)
-      if (status === 412) return true
-      // Not implemented: it refuses the header rather than to overwrite.
-      if (status === 501) return false
-      throw error
-    }
+  async #wantsTls(error: unknown): Promise<boolean> {
+    const { status } = failureOf(error)
+    const url = this.#endpoint
+    if (status !== 0 || url?.protocol !== 'http:') return false
+    return speaksTls(url.hostname.replace(/^\[(.*)\]$/, '$1'), Number(url.port || 80), CONNECT_TIMEOUT_MS)
   }
 
   async #attempt<T>(what: string, work: () => Promise<T>): Promise<T> {
     try {
-      return await work()
+      const result = await work()
+      this.#wasAccepted = true
+      return result
     } catch (error) {
-      throw s3Error(`${this.location}: ${what}`, error)
+      throw s3Error(`${this.location}: ${what}`, error, this.#wasAccepted)
     }
   }
 }
@@ -254,10 +269,13 @@ async function unlessMissing<T>(answer: Promise<T>): Promise<T | null> {
     return await answer
   } catch (error) {
     const { code, status } = failureOf(error)
-    if (status === 404 && code !== 'NoSuchBucket') return null
+    if (status === 404 && MISSING.has(code)) return null
     throw error
   }
 }
+
+/** Of an object; other things may be missing as well. A HEAD request is answered without S3's own code. */
+const MISSING: ReadonlySet<string> = new Set(['NoSuchKey', 'NotFound', 'unknown error'])
 
 function sha256Of(body: Buffer | null): string | null {
   return body === null ? null : createHash('sha256').update(body).digest('hex')

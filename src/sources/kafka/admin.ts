@@ -1,11 +1,14 @@
-import kafkajs, { type Admin, type SASLOptions } from 'kafkajs'
-import { adminTrouble } from './kafkajs/adminTrouble.ts'
-import { AssignerProtocol } from './kafkajs/internals.ts'
+import { setTimeout as sleep } from 'node:timers/promises'
+import kafkajs, { type Admin } from 'kafkajs'
+import { requireKnownHosts } from './advertisedHosts.ts'
+import { adminTrouble, firstOf } from './kafkajs/adminTrouble.ts'
+import { AssignerProtocol, createAdmin, silentLogger } from './kafkajs/internals.ts'
+import { openCluster } from './kafkajs/openCluster.ts'
 import { protocolErrorOf } from './kafkajs/trouble.ts'
-
-const { ConfigResourceTypes, Kafka } = kafkajs
-
 import type { KafkaSettings } from './kafkaSettings.ts'
+import { decisiveTrouble } from './listenerProbe.ts'
+
+const { ConfigResourceTypes } = kafkajs
 
 /** One partition of a topic, as the cluster knows it. */
 export interface TopicPartition {
@@ -82,31 +85,37 @@ export interface KafkaAdmin {
 
 /** Connects to the cluster. Throws `ConfigurationError` for what a person has to correct, `RetryableError` for what may pass. */
 export async function openKafkaAdmin(settings: KafkaSettings): Promise<KafkaAdmin> {
-  const { brokers, clientId, ssl, sasl, connectTimeoutMs, requestTimeoutMs } = settings
-  const kafka = new Kafka({
-    brokers: [...brokers],
-    clientId: `${clientId}-admin`,
-    ssl: ssl === true ? {} : ssl,
-    ...(sasl === undefined ? {} : { sasl: sasl as SASLOptions }),
-    connectionTimeout: connectTimeoutMs,
-    authenticationTimeout: connectTimeoutMs,
-    requestTimeout: requestTimeoutMs,
-    retry: { retries: 2, initialRetryTime: 100, maxRetryTime: 500 },
-    logCreator: () => () => undefined,
-  })
-  const admin = kafka.admin()
+  const { brokers, clientId } = settings
+  const { cluster } = openCluster(settings, `${clientId}-admin`, RETRIES)
+  const retry = { retries: RETRIES, initialRetryTime: 100, maxRetryTime: 500 }
+  const admin = createAdmin({ logger: silentLogger, retry, cluster })
   let wasAccepted = false
   const use = async <T>(doing: string, action: () => Promise<T>): Promise<T> => {
     try {
       return await action()
     } catch (error) {
-      throw adminTrouble(error, `${doing} at ${brokers.join(', ')}`, wasAccepted)
+      const trouble = adminTrouble(error, `${doing} at ${brokers.join(', ')}`, wasAccepted)
+      throw wasAccepted ? trouble : await decisiveTrouble(trouble, settings)
     }
   }
-  await use('connect to the brokers', () => admin.connect())
+  try {
+    await use('connect to the brokers', async () => {
+      await admin.connect()
+      await cluster.refreshMetadata()
+      await requireKnownHosts(settings, cluster.brokerPool.metadata?.brokers ?? [])
+    })
+  } catch (error) {
+    await admin.disconnect().catch(() => undefined)
+    throw error
+  }
   wasAccepted = true
   return {
-    createTopic: (topic) => use(`make topic ${topic.topic}`, () => createTopic(admin, topic)),
+    createTopic: (topic) =>
+      use(`make topic ${topic.topic}`, async () => {
+        const isNew = await createTopic(admin, topic)
+        await untilKnown(admin, topic.topic, settings.requestTimeoutMs)
+        return isNew
+      }),
     topics: () => use('list topics', () => admin.listTopics()),
     describeTopic: (topic) => use(`describe topic ${topic}`, () => describeTopic(admin, topic)),
     describeGroup: (group, topic) => use(`describe group ${group}`, () => describeGroup(admin, group, topic)),
@@ -114,25 +123,69 @@ export async function openKafkaAdmin(settings: KafkaSettings): Promise<KafkaAdmi
   }
 }
 
+/** After the first attempt; whoever asked decides about more. */
+const RETRIES = 2
 const anyTime = '9223372036854775807'
 
-function createTopic(admin: Admin, { topic, partitions, retentionMs, replication }: NewTopic): Promise<boolean> {
-  const configEntries = [
+async function createTopic(admin: Admin, topic: NewTopic): Promise<boolean> {
+  try {
+    return await createWith(admin, topic, [...settingsOf(topic), ...AT_ANY_TIME])
+  } catch (error) {
+    // Brokers before 3.6 do not know these, and take records of any time.
+    if (protocolErrorOf(firstOf(error)) !== 'INVALID_CONFIG') throw error
+    return createWith(admin, topic, settingsOf(topic))
+  }
+}
+
+interface TopicSetting {
+  readonly name: string
+  readonly value: string
+}
+
+/** Records are stamped with the time of their trade. A time that is wrong is for the pipeline to set aside, not for the broker to refuse. */
+const AT_ANY_TIME: readonly TopicSetting[] = [
+  { name: 'message.timestamp.before.max.ms', value: anyTime },
+  { name: 'message.timestamp.after.max.ms', value: anyTime },
+]
+
+function settingsOf({ retentionMs }: NewTopic): readonly TopicSetting[] {
+  return [
     { name: 'cleanup.policy', value: 'delete' },
     { name: 'retention.ms', value: String(retentionMs ?? -1) },
     { name: 'retention.bytes', value: '-1' },
     // A frame of the ingest, which may be up to 8 MiB, with what the protocol adds to it.
     { name: 'max.message.bytes', value: '9437184' },
-    // Records are stamped with the time of their trade. A time that is wrong is for the pipeline to set aside, not for the broker to refuse.
     { name: 'message.timestamp.type', value: 'CreateTime' },
-    { name: 'message.timestamp.before.max.ms', value: anyTime },
-    { name: 'message.timestamp.after.max.ms', value: anyTime },
   ]
+}
+
+function createWith(
+  admin: Admin,
+  { topic, partitions, replication }: NewTopic,
+  settings: readonly TopicSetting[],
+): Promise<boolean> {
   return admin.createTopics({
-    topics: [{ topic, numPartitions: partitions, replicationFactor: replication ?? -1, configEntries }],
-    waitForLeaders: true,
+    topics: [{ topic, numPartitions: partitions, replicationFactor: replication ?? -1, configEntries: [...settings] }],
+    waitForLeaders: false,
   })
 }
+
+/** The broker that is asked may hear of a new topic, and of its leaders, a moment after the one that has made it. */
+async function untilKnown(admin: Admin, topic: string, timeoutMs: number): Promise<void> {
+  const until = performance.now() + timeoutMs
+  for (;;) {
+    try {
+      await admin.fetchTopicMetadata({ topics: [topic] })
+      return
+    } catch (error) {
+      const isComing = NOT_YET.has(protocolErrorOf(error) ?? '')
+      if (!isComing || performance.now() > until) throw error
+    }
+    await sleep(50)
+  }
+}
+
+const NOT_YET: ReadonlySet<string> = new Set(['UNKNOWN_TOPIC_OR_PARTITION', 'LEADER_NOT_AVAILABLE'])
 
 async function describeTopic(admin: Admin, topic: string): Promise<TopicDescription | null> {
   try {

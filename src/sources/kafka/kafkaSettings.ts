@@ -1,12 +1,10 @@
 import { isIP } from 'node:net'
 import { z } from 'zod'
 import { ConfigurationError } from '../../runtime/errors.ts'
+import { brokerAddressAllowed, isBrokerAddress } from './brokerAddress.ts'
 import { holdsCertificates, isPair, isPrivateKey } from './pem.ts'
 
-const address = z
-  .string()
-  .trim()
-  .regex(/^(\[[0-9a-fA-F:]+\]|[^\s:,/@]+):\d{1,5}$/, 'must be host:port')
+const address = z.string().trim().refine(isBrokerAddress, `must be ${brokerAddressAllowed}`)
 
 const saslSchema = z.strictObject({
   mechanism: z.enum(['plain', 'scram-sha-256', 'scram-sha-512']),

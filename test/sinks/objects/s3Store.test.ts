@@ -5,11 +5,11 @@ import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { ConfigurationError, DeterminismError, RetryableError } from '../../../src/runtime/errors.ts'
 import type { ObjectStore } from '../../../src/runtime/objectStore.ts'
 import { type S3StoreOptions, s3Store } from '../../../src/sinks/objects/s3Store.ts'
-import { type S3Server, startS3Server } from '../../../src/testing/s3Server.ts'
 import { objectStoreContract, sha256Of } from '../../contract/objectStore.ts'
+import { type S3Server, startS3Server } from '../../support/s3Server.ts'
 
 for (const conditionalWrites of [true, false]) {
-  const name = `s3Store on the test kit's server ${conditionalWrites ? 'with' : 'without'} conditional writes`
+  const name = `s3Store on the server within the process ${conditionalWrites ? 'with' : 'without'} conditional writes`
   objectStoreContract(
     name,
     async () => {
@@ -56,7 +56,7 @@ async function expectRefusal(store: ObjectStore): Promise<void> {
     () => null,
     (reason: unknown) => reason,
   )
-  expect(error).toBeInstanceOf(RetryableError)
+  expect(error).toBeInstanceOf(ConfigurationError)
   expect((error as Error).message).toContain('check the access key and the secret')
   expect(inspect(error, { depth: 20, showHidden: true })).not.toContain('a-wrong-secret')
   await store.close()
@@ -163,12 +163,13 @@ describe('an S3 store', () => {
     await expect(silent).rejects.toThrow('no answer in time')
   })
 
-  test('a missing bucket and a server that is not there are waited for, and said in words', async () => {
+  test('a missing bucket is a setting to change, a server that is not there is waited for; both are said in words', async () => {
     const missing = open({ bucket: 'missing' })
     await expect(missing.put('a', body, sha256Of(body))).rejects.toThrow('create it')
-    await expect(missing.get('a')).rejects.toThrow(RetryableError)
+    await expect(missing.get('a')).rejects.toThrow(ConfigurationError)
     const nowhere = open({ endpoint: 'http://127.0.0.1:1' })
     await expect(nowhere.put('a', body, sha256Of(body))).rejects.toThrow('connection refused')
+    await expect(nowhere.get('a')).rejects.toThrow(RetryableError)
   })
 
   test('a wrong secret or key id is said in words that do not hold the secret', async () => {

@@ -30,7 +30,7 @@ export function adminTrouble(error: unknown, doing: string, wasAccepted: boolean
 }
 
 /** Of several topics that could not be made, the first one says why. */
-function firstOf(error: unknown): unknown {
+export function firstOf(error: unknown): unknown {
   if (!(error instanceof Error) || !('errors' in error) || !Array.isArray(error.errors)) return error
   return error.errors[0] ?? error
 }

@@ -1,16 +1,10 @@
-import type { Socket } from 'node:net'
 import { ConfigurationError, type ErrorPlace, type MillraceError, RetryableError } from '../../../runtime/errors.ts'
+import { requireKnownHosts } from '../advertisedHosts.ts'
 import type { KafkaSettings } from '../kafkaSettings.ts'
-import { onTlsAnswer } from '../tlsAnswer.ts'
-import { Cluster, createSocket, type KafkajsBroker, type KafkajsCluster, silentLogger } from './internals.ts'
+import { decisiveTrouble } from '../listenerProbe.ts'
+import type { KafkajsBroker, KafkajsCluster } from './internals.ts'
+import { type OpenedCluster, openCluster } from './openCluster.ts'
 import { kafkajsTrouble, protocolErrorOf } from './trouble.ts'
-
-export const READ_COMMITTED = 1
-
-interface Live {
-  readonly cluster: KafkajsCluster
-  readonly sockets: Set<Socket>
-}
 
 /**
  * Connections to a cluster, for one topic. After any trouble they are all dropped and the next request makes new ones, so that
@@ -19,7 +13,7 @@ interface Live {
 export class KafkajsClient {
   readonly #settings: KafkaSettings
   readonly #topic: string
-  #live: Promise<Live> | null = null
+  #live: Promise<OpenedCluster> | null = null
   #wasAccepted: boolean
   #isClosed = false
 
@@ -40,7 +34,8 @@ export class KafkajsClient {
       if (this.#live === live) this.#live = null
       live.then(drop, () => undefined)
       if (!this.#wasAccepted && protocolErrorOf(error) === 'UNKNOWN_TOPIC_OR_PARTITION') throw this.#unknownTopic(error)
-      throw kafkajsTrouble(error, doing, place, this.#wasAccepted)
+      const trouble = kafkajsTrouble(error, doing, place, this.#wasAccepted)
+      throw this.#wasAccepted ? trouble : await decisiveTrouble(trouble, this.#settings)
     }
   }
 
@@ -70,36 +65,15 @@ export class KafkajsClient {
     this.#live = null
   }
 
-  async #connect(): Promise<Live> {
-    const { brokers, clientId, ssl, sasl, connectTimeoutMs, requestTimeoutMs, metadataMaxAgeMs } = this.#settings
-    const sockets = new Set<Socket>()
-    const cluster = new Cluster({
-      brokers: [...brokers],
-      clientId,
-      ssl: ssl === true ? {} : ssl,
-      ...(sasl === undefined ? {} : { sasl: sasl as { mechanism: 'plain'; username: string; password: string } }),
-      connectionTimeout: connectTimeoutMs,
-      authenticationTimeout: connectTimeoutMs,
-      requestTimeout: requestTimeoutMs,
-      enforceRequestTimeout: true,
-      // Each broker of the list once; whoever asked decides about more.
-      retry: { retries: Math.max(1, brokers.length - 1), initialRetryTime: 50, maxRetryTime: 200 },
-      logger: silentLogger,
-      metadataMaxAge: metadataMaxAgeMs,
-      allowAutoTopicCreation: false,
-      isolationLevel: READ_COMMITTED,
-      socketFactory: (args) => {
-        const socket = createSocket(args)
-        if (ssl === false) onTlsAnswer(socket, (error) => socket.destroy(error))
-        sockets.add(socket)
-        socket.once('close', () => sockets.delete(socket))
-        return socket
-      },
-    })
-    const live = { cluster, sockets }
+  async #connect(): Promise<OpenedCluster> {
+    const { brokers, clientId } = this.#settings
+    // Each broker of the list once; whoever asked decides about more.
+    const live = openCluster(this.#settings, clientId, Math.max(1, brokers.length - 1))
+    const { cluster } = live
     try {
       await cluster.connect()
       await cluster.addTargetTopic(this.#topic)
+      if (!this.#wasAccepted) await requireKnownHosts(this.#settings, cluster.brokerPool.metadata?.brokers ?? [])
     } catch (error) {
       drop(live)
       throw error
@@ -131,7 +105,7 @@ export async function leaderOf(cluster: KafkajsCluster, topic: string, partition
 }
 
 // kafkajs waits for answers before it ends a connection; a destroyed socket is what makes it give them up.
-function drop({ cluster, sockets }: Live): void {
+function drop({ cluster, sockets }: OpenedCluster): void {
   for (const socket of sockets) socket.destroy(new Error('The connection was given up'))
   cluster.disconnect().catch(() => undefined)
 }

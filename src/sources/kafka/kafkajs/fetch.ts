@@ -14,8 +14,8 @@ import {
   PRODUCER_ID,
   TRANSACTIONAL,
 } from '../../recordBatch/layout.ts'
-import { READ_COMMITTED } from './client.ts'
 import { apiKeys, type DecodedRecord, Decoder, decodeRecordBatch, type KafkajsBroker, requests } from './internals.ts'
+import { READ_COMMITTED } from './openCluster.ts'
 
 export interface Place {
   readonly topic: string

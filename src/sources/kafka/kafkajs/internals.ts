@@ -1,7 +1,7 @@
 import { createRequire } from 'node:module'
 import zlib from 'node:zlib'
 import { compressionsAlgorithms } from '@platformatic/kafka'
-import type { ISocketFactory, KafkaConfig } from 'kafkajs'
+import type { Admin, ISocketFactory, KafkaConfig, RetryOptions } from 'kafkajs'
 
 /**
  * The layer of kafkajs below its consumer: connections with TLS and SASL, versions agreed with the broker, requests, record decoding.
@@ -45,6 +45,10 @@ export interface PartitionMetadata {
 }
 
 export interface KafkajsCluster {
+  readonly brokerPool: {
+    /** As the brokers have told it last; null before that. */
+    readonly metadata: { readonly brokers: readonly { readonly host: string; readonly port: number }[] } | null
+  }
   connect(): Promise<void>
   disconnect(): Promise<void>
   addTargetTopic(topic: string): Promise<void>
@@ -75,6 +79,13 @@ type ClusterOptions = Omit<KafkaConfig, 'logLevel' | 'logCreator'> & {
 }
 
 export const Cluster = require('kafkajs/src/cluster') as new (options: ClusterOptions) => KafkajsCluster
+
+/** As `kafka.admin()`, on connections that are set up as all others. */
+export const createAdmin = require('kafkajs/src/admin') as (options: {
+  readonly logger: unknown
+  readonly retry: RetryOptions
+  readonly cluster: KafkajsCluster
+}) => Admin
 
 export const Encoder = require('kafkajs/src/protocol/encoder') as new () => {
   writeBufferInternal(bytes: Buffer): void

@@ -2,11 +2,13 @@ import { randomUUID } from 'node:crypto'
 import type { Broker, Connection } from '@platformatic/kafka'
 import { ConfigurationError, type MillraceError, RetryableError, TaskFencedError } from '../../../runtime/errors.ts'
 import type { LogWriter, OutgoingRecord } from '../../../runtime/log.ts'
+import { RecordTooLargeError } from '../../../runtime/recordTooLarge.ts'
 import { partitionOf } from '../../ingest/murmur2.ts'
 import { groupIntoBatches } from '../../recordBatch/group.ts'
 import type { Cluster } from '../wire/cluster.ts'
 import { protocolErrorIn, protocolErrorsIn } from '../wire/trouble.ts'
 import { type Compression, compressedBatch, stampBatch } from './compressedBatch.ts'
+import { messageLimitOf } from './messageLimit.ts'
 import { encodePosition, POSITIONS_PARTITION, readPosition } from './positions.ts'
 import { type PartitionBatch, produceApi } from './produceApi.ts'
 import { type ProducerIdentity, TransactionCoordinator } from './transactions.ts'
@@ -38,6 +40,8 @@ interface Prepared extends PartitionBatch {
 
 /** Well below the megabyte that brokers take by default, also where nothing can be compressed. */
 const LIMITS = { maxRecords: 16_384, maxBytes: 900 * 1024 }
+/** What a batch has besides its records, in round numbers. */
+const BATCH_HEAD_BYTES = 128
 const SEQUENCES = 2 ** 31
 
 /** How a broker says that a later holder of the producer's name has come, or that it has itself given the transaction up. */
@@ -52,6 +56,7 @@ const FENCED = new Set([
 /** A successor is heard of at once by the broker, and a moment later by its first record. */
 const SUCCESSOR_PAUSES_MS = [0, 50, 200, 750]
 
+const TOO_LARGE = new Set(['MESSAGE_TOO_LARGE', 'RECORD_LIST_TOO_LARGE'])
 const REMEDIES: Readonly<Record<string, string>> = {
   MESSAGE_TOO_LARGE: 'Raise max.message.bytes of the topic.',
   RECORD_LIST_TOO_LARGE: 'Raise max.message.bytes of the topic.',
@@ -77,6 +82,8 @@ export class KafkaLogWriter implements LogWriter {
   readonly #options: KafkaLogWriterOptions
   readonly #connections = new Map<string, Promise<Connection>>()
   #held: Held | null = null
+  /** Of a batch, as the topic has it; null where it does not say. */
+  #messageLimit: number | null = null
 
   constructor(options: KafkaLogWriterOptions) {
     this.#options = options
@@ -86,6 +93,7 @@ export class KafkaLogWriter implements LogWriter {
     const { data, positions, transactionTimeoutMs } = this.#options
     this.#letGo()
     await Promise.all([data.refresh(), positions.refresh()])
+    this.#messageLimit = await messageLimitOf(data)
     const coordinator = new TransactionCoordinator(data, `millrace.${data.topic}.${producer}`)
     try {
       const identity = await coordinator.init(transactionTimeoutMs)
@@ -144,12 +152,19 @@ export class KafkaLogWriter implements LogWriter {
     const { data, compression } = this.#options
     const { topic, partitionCount } = data
     const rounds: Promise<Prepared>[][] = [[this.#positionBatch(held, position)]]
-    for (const [partition, lists] of groupIntoBatches(topic, partitionCount, records, LIMITS)) {
+    const limit = this.#messageLimit ?? Number.POSITIVE_INFINITY
+    const limits = { ...LIMITS, maxBytes: Math.max(1, Math.min(LIMITS.maxBytes, limit - BATCH_HEAD_BYTES)) }
+    for (const [partition, lists] of groupIntoBatches(topic, partitionCount, records, limits)) {
       lists.forEach((list, index) => {
         const round = rounds[index] ?? []
         rounds[index] = round
         const batch = compressedBatch(list, compression)
-        round.push(batch.then((bytes) => ({ topic, partition, batch: bytes, records: list.length })))
+        round.push(
+          batch.then((bytes) => {
+            if (bytes.length > limit) throw tooLarge(topic, partition, list, bytes.length, limit)
+            return { topic, partition, batch: bytes, records: list.length }
+          }),
+        )
       })
     }
     // All of them are waited for, so that none fails unheard.
@@ -214,7 +229,8 @@ export class KafkaLogWriter implements LogWriter {
     const names = protocolErrorsIn(error)
     const refusal = names.find((name) => REMEDIES[name] !== undefined)
     if (refusal !== undefined) {
-      return new ConfigurationError(`Kafka refused an append to ${topic}: ${refusal}. ${REMEDIES[refusal]}`, {
+      const Refusal = TOO_LARGE.has(refusal) ? RecordTooLargeError : ConfigurationError
+      return new Refusal(`Kafka refused an append to ${topic}: ${refusal}. ${REMEDIES[refusal]}`, {
         topic,
         cause: error,
       })
@@ -259,6 +275,24 @@ export class KafkaLogWriter implements LogWriter {
       )
     this.#connections.clear()
   }
+}
+
+function tooLarge(
+  topic: string,
+  partition: number,
+  [record]: readonly OutgoingRecord[],
+  bytes: number,
+  limit: number,
+): RecordTooLargeError {
+  const key =
+    record?.key == null
+      ? 'without a key'
+      : `of key ${JSON.stringify(Buffer.from(record.key).toString('utf8').slice(0, 80))}`
+  return new RecordTooLargeError(
+    `A record ${key} for ${topic}/${partition} takes ${bytes} bytes, also compressed, and the topic takes ${limit} (max.message.bytes). Nothing of this append was stored. ` +
+      `Raise max.message.bytes of ${topic}, or keep such records out of it.`,
+    { topic, partition },
+  )
 }
 
 function fenced(topic: string, { producer, identity }: Held): TaskFencedError {

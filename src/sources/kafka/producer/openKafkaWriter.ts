@@ -26,8 +26,8 @@ export interface KafkaWriterOptions {
  */
 export async function openKafkaWriter(settings: KafkaSettings, options: KafkaWriterOptions): Promise<KafkaLogWriter> {
   const { topic, compression = 'zstd', transactionTimeoutMs = 15_000, clock = systemClock } = options
-  const data = new Cluster(settings, topic, clock)
-  const positions = new Cluster(settings, positionsTopic(topic), clock)
+  const data = new Cluster(settings, topic, clock, 'append')
+  const positions = new Cluster(settings, positionsTopic(topic), clock, 'append')
   try {
     await data.refresh()
     await ensurePositions(positions)

@@ -1,14 +1,11 @@
 import { apiVersionsV3, type Broker, Connection, listOffsetsV7, metadataV12 } from '@platformatic/kafka'
 import type { Clock } from '../../../runtime/clock.ts'
-import {
-  ConfigurationError,
-  type MillraceError,
-  OffsetOutOfRangeError,
-  RetryableError,
-} from '../../../runtime/errors.ts'
+import { ConfigurationError, MillraceError, OffsetOutOfRangeError, RetryableError } from '../../../runtime/errors.ts'
 import type { LogBounds } from '../../../runtime/log.ts'
+import { requireKnownHosts } from '../advertisedHosts.ts'
 import { canonicalTopicId } from '../canonicalTopicId.ts'
 import type { KafkaSettings } from '../kafkaSettings.ts'
+import { decisiveTrouble } from '../listenerProbe.ts'
 import { onTlsAnswer } from '../tlsAnswer.ts'
 import { connectionOptions, parseAddress, uniqueBrokers } from './address.ts'
 import { FETCH_VERSION, fetchApi } from './fetchApi.ts'
@@ -18,6 +15,9 @@ export interface Leader {
   readonly broker: Broker
   readonly epoch: number
 }
+
+/** Reading alone goes with another client as well. */
+export type ClusterUse = 'read' | 'append'
 
 const EARLIEST = -2n
 const LATEST = -1n
@@ -47,8 +47,11 @@ export class Cluster {
   /** Why a connection broke; a request on it learns only that it is closed. */
   readonly #faults = new WeakMap<Connection, Error>()
   #isClosed = false
+  readonly #use: ClusterUse
 
-  constructor(settings: KafkaSettings, topic: string, clock: Clock) {
+  /** @param use what it is for, which a broker may be too old for */
+  constructor(settings: KafkaSettings, topic: string, clock: Clock, use: ClusterUse = 'read') {
+    this.#use = use
     this.settings = settings
     this.topic = topic
     this.clock = clock
@@ -94,7 +97,7 @@ export class Cluster {
       return connection
     } catch (error) {
       this.release(connection)
-      throw this.trouble(this.#faults.get(connection) ?? error, `connect to ${broker.host}:${broker.port}`)
+      throw this.trouble(this.#faults.get(connection) ?? error, `connect to ${this.#nameOf(broker)}`)
     }
   }
 
@@ -120,9 +123,15 @@ export class Cluster {
 
   /** Reads the topic's metadata, unless somebody does so already. */
   refresh(): Promise<void> {
-    this.#refreshing ??= this.#refresh().finally(() => {
-      this.#refreshing = null
-    })
+    this.#refreshing ??= this.#refresh()
+      .catch(async (error: unknown) => {
+        throw this.#wasAccepted || !(error instanceof MillraceError)
+          ? error
+          : await decisiveTrouble(error, this.settings)
+      })
+      .finally(() => {
+        this.#refreshing = null
+      })
     return this.#refreshing
   }
 
@@ -161,6 +170,15 @@ export class Cluster {
   close(): void {
     this.#isClosed = true
     for (const connection of [...this.#open]) this.release(connection)
+  }
+
+  /** With the addresses that were asked, where it is another that they have told. */
+  #nameOf({ host, port }: Broker): string {
+    const { brokers } = this.settings
+    const isGiven = brokers.map(parseAddress).some((given) => given.host === host && given.port === port)
+    return isGiven
+      ? `${host}:${port}`
+      : `${host}:${port}, where ${brokers.join(', ')} sends its clients (advertised.listeners)`
   }
 
   #noteFault(connection: Connection, error: Error): void {
@@ -221,6 +239,7 @@ export class Cluster {
       const broker = brokers.get(leaderId)
       leaders[partitionIndex] = broker === undefined ? null : { broker, epoch: leaderEpoch }
     }
+    if (!this.#wasAccepted) await requireKnownHosts(this.settings, [...brokers.values()])
     this.#topicId = topic.topicId
     this.#wasAccepted = true
     this.#leaders = leaders
@@ -256,7 +275,7 @@ export class Cluster {
       let connection: Connection | null = null
       try {
         connection = await this.connect(broker)
-        await requireVersions(connection)
+        await requireVersions(connection, this.#use)
         return connection
       } catch (error) {
         if (connection !== null) this.release(connection)
@@ -287,13 +306,19 @@ const LEADERSHIP_ERRORS = new Set([
   'REPLICA_NOT_AVAILABLE',
 ])
 
-async function requireVersions(connection: Connection): Promise<void> {
+async function requireVersions(connection: Connection, use: ClusterUse): Promise<void> {
   const { apiKeys } = await apiVersionsV3.api.async(connection, 'millrace', '1')
   const fetch = apiKeys.find(({ apiKey }) => apiKey === fetchApi.key)
   if (fetch !== undefined && fetch.minVersion <= FETCH_VERSION && fetch.maxVersion >= FETCH_VERSION) return
   throw new ConfigurationError(
-    `The broker speaks Fetch up to version ${fetch?.maxVersion}; kafka.client=wire needs ${FETCH_VERSION} (Apache Kafka 3.2 or later). Set kafka.client=kafkajs.`,
+    `The broker speaks Fetch up to version ${fetch?.maxVersion}, as Apache Kafka before 3.2 does. ${TOO_OLD[use]}`,
   )
+}
+
+const TOO_OLD: Readonly<Record<ClusterUse, string>> = {
+  read: `kafka.client=wire needs version ${FETCH_VERSION}: set kafka.client=kafkajs (KAFKA_CLIENT) to read from it.`,
+  append:
+    'Appending (ingest, a run with a source, outlets to topics) needs Kafka 3.2 or later whichever client reads: upgrade the brokers, or let other producers append and only read here (--source none, KAFKA_CLIENT=kafkajs).',
 }
 
 function responseIn(error: unknown): Awaited<ReturnType<typeof metadataV12.api.async>> | null {

@@ -1,5 +1,5 @@
 import { createHash, randomUUID } from 'node:crypto'
-import { compareKeys } from '../../sinks/objects/objectKey.ts'
+import { compareKeys } from '../../../src/sinks/objects/objectKey.ts'
 import type { Payload } from './payload.ts'
 import { S3Refusal } from './refusal.ts'
 

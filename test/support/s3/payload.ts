@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import type { IncomingHttpHeaders } from 'node:http'
 import { crc32 } from 'node:zlib'
-import { crc32c } from '../../sources/recordBatch/crc32c.ts'
+import { crc32c } from '../../../src/sources/recordBatch/crc32c.ts'
 import { S3Refusal } from './refusal.ts'
 
 /** A body as it was meant, and the checksums that came with it (`x-amz-checksum-crc32` → base64). */
