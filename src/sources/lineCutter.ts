@@ -5,7 +5,7 @@ const carriageReturn = 0x0d
 export type LongLine = (start: Buffer, fullLength: number, maxLineBytes: number) => Buffer
 
 /**
- * Cuts bytes into lines, without their line ends and without blank ones, and keeps count of the bytes, so that a reader can go on behind any
+ * Cuts bytes into lines, without their line ends, without byte order marks and without blank ones, and keeps count of the bytes, so that a reader can go on behind any
  * line.
  *
  * Holds the start of one unfinished line, at most `maxLineBytes` of it; what is longer becomes what `onLong` makes of it.
@@ -80,12 +80,14 @@ export class LineCutter {
 function emit(line: Buffer, out: Buffer[]): void {
   let end = line.length
   if (end > 0 && line[end - 1] === carriageReturn) end--
-  if (isBlank(line, end)) return
-  out.push(end === line.length ? line : line.subarray(0, end))
+  // At the head of the file, and of each file that was joined to it.
+  const start = line[0] === 0xef && line[1] === 0xbb && line[2] === 0xbf ? 3 : 0
+  if (isBlank(line, start, end)) return
+  out.push(start === 0 && end === line.length ? line : line.subarray(start, end))
 }
 
-function isBlank(line: Buffer, end: number): boolean {
-  for (let at = 0; at < end; at++)
+function isBlank(line: Buffer, start: number, end: number): boolean {
+  for (let at = start; at < end; at++)
     if (line[at] !== 0x20 && line[at] !== 0x09 && line[at] !== carriageReturn) return false
   return true
 }

@@ -16,7 +16,7 @@ const positionSchema = z.object({ line: z.number().int().min(0), byte: z.number(
 type TapePosition = z.infer<typeof positionSchema>
 
 /**
- * The frames of a file, one a line, in order, plain or gzip; blank lines are left out.
+ * The frames of a file, one a line, in order, plain or packed (gzip, Zstandard); blank lines are left out.
  *
  * Memory: a chunk of the file, a batch and at most one line. Resumes exactly behind any frame: a position counts lines and unzipped bytes, so
  * the rest of a tape is read as if it had never been left. Throws `ConfigurationError` when the file is missing, empty, broken or
@@ -46,7 +46,7 @@ class TapeReader implements FrameReader {
     this.#from = from
     this.#lines = new LineCutter(maxLineBytes, cutFrame, from.byte, from.line)
     this.#stream = streamLineFile(tape, from.byte)
-    this.#toSkip = tape.isGzip ? from.byte : 0
+    this.#toSkip = tape.packing === null ? 0 : from.byte
     this.#chunks = (this.#stream.bytes as AsyncIterable<Buffer>)[Symbol.asyncIterator]()
   }
 
@@ -69,7 +69,7 @@ class TapeReader implements FrameReader {
       bytesDone: this.#stream.bytesRead(),
       bytesTotal: this.#tape.sizeBytes,
       waitingFor: null,
-      counts: { lines: this.#lines.linesDone },
+      counts: { lines: this.#lines.linesDone, linesBefore: this.#from.line },
     }
   }
 
@@ -99,7 +99,7 @@ class TapeReader implements FrameReader {
   #end(): null {
     if (this.#failure !== null) throw this.#failure
     const size = this.#lines.bytesDone
-    if (this.#toSkip > 0 || (!this.#tape.isGzip && this.#tape.sizeBytes < this.#from.byte)) {
+    if (this.#toSkip > 0 || (this.#tape.packing === null && this.#tape.sizeBytes < this.#from.byte)) {
       throw new ConfigurationError(
         `Tape ${this.#tape.path} is shorter than what was read of it before (line ${this.#from.line}, byte ${this.#from.byte}). Bring back the whole file, or use another topic.`,
       )

@@ -91,7 +91,10 @@ async function runJob(job: IngestJob, { context, cleanup, shutdown, say }: JobPa
     })
     if (report.end === 'fenced') throw fencedError({ topic: job.topic.name, producer: job.producer })
     for (const line of job.summary(report)) say(line)
-    return exitOk
+    const problem = job.problem(report)
+    if (problem === null) return exitOk
+    context.output.err(`error: ${problem}`)
+    return exitFailure
   } catch (error) {
     const words = job.explain(error)
     if (words === null) throw error

@@ -2,6 +2,7 @@ import { ingestFolder } from '../../host/processSlots.ts'
 import type { CommandContext } from '../commandContext.ts'
 import { UsageError } from '../exit.ts'
 import { choosePlan } from '../realtime/choosePlan.ts'
+import { emptyTape } from '../realtime/frameCounts.ts'
 import { ingestBanner, ingestSummary } from '../realtime/ingestTexts.ts'
 import { openFeed } from '../realtime/openFeed.ts'
 import { namedSource } from '../realtime/runPlan.ts'
@@ -33,6 +34,7 @@ export async function marketJob(context: CommandContext): Promise<IngestJob> {
     ],
     openFeed: (onNotice) => openFeed(plan, settings, onNotice),
     summary: (report) => ingestSummary(plan, report),
+    problem: (report) => emptyTape(plan, report),
     explain: () => null,
   }
 }

@@ -1,4 +1,5 @@
 import { tapeTopic } from '../../sources/tapeFile.ts'
+import { requireTapeTimeUnit } from '../../sources/tapeTimeUnit.ts'
 import type { CommandContext } from '../commandContext.ts'
 import { pingUrl, probeTimeoutMs, unreachable } from './exchangeProbe.ts'
 import { liveSymbols, type PlanOptions, planRun, type RunPlan, type SourceKind } from './runPlan.ts'
@@ -17,7 +18,9 @@ export async function choosePlan(
 ): Promise<ChosenPlan> {
   if (named === 'tape') {
     const ofTape = await tapeTopic(settings.tape ?? '')
-    return { plan: planRun('tape', settings, { ...options, tapeTopic: ofTape }), isFallback: false }
+    const plan = planRun('tape', settings, { ...options, tapeTopic: ofTape })
+    await requireTapeTimeUnit(settings.tape ?? '', plan.timeUnit)
+    return { plan, isFallback: false }
   }
   if (named !== null) return { plan: planRun(named, settings, options), isFallback: false }
   const url = pingUrl(settings.market === 'usdm' ? 'usdm' : 'spot', settings.binanceRestUrl)

@@ -1,5 +1,6 @@
 import { countText } from '../../console/text.ts'
 import type { RunEnd } from '../../host/pipelineRun.ts'
+import { frameNotes } from './frameCounts.ts'
 import type { RunPlan } from './runPlan.ts'
 
 export interface BannerTexts {
@@ -56,6 +57,7 @@ export function summary(plan: RunPlan, { end, ingests, tasks, totals }: RunEnd):
       : isBehind
         ? 'Stopped before everything was committed, because the database did not answer in time. The next start reads it again.'
         : `Stopped cleanly: ${records} records committed, ${countText(letters)} dead letters. The next start goes on from here.`,
+    ...ingests.flatMap(({ counts }) => frameNotes(plan, counts)),
     ...(unstored === 0
       ? []
       : [
