@@ -41,7 +41,7 @@ export function resolveSettings(input: SettingsInput): ResolvedSettings {
     const setting: Setting = settings[name]
     const [text, origin] = taken.has(name) ? find(name, setting, input) : [setting.default, 'default' as const]
     origins[name] = origin
-    values[name] = text === null ? undefined : parse(name, setting, text, origin)
+    values[name] = text === null ? undefined : parse(input.command, name, setting, text, origin)
   }
   return {
     // Every name of the table was visited and every value came out of its own schema.
@@ -67,12 +67,12 @@ function find(name: SettingName, setting: Setting, input: SettingsInput): readon
   return [setting.default, 'default']
 }
 
-function parse(name: SettingName, setting: Setting, text: string, origin: Origin): unknown {
+function parse(command: CommandName, name: SettingName, setting: Setting, text: string, origin: Origin): unknown {
   const result = setting.schema.safeParse(text)
   if (result.success) return result.data
   const shown = setting.secret === true ? '"***"' : JSON.stringify(text)
   throw new ConfigurationError(
-    `${placeOf(name, setting, origin)}: ${shown} is not allowed; allowed: ${setting.allowed}.`,
+    `${placeOf(name, setting, origin)}: ${shown} is not allowed; allowed: ${setting.narrower?.[command]?.allowed ?? setting.allowed}.`,
   )
 }
 

@@ -40,6 +40,10 @@ export interface Setting {
   readonly default: string | null
   readonly allowed: string
   readonly description: string
+  /** What a command takes less, or says otherwise, than the others. */
+  readonly narrower?: Readonly<
+    Partial<Record<CommandName, { readonly allowed?: string; readonly description?: string }>>
+  >
   /** Secrets are masked in every message. */
   readonly secret?: boolean
 }

@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { databaseUrlAllowed, isSchemaName, schemaNameAllowed } from '../host/databaseNames.ts'
+import { archiveAllowed, archivePattern } from '../host/runNames.ts'
 import { ingestSettingTable } from './ingestSettingTable.ts'
 import { kafkaSettingTable } from './kafkaSettingTable.ts'
 import { printSettingTable } from './printSettingTable.ts'
@@ -38,6 +39,13 @@ export const settings = {
     description:
       'Where trades come from. Unset: the tape if one is given, else binance if it answers within 2 s, else the simulator. ' +
       '`none` takes nothing in and works on what others bring into the topic.',
+    narrower: {
+      ingest: {
+        allowed: 'binance, simulator or tape',
+        description:
+          'Where trades come from. Unset: the tape if one is given, else binance if it answers within 2 s, else the simulator.',
+      },
+    },
   },
   tape: {
     schema: z.string().min(1),
@@ -56,6 +64,7 @@ export const settings = {
     default: 'false',
     allowed: yesOrNoAllowed,
     description: 'Stop once all of the tape is committed; without one, all that the topics hold at the start.',
+    narrower: { ingest: { description: 'Stop at the end of the --tape. A file of JSON lines always ends so.' } },
   },
   closeOpen: {
     schema: yesOrNo,
@@ -83,7 +92,7 @@ export const settings = {
     default: 'spot',
     allowed: 'spot, usdm or simulated',
     description:
-      'Which order book the trades come from: spot, or USD-M futures. The simulator has a market of its own, which only --source none may name.',
+      'Which order book the trades come from: spot, or USD-M futures. The simulator has a market of its own, which only --source none and --source simulator may name.',
   },
   timeUnit: {
     schema: z.enum(['ms', 'us', 's']),
@@ -94,6 +103,10 @@ export const settings = {
     allowed: 'ms, us or s',
     description:
       'Unit of the times in the frames; never guessed. Of JSON lines: unit of a --time that is a number; unset, ms, and what looks like another unit is refused.',
+    narrower: {
+      'run realtime': { allowed: 'ms or us', description: 'Unit of the times in the frames; never guessed.' },
+      ingest: { allowed: 'ms or us of trades; ms, us or s of JSON lines' },
+    },
   },
   symbols: {
     schema: symbolList,
@@ -131,17 +144,15 @@ export const settings = {
     default: 'public',
     allowed: schemaNameAllowed,
     description: 'Schema of the database that rows, checkpoints and the embedded log are in, made where it is missing.',
+    narrower: { ingest: { description: 'Of JSON lines and feeds: the schema that the embedded log is in.' } },
   },
   archive: {
-    schema: z.union([
-      z.enum(['directory', 'none']),
-      z.string().regex(/^s3:\/\/[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](\/.*)?$/),
-    ]),
+    schema: z.string().regex(archivePattern),
     env: 'MILLRACE_ARCHIVE',
     flag: null,
     commands: [...run, 'archive sweep', 'status', 'doctor'],
     default: 'directory',
-    allowed: 'directory, none or s3://bucket/prefix',
+    allowed: archiveAllowed,
     description:
       'Where raw records are kept. `directory` is `archive/` in the data folder. S3 takes its region, endpoint and ' +
       'credentials from the standard AWS variables.',

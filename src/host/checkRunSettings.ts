@@ -1,6 +1,16 @@
 import { ConfigurationError } from '../runtime/errors.ts'
 import { defaultLimits } from '../runtime/workerLimits.ts'
 import { databaseUrlAllowed, isDatabaseUrl, isSchemaName, schemaNameAllowed } from './databaseNames.ts'
+import {
+  archiveAllowed,
+  archivePattern,
+  groupNameAllowed,
+  groupNamePattern,
+  runNameAllowed,
+  runNamePattern,
+  topicNameAllowed,
+  topicNamePattern,
+} from './runNames.ts'
 import type { RunPipelineSettings } from './runPipeline.ts'
 import { suggest } from './suggest.ts'
 
@@ -46,7 +56,17 @@ export function checkRunSettings(settings: RunPipelineSettings): void {
       `runPipeline: partitions ${partitions} is not allowed; allowed: a whole number from 1 to 256.`,
     )
   }
+  const { workerId, group, topic, archive } = settings
+  refuseOther('workerId', workerId, runNamePattern, runNameAllowed)
+  refuseOther('group', group, groupNamePattern, groupNameAllowed)
+  refuseOther('topic', topic, topicNamePattern, topicNameAllowed)
+  refuseOther('archive', archive, archivePattern, archiveAllowed)
   if (closeOpen && !untilEnd) throw new ConfigurationError('runPipeline: closeOpen is only for untilEnd; set both.')
+}
+
+function refuseOther(what: string, text: string | undefined, pattern: RegExp, allowed: string): void {
+  if (text === undefined || (typeof text === 'string' && pattern.test(text))) return
+  throw new ConfigurationError(`runPipeline: ${what} ${JSON.stringify(text)} is not allowed; allowed: ${allowed}.`)
 }
 
 function refuseUnknown(what: string, given: object, all: object): void {

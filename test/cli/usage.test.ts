@@ -18,6 +18,7 @@ async function millrace(args: readonly string[], env: Readonly<Record<string, st
       out += text
       return true
     },
+    onClosed: () => {},
     err: (line) => lines.push(line),
   }
   const envFile = join(folder, '.env')

@@ -5,15 +5,23 @@ import { frameNotes } from './frameCounts.ts'
 import type { RunPlan } from './runPlan.ts'
 import { simulatedBanner } from './runTexts.ts'
 
-/** What an ingest says of itself before it begins. */
-export function ingestBanner(plan: RunPlan, location: string, isFallback: boolean): readonly string[] {
+/**
+ * What an ingest says of itself before it begins.
+ * @param doctor the command that looks for the reason, where the exchange did not answer
+ */
+export function ingestBanner(
+  plan: RunPlan,
+  location: string,
+  doctor: string | null,
+  columns: number,
+): readonly string[] {
   return [
     `millrace ${version()} · ingest`,
     `  source       ${plan.sourceText}`,
     `  symbols      ${plan.symbols === null ? 'all of the tape' : plan.symbols.join(', ')}`,
     `  topic        ${plan.topic}`,
     `  log          ${location}`,
-    ...(plan.market === 'simulated' ? simulatedBanner(isFallback) : []),
+    ...(plan.market === 'simulated' ? simulatedBanner(doctor, columns) : []),
   ]
 }
 

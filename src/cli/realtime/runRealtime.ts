@@ -5,9 +5,10 @@ import { topicsOf } from '../../host/runTopic.ts'
 import { systemClock } from '../../runtime/clock.ts'
 import { openPool } from '../../sinks/postgres/connection.ts'
 import type { CommandContext } from '../commandContext.ts'
+import { commandFor } from '../commandFor.ts'
 import { exitFailure, exitOk } from '../exit.ts'
 import { hostSettingsOf } from '../hostSettings.ts'
-import { type RunTexts, shutdownOf, TerminalView } from '../terminalView.ts'
+import { columnsOf, type RunTexts, shutdownOf, TerminalView } from '../terminalView.ts'
 import { version } from '../version.ts'
 import { checkWorkers, ownModule } from '../workers.ts'
 import { LiveCandles, simulatedCaution } from './candlePanel.ts'
@@ -22,7 +23,7 @@ import { banner, summary } from './runTexts.ts'
 export async function runRealtime(context: CommandContext): Promise<number> {
   const { settings } = context
   const startedAt = systemClock.now()
-  const named = namedSource(settings)
+  const named = namedSource(settings, context.origins)
   checkWorkers(settings)
   // From the start: what is half open is closed in order, too.
   const stopRequest = shutdownOf(context)
@@ -79,7 +80,15 @@ function textsOf(context: CommandContext, { plan, isFallback }: ChosenPlan, star
     title: `realtime · ${plan.sourceText}`,
     caution: plan.dataSet === 'simulated' ? simulatedCaution : null,
     banner: (_job, places) =>
-      banner({ version: version(), plan, isFallback, dataDir: resolve(settings.dataDir), ...places }),
+      banner({
+        version: version(),
+        plan,
+        isFallback,
+        doctor: commandFor(context, 'doctor'),
+        dataDir: resolve(settings.dataDir),
+        columns: columnsOf(process.stdout),
+        ...places,
+      }),
     waitingFor: `Waiting for the first trades of ${plan.symbols?.join(', ') ?? awaited}.`,
     panel: ({ address, schema }, say) => {
       const pool = openPool(address, { schema, applicationName: 'millrace console', maxConnections: 1 })
@@ -94,6 +103,6 @@ function textsOf(context: CommandContext, { plan, isFallback }: ChosenPlan, star
       })
       return { panel, close: () => pool.end() }
     },
-    summary: (end) => summary(plan, end),
+    summary: (end) => summary(plan, end, (words) => commandFor(context, words)),
   }
 }

@@ -38,7 +38,7 @@ const SETTINGS: Readonly<Record<string, string>> = {
   PermanentRedirect: 'the bucket is in another region; set that region',
   AuthorizationHeaderMalformed: 'the store expects another region; set that region',
   IllegalLocationConstraintException: 'the store expects another region; set that region',
-  RegionMissing: 'no region is set; set the bucket’s region',
+  RegionMissing: 'no region is set; set AWS_REGION to that of the bucket (us-east-1 for most stores that are not AWS)',
   InvalidBucketName: 'that is not a valid bucket name; set another',
   KeyTooLongError: 'the key is too long; use a shorter prefix',
 }
