@@ -79,6 +79,20 @@ export const commandList: ReadonlyMap<CommandName, CommandDescription> = new Map
     },
   ],
   [
+    'record',
+    {
+      description:
+        'Record the frames of the exchange, or of the simulator, into a tape, which `run realtime --tape` reads. Started again with the same file, it goes on where it was.',
+      args: [{ name: '<file>', description: 'the tape: one frame a line' }],
+      examples: [
+        'millrace record frames.jsonl --seconds 60',
+        'millrace record frames.jsonl --source binance --symbols BTCUSDT,ETHUSDT',
+        'millrace record invented.jsonl --source simulator --records 1000',
+      ],
+      load: async () => (await import('./commands/record.ts')).record,
+    },
+  ],
+  [
     'graph',
     {
       description: 'Draw what a pipeline consists of: inputs, operators, outlets, and who reads whom. Nothing is run.',

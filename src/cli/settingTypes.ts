@@ -5,6 +5,7 @@ export const commandNames = [
   'run',
   'run realtime',
   'ingest',
+  'record',
   'graph',
   'candles',
   'status',

@@ -5,6 +5,7 @@ import { type LineFile, type LineFileStream, lineFileError, streamLineFile } fro
 import { cutFrame, defaultMaxFrameBytes } from './market/cutFrame.ts'
 import type { FrameBatch, FrameFeed, FrameProgress, FrameReader, FrameReadOptions } from './market/frameFeed.ts'
 import { inspectTape, tapeKind } from './tapeFile.ts'
+import { isSimulatedMark } from './tapeMark.ts'
 
 export interface TapeFeedOptions {
   readonly path: string
@@ -57,6 +58,7 @@ class TapeReader implements FrameReader {
       if (this.#at >= 0 && this.#at < this.#chunk.length) {
         const before = frames.length
         this.#at = this.#lines.next(this.#chunk, this.#at, frames)
+        this.#passOverMark(frames, before)
         if (frames.length > before) bytes += frames[before]?.length ?? 0
       } else if (this.#hasEnded || !(await this.#nextChunk(frames))) break
     }
@@ -88,12 +90,20 @@ class TapeReader implements FrameReader {
         this.#at = skipped
         return true
       }
+      const before = frames.length
       this.#lines.finish(frames)
+      this.#passOverMark(frames, before)
     } catch (error) {
       this.#failure = lineFileError(tapeKind, this.#tape.path, error)
     }
     this.#hasEnded = true
     return false
+  }
+
+  /** What a tape says of itself is no frame; it stands in the middle where tapes were joined. */
+  #passOverMark(frames: Buffer[], before: number): void {
+    const line = frames[before]
+    if (line !== undefined && isSimulatedMark(line)) frames.pop()
   }
 
   #end(): null {

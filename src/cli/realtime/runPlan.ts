@@ -38,7 +38,7 @@ export function namedSource(settings: RunSettings, origins: ResolvedSettings['or
       throw new UsageError('--until-end needs a source that ends: name one with --tape FILE.')
   }
   if (settings.closeOpen && !settings.untilEnd) throw new UsageError(closeOpenNeedsUntilEnd)
-  if (settings.market === 'simulated' && source !== 'none' && source !== 'simulator')
+  if (settings.market === 'simulated' && source !== 'none' && source !== 'simulator' && source !== 'tape')
     throw new UsageError('--market simulated names invented prices: it is for --source none and --source simulator.')
   if (source === 'simulator') refuseOfRealTrades(settings, origins)
   if (source === 'none' && origins.symbols === 'flag')
