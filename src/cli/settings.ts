@@ -60,7 +60,7 @@ export const settings = {
     flag: '--tape <file>',
     commands: feed,
     default: null,
-    allowed: 'a file of combined-stream frames, one a line, plain or .gz',
+    allowed: 'a file of combined-stream frames, one a line, plain, .gz or .zst',
     description: 'Recorded frames to read instead of a live source.',
   },
   untilEnd: {
