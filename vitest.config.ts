@@ -11,6 +11,8 @@ export default defineConfig({
     testTimeout: 30_000,
     hookTimeout: 60_000,
     teardownTimeout: 10_000,
-    reporters: ['default', summaryReporter()],
+    globalSetup: ['test/support/guardian/startGuardian.ts'],
+    // A dot a test, every failure in full, the totals, and one plain line at the very end.
+    reporters: ['dot', summaryReporter()],
   },
 })

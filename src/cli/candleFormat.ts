@@ -17,6 +17,8 @@ export const csvColumns = [
   'vwap',
   'is_closed',
   'revision',
+  // Behind the others, so that whoever reads by place reads what it did; it alone marks invented prices.
+  'market',
 ] as const
 
 const places = 8
@@ -48,6 +50,7 @@ function cells(candle: StoredCandle): readonly string[] {
     eightPlaces(candle.vwap),
     String(candle.isClosed),
     String(candle.revision),
+    candle.market,
   ]
 }
 

@@ -54,7 +54,7 @@ export const commandList: ReadonlyMap<CommandName, CommandDescription> = new Map
         'millrace run realtime',
         'millrace run realtime --source simulator',
         'millrace run realtime --source binance --symbols BTCUSDT,ETHUSDT',
-        'millrace run realtime --source tape --tape frames.trades.jsonl.gz --until-end --close-open',
+        'millrace run realtime --tape frames.jsonl --until-end --close-open',
         'KAFKA_BROKERS=127.0.0.1:9092 millrace run realtime --source none --workers 2',
       ],
       load: async () => (await import('./realtime/runRealtime.ts')).runRealtime,
@@ -66,16 +66,30 @@ export const commandList: ReadonlyMap<CommandName, CommandDescription> = new Map
       description:
         'Bring JSON lines, a feed of your own or, without either, trades into a topic, exactly once: started again, it goes on where it was. ' +
         'Standard input (-) is to be given again from its beginning; the lines that are in the topic are passed over by their number.',
-      args: [{ name: '[file]', description: 'JSON lines, plain or .gz, or - for standard input' }],
+      args: [{ name: '[file]', description: 'JSON lines, plain, .gz or .zst, or - for standard input' }],
       examples: [
         'millrace ingest readings.jsonl --topic readings --key sensor --time at',
         'cat readings.jsonl | millrace ingest - --topic readings --key sensor --time at --on-bad-line skip',
         'millrace ingest 2023.jsonl.gz --topic readings --time at --time-unit s --producer archive',
         'millrace ingest --feed ./my-feed.ts',
         'KAFKA_BROKERS=127.0.0.1:9092 millrace ingest --source binance',
-        'millrace ingest --tape frames.trades.jsonl.gz --until-end',
+        'millrace ingest --tape frames.jsonl --until-end',
       ],
       load: async () => (await import('./commands/ingest.ts')).ingest,
+    },
+  ],
+  [
+    'record',
+    {
+      description:
+        'Record the frames of the exchange, or of the simulator, into a tape, which `run realtime --tape` reads. Started again with the same file, it goes on where it was.',
+      args: [{ name: '<file>', description: 'the tape: one frame a line' }],
+      examples: [
+        'millrace record frames.jsonl --seconds 60',
+        'millrace record frames.jsonl --source binance --symbols BTCUSDT,ETHUSDT',
+        'millrace record invented.jsonl --source simulator --records 1000',
+      ],
+      load: async () => (await import('./commands/record.ts')).record,
     },
   ],
   [

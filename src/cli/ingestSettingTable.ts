@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { runNameAllowed, runNamePattern } from '../host/runNames.ts'
 import type { CommandName, Setting } from './settingTypes.ts'
 
 const ingest: readonly CommandName[] = ['ingest']
@@ -47,12 +48,12 @@ export const ingestSettingTable = {
     description: 'A feed of your own (defineFeed) to bring in.',
   },
   producer: {
-    schema: z.string().regex(/^[a-zA-Z0-9._-]{1,100}$/),
+    schema: z.string().regex(runNamePattern),
     env: null,
     flag: '--producer <name>',
     commands: ingest,
     default: null,
-    allowed: 'letters, digits, dots, - and _',
+    allowed: runNameAllowed,
     description:
       'In whose name the position is kept: one for each of several ingests into one topic. Unset: the name of the file, or of the feed.',
   },

@@ -1,4 +1,12 @@
 import { z } from 'zod'
+import {
+  groupNameAllowed,
+  groupNamePattern,
+  runNameAllowed,
+  runNamePattern,
+  topicNameAllowed,
+  topicNamePattern,
+} from '../host/runNames.ts'
 import { brokerAddressAllowed, isBrokerAddress } from '../sources/kafka/brokerAddress.ts'
 import { integer, yesOrNo, yesOrNoAllowed } from './settingSchemas.ts'
 import type { CommandName, Setting } from './settingTypes.ts'
@@ -136,31 +144,31 @@ export const kafkaSettingTable = {
     description: 'How long a topic that is made now keeps records. An existing topic is left as it is.',
   },
   group: {
-    schema: z.string().regex(/^[a-zA-Z0-9._-]{1,200}$/),
+    schema: z.string().regex(groupNamePattern),
     env: 'MILLRACE_GROUP',
     flag: '--group <group>',
     commands: [...run, 'status'],
     default: null,
-    allowed: 'letters, digits, dots, - and _',
+    allowed: groupNameAllowed,
     description: 'Consumer group that shares the partitions. Unset: millrace.PIPELINE.TOPIC.',
   },
   logTopic: {
-    schema: z.string().regex(/^[a-zA-Z0-9._-]{1,200}$/),
+    schema: z.string().regex(topicNamePattern),
     env: 'MILLRACE_TOPIC',
     flag: '--topic <topic>',
     commands: ['run realtime', 'ingest'],
     default: null,
-    allowed: 'letters, digits, dots, - and _',
+    allowed: topicNameAllowed,
     description:
       'Topic of the trades, or of the JSON lines. Unset: crypto.trades.raw for spot, one of its own for each other market and for a tape; the topic that a --feed names.',
   },
   inputTopic: {
-    schema: z.string().regex(/^[a-zA-Z0-9._-]{1,200}$/),
+    schema: z.string().regex(topicNamePattern),
     env: null,
     flag: '--topic <topic>',
     commands: ['run'],
     default: null,
-    allowed: 'letters, digits, dots, - and _',
+    allowed: topicNameAllowed,
     description: 'What a pipeline without inputs reads. One with inputs names its topics itself.',
   },
   workers: {
@@ -174,12 +182,12 @@ export const kafkaSettingTable = {
       'Worker processes on this machine, which share the partitions (Kafka only). One that dies is started again.',
   },
   workerId: {
-    schema: z.string().regex(/^[a-zA-Z0-9._-]{1,100}$/),
+    schema: z.string().regex(runNamePattern),
     env: 'MILLRACE_WORKER_ID',
     flag: '--worker-id <id>',
     commands: run,
     default: null,
-    allowed: 'letters, digits, dots, - and _',
+    allowed: runNameAllowed,
     description:
       'Who this worker is in its group, the same after a restart, so that it gets its partitions back at once. Unset: made of the host and the data folder.',
   },

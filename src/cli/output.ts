@@ -6,17 +6,25 @@ export interface Output {
   /** Resolves when more may be written; false once nobody reads any more (`| head`), when a command should stop quietly. */
   out(text: string): Promise<boolean>
   err(line: string): void
+  /** Calls back as soon as nobody reads results any more, or at once when that is so already. */
+  onClosed(callback: () => void): void
 }
+
+/** A pipe that nobody reads (`| head`), and a terminal that was closed. */
+const closedCodes: readonly unknown[] = ['EPIPE', 'EIO', 'ECONNRESET', 'ERR_STREAM_DESTROYED']
 
 /** Output on the streams of the process. A reader that went away is no error: what is written after it is dropped. */
 export function processOutput(stdout: Writable, stderr: Writable): Output {
   let isClosed = false
+  const told: (() => void)[] = []
   stdout.on('error', (error: NodeJS.ErrnoException) => {
-    if (error.code !== 'EPIPE') throw error
+    if (!closedCodes.includes(error.code)) throw error
+    if (isClosed) return
     isClosed = true
+    for (const callback of told) callback()
   })
   stderr.on('error', (error: NodeJS.ErrnoException) => {
-    if (error.code !== 'EPIPE') throw error
+    if (!closedCodes.includes(error.code)) throw error
   })
   return {
     out: (text) =>
@@ -26,6 +34,10 @@ export function processOutput(stdout: Writable, stderr: Writable): Output {
       }),
     err: (line) => {
       if (!stderr.destroyed) stderr.write(`${shownText(line)}\n`)
+    },
+    onClosed: (callback) => {
+      told.push(callback)
+      if (isClosed) callback()
     },
   }
 }

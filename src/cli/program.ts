@@ -85,7 +85,7 @@ function addCommand(
   for (const argument of description.args ?? []) command.argument(argument.name, argument.description)
   for (const settingName of settingsOf(name)) {
     const setting: Setting = settings[settingName]
-    if (setting.flag !== null) command.addOption(new Option(setting.flag, helpOf(setting)))
+    if (setting.flag !== null) command.addOption(new Option(setting.flag, helpOf(setting, name)))
   }
   command.addHelpText('after', `\n${examplesOf(description.examples)}`)
   command.action(async () => {
@@ -149,13 +149,14 @@ function withAllowed(command: Command, text: string): string {
   return `${text}; allowed: ${command.commands.map((one) => one.name()).join(', ')}`
 }
 
-function helpOf(setting: Setting): string {
+function helpOf(setting: Setting, command: CommandName): string {
+  const { allowed = setting.allowed, description = setting.description } = setting.narrower?.[command] ?? {}
   const notes = [
-    setting.flag?.includes('<') === true ? setting.allowed : null,
+    setting.flag?.includes('<') === true ? allowed : null,
     setting.default === null || setting.default === 'false' ? null : `default: ${setting.default}`,
     setting.env === null ? null : `env: ${setting.env}`,
   ].filter((note) => note !== null)
-  return notes.length === 0 ? setting.description : `${setting.description} (${notes.join('; ')})`
+  return notes.length === 0 ? description : `${description} (${notes.join('; ')})`
 }
 
 function examplesOf(examples: readonly string[]): string {

@@ -41,7 +41,7 @@ export function resolveSettings(input: SettingsInput): ResolvedSettings {
     const setting: Setting = settings[name]
     const [text, origin] = taken.has(name) ? find(name, setting, input) : [setting.default, 'default' as const]
     origins[name] = origin
-    values[name] = text === null ? undefined : parse(name, setting, text, origin)
+    values[name] = text === null ? undefined : parse(input.command, name, setting, text, origin)
   }
   return {
     // Every name of the table was visited and every value came out of its own schema.
@@ -67,12 +67,12 @@ function find(name: SettingName, setting: Setting, input: SettingsInput): readon
   return [setting.default, 'default']
 }
 
-function parse(name: SettingName, setting: Setting, text: string, origin: Origin): unknown {
+function parse(command: CommandName, name: SettingName, setting: Setting, text: string, origin: Origin): unknown {
   const result = setting.schema.safeParse(text)
   if (result.success) return result.data
   const shown = setting.secret === true ? '"***"' : JSON.stringify(text)
   throw new ConfigurationError(
-    `${placeOf(name, setting, origin)}: ${shown} is not allowed; allowed: ${setting.allowed}.`,
+    `${placeOf(name, setting, origin)}: ${shown} is not allowed; allowed: ${setting.narrower?.[command]?.allowed ?? setting.allowed}.`,
   )
 }
 
@@ -89,9 +89,9 @@ export function flagName(flag: string): string {
 
 /** Reads `.env`; a file that is not there is an empty one. Throws `ConfigurationError` when it is there and cannot be read. */
 export function readEnvFile(path: string): Environment {
-  let text: string
+  let bytes: Buffer
   try {
-    text = readFileSync(path, 'utf8')
+    bytes = readFileSync(path)
   } catch (error) {
     const code = error instanceof Error && 'code' in error ? error.code : undefined
     if (code === 'ENOENT') return {}
@@ -99,5 +99,12 @@ export function readEnvFile(path: string): Environment {
       cause: error,
     })
   }
-  return parseEnv(text)
+  const isUtf16 = (bytes[0] === 0xff && bytes[1] === 0xfe) || (bytes[0] === 0xfe && bytes[1] === 0xff)
+  if (isUtf16 || bytes.includes(0)) {
+    throw new ConfigurationError(
+      `${path}: ${isUtf16 ? 'is in UTF-16' : 'is no text in UTF-8'}, as the redirection of older Windows PowerShell writes it; save it as UTF-8 (iconv -f UTF-16 -t UTF-8).`,
+    )
+  }
+  // An editor's byte order mark would become part of the first name.
+  return parseEnv(new TextDecoder('utf-8', { ignoreBOM: false }).decode(bytes))
 }

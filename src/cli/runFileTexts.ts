@@ -18,7 +18,10 @@ export function fileBanner(file: string, { pipeline, topics, settings }: RunJob,
 }
 
 /** What a run of a file says of itself after its end. */
-export function fileSummary({ end, tasks, totals, outlets }: RunEnd): readonly string[] {
+export function fileSummary(
+  { end, tasks, totals, outlets }: RunEnd,
+  command: (words: string) => string,
+): readonly string[] {
   const letters = totals.deadLetters
   const records = countText(totals.records)
   const isBehind = tasks.some((task) => task.committedOffset < task.nextOffset)
@@ -29,6 +32,6 @@ export function fileSummary({ end, tasks, totals, outlets }: RunEnd): readonly s
         ? 'Stopped before everything was committed, because the database did not answer in time. The next start reads it again.'
         : `Stopped cleanly: ${records} records committed, ${countText(letters)} dead letters. The next start goes on from here.`,
     ...outlets.map(({ outlet, kind, to, count }) => `  ${outlet}: ${countText(count)} ${kind} for ${to}`),
-    ...(letters === 0 ? [] : ['`npx millrace dead-letters list` shows what was set aside, and why.']),
+    ...(letters === 0 ? [] : [`\`${command('dead-letters list')}\` shows what was set aside, and why.`]),
   ]
 }

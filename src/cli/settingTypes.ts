@@ -5,6 +5,7 @@ export const commandNames = [
   'run',
   'run realtime',
   'ingest',
+  'record',
   'graph',
   'candles',
   'status',
@@ -40,6 +41,10 @@ export interface Setting {
   readonly default: string | null
   readonly allowed: string
   readonly description: string
+  /** What a command takes less, or says otherwise, than the others. */
+  readonly narrower?: Readonly<
+    Partial<Record<CommandName, { readonly allowed?: string; readonly description?: string }>>
+  >
   /** Secrets are masked in every message. */
   readonly secret?: boolean
 }

@@ -4,15 +4,18 @@ import { databaseUrlAllowed, isSchemaName, schemaNameAllowed } from '../host/dat
 import { ingestSettingTable } from './ingestSettingTable.ts'
 import { kafkaSettingTable } from './kafkaSettingTable.ts'
 import { printSettingTable } from './printSettingTable.ts'
+import { recordSettingTable } from './recordSettingTable.ts'
 import { integer, startFrom, startFromAllowed, symbolList, url, yesOrNo, yesOrNoAllowed } from './settingSchemas.ts'
 import { type CommandName, commandNames, type Setting } from './settingTypes.ts'
 
-/** What it makes has its data elsewhere. */
-const allButNew: readonly CommandName[] = commandNames.filter((name) => name !== 'new')
+/** All but those that make something of its own. */
+const withData: readonly CommandName[] = commandNames.filter((name) => name !== 'new' && name !== 'record')
 
 const run: readonly CommandName[] = ['run', 'run realtime']
 const realtime: readonly CommandName[] = ['run realtime']
 const feed: readonly CommandName[] = ['run realtime', 'ingest']
+/** What takes frames in as they come. */
+const live: readonly CommandName[] = [...feed, 'record']
 
 /**
  * Every setting there is. Flags, environment variables, `.env`, messages and docs/configuration.md derive from this table.
@@ -33,12 +36,23 @@ export const settings = {
     schema: z.enum(['binance', 'simulator', 'tape', 'none']),
     env: 'MILLRACE_SOURCE',
     flag: '--source <source>',
-    commands: feed,
+    commands: live,
     default: null,
     allowed: 'binance, simulator, tape or none',
     description:
       'Where trades come from. Unset: the tape if one is given, else binance if it answers within 2 s, else the simulator. ' +
       '`none` takes nothing in and works on what others bring into the topic.',
+    narrower: {
+      record: {
+        allowed: 'binance or simulator',
+        description: 'Where frames come from. Unset: binance if it answers within 2 s, else the simulator.',
+      },
+      ingest: {
+        allowed: 'binance, simulator or tape',
+        description:
+          'Where trades come from. Unset: the tape if one is given, else binance if it answers within 2 s, else the simulator.',
+      },
+    },
   },
   tape: {
     schema: z.string().min(1),
@@ -46,7 +60,7 @@ export const settings = {
     flag: '--tape <file>',
     commands: feed,
     default: null,
-    allowed: 'a file of combined-stream frames, one a line, plain or .gz',
+    allowed: 'a file of combined-stream frames, one a line, plain, .gz or .zst',
     description: 'Recorded frames to read instead of a live source.',
   },
   untilEnd: {
@@ -57,6 +71,7 @@ export const settings = {
     default: 'false',
     allowed: yesOrNoAllowed,
     description: 'Stop once all of the tape is committed; without one, all that the topics hold at the start.',
+    narrower: { ingest: { description: 'Stop at the end of the --tape. A file of JSON lines always ends so.' } },
   },
   closeOpen: {
     schema: yesOrNo,
@@ -80,27 +95,32 @@ export const settings = {
     schema: z.enum(['spot', 'usdm', 'simulated']),
     env: 'MILLRACE_MARKET',
     flag: '--market <market>',
-    commands: feed,
+    commands: live,
     default: 'spot',
     allowed: 'spot, usdm or simulated',
     description:
-      'Which order book the trades come from: spot, or USD-M futures. The simulator has a market of its own, which only --source none may name.',
+      'Which order book the trades come from: spot, or USD-M futures. The simulator has a market of its own, which only --source none and --source simulator may name; a tape of it says so itself.',
   },
   timeUnit: {
     schema: z.enum(['ms', 'us', 's']),
     env: 'MILLRACE_TIME_UNIT',
     flag: '--time-unit <unit>',
-    commands: feed,
+    commands: live,
     default: 'ms',
     allowed: 'ms, us or s',
     description:
       'Unit of the times in the frames; never guessed. Of JSON lines: unit of a --time that is a number; unset, ms, and what looks like another unit is refused.',
+    narrower: {
+      'run realtime': { allowed: 'ms or us', description: 'Unit of the times in the frames; never guessed.' },
+      record: { allowed: 'ms or us', description: 'Unit of the times that the exchange is asked for.' },
+      ingest: { allowed: 'ms or us of trades; ms, us or s of JSON lines' },
+    },
   },
   symbols: {
     schema: symbolList,
     env: 'MILLRACE_SYMBOLS',
     flag: '--symbols <list>',
-    commands: feed,
+    commands: live,
     default: null,
     allowed: 'symbols of the exchange with commas between, such as BTCUSDT,ETHUSDT',
     description: 'Which symbols to take. Unset: all of a tape; BTCUSDT,ETHUSDT,BNBUSDT live and simulated.',
@@ -109,7 +129,7 @@ export const settings = {
     schema: z.string().min(1),
     env: 'MILLRACE_DATA_DIR',
     flag: '--data-dir <dir>',
-    commands: allButNew,
+    commands: withData,
     default: './.millrace',
     allowed: 'a folder, made if it is not there',
     description: 'Holds the embedded database, the archive directory and the lock of the running pipeline.',
@@ -118,7 +138,7 @@ export const settings = {
     schema: url(['postgres:', 'postgresql:']),
     env: 'DATABASE_URL',
     flag: null,
-    commands: allButNew,
+    commands: withData,
     default: null,
     allowed: databaseUrlAllowed,
     description: 'A PostgreSQL of your own instead of the embedded one.',
@@ -132,6 +152,7 @@ export const settings = {
     default: 'public',
     allowed: schemaNameAllowed,
     description: 'Schema of the database that rows, checkpoints and the embedded log are in, made where it is missing.',
+    narrower: { ingest: { description: 'Of JSON lines and feeds: the schema that the embedded log is in.' } },
   },
   archive: {
     schema: z.string().refine(isArchivePlace),
@@ -205,7 +226,7 @@ export const settings = {
     schema: integer(0, 4_294_967_295),
     env: 'MILLRACE_SIMULATOR_SEED',
     flag: null,
-    commands: feed,
+    commands: live,
     default: '1',
     allowed: 'a whole number from 0 to 4294967295',
     description: 'Seed of the simulated market.',
@@ -214,7 +235,7 @@ export const settings = {
     schema: integer(1, 100_000),
     env: 'MILLRACE_SIMULATOR_RATE',
     flag: null,
-    commands: feed,
+    commands: live,
     default: '60',
     allowed: 'a whole number from 1 to 100000',
     description: 'Simulated trades a second, over all symbols.',
@@ -223,7 +244,7 @@ export const settings = {
     schema: url(['ws:', 'wss:']),
     env: 'MILLRACE_BINANCE_WS_URL',
     flag: null,
-    commands: [...feed, 'doctor'],
+    commands: [...live, 'doctor'],
     default: null,
     allowed: 'a ws:// or wss:// address without a path',
     description: "WebSocket address of the exchange. Unset: the exchange's public one for the market.",
@@ -232,7 +253,7 @@ export const settings = {
     schema: url(['http:', 'https:']),
     env: 'MILLRACE_BINANCE_REST_URL',
     flag: null,
-    commands: [...feed, 'doctor'],
+    commands: [...live, 'doctor'],
     default: null,
     allowed: 'an http:// or https:// address without a path',
     description: "REST address of the exchange, for filling gaps. Unset: the exchange's public one for the market.",
@@ -247,6 +268,7 @@ export const settings = {
     description: 'Live table (true) or plain lines (false). Unset: a table where there is a terminal and no CI.',
   },
   ...ingestSettingTable,
+  ...recordSettingTable,
   ...kafkaSettingTable,
   ...printSettingTable,
 } as const satisfies Record<string, Setting>

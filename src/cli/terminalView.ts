@@ -95,20 +95,29 @@ export class TerminalView implements RunView {
   }
 }
 
-/** The signals of the process, for one command; a second one ends it at once. */
+/** Why a command stops whose output goes to a pipe that was closed. */
+export const noReader = 'nobody reads the output any more'
+
+/** The signals of the process, for one command; a second one ends it at once. So does it stop when nobody reads what it prints. */
 export function shutdownOf({ isTerminal, output }: CommandContext): Shutdown {
-  return new Shutdown(() => {
+  const shutdown = new Shutdown(() => {
     if (isTerminal) process.stdout.write(showCursor)
     output.err('Ended at once. Nothing is lost: the next start goes on from the last commit.')
   })
+  output.onClosed(() => shutdown.begin(noReader))
+  return shutdown
+}
+
+/** How wide a terminal is; a hundred where it does not know, which it says by zero, or is none. */
+export function columnsOf({ columns }: { readonly columns?: number }): number {
+  return columns || 100
 }
 
 function terminalOf({ output }: CommandContext): Terminal {
   return {
     write: (text: string) => void output.out(text),
-    // Zero is what a terminal says that does not know its size.
     get columns() {
-      return process.stdout.columns || 100
+      return columnsOf(process.stdout)
     },
     get rows() {
       return process.stdout.rows || 30

@@ -92,7 +92,7 @@ export class SchemaReader {
 
   fixed8(slot: number): Fixed8 {
     const value = this.numbers[slot] as number
-    return Number.isNaN(value) ? (this.wides[slot] as bigint) : value
+    return Number.isNaN(value) ? (this.wides[slot] as bigint) : (value as Fixed8)
   }
 
   text(slot: number): string {
@@ -100,7 +100,7 @@ export class SchemaReader {
   }
 
   /** What one of the above says, by the kind of the leaf. */
-  value({ kind, slot }: LeafPlan): string | Fixed8 | boolean {
+  value({ kind, slot }: LeafPlan): string | Fixed8 | number | boolean {
     if (kind === 'string') return this.text(slot)
     if (kind === 'boolean') return this.boolean(slot)
     return kind === 'fixed8' ? this.fixed8(slot) : this.number(slot)

@@ -1,5 +1,6 @@
 import { renderFacts, separator } from './renderLine.ts'
 import type { ConsoleSnapshot, LiveTable } from './snapshot.ts'
+import { wrapText } from './text.ts'
 import { inputTable, operatorTable } from './workTables.ts'
 
 const gap = '  '
@@ -7,23 +8,29 @@ const gap = '  '
 /**
  * The live table as at most `height` lines of at most `width` characters, without escape sequences. Rows for which there is no room
  * are counted on one line. Inputs, where there are several, and operators are below it where there is room for all of them.
+ * @param widest kept from one time to the next, columns only grow, so that they do not jump
  */
-export function renderTable(snapshot: ConsoleSnapshot, width: number, height = 30): readonly string[] {
+export function renderTable(
+  snapshot: ConsoleSnapshot,
+  width: number,
+  height = 30,
+  widest: ColumnWidths = new Map(),
+): readonly string[] {
   const facts = wrapped(renderFacts(snapshot), width)
   const { table } = snapshot.panel
   const lines = [snapshot.title]
-  if (snapshot.caution !== null) lines.push(snapshot.caution.text)
+  if (snapshot.caution !== null) lines.push(...wrapText(snapshot.caution.text, width))
   lines.push('')
   if (table.rows.length === 0) lines.push(table.ifEmpty)
   else {
-    // Two lines beside the rows are the headings and the count of what is left out; one is blank.
-    const room = Math.max(1, height - lines.length - facts.length - 3)
-    lines.push(...tableLines(table, width, room))
+    // Beside the rows are the headings, the count of what is left out, a blank line, and the note.
+    const room = Math.max(1, height - lines.length - facts.length - 3 - (table.note === null ? 0 : 1))
+    lines.push(...tableLines(table, width, room, widest))
   }
   for (const more of [inputsOf(snapshot), operatorTable(snapshot.operators)]) {
     // One line is blank, one has the headings, and the facts have a blank line of their own.
     const room = height - lines.length - facts.length - 3
-    if (more.rows.length > 0 && more.rows.length <= room) lines.push('', ...tableLines(more, width, room))
+    if (more.rows.length > 0 && more.rows.length <= room) lines.push('', ...tableLines(more, width, room, widest))
   }
   lines.push('', ...facts)
   return lines.map((line) => (line.length > width ? `${line.slice(0, Math.max(0, width - 1))}…` : line))
@@ -34,13 +41,20 @@ function inputsOf({ inputs }: ConsoleSnapshot): LiveTable {
   return inputTable(inputs.length === 1 ? [] : inputs)
 }
 
-function tableLines(table: LiveTable, width: number, maxRows: number): readonly string[] {
+/** How wide each column has been, by the first heading of its table and its own. */
+export type ColumnWidths = Map<string, number>
+
+function tableLines(table: LiveTable, width: number, maxRows: number, widest: ColumnWidths): readonly string[] {
   const rows = table.rows.slice(0, maxRows)
   const all = table.headings.map((heading, index) => ({
     heading,
     texts: rows.map((row) => row[index] ?? ''),
-    width: rows.reduce((widest, row) => Math.max(widest, row[index]?.length ?? 0), heading.length),
+    width: rows.reduce(
+      (most, row) => Math.max(most, row[index]?.length ?? 0),
+      Math.max(heading.length, widest.get(`${table.headings[0]}/${heading}`) ?? 0),
+    ),
   }))
+  for (const column of all) widest.set(`${table.headings[0]}/${column.heading}`, column.width)
   let columns = all
   for (const name of table.droppable) {
     if (lineWidth(columns) <= width) break
@@ -60,6 +74,7 @@ function tableLines(table: LiveTable, width: number, maxRows: number): readonly 
   ]
   const leftOut = table.rows.length - rows.length
   if (leftOut > 0) lines.push(`and ${leftOut} more ${table.rowsAre}`)
+  if (table.note !== null) lines.push(table.note)
   return lines
 }
 

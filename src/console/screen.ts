@@ -1,5 +1,5 @@
 import { renderLine } from './renderLine.ts'
-import { renderTable } from './renderTable.ts'
+import { type ColumnWidths, renderTable } from './renderTable.ts'
 import type { ConsoleSnapshot } from './snapshot.ts'
 
 /** Where frames and lines go. */
@@ -27,6 +27,7 @@ export function tableScreen(terminal: Terminal): Screen {
   let height = 0
   let last: readonly string[] = []
   let isEnded = false
+  const widest: ColumnWidths = new Map()
   const back = () => (height === 0 ? '' : `\x1b[${height}F`)
   const draw = (lines: readonly string[]) => {
     const body = lines.map((line) => `${line}${clearLine}\n`).join('')
@@ -36,7 +37,8 @@ export function tableScreen(terminal: Terminal): Screen {
   }
   return {
     show: (snapshot) => {
-      if (!isEnded) draw(renderTable(snapshot, Math.max(20, terminal.columns - 1), Math.max(12, terminal.rows - 1)))
+      if (isEnded) return
+      draw(renderTable(snapshot, Math.max(20, terminal.columns - 1), Math.max(12, terminal.rows - 1), widest))
     },
     say: (line) => {
       if (isEnded || height === 0) return terminal.write(`${line}\n`)

@@ -84,6 +84,8 @@ export interface LiveTable {
   readonly rows: readonly (readonly string[])[]
   /** Headings that a narrow terminal does without, in this order. */
   readonly droppable: readonly string[]
+  /** What a mark in it means, below it; null where there is none. */
+  readonly note: string | null
   /** What a row is, for a count of those that are left out: `symbols`. */
   readonly rowsAre: string
   /** Stands in place of the table while it has no row. */

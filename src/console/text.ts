@@ -31,6 +31,17 @@ export function bytesText(bytes: number): string {
   return `${unit === 0 || value >= 100 ? Math.round(value) : value.toFixed(1)} ${units[unit]}`
 }
 
+/** Lines of at most `width` characters, broken between words; a word that is longer has a line of its own. */
+export function wrapText(text: string, width: number): readonly string[] {
+  const lines: string[] = []
+  for (const word of text.split(' ')) {
+    const last = lines.at(-1)
+    if (last === undefined || last.length + 1 + word.length > width) lines.push(word)
+    else lines[lines.length - 1] = `${last} ${word}`
+  }
+  return lines
+}
+
 /** `1,234,567`. */
 export function countText(count: number): string {
   return Math.round(count).toLocaleString('en-US')

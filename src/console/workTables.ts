@@ -13,6 +13,7 @@ export function inputTable(inputs: readonly InputFacts[]): LiveTable {
       lagMs === null ? '-' : durationText(Math.max(0, lagMs)),
     ]),
     droppable: ['next offset', 'topic'],
+    note: null,
     rowsAre: 'inputs',
     ifEmpty: 'No input has begun.',
   }
@@ -30,6 +31,7 @@ export function operatorTable(operators: readonly OperatorFacts[]): LiveTable {
       openUntil === null ? '-' : timeText(openUntil),
     ]),
     droppable: ['open until', 'keys'],
+    note: null,
     rowsAre: 'operators',
     ifEmpty: 'No operator has begun.',
   }
@@ -49,6 +51,7 @@ export function outletTable(outlets: readonly OutletFacts[]): LiveTable {
       kind === 'rows' ? '-' : countText(refused),
     ]),
     droppable: ['what', 'to'],
+    note: null,
     rowsAre: 'outlets',
     ifEmpty: 'No outlet for rows or messages.',
   }

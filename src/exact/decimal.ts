@@ -1,5 +1,12 @@
-/** A count of 1e-8: a number while that is a safe integer, a bigint beyond. Never a float, never wraps. */
-export type Fixed8 = number | bigint
+declare const counted: unique symbol
+
+/**
+ * A count of 1e-8: a number while that is a safe integer, a bigint beyond. Never a float, never wraps.
+ *
+ * A plain number does not compile, because it might be a price: `parseFixed8` makes a count of text, `toFixed8` of a number that counts already. Zero
+ * is zero in any unit, and a bigint is no price.
+ */
+export type Fixed8 = 0 | bigint | (number & { readonly [counted]: true })
 
 /** A count of 1e-16. */
 export type Fixed16 = bigint
@@ -19,9 +26,22 @@ const maxFractionDigits = 18
 const safeIntegerPart = Math.floor(maxSafe / unit)
 const fractionWeight = [unit, 10_000_000, 1_000_000, 100_000, 10_000, 1_000, 100, 10, 1] as const
 
-/** The canonical form of a count of 1e-8. */
-export function toFixed8(units: bigint): Fixed8 {
-  return units <= maxSafe && units >= -maxSafe ? Number(units) : units
+/** The canonical form of a count of 1e-8: `toFixed8(6183763000000)` is 61837.63. Throws RangeError on a number that counts nothing, such as 61837.63. */
+export function toFixed8(units: bigint | number): Fixed8 {
+  if (typeof units === 'number') {
+    if (!Number.isSafeInteger(units)) throw notCounted(units)
+    return units as Fixed8
+  }
+  return units <= maxSafe && units >= -maxSafe ? (Number(units) as Fixed8) : units
+}
+
+/** True for what `Fixed8` may be. */
+export function isFixed8(value: unknown): value is Fixed8 {
+  return typeof value === 'bigint' || Number.isSafeInteger(value)
+}
+
+function notCounted(value: number): RangeError {
+  return new RangeError(`${value} is no count of 1e-8: make one of decimal text by parseFixed8`)
 }
 
 /** The value of a decimal text, or null for any text that `fixed8Pattern` refuses: bad text is data, not an error. */
@@ -59,7 +79,7 @@ export function parseFixed8At(buffer: Uint8Array, start: number, end: number): F
     fraction *= fractionWeight[at - point - 1] as number
     for (; at < end; at += 1) if (buffer[at] !== 0x30) return null
   }
-  if (integerDigits <= 9 && integer < safeIntegerPart) return integer * unit + fraction
+  if (integerDigits <= 9 && integer < safeIntegerPart) return (integer * unit + fraction) as Fixed8
   return wideFixed8(buffer, start, point, fraction)
 }
 
@@ -76,7 +96,7 @@ function wideFixed8(buffer: Uint8Array, start: number, point: number, fraction: 
 export function addFixed8(a: Fixed8, b: Fixed8): Fixed8 {
   if (typeof a === 'number' && typeof b === 'number') {
     const sum = a + b
-    if (sum <= maxSafe && sum >= -maxSafe) return sum
+    if (Number.isSafeInteger(sum)) return sum as Fixed8
   }
   return toFixed8(BigInt(a) + BigInt(b))
 }
@@ -85,7 +105,7 @@ export function addFixed8(a: Fixed8, b: Fixed8): Fixed8 {
 export function subFixed8(a: Fixed8, b: Fixed8): Fixed8 {
   if (typeof a === 'number' && typeof b === 'number') {
     const difference = a - b
-    if (difference <= maxSafe && difference >= -maxSafe) return difference
+    if (Number.isSafeInteger(difference)) return difference as Fixed8
   }
   return toFixed8(BigInt(a) - BigInt(b))
 }
@@ -103,9 +123,12 @@ export function divideHalfEven(numerator: bigint, denominator: bigint): bigint {
 
 /**
  * The decimal text of `value` counts of 10^-scale with `places` digits after the point: `formatFixed(6183763000000, 8, 8)` is "61837.63000000".
- * Exact while `places >= scale`; with fewer places it is rounded once, half to even.
+ * Exact while `places >= scale`; with fewer places it is rounded once, half to even. Throws RangeError on a float.
  */
 export function formatFixed(value: number | bigint, scale: number, places: number): string {
+  if (typeof value === 'number' && !Number.isSafeInteger(value)) {
+    throw new RangeError(`${value} is no whole number of units: it is a count of 10^-${scale} that is formatted`)
+  }
   let units = value
   let digits = scale
   if (places < scale) {

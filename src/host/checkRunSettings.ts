@@ -2,6 +2,14 @@ import { ConfigurationError } from '../runtime/errors.ts'
 import { defaultLimits } from '../runtime/workerLimits.ts'
 import { archivePlaceAllowed, isArchivePlace } from './archivePlace.ts'
 import { databaseUrlAllowed, isDatabaseUrl, isSchemaName, schemaNameAllowed } from './databaseNames.ts'
+import {
+  groupNameAllowed,
+  groupNamePattern,
+  runNameAllowed,
+  runNamePattern,
+  topicNameAllowed,
+  topicNamePattern,
+} from './runNames.ts'
 import type { RunPipelineSettings } from './runPipeline.ts'
 import { suggest } from './suggest.ts'
 
@@ -52,7 +60,16 @@ export function checkRunSettings(settings: RunPipelineSettings): void {
       `runPipeline: archive ${JSON.stringify(archive)} is not allowed; allowed: ${archivePlaceAllowed}.`,
     )
   }
+  const { workerId, group, topic } = settings
+  refuseOther('workerId', workerId, runNamePattern, runNameAllowed)
+  refuseOther('group', group, groupNamePattern, groupNameAllowed)
+  refuseOther('topic', topic, topicNamePattern, topicNameAllowed)
   if (closeOpen && !untilEnd) throw new ConfigurationError('runPipeline: closeOpen is only for untilEnd; set both.')
+}
+
+function refuseOther(what: string, text: string | undefined, pattern: RegExp, allowed: string): void {
+  if (text === undefined || (typeof text === 'string' && pattern.test(text))) return
+  throw new ConfigurationError(`runPipeline: ${what} ${JSON.stringify(text)} is not allowed; allowed: ${allowed}.`)
 }
 
 function refuseUnknown(what: string, given: object, all: object): void {

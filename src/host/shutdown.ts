@@ -26,19 +26,28 @@ export function stopOn(signal: AbortSignal): StopRequest {
   }
 }
 
-/** Makes the first SIGINT or SIGTERM the beginning of a clean stop; a second one ends the process at once, with exit code 130. */
+/** What asks a run to stop; the last one comes when its terminal is closed. */
+export const stopSignals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
+
+/**
+ * Makes the first SIGINT, SIGTERM or SIGHUP (a closed terminal) the beginning of a clean stop; a second one ends the process at once, with exit
+ * code 130.
+ */
 export class Shutdown implements StopRequest {
+  #why: string | null = null
   #first: { readonly signal: NodeJS.Signals; readonly at: number } | null = null
-  #onStop: ((signal: NodeJS.Signals) => void) | null = null
+  #onStop: ((why: string) => void) | null = null
   readonly #onAbort: () => void
   readonly #exit: (code: number) => void
   readonly #now: () => number
   readonly #handle = (signal: NodeJS.Signals): void => {
     if (this.#first === null) {
       this.#first = { signal, at: this.#now() }
-      this.#onStop?.(signal)
+      this.begin(signal)
       return
     }
+    // A shell and a terminal that close both send it.
+    if (signal === 'SIGHUP') return
     if (signal === this.#first.signal && this.#now() - this.#first.at < relayMs) return
     this.#onAbort()
     this.#exit(exitInterrupted)
@@ -53,21 +62,26 @@ export class Shutdown implements StopRequest {
     this.#onAbort = onAbort
     this.#exit = exit
     this.#now = now
-    process.on('SIGINT', this.#handle)
-    process.on('SIGTERM', this.#handle)
+    for (const signal of stopSignals) process.on(signal, this.#handle)
   }
 
   get isStopping(): boolean {
-    return this.#first !== null
+    return this.#why !== null
   }
 
-  whenStopping(callback: (signal: NodeJS.Signals) => void): void {
+  /** Begins the clean stop, unless it has begun. */
+  begin(why: string): void {
+    if (this.#why !== null) return
+    this.#why = why
+    this.#onStop?.(why)
+  }
+
+  whenStopping(callback: (why: string) => void): void {
     this.#onStop = callback
-    if (this.#first !== null) callback(this.#first.signal)
+    if (this.#why !== null) callback(this.#why)
   }
 
   dispose(): void {
-    process.off('SIGINT', this.#handle)
-    process.off('SIGTERM', this.#handle)
+    for (const signal of stopSignals) process.off(signal, this.#handle)
   }
 }

@@ -66,8 +66,8 @@ process.on('message', (message: MessageToWorker) => {
     },
   )
 })
-// Ctrl-C reaches every process of a terminal; the parent decides what it means.
-process.on('SIGINT', () => undefined)
+// Ctrl-C, and the end of a terminal, reach every process of it; the parent decides what they mean.
+for (const signal of ['SIGINT', 'SIGHUP'] as const) process.on(signal, () => undefined)
 process.on('SIGTERM', () => stop('settle'))
 // Without a parent nobody would start it again or stop it.
 process.on('disconnect', () => stop('now'))

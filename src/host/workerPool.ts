@@ -138,7 +138,8 @@ export class WorkerPool implements PipelineWorker {
         resolve(how)
       }
       child.once('error', (error) => ended(`(process ${child.pid ?? 'not started'}) failed: ${error.message}`))
-      child.once('exit', (code, signal) =>
+      // Not at its exit: what it told last may still be on its way then.
+      child.once('close', (code, signal) =>
         ended(`(process ${child.pid}) ${signal === null ? `ended with exit code ${code}` : `was ended by ${signal}`}`),
       )
     })

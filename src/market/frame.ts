@@ -1,10 +1,8 @@
 import { z } from 'zod'
 import { fixed8Schema } from '../exact/fixed8Schema.ts'
 import { Rejection } from '../runtime/codec.ts'
+import { earliestTradeMs, latestTradeMs, type TimeUnit, unitsPerMs } from './timeUnit.ts'
 import type { Heartbeat, Market, Trade } from './trade.ts'
-
-/** The unit of the exchange's times, chosen when connecting; never guessed from their size. */
-export type TimeUnit = 'ms' | 'us'
 
 /** Symbols as the exchange writes them: upper case, and scripts that know no case. */
 export const symbolPattern = /^[\p{Lu}\p{Lo}\p{Nd}_.-]{1,50}$/u
@@ -12,18 +10,12 @@ export const symbolPattern = /^[\p{Lu}\p{Lo}\p{Nd}_.-]{1,50}$/u
 /** The futures stream names the kind of each fill; only this one, or none, makes a candle. */
 const marketFill = 'MARKET'
 
-/** No trade is older than the exchanges or from the next century. The wrong unit lands far outside. */
-const earliestMs = Date.UTC(2010, 0, 1)
-const latestMs = Date.UTC(2100, 0, 1) - 1
-
-const unitsPerMs: Readonly<Record<TimeUnit, number>> = { ms: 1, us: 1000 }
-
 function timeSchema(unit: TimeUnit) {
   const factor = unitsPerMs[unit]
   return z
     .int()
-    .min(earliestMs * factor)
-    .max(latestMs * factor + factor - 1)
+    .min(earliestTradeMs * factor)
+    .max(latestTradeMs * factor + factor - 1)
 }
 
 /** The payload of a trade: what a raw stream sends. What it holds besides is ignored. */

@@ -1,16 +1,19 @@
 import type { z } from 'zod'
 import { boundedDetail } from '../codecs/boundedDetail.ts'
 import { Rejection } from '../runtime/codec.ts'
+import { otherUnitHint, type TimeUnit } from './timeUnit.ts'
 
 const numeric = /^[-+]?[0-9]*\.?[0-9]*(?:[eE][-+]?[0-9]+)?$/
 
 /** Why a frame is no trade: the first thing that its schema found, with the number that was there but no other text of the frame. */
-export function rejectionOf(error: z.ZodError, frame: unknown): Rejection {
+export function rejectionOf(error: z.ZodError, frame: unknown, unit: TimeUnit): Rejection {
   const issue = error.issues[0]
   if (issue === undefined) return malformed('the frame fits no schema')
   const value = valueAt(frame, issue.path)
   const path = issue.path.join('.')
-  const detail = `${path === '' ? 'the frame' : path}: ${issue.message}, got ${shown(value)}`
+  const isTime = /(?:^|\.)[ET]$/.test(path) && typeof value === 'number'
+  const hint = isTime ? otherUnitHint(value, unit) : null
+  const detail = `${path === '' ? 'the frame' : path}: ${issue.message}, got ${shown(value)}${hint === null ? '' : `, ${hint}`}`
   const isNumber =
     typeof value === 'number' || (typeof value === 'string' && /[0-9]/.test(value) && numeric.test(value))
   const isOutOfRange = isNumber && (issue.code !== 'invalid_type' || value === Infinity || value === -Infinity)

@@ -4,17 +4,10 @@ import type { Fixed8 } from '../exact/decimal.ts'
 import type { Codec, Rejection } from '../runtime/codec.ts'
 import { ConfigurationError } from '../runtime/errors.ts'
 import type { RecordFacts, RecordView } from '../runtime/record.ts'
-import {
-  frameSchemas,
-  heartbeatOf,
-  symbolPattern,
-  type TimeUnit,
-  type TradeFields,
-  type TradeRules,
-  tradeOf,
-} from './frame.ts'
+import { frameSchemas, heartbeatOf, symbolPattern, type TradeFields, type TradeRules, tradeOf } from './frame.ts'
 import { malformed, rejectionOf } from './frameRejection.ts'
 import { isOtherFrame } from './otherFrames.ts'
+import type { TimeUnit } from './timeUnit.ts'
 import type { Market, MarketEvent } from './trade.ts'
 
 /** What the fast path says when it does not know: ask the interpreter. */
@@ -101,15 +94,15 @@ export class TradeCodec implements Codec<MarketEvent> {
     if ('stream' in frame || 'data' in frame) {
       const combined = this.schemas.combined.safeParse(frame)
       if (combined.success) return tradeOf(combined.data.data, this.rules)
-      return isOtherFrame(frame) ? undefined : rejectionOf(combined.error, frame)
+      return isOtherFrame(frame) ? undefined : rejectionOf(combined.error, frame, this.rules.timeUnit)
     }
     if ('e' in frame && frame.e === 'heartbeat') {
       const heartbeat = this.schemas.heartbeat.safeParse(frame)
-      return heartbeat.success ? heartbeatOf(heartbeat.data.E) : rejectionOf(heartbeat.error, frame)
+      return heartbeat.success ? heartbeatOf(heartbeat.data.E) : rejectionOf(heartbeat.error, frame, 'ms')
     }
     const bare = this.schemas.bare.safeParse(frame)
     if (bare.success) return tradeOf(bare.data, this.rules)
-    return isOtherFrame(frame) ? undefined : rejectionOf(bare.error, frame)
+    return isOtherFrame(frame) ? undefined : rejectionOf(bare.error, frame, this.rules.timeUnit)
   }
 
   private learn(buffer: Buffer, start: number, end: number): Decoded | INVALID {

@@ -1,4 +1,4 @@
-import type { Fixed8 } from '../exact/decimal.ts'
+import { type Fixed8, toFixed8 } from '../exact/decimal.ts'
 import type { Candle } from '../market/candle.ts'
 import type { StateCodec } from '../runtime/keyedState.ts'
 import { plainState } from '../runtime/plainState.ts'
@@ -61,5 +61,5 @@ function save(value: Fixed8): SavedFixed8 {
 }
 
 function load(saved: SavedFixed8): Fixed8 {
-  return typeof saved === 'number' ? saved : BigInt(saved)
+  return typeof saved === 'number' ? toFixed8(saved) : BigInt(saved)
 }

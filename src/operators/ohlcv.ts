@@ -1,5 +1,5 @@
 import type { OperatorFunction } from 'rxjs'
-import { addFixed8, type Fixed8, ProductSum, toFixed8 } from '../exact/decimal.ts'
+import { addFixed8, type Fixed8, isFixed8, ProductSum, toFixed8 } from '../exact/decimal.ts'
 import type { Candle } from '../market/candle.ts'
 import type { Interval } from '../market/interval.ts'
 import type { Market } from '../market/trade.ts'
@@ -52,7 +52,7 @@ export function ohlcv(options: OhlcvOptions = {}): OperatorFunction<WindowElemen
     },
     {
       create: (first) => {
-        if (!isCount(first.price)) throw notCounts(first)
+        if (!isFixed8(first.price)) throw notCounts(first)
         return new CandleSum(first)
       },
       add: (sum, trade) => sum.add(trade),
@@ -96,7 +96,7 @@ class CandleSum {
 
   add(trade: TradeForOhlcv): this {
     const { price, quantity, tradeTime, tradeId } = trade
-    if (!isCount(price) || !isCount(quantity)) throw notCounts(trade)
+    if (!isFixed8(price) || !isFixed8(quantity)) throw notCounts(trade)
     if (tradeTime > this.closedAt || (tradeTime === this.closedAt && tradeId > this.closeId)) {
       this.close = price
       this.closedAt = tradeTime
@@ -160,10 +160,6 @@ class CandleSum {
   }
 }
 
-function isCount(value: Fixed8): boolean {
-  return typeof value === 'bigint' || Number.isSafeInteger(value)
-}
-
 function notCounts({ price, quantity }: TradeForOhlcv): TypeError {
   return new TypeError(
     `price ${price} and quantity ${quantity} must be counts of 1e-8: make them of text by parseFixed8`,
@@ -188,7 +184,15 @@ const decodeCandleSum: StateCodec<CandleSum>['decode'] = (saved) => {
     toFixed8(BigInt(count)),
   ) as unknown as Eight<Fixed8>
   const [openedAt, openId, closedAt, closeId, firstTradeId, lastTradeId, tradeCount] = numbers
-  const first = { market, symbol, tradeId: openId, price: open, quantity: 0, tradeTime: openedAt, isBuyerMaker: true }
+  const first: TradeForOhlcv = {
+    market,
+    symbol,
+    tradeId: openId,
+    price: open,
+    quantity: 0,
+    tradeTime: openedAt,
+    isBuyerMaker: true,
+  }
   const quote = ProductSum.from(BigInt(decimals[6]))
   const takerBuyQuote = ProductSum.from(BigInt(decimals[7]))
   return Object.assign(new CandleSum(first), {

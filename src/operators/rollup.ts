@@ -1,5 +1,5 @@
 import type { OperatorFunction } from 'rxjs'
-import { addFixed8 } from '../exact/decimal.ts'
+import { addFixed8, isFixed8 } from '../exact/decimal.ts'
 import type { Candle } from '../market/candle.ts'
 import type { Interval } from '../market/interval.ts'
 import { vwap } from '../market/vwap.ts'
@@ -35,7 +35,10 @@ export function rollup(options: RollupOptions = {}): OperatorFunction<WindowElem
     },
     {
       create: () => [],
-      add: (parts, candle) => replaceOrInsert(parts, candle),
+      add: (parts, candle) => {
+        if (!isExact(candle)) throw notExact(candle)
+        return replaceOrInsert(parts, candle)
+      },
       result: (parts = [], window, fired, previews) =>
         combine(previews.reduce<Candle[]>(replaceOrInsert, previews.length === 0 ? parts : [...parts]), window, fired),
       isSame: (preview, later) => preview.openTime === later.openTime,
@@ -44,6 +47,29 @@ export function rollup(options: RollupOptions = {}): OperatorFunction<WindowElem
         decode: (saved) => (saved as readonly Json[]).map(candleState.decode),
       },
     },
+  )
+}
+
+function isExact({
+  open,
+  high,
+  low,
+  close,
+  volume,
+  takerBuyVolume,
+  quoteVolume,
+  takerBuyQuoteVolume,
+}: Candle): boolean {
+  return (
+    [open, high, low, close, volume, takerBuyVolume].every(isFixed8) &&
+    typeof quoteVolume === 'bigint' &&
+    typeof takerBuyQuoteVolume === 'bigint'
+  )
+}
+
+function notExact({ symbol, openTime }: Candle): TypeError {
+  return new TypeError(
+    `the candle of ${symbol} at ${openTime}: prices and volumes must be counts of 1e-8 (parseFixed8 makes them of text), quote volumes bigints of 1e-16`,
   )
 }
 

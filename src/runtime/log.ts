@@ -104,7 +104,10 @@ export interface OutgoingRecord {
 export interface LogWriter {
   /** Takes the producer over (an older holder is fenced) and gives the position of its last append, or null for a new one. */
   claim(producer: string): Promise<{ readonly position: string | null }>
-  /** Appends all or nothing, in order per partition, with the position. Throws `TaskFencedError` when another holder has claimed. */
+  /**
+   * Appends all or nothing, in order per partition, with the position. One at a time: throws `ConfigurationError` while another append is under way, and
+   * `TaskFencedError` when another holder has claimed.
+   */
   append(records: readonly OutgoingRecord[], position: string): Promise<void>
   /** Lets go of connections. What was appended stays. */
   close(): Promise<void>

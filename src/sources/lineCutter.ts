@@ -1,11 +1,12 @@
 const newline = 0x0a
 const carriageReturn = 0x0d
+const byteOrderMark = Buffer.from([0xef, 0xbb, 0xbf])
 
 /** What a line that is longer than allowed becomes, of its start and its full length. */
 export type LongLine = (start: Buffer, fullLength: number, maxLineBytes: number) => Buffer
 
 /**
- * Cuts bytes into lines, without their line ends and without blank ones, and keeps count of the bytes, so that a reader can go on behind any
+ * Cuts bytes into lines, without their line ends, without a byte order mark at their beginning and without blank ones, and keeps count of the bytes, so that a reader can go on behind any
  * line.
  *
  * Holds the start of one unfinished line, at most `maxLineBytes` of it; what is longer becomes what `onLong` makes of it.
@@ -40,7 +41,7 @@ export class LineCutter {
     }
     const part = chunk.subarray(from, end)
     this.bytesDone += this.#lineBytes + part.length + 1
-    if (this.#lineBytes === 0 && part.length <= this.#maxLineBytes) emit(part, out)
+    if (this.#lineBytes === 0 && part.length <= this.#maxLineBytes) this.#emit(part, out)
     else {
       this.#hold(part)
       this.#emitHeld(out)
@@ -70,22 +71,24 @@ export class LineCutter {
   #emitHeld(out: Buffer[]): void {
     const line = Buffer.concat(this.#held, this.#heldBytes)
     if (this.#lineBytes > this.#maxLineBytes) out.push(this.#onLong(line, this.#lineBytes, this.#maxLineBytes))
-    else emit(line, out)
+    else this.#emit(line, out)
     this.#held = []
     this.#heldBytes = 0
     this.#lineBytes = 0
   }
+
+  #emit(line: Buffer, out: Buffer[]): void {
+    let end = line.length
+    if (end > 0 && line[end - 1] === carriageReturn) end--
+    const start =
+      this.linesDone === 0 && line.subarray(0, byteOrderMark.length).equals(byteOrderMark) ? byteOrderMark.length : 0
+    if (isBlank(line, start, end)) return
+    out.push(start === 0 && end === line.length ? line : line.subarray(start, end))
+  }
 }
 
-function emit(line: Buffer, out: Buffer[]): void {
-  let end = line.length
-  if (end > 0 && line[end - 1] === carriageReturn) end--
-  if (isBlank(line, end)) return
-  out.push(end === line.length ? line : line.subarray(0, end))
-}
-
-function isBlank(line: Buffer, end: number): boolean {
-  for (let at = 0; at < end; at++)
+function isBlank(line: Buffer, start: number, end: number): boolean {
+  for (let at = start; at < end; at++)
     if (line[at] !== 0x20 && line[at] !== 0x09 && line[at] !== carriageReturn) return false
   return true
 }

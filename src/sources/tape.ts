@@ -5,6 +5,7 @@ import { type LineFile, type LineFileStream, lineFileError, streamLineFile } fro
 import { cutFrame, defaultMaxFrameBytes } from './market/cutFrame.ts'
 import type { FrameBatch, FrameFeed, FrameProgress, FrameReader, FrameReadOptions } from './market/frameFeed.ts'
 import { inspectTape, tapeKind } from './tapeFile.ts'
+import { isSimulatedMark } from './tapeMark.ts'
 
 export interface TapeFeedOptions {
   readonly path: string
@@ -16,7 +17,7 @@ const positionSchema = z.object({ line: z.number().int().min(0), byte: z.number(
 type TapePosition = z.infer<typeof positionSchema>
 
 /**
- * The frames of a file, one a line, in order, plain or gzip; blank lines are left out.
+ * The frames of a file, one a line, in order, plain or packed (gzip, Zstandard); blank lines are left out.
  *
  * Memory: a chunk of the file, a batch and at most one line. Resumes exactly behind any frame: a position counts lines and unzipped bytes, so
  * the rest of a tape is read as if it had never been left. Throws `ConfigurationError` when the file is missing, empty, broken or
@@ -46,7 +47,7 @@ class TapeReader implements FrameReader {
     this.#from = from
     this.#lines = new LineCutter(maxLineBytes, cutFrame, from.byte, from.line)
     this.#stream = streamLineFile(tape, from.byte)
-    this.#toSkip = tape.isGzip ? from.byte : 0
+    this.#toSkip = tape.packing === null ? 0 : from.byte
     this.#chunks = (this.#stream.bytes as AsyncIterable<Buffer>)[Symbol.asyncIterator]()
   }
 
@@ -57,6 +58,7 @@ class TapeReader implements FrameReader {
       if (this.#at >= 0 && this.#at < this.#chunk.length) {
         const before = frames.length
         this.#at = this.#lines.next(this.#chunk, this.#at, frames)
+        this.#passOverMark(frames, before)
         if (frames.length > before) bytes += frames[before]?.length ?? 0
       } else if (this.#hasEnded || !(await this.#nextChunk(frames))) break
     }
@@ -69,7 +71,7 @@ class TapeReader implements FrameReader {
       bytesDone: this.#stream.bytesRead(),
       bytesTotal: this.#tape.sizeBytes,
       waitingFor: null,
-      counts: { lines: this.#lines.linesDone },
+      counts: { lines: this.#lines.linesDone, linesBefore: this.#from.line },
     }
   }
 
@@ -88,7 +90,9 @@ class TapeReader implements FrameReader {
         this.#at = skipped
         return true
       }
+      const before = frames.length
       this.#lines.finish(frames)
+      this.#passOverMark(frames, before)
     } catch (error) {
       this.#failure = lineFileError(tapeKind, this.#tape.path, error)
     }
@@ -96,10 +100,16 @@ class TapeReader implements FrameReader {
     return false
   }
 
+  /** What a tape says of itself is no frame; it stands in the middle where tapes were joined. */
+  #passOverMark(frames: Buffer[], before: number): void {
+    const line = frames[before]
+    if (line !== undefined && isSimulatedMark(line)) frames.pop()
+  }
+
   #end(): null {
     if (this.#failure !== null) throw this.#failure
     const size = this.#lines.bytesDone
-    if (this.#toSkip > 0 || (!this.#tape.isGzip && this.#tape.sizeBytes < this.#from.byte)) {
+    if (this.#toSkip > 0 || (this.#tape.packing === null && this.#tape.sizeBytes < this.#from.byte)) {
       throw new ConfigurationError(
         `Tape ${this.#tape.path} is shorter than what was read of it before (line ${this.#from.line}, byte ${this.#from.byte}). Bring back the whole file, or use another topic.`,
       )

@@ -2,7 +2,10 @@ import { createHash } from 'node:crypto'
 import { ConfigurationError } from '../runtime/errors.ts'
 import { inspectLineFile, type LineFile, type LineFileKind, lineFileError, streamLineFile } from './lineFile.ts'
 
-export const tapeKind: LineFileKind = { what: 'Tape', advice: 'Name a file of frames, one a line.' }
+export const tapeKind: LineFileKind = {
+  what: 'Tape',
+  advice: 'Name a file of frames of the exchange, one a line, as `millrace record` writes them.',
+}
 
 /** Throws `ConfigurationError` where there is no file with something in it, which this process may read. */
 export async function inspectTape(path: string): Promise<LineFile> {

@@ -12,6 +12,7 @@ import type {
   OutgoingTopic,
   RecordBatch,
 } from '../runtime/log.ts'
+import { OneAppend } from '../runtime/oneAppend.ts'
 import type { RecordHeader } from '../runtime/record.ts'
 import { Arrivals } from '../sources/arrivals.ts'
 import { outgoingPartition } from '../sources/outgoingPartition.ts'
@@ -106,6 +107,7 @@ export class MemoryLog implements LogSource {
   /** A writer of its own: it is fenced as soon as another one claims its producer. */
   writer(): LogWriter {
     let held: { name: string; producer: Producer; generation: number } | null = null
+    const appends = new OneAppend(this.topic)
     return {
       claim: async (name) => {
         const producer = this.#producers.get(name) ?? { generation: 0, position: null }
@@ -114,19 +116,20 @@ export class MemoryLog implements LogSource {
         held = { name, producer, generation: producer.generation }
         return { position: producer.position }
       },
-      append: async (records, position) => {
-        if (held === null)
-          throw new ConfigurationError(`A writer of ${this.topic} appends before it has claimed a producer.`)
-        const { name, producer, generation } = held
-        if (producer.generation !== generation) {
-          throw new TaskFencedError(
-            `Producer ${name} of ${this.topic} was claimed by generation ${producer.generation}; this writer is generation ${generation}.`,
-            { topic: this.topic },
-          )
-        }
-        this.#append(records)
-        producer.position = position
-      },
+      append: (records, position) =>
+        appends.run(async () => {
+          if (held === null)
+            throw new ConfigurationError(`A writer of ${this.topic} appends before it has claimed a producer.`)
+          const { name, producer, generation } = held
+          if (producer.generation !== generation) {
+            throw new TaskFencedError(
+              `Producer ${name} of ${this.topic} was claimed by generation ${producer.generation}; this writer is generation ${generation}.`,
+              { topic: this.topic },
+            )
+          }
+          this.#append(records)
+          producer.position = position
+        }),
       close: async () => undefined,
     }
   }

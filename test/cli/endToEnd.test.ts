@@ -47,6 +47,7 @@ describe('a tape', { timeout: 60_000 }, () => {
       '2024-08-08T12:02:00.000Z',
     ])
     expect(candles[0]).toEqual({
+      market: 'spot',
       symbol: 'AAAUSDT',
       interval: '1m',
       open_time: '2024-08-08T12:00:00.000Z',

@@ -23,6 +23,7 @@ async function millraceWith(env: Readonly<Record<string, string>>, ...args: read
         out += text
         return true
       },
+      onClosed: () => {},
       err: (line) => void err.push(line),
     },
     env: { DATABASE_URL: database.url, ...env },

@@ -153,6 +153,7 @@ async function millrace(...args: readonly string[]) {
         out += text
         return true
       },
+      onClosed: () => {},
       err: (line) => void err.push(line),
     },
     env: { DATABASE_URL: `postgres://${user}:${encodeURIComponent(password)}@${host}:${port}/${name}` },

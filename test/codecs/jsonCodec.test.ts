@@ -4,6 +4,7 @@ import { describe, expect, test } from 'vitest'
 import { z } from 'zod'
 import { type JsonCodec, jsonCodec } from '../../src/codecs/jsonCodec.ts'
 import { isJsonObject } from '../../src/codecs/jsonText.ts'
+import { type Fixed8, toFixed8 } from '../../src/exact/decimal.ts'
 import { fixed8Schema } from '../../src/exact/fixed8Schema.ts'
 import { Rejection } from '../../src/runtime/codec.ts'
 import { ConfigurationError } from '../../src/runtime/errors.ts'
@@ -269,9 +270,9 @@ describe('jsonCodec', () => {
       { a: 1, price: 0.5 },
       { a: 1, price: -1 },
     ]) {
-      expect(() => codec.encode(value)).toThrow(TypeError)
+      expect(() => codec.encode({ ...value, price: value.price as Fixed8 })).toThrow(TypeError)
     }
-    expect(codec.encode({ a: 1, price: 150_000_000 }).toString()).toBe('{"a":1,"price":"1.50000000"}')
+    expect(codec.encode({ a: 1, price: toFixed8(150_000_000) }).toString()).toBe('{"a":1,"price":"1.50000000"}')
   })
 
   test('passes over a record of which a transform makes undefined', () => {

@@ -45,9 +45,18 @@ describe('renderTable', () => {
       'symbol   minute      open      high       low     close    volume  trades',
       'BTCUSDT  23:55*  61837.63  61840.00  61800.10  61837.63  12.34567   1,024',
       'ETHUSDT   23:55  61837.63  61840.00  61800.10   2683.50  12.34567   1,024',
+      '* this minute is not over',
       '',
       '123,456 records · 988 records/s · 12 behind · watermark 2 s behind · checkpoint 240 ms ago · 3 dead letters',
     ])
+  })
+
+  test('does not let columns jump when a value gets shorter', () => {
+    const widest = new Map<string, number>()
+    const wide = renderTable(snapshot, 120, 30, widest)
+    const narrow = { ...snapshot, panel: candlePanel([{ ...candle, open: '1', volume: '2' }]) }
+    expect(renderTable(narrow, 120, 30, widest)[2]).toBe(wide[2])
+    expect(renderTable(narrow, 120)[2]).not.toBe(wide[2])
   })
 
   test('never is wider than the terminal, and keeps symbol, close and trades', () => {
@@ -97,7 +106,7 @@ describe('renderTable', () => {
 
   test('shows several inputs, and operators, where there is room for all of them', () => {
     const tall = renderTable({ ...snapshot, inputs, operators }, 120, 20)
-    expect(tall.slice(6, -2)).toEqual([
+    expect(tall.slice(7, -2)).toEqual([
       'input       topic  next offset  records behind  time behind',
       'orders  orders.v2        1,200              10   1 min 01 s',
       'prices     prices            8               0            -',
@@ -140,10 +149,10 @@ describe('screens', () => {
     const screen = tableScreen({ write: (text) => written.push(text), columns: 110, rows: 30 })
     screen.show(snapshot, 0)
     screen.show(snapshot, 1000)
-    expect(written[0]).not.toContain('\x1b[7F')
-    expect(written[1]?.startsWith('\x1b[7F')).toBe(true)
+    expect(written[0]).not.toContain('\x1b[8F')
+    expect(written[1]?.startsWith('\x1b[8F')).toBe(true)
     screen.say('first candle')
-    expect(written[2]).toBe('\x1b[7F\x1b[0Jfirst candle\n')
+    expect(written[2]).toBe('\x1b[8F\x1b[0Jfirst candle\n')
     screen.end()
     screen.show(snapshot, 2000)
     expect(written.at(-1)).toBe('\x1b[?25h')

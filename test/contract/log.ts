@@ -399,6 +399,15 @@ export function describeLog(name: string, open: () => Promise<LogUnderTest>): vo
       await other.close()
     })
 
+    test('an append while another is under way is refused as that, and the other is stored', async () => {
+      const first = writer.append([record(0)], 'first')
+      await expect(writer.append([record(1)], 'second')).rejects.toThrow(/another append of it is under way/)
+      await first
+      await writer.append([record(2)], 'third')
+      expect(await writer.claim('ingest')).toEqual({ position: 'third' })
+      expect(await log.source.reader(0).bounds()).toMatchObject({ earliest: 0 })
+    })
+
     test('an append before any claim is refused', async () => {
       await expect(log.writer().append([record(0)], 'one')).rejects.toBeInstanceOf(ConfigurationError)
     })

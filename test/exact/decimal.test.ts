@@ -20,7 +20,7 @@ const parseBytes = (text: string) => parseFixed8At(bytes(`"${text}"`), 1, 1 + te
 const units = fc
   .tuple(fc.integer({ min: 0, max: 80 }), fc.bigInt({ min: 0n, max: (1n << 80n) - 1n }))
   .map(([bits, value]) => value & ((1n << BigInt(bits)) - 1n))
-const fixed8 = units.map(toFixed8)
+const fixed8 = units.map((value) => toFixed8(value))
 const decimalLike = fc.oneof(
   fc.stringMatching(/^[0-9]{0,20}(\.[0-9]{0,20})?$/),
   fc.stringMatching(/^[-+0-9.eE x]{0,12}$/),
@@ -29,7 +29,7 @@ const decimalLike = fc.oneof(
 )
 
 describe('parsing', () => {
-  test.each<[string, Fixed8]>([
+  test.each<[string, number | bigint]>([
     ['61837.63000000', 6183763000000],
     ['0.00000001', 1],
     ['0', 0],
@@ -102,9 +102,10 @@ describe('arithmetic', () => {
       }),
       { numRuns: 5_000 },
     )
-    expect(addFixed8(Number.MAX_SAFE_INTEGER, 1)).toBe(9007199254740992n)
-    expect(addFixed8(Number.MAX_SAFE_INTEGER, 2)).toBe(9007199254740993n)
-    expect(subFixed8(9007199254740992n, 1)).toBe(Number.MAX_SAFE_INTEGER)
+    const [most, one] = [toFixed8(Number.MAX_SAFE_INTEGER), toFixed8(1)]
+    expect(addFixed8(most, one)).toBe(9007199254740992n)
+    expect(addFixed8(most, toFixed8(2))).toBe(9007199254740993n)
+    expect(subFixed8(9007199254740992n, one)).toBe(Number.MAX_SAFE_INTEGER)
   })
 
   test.each([
@@ -190,7 +191,7 @@ describe('ProductSum', () => {
     )
   })
 
-  test.each<[string, Fixed8, Fixed8]>([
+  test.each<[string, number | bigint, number | bigint]>([
     ['BTCUSDT', 6183763000000, 2000000],
     ['SHIBUSDT', 1337, toFixed8(10n ** 17n)],
     ['BTCIDR', toFixed8(160000000000000001n), 123456789],
@@ -200,7 +201,7 @@ describe('ProductSum', () => {
     ['odd factors that a double would round', 3037000501, 3037000499],
   ])('stays exact over 100,000 trades of %s', (_name, price, quantity) => {
     const sum = new ProductSum()
-    for (let count = 0; count < 100_000; count += 1) sum.add(price, quantity)
+    for (let count = 0; count < 100_000; count += 1) sum.add(toFixed8(price), toFixed8(quantity))
     expect(sum.toBigInt()).toBe(100_000n * BigInt(price) * BigInt(quantity))
   })
 
@@ -216,7 +217,8 @@ describe('ProductSum', () => {
       ),
     )
     const sum = ProductSum.from((1n << 52n) - 1n)
-    for (let count = 0; count < 5_000_000; count += 1) sum.add(65_535, 65_537)
+    const [first, second] = [toFixed8(65_535), toFixed8(65_537)]
+    for (let count = 0; count < 5_000_000; count += 1) sum.add(first, second)
     expect(sum.toBigInt()).toBe((1n << 52n) - 1n + 5_000_000n * 4_294_967_295n)
   })
 
@@ -225,9 +227,18 @@ describe('ProductSum', () => {
       fc.property(fc.bigInt({ min: 0n, max: 1n << 120n }), fixed8, fixed8, (saved, price, quantity) => {
         const sum = ProductSum.from(saved)
         expect(sum.toBigInt()).toBe(saved)
-        sum.add(price, quantity)
+        sum.add(toFixed8(price), toFixed8(quantity))
         expect(sum.toBigInt()).toBe(saved + BigInt(price) * BigInt(quantity))
       }),
     )
   })
+})
+
+test('a float is told, and never counted as something', () => {
+  const float = 61_837.63 as Fixed8
+  expect(() => toFixed8(61_837.63)).toThrow('61837.63 is no count of 1e-8: make one of decimal text by parseFixed8')
+  expect(() => toFixed8(Number.NaN)).toThrow(RangeError)
+  expect(() => addFixed8(float, toFixed8(1))).toThrow(RangeError)
+  expect(() => subFixed8(float, toFixed8(1))).toThrow(RangeError)
+  expect(() => formatFixed(61_837.63, 8, 8)).toThrow('61837.63 is no whole number of units')
 })

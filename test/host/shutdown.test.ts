@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { Shutdown } from '../../src/host/shutdown.ts'
+import { Shutdown, stopSignals } from '../../src/host/shutdown.ts'
 
 function listen() {
   const calls: string[] = []
@@ -33,6 +33,29 @@ describe('Shutdown', () => {
     shutdown.dispose()
   })
 
+  test('a terminal that is closed begins a clean stop, however often that is said', () => {
+    const { calls, clock, shutdown } = listen()
+    shutdown.whenStopping((signal) => calls.push(signal))
+    process.emit('SIGHUP', 'SIGHUP')
+    clock.now += 1000
+    process.emit('SIGHUP', 'SIGHUP')
+    expect(calls).toEqual(['SIGHUP'])
+    shutdown.dispose()
+  })
+
+  test('what begins a stop and is no signal leaves the first Ctrl-C a clean one', () => {
+    const { calls, clock, shutdown } = listen()
+    shutdown.whenStopping((why) => calls.push(why))
+    shutdown.begin('nobody reads')
+    clock.now += 1000
+    process.emit('SIGINT', 'SIGINT')
+    expect(calls).toEqual(['nobody reads'])
+    clock.now += 1000
+    process.emit('SIGINT', 'SIGINT')
+    expect(calls).toEqual(['nobody reads', 'abort', 'exit 130'])
+    shutdown.dispose()
+  })
+
   test('a signal that came while the run was being opened is not lost', () => {
     const { calls, shutdown } = listen()
     process.emit('SIGTERM', 'SIGTERM')
@@ -43,9 +66,10 @@ describe('Shutdown', () => {
   })
 
   test('nothing listens after dispose', () => {
-    const before = process.listenerCount('SIGINT')
+    const counts = () => stopSignals.map((signal) => process.listenerCount(signal))
+    const before = counts()
     const { shutdown } = listen()
     shutdown.dispose()
-    expect(process.listenerCount('SIGINT')).toBe(before)
+    expect(counts()).toEqual(before)
   })
 })

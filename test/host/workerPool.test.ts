@@ -43,6 +43,14 @@ describe('WorkerPool', { timeout: 30_000 }, () => {
     expect(pool.pids()).toEqual([null, null])
   })
 
+  test('counts what a worker told last, also where that comes after its end', async () => {
+    const { pool, running } = poolOf('last-word', 2)
+    await eventually(() => partitions(pool)).toEqual([0, 1])
+    pool.stop('now')
+    await running
+    expect(pool.status().map(({ records }) => records)).toEqual([999, 999])
+  })
+
   test('waits longer each time for one that dies at once', async () => {
     const { pool, notices, running } = poolOf('restarts', 1)
     await eventually(() => notices.filter((line) => line.includes('started again')).length).toBeGreaterThanOrEqual(3)

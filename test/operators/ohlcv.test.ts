@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import { from, of, toArray } from 'rxjs'
 import { describe, expect, it } from 'vitest'
+import type { Fixed8 } from '../../src/exact/decimal.ts'
 import type { Candle } from '../../src/market/candle.ts'
 import { intervalMs } from '../../src/market/interval.ts'
 import type { Trade } from '../../src/market/trade.ts'
@@ -35,7 +36,7 @@ describe('ohlcv', () => {
       ),
     )
     const first = trade(1)
-    run.push(first, { ...trade(2), price: 61_837.63 }, { ...trade(3), tradeTime: 120_000 })
+    run.push(first, { ...trade(2), price: 61_837.63 as Fixed8 }, { ...trade(3), tradeTime: 120_000 })
     expect(run.out).toMatchObject([{ tradeCount: 1, high: first.price }])
     expect(run.cut().deadLetters).toMatchObject([
       { reason: 'failed', detail: expect.stringMatching(/make them of text by parseFixed8/) },

@@ -1,9 +1,11 @@
 import { cpSync, readFileSync, writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
+import { rolldown } from 'rolldown'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type EmptyProject, installIntoEmptyProject } from '../support/emptyProject.ts'
 
 const root = resolve(import.meta.dirname, '../..')
+const { exports }: { exports: Record<string, unknown> } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
 const tsc = join(root, 'node_modules/@typescript/native/bin/tsc')
 
 describe('the package, installed into an empty project', () => {
@@ -81,6 +83,32 @@ describe('the package, installed into an empty project', () => {
   it('draws the pipeline of its user', async () => {
     const drawn = await project.node('node_modules/.bin/millrace', 'graph', 'examples/hottest.ts')
     expect(drawn).toContain('→ eventTime → 1m → aggregateWindow → ▣ hottest_1m\n')
+  })
+
+  it('gives a bundle of operators alone nothing but those', async () => {
+    const input = join(project.directory, 'operators.ts')
+    writeFileSync(
+      input,
+      "import { batchFlush, dedupe, eventTime, ohlcv, rollup, tumblingWindow } from 'millrace'\nconsole.log(batchFlush, dedupe, eventTime, ohlcv, rollup, tumblingWindow)\n",
+    )
+    const build = await rolldown({ input, cwd: project.directory, platform: 'node', external: ['rxjs'] })
+    const { output } = await build.generate({ format: 'esm', minify: true })
+    await build.close()
+    const modules = output.flatMap((chunk) => ('modules' in chunk ? Object.keys(chunk.modules) : []))
+    const packages = new Set(modules.flatMap((path) => /.*\/node_modules\/([^/]+)/.exec(path)?.[1] ?? []))
+    expect([...packages]).toEqual(['millrace'])
+    // An old Node is told so here, too.
+    expect(modules.filter((path) => path.endsWith('/runtime/checkNode.js'))).toHaveLength(1)
+    const bytes = output.reduce((sum, chunk) => sum + ('code' in chunk ? chunk.code.length : 0), 0)
+    expect(bytes).toBeLessThan(60_000)
+  })
+
+  it('has types that compile by themselves, of every entry point', async () => {
+    const entries = Object.keys(exports).filter((entry) => !entry.endsWith('.json'))
+    const lines = entries.map((entry, index) => `export * as entry${index} from 'millrace${entry.slice(1)}'\n`)
+    writeFileSync(join(project.directory, 'entries.ts'), lines.join(''))
+    const flags = ['--strict', '--noEmit', '--module', 'nodenext', '--target', 'es2024', '--skipLibCheck', 'false']
+    expect(await project.node(tsc, ...flags, '--ignoreConfig', 'entries.ts')).toBe('')
   })
 
   it('has a command that explains itself', async () => {

@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync, truncateSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { gzipSync } from 'node:zlib'
+import { gzipSync, zstdCompressSync } from 'node:zlib'
 import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { ConfigurationError } from '../../src/runtime/errors.ts'
@@ -16,9 +16,12 @@ beforeAll(() => {
 afterAll(() => rmSync(folder, { recursive: true, force: true }))
 
 let files = 0
-function tapeOf(content: string | Buffer, zip = false): string {
-  const path = join(folder, `tape-${files++}.jsonl${zip ? '.gz' : ''}`)
-  writeFileSync(path, zip ? gzipSync(content) : content)
+type Pack = (content: string | Buffer) => string | Buffer
+const plain: Pack = (content) => content
+
+function tapeOf(content: string | Buffer, pack: Pack = plain): string {
+  const path = join(folder, `tape-${files++}.jsonl`)
+  writeFileSync(path, pack(content))
   return path
 }
 
@@ -45,13 +48,18 @@ async function framesOf(path: string, maxLineBytes?: number): Promise<string[]> 
   }
 }
 
-describe.each([
-  ['plain', false],
-  ['gzip', true],
-])('a %s tape', (_, zip) => {
+const packs: readonly (readonly [string, Pack])[] = [
+  ['plain', plain],
+  ['gzip', gzipSync],
+  ['Zstandard', zstdCompressSync],
+]
+
+describe.each(packs)('a %s tape', (_, zip) => {
   test('gives its lines in order, without line ends and blank lines, the last one with or without a line end', async () => {
     expect(await framesOf(tapeOf('a\r\n\n  \nb\n\r\nc', zip))).toEqual(['a', 'b', 'c'])
     expect(await framesOf(tapeOf('a\nb\n', zip))).toEqual(['a', 'b'])
+    expect(await framesOf(tapeOf('\uFEFFa\nb', zip))).toEqual(['a', 'b'])
+    expect(await framesOf(tapeOf('\uFEFF\r\na\n\uFEFFb', zip))).toEqual(['a', '\uFEFFb'])
   })
 
   test('resumed behind any read, it gives the rest and nothing twice', async () => {
@@ -101,7 +109,7 @@ describe.each([
 
 test('a gzip that ends in the middle gives its whole lines and then says what is wrong', async () => {
   const lines = Array.from({ length: 5_000 }, (_, index) => `line ${index} ${(index * 7919) % 10007}`)
-  const path = tapeOf(lines.join('\n'), true)
+  const path = tapeOf(lines.join('\n'), gzipSync)
   truncateSync(path, 20_000)
   const reader = await tapeFeed({ path }).open(null)
   const read: string[] = []
@@ -122,8 +130,8 @@ test.each([
   ['a missing file', () => join(folder, 'nowhere.gz'), /does not exist/],
   ['a directory', () => folder, /is a directory/],
   ['an empty file', () => tapeOf(''), /is empty/],
-  ['an empty gzip', () => tapeOf('', true), /is empty/],
-  ['a broken gzip', () => tapeOf(Buffer.from([0x1f, 0x8b, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10])), /gzip data/],
+  ['an empty gzip', () => tapeOf('', gzipSync), /is empty/],
+  ['a broken gzip', () => tapeOf(Buffer.from([0x1f, 0x8b, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10])), /packed data/],
 ])('%s is a configuration error that says so', async (_, path, message) => {
   const failure = framesOf(path())
   await expect(failure).rejects.toThrow(ConfigurationError)
@@ -139,7 +147,7 @@ test('a tape has one identity, zipped or not, and another one when its start dif
   const content = 'frame\n'.repeat(300_000)
   const plain = await tapeIdentity(tapeOf(content))
   expect(plain).toMatch(/^[0-9a-f]{12}$/)
-  expect(await tapeIdentity(tapeOf(content, true))).toBe(plain)
+  expect(await tapeIdentity(tapeOf(content, gzipSync))).toBe(plain)
   expect(await tapeIdentity(tapeOf(`${content}more\n`))).toBe(plain)
   expect(await tapeIdentity(tapeOf(`other\n${content}`))).not.toBe(plain)
   expect(await tapeTopic(tapeOf(content))).toBe(`crypto.trades.tape.${plain}`)

@@ -3,7 +3,8 @@ import { mkdirSync } from 'node:fs'
 import { withFileLock } from '../../src/embedded/fileLock.ts'
 import { addUser, countUsers, removeUser } from '../../src/embedded/users.ts'
 import { type Broker, findBroker, removeBrokerData, startBroker } from './brokerProcess.ts'
-import { kafkaFolder, missingForBroker } from './kafkaJars.ts'
+import { sharedBrokerFolder } from './guardian/sharedServers.ts'
+import { missingForBroker } from './kafkaJars.ts'
 
 /** The broker that all test files share. Nobody restarts it: a test that needs that starts one of its own with `startBroker`. */
 export interface SharedBroker {
@@ -27,7 +28,7 @@ export const canStartBroker = missingHere === null
 export const startTitle = (title: string) =>
   missingHere === null ? title : `${title} (needs a broker to kill: ${missingHere})`
 
-const folder = `${kafkaFolder}/shared`
+const folder = sharedBrokerFolder
 const layout = { users: `${folder}/users` }
 const dataDir = `${folder}/data`
 

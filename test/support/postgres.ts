@@ -1,10 +1,10 @@
 import { randomBytes } from 'node:crypto'
-import { fileURLToPath } from 'node:url'
 import type pg from 'pg'
 import { startOrJoin } from '../../src/embedded/embeddedPostgres.ts'
 import { isPidRunning } from '../../src/embedded/processIdentity.ts'
 import { openPool, type PostgresConnection, quoteIdentifier } from '../../src/sinks/postgres/connection.ts'
 import { migrate } from '../../src/sinks/postgres/migrate.ts'
+import { sharedPostgresFolder } from './guardian/sharedServers.ts'
 
 /** A schema of its own in the real PostgreSQL that all test files share. */
 export interface TestDatabase {
@@ -16,12 +16,9 @@ export interface TestDatabase {
   close(): Promise<void>
 }
 
-// Kept between runs, so that only the first one pays for initdb; joined by every test file, in whichever process it runs.
-const folder = fileURLToPath(new URL('../../.cache/test-postgres', import.meta.url))
-
 /** Use as `const db = await testDatabase()` in `beforeAll` (or at the top of the file) and `db.close()` in `afterAll`. */
 export async function testDatabase(options: { readonly isMigrated?: boolean } = {}): Promise<TestDatabase> {
-  const server = await startOrJoin(folder)
+  const server = await startOrJoin(sharedPostgresFolder)
   const schema = `test_${process.pid}_${randomBytes(4).toString('hex')}`
   const pool = openPool(server.connection, { schema, applicationName: 'millrace test' })
   await dropAbandoned(pool)

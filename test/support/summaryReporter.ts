@@ -1,4 +1,6 @@
-import type { Reporter, TestModule } from 'vitest/node'
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
+import type { Reporter, TestModule, TestSpecification } from 'vitest/node'
 
 interface Totals {
   passed: number
@@ -7,23 +9,60 @@ interface Totals {
   readonly skipped: string[]
 }
 
+const cache = fileURLToPath(new URL('../../.cache/', import.meta.url))
+const lastRun = `${cache}last-test-run.json`
+/** Before there was a run: what it takes on two cores with nothing beside it. */
+const firstMinutes = 12
+
 /**
- * Ends the output with one plain line, `N passed, N failed, N skipped`, for people and scripts that read only the end; before
- * it every test that was skipped, so that none is silently missing.
+ * Says before the first test how long all of them take, and ends the output with one plain line, `N passed, N failed, N skipped`, for people and scripts that
+ * read only the end; before it every test that was skipped, so that none is silently missing.
  */
-export const summaryReporter = (): Reporter => ({
-  onTestRunEnd(modules, unhandledErrors) {
-    const totals: Totals = { passed: 0, failed: unhandledErrors.length, skipped: [] }
-    for (const module of modules) count(module, totals)
-    const skipped = totals.skipped.map((name) => `skipped: ${name}\n`).join('')
-    // Vitest prints its own totals, and what was left open, after the reporters: hence at the very end.
-    process.once('exit', () => {
-      process.stdout.write(
-        `\n${skipped}${totals.passed} passed, ${totals.failed} failed, ${totals.skipped.length} skipped\n`,
-      )
-    })
-  },
-})
+export const summaryReporter = (): Reporter => {
+  let startedAt = 0
+  // Names of files or of tests choose some of them.
+  const isWhole = process.argv.slice(2).every((word) => word === 'run')
+  return {
+    onTestRunStart(files: readonly TestSpecification[]) {
+      startedAt = performance.now()
+      if (isWhole) process.stdout.write(`${announcement(files.length)}\n`)
+    },
+    onTestRunEnd(modules, unhandledErrors, reason) {
+      const totals: Totals = { passed: 0, failed: unhandledErrors.length, skipped: [] }
+      for (const module of modules) count(module, totals)
+      if (isWhole && reason !== 'interrupted') remember((performance.now() - startedAt) / 60_000)
+      const skipped = totals.skipped.map((name) => `skipped: ${name}\n`).join('')
+      // Vitest prints its own totals, and what was left open, after the reporters: hence at the very end.
+      process.once('exit', () => {
+        process.stdout.write(
+          `\n${skipped}${totals.passed} passed, ${totals.failed} failed, ${totals.skipped.length} skipped\n`,
+        )
+      })
+    },
+  }
+}
+
+function announcement(files: number): string {
+  const minutes = lastMinutes()
+  const how =
+    minutes === null ? `about ${firstMinutes} minutes on two cores` : `${minutes} minutes, as the last time here`
+  return `${files} files of tests, ${how}. A dot is a test; failures are told in full at the end.`
+}
+
+function lastMinutes(): number | null {
+  try {
+    const { minutes }: { minutes: unknown } = JSON.parse(readFileSync(lastRun, 'utf8'))
+    return typeof minutes === 'number' ? Math.max(1, Math.round(minutes)) : null
+  } catch {
+    // There was none.
+    return null
+  }
+}
+
+function remember(minutes: number): void {
+  mkdirSync(cache, { recursive: true })
+  writeFileSync(lastRun, JSON.stringify({ minutes }))
+}
 
 function count(module: TestModule, totals: Totals): void {
   // A file that does not load and a hook that throws fail without a test that does.

@@ -7,6 +7,7 @@ import {
   type StoredDeadLetter,
 } from '../../queries/deadLetters.ts'
 import type { CommandContext } from '../commandContext.ts'
+import { commandFor } from '../commandFor.ts'
 import { databaseExists, withDatabase } from '../database.ts'
 import { deadLetterDetails, deadLetterJson, deadLetterRow, letterHeadings } from '../deadLetterFormat.ts'
 import { exitFailure, exitOk } from '../exit.ts'
@@ -85,7 +86,7 @@ export async function showDeadLetter(context: CommandContext): Promise<number> {
   if (count > 0) return exitOk
   const place = lookedAt(found.map(({ schema }) => schema))
   output.err(
-    `There is no dead letter ${id} (${place}); \`millrace dead-letters list --redriven\` shows which there are.`,
+    `There is no dead letter ${id} (${place}); \`${commandFor(context, 'dead-letters list --redriven')}\` shows which there are.`,
   )
   return exitFailure
 }

@@ -14,6 +14,7 @@ import { feedJob } from '../ingest/feedJob.ts'
 import type { IngestJob } from '../ingest/ingestJob.ts'
 import { marketJob } from '../ingest/marketJob.ts'
 import { IngestConsole } from '../realtime/ingestConsole.ts'
+import { noReader } from '../terminalView.ts'
 
 /** Brings trades, JSON lines or a feed of one's own into the log until it is stopped, or until the end. */
 export async function ingest(context: CommandContext): Promise<number> {
@@ -23,6 +24,7 @@ export async function ingest(context: CommandContext): Promise<number> {
     output.err('Ended at once. Nothing that is in the log is lost; what can be read again goes on where it was.')
   })
   cleanup.add(() => shutdown.dispose())
+  output.onClosed(() => shutdown.begin(noReader))
   const say = (line: string): void => {
     void output.out(`${line}\n`)
   }
@@ -74,8 +76,8 @@ async function runJob(job: IngestJob, { context, cleanup, shutdown, say }: JobPa
   cleanup.add(() => log.close())
   for (const line of job.banner(log)) say(line)
   const feed = await job.openFeed(say)
-  shutdown.whenStopping((signal) => {
-    say(`${signal}: stopping cleanly; what is read is appended first. Once more ends at once.`)
+  shutdown.whenStopping((why) => {
+    say(`${why}: stopping cleanly; what is read is appended first. Once more ends at once.`)
     stopping.abort()
   })
   const screen = new IngestConsole({ say, reporter, now: () => systemClock.now() })
@@ -91,7 +93,10 @@ async function runJob(job: IngestJob, { context, cleanup, shutdown, say }: JobPa
     })
     if (report.end === 'fenced') throw fencedError({ topic: job.topic.name, producer: job.producer })
     for (const line of job.summary(report)) say(line)
-    return exitOk
+    const problem = job.problem(report)
+    if (problem === null) return exitOk
+    context.output.err(`error: ${problem}`)
+    return exitFailure
   } catch (error) {
     const words = job.explain(error)
     if (words === null) throw error

@@ -9,6 +9,7 @@ import {
   retryOneRefused,
 } from '../../queries/outbox.ts'
 import type { CommandContext } from '../commandContext.ts'
+import { commandFor } from '../commandFor.ts'
 import { databaseExists, withDatabase } from '../database.ts'
 import { exitFailure, exitOk, UsageError } from '../exit.ts'
 import { eachSchema } from '../schemas.ts'
@@ -46,7 +47,8 @@ export async function listOutbox({ settings, output }: CommandContext): Promise<
 }
 
 /** Has refused messages sent again. */
-export async function retryOutbox({ settings, output, args }: CommandContext): Promise<number> {
+export async function retryOutbox(context: CommandContext): Promise<number> {
+  const { settings, output, args } = context
   if (args.length > 0 && settings.all) throw new UsageError('name ids or --all, not both.')
   if (args.length === 0 && !settings.all) throw new UsageError('which messages? Name ids, or --all.')
   const keys = args.map(parseMessageKey)
@@ -69,7 +71,8 @@ export async function retryOutbox({ settings, output, args }: CommandContext): P
       ? `${JSON.stringify({ retried: count, missing: [...missing] }, null, 2)}\n`
       : `${count} to be sent again, within seconds where the pipeline runs, else at its next start.\n`,
   )
-  for (const id of missing) output.err(`No message ${id} was refused; \`millrace outbox list\` shows which were.`)
+  for (const id of missing)
+    output.err(`No message ${id} was refused; \`${commandFor(context, 'outbox list')}\` shows which were.`)
   return missing.size === 0 ? exitOk : exitFailure
 }
 

@@ -3,6 +3,7 @@ import { resolve } from 'node:path'
 import { runSession } from '../../host/runSession.ts'
 import { topicsOf } from '../../host/runTopic.ts'
 import type { CommandContext } from '../commandContext.ts'
+import { commandFor } from '../commandFor.ts'
 import { exitOk, UsageError } from '../exit.ts'
 import { hostSettingsOf } from '../hostSettings.ts'
 import { loadPipeline } from '../loadPipeline.ts'
@@ -36,7 +37,7 @@ async function runOnce(context: CommandContext): Promise<number> {
     caution: null,
     banner: (job, places) => fileBanner(file, job, places),
     waitingFor: `Waiting for records of ${names}.`,
-    summary: fileSummary,
+    summary: (end) => fileSummary(end, (words) => commandFor(context, words)),
   })
   try {
     await runSession({

@@ -47,6 +47,7 @@ export async function feedJob(context: CommandContext): Promise<IngestJob> {
     ],
     openFeed: async (onNotice) => source.open(onNotice),
     summary: (report) => summary(text, topic, report),
+    problem: () => null,
     explain: (error) =>
       source.file === null || error instanceof MillraceError || error instanceof UsageError
         ? null

@@ -18,6 +18,8 @@ export interface IngestJob {
   /** @param onNotice gets lines for people while the feed is read */
   openFeed(onNotice: (line: string) => void): Promise<Feed>
   summary(report: IngestReport): readonly string[]
+  /** Why an ingest that came to its end is a failure all the same, or null. */
+  problem(report: IngestReport): string | null
   /** An error of code that is not ours, in words; null for any other. */
   explain(error: unknown): string | null
 }

@@ -6,7 +6,7 @@ import { type CandleLine, readOpenCandles } from './openCandles.ts'
 
 /** Said of invented prices, wherever prices are shown. */
 export const simulatedCaution: Caution = {
-  text: '*** SIMULATED PRICES: invented by a random generator, not a market ***',
+  text: 'SIMULATED PRICES: invented by a random generator, not a market',
   word: 'SIMULATED',
 }
 
@@ -22,6 +22,7 @@ export function candlePanel(candles: readonly CandleLine[]): Panel {
       headings,
       rows: candles.map(cells),
       droppable,
+      note: candles.some(({ isClosed }) => !isClosed) ? '* this minute is not over' : null,
       rowsAre: 'symbols',
       ifEmpty: 'No candle yet: waiting for the first trades.',
     },

@@ -1,5 +1,9 @@
-import { tapeTopic } from '../../sources/tapeFile.ts'
+import type { Market } from '../../market/trade.ts'
+import { inspectTape, tapeTopic } from '../../sources/tapeFile.ts'
+import { isMarkedSimulated } from '../../sources/tapeMark.ts'
+import { requireTapeTimeUnit } from '../../sources/tapeTimeUnit.ts'
 import type { CommandContext } from '../commandContext.ts'
+import { UsageError } from '../exit.ts'
 import { pingUrl, probeTimeoutMs, unreachable } from './exchangeProbe.ts'
 import { liveSymbols, type PlanOptions, planRun, type RunPlan, type SourceKind } from './runPlan.ts'
 
@@ -11,13 +15,16 @@ export interface ChosenPlan {
 
 /** @param named the source that was asked for, or null where it depends on whether the exchange answers */
 export async function choosePlan(
-  { settings, output }: CommandContext,
+  { settings, origins, output }: CommandContext,
   named: SourceKind | null,
   options: PlanOptions = {},
 ): Promise<ChosenPlan> {
   if (named === 'tape') {
+    const market = await marketOfTape(settings, origins)
     const ofTape = await tapeTopic(settings.tape ?? '')
-    return { plan: planRun('tape', settings, { ...options, tapeTopic: ofTape }), isFallback: false }
+    const plan = planRun('tape', { ...settings, market }, { ...options, tapeTopic: ofTape })
+    await requireTapeTimeUnit(settings.tape ?? '', plan.timeUnit)
+    return { plan, isFallback: false }
   }
   if (named !== null) return { plan: planRun(named, settings, options), isFallback: false }
   const url = pingUrl(settings.market === 'usdm' ? 'usdm' : 'spot', settings.binanceRestUrl)
@@ -26,4 +33,23 @@ export async function choosePlan(
   const symbols = settings.symbols ?? liveSymbols
   output.err(`The exchange is out of reach (${url}: ${problem}): simulating ${symbols.join(', ')}.`)
   return { plan: planRun('simulator', settings, options), isFallback: true }
+}
+
+/** A tape of invented prices says so, and is never read as one of a market. */
+async function marketOfTape(
+  { tape = '', market }: CommandContext['settings'],
+  origins: CommandContext['origins'],
+): Promise<Market> {
+  const isSimulated = isMarkedSimulated((await inspectTape(tape)).firstLines)
+  if (isSimulated && origins.market !== 'default' && market !== 'simulated') {
+    throw new UsageError(
+      `${tape} is a tape of invented prices, by its first line: leave --market ${market} (${origins.market}) out.`,
+    )
+  }
+  if (!isSimulated && market === 'simulated') {
+    throw new UsageError(
+      `--market simulated names invented prices, and ${tape} is no tape that \`millrace record\` made of them.`,
+    )
+  }
+  return isSimulated ? 'simulated' : market
 }

@@ -1,33 +1,37 @@
 import { countText } from '../../console/text.ts'
 import type { IngestReport } from '../../sources/ingest/runIngest.ts'
 import { version } from '../version.ts'
+import { frameNotes } from './frameCounts.ts'
 import type { RunPlan } from './runPlan.ts'
 import { simulatedBanner } from './runTexts.ts'
 
-/** What an ingest says of itself before it begins. */
-export function ingestBanner(plan: RunPlan, location: string, isFallback: boolean): readonly string[] {
+/**
+ * What an ingest says of itself before it begins.
+ * @param doctor the command that looks for the reason, where the exchange did not answer
+ */
+export function ingestBanner(
+  plan: RunPlan,
+  location: string,
+  doctor: string | null,
+  columns: number,
+): readonly string[] {
   return [
     `millrace ${version()} · ingest`,
     `  source       ${plan.sourceText}`,
     `  symbols      ${plan.symbols === null ? 'all of the tape' : plan.symbols.join(', ')}`,
     `  topic        ${plan.topic}`,
     `  log          ${location}`,
-    ...(plan.market === 'simulated' ? simulatedBanner(isFallback) : []),
+    ...(plan.market === 'simulated' ? simulatedBanner(doctor, columns) : []),
   ]
 }
 
 /** What an ingest says of itself after its end. */
 export function ingestSummary(plan: RunPlan, report: IngestReport): readonly string[] {
-  const { unreadable = 0, otherStreams = 0, otherSymbols = 0 } = report.counts
-  const leftOut = otherStreams + otherSymbols
   return [
     report.end === 'feed-ended'
       ? `All of the ${plan.source} is in ${plan.topic}: ${countText(report.records)} records appended in this run.`
       : `Stopped cleanly: ${countText(report.records)} records appended to ${plan.topic}. The next start goes on from here.`,
-    ...(unreadable === 0
-      ? []
-      : [`${countText(unreadable)} frames cannot be read; the worker sets them aside as dead letters.`]),
-    ...(leftOut === 0 ? [] : [`${countText(leftOut)} frames of other streams or symbols were left out.`]),
+    ...frameNotes(plan, report.counts),
     ...(report.unconfirmedRecords === 0
       ? []
       : [

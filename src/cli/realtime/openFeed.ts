@@ -16,7 +16,8 @@ export async function openFeed(
   return marketFeed(await openFrames(plan, settings, onNotice), { timeUnit, symbols })
 }
 
-async function openFrames(
+/** The frames as they come, before anything is left out of them. */
+export async function openFrames(
   plan: RunPlan,
   settings: SettingValues,
   onNotice: (notice: string) => void,

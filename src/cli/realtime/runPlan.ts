@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
 import type { Market } from '../../market/trade.ts'
+import { commandFor } from '../commandFor.ts'
 import type { DataSet } from '../database.ts'
 import { UsageError } from '../exit.ts'
 import type { ResolvedSettings } from '../resolveSettings.ts'
@@ -25,7 +26,7 @@ type RunSettings = Pick<
 >
 
 /** The source that the settings name, or null where it depends on whether the exchange answers. Throws `UsageError`. */
-export function namedSource(settings: RunSettings): SourceKind | null {
+export function namedSource(settings: RunSettings, origins: ResolvedSettings['origins']): SourceKind | null {
   const source = settings.source ?? (settings.tape === undefined ? null : 'tape')
   if (source === 'tape' && settings.tape === undefined) {
     throw new UsageError('--source tape needs a file: name one with --tape FILE.')
@@ -37,9 +38,24 @@ export function namedSource(settings: RunSettings): SourceKind | null {
       throw new UsageError('--until-end needs a source that ends: name one with --tape FILE.')
   }
   if (settings.closeOpen && !settings.untilEnd) throw new UsageError(closeOpenNeedsUntilEnd)
-  if (settings.market === 'simulated' && source !== 'none' && source !== 'simulator')
+  if (settings.market === 'simulated' && source !== 'none' && source !== 'simulator' && source !== 'tape')
     throw new UsageError('--market simulated names invented prices: it is for --source none and --source simulator.')
+  if (source === 'simulator') refuseOfRealTrades(settings, origins)
+  if (source === 'none' && origins.symbols === 'flag')
+    throw new UsageError(
+      '--symbols chooses what is taken in, and --source none takes nothing in: leave one of them out.',
+    )
   return source
+}
+
+/** What names a real market would be passed over in silence by a simulated one. */
+function refuseOfRealTrades({ market, timeUnit }: RunSettings, origins: ResolvedSettings['origins']): void {
+  if (origins.market !== 'default' && market !== 'simulated')
+    throw new UsageError(
+      `--source simulator invents trades of a market of its own, and --market ${market} (${origins.market}) names a real one: leave one of them out.`,
+    )
+  if (origins.timeUnit === 'flag' && timeUnit === 'us')
+    throw new UsageError('--source simulator tells its times in ms: leave --time-unit out.')
 }
 
 /** What a run does, before anything is opened. */
@@ -147,7 +163,6 @@ export function nextCommand(
   settings: SettingValues,
   origins: ResolvedSettings['origins'],
 ): string {
-  const folder = origins.dataDir === 'flag' ? ` --data-dir ${settings.dataDir}` : ''
   const market = plan.market === 'spot' ? '' : ` --market ${plan.market}`
-  return `npx millrace candles --symbol ${symbol} --interval 1m${market}${folder}`
+  return commandFor({ settings, origins }, `candles --symbol ${symbol} --interval 1m${market}`)
 }

@@ -5,13 +5,15 @@ import { topicsOf } from '../../host/runTopic.ts'
 import { systemClock } from '../../runtime/clock.ts'
 import { openPool } from '../../sinks/postgres/connection.ts'
 import type { CommandContext } from '../commandContext.ts'
-import { exitOk } from '../exit.ts'
+import { commandFor } from '../commandFor.ts'
+import { exitFailure, exitOk } from '../exit.ts'
 import { hostSettingsOf } from '../hostSettings.ts'
-import { type RunTexts, shutdownOf, TerminalView } from '../terminalView.ts'
+import { columnsOf, type RunTexts, shutdownOf, TerminalView } from '../terminalView.ts'
 import { version } from '../version.ts'
 import { checkWorkers, ownModule } from '../workers.ts'
 import { LiveCandles, simulatedCaution } from './candlePanel.ts'
 import { type ChosenPlan, choosePlan } from './choosePlan.ts'
+import { emptyTape } from './frameCounts.ts'
 import { openFeed } from './openFeed.ts'
 import { makePipeline, type RealtimeArgument } from './realtimePipeline.ts'
 import { namedSource, nextCommand, type RunPlan } from './runPlan.ts'
@@ -21,17 +23,19 @@ import { banner, summary } from './runTexts.ts'
 export async function runRealtime(context: CommandContext): Promise<number> {
   const { settings } = context
   const startedAt = systemClock.now()
-  const named = namedSource(settings)
+  const named = namedSource(settings, context.origins)
   checkWorkers(settings)
   // From the start: what is half open is closed in order, too.
   const stopRequest = shutdownOf(context)
   const view = new TerminalView(context)
+  let plan: RunPlan | null = null
   try {
-    await runSession({
+    const ended = await runSession({
       name: 'realtime',
       place: settings,
       job: async () => {
         const chosen = await choosePlan(context, named)
+        plan = chosen.plan
         view.use(textsOf(context, chosen, startedAt))
         return jobOf(context, chosen.plan, (notice) => view.say(notice))
       },
@@ -40,7 +44,9 @@ export async function runRealtime(context: CommandContext): Promise<number> {
       stopRequest,
       view,
     })
-    return exitOk
+    const problems = ended?.ingests.map((report) => (plan === null ? null : emptyTape(plan, report))) ?? []
+    for (const problem of problems) if (problem !== null) context.output.err(`error: ${problem}`)
+    return problems.every((problem) => problem === null) ? exitOk : exitFailure
   } finally {
     stopRequest.dispose()
   }
@@ -74,7 +80,15 @@ function textsOf(context: CommandContext, { plan, isFallback }: ChosenPlan, star
     title: `realtime · ${plan.sourceText}`,
     caution: plan.dataSet === 'simulated' ? simulatedCaution : null,
     banner: (_job, places) =>
-      banner({ version: version(), plan, isFallback, dataDir: resolve(settings.dataDir), ...places }),
+      banner({
+        version: version(),
+        plan,
+        isFallback,
+        doctor: commandFor(context, 'doctor'),
+        dataDir: resolve(settings.dataDir),
+        columns: columnsOf(process.stdout),
+        ...places,
+      }),
     waitingFor: `Waiting for the first trades of ${plan.symbols?.join(', ') ?? awaited}.`,
     panel: ({ address, schema }, say) => {
       const pool = openPool(address, { schema, applicationName: 'millrace console', maxConnections: 1 })
@@ -89,6 +103,6 @@ function textsOf(context: CommandContext, { plan, isFallback }: ChosenPlan, star
       })
       return { panel, close: () => pool.end() }
     },
-    summary: (end) => summary(plan, end),
+    summary: (end) => summary(plan, end, (words) => commandFor(context, words)),
   }
 }

@@ -1,6 +1,7 @@
 import { type ChildProcess, fork } from 'node:child_process'
 import { resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { stopSignals } from '../../host/shutdown.ts'
 import { exitFailure } from '../exit.ts'
 import { ownModule } from '../workers.ts'
 import type { LoadedFile } from './reportLoads.ts'
@@ -21,8 +22,7 @@ export async function watchRun(file: string, args: readonly string[], say: (line
     stopping.abort()
     child?.kill(signal)
   }
-  process.on('SIGINT', stop)
-  process.on('SIGTERM', stop)
+  for (const signal of stopSignals) process.on(signal, stop)
   try {
     for (;;) {
       const run = startRun(args, files)
@@ -44,8 +44,7 @@ export async function watchRun(file: string, args: readonly string[], say: (line
       say(`${changed} has changed: the run starts again.`)
     }
   } finally {
-    process.off('SIGINT', stop)
-    process.off('SIGTERM', stop)
+    for (const signal of stopSignals) process.off(signal, stop)
   }
 }
 

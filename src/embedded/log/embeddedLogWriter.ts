@@ -1,6 +1,7 @@
 import type pg from 'pg'
 import { ConfigurationError, TaskFencedError } from '../../runtime/errors.ts'
 import type { LogWriter, OutgoingRecord } from '../../runtime/log.ts'
+import { OneAppend } from '../../runtime/oneAppend.ts'
 import { encodeRecordBatch } from '../../sources/recordBatch/encode.ts'
 import { groupIntoBatches } from '../../sources/recordBatch/group.ts'
 import { inTransaction, run } from './database.ts'
@@ -25,10 +26,12 @@ const LIMITS = { maxRecords: 16_384, maxBytes: 256 * 1024 }
  */
 export class EmbeddedLogWriter implements LogWriter {
   readonly #options: EmbeddedLogWriterOptions
+  readonly #appends: OneAppend
   #held: { readonly producer: string; readonly generation: string } | null = null
 
   constructor(options: EmbeddedLogWriterOptions) {
     this.#options = options
+    this.#appends = new OneAppend(options.topic)
   }
 
   async claim(producer: string): Promise<{ readonly position: string | null }> {
@@ -41,7 +44,15 @@ export class EmbeddedLogWriter implements LogWriter {
     return { position }
   }
 
-  async append(records: readonly OutgoingRecord[], position: string): Promise<void> {
+  append(records: readonly OutgoingRecord[], position: string): Promise<void> {
+    return this.#appends.run(() => this.#append(records, position))
+  }
+
+  async close(): Promise<void> {
+    this.#held = null
+  }
+
+  async #append(records: readonly OutgoingRecord[], position: string): Promise<void> {
     const { pool, topic, partitions, onAppended } = this.#options
     const held = this.#held
     if (held === null) {
@@ -62,10 +73,6 @@ export class EmbeddedLogWriter implements LogWriter {
     })
     this.#held = held
     onAppended([...grouped.keys()])
-  }
-
-  async close(): Promise<void> {
-    this.#held = null
   }
 }
 

@@ -55,7 +55,7 @@ const SETTINGS: Readonly<Record<string, string>> = {
   PermanentRedirect: 'the bucket is in another region; set that region (AWS_REGION)',
   AuthorizationHeaderMalformed: 'the store expects another region; set that region (AWS_REGION)',
   IllegalLocationConstraintException: 'the store expects another region; set that region (AWS_REGION)',
-  RegionMissing: 'no region is set; set the region of the bucket (AWS_REGION)',
+  RegionMissing: 'no region is set; set AWS_REGION to that of the bucket (us-east-1 for most stores that are not AWS)',
   InvalidBucketName: 'that is not a valid bucket name; set another',
   KeyTooLongError: 'the key is too long; use a shorter prefix',
 }

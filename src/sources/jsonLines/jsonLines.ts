@@ -33,7 +33,6 @@ const defaultMaxLineBytes = 8 * 1024 * 1024
 /** So much goes into the log at once, or not at all. */
 const linesAtOnce = 500
 const toldAtMost = 5
-const byteOrderMark = Buffer.from([0xef, 0xbb, 0xbf])
 
 /**
  * Records of JSON lines: the value is the line as it stands, key and time are fields of it. A line without a time gets none: there is no clock in this.
@@ -60,9 +59,9 @@ export async function* jsonLines(
   let firstOfPart = cutter.linesDone
 
   function take(): void {
-    const line = withoutMark(found.pop(), cutter.linesDone)
+    const line = found.pop()
     counts.lines = Math.max(counts.lines, cutter.linesDone)
-    if (line === undefined || line.length === 0) return
+    if (line === undefined) return
     const fullLength = longBytes
     longBytes = 0
     try {
@@ -111,12 +110,6 @@ export async function* jsonLines(
 
 export function fieldsOf({ key = null, time = null, timeUnit = null }: JsonLinesOptions): LineFields {
   return { key, time, timeUnit }
-}
-
-/** Without the byte order mark that some programs put at the beginning of a file. */
-function withoutMark(line: Buffer | undefined, number: number): Buffer | undefined {
-  if (line === undefined || number !== 1) return line
-  return line.subarray(0, byteOrderMark.length).equals(byteOrderMark) ? line.subarray(byteOrderMark.length) : line
 }
 
 function skipOrStop(what: string, { onBadLine = 'stop', onNotice }: JsonLinesOptions, counts: LineCounts): void {

@@ -15,12 +15,10 @@ import { GeneratorReader } from '../ownFeed/generatorReader.ts'
 import { fieldsOf, type JsonLinesOptions, jsonLines, type LineCounts } from './jsonLines.ts'
 import { formatPosition, headOf, type LinesPosition, parsePosition } from './linesPosition.ts'
 
-const kind: LineFileKind = { what: 'File', advice: 'Name a file of JSON lines, plain or .gz.' }
-/** By which a file is told from another one. */
-const headBytes = 4_096
+const kind: LineFileKind = { what: 'File', advice: 'Name a file of JSON lines, plain, .gz or .zst.' }
 
 /**
- * The lines of a file of JSON, plain or gzip, as records: blank lines are left out, the value is the line as it stands.
+ * The lines of a file of JSON, plain or packed (gzip, Zstandard), as records: blank lines are left out, the value is the line as it stands.
  *
  * Goes on where it was, also in a file that has grown since; its position is the line and the byte. Memory: a chunk of the file and at most one line.
  * Throws `ConfigurationError` when the file is missing, is another one than before (by its first 4 KiB and its size) or was read with other
@@ -32,7 +30,7 @@ export function jsonLinesFile(path: string, options: JsonLinesOptions = {}): Fee
   return {
     name,
     open: async (position, target) => {
-      const file = await inspectLineFile(kind, path, headBytes)
+      const file = await inspectLineFile(kind, path)
       const from = position === null ? null : parsePosition(position, name, fieldsOf(options))
       if (from !== null) requireSameFile(file, from)
       let stream: LineFileStream | null = null
@@ -76,7 +74,7 @@ async function* linesOf(
 
 /** What lies behind the position. Throws `ConfigurationError` where the file ends before it, or its last line went on. */
 async function* restOf(file: LineFile, stream: LineFileStream, from: LinesPosition | null): AsyncGenerator<Buffer> {
-  let toSkip = file.isGzip ? (from?.byte ?? 0) : 0
+  let toSkip = file.packing === null ? 0 : (from?.byte ?? 0)
   let isFirst = true
   for await (const chunk of chunksOf(file, stream)) {
     const rest = chunk.subarray(Math.min(toSkip, chunk.length))
@@ -105,7 +103,7 @@ function requireSameFile(file: LineFile, from: LinesPosition): void {
   const { head } = from
   const isSame = file.head.length >= head.bytes && headOf(file.head.subarray(0, head.bytes)).hash === head.hash
   if (!isSame) throw anotherFile(file, from, 'begins differently')
-  if (!file.isGzip && file.sizeBytes < from.byte) throw anotherFile(file, from, 'is shorter')
+  if (file.packing === null && file.sizeBytes < from.byte) throw anotherFile(file, from, 'is shorter')
 }
 
 function anotherFile({ path }: LineFile, { line, byte }: LinesPosition, how: string): ConfigurationError {

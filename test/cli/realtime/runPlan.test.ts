@@ -12,11 +12,16 @@ function settingsOf(flags: Partial<Record<SettingName, string>>) {
 const planOf = (flags: Partial<Record<SettingName, string>>, source: Parameters<typeof planRun>[0]) =>
   planRun(source, settingsOf(flags).values, { tapeTopic: 'crypto.trades.tape.0123456789ab' })
 
+function sourceOf(flags: Partial<Record<SettingName, string>>) {
+  const { values, origins } = settingsOf(flags)
+  return namedSource(values, origins)
+}
+
 describe('namedSource', () => {
   test('a tape implies its source; without either it depends on the exchange', () => {
-    expect(namedSource(settingsOf({ tape: 'x' }).values)).toBe('tape')
-    expect(namedSource(settingsOf({ source: 'simulator' }).values)).toBe('simulator')
-    expect(namedSource(settingsOf({}).values)).toBe(null)
+    expect(sourceOf({ tape: 'x' })).toBe('tape')
+    expect(sourceOf({ source: 'simulator' })).toBe('simulator')
+    expect(sourceOf({})).toBe(null)
   })
 
   test('settings that contradict each other are refused', () => {
@@ -26,8 +31,12 @@ describe('namedSource', () => {
       { untilEnd: 'true' },
       { source: 'simulator', untilEnd: 'true' },
       { tape: 'x', closeOpen: 'true' },
+      { source: 'simulator', market: 'usdm' },
+      { source: 'simulator', market: 'spot' },
+      { source: 'simulator', timeUnit: 'us' },
+      { source: 'none', symbols: 'BTCUSDT' },
     ])
-      expect(() => namedSource(settingsOf(flags).values), JSON.stringify(flags)).toThrow(UsageError)
+      expect(() => sourceOf(flags), JSON.stringify(flags)).toThrow(UsageError)
   })
 })
 
@@ -90,6 +99,8 @@ describe('banner', () => {
   const facts = {
     version: '1.2.3',
     isFallback: true,
+    doctor: 'npx millrace doctor',
+    columns: 100,
     dataDir: '/data',
     database: 'embedded',
     archive: 'file:///data/archive',
@@ -102,6 +113,11 @@ describe('banner', () => {
     expect(text).toContain('seed 1')
     expect(text).toContain('did not answer')
     expect(text).toContain('schema simulated')
+  })
+
+  test('fits a narrow terminal', () => {
+    const text = banner({ ...facts, columns: 60, plan: planOf({}, 'simulator') })
+    for (const line of text.slice(text.indexOf(''))) expect(line.length).toBeLessThanOrEqual(60)
   })
 
   test('names source, market, folder, database and archive', () => {

@@ -246,7 +246,7 @@ describe('a file of JSON lines', () => {
     await ingest(log, jsonLinesFile(path, fields))
     const whole = gzipSync(linesOf(5_000))
     writeFileSync(path, whole.subarray(0, 8_000))
-    await expect(ingest(log, jsonLinesFile(path, fields))).rejects.toThrow(/gzip data ends in the middle|is shorter/)
+    await expect(ingest(log, jsonLinesFile(path, fields))).rejects.toThrow(/packed data ends in the middle|is shorter/)
   })
 
   test('other options than before are refused', async () => {

@@ -7,8 +7,13 @@ const end = () => {
   if (process.connected) process.disconnect?.()
 }
 
+let lastWord: MessageFromWorker | null = null
+
 process.on('message', (message: MessageToWorker) => {
-  if (message.kind === 'stop') return end()
+  if (message.kind === 'stop') {
+    if (lastWord !== null) say(lastWord)
+    return end()
+  }
   const { group, kafka } = message.job
   const partition = Number(kafka.instanceId?.split('-').at(-1))
   const task = {
@@ -19,6 +24,10 @@ process.on('message', (message: MessageToWorker) => {
     outlets: { out: 10 },
   }
   say({ kind: 'status', tasks: [task], released: [{ ...task, firstGeneration: 7 }] })
+  // More than a pipe holds, so that it is still on its way when the process is gone.
+  if (group === 'last-word') {
+    lastWord = { kind: 'status', tasks: [{ ...task, records: 999, waitingFor: 'x'.repeat(200_000) }], released: [] }
+  }
   if (group === 'fails')
     say({ kind: 'failed', code: 'MILLRACE_OFFSET_OUT_OF_RANGE', message: 'records 1 to 2 are gone' })
   if (group === 'restarts') say({ kind: 'failed', code: 'MILLRACE_RETRYABLE', message: 'the broker is away' })

@@ -1,13 +1,15 @@
 import { randomUUID } from 'node:crypto'
 import type { Broker, Connection } from '@platformatic/kafka'
 import { ConfigurationError, type MillraceError, RetryableError, TaskFencedError } from '../../../runtime/errors.ts'
-import type { LogWriter, OutgoingRecord } from '../../../runtime/log.ts'
+import type { OutgoingRecord } from '../../../runtime/log.ts'
+import { OneAppend } from '../../../runtime/oneAppend.ts'
 import { RecordTooLargeError } from '../../../runtime/recordTooLarge.ts'
 import { partitionOf } from '../../ingest/murmur2.ts'
 import { groupIntoBatches } from '../../recordBatch/group.ts'
 import type { Cluster } from '../wire/cluster.ts'
 import { protocolErrorIn, protocolErrorsIn } from '../wire/trouble.ts'
 import { type Compression, compressedBatch, stampBatch } from './compressedBatch.ts'
+import type { KafkaWriter } from './kafkaWriter.ts'
 import { messageLimitOf } from './messageLimit.ts'
 import { encodePosition, POSITIONS_PARTITION, readPosition } from './positions.ts'
 import { type PartitionBatch, produceApi } from './produceApi.ts'
@@ -78,15 +80,17 @@ const REMEDIES: Readonly<Record<string, string>> = {
  * Readers see an append a few ms after it resolves, when the broker has written the transaction's markers, which take one offset a
  * partition and append.
  */
-export class KafkaLogWriter implements LogWriter {
+export class KafkaLogWriter implements KafkaWriter {
   readonly #options: KafkaLogWriterOptions
   readonly #connections = new Map<string, Promise<Connection>>()
+  readonly #appends: OneAppend
   #held: Held | null = null
   /** Of a batch, as the topic has it; null where it does not say. */
   #messageLimit: number | null = null
 
   constructor(options: KafkaLogWriterOptions) {
     this.#options = options
+    this.#appends = new OneAppend(options.data.topic)
   }
 
   async claim(producer: string): Promise<{ readonly position: string | null }> {
@@ -109,7 +113,11 @@ export class KafkaLogWriter implements LogWriter {
     }
   }
 
-  async append(records: readonly OutgoingRecord[], position: string): Promise<void> {
+  append(records: readonly OutgoingRecord[], position: string): Promise<void> {
+    return this.#appends.run(() => this.#append(records, position))
+  }
+
+  async #append(records: readonly OutgoingRecord[], position: string): Promise<void> {
     const { data } = this.#options
     const held = this.#held
     if (held === null) {

@@ -3,6 +3,7 @@ import type { KafkaSettings } from '../kafkaSettings.ts'
 import { Cluster } from '../wire/cluster.ts'
 import type { Compression } from './compressedBatch.ts'
 import { KafkaLogWriter } from './kafkaLogWriter.ts'
+import type { KafkaWriter } from './kafkaWriter.ts'
 import { ensurePositions, positionsTopic } from './positions.ts'
 
 /** Which topic to append to, and how. The topic must exist. */
@@ -24,7 +25,7 @@ export interface KafkaWriterOptions {
  * Needs Apache Kafka 3.2 or later, whichever client reads. Throws `ConfigurationError` for wrong credentials, certificates or rights and
  * for a topic that does not exist, `RetryableError` while no broker answers.
  */
-export async function openKafkaWriter(settings: KafkaSettings, options: KafkaWriterOptions): Promise<KafkaLogWriter> {
+export async function openKafkaWriter(settings: KafkaSettings, options: KafkaWriterOptions): Promise<KafkaWriter> {
   const { topic, compression = 'zstd', transactionTimeoutMs = 15_000, clock = systemClock } = options
   const data = new Cluster(settings, topic, clock, 'append')
   const positions = new Cluster(settings, positionsTopic(topic), clock, 'append')

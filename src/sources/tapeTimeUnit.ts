@@ -1,0 +1,27 @@
+import { otherUnitHint, type TimeUnit } from '../market/timeUnit.ts'
+import { ConfigurationError } from '../runtime/errors.ts'
+import { newFramePeek, peekFrame } from './market/peekFrame.ts'
+import { inspectTape } from './tapeFile.ts'
+
+const newline = 0x0a
+
+/**
+ * Throws `ConfigurationError` where the times of all trades at the head of a tape are in another unit: not one of them would be read. A single frame with an
+ * absurd time is for the decoder to set aside.
+ */
+export async function requireTapeTimeUnit(path: string, unit: TimeUnit): Promise<void> {
+  const { firstLines } = await inspectTape(path)
+  const peek = newFramePeek()
+  let hint: string | null = null
+  for (let at = 0; at < firstLines.length; ) {
+    const end = firstLines.indexOf(newline, at)
+    const line = firstLines.subarray(at, end < 0 ? firstLines.length : end)
+    at += line.length + 1
+    peekFrame(line, peek)
+    if (peek.kind !== 'trade') continue
+    const found = otherUnitHint(peek.tradeTime, unit)
+    if (found === null) return
+    hint ??= `T of the first trade, ${peek.tradeTime}, is ${found}.`
+  }
+  if (hint !== null) throw new ConfigurationError(`Tape ${path}: ${hint}`)
+}

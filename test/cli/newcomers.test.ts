@@ -1,0 +1,160 @@
+import { mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, describe, expect, test } from 'vitest'
+import { runCommand, startCommand } from '../support/commandLine.ts'
+
+const folder = mkdtempSync(join(tmpdir(), 'millrace-newcomer-'))
+afterAll(() => rmSync(folder, { recursive: true, force: true }))
+
+const place = { cwd: folder }
+
+function fileOf(name: string, content: string | Buffer): string {
+  writeFileSync(join(folder, name), content)
+  return name
+}
+
+function tape(name: string, over: Readonly<Record<string, unknown>> = {}, stream = 'btcusdt@trade'): string {
+  const start = Date.UTC(2024, 7, 8)
+  const frames = Array.from({ length: 15 }, (_, index) => {
+    const time = start + index * 6_000
+    const data = { e: 'trade', E: time, s: 'BTCUSDT', t: index + 1, p: '10.0', q: '1.0', T: time, m: false, ...over }
+    return JSON.stringify({ stream, data })
+  })
+  return fileOf(name, `${frames.join('\n')}\n`)
+}
+
+const play = (file: string, ...more: readonly string[]) =>
+  runCommand(['run', 'realtime', '--tape', file, '--until-end', '--close-open', ...more], place)
+
+describe('a tape that holds no trade that was asked for', { timeout: 60_000 }, () => {
+  test('of another stream is no success, and says what it is', async () => {
+    const result = await play(tape('agg.jsonl', { e: 'aggTrade' }, 'btcusdt@aggTrade'))
+    expect(result).toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining('none of the 15 frames of the tape is a trade: 15 are of other streams'),
+    })
+    expect(result.stdout).toContain('15 frames of other streams were left out')
+  })
+
+  test('of other symbols is no success, and says which were asked for', async () => {
+    expect(await play(tape('other.jsonl'), '--symbols', 'ETHUSDT')).toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining('is a trade of ETHUSDT: 15 are of other symbols'),
+    })
+    expect(
+      await runCommand(['ingest', '--tape', 'other.jsonl', '--until-end', '--symbols', 'ETHUSDT'], place),
+    ).toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining('is a trade of ETHUSDT'),
+    })
+  })
+
+  test('in microseconds is refused with the flag to set, and with it is read', async () => {
+    const file = tape('us.jsonl', { E: 1_723_075_200_000_000, T: 1_723_075_200_000_000 })
+    expect(await play(file)).toMatchObject({ code: 2, stderr: expect.stringContaining('set --time-unit us') })
+    expect(await play(file, '--time-unit', 'us')).toMatchObject({
+      code: 0,
+      stdout: expect.stringContaining('First candle'),
+    })
+  })
+
+  test('in UTF-16 is refused with its encoding', async () => {
+    const plain = readFileSync(join(folder, tape('plain.jsonl')), 'utf8')
+    const file = fileOf('utf16.jsonl', Buffer.from(`\uFEFF${plain}`, 'utf16le'))
+    expect(await play(file)).toMatchObject({ code: 2, stderr: expect.stringContaining('is in UTF-16LE') })
+  })
+
+  test('with a byte order mark loses no trade, and a second reading says that it is one', async () => {
+    const file = fileOf('bom.jsonl', `\uFEFF${readFileSync(join(folder, tape('plain.jsonl', { p: '11' })), 'utf8')}`)
+    expect(await play(file)).toMatchObject({
+      code: 0,
+      stdout: expect.stringContaining('committed: 15 records, 0 dead letters.'),
+    })
+    expect(await play(file)).toMatchObject({ code: 0, stdout: expect.stringContaining('It was read before') })
+  })
+})
+
+describe('.env', () => {
+  test('with a byte order mark has its first line', async () => {
+    const own = mkdtempSync(join(folder, 'env-'))
+    writeFileSync(join(own, '.env'), '\uFEFFMILLRACE_MARKET=margin\r\n')
+    expect(await runCommand(['run', 'realtime'], { cwd: own })).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining('MILLRACE_MARKET in .env: "margin"'),
+    })
+  })
+
+  test('in UTF-16 is refused', async () => {
+    const own = mkdtempSync(join(folder, 'env-'))
+    writeFileSync(join(own, '.env'), Buffer.from('\uFEFFMILLRACE_MARKET=margin\r\n', 'utf16le'))
+    expect(await runCommand(['status'], { cwd: own })).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining('is in UTF-16'),
+    })
+  })
+})
+
+describe('a data folder that cannot be', () => {
+  test.each([
+    ['file', (at: string) => writeFileSync(at, ''), 'is a file'],
+    ['link', (at: string) => symlinkSync('/nowhere/at/all', at), 'is a link to /nowhere/at/all, which is not there'],
+  ])('is told for what it is: a %s', async (name, make, words) => {
+    const at = join(folder, `no-${name}`)
+    make(at)
+    for (const dataDir of [at, join(at, 'below')]) {
+      const result = await runCommand(['run', 'realtime', '--source', 'simulator', '--data-dir', dataDir], place)
+      expect(result).toMatchObject({ code: 2, stderr: expect.stringContaining(words) })
+      expect(result.stderr).not.toContain('write access')
+    }
+  })
+})
+
+describe('what ends a run cleanly', { timeout: 60_000 }, () => {
+  const simulate = ['run', 'realtime', '--source', 'simulator']
+
+  test('a terminal that is closed', async () => {
+    const run = startCommand([...simulate, '--data-dir', 'hup'], place)
+    await run.seen(/First candle/)
+    run.process.kill('SIGHUP')
+    expect(await run.ended).toMatchObject({ code: 0, signal: null, stdout: expect.stringContaining('Stopped cleanly') })
+    expect(await runCommand(['doctor', '--data-dir', 'hup'], place)).toMatchObject({ signal: null })
+  })
+
+  test('a reader of its output that goes away', async () => {
+    const run = startCommand([...simulate, '--data-dir', 'pipe'], place)
+    await run.seen(/First candle/)
+    run.process.stdout.destroy()
+    expect(await run.ended).toMatchObject({ code: 0, signal: null })
+  })
+
+  test('the same of an ingest', async () => {
+    const run = startCommand(['ingest', '--source', 'simulator', '--data-dir', 'ingest'], place)
+    await run.seen(/records in the log/)
+    run.process.stdout.destroy()
+    expect(await run.ended).toMatchObject({ code: 0, signal: null })
+  })
+})
+
+test('hints name the data folder that was named', { timeout: 60_000 }, async () => {
+  const broken = fileOf('broken.jsonl', `${readFileSync(join(folder, tape('plain.jsonl')), 'utf8')}{"e":"trade"\n`)
+  const { stdout } = await play(broken, '--data-dir', 'my data')
+  expect(stdout).toContain("`npx millrace dead-letters list --data-dir 'my data'`")
+  expect(stdout).toContain("--interval 1m --data-dir 'my data'")
+})
+
+test('help of ingest offers nothing that ingest refuses', async () => {
+  const { stdout } = await runCommand(['ingest', '--help'], place)
+  const help = stdout.replace(/\s+/g, ' ')
+  expect(help).toContain('(binance, simulator or tape; env: MILLRACE_SOURCE)')
+  expect(help).not.toContain('tape or none')
+})
+
+test('a name of a worker is no path', async () => {
+  for (const id of ['..', '.', '../up', '.hidden', 'a/b']) {
+    expect(await runCommand(['run', 'realtime', '--worker-id', id], place)).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining('--worker-id:'),
+    })
+  }
+})
