@@ -1,6 +1,7 @@
 import type { OperatorFunction } from 'rxjs'
 import { type Duration, durationMs } from '../runtime/duration.ts'
 import { ConfigurationError } from '../runtime/errors.ts'
+import { elsewhereReason } from '../runtime/foreignRows.ts'
 import type { Json } from '../runtime/json.ts'
 import type { KeyedEntry, KeyedState, StateCodec } from '../runtime/keyedState.ts'
 import type { OperatorSpec } from '../runtime/operator.ts'
@@ -142,7 +143,16 @@ export function foldWindows<T, A, R>(options: FoldOptions, fold: Fold<T, A, R>):
         // It is told when the window fires. A letter here would depend on when checkpoints fall.
         return
       }
-      out.emitAt(window.end - 1, result)
+      out.making(window, false, () => out.emitAt(window.end - 1, result))
+    }
+
+    /** What was folded before it was known that the row is another task's; the records are no longer at hand. */
+    function shownResult(window: Window, accumulator: A): string {
+      try {
+        return resultText(fold.result(accumulator, window, { isClosed: false, revision: 0 }, noPreviews))
+      } catch (error) {
+        return `what is kept cannot be shown (${String(error)})`
+      }
     }
 
     return {
@@ -161,11 +171,24 @@ export function foldWindows<T, A, R>(options: FoldOptions, fold: Fold<T, A, R>):
           held.hasFired = true
           held.isShown = true
           if (previews.size > 0) previews.delete(foldId(window))
-          out.emit(fold.result(held.accumulator, window, { isClosed: true, revision: element.revision }, noPreviews))
+          const fired = { isClosed: true, revision: element.revision }
+          const result = fold.result(held.accumulator, window, fired, noPreviews)
+          out.making(window, true, () => out.emit(result))
         } else {
           states.of(window).delete(window.id)
           if (previews.size > 0) previews.delete(foldId(window))
         }
+      },
+      onElsewhere(window, detail) {
+        previews.delete(foldId(window))
+        const held = states.of(window).get(window.id)
+        if (held === undefined) return
+        held.isShown = true
+        states.of(window).delete(window.id)
+        out.reject(
+          elsewhereReason,
+          `${window.name}: ${window.key}: ${detail}; ${shownResult(window, held.accumulator)}`,
+        )
       },
       onCut(cut) {
         if (provisionalEveryMs === undefined || (unshown.length === 0 && previews.size === 0)) return
@@ -189,6 +212,15 @@ export function foldWindows<T, A, R>(options: FoldOptions, fold: Fold<T, A, R>):
       },
     }
   })
+}
+
+const longestResult = 1_000
+
+/** For people, so bounded. */
+function resultText(result: unknown): string {
+  const text = JSON.stringify(result, (_, inner: unknown) => (typeof inner === 'bigint' ? String(inner) : inner)) ?? ''
+  const shown = text.length > longestResult ? `${text.slice(0, longestResult)}… (${text.length} characters)` : text
+  return `values folded before that come to ${shown}`
 }
 
 /** Layout of what is saved; 0.1.0 wrote 1, in which windows of two operators could share a key. */

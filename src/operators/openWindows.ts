@@ -8,6 +8,8 @@ export interface OpenWindow {
   readonly ordinal: number
   /** 0 until it fires. */
   revision: number
+  /** Why its row is another task's; null where that is not known of it. */
+  elsewhere: string | null
   /** Its place in the saved state. */
   entry: KeyedEntry<OpenWindow> | null
 }

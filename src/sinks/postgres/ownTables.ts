@@ -10,6 +10,8 @@ export const ownTables: readonly string[] = [
   'merge_note',
   'migration',
   'outbox',
+  'row_owner',
+  'row_writer',
   'stream_task',
   'task_input',
   'task_state',

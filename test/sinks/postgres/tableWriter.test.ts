@@ -23,14 +23,16 @@ describe('writeSteps', () => {
   let db: TestDatabase
 
   beforeAll(async () => {
-    db = await testDatabase({ isMigrated: false })
-    await db.pool.query('CREATE TABLE word (key bigint PRIMARY KEY, revision integer NOT NULL, word text NOT NULL)')
+    db = await testDatabase()
+    await db.pool.query(
+      'CREATE TABLE word (key bigint PRIMARY KEY, revision integer NOT NULL, word text NOT NULL, row_owner integer)',
+    )
   })
   beforeEach(() => db.pool.query('TRUNCATE word'))
   afterAll(() => db.close())
 
   const write = async (client: pg.ClientBase, table: Table<Row>, rows: readonly Row[]) => {
-    for (const step of writeSteps(table, rows)) await step(client)
+    for (const step of writeSteps(table, rows, 1)) await step(client)
   }
 
   const withClient = async (action: (client: pg.PoolClient) => Promise<void>) => {
@@ -49,12 +51,12 @@ describe('writeSteps', () => {
     await withClient((client) => write(client, upsert, many(25_000, 1)))
     const { rows } = await db.pool.query('SELECT count(*)::integer AS count, sum(key)::integer AS sum FROM word')
     expect(rows).toEqual([{ count: 25_000, sum: (24_999 * 25_000) / 2 }])
-    expect(writeSteps(upsert, many(25_000, 1))).toHaveLength(3)
+    expect(writeSteps(upsert, many(25_000, 1), 1)).toHaveLength(3)
   })
 
   it('does nothing for no rows', () => {
-    expect(writeSteps(upsert, [])).toEqual([])
-    expect(writeSteps(append, [])).toEqual([])
+    expect(writeSteps(upsert, [], 1)).toEqual([])
+    expect(writeSteps(append, [], 1)).toEqual([])
   })
 
   it('lets two writers of the same rows in opposite order wait, not deadlock', async () => {
@@ -94,6 +96,6 @@ describe('writeSteps', () => {
 
   it('refuses a key that is no column', () => {
     const wrong: UpsertTable<Row> = { ...upsert, key: ['kee'] }
-    expect(() => writeSteps(wrong, many(1, 1))).toThrow(/table word: .*kee/)
+    expect(() => writeSteps(wrong, many(1, 1), 1)).toThrow(/table word: .*kee/)
   })
 })
