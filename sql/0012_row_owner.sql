@@ -16,6 +16,20 @@ CREATE TABLE row_writer (
   PRIMARY KEY (table_name, pipeline, topic)
 );
 
+-- What persons have handed over, with `millrace state own` or `millrace state copy --with-rows`. Nothing decides by it.
+CREATE TABLE row_handover (
+  handed_at      timestamptz NOT NULL DEFAULT now(),
+  table_name     text        NOT NULL,
+  from_pipeline  text        NOT NULL,
+  from_topic     text        NOT NULL,
+  from_partition integer     NOT NULL,
+  -- NULL for whoever writes the rows next.
+  to_pipeline    text,
+  to_topic       text,
+  to_partition   integer,
+  row_count      bigint      NOT NULL
+);
+
 -- NULL for a row of before: it belongs to who writes it next.
 ALTER TABLE fact_realtime_trades_1m  ADD COLUMN row_owner integer;
 ALTER TABLE fact_realtime_trades_5m  ADD COLUMN row_owner integer;

@@ -3,7 +3,16 @@ import { databaseUrlAllowed, isSchemaName, schemaNameAllowed } from '../host/dat
 import { ingestSettingTable } from './ingestSettingTable.ts'
 import { kafkaSettingTable } from './kafkaSettingTable.ts'
 import { printSettingTable } from './printSettingTable.ts'
-import { integer, startFrom, startFromAllowed, symbolList, url, yesOrNo, yesOrNoAllowed } from './settingSchemas.ts'
+import {
+  fileList,
+  integer,
+  startFrom,
+  startFromAllowed,
+  symbolList,
+  url,
+  yesOrNo,
+  yesOrNoAllowed,
+} from './settingSchemas.ts'
 import { type CommandName, commandNames, type Setting } from './settingTypes.ts'
 
 /** What it makes has its data elsewhere. */
@@ -40,13 +49,14 @@ export const settings = {
       '`none` takes nothing in and works on what others bring into the topic.',
   },
   tape: {
-    schema: z.string().min(1),
+    schema: fileList,
     env: 'MILLRACE_TAPE',
-    flag: '--tape <file>',
+    flag: '--tape <file...>',
     commands: feed,
     default: null,
     allowed: 'a file of combined-stream frames, one a line, plain or .gz',
-    description: 'Recorded frames to read instead of a live source.',
+    description:
+      'Recorded frames to read instead of a live source. Several that continue each other are read as one, in this order; another may be named behind them later.',
   },
   untilEnd: {
     schema: yesOrNo,

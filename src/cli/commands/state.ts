@@ -76,10 +76,14 @@ export async function copyState(context: CommandContext): Promise<number> {
   return withDatabase(settings, output.err, async (database) => {
     const found = await schemaOf(database, settings.onlySchema, from)
     if (typeof found === 'string') return failed(context, found)
-    const { tasks, bytes, unsent } = await copy(found.client, from, to)
+    const { tasks, bytes, unsent, rows, tables } = await copy(found.client, from, to, settings.withRows)
     await output.out(
-      `${from} is copied to ${to} in schema ${found.schema}: ${counted(tasks, 'task')}, ${bytesText(bytes)} of state.\n`,
+      `${from} is copied to ${to} in schema ${found.schema}: ${counted(tasks, 'task')}, ${bytesText(bytes)} of state${settings.withRows ? `, ${counted(rows, 'row')} of its upsert tables` : ''}.\n`,
     )
+    if (tables.length > 0 && !settings.withRows)
+      output.err(
+        `The rows of ${tables.join(', ')} stay those of ${from}. Where ${to} is to go on with them: millrace state own --of ${from} --to ${to} --yes`,
+      )
     if (unsent > 0)
       output.err(
         `${counted(unsent, 'message')} of ${from} ${unsent === 1 ? 'is' : 'are'} not sent yet and not copied: ${from} sends them when it runs.`,

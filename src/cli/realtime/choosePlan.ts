@@ -16,7 +16,7 @@ export async function choosePlan(
   options: PlanOptions = {},
 ): Promise<ChosenPlan> {
   if (named === 'tape') {
-    const ofTape = await tapeTopic(settings.tape ?? '')
+    const ofTape = await tapeTopic(settings.tape?.[0] ?? '')
     return { plan: planRun('tape', settings, { ...options, tapeTopic: ofTape }), isFallback: false }
   }
   if (named !== null) return { plan: planRun(named, settings, options), isFallback: false }

@@ -10,6 +10,7 @@ export const ownTables: readonly string[] = [
   'merge_note',
   'migration',
   'outbox',
+  'row_handover',
   'row_owner',
   'row_writer',
   'stream_task',

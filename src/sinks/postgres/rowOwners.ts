@@ -14,7 +14,7 @@ const claimOwnerText = `WITH made AS (
   WHERE NOT EXISTS (SELECT FROM row_owner WHERE pipeline = $1 AND topic = $2 AND partition = $3) RETURNING id
 ) SELECT id FROM made UNION ALL SELECT id FROM row_owner WHERE pipeline = $1 AND topic = $2 AND partition = $3`
 
-/** Gives the number of the task in \`row_owner\`, a new one at its first claim. To be run behind the claim itself, by which claims of one task take turns. */
+/** Gives the number of the task in `row_owner`, a new one at its first claim. To be run behind the claim itself, by which claims of one task take turns. */
 export const claimOwnerStatement = (task: TaskId) => prepared(claimOwnerText, idOf(task))
 
 const rowsPerLook = 10_000
