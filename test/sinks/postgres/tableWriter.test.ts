@@ -98,4 +98,31 @@ describe('writeSteps', () => {
     const wrong: UpsertTable<Row> = { ...upsert, key: ['kee'] }
     expect(() => writeSteps(wrong, many(1, 1), 1)).toThrow(/table word: .*kee/)
   })
+
+  it('gives a row without an owner to who writes it first, and refuses the next', async () => {
+    await db.pool.query(`INSERT INTO word VALUES (1, 0, 'old', NULL), (2, 5, 'newer', NULL)`)
+    const by = (owner: number, revision: number) =>
+      withClient(async (client) => {
+        for (const step of writeSteps(upsert, many(3, revision), owner)) await step(client)
+      })
+    await by(7, 1)
+    const owners = async () =>
+      (await db.pool.query('SELECT key::integer, row_owner FROM word ORDER BY key')).rows.map((row) => [
+        row.key,
+        row.row_owner,
+      ])
+    // The one that was newer is nobody's still.
+    expect(await owners()).toEqual([
+      [0, 7],
+      [1, 7],
+      [2, null],
+    ])
+    await expect(by(8, 9)).rejects.toMatchObject({ code: 'MR004' })
+    await by(7, 5)
+    expect(await owners()).toEqual([
+      [0, 7],
+      [1, 7],
+      [2, 7],
+    ])
+  })
 })
