@@ -49,7 +49,7 @@ export async function takeTables(
     await refuseForeign(pool, schema, pipeline, others.filter(isForeign))
     await pool.query(registerText, [names, pipeline, topic])
     return toldOf(
-      topic,
+      { pipeline, topic },
       others.filter((other) => other.pipeline === pipeline),
     )
   } catch (error) {
@@ -97,13 +97,13 @@ async function foreignCounts(pool: pg.Pool, table: string, pipelines: readonly s
   return rows
 }
 
-function toldOf(topic: string, others: readonly OtherWriter[]): readonly string[] {
+function toldOf({ pipeline, topic }: RowWriter, others: readonly OtherWriter[]): readonly string[] {
   if (others.length === 0) return []
   const topics = [...new Set(others.map((other) => other.topic))]
   const tables = [...new Set(others.map((other) => other.table))]
   return [
     `${listed(tables)} may hold rows from ${listed(topics)} too: a row that both have values for stays with the topic that wrote it first, and what ${topic} has for it is set aside ` +
-      'as key-elsewhere (docs/kafka.md). Tapes that continue each other are read as one: --tape FIRST --tape SECOND.',
+      `as key-elsewhere. Where ${topic} takes the place of another: millrace state own --of ${pipeline}/${topics[0]} --to nobody --yes. Tapes that continue each other are read as one: --tape FIRST --tape SECOND.`,
   ]
 }
 
