@@ -5,6 +5,7 @@ import { elsewhereReason } from '../runtime/foreignRows.ts'
 import type { Json } from '../runtime/json.ts'
 import type { KeyedEntry, KeyedState, StateCodec } from '../runtime/keyedState.ts'
 import type { OperatorSpec } from '../runtime/operator.ts'
+import { resultText } from '../runtime/resultText.ts'
 import type { KeyedPair, SavedOperator } from '../runtime/savedState.ts'
 import { stateful } from '../runtime/stateful.ts'
 import { foldedAs, type Window, type WindowElement, windowId } from './window.ts'
@@ -149,7 +150,8 @@ export function foldWindows<T, A, R>(options: FoldOptions, fold: Fold<T, A, R>):
     /** What was folded before it was known that the row is another task's; the records are no longer at hand. */
     function shownResult(window: Window, accumulator: A): string {
       try {
-        return resultText(fold.result(accumulator, window, { isClosed: false, revision: 0 }, noPreviews))
+        const result = fold.result(accumulator, window, { isClosed: false, revision: 0 }, noPreviews)
+        return `values folded before that come to ${resultText(result)}`
       } catch (error) {
         return `what is kept cannot be shown (${String(error)})`
       }
@@ -212,15 +214,6 @@ export function foldWindows<T, A, R>(options: FoldOptions, fold: Fold<T, A, R>):
       },
     }
   })
-}
-
-const longestResult = 1_000
-
-/** For people, so bounded. */
-function resultText(result: unknown): string {
-  const text = JSON.stringify(result, (_, inner: unknown) => (typeof inner === 'bigint' ? String(inner) : inner)) ?? ''
-  const shown = text.length > longestResult ? `${text.slice(0, longestResult)}… (${text.length} characters)` : text
-  return `values folded before that come to ${shown}`
 }
 
 /** Layout of what is saved; 0.1.0 wrote 1, in which windows of two operators could share a key. */

@@ -2,7 +2,7 @@ import type { RowMaker } from './foreignRows.ts'
 import type { AnyNode } from './operatorNode.ts'
 
 /** True for a row of the table, by its natural key, that belongs to another task; it is set aside then. */
-export type IsElsewhere = (table: string, key: () => string) => boolean
+export type IsElsewhere = (table: string, key: () => string, row: unknown) => boolean
 
 /** What came to one outlet between two cuts. */
 export interface ResultBuffer {

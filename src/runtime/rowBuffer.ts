@@ -93,7 +93,7 @@ export class RowBuffer implements ResultBuffer {
     const keyOf = this.#keyOf
     if (render === undefined || keyOf === null) return false
     try {
-      return isElsewhere(this.#table.name, () => keyOf(render(row)))
+      return isElsewhere(this.#table.name, () => keyOf(render(row)), row)
     } catch (error) {
       // One that cannot be rendered is nobody's; whoever looks for bad rows finds it.
       if (error instanceof BadRowError) return false

@@ -23,6 +23,7 @@ import { atRest, open, Provenance } from './provenance.ts'
 import type { RecordFacts, RecordView } from './record.ts'
 import { nameToday } from './renamedOperators.ts'
 import type { IsElsewhere, ResultBuffer } from './resultBuffer.ts'
+import { resultText } from './resultText.ts'
 import { guardSchedulers } from './schedulerGuard.ts'
 import { EmissionWatch, type LeftOut, StepFailure } from './stepFailure.ts'
 import { traceSubscriptions } from './subscriptionTrace.ts'
@@ -535,9 +536,11 @@ export class StreamTask implements OperatorHost {
     const elsewhere = this.#elsewhere
     if (elsewhere === null || elsewhere.isEmpty) return null
     const { maker } = this
-    return (table, key) => {
-      const detail = elsewhere.rowDetail(table, key, maker !== null || this.isSecondTime, this.nextOffsets)
-      if (detail === undefined) return false
+    return (table, key, row) => {
+      const why = elsewhere.rowDetail(table, key, maker !== null || this.isSecondTime, this.nextOffsets)
+      if (why === undefined) return false
+      // Without a record the row itself is all that is left of it.
+      const detail = this.origin().payload === null ? `${why}; it was ${resultText(row)}` : why
       if (maker?.isClosed !== false) this.reject({ operator: letterName(outlet), reason: elsewhereReason, detail })
       return true
     }

@@ -130,6 +130,25 @@ test('a pipeline that is renamed takes its rows along, where it is told to', asy
   expect(await stored()).toContain('"c" renamed')
 })
 
+test('letters are applied when they are sent again, once the rows were handed over', async () => {
+  const redriven = await command(
+    'dead-letters',
+    'redrive',
+    '--all',
+    '--pipeline',
+    'third',
+    '--topic',
+    'one',
+    '--schema',
+    schema,
+  )
+  expect(redriven, redriven.stderr).toMatchObject({ code: 0, stdout: expect.stringContaining('2 appended again') })
+  await command('state', 'own', 'words', '--of', 'renamed', '--to', 'third', '--schema', schema, '--yes')
+  const { deadLetters } = await run(words('third', true), 'one')
+  expect(deadLetters).toBe(0)
+  expect((await stored()).slice(0, 2)).toEqual(['"a" third', '"b" third'])
+})
+
 test('rows, tables and owners that are not there are said so', async () => {
   const none = await command('state', 'own', 'nothing', '--of', 'renamed', '--to', 'nobody', '--schema', schema)
   expect(none).toMatchObject({ code: 2, stderr: expect.stringContaining('table nothing is not there') })

@@ -1,6 +1,7 @@
-import { map, type Observable } from 'rxjs'
+import { map, mergeAll, type Observable } from 'rxjs'
 import { describe, expect, it } from 'vitest'
 import { aggregateWindow } from '../../src/operators/aggregateWindow.ts'
+import { batchFlush } from '../../src/operators/batchFlush.ts'
 import { decode } from '../../src/operators/decode.ts'
 import { eventTime } from '../../src/operators/eventTime.ts'
 import { tumblingWindow } from '../../src/operators/tumblingWindow.ts'
@@ -199,6 +200,15 @@ describe('a key whose records come in two partitions', () => {
     expect(world.letters).toHaveLength(38)
     expect(world.letters[0]).toBe('1/0 outlet groups key-elsewhere b1')
     expect(world.store.attempts - attempts).toBeLessThan(6)
+  })
+
+  it('in a batch that is let go at a checkpoint, where there is no record any more, has the row in its letter', async () => {
+    const world = new World(pipelineOf((records) => plain(records).pipe(batchFlush({ maxCount: 100 }), mergeAll())))
+    await world.add(0, event('A', 1, 'a1')).run()
+    await world.add(1, event('A', 2, 'b1'), event('B', 2, 'b2')).run()
+    expect(world.rows).toEqual(['A@0: a1', 'B@0: b2'])
+    expect(world.letters).toEqual(['1/1 outlet groups key-elsewhere -'])
+    expect(world.store.deadLetters()[0]?.detail).toContain('it was {"key":"A","start":0,"ids":"b1","revision":0}')
   })
 
   it('ends a pipeline that is to stop, with nothing changed', async () => {
