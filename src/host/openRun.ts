@@ -153,7 +153,9 @@ function prepare(
     for (const { name } of topics) await checkLogKind(pool, name, kind)
   }
   return prepareDatabase(database.address, schema, tables, check, async (pool) => {
-    const writer = { pipeline: pipeline.name, topic: leadOf(job) }
+    const { startFrom } = settings
+    const beginsInside = startFrom !== null && startFrom !== 'earliest'
+    const writer = { pipeline: pipeline.name, topic: leadOf(job), beginsInside }
     for (const told of await takeTables(pool, schema, writer, tables)) onWarning(`note: ${told}`)
   })
 }

@@ -149,6 +149,28 @@ test('letters are applied when they are sent again, once the rows were handed ov
   expect((await stored()).slice(0, 2)).toEqual(['"a" third', '"b" third'])
 })
 
+test('a start inside the log says that rows of before may become those of a part', async () => {
+  const warnings: string[] = []
+  const inside = () =>
+    runPipeline(words('inside'), {
+      dataDir: join(folder, 'data'),
+      databaseUrl: url,
+      archive: 'none',
+      untilEnd: true,
+      schema: `${schema}_inside`,
+      topic: 'two',
+      from: 'latest',
+      onNotice: (line) => warnings.push(line),
+    })
+  await inside()
+  expect(warnings.filter((line) => line.includes('words'))).toEqual([])
+  const dropped = await command('state', 'drop', '--pipeline', 'inside', '--schema', `${schema}_inside`, '--yes')
+  expect(dropped, dropped.stderr).toMatchObject({ code: 0, stdout: expect.stringContaining('is made of those alone') })
+  await inside()
+  expect(warnings).toContainEqual(expect.stringMatching(/words may hold rows that this pipeline has made before/))
+  await database.pool.query(`DROP SCHEMA ${schema}_inside CASCADE`)
+})
+
 test('rows, tables and owners that are not there are said so', async () => {
   const none = await command('state', 'own', 'nothing', '--of', 'renamed', '--to', 'nobody', '--schema', schema)
   expect(none).toMatchObject({ code: 2, stderr: expect.stringContaining('table nothing is not there') })

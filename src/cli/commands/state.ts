@@ -136,7 +136,7 @@ function planOf(
     }
     if (operator !== undefined) {
       const held = operators.get(operator)
-      if (held !== undefined) return [lineOf(operator, held)]
+      if (held !== undefined) return [lineOf(operator, held), partialRows]
       const known = operators.size === 0 ? 'none has' : `these have: ${[...operators.keys()].join(', ')}`
       return `Operator ${operator} of pipeline ${pipeline} has no saved state; ${known}.`
     }
@@ -148,6 +148,7 @@ function planOf(
       ...(deadLetters === 0 ? [] : [`  keep   ${counted(deadLetters, 'dead letter')}`]),
       ...(archiveObjects === 0 ? [] : [`  keep   the archive: ${counted(archiveObjects, 'object')}`]),
       '  keep   the rows of its tables',
+      partialRows,
       ...[...sent].map(
         ([outlet, count]) =>
           `  note   outlet ${outlet} has numbered its messages up to ${countText(count)}; destinations know them by these numbers and may take new ones for sent: begin anew under another name`,
@@ -155,6 +156,9 @@ function planOf(
     ]
   })
 }
+
+const partialRows =
+  '  note   a row for which values come again, such as that of a window that is open, is made of those alone: of what the log still holds from where it begins'
 
 function lineOf(operator: string, { keys, bytes }: { readonly keys: number; readonly bytes: number }): string {
   return `  drop   operator ${operator}: ${countText(keys)} keys, ${bytesText(bytes)}`

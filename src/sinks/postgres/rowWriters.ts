@@ -12,6 +12,12 @@ export interface RowWriter {
   readonly topic: string
 }
 
+/** A pipeline that is about to start. */
+export interface StartingWriter extends RowWriter {
+  /** True where it begins at another place than the earliest record that is left. */
+  readonly beginsInside: boolean
+}
+
 interface OtherWriter extends RowWriter {
   readonly table: string
 }
@@ -20,7 +26,7 @@ const othersText = `SELECT table_name AS "table", pipeline, topic FROM row_write
 WHERE table_name = ANY ($1) AND (pipeline, topic) <> ($2, $3) ORDER BY table_name, pipeline, topic`
 
 const registerText = `INSERT INTO row_writer (table_name, pipeline, topic)
-SELECT name, $2, $3 FROM unnest($1::text[]) AS name ON CONFLICT DO NOTHING`
+SELECT name, $2, $3 FROM unnest($1::text[]) AS name ON CONFLICT DO NOTHING RETURNING table_name AS "table"`
 
 /** Counting ends here: a person needs to know whether they are few. */
 const mostCounted = 1_000
@@ -36,7 +42,7 @@ const mostCounted = 1_000
 export async function takeTables(
   pool: pg.Pool,
   schema: string,
-  { pipeline, topic }: RowWriter,
+  { pipeline, topic, beginsInside }: StartingWriter,
   tables: readonly Table<never>[],
 ): Promise<readonly string[]> {
   const upserts = distinctTables(tables).filter((table) => table.mode === 'upsert')
@@ -47,11 +53,15 @@ export async function takeTables(
     const isForeign = (other: OtherWriter) =>
       other.pipeline !== pipeline && upserts.some(({ name, isShared }) => name === other.table && isShared !== true)
     await refuseForeign(pool, schema, pipeline, others.filter(isForeign))
-    await pool.query(registerText, [names, pipeline, topic])
-    return toldOf(
-      { pipeline, topic },
-      others.filter((other) => other.pipeline === pipeline),
-    )
+    const { rows: registered } = await pool.query<{ table: string }>(registerText, [names, pipeline, topic])
+    const known = names.filter((name) => !registered.some(({ table }) => table === name))
+    return [
+      ...toldOf(
+        { pipeline, topic },
+        others.filter((other) => other.pipeline === pipeline),
+      ),
+      ...(beginsInside && known.length > 0 ? [insideOf(known)] : []),
+    ]
   } catch (error) {
     throw asMillraceError(error, `look whose rows are in the tables of pipeline ${pipeline}`)
   }
@@ -105,6 +115,13 @@ function toldOf({ pipeline, topic }: RowWriter, others: readonly OtherWriter[]):
     `${listed(tables)} may hold rows from ${listed(topics)} too: a row that both have values for stays with the topic that wrote it first, and what ${topic} has for it is set aside ` +
       `as key-elsewhere. Where ${topic} takes the place of another: millrace state own --of ${pipeline}/${topics[0]} --to nobody --yes. Tapes that continue each other are read as one: --tape FIRST --tape SECOND.`,
   ]
+}
+
+function insideOf(tables: readonly string[]): string {
+  return (
+    `${listed(tables)} may hold rows that this pipeline has made before: it begins behind records that they were made of, and a row that it has values for again, such as the minute in which it begins, is made ` +
+    'of what comes from there on alone. --from earliest makes them of all that the log still holds.'
+  )
 }
 
 const mostListed = 3
