@@ -93,6 +93,20 @@ export function tumblingWindow<T>(options: TumblingWindowOptions<T>): OperatorFu
       return false
     }
 
+    /** A window opens for previews where its row is another task's, so that this is remembered. */
+    function preview(shown: OpenWindow, value: T): void {
+      const { window, ordinal } = shown
+      const known = windows.find(window.key, ordinal)
+      shown.elsewhere = known === undefined ? (out.whyElsewhere(window.id) ?? null) : known.elsewhere
+      if (shown.elsewhere === null) out.emit({ kind: 'value', window, value, isProvisional: true })
+      else if (known === undefined) open(shown)
+    }
+
+    function open(one: OpenWindow): void {
+      one.entry = saved.set(one.window.id, one)
+      keep(one)
+    }
+
     const lateness = new Lateness(allowedLatenessMs, restored)
 
     out.wakeAt(Number.POSITIVE_INFINITY)
@@ -115,11 +129,7 @@ export function tumblingWindow<T>(options: TumblingWindowOptions<T>): OperatorFu
         const last = (ordinal + 1) * sizeMs - 1
         const { watermark } = out
         if (isProvisional?.(value) === true) {
-          if (watermark < last) {
-            const { window } = newWindow(name, key, ordinal, sizeMs)
-            if ((windows.find(key, ordinal)?.elsewhere ?? out.whyElsewhere(window.id)) != null) return
-            out.emit({ kind: 'value', window, value, isProvisional: true })
-          }
+          if (watermark < last) preview(newWindow(name, key, ordinal, sizeMs), value)
           return
         }
         let one = windows.find(key, ordinal)
@@ -133,8 +143,7 @@ export function tumblingWindow<T>(options: TumblingWindowOptions<T>): OperatorFu
           }
           one = newWindow(name, key, ordinal, sizeMs)
           one.elsewhere = out.whyElsewhere(one.window.id) ?? null
-          one.entry = saved.set(one.window.id, one)
-          keep(one)
+          open(one)
         }
         if (isElsewhere(one)) {
           out.reject(elsewhereReason, `${name}: ${key}: ${one.elsewhere}`)

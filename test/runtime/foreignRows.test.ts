@@ -14,6 +14,7 @@ import { Worker } from '../../src/runtime/worker.ts'
 import { toPostgres } from '../../src/sinks/toPostgres.ts'
 import { MemoryCheckpointStore } from '../../src/testing/memoryCheckpointStore.ts'
 import { MemoryLog, type MemoryRecord } from '../../src/testing/memoryLog.ts'
+import { ownersPipeline } from '../../src/testing/simulation/owners/ownersPipeline.ts'
 import { VirtualClock } from '../../src/testing/virtualClock.ts'
 
 interface Event {
@@ -209,6 +210,27 @@ describe('a key whose records come in two partitions', () => {
     expect(world.rows).toEqual(['A@0: a1', 'B@0: b2'])
     expect(world.letters).toEqual(['1/1 outlet groups key-elsewhere -'])
     expect(world.store.deadLetters()[0]?.detail).toContain('it was {"key":"A","start":0,"ids":"b1","revision":0}')
+  })
+
+  it('costs one attempt where only results so far come to a longer window, and not one each time they are shown', async () => {
+    const plan = {
+      kind: 'windows',
+      sizeMs: 10,
+      allowedLatenessMs: 0,
+      maxOutOfOrdernessMs: 0,
+      provisionalEveryMs: 0,
+    } as const
+    const world = new World(ownersPipeline(plan))
+    await world.add(0, event('A', 1, 'a1')).run()
+    await world.add(1, event('A', 11, 'b1')).run()
+    expect(world.store.refused).toBe(1)
+    for (let at = 12; at < 18; at++) await world.add(1, event('A', at, `b${at}`)).run()
+    expect(world.store.refused).toBe(1)
+    await world.add(1, event('A', 45, 'c1')).run('drain-and-close')
+    expect(world.store.rows('large').map(({ start, ids }) => `${start}: ${ids}`)).toEqual(['0: a1', '40: c1'])
+    expect(world.store.rows('groups').map(({ ids }) => ids)).toContain('b1 b12 b13 b14 b15 b16 b17')
+    // The closed result of the shorter window is what the longer one sets aside.
+    expect(world.letters).toEqual(['1/7 large key-elsewhere -'])
   })
 
   it('ends a pipeline that is to stop, with nothing changed', async () => {
