@@ -145,8 +145,8 @@ export const plantedBugs: readonly PlantedBug[] = [
     name: 'below an asynchronous operator the offset of a letter depends on the cut',
     prover: 'simulation',
     file: node,
-    from: '(result: R) => host.during(origin, () => this.#run(() => deliver(result))),',
-    to: '(result: R) => this.#run(() => deliver(result)),',
+    from: '(result: R) => host.during(origin, () => this.#run(() => this.#madeBy(maker, () => deliver(result)))),',
+    to: '(result: R) => this.#run(() => this.#madeBy(maker, () => deliver(result))),',
   },
   {
     name: 'a binary key is mangled in a letter',

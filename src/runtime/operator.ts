@@ -135,6 +135,8 @@ export interface Output<O> {
   whyElsewhere(window: string): string | undefined
   /** Runs `act`, in which the result of the window is passed on: the rows that become of it are known as the window's. */
   making(window: MakingWindow, isClosed: boolean, act: () => void): void
+  /** For an operator that passes values on as they are, but later: of which window they were made is remembered of those that are objects. */
+  holdBack(value: unknown): void
   /**
    * The watermark as this operator has been told it. While time moves, what comes from above still belongs to the time before.
    * Throws `OperatorError` where no time is known, as `valueTime` does.

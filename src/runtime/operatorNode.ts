@@ -31,6 +31,8 @@ export interface OperatorHost {
   readonly isSecondTime: boolean
   /** The window whose result is on its way, or null. */
   maker: RowMaker | null
+  /** The value will be passed on later, apart from what has made it. */
+  holdBack(value: unknown): void
   /** Why rows of a window of the node's are another task's; undefined where that is not known of them. */
   elsewhere(node: AnyNode, window: string): string | undefined
   /** The logic of the node has thrown. */
@@ -230,9 +232,17 @@ export class OperatorNode<I, O> extends Subscriber<I> implements Output<O>, Time
   }
 
   making(window: MakingWindow, isClosed: boolean, act: () => void): void {
+    this.#madeBy({ fold: this.spec.name, window, isClosed }, act)
+  }
+
+  holdBack(value: unknown): void {
+    this.host.holdBack(value)
+  }
+
+  #madeBy(maker: RowMaker | null, act: () => void): void {
     const { host } = this
     const before = host.maker
-    host.maker = { fold: this.spec.name, window, isClosed }
+    host.maker = maker
     try {
       act()
     } finally {
@@ -323,10 +333,11 @@ export class OperatorNode<I, O> extends Subscriber<I> implements Output<O>, Time
     const { host, work } = this
     if (work === null) throw new OperatorError(`${this.spec.name}: defer needs a spec with concurrency`)
     if (host.isLookingAhead) return
+    const { maker } = host
     const origin = host.origin()
     work.add(
       () => outsideOfTasks(call),
-      (result: R) => host.during(origin, () => this.#run(() => deliver(result))),
+      (result: R) => host.during(origin, () => this.#run(() => this.#madeBy(maker, () => deliver(result)))),
       (error) => host.during(origin, () => host.failed(this.any, error)),
     )
   }

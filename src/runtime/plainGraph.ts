@@ -104,6 +104,8 @@ class PlainGraph implements OperatorHost {
 
   elsewhere(): undefined {}
 
+  holdBack(): void {}
+
   failed(node: AnyNode, error: unknown): void {
     const { name, onReject } = node.spec
     if (onReject === undefined || error instanceof MillraceError) node.fail(error)

@@ -14,13 +14,13 @@ export interface ResultBuffer {
   readonly size: number
   /**
    * Takes one result or a batch of them. With `onBad`, one that the outlet cannot take is left out, and told; without it, who finds out is the store, if anybody.
-   * @param maker the window that has made it, or null
+   * @param makerOf gives the window that has made a row, or null
    * @param isElsewhere asked about rows; null where none is known to belong to another task
    */
   add(
     result: unknown,
     onBad: ((detail: string) => void) | null,
-    maker: RowMaker | null,
+    makerOf: (row: unknown) => RowMaker | null,
     isElsewhere: IsElsewhere | null,
   ): void
   /**

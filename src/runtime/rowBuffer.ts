@@ -42,11 +42,11 @@ export class RowBuffer implements ResultBuffer {
   add(
     row: unknown,
     onBad: ((detail: string) => void) | null,
-    maker: RowMaker | null,
+    makerOf: (row: unknown) => RowMaker | null,
     isElsewhere: IsElsewhere | null,
   ): void {
-    if (row instanceof Batch) for (const one of row) this.#add(one, onBad, maker, isElsewhere)
-    else this.#add(row, onBad, maker, isElsewhere)
+    if (row instanceof Batch) for (const one of row) this.#add(one, onBad, makerOf, isElsewhere)
+    else this.#add(row, onBad, makerOf, isElsewhere)
   }
 
   isMixedBy(stage: AnyNode | null | undefined): boolean {
@@ -71,7 +71,7 @@ export class RowBuffer implements ResultBuffer {
   #add(
     row: unknown,
     onBad: ((detail: string) => void) | null,
-    maker: RowMaker | null,
+    makerOf: (row: unknown) => RowMaker | null,
     isElsewhere: IsElsewhere | null,
   ): void {
     if (isElsewhere !== null && this.#isElsewhere(row, isElsewhere)) return
@@ -85,7 +85,7 @@ export class RowBuffer implements ResultBuffer {
       }
     }
     this.#rows.push(row)
-    this.#makers.push(maker)
+    this.#makers.push(makerOf(row))
   }
 
   #isElsewhere(row: unknown, isElsewhere: IsElsewhere): boolean {

@@ -71,6 +71,9 @@ export class StreamTask implements OperatorHost {
   /** True where rows are rendered as they come, so that one that cannot be is set aside with its record. Otherwise the store is who finds out. */
   rendersRows = false
   maker: RowMaker | null = null
+  /** What was made by a window and is held back on its way; null while nothing ever was. */
+  #made: WeakMap<object, RowMaker> | null = null
+  readonly #makerOf = (row: unknown): RowMaker | null => this.maker ?? this.#made?.get(row as object) ?? null
   #elsewhere: Elsewhere | null = null
   /** What decides the order of the inputs after a restart; null where there is one. */
   readonly savedMerge: Json
@@ -396,6 +399,12 @@ export class StreamTask implements OperatorHost {
     return this.provenance.isSecondTime
   }
 
+  holdBack(value: unknown): void {
+    if (this.maker === null || typeof value !== 'object' || value === null) return
+    this.#made ??= new WeakMap()
+    this.#made.set(value, this.maker)
+  }
+
   elsewhere(node: AnyNode, window: string): string | undefined {
     return this.#elsewhere?.windowDetail(node.spec.name, window)
   }
@@ -526,7 +535,7 @@ export class StreamTask implements OperatorHost {
     const setsAside = badReason === 'bad-row' ? this.rendersRows : this.#pipeline.onError !== 'stop'
     const setAside = (detail: string) => this.reject({ operator: letterName(outlet), reason: badReason, detail })
     try {
-      outlet.add(result, setsAside ? setAside : null, this.maker, this.#isElsewhere(outlet))
+      outlet.add(result, setsAside ? setAside : null, this.#makerOf, this.#isElsewhere(outlet))
     } catch (error) {
       this.#fail(error)
     }
@@ -535,8 +544,8 @@ export class StreamTask implements OperatorHost {
   #isElsewhere(outlet: ResultBuffer): IsElsewhere | null {
     const elsewhere = this.#elsewhere
     if (elsewhere === null || elsewhere.isEmpty) return null
-    const { maker } = this
     return (table, key, row) => {
+      const maker = this.#makerOf(row)
       const why = elsewhere.rowDetail(table, key, maker !== null || this.isSecondTime, this.nextOffsets)
       if (why === undefined) return false
       // Without a record the row itself is all that is left of it.

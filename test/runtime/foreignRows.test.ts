@@ -4,6 +4,7 @@ import { aggregateWindow } from '../../src/operators/aggregateWindow.ts'
 import { batchFlush } from '../../src/operators/batchFlush.ts'
 import { decode } from '../../src/operators/decode.ts'
 import { eventTime } from '../../src/operators/eventTime.ts'
+import { mapAsync } from '../../src/operators/mapAsync.ts'
 import { tumblingWindow } from '../../src/operators/tumblingWindow.ts'
 import type { Checkpoint, Claim } from '../../src/runtime/checkpoint.ts'
 import { ConfigurationError } from '../../src/runtime/errors.ts'
@@ -231,6 +232,21 @@ describe('a key whose records come in two partitions', () => {
     expect(world.store.rows('groups').map(({ ids }) => ids)).toContain('b1 b12 b13 b14 b15 b16 b17')
     // The closed result of the shorter window is what the longer one sets aside.
     expect(world.letters).toEqual(['1/7 large key-elsewhere -'])
+  })
+
+  it.each([
+    ['batches', (rows: Observable<Row>) => rows.pipe(batchFlush({ maxCount: 100 }), mergeAll())],
+    [
+      'asynchronous work',
+      (rows: Observable<Row>) => rows.pipe(mapAsync(async (row) => ({ ...row }), { concurrency: 3 })),
+    ],
+  ])('is known to be a window’s below %s as well', async (_, below) => {
+    const world = new World(pipelineOf((records) => below(windowed(1)(records))))
+    await world.add(0, event('A', 1, 'a1')).run()
+    for (let at = 2; at < 6; at++) await world.add(1, event('A', at, `b${at}`)).run()
+    expect(world.store.refused).toBe(1)
+    expect(world.rows).toEqual(['A@0: a1'])
+    expect(world.letters).toEqual([2, 3, 4, 5].map((at) => `1/${at - 2} ten key-elsewhere b${at}`))
   })
 
   it('ends a pipeline that is to stop, with nothing changed', async () => {
