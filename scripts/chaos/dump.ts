@@ -12,12 +12,13 @@ import { type Outcome, stateLines } from '../../src/testing/simulation/outcome.t
 /** Statements by the name of what they read, one line a row. */
 export type Statements = Readonly<Record<string, string>>
 
-// Columns that tell the time of day, or count the starts, are left out.
+// Columns that tell the time of day, or count the starts or the claims, are left out.
 const ofRealtime: Statements = {
   ...Object.fromEntries(
     intervals.map((interval) => [
       `table fact_realtime_trades_${interval}`,
-      `SELECT t::text AS line FROM fact_realtime_trades_${interval} t ORDER BY market, symbol, open_time`,
+      `SELECT jsonb_build_array(to_jsonb(t) - 'row_owner', o.partition)::text AS line FROM fact_realtime_trades_${interval} t
+        JOIN row_owner o ON o.id = t.row_owner ORDER BY market, symbol, open_time`,
     ]),
   ),
   log: `SELECT jsonb_build_array(topic, partition, next_offset)::text AS line FROM log_partition ORDER BY topic, partition`,

@@ -52,7 +52,7 @@ export class Plantation {
 
   /** Runs the prover over the copy as it is. */
   prove(prover: Prover): Promise<Verdict> {
-    const isFile = prover !== 'simulation' && prover !== 'graphs' && prover !== 'twin'
+    const isFile = prover.startsWith('test/')
     const command = isFile
       ? [join(root, 'node_modules/vitest/vitest.mjs'), 'run', prover, '--root', this.#folder, '--bail', '1']
       : [join(this.#folder, 'scripts/simulation/hunt.ts'), prover, String(patience)]

@@ -13,7 +13,7 @@ export interface CommandDescription {
 export const commandGroups: Readonly<Record<string, string>> = {
   archive: 'Look after the archive of raw trades.',
   buckets: 'Make the buckets of an object store.',
-  state: 'Look at what pipelines keep, copy it under another name, drop it.',
+  state: 'Look at what pipelines keep, copy it under another name, drop it; say whose rows are.',
   topics: 'Make and look at the topics of Apache Kafka.',
   'dead-letters': 'Look at records that were set aside, and process them again.',
   outbox: 'Look at messages that wait to be sent or were refused, and have them sent again.',
@@ -193,8 +193,11 @@ export const commandList: ReadonlyMap<CommandName, CommandDescription> = new Map
     'state copy',
     {
       description:
-        'Copy where a pipeline stands, and what it keeps, under another name, which goes on from there. The old one may run meanwhile.',
-      examples: ['millrace state copy --from-pipeline paid --to-pipeline paid-next'],
+        'Copy where a pipeline stands, and what it keeps, under another name, which goes on from there. The old one may run meanwhile, unless its rows go as well.',
+      examples: [
+        'millrace state copy --from-pipeline paid --to-pipeline paid-next',
+        'millrace state copy --from-pipeline paid --to-pipeline paid-renamed --with-rows',
+      ],
       load: async () => (await import('./commands/state.ts')).copyState,
     },
   ],
@@ -209,6 +212,20 @@ export const commandList: ReadonlyMap<CommandName, CommandDescription> = new Map
         'millrace state drop --pipeline paid --operator totals --yes',
       ],
       load: async () => (await import('./commands/state.ts')).dropState,
+    },
+  ],
+  [
+    'state own',
+    {
+      description:
+        'Give rows of upsert tables to another owner: to the tasks of a pipeline that goes on with them, or to whoever writes them next. Stop the pipelines first.',
+      args: [{ name: '[tables...]', description: 'default: all that the pipeline was started with' }],
+      examples: [
+        'millrace state own --of paid --to paid-next',
+        'millrace state own totals --of paid --to paid-next --yes',
+        'millrace state own fact_realtime_trades_1m --of realtime/crypto.trades.raw/0 --to nobody --yes',
+      ],
+      load: async () => (await import('./commands/ownRows.ts')).ownRows,
     },
   ],
   [

@@ -114,7 +114,7 @@ async function runCommand(
   })
 }
 
-/** The flags that were given, as text. Commander's `--no-x` gives `x: false`. */
+/** The flags that were given, as text; of one that takes several values, one a line. Commander's `--no-x` gives `x: false`. */
 function flagsOf(name: CommandName, command: Command): Partial<Record<SettingName, string>> {
   const flags: Partial<Record<SettingName, string>> = {}
   for (const settingName of settingsOf(name)) {
@@ -122,7 +122,8 @@ function flagsOf(name: CommandName, command: Command): Partial<Record<SettingNam
     if (setting.flag === null) continue
     const attribute = new Option(setting.flag).attributeName()
     if (command.getOptionValueSource(attribute) !== 'cli') continue
-    flags[settingName] = String(command.getOptionValue(attribute))
+    const value: unknown = command.getOptionValue(attribute)
+    flags[settingName] = Array.isArray(value) ? value.join('\n') : String(value)
   }
   return flags
 }

@@ -29,9 +29,33 @@ export const symbolList = z
   .pipe(z.array(symbol).min(1).max(1000))
   .transform((list): readonly string[] => [...new Set(list)])
 
+/** One a line, as a flag that is given several times is handed over. */
+export const fileList = z
+  .string()
+  .transform((text): readonly string[] => text.split('\n'))
+  .pipe(z.array(z.string().min(1)).min(1).max(1000))
+  .transform((list): readonly string[] => list)
+
 export const pipelineName = z.string().regex(/^[a-z][a-z0-9_-]*$/)
 
 export const pipelineNameAllowed = 'the name of a pipeline: lower-case letters, digits, - and _'
+
+export const tasksOf = z.string().transform((text, context) => {
+  const [, pipeline, topic, partition] = /^([a-z][a-z0-9_-]*)(?:\/([^/\s]{1,249})(?:\/(\d{1,9}))?)?$/.exec(text) ?? []
+  if (pipeline === undefined) {
+    context.addIssue({ code: 'custom', message: 'no tasks' })
+    return z.NEVER
+  }
+  return {
+    pipeline,
+    ...(topic === undefined ? {} : { topic }),
+    ...(partition === undefined ? {} : { partition: Number(partition) }),
+  }
+})
+
+export const tasksOfAllowed = 'PIPELINE, PIPELINE/TOPIC or PIPELINE/TOPIC/PARTITION'
+
+export const newOwner = z.union([z.literal('nobody'), tasksOf])
 
 export const time = z.string().transform((text, context) => {
   const ms = parseTime(text)

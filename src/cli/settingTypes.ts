@@ -18,6 +18,7 @@ export const commandNames = [
   'state list',
   'state copy',
   'state drop',
+  'state own',
   'topics create',
   'topics describe',
   'buckets create',

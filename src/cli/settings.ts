@@ -5,7 +5,16 @@ import { ingestSettingTable } from './ingestSettingTable.ts'
 import { kafkaSettingTable } from './kafkaSettingTable.ts'
 import { printSettingTable } from './printSettingTable.ts'
 import { recordSettingTable } from './recordSettingTable.ts'
-import { integer, startFrom, startFromAllowed, symbolList, url, yesOrNo, yesOrNoAllowed } from './settingSchemas.ts'
+import {
+  fileList,
+  integer,
+  startFrom,
+  startFromAllowed,
+  symbolList,
+  url,
+  yesOrNo,
+  yesOrNoAllowed,
+} from './settingSchemas.ts'
 import { type CommandName, commandNames, type Setting } from './settingTypes.ts'
 
 /** All but those that make something of its own. */
@@ -55,13 +64,14 @@ export const settings = {
     },
   },
   tape: {
-    schema: z.string().min(1),
+    schema: fileList,
     env: 'MILLRACE_TAPE',
-    flag: '--tape <file>',
+    flag: '--tape <file...>',
     commands: feed,
     default: null,
     allowed: 'a file of combined-stream frames, one a line, plain, .gz or .zst',
-    description: 'Recorded frames to read instead of a live source.',
+    description:
+      'Recorded frames to read instead of a live source. Several that continue each other are read as one, in this order; another may be named behind them later.',
   },
   untilEnd: {
     schema: yesOrNo,

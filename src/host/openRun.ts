@@ -1,6 +1,8 @@
+import type pg from 'pg'
 import type { ObjectStore } from '../runtime/objectStore.ts'
 import type { Pipeline } from '../runtime/pipeline.ts'
 import { requireFirstStart } from '../sinks/postgres/firstStart.ts'
+import { takeTables } from '../sinks/postgres/rowWriters.ts'
 import type { Cleanup } from './cleanup.ts'
 import { openEmbeddedTopics } from './embeddedTopics.ts'
 import type { HostSettings } from './hostSettings.ts'
@@ -153,11 +155,22 @@ async function openOnKafka(options: OpenRunOptions): Promise<PipelineRun> {
   return new PipelineRun({ ...parts, worker })
 }
 
-function prepare({ job, database }: OpenRunOptions, { tables }: OutletPlan, kind: 'kafka' | 'embedded'): Promise<void> {
+function prepare(
+  { job, database, onWarning }: OpenRunOptions,
+  { tables }: OutletPlan,
+  kind: 'kafka' | 'embedded',
+): Promise<void> {
   const { pipeline, settings, topics } = job
-  return prepareDatabase(database.address, settings.schema, tables, async (pool) => {
+  const { schema } = settings
+  const check = async (pool: pg.Pool) => {
     if (settings.startFrom !== null) await requireFirstStart(pool, pipeline.name)
     for (const { name } of topics) await checkLogKind(pool, name, kind)
+  }
+  return prepareDatabase(database.address, schema, tables, check, async (pool) => {
+    const { startFrom } = settings
+    const beginsInside = startFrom !== null && startFrom !== 'earliest'
+    const writer = { pipeline: pipeline.name, topic: leadOf(job), beginsInside }
+    for (const told of await takeTables(pool, schema, writer, tables)) onWarning(`note: ${told}`)
   })
 }
 

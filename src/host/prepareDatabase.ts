@@ -5,7 +5,7 @@ import { ensureTables } from '../sinks/postgres/ensureTables.ts'
 import { migrate } from '../sinks/postgres/migrate.ts'
 
 /**
- * Migrates the schema and makes the tables that are missing, then lets `check` look at it. On a connection of its own, so that an attempt on a database
+ * Migrates the schema, lets `check` look at it and makes the tables that are missing, which `use` may then look at. On a connection of its own, so that an attempt on a database
  * that hangs can be left to itself. Throws `RetryableError` while the database is away, and `ConfigurationError` on a table that does not fit.
  */
 export async function prepareDatabase(
@@ -13,12 +13,14 @@ export async function prepareDatabase(
   schema: string,
   tables: readonly Table<never>[] = [],
   check: (pool: pg.Pool) => Promise<void> = async () => {},
+  use: (pool: pg.Pool) => Promise<void> = async () => {},
 ): Promise<void> {
   const pool = openPool(address, { schema, applicationName: 'millrace migrate', maxConnections: 1 })
   try {
     await migrate(pool, schema)
     await check(pool)
     if (tables.length > 0) await ensureTables(pool, schema, tables)
+    await use(pool)
   } finally {
     await pool.end()
   }

@@ -49,6 +49,7 @@ export function batchFlush<T>(options: BatchFlushOptions<T>): OperatorFunction<T
       onValue(value) {
         const size = bytesOf?.(value) ?? 0
         batch.push(value)
+        out.holdBack(value)
         bytes += size
         if (batch.length >= maxCount || (maxBytes !== undefined && bytes >= maxBytes)) flush()
       },

@@ -1,9 +1,11 @@
 import type { OperatorFunction } from 'rxjs'
 import { type Duration, durationMs } from '../runtime/duration.ts'
 import { ConfigurationError } from '../runtime/errors.ts'
+import { elsewhereReason } from '../runtime/foreignRows.ts'
 import type { Json } from '../runtime/json.ts'
 import type { KeyedEntry, KeyedState, StateCodec } from '../runtime/keyedState.ts'
 import type { OperatorSpec } from '../runtime/operator.ts'
+import { resultText } from '../runtime/resultText.ts'
 import type { KeyedPair, SavedOperator } from '../runtime/savedState.ts'
 import { stateful } from '../runtime/stateful.ts'
 import { panesOf, windowsOver } from './panes.ts'
@@ -170,7 +172,17 @@ export function foldWindows<T, A, R>(options: FoldOptions, fold: Fold<T, A, R>):
         // It is told when the window fires. A letter here would depend on when checkpoints fall.
         return
       }
-      out.emitAt(window.end - 1, result)
+      out.making(window, false, () => out.emitAt(window.end - 1, result))
+    }
+
+    /** What was folded before it was known that the row is another task's; the records are no longer at hand. */
+    function shownResult(window: Window, accumulator: A): string {
+      try {
+        const result = fold.result(accumulator, window, { isClosed: false, revision: 0 }, noPreviews)
+        return `values folded before that come to ${resultText(result)}`
+      } catch (error) {
+        return `what is kept cannot be shown (${String(error)})`
+      }
     }
 
     return {
@@ -194,11 +206,24 @@ export function foldWindows<T, A, R>(options: FoldOptions, fold: Fold<T, A, R>):
           held.hasFired = true
           held.isShown = true
           if (previews.size > 0) previews.delete(foldId(window))
-          out.emit(fold.result(held.accumulator, window, { isClosed: true, revision: element.revision }, noPreviews))
+          const fired = { isClosed: true, revision: element.revision }
+          const result = fold.result(held.accumulator, window, fired, noPreviews)
+          out.making(window, true, () => out.emit(result))
         } else {
           states.of(window).delete(window.id)
           if (previews.size > 0) previews.delete(foldId(window))
         }
+      },
+      onElsewhere(window, detail) {
+        previews.delete(foldId(window))
+        const held = states.of(window).get(window.id)
+        if (held === undefined) return
+        held.isShown = true
+        states.of(window).delete(window.id)
+        out.reject(
+          elsewhereReason,
+          `${window.name}: ${window.key}: ${detail}; ${shownResult(window, held.accumulator)}`,
+        )
       },
       onCut(cut) {
         if (provisionalEveryMs === undefined || (unshown.length === 0 && previews.size === 0)) return

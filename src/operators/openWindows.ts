@@ -12,6 +12,8 @@ export interface NumberedWindow {
 export interface OpenWindow extends NumberedWindow {
   /** 0 until it fires. */
   revision: number
+  /** Why its row is another task's; null where that is not known of it. */
+  elsewhere: string | null
   /** Its place in the saved state. */
   entry: KeyedEntry<OpenWindow> | null
 }

@@ -1,6 +1,7 @@
 import type { OperatorFunction } from 'rxjs'
 import { type Duration, durationMs } from '../runtime/duration.ts'
 import { ConfigurationError } from '../runtime/errors.ts'
+import { elsewhereReason } from '../runtime/foreignRows.ts'
 import type { Json } from '../runtime/json.ts'
 import type { StateCodec } from '../runtime/keyedState.ts'
 import type { OperatorSpec } from '../runtime/operator.ts'
@@ -39,7 +40,8 @@ export interface TumblingWindowOptions<T> {
  * included, is set aside as `late`. Keeps one small entry a window from its first value until the watermark passes
  * `end - 1 + allowedLatenessMs`; the values themselves are not kept.
  * Entries are part of the checkpoint, so after a crash a window fires as often as without it, with the same revisions.
- * A value whose event time is not a whole number is set aside as `no-event-time`.
+ * A value whose event time is not a whole number is set aside as `no-event-time`. Where the row that is made of a window turns out to be another task's, values that
+ * come for the window are set aside as `key-elsewhere`.
  * @throws ConfigurationError on options out of range; OperatorError where no `eventTime` stands above
  */
 export function tumblingWindow<T>(options: TumblingWindowOptions<T>): OperatorFunction<T, WindowElement<T>> {
@@ -82,6 +84,29 @@ export function tumblingWindow<T>(options: TumblingWindowOptions<T>): OperatorFu
       out.emitAt(one.window.end - 1, { kind: 'over', window: one.window })
     }
 
+    /** A row is another task's until a record that was set aside for it comes again: then the store is asked anew. */
+    function isElsewhere(one: OpenWindow): boolean {
+      if (one.elsewhere === null) return false
+      if (!out.isSecondTime || out.whyElsewhere(one.window.id) !== undefined) return true
+      one.elsewhere = null
+      if (one.entry !== null) saved.touch(one.entry)
+      return false
+    }
+
+    /** A window opens for previews where its row is another task's, so that this is remembered. */
+    function preview(shown: OpenWindow, value: T): void {
+      const { window, ordinal } = shown
+      const known = windows.find(window.key, ordinal)
+      shown.elsewhere = known === undefined ? (out.whyElsewhere(window.id) ?? null) : known.elsewhere
+      if (shown.elsewhere === null) out.emit({ kind: 'value', window, value, isProvisional: true })
+      else if (known === undefined) open(shown)
+    }
+
+    function open(one: OpenWindow): void {
+      one.entry = saved.set(one.window.id, one)
+      keep(one)
+    }
+
     const lateness = new Lateness(allowedLatenessMs, restored)
 
     out.wakeAt(Number.POSITIVE_INFINITY)
@@ -104,10 +129,7 @@ export function tumblingWindow<T>(options: TumblingWindowOptions<T>): OperatorFu
         const last = (ordinal + 1) * sizeMs - 1
         const { watermark } = out
         if (isProvisional?.(value) === true) {
-          if (watermark < last) {
-            const { window } = newWindow(name, key, ordinal, sizeMs)
-            out.emit({ kind: 'value', window, value, isProvisional: true })
-          }
+          if (watermark < last) preview(newWindow(name, key, ordinal, sizeMs), value)
           return
         }
         let one = windows.find(key, ordinal)
@@ -120,8 +142,12 @@ export function tumblingWindow<T>(options: TumblingWindowOptions<T>): OperatorFu
             return
           }
           one = newWindow(name, key, ordinal, sizeMs)
-          one.entry = saved.set(one.window.id, one)
-          keep(one)
+          one.elsewhere = out.whyElsewhere(one.window.id) ?? null
+          open(one)
+        }
+        if (isElsewhere(one)) {
+          out.reject(elsewhereReason, `${name}: ${key}: ${one.elsewhere}`)
+          return
         }
         out.emit({ kind: 'value', window: one.window, value, isProvisional: false })
         if (watermark >= last) fire(one)
@@ -134,6 +160,10 @@ export function tumblingWindow<T>(options: TumblingWindowOptions<T>): OperatorFu
           for (const one of due.items.sort(byKey)) end(one)
         }
         out.wakeAt(Math.min(firing.nextDue, ending.nextDue))
+      },
+      onElsewhere({ name: of, id }, detail) {
+        const entry = of === name ? saved.entry(id) : undefined
+        if (entry !== undefined) saved.touch(entry).elsewhere = detail
       },
       snapshot: () => lateness.snapshot(),
       openUntil: () => {
@@ -149,21 +179,33 @@ export function tumblingWindow<T>(options: TumblingWindowOptions<T>): OperatorFu
   })
 }
 
-function newWindow(name: string, key: string, ordinal: number, sizeMs: number, revision = 0): OpenWindow {
+function newWindow(
+  name: string,
+  key: string,
+  ordinal: number,
+  sizeMs: number,
+  revision = 0,
+  elsewhere: string | null = null,
+): OpenWindow {
   const start = ordinal * sizeMs
   const window = { name, key, start, end: start + sizeMs, id: windowId(key, start), [foldedAs]: null }
-  return { window, ordinal, revision, entry: null }
+  return { window, ordinal, revision, elsewhere, entry: null }
 }
 
-type SavedWindow = readonly [key: string, start: number, revision: number]
+type SavedWindow = readonly [key: string, start: number, revision: number, elsewhere?: string]
 
 /** Each window is saved by itself, so that a checkpoint holds those that changed and not all of their key. */
 function windowState(name: string, sizeMs: number): StateCodec<OpenWindow> {
   return {
-    encode: ({ window, revision }) => [window.key, window.start, revision],
+    encode: ({ window, revision, elsewhere }) => [
+      window.key,
+      window.start,
+      revision,
+      ...(elsewhere === null ? [] : [elsewhere]),
+    ],
     decode: (saved) => {
-      const [key, start, revision] = saved as unknown as SavedWindow
-      return newWindow(name, key, start / sizeMs, sizeMs, revision)
+      const [key, start, revision, elsewhere = null] = saved as unknown as SavedWindow
+      return newWindow(name, key, start / sizeMs, sizeMs, revision, elsewhere)
     },
   }
 }

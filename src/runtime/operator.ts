@@ -1,4 +1,5 @@
 import type { Origin, Rejected } from './deadLetters.ts'
+import type { MakingWindow } from './foreignRows.ts'
 import type { Json } from './json.ts'
 import type { KeyedState, StateCodec } from './keyedState.ts'
 import type { RecordFacts } from './record.ts'
@@ -72,6 +73,11 @@ export interface Logic<I> {
   onIdle?(watermark: number): void
   /** Let go of what must not span a checkpoint. Called before any operator is snapshotted, and again when what others let go has come through. */
   onCut?(cut: Cut): void
+  /**
+   * For an operator that makes windows, or folds them: the row of this window is another task's, so what comes for it is set aside, and so is what was kept for it. Called
+   * after a restart, before the first value.
+   */
+  onElsewhere?(window: MakingWindow, detail: string): void
   /** No further value will come, because the source has completed or the task's input is declared ended: emit what is held back. */
   onComplete?(): void
   /**
@@ -133,6 +139,14 @@ export interface Output<O> {
   readonly isInTask: boolean
   /** True while the current record comes a second time for an operator further below, which had set it aside. */
   readonly isRedriven: boolean
+  /** True while a record that was redriven is where it had been set aside, or below. */
+  readonly isSecondTime: boolean
+  /** Why the row of a window of this operator's, by its id, is another task's; undefined where it is not known to be. */
+  whyElsewhere(window: string): string | undefined
+  /** Runs `act`, in which the result of the window is passed on: the rows that become of it are known as the window's. */
+  making(window: MakingWindow, isClosed: boolean, act: () => void): void
+  /** For an operator that passes values on as they are, but later: of which window they were made is remembered of those that are objects. */
+  holdBack(value: unknown): void
   /**
    * The watermark as this operator has been told it. While time moves, what comes from above still belongs to the time before.
    * Throws `OperatorError` where no time is known, as `valueTime` does.

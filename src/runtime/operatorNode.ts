@@ -4,6 +4,7 @@ import { outsideOfTasks } from './currentTask.ts'
 import type { Origin, Rejected } from './deadLetters.ts'
 import { OperatorError } from './errors.ts'
 import type { EventClock } from './eventClock.ts'
+import type { MakingWindow, RowMaker } from './foreignRows.ts'
 import { KeyedTimers, timerState } from './keyedTimers.ts'
 import type { BuildLogic, Cut, Logic, Meeting, OperatorSpec, Output, Restored } from './operator.ts'
 import type { RecordFacts } from './record.ts'
@@ -26,6 +27,14 @@ export interface OperatorHost {
   /** The loose operator below which things happen at the moment, or null; undefined where that is not known, as before the first value after a restart. */
   stage: AnyNode | null | undefined
   readonly facts: RecordFacts
+  /** True while a record that was redriven is where it had been set aside, or below. */
+  readonly isSecondTime: boolean
+  /** The window whose result is on its way, or null. */
+  maker: RowMaker | null
+  /** The value will be passed on later, apart from what has made it. */
+  holdBack(value: unknown): void
+  /** Why rows of a window of the node's are another task's; undefined where that is not known of them. */
+  elsewhere(node: AnyNode, window: string): string | undefined
   /** The logic of the node has thrown. */
   failed(node: AnyNode, error: unknown): void
   /** A step that is no operator of ours has failed above the node. */
@@ -172,6 +181,10 @@ export class OperatorNode<I, O> extends Subscriber<I> implements Output<O>, Time
     if (this.logic.onCut !== undefined) this.#runApart(() => this.logic.onCut?.(cut))
   }
 
+  elsewhere(window: MakingWindow, detail: string): void {
+    if (this.logic.onElsewhere !== undefined) this.#runApart(() => this.logic.onElsewhere?.(window, detail))
+  }
+
   idle(watermark: number): void {
     this.wake()
     this.#runApart(() => this.logic.onIdle?.(watermark))
@@ -213,6 +226,33 @@ export class OperatorNode<I, O> extends Subscriber<I> implements Output<O>, Time
 
   get isRedriven(): boolean {
     return this.host.isRedriven
+  }
+
+  get isSecondTime(): boolean {
+    return this.host.isSecondTime
+  }
+
+  whyElsewhere(window: string): string | undefined {
+    return this.host.elsewhere(this.any, window)
+  }
+
+  making(window: MakingWindow, isClosed: boolean, act: () => void): void {
+    this.#madeBy({ fold: this.spec.name, window, isClosed }, act)
+  }
+
+  holdBack(value: unknown): void {
+    this.host.holdBack(value)
+  }
+
+  #madeBy(maker: RowMaker | null, act: () => void): void {
+    const { host } = this
+    const before = host.maker
+    host.maker = maker
+    try {
+      act()
+    } finally {
+      host.maker = before
+    }
   }
 
   get facts(): RecordFacts {
@@ -303,10 +343,11 @@ export class OperatorNode<I, O> extends Subscriber<I> implements Output<O>, Time
     const { host, work } = this
     if (work === null) throw new OperatorError(`${this.spec.name}: defer needs a spec with concurrency`)
     if (host.isLookingAhead) return
+    const { maker } = host
     const origin = host.origin()
     work.add(
       () => outsideOfTasks(call),
-      (result: R) => this.attempt(origin, () => deliver(result)),
+      (result: R) => this.attempt(origin, () => this.#madeBy(maker, () => deliver(result))),
       (error) => host.during(origin, () => host.failed(this.any, error)),
     )
   }

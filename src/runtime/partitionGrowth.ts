@@ -15,7 +15,7 @@ export function partitionsChanged(task: TaskId, before: number, now: number, cau
   const { pipeline, topic } = task
   return new ConfigurationError(
     `pipeline ${pipeline} has read topic ${topic} with ${counted(before)}, and now it has ${now}. Keys are spread by the number of partitions, so the ` +
-      'records of a key may come to another partition than its state, and two tasks would write the same rows, the later one over the earlier. ' +
+      'records of a key may come to another partition than its state, and two tasks would have values for the same rows. ' +
       `Nothing was claimed. ${now > before ? grown(now, task.otherTopics ?? []) : madeAnew}`,
     { ...task, cause },
   )

@@ -1,6 +1,7 @@
 import type { Observable, Subscriber } from 'rxjs'
 import { Origin, type Rejected } from './deadLetters.ts'
 import { MillraceError, OperatorError } from './errors.ts'
+import type { RowMaker } from './foreignRows.ts'
 import { KeyedState } from './keyedState.ts'
 import type { BuildLogic, OperatorSpec, Restored } from './operator.ts'
 import { type AnyNode, type OperatorHost, OperatorNode } from './operatorNode.ts'
@@ -56,6 +57,8 @@ class PlainGraph implements OperatorHost {
   readonly provenance = { gate: 1 }
   readonly isRedriven = false
   readonly isLookingAhead = false
+  readonly isSecondTime = false
+  maker: RowMaker | null = null
   readonly facts: RecordFacts = { isJsonObject: false }
   stage: AnyNode | null | undefined = null
   readonly #number = graphs++
@@ -98,6 +101,10 @@ class PlainGraph implements OperatorHost {
     }
     return !node.closed
   }
+
+  elsewhere(): undefined {}
+
+  holdBack(): void {}
 
   failed(node: AnyNode, error: unknown): void {
     const { name, onReject } = node.spec

@@ -29,6 +29,7 @@ export class Provenance {
   /** One that was taken earlier and holds for the moment. */
   #held: Origin | null = null
   #isTimed = false
+  #isSecondTime = false
   #hasArrived = true
   /** Null unless arrivals are being counted. */
   #arrivals: number | null = null
@@ -135,11 +136,25 @@ export class Provenance {
     return this.#arrivals !== null
   }
 
+  /** True while a record that was redriven is where it had been set aside, or below. */
+  get isSecondTime(): boolean {
+    return this.#isSecondTime
+  }
+
   /** The record has come to where it had been set aside: from here on it is like any other. */
   arrived(act: () => void): void {
     this.#hasArrived = true
-    if (this.#arrivals !== null) this.#arrivals += 1
-    else this.#asIfFor(null, act)
+    if (this.#arrivals !== null) {
+      this.#arrivals += 1
+      return
+    }
+    const before = this.#isSecondTime
+    this.#isSecondTime = true
+    try {
+      this.#asIfFor(null, act)
+    } finally {
+      this.#isSecondTime = before
+    }
   }
 
   #asIfFor(target: string | null, act: () => void): void {

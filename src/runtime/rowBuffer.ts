@@ -1,10 +1,18 @@
 import { BadRowError } from './badRow.ts'
 import { Batch } from './batch.ts'
 import type { TableWrite } from './checkpoint.ts'
+import type { RowMaker } from './foreignRows.ts'
 import type { AnyNode } from './operatorNode.ts'
 import type { RowsOutlet } from './outlet.ts'
-import type { ResultBuffer } from './resultBuffer.ts'
+import type { IsElsewhere, ResultBuffer } from './resultBuffer.ts'
+import { rowKeys } from './rowKey.ts'
 import type { RowText, Table } from './table.ts'
+
+/** Rows of one outlet, and the window that made each, where one did. */
+export interface TakenRows {
+  readonly write: TableWrite
+  readonly makers: readonly (RowMaker | null)[]
+}
 
 /** The rows of one outlet between two cuts. Keeps them until they are taken. */
 export class RowBuffer implements ResultBuffer {
@@ -14,13 +22,16 @@ export class RowBuffer implements ResultBuffer {
   readonly #render: ((row: unknown) => RowText) | undefined
   /** The loose operator whose rows come here; undefined before the first row. */
   #stage: AnyNode | null | undefined = undefined
+  readonly #keyOf: ((texts: RowText) => string) | null
   #rows: unknown[] = []
+  #makers: (RowMaker | null)[] = []
   #texts: RowText[] = []
 
   constructor(name: string, outlet: RowsOutlet<unknown>) {
     this.name = name
     this.#table = outlet.table as Table<unknown>
     this.#render = outlet.render as ((row: unknown) => RowText) | undefined
+    this.#keyOf = outlet.table.mode === 'upsert' ? rowKeys(outlet.table) : null
   }
 
   /** In rows. */
@@ -28,9 +39,14 @@ export class RowBuffer implements ResultBuffer {
     return this.#rows.length
   }
 
-  add(row: unknown, onBad: ((detail: string) => void) | null): void {
-    if (row instanceof Batch) for (const one of row) this.#add(one, onBad)
-    else this.#add(row, onBad)
+  add(
+    row: unknown,
+    onBad: ((detail: string) => void) | null,
+    makerOf: (row: unknown) => RowMaker | null,
+    isElsewhere: IsElsewhere | null,
+  ): void {
+    if (row instanceof Batch) for (const one of row) this.#add(one, onBad, makerOf, isElsewhere)
+    else this.#add(row, onBad, makerOf, isElsewhere)
   }
 
   isMixedBy(stage: AnyNode | null | undefined): boolean {
@@ -40,16 +56,25 @@ export class RowBuffer implements ResultBuffer {
   }
 
   /** What has come together, or null. */
-  take(): TableWrite | null {
+  take(): TakenRows | null {
     if (this.#rows.length === 0) return null
     const rows = this.#rows
     const texts = this.#texts
+    const makers = this.#makers
     this.#rows = []
     this.#texts = []
-    return texts.length < rows.length ? { table: this.#table, rows } : { table: this.#table, rows, texts }
+    this.#makers = []
+    const table = this.#table
+    return { write: texts.length < rows.length ? { table, rows } : { table, rows, texts }, makers }
   }
 
-  #add(row: unknown, onBad: ((detail: string) => void) | null): void {
+  #add(
+    row: unknown,
+    onBad: ((detail: string) => void) | null,
+    makerOf: (row: unknown) => RowMaker | null,
+    isElsewhere: IsElsewhere | null,
+  ): void {
+    if (isElsewhere !== null && this.#isElsewhere(row, isElsewhere)) return
     if (onBad !== null && this.#render !== undefined) {
       try {
         this.#texts.push(this.#render(row))
@@ -60,5 +85,19 @@ export class RowBuffer implements ResultBuffer {
       }
     }
     this.#rows.push(row)
+    this.#makers.push(makerOf(row))
+  }
+
+  #isElsewhere(row: unknown, isElsewhere: IsElsewhere): boolean {
+    const render = this.#render
+    const keyOf = this.#keyOf
+    if (render === undefined || keyOf === null) return false
+    try {
+      return isElsewhere(this.#table.name, () => keyOf(render(row)), row)
+    } catch (error) {
+      // One that cannot be rendered is nobody's; whoever looks for bad rows finds it.
+      if (error instanceof BadRowError) return false
+      throw error
+    }
   }
 }

@@ -10,7 +10,9 @@ import type {
 } from './checkpoint.ts'
 import { buildIn, setRunning } from './currentTask.ts'
 import { type Origin, type Rejected, redriveTarget } from './deadLetters.ts'
+import type { Elsewhere } from './elsewhere.ts'
 import { MillraceError, OperatorError } from './errors.ts'
+import { elsewhereReason, type RowMaker } from './foreignRows.ts'
 import { emitsAtRest, mixesRows, notThere, putsOff } from './graphErrors.ts'
 import type { Json } from './json.ts'
 import type { BuildLogic, Cut, Logic, OperatorSpec } from './operator.ts'
@@ -20,7 +22,8 @@ import { buildPipeline, inputsOf, type Pipeline } from './pipeline.ts'
 import { atRest, open, Provenance } from './provenance.ts'
 import type { RecordFacts, RecordView } from './record.ts'
 import { nameToday } from './renamedOperators.ts'
-import type { ResultBuffer } from './resultBuffer.ts'
+import type { IsElsewhere, ResultBuffer } from './resultBuffer.ts'
+import { resultText } from './resultText.ts'
 import { guardSchedulers } from './schedulerGuard.ts'
 import { EmissionWatch, type LeftOut, StepFailure } from './stepFailure.ts'
 import { traceSubscriptions } from './subscriptionTrace.ts'
@@ -40,6 +43,8 @@ export interface TaskCut {
   readonly watermark: number | null
   readonly state: StateFrame
   readonly writes: readonly TableWrite[]
+  /** The window that made each row, write for write; null for a row that none did. */
+  readonly makers: readonly (readonly (RowMaker | null)[])[]
   readonly messages: readonly MessageWrite[]
   /** How many rows or messages there are of each outlet. */
   readonly results: ReadonlyMap<string, number>
@@ -65,6 +70,11 @@ export class StreamTask implements OperatorHost {
   stage: AnyNode | null | undefined = null
   /** True where rows are rendered as they come, so that one that cannot be is set aside with its record. Otherwise the store is who finds out. */
   rendersRows = false
+  maker: RowMaker | null = null
+  /** What was made by a window and is held back on its way; null while nothing ever was. */
+  #made: WeakMap<object, RowMaker> | null = null
+  readonly #makerOf = (row: unknown): RowMaker | null => this.maker ?? this.#made?.get(row as object) ?? null
+  #elsewhere: Elsewhere | null = null
   /** What decides the order of the inputs after a restart; null where there is one. */
   readonly savedMerge: Json
   /** Gives the same for the next cut; set by whoever merges. */
@@ -159,6 +169,17 @@ export class StreamTask implements OperatorHost {
   /** True where `prepare` has to be asked before each `push`. */
   get needsPrepare(): boolean {
     return this.#inputs.needsPrepare
+  }
+
+  /** Before the first record: sets aside what belongs to other tasks, as attempts before this one have found out, also what is in windows of such rows already. */
+  leaveElsewhere(elsewhere: Elsewhere): void {
+    this.#elsewhere = elsewhere
+    for (const { window, folds, detail } of elsewhere.windows()) {
+      const concerned = this.#nodes.filter(({ spec: { name } }) => name === window.name || folds.includes(name))
+      this.#act(() => {
+        for (const node of concerned) node.elsewhere(window, detail)
+      })
+    }
   }
 
   /**
@@ -374,6 +395,20 @@ export class StreamTask implements OperatorHost {
     return this.provenance.redrivenFor !== null
   }
 
+  get isSecondTime(): boolean {
+    return this.provenance.isSecondTime
+  }
+
+  holdBack(value: unknown): void {
+    if (this.maker === null || typeof value !== 'object' || value === null) return
+    this.#made ??= new WeakMap()
+    this.#made.set(value, this.maker)
+  }
+
+  elsewhere(node: AnyNode, window: string): string | undefined {
+    return this.#elsewhere?.windowDetail(node.spec.name, window)
+  }
+
   admits(node: AnyNode, value: unknown): boolean {
     const { provenance } = this
     const { name, passesRedriven } = node.spec
@@ -451,6 +486,8 @@ export class StreamTask implements OperatorHost {
     const { nextOffsets } = this.#inputs
     const [nextOffset, ...otherOffsets] = nextOffsets
     const { input: lastInput, offset: lastOffset } = this.provenance
+    const results = this.#outlets.counts()
+    const rows = this.#outlets.takeRows()
     return {
       nextOffset: nextOffset as number,
       otherOffsets,
@@ -464,8 +501,9 @@ export class StreamTask implements OperatorHost {
         steps: this.#time.steps,
         merge: this.mergeState(),
       }),
-      results: this.#outlets.counts(),
-      writes: this.#outlets.takeRows(),
+      results,
+      writes: rows.map(({ write }) => write),
+      makers: rows.map(({ makers }) => makers),
       messages: this.#outlets.takeMessages(),
       deadLetters,
       ...this.#time.take(),
@@ -497,9 +535,23 @@ export class StreamTask implements OperatorHost {
     const setsAside = badReason === 'bad-row' ? this.rendersRows : this.#pipeline.onError !== 'stop'
     const setAside = (detail: string) => this.reject({ operator: letterName(outlet), reason: badReason, detail })
     try {
-      outlet.add(result, setsAside ? setAside : null)
+      outlet.add(result, setsAside ? setAside : null, this.#makerOf, this.#isElsewhere(outlet))
     } catch (error) {
       this.#fail(error)
+    }
+  }
+
+  #isElsewhere(outlet: ResultBuffer): IsElsewhere | null {
+    const elsewhere = this.#elsewhere
+    if (elsewhere === null || elsewhere.isEmpty) return null
+    return (table, key, row) => {
+      const maker = this.#makerOf(row)
+      const why = elsewhere.rowDetail(table, key, maker !== null || this.isSecondTime, this.nextOffsets)
+      if (why === undefined) return false
+      // Without a record the row itself is all that is left of it.
+      const detail = this.origin().payload === null ? `${why}; it was ${resultText(row)}` : why
+      if (maker?.isClosed !== false) this.reject({ operator: letterName(outlet), reason: elsewhereReason, detail })
+      return true
     }
   }
 

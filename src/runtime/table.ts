@@ -32,6 +32,11 @@ export interface UpsertTable<Row> extends TableShape<Row> {
   readonly key: readonly string[]
   /** Name of the integer column that decides which of two rows is newer. */
   readonly revision: string
+  /**
+   * True for a table that several pipelines write, each keys of its own: a start is not refused because another has rows in it. A row still belongs to the task that wrote
+   * it first.
+   */
+  readonly isShared?: boolean
 }
 
 /** Rows are only ever added (in bulk); the transaction of the checkpoint is what keeps them from being added twice. */

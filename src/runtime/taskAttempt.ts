@@ -5,7 +5,9 @@ import { BadRowError } from './badRow.ts'
 import type { Checkpoint, CheckpointStore, Claim, InputPosition, TaskId } from './checkpoint.ts'
 import { type Clock, sleptEnough } from './clock.ts'
 import { CommitSlot } from './commitSlot.ts'
+import type { Elsewhere, RefusedCheckpoint } from './elsewhere.ts'
 import { ConfigurationError } from './errors.ts'
+import { ForeignRowsError } from './foreignRows.ts'
 import type { InputCursor } from './inputCursor.ts'
 import { InputMerge } from './inputMerge.ts'
 import { InputReader } from './inputReader.ts'
@@ -87,6 +89,7 @@ export class TaskAttempt {
   readonly #quiet: QuietWait
   readonly #commits = new CommitSlot()
   readonly #leftOut: LeftOutValues
+  readonly #elsewhere: Elsewhere
   #recorded: RecordedSteps | null = null
   #repeated: RepeatedOrder | null = null
   #task: StreamTask | null = null
@@ -101,13 +104,21 @@ export class TaskAttempt {
   /** Records in the commit under way. */
   #committingRecords = 0
 
-  constructor(id: TaskId, options: TaskOptions, status: TaskStatus, signal: AbortSignal, leftOut: LeftOutValues) {
+  constructor(
+    id: TaskId,
+    options: TaskOptions,
+    status: TaskStatus,
+    signal: AbortSignal,
+    leftOut: LeftOutValues,
+    elsewhere: Elsewhere,
+  ) {
     this.#id = id
     this.#options = options
     this.#status = status
     this.#signal = signal
     this.#quiet = new QuietWait(id, options.clock, status, signal)
     this.#leftOut = leftOut
+    this.#elsewhere = elsewhere
     this.#tally = new OperatorTally(status.operators)
   }
 
@@ -131,6 +142,7 @@ export class TaskAttempt {
     if (recordedOf === null && order !== null) this.#repeated = new RepeatedOrder(order, task.nextOffsets)
     task.rendersRows = this.#leftOut.hasBadRowFrom(task.nextOffsets)
     this.#watchStepsAt(task, task.provenance.input, task.provenance.offset)
+    task.leaveElsewhere(this.#elsewhere)
     this.#archives = this.#openArchives(claim, task)
     for (const [input, cursor] of cursors.entries()) {
       const start = Math.min(task.nextOffsets[input] as number, cursor.archive?.nextOffset ?? Number.POSITIVE_INFINITY)
@@ -250,7 +262,10 @@ export class TaskAttempt {
       // After the push: what the graph has found out about the bytes, the archive need not.
       cursor.archive?.append(view, task.facts)
       if (task.isSaturated) await this.#quiet.until(task.settle())
-      const isFull = task.uncutRecords >= maxUncommittedRecords || task.uncutResults >= maxUncommittedResults
+      const isFull =
+        task.uncutRecords >= maxUncommittedRecords ||
+        task.uncutResults >= maxUncommittedResults ||
+        this.#elsewhere.endsAt(nextOffsets)
       // Behind a value that was left out, so that it is not met again.
       if (isFull || (this.#isWatching && this.#leftOut.at(input, view.offset) !== undefined))
         await this.#cut(claim, task, reader, false, backoff)
@@ -394,7 +409,9 @@ export class TaskAttempt {
     const objects = this.#archives.flatMap((archive) => archive.takeObjects())
     const startedAt = clock.now()
     this.#committingRecords = task.uncutRecords
-    const { otherOffsets, results, ...cut } = await this.#quiet.until(task.cutWhenQuiet({ now: startedAt, isFinal }))
+    const { otherOffsets, results, makers, ...cut } = await this.#quiet.until(
+      task.cutWhenQuiet({ now: startedAt, isFinal }),
+    )
     const mark = this.order.mark()
     const [lead, ...others] = this.#positions([cut.nextOffset, ...otherOffsets])
     const mergeNotes = reader.takeNotes()
@@ -410,13 +427,14 @@ export class TaskAttempt {
     this.#cutAt = startedAt
     this.#status.watermark = checkpoint.watermark
     this.#commits.start(
-      this.#commit(claim, checkpoint, nextOffsets, task.rendersRows).then(() => {
+      this.#commit(claim, checkpoint, { writes: cut.writes, makers, nextOffsets }, task.rendersRows).then(() => {
         this.#status.records += this.#committingRecords
         this.#committingRecords = 0
         this.order.forget(mark)
         this.#relays?.committed(checkpoint.messages)
         backoff.reset()
         this.#leftOut.forgetBefore(nextOffsets)
+        this.#elsewhere.committed(nextOffsets)
         task.rendersRows = this.#leftOut.hasBadRowFrom(nextOffsets)
         const status = this.#status
         status.committedAt = clock.now()
@@ -442,20 +460,22 @@ export class TaskAttempt {
   }
 
   /** @param isRendered whether bad rows were looked for before, so that none can be left */
-  async #commit(
-    claim: Claim,
-    checkpoint: Checkpoint,
-    nextOffsets: readonly number[],
-    isRendered: boolean,
-  ): Promise<void> {
+  async #commit(claim: Claim, checkpoint: Checkpoint, cut: RefusedCheckpoint, isRendered: boolean): Promise<void> {
     try {
       await this.#options.store.commit(claim, checkpoint)
     } catch (error) {
+      if (error instanceof ForeignRowsError) this.#learnElsewhere(error, cut)
       if (!(error instanceof BadRowError)) throw error
       if (isRendered) throw new ConfigurationError(error.message, { ...this.#id, cause: error })
-      this.#leftOut.learnBadRow(nextOffsets)
+      this.#leftOut.learnBadRow(cut.nextOffsets)
       throw new BadRowError(error.message, { ...this.#id, offset: checkpoint.nextOffset, cause: error })
     }
+  }
+
+  /** Throws where rows are refused that were to be set aside, so that another attempt would fail as well. */
+  #learnElsewhere(error: ForeignRowsError, cut: RefusedCheckpoint): void {
+    if (this.#elsewhere.learn(this.#id, error.rows, cut)) return
+    throw new ConfigurationError(error.message, { ...this.#id, cause: error })
   }
 
   async #end(claim: Claim, task: StreamTask, reader: InputReader, mode: StopMode, backoff: Backoff): Promise<void> {

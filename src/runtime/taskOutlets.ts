@@ -1,11 +1,11 @@
 import type { Observable } from 'rxjs'
-import type { MessageWrite, TableWrite } from './checkpoint.ts'
+import type { MessageWrite } from './checkpoint.ts'
 import { ConfigurationError } from './errors.ts'
 import { MessageBuffer } from './messageBuffer.ts'
 import type { MessageTarget } from './outlet.ts'
 import type { Outlets } from './pipeline.ts'
 import type { ResultBuffer } from './resultBuffer.ts'
-import { RowBuffer } from './rowBuffer.ts'
+import { RowBuffer, type TakenRows } from './rowBuffer.ts'
 import type { TaskInputs } from './taskInputs.ts'
 
 /** An outlet that results come to, and their stream. */
@@ -74,8 +74,8 @@ export class TaskOutlets {
     return new Map(this.streams.map(({ buffer: { name, size } }) => [name, size]))
   }
 
-  takeRows(): readonly TableWrite[] {
-    return this.#rows.map((buffer) => buffer.take()).filter((write) => write !== null)
+  takeRows(): readonly TakenRows[] {
+    return this.#rows.map((buffer) => buffer.take()).filter((taken) => taken !== null)
   }
 
   takeMessages(): readonly MessageWrite[] {

@@ -1,7 +1,9 @@
 import { Backoff } from './backoff.ts'
 import { BadRowError } from './badRow.ts'
 import type { TaskId } from './checkpoint.ts'
+import { Elsewhere } from './elsewhere.ts'
 import { RetryableError, TaskFencedError } from './errors.ts'
+import { ForeignRowsError } from './foreignRows.ts'
 import { LeftOutValues } from './leftOutValues.ts'
 import { StepFailure } from './stepFailure.ts'
 import { isPrompt, type StopMode, TaskAttempt, type TaskOptions } from './taskAttempt.ts'
@@ -15,6 +17,7 @@ export class TaskRunner {
   readonly #stop = new AbortController()
   #stopMode: StopMode | null = null
   readonly #leftOut = new LeftOutValues()
+  readonly #elsewhere = new Elsewhere()
 
   constructor(partition: number, options: TaskOptions) {
     this.#options = options
@@ -39,7 +42,14 @@ export class TaskRunner {
     const { clock, limits } = this.#options
     const backoff = new Backoff(limits.retryFirstMs, limits.retryMostMs)
     for (;;) {
-      const attempt = new TaskAttempt(this.#id, this.#options, this.status, this.#stop.signal, this.#leftOut)
+      const attempt = new TaskAttempt(
+        this.#id,
+        this.#options,
+        this.status,
+        this.#stop.signal,
+        this.#leftOut,
+        this.#elsewhere,
+      )
       try {
         await attempt.run(() => this.#stopMode, backoff)
         this.status.phase = 'stopped'
@@ -76,8 +86,9 @@ export class TaskRunner {
   /** True when the next attempt will not fail like this one, because it knows what to set aside. */
   #learnFrom(error: unknown, { order }: TaskAttempt): boolean {
     if (error instanceof StepFailure) return this.#leftOut.learn(error, order)
-    if (!(error instanceof BadRowError) || this.#options.pipeline.onError === 'stop') return false
-    // The attempt has told where it was.
-    return true
+    // The attempt has told where it was, and whose the rows are.
+    return (
+      (error instanceof BadRowError || error instanceof ForeignRowsError) && this.#options.pipeline.onError !== 'stop'
+    )
   }
 }

@@ -59,6 +59,8 @@ export interface UpsertTableOptions<C extends ColumnSpecs> extends AppendTableOp
   readonly key: readonly ({ [N in keyof C]: C[N] extends `${string}?` ? never : N }[keyof C] & string)[]
   /** The integer column that decides which of two rows with the same key is newer. */
   readonly revision: { [N in keyof C]: C[N] extends 'integer' ? N : never }[keyof C] & string
+  /** True for a table that several pipelines write, each keys of its own; without it, a start on a table with rows of another pipeline is refused. */
+  readonly isShared?: boolean
 }
 
 /**
@@ -74,11 +76,16 @@ export function table<const C extends ColumnSpecs>(
 ): UpsertTable<RowWith<C>>
 export function table<const C extends ColumnSpecs>(
   name: string,
-  options: AppendTableOptions<C> & { readonly key?: never; readonly revision?: never },
+  options: AppendTableOptions<C> & { readonly key?: never; readonly revision?: never; readonly isShared?: never },
 ): AppendTable<RowWith<C>>
 export function table(
   name: string,
-  { columns, key, revision }: AppendTableOptions<ColumnSpecs> & { key?: readonly string[]; revision?: string },
+  {
+    columns,
+    key,
+    revision,
+    isShared = false,
+  }: AppendTableOptions<ColumnSpecs> & { key?: readonly string[]; revision?: string; isShared?: boolean },
 ): Table<never> {
   if ((key === undefined) !== (revision === undefined)) {
     throw new ConfigurationError(
@@ -89,7 +96,7 @@ export function table(
   const described: Table<never> =
     key === undefined || revision === undefined
       ? { mode: 'append', ...shape }
-      : { mode: 'upsert', ...shape, key, revision }
+      : { mode: 'upsert', ...shape, key, revision, ...(isShared ? { isShared } : {}) }
   checkDescriptor(described)
   return described
 }

@@ -15,9 +15,11 @@ import type {
   TaskId,
 } from '../runtime/checkpoint.ts'
 import { DeterminismError, TaskFencedError } from '../runtime/errors.ts'
+import { elsewhereReason, type ForeignRow, ForeignRowsError, ownerText, type RowOwner } from '../runtime/foreignRows.ts'
 import { type PartitionGrowth, partitionsChanged } from '../runtime/partitionGrowth.ts'
+import { rowKeys } from '../runtime/rowKey.ts'
 import type { ColumnValue, Table } from '../runtime/table.ts'
-import { keyText, rowText } from '../sinks/postgres/columnText.ts'
+import { rowText } from '../sinks/postgres/columnText.ts'
 import { MemoryOutbox } from './memoryOutbox.ts'
 
 /** A row as its table's columns gave it. */
@@ -37,6 +39,14 @@ interface StoredTable {
   readonly table: Table<unknown>
   /** By natural key, or by a running number where the table only appends. */
   readonly rows: Map<string, StoredRow>
+  /** Of an upsert table, by natural key. */
+  readonly owners: Map<string, RowOwner>
+}
+
+/** Rows that were read and checked, and what remains to be done with them. */
+interface PreparedRows {
+  readonly foreign: readonly Omit<ForeignRow, 'write'>[]
+  readonly merge: () => void
 }
 
 /**
@@ -77,10 +87,11 @@ export class MemoryCheckpointStore implements CheckpointStore {
     refuseInputsBack(task, stored, checkpoint.others ?? [])
     this.#refuseOtherObjects(task, checkpoint.objects)
     const letters = this.#prepareLetters(task, checkpoint.deadLetters)
-    const merges = checkpoint.writes.map(({ table, rows }) => this.#prepareRows(table, rows))
+    const prepared = checkpoint.writes.map(({ table, rows }) => this.#prepareRows(task, table, rows))
+    refuseForeign(task, checkpoint, prepared)
 
     // Nothing below fails, so all of it happens or nothing.
-    for (const merge of merges) merge()
+    for (const { merge } of prepared) merge()
     for (const [key, letter] of letters) this.#deadLetters.set(key, letter)
     for (const object of checkpoint.objects) {
       const task = ofInput(claim.task, object.input)
@@ -142,6 +153,18 @@ export class MemoryCheckpointStore implements CheckpointStore {
   rows(table: string | Table<never>): readonly StoredRow[] {
     const stored = this.#tables.get(typeof table === 'string' ? table : table.name)
     return stored === undefined ? [] : inOrder(stored.rows, stored.table.mode === 'upsert')
+  }
+
+  /** Whose the rows of an upsert table are, in the same order; undefined for one without an owner. */
+  owners(table: string): readonly (RowOwner | undefined)[] {
+    const stored = this.#tables.get(table)
+    return [...(stored?.rows.keys() ?? [])].sort(compare).map((key) => stored?.owners.get(key))
+  }
+
+  /** Gives all rows of a table to a task, as `millrace state own` does. */
+  handOver(table: string, to: RowOwner): void {
+    const owners = this.#tables.get(table)?.owners
+    for (const key of owners?.keys() ?? []) owners?.set(key, to)
   }
 
   /** The tables that rows were written to, in order of their names. */
@@ -237,7 +260,8 @@ export class MemoryCheckpointStore implements CheckpointStore {
       const key = `${nameOf(task)}/${letter.offset}/${letter.ordinal}/${letter.operator}`
       const copy = { ...idOf(task), ...copyOf(letter) }
       const known = this.#deadLetters.get(key) ?? prepared.get(key)
-      if (known !== undefined && !isDeepStrictEqual(known, copy)) {
+      const mayDiffer = known?.reason === elsewhereReason || letter.reason === elsewhereReason
+      if (known !== undefined && !mayDiffer && !isDeepStrictEqual(known, copy)) {
         throw new DeterminismError(
           `dead letter ${letter.offset}/${letter.operator}/${letter.ordinal} is stored as "${known.reason}: ${known.detail}", ` +
             `which differs from "${letter.reason}: ${letter.detail}"; it was not made from the same record by the same code`,
@@ -249,34 +273,54 @@ export class MemoryCheckpointStore implements CheckpointStore {
     return prepared
   }
 
-  // Reads and checks every row now and gives what remains to be done.
-  #prepareRows<Row>(table: Table<Row>, rows: readonly Row[]): () => void {
+  // Reads and checks every row now.
+  #prepareRows<Row>(task: TaskId, table: Table<Row>, rows: readonly Row[]): PreparedRows {
     const read = rows.map((row) => ({
       texts: rowText(table, row),
       values: Object.fromEntries(table.columns.map((column) => [column.name, column.of(row)])) as StoredRow,
     }))
-    return () => {
-      const stored = this.#tables.get(table.name) ?? {
-        table: table as Table<unknown>,
-        rows: new Map<string, StoredRow>(),
-      }
-      this.#tables.set(table.name, stored)
-      if (table.mode === 'append') {
+    const stored = this.#tables.get(table.name) ?? {
+      table: table as Table<unknown>,
+      rows: new Map<string, StoredRow>(),
+      owners: new Map<string, RowOwner>(),
+    }
+    const begin = () => this.#tables.set(table.name, stored)
+    if (table.mode === 'append') {
+      const append = () => {
+        begin()
         for (const { values } of read) stored.rows.set(String(stored.rows.size), values)
-        return
       }
-      const keyIndexes = table.key.map((name) => table.columns.findIndex((column) => column.name === name))
-      const types = keyIndexes.map((i) => table.columns[i]!.type)
-      for (const { texts, values } of read) {
-        const key = keyText(
-          keyIndexes.map((i) => texts[i]!),
-          types,
-        )
+      return { foreign: [], merge: append }
+    }
+    const keyOf = rowKeys(table)
+    const keyed = read.map(({ texts, values }) => ({ key: keyOf(texts), values }))
+    const foreign = new Map<string, Omit<ForeignRow, 'write'>>()
+    for (const [row, { key }] of keyed.entries()) {
+      const owner = stored.owners.get(key)
+      if (owner !== undefined && nameOf(owner) !== nameOf(task)) foreign.set(key, { row, key, owner: idOf(owner) })
+    }
+    const merge = () => {
+      begin()
+      for (const { key, values } of keyed) {
         const known = stored.rows.get(key)
-        if (known === undefined || values[table.revision]! >= known[table.revision]!) stored.rows.set(key, values)
+        if (known !== undefined && values[table.revision]! < known[table.revision]!) continue
+        stored.rows.set(key, values)
+        stored.owners.set(key, idOf(task))
       }
     }
+    return { foreign: [...foreign.values()], merge }
   }
+}
+
+function refuseForeign(task: TaskId, { writes, nextOffset }: Checkpoint, prepared: readonly PreparedRows[]): void {
+  const rows = prepared.flatMap(({ foreign }, write) => foreign.map((one) => ({ write, ...one })))
+  const [first] = rows
+  if (first === undefined) return
+  throw new ForeignRowsError(
+    `${nameOf(task)} would replace ${rows.length} rows of other tasks, the first in table ${writes[first.write]?.table.name} of ${ownerText(first.owner)}; nothing was stored`,
+    rows,
+    { ...task, offset: nextOffset },
+  )
 }
 
 function refuseStepBack(stored: StoredTask, checkpoint: Checkpoint): void {
@@ -328,11 +372,11 @@ function bytesOf(bytes: Uint8Array | null): Uint8Array | null {
   return bytes === null ? null : Uint8Array.from(bytes)
 }
 
-function idOf({ pipeline, topic, partition }: TaskId): TaskId {
+function idOf({ pipeline, topic, partition }: RowOwner): RowOwner {
   return { pipeline, topic, partition }
 }
 
-function nameOf(task: TaskId): string {
+function nameOf(task: RowOwner): string {
   return `${task.pipeline} ${task.topic}/${task.partition}`
 }
 

@@ -85,7 +85,7 @@ describe('wrong usage', () => {
       'ingest --source simulator --time-unit s --topic x',
       'error: --time-unit s is for JSON lines; frames of trades tell ms or us.',
     ],
-    ['run realtime --tape', "error: option '--tape <file>' argument missing"],
+    ['run realtime --tape', "error: option '--tape <file...>' argument missing"],
     ['candles', 'error: --symbol is missing; name one, such as --symbol BTCUSDT.'],
     [
       'candles --symbol BTCUSDT --interval 2m',

@@ -11,6 +11,7 @@ import type {
 } from '../../src/runtime/checkpoint.ts'
 import type { StoredMessage } from '../../src/runtime/destination.ts'
 import { ConfigurationError, DeterminismError, TaskFencedError } from '../../src/runtime/errors.ts'
+import { ForeignRowsError } from '../../src/runtime/foreignRows.ts'
 import type { AppendTable, ColumnValue, Table, UpsertTable } from '../../src/runtime/table.ts'
 
 /** A store, and a look at what it holds. Rows and letters come in any order. */
@@ -360,6 +361,77 @@ export function checkpointStoreContract(name: string, create: () => Promise<Chec
       await store.commit(claim, checkpoint(4, { writes: [bars({ revision: 3, price: '3.0' })] }))
       expect(await price()).toBe('3.0')
       expect(await storedBars()).toHaveLength(1)
+    })
+
+    test('a row of another task is not replaced: the commit says which rows are whose, stores nothing, and the claim stays good', async () => {
+      await committed(checkpoint(1, { writes: [bars({ day: '1', price: '1' }, { day: '2.0', price: '2' })] }))
+      const others = [
+        { ...task, partition: 1 },
+        { ...task, topic: 'other' },
+        { ...task, pipeline: `${task.pipeline} b` },
+      ]
+      for (const other of others) {
+        const claim = await store.claim(other)
+        const writes = [
+          write(lineTable, [{ number: 7, text: task.pipeline, at: null }]),
+          bars({ day: '3' }, { day: '2', revision: 9 }, { day: '1.00', revision: 0 }, { day: '2', revision: 3 }),
+        ]
+        const refused = await store.commit(claim, checkpoint(5, { writes, deadLetters: [aLetter] })).catch((e) => e)
+        expect(refused).toBeInstanceOf(ForeignRowsError)
+        const { rows } = refused as ForeignRowsError
+        expect([...rows].sort((a, b) => a.row - b.row)).toMatchObject([
+          { write: 1, row: 2, owner: task },
+          { write: 1, row: 3, owner: task },
+        ])
+        const before = (await storedBars()).filter(({ day }) => Number(day) < 10)
+        expect(before.map(({ day, price }) => [Number(day), price]).sort()).toEqual([
+          [1, '1'],
+          [2, '2'],
+        ])
+        expect(await under.deadLetters(other)).toEqual([])
+        expect((await under.rows(lineTable.name)).filter(({ text }) => text === task.pipeline)).toEqual([])
+        const day = String(10 + others.indexOf(other))
+        await store.commit(claim, checkpoint(5, { writes: [bars({ day, price: day })] }))
+        expect((await storedBars()).map(({ price }) => price)).toContain(day)
+      }
+    })
+
+    test('the owner goes on replacing its rows, in any later claim', async () => {
+      await committed(checkpoint(1, { writes: [bars({ price: '1' })] }))
+      await committed(checkpoint(2, { writes: [bars({ price: '2' })] }))
+      expect(await storedBars()).toMatchObject([{ price: '2' }])
+    })
+
+    test('of two tasks that bring a new key at once one wins, and the other learns whose the row is', async () => {
+      for (let round = 0; round < 10; round++) {
+        const tasks = [0, 1].map((partition) => ({ ...task, topic: `round ${round}`, partition }))
+        const commits = tasks.map(async (one) => {
+          const claim = await store.claim(one)
+          const rows = bars({ day: String(round), price: String(one.partition) }, { day: String(round + 100) })
+          return store.commit(claim, checkpoint(1, { writes: [rows] }))
+        })
+        const results = await Promise.allSettled(commits)
+        const lost = results.findIndex(({ status }) => status === 'rejected')
+        expect(results.filter(({ status }) => status === 'rejected')).toHaveLength(1)
+        const { reason } = results[lost] as PromiseRejectedResult
+        expect(reason).toBeInstanceOf(ForeignRowsError)
+        expect((reason as ForeignRowsError).rows).toHaveLength(2)
+        expect((reason as ForeignRowsError).rows[0]?.owner).toEqual(tasks[1 - lost])
+        const stored = (await storedBars()).find(({ day }) => Number(day) === round)
+        expect(stored?.price).toBe(String(1 - lost))
+      }
+    })
+
+    test('a letter that says whose a row is may say something else the next time', async () => {
+      const elsewhere = { ...aLetter, reason: 'key-elsewhere', detail: 'of a/0' }
+      const claim = await committed(checkpoint(5, { deadLetters: [elsewhere] }))
+      await store.commit(claim, checkpoint(5, { deadLetters: [{ ...elsewhere, detail: 'of b/0' }] }))
+      expect(await under.deadLetters(task)).toMatchObject([{ reason: 'key-elsewhere', detail: 'of b/0' }])
+      await store.commit(claim, checkpoint(5, { deadLetters: [aLetter] }))
+      expect(await under.deadLetters(task)).toMatchObject([{ reason: aLetter.reason }])
+      await expect(
+        store.commit(claim, checkpoint(5, { deadLetters: [{ ...aLetter, detail: 'other' }] })),
+      ).rejects.toBeInstanceOf(DeterminismError)
     })
 
     test('of repeats in one batch the newest revision stays, the later one among equals', async () => {

@@ -196,7 +196,7 @@ function rowsOf(pipeline: Pipeline): Statements {
   return Object.fromEntries(
     names.map((name) => [
       `table ${name}`,
-      `SELECT t::text AS line FROM ${quoteIdentifier(name)} t ORDER BY t::text COLLATE "C"`,
+      `SELECT line FROM (SELECT (to_jsonb(t) - 'row_owner')::text AS line FROM ${quoteIdentifier(name)} t) AS rows ORDER BY line COLLATE "C"`,
     ]),
   )
 }

@@ -76,10 +76,14 @@ export async function copyState(context: CommandContext): Promise<number> {
   return withDatabase(settings, output.err, async (database) => {
     const found = await schemaOf(database, settings.onlySchema, from)
     if (typeof found === 'string') return failed(context, found)
-    const { tasks, bytes, unsent } = await copy(found.client, from, to)
+    const { tasks, bytes, unsent, rows, tables } = await copy(found.client, from, to, settings.withRows)
     await output.out(
-      `${from} is copied to ${to} in schema ${found.schema}: ${counted(tasks, 'task')}, ${bytesText(bytes)} of state.\n`,
+      `${from} is copied to ${to} in schema ${found.schema}: ${counted(tasks, 'task')}, ${bytesText(bytes)} of state${settings.withRows ? `, ${counted(rows, 'row')} of its upsert tables` : ''}.\n`,
     )
+    if (tables.length > 0 && !settings.withRows)
+      output.err(
+        `The rows of ${tables.join(', ')} stay those of ${from}. Where ${to} is to go on with them: millrace state own --of ${from} --to ${to} --yes`,
+      )
     if (unsent > 0)
       output.err(
         `${counted(unsent, 'message')} of ${from} ${unsent === 1 ? 'is' : 'are'} not sent yet and not copied: ${from} sends them when it runs.`,
@@ -132,7 +136,7 @@ function planOf(
     }
     if (operator !== undefined) {
       const held = operators.get(operator)
-      if (held !== undefined) return [lineOf(operator, held)]
+      if (held !== undefined) return [lineOf(operator, held), partialRows]
       const known = operators.size === 0 ? 'none has' : `these have: ${[...operators.keys()].join(', ')}`
       return `Operator ${operator} of pipeline ${pipeline} has no saved state; ${known}.`
     }
@@ -144,6 +148,7 @@ function planOf(
       ...(deadLetters === 0 ? [] : [`  keep   ${counted(deadLetters, 'dead letter')}`]),
       ...(archiveObjects === 0 ? [] : [`  keep   the archive: ${counted(archiveObjects, 'object')}`]),
       '  keep   the rows of its tables',
+      partialRows,
       ...[...sent].map(
         ([outlet, count]) =>
           `  note   outlet ${outlet} has numbered its messages up to ${countText(count)}; destinations know them by these numbers and may take new ones for sent: begin anew under another name`,
@@ -151,6 +156,9 @@ function planOf(
     ]
   })
 }
+
+const partialRows =
+  '  note   a row for which values come again, such as that of a window that is open, is made of those alone: of what the log still holds from where it begins'
 
 function lineOf(operator: string, { keys, bytes }: { readonly keys: number; readonly bytes: number }): string {
   return `  drop   operator ${operator}: ${countText(keys)} keys, ${bytesText(bytes)}`

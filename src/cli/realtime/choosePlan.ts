@@ -20,10 +20,11 @@ export async function choosePlan(
   options: PlanOptions = {},
 ): Promise<ChosenPlan> {
   if (named === 'tape') {
-    const market = await marketOfTape(settings, origins)
-    const ofTape = await tapeTopic(settings.tape ?? '')
+    const tapes = settings.tape ?? []
+    const market = await marketOfTapes(tapes, settings.market, origins)
+    const ofTape = await tapeTopic(tapes[0] ?? '')
     const plan = planRun('tape', { ...settings, market }, { ...options, tapeTopic: ofTape })
-    await requireTapeTimeUnit(settings.tape ?? '', plan.timeUnit)
+    for (const tape of tapes) await requireTapeTimeUnit(tape, plan.timeUnit)
     return { plan, isFallback: false }
   }
   if (named !== null) return { plan: planRun(named, settings, options), isFallback: false }
@@ -35,11 +36,24 @@ export async function choosePlan(
   return { plan: planRun('simulator', settings, options), isFallback: true }
 }
 
-/** A tape of invented prices says so, and is never read as one of a market. */
-async function marketOfTape(
-  { tape = '', market }: CommandContext['settings'],
+/** That of them all: they are read as one. */
+async function marketOfTapes(
+  tapes: readonly string[],
+  market: Market,
   origins: CommandContext['origins'],
 ): Promise<Market> {
+  const markets = new Set<Market>()
+  for (const tape of tapes) markets.add(await marketOfTape(tape, market, origins))
+  if (markets.size > 1) {
+    throw new UsageError(
+      `${tapes.join(' and ')}: some are tapes of invented prices and some are not, so they are not read as one.`,
+    )
+  }
+  return [...markets][0] ?? market
+}
+
+/** A tape of invented prices says so, and is never read as one of a market. */
+async function marketOfTape(tape: string, market: Market, origins: CommandContext['origins']): Promise<Market> {
   const isSimulated = isMarkedSimulated((await inspectTape(tape)).firstLines)
   if (isSimulated && origins.market !== 'default' && market !== 'simulated') {
     throw new UsageError(

@@ -2,7 +2,7 @@ import type { Feed } from '../../runtime/feed.ts'
 import type { FrameFeed } from '../../sources/market/frameFeed.ts'
 import { marketFeed } from '../../sources/market/marketFeed.ts'
 import { simulatorFeed } from '../../sources/simulator/simulatorFeed.ts'
-import { tapeFeed } from '../../sources/tape.ts'
+import { tapesFeed } from '../../sources/tapes.ts'
 import type { SettingValues } from '../settings.ts'
 import { liveSymbols, type RunPlan } from './runPlan.ts'
 
@@ -22,7 +22,7 @@ export async function openFrames(
   settings: SettingValues,
   onNotice: (notice: string) => void,
 ): Promise<FrameFeed> {
-  if (plan.source === 'tape') return tapeFeed({ path: settings.tape ?? '' })
+  if (plan.source === 'tape') return tapesFeed(settings.tape ?? [])
   if (plan.source === 'simulator') {
     return simulatorFeed({
       symbols: plan.symbols ?? liveSymbols,

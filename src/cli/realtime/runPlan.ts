@@ -116,7 +116,7 @@ export function planRun(source: SourceKind, settings: RunSettings, options: Plan
     // In a topic with others, each tape, and each way of reading it, has a position of its own.
     producer: isOwn ? 'tape' : own.replace(/^crypto\.trades\./, ''),
     symbols: settings.symbols ?? null,
-    sourceText: `tape ${settings.tape ?? ''}`,
+    sourceText: `tape ${(settings.tape ?? []).join(', then ')}`,
   }
 }
 

@@ -11,7 +11,8 @@ import type {
   StateFrame,
   TaskId,
 } from '../../runtime/checkpoint.ts'
-import { DeterminismError, type MillraceError, TaskFencedError } from '../../runtime/errors.ts'
+import { DeterminismError, type MillraceError, RetryableError, TaskFencedError } from '../../runtime/errors.ts'
+import { ForeignRowsError, ownerText } from '../../runtime/foreignRows.ts'
 import type { Outbox } from '../../runtime/outbox.ts'
 import { type PartitionGrowth, partitionsChanged } from '../../runtime/partitionGrowth.ts'
 import {
@@ -36,6 +37,7 @@ import { unescapeText } from './columnText.ts'
 import { openPool, type PoolOptions, type PostgresAddress } from './connection.ts'
 import { PostgresOutbox } from './outbox.ts'
 import { messageSteps } from './outboxStatements.ts'
+import { claimOwnerStatement, foreignRows } from './rowOwners.ts'
 import { type Step, writeSteps } from './tableWriter.ts'
 import { together, withClient } from './withClient.ts'
 
@@ -67,6 +69,11 @@ interface StepRow extends RecordedStep {
   readonly sequence: number
 }
 
+/** What a claim of this store knows besides: the number of the task in `row_owner`. */
+interface OwnersClaim extends Claim {
+  readonly rowOwner: number
+}
+
 /**
  * Keeps checkpoints in PostgreSQL, each in one transaction: rows, dead letters, manifest, state and next offset become visible together or
  * not at all.
@@ -92,10 +99,11 @@ export class PostgresCheckpointStore implements CheckpointStore {
     const partitions = topicPartitions ?? null
     try {
       return await withClient(this.#pipelined, `claim ${nameOf(task)}`, task, async (client) => {
-        const [, , claimed, state, inputs, archived] = await together([
+        const [, , claimed, owners, state, inputs, archived] = await together([
           client.query('BEGIN'),
           client.query(firstClaimTurnStatement(task, partitions)),
           client.query<TaskRow>(claimStatement(task, this.#owner, partitions, growth)),
+          client.query<{ id: number }>(claimOwnerStatement(task)),
           client.query<StateFrame>(readStateStatement(task)),
           client.query<InputRow>(readInputsStatement(task)),
           client.query<{ until: number | null }>(archivedStatement(task)),
@@ -103,7 +111,14 @@ export class PostgresCheckpointStore implements CheckpointStore {
         ])
         const row = claimed.rows[0]!
         const restored = restoredFrom(task, row, state.rows, inputs.rows)
-        return { task, generation: Number(row.generation), restored, ...archivedBefore(restored, archived.rows) }
+        const made: OwnersClaim = {
+          task,
+          generation: Number(row.generation),
+          restored,
+          rowOwner: owners.rows[0]!.id,
+          ...archivedBefore(restored, archived.rows),
+        }
+        return made
       })
     } catch (error) {
       if (partitions === null || codeOf((error as MillraceError).cause) !== 'MR003') throw error
@@ -123,6 +138,7 @@ export class PostgresCheckpointStore implements CheckpointStore {
       })
     } catch (error) {
       const refusal = codeOf((error as MillraceError).cause)
+      if (refusal === 'MR004') throw await this.#explainRows(claim, checkpoint, error)
       if (refusal === 'MR001') throw await this.#explainFence(claim, checkpoint, error)
       if (refusal !== 'MR002') throw error
       const { message } = (error as MillraceError).cause as Error
@@ -162,6 +178,23 @@ export class PostgresCheckpointStore implements CheckpointStore {
     return partitionsChanged(task, before, now, cause)
   }
 
+  async #explainRows(claim: Claim, { writes, nextOffset }: Checkpoint, cause: unknown): Promise<MillraceError> {
+    const { task } = claim
+    const place = { ...task, offset: nextOffset, cause }
+    const doing = `look whose rows they are that ${nameOf(task)} would write`
+    const rows = await withClient(this.#pipelined, doing, task, (client) => foreignRows(client, writes, ownerOf(claim)))
+    const [first] = rows
+    if (first === undefined)
+      return new RetryableError(`rows of ${nameOf(task)} belonged to another task a moment ago; try again`, place)
+    const { name } = (writes[first.write] as Checkpoint['writes'][number]).table
+    return new ForeignRowsError(
+      `${nameOf(task)} would replace ${rows.length} ${rows.length === 1 ? 'row' : 'rows'} of other tasks, the first in table ${name} of ${ownerText(first.owner)}; nothing was stored. ` +
+        'The records of a key have to come by one partition: see "Records of a key in two partitions" in docs/kafka.md',
+      rows,
+      place,
+    )
+  }
+
   async #explainFence(claim: Claim, checkpoint: Checkpoint, cause: unknown): Promise<MillraceError> {
     const { task, generation } = claim
     const rows = await withClient(this.#pipelined, `read ${nameOf(task)}`, task, async (client) => {
@@ -186,7 +219,7 @@ function stepsOf(claim: Claim, checkpoint: Checkpoint): readonly Step[] {
   return [
     (client) => client.query('BEGIN'),
     fenceStep(claim, checkpoint),
-    ...checkpoint.writes.flatMap(({ table, rows, texts }) => writeSteps(table, rows, texts)),
+    ...checkpoint.writes.flatMap(({ table, rows, texts }) => writeSteps(table, rows, ownerOf(claim), texts)),
     ...deadLetterSteps(task, checkpoint.deadLetters),
     ...checkpoint.objects.map((object) => objectStep(task, object)),
     ...(checkpoint.messages ?? []).flatMap((write) => messageSteps(task, write)),
@@ -198,6 +231,12 @@ function stepsOf(claim: Claim, checkpoint: Checkpoint): readonly Step[] {
       : [recordedStepsStep(task, checkpoint)]),
     (client) => client.query('COMMIT'),
   ]
+}
+
+function ownerOf(claim: Claim): number {
+  const { rowOwner } = claim as Partial<OwnersClaim>
+  if (rowOwner === undefined) throw new RangeError(`${nameOf(claim.task)}: the claim is not of this store`)
+  return rowOwner
 }
 
 function restoredFrom(

@@ -142,14 +142,3 @@ export function rowText<Row>(table: Table<Row>, row: Row): RowText {
   }
   return texts
 }
-
-/** One text per natural key: equal exactly where PostgreSQL sees equal keys. */
-export function keyText(parts: readonly (string | null)[], types: readonly ColumnType[]): string {
-  // No part contains U+0000, because columnText escapes it.
-  return parts.map((part, i) => (types[i] === 'numeric' && part !== null ? plainNumeric(part) : part)).join('\0')
-}
-
-function plainNumeric(text: string): string {
-  const plain = text.replace(/^(-?)0+(?=\d)/, '$1').replace(/\.?0+$/, (zeros) => (text.includes('.') ? '' : zeros))
-  return plain === '-0' ? '0' : plain
-}

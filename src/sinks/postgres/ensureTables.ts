@@ -5,13 +5,13 @@ import { quoteIdentifier } from './connection.ts'
 import { asMillraceError } from './errors.ts'
 import { type FoundSchema, readSchema } from './foundTables.ts'
 import { checkName, distinctTables } from './tableDescriptor.ts'
-import { type Difference, differencesOf } from './tableFit.ts'
-import { createTable } from './tableStatements.ts'
+import { type Difference, differencesOf, isWithoutOwners } from './tableFit.ts'
+import { addOwner, createTable } from './tableStatements.ts'
 
 /**
  * Makes the tables of the descriptors that are missing, all of them or none, and gives their names. Any number of processes may do so at once.
  *
- * A table that exists is looked at and never touched. It fits when every column of the descriptor is there with a type that holds its values as they
+ * A table that exists is looked at and touched in one way only: an upsert table without the column `row_owner` is given it, where the user owns the table. It fits when every column of the descriptor is there with a type that holds its values as they
  * are, when the natural key is its primary key or has a unique index that is neither partial nor deferrable, and when its other columns need no
  * value. An ordinary or a partitioned table fits, a view or a foreign table does not.
  * @param db connections to the database, or one connection that is in no transaction
@@ -26,7 +26,8 @@ export async function ensureTables(
   checkName('schema', schema)
   const wanted = distinctTables(tables)
   try {
-    if ((await missingTables(db, schema, wanted)).length === 0) return []
+    const { missing, withoutOwners } = await lackingTables(db, schema, wanted)
+    if (missing.length + withoutOwners.length === 0) return []
     if (!isPool(db)) return await makeMissing(db, schema, wanted)
     const client = await db.connect()
     try {
@@ -51,7 +52,9 @@ async function makeMissing(
   await client.query('BEGIN ISOLATION LEVEL READ COMMITTED')
   try {
     await client.query('SELECT pg_advisory_xact_lock(hashtextextended($1, 0))', [`millrace tables ${schema}`])
-    const missing = await missingTables(client, schema, wanted)
+    const { missing, withoutOwners } = await lackingTables(client, schema, wanted)
+    if (withoutOwners.length > 0) await client.query("SET LOCAL lock_timeout = '5s'")
+    for (const table of withoutOwners) await client.query(addOwner(schema, table.name))
     for (const table of missing) await client.query(createTable(schema, table))
     await client.query('COMMIT')
     return missing.map((table) => table.name)
@@ -62,12 +65,19 @@ async function makeMissing(
   }
 }
 
-/** The tables to make. Throws where one that exists does not fit, or where they may not be made. */
-async function missingTables(
+interface LackingTables {
+  /** The tables to make. */
+  readonly missing: readonly Table<never>[]
+  /** Those that get the column of their rows' owners. */
+  readonly withoutOwners: readonly Table<never>[]
+}
+
+/** Throws where a table that exists does not fit, or where one may not be made. */
+async function lackingTables(
   db: pg.Pool | pg.ClientBase,
   schemaName: string,
   wanted: readonly Table<never>[],
-): Promise<readonly Table<never>[]> {
+): Promise<LackingTables> {
   const schema = await readSchema(
     db,
     schemaName,
@@ -80,7 +90,10 @@ async function missingTables(
     }
   }
   if (differences.length > 0) throw misfit(schemaName, schema, differences)
-  return wanted.filter((table) => !schema.tables.has(table.name))
+  return {
+    missing: wanted.filter((table) => !schema.tables.has(table.name)),
+    withoutOwners: wanted.filter((table) => isWithoutOwners(schema, table)),
+  }
 }
 
 function schemaDifferences(name: string, { exists, mayUse, user }: FoundSchema): Difference[] {

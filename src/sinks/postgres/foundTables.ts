@@ -37,6 +37,8 @@ export interface FoundTable {
   /** `relkind` of pg_class. */
   readonly kind: string
   readonly isLogged: boolean
+  /** True where the user owns it, and so may add a column. */
+  readonly mayAlter: boolean
   readonly columns: readonly FoundColumn[]
   readonly uniques: readonly FoundUnique[]
 }
@@ -59,6 +61,7 @@ const schemaQuery = `
 
 const tableQuery = `
   SELECT c.relname AS name, c.relkind AS kind, c.relpersistence <> 'u' AS "isLogged",
+    pg_catalog.pg_has_role(c.relowner, 'USAGE') AS "mayAlter",
     (SELECT coalesce(jsonb_agg(jsonb_build_object(
         'name', a.attname,
         'type', format_type(a.atttypid, a.atttypmod),

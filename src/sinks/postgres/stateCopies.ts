@@ -1,5 +1,6 @@
 import type pg from 'pg'
 import { ConfigurationError } from '../../runtime/errors.ts'
+import { handOver, ownedRows, tablesOf } from './rowHandover.ts'
 import { inOneTransaction, savedTasks } from './savedTasks.ts'
 
 /** What was copied. */
@@ -9,6 +10,10 @@ export interface CopiedState {
   readonly bytes: number
   /** Messages that the old pipeline has stored and not sent; it sends them, under its own name. */
   readonly unsent: number
+  /** Rows that have gone with the state; 0 where they were not to. */
+  readonly rows: number
+  /** Upsert tables of the old pipeline, whose rows stay its own where they were not to go. */
+  readonly tables: readonly string[]
 }
 
 // A row that is there already was claimed and never committed in, or dropped: the copy takes it over, and raises its generation.
@@ -40,9 +45,15 @@ FROM stream_task WHERE pipeline = $1`
  * Copies where a pipeline stands, and what it keeps, under another name: started under it, a pipeline goes on from there. All partitions are
  * of one moment; the old pipeline may run meanwhile and is not disturbed. Rows, dead letters, the manifest of the archive and messages that are not sent stay with the old one. The
  * numbers of an outlet's messages go on, and identify them together with the new name.
+ * @param withRows true where the rows of the upsert tables of the old pipeline are to be the new one's from now on; then the old one has to be stopped
  * @throws ConfigurationError where the old pipeline has no checkpoint, or the new one has one; nothing is copied then
  */
-export async function copyState(client: pg.ClientBase, from: string, to: string): Promise<CopiedState> {
+export async function copyState(
+  client: pg.ClientBase,
+  from: string,
+  to: string,
+  withRows = false,
+): Promise<CopiedState> {
   return inOneTransaction(client, 'REPEATABLE READ', async () => {
     const tasks = await savedTasks(client, from)
     if (tasks.length === 0) {
@@ -61,6 +72,10 @@ export async function copyState(client: pg.ClientBase, from: string, to: string)
     await client.query(copyTasks, [from, to])
     for (const [table, columns] of parts) await client.query(copyPart(table, columns), [from, to])
     const { rows } = await client.query<{ bytes: number; unsent: number }>(size, [from])
-    return { tasks: tasks.length, bytes: rows[0]?.bytes ?? 0, unsent: rows[0]?.unsent ?? 0 }
+    const tables = await tablesOf(client, from)
+    const handed = withRows
+      ? await handOver(client, await ownedRows(client, tables, { pipeline: from }, { pipeline: to }))
+      : 0
+    return { tasks: tasks.length, bytes: rows[0]?.bytes ?? 0, unsent: rows[0]?.unsent ?? 0, rows: handed, tables }
   })
 }

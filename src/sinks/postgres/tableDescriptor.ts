@@ -1,5 +1,6 @@
 import { ConfigurationError } from '../../runtime/errors.ts'
 import type { Table } from '../../runtime/table.ts'
+import { ownerColumn } from './ownerColumn.ts'
 import { ownTables } from './ownTables.ts'
 
 const longestNameBytes = 63
@@ -18,6 +19,11 @@ export function checkDescriptor(table: Table<never>): void {
   if (twice !== undefined) throw new ConfigurationError(`table ${table.name} has two columns called ${twice}`)
   for (const name of names) checkName(`table ${table.name}: column`, name)
   if (table.mode === 'append') return
+  if (names.includes(ownerColumn)) {
+    throw new ConfigurationError(
+      `table ${table.name}: Millrace keeps whose a row is in a column ${ownerColumn}; give yours another name`,
+    )
+  }
   const missing = [...table.key, table.revision].find((name) => !names.includes(name))
   if (missing !== undefined) {
     throw new ConfigurationError(

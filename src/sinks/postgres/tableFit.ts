@@ -1,7 +1,8 @@
 import type { Column, ColumnType, Table, UpsertTable } from '../../runtime/table.ts'
 import { quoteIdentifier } from './connection.ts'
 import type { FoundColumn, FoundSchema, FoundTable, FoundUnique, Right } from './foundTables.ts'
-import { conversion, createTable, identifiers, isNumber, qualified } from './tableStatements.ts'
+import { ownerColumn } from './ownerColumn.ts'
+import { addOwner, conversion, createTable, identifiers, isNumber, qualified } from './tableStatements.ts'
 
 /** Why rows cannot be written as the descriptor says, and what mends it, in the order in which it has to be run. */
 export interface Difference {
@@ -49,7 +50,48 @@ export function differencesOf(schemaName: string, schema: FoundSchema, table: Ta
     ...table.columns.flatMap((column) => columnDifferences(name, table, column, found)),
     ...found.columns.flatMap((column) => surplusDifferences(name, table, column, found)),
     ...(table.mode === 'upsert' ? keyDifferences(name, table, found) : []),
+    ...(table.mode === 'upsert' ? ownerDifferences(schemaName, schema, table, found) : []),
     ...rightsDifferences(name, schema.user, table, found),
+  ]
+}
+
+/** True for an upsert table of before rows had owners, to which the column may be added. */
+export function isWithoutOwners({ tables }: FoundSchema, table: Table<never>): boolean {
+  const found = tables.get(table.name)
+  return table.mode === 'upsert' && found !== undefined && !hasOwners(found)
+}
+
+function hasOwners({ columns }: FoundTable): boolean {
+  return columns.some(({ name }) => name === ownerColumn)
+}
+
+function ownerDifferences(
+  schemaName: string,
+  { user }: FoundSchema,
+  table: UpsertTable<never>,
+  found: FoundTable,
+): readonly Difference[] {
+  const there = found.columns.find(({ name }) => name === ownerColumn)
+  if (there?.type === 'integer') return []
+  const purpose = 'in which is kept whose a row is, so that no other task replaces it'
+  if (there === undefined) {
+    if (found.mayAlter) return []
+    return [
+      {
+        words: `has no column ${ownerColumn}, ${purpose}, and user ${user} does not own the table, so cannot add it`,
+        statements: [addOwner(schemaName, table.name)],
+      },
+    ]
+  }
+  const name = qualified(schemaName, table.name)
+  return [
+    {
+      words: `column ${ownerColumn} is ${there.type}; it has to be the integer ${purpose}`,
+      statements: [
+        `ALTER TABLE ${name} RENAME COLUMN ${quoteIdentifier(ownerColumn)} TO ${quoteIdentifier(`${ownerColumn}_old`)};`,
+        addOwner(schemaName, table.name),
+      ],
+    },
   ]
 }
 
@@ -155,7 +197,7 @@ function surplusDifferences(
   column: FoundColumn,
   { uniques }: FoundTable,
 ): readonly Difference[] {
-  const isWritten = table.columns.some((one) => one.name === column.name)
+  const isWritten = writtenColumns(table).includes(column.name)
   if (isWritten || !column.isNotNull || column.hasDefault || column.identity !== '') return []
   const primary = uniques.find((one) => one.isPrimary && one.columns.includes(column.name))
   return [
@@ -215,10 +257,16 @@ function rightsDifferences(
   table: Table<never>,
   { columns }: FoundTable,
 ): readonly Difference[] {
-  const written = columns.filter((found) => table.columns.some((column) => column.name === found.name))
+  const names = writtenColumns(table)
+  const written = columns.filter(({ name }) => names.includes(name))
   const lacking = rightsOf(table).filter((right) => written.some(({ rights }) => !rights.includes(right)))
   if (lacking.length === 0) return []
   return [{ words: `user ${user} has no right to ${lacking.join(', ')}`, statements: [grant(name, lacking, user)] }]
+}
+
+function writtenColumns(table: Table<never>): readonly string[] {
+  const names = table.columns.map(({ name }) => name)
+  return table.mode === 'append' ? names : [...names, ownerColumn]
 }
 
 function rightsOf(table: Table<never>): readonly Right[] {

@@ -1,5 +1,6 @@
 import type { ColumnType, Table } from '../../runtime/table.ts'
 import { quoteIdentifier } from './connection.ts'
+import { ownerColumn } from './ownerColumn.ts'
 
 /** The name as it is written in SQL wherever the search_path points. */
 export function qualified(schema: string, name: string): string {
@@ -11,13 +12,20 @@ export function identifiers(names: readonly string[]): string {
   return names.map(quoteIdentifier).join(', ')
 }
 
+const ownerDefinition = `${quoteIdentifier(ownerColumn)} integer`
+
+/** The statement that gives an upsert table the column of its rows' owners; it looks at no row. */
+export function addOwner(schema: string, table: string): string {
+  return `ALTER TABLE ${qualified(schema, table)} ADD COLUMN ${ownerDefinition};`
+}
+
 /** The statement that makes the table. In an append table every column may be NULL; in an upsert table the natural key and the revision may not. */
 export function createTable(schema: string, table: Table<never>): string {
   const needed = table.mode === 'append' ? [] : [...table.key, table.revision]
   const lines = table.columns.map(
     ({ name, type }) => `${quoteIdentifier(name)} ${type}${needed.includes(name) ? ' NOT NULL' : ''}`,
   )
-  if (table.mode === 'upsert') lines.push(`PRIMARY KEY (${identifiers(table.key)})`)
+  if (table.mode === 'upsert') lines.push(ownerDefinition, `PRIMARY KEY (${identifiers(table.key)})`)
   return `CREATE TABLE ${qualified(schema, table.name)} (\n  ${lines.join(',\n  ')}\n);`
 }
 

@@ -4,9 +4,11 @@ import { pipeline } from 'node:stream/promises'
 import type pg from 'pg'
 import { from as copyFrom } from 'pg-copy-streams'
 import { ConfigurationError } from '../../runtime/errors.ts'
-import type { AppendTable, RowText, Table, UpsertTable } from '../../runtime/table.ts'
-import { keyText, rowText } from './columnText.ts'
+import { rowKeys } from '../../runtime/rowKey.ts'
+import type { AppendTable, ColumnType, RowText, Table, UpsertTable } from '../../runtime/table.ts'
+import { rowText } from './columnText.ts'
 import { quoteIdentifier } from './connection.ts'
+import { ownerColumn } from './ownerColumn.ts'
 
 /** Something to do on a connection, inside the caller's transaction. */
 export type Step = (client: pg.ClientBase) => Promise<unknown>
@@ -19,47 +21,45 @@ const copyChunkBytes = 64 * 1024
  * The steps that write the rows. Upserts may be sent without waiting for one another; an append (COPY) may not.
  *
  * Of several rows with one key the newest revision is written, the later one among equals, since a statement may touch a row once only. Rows
- * go in the order of their keys, so that two writers of one table wait for each other and never deadlock.
+ * go in the order of their keys, so that two writers of one table wait for each other and never deadlock. A row that another owner has written before ends the
+ * transaction (MR004); one without an owner is taken over.
+ * @param owner the number of the task in `row_owner`
  */
 export function writeSteps<Row>(
   table: Table<Row>,
   rows: readonly Row[],
+  owner: number,
   texts: readonly RowText[] = rows.map((row) => rowText(table, row)),
 ): readonly Step[] {
   if (rows.length === 0) return []
-  return table.mode === 'append' ? [appendStep(table, texts)] : upsertSteps(table, texts)
+  return table.mode === 'append' ? [appendStep(table, texts)] : upsertSteps(table, texts, owner)
 }
 
-function upsertSteps(table: UpsertTable<never>, rows: readonly RowText[]): readonly Step[] {
+function upsertSteps(table: UpsertTable<never>, rows: readonly RowText[], owner: number): readonly Step[] {
   const statement = upsertStatement(table)
-  const newest = newestRows(table, statement, rows)
+  const newest = newestRows(statement, rows)
   const steps: Step[] = []
   for (let start = 0; start < newest.length; start += rowsPerStatement) {
     const part = newest.slice(start, start + rowsPerStatement)
-    const values = table.columns.map((column, i) =>
-      arrayLiteral(part, i, column.type === 'text' || column.type === 'jsonb'),
-    )
-    steps.push((client) => client.query({ name: statement.name, text: statement.text, values }))
+    const values = table.columns.map((column, i) => columnLiteral(part, i, column.type))
+    steps.push((client) => client.query({ name: statement.name, text: statement.text, values: [...values, owner] }))
   }
   return steps
 }
 
-function newestRows(
-  table: UpsertTable<never>,
-  { keyIndexes, revisionIndex }: UpsertStatement,
-  rows: readonly RowText[],
-): readonly RowText[] {
-  const types = keyIndexes.map((i) => table.columns[i]!.type)
+function newestRows({ keyOf, revisionIndex }: UpsertStatement, rows: readonly RowText[]): readonly RowText[] {
   const byKey = new Map<string, RowText>()
   for (const texts of rows) {
-    const key = keyText(
-      keyIndexes.map((i) => texts[i]!),
-      types,
-    )
+    const key = keyOf(texts)
     const known = byKey.get(key)
     if (known === undefined || Number(texts[revisionIndex]) >= Number(known[revisionIndex])) byKey.set(key, texts)
   }
   return [...byKey].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, texts]) => texts)
+}
+
+/** One column of the rows as an array literal. */
+export function columnLiteral(rows: readonly RowText[], column: number, type: ColumnType): string {
+  return arrayLiteral(rows, column, type === 'text' || type === 'jsonb')
 }
 
 function arrayLiteral(rows: readonly RowText[], column: number, isQuoted: boolean): string {
@@ -106,7 +106,7 @@ function* copyChunks(rows: readonly RowText[]): Generator<Buffer> {
 interface UpsertStatement {
   readonly name: string
   readonly text: string
-  readonly keyIndexes: readonly number[]
+  readonly keyOf: (row: RowText) => string
   readonly revisionIndex: number
 }
 
@@ -123,24 +123,23 @@ function upsertStatement(table: UpsertTable<never>): UpsertStatement {
 
 function buildUpsert(table: UpsertTable<never>): UpsertStatement {
   const names = table.columns.map((column) => column.name)
-  const indexOf = (name: string) => {
-    const index = names.indexOf(name)
-    if (index < 0)
-      throw new ConfigurationError(`table ${table.name}: its key or revision names ${name}, which is no column of it`)
-    return index
-  }
-  const quoted = names.map(quoteIdentifier)
+  const missing = [...table.key, table.revision].find((name) => !names.includes(name))
+  if (missing !== undefined)
+    throw new ConfigurationError(`table ${table.name}: its key or revision names ${missing}, which is no column of it`)
+  const written = [...names, ownerColumn].map(quoteIdentifier).join(', ')
+  const owner = quoteIdentifier(ownerColumn)
   const revision = quoteIdentifier(table.revision)
   const parameters = table.columns.map((column, i) => `$${i + 1}::${column.type}[]`).join(', ')
-  const assignments = names
+  const assignments = [...names, ownerColumn]
     .filter((name) => !table.key.includes(name))
     .map((name) => `${quoteIdentifier(name)} = excluded.${quoteIdentifier(name)}`)
     .join(', ')
   const text =
-    `INSERT INTO ${quoteIdentifier(table.name)} AS t (${quoted.join(', ')}) SELECT * FROM unnest(${parameters}) ` +
+    `INSERT INTO ${quoteIdentifier(table.name)} AS t (${written}) SELECT *, $${names.length + 1}::integer FROM unnest(${parameters}) ` +
     `ON CONFLICT (${table.key.map(quoteIdentifier).join(', ')}) DO UPDATE SET ${assignments} ` +
-    `WHERE excluded.${revision} >= t.${revision}`
-  return { name: statementName(text), text, keyIndexes: table.key.map(indexOf), revisionIndex: indexOf(table.revision) }
+    `WHERE CASE WHEN t.${owner} <> excluded.${owner} THEN refuse('MR004', 'a row belongs to another task') ` +
+    `ELSE excluded.${revision} >= t.${revision} END`
+  return { name: statementName(text), text, keyOf: rowKeys(table), revisionIndex: names.indexOf(table.revision) }
 }
 
 /** A name for a prepared statement, within the 63 bytes that PostgreSQL keeps of one. */

@@ -2,6 +2,7 @@ import { BadRowError } from '../../runtime/badRow.ts'
 import type { Checkpoint, CheckpointStore, Claim, TaskId } from '../../runtime/checkpoint.ts'
 import type { Clock } from '../../runtime/clock.ts'
 import { RetryableError, TaskFencedError } from '../../runtime/errors.ts'
+import { ForeignRowsError } from '../../runtime/foreignRows.ts'
 import type { Outbox } from '../../runtime/outbox.ts'
 import type { Random } from '../random.ts'
 import type { Faults } from './faults.ts'
@@ -28,7 +29,7 @@ export class Zombies {
     try {
       await store.commit(zombie.claim, zombie.checkpoint)
     } catch (error) {
-      if (!(error instanceof TaskFencedError || error instanceof BadRowError)) throw error
+      if (!isRightlyRefused(error)) throw error
       this.fenced++
       return
     }
@@ -90,8 +91,7 @@ export function faultyCheckpointStore(inner: CheckpointStore, options: FaultyChe
     try {
       await inner.commit(claim, checkpoint)
     } catch (error) {
-      // A row that the table cannot hold is no fault of the store; nothing was stored.
-      if (!(error instanceof TaskFencedError || error instanceof BadRowError)) options.onViolation(error)
+      if (!isRightlyRefused(error)) options.onViolation(error)
     }
   }
 
@@ -125,6 +125,11 @@ function faultyOutbox(inner: Outbox, { faults, process }: FaultyCheckpointStoreO
     retried: (...asked) => guard(() => inner.retried(...asked)),
     forgetRefused: (...asked) => guard(() => inner.forgetRefused(...asked)),
   }
+}
+
+/** Besides a fence: a row that the table cannot hold, or that is another task's, is no fault of the store; nothing was stored. */
+function isRightlyRefused(error: unknown): boolean {
+  return error instanceof TaskFencedError || error instanceof BadRowError || error instanceof ForeignRowsError
 }
 
 function isSameTask(a: TaskId, b: TaskId): boolean {

@@ -8,7 +8,7 @@ import { testDatabase } from '../../support/postgres.ts'
 const tables = `
   CREATE TABLE "contract ""Bar""" (
     symbol text NOT NULL, day numeric NOT NULL, at timestamptz NOT NULL, revision integer NOT NULL, price numeric NOT NULL,
-    count bigint NOT NULL, "note ""x""" text, "isClosed" boolean NOT NULL, extra jsonb, PRIMARY KEY (symbol, day, at)
+    count bigint NOT NULL, "note ""x""" text, "isClosed" boolean NOT NULL, extra jsonb, row_owner integer, PRIMARY KEY (symbol, day, at)
   );
   CREATE TABLE contract_line (number bigint NOT NULL, text text, at timestamptz);
 `

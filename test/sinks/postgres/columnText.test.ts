@@ -1,12 +1,12 @@
 import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { ConfigurationError } from '../../../src/runtime/errors.ts'
+import { keyText } from '../../../src/runtime/rowKey.ts'
 import type { ColumnType, ColumnValue } from '../../../src/runtime/table.ts'
 import {
   clampTime,
   columnText,
   escapeText,
-  keyText,
   timestampText,
   unescapeText,
 } from '../../../src/sinks/postgres/columnText.ts'

@@ -6,6 +6,7 @@ import { ConfigurationError } from '../../../src/runtime/errors.ts'
 import type { AppendTable, ColumnType, Table, UpsertTable } from '../../../src/runtime/table.ts'
 import { openPool, quoteIdentifier } from '../../../src/sinks/postgres/connection.ts'
 import { ensureTables } from '../../../src/sinks/postgres/ensureTables.ts'
+import { checkDescriptor } from '../../../src/sinks/postgres/tableDescriptor.ts'
 import { writeSteps } from '../../../src/sinks/postgres/tableWriter.ts'
 import { type TestDatabase, testDatabase } from '../../support/postgres.ts'
 
@@ -87,7 +88,7 @@ describe('ensureTables', () => {
 
   const write = (table: Table<Row>, ...rows: readonly Row[]) =>
     withClient(async (client) => {
-      for (const step of writeSteps(table, rows)) await step(client)
+      for (const step of writeSteps(table, rows, 1)) await step(client)
     })
 
   const stored = async (where = '') => {
@@ -161,7 +162,7 @@ describe('ensureTables', () => {
         {
           table: 'thing',
           columns:
-            'k text!, at timestamp with time zone!, n integer, big bigint, price numeric, ok boolean, data jsonb, revision integer!',
+            'k text!, at timestamp with time zone!, n integer, big bigint, price numeric, ok boolean, data jsonb, revision integer!, row_owner integer',
         },
       ])
       const { rows: keys } = await db.pool.query(
@@ -592,6 +593,27 @@ ALTER TABLE ${s}."other" ALTER COLUMN "n" TYPE integer USING "n"::text::integer;
     })
   })
 
+  describe('the column of the owners of rows', () => {
+    it('is given to a table of before, whose rows belong to nobody, and is the one thing that is changed', async () => {
+      await byHand({})
+      await db.pool.query(`INSERT INTO thing (k, at, revision) VALUES ('old', now(), 0)`)
+      expect(await ensureTables(db.pool, db.schema, [upsert])).toEqual([])
+      const { rows } = await db.pool.query(`SELECT k, row_owner FROM thing`)
+      expect(rows).toEqual([{ k: 'old', row_owner: null }])
+      await write(upsert, row)
+    })
+
+    it('is not taken from somebody who keeps something else in it, nor from a descriptor', async () => {
+      await byHand({ row_owner: 'text' })
+      const message = await refusal([upsert])
+      expect(wordsOf(message)).toEqual([expect.stringMatching(/column row_owner is text/)])
+      await mend(message)
+      expect(() =>
+        checkDescriptor({ ...upsert, columns: [...upsert.columns, { name: 'row_owner', type: 'text', of: () => '' }] }),
+      ).toThrow(/whose a row is in a column row_owner/)
+    })
+  })
+
   describe('a user without the right', () => {
     const role = () => `${db.schema}_worker`
 
@@ -612,6 +634,18 @@ ALTER TABLE ${s}."other" ALTER COLUMN "n" TYPE integer USING "n"::text::integer;
         }
       })
 
+    it('to add the column of the owners gets to read what the owner of the table has to run', async () => {
+      await byHand({})
+      await db.pool.query(
+        `GRANT USAGE ON SCHEMA "${db.schema}" TO ${role()}; GRANT SELECT, INSERT, UPDATE ON thing TO ${role()}`,
+      )
+      const message = (await asWorker([upsert]))!
+      expect(wordsOf(message)).toEqual([expect.stringMatching(/table thing: has no column row_owner.*does not own/)])
+      await db.pool.query(sqlOf(message))
+      expect(await asWorker([upsert])).toBe(null)
+      await db.pool.query(`REVOKE ALL ON SCHEMA "${db.schema}" FROM ${role()}`)
+    })
+
     it('gets to read what somebody with the right has to run', async () => {
       const other: AppendTable<Row> = { ...append, name: 'other' }
       const message = (await asWorker([upsert, other]))!
@@ -629,6 +663,7 @@ ALTER TABLE ${s}."other" ALTER COLUMN "n" TYPE integer USING "n"::text::integer;
   "ok" boolean,
   "data" jsonb,
   "revision" integer NOT NULL,
+  "row_owner" integer,
   PRIMARY KEY ("k", "at")
 );
 GRANT SELECT, INSERT, UPDATE ON "${db.schema}"."thing" TO "${role()}";`)
@@ -636,7 +671,7 @@ GRANT SELECT, INSERT, UPDATE ON "${db.schema}"."thing" TO "${role()}";`)
       expect(await asWorker([upsert, other])).toBe(null)
       await withClient(async (client) => {
         await client.query(`SET ROLE ${role()}`)
-        for (const table of [upsert, other]) for (const step of writeSteps(table, [row])) await step(client)
+        for (const table of [upsert, other]) for (const step of writeSteps(table, [row], 1)) await step(client)
         await client.query('RESET ROLE')
       })
       expect(await stored()).toEqual([asWritten])

@@ -23,14 +23,16 @@ describe('writeSteps', () => {
   let db: TestDatabase
 
   beforeAll(async () => {
-    db = await testDatabase({ isMigrated: false })
-    await db.pool.query('CREATE TABLE word (key bigint PRIMARY KEY, revision integer NOT NULL, word text NOT NULL)')
+    db = await testDatabase()
+    await db.pool.query(
+      'CREATE TABLE word (key bigint PRIMARY KEY, revision integer NOT NULL, word text NOT NULL, row_owner integer)',
+    )
   })
   beforeEach(() => db.pool.query('TRUNCATE word'))
   afterAll(() => db.close())
 
   const write = async (client: pg.ClientBase, table: Table<Row>, rows: readonly Row[]) => {
-    for (const step of writeSteps(table, rows)) await step(client)
+    for (const step of writeSteps(table, rows, 1)) await step(client)
   }
 
   const withClient = async (action: (client: pg.PoolClient) => Promise<void>) => {
@@ -49,12 +51,12 @@ describe('writeSteps', () => {
     await withClient((client) => write(client, upsert, many(25_000, 1)))
     const { rows } = await db.pool.query('SELECT count(*)::integer AS count, sum(key)::integer AS sum FROM word')
     expect(rows).toEqual([{ count: 25_000, sum: (24_999 * 25_000) / 2 }])
-    expect(writeSteps(upsert, many(25_000, 1))).toHaveLength(3)
+    expect(writeSteps(upsert, many(25_000, 1), 1)).toHaveLength(3)
   })
 
   it('does nothing for no rows', () => {
-    expect(writeSteps(upsert, [])).toEqual([])
-    expect(writeSteps(append, [])).toEqual([])
+    expect(writeSteps(upsert, [], 1)).toEqual([])
+    expect(writeSteps(append, [], 1)).toEqual([])
   })
 
   it('lets two writers of the same rows in opposite order wait, not deadlock', async () => {
@@ -94,6 +96,33 @@ describe('writeSteps', () => {
 
   it('refuses a key that is no column', () => {
     const wrong: UpsertTable<Row> = { ...upsert, key: ['kee'] }
-    expect(() => writeSteps(wrong, many(1, 1))).toThrow(/table word: .*kee/)
+    expect(() => writeSteps(wrong, many(1, 1), 1)).toThrow(/table word: .*kee/)
+  })
+
+  it('gives a row without an owner to who writes it first, and refuses the next', async () => {
+    await db.pool.query(`INSERT INTO word VALUES (1, 0, 'old', NULL), (2, 5, 'newer', NULL)`)
+    const by = (owner: number, revision: number) =>
+      withClient(async (client) => {
+        for (const step of writeSteps(upsert, many(3, revision), owner)) await step(client)
+      })
+    await by(7, 1)
+    const owners = async () =>
+      (await db.pool.query('SELECT key::integer, row_owner FROM word ORDER BY key')).rows.map((row) => [
+        row.key,
+        row.row_owner,
+      ])
+    // The one that was newer is nobody's still.
+    expect(await owners()).toEqual([
+      [0, 7],
+      [1, 7],
+      [2, null],
+    ])
+    await expect(by(8, 9)).rejects.toMatchObject({ code: 'MR004' })
+    await by(7, 5)
+    expect(await owners()).toEqual([
+      [0, 7],
+      [1, 7],
+      [2, 7],
+    ])
   })
 })
