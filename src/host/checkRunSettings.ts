@@ -1,6 +1,7 @@
 import { ConfigurationError } from '../runtime/errors.ts'
 import { defaultLimits } from '../runtime/workerLimits.ts'
-import { databaseUrlAllowed, isDatabaseUrl, isSchemaName, schemaNameAllowed } from './databaseNames.ts'
+import { parseDatabaseUrl } from '../sinks/postgres/databaseUrl.ts'
+import { isSchemaName, schemaNameAllowed } from './databaseNames.ts'
 import type { RunPipelineSettings } from './runPipeline.ts'
 import { suggest } from './suggest.ts'
 
@@ -31,11 +32,7 @@ export function checkRunSettings(settings: RunPipelineSettings): void {
   const { databaseUrl, schema, partitions, closeOpen = false, untilEnd = false } = settings
   refuseUnknown('setting', settings, known)
   refuseUnknown('limit', settings.limits ?? {}, defaultLimits)
-  if (databaseUrl !== undefined && !isDatabaseUrl(databaseUrl)) {
-    throw new ConfigurationError(
-      `runPipeline: databaseUrl is no address of PostgreSQL; allowed: ${databaseUrlAllowed}.`,
-    )
-  }
+  if (databaseUrl !== undefined) checkDatabaseUrl(databaseUrl)
   if (schema !== undefined && !isSchemaName(schema)) {
     throw new ConfigurationError(
       `runPipeline: schema ${JSON.stringify(schema)} is not allowed; allowed: ${schemaNameAllowed}.`,
@@ -47,6 +44,15 @@ export function checkRunSettings(settings: RunPipelineSettings): void {
     )
   }
   if (closeOpen && !untilEnd) throw new ConfigurationError('runPipeline: closeOpen is only for untilEnd; set both.')
+}
+
+function checkDatabaseUrl(text: string): void {
+  try {
+    parseDatabaseUrl(text)
+  } catch (error) {
+    if (!(error instanceof ConfigurationError)) throw error
+    throw new ConfigurationError(`runPipeline: databaseUrl is ${error.message}.`, { cause: error })
+  }
 }
 
 function refuseUnknown(what: string, given: object, all: object): void {

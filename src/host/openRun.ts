@@ -16,6 +16,7 @@ import { pipelineWorker } from './pipelineWorker.ts'
 import { prepareDatabase } from './prepareDatabase.ts'
 import type { RunDatabase } from './runDatabase.ts'
 import type { RunTopic } from './runTopic.ts'
+import { requireFitTopic } from './simulatedTopic.ts'
 import type { StartWait } from './startWait.ts'
 import { WorkerPool } from './workerPool.ts'
 
@@ -154,6 +155,7 @@ async function openFeeds(
 ): Promise<readonly OpenedFeed[]> {
   const opened: OpenedFeed[] = []
   for (const feed of job.feeds) {
+    requireFitTopic(feed.feed, feed.topic)
     const { writer, partitions } = await wait.until(
       location,
       () => openTopic(feed.topic),

@@ -4,6 +4,7 @@ import { openIngestLog } from '../../host/openIngestLog.ts'
 import { fencedError } from '../../host/pipelineRun.ts'
 import { RunReporter } from '../../host/runReport.ts'
 import { Shutdown } from '../../host/shutdown.ts'
+import { requireFitTopic } from '../../host/simulatedTopic.ts'
 import { StoppedWaiting, startWait } from '../../host/startWait.ts'
 import { systemClock } from '../../runtime/clock.ts'
 import { runIngest } from '../../sources/ingest/runIngest.ts'
@@ -40,7 +41,7 @@ export async function ingest(context: CommandContext): Promise<number> {
 function jobOf(context: CommandContext): Promise<IngestJob> {
   const { args, settings, origins } = context
   if (args[0] !== undefined || settings.feed !== undefined) return feedJob(context)
-  const lineFlags = { key: '--key', time: '--time', onBadLine: '--on-bad-line', schema: '--schema' } as const
+  const lineFlags = { key: '--key', time: '--time', onBadLine: '--on-bad-line' } as const
   for (const [name, flag] of Object.entries(lineFlags)) {
     if (origins[name as keyof typeof lineFlags] === 'flag')
       throw new UsageError(`${flag} is for JSON lines: name a file, or - for standard input.`)
@@ -74,6 +75,7 @@ async function runJob(job: IngestJob, { context, cleanup, shutdown, say }: JobPa
   cleanup.add(() => log.close())
   for (const line of job.banner(log)) say(line)
   const feed = await job.openFeed(say)
+  requireFitTopic(feed, job.topic.name)
   shutdown.whenStopping((signal) => {
     say(`${signal}: stopping cleanly; what is read is appended first. Once more ends at once.`)
     stopping.abort()

@@ -1,6 +1,8 @@
 import { createHash } from 'node:crypto'
+import { isSchemaName } from '../../host/databaseNames.ts'
+import { isSimulatedTopic } from '../../host/simulatedTopic.ts'
 import type { Market } from '../../market/trade.ts'
-import type { DataSet } from '../database.ts'
+import { type DataSet, isSimulatedSchema, simulatedSchemaOf } from '../database.ts'
 import { UsageError } from '../exit.ts'
 import type { ResolvedSettings } from '../resolveSettings.ts'
 import type { SettingValues } from '../settings.ts'
@@ -21,7 +23,7 @@ type RunSettings = Pick<
   | 'symbols'
   | 'simulatorSeed'
   | 'logTopic'
-  | 'kafkaBrokers'
+  | 'schema'
 >
 
 /** The source that the settings name, or null where it depends on whether the exchange answers. Throws `UsageError`. */
@@ -47,6 +49,8 @@ export interface RunPlan {
   readonly source: SourceKind
   readonly market: Market
   readonly dataSet: DataSet
+  /** Of the database. */
+  readonly schema: string
   readonly topic: string
   /** In whose name the ingest keeps its position. */
   readonly producer: string
@@ -74,6 +78,7 @@ export function planRun(source: SourceKind, settings: RunSettings, options: Plan
       source,
       market: 'simulated',
       dataSet: 'simulated',
+      schema: simulatedSchema(settings),
       topic,
       producer: 'simulator',
       timeUnit: 'ms',
@@ -84,7 +89,8 @@ export function planRun(source: SourceKind, settings: RunSettings, options: Plan
   const { market } = settings
   const dataSet = market === 'simulated' ? 'simulated' : 'public'
   const topic = topicOf(market, settings)
-  const common = { source, market, dataSet, timeUnit } as const
+  const schema = dataSet === 'simulated' ? simulatedSchema(settings) : realSchema(settings)
+  const common = { source, market, dataSet, schema, timeUnit } as const
   if (source === 'none') {
     return { ...common, topic, producer: 'none', symbols: null, sourceText: `topic ${topic}` }
   }
@@ -110,11 +116,10 @@ const marketTopics: Readonly<Record<Market, string>> = {
   simulated: 'crypto.trades.simulated.raw',
 }
 
-/** The embedded log keeps data sets apart by schema; in Kafka the name of the topic has to, and it is checked. */
-function topicOf(market: Market, { logTopic, kafkaBrokers }: RunSettings): string {
-  const isKafka = kafkaBrokers !== undefined
-  if (logTopic === undefined) return market === 'simulated' && !isKafka ? marketTopics.spot : marketTopics[market]
-  if (isKafka && logTopic.includes('simulated') !== (market === 'simulated')) {
+/** Whichever log it is in, a topic tells by its name whether its prices are invented. */
+function topicOf(market: Market, { logTopic }: RunSettings): string {
+  if (logTopic === undefined) return marketTopics[market]
+  if (isSimulatedTopic(logTopic) !== (market === 'simulated')) {
     throw new UsageError(
       market === 'simulated'
         ? `--topic ${logTopic}: invented prices only go into a topic with "simulated" in its name, such as ${marketTopics.simulated}.`
@@ -122,6 +127,19 @@ function topicOf(market: Market, { logTopic, kafkaBrokers }: RunSettings): strin
     )
   }
   return logTopic
+}
+
+function simulatedSchema({ schema }: RunSettings): string {
+  const simulated = simulatedSchemaOf(schema)
+  if (isSchemaName(simulated)) return simulated
+  throw new UsageError(
+    `--schema ${schema} is too long: invented prices go into ${simulated}, and a name has at most 63 characters.`,
+  )
+}
+
+function realSchema({ schema }: RunSettings): string {
+  if (!isSimulatedSchema(schema)) return schema
+  throw new UsageError(`--schema ${schema} is one of invented prices by its name: name another.`)
 }
 
 /**
@@ -149,5 +167,6 @@ export function nextCommand(
 ): string {
   const folder = origins.dataDir === 'flag' ? ` --data-dir ${settings.dataDir}` : ''
   const market = plan.market === 'spot' ? '' : ` --market ${plan.market}`
-  return `npx millrace candles --symbol ${symbol} --interval 1m${market}${folder}`
+  const schema = origins.schema === 'flag' ? ` --schema ${settings.schema}` : ''
+  return `npx millrace candles --symbol ${symbol} --interval 1m${market}${schema}${folder}`
 }

@@ -58,7 +58,7 @@ async function jobOf(context: CommandContext, plan: RunPlan, onNotice: (line: st
     pipeline,
     topics: topicsOf(pipeline, topic, isOfThePast),
     feeds,
-    settings: hostSettingsOf(context, plan.dataSet),
+    settings: hostSettingsOf(context, plan.schema),
     processes:
       settings.workers === 1
         ? null
