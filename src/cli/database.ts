@@ -6,6 +6,7 @@ import { plainConnectionWarning } from '../host/plainConnection.ts'
 import { openConnection, type PostgresAddress } from '../sinks/postgres/connection.ts'
 import { databaseLocation, parseDatabaseUrl } from '../sinks/postgres/databaseUrl.ts'
 import { asMillraceError } from '../sinks/postgres/errors.ts'
+import { exitOnSignal } from './exitOnSignal.ts'
 import type { SettingValues } from './settings.ts'
 
 /** The schemas of prices: invented ones never share a table with real ones. */
@@ -60,9 +61,15 @@ export async function openDatabase(
     const location = databaseLocation(url)
     return database({ connectionString: settings.databaseUrl }, location, async () => {})
   }
-  const embedded = await startOrJoin(settings.dataDir, { onProgress })
-  const { host, port } = embedded.connection
-  return database(embedded.connection, `embedded, ${host}:${port}`, () => embedded.stop())
+  const mayEnd = exitOnSignal()
+  try {
+    const embedded = await startOrJoin(settings.dataDir, { onProgress })
+    const { host, port } = embedded.connection
+    return database(embedded.connection, `embedded, ${host}:${port}`, () => embedded.stop().finally(mayEnd))
+  } catch (error) {
+    mayEnd()
+    throw error
+  }
 }
 
 function database(address: PostgresAddress, location: string, release: () => Promise<void>): Database {

@@ -8,15 +8,18 @@ export interface Output {
   err(line: string): void
 }
 
+/** A pipe without a reader, and a terminal that was closed. */
+const goneCodes: ReadonlySet<string | undefined> = new Set(['EPIPE', 'EIO'])
+
 /** Output on the streams of the process. A reader that went away is no error: what is written after it is dropped. */
 export function processOutput(stdout: Writable, stderr: Writable): Output {
   let isClosed = false
   stdout.on('error', (error: NodeJS.ErrnoException) => {
-    if (error.code !== 'EPIPE') throw error
+    if (!goneCodes.has(error.code)) throw error
     isClosed = true
   })
   stderr.on('error', (error: NodeJS.ErrnoException) => {
-    if (error.code !== 'EPIPE') throw error
+    if (!goneCodes.has(error.code)) throw error
   })
   return {
     out: (text) =>

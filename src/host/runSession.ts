@@ -61,7 +61,7 @@ export async function runSession(options: RunSessionOptions): Promise<RunEnd | n
   const cleanup = new Cleanup()
   try {
     const folder = runFolder(place.dataDir, name, place.workerId)
-    const lock = acquireRunLock(folder)
+    const lock = await acquireRunLock(folder)
     cleanup.add(() => lock.release())
     // The database takes the longest to start, so it starts while the rest is found out.
     const opening = openRunDatabase(place, (line) => view.progress(line))

@@ -26,7 +26,10 @@ export function stopOn(signal: AbortSignal): StopRequest {
   }
 }
 
-/** Makes the first SIGINT or SIGTERM the beginning of a clean stop; a second one ends the process at once, with exit code 130. */
+/** A closed terminal counts as a stop that was asked for. */
+const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
+
+/** Makes the first SIGINT, SIGTERM or SIGHUP the beginning of a clean stop; a second one ends the process at once, with exit code 130. */
 export class Shutdown implements StopRequest {
   #first: { readonly signal: NodeJS.Signals; readonly at: number } | null = null
   #onStop: ((signal: NodeJS.Signals) => void) | null = null
@@ -53,8 +56,7 @@ export class Shutdown implements StopRequest {
     this.#onAbort = onAbort
     this.#exit = exit
     this.#now = now
-    process.on('SIGINT', this.#handle)
-    process.on('SIGTERM', this.#handle)
+    for (const signal of signals) process.on(signal, this.#handle)
   }
 
   get isStopping(): boolean {
@@ -67,7 +69,6 @@ export class Shutdown implements StopRequest {
   }
 
   dispose(): void {
-    process.off('SIGINT', this.#handle)
-    process.off('SIGTERM', this.#handle)
+    for (const signal of signals) process.off(signal, this.#handle)
   }
 }

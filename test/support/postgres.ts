@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto'
+import { readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import type pg from 'pg'
 import { startOrJoin } from '../../src/embedded/embeddedPostgres.ts'
@@ -9,6 +10,8 @@ import { migrate } from '../../src/sinks/postgres/migrate.ts'
 /** A schema of its own in the real PostgreSQL that all test files share. */
 export interface TestDatabase {
   readonly connection: PostgresConnection
+  /** Of the role that may make databases and roles, which the one of `connection` may not. */
+  readonly superuser: PostgresConnection
   readonly schema: string
   /** Plain connections whose search_path is the schema. */
   readonly pool: pg.Pool
@@ -29,6 +32,7 @@ export async function testDatabase(options: { readonly isMigrated?: boolean } = 
   else await pool.query(`CREATE SCHEMA ${quoteIdentifier(schema)}`)
   return {
     connection: server.connection,
+    superuser: superuserOf(server.connection),
     schema,
     pool,
     async close() {
@@ -37,6 +41,20 @@ export async function testDatabase(options: { readonly isMigrated?: boolean } = 
       await server.stop()
     },
   }
+}
+
+/** Runs statements as the role that may make others. */
+export async function asSuperuser(superuser: PostgresConnection, ...statements: readonly string[]): Promise<void> {
+  const pool = openPool(superuser, { schema: 'public', applicationName: 'millrace test', maxConnections: 1 })
+  try {
+    for (const statement of statements) await pool.query(statement)
+  } finally {
+    await pool.end()
+  }
+}
+
+function superuserOf(connection: PostgresConnection): PostgresConnection {
+  return { ...connection, user: 'postgres', password: readFileSync(`${folder}/postgres/superuser`, 'utf8') }
 }
 
 // Runs that were killed leave their schemas behind.

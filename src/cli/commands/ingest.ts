@@ -58,7 +58,7 @@ interface JobParts {
 
 async function runJob(job: IngestJob, { context, cleanup, shutdown, say }: JobParts): Promise<number> {
   const stopping = new AbortController()
-  const lock = acquireRunLock(job.folder, {
+  const lock = await acquireRunLock(job.folder, {
     what: `an ingest of producer ${job.producer}`,
     otherwise: 'give this one a name of its own with --producer, or choose another folder with --data-dir',
   })

@@ -7,7 +7,7 @@ import type { AppendTable, ColumnType, Table, UpsertTable } from '../../../src/r
 import { openPool, quoteIdentifier } from '../../../src/sinks/postgres/connection.ts'
 import { ensureTables } from '../../../src/sinks/postgres/ensureTables.ts'
 import { writeSteps } from '../../../src/sinks/postgres/tableWriter.ts'
-import { type TestDatabase, testDatabase } from '../../support/postgres.ts'
+import { asSuperuser, type TestDatabase, testDatabase } from '../../support/postgres.ts'
 
 interface Row {
   readonly k: string
@@ -595,8 +595,8 @@ ALTER TABLE ${s}."other" ALTER COLUMN "n" TYPE integer USING "n"::text::integer;
   describe('a user without the right', () => {
     const role = () => `${db.schema}_worker`
 
-    beforeAll(() => db.pool.query(`CREATE ROLE ${role()}`))
-    afterAll(() => db.pool.query(`DROP OWNED BY ${role()}; DROP ROLE ${role()}`))
+    beforeAll(() => asSuperuser(db.superuser, `CREATE ROLE ${role()}`, `GRANT ${role()} TO ${db.connection.user}`))
+    afterAll(() => asSuperuser(db.superuser, `DROP OWNED BY ${role()}`, `DROP ROLE ${role()}`))
 
     /** What the user gets to read; null when it fits. */
     const asWorker = (tables: readonly Table<never>[]) =>
