@@ -23,7 +23,10 @@ const pauseMs = 200
  * leaves nothing that blocks the next one; where it was in another container or on another machine, it takes ten seconds to be sure that it is
  * gone. Throws `ConfigurationError` with the pid of who runs already.
  */
-export async function acquireRunLock(dataDir: string, { what, otherwise }: LockWords = pipelineWords): Promise<HeldLock> {
+export async function acquireRunLock(
+  dataDir: string,
+  { what, otherwise }: LockWords = pipelineWords,
+): Promise<HeldLock> {
   const path = join(resolve(dataDir), 'run.lock')
   const deadline = performance.now() + silenceLimitMs + 5 * pauseMs
   for (;;) {

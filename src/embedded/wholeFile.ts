@@ -1,7 +1,14 @@
 import { closeSync, linkSync, openSync, readFileSync, rmSync, writeSync } from 'node:fs'
 
 /** What file systems say that know no second name of a file: FAT, some network shares, some mounts into containers. */
-const withoutLinks: ReadonlySet<string | undefined> = new Set(['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EMLINK', 'EACCES'])
+const withoutLinks: ReadonlySet<string | undefined> = new Set([
+  'EPERM',
+  'ENOTSUP',
+  'EOPNOTSUPP',
+  'ENOSYS',
+  'EMLINK',
+  'EACCES',
+])
 
 /**
  * Gives a draft its name unless something has that name already; of several processes at once, one succeeds. The file appears with all that is in it, but on

@@ -23,9 +23,14 @@ export class DatabaseProbe {
     this.#pool.query('SELECT 1').then(answered, answered)
   }
 
+  /** How long an answer has been out, ms. */
+  silentMs(now: number): number {
+    return this.#askedAt === null ? 0 : now - this.#askedAt
+  }
+
   /** In words for a status line, or null while it answers. */
   waitingFor(now: number): string | null {
-    const silentMs = this.#askedAt === null ? 0 : now - this.#askedAt
+    const silentMs = this.silentMs(now)
     return silentMs < silenceMs ? null : `PostgreSQL, no answer for ${durationText(silentMs)}`
   }
 }

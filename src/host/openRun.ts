@@ -44,6 +44,8 @@ export interface RunPlaces {
 export interface OpenRunOptions {
   readonly job: RunJob
   readonly database: RunDatabase
+  /** Fires when the database is given up. */
+  readonly lost: AbortSignal
   /** Called before anything that takes a moment. */
   readonly onStart: (places: RunPlaces) => void
   /** For a database or a broker that is away. */
@@ -62,7 +64,7 @@ export function openRun(options: OpenRunOptions): Promise<PipelineRun> {
 }
 
 async function openEmbedded(options: OpenRunOptions): Promise<PipelineRun> {
-  const { job, database, wait, onWarning, cleanup } = options
+  const { job, database, lost, wait, onWarning, cleanup } = options
   const { pipeline, settings } = job
   const { address, location } = database
   const { schema, startFrom, limits } = settings
@@ -75,7 +77,7 @@ async function openEmbedded(options: OpenRunOptions): Promise<PipelineRun> {
     async () => {
       await prepare(options, plan, 'embedded')
       const names = job.topics.map(({ name }) => name)
-      return openEmbeddedTopics({ address, schema, topics: names, settings: settings.topics, onWarning })
+      return openEmbeddedTopics({ address, schema, topics: names, settings: settings.topics, lost, onWarning })
     },
     (late) => late.close(),
   )
@@ -87,6 +89,7 @@ async function openEmbedded(options: OpenRunOptions): Promise<PipelineRun> {
     openTopic,
     archive: archive?.archive ?? null,
     address,
+    lost,
     schema,
     startFrom,
     limits,
@@ -136,7 +139,7 @@ async function openOnKafka(options: OpenRunOptions): Promise<PipelineRun> {
     })
     return new PipelineRun({ ...parts, worker: new WorkerPool({ jobs, onNotice: onWarning }) })
   }
-  const worker = await openKafkaWorker(pipeline, work, wait, warnBy(onWarning), cleanup)
+  const worker = await openKafkaWorker(pipeline, work, wait, warnBy(onWarning), cleanup, options.lost)
   return new PipelineRun({ ...parts, worker })
 }
 

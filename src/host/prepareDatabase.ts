@@ -2,7 +2,7 @@ import type pg from 'pg'
 import type { Table } from '../runtime/table.ts'
 import { openPool, type PostgresAddress } from '../sinks/postgres/connection.ts'
 import { ensureTables } from '../sinks/postgres/ensureTables.ts'
-import { migrate } from '../sinks/postgres/migrate.ts'
+import { migrate, migrationTimeoutMs } from '../sinks/postgres/migrate.ts'
 
 /**
  * Migrates the schema and makes the tables that are missing, then lets `check` look at it. On a connection of its own, so that an attempt on a database
@@ -14,7 +14,12 @@ export async function prepareDatabase(
   tables: readonly Table<never>[] = [],
   check: (pool: pg.Pool) => Promise<void> = async () => {},
 ): Promise<void> {
-  const pool = openPool(address, { schema, applicationName: 'millrace migrate', maxConnections: 1 })
+  const pool = openPool(address, {
+    schema,
+    applicationName: 'millrace migrate',
+    maxConnections: 1,
+    statementTimeoutMs: migrationTimeoutMs,
+  })
   try {
     await migrate(pool, schema)
     await check(pool)

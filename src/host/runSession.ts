@@ -1,3 +1,4 @@
+import { durationText } from '../console/text.ts'
 import { acquireRunLock } from '../embedded/runLock.ts'
 import { systemClock } from '../runtime/clock.ts'
 import { openPool, type PostgresAddress } from '../sinks/postgres/connection.ts'
@@ -51,6 +52,8 @@ export interface RunSessionOptions {
 }
 
 const statusEveryMs = 1_000
+/** A database that does not answer anything for so long keeps no stop waiting. */
+const giveUpAfterMs = 10_000
 
 /**
  * One run from the lock of its data folder to the last thing closed: opens database, log and archive, waits for those that are away, runs, and leaves a report for
@@ -100,7 +103,8 @@ async function runOpened(session: OpenedSession): Promise<RunEnd | null> {
   const say = (line: string) => view.say(line)
   const wait = startWait({ say, reporter, stopRequest })
   const onStart = (places: RunPlaces) => view.starting(job, places)
-  const run = await openRun({ job, database, onStart, wait, onWarning: say, cleanup })
+  const lost = new AbortController()
+  const run = await openRun({ job, database, lost: lost.signal, onStart, wait, onWarning: say, cleanup })
   const pool = openPool(address, { schema, applicationName: 'millrace console', maxConnections: 1 })
   cleanup.add(() => pool.end())
   const probe = new DatabaseProbe(pool)
@@ -123,6 +127,15 @@ async function runOpened(session: OpenedSession): Promise<RunEnd | null> {
   stopRequest.whenStopping((why) => {
     view.stopping(why)
     run.stop()
+    const watching = setInterval(() => {
+      if (probe.silentMs(systemClock.now()) < giveUpAfterMs) return
+      clearInterval(watching)
+      say(
+        `PostgreSQL has not answered for ${durationText(giveUpAfterMs)}: stopping without it. Whether the last commit is stored is known to the next start, which goes on from what is.`,
+      )
+      lost.abort()
+    }, statusEveryMs)
+    cleanup.add(() => clearInterval(watching))
   })
   if (stopRequest.isStopping) return null
   const ended = await run.run({ untilEnd, closeOpen })

@@ -93,7 +93,7 @@ describe('startOrJoin', () => {
 
   it('listens on loopback alone, durably, and takes nobody without the password', async () => {
     const server = await start()
-    const setting = async (name: string) => (await query(server, `SHOW ${name}`))[0]?.[name]
+    const setting = async (name: string) => (await query(asSuperuser(server), `SHOW ${name}`))[0]?.[name]
     expect(await setting('listen_addresses')).toBe('127.0.0.1')
     expect(await setting('unix_socket_directories')).toBe('')
     for (const name of ['fsync', 'synchronous_commit', 'full_page_writes', 'autovacuum'])

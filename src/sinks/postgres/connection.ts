@@ -26,6 +26,8 @@ export interface PoolOptions {
   readonly connectTimeoutMs?: number
   /** The server gives a statement up after this, and the client gives the server up a little later; 60 s unless told otherwise. */
   readonly statementTimeoutMs?: number
+  /** Fires when the database is given up: every connection is cut, and what waits for an answer fails. */
+  readonly lost?: AbortSignal | undefined
   /** Sends statements without waiting for the answer of the one before, on the same connection. Excludes COPY. */
   readonly isPipelined?: boolean
 }
@@ -61,7 +63,15 @@ export function openPool(address: PostgresAddress, options: PoolOptions): pg.Poo
   pool.on('error', () => {})
   // Neither is one that breaks while it is lent out, between two statements: the next statement fails, and says it to its caller.
   pool.on('connect', (client) => client.on('error', () => {}))
+  if (options.lost !== undefined) cutWhenLost(pool, options.lost)
   return pool
+}
+
+function cutWhenLost(pool: pg.Pool, lost: AbortSignal): void {
+  const clients = new Set<SessionClient>()
+  pool.on('connect', (client) => clients.add(client as unknown as SessionClient))
+  pool.on('remove', (client) => clients.delete(client as unknown as SessionClient))
+  lost.addEventListener('abort', () => clients.forEach((client) => void client.cut()), { once: true })
 }
 
 /** How one connection is made that is no pool's. */

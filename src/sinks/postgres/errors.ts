@@ -98,6 +98,8 @@ function mistakeOf(message: string, code: string | undefined): string | null {
 function remedyOf(code: string): string {
   if (code === '53100') return '; the database has no disk space left: free some, then it goes on by itself'
   if (code === '53300') return '; the database has no connection left: raise max_connections or end other clients'
+  if (code === '55P03')
+    return '; another session keeps a lock on the table: end its transaction, then it goes on by itself'
   if (code === '42P01' || code === '42703' || code === '42P10') {
     return '; run `millrace migrate` for the tables of millrace, and `ensureTables` for those of a pipeline: it says what they lack'
   }

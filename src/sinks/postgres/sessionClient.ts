@@ -1,3 +1,4 @@
+import type { Socket } from 'node:net'
 import pg from 'pg'
 import { ConfigurationError } from '../../runtime/errors.ts'
 import type { PostgresAddress } from './connection.ts'
@@ -60,13 +61,19 @@ export function completeAddress(address: PostgresAddress): CompleteAddress {
   }
 }
 
+/** A server that does not take leave in this time is left without. */
+const leaveMs = 3_000
+
 /** What a client keeps of its configuration, and fills in from the environment where that is silent. */
 interface DriverParameters {
   options: string | undefined
   replication: string | undefined
 }
 
-/** A client of exactly what it is told: of the variables of libpq, none is left for it to read but the password file's. */
+/**
+ * A client of exactly what it is told: of the variables of libpq, none is left for it to read but the password file's. Its end is bounded, also that of one
+ * whose server hangs.
+ */
 export class SessionClient extends pg.Client {
   constructor(config: pg.ClientConfig & { readonly startOptions?: string | undefined }) {
     // The pool hides the password from what lists the properties of its options.
@@ -78,5 +85,19 @@ export class SessionClient extends pg.Client {
     driver.connectionParameters.options = config.startOptions
     driver.connectionParameters.replication = undefined
     driver.replication = undefined
+  }
+
+  /** Ends the connection without a word to the server; what waits for an answer fails. */
+  cut(): void {
+    const { connection } = this as unknown as { readonly connection: { readonly stream: Socket } }
+    connection.stream.destroy()
+  }
+
+  override end(): Promise<void>
+  override end(callback: (error: Error) => void): void
+  override end(callback?: (error: Error) => void): Promise<void> | void {
+    const timer = setTimeout(() => this.cut(), leaveMs)
+    this.once('end', () => clearTimeout(timer))
+    return callback === undefined ? super.end() : super.end(callback)
   }
 }
