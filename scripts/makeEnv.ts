@@ -5,6 +5,8 @@ import { resolve } from 'node:path'
 
 const secrets: Readonly<Record<string, () => string>> = {
   POSTGRES_PASSWORD: () => randomBytes(24).toString('hex'),
+  POSTGRES_OWNER_PASSWORD: () => randomBytes(24).toString('hex'),
+  POSTGRES_SUPERUSER_PASSWORD: () => randomBytes(24).toString('hex'),
   S3_ACCESS_KEY: () => randomBytes(10).toString('hex'),
   S3_SECRET_KEY: () => randomBytes(24).toString('hex'),
   // A leading dash would pass for an option where the id is an argument.

@@ -90,10 +90,28 @@ export async function startServer(
     ended ??= `it ended with ${signal ?? `code ${code}`}`
   })
   child.unref()
+  // Until its file names it, nobody else could end it.
+  const abandon = () => void child.kill('SIGINT')
+  process.on('exit', abandon)
+  try {
+    return await ready(layout, child, () => ended, onProgress, (why) => startError(layout, port, why, logFrom))
+  } finally {
+    process.off('exit', abandon)
+  }
+}
+
+async function ready(
+  layout: Layout,
+  child: ChildProcess,
+  ended: () => string | null,
+  onProgress: (line: string) => void,
+  failure: (why: string) => Error,
+): Promise<RunningServer> {
   const since = performance.now()
   let told = false
   for (;;) {
-    if (ended !== null) throw startError(layout, port, ended, logFrom)
+    const why = ended()
+    if (why !== null) throw failure(why)
     const server = readPidFile(layout)
     if (server !== null && server.pid === child.pid && server.isReady) return server
     if (!told && performance.now() - since > 2_000) {

@@ -20,6 +20,8 @@ export interface BegunRun {
   readonly status: () => RunStatus
   readonly address: PostgresAddress
   readonly schema: string
+  /** Fires when the database is given up. */
+  readonly lost: AbortSignal
 }
 
 /** Who follows a run. */
@@ -105,7 +107,12 @@ async function runOpened(session: OpenedSession): Promise<RunEnd | null> {
   const onStart = (places: RunPlaces) => view.starting(job, places)
   const lost = new AbortController()
   const run = await openRun({ job, database, lost: lost.signal, onStart, wait, onWarning: say, cleanup })
-  const pool = openPool(address, { schema, applicationName: 'millrace console', maxConnections: 1 })
+  const pool = openPool(address, {
+    schema,
+    applicationName: 'millrace console',
+    maxConnections: 1,
+    lost: lost.signal,
+  })
   cleanup.add(() => pool.end())
   const probe = new DatabaseProbe(pool)
   const meter = new StatusMeter()
@@ -123,7 +130,7 @@ async function runOpened(session: OpenedSession): Promise<RunEnd | null> {
   }, statusEveryMs)
   cleanup.add(() => clearInterval(reporting))
   cleanup.add(() => view.close())
-  view.begin({ status, address, schema })
+  view.begin({ status, address, schema, lost: lost.signal })
   stopRequest.whenStopping((why) => {
     view.stopping(why)
     run.stop()

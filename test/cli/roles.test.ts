@@ -52,7 +52,9 @@ describe.skipIf(serverPrograms === null)(serverTitle('roles with few rights'), {
   test('a role that owns its schemas and nothing else can run, and is told what is missing where it cannot', async () => {
     const refused = await runCommand(['migrate', '--schema', 'prices'], placeOf('tenant'))
     expect(refused).toMatchObject({ code: 2 })
-    expect(refused.stderr).toMatch(/schema prices is not there, and this role may not make it.*CREATE SCHEMA "prices" AUTHORIZATION/)
+    expect(refused.stderr).toMatch(
+      /schema prices is not there, and this role may not make it.*CREATE SCHEMA "prices" AUTHORIZATION/,
+    )
     await admin('CREATE SCHEMA prices AUTHORIZATION tenant', 'CREATE SCHEMA prices_simulated AUTHORIZATION tenant')
     await simulate('tenant', 'prices')
     expect(await runCommand(['migrate', '--schema', 'prices'], placeOf('tenant'))).toMatchObject({ code: 0 })

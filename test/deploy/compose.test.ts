@@ -70,7 +70,7 @@ describe.skipIf(missing !== null)(missing === null ? title : `${title} (${missin
 
   test('every service that stays up has a health check and is started again; the others are waited for', () => {
     const once = services().filter(([, service]) => service.restart === undefined)
-    expect(once.map(([name]) => name)).toEqual(['buckets', 'cli', 'topics'])
+    expect(once.map(([name]) => name)).toEqual(['buckets', 'cli', 'migrate', 'topics'])
     for (const [name, service] of services()) {
       if (service.restart === undefined) continue
       expect(service.restart, name).toBe('unless-stopped')
@@ -78,15 +78,28 @@ describe.skipIf(missing !== null)(missing === null ? title : `${title} (${missin
     }
     for (const name of ['worker', 'worker-simulated'])
       expect(file.services[name]?.depends_on).toMatchObject({
-        postgres: { condition: 'service_healthy' },
+        migrate: { condition: 'service_completed_successfully' },
         topics: { condition: 'service_completed_successfully' },
         buckets: { condition: 'service_completed_successfully' },
       })
   })
 
+  test('nothing connects to the database as its superuser, and only the migration as its owner', () => {
+    const roles = services().flatMap(([name, { environment }]) => {
+      const url = environment?.DATABASE_URL
+      return url == null ? [] : [[name, new URL(url).username]]
+    })
+    expect(Object.fromEntries(roles)).toMatchObject({ migrate: 'millrace_owner', worker: 'millrace', cli: 'millrace' })
+    expect(roles.filter(([, role]) => role !== 'millrace').map(([name]) => name)).toEqual(['migrate'])
+    expect(file.services.postgres?.environment?.POSTGRES_USER).toBe('postgres')
+  })
+
   test('servers keep what they hold in volumes', () => {
     for (const name of ['kafka', 'postgres', 'objects'])
-      expect(file.services[name]?.volumes, name).toEqual([expect.objectContaining({ type: 'volume', source: name })])
+      expect(
+        file.services[name]?.volumes?.filter(({ type }) => type === 'volume'),
+        name,
+      ).toEqual([expect.objectContaining({ type: 'volume', source: name })])
     expect(Object.keys(file.volumes).sort()).toEqual(['kafka', 'objects', 'postgres'])
   })
 

@@ -43,7 +43,9 @@ describe('acquireRunLock', () => {
   it('refuses within one process as well, until it is released', async () => {
     const lock = await acquireRunLock(dataDir)
     await expect(acquireRunLock(dataDir)).rejects.toThrow(`process ${process.pid} `)
-    await expect(acquireRunLock(dataDir)).rejects.toThrow('choose another folder (--data-dir, or dataDir in the settings)')
+    await expect(acquireRunLock(dataDir)).rejects.toThrow(
+      'choose another folder (--data-dir, or dataDir in the settings)',
+    )
     lock.release()
     ;(await acquireRunLock(dataDir)).release()
     expect(readdirSync(dataDir)).toEqual([])
@@ -75,8 +77,15 @@ describe('acquireRunLock', () => {
     ;(await acquireRunLock(dataDir)).release()
   })
 
-  const ofAnotherHost = { ...ownIdentity(), pid: 1, host: `not ${hostname()}`, startedAt: 'some time', pidSpace: 'elsewhere' }
-  const lockOf = (identity: object) => writeFileSync(join(dataDir, 'run.lock'), JSON.stringify({ holder: identity, nonce: 'else0000' }))
+  const ofAnotherHost = {
+    ...ownIdentity(),
+    pid: 1,
+    host: `not ${hostname()}`,
+    startedAt: 'some time',
+    pidSpace: 'elsewhere',
+  }
+  const lockOf = (identity: object) =>
+    writeFileSync(join(dataDir, 'run.lock'), JSON.stringify({ holder: identity, nonce: 'else0000' }))
 
   it('is not taken from a process of another host of which nobody here can tell whether it runs', async () => {
     const { beats: _beats, pidSpace: _pidSpace, ...old } = ofAnotherHost
@@ -102,7 +111,9 @@ describe('acquireRunLock', () => {
     lockOf(ofAnotherHost)
     const beating = setInterval(() => utimesSync(join(dataDir, 'run.lock'), new Date(), new Date()), 500)
     onTestFinished(() => clearInterval(beating))
-    await expect(acquireRunLock(dataDir)).rejects.toThrow(/process 1 on not .*; stop it first, or choose another folder/)
+    await expect(acquireRunLock(dataDir)).rejects.toThrow(
+      /process 1 on not .*; stop it first, or choose another folder/,
+    )
   }, 30_000)
 
   it('is free at once where only the name of the host has changed since its holder was killed', async () => {

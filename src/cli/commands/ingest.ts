@@ -7,6 +7,7 @@ import { Shutdown } from '../../host/shutdown.ts'
 import { requireFitTopic } from '../../host/simulatedTopic.ts'
 import { StoppedWaiting, startWait } from '../../host/startWait.ts'
 import { systemClock } from '../../runtime/clock.ts'
+import { shownText } from '../../runtime/shownText.ts'
 import { runIngest } from '../../sources/ingest/runIngest.ts'
 import type { CommandContext } from '../commandContext.ts'
 import { exitFailure, exitOk, UsageError } from '../exit.ts'
@@ -25,7 +26,7 @@ export async function ingest(context: CommandContext): Promise<number> {
   })
   cleanup.add(() => shutdown.dispose())
   const say = (line: string): void => {
-    void output.out(`${line}\n`)
+    void output.out(`${shownText(line)}\n`)
   }
   try {
     return await runJob(await jobOf(context), { context, cleanup, shutdown, say })

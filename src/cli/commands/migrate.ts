@@ -1,3 +1,4 @@
+import { shownText } from '../../runtime/shownText.ts'
 import { openPool } from '../../sinks/postgres/connection.ts'
 import { migrate as migrateSchema, migrationTimeoutMs } from '../../sinks/postgres/migrate.ts'
 import type { CommandContext } from '../commandContext.ts'
@@ -16,7 +17,7 @@ export async function migrate(context: CommandContext): Promise<number> {
       try {
         const applied = await migrateSchema(pool, schema)
         const what = applied.length === 0 ? 'up to date' : `applied ${applied.join(', ')}`
-        await output.out(`schema ${schema}: ${what}\n`)
+        await output.out(shownText(`schema ${schema}: ${what}\n`))
       } finally {
         await pool.end()
       }

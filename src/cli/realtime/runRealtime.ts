@@ -76,8 +76,8 @@ function textsOf(context: CommandContext, { plan, isFallback }: ChosenPlan, star
     banner: (_job, places) =>
       banner({ version: version(), plan, isFallback, dataDir: resolve(settings.dataDir), ...places }),
     waitingFor: `Waiting for the first trades of ${plan.symbols?.join(', ') ?? awaited}.`,
-    panel: ({ address, schema }, say) => {
-      const pool = openPool(address, { schema, applicationName: 'millrace console', maxConnections: 1 })
+    panel: ({ address, schema, lost }, say) => {
+      const pool = openPool(address, { schema, applicationName: 'millrace console', maxConnections: 1, lost })
       const panel = new LiveCandles({
         pool,
         market: plan.market,

@@ -65,7 +65,12 @@ describe('migrate', () => {
   })
 
   it('waits for a lock, and lets go with what to do where it is not given up', async () => {
-    expect(asMillraceError(Object.assign(new Error('canceling statement due to lock timeout'), { code: '55P03' }), 'migrate')).toMatchObject({
+    expect(
+      asMillraceError(
+        Object.assign(new Error('canceling statement due to lock timeout'), { code: '55P03' }),
+        'migrate',
+      ),
+    ).toMatchObject({
       code: 'MILLRACE_RETRYABLE',
       message: expect.stringContaining('another session keeps a lock on the table'),
     })
