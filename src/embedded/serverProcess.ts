@@ -94,7 +94,13 @@ export async function startServer(
   const abandon = () => void child.kill('SIGINT')
   process.on('exit', abandon)
   try {
-    return await ready(layout, child, () => ended, onProgress, (why) => startError(layout, port, why, logFrom))
+    return await ready(
+      layout,
+      child,
+      () => ended,
+      onProgress,
+      (why) => startError(layout, port, why, logFrom),
+    )
   } finally {
     process.off('exit', abandon)
   }

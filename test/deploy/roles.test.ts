@@ -45,7 +45,9 @@ describe.skipIf(serverPrograms === null)(serverTitle('the roles of docker-compos
     )
     await worker.query(`DELETE FROM public.stream_task`)
     for (const pool of [owner, worker]) {
-      await expect(pool.query(`COPY (SELECT 1) TO PROGRAM 'true'`)).rejects.toThrow(/permission denied|must be superuser/)
+      await expect(pool.query(`COPY (SELECT 1) TO PROGRAM 'true'`)).rejects.toThrow(
+        /permission denied|must be superuser/,
+      )
       await expect(pool.query('CREATE ROLE other')).rejects.toThrow(/permission denied/)
     }
     await expect(worker.query('CREATE TABLE other (x integer)')).rejects.toThrow(/permission denied/)

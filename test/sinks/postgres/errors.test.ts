@@ -73,7 +73,10 @@ describe('what a server says', () => {
     asMillraceError(Object.assign(new Error(message), { code, ...more }), 'connect')
 
   it('steers no terminal', () => {
-    const { message } = said('relation "\u001b[2Jgone" does not exist', '42P01', { detail: 'a\u0007b', table: 'x\u200by' })
+    const { message } = said('relation "\u001b[2Jgone" does not exist', '42P01', {
+      detail: 'a\u0007b',
+      table: 'x\u200by',
+    })
     expect(message).toContain('\\u{1b}[2Jgone')
     expect(message).toContain('a\\u{7}b')
     expect(message).toContain('x\\u{200b}y')
