@@ -1,9 +1,9 @@
-import { durationText } from '../console/text.ts'
 import { acquireRunLock } from '../embedded/runLock.ts'
 import { systemClock } from '../runtime/clock.ts'
 import { openPool, type PostgresAddress } from '../sinks/postgres/connection.ts'
 import { Cleanup } from './cleanup.ts'
 import { DatabaseProbe } from './databaseProbe.ts'
+import { giveUpWhenSilent } from './giveUp.ts'
 import type { HostSettings } from './hostSettings.ts'
 import { openRun, type RunJob, type RunPlaces } from './openRun.ts'
 import type { RunEnd } from './pipelineRun.ts'
@@ -54,8 +54,6 @@ export interface RunSessionOptions {
 }
 
 const statusEveryMs = 1_000
-/** A database that does not answer anything for so long keeps no stop waiting. */
-const giveUpAfterMs = 10_000
 
 /**
  * One run from the lock of its data folder to the last thing closed: opens database, log and archive, waits for those that are away, runs, and leaves a report for
@@ -134,15 +132,7 @@ async function runOpened(session: OpenedSession): Promise<RunEnd | null> {
   stopRequest.whenStopping((why) => {
     view.stopping(why)
     run.stop()
-    const watching = setInterval(() => {
-      if (probe.silentMs(systemClock.now()) < giveUpAfterMs) return
-      clearInterval(watching)
-      say(
-        `PostgreSQL has not answered for ${durationText(giveUpAfterMs)}: stopping without it. Whether the last commit is stored is known to the next start, which goes on from what is.`,
-      )
-      lost.abort()
-    }, statusEveryMs)
-    cleanup.add(() => clearInterval(watching))
+    cleanup.add(giveUpWhenSilent(probe, lost, say))
   })
   if (stopRequest.isStopping) return null
   const ended = await run.run({ untilEnd, closeOpen })

@@ -80,6 +80,25 @@ describe.skipIf(process.platform !== 'linux')('a database that was frozen', { ti
     signalAll(frozen, 'SIGCONT')
   })
 
+  test('keeps the stop of an ingest waiting no longer', async () => {
+    const dataDir = join(folder, 'data')
+    const ingest = startCommand(['ingest', '--source', 'simulator'], {
+      cwd: folder,
+      env: { MILLRACE_DATA_DIR: dataDir, MILLRACE_TTY: 'false' },
+    })
+    onTestFinished(() => void ingest.process.kill('SIGKILL'))
+    await ingest.seen(/^[1-9]\S* records in the log/m)
+    const frozen = processesOf(dataDir)
+    signalAll(frozen, 'SIGSTOP')
+    onTestFinished(() => signalAll(frozen, 'SIGCONT'))
+    const since = performance.now()
+    ingest.process.kill('SIGTERM')
+    const { stdout } = await ingest.ended
+    expect(performance.now() - since).toBeLessThan(30_000)
+    expect(stdout).toMatch(/PostgreSQL has not answered for 10 s: stopping without it/)
+    expect(processesOf(dataDir)).toEqual([])
+  })
+
   test.each(['SIGHUP', 'SIGTERM', 'SIGINT'] as const)(
     '%s ends a run and the server that it started',
     async (signal) => {

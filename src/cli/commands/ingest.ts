@@ -80,6 +80,7 @@ async function runJob(job: IngestJob, { context, cleanup, shutdown, say }: JobPa
   shutdown.whenStopping((signal) => {
     say(`${signal}: stopping cleanly; what is read is appended first. Once more ends at once.`)
     stopping.abort()
+    cleanup.add(log.giveUpWhenSilent())
   })
   const screen = new IngestConsole({ say, reporter, now: () => systemClock.now() })
   cleanup.add(() => screen.end())

@@ -19,6 +19,7 @@ const set = `SELECT set_config('search_path', $1, false), set_config('TimeZone',
   set_config('default_transaction_isolation', 'read committed', false), set_config('lock_timeout', '0', false),
   set_config('statement_timeout', coalesce($2, current_setting('statement_timeout')), false),
   set_config('idle_in_transaction_session_timeout', coalesce($3, current_setting('idle_in_transaction_session_timeout')), false),
+  (SELECT count(set_config(name, '0', false)) FROM pg_settings WHERE name = 'transaction_timeout'),
   set_config('synchronous_commit', CASE current_setting('synchronous_commit') WHEN 'off' THEN 'on' ELSE current_setting('synchronous_commit') END, false)`
 
 const readBack = `SELECT current_setting('search_path') AS "searchPath", current_setting('TimeZone') AS "timeZone",
