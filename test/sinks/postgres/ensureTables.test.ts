@@ -539,8 +539,14 @@ describe('ensureTables', () => {
       ['an index', 'CREATE INDEX thing ON migration (name)', 'INDEX'],
       ['a composite type', 'CREATE TYPE thing AS (k text)', 'TYPE'],
     ])('it is %s', async (words, statement, keyword) => {
-      const server = `CREATE FOREIGN DATA WRAPPER nothing; CREATE SERVER nowhere FOREIGN DATA WRAPPER nothing`
-      if (keyword === 'FOREIGN TABLE') await db.pool.query(server)
+      if (keyword === 'FOREIGN TABLE') {
+        await asSuperuser(
+          db.superuser,
+          'CREATE FOREIGN DATA WRAPPER nothing',
+          'CREATE SERVER nowhere FOREIGN DATA WRAPPER nothing',
+          `GRANT USAGE ON FOREIGN SERVER nowhere TO ${db.connection.user}`,
+        )
+      }
       try {
         await db.pool.query(statement)
         const message = await refusal([upsert])
@@ -548,7 +554,7 @@ describe('ensureTables', () => {
         await mend(message)
       } finally {
         await db.pool.query(`DROP ${keyword} IF EXISTS thing_old CASCADE`)
-        if (keyword === 'FOREIGN TABLE') await db.pool.query('DROP FOREIGN DATA WRAPPER nothing CASCADE')
+        if (keyword === 'FOREIGN TABLE') await asSuperuser(db.superuser, 'DROP FOREIGN DATA WRAPPER nothing CASCADE')
       }
     })
 

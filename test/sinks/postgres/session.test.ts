@@ -222,7 +222,7 @@ describe.skipIf(serverPrograms === null)(serverTitle('a server of another versio
         `client_encoding = 'LATIN1'`,
         `default_transaction_isolation = 'repeatable read'`,
         'synchronous_commit = off',
-        'statement_timeout = 1',
+        'statement_timeout = 500',
         'lock_timeout = 1',
       ].map((setting) => `ALTER ROLE odd SET ${setting}`),
     )
