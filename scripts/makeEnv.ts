@@ -7,6 +7,8 @@ const secrets: Readonly<Record<string, () => string>> = {
   POSTGRES_PASSWORD: () => randomBytes(24).toString('hex'),
   S3_ROOT_ACCESS_KEY: () => randomBytes(10).toString('hex'),
   S3_ROOT_SECRET_KEY: () => randomBytes(24).toString('hex'),
+  POSTGRES_OWNER_PASSWORD: () => randomBytes(24).toString('hex'),
+  POSTGRES_SUPERUSER_PASSWORD: () => randomBytes(24).toString('hex'),
   S3_ACCESS_KEY: () => randomBytes(10).toString('hex'),
   S3_SECRET_KEY: () => randomBytes(24).toString('hex'),
   KAFKA_LOGIN_PASSWORD: () => randomBytes(24).toString('hex'),

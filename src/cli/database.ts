@@ -2,16 +2,27 @@ import { existsSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import pg from 'pg'
 import { startOrJoin } from '../embedded/embeddedPostgres.ts'
-import { locationOf } from '../host/runDatabase.ts'
-import type { PostgresAddress } from '../sinks/postgres/connection.ts'
-import { sessionOptions } from '../sinks/postgres/connection.ts'
+import { plainConnectionWarning } from '../host/plainConnections.ts'
+import { openConnection, type PostgresAddress } from '../sinks/postgres/connection.ts'
+import { databaseLocation, parseDatabaseUrl } from '../sinks/postgres/databaseUrl.ts'
 import { asMillraceError } from '../sinks/postgres/errors.ts'
+import { exitOnSignal } from './exitOnSignal.ts'
 import type { SettingValues } from './settings.ts'
 
 /** The schemas of prices: invented ones never share a table with real ones. */
 export const dataSets = ['public', 'simulated'] as const
 
 export type DataSet = (typeof dataSets)[number]
+
+/** Where the invented prices of somebody go whose real ones are in this schema. */
+export function simulatedSchemaOf(schema: string): string {
+  return schema === 'public' ? 'simulated' : `${schema}_simulated`
+}
+
+/** Whether invented prices would be looked for in a schema of this name. */
+export function isSimulatedSchema(schema: string): boolean {
+  return schema === 'simulated' || schema.endsWith('_simulated')
+}
 
 /** As people call what a schema holds: by the name of the schema, but for the real one. */
 export function dataSetName(schema: string): string {
@@ -44,12 +55,21 @@ export async function openDatabase(
   onProgress: (line: string) => void = () => {},
 ): Promise<Database> {
   if (settings.databaseUrl !== undefined) {
-    const url = new URL(settings.databaseUrl)
-    return database({ connectionString: settings.databaseUrl }, locationOf(url), async () => {})
+    const url = parseDatabaseUrl(settings.databaseUrl)
+    const warning = plainConnectionWarning(url)
+    if (warning !== null) onProgress(`warning: ${warning}`)
+    const location = databaseLocation(url)
+    return database({ connectionString: settings.databaseUrl }, location, async () => {})
   }
-  const embedded = await startOrJoin(settings.dataDir, { onProgress })
-  const { host, port } = embedded.connection
-  return database(embedded.connection, `embedded, ${host}:${port}`, () => embedded.stop())
+  const mayEnd = exitOnSignal()
+  try {
+    const embedded = await startOrJoin(settings.dataDir, { onProgress })
+    const { host, port } = embedded.connection
+    return database(embedded.connection, `embedded, ${host}:${port}`, () => embedded.stop().finally(mayEnd))
+  } catch (error) {
+    mayEnd()
+    throw error
+  }
 }
 
 function database(address: PostgresAddress, location: string, release: () => Promise<void>): Database {
@@ -72,19 +92,9 @@ function database(address: PostgresAddress, location: string, release: () => Pro
 /** Throws `ConfigurationError` or `RetryableError` with what to do. */
 async function connectTo(address: PostgresAddress, location: string, schema: string): Promise<pg.Client> {
   // Not one of the sinks' pools: those end a transaction that idles, and a reader at the end of a pipe may well take its time.
-  const client = new pg.Client({
-    ...address,
-    options: sessionOptions(schema),
-    application_name: 'millrace-cli',
-    connectionTimeoutMillis: connectTimeoutMs,
-  })
-  // A connection that breaks later also fails the query under way; without a listener it would end the process.
-  client.on('error', () => {})
   try {
-    await client.connect()
-    return client
+    return await openConnection(address, { schema, applicationName: 'millrace-cli', connectTimeoutMs })
   } catch (error) {
-    await client.end().catch(() => undefined)
     throw asMillraceError(error, `connect to ${location}`)
   }
 }

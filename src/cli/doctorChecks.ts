@@ -6,12 +6,13 @@ import { bytesText } from '../console/text.ts'
 import { prepareBinaries, probeBinaries } from '../embedded/binaries.ts'
 import { withKafkaAdmin } from '../host/kafkaTopics.ts'
 import { archiveLocation, openArchive } from '../host/openArchive.ts'
-import { plainArchive, plainKafka } from '../host/plainConnections.ts'
+import { plainArchive, plainConnectionWarning, plainKafka } from '../host/plainConnections.ts'
 import { runHolder } from '../host/runHolder.ts'
 import { s3Access } from '../host/s3Access.ts'
 import { MillraceError } from '../runtime/errors.ts'
 import { versionProblem } from '../runtime/nodeVersion.ts'
 import { probeStore } from '../sinks/objects/probeStore.ts'
+import { parseDatabaseUrl } from '../sinks/postgres/databaseUrl.ts'
 import type { CommandContext } from './commandContext.ts'
 import { databaseExists, withDatabase } from './database.ts'
 import { oneLine } from './exit.ts'
@@ -118,7 +119,10 @@ export async function checkDatabase(settings: SettingValues): Promise<CheckResul
         const { rows } = await client.query<{ server_version: string }>('SHOW server_version')
         const schemas = await schemasOf(database)
         const held = schemas.length === 0 ? 'no schema holds tables of Millrace yet' : `schemas ${schemas.join(', ')}`
-        return ok(name, `PostgreSQL ${rows[0]?.server_version} answers at ${database.location}; ${held}`)
+        const found = `PostgreSQL ${rows[0]?.server_version} answers at ${database.location}; ${held}`
+        const warning =
+          settings.databaseUrl === undefined ? null : plainConnectionWarning(parseDatabaseUrl(settings.databaseUrl))
+        return warning === null ? ok(name, found) : { name, level: 'warn', found, remedy: `${warning}.` }
       },
     )
   } catch (error) {

@@ -47,11 +47,22 @@ export function resolveSettings(input: SettingsInput): ResolvedSettings {
     // Every name of the table was visited and every value came out of its own schema.
     values: values as SettingValues,
     origins: origins as Record<SettingName, Origin>,
-    warnings: unknownVariables(
-      [...Object.keys(input.env), ...Object.keys(input.envFile)],
-      settingNames.flatMap((name) => settings[name].env ?? []),
-    ),
+    warnings: [
+      ...unknownVariables(
+        [...Object.keys(input.env), ...Object.keys(input.envFile)],
+        settingNames.flatMap((name) => settings[name].env ?? []),
+      ),
+      ...(taken.has('databaseUrl') && values.databaseUrl === undefined ? ignoredHost(input.env) : []),
+    ],
   }
+}
+
+/** The variables of libpq complete an address, and do not make one: they are often set for other programs. */
+function ignoredHost({ PGHOST }: Environment): readonly string[] {
+  if (PGHOST === undefined || PGHOST === '') return []
+  return [
+    'warning: PGHOST is ignored while DATABASE_URL is not set, and the embedded database is used; DATABASE_URL=postgres:///DATABASE takes the rest from PGHOST, PGUSER and the like.',
+  ]
 }
 
 function find(name: SettingName, setting: Setting, input: SettingsInput): readonly [string | null, Origin] {
@@ -70,6 +81,10 @@ function find(name: SettingName, setting: Setting, input: SettingsInput): readon
 function parse(command: CommandName, name: SettingName, setting: Setting, text: string, origin: Origin): unknown {
   const result = setting.schema.safeParse(text)
   if (result.success) return result.data
+  const [issue] = result.error.issues
+  if (issue?.code === 'custom' && issue.params?.saysAll === true) {
+    throw new ConfigurationError(`${placeOf(name, setting, origin)}: ${issue.message}.`)
+  }
   const shown = setting.secret === true ? '"***"' : JSON.stringify(text)
   throw new ConfigurationError(
     `${placeOf(name, setting, origin)}: ${shown} is not allowed; allowed: ${setting.narrower?.[command]?.allowed ?? setting.allowed}.`,

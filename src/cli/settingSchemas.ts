@@ -1,5 +1,7 @@
 import { z } from 'zod'
+import { ConfigurationError } from '../runtime/errors.ts'
 import type { StartFrom } from '../runtime/startFrom.ts'
+import { parseDatabaseUrl } from '../sinks/postgres/databaseUrl.ts'
 import { parseTime } from './time.ts'
 
 export const yesOrNo = z
@@ -78,6 +80,16 @@ export const startFrom = z.string().transform((text, context): StartFrom => {
 
 export const startFromAllowed =
   'earliest, latest, an ISO 8601 time in UTC (2024-08-08T23:55:00Z), a date, or an offset (a whole number)'
+
+/** An address that can be used; the issue says why one cannot and what can, and holds no secret. */
+export const databaseUrl = z.string().superRefine((text, context) => {
+  try {
+    parseDatabaseUrl(text)
+  } catch (error) {
+    if (!(error instanceof ConfigurationError)) throw error
+    context.addIssue({ code: 'custom', message: error.message, params: { saysAll: true } })
+  }
+})
 
 export function url(protocols: readonly string[]) {
   return z

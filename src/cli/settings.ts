@@ -1,11 +1,13 @@
 import { z } from 'zod'
 import { archivePlaceAllowed, isArchivePlace } from '../host/archivePlace.ts'
-import { databaseUrlAllowed, isSchemaName, schemaNameAllowed } from '../host/databaseNames.ts'
+import { isSchemaName, schemaNameAllowed } from '../host/databaseNames.ts'
+import { databaseUrlForms } from '../sinks/postgres/databaseUrl.ts'
 import { ingestSettingTable } from './ingestSettingTable.ts'
 import { kafkaSettingTable } from './kafkaSettingTable.ts'
 import { printSettingTable } from './printSettingTable.ts'
 import { recordSettingTable } from './recordSettingTable.ts'
 import {
+  databaseUrl,
   fileList,
   integer,
   startFrom,
@@ -145,24 +147,25 @@ export const settings = {
     description: 'Holds the embedded database, the archive directory and the lock of the running pipeline.',
   },
   databaseUrl: {
-    schema: url(['postgres:', 'postgresql:']),
+    schema: databaseUrl,
     env: 'DATABASE_URL',
     flag: null,
     commands: withData,
     default: null,
-    allowed: databaseUrlAllowed,
-    description: 'A PostgreSQL of your own instead of the embedded one.',
+    allowed: databaseUrlForms,
+    description:
+      'A PostgreSQL of your own instead of the embedded one. What it leaves out comes from PGHOST, PGPORT, PGUSER, PGPASSWORD, PGDATABASE, PGSSLMODE and the like.',
     secret: true,
   },
   schema: {
     schema: z.string().refine(isSchemaName),
     env: 'MILLRACE_SCHEMA',
     flag: '--schema <name>',
-    commands: ['run', 'ingest'],
+    commands: ['run', 'run realtime', 'ingest', 'candles'],
     default: 'public',
     allowed: schemaNameAllowed,
-    description: 'Schema of the database that rows, checkpoints and the embedded log are in, made where it is missing.',
-    narrower: { ingest: { description: 'Of JSON lines and feeds: the schema that the embedded log is in.' } },
+    description:
+      'Schema of the database that rows, checkpoints and the embedded log are in, made where it is missing. Invented prices go into one of their own: `simulated` beside `public`, NAME_simulated beside NAME.',
   },
   archive: {
     schema: z.string().refine(isArchivePlace),

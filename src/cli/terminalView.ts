@@ -6,6 +6,7 @@ import type { RunEnd } from '../host/pipelineRun.ts'
 import type { BegunRun, RunView } from '../host/runSession.ts'
 import { Shutdown } from '../host/shutdown.ts'
 import { systemClock } from '../runtime/clock.ts'
+import { shownText } from '../runtime/shownText.ts'
 import type { CommandContext } from './commandContext.ts'
 import { version } from './version.ts'
 
@@ -91,7 +92,7 @@ export class TerminalView implements RunView {
   }
 
   #print(line: string): void {
-    void this.#context.output.out(`${line}\n`)
+    void this.#context.output.out(`${shownText(line)}\n`)
   }
 }
 

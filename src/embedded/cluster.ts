@@ -1,27 +1,15 @@
 import { execFile } from 'node:child_process'
-import { randomBytes } from 'node:crypto'
-import {
-  chmodSync,
-  chownSync,
-  existsSync,
-  mkdirSync,
-  readdirSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-  writeFileSync,
-} from 'node:fs'
+import { chownSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { basename, dirname, join } from 'node:path'
 import { promisify } from 'node:util'
-import pg from 'pg'
 import { ConfigurationError, RetryableError } from '../runtime/errors.ts'
-import type { PostgresConnection } from '../sinks/postgres/connection.ts'
+import { openConnection, type PostgresConnection } from '../sinks/postgres/connection.ts'
 import { type Binaries, probeBinaries } from './binaries.ts'
 import type { Layout, ServerAccount } from './layout.ts'
+import { demoteOwner, isSuperuser, keepPassword, makeOwner, newPassword, ownerRole, superuserRole } from './roles.ts'
 import { serverEnvironment } from './serverProcess.ts'
 
-const user = 'millrace'
 const database = 'millrace'
 
 /** Makes the cluster unless it is there. It appears whole or not at all: a killed attempt leaves only a draft, which is swept. */
@@ -41,7 +29,7 @@ export async function prepareCluster(
   }
   onProgress('Preparing PostgreSQL (only the first time)')
   probeBinaries(binaries, account)
-  const password = randomBytes(24).toString('base64url')
+  const password = newPassword()
   const draft = `${layout.cluster}.draft-${process.pid}`
   const passwordForInit = `${draft}.password`
   mkdirSync(draft, { mode: 0o700 })
@@ -49,7 +37,7 @@ export async function prepareCluster(
   if (account !== null) for (const path of [draft, passwordForInit]) chownSync(path, account.uid, account.gid)
   const flags = [
     '--auth=scram-sha-256',
-    `--username=${user}`,
+    `--username=${superuserRole}`,
     `--pwfile=${passwordForInit}`,
     '--encoding=UTF8',
     '--locale=C',
@@ -65,8 +53,8 @@ export async function prepareCluster(
   } finally {
     rmSync(passwordForInit, { force: true })
   }
-  writeFileSync(layout.password, password, { mode: 0o600 })
-  chmodSync(layout.password, 0o600)
+  keepPassword(layout.superuser, password)
+  keepPassword(layout.password, newPassword())
   renameSync(draft, layout.cluster)
 }
 
@@ -77,21 +65,25 @@ export function connectionTo(layout: Layout, port: number): PostgresConnection {
   } catch (error) {
     throw new ConfigurationError(`cannot read ${layout.password}: run as the account that made it`, { cause: error })
   }
-  return { host: '127.0.0.1', port, user, password, database }
+  return { host: '127.0.0.1', port, user: ownerRole, password, database }
 }
 
-/** Makes the database unless it is there. Throws when the server does not take the password that is kept beside it. */
-export async function prepareDatabase(connection: PostgresConnection): Promise<void> {
-  if (await connects(connection)) return
-  const client = new pg.Client({ ...connection, database: 'postgres' })
-  // A server that dies fails the call under way; without a listener it would also end this process.
-  client.on('error', () => {})
-  await client.connect()
-  try {
-    await client.query(`CREATE DATABASE ${pg.escapeIdentifier(connection.database)}`)
-  } finally {
-    await client.end()
+/** Makes role and database unless they are there, and takes powers from the role that a folder of before gave it. */
+export async function prepareDatabase(
+  layout: Layout,
+  connection: PostgresConnection,
+  onProgress: (line: string) => void,
+): Promise<void> {
+  const found = await lookInto(connection)
+  if (found === 'ready') return
+  if (found === 'superuser') {
+    onProgress('The role of the embedded database was its superuser; from now on it only owns what is in it')
+    return demoteOwner(layout, connection)
   }
+  if (!existsSync(layout.superuser)) throw refusedPassword(connection, found)
+  await makeOwner(layout, connection)
+  const made = await lookInto(connection)
+  if (made !== 'ready') throw refusedPassword(connection, made)
 }
 
 /** The port of the last start, or a free one the first time. It is kept, so that what people have noted down goes on working. */
@@ -128,26 +120,32 @@ function listenBriefly(port: number): Promise<number | null> {
   })
 }
 
-async function connects(connection: PostgresConnection): Promise<boolean> {
-  const client = new pg.Client({ ...connection, connectionTimeoutMillis: 10_000 })
-  // A server that dies fails the call under way; without a listener it would also end this process.
-  client.on('error', () => {})
+/** What the owner finds, or why it finds nothing. */
+async function lookInto(connection: PostgresConnection): Promise<'ready' | 'superuser' | Error> {
   try {
-    await client.connect()
-    return true
+    const client = await openConnection(connection, {
+      schema: 'public',
+      applicationName: 'millrace embedded',
+      connectTimeoutMs: 10_000,
+    })
+    try {
+      return (await isSuperuser(client)) ? 'superuser' : 'ready'
+    } finally {
+      await client.end()
+    }
   } catch (error) {
     const { code } = error as { code?: string }
-    if (code === '3D000') return false
-    if (code === '28P01') {
-      throw new ConfigurationError(
-        `the server on port ${connection.port} refuses the password that is kept beside its data; restore the password file`,
-        { cause: error },
-      )
-    }
+    // No such database, and no such role: the server does not tell that from a wrong password.
+    if (error instanceof Error && (code === '3D000' || code === '28P01')) return error
     throw new RetryableError(`PostgreSQL on port ${connection.port} does not take connections`, { cause: error })
-  } finally {
-    await client.end()
   }
+}
+
+function refusedPassword({ port }: PostgresConnection, cause: unknown): ConfigurationError {
+  return new ConfigurationError(
+    `the server on port ${port} refuses the password that is kept beside its data; restore the password file`,
+    { cause },
+  )
 }
 
 function sweepDrafts(layout: Layout): void {

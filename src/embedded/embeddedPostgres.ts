@@ -7,10 +7,11 @@ import { chooseFreePort, choosePort, connectionTo, isPortFree, prepareCluster, p
 import { withFileLock } from './fileLock.ts'
 import { sweepForsakenClusters } from './forsakenClusters.ts'
 import { type Layout, prepareLayout, type ServerAccount, serverAccount } from './layout.ts'
+import { leaveAtExit } from './leaveAtExit.ts'
 import type { ProcessIdentity } from './processIdentity.ts'
 import { findServer, type RunningServer, startServer, stopServer, waitUntilReady } from './serverProcess.ts'
 import { type ServerStatus, watchServer } from './supervisor.ts'
-import { addUser, countUsers, removeUser } from './users.ts'
+import { addUser, awaitNoForeignUser, countUsers, type UserNote } from './users.ts'
 
 /** How the server is started, and who hears of it. */
 export interface StartOptions {
@@ -52,24 +53,32 @@ export async function startOrJoin(dataDir: string, options: StartOptions = {}): 
     onProgress(
       `Waiting for process ${pid} on ${host}, which is starting or stopping the database of ${dataDir}. If it does nothing, end it.`,
     )
-  const joined = await withFileLock(
-    layout.lock,
-    lockTimeoutMs,
-    async () => {
-      let server = await waitUntilReady(layout, lockTimeoutMs)
-      const isStartedHere = server === null
+  let note: UserNote | null = null
+  const hasLeft = leaveAtExit(layout, () => note)
+  const join = async () => {
+    let server = await waitUntilReady(layout, lockTimeoutMs)
+    const isStartedHere = server === null
+    try {
       if (server === null) {
         if (!existsSync(layout.cluster)) await sweepForsakenClusters()
+        await awaitNoForeignUser(layout)
         await prepareCluster(layout, binaries, account, onProgress)
         const port = await portForStart(layout, options.port, onProgress)
         server = await startPatiently(layout, binaries, account, port, onProgress)
       }
       const connection = connectionTo(layout, server.port)
-      await prepareDatabase(connection)
-      return { server, connection, isStartedHere, note: addUser(layout) }
-    },
-    tellHolder,
-  )
+      await prepareDatabase(layout, connection, onProgress)
+      note = addUser(layout)
+      return { server, connection, isStartedHere, note }
+    } catch (error) {
+      if (isStartedHere && countUsers(layout) === 0) await stopServer(layout, stopTimeoutMs)
+      throw error
+    }
+  }
+  const joined = await withFileLock(layout.lock, lockTimeoutMs, join, tellHolder).catch((error: unknown) => {
+    hasLeft()
+    throw error
+  })
 
   const supervisor = watchServer({
     isAlive: () => findServer(layout) !== null,
@@ -92,8 +101,9 @@ export async function startOrJoin(dataDir: string, options: StartOptions = {}): 
     stop() {
       stopping ??= supervisor.stop().then(() =>
         withFileLock(layout.lock, lockTimeoutMs, async () => {
-          removeUser(joined.note)
+          joined.note.remove()
           if (countUsers(layout) === 0) await stopServer(layout, stopTimeoutMs)
+          hasLeft()
         }),
       )
       return stopping

@@ -1,10 +1,12 @@
 import { randomUUID } from 'node:crypto'
-import { linkSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { RetryableError } from '../runtime/errors.ts'
 import { folderError, makeFolder } from './folder.ts'
+import { keepAlive, silentMs } from './heartbeat.ts'
 import { isRunning, ownIdentity, type ProcessIdentity, parseIdentity } from './processIdentity.ts'
+import { createWhole } from './wholeFile.ts'
 
 export interface HeldLock {
   release(): void
@@ -12,6 +14,10 @@ export interface HeldLock {
 
 /** Either the lock, or who has it. */
 export type LockAttempt = { readonly lock: HeldLock } | { readonly holder: ProcessIdentity }
+
+const tornForMs = 1_000
+const tornPauseMs = 10
+const pause = new Int32Array(new SharedArrayBuffer(4))
 
 interface LockFile {
   readonly holder: ProcessIdentity
@@ -31,14 +37,19 @@ export function tryLock(path: string): LockAttempt {
   writeDraft(draft, mine)
   try {
     for (;;) {
-      if (linked(draft, path)) return { lock: heldLock(path, mine) }
+      if (createWhole(draft, path)) return { lock: heldLock(path, mine) }
       const found = readLock(path)
       if (found === null) continue
-      if (isRunning(found.holder)) return { holder: found.holder }
-      const takeover = tryLock(`${path}.${found.nonce.slice(0, 8)}`)
+      if (found === 'torn' && silentMs(path) < tornForMs) {
+        Atomics.wait(pause, 0, 0, tornPauseMs)
+        continue
+      }
+      if (found !== 'torn' && isRunning(found.holder, path)) return { holder: found.holder }
+      const nonce = nonceOf(found)
+      const takeover = tryLock(`${path}.${nonce.slice(0, 8)}`)
       if ('holder' in takeover) return takeover
       try {
-        if (readLock(path)?.nonce !== found.nonce) continue
+        if (nonceOf(readLock(path)) !== nonce) continue
         renameSync(draft, path)
         return { lock: heldLock(path, mine) }
       } finally {
@@ -98,25 +109,21 @@ function writeDraft(draft: string, content: LockFile): void {
 }
 
 function heldLock(path: string, mine: LockFile): HeldLock {
+  const stopBeating = keepAlive(path)
   return {
     release() {
-      if (readLock(path)?.nonce === mine.nonce) rmSync(path, { force: true })
+      stopBeating()
+      if (nonceOf(readLock(path)) === mine.nonce) rmSync(path, { force: true })
     },
   }
 }
 
-function linked(from: string, to: string): boolean {
-  try {
-    linkSync(from, to)
-    return true
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false
-    throw error
-  }
+function nonceOf(found: LockFile | 'torn' | null): string {
+  return found === 'torn' ? 'torn0000' : (found?.nonce ?? '')
 }
 
-// A file that a power cut left empty or torn has no holder that could still run.
-function readLock(path: string): LockFile | null {
+/** A file that a power cut left empty or torn has no holder that could still run, once it is older than one that is being written. */
+function readLock(path: string): LockFile | 'torn' | null {
   let text: string
   try {
     text = readFileSync(path, 'utf8')
@@ -124,12 +131,11 @@ function readLock(path: string): LockFile | null {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return null
     throw error
   }
-  const nobody: LockFile = { holder: { pid: -1, host: ownIdentity().host, startedAt: '' }, nonce: 'torn0000' }
   try {
     const value = JSON.parse(text) as { holder?: unknown; nonce?: unknown }
     const holder = parseIdentity(JSON.stringify(value.holder ?? null))
-    return holder === null || typeof value.nonce !== 'string' ? nobody : { holder, nonce: value.nonce }
+    return holder === null || typeof value.nonce !== 'string' ? 'torn' : { holder, nonce: value.nonce }
   } catch {
-    return nobody
+    return 'torn'
   }
 }

@@ -1,7 +1,8 @@
 import { randomBytes } from 'node:crypto'
-import { existsSync, linkSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { existsSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
 import { makeFolder } from './folder.ts'
+import { createWhole } from './wholeFile.ts'
 
 /** Where things are. `root` belongs to whoever starts the server, `cluster` to the account that the server runs as. */
 export interface Layout {
@@ -12,6 +13,8 @@ export interface Layout {
   readonly lock: string
   readonly users: string
   readonly password: string
+  /** Password of the role that makes the others. */
+  readonly superuser: string
   readonly port: string
   readonly serverLog: string
 }
@@ -52,6 +55,7 @@ export function prepareLayout(dataDir: string, onProgress: (line: string) => voi
     lock: join(root, 'lock'),
     users: join(root, 'users'),
     password: join(root, 'password'),
+    superuser: join(root, 'superuser'),
     port: join(root, 'port'),
     serverLog: join(root, 'server.log'),
   }
@@ -64,10 +68,7 @@ function placeOutside(note: string): string {
   const draft = `${note}.${process.pid}`
   writeFileSync(draft, `${cluster}\n`)
   try {
-    linkSync(draft, note)
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error
-    return readFileSync(note, 'utf8').trim()
+    if (!createWhole(draft, note)) return readFileSync(note, 'utf8').trim()
   } finally {
     rmSync(draft, { force: true })
   }

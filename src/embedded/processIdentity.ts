@@ -1,6 +1,7 @@
 import { execFileSync } from 'node:child_process'
-import { readFileSync } from 'node:fs'
+import { readFileSync, readlinkSync } from 'node:fs'
 import { hostname } from 'node:os'
+import { silenceLimitMs, silentMs } from './heartbeat.ts'
 
 /** A process, told apart from a later one that was given the same pid. */
 export interface ProcessIdentity {
@@ -8,19 +9,35 @@ export interface ProcessIdentity {
   readonly host: string
   /** When the system started it, in the system's own words, or '' where the system does not say. */
   readonly startedAt: string
+  /** Which pids it sees, as one boot of one machine and, in containers, one of its spaces of pids; '' where the system does not say. */
+  readonly pidSpace: string
+  /** Whether the file that it is kept in is touched as long as the process lives. */
+  readonly beats: boolean
 }
 
 /** This process. */
 export function ownIdentity(): ProcessIdentity {
-  return { pid: process.pid, host: hostname(), startedAt: startOf(process.pid) ?? '' }
+  return {
+    pid: process.pid,
+    host: hostname(),
+    startedAt: startOf(process.pid) ?? '',
+    pidSpace: ownPidSpace(),
+    beats: true,
+  }
+}
+
+/** Whether the process, if it runs, is one whose pid can be looked up here: a host may get another name, a container is made anew with one. */
+export function isSeenFromHere({ host, pidSpace }: ProcessIdentity): boolean {
+  return host === hostname() || (pidSpace !== '' && pidSpace === ownPidSpace())
 }
 
 /**
- * Whether the process still runs. One of another host (a folder shared between containers) counts as running, because nothing here
- * could tell, and taking over from a living one would be the worse mistake.
+ * Whether the process still runs. One of another host or container (a folder shared between them) runs as long as it keeps touching its file; where it never
+ * did, it counts as running, because nothing here could tell, and taking over from a living one would be the worse mistake.
+ * @param file that the identity was read from
  */
-export function isRunning(identity: ProcessIdentity): boolean {
-  if (identity.host !== hostname()) return true
+export function isRunning(identity: ProcessIdentity, file: string): boolean {
+  if (!isSeenFromHere(identity)) return !identity.beats || silentMs(file) < silenceLimitMs
   const startedAt = startOf(identity.pid)
   return startedAt !== null && (identity.startedAt === '' || startedAt === identity.startedAt)
 }
@@ -35,9 +52,10 @@ export function parseIdentity(text: string): ProcessIdentity | null {
   try {
     const value: unknown = JSON.parse(text)
     if (typeof value !== 'object' || value === null) return null
-    const { pid, host, startedAt } = value as Partial<ProcessIdentity>
+    const { pid, host, startedAt, pidSpace = '', beats = false } = value as Partial<ProcessIdentity>
     if (typeof pid !== 'number' || typeof host !== 'string' || typeof startedAt !== 'string') return null
-    return { pid, host, startedAt }
+    if (typeof pidSpace !== 'string' || typeof beats !== 'boolean') return null
+    return { pid, host, startedAt, pidSpace, beats }
   } catch {
     return null
   }
@@ -67,6 +85,18 @@ function linuxStartOf(pid: number): string | null {
   const state = fields[0]
   if (state === 'Z' || state === 'X') return null
   return `${bootId()}/${fields[19]}`
+}
+
+let cachedPidSpace: string | undefined
+
+function ownPidSpace(): string {
+  if (process.platform !== 'linux') return ''
+  try {
+    cachedPidSpace ??= `${bootId()}/${readlinkSync('/proc/self/ns/pid')}`
+  } catch {
+    cachedPidSpace = ''
+  }
+  return cachedPidSpace
 }
 
 let cachedBootId: string | undefined

@@ -90,10 +90,34 @@ export async function startServer(
     ended ??= `it ended with ${signal ?? `code ${code}`}`
   })
   child.unref()
+  // Until its file names it, nobody else could end it.
+  const abandon = () => void child.kill('SIGINT')
+  process.on('exit', abandon)
+  try {
+    return await ready(
+      layout,
+      child,
+      () => ended,
+      onProgress,
+      (why) => startError(layout, port, why, logFrom),
+    )
+  } finally {
+    process.off('exit', abandon)
+  }
+}
+
+async function ready(
+  layout: Layout,
+  child: ChildProcess,
+  ended: () => string | null,
+  onProgress: (line: string) => void,
+  failure: (why: string) => Error,
+): Promise<RunningServer> {
   const since = performance.now()
   let told = false
   for (;;) {
-    if (ended !== null) throw startError(layout, port, ended, logFrom)
+    const why = ended()
+    if (why !== null) throw failure(why)
     const server = readPidFile(layout)
     if (server !== null && server.pid === child.pid && server.isReady) return server
     if (!told && performance.now() - since > 2_000) {
@@ -123,6 +147,8 @@ export async function waitUntilReady(layout: Layout, timeoutMs: number): Promise
 export async function stopServer(layout: Pick<Layout, 'cluster' | 'serverLog'>, timeoutMs: number): Promise<void> {
   const server = findServer(layout)
   if (server === null) return
+  // One that somebody has frozen (kill -STOP) would hear nothing.
+  for (const pid of processesOf(layout)) signal(pid, 'SIGCONT')
   signal(server.pid, 'SIGINT')
   const deadline = performance.now() + timeoutMs
   let isForced = false
@@ -170,6 +196,16 @@ function isServerOf(layout: Pick<Layout, 'cluster'>, pid: number): boolean {
   return existsSync(layout.cluster) && workingFolder(pid) === realpathSync(layout.cluster)
 }
 
+/** Of the server and its children, by the folder that all of them work in; none where the system does not tell it. */
+function processesOf(layout: Pick<Layout, 'cluster'>): readonly number[] {
+  if (process.platform !== 'linux') return []
+  const cluster = realpathSync(layout.cluster)
+  return readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name))
+    .map(Number)
+    .filter((pid) => workingFolder(pid) === cluster)
+}
+
 function workingFolder(pid: number): string | null {
   try {
     return readlinkSync(`/proc/${pid}/cwd`)
@@ -183,15 +219,14 @@ function workingFolder(pid: number): string | null {
 // they get that. The file is removed only when nothing is left of the server, because it is what keeps two servers apart.
 async function clearDeadServer(layout: Layout): Promise<void> {
   if (readPidFile(layout) === null || process.platform !== 'linux') return
-  const cluster = realpathSync(layout.cluster)
   const since = performance.now()
   for (;;) {
-    const left = readdirSync('/proc').filter((name) => /^\d+$/.test(name) && workingFolder(Number(name)) === cluster)
+    const left = processesOf(layout)
     if (left.length === 0) break
     const waitedMs = performance.now() - since
     // The start will tell that they are still there.
     if (waitedMs > 20_000) return
-    for (const pid of left) signal(Number(pid), waitedMs > 3_000 ? 'SIGKILL' : 'SIGQUIT')
+    for (const pid of left) signal(pid, waitedMs > 3_000 ? 'SIGKILL' : 'SIGQUIT')
     await sleep(10)
   }
   rmSync(join(layout.cluster, 'postmaster.pid'), { force: true })

@@ -1,7 +1,8 @@
 import { ConfigurationError } from '../runtime/errors.ts'
 import { defaultLimits } from '../runtime/workerLimits.ts'
+import { parseDatabaseUrl } from '../sinks/postgres/databaseUrl.ts'
 import { archivePlaceAllowed, isArchivePlace } from './archivePlace.ts'
-import { databaseUrlAllowed, isDatabaseUrl, isSchemaName, schemaNameAllowed } from './databaseNames.ts'
+import { isSchemaName, schemaNameAllowed } from './databaseNames.ts'
 import {
   groupNameAllowed,
   groupNamePattern,
@@ -40,11 +41,7 @@ export function checkRunSettings(settings: RunPipelineSettings): void {
   const { databaseUrl, schema, partitions, archive, closeOpen = false, untilEnd = false } = settings
   refuseUnknown('setting', settings, known)
   refuseUnknown('limit', settings.limits ?? {}, defaultLimits)
-  if (databaseUrl !== undefined && !isDatabaseUrl(databaseUrl)) {
-    throw new ConfigurationError(
-      `runPipeline: databaseUrl is no address of PostgreSQL; allowed: ${databaseUrlAllowed}.`,
-    )
-  }
+  if (databaseUrl !== undefined) checkDatabaseUrl(databaseUrl)
   if (schema !== undefined && !isSchemaName(schema)) {
     throw new ConfigurationError(
       `runPipeline: schema ${JSON.stringify(schema)} is not allowed; allowed: ${schemaNameAllowed}.`,
@@ -70,6 +67,15 @@ export function checkRunSettings(settings: RunPipelineSettings): void {
 function refuseOther(what: string, text: string | undefined, pattern: RegExp, allowed: string): void {
   if (text === undefined || (typeof text === 'string' && pattern.test(text))) return
   throw new ConfigurationError(`runPipeline: ${what} ${JSON.stringify(text)} is not allowed; allowed: ${allowed}.`)
+}
+
+function checkDatabaseUrl(text: string): void {
+  try {
+    parseDatabaseUrl(text)
+  } catch (error) {
+    if (!(error instanceof ConfigurationError)) throw error
+    throw new ConfigurationError(`runPipeline: databaseUrl is ${error.message}.`, { cause: error })
+  }
 }
 
 function refuseUnknown(what: string, given: object, all: object): void {

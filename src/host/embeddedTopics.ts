@@ -25,6 +25,8 @@ export interface EmbeddedTopicsOptions {
   /** At least one. */
   readonly topics: readonly string[]
   readonly settings: TopicSettings
+  /** Fires when the database is given up. */
+  readonly lost?: AbortSignal | undefined
   /** One line on what went wrong beside the pipeline and will be tried again. */
   readonly onWarning: (line: string) => void
 }
@@ -33,9 +35,10 @@ const partitionCounts = 'SELECT topic, partitions FROM log_topic WHERE topic = A
 
 /** Opens topics of the embedded log, makes those that are missing, and keeps the retention of all at work while they are open. */
 export async function openEmbeddedTopics(options: EmbeddedTopicsOptions): Promise<EmbeddedTopics> {
-  const { address, schema, topics, settings, onWarning } = options
+  const { address, schema, topics, settings, lost, onWarning } = options
   const pool = openPool(address, {
     schema,
+    lost,
     applicationName: 'millrace log',
     maxConnections: (settings.partitions ?? defaultPartitions) * topics.length + 2,
   })

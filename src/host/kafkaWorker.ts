@@ -30,6 +30,7 @@ export async function openKafkaWorker(
   wait: StartWait,
   onWarning: (text: string) => void,
   cleanup: Cleanup,
+  lost?: AbortSignal,
 ): Promise<PipelineWorker> {
   const { kafka, group, topics, partitions, address, settings } = work
   const { dataDir, schema, startFrom, limits } = settings
@@ -51,6 +52,7 @@ export async function openKafkaWorker(
     openTopic: kafkaOutgoingTopics(kafka, settings.topics, partitions),
     archive: archive?.archive ?? null,
     address,
+    lost,
     schema,
     startFrom,
     limits,

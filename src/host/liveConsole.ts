@@ -2,6 +2,7 @@ import { lineScreen, type Screen, type Terminal, tableScreen } from '../console/
 import type { Caution, Panel } from '../console/snapshot.ts'
 import { outletsBrief, outletTable } from '../console/workTables.ts'
 import { systemClock } from '../runtime/clock.ts'
+import { shownText } from '../runtime/shownText.ts'
 import type { RunStatus } from './runStatus.ts'
 
 /** What a pipeline has to show of its own, in place of the rows and messages of its outlets. */
@@ -50,7 +51,7 @@ export class LiveConsole {
   }
 
   say(line: string): void {
-    this.#screen.say(line)
+    this.#screen.say(shownText(line))
   }
 
   /** Shows the last state and lets go of the terminal. */

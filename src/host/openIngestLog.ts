@@ -1,5 +1,8 @@
 import type { LogWriter } from '../runtime/log.ts'
+import { openPool } from '../sinks/postgres/connection.ts'
+import { DatabaseProbe } from './databaseProbe.ts'
 import { openEmbeddedTopics } from './embeddedTopics.ts'
+import { giveUpWhenSilent } from './giveUp.ts'
 import type { HostSettings } from './hostSettings.ts'
 import { kafkaLocation } from './kafkaPlace.ts'
 import { openKafkaWriter, prepareTopics } from './kafkaTopics.ts'
@@ -17,6 +20,8 @@ export interface IngestLog {
   readonly records: number
   /** For people; holds no secret. */
   readonly location: string
+  /** For a stop: a database that is silent is waited for no longer. Gives what ends the watch. */
+  giveUpWhenSilent(): () => void
   close(): Promise<void>
 }
 
@@ -50,32 +55,48 @@ export async function openIngestLog(options: OpenIngestLogOptions): Promise<Inge
     }),
   )
   const writer = await openKafkaWriter(kafka, topic.name, wait)
-  return { writer, partitions, records, location, close: () => writer.close() }
+  return { writer, partitions, records, location, giveUpWhenSilent: () => () => undefined, close: () => writer.close() }
 }
 
 async function openEmbedded(options: OpenIngestLogOptions): Promise<IngestLog> {
   const { settings, topic, wait, onProgress, onWarning } = options
   const { schema } = settings
   const database = await openRunDatabase(settings, onProgress)
+  const lost = new AbortController()
   try {
     const { address, location } = database
     const topics = await wait.until(
       location,
       async () => {
         await prepareDatabase(address, schema)
-        return openEmbeddedTopics({ address, schema, topics: [topic.name], settings: settings.topics, onWarning })
+        return openEmbeddedTopics({
+          address,
+          schema,
+          topics: [topic.name],
+          settings: settings.topics,
+          lost: lost.signal,
+          onWarning,
+        })
       },
       (late) => late.close(),
     )
     const { writer, partitions } = await topics.openTopic(topic.name)
+    const pool = openPool(address, {
+      schema,
+      applicationName: 'millrace ingest',
+      maxConnections: 1,
+      lost: lost.signal,
+    })
     return {
       writer,
       partitions,
       records: 0,
       location,
+      giveUpWhenSilent: () => giveUpWhenSilent(new DatabaseProbe(pool), lost, onWarning),
       close: async () => {
         await writer.close()
         await topics.close()
+        await pool.end()
         await database.close()
       },
     }

@@ -21,6 +21,7 @@ import { plainArchive, plainKafka } from './plainConnections.ts'
 import { prepareDatabase } from './prepareDatabase.ts'
 import type { RunDatabase } from './runDatabase.ts'
 import type { RunTopic } from './runTopic.ts'
+import { requireFitTopic } from './simulatedTopic.ts'
 import type { StartWait } from './startWait.ts'
 import { WorkerPool } from './workerPool.ts'
 
@@ -48,6 +49,8 @@ export interface RunPlaces {
 export interface OpenRunOptions {
   readonly job: RunJob
   readonly database: RunDatabase
+  /** Fires when the database is given up. */
+  readonly lost: AbortSignal
   /** Called before anything that takes a moment. */
   readonly onStart: (places: RunPlaces) => void
   /** For a database or a broker that is away. */
@@ -69,7 +72,7 @@ export function openRun(options: OpenRunOptions): Promise<PipelineRun> {
 }
 
 async function openEmbedded(options: OpenRunOptions): Promise<PipelineRun> {
-  const { job, database, wait, onWarning, cleanup } = options
+  const { job, database, lost, wait, onWarning, cleanup } = options
   const { pipeline, settings } = job
   const { address, location } = database
   const { schema, startFrom, limits } = settings
@@ -82,7 +85,7 @@ async function openEmbedded(options: OpenRunOptions): Promise<PipelineRun> {
     async () => {
       await prepare(options, plan, 'embedded')
       const names = job.topics.map(({ name }) => name)
-      return openEmbeddedTopics({ address, schema, topics: names, settings: settings.topics, onWarning })
+      return openEmbeddedTopics({ address, schema, topics: names, settings: settings.topics, lost, onWarning })
     },
     (late) => late.close(),
   )
@@ -95,6 +98,7 @@ async function openEmbedded(options: OpenRunOptions): Promise<PipelineRun> {
     openTopic,
     archive: archive?.archive ?? null,
     address,
+    lost,
     schema,
     startFrom,
     limits,
@@ -151,7 +155,7 @@ async function openOnKafka(options: OpenRunOptions): Promise<PipelineRun> {
     })
     return new PipelineRun({ ...parts, worker: new WorkerPool({ jobs, onNotice: onWarning }) })
   }
-  const worker = await openKafkaWorker(pipeline, work, wait, warnBy(onWarning), cleanup)
+  const worker = await openKafkaWorker(pipeline, work, wait, warnBy(onWarning), cleanup, options.lost)
   return new PipelineRun({ ...parts, worker })
 }
 
@@ -181,6 +185,7 @@ async function openFeeds(
 ): Promise<readonly OpenedFeed[]> {
   const opened: OpenedFeed[] = []
   for (const feed of job.feeds) {
+    requireFitTopic(feed.feed, feed.topic)
     const { writer, partitions } = await wait.until(
       location,
       () => openTopic(feed.topic),

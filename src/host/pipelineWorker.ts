@@ -31,6 +31,8 @@ export interface PipelineWorkerOptions {
   readonly openTopic: OpenOutgoingTopic
   readonly archive: Archive | null
   readonly address: PostgresAddress
+  /** Fires when the database is given up. */
+  readonly lost?: AbortSignal | undefined
   readonly schema: string
   readonly startFrom: StartFrom | null
   readonly limits: WorkerLimitOptions
@@ -43,7 +45,7 @@ export function pipelineWorker(options: PipelineWorkerOptions): PipelineWorker {
   const { pipeline, openTopic, archive, address, schema, startFrom, limits, reclaimAfterMs } = options
   const [source, ...others] = options.sources
   if (source === undefined) throw new Error('bug: a pipeline without an input')
-  const store = new PostgresCheckpointStore(address, { schema })
+  const store = new PostgresCheckpointStore(address, { schema, lost: options.lost })
   const worker = new Worker({
     pipeline,
     source,

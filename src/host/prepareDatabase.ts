@@ -2,7 +2,7 @@ import type pg from 'pg'
 import type { Table } from '../runtime/table.ts'
 import { openPool, type PostgresAddress } from '../sinks/postgres/connection.ts'
 import { ensureTables } from '../sinks/postgres/ensureTables.ts'
-import { migrate } from '../sinks/postgres/migrate.ts'
+import { migrate, migrationTimeoutMs } from '../sinks/postgres/migrate.ts'
 
 /**
  * Migrates the schema, lets `check` look at it and makes the tables that are missing, which `use` may then look at. On a connection of its own, so that an attempt on a database
@@ -15,7 +15,12 @@ export async function prepareDatabase(
   check: (pool: pg.Pool) => Promise<void> = async () => {},
   use: (pool: pg.Pool) => Promise<void> = async () => {},
 ): Promise<void> {
-  const pool = openPool(address, { schema, applicationName: 'millrace migrate', maxConnections: 1 })
+  const pool = openPool(address, {
+    schema,
+    applicationName: 'millrace migrate',
+    maxConnections: 1,
+    statementTimeoutMs: migrationTimeoutMs,
+  })
   try {
     await migrate(pool, schema)
     await check(pool)

@@ -1,7 +1,9 @@
 import { startOrJoin } from '../embedded/embeddedPostgres.ts'
 import type { ServerStatus } from '../embedded/supervisor.ts'
 import type { PostgresAddress } from '../sinks/postgres/connection.ts'
+import { databaseLocation, parseDatabaseUrl } from '../sinks/postgres/databaseUrl.ts'
 import type { HostSettings } from './hostSettings.ts'
+import { plainConnectionWarning } from './plainConnections.ts'
 
 /** The database of a run, however it came about. */
 export interface RunDatabase {
@@ -19,9 +21,12 @@ export async function openRunDatabase(
   onProgress: (line: string) => void,
 ): Promise<RunDatabase> {
   if (settings.databaseUrl !== undefined) {
+    const url = parseDatabaseUrl(settings.databaseUrl)
+    const warning = plainConnectionWarning(url)
+    if (warning !== null) onProgress(`warning: ${warning}`)
     return {
       address: { connectionString: settings.databaseUrl },
-      location: locationOf(new URL(settings.databaseUrl)),
+      location: databaseLocation(url),
       waitingFor: null,
       close: async () => {},
     }
@@ -43,9 +48,4 @@ export async function openRunDatabase(
     },
     close: () => embedded.stop(),
   }
-}
-
-/** Address and database name, without user and password. */
-export function locationOf(url: URL): string {
-  return `${url.protocol}//${url.host}${url.pathname}`
 }

@@ -3,6 +3,7 @@ import { systemClock } from '../runtime/clock.ts'
 import { openPool, type PostgresAddress } from '../sinks/postgres/connection.ts'
 import { Cleanup } from './cleanup.ts'
 import { DatabaseProbe } from './databaseProbe.ts'
+import { giveUpWhenSilent } from './giveUp.ts'
 import type { HostSettings } from './hostSettings.ts'
 import { openRun, type RunJob, type RunPlaces } from './openRun.ts'
 import type { RunEnd } from './pipelineRun.ts'
@@ -19,6 +20,8 @@ export interface BegunRun {
   readonly status: () => RunStatus
   readonly address: PostgresAddress
   readonly schema: string
+  /** Fires when the database is given up. */
+  readonly lost: AbortSignal
 }
 
 /** Who follows a run. */
@@ -61,7 +64,7 @@ export async function runSession(options: RunSessionOptions): Promise<RunEnd | n
   const cleanup = new Cleanup()
   try {
     const folder = runFolder(place.dataDir, name, place.workerId)
-    const lock = acquireRunLock(folder)
+    const lock = await acquireRunLock(folder)
     cleanup.add(() => lock.release())
     // The database takes the longest to start, so it starts while the rest is found out.
     const opening = openRunDatabase(place, (line) => view.progress(line))
@@ -100,8 +103,14 @@ async function runOpened(session: OpenedSession): Promise<RunEnd | null> {
   const say = (line: string) => view.say(line)
   const wait = startWait({ say, reporter, stopRequest })
   const onStart = (places: RunPlaces) => view.starting(job, places)
-  const run = await openRun({ job, database, onStart, wait, onWarning: say, cleanup })
-  const pool = openPool(address, { schema, applicationName: 'millrace console', maxConnections: 1 })
+  const lost = new AbortController()
+  const run = await openRun({ job, database, lost: lost.signal, onStart, wait, onWarning: say, cleanup })
+  const pool = openPool(address, {
+    schema,
+    applicationName: 'millrace console',
+    maxConnections: 1,
+    lost: lost.signal,
+  })
   cleanup.add(() => pool.end())
   const probe = new DatabaseProbe(pool)
   const meter = new StatusMeter()
@@ -119,10 +128,11 @@ async function runOpened(session: OpenedSession): Promise<RunEnd | null> {
   }, statusEveryMs)
   cleanup.add(() => clearInterval(reporting))
   cleanup.add(() => view.close())
-  view.begin({ status, address, schema })
+  view.begin({ status, address, schema, lost: lost.signal })
   stopRequest.whenStopping((why) => {
     view.stopping(why)
     run.stop()
+    cleanup.add(giveUpWhenSilent(probe, lost, say))
   })
   if (stopRequest.isStopping) return null
   const ended = await run.run({ untilEnd, closeOpen })

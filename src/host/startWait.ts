@@ -1,7 +1,7 @@
 import { durationText } from '../console/text.ts'
 import { Backoff } from '../runtime/backoff.ts'
 import { type Clock, systemClock } from '../runtime/clock.ts'
-import { RetryableError } from '../runtime/errors.ts'
+import { ConfigurationError, RetryableError } from '../runtime/errors.ts'
 import type { RunReporter } from './runReport.ts'
 import type { StopRequest } from './shutdown.ts'
 
@@ -42,6 +42,8 @@ export function startWait({ say, reporter, stopRequest }: RunWaitOptions): Start
 const firstMs = 100
 const mostMs = 5_000
 const lookEveryMs = 1_000
+/** A container that is about to come has no name yet; one that nobody has known for longer is misspelled. */
+const unknownHostPatienceMs = 30_000
 /** An attempt that says nothing for this long is told of, too: a host that swallows packets fails late. */
 const silenceMs = 5_000
 const remindFirstMs = 10_000
@@ -68,13 +70,14 @@ export class StartWait {
 
   /**
    * Gives what the attempt gives, which is made again as long as it throws `RetryableError`, with waits that double up to 5 s. Throws whatever else it
-   * throws, and `StoppedWaiting` after `stop`.
+   * throws, and `StoppedWaiting` after `stop`. A host name that nobody knows is waited for half a minute, and a `ConfigurationError` then.
    *
    * @param what is waited for, as in "PostgreSQL at postgres://host/database"
    * @param letGo closes what an attempt gives after the wait was stopped
    */
   async until<T>(what: string, attempt: () => Promise<T>, letGo?: (late: T) => Promise<void>): Promise<T> {
     const { clock } = this.#options
+    const startedAt = clock.now()
     const backoff = new Backoff(firstMs, mostMs)
     const teller = new Teller(what, this.#options)
     const answered = new AbortController()
@@ -88,6 +91,7 @@ export class StartWait {
           return result
         } catch (error) {
           if (!(error instanceof RetryableError)) throw error
+          if (isUnknownHost(error) && clock.now() - startedAt > unknownHostPatienceMs) throw unknownHost(what, error)
           teller.failed(error.message)
         }
         await clock.sleep(backoff.next(), this.#stopping.signal)
@@ -114,6 +118,18 @@ export class StartWait {
       signal.removeEventListener('abort', onStop)
     }
   }
+}
+
+/** Whether the name service has said that there is no such host, which is not that it could not be asked. */
+function isUnknownHost({ cause }: Error): boolean {
+  return cause instanceof Error && 'code' in cause && cause.code === 'ENOTFOUND'
+}
+
+function unknownHost(what: string, error: Error): ConfigurationError {
+  return new ConfigurationError(
+    `${what}: ${error.message}; nobody has known this host name for ${durationText(unknownHostPatienceMs)}: correct it, or start what has it`,
+    { cause: error },
+  )
 }
 
 /** What is said of one wait, and when. */

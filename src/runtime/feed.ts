@@ -62,6 +62,8 @@ export interface FeedReader {
 export interface Feed {
   /** For messages, and in whose name the position is kept unless another name is told: `weather`, `tape frames.jsonl.gz`. */
   readonly name: string
+  /** True for records that are invented, which only go into a topic with `simulated` in its name. */
+  readonly isSimulated?: boolean
   /** Opens behind the records that led to this position; null for a first start. Throws `ConfigurationError` on a position that is not its own. */
   open(position: string | null, target: FeedTarget): Promise<FeedReader>
 }

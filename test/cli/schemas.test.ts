@@ -6,6 +6,7 @@ import { runProgram } from '../../src/cli/program.ts'
 import { PostgresCheckpointStore } from '../../src/sinks/postgres/checkpointStore.ts'
 import { migrate, readMigrations } from '../../src/sinks/postgres/migrate.ts'
 import { type OwnDatabase, ownDatabase } from '../support/ownDatabase.ts'
+import { asSuperuser } from '../support/postgres.ts'
 
 // Names that must be quoted, in SQL and in the start options of a session.
 const odd = `odd "schema" \\ of's`
@@ -178,7 +179,7 @@ describe('every migrated schema', () => {
 
   test('that the user may not read is not looked at', async () => {
     const pool = await database.schema('hidden')
-    await pool.query(`CREATE ROLE ${role} LOGIN PASSWORD 'reader'`)
+    await asSuperuser(database.superuser, `CREATE ROLE ${role} LOGIN PASSWORD 'reader'`)
     try {
       await pool.query(`GRANT USAGE ON SCHEMA readings TO ${role}`)
       await pool.query(`GRANT SELECT ON ALL TABLES IN SCHEMA readings TO ${role}`)
@@ -190,8 +191,7 @@ describe('every migrated schema', () => {
       expect(code).toBe(0)
       expect(JSON.parse(out).dataSets.map(({ schema }: { schema: string }) => schema)).toEqual(['readings'])
     } finally {
-      await pool.query(`DROP OWNED BY ${role}`)
-      await pool.query(`DROP ROLE ${role}`)
+      await asSuperuser(database.superuser, `DROP OWNED BY ${role}`, `DROP ROLE ${role}`)
     }
   })
 })

@@ -88,7 +88,9 @@ describe('resolveSettings', () => {
 
   test('a secret is masked', () => {
     const message = messageOf(() => resolveFor('status', { env: { DATABASE_URL: 'mysql://me:hunter2@host/db' } }))
-    expect(message).toContain('DATABASE_URL: "***" is not allowed')
+    expect(message).toContain(
+      'DATABASE_URL: no address of PostgreSQL that can be used: it does not begin with postgres://',
+    )
     expect(message).not.toContain('hunter2')
   })
 

@@ -76,7 +76,7 @@ describe.skipIf(missing !== null)(missing === null ? title : `${title} (${missin
 
   test('every service that stays up has a health check and is started again; the others are waited for', () => {
     const once = services().filter(([, service]) => service.restart === undefined)
-    expect(once.map(([name]) => name)).toEqual(['accounts', 'buckets', 'cli', 'topics'])
+    expect(once.map(([name]) => name)).toEqual(['accounts', 'buckets', 'cli', 'migrate', 'topics'])
     for (const [name, service] of services()) {
       if (service.restart === undefined) continue
       expect(service.restart, name).toBe('unless-stopped')
@@ -84,17 +84,30 @@ describe.skipIf(missing !== null)(missing === null ? title : `${title} (${missin
     }
     for (const name of ['worker', 'worker-simulated'])
       expect(file.services[name]?.depends_on).toMatchObject({
-        postgres: { condition: 'service_healthy' },
+        migrate: { condition: 'service_completed_successfully' },
         topics: { condition: 'service_completed_successfully' },
         accounts: { condition: 'service_completed_successfully' },
       })
+  })
+
+  test('nothing connects to the database as its superuser, and only the migration as its owner', () => {
+    const roles = services().flatMap(([name, { environment }]) => {
+      const url = environment?.DATABASE_URL
+      return url == null ? [] : [[name, new URL(url).username]]
+    })
+    expect(Object.fromEntries(roles)).toMatchObject({ migrate: 'millrace_owner', worker: 'millrace', cli: 'millrace' })
+    expect(roles.filter(([, role]) => role !== 'millrace').map(([name]) => name)).toEqual(['migrate'])
+    expect(file.services.postgres?.environment?.POSTGRES_USER).toBe('postgres')
   })
 
   test('servers keep what they hold in volumes', () => {
     const volumes = { kafka: ['kafka'], postgres: ['postgres'], objects: ['objects', 'accounts'] }
     for (const [name, sources] of Object.entries(volumes)) {
       const wanted = sources.map((source) => expect.objectContaining({ type: 'volume', source }))
-      expect(file.services[name]?.volumes, name).toEqual(wanted)
+      expect(
+        file.services[name]?.volumes?.filter(({ type }) => type === 'volume'),
+        name,
+      ).toEqual(wanted)
     }
     expect(Object.keys(file.volumes).sort()).toEqual(Object.values(volumes).flat().toSorted())
   })

@@ -14,11 +14,12 @@ import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import pg from 'pg'
-import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { afterEach, beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest'
 import { type EmbeddedPostgres, type StartOptions, startOrJoin } from '../../src/embedded/embeddedPostgres.ts'
 import { isPidRunning, ownIdentity } from '../../src/embedded/processIdentity.ts'
 import type { ServerStatus } from '../../src/embedded/supervisor.ts'
 import { ConfigurationError } from '../../src/runtime/errors.ts'
+import { openPool } from '../../src/sinks/postgres/connection.ts'
 import { type Child, runChild } from '../support/childProcess.ts'
 
 describe('startOrJoin', () => {
@@ -47,14 +48,22 @@ describe('startOrJoin', () => {
     return server
   }
 
-  const holder = async () => {
-    const child = runChild(new URL('./holder.ts', import.meta.url), [dataDir])
+  const holder = async (how = 'stop') => {
+    const child = runChild(new URL('./holder.ts', import.meta.url), [dataDir, how])
     children.push(child)
     const [, pid] = (await child.firstLine()).split(' ')
     return { child, serverPid: Number(pid) }
   }
 
-  const query = async (server: EmbeddedPostgres, text: string) => {
+  const asSuperuser = ({ connection }: EmbeddedPostgres) => ({
+    connection: {
+      ...connection,
+      user: 'postgres',
+      password: readFileSync(join(dataDir, 'postgres', 'superuser'), 'utf8'),
+    },
+  })
+
+  const query = async (server: Pick<EmbeddedPostgres, 'connection'>, text: string) => {
     const client = new pg.Client(server.connection)
     client.on('error', () => {})
     await client.connect()
@@ -84,12 +93,12 @@ describe('startOrJoin', () => {
 
   it('listens on loopback alone, durably, and takes nobody without the password', async () => {
     const server = await start()
-    const setting = async (name: string) => (await query(server, `SHOW ${name}`))[0]?.[name]
+    const setting = async (name: string) => (await query(asSuperuser(server), `SHOW ${name}`))[0]?.[name]
     expect(await setting('listen_addresses')).toBe('127.0.0.1')
     expect(await setting('unix_socket_directories')).toBe('')
     for (const name of ['fsync', 'synchronous_commit', 'full_page_writes', 'autovacuum'])
       expect(await setting(name)).toBe('on')
-    expect(await query(server, 'SELECT DISTINCT auth_method FROM pg_hba_file_rules')).toEqual([
+    expect(await query(asSuperuser(server), 'SELECT DISTINCT auth_method FROM pg_hba_file_rules')).toEqual([
       { auth_method: 'scram-sha-256' },
     ])
     expect(statSync(join(dataDir, 'postgres', 'password')).mode & 0o777).toBe(0o600)
@@ -194,6 +203,123 @@ describe('startOrJoin', () => {
     } finally {
       stranger.close()
     }
+  })
+
+  it('gives a role that owns the database and can neither run programs nor read files of the machine', async () => {
+    const server = await start()
+    for (const statement of [
+      `COPY (SELECT 1) TO PROGRAM 'true'`,
+      `COPY (SELECT 1) TO '/tmp/millrace-copied'`,
+      `SELECT pg_read_file('/etc/passwd')`,
+      'CREATE ROLE other',
+      'CREATE DATABASE other',
+      'ALTER SYSTEM SET work_mem = 1024',
+    ])
+      await expect(query(server, statement), statement).rejects.toThrow(/permission denied/)
+    await query(server, 'CREATE SCHEMA mine; CREATE TABLE mine.kept (x integer)')
+    expect(statSync(join(dataDir, 'postgres', 'superuser')).mode & 0o777).toBe(0o600)
+  })
+
+  it('brings a folder over whose role was the superuser, with all that it owned, its name and its password', async () => {
+    const first = await start()
+    await query(
+      first,
+      `CREATE TABLE kept (id bigint GENERATED ALWAYS AS IDENTITY, n integer);
+       CREATE SCHEMA simulated; CREATE TABLE simulated.parts (k integer) PARTITION BY RANGE (k);
+       CREATE SEQUENCE simulated.own; CREATE VIEW simulated.seen AS SELECT * FROM kept; CREATE TYPE simulated.mood AS ENUM ('good');
+       CREATE FUNCTION simulated.one() RETURNS integer LANGUAGE sql AS 'SELECT 1'; INSERT INTO kept (n) VALUES (7)`,
+    )
+    // As it was: the role of that name is the one that the cluster was made with, and the only one.
+    await query(asSuperuser(first), `CREATE ROLE helper SUPERUSER LOGIN PASSWORD 'helper'`)
+    const helper = { connection: { ...first.connection, user: 'helper', password: 'helper' } }
+    await query(
+      helper,
+      `ALTER ROLE millrace RENAME TO owner; ALTER ROLE postgres RENAME TO millrace; ALTER ROLE millrace PASSWORD '${first.connection.password}';
+       ALTER DATABASE millrace OWNER TO millrace; REASSIGN OWNED BY owner TO millrace; DROP ROLE owner; ALTER ROLE helper NOLOGIN`,
+    )
+    await query(first, 'CREATE DATABASE own')
+    await first.stop()
+    // As before: no other superuser that anybody could log in as.
+    rmSync(join(dataDir, 'postgres', 'superuser'))
+    const lines: string[] = []
+    const second = await start({ onProgress: (line) => lines.push(line) })
+    expect(lines.join()).toContain('only owns what is in it')
+    expect(second.connection).toEqual(first.connection)
+    await query(
+      second,
+      `INSERT INTO kept (n) VALUES (8); ALTER TABLE kept ADD more text; DROP VIEW simulated.seen; DROP FUNCTION simulated.one();
+       DROP TYPE simulated.mood; DROP SEQUENCE simulated.own; DROP SCHEMA simulated CASCADE`,
+    )
+    expect(await query(second, 'SELECT n::text FROM kept ORDER BY n')).toEqual([{ n: '7' }, { n: '8' }])
+    await expect(query(second, `COPY (SELECT 1) TO PROGRAM 'true'`)).rejects.toThrow(/permission denied/)
+    expect(
+      await query(
+        second,
+        `SELECT rolname AS name, rolcanlogin::text AS login FROM pg_roles WHERE rolname LIKE 'millrace%' ORDER BY 1`,
+      ),
+    ).toEqual([
+      { name: 'millrace', login: 'true' },
+      { name: 'millrace_former', login: 'false' },
+    ])
+    expect(
+      await query(
+        second,
+        `SELECT pg_get_userbyid(datdba) AS owner FROM pg_database WHERE datname IN ('own', 'millrace')`,
+      ),
+    ).toEqual([{ owner: 'millrace' }, { owner: 'millrace' }])
+    await second.stop()
+    lines.length = 0
+    await start({ onProgress: (line) => lines.push(line) })
+    expect(lines).toEqual([])
+  })
+
+  it('takes nothing from the environment, where libpq has variables for another server', async () => {
+    for (const [name, value] of Object.entries({
+      PGSSLMODE: 'require',
+      PGHOST: 'nowhere.invalid',
+      PGPORT: '1',
+      PGUSER: 'nobody',
+      PGPASSWORD: 'wrong',
+      PGDATABASE: 'nowhere',
+      PGOPTIONS: '-c search_path=other',
+      PGAPPNAME: 'other',
+      PGDATA: '/nowhere',
+      PGCLIENTENCODING: 'LATIN1',
+    }))
+      vi.stubEnv(name, value)
+    onTestFinished(() => void vi.unstubAllEnvs())
+    const server = await start()
+    const pool = openPool(server.connection, { schema: 'public' })
+    onTestFinished(() => pool.end())
+    expect((await pool.query('SELECT current_schema() AS schema, current_user AS role')).rows).toEqual([
+      { schema: 'public', role: 'millrace' },
+    ])
+  })
+
+  it('leaves no server where the start fails after it runs', async () => {
+    const first = await start()
+    await first.stop()
+    const path = join(dataDir, 'postgres', 'password')
+    const password = readFileSync(path, 'utf8')
+    writeFileSync(path, 'another')
+    await expect(startOrJoin(dataDir)).rejects.toThrow(/refuses the password that is kept beside its data/)
+    expect(first.serverPid).toBeNull()
+    writeFileSync(path, password)
+  })
+
+  it.each(['exit', 'throw'])('ends the server with a process that ends by %s', async (how) => {
+    const { child, serverPid } = await holder(how)
+    await child.finish()
+    await until(() => !isPidRunning(serverPid))
+    expect(readdirSync(join(dataDir, 'postgres', 'users'))).toEqual([])
+  })
+
+  it('leaves the server to others where a process ends by exit', async () => {
+    const server = await start()
+    const { child, serverPid } = await holder('exit')
+    await child.finish()
+    await sleep(300)
+    expect(server.serverPid).toBe(serverPid)
   })
 
   it('sweeps what a first start left that was killed halfway', async () => {

@@ -1,10 +1,12 @@
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs'
 import { hostname, tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { afterEach, beforeEach, describe, expect, it, onTestFinished } from 'vitest'
 import { tryLock } from '../../src/embedded/fileLock.ts'
-import { isRunning, ownIdentity } from '../../src/embedded/processIdentity.ts'
+import { ownIdentity } from '../../src/embedded/processIdentity.ts'
 import { acquireRunLock } from '../../src/embedded/runLock.ts'
+import { runHolder } from '../../src/host/runHolder.ts'
 import { ConfigurationError } from '../../src/runtime/errors.ts'
 import { runChild } from '../support/childProcess.ts'
 
@@ -25,8 +27,8 @@ describe('acquireRunLock', () => {
   it('refuses a second pipeline on the folder and names the pid of the first', async () => {
     const child = await holder()
     try {
-      expect(() => acquireRunLock(dataDir)).toThrow(ConfigurationError)
-      expect(() => acquireRunLock(dataDir)).toThrow(new RegExp(`process ${child.pid} `))
+      await expect(acquireRunLock(dataDir)).rejects.toThrow(ConfigurationError)
+      await expect(acquireRunLock(dataDir)).rejects.toThrow(new RegExp(`process ${child.pid} `))
     } finally {
       await child.kill()
     }
@@ -35,15 +37,17 @@ describe('acquireRunLock', () => {
   it('is free again when the first one was killed', async () => {
     const child = await holder()
     await child.kill()
-    acquireRunLock(dataDir).release()
+    ;(await acquireRunLock(dataDir)).release()
   })
 
-  it('refuses within one process as well, until it is released', () => {
-    const lock = acquireRunLock(dataDir)
-    expect(() => acquireRunLock(dataDir)).toThrow(`process ${process.pid} `)
-    expect(() => acquireRunLock(dataDir)).toThrow('choose another folder (--data-dir, or dataDir in the settings)')
+  it('refuses within one process as well, until it is released', async () => {
+    const lock = await acquireRunLock(dataDir)
+    await expect(acquireRunLock(dataDir)).rejects.toThrow(`process ${process.pid} `)
+    await expect(acquireRunLock(dataDir)).rejects.toThrow(
+      'choose another folder (--data-dir, or dataDir in the settings)',
+    )
     lock.release()
-    acquireRunLock(dataDir).release()
+    ;(await acquireRunLock(dataDir)).release()
     expect(readdirSync(dataDir)).toEqual([])
   })
 
@@ -61,30 +65,81 @@ describe('acquireRunLock', () => {
     }
   })
 
-  it('is not kept by a stranger that has the dead pid now', () => {
+  it('is not kept by a stranger that has the dead pid now', async () => {
     const path = join(dataDir, 'run.lock')
     const holderOfOld = { ...ownIdentity(), startedAt: 'long ago' }
     writeFileSync(path, JSON.stringify({ holder: holderOfOld, nonce: 'old00000' }))
-    acquireRunLock(dataDir).release()
+    ;(await acquireRunLock(dataDir)).release()
   })
 
-  it('is free when a power cut left its file torn', () => {
+  it('is free when a power cut left its file torn', async () => {
     writeFileSync(join(dataDir, 'run.lock'), '{"holder":{"pid"')
-    acquireRunLock(dataDir).release()
+    ;(await acquireRunLock(dataDir)).release()
   })
 
-  it('is not taken from a process of another host, because nobody here can tell whether it runs', () => {
-    const identity = { pid: 1, host: `not ${hostname()}`, startedAt: 'some time' }
-    expect(isRunning(identity)).toBe(true)
+  const ofAnotherHost = {
+    ...ownIdentity(),
+    pid: 1,
+    host: `not ${hostname()}`,
+    startedAt: 'some time',
+    pidSpace: 'elsewhere',
+  }
+  const lockOf = (identity: object) =>
     writeFileSync(join(dataDir, 'run.lock'), JSON.stringify({ holder: identity, nonce: 'else0000' }))
-    expect(() => acquireRunLock(dataDir)).toThrow(`not ${hostname()}`)
+
+  it('is not taken from a process of another host of which nobody here can tell whether it runs', async () => {
+    const { beats: _beats, pidSpace: _pidSpace, ...old } = ofAnotherHost
+    lockOf(old)
+    await expect(acquireRunLock(dataDir)).rejects.toThrow(`not ${hostname()}`)
+    await expect(acquireRunLock(dataDir)).rejects.toThrow('gone for good, delete')
   })
 
-  it('released late does not take away the lock of the next holder', () => {
+  it('is taken from a process of another host or container that has not been heard of for ten seconds', async () => {
+    lockOf(ofAnotherHost)
+    expect(runHolder(dataDir)).toMatchObject({ pid: 1 })
+    const since = performance.now()
+    ;(await acquireRunLock(dataDir)).release()
+    expect(performance.now() - since).toBeGreaterThan(8_000)
+    lockOf(ofAnotherHost)
+    const past = new Date(Date.now() - 11_000)
+    utimesSync(join(dataDir, 'run.lock'), past, past)
+    expect(runHolder(dataDir)).toBe(null)
+    ;(await acquireRunLock(dataDir)).release()
+  }, 30_000)
+
+  it('is not taken from a process of another host that is still heard of', async () => {
+    lockOf(ofAnotherHost)
+    const beating = setInterval(() => utimesSync(join(dataDir, 'run.lock'), new Date(), new Date()), 500)
+    onTestFinished(() => clearInterval(beating))
+    await expect(acquireRunLock(dataDir)).rejects.toThrow(
+      /process 1 on not .*; stop it first, or choose another folder/,
+    )
+  }, 30_000)
+
+  it('is free at once where only the name of the host has changed since its holder was killed', async () => {
+    lockOf({ ...ownIdentity(), host: `not ${hostname()}`, startedAt: 'long ago' })
+    const since = performance.now()
+    ;(await acquireRunLock(dataDir)).release()
+    expect(performance.now() - since).toBeLessThan(2_000)
+    lockOf({ ...ownIdentity(), host: `not ${hostname()}` })
+    await expect(acquireRunLock(dataDir)).rejects.toThrow(`process ${process.pid}`)
+  })
+
+  it('is heard of as long as it is held', async () => {
+    const lock = await acquireRunLock(dataDir)
     const path = join(dataDir, 'run.lock')
-    const first = acquireRunLock(dataDir)
+    const past = new Date(Date.now() - 60_000)
+    utimesSync(path, past, past)
+    await sleep(2_500)
+    expect(Date.now() - statSync(path).mtimeMs).toBeLessThan(2_500)
+    lock.release()
+  })
+
+  it('released late does not take away the lock of the next holder', async () => {
+    const path = join(dataDir, 'run.lock')
+    const first = await acquireRunLock(dataDir)
     rmSync(path)
-    acquireRunLock(dataDir)
+    await acquireRunLock(dataDir)
     first.release()
     expect(tryLock(path)).toHaveProperty('holder')
     expect(readFileSync(path, 'utf8')).toContain(String(process.pid))

@@ -1,4 +1,4 @@
-import type pg from 'pg'
+import pg from 'pg'
 import { expect, test } from 'vitest'
 import { DatabaseProbe } from '../../src/host/databaseProbe.ts'
 
@@ -25,4 +25,18 @@ test('a refusal is an answer', async () => {
   probe.ask(0)
   await new Promise(setImmediate)
   expect(probe.waitingFor(9_000)).toBe(null)
+})
+
+test('what could not be asked was not answered, in however many attempts; what the server says was', async () => {
+  let outcome = Promise.reject<unknown>(new Error('Connection terminated due to connection timeout'))
+  const probe = new DatabaseProbe(poolOf(() => outcome))
+  for (let now = 0; now < 9_000; now += 3_000) {
+    probe.ask(now)
+    await new Promise(setImmediate)
+  }
+  expect(probe.silentMs(9_000)).toBe(9_000)
+  outcome = Promise.reject(new pg.DatabaseError('no', 2, 'error'))
+  probe.ask(9_000)
+  await new Promise(setImmediate)
+  expect(probe.silentMs(20_000)).toBe(0)
 })

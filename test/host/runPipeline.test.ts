@@ -144,7 +144,7 @@ describe('runPipeline', { timeout: 60_000 }, () => {
     [
       'a database that is no PostgreSQL, without telling the password',
       () => runPipeline(paid, { databaseUrl: 'mysql://me:hidden@localhost/x' }),
-      /^(?!.*hidden).*databaseUrl is no address of PostgreSQL; allowed: postgres:\/\//,
+      /^(?!.*hidden).*databaseUrl is no address of PostgreSQL that can be used: .*allowed: postgres:\/\//,
     ],
     [
       'a setting that there is not',

@@ -152,3 +152,16 @@ describe('StartWait', () => {
     expect(tries).toBe(0)
   })
 })
+
+test('a host name that nobody knows is waited for half a minute, as a container may yet come, and no longer', async () => {
+  const { clock, wait, said, seconds } = newWait()
+  const unknown = Object.assign(new Error('getaddrinfo ENOTFOUND datbase'), { code: 'ENOTFOUND' })
+  const result = wait.until('PostgreSQL', async () => {
+    throw new RetryableError('could not connect: getaddrinfo ENOTFOUND datbase', { cause: unknown })
+  })
+  await expect(clock.run(result)).rejects.toThrow(ConfigurationError)
+  await expect(result).rejects.toThrow(/nobody has known this host name for 30 s/)
+  expect(seconds()).toBeGreaterThan(30)
+  expect(seconds()).toBeLessThan(40)
+  expect(said[0]).toEqual([0, 'Waiting for PostgreSQL: could not connect: getaddrinfo ENOTFOUND datbase'])
+})

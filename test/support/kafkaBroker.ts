@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { mkdirSync } from 'node:fs'
 import { withFileLock } from '../../src/embedded/fileLock.ts'
-import { addUser, countUsers, removeUser } from '../../src/embedded/users.ts'
+import { addUser, countUsers } from '../../src/embedded/users.ts'
 import { type Broker, findBroker, removeBrokerData, startBroker } from './brokerProcess.ts'
 import { sharedBrokerFolder } from './guardian/sharedServers.ts'
 import { missingForBroker } from './kafkaJars.ts'
@@ -45,7 +45,7 @@ export async function sharedBroker(): Promise<SharedBroker> {
     saslBrokers: broker.saslBrokers,
     close: () =>
       locked(async () => {
-        removeUser(note)
+        note.remove()
         if (countUsers(layout) > 0) return
         // What it holds is of no use to anybody, so it need not be tidy.
         await broker.kill()

@@ -2,11 +2,13 @@ import { randomBytes } from 'node:crypto'
 import type pg from 'pg'
 import { openPool, type PostgresConnection, quoteIdentifier } from '../../src/sinks/postgres/connection.ts'
 import { migrate } from '../../src/sinks/postgres/migrate.ts'
-import { testDatabase } from './postgres.ts'
+import { asSuperuser, testDatabase } from './postgres.ts'
 
 /** A database of its own in the server that all test files share, for code that looks at every schema. */
 export interface OwnDatabase {
   readonly connection: PostgresConnection
+  /** Of the role that may make roles. */
+  readonly superuser: PostgresConnection
   /** As `DATABASE_URL`. */
   readonly url: string
   /** Makes and migrates a schema; gives connections whose search_path it is. */
@@ -18,12 +20,14 @@ export interface OwnDatabase {
 export async function ownDatabase(): Promise<OwnDatabase> {
   const server = await testDatabase({ isMigrated: false })
   const name = `test_${process.pid}_${randomBytes(4).toString('hex')}`
-  await server.pool.query(`CREATE DATABASE ${quoteIdentifier(name)}`)
+  const owner = quoteIdentifier(server.connection.user)
+  await asSuperuser(server.superuser, `CREATE DATABASE ${quoteIdentifier(name)} OWNER ${owner}`)
   const connection = { ...server.connection, database: name }
   const { user, password, host, port } = connection
   const pools: pg.Pool[] = []
   return {
     connection,
+    superuser: { ...server.superuser, database: name },
     url: `postgres://${user}:${encodeURIComponent(password)}@${host}:${port}/${name}`,
     async schema(schema) {
       const pool = openPool(connection, { schema, applicationName: 'millrace test' })
@@ -33,7 +37,7 @@ export async function ownDatabase(): Promise<OwnDatabase> {
     },
     async close() {
       await Promise.all(pools.map((pool) => pool.end()))
-      await server.pool.query(`DROP DATABASE ${quoteIdentifier(name)} WITH (FORCE)`)
+      await asSuperuser(server.superuser, `DROP DATABASE ${quoteIdentifier(name)} WITH (FORCE)`)
       await server.close()
     },
   }

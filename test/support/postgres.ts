@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto'
+import { readFileSync } from 'node:fs'
 import type pg from 'pg'
 import { startOrJoin } from '../../src/embedded/embeddedPostgres.ts'
 import { isPidRunning } from '../../src/embedded/processIdentity.ts'
@@ -9,6 +10,8 @@ import { sharedPostgresFolder } from './guardian/sharedServers.ts'
 /** A schema of its own in the real PostgreSQL that all test files share. */
 export interface TestDatabase {
   readonly connection: PostgresConnection
+  /** Of the role that may make databases and roles, which the one of `connection` may not. */
+  readonly superuser: PostgresConnection
   readonly schema: string
   /** Plain connections whose search_path is the schema. */
   readonly pool: pg.Pool
@@ -26,6 +29,7 @@ export async function testDatabase(options: { readonly isMigrated?: boolean } = 
   else await pool.query(`CREATE SCHEMA ${quoteIdentifier(schema)}`)
   return {
     connection: server.connection,
+    superuser: superuserOf(server.connection),
     schema,
     pool,
     async close() {
@@ -34,6 +38,20 @@ export async function testDatabase(options: { readonly isMigrated?: boolean } = 
       await server.stop()
     },
   }
+}
+
+/** Runs statements as the role that may make others. */
+export async function asSuperuser(superuser: PostgresConnection, ...statements: readonly string[]): Promise<void> {
+  const pool = openPool(superuser, { schema: 'public', applicationName: 'millrace test', maxConnections: 1 })
+  try {
+    for (const statement of statements) await pool.query(statement)
+  } finally {
+    await pool.end()
+  }
+}
+
+function superuserOf(connection: PostgresConnection): PostgresConnection {
+  return { ...connection, user: 'postgres', password: readFileSync(`${sharedPostgresFolder}/postgres/superuser`, 'utf8') }
 }
 
 // Runs that were killed leave their schemas behind.

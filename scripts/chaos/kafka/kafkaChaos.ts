@@ -1,4 +1,4 @@
-import { chmodSync, mkdtempSync, rmSync } from 'node:fs'
+import { chmodSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Kafka, logLevel } from 'kafkajs'
@@ -66,7 +66,7 @@ export async function chaosOnKafka(options: KafkaChaosOptions): Promise<KafkaCha
     const objects = await startS3Server({ buckets: [disturbed, undisturbed] })
     closing.push(() => objects.close())
     await makeTopic(broker)
-    await makeDatabases(postgres.connection)
+    await makeDatabases(postgres.connection, join(folder, 'data'))
     const place = (name: string) => placeOf(name, folder, broker, postgres, objects, client)
     const pools = [disturbed, undisturbed].map((database) =>
       openPool({ ...postgres.connection, database }, { schema: 'public', applicationName: 'chaos', maxConnections: 1 }),
@@ -139,9 +139,14 @@ async function makeTopic(broker: Broker): Promise<void> {
   await admin.disconnect()
 }
 
-async function makeDatabases(connection: PostgresConnection): Promise<void> {
-  const pool = openPool(connection, { schema: 'public', applicationName: 'chaos', maxConnections: 1 })
-  for (const name of [disturbed, undisturbed]) await pool.query(`CREATE DATABASE ${name}`)
+/** As the superuser of the data folder, for the role that the pipelines run as may make none. */
+async function makeDatabases(connection: PostgresConnection, dataDir: string): Promise<void> {
+  const password = readFileSync(join(dataDir, 'postgres', 'superuser'), 'utf8')
+  const pool = openPool(
+    { ...connection, user: 'postgres', password },
+    { schema: 'public', applicationName: 'chaos', maxConnections: 1 },
+  )
+  for (const name of [disturbed, undisturbed]) await pool.query(`CREATE DATABASE ${name} OWNER ${connection.user}`)
   await pool.end()
 }
 

@@ -5,7 +5,7 @@ import type { FormatName } from '../candleFormat.ts'
 import { candleFormat } from '../candleFormat.ts'
 import type { CommandContext } from '../commandContext.ts'
 import type { Database } from '../database.ts'
-import { databaseExists, dataSets, withDatabase } from '../database.ts'
+import { databaseExists, simulatedSchemaOf, withDatabase } from '../database.ts'
 import { exitOk, UsageError } from '../exit.ts'
 import type { Output } from '../output.ts'
 import { formatTime } from '../time.ts'
@@ -28,12 +28,12 @@ export async function candles(context: CommandContext): Promise<number> {
   }
   return withDatabase(settings, output.err, async (database) => {
     const series: StoredSeries[] = []
-    for (const dataSet of dataSets) {
-      const client = await database.connect(dataSet)
+    for (const schema of [settings.schema, simulatedSchemaOf(settings.schema)]) {
+      const client = await database.connect(schema)
       if (await hasCandleTables(client)) series.push(...(await readSeries(client, interval)))
     }
     const market = settings.candleMarket ?? chooseMarket(series, symbol, output)
-    const count = await print({ ...range, market }, settings.format, database, output)
+    const count = await print({ ...range, market }, settings, database, output)
     if (count === 0) explainNothing({ ...range, market }, series, folderOf(context, database), output)
     return exitOk
   })
@@ -52,9 +52,15 @@ function chooseMarket(series: readonly StoredSeries[], symbol: string, output: O
   return 'spot'
 }
 
-async function print(range: CandleRange, name: FormatName, database: Database, output: Output): Promise<number> {
-  const client = await database.connect(range.market === 'simulated' ? 'simulated' : 'public')
-  const format = candleFormat(name)
+async function print(
+  range: CandleRange,
+  settings: CommandContext['settings'],
+  database: Database,
+  output: Output,
+): Promise<number> {
+  const { schema } = settings
+  const client = await database.connect(range.market === 'simulated' ? simulatedSchemaOf(schema) : schema)
+  const format = candleFormat(settings.format)
   let count = 0
   if (!(await output.out(format.head))) return -1
   if (await hasCandleTables(client)) {

@@ -1,3 +1,4 @@
+import { shownText } from '../../runtime/shownText.ts'
 import type { CommandContext } from '../commandContext.ts'
 import {
   type CheckResult,
@@ -36,7 +37,7 @@ export async function doctor(context: CommandContext): Promise<number> {
   const isHealthy = results.every((result) => result.level !== 'fail')
   const text = settings.json
     ? JSON.stringify({ version: version(), healthy: isHealthy, checks: results }, null, 2)
-    : doctorText(results).join('\n')
+    : shownText(doctorText(results).join('\n'))
   await output.out(`${text}\n`)
   return isHealthy ? exitOk : exitFailure
 }

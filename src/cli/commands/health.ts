@@ -1,6 +1,7 @@
 import { type RunningProcess, runningProcesses } from '../../host/processSlots.ts'
 import { readRunReport } from '../../host/runReport.ts'
 import { systemClock } from '../../runtime/clock.ts'
+import { shownText } from '../../runtime/shownText.ts'
 import type { CommandContext } from '../commandContext.ts'
 import { exitFailure, exitOk } from '../exit.ts'
 
@@ -22,7 +23,7 @@ export async function health({ settings, output }: CommandContext): Promise<numb
     running.length === 0
       ? [{ isHealthy: false, text: `nothing runs on ${settings.dataDir}` }]
       : running.map((process) => judge(process, systemClock.now()))
-  for (const { text } of verdicts) await output.out(`${text}\n`)
+  for (const { text } of verdicts) await output.out(`${shownText(text)}\n`)
   return verdicts.every(({ isHealthy }) => isHealthy) ? exitOk : exitFailure
 }
 

@@ -4,8 +4,10 @@ import { openIngestLog } from '../../host/openIngestLog.ts'
 import { fencedError } from '../../host/pipelineRun.ts'
 import { RunReporter } from '../../host/runReport.ts'
 import { Shutdown } from '../../host/shutdown.ts'
+import { requireFitTopic } from '../../host/simulatedTopic.ts'
 import { StoppedWaiting, startWait } from '../../host/startWait.ts'
 import { systemClock } from '../../runtime/clock.ts'
+import { shownText } from '../../runtime/shownText.ts'
 import { runIngest } from '../../sources/ingest/runIngest.ts'
 import type { CommandContext } from '../commandContext.ts'
 import { exitFailure, exitOk, UsageError } from '../exit.ts'
@@ -26,7 +28,7 @@ export async function ingest(context: CommandContext): Promise<number> {
   cleanup.add(() => shutdown.dispose())
   output.onClosed(() => shutdown.begin(noReader))
   const say = (line: string): void => {
-    void output.out(`${line}\n`)
+    void output.out(`${shownText(line)}\n`)
   }
   try {
     return await runJob(await jobOf(context), { context, cleanup, shutdown, say })
@@ -42,7 +44,7 @@ export async function ingest(context: CommandContext): Promise<number> {
 function jobOf(context: CommandContext): Promise<IngestJob> {
   const { args, settings, origins } = context
   if (args[0] !== undefined || settings.feed !== undefined) return feedJob(context)
-  const lineFlags = { key: '--key', time: '--time', onBadLine: '--on-bad-line', schema: '--schema' } as const
+  const lineFlags = { key: '--key', time: '--time', onBadLine: '--on-bad-line' } as const
   for (const [name, flag] of Object.entries(lineFlags)) {
     if (origins[name as keyof typeof lineFlags] === 'flag')
       throw new UsageError(`${flag} is for JSON lines: name a file, or - for standard input.`)
@@ -59,7 +61,7 @@ interface JobParts {
 
 async function runJob(job: IngestJob, { context, cleanup, shutdown, say }: JobParts): Promise<number> {
   const stopping = new AbortController()
-  const lock = acquireRunLock(job.folder, {
+  const lock = await acquireRunLock(job.folder, {
     what: `an ingest of producer ${job.producer}`,
     otherwise: 'give this one a name of its own with --producer, or choose another folder with --data-dir',
   })
@@ -76,9 +78,11 @@ async function runJob(job: IngestJob, { context, cleanup, shutdown, say }: JobPa
   cleanup.add(() => log.close())
   for (const line of job.banner(log)) say(line)
   const feed = await job.openFeed(say)
+  requireFitTopic(feed, job.topic.name)
   shutdown.whenStopping((why) => {
     say(`${why}: stopping cleanly; what is read is appended first. Once more ends at once.`)
     stopping.abort()
+    cleanup.add(log.giveUpWhenSilent())
   })
   const screen = new IngestConsole({ say, reporter, now: () => systemClock.now() })
   cleanup.add(() => screen.end())

@@ -8,6 +8,7 @@ import {
   retryAllRefused,
   retryOneRefused,
 } from '../../queries/outbox.ts'
+import { shownText } from '../../runtime/shownText.ts'
 import type { CommandContext } from '../commandContext.ts'
 import { commandFor } from '../commandFor.ts'
 import { databaseExists, withDatabase } from '../database.ts'
@@ -39,7 +40,7 @@ export async function listOutbox({ settings, output }: CommandContext): Promise<
     .flatMap(({ schema, refused }) => refused.map((message) => ({ schema, ...message })))
     .sort((left, right) => right.refusedAt - left.refusedAt)
     .slice(0, settings.limit)
-  await output.out(settings.json ? jsonOf(outlets, refused) : textOf(outlets, refused))
+  await output.out(settings.json ? jsonOf(outlets, refused) : shownText(textOf(outlets, refused)))
   const count = outlets.reduce((sum, outlet) => sum + outlet.refused, 0)
   if (outlets.length === 0) output.err('Nothing waits to be sent, and nothing was refused.')
   else if (refused.length < count) output.err(`${refused.length} of ${count} refused shown; --limit shows more.`)

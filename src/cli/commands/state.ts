@@ -1,6 +1,7 @@
 import type pg from 'pg'
 import { bytesText, countText } from '../../console/text.ts'
 import { ConfigurationError } from '../../runtime/errors.ts'
+import { shownText } from '../../runtime/shownText.ts'
 import type { OperatorInventory } from '../../runtime/stateInventory.ts'
 import { atOneMoment, inventoryOf, type SavedTask, savedTasks } from '../../sinks/postgres/savedTasks.ts'
 import { copyState as copy } from '../../sinks/postgres/stateCopies.ts'
@@ -31,7 +32,7 @@ export async function listState(context: CommandContext): Promise<number> {
       )
     : []
   const listed = tasks.flat()
-  await output.out(settings.json ? `${JSON.stringify(listed, null, 2)}\n` : listText(listed))
+  await output.out(settings.json ? `${JSON.stringify(listed, null, 2)}\n` : shownText(listText(listed)))
   if (listed.length === 0) {
     const whose = settings.pipeline === undefined ? 'No pipeline' : `No pipeline ${settings.pipeline}`
     output.err(`${whose} has a checkpoint (${lookedAt(schemas)}).`)

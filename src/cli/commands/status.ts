@@ -6,6 +6,7 @@ import { type RunReport, readRunReport } from '../../host/runReport.ts'
 import type { DataSetStatus, InputStatus, TaskStatus } from '../../queries/status.ts'
 import { readStatus } from '../../queries/status.ts'
 import { RetryableError } from '../../runtime/errors.ts'
+import { shownText } from '../../runtime/shownText.ts'
 import type { CommandContext } from '../commandContext.ts'
 import { databaseExists, dataSetName, withDatabase } from '../database.ts'
 import { describeFailure, exitFailure, exitOk, oneLine } from '../exit.ts'
@@ -48,7 +49,9 @@ interface Running {
 export async function status(context: CommandContext): Promise<number> {
   const { settings, output } = context
   const collected = await collect(context)
-  await output.out(settings.json ? `${JSON.stringify(collected, null, 2)}\n` : `${statusText(collected).join('\n')}\n`)
+  await output.out(
+    settings.json ? `${JSON.stringify(collected, null, 2)}\n` : shownText(`${statusText(collected).join('\n')}\n`),
+  )
   const problems = [collected.databaseProblem, collected.kafka?.problem ?? null].filter((text) => text !== null)
   for (const problem of problems) output.err(problem)
   return problems.length === 0 ? exitOk : exitFailure

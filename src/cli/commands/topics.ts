@@ -1,6 +1,7 @@
 import { countText, durationText } from '../../console/text.ts'
 import { withKafkaAdmin } from '../../host/kafkaTopics.ts'
 import { ConfigurationError } from '../../runtime/errors.ts'
+import { shownText } from '../../runtime/shownText.ts'
 import type { TopicDescription } from '../../sources/kafka/admin.ts'
 import type { KafkaSettings } from '../../sources/kafka/kafkaSettings.ts'
 import type { CommandContext } from '../commandContext.ts'
@@ -37,7 +38,9 @@ export async function describeTopics({ settings, args, output }: CommandContext)
       else found.push(topic)
     }
   })
-  await output.out(settings.json ? `${JSON.stringify(found, null, 2)}\n` : `${topicsText(found).join('\n')}\n`)
+  await output.out(
+    settings.json ? `${JSON.stringify(found, null, 2)}\n` : shownText(`${topicsText(found).join('\n')}\n`),
+  )
   for (const name of missing) output.err(`There is no topic ${name}: \`millrace topics create ${name}\` makes it.`)
   return missing.length === 0 ? exitOk : exitFailure
 }

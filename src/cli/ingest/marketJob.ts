@@ -19,7 +19,7 @@ export async function marketJob(context: CommandContext): Promise<IngestJob> {
   const { plan, isFallback } = await choosePlan(context, named, { isIngestOnly: true })
   return {
     topic: { name: plan.topic, isTable: false, isOfThePast: plan.source === 'tape' },
-    schema: plan.dataSet,
+    schema: plan.schema,
     producer: settings.producer ?? plan.producer,
     folder: ingestFolder(
       settings.dataDir,

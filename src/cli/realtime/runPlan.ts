@@ -1,7 +1,9 @@
 import { createHash } from 'node:crypto'
+import { isSchemaName } from '../../host/databaseNames.ts'
+import { isSimulatedTopic } from '../../host/simulatedTopic.ts'
 import type { Market } from '../../market/trade.ts'
 import { commandFor } from '../commandFor.ts'
-import type { DataSet } from '../database.ts'
+import { type DataSet, isSimulatedSchema, simulatedSchemaOf } from '../database.ts'
 import { UsageError } from '../exit.ts'
 import type { ResolvedSettings } from '../resolveSettings.ts'
 import type { SettingValues } from '../settings.ts'
@@ -22,7 +24,7 @@ type RunSettings = Pick<
   | 'symbols'
   | 'simulatorSeed'
   | 'logTopic'
-  | 'kafkaBrokers'
+  | 'schema'
 >
 
 /** The source that the settings name, or null where it depends on whether the exchange answers. Throws `UsageError`. */
@@ -63,6 +65,8 @@ export interface RunPlan {
   readonly source: SourceKind
   readonly market: Market
   readonly dataSet: DataSet
+  /** Of the database. */
+  readonly schema: string
   readonly topic: string
   /** In whose name the ingest keeps its position. */
   readonly producer: string
@@ -90,6 +94,7 @@ export function planRun(source: SourceKind, settings: RunSettings, options: Plan
       source,
       market: 'simulated',
       dataSet: 'simulated',
+      schema: simulatedSchema(settings),
       topic,
       producer: 'simulator',
       timeUnit: 'ms',
@@ -100,7 +105,8 @@ export function planRun(source: SourceKind, settings: RunSettings, options: Plan
   const { market } = settings
   const dataSet = market === 'simulated' ? 'simulated' : 'public'
   const topic = topicOf(market, settings)
-  const common = { source, market, dataSet, timeUnit } as const
+  const schema = dataSet === 'simulated' ? simulatedSchema(settings) : realSchema(settings)
+  const common = { source, market, dataSet, schema, timeUnit } as const
   if (source === 'none') {
     return { ...common, topic, producer: 'none', symbols: null, sourceText: `topic ${topic}` }
   }
@@ -126,11 +132,10 @@ const marketTopics: Readonly<Record<Market, string>> = {
   simulated: 'crypto.trades.simulated.raw',
 }
 
-/** The embedded log keeps data sets apart by schema; in Kafka the name of the topic has to, and it is checked. */
-function topicOf(market: Market, { logTopic, kafkaBrokers }: RunSettings): string {
-  const isKafka = kafkaBrokers !== undefined
-  if (logTopic === undefined) return market === 'simulated' && !isKafka ? marketTopics.spot : marketTopics[market]
-  if (isKafka && logTopic.includes('simulated') !== (market === 'simulated')) {
+/** Whichever log it is in, a topic tells by its name whether its prices are invented. */
+function topicOf(market: Market, { logTopic }: RunSettings): string {
+  if (logTopic === undefined) return marketTopics[market]
+  if (isSimulatedTopic(logTopic) !== (market === 'simulated')) {
     throw new UsageError(
       market === 'simulated'
         ? `--topic ${logTopic}: invented prices only go into a topic with "simulated" in its name, such as ${marketTopics.simulated}.`
@@ -138,6 +143,19 @@ function topicOf(market: Market, { logTopic, kafkaBrokers }: RunSettings): strin
     )
   }
   return logTopic
+}
+
+function simulatedSchema({ schema }: RunSettings): string {
+  const simulated = simulatedSchemaOf(schema)
+  if (isSchemaName(simulated)) return simulated
+  throw new UsageError(
+    `--schema ${schema} is too long: invented prices go into ${simulated}, and a name has at most 63 characters.`,
+  )
+}
+
+function realSchema({ schema }: RunSettings): string {
+  if (!isSimulatedSchema(schema)) return schema
+  throw new UsageError(`--schema ${schema} is one of invented prices by its name: name another.`)
 }
 
 /**
@@ -164,5 +182,6 @@ export function nextCommand(
   origins: ResolvedSettings['origins'],
 ): string {
   const market = plan.market === 'spot' ? '' : ` --market ${plan.market}`
-  return commandFor({ settings, origins }, `candles --symbol ${symbol} --interval 1m${market}`)
+  const schema = origins.schema === 'flag' ? ` --schema ${settings.schema}` : ''
+  return commandFor({ settings, origins }, `candles --symbol ${symbol} --interval 1m${market}${schema}`)
 }

@@ -64,7 +64,7 @@ async function jobOf(context: CommandContext, plan: RunPlan, onNotice: (line: st
     pipeline,
     topics: topicsOf(pipeline, topic, { isOfThePast, mayBeMade: settings.logTopic === undefined }),
     feeds,
-    settings: hostSettingsOf(context, plan.dataSet),
+    settings: hostSettingsOf(context, plan.schema),
     processes:
       settings.workers === 1
         ? null
@@ -90,8 +90,8 @@ function textsOf(context: CommandContext, { plan, isFallback }: ChosenPlan, star
         ...places,
       }),
     waitingFor: `Waiting for the first trades of ${plan.symbols?.join(', ') ?? awaited}.`,
-    panel: ({ address, schema }, say) => {
-      const pool = openPool(address, { schema, applicationName: 'millrace console', maxConnections: 1 })
+    panel: ({ address, schema, lost }, say) => {
+      const pool = openPool(address, { schema, applicationName: 'millrace console', maxConnections: 1, lost })
       const panel = new LiveCandles({
         pool,
         market: plan.market,

@@ -23,7 +23,9 @@ export interface BannerTexts {
 export function banner(facts: BannerTexts): readonly string[] {
   const { plan } = facts
   const dataSet =
-    plan.dataSet === 'simulated' ? 'simulated (schema simulated, apart from real data)' : 'real (schema public)'
+    plan.dataSet === 'simulated'
+      ? `simulated (schema ${plan.schema}, apart from real data)`
+      : `real (schema ${plan.schema})`
   return [
     `millrace ${facts.version} · realtime`,
     `  source       ${plan.sourceText}`,

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { readdirSync, readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
-import type pg from 'pg'
+import pg from 'pg'
 import { ConfigurationError } from '../../runtime/errors.ts'
 import { quoteIdentifier } from './connection.ts'
 import { asMillraceError } from './errors.ts'
@@ -48,6 +48,11 @@ export async function migrate(
   return applied
 }
 
+const lockTimeoutMs = 60_000
+
+/** How long the client of a pool that migrates waits for one migration. */
+export const migrationTimeoutMs = 3_600_000
+
 async function applyOne(
   pool: pg.Pool,
   schema: string,
@@ -60,6 +65,8 @@ async function applyOne(
   })
   try {
     await client.query('BEGIN')
+    // A large table may take a migration long; one that others keep locked is given up and tried again.
+    await client.query(`SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = '${lockTimeoutMs}ms'`)
     await client.query('SELECT pg_advisory_xact_lock(hashtextextended($1, 0))', [`millrace migrate ${schema}`])
     await makeSchema(client, schema)
     await client.query(`SET LOCAL search_path TO ${quoteIdentifier(schema)}`)
@@ -94,7 +101,21 @@ async function isCurrent(pool: pg.Pool, schema: string, migrations: readonly Mig
 async function makeSchema(client: pg.ClientBase, schema: string): Promise<void> {
   // CREATE SCHEMA IF NOT EXISTS wants the right to create even when there is nothing to do.
   const found = await client.query('SELECT 1 FROM pg_namespace WHERE nspname = $1', [schema])
-  if (found.rowCount === 0) await client.query(`CREATE SCHEMA ${quoteIdentifier(schema)}`)
+  if (found.rowCount !== 0) return
+  try {
+    await client.query(`CREATE SCHEMA ${quoteIdentifier(schema)}`)
+  } catch (error) {
+    if (!(error instanceof pg.DatabaseError) || error.code !== '42501') throw error
+    throw noRightToMake(schema, error)
+  }
+}
+
+function noRightToMake(schema: string, cause: pg.DatabaseError): ConfigurationError {
+  return new ConfigurationError(
+    `schema ${schema} is not there, and this role may not make it (${cause.message}): let somebody who may run CREATE SCHEMA ${quoteIdentifier(schema)} AUTHORIZATION the role, ` +
+      'or name one that is there (--schema, MILLRACE_SCHEMA, or schema in the settings)',
+    { cause },
+  )
 }
 
 async function readApplied(

@@ -31,6 +31,8 @@ export interface FrameReader {
 export interface FrameFeed {
   /** For messages: `tape frames.jsonl.gz`, `binance spot`. */
   readonly name: string
+  /** True for frames of a market that is invented. */
+  readonly isSimulated?: boolean
   /** Opens behind the frames that led to this position; null for a first start. Throws `ConfigurationError` on a position that is not its own. */
   open(position: string | null): Promise<FrameReader>
 }

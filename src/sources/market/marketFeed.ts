@@ -27,6 +27,7 @@ export function marketFeed(frames: FrameFeed, options: MarketFeedOptions = {}): 
   const counts = newRouteCounts()
   return {
     name: frames.name,
+    isSimulated: frames.isSimulated ?? false,
     open: async (position, target) => {
       const resumed = position === null ? null : parsePosition(position, frames.name, target.partitions)
       const reader = await frames.open(resumed?.feed ?? null)

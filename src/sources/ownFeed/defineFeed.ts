@@ -41,6 +41,8 @@ export interface FeedDefinition<T extends WritableTopic> {
   readonly name: string
   /** Where the values go, and how they are written. */
   readonly topic: T
+  /** True for values that are invented, which only go into a topic with `simulated` in its name. */
+  readonly isSimulated?: boolean
   /** The key of each value, which decides its partition. Without one all records go to partition 0, in their order. */
   readonly key?: (value: ValueOf<T['value']>) => FeedKey<T>
   /** The event time of each value, whole ms UTC from 1970 to 2100. Without it records carry none (-1), and the pipeline takes the time from the value. */
@@ -78,6 +80,7 @@ export function defineFeed<T extends WritableTopic>(definition: FeedDefinition<T
   const feed: DefinedFeed<T> = {
     name,
     topic,
+    isSimulated: definition.isSimulated ?? false,
     open: async (position, target) => {
       // The function types of a definition vary with its topic, which is one and the same from here on.
       const maker = new RecordMaker(definition as unknown as FeedDefinition<WritableTopic>, target)

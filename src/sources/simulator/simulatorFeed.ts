@@ -35,6 +35,7 @@ export function simulatorFeed(options: SimulatorFeedOptions): FrameFeed {
   requireMarket('simulatorFeed', symbols, tradesPerSecond)
   return {
     name: `simulator seed ${seed}`,
+    isSimulated: true,
     open: async (position) => {
       const restored = position === null ? undefined : parsePosition(position)
       const market = new SimulatedMarket({ seed, symbols, tradesPerSecond }, clock.now(), restored)

@@ -47,6 +47,22 @@ describe('planRun', () => {
     expect(planOf({ market: 'usdm' }, 'binance')).toMatchObject({ topic: 'crypto.trades.usdm.raw' })
   })
 
+  test('a schema of one’s own holds the real prices, and one beside it the invented ones', () => {
+    expect(planOf({}, 'binance')).toMatchObject({ schema: 'public' })
+    expect(planOf({}, 'simulator')).toMatchObject({ schema: 'simulated', topic: 'crypto.trades.simulated.raw' })
+    expect(planOf({ schema: 'prices' }, 'binance')).toMatchObject({ schema: 'prices' })
+    expect(planOf({ schema: 'prices' }, 'simulator')).toMatchObject({ schema: 'prices_simulated' })
+    expect(planOf({ schema: 'prices', market: 'simulated' }, 'none')).toMatchObject({ schema: 'prices_simulated' })
+    for (const schema of ['simulated', 'prices_simulated'])
+      expect(() => planOf({ schema }, 'binance'), schema).toThrow(UsageError)
+    expect(() => planOf({ schema: 'x'.repeat(60) }, 'simulator')).toThrow(UsageError)
+  })
+
+  test('in the embedded log invented prices have a topic of their own, too', () => {
+    expect(() => planOf({ logTopic: 'crypto.trades.raw' }, 'simulator')).toThrow(UsageError)
+    expect(() => planOf({ logTopic: 'my.simulated' }, 'binance')).toThrow(UsageError)
+  })
+
   test('in Kafka invented prices have a topic of their own by its name, and never meet real ones', () => {
     const kafka = { kafkaBrokers: ['127.0.0.1:9092'] }
     const plan = (source: Parameters<typeof planRun>[0], flags: Partial<Record<SettingName, string>> = {}) =>

@@ -8,7 +8,7 @@ import { openPool, quoteIdentifier } from '../../../src/sinks/postgres/connectio
 import { ensureTables } from '../../../src/sinks/postgres/ensureTables.ts'
 import { checkDescriptor } from '../../../src/sinks/postgres/tableDescriptor.ts'
 import { writeSteps } from '../../../src/sinks/postgres/tableWriter.ts'
-import { type TestDatabase, testDatabase } from '../../support/postgres.ts'
+import { asSuperuser, type TestDatabase, testDatabase } from '../../support/postgres.ts'
 
 interface Row {
   readonly k: string
@@ -540,8 +540,14 @@ describe('ensureTables', () => {
       ['an index', 'CREATE INDEX thing ON migration (name)', 'INDEX'],
       ['a composite type', 'CREATE TYPE thing AS (k text)', 'TYPE'],
     ])('it is %s', async (words, statement, keyword) => {
-      const server = `CREATE FOREIGN DATA WRAPPER nothing; CREATE SERVER nowhere FOREIGN DATA WRAPPER nothing`
-      if (keyword === 'FOREIGN TABLE') await db.pool.query(server)
+      if (keyword === 'FOREIGN TABLE') {
+        await asSuperuser(
+          db.superuser,
+          'CREATE FOREIGN DATA WRAPPER nothing',
+          'CREATE SERVER nowhere FOREIGN DATA WRAPPER nothing',
+          `GRANT USAGE ON FOREIGN SERVER nowhere TO ${db.connection.user}`,
+        )
+      }
       try {
         await db.pool.query(statement)
         const message = await refusal([upsert])
@@ -549,7 +555,7 @@ describe('ensureTables', () => {
         await mend(message)
       } finally {
         await db.pool.query(`DROP ${keyword} IF EXISTS thing_old CASCADE`)
-        if (keyword === 'FOREIGN TABLE') await db.pool.query('DROP FOREIGN DATA WRAPPER nothing CASCADE')
+        if (keyword === 'FOREIGN TABLE') await asSuperuser(db.superuser, 'DROP FOREIGN DATA WRAPPER nothing CASCADE')
       }
     })
 
@@ -617,8 +623,8 @@ ALTER TABLE ${s}."other" ALTER COLUMN "n" TYPE integer USING "n"::text::integer;
   describe('a user without the right', () => {
     const role = () => `${db.schema}_worker`
 
-    beforeAll(() => db.pool.query(`CREATE ROLE ${role()}`))
-    afterAll(() => db.pool.query(`DROP OWNED BY ${role()}; DROP ROLE ${role()}`))
+    beforeAll(() => asSuperuser(db.superuser, `CREATE ROLE ${role()}`, `GRANT ${role()} TO ${db.connection.user}`))
+    afterAll(() => asSuperuser(db.superuser, `DROP OWNED BY ${role()}`, `DROP ROLE ${role()}`))
 
     /** What the user gets to read; null when it fits. */
     const asWorker = (tables: readonly Table<never>[]) =>

@@ -67,3 +67,41 @@ describe('asMillraceError', () => {
     expect(asMillraceError(fenced, 'commit')).toBe(fenced)
   })
 })
+
+describe('what a server says', () => {
+  const said = (message: string, code: string, more: object = {}) =>
+    asMillraceError(Object.assign(new Error(message), { code, ...more }), 'connect')
+
+  it('steers no terminal', () => {
+    const { message } = said('relation "\u001b[2Jgone" does not exist', '42P01', {
+      detail: 'a\u0007b',
+      table: 'x\u200by',
+    })
+    expect(message).toContain('\\u{1b}[2Jgone')
+    expect(message).toContain('a\\u{7}b')
+    expect(message).toContain('x\\u{200b}y')
+  })
+
+  it.each([
+    ['unsupported startup parameter: options', '08P01', /ignore_startup_parameters of PgBouncer/],
+    ['SASL authentication failed', '08P01', /check user and password/],
+    ['no such database: x', '08P01', /correct the name in DATABASE_URL/],
+    ['database "x" does not exist', '3D000', /createdb --encoding UTF8/],
+    ['prepared statement "s1" does not exist', '26000', /pool_mode = session/],
+    ['prepared statement "s1" already exists', '42P05', /pool_mode = session/],
+    ['permission denied for schema x', '42501', /lacks the right/],
+  ])('ends a start where only a person can change it: %s (%s)', (message, code, remedy) => {
+    const error = said(message, code)
+    expect(error).toBeInstanceOf(ConfigurationError)
+    expect(error.message).toMatch(remedy)
+  })
+
+  it.each([
+    ['server closed the connection unexpectedly', '08P01'],
+    ['query_wait_timeout', '08P01'],
+    ['pgbouncer cannot connect to server', '08P01'],
+    ['server login has been failing, try again later (server_login_retry)', '08P01'],
+  ])('is waited for where it passes by itself: %s (%s)', (message, code) => {
+    expect(said(message, code)).toBeInstanceOf(RetryableError)
+  })
+})

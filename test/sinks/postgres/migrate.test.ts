@@ -1,9 +1,14 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { ConfigurationError } from '../../../src/runtime/errors.ts'
 import { escapeText } from '../../../src/sinks/postgres/columnText.ts'
-import { quoteIdentifier } from '../../../src/sinks/postgres/connection.ts'
+import { openPool, quoteIdentifier } from '../../../src/sinks/postgres/connection.ts'
+import { asMillraceError } from '../../../src/sinks/postgres/errors.ts'
 import { migrate, readMigrations } from '../../../src/sinks/postgres/migrate.ts'
 import { type TestDatabase, testDatabase } from '../../support/postgres.ts'
+
+function urlOf({ connection: { user, password, host, port, database } }: TestDatabase): string {
+  return `postgres://${user}:${encodeURIComponent(password)}@${host}:${port}/${database}`
+}
 
 describe('migrate', () => {
   let db: TestDatabase
@@ -44,6 +49,31 @@ describe('migrate', () => {
     for (const interval of ['1m', '5m', '15m', '1h', '4h', '1d']) {
       expect(tables).toContain(`fact_realtime_trades_${interval}`)
     }
+  })
+
+  it('may take longer than a statement may otherwise, whoever says how long that is', async () => {
+    const schema = freshSchema('slow')
+    const slow = { number: 1, name: '0001_slow.sql', sql: 'SELECT pg_sleep(1.5)', sha256: 'slow' }
+    const address = { connectionString: `${urlOf(db)}?options=-c%20statement_timeout%3D1000%20-c%20lock_timeout%3D1` }
+    const pool = openPool(address, { schema, statementTimeoutMs: 1_000 })
+    try {
+      const [first] = readMigrations()
+      expect(await migrate(pool, schema, [first!, slow])).toEqual([first!.name, slow.name])
+    } finally {
+      await pool.end()
+    }
+  })
+
+  it('waits for a lock, and lets go with what to do where it is not given up', async () => {
+    expect(
+      asMillraceError(
+        Object.assign(new Error('canceling statement due to lock timeout'), { code: '55P03' }),
+        'migrate',
+      ),
+    ).toMatchObject({
+      code: 'MILLRACE_RETRYABLE',
+      message: expect.stringContaining('another session keeps a lock on the table'),
+    })
   })
 
   it('lets any number of processes start at once', async () => {

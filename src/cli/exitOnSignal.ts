@@ -1,0 +1,15 @@
+/** As shells report a process that a signal ended. */
+const exitCodes = { SIGHUP: 129, SIGINT: 130, SIGTERM: 143 } as const
+
+/**
+ * Lets the signals that end a command end it by `process.exit`, so that what is to be done at an exit is done; by themselves they would not.
+ * @returns to be called when there is nothing left to do
+ */
+export function exitOnSignal(): () => void {
+  const signals = Object.keys(exitCodes) as (keyof typeof exitCodes)[]
+  const exit = (signal: NodeJS.Signals) => process.exit(exitCodes[signal as keyof typeof exitCodes])
+  for (const signal of signals) process.on(signal, exit)
+  return () => {
+    for (const signal of signals) process.off(signal, exit)
+  }
+}
