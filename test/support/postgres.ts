@@ -51,7 +51,11 @@ export async function asSuperuser(superuser: PostgresConnection, ...statements: 
 }
 
 function superuserOf(connection: PostgresConnection): PostgresConnection {
-  return { ...connection, user: 'postgres', password: readFileSync(`${sharedPostgresFolder}/postgres/superuser`, 'utf8') }
+  return {
+    ...connection,
+    user: 'postgres',
+    password: readFileSync(`${sharedPostgresFolder}/postgres/superuser`, 'utf8'),
+  }
 }
 
 // Runs that were killed leave their schemas behind.
