@@ -58,7 +58,8 @@ export interface Broker {
 /** Known to every test broker, by PLAIN and by SCRAM. It listens on loopback only. */
 export const saslUser = { username: 'millrace-test', password: 'test-only-not-a-secret' } as const
 
-const clusterId = 'bWlsbHJhY2UtdGVzdC1rZg'
+/** Of every test broker: those with other node ids join the first one. */
+export const clusterId = 'bWlsbHJhY2UtdGVzdC1rZg'
 const readyTimeoutMs = 60_000
 const run = promisify(execFile)
 
