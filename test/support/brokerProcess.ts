@@ -15,7 +15,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import { withFileLock } from '../../src/embedded/fileLock.ts'
 import { isPidRunning } from '../../src/embedded/processIdentity.ts'
-import { fetchJars, jarFolder, kafkaFolder } from './kafkaJars.ts'
+import { fetchJars, jarFolder, KAFKA_VERSION, kafkaFolder } from './kafkaJars.ts'
 
 /** All on 127.0.0.1. */
 export interface BrokerPorts {
@@ -31,6 +31,8 @@ export interface BrokerOptions {
   readonly ports?: BrokerPorts
   /** Default `-Xmx512m -XX:+UseSerialGC -XX:TieredStopAtLevel=1`: small and soon up. Measure without the last. */
   readonly jvmOptions?: readonly string[]
+  /** Of Apache Kafka, from 3.5 on. Default: the one that the tests use. */
+  readonly version?: string
   /** More lines of server.properties. */
   readonly properties?: Readonly<Record<string, string>>
 }
@@ -65,14 +67,14 @@ const run = promisify(execFile)
 
 /** Starts Apache Kafka as a process of its own and resolves when it takes requests, about 3 s. */
 export async function startBroker(options: BrokerOptions): Promise<Broker> {
-  const { dataDir } = options
-  await withFileLock(`${kafkaFolder}/fetch.lock`, 300_000, fetchJars)
+  const { dataDir, version = KAFKA_VERSION } = options
+  await withFileLock(`${kafkaFolder}/fetch.lock`, 300_000, () => fetchJars(version))
   const ports = options.ports ?? rememberedPorts(dataDir) ?? (await freeBrokerPorts())
   mkdirSync(dataDir, { recursive: true })
   writeFileSync(`${dataDir}/ports.json`, JSON.stringify(ports))
   writeProperties(dataDir, ports, options.properties ?? {})
-  await format(dataDir)
-  const broker = brokerIn(dataDir, ports, options.jvmOptions)
+  await format(dataDir, version)
+  const broker = brokerIn(dataDir, ports, options.jvmOptions, version)
   await broker.start()
   return broker
 }
@@ -83,7 +85,12 @@ export function findBroker(dataDir: string): Broker | null {
   return ports === null ? null : brokerIn(dataDir, ports)
 }
 
-function brokerIn(dataDir: string, ports: BrokerPorts, jvmOptions: readonly string[] = smallAndSoonUp): Broker {
+function brokerIn(
+  dataDir: string,
+  ports: BrokerPorts,
+  jvmOptions: readonly string[] = smallAndSoonUp,
+  version = KAFKA_VERSION,
+): Broker {
   const end = async (signal: NodeJS.Signals) => {
     const pid = runningPid(dataDir)
     if (pid === null) return
@@ -108,7 +115,7 @@ function brokerIn(dataDir: string, ports: BrokerPorts, jvmOptions: readonly stri
     stop: () => end('SIGTERM'),
     kill: () => end('SIGKILL'),
     async start() {
-      if (runningPid(dataDir) === null) launch(dataDir, jvmOptions)
+      if (runningPid(dataDir) === null) launch(dataDir, jvmOptions, version)
       await untilReady(dataDir, ports)
     },
     suspend: () => send('SIGSTOP'),
@@ -119,10 +126,10 @@ function brokerIn(dataDir: string, ports: BrokerPorts, jvmOptions: readonly stri
 const smallAndSoonUp = ['-Xms128m', '-Xmx512m', '-XX:+UseSerialGC', '-XX:TieredStopAtLevel=1', '-Xshare:auto']
 
 // Its own session: Ctrl-C in a terminal reaches the tests, and those stop the broker.
-function launch(dataDir: string, jvmOptions: readonly string[]): void {
+function launch(dataDir: string, jvmOptions: readonly string[], version: string): void {
   const log = openSync(`${dataDir}/broker.log`, 'a', 0o600)
   const quiet = '-Dorg.slf4j.simpleLogger.defaultLogLevel=warn'
-  const args = [...jvmOptions, quiet, '-cp', `${jarFolder()}/*`, 'kafka.Kafka', `${dataDir}/server.properties`]
+  const args = [...jvmOptions, quiet, '-cp', `${jarFolder(version)}/*`, 'kafka.Kafka', `${dataDir}/server.properties`]
   const child = spawn('java', args, { detached: true, stdio: ['ignore', log, log], cwd: dataDir })
   closeSync(log)
   child.on('error', () => {})
@@ -205,13 +212,19 @@ function writeProperties(dataDir: string, ports: BrokerPorts, more: Readonly<Rec
 }
 
 /** The storage tool takes a JVM start, so one formatted folder serves all brokers: what it holds knows neither ports nor place. */
-async function format(dataDir: string): Promise<void> {
+async function format(dataDir: string, version: string): Promise<void> {
   if (existsSync(`${dataDir}/log/meta.properties`)) return
   await withFileLock(`${kafkaFolder}/format.lock`, 60_000, async () => {
-    const template = `${kafkaFolder}/formatted`
+    const template = `${kafkaFolder}/formatted-${version}`
     if (!existsSync(template)) {
       const scram = (name: string) => ['-S', `${name}=[name=${saslUser.username},password=${saslUser.password}]`]
-      const args = ['-Xshare:auto', '-XX:TieredStopAtLevel=1', '-cp', `${jarFolder()}/*`, 'kafka.tools.StorageTool']
+      const args = [
+        '-Xshare:auto',
+        '-XX:TieredStopAtLevel=1',
+        '-cp',
+        `${jarFolder(version)}/*`,
+        'kafka.tools.StorageTool',
+      ]
       const what = ['format', '-t', clusterId, '-c', `${dataDir}/server.properties`]
       await run('java', [...args, ...what, ...scram('SCRAM-SHA-256'), ...scram('SCRAM-SHA-512')])
       cpSync(`${dataDir}/log`, `${template}.new`, { recursive: true })

@@ -11,24 +11,25 @@ const pom = fileURLToPath(new URL('../../scripts/ci/kafka/pom.xml', import.meta.
 const run = promisify(execFile)
 
 /** Where the broker's jars are, or null; fetched by `fetchJars`. */
-export function jarFolder(): string {
-  return `${kafkaFolder}/${KAFKA_VERSION}-jars`
+export function jarFolder(version = KAFKA_VERSION): string {
+  return `${kafkaFolder}/${version}-jars`
 }
 
-/** Why no broker can be started on this machine, or null. */
-export async function missingForBroker(): Promise<string | null> {
+/** Why no broker of the version can be started on this machine, or null. */
+export async function missingForBroker(version = KAFKA_VERSION): Promise<string | null> {
   if (!(await answers('java', ['-version']))) return 'there is no Java runtime'
-  if (existsSync(jarFolder()) || (await answers('mvn', ['--version']))) return null
+  if (existsSync(jarFolder(version)) || (await answers('mvn', ['--version']))) return null
   return 'there is no Maven to fetch Apache Kafka with'
 }
 
 /** Fetches Apache Kafka once, 43 MB. Call while holding the folder's lock. */
-export async function fetchJars(): Promise<void> {
-  if (existsSync(jarFolder())) return
-  const draft = `${jarFolder()}.new`
+export async function fetchJars(version = KAFKA_VERSION): Promise<void> {
+  if (existsSync(jarFolder(version))) return
+  const draft = `${jarFolder(version)}.new`
   rmSync(draft, { recursive: true, force: true })
-  await run('mvn', ['-B', '-q', '-f', pom, 'dependency:copy-dependencies', `-DoutputDirectory=${draft}`])
-  renameSync(draft, jarFolder())
+  const what = [`-Dkafka.version=${version}`, 'dependency:copy-dependencies', `-DoutputDirectory=${draft}`]
+  await run('mvn', ['-B', '-q', '-f', pom, ...what])
+  renameSync(draft, jarFolder(version))
 }
 
 async function answers(command: string, args: readonly string[]): Promise<boolean> {
