@@ -20,8 +20,7 @@ describe.skipIf(!canStartBroker)(startTitle('a transaction over two leaders'), {
   let slow: HeldProduces
 
   beforeAll(async () => {
-    // What is too large here is refused at once.
-    first = await startBroker({ dataDir: `${folder}/one`, properties: { 'message.max.bytes': '20000' } })
+    first = await startBroker({ dataDir: `${folder}/one` })
     const [plain, sasl, controller] = (await freePorts(3)) as [number, number, number]
     slow = await HeldProduces.before(plain)
     const dataDir = `${folder}/two`
@@ -60,6 +59,8 @@ describe.skipIf(!canStartBroker)(startTitle('a transaction over two leaders'), {
             { partition: 0, replicas: [1] },
             { partition: 1, replicas: [2] },
           ],
+          // What is older is refused at once, by the leader that gets it.
+          configEntries: [{ name: 'message.timestamp.before.max.ms', value: '86400000' }],
         },
         {
           topic: `${topic}.positions`,
@@ -72,10 +73,12 @@ describe.skipIf(!canStartBroker)(startTitle('a transaction over two leaders'), {
     const settings = kafkaSettings({ brokers: [...first.brokers], requestTimeoutMs: 5_000 })
     const writer = await openKafkaWriter(settings, { topic, compression: 'none' })
     await writer.claim('ingest')
-    const record = (partition: number, value: Buffer) => ({ partition, timestamp: Date.now(), key: null, value })
+    const record = (partition: number, timestamp: number, value: string) => ({
+      ...{ partition, timestamp, key: null, value: Buffer.from(value) },
+    })
 
     slow.hold()
-    const refused = writer.append([record(0, Buffer.alloc(50_000)), record(1, Buffer.from('of the refused'))], '1')
+    const refused = writer.append([record(0, 1, 'too old'), record(1, Date.now(), 'of the refused')], '1')
     refused.catch(() => undefined)
     await vi.waitFor(() => expect(slow.held).toBe(1), 10_000)
     // Long enough for an abort that does not wait to be through.
@@ -84,7 +87,7 @@ describe.skipIf(!canStartBroker)(startTitle('a transaction over two leaders'), {
     await expect(refused).rejects.toBeInstanceOf(ConfigurationError)
 
     await writer.claim('ingest')
-    await writer.append([record(1, Buffer.from('taken'))], '2')
+    await writer.append([record(1, Date.now(), 'taken')], '2')
     await writer.close()
     const log = await openWireLog(settings, { topic, group: topic })
     const reader = log.reader(1)
