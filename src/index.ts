@@ -57,6 +57,7 @@ export type {
   InputPosition,
   MergeNote,
   MessageWrite,
+  OutboxIdentity,
   RecordedStep,
   SavedCheckpoint,
   StateFrame,
@@ -85,6 +86,8 @@ export type { KeyedState, StateCodec } from './runtime/keyedState.ts'
 export type {
   AssignmentListener,
   FetchOptions,
+  LeaderEpochEnd,
+  LeaderEpochStart,
   LogBounds,
   LogMembership,
   LogReader,
