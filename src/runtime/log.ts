@@ -25,14 +25,17 @@ export interface LogBounds {
 
 /** From an offset on, records were written under one leader of the partition; a later leader has a greater epoch. */
 export interface LeaderEpochStart {
+  /** Counts the leaders of the partition. */
   readonly leaderEpoch: number
+  /** Of the first record that was written under it. */
   readonly offset: number
 }
 
 /** Where the records of an epoch and those before it end in the log as it is now. */
 export interface LeaderEpochEnd {
-  /** The one that was asked about, or the greatest below it that the log still knows. */
+  /** Counts the leaders of the partition: the one that was asked about, or the greatest below it that the log still knows. */
   readonly leaderEpoch: number
+  /** First offset behind the last of them; counts offsets. */
   readonly end: number
 }
 
