@@ -80,6 +80,7 @@ export type {
   InputPosition,
   MergeNote,
   MessageWrite,
+  OutboxIdentity,
   RecordedStep,
   SavedCheckpoint,
   StateFrame,
@@ -108,6 +109,8 @@ export type { KeyedState, StateCodec } from './runtime/keyedState.ts'
 export type {
   AssignmentListener,
   FetchOptions,
+  LeaderEpochEnd,
+  LeaderEpochStart,
   LogBounds,
   LogMembership,
   LogReader,

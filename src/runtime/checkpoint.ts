@@ -133,6 +133,8 @@ export interface InputPosition {
   readonly archiveNextOffset: number | null
   /** Which log the offsets are of, where it says. */
   readonly logId?: string
+  /** Of the record before `nextOffset`, where the log says: it tells whether the log still has that record. */
+  readonly leaderEpoch?: number
 }
 
 /** Everything one transaction stores. */
@@ -145,6 +147,8 @@ export interface Checkpoint {
   readonly archiveNextOffset: number | null
   /** Which log the offsets are of, where it says; kept from then on. */
   readonly logId?: string
+  /** Of the record before `nextOffset`, where the log says. */
+  readonly leaderEpoch?: number
   /** The same of the other inputs, in their order; none where there is one input. */
   readonly others?: readonly InputPosition[]
   /** What the operators hold after the records below `nextOffset`. */
@@ -175,10 +179,20 @@ export interface SavedCheckpoint {
   readonly archiveNextOffset: number | null
   /** Which log the offsets are of, where it said. */
   readonly logId?: string
+  /** Of the record before `nextOffset`, where the log said. */
+  readonly leaderEpoch?: number
   /** The same of the other inputs, in the order of `TaskId.otherTopics`; null for one that the task did not have, and none where there is one input. */
   readonly others?: readonly (InputPosition | null)[]
   /** The newest base, then the deltas since, oldest first. */
   readonly state: readonly StateFrame[]
+}
+
+/** Whose messages they are, where names alone do not tell: another database may have a pipeline of the same name that sends to the same topic. */
+export interface OutboxIdentity {
+  /** Made with the task, and anew when what it keeps is dropped. */
+  readonly id: string
+  /** Whether destinations know the part by this id as well; those that were first sent to by an earlier release know it by its name alone. */
+  readonly isInName: boolean
 }
 
 /** The right to commit for a task until somebody else claims it. */
@@ -191,6 +205,10 @@ export interface Claim {
   readonly restored: SavedCheckpoint | null
   /** Where nothing is restored, but the manifest has objects of an earlier life of the task: the offset behind the last of each input, null for none. */
   readonly archivedUntilOffsets?: readonly (number | null)[]
+  /** How many checkpoints the task has had, where the store counts them: one that has fewer at the next commit has lost some. */
+  readonly commits?: number
+  /** Left out by stores whose tasks cannot be confused with those of another. */
+  readonly outbox?: OutboxIdentity
 }
 
 /** Where checkpoints are kept: each one whole or not at all, and only from the newest claim. After a crash a task goes on from the last one. */

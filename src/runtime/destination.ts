@@ -34,7 +34,7 @@ export interface Destination {
   /**
    * Takes the outlet's part over for this process; whoever sent it before should be turned away from now on. Gives the place that was last kept, which counts the messages
    * up to the last that was sent or set aside, or null where that is not known.
-   * @param part which messages they are: pipeline, topic, partition and outlet
+   * @param part which messages they are: pipeline, topic, partition and outlet, and behind an `@` the id of the outbox where the store has one
    */
   claim(part: string): Promise<number | null>
   /**

@@ -1,6 +1,6 @@
 import type { ArchiveTap } from './archiveTap.ts'
 import type { ResolvedInput } from './input.ts'
-import type { FetchOptions, LogBounds, LogReader, RecordBatch } from './log.ts'
+import type { FetchOptions, LeaderEpochStart, LogBounds, LogReader, RecordBatch } from './log.ts'
 import { RecordView } from './record.ts'
 
 /** One input of a task as it is read: the batch at hand and the record in it, and since when nothing has come. */
@@ -24,6 +24,8 @@ export class InputCursor {
   isIdle = false
   /** Where a drain ends; null while none was asked for. */
   end: number | null = null
+  /** The epoch of the record before the place of the task, and those that begin behind it. */
+  #epochs: LeaderEpochStart[] = []
   #batch: RecordBatch | null = null
   #hasNews = false
   #fetching: Promise<boolean> | null = null
@@ -76,7 +78,24 @@ export class InputCursor {
     this.#batch = batch
     this.#hasNews = true
     this.isIdle = false
+    for (const start of batch.leaderEpochs ?? []) this.#learnEpoch(start)
     return true
+  }
+
+  /** The task goes on behind a record that was written under this epoch. */
+  resumeIn(leaderEpoch: number): void {
+    this.#epochs = [{ leaderEpoch, offset: 0 }]
+  }
+
+  /** Of the record before the offset, which does not go back; undefined where the log does not tell. */
+  epochBefore(nextOffset: number): number | undefined {
+    const at = this.#epochs.findLastIndex(({ offset }) => offset < nextOffset)
+    if (at > 0) this.#epochs.splice(0, at)
+    return at < 0 ? undefined : this.#epochs[0]?.leaderEpoch
+  }
+
+  #learnEpoch(start: LeaderEpochStart): void {
+    if (start.leaderEpoch > (this.#epochs.at(-1)?.leaderEpoch ?? -1)) this.#epochs.push(start)
   }
 
   /** True where a batch has come since the last call. */

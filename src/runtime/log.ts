@@ -9,6 +9,8 @@ export interface RecordBatch {
   readonly nextOffset: number
   /** Of all its records, as they lie in the buffer; bytes. */
   readonly byteLength: number
+  /** Under which leaders its records were written, in order, where the log says. */
+  readonly leaderEpochs?: readonly LeaderEpochStart[]
   /** Moves `view` to the next record; false when there is none left. Throws `CorruptRecordError` on broken bytes. */
   read(view: RecordView): boolean
 }
@@ -19,6 +21,22 @@ export interface LogBounds {
   readonly next: number
   /** Which log this is, where the name does not tell: a topic that was deleted and made anew has another one. */
   readonly logId?: string
+}
+
+/** From an offset on, records were written under one leader of the partition; a later leader has a greater epoch. */
+export interface LeaderEpochStart {
+  /** Counts the leaders of the partition. */
+  readonly leaderEpoch: number
+  /** Of the first record that was written under it. */
+  readonly offset: number
+}
+
+/** Where the records of an epoch and those before it end in the log as it is now. */
+export interface LeaderEpochEnd {
+  /** Counts the leaders of the partition: the one that was asked about, or the greatest below it that the log still knows. */
+  readonly leaderEpoch: number
+  /** First offset behind the last of them; counts offsets. */
+  readonly end: number
 }
 
 /** How much one fetch may bring, and how long it may wait. */
@@ -47,6 +65,11 @@ export interface LogReader {
    * there is none. Neither moves the reader nor ends the batch that it has lent.
    */
   offsetAt(time: number): Promise<number>
+  /**
+   * Where the records of an epoch end now, for a log whose batches tell theirs; null where it cannot say. Below an offset that was read from the epoch, or of an
+   * older one: the log has lost its end since, and what stands there may be other records.
+   */
+  endOfEpoch?(leaderEpoch: number): Promise<LeaderEpochEnd | null>
   /** Ends a fetch that waits, and lets go of its buffers. */
   close(): Promise<void>
 }

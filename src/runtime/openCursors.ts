@@ -86,6 +86,33 @@ export function refuseOtherLog(id: TaskId, cursors: readonly InputCursor[], rest
   }
 }
 
+/**
+ * A leader that had not all records, elected while nobody read, leaves the offsets and changes what they mean: the log ends below what was read from it under the
+ * leader before, and has perhaps grown past it since.
+ */
+export async function refuseLostEnd(
+  id: TaskId,
+  cursors: readonly InputCursor[],
+  restored: SavedCheckpoint | null,
+): Promise<void> {
+  for (const [input, cursor] of cursors.entries()) {
+    const saved = input === 0 ? restored : restored?.others?.[input - 1]
+    const { reader, topic } = cursor
+    if (saved?.leaderEpoch === undefined || reader.endOfEpoch === undefined) continue
+    const found = await reader.endOfEpoch(saved.leaderEpoch)
+    if (found !== null && (found.end < saved.nextOffset || found.leaderEpoch < saved.leaderEpoch)) {
+      const { pipeline, partition } = id
+      throw new OffsetOutOfRangeError(
+        `${topic}/${partition}: the log lost its end at offset ${found.end}, and pipeline ${pipeline} has processed what stood there, up to offset ${saved.nextOffset - 1} ` +
+          '(a broker without those records has become the leader, or has lost what it had not written to its disk). What stands there now are other records. ' +
+          'Bring the log back, or accept the loss by starting under a new pipeline name.',
+        { pipeline, topic, partition, offset: saved.nextOffset },
+      )
+    }
+    cursor.resumeIn(saved.leaderEpoch)
+  }
+}
+
 /** The log no longer has, or never had, what the task must go on with. */
 export function outOfRange(
   { pipeline, partition }: TaskId,

@@ -40,6 +40,9 @@ const retryAfterMostMs = 300_000
 export class Relay {
   readonly status: OutletStatus
   readonly #options: RelayOptions
+  /** What messages are called after. */
+  readonly #name: string
+  /** What the destination knows them by. */
   readonly #part: string
   readonly #backoff: Backoff
   readonly #stop = new AbortController()
@@ -54,12 +57,14 @@ export class Relay {
   #progress = Promise.withResolvers<void>()
   #failure: { readonly error: unknown } | null = null
   #isOver = false
+  #hasBegun = false
   readonly #ended: Promise<void>
 
   constructor(options: RelayOptions) {
     const { claim, outlet, limits, committed } = options
     this.#options = options
-    this.#part = partOf(claim, outlet)
+    this.#name = nameOf(claim, outlet)
+    this.#part = claim.outbox?.isInName === true ? `${this.#name}@${claim.outbox.id}` : this.#name
     this.#backoff = new Backoff(limits.retryFirstMs, limits.retryMostMs)
     this.#newest = committed
     this.status = { name: outlet, committed, waiting: 0, refused: 0, waitingFor: null }
@@ -164,20 +169,22 @@ export class Relay {
     this.status.refused = await outbox.countRefused(claim.task, outlet)
     this.#gone(oldest === undefined ? newest : oldest.sequence - 1)
     const place = await destination.claim(this.#part)
-    if (place !== null && place > this.#newest) await this.#refusePlace(place)
+    // Nothing was sent for this claim yet, so what was committed since is no excuse: the numbers of what was sent before are being used again.
+    const known = this.#hasBegun ? this.#newest : this.#options.committed
+    if (place !== null && place > known) await this.#refusePlace(place, known)
+    this.#hasBegun = true
     this.#settle(place ?? 0)
     await this.#forget()
   }
 
   /** An older owner may have come here late, and is told so; otherwise the store lacks what was sent from it. */
-  async #refusePlace(place: number): Promise<void> {
+  async #refusePlace(place: number, known: number): Promise<never> {
     const { claim, outlet } = this.#options
     await this.#read(this.#newest, 1)
-    if (place <= this.#newest) return
     throw new ConfigurationError(
-      `outlet ${outlet}: its destination has taken ${place} messages of ${this.#part}, and the checkpoint store knows of ${this.#newest}: it was restored from an older backup, or is ` +
-        'another one, so that messages would be sent under numbers that were used already. Bring the newer database back, or start under a new pipeline name ' +
-        '(or give the outlet a new one), after which messages that were sent before may come again.',
+      `outlet ${outlet}: its destination has taken ${place} messages of ${this.#part}, and the checkpoint store knew of ${known} when it was claimed: its server was replaced by one that lacks the last transactions, or ` +
+        'it was restored from an older backup, so that other messages would be made under numbers that were used already and never be sent. Bring the newer database back, or copy what ' +
+        'the pipeline keeps under a new name (millrace state copy) and start it under that (or give the outlet a new name), after which messages that were sent before may come again.',
       { ...claim.task },
     )
   }
@@ -276,7 +283,7 @@ export class Relay {
   }
 
   #idOf({ sequence }: StoredMessage): string {
-    return `${this.#part}/${sequence}`
+    return `${this.#name}/${sequence}`
   }
 
   #sees(sequence: number): void {
@@ -302,7 +309,7 @@ export class Relay {
   }
 }
 
-function partOf({ task }: Claim, outlet: string): string {
+function nameOf({ task }: Claim, outlet: string): string {
   return `${task.pipeline}/${task.topic}/${task.partition}/${outlet}`
 }
 

@@ -97,7 +97,8 @@ const never = new AbortController().signal
 
 function destinationOf(claim: Claim, { name, to }: SendingOutlet, openTopic?: OpenOutgoingTopic): Destination {
   if (to.kind === 'destination') return to.open()
-  if (openTopic !== undefined) return new TopicDestination(openTopic, to.topic, claim.task.partition)
+  if (openTopic !== undefined)
+    return new TopicDestination(openTopic, to.topic, claim.task.partition, claim.outbox?.id ?? null)
   throw new ConfigurationError(
     `outlet ${name} sends to topic ${to.topic}, and whoever runs pipeline ${claim.task.pipeline} has not said how topics are opened: give the worker openTopic`,
     { ...claim.task },

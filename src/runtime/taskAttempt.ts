@@ -13,7 +13,7 @@ import { InputMerge } from './inputMerge.ts'
 import { InputReader } from './inputReader.ts'
 import type { LeftOutValues } from './leftOutValues.ts'
 import type { LogSource, OpenOutgoingTopic } from './log.ts'
-import { openCursors, outOfRange, refuseOtherLog } from './openCursors.ts'
+import { openCursors, outOfRange, refuseLostEnd, refuseOtherLog } from './openCursors.ts'
 import { OperatorTally } from './operatorTally.ts'
 import type { Pipeline } from './pipeline.ts'
 import { ProgressReport } from './progressReport.ts'
@@ -129,6 +129,7 @@ export class TaskAttempt {
     const cursors = await openCursors(this.#id, this.#options, claim.restored === null ? from : 'earliest')
     this.#cursors = cursors
     refuseOtherLog(this.#id, cursors, claim.restored)
+    await refuseLostEnd(this.#id, cursors, claim.restored)
     const task = new StreamTask(
       pipeline,
       claim.restored,
@@ -452,11 +453,17 @@ export class TaskAttempt {
   }
 
   #positions(nextOffsets: readonly number[]): readonly InputPosition[] {
-    return this.#cursors.map(({ archive, logId }, input) => ({
-      nextOffset: nextOffsets[input] as number,
-      archiveNextOffset: archive?.nextOffset ?? null,
-      ...(logId === undefined ? {} : { logId }),
-    }))
+    return this.#cursors.map((cursor, input) => {
+      const { archive, logId } = cursor
+      const nextOffset = nextOffsets[input] as number
+      const leaderEpoch = cursor.epochBefore(nextOffset)
+      return {
+        nextOffset,
+        archiveNextOffset: archive?.nextOffset ?? null,
+        ...(logId === undefined ? {} : { logId }),
+        ...(leaderEpoch === undefined ? {} : { leaderEpoch }),
+      }
+    })
   }
 
   /** @param isRendered whether bad rows were looked for before, so that none can be left */

@@ -3,19 +3,27 @@ import { ConfigurationError, RefusedMessageError } from './errors.ts'
 import type { OpenOutgoingTopic, OutgoingTopic } from './log.ts'
 import { RecordTooLargeError } from './recordTooLarge.ts'
 
+/** The place, and behind it the outbox whose place it is, which releases before did not write. */
+const storedPlace = /^(\d{1,16})(?: (\S+))?$/
+
 /** A topic of a log as a destination: the part is the producer, whose position is the place, so each message is in the topic once. */
 export class TopicDestination implements Destination {
   readonly #open: OpenOutgoingTopic
   readonly #topic: string
   readonly #fallbackPartition: number
+  readonly #outboxId: string | null
   #opened: OutgoingTopic | null = null
   #part: string | null = null
 
-  /** @param fallbackPartition where messages without a key go */
-  constructor(open: OpenOutgoingTopic, topic: string, fallbackPartition: number) {
+  /**
+   * @param fallbackPartition where messages without a key go
+   * @param outboxId of the messages, or null where there is one outbox of their name only
+   */
+  constructor(open: OpenOutgoingTopic, topic: string, fallbackPartition: number, outboxId: string | null) {
     this.#open = open
     this.#topic = topic
     this.#fallbackPartition = fallbackPartition
+    this.#outboxId = outboxId
   }
 
   async claim(part: string): Promise<number | null> {
@@ -23,8 +31,17 @@ export class TopicDestination implements Destination {
     this.#opened ??= await this.#open(this.#topic)
     const { position } = await this.#opened.writer.claim(part)
     if (position === null) return null
-    const place = Number(position)
-    if (/^\d+$/.test(position) && Number.isSafeInteger(place)) return place
+    const [, count, outboxId] = storedPlace.exec(position) ?? []
+    if (outboxId !== undefined && outboxId !== this.#outboxId) {
+      throw new ConfigurationError(
+        `Producer ${part} of topic ${this.#topic} sends for outbox ${outboxId}, and this database's is ${this.#outboxId}: a pipeline of the same name in another database or ` +
+          'schema sends to the same topic, or this database was restored from a backup of before it was migrated. Nothing was sent. Copy what the pipeline keeps under a new name ' +
+          '(millrace state copy) and start it under that, or give the outlet a new name.',
+        { topic: this.#topic },
+      )
+    }
+    const place = Number(count)
+    if (Number.isSafeInteger(place)) return place
     throw new ConfigurationError(
       `Producer ${part} of topic ${this.#topic} has the position ${JSON.stringify(position.slice(0, 80))}, which is no count of messages: somebody else appends under this name. ` +
         'Give the pipeline or the outlet another name.',
@@ -43,7 +60,7 @@ export class TopicDestination implements Destination {
       ...(headers === undefined ? {} : { headers }),
     }))
     try {
-      await opened.writer.append(records, String(place))
+      await opened.writer.append(records, this.#outboxId === null ? String(place) : `${place} ${this.#outboxId}`)
     } catch (error) {
       if (!(error instanceof RecordTooLargeError)) throw error
       // An append that failed may have cost the writer its producer.

@@ -122,6 +122,7 @@ export class MemoryCheckpointStore implements CheckpointStore {
       watermark: checkpoint.watermark,
       archiveNextOffset: checkpoint.archiveNextOffset,
       ...(logId === undefined ? {} : { logId }),
+      ...(checkpoint.leaderEpoch === undefined ? {} : { leaderEpoch: checkpoint.leaderEpoch }),
       state: kind === 'base' ? [frame] : [...(stored.saved?.state ?? []), frame],
     }
   }

@@ -193,6 +193,27 @@ export function checkpointStoreContract(name: string, create: () => Promise<Chec
       expect((await store.claim(task)).restored).toMatchObject({ nextOffset: 6, logId: 'one' })
     })
 
+    test('the leader epoch is that of the last checkpoint, and none where that told none', async () => {
+      await committed(checkpoint(5, { leaderEpoch: 3 }), checkpoint(6, { leaderEpoch: 4 }))
+      expect((await store.claim(task)).restored).toMatchObject({ nextOffset: 6, leaderEpoch: 4 })
+      await committed(checkpoint(7))
+      expect((await store.claim(task)).restored).not.toHaveProperty('leaderEpoch')
+    })
+
+    test('the leader epochs of other inputs are kept beside their positions', async () => {
+      const two = { ...task, otherTopics: ['prices'] }
+      const claim = await store.claim(two)
+      await store.commit(claim, checkpoint(5, { others: [{ nextOffset: 7, archiveNextOffset: null, leaderEpoch: 2 }] }))
+      expect((await store.claim(two)).restored?.others).toEqual([
+        { nextOffset: 7, archiveNextOffset: null, leaderEpoch: 2 },
+      ])
+      await store.commit(
+        await store.claim(two),
+        checkpoint(6, { others: [{ nextOffset: 8, archiveNextOffset: null }] }),
+      )
+      expect((await store.claim(two)).restored?.others).toEqual([{ nextOffset: 8, archiveNextOffset: null }])
+    })
+
     test('every claim is a newer generation', async () => {
       const first = await store.claim(task)
       const second = await store.claim(task)

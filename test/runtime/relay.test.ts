@@ -290,8 +290,23 @@ describe('a relay', () => {
     const running = given.worker.run()
     running.catch(() => undefined)
     await expect(given.clock.run(running)).rejects.toThrow(
-      /outlet alerts: its destination has taken 8 messages.*checkpoint store knows of [03]: it was restored from an older backup.*Bring the newer database back/,
+      /outlet alerts: its destination has taken 8 messages.*checkpoint store knew of 0 when it was claimed: .*lacks the last transactions.*Bring the newer database back/,
     )
+    expect(given.receiver.taken).toEqual([])
+  })
+})
+
+describe('a store that lacks what the destination has taken', () => {
+  it('is refused, and no message is taken for one that was sent, however many are made meanwhile', async () => {
+    const given = setUp(5)
+    given.receiver.place = 3
+    // The destination is slow to say where it is, and the task has made other messages under its numbers by then.
+    given.receiver.onClaim = () => given.clock.sleep(5_000)
+    const running = given.worker.run()
+    running.catch(() => undefined)
+    await expect(given.clock.run(running)).rejects.toThrow(/has taken 3 messages.*knew of 0 when it was claimed/)
+    const claim = await given.store.claim(task)
+    expect(await given.store.outbox.read(claim, 'alerts', everything)).toHaveLength(5)
     expect(given.receiver.taken).toEqual([])
   })
 })

@@ -27,7 +27,7 @@ WHERE CASE WHEN known.partitions <> $5::integer AND NOT $6::boolean
   THEN refuse('MR003', format('the topic had %s partitions at a claim before, not %s', known.partitions, $5::integer)) ELSE true END
 ON CONFLICT (pipeline, topic, partition) DO UPDATE SET generation = t.generation + 1, owner = excluded.owner, claimed_at = now(),
   topic_partitions = coalesce(excluded.topic_partitions, t.topic_partitions)
-RETURNING generation, next_offset, watermark, archive_next_offset, log_id`
+RETURNING generation, next_offset, watermark, archive_next_offset, log_id, leader_epoch, outbox_id, is_outbox_named, commits`
 
 const knownPartitionsText = `SELECT max(topic_partitions) AS partitions FROM stream_task WHERE pipeline = $1 AND topic = $2`
 
@@ -36,14 +36,14 @@ const readStateText = `SELECT kind, body FROM task_state WHERE pipeline = $1 AND
 const fenceText = `WITH fenced AS (
   UPDATE stream_task SET next_offset = $5, watermark = $6, archive_next_offset = $7,
     state_bytes = $9::bigint + CASE WHEN $8::boolean THEN 0 ELSE state_bytes END, committed_at = now(),
-    log_id = coalesce($10, log_id)
-  WHERE pipeline = $1 AND topic = $2 AND partition = $3 AND generation = $4
+    log_id = coalesce($10, log_id), leader_epoch = $11, commits = commits + 1
+  WHERE pipeline = $1 AND topic = $2 AND partition = $3 AND generation = $4 AND commits = $12
     AND (next_offset IS NULL OR next_offset <= $5)
     AND (archive_next_offset IS NULL OR $7::bigint IS NULL OR archive_next_offset <= $7)
   RETURNING 1
 ) SELECT CASE WHEN count(*) = 0 THEN refuse('MR001', 'the claim is not the newest, or an offset would go down') END FROM fenced`
 
-const explainFenceText = `SELECT generation, owner, next_offset, archive_next_offset FROM stream_task
+const explainFenceText = `SELECT generation, owner, next_offset, archive_next_offset, commits FROM stream_task
 WHERE pipeline = $1 AND topic = $2 AND partition = $3`
 
 const baseText = `WITH older AS (DELETE FROM task_state WHERE pipeline = $1 AND topic = $2 AND partition = $3 RETURNING sequence)
@@ -75,14 +75,14 @@ WHERE CASE WHEN (t.key, t.sha256, t.last_offset) IS DISTINCT FROM (excluded.key,
   THEN refuse('MR002', format('the manifest holds %s with sha256 %s, not %s with %s; the archive was not made from the same records', t.key, t.sha256, excluded.key, excluded.sha256))
   ELSE false END`
 
-const inputText = `INSERT INTO task_input AS t (pipeline, topic, partition, input_topic, next_offset, archive_next_offset, log_id)
-VALUES ($1, $2, $3, $4, $5, $6, $7)
+const inputText = `INSERT INTO task_input AS t (pipeline, topic, partition, input_topic, next_offset, archive_next_offset, log_id, leader_epoch)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
 ON CONFLICT (pipeline, topic, partition, input_topic) DO UPDATE SET next_offset = excluded.next_offset,
-  archive_next_offset = excluded.archive_next_offset, log_id = coalesce(excluded.log_id, t.log_id)
+  archive_next_offset = excluded.archive_next_offset, log_id = coalesce(excluded.log_id, t.log_id), leader_epoch = excluded.leader_epoch
 WHERE CASE WHEN t.next_offset > excluded.next_offset OR t.archive_next_offset > excluded.archive_next_offset
   THEN refuse('MR001', 'the offset of an input would go down') ELSE true END`
 
-const readInputsText = `SELECT input_topic, next_offset, archive_next_offset, log_id FROM task_input WHERE pipeline = $1 AND topic = $2 AND partition = $3`
+const readInputsText = `SELECT input_topic, next_offset, archive_next_offset, log_id, leader_epoch FROM task_input WHERE pipeline = $1 AND topic = $2 AND partition = $3`
 
 const noteText = `INSERT INTO merge_note (pipeline, topic, partition, input, "offset", is_first, offsets)
 SELECT $1, $2, $3, input, at, is_first, string_to_array(offsets, ',')::bigint[]
@@ -133,8 +133,11 @@ export const readNotesStatement = (task: TaskId, input: number, fromOffset: numb
   prepared(readNotesText, [...idOf(task), input, fromOffset, limit])
 export const explainFenceStatement = (task: TaskId) => prepared(explainFenceText, idOf(task))
 
-/** Ends the transaction (MR001) unless the claim is the newest and no offset goes down. */
-export function fenceStep(claim: Claim, checkpoint: Checkpoint): Step {
+/**
+ * Ends the transaction (MR001) unless the claim is the newest, no offset goes down and the database has all checkpoints before.
+ * @param commits how many there were
+ */
+export function fenceStep(claim: Claim, checkpoint: Checkpoint, commits: number): Step {
   const { nextOffset, watermark, archiveNextOffset, state } = checkpoint
   const isBase = state.kind === 'base'
   const bytes = Buffer.byteLength(state.body)
@@ -147,6 +150,8 @@ export function fenceStep(claim: Claim, checkpoint: Checkpoint): Step {
     isBase,
     bytes,
     checkpoint.logId ?? null,
+    checkpoint.leaderEpoch ?? null,
+    commits,
   ])
 }
 
@@ -246,8 +251,15 @@ export function recordedStepsStep(task: TaskId, { idleAdvances, inputEnds = [] }
 
 /** End the transaction (MR001) where an offset would go down. */
 export function inputSteps(task: TaskId, positions: readonly InputPosition[]): readonly Step[] {
-  return positions.map(({ nextOffset, archiveNextOffset, logId }, i) =>
-    run(inputText, [...idOf(task), task.otherTopics?.[i], nextOffset, archiveNextOffset, logId ?? null]),
+  return positions.map(({ nextOffset, archiveNextOffset, logId, leaderEpoch }, i) =>
+    run(inputText, [
+      ...idOf(task),
+      task.otherTopics?.[i],
+      nextOffset,
+      archiveNextOffset,
+      logId ?? null,
+      leaderEpoch ?? null,
+    ]),
   )
 }
 

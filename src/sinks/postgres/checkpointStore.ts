@@ -50,6 +50,10 @@ interface TaskRow {
   readonly watermark: Int8 | null
   readonly archive_next_offset: Int8 | null
   readonly log_id: string | null
+  readonly leader_epoch: number | null
+  readonly outbox_id: string
+  readonly is_outbox_named: boolean
+  readonly commits: Int8
 }
 
 interface InputRow {
@@ -57,6 +61,7 @@ interface InputRow {
   readonly next_offset: Int8
   readonly archive_next_offset: Int8 | null
   readonly log_id: string | null
+  readonly leader_epoch: number | null
 }
 
 interface NoteRow extends Omit<MergeNote, 'isFirst'> {
@@ -86,6 +91,8 @@ export class PostgresCheckpointStore implements CheckpointStore {
   readonly outbox: Outbox
   readonly #pipelined: pg.Pool
   readonly #sequential: pg.Pool
+  /** How many checkpoints the newest claim of each task has stored. */
+  readonly #commits = new Map<string, { readonly generation: number; count: number }>()
   readonly #owner = `${hostname()}:${process.pid}`
 
   constructor(address: PostgresAddress, options: PoolOptions) {
@@ -111,10 +118,14 @@ export class PostgresCheckpointStore implements CheckpointStore {
         ])
         const row = claimed.rows[0]!
         const restored = restoredFrom(task, row, state.rows, inputs.rows)
+        const generation = Number(row.generation)
+        this.#commits.set(nameOf(task), { generation, count: 0 })
         const made: OwnersClaim = {
           task,
-          generation: Number(row.generation),
+          generation,
           restored,
+          commits: Number(row.commits),
+          outbox: { id: row.outbox_id, isInName: row.is_outbox_named },
           rowOwner: owners.rows[0]!.id,
           ...archivedBefore(restored, archived.rows),
         }
@@ -129,17 +140,20 @@ export class PostgresCheckpointStore implements CheckpointStore {
   async commit(claim: Claim, checkpoint: Checkpoint): Promise<void> {
     const { task } = claim
     const doing = `commit ${nameOf(task)} up to offset ${checkpoint.nextOffset}`
-    const steps = stepsOf(claim, checkpoint)
+    const stored = this.#storedBy(claim)
+    const commits = (claim.commits ?? 0) + stored.count
+    const steps = stepsOf(claim, checkpoint, commits)
     const needsTurns = checkpoint.writes.some(({ table, rows }) => table.mode === 'append' && rows.length > 0)
     try {
       await withClient(needsTurns ? this.#sequential : this.#pipelined, doing, task, async (client) => {
         if (needsTurns) for (const step of steps) await step(client)
         else await together(steps.map((step) => step(client)))
       })
+      stored.count += 1
     } catch (error) {
       const refusal = codeOf((error as MillraceError).cause)
       if (refusal === 'MR004') throw await this.#explainRows(claim, checkpoint, error)
-      if (refusal === 'MR001') throw await this.#explainFence(claim, checkpoint, error)
+      if (refusal === 'MR001') throw await this.#explainFence(claim, checkpoint, commits, error)
       if (refusal !== 'MR002') throw error
       const { message } = (error as MillraceError).cause as Error
       throw new DeterminismError(`could not ${doing}: ${message}`, { ...task, cause: error })
@@ -169,6 +183,15 @@ export class PostgresCheckpointStore implements CheckpointStore {
     await Promise.all([this.#pipelined.end(), this.#sequential.end()])
   }
 
+  #storedBy({ task, generation }: Claim): { count: number } {
+    const known = this.#commits.get(nameOf(task))
+    if (known?.generation === generation) return known
+    // Of a claim that another store of this database has made, or of one that is over, which the fence will say.
+    const stored = { generation, count: 0 }
+    if (known === undefined) this.#commits.set(nameOf(task), stored)
+    return stored
+  }
+
   async #explainPartitions(task: TaskId, now: number, cause: unknown): Promise<MillraceError> {
     const doing = `read the partitions of ${task.topic}`
     const before = await withClient(this.#pipelined, doing, task, async (client) => {
@@ -195,7 +218,7 @@ export class PostgresCheckpointStore implements CheckpointStore {
     )
   }
 
-  async #explainFence(claim: Claim, checkpoint: Checkpoint, cause: unknown): Promise<MillraceError> {
+  async #explainFence(claim: Claim, checkpoint: Checkpoint, commits: number, cause: unknown): Promise<MillraceError> {
     const { task, generation } = claim
     const rows = await withClient(this.#pipelined, `read ${nameOf(task)}`, task, async (client) => {
       const found = await client.query<TaskRow & { owner: string }>(explainFenceStatement(task))
@@ -203,6 +226,7 @@ export class PostgresCheckpointStore implements CheckpointStore {
     })
     const row = rows[0]
     if (row !== undefined && Number(row.generation) === generation) {
+      if (Number(row.commits) !== commits) return lostCommits(task, Number(row.commits), commits, cause)
       return new DeterminismError(
         `${nameOf(task)} is stored up to offset ${row.next_offset} (archive: ${row.archive_next_offset}); ` +
           `a checkpoint up to ${checkpoint.nextOffset} (archive: ${checkpoint.archiveNextOffset}) would go back, nothing was stored`,
@@ -214,11 +238,11 @@ export class PostgresCheckpointStore implements CheckpointStore {
   }
 }
 
-function stepsOf(claim: Claim, checkpoint: Checkpoint): readonly Step[] {
+function stepsOf(claim: Claim, checkpoint: Checkpoint, commits: number): readonly Step[] {
   const { task } = claim
   return [
     (client) => client.query('BEGIN'),
-    fenceStep(claim, checkpoint),
+    fenceStep(claim, checkpoint, commits),
     ...checkpoint.writes.flatMap(({ table, rows, texts }) => writeSteps(table, rows, ownerOf(claim), texts)),
     ...deadLetterSteps(task, checkpoint.deadLetters),
     ...checkpoint.objects.map((object) => objectStep(task, object)),
@@ -252,6 +276,7 @@ function restoredFrom(
     watermark: row.watermark === null ? null : Number(row.watermark),
     archiveNextOffset: row.archive_next_offset === null ? null : Number(row.archive_next_offset),
     ...(row.log_id === null ? {} : { logId: row.log_id }),
+    ...(row.leader_epoch === null ? {} : { leaderEpoch: row.leader_epoch }),
     ...(others.length === 0 ? {} : { others }),
     state: frames.map(({ kind, body }) => ({ kind, body: unescapeText(body) })),
   }
@@ -272,7 +297,17 @@ function positionFrom(row: InputRow | undefined): InputPosition | null {
     nextOffset: Number(row.next_offset),
     archiveNextOffset: row.archive_next_offset === null ? null : Number(row.archive_next_offset),
     ...(row.log_id === null ? {} : { logId: row.log_id }),
+    ...(row.leader_epoch === null ? {} : { leaderEpoch: row.leader_epoch }),
   }
+}
+
+/** Whatever is missing was made of records that the log still has. */
+function lostCommits(task: TaskId, found: number, commits: number, cause: unknown): RetryableError {
+  return new RetryableError(
+    `${nameOf(task)}: the database has ${found} checkpoints where ${commits} were committed: another server has taken over that lacks the last ones, or a backup was restored. ` +
+      'The task goes on from what the database has.',
+    { ...task, cause },
+  )
 }
 
 function nameOf(task: TaskId): string {

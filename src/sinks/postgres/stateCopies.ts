@@ -19,17 +19,18 @@ export interface CopiedState {
 // A row that is there already was claimed and never committed in, or dropped: the copy takes it over, and raises its generation.
 const copyTasks = `
 INSERT INTO stream_task AS t (pipeline, topic, partition, generation, owner, claimed_at, next_offset, watermark, archive_next_offset,
-  state_bytes, committed_at, log_id, topic_partitions)
-SELECT $2, topic, partition, 0, '', now(), next_offset, watermark, archive_next_offset, state_bytes, now(), log_id, topic_partitions
+  state_bytes, committed_at, log_id, topic_partitions, leader_epoch)
+SELECT $2, topic, partition, 0, '', now(), next_offset, watermark, archive_next_offset, state_bytes, now(), log_id, topic_partitions, leader_epoch
 FROM stream_task WHERE pipeline = $1 AND next_offset IS NOT NULL
 ON CONFLICT (pipeline, topic, partition) DO UPDATE SET generation = t.generation + 1, owner = excluded.owner, claimed_at = excluded.claimed_at,
   next_offset = excluded.next_offset, watermark = excluded.watermark, archive_next_offset = excluded.archive_next_offset,
-  state_bytes = excluded.state_bytes, committed_at = excluded.committed_at, log_id = excluded.log_id, topic_partitions = excluded.topic_partitions`
+  state_bytes = excluded.state_bytes, committed_at = excluded.committed_at, log_id = excluded.log_id, topic_partitions = excluded.topic_partitions,
+  leader_epoch = excluded.leader_epoch`
 
 /** What belongs to the checkpoints of a task. The recorded steps and merge notes are there for a replay of the new pipeline from the beginning of the log. */
 const parts: readonly (readonly [table: string, columns: string])[] = [
   ['task_state', 'sequence, kind, body'],
-  ['task_input', 'input_topic, next_offset, archive_next_offset, log_id'],
+  ['task_input', 'input_topic, next_offset, archive_next_offset, log_id, leader_epoch'],
   ['idle_advance', '"offset", watermark, is_end, others, sequence, clock'],
   ['merge_note', 'input, "offset", is_first, offsets'],
 ]

@@ -18,10 +18,11 @@ SELECT (SELECT count(*) FROM outbox WHERE pipeline = $1)::float8 AS unsent,
        (SELECT count(*) FROM dead_letter WHERE pipeline = $1)::float8 AS "deadLetters",
        (SELECT count(*) FROM archive_object WHERE pipeline = $1)::float8 AS "archiveObjects"`
 
-// The generation has to outlive what is dropped: a worker that is still at it must not be taken for the next one.
+// The generation has to outlive what is dropped: a worker that is still at it must not be taken for the next one. Messages are counted anew, so they are of another outbox.
 const emptyTasks = `
 UPDATE stream_task SET generation = generation + 1, owner = '', next_offset = NULL, watermark = NULL, archive_next_offset = NULL,
-  state_bytes = 0, committed_at = NULL, log_id = NULL, topic_partitions = NULL
+  state_bytes = 0, committed_at = NULL, log_id = NULL, topic_partitions = NULL, leader_epoch = NULL, outbox_id = gen_random_uuid(),
+  is_outbox_named = true
 WHERE pipeline = $1 AND (owner <> '' OR next_offset IS NOT NULL) RETURNING pipeline, topic, partition`
 
 const fenceTasks = `

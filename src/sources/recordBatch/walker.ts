@@ -1,5 +1,5 @@
 import { ConfigurationError, CorruptRecordError } from '../../runtime/errors.ts'
-import type { RecordBatch } from '../../runtime/log.ts'
+import type { LeaderEpochStart, RecordBatch } from '../../runtime/log.ts'
 import type { RecordView } from '../../runtime/record.ts'
 import { checksum } from './checksum.ts'
 import {
@@ -12,6 +12,7 @@ import {
   CRC,
   HEADER_BYTES,
   LAST_OFFSET_DELTA,
+  LEADER_EPOCH,
   LENGTH_STARTS_AT,
   LOG_APPEND_TIME,
   MAGIC,
@@ -43,6 +44,7 @@ export class RecordBatchWalker implements RecordBatch {
   readonly #options: WalkerOptions
   #nextOffset = 0
   #byteLength = 0
+  #leaderEpochs: LeaderEpochStart[] = []
 
   #bytes: Buffer = Buffer.alloc(0)
   #aborted: readonly AbortedRange[] | undefined = undefined
@@ -78,6 +80,11 @@ export class RecordBatchWalker implements RecordBatch {
 
   get byteLength(): number {
     return this.#byteLength
+  }
+
+  /** As the brokers that wrote them have it, batches without records for readers included. */
+  get leaderEpochs(): readonly LeaderEpochStart[] {
+    return this.#leaderEpochs
   }
 
   /** Takes on `bytes`, which must stay unchanged while they are walked. Throws when they are not whole batches. */
@@ -181,9 +188,16 @@ export class RecordBatchWalker implements RecordBatch {
   /** Hops from header to header; what they say is believed only once the checksum has been seen. */
   #offsetBehindAll(): number {
     const firstOffset = this.#batchOffset
+    this.#leaderEpochs = []
+    let newest = -1
     let at = 0
     while (at < this.#bytes.length) {
+      const leaderEpoch = this.#bytes.length - at < HEADER_BYTES ? -1 : this.#bytes.readInt32BE(at + LEADER_EPOCH)
       at = this.#checkFrame(at)
+      if (leaderEpoch > newest) {
+        newest = leaderEpoch
+        this.#leaderEpochs.push({ leaderEpoch, offset: this.#baseOffset })
+      }
       this.#batchOffset = this.#baseOffset + this.#lastOffsetDelta + 1
     }
     const behindAll = this.#batchOffset

@@ -1,4 +1,5 @@
 import { ConfigurationError, CorruptRecordError } from '../../../runtime/errors.ts'
+import type { LeaderEpochStart } from '../../../runtime/log.ts'
 import { checksum } from '../../recordBatch/checksum.ts'
 import {
   ATTRIBUTES,
@@ -8,6 +9,7 @@ import {
   CRC,
   HEADER_BYTES,
   LAST_OFFSET_DELTA,
+  LEADER_EPOCH,
   LENGTH_STARTS_AT,
   MAGIC,
   MAGIC_V2,
@@ -47,6 +49,8 @@ export interface FetchedRecords {
   /** Behind the last whole batch, also where nothing of it may be seen; null when there was none. */
   readonly nextOffset: number | null
   readonly byteLength: number
+  /** Under which leaders the whole batches were written, in order. */
+  readonly leaderEpochs: readonly LeaderEpochStart[]
 }
 
 /** Aborted transactions, and batches of magic 2, came with version 4 (Kafka 0.11). */
@@ -119,6 +123,7 @@ export async function decodeFetched(place: Place, offset: number, fetched: Fetch
   const { records: bytes } = fetched
   const aborting = new AbortedRanges(fetched.aborted)
   const records: DecodedRecord[] = []
+  const leaderEpochs: LeaderEpochStart[] = []
   let nextOffset: number | null = null
   let at = 0
   while (at + HEADER_BYTES <= bytes.length) {
@@ -126,6 +131,9 @@ export async function decodeFetched(place: Place, offset: number, fetched: Fetch
     if (end > bytes.length) break
     const batch = bytes.subarray(at, end)
     requireIntact(place, batch)
+    const leaderEpoch = batch.readInt32BE(LEADER_EPOCH)
+    if (leaderEpoch > (leaderEpochs.at(-1)?.leaderEpoch ?? -1))
+      leaderEpochs.push({ leaderEpoch, offset: Number(batch.readBigInt64BE(BASE_OFFSET)) })
     const lastOffset = Number(batch.readBigInt64BE(BASE_OFFSET)) + batch.readInt32BE(LAST_OFFSET_DELTA)
     const attributes = batch.readInt16BE(ATTRIBUTES)
     const isControl = (attributes & CONTROL) !== 0
@@ -139,7 +147,7 @@ export async function decodeFetched(place: Place, offset: number, fetched: Fetch
     nextOffset = Math.max(offset, lastOffset + 1)
     at = end
   }
-  return { records, nextOffset, byteLength: at }
+  return { records, nextOffset, byteLength: at, leaderEpochs }
 }
 
 /** Which producers are inside a transaction that came to nothing, as the offsets go by. */

@@ -114,6 +114,7 @@ export const apiKeys = {
   Heartbeat: 12,
   LeaveGroup: 13,
   SyncGroup: 14,
+  OffsetForLeaderEpoch: 23,
 } as const
 
 export const createSocket = (require('kafkajs/src/network/socketFactory') as () => ISocketFactory)()

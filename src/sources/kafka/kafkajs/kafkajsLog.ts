@@ -1,11 +1,19 @@
 import { type Clock, systemClock } from '../../../runtime/clock.ts'
 import { ConfigurationError, OffsetOutOfRangeError } from '../../../runtime/errors.ts'
-import type { AssignmentListener, LogBounds, LogMembership, LogReader, LogSource } from '../../../runtime/log.ts'
+import type {
+  AssignmentListener,
+  LeaderEpochEnd,
+  LogBounds,
+  LogMembership,
+  LogReader,
+  LogSource,
+} from '../../../runtime/log.ts'
 import { canonicalTopicId } from '../canonicalTopicId.ts'
 import type { KafkaSettings, KafkaTopicGroup } from '../kafkaSettings.ts'
 import { GroupMember, type SharedTopic } from '../wire/groupMember.ts'
 import { KafkajsClient, leaderOf } from './client.ts'
 import { KafkajsCoordinator } from './coordinator.ts'
+import { readEndOfEpoch } from './endOfEpoch.ts'
 import type { KafkajsBroker } from './internals.ts'
 import { READ_COMMITTED } from './openCluster.ts'
 import { KafkajsReader } from './reader.ts'
@@ -91,6 +99,7 @@ class KafkajsLog implements LogSource {
       client: new KafkajsClient(this.#settings, this.topic, { wasAccepted: true }),
       bounds: () => this.#bounds(partition),
       offsetAt: (time) => this.#offsetAt(partition, time),
+      endOfEpoch: (leaderEpoch) => this.#endOfEpoch(partition, leaderEpoch),
       requireSameTopic: () => this.requireSameTopic(),
       clock: this.#clock,
       onClose: () => this.#readers.delete(reader),
@@ -173,6 +182,14 @@ class KafkajsLog implements LogSource {
       const found = await listedOffset(leader, topic, partition, String(time))
       return found === NO_SUCH_OFFSET ? listedOffset(leader, topic, partition, LATEST) : found
     })
+  }
+
+  #endOfEpoch(partition: number, leaderEpoch: number): Promise<LeaderEpochEnd | null> {
+    const place = { topic: this.topic, partition }
+    const doing = `look for the end of leader epoch ${leaderEpoch} in ${this.topic}/${partition}`
+    return this.#client.use(doing, place, async (cluster) =>
+      readEndOfEpoch(await leaderOf(cluster, this.topic, partition), place, leaderEpoch),
+    )
   }
 }
 

@@ -1,5 +1,5 @@
 import { encodeHeaders } from '../../../runtime/encodeHeaders.ts'
-import type { RecordBatch } from '../../../runtime/log.ts'
+import type { LeaderEpochStart, RecordBatch } from '../../../runtime/log.ts'
 import type { RecordHeader, RecordView } from '../../../runtime/record.ts'
 import type { DecodedRecord } from './internals.ts'
 
@@ -13,12 +13,20 @@ export class MessageBatch implements RecordBatch {
   readonly partition: number
   readonly nextOffset: number
   readonly byteLength: number
+  readonly leaderEpochs: readonly LeaderEpochStart[]
   readonly #records: readonly DecodedRecord[]
   #index = 0
   #memory: Buffer = NONE
 
-  constructor(partition: number, records: readonly DecodedRecord[], nextOffset: number, byteLength: number) {
+  constructor(
+    partition: number,
+    records: readonly DecodedRecord[],
+    nextOffset: number,
+    byteLength: number,
+    leaderEpochs: readonly LeaderEpochStart[],
+  ) {
     this.partition = partition
+    this.leaderEpochs = leaderEpochs
     this.nextOffset = nextOffset
     this.byteLength = byteLength
     this.#records = records

@@ -1,6 +1,14 @@
 import type { Clock } from '../../../runtime/clock.ts'
 import { type MillraceError, OffsetOutOfRangeError, RetryableError } from '../../../runtime/errors.ts'
-import type { FetchOptions, LogBounds, LogReader, RecordBatch } from '../../../runtime/log.ts'
+import type {
+  FetchOptions,
+  LeaderEpochEnd,
+  LeaderEpochStart,
+  LogBounds,
+  LogReader,
+  RecordBatch,
+} from '../../../runtime/log.ts'
+import { lostEnd } from '../lostEnd.ts'
 import { protocolErrorName } from '../wire/trouble.ts'
 import { type KafkajsClient, leaderOf } from './client.ts'
 import { decodeFetched, type FetchedRecords, fetchBytes } from './fetch.ts'
@@ -13,6 +21,7 @@ export interface KafkajsReaderOptions {
   readonly client: KafkajsClient
   readonly bounds: () => Promise<LogBounds>
   readonly offsetAt: (time: number) => Promise<number>
+  readonly endOfEpoch: (leaderEpoch: number) => Promise<LeaderEpochEnd | null>
   /** Throws when the topic's name has come to mean another topic. */
   readonly requireSameTopic: () => Promise<void>
   readonly clock: Clock
@@ -37,6 +46,8 @@ export class KafkajsReader implements LogReader {
   readonly #options: KafkajsReaderOptions
   readonly #closed = Promise.withResolvers<'ended'>()
   #offset = 0
+  /** Of the last batch that was handed over, or -1. */
+  #leaderEpoch = -1
   #query: Query | null = null
   #isClosed = false
 
@@ -47,6 +58,7 @@ export class KafkajsReader implements LogReader {
 
   seek(offset: number): void {
     this.#offset = offset
+    this.#leaderEpoch = -1
     // What is under way belongs to the place before; its answer is not looked at.
     this.#query = null
   }
@@ -65,9 +77,11 @@ export class KafkajsReader implements LogReader {
       // The place was changed meanwhile: what came is of the place before.
       if (query.offset !== this.#offset) continue
       if (found.nextOffset !== null) {
-        this.#offset = found.nextOffset
-        if (found.byteLength * 2 > maxBytes) this.#start(maxBytes, 0)
-        return new MessageBatch(this.partition, found.records, found.nextOffset, found.byteLength)
+        const { records, nextOffset, byteLength, leaderEpochs } = found
+        await this.#requireSameHistory(query.offset, leaderEpochs)
+        this.#offset = nextOffset
+        if (byteLength * 2 > maxBytes) this.#start(maxBytes, 0)
+        return new MessageBatch(this.partition, records, nextOffset, byteLength, leaderEpochs)
       }
       // Nothing, said before this fetch was asked for, is no answer: something may have come since.
       if (earlier === null && clock.now() >= until) return null
@@ -80,6 +94,10 @@ export class KafkajsReader implements LogReader {
 
   offsetAt(time: number): Promise<number> {
     return this.#options.offsetAt(time)
+  }
+
+  endOfEpoch(leaderEpoch: number): Promise<LeaderEpochEnd | null> {
+    return this.#options.endOfEpoch(leaderEpoch)
   }
 
   async close(): Promise<void> {
@@ -136,6 +154,20 @@ export class KafkajsReader implements LogReader {
     })
     if (fetched.errorCode === OFFSET_OUT_OF_RANGE) throw await this.#outOfRange(offset)
     return decodeFetched(place, offset, fetched)
+  }
+
+  /** Behind a leader that had not all records the log may have lost what was handed over, and have grown past it. Its records tell that there is another leader. */
+  async #requireSameHistory(offset: number, starts: readonly LeaderEpochStart[]): Promise<void> {
+    const before = this.#leaderEpoch
+    const first = starts[0]?.leaderEpoch ?? before
+    if (before >= 0 && first > before) {
+      const found = await this.#options.endOfEpoch(before)
+      if (found !== null && (found.end < offset || found.leaderEpoch < before)) {
+        const { topic } = this.#options
+        throw lostEnd({ topic, partition: this.partition, offset }, found.end)
+      }
+    }
+    this.#leaderEpoch = starts.at(-1)?.leaderEpoch ?? before
   }
 
   async #outOfRange(offset: number): Promise<MillraceError> {

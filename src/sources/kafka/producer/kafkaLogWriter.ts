@@ -133,7 +133,7 @@ export class KafkaLogWriter implements KafkaWriter {
     } catch (error) {
       const trouble = await this.#judge(held, error)
       if (trouble instanceof TaskFencedError) this.#held = held
-      else await this.#giveUp(held, protocolErrorIn(error) !== null)
+      else await this.#giveUp(held, isAnswered(error))
       throw trouble
     }
     this.#held = held
@@ -215,11 +215,14 @@ export class KafkaLogWriter implements KafkaWriter {
       there.batches.push(prepared)
     }
     const timeoutMs = data.settings.requestTimeoutMs
-    await Promise.all(
+    // All leaders are waited for: what reaches one of them behind an abort would stand in a transaction that nobody ends, and readers would wait at it for ever.
+    const outcomes = await Promise.allSettled(
       [...byLeader].map(async ([address, { broker, batches }]) =>
         produceApi.async(await this.#connection(address, broker), identity.transactionalId, timeoutMs, batches),
       ),
     )
+    const failures = outcomes.flatMap((outcome) => (outcome.status === 'rejected' ? [outcome.reason] : []))
+    if (failures.length > 0) throw new FailedRound(failures)
   }
 
   async #connection(address: string, broker: Broker): Promise<Connection> {
@@ -261,7 +264,10 @@ export class KafkaLogWriter implements KafkaWriter {
     )
   }
 
-  /** Readers wait at a transaction that is open, so it is ended where a broker answers; otherwise the next claim does it, or time. */
+  /**
+   * Readers wait at a transaction that is open, so it is ended where every broker has answered. Otherwise a request may still be on its way: the next claim ends it, or
+   * time, under a higher epoch, by which that request is refused.
+   */
   async #giveUp(held: Held, isAnswered: boolean): Promise<void> {
     if (isAnswered) await held.coordinator.end(held.identity, false).catch(() => undefined)
     held.coordinator.drop()
@@ -301,6 +307,21 @@ function tooLarge(
       `Raise max.message.bytes of ${topic}, or keep such records out of it.`,
     { topic, partition },
   )
+}
+
+/** What some of the leaders have said, or have not. */
+class FailedRound extends Error {
+  readonly errors: readonly unknown[]
+
+  constructor(errors: readonly unknown[]) {
+    super((errors[0] as Error).message, { cause: errors[0] })
+    this.errors = errors.slice(1)
+  }
+}
+
+function isAnswered(error: unknown): boolean {
+  if (error instanceof FailedRound) return [error.cause, ...error.errors].every(isAnswered)
+  return protocolErrorIn(error) !== null
 }
 
 function fenced(topic: string, { producer, identity }: Held): TaskFencedError {

@@ -8,7 +8,7 @@ export type KafkaTopicsOptions = Omit<KafkaWriterOptions, 'topic'>
 
 /**
  * Topics of Kafka for outlets, as the worker takes them (`openTopic`). They must exist. Each outlet of each task has a transactional id of its own,
- * `millrace.<topic>.<pipeline>/<input topic>/<partition>/<outlet>`.
+ * `millrace.<topic>.<pipeline>/<input topic>/<partition>/<outlet>@<id of the outbox>`.
  */
 export function kafkaTopics(settings: KafkaSettings, options: KafkaTopicsOptions = {}): OpenOutgoingTopic {
   return async (topic) => {

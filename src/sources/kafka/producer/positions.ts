@@ -1,4 +1,4 @@
-import { createTopicsV7, listOffsetsV7 } from '@platformatic/kafka'
+import { ConfigResourceTypes, createTopicsV7, describeConfigsV4, listOffsetsV7 } from '@platformatic/kafka'
 import { z } from 'zod'
 import { ConfigurationError, RetryableError } from '../../../runtime/errors.ts'
 import type { LogReader, LogSource } from '../../../runtime/log.ts'
@@ -42,15 +42,19 @@ export function encodePosition({ owner, position }: StoredPosition): Buffer {
   return Buffer.from(JSON.stringify({ v: 1, owner, position }))
 }
 
-/** Makes the compacted topic when it is missing. Throws `ConfigurationError` where it may not. */
+/** Makes the compacted topic when it is missing. Throws `ConfigurationError` where it may not, and where one that is there forgets. */
 export async function ensurePositions(positions: Cluster): Promise<void> {
-  const { settings, clock, topic } = positions
   try {
     await positions.refresh()
-    return
   } catch (error) {
     if (!(error instanceof ConfigurationError)) throw error
+    return makePositions(positions)
   }
+  await requireKept(positions)
+}
+
+async function makePositions(positions: Cluster): Promise<void> {
+  const { settings, clock, topic } = positions
   try {
     const configs = Object.entries(CONFIGS).map(([name, value]) => ({ name, value }))
     const wanted = { name: topic, numPartitions: 1, replicationFactor: BROKER_DEFAULT, assignments: [], configs }
@@ -70,6 +74,31 @@ export async function ensurePositions(positions: Cluster): Promise<void> {
       await clock.sleep(PAUSE_MS)
     }
   }
+}
+
+/** A topic that somebody else has made may delete by age what a producer has not written for long, which would then append everything again. */
+async function requireKept(positions: Cluster): Promise<void> {
+  const { topic } = positions
+  const configurationKeys = ['cleanup.policy', 'retention.ms', 'retention.bytes']
+  const resource = { resourceType: ConfigResourceTypes.TOPIC, resourceName: topic, configurationKeys }
+  let found: ReadonlyMap<string, string | null | undefined>
+  try {
+    const { results } = await describeConfigsV4.api.async(await positions.control(), [resource], false, false)
+    found = new Map((results[0]?.configs ?? []).map(({ name, value }) => [name, value]))
+  } catch (error) {
+    // Who may not ask is not kept from writing.
+    if (protocolErrorIn(error)?.endsWith('_AUTHORIZATION_FAILED') === true) return
+    throw positions.trouble(error, `read the settings of topic ${topic}`)
+  }
+  const policy = found.get('cleanup.policy') ?? ''
+  const isLimited = ['retention.ms', 'retention.bytes'].some((name) => Number(found.get(name) ?? -1) >= 0)
+  if (!policy.includes('delete') || !isLimited) return
+  const limits = configurationKeys.map((name) => `${name}=${found.get(name)}`).join(', ')
+  throw new ConfigurationError(
+    `Topic ${topic} keeps how far its producers have come, and deletes it again after a while (${limits}): a producer that has not written for so long would append everything anew. ` +
+      'Set cleanup.policy=compact on it.',
+    { topic },
+  )
 }
 
 /** The newest committed position of a producer, or null for a new one. Reads backwards from the end, in windows that double. */

@@ -1,7 +1,14 @@
-import { apiVersionsV3, type Broker, Connection, listOffsetsV7, metadataV12 } from '@platformatic/kafka'
+import {
+  apiVersionsV3,
+  type Broker,
+  Connection,
+  listOffsetsV7,
+  metadataV12,
+  offsetForLeaderEpochV4,
+} from '@platformatic/kafka'
 import type { Clock } from '../../../runtime/clock.ts'
 import { ConfigurationError, MillraceError, OffsetOutOfRangeError, RetryableError } from '../../../runtime/errors.ts'
-import type { LogBounds } from '../../../runtime/log.ts'
+import type { LeaderEpochEnd, LogBounds } from '../../../runtime/log.ts'
 import { requireKnownHosts } from '../advertisedHosts.ts'
 import { canonicalTopicId } from '../canonicalTopicId.ts'
 import type { KafkaSettings } from '../kafkaSettings.ts'
@@ -24,6 +31,7 @@ const LATEST = -1n
 /** What a broker answers where no record is of the time or after it. */
 const NO_SUCH_OFFSET = -1
 const CONSUMER = -1
+const UNDEFINED_EPOCH = -1
 const READ_COMMITTED = 1
 
 /**
@@ -167,6 +175,19 @@ export class Cluster {
     })
   }
 
+  /** Where the records of a leader epoch end now; null where the broker does not know it. */
+  endOfEpoch(partition: number, leaderEpoch: number): Promise<LeaderEpochEnd | null> {
+    const doing = `look for the end of leader epoch ${leaderEpoch} in ${this.topic}/${partition}`
+    return this.#askLeader(partition, doing, async (_offset, connection, currentLeaderEpoch) => {
+      const partitions = [{ partitionIndex: partition, currentLeaderEpoch, leaderEpoch }]
+      const { topics } = await offsetForLeaderEpochV4.api.async(connection, CONSUMER, [
+        { name: this.topic, partitions },
+      ])
+      const { leaderEpoch: found, endOffset } = topics[0]!.partitions[0]!
+      return found === UNDEFINED_EPOCH ? null : { leaderEpoch: found, end: Number(endOffset) }
+    })
+  }
+
   close(): void {
     this.#isClosed = true
     for (const connection of [...this.#open]) this.release(connection)
@@ -185,11 +206,11 @@ export class Cluster {
     if (!this.#faults.has(connection)) this.#faults.set(connection, error)
   }
 
-  /** Asks for offsets by time on a connection of its own. By name, so the topic is made sure of afterwards. */
+  /** Asks on a connection of its own. By name, so the topic is made sure of afterwards. */
   async #askLeader<T>(
     partition: number,
     doing: string,
-    ask: (offset: (timestamp: bigint) => Promise<number>) => Promise<T>,
+    ask: (offset: (timestamp: bigint) => Promise<number>, connection: Connection, leaderEpoch: number) => Promise<T>,
   ): Promise<T> {
     for (let attempt = 0; ; attempt++) {
       const { broker, epoch } = await this.leader(partition)
@@ -197,7 +218,8 @@ export class Cluster {
       try {
         const opened = await this.connect(broker)
         connection = opened
-        const answer = await ask((timestamp) => this.#offset(opened, partition, epoch, timestamp))
+        const offset = (timestamp: bigint) => this.#offset(opened, partition, epoch, timestamp)
+        const answer = await ask(offset, opened, epoch)
         await this.refresh()
         return answer
       } catch (error) {

@@ -3,7 +3,13 @@ import { ConfigurationError, type MillraceError, RetryableError } from '../../..
 import type { AssignmentListener, LogMembership } from '../../../runtime/log.ts'
 import type { KafkaSettings } from '../kafkaSettings.ts'
 import { assign } from './assign.ts'
-import { assignedPartitions, encodeAssignment, encodeSubscription, ownedPartitions } from './groupProtocol.ts'
+import {
+  assignedPartitions,
+  encodeAssignment,
+  encodeSubscription,
+  ownedPartitions,
+  sharedPartitionCount,
+} from './groupProtocol.ts'
 import { protocolErrorIn } from './trouble.ts'
 
 /** Who one is in the group at the moment. */
@@ -87,7 +93,7 @@ export class GroupMember implements LogMembership {
   readonly #progress = new Map<number, number>()
   #me: Identity = NOBODY
   #owned: readonly number[] = []
-  #isLeader = false
+  /** How many partitions the leader has shared out. */
   #sharedPartitions = 0
   /** The listener was told that all is lost, and has not been told of anything since. */
   #hasLost = false
@@ -163,13 +169,15 @@ export class GroupMember implements LogMembership {
   /** One round: join, share, take what is assigned and let go of what is not. False when another round is due at once. */
   async #rebalance(): Promise<boolean> {
     const { topic } = this.#cluster
-    const joined = await this.#coordinator.join(this.#me.memberId, encodeSubscription(topic, this.#owned))
+    const subscription = encodeSubscription(topic, this.#owned, this.#cluster.partitionCount)
+    const joined = await this.#coordinator.join(this.#me.memberId, subscription)
     this.#me = { memberId: joined.memberId, generation: joined.generationId }
-    this.#isLeader = joined.leader === joined.memberId
-    const assignments = this.#isLeader && !joined.skipAssignment ? await this.#share(joined.members) : []
-    if (this.#isLeader && joined.skipAssignment) this.#sharedPartitions = this.#cluster.partitionCount
+    const isSharing = joined.leader === joined.memberId && !joined.skipAssignment
+    const assignments = isSharing ? await this.#share(joined.members) : []
     const assignment = await this.#coordinator.sync(this.#me, assignments)
     if (this.#leaving.signal.aborted) return true
+    // Shared out perhaps long ago, by a leader that has been away since.
+    this.#sharedPartitions = sharedPartitionCount(assignment) ?? this.#cluster.partitionCount
     const assigned = assignedPartitions(assignment, topic)
     const revoked = this.#owned.filter((partition) => !assigned.includes(partition))
     const added = assigned.filter((partition) => !this.#owned.includes(partition))
@@ -188,15 +196,15 @@ export class GroupMember implements LogMembership {
   async #share(members: JoinedGroup['members']) {
     const { topic } = this.#cluster
     await this.#cluster.refresh()
-    this.#sharedPartitions = this.#cluster.partitionCount
+    const { partitionCount } = this.#cluster
     const candidates = members.map(({ memberId, groupInstanceId, metadata }) => ({
       memberId,
       name: groupInstanceId ?? memberId,
       owned: ownedPartitions(metadata, topic),
     }))
-    return [...assign(candidates, this.#sharedPartitions)].map(([memberId, partitions]) => ({
+    return [...assign(candidates, partitionCount)].map(([memberId, partitions]) => ({
       memberId,
-      assignment: encodeAssignment(topic, partitions),
+      assignment: encodeAssignment(topic, partitions, partitionCount),
     }))
   }
 
@@ -209,7 +217,7 @@ export class GroupMember implements LogMembership {
       if (this.#leaving.signal.aborted) return
       try {
         await this.#coordinator.heartbeat(this.#me)
-        if (this.#isLeader && (await this.#hasGrown())) return
+        if (await this.#hasGrown()) return
         if (clock.now() - progressAt >= PROGRESS_INTERVAL_MS) {
           progressAt = clock.now()
           await this.#commitProgress()
@@ -225,6 +233,7 @@ export class GroupMember implements LogMembership {
     }
   }
 
+  /** Every member looks: a leader that came back within its session need not be called one any more, and shares nothing until somebody asks. */
   async #hasGrown(): Promise<boolean> {
     await this.#cluster.refreshIfOlderThan(this.#cluster.settings.metadataMaxAgeMs)
     return this.#cluster.partitionCount > this.#sharedPartitions

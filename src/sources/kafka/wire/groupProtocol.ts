@@ -12,15 +12,19 @@ export const PROTOCOL_NAME = 'millrace-sticky'
 
 const SUBSCRIPTION_VERSION = 1
 const ASSIGNMENT_VERSION = 0
-const NULL_BYTES = -1
+/** Of the number of partitions, which members tell each other in the bytes that the protocol leaves to them. */
+const COUNT_BYTES = 4
 
-/** What a member brings when it joins: its topic, and the partitions that it works on and has not let go. */
-export function encodeSubscription(topic: string, owned: readonly number[]): Buffer {
+/**
+ * What a member brings when it joins: its topic, the partitions that it works on and has not let go, and how many it knows the topic to have. The coordinator shares anew
+ * when what a member brings has changed, so one that has seen the topic grow says it by joining again.
+ */
+export function encodeSubscription(topic: string, owned: readonly number[], partitionCount: number): Buffer {
   return Buffer.concat([
     int16(SUBSCRIPTION_VERSION),
     int32(1),
     text(topic),
-    int32(NULL_BYTES),
+    countBytes(partitionCount),
     topicPartitions(topic, owned),
   ])
 }
@@ -34,8 +38,9 @@ export function ownedPartitions(subscription: Buffer, topic: string): number[] {
   return version < 1 ? [] : readTopicPartitions(reader, topic)
 }
 
-export function encodeAssignment(topic: string, partitions: readonly number[]): Buffer {
-  return Buffer.concat([int16(ASSIGNMENT_VERSION), topicPartitions(topic, partitions), int32(NULL_BYTES)])
+/** @param partitionCount of all that were shared out, so that each member knows when there are more */
+export function encodeAssignment(topic: string, partitions: readonly number[], partitionCount: number): Buffer {
+  return Buffer.concat([int16(ASSIGNMENT_VERSION), topicPartitions(topic, partitions), countBytes(partitionCount)])
 }
 
 /** The partitions of `topic` in an assignment. A member without any may be sent no bytes at all. */
@@ -44,6 +49,22 @@ export function assignedPartitions(assignment: Buffer, topic: string): number[] 
   const reader = new BytesReader(assignment)
   reader.int16()
   return readTopicPartitions(reader, topic)
+}
+
+/** How many partitions the leader has shared out, or null where it did not say: leaders of earlier releases did not. */
+export function sharedPartitionCount(assignment: Buffer): number | null {
+  if (assignment.length === 0) return null
+  const reader = new BytesReader(assignment)
+  reader.int16()
+  for (let topics = reader.int32(); topics > 0; topics--) {
+    reader.text()
+    for (let count = reader.int32(); count > 0; count--) reader.int32()
+  }
+  return reader.int32() === COUNT_BYTES ? reader.int32() : null
+}
+
+function countBytes(partitionCount: number): Buffer {
+  return Buffer.concat([int32(COUNT_BYTES), int32(partitionCount)])
 }
 
 function topicPartitions(topic: string, partitions: readonly number[]): Buffer {

@@ -1,5 +1,6 @@
 import type { Connection } from '@platformatic/kafka'
 import { type MillraceError, OffsetOutOfRangeError, RetryableError } from '../../../runtime/errors.ts'
+import { lostEnd } from '../lostEnd.ts'
 import { type Cluster, isLeadershipError } from './cluster.ts'
 import { type FetchResponse, fetchApi } from './fetchApi.ts'
 import { RecordSet } from './recordSet.ts'
@@ -133,7 +134,7 @@ export class PartitionFeed {
   #take(response: FetchResponse, number: number, ask: Ask): void {
     const { records, lastStableOffset, abortedTransactions, divergesAt } = response
     if (divergesAt !== null) {
-      this.#fail(this.#diverged(divergesAt))
+      this.#fail(lostEnd({ topic: this.#cluster.topic, partition: this.#partition, offset: this.#offset }, divergesAt))
     } else if (records.length === 0) {
       this.#hasMore = false
       this.#answeredEmpty = number
@@ -231,15 +232,6 @@ export class PartitionFeed {
       `${topic}/${this.#partition} holds offsets ${earliest} to ${next} (the next one), not ${offset}. ` +
         `Records below ${earliest} are gone: seek to ${earliest} to lose them knowingly.`,
       place,
-    )
-  }
-
-  #diverged(divergesAt: number): OffsetOutOfRangeError {
-    const { topic } = this.#cluster
-    return new OffsetOutOfRangeError(
-      `${topic}/${this.#partition}: the log lost its end at offset ${divergesAt}, and records up to ${this.#offset - 1} had been read. ` +
-        'What is there now may be other records. Bring the log back, or accept the loss by starting under a new pipeline name.',
-      { topic, partition: this.#partition, offset: this.#offset },
     )
   }
 

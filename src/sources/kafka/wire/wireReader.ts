@@ -1,4 +1,4 @@
-import type { FetchOptions, LogBounds, LogReader, RecordBatch } from '../../../runtime/log.ts'
+import type { FetchOptions, LeaderEpochEnd, LogBounds, LogReader, RecordBatch } from '../../../runtime/log.ts'
 import { decompress } from '../../recordBatch/decompress.ts'
 import { RecordBatchWalker } from '../../recordBatch/walker.ts'
 import type { Cluster } from './cluster.ts'
@@ -60,6 +60,10 @@ export class WireReader implements LogReader {
 
   offsetAt(time: number): Promise<number> {
     return this.#cluster.offsetAt(this.partition, time)
+  }
+
+  endOfEpoch(leaderEpoch: number): Promise<LeaderEpochEnd | null> {
+    return this.#cluster.endOfEpoch(this.partition, leaderEpoch)
   }
 
   async close(): Promise<void> {

@@ -30,7 +30,7 @@ test.each([
   async (_name, bytes) => {
     const fetched = { errorCode: 0, aborted: [], records: bytes }
     const decoded = await decodeFetched({ topic: 't', partition: 0 }, 0, fetched)
-    const batch = new MessageBatch(0, decoded.records, 5, bytes.length)
+    const batch = new MessageBatch(0, decoded.records, 5, bytes.length, decoded.leaderEpochs)
     const view = new RecordView()
     const seen: unknown[] = []
     while (batch.read(view)) {

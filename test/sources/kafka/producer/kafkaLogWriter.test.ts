@@ -132,6 +132,24 @@ describe.skipIf(!hasKafka)(kafkaTitle('Kafka writer'), () => {
     expect(await made.claim('ingest')).toEqual({ position: null })
   })
 
+  test('a topic of positions that would forget them is refused, and says what to set', async () => {
+    const positions = async (configs: Readonly<Record<string, string>>) => {
+      const named = await KafkaTopic.create(kafka.brokers, { partitions: 1 })
+      const other = await KafkaTopic.create(kafka.brokers, { name: `${named.name}.positions`, configs })
+      opened.unshift(named, other)
+      const made = await openKafkaWriter(settings(), { topic: named.name })
+      await made.close()
+    }
+    const forgetful = positions({ 'cleanup.policy': 'delete', 'retention.ms': '604800000' })
+    await expect(forgetful).rejects.toBeInstanceOf(ConfigurationError)
+    await expect(forgetful).rejects.toThrow(/retention\.ms=604800000.*append everything anew.*cleanup\.policy=compact/)
+    await expect(positions({ 'cleanup.policy': 'compact,delete', 'retention.bytes': '1000000' })).rejects.toThrow(
+      /compact/,
+    )
+    await positions({ 'cleanup.policy': 'delete', 'retention.ms': '-1' })
+    await positions({ 'cleanup.policy': 'compact', 'retention.ms': '604800000' })
+  })
+
   test('an append before any claim is refused', async () => {
     await expect((await writer()).append([record(0)], 'one')).rejects.toBeInstanceOf(ConfigurationError)
   })

@@ -6,6 +6,7 @@ import {
   encodeAssignment,
   encodeSubscription,
   ownedPartitions,
+  sharedPartitionCount,
 } from '../../../../src/sources/kafka/wire/groupProtocol.ts'
 
 /** Members by name, with what they own; perhaps two that claim the same, as after a long sleep. */
@@ -81,14 +82,29 @@ describe('sharing partitions', () => {
 describe('what members tell each other', () => {
   test('is read back as it was written, for the topic that was asked about', () => {
     fc.assert(
-      fc.property(fc.string({ minLength: 1 }), fc.uniqueArray(fc.nat(5000)), (topic, partitions) => {
-        const sorted = partitions.toSorted((a, b) => a - b)
-        expect(ownedPartitions(encodeSubscription(topic, partitions), topic)).toEqual(sorted)
-        expect(assignedPartitions(encodeAssignment(topic, partitions), topic)).toEqual(sorted)
-        expect(assignedPartitions(encodeAssignment(topic, partitions), `${topic}.`)).toEqual([])
-      }),
+      fc.property(
+        fc.string({ minLength: 1 }),
+        fc.uniqueArray(fc.nat(5000)),
+        fc.nat(9000),
+        (topic, partitions, count) => {
+          const sorted = partitions.toSorted((a, b) => a - b)
+          const assignment = encodeAssignment(topic, partitions, count)
+          expect(ownedPartitions(encodeSubscription(topic, partitions, count), topic)).toEqual(sorted)
+          expect(assignedPartitions(assignment, topic)).toEqual(sorted)
+          expect(assignedPartitions(assignment, `${topic}.`)).toEqual([])
+          expect(sharedPartitionCount(assignment)).toBe(count)
+        },
+      ),
     )
     expect(assignedPartitions(Buffer.alloc(0), 't')).toEqual([])
+    expect(sharedPartitionCount(Buffer.alloc(0))).toBeNull()
+  })
+
+  test('an assignment of an earlier release says nothing of how many partitions there are', () => {
+    const assignment = encodeAssignment('t', [1, 2], 3)
+    const ofBefore = Buffer.concat([assignment.subarray(0, -8), Buffer.from([0xff, 0xff, 0xff, 0xff])])
+    expect(assignedPartitions(ofBefore, 't')).toEqual([1, 2])
+    expect(sharedPartitionCount(ofBefore)).toBeNull()
   })
 })
 

@@ -152,6 +152,29 @@ describe.skipIf(!hasKafka).each(['wire', 'kafkajs'] as const)(kafkaTitle('member
       expect(await second.source.reader(partition).bounds()).toMatchObject({ earliest: 0, next: 0 })
   })
 
+  test('partitions that were added while the leader was away are given out when it is back within its session', async () => {
+    const leader = await joinAsProcess({ instanceId: 'one' })
+    await vi.waitFor(() => expect(leader.held.size).toBe(4), 10_000)
+    leader.process.kill('SIGKILL')
+    await topic.growTo(6)
+    const again = await join({ instanceId: 'one', metadataMaxAgeMs: 200, sessionTimeoutMs: 30_000 })
+    await vi.waitFor(() => expect([...again.held].sort()).toEqual([0, 1, 2, 3, 4, 5]), 5_000)
+  })
+
+  test('partitions that were added while the leader is away are given out at the word of any other member, who lets nothing go', async () => {
+    const leader = await joinAsProcess({ instanceId: 'one', sessionTimeoutMs: 30_000 })
+    await vi.waitFor(() => expect(leader.held.size).toBe(4), 10_000)
+    const other = await join({ instanceId: 'two', metadataMaxAgeMs: 200, sessionTimeoutMs: 30_000 })
+    await vi.waitFor(() => expect(other.held.size).toBe(2), 10_000)
+    leader.process.kill('SIGKILL')
+    // Through a process that looks so seldom that it is the other one who has to say it.
+    const again = await joinAsProcess({ instanceId: 'one', sessionTimeoutMs: 30_000, metadataMaxAgeMs: 600_000 })
+    await topic.growTo(6)
+    await vi.waitFor(() => expect(other.held.size + again.held.size).toBe(6), 5_000)
+    expect(new Set([...other.held, ...again.held]).size).toBe(6)
+    expect(other.story.filter((line) => line.startsWith('-'))).toEqual([])
+  })
+
   test('progress is there for lag tools', async () => {
     const member = await join({})
     member.membership.reportProgress(2, 17)

@@ -35,7 +35,7 @@ function world(options: {
       await options.join?.()
       return { memberId: 'me', generationId: 1, leader: 'other', skipAssignment: false, members: [] }
     },
-    sync: async () => encodeAssignment('trades', options.assigned()),
+    sync: async () => encodeAssignment('trades', options.assigned(), options.partitionCount),
     heartbeat: options.heartbeat ?? (async () => undefined),
     commit: async () => undefined,
     leave: async () => undefined,

@@ -10,14 +10,13 @@ import { RecordView } from '../../../../src/runtime/record.ts'
 import { type KafkaSettingsInput, kafkaSettings } from '../../../../src/sources/kafka/kafkaSettings.ts'
 import { openWireLog } from '../../../../src/sources/kafka/wire/wireLog.ts'
 import { encodeRecordBatch } from '../../../../src/sources/recordBatch/encode.ts'
-import { type Broker, saslUser, startBroker } from '../../../support/brokerProcess.ts'
+import { type Broker, clusterId, saslUser, startBroker } from '../../../support/brokerProcess.ts'
 import { uniqueName } from '../../../support/kafkaBroker.ts'
 import { missingForBroker } from '../../../support/kafkaJars.ts'
 import { KafkaTopic } from '../../../support/kafkaTopic.ts'
 
 const folder = mkdtempSync(`${tmpdir()}/millrace-kafka-outages-`)
-/** As test/support/brokerProcess.ts formats its folders. */
-const CLUSTER_ID = 'bWlsbHJhY2UtdGVzdC1rZg'
+
 const opened: LogSource[] = []
 const topics: KafkaTopic[] = []
 let broker: Broker
@@ -322,7 +321,7 @@ async function startSecondBroker(first: Broker): Promise<Broker> {
     controller: first.ports.controller + 1000,
   }
   mkdirSync(`${dataDir}/log`, { recursive: true })
-  writeFileSync(`${dataDir}/log/meta.properties`, `version=1\nnode.id=2\ncluster.id=${CLUSTER_ID}\n`)
+  writeFileSync(`${dataDir}/log/meta.properties`, `version=1\nnode.id=2\ncluster.id=${clusterId}\n`)
   return startBroker({
     dataDir,
     ports,
