@@ -13,6 +13,7 @@ export const ownTables: readonly string[] = [
   'row_handover',
   'row_owner',
   'row_writer',
+  'schema_identity',
   'stream_task',
   'task_input',
   'task_state',
