@@ -2,6 +2,7 @@ import { z } from 'zod'
 import { databaseUrlAllowed, isSchemaName, schemaNameAllowed } from '../host/databaseNames.ts'
 import { ingestSettingTable } from './ingestSettingTable.ts'
 import { kafkaSettingTable } from './kafkaSettingTable.ts'
+import { limitSettingTable } from './limitSettingTable.ts'
 import { printSettingTable } from './printSettingTable.ts'
 import { integer, startFrom, startFromAllowed, symbolList, url, yesOrNo, yesOrNoAllowed } from './settingSchemas.ts'
 import { type CommandName, commandNames, type Setting } from './settingTypes.ts'
@@ -250,6 +251,7 @@ export const settings = {
   },
   ...ingestSettingTable,
   ...kafkaSettingTable,
+  ...limitSettingTable,
   ...printSettingTable,
 } as const satisfies Record<string, Setting>
 

@@ -1,4 +1,5 @@
 import type { StoredMessage } from './destination.ts'
+import type { CutParts } from './keptBytes.ts'
 import type { Outbox } from './outbox.ts'
 import type { PartitionGrowth } from './partitionGrowth.ts'
 import type { RecordHeader } from './record.ts'
@@ -51,8 +52,10 @@ export interface DeadLetter {
   readonly recordTime: number | null
   readonly key: Uint8Array | null
   readonly headers: readonly RecordHeader[]
-  /** The record's value, cut to the store's limit. */
+  /** The record's value. */
   readonly payload: Uint8Array | null
+  /** The parts of the record that are longer than what is kept of them here; left out where all of it is. */
+  readonly cut?: CutParts
 }
 
 /** The `messages` of one `outlet`, in their order. */

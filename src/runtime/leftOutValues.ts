@@ -38,7 +38,7 @@ export class LeftOutValues {
    * False when nothing new was learnt, so that another attempt would fail as well.
    * @param order of the attempt that failed; null where whoever tries again knows it
    */
-  learn({ input, offset = -1, emission, detail }: StepFailure, order: TakenOrder | null): boolean {
+  learn({ input, offset = -1, emission, reason, detail }: StepFailure, order: TakenOrder | null): boolean {
     this.#order = order
     const key = placeKey(input, offset)
     const known = this.#places.get(key)?.leftOut
@@ -50,7 +50,7 @@ export class LeftOutValues {
     const { operator, ordinal, leftOutBelow } = emission
     if (known.some((one) => isSame(one, emission))) return false
     const lasting = known.filter((one) => !leftOutBelow.some((gone) => isSame(one, gone)))
-    this.#places.set(key, { input, offset, leftOut: [...lasting, { operator, ordinal, detail }] })
+    this.#places.set(key, { input, offset, leftOut: [...lasting, { operator, ordinal, reason, detail }] })
     return true
   }
 

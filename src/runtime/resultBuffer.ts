@@ -8,6 +8,8 @@ export interface ResultBuffer {
   readonly badReason: string
   /** In rows or messages. */
   readonly size: number
+  /** Of the same, roughly. */
+  readonly bytes: number
   /** Takes one result or a batch of them. With `onBad`, one that the outlet cannot take is left out, and told; without it, who finds out is the store, if anybody. */
   add(result: unknown, onBad: ((detail: string) => void) | null): void
   /**

@@ -4,6 +4,7 @@ import type { TableWrite } from './checkpoint.ts'
 import type { AnyNode } from './operatorNode.ts'
 import type { RowsOutlet } from './outlet.ts'
 import type { ResultBuffer } from './resultBuffer.ts'
+import { sizeOf } from './sizeOf.ts'
 import type { RowText, Table } from './table.ts'
 
 /** The rows of one outlet between two cuts. Keeps them until they are taken. */
@@ -16,6 +17,7 @@ export class RowBuffer implements ResultBuffer {
   #stage: AnyNode | null | undefined = undefined
   #rows: unknown[] = []
   #texts: RowText[] = []
+  #bytes = 0
 
   constructor(name: string, outlet: RowsOutlet<unknown>) {
     this.name = name
@@ -26,6 +28,10 @@ export class RowBuffer implements ResultBuffer {
   /** In rows. */
   get size(): number {
     return this.#rows.length
+  }
+
+  get bytes(): number {
+    return this.#bytes
   }
 
   add(row: unknown, onBad: ((detail: string) => void) | null): void {
@@ -46,6 +52,7 @@ export class RowBuffer implements ResultBuffer {
     const texts = this.#texts
     this.#rows = []
     this.#texts = []
+    this.#bytes = 0
     return texts.length < rows.length ? { table: this.#table, rows } : { table: this.#table, rows, texts }
   }
 
@@ -60,5 +67,6 @@ export class RowBuffer implements ResultBuffer {
       }
     }
     this.#rows.push(row)
+    this.#bytes += sizeOf(row)
   }
 }

@@ -65,7 +65,7 @@ const settleAfterMs = 2_000
 /**
  * One life of a task, from its claim to its end or its first failure.
  *
- * Memory is bounded by credit: with so many records or results uncommitted, or an archive without room, nothing more is fetched. One commit is under way
+ * Memory is bounded by credit: with so many records or results uncommitted, by their number or their bytes, or an archive without room, nothing more is fetched. One commit is under way
  * at most; meanwhile the task goes on, and what it emits belongs to the next checkpoint.
  */
 export class TaskAttempt {
@@ -113,6 +113,7 @@ export class TaskAttempt {
       pipeline,
       claim.restored,
       cursors.map(({ begin }) => begin),
+      this.#options.limits,
     )
     this.#task = task
     const recordedOf = replayOf === undefined ? null : { ...this.#id, pipeline: replayOf }
@@ -222,7 +223,7 @@ export class TaskAttempt {
 
   /** Runs the records at hand through the graph, as far as they may go; false where there was none. */
   async #take(claim: Claim, task: StreamTask, reader: InputReader, backoff: Backoff): Promise<boolean> {
-    const { maxUncommittedRecords, maxUncommittedResults } = this.#options.limits
+    const { limits } = this.#options
     const { nextOffsets } = task
     const skipTo = (offset: number, input: number) => task.skipTo(offset, input)
     let hasTaken = false
@@ -241,7 +242,7 @@ export class TaskAttempt {
       // After the push: what the graph has found out about the bytes, the archive need not.
       cursor.archive?.append(view, task.facts)
       if (task.isSaturated) await this.#quiet.until(task.settle())
-      const isFull = task.uncutRecords >= maxUncommittedRecords || task.uncutResults >= maxUncommittedResults
+      const isFull = hasNoCredit(task, limits)
       // Behind a value that was left out, so that it is not met again.
       if (isFull || (this.#isWatching && this.#leftOut.at(input, view.offset) !== undefined))
         await this.#cut(claim, task, reader, false, backoff)
@@ -488,4 +489,14 @@ export class TaskAttempt {
   #archiveWaitingFor(): string | null {
     return this.#archives.map(({ writer }) => writer.waitingFor).find((text) => text !== null) ?? null
   }
+}
+
+/** True where what has come together since the last checkpoint is as much as may wait for the next. */
+function hasNoCredit(task: StreamTask, limits: WorkerLimits): boolean {
+  return (
+    task.uncutRecords >= limits.maxUncommittedRecords ||
+    task.uncutBytes >= limits.maxUncommittedBytes ||
+    task.uncutResults >= limits.maxUncommittedResults ||
+    task.uncutResultBytes >= limits.maxUncommittedResultBytes
+  )
 }

@@ -36,6 +36,7 @@ import { unescapeText } from './columnText.ts'
 import { openPool, type PoolOptions, type PostgresAddress } from './connection.ts'
 import { PostgresOutbox } from './outbox.ts'
 import { messageSteps } from './outboxStatements.ts'
+import { runTogether } from './runSteps.ts'
 import { type Step, writeSteps } from './tableWriter.ts'
 import { together, withClient } from './withClient.ts'
 
@@ -119,7 +120,7 @@ export class PostgresCheckpointStore implements CheckpointStore {
     try {
       await withClient(needsTurns ? this.#sequential : this.#pipelined, doing, task, async (client) => {
         if (needsTurns) for (const step of steps) await step(client)
-        else await together(steps.map((step) => step(client)))
+        else await runTogether(client, steps)
       })
     } catch (error) {
       const refusal = codeOf((error as MillraceError).cause)

@@ -10,6 +10,7 @@ export const ownTables: readonly string[] = [
   'merge_note',
   'migration',
   'outbox',
+  'skipped_range',
   'stream_task',
   'task_input',
   'task_state',

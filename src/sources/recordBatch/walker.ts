@@ -252,7 +252,7 @@ export class RecordBatchWalker implements RecordBatch {
     if (records === null) {
       this.#refuse(
         `takes ${end - start} bytes and more than ${maxBatchBytes} once it is decompressed (${name}). ` +
-          'Raise kafka.maxBatchBytes if its producer meant that.',
+          'Raise kafka.maxBatchBytes (KAFKA_MAX_BATCH_BYTES) if its producer meant that.',
       )
     }
     this.#records = records
