@@ -3,6 +3,7 @@ import { databaseUrlAllowed, isSchemaName, schemaNameAllowed } from '../host/dat
 import { ingestSettingTable } from './ingestSettingTable.ts'
 import { kafkaSettingTable } from './kafkaSettingTable.ts'
 import { limitSettingTable } from './limitSettingTable.ts'
+import { offsetSettingTable } from './offsetSettingTable.ts'
 import { printSettingTable } from './printSettingTable.ts'
 import { integer, startFrom, startFromAllowed, symbolList, url, yesOrNo, yesOrNoAllowed } from './settingSchemas.ts'
 import { type CommandName, commandNames, type Setting } from './settingTypes.ts'
@@ -252,6 +253,7 @@ export const settings = {
   ...ingestSettingTable,
   ...kafkaSettingTable,
   ...limitSettingTable,
+  ...offsetSettingTable,
   ...printSettingTable,
 } as const satisfies Record<string, Setting>
 

@@ -1,7 +1,6 @@
-import type { ReadRecord } from '../queries/completeLetter.ts'
 import type { LogSource, LogWriter } from '../runtime/log.ts'
 import type { KafkaSettings } from '../sources/kafka/kafkaSettings.ts'
-import { recordAt } from '../sources/recordAt.ts'
+import { type ReadRecord, recordAt } from '../sources/recordAt.ts'
 import { openKafkaWriter } from './kafkaTopics.ts'
 
 /** A topic whose dead letters are appended to it again. */

@@ -1,10 +1,7 @@
 import { encodeHeaders } from '../runtime/encodeHeaders.ts'
 import { type CutPart, cutPart } from '../runtime/keptBytes.ts'
-import type { CopiedRecord } from '../sources/recordAt.ts'
+import type { ReadRecord } from '../sources/recordAt.ts'
 import type { StoredDeadLetter } from './deadLetters.ts'
-
-/** Looks a record of the letters' topic up in its log; null where it is not there. */
-export type ReadRecord = (partition: number, offset: number) => Promise<CopiedRecord | null>
 
 /** A letter with all of its record, or why that is not to be had. */
 export type CompletedLetter = { readonly letter: StoredDeadLetter } | { readonly why: string }

@@ -3,8 +3,9 @@ import { z } from 'zod'
 import type { LogWriter, OutgoingRecord } from '../runtime/log.ts'
 import { isRedriveHeader, redriveHeader, redrivePipelineHeader } from '../runtime/record.ts'
 import { unescapeText } from '../sinks/postgres/columnText.ts'
+import type { ReadRecord } from '../sources/recordAt.ts'
 import { recordBytesAtMost } from '../sources/recordBatch/encode.ts'
-import { completeLetter, type ReadRecord } from './completeLetter.ts'
+import { completeLetter } from './completeLetter.ts'
 import {
   type DeadLetterFilter,
   type DeadLetterKey,

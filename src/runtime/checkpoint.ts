@@ -184,6 +184,16 @@ export interface SavedCheckpoint {
   readonly state: readonly StateFrame[]
 }
 
+/** Offsets of one input that a person has decided to leave out. */
+export interface SkippedRange {
+  /** 0 for the leading one. */
+  readonly input: number
+  /** The first offset that is left out. */
+  readonly fromOffset: number
+  /** The first offset behind those that are left out. */
+  readonly toOffset: number
+}
+
 /** The right to commit for a task until somebody else claims it. */
 export interface Claim {
   /** Whose checkpoints they are. */
@@ -194,6 +204,8 @@ export interface Claim {
   readonly restored: SavedCheckpoint | null
   /** Where nothing is restored, but the manifest has objects of an earlier life of the task: the offset behind the last of each input, null for none. */
   readonly archivedUntilOffsets?: readonly (number | null)[]
+  /** What a person has decided to leave out; nothing where it is left out. */
+  readonly skipped?: readonly SkippedRange[]
 }
 
 /** Where checkpoints are kept: each one whole or not at all, and only from the newest claim. After a crash a task goes on from the last one. */

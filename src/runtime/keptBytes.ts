@@ -12,6 +12,7 @@ export interface CutPart {
 export interface CutParts {
   readonly key?: CutPart
   readonly headers?: CutPart
+  /** Of the record's value. */
   readonly payload?: CutPart
 }
 

@@ -4,6 +4,7 @@ import { ConfigurationError, OffsetOutOfRangeError } from './errors.ts'
 import { InputCursor } from './inputCursor.ts'
 import type { LogSource } from './log.ts'
 import { inputsOf, type Pipeline } from './pipeline.ts'
+import { skipCommand } from './skipRemedy.ts'
 import { type StartFrom, startOffset } from './startFrom.ts'
 
 /** What is read. */
@@ -52,7 +53,7 @@ export async function openCursors(
       const reader = log.reader(id.partition)
       // Before the bounds: the end may be further by then, and the start must not be behind it.
       const begin = input.movesTime ? await startOffset(from, reader, id) : null
-      cursors.push(new InputCursor(input, log.topic, reader, await reader.bounds(), begin, clock.now()))
+      cursors.push(new InputCursor(pipeline.name, input, log.topic, reader, await reader.bounds(), begin, clock.now()))
     }
     return cursors
   } catch (error) {
@@ -96,9 +97,10 @@ export function outOfRange(
     start < earliest
       ? `records ${start} to ${earliest - 1} were deleted before they were processed; keep the log longer than the archive's objects span`
       : `the log ends at ${logEnd}, so it was replaced or lost its end`
+  const nextOffset = start < earliest ? earliest : logEnd
   return new OffsetOutOfRangeError(
     `${topic}/${partition}: pipeline ${pipeline} must go on at offset ${start}, but ${what}. ` +
-      'Bring the log back, or accept the loss by starting under a new pipeline name.',
-    { pipeline, topic, partition, offset: start },
+      `Bring the log back, or accept the loss: ${skipCommand('accept-loss', { pipeline, topic, partition }, start, nextOffset)}.`,
+    { pipeline, topic, partition, offset: start, nextOffset },
   )
 }

@@ -20,6 +20,7 @@ import type { RecordView } from './record.ts'
 import { RecordedNotes } from './recordedNotes.ts'
 import { RecordedSteps } from './recordedSteps.ts'
 import { Relays } from './relays.ts'
+import { SkippedOffsets } from './skippedOffsets.ts'
 import type { StartFrom } from './startFrom.ts'
 import { StreamTask } from './streamTask.ts'
 import { RepeatedOrder, TakenOrder } from './takenOrder.ts'
@@ -125,9 +126,11 @@ export class TaskAttempt {
     this.#watchStepsAt(task, task.provenance.input, task.provenance.offset)
     this.#archives = this.#openArchives(claim, task)
     for (const [input, cursor] of cursors.entries()) {
-      const start = Math.min(task.nextOffsets[input] as number, cursor.archive?.nextOffset ?? Number.POSITIVE_INFINITY)
+      cursor.skipped = new SkippedOffsets(claim.skipped ?? [], input)
+      const from = Math.min(task.nextOffsets[input] as number, cursor.archive?.nextOffset ?? Number.POSITIVE_INFINITY)
+      const start = cursor.skipped.behind(from)
       if (start < cursor.earliest || start > cursor.logEnd) throw outOfRange(this.#id, cursor, start)
-      cursor.reader.seek(start)
+      cursor.seek(from)
     }
     const reader = await this.#openReader(claim, task, recordedOf)
     this.#relays = new Relays(claim, task.sending, this.#options)

@@ -8,6 +8,9 @@ export interface CopiedRecord {
   readonly value: Buffer | null
 }
 
+/** Looks a record of one topic up in its log; null where it is not there. */
+export type ReadRecord = (partition: number, offset: number) => Promise<CopiedRecord | null>
+
 const maxBytes = 1 << 20
 const maxWaitMs = 5_000
 

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { runProgram } from '../../src/cli/program.ts'
 import { PostgresCheckpointStore } from '../../src/sinks/postgres/checkpointStore.ts'
+import { migrate, readMigrations } from '../../src/sinks/postgres/migrate.ts'
 import { type OwnDatabase, ownDatabase } from '../support/ownDatabase.ts'
 
 // Names that must be quoted, in SQL and in the start options of a session.
@@ -158,15 +159,17 @@ describe('every migrated schema', () => {
 
   test('is migrated by `millrace migrate`, and refused until then', async () => {
     const pool = await database.schema('older')
-    await pool.query('DELETE FROM migration WHERE number = 11')
-    await pool.query('ALTER TABLE outbox DROP COLUMN stored_at')
+    const newest = readMigrations().at(-1)?.name ?? ''
+    await pool.query('DROP SCHEMA older CASCADE')
+    await migrate(pool, 'older', readMigrations().slice(0, -1))
     expect(await millrace('status')).toMatchObject({
       code: 2,
       err: expect.stringMatching(/schema older has the tables of an older release .*millrace migrate --schema older/),
     })
     expect((await millrace('status', '--schema', 'readings')).code).toBe(0)
     const { out } = await millrace('migrate')
-    expect(out).toMatch(/^schema public: applied [\s\S]*schema older: applied 0011_outbox_age\.sql\n/)
+    expect(out).toMatch(/^schema public: applied /)
+    expect(out).toContain(`schema older: applied ${newest}\n`)
     expect((await millrace('status')).code).toBe(0)
     expect((await millrace('doctor')).out).toContain(`schemas public, simulated, ${odd}, older, readings`)
     expect((await millrace('migrate', '--schema', 'brand new')).out).toMatch(/^schema brand new: applied .*\n$/)

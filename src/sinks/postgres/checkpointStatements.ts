@@ -88,6 +88,9 @@ WHERE CASE WHEN t.next_offset > excluded.next_offset OR t.archive_next_offset > 
 
 const readInputsText = `SELECT input_topic, next_offset, archive_next_offset, log_id FROM task_input WHERE pipeline = $1 AND topic = $2 AND partition = $3`
 
+const readSkippedText = `SELECT input_topic, from_offset::float8 AS "fromOffset", to_offset::float8 AS "toOffset" FROM skipped_range
+WHERE pipeline = $1 AND topic = $2 AND partition = $3 AND kind <> 'rewind' ORDER BY from_offset`
+
 const noteText = `INSERT INTO merge_note (pipeline, topic, partition, input, "offset", is_first, offsets)
 SELECT $1, $2, $3, input, at, is_first, string_to_array(offsets, ',')::bigint[]
 FROM unnest($4::integer[], $5::bigint[], $6::boolean[], $7::text[]) AS note (input, at, is_first, offsets) ON CONFLICT DO NOTHING`
@@ -129,6 +132,8 @@ export const readStepsStatement = (task: TaskId, after: RecordedStep, limit: num
     escapeText(after.clock ?? ''),
     limit,
   ])
+/** What a person has decided to leave out, of all inputs. */
+export const readSkippedStatement = (task: TaskId) => prepared(readSkippedText, idOf(task))
 export const readInputsStatement = (task: TaskId) => prepared(readInputsText, idOf(task))
 /** Where the manifest ends in each input. */
 export const archivedStatement = ({ pipeline, topic, partition, otherTopics = [] }: TaskId) =>

@@ -8,6 +8,7 @@ import type {
   MergeNote,
   RecordedStep,
   SavedCheckpoint,
+  SkippedRange,
   StateFrame,
   TaskId,
 } from '../../runtime/checkpoint.ts'
@@ -27,6 +28,7 @@ import {
   objectStep,
   readInputsStatement,
   readNotesStatement,
+  readSkippedStatement,
   readStateStatement,
   readStepsStatement,
   recordedStepsStep,
@@ -56,6 +58,12 @@ interface InputRow {
   readonly next_offset: Int8
   readonly archive_next_offset: Int8 | null
   readonly log_id: string | null
+}
+
+interface SkippedRow {
+  readonly input_topic: string
+  readonly fromOffset: number
+  readonly toOffset: number
 }
 
 interface NoteRow extends Omit<MergeNote, 'isFirst'> {
@@ -93,18 +101,25 @@ export class PostgresCheckpointStore implements CheckpointStore {
     const partitions = topicPartitions ?? null
     try {
       return await withClient(this.#pipelined, `claim ${nameOf(task)}`, task, async (client) => {
-        const [, , claimed, state, inputs, archived] = await together([
+        const [, , claimed, state, inputs, archived, skipped] = await together([
           client.query('BEGIN'),
           client.query(firstClaimTurnStatement(task, partitions)),
           client.query<TaskRow>(claimStatement(task, this.#owner, partitions, growth)),
           client.query<StateFrame>(readStateStatement(task)),
           client.query<InputRow>(readInputsStatement(task)),
           client.query<{ until: number | null }>(archivedStatement(task)),
+          client.query<SkippedRow>(readSkippedStatement(task)),
           client.query('COMMIT'),
         ])
         const row = claimed.rows[0]!
         const restored = restoredFrom(task, row, state.rows, inputs.rows)
-        return { task, generation: Number(row.generation), restored, ...archivedBefore(restored, archived.rows) }
+        return {
+          task,
+          generation: Number(row.generation),
+          restored,
+          ...archivedBefore(restored, archived.rows),
+          skipped: skippedOf(task, skipped.rows),
+        }
       })
     } catch (error) {
       if (partitions === null || codeOf((error as MillraceError).cause) !== 'MR003') throw error
@@ -226,6 +241,14 @@ function archivedBefore(
 ): Pick<Claim, 'archivedUntilOffsets'> {
   if (restored !== null || rows.every(({ until }) => until === null)) return {}
   return { archivedUntilOffsets: rows.map(({ until }) => until) }
+}
+
+/** One of a topic that the task no longer reads says nothing. */
+function skippedOf({ topic, otherTopics = [] }: TaskId, rows: readonly SkippedRow[]): readonly SkippedRange[] {
+  const inputs = [topic, ...otherTopics]
+  return rows
+    .map(({ input_topic, ...range }) => ({ input: inputs.indexOf(input_topic), ...range }))
+    .filter(({ input }) => input >= 0)
 }
 
 function positionFrom(row: InputRow | undefined): InputPosition | null {

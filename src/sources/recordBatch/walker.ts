@@ -43,6 +43,7 @@ export class RecordBatchWalker implements RecordBatch {
   readonly #options: WalkerOptions
   #nextOffset = 0
   #byteLength = 0
+  #isWhole = true
 
   #bytes: Buffer = Buffer.alloc(0)
   #aborted: readonly AbortedRange[] | undefined = undefined
@@ -62,6 +63,7 @@ export class RecordBatchWalker implements RecordBatch {
   #remaining = 0
   #baseOffset = 0
   #lastOffsetDelta = 0
+  #frameEnd = 0
   #baseTimestamp = 0
   #fixedTimestamp = false
   #previousDelta = -1
@@ -80,7 +82,12 @@ export class RecordBatchWalker implements RecordBatch {
     return this.#byteLength
   }
 
-  /** Takes on `bytes`, which must stay unchanged while they are walked. Throws when they are not whole batches. */
+  /** False where not all of the bytes are whole batches: `read` throws there, behind the records before. */
+  get isWhole(): boolean {
+    return this.#isWhole
+  }
+
+  /** Takes on `bytes`, which must stay unchanged while they are walked. */
   load(bytes: Buffer, range: WalkRange = {}): this {
     this.#bytes = bytes
     this.#records = bytes
@@ -182,10 +189,11 @@ export class RecordBatchWalker implements RecordBatch {
   #offsetBehindAll(): number {
     const firstOffset = this.#batchOffset
     let at = 0
-    while (at < this.#bytes.length) {
-      at = this.#checkFrame(at)
+    while (at < this.#bytes.length && this.#frameFault(at) === null) {
+      at = this.#frameEnd
       this.#batchOffset = this.#baseOffset + this.#lastOffsetDelta + 1
     }
+    this.#isWhole = at >= this.#bytes.length
     const behindAll = this.#batchOffset
     this.#batchOffset = firstOffset
     return Math.max(behindAll, this.#startOffset)
@@ -193,25 +201,35 @@ export class RecordBatchWalker implements RecordBatch {
 
   /** Reads base offset, last delta and length of the batch at `start`; gives its end. */
   #checkFrame(start: number): number {
+    const fault = this.#frameFault(start)
+    if (fault === null) return this.#frameEnd
+    this.#baseOffset = this.#batchOffset
+    this.#lastOffsetDelta = -1
+    return this.#fail(fault)
+  }
+
+  /** What is wrong with the header at `start`; null where it tells base offset, last delta and end of a batch. */
+  #frameFault(start: number): string | null {
     const bytes = this.#bytes
     const left = bytes.length - start
     this.#previousDelta = -1
-    if (left < HEADER_BYTES) this.#fail(`${left} bytes where a batch header takes ${HEADER_BYTES}`)
+    if (left < HEADER_BYTES) return `${left} bytes where a batch header takes ${HEADER_BYTES}`
     const magic = bytes.readInt8(start + MAGIC)
-    if (magic !== MAGIC_V2) this.#fail(`magic ${magic}, which is not a record batch of version 2`)
+    if (magic !== MAGIC_V2) return `magic ${magic}, which is not a record batch of version 2`
     const length = bytes.readInt32BE(start + BATCH_LENGTH) + LENGTH_STARTS_AT
-    if (length < HEADER_BYTES || length > left) this.#fail(`a batch of ${length} bytes where ${left} are left`)
+    if (length < HEADER_BYTES || length > left) return `a batch of ${length} bytes where ${left} are left`
     const baseOffset = readInt64(bytes, start)
     const lastOffsetDelta = bytes.readInt32BE(start + LAST_OFFSET_DELTA)
     if (!Number.isSafeInteger(baseOffset + lastOffsetDelta) || baseOffset < 0 || lastOffsetDelta < 0) {
-      this.#fail(`base offset ${baseOffset} with a last offset delta of ${lastOffsetDelta}`)
+      return `base offset ${baseOffset} with a last offset delta of ${lastOffsetDelta}`
     }
     if (this.#gapless ? baseOffset !== this.#batchOffset : baseOffset < this.#batchOffset) {
-      this.#fail(`base offset ${baseOffset} where ${this.#batchOffset}${this.#gapless ? '' : ' or more'} was due`)
+      return `base offset ${baseOffset} where ${this.#batchOffset}${this.#gapless ? '' : ' or more'} was due`
     }
     this.#baseOffset = baseOffset
     this.#lastOffsetDelta = lastOffsetDelta
-    return start + length
+    this.#frameEnd = start + length
+    return null
   }
 
   #checkCrc(start: number, end: number): void {
@@ -273,7 +291,8 @@ export class RecordBatchWalker implements RecordBatch {
     this.#failure = new ConfigurationError(`The batch at ${this.topic}/${this.partition}/${this.#baseOffset} ${what}`, {
       topic: this.topic,
       partition: this.partition,
-      offset: this.#baseOffset,
+      offset: Math.max(this.#baseOffset, this.#startOffset),
+      nextOffset: this.#baseOffset + this.#lastOffsetDelta + 1,
     })
     throw this.#failure
   }
@@ -338,12 +357,18 @@ export class RecordBatchWalker implements RecordBatch {
   }
 
   #fail(found: string): never {
-    const offset = this.#baseOffset + Math.max(0, this.#previousDelta)
+    const offset = Math.max(this.#baseOffset + this.#previousDelta + 1, this.#startOffset)
+    const nextOffset = this.#baseOffset + this.#lastOffsetDelta + 1
     this.#remaining = 0
     this.#failure = new CorruptRecordError(
-      `Broken record batch in ${this.topic}/${this.partition} near offset ${offset}: ${found}. ` +
-        'Nothing of it was handed over as a record; restore the log, or choose to go on behind it.',
-      { topic: this.topic, partition: this.partition, offset },
+      `Broken record batch in ${this.topic}/${this.partition} at offset ${offset}: ${found}. ` +
+        'Nothing from there on was handed over as a record; restore the log.',
+      {
+        topic: this.topic,
+        partition: this.partition,
+        offset,
+        ...(Number.isSafeInteger(nextOffset) && nextOffset > offset ? { nextOffset } : {}),
+      },
     )
     throw this.#failure
   }

@@ -92,6 +92,7 @@ class KafkajsLog implements LogSource {
       offsetAt: (time) => this.#offsetAt(partition, time),
       requireSameTopic: () => this.requireSameTopic(),
       clock: this.#clock,
+      maxBatchBytes: this.#settings.maxBatchBytes,
       onClose: () => this.#readers.delete(reader),
     })
     this.#readers.add(reader)
