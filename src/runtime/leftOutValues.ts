@@ -12,7 +12,7 @@ interface Place {
  * What attempts at a task learn from the failures of those before: the values that steps of the graph have failed on, by the record at which they were emitted, and
  * up to where there is a row that the store could not take.
  *
- * The first failure of a step at a record has the next attempt watch there, the second says which value it is.
+ * The first failure of a step at a record has the next attempt watch there, the second says which value it is, unless the first has said so.
  */
 export class LeftOutValues {
   readonly #places = new Map<string, Place>()
@@ -41,7 +41,7 @@ export class LeftOutValues {
   learn({ input, offset = -1, emission, reason, detail }: StepFailure, order: TakenOrder | null): boolean {
     this.#order = order
     const key = placeKey(input, offset)
-    const known = this.#places.get(key)?.leftOut
+    const known = this.#places.get(key)?.leftOut ?? (emission === null ? undefined : [])
     if (known === undefined) {
       this.#places.set(key, { input, offset, leftOut: [] })
       return true

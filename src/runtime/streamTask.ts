@@ -237,7 +237,8 @@ export class StreamTask implements OperatorHost {
     this.#watch = new EmissionWatch(leftOut, ({ operator, reason, detail }) =>
       this.reject({ operator: operator ?? this.#pipeline.name, reason, detail }),
     )
-    this.#watch.start(this.#nodes)
+    // Of a record that is left out nothing is emitted.
+    if (!leftOut.some(({ operator }) => operator === null)) this.#watch.start(this.#nodes)
   }
 
   stopWatching(): void {

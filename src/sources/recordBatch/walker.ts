@@ -357,8 +357,10 @@ export class RecordBatchWalker implements RecordBatch {
   }
 
   #fail(found: string): never {
-    const offset = Math.max(this.#baseOffset + this.#previousDelta + 1, this.#startOffset)
     const nextOffset = this.#baseOffset + this.#lastOffsetDelta + 1
+    const following = Math.max(this.#baseOffset + this.#previousDelta + 1, this.#startOffset)
+    // A batch may be broken behind its last record; what is left out then must not be of the next batch.
+    const offset = this.#lastOffsetDelta < 0 ? following : Math.min(following, nextOffset - 1)
     this.#remaining = 0
     this.#failure = new CorruptRecordError(
       `Broken record batch in ${this.topic}/${this.partition} at offset ${offset}: ${found}. ` +
