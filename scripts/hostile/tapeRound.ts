@@ -51,7 +51,7 @@ export async function tapeRound(random: Random, { folder, env, pool }: RoundPlac
   else {
     const [trades] = (
       await pool.query<{ count: number }>(
-        `SELECT coalesce(sum(trade_count), 0)::float8 AS count FROM public.candle WHERE interval = '1m'`,
+        `SELECT coalesce(sum(trade_count), 0)::float8 AS count FROM public.fact_realtime_trades_1m`,
       )
     ).rows
     const [letters] = (

@@ -55,6 +55,6 @@ export const limitSettingTable = {
     default: String(64 * mebibyte),
     allowed: 'a whole number from 1024 to 1073741824',
     description:
-      'The most that one batch of a topic of Kafka may hold once it is decompressed. One that holds more ends the run before memory is given to it; `millrace skip` goes on behind it.',
+      'The most that one batch of a topic of Kafka may hold once it is decompressed. One that holds more ends the run before memory is given to it; `millrace offsets skip` goes on behind it.',
   },
 } as const satisfies Record<string, Setting>
