@@ -46,7 +46,7 @@ export const defaultLimits: WorkerLimits = {
   maxUncommittedResults: 50_000,
   maxUncommittedBytes: 67_108_864,
   maxUncommittedResultBytes: 16_777_216,
-  maxRecordBytes: 8_388_608,
+  maxRecordBytes: 4_194_304,
   maxRecordResults: 100_000,
   maxRecordResultBytes: 33_554_432,
   maxLetterBytes: 65_536,

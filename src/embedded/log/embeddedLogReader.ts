@@ -168,7 +168,8 @@ export class EmbeddedLogReader implements LogReader {
       )
     }
     this.#offset = rows.nextOffset
-    if (rows.isCutOff) this.#start(this.#readRows(rows.nextOffset, maxBytes))
+    // Behind a batch that is far larger than what was asked for, another such one should not come before it is done with.
+    if (rows.isCutOff && rows.bytes.length <= 4 * maxBytes) this.#start(this.#readRows(rows.nextOffset, maxBytes))
     return batch
   }
 

@@ -74,7 +74,7 @@ export class KafkajsReader implements LogReader {
       if (found !== null) {
         const startOffset = this.#offset
         this.#offset = found.nextOffset
-        if (found.byteLength * 2 > maxBytes) this.#start(maxBytes, 0)
+        if (found.byteLength * 2 > maxBytes && found.byteLength <= 4 * maxBytes) this.#start(maxBytes, 0)
         const { bytes } = found.take(found.byteLength)
         return this.#walker.load(bytes, { startOffset, aborted: found.aborted })
       }
