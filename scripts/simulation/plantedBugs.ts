@@ -131,7 +131,7 @@ export const plantedBugs: readonly PlantedBug[] = [
     name: 'letters of values that were held back all have ordinal 0',
     prover: 'simulation',
     file: letters,
-    from: 'this.#ordinals.set(rejected.operator, ordinal + 1)',
+    from: 'this.#ordinals.set(operator, ordinal + 1)',
     to: '',
   },
   {
@@ -152,8 +152,8 @@ export const plantedBugs: readonly PlantedBug[] = [
     name: 'a binary key is mangled in a letter',
     prover: 'test/runtime/deadLetters.test.ts',
     file: letters,
-    from: 'key: record.keyCopy(),',
-    to: "key: record.keyLength < 0 ? null : Buffer.from(record.keyText() ?? ''),",
+    from: 'key: key.kept,',
+    to: "key: key.kept === null ? null : Buffer.from(key.kept.toString('utf8')),",
   },
   {
     name: 'a redriven record vanishes in dedupe',

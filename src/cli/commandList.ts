@@ -16,6 +16,7 @@ export const commandGroups: Readonly<Record<string, string>> = {
   state: 'Look at what pipelines keep, copy it under another name, drop it; say whose rows are.',
   topics: 'Make and look at the topics of Apache Kafka.',
   'dead-letters': 'Look at records that were set aside, and process them again.',
+  offsets: 'Go on behind what cannot be read or is gone, and look at what was decided.',
   outbox: 'Look at messages that wait to be sent or were refused, and have them sent again.',
 }
 
@@ -226,6 +227,37 @@ export const commandList: ReadonlyMap<CommandName, CommandDescription> = new Map
         'millrace state own fact_realtime_trades_1m --of realtime/crypto.trades.raw/0 --to nobody --yes',
       ],
       load: async () => (await import('./commands/ownRows.ts')).ownRows,
+    },
+  ],
+  [
+    'offsets skip',
+    {
+      description:
+        'Have a pipeline leave out offsets of a topic for good: a batch that cannot be read, a record that ends every start, or all before the one to start from. Recorded, and shown by status.',
+      examples: [
+        'millrace offsets skip --pipeline paid --topic orders --partition 3 --from-offset 1041 --to-offset 1042 --because "broken batch, disk of kafka-2"',
+        'millrace offsets skip --pipeline paid --topic orders --partition 3 --to-offset 5000 --because "begin behind the test data" --yes',
+      ],
+      load: async () => (await import('./commands/offsets.ts')).skipOffsets,
+    },
+  ],
+  [
+    'offsets accept-loss',
+    {
+      description:
+        'Have a pipeline go on though the log no longer has the records that come next. Recorded, and shown by status.',
+      examples: [
+        'millrace offsets accept-loss --pipeline paid --topic orders --partition 3 --to-offset 90000 --because "down for two weeks" --yes',
+      ],
+      load: async () => (await import('./commands/offsets.ts')).acceptLoss,
+    },
+  ],
+  [
+    'offsets list',
+    {
+      description: 'List what was decided about offsets: by whom, when and why.',
+      examples: ['millrace offsets list', 'millrace offsets list --pipeline paid --json'],
+      load: async () => (await import('./commands/offsets.ts')).listOffsets,
     },
   ],
   [

@@ -1,5 +1,6 @@
 import { isUtf8 } from 'node:buffer'
 import { formatKey, type StoredDeadLetter } from '../queries/deadLetters.ts'
+import type { CutPart } from '../runtime/keptBytes.ts'
 import { shownText } from '../runtime/shownText.ts'
 import { dataSetName } from './database.ts'
 import { formatTime } from './time.ts'
@@ -40,6 +41,7 @@ export function deadLetterJson(letter: StoredDeadLetter, schema: string): Readon
     headers: letter.headers.map(({ key, value }) => ({ key, value: utf8(value), valueBase64: base64(value) })),
     payload: utf8(letter.payload),
     payloadBase64: base64(letter.payload),
+    cut: letter.cut,
     createdAt: formatTime(letter.createdAt),
     redrivenAt: letter.redrivenAt === null ? null : formatTime(letter.redrivenAt),
   }
@@ -53,13 +55,19 @@ export function deadLetterDetails(letter: StoredDeadLetter, schema: string): rea
     `reason       ${letter.reason}: ${printable(letter.detail)}`,
     `place        ${letter.topic}/${letter.partition} at offset ${letter.offset}, set aside by ${letter.operator}`,
     `record time  ${letter.recordTime === null ? '-' : formatTime(letter.recordTime)}`,
-    `key          ${bytesText(letter.key)}`,
+    `key          ${bytesText(letter.key)}${cutText(letter.cut?.key)}`,
     ...letter.headers.map(({ key, value }) => `header       ${printable(key)}: ${bytesText(value)}`),
+    ...(letter.cut?.headers === undefined ? [] : [`headers     ${cutText(letter.cut.headers)}`]),
     `set aside    ${formatTime(letter.createdAt)}`,
     `redriven     ${letter.redrivenAt === null ? 'no' : formatTime(letter.redrivenAt)}`,
-    `payload      ${letter.payload === null ? 'none' : `${letter.payload.length} bytes${payload === null ? ', base64' : ''}`}`,
+    `payload      ${letter.payload === null ? 'none' : `${letter.payload.length} bytes${payload === null ? ', base64' : ''}`}${cutText(letter.cut?.payload)}`,
     ...(letter.payload === null ? [] : [payload === null ? letter.payload.toString('base64') : printable(payload)]),
   ]
+}
+
+/** What is not shown because it is not kept. */
+function cutText(cut: CutPart | undefined): string {
+  return cut === undefined ? '' : ` … the beginning of ${cut.bytes} bytes, SHA-256 ${cut.sha256}`
 }
 
 /** Null also where the bytes are no text. */

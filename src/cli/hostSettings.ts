@@ -20,6 +20,12 @@ export function hostSettingsOf({ settings, origins, env }: CommandContext, schem
     },
     archive: { place: settings.archive, s3: s3Access(env, settings.s3PathStyle) },
     startFrom: settings.startFrom ?? null,
-    limits: { checkpointIntervalMs: settings.checkpointMs },
+    limits: {
+      checkpointIntervalMs: settings.checkpointMs,
+      maxRecordBytes: settings.maxRecordBytes,
+      maxRecordResults: settings.maxRecordResults,
+      maxRecordResultBytes: settings.maxRecordResultBytes,
+      maxLetterBytes: settings.maxLetterBytes,
+    },
   }
 }

@@ -15,6 +15,7 @@ type ConnectionSettings = Pick<
   | 'kafkaSaslUsername'
   | 'kafkaSaslPassword'
   | 'kafkaSessionTimeoutMs'
+  | 'maxBatchBytes'
 >
 
 /** How to reach the brokers, or null without `KAFKA_BROKERS`. Throws `ConfigurationError` that names what is missing. */
@@ -26,6 +27,7 @@ export function kafkaConnection(settings: ConnectionSettings): KafkaSettings | n
     client: settings.kafkaClient,
     ssl: sslOf(settings),
     sessionTimeoutMs,
+    maxBatchBytes: settings.maxBatchBytes,
     heartbeatIntervalMs: Math.min(1_000, Math.floor(sessionTimeoutMs / 4)),
     ...saslOf(settings),
   })

@@ -4,6 +4,8 @@ import { isSchemaName, schemaNameAllowed } from '../host/databaseNames.ts'
 import { databaseUrlForms } from '../sinks/postgres/databaseUrl.ts'
 import { ingestSettingTable } from './ingestSettingTable.ts'
 import { kafkaSettingTable } from './kafkaSettingTable.ts'
+import { limitSettingTable } from './limitSettingTable.ts'
+import { offsetSettingTable } from './offsetSettingTable.ts'
 import { printSettingTable } from './printSettingTable.ts'
 import { recordSettingTable } from './recordSettingTable.ts'
 import {
@@ -283,6 +285,8 @@ export const settings = {
   ...ingestSettingTable,
   ...recordSettingTable,
   ...kafkaSettingTable,
+  ...limitSettingTable,
+  ...offsetSettingTable,
   ...printSettingTable,
 } as const satisfies Record<string, Setting>
 

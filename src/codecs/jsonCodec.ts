@@ -3,6 +3,7 @@ import { Rejection } from '../runtime/codec.ts'
 import { ConfigurationError } from '../runtime/errors.ts'
 import type { RecordFacts, RecordView } from '../runtime/record.ts'
 import { isOneWay } from './innerSchemas.ts'
+import { isTooDeep } from './jsonText.ts'
 import { misfitTeller } from './misfit.ts'
 import { ObjectBuilder } from './objectBuilder.ts'
 import { SchemaReader } from './schemaReader.ts'
@@ -80,6 +81,7 @@ export class JsonCodec<T> implements TwoWayCodec<T> {
   interpret(buffer: Buffer, start: number, end: number): T | Rejection {
     const text = utf8Text(buffer, start, end)
     if (text instanceof Rejection) return text
+    if (isTooDeep(buffer, start, end)) return new Rejection('malformed', `nested too deep, ${end - start} bytes`)
     let json: unknown
     try {
       json = JSON.parse(text)

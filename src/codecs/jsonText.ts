@@ -6,6 +6,7 @@ const backslash = 0x5c
 const openBrace = 0x7b
 const closeBrace = 0x7d
 const openBracket = 0x5b
+const closeBracket = 0x5d
 const comma = 0x2c
 const colon = 0x3a
 
@@ -197,4 +198,26 @@ function utf8End(buffer: Uint8Array, start: number, end: number): number {
     if (((buffer[at] as number) & 0xc0) !== 0x80) return -1
   }
   return start + length
+}
+
+/** Deeper than anybody means, and less than a parser needs a noticeable part of the memory for: it keeps some hundred bytes for each level that is open. */
+const mostLevels = 10_000
+
+/** Whether objects and arrays are nested so deep that a parser would take many times the size of the text. Looks at brackets alone, which need not fit together. */
+export function isTooDeep(buffer: Uint8Array, start: number, end: number): boolean {
+  if (end - start <= mostLevels) return false
+  let depth = 0
+  let isInText = false
+  for (let at = start; at < end; at++) {
+    const byte = buffer[at] as number
+    if (isInText) {
+      if (byte === backslash) at++
+      else if (byte === quote) isInText = false
+    } else if (byte === quote) isInText = true
+    else if (byte === openBrace || byte === openBracket) {
+      depth += 1
+      if (depth > mostLevels) return true
+    } else if (byte === closeBrace || byte === closeBracket) depth -= 1
+  }
+  return false
 }

@@ -1,3 +1,5 @@
+import { systemClock } from '../runtime/clock.ts'
+
 /**
  * What happens to the server while somebody uses it: its `state` is `running`, as the process with the id `pid`, or `restarting`.
  *
@@ -28,22 +30,21 @@ const longestDelayMs = 5_000
  * pipeline waits meanwhile. Polls, because the server is the child of whichever process started it, and perhaps of none any more.
  */
 export function watchServer(watch: Watch): Supervisor {
-  let isStopped = false
+  const stopping = new AbortController()
   let busy: Promise<void> = Promise.resolve()
   let timer: NodeJS.Timeout
-  let wake = () => {}
 
   const plan = () => {
     timer = setTimeout(() => {
       busy = check().then(() => {
-        if (!isStopped) plan()
+        if (!stopping.signal.aborted) plan()
       })
     }, checkEveryMs)
     timer.unref()
   }
 
   const check = async () => {
-    for (let attempt = 1; !isStopped && !isAlive(watch); attempt += 1) {
+    for (let attempt = 1; !stopping.signal.aborted && !isAlive(watch); attempt += 1) {
       if (attempt === 1) watch.onStatus({ state: 'restarting', attempt, error: null })
       try {
         const pid = await watch.restart()
@@ -55,10 +56,7 @@ export function watchServer(watch: Watch): Supervisor {
           error: error instanceof Error ? error : new Error(String(error)),
         })
         const delayMs = Math.min(longestDelayMs, firstDelayMs * 2 ** (attempt - 1))
-        await new Promise<void>((resolve) => {
-          wake = resolve
-          setTimeout(resolve, delayMs)
-        })
+        await systemClock.sleep(delayMs, stopping.signal)
       }
     }
   }
@@ -66,9 +64,8 @@ export function watchServer(watch: Watch): Supervisor {
   plan()
   return {
     async stop() {
-      isStopped = true
+      stopping.abort()
       clearTimeout(timer)
-      wake()
       await busy
     },
   }

@@ -1,11 +1,13 @@
 import type pg from 'pg'
 import { EmbeddedLog } from '../embedded/log/embeddedLog.ts'
-import type { LogSource, LogWriter } from '../runtime/log.ts'
+import type { LogSource } from '../runtime/log.ts'
 import { openPool, type PostgresAddress } from '../sinks/postgres/connection.ts'
 import { asMillraceError } from '../sinks/postgres/errors.ts'
+import { recordAt } from '../sources/recordAt.ts'
 import { defaultPartitions, type TopicSettings } from './hostSettings.ts'
 import { keepRetention } from './logRetention.ts'
 import { type OpenedTopic, openedTopic } from './openedTopic.ts'
+import type { RedriveTopic } from './redriveTopic.ts'
 import { commonPartitions } from './runTopic.ts'
 
 /** The topics of a run in the embedded log. */
@@ -85,15 +87,19 @@ async function openOrMake(pool: pg.Pool, topic: string, partitions: number): Pro
   return EmbeddedLog.open({ pool, topic, ...(isThere ? {} : { partitions }) })
 }
 
-/** A writer to an existing or new topic, which closes its connections with it. */
-export async function openLogWriter(address: PostgresAddress, schema: string, topic: string): Promise<LogWriter> {
-  const pool = openPool(address, { schema, applicationName: 'millrace redrive', maxConnections: 1 })
+/** An existing topic for what is appended to it again, whose connections close with it. */
+export async function openEmbeddedRedrive(
+  address: PostgresAddress,
+  schema: string,
+  topic: string,
+): Promise<RedriveTopic> {
+  const pool = openPool(address, { schema, applicationName: 'millrace redrive', maxConnections: 2 })
   try {
     const log = await EmbeddedLog.open({ pool, topic })
     const writer = log.writer()
     return {
-      claim: (producer) => writer.claim(producer),
-      append: (records, position) => writer.append(records, position),
+      writer,
+      read: (partition, offset) => recordAt(log, partition, offset),
       close: async () => {
         await writer.close()
         await log.close()

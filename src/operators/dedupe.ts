@@ -36,7 +36,7 @@ export interface DedupeByRanges<T> extends DedupeBase<T> {
  * Passes the first value of each id and drops repeats seen within `ttlMs` of event time.
  *
  * As a set it keeps one entry per live id and forgets an entry once the watermark passes its first sighting by `ttlMs`, many of them bit by bit. As ranges it keeps one entry
- * per unbroken run of ids and forgets a run once the watermark has passed its newest sighting by `ttlMs`, at the next quarter of it, so ids of a run that goes on are remembered longer.
+ * per unbroken run of ids (ids that go in steps of two make one each), in blocks, so that a checkpoint costs the ids that came and not those that are kept, and forgets a run once the watermark has passed its newest sighting by `ttlMs`, at the next quarter of it, so ids of a run that goes on are remembered longer.
  * Ids are part of the checkpoint, so a crash neither re-admits a repeat nor loses a first sighting. A record that was set aside further below and is redriven
  * passes, though its id is known.
  * @throws ConfigurationError on options out of range

@@ -1,10 +1,11 @@
 import type { MonoTypeOperatorFunction } from 'rxjs'
+import type { Json } from '../runtime/json.ts'
 import type { StateCodec } from '../runtime/keyedState.ts'
 import type { SavedOperator } from '../runtime/savedState.ts'
 import { stateful } from '../runtime/stateful.ts'
 import { TimerQueue } from '../runtime/timerQueue.ts'
 import type { DedupeByRanges } from './dedupe.ts'
-import { IdRanges } from './idRanges.ts'
+import { decodeRuns, encodeRuns, IdRanges, type RunBlock } from './idRanges.ts'
 
 /** Runs are forgotten when time passes one of so many steps in a ttl, which is often enough and looks at a key less often. */
 const stepsPerTtl = 4
@@ -16,9 +17,10 @@ export function dedupeByRanges<T>(
   { by, id, onReject }: DedupeByRanges<T>,
 ): MonoTypeOperatorFunction<T> {
   const stepMs = Math.max(1, Math.floor(ttlMs / stepsPerTtl))
-  const spec = { name, version: 2, shape: { ids: 'ranges' }, migrate: withoutTtl, passesRedriven: true, onReject }
+  const spec = { name, version: 3, shape: { ids: 'ranges' }, migrate: fromOlder, passesRedriven: true, onReject }
   return stateful<T, T>(spec, (restored, out) => {
     const seen = restored.keyed<IdRanges>(rangesState)
+    const blocks = restored.keyed<RunBlock>(blockState, 'blocks')
     /** Keys by the time when a run of theirs may be over. Of several times of a key the one that its ranges name counts. */
     const expiring = new TimerQueue<string>()
 
@@ -28,8 +30,27 @@ export function dedupeByRanges<T>(
       out.wakeAt(ranges.expiresAt)
     }
 
+    function watch(key: string, ranges: IdRanges): IdRanges {
+      ranges.onBlock = (block, isGone) => {
+        const name = `${block.name}:${key}`
+        if (isGone) blocks.delete(name)
+        else blocks.set(name, block)
+      }
+      return ranges
+    }
+
     out.wakeAt(Number.POSITIVE_INFINITY)
-    for (const [key, ranges] of seen.entries()) expire(key, ranges)
+    const saved = new Map<string, RunBlock[]>()
+    for (const [name, block] of blocks.entries()) {
+      const key = name.slice(name.indexOf(':') + 1)
+      const own = saved.get(key) ?? []
+      saved.set(key, own)
+      own.push(block)
+    }
+    for (const [key, ranges] of seen.entries()) {
+      watch(key, ranges).attach(saved.get(key) ?? [])
+      expire(key, ranges)
+    }
 
     return {
       onValue(value) {
@@ -42,7 +63,7 @@ export function dedupeByRanges<T>(
           return
         }
         const at = out.valueTime()
-        const entry = seen.entry(key) ?? seen.set(key, new IdRanges())
+        const entry = seen.entry(key) ?? seen.set(key, watch(key, new IdRanges()))
         const ranges = entry.value
         if (!ranges.add(number, at)) return
         seen.touch(entry)
@@ -78,8 +99,16 @@ const rangesState: StateCodec<IdRanges> = {
   decode: (saved) => IdRanges.decode(saved),
 }
 
-/** 0.1.0 had the ttl in the shape, which does not shape it. */
-function withoutTtl(saved: SavedOperator): SavedOperator {
+const blockState: StateCodec<RunBlock> = {
+  encode: ({ name, runs }) => [name, encodeRuns(runs)],
+  decode: (saved) => {
+    const [name, runs] = saved as unknown as readonly [string, Json]
+    return { name, runs: decodeRuns(runs) }
+  },
+}
+
+/** 0.1.0 had the ttl in the shape, which does not shape it; version 2 had all runs of a key together. */
+function fromOlder(saved: SavedOperator): SavedOperator {
   const { ids } = (saved.shape ?? {}) as { readonly ids?: string }
-  return saved.version === 1 && ids === 'ranges' ? { ...saved, version: 2, shape: { ids } } : saved
+  return saved.version < 3 && ids === 'ranges' ? { ...saved, version: 3, shape: { ids } } : saved
 }

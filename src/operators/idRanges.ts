@@ -7,10 +7,21 @@ interface Run {
   newest: number
 }
 
+/** Runs below those that lie with the key itself, in ascending order. A part of the state with a name of its own, written when it changes and not with every id of the key. */
+export interface RunBlock {
+  /** Of the key's blocks. */
+  readonly name: string
+  readonly runs: Run[]
+}
+
+/** So many runs lie together at most, with the key or in a block; a half of them goes apart where there are more. */
+const mostRuns = 64
+
 /**
  * A set of whole numbers as unbroken runs, with the newest time at which each run was added to.
  *
- * The highest run, which nearly every id goes on with, lies in fields of its own: of a set without gaps nothing else is touched.
+ * The highest run, which nearly every id goes on with, lies in fields of its own: of a set without gaps nothing else is touched. Of many runs the lower ones lie in blocks, so that
+ * what an id changes is small however many there are.
  */
 export class IdRanges {
   /** Empty while `#to` is below `#from`, which it is only while there are no lower runs either. */
@@ -19,6 +30,10 @@ export class IdRanges {
   #newest = 0
   /** Below the highest run, ascending and never adjacent; null until there is a gap. */
   #lower: Run[] | null = null
+  /** Below those, ascending and never empty; null until there are many. */
+  #blocks: RunBlock[] | null = null
+  /** Told of each block that was made or changed, and of each that is gone. */
+  onBlock: (block: RunBlock, isGone: boolean) => void = () => undefined
   /** When whoever keeps the set looks for runs to forget. */
   expiresAt = Number.POSITIVE_INFINITY
   /** Set when an id has begun a run of its own, which may be over before the others; whoever looks takes it back. */
@@ -26,16 +41,21 @@ export class IdRanges {
 
   static decode(saved: Json): IdRanges {
     const ranges = new IdRanges()
-    const runs = saved as unknown as readonly (readonly [number, number, number])[]
-    ranges.#fold(runs.map(([from, to, newest]) => ({ from, to, newest })))
+    ranges.#fold(decodeRuns(saved))
     return ranges
   }
 
+  /** Without the blocks, which are saved by themselves. */
   encode(): Json {
     const runs = this.#unfold()
-    const saved = runs.map(({ from, to, newest }) => [from, to, newest])
+    const saved = encodeRuns(runs)
     this.#fold(runs)
     return saved
+  }
+
+  /** Takes back blocks that were saved, in any order. */
+  attach(blocks: readonly RunBlock[]): void {
+    this.#blocks = blocks.length === 0 ? null : [...blocks].sort((a, b) => firstOf(a.runs).from - firstOf(b.runs).from)
   }
 
   get isEmpty(): boolean {
@@ -54,29 +74,91 @@ export class IdRanges {
   /** The time at which the run that was not added to for longest got its newest id; of an empty set 0. */
   get oldest(): number {
     let oldest = this.#newest
-    if (this.#lower !== null) for (const run of this.#lower) if (run.newest < oldest) oldest = run.newest
+    for (const run of this.#allLower()) if (run.newest < oldest) oldest = run.newest
     return oldest
   }
 
   /** True when some run was last added to at or before the time. */
   isStale(time: number): boolean {
     if (this.isEmpty) return false
-    return this.#newest <= time || this.#lower?.some((run) => run.newest <= time) === true
+    if (this.#newest <= time) return true
+    for (const run of this.#allLower()) if (run.newest <= time) return true
+    return false
   }
 
   forget(time: number): void {
-    this.#fold(this.#unfold().filter((run) => run.newest > time))
+    let runs = this.#unfold().filter((run) => run.newest > time)
+    const blocks: RunBlock[] = []
+    for (const known of this.#blocks ?? []) {
+      const kept = known.runs.filter((run) => run.newest > time)
+      const block = kept.length === known.runs.length ? known : { name: known.name, runs: kept }
+      if (kept.length > 0) blocks.push(block)
+      if (block !== known) this.onBlock(block, kept.length === 0)
+    }
+    const highest = runs.length === 0 ? blocks.pop() : undefined
+    if (highest !== undefined) {
+      runs = highest.runs
+      this.onBlock(highest, true)
+    }
+    this.#blocks = blocks.length === 0 ? null : blocks
+    this.#fold(runs)
+  }
+
+  *#allLower(): Generator<Run> {
+    if (this.#lower !== null) yield* this.#lower
+    for (const { runs } of this.#blocks ?? []) yield* runs
   }
 
   #addApart(id: number, time: number): boolean {
     const runs = this.#unfold()
-    const isNew = addTo(runs, id, time)
+    const blocks = this.#blocks ?? []
+    const isBelow = blocks.length > 0 && id < firstOf(runs).from
+    const isNew = isBelow ? this.#addToBlock(blocks, runs, id, time) : addTo(runs, id, time)
     if (isNew) this.hasNewRun = true
+    while (runs.length > mostRuns) this.#putApart(blocks, blocks.length, runs.splice(0, mostRuns / 2))
+    this.#blocks = blocks.length === 0 ? null : blocks
     this.#fold(runs)
     return isNew
   }
 
-  /** All runs in one array, which must be given back to `#fold`. */
+  /** @param head the runs above those of all blocks */
+  #addToBlock(blocks: RunBlock[], head: Run[], id: number, time: number): boolean {
+    const found = blocks.findLastIndex(({ runs }) => firstOf(runs).from <= id)
+    const at = Math.max(0, found)
+    const block = blocks[at] as RunBlock
+    if (!addTo(block.runs, id, time)) return false
+    const above = blocks[at + 1]
+    const next = above?.runs ?? head
+    const last = block.runs.at(-1) as Run
+    if (last.to + 1 === firstOf(next).from) {
+      const joined = next.shift() as Run
+      last.to = joined.to
+      last.newest = Math.max(last.newest, joined.newest)
+      if (above !== undefined) {
+        if (next.length === 0) blocks.splice(at + 1, 1)
+        this.onBlock(above, next.length === 0)
+      } else if (next.length === 0) {
+        head.push(...block.runs)
+        blocks.splice(at, 1)
+        this.onBlock(block, true)
+        return true
+      }
+    }
+    if (block.runs.length > mostRuns) this.#putApart(blocks, at + 1, block.runs.splice(mostRuns / 2))
+    this.onBlock(block, false)
+    return true
+  }
+
+  #putApart(blocks: RunBlock[], at: number, runs: Run[]): void {
+    let name = String(firstOf(runs).from)
+    // A block keeps its name when its first run goes.
+    while (blocks.some((block) => block.name === name)) name += "'"
+    const block = { name, runs }
+    blocks.splice(at, 0, block)
+    this.onBlock(block, false)
+  }
+
+  /** The runs that lie in no block, in one array, which must be given back to `#fold`. */
   #unfold(): Run[] {
     const runs = this.#lower ?? []
     if (!this.isEmpty) runs.push({ from: this.#from, to: this.#to, newest: this.#newest })
@@ -90,6 +172,20 @@ export class IdRanges {
     this.#newest = newest
     this.#lower = runs.length === 0 ? null : runs
   }
+}
+
+/** As a checkpoint keeps them. */
+export function encodeRuns(runs: readonly Run[]): Json {
+  return runs.map(({ from, to, newest }) => [from, to, newest])
+}
+
+export function decodeRuns(saved: Json): Run[] {
+  const runs = saved as unknown as readonly (readonly [number, number, number])[]
+  return runs.map(([from, to, newest]) => ({ from, to, newest }))
+}
+
+function firstOf(runs: readonly Run[]): Run {
+  return runs[0] as Run
 }
 
 function addTo(runs: Run[], id: number, time: number): boolean {

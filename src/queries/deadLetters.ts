@@ -1,5 +1,6 @@
 import type pg from 'pg'
 import { ConfigurationError } from '../runtime/errors.ts'
+import type { CutParts } from '../runtime/keptBytes.ts'
 import type { RecordHeader } from '../runtime/record.ts'
 import { type StoredHeaders, storedHeaders } from '../sinks/postgres/headersText.ts'
 
@@ -21,6 +22,8 @@ export interface StoredDeadLetter extends DeadLetterKey {
   readonly key: Buffer | null
   readonly headers: readonly RecordHeader[]
   readonly payload: Buffer | null
+  /** The parts of which only the beginning is kept; null where all of the record is. */
+  readonly cut: CutParts | null
   readonly createdAt: number
   readonly redrivenAt: number | null
 }
@@ -37,7 +40,7 @@ export interface DeadLetterFilter {
 }
 
 const columns = `pipeline, topic, partition, "offset"::float8 AS "offset", operator, ordinal, reason, detail,
-       (extract(epoch FROM record_time) * 1000)::float8 AS "recordTime", key, headers, payload,
+       (extract(epoch FROM record_time) * 1000)::float8 AS "recordTime", key, headers, payload, cut,
        floor(extract(epoch FROM created_at) * 1000)::float8 AS "createdAt",
        (extract(epoch FROM redriven_at) * 1000)::float8 AS "redrivenAt"`
 

@@ -4,7 +4,9 @@ import { partlyLate } from '../runtime/deadLetters.ts'
 import type { LogWriter, OutgoingRecord } from '../runtime/log.ts'
 import { isRedriveHeader, redriveHeader, redrivePipelineHeader } from '../runtime/record.ts'
 import { unescapeText } from '../sinks/postgres/columnText.ts'
+import type { ReadRecord } from '../sources/recordAt.ts'
 import { recordBytesAtMost } from '../sources/recordBatch/encode.ts'
+import { completeLetter } from './completeLetter.ts'
 import {
   type DeadLetterFilter,
   type DeadLetterKey,
@@ -36,6 +38,8 @@ const maxBatchBytes = 512 * 1024
  * Appends the dead letters of one topic to its log again, each to the partition that it came from, with its key and headers and one header
  * more that names the operator that set it aside, and stamps the letters.
  *
+ * Of a letter that does not keep all of its record, the record is read from the log again; one that the log no longer has is skipped.
+ *
  * An append carries the ids of its letters as the producer's position. A crash between append and stamp therefore leaves a log that
  * knows what was appended: the next redrive stamps those first and appends nothing twice. Until then they are listed as waiting, so
  * nothing is hidden either. Two at once: the older one gets `TaskFencedError` before it appends anything more.
@@ -44,13 +48,14 @@ export async function redrive(
   client: pg.Client,
   writer: LogWriter,
   selection: RedriveSelection,
+  read: ReadRecord,
 ): Promise<RedriveReport> {
   const { position } = await writer.claim(redriveProducer)
   const recovered = position === null ? 0 : await stampRedriven(client, parsePosition(position))
   const skipped: { readonly id: string; readonly why: string }[] = []
   let redriven = 0
   for await (const page of pagesOf(client, selection, skipped)) {
-    for (const batch of batchesOf(page)) {
+    for await (const batch of batchesOf(page, read, skipped)) {
       await writer.append(batch.map(recordOf), JSON.stringify(batch.map(formatKey)))
       await stampRedriven(client, batch)
       redriven += batch.length
@@ -99,11 +104,21 @@ function whyNot({ payload, redrivenAt, reason }: StoredDeadLetter): string | nul
     : null
 }
 
-/** Records may be large: a batch is cut by their bytes too. */
-function* batchesOf(letters: readonly StoredDeadLetter[]): Generator<readonly StoredDeadLetter[]> {
+/** Records may be large: a batch is cut by their bytes too, and what a letter lacks of its record is read when its turn comes. */
+async function* batchesOf(
+  letters: readonly StoredDeadLetter[],
+  read: ReadRecord,
+  skipped: { readonly id: string; readonly why: string }[],
+): AsyncGenerator<readonly StoredDeadLetter[]> {
   let batch: StoredDeadLetter[] = []
   let bytes = 0
-  for (const letter of letters) {
+  for (const stored of letters) {
+    const completed = await completeLetter(stored, read)
+    if ('why' in completed) {
+      skipped.push({ id: formatKey(stored), why: completed.why })
+      continue
+    }
+    const { letter } = completed
     batch.push(letter)
     bytes += recordBytesAtMost(recordOf(letter))
     if (bytes < maxBatchBytes) continue

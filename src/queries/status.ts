@@ -1,4 +1,5 @@
 import type pg from 'pg'
+import { type StoredRange, storedRanges } from '../sinks/postgres/skippedRanges.ts'
 import { countOutbox, type OutletCount } from './outbox.ts'
 
 export interface TaskStatus {
@@ -104,6 +105,8 @@ export interface DataSetStatus {
   readonly logs: readonly LogStatus[]
   /** Outlets that have messages to send, or some that were refused. */
   readonly outbox: readonly OutletCount[]
+  /** Offsets that a person has decided to leave out. */
+  readonly skipped: readonly StoredRange[]
 }
 
 type TaskRow = Omit<TaskStatus, 'watermark' | 'committedAt' | 'inputs'> & {
@@ -134,6 +137,7 @@ export async function readStatus(client: pg.Client): Promise<DataSetStatus> {
       archive: (await client.query<ArchiveStatus>(archive)).rows,
       logs: (await client.query<LogStatus>(logs)).rows,
       outbox: await countOutbox(client),
+      skipped: await storedRanges(client),
     }
   } finally {
     await client.query('ROLLBACK')

@@ -1,4 +1,5 @@
 import type { StoredMessage } from './destination.ts'
+import type { CutParts } from './keptBytes.ts'
 import type { Outbox } from './outbox.ts'
 import type { PartitionGrowth } from './partitionGrowth.ts'
 import type { RecordHeader } from './record.ts'
@@ -51,8 +52,10 @@ export interface DeadLetter {
   readonly recordTime: number | null
   readonly key: Uint8Array | null
   readonly headers: readonly RecordHeader[]
-  /** The record's value, cut to the store's limit. */
+  /** The record's value. */
   readonly payload: Uint8Array | null
+  /** The parts of the record that are longer than what is kept of them here; left out where all of it is. */
+  readonly cut?: CutParts
 }
 
 /** The `messages` of one `outlet`, in their order. */
@@ -195,6 +198,16 @@ export interface OutboxIdentity {
   readonly isInName: boolean
 }
 
+/** Offsets of one input that a person has decided to leave out. */
+export interface SkippedRange {
+  /** 0 for the leading one. */
+  readonly input: number
+  /** The first offset that is left out. */
+  readonly fromOffset: number
+  /** The first offset behind those that are left out. */
+  readonly toOffset: number
+}
+
 /** The right to commit for a task until somebody else claims it. */
 export interface Claim {
   /** Whose checkpoints they are. */
@@ -209,6 +222,8 @@ export interface Claim {
   readonly commits?: number
   /** Left out by stores whose tasks cannot be confused with those of another. */
   readonly outbox?: OutboxIdentity
+  /** What a person has decided to leave out; nothing where it is left out. */
+  readonly skipped?: readonly SkippedRange[]
 }
 
 /** Where checkpoints are kept: each one whole or not at all, and only from the newest claim. After a crash a task goes on from the last one. */

@@ -1,5 +1,7 @@
 import type { DeadLetter } from './checkpoint.ts'
+import { encodeHeaders, headersBytes } from './encodeHeaders.ts'
 import type { Json } from './json.ts'
+import { type CutPart, type CutParts, cutPart, keptBytes, letterDetail, mostLettersOfRecord } from './keptBytes.ts'
 import { type RecordHeader, type RecordView, redriveHeader, redrivePipelineHeader } from './record.ts'
 
 /** Why something is set aside: a short, stable `reason`, the `detail` with the numbers, and the `operator` that did it. */
@@ -13,7 +15,10 @@ export interface Rejected {
 export const partlyLate = 'partly-late'
 
 /** What an `Origin` is made of. */
-type OriginFields = Pick<Origin, 'input' | 'offset' | 'recordTime' | 'key' | 'headers' | 'payload' | 'redrivenFor'>
+type OriginFields = Pick<
+  Origin,
+  'input' | 'offset' | 'recordTime' | 'key' | 'headers' | 'payload' | 'redrivenFor' | 'cut'
+>
 
 /**
  * The record that a value was made of, copied out of the record view so that it can be set aside later.
@@ -28,8 +33,10 @@ export class Origin {
   readonly recordTime: number | null
   readonly key: Uint8Array | null
   readonly headers: readonly RecordHeader[]
-  /** The value of the record. */
+  /** The value of the record, or its beginning. */
   readonly payload: Uint8Array | null
+  /** The parts that are longer than what is kept of them. */
+  readonly cut: CutParts
   /** The operator that the record comes to a second time, because it had set it aside. */
   readonly redrivenFor: string | null
   readonly #ordinals: Map<string, number>
@@ -41,21 +48,37 @@ export class Origin {
     this.key = fields.key
     this.headers = fields.headers
     this.payload = fields.payload
+    this.cut = fields.cut
     this.redrivenFor = fields.redrivenFor
     this.#ordinals = ordinals
   }
 
-  /** Copies the record out of its view. `ordinals` is the count of its letters so far, by operator. */
-  static of(record: RecordView, input: number, redrivenFor: string | null, ordinals: Map<string, number>): Origin {
+  /**
+   * Copies the record out of its view, each part up to so many bytes.
+   * @param ordinals the count of its letters so far, by operator
+   */
+  static of(
+    record: RecordView,
+    input: number,
+    redrivenFor: string | null,
+    ordinals: Map<string, number>,
+    mostBytes: number,
+  ): Origin {
+    const { buffer, offset, timestamp, headersStart, headersLength } = record
+    const key = beginning(buffer, record.keyStart, record.keyLength, mostBytes)
+    const payload = beginning(buffer, record.valueStart, record.valueLength, mostBytes)
+    const headers =
+      headersLength <= mostBytes ? null : cutPart(buffer.subarray(headersStart, headersStart + headersLength))
     return new Origin(
       {
         input,
-        offset: record.offset,
-        recordTime: record.timestamp < 0 ? null : record.timestamp,
-        key: record.keyCopy(),
-        headers: record.headers(),
-        payload: record.valueCopy(),
+        offset,
+        recordTime: timestamp < 0 ? null : timestamp,
+        key: key.kept,
+        headers: record.headers(Math.min(headersLength, mostBytes)),
+        payload: payload.kept,
         redrivenFor,
+        cut: cutParts(key.cut, headers, payload.cut),
       },
       ordinals,
     )
@@ -88,6 +111,7 @@ export class Origin {
         headers: (fields.headers ?? []).map(([key, value]) => ({ key, value: bytesOf(value) })),
         payload: bytesOf(fields.payload),
         redrivenFor: fields.redrivenFor ?? null,
+        cut: fields.cut ?? {},
       },
       ordinals,
     )
@@ -105,6 +129,7 @@ export class Origin {
       payload: textOf(this.payload),
       redrivenFor: this.redrivenFor,
       ordinals: Object.fromEntries(this.#ordinals),
+      ...(isEmpty(this.cut) ? {} : { cut: this.cut as unknown as Json }),
     }
   }
 
@@ -118,22 +143,81 @@ export class Origin {
     return operator === this.redrivenFor ? this : new Origin({ ...this, redrivenFor: operator }, this.#ordinals)
   }
 
-  /** The dead letter of this record, with the next number of its operator. */
-  letter(rejected: Rejected): DeadLetter {
-    const ordinal = this.#ordinals.get(rejected.operator) ?? 0
-    this.#ordinals.set(rejected.operator, ordinal + 1)
-    const { input, offset, recordTime, key, headers, payload } = this
-    const letter = { ...rejected, offset, ordinal, recordTime, key, headers, payload }
+  /** The dead letter of this record, with the next number of its operator; null where its last letter stands for this one too. */
+  letter({ operator, reason, detail }: Rejected): DeadLetter | null {
+    const ordinal = this.#ordinals.get(operator) ?? 0
+    if (ordinal >= mostLettersOfRecord) return null
+    this.#ordinals.set(operator, ordinal + 1)
+    const said =
+      ordinal + 1 < mostLettersOfRecord
+        ? { operator, reason, detail: letterDetail(detail) }
+        : { operator, reason: 'too-many-letters', detail: `${tooMany}; this one: ${reason}: ${letterDetail(detail)}` }
+    const { input, offset, recordTime } = this
+    const letter = { ...said, offset, ordinal, recordTime, ...this.#kept(ordinal) }
     return input === 0 ? letter : { ...letter, input }
   }
+
+  /** What the letter of this number keeps of the record. */
+  #kept(ordinal: number): Pick<DeadLetter, 'key' | 'headers' | 'payload' | 'cut'> {
+    const { key, headers, payload, cut } = this
+    const most = keptBytes(ordinal, Number.POSITIVE_INFINITY)
+    const [keptKey, keyCut] = shorter(key, most, cut.key)
+    const [keptPayload, payloadCut] = shorter(payload, most, cut.payload)
+    const isFirst = ordinal === 0 || headers.length === 0 || headersBytes(headers) <= most
+    const headersCut = cut.headers ?? (isFirst ? undefined : cutPart(encodeHeaders(headers)))
+    const parts = cutParts(keyCut ?? null, headersCut ?? null, payloadCut ?? null)
+    const kept = { key: keptKey, headers: isFirst ? headers : [], payload: keptPayload }
+    return isEmpty(parts) ? kept : { ...kept, cut: parts }
+  }
 }
+
+const tooMany = `one record has ${mostLettersOfRecord} letters of this operator, and no further one is stored`
+
+function beginning(
+  buffer: Buffer,
+  start: number,
+  length: number,
+  mostBytes: number,
+): { kept: Buffer | null; cut: CutPart | null } {
+  if (length < 0) return { kept: null, cut: null }
+  const kept = Buffer.from(buffer.subarray(start, start + Math.min(length, mostBytes)))
+  return { kept, cut: length <= mostBytes ? null : cutPart(buffer.subarray(start, start + length)) }
+}
+
+function shorter(
+  kept: Uint8Array | null,
+  most: number,
+  cut: CutPart | undefined,
+): [Uint8Array | null, CutPart | undefined] {
+  if (kept === null || kept.length <= most) return [kept, cut]
+  return [kept.subarray(0, most), cut ?? cutPart(kept)]
+}
+
+function cutParts(key: CutPart | null, headers: CutPart | null, payload: CutPart | null): CutParts {
+  return {
+    ...(key === null ? {} : { key }),
+    ...(headers === null ? {} : { headers }),
+    ...(payload === null ? {} : { payload }),
+  }
+}
+
+function isEmpty({ key, headers, payload }: CutParts): boolean {
+  return key === undefined && headers === undefined && payload === undefined
+}
+
+/** What a letter takes on its way to the store, roughly. */
+export function letterBytes({ key, headers, payload, detail }: DeadLetter): number {
+  return letterOverhead + detail.length + (key?.length ?? 0) + (payload?.length ?? 0) + headersBytes(headers)
+}
+
+const letterOverhead = 256
 
 /** A record of a task by its input and offset. */
 export function placeKey(input: number, offset: number): string {
   return `${input}/${offset}`
 }
 
-const nothing = { recordTime: null, key: null, headers: [], payload: null, redrivenFor: null }
+const nothing = { recordTime: null, key: null, headers: [], payload: null, redrivenFor: null, cut: {} }
 
 interface SavedOrigin {
   /** Absent for the leading one. */
@@ -147,6 +231,8 @@ interface SavedOrigin {
   readonly payload: string | null
   readonly redrivenFor?: string | null
   readonly ordinals?: Readonly<Record<string, number>>
+  /** Absent where all of the record is kept. */
+  readonly cut?: CutParts
 }
 
 function keyBytes({

@@ -4,6 +4,8 @@ export interface ErrorPlace {
   readonly topic?: string
   readonly partition?: number
   readonly offset?: number
+  /** The first offset behind what cannot be read, where it is known. */
+  readonly nextOffset?: number
 }
 
 /** Where an error happened, and what caused it. */
@@ -23,6 +25,8 @@ export abstract class MillraceError extends Error {
   declare readonly topic?: string
   declare readonly partition?: number
   declare readonly offset?: number
+  /** The first offset behind what cannot be read, where it is known. */
+  declare readonly nextOffset?: number
 
   constructor(message: string, options: MillraceErrorOptions = {}) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause })
@@ -31,6 +35,7 @@ export abstract class MillraceError extends Error {
     if (options.topic !== undefined) this.topic = options.topic
     if (options.partition !== undefined) this.partition = options.partition
     if (options.offset !== undefined) this.offset = options.offset
+    if (options.nextOffset !== undefined) this.nextOffset = options.nextOffset
   }
 }
 

@@ -1,7 +1,10 @@
 import type { ArchiveTap } from './archiveTap.ts'
+import { MillraceError } from './errors.ts'
 import type { ResolvedInput } from './input.ts'
 import type { FetchOptions, LeaderEpochStart, LogBounds, LogReader, RecordBatch } from './log.ts'
 import { RecordView } from './record.ts'
+import { SkippedOffsets } from './skippedOffsets.ts'
+import { withSkipRemedy } from './skipRemedy.ts'
 
 /** One input of a task as it is read: the batch at hand and the record in it, and since when nothing has come. */
 export class InputCursor {
@@ -26,11 +29,19 @@ export class InputCursor {
   end: number | null = null
   /** The epoch of the record before the place of the task, and those that begin behind it. */
   #epochs: LeaderEpochStart[] = []
+  /** What a person has decided to leave out. */
+  skipped = new SkippedOffsets([], 0)
+  readonly #pipeline: string
   #batch: RecordBatch | null = null
+  /** Where the reader goes on behind the batch at hand. */
+  #fetchOffset = 0
+  /** Behind offsets that were left out, until the task has been told. */
+  #jumpedTo: number | null = null
   #hasNews = false
   #fetching: Promise<boolean> | null = null
 
   constructor(
+    pipeline: string,
     input: ResolvedInput,
     topic: string,
     reader: LogReader,
@@ -38,6 +49,7 @@ export class InputCursor {
     begin: number | null,
     now: number,
   ) {
+    this.#pipeline = pipeline
     this.input = input
     this.topic = topic
     this.reader = reader
@@ -48,23 +60,38 @@ export class InputCursor {
     this.lastRecordAt = now
   }
 
-  /** Moves to the next record of the batch at or behind the offset; what is before it goes to the archive alone. False when the batch is used up. */
+  /** The next batch begins at the offset, or behind what is left out there. */
+  seek(offset: number): void {
+    const start = this.skipped.behind(offset)
+    if (start !== offset) this.#jumpedTo = start
+    this.#fetchOffset = start
+    this.reader.seek(start)
+  }
+
+  /** Moves to the next record of the batch at or behind the offset; what is before it, or is left out, goes to the archive alone. False when the batch is used up. */
   read(nextOffset: number): boolean {
     const batch = this.#batch
     if (batch === null) return false
     const { view } = this
-    while (batch.read(view)) {
-      if (view.offset >= nextOffset) return true
-      this.archive?.append(view)
+    try {
+      while (batch.read(view)) {
+        if (view.offset >= nextOffset && !this.skipped.has(view.offset)) return true
+        this.archive?.append(view)
+      }
+    } catch (error) {
+      this.#leaveOut(error)
     }
     return false
   }
 
-  /** Lets go of the used-up batch and gives the offset behind it, or null without one. */
+  /** Lets go of the used-up batch and gives the offset behind it and what is left out there, or null without one. */
   finishBatch(): number | null {
-    if (this.#batch === null) return null
-    const { nextOffset } = this.#batch
+    const jumpedTo = this.#jumpedTo
+    this.#jumpedTo = null
+    const behind = this.#batch?.nextOffset ?? null
     this.#batch = null
+    if (jumpedTo === null && behind === null) return null
+    const nextOffset = Math.max(jumpedTo ?? 0, behind ?? 0)
     this.archive?.skipTo(nextOffset)
     if (nextOffset > this.logEnd) this.logEnd = nextOffset
     return nextOffset
@@ -73,9 +100,12 @@ export class InputCursor {
   /** Waits for the next batch; false where nothing came. */
   async fetch(options: FetchOptions): Promise<boolean> {
     if (this.#batch !== null) throw new Error(`bug: ${this.topic} was fetched while a batch was at hand`)
-    const batch = await this.reader.fetch(options)
+    if (this.skipped.has(this.#fetchOffset)) this.seek(this.#fetchOffset)
+    if (this.#jumpedTo !== null) return true
+    const batch = await this.#fetched(options)
     if (batch === null) return false
     this.#batch = batch
+    this.#fetchOffset = batch.nextOffset
     this.#hasNews = true
     this.isIdle = false
     for (const start of batch.leaderEpochs ?? []) this.#learnEpoch(start)
@@ -96,6 +126,31 @@ export class InputCursor {
 
   #learnEpoch(start: LeaderEpochStart): void {
     if (start.leaderEpoch > (this.#epochs.at(-1)?.leaderEpoch ?? -1)) this.#epochs.push(start)
+  }
+
+  async #fetched(options: FetchOptions): Promise<RecordBatch | null> {
+    try {
+      return await this.reader.fetch(options)
+    } catch (error) {
+      // What is left out is not fetched, so this is something else.
+      throw this.#told(error)
+    }
+  }
+
+  /** Goes on behind what cannot be read, where a person has said so. */
+  #leaveOut(error: unknown): void {
+    const offset = error instanceof MillraceError ? error.offset : undefined
+    if (offset === undefined || !this.skipped.has(offset)) throw this.#told(error)
+    this.#batch = null
+    this.seek(offset)
+  }
+
+  #told(error: unknown): unknown {
+    return withSkipRemedy(error, {
+      pipeline: this.#pipeline,
+      topic: this.topic,
+      partition: this.reader.partition,
+    })
   }
 
   /** True where a batch has come since the last call. */

@@ -12,7 +12,7 @@ interface Place {
  * What attempts at a task learn from the failures of those before: the values that steps of the graph have failed on, by the record at which they were emitted, and
  * up to where there is a row that the store could not take.
  *
- * The first failure of a step at a record has the next attempt watch there, the second says which value it is.
+ * The first failure of a step at a record has the next attempt watch there, the second says which value it is, unless the first has said so.
  */
 export class LeftOutValues {
   readonly #places = new Map<string, Place>()
@@ -38,10 +38,10 @@ export class LeftOutValues {
    * False when nothing new was learnt, so that another attempt would fail as well.
    * @param order of the attempt that failed; null where whoever tries again knows it
    */
-  learn({ input, offset = -1, emission, detail }: StepFailure, order: TakenOrder | null): boolean {
+  learn({ input, offset = -1, emission, reason, detail }: StepFailure, order: TakenOrder | null): boolean {
     this.#order = order
     const key = placeKey(input, offset)
-    const known = this.#places.get(key)?.leftOut
+    const known = this.#places.get(key)?.leftOut ?? (emission === null ? undefined : [])
     if (known === undefined) {
       this.#places.set(key, { input, offset, leftOut: [] })
       return true
@@ -50,7 +50,7 @@ export class LeftOutValues {
     const { operator, ordinal, leftOutBelow } = emission
     if (known.some((one) => isSame(one, emission))) return false
     const lasting = known.filter((one) => !leftOutBelow.some((gone) => isSame(one, gone)))
-    this.#places.set(key, { input, offset, leftOut: [...lasting, { operator, ordinal, detail }] })
+    this.#places.set(key, { input, offset, leftOut: [...lasting, { operator, ordinal, reason, detail }] })
     return true
   }
 

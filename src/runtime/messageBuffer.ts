@@ -1,6 +1,7 @@
 import { Batch } from './batch.ts'
 import type { MessageWrite } from './checkpoint.ts'
 import type { OutgoingMessage, StoredMessage } from './destination.ts'
+import { headersBytes } from './encodeHeaders.ts'
 import { MillraceError } from './errors.ts'
 import type { MessagesOutlet } from './outlet.ts'
 import { isRedriveHeader } from './record.ts'
@@ -12,6 +13,7 @@ export class MessageBuffer implements ResultBuffer {
   readonly name: string
   readonly #encode: (value: unknown) => OutgoingMessage
   #messages: StoredMessage[] = []
+  #bytes = 0
   /** Of the last message. */
   #sequence: number
 
@@ -24,6 +26,10 @@ export class MessageBuffer implements ResultBuffer {
 
   get size(): number {
     return this.#messages.length
+  }
+
+  get bytes(): number {
+    return this.#bytes
   }
 
   /** How many the outlet has emitted, ever. */
@@ -47,6 +53,7 @@ export class MessageBuffer implements ResultBuffer {
     if (this.#messages.length === 0) return null
     const messages = this.#messages
     this.#messages = []
+    this.#bytes = 0
     return { outlet: this.name, messages }
   }
 
@@ -63,7 +70,15 @@ export class MessageBuffer implements ResultBuffer {
     }
     this.#sequence += 1
     this.#messages.push({ ...withoutRedrive(message), sequence: this.#sequence })
+    this.#bytes += messageBytes(message)
   }
+}
+
+const messageOverhead = 128
+
+function messageBytes({ key, value, headers }: OutgoingMessage): number {
+  const ofHeaders = headers === undefined ? 0 : headersBytes(headers)
+  return messageOverhead + (key?.length ?? 0) + (value?.length ?? 0) + ofHeaders
 }
 
 /** Whoever hands the headers of a record on does not mean those that say for whom it was fed again. */

@@ -4,6 +4,7 @@ import { ConfigurationError, OffsetOutOfRangeError } from './errors.ts'
 import { InputCursor } from './inputCursor.ts'
 import type { LogSource } from './log.ts'
 import { inputsOf, type Pipeline } from './pipeline.ts'
+import { skipCommand } from './skipRemedy.ts'
 import { type StartFrom, startOffset } from './startFrom.ts'
 
 /** What is read. */
@@ -52,7 +53,7 @@ export async function openCursors(
       const reader = log.reader(id.partition)
       // Before the bounds: the end may be further by then, and the start must not be behind it.
       const begin = input.movesTime ? await startOffset(from, reader, id) : null
-      cursors.push(new InputCursor(input, log.topic, reader, await reader.bounds(), begin, clock.now()))
+      cursors.push(new InputCursor(pipeline.name, input, log.topic, reader, await reader.bounds(), begin, clock.now()))
     }
     return cursors
   } catch (error) {
@@ -105,8 +106,8 @@ export async function refuseLostEnd(
       throw new OffsetOutOfRangeError(
         `${topic}/${partition}: the log lost its end at offset ${found.end}, and pipeline ${pipeline} has processed what stood there, up to offset ${saved.nextOffset - 1} ` +
           '(a broker without those records has become the leader, or has lost what it had not written to its disk). What stands there now are other records. ' +
-          'Bring the log back, or accept the loss by starting under a new pipeline name.',
-        { pipeline, topic, partition, offset: saved.nextOffset },
+          `Bring the log back, or accept the loss: ${skipCommand('accept-loss', { pipeline, topic, partition }, saved.nextOffset, found.end)}.`,
+        { pipeline, topic, partition, offset: saved.nextOffset, nextOffset: found.end },
       )
     }
     cursor.resumeIn(saved.leaderEpoch)
@@ -123,9 +124,10 @@ export function outOfRange(
     start < earliest
       ? `records ${start} to ${earliest - 1} were deleted before they were processed; keep the log longer than the archive's objects span`
       : `the log ends at ${logEnd}, so it was replaced or lost its end`
+  const nextOffset = start < earliest ? earliest : logEnd
   return new OffsetOutOfRangeError(
     `${topic}/${partition}: pipeline ${pipeline} must go on at offset ${start}, but ${what}. ` +
-      'Bring the log back, or accept the loss by starting under a new pipeline name.',
-    { pipeline, topic, partition, offset: start },
+      `Bring the log back, or accept the loss: ${skipCommand('accept-loss', { pipeline, topic, partition }, start, nextOffset)}.`,
+    { pipeline, topic, partition, offset: start, nextOffset },
   )
 }

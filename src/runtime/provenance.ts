@@ -34,8 +34,14 @@ export class Provenance {
   /** Null unless arrivals are being counted. */
   #arrivals: number | null = null
 
-  /** @param ordinals how many letters each operator has written of the record at `offset` */
-  constructor(input: number, offset: number, ordinals: Map<string, number>) {
+  readonly #mostLetterBytes: number
+
+  /**
+   * @param ordinals how many letters each operator has written of the record at `offset`
+   * @param mostLetterBytes how much is remembered of each part of a record that is set aside
+   */
+  constructor(input: number, offset: number, ordinals: Map<string, number>, mostLetterBytes: number) {
+    this.#mostLetterBytes = mostLetterBytes
     this.#input = input
     this.#offset = offset
     this.#ordinals = ordinals
@@ -74,7 +80,7 @@ export class Provenance {
     if (this.#held !== null) return this.#isTimed ? this.#held.withoutRecord() : this.#held.redrivenTo(this.redrivenFor)
     this.#ordinals ??= new Map()
     if (this.#record === null || this.#isTimed) return Origin.at(this.#input, this.#offset, this.#ordinals)
-    this.#recordOrigin ??= Origin.of(this.#record, this.#input, this.redrivenFor, this.#ordinals)
+    this.#recordOrigin ??= Origin.of(this.#record, this.#input, this.redrivenFor, this.#ordinals, this.#mostLetterBytes)
     return this.#recordOrigin.redrivenTo(this.redrivenFor)
   }
 
@@ -129,6 +135,11 @@ export class Provenance {
     } finally {
       this.#arrivals = null
     }
+  }
+
+  /** True for what a record brings about by itself, and not a timer, or one that was held back. */
+  get isOwnDoing(): boolean {
+    return this.#record !== null && !this.#isTimed && this.#held === null
   }
 
   /** True while `arrivalsAt` looks ahead. */

@@ -92,20 +92,28 @@ export class RecordView {
     return undefined
   }
 
-  /** Copies of the headers, in their order. Allocates. */
-  headers(): RecordHeader[] {
+  /**
+   * Copies of the headers, in their order. Allocates.
+   * @param mostBytes only those that lie wholly in so many bytes of them; all, if left out
+   */
+  headers(mostBytes = this.headersLength): RecordHeader[] {
     if (this.headersLength === 0) return []
     const { buffer } = this
     const reader = new VarintReader(buffer, this.headersStart)
-    return Array.from({ length: reader.next() }, () => {
+    const end = this.headersStart + mostBytes
+    const headers: RecordHeader[] = []
+    for (let left = reader.next(); left > 0; left--) {
       const keyLength = reader.next()
-      const key = buffer.toString('utf8', reader.at, reader.at + keyLength)
+      const keyStart = reader.at
       reader.at += keyLength
       const valueLength = reader.next()
-      if (valueLength < 0) return { key, value: null }
-      const value = Buffer.from(buffer.subarray(reader.at, reader.at + valueLength))
-      reader.at += valueLength
-      return { key, value }
-    })
+      const valueStart = reader.at
+      if (valueLength > 0) reader.at += valueLength
+      if (reader.at > end) break
+      const key = buffer.toString('utf8', keyStart, keyStart + keyLength)
+      const value = valueLength < 0 ? null : Buffer.from(buffer.subarray(valueStart, valueStart + valueLength))
+      headers.push({ key, value })
+    }
+    return headers
   }
 }

@@ -12,6 +12,8 @@ export interface ResultBuffer {
   readonly badReason: string
   /** In rows or messages. */
   readonly size: number
+  /** Of the same, roughly. */
+  readonly bytes: number
   /**
    * Takes one result or a batch of them. With `onBad`, one that the outlet cannot take is left out, and told; without it, who finds out is the store, if anybody.
    * @param makerOf gives the window that has made a row, or null

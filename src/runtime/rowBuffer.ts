@@ -6,6 +6,7 @@ import type { AnyNode } from './operatorNode.ts'
 import type { RowsOutlet } from './outlet.ts'
 import type { IsElsewhere, ResultBuffer } from './resultBuffer.ts'
 import { rowKeys } from './rowKey.ts'
+import { sizeOf } from './sizeOf.ts'
 import type { RowText, Table } from './table.ts'
 
 /** Rows of one outlet, and the window that made each, where one did. */
@@ -26,6 +27,7 @@ export class RowBuffer implements ResultBuffer {
   #rows: unknown[] = []
   #makers: (RowMaker | null)[] = []
   #texts: RowText[] = []
+  #bytes = 0
 
   constructor(name: string, outlet: RowsOutlet<unknown>) {
     this.name = name
@@ -37,6 +39,10 @@ export class RowBuffer implements ResultBuffer {
   /** In rows. */
   get size(): number {
     return this.#rows.length
+  }
+
+  get bytes(): number {
+    return this.#bytes
   }
 
   add(
@@ -63,6 +69,7 @@ export class RowBuffer implements ResultBuffer {
     const makers = this.#makers
     this.#rows = []
     this.#texts = []
+    this.#bytes = 0
     this.#makers = []
     const table = this.#table
     return { write: texts.length < rows.length ? { table, rows } : { table, rows, texts }, makers }
@@ -85,6 +92,7 @@ export class RowBuffer implements ResultBuffer {
       }
     }
     this.#rows.push(row)
+    this.#bytes += sizeOf(row)
     this.#makers.push(makerOf(row))
   }
 

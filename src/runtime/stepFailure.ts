@@ -20,21 +20,30 @@ export class StepFailure extends OperatorError {
   readonly input: number
   /** What the step could not take; null where nobody watched. */
   readonly emission: FailedEmission | null
+  /** Why the value is set aside: of a letter. */
+  readonly reason: string
   readonly detail: string
 
   constructor(
     message: string,
     place: { pipeline: string; input: number; offset: number; cause: unknown; emission: FailedEmission | null },
+    reason = 'failed',
   ) {
     super(message, place)
     this.input = place.input
     this.emission = place.emission
-    this.detail = String(place.cause)
+    this.reason = reason
+    this.detail =
+      reason === 'failed' ? `a step below could not take this value: ${String(place.cause)}` : String(place.cause)
   }
 }
 
+/** What stands for the record itself. */
+export const wholeRecord: FailedEmission = { operator: null, ordinal: 1, leftOutBelow: [] }
+
 /** A value that is left out, because a step below cannot take it. */
 export interface LeftOut extends Emission {
+  readonly reason: string
   readonly detail: string
 }
 

@@ -9,7 +9,7 @@ import type {
   TableWrite,
 } from './checkpoint.ts'
 import { buildIn, setRunning } from './currentTask.ts'
-import { type Origin, type Rejected, redriveTarget } from './deadLetters.ts'
+import { letterBytes, type Origin, type Rejected, redriveTarget } from './deadLetters.ts'
 import type { Elsewhere } from './elsewhere.ts'
 import { MillraceError, OperatorError } from './errors.ts'
 import { elsewhereReason, type RowMaker } from './foreignRows.ts'
@@ -25,7 +25,7 @@ import { nameToday } from './renamedOperators.ts'
 import type { IsElsewhere, ResultBuffer } from './resultBuffer.ts'
 import { resultText } from './resultText.ts'
 import { guardSchedulers } from './schedulerGuard.ts'
-import { EmissionWatch, type LeftOut, StepFailure } from './stepFailure.ts'
+import { EmissionWatch, type LeftOut, StepFailure, wholeRecord } from './stepFailure.ts'
 import { traceSubscriptions } from './subscriptionTrace.ts'
 import { TaskInputs } from './taskInputs.ts'
 import { type SendingOutlet, TaskOutlets } from './taskOutlets.ts'
@@ -34,6 +34,7 @@ import type { OperatorStatus } from './taskStatus.ts'
 import { type IdleClock, TaskTime } from './taskTime.ts'
 import type { TimeDomain } from './timeDomain.ts'
 import { asRetryable } from './transient.ts'
+import { defaultLimits, type TaskLimits } from './workerLimits.ts'
 
 /** Everything that a task has to say at a cut; the worker adds the archive's share and commits it. */
 export interface TaskCut {
@@ -67,6 +68,8 @@ export class StreamTask implements OperatorHost {
   readonly provenance: Provenance
   /** Records pushed since the last cut. */
   uncutRecords = 0
+  /** Of their keys, headers and values. */
+  uncutBytes = 0
   stage: AnyNode | null | undefined = null
   /** True where rows are rendered as they come, so that one that cannot be is set aside with its record. Otherwise the store is who finds out. */
   rendersRows = false
@@ -88,6 +91,11 @@ export class StreamTask implements OperatorHost {
   #putsOff = false
   #watch: EmissionWatch | null = null
   #letters: DeadLetter[] = []
+  #letterBytes = 0
+  /** What the record that is pushed has brought about by itself. */
+  #ownResults = 0
+  #ownResultBytes = 0
+  readonly #limits: TaskLimits
   readonly #pipeline: Pipeline
   readonly #inputs: TaskInputs
   readonly #outlets: TaskOutlets
@@ -99,10 +107,17 @@ export class StreamTask implements OperatorHost {
   /**
    * Builds the graph and restores its state.
    * @param startOffsets the first offsets of the inputs to be pushed where nothing was saved; of the only one, a number
+   * @param limits what bounds it whatever its records hold
    * @throws StateMismatchError when the saved state does not fit the pipeline; ConfigurationError on a pipeline that is not well formed
    */
-  constructor(pipeline: Pipeline, saved: SavedCheckpoint | null, startOffsets: number | readonly number[]) {
+  constructor(
+    pipeline: Pipeline,
+    saved: SavedCheckpoint | null,
+    startOffsets: number | readonly number[],
+    limits: TaskLimits = defaultLimits,
+  ) {
     this.#pipeline = pipeline
+    this.#limits = limits
     const inputs = inputsOf(pipeline)
     const starts = typeof startOffsets === 'number' ? [startOffsets] : startOffsets
     const nextOffsets = inputs.map((_, i) => savedOffset(saved, i) ?? (starts[i] as number))
@@ -112,7 +127,7 @@ export class StreamTask implements OperatorHost {
     const { own, lastOffset, lastOrdinals } = this.#state
     this.savedMerge = own.merge
     this.#time = new TaskTime(pipeline.name, this.#inputs.nextOffsets, watermark, own.steps)
-    this.provenance = new Provenance(own.lastInput, lastOffset, lastOrdinals)
+    this.provenance = new Provenance(own.lastInput, lastOffset, lastOrdinals, limits.maxLetterBytes)
     guardSchedulers()
     let outlets: TaskOutlets | null = null
     const build = () => {
@@ -200,6 +215,11 @@ export class StreamTask implements OperatorHost {
     return this.#letters.length + this.#outlets.size
   }
 
+  /** Of the same, roughly; bytes. */
+  get uncutResultBytes(): number {
+    return this.#letterBytes + this.#outlets.bytes
+  }
+
   /**
    * Runs the record through the whole graph. Offsets of an input only grow; gaps are fine. Throws the first error of the graph.
    * @param input which input it is of
@@ -208,9 +228,13 @@ export class StreamTask implements OperatorHost {
     const { provenance } = this
     provenance.begin(record, input)
     this.facts.isJsonObject = false
+    this.#ownResults = 0
+    this.#ownResultBytes = 0
+    const bytes = recordBytes(record)
     const target = record.headersLength === 0 ? null : this.#redriveTarget(record)
     // What is redriven for another pipeline has been here, when it came first.
-    if (target !== undefined && this.#watch?.leavesOutRecord() !== true) {
+    if (bytes > this.#limits.maxRecordBytes) this.#setLargeAside(bytes)
+    else if (target !== undefined && this.#watch?.leavesOutRecord() !== true) {
       if (target === null || target === this.#pipeline.name) {
         provenance.gate = open
         setRunning(this)
@@ -222,6 +246,7 @@ export class StreamTask implements OperatorHost {
     provenance.end()
     this.#inputs.nextOffsets[input] = record.offset + 1
     this.uncutRecords += 1
+    this.uncutBytes += bytes
     if (this.#failure !== null) this.#throwFailure()
   }
 
@@ -230,14 +255,11 @@ export class StreamTask implements OperatorHost {
    * Where another one fails, the error says on which value.
    */
   startWatching(leftOut: readonly LeftOut[]): void {
-    this.#watch = new EmissionWatch(leftOut, ({ operator, detail }) =>
-      this.reject({
-        operator: operator ?? this.#pipeline.name,
-        reason: 'failed',
-        detail: `a step below could not take this value: ${detail}`,
-      }),
+    this.#watch = new EmissionWatch(leftOut, ({ operator, reason, detail }) =>
+      this.reject({ operator: operator ?? this.#pipeline.name, reason, detail }),
     )
-    this.#watch.start(this.#nodes)
+    // Of a record that is left out nothing is emitted.
+    if (!leftOut.some(({ operator }) => operator === null)) this.#watch.start(this.#nodes)
   }
 
   stopWatching(): void {
@@ -429,7 +451,11 @@ export class StreamTask implements OperatorHost {
   }
 
   reject(rejected: Rejected, _spec?: OperatorSpec, origin?: Origin): void {
-    if (!this.provenance.isLookingAhead) this.#letters.push((origin ?? this.origin()).letter(rejected))
+    if (this.provenance.isLookingAhead) return
+    const letter = (origin ?? this.origin()).letter(rejected)
+    if (letter === null) return
+    this.#letters.push(letter)
+    this.#letterBytes += letterBytes(letter)
   }
 
   origin(): Origin {
@@ -482,7 +508,9 @@ export class StreamTask implements OperatorHost {
   #take(): TaskCut {
     const deadLetters = this.#letters
     this.#letters = []
+    this.#letterBytes = 0
     this.uncutRecords = 0
+    this.uncutBytes = 0
     const { nextOffsets } = this.#inputs
     const [nextOffset, ...otherOffsets] = nextOffsets
     const { input: lastInput, offset: lastOffset } = this.provenance
@@ -534,11 +562,44 @@ export class StreamTask implements OperatorHost {
     const { badReason } = outlet
     const setsAside = badReason === 'bad-row' ? this.rendersRows : this.#pipeline.onError !== 'stop'
     const setAside = (detail: string) => this.reject({ operator: letterName(outlet), reason: badReason, detail })
+    // The rest of what a failed attempt brings about is not kept: there may be no end of it.
+    if (this.#failure !== null) return
+    const before = outlet.size
+    const bytesBefore = outlet.bytes
     try {
       outlet.add(result, setsAside ? setAside : null, this.#makerOf, this.#isElsewhere(outlet))
     } catch (error) {
       this.#fail(error)
     }
+    if (this.provenance.isOwnDoing) this.#count(outlet.size - before, outlet.bytes - bytesBefore)
+  }
+
+  #count(results: number, bytes: number): void {
+    const { maxRecordResults, maxRecordResultBytes } = this.#limits
+    this.#ownResults += results
+    this.#ownResultBytes += bytes
+    if (this.#ownResults <= maxRecordResults && this.#ownResultBytes <= maxRecordResultBytes) return
+    const { input, offset } = this.provenance
+    const what =
+      this.#ownResults > maxRecordResults
+        ? `more than ${maxRecordResults} rows and messages (limits.maxRecordResults, MILLRACE_MAX_RECORD_RESULTS)`
+        : `more than ${maxRecordResultBytes} bytes of rows and messages (limits.maxRecordResultBytes, MILLRACE_MAX_RECORD_RESULT_BYTES)`
+    const detail = `this record alone brings about ${what}, which do not fit into one checkpoint: let it become several records, or raise the limit, and redrive it`
+    const message = `pipeline ${this.#pipeline.name}, offset ${offset}: ${detail}`
+    const place = { pipeline: this.#pipeline.name, input, offset, cause: detail, emission: wholeRecord }
+    this.#fail(
+      this.#pipeline.onError === 'stop'
+        ? new OperatorError(message, { pipeline: this.#pipeline.name, offset })
+        : new StepFailure(message, place, 'too-many-results'),
+    )
+  }
+
+  #setLargeAside(bytes: number): void {
+    this.reject({
+      operator: this.#pipeline.name,
+      reason: 'too-large',
+      detail: `the record takes ${bytes} bytes, more than the ${this.#limits.maxRecordBytes} that are allowed: raise limits.maxRecordBytes (MILLRACE_MAX_RECORD_BYTES) if its producer meant that, and redrive it`,
+    })
   }
 
   #isElsewhere(outlet: ResultBuffer): IsElsewhere | null {
@@ -586,6 +647,10 @@ export class StreamTask implements OperatorHost {
       { cause: error, pipeline: this.#pipeline.name, offset: this.provenance.offset },
     )
   }
+}
+
+function recordBytes({ keyLength, valueLength, headersLength }: RecordView): number {
+  return (keyLength > 0 ? keyLength : 0) + (valueLength > 0 ? valueLength : 0) + headersLength
 }
 
 /** An outlet may have the name of an operator; a letter says which of them it was. */

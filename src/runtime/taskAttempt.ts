@@ -22,6 +22,7 @@ import type { RecordView } from './record.ts'
 import { RecordedNotes } from './recordedNotes.ts'
 import { RecordedSteps } from './recordedSteps.ts'
 import { Relays } from './relays.ts'
+import { SkippedOffsets } from './skippedOffsets.ts'
 import type { StartFrom } from './startFrom.ts'
 import { StreamTask } from './streamTask.ts'
 import { RepeatedOrder, TakenOrder } from './takenOrder.ts'
@@ -76,7 +77,7 @@ const settleAfterMs = 2_000
 /**
  * One life of a task, from its claim to its end or its first failure.
  *
- * Memory is bounded by credit: with so many records or results uncommitted, or an archive without room, nothing more is fetched. One commit is under way
+ * Memory is bounded by credit: with so many records or results uncommitted, by their number or their bytes, or an archive without room, nothing more is fetched. One commit is under way
  * at most; meanwhile the task goes on, and what it emits belongs to the next checkpoint.
  */
 export class TaskAttempt {
@@ -134,6 +135,7 @@ export class TaskAttempt {
       pipeline,
       claim.restored,
       cursors.map(({ begin }) => begin),
+      this.#options.limits,
     )
     this.#task = task
     const recordedOf = replayOf === undefined ? null : { ...this.#id, pipeline: replayOf }
@@ -146,9 +148,11 @@ export class TaskAttempt {
     task.leaveElsewhere(this.#elsewhere)
     this.#archives = this.#openArchives(claim, task)
     for (const [input, cursor] of cursors.entries()) {
-      const start = Math.min(task.nextOffsets[input] as number, cursor.archive?.nextOffset ?? Number.POSITIVE_INFINITY)
+      cursor.skipped = new SkippedOffsets(claim.skipped ?? [], input)
+      const from = Math.min(task.nextOffsets[input] as number, cursor.archive?.nextOffset ?? Number.POSITIVE_INFINITY)
+      const start = cursor.skipped.behind(from)
       if (start < cursor.earliest || start > cursor.logEnd) throw outOfRange(this.#id, cursor, start)
-      cursor.reader.seek(start)
+      cursor.seek(from)
     }
     const reader = await this.#openReader(claim, task, recordedOf)
     this.#relays = new Relays(claim, task.sending, this.#options)
@@ -244,7 +248,7 @@ export class TaskAttempt {
 
   /** Runs the records at hand through the graph, as far as they may go; false where there was none. */
   async #take(claim: Claim, task: StreamTask, reader: InputReader, backoff: Backoff): Promise<boolean> {
-    const { maxUncommittedRecords, maxUncommittedResults } = this.#options.limits
+    const { limits } = this.#options
     const { nextOffsets } = task
     const skipTo = (offset: number, input: number) => task.skipTo(offset, input)
     let hasTaken = false
@@ -263,10 +267,7 @@ export class TaskAttempt {
       // After the push: what the graph has found out about the bytes, the archive need not.
       cursor.archive?.append(view, task.facts)
       if (task.isSaturated) await this.#quiet.until(task.settle())
-      const isFull =
-        task.uncutRecords >= maxUncommittedRecords ||
-        task.uncutResults >= maxUncommittedResults ||
-        this.#elsewhere.endsAt(nextOffsets)
+      const isFull = hasNoCredit(task, limits) || this.#elsewhere.endsAt(nextOffsets)
       // Behind a value that was left out, so that it is not met again.
       if (isFull || (this.#isWatching && this.#leftOut.at(input, view.offset) !== undefined))
         await this.#cut(claim, task, reader, false, backoff)
@@ -537,4 +538,14 @@ export class TaskAttempt {
   #archiveWaitingFor(): string | null {
     return this.#archives.map(({ writer }) => writer.waitingFor).find((text) => text !== null) ?? null
   }
+}
+
+/** True where what has come together since the last checkpoint is as much as may wait for the next. */
+function hasNoCredit(task: StreamTask, limits: WorkerLimits): boolean {
+  return (
+    task.uncutRecords >= limits.maxUncommittedRecords ||
+    task.uncutBytes >= limits.maxUncommittedBytes ||
+    task.uncutResults >= limits.maxUncommittedResults ||
+    task.uncutResultBytes >= limits.maxUncommittedResultBytes
+  )
 }

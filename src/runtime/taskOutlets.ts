@@ -69,6 +69,13 @@ export class TaskOutlets {
     return size
   }
 
+  /** Of the same, roughly. */
+  get bytes(): number {
+    let bytes = 0
+    for (const { buffer } of this.streams) bytes += buffer.bytes
+    return bytes
+  }
+
   /** How many rows or messages of each wait for the next cut. */
   counts(): ReadonlyMap<string, number> {
     return new Map(this.streams.map(({ buffer: { name, size } }) => [name, size]))

@@ -9,6 +9,18 @@ export interface WorkerLimits {
   readonly maxUncommittedRecords: number
   /** A checkpoint is cut early with this many rows and dead letters. */
   readonly maxUncommittedResults: number
+  /** Credit, in bytes of keys, headers and values: with so many read since the last checkpoint, the next is cut early. */
+  readonly maxUncommittedBytes: number
+  /** A checkpoint is cut early with this many bytes of rows, messages and dead letters; roughly, as they are held. */
+  readonly maxUncommittedResultBytes: number
+  /** Of one record, with its key and headers: a larger one is set aside as `too-large` without being looked at. */
+  readonly maxRecordBytes: number
+  /** A count: one record that brings about more rows and messages is set aside as `too-many-results`, and none of them is stored. Those of timers, such as windows that close, do not count. */
+  readonly maxRecordResults: number
+  /** The same in bytes. */
+  readonly maxRecordResultBytes: number
+  /** How much a dead letter keeps of the value of its record, and of key and headers each: the beginning, with the length and the SHA-256 of the whole. */
+  readonly maxLetterBytes: number
   /** A count: with so many messages of one outlet committed and not sent, nothing more is read until some are. */
   readonly maxWaitingMessages: number
   /** Of one fetch; a single larger batch is taken all the same. */
@@ -21,11 +33,23 @@ export interface WorkerLimits {
   readonly retryMostMs: number
 }
 
+/** What bounds a task whatever its records hold. */
+export type TaskLimits = Pick<
+  WorkerLimits,
+  'maxRecordBytes' | 'maxRecordResults' | 'maxRecordResultBytes' | 'maxLetterBytes'
+>
+
 /** The limits of a worker that is told none. */
 export const defaultLimits: WorkerLimits = {
   checkpointIntervalMs: 100,
   maxUncommittedRecords: 200_000,
   maxUncommittedResults: 50_000,
+  maxUncommittedBytes: 67_108_864,
+  maxUncommittedResultBytes: 16_777_216,
+  maxRecordBytes: 4_194_304,
+  maxRecordResults: 100_000,
+  maxRecordResultBytes: 33_554_432,
+  maxLetterBytes: 65_536,
   maxWaitingMessages: 100_000,
   fetchMaxBytes: 1_048_576,
   fetchMaxWaitMs: 500,

@@ -15,6 +15,7 @@ const letter: StoredDeadLetter = {
   key: Buffer.from('BTCUSDT'),
   headers: [],
   payload: Buffer.from('{}'),
+  cut: null,
   createdAt: 0,
   redrivenAt: null,
 }

@@ -312,6 +312,17 @@ describe('jsonCodec', () => {
     expect(reasonOf(agree(jsonCodec(tree), nested(100_000)).result)).toBe('malformed')
   })
 
+  test('does not parse what is nested so deep that a parser would take many times its size', () => {
+    const schema = z.object({ id: z.int() })
+    const nested = (levels: number) => `{"id":1,"x":${'['.repeat(levels)}${']'.repeat(levels)}}`
+    expect(decode(schema, nested(9_000))).toEqual({ id: 1 })
+    const before = process.memoryUsage().rss
+    for (const text of [nested(20_000), '['.repeat(4 << 20), '{"a":'.repeat(1 << 20)])
+      expect(decode(schema, text)).toMatchObject({ reason: 'malformed' })
+    expect(process.memoryUsage().rss - before).toBeLessThan(150 << 20)
+    expect(decode(schema, `{"id":1,"x":"${'['.repeat(20_000)}"}`)).toEqual({ id: 1 })
+  })
+
   test('is not led astray by names that every object inherits', () => {
     expect(decode(z.object({ constructor: z.string().optional() }), '{}')).toBeInstanceOf(Rejection)
     expect(decode(z.object({ a: z.int() }), '{"a":1,"__proto__":{"a":2}}')).toEqual({ a: 1 })

@@ -148,6 +148,23 @@ describe('dedupe', () => {
   })
 })
 
+describe('dedupe by ranges of ids that go in steps of two', () => {
+  const bytesOf = (by: number): number => {
+    const run = new ChainTask<Item>(chain('ranges', 600_000))
+    let bytes = 0
+    for (let cut = 0; cut < 100; cut++) {
+      run.push(...Array.from({ length: 100 }, (_, i) => ({ id: (cut * 100 + i) * by, at: cut * 100 + i })))
+      bytes += run.cut().state.body.length
+    }
+    return bytes
+  }
+
+  it('has checkpoints that cost what came since the last one', () => {
+    expect(bytesOf(2)).toBeLessThan(2_000_000)
+    expect(bytesOf(1)).toBeLessThan(50_000)
+  })
+})
+
 describe('IdRanges', () => {
   it('is a set of whole numbers', () => {
     fc.assert(

@@ -1,12 +1,15 @@
 import pg from 'pg'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { EmbeddedLog } from '../../src/embedded/log/embeddedLog.ts'
 import { countDeadLetters, formatKey, parseKey } from '../../src/queries/deadLetters.ts'
 import { redrive } from '../../src/queries/redrive.ts'
 import type { DeadLetter } from '../../src/runtime/checkpoint.ts'
 import { RetryableError, TaskFencedError } from '../../src/runtime/errors.ts'
+import { cutPart } from '../../src/runtime/keptBytes.ts'
 import type { LogWriter, OutgoingRecord } from '../../src/runtime/log.ts'
 import { redriveHeader, redrivePipelineHeader } from '../../src/runtime/record.ts'
 import { deadLetterSteps } from '../../src/sinks/postgres/checkpointStatements.ts'
+import { recordAt } from '../../src/sources/recordAt.ts'
 import { type TestDatabase, testDatabase } from '../support/postgres.ts'
 
 let database: TestDatabase
@@ -24,6 +27,9 @@ afterAll(async () => {
 })
 
 const all = { reason: null, operator: null, topic: 'trades', pipeline: null, isRedrivenIncluded: false }
+
+/** For letters that have all of their records. */
+const noLog = () => Promise.reject(new Error('nothing is to be read'))
 
 /** A log that is nothing but a list, with a writer whose holder may crash right after its next append. */
 class ListLog {
@@ -71,11 +77,11 @@ describe('redrive', () => {
   test('appends each payload once, to its own partition, with its key and time', async () => {
     for (const offset of [3, 1, 2]) await addLetter(offset, `payload ${offset}`)
     const log = new ListLog()
-    expect(await redrive(client, log.writer(), all)).toEqual({ redriven: 3, recovered: 0, skipped: [] })
+    expect(await redrive(client, log.writer(), all, noLog)).toEqual({ redriven: 3, recovered: 0, skipped: [] })
     expect(log.values()).toEqual(['payload 1', 'payload 2', 'payload 3'])
     expect(log.records[0]).toMatchObject({ partition: 2, timestamp: 1_700_000_000_000, key: Buffer.from('BTCUSDT') })
     expect(await countDeadLetters(client, all)).toBe(0)
-    expect(await redrive(client, log.writer(), all)).toEqual({ redriven: 0, recovered: 0, skipped: [] })
+    expect(await redrive(client, log.writer(), all, noLog)).toEqual({ redriven: 0, recovered: 0, skipped: [] })
     expect(log.records).toHaveLength(3)
   })
 
@@ -83,10 +89,10 @@ describe('redrive', () => {
     for (let offset = 0; offset < 5; offset += 1) await addLetter(offset, `payload ${offset}`)
     const log = new ListLog()
     log.crashAfterAppend = true
-    await expect(redrive(client, log.writer(), all)).rejects.toThrow(RetryableError)
+    await expect(redrive(client, log.writer(), all, noLog)).rejects.toThrow(RetryableError)
     expect(await countDeadLetters(client, all)).toBe(5)
     log.crashAfterAppend = false
-    expect(await redrive(client, log.writer(), all)).toEqual({ redriven: 0, recovered: 5, skipped: [] })
+    expect(await redrive(client, log.writer(), all, noLog)).toEqual({ redriven: 0, recovered: 5, skipped: [] })
     expect(log.records).toHaveLength(5)
     expect(await countDeadLetters(client, all)).toBe(0)
   })
@@ -94,7 +100,7 @@ describe('redrive', () => {
   test('more letters than one append takes are all appended, in order', async () => {
     for (let offset = 0; offset < 450; offset += 1) await addLetter(offset, `${offset}`)
     const log = new ListLog()
-    expect(await redrive(client, log.writer(), all)).toMatchObject({ redriven: 450 })
+    expect(await redrive(client, log.writer(), all, noLog)).toMatchObject({ redriven: 450 })
     expect(log.values()).toEqual(Array.from({ length: 450 }, (_, offset) => `${offset}`))
   })
 
@@ -110,7 +116,7 @@ describe('redrive', () => {
         return claimed
       },
     }
-    await expect(redrive(client, fenced, all)).rejects.toThrow(TaskFencedError)
+    await expect(redrive(client, fenced, all, noLog)).rejects.toThrow(TaskFencedError)
     expect(log.records).toHaveLength(0)
     expect(await countDeadLetters(client, all)).toBe(1)
   })
@@ -120,15 +126,15 @@ describe('redrive', () => {
     await addLetter(2, 'b')
     await addLetter(3, null)
     const log = new ListLog()
-    expect(await redrive(client, log.writer(), { ...all, reason: 'malformed' })).toEqual({
+    expect(await redrive(client, log.writer(), { ...all, reason: 'malformed' }, noLog)).toEqual({
       redriven: 1,
       recovered: 0,
       skipped: [{ id: 'realtime/trades/2/3/decode/0', why: 'it has no payload' }],
     })
     expect(log.values()).toEqual(['b'])
     const key = parseKey('realtime/trades/2/1/decode/0')
-    expect(await redrive(client, log.writer(), [key])).toMatchObject({ redriven: 1 })
-    expect(await redrive(client, log.writer(), [key])).toMatchObject({
+    expect(await redrive(client, log.writer(), [key], noLog)).toMatchObject({ redriven: 1 })
+    expect(await redrive(client, log.writer(), [key], noLog)).toMatchObject({
       redriven: 0,
       skipped: [{ why: 'it was redriven already' }],
     })
@@ -140,7 +146,7 @@ describe('what is appended again', () => {
   const binary = Buffer.from([0xff, 0, 0x80, 0x5c])
   const redriven = async () => {
     const log = new ListLog()
-    await redrive(client, log.writer(), all)
+    await redrive(client, log.writer(), all, noLog)
     return log.records
   }
 
@@ -189,7 +195,7 @@ describe('what is appended again', () => {
         await writer.append(records, position)
       },
     }
-    await redrive(client, counting, all)
+    await redrive(client, counting, all, noLog)
     expect(sizes).toEqual([2, 2])
   })
 })
@@ -197,4 +203,41 @@ describe('what is appended again', () => {
 test('an id names its letter, also where the operator has a slash in its name', () => {
   const key = { pipeline: 'p', topic: 'a.b', partition: 1, offset: 7, operator: 'x/y', ordinal: 2 }
   expect(parseKey(formatKey(key))).toEqual(key)
+})
+
+describe('redrive of letters that keep the beginning of their records', () => {
+  const topic = 'large'
+  const key = Buffer.from([0, 255, 128, 0, 195])
+  const value = Buffer.alloc(200_000, 0xfe)
+
+  async function embedded(): Promise<EmbeddedLog> {
+    return EmbeddedLog.open({ pool: database.pool, topic, partitions: 1 })
+  }
+
+  async function setAside(offset: number, bytes: Buffer): Promise<void> {
+    const letter: DeadLetter = {
+      ...{ offset, ordinal: 0, operator: 'decode', reason: 'malformed', detail: 'broken', recordTime: 1 },
+      ...{ key, headers: [], payload: bytes.subarray(0, 100), cut: { payload: cutPart(bytes) } },
+    }
+    for (const step of deadLetterSteps({ pipeline: 'realtime', topic, partition: 0 }, [letter])) await step(client)
+  }
+
+  test('appends the record as it was, with its binary key, or says why it cannot', async () => {
+    const log = await embedded()
+    const writer = log.writer()
+    await writer.claim('test')
+    const record = { partition: 0, timestamp: 1, key, value }
+    await writer.append([record, record, { ...record, value: Buffer.alloc(200_000, 1) }], '1')
+    for (const offset of [0, 1, 2]) await setAside(offset, value)
+    await log.trim(0, 1)
+    const read = (partition: number, offset: number) => recordAt(log, partition, offset)
+    const report = await redrive(client, log.writer(), { ...all, topic }, read)
+    expect(report).toMatchObject({ redriven: 1, recovered: 0 })
+    expect(report.skipped).toEqual([
+      { id: 'realtime/large/0/0/decode/0', why: expect.stringContaining('the log no longer has large/0 at offset 0') },
+      { id: 'realtime/large/0/2/decode/0', why: expect.stringContaining('another record at large/0, offset 2') },
+    ])
+    expect(await recordAt(log, 0, 3)).toMatchObject({ key, value })
+    await log.close()
+  })
 })

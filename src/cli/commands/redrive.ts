@@ -1,11 +1,10 @@
 import type pg from 'pg'
-import { openLogWriter } from '../../host/embeddedTopics.ts'
-import { openKafkaWriter } from '../../host/kafkaTopics.ts'
+import { openEmbeddedRedrive } from '../../host/embeddedTopics.ts'
 import { isEmbeddedTopic } from '../../host/logKind.ts'
+import { openKafkaRedrive, type RedriveTopic } from '../../host/redriveTopic.ts'
 import { type DeadLetterKey, deadLetterTopics, findDeadLetter, formatKey, parseKey } from '../../queries/deadLetters.ts'
 import { type RedriveReport, type RedriveSelection, redrive } from '../../queries/redrive.ts'
 import { ConfigurationError } from '../../runtime/errors.ts'
-import type { LogWriter } from '../../runtime/log.ts'
 import type { CommandContext } from '../commandContext.ts'
 import { type Database, databaseExists, dataSetName, withDatabase } from '../database.ts'
 import { exitFailure, exitOk, UsageError } from '../exit.ts'
@@ -52,12 +51,12 @@ export async function redriveDeadLetters(context: CommandContext): Promise<numbe
         selections.set(key.topic, [...((others as readonly DeadLetterKey[] | undefined) ?? []), key])
       }
       for (const [name, selection] of selections) {
-        const writer = await openWriter(context, database, client, schema, name)
+        const log = await openTopic(context, database, client, schema, name)
         try {
-          const report = await redrive(client, writer, selection)
+          const report = await redrive(client, log.writer, selection, log.read)
           done.push({ schema, dataSet: dataSetName(schema), topic: name, ...report })
         } finally {
-          await writer.close()
+          await log.close()
         }
       }
       return done
@@ -74,16 +73,16 @@ export async function redriveDeadLetters(context: CommandContext): Promise<numbe
 }
 
 /** To the log that the topic was processed from. Throws `ConfigurationError` where that is Kafka and no brokers are named. */
-async function openWriter(
+async function openTopic(
   { settings }: CommandContext,
   database: Database,
   client: pg.Client,
   schema: string,
   topic: string,
-): Promise<LogWriter> {
-  if (await isEmbeddedTopic(client, topic)) return openLogWriter(database.address, schema, topic)
+): Promise<RedriveTopic> {
+  if (await isEmbeddedTopic(client, topic)) return openEmbeddedRedrive(database.address, schema, topic)
   const kafka = kafkaConnection(settings)
-  if (kafka !== null) return openKafkaWriter(kafka, topic, null)
+  if (kafka !== null) return openKafkaRedrive(kafka, topic)
   throw new ConfigurationError(
     `topic ${topic} is not in the embedded log, so it was processed from Kafka: set KAFKA_BROKERS to redrive its dead letters.`,
     { topic },

@@ -11,6 +11,7 @@ import type { CommandContext } from '../commandContext.ts'
 import { databaseExists, dataSetName, withDatabase } from '../database.ts'
 import { describeFailure, exitFailure, exitOk, oneLine } from '../exit.ts'
 import { type KafkaStatus, kafkaText, readKafkaStatus, withLogEnd } from '../kafkaStatus.ts'
+import { rangeText } from '../rangeText.ts'
 import { eachSchema, lookedAt } from '../schemas.ts'
 import { textTable } from '../textTable.ts'
 import { formatTime } from '../time.ts'
@@ -166,6 +167,7 @@ function dataSetText(dataSet: NamedStatus): readonly string[] {
       `  outbox of ${pipeline}/${topic}/${partition}/${outlet}: ${countText(waiting)} to be sent${age}${aside}`,
     )
   }
+  for (const range of dataSet.skipped) lines.push(`  ${rangeText(range)}`)
   if (dataSet.deadLetters.length === 0) lines.push('  no dead letters')
   for (const letters of dataSet.deadLetters) {
     const redriven = letters.redriven === 0 ? '' : `, ${countText(letters.redriven)} redriven`

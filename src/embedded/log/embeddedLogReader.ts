@@ -135,7 +135,7 @@ export class EmbeddedLogReader implements LogReader {
     const { next } = await this.#requireInRange(offset)
     if (next === offset) return null
     const rows = await this.#readRows(offset, maxBytes)
-    if (rows === null) throw await this.#missing(offset, `it ends before ${next}`)
+    if (rows === null) throw await this.#missing(offset, `it ends before ${next}`, next)
     return rows
   }
 
@@ -143,23 +143,23 @@ export class EmbeddedLogReader implements LogReader {
     const { pool, topic } = this.#options
     const rows = await readRows(pool, { topic, partition: this.partition, offset }, maxBytes)
     if (rows === null || rows.baseOffset <= offset) return rows
-    throw await this.#missing(offset, `the next one begins at ${rows.baseOffset}`)
+    throw await this.#missing(offset, `the next one begins at ${rows.baseOffset}`, rows.baseOffset)
   }
 
   /** Either the retention has passed the reader meanwhile, which throws here, or rows are gone that should be there. */
-  async #missing(offset: number, found: string): Promise<CorruptRecordError> {
+  async #missing(offset: number, found: string, nextOffset: number): Promise<CorruptRecordError> {
     await this.#requireInRange(offset)
     const { topic } = this.#options
     return new CorruptRecordError(
       `${topic}/${this.partition} lacks the batch with offset ${offset}: ${found}. ` +
-        'Rows were deleted by another hand than the retention; restore them, or choose to go on behind the gap.',
-      { topic, partition: this.partition, offset },
+        'Rows were deleted by another hand than the retention; restore them.',
+      { topic, partition: this.partition, offset, nextOffset },
     )
   }
 
   #handOver(rows: BatchRows, maxBytes: number): RecordBatch {
     const batch = this.#walker.load(rows.bytes, { startOffset: this.#offset, gaplessFrom: rows.baseOffset })
-    if (batch.nextOffset !== rows.nextOffset) {
+    if (this.#walker.isWhole && batch.nextOffset !== rows.nextOffset) {
       const { topic } = this.#options
       throw new CorruptRecordError(
         `The rows of ${topic}/${this.partition} from ${rows.baseOffset} end before offset ${rows.nextOffset}, but their batches before ` +
@@ -168,7 +168,8 @@ export class EmbeddedLogReader implements LogReader {
       )
     }
     this.#offset = rows.nextOffset
-    if (rows.isCutOff) this.#start(this.#readRows(rows.nextOffset, maxBytes))
+    // Behind a batch that is far larger than what was asked for, another such one should not come before it is done with.
+    if (rows.isCutOff && rows.bytes.length <= 4 * maxBytes) this.#start(this.#readRows(rows.nextOffset, maxBytes))
     return batch
   }
 

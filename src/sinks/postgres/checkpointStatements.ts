@@ -8,12 +8,14 @@ import type {
   RecordedStep,
   TaskId,
 } from '../../runtime/checkpoint.ts'
+import { letterBytes } from '../../runtime/deadLetters.ts'
 import { elsewhereReason } from '../../runtime/foreignRows.ts'
 import type { PartitionGrowth } from '../../runtime/partitionGrowth.ts'
 import { clampTime, escapeText, timestampText } from './columnText.ts'
 import { headersText } from './headersText.ts'
 import { arrayElement, byteaText, idOf, prepared, run } from './statement.ts'
-import { quoteElement, type Step } from './tableWriter.ts'
+import { statementParts } from './statementParts.ts'
+import { largeStep, quoteElement, type Step } from './tableWriter.ts'
 
 // Only first claims take turns: once a number is there, the claim's own statement sees it. A partition whose owner hangs in its
 // transaction thus keeps no claim of another partition waiting.
@@ -54,15 +56,20 @@ const deltaText = `INSERT INTO task_state (pipeline, topic, partition, sequence,
 SELECT $1, $2, $3, coalesce(max(sequence), 0) + 1, 'delta', $4 FROM task_state
 WHERE pipeline = $1 AND topic = $2 AND partition = $3`
 
+/** What tells the whole of a part of the record, however much of it the letter keeps: that is a setting, and may have changed. */
+const wholeOf = (letter: string, part: 'key' | 'payload') =>
+  `coalesce(${letter}.cut #>> '{${part},sha256}', encode(sha256(${letter}.${part}), 'hex'))`
+
 // Whose a row is depends on what other tasks have done, so a run that is repeated may set aside other values: the letter says what the last run did.
 const deadLetterText = `INSERT INTO dead_letter AS t
-  (pipeline, topic, partition, "offset", operator, ordinal, reason, detail, record_time, key, headers, payload)
+  (pipeline, topic, partition, "offset", operator, ordinal, reason, detail, record_time, key, headers, payload, cut)
 SELECT $1, $2, $3, * FROM unnest($4::bigint[], $5::text[], $6::integer[], $7::text[], $8::text[], $9::timestamptz[], $10::bytea[], $11::jsonb[],
-  $12::bytea[])
+  $12::bytea[], $13::jsonb[])
 ON CONFLICT (pipeline, topic, partition, "offset", operator, ordinal) DO UPDATE SET reason = excluded.reason, detail = excluded.detail,
-  record_time = excluded.record_time, key = excluded.key, headers = excluded.headers, payload = excluded.payload
-WHERE CASE WHEN (t.reason, t.detail, t.record_time, t.key, t.headers, t.payload)
-    IS NOT DISTINCT FROM (excluded.reason, excluded.detail, excluded.record_time, excluded.key, excluded.headers, excluded.payload) THEN false
+  record_time = excluded.record_time, key = excluded.key, headers = excluded.headers, payload = excluded.payload, cut = excluded.cut
+WHERE CASE WHEN (t.reason, left(t.detail, 2000), t.record_time, ${wholeOf('t', 'key')}, ${wholeOf('t', 'payload')})
+    IS NOT DISTINCT FROM (excluded.reason, left(excluded.detail, 2000), excluded.record_time, ${wholeOf('excluded', 'key')}, ${wholeOf('excluded', 'payload')})
+    AND (t.cut -> 'headers' IS NOT NULL OR excluded.cut -> 'headers' IS NOT NULL OR t.headers IS NOT DISTINCT FROM excluded.headers) THEN false
   WHEN '${elsewhereReason}' IN (t.reason, excluded.reason) THEN true
   ELSE refuse('MR002', format('dead letter %s/%s/%s is stored as "%s: %s", which differs from "%s: %s"; it was not made from the same record by the same code',
     t."offset", t.operator, t.ordinal, t.reason, left(t.detail, 200), excluded.reason, left(excluded.detail, 200))) END`
@@ -83,6 +90,9 @@ WHERE CASE WHEN t.next_offset > excluded.next_offset OR t.archive_next_offset > 
   THEN refuse('MR001', 'the offset of an input would go down') ELSE true END`
 
 const readInputsText = `SELECT input_topic, next_offset, archive_next_offset, log_id, leader_epoch FROM task_input WHERE pipeline = $1 AND topic = $2 AND partition = $3`
+
+const readSkippedText = `SELECT input_topic, from_offset::float8 AS "fromOffset", to_offset::float8 AS "toOffset" FROM skipped_range
+WHERE pipeline = $1 AND topic = $2 AND partition = $3 AND kind <> 'rewind' ORDER BY from_offset`
 
 const noteText = `INSERT INTO merge_note (pipeline, topic, partition, input, "offset", is_first, offsets)
 SELECT $1, $2, $3, input, at, is_first, string_to_array(offsets, ',')::bigint[]
@@ -125,6 +135,8 @@ export const readStepsStatement = (task: TaskId, after: RecordedStep, limit: num
     escapeText(after.clock ?? ''),
     limit,
   ])
+/** What a person has decided to leave out, of all inputs. */
+export const readSkippedStatement = (task: TaskId) => prepared(readSkippedText, idOf(task))
 export const readInputsStatement = (task: TaskId) => prepared(readInputsText, idOf(task))
 /** Where the manifest ends in each input. */
 export const archivedStatement = ({ pipeline, topic, partition, otherTopics = [] }: TaskId) =>
@@ -156,7 +168,10 @@ export function fenceStep(claim: Claim, checkpoint: Checkpoint, commits: number)
 }
 
 export function stateStep(task: TaskId, state: Checkpoint['state']): Step {
-  return run(state.kind === 'base' ? baseText : deltaText, [...idOf(task), escapeText(state.body)])
+  return largeStep(
+    state.body.length,
+    run(state.kind === 'base' ? baseText : deltaText, [...idOf(task), escapeText(state.body)]),
+  )
 }
 
 const lettersPerStatement = 500
@@ -180,38 +195,43 @@ export function taskOfInput(task: TaskId, input: number): TaskId {
 }
 
 function letterSteps(task: TaskId, letters: readonly DeadLetter[]): readonly Step[] {
-  return lettersByStatement(letters).map((part) => {
-    const array = (of: (letter: DeadLetter) => string | null) =>
-      `{${part.map((letter) => arrayElement(of(letter))).join(',')}}`
-    return run(deadLetterText, [
-      ...idOf(task),
-      array((letter) => String(letter.offset)),
-      array((letter) => escapeText(letter.operator)),
-      array((letter) => String(letter.ordinal)),
-      array((letter) => escapeText(letter.reason)),
-      array((letter) => escapeText(letter.detail)),
-      // An absurd time is a reason to be here and must not be one to fail; the detail tells it.
-      array((letter) => (letter.recordTime === null ? null : timestampText(Math.floor(letter.recordTime)))),
-      array((letter) => byteaText(letter.key)),
-      array((letter) => headersText(letter.headers)),
-      array((letter) => byteaText(letter.payload)),
-    ])
-  })
+  return withoutRepeats(letters).flatMap((distinct) =>
+    [...statementParts(distinct, letterBytes, lettersPerStatement)].map(({ items, bytes }) =>
+      largeStep(bytes, (client) => client.query(prepared(deadLetterText, letterValues(task, items)))),
+    ),
+  )
+}
+
+function letterValues(task: TaskId, letters: readonly DeadLetter[]): readonly unknown[] {
+  const array = (of: (letter: DeadLetter) => string | null) =>
+    `{${letters.map((letter) => arrayElement(of(letter))).join(',')}}`
+  return [
+    ...idOf(task),
+    array((letter) => String(letter.offset)),
+    array((letter) => escapeText(letter.operator)),
+    array((letter) => String(letter.ordinal)),
+    array((letter) => escapeText(letter.reason)),
+    array((letter) => escapeText(letter.detail)),
+    // An absurd time is a reason to be here and must not be one to fail; the detail tells it.
+    array((letter) => (letter.recordTime === null ? null : timestampText(Math.floor(letter.recordTime)))),
+    array((letter) => byteaText(letter.key)),
+    array((letter) => headersText(letter.headers)),
+    array((letter) => byteaText(letter.payload)),
+    array((letter) => (letter.cut === undefined ? null : JSON.stringify(letter.cut))),
+  ]
 }
 
 /** PostgreSQL refuses to meet a row twice in one statement, so a letter that repeats another begins the next one. */
-function lettersByStatement(letters: readonly DeadLetter[]): readonly (readonly DeadLetter[])[] {
+function withoutRepeats(letters: readonly DeadLetter[]): readonly (readonly DeadLetter[])[] {
   const parts: DeadLetter[][] = []
   const met = new Set<string>()
   for (const letter of letters) {
     const identity = `${letter.offset}/${letter.ordinal}/${letter.operator}`
-    const last = parts.at(-1)
-    if (last === undefined || last.length === lettersPerStatement || met.has(identity)) {
-      parts.push([letter])
+    if (parts.length === 0 || met.has(identity)) {
+      parts.push([])
       met.clear()
-    } else {
-      last.push(letter)
     }
+    parts.at(-1)?.push(letter)
     met.add(identity)
   }
   return parts

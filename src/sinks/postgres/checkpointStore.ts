@@ -8,6 +8,7 @@ import type {
   MergeNote,
   RecordedStep,
   SavedCheckpoint,
+  SkippedRange,
   StateFrame,
   TaskId,
 } from '../../runtime/checkpoint.ts'
@@ -28,6 +29,7 @@ import {
   objectStep,
   readInputsStatement,
   readNotesStatement,
+  readSkippedStatement,
   readStateStatement,
   readStepsStatement,
   recordedStepsStep,
@@ -38,6 +40,7 @@ import { openPool, type PoolOptions, type PostgresAddress } from './connection.t
 import { PostgresOutbox } from './outbox.ts'
 import { messageSteps } from './outboxStatements.ts'
 import { claimOwnerStatement, foreignRows } from './rowOwners.ts'
+import { runTogether } from './runSteps.ts'
 import { type Step, writeSteps } from './tableWriter.ts'
 import { together, withClient } from './withClient.ts'
 
@@ -62,6 +65,12 @@ interface InputRow {
   readonly archive_next_offset: Int8 | null
   readonly log_id: string | null
   readonly leader_epoch: number | null
+}
+
+interface SkippedRow {
+  readonly input_topic: string
+  readonly fromOffset: number
+  readonly toOffset: number
 }
 
 interface NoteRow extends Omit<MergeNote, 'isFirst'> {
@@ -106,7 +115,7 @@ export class PostgresCheckpointStore implements CheckpointStore {
     const partitions = topicPartitions ?? null
     try {
       return await withClient(this.#pipelined, `claim ${nameOf(task)}`, task, async (client) => {
-        const [, , claimed, owners, state, inputs, archived] = await together([
+        const [, , claimed, owners, state, inputs, archived, skipped] = await together([
           client.query('BEGIN'),
           client.query(firstClaimTurnStatement(task, partitions)),
           client.query<TaskRow>(claimStatement(task, this.#owner, partitions, growth)),
@@ -114,6 +123,7 @@ export class PostgresCheckpointStore implements CheckpointStore {
           client.query<StateFrame>(readStateStatement(task)),
           client.query<InputRow>(readInputsStatement(task)),
           client.query<{ until: number | null }>(archivedStatement(task)),
+          client.query<SkippedRow>(readSkippedStatement(task)),
           client.query('COMMIT'),
         ])
         const row = claimed.rows[0]!
@@ -128,6 +138,7 @@ export class PostgresCheckpointStore implements CheckpointStore {
           outbox: { id: row.outbox_id, isInName: row.is_outbox_named },
           rowOwner: owners.rows[0]!.id,
           ...archivedBefore(restored, archived.rows),
+          skipped: skippedOf(task, skipped.rows),
         }
         return made
       })
@@ -147,7 +158,7 @@ export class PostgresCheckpointStore implements CheckpointStore {
     try {
       await withClient(needsTurns ? this.#sequential : this.#pipelined, doing, task, async (client) => {
         if (needsTurns) for (const step of steps) await step(client)
-        else await together(steps.map((step) => step(client)))
+        else await runTogether(client, steps)
       })
       stored.count += 1
     } catch (error) {
@@ -289,6 +300,14 @@ function archivedBefore(
 ): Pick<Claim, 'archivedUntilOffsets'> {
   if (restored !== null || rows.every(({ until }) => until === null)) return {}
   return { archivedUntilOffsets: rows.map(({ until }) => until) }
+}
+
+/** One of a topic that the task no longer reads says nothing. */
+function skippedOf({ topic, otherTopics = [] }: TaskId, rows: readonly SkippedRow[]): readonly SkippedRange[] {
+  const inputs = [topic, ...otherTopics]
+  return rows
+    .map(({ input_topic, ...range }) => ({ input: inputs.indexOf(input_topic), ...range }))
+    .filter(({ input }) => input >= 0)
 }
 
 function positionFrom(row: InputRow | undefined): InputPosition | null {

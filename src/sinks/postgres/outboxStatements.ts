@@ -4,8 +4,9 @@ import { headersBytes } from '../../runtime/encodeHeaders.ts'
 import type { MessagePage } from '../../runtime/outbox.ts'
 import { escapeText, timestampText } from './columnText.ts'
 import { headersText } from './headersText.ts'
-import { arrayElement, byteaText, idOf, prepared, run } from './statement.ts'
-import type { Step } from './tableWriter.ts'
+import { arrayElement, byteaText, idOf, prepared } from './statement.ts'
+import { statementParts } from './statementParts.ts'
+import { largeStep, type Step } from './tableWriter.ts'
 
 const messageText = `INSERT INTO outbox (pipeline, topic, partition, outlet, sequence, event_time, key, value, headers)
 SELECT $1, $2, $3, $4, * FROM unnest($5::bigint[], $6::bigint[], $7::bytea[], $8::bytea[], $9::jsonb[])`
@@ -54,35 +55,26 @@ export const retryStatement = (task: TaskId, outlet: string, sequences: readonly
 export const forgetRefusedStatement = (task: TaskId, outlet: string, sequence: number) =>
   prepared(forgetRefusedText, [...idOfOutlet(task, outlet), sequence])
 
-/** Of one statement, whose text is twice as long. */
-const statementLimits = { messages: 1_000, bytes: 16 << 20 }
+const messagesPerStatement = 1_000
 
 /** Stores the messages of one outlet. */
 export function messageSteps(task: TaskId, { outlet, messages }: MessageWrite): readonly Step[] {
-  return inParts(messages).map((part) =>
-    run(messageText, [
-      ...idOfOutlet(task, outlet),
-      part.map(({ sequence }) => sequence),
-      part.map(({ time }) => time),
-      `{${part.map(({ key }) => arrayElement(byteaText(key))).join(',')}}`,
-      `{${part.map(({ value }) => arrayElement(byteaText(value))).join(',')}}`,
-      `{${part.map(({ headers = [] }) => arrayElement(headersText(headers))).join(',')}}`,
-    ]),
+  return [...statementParts(messages, messageBytes, messagesPerStatement)].map(({ items, bytes }) =>
+    largeStep(bytes, (client) =>
+      client.query(
+        prepared(messageText, [
+          ...idOfOutlet(task, outlet),
+          items.map(({ sequence }) => sequence),
+          items.map(({ time }) => time),
+          `{${items.map(({ key }) => arrayElement(byteaText(key))).join(',')}}`,
+          `{${items.map(({ value }) => arrayElement(byteaText(value))).join(',')}}`,
+          `{${items.map(({ headers = [] }) => arrayElement(headersText(headers))).join(',')}}`,
+        ]),
+      ),
+    ),
   )
 }
 
-function inParts(messages: readonly StoredMessage[]): readonly (readonly StoredMessage[])[] {
-  const parts: StoredMessage[][] = []
-  let bytes = 0
-  for (const message of messages) {
-    const { key, value, headers = [] } = message
-    const size = (key?.length ?? 0) + (value?.length ?? 0) + headersBytes(headers)
-    bytes += size
-    const open = parts.at(-1)
-    if (open === undefined || open.length === statementLimits.messages || bytes > statementLimits.bytes) {
-      parts.push([message])
-      bytes = size
-    } else open.push(message)
-  }
-  return parts
+function messageBytes({ key, value, headers = [] }: StoredMessage): number {
+  return (key?.length ?? 0) + (value?.length ?? 0) + headersBytes(headers)
 }

@@ -14,6 +14,7 @@ export const ownTables: readonly string[] = [
   'row_owner',
   'row_writer',
   'schema_identity',
+  'skipped_range',
   'stream_task',
   'task_input',
   'task_state',

@@ -9,11 +9,20 @@ import type { AppendTable, ColumnType, RowText, Table, UpsertTable } from '../..
 import { rowText } from './columnText.ts'
 import { quoteIdentifier } from './connection.ts'
 import { ownerColumn } from './ownerColumn.ts'
+import { statementParts } from './statementParts.ts'
 
 /** Something to do on a connection, inside the caller's transaction. */
-export type Step = (client: pg.ClientBase) => Promise<unknown>
+export interface Step {
+  (client: pg.ClientBase): Promise<unknown>
+  /** What it sends, roughly; left out where that is little. */
+  readonly bytes?: number
+}
 
-// Bounds the text of one statement to a few MiB, for rows as wide as candles.
+/** A step that makes what it sends when its turn comes. */
+export function largeStep(bytes: number, act: (client: pg.ClientBase) => Promise<unknown>): Step {
+  return Object.assign(act, { bytes })
+}
+
 const rowsPerStatement = 10_000
 const copyChunkBytes = 64 * 1024
 
@@ -37,14 +46,18 @@ export function writeSteps<Row>(
 
 function upsertSteps(table: UpsertTable<never>, rows: readonly RowText[], owner: number): readonly Step[] {
   const statement = upsertStatement(table)
-  const newest = newestRows(statement, rows)
-  const steps: Step[] = []
-  for (let start = 0; start < newest.length; start += rowsPerStatement) {
-    const part = newest.slice(start, start + rowsPerStatement)
-    const values = table.columns.map((column, i) => columnLiteral(part, i, column.type))
-    steps.push((client) => client.query({ name: statement.name, text: statement.text, values: [...values, owner] }))
-  }
-  return steps
+  return [...statementParts(newestRows(statement, rows), rowBytes, rowsPerStatement)].map(({ items, bytes }) =>
+    largeStep(bytes, (client) => {
+      const values = table.columns.map((column, i) => columnLiteral(items, i, column.type))
+      return client.query({ name: statement.name, text: statement.text, values: [...values, owner] })
+    }),
+  )
+}
+
+function rowBytes(row: RowText): number {
+  let bytes = 0
+  for (const text of row) bytes += text?.length ?? 4
+  return bytes
 }
 
 function newestRows({ keyOf, revisionIndex }: UpsertStatement, rows: readonly RowText[]): readonly RowText[] {

@@ -72,7 +72,7 @@ const schema = z
     requestTimeoutMs: ms(10_000),
     /** How old the client's picture of leaders and partitions may be: a partition that was added is seen after this. */
     metadataMaxAgeMs: ms(5_000),
-    /** The most that one batch may hold once it is decompressed; what holds more is refused before memory is given to it. Wire only. */
+    /** The most that one batch may hold once it is decompressed; what holds more is refused before memory is given to it. */
     maxBatchBytes: z.number().int().min(1).max(1_073_741_824).default(67_108_864),
   })
   .refine((given) => given.heartbeatIntervalMs * 2 <= given.sessionTimeoutMs, {

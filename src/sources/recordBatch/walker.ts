@@ -45,6 +45,7 @@ export class RecordBatchWalker implements RecordBatch {
   #nextOffset = 0
   #byteLength = 0
   #leaderEpochs: LeaderEpochStart[] = []
+  #isWhole = true
 
   #bytes: Buffer = Buffer.alloc(0)
   #aborted: readonly AbortedRange[] | undefined = undefined
@@ -64,6 +65,7 @@ export class RecordBatchWalker implements RecordBatch {
   #remaining = 0
   #baseOffset = 0
   #lastOffsetDelta = 0
+  #frameEnd = 0
   #baseTimestamp = 0
   #fixedTimestamp = false
   #previousDelta = -1
@@ -87,7 +89,12 @@ export class RecordBatchWalker implements RecordBatch {
     return this.#leaderEpochs
   }
 
-  /** Takes on `bytes`, which must stay unchanged while they are walked. Throws when they are not whole batches. */
+  /** False where not all of the bytes are whole batches: `read` throws there, behind the records before. */
+  get isWhole(): boolean {
+    return this.#isWhole
+  }
+
+  /** Takes on `bytes`, which must stay unchanged while they are walked. */
   load(bytes: Buffer, range: WalkRange = {}): this {
     this.#bytes = bytes
     this.#records = bytes
@@ -191,15 +198,16 @@ export class RecordBatchWalker implements RecordBatch {
     this.#leaderEpochs = []
     let newest = -1
     let at = 0
-    while (at < this.#bytes.length) {
-      const leaderEpoch = this.#bytes.length - at < HEADER_BYTES ? -1 : this.#bytes.readInt32BE(at + LEADER_EPOCH)
-      at = this.#checkFrame(at)
+    while (at < this.#bytes.length && this.#frameFault(at) === null) {
+      const leaderEpoch = this.#bytes.readInt32BE(at + LEADER_EPOCH)
       if (leaderEpoch > newest) {
         newest = leaderEpoch
         this.#leaderEpochs.push({ leaderEpoch, offset: this.#baseOffset })
       }
+      at = this.#frameEnd
       this.#batchOffset = this.#baseOffset + this.#lastOffsetDelta + 1
     }
+    this.#isWhole = at >= this.#bytes.length
     const behindAll = this.#batchOffset
     this.#batchOffset = firstOffset
     return Math.max(behindAll, this.#startOffset)
@@ -207,25 +215,35 @@ export class RecordBatchWalker implements RecordBatch {
 
   /** Reads base offset, last delta and length of the batch at `start`; gives its end. */
   #checkFrame(start: number): number {
+    const fault = this.#frameFault(start)
+    if (fault === null) return this.#frameEnd
+    this.#baseOffset = this.#batchOffset
+    this.#lastOffsetDelta = -1
+    return this.#fail(fault)
+  }
+
+  /** What is wrong with the header at `start`; null where it tells base offset, last delta and end of a batch. */
+  #frameFault(start: number): string | null {
     const bytes = this.#bytes
     const left = bytes.length - start
     this.#previousDelta = -1
-    if (left < HEADER_BYTES) this.#fail(`${left} bytes where a batch header takes ${HEADER_BYTES}`)
+    if (left < HEADER_BYTES) return `${left} bytes where a batch header takes ${HEADER_BYTES}`
     const magic = bytes.readInt8(start + MAGIC)
-    if (magic !== MAGIC_V2) this.#fail(`magic ${magic}, which is not a record batch of version 2`)
+    if (magic !== MAGIC_V2) return `magic ${magic}, which is not a record batch of version 2`
     const length = bytes.readInt32BE(start + BATCH_LENGTH) + LENGTH_STARTS_AT
-    if (length < HEADER_BYTES || length > left) this.#fail(`a batch of ${length} bytes where ${left} are left`)
+    if (length < HEADER_BYTES || length > left) return `a batch of ${length} bytes where ${left} are left`
     const baseOffset = readInt64(bytes, start)
     const lastOffsetDelta = bytes.readInt32BE(start + LAST_OFFSET_DELTA)
     if (!Number.isSafeInteger(baseOffset + lastOffsetDelta) || baseOffset < 0 || lastOffsetDelta < 0) {
-      this.#fail(`base offset ${baseOffset} with a last offset delta of ${lastOffsetDelta}`)
+      return `base offset ${baseOffset} with a last offset delta of ${lastOffsetDelta}`
     }
     if (this.#gapless ? baseOffset !== this.#batchOffset : baseOffset < this.#batchOffset) {
-      this.#fail(`base offset ${baseOffset} where ${this.#batchOffset}${this.#gapless ? '' : ' or more'} was due`)
+      return `base offset ${baseOffset} where ${this.#batchOffset}${this.#gapless ? '' : ' or more'} was due`
     }
     this.#baseOffset = baseOffset
     this.#lastOffsetDelta = lastOffsetDelta
-    return start + length
+    this.#frameEnd = start + length
+    return null
   }
 
   #checkCrc(start: number, end: number): void {
@@ -266,7 +284,7 @@ export class RecordBatchWalker implements RecordBatch {
     if (records === null) {
       this.#refuse(
         `takes ${end - start} bytes and more than ${maxBatchBytes} once it is decompressed (${name}). ` +
-          'Raise kafka.maxBatchBytes if its producer meant that.',
+          'Raise kafka.maxBatchBytes (KAFKA_MAX_BATCH_BYTES) if its producer meant that.',
       )
     }
     this.#records = records
@@ -287,7 +305,8 @@ export class RecordBatchWalker implements RecordBatch {
     this.#failure = new ConfigurationError(`The batch at ${this.topic}/${this.partition}/${this.#baseOffset} ${what}`, {
       topic: this.topic,
       partition: this.partition,
-      offset: this.#baseOffset,
+      offset: Math.max(this.#baseOffset, this.#startOffset),
+      nextOffset: this.#baseOffset + this.#lastOffsetDelta + 1,
     })
     throw this.#failure
   }
@@ -352,12 +371,20 @@ export class RecordBatchWalker implements RecordBatch {
   }
 
   #fail(found: string): never {
-    const offset = this.#baseOffset + Math.max(0, this.#previousDelta)
+    const nextOffset = this.#baseOffset + this.#lastOffsetDelta + 1
+    const following = Math.max(this.#baseOffset + this.#previousDelta + 1, this.#startOffset)
+    // A batch may be broken behind its last record; what is left out then must not be of the next batch.
+    const offset = this.#lastOffsetDelta < 0 ? following : Math.min(following, nextOffset - 1)
     this.#remaining = 0
     this.#failure = new CorruptRecordError(
-      `Broken record batch in ${this.topic}/${this.partition} near offset ${offset}: ${found}. ` +
-        'Nothing of it was handed over as a record; restore the log, or choose to go on behind it.',
-      { topic: this.topic, partition: this.partition, offset },
+      `Broken record batch in ${this.topic}/${this.partition} at offset ${offset}: ${found}. ` +
+        'Nothing from there on was handed over as a record; restore the log.',
+      {
+        topic: this.topic,
+        partition: this.partition,
+        offset,
+        ...(Number.isSafeInteger(nextOffset) && nextOffset > offset ? { nextOffset } : {}),
+      },
     )
     throw this.#failure
   }

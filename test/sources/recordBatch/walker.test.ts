@@ -205,7 +205,7 @@ describe('broken bytes', () => {
       const error = attemptRead(walker)
       expect(error).toBeInstanceOf(CorruptRecordError)
       expect(error).toMatchObject({ topic: 'trades', partition: 2, offset: 40 })
-      expect((error as Error).message).toMatch(/trades\/2 near offset 40: CRC-32C [0-9a-f]{8} where the batch says/)
+      expect((error as Error).message).toMatch(/trades\/2 at offset 40: CRC-32C [0-9a-f]{8} where the batch says/)
     }
   })
 

@@ -1,10 +1,8 @@
 import { createRequire } from 'node:module'
-import zlib from 'node:zlib'
-import { compressionsAlgorithms } from '@platformatic/kafka'
 import type { Admin, ISocketFactory, KafkaConfig, RetryOptions } from 'kafkajs'
 
 /**
- * The layer of kafkajs below its consumer: connections with TLS and SASL, versions agreed with the broker, requests, record decoding.
+ * The layer of kafkajs below its consumer: connections with TLS and SASL, versions agreed with the broker, requests.
  *
  * Its consumer pushes, has no hook to wait for before partitions go elsewhere, and skips to the high watermark where a response holds only
  * batches that compaction has emptied; none of that can be put right from outside. The last release is of 2023 and the
@@ -13,7 +11,6 @@ import type { Admin, ISocketFactory, KafkaConfig, RetryOptions } from 'kafkajs'
 const require = createRequire(import.meta.url)
 
 const kafkajs = require('kafkajs') as typeof import('kafkajs')
-const { CompressionCodecs, CompressionTypes } = kafkajs
 
 export const { AssignerProtocol } = kafkajs
 
@@ -59,18 +56,6 @@ export interface KafkajsCluster {
   findGroupCoordinator(place: { readonly groupId: string }): Promise<KafkajsBroker>
 }
 
-export interface DecodedRecord {
-  readonly offset: string
-  readonly timestamp: string
-  readonly key: Buffer | null
-  readonly value: Buffer | null
-  /**
-   * By name: a value, or a list where the name is repeated. A name that every object has, such as `toString`, is taken for a repeat of
-   * what `Object.prototype` has there.
-   */
-  readonly headers: Readonly<Record<string, unknown>>
-}
-
 type ClusterOptions = Omit<KafkaConfig, 'logLevel' | 'logCreator'> & {
   readonly logger: unknown
   readonly metadataMaxAge: number
@@ -90,13 +75,6 @@ export const createAdmin = require('kafkajs/src/admin') as (options: {
 export const Encoder = require('kafkajs/src/protocol/encoder') as new () => {
   writeBufferInternal(bytes: Buffer): void
 }
-
-export const Decoder = require('kafkajs/src/protocol/decoder') as new (bytes: Buffer) => object
-
-/** Decodes one whole record batch v2 that the decoder stands at. Does not look at the checksum. */
-export const decodeRecordBatch = require('kafkajs/src/protocol/recordBatch/v0/decoder') as (
-  decoder: object,
-) => Promise<{ readonly records: readonly DecodedRecord[] }>
 
 export const requests = (
   require('kafkajs/src/protocol/requests') as {
@@ -137,13 +115,3 @@ const scheduleCheck = requestQueue.prototype.scheduleCheckPendingRequests
 requestQueue.prototype.scheduleCheckPendingRequests = function (): void {
   if (this.pending.length > 0) scheduleCheck.call(this)
 }
-
-// kafkajs itself brings gzip only.
-const { snappy, lz4 } = compressionsAlgorithms
-const decompressOnly = (decompress: (bytes: Buffer) => Buffer) => () => ({
-  compress: () => Promise.reject(new Error('This codec is there for reading only.')),
-  decompress: async (bytes: Buffer) => decompress(bytes),
-})
-CompressionCodecs[CompressionTypes.Snappy] = decompressOnly((bytes) => Buffer.from(snappy.decompressSync(bytes)))
-CompressionCodecs[CompressionTypes.LZ4] = decompressOnly((bytes) => Buffer.from(lz4.decompressSync(bytes)))
-CompressionCodecs[CompressionTypes.ZSTD] = decompressOnly((bytes) => zlib.zstdDecompressSync(bytes))

@@ -102,6 +102,7 @@ class KafkajsLog implements LogSource {
       endOfEpoch: (leaderEpoch) => this.#endOfEpoch(partition, leaderEpoch),
       requireSameTopic: () => this.requireSameTopic(),
       clock: this.#clock,
+      maxBatchBytes: this.#settings.maxBatchBytes,
       onClose: () => this.#readers.delete(reader),
     })
     this.#readers.add(reader)

@@ -8,11 +8,13 @@ import type {
   LogReader,
   RecordBatch,
 } from '../../../runtime/log.ts'
+import { decompress } from '../../recordBatch/decompress.ts'
+import { RecordBatchWalker } from '../../recordBatch/walker.ts'
 import { lostEnd } from '../lostEnd.ts'
+import { RecordSet } from '../wire/recordSet.ts'
 import { protocolErrorName } from '../wire/trouble.ts'
 import { type KafkajsClient, leaderOf } from './client.ts'
-import { decodeFetched, type FetchedRecords, fetchBytes } from './fetch.ts'
-import { MessageBatch } from './messageBatch.ts'
+import { fetchBytes } from './fetch.ts'
 
 export interface KafkajsReaderOptions {
   readonly topic: string
@@ -25,13 +27,15 @@ export interface KafkajsReaderOptions {
   /** Throws when the topic's name has come to mean another topic. */
   readonly requireSameTopic: () => Promise<void>
   readonly clock: Clock
+  /** The most that one batch may hold once it is decompressed. */
+  readonly maxBatchBytes: number
   readonly onClose: () => void
 }
 
 /** A request under way, and from where on. */
 interface Query {
   readonly offset: number
-  readonly records: Promise<FetchedRecords>
+  readonly records: Promise<RecordSet | null>
 }
 
 /** The longest wait of one request, after which a reader that has caught up asks again. */
@@ -40,11 +44,12 @@ const LONGEST_WAIT_MS = 1_000
 const PATIENCE_MS = 2_000
 const OFFSET_OUT_OF_RANGE = 1
 
-/** Reads one partition. Holds the records of one fetch and of one request ahead, each of about `maxBytes` before decompression. */
+/** Reads one partition in place. Holds the bytes of one fetch and of one request ahead, each of about `maxBytes`, and one batch decompressed. */
 export class KafkajsReader implements LogReader {
   readonly partition: number
   readonly #options: KafkajsReaderOptions
   readonly #closed = Promise.withResolvers<'ended'>()
+  readonly #walker: RecordBatchWalker
   #offset = 0
   /** Of the last batch that was handed over, or -1. */
   #leaderEpoch = -1
@@ -54,6 +59,8 @@ export class KafkajsReader implements LogReader {
   constructor(options: KafkajsReaderOptions) {
     this.partition = options.partition
     this.#options = options
+    const { topic, partition, maxBatchBytes } = options
+    this.#walker = new RecordBatchWalker(topic, partition, { decompress, maxBatchBytes })
   }
 
   seek(offset: number): void {
@@ -76,12 +83,14 @@ export class KafkajsReader implements LogReader {
       if (this.#query === query) this.#query = null
       // The place was changed meanwhile: what came is of the place before.
       if (query.offset !== this.#offset) continue
-      if (found.nextOffset !== null) {
-        const { records, nextOffset, byteLength, leaderEpochs } = found
-        await this.#requireSameHistory(query.offset, leaderEpochs)
-        this.#offset = nextOffset
-        if (byteLength * 2 > maxBytes) this.#start(maxBytes, 0)
-        return new MessageBatch(this.partition, records, nextOffset, byteLength, leaderEpochs)
+      if (found !== null) {
+        const startOffset = this.#offset
+        const { bytes } = found.take(found.byteLength)
+        const batch = this.#walker.load(bytes, { startOffset, aborted: found.aborted })
+        await this.#requireSameHistory(startOffset, batch.leaderEpochs)
+        this.#offset = found.nextOffset
+        if (found.byteLength * 2 > maxBytes && found.byteLength <= 4 * maxBytes) this.#start(maxBytes, 0)
+        return batch
       }
       // Nothing, said before this fetch was asked for, is no answer: something may have come since.
       if (earlier === null && clock.now() >= until) return null
@@ -117,7 +126,7 @@ export class KafkajsReader implements LogReader {
     return query
   }
 
-  async #outcome(query: Query, mostMs: number, signal: AbortSignal | undefined): Promise<FetchedRecords | 'ended'> {
+  async #outcome(query: Query, mostMs: number, signal: AbortSignal | undefined): Promise<RecordSet | null | 'ended'> {
     const aborted = Promise.withResolvers<'ended'>()
     const abort = () => aborted.resolve('ended')
     const patience = new AbortController()
@@ -135,7 +144,7 @@ export class KafkajsReader implements LogReader {
     }
   }
 
-  async #request(offset: number, maxBytes: number, maxWaitMs: number): Promise<FetchedRecords> {
+  async #request(offset: number, maxBytes: number, maxWaitMs: number): Promise<RecordSet | null> {
     const { topic, client, requireSameTopic } = this.#options
     const place = { topic, partition: this.partition }
     await requireSameTopic().catch((error: unknown) => {
@@ -153,7 +162,7 @@ export class KafkajsReader implements LogReader {
       )
     })
     if (fetched.errorCode === OFFSET_OUT_OF_RANGE) throw await this.#outOfRange(offset)
-    return decodeFetched(place, offset, fetched)
+    return fetched.records.length === 0 ? null : new RecordSet(fetched.records, offset, fetched.aborted, place)
   }
 
   /** Behind a leader that had not all records the log may have lost what was handed over, and have grown past it. Its records tell that there is another leader. */

@@ -1,5 +1,5 @@
 import { crc32 } from 'node:zlib'
-import { ConfigurationError, CorruptRecordError, type ErrorPlace } from '../../../runtime/errors.ts'
+import { ConfigurationError, CorruptRecordError, type ErrorPlace, type MillraceError } from '../../../runtime/errors.ts'
 import {
   ATTRIBUTES,
   BATCH_LENGTH,
@@ -56,7 +56,11 @@ export class RecordSet {
     let nextOffset = fetchOffset
     let leaderEpoch = -1
     for (let end = batchEnd(records, at); end !== null; end = batchEnd(records, at)) {
-      requireMagic(records, at, end, place)
+      if (!isMagic(records, at)) {
+        // What stands before it is handed over first; the next fetch begins at it.
+        if (at > 0) break
+        throw wrongMagic(records.subarray(0, end), fetchOffset, place)
+      }
       nextOffset = Math.max(
         nextOffset,
         Number(records.readBigInt64BE(at)) + records.readInt32BE(at + LAST_OFFSET_DELTA) + 1,
@@ -108,31 +112,39 @@ function batchEnd(bytes: Buffer, at: number): number | null {
   return end - at < HEADER_BYTES && bytes.readInt8(at + MAGIC) === MAGIC_V2 ? null : end
 }
 
+function isMagic(bytes: Buffer, at: number): boolean {
+  return bytes.readInt8(at + MAGIC) === MAGIC_V2
+}
+
 /** Version 0 and 1 have their magic in the same place, and a CRC-32 of the other polynomial from there to the end. */
-function requireMagic(bytes: Buffer, at: number, end: number, place: ErrorPlace): void {
-  const magic = bytes.readInt8(at + MAGIC)
-  if (magic === MAGIC_V2) return
-  const offset = Number(bytes.readBigInt64BE(at))
+function wrongMagic(batch: Buffer, offset: number, place: ErrorPlace): MillraceError {
+  const magic = batch.readInt8(MAGIC)
   const where = `${place.topic}/${place.partition} at offset ${offset}`
-  const isOldFormat =
-    (magic === 0 || magic === 1) && crc32(bytes.subarray(at + MAGIC, end)) === bytes.readUInt32BE(at + 12)
+  const isOldFormat = (magic === 0 || magic === 1) && crc32(batch.subarray(MAGIC)) === batch.readUInt32BE(12)
   if (isOldFormat) {
-    throw new ConfigurationError(
-      `${where} is in message format ${magic}, from before Apache Kafka 0.11, which kafka.client=wire does not read. ` +
-        'Set kafka.client=kafkajs, or let the topic be written anew by a current producer.',
+    return new ConfigurationError(
+      `${where} is in message format ${magic}, from before Apache Kafka 0.11, which is not read. ` +
+        'Let the topic be written anew by a current producer.',
       { ...place, offset },
     )
   }
-  throw new CorruptRecordError(
-    `Broken record batch in ${where}: magic ${magic}, which is not a record batch of version 2. Restore the log, or choose to go on behind it.`,
-    { ...place, offset },
+  return new CorruptRecordError(
+    `Broken record batch in ${where}: magic ${magic}, which is not a record batch of version 2. Restore the log.`,
+    { ...place, offset, ...behindBroken(batch, offset) },
   )
+}
+
+/** What the header says, as far as it can be believed. */
+function behindBroken(batch: Buffer, offset: number): Pick<ErrorPlace, 'nextOffset'> {
+  if (batch.length < HEADER_BYTES) return {}
+  const nextOffset = Number(batch.readBigInt64BE(0)) + batch.readInt32BE(LAST_OFFSET_DELTA) + 1
+  return Number.isSafeInteger(nextOffset) && nextOffset > offset ? { nextOffset } : {}
 }
 
 function notEvenOne(records: Buffer, offset: number, place: ErrorPlace): CorruptRecordError {
   return new CorruptRecordError(
     `Broken record batch in ${place.topic}/${place.partition} near offset ${offset}: ${records.length} bytes without one whole batch. ` +
-      'Restore the log, or choose to go on behind it.',
+      'Restore the log.',
     { ...place, offset },
   )
 }

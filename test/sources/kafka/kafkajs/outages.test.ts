@@ -3,15 +3,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
-import {
-  ConfigurationError,
-  CorruptRecordError,
-  OffsetOutOfRangeError,
-  RetryableError,
-} from '../../../../src/runtime/errors.ts'
+import { ConfigurationError, OffsetOutOfRangeError, RetryableError } from '../../../../src/runtime/errors.ts'
 import type { LogReader, LogSource } from '../../../../src/runtime/log.ts'
 import { RecordView } from '../../../../src/runtime/record.ts'
-import { decodeFetched } from '../../../../src/sources/kafka/kafkajs/fetch.ts'
 import { openKafkajsLog } from '../../../../src/sources/kafka/kafkajs/kafkajsLog.ts'
 import { type KafkaSettingsInput, kafkaSettings } from '../../../../src/sources/kafka/kafkaSettings.ts'
 import { encodeRecordBatch } from '../../../../src/sources/recordBatch/encode.ts'
@@ -134,33 +128,6 @@ describe.skipIf(!canStartBroker)(startTitle('a Kafka log through kafkajs in trou
     await reader.fetch({ maxBytes: 1 << 20, maxWaitMs: 300 })
     process.off('warning', listen)
     expect(warnings).toEqual([])
-  })
-})
-
-describe('records that kafkajs has decoded', () => {
-  const place = { topic: 't', partition: 3 }
-
-  test('are refused with their place when a bit of them has changed', async () => {
-    const whole = encodeRecordBatch(40, [{ timestamp: 1, key: null, value: Buffer.from('value') }])
-    const fine = await decodeFetched(place, 40, { errorCode: 0, aborted: [], records: whole })
-    expect(fine.records.map(({ value }) => String(value))).toEqual(['value'])
-    for (let at = 16; at < whole.length; at++) {
-      const broken = Buffer.from(whole)
-      broken[at]! ^= 4
-      const outcome = await decodeFetched(place, 40, { errorCode: 0, aborted: [], records: broken }).catch(
-        (error) => error,
-      )
-      expect(outcome).toBeInstanceOf(CorruptRecordError)
-      expect(outcome).toMatchObject({ ...place, offset: 40 })
-    }
-  })
-
-  test('end behind a batch that has nothing to show', async () => {
-    const batch = encodeRecordBatch(40, [{ timestamp: 1, key: null, value: null }])
-    const later = await decodeFetched(place, 41, { errorCode: 0, aborted: [], records: batch })
-    expect(later).toMatchObject({ records: [], nextOffset: 41 })
-    const cut = await decodeFetched(place, 40, { errorCode: 0, aborted: [], records: batch.subarray(0, -1) })
-    expect(cut).toMatchObject({ records: [], nextOffset: null })
   })
 })
 

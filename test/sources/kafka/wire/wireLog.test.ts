@@ -6,7 +6,7 @@ import { describeLog } from '../../../contract/log.ts'
 import { describeMergedInputs } from '../../../contract/mergedInputs.ts'
 import { hasKafka, kafkaTitle, type SharedBroker, sharedBroker, uniqueName } from '../../../support/kafkaBroker.ts'
 import { KafkaTopic } from '../../../support/kafkaTopic.ts'
-import { CODECS, compressed, readAll } from '../../../support/recordBatches.ts'
+import { readAll } from '../../../support/recordBatches.ts'
 
 let kafka: SharedBroker
 
@@ -66,26 +66,6 @@ describe.skipIf(!hasKafka)(kafkaTitle('wire'), () => {
     expect(stamps).toHaveLength(3)
     for (const stamp of stamps) expect(stamp >= before && stamp <= Date.now()).toBe(true)
     await source.close()
-    await topic.close()
-  })
-
-  test('a batch that holds more than maxBatchBytes once it is decompressed is refused', async () => {
-    const topic = await KafkaTopic.create(kafka.brokers)
-    const value = Buffer.alloc(2 << 20)
-    const plain = encodeRecordBatch(0, [{ timestamp: 1, key: null, value }])
-    for (const { code, pack } of CODECS) await topic.produce(0, compressed(plain, code, pack))
-    const brokers = [...kafka.brokers]
-    const read = async (maxBatchBytes: number) => {
-      const source = await openWireLog(kafkaSettings({ brokers, maxBatchBytes }), { topic: topic.name, group: 'any' })
-      try {
-        const batch = await source.reader(0).fetch({ maxBytes: 8 << 20, maxWaitMs: 1_000 })
-        return readAll(batch!).length
-      } finally {
-        await source.close()
-      }
-    }
-    expect(await read(3 << 20)).toBe(CODECS.length)
-    await expect(read(1 << 20)).rejects.toThrow(/kafka\.maxBatchBytes/)
     await topic.close()
   })
 })

@@ -1,0 +1,121 @@
+import type pg from 'pg'
+import { ConfigurationError } from '../../runtime/errors.ts'
+import { inOneTransaction } from './savedTasks.ts'
+
+/** `skip`: records that are there. `loss`: records that the log no longer has. `rewind`: the log lost its end, and the pipeline goes on at an offset below its own. */
+export type SkipKind = 'skip' | 'loss' | 'rewind'
+
+/** Which partition of which input of a pipeline. */
+export interface SkippedPlace {
+  readonly pipeline: string
+  /** Of the leading input: which task it is. */
+  readonly topic: string
+  readonly partition: number
+  readonly inputTopic: string
+}
+
+/** What a person has decided about offsets from, and up to but not including. */
+export interface DecidedRange extends SkippedPlace {
+  readonly fromOffset: number
+  readonly toOffset: number
+  readonly kind: SkipKind
+  /** Who has decided it, as the machine knows them. */
+  readonly decidedBy: string
+  readonly reason: string
+}
+
+/** The same, as it is stored. */
+export interface StoredRange extends DecidedRange {
+  /** ms UTC */
+  readonly decidedAt: number
+}
+
+/** Where a task stands in an input. */
+export interface StandingTask extends SkippedPlace {
+  /** Null where nothing was committed. */
+  readonly nextOffset: number | null
+  readonly archiveNextOffset: number | null
+}
+
+const standing = `
+SELECT task.pipeline, task.topic, task.partition, task.topic AS "inputTopic", task.next_offset::float8 AS "nextOffset",
+  task.archive_next_offset::float8 AS "archiveNextOffset"
+FROM stream_task AS task WHERE task.pipeline = $1 AND task.partition = $2
+UNION ALL
+SELECT pipeline, topic, partition, input_topic, next_offset::float8, archive_next_offset::float8
+FROM task_input WHERE pipeline = $1 AND partition = $2
+ORDER BY 2, 4`
+
+const stored = `
+SELECT pipeline, topic, partition, input_topic AS "inputTopic", from_offset::float8 AS "fromOffset", to_offset::float8 AS "toOffset", kind,
+  decided_by AS "decidedBy", reason, floor(extract(epoch FROM decided_at) * 1000)::float8 AS "decidedAt"
+FROM skipped_range ORDER BY decided_at, pipeline, topic, partition, from_offset`
+
+const insert = `
+INSERT INTO skipped_range (pipeline, topic, partition, input_topic, from_offset, to_offset, kind, decided_by, reason)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)`
+
+const archived = `SELECT 1 FROM archive_object WHERE pipeline = $1 AND topic = $2 AND partition = $3 AND last_offset >= $4 LIMIT 1`
+
+// Whoever runs it still is fenced: what it has read may be gone.
+const fence = 'UPDATE stream_task SET generation = generation + 1 WHERE pipeline = $1 AND topic = $2 AND partition = $3'
+
+const rewindLead = `
+UPDATE stream_task SET next_offset = $4, leader_epoch = NULL, archive_next_offset = least(archive_next_offset, $4)
+WHERE pipeline = $1 AND topic = $2 AND partition = $3`
+
+const rewindInput = `
+UPDATE task_input SET next_offset = $5, leader_epoch = NULL, archive_next_offset = least(archive_next_offset, $5)
+WHERE pipeline = $1 AND topic = $2 AND partition = $3 AND input_topic = $4`
+
+// A record of another content comes to these offsets, and its letters have these places: those that are there make room, and can be redriven as before.
+const moveLetters = `
+UPDATE dead_letter SET ordinal = ordinal + 1000000 WHERE pipeline = $1 AND topic = $2 AND partition = $3 AND "offset" >= $4`
+
+const dropSteps = 'DELETE FROM idle_advance WHERE pipeline = $1 AND topic = $2 AND partition = $3 AND "offset" > $4'
+
+/** The tasks of a pipeline in a partition, one line for each of their inputs that is known. */
+export async function standingTasks(
+  client: pg.ClientBase,
+  pipeline: string,
+  partition: number,
+): Promise<readonly StandingTask[]> {
+  return (await client.query<StandingTask>(standing, [pipeline, partition])).rows
+}
+
+/** Everything that was decided, oldest first. */
+export async function storedRanges(client: pg.ClientBase): Promise<readonly StoredRange[]> {
+  return (await client.query<StoredRange>(stored)).rows
+}
+
+/**
+ * Stores a decision. From the next claim on the offsets are left out; of a rewind the pipeline goes on at the first of them.
+ * @throws ConfigurationError on a rewind behind which the archive has objects, which nothing could tell from those to come
+ */
+export async function storeRange(client: pg.ClientBase, range: DecidedRange): Promise<void> {
+  await inOneTransaction(client, 'READ COMMITTED', async () => {
+    const { pipeline, topic, partition, inputTopic, fromOffset, toOffset, kind, decidedBy, reason } = range
+    if (kind === 'rewind') await rewind(client, range)
+    const place = [pipeline, topic, partition, inputTopic]
+    await client.query(insert, [...place, fromOffset, toOffset, kind, decidedBy, reason])
+  })
+}
+
+async function rewind(client: pg.ClientBase, range: DecidedRange): Promise<void> {
+  const { pipeline, topic, partition, inputTopic, fromOffset } = range
+  const task = [pipeline, topic, partition]
+  await client.query(fence, task)
+  const { rowCount } = await client.query(archived, [pipeline, inputTopic, partition, fromOffset])
+  if (rowCount !== 0) {
+    throw new ConfigurationError(
+      `the archive of pipeline ${pipeline} holds records of ${inputTopic}/${partition} from offset ${fromOffset} on, and others are to come there: ` +
+        `go on under another name (\`millrace state copy --from-pipeline ${pipeline} --to-pipeline NEW\`) and accept the loss for that one.`,
+      { pipeline, topic: inputTopic, partition, offset: fromOffset },
+    )
+  }
+  if (inputTopic === topic) {
+    await client.query(rewindLead, [...task, fromOffset])
+    await client.query(dropSteps, [...task, fromOffset])
+  } else await client.query(rewindInput, [...task, inputTopic, fromOffset])
+  await client.query(moveLetters, [pipeline, inputTopic, partition, fromOffset])
+}

@@ -1,0 +1,336 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { map, merge } from 'rxjs'
+import { afterAll, afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { runProgram } from '../../src/cli/program.ts'
+import { EmbeddedLog } from '../../src/embedded/log/embeddedLog.ts'
+import { decode } from '../../src/operators/decode.ts'
+import { systemClock } from '../../src/runtime/clock.ts'
+import { ConfigurationError, CorruptRecordError, OffsetOutOfRangeError } from '../../src/runtime/errors.ts'
+import type { LogSource } from '../../src/runtime/log.ts'
+import { definePipeline, type Pipeline } from '../../src/runtime/pipeline.ts'
+import { Worker } from '../../src/runtime/worker.ts'
+import { rawArchive } from '../../src/sinks/archive/rawArchive.ts'
+import { PostgresCheckpointStore } from '../../src/sinks/postgres/checkpointStore.ts'
+import { table } from '../../src/sinks/table.ts'
+import { toArchive } from '../../src/sinks/toArchive.ts'
+import { toPostgres } from '../../src/sinks/toPostgres.ts'
+import { kafkaSettings } from '../../src/sources/kafka/kafkaSettings.ts'
+import { openKafkaLog } from '../../src/sources/kafka/openKafkaLog.ts'
+import { encodeRecordBatch } from '../../src/sources/recordBatch/encode.ts'
+import { MemoryObjectStore } from '../../src/testing/memoryObjectStore.ts'
+import { hasKafka, kafkaTitle, sharedBroker } from '../support/kafkaBroker.ts'
+import { KafkaTopic } from '../support/kafkaTopic.ts'
+import { type TestDatabase, testDatabase } from '../support/postgres.ts'
+import { CODECS, compressed } from '../support/recordBatches.ts'
+
+const folder = mkdtempSync(join(tmpdir(), 'millrace-offsets-'))
+afterAll(() => rmSync(folder, { recursive: true, force: true }))
+
+const seen = table('seen', { columns: { value: 'text' } })
+const text = { decode: (record: { valueText(): string | null }) => record.valueText() ?? '' }
+const asRow = map((value: string) => ({ value }))
+
+const single: Pipeline = definePipeline({
+  name: 'single',
+  build: (records) => ({ raw: toArchive(records), seen: toPostgres(records.pipe(decode(text), asRow), seen) }),
+})
+const double = definePipeline({
+  name: 'double',
+  inputs: {
+    left: { topic: 'left', codec: text, idleAfterMs: 1 },
+    right: { topic: 'right', codec: text, idleAfterMs: 1 },
+  },
+  build: ({ left, right }) => ({ seen: toPostgres(merge(left, right).pipe(asRow), seen) }),
+})
+
+let database: TestDatabase
+let archived: MemoryObjectStore
+
+beforeEach(async () => {
+  database = await testDatabase()
+  await database.pool.query('CREATE TABLE seen (value text)')
+  archived = new MemoryObjectStore()
+})
+afterEach(() => database.close())
+
+async function topicWith(topic: string, count: number): Promise<EmbeddedLog> {
+  const log = await EmbeddedLog.open({ pool: database.pool, topic, partitions: 1 })
+  const writer = log.writer()
+  await writer.claim('test')
+  for (let i = 0; i < count; i++) {
+    const value = Buffer.from(`${topic} ${i}`)
+    await writer.append([{ partition: 0, timestamp: 1_000 + i, key: null, value }], String(i))
+  }
+  return log
+}
+
+/** Changes a byte of the value in the batch at the offset. */
+async function spoil(topic: string, offset: number, at = 70): Promise<void> {
+  await database.pool.query(
+    'UPDATE log_batch SET bytes = set_byte(bytes, $3, get_byte(bytes, $3) # 4) WHERE topic = $1 AND base_offset = $2',
+    [topic, offset, at],
+  )
+}
+
+async function runAll(pipeline: Pipeline, source: LogSource, ...others: readonly LogSource[]): Promise<void> {
+  const store = new PostgresCheckpointStore(database.connection, { schema: database.schema })
+  const archive = rawArchive({ store: archived })
+  const worker = new Worker({ pipeline, source, others, store, archive, clock: systemClock })
+  worker.stop('drain')
+  try {
+    await worker.run()
+  } finally {
+    await store.close()
+  }
+}
+
+async function values(): Promise<readonly string[]> {
+  const { rows } = await database.pool.query<{ value: string }>('SELECT value FROM seen ORDER BY value')
+  return rows.map(({ value }) => value)
+}
+
+/** The command, with what it printed. */
+async function millrace(...args: readonly string[]): Promise<{ code: number; out: string; err: string }> {
+  const { user, password, host, port, database: name } = database.connection
+  let out = ''
+  let err = ''
+  const code = await runProgram(args, {
+    output: {
+      out: async (chunk: string) => {
+        out += chunk
+      },
+      err: (line: string) => {
+        err += `${line}\n`
+      },
+    } as never,
+    env: {
+      DATABASE_URL: `postgres://${user}:${encodeURIComponent(password)}@${host}:${port}/${name}`,
+      MILLRACE_SCHEMA: database.schema,
+    },
+    envFile: join(folder, '.env'),
+    isTerminal: false,
+  })
+  return { code, out, err }
+}
+
+/** The command that the error names, as a person would copy it. */
+function commandIn(error: unknown): readonly string[] {
+  const [, command = ''] = /millrace (offsets .*--yes)/.exec((error as Error).message) ?? []
+  return command.split(' ').map((word) => word.replaceAll('"', ''))
+}
+
+const failure = (run: Promise<unknown>) =>
+  run.then(
+    () => undefined,
+    (error: unknown) => error,
+  )
+
+describe('a batch that cannot be read', () => {
+  test('ends every start with a command, and is left out for good once that was given', async () => {
+    const log = await topicWith('one', 6)
+    await spoil('one', 3)
+    const error = await failure(runAll(single, log))
+    expect(error).toBeInstanceOf(CorruptRecordError)
+    expect(await failure(runAll(single, log))).toMatchObject({ message: (error as Error).message })
+    expect(commandIn(error).join(' ')).toBe(
+      'offsets skip --pipeline single --topic one --partition 0 --from-offset 3 --to-offset 4 --because why --yes',
+    )
+    const asked = await millrace(...commandIn(error).slice(0, -1))
+    expect(asked).toMatchObject({ code: 0, out: expect.stringContaining('offsets 3 to 3 (1) are left out for good') })
+    expect(await failure(runAll(single, log))).toBeInstanceOf(CorruptRecordError)
+    expect(await millrace(...commandIn(error))).toMatchObject({ code: 0, out: expect.stringContaining('Stored.') })
+    await runAll(single, log)
+    expect(await values()).toEqual(['one 0', 'one 1', 'one 2', 'one 4', 'one 5'])
+    const { out } = await millrace('status')
+    expect(out).toMatch(/single, one\/0: offsets 3 to 3 left out by \S+, .*: why/)
+    const listed = JSON.parse((await millrace('offsets', 'list', '--json')).out) as readonly unknown[]
+    expect(listed).toMatchObject([
+      { pipeline: 'single', inputTopic: 'one', kind: 'skip', fromOffset: 3, toOffset: 4, reason: 'why' },
+    ])
+    const [row] = (await database.pool.query('SELECT archive_next_offset::int AS next FROM stream_task')).rows
+    expect(row).toEqual({ next: 6 })
+  })
+
+  test('is left out of the input that it is in, where there are several', async () => {
+    const left = await topicWith('left', 4)
+    const right = await topicWith('right', 4)
+    // The header: its length.
+    await spoil('right', 1, 11)
+    const error = await failure(runAll(double, left, right))
+    expect(error).toBeInstanceOf(CorruptRecordError)
+    const command = commandIn(error).map((word) => (word === 'N' ? '2' : word))
+    expect(command.join(' ')).toContain('--topic right --partition 0 --from-offset 1')
+    expect(await millrace(...command)).toMatchObject({ code: 0 })
+    await runAll(double, left, right)
+    expect(await values()).toEqual(['left 0', 'left 1', 'left 2', 'left 3', 'right 0', 'right 2', 'right 3'])
+  })
+})
+
+describe('offsets', () => {
+  test('from which to start may be named where nothing was committed', async () => {
+    const log = await topicWith('one', 5)
+    const args = [
+      '--pipeline',
+      'single',
+      '--topic',
+      'one',
+      '--partition',
+      '0',
+      '--to-offset',
+      '3',
+      '--because',
+      'test data',
+      '--yes',
+    ]
+    expect(await millrace('offsets', 'skip', ...args)).toMatchObject({
+      code: 2,
+      err: expect.stringContaining('has not run'),
+    })
+    await database.pool.query(
+      `INSERT INTO stream_task (pipeline, topic, partition, generation, owner, claimed_at) VALUES ('single', 'one', 0, 1, 'x', now())`,
+    )
+    expect(await millrace('offsets', 'skip', ...args)).toMatchObject({ code: 0 })
+    await runAll(single, log)
+    expect(await values()).toEqual(['one 3', 'one 4'])
+  })
+
+  test('of a record in the middle of a batch are left out, and the archive keeps the record', async () => {
+    const log = await EmbeddedLog.open({ pool: database.pool, topic: 'one', partitions: 1 })
+    const writer = log.writer()
+    await writer.claim('test')
+    const records = ['a', 'b', 'c'].map((value) => ({
+      partition: 0,
+      timestamp: 1,
+      key: null,
+      value: Buffer.from(value),
+    }))
+    await writer.append(records.slice(0, 1), '1')
+    await runAll(single, log)
+    await writer.append(records, '2')
+    const args = [
+      '--pipeline',
+      'single',
+      '--topic',
+      'one',
+      '--partition',
+      '0',
+      '--from-offset',
+      '2',
+      '--to-offset',
+      '3',
+      '--because',
+      'poison',
+      '--yes',
+    ]
+    expect(await millrace('offsets', 'skip', ...args)).toMatchObject({ code: 0 })
+    await runAll(single, log)
+    expect(await values()).toEqual(['a', 'a', 'c'])
+    const { rows } = await database.pool.query<{ count: number }>(
+      'SELECT sum(record_count)::int AS count FROM archive_object',
+    )
+    expect(rows).toEqual([{ count: 4 }])
+  })
+
+  test('that the log no longer has are given up by a command that the error names', async () => {
+    const log = await topicWith('one', 8)
+    await database.pool.query('DELETE FROM log_batch WHERE base_offset >= 2')
+    await database.pool.query('UPDATE log_partition SET next_offset = 2')
+    await runAll(single, log)
+    const writer = log.writer()
+    await writer.claim('test')
+    for (let i = 2; i < 8; i++) {
+      await writer.append([{ partition: 0, timestamp: i, key: null, value: Buffer.from(`one ${i}`) }], `again ${i}`)
+    }
+    await log.trim(0, 6)
+    const error = await failure(runAll(single, log))
+    expect(error).toBeInstanceOf(OffsetOutOfRangeError)
+    expect(commandIn(error).join(' ')).toContain(
+      'offsets accept-loss --pipeline single --topic one --partition 0 --from-offset 2 --to-offset 6',
+    )
+    expect(await millrace(...commandIn(error))).toMatchObject({
+      code: 0,
+      out: expect.stringContaining('given up as lost'),
+    })
+    await runAll(single, log)
+    expect(await values()).toEqual(['one 0', 'one 1', 'one 6', 'one 7'])
+  })
+
+  test('go back where the log lost its end, unless the archive holds what was there', async () => {
+    const plain = definePipeline({
+      name: 'plain',
+      build: (records) => ({ seen: toPostgres(records.pipe(decode(text), asRow), seen) }),
+    })
+    const log = await topicWith('one', 4)
+    await runAll(plain, log)
+    await runAll(single, log)
+    await database.pool.query(
+      `INSERT INTO dead_letter (pipeline, topic, partition, "offset", operator, ordinal, reason, detail) VALUES ('plain', 'one', 0, 3, 'x', 0, 'old', 'of the lost record')`,
+    )
+    await database.pool.query('DELETE FROM log_batch WHERE base_offset >= 2')
+    await database.pool.query('UPDATE log_partition SET next_offset = 2')
+    const error = await failure(runAll(plain, log))
+    expect(error).toBeInstanceOf(OffsetOutOfRangeError)
+    expect(await millrace(...commandIn(error))).toMatchObject({
+      code: 0,
+      out: expect.stringContaining('goes back to 2'),
+    })
+    const ofArchive = commandIn(await failure(runAll(single, log)))
+    expect(await millrace(...ofArchive)).toMatchObject({ code: 2, err: expect.stringContaining('state copy') })
+    const writer = log.writer()
+    await writer.claim('test')
+    await writer.append([{ partition: 0, timestamp: 1, key: null, value: Buffer.from('anew') }], 'anew')
+    await database.pool.query('DELETE FROM seen')
+    await runAll(plain, log)
+    expect(await values()).toEqual(['anew'])
+    const { rows } = await database.pool.query('SELECT ordinal FROM dead_letter')
+    expect(rows).toEqual([{ ordinal: 1_000_000 }])
+  })
+
+  test.each([
+    ['--partition', ['--pipeline', 'p', '--topic', 't', '--to-offset', '1', '--because', 'x']],
+    ['--because', ['--pipeline', 'p', '--topic', 't', '--partition', '0', '--to-offset', '1']],
+    ['--to-offset', ['--pipeline', 'p', '--topic', 't', '--partition', '0', '--because', 'x']],
+  ])('need %s', async (name, args) => {
+    expect(await millrace('offsets', 'skip', ...args)).toMatchObject({
+      code: 2,
+      err: expect.stringContaining(`${name} is missing`),
+    })
+  })
+})
+
+describe.skipIf(!hasKafka).each(['wire', 'kafkajs'] as const)(
+  kafkaTitle('a batch of Kafka that is too large, through %s'),
+  (client) => {
+    test('ends every start with the setting and a command, which goes on behind it', async () => {
+      const kafka = await sharedBroker()
+      const topic = await KafkaTopic.create(kafka.brokers)
+      const batchOf = (value: string | Buffer) =>
+        encodeRecordBatch(0, [{ timestamp: 1, key: null, value: Buffer.from(value) }])
+      const { code, pack } = CODECS[4]!
+      await topic.produce(0, batchOf('before'))
+      await topic.produce(0, compressed(batchOf(Buffer.alloc(2 << 20)), code, pack))
+      await topic.produce(0, batchOf('behind'))
+      const settings = kafkaSettings({ brokers: [...kafka.brokers], client, maxBatchBytes: 1 << 20 })
+      const source = await openKafkaLog(settings, { topic: topic.name, group: topic.name })
+      const pipeline = definePipeline({
+        name: 'small',
+        build: (records) => ({ seen: toPostgres(records.pipe(decode(text), asRow), seen) }),
+      })
+      try {
+        const error = await failure(runAll(pipeline, source))
+        expect(error).toBeInstanceOf(ConfigurationError)
+        expect((error as Error).message).toContain('KAFKA_MAX_BATCH_BYTES')
+        expect(await millrace(...commandIn(error))).toMatchObject({ code: 0 })
+        const again = await openKafkaLog(settings, { topic: topic.name, group: `${topic.name}2` })
+        await runAll(pipeline, again).finally(() => again.close())
+        expect(await values()).toEqual(['before', 'behind'])
+      } finally {
+        await source.close()
+        await topic.close()
+        await kafka.close()
+      }
+    }, 90_000)
+  },
+)
