@@ -145,7 +145,7 @@ export const plantedBugs: readonly PlantedBug[] = [
     name: 'below an asynchronous operator the offset of a letter depends on the cut',
     prover: 'simulation',
     file: node,
-    from: '(result: R) => host.during(origin, () => this.#run(() => this.#madeBy(maker, () => deliver(result)))),',
+    from: '(result: R) => this.attempt(origin, () => this.#madeBy(maker, () => deliver(result))),',
     to: '(result: R) => this.#run(() => this.#madeBy(maker, () => deliver(result))),',
   },
   {
