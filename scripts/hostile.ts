@@ -11,6 +11,7 @@ import { logRound } from './hostile/logRound.ts'
 import type { Round, RoundPlace } from './hostile/round.ts'
 import { settingsRound } from './hostile/settingsRound.ts'
 import { tapeRound } from './hostile/tapeRound.ts'
+import { superuserOf } from './superuser.ts'
 
 const help = `Gives the real command mutated records, batches, frames and settings, each round from a seed of its own, and looks at what is left: every sound
 record has its effect, every other a dead letter with a reason or a refusal, no start fails twice for one record, and the memory of the process stays below a bound.
@@ -109,8 +110,9 @@ async function hostile(seconds: number, seed: number, only: Kind | null, mostMb:
     mkdirSync(cwd)
     const name = `hostile_${own}_${kind}`
     const { user, password, host, port } = server.connection
-    const admin = openPool(server.connection, { schema: 'public', applicationName: 'hostile' })
-    await admin.query(`CREATE DATABASE ${name}`)
+    const superuser = superuserOf(server.connection, join(folder, 'database'))
+    const admin = openPool(superuser, { schema: 'public', applicationName: 'hostile' })
+    await admin.query(`CREATE DATABASE ${name} OWNER ${user}`)
     const schema = kind === 'tape' ? 'public' : 'hostile'
     const pool = openPool({ ...server.connection, database: name }, { schema, applicationName: 'hostile' })
     const env = {

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
-import { readFileSync } from 'node:fs'
 import type pg from 'pg'
+import { superuserOf } from '../../scripts/superuser.ts'
 import { startOrJoin } from '../../src/embedded/embeddedPostgres.ts'
 import { isPidRunning } from '../../src/embedded/processIdentity.ts'
 import { openPool, type PostgresConnection, quoteIdentifier } from '../../src/sinks/postgres/connection.ts'
@@ -29,7 +29,7 @@ export async function testDatabase(options: { readonly isMigrated?: boolean } = 
   else await pool.query(`CREATE SCHEMA ${quoteIdentifier(schema)}`)
   return {
     connection: server.connection,
-    superuser: superuserOf(server.connection),
+    superuser: superuserOf(server.connection, sharedPostgresFolder),
     schema,
     pool,
     async close() {
@@ -47,14 +47,6 @@ export async function asSuperuser(superuser: PostgresConnection, ...statements: 
     for (const statement of statements) await pool.query(statement)
   } finally {
     await pool.end()
-  }
-}
-
-function superuserOf(connection: PostgresConnection): PostgresConnection {
-  return {
-    ...connection,
-    user: 'postgres',
-    password: readFileSync(`${sharedPostgresFolder}/postgres/superuser`, 'utf8'),
   }
 }
 

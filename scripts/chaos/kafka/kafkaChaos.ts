@@ -1,4 +1,4 @@
-import { chmodSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { chmodSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Kafka, logLevel } from 'kafkajs'
@@ -12,6 +12,7 @@ import { differencesOf, type Outcome } from '../../../src/testing/simulation/out
 import { type Broker, startBroker } from '../../../test/support/brokerProcess.ts'
 import { missingForBroker } from '../../../test/support/kafkaJars.ts'
 import { type S3Server, startS3Server } from '../../../test/support/s3Server.ts'
+import { superuserOf } from '../../superuser.ts'
 import { archivedLines, tablesOf } from '../dump.ts'
 import { type WorkerPlace, WorkerProcess, Workers } from '../workers.ts'
 import { KafkaFaults } from './kafkaFaults.ts'
@@ -139,13 +140,9 @@ async function makeTopic(broker: Broker): Promise<void> {
   await admin.disconnect()
 }
 
-/** As the superuser of the data folder, for the role that the pipelines run as may make none. */
 async function makeDatabases(connection: PostgresConnection, dataDir: string): Promise<void> {
-  const password = readFileSync(join(dataDir, 'postgres', 'superuser'), 'utf8')
-  const pool = openPool(
-    { ...connection, user: 'postgres', password },
-    { schema: 'public', applicationName: 'chaos', maxConnections: 1 },
-  )
+  const options = { schema: 'public', applicationName: 'chaos', maxConnections: 1 }
+  const pool = openPool(superuserOf(connection, dataDir), options)
   for (const name of [disturbed, undisturbed]) await pool.query(`CREATE DATABASE ${name} OWNER ${connection.user}`)
   await pool.end()
 }
