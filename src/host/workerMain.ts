@@ -22,9 +22,12 @@ function stop(mode: StopMode): void {
   worker?.stop(mode)
 }
 
+/** Resolves when the last message is on its way: a channel that is closed before loses what a pipe cannot hold. */
+let told: Promise<void> = Promise.resolve()
+
 function tell(message: MessageFromWorker): void {
   // A parent that is gone is noticed by `disconnect`.
-  if (process.connected) process.send?.(message, () => undefined)
+  if (process.connected) told = new Promise((resolve) => process.send?.(message, () => resolve()))
 }
 
 async function work(job: WorkerJob): Promise<void> {
@@ -49,7 +52,9 @@ function end(code: number): void {
   process.exitCode = code
   // What still holds the process is a socket on its way out, and the pipe to the parent.
   setTimeout(() => process.exit(), exitGraceMs).unref()
-  if (process.connected) process.disconnect?.()
+  void told.then(() => {
+    if (process.connected) process.disconnect?.()
+  })
 }
 
 process.on('message', (message: MessageToWorker) => {

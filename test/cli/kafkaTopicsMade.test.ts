@@ -100,7 +100,10 @@ describe.skipIf(!canStartBroker)(startTitle('a broker before 3.6'), { timeout: 3
     const topic = { topic: 'made', partitions: 2, retentionMs: 172_800_000, replication: null }
     expect(await admin.createTopic(topic)).toBe(true)
     expect(await admin.createTopic(topic)).toBe(false)
-    expect(await admin.describeTopic('made')).toMatchObject({ retentionMs: 172_800_000, retentionBytes: null })
+    // Its leaders are chosen behind the answer.
+    await expect
+      .poll(() => admin.describeTopic('made').catch(String), { timeout: 20_000 })
+      .toMatchObject({ retentionMs: 172_800_000, retentionBytes: null })
     await admin.close()
     const env = { KAFKA_BROKERS: broker.brokers.join(','), MILLRACE_ARCHIVE: 'none' }
     const run = ['run', 'realtime', '--source', 'tape', '--tape', tape(), '--until-end', '--close-open']

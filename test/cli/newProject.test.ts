@@ -84,7 +84,9 @@ describe('`millrace new`', () => {
 test('the template depends on what this package is tested with', () => {
   const own = manifestOf(root)
   const { dependencies, devDependencies, engines } = manifestOf(join(root, 'templates/app'))
-  const tested = { ...own.devDependencies, ...own.dependencies, typescript: own.devDependencies['@typescript/native'] }
+  const { version: rxjs } = manifestOf(join(root, 'node_modules/rxjs'))
+  const typescript = own.devDependencies['@typescript/native']
+  const tested = { ...own.devDependencies, ...own.dependencies, rxjs: `^${rxjs}`, typescript }
   for (const [name, range] of Object.entries({ ...dependencies, ...devDependencies })) {
     if (name !== 'millrace') expect(`${name} ${tested[name].replace('npm:typescript@', '')}`).toBe(`${name} ${range}`)
   }

@@ -243,12 +243,14 @@ export default definePipeline({
       },
     }
     const file = fileFor(orders, payments)
-    const running = start(['run', file, '--workers', '2'], place)
-    await running.seen(/Waiting for records of/)
     const kafka = kafkaSettings({ brokers: [...broker.brokers] })
     const admin = await openKafkaAdmin(kafka)
-    expect((await admin.describeTopic(payments))?.partitions).toHaveLength(4)
+    for (const topic of [orders, payments]) {
+      await admin.createTopic({ topic, partitions: 4, retentionMs: 86_400_000, replication: null })
+    }
     await admin.close()
+    const running = start(['run', file, '--workers', '2'], place)
+    await running.seen(/Waiting for records of/)
     const writers: LogWriter[] = []
     for (const topic of [orders, payments]) {
       const writer = await openKafkaWriter(kafka, { topic })

@@ -1,4 +1,5 @@
 import { execFile, spawn } from 'node:child_process'
+import { randomInt } from 'node:crypto'
 import {
   closeSync,
   cpSync,
@@ -10,7 +11,7 @@ import {
   rmSync,
   writeFileSync,
 } from 'node:fs'
-import { connect, createServer } from 'node:net'
+import { connect, createServer, type Server } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import { withFileLock } from '../../src/embedded/fileLock.ts'
@@ -244,15 +245,19 @@ async function freeBrokerPorts(): Promise<BrokerPorts> {
   return { plain: plain!, sasl: sasl!, controller: controller! }
 }
 
-/** Ports of loopback that nobody uses at the moment. */
+/**
+ * Ports of loopback that nobody uses at the moment. They lie below those that systems hand out by themselves, so that no connection takes one before its server is up.
+ */
 export async function freePorts(count: number): Promise<number[]> {
-  const servers = await Promise.all(
-    Array.from({ length: count }, async () => {
-      const server = createServer()
-      await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-      return server
-    }),
-  )
+  const servers: Server[] = []
+  while (servers.length < count) {
+    const server = createServer()
+    const isFree = await new Promise<boolean>((resolve) => {
+      server.once('error', () => resolve(false))
+      server.listen(randomInt(12_000, 32_000), '127.0.0.1', () => resolve(true))
+    })
+    if (isFree) servers.push(server)
+  }
   const ports = servers.map((server) => (server.address() as { port: number }).port)
   await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))))
   return ports

@@ -11,6 +11,7 @@ import {
 } from '@platformatic/kafka'
 import { ConfigurationError, TaskFencedError } from '../../src/runtime/errors.ts'
 import type { LogWriter } from '../../src/runtime/log.ts'
+import { OneAppend } from '../../src/runtime/oneAppend.ts'
 import { encodeRecordBatch } from '../../src/sources/recordBatch/encode.ts'
 import { groupIntoBatches } from '../../src/sources/recordBatch/group.ts'
 import { uniqueName } from './kafkaBroker.ts'
@@ -89,6 +90,7 @@ export class KafkaTopic {
   /** Positions and fences live in this object only: for tests of what reads. */
   writer(): LogWriter {
     let held: { producer: { generation: number; position: string | null }; generation: number } | null = null
+    const appends = new OneAppend(this.name)
     return {
       claim: async (name) => {
         const producer = this.#producers.get(name) ?? { generation: 0, position: null }
@@ -96,16 +98,18 @@ export class KafkaTopic {
         held = { producer, generation: ++producer.generation }
         return { position: producer.position }
       },
-      append: async (records, position) => {
-        if (held === null) throw new ConfigurationError('An append before a claim.')
-        if (held.producer.generation !== held.generation) throw new TaskFencedError('Claimed by another.')
-        const grouped = groupIntoBatches(this.name, this.#partitions, records, { maxRecords: 1000, maxBytes: 1 << 20 })
-        const encoded = [...grouped].flatMap(([partition, lists]) =>
-          lists.map((list) => [partition, encodeRecordBatch(0, list)] as const),
-        )
-        for (const [partition, batch] of encoded) await this.produce(partition, batch)
-        held.producer.position = position
-      },
+      append: (records, position) =>
+        appends.run(async () => {
+          if (held === null) throw new ConfigurationError('An append before a claim.')
+          if (held.producer.generation !== held.generation) throw new TaskFencedError('Claimed by another.')
+          const bounds = { maxRecords: 1000, maxBytes: 1 << 20 }
+          const grouped = groupIntoBatches(this.name, this.#partitions, records, bounds)
+          const encoded = [...grouped].flatMap(([partition, lists]) =>
+            lists.map((list) => [partition, encodeRecordBatch(0, list)] as const),
+          )
+          for (const [partition, batch] of encoded) await this.produce(partition, batch)
+          held.producer.position = position
+        }),
       close: async () => undefined,
     }
   }

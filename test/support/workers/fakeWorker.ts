@@ -2,7 +2,7 @@
 import type { MessageFromWorker, MessageToWorker } from '../../../src/host/workerMessages.ts'
 import { newTaskStatus } from '../../../src/runtime/taskStatus.ts'
 
-const say = (message: MessageFromWorker) => process.send?.(message)
+const say = (message: MessageFromWorker, then: () => void = () => undefined) => process.send?.(message, then)
 const end = () => {
   if (process.connected) process.disconnect?.()
 }
@@ -11,8 +11,9 @@ let lastWord: MessageFromWorker | null = null
 
 process.on('message', (message: MessageToWorker) => {
   if (message.kind === 'stop') {
-    if (lastWord !== null) say(lastWord)
-    return end()
+    if (lastWord === null) return end()
+    say(lastWord, end)
+    return
   }
   const { group, kafka } = message.job
   const partition = Number(kafka.instanceId?.split('-').at(-1))
