@@ -108,7 +108,7 @@ export function foldWindows<T, A, R>(options: FoldOptions, fold: Fold<T, A, R>):
 
     function add(window: Window, value: T): void {
       const entry = find(window)
-      if (entry === undefined && window.hops !== undefined) needMerge()
+      if (entry === undefined && (window.hops !== undefined || window.mayMerge === true)) needMerge()
       const state = states.of(window)
       // Marked before: an accumulator that is changed in place and then throws is saved as it is, so that a restart changes nothing.
       const known = entry === undefined ? null : state.touch(entry)

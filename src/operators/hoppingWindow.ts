@@ -9,7 +9,7 @@ import { TimerQueue } from '../runtime/timerQueue.ts'
 import { keyOf } from './keyOf.ts'
 import { Lateness } from './lateness.ts'
 import { type NumberedWindow, OpenWindows } from './openWindows.ts'
-import { paneAt, paneMs, panesOf, startsOver, windowsOver } from './panes.ts'
+import { paneAt, paneMs, startsOver, windowsOver } from './panes.ts'
 import { wholeMs } from './wholeMs.ts'
 import type { Window, WindowElement } from './window.ts'
 
@@ -34,6 +34,9 @@ export interface HoppingWindowOptions<T> {
   readonly onReject?: OperatorSpec['onReject']
 }
 
+/** Bounds what one value may bring about: it is in as many windows as there are panes in one, or less. */
+const mostPanes = 10_000
+
 /** A pane that has values. */
 interface Pane extends NumberedWindow {
   /** The end of the first of its windows, ms UTC. */
@@ -44,6 +47,8 @@ interface Pane extends NumberedWindow {
 /** A window that has values and is not over. */
 interface OverlappingWindow {
   readonly window: Window
+  /** Those that have values, in the order of coming. */
+  readonly panes: Window[]
   /** 0 until it fires. */
   revision: number
 }
@@ -84,6 +89,12 @@ export function hoppingWindow<T>(options: HoppingWindowOptions<T>): OperatorFunc
   }
   const hops = { sizeMs, hopMs }
   const lengthMs = paneMs(hops)
+  if (sizeMs / lengthMs > mostPanes) {
+    throw new ConfigurationError(
+      `${what}: a window would have ${sizeMs / lengthMs} panes of ${lengthMs} ms, the longest time that divides sizeMs and hopMs, and at most ${mostPanes} are held: ` +
+        'take a hopMs that is longer, or that divides sizeMs.',
+    )
+  }
   const spec = { name, shape: { sizeMs, hopMs }, onReject }
   return stateful<T, WindowElement<T>>(spec, (restored, out) => {
     const saved = restored.keyed<number>(wholeNumber, 'panes')
@@ -100,8 +111,13 @@ export function hoppingWindow<T>(options: HoppingWindowOptions<T>): OperatorFunc
       leaving.add(pane.lastEnd - 1 + allowedLatenessMs, pane)
       for (const window of windowsOver(pane.window, hops)) {
         const last = window.end - 1
-        if (windows.has(window.id) || lateness.isOver(last, watermark)) continue
-        const one = { window, revision: revisions.get(window.id) ?? 0 }
+        if (lateness.isOver(last, watermark)) continue
+        const known = windows.get(window.id)
+        if (known !== undefined) {
+          known.panes.push(pane.window)
+          continue
+        }
+        const one = { window, panes: [pane.window], revision: revisions.get(window.id) ?? 0 }
         windows.set(window.id, one)
         if (watermark < last) firing.add(last, one)
         ending.add(last + allowedLatenessMs, one)
@@ -113,8 +129,8 @@ export function hoppingWindow<T>(options: HoppingWindowOptions<T>): OperatorFunc
       const { window } = one
       one.revision += 1
       if (allowedLatenessMs > 0) revisions.set(window.id, one.revision)
-      const filled = panesOf(window, hops).filter(({ id }) => saved.get(id) !== undefined)
-      out.emitAt(window.end - 1, { kind: 'fired', window, revision: one.revision, panes: filled })
+      const panes = one.panes.toSorted((a, b) => a.start - b.start)
+      out.emitAt(window.end - 1, { kind: 'fired', window, revision: one.revision, panes })
     }
 
     function end({ window }: OverlappingWindow): void {

@@ -149,7 +149,7 @@ export class OpenSessions {
   #windowOf(key: string, first: number, last: number): Window {
     const { name, gapMs, maxMs } = this.#rules
     const end = Math.min(last + gapMs, first + maxMs)
-    return { name, key, start: first, end, id: windowId(key, first), varies: true }
+    return { name, key, start: first, end, id: windowId(key, first), varies: true, mayMerge: true }
   }
 
   #enter(session: OpenSession): void {

@@ -9,6 +9,8 @@ export interface Window {
   readonly id: string
   /** True where the windows of one operator are of different lengths. */
   readonly varies?: true
+  /** True where it may become one with another, so that its fold needs `merge`. */
+  readonly mayMerge?: true
   /** Of a pane, a stretch that several overlapping windows share: how long those are, and how far apart they start. It does not fire itself. */
   readonly hops?: Hops
 }

@@ -1,10 +1,17 @@
 import type { ArchiveTap } from './archiveTap.ts'
+import { collectGarbage } from './collectGarbage.ts'
 import { MillraceError } from './errors.ts'
 import type { ResolvedInput } from './input.ts'
 import type { FetchOptions, LeaderEpochStart, LogBounds, LogReader, RecordBatch } from './log.ts'
 import { RecordView } from './record.ts'
 import { SkippedOffsets } from './skippedOffsets.ts'
 import { withSkipRemedy } from './skipRemedy.ts'
+
+const noBytes = Buffer.alloc(0)
+/** A batch that is larger than what is asked for, because a record in it is. */
+const largeBatchBytes = 1.5 * 1024 * 1024
+/** So much of large batches, and of what was made of them, may lie about. */
+const garbageBytes = 12 * 1024 * 1024
 
 /** One input of a task as it is read: the batch at hand and the record in it, and since when nothing has come. */
 export class InputCursor {
@@ -33,6 +40,8 @@ export class InputCursor {
   skipped = new SkippedOffsets([], 0)
   readonly #pipeline: string
   #batch: RecordBatch | null = null
+  /** Of large batches since memory was cleaned up. */
+  #largeBytes = 0
   /** Where the reader goes on behind the batch at hand. */
   #fetchOffset = 0
   /** Behind offsets that were left out, until the task has been told. */
@@ -100,10 +109,12 @@ export class InputCursor {
   /** Waits for the next batch; false where nothing came. */
   async fetch(options: FetchOptions): Promise<boolean> {
     if (this.#batch !== null) throw new Error(`bug: ${this.topic} was fetched while a batch was at hand`)
+    this.view.buffer = noBytes
     if (this.skipped.has(this.#fetchOffset)) this.seek(this.#fetchOffset)
     if (this.#jumpedTo !== null) return true
     const batch = await this.#fetched(options)
     if (batch === null) return false
+    if (batch.byteLength > largeBatchBytes) this.#cleanUpBehind(batch.byteLength)
     this.#batch = batch
     this.#fetchOffset = batch.nextOffset
     this.#hasNews = true
@@ -126,6 +137,13 @@ export class InputCursor {
 
   #learnEpoch(start: LeaderEpochStart): void {
     if (start.leaderEpoch > (this.#epochs.at(-1)?.leaderEpoch ?? -1)) this.#epochs.push(start)
+  }
+
+  #cleanUpBehind(batchBytes: number): void {
+    this.#largeBytes += batchBytes
+    if (this.#largeBytes < garbageBytes) return
+    this.#largeBytes = 0
+    collectGarbage()
   }
 
   async #fetched(options: FetchOptions): Promise<RecordBatch | null> {

@@ -5,7 +5,7 @@ import { type LineFile, type LineFileStream, lineFileError, streamLineFile } fro
 import { cutFrame, defaultMaxFrameBytes } from './market/cutFrame.ts'
 import type { FrameBatch, FrameFeed, FrameProgress, FrameReader, FrameReadOptions } from './market/frameFeed.ts'
 import { inspectTape, tapeKind } from './tapeFile.ts'
-import { isSimulatedMark } from './tapeMark.ts'
+import { isMarkedSimulated, isSimulatedMark } from './tapeMark.ts'
 
 export interface TapeFeedOptions {
   readonly path: string
@@ -103,7 +103,12 @@ class TapeReader implements FrameReader {
   /** What a tape says of itself is no frame; it stands in the middle where tapes were joined. */
   #passOverMark(frames: Buffer[], before: number): void {
     const line = frames[before]
-    if (line !== undefined && isSimulatedMark(line)) frames.pop()
+    if (line === undefined || !isSimulatedMark(line)) return
+    frames.pop()
+    if (isMarkedSimulated(this.#tape.firstLines)) return
+    throw new ConfigurationError(
+      `Tape ${this.#tape.path} says behind line ${this.#lines.linesDone} that prices are invented, and its first lines do not: two tapes were joined. Take them apart, and read each by itself.`,
+    )
   }
 
   #end(): null {

@@ -7,7 +7,7 @@ import { ConfigurationError } from '../../src/runtime/errors.ts'
 import { binanceFeed } from '../../src/sources/binance/binanceFeed.ts'
 import { type Recorded, type RecordTapeOptions, recordTape } from '../../src/sources/recordTape.ts'
 import { simulatorFeed } from '../../src/sources/simulator/simulatorFeed.ts'
-import { isMarkedSimulated } from '../../src/sources/tapeMark.ts'
+import { isMarkedSimulated, simulatedMark } from '../../src/sources/tapeMark.ts'
 import { FakeExchange } from '../../src/testing/fakeExchange.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'record-tape-'))
@@ -89,6 +89,15 @@ describe('a recording', { timeout: 30_000 }, () => {
     const text = readFileSync(path)
     expect(isMarkedSimulated(text)).toBe(true)
     expect(text.toString().trim().split('\n')).toHaveLength(21)
+  })
+
+  test('of invented prices is known as one also where a tool has written its first line anew', () => {
+    const frame = '{"stream":"btcusdt@trade","data":{}}\n'
+    const mark = simulatedMark.toString()
+    for (const text of [`\uFEFF${mark}`, `\n\n${mark}`, mark.replace(':', ': '), `${frame}${mark}`, `${mark}\r`]) {
+      expect(isMarkedSimulated(Buffer.from(`${text}\n${frame}`)), text).toBe(true)
+    }
+    expect(isMarkedSimulated(Buffer.from(`${frame}{"tape":"mine"}\n`))).toBe(false)
   })
 
   test('does not overwrite what it has not written, nor go on with something else', async () => {

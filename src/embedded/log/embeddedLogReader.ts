@@ -50,6 +50,7 @@ export class EmbeddedLogReader implements LogReader {
   }
 
   async fetch({ maxBytes, maxWaitMs, signal }: FetchOptions): Promise<RecordBatch | null> {
+    this.#walker.release()
     const { clock, arrivals, pollMs } = this.#options
     const until = clock.now() + maxWaitMs
     for (;;) {

@@ -41,15 +41,18 @@ export async function readRows(
 /** Signature and flags of a binary COPY, and the length of an extension that comes after it (PostgreSQL manual, COPY, File Formats). */
 const EXTENSION_LENGTH_AT = 15
 const HEADER_BYTES = 19
-/** Field count, both offsets with their lengths, and the length of the batch. */
+/** Field count, both offsets and the length of the batch with their own lengths, and the length of the slice. */
 const BASE_OFFSET_AT = 6
 const NEXT_OFFSET_AT = 18
-const BYTES_LENGTH_AT = 26
-const BYTES_AT = 30
+const BATCH_LENGTH_AT = 30
+const BYTES_LENGTH_AT = 34
+const BYTES_AT = 38
 const END_OF_ROWS = -1
 
 class CollectedRows {
-  readonly #parts: Buffer[] = []
+  readonly #batches: Buffer[] = []
+  /** How much of the last batch is there. */
+  #filled = 0
   #isBegun = false
   #baseOffset = 0
   #nextOffset = 0
@@ -59,20 +62,31 @@ class CollectedRows {
     const row = this.#isBegun ? message : message.subarray(HEADER_BYTES + message.readInt32BE(EXTENSION_LENGTH_AT))
     this.#isBegun = true
     if (row.length === 0 || row.readInt16BE(0) === END_OF_ROWS) return
-    if (this.#parts.length === 0) this.#baseOffset = Number(row.readBigInt64BE(BASE_OFFSET_AT))
+    if (this.#batches.length === 0) this.#baseOffset = Number(row.readBigInt64BE(BASE_OFFSET_AT))
     this.#nextOffset = Number(row.readBigInt64BE(NEXT_OFFSET_AT))
-    this.#parts.push(Buffer.from(row.subarray(BYTES_AT, BYTES_AT + row.readInt32BE(BYTES_LENGTH_AT))))
+    const slice = row.subarray(BYTES_AT, BYTES_AT + row.readInt32BE(BYTES_LENGTH_AT))
+    this.#filled += slice.copy(this.#batchOf(row.readInt32BE(BATCH_LENGTH_AT)), this.#filled)
+  }
+
+  /** The one that the next slice belongs to. */
+  #batchOf(length: number): Buffer {
+    const last = this.#batches.at(-1)
+    if (last !== undefined && this.#filled < last.length) return last
+    const batch = Buffer.allocUnsafe(length)
+    this.#batches.push(batch)
+    this.#filled = 0
+    return batch
   }
 
   joined(maxBytes: number): BatchRows | null {
-    const [only] = this.#parts
+    const [only] = this.#batches
     if (only === undefined) return null
-    const bytes = this.#parts.length === 1 ? only : Buffer.concat(this.#parts)
+    const bytes = this.#batches.length === 1 ? only : Buffer.concat(this.#batches)
     return {
       bytes,
       baseOffset: this.#baseOffset,
       nextOffset: this.#nextOffset,
-      isCutOff: this.#parts.length === MAX_ROWS || bytes.length * 2 > maxBytes,
+      isCutOff: this.#batches.length === MAX_ROWS || bytes.length * 2 > maxBytes,
     }
   }
 }

@@ -23,10 +23,17 @@ export const SET_RANGE = `
   SELECT set_config('millrace.topic', $1, false), set_config('millrace.partition', $2, false),
     set_config('millrace.offset', $3, false), set_config('millrace.bytes', $4, false), set_config('millrace.rows', $5, false)`
 
-/** Whole batches from the one that holds the offset, or the first behind it, up to so many bytes, but one in any case. */
+/** Of a batch, in one message: the driver takes a message apart when it has come whole, and holds several times its bytes until then. */
+const sliceBytes = 1_048_576
+
+/**
+ * Whole batches from the one that holds the offset, or the first behind it, up to so many bytes, but one in any case: offsets, length, and the bytes, in as many rows as they
+ * have slices.
+ */
 export const COPY_BATCHES = `
   COPY (
-    SELECT base_offset, next_offset, bytes
+    SELECT base_offset, next_offset, octet_length(bytes),
+      CASE WHEN octet_length(bytes) <= ${sliceBytes} THEN bytes ELSE substring(bytes FROM slice * ${sliceBytes} + 1 FOR ${sliceBytes}) END
     FROM (
       SELECT base_offset, next_offset, size_bytes, bytes, sum(size_bytes) OVER (ORDER BY base_offset) AS up_to_here
       FROM (
@@ -43,9 +50,9 @@ export const COPY_BATCHES = `
         ORDER BY base_offset
         LIMIT current_setting('millrace.rows')::integer
       ) AS following
-    ) AS summed
+    ) AS summed, generate_series(0, greatest(octet_length(bytes) - 1, 0) / ${sliceBytes}) AS slice
     WHERE up_to_here <= current_setting('millrace.bytes')::bigint OR up_to_here = size_bytes
-    ORDER BY base_offset
+    ORDER BY base_offset, slice
   ) TO STDOUT (FORMAT binary)`
 
 /** $2 producer. Waits for an append of the older holder that is still under way, so the position it gives is final. */

@@ -6,6 +6,8 @@ import type { PieceBuffers } from './pieceBuffers.ts'
 
 const NOTHING = Buffer.alloc(0)
 const INITIAL_BYTES = 4096
+/** A multiple of three bytes. */
+const BASE64_SLICE_BYTES = 3 * 64 * 1024
 /** More than the longest line's fixed parts: two numbers and the names of four fields. */
 const FRAME_BYTES = 160
 
@@ -82,7 +84,9 @@ export class LineBuffer {
     if (needed <= this.#buffer.length) return
     const common = this.#pieces.bytes
     let size = Math.max(this.#leastBytes, this.#buffer.length * 2)
-    while (size < needed) size *= 2
+    // A line that is larger than a piece is mostly alone in it.
+    if (needed > 2 * common) size = needed
+    else while (size < needed) size *= 2
     const isCommon = needed <= common && size > common / 2
     const grown = isCommon ? this.#pieces.take() : Buffer.allocUnsafeSlow(size)
     this.#buffer.copy(grown, 0, 0, this.#length)
@@ -100,10 +104,19 @@ function writeValue(buffer: Buffer, start: number, record: RecordView, facts?: R
     at += record.buffer.copy(buffer, at, valueStart, valueStart + valueLength)
   } else {
     at = copySmall(BASE64, buffer, at)
-    at += buffer.write(record.buffer.toString('base64', valueStart, valueStart + valueLength), at, 'latin1')
+    at = writeBase64(buffer, at, record.buffer, valueStart, valueStart + valueLength)
     buffer[at++] = 0x22
   }
   buffer[at++] = 0x7d
   buffer[at++] = 0x0a
+  return at
+}
+
+/** In slices that end between characters of base64, so that the text of a value of many megabytes is never there as a whole. */
+function writeBase64(buffer: Buffer, start: number, bytes: Buffer, from: number, to: number): number {
+  let at = start
+  for (let slice = from; slice < to; slice += BASE64_SLICE_BYTES) {
+    at += buffer.write(bytes.toString('base64', slice, Math.min(slice + BASE64_SLICE_BYTES, to)), at, 'latin1')
+  }
   return at
 }

@@ -31,6 +31,8 @@ const SAFE_HIGH = 0x200000
 const HIGH = 0x100000000
 const NO_TIMESTAMP = -1
 
+const noBytes = Buffer.alloc(0)
+
 /**
  * Walks consecutive Kafka record batches v2 in one buffer, in place: no object a record, nothing allocated by `read`.
  *
@@ -47,7 +49,7 @@ export class RecordBatchWalker implements RecordBatch {
   #leaderEpochs: LeaderEpochStart[] = []
   #isWhole = true
 
-  #bytes: Buffer = Buffer.alloc(0)
+  #bytes: Buffer = noBytes
   #aborted: readonly AbortedRange[] | undefined = undefined
   #startOffset = 0
   #endOffset = Number.MAX_SAFE_INTEGER
@@ -112,6 +114,13 @@ export class RecordBatchWalker implements RecordBatch {
     this.#failure = null
     this.#nextOffset = Math.min(this.#offsetBehindAll(), this.#endOffset)
     return this
+  }
+
+  /** Lets go of the bytes, of which nothing more is read: those that are fetched next need not lie beside them. */
+  release(): void {
+    this.#bytes = noBytes
+    this.#records = noBytes
+    this.#remaining = 0
   }
 
   read(view: RecordView): boolean {

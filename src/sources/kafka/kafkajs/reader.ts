@@ -71,6 +71,7 @@ export class KafkajsReader implements LogReader {
   }
 
   async fetch({ maxBytes, maxWaitMs, signal }: FetchOptions): Promise<RecordBatch | null> {
+    this.#walker.release()
     const { clock } = this.#options
     const until = clock.now() + maxWaitMs
     for (;;) {

@@ -37,6 +37,7 @@ export class WireReader implements LogReader {
   }
 
   async fetch({ maxBytes, maxWaitMs, signal }: FetchOptions): Promise<RecordBatch | null> {
+    this.#walker.release()
     const feed = this.#feed
     const { clock } = this.#cluster
     const until = clock.now() + maxWaitMs
