@@ -12,7 +12,8 @@ interface Place {
  * What attempts at a task learn from the failures of those before: the values that steps of the graph have failed on, by the record at which they were emitted, and
  * up to where there is a row that the store could not take.
  *
- * The first failure of a step at a record has the next attempt watch there, the second says which value it is, unless the first has said so.
+ * The first failure of a step at a record has the next attempt watch there, the second says which value it is: they are numbered from
+ * there. Only that it is the whole record needs no number.
  */
 export class LeftOutValues {
   readonly #places = new Map<string, Place>()
@@ -41,7 +42,7 @@ export class LeftOutValues {
   learn({ input, offset = -1, emission, reason, detail }: StepFailure, order: TakenOrder | null): boolean {
     this.#order = order
     const key = placeKey(input, offset)
-    const known = this.#places.get(key)?.leftOut ?? (emission === null ? undefined : [])
+    const known = this.#places.get(key)?.leftOut ?? (emission?.operator === null ? [] : undefined)
     if (known === undefined) {
       this.#places.set(key, { input, offset, leftOut: [] })
       return true
