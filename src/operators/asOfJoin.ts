@@ -81,7 +81,10 @@ export function asOfJoin<L, R, O>(right: Observable<R>, options: AsOfJoinOptions
         versions.forget(watermark)
         out.wakeAt(nextDue())
       },
-      snapshot: () => arrivals.snapshot(),
+      snapshot() {
+        waiting.renumber()
+        return arrivals.snapshot()
+      },
       openUntil: () => waiting.last,
     }
   })

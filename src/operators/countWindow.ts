@@ -153,7 +153,10 @@ export function countWindow<T>(options: CountWindowOptions<T>): OperatorFunction
         isClosing = true
         out.wakeAt(Number.NEGATIVE_INFINITY)
       },
-      snapshot: () => arrivals.snapshot(),
+      snapshot() {
+        held.renumber()
+        return arrivals.snapshot()
+      },
       openUntil: () => {
         let last = held.last ?? (isClosing ? lastRest() : undefined)
         for (const { time, items } of closing.waiting()) {

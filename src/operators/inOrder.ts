@@ -51,7 +51,10 @@ export function inOrder<T>(options: InOrderOptions<T> = {}): MonoTypeOperatorFun
         }
         out.wakeAt(held.nextDue)
       },
-      snapshot: () => arrivals.snapshot(),
+      snapshot() {
+        held.renumber()
+        return arrivals.snapshot()
+      },
       openUntil: () => held.last,
     }
   })

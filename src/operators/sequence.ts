@@ -146,7 +146,10 @@ export function sequence<T, K extends string, O>(options: SequenceOptions<T, K, 
         }
         out.wakeAt(nextDue())
       },
-      snapshot: () => arrivals.snapshot(),
+      snapshot() {
+        held.renumber()
+        return arrivals.snapshot()
+      },
       openUntil: () => {
         let last = held.last
         for (const [, { first }] of open.entries())

@@ -123,7 +123,10 @@ export function sessionWindow<T>(options: SessionWindowOptions<T>): OperatorFunc
         sessions.forget(watermark)
         out.wakeAt(Math.min(nextDue(), sessions.nextForgotten))
       },
-      snapshot: () => arrivals.snapshot(),
+      snapshot() {
+        held?.renumber()
+        return arrivals.snapshot()
+      },
       openUntil: () => {
         const [open, waiting] = [sessions.last, held?.last]
         return open === undefined || waiting === undefined ? (open ?? waiting) : Math.max(open, waiting)

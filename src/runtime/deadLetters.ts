@@ -133,6 +133,13 @@ export class Origin {
     }
   }
 
+  /** How many letters there are of the record. */
+  get letterCount(): number {
+    let count = 0
+    for (const next of this.#ordinals.values()) count += next
+    return count
+  }
+
   /** The same place, for what is not this record's own doing; its letters are numbered together with the record's. */
   withoutRecord(): Origin {
     return Origin.at(this.input, this.offset, this.#ordinals)
