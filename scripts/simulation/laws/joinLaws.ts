@@ -3,13 +3,12 @@ import { asOfJoin } from '../../../src/operators/asOfJoin.ts'
 import { intervalJoin, type OuterIntervalJoin } from '../../../src/operators/intervalJoin.ts'
 import {
   byKey,
+  inTime,
   type Law,
   type LawCase,
   type LawValue,
-  lateText,
   onReject,
   type Row,
-  steps,
   timeByHand,
   withTimes,
 } from './law.ts'
@@ -42,17 +41,9 @@ const pairOf = (left: LawValue | null, right: LawValue | null): Row => [
   nameOf(right),
 ]
 
-/** What has come in time, and with it the watermark at the end. */
-function inTime(events: Parameters<LawCase['define']>[0], isEnded: boolean) {
-  const taken: LawValue[] = []
-  const late: string[] = []
-  let now = Number.NEGATIVE_INFINITY
-  for (const { value, watermark } of steps(events, isEnded)) {
-    now = watermark
-    if (value === null) continue
-    if (value.at <= watermark) late.push(lateText('late', value))
-    else taken.push(value)
-  }
+/** What has come in time by its side, and with it the watermark at the end. */
+function bySide(events: Parameters<LawCase['define']>[0], isEnded: boolean) {
+  const { taken, late, now } = inTime(events, isEnded)
   return { left: taken.filter(isLeft), right: taken.filter((one) => !isLeft(one)), late, now }
 }
 
@@ -71,7 +62,7 @@ export const intervalLaw: Law = {
       text: JSON.stringify({ fromMs, toMs, how }),
       chain: joined((right) => intervalJoin(right, options as OuterIntervalJoin<LawValue, LawValue, Row>)),
       define(events, isEnded) {
-        const { left, right, late, now } = inTime(events, isEnded)
+        const { left, right, late, now } = bySide(events, isEnded)
         const fits = (l: LawValue, r: LawValue) => l.key === r.key && r.at - l.at >= fromMs && r.at - l.at <= toMs
         const rows = left.flatMap((l) =>
           right.flatMap((r) => (fits(l, r) ? [[...pairOf(l, r), Math.max(l.at, r.at)]] : [])),
@@ -107,7 +98,7 @@ export const asOfLaw: Law = {
       text: JSON.stringify({ keepMs }),
       chain: joined((right) => asOfJoin(right, { name: 'join', by, keepMs, isEnd, with: pairOf, onReject })),
       define(events, isEnded) {
-        const { left, right, late, now } = inTime(events, isEnded)
+        const { left, right, late, now } = bySide(events, isEnded)
         const heldAt = (key: string, time: number) => {
           const upTo = right.filter((r) => r.key === key && r.at <= time)
           const newest = upTo.toSorted((a, b) => a.at - b.at).at(-1)

@@ -5,10 +5,10 @@ import { keyed } from '../../../src/operators/keyed.ts'
 import { sequence } from '../../../src/operators/sequence.ts'
 import {
   byKey,
+  inTime,
   type Law,
   type LawEvent,
   type LawValue,
-  lateText,
   onReject,
   type Row,
   steps,
@@ -19,15 +19,7 @@ import { summaryOf, summed } from './windowLaws.ts'
 
 /** What came in time, split at the watermark, and in the order of time below it. */
 function ordered(events: readonly LawEvent[], isEnded: boolean) {
-  const taken: LawValue[] = []
-  const late: string[] = []
-  let now = Number.NEGATIVE_INFINITY
-  for (const { value, watermark } of steps(events, isEnded)) {
-    now = watermark
-    if (value === null) continue
-    if (value.at <= watermark) late.push(lateText('late', value))
-    else taken.push(value)
-  }
+  const { taken, late, now } = inTime(events, isEnded)
   const reached = taken.filter(({ at }) => at <= now).toSorted((a, b) => a.at - b.at)
   return { reached, waiting: taken.length - reached.length, late, now }
 }

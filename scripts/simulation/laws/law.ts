@@ -83,6 +83,20 @@ export interface Step {
   readonly watermark: number
 }
 
+/** What has come above the watermark that it found, what has not, and the watermark at the end. */
+export function inTime(events: readonly LawEvent[], isEnded: boolean) {
+  const taken: LawValue[] = []
+  const late: string[] = []
+  let now = Number.NEGATIVE_INFINITY
+  for (const { value, watermark } of steps(events, isEnded)) {
+    now = watermark
+    if (value === null) continue
+    if (value.at <= watermark) late.push(lateText('late', value))
+    else taken.push(value)
+  }
+  return { taken, late, now }
+}
+
 export function lateText(reason: string, { side, key, at, n }: LawValue): string {
   return `${reason} ${side} ${key}@${at} ${n}`
 }
