@@ -579,8 +579,8 @@ export const plantedBugs: readonly PlantedBug[] = [
     name: 'values that wait are let go in the order of coming',
     prover: 'test/operators/laws.test.ts',
     file: 'src/operators/heldInOrder.ts',
-    from: 'this.#queue.add(held.at, { ...held, id })\n  }\n\n  /** Takes',
-    to: 'this.#queue.add(0, { ...held, id })\n  }\n\n  /** Takes',
+    from: 'this.#queue.add(held.at, { ...held, id })\n  }\n\n  /** Before',
+    to: 'this.#queue.add(0, { ...held, id })\n  }\n\n  /** Before',
   },
   {
     name: 'of equal ranks the greater text stands first',
