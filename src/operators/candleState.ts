@@ -1,9 +1,8 @@
-import { type Fixed8, toFixed8 } from '../exact/decimal.ts'
 import type { Candle } from '../market/candle.ts'
 import type { StateCodec } from '../runtime/keyedState.ts'
 import { plainState } from '../runtime/plainState.ts'
+import { loadFixed8 as load, type SavedFixed8, saveFixed8 as save } from './savedFixed8.ts'
 
-type SavedFixed8 = number | string
 type SavedCandle = readonly [
   texts: readonly [Candle['market'], string, Candle['interval']],
   prices: readonly [open: SavedFixed8, high: SavedFixed8, low: SavedFixed8, close: SavedFixed8, vwap: SavedFixed8],
@@ -54,12 +53,4 @@ function read([texts, prices, volumes, numbers, isClosed]: SavedCandle): Candle 
     isClosed,
     revision,
   }
-}
-
-function save(value: Fixed8): SavedFixed8 {
-  return typeof value === 'number' ? value : String(value)
-}
-
-function load(saved: SavedFixed8): Fixed8 {
-  return typeof saved === 'number' ? toFixed8(saved) : BigInt(saved)
 }

@@ -1,5 +1,13 @@
 /** The types of PostgreSQL that a column may have. */
-export type ColumnType = 'text' | 'integer' | 'bigint' | 'numeric' | 'boolean' | 'timestamptz' | 'jsonb'
+export type ColumnType =
+  | 'text'
+  | 'integer'
+  | 'bigint'
+  | 'numeric'
+  | 'double precision'
+  | 'boolean'
+  | 'timestamptz'
+  | 'jsonb'
 
 /** What a column holds at the edge: numerics as exact text, times as ms UTC. */
 export type ColumnValue = string | number | bigint | boolean | null

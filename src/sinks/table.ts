@@ -12,6 +12,8 @@ interface FieldOf {
   readonly bigint: number | bigint
   /** Digits, with a point or without: a float has no exact text. */
   readonly numeric: string | bigint
+  /** Any number from -1.8e308 to 1.8e308, and NaN and the infinities: what is measured or reckoned, not money. */
+  readonly 'double precision': number
   /** True or false. */
   readonly boolean: boolean
   /** A time, ms UTC. */

@@ -37,7 +37,7 @@ type Member = ts.PropertyDeclaration | ts.PropertySignature | ts.MethodDeclarati
 /** The suffixes of CONTRIBUTING, and the same as a whole name. */
 const unitInName = /(?:Ms|Bytes|Records|Rows|Count|Chars)$|^(?:ms|bytes|records|rows|count)$/
 const unitWords =
-  /\b(?:ms|bytes?|KiB|MiB|records?|rows?|characters|UTC|counts?|how many|how often|number of|probability)\b|\b1e-(?:8|16)\b|\bfrom -?\d/i
+  /\b(?:ms|bytes?|KiB|MiB|records?|rows?|characters|UTC|counts?|how many|how often|number of|probability|quote asset)\b|\b1e-(?:8|16)\b|\bfrom -?\d/i
 /** "Times are ms UTC." says it of all members at once. */
 const generalSentence = /^(?:All )?(?:times|durations|sizes|counts|numbers|prices|quantities)\b/i
 const keeps = /\b(?:keeps?|holds?)\b/i

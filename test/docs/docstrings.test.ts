@@ -58,6 +58,7 @@ describe('the public interface', () => {
       'src/postgres.ts',
       'src/archive.ts',
       'src/avro.ts',
+      'src/indicators.ts',
       'src/kafka.ts',
     ])
     expect(report.names).toBeGreaterThan(200)

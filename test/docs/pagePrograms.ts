@@ -6,6 +6,7 @@ const root = resolve(import.meta.dirname, '../..')
 const entries: Readonly<Record<string, string>> = {
   millrace: 'src/index.ts',
   'millrace/avro': 'src/avro.ts',
+  'millrace/indicators': 'src/indicators.ts',
   'millrace/testing': 'src/testing/index.ts',
 }
 

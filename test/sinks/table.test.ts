@@ -35,6 +35,8 @@ describe('a table described by its columns', () => {
   it('is refused at once where no table of PostgreSQL could fit', () => {
     expect(() => table('lines', { columns: {} })).toThrow(ConfigurationError)
     expect(() => table('', { columns })).toThrow(ConfigurationError)
+    const floats = { at: 'double precision', revision: 'integer' } as const
+    expect(() => table('readings', { columns: floats, key: ['at'], revision: 'revision' })).toThrow('use a numeric')
     expect(() => table('readings', { columns, key: [], revision: 'revision' })).toThrow('needs a natural key')
   })
 

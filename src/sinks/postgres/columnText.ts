@@ -77,6 +77,8 @@ const toText: Readonly<Record<ColumnType, (value: ColumnValue) => string | null>
     if (typeof value === 'string') return /^-?\d+(?:\.\d+)?$/.test(value) ? value : null
     return typeof value === 'bigint' || Number.isSafeInteger(value) ? String(value) : null
   },
+  // The shortest text that gives the same double back; of -0 it would be 0.
+  'double precision': (value) => (typeof value === 'number' ? (Object.is(value, -0) ? '-0' : String(value)) : null),
   boolean: (value) => (typeof value === 'boolean' ? (value ? 't' : 'f') : null),
   timestamptz: (value) => (typeof value === 'number' ? timestampText(value) : null),
   jsonb: (value) => (typeof value === 'string' && isJson(value) ? escapeJson(value) : null),

@@ -30,6 +30,12 @@ export function checkDescriptor(table: Table<never>): void {
       `table ${table.name}: ${missing} is in its key or is its revision, but is not a column (${names.join(', ')})`,
     )
   }
+  const float = table.columns.find(({ name, type }) => type === 'double precision' && table.key.includes(name))
+  if (float !== undefined) {
+    throw new ConfigurationError(
+      `table ${table.name}: ${float.name} is in its key and a double precision, which is hardly twice the same; use a numeric`,
+    )
+  }
   if (table.key.length === 0) throw new ConfigurationError(`table ${table.name}: an upsert table needs a natural key`)
 }
 

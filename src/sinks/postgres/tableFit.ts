@@ -16,6 +16,7 @@ const holders: Readonly<Record<ColumnType, readonly string[]>> = {
   integer: ['integer', 'bigint'],
   bigint: ['bigint', 'numeric'],
   numeric: ['numeric'],
+  'double precision': ['double precision'],
   boolean: ['boolean'],
   // Event time is in ms.
   timestamptz: ['timestamp with time zone', ...[3, 4, 5, 6].map((digits) => `timestamp(${digits}) with time zone`)],

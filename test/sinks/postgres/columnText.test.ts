@@ -53,6 +53,8 @@ describe('columnText', () => {
     ['numeric', '1e5'],
     ['numeric', ''],
     ['numeric', 0.1],
+    ['double precision', '0.1'],
+    ['double precision', 1n],
     ['boolean', 'true'],
     ['timestamptz', Number.NaN],
     ['timestamptz', 1.5],
@@ -98,6 +100,30 @@ describe('keyText', () => {
 
   it('keeps the parts apart', () => {
     expect(keyText(['a', 'bc'], ['text', 'text'])).not.toBe(keyText(['ab', 'c'], ['text', 'text']))
+  })
+})
+
+describe('a double', () => {
+  let db: TestDatabase
+  beforeAll(async () => {
+    db = await testDatabase({ isMigrated: false })
+  })
+  afterAll(() => db.close())
+
+  it('is read by PostgreSQL as the very same', async () => {
+    const values = [
+      0,
+      -0,
+      Number.NaN,
+      Number.MIN_VALUE,
+      -Number.MAX_VALUE,
+      ...fc.sample(fc.double(), { numRuns: 500, seed: 1 }),
+    ]
+    const { rows } = await db.pool.query<{ bytes: Buffer }>(
+      'SELECT float8send(x) AS bytes FROM unnest($1::double precision[]) WITH ORDINALITY AS u (x, i) ORDER BY i',
+      [values.map((value) => textOf('double precision', value))],
+    )
+    expect(rows.map(({ bytes }) => bytes.readDoubleBE(0))).toEqual(values)
   })
 })
 
