@@ -4,6 +4,7 @@ import { isSchemaName, schemaNameAllowed } from '../host/databaseNames.ts'
 import { databaseUrlForms } from '../sinks/postgres/databaseUrl.ts'
 import { ingestSettingTable } from './ingestSettingTable.ts'
 import { kafkaSettingTable } from './kafkaSettingTable.ts'
+import { lakeCommands, lakeSettingTable } from './lakeSettingTable.ts'
 import { limitSettingTable } from './limitSettingTable.ts'
 import { offsetSettingTable } from './offsetSettingTable.ts'
 import { printSettingTable } from './printSettingTable.ts'
@@ -184,7 +185,7 @@ export const settings = {
     schema: yesOrNo,
     env: 'MILLRACE_S3_PATH_STYLE',
     flag: null,
-    commands: [...run, 'archive sweep', 'buckets create', 'status', 'doctor'],
+    commands: [...run, 'archive sweep', ...lakeCommands, 'buckets create', 'status', 'doctor'],
     default: null,
     allowed: yesOrNoAllowed,
     description: 'Bucket in the path instead of in the host name. Unset: true where an endpoint other than AWS is set.',
@@ -285,6 +286,7 @@ export const settings = {
   ...ingestSettingTable,
   ...recordSettingTable,
   ...kafkaSettingTable,
+  ...lakeSettingTable,
   ...limitSettingTable,
   ...offsetSettingTable,
   ...printSettingTable,

@@ -6,7 +6,10 @@ const root = resolve(import.meta.dirname, '../..')
 const entries: Readonly<Record<string, string>> = {
   millrace: 'src/index.ts',
   'millrace/avro': 'src/avro.ts',
+  'millrace/archive': 'src/archive.ts',
   'millrace/indicators': 'src/indicators.ts',
+  'millrace/lake': 'src/lake.ts',
+  'millrace/postgres': 'src/postgres.ts',
   'millrace/testing': 'src/testing/index.ts',
 }
 

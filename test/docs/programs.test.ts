@@ -52,6 +52,7 @@ const { folder, files } = writePrograms([
   'docs/testing.md',
   'docs/changing.md',
   'docs/indicators.md',
+  'docs/lake.md',
 ])
 afterAll(() => rmSync(folder, { recursive: true, force: true }))
 
@@ -65,7 +66,7 @@ function isPipeline(value: unknown): value is RecordsPipeline {
 describe('the programs of the pages', () => {
   it('compile', { timeout: 120_000 }, async () => {
     const pages = new Set([...files.keys()].map((name) => name.split(' ')[0]))
-    expect(pages.size).toBe(12)
+    expect(pages.size).toBe(13)
     const config = {
       extends: join(root, 'tsconfig.json'),
       compilerOptions: { paths: {}, rewriteRelativeImportExtensions: false },

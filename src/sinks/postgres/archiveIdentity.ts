@@ -2,7 +2,7 @@ import type pg from 'pg'
 import { asMillraceError } from './errors.ts'
 
 /** A connection that can be asked. */
-type Connection = pg.Pool | pg.Client
+type Connection = pg.Pool | pg.ClientBase
 
 /** What tells this schema of this database from every other one. Throws `RetryableError` while the database is away. */
 export async function schemaIdentity(connection: Connection): Promise<string> {

@@ -2,7 +2,13 @@
 export const ownTables: readonly string[] = [
   'archive_object',
   'dead_letter',
+  'iceberg_namespace_properties',
+  'iceberg_tables',
   'idle_advance',
+  'lake_file',
+  'lake_manifest',
+  'lake_snapshot',
+  'lake_table',
   'log_batch',
   'log_partition',
   'log_producer',

@@ -1,0 +1,68 @@
+import { ConfigurationError } from '../runtime/errors.ts'
+import { fullName, type LakeTable } from './lakeTable.ts'
+
+/** A schema as the metadata of an Iceberg table has it. Field ids count from 1 in the order of the columns, and never change. */
+export interface IcebergSchema {
+  readonly type: 'struct'
+  readonly 'schema-id': number
+  readonly fields: readonly {
+    readonly id: number
+    readonly name: string
+    readonly required: boolean
+    readonly type: string
+  }[]
+  readonly 'identifier-field-ids': readonly number[]
+}
+
+/** How files are cut, as the metadata has it. */
+export interface IcebergSpec {
+  readonly 'spec-id': 0
+  readonly fields: readonly {
+    readonly name: string
+    readonly transform: 'day'
+    readonly 'source-id': number
+    readonly 'field-id': number
+  }[]
+}
+
+/** Partition fields count from here. @see https://iceberg.apache.org/spec/#partition-specs */
+const firstPartitionField = 1_000
+
+/**
+ * The schemas of a table with that of the descriptor as the last: the same list where it is the last already.
+ * @param known the schemas that the table has had, oldest first
+ * @throws ConfigurationError where the descriptor is not the last one with optional columns added at its end
+ */
+export function schemasWith(table: LakeTable, known: readonly IcebergSchema[]): readonly IcebergSchema[] {
+  const fields = table.columns.map(({ name, type, isOptional }, i) => ({
+    id: i + 1,
+    name,
+    required: !isOptional,
+    type: type.replace(',', ', '),
+  }))
+  const keys = table.key.map((name) => table.columns.findIndex((column) => column.name === name) + 1)
+  const wanted: IcebergSchema = { type: 'struct', 'schema-id': known.length, fields, 'identifier-field-ids': keys }
+  const last = known.at(-1)
+  if (last === undefined) return [wanted]
+  // The database does not keep the order of names in JSON.
+  const shown = ({ id, name, required, type }: IcebergSchema['fields'][number]) => `${id} ${name} ${required} ${type}`
+  const isGrown = last.fields.every((field, i) => fields[i] !== undefined && shown(field) === shown(fields[i]))
+  const isSameKey = JSON.stringify(last['identifier-field-ids']) === JSON.stringify(keys)
+  const added = fields.slice(last.fields.length)
+  if (!isGrown || !isSameKey || added.some(({ required }) => required)) {
+    throw new ConfigurationError(
+      `lake table ${fullName(table)}: it has ${last.fields.map(({ name, type }) => `${name} ${type}`).join(', ')}; a descriptor may add optional columns at the end and change nothing else. Give a table of other columns another name.`,
+    )
+  }
+  return added.length === 0 ? known : [...known, wanted]
+}
+
+/** How the files of a table are cut. */
+export function specOf(table: LakeTable): IcebergSpec {
+  if (table.day === null) return { 'spec-id': 0, fields: [] }
+  const source = table.columns.findIndex(({ name }) => name === table.day) + 1
+  return {
+    'spec-id': 0,
+    fields: [{ name: `${table.day}_day`, transform: 'day', 'source-id': source, 'field-id': firstPartitionField }],
+  }
+}
