@@ -1,0 +1,357 @@
+import { map, mergeMap } from 'rxjs'
+import { describe, expect, it } from 'vitest'
+import { z } from 'zod'
+import { jsonCodec } from '../../src/codecs/jsonCodec.ts'
+import { aggregateWindow } from '../../src/operators/aggregateWindow.ts'
+import { batchFlush } from '../../src/operators/batchFlush.ts'
+import { decode } from '../../src/operators/decode.ts'
+import { eventTime } from '../../src/operators/eventTime.ts'
+import { tumblingWindow } from '../../src/operators/tumblingWindow.ts'
+import { upstreamTime } from '../../src/operators/upstreamTime.ts'
+import { readMarker } from '../../src/runtime/marker.ts'
+import { definePipeline, type Pipeline } from '../../src/runtime/pipeline.ts'
+import { RecordView } from '../../src/runtime/record.ts'
+import { Worker, type WorkerOptions } from '../../src/runtime/worker.ts'
+import { toPostgres } from '../../src/sinks/toPostgres.ts'
+import { toTopic } from '../../src/sinks/toTopic.ts'
+import { testMarker } from '../../src/testing/kit/testMarker.ts'
+import { testPipeline } from '../../src/testing/kit/testPipeline.ts'
+import { MemoryCheckpointStore } from '../../src/testing/memoryCheckpointStore.ts'
+import { MemoryLog } from '../../src/testing/memoryLog.ts'
+import { VirtualClock } from '../../src/testing/virtualClock.ts'
+
+const order = z.object({ customer: z.string(), at: z.number(), amount: z.number() })
+const codec = jsonCodec(order)
+type Order = z.infer<typeof order>
+
+const spread = (options: { idleAfterMs?: number; name?: string; outlet?: string } = {}) => {
+  const { idleAfterMs, name = 'spread', outlet = 'out' } = options
+  return definePipeline({
+    name,
+    ...(idleAfterMs === undefined ? {} : { idleAfterMs }),
+    build: (records) => ({
+      [outlet]: toTopic(records.pipe(decode(codec), eventTime({ of: ({ at }) => at, maxOutOfOrdernessMs: 0 })), {
+        topic: 'by_customer',
+        by: ({ customer }) => customer,
+        at: ({ at }) => at,
+        encode: (value) => JSON.stringify(value),
+        markers: true,
+      }),
+    }),
+  })
+}
+
+const daily = (options: { from?: readonly string[]; maxUnmarked?: number } = {}) =>
+  definePipeline({
+    name: 'daily',
+    build: (records) => ({
+      spent: toPostgres(
+        records.pipe(
+          decode(codec),
+          upstreamTime({ of: ({ at }) => at, ...options }),
+          tumblingWindow({ name: 'day', sizeMs: 100, by: ({ customer }) => customer }),
+          aggregateWindow({
+            initial: () => 0,
+            add: (sum, { amount }) => sum + amount,
+            result: (spent, { key, start }) => ({ customer: key, start, spent }),
+          }),
+        ),
+        {
+          mode: 'append',
+          name: 'spent',
+          columns: [
+            { name: 'customer', type: 'text', of: (row) => row.customer },
+            { name: 'start', type: 'integer', of: (row) => row.start },
+            { name: 'spent', type: 'integer', of: (row) => row.spent },
+          ],
+        },
+      ),
+    }),
+  })
+
+/** Two pipelines with a topic between them. */
+class Hop {
+  readonly clock = new VirtualClock()
+  readonly orders: MemoryLog
+  readonly between: MemoryLog
+  readonly above = new MemoryCheckpointStore()
+  readonly below = new MemoryCheckpointStore()
+
+  constructor(partitions: number, below: number) {
+    this.orders = new MemoryLog({ topic: 'orders', partitions, clock: this.clock })
+    this.between = new MemoryLog({ topic: 'by_customer', partitions: below, clock: this.clock })
+  }
+
+  order(partition: number, ...orders: readonly Order[]): void {
+    this.orders.add(...orders.map((one) => ({ partition, value: JSON.stringify(one) })))
+  }
+
+  worker(pipeline: Pipeline, over: Partial<WorkerOptions> = {}): Worker {
+    const isAbove = pipeline.name !== 'daily'
+    return new Worker({
+      pipeline,
+      source: isAbove ? this.orders : this.between,
+      store: isAbove ? this.above : this.below,
+      openTopic: async () => this.between.outgoing(),
+      archive: null,
+      clock: this.clock,
+      ...over,
+    })
+  }
+
+  async run(pipeline: Pipeline, mode: 'drain' | 'drain-and-close' = 'drain', over: Partial<WorkerOptions> = {}) {
+    const worker = this.worker(pipeline, over)
+    const running = worker.run()
+    worker.stop(mode)
+    await this.clock.run(running)
+    return worker.status()
+  }
+
+  rows(): string[] {
+    return this.below.rows('spent').map(({ customer, start, spent }) => `${customer} ${start} ${spent}`)
+  }
+
+  async records(partition: number): Promise<RecordView[]> {
+    const batch = await this.between.reader(partition).fetch({ maxBytes: 1e9, maxWaitMs: 0 })
+    const views: RecordView[] = []
+    for (let view = new RecordView(); batch?.read(view) === true; view = new RecordView()) views.push(view)
+    return views
+  }
+
+  async markers(partition: number) {
+    return (await this.records(partition)).map(readMarker).filter((marker) => marker !== null)
+  }
+
+  letters(store: MemoryCheckpointStore): string[] {
+    return store.deadLetters().map(({ operator, reason }) => `${operator} ${reason}`)
+  }
+}
+
+const anOrder = (customer: string, at: number, amount = 1): Order => ({ customer, at, amount })
+
+describe('a hop', () => {
+  it('tells every partition below how far each task above is, and the task above waits for the slowest', async () => {
+    const hop = new Hop(2, 3)
+    hop.order(0, anOrder('a', 10), anOrder('b', 50), anOrder('a', 250))
+    hop.order(1, anOrder('a', 20), anOrder('b', 120))
+    await hop.run(spread())
+    for (const partition of [0, 1, 2]) {
+      expect(await hop.markers(partition)).toEqual(
+        expect.arrayContaining([
+          expect.objectContaining({ pipeline: 'spread', task: 0, tasks: 2, watermark: 249, isEnd: false }),
+          expect.objectContaining({ pipeline: 'spread', task: 1, tasks: 2, watermark: 119, isEnd: false }),
+        ]),
+      )
+    }
+    const status = await hop.run(daily())
+    // At 119 the first window is over, and that of 200 to 300 is open.
+    expect(hop.rows().sort()).toEqual(['a 0 2', 'b 0 1'])
+    expect(status.map(({ watermark }) => watermark)).toEqual([119, 119, 119])
+    expect(status[0]?.operators.find(({ name }) => name === 'upstreamTime')?.heldBy).toContain('task 1 of 2')
+    expect(hop.letters(hop.below)).toEqual([])
+  })
+
+  it('is held back by a task that was never started, of which the markers of the others tell', async () => {
+    const hop = new Hop(2, 1)
+    hop.order(0, anOrder('a', 10), anOrder('a', 250))
+    await hop.run(spread())
+    const [status] = await hop.run(daily())
+    expect(hop.rows()).toEqual([])
+    expect(status?.watermark).toBeNull()
+    expect(status?.operators.find(({ name }) => name === 'upstreamTime')?.heldBy).toMatch(
+      /^task 1 of 2 of pipeline spread .* no marker has come/,
+    )
+  })
+
+  it('ends where all above have ended, and goes on where one comes back', async () => {
+    const hop = new Hop(2, 1)
+    hop.order(0, anOrder('a', 10))
+    hop.order(1, anOrder('a', 20))
+    await hop.run(spread(), 'drain-and-close')
+    await hop.run(daily())
+    expect(hop.rows()).toEqual(['a 0 2'])
+    hop.order(0, anOrder('a', 310))
+    await hop.run(spread())
+    await hop.run(daily())
+    // Neither has ended any more, and one has not come to the window's end.
+    expect(hop.rows()).toEqual(['a 0 2'])
+    hop.order(0, anOrder('a', 510))
+    hop.order(1, anOrder('a', 520))
+    await hop.run(spread())
+    await hop.run(daily())
+    expect(hop.rows()).toEqual(['a 0 2', 'a 300 1'])
+    expect(hop.letters(hop.below)).toEqual([])
+  })
+
+  it('follows the recorded idle step of a silent task', async () => {
+    const hop = new Hop(2, 1)
+    const above = hop.worker(spread({ idleAfterMs: 1_000 }))
+    const below = hop.worker(daily())
+    const running = Promise.all([above.run(), below.run()])
+    hop.order(0, anOrder('a', 10), anOrder('a', 150))
+    const life = async () => {
+      await hop.clock.sleep(20_000)
+      above.stop('now')
+      below.stop('now')
+      await running
+    }
+    await hop.clock.run(life())
+    expect(hop.rows()).toEqual(['a 0 1', 'a 100 1'])
+    const { length } = hop.above.idleAdvances()
+    expect(length).toBeGreaterThan(0)
+    const markers = await hop.markers(0)
+    expect(markers.some((marker) => typeof marker === 'object' && marker.task === 1)).toBe(true)
+  })
+
+  it('waits from the start for each pipeline that it names, and for no other', async () => {
+    const hop = new Hop(1, 1)
+    hop.order(0, anOrder('a', 10), anOrder('a', 250))
+    await hop.run(spread({ name: 'web' }))
+    const [waiting] = await hop.run(daily({ from: ['web', 'shops'] }))
+    expect(hop.rows()).toEqual([])
+    expect(waiting?.operators.find(({ name }) => name === 'upstreamTime')?.heldBy).toMatch(/^pipeline shops/)
+    await hop.run(spread({ name: 'shops' }))
+    await hop.run(daily({ from: ['web', 'shops/orders'] }))
+    expect(hop.rows()).toEqual(['a 0 2'])
+  })
+
+  it('is not held back by an outlet that has another name now', async () => {
+    const hop = new Hop(1, 1)
+    hop.order(0, anOrder('a', 10))
+    await hop.run(spread({ outlet: 'before' }))
+    hop.order(0, anOrder('a', 250))
+    await hop.run(spread({ outlet: 'now' }))
+    await hop.run(daily())
+    expect(hop.rows()).toEqual(['a 0 1'])
+  })
+
+  it('tells again at each start, so that who comes later hears of a task that has nothing new', async () => {
+    const hop = new Hop(1, 1)
+    hop.order(0, anOrder('a', 10), anOrder('a', 250))
+    await hop.run(spread())
+    const first = (await hop.markers(0)).length
+    await hop.run(spread())
+    expect((await hop.markers(0)).length).toBe(first + 1)
+  })
+
+  it('goes back with a task that begins anew, but not behind what it has let through', () => {
+    const run = testPipeline(daily())
+    const tell = (task: number, watermark: number) => run.push(testMarker({ task, tasks: 2, watermark }))
+    tell(0, 249)
+    expect(run.watermark).toBeNull()
+    tell(1, 400)
+    expect(run.watermark).toBe(249)
+    // As after a drop of its state: it sends everything once more.
+    tell(0, 99)
+    tell(1, 600)
+    expect(run.watermark).toBe(249)
+    run.pushValues(anOrder('a', 260), anOrder('a', 120))
+    tell(0, 320)
+    expect(run.watermark).toBe(320)
+    expect(run.rows('spent')).toEqual([{ customer: 'a', start: 200, spent: 1 }])
+    expect(run.deadLetters()).toMatchObject([{ reason: 'late' }])
+    run.finish()
+  })
+})
+
+describe('markers', () => {
+  it('are no values to a pipeline that does not ask for them', async () => {
+    const hop = new Hop(1, 1)
+    hop.order(0, anOrder('a', 10), anOrder('a', 250))
+    await hop.run(spread())
+    const copy = definePipeline({
+      name: 'daily',
+      build: (records) => ({
+        seen: toPostgres(records.pipe(map((record) => ({ value: record.valueText() ?? '' }))), {
+          mode: 'append',
+          name: 'seen',
+          columns: [{ name: 'value', type: 'text', of: (row) => row.value }],
+        }),
+      }),
+    })
+    await hop.run(copy)
+    expect(hop.below.rows('seen')).toHaveLength(2)
+  })
+
+  it('that cannot be read are dead letters', async () => {
+    const hop = new Hop(1, 1)
+    const header = (value: string) => [{ key: 'millrace-marker', value: Buffer.from(value) }]
+    hop.between.add(
+      { value: 'no json', headers: header('1') },
+      { value: '{"pipeline":"x"}', headers: header('1') },
+      {
+        value: JSON.stringify({
+          pipeline: 'x',
+          topic: 't',
+          outlet: 'o',
+          outlets: ['o'],
+          task: 3,
+          tasks: 3,
+          watermark: 1,
+        }),
+        headers: header('1'),
+      },
+      { value: '{}', headers: header('2') },
+    )
+    await hop.run(daily())
+    expect(hop.letters(hop.below)).toEqual(Array.from({ length: 4 }, () => 'daily bad-marker'))
+  })
+
+  it('need a time above them', async () => {
+    const timeless = definePipeline({
+      name: 'timeless',
+      build: (records) => ({
+        out: toTopic(records.pipe(decode(codec)), {
+          topic: 'by_customer',
+          at: ({ at }) => at,
+          encode: (value) => JSON.stringify(value),
+          markers: true,
+        }),
+      }),
+    })
+    await expect(new Hop(1, 1).run(timeless)).rejects.toThrow(/outlet out writes markers.*eventTime/)
+  })
+})
+
+describe('upstreamTime', () => {
+  it('says what it waits for where the topic has no markers, and ends when too many values have come', async () => {
+    const hop = new Hop(1, 1)
+    hop.between.add(...[1, 2, 3].map((at) => ({ value: JSON.stringify(anOrder('a', at)) })))
+    const worker = hop.worker(daily())
+    const running = worker.run()
+    const told: (string | null)[] = []
+    const life = async () => {
+      await hop.clock.sleep(2_500)
+      told.push(worker.status()[0]?.waitingFor ?? null)
+      worker.stop('now')
+      await running
+    }
+    await hop.clock.run(life())
+    expect(told[0]).toMatch(/markers, of which none has come: toTopic\(\{ markers: true \}\)/)
+    await expect(hop.run(daily({ maxUnmarked: 2 }), 'drain', { store: new MemoryCheckpointStore() })).rejects.toThrow(
+      /2 values have come and no marker/,
+    )
+  })
+
+  it('is refused below what markers would overtake, below several inputs, and beside idleAfterMs', async () => {
+    const loose = definePipeline({
+      name: 'daily',
+      build: (records) => ({
+        out: toPostgres(
+          records.pipe(
+            decode(codec),
+            batchFlush({ maxCount: 10 }),
+            mergeMap((batch) => batch),
+            upstreamTime({ of: ({ at }) => at }),
+          ),
+          { mode: 'append', name: 'spent', columns: [{ name: 'at', type: 'integer', of: (row) => row.at }] },
+        ),
+      }),
+    })
+    const hop = new Hop(1, 1)
+    hop.between.add({ value: JSON.stringify(anOrder('a', 1)) })
+    await expect(hop.run(loose)).rejects.toThrow(/batchFlush above it lets values go at checkpoints/)
+    const idle = { ...daily(), idleAfterMs: 1_000 }
+    await expect(new Hop(1, 1).run(idle)).rejects.toThrow(/follows markers alone/)
+  })
+})
