@@ -22,8 +22,8 @@ interface Upstream {
  */
 export class UpstreamMarks {
   readonly #name: string
-  /** By upstream task and outlet, ms UTC. */
-  readonly #marks: KeyedState<number>
+  /** By upstream task and outlet, ms UTC; null for one that has no time yet. */
+  readonly #marks: KeyedState<number | null>
   /** Those that have ended. */
   readonly #ended: KeyedState<true>
   readonly #upstreams = new Map<string, Upstream>()
@@ -32,7 +32,7 @@ export class UpstreamMarks {
   /** @param expected pipelines that count, each alone or with the topic that leads its inputs; null for all that write markers */
   constructor(
     name: string,
-    marks: KeyedState<number>,
+    marks: KeyedState<number | null>,
     ended: KeyedState<true>,
     saved: Json | undefined,
     expected: readonly string[] | null,
@@ -65,9 +65,13 @@ export class UpstreamMarks {
 
   /** The least of what all that have not ended said last, ms UTC; null where one has said nothing yet, or all have ended. */
   get least(): number | null {
-    let least = Number.POSITIVE_INFINITY
     if (this.#missing !== null) return null
-    for (const [key, watermark] of this.#counted()) if (watermark < least && !this.#hasEnded(key)) least = watermark
+    let least = Number.POSITIVE_INFINITY
+    for (const [key, watermark] of this.#counted()) {
+      if (this.#hasEnded(key)) continue
+      if (watermark === null) return null
+      if (watermark < least) least = watermark
+    }
     return least === Number.POSITIVE_INFINITY ? null : least
   }
 
@@ -85,7 +89,13 @@ export class UpstreamMarks {
     let held: TimeHolder | null = null
     let least = Number.POSITIVE_INFINITY
     for (const [key, watermark, text] of this.#counted()) {
-      if (watermark >= least || this.#hasEnded(key)) continue
+      if (this.#hasEnded(key)) continue
+      if (watermark === null)
+        return {
+          text: `${text()}, which has read nothing that moves its time (where its input is silent, idleAfterMs of that pipeline does)`,
+          isStuck: false,
+        }
+      if (watermark >= least) continue
       least = watermark
       held = { text: `${text()}, which is at ${timeText(watermark)}`, isStuck: false }
     }
@@ -100,18 +110,18 @@ export class UpstreamMarks {
   get #missing(): string | null {
     for (const pipeline of this.#expected ?? []) {
       if (![...this.#upstreams.values()].some((upstream) => isCalled(upstream, pipeline)))
-        return `pipeline ${pipeline}, from which no marker has come: it was not started yet, its toTopic lacks markers: true, or nothing has moved its time`
+        return `pipeline ${pipeline}, from which no marker has come: it was not started yet, or its toTopic lacks markers: true`
     }
     if (this.#upstreams.size === 0) return 'markers, of which none has come: toTopic({ markers: true }) writes them'
     for (const [key, text] of this.#sources()) {
       if (this.#marks.get(key) === undefined)
-        return `${text()}, from which no marker has come: it was not started yet, or nothing has moved its time (idleAfterMs of that pipeline does where its input is silent)`
+        return `${text()}, from which no marker has come: nobody has worked on that partition yet`
     }
     return null
   }
 
-  *#counted(): IterableIterator<readonly [key: string, watermark: number, text: () => string]> {
-    for (const [key, text] of this.#sources()) yield [key, this.#marks.get(key) as number, text]
+  *#counted(): IterableIterator<readonly [key: string, watermark: number | null, text: () => string]> {
+    for (const [key, text] of this.#sources()) yield [key, this.#marks.get(key) as number | null, text]
   }
 
   /** All upstream tasks and outlets that count. */

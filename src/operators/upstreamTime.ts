@@ -55,7 +55,7 @@ export function upstreamTime<T>(options: UpstreamTimeOptions<T>): MonoTypeOperat
     const saved = restored.snapshot as unknown as Saved | undefined
     const marks = new UpstreamMarks(
       name,
-      restored.keyed(plainState<number>()),
+      restored.keyed(plainState<number | null>()),
       restored.keyed(plainState<true>(), 'ended'),
       saved?.upstreams,
       from ?? null,

@@ -31,8 +31,8 @@ export interface Marker extends MarkerSource {
   readonly tasks: number
   /** All outlets of the pipeline that write markers into the topic. */
   readonly outlets: readonly string[]
-  /** ms UTC of event time. */
-  readonly watermark: number
+  /** ms UTC of event time; null where nothing has moved it yet. */
+  readonly watermark: number | null
   /** True where the input of the task was declared ended: it holds nothing back any more. */
   readonly isEnd: boolean
 }
@@ -51,12 +51,17 @@ export function isMarker({ headers }: OutgoingMessage): boolean {
 export function markerMessage(marker: Marker): OutgoingMessage {
   const { pipeline, topic, outlet, task, watermark } = marker
   return {
-    // Records are merged by their time, which must not be missing.
-    time: Math.max(0, watermark),
+    // Not before 1970, where logs take it for none.
+    time: Math.max(0, watermark ?? 0),
     key: Buffer.from(`${markerKeyPrefix}${pipeline}/${topic}/${outlet}/${task}`),
     value: Buffer.from(JSON.stringify(marker)),
     headers: [{ key: markerHeader, value: Buffer.from(layoutVersion) }],
   }
+}
+
+/** True for a record that is a marker, whether it can be read or not. */
+export function isMarkerRecord(record: RecordView): boolean {
+  return record.headersLength > 0 && record.headerValue(headerName) !== undefined
 }
 
 /** The marker that the record is; null for one that is none, and text that says what is wrong with one that cannot be read. */
@@ -83,7 +88,8 @@ function checked(found: unknown): Marker {
     task: whole(task, 'task', 0, mostTasks - 1),
     tasks: whole(tasks, 'tasks', 1, mostTasks),
     outlets: list(outlets).map((one) => name(one, 'outlets')),
-    watermark: whole(watermark, 'watermark', Number.MIN_SAFE_INTEGER, Number.MAX_SAFE_INTEGER),
+    watermark:
+      watermark === null ? null : whole(watermark, 'watermark', Number.MIN_SAFE_INTEGER, Number.MAX_SAFE_INTEGER),
     isEnd: isEnd === true,
   }
   if (marker.task >= marker.tasks) throw new TypeError(`its task is ${marker.task} of ${marker.tasks}`)

@@ -19,8 +19,8 @@ export interface IdleClock {
 
 /** What markers say at one cut. */
 export interface MarkedMoment {
-  /** ms UTC */
-  readonly watermark: number
+  /** ms UTC; null where nothing has moved it yet. */
+  readonly watermark: number | null
   /** True where the inputs were declared ended. */
   readonly isEnd: boolean
 }
@@ -101,10 +101,9 @@ export class TaskTime {
     this.closed()
   }
 
-  /** What markers have to say of the task's time; null where that is what they said last, or no time is known. */
+  /** What markers have to say of the task's time; null where that is what they said last. */
   get unmarked(): MarkedMoment | null {
-    const { watermark } = this.domain
-    if (!Number.isFinite(watermark)) return null
+    const watermark = Number.isFinite(this.domain.watermark) ? this.domain.watermark : null
     const isEnd = this.#isAtEnd
     const last = this.#marked
     return last !== null && last.watermark === watermark && last.isEnd === isEnd ? null : { watermark, isEnd }

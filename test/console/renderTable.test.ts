@@ -100,7 +100,14 @@ describe('renderTable', () => {
     { name: 'prices', topic: 'prices', nextOffset: 8, lagRecords: 0, lagMs: null },
   ]
   const operators = [
-    { name: 'dedupe', valuesIn: 1_000, valuesOut: 900, keyCount: 3, openUntil: Date.UTC(2024, 7, 8, 23, 55), heldBy: null },
+    {
+      name: 'dedupe',
+      valuesIn: 1_000,
+      valuesOut: 900,
+      keyCount: 3,
+      openUntil: Date.UTC(2024, 7, 8, 23, 55),
+      heldBy: null,
+    },
     { name: '1m', valuesIn: 900, valuesOut: 900, keyCount: 0, openUntil: null, heldBy: null },
   ]
 

@@ -3,8 +3,8 @@ import type { TestRecord } from './testRecord.ts'
 
 /** What a marker of a test says; all but the watermark may be left out. */
 export interface TestMarkerOptions extends Partial<Omit<Marker, 'watermark'>> {
-  /** ms UTC of event time: nothing that comes behind it from this task is at or before it. */
-  readonly watermark: number
+  /** ms UTC of event time: nothing that comes behind it from this task is at or before it. Null for a task that has no time yet. */
+  readonly watermark: number | null
 }
 
 /**
