@@ -41,8 +41,11 @@ export function upstreamTime<T>(options: UpstreamTimeOptions<T>): MonoTypeOperat
   const { of, from, name = 'upstreamTime', maxUnmarked = defaultMaxUnmarked } = options
   if (typeof of !== 'function')
     throw new ConfigurationError(`${name}: of must be a function that gives the time of a value`)
-  if (from !== undefined && from.length === 0)
-    throw new ConfigurationError(`${name}: from names no pipeline, so time would never move; name one, or leave it out`)
+  if (from !== undefined && !isNames(from)) {
+    throw new ConfigurationError(
+      `${name}: from must be a list with the names of pipelines, such as ['web', 'shops'], got ${JSON.stringify(from)}`,
+    )
+  }
   if (!Number.isSafeInteger(maxUnmarked) || maxUnmarked < 0)
     throw new ConfigurationError(`${name}: maxUnmarked must be a whole number from 0, got ${maxUnmarked}`)
   const spec: OperatorSpec = { name, ownsTime: true, readsMarkers: true, passesRedriven: true }
@@ -88,6 +91,11 @@ export function upstreamTime<T>(options: UpstreamTimeOptions<T>): MonoTypeOperat
       snapshot: () => ({ upstreams: marks.snapshot(), unmarked: isMarked ? 0 : unmarked }),
     }
   })
+}
+
+/** JavaScript may give anything. */
+function isNames(from: unknown): boolean {
+  return Array.isArray(from) && from.length > 0 && from.every((one) => typeof one === 'string' && one !== '')
 }
 
 function noMarkers(name: string, maxUnmarked: number): ConfigurationError {

@@ -1,5 +1,6 @@
 import type { Observable } from 'rxjs'
 import type { Batch } from '../runtime/batch.ts'
+import { ConfigurationError } from '../runtime/errors.ts'
 import type { MessagesOutlet, MessageTarget } from '../runtime/outlet.ts'
 import type { RecordHeader } from '../runtime/record.ts'
 import type { AnyTopic } from '../runtime/topic.ts'
@@ -53,6 +54,7 @@ export interface IntoNamedTopic<T> extends MessageOf<T> {
  * order where they come from one task and the topic keeps its number of partitions. A value that cannot be encoded is set aside as `bad-message`. Kept meanwhile: in the
  * database what is not sent yet, up to `maxWaitingMessages` a task and outlet, after which the task waits. With `markers` it is the upper half of a hop, which needs a time: the start ends
  * with a `ConfigurationError` where no `eventTime` or `upstreamTime` stands in the pipeline.
+ * @throws ConfigurationError where `markers` is neither true nor false
  */
 export function toTopic<T, K>(values: Observable<T | Batch<T>>, into: IntoKeyedTopic<NoInfer<T>, K>): MessagesOutlet<T>
 export function toTopic<T>(
@@ -61,6 +63,8 @@ export function toTopic<T>(
 ): MessagesOutlet<T>
 export function toTopic<T, K>(values: Observable<T | Batch<T>>, into: Into<T, K>): MessagesOutlet<T> {
   const { at, headers, markers = false } = into
+  if (typeof markers !== 'boolean')
+    throw new ConfigurationError(`toTopic: markers must be true or false, got ${String(markers)}`)
   const encodeValue = valueEncoder(into)
   const encodeKey = keyEncoder(into)
   return {

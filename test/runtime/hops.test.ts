@@ -1,4 +1,4 @@
-import { map, mergeMap } from 'rxjs'
+import { from, map, merge, mergeMap } from 'rxjs'
 import { describe, expect, it } from 'vitest'
 import { z } from 'zod'
 import { jsonCodec } from '../../src/codecs/jsonCodec.ts'
@@ -6,6 +6,7 @@ import { aggregateWindow } from '../../src/operators/aggregateWindow.ts'
 import { batchFlush } from '../../src/operators/batchFlush.ts'
 import { decode } from '../../src/operators/decode.ts'
 import { eventTime } from '../../src/operators/eventTime.ts'
+import { intervalJoin } from '../../src/operators/intervalJoin.ts'
 import { tumblingWindow } from '../../src/operators/tumblingWindow.ts'
 import { upstreamTime } from '../../src/operators/upstreamTime.ts'
 import { InputMerge } from '../../src/runtime/inputMerge.ts'
@@ -332,18 +333,18 @@ describe('markers', () => {
 describe('a marker among several inputs', () => {
   it('goes when what came before it has gone, and leaves the order of the values as it is', () => {
     const input = (topic: string) => ({ topic, maxAdvanceMs: 10, movesTime: true })
-    const merge = new InputMerge([input('a'), input('b')], null, false)
+    const order = new InputMerge([input('a'), input('b')], null, false)
     const next = () =>
-      merge.next(
+      order.next(
         [0, 0],
         () => false,
         () => false,
       )
-    merge.arrive(0, 0, 5_000, null, true)
-    merge.arrive(1, 0, 50)
+    order.arrive(0, 0, 5_000, null, true)
+    order.arrive(1, 0, 50)
     expect(next()).toBe(0)
-    merge.take(0, [0, 0])
-    merge.arrive(0, 1, 100)
+    order.take(0, [0, 0])
+    order.arrive(0, 1, 100)
     expect(next()).toBe(1)
   })
 })
@@ -388,5 +389,91 @@ describe('upstreamTime', () => {
     await expect(hop.run(loose)).rejects.toThrow(/batchFlush above it lets values go at checkpoints/)
     const idle = { ...daily(), idleAfterMs: 1_000 }
     await expect(new Hop(1, 1).run(idle)).rejects.toThrow(/follows markers alone/)
+  })
+})
+
+describe('a hop beside other inputs', () => {
+  const joined = definePipeline({
+    name: 'joined',
+    inputs: { orders: { topic: 'by_customer', codec }, payments: { topic: 'payments', codec } },
+    build: ({ orders, payments }) => ({
+      pairs: toPostgres(
+        orders.pipe(
+          upstreamTime({ of: ({ at }) => at }),
+          intervalJoin(payments.pipe(eventTime({ name: 'paid', of: ({ at }) => at, maxOutOfOrdernessMs: 0 })), {
+            name: 'pairs',
+            by: { left: ({ customer }) => customer, right: ({ customer }) => customer },
+            fromMs: 0,
+            toMs: 100,
+            how: 'left',
+            with: (order, payment) => ({ at: order.at, paid: payment?.at ?? -1 }),
+          }),
+        ),
+        {
+          mode: 'append',
+          name: 'pairs',
+          columns: [
+            { name: 'at', type: 'integer', of: (row) => row.at },
+            { name: 'paid', type: 'integer', of: (row) => row.paid },
+          ],
+        },
+      ),
+    }),
+  })
+
+  it('has the lesser time of both, and is left out where all above have ended, until one comes back', () => {
+    const run = testPipeline(joined, { crashAt: [1, 3, 4] })
+    run.pushValues('orders', anOrder('a', 10), anOrder('b', 500))
+    run.pushValues('payments', anOrder('a', 50), anOrder('c', 400))
+    expect(run.watermark).toBeNull()
+    run.push('orders', testMarker({ watermark: 200 }))
+    expect(run.watermark).toBe(200)
+    run.push('orders', testMarker({ watermark: 300, isEnd: true }))
+    expect(run.watermark).toBe(399)
+    run.pushValues('payments', anOrder('c', 450))
+    expect(run.watermark).toBe(449)
+    run.push('orders', testMarker({ watermark: 460 }))
+    run.pushValues('payments', anOrder('c', 900))
+    expect(run.watermark).toBe(460)
+    run.push('orders', testMarker({ watermark: 600 }))
+    expect(run.rows('pairs')).toEqual([
+      { at: 10, paid: 50 },
+      // Nothing was paid for the other one by 600.
+      { at: 500, paid: -1 },
+    ])
+    run.push('orders', testMarker({ watermark: 600, isEnd: true }))
+    run.finish({ mayBeOpen: true })
+  })
+
+  it('cannot have its time moved by hand', () => {
+    expect(() => testPipeline(daily()).advanceTo(5)).toThrow(/testMarker/)
+  })
+
+  it('is refused where one upstreamTime stands below several inputs', () => {
+    const merged = definePipeline({
+      name: 'merged',
+      inputs: { a: { topic: 'a', codec }, b: { topic: 'b', codec } },
+      build: ({ a, b }) => ({
+        out: toPostgres(merge(a, b).pipe(upstreamTime({ of: ({ at }) => at })), {
+          mode: 'append',
+          name: 'pairs',
+          columns: [{ name: 'at', type: 'integer', of: (row) => row.at }],
+        }),
+      }),
+    })
+    expect(() => testPipeline(merged)).toThrow(/stands below several inputs/)
+  })
+
+  it('refuses options that say nothing', () => {
+    const of = ({ at }: Order) => at
+    expect(() => upstreamTime({ of, from: [] })).toThrow(/names of pipelines/)
+    expect(() => upstreamTime({ of, from: 'web' as never })).toThrow(/names of pipelines/)
+    expect(() => upstreamTime({ of, maxUnmarked: -1 })).toThrow(/maxUnmarked/)
+    expect(() => upstreamTime({} as never)).toThrow(/of must be a function/)
+    const errors: unknown[] = []
+    from([anOrder('a', 1)])
+      .pipe(upstreamTime({ of }))
+      .subscribe({ error: (error) => errors.push(error) })
+    expect(String(errors[0])).toContain('Use eventTime')
   })
 })
