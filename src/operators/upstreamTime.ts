@@ -14,7 +14,7 @@ export interface UpstreamTimeOptions<T> {
    * and for no other. Left out, every pipeline counts from its first marker on; that is enough where one writes the topic.
    */
   readonly from?: readonly string[]
-  /** So many values may come before the first marker; one more ends the task, because nothing below would ever be due. 1,000,000 if left out. */
+  /** How many values may come before the first marker; one more ends the task, because nothing below would ever be due. 1,000,000 if left out. */
   readonly maxUnmarked?: number
   /** Unique in a pipeline; `upstreamTime` if left out. */
   readonly name?: string

@@ -17,9 +17,11 @@ const mostNameLength = 255
 
 /** Who writes markers: one outlet of one task of a pipeline. */
 export interface MarkerSource {
+  /** By its name. */
   readonly pipeline: string
   /** The topic that leads the pipeline's inputs. */
   readonly topic: string
+  /** As the pipeline calls it. */
   readonly outlet: string
   /** Counts from 0. */
   readonly task: number
