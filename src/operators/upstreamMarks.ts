@@ -85,7 +85,7 @@ export class UpstreamMarks {
   /** What holds time back; null where all have ended. */
   get holder(): TimeHolder | null {
     const missing = this.#missing
-    if (missing !== null) return { text: missing, isStuck: this.#upstreams.size === 0 }
+    if (missing !== null) return { text: missing, isStuck: true }
     let held: TimeHolder | null = null
     let least = Number.POSITIVE_INFINITY
     for (const [key, watermark, text] of this.#counted()) {
@@ -93,7 +93,7 @@ export class UpstreamMarks {
       if (watermark === null)
         return {
           text: `${text()}, which has read nothing that moves its time (where its input is silent, idleAfterMs of that pipeline does)`,
-          isStuck: false,
+          isStuck: true,
         }
       if (watermark >= least) continue
       least = watermark
