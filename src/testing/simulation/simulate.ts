@@ -160,30 +160,36 @@ export interface HopStage {
 /** What pipelines have come to that had one topic between them. */
 export interface HopResult {
   readonly above: readonly SimulationResult[]
-  readonly below: SimulationResult
-  /** The topic between them, as it was at the end. */
-  readonly between: MemoryLog
+  /** The pipelines below, each reading what the one before it has written. */
+  readonly below: readonly SimulationResult[]
+  /** The topics that they read, as they were at the end. */
+  readonly between: readonly MemoryLog[]
 }
 
 /**
- * Runs pipelines that write one topic, and the one that reads it, side by side in one virtual time, each with faults, crashes and restarts of its own, until all of it is done.
- * The one below reads to the end once those above have sent all.
+ * Runs pipelines that write one topic, the one that reads it, and so on where that one writes one too, side by side in one virtual time, each with faults, crashes and restarts of its own, until
+ * all of it is done. One below reads to the end once those above have sent all.
  */
-export async function runHopWithAdversity(
-  above: readonly HopStage[],
-  below: HopStage,
-  between: (clock: Clock) => MemoryLog,
-): Promise<HopResult> {
+export async function runHopWithAdversity(above: readonly HopStage[], below: readonly HopStage[]): Promise<HopResult> {
   const clock = new VirtualClock()
-  const log = between(clock)
-  const writers = above.map(({ options, adversity }) => new World(options, adversity, clock, { target: log }))
-  const lives = Promise.all(writers.map((writer) => writer.live())).then(() => undefined)
-  const reader = new World(below.options, below.adversity, clock, { source: log, isFed: lives })
-  await clock.run(Promise.all([lives, reader.live()]))
+  const between = below.map(({ options: { topic, partitions } }) => new MemoryLog({ topic, partitions, clock }))
+  const worldOf = ({ options, adversity }: HopStage, joined: Between) => new World(options, adversity, clock, joined)
+  const writers = above.map((stage) => worldOf(stage, { target: between[0] as MemoryLog }))
+  let isFed: Promise<void> = Promise.all(writers.map((writer) => writer.live())).then(() => undefined)
+  const readers = below.map((stage, i) => {
+    const target = between[i + 1]
+    const reader = worldOf(stage, {
+      ...{ source: between[i] as MemoryLog, isFed },
+      ...(target === undefined ? {} : { target }),
+    })
+    isFed = reader.live()
+    return reader
+  })
+  await clock.run(isFed)
   return {
     above: await Promise.all(writers.map((writer) => writer.result())),
-    below: await reader.result(),
-    between: log,
+    below: await Promise.all(readers.map((reader) => reader.result())),
+    between,
   }
 }
 

@@ -1,3 +1,4 @@
+import { type OperatorFunction, share } from 'rxjs'
 import { z } from 'zod'
 import { jsonCodec } from '../../../codecs/jsonCodec.ts'
 import { aggregateWindow } from '../../../operators/aggregateWindow.ts'
@@ -7,11 +8,16 @@ import { inOrder } from '../../../operators/inOrder.ts'
 import { tumblingWindow } from '../../../operators/tumblingWindow.ts'
 import { upstreamTime } from '../../../operators/upstreamTime.ts'
 import { definePipeline, type Pipeline } from '../../../runtime/pipeline.ts'
+import type { Table } from '../../../runtime/table.ts'
 import { toPostgres } from '../../../sinks/toPostgres.ts'
 import { toTopic } from '../../../sinks/toTopic.ts'
 
 /** The topic between the pipelines. */
 export const betweenTopic = 'between'
+/** The topic behind the one below, where there is a second hop. */
+export const furtherTopic = 'further'
+/** So many windows make one of the last pipeline. */
+const windowsInOne = 4
 
 /** A value of a hop: its `id` is the pipeline, the task and the number among the values of that task. */
 export const hopValue = z.object({ id: z.string(), key: z.string(), at: z.number() })
@@ -36,6 +42,8 @@ export interface HopPlan {
   readonly partitions: number
   readonly sizeMs: number
   readonly closesOpen: boolean
+  /** How many partitions the topic of a second hop has; null for none. */
+  readonly furtherPartitions: number | null
 }
 
 const codec = jsonCodec(hopValue)
@@ -60,32 +68,87 @@ export function abovePipeline({ name, maxOutOfOrdernessMs, idleAfterMs }: AboveP
   })
 }
 
-/** Counts what comes by its key. Rows are never replaced, so that one that is written twice is seen. */
-export function belowPipeline({ above, sizeMs }: HopPlan): Pipeline {
+/** Counts what comes by its key, and sends the counts on where there is a second hop. */
+export function belowPipeline({ above, sizeMs, furtherPartitions }: HopPlan): Pipeline {
+  const from = above.map(({ name }) => name)
   return definePipeline({
     name: 'below',
+    build: (records) => {
+      const counts = records.pipe(
+        decode(codec),
+        upstreamTime({ of: ({ at }) => at, from }),
+        countsOf(sizeMs, ({ key }) => key),
+        share(),
+      )
+      const rows = { counts: toPostgres(counts, countsTable) }
+      if (furtherPartitions === null) return rows
+      const further = toTopic(counts, {
+        topic: furtherTopic,
+        by: ({ key }) => groupOf(key),
+        at: ({ start }) => start + sizeMs - 1,
+        // The time of a window's result is its last ms: time here has come there, and no further.
+        encode: ({ key, start, ids }) => JSON.stringify({ id: ids, key, at: start + sizeMs - 1 }),
+        markers: true,
+      })
+      return { ...rows, further }
+    },
+  })
+}
+
+/** Puts the counts of several keys and windows together. */
+export function lastPipeline({ sizeMs }: HopPlan): Pipeline {
+  return definePipeline({
+    name: 'last',
     build: (records) => ({
       counts: toPostgres(
         records.pipe(
           decode(codec),
-          upstreamTime({ of: ({ at }) => at, from: above.map(({ name }) => name) }),
-          tumblingWindow({ name: 'window', sizeMs, by: ({ key }) => key }),
-          aggregateWindow({
-            initial: (): readonly string[] => [],
-            add: (ids, { id }) => [...ids, id],
-            result: (ids, { key, start }) => ({ key, start, ids: [...ids].sort().join(' ') }),
-          }),
+          upstreamTime({ of: ({ at }) => at }),
+          countsOf(sizeMs * windowsInOne, ({ key }) => groupOf(key)),
         ),
-        {
-          mode: 'append',
-          name: 'counts',
-          columns: [
-            { name: 'key', type: 'text', of: (row) => row.key },
-            { name: 'start', type: 'bigint', of: (row) => row.start },
-            { name: 'ids', type: 'text', of: (row) => row.ids },
-          ],
-        },
+        countsTable,
       ),
     }),
   })
+}
+
+/** What the last pipeline makes of the rows of the one below, whose windows are this long, by definition: which row a row goes into. */
+export function furtherWindow(key: string, start: number, sizeMs: number): { key: string; start: number; end: number } {
+  const largeMs = sizeMs * windowsInOne
+  const first = Math.floor((start + sizeMs - 1) / largeMs) * largeMs
+  return { key: groupOf(key), start: first, end: first + largeMs }
+}
+
+interface Counts {
+  readonly key: string
+  readonly start: number
+  readonly ids: string
+}
+
+function countsOf(sizeMs: number, by: (value: HopValue) => string): OperatorFunction<HopValue, Counts> {
+  return (values) =>
+    values.pipe(
+      tumblingWindow({ name: 'window', sizeMs, by }),
+      aggregateWindow({
+        initial: (): readonly string[] => [],
+        add: (ids, { id }) => [...ids, ...id.split(' ')],
+        result: (ids, { key, start }) => ({ key, start, ids: [...ids].sort().join(' ') }),
+      }),
+    )
+}
+
+/** Rows are never replaced, so that one that is written twice is seen. */
+const countsTable: Table<Counts> = {
+  mode: 'append',
+  name: 'counts',
+  columns: [
+    { name: 'key', type: 'text', of: ({ key }) => key },
+    { name: 'start', type: 'bigint', of: ({ start }) => start },
+    { name: 'ids', type: 'text', of: ({ ids }) => ids },
+  ],
+}
+
+/** Another key. */
+function groupOf(key: string): string {
+  return key < 'd' ? 'low' : 'high'
 }

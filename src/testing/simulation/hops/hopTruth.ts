@@ -1,5 +1,5 @@
 import type { MemoryCheckpointStore } from '../../memoryCheckpointStore.ts'
-import type { AbovePlan, HopPlan, HopValue } from './hopPipelines.ts'
+import { type AbovePlan, furtherWindow, type HopPlan, type HopValue } from './hopPipelines.ts'
 
 /** What the tasks of one pipeline above have to say, by definition. */
 export interface AboveTruth {
@@ -45,34 +45,53 @@ export function inTimeAbove(
   return { inTime: inTime.filter(isSent), late, reached }
 }
 
-/** Each value that came in time is in the row of its window, once, where time has come to the window's end; no other row is there. */
+/** Each value that came in time is in the row of its window, once, where time has come to the window's end; no other row is there. The same of the rows that come of these behind a second hop. */
 export function untruthsOfRows(
   { sizeMs, closesOpen }: HopPlan,
   truths: readonly AboveTruth[],
-  store: MemoryCheckpointStore,
+  stores: readonly MemoryCheckpointStore[],
 ): readonly string[] {
   const tasks = truths.flatMap(({ reached }) => reached)
   const least = tasks.includes(null) ? Number.NEGATIVE_INFINITY : Math.min(...(tasks as readonly number[]))
-  const windows = Map.groupBy(
-    truths.flatMap(({ inTime }) => inTime),
-    ({ key, at }) => `${key} ${Math.floor(at / sizeMs) * sizeMs}`,
-  )
-  const expected = [...windows].flatMap(([window, values]) => {
-    const end = Number(window.split(' ')[1]) + sizeMs
-    if (!closesOpen && end - 1 > least) return []
+  // What has closed what was open has ended for those below it.
+  const come = closesOpen ? Number.POSITIVE_INFINITY : least
+  const values = truths.flatMap(({ inTime }) => inTime)
+  const rows = rowsOf(values, come, ({ key, at }) => {
+    const start = Math.floor(at / sizeMs) * sizeMs
+    return { key, start, end: start + sizeMs }
+  })
+  const further = rowsOf(rows, come, ({ key, start }) => furtherWindow(key, start, sizeMs))
+  return stores.flatMap((store, i) => {
+    const name = i === 0 ? 'row' : 'further row'
+    const expected = (i === 0 ? rows : further).map(({ key, start, id }) => `${key} ${start} ${id}`)
+    const found = store.rows('counts').map(({ key, start, ids }) => `${key} ${start} ${ids}`)
+    const isExpected = new Set(expected)
+    const isFound = new Set(found)
     return [
-      `${window} ${values
-        .map(({ id }) => id)
-        .sort()
-        .join(' ')}`,
+      ...expected.filter((row) => !isFound.has(row)).map((row) => `- ${name} ${row}`),
+      ...found.filter((row) => !isExpected.has(row)).map((row) => `+ ${name} ${row}`),
+      ...(isFound.size === found.length ? [] : [`! a ${name} is there twice`]),
     ]
   })
-  const found = store.rows('counts').map(({ key, start, ids }) => `${key} ${start} ${ids}`)
-  const isExpected = new Set(expected)
-  const isFound = new Set(found)
-  return [
-    ...expected.filter((row) => !isFound.has(row)).map((row) => `- row ${row}`),
-    ...found.filter((row) => !isExpected.has(row)).map((row) => `+ row ${row}`),
-    ...(isFound.size === found.length ? [] : ['! a row is there twice']),
-  ]
+}
+
+interface WindowOf {
+  readonly key: string
+  readonly start: number
+  readonly end: number
+}
+
+/** The windows of the values to whose end time has come, with the ids of all values in them. */
+function rowsOf<V extends { readonly id: string }>(
+  values: readonly V[],
+  come: number,
+  windowOf: (value: V) => WindowOf,
+): readonly (WindowOf & { readonly id: string })[] {
+  const windows = Map.groupBy(values, (value) => JSON.stringify(windowOf(value)))
+  return [...windows].flatMap(([text, inWindow]) => {
+    const window = JSON.parse(text) as WindowOf
+    if (window.end - 1 > come) return []
+    const ids = inWindow.flatMap(({ id }) => id.split(' ')).sort()
+    return [{ ...window, id: ids.join(' ') }]
+  })
 }
