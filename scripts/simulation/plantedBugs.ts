@@ -383,8 +383,8 @@ export const plantedBugs: readonly PlantedBug[] = [
     name: 'of several times the greatest rules',
     prover: 'graphs',
     file: 'src/runtime/eventClock.ts',
-    from: 'let least = Number.POSITIVE_INFINITY\n    for (const { watermark } of this.#clocks.values()) if (watermark < least) least = watermark',
-    to: 'let least = Number.NEGATIVE_INFINITY\n    for (const { watermark } of this.#clocks.values()) if (watermark > least) least = watermark',
+    from: 'let least = Number.POSITIVE_INFINITY\n    for (const { watermark, isLeftOut } of this.#clocks.values()) if (watermark < least && !isLeftOut) least = watermark',
+    to: 'let least = Number.NEGATIVE_INFINITY\n    for (const { watermark, isLeftOut } of this.#clocks.values()) if (watermark > least && !isLeftOut) least = watermark',
   },
   {
     name: 'steps of time at one place have no order',
