@@ -705,8 +705,8 @@ export const plantedBugs: readonly PlantedBug[] = [
     name: 'a task above that has ended goes on holding time back',
     prover: 'hops',
     file: 'src/operators/upstreamMarks.ts',
-    from: 'if (this.#hasEnded(key)) continue\n      if (watermark === null) return null',
-    to: 'if (watermark === null) return null',
+    from: 'if (this.#hasEnded(key)) continue\n      const watermark',
+    to: 'const watermark',
   },
   {
     name: 'all above have ended, and what is open below stays open',

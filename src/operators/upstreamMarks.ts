@@ -1,11 +1,8 @@
 import { OperatorError } from '../runtime/errors.ts'
 import type { Json } from '../runtime/json.ts'
 import type { KeyedState } from '../runtime/keyedState.ts'
-import type { Marker } from '../runtime/marker.ts'
+import { type Marker, mostMarkers } from '../runtime/marker.ts'
 import type { TimeHolder } from '../runtime/operator.ts'
-
-/** So many marks one task keeps at most: upstream tasks, times the outlets of each that write into the topic. */
-const mostMarks = 100_000
 
 /** The upstream tasks of one pipeline, as its markers tell. */
 interface Upstream {
@@ -13,6 +10,14 @@ interface Upstream {
   readonly topic: string
   tasks: number
   outlets: readonly string[]
+}
+
+/** One that has to say how far it is. */
+interface Source {
+  readonly key: string
+  readonly upstream: Upstream
+  readonly outlet: string
+  readonly task: number
 }
 
 /**
@@ -28,6 +33,8 @@ export class UpstreamMarks {
   readonly #ended: KeyedState<true>
   readonly #upstreams = new Map<string, Upstream>()
   readonly #expected: readonly string[] | null
+  /** All that count; null until it is asked for, after one more was heard of. */
+  #sources: readonly Source[] | null = null
 
   /** @param expected pipelines that count, each alone or with the topic that leads its inputs; null for all that write markers */
   constructor(
@@ -49,8 +56,11 @@ export class UpstreamMarks {
   take({ pipeline, topic, outlet, outlets, task, tasks, watermark, isEnd }: Marker): void {
     const name = nameOf({ pipeline, topic })
     const known = this.#upstreams.get(name)
-    if (known === undefined) this.#upstreams.set(name, { pipeline, topic, tasks, outlets })
-    else {
+    if (known === undefined) {
+      this.#upstreams.set(name, { pipeline, topic, tasks, outlets })
+      this.#sources = null
+    } else if (tasks > known.tasks || !isEqual(outlets, known.outlets)) {
+      this.#sources = null
       for (const gone of known.outlets) if (!outlets.includes(gone)) this.#forget(known, gone)
       // A task that started before the topic got more partitions has not heard of them.
       known.tasks = Math.max(known.tasks, tasks)
@@ -60,15 +70,16 @@ export class UpstreamMarks {
     this.#marks.set(key, watermark)
     if (isEnd) this.#ended.set(key, true)
     else this.#ended.delete(key)
-    if (this.#marks.size > mostMarks) throw this.#tooMany()
+    if (this.#marks.size > mostMarkers) throw this.#tooMany()
   }
 
   /** The least of what all that have not ended said last, ms UTC; null where one has said nothing yet, or all have ended. */
   get least(): number | null {
     if (this.#missing !== null) return null
     let least = Number.POSITIVE_INFINITY
-    for (const [key, watermark] of this.#counted()) {
+    for (const { key } of this.#counted()) {
       if (this.#hasEnded(key)) continue
+      const watermark = this.#marks.get(key) as number | null
       if (watermark === null) return null
       if (watermark < least) least = watermark
     }
@@ -78,28 +89,28 @@ export class UpstreamMarks {
   /** True where all have said that they have ended. */
   get hasEnded(): boolean {
     if (this.#upstreams.size === 0 || this.#missing !== null) return false
-    for (const [key] of this.#counted()) if (!this.#hasEnded(key)) return false
-    return true
+    return this.#counted().every(({ key }) => this.#hasEnded(key))
   }
 
   /** What holds time back; null where all have ended. */
   get holder(): TimeHolder | null {
     const missing = this.#missing
     if (missing !== null) return { text: missing, isStuck: true }
-    let held: TimeHolder | null = null
+    let held: Source | null = null
     let least = Number.POSITIVE_INFINITY
-    for (const [key, watermark, text] of this.#counted()) {
-      if (this.#hasEnded(key)) continue
+    for (const source of this.#counted()) {
+      if (this.#hasEnded(source.key)) continue
+      const watermark = this.#marks.get(source.key) as number | null
       if (watermark === null)
         return {
-          text: `${text()}, which has read nothing that moves its time (where its input is silent, idleAfterMs of that pipeline does)`,
+          text: `${textOf(source)}, which has read nothing that moves its time (where its input is silent, idleAfterMs of that pipeline does)`,
           isStuck: true,
         }
       if (watermark >= least) continue
       least = watermark
-      held = { text: `${text()}, which is at ${timeText(watermark)}`, isStuck: false }
+      held = source
     }
-    return held
+    return held === null ? null : { text: `${textOf(held)}, which is at ${timeText(least)}`, isStuck: false }
   }
 
   snapshot(): Json {
@@ -113,31 +124,26 @@ export class UpstreamMarks {
         return `pipeline ${pipeline}, from which no marker has come: it was not started yet, or its toTopic lacks markers: true`
     }
     if (this.#upstreams.size === 0) return 'markers, of which none has come: toTopic({ markers: true }) writes them'
-    for (const [key, text] of this.#sources()) {
-      if (this.#marks.get(key) === undefined)
-        return `${text()}, from which no marker has come: nobody has worked on that partition yet`
+    for (const source of this.#counted()) {
+      if (this.#marks.get(source.key) === undefined)
+        return `${textOf(source)}, from which no marker has come: nobody has worked on that partition yet`
     }
     return null
   }
 
-  *#counted(): IterableIterator<readonly [key: string, watermark: number | null, text: () => string]> {
-    for (const [key, text] of this.#sources()) yield [key, this.#marks.get(key) as number | null, text]
-  }
-
-  /** All upstream tasks and outlets that count. */
-  *#sources(): IterableIterator<readonly [key: string, text: () => string]> {
-    for (const [name, upstream] of this.#upstreams) {
-      if (this.#expected?.some((pipeline) => isCalled(upstream, pipeline)) === false) continue
-      const { pipeline, topic, tasks, outlets } = upstream
-      for (const outlet of outlets) {
-        for (let task = 0; task < tasks; task++) {
-          yield [
-            keyOf(name, outlet, task),
-            () => `task ${task} of ${tasks} of pipeline ${pipeline} (${topic}, outlet ${outlet})`,
-          ]
-        }
-      }
-    }
+  #counted(): readonly Source[] {
+    this.#sources ??= [...this.#upstreams].flatMap(([name, upstream]) => {
+      if (this.#expected?.some((pipeline) => isCalled(upstream, pipeline)) === false) return []
+      return upstream.outlets.flatMap((outlet) =>
+        Array.from({ length: upstream.tasks }, (_, task) => ({
+          key: keyOf(name, outlet, task),
+          upstream,
+          outlet,
+          task,
+        })),
+      )
+    })
+    return this.#sources
   }
 
   #hasEnded(key: string): boolean {
@@ -154,7 +160,7 @@ export class UpstreamMarks {
 
   #tooMany(): OperatorError {
     return new OperatorError(
-      `${this.#name}: markers of more than ${mostMarks} upstream tasks and outlets have come; the topic is written by more pipelines than can be kept in mind. Look who writes it: ${[...this.#upstreams.keys()].slice(0, 5).join(', ')}.`,
+      `${this.#name}: markers of more than ${mostMarkers} upstream tasks and outlets have come; the topic is written by more pipelines than can be kept in mind. Look who writes it: ${[...this.#upstreams.keys()].slice(0, 5).join(', ')}.`,
     )
   }
 }
@@ -165,6 +171,14 @@ function nameOf({ pipeline, topic }: Pick<Upstream, 'pipeline' | 'topic'>): stri
 
 function keyOf(upstream: string, outlet: string, task: number): string {
   return `${upstream}/${outlet}/${task}`
+}
+
+function textOf({ upstream: { pipeline, topic, tasks }, outlet, task }: Source): string {
+  return `task ${task} of ${tasks} of pipeline ${pipeline} (${topic}, outlet ${outlet})`
+}
+
+function isEqual(a: readonly string[], b: readonly string[]): boolean {
+  return a.length === b.length && a.every((one) => b.includes(one))
 }
 
 function isCalled(upstream: Upstream, name: string): boolean {

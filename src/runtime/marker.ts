@@ -10,10 +10,12 @@ const markerKeyPrefix = 'millrace-marker/'
 const headerName = Buffer.from(markerHeader)
 const layoutVersion = '1'
 
-/** So many tasks may an upstream pipeline have, and so many of its outlets may write markers into one topic. */
+/** So many tasks may an upstream pipeline have, so many of its outlets may write markers into one topic, and so many may both be together. */
 const mostTasks = 10_000
 const mostOutlets = 100
+export const mostMarkers = 100_000
 const mostNameLength = 255
+const mostBytes = 65_536
 
 /** Who writes markers: one outlet of one task of a pipeline. */
 export interface MarkerSource {
@@ -73,6 +75,8 @@ export function readMarker(record: RecordView): Marker | string | null {
   const found = version === null ? '' : Buffer.from(version).toString()
   if (found !== layoutVersion)
     return `it is a marker of layout ${JSON.stringify(found)}, and this version of Millrace reads layout ${layoutVersion}`
+  if (record.valueLength > mostBytes)
+    return `it has the header of a marker and a value of ${record.valueLength} bytes, and no marker has more than ${mostBytes}`
   try {
     return checked(JSON.parse(record.valueText() ?? 'null'))
   } catch (error) {
@@ -94,6 +98,10 @@ function checked(found: unknown): Marker {
       watermark === null ? null : whole(watermark, 'watermark', Number.MIN_SAFE_INTEGER, Number.MAX_SAFE_INTEGER),
     isEnd: isEnd === true,
   }
+  if (marker.tasks * marker.outlets.length > mostMarkers)
+    throw new TypeError(
+      `it tells of ${marker.tasks} tasks with ${marker.outlets.length} outlets each, more than ${mostMarkers} in all`,
+    )
   if (marker.task >= marker.tasks) throw new TypeError(`its task is ${marker.task} of ${marker.tasks}`)
   if (!marker.outlets.includes(marker.outlet))
     throw new TypeError(`its outlet ${marker.outlet} is not among its outlets`)

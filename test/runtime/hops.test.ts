@@ -290,28 +290,28 @@ describe('markers', () => {
     expect(hop.below.rows('seen')).toHaveLength(2)
   })
 
-  it('that cannot be read are dead letters', async () => {
+  it('that cannot be read, or say more than can be kept in mind, are dead letters', async () => {
     const hop = new Hop(1, 1)
     const header = (value: string) => [{ key: 'millrace-marker', value: Buffer.from(value) }]
+    const sound = { pipeline: 'x', topic: 't', outlet: 'o', outlets: ['o'], task: 0, tasks: 1, watermark: 1 }
+    const bad = [
+      { task: 3, tasks: 3 },
+      { tasks: 10_001 },
+      { outlets: ['p'] },
+      { watermark: 1.5 },
+      { outlets: Array.from({ length: 11 }, (_, i) => (i === 0 ? 'o' : `o${i}`)), tasks: 10_000 },
+      { pipeline: 'x'.repeat(70_000) },
+    ]
     hop.between.add(
       { value: 'no json', headers: header('1') },
-      { value: '{"pipeline":"x"}', headers: header('1') },
-      {
-        value: JSON.stringify({
-          pipeline: 'x',
-          topic: 't',
-          outlet: 'o',
-          outlets: ['o'],
-          task: 3,
-          tasks: 3,
-          watermark: 1,
-        }),
-        headers: header('1'),
-      },
+      { value: '[]', headers: header('1') },
       { value: '{}', headers: header('2') },
+      ...bad.map((wrong) => ({ value: JSON.stringify({ ...sound, ...wrong }), headers: header('1') })),
     )
     await hop.run(daily())
-    expect(hop.letters(hop.below)).toEqual(Array.from({ length: 4 }, () => 'daily bad-marker'))
+    expect(hop.letters(hop.below)).toEqual(Array.from({ length: 3 + bad.length }, () => 'daily bad-marker'))
+    hop.between.add({ value: JSON.stringify(sound), headers: header('1') })
+    expect(await hop.run(daily())).toMatchObject([{ watermark: 1 }])
   })
 
   it('need a time above them', async () => {
