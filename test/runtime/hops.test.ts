@@ -477,3 +477,48 @@ describe('a hop beside other inputs', () => {
     expect(String(errors[0])).toContain('Use eventTime')
   })
 })
+
+it('a step that fails on what a marker has set off fails on that value alone', async () => {
+  const failing = definePipeline({
+    name: 'daily',
+    build: (records) => ({
+      spent: toPostgres(
+        records.pipe(
+          decode(codec),
+          upstreamTime({ of: ({ at }) => at }),
+          tumblingWindow({ name: 'day', sizeMs: 100, by: ({ customer }) => customer }),
+          aggregateWindow({
+            initial: () => 0,
+            add: (sum, { amount }) => sum + amount,
+            result: (spent, { key, start }) => ({ customer: key, start, spent }),
+          }),
+          map((row) => {
+            if (row.customer === 'b') throw new Error('drawn to fail')
+            return row
+          }),
+        ),
+        {
+          mode: 'append',
+          name: 'spent',
+          columns: [
+            { name: 'customer', type: 'text', of: (row) => row.customer },
+            { name: 'start', type: 'integer', of: (row) => row.start },
+            { name: 'spent', type: 'integer', of: (row) => row.spent },
+          ],
+        },
+      ),
+    }),
+  })
+  const hop = new Hop(1, 1)
+  hop.order(0, anOrder('a', 10), anOrder('b', 20), anOrder('c', 30), anOrder('a', 250))
+  await hop.run(spread())
+  await hop.run(failing)
+  expect(hop.rows().sort()).toEqual(['a 0 1', 'c 0 1'])
+  expect(hop.below.deadLetters()).toMatchObject([{ operator: 'aggregateWindow', reason: 'failed' }])
+  const kit = testPipeline(failing)
+  kit.pushValues(anOrder('a', 10), anOrder('b', 20), anOrder('c', 30))
+  kit.push(testMarker({ watermark: 150 }))
+  expect(kit.rows('spent')).toHaveLength(2)
+  expect(kit.deadLetters()).toHaveLength(1)
+  kit.finish()
+})
