@@ -21,6 +21,9 @@ const help = `Kills real processes in the middle of a tape, again and again, and
   --client C   with --kafka: wire or kafkajs                           (wire)
   --pipeline FILE  the pipeline of a file instead, such as examples/sales.ts, while its topics fill: rows, dead letters, topics, archive and webhook
                against an undisturbed replay of the same logs; on the embedded log, or with --kafka
+  --below FILE with --pipeline examples/byCustomer.ts: the lower half of the hop as well (examples/spentPerDay.ts); every order counts once below, and none is
+               late there that was not late above
+  --values N   with --below: how many orders                           (300000)
   --keep       leave the data folders for a look
 `
 
@@ -32,6 +35,8 @@ const { values } = parseArgs({
     kafka: { type: 'boolean', default: false },
     client: { type: 'string', default: 'wire' },
     pipeline: { type: 'string' },
+    below: { type: 'string' },
+    values: { type: 'string', default: '300000' },
     keep: { type: 'boolean', default: false },
     help: { type: 'boolean', default: false },
   },
@@ -49,9 +54,14 @@ else await chaos(count('kills', values.kills), count('seed', values.seed), count
 
 async function chaosOnFile(file: string): Promise<void> {
   const { chaosOnPipeline } = await import('./chaos/pipeline/pipelineChaos.ts')
+  const { chaosOnHop } = await import('./chaos/hop/hopChaos.ts')
   const [kills, seed] = [count('kills', values.kills), count('seed', values.seed)]
   const kafka = values.kafka ? clientOf(values.client) : null
-  const summary = await chaosOnPipeline({ file, kills, seed, kafka, isKept: values.keep, say })
+  const options = { kills, seed, kafka, isKept: values.keep, say }
+  const summary =
+    values.below === undefined
+      ? await chaosOnPipeline({ ...options, file })
+      : await chaosOnHop({ ...options, files: [file, values.below], values: count('values', values.values) })
   process.stdout.write(`${JSON.stringify(summary)}\n`)
   process.exitCode = summary.equal ? 0 : 1
 }

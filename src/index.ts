@@ -57,6 +57,7 @@ export type { StreamTable } from './operators/streamTable.ts'
 export { type TopNOptions, topN } from './operators/topN.ts'
 export { type ToTableOptions, toTable } from './operators/toTable.ts'
 export { type TumblingWindowOptions, tumblingWindow } from './operators/tumblingWindow.ts'
+export { type UpstreamTimeOptions, upstreamTime } from './operators/upstreamTime.ts'
 export type {
   Hops,
   Window,
@@ -121,8 +122,9 @@ export type {
   OutgoingTopic,
   RecordBatch,
 } from './runtime/log.ts'
+export { type Marker, type MarkerSource, markerHeader } from './runtime/marker.ts'
 export type { ObjectStore, StoredObject } from './runtime/objectStore.ts'
-export type { BuildLogic, Cut, Logic, Meeting, OperatorSpec, Output, Restored } from './runtime/operator.ts'
+export type { BuildLogic, Cut, Logic, Meeting, OperatorSpec, Output, Restored, TimeHolder } from './runtime/operator.ts'
 export type { MessagePage, Outbox, RefusedMessage } from './runtime/outbox.ts'
 export type { ArchiveOutlet, MessagesOutlet, MessageTarget, Outlet, RowsOutlet } from './runtime/outlet.ts'
 export type { PartitionGrowth } from './runtime/partitionGrowth.ts'

@@ -1,5 +1,6 @@
 import { resolve } from 'node:path'
 import { countText } from '../console/text.ts'
+import { operatorFacts } from '../host/graphFacts.ts'
 import type { RunJob, RunPlaces } from '../host/openRun.ts'
 import type { RunEnd } from '../host/pipelineRun.ts'
 import { version } from './version.ts'
@@ -32,6 +33,16 @@ export function fileSummary(
         ? 'Stopped before everything was committed, because the database did not answer in time. The next start reads it again.'
         : `Stopped cleanly: ${records} records committed, ${countText(letters)} dead letters. The next start goes on from here.`,
     ...outlets.map(({ outlet, kind, to, count }) => `  ${outlet}: ${countText(count)} ${kind} for ${to}`),
+    ...heldTexts(tasks, totals),
     ...(letters === 0 ? [] : [`\`${command('dead-letters list')}\` shows what was set aside, and why.`]),
   ]
+}
+
+/** What is still open because time waits for somebody above. */
+function heldTexts(tasks: RunEnd['tasks'], totals: RunEnd['totals']): readonly string[] {
+  const operators = operatorFacts(tasks, totals)
+  if (operators.every(({ openUntil }) => openUntil === null)) return []
+  return operators.flatMap(({ name, heldBy }) =>
+    heldBy === null ? [] : [`  ${name}: what is open waits for ${heldBy}`],
+  )
 }

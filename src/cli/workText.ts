@@ -10,7 +10,11 @@ export function workText({ deadLetters, inputs, operators, outlets }: WorkReport
     `  ${countText(deadLetters)} dead letters since its start`,
     ...tables
       .filter(({ rows }) => rows.length > 0)
-      .flatMap(({ headings, rows }) => ['', ...textTable(headings, rows, '  ')]),
+      .flatMap(({ headings, rows, note }) => [
+        '',
+        ...textTable(headings, rows, '  '),
+        ...(note === null ? [] : [`  ${note}`]),
+      ]),
     '',
   ]
 }

@@ -24,12 +24,12 @@ export function renderTable(
   if (table.rows.length === 0) lines.push(table.ifEmpty)
   else {
     // Beside the rows are the headings, the count of what is left out, a blank line, and the note.
-    const room = Math.max(1, height - lines.length - facts.length - 3 - (table.note === null ? 0 : 1))
+    const room = Math.max(1, height - lines.length - facts.length - 3 - noteLines(table, width).length)
     lines.push(...tableLines(table, width, room, widest))
   }
   for (const more of [inputsOf(snapshot), operatorTable(snapshot.operators)]) {
     // One line is blank, one has the headings, and the facts have a blank line of their own.
-    const room = height - lines.length - facts.length - 3
+    const room = height - lines.length - facts.length - 3 - noteLines(more, width).length
     if (more.rows.length > 0 && more.rows.length <= room) lines.push('', ...tableLines(more, width, room, widest))
   }
   lines.push('', ...facts)
@@ -74,8 +74,11 @@ function tableLines(table: LiveTable, width: number, maxRows: number, widest: Co
   ]
   const leftOut = table.rows.length - rows.length
   if (leftOut > 0) lines.push(`and ${leftOut} more ${table.rowsAre}`)
-  if (table.note !== null) lines.push(table.note)
-  return lines
+  return [...lines, ...noteLines(table, width)]
+}
+
+function noteLines({ note }: LiveTable, width: number): readonly string[] {
+  return note === null ? [] : wrapText(note, width)
 }
 
 /** Breaks lines between facts where they do not fit. */

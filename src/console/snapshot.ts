@@ -34,6 +34,8 @@ export interface OperatorFacts {
   readonly keyCount: number
   /** ms UTC of event time: the watermark at which nothing of it is open any more; null where nothing is. */
   readonly openUntil: number | null
+  /** What its time waits for, in words, where it learns it from markers; of the task that is furthest back. Null elsewhere. */
+  readonly heldBy: string | null
 }
 
 /** How an outlet is doing. */

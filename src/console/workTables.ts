@@ -31,10 +31,15 @@ export function operatorTable(operators: readonly OperatorFacts[]): LiveTable {
       openUntil === null ? '-' : timeText(openUntil),
     ]),
     droppable: ['open until', 'keys'],
-    note: null,
+    note: heldText(operators),
     rowsAre: 'operators',
     ifEmpty: 'No operator has begun.',
   }
+}
+
+function heldText(operators: readonly OperatorFacts[]): string | null {
+  const held = operators.flatMap(({ name, heldBy }) => (heldBy === null ? [] : [`${name} waits for ${heldBy}`]))
+  return held.length === 0 ? null : held.join('; ')
 }
 
 /** What each outlet has had committed, and has to send. */

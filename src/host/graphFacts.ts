@@ -28,7 +28,9 @@ export function inputFacts(tasks: readonly TaskStatus[], lagMs: number | null): 
 /** Sums the operators up: what was done since the start of the run, and what the tasks hold now. */
 export function operatorFacts(tasks: readonly TaskStatus[], totals: RunTotals): readonly OperatorFacts[] {
   const operators = new Map<string, OperatorFacts>()
-  for (const { name, keyCount, openUntil } of tasks.flatMap((task) => task.operators)) {
+  // Of several tasks, the one that is furthest back says what its time waits for.
+  const slowestFirst = [...tasks].sort((a, b) => reached(a) - reached(b))
+  for (const { name, keyCount, openUntil, heldBy } of slowestFirst.flatMap((task) => task.operators)) {
     const before = operators.get(name)
     operators.set(name, {
       name,
@@ -36,9 +38,14 @@ export function operatorFacts(tasks: readonly TaskStatus[], totals: RunTotals): 
       valuesOut: totals.operators.get(name)?.valuesOut ?? 0,
       keyCount: (before?.keyCount ?? 0) + keyCount,
       openUntil: later(before?.openUntil ?? null, openUntil),
+      heldBy: before?.heldBy ?? heldBy,
     })
   }
   return [...operators.values()]
+}
+
+function reached({ watermark }: TaskStatus): number {
+  return watermark ?? Number.MIN_SAFE_INTEGER
 }
 
 function later(a: number | null, b: number | null): number | null {

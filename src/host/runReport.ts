@@ -17,6 +17,7 @@ const operator = z.object({
   valuesOut: z.number(),
   keyCount: z.number(),
   openUntil: z.number().nullable(),
+  heldBy: z.string().nullable(),
 })
 
 const outlet = z.object({

@@ -7,6 +7,8 @@ export class EventClock {
   /** ms UTC; minus infinity before the first. Never goes back. */
   watermark = Number.NEGATIVE_INFINITY
   readonly name: string
+  /** True while markers say that its input has ended: the others go on without it. */
+  isLeftOut = false
   readonly #all: EventClocks
 
   constructor(name: string, all: EventClocks) {
@@ -65,8 +67,8 @@ export class EventClocks {
 
   moved(): void {
     let least = Number.POSITIVE_INFINITY
-    for (const { watermark } of this.#clocks.values()) if (watermark < least) least = watermark
-    this.#time.advance(least)
+    for (const { watermark, isLeftOut } of this.#clocks.values()) if (watermark < least && !isLeftOut) least = watermark
+    if (least < Number.POSITIVE_INFINITY) this.#time.advance(least)
   }
 
   ended(clock: EventClock): boolean {

@@ -22,6 +22,8 @@ interface Rank {
 /** The next record of an input. */
 interface Head extends Rank {
   readonly offset: number
+  /** It is no value, and what it says of time says nothing of where its input is. */
+  readonly isMarker: boolean
   /** In a replay: where the record was taken, if that was not by its rank. */
   readonly note: MergeNote | null
 }
@@ -104,10 +106,15 @@ export class InputMerge {
    * The input's next record is there.
    * @param timestamp ms UTC, negative for none
    * @param note in a replay, where the record was taken if that was not by its rank
+   * @param isMarker true for one that is no value: it goes as soon as what came before it has gone
    * @throws ConfigurationError on a record without a time before any that has one, except in a table
    */
-  arrive(input: number, offset: number, timestamp: number, note: MergeNote | null = null): void {
+  arrive(input: number, offset: number, timestamp: number, note: MergeNote | null = null, isMarker = false): void {
     const { newest } = this.#state(input)
+    if (isMarker) {
+      this.#heads[input] = { input, offset, key: newest === Number.NEGATIVE_INFINITY ? -1 : newest, note, isMarker }
+      return
+    }
     const { maxAdvanceMs, movesTime } = this.#inputs[input] as MergedInput
     if (timestamp < 0 && newest === Number.NEGATIVE_INFINITY && movesTime) throw this.#timeless(input, offset)
     const known = timestamp < 0 ? Math.max(newest, -1) : timestamp
@@ -116,6 +123,7 @@ export class InputMerge {
       offset,
       key: Math.min(known, newest === Number.NEGATIVE_INFINITY ? known : newest + maxAdvanceMs),
       note,
+      isMarker,
     }
   }
 
@@ -164,7 +172,7 @@ export class InputMerge {
     const head = this.#heads[input] as Head
     const state = this.#state(input)
     this.#heads[input] = null
-    state.newest = Math.max(state.newest, head.key)
+    if (!head.isMarker) state.newest = Math.max(state.newest, head.key)
     if (head.offset < state.firstUntil) return null
     const isDisplaced = state.passed !== null && isBefore(head, state.passed)
     state.passed = null

@@ -2,6 +2,7 @@ import type { MergeNote } from './checkpoint.ts'
 import { type Clock, sleptEnough } from './clock.ts'
 import type { InputCursor } from './inputCursor.ts'
 import type { InputMerge } from './inputMerge.ts'
+import { isMarkerRecord } from './marker.ts'
 import type { RecordedNotes } from './recordedNotes.ts'
 import type { RepeatedOrder } from './takenOrder.ts'
 import type { WorkerLimits } from './workerLimits.ts'
@@ -55,10 +56,11 @@ export class InputReader {
     for (const input of this.#unread) {
       if (!this.#advance(input, nextOffsets, skipTo)) continue
       this.#unread.delete(input)
-      const { offset, timestamp } = (this.cursors[input] as InputCursor).view
+      const { view } = this.cursors[input] as InputCursor
+      const { offset, timestamp } = view
       const note = this.#notes === null ? null : this.#notes.known(input, offset)
       if (note === undefined) this.#lookups.push(input)
-      else merge.arrive(input, offset, timestamp, note)
+      else merge.arrive(input, offset, timestamp, note, isMarkerRecord(view))
     }
     if (this.#lookups.length > 0) return -1
     const repeated = this.#options.repeated?.isOver === false ? this.#repeatedInput(merge, nextOffsets) : null
@@ -181,8 +183,9 @@ export class InputReader {
 
   async #lookUp(merge: InputMerge): Promise<void> {
     for (const input of this.#lookups.splice(0)) {
-      const { offset, timestamp } = (this.cursors[input] as InputCursor).view
-      merge.arrive(input, offset, timestamp, (await this.#notes?.noteOf(input, offset)) ?? null)
+      const { view } = this.cursors[input] as InputCursor
+      const note = (await this.#notes?.noteOf(input, view.offset)) ?? null
+      merge.arrive(input, view.offset, view.timestamp, note, isMarkerRecord(view))
     }
   }
 

@@ -142,6 +142,8 @@ export interface OutgoingTopic {
   readonly writer: LogWriter
   /** The partition of a key, as other producers of the log spread keys. A message without one goes to `fallbackPartition`, brought into the range of partition numbers. */
   partitionOf(key: Uint8Array | null, fallbackPartition: number): number
+  /** How many partitions it has, as far as the writer knows; a marker goes to each of them. */
+  readonly partitions: number
 }
 
 /** Opens a topic of the log for messages of outlets; it is there already, or is made. */

@@ -3,14 +3,17 @@ import type { MessageWrite } from './checkpoint.ts'
 import type { OutgoingMessage, StoredMessage } from './destination.ts'
 import { headersBytes } from './encodeHeaders.ts'
 import { MillraceError } from './errors.ts'
+import { isMarkerHeader, type Marker, markerMessage } from './marker.ts'
 import type { MessagesOutlet } from './outlet.ts'
-import { isRedriveHeader } from './record.ts'
+import { isRedriveHeader, type RecordHeader } from './record.ts'
 import type { ResultBuffer } from './resultBuffer.ts'
 
 /** The messages of one outlet between two cuts, numbered. Keeps them until they are taken. */
 export class MessageBuffer implements ResultBuffer {
   readonly badReason = 'bad-message'
   readonly name: string
+  /** The topic that markers are written into; null where none are. */
+  readonly markedTopic: string | null
   readonly #encode: (value: unknown) => OutgoingMessage
   #messages: StoredMessage[] = []
   #bytes = 0
@@ -21,6 +24,7 @@ export class MessageBuffer implements ResultBuffer {
   constructor(name: string, outlet: MessagesOutlet<unknown>, sent: number) {
     this.name = name
     this.#encode = outlet.encode as (value: unknown) => OutgoingMessage
+    this.markedTopic = outlet.markers === true && outlet.to.kind === 'topic' ? outlet.to.topic : null
     this.#sequence = sent
   }
 
@@ -48,6 +52,11 @@ export class MessageBuffer implements ResultBuffer {
     return false
   }
 
+  /** Puts a marker behind what has come together. It takes a number as a message does, for both go the same way. */
+  mark(marker: Marker): void {
+    this.#push(markerMessage(marker))
+  }
+
   /** What has come together, or null. */
   take(): MessageWrite | null {
     if (this.#messages.length === 0) return null
@@ -68,8 +77,12 @@ export class MessageBuffer implements ResultBuffer {
       onBad(error instanceof Error ? error.message : String(error))
       return
     }
+    this.#push(withoutOurHeaders(message))
+  }
+
+  #push(message: OutgoingMessage): void {
     this.#sequence += 1
-    this.#messages.push({ ...withoutRedrive(message), sequence: this.#sequence })
+    this.#messages.push({ ...message, sequence: this.#sequence })
     this.#bytes += messageBytes(message)
   }
 }
@@ -81,8 +94,12 @@ function messageBytes({ key, value, headers }: OutgoingMessage): number {
   return messageOverhead + (key?.length ?? 0) + (value?.length ?? 0) + ofHeaders
 }
 
-/** Whoever hands the headers of a record on does not mean those that say for whom it was fed again. */
-function withoutRedrive(message: OutgoingMessage): OutgoingMessage {
-  if (message.headers?.some(isRedriveHeader) !== true) return message
-  return { ...message, headers: message.headers.filter((header) => !isRedriveHeader(header)) }
+/** Whoever hands the headers of a record on does not mean those that say for whom it was fed again, or that it is no value. */
+function withoutOurHeaders(message: OutgoingMessage): OutgoingMessage {
+  if (message.headers?.some(isOurs) !== true) return message
+  return { ...message, headers: message.headers.filter((header) => !isOurs(header)) }
+}
+
+function isOurs(header: RecordHeader): boolean {
+  return isRedriveHeader(header) || isMarkerHeader(header)
 }

@@ -2,6 +2,7 @@ import type { Origin, Rejected } from './deadLetters.ts'
 import type { MakingWindow } from './foreignRows.ts'
 import type { Json } from './json.ts'
 import type { KeyedState, StateCodec } from './keyedState.ts'
+import type { Marker } from './marker.ts'
 import type { RecordFacts } from './record.ts'
 import type { SavedOperator } from './savedState.ts'
 
@@ -26,6 +27,8 @@ export interface OperatorSpec {
   readonly migrate?: ((saved: SavedOperator) => SavedOperator) | undefined
   /** True for the one operator that moves the time of everything below it. */
   readonly ownsTime?: boolean
+  /** True for one that owns time and learns it from the markers of its input alone (`onMarker`): no value and no silence moves it. */
+  readonly readsMarkers?: boolean
   /**
    * True for an operator that emits when a checkpoint is cut or asynchronous work is done, so that its values come at another place among others
    * in each run. They carry no event time, and where they meet other values no operator may depend on the order.
@@ -71,6 +74,12 @@ export interface Logic<I> {
   onWatermark?(watermark: number, before: number): void
   /** For the operator that owns time: nothing has come for so long that time moves to this watermark by itself. */
   onIdle?(watermark: number): void
+  /** For the operator that owns time and reads markers: the input has one, behind all values that came before it. */
+  onMarker?(marker: Marker): void
+  /** For the same: true where the markers say that all that is above it has ended, so that it holds no time back. */
+  hasEnded?(): boolean
+  /** For the same: what holds its time back, in words; null where nothing does. */
+  heldBy?(): TimeHolder | null
   /** Let go of what must not span a checkpoint. Called before any operator is snapshotted, and again when what others let go has come through. */
   onCut?(cut: Cut): void
   /**
@@ -89,6 +98,14 @@ export interface Logic<I> {
   snapshot?(): Json
   /** The watermark at which nothing is left open; undefined when nothing is. Timers set by `out.at` count by themselves. */
   openUntil?(): number | undefined
+}
+
+/** What holds the time of an operator back. */
+export interface TimeHolder {
+  /** For a person. */
+  readonly text: string
+  /** True where nothing can be said of time at all until somebody has done something about it. */
+  readonly isStuck: boolean
 }
 
 /** What was saved for the operator, and the places where its keyed state lives. */

@@ -6,6 +6,7 @@ import { OperatorError } from './errors.ts'
 import type { EventClock } from './eventClock.ts'
 import type { MakingWindow, RowMaker } from './foreignRows.ts'
 import { KeyedTimers, timerState } from './keyedTimers.ts'
+import type { Marker } from './marker.ts'
 import type { BuildLogic, Cut, Logic, Meeting, OperatorSpec, Output, Restored } from './operator.ts'
 import type { RecordFacts } from './record.ts'
 import type { TimeDomain, TimedNode } from './timeDomain.ts'
@@ -188,6 +189,12 @@ export class OperatorNode<I, O> extends Subscriber<I> implements Output<O>, Time
   idle(watermark: number): void {
     this.wake()
     this.#runApart(() => this.logic.onIdle?.(watermark))
+  }
+
+  /** Passes a marker of the input to an operator that reads them. */
+  marker(marker: Marker): void {
+    this.wake()
+    this.#runApart(() => this.logic.onMarker?.(marker))
   }
 
   onTime(watermark: number): void {
@@ -397,6 +404,7 @@ export class OperatorNode<I, O> extends Subscriber<I> implements Output<O>, Time
       this.stage = stage
       this.#isOrdinary = stage === null
     } else if (this.stage !== stage && this.spec.isOrderFree !== true && this.host.isTask) throw this.#mixed(stage)
+    if (this.spec.readsMarkers === true && stage !== null) throw this.#overtaken(stage)
     if (this.spec.meeting !== undefined && this.host.isTask) this.#meet(this.spec.meeting, stage)
   }
 
@@ -455,6 +463,12 @@ export class OperatorNode<I, O> extends Subscriber<I> implements Output<O>, Time
     return new OperatorError(
       `${this.spec.name}: no eventTime above it, so it does not know the time. Put eventTime({ of, maxOutOfOrdernessMs }) before it, with only ` +
         'synchronous operators between (mapAsync must stand above eventTime, and so must batchFlush: they let go at checkpoints, when time has gone on).',
+    )
+  }
+
+  #overtaken(loose: AnyNode): OperatorError {
+    return new OperatorError(
+      `${this.spec.name}: ${loose.spec.name} above it lets values go at checkpoints, and markers would overtake them. Put ${loose.spec.name} below the last window, or above the toTopic of the hop.`,
     )
   }
 

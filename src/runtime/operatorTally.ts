@@ -29,7 +29,7 @@ export class OperatorTally {
   }
 
   status(): OperatorStatus[] {
-    return this.#held.map(({ name, keyCount, openUntil }, i) => {
+    return this.#held.map(({ name, keyCount, openUntil, heldBy }, i) => {
       const before = this.#before.get(name)
       const { valuesIn = 0, valuesOut = 0 } = this.#committed[i] ?? {}
       return {
@@ -38,6 +38,7 @@ export class OperatorTally {
         valuesOut: (before?.valuesOut ?? 0) + valuesOut,
         keyCount,
         openUntil,
+        heldBy,
       }
     })
   }

@@ -34,6 +34,8 @@ export interface MessagesOutlet<T> {
   readonly encode: (value: never) => OutgoingMessage
   /** Who takes them. */
   readonly to: MessageTarget
+  /** True where markers are written among them that tell how far the time of the task is. */
+  readonly markers?: boolean
 }
 
 /**

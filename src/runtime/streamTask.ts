@@ -11,11 +11,13 @@ import type {
 import { buildIn, setRunning } from './currentTask.ts'
 import { letterBytes, type Origin, type Rejected, redriveTarget } from './deadLetters.ts'
 import type { Elsewhere } from './elsewhere.ts'
-import { MillraceError, OperatorError } from './errors.ts'
+import { ConfigurationError, MillraceError, OperatorError } from './errors.ts'
 import { elsewhereReason, type RowMaker } from './foreignRows.ts'
 import { emitsAtRest, mixesRows, notThere, putsOff } from './graphErrors.ts'
+import { onlyInput } from './input.ts'
 import type { Json } from './json.ts'
-import type { BuildLogic, Cut, Logic, OperatorSpec } from './operator.ts'
+import { type Marker, readMarker } from './marker.ts'
+import type { BuildLogic, Cut, Logic, OperatorSpec, TimeHolder } from './operator.ts'
 import { type AnyNode, type OperatorHost, OperatorNode } from './operatorNode.ts'
 import type { OperatorCounts } from './operatorTally.ts'
 import { buildPipeline, inputsOf, type Pipeline } from './pipeline.ts'
@@ -96,6 +98,8 @@ export class StreamTask implements OperatorHost {
   #ownResults = 0
   #ownResultBytes = 0
   readonly #limits: TaskLimits
+  /** Which of the tasks of its pipeline it is, for the markers that it writes; set by whoever runs several. */
+  among: { readonly topic: string; readonly task: number; readonly tasks: number }
   readonly #pipeline: Pipeline
   readonly #inputs: TaskInputs
   readonly #outlets: TaskOutlets
@@ -119,6 +123,7 @@ export class StreamTask implements OperatorHost {
     this.#pipeline = pipeline
     this.#limits = limits
     const inputs = inputsOf(pipeline)
+    this.among = { topic: inputs[0]?.topic ?? onlyInput, task: 0, tasks: 1 }
     const starts = typeof startOffsets === 'number' ? [startOffsets] : startOffsets
     const nextOffsets = inputs.map((_, i) => savedOffset(saved, i) ?? (starts[i] as number))
     this.#inputs = new TaskInputs(inputs, nextOffsets)
@@ -142,6 +147,7 @@ export class StreamTask implements OperatorHost {
     this.#time.restore(own.clocks)
     this.idleClocks = this.#time.idleClocks(inputs, trace)
     this.#state.checkRetired()
+    this.#checkMarked()
   }
 
   #build(sent: ReadonlyMap<string, number>): TaskOutlets {
@@ -160,6 +166,15 @@ export class StreamTask implements OperatorHost {
       })
     }
     return outlets
+  }
+
+  /** Markers without a time would never be written, and who waits for them would wait for ever. */
+  #checkMarked(): void {
+    const [outlet] = this.#outlets.marked
+    if (outlet === undefined || this.#time.hasOwner) return
+    throw new ConfigurationError(
+      `pipeline ${this.#pipeline.name}: outlet ${outlet} writes markers, which say how far time is, and nothing in the pipeline moves time. Put eventTime({ of, maxOutOfOrdernessMs }) above it, or upstreamTime where the input has markers itself.`,
+    )
   }
 
   get time(): TimeDomain {
@@ -205,6 +220,11 @@ export class StreamTask implements OperatorHost {
     return this.#inputs.prepare(input, record)
   }
 
+  /** By operator, what holds the time back of those that learn it from markers. */
+  timeHolders(): ReadonlyMap<string, TimeHolder> {
+    return this.#time.holders()
+  }
+
   /** Outlets whose messages are sent after the commit. */
   get sending(): readonly SendingOutlet[] {
     return this.#outlets.sending
@@ -212,7 +232,7 @@ export class StreamTask implements OperatorHost {
 
   /** Rows, messages and dead letters waiting for the next cut. */
   get uncutResults(): number {
-    return this.#letters.length + this.#outlets.size
+    return this.#letters.length + this.#outlets.size + this.#dueMarkers
   }
 
   /** Of the same, roughly; bytes. */
@@ -231,9 +251,11 @@ export class StreamTask implements OperatorHost {
     this.#ownResults = 0
     this.#ownResultBytes = 0
     const bytes = recordBytes(record)
+    const marker = record.headersLength === 0 ? null : readMarker(record)
     const target = record.headersLength === 0 ? null : this.#redriveTarget(record)
+    if (marker !== null) this.#takeMarker(marker, input)
     // What is redriven for another pipeline has been here, when it came first.
-    if (bytes > this.#limits.maxRecordBytes) this.#setLargeAside(bytes)
+    else if (bytes > this.#limits.maxRecordBytes) this.#setLargeAside(bytes)
     else if (target !== undefined && this.#watch?.leavesOutRecord() !== true) {
       if (target === null || target === this.#pipeline.name) {
         provenance.gate = open
@@ -406,6 +428,7 @@ export class StreamTask implements OperatorHost {
       valuesOut: node.valuesOut,
       keyCount: this.#state.keyCountOf(node.spec.name),
       openUntil: node.openUntil() ?? null,
+      heldBy: node.logic.heldBy?.()?.text ?? null,
     }))
   }
 
@@ -516,6 +539,7 @@ export class StreamTask implements OperatorHost {
     const { input: lastInput, offset: lastOffset } = this.provenance
     const results = this.#outlets.counts()
     const rows = this.#outlets.takeRows()
+    this.#mark()
     return {
       nextOffset: nextOffset as number,
       otherOffsets,
@@ -536,6 +560,25 @@ export class StreamTask implements OperatorHost {
       deadLetters,
       ...this.#time.take(),
     }
+  }
+
+  /** A marker is no value: it comes to no step of the graph, and moves the time of the operator that reads the markers of its input. */
+  #takeMarker(marker: Marker | string, input: number): void {
+    if (typeof marker === 'string') this.reject({ operator: this.#pipeline.name, reason: 'bad-marker', detail: marker })
+    else this.#act(() => this.#time.mark(marker, input))
+  }
+
+  get #dueMarkers(): number {
+    const { marked } = this.#outlets
+    return marked.length === 0 || this.#time.unmarked === null ? 0 : marked.length
+  }
+
+  /** Tells those below how far time is, behind all that they were sent before. */
+  #mark(): void {
+    const moment = this.#dueMarkers === 0 ? null : this.#time.unmarked
+    if (moment === null) return
+    this.#outlets.mark({ ...moment, ...this.among, pipeline: this.#pipeline.name })
+    this.#time.marked(moment)
   }
 
   #act(act: () => void): void {

@@ -126,7 +126,8 @@ export class TaskAttempt {
   async run(stopMode: () => StopMode | null, backoff: Backoff): Promise<void> {
     const { pipeline, source, store, clock, replayOf, from = 'earliest' } = this.#options
     this.#status.phase = 'claiming'
-    const claim = await store.claim(this.#id, (await source.partitions()).length, pipeline.partitionGrowth)
+    const tasks = (await source.partitions()).length
+    const claim = await store.claim(this.#id, tasks, pipeline.partitionGrowth)
     const cursors = await openCursors(this.#id, this.#options, claim.restored === null ? from : 'earliest')
     this.#cursors = cursors
     refuseOtherLog(this.#id, cursors, claim.restored)
@@ -138,6 +139,7 @@ export class TaskAttempt {
       this.#options.limits,
     )
     this.#task = task
+    task.among = { topic: this.#id.topic, task: this.#id.partition, tasks }
     const recordedOf = replayOf === undefined ? null : { ...this.#id, pipeline: replayOf }
     if (recordedOf !== null) this.#recorded = new RecordedSteps(store, recordedOf, task)
     // A replay takes everything where it was taken, whatever fails.
@@ -242,7 +244,8 @@ export class TaskAttempt {
       }
       this.#progress?.progressed()
       if (this.#isCutDue(task) && this.#commits.isFree) await this.#cutIfDirty(claim, task, reader, backoff)
-      this.#status.waitingFor = this.#archiveWaitingFor() ?? this.#relays?.waitingFor ?? reader.waitingFor(nextOffsets)
+      this.#status.waitingFor =
+        this.#archiveWaitingFor() ?? this.#relays?.waitingFor ?? reader.waitingFor(nextOffsets) ?? stuckTime(task)
     }
   }
 
@@ -538,6 +541,12 @@ export class TaskAttempt {
   #archiveWaitingFor(): string | null {
     return this.#archives.map(({ writer }) => writer.waitingFor).find((text) => text !== null) ?? null
   }
+}
+
+/** Why no time is known that markers should tell; null where it is. */
+function stuckTime(task: StreamTask): string | null {
+  for (const [operator, { text, isStuck }] of task.timeHolders()) if (isStuck) return `${operator}: ${text}`
+  return null
 }
 
 /** True where what has come together since the last checkpoint is as much as may wait for the next. */

@@ -1,6 +1,7 @@
 import type { Observable } from 'rxjs'
 import type { MessageWrite } from './checkpoint.ts'
 import { ConfigurationError } from './errors.ts'
+import type { Marker } from './marker.ts'
 import { MessageBuffer } from './messageBuffer.ts'
 import type { MessageTarget } from './outlet.ts'
 import type { Outlets } from './pipeline.ts'
@@ -22,6 +23,9 @@ export interface SendingOutlet {
   readonly sent: number
 }
 
+/** What a marker says, whichever outlet writes it. */
+export type MarkedTime = Omit<Marker, 'outlet' | 'outlets'>
+
 /** The outlets of one task. */
 export class TaskOutlets {
   /** In the order in which the pipeline names them. */
@@ -30,8 +34,12 @@ export class TaskOutlets {
   readonly archives: ReadonlyMap<string, number>
   /** Those whose messages are sent after the commit. */
   readonly sending: readonly SendingOutlet[]
+  /** Names of those among whose messages markers are written. */
+  readonly marked: readonly string[]
   readonly #rows: readonly RowBuffer[]
   readonly #messages: readonly MessageBuffer[]
+  /** Those among whose messages markers are written. */
+  readonly #marked: readonly MessageBuffer[]
   readonly #before: ReadonlyMap<string, number>
 
   /** @param sent how many messages each outlet has emitted so far */
@@ -59,6 +67,8 @@ export class TaskOutlets {
     this.sending = sending
     this.#rows = rows
     this.#messages = messages
+    this.#marked = messages.filter(({ markedTopic }) => markedTopic !== null)
+    this.marked = this.#marked.map(({ name }) => name)
     this.#before = sent
   }
 
@@ -83,6 +93,14 @@ export class TaskOutlets {
 
   takeRows(): readonly TakenRows[] {
     return this.#rows.map((buffer) => buffer.take()).filter((taken) => taken !== null)
+  }
+
+  /** Puts a marker behind the messages of each of them. */
+  mark(time: MarkedTime): void {
+    for (const buffer of this.#marked) {
+      const outlets = this.#marked.filter(({ markedTopic }) => markedTopic === buffer.markedTopic)
+      buffer.mark({ ...time, outlet: buffer.name, outlets: outlets.map(({ name }) => name) })
+    }
   }
 
   takeMessages(): readonly MessageWrite[] {

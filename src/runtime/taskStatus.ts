@@ -23,6 +23,8 @@ export interface OperatorStatus {
   readonly keyCount: number
   /** ms UTC of event time: the watermark at which nothing of it is open any more; null where nothing is. */
   readonly openUntil: number | null
+  /** What its time waits for, in words, where it learns it from markers (`upstreamTime`): the upstream task that is furthest back. Null elsewhere. */
+  readonly heldBy: string | null
 }
 
 /** How an outlet is doing whose messages are sent after the commit, kept up to date in place. */

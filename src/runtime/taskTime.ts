@@ -3,7 +3,8 @@ import { ConfigurationError } from './errors.ts'
 import { EventClocks } from './eventClock.ts'
 import type { ResolvedInput } from './input.ts'
 import { inputsAbove } from './inputsAbove.ts'
-import type { OperatorSpec } from './operator.ts'
+import type { Marker } from './marker.ts'
+import type { OperatorSpec, TimeHolder } from './operator.ts'
 import type { AnyNode } from './operatorNode.ts'
 import type { OwnState } from './ownState.ts'
 import type { SubscriptionTrace } from './subscriptionTrace.ts'
@@ -14,6 +15,14 @@ export interface IdleClock {
   /** Undefined for the only one of a task. */
   readonly name: string | undefined
   readonly inputs: readonly number[]
+}
+
+/** What markers say at one cut. */
+export interface MarkedMoment {
+  /** ms UTC; null where nothing has moved it yet. */
+  readonly watermark: number | null
+  /** True where the inputs were declared ended. */
+  readonly isEnd: boolean
 }
 
 /** What moved time without a record since the last cut. */
@@ -29,12 +38,18 @@ export class TaskTime {
   /** Where the inputs stand; the task moves them on. */
   readonly #nextOffsets: readonly number[]
   readonly #owners: AnyNode[] = []
+  /** The inputs above each of them. */
+  readonly #inputsOf = new Map<AnyNode, readonly number[]>()
   /** Null in a task with one time. */
   #clocks: EventClocks | null = null
   /** How many steps were recorded; counted where there are several inputs. */
   #steps: number
   #idleAdvances: IdleAdvance[] = []
   #inputEnds: InputEnd[] = []
+  /** Where the inputs stood when they were last declared ended; null before. */
+  #endedAt: readonly number[] | null = null
+  /** What markers said last in this life of the task. */
+  #marked: MarkedMoment | null = null
 
   constructor(pipeline: string, nextOffsets: readonly number[], watermark: number | null, steps: number) {
     this.#pipeline = pipeline
@@ -63,6 +78,62 @@ export class TaskTime {
   /** Puts several times where they were. */
   restore(clocks: OwnState['clocks']): void {
     this.#clocks?.restore(clocks)
+    this.#leaveOutEnded()
+  }
+
+  /** True where something moves time. */
+  get hasOwner(): boolean {
+    return this.#owners.length > 0
+  }
+
+  /** Passes a marker of the input to the operator that learns its time from them, where there is one. */
+  mark(marker: Marker, input: number): void {
+    const readers = this.#owners.filter(
+      (owner) => owner.spec.readsMarkers === true && this.#inputsOf.get(owner)?.includes(input) === true,
+    )
+    if (readers.length === 0) return
+    for (const reader of readers) reader.marker(marker)
+    this.#leaveOutEnded()
+    this.#clocks?.moved()
+    if (!this.#haveOwnersEnded) return
+    // The log says that it has ended, so this is no step that a replay would have to be told of.
+    this.domain.close((watermark) => this.domain.advance(watermark))
+    this.closed()
+  }
+
+  /** What markers have to say of the task's time; null where that is what they said last. */
+  get unmarked(): MarkedMoment | null {
+    const watermark = Number.isFinite(this.domain.watermark) ? this.domain.watermark : null
+    const isEnd = this.#isAtEnd
+    const last = this.#marked
+    return last !== null && last.watermark === watermark && last.isEnd === isEnd ? null : { watermark, isEnd }
+  }
+
+  marked(moment: MarkedMoment): void {
+    this.#marked = moment
+  }
+
+  /** What holds the time back of operators that learn theirs from markers, by the names of the operators. */
+  holders(): ReadonlyMap<string, TimeHolder> {
+    return new Map(
+      this.#owners.flatMap((owner) => {
+        const holder = owner.logic.heldBy?.() ?? null
+        return holder === null ? [] : [[owner.spec.name, holder] as const]
+      }),
+    )
+  }
+
+  get #isAtEnd(): boolean {
+    if (this.#endedAt?.every((offset, input) => this.#nextOffsets[input] === offset) === true) return true
+    return this.#haveOwnersEnded
+  }
+
+  get #haveOwnersEnded(): boolean {
+    return this.#owners.length > 0 && this.#owners.every(hasEnded)
+  }
+
+  #leaveOutEnded(): void {
+    for (const owner of this.#owners) if (owner.clock !== null) owner.clock.isLeftOut = hasEnded(owner)
   }
 
   /**
@@ -72,13 +143,18 @@ export class TaskTime {
    */
   idleClocks(inputs: readonly ResolvedInput[], trace: SubscriptionTrace | null): readonly IdleClock[] {
     const all = inputs.map((_, i) => i)
-    if (trace === null || this.#owners.length === 0) return [{ name: undefined, inputs: all }]
-    return this.#owners.map(({ spec }) => {
-      const above = inputsAbove(trace, spec.name)
-      const ofOperator = all.filter((i) => above.has((inputs[i] as ResolvedInput).name))
+    if (this.#owners.length === 0) return [{ name: undefined, inputs: all }]
+    const clocks = this.#owners.map((owner) => {
+      const { spec } = owner
+      const above = trace === null ? null : inputsAbove(trace, spec.name)
+      const ofOperator = above === null ? all : all.filter((i) => above.has((inputs[i] as ResolvedInput).name))
       if (ofOperator.length > 0 && ofOperator.every((i) => inputs[i]?.movesTime === false)) throw this.#tableTime(spec)
-      return { name: this.#clocks === null ? undefined : spec.name, inputs: ofOperator }
+      this.#inputsOf.set(owner, ofOperator)
+      if (spec.readsMarkers === true) this.#checkMarked(spec, inputs, ofOperator)
+      return { spec, name: this.#clocks === null ? undefined : spec.name, inputs: ofOperator }
     })
+    // The silence of a hop says nothing: whoever writes it may be away.
+    return clocks.flatMap(({ spec, name, inputs }) => (spec.readsMarkers === true ? [] : [{ name, inputs }]))
   }
 
   /** Records that time moves to the watermark without a record, and gives what moves it; null where it has come that far. */
@@ -95,6 +171,7 @@ export class TaskTime {
   /** Records that the inputs are declared ended. */
   end(): void {
     this.#inputEnds.push({ ...this.#place(), watermark: Math.max(this.domain.watermark, Number.MIN_SAFE_INTEGER) })
+    this.#endedAt = [...this.#nextOffsets]
   }
 
   /** Moves time until nothing is open, and records each move. */
@@ -137,11 +214,27 @@ export class TaskTime {
     return { offset: offset as number, otherOffsets, sequence: this.#steps }
   }
 
+  #checkMarked({ name }: OperatorSpec, inputs: readonly ResolvedInput[], above: readonly number[]): void {
+    if (above.length > 1) {
+      throw new ConfigurationError(
+        `pipeline ${this.#pipeline}: ${name} stands below several inputs, and the markers of each say how far that one is. Give each input an upstreamTime of its own, above the merge.`,
+      )
+    }
+    if (inputs.length > 1 || inputs[0]?.idleAfterMs === undefined) return
+    throw new ConfigurationError(
+      `pipeline ${this.#pipeline}: idleAfterMs says that time follows the clock where nothing comes, and ${name} follows markers alone: what is silent may only be late. Leave idleAfterMs out here, and give it to the pipeline that writes the markers.`,
+    )
+  }
+
   #tableTime({ name }: OperatorSpec): ConfigurationError {
     return new ConfigurationError(
       `pipeline ${this.#pipeline}: ${name} takes its time from inputs with movesTime: false alone, which move none and hold none back; nothing below would ever be due. Leave it out, or leave out movesTime.`,
     )
   }
+}
+
+function hasEnded({ logic }: AnyNode): boolean {
+  return logic.hasEnded?.() === true
 }
 
 const noClocks: OwnState['clocks'] = new Map()

@@ -1,6 +1,7 @@
 import type { Delivery, Destination } from './destination.ts'
 import { ConfigurationError, RefusedMessageError } from './errors.ts'
 import type { OpenOutgoingTopic, OutgoingTopic } from './log.ts'
+import { isMarker } from './marker.ts'
 import { RecordTooLargeError } from './recordTooLarge.ts'
 
 /** The place, and behind it the outbox whose place it is, which releases before did not write. */
@@ -52,13 +53,13 @@ export class TopicDestination implements Destination {
   async send(messages: readonly Delivery[], place: number): Promise<void> {
     const opened = this.#opened
     if (opened === null) throw new ConfigurationError(`topic ${this.#topic}: nothing is claimed yet`)
-    const records = messages.map(({ time, key, value, headers }) => ({
-      partition: opened.partitionOf(key, this.#fallbackPartition),
-      timestamp: time,
-      key,
-      value,
-      ...(headers === undefined ? {} : { headers }),
-    }))
+    const records = messages.flatMap((message) => {
+      const { time, key, value, headers } = message
+      const record = { timestamp: time, key, value, ...(headers === undefined ? {} : { headers }) }
+      return isMarker(message)
+        ? Array.from({ length: opened.partitions }, (_, partition) => ({ ...record, partition }))
+        : [{ ...record, partition: opened.partitionOf(key, this.#fallbackPartition) }]
+    })
     try {
       await opened.writer.append(records, this.#outboxId === null ? String(place) : `${place} ${this.#outboxId}`)
     } catch (error) {

@@ -1,5 +1,6 @@
 import type { Observable } from 'rxjs'
 import type { Batch } from '../runtime/batch.ts'
+import { ConfigurationError } from '../runtime/errors.ts'
 import type { MessagesOutlet, MessageTarget } from '../runtime/outlet.ts'
 import type { RecordHeader } from '../runtime/record.ts'
 import type { AnyTopic } from '../runtime/topic.ts'
@@ -16,6 +17,11 @@ export interface MessageOf<T> {
   readonly at: (value: T) => number
   /** None if left out. */
   readonly headers?: (value: T) => readonly RecordHeader[]
+  /**
+   * True for a topic that is read with `upstreamTime`: at checkpoints at which the time of the task has moved, a marker that says how far goes to every partition of the topic. Whoever else
+   * reads the topic must pass over records with the header `millrace-marker`; pipelines do so by themselves. False if left out.
+   */
+  readonly markers?: boolean
 }
 
 /** Into a topic whose keys have a codec. */
@@ -46,7 +52,9 @@ export interface IntoNamedTopic<T> extends MessageOf<T> {
  *
  * Each is in the topic once for consumers that read committed, whatever dies: the log keeps how far a task was sent together with what it was sent. Messages of one key stay in
  * order where they come from one task and the topic keeps its number of partitions. A value that cannot be encoded is set aside as `bad-message`. Kept meanwhile: in the
- * database what is not sent yet, up to `maxWaitingMessages` a task and outlet, after which the task waits.
+ * database what is not sent yet, up to `maxWaitingMessages` a task and outlet, after which the task waits. With `markers` it is the upper half of a hop, which needs a time: the start ends
+ * with a `ConfigurationError` where no `eventTime` or `upstreamTime` stands in the pipeline.
+ * @throws ConfigurationError where `markers` is neither true nor false
  */
 export function toTopic<T, K>(values: Observable<T | Batch<T>>, into: IntoKeyedTopic<NoInfer<T>, K>): MessagesOutlet<T>
 export function toTopic<T>(
@@ -54,7 +62,9 @@ export function toTopic<T>(
   into: IntoTopic<NoInfer<T>> | IntoNamedTopic<NoInfer<T>>,
 ): MessagesOutlet<T>
 export function toTopic<T, K>(values: Observable<T | Batch<T>>, into: Into<T, K>): MessagesOutlet<T> {
-  const { at, headers } = into
+  const { at, headers, markers = false } = into
+  if (typeof markers !== 'boolean')
+    throw new ConfigurationError(`toTopic: markers must be true or false, got ${String(markers)}`)
   const encodeValue = valueEncoder(into)
   const encodeKey = keyEncoder(into)
   return {
@@ -67,6 +77,7 @@ export function toTopic<T, K>(values: Observable<T | Batch<T>>, into: Into<T, K>
       ...(headers === undefined ? {} : { headers: headers(value) }),
     }),
     to: targetOf(into),
+    ...(markers ? { markers } : {}),
   }
 }
 

@@ -136,8 +136,12 @@ export class MemoryLog implements LogSource {
 
   /** The topic as outlets send to it: `openTopic: async () => log.outgoing()`. */
   outgoing(): OutgoingTopic {
+    const numberOf = () => this.#partitions.length
     return {
       writer: this.writer(),
+      get partitions() {
+        return numberOf()
+      },
       partitionOf: (key, fallbackPartition) => outgoingPartition(key, fallbackPartition, this.#partitions.length),
     }
   }

@@ -100,8 +100,15 @@ describe('renderTable', () => {
     { name: 'prices', topic: 'prices', nextOffset: 8, lagRecords: 0, lagMs: null },
   ]
   const operators = [
-    { name: 'dedupe', valuesIn: 1_000, valuesOut: 900, keyCount: 3, openUntil: Date.UTC(2024, 7, 8, 23, 55) },
-    { name: '1m', valuesIn: 900, valuesOut: 900, keyCount: 0, openUntil: null },
+    {
+      name: 'dedupe',
+      valuesIn: 1_000,
+      valuesOut: 900,
+      keyCount: 3,
+      openUntil: Date.UTC(2024, 7, 8, 23, 55),
+      heldBy: null,
+    },
+    { name: '1m', valuesIn: 900, valuesOut: 900, keyCount: 0, openUntil: null, heldBy: null },
   ]
 
   test('shows several inputs, and operators, where there is room for all of them', () => {
@@ -118,6 +125,10 @@ describe('renderTable', () => {
     expect(renderTable({ ...snapshot, inputs, operators }, 120, 14).join('\n')).not.toContain('operator')
     expect(renderTable({ ...snapshot, inputs: inputs.slice(0, 1), operators }, 120, 40).join('\n')).not.toContain(
       'topic',
+    )
+    const held = [{ ...operators[0]!, name: 'upstreamTime', heldBy: 'task 1 of 2 of pipeline spread' }]
+    expect(renderTable({ ...snapshot, inputs, operators: held }, 120, 20)).toContain(
+      'upstreamTime waits for task 1 of 2 of pipeline spread',
     )
     for (let height = 12; height < 24; height++) {
       const lines = renderTable({ ...snapshot, inputs, operators, waitingFor: 'x' }, 60, height)

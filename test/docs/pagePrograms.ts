@@ -57,6 +57,8 @@ export function writePrograms(pages: readonly string[]): ProgramFiles {
   write('paid.ts', fences('docs/inputs.md', 'ts')[0])
   write('priced.ts', fences('docs/tables.md', 'ts')[0])
   write('sales.ts', textOf('examples/sales.ts'))
+  write('byCustomer.ts', textOf('examples/byCustomer.ts'))
+  write('spentPerDay.ts', textOf('examples/spentPerDay.ts'))
   write('weather.ts', textOf('examples/weather.ts'))
   return { folder, files }
 }

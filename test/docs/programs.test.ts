@@ -56,8 +56,10 @@ const { folder, files } = writePrograms([
 ])
 afterAll(() => rmSync(folder, { recursive: true, force: true }))
 
+const textOfFile = (file: string) => readFileSync(file, 'utf8')
+
 /** Those that define a pipeline. */
-const pipelines = [...files].filter(([, file]) => /(?:=|default) definePipeline\(/.test(readFileSync(file, 'utf8')))
+const pipelines = [...files].filter(([, file]) => /(?:=|default) definePipeline\(/.test(textOfFile(file)))
 
 function isPipeline(value: unknown): value is RecordsPipeline {
   return typeof value === 'object' && value !== null && 'build' in value
@@ -81,7 +83,7 @@ describe('the programs of the pages', () => {
   it.each(pipelines)('in %s: its pipeline can be built', async (_name, file) => {
     const module: Record<string, unknown> = await import(file)
     const defined = Object.values(module).filter(isPipeline)
-    expect(defined).toHaveLength(1)
+    expect(defined.length).toBeGreaterThan(0)
     for (const pipeline of defined) testPipeline(pipeline).finish()
   })
 
@@ -109,7 +111,9 @@ describe('the programs of the pages', () => {
   })
 
   it("in docs/operators.md: the operator of one's own does what its picture says", async () => {
-    const file = files.get('docs/operators.md 3') ?? ''
+    const isOfOperators = (name: string) => name.startsWith('docs/operators.md ')
+    const [, file = ''] =
+      [...files].find(([name, path]) => isOfOperators(name) && textOfFile(path).includes('function silence')) ?? []
     const { silence }: { silence: (afterMs: number) => OperatorFunction<Reading, Silence> } = await import(file)
     const noon = Date.UTC(2024, 7, 8, 12)
     const pipeline = definePipeline({

@@ -85,7 +85,7 @@ describe('StatusMeter', () => {
       ...{ name, topic: `${name}.v1`, movesTime, nextOffset, logEndOffset: 20 },
     })
     const operator = (valuesIn: number, keyCount: number, openUntil: number | null) => ({
-      ...{ name: 'w', valuesIn, valuesOut: valuesIn - 1, keyCount, openUntil },
+      ...{ name: 'w', valuesIn, valuesOut: valuesIn - 1, keyCount, openUntil, heldBy: null },
     })
     const tasks = [0, 1].map((partition) =>
       task(partition, {

@@ -10,7 +10,7 @@ const task = (partition: number, firstGeneration: number, more: Partial<TaskStat
   ...more,
 })
 const operator = (valuesIn: number, valuesOut: number) => ({
-  ...{ name: 'constructor', valuesIn, valuesOut, keyCount: 0, openUntil: null },
+  ...{ name: 'constructor', valuesIn, valuesOut, keyCount: 0, openUntil: null, heldBy: null },
 })
 
 test('what a worker did that is no more still counts, while nobody has its partition and afterwards', () => {

@@ -53,6 +53,12 @@ describe('the package, installed into an empty project', () => {
     )
   })
 
+  it('tests two pipelines with a topic between them', async () => {
+    expect(await project.node('examples/hop.check.ts')).toBe(
+      'hop: rows and dead letters are as expected, interrupted or not\n',
+    )
+  })
+
   it('runs a pipeline of its user by a program, from nothing, and again without counting anything twice', async () => {
     expect(await project.node('examples/hottest.run.ts', 'data')).toBe('20 rows for hottest_1m\n')
     expect(await project.node('examples/hottest.run.ts', 'data')).toBe('0 rows for hottest_1m\n')

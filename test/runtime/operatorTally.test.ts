@@ -3,7 +3,7 @@ import { OperatorTally } from '../../src/runtime/operatorTally.ts'
 import type { StreamTask } from '../../src/runtime/streamTask.ts'
 
 const operator = (valuesIn: number, keyCount = 0, openUntil: number | null = null) => ({
-  ...{ name: 'w', valuesIn, valuesOut: valuesIn * 2, keyCount, openUntil },
+  ...{ name: 'w', valuesIn, valuesOut: valuesIn * 2, keyCount, openUntil, heldBy: null },
 })
 const holding = (...operators: readonly ReturnType<typeof operator>[]) =>
   ({ operatorStatus: () => [...operators] }) as unknown as StreamTask

@@ -8,6 +8,7 @@ import { scheduleOf } from '../../scripts/simulation/schedule.ts'
 import { runShare } from '../../scripts/simulation/thread.ts'
 import { missingIn, noTotals, sumOf, totalsOf } from '../../scripts/simulation/totals.ts'
 import { runGraph } from '../../src/testing/simulation/graphs/runGraph.ts'
+import { runHop } from '../../src/testing/simulation/hops/hopRun.ts'
 
 // SIMULATION_SEED tries other schedules; `npm run simulate` runs thousands.
 const firstSeed = Number(process.env.SIMULATION_SEED ?? 1)
@@ -26,6 +27,19 @@ describe('simulation', () => {
       const { differences } = await runGraph(graphScheduleOf(seed))
       expect(differences, `graph ${seed}`).toEqual([])
     }
+  })
+
+  it(`counts each value once below a hop, and calls none late that was not late above, from seed ${firstSeed}`, async () => {
+    let late = 0
+    let markers = 0
+    for (let seed = firstSeed; seed < firstSeed + 25; seed++) {
+      const report = await runHop(seed)
+      expect(report.untruths, `npm run simulate:hops -- --schedules 1 --seed ${seed}`).toEqual([])
+      late += report.late
+      markers += report.markers
+    }
+    expect(late).toBeGreaterThan(50)
+    expect(markers).toBeGreaterThan(500)
   })
 
   it('draws the realtime pipeline for about half of the seeds, and a graph for the others', () => {

@@ -1,13 +1,18 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { EmbeddedLog } from '../../src/embedded/log/embeddedLog.ts'
 import { embeddedTopics } from '../../src/embedded/log/embeddedTopics.ts'
+import { aggregateWindow } from '../../src/operators/aggregateWindow.ts'
 import { decode } from '../../src/operators/decode.ts'
+import { eventTime } from '../../src/operators/eventTime.ts'
+import { tumblingWindow } from '../../src/operators/tumblingWindow.ts'
+import { upstreamTime } from '../../src/operators/upstreamTime.ts'
 import { systemClock } from '../../src/runtime/clock.ts'
 import type { LogSource, OpenOutgoingTopic } from '../../src/runtime/log.ts'
-import { definePipeline } from '../../src/runtime/pipeline.ts'
+import { definePipeline, type Pipeline } from '../../src/runtime/pipeline.ts'
 import { RecordView } from '../../src/runtime/record.ts'
 import { Worker } from '../../src/runtime/worker.ts'
 import { PostgresCheckpointStore } from '../../src/sinks/postgres/checkpointStore.ts'
+import { toDestination } from '../../src/sinks/toDestination.ts'
 import { toTopic } from '../../src/sinks/toTopic.ts'
 import { partitionOf } from '../../src/sources/ingest/murmur2.ts'
 import { kafkaSettings } from '../../src/sources/kafka/kafkaSettings.ts'
@@ -82,7 +87,96 @@ function law(name: string, open: () => Promise<Target>): void {
   })
 }
 
+/** Both halves of a hop over the topic: the lower one goes as far in time as the slowest task of the upper one. */
+function hopLaw(name: string, open: () => Promise<Target>): void {
+  test(`${name}: markers go to every partition behind what they are about, and are no values below`, async () => {
+    const target = await open()
+    const codec = { decode: (record: RecordView) => ({ text: record.valueText() ?? '', at: record.timestamp }) }
+    const above = definePipeline({
+      name: `above-${name}`,
+      build: (records) => ({
+        out: toTopic(records.pipe(decode(codec), eventTime({ of: ({ at }) => at, maxOutOfOrdernessMs: 0 })), {
+          topic: target.topic,
+          encode: ({ text }) => text,
+          by: ({ text }) => text,
+          at: ({ at }) => at,
+          markers: true,
+        }),
+      }),
+    })
+    const below = definePipeline({
+      name: `below-${name}`,
+      build: (records) => ({
+        counts: toDestination(
+          records.pipe(
+            decode(codec),
+            upstreamTime({ of: ({ at }) => at }),
+            tumblingWindow({ name: '10s', sizeMs: 10_000, by: ({ text }) => text }),
+            aggregateWindow({
+              initial: () => 0,
+              add: (count) => count + 1,
+              result: (count, { key, start }) => ({ text: `${key} ${start - begin} ${count}`, at: start }),
+            }),
+          ),
+          {
+            name: 'counts',
+            encode: ({ text, at }) => ({ time: at, key: null, value: Buffer.from(text) }),
+            open: () => ({
+              claim: async () => null,
+              send: async (messages) => {
+                for (const { value } of messages) counts.push(String(value))
+              },
+              close: async () => undefined,
+            }),
+          },
+        ),
+      }),
+    })
+    const begin = 1_723_075_200_000
+    const counts: string[] = []
+    const source = new MemoryLog({ topic: 'in', partitions: 2 })
+    const store = new PostgresCheckpointStore(db.connection, { schema: db.schema })
+    const add = (partition: number, ...seconds: readonly number[]) =>
+      source.add(
+        ...seconds.map((at, i) => ({ partition, value: `key ${i % 7}`, timestamp: begin + at * 1_000, headers: [] })),
+      )
+    const run = async (pipeline: Pipeline, from: LogSource) => {
+      const { openTopic } = target
+      const worker = new Worker({ pipeline, source: from, openTopic, store, archive: null, clock: systemClock })
+      const running = worker.run()
+      worker.stop('drain')
+      await running
+      return worker.status().map(({ watermark }) => watermark)
+    }
+    add(0, ...Array.from({ length: 40 }, (_, i) => i))
+    add(1, ...Array.from({ length: 15 }, (_, i) => i))
+    await run(above, source)
+    const slowest = begin + 14_000 - 1
+    expect(await run(below, target.source)).toEqual(Array.from({ length: partitions }, () => slowest))
+    // Ten values of each task: each of seven keys once, and three of them twice.
+    expect(counts.sort()).toEqual([0, 1, 2, 3, 4, 5, 6].map((key) => `key ${key} 0 ${key < 3 ? 4 : 2}`))
+    add(1, 40)
+    await run(above, source)
+    expect(await run(below, target.source)).toEqual(Array.from({ length: partitions }, () => begin + 39_000 - 1))
+    const { rows } = await db.pool.query('SELECT 1 FROM dead_letter WHERE pipeline LIKE $1', [`%-${name}`])
+    expect(rows).toEqual([])
+    await target.close()
+    await store.close()
+  })
+}
+
 describe('an outlet to a topic of', { timeout: 60_000 }, () => {
+  hopLaw('memory', async () => {
+    const log = new MemoryLog({ topic: 'hop', partitions })
+    return { topic: 'hop', openTopic: async () => log.outgoing(), source: log, close: async () => {} }
+  })
+
+  hopLaw('embedded', async () => {
+    const { pool } = db
+    const source = await EmbeddedLog.open({ pool, topic: 'hop', partitions })
+    return { topic: 'hop', openTopic: embeddedTopics({ pool }), source, close: () => source.close() }
+  })
+
   law('memory', async () => {
     const log = new MemoryLog({ topic: 'out', partitions })
     return { topic: 'out', openTopic: async () => log.outgoing(), source: log, close: async () => {} }
@@ -108,7 +202,7 @@ describe.skipIf(!hasKafka)(kafkaTitle('an outlet to a topic of'), { timeout: 120
   }, 180_000)
   afterAll(() => kafka?.close())
 
-  law('kafka', async () => {
+  const open = async () => {
     const topic = await KafkaTopic.create(kafka.brokers, { partitions })
     const settings = kafkaSettings({ brokers: [...kafka.brokers] })
     const source = await openKafkaLog(settings, { topic: topic.name, group: uniqueName('group') })
@@ -121,7 +215,10 @@ describe.skipIf(!hasKafka)(kafkaTitle('an outlet to a topic of'), { timeout: 120
         await topic.close()
       },
     }
-  })
+  }
+
+  law('kafka', open)
+  hopLaw('kafka', open)
 })
 
 async function recordsOf(source: LogSource): Promise<string[][]> {

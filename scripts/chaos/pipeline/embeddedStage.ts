@@ -21,13 +21,19 @@ export async function embeddedStage({
   topics,
   say,
   closing,
+  retentionHours = 24,
 }: Omit<StageOptions, 'client'>): Promise<Stage> {
   const dataDir = join(folder, 'data')
   const postgres = await startOrJoin(dataDir)
   closing.push(() => postgres.stop())
   const database = postgres.connection
   await prepareDatabase(database, schema)
-  const settings = { partitions, logRetentionHours: 24, kafkaRetentionHours: 24, kafkaReplication: null }
+  const settings = {
+    partitions,
+    logRetentionHours: retentionHours,
+    kafkaRetentionHours: retentionHours,
+    kafkaReplication: null,
+  }
   const opened = await openEmbeddedTopics({ address: database, schema, topics, settings, onWarning: say })
   closing.push(() => opened.close())
   const pool = openPool(database, {
@@ -47,6 +53,7 @@ export async function embeddedStage({
     openTopic: opened.openTopic,
     openSource: (topic) => EmbeddedLog.open({ pool, topic }),
     objects: () => archiveObjects(join(dataDir, 'archive')),
-    faults: (random, onGaveUp) => new EmbeddedFaults({ place, postgres, onGaveUp, say }, random),
+    faults: (random, onGaveUp, of) =>
+      new EmbeddedFaults({ place: of?.place ?? place, postgres, onGaveUp, say }, random),
   }
 }

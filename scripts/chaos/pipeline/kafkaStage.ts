@@ -20,7 +20,7 @@ const partitions = defaultPartitions
 
 /** A broker, a PostgreSQL and a bucket, and several workers who share the partitions. */
 export async function kafkaStage(options: StageOptions): Promise<Stage> {
-  const { folder, run, nodeFlags, env, client, say, closing } = options
+  const { folder, run, nodeFlags, env, client, say, closing, retentionHours = 24 } = options
   const missing = await missingForBroker()
   if (missing !== null) throw new Error(`chaos on Kafka needs a broker that it may kill, but ${missing}`)
   const broker = await startBroker({ dataDir: join(folder, 'kafka') })
@@ -33,7 +33,12 @@ export async function kafkaStage(options: StageOptions): Promise<Stage> {
   const pool = openPool(database, { schema: 'public', applicationName: 'chaos', maxConnections: 1 })
   closing.push(() => pool.end())
   const kafka = kafkaSettings({ brokers: [...broker.brokers] })
-  const settings = { partitions, logRetentionHours: 24, kafkaRetentionHours: 24, kafkaReplication: null }
+  const settings = {
+    partitions,
+    logRetentionHours: retentionHours,
+    kafkaRetentionHours: retentionHours,
+    kafkaReplication: null,
+  }
   const { user, password, host, port, database: name } = database
   const place = {
     ...{ run, nodeFlags, dataDir: join(folder, 'workers') },
@@ -63,10 +68,10 @@ export async function kafkaStage(options: StageOptions): Promise<Stage> {
       new Map(
         [...objects.objects(bucket)].flatMap(([key, { body }]) => (key.startsWith('_millrace/') ? [] : [[key, body]])),
       ),
-    faults: (random, onGaveUp): Faults => {
-      const workers = new Workers(place, onGaveUp)
+    faults: (random, onGaveUp, of): Faults => {
+      const workers = new Workers(of?.place ?? place, onGaveUp)
       for (let count = 0; count < firstWorkers; count++) workers.join()
-      const owners = () => ownersOf(pool)
+      const owners = () => ownersOf(pool, of?.pipeline)
       const faults = new KafkaFaults({ workers, broker, postgres, objects, sessionTimeoutMs, owners, say }, random)
       return {
         get kills() {

@@ -15,7 +15,6 @@ import { differencesOf, type Outcome } from '../../../src/testing/simulation/out
 import { type Statements, tablesOf } from '../dump.ts'
 import { type WorkerPlace, WorkerProcess } from '../workers.ts'
 import { archiveDifferences, type ManifestEntry, topicDifferences, webhookDifferences } from './comparison.ts'
-import { embeddedStage } from './embeddedStage.ts'
 import { InputWriter } from './inputWriter.ts'
 import { logRecords } from './logRecords.ts'
 import './ownImports.ts'
@@ -23,7 +22,8 @@ import { type Received, ReceiverProcess } from './receiverProcess.ts'
 import { stepLines } from './recordedSteps.ts'
 import { replay } from './replay.ts'
 import { type Step, salesRecords } from './salesRecords.ts'
-import type { KafkaClient, Stage, StageOptions } from './stage.ts'
+import type { KafkaClient, Stage } from './stage.ts'
+import { openStage } from './stages.ts'
 
 interface PipelineChaosOptions {
   readonly file: string
@@ -84,7 +84,7 @@ export async function chaosOnPipeline(options: PipelineChaosOptions): Promise<Pi
     const receiver = await ReceiverProcess.start(seed)
     closing.push(() => receiver.stop())
     const topics = topicsOf(pipeline, undefined).map(({ name }) => name)
-    const stage = await openStage(options, {
+    const stage = await openStage(options.kafka, {
       folder,
       run: [resolve(file)],
       nodeFlags: ['--import', fileURLToPath(new URL('ownImports.ts', import.meta.url))],
@@ -126,12 +126,6 @@ export async function chaosOnPipeline(options: PipelineChaosOptions): Promise<Pi
     if (isKept) say(`data folders: ${folder}`)
     else rmSync(folder, { recursive: true, force: true })
   }
-}
-
-async function openStage({ kafka }: PipelineChaosOptions, options: Omit<StageOptions, 'client'>): Promise<Stage> {
-  if (kafka === null) return embeddedStage(options)
-  const { kafkaStage } = await import('./kafkaStage.ts')
-  return kafkaStage({ ...options, client: kafka })
 }
 
 /** One worker alone, to the end of the topics; it closes what is open then. */

@@ -21,6 +21,12 @@ export interface Faults {
   kill(): void
 }
 
+/** Workers of one of several pipelines. */
+export interface StruckWorkers {
+  readonly place: WorkerPlace
+  readonly pipeline: string
+}
+
 /** A log, a database and an archive on which a pipeline is tried. */
 export interface Stage {
   readonly place: WorkerPlace
@@ -31,7 +37,8 @@ export interface Stage {
   openSource(topic: string): Promise<LogSource>
   /** The objects of the archive by their keys. */
   objects(): ReadonlyMap<string, Buffer>
-  faults(random: Random, onGaveUp: OnGaveUp): Faults
+  /** @param of whose workers; those of the place if left out */
+  faults(random: Random, onGaveUp: OnGaveUp, of?: StruckWorkers): Faults
 }
 
 /** Clients of Kafka that workers may use. */
@@ -48,6 +55,8 @@ export interface StageOptions {
   readonly client: KafkaClient
   /** That the pipeline reads. */
   readonly topics: readonly string[]
+  /** How long these keep records; 24 if left out. */
+  readonly retentionHours?: number
   readonly say: (line: string) => void
   /** Gets what is to be closed, the last first. */
   readonly closing: (() => Promise<unknown> | unknown)[]

@@ -9,6 +9,7 @@ export function embeddedTopics(options: Pick<EmbeddedLogOptions, 'pool' | 'clock
     const partitions = (await log.partitions()).length
     return {
       writer: log.writer(),
+      partitions,
       partitionOf: (key, fallbackPartition) => outgoingPartition(key, fallbackPartition, partitions),
     }
   }

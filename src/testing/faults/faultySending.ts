@@ -21,6 +21,9 @@ export function faultyTopic(inner: OutgoingTopic, options: FaultySendingOptions)
   const sent = sending(options)
   return {
     partitionOf: inner.partitionOf,
+    get partitions() {
+      return inner.partitions
+    },
     writer: {
       claim: (producer) => sent(() => inner.writer.claim(producer)),
       append: (records, position) => sent(() => inner.writer.append(records, position)),

@@ -2,6 +2,7 @@ import { isUtf8 } from 'node:buffer'
 import type { MessageWrite } from '../../runtime/checkpoint.ts'
 import { Rejection } from '../../runtime/codec.ts'
 import type { StoredMessage } from '../../runtime/destination.ts'
+import { isMarker } from '../../runtime/marker.ts'
 import type { MessageTarget } from '../../runtime/outlet.ts'
 import { viewOf } from './testRecord.ts'
 
@@ -23,7 +24,14 @@ export class TestMessages {
     }
   }
 
+  /** Without markers, and numbered as if there were none: where they stand depends on where checkpoints fall. */
   of(outlet: string): readonly StoredMessage[] {
+    const values = this.withMarkers(outlet).filter((message) => !isMarker(message))
+    return values.map((message, i) => ({ ...message, sequence: i + 1 }))
+  }
+
+  /** All that the topic gets. */
+  withMarkers(outlet: string): readonly StoredMessage[] {
     return this.#byOutlet.get(outlet) ?? []
   }
 }

@@ -126,6 +126,7 @@ export abstract class TestRun<O extends Outlets> {
   advanceTo(eventTime: number, clock?: string): void {
     this.#atRest((task) => {
       const clocks = clock === undefined ? task.idleClocks.map(({ name }) => name) : [clock]
+      if (clocks.length === 0) throw movedByMarkers(this.#pipeline.name)
       for (const name of clocks) task.advanceIdle(eventTime, name)
     })
   }
@@ -169,14 +170,26 @@ export abstract class TestRun<O extends Outlets> {
   }
 
   /**
-   * The messages of an outlet to a topic, a webhook or a destination of one's own, in their order: what is sent, and beside it the value as the topic's codec reads it again.
-   * Throws where that codec cannot read one.
+   * The messages of an outlet to a topic, a webhook or a destination of one's own, in their order: what is sent, and beside it the value as the topic's codec reads it again. Markers are left
+   * out (`sent` has them). Throws where that codec cannot read one.
    */
   messages<N extends keyof O & string>(name: N): TestMessage<MessageOf<O[N]>>[] {
     this.checkpoint()
     const target = this.#found(this.#targets, 'messages', name)
     const messages = this.#committed.messages.of(name)
     return messages.map((message) => decodedMessage(name, message, target) as TestMessage<MessageOf<O[N]>>)
+  }
+
+  /**
+   * All that an outlet has sent so far, markers included, as records: to be pushed to the pipeline that reads the topic. Markers are written at checkpoints, so a test that has one after each record
+   * (`restoreEvery`) has the most of them.
+   */
+  sent(name: keyof O & string): TestRecord[] {
+    this.checkpoint()
+    this.#found(this.#targets, 'messages', name)
+    return this.#committed.messages
+      .withMarkers(name)
+      .map(({ key, value, headers = [], time }) => ({ key, value, headers, timestamp: time }))
   }
 
   /** Everything set aside so far. `finish` complains about dead letters that were never looked at. */
@@ -328,6 +341,12 @@ export class InputsTestRun<I extends Inputs, O extends Outlets> extends TestRun<
       values.map((value) => this.written(number, value)),
     )
   }
+}
+
+function movedByMarkers(pipeline: string): ConfigurationError {
+  return new ConfigurationError(
+    `pipeline ${pipeline}: its time moves by markers alone (upstreamTime); push testMarker({ watermark }) instead of advanceTo`,
+  )
 }
 
 /** All of a letter, so that one that lost its bytes differs. */

@@ -113,9 +113,10 @@ async function runOnce(
   options: SimulationOptions,
   store: MemoryCheckpointStore,
   recorded?: RecordedRun,
+  source?: MemoryLog,
 ): Promise<Outcome> {
   const clock = new VirtualClock()
-  const log = new MemoryLog({ topic: options.topic, partitions: options.partitions, clock })
+  const log = source ?? new MemoryLog({ topic: options.topic, partitions: options.partitions, clock })
   const objects = new MemoryObjectStore()
   const receivers = new Receivers(clock)
   append(log, options.records)
@@ -148,6 +149,53 @@ export async function runWithAdversity(options: SimulationOptions, adversity: Ad
   const world = new World(options, adversity, clock)
   await clock.run(world.live())
   return world.result()
+}
+
+/** A pipeline of a hop, and what goes wrong in it. */
+export interface HopStage {
+  readonly options: SimulationOptions
+  readonly adversity: Adversity
+}
+
+/** What pipelines have come to that had one topic between them. */
+export interface HopResult {
+  readonly above: readonly SimulationResult[]
+  /** The pipelines below, each reading what the one before it has written. */
+  readonly below: readonly SimulationResult[]
+  /** The topics that they read, as they were at the end. */
+  readonly between: readonly MemoryLog[]
+}
+
+/**
+ * Runs pipelines that write one topic, the one that reads it, and so on where that one writes one too, side by side in one virtual time, each with faults, crashes and restarts of its own, until
+ * all of it is done. One below reads to the end once those above have sent all.
+ */
+export async function runHopWithAdversity(above: readonly HopStage[], below: readonly HopStage[]): Promise<HopResult> {
+  const clock = new VirtualClock()
+  const between = below.map(({ options: { topic, partitions } }) => new MemoryLog({ topic, partitions, clock }))
+  const worldOf = ({ options, adversity }: HopStage, joined: Between) => new World(options, adversity, clock, joined)
+  const writers = above.map((stage) => worldOf(stage, { target: between[0] as MemoryLog }))
+  let isFed: Promise<void> = Promise.all(writers.map((writer) => writer.live())).then(() => undefined)
+  const readers = below.map((stage, i) => {
+    const target = between[i + 1]
+    const reader = worldOf(stage, {
+      ...{ source: between[i] as MemoryLog, isFed },
+      ...(target === undefined ? {} : { target }),
+    })
+    isFed = reader.live()
+    return reader
+  })
+  await clock.run(isFed)
+  return {
+    above: await Promise.all(writers.map((writer) => writer.result())),
+    below: await Promise.all(readers.map((reader) => reader.result())),
+    between,
+  }
+}
+
+/** Runs a pipeline without a fault over a log that is there already. */
+export function runOver(options: SimulationOptions, log: MemoryLog): Promise<Outcome> {
+  return runOnce(options, new MemoryCheckpointStore(), undefined, log)
 }
 
 function pipelineAt({ pipeline }: SimulationOptions, start: SimulatedStart): Pipeline<Outlets> {
@@ -192,7 +240,17 @@ interface Start {
   readonly ended: Promise<'ended' | 'crashed'>
 }
 
+/** What a world has in common with another: the topic between their pipelines. */
+interface Between {
+  /** Read instead of a log of its own, into which nothing comes any more once it is fed. */
+  readonly source?: MemoryLog
+  readonly isFed?: Promise<void>
+  /** Written by its outlets. */
+  readonly target?: MemoryLog
+}
+
 class World {
+  readonly #between: Between
   readonly #options: SimulationOptions
   readonly #adversity: Adversity
   readonly #clock: VirtualClock
@@ -211,7 +269,8 @@ class World {
   #restarts = 0
   #starts = 0
 
-  constructor(options: SimulationOptions, adversity: Adversity, clock: VirtualClock) {
+  constructor(options: SimulationOptions, adversity: Adversity, clock: VirtualClock, between: Between = {}) {
+    this.#between = between
     this.#options = options
     this.#adversity = adversity
     this.#clock = clock
@@ -227,7 +286,7 @@ class World {
         fetchRecords: () => batches.int(1, 60),
         clock,
       })
-    this.#log = logOf(options.topic)
+    this.#log = between.source ?? logOf(options.topic)
     this.#others = (options.others ?? []).map(({ topic }) => logOf(topic))
   }
 
@@ -259,6 +318,7 @@ class World {
   }
 
   async #append(random: Random): Promise<void> {
+    await this.#between.isFed
     const { records, others = [] } = this.#options
     const left = [records, ...others.map((other) => other.records)].map((all, i) => ({
       log: i === 0 ? this.#log : (this.#others[i - 1] as MemoryLog),
@@ -351,7 +411,8 @@ class World {
         ? null
         : rawArchive({ ...limitsOfArchive, store: objects, compression: 'inline', random: () => retries.fraction() })
     const clock: Clock = process.clock
-    const openTopic = async (name: string) => faultyTopic(this.#receivers.topic(name), faulty)
+    const openTopic = async (name: string) =>
+      faultyTopic(this.#between.target?.outgoing() ?? this.#receivers.topic(name), faulty)
     const destination = (name: string) => {
       const maxMessages = random.pick([undefined, 1, 5])
       return faultyDestination(this.#receivers.destination(name, maxMessages), faulty)

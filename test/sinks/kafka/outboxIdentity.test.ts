@@ -114,9 +114,10 @@ describe.skipIf(!hasKafka)(kafkaTitle('messages to a topic of Kafka'), { timeout
     const ofBefore = (most: number): OpenOutgoingTopic => {
       let appends = 0
       return async (name) => {
-        const { writer, partitionOf } = await topics()(name)
+        const { writer, partitionOf, partitions } = await topics()(name)
         return {
           partitionOf,
+          partitions,
           writer: {
             claim: async (producer) => writer.claim(producer.replace(/@.*/, '')),
             append: async (records, position) => {

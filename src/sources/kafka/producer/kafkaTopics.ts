@@ -15,6 +15,9 @@ export function kafkaTopics(settings: KafkaSettings, options: KafkaTopicsOptions
     const writer = await openKafkaWriter(settings, { ...options, topic })
     return {
       writer,
+      get partitions() {
+        return writer.partitionCount
+      },
       partitionOf: (key, fallbackPartition) => outgoingPartition(key, fallbackPartition, writer.partitionCount),
     }
   }
