@@ -65,6 +65,7 @@ export type {
   WindowOver,
   WindowsMerged,
   WindowValue,
+  WindowWithdrawn,
 } from './operators/window.ts'
 export { realtime } from './pipelines/realtime.ts'
 export type { Archive, ArchiveProgress, ArchiveWriter } from './runtime/archive.ts'
@@ -143,6 +144,7 @@ export type { AppendTable, Column, ColumnType, ColumnValue, Table, UpsertTable }
 export type { StopMode } from './runtime/taskAttempt.ts'
 export type { InputStatus, OperatorStatus, OutletStatus, TaskStatus } from './runtime/taskStatus.ts'
 export type { AnyTopic, Topic, ValueOf } from './runtime/topic.ts'
+export { Withdrawn, withdrawn } from './runtime/withdrawn.ts'
 export { Worker, type WorkerOptions } from './runtime/worker.ts'
 export { defaultLimits, type WorkerLimitOptions, type WorkerLimits } from './runtime/workerLimits.ts'
 export {

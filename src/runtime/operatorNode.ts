@@ -9,6 +9,8 @@ import { KeyedTimers, timerState } from './keyedTimers.ts'
 import type { BuildLogic, Cut, Logic, Meeting, OperatorSpec, Output, Restored } from './operator.ts'
 import type { RecordFacts } from './record.ts'
 import type { TimeDomain, TimedNode } from './timeDomain.ts'
+import { notSettled } from './unsettled.ts'
+import { Withdrawn } from './withdrawn.ts'
 
 /** Any operator, whatever its values. */
 export type AnyNode = OperatorNode<unknown, unknown>
@@ -136,6 +138,7 @@ export class OperatorNode<I, O> extends Subscriber<I> implements Output<O>, Time
     this.valuesIn += 1
     try {
       if (!this.#isOrdinary || this.host.stage !== null) this.#arrive()
+      if (this.host.maker !== null) this.#refuseUnsettled(this.host.maker, value)
       this.#onValue(value)
     } catch (error) {
       this.host.failed(this.any, error)
@@ -398,6 +401,14 @@ export class OperatorNode<I, O> extends Subscriber<I> implements Output<O>, Time
       this.#isOrdinary = stage === null
     } else if (this.stage !== stage && this.spec.isOrderFree !== true && this.host.isTask) throw this.#mixed(stage)
     if (this.spec.meeting !== undefined && this.host.isTask) this.#meet(this.spec.meeting, stage)
+  }
+
+  /** What a window has made that is not for good must not become part of something that is. */
+  #refuseUnsettled({ fold, isClosed }: RowMaker, value: I): void {
+    if (isClosed && !(value instanceof Withdrawn)) return
+    const { takesUnsettled = false, name } = this.spec
+    const isTaken = typeof takesUnsettled === 'function' ? takesUnsettled(value as never) : takesUnsettled
+    if (!isTaken) throw notSettled(name, fold)
   }
 
   #meet(meeting: Meeting, stage: AnyNode | null): void {
