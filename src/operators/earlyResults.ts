@@ -2,13 +2,24 @@ import { type Duration, durationMs } from '../runtime/duration.ts'
 import { ConfigurationError } from '../runtime/errors.ts'
 import { wholeCount, wholeMs } from './wholeMs.ts'
 
-/**
- * When a window that is open shows a result of its values so far, by the data alone, so that a replay shows the same ones: after every so many values of it, or, where it has got some since, whenever event time
- * has come to the next multiple of so many ms (or text, such as `'10s'`).
- */
-export type EarlyResults =
-  | { readonly everyValues: number; readonly everyMs?: never }
-  | { readonly everyMs: Duration; readonly everyValues?: never }
+/** A window that is open shows what its values come to so far after every so many of them. */
+export interface EarlyByValues {
+  /** How many values of the window: a whole number from 1. */
+  readonly everyValues: number
+  /** Not together with `everyValues`. */
+  readonly everyMs?: never
+}
+
+/** A window that is open, and has got values since the last time, shows what they come to whenever event time has come to the next multiple. */
+export interface EarlyByTime {
+  /** Of event time: whole ms, or text such as `'10s'`. */
+  readonly everyMs: Duration
+  /** Not together with `everyMs`. */
+  readonly everyValues?: never
+}
+
+/** When a window that is open shows a result, by the data alone: a replay shows the same ones. */
+export type EarlyResults = EarlyByValues | EarlyByTime
 
 /** What a fold is told about results of open windows. */
 export interface PreviewOptions {
