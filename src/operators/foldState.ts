@@ -14,7 +14,7 @@ export interface Held<A> {
   /** False while a provisional result is due. */
   isShown: boolean
   /** True once its result was taken back, until it gets another value. */
-  isWithdrawn?: boolean
+  isWithdrawn: boolean
   /** How many values are in it, where results are shown by their number; 0 otherwise. */
   valueCount: number
 }
@@ -120,8 +120,10 @@ export function heldCodec<A>(codec: StateCodec<A>, keeper: object, remembersShow
       const [, , , , hasFired, accumulator, ...more] = saved as unknown as SavedHeld
       const { values = 0, isShown = false } = Object.assign({}, ...more.filter(isPreview)) as SavedPreview
       return {
-        ...{ window, keeper, accumulator: codec.decode(accumulator), hasFired, valueCount: values },
+        ...{ window, keeper, accumulator: codec.decode(accumulator), hasFired },
         isShown: hasFired || (remembersShown && isShown),
+        isWithdrawn: false,
+        valueCount: values,
       }
     },
   }

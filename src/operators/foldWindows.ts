@@ -124,13 +124,13 @@ export function foldWindows<T, A, R>(options: FoldOptions, fold: Fold<T, A, R>):
       if (known === null) state.set(window.id, held)
       else if (window.varies === true) held.window = window
       held.accumulator = accumulator
-      held.isWithdrawn = false
+      if (held.isWithdrawn) held.isWithdrawn = false
       if (rule.at === 'values') countValue(held)
       else if (held.isShown && !held.hasFired) due(held)
     }
 
     function heldFor(window: Window, accumulator: A, isShown: boolean): Held<A> {
-      return { window, keeper, accumulator, hasFired: false, isShown, valueCount: 0 }
+      return { window, keeper, accumulator, hasFired: false, isShown, isWithdrawn: false, valueCount: 0 }
     }
 
     /** A result of the values so far is due. */
@@ -209,7 +209,7 @@ export function foldWindows<T, A, R>(options: FoldOptions, fold: Fold<T, A, R>):
 
     /** What was shown of a window that is part of another one now would be left where it went. */
     function hidePreview({ window, accumulator, hasFired, isWithdrawn }: Held<A>): void {
-      if (rule.at === 'never' || hasFired || isWithdrawn === true || fold.withdraw === undefined) return
+      if (rule.at === 'never' || hasFired || isWithdrawn || fold.withdraw === undefined) return
       passOn(window, false, () => fold.withdraw?.(accumulator, window, soFar) ?? [])
     }
 

@@ -42,7 +42,7 @@ export interface OperatorSpec {
   /** True for an operator some of whose results are not for good: provisional ones of open windows, or such as it takes back. */
   readonly isUnsettled?: boolean
   /**
-   * Whether results that are not for good may come to the operator: true for one that only passes values on, or says of each. Any other would make something lasting of them, so that the pipeline is
+   * Whether results that are not for good may come to the operator: true for one that only passes values on; a function says of each provisional one. Any other would make something lasting of them, so that the pipeline is
    * refused, while it is built where nothing stands between the two, otherwise when the first one comes.
    */
   readonly takesUnsettled?: boolean | ((value: never) => boolean)

@@ -407,7 +407,7 @@ export class OperatorNode<I, O> extends Subscriber<I> implements Output<O>, Time
   #refuseUnsettled({ fold, isClosed }: RowMaker, value: I): void {
     if (isClosed && !(value instanceof Withdrawn)) return
     const { takesUnsettled = false, name } = this.spec
-    const isTaken = typeof takesUnsettled === 'function' ? takesUnsettled(value as never) : takesUnsettled
+    const isTaken = typeof takesUnsettled === 'function' ? !isClosed && takesUnsettled(value as never) : takesUnsettled
     if (!isTaken) throw notSettled(name, fold)
   }
 
