@@ -668,14 +668,14 @@ export const plantedBugs: readonly PlantedBug[] = [
   },
   {
     name: 'a session that is open again keeps its result',
-    prover: 'graphs',
+    prover: 'test/operators/laws.test.ts',
     file: 'src/operators/openSessions.ts',
     from: '.filter((one) => one.hasFired && !(isDue && one.first === first))',
     to: '.filter((one) => one.hasFired && one.first !== first)',
   },
   {
     name: 'how often a session has fired is forgotten when it becomes part of another',
-    prover: 'graphs',
+    prover: 'test/operators/laws.test.ts',
     file: 'src/operators/openSessions.ts',
     from: 'const revision = Math.max(0, ...touched.map((one) => one.revision))',
     to: 'const revision = 0',

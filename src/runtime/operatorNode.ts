@@ -405,9 +405,12 @@ export class OperatorNode<I, O> extends Subscriber<I> implements Output<O>, Time
 
   /** What a window has made that is not for good must not become part of something that is. */
   #refuseUnsettled({ fold, isClosed }: RowMaker, value: I): void {
-    if (isClosed && !(value instanceof Withdrawn)) return
-    const { takesUnsettled = false, name } = this.spec
-    const isTaken = typeof takesUnsettled === 'function' ? !isClosed && takesUnsettled(value as never) : takesUnsettled
+    const isWithdrawn = value instanceof Withdrawn
+    if (isClosed && !isWithdrawn) return
+    const { takesUnsettled: takes = false, name } = this.spec
+    const isTaken =
+      takes === true ||
+      (isClosed ? takes === 'withdrawn' : typeof takes === 'function' && !isWithdrawn && takes(value as never))
     if (!isTaken) throw notSettled(name, fold)
   }
 

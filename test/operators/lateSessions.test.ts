@@ -1,12 +1,14 @@
-import { filter, map, type Observable, type OperatorFunction, Subject } from 'rxjs'
+import { filter, map, type Observable, type OperatorFunction, Subject, share } from 'rxjs'
 import { describe, expect, it } from 'vitest'
 import { aggregateWindow } from '../../src/operators/aggregateWindow.ts'
+import { enrich } from '../../src/operators/enrich.ts'
 import { eventTime } from '../../src/operators/eventTime.ts'
 import { inOrder } from '../../src/operators/inOrder.ts'
 import { keyed } from '../../src/operators/keyed.ts'
 import { ohlcv } from '../../src/operators/ohlcv.ts'
 import { sessionWindow } from '../../src/operators/sessionWindow.ts'
 import { topN } from '../../src/operators/topN.ts'
+import { toTable } from '../../src/operators/toTable.ts'
 import { tumblingWindow } from '../../src/operators/tumblingWindow.ts'
 import { ConfigurationError, OperatorError } from '../../src/runtime/errors.ts'
 import { Withdrawn } from '../../src/runtime/withdrawn.ts'
@@ -237,6 +239,38 @@ describe('results that are not for good', () => {
     events.next(at(1))
     events.next(at(2))
     expect(errors).toEqual([expect.any(OperatorError)])
+  })
+
+  it('that are taken back take their row from a table, which takes no provisional ones', () => {
+    const into = (fold: OperatorFunction<never, unknown>) => (events: Observable<Event>) => {
+      const shared = events.pipe(timed, share())
+      const changes = shared.pipe(
+        filter(({ key }) => key !== 'ask'),
+        sessions(50),
+        fold as never,
+      ) as Observable<string | Withdrawn<string>>
+      const known = toTable(changes, {
+        name: 't',
+        by: (row) => row.split(')')[0] as string,
+        value: (row) => row,
+        maxKeys: 9,
+      })
+      return shared.pipe(
+        filter(({ key }) => key === 'ask'),
+        enrich(known, { by: () => '[20 30', with: (_, row) => row ?? 'none' }),
+      )
+    }
+    const run = new ChainTask<Event>(into(counted as never))
+    run.push(at(20), until(50), at(51, 0, 'ask'), at(15), at(52, 0, 'ask'))
+    expect(run.out).toEqual(['[20 30) 1 rev 1', 'none'])
+    const showing = aggregateWindow<Event, number, string>({
+      ...counting,
+      result: (count) => String(count),
+      withdraws: true,
+      early: { everyValues: 1 },
+    })
+    const shownTo = new ChainTask<Event>(into(showing as never))
+    expect(() => shownTo.push(at(1))).toThrow(/t: results of aggregateWindow that are not for good/)
   })
 
   it('are refused where they are taken back, unless a step has made values of them', () => {
