@@ -703,7 +703,7 @@ export const plantedBugs: readonly PlantedBug[] = [
   },
   {
     name: 'how many values a window has shown is missing from the checkpoint',
-    prover: 'graphs',
+    prover: 'test/operators/earlyResults.test.ts',
     file: 'src/operators/foldState.ts',
     from: '...(valueCount === 0 ? [] : [{ values: valueCount }]),',
     to: '',
