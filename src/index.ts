@@ -29,12 +29,17 @@ export type { Candle } from './market/candle.ts'
 export { type Interval, intervalMs, intervals } from './market/interval.ts'
 export type { Heartbeat, Market, MarketEvent, Trade } from './market/trade.ts'
 export { type TradeCodecOptions, tradeCodec } from './market/tradeCodec.ts'
-export { type AggregateWindowOptions, aggregateWindow } from './operators/aggregateWindow.ts'
+export {
+  type AggregateWindowOptions,
+  aggregateWindow,
+  type WithdrawingAggregateOptions,
+} from './operators/aggregateWindow.ts'
 export { type AsOfJoinOptions, asOfJoin } from './operators/asOfJoin.ts'
 export { type BatchFlushOptions, batchFlush } from './operators/batchFlush.ts'
 export { type CountWindowOptions, countWindow } from './operators/countWindow.ts'
 export { type DecodeOptions, decode } from './operators/decode.ts'
 export { type DedupeByRanges, type DedupeBySet, dedupe } from './operators/dedupe.ts'
+export type { EarlyByTime, EarlyByValues, EarlyResults } from './operators/earlyResults.ts'
 export { type EnrichOptions, enrich } from './operators/enrich.ts'
 export { type EventTimeOptions, eventTime } from './operators/eventTime.ts'
 export type { Fired } from './operators/foldWindows.ts'
@@ -54,7 +59,7 @@ export { type RollupOptions, rollup } from './operators/rollup.ts'
 export { type SequenceOptions, sequence } from './operators/sequence.ts'
 export { type SessionWindowOptions, sessionWindow } from './operators/sessionWindow.ts'
 export type { StreamTable } from './operators/streamTable.ts'
-export { type TopNOptions, topN } from './operators/topN.ts'
+export { type TopNOptions, topN, type WithdrawingTopNOptions } from './operators/topN.ts'
 export { type ToTableOptions, toTable } from './operators/toTable.ts'
 export { type TumblingWindowOptions, tumblingWindow } from './operators/tumblingWindow.ts'
 export { type UpstreamTimeOptions, upstreamTime } from './operators/upstreamTime.ts'
@@ -66,6 +71,7 @@ export type {
   WindowOver,
   WindowsMerged,
   WindowValue,
+  WindowWithdrawn,
 } from './operators/window.ts'
 export { realtime } from './pipelines/realtime.ts'
 export type { Archive, ArchiveProgress, ArchiveWriter } from './runtime/archive.ts'
@@ -145,6 +151,7 @@ export type { AppendTable, Column, ColumnType, ColumnValue, Table, UpsertTable }
 export type { StopMode } from './runtime/taskAttempt.ts'
 export type { InputStatus, OperatorStatus, OutletStatus, TaskStatus } from './runtime/taskStatus.ts'
 export type { AnyTopic, Topic, ValueOf } from './runtime/topic.ts'
+export { Withdrawn, withdrawn } from './runtime/withdrawn.ts'
 export { Worker, type WorkerOptions } from './runtime/worker.ts'
 export { defaultLimits, type WorkerLimitOptions, type WorkerLimits } from './runtime/workerLimits.ts'
 export {

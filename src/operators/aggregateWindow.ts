@@ -4,6 +4,8 @@ import type { Json } from '../runtime/json.ts'
 import type { StateCodec } from '../runtime/keyedState.ts'
 import type { OperatorSpec } from '../runtime/operator.ts'
 import { plainState } from '../runtime/plainState.ts'
+import { type Withdrawn, withdrawn } from '../runtime/withdrawn.ts'
+import type { EarlyResults } from './earlyResults.ts'
 import { type Fired, foldWindows } from './foldWindows.ts'
 import { type Shape, shapeOf } from './shapeOf.ts'
 import type { Window, WindowElement } from './window.ts'
@@ -31,8 +33,19 @@ export interface AggregateWindowOptions<T, A, R> {
   readonly migrate?: (saved: Json, version: number) => Json
   /** Emits provisional results at checkpoint cuts, each window at most once in this time (ms, or text such as `'1s'`). None if left out. */
   readonly provisionalEveryMs?: Duration
+  /** Emits provisional results by the data: each window's after every so many values, or at the next multiples of a time where it has changed. None if left out. */
+  readonly early?: EarlyResults
   /** Outside a task: receives values and windows on which a callback throws, instead of ending the stream. */
   readonly onReject?: OperatorSpec['onReject']
+}
+
+/** The same, where a result may be taken back. */
+export interface WithdrawingAggregateOptions<T, A, R> extends AggregateWindowOptions<T, A, R> {
+  /**
+   * Results may be taken back: where a late value makes two sessions one, the stream has `withdrawn(result)` for the one whose key goes, which outlets understand. Needed below a `sessionWindow` with `allowedLatenessMs`. With
+   * provisional results it also takes back those of sessions that have become part of an earlier one.
+   */
+  readonly withdraws: true
 }
 
 /**
@@ -42,27 +55,37 @@ export interface AggregateWindowOptions<T, A, R> {
  * `initial` made: where that has another shape now (of arrays and null only that they are such), or `version` is another, the start stops with
  * `StateMismatchError` unless `migrate` turns the saved accumulators into the present ones.
  * So a crash neither loses a value nor counts one twice.
- * @throws ConfigurationError on options out of range, and at the first value of windows that need `merge` where it is not given
+ *
+ * Provisional results (`early`, `provisionalEveryMs`) are for outlets: windows, joins and other operators with a state refuse them, and so they do what is withdrawn.
+ * @throws ConfigurationError on options out of range, and at the first value of windows that need `merge` or `withdraws` where it is not given
  */
 export function aggregateWindow<T, A, R>(
-  options: AggregateWindowOptions<T, A, R>,
-): OperatorFunction<WindowElement<T>, R> {
+  options: WithdrawingAggregateOptions<T, A, R>,
+): OperatorFunction<WindowElement<T>, R | Withdrawn<R>>
+export function aggregateWindow<T, A, R>(
+  options: AggregateWindowOptions<T, A, R> & { readonly withdraws?: never },
+): OperatorFunction<WindowElement<T>, R>
+export function aggregateWindow<T, A, R>(
+  options: AggregateWindowOptions<T, A, R> & { readonly withdraws?: true },
+): OperatorFunction<WindowElement<T>, R | Withdrawn<R>> {
   const { name = 'aggregateWindow', initial, add, merge, result, state = plainState<A>(), version = 1 } = options
-  const { provisionalEveryMs, onReject } = options
+  const { provisionalEveryMs, early, onReject, withdraws } = options
   const shape = { accumulator: shapeOf(initial()), version }
-  return foldWindows<T, A, R>(
-    { name, shape, migrate: accumulators(shape.accumulator, options), provisionalEveryMs, onReject },
+  const resultOf = (accumulator: A, window: Window, fired: Fired) => {
+    const made = result(accumulator, window, fired)
+    // The accumulator itself goes on changing, and the result must not.
+    return isObject(made) && (made as unknown) === accumulator
+      ? (state.decode(state.encode(accumulator)) as unknown as R)
+      : made
+  }
+  return foldWindows<T, A, R | Withdrawn<R>>(
+    { name, shape, migrate: accumulators(shape.accumulator, options), provisionalEveryMs, early, onReject },
     {
       create: initial,
       add,
       merge,
-      result: (accumulator = initial(), window, fired) => {
-        const made = result(accumulator, window, fired)
-        // The accumulator itself goes on changing, and the result must not.
-        return isObject(made) && (made as unknown) === accumulator
-          ? (state.decode(state.encode(accumulator)) as unknown as R)
-          : made
-      },
+      results: (accumulator = initial(), window, fired) => [resultOf(accumulator, window, fired)],
+      withdraw: withdraws && ((accumulator, window, fired) => [withdrawn(resultOf(accumulator, window, fired))]),
       state,
     },
   )

@@ -33,7 +33,7 @@ export function batchFlush<T>(options: BatchFlushOptions<T>): OperatorFunction<T
   if ((maxBytes === undefined) !== (bytesOf === undefined)) {
     throw new ConfigurationError(`${name}: maxBytes and bytesOf are given together`)
   }
-  return stateful<T, Batch<T>>({ name, isLoose: true, isOrderFree: true }, (_restored, out) => {
+  return stateful<T, Batch<T>>({ name, isLoose: true, isOrderFree: true, takesUnsettled: true }, (_restored, out) => {
     let batch = new Batch<T>()
     let bytes = 0
 

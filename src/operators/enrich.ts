@@ -27,14 +27,17 @@ export function enrich<T, V, O>(
   table: StreamTable<V>,
   { name = `enrich ${table.name}`, by, with: combine, onReject }: EnrichOptions<T, V, O>,
 ): OperatorFunction<T, O> {
-  const lookUp = stateful<T, O>({ name, passesRedriven: true, meeting: table.meeting, onReject }, (_restored, out) => ({
-    onValue(value) {
-      const key = by(value)
-      if (typeof key !== 'string') throw new TypeError(`by must give a text, got ${String(key)}`)
-      const result = combine(value, table.get(key))
-      if (result !== null) out.emit(result)
-    },
-  }))
+  const lookUp = stateful<T, O>(
+    { name, passesRedriven: true, takesUnsettled: true, meeting: table.meeting, onReject },
+    (_restored, out) => ({
+      onValue(value) {
+        const key = by(value)
+        if (typeof key !== 'string') throw new TypeError(`by must give a text, got ${String(key)}`)
+        const result = combine(value, table.get(key))
+        if (result !== null) out.emit(result)
+      },
+    }),
+  )
   return (source) => lookUp(withUpkeep(table, source))
 }
 

@@ -1,22 +1,30 @@
 import type { OperatorFunction } from 'rxjs'
-import { type Duration, durationMs } from '../runtime/duration.ts'
 import { ConfigurationError } from '../runtime/errors.ts'
 import { elsewhereReason } from '../runtime/foreignRows.ts'
 import type { Json } from '../runtime/json.ts'
-import type { KeyedEntry, KeyedState, StateCodec } from '../runtime/keyedState.ts'
+import type { KeyedEntry, StateCodec } from '../runtime/keyedState.ts'
 import type { OperatorSpec } from '../runtime/operator.ts'
 import { resultText } from '../runtime/resultText.ts'
-import type { KeyedPair, SavedOperator } from '../runtime/savedState.ts'
+import type { SavedOperator } from '../runtime/savedState.ts'
 import { stateful } from '../runtime/stateful.ts'
+import { type PreviewOptions, previewRule } from './earlyResults.ts'
+import { foldId, foldVersion, type Held, heldCodec, migrated, WindowStates } from './foldState.ts'
+import { PaneCounts } from './paneCounts.ts'
 import { panesOf, windowsOver } from './panes.ts'
-import { foldedAs, type Window, type WindowElement, windowId } from './window.ts'
+import { foldedAs, type Window, type WindowElement, type WindowFired, type WindowWithdrawn } from './window.ts'
 
 /** How a result came about. */
 export interface Fired {
-  /** False for a provisional result, made at a checkpoint cut of the values so far. */
+  /** False for a provisional result, of the values so far. */
   readonly isClosed: boolean
-  /** 0 while provisional, 1 at the first fire, one more with each correction. */
+  /** 0 while provisional, 1 at the first fire, one more with each correction; of one that is taken back one more than it had. */
   readonly revision: number
+}
+
+/** A window, and what its values came to. */
+export interface Folded<A> {
+  readonly window: Window
+  readonly accumulator: A
 }
 
 /** What to compute over a window. */
@@ -27,20 +35,14 @@ export interface Fold<T, A, R> {
   /** One accumulator of two, the earlier one first; must change neither. Needed for windows that share values and for those that become one. */
   merge?: ((earlier: A, later: A) => A) | undefined
   /** Must not hand out the accumulator itself. `previews` are provisional values that did not enter it. */
-  result(accumulator: A | undefined, window: Window, fired: Fired, previews: readonly T[]): R
+  results(accumulator: A | undefined, window: Window, fired: Fired, previews: readonly T[]): readonly R[]
+  /** What takes the results of a window back that is no longer there, or is open again. Needed below windows that may be. */
+  withdraw?: ((accumulator: A, window: Window, fired: Fired) => readonly R[]) | undefined
+  /** What takes back those results that a window had before a correction and has no longer. Its accumulators must not be changed in place. */
+  vanished?: ((before: Folded<A>, now: Folded<A>, fired: Fired) => readonly R[]) | undefined
   /** Whether a preview and a later preview or value stand for the same thing, so that the later one takes its place. */
   isSame?(preview: T, later: T): boolean
   readonly state: StateCodec<A>
-}
-
-interface Held<A> {
-  window: Window
-  /** The fold that keeps it. */
-  readonly keeper: object
-  accumulator: A
-  hasFired: boolean
-  /** False while a provisional result is due. */
-  isShown: boolean
 }
 
 /** A window of `tumblingWindow`, at which one fold leaves its entry instead of looking it up for every value. */
@@ -56,8 +58,9 @@ interface Previews<T> {
 }
 
 const noPreviews: readonly never[] = []
+const soFar: Fired = { isClosed: false, revision: 0 }
 
-export interface FoldOptions {
+export interface FoldOptions extends PreviewOptions {
   readonly name: string
   /** What the accumulators look like: a checkpoint with others is refused. */
   readonly shape?: Json
@@ -65,36 +68,39 @@ export interface FoldOptions {
   readonly migrate?: ((accumulator: Json, shape: Json) => Json | undefined) | undefined
   /** Outside a task: receives values and windows on which a callback throws. */
   readonly onReject?: OperatorSpec['onReject']
-  /** Least processing time between two provisional results; undefined for none. */
-  readonly provisionalEveryMs: Duration | undefined
 }
 
 /**
- * Folds the values of each window and emits the result whenever the window fires: the mechanics behind `aggregateWindow`, `ohlcv` and `rollup`.
+ * Folds the values of each window and emits the results whenever the window fires: the mechanics behind `aggregateWindow`, `topN`, `ohlcv` and `rollup`.
  *
- * Keeps one accumulator a window until the window is over. With `provisionalEveryMs`, a cut emits a provisional result for each window that changed since
- * the last one; at a final cut whatever the time. Nothing is lost over a restore: every window then counts as changed.
+ * Keeps one accumulator a window until the window is over. Results of open windows are shown as the options say, each window only where it has changed. By the data, what was shown is part of
+ * the checkpoint; at cuts it is not, and every window counts as changed after a restore.
  */
 export function foldWindows<T, A, R>(options: FoldOptions, fold: Fold<T, A, R>): OperatorFunction<WindowElement<T>, R> {
   const { name, shape = null, onReject } = options
-  const provisionalEveryMs =
-    options.provisionalEveryMs === undefined
-      ? undefined
-      : durationMs(options.provisionalEveryMs, `${name}: provisionalEveryMs`)
-  if (provisionalEveryMs !== undefined && !(provisionalEveryMs >= 0)) {
-    throw new ConfigurationError(`${name}: provisionalEveryMs must not be negative, got ${options.provisionalEveryMs}`)
-  }
+  const rule = previewRule(name, options)
   const migrate = (saved: SavedOperator) => migrated(saved, shape, options.migrate)
-  // Results at a cut are provisional and carry their window's time.
-  const spec = { name, version: foldVersion, shape, migrate, isLoose: false, onReject }
+  const spec: OperatorSpec = {
+    ...{ name, version: foldVersion, shape, migrate, onReject },
+    // Results at a cut are provisional and carry their window's time.
+    isLoose: false,
+    takesUnsettled: true,
+    isUnsettled: rule.at !== 'never' || fold.withdraw !== undefined || fold.vanished !== undefined,
+  }
   return stateful<WindowElement<T>, R>(spec, (restored, out) => {
     const keeper = {}
-    const states = new WindowStates((map) => restored.keyed(heldCodec(fold.state, keeper), map), restored.maps)
+    const codec = heldCodec(fold.state, keeper, rule.at === 'time')
+    const states = new WindowStates((map) => restored.keyed(codec, map), restored.maps)
     states.rename(restored.nameToday)
     const previews = new Map<string, Previews<T>>()
     const isSame = fold.isSame ?? (() => true)
+    /** Those that have changed since they were shown, where they are shown together. */
     const unshown: Held<A>[] = []
-    for (const held of states.values()) if (!held.hasFired) unshown.push(held)
+    if (rule.at === 'cuts' || rule.at === 'time')
+      for (const held of states.values()) if (!held.isShown) unshown.push(held)
+    const paneCounts = new PaneCounts((pane) => states.of(pane).get(pane.id)?.valueCount ?? 0)
+    /** Of windows that are being corrected, what they were when they fired last. */
+    const before = new Map<string, Folded<A>>()
     let shownAt = Number.NEGATIVE_INFINITY
 
     /** Another fold may share the stream of windows, and a window may come from elsewhere; then the entry is found by id. */
@@ -108,25 +114,50 @@ export function foldWindows<T, A, R>(options: FoldOptions, fold: Fold<T, A, R>):
 
     function add(window: Window, value: T): void {
       const entry = find(window)
-      if (entry === undefined && (window.hops !== undefined || window.mayMerge === true)) needMerge()
+      if (entry === undefined) needAllFor(window)
+      if (fold.vanished !== undefined) rememberFired(window, entry?.value)
       const state = states.of(window)
       // Marked before: an accumulator that is changed in place and then throws is saved as it is, so that a restart changes nothing.
       const known = entry === undefined ? null : state.touch(entry)
       const accumulator = fold.add(known === null ? fold.create(value) : known.accumulator, value, window)
-      const held = known ?? { window, keeper, accumulator, hasFired: false, isShown: true }
+      const held = known ?? heldFor(window, accumulator, true)
       if (known === null) state.set(window.id, held)
       else if (window.varies === true) held.window = window
       held.accumulator = accumulator
-      if (held.isShown && !held.hasFired) {
-        held.isShown = false
-        if (provisionalEveryMs !== undefined) unshown.push(held)
-      }
+      if (held.isWithdrawn) held.isWithdrawn = false
+      if (rule.at === 'values') countValue(held)
+      else if (held.isShown && !held.hasFired) due(held)
+    }
+
+    function heldFor(window: Window, accumulator: A, isShown: boolean): Held<A> {
+      return { window, keeper, accumulator, hasFired: false, isShown, isWithdrawn: false, valueCount: 0 }
+    }
+
+    /** A result of the values so far is due. */
+    function due(held: Held<A>): void {
+      held.isShown = false
+      if (rule.at === 'never') return
+      unshown.push(held)
+      if (rule.at === 'time') out.wakeAt(multipleAbove(out.watermark, rule.everyMs))
+    }
+
+    function needAllFor({ hops, mayMerge, mayBeWithdrawn }: Window): void {
+      if (hops !== undefined || mayMerge === true) needMerge()
+      if (mayBeWithdrawn === true) needWithdraw()
     }
 
     function needMerge(): (earlier: A, later: A) => A {
       if (fold.merge !== undefined) return fold.merge
       throw new ConfigurationError(
         `${name}: the windows above it share values or become one, so it needs to know how two accumulators are made one: give it merge(earlier, later).`,
+      )
+    }
+
+    function needWithdraw(): NonNullable<typeof fold.withdraw> {
+      if (fold.withdraw !== undefined) return fold.withdraw
+      throw new ConfigurationError(
+        `${name}: the sessions above it allow lateness, so a result may be taken back: give aggregateWindow \`withdraws: true\`, or topN \`withdrawBy\`; other folds cannot stand below them. ` +
+          'Outlets know what to do with what is withdrawn.',
       )
     }
 
@@ -137,13 +168,68 @@ export function foldWindows<T, A, R>(options: FoldOptions, fold: Fold<T, A, R>):
       return first === undefined || others.length === 0 ? first : others.reduce(needMerge(), first)
     }
 
+    /** Before a value enters: what the windows that it corrects came to. */
+    function rememberFired(window: Window, held: Held<A> | undefined): void {
+      const { hops } = window
+      if (hops === undefined) {
+        if (held?.hasFired === true) remember(held)
+        return
+      }
+      // What was remembered for an earlier value was asked for with it, or never will be.
+      before.clear()
+      for (const one of windowsOver(window, hops)) {
+        if (one.end - 1 > out.watermark) continue
+        const accumulator = mergedOf(panesOf(one, hops))
+        if (accumulator !== undefined) remember({ window: one, accumulator })
+      }
+    }
+
+    function remember({ window, accumulator }: Folded<A>): void {
+      if (!before.has(window.id)) before.set(window.id, { window, accumulator })
+    }
+
     function merge(window: Window, from: readonly Window[]): void {
       const accumulator = mergedOf(from)
       if (accumulator === undefined) return
+      const parts = from.flatMap((one) => states.of(one).get(one.id) ?? [])
+      for (const part of parts) {
+        if (part.window.id !== window.id) hidePreview(part)
+        else if (part.hasFired && fold.vanished !== undefined) remember(part)
+      }
       for (const one of from) states.of(one).delete(one.id)
-      const held = { window, keeper, accumulator, hasFired: false, isShown: false }
+      for (const part of parts) part.isShown = true
+      const held = heldFor(window, accumulator, true)
+      held.valueCount = parts.reduce((sum, { valueCount }) => sum + valueCount, 0)
       states.of(window).set(window.id, held)
-      if (provisionalEveryMs !== undefined) unshown.push(held)
+      if (rule.at !== 'values') due(held)
+      else if (passes(rule.every, Math.max(...parts.map(({ valueCount }) => valueCount)), held.valueCount)) {
+        show(window, accumulator, noPreviews)
+      }
+    }
+
+    /** What was shown of a window that is part of another one now would be left where it went. */
+    function hidePreview({ window, accumulator, hasFired, isWithdrawn }: Held<A>): void {
+      if (rule.at === 'never' || hasFired || isWithdrawn || fold.withdraw === undefined) return
+      passOn(window, false, () => fold.withdraw?.(accumulator, window, soFar) ?? [])
+    }
+
+    function passes(every: number, count: number, next: number): boolean {
+      return Math.floor(next / every) > Math.floor(count / every)
+    }
+
+    function countValue(held: Held<A>): void {
+      held.valueCount += 1
+      const { every } = rule as Extract<typeof rule, { at: 'values' }>
+      const { window, accumulator, hasFired, valueCount } = held
+      const { hops } = window
+      if (hops === undefined) {
+        if (!hasFired && valueCount % every === 0) show(window, accumulator, noPreviews)
+        return
+      }
+      for (const one of windowsOver(window, hops)) {
+        if (one.end - 1 > out.watermark && paneCounts.add(one, hops) % every === 0)
+          show(one, mergedOf(panesOf(one, hops)), noPreviews)
+      }
     }
 
     function preview(window: Window, value: T): void {
@@ -165,53 +251,120 @@ export function foldWindows<T, A, R>(options: FoldOptions, fold: Fold<T, A, R>):
     }
 
     function show(window: Window, accumulator: A | undefined, values: readonly T[]): void {
-      let result: R
-      try {
-        result = fold.result(accumulator, window, { isClosed: false, revision: 0 }, values)
-      } catch {
-        // It is told when the window fires. A letter here would depend on when checkpoints fall.
-        return
-      }
-      out.making(window, false, () => out.emitAt(window.end - 1, result))
+      passOn(window, false, () => fold.results(accumulator, window, soFar, values))
     }
 
-    /** What was folded before it was known that the row is another task's; the records are no longer at hand. */
+    /** A callback that fails on a provisional result is told when the window fires. A letter here would depend on when checkpoints fall. */
+    function passOn(window: Window, isClosed: boolean, make: () => readonly R[]): void {
+      let results: readonly R[]
+      try {
+        results = make()
+      } catch (error) {
+        if (isClosed) throw error
+        return
+      }
+      out.making(window, isClosed, () => {
+        for (const one of results) out.emitAt(window.end - 1, one)
+      })
+    }
+
+    function showAll(): void {
+      const shared = new Map<string, () => void>()
+      for (const held of rule.at === 'time' ? unshown.sort(byEnd) : unshown) {
+        if (held.isShown) continue
+        held.isShown = true
+        if (rule.at === 'time') states.of(held.window).update(held.window.id)
+        const { hops } = held.window
+        if (hops !== undefined) {
+          for (const window of windowsOver(held.window, hops)) {
+            if (window.end - 1 > out.watermark)
+              shared.set(foldId(window), () => show(window, mergedOf(panesOf(window, hops)), noPreviews))
+          }
+          continue
+        }
+        const expected = previews.get(foldId(held.window))
+        if (expected === undefined) show(held.window, held.accumulator, noPreviews)
+        else expected.isShown = false
+      }
+      unshown.length = 0
+      for (const showWindow of shared.values()) showWindow()
+    }
+
+    /** What is kept, before it is known that the row is another task's; the records are no longer at hand. */
     function shownResult(window: Window, accumulator: A): string {
       try {
-        const result = fold.result(accumulator, window, { isClosed: false, revision: 0 }, noPreviews)
-        return `values folded before that come to ${resultText(result)}`
+        const results = fold.results(accumulator, window, soFar, noPreviews)
+        return `values folded before that come to ${results.map(resultText).join(', ')}`
       } catch (error) {
         return `what is kept cannot be shown (${String(error)})`
       }
     }
 
+    function fire({ window, revision, panes }: WindowFired): void {
+      const fired = { isClosed: true, revision }
+      if (panes !== undefined) {
+        const accumulator = mergedOf(panes)
+        if (accumulator !== undefined) showFired(window, accumulator, fired, (act) => act())
+        return
+      }
+      const entry = find(window)
+      if (entry === undefined) return
+      const held = states.of(window).touch(entry)
+      held.hasFired = true
+      held.isShown = true
+      if (previews.size > 0) previews.delete(foldId(window))
+      showFired(window, held.accumulator, fired, (act) => out.making(window, true, act))
+    }
+
+    function showFired(window: Window, accumulator: A, fired: Fired, making: (act: () => void) => void): void {
+      const results = fold.results(accumulator, window, fired, noPreviews)
+      const known = before.size === 0 ? undefined : before.get(window.id)
+      before.delete(window.id)
+      const gone =
+        known === undefined ? noPreviews : (fold.vanished?.(known, { window, accumulator }, fired) ?? noPreviews)
+      making(() => {
+        for (const one of gone) out.emit(one)
+        for (const one of results) out.emit(one)
+      })
+    }
+
+    function withdraw({ window, revision }: WindowWithdrawn): void {
+      const entry = find(window)
+      if (entry === undefined) return
+      const held = states.of(window).touch(entry)
+      held.hasFired = false
+      held.isWithdrawn = true
+      passOn(window, true, () => needWithdraw()(held.accumulator, window, { isClosed: true, revision }))
+    }
+
+    if (rule.at === 'time') {
+      out.wakeAt(unshown.length === 0 ? Number.POSITIVE_INFINITY : multipleAbove(restored.watermark, rule.everyMs))
+    }
     return {
       onValue(element) {
         const { window } = element
-        if (element.kind === 'value') {
-          if (element.isProvisional) preview(window, element.value)
-          else {
-            add(window, element.value)
-            if (previews.size > 0) forgetPreview(window, element.value)
-          }
-        } else if (element.kind === 'merged') merge(window, element.from)
-        else if (element.kind === 'fired' && element.panes !== undefined) {
-          const accumulator = mergedOf(element.panes)
-          if (accumulator === undefined) return
-          out.emit(fold.result(accumulator, window, { isClosed: true, revision: element.revision }, noPreviews))
-        } else if (element.kind === 'fired') {
-          const entry = find(window)
-          if (entry === undefined) return
-          const held = states.of(window).touch(entry)
-          held.hasFired = true
-          held.isShown = true
-          if (previews.size > 0) previews.delete(foldId(window))
-          const fired = { isClosed: true, revision: element.revision }
-          const result = fold.result(held.accumulator, window, fired, noPreviews)
-          out.making(window, true, () => out.emit(result))
-        } else {
-          states.of(window).delete(window.id)
-          if (previews.size > 0) previews.delete(foldId(window))
+        switch (element.kind) {
+          case 'value':
+            if (element.isProvisional) preview(window, element.value)
+            else {
+              add(window, element.value)
+              if (previews.size > 0) forgetPreview(window, element.value)
+            }
+            break
+          case 'withdrawn':
+            withdraw(element)
+            break
+          case 'merged':
+            merge(window, element.from)
+            break
+          case 'fired':
+            fire(element)
+            break
+          case 'over':
+            states.of(window).delete(window.id)
+            before.delete(window.id)
+            if (previews.size > 0) previews.delete(foldId(window))
+            paneCounts.forget(window)
         }
       },
       onElsewhere(window, detail) {
@@ -226,155 +379,27 @@ export function foldWindows<T, A, R>(options: FoldOptions, fold: Fold<T, A, R>):
         )
       },
       onCut(cut) {
-        if (provisionalEveryMs === undefined || (unshown.length === 0 && previews.size === 0)) return
+        if (rule.at !== 'cuts' || (unshown.length === 0 && previews.size === 0)) return
         // A clock that was set back must not hold them up until it has caught up.
         const sinceMs = cut.now - shownAt
-        if (!cut.isFinal && sinceMs >= 0 && sinceMs < provisionalEveryMs) return
+        if (!cut.isFinal && sinceMs >= 0 && sinceMs < rule.everyMs) return
         shownAt = cut.now
-        const shared = new Map<string, () => void>()
-        for (const held of unshown) {
-          if (held.isShown) continue
-          held.isShown = true
-          const { hops } = held.window
-          if (hops !== undefined) {
-            for (const window of windowsOver(held.window, hops)) {
-              if (window.end - 1 > out.watermark)
-                shared.set(foldId(window), () => show(window, mergedOf(panesOf(window, hops)), noPreviews))
-            }
-            continue
-          }
-          const expected = previews.get(foldId(held.window))
-          if (expected === undefined) show(held.window, held.accumulator, noPreviews)
-          else expected.isShown = false
-        }
-        unshown.length = 0
-        for (const showWindow of shared.values()) showWindow()
+        showAll()
         for (const expected of previews.values()) {
           if (expected.isShown) continue
           expected.isShown = true
           show(expected.window, states.of(expected.window).get(expected.window.id)?.accumulator, expected.values)
         }
       },
+      ...(rule.at === 'time' ? { onWatermark: showAll } : {}),
     }
   })
 }
 
-/** Layout of what is saved; 0.1.0 wrote 1, in which windows of two operators could share a key. */
-const foldVersion = 2
-
-/** Where previews of a window are kept; the windows of several operators may meet in one fold. */
-function foldId(window: Window): string {
-  return `${mapOf(window)} ${window.id}`
+function multipleAbove(time: number, everyMs: number): number {
+  return (Math.floor(time / everyMs) + 1) * everyMs
 }
 
-/** Windows of one operator and one length have a map of their own, in which their ids are unique; 0 stands for any length. */
-function mapOf(window: Window): string {
-  return `${lengthOf(window)} ${window.name}`
-}
-
-function lengthOf({ start, end, varies }: Window): number {
-  return varies === true ? 0 : end - start
-}
-
-/** What a fold keeps, by the operators whose windows come to it; mostly there is one. */
-class WindowStates<A> {
-  readonly #open: (map: string) => KeyedState<Held<A>>
-  readonly #byMap = new Map<string, KeyedState<Held<A>>>()
-  #lastName = ''
-  #lastSizeMs = 0
-  #last: KeyedState<Held<A>> | null = null
-
-  constructor(open: (map: string) => KeyedState<Held<A>>, saved: readonly string[]) {
-    this.#open = open
-    for (const map of saved) this.#byMap.set(map, open(map))
-  }
-
-  of(window: Window): KeyedState<Held<A>> {
-    const sizeMs = lengthOf(window)
-    if (this.#last !== null && window.name === this.#lastName && sizeMs === this.#lastSizeMs) return this.#last
-    const map = mapOf(window)
-    const state = this.#byMap.get(map) ?? this.#open(map)
-    this.#byMap.set(map, state)
-    this.#last = state
-    this.#lastName = window.name
-    this.#lastSizeMs = sizeMs
-    return state
-  }
-
-  /** Windows come under the name of their operator, which may be another one since they were saved. */
-  rename(nameToday: (name: string) => string): void {
-    for (const [map, state] of [...this.#byMap]) {
-      const [, sizeMs, name = ''] = /^(\d+) (.*)$/s.exec(map) ?? []
-      const today = nameToday(name)
-      if (today === name) continue
-      const renamed = `${sizeMs} ${today}`
-      // What is there under the name was of an operator that is retired, or it would not have been given away.
-      const target = this.#byMap.get(renamed) ?? this.#open(renamed)
-      this.#byMap.set(renamed, target)
-      for (const [id] of [...target.entries()]) target.delete(id)
-      for (const [id, held] of [...state.entries()]) {
-        target.set(id, { ...held, window: { ...held.window, name: today } })
-        state.delete(id)
-      }
-    }
-  }
-
-  *values(): IterableIterator<Held<A>> {
-    for (const state of this.#byMap.values()) for (const [, held] of state.entries()) yield held
-  }
-}
-
-/** At the end stands the id where windows vary in length, and for a pane the size and the hop of its windows. */
-type SavedHeld = readonly [
-  name: string,
-  key: string,
-  start: number,
-  end: number,
-  hasFired: boolean,
-  accumulator: Json,
-  ...more: (string | number)[],
-]
-
-function heldCodec<A>(codec: StateCodec<A>, keeper: object): StateCodec<Held<A>> {
-  return {
-    encode: ({ window, accumulator, hasFired }) => [
-      window.name,
-      window.key,
-      window.start,
-      window.end,
-      hasFired,
-      codec.encode(accumulator),
-      ...(window.varies === true ? [window.id] : []),
-      ...(window.hops === undefined ? [] : [window.hops.sizeMs, window.hops.hopMs]),
-    ],
-    decode: (saved) => {
-      const window = savedWindow(saved)
-      const [, , , , hasFired, accumulator] = saved as unknown as SavedHeld
-      return { window, keeper, accumulator: codec.decode(accumulator), hasFired, isShown: hasFired }
-    },
-  }
-}
-
-function savedWindow(saved: Json): Window {
-  const [name, key, start, end, , , ...more] = saved as unknown as SavedHeld
-  const window = { name, key, start, end, id: windowId(key, start) }
-  const [first, second] = more
-  if (typeof first === 'string') return { ...window, id: first, varies: true }
-  return first === undefined ? window : { ...window, hops: { sizeMs: first, hopMs: second as number } }
-}
-
-/** Maps of the present layout and accumulators of the present shape; as it is where one of them cannot be made. */
-function migrated(saved: SavedOperator, shape: Json, migrate: FoldOptions['migrate']): SavedOperator {
-  const hasShape = JSON.stringify(saved.shape) === JSON.stringify(shape)
-  // Only 0.1.0 said nothing about accumulators; what says nothing since is another fold's.
-  if (saved.version > 1 && saved.shape === null) return saved
-  const maps: Record<string, KeyedPair[]> = {}
-  for (const [id, value] of [saved.keyed, ...Object.values(saved.maps ?? {})].flat()) {
-    const [name, key, start, end, hasFired, accumulator, ...more] = value as unknown as SavedHeld
-    const now = hasShape ? accumulator : migrate?.(accumulator, saved.shape)
-    if (now === undefined) return saved
-    const map = mapOf(savedWindow(value as Json))
-    maps[map] = [...(maps[map] ?? []), [id, [name, key, start, end, hasFired, now, ...more]]]
-  }
-  return { ...saved, version: foldVersion, shape, keyed: [], maps }
+function byEnd({ window: a }: Held<unknown>, { window: b }: Held<unknown>): number {
+  return a.end - b.end || (a.key < b.key ? -1 : a.key > b.key ? 1 : a.start - b.start)
 }

@@ -7,6 +7,8 @@ interface SavedLateness {
   readonly over: number | null
 }
 
+const onTime: SavedLateness = { allowedLatenessMs: 0, over: null }
+
 /**
  * Which windows are over, for how long they may be corrected being changed between two starts: what was over under the old time stays over, because what was
  * kept for it is gone.
@@ -17,7 +19,9 @@ export class Lateness {
 
   constructor(allowedLatenessMs: number, restored: Restored) {
     this.#allowedLatenessMs = allowedLatenessMs
-    const saved = restored.snapshot as unknown as SavedLateness | undefined
+    const { snapshot } = restored
+    // An earlier release saved a number for sessions, which could not be late.
+    const saved = typeof snapshot === 'number' ? onTime : (snapshot as unknown as SavedLateness | undefined)
     const known = saved?.over ?? Number.NEGATIVE_INFINITY
     const isSame = saved === undefined || saved.allowedLatenessMs === allowedLatenessMs
     this.#over = isSame ? known : Math.max(known, restored.watermark - saved.allowedLatenessMs)

@@ -25,7 +25,7 @@ export interface MapAsyncOptions {
  */
 export function mapAsync<T, R>(map: (value: T) => Promise<R>, options: MapAsyncOptions): OperatorFunction<T, R> {
   const { name = 'mapAsync', concurrency, onReject } = options
-  const spec = { name, concurrency, isOrderFree: true, passesRedriven: true, onReject }
+  const spec = { name, concurrency, isOrderFree: true, passesRedriven: true, takesUnsettled: true, onReject }
   return stateful<T, R>(spec, (_restored, out) => ({
     onValue(value) {
       out.defer(

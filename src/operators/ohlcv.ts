@@ -7,6 +7,7 @@ import { vwap } from '../market/vwap.ts'
 import type { Duration } from '../runtime/duration.ts'
 import type { Json } from '../runtime/json.ts'
 import type { StateCodec } from '../runtime/keyedState.ts'
+import type { EarlyResults } from './earlyResults.ts'
 import { foldWindows } from './foldWindows.ts'
 import type { WindowElement } from './window.ts'
 
@@ -32,6 +33,8 @@ export interface OhlcvOptions {
   readonly name?: string
   /** Emits the open candles at checkpoint cuts, each at most once in this time (ms, or text such as `'1s'`). None if left out. */
   readonly provisionalEveryMs?: Duration
+  /** Emits the open candles by the data: each after every so many trades, or at the next multiples of a time where it has changed. None if left out. */
+  readonly early?: EarlyResults
 }
 
 /**
@@ -49,6 +52,7 @@ export function ohlcv(options: OhlcvOptions = {}): OperatorFunction<WindowElemen
       shape: 'ohlcv',
       migrate: (saved, shape) => (shape === null ? saved : undefined),
       provisionalEveryMs: options.provisionalEveryMs,
+      early: options.early,
     },
     {
       create: (first) => {
@@ -56,7 +60,7 @@ export function ohlcv(options: OhlcvOptions = {}): OperatorFunction<WindowElemen
         return new CandleSum(first)
       },
       add: (sum, trade) => sum.add(trade),
-      result: (sum, window, fired) => (sum as CandleSum).candle(window.name as Interval, window.start, fired),
+      results: (sum, window, fired) => [(sum as CandleSum).candle(window.name as Interval, window.start, fired)],
       state: { encode: (sum) => sum.encode(), decode: decodeCandleSum },
     },
   )

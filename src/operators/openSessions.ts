@@ -1,53 +1,66 @@
 import type { KeyedEntry, KeyedState, StateCodec } from '../runtime/keyedState.ts'
 import type { Restored } from '../runtime/operator.ts'
 import { TimerQueue } from '../runtime/timerQueue.ts'
+import type { Lateness } from './lateness.ts'
 import { type Window, windowId } from './window.ts'
 
-/** An open session. */
+/** A session that is kept. */
 export interface Session {
   /** As it is now; another one once it has grown. */
   readonly window: Window
+  /** How often it has fired, or the most often fired one that it was made of. */
+  readonly revision: number
 }
 
-interface OpenSession extends Session {
+interface KeptSession extends Session {
   window: Window
   first: number
   last: number
-  entry: KeyedEntry<OpenSession> | null
-  /** True once it has fired or become part of another. */
+  revision: number
+  /** True while the result that it fired last holds. */
+  hasFired: boolean
+  entry: KeyedEntry<KeptSession> | null
+  /** True once it is over or has become part of another. */
   isGone: boolean
 }
 
-/** Whose sessions they are, the silence that ends one, and the longest that one may be; ms, infinite for no bound. */
+/** Whose sessions they are, the silence that ends one, the longest that one may be, and how long one that has fired is kept; ms, infinite for no bound. */
 export interface SessionRules {
   readonly name: string
   readonly gapMs: number
   readonly maxMs: number
+  readonly allowedLatenessMs: number
 }
 
-/** What a value has made: its session, and those that were made one for it, by time, if it is not simply the one that was there. */
+/** What a value has made: its session, and what became of those that were there. */
 export interface Joined {
   readonly session: Session
+  /** Those that it was made of, by time, if it is not simply the one that was there. */
   readonly merged: readonly Window[]
+  /** Those whose results hold no longer, by time. */
+  readonly withdrawn: readonly Session[]
 }
 
 /**
- * The open sessions of one operator, by key, and when the last one of each key ended.
+ * The sessions of one operator that may still change, by key, and when the last one of each key was over.
  *
- * Keeps an entry an open session, and the end for a gap longer: from then on what is before it is over by itself.
+ * Keeps an entry a session until its allowed lateness is over, and its end for a gap longer: from then on what is before it is over by itself.
  */
 export class OpenSessions {
   readonly #rules: SessionRules
-  readonly #saved: KeyedState<OpenSession>
+  readonly #lateness: Lateness
+  readonly #saved: KeyedState<KeptSession>
   readonly #ended: KeyedState<number>
   /** Of each key, by time. */
-  readonly #open = new Map<string, OpenSession[]>()
-  readonly #firing = new TimerQueue<OpenSession>()
+  readonly #kept = new Map<string, KeptSession[]>()
+  readonly #firing = new TimerQueue<KeptSession>()
+  readonly #ending = new TimerQueue<KeptSession>()
   readonly #forgetting = new TimerQueue<string>()
 
-  constructor(rules: SessionRules, restored: Restored) {
+  constructor(rules: SessionRules, lateness: Lateness, restored: Restored) {
     this.#rules = rules
-    this.#saved = restored.keyed(this.#sessionState(), 'open')
+    this.#lateness = lateness
+    this.#saved = restored.keyed(this.#sessionState(restored.watermark), 'open')
     this.#ended = restored.keyed(wholeNumber, 'ended')
     for (const [id, session] of this.#saved.entries()) {
       session.entry = this.#saved.entry(id) ?? null
@@ -62,59 +75,86 @@ export class OpenSessions {
   }
 
   /** The earliest time at which something may be let go; infinite where there is nothing. */
-  get nextForgotten(): number {
-    return this.#forgetting.nextDue
+  get nextOver(): number {
+    return Math.min(this.#ending.nextDue, this.#forgetting.nextDue)
   }
 
   /** The latest time at which one fires. */
   get last(): number | undefined {
     let last: number | undefined
-    for (const sessions of this.#open.values()) {
-      for (const { window } of sessions) if (last === undefined || window.end - 1 > last) last = window.end - 1
+    for (const sessions of this.#kept.values()) {
+      for (const { window, hasFired } of sessions) {
+        if (!hasFired && (last === undefined || window.end - 1 > last)) last = window.end - 1
+      }
     }
     return last
   }
 
   /**
-   * Where the value comes too late: the end of the session that it would make by itself, or of the last one, which it touches. Null where it is in time. What is open does not
+   * Where the value comes too late: the end of the session that it would make by itself, or of the last one that is over for good, which it touches. Null where it is in time. What is kept does not
    * count, for then it would depend on which of two values comes first.
    */
   lateFor(key: string, at: number, watermark: number): number | null {
     const ended = this.#ended.get(key)
     if (ended !== undefined && at < ended) return ended
     const end = at + this.#rules.gapMs
-    return watermark >= end - 1 ? end : null
+    return this.#lateness.isOver(end - 1, watermark) ? end : null
   }
 
-  join(key: string, at: number): Joined {
+  /** Takes the value into the session that it makes. One that has fired, and ends behind the watermark or begins earlier now, is no longer what its result says. */
+  join(key: string, at: number, watermark: number): Joined {
     const touched = this.#touchedBy(key, at)
     const [earliest] = touched
     const first = Math.min(at, earliest?.first ?? at)
     const last = Math.max(at, touched.at(-1)?.last ?? at)
+    const window = this.#windowOf(key, first, last)
+    const isDue = window.end - 1 <= watermark
+    const withdrawn = touched
+      .filter((one) => one.hasFired && !(isDue && one.first === first))
+      .map((one) => ({ window: one.window, revision: one.revision }))
     if (earliest !== undefined && touched.length === 1 && earliest.first === first) {
-      if (last > earliest.last) {
-        earliest.last = last
-        earliest.window = this.#windowOf(key, first, last)
-        this.#saved.touch(earliest.entry as KeyedEntry<OpenSession>)
-      }
-      return { session: earliest, merged: [] }
+      if (last > earliest.last) this.#grow(earliest, window, last, isDue)
+      return { session: earliest, merged: [], withdrawn }
     }
     for (const one of touched) this.#leave(one)
-    const window = this.#windowOf(key, first, last)
-    const session: OpenSession = { window, first, last, entry: null, isGone: false }
+    const revision = Math.max(0, ...touched.map((one) => one.revision))
+    const session: KeptSession = { window, first, last, revision, hasFired: isDue, entry: null, isGone: false }
     session.entry = this.#saved.set(window.id, session)
     this.#enter(session)
-    return { session, merged: touched.map((one) => one.window) }
+    return { session, merged: touched.map((one) => one.window), withdrawn }
   }
 
-  /** Takes out the sessions that end with this time, by key. */
+  /** Takes out the sessions that fire with this time, by key. */
   takeDue(time: number): readonly Session[] {
     const due = this.#firing.take(time)?.items ?? []
-    const over: OpenSession[] = []
+    const fired: KeptSession[] = []
     for (const one of due) {
       if (one.isGone) continue
       if (one.window.end - 1 > time) this.#firing.add(one.window.end - 1, one)
-      else over.push(one)
+      else fired.push(one)
+    }
+    for (const one of fired) one.hasFired = true
+    return fired.sort(byKey)
+  }
+
+  /** It fires: its result holds until it changes. */
+  fire(session: Session): number {
+    const one = session as KeptSession
+    one.revision += 1
+    if (one.entry !== null) this.#saved.touch(one.entry)
+    return one.revision
+  }
+
+  /** Takes out those that are over for good, by end and key, and lets go of the ends that no value can come before any more. */
+  takeOver(watermark: number): readonly Session[] {
+    const over: KeptSession[] = []
+    for (let due = this.#ending.take(watermark); due !== undefined; due = this.#ending.take(watermark)) {
+      for (const one of due.items) {
+        const time = this.#overAt(one)
+        if (one.isGone) continue
+        if (time > watermark) this.#ending.add(time, one)
+        else over.push(one)
+      }
     }
     for (const one of over) {
       const { key, end } = one.window
@@ -122,11 +162,11 @@ export class OpenSessions {
       this.#ended.set(key, end)
       this.#forgetting.add(this.#forgetAt(end), key)
     }
-    return over.sort((a, b) => (a.window.key < b.window.key ? -1 : 1))
+    this.#forget(watermark)
+    return over.sort((a, b) => a.window.end - b.window.end || byKey(a, b))
   }
 
-  /** Lets go of the ends that no value can come before any more. */
-  forget(watermark: number): void {
+  #forget(watermark: number): void {
     for (let due = this.#forgetting.take(watermark); due !== undefined; due = this.#forgetting.take(watermark)) {
       for (const key of due.items) {
         const end = this.#ended.get(key)
@@ -135,53 +175,77 @@ export class OpenSessions {
     }
   }
 
-  #forgetAt(end: number): number {
-    return end + this.#rules.gapMs - 2
+  #overAt({ window }: KeptSession): number {
+    return window.end - 1 + this.#rules.allowedLatenessMs
   }
 
-  #touchedBy(key: string, at: number): readonly OpenSession[] {
-    const sessions = this.#open.get(key)
+  #forgetAt(end: number): number {
+    return end + this.#rules.gapMs - 2 + this.#rules.allowedLatenessMs
+  }
+
+  #touchedBy(key: string, at: number): readonly KeptSession[] {
+    const sessions = this.#kept.get(key)
     if (sessions === undefined) return []
     const { gapMs, maxMs } = this.#rules
     return sessions.filter(({ first, last }) => at > first - gapMs && at < last + gapMs && at < first + maxMs)
   }
 
   #windowOf(key: string, first: number, last: number): Window {
-    const { name, gapMs, maxMs } = this.#rules
+    const { name, gapMs, maxMs, allowedLatenessMs } = this.#rules
     const end = Math.min(last + gapMs, first + maxMs)
-    return { name, key, start: first, end, id: windowId(key, first), varies: true, mayMerge: true }
+    const window = { name, key, start: first, end, id: windowId(key, first), varies: true, mayMerge: true } as const
+    return allowedLatenessMs === 0 ? window : { ...window, mayBeWithdrawn: true }
   }
 
-  #enter(session: OpenSession): void {
+  #grow(session: KeptSession, window: Window, last: number, isDue: boolean): void {
+    session.last = last
+    session.window = window
+    if (session.hasFired && !isDue) {
+      session.hasFired = false
+      this.#firing.add(window.end - 1, session)
+    }
+    this.#saved.touch(session.entry as KeyedEntry<KeptSession>)
+  }
+
+  #enter(session: KeptSession): void {
     const { key } = session.window
-    const sessions = this.#open.get(key)
-    if (sessions === undefined) this.#open.set(key, [session])
+    const sessions = this.#kept.get(key)
+    if (sessions === undefined) this.#kept.set(key, [session])
     else {
       let at = sessions.length
-      while (at > 0 && (sessions[at - 1] as OpenSession).first > session.first) at -= 1
+      while (at > 0 && (sessions[at - 1] as KeptSession).first > session.first) at -= 1
       sessions.splice(at, 0, session)
     }
-    this.#firing.add(session.window.end - 1, session)
+    if (!session.hasFired) this.#firing.add(session.window.end - 1, session)
+    this.#ending.add(this.#overAt(session), session)
   }
 
-  #leave(session: OpenSession): void {
+  #leave(session: KeptSession): void {
     const { key, id } = session.window
     session.isGone = true
     this.#saved.delete(id)
-    const sessions = this.#open.get(key) as OpenSession[]
-    if (sessions.length === 1) this.#open.delete(key)
+    const sessions = this.#kept.get(key) as KeptSession[]
+    if (sessions.length === 1) this.#kept.delete(key)
     else sessions.splice(sessions.indexOf(session), 1)
   }
 
-  #sessionState(): StateCodec<OpenSession> {
+  /** What has come to its end has fired. */
+  #sessionState(watermark: number): StateCodec<KeptSession> {
     return {
-      encode: ({ window, first, last }) => [window.key, first, last],
+      encode: ({ window, first, last, revision }) => [window.key, first, last, ...(revision === 0 ? [] : [revision])],
       decode: (saved) => {
-        const [key, first, last] = saved as unknown as readonly [string, number, number]
-        return { window: this.#windowOf(key, first, last), first, last, entry: null, isGone: false }
+        const [key, first, last, revision = 0] = saved as unknown as SavedSession
+        const window = this.#windowOf(key, first, last)
+        return { window, first, last, revision, hasFired: window.end - 1 <= watermark, entry: null, isGone: false }
       },
     }
   }
 }
 
+type SavedSession = readonly [key: string, first: number, last: number, revision?: number]
+
 const wholeNumber: StateCodec<number> = { encode: (value) => value, decode: (saved) => saved as number }
+
+function byKey(a: Session, b: Session): number {
+  return a.window.key < b.window.key ? -1 : a.window.key > b.window.key ? 1 : 0
+}

@@ -39,8 +39,9 @@ export function rollup(options: RollupOptions = {}): OperatorFunction<WindowElem
         if (!isExact(candle)) throw notExact(candle)
         return replaceOrInsert(parts, candle)
       },
-      result: (parts = [], window, fired, previews) =>
+      results: (parts = [], window, fired, previews) => [
         combine(previews.reduce<Candle[]>(replaceOrInsert, previews.length === 0 ? parts : [...parts]), window, fired),
+      ],
       isSame: (preview, later) => preview.openTime === later.openTime,
       state: {
         encode: (parts) => parts.map(candleState.encode),

@@ -8,6 +8,7 @@ import { stateful } from '../runtime/stateful.ts'
 import { Arrivals } from './arrivals.ts'
 import { HeldInOrder } from './heldInOrder.ts'
 import { keyOf } from './keyOf.ts'
+import { Lateness } from './lateness.ts'
 import { OpenSessions, type Session } from './openSessions.ts'
 import { timelyAt } from './timelyAt.ts'
 import { wholeMs } from './wholeMs.ts'
@@ -28,6 +29,11 @@ export interface SessionWindowOptions<T> {
    * depends on the order of the values, so that each is taken when the watermark has come to it, and is late from then on. No bound if left out.
    */
   readonly maxMs?: Duration
+  /**
+   * How long (ms, or text such as `'1h'`) a session that has fired is kept for values that come later: one that is part of it fires it again with a higher revision, and one that joins it to others, or
+   * makes it longer, has the result that holds no longer taken back. 0 if left out, and not together with `maxMs`. May be changed between two starts; what is over by then stays over.
+   */
+  readonly allowedLatenessMs?: Duration
   /** With `maxMs`: how values that wait for their time are saved; plain values need none. */
   readonly state?: StateCodec<T>
   /** Outside a task: receives late values. */
@@ -37,11 +43,16 @@ export interface SessionWindowOptions<T> {
 /**
  * Puts each value into the session of its key: values that are less than `gapMs` apart are of one, `[first, last + gapMs)`. Exactly `gapMs` apart are two.
  *
- * A session fires when the watermark reaches `end - 1`, once; those that are due together by end, then by key. A value that joins two makes them one, so the fold below needs `merge`; in what order the
- * values come changes no session. A value is set aside as `late` where the session that it would make by itself is over, or where it
- * touches one that has fired: sessions of a key never overlap. One without a whole-number time is set aside as `no-event-time`.
- * Keeps one small entry an open session, and for each key when its last one ended, for a gap longer; with `maxMs` also the values above the watermark, each with a copy of its record. All of it
- * is part of the checkpoint, so a crash changes no session.
+ * A session fires when the watermark reaches `end - 1`; those that are due together by end, then by key. A value that joins two makes them one, so the fold below needs `merge`; in what order the
+ * values come changes no session. A value is set aside as `late` where the session that it would make by itself is over, allowed lateness included, or where it
+ * touches one that is: sessions of a key never overlap. One without a whole-number time is set aside as `no-event-time`.
+ *
+ * With `allowedLatenessMs` a late value corrects sessions that have fired. As long as its session begins where it began, and is not open again, that one fires at once with a revision one
+ * higher. Where it has become part of another one, or waits for its new end, its result is taken back at once, and the session that it is in by now fires when it is due, with a revision one higher than the highest that went into it. The fold
+ * below says how a result is taken back (`withdraws` of `aggregateWindow`, `withdrawBy` of `topN`). Rows are told apart by key and start, or by the window's id; the end of a session may change.
+ *
+ * Keeps one small entry a session from its first value until the watermark reaches `end - 1 + allowedLatenessMs`, and for each key when its last one ended, for a gap longer; with `maxMs` also the values above the
+ * watermark, each with a copy of its record. All of it is part of the checkpoint, so a crash changes no session.
  *
  * ```ts
  * clicks.pipe(
@@ -64,27 +75,40 @@ export function sessionWindow<T>(options: SessionWindowOptions<T>): OperatorFunc
   if (maxMs < gapMs) {
     throw new ConfigurationError(`${what}: maxMs must be at least gapMs, got ${options.maxMs} and ${options.gapMs}.`)
   }
+  const allowedLatenessMs = wholeMs(options.allowedLatenessMs ?? 0, `${what}: allowedLatenessMs`, 0)
   const isBounded = options.maxMs !== undefined
+  if (isBounded && allowedLatenessMs > 0) {
+    throw new ConfigurationError(
+      `${what}: maxMs and allowedLatenessMs exclude each other: where a session is split depends on all values before, so a late one could change every session behind it. Leave one of them out.`,
+    )
+  }
   const spec = { name, shape: { gapMs, maxMs: isBounded ? maxMs : null }, onReject }
   return stateful<T, WindowElement<T>>(spec, (restored, out) => {
-    const sessions = new OpenSessions({ name, gapMs, maxMs }, restored)
+    // Of sessions that are bounded the snapshot counts arrivals.
+    const lateness = new Lateness(allowedLatenessMs, isBounded ? { ...restored, snapshot: undefined } : restored)
+    const sessions = new OpenSessions({ name, gapMs, maxMs, allowedLatenessMs }, lateness, restored)
     const arrivals = new Arrivals(restored.snapshot)
     const held = isBounded ? new HeldInOrder(state, restored, arrivals) : null
     const nextDue = () => Math.min(sessions.nextDue, held?.nextDue ?? Number.POSITIVE_INFINITY)
 
-    function join(key: string, at: number, value: T): void {
-      const { session, merged } = sessions.join(key, at)
+    function join(key: string, at: number, value: T, watermark: number): void {
+      const { session, merged, withdrawn } = sessions.join(key, at, watermark)
       const { window } = session
+      for (const { window, revision } of withdrawn) {
+        out.emitAt(window.end - 1, { kind: 'withdrawn', window, revision: revision + 1 })
+      }
       if (merged.length > 0) out.emitAt(at, { kind: 'merged', window, from: merged })
       out.emitAt(at, { kind: 'value', window, value, isProvisional: false })
+      if (window.end - 1 <= watermark) fire(session)
     }
 
-    function fire({ window }: Session): void {
-      out.emitAt(window.end - 1, { kind: 'fired', window, revision: 1 })
-      out.emitAt(window.end - 1, { kind: 'over', window })
+    function fire(session: Session): void {
+      const { window } = session
+      out.emitAt(window.end - 1, { kind: 'fired', window, revision: sessions.fire(session) })
     }
 
-    out.wakeAt(Math.min(nextDue(), sessions.nextForgotten))
+    const nextWake = () => Math.min(nextDue(), sessions.nextOver)
+    out.wakeAt(nextWake())
     return {
       onValue(value) {
         if (held !== null) {
@@ -107,25 +131,25 @@ export function sessionWindow<T>(options: SessionWindowOptions<T>): OperatorFunc
             )
             return
           }
-          join(key, at, value)
+          join(key, at, value, watermark)
         }
-        out.wakeAt(Math.min(nextDue(), sessions.nextForgotten))
+        out.wakeAt(nextWake())
       },
       onWatermark(watermark) {
         for (let time = nextDue(); time <= watermark; time = nextDue()) {
           // What comes at the last ms of a session is before its end.
           if (held !== null && held.nextDue === time) {
             for (const { value, at, origin } of held.take(time)) {
-              out.attempt(origin, () => join(keyOf(by, value), at, value))
+              out.attempt(origin, () => join(keyOf(by, value), at, value, at - 1))
             }
           } else for (const session of sessions.takeDue(time)) fire(session)
         }
-        sessions.forget(watermark)
-        out.wakeAt(Math.min(nextDue(), sessions.nextForgotten))
+        for (const { window } of sessions.takeOver(watermark)) out.emitAt(window.end - 1, { kind: 'over', window })
+        out.wakeAt(nextWake())
       },
       snapshot() {
         held?.renumber()
-        return arrivals.snapshot()
+        return isBounded ? arrivals.snapshot() : lateness.snapshot()
       },
       openUntil: () => {
         const [open, waiting] = [sessions.last, held?.last]

@@ -6,6 +6,7 @@ import type { Meeting, OperatorSpec } from '../runtime/operator.ts'
 import { plainState } from '../runtime/plainState.ts'
 import type { SavedOperator } from '../runtime/savedState.ts'
 import { stateful } from '../runtime/stateful.ts'
+import { Withdrawn } from '../runtime/withdrawn.ts'
 import { StreamTable } from './streamTable.ts'
 
 /** What `toTable` keeps of a stream of changes, and how much of it. */
@@ -35,7 +36,7 @@ const layoutVersion = 1
  * Ends a stream of changes in a table of the newest row of each key, which `enrich` looks up. It is no outlet: a table that nobody reads is not kept.
  *
  * A change holds for what comes after it in the merged order of the inputs, and for nothing before; of a record that is both a change and a value for `enrich`, the
- * change comes first unless the value's stream has been used before the table's. `value` giving null takes the row away. Keeps one row a key until then, up to `maxKeys`: a change that
+ * change comes first unless the value's stream has been used before the table's. `value` giving null takes the row away, and so does a change that was `withdrawn`. Keeps one row a key until then, up to `maxKeys`: a change that
  * would add one more ends the task, with nothing lost: it goes on there with a higher `maxKeys`. The rows are part of the checkpoint, so after a crash the table is what it was, and
  * its topic is not read again.
  *
@@ -44,7 +45,7 @@ const layoutVersion = 1
  * @throws ConfigurationError on options out of range, and in a task when there is no room for another key
  */
 export function toTable<T, V extends NonNullable<unknown>>(
-  changes: Observable<T>,
+  changes: Observable<T | Withdrawn<T>>,
   options: ToTableOptions<T, V>,
 ): StreamTable<V> {
   const { name, by, value, maxKeys, state = plainState<V>(), version = 1, onReject } = options
@@ -60,18 +61,20 @@ export function toTable<T, V extends NonNullable<unknown>>(
     migrate: migrating(version, options.migrate),
     meeting,
     isTable: true,
+    takesUnsettled: 'withdrawn' as const,
     onReject,
   }
   let current: KeyedState<V> | null = null
   const upkeep = changes.pipe(
-    stateful<T, never>(spec, (restored) => {
+    stateful<T | Withdrawn<T>, never>(spec, (restored) => {
       const rows = restored.keyed(state)
       current = rows
       return {
         onValue(change) {
-          const key = by(change)
+          const isGone = change instanceof Withdrawn
+          const key = by(isGone ? change.row : change)
           if (typeof key !== 'string') throw new TypeError(`by must give a text, got ${String(key)}`)
-          const row = value(change)
+          const row = isGone ? null : value(change)
           if (row === undefined) throw new TypeError('value must give a row, or null to take it away, got undefined')
           if (row === null) rows.delete(key)
           else if (rows.size < maxKeys || rows.get(key) !== undefined) rows.set(key, row)

@@ -1,9 +1,11 @@
-import { mergeMap, type OperatorFunction } from 'rxjs'
+import type { OperatorFunction } from 'rxjs'
 import type { Duration } from '../runtime/duration.ts'
 import type { Json } from '../runtime/json.ts'
 import type { StateCodec } from '../runtime/keyedState.ts'
 import type { OperatorSpec } from '../runtime/operator.ts'
 import { plainState } from '../runtime/plainState.ts'
+import { type Withdrawn, withdrawn } from '../runtime/withdrawn.ts'
+import type { EarlyResults } from './earlyResults.ts'
 import { type Fired, foldWindows } from './foldWindows.ts'
 import { wholeCount } from './wholeMs.ts'
 import type { Window, WindowElement } from './window.ts'
@@ -24,12 +26,26 @@ export interface TopNOptions<T, R> {
   readonly state?: StateCodec<T>
   /** Emits provisional results at checkpoint cuts, each window at most once in this time (ms, or text such as `'1s'`). None if left out. */
   readonly provisionalEveryMs?: Duration
+  /** Emits provisional results by the data: each window's after every so many values, or at the next multiples of a time where it has changed. None if left out. */
+  readonly early?: EarlyResults
   /** Outside a task: receives values and windows on which a callback throws. */
   readonly onReject?: OperatorSpec['onReject']
 }
 
+/** The same, where a result may be taken back. */
+export interface WithdrawingTopNOptions<T, R> extends TopNOptions<T, R> {
+  /**
+   * What tells one result of a window from another, such as its rank, or the id of its value: what tells one row of the table from another within the window. A result that a correction leaves no place for
+   * is taken back: the stream has `withdrawn(result)` for it, which outlets understand. Needed below a `sessionWindow` with `allowedLatenessMs`.
+   */
+  readonly withdrawBy: (result: R) => string
+}
+
 /**
  * The best `n` values of each window, by `of` and then by `tie`, emitted when the window fires and again with each correction.
+ *
+ * A window with fewer values has fewer results. A correction gives all of the window's results again; one that it no longer has, such as that of a value which has fallen behind, stays where it went unless
+ * `withdrawBy` says what tells one from another: then it is withdrawn. Provisional results are never taken back, because the table's row of a rank is overwritten by the next; key the table by rank where there are any.
  *
  * The order is total, so equal values do not change places in a replay. Keeps at most `n` values a window, until its allowed lateness is over; they are part of the checkpoint, so
  * a crash changes no rank. A task sees the keys of its partition only: for the best of all, rank each partition, send these on under one key by `toTopic`, and rank again.
@@ -45,35 +61,49 @@ export interface TopNOptions<T, R> {
  *   }),
  * )
  * ```
- * @throws ConfigurationError on options out of range
+ * @throws ConfigurationError on options out of range, and at the first value of windows that need `withdrawBy` where it is not given
  */
-export function topN<T, R>(options: TopNOptions<T, R>): OperatorFunction<WindowElement<T>, R> {
-  const { name = 'topN', of, tie, result, state = plainState<T>(), provisionalEveryMs, onReject } = options
+export function topN<T, R>(options: WithdrawingTopNOptions<T, R>): OperatorFunction<WindowElement<T>, R | Withdrawn<R>>
+export function topN<T, R>(
+  options: TopNOptions<T, R> & { readonly withdrawBy?: never },
+): OperatorFunction<WindowElement<T>, R>
+export function topN<T, R>(
+  options: TopNOptions<T, R> & { readonly withdrawBy?: (result: R) => string },
+): OperatorFunction<WindowElement<T>, R | Withdrawn<R>> {
+  const { name = 'topN', of, tie, result, state = plainState<T>() } = options
+  const { provisionalEveryMs, early, onReject, withdrawBy } = options
   const n = wholeCount(options.n, `${name}: n`)
-  const ranked = foldWindows<T, readonly Ranked<T>[], readonly R[]>(
-    { name, shape: { n }, provisionalEveryMs, onReject },
+  const resultsOf = (top: Top<T>, window: Window, fired: Fired) =>
+    result(
+      top.map(({ value }) => value),
+      window,
+      fired,
+    )
+  return foldWindows<T, Top<T>, R | Withdrawn<R>>(
+    { name, shape: { n }, provisionalEveryMs, early, onReject },
     {
       create: () => [],
       add: (top, value) => withRanked(top, rankedBy(of, tie, value), n),
       merge: (earlier, later) => later.reduce((top, one) => withRanked(top, one, n), earlier),
-      result: (top = [], window, fired) =>
-        result(
-          top.map(({ value }) => value),
-          window,
-          fired,
-        ),
+      results: (top = [], window, fired) => resultsOf(top, window, fired),
+      withdraw: withdrawBy && ((top, window, fired) => resultsOf(top, window, fired).map(withdrawn)),
+      vanished:
+        withdrawBy &&
+        ((before, now, fired) => {
+          const left = new Set(resultsOf(now.accumulator, now.window, fired).map(withdrawBy))
+          return resultsOf(before.accumulator, before.window, fired)
+            .filter((one) => !left.has(withdrawBy(one)))
+            .map(withdrawn)
+        }),
       state: {
         encode: (top) => top.map(({ value }) => state.encode(value)),
         decode: (saved) => (saved as readonly Json[]).map((one) => rankedBy(of, tie, state.decode(one))),
       },
     },
   )
-  return (elements) =>
-    elements.pipe(
-      ranked,
-      mergeMap((results) => results),
-    )
 }
+
+type Top<T> = readonly Ranked<T>[]
 
 interface Ranked<T> {
   readonly value: T
@@ -90,7 +120,7 @@ function rankedBy<T>(of: TopNOptions<T, never>['of'], tie: TopNOptions<T, never>
   return { value, rank, tie: text }
 }
 
-function withRanked<T>(top: readonly Ranked<T>[], one: Ranked<T>, n: number): readonly Ranked<T>[] {
+function withRanked<T>(top: Top<T>, one: Ranked<T>, n: number): Top<T> {
   let at = top.length
   while (at > 0 && isBetter(one, top[at - 1] as Ranked<T>)) at -= 1
   return at >= n ? top : [...top.slice(0, at), one, ...top.slice(at, n - 1)]

@@ -57,7 +57,14 @@ export function tumblingWindow<T>(options: TumblingWindowOptions<T>): OperatorFu
       `${what}: allowedLatenessMs must be an integer from 0, got ${options.allowedLatenessMs}.`,
     )
   }
-  const spec = { name, version: 2, shape: { sizeMs }, migrate: oneEntryPerWindow(sizeMs), onReject: options.onReject }
+  const spec = {
+    name,
+    version: 2,
+    shape: { sizeMs },
+    migrate: oneEntryPerWindow(sizeMs),
+    takesUnsettled: isProvisional ?? false,
+    onReject: options.onReject,
+  }
   return stateful<T, WindowElement<T>>(spec, (restored, out) => {
     const saved = restored.keyed<OpenWindow>(windowState(name, sizeMs))
     const windows = new OpenWindows()

@@ -11,6 +11,8 @@ export interface Window {
   readonly varies?: true
   /** True where it may become one with another, so that its fold needs `merge`. */
   readonly mayMerge?: true
+  /** True where its result may be taken back, so that its fold needs to know how. */
+  readonly mayBeWithdrawn?: true
   /** Of a pane, a stretch that several overlapping windows share: how long those are, and how far apart they start. It does not fire itself. */
   readonly hops?: Hops
 }
@@ -45,6 +47,17 @@ export interface WindowFired {
   readonly panes?: readonly Window[]
 }
 
+/**
+ * The result of the `window`, which has fired, holds no longer, and no corrected one takes its place: it has become part of another window, or is open again. It comes before what is made
+ * of its values instead.
+ */
+export interface WindowWithdrawn {
+  readonly kind: 'withdrawn'
+  readonly window: Window
+  /** One more than that of the result. */
+  readonly revision: number
+}
+
 /** Windows have become one: what was kept for those it was made `from`, which come by time, is kept for the `window` from now on. */
 export interface WindowsMerged {
   readonly kind: 'merged'
@@ -60,9 +73,9 @@ export interface WindowOver {
 
 /**
  * What `tumblingWindow` and the other operators of windows emit: values in their windows, then for each window that it fires and, at last, that it is over.
- * Sessions also say that they have become one.
+ * Sessions also say that they have become one, and that a result is taken back.
  */
-export type WindowElement<T> = WindowValue<T> | WindowsMerged | WindowFired | WindowOver
+export type WindowElement<T> = WindowValue<T> | WindowWithdrawn | WindowsMerged | WindowFired | WindowOver
 
 /** `key@start`: digits end it, so no two windows of one operator share it. */
 export function windowId(key: string, start: number): string {

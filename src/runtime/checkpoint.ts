@@ -4,6 +4,7 @@ import type { Outbox } from './outbox.ts'
 import type { PartitionGrowth } from './partitionGrowth.ts'
 import type { RecordHeader } from './record.ts'
 import type { RowText, Table } from './table.ts'
+import type { Withdrawn } from './withdrawn.ts'
 
 /** One partition's share of one pipeline. */
 export interface TaskId {
@@ -22,12 +23,15 @@ export interface StateFrame {
   readonly body: string
 }
 
-/** Rows for one table, in the order in which they were emitted. */
+/**
+ * Rows for one table, and what takes rows of an upsert table back, in the order in which they were emitted: a key whose row was taken back starts anew with its next row. However the
+ * order is cut into checkpoints, the table ends up the same.
+ */
 export interface TableWrite<Row = unknown> {
   /** Where they go. */
   readonly table: Table<Row>
   /** As the outlet got them. */
-  readonly rows: readonly Row[]
+  readonly rows: readonly (Row | Withdrawn<Row>)[]
   /** The same rows as they are to be written, where somebody has made them already. */
   readonly texts?: readonly RowText[]
 }

@@ -42,6 +42,14 @@ export interface OperatorSpec {
   readonly isTable?: boolean
   /** True for an operator that a record which was set aside further below may pass a second time: passing must change nothing that it keeps. */
   readonly passesRedriven?: boolean
+  /** True for an operator some of whose results are not for good: provisional ones of open windows, or such as it takes back. */
+  readonly isUnsettled?: boolean
+  /**
+   * Whether results that are not for good may come to the operator: true for one that only passes values on; `withdrawn` for one that takes back what it has made of a result, but takes no provisional ones; a function
+   * says of each provisional one. Any other would make something lasting of them, so that the pipeline is
+   * refused, while it is built where nothing stands between the two, otherwise when the first one comes.
+   */
+  readonly takesUnsettled?: boolean | 'withdrawn' | ((value: never) => boolean)
   /** For an operator that calls `defer`: how many calls may be under way at once. */
   readonly concurrency?: number
   /** Outside a task: receives what the operator sets aside, also values on which it failed. In a task these become dead letters. */

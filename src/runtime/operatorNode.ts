@@ -10,6 +10,8 @@ import type { Marker } from './marker.ts'
 import type { BuildLogic, Cut, Logic, Meeting, OperatorSpec, Output, Restored } from './operator.ts'
 import type { RecordFacts } from './record.ts'
 import type { TimeDomain, TimedNode } from './timeDomain.ts'
+import { notSettled } from './unsettled.ts'
+import { Withdrawn } from './withdrawn.ts'
 
 /** Any operator, whatever its values. */
 export type AnyNode = OperatorNode<unknown, unknown>
@@ -137,6 +139,7 @@ export class OperatorNode<I, O> extends Subscriber<I> implements Output<O>, Time
     this.valuesIn += 1
     try {
       if (!this.#isOrdinary || this.host.stage !== null) this.#arrive()
+      if (this.host.maker !== null) this.#refuseUnsettled(this.host.maker, value)
       this.#onValue(value)
     } catch (error) {
       this.host.failed(this.any, error)
@@ -406,6 +409,17 @@ export class OperatorNode<I, O> extends Subscriber<I> implements Output<O>, Time
     } else if (this.stage !== stage && this.spec.isOrderFree !== true && this.host.isTask) throw this.#mixed(stage)
     if (this.spec.readsMarkers === true && stage !== null) throw this.#overtaken(stage)
     if (this.spec.meeting !== undefined && this.host.isTask) this.#meet(this.spec.meeting, stage)
+  }
+
+  /** What a window has made that is not for good must not become part of something that is. */
+  #refuseUnsettled({ fold, isClosed }: RowMaker, value: I): void {
+    const isWithdrawn = value instanceof Withdrawn
+    if (isClosed && !isWithdrawn) return
+    const { takesUnsettled: takes = false, name } = this.spec
+    const isTaken =
+      takes === true ||
+      (isClosed ? takes === 'withdrawn' : typeof takes === 'function' && !isWithdrawn && takes(value as never))
+    if (!isTaken) throw notSettled(name, fold)
   }
 
   #meet(meeting: Meeting, stage: AnyNode | null): void {

@@ -3,6 +3,7 @@ import type { Batch } from './batch.ts'
 import type { Destination, OutgoingMessage } from './destination.ts'
 import type { RowText, Table } from './table.ts'
 import type { AnyTopic } from './topic.ts'
+import type { Withdrawn } from './withdrawn.ts'
 
 /**
  * An end of a stream in a pipeline: `toPostgres`, `toTopic`, `toWebhook`, `toDestination` and `toArchive` make them. Rows and messages are stored in the transaction of the
@@ -19,17 +20,17 @@ export interface RowsOutlet<Row> {
   readonly kind: 'rows'
   /** Where the rows go. */
   readonly table: Table<never>
-  /** Single rows, or batches of them. */
-  readonly values: Observable<Row | Batch<Row>>
-  /** Gives the row as it will be written. Throws `BadRowError` on one that the table cannot hold, which is set aside as `bad-row`. */
+  /** Single rows and what takes rows back, or batches of them. */
+  readonly values: Observable<Row | Withdrawn<Row> | Batch<Row | Withdrawn<Row>>>
+  /** Gives the row as it will be written, or what of it says which row is taken back. Throws `BadRowError` on one that the table cannot hold, which is set aside as `bad-row`. */
   readonly render?: (row: never) => RowText
 }
 
 /** Messages, stored with the checkpoint and sent afterwards, in order. */
 export interface MessagesOutlet<T> {
   readonly kind: 'messages'
-  /** Single values, or batches of them. */
-  readonly values: Observable<T | Batch<T>>
+  /** Single values and what takes values back, or batches of them. */
+  readonly values: Observable<T | Withdrawn<T> | Batch<T | Withdrawn<T>>>
   /** Bytes of a value, free of everything else. What it throws sets the value aside as `bad-message`, unless it is an error of ours or the pipeline says `onError: 'stop'`. */
   readonly encode: (value: never) => OutgoingMessage
   /** Who takes them. */

@@ -28,7 +28,7 @@ import type { IsElsewhere, ResultBuffer } from './resultBuffer.ts'
 import { resultText } from './resultText.ts'
 import { guardSchedulers } from './schedulerGuard.ts'
 import { EmissionWatch, type LeftOut, StepFailure, wholeRecord } from './stepFailure.ts'
-import { traceSubscriptions } from './subscriptionTrace.ts'
+import { type SubscriptionTrace, traceSubscriptions } from './subscriptionTrace.ts'
 import { TaskInputs } from './taskInputs.ts'
 import { type SendingOutlet, TaskOutlets } from './taskOutlets.ts'
 import { TaskState } from './taskState.ts'
@@ -36,6 +36,7 @@ import type { OperatorStatus } from './taskStatus.ts'
 import { type IdleClock, TaskTime } from './taskTime.ts'
 import type { TimeDomain } from './timeDomain.ts'
 import { asRetryable } from './transient.ts'
+import { refuseUnsettled } from './unsettled.ts'
 import { defaultLimits, type TaskLimits } from './workerLimits.ts'
 
 /** Everything that a task has to say at a cut; the worker adds the archive's share and commits it. */
@@ -138,16 +139,23 @@ export class StreamTask implements OperatorHost {
     const build = () => {
       outlets = buildIn(this, () => this.#build(own.sent))
     }
-    // Which input is above which operator is of interest only where there are several.
-    const trace = inputs.length === 1 ? null : traceSubscriptions(build)
+    // Which input is above which operator is of interest only where there are several; what stands below what, once for a pipeline.
+    const trace = inputs.length === 1 && lawful.has(pipeline) ? null : traceSubscriptions(build)
     if (trace === null) build()
     this.#outlets = outlets as unknown as TaskOutlets
     this.#isSealed = true
     this.#throwFailure()
+    if (trace !== null && !lawful.has(pipeline)) this.#checkSettled(pipeline, trace)
     this.#time.restore(own.clocks)
-    this.idleClocks = this.#time.idleClocks(inputs, trace)
+    this.idleClocks = this.#time.idleClocks(inputs, inputs.length === 1 ? null : trace)
     this.#state.checkRetired()
     this.#checkMarked()
+  }
+
+  #checkSettled(pipeline: Pipeline, trace: SubscriptionTrace): void {
+    const specs = this.#nodes.map(({ spec }) => spec)
+    if (specs.some(({ isUnsettled }) => isUnsettled === true)) refuseUnsettled(trace, specs)
+    lawful.add(pipeline)
   }
 
   #build(sent: ReadonlyMap<string, number>): TaskOutlets {
@@ -691,6 +699,9 @@ export class StreamTask implements OperatorHost {
     )
   }
 }
+
+/** Pipelines in which no result that is not for good comes to where it would count as final, as far as that is seen when they are built. */
+const lawful = new WeakSet<Pipeline>()
 
 function recordBytes({ keyLength, valueLength, headersLength }: RecordView): number {
   return (keyLength > 0 ? keyLength : 0) + (valueLength > 0 ? valueLength : 0) + headersLength

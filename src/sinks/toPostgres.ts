@@ -2,6 +2,7 @@ import type { Observable } from 'rxjs'
 import type { Batch } from '../runtime/batch.ts'
 import type { RowsOutlet } from '../runtime/outlet.ts'
 import type { Table } from '../runtime/table.ts'
+import type { Withdrawn } from '../runtime/withdrawn.ts'
 import { rowText } from './postgres/columnText.ts'
 import { checkDescriptor } from './postgres/tableDescriptor.ts'
 
@@ -10,10 +11,14 @@ import { checkDescriptor } from './postgres/tableDescriptor.ts'
  *
  * Rows, or batches of them as `batchFlush` makes them, are kept from one checkpoint to the next; the worker's credit bounds how many. Any other array is a row. A row that
  * the table cannot hold, because a column throws or gives what is not of its type, is set aside as `bad-row`. An upsert table keeps the newest revision of each natural
- * key; an append table is filled by COPY.
+ * key; an append table is filled by COPY. What was `withdrawn` deletes the row of its key, unless that is newer, in the same transaction; from an append table nothing can be taken back, and it is set
+ * aside as `bad-row`.
  * @throws ConfigurationError on a table that is not well formed
  */
-export function toPostgres<Row>(rows: Observable<Row | Batch<Row>>, table: Table<Row>): RowsOutlet<Row> {
+export function toPostgres<Row>(
+  rows: Observable<Row | Withdrawn<Row> | Batch<Row | Withdrawn<Row>>>,
+  table: Table<Row>,
+): RowsOutlet<Row> {
   checkDescriptor(table)
-  return { kind: 'rows', table, values: rows, render: (row: Row) => rowText(table, row) }
+  return { kind: 'rows', table, values: rows, render: (row: Row | Withdrawn<Row>) => rowText(table, row) }
 }

@@ -4,6 +4,7 @@ import { ConfigurationError } from '../runtime/errors.ts'
 import type { MessagesOutlet, MessageTarget } from '../runtime/outlet.ts'
 import type { RecordHeader } from '../runtime/record.ts'
 import type { AnyTopic } from '../runtime/topic.ts'
+import { Withdrawn } from '../runtime/withdrawn.ts'
 
 /** Makes bytes of a value, as a two-way codec does; null for a tombstone. */
 export interface Encodes<T> {
@@ -51,17 +52,17 @@ export interface IntoNamedTopic<T> extends MessageOf<T> {
  * Ends a stream of a pipeline in a topic of the log that it runs on: its messages are stored in the transaction of the checkpoint and sent right after it, in order.
  *
  * Each is in the topic once for consumers that read committed, whatever dies: the log keeps how far a task was sent together with what it was sent. Messages of one key stay in
- * order where they come from one task and the topic keeps its number of partitions. A value that cannot be encoded is set aside as `bad-message`. Kept meanwhile: in the
- * database what is not sent yet, up to `maxWaitingMessages` a task and outlet, after which the task waits. With `markers` it is the upper half of a hop, which needs a time: the start ends
- * with a `ConfigurationError` where no `eventTime` or `upstreamTime` stands in the pipeline.
+ * order where they come from one task and the topic keeps its number of partitions. What was `withdrawn` becomes a tombstone under the key of the value. A value that cannot be encoded is set aside
+ * as `bad-message`. Kept meanwhile: in the database what is not sent yet, up to `maxWaitingMessages` a task and outlet, after which the task waits. With `markers` it is the upper half of a hop, which
+ * needs a time: the start ends with a `ConfigurationError` where no `eventTime` or `upstreamTime` stands in the pipeline.
  * @throws ConfigurationError where `markers` is neither true nor false
  */
-export function toTopic<T, K>(values: Observable<T | Batch<T>>, into: IntoKeyedTopic<NoInfer<T>, K>): MessagesOutlet<T>
+export function toTopic<T, K>(values: Results<T>, into: IntoKeyedTopic<NoInfer<T>, K>): MessagesOutlet<T>
 export function toTopic<T>(
-  values: Observable<T | Batch<T>>,
+  values: Results<T>,
   into: IntoTopic<NoInfer<T>> | IntoNamedTopic<NoInfer<T>>,
 ): MessagesOutlet<T>
-export function toTopic<T, K>(values: Observable<T | Batch<T>>, into: Into<T, K>): MessagesOutlet<T> {
+export function toTopic<T, K>(values: Results<T>, into: Into<T, K>): MessagesOutlet<T> {
   const { at, headers, markers = false } = into
   if (typeof markers !== 'boolean')
     throw new ConfigurationError(`toTopic: markers must be true or false, got ${String(markers)}`)
@@ -70,16 +71,29 @@ export function toTopic<T, K>(values: Observable<T | Batch<T>>, into: Into<T, K>
   return {
     kind: 'messages',
     values,
-    encode: (value: T) => ({
-      time: at(value),
-      key: encodeKey(value),
-      value: encodeValue(value),
-      ...(headers === undefined ? {} : { headers: headers(value) }),
-    }),
+    encode: (result: T | Withdrawn<T>) => {
+      const isGone = result instanceof Withdrawn
+      const value: T = isGone ? result.row : result
+      const key = encodeKey(value)
+      if (isGone && key === null) {
+        throw new TypeError(
+          'it takes a value back, which a topic tells by a tombstone under its key, and it has no key',
+        )
+      }
+      return {
+        time: at(value),
+        key,
+        value: isGone ? null : encodeValue(value),
+        ...(headers === undefined ? {} : { headers: headers(value) }),
+      }
+    },
     to: targetOf(into),
     ...(markers ? { markers } : {}),
   }
 }
+
+/** Single values and what takes values back, or batches of them. */
+type Results<T> = Observable<T | Withdrawn<T> | Batch<T | Withdrawn<T>>>
 
 /** Into whichever topic. */
 type Into<T, K> = IntoKeyedTopic<T, K> | IntoTopic<T> | IntoNamedTopic<T>

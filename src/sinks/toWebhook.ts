@@ -4,13 +4,14 @@ import type { Batch } from '../runtime/batch.ts'
 import { type Duration, durationMs } from '../runtime/duration.ts'
 import { ConfigurationError } from '../runtime/errors.ts'
 import type { MessagesOutlet } from '../runtime/outlet.ts'
+import { Withdrawn } from '../runtime/withdrawn.ts'
 import { WebhookDestination, type WebhookRequests } from './webhook/webhookDestination.ts'
 
 /** Where a webhook is and what is sent there. */
 export interface Webhook<T> {
   /** `https:` or `http:`; what goes over `http:` can be read on the way. Without user and password: those belong in `headers`. */
   readonly url: string | URL
-  /** What is sent of a value, as JSON; the value itself if left out. */
+  /** What is sent of a value, as JSON; the value itself if left out. Of a value that was `withdrawn` the same is sent as `{ "withdrawn": … }`. */
   readonly body?: (value: T) => unknown
   /** Of every request, such as `authorization`. They are not stored, and no error tells them. */
   readonly headers?: Readonly<Record<string, string>>
@@ -38,13 +39,20 @@ const ours = ['idempotency-key', 'content-length', 'host', 'connection', 'transf
  * sent yet, up to `maxWaitingMessages` a task and outlet, after which the task waits.
  * @throws ConfigurationError on an address or an option that cannot be used
  */
-export function toWebhook<T>(values: Observable<T | Batch<T>>, webhook: Webhook<NoInfer<T>>): MessagesOutlet<T> {
+export function toWebhook<T>(
+  values: Observable<T | Withdrawn<T> | Batch<T | Withdrawn<T>>>,
+  webhook: Webhook<NoInfer<T>>,
+): MessagesOutlet<T> {
   const { body = (value: T) => value } = webhook
   const requests = requestsOf(webhook)
   return {
     kind: 'messages',
     values,
-    encode: (value: T) => ({ time: 0, key: null, value: jsonOf(body(value)) }),
+    encode: (value: T | Withdrawn<T>) => ({
+      time: 0,
+      key: null,
+      value: Buffer.from(value instanceof Withdrawn ? `{"withdrawn":${jsonOf(body(value.row))}}` : jsonOf(body(value))),
+    }),
     to: { kind: 'destination', name: requests.url.host, open: () => new WebhookDestination(requests) },
   }
 }
@@ -86,8 +94,8 @@ function headersOf(host: string, given: Readonly<Record<string, string>>): Heade
   return headers
 }
 
-function jsonOf(body: unknown): Buffer {
+function jsonOf(body: unknown): string {
   const text = JSON.stringify(body)
   if (text === undefined) throw new TypeError('its body is nothing that JSON can hold')
-  return Buffer.from(text)
+  return text
 }

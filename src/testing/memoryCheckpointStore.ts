@@ -19,6 +19,7 @@ import { elsewhereReason, type ForeignRow, ForeignRowsError, ownerText, type Row
 import { type PartitionGrowth, partitionsChanged } from '../runtime/partitionGrowth.ts'
 import { rowKeys } from '../runtime/rowKey.ts'
 import type { ColumnValue, Table } from '../runtime/table.ts'
+import { Withdrawn } from '../runtime/withdrawn.ts'
 import { rowText } from '../sinks/postgres/columnText.ts'
 import { MemoryOutbox } from './memoryOutbox.ts'
 
@@ -275,10 +276,11 @@ export class MemoryCheckpointStore implements CheckpointStore {
   }
 
   // Reads and checks every row now.
-  #prepareRows<Row>(task: TaskId, table: Table<Row>, rows: readonly Row[]): PreparedRows {
+  #prepareRows<Row>(task: TaskId, table: Table<Row>, rows: readonly (Row | Withdrawn<Row>)[]): PreparedRows {
     const read = rows.map((row) => ({
       texts: rowText(table, row),
-      values: Object.fromEntries(table.columns.map((column) => [column.name, column.of(row)])) as StoredRow,
+      values: row instanceof Withdrawn ? valuesOf(table, row.row, identityOf(table)) : valuesOf(table, row),
+      isWithdrawn: row instanceof Withdrawn,
     }))
     const stored = this.#tables.get(table.name) ?? {
       table: table as Table<unknown>,
@@ -294,7 +296,7 @@ export class MemoryCheckpointStore implements CheckpointStore {
       return { foreign: [], merge: append }
     }
     const keyOf = rowKeys(table)
-    const keyed = read.map(({ texts, values }) => ({ key: keyOf(texts), values }))
+    const keyed = read.map(({ texts, ...rest }) => ({ key: keyOf(texts), ...rest }))
     const foreign = new Map<string, Omit<ForeignRow, 'write'>>()
     for (const [row, { key }] of keyed.entries()) {
       const owner = stored.owners.get(key)
@@ -302,15 +304,30 @@ export class MemoryCheckpointStore implements CheckpointStore {
     }
     const merge = () => {
       begin()
-      for (const { key, values } of keyed) {
+      for (const { key, values, isWithdrawn } of keyed) {
         const known = stored.rows.get(key)
         if (known !== undefined && values[table.revision]! < known[table.revision]!) continue
-        stored.rows.set(key, values)
-        stored.owners.set(key, idOf(task))
+        if (isWithdrawn) {
+          stored.rows.delete(key)
+          stored.owners.delete(key)
+        } else {
+          stored.rows.set(key, values)
+          stored.owners.set(key, idOf(task))
+        }
       }
     }
     return { foreign: [...foreign.values()], merge }
   }
+}
+
+function identityOf(table: Table<never>): readonly string[] {
+  return table.mode === 'append' ? [] : [...table.key, table.revision]
+}
+
+/** Of a row that is taken back only the columns are read that say which it is. */
+function valuesOf<Row>(table: Table<Row>, row: Row, names?: readonly string[]): StoredRow {
+  const columns = names === undefined ? table.columns : table.columns.filter(({ name }) => names.includes(name))
+  return Object.fromEntries(columns.map((column) => [column.name, column.of(row)]))
 }
 
 function refuseForeign(task: TaskId, { writes, nextOffset }: Checkpoint, prepared: readonly PreparedRows[]): void {

@@ -13,6 +13,8 @@ import type { StoredMessage } from '../../src/runtime/destination.ts'
 import { ConfigurationError, DeterminismError, TaskFencedError } from '../../src/runtime/errors.ts'
 import { ForeignRowsError } from '../../src/runtime/foreignRows.ts'
 import type { AppendTable, ColumnValue, Table, UpsertTable } from '../../src/runtime/table.ts'
+import { type Withdrawn, withdrawn } from '../../src/runtime/withdrawn.ts'
+import { Random } from '../../src/testing/random.ts'
 
 /** A store, and a look at what it holds. Rows and letters come in any order. */
 export interface CheckpointStoreUnderTest {
@@ -115,7 +117,7 @@ const everyByte = Uint8Array.from({ length: 256 }, (_, byte) => 255 - byte)
 const plain = (bytes: Uint8Array | null) => (bytes === null ? null : Uint8Array.from(bytes))
 
 /** The rows with their type forgotten, as a checkpoint of several tables carries them. */
-export function write<Row>(table: Table<Row>, rows: readonly Row[]): TableWrite {
+export function write<Row>(table: Table<Row>, rows: readonly (Row | Withdrawn<Row>)[]): TableWrite {
   return { table: table as Table<unknown>, rows }
 }
 
@@ -475,6 +477,114 @@ export function checkpointStoreContract(name: string, create: () => Promise<Chec
         [1, 3, '6'],
         [2, 2, '2'],
       ])
+    })
+
+    const gone = (row: Partial<Bar>) => withdrawn({ ...aBar, symbol: task.pipeline, ...row })
+    const goneBars = (...rows: Partial<Bar>[]) => write(barTable, rows.map(gone))
+
+    test('a row that is taken back is gone, unless it is newer, and its key starts anew', async () => {
+      const first = bars({ day: '1', revision: 2 }, { day: '2', revision: 2 }, { day: '3', revision: 2 })
+      const claim = await committed(checkpoint(1, { writes: [first] }))
+      await store.commit(
+        claim,
+        checkpoint(2, {
+          writes: [
+            goneBars(
+              { day: '1.00', revision: 2 },
+              { day: '2', revision: 1 },
+              { day: '3.0', revision: 9 },
+              { day: '4', revision: 9 },
+            ),
+          ],
+        }),
+      )
+      expect((await storedBars()).map(({ day }) => Number(day))).toEqual([2])
+      await store.commit(claim, checkpoint(3, { writes: [bars({ day: '3', revision: 1, price: '3' })] }))
+      expect((await storedBars()).map(({ day, price }) => [Number(day), price]).sort()).toEqual([
+        [2, '1.5'],
+        [3, '3'],
+      ])
+    })
+
+    test('rows and what takes them back come to the same however they are cut into checkpoints', async () => {
+      const random = new Random('withdrawals')
+      for (let round = 0; round < 20; round++) {
+        const at = round
+        const steps = Array.from({ length: random.int(2, 24) }, (_, i) => ({
+          row: {
+            ...aBar,
+            symbol: task.pipeline,
+            day: String(random.int(1, 3)),
+            at,
+            revision: random.int(0, 5),
+            count: i,
+          },
+          isGone: random.chance(0.4),
+        }))
+        const truth = new Map<string, Bar>()
+        for (const { row, isGone } of steps) {
+          const known = truth.get(row.day)
+          if (known !== undefined && row.revision < known.revision) continue
+          if (isGone) truth.delete(row.day)
+          else truth.set(row.day, row)
+        }
+        const claim = await store.claim({ ...task, topic: `round ${round}` })
+        for (let rest = [...steps], offset = 1; rest.length > 0; offset++) {
+          const part = rest.splice(0, random.int(1, 8))
+          const rows = part.map(({ row, isGone }) => (isGone ? withdrawn(row) : row))
+          const lines = write(lineTable, random.chance(0.3) ? [{ number: 1, text: 'beside', at: null }] : [])
+          await store.commit(claim, checkpoint(offset, { writes: [write(barTable, rows), lines] }))
+        }
+        const stored = (await storedBars()).filter((row) => row.at === at)
+        const shown = (rows: readonly { day: ColumnValue; revision: ColumnValue; count: ColumnValue }[]) =>
+          rows.map(({ day, revision, count }) => `${Number(day)}: ${revision} of ${count}`).sort()
+        expect(shown(stored as never)).toEqual(shown([...truth.values()]))
+      }
+    })
+
+    test('a row of another task is not taken back, and one that its owner took back is free', async () => {
+      const claim = await committed(checkpoint(1, { writes: [bars({ day: '1' }, { day: '2' })] }))
+      const other = { ...task, partition: 1 }
+      const refused = await store
+        .commit(
+          await store.claim(other),
+          checkpoint(1, { writes: [goneBars({ day: '3' }, { day: '2', revision: 9 })] }),
+        )
+        .catch((error) => error)
+      expect(refused).toBeInstanceOf(ForeignRowsError)
+      expect((refused as ForeignRowsError).rows).toMatchObject([{ write: 0, row: 1, owner: task }])
+      expect(await storedBars()).toHaveLength(2)
+      await store.commit(claim, checkpoint(2, { writes: [goneBars({ day: '2' })] }))
+      await store.commit(await store.claim(other), checkpoint(1, { writes: [bars({ day: '2', price: '7' })] }))
+      expect((await storedBars()).map(({ price }) => price).sort()).toEqual(['1.5', '7'])
+    })
+
+    test('of what is taken back only the key and the revision are looked at, and they have to be right', async () => {
+      const claim = await committed(checkpoint(1, { writes: [bars({ day: '1' }, { day: '2' })] }))
+      const only = withdrawn({ symbol: task.pipeline, day: '1', at: aBar.at, revision: 1 } as Bar)
+      await store.commit(claim, checkpoint(2, { writes: [write(barTable, [only])] }))
+      expect((await storedBars()).map(({ day }) => Number(day))).toEqual([2])
+      const bad = store.commit(claim, checkpoint(3, { writes: [goneBars({ day: '2' }, { day: 'x' })] }))
+      await expect(bad).rejects.toBeInstanceOf(ConfigurationError)
+      await expect(bad).rejects.toThrow(/day/)
+      expect(await storedBars()).toHaveLength(1)
+    })
+
+    test('from a table that is only added to nothing is taken back', async () => {
+      const lines = (await under.rows(lineTable.name)).length
+      const line = { number: 1, text: 'a', at: null }
+      const claim = await store.claim(task)
+      const taking = store.commit(claim, checkpoint(1, { writes: [write(lineTable, [line, withdrawn(line)])] }))
+      await expect(taking).rejects.toBeInstanceOf(ConfigurationError)
+      await expect(taking).rejects.toThrow(/only added to/)
+      expect(await under.rows(lineTable.name)).toHaveLength(lines)
+    })
+
+    test('more rows than one statement takes are taken back, text and all', async () => {
+      const rows = Array.from({ length: 12_000 }, (_, i) => ({ day: String(i), note: hostile }))
+      const claim = await committed(checkpoint(1, { writes: [bars(...rows)] }))
+      await store.commit(claim, checkpoint(2, { writes: [goneBars(...rows.slice(1))] }))
+      expect((await storedBars()).map(({ day }) => Number(day))).toEqual([0])
     })
 
     test('extreme values come back as they were given', async () => {

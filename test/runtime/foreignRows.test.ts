@@ -5,12 +5,14 @@ import { batchFlush } from '../../src/operators/batchFlush.ts'
 import { decode } from '../../src/operators/decode.ts'
 import { eventTime } from '../../src/operators/eventTime.ts'
 import { mapAsync } from '../../src/operators/mapAsync.ts'
+import { sessionWindow } from '../../src/operators/sessionWindow.ts'
 import { tumblingWindow } from '../../src/operators/tumblingWindow.ts'
 import type { Checkpoint, Claim } from '../../src/runtime/checkpoint.ts'
 import { ConfigurationError } from '../../src/runtime/errors.ts'
 import { definePipeline, type Pipeline } from '../../src/runtime/pipeline.ts'
 import { redriveHeader } from '../../src/runtime/record.ts'
 import type { UpsertTable } from '../../src/runtime/table.ts'
+import type { Withdrawn } from '../../src/runtime/withdrawn.ts'
 import { Worker } from '../../src/runtime/worker.ts'
 import { toPostgres } from '../../src/sinks/toPostgres.ts'
 import { MemoryCheckpointStore } from '../../src/testing/memoryCheckpointStore.ts'
@@ -63,7 +65,24 @@ const windowed = (provisionalEveryMs?: number) => (records: Observable<Event>) =
 const plain = (records: Observable<Event>) =>
   records.pipe(map((event) => ({ key: event.key, start: 0, ids: event.id, revision: 0 })))
 
-const pipelineOf = (chain: (records: Observable<Event>) => Observable<Row>, onError?: Pipeline['onError']) =>
+/** One row a key and session, which a late event may take back. */
+const lateSessions = (records: Observable<Event>) =>
+  records.pipe(
+    eventTime({ of: (event) => event.at, maxOutOfOrdernessMs: 0 }),
+    sessionWindow({ name: 'visit', gapMs: 10, by: (event) => event.key, allowedLatenessMs: 100 }),
+    aggregateWindow<Event, string[], Row>({
+      initial: () => [],
+      add: (ids, event) => [...ids, event.id],
+      merge: (earlier, later) => [...earlier, ...later],
+      result: (ids, { key, start }, { revision }) => ({ key, start, ids: ids.join(' '), revision }),
+      withdraws: true,
+    }),
+  )
+
+const pipelineOf = (
+  chain: (records: Observable<Event>) => Observable<Row | Withdrawn<Row>>,
+  onError?: Pipeline['onError'],
+) =>
   definePipeline({
     name: 'grouping',
     ...(onError === undefined ? {} : { onError }),
@@ -142,6 +161,20 @@ describe('a key whose records come in two partitions', () => {
       /key A, start 0\) of table groups belongs to grouping events\/0; this came by grouping events\/1/,
     )
     expect(world.store.owners('groups').map((owner) => owner?.partition)).toEqual([0, 1, 0, 1])
+  })
+
+  it('keeps its row where the other takes one of that key back', async () => {
+    const world = new World(pipelineOf(lateSessions))
+    await world.add(0, event('A', 20, 'a1'), event('B', 50, 'b1')).run()
+    expect(world.rows).toEqual(['A@20: a1'])
+    // The same session in the other partition, and an earlier event that makes another one of it.
+    await world.add(1, event('A', 20, 'a2'), event('C', 50, 'c1')).run()
+    expect(world.rows).toEqual(['A@20: a1'])
+    await world.add(1, event('A', 15, 'a3')).run()
+    expect(world.rows).toEqual(['A@15: a2 a3', 'A@20: a1'])
+    await world.add(0, event('A', 12, 'a4')).run('drain-and-close')
+    expect(world.rows.filter((row) => row.startsWith('A'))).toEqual(['A@12: a1 a4', 'A@15: a2 a3'])
+    expect(new Set(world.store.deadLetters().map(({ reason }) => reason))).toEqual(new Set(['key-elsewhere']))
   })
 
   it('has letters also for what comes after a restart, as long as the window is open, and none of the next window', async () => {

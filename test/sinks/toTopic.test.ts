@@ -7,6 +7,7 @@ import { textCodec } from '../../src/codecs/textCodec.ts'
 import { topic } from '../../src/codecs/topic.ts'
 import type { OutgoingMessage } from '../../src/runtime/destination.ts'
 import type { MessagesOutlet } from '../../src/runtime/outlet.ts'
+import { type Withdrawn, withdrawn } from '../../src/runtime/withdrawn.ts'
 import { toDestination } from '../../src/sinks/toDestination.ts'
 import { toTopic } from '../../src/sinks/toTopic.ts'
 
@@ -59,6 +60,23 @@ describe('toTopic', () => {
     expect(message).toMatchObject({ key: Uint8Array.of(2), headers: [{ key: 'id', value: Buffer.from('ö1') }] })
     expect(text(message.value)).toBe('ö1')
     expect(encoded(outlet, { id: '', at: 1 }).value).toBeNull()
+  })
+
+  it('writes a tombstone under the key of what was taken back, and none without a key', () => {
+    const results: Observable<Order | Withdrawn<Order>> = NEVER
+    const keyed = toTopic(results, {
+      topic: topic('orders', { key: textCodec(), value: jsonCodec(order) }),
+      by: ({ id }) => id,
+      at,
+      headers: ({ id }) => [{ key: 'id', value: Buffer.from(id) }],
+    })
+    expect(encoded<unknown>(keyed, withdrawn(anOrder))).toEqual({
+      ...{ time: 7, key: Buffer.from('ö1'), value: null },
+      headers: [{ key: 'id', value: Buffer.from('ö1') }],
+    })
+    expect(encoded(keyed, anOrder).value).not.toBeNull()
+    const keyless = toTopic(results, { topic: 'orders', encode: ({ id }) => id, at })
+    expect(() => encoded<unknown>(keyless, withdrawn(anOrder))).toThrow(/it has no key/)
   })
 
   it('refuses text that UTF-8 cannot hold', () => {

@@ -10,6 +10,7 @@ import {
   topic,
   toTopic,
   toWebhook,
+  type Withdrawn,
 } from 'millrace'
 import { testPipeline } from 'millrace/testing'
 import { map, type Observable } from 'rxjs'
@@ -20,6 +21,7 @@ declare const trades: Observable<Trade>
 declare const candleTable: Table<Candle>
 declare const texts: Observable<string>
 declare const numbers: Observable<number>
+declare const corrected: Observable<Candle | Withdrawn<Candle>>
 
 type CandleOutlet = ReturnType<typeof toPostgres<Candle>>
 
@@ -27,6 +29,24 @@ describe('a sink and the stream that ends in it', () => {
   test('agree on the row, single or in batches', () => {
     expect(toPostgres(candles, candleTable)).type.toBe<CandleOutlet>()
     expect(toPostgres(candles.pipe(batchFlush({ maxCount: 5 })), candleTable)).type.toBe<CandleOutlet>()
+  })
+
+  test('agree on the row where some are taken back, single or in batches', () => {
+    expect(toPostgres(corrected, candleTable)).type.toBe<CandleOutlet>()
+    expect(toPostgres(corrected.pipe(batchFlush({ maxCount: 5 })), candleTable)).type.toBe<CandleOutlet>()
+    expect(toWebhook(corrected, { url: 'https://example.com', body: ({ symbol }) => symbol })).type.toBe<
+      MessagesOutlet<Candle>
+    >()
+    expect(
+      toTopic(corrected, { topic: 'candles', at: ({ openTime }) => openTime, encode: ({ symbol }) => symbol }),
+    ).type.toBe<MessagesOutlet<Candle>>()
+  })
+
+  test('do not take what is taken back for a row', () => {
+    // @ts-expect-error Property 'symbol' does not exist on type 'Candle | Withdrawn<Candle>'
+    corrected.pipe(map(({ symbol }) => symbol))
+    // @ts-expect-error is not assignable
+    toPostgres<Trade>(corrected, candleTable)
   })
 
   test('do not take an array for a batch', () => {

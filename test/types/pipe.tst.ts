@@ -22,6 +22,7 @@ import {
   topN,
   tumblingWindow,
   type WindowElement,
+  type Withdrawn,
 } from 'millrace'
 import { filter, map, type Observable, share } from 'rxjs'
 import { describe, expect, test } from 'tstyche'
@@ -112,6 +113,33 @@ describe('types flow through pipe() without annotations', () => {
       }),
     )
     expect(visits).type.toBe<Observable<{ user: string; pages: number }>>()
+
+    const corrected = clicks.pipe(
+      sessionWindow({ name: 'visit', gapMs: '30m', by: (click) => click.user, allowedLatenessMs: '1h' }),
+      aggregateWindow({
+        initial: () => 0,
+        add: (pages, { kind }) => pages + kind.length,
+        merge: (a, b) => a + b,
+        result: (pages, { key }, { revision }) => ({ user: key, pages, revision }),
+        withdraws: true,
+      }),
+    )
+    type Visit = { user: string; pages: number; revision: number }
+    expect(corrected).type.toBe<Observable<Visit | Withdrawn<Visit>>>()
+
+    const early = orders.pipe(
+      tumblingWindow({ name: 'day', sizeMs: '1d', by: (order) => order.customer }),
+      topN({
+        n: 10,
+        of: (order) => order.amount,
+        tie: (order) => order.id,
+        result: (top, { key }) => top.map(({ id }, i) => ({ customer: key, rank: i + 1, id })),
+        withdrawBy: ({ rank }) => String(rank),
+        early: { everyMs: '1m' },
+      }),
+    )
+    type Rank = { customer: string; rank: number; id: string }
+    expect(early).type.toBe<Observable<Rank | Withdrawn<Rank>>>()
 
     const best = orders.pipe(
       countWindow({ name: 'lot', size: 100, by: (order) => order.customer, maxWaitMs: '1h' }),

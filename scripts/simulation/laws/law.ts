@@ -39,6 +39,8 @@ export interface LawCase {
   define(events: readonly LawEvent[], isEnded: boolean): Told
   /** True where in what order values come between two moves of time changes nothing. */
   readonly isOrderFree: boolean
+  /** Where order changes results: what a table comes to by all of them, which it does not change. */
+  readonly settled?: (rows: readonly Row[]) => readonly Row[]
   /** True where each result lies behind the time that was known before it, by its own time. */
   readonly isInTime: boolean
 }

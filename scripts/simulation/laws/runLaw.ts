@@ -4,7 +4,7 @@ import { asOfLaw, intervalLaw } from './joinLaws.ts'
 import { countLaw, inOrderLaw, keyedLaw, sequenceLaw } from './keyLaws.ts'
 import type { Law, LawCase, LawEvent, LawValue, Row, Told } from './law.ts'
 import { LawTask } from './lawTask.ts'
-import { sessionLaw } from './sessionLaw.ts'
+import { sessionLaw, sessionTopLaw } from './sessionLaw.ts'
 import { hoppingLaw, topLaw, tumblingLaw } from './windowLaws.ts'
 
 const laws: readonly Law[] = [
@@ -12,6 +12,7 @@ const laws: readonly Law[] = [
   tumblingLaw,
   topLaw,
   sessionLaw,
+  sessionTopLaw,
   countLaw,
   intervalLaw,
   asOfLaw,
@@ -141,7 +142,8 @@ function runPlain({ chain }: LawCase, events: readonly LawEvent[]): Ran {
 
 /** The values between two moves of time in another order, unless two of them are of one time. */
 function permuted(drawn: LawCase, events: readonly LawEvent[], truth: Told, random: Random): string[] {
-  if (!drawn.isOrderFree) return []
+  const { isOrderFree, settled } = drawn
+  if (!isOrderFree && settled === undefined) return []
   const shuffled: LawEvent[] = []
   let stretch: LawValue[] = []
   const flush = () => {
@@ -160,7 +162,10 @@ function permuted(drawn: LawCase, events: readonly LawEvent[], truth: Told, rand
   const task = new LawTask(drawn.chain)
   for (const event of shuffled) task.push(event)
   task.close()
-  return told('definition', truth, 'another order', task)
+  if (isOrderFree || settled === undefined) return told('definition', truth, 'another order', task)
+  const length = truth.rows[0]?.length
+  const rows = settled(task.rows.map((row) => row.slice(0, length)))
+  return told('table of the definition', { ...truth, rows: settled(truth.rows) }, 'in another order', { ...task, rows })
 }
 
 /** As bags: a definition gives no order. */

@@ -1,8 +1,10 @@
-import { pipe } from 'rxjs'
+import { map, pipe } from 'rxjs'
 import { aggregateWindow } from '../../../src/operators/aggregateWindow.ts'
 import { hoppingWindow } from '../../../src/operators/hoppingWindow.ts'
 import { topN } from '../../../src/operators/topN.ts'
 import { tumblingWindow } from '../../../src/operators/tumblingWindow.ts'
+import type { Json } from '../../../src/runtime/json.ts'
+import { Withdrawn } from '../../../src/runtime/withdrawn.ts'
 import {
   byKey,
   type Law,
@@ -36,16 +38,33 @@ export function summaryOf(values: readonly LawValue[]): readonly [sum: number, c
   return [values.reduce((sum, { n }) => sum + n, 0), values.length]
 }
 
+/** Results and what takes them back as rows that say which of the two they are. */
+export const asRows = map(
+  (result: Row | Withdrawn<Row>): Row =>
+    result instanceof Withdrawn ? ['withdrawn', ...result.row] : ['row', ...result],
+)
+
+/** What such rows leave in a table whose key they begin with; without revisions, which count the ways to it. */
+export const settled = (keyLength: number) => (rows: readonly Row[]) => {
+  const left = new Map<string, Row>()
+  for (const row of rows) {
+    const key = JSON.stringify(row.slice(1, 1 + keyLength))
+    if (row[0] === 'withdrawn') left.delete(key)
+    else left.set(key, row.slice(0, -1))
+  }
+  return [...left.values()]
+}
+
 /** Every window by its key and start, with all that it took. */
 class NaiveWindows {
   readonly windows = new Map<
     string,
-    { key: string; start: number; end: number; values: LawValue[]; revision: number }
+    { key: string; start: number; end: number; values: LawValue[]; revision: number; shown: readonly Row[] }
   >()
 
   take(value: LawValue, start: number, end: number) {
     const id = `${value.key}@${start}`
-    const one = this.windows.get(id) ?? { key: value.key, start, end, values: [], revision: 0 }
+    const one = this.windows.get(id) ?? { key: value.key, start, end, values: [], revision: 0, shown: [] }
     this.windows.set(id, one)
     one.values.push(value)
     return one
@@ -58,7 +77,12 @@ function startsOf(at: number, { sizeMs, hopMs }: Hops): number[] {
   return starts
 }
 
-function defineHopping(hops: Hops, rowOf: (values: readonly LawValue[]) => readonly Row[]): LawCase['define'] {
+/** @param identityOf which row of a window is which, where those are taken back that a correction leaves no place for */
+function defineHopping(
+  hops: Hops,
+  rowOf: (values: readonly LawValue[]) => readonly Row[],
+  identityOf?: (row: Row) => Json,
+): LawCase['define'] {
   const { sizeMs, allowedLatenessMs } = hops
   const greatest = (a: number, b: number): number => (b === 0 ? a : greatest(b, a % b))
   const paneMs = greatest(hops.sizeMs, hops.hopMs)
@@ -70,7 +94,15 @@ function defineHopping(hops: Hops, rowOf: (values: readonly LawValue[]) => reado
     const isOver = (end: number) => now >= end - 1 + allowedLatenessMs
     const fire = (one: ReturnType<NaiveWindows['take']>) => {
       one.revision += 1
-      for (const row of rowOf(one.values)) rows.push([one.key, one.start, one.end, ...row, one.revision])
+      const now = rowOf(one.values)
+      const shown = (row: Row) => [one.key, one.start, one.end, ...row, one.revision]
+      if (identityOf === undefined) rows.push(...now.map(shown))
+      else {
+        const left = new Set(now.map(identityOf))
+        const gone = one.revision === 1 ? [] : one.shown.filter((row) => !left.has(identityOf(row)))
+        rows.push(...gone.map((row) => ['withdrawn', ...shown(row)]), ...now.map((row) => ['row', ...shown(row)]))
+      }
+      one.shown = now
     }
     for (const { value, before, watermark } of steps(events, isEnded)) {
       now = watermark
@@ -159,7 +191,8 @@ export const topLaw: Law = {
   operator: 'topN',
   draw(random) {
     const sizeMs = random.int(1, 12)
-    const hops = { sizeMs, hopMs: random.int(1, sizeMs), allowedLatenessMs: 0 }
+    const allowedLatenessMs = random.pick([0, random.int(1, 10)])
+    const hops = { sizeMs, hopMs: random.int(1, sizeMs), allowedLatenessMs }
     const n = random.int(1, 3)
     const isBetter = (a: LawValue, b: LawValue) => b.n - a.n || (tieOf(a) < tieOf(b) ? -1 : 1)
     const ranked = topN<LawValue, Row>({
@@ -168,19 +201,30 @@ export const topLaw: Law = {
       of: (value) => value.n,
       tie: tieOf,
       result: (top, { key, start, end }, { revision }) =>
-        top.map((value, i) => [key, start, end, i + 1, tieOf(value), revision]),
+        top.map((value, i) => [key, start, end, tieOf(value), i + 1, revision]),
+      withdrawBy: ([, , , tie]) => String(tie),
     })
     return {
       text: JSON.stringify({ ...hops, n }),
-      chain: pipe(timeByHand, hoppingWindow({ name: 'windows', by: byKey, ...hops, onReject }), ranked, withTimes),
-      define: defineHopping(hops, (values) =>
-        values
-          .toSorted(isBetter)
-          .slice(0, n)
-          .map((value, i) => [i + 1, tieOf(value)]),
+      chain: pipe(
+        timeByHand,
+        hoppingWindow({ name: 'windows', by: byKey, ...hops, onReject }),
+        ranked,
+        asRows,
+        withTimes,
       ),
-      isOrderFree: true,
-      isInTime: true,
+      define: defineHopping(
+        hops,
+        (values) =>
+          values
+            .toSorted(isBetter)
+            .slice(0, n)
+            .map((value, i) => [tieOf(value), i + 1]),
+        ([tie]) => tie ?? null,
+      ),
+      isOrderFree: allowedLatenessMs === 0,
+      settled: settled(4),
+      isInTime: allowedLatenessMs === 0,
     }
   },
 }

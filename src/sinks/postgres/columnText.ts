@@ -1,5 +1,6 @@
 import { BadRowError } from '../../runtime/badRow.ts'
-import type { Column, ColumnType, ColumnValue, RowText, Table } from '../../runtime/table.ts'
+import type { Column, ColumnType, ColumnValue, RowText, Table, UpsertTable } from '../../runtime/table.ts'
+import { Withdrawn } from '../../runtime/withdrawn.ts'
 
 // PostgreSQL holds no U+0000 in text, and UTF-8 no half of a surrogate pair; both occur in hostile input.
 const escapeMark = '\u241B'
@@ -134,10 +135,30 @@ function columnValue<Row>(table: string, column: Column<Row>, row: Row): ColumnV
   }
 }
 
-/** The row as it is written. Throws `BadRowError` as `columnText` does, and for a NULL in the natural key or the revision. */
-export function rowText<Row>(table: Table<Row>, row: Row): RowText {
+/**
+ * The row as it is written; of one that is taken back its key and its revision, and null for the rest, which nobody looks at. Throws `BadRowError` as `columnText` does, for a NULL in the natural
+ * key or the revision, and where a row of a table is taken back that rows are only added to.
+ */
+export function rowText<Row>(table: Table<Row>, row: Row | Withdrawn<Row>): RowText {
+  if (row instanceof Withdrawn) return withdrawnText(table, row)
   const texts = table.columns.map((column) => columnText(table.name, column, row))
-  if (table.mode === 'append') return texts
+  return table.mode === 'append' ? texts : identified(table, texts)
+}
+
+function withdrawnText<Row>(table: Table<Row>, { row }: Withdrawn<Row>): RowText {
+  if (table.mode === 'append') {
+    throw new BadRowError(
+      `table ${table.name}: rows are only added to it, so none can be taken back: give it a key and a revision, or leave out what was withdrawn`,
+    )
+  }
+  const isIdentity = ({ name }: Column<Row>) => name === table.revision || table.key.includes(name)
+  return identified(
+    table,
+    table.columns.map((column) => (isIdentity(column) ? columnText(table.name, column, row) : null)),
+  )
+}
+
+function identified(table: UpsertTable<never>, texts: RowText): RowText {
   for (const [i, { name }] of table.columns.entries()) {
     if (texts[i] !== null || !(name === table.revision || table.key.includes(name))) continue
     throw new BadRowError(`table ${table.name}, column ${name}: a natural key and a revision cannot be NULL`)

@@ -6,6 +6,7 @@ import { from as copyFrom } from 'pg-copy-streams'
 import { ConfigurationError } from '../../runtime/errors.ts'
 import { rowKeys } from '../../runtime/rowKey.ts'
 import type { AppendTable, ColumnType, RowText, Table, UpsertTable } from '../../runtime/table.ts'
+import { Withdrawn } from '../../runtime/withdrawn.ts'
 import { rowText } from './columnText.ts'
 import { quoteIdentifier } from './connection.ts'
 import { ownerColumn } from './ownerColumn.ts'
@@ -29,27 +30,34 @@ const copyChunkBytes = 64 * 1024
 /**
  * The steps that write the rows. Upserts may be sent without waiting for one another; an append (COPY) may not.
  *
- * Of several rows with one key the newest revision is written, the later one among equals, since a statement may touch a row once only. Rows
- * go in the order of their keys, so that two writers of one table wait for each other and never deadlock. A row that another owner has written before ends the
- * transaction (MR004); one without an owner is taken over.
+ * Of several rows with one key the newest revision is written, the later one among equals, since a statement may touch a row once only. Rows that are taken back are deleted first, so that a key
+ * whose row was taken back starts anew. Rows are written in the order of their keys, so that two writers of one table wait for each other. A row that another owner has written before ends the
+ * transaction (MR004), be it to be replaced or deleted; one without an owner is taken over.
  * @param owner the number of the task in `row_owner`
  */
 export function writeSteps<Row>(
   table: Table<Row>,
-  rows: readonly Row[],
+  rows: readonly (Row | Withdrawn<Row>)[],
   owner: number,
   texts: readonly RowText[] = rows.map((row) => rowText(table, row)),
 ): readonly Step[] {
   if (rows.length === 0) return []
-  return table.mode === 'append' ? [appendStep(table, texts)] : upsertSteps(table, texts, owner)
+  if (table.mode === 'append') return [appendStep(table, texts)]
+  const statements = statementsOf(table)
+  const { upserts, deletes } = settledRows(statements, rows, texts)
+  return [...steps(table, statements.delete, deletes, owner), ...steps(table, statements.upsert, upserts, owner)]
 }
 
-function upsertSteps(table: UpsertTable<never>, rows: readonly RowText[], owner: number): readonly Step[] {
-  const statement = upsertStatement(table)
-  return [...statementParts(newestRows(statement, rows), rowBytes, rowsPerStatement)].map(({ items, bytes }) =>
+function steps(
+  table: UpsertTable<never>,
+  { name, text, columns }: Statement,
+  rows: readonly RowText[],
+  owner: number,
+): readonly Step[] {
+  return [...statementParts(rows, rowBytes, rowsPerStatement)].map(({ items, bytes }) =>
     largeStep(bytes, (client) => {
-      const values = table.columns.map((column, i) => columnLiteral(items, i, column.type))
-      return client.query({ name: statement.name, text: statement.text, values: [...values, owner] })
+      const values = columns.map((i) => columnLiteral(items, i, table.columns[i]!.type))
+      return client.query({ name, text, values: [...values, owner] })
     }),
   )
 }
@@ -60,14 +68,30 @@ function rowBytes(row: RowText): number {
   return bytes
 }
 
-function newestRows({ keyOf, revisionIndex }: UpsertStatement, rows: readonly RowText[]): readonly RowText[] {
-  const byKey = new Map<string, RowText>()
-  for (const texts of rows) {
-    const key = keyOf(texts)
-    const known = byKey.get(key)
-    if (known === undefined || Number(texts[revisionIndex]) >= Number(known[revisionIndex])) byKey.set(key, texts)
+/** What one after the other would come to, whatever the table has: of each key at most one row to delete, and at most one to be written after that; by key. */
+function settledRows(
+  { keyOf, revisionIndex }: TableStatements,
+  rows: readonly unknown[],
+  texts: readonly RowText[],
+): { readonly upserts: readonly RowText[]; readonly deletes: readonly RowText[] } {
+  const upserts = new Map<string, RowText>()
+  const deletes = new Map<string, RowText>()
+  const isOlder = (one: RowText, than: RowText | undefined) =>
+    than !== undefined && Number(one[revisionIndex]) < Number(than[revisionIndex])
+  for (const [i, text] of texts.entries()) {
+    const key = keyOf(text)
+    if (isOlder(text, upserts.get(key))) continue
+    if (!(rows[i] instanceof Withdrawn)) upserts.set(key, text)
+    else {
+      upserts.delete(key)
+      if (!isOlder(text, deletes.get(key))) deletes.set(key, text)
+    }
   }
-  return [...byKey].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, texts]) => texts)
+  return { upserts: byKey(upserts), deletes: byKey(deletes) }
+}
+
+function byKey(rows: ReadonlyMap<string, RowText>): readonly RowText[] {
+  return [...rows].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, texts]) => texts)
 }
 
 /** One column of the rows as an array literal. */
@@ -116,43 +140,75 @@ function* copyChunks(rows: readonly RowText[]): Generator<Buffer> {
   if (chunk !== '') yield Buffer.from(chunk)
 }
 
-interface UpsertStatement {
+/** A prepared statement over rows, and the columns of them that it gets, each as an array; the owner comes last. */
+interface Statement {
   readonly name: string
   readonly text: string
+  readonly columns: readonly number[]
+}
+
+interface TableStatements {
+  readonly upsert: Statement
+  readonly delete: Statement
   readonly keyOf: (row: RowText) => string
   readonly revisionIndex: number
 }
 
-const statements = new WeakMap<object, UpsertStatement>()
+const made = new WeakMap<object, TableStatements>()
 
-function upsertStatement(table: UpsertTable<never>): UpsertStatement {
-  let statement = statements.get(table)
-  if (statement === undefined) {
-    statement = buildUpsert(table)
-    statements.set(table, statement)
-  }
-  return statement
-}
-
-function buildUpsert(table: UpsertTable<never>): UpsertStatement {
+function statementsOf(table: UpsertTable<never>): TableStatements {
+  const known = made.get(table)
+  if (known !== undefined) return known
   const names = table.columns.map((column) => column.name)
   const missing = [...table.key, table.revision].find((name) => !names.includes(name))
   if (missing !== undefined)
     throw new ConfigurationError(`table ${table.name}: its key or revision names ${missing}, which is no column of it`)
+  const statements = {
+    upsert: upsertStatement(table, names),
+    delete: deleteStatement(table, names),
+    keyOf: rowKeys(table),
+    revisionIndex: names.indexOf(table.revision),
+  }
+  made.set(table, statements)
+  return statements
+}
+
+const refusal = `refuse('MR004', 'a row belongs to another task')`
+
+function upsertStatement(table: UpsertTable<never>, names: readonly string[]): Statement {
   const written = [...names, ownerColumn].map(quoteIdentifier).join(', ')
   const owner = quoteIdentifier(ownerColumn)
   const revision = quoteIdentifier(table.revision)
-  const parameters = table.columns.map((column, i) => `$${i + 1}::${column.type}[]`).join(', ')
   const assignments = [...names, ownerColumn]
     .filter((name) => !table.key.includes(name))
     .map((name) => `${quoteIdentifier(name)} = excluded.${quoteIdentifier(name)}`)
     .join(', ')
-  const text =
-    `INSERT INTO ${quoteIdentifier(table.name)} AS t (${written}) SELECT *, $${names.length + 1}::integer FROM unnest(${parameters}) ` +
-    `ON CONFLICT (${table.key.map(quoteIdentifier).join(', ')}) DO UPDATE SET ${assignments} ` +
-    `WHERE CASE WHEN t.${owner} <> excluded.${owner} THEN refuse('MR004', 'a row belongs to another task') ` +
-    `ELSE excluded.${revision} >= t.${revision} END`
-  return { name: statementName(text), text, keyOf: rowKeys(table), revisionIndex: names.indexOf(table.revision) }
+  const columns = names.map((_, i) => i)
+  return statement(
+    columns,
+    `INSERT INTO ${quoteIdentifier(table.name)} AS t (${written}) SELECT *, $${names.length + 1}::integer FROM unnest(${parameters(table, columns)}) ` +
+      `ON CONFLICT (${table.key.map(quoteIdentifier).join(', ')}) DO UPDATE SET ${assignments} ` +
+      `WHERE CASE WHEN t.${owner} <> excluded.${owner} THEN ${refusal} ELSE excluded.${revision} >= t.${revision} END`,
+  )
+}
+
+function deleteStatement(table: UpsertTable<never>, names: readonly string[]): Statement {
+  const owner = quoteIdentifier(ownerColumn)
+  const columns = [...table.key, table.revision].map((name) => names.indexOf(name))
+  const isSameKey = table.key.map((name, i) => `t.${quoteIdentifier(name)} = w.k${i}`).join(' AND ')
+  return statement(
+    columns,
+    `DELETE FROM ${quoteIdentifier(table.name)} AS t USING unnest(${parameters(table, columns)}) AS w (${[...table.key.map((_, i) => `k${i}`), 'revision'].join(', ')}) ` +
+      `WHERE ${isSameKey} AND CASE WHEN t.${owner} <> $${columns.length + 1}::integer THEN ${refusal} ELSE w.revision >= t.${quoteIdentifier(table.revision)} END`,
+  )
+}
+
+function parameters(table: UpsertTable<never>, columns: readonly number[]): string {
+  return columns.map((column, i) => `$${i + 1}::${table.columns[column]!.type}[]`).join(', ')
+}
+
+function statement(columns: readonly number[], text: string): Statement {
+  return { name: statementName(text), text, columns }
 }
 
 /** A name for a prepared statement, within the 63 bytes that PostgreSQL keeps of one. */

@@ -1,7 +1,8 @@
 import type { TableWrite } from '../../runtime/checkpoint.ts'
 import type { ColumnValue, Table } from '../../runtime/table.ts'
+import { Withdrawn } from '../../runtime/withdrawn.ts'
 
-/** What a table holds after writes: newest revisions by key, or everything in order for one that is only added to. */
+/** What a table holds after writes: newest revisions by key, without those that were taken back, or everything in order for one that is only added to. */
 export class TableRows {
   readonly #upserted = new Map<string, Map<string, unknown>>()
   readonly #appended = new Map<string, unknown[]>()
@@ -15,12 +16,13 @@ export class TableRows {
     }
   }
 
-  /** Upserted rows stand in the order of their keys' first writes. */
+  /** Upserted rows stand in the order of their keys' first writes; a key whose row was taken back begins anew. */
   rows(table: Table<never>): unknown[] {
     return table.mode === 'append' ? [...this.#list(table.name)] : [...(this.#upserted.get(table.name)?.values() ?? [])]
   }
 
-  #upsert(table: Extract<Table<unknown>, { mode: 'upsert' }>, row: unknown): void {
+  #upsert(table: Extract<Table<unknown>, { mode: 'upsert' }>, written: unknown): void {
+    const row: unknown = written instanceof Withdrawn ? written.row : written
     let rows = this.#upserted.get(table.name)
     if (rows === undefined) {
       rows = new Map()
@@ -31,7 +33,9 @@ export class TableRows {
     const isOlder =
       stored !== undefined &&
       Number(columnOf(table, table.revision, row)) < Number(columnOf(table, table.revision, stored))
-    if (!isOlder) rows.set(key, row)
+    if (isOlder) return
+    if (written instanceof Withdrawn) rows.delete(key)
+    else rows.set(key, row)
   }
 
   #list(name: string): unknown[] {

@@ -1,4 +1,4 @@
-import { filter, type Observable, type OperatorFunction, pipe, share } from 'rxjs'
+import { filter, map, type Observable, type OperatorFunction, pipe, share } from 'rxjs'
 import { aggregateWindow } from '../../../src/operators/aggregateWindow.ts'
 import { asOfJoin } from '../../../src/operators/asOfJoin.ts'
 import { countWindow } from '../../../src/operators/countWindow.ts'
@@ -10,6 +10,7 @@ import type { Window, WindowElement } from '../../../src/operators/window.ts'
 import type { Json } from '../../../src/runtime/json.ts'
 import type { OperatorSpec } from '../../../src/runtime/operator.ts'
 import { stateful } from '../../../src/runtime/stateful.ts'
+import { Withdrawn } from '../../../src/runtime/withdrawn.ts'
 
 /** `[input, at, key, value]`, or that the watermark is `at` from here on. */
 export type Event = readonly [input: 'T' | 'L' | 'R', at: number, key: string, value: Json]
@@ -116,14 +117,24 @@ const withTime = stateful<readonly Json[], Json>({ name: 'stamp' }, (_restored, 
 
 const timed = ({ key, start, end }: Window): Json[] => [key, start, end]
 
+/** What takes a row back, as it may stand among rows. */
+export interface Gone {
+  readonly gone: Json
+}
+
 /** The values of each window, in the order of their texts: which came first is not what the cases are about. */
-function collected(place: (window: Window) => Json[]): OperatorFunction<WindowElement<Event>, Json> {
-  return aggregateWindow<Event, readonly Json[], Json>({
+function collected(place: (window: Window) => Json[]): OperatorFunction<WindowElement<Event>, Json | Gone> {
+  const fold = aggregateWindow<Event, readonly Json[], Json>({
     initial: () => [],
     add: (values, [, , , value]) => [...values, value],
     merge: (earlier, later) => [...earlier, ...later],
     result: (values, window) => [...place(window), [...values].sort(byText)],
+    withdraws: true,
   })
+  return pipe(
+    fold,
+    map((row) => (row instanceof Withdrawn ? { gone: row.row } : row)),
+  )
 }
 
 export function byText(a: Json, b: Json): number {

@@ -4,6 +4,7 @@ import { NEVER } from 'rxjs'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { Delivery, Destination } from '../../../src/runtime/destination.ts'
 import { ConfigurationError, RefusedMessageError, RetryableError } from '../../../src/runtime/errors.ts'
+import { withdrawn } from '../../../src/runtime/withdrawn.ts'
 import { toWebhook, type Webhook } from '../../../src/sinks/toWebhook.ts'
 
 interface Received {
@@ -81,6 +82,14 @@ describe('a webhook', () => {
       },
       { body: '"hot ☀"', headers: { 'idempotency-key': 'p/t/0/alerts/2' } },
     ])
+  })
+
+  it('is told what was taken back, and of what has no body nothing', () => {
+    const outlet = outletOf<{ readonly celsius?: number }>({ body: ({ celsius }) => celsius })
+    const bodyOf = (value: unknown) => String(outlet.encode(value as never).value)
+    expect(bodyOf({ celsius: 31 })).toBe('31')
+    expect(bodyOf(withdrawn({ celsius: 31 }))).toBe('{"withdrawn":31}')
+    expect(() => bodyOf(withdrawn({}))).toThrow(/nothing that JSON can hold/)
   })
 
   it('gets several in one request where it asks for it, each with its id', async () => {

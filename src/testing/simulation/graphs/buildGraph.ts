@@ -183,7 +183,7 @@ function dedupeOf({ name, ids, ttlMs, throwsOn }: StepOf<'dedupe'>, { edition, o
 }
 
 function windowOf(step: StepOf<'window'>, { edition, onReject }: GraphSurroundings): OperatorFunction<Item, Item> {
-  const { name, sizeMs, allowedLatenessMs, provisionalEveryMs, throwsIn, throwsOn } = step
+  const { name, sizeMs, allowedLatenessMs, provisionalEveryMs, early, throwsIn, throwsOn } = step
   const failIn = (callback: typeof throwsIn, item: Item) => {
     if (throwsIn === callback) throwOn(throwsOn, item)
   }
@@ -213,6 +213,7 @@ function windowOf(step: StepOf<'window'>, { edition, onReject }: GraphSurroundin
       return result
     },
     ...(provisionalEveryMs === null ? {} : { provisionalEveryMs }),
+    ...(early === undefined ? {} : { early }),
     onReject,
   })
   const between = map((element: WindowElement<Item>) => {

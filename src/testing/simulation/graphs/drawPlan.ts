@@ -122,13 +122,14 @@ class PlanDrawing {
       const drawn = this.#step(place, depth)
       steps.push(...drawn.steps)
       place = drawn.place
-      if (drawn.isEnd) return { steps, end: this.#outlet(place, 'upsert') }
+      if (drawn.end !== undefined) return { steps, end: this.#outlet(place, drawn.end) }
     }
     if (depth === mostDepth || random.chance(depth === 0 ? 0.25 : 0.7)) return { steps, end: this.#outlet(place, null) }
     return { steps, end: Array.from({ length: random.int(2, 3) }, () => this.#stretch(place, depth + 1)) }
   }
 
-  #step(place: Place, depth: number): { steps: readonly Step[]; place: Place; isEnd?: boolean } {
+  /** `end` where nothing may stand below but an outlet, of that mode. */
+  #step(place: Place, depth: number): { steps: readonly Step[]; place: Place; end?: OutletPlan['mode'] | null } {
     const random = this.#random
     const kind = random.pick(this.#kindsAt(place, depth))
     const stay = (...steps: readonly Step[]) => ({ steps, place })
@@ -181,7 +182,8 @@ class PlanDrawing {
       case 'session': {
         const gapMs = random.pick([200, 1_000, 10_000])
         const maxMs = random.chance(0.3) ? gapMs * random.int(1, 4) : null
-        return stay({ kind, name: this.#name(kind), gapMs, maxMs, throwsOn: this.#failure(place) })
+        const late = maxMs === null ? { allowedLatenessMs: random.pick([0, 500, 20_000]) } : {}
+        return stay({ kind, name: this.#name(kind), gapMs, maxMs, ...late, throwsOn: this.#failure(place) })
       }
       case 'lots':
         return stay({ kind, name: this.#name(kind), size: random.int(1, 4), maxWaitMs: random.pick([500, 5_000]) })
@@ -267,7 +269,7 @@ class PlanDrawing {
     return { steps: [...this.#soundFor(place), step], place: { ...place, hasTime: true } }
   }
 
-  #window(place: Place, depth: number): { steps: readonly Step[]; place: Place; isEnd?: boolean } {
+  #window(place: Place, depth: number): { steps: readonly Step[]; place: Place; end?: OutletPlan['mode'] | null } {
     const random = this.#random
     const sizeMs = random.pick([1_000, 5_000, 60_000])
     const isProvisional = this.#isForTask && depth > 0 && depth < inDiamond && place.mayReject && random.chance(0.3)
@@ -277,17 +279,23 @@ class PlanDrawing {
       'result',
       ...(this.#stepsMayThrow ? (['step', 'step-on-fired'] as const) : []),
     ] as const
-    const throwsIn = !isProvisional && place.mayReject && random.chance(0.3) ? random.pick(callbacks) : null
+    const isEarly = !isProvisional && depth > 0 && depth < inDiamond && place.mayReject && random.chance(0.3)
+    const throwsIn = !isProvisional && !isEarly && place.mayReject && random.chance(0.3) ? random.pick(callbacks) : null
     const step: Step = {
       kind: 'window',
       name: this.#name('window'),
       sizeMs,
       allowedLatenessMs: place.mayReject ? random.pick([0, 0, sizeMs, 20_000, unreachableMs]) : unreachableMs,
       provisionalEveryMs: isProvisional ? random.pick([0, 100, 500]) : null,
+      ...(isEarly
+        ? { early: random.pick([{ everyValues: random.int(1, 3) }, { everyMs: random.pick([100, 700]) }]) }
+        : {}),
       throwsIn,
       throwsOn: random.int(0, residues - 1),
     }
-    return { steps: [...this.#soundFor(place), step], place, isEnd: isProvisional }
+    const drawn = { steps: [...this.#soundFor(place), step], place }
+    if (isProvisional) return { ...drawn, end: 'upsert' }
+    return isEarly ? { ...drawn, end: null } : drawn
   }
 
   #diamond(place: Place): { steps: readonly Step[]; place: Place } {
@@ -331,12 +339,15 @@ class PlanDrawing {
     // Provisional results come as often as a run happens to be cut.
     const into = this.#isForTask && mode === null ? random.pick(ends) : 'table'
     const hasBadColumn = this.#isForTask && mode === null && mayReject && random.chance(0.2)
+    const drawnMode = isMixed || into !== 'table' ? 'append' : (mode ?? random.pick(['append', 'upsert']))
+    const takesBack = this.#isForTask && mode === null && random.chance(0.3)
     return {
       name: this.#name('out'),
       into,
-      mode: isMixed || into !== 'table' ? 'append' : (mode ?? random.pick(['append', 'upsert'])),
+      mode: drawnMode,
       isTuple: into === 'table' && random.chance(0.3),
       badColumn: hasBadColumn ? { how: random.pick(['throws', 'wrong-type']), on: random.int(0, residues - 1) } : null,
+      ...(takesBack ? { takesBackOn: random.int(0, residues - 1) } : {}),
       isUnordered: isMixed,
     }
   }

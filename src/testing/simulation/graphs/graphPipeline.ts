@@ -4,6 +4,7 @@ import type { MessagesOutlet } from '../../../runtime/outlet.ts'
 import { definePipeline, type Pipeline } from '../../../runtime/pipeline.ts'
 import type { RecordHeader, RecordView } from '../../../runtime/record.ts'
 import type { Column, ColumnValue, Table } from '../../../runtime/table.ts'
+import { type Withdrawn, withdrawn } from '../../../runtime/withdrawn.ts'
 import { toArchive } from '../../../sinks/toArchive.ts'
 import { toDestination } from '../../../sinks/toDestination.ts'
 import { toPostgres } from '../../../sinks/toPostgres.ts'
@@ -11,7 +12,7 @@ import { toTopic } from '../../../sinks/toTopic.ts'
 import { buildGraph, type GraphSurroundings } from './buildGraph.ts'
 import { type Item, residues } from './item.ts'
 import type { Flow } from './plainSteps.ts'
-import { allSteps, type GraphPlan, type OutletPlan } from './plan.ts'
+import { allSteps, type GraphPlan, type OutletPlan, takesBack } from './plan.ts'
 
 type Row = Item | readonly (string | number)[]
 
@@ -34,12 +35,12 @@ export function graphPipeline(plan: GraphPlan, surroundings: GraphSurroundings):
   const outletsOver = (inputs: readonly Observable<RecordView>[]) =>
     Object.fromEntries(
       [...buildGraph(plan, inputs, surroundings)].map(([outlet, flow]) => {
-        const rows = outlet.isTuple
-          ? flow.pipe(map((value) => (value instanceof Batch ? (value.map(tupleOf) as Batch<Row>) : tupleOf(value))))
-          : flow
+        const isTable = outlet.into === 'table'
         return [
           outlet.name,
-          outlet.into === 'table' ? toPostgres<Row>(rows, tableOf(outlet)) : messagesOf(outlet, flow, surroundings),
+          isTable
+            ? toPostgres<Row>(resultsOf(outlet, flow, outlet.isTuple ? tupleOf : asItIs), tableOf(outlet))
+            : messagesOf(outlet, flow, surroundings),
         ]
       }),
     )
@@ -60,11 +61,26 @@ export function graphPipeline(plan: GraphPlan, surroundings: GraphSurroundings):
   return definePipeline({ ...options, inputs, build: (streams) => withArchives(Object.values(streams)) })
 }
 
+/** Values as the outlet makes rows of them, and as what takes those back. */
+function resultsOf<R>(
+  outlet: OutletPlan,
+  flow: Observable<Flow>,
+  rowOf: (item: Item) => R,
+): Observable<R | Withdrawn<R> | Batch<R | Withdrawn<R>>> {
+  const resultOf = (item: Item) => (takesBack(outlet, item) ? withdrawn(rowOf(item)) : rowOf(item))
+  return flow.pipe(
+    map((value) => (value instanceof Batch ? (value.map(resultOf) as Batch<R | Withdrawn<R>>) : resultOf(value))),
+  )
+}
+
+const asItIs = (item: Item): Row => item
+
 function messagesOf(
-  { name, into, badColumn }: OutletPlan,
+  outlet: OutletPlan,
   flow: Observable<Flow>,
   { destination }: GraphSurroundings,
 ): MessagesOutlet<Item> {
+  const { name, into, badColumn } = outlet
   const isBad = (item: Item, how: 'throws' | 'wrong-type') =>
     badColumn?.how === how && item.n % residues === badColumn.on
   const at = (item: Item) => (isBad(item, 'wrong-type') ? Number.NaN : messageTime(item))
@@ -73,13 +89,16 @@ function messagesOf(
     return JSON.stringify(item)
   }
   if (into === 'topic')
-    return toTopic<Item>(flow, { topic: name, at, by: ({ key }) => key, encode, headers: messageHeaders })
+    return toTopic<Item>(
+      resultsOf(outlet, flow, (item) => item),
+      { topic: name, at, by: ({ key }) => key, encode, headers: messageHeaders },
+    )
   return toDestination<Item>(flow, {
     name,
     encode: (item) => ({
       time: at(item),
       key: Buffer.from(item.key),
-      value: Buffer.from(encode(item)),
+      value: takesBack(outlet, item) ? null : Buffer.from(encode(item)),
       headers: messageHeaders(item),
     }),
     open: () => destination(name),

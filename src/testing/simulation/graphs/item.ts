@@ -12,6 +12,8 @@ export interface Item {
   /** Of a window's result its revision and how many values are in it; 0 and 1 else. */
   readonly revision: number
   readonly count: number
+  /** True for what takes the value of this key and id back. */
+  readonly isGone?: true
 }
 
 /** A value that its record's codec refuses. */

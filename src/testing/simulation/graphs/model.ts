@@ -7,7 +7,7 @@ import type { Outcome } from '../outcome.ts'
 import { leadTopic, messageHeaders, messageTime } from './graphPipeline.ts'
 import { type Item, itemCodec } from './item.ts'
 import { NaiveGraph } from './naiveGraph.ts'
-import { allSteps, type GraphPlan, type OutletPlan } from './plan.ts'
+import { allSteps, type GraphPlan, type OutletPlan, takesBack } from './plan.ts'
 
 /**
  * Where the outcome is not what a naive graph makes of the same records and the same steps of time; empty when it is. So a fault that strikes a run with faults and one
@@ -76,6 +76,7 @@ function rowUntruths(graphs: readonly NaiveGraph[], outcome: Outcome): string[] 
     const found = outcome.get(`${outlet.into} ${outlet.name}`) ?? []
     if (outlet.into === 'table') return compared(outlet.name, kept(outlet, items).map(lineOf), found)
     const messages = found.map((line) => JSON.parse(line) as Message)
+    const messageOf = (item: Item) => messageText(item, takesBack(outlet, item))
     const contents = compared(outlet.name, items.map(messageOf), messages.map(contentOf))
     if (outlet.into === 'outside') contents.push(...numberUntruths(messages))
     if (outlet.isUnordered || contents.length > 0) return contents
@@ -104,13 +105,14 @@ interface Message {
   readonly id?: string
   readonly time: number
   readonly key: string
-  readonly value: string
+  readonly value: string | null
   readonly headers: readonly unknown[]
 }
 
-function messageOf(item: Item): string {
+function messageText(item: Item, isGone: boolean): string {
   const { key } = item
-  return text({ time: messageTime(item), key, value: JSON.stringify(item), headers: messageHeaders(item) })
+  const value = isGone ? null : JSON.stringify(item)
+  return text({ time: messageTime(item), key, value, headers: messageHeaders(item) })
 }
 
 function contentOf({ time, key, value, headers }: Message): string {
@@ -146,12 +148,14 @@ function archiveUntruths(
 }
 
 /** What of the rows the table keeps. */
-function kept({ mode }: OutletPlan, items: readonly Item[]): readonly Item[] {
-  if (mode === 'append') return items
+function kept(outlet: OutletPlan, items: readonly Item[]): readonly Item[] {
+  if (outlet.mode === 'append') return items
   const newest = new Map<string, Item>()
   for (const item of items) {
     const id = `${item.key} ${item.id}`
-    if (item.revision >= (newest.get(id)?.revision ?? 0)) newest.set(id, item)
+    if (item.revision < (newest.get(id)?.revision ?? 0)) continue
+    if (takesBack(outlet, item)) newest.delete(id)
+    else newest.set(id, item)
   }
   return [...newest.values()]
 }

@@ -14,6 +14,7 @@ import {
   type Step,
   type Stretch,
   type TablePlan,
+  takesBack,
 } from './plan.ts'
 
 /** A value on its way: its event time, and the operator that its record is redriven for. */
@@ -283,7 +284,7 @@ export class NaiveGraph {
           return
         }
         this.#hasArrived = true
-        if (outlet.badColumn?.on === item.n % residues) this.#reject(name)
+        if (outlet.badColumn?.on === item.n % residues && !isSpared(outlet, item)) this.#reject(name)
         else rows.push(item)
       },
       refuses: () => false,
@@ -322,6 +323,11 @@ export class NaiveGraph {
     if (!this.#hasArrived) this.unredriven += 1
     this.#hasArrived = before
   }
+}
+
+/** Of what takes a row back the column is not looked at, nor is a value made of what takes one back; its time is. */
+function isSpared(outlet: OutletPlan, item: Item): boolean {
+  return takesBack(outlet, item) && (outlet.into === 'table' || outlet.badColumn?.how === 'throws')
 }
 
 function isGuard(step: Step): boolean {

@@ -3,7 +3,7 @@ import { type NaiveOperator, type NaiveOutput, throws } from './naiveOperator.ts
 import { naiveTimed } from './naiveTimed.ts'
 import { foldOf, type Step } from './plan.ts'
 import type { TimedStep } from './windowKinds.ts'
-import { noTotals, type Totals, withItem } from './windowTotals.ts'
+import { countOf, noTotals, type Totals, withItem } from './windowTotals.ts'
 
 type StepOf<K extends Step['kind']> = Extract<Step, { readonly kind: K }>
 
@@ -153,6 +153,8 @@ interface NaiveWindow {
   revision: number
   /** Null before the first value that could be added. */
   totals: Totals | null
+  /** False where a value has come since it was shown. */
+  isShown: boolean
 }
 
 class NaiveWindows implements NaiveOperator {
@@ -179,7 +181,7 @@ class NaiveWindows implements NaiveOperator {
     if (found !== undefined) return found
     const last = start + sizeMs - 1
     if (this.#out.watermark() >= last + allowedLatenessMs) return null
-    const window = { key, start, last, revision: 0, totals: null }
+    const window = { key, start, last, revision: 0, totals: null, isShown: true }
     this.#open.push(window)
     return window
   }
@@ -188,13 +190,35 @@ class NaiveWindows implements NaiveOperator {
     const { name } = this.#step
     if (this.#fails('step', item)) this.#out.setAside(name)
     else if (this.#fails('add', item)) this.#out.setAside(foldOf(name))
-    else window.totals = withItem(window.totals ?? noTotals(1), item)
+    else {
+      window.totals = withItem(window.totals ?? noTotals(1), item)
+      this.#showEarly(window)
+    }
     if (this.#out.watermark() >= window.last) this.#fire(window)
   }
 
-  onMove(watermark: number): void {
+  #showEarly(window: NaiveWindow): void {
+    const { early } = this.#step
+    window.isShown = false
+    if (early === undefined || window.revision > 0 || window.totals === null) return
+    if ('everyValues' in early && countOf(window.totals) % early.everyValues === 0) this.#emit(window)
+  }
+
+  onMove(watermark: number, before: number): void {
     const inOrder = [...this.#open].sort((a, b) => a.last - b.last || (a.key < b.key ? -1 : 1))
     for (const window of inOrder) if (window.revision === 0 && window.last <= watermark) this.#fire(window)
+    const { early } = this.#step
+    if (
+      early !== undefined &&
+      'everyMs' in early &&
+      Math.floor(watermark / early.everyMs) > Math.floor(before / early.everyMs)
+    ) {
+      for (const window of inOrder) {
+        if (window.revision > 0 || window.isShown) continue
+        window.isShown = true
+        this.#emit(window)
+      }
+    }
     this.#open = this.#open.filter(({ last }) => last + this.#step.allowedLatenessMs > watermark)
   }
 
@@ -219,7 +243,7 @@ class NaiveWindows implements NaiveOperator {
   #emit({ key, start, last, revision, totals }: NaiveWindow): void {
     if (totals === null) return
     const { name, sizeMs } = this.#step
-    const count = 'inside' in totals ? totals.inside.count : totals.count
+    const count = countOf(totals)
     const n = Number((totals.sum + BigInt(totals.last.length)) % 89n)
     const item = { key, id: start / sizeMs, at: last, n, revision, count }
     if (this.#fails('result', item)) this.#out.setAside(foldOf(name))

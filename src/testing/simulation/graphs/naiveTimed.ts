@@ -38,7 +38,8 @@ interface NaiveWindow {
 
 const nothing: Sum = { count: 0, sum: 0 }
 const plus = ({ count, sum }: Sum, { n }: Item): Sum => ({ count: count + 1, sum: sum + n })
-const byEnd = (a: NaiveWindow, b: NaiveWindow) => a.end - b.end || (a.key < b.key ? -1 : 1)
+const byEnd = (a: Pick<NaiveWindow, 'key' | 'end'>, b: Pick<NaiveWindow, 'key' | 'end'>) =>
+  a.end - b.end || (a.key < b.key ? -1 : 1)
 
 function naiveHops({ name, sizeMs, hopMs, allowedLatenessMs }: StepOf<'hops'>, out: NaiveOutput): NaiveOperator {
   let windows: (Omit<NaiveWindow, 'sum'> & { sum: Sum })[] = []
@@ -71,38 +72,83 @@ function naiveHops({ name, sizeMs, hopMs, allowedLatenessMs }: StepOf<'hops'>, o
   }
 }
 
-function naiveSessions({ name, gapMs, throwsOn }: StepOf<'session'>, out: NaiveOutput): NaiveOperator {
-  let open: Timed[] = []
+interface LateTimed extends Timed {
+  /** Of the newest result that it was part of; 0 where it was part of none. */
+  revision: number
+}
+
+interface NaiveSession {
+  readonly key: string
+  readonly start: number
+  readonly end: number
+  readonly group: readonly LateTimed[]
+}
+
+function naiveSessions(
+  { name, gapMs, allowedLatenessMs = 0, throwsOn }: StepOf<'session'>,
+  out: NaiveOutput,
+): NaiveOperator {
+  let kept: LateTimed[] = []
   const ended = new Map<string, number>()
+  /** Sessions whose results hold. */
+  let shown: NaiveSession[] = []
+  const isSame = (a: NaiveSession, b: NaiveSession) => a.key === b.key && a.start === b.start
+  const revisionOf = ({ group }: NaiveSession) => Math.max(...group.map(({ revision }) => revision))
+  const resultOf = (one: NaiveSession, revision: number) =>
+    summaryOf(one, sumOf(one.group, throwsOn), one.start, revision)
+
+  function sessions(): NaiveSession[] {
+    return [...Map.groupBy(kept, ({ item }) => item.key)].flatMap(([key, values]) => {
+      const groups: LateTimed[][] = []
+      for (const value of values.toSorted((a, b) => a.at - b.at)) {
+        const last = groups.at(-1)
+        if (last === undefined || value.at - (last.at(-1) as Timed).at >= gapMs) groups.push([value])
+        else last.push(value)
+      }
+      return groups.map((group) => {
+        return { key, start: (group[0] as Timed).at, end: (group.at(-1) as Timed).at + gapMs, group }
+      })
+    })
+  }
+
+  function fire(one: NaiveSession): void {
+    const revision = revisionOf(one) + 1
+    for (const value of one.group) value.revision = revision
+    shown = shown.filter((other) => !isSame(one, other))
+    if (sumOf(one.group, throwsOn).count === 0) return
+    shown.push(one)
+    out.emit(resultOf(one, revision), one.end - 1)
+  }
+
   return {
     take(item, at) {
-      if (at + gapMs - 1 <= out.watermark() || at < (ended.get(item.key) ?? Number.NEGATIVE_INFINITY)) {
+      const watermark = out.watermark()
+      if (at + gapMs - 1 + allowedLatenessMs <= watermark || at < (ended.get(item.key) ?? Number.NEGATIVE_INFINITY)) {
         out.setAside(name)
         return
       }
+      const value = { item, at, revision: 0 }
+      kept.push(value)
+      const due = sessions().filter(({ end }) => end - 1 <= watermark)
+      const gone = shown.filter((one) => !due.some((other) => isSame(one, other)))
+      shown = shown.filter((one) => !gone.includes(one))
+      for (const one of gone.sort((a, b) => a.start - b.start)) {
+        out.emit({ ...resultOf(one, revisionOf(one) + 1), isGone: true }, one.end - 1)
+      }
       if (throws(throwsOn, item)) out.setAside(foldOf(name))
-      open.push({ item, at })
+      const own = due.find(({ group }) => group.includes(value))
+      if (own !== undefined) fire(own)
     },
-    onMove(watermark) {
-      const sessions = [...Map.groupBy(open, ({ item }) => item.key)].flatMap(([key, values]) => {
-        const groups: Timed[][] = []
-        for (const value of values.toSorted((a, b) => a.at - b.at)) {
-          const last = groups.at(-1)
-          if (last === undefined || value.at - (last.at(-1) as Timed).at >= gapMs) groups.push([value])
-          else last.push(value)
-        }
-        return groups.map((group) => {
-          const end = (group.at(-1) as Timed).at + gapMs
-          return { key, start: (group[0] as Timed).at, end, revision: 1, sum: sumOf(group, throwsOn), group }
-        })
-      })
-      for (const one of sessions.filter(({ end }) => end - 1 <= watermark).sort(byEnd)) {
-        open = open.filter((value) => !one.group.includes(value))
-        ended.set(one.key, one.end)
-        if (one.sum.count > 0) out.emit(summaryOf(one, one.sum, one.start, 1), one.end - 1)
+    onMove(watermark, before) {
+      for (const one of sessions().sort(byEnd)) if (one.end - 1 > before && one.end - 1 <= watermark) fire(one)
+      for (const one of sessions()) {
+        if (one.end - 1 + allowedLatenessMs > watermark) continue
+        kept = kept.filter((value) => !one.group.includes(value))
+        shown = shown.filter((other) => !isSame(one, other))
+        ended.set(one.key, Math.max(one.end, ended.get(one.key) ?? one.end))
       }
     },
-    isOpen: () => open.length > 0,
+    isOpen: () => sessions().some(({ end }) => end - 1 > out.watermark()),
   }
 }
 

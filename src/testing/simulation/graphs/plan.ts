@@ -1,3 +1,5 @@
+import { type Item, residueOf } from './item.ts'
+
 /** An operator or a plain step of a drawn graph: what the seed has decided about it, as data. */
 export type Step =
   | {
@@ -24,6 +26,8 @@ export type Step =
       readonly sizeMs: number
       readonly allowedLatenessMs: number
       readonly provisionalEveryMs: number | null
+      /** Results of open windows by the data; none where it is left out. */
+      readonly early?: { readonly everyValues: number } | { readonly everyMs: number }
       /** In a callback, or in a step of RxJS between window and fold: on values, or on the window's firing. */
       readonly throwsIn: 'by' | 'add' | 'result' | 'step' | 'step-on-fired' | null
       readonly throwsOn: number
@@ -40,6 +44,7 @@ export type Step =
       readonly name: string
       readonly gapMs: number
       readonly maxMs: number | null
+      readonly allowedLatenessMs?: number
       readonly throwsOn: number | null
     }
   | { readonly kind: 'lots'; readonly name: string; readonly size: number; readonly maxWaitMs: number }
@@ -122,6 +127,8 @@ export interface OutletPlan {
   readonly isTuple: boolean
   /** A column throws, or gives what is not of its type, for values of one residue; of a message its bytes, or its time. */
   readonly badColumn: { readonly how: 'throws' | 'wrong-type'; readonly on: number } | null
+  /** Values of this residue take their key and id back; none where it is left out. */
+  readonly takesBackOn?: number
   /** Values of asynchronous branches meet in it, so their order is nobody's promise. */
   readonly isUnordered: boolean
 }
@@ -164,6 +171,12 @@ export interface GraphPlan {
   readonly migratesAtStart: number | null
   /** Why the graph must be refused; null for a lawful one. */
   readonly refusedFor: string | null
+}
+
+/** Whether the value takes back what the outlet has had: a table that is only added to takes all values for rows. */
+export function takesBack({ into, mode, takesBackOn }: OutletPlan, item: Item): boolean {
+  const canTakeBack = into !== 'table' || mode === 'upsert'
+  return canTakeBack && (item.isGone === true || residueOf(item) === takesBackOn)
 }
 
 export function isOutlet(end: Stretch['end']): end is OutletPlan {
@@ -230,10 +243,11 @@ function describeStretch({ steps, end }: Stretch): string {
   return [...steps.map(describeStep), last].join(' → ')
 }
 
-function describeOutlet({ name, into, mode, isTuple, badColumn, isUnordered }: OutletPlan): string {
+function describeOutlet({ name, into, mode, isTuple, badColumn, takesBackOn, isUnordered }: OutletPlan): string {
   const notes = [
     isTuple ? 'tuples' : '',
     badColumn === null ? '' : `column ${badColumn.how} on ${badColumn.on}`,
+    takesBackOn === undefined ? '' : `takes back on ${takesBackOn}`,
     isUnordered ? 'any order' : '',
   ]
   return `${name}(${[into, mode, ...notes.filter((note) => note !== '')].join(', ')})`

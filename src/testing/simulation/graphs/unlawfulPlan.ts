@@ -47,6 +47,10 @@ const waysToBeRefused: readonly Way[] = [
       ]),
     ],
   }),
+  (random) => ({
+    why: 'makes something lasting of results of open windows',
+    steps: [sound, time, early(random), { kind: 'inOrder', name: 'inOrder1' }],
+  }),
   () => ({
     why: 'has two operators of one name',
     steps: [
@@ -68,6 +72,15 @@ function loose(random: Random): readonly Step[] {
   return random.chance(0.5)
     ? [mapAsync]
     : [{ kind: 'batch', name: 'batch1', maxCount: random.int(1, 3) }, { kind: 'flatten' }]
+}
+
+function early(random: Random): Step {
+  return {
+    ...{ kind: 'window', name: 'window1', sizeMs: 1_000, allowedLatenessMs: 0, throwsIn: null, throwsOn: 0 },
+    ...(random.chance(0.5)
+      ? { provisionalEveryMs: 0 }
+      : { provisionalEveryMs: null, early: random.pick([{ everyValues: 2 }, { everyMs: 100 }]) }),
+  }
 }
 
 function needingTime(random: Random): Step {

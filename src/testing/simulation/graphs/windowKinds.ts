@@ -1,4 +1,4 @@
-import { filter, type Observable, type OperatorFunction, pipe, share } from 'rxjs'
+import { filter, map, type Observable, type OperatorFunction, pipe, share } from 'rxjs'
 import { aggregateWindow } from '../../../operators/aggregateWindow.ts'
 import { asOfJoin } from '../../../operators/asOfJoin.ts'
 import { countWindow } from '../../../operators/countWindow.ts'
@@ -8,6 +8,7 @@ import { intervalJoin, type OuterIntervalJoin } from '../../../operators/interva
 import { sessionWindow } from '../../../operators/sessionWindow.ts'
 import type { Window, WindowElement } from '../../../operators/window.ts'
 import type { OperatorSpec } from '../../../runtime/operator.ts'
+import { Withdrawn } from '../../../runtime/withdrawn.ts'
 import { type Item, residueOf, throwOn } from './item.ts'
 import { foldOf, type Step } from './plan.ts'
 
@@ -30,8 +31,9 @@ export function timedOperator(step: TimedStep, onReject: OnReject): OperatorFunc
       )
     }
     case 'session': {
-      const { gapMs, maxMs, throwsOn } = step
-      const windows = sessionWindow<Item>({ name, gapMs, ...(maxMs === null ? {} : { maxMs }), by, onReject })
+      const { gapMs, maxMs, allowedLatenessMs = 0, throwsOn } = step
+      const bound = maxMs === null ? { allowedLatenessMs } : { maxMs }
+      const windows = sessionWindow<Item>({ name, gapMs, ...bound, by, onReject })
       return pipe(
         windows,
         summed(name, throwsOn, ({ start }) => start, onReject),
@@ -91,7 +93,7 @@ function summed(
   idOf: (window: Window) => number,
   onReject: OnReject,
 ): OperatorFunction<WindowElement<Item>, Item> {
-  return aggregateWindow<Item, Sum, Item>({
+  const fold = aggregateWindow<Item, Sum, Item>({
     name: foldOf(window),
     initial: () => ({ count: 0, sum: 0 }),
     add: ({ count, sum }, item) => {
@@ -100,8 +102,13 @@ function summed(
     },
     merge: (a, b) => ({ count: a.count + b.count, sum: a.sum + b.sum }),
     result: (sum, window, { revision }) => summaryOf(window, sum, idOf(window), revision),
+    withdraws: true,
     onReject,
   })
+  return pipe(
+    fold,
+    map((result) => (result instanceof Withdrawn ? ({ ...result.row, isGone: true } as const) : result)),
+  )
 }
 
 function bothBy(throwsOn: number | null) {

@@ -1,0 +1,162 @@
+import type { Json } from '../runtime/json.ts'
+import type { KeyedState, StateCodec } from '../runtime/keyedState.ts'
+import type { KeyedPair, SavedOperator } from '../runtime/savedState.ts'
+import { type Window, windowId } from './window.ts'
+
+/** What a fold keeps for a window. */
+export interface Held<A> {
+  window: Window
+  /** The fold that keeps it. */
+  readonly keeper: object
+  accumulator: A
+  /** True while the result that was shown when it fired holds. */
+  hasFired: boolean
+  /** False while a provisional result is due. */
+  isShown: boolean
+  /** True once its result was taken back, until it gets another value. */
+  isWithdrawn: boolean
+  /** How many values are in it, where results are shown by their number; 0 otherwise. */
+  valueCount: number
+}
+
+/** Layout of what is saved; 0.1.0 wrote 1, in which windows of two operators could share a key. */
+export const foldVersion = 2
+
+/** Where previews of a window are kept; the windows of several operators may meet in one fold. */
+export function foldId(window: Window): string {
+  return `${mapOf(window)} ${window.id}`
+}
+
+/** Windows of one operator and one length have a map of their own, in which their ids are unique; 0 stands for any length. */
+function mapOf(window: Window): string {
+  return `${lengthOf(window)} ${window.name}`
+}
+
+function lengthOf({ start, end, varies }: Window): number {
+  return varies === true ? 0 : end - start
+}
+
+/** What a fold keeps, by the operators whose windows come to it; mostly there is one. */
+export class WindowStates<A> {
+  readonly #open: (map: string) => KeyedState<Held<A>>
+  readonly #byMap = new Map<string, KeyedState<Held<A>>>()
+  #lastName = ''
+  #lastSizeMs = 0
+  #last: KeyedState<Held<A>> | null = null
+
+  constructor(open: (map: string) => KeyedState<Held<A>>, saved: readonly string[]) {
+    this.#open = open
+    for (const map of saved) this.#byMap.set(map, open(map))
+  }
+
+  of(window: Window): KeyedState<Held<A>> {
+    const sizeMs = lengthOf(window)
+    if (this.#last !== null && window.name === this.#lastName && sizeMs === this.#lastSizeMs) return this.#last
+    const map = mapOf(window)
+    const state = this.#byMap.get(map) ?? this.#open(map)
+    this.#byMap.set(map, state)
+    this.#last = state
+    this.#lastName = window.name
+    this.#lastSizeMs = sizeMs
+    return state
+  }
+
+  /** Windows come under the name of their operator, which may be another one since they were saved. */
+  rename(nameToday: (name: string) => string): void {
+    for (const [map, state] of [...this.#byMap]) {
+      const [, sizeMs, name = ''] = /^(\d+) (.*)$/s.exec(map) ?? []
+      const today = nameToday(name)
+      if (today === name) continue
+      const renamed = `${sizeMs} ${today}`
+      // What is there under the name was of an operator that is retired, or it would not have been given away.
+      const target = this.#byMap.get(renamed) ?? this.#open(renamed)
+      this.#byMap.set(renamed, target)
+      for (const [id] of [...target.entries()]) target.delete(id)
+      for (const [id, held] of [...state.entries()]) {
+        target.set(id, { ...held, window: { ...held.window, name: today } })
+        state.delete(id)
+      }
+    }
+  }
+
+  *values(): IterableIterator<Held<A>> {
+    for (const state of this.#byMap.values()) for (const [, held] of state.entries()) yield held
+  }
+}
+
+/** At the end stands the id where windows vary in length, for a pane the size and the hop of its windows, and what is remembered for results of open windows. */
+type SavedHeld = readonly [
+  name: string,
+  key: string,
+  start: number,
+  end: number,
+  hasFired: boolean,
+  accumulator: Json,
+  ...more: (string | number | SavedPreview)[],
+]
+
+interface SavedPreview {
+  readonly values?: number
+  readonly isShown?: true
+}
+
+/** @param remembersShown true where it is decided by the data alone whether a provisional result is due */
+export function heldCodec<A>(codec: StateCodec<A>, keeper: object, remembersShown: boolean): StateCodec<Held<A>> {
+  return {
+    encode: ({ window, accumulator, hasFired, isShown, valueCount }) => [
+      window.name,
+      window.key,
+      window.start,
+      window.end,
+      hasFired,
+      codec.encode(accumulator),
+      ...(window.varies === true ? [window.id] : []),
+      ...(window.hops === undefined ? [] : [window.hops.sizeMs, window.hops.hopMs]),
+      ...(valueCount === 0 ? [] : [{ values: valueCount }]),
+      ...(remembersShown && isShown && !hasFired ? [{ isShown: true }] : []),
+    ],
+    decode: (saved) => {
+      const window = savedWindow(saved)
+      const [, , , , hasFired, accumulator, ...more] = saved as unknown as SavedHeld
+      const { values = 0, isShown = false } = Object.assign({}, ...more.filter(isPreview)) as SavedPreview
+      return {
+        ...{ window, keeper, accumulator: codec.decode(accumulator), hasFired },
+        isShown: hasFired || (remembersShown && isShown),
+        isWithdrawn: false,
+        valueCount: values,
+      }
+    },
+  }
+}
+
+function isPreview(one: string | number | SavedPreview): one is SavedPreview {
+  return typeof one === 'object'
+}
+
+function savedWindow(saved: Json): Window {
+  const [name, key, start, end, , , ...more] = saved as unknown as SavedHeld
+  const window = { name, key, start, end, id: windowId(key, start) }
+  const [first, second] = more.filter((one) => !isPreview(one))
+  if (typeof first === 'string') return { ...window, id: first, varies: true }
+  return first === undefined ? window : { ...window, hops: { sizeMs: first as number, hopMs: second as number } }
+}
+
+/** Maps of the present layout and accumulators of the present shape; as it is where one of them cannot be made. */
+export function migrated(
+  saved: SavedOperator,
+  shape: Json,
+  migrate: ((accumulator: Json, shape: Json) => Json | undefined) | undefined,
+): SavedOperator {
+  const hasShape = JSON.stringify(saved.shape) === JSON.stringify(shape)
+  // Only 0.1.0 said nothing about accumulators; what says nothing since is another fold's.
+  if (saved.version > 1 && saved.shape === null) return saved
+  const maps: Record<string, KeyedPair[]> = {}
+  for (const [id, value] of [saved.keyed, ...Object.values(saved.maps ?? {})].flat()) {
+    const [name, key, start, end, hasFired, accumulator, ...more] = value as unknown as SavedHeld
+    const now = hasShape ? accumulator : migrate?.(accumulator, saved.shape)
+    if (now === undefined) return saved
+    const map = mapOf(savedWindow(value as Json))
+    maps[map] = [...(maps[map] ?? []), [id, [name, key, start, end, hasFired, now, ...(more as Json[])]]]
+  }
+  return { ...saved, version: foldVersion, shape, keyed: [], maps }
+}
