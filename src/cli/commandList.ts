@@ -108,6 +108,21 @@ export const commandList: ReadonlyMap<CommandName, CommandDescription> = new Map
     },
   ],
   [
+    'backfill',
+    {
+      description:
+        "Bring history of the exchange: closed candles into the table raw_klines, by REST within the exchange's limits or from its archives, or trades into a topic (--trades). Stopped, it goes on where it was; a second time changes nothing.",
+      examples: [
+        'millrace backfill --symbols BTCUSDT,ETHUSDT --interval 1m,1h --from 2024-08-01',
+        'millrace backfill --symbols BTCUSDT --from 2024-08-01 --to 2024-08-08 --again',
+        'millrace backfill --file BTCUSDT-1m-2024-07.zip BTCUSDT-1m-2024-08.zip',
+        'millrace backfill --market usdm --url https://data.binance.vision/data/futures/um/monthly/klines/BTCUSDT/1m/BTCUSDT-1m-2024-08.zip',
+        'millrace backfill --trades --symbols BTCUSDT --from 2024-08-08T23:55:00Z --to 2024-08-09',
+      ],
+      load: async () => (await import('./commands/backfill.ts')).backfill,
+    },
+  ],
+  [
     'candles',
     {
       description: 'Print candles of one symbol, the open one included.',

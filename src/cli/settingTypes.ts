@@ -7,6 +7,7 @@ export const commandNames = [
   'ingest',
   'record',
   'graph',
+  'backfill',
   'candles',
   'status',
   'dead-letters list',

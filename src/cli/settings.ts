@@ -2,6 +2,7 @@ import { z } from 'zod'
 import { archivePlaceAllowed, isArchivePlace } from '../host/archivePlace.ts'
 import { isSchemaName, schemaNameAllowed } from '../host/databaseNames.ts'
 import { databaseUrlForms } from '../sinks/postgres/databaseUrl.ts'
+import { backfillSettingTable } from './backfillSettingTable.ts'
 import { ingestSettingTable } from './ingestSettingTable.ts'
 import { kafkaSettingTable } from './kafkaSettingTable.ts'
 import { limitSettingTable } from './limitSettingTable.ts'
@@ -109,11 +110,12 @@ export const settings = {
     schema: z.enum(['spot', 'usdm', 'simulated']),
     env: 'MILLRACE_MARKET',
     flag: '--market <market>',
-    commands: live,
+    commands: [...live, 'backfill'],
     default: 'spot',
     allowed: 'spot, usdm or simulated',
     description:
       'Which order book the trades come from: spot, or USD-M futures. The simulator has a market of its own, which only --source none and --source simulator may name; a tape of it says so itself.',
+    narrower: { backfill: { allowed: 'spot or usdm', description: 'Which market: spot, or USD-M futures.' } },
   },
   timeUnit: {
     schema: z.enum(['ms', 'us', 's']),
@@ -134,10 +136,11 @@ export const settings = {
     schema: symbolList,
     env: 'MILLRACE_SYMBOLS',
     flag: '--symbols <list>',
-    commands: live,
+    commands: [...live, 'backfill'],
     default: null,
     allowed: 'symbols of the exchange with commas between, such as BTCUSDT,ETHUSDT',
     description: 'Which symbols to take. Unset: all of a tape; BTCUSDT,ETHUSDT,BNBUSDT live and simulated.',
+    narrower: { backfill: { description: 'Which symbols to fetch (required, but for archives, which say it).' } },
   },
   dataDir: {
     schema: z.string().min(1),
@@ -163,7 +166,7 @@ export const settings = {
     schema: z.string().refine(isSchemaName),
     env: 'MILLRACE_SCHEMA',
     flag: '--schema <name>',
-    commands: ['run', 'run realtime', 'ingest', 'candles'],
+    commands: ['run', 'run realtime', 'ingest', 'backfill', 'candles'],
     default: 'public',
     allowed: schemaNameAllowed,
     description:
@@ -193,7 +196,7 @@ export const settings = {
     schema: integer(1, 256),
     env: 'MILLRACE_PARTITIONS',
     flag: null,
-    commands: ['run', ...feed, 'topics create'],
+    commands: ['run', ...feed, 'backfill', 'topics create'],
     default: '4',
     allowed: 'a whole number from 1 to 256',
     description:
@@ -203,7 +206,7 @@ export const settings = {
     schema: integer(1, 8760),
     env: 'MILLRACE_LOG_RETENTION_HOURS',
     flag: null,
-    commands: ['run', ...feed],
+    commands: ['run', ...feed, 'backfill'],
     default: '24',
     allowed: 'a whole number from 1 to 8760',
     description: 'How long the embedded log keeps records that every reader has committed.',
@@ -268,21 +271,23 @@ export const settings = {
     schema: url(['http:', 'https:']),
     env: 'MILLRACE_BINANCE_REST_URL',
     flag: null,
-    commands: [...live, 'doctor'],
+    commands: [...live, 'backfill', 'doctor'],
     default: null,
     allowed: 'an http:// or https:// address without a path',
-    description: "REST address of the exchange, for filling gaps. Unset: the exchange's public one for the market.",
+    description:
+      "REST address of the exchange, for filling gaps and for history. Unset: the exchange's public one for the market.",
   },
   tty: {
     schema: yesOrNo,
     env: 'MILLRACE_TTY',
     flag: '--no-tty',
-    commands: ['run', ...feed],
+    commands: ['run', ...feed, 'backfill'],
     default: null,
     allowed: yesOrNoAllowed,
     description: 'Live table (true) or plain lines (false). Unset: a table where there is a terminal and no CI.',
   },
   ...ingestSettingTable,
+  ...backfillSettingTable,
   ...recordSettingTable,
   ...kafkaSettingTable,
   ...limitSettingTable,
