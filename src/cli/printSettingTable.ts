@@ -89,6 +89,7 @@ export const printSettingTable = {
       'offsets list',
       'outbox list',
       'outbox retry',
+      'symbols list',
       'topics describe',
       'doctor',
     ],

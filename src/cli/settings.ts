@@ -21,9 +21,12 @@ import {
   yesOrNoAllowed,
 } from './settingSchemas.ts'
 import { type CommandName, commandNames, type Setting } from './settingTypes.ts'
+import { symbolsSettingTable } from './symbolsSettingTable.ts'
 
 /** All but those that make something of its own. */
-const withData: readonly CommandName[] = commandNames.filter((name) => name !== 'new' && name !== 'record')
+const withData: readonly CommandName[] = commandNames.filter(
+  (name) => name !== 'new' && name !== 'record' && !name.startsWith('symbols '),
+)
 
 const run: readonly CommandName[] = ['run', 'run realtime']
 const realtime: readonly CommandName[] = ['run realtime']
@@ -271,7 +274,7 @@ export const settings = {
     schema: url(['http:', 'https:']),
     env: 'MILLRACE_BINANCE_REST_URL',
     flag: null,
-    commands: [...live, 'backfill', 'doctor'],
+    commands: [...live, 'backfill', 'symbols add', 'symbols validate', 'doctor'],
     default: null,
     allowed: 'an http:// or https:// address without a path',
     description:
@@ -293,6 +296,7 @@ export const settings = {
   ...limitSettingTable,
   ...offsetSettingTable,
   ...printSettingTable,
+  ...symbolsSettingTable,
 } as const satisfies Record<string, Setting>
 
 export type SettingName = keyof typeof settings
