@@ -27,6 +27,37 @@ export type { RunStatus } from './host/runStatus.ts'
 export type { S3Access } from './host/s3Access.ts'
 export type { Candle } from './market/candle.ts'
 export { type Interval, intervalMs, intervals } from './market/interval.ts'
+export { type KlineInterval, klineIntervals } from './market/klineInterval.ts'
+export { type BookOutcome, type BookSnapshot, OrderBook, type OrderBookOptions } from './market/orderBook.ts'
+export { type AggTrade, aggTradeCodec } from './market/streams/aggTrade.ts'
+export { type BookTicker, bookTickerCodec } from './market/streams/bookTicker.ts'
+export { type DepthDiff, depthCodec } from './market/streams/depthDiff.ts'
+export { type ExchangeTopicsOptions, exchangeTopics } from './market/streams/exchangeTopics.ts'
+export { type Kline, klineCodec } from './market/streams/kline.ts'
+export { type MiniTicker, miniTickerCodec } from './market/streams/miniTicker.ts'
+export { type PartialDepth, partialDepthCodec } from './market/streams/partialDepth.ts'
+export type { PriceLevel } from './market/streams/payloadParts.ts'
+export {
+  type ApartCheck,
+  type DelayCheck,
+  type DifferenceCheck,
+  judgeQuality,
+  type LadderCheck,
+  type LevelsCheck,
+  type PositiveCheck,
+  type PresentCheck,
+  type QualityCheck,
+  type QualityFinding,
+  type QualityPart,
+  type QualityRule,
+  qualityOf,
+  type RisingCheck,
+  type SpanCheck,
+} from './market/streams/quality.ts'
+export { qualityRules } from './market/streams/qualityRules.ts'
+export type { StreamCodecOptions, StreamRecord } from './market/streams/streamCodec.ts'
+export { type StreamTrade, streamTradeCodec } from './market/streams/streamTrade.ts'
+export { type Ticker, tickerCodec } from './market/streams/ticker.ts'
 export type { Heartbeat, Market, MarketEvent, Trade } from './market/trade.ts'
 export { type TradeCodecOptions, tradeCodec } from './market/tradeCodec.ts'
 export {

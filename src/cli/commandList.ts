@@ -15,6 +15,7 @@ export const commandGroups: Readonly<Record<string, string>> = {
   lake: 'Look at the tables of the lake, serve them to readers, and clean up.',
   buckets: 'Make the buckets of an object store.',
   state: 'Look at what pipelines keep, copy it under another name, drop it; say whose rows are.',
+  symbols: 'Look after the file that says which symbols are taken from the exchange.',
   topics: 'Make and look at the topics of Apache Kafka.',
   'dead-letters': 'Look at records that were set aside, and process them again.',
   offsets: 'Go on behind what cannot be read or is gone, and look at what was decided.',
@@ -106,6 +107,21 @@ export const commandList: ReadonlyMap<CommandName, CommandDescription> = new Map
         'millrace graph ./paid.ts --json',
       ],
       load: async () => (await import('./commands/graph.ts')).graph,
+    },
+  ],
+  [
+    'backfill',
+    {
+      description:
+        "Bring history of the exchange: closed candles into the table raw_klines, by REST within the exchange's limits or from its archives, or trades into a topic (--trades). Stopped, it goes on where it was; a second time changes nothing.",
+      examples: [
+        'millrace backfill --symbols BTCUSDT,ETHUSDT --interval 1m,1h --from 2024-08-01',
+        'millrace backfill --symbols BTCUSDT --from 2024-08-01 --to 2024-08-08 --again',
+        'millrace backfill --file BTCUSDT-1m-2024-07.zip BTCUSDT-1m-2024-08.zip',
+        'millrace backfill --market usdm --url https://data.binance.vision/data/futures/um/monthly/klines/BTCUSDT/1m/BTCUSDT-1m-2024-08.zip',
+        'millrace backfill --trades --symbols BTCUSDT --from 2024-08-08T23:55:00Z --to 2024-08-09',
+      ],
+      load: async () => (await import('./commands/backfill.ts')).backfill,
     },
   ],
   [
@@ -295,6 +311,62 @@ export const commandList: ReadonlyMap<CommandName, CommandDescription> = new Map
       description: 'List what was decided about offsets: by whom, when and why.',
       examples: ['millrace offsets list', 'millrace offsets list --pipeline paid --json'],
       load: async () => (await import('./commands/offsets.ts')).listOffsets,
+    },
+  ],
+  [
+    'symbols list',
+    {
+      description: 'Print the symbols of the file: tier, whether they are enabled, streams.',
+      examples: ['millrace symbols list', 'millrace symbols list --json'],
+      load: async () => (await import('./commands/symbols.ts')).listSymbols,
+    },
+  ],
+  [
+    'symbols add',
+    {
+      description: 'Add symbols to the file, made where it is missing, once the exchange has said that it trades them.',
+      args: [{ name: '<symbols...>', description: 'symbols of the exchange, such as BTCUSDT' }],
+      examples: [
+        'millrace symbols add BTCUSDT ETHUSDT',
+        'millrace symbols add SOLUSDT --tier hot --streams trade,kline_1m',
+      ],
+      load: async () => (await import('./commands/symbols.ts')).addSymbols,
+    },
+  ],
+  [
+    'symbols remove',
+    {
+      description: 'Take symbols out of the file.',
+      args: [{ name: '<symbols...>', description: 'symbols of the file' }],
+      examples: ['millrace symbols remove SOLUSDT'],
+      load: async () => (await import('./commands/symbols.ts')).removeSymbols,
+    },
+  ],
+  [
+    'symbols enable',
+    {
+      description: 'Have symbols of the file taken.',
+      args: [{ name: '<symbols...>', description: 'symbols of the file' }],
+      examples: ['millrace symbols enable SOLUSDT'],
+      load: async () => (await import('./commands/symbols.ts')).enableSymbols,
+    },
+  ],
+  [
+    'symbols disable',
+    {
+      description: 'Have symbols left out, and keep them in the file.',
+      args: [{ name: '<symbols...>', description: 'symbols of the file' }],
+      examples: ['millrace symbols disable SOLUSDT'],
+      load: async () => (await import('./commands/symbols.ts')).disableSymbols,
+    },
+  ],
+  [
+    'symbols validate',
+    {
+      description:
+        'Hold the file against the exchange: exit code 1 where it does not have a symbol, or does not trade it now.',
+      examples: ['millrace symbols validate', 'millrace symbols validate --symbols-file markets/usdm.yaml'],
+      load: async () => (await import('./commands/symbols.ts')).validateSymbols,
     },
   ],
   [

@@ -2,6 +2,7 @@ import { z } from 'zod'
 import { archivePlaceAllowed, isArchivePlace } from '../host/archivePlace.ts'
 import { isSchemaName, schemaNameAllowed } from '../host/databaseNames.ts'
 import { databaseUrlForms } from '../sinks/postgres/databaseUrl.ts'
+import { backfillSettingTable } from './backfillSettingTable.ts'
 import { ingestSettingTable } from './ingestSettingTable.ts'
 import { kafkaSettingTable } from './kafkaSettingTable.ts'
 import { lakeCommands, lakeSettingTable } from './lakeSettingTable.ts'
@@ -21,9 +22,12 @@ import {
   yesOrNoAllowed,
 } from './settingSchemas.ts'
 import { type CommandName, commandNames, type Setting } from './settingTypes.ts'
+import { symbolsSettingTable } from './symbolsSettingTable.ts'
 
 /** All but those that make something of its own. */
-const withData: readonly CommandName[] = commandNames.filter((name) => name !== 'new' && name !== 'record')
+const withData: readonly CommandName[] = commandNames.filter(
+  (name) => name !== 'new' && name !== 'record' && !name.startsWith('symbols '),
+)
 
 const run: readonly CommandName[] = ['run', 'run realtime']
 const realtime: readonly CommandName[] = ['run realtime']
@@ -110,11 +114,12 @@ export const settings = {
     schema: z.enum(['spot', 'usdm', 'simulated']),
     env: 'MILLRACE_MARKET',
     flag: '--market <market>',
-    commands: live,
+    commands: [...live, 'backfill'],
     default: 'spot',
     allowed: 'spot, usdm or simulated',
     description:
       'Which order book the trades come from: spot, or USD-M futures. The simulator has a market of its own, which only --source none and --source simulator may name; a tape of it says so itself.',
+    narrower: { backfill: { allowed: 'spot or usdm', description: 'Which market: spot, or USD-M futures.' } },
   },
   timeUnit: {
     schema: z.enum(['ms', 'us', 's']),
@@ -135,10 +140,11 @@ export const settings = {
     schema: symbolList,
     env: 'MILLRACE_SYMBOLS',
     flag: '--symbols <list>',
-    commands: live,
+    commands: [...live, 'backfill'],
     default: null,
     allowed: 'symbols of the exchange with commas between, such as BTCUSDT,ETHUSDT',
     description: 'Which symbols to take. Unset: all of a tape; BTCUSDT,ETHUSDT,BNBUSDT live and simulated.',
+    narrower: { backfill: { description: 'Which symbols to fetch (required, but for archives, which say it).' } },
   },
   dataDir: {
     schema: z.string().min(1),
@@ -164,7 +170,7 @@ export const settings = {
     schema: z.string().refine(isSchemaName),
     env: 'MILLRACE_SCHEMA',
     flag: '--schema <name>',
-    commands: ['run', 'run realtime', 'ingest', 'candles'],
+    commands: ['run', 'run realtime', 'ingest', 'backfill', 'candles'],
     default: 'public',
     allowed: schemaNameAllowed,
     description:
@@ -194,7 +200,7 @@ export const settings = {
     schema: integer(1, 256),
     env: 'MILLRACE_PARTITIONS',
     flag: null,
-    commands: ['run', ...feed, 'topics create'],
+    commands: ['run', ...feed, 'backfill', 'topics create'],
     default: '4',
     allowed: 'a whole number from 1 to 256',
     description:
@@ -204,7 +210,7 @@ export const settings = {
     schema: integer(1, 8760),
     env: 'MILLRACE_LOG_RETENTION_HOURS',
     flag: null,
-    commands: ['run', ...feed],
+    commands: ['run', ...feed, 'backfill'],
     default: '24',
     allowed: 'a whole number from 1 to 8760',
     description: 'How long the embedded log keeps records that every reader has committed.',
@@ -269,27 +275,30 @@ export const settings = {
     schema: url(['http:', 'https:']),
     env: 'MILLRACE_BINANCE_REST_URL',
     flag: null,
-    commands: [...live, 'doctor'],
+    commands: [...live, 'backfill', 'symbols add', 'symbols validate', 'doctor'],
     default: null,
     allowed: 'an http:// or https:// address without a path',
-    description: "REST address of the exchange, for filling gaps. Unset: the exchange's public one for the market.",
+    description:
+      "REST address of the exchange, for filling gaps and for history. Unset: the exchange's public one for the market.",
   },
   tty: {
     schema: yesOrNo,
     env: 'MILLRACE_TTY',
     flag: '--no-tty',
-    commands: ['run', ...feed],
+    commands: ['run', ...feed, 'backfill'],
     default: null,
     allowed: yesOrNoAllowed,
     description: 'Live table (true) or plain lines (false). Unset: a table where there is a terminal and no CI.',
   },
   ...ingestSettingTable,
+  ...backfillSettingTable,
   ...recordSettingTable,
   ...kafkaSettingTable,
   ...lakeSettingTable,
   ...limitSettingTable,
   ...offsetSettingTable,
   ...printSettingTable,
+  ...symbolsSettingTable,
 } as const satisfies Record<string, Setting>
 
 export type SettingName = keyof typeof settings

@@ -53,6 +53,7 @@ const { folder, files } = writePrograms([
   'docs/changing.md',
   'docs/indicators.md',
   'docs/lake.md',
+  'docs/market-streams.md',
 ])
 afterAll(() => rmSync(folder, { recursive: true, force: true }))
 
@@ -68,7 +69,7 @@ function isPipeline(value: unknown): value is RecordsPipeline {
 describe('the programs of the pages', () => {
   it('compile', { timeout: 120_000 }, async () => {
     const pages = new Set([...files.keys()].map((name) => name.split(' ')[0]))
-    expect(pages.size).toBe(13)
+    expect(pages.size).toBe(14)
     const config = {
       extends: join(root, 'tsconfig.json'),
       compilerOptions: { paths: {}, rewriteRelativeImportExtensions: false },

@@ -19,7 +19,12 @@ import { IngestConsole } from '../realtime/ingestConsole.ts'
 import { noReader } from '../terminalView.ts'
 
 /** Brings trades, JSON lines or a feed of one's own into the log until it is stopped, or until the end. */
-export async function ingest(context: CommandContext): Promise<number> {
+export function ingest(context: CommandContext): Promise<number> {
+  return runIngestJob(context, () => jobOf(context))
+}
+
+/** Brings in what `make` says, until it is stopped, or until the end. */
+export async function runIngestJob(context: CommandContext, make: () => Promise<IngestJob>): Promise<number> {
   const { output } = context
   const cleanup = new Cleanup()
   const shutdown = new Shutdown(() => {
@@ -31,7 +36,7 @@ export async function ingest(context: CommandContext): Promise<number> {
     void output.out(`${shownText(line)}\n`)
   }
   try {
-    return await runJob(await jobOf(context), { context, cleanup, shutdown, say })
+    return await runJob(await make(), { context, cleanup, shutdown, say })
   } catch (error) {
     if (!(error instanceof StoppedWaiting)) throw error
     say(error.message)

@@ -6,6 +6,7 @@ import type { CommandContext } from '../commandContext.ts'
 import { UsageError } from '../exit.ts'
 import { pingUrl, probeTimeoutMs, unreachable } from './exchangeProbe.ts'
 import { liveSymbols, type PlanOptions, planRun, type RunPlan, type SourceKind } from './runPlan.ts'
+import { withSymbolsOfFile } from './symbolsOfFile.ts'
 
 export interface ChosenPlan {
   readonly plan: RunPlan
@@ -15,10 +16,12 @@ export interface ChosenPlan {
 
 /** @param named the source that was asked for, or null where it depends on whether the exchange answers */
 export async function choosePlan(
-  { settings, origins, output }: CommandContext,
+  context: CommandContext,
   named: SourceKind | null,
   options: PlanOptions = {},
 ): Promise<ChosenPlan> {
+  const { origins, output } = context
+  const { settings, symbolsFile } = await withSymbolsOfFile(context, named)
   if (named === 'tape') {
     const tapes = settings.tape ?? []
     const market = await marketOfTapes(tapes, settings.market, origins)
@@ -27,10 +30,10 @@ export async function choosePlan(
     for (const tape of tapes) await requireTapeTimeUnit(tape, plan.timeUnit)
     return { plan, isFallback: false }
   }
-  if (named !== null) return { plan: planRun(named, settings, options), isFallback: false }
+  if (named !== null) return { plan: planRun(named, settings, { ...options, symbolsFile }), isFallback: false }
   const url = pingUrl(settings.market === 'usdm' ? 'usdm' : 'spot', settings.binanceRestUrl)
   const problem = await unreachable(url, probeTimeoutMs)
-  if (problem === null) return { plan: planRun('binance', settings, options), isFallback: false }
+  if (problem === null) return { plan: planRun('binance', settings, { ...options, symbolsFile }), isFallback: false }
   const symbols = settings.symbols ?? liveSymbols
   output.err(`The exchange is out of reach (${url}: ${problem}): simulating ${symbols.join(', ')}.`)
   return { plan: planRun('simulator', settings, options), isFallback: true }

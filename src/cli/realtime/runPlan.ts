@@ -73,6 +73,8 @@ export interface RunPlan {
   readonly timeUnit: 'ms' | 'us'
   /** null takes all. */
   readonly symbols: readonly string[] | null
+  /** Says which symbols are taken, also later on; null where nothing but `symbols` does. */
+  readonly symbolsFile: string | null
   /** For people. */
   readonly sourceText: string
 }
@@ -82,6 +84,8 @@ export interface PlanOptions {
   readonly tapeTopic?: string | null
   /** True for `ingest`: even a tape goes where workers wait for the market's trades, unless a topic is named. */
   readonly isIngestOnly?: boolean
+  /** The file that the symbols come from, for the exchange. */
+  readonly symbolsFile?: string | null
 }
 
 /** Throws `UsageError` where invented and real prices would meet in one topic. */
@@ -99,6 +103,7 @@ export function planRun(source: SourceKind, settings: RunSettings, options: Plan
       producer: 'simulator',
       timeUnit: 'ms',
       symbols: settings.symbols ?? liveSymbols,
+      symbolsFile: null,
       sourceText: `simulator, seed ${settings.simulatorSeed}`,
     }
   }
@@ -106,13 +111,14 @@ export function planRun(source: SourceKind, settings: RunSettings, options: Plan
   const dataSet = market === 'simulated' ? 'simulated' : 'public'
   const topic = topicOf(market, settings)
   const schema = dataSet === 'simulated' ? simulatedSchema(settings) : realSchema(settings)
-  const common = { source, market, dataSet, schema, timeUnit } as const
+  const common = { source, market, dataSet, schema, timeUnit, symbolsFile: null } as const
   if (source === 'none') {
     return { ...common, topic, producer: 'none', symbols: null, sourceText: `topic ${topic}` }
   }
   if (source === 'binance') {
     const symbols = settings.symbols ?? liveSymbols
-    return { ...common, topic, producer: 'binance', symbols, sourceText: `binance ${market}` }
+    const { symbolsFile = null } = options
+    return { ...common, topic, producer: 'binance', symbols, symbolsFile, sourceText: `binance ${market}` }
   }
   const own = `${options.tapeTopic ?? ''}${readingOf(settings)}`
   const isOwn = options.isIngestOnly !== true && settings.logTopic === undefined

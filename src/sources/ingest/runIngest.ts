@@ -77,7 +77,7 @@ const progressEveryMs = 500
  * Memory: at most two batches, one being appended while the next is read; the feed is asked for more only then. Exactly once for a feed that
  * resumes at its position: the position is stored in the append itself. A live feed loses nothing that it can fetch again. The position of a batch
  * without records is not stored; the next record takes it along.
- * While the feed throws `RetryableError`, it is opened again at the stored position, with waits that double up to 5 s. While the log does not answer it waits, claims again and goes on behind what was really stored.
+ * While the feed throws `RetryableError`, it is opened again at the stored position, with waits that double up to 5 s, or longer where the error says so (`retryAfterMs`). While the log does not answer it waits, claims again and goes on behind what was really stored.
  *
  * Throws `ConfigurationError` when the feed or the stored position cannot be used, and whatever else the feed throws; what was read before is in
  * the log then.
@@ -230,7 +230,7 @@ class Ingest {
 
   async #backOff(error: RetryableError): Promise<void> {
     this.#appending = null
-    const delayMs = Math.min(longestRetryMs, firstRetryMs * 2 ** this.#attempt)
+    const delayMs = Math.max(error.retryAfterMs ?? 0, Math.min(longestRetryMs, firstRetryMs * 2 ** this.#attempt))
     this.#attempt++
     this.#waitingFor = `${error.message} (attempt ${this.#attempt}, next in ${delayMs} ms)`
     this.#report(true)

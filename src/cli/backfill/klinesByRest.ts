@@ -1,0 +1,92 @@
+import { backfillKlines, type KlineJob } from '../../backfill/backfillKlines.ts'
+import { ExchangeApi, StoppedAsking } from '../../backfill/exchangeApi.ts'
+import { type ExchangeInfo, readExchangeInfo, readServerTime } from '../../backfill/exchangeFacts.ts'
+import { closedThrough } from '../../backfill/klinePages.ts'
+import type { KlineStore } from '../../backfill/klineStore.ts'
+import { suggest } from '../../host/suggest.ts'
+import { systemClock } from '../../runtime/clock.ts'
+import { type BinanceMarket, marketRules, resolveEndpoints } from '../../sources/binance/endpoints.ts'
+import type { CommandContext } from '../commandContext.ts'
+import { exitOk, UsageError } from '../exit.ts'
+import { formatTime } from '../time.ts'
+import { ProgressLine } from './progressLine.ts'
+import { writtenText } from './writtenText.ts'
+
+const requestTimeoutMs = 10_000
+
+/** The exchange, as the settings name it. */
+export function apiOf({ settings, output }: CommandContext, market: BinanceMarket, signal: AbortSignal): ExchangeApi {
+  const { binanceRestUrl: restUrl } = settings
+  return new ExchangeApi({
+    restUrl: resolveEndpoints(market, restUrl === undefined ? {} : { restUrl }).restUrl,
+    weightPerMinute: marketRules[market].weightPerMinute,
+    clock: systemClock,
+    timeoutMs: requestTimeoutMs,
+    signal,
+    onNotice: output.err,
+  })
+}
+
+/** Which symbols and from where on; throws `UsageError` where the command line does not say. */
+export function asked({ settings }: CommandContext): { readonly symbols: readonly string[]; readonly from: number } {
+  const { symbols, from, to } = settings
+  if (symbols === undefined)
+    throw new UsageError('--symbols is missing: name one or several, such as --symbols BTCUSDT,ETHUSDT.')
+  if (from === undefined) throw new UsageError('--from is missing: say where to begin, such as --from 2024-08-01.')
+  if (to !== undefined && from >= to) {
+    throw new UsageError(`--from ${formatTime(from)} is not before --to ${formatTime(to)}; swap them.`)
+  }
+  return { symbols, from }
+}
+
+/** Throws `UsageError` for a symbol that the exchange does not have, with the one that is nearly it. */
+export function requireKnown(symbols: readonly string[], info: ExchangeInfo, market: BinanceMarket): void {
+  const unknown = symbols.filter((symbol) => !info.symbols.has(symbol))
+  if (unknown.length === 0) return
+  const words = unknown.map((symbol) => `${symbol}${suggest(symbol, [...info.symbols.keys()])}`)
+  throw new UsageError(`The exchange has no ${words.join(', ')} on ${market}.`)
+}
+
+/** Candles from the exchange into raw_klines. */
+export async function klinesByRest(
+  context: CommandContext,
+  market: BinanceMarket,
+  store: KlineStore,
+  signal: AbortSignal,
+): Promise<number> {
+  const { settings, output } = context
+  const { symbols, from } = asked(context)
+  const api = apiOf(context, market, signal)
+  try {
+    const info = await readExchangeInfo(api, market)
+    if (info.weightPerMinute !== null) api.limitWeight(info.weightPerMinute)
+    requireKnown(symbols, info, market)
+    const now = await readServerTime(api, market)
+    const jobs = symbols.flatMap((symbol) =>
+      settings.klineIntervals.flatMap((interval): readonly KlineJob[] => {
+        const to = Math.min(settings.to ?? Number.POSITIVE_INFINITY, closedThrough(interval, now))
+        return from < to ? [{ series: { market, symbol, interval }, range: { from, to } }] : []
+      }),
+    )
+    if (jobs.length === 0) {
+      await output.out(
+        `There is no closed candle from ${formatTime(from)} on yet: it is ${formatTime(now)} at the exchange.\n`,
+      )
+      return exitOk
+    }
+    const line = new ProgressLine(output.err, api)
+    const written = await backfillKlines({
+      api,
+      store,
+      jobs,
+      isAgain: settings.again,
+      onProgress: (progress) => line.show(progress),
+    })
+    await output.out(`${symbols.join(', ')} ${settings.klineIntervals.join(', ')}: ${writtenText(written)}\n`)
+    return exitOk
+  } catch (error) {
+    if (!(error instanceof StoppedAsking)) throw error
+    await output.out('Stopped. What was fetched is stored; the same command goes on from there.\n')
+    return exitOk
+  }
+}

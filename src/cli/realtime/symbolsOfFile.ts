@@ -1,0 +1,52 @@
+import { readSymbolsFile } from '../../sources/symbols/followSymbols.ts'
+import { type SymbolsFile, symbolsWith } from '../../sources/symbols/symbolsFile.ts'
+import type { CommandContext } from '../commandContext.ts'
+import { UsageError } from '../exit.ts'
+import type { SettingValues } from '../settings.ts'
+import type { SourceKind } from './runPlan.ts'
+
+/** What of a file is taken: the stream that candles are made of. */
+export function tradesOf(file: SymbolsFile): readonly string[] {
+  return symbolsWith(file, 'trade')
+}
+
+/** The settings with the symbols that are taken, and the file that says so, if one does. */
+export interface ChosenSymbols {
+  readonly settings: SettingValues
+  readonly symbolsFile: string | null
+}
+
+/**
+ * The settings of a source that takes symbols as they come, with those of the file of symbols, where one is named. Throws `UsageError` where the file and the command line say different things.
+ * @param named the source that was asked for; null where it depends on whether the exchange answers
+ */
+export async function withSymbolsOfFile(
+  { settings, origins }: Pick<CommandContext, 'settings' | 'origins'>,
+  named: SourceKind | null,
+): Promise<ChosenSymbols> {
+  const { symbolsFile } = settings
+  const asSet = { settings, symbolsFile: null }
+  if (symbolsFile === undefined) return asSet
+  if (named === 'tape' || named === 'none') {
+    if (origins.symbolsFile !== 'flag') return asSet
+    throw new UsageError(`--symbols-file is for what is taken as it comes, not for --source ${named}: leave it out.`)
+  }
+  if (origins.symbols === 'flag' && origins.symbolsFile === 'flag') {
+    throw new UsageError('--symbols and --symbols-file both say which symbols to take: leave one out.')
+  }
+  // What is named on the command line is meant before what stands in the environment.
+  if (origins.symbols === 'flag') return asSet
+  const file = await readSymbolsFile(symbolsFile)
+  if (named !== 'simulator' && file.market !== settings.market) {
+    throw new UsageError(
+      `${symbolsFile} has symbols of ${file.market}, and --market is ${settings.market}: give --market ${file.market}.`,
+    )
+  }
+  const symbols = tradesOf(file)
+  if (symbols.length === 0) {
+    throw new UsageError(
+      `${symbolsFile} has no enabled symbol with the stream trade: see \`millrace symbols list\`, and add or enable one.`,
+    )
+  }
+  return { settings: { ...settings, symbols }, symbolsFile }
+}

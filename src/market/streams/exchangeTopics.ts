@@ -1,0 +1,45 @@
+import { topic } from '../../codecs/topic.ts'
+import type { TimeUnit } from '../timeUnit.ts'
+import type { Market } from '../trade.ts'
+import { tradeCodec } from '../tradeCodec.ts'
+import { aggTradeCodec } from './aggTrade.ts'
+import { bookTickerCodec } from './bookTicker.ts'
+import { depthCodec } from './depthDiff.ts'
+import { klineCodec } from './kline.ts'
+import { miniTickerCodec } from './miniTicker.ts'
+import { partialDepthCodec } from './partialDepth.ts'
+import { tickerCodec } from './ticker.ts'
+
+/** Of which market the topics are, and in which unit their frames tell times. */
+export interface ExchangeTopicsOptions {
+  readonly market: Market
+  /** Default ms. */
+  readonly timeUnit?: TimeUnit
+}
+
+/**
+ * The topics of a market, one a stream, with what reads them: `crypto.klines.raw` of spot, `crypto.klines.usdm.raw` of futures. A record holds one frame of the
+ * exchange as it was received; its key is the symbol.
+ */
+export function exchangeTopics({ market, timeUnit = 'ms' }: ExchangeTopicsOptions) {
+  const options = { market, timeUnit }
+  const name = (what: string) => `crypto.${what}.${market === 'spot' ? '' : `${market}.`}raw`
+  return {
+    /** Trades and heartbeats, as candles are made of. */
+    trades: topic(name('trades'), { value: tradeCodec(options) }),
+    /** Fills of one taker order at one price. */
+    aggTrades: topic(name('agg-trades'), { value: aggTradeCodec(options) }),
+    /** The exchange's own candles. */
+    klines: topic(name('klines'), { value: klineCodec(options) }),
+    /** The last 24 hours. */
+    tickers: topic(name('tickers'), { value: tickerCodec(options) }),
+    /** The last 24 hours, in short. */
+    miniTickers: topic(name('mini-tickers'), { value: miniTickerCodec(options) }),
+    /** Best bid and ask. */
+    bookTickers: topic(name('book-tickers'), { value: bookTickerCodec(options) }),
+    /** Changes of the order book. */
+    depth: topic(name('depth'), { value: depthCodec(options) }),
+    /** The best levels of the order book. */
+    partialDepth: topic(name('partial-depth'), { value: partialDepthCodec(options) }),
+  }
+}

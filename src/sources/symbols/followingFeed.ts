@@ -1,0 +1,61 @@
+import type { FrameBatch, FrameFeed, FrameProgress, FrameReader, FrameReadOptions } from '../market/frameFeed.ts'
+import type { SymbolsFollower } from './followSymbols.ts'
+
+export interface FollowingFeedOptions {
+  /** Of the feed, whatever it takes. */
+  readonly name: string
+  readonly follower: SymbolsFollower
+  /** The feed of a list of symbols. Each goes on at a position of the others. */
+  readonly feedOf: (symbols: readonly string[]) => Promise<FrameFeed>
+}
+
+/**
+ * A feed of the symbols that a file wants, as it stands: when another list is wanted, the feed is opened anew for it, behind the frames that were handed over, so that nothing is missed of the
+ * symbols that stay. One that comes back goes on where it was left.
+ */
+export function followingFeed({ name, follower, feedOf }: FollowingFeedOptions): FrameFeed {
+  return {
+    name,
+    open: async (position) => {
+      const open = async (at: string | null) => (await feedOf(follower.wanted)).open(at)
+      return new FollowingReader(follower, open, await open(position), position)
+    },
+  }
+}
+
+class FollowingReader implements FrameReader {
+  readonly #follower: SymbolsFollower
+  readonly #open: (position: string | null) => Promise<FrameReader>
+  #reader: FrameReader
+  #position: string | null
+
+  constructor(
+    follower: SymbolsFollower,
+    open: (position: string | null) => Promise<FrameReader>,
+    reader: FrameReader,
+    position: string | null,
+  ) {
+    this.#follower = follower
+    this.#open = open
+    this.#reader = reader
+    this.#position = position
+  }
+
+  async read(options: FrameReadOptions): Promise<FrameBatch | null> {
+    if (await this.#follower.look()) {
+      await this.#reader.close()
+      this.#reader = await this.#open(this.#position)
+    }
+    const batch = await this.#reader.read(options)
+    if (batch !== null) this.#position = batch.position
+    return batch
+  }
+
+  progress(): FrameProgress {
+    return this.#reader.progress()
+  }
+
+  close(): Promise<void> {
+    return this.#reader.close()
+  }
+}
