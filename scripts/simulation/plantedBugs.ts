@@ -530,7 +530,7 @@ export const plantedBugs: readonly PlantedBug[] = [
     name: 'sessions become one without what was kept for them',
     prover: 'test/operators/laws.test.ts',
     file: fold,
-    from: '            merge(window, element.from)\n',
+    from: "else if (element.kind === 'merged') merge(window, element.from)\n",
     to: '',
   },
   {

@@ -89,6 +89,8 @@ export function foldWindows<T, A, R>(options: FoldOptions, fold: Fold<T, A, R>):
   }
   return stateful<WindowElement<T>, R>(spec, (restored, out) => {
     const keeper = {}
+    const countsValues = rule.at === 'values'
+    const comparesResults = fold.vanished !== undefined
     const codec = heldCodec(fold.state, keeper, rule.at === 'time')
     const states = new WindowStates((map) => restored.keyed(codec, map), restored.maps)
     states.rename(restored.nameToday)
@@ -115,7 +117,7 @@ export function foldWindows<T, A, R>(options: FoldOptions, fold: Fold<T, A, R>):
     function add(window: Window, value: T): void {
       const entry = find(window)
       if (entry === undefined) needAllFor(window)
-      if (fold.vanished !== undefined) rememberFired(window, entry?.value)
+      if (comparesResults) rememberFired(window, entry?.value)
       const state = states.of(window)
       // Marked before: an accumulator that is changed in place and then throws is saved as it is, so that a restart changes nothing.
       const known = entry === undefined ? null : state.touch(entry)
@@ -125,7 +127,7 @@ export function foldWindows<T, A, R>(options: FoldOptions, fold: Fold<T, A, R>):
       else if (window.varies === true) held.window = window
       held.accumulator = accumulator
       if (held.isWithdrawn) held.isWithdrawn = false
-      if (rule.at === 'values') countValue(held)
+      if (countsValues) countValue(held)
       else if (held.isShown && !held.hasFired) due(held)
     }
 
@@ -343,28 +345,20 @@ export function foldWindows<T, A, R>(options: FoldOptions, fold: Fold<T, A, R>):
     return {
       onValue(element) {
         const { window } = element
-        switch (element.kind) {
-          case 'value':
-            if (element.isProvisional) preview(window, element.value)
-            else {
-              add(window, element.value)
-              if (previews.size > 0) forgetPreview(window, element.value)
-            }
-            break
-          case 'withdrawn':
-            withdraw(element)
-            break
-          case 'merged':
-            merge(window, element.from)
-            break
-          case 'fired':
-            fire(element)
-            break
-          case 'over':
-            states.of(window).delete(window.id)
-            before.delete(window.id)
-            if (previews.size > 0) previews.delete(foldId(window))
-            paneCounts.forget(window)
+        if (element.kind === 'value') {
+          if (element.isProvisional) preview(window, element.value)
+          else {
+            add(window, element.value)
+            if (previews.size > 0) forgetPreview(window, element.value)
+          }
+        } else if (element.kind === 'fired') fire(element)
+        else if (element.kind === 'merged') merge(window, element.from)
+        else if (element.kind === 'withdrawn') withdraw(element)
+        else {
+          states.of(window).delete(window.id)
+          before.delete(window.id)
+          if (previews.size > 0) previews.delete(foldId(window))
+          paneCounts.forget(window)
         }
       },
       onElsewhere(window, detail) {

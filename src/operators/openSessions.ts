@@ -19,6 +19,8 @@ interface KeptSession extends Session {
   revision: number
   /** True while the result that it fired last holds. */
   hasFired: boolean
+  /** True once it waits for its lateness to be over. */
+  isEnding: boolean
   entry: KeyedEntry<KeptSession> | null
   /** True once it is over or has become part of another. */
   isGone: boolean
@@ -105,6 +107,10 @@ export class OpenSessions {
   join(key: string, at: number, watermark: number): Joined {
     const touched = this.#touchedBy(key, at)
     const [earliest] = touched
+    if (earliest !== undefined && touched.length === 1 && earliest.first <= at && !earliest.hasFired) {
+      if (at > earliest.last) this.#grow(earliest, this.#windowOf(key, earliest.first, at), at, false)
+      return { session: earliest, merged: none, withdrawn: none }
+    }
     const first = Math.min(at, earliest?.first ?? at)
     const last = Math.max(at, touched.at(-1)?.last ?? at)
     const window = this.#windowOf(key, first, last)
@@ -114,11 +120,20 @@ export class OpenSessions {
       .map((one) => ({ window: one.window, revision: one.revision }))
     if (earliest !== undefined && touched.length === 1 && earliest.first === first) {
       if (last > earliest.last) this.#grow(earliest, window, last, isDue)
-      return { session: earliest, merged: [], withdrawn }
+      return { session: earliest, merged: none, withdrawn }
     }
     for (const one of touched) this.#leave(one)
     const revision = Math.max(0, ...touched.map((one) => one.revision))
-    const session: KeptSession = { window, first, last, revision, hasFired: isDue, entry: null, isGone: false }
+    const session: KeptSession = {
+      window,
+      first,
+      last,
+      revision,
+      hasFired: isDue,
+      isEnding: false,
+      entry: null,
+      isGone: false,
+    }
     session.entry = this.#saved.set(window.id, session)
     this.#enter(session)
     return { session, merged: touched.map((one) => one.window), withdrawn }
@@ -133,7 +148,10 @@ export class OpenSessions {
       if (one.window.end - 1 > time) this.#firing.add(one.window.end - 1, one)
       else fired.push(one)
     }
-    for (const one of fired) one.hasFired = true
+    for (const one of fired) {
+      one.hasFired = true
+      this.#endLater(one)
+    }
     return fired.sort(byKey)
   }
 
@@ -216,7 +234,13 @@ export class OpenSessions {
       while (at > 0 && (sessions[at - 1] as KeptSession).first > session.first) at -= 1
       sessions.splice(at, 0, session)
     }
-    if (!session.hasFired) this.#firing.add(session.window.end - 1, session)
+    if (session.hasFired) this.#endLater(session)
+    else this.#firing.add(session.window.end - 1, session)
+  }
+
+  #endLater(session: KeptSession): void {
+    if (session.isEnding) return
+    session.isEnding = true
     this.#ending.add(this.#overAt(session), session)
   }
 
@@ -236,13 +260,16 @@ export class OpenSessions {
       decode: (saved) => {
         const [key, first, last, revision = 0] = saved as unknown as SavedSession
         const window = this.#windowOf(key, first, last)
-        return { window, first, last, revision, hasFired: window.end - 1 <= watermark, entry: null, isGone: false }
+        const hasFired = window.end - 1 <= watermark
+        return { window, first, last, revision, hasFired, isEnding: false, entry: null, isGone: false }
       },
     }
   }
 }
 
 type SavedSession = readonly [key: string, first: number, last: number, revision?: number]
+
+const none: readonly never[] = []
 
 const wholeNumber: StateCodec<number> = { encode: (value) => value, decode: (saved) => saved as number }
 

@@ -138,8 +138,8 @@ export class OperatorNode<I, O> extends Subscriber<I> implements Output<O>, Time
   handle(value: I): void {
     this.valuesIn += 1
     try {
-      if (!this.#isOrdinary || this.host.stage !== null) this.#arrive()
-      if (this.host.maker !== null) this.#refuseUnsettled(this.host.maker, value)
+      const { stage, maker } = this.host
+      if (!this.#isOrdinary || stage !== null || maker !== null) this.#arrive(stage, maker, value)
       this.#onValue(value)
     } catch (error) {
       this.host.failed(this.any, error)
@@ -398,10 +398,10 @@ export class OperatorNode<I, O> extends Subscriber<I> implements Output<O>, Time
     return this.#timers
   }
 
-  /** A first value, or one below a loose operator. */
-  #arrive(): void {
-    const { stage } = this.host
+  /** A first value, one below a loose operator, or a result of a window. */
+  #arrive(stage: AnyNode | null | undefined, maker: RowMaker | null, value: I): void {
     if (!this.isAwake) this.wake()
+    if (maker !== null) this.#refuseUnsettled(maker, value)
     if (stage === undefined) return
     if (this.stage === undefined) {
       this.stage = stage
