@@ -32,6 +32,8 @@ const minuteMs = 60_000
 /** A ban that is longer is not waited for: somebody should look. */
 const longestWaitMs = 600_000
 const mostTries = 8
+/** A host that has never answered is a wrong name or a missing network, and somebody sits before it. */
+const mostFirstTries = 3
 const firstRetryMs = 1_000
 const longestRetryMs = 30_000
 /** A firewall that has said no says no for minutes, and counts who goes on asking. */
@@ -49,6 +51,7 @@ export class ExchangeApi {
   readonly #options: ExchangeApiOptions
   #weightPerMinute: number
   #used = 0
+  #hasAnswered = false
   /** How long from the newest answer until the exchange counts anew. */
   #minuteLeftMs = minuteMs
 
@@ -77,7 +80,9 @@ export class ExchangeApi {
       await this.#room()
       const answer = await this.#ask(url)
       if ('problem' in answer) {
-        if (tries >= mostTries) throw new RetryableError(`${path}: ${answer.problem}, ${mostTries} times.`)
+        if (tries >= (this.#hasAnswered ? mostTries : mostFirstTries)) {
+          throw new RetryableError(`${url.split('?')[0]}: ${answer.problem}, ${tries} times.`)
+        }
         await this.#wait(Math.min(longestRetryMs, firstRetryMs * 2 ** (tries - 1)), `${path}: ${answer.problem}`)
         continue
       }
@@ -144,6 +149,7 @@ export class ExchangeApi {
   }
 
   #count(headers: Headers): void {
+    this.#hasAnswered = true
     const used = Number(headers.get('x-mbx-used-weight-1m') ?? Number.NaN)
     if (Number.isFinite(used) && used >= 0) this.#used = used
     const date = Date.parse(headers.get('date') ?? '')

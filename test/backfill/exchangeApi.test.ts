@@ -99,9 +99,14 @@ test('a firewall is asked again only after minutes, and not for ever', async () 
 })
 
 test('what does not answer is asked again with growing waits, and then given up', async () => {
-  const { api, waits, exchange } = await rig({ fault: (request) => (request <= 3 ? { status: 0, cut: true } : null) })
+  const { api, waits, exchange } = await rig({
+    fault: (request) => (request >= 2 && request <= 4 ? { status: 0, cut: true } : null),
+  })
+  await ask(api)
   expect(await ask(api)).toStrictEqual({ body: { serverTime: now } })
-  expect([waits, exchange.requests.length]).toStrictEqual([[1_000, 2_000, 4_000], 4])
+  expect([waits, exchange.requests.length]).toStrictEqual([[1_000, 2_000, 4_000], 5])
+  const nobody = await rig({ fault: () => ({ status: 0, cut: true }) })
+  await expect(ask(nobody.api)).rejects.toThrow(/^http:.*no answer \(.*\), 3 times/)
   const dead = await rig(once(502, {}, 99))
   await expect(ask(dead.api)).rejects.toThrow(RetryableError)
   expect(dead.waits).toStrictEqual([1_000, 2_000, 4_000, 8_000, 16_000, 30_000, 30_000])

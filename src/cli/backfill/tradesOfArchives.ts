@@ -8,12 +8,6 @@ import type { OpenedArchive } from './archivePlaces.ts'
 import { archivePlaces } from './archivePlaces.ts'
 import { hashOf, type OldTrades } from './tradesJob.ts'
 
-/** Trades of archives of one symbol, and what was opened for them. */
-export interface TradesOfArchives {
-  readonly trades: OldTrades
-  readonly opened: readonly OpenedArchive[]
-}
-
 /** Trades of archives, in the order in which they are named. What is opened is the caller's to close, also after an error. */
 export async function tradesOfArchives(
   context: CommandContext,
