@@ -54,7 +54,7 @@ export class TerminalView implements RunView {
     for (const line of this.#known().banner(job, places)) this.#print(line)
   }
 
-  begin(run: BegunRun): void {
+  async begin(run: BegunRun): Promise<void> {
     const { settings, isTerminal, env } = this.#context
     const { title, caution, waitingFor, panel } = this.#known()
     const opened = panel?.(run, (line) => this.say(line))
@@ -69,7 +69,7 @@ export class TerminalView implements RunView {
       panel: opened?.panel ?? null,
       now: () => systemClock.now(),
     })
-    this.#screen.start()
+    await this.#screen.start()
   }
 
   stopping(why: string): void {

@@ -32,7 +32,8 @@ export interface RunView {
   progress(line: string): void
   /** What is run is known, and nothing is open yet. */
   starting(job: RunJob, places: RunPlaces): void
-  begin(run: BegunRun): void
+  /** The run is open, and begins once this resolves. */
+  begin(run: BegunRun): Promise<void>
   /** Somebody asked for a stop. */
   stopping(why: string): void
   /** All that will be stored is. Not called after a failure. */
@@ -128,7 +129,7 @@ async function runOpened(session: OpenedSession): Promise<RunEnd | null> {
   }, statusEveryMs)
   cleanup.add(() => clearInterval(reporting))
   cleanup.add(() => view.close())
-  view.begin({ status, address, schema, lost: lost.signal })
+  await view.begin({ status, address, schema, lost: lost.signal })
   stopRequest.whenStopping((why) => {
     view.stopping(why)
     run.stop()

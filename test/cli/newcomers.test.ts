@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, describe, expect, test } from 'vitest'
@@ -76,6 +76,74 @@ describe('a tape that holds no trade that was asked for', { timeout: 60_000 }, (
     })
     expect(await play(file)).toMatchObject({ code: 0, stdout: expect.stringContaining('It was read before') })
   })
+})
+
+describe('a tape', { timeout: 60_000 }, () => {
+  test('of blank lines, or of what it says of itself alone, is no success', async () => {
+    for (const content of ['\n\n  \n', '{"tape":"SIMULATED PRICES: invented"}\n']) {
+      expect(await play(fileOf('blank.jsonl', content), '--data-dir', 'blank')).toMatchObject({
+        code: 1,
+        stderr: expect.stringContaining('the tape holds no frame'),
+      })
+    }
+  })
+
+  test('in nanoseconds is refused, whatever unit is told', async () => {
+    const frame = (at: string) =>
+      `{"stream":"btcusdt@trade","data":{"e":"trade","E":1723075200000,"s":"BTCUSDT","t":1,"p":"1","q":"1","T":${at},"m":false}}`
+    const file = fileOf('ns.jsonl', `${frame('1723075200000000000')}\n`)
+    for (const unit of [[], ['--time-unit', 'us']]) {
+      expect(await play(file, ...unit)).toMatchObject({
+        code: 2,
+        stderr: expect.stringContaining('is a time in nanoseconds'),
+      })
+    }
+  })
+
+  test('that was read before has no first candle in a run that makes none', async () => {
+    const file = tape('twice.jsonl')
+    expect((await play(file, '--data-dir', 'twice')).stdout).toContain('First candle after')
+    const again = await play(file, '--data-dir', 'twice')
+    expect(again).toMatchObject({ code: 0, stdout: expect.stringContaining('It was read before') })
+    expect(again.stdout).not.toContain('First candle')
+  })
+})
+
+describe('a name that is misspelt makes nothing', { timeout: 60_000 }, () => {
+  test('of a topic that is only read', async () => {
+    await play(tape('real.jsonl'), '--data-dir', 'misspelt', '--topic', 'real.trades')
+    const args = ['run', 'realtime', '--source', 'none', '--data-dir', 'misspelt', '--until-end']
+    expect(await runCommand([...args, '--topic', 'reel.trades'], place)).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining('has no topic reel.trades (did you mean real.trades?)'),
+    })
+    const { stdout } = await runCommand(['status', '--json', '--data-dir', 'misspelt'], place)
+    const topics = JSON.parse(stdout).dataSets.flatMap((set: { logs: { topic: string }[] }) => set.logs)
+    expect(topics.map(({ topic }: { topic: string }) => topic)).toEqual(['real.trades'])
+  })
+
+  test('of a file that is brought in', async () => {
+    expect(await runCommand(['ingest', 'nofile.jsonl', '--topic', 'x', '--data-dir', 'none'], place)).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining('nofile.jsonl does not exist'),
+    })
+    expect(existsSync(join(folder, 'none'))).toBe(false)
+  })
+})
+
+test('a file of blank lines, or of bad ones alone, is brought in with no success', { timeout: 60_000 }, async () => {
+  const bring = (file: string, ...more: readonly string[]) =>
+    runCommand(['ingest', file, '--topic', 'blank', '--data-dir', 'bring', ...more], place)
+  expect(await bring(fileOf('nothing.jsonl', '\n \n'))).toMatchObject({
+    code: 1,
+    stderr: expect.stringContaining('has no line with anything in it'),
+  })
+  expect(await bring(fileOf('bad.jsonl', 'a\nb\n'), '--on-bad-line', 'skip')).toMatchObject({
+    code: 1,
+    stderr: expect.stringContaining('none of the 2 lines of bad.jsonl could be taken'),
+  })
+  expect(await bring(fileOf('good.jsonl', '{}\n'))).toMatchObject({ code: 0 })
+  expect(await bring('good.jsonl')).toMatchObject({ code: 0 })
 })
 
 describe('.env', () => {

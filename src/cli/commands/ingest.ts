@@ -61,6 +61,9 @@ interface JobParts {
 
 async function runJob(job: IngestJob, { context, cleanup, shutdown, say }: JobParts): Promise<number> {
   const stopping = new AbortController()
+  // Before anything is made: a feed that does not fit leaves nothing behind.
+  const feed = await job.openFeed(say)
+  requireFitTopic(feed, job.topic.name)
   const lock = await acquireRunLock(job.folder, {
     what: `an ingest of producer ${job.producer}`,
     otherwise: 'give this one a name of its own with --producer, or choose another folder with --data-dir',
@@ -77,8 +80,6 @@ async function runJob(job: IngestJob, { context, cleanup, shutdown, say }: JobPa
   })
   cleanup.add(() => log.close())
   for (const line of job.banner(log)) say(line)
-  const feed = await job.openFeed(say)
-  requireFitTopic(feed, job.topic.name)
   shutdown.whenStopping((why) => {
     say(`${why}: stopping cleanly; what is read is appended first. Once more ends at once.`)
     stopping.abort()
