@@ -253,6 +253,18 @@ export const commandList: ReadonlyMap<CommandName, CommandDescription> = new Map
     },
   ],
   [
+    'offsets unskip',
+    {
+      description:
+        'Take back what was decided about offsets, as long as the pipeline has not gone past them. Recorded, and shown by offsets list.',
+      examples: [
+        'millrace offsets unskip --pipeline paid --topic orders --partition 3',
+        'millrace offsets unskip --pipeline paid --topic orders --partition 3 --from-offset 1041 --yes',
+      ],
+      load: async () => (await import('./commands/offsets.ts')).unskipOffsets,
+    },
+  ],
+  [
     'offsets list',
     {
       description: 'List what was decided about offsets: by whom, when and why.',

@@ -21,6 +21,7 @@ export const commandNames = [
   'state own',
   'offsets skip',
   'offsets accept-loss',
+  'offsets unskip',
   'offsets list',
   'topics create',
   'topics describe',
