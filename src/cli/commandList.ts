@@ -219,7 +219,7 @@ export const commandList: ReadonlyMap<CommandName, CommandDescription> = new Map
     'state own',
     {
       description:
-        'Give rows of upsert tables to another owner: to the tasks of a pipeline that goes on with them, or to whoever writes them next. Stop the pipelines first.',
+        'Give rows of upsert tables to another owner: to the tasks of a pipeline that goes on with them, or to tasks that begin after that. Stop the pipelines first.',
       args: [{ name: '[tables...]', description: 'default: all that the pipeline was started with' }],
       examples: [
         'millrace state own --of paid --to paid-next',

@@ -255,7 +255,17 @@ export const printSettingTable = {
     default: null,
     allowed: `${tasksOfAllowed}; or nobody`,
     description:
-      'Who gets them (required): with a pipeline alone, its task of the same topic and partition; nobody, whoever writes them next.',
+      'Who gets them (required): with a pipeline alone, its task of the same topic and partition; nobody, tasks that begin after that.',
+  },
+  replace: {
+    schema: yesOrNo,
+    env: null,
+    flag: '--replace',
+    commands: ['state own'],
+    default: 'false',
+    allowed: yesOrNoAllowed,
+    description:
+      'The rows may be replaced by a task that goes on without what they were made of; with --to nobody, by whoever writes them next. Only for rows that come of one record each: a row that a window makes would be a part of what it was.',
   },
   delete: {
     schema: yesOrNo,

@@ -8,7 +8,7 @@ import { rowKeys } from '../../runtime/rowKey.ts'
 import type { AppendTable, ColumnType, RowText, Table, UpsertTable } from '../../runtime/table.ts'
 import { rowText } from './columnText.ts'
 import { quoteIdentifier } from './connection.ts'
-import { ownerColumn } from './ownerColumn.ts'
+import { isNotGivenTo, ownerColumn } from './ownerColumn.ts'
 import { statementParts } from './statementParts.ts'
 
 /** Something to do on a connection, inside the caller's transaction. */
@@ -31,7 +31,7 @@ const copyChunkBytes = 64 * 1024
  *
  * Of several rows with one key the newest revision is written, the later one among equals, since a statement may touch a row once only. Rows
  * go in the order of their keys, so that two writers of one table wait for each other and never deadlock. A row that another owner has written before ends the
- * transaction (MR004); one without an owner is taken over.
+ * transaction (MR004); one without an owner is taken over, and so is one that was given away before the task began.
  * @param owner the number of the task in `row_owner`
  */
 export function writeSteps<Row>(
@@ -150,7 +150,7 @@ function buildUpsert(table: UpsertTable<never>): UpsertStatement {
   const text =
     `INSERT INTO ${quoteIdentifier(table.name)} AS t (${written}) SELECT *, $${names.length + 1}::integer FROM unnest(${parameters}) ` +
     `ON CONFLICT (${table.key.map(quoteIdentifier).join(', ')}) DO UPDATE SET ${assignments} ` +
-    `WHERE CASE WHEN t.${owner} <> excluded.${owner} THEN refuse('MR004', 'a row belongs to another task') ` +
+    `WHERE CASE WHEN t.${owner} <> excluded.${owner} AND ${isNotGivenTo(`t.${owner}`, `excluded.${owner}`)} THEN refuse('MR004', 'a row belongs to another task') ` +
     `ELSE excluded.${revision} >= t.${revision} END`
   return { name: statementName(text), text, keyOf: rowKeys(table), revisionIndex: names.indexOf(table.revision) }
 }
