@@ -211,6 +211,7 @@ export const commandList: ReadonlyMap<CommandName, CommandDescription> = new Map
         'millrace state drop --pipeline paid',
         'millrace state drop --pipeline paid --yes',
         'millrace state drop --pipeline paid --operator totals --yes',
+        'millrace state drop --pipeline realtime --topic crypto.trades.raw',
       ],
       load: async () => (await import('./commands/state.ts')).dropState,
     },

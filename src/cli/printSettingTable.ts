@@ -151,10 +151,18 @@ export const printSettingTable = {
     schema: z.string().min(1),
     env: null,
     flag: '--topic <topic>',
-    commands: ['dead-letters list', 'dead-letters redrive', 'offsets skip', 'offsets accept-loss', 'offsets unskip'],
+    commands: [
+      'dead-letters list',
+      'dead-letters redrive',
+      'state drop',
+      'offsets skip',
+      'offsets accept-loss',
+      'offsets unskip',
+    ],
     default: null,
     allowed: 'the name of a topic',
-    description: 'Only dead letters of this topic; the topic that offsets are of (required there).',
+    description:
+      'Only dead letters of this topic; only the state of tasks that this topic leads; the topic that offsets are of (required there).',
   },
   redriven: {
     schema: yesOrNo,

@@ -8,6 +8,7 @@ import { Shutdown } from '../host/shutdown.ts'
 import { systemClock } from '../runtime/clock.ts'
 import { shownText } from '../runtime/shownText.ts'
 import type { CommandContext } from './commandContext.ts'
+import { pasteable } from './commandFor.ts'
 import { version } from './version.ts'
 
 /** What is particular about how one command shows its run. */
@@ -43,7 +44,7 @@ export class TerminalView implements RunView {
 
   say(line: string): void {
     if (this.#screen === null) this.#print(line)
-    else this.#screen.say(line)
+    else this.#screen.say(pasteable(line, this.#context))
   }
 
   progress(line: string): void {
@@ -92,7 +93,7 @@ export class TerminalView implements RunView {
   }
 
   #print(line: string): void {
-    void this.#context.output.out(`${shownText(line)}\n`)
+    void this.#context.output.out(`${shownText(pasteable(line, this.#context))}\n`)
   }
 }
 

@@ -48,7 +48,10 @@ const filter = `($1::text IS NULL OR reason = $1) AND ($2::text IS NULL OR opera
   AND ($4::text IS NULL OR pipeline = $4) AND ($5 OR redriven_at IS NULL)`
 
 /** Without what may be large, of which a list shows nothing. */
-const briefColumns = columns.replace('key, headers, payload,', "NULL::bytea AS key, '[]'::jsonb AS headers, NULL::bytea AS payload,")
+const briefColumns = columns.replace(
+  'key, headers, payload,',
+  "NULL::bytea AS key, '[]'::jsonb AS headers, NULL::bytea AS payload,",
+)
 
 const newest = (isBrief: boolean) => `SELECT ${isBrief ? briefColumns : columns} FROM dead_letter WHERE ${filter}
 ORDER BY created_at DESC, topic, partition, "offset" DESC, operator, ordinal DESC LIMIT $6`

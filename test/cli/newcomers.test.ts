@@ -207,6 +207,61 @@ describe('what ends a run cleanly', { timeout: 60_000 }, () => {
   })
 })
 
+describe('a recording', { timeout: 60_000 }, () => {
+  const unreachable = {
+    BINANCE_REST_URL: 'http://127.0.0.1:1',
+    BINANCE_WS_URL: 'ws://127.0.0.1:1',
+  }
+  const record = (...args: readonly string[]) => runCommand(['record', ...args], { ...place, env: unreachable })
+
+  test('into a folder that is not there makes none', async () => {
+    expect(await record('nowhere/tape.jsonl', '--source', 'simulator', '--records', '1')).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining('there is no folder'),
+    })
+    expect(existsSync(join(folder, 'nowhere'))).toBe(false)
+  })
+
+  test('that nobody asked to be of an invented market is none', async () => {
+    const asked = await record('unasked.jsonl', '--seconds', '2')
+    expect(asked).toMatchObject({ code: 1, stderr: expect.stringContaining('the exchange is out of reach') })
+    expect(asked.stderr).toContain('--source simulator')
+    expect(existsSync(join(folder, 'unasked.jsonl'))).toBe(false)
+  })
+
+  test('of no frame at all is no success, and leaves no file', async () => {
+    expect(await record('empty.jsonl', '--source', 'binance', '--seconds', '2')).toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining('nothing was recorded'),
+    })
+    expect(existsSync(join(folder, 'empty.jsonl'))).toBe(false)
+    const invented = ['--source', 'simulator', '--records', '20']
+    expect(await record('some.jsonl', ...invented)).toMatchObject({ code: 0 })
+    expect(existsSync(join(folder, 'some.jsonl'))).toBe(true)
+  })
+})
+
+test('a tape that goes on behind one whose windows were closed is told why it is late, and what to do helps', {
+  timeout: 120_000,
+}, async () => {
+  const lines = readFileSync(join(folder, tape('long.jsonl')), 'utf8')
+    .trim()
+    .split('\n')
+  const first = fileOf('part1.jsonl', `${lines.slice(0, 5).join('\n')}\n`)
+  const second = fileOf('part2.jsonl', `${lines.slice(5).join('\n')}\n`)
+  const at = ['--data-dir', 'parts']
+  expect((await play(first, ...at)).stdout).not.toContain('late')
+  const both = ['run', 'realtime', '--tape', first, '--tape', second, '--until-end', '--close-open', ...at]
+  const { stdout } = await runCommand(both, place)
+  expect(stdout).toMatch(/10 records come late .*because an earlier run has closed what was open/)
+  const [, drop = ''] = /`npx millrace (state drop [^`]*)`/.exec(stdout) ?? []
+  expect(drop).toMatch(/^state drop --data-dir parts --pipeline realtime --topic crypto\.trades\.tape\.\w+$/)
+  expect(await runCommand([...drop.split(' '), '--yes'], place)).toMatchObject({ code: 0 })
+  expect((await runCommand(both, place)).stdout).toContain('15 records, 0 dead letters')
+  const candles = await runCommand(['candles', '--symbol', 'BTCUSDT', '--format', 'json', ...at], place)
+  expect(JSON.parse(candles.stdout)).toMatchObject([{ trade_count: 10 }, { trade_count: 5 }])
+})
+
 test('hints name the data folder that was named', { timeout: 60_000 }, async () => {
   const broken = fileOf('broken.jsonl', `${readFileSync(join(folder, tape('plain.jsonl')), 'utf8')}{"e":"trade"\n`)
   const { stdout } = await play(broken, '--data-dir', 'my data')

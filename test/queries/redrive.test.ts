@@ -1,7 +1,13 @@
 import pg from 'pg'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { EmbeddedLog } from '../../src/embedded/log/embeddedLog.ts'
-import { countDeadLetters, type DeadLetterKey, deadLettersAfter, formatKey, parseKey } from '../../src/queries/deadLetters.ts'
+import {
+  countDeadLetters,
+  type DeadLetterKey,
+  deadLettersAfter,
+  formatKey,
+  parseKey,
+} from '../../src/queries/deadLetters.ts'
 import { redrive } from '../../src/queries/redrive.ts'
 import type { DeadLetter } from '../../src/runtime/checkpoint.ts'
 import { RetryableError, TaskFencedError } from '../../src/runtime/errors.ts'

@@ -10,6 +10,7 @@ import { systemClock } from '../../runtime/clock.ts'
 import { shownText } from '../../runtime/shownText.ts'
 import { runIngest } from '../../sources/ingest/runIngest.ts'
 import type { CommandContext } from '../commandContext.ts'
+import { pasteable } from '../commandFor.ts'
 import { exitFailure, exitOk, UsageError } from '../exit.ts'
 import { hostSettingsOf } from '../hostSettings.ts'
 import { feedJob } from '../ingest/feedJob.ts'
@@ -28,7 +29,7 @@ export async function ingest(context: CommandContext): Promise<number> {
   cleanup.add(() => shutdown.dispose())
   output.onClosed(() => shutdown.begin(noReader))
   const say = (line: string): void => {
-    void output.out(`${shownText(line)}\n`)
+    void output.out(`${shownText(pasteable(line, context))}\n`)
   }
   try {
     return await runJob(await jobOf(context), { context, cleanup, shutdown, say })

@@ -1,4 +1,5 @@
 import type { Market } from '../../market/trade.ts'
+import { RetryableError } from '../../runtime/errors.ts'
 import { inspectTape, tapeTopic } from '../../sources/tapeFile.ts'
 import { isMarkedSimulated } from '../../sources/tapeMark.ts'
 import { requireTapeTimeUnit } from '../../sources/tapeTimeUnit.ts'
@@ -30,6 +31,11 @@ export async function choosePlan(
   if (named !== null) return { plan: planRun(named, settings, options), isFallback: false }
   const url = pingUrl(settings.market === 'usdm' ? 'usdm' : 'spot', settings.binanceRestUrl)
   const problem = await unreachable(url, probeTimeoutMs)
+  if (problem !== null && options.mayFallBack === false) {
+    throw new RetryableError(
+      `the exchange is out of reach (${url}: ${problem}); --source simulator takes an invented market instead`,
+    )
+  }
   if (problem === null) return { plan: planRun('binance', settings, options), isFallback: false }
   const symbols = settings.symbols ?? liveSymbols
   output.err(`The exchange is out of reach (${url}: ${problem}): simulating ${symbols.join(', ')}.`)

@@ -82,6 +82,8 @@ export interface PlanOptions {
   readonly tapeTopic?: string | null
   /** True for `ingest`: even a tape goes where workers wait for the market's trades, unless a topic is named. */
   readonly isIngestOnly?: boolean
+  /** False where nobody is to get invented prices without having asked for them; true if left out. */
+  readonly mayFallBack?: boolean
 }
 
 /** Throws `UsageError` where invented and real prices would meet in one topic. */
