@@ -1,6 +1,7 @@
 import type { CommandContext } from './commandContext.ts'
 import { settingsOf } from './settings.ts'
 import { commandNames } from './settingTypes.ts'
+import { shellWord } from './shellWord.ts'
 
 type Place = Pick<CommandContext, 'settings' | 'origins'>
 
@@ -23,7 +24,5 @@ export function pasteable(text: string, place: Place): string {
 }
 
 function dataDirFlag({ settings, origins }: Place): string {
-  const { dataDir } = settings
-  const quoted = /^[\w./:@%+,=-]+$/.test(dataDir) ? dataDir : `'${dataDir.replaceAll("'", "'\\''")}'`
-  return origins.dataDir === 'flag' ? ` --data-dir ${quoted}` : ''
+  return origins.dataDir === 'flag' ? ` --data-dir ${shellWord(settings.dataDir)}` : ''
 }

@@ -28,6 +28,7 @@ export class LateHint {
   #since: Date | null = null
   #looking: Promise<void> | null = null
   #hasSpoken = false
+  #lettersSeen = 0
 
   /** @param topic the one that leads */
   constructor(pool: pg.Pool, pipeline: string, topic: string, say: (line: string) => void) {
@@ -48,9 +49,11 @@ export class LateHint {
     }
   }
 
-  /** Looks for late letters, where there are letters at all. */
+  /** Looks for late letters, where there are twice as many letters as at the last look: it may have to look through all of them. */
   look(letters: number): Promise<void> {
-    if (letters === 0 || this.#closed.length === 0 || this.#since === null || this.#hasSpoken) return Promise.resolve()
+    const isDue = letters > 0 && letters >= 2 * this.#lettersSeen
+    if (!isDue || this.#closed.length === 0 || this.#since === null || this.#hasSpoken) return Promise.resolve()
+    this.#lettersSeen = letters
     this.#looking ??= this.#count(this.#since).finally(() => {
       this.#looking = null
     })
@@ -75,7 +78,7 @@ export class LateHint {
       ? `let the pipeline begin anew on the whole topic: \`millrace state drop --pipeline ${pipeline} --topic ${topic}\` says what goes, and does it with --yes; then run it again`
       : `the log no longer has the first records of ${topic}, so bring all of them into a new topic, give the rows away (\`millrace state own --of ${pipeline}/${topic} --to nobody\` says which), and run the pipeline on that topic`
     return (
-      `${countText(count)} ${count === 1 ? 'record comes' : 'records come'} late (and ${count === 1 ? 'is' : 'are'} kept as dead letters), because an earlier run has closed what was open in ${topic} (--close-open), and a closed window does not open again. ` +
+      `${countText(count)} ${count === 1 ? 'record has come late and is' : 'records have come late and are'} kept as dead letters, because an earlier run has closed what was open in ${topic} (--close-open), and a closed window does not open again. ` +
       `Where they are to count, ${remedy}. Close only with the last of the records.`
     )
   }

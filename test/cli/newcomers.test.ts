@@ -253,7 +253,7 @@ test('a tape that goes on behind one whose windows were closed is told why it is
   expect((await play(first, ...at)).stdout).not.toContain('late')
   const both = ['run', 'realtime', '--tape', first, '--tape', second, '--until-end', '--close-open', ...at]
   const { stdout } = await runCommand(both, place)
-  expect(stdout).toMatch(/10 records come late .*because an earlier run has closed what was open/)
+  expect(stdout).toMatch(/10 records have come late .*because an earlier run has closed what was open/)
   const [, drop = ''] = /`npx millrace (state drop [^`]*)`/.exec(stdout) ?? []
   expect(drop).toMatch(/^state drop --data-dir parts --pipeline realtime --topic crypto\.trades\.tape\.\w+$/)
   expect(await runCommand([...drop.split(' '), '--yes'], place)).toMatchObject({ code: 0 })

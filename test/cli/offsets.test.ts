@@ -304,7 +304,7 @@ describe('offsets', () => {
       millrace('offsets', 'skip', ...placeOf(topic, partition), '--because', 'x', '--yes', ...more)
     expect(await skip('one', '0', '--to-offset', '6')).toMatchObject({
       code: 2,
-      err: expect.stringMatching(/one\/0 ends at offset 5, .*--to-offset 5/),
+      err: expect.stringMatching(/one\/0 ends at offset 5, .*there is nothing in it that the pipeline has not got/),
     })
     expect(await skip('oen', '0', '--to-offset', '5')).toMatchObject({
       code: 2,
@@ -320,10 +320,19 @@ describe('offsets', () => {
       code: 2,
       err: expect.stringMatching(/has lost nothing: .*effect twice/),
     })
+    const other = ['--pipeline', 'singel', '--topic', 'one', '--partition', '0', '--to-offset', '5', '--because', 'x']
+    expect(await millrace('offsets', 'skip', ...other)).toMatchObject({
+      code: 2,
+      err: expect.stringContaining('(did you mean single?)'),
+    })
     await topicWith('more', 1)
     const writer = log.writer()
     await writer.claim('more')
     await writer.append([{ partition: 0, timestamp: 1, key: null, value: Buffer.from('one 5') }], '5')
+    expect(await skip('one', '0', '--to-offset', '9')).toMatchObject({
+      code: 2,
+      err: expect.stringMatching(/one\/0 ends at offset 6, .*--to-offset 6 leaves out all/),
+    })
     expect(await loss('--to-offset', '6')).toMatchObject({ code: 2, err: expect.stringContaining('are not lost') })
     expect(await millrace('offsets', 'list', '--json')).toMatchObject({ out: '[]\n' })
     await runAll(single, log)
@@ -359,6 +368,16 @@ describe('offsets', () => {
     expect(await millrace(...unskip, '--yes')).toMatchObject({
       code: 2,
       err: expect.stringContaining('has had its effect and cannot be taken back'),
+    })
+    await database.pool.query(
+      `INSERT INTO dead_letter (pipeline, topic, partition, "offset", operator, ordinal, reason, detail, redriven_at) VALUES ('single', 'one', 0, 3, 'x', 0, 'late', '-', now())`,
+    )
+    const plan = (await millrace('state', 'drop', '--pipeline', 'single', '--topic', 'one')).out
+    expect(plan).toContain('keep   1 decision about offsets')
+    expect(plan).toContain('1 record of dead letters was redriven, and is in the topic twice')
+    expect(await millrace('state', 'drop', '--pipeline', 'single', '--topic', 'noe')).toMatchObject({
+      code: 1,
+      err: expect.stringContaining('no checkpoint on topic noe (did you mean one?)'),
     })
     // A first start reads them again once that is taken back; what was decided survives the drop.
     await millrace('state', 'drop', '--pipeline', 'single', '--yes')

@@ -21,7 +21,7 @@ import { printable } from '../deadLetterFormat.ts'
 import { exitFailure, exitOk, UsageError } from '../exit.ts'
 import { kafkaConnection } from '../kafkaConnection.ts'
 import { decidedRange, type FoundPlace, type WantedRange, whoami } from '../offsets/decidedRange.ts'
-import { eachSchema, lookedAt } from '../schemas.ts'
+import { eachSchema, lookedAt, nearPipeline } from '../schemas.ts'
 import type { SettingValues } from '../settings.ts'
 import { textTable } from '../textTable.ts'
 import { formatTime } from '../time.ts'
@@ -210,7 +210,7 @@ async function taskOf({ settings }: CommandContext, database: Database, wanted: 
   const place = { pipeline, topic, partition }
   if (tasks.length === 0) {
     throw new ConfigurationError(
-      `pipeline ${pipeline} has not run on partition ${partition} (${lookedAt(schemas)}): start it once, so that it is known what it reads.`,
+      `pipeline ${pipeline} has not run on partition ${partition} (${lookedAt(schemas)})${await nearPipeline(database, settings.onlySchema, pipeline)}: start it once, so that it is known what it reads.`,
       place,
     )
   }

@@ -16,7 +16,7 @@ import { inOneTransaction } from '../../sinks/postgres/savedTasks.ts'
 import type { CommandContext } from '../commandContext.ts'
 import { databaseExists, withDatabase } from '../database.ts'
 import { exitFailure, exitOk, UsageError } from '../exit.ts'
-import { eachSchema, lookedAt } from '../schemas.ts'
+import { eachSchema, lookedAt, nearPipeline } from '../schemas.ts'
 
 /** Gives rows of upsert tables to another owner, with `--yes`; else says how many that would be. */
 export async function ownRows({ settings, args, output }: CommandContext): Promise<number> {
@@ -46,7 +46,8 @@ export async function ownRows({ settings, args, output }: CommandContext): Promi
     })
     const lines = found.filter((one) => one !== null).flat()
     if (lines.length === 0) {
-      output.err(`${nothingOf(of, [...owners])} (${lookedAt(schemas)}).`)
+      const near = owners.size === 0 ? await nearPipeline(database, settings.onlySchema, of.pipeline) : ''
+      output.err(`${nothingOf(of, [...owners])} (${lookedAt(schemas)})${near}.`)
       return exitFailure
     }
     await output.out(`${lines.join('\n')}\n`)

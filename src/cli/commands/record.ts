@@ -12,6 +12,7 @@ import { choosePlan } from '../realtime/choosePlan.ts'
 import { openFrames } from '../realtime/openFeed.ts'
 import { namedSource, type RunPlan } from '../realtime/runPlan.ts'
 import { simulatedBanner } from '../realtime/runTexts.ts'
+import { shellWord } from '../shellWord.ts'
 import { columnsOf, noReader } from '../terminalView.ts'
 
 const lineEveryMs = 5_000
@@ -65,7 +66,7 @@ export async function record(context: CommandContext): Promise<number> {
       return exitFailure
     }
     say(`${file} holds ${progress(recorded)}. Recorded into again, it goes on from here.`)
-    say(`Try: npx millrace run realtime --tape ${file}${readingOf(plan)} --until-end --close-open`)
+    say(`Try: npx millrace run realtime --tape ${shellWord(file)}${readingOf(plan)} --until-end --close-open`)
     return exitOk
   } finally {
     lock.release()

@@ -10,7 +10,7 @@ import { dropState as drop, dropOperatorState, keptBeside } from '../../sinks/po
 import type { CommandContext } from '../commandContext.ts'
 import { type Database, databaseExists, withDatabase } from '../database.ts'
 import { exitFailure, exitOk, UsageError } from '../exit.ts'
-import { eachSchema, lookedAt } from '../schemas.ts'
+import { eachSchema, lookedAt, nearPipeline } from '../schemas.ts'
 import { textTable } from '../textTable.ts'
 
 interface ListedTask extends SavedTask {
@@ -152,7 +152,7 @@ function planOf(
       const known = operators.size === 0 ? 'none has' : `these have: ${[...operators.keys()].join(', ')}`
       return `Operator ${operator} of pipeline ${pipeline} has no saved state; ${known}.`
     }
-    const { unsent, deadLetters, archiveObjects, decisions } = await keptBeside(client, pipeline, topic)
+    const { unsent, deadLetters, redriven, archiveObjects, decisions } = await keptBeside(client, pipeline, topic)
     return [
       `  drop   where it stands in ${counted(tasks.length, 'task')}`,
       ...[...operators].map(([name, held]) => lineOf(name, held)),
@@ -166,6 +166,11 @@ function planOf(
           ]),
       '  keep   the rows of its tables',
       partialRows,
+      ...(redriven === 0
+        ? []
+        : [
+            `  note   ${counted(redriven, 'record')} of dead letters ${redriven === 1 ? 'was' : 'were'} redriven, and ${redriven === 1 ? 'is' : 'are'} in the topic twice: what is not set aside this time counts twice, unless the pipeline leaves repeats out (dedupe)`,
+          ]),
       ...[...sent].map(
         ([outlet, count]) =>
           `  note   outlet ${outlet} has numbered its messages up to ${countText(count)}; destinations know them by these numbers and may take new ones for sent: begin anew under another name`,
@@ -193,7 +198,8 @@ async function schemaOf(
     return (await savedTasks(client, pipeline)).length === 0 ? null : { client, schema }
   })
   const [one, ...more] = found.filter((place) => place !== null)
-  if (one === undefined) return `Pipeline ${pipeline} has no checkpoint (${lookedAt(looked)}).`
+  if (one === undefined)
+    return `Pipeline ${pipeline} has no checkpoint (${lookedAt(looked)})${await nearPipeline(database, only, pipeline)}.`
   if (more.length === 0) return one
   const names = [one, ...more].map(({ schema }) => schema).join(', ')
   throw new ConfigurationError(`pipeline ${pipeline} is in schemas ${names}: name one of them with --schema.`)

@@ -33,7 +33,7 @@ export function decidedRange(
   const { toOffset } = wanted
   const stands = Math.min(nextOffset ?? 0, archiveNextOffset ?? nextOffset ?? 0)
   const decided = { pipeline, topic, partition, inputTopic, decidedBy: whoami(), reason: wanted.because }
-  if (found !== null) requireInside(task, toOffset, found)
+  if (found !== null) requireInside(task, stands, toOffset, found)
   if (isLoss && nextOffset !== null && toOffset < nextOffset) {
     if (found !== null) requireLostEnd(task, nextOffset, toOffset, found)
     return { ...decided, kind: 'rewind', fromOffset: toOffset, toOffset: nextOffset }
@@ -49,11 +49,16 @@ export function decidedRange(
   return { ...decided, kind: isLoss ? 'loss' : 'skip', fromOffset, toOffset }
 }
 
-/** Behind the end nothing could ever be read, and in front of what is left nothing is to be left out. */
-function requireInside({ pipeline, inputTopic, partition }: StandingTask, toOffset: number, found: FoundPlace): void {
+/** Behind the end nothing could ever be read. */
+function requireInside(task: StandingTask, stands: number, toOffset: number, found: FoundPlace): void {
   if (toOffset <= found.next) return
+  const { pipeline, inputTopic, partition } = task
+  const most =
+    found.next > stands
+      ? `--to-offset ${found.next} leaves out all that is there`
+      : `there is nothing in it that the pipeline has not got`
   throw new ConfigurationError(
-    `${inputTopic}/${partition} ends at offset ${found.next}, so pipeline ${pipeline} could not go on at ${toOffset}: --to-offset ${found.next} leaves out all that is there; what is not there yet cannot be decided about.`,
+    `${inputTopic}/${partition} ends at offset ${found.next}, so pipeline ${pipeline} could not go on at ${toOffset}: ${most}, and what is not there yet cannot be decided about.`,
     { pipeline, topic: inputTopic, partition, offset: toOffset },
   )
 }

@@ -89,6 +89,7 @@ async function refuseForeign(
       ...lines,
       'Nothing was changed. Give the pipeline tables or a schema of its own; or, where each writes keys of its own, say `isShared: true` in the descriptor of the table; ' +
         `or, where ${pipeline} is to go on with these rows, stop the other and hand them over (with --yes; without, it says how many that would be):`,
+      '',
       ...remedies,
     ].join('\n'),
     { pipeline },

@@ -8,6 +8,8 @@ export interface KeptBeside {
   /** Messages that are stored and not sent; they go. */
   readonly unsent: number
   readonly deadLetters: number
+  /** Of them those that were redriven: their records are in the log a second time. */
+  readonly redriven: number
   readonly archiveObjects: number
   /** About offsets that are left out; they hold for the next start as well. */
   readonly decisions: number
@@ -20,6 +22,7 @@ const ofTopic = '($2::text IS NULL OR topic = $2)'
 const beside = `
 SELECT (SELECT count(*) FROM outbox WHERE pipeline = $1 AND ${ofTopic})::float8 AS unsent,
        (SELECT count(*) FROM dead_letter WHERE pipeline = $1 AND ${ofTopic})::float8 AS "deadLetters",
+       (SELECT count(*) FROM dead_letter WHERE pipeline = $1 AND ${ofTopic} AND redriven_at IS NOT NULL)::float8 AS redriven,
        (SELECT count(*) FROM archive_object WHERE pipeline = $1 AND ${ofTopic})::float8 AS "archiveObjects",
        (SELECT count(*) FROM skipped_range WHERE pipeline = $1 AND ${ofTopic} AND kind <> 'rewind' AND taken_back_at IS NULL)::float8 AS decisions`
 
@@ -51,7 +54,7 @@ WHERE pipeline = $1 AND topic = $2 AND partition = $3`
 /** @param topic of the leading input; null for all */
 export async function keptBeside(client: pg.ClientBase, pipeline: string, topic: string | null): Promise<KeptBeside> {
   const { rows } = await client.query<KeptBeside>(beside, [pipeline, topic])
-  return rows[0] ?? { unsent: 0, deadLetters: 0, archiveObjects: 0, decisions: 0 }
+  return rows[0] ?? { unsent: 0, deadLetters: 0, redriven: 0, archiveObjects: 0, decisions: 0 }
 }
 
 /**
