@@ -1,6 +1,6 @@
 import type pg from 'pg'
 import type { TableWrite, TaskId } from '../../runtime/checkpoint.ts'
-import type { ForeignRow } from '../../runtime/foreignRows.ts'
+import type { ForeignOwner, ForeignRow, RowOwner } from '../../runtime/foreignRows.ts'
 import { rowKeys } from '../../runtime/rowKey.ts'
 import type { RowText, UpsertTable } from '../../runtime/table.ts'
 import { rowText } from './columnText.ts'
@@ -62,11 +62,15 @@ export async function foreignRows(
       )
       for (const { place, pipeline, topic, partition, isGivenAway } of foreign) {
         const [key, { row }] = part[place - 1] as [string, { row: number }]
-        found.push({ write, row, key, owner: pipeline === null ? null : { pipeline, topic, partition, isGivenAway } })
+        found.push({ write, row, key, owner: pipeline === null ? null : ownerOf({ pipeline, topic, partition }, isGivenAway) })
       }
     }
   }
   return found
+}
+
+function ownerOf(owner: RowOwner, isGivenAway: boolean): ForeignOwner {
+  return isGivenAway ? { ...owner, isGivenAway } : owner
 }
 
 function lookFor(table: UpsertTable<unknown>, rows: readonly RowText[], owner: number) {
