@@ -62,7 +62,12 @@ export async function foreignRows(
       )
       for (const { place, pipeline, topic, partition, isGivenAway } of foreign) {
         const [key, { row }] = part[place - 1] as [string, { row: number }]
-        found.push({ write, row, key, owner: pipeline === null ? null : ownerOf({ pipeline, topic, partition }, isGivenAway) })
+        found.push({
+          write,
+          row,
+          key,
+          owner: pipeline === null ? null : ownerOf({ pipeline, topic, partition }, isGivenAway),
+        })
       }
     }
   }
