@@ -1,8 +1,28 @@
 import type { CommandContext } from './commandContext.ts'
+import { settingsOf } from './settings.ts'
+import { commandNames } from './settingTypes.ts'
+import { shellWord } from './shellWord.ts'
+
+type Place = Pick<CommandContext, 'settings' | 'origins'>
 
 /** A command to try next, as it is to be typed: on the same data folder, where that was named on the command line. */
-export function commandFor({ settings, origins }: Pick<CommandContext, 'settings' | 'origins'>, words: string): string {
-  const { dataDir } = settings
-  const quoted = /^[\w./:@%+,=-]+$/.test(dataDir) ? dataDir : `'${dataDir.replaceAll("'", "'\\''")}'`
-  return `npx millrace ${words}${origins.dataDir === 'flag' ? ` --data-dir ${quoted}` : ''}`
+export function commandFor(place: Place, words: string): string {
+  return `npx millrace ${words}${dataDirFlag(place)}`
+}
+
+/** Longer names first, so that `run realtime` is not taken for `run`. */
+const names = [...commandNames].sort((a, b) => b.length - a.length).join('|')
+const commandsIn = new RegExp(`(?<![\\w./-])(?:npx )?millrace (${names})(?![\\w-])([^\`\\n]*)`, 'g')
+
+/** A text for people in which each command of ours can be copied as it stands: with what runs it, and on the data folder that was named on the command line. */
+export function pasteable(text: string, place: Place): string {
+  return text.replace(commandsIn, (_, name: (typeof commandNames)[number], rest: string) => {
+    const flag = settingsOf(name).includes('dataDir') && !rest.includes('--data-dir') ? dataDirFlag(place) : ''
+    // What follows may hold another command.
+    return `npx millrace ${name}${flag}${pasteable(rest, place)}`
+  })
+}
+
+function dataDirFlag({ settings, origins }: Place): string {
+  return origins.dataDir === 'flag' ? ` --data-dir ${shellWord(settings.dataDir)}` : ''
 }

@@ -264,6 +264,7 @@ export const commandList: ReadonlyMap<CommandName, CommandDescription> = new Map
         'millrace state drop --pipeline paid',
         'millrace state drop --pipeline paid --yes',
         'millrace state drop --pipeline paid --operator totals --yes',
+        'millrace state drop --pipeline realtime --topic crypto.trades.raw',
       ],
       load: async () => (await import('./commands/state.ts')).dropState,
     },
@@ -272,7 +273,7 @@ export const commandList: ReadonlyMap<CommandName, CommandDescription> = new Map
     'state own',
     {
       description:
-        'Give rows of upsert tables to another owner: to the tasks of a pipeline that goes on with them, or to whoever writes them next. Stop the pipelines first.',
+        'Give rows of upsert tables to another owner: to the tasks of a pipeline that goes on with them, or to tasks that begin after that. Stop the pipelines first.',
       args: [{ name: '[tables...]', description: 'default: all that the pipeline was started with' }],
       examples: [
         'millrace state own --of paid --to paid-next',
@@ -303,6 +304,18 @@ export const commandList: ReadonlyMap<CommandName, CommandDescription> = new Map
         'millrace offsets accept-loss --pipeline paid --topic orders --partition 3 --to-offset 90000 --because "down for two weeks" --yes',
       ],
       load: async () => (await import('./commands/offsets.ts')).acceptLoss,
+    },
+  ],
+  [
+    'offsets unskip',
+    {
+      description:
+        'Take back what was decided about offsets, as long as the pipeline has not gone past them. Recorded, and shown by offsets list.',
+      examples: [
+        'millrace offsets unskip --pipeline paid --topic orders --partition 3',
+        'millrace offsets unskip --pipeline paid --topic orders --partition 3 --from-offset 1041 --yes',
+      ],
+      load: async () => (await import('./commands/offsets.ts')).unskipOffsets,
     },
   ],
   [

@@ -3,6 +3,7 @@ import { formatKey, type StoredDeadLetter } from '../queries/deadLetters.ts'
 import type { CutPart } from '../runtime/keptBytes.ts'
 import { shownText } from '../runtime/shownText.ts'
 import { dataSetName } from './database.ts'
+import { shellWord } from './shellWord.ts'
 import { formatTime } from './time.ts'
 
 export const letterHeadings = ['id', 'schema', 'reason', 'set aside', 'redriven', 'detail']
@@ -12,7 +13,7 @@ const maxDetail = 100
 export function deadLetterRow(letter: StoredDeadLetter, schema: string): readonly string[] {
   const detail = printable(letter.detail)
   return [
-    formatKey(letter),
+    shellWord(formatKey(letter)),
     schema,
     letter.reason,
     formatTime(letter.createdAt),
@@ -50,7 +51,7 @@ export function deadLetterJson(letter: StoredDeadLetter, schema: string): Readon
 export function deadLetterDetails(letter: StoredDeadLetter, schema: string): readonly string[] {
   const payload = utf8(letter.payload)
   return [
-    `id           ${formatKey(letter)}`,
+    `id           ${shellWord(formatKey(letter))}`,
     `schema       ${schema}`,
     `reason       ${letter.reason}: ${printable(letter.detail)}`,
     `place        ${letter.topic}/${letter.partition} at offset ${letter.offset}, set aside by ${letter.operator}`,

@@ -1,5 +1,7 @@
+import { endSignals } from '../host/shutdown.ts'
+
 /** As shells report a process that a signal ended. */
-const exitCodes = { SIGHUP: 129, SIGINT: 130, SIGTERM: 143 } as const
+const exitCodes = { SIGHUP: 129, SIGINT: 130, SIGTERM: 143, ...endSignals } as const
 
 /**
  * Lets the signals that end a command end it by `process.exit`, so that what is to be done at an exit is done; by themselves they would not.

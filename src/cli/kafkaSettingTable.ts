@@ -21,6 +21,8 @@ const kafka: readonly CommandName[] = [
   'topics describe',
   'status',
   'dead-letters redrive',
+  'offsets skip',
+  'offsets accept-loss',
   'doctor',
 ]
 const run: readonly CommandName[] = ['run', 'run realtime']

@@ -4,6 +4,8 @@ import type { CommandName, Setting } from './settingTypes.ts'
 
 const decisions: readonly CommandName[] = ['offsets skip', 'offsets accept-loss']
 
+const places: readonly CommandName[] = [...decisions, 'offsets unskip']
+
 const offset = integer(0, Number.MAX_SAFE_INTEGER)
 const offsetAllowed = 'a whole number from 0 up'
 
@@ -13,7 +15,7 @@ export const offsetSettingTable = {
     schema: integer(0, 1_000_000),
     env: null,
     flag: '--partition <number>',
-    commands: decisions,
+    commands: places,
     default: null,
     allowed: offsetAllowed,
     description: 'Which partition (required).',
@@ -22,10 +24,13 @@ export const offsetSettingTable = {
     schema: offset,
     env: null,
     flag: '--from-offset <offset>',
-    commands: decisions,
+    commands: places,
     default: null,
     allowed: offsetAllowed,
     description: 'The first offset that is left out. Unset: where the pipeline stands.',
+    narrower: {
+      'offsets unskip': { description: 'The first offset of the decision, where there are several.' },
+    },
   },
   toOffset: {
     schema: offset,

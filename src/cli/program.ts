@@ -1,5 +1,6 @@
 import { Command, CommanderError, Option } from 'commander'
 import { ConfigurationError } from '../runtime/errors.ts'
+import { pasteable } from './commandFor.ts'
 import type { CommandDescription } from './commandList.ts'
 import { commandGroups, commandList } from './commandList.ts'
 import { describeFailure, exitFailure, exitOk, exitUsage, oneLine, UsageError } from './exit.ts'
@@ -104,14 +105,19 @@ async function runCommand(
   const resolved = resolveSettings({ command: name, flags: flagsOf(name, command), env: host.env, envFile })
   for (const warning of resolved.warnings) host.output.err(warning)
   const run = await description.load()
-  return run({
-    settings: resolved.values,
-    origins: resolved.origins,
-    args: command.args,
-    output: host.output,
-    env: { ...envFile, ...host.env },
-    isTerminal: host.isTerminal,
-  })
+  const place = { settings: resolved.values, origins: resolved.origins }
+  const output = { ...host.output, err: (line: string) => host.output.err(pasteable(line, place)) }
+  try {
+    return await run({
+      ...place,
+      args: command.args,
+      output,
+      env: { ...envFile, ...host.env },
+      isTerminal: host.isTerminal,
+    })
+  } catch (error) {
+    return report(error, output)
+  }
 }
 
 /** The flags that were given, as text; of one that takes several values, one a line. Commander's `--no-x` gives `x: false`. */

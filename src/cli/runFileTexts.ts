@@ -3,6 +3,7 @@ import { countText } from '../console/text.ts'
 import { operatorFacts } from '../host/graphFacts.ts'
 import type { RunJob, RunPlaces } from '../host/openRun.ts'
 import type { RunEnd } from '../host/pipelineRun.ts'
+import { isSimulatedTopic } from '../host/simulatedTopic.ts'
 import { version } from './version.ts'
 
 /** What a run of a file says of itself before it begins. */
@@ -15,6 +16,12 @@ export function fileBanner(file: string, { pipeline, topics, settings }: RunJob,
     `  data folder  ${resolve(settings.dataDir)}`,
     `  database     ${places.database}, schema ${settings.schema}`,
     `  archive      ${places.archive}`,
+    ...topics
+      .filter(({ name }) => isSimulatedTopic(name))
+      .map(
+        ({ name }) =>
+          `warning: the records of ${name} are invented, by its name, and so are the rows that are made of them.`,
+      ),
   ]
 }
 

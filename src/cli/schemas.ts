@@ -1,4 +1,5 @@
 import type pg from 'pg'
+import { suggest } from '../host/suggest.ts'
 import { ConfigurationError } from '../runtime/errors.ts'
 import { readMigrations } from '../sinks/postgres/migrate.ts'
 import { type Database, dataSets } from './database.ts'
@@ -80,4 +81,15 @@ async function requireCurrent(client: pg.Client, schema: string): Promise<void> 
       (number < wanted ? `run \`millrace migrate --schema ${schema}\`` : 'use that release') +
       ', or name the schema to look at with --schema.',
   )
+}
+
+const pipelineNames = 'SELECT DISTINCT pipeline FROM stream_task ORDER BY pipeline'
+
+/** ` (did you mean X?)` for a pipeline that is known in none of the schemas, where one of nearly that name is. */
+export async function nearPipeline(database: Database, only: string | undefined, pipeline: string): Promise<string> {
+  const names = await eachSchema(database, only, async (client) => {
+    const { rows } = await client.query<{ pipeline: string }>(pipelineNames)
+    return rows.map((row) => row.pipeline)
+  })
+  return suggest(pipeline, names.flat())
 }

@@ -26,6 +26,7 @@ export const commandNames = [
   'state own',
   'offsets skip',
   'offsets accept-loss',
+  'offsets unskip',
   'offsets list',
   'symbols list',
   'symbols add',

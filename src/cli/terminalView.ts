@@ -8,6 +8,7 @@ import { Shutdown } from '../host/shutdown.ts'
 import { systemClock } from '../runtime/clock.ts'
 import { shownText } from '../runtime/shownText.ts'
 import type { CommandContext } from './commandContext.ts'
+import { pasteable } from './commandFor.ts'
 import { version } from './version.ts'
 
 /** What is particular about how one command shows its run. */
@@ -43,7 +44,7 @@ export class TerminalView implements RunView {
 
   say(line: string): void {
     if (this.#screen === null) this.#print(line)
-    else this.#screen.say(line)
+    else this.#screen.say(pasteable(line, this.#context))
   }
 
   progress(line: string): void {
@@ -54,7 +55,7 @@ export class TerminalView implements RunView {
     for (const line of this.#known().banner(job, places)) this.#print(line)
   }
 
-  begin(run: BegunRun): void {
+  async begin(run: BegunRun): Promise<void> {
     const { settings, isTerminal, env } = this.#context
     const { title, caution, waitingFor, panel } = this.#known()
     const opened = panel?.(run, (line) => this.say(line))
@@ -69,7 +70,7 @@ export class TerminalView implements RunView {
       panel: opened?.panel ?? null,
       now: () => systemClock.now(),
     })
-    this.#screen.start()
+    await this.#screen.start()
   }
 
   stopping(why: string): void {
@@ -92,7 +93,7 @@ export class TerminalView implements RunView {
   }
 
   #print(line: string): void {
-    void this.#context.output.out(`${shownText(line)}\n`)
+    void this.#context.output.out(`${shownText(pasteable(line, this.#context))}\n`)
   }
 }
 

@@ -1,5 +1,6 @@
 import type pg from 'pg'
 import { EmbeddedLog } from '../embedded/log/embeddedLog.ts'
+import { ConfigurationError } from '../runtime/errors.ts'
 import type { LogSource } from '../runtime/log.ts'
 import { openPool, type PostgresAddress } from '../sinks/postgres/connection.ts'
 import { asMillraceError } from '../sinks/postgres/errors.ts'
@@ -9,6 +10,7 @@ import { keepRetention } from './logRetention.ts'
 import { type OpenedTopic, openedTopic } from './openedTopic.ts'
 import type { RedriveTopic } from './redriveTopic.ts'
 import { commonPartitions } from './runTopic.ts'
+import { suggest } from './suggest.ts'
 
 /** The topics of a run in the embedded log. */
 export interface EmbeddedTopics {
@@ -26,6 +28,8 @@ export interface EmbeddedTopicsOptions {
   readonly schema: string
   /** At least one. */
   readonly topics: readonly string[]
+  /** Those that are not made where they are missing. None if left out. */
+  readonly mustBeThere?: readonly string[]
   readonly settings: TopicSettings
   /** Fires when the database is given up. */
   readonly lost?: AbortSignal | undefined
@@ -33,11 +37,15 @@ export interface EmbeddedTopicsOptions {
   readonly onWarning: (line: string) => void
 }
 
+const allTopics = 'SELECT topic FROM log_topic ORDER BY topic'
 const partitionCounts = 'SELECT topic, partitions FROM log_topic WHERE topic = ANY ($1)'
 
-/** Opens topics of the embedded log, makes those that are missing, and keeps the retention of all at work while they are open. */
+/**
+ * Opens topics of the embedded log, makes those that are missing and may be made, and keeps the retention of all at work while they are open.
+ * @throws ConfigurationError where one is missing that is not to be made, before any is made
+ */
 export async function openEmbeddedTopics(options: EmbeddedTopicsOptions): Promise<EmbeddedTopics> {
-  const { address, schema, topics, settings, lost, onWarning } = options
+  const { address, schema, topics, mustBeThere = [], settings, lost, onWarning } = options
   const pool = openPool(address, {
     schema,
     lost,
@@ -45,7 +53,14 @@ export async function openEmbeddedTopics(options: EmbeddedTopicsOptions): Promis
     maxConnections: (settings.partitions ?? defaultPartitions) * topics.length + 2,
   })
   try {
-    const partitions = await partitionsOf(pool, topics, settings.partitions)
+    const counts = await countsOf(pool, topics)
+    const missing = mustBeThere.find((topic) => !counts.has(topic))
+    if (missing !== undefined) throw await noSuchTopic(pool, schema, missing)
+    for (const topic of topics) {
+      const near = counts.has(topic) ? '' : suggest(topic, await topicNames(pool))
+      if (near !== '') onWarning(`Topic ${topic} is new${near}.`)
+    }
+    const partitions = commonPartitions(counts, settings.partitions, defaultPartitions)
     const logs: EmbeddedLog[] = []
     for (const topic of topics) logs.push(await EmbeddedLog.open({ pool, topic, partitions }))
     const retention = keepRetention(pool, settings.logRetentionHours * 3_600_000, onWarning)
@@ -68,8 +83,24 @@ export async function openEmbeddedTopics(options: EmbeddedTopicsOptions): Promis
   }
 }
 
-async function partitionsOf(pool: pg.Pool, topics: readonly string[], wanted: number | null): Promise<number> {
-  return commonPartitions(await countsOf(pool, topics), wanted, defaultPartitions)
+const mostNamed = 5
+
+async function topicNames(pool: pg.Pool): Promise<readonly string[]> {
+  const { rows } = await pool.query<{ topic: string }>(allTopics).catch((error: unknown) => {
+    throw asMillraceError(error, 'look for the topics of the embedded log')
+  })
+  return rows.map(({ topic }) => topic)
+}
+
+async function noSuchTopic(pool: pg.Pool, schema: string, topic: string): Promise<ConfigurationError> {
+  const names = await topicNames(pool)
+  const more = names.length > mostNamed ? ` and ${names.length - mostNamed} more` : ''
+  const there = names.length === 0 ? 'it has none' : `it has ${names.slice(0, mostNamed).join(', ')}${more}`
+  return new ConfigurationError(
+    `the embedded log (schema ${schema}) has no topic ${topic}${suggest(topic, names)}, and who only reads does not make one; ${there}. ` +
+      `Name one that is there, or bring records into ${topic} first (millrace ingest).`,
+    { topic },
+  )
 }
 
 async function countsOf(pool: pg.Pool, topics: readonly string[]): Promise<ReadonlyMap<string, number>> {

@@ -9,6 +9,8 @@ import type { RunStatus } from './runStatus.ts'
 export interface LivePanel {
   /** True while it waits for something that people wait for: it is asked to look more often. */
   readonly isEager: boolean
+  /** Looks what is there before the run does anything; never rejects. One that takes long is not waited for. */
+  begin(): Promise<void>
   /** Looks for what it shows; never rejects. One that takes long is not waited for. */
   look(hasCommitted: boolean): Promise<void>
   show(): Panel
@@ -46,7 +48,9 @@ export class LiveConsole {
     this.#screen = options.isTable ? tableScreen(options.terminal) : lineScreen(options.terminal, linesEveryMs)
   }
 
-  start(): void {
+  async start(): Promise<void> {
+    const { panel } = this.#options
+    if (panel !== null) await briefly(panel.begin())
     this.#plan(0)
   }
 
@@ -87,9 +91,7 @@ export class LiveConsole {
     this.#looking ??= panel.look(tasks.some((task) => task.commits > 0)).finally(() => {
       this.#looking = null
     })
-    const waited = new AbortController()
-    await Promise.race([this.#looking, systemClock.sleep(mostLookMs, waited.signal)])
-    waited.abort()
+    await briefly(this.#looking)
   }
 
   #show(status: RunStatus): void {
@@ -97,6 +99,12 @@ export class LiveConsole {
     this.#shownAt = now()
     this.#screen.show({ ...status, title, caution, panel: panel?.show() ?? outletPanel(status) }, this.#shownAt)
   }
+}
+
+async function briefly(looking: Promise<void>): Promise<void> {
+  const waited = new AbortController()
+  await Promise.race([looking, systemClock.sleep(mostLookMs, waited.signal)])
+  waited.abort()
 }
 
 /** Rows and messages by outlet. */

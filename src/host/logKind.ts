@@ -8,7 +8,7 @@ SELECT EXISTS (SELECT FROM log_topic WHERE topic = $1) AS "isEmbedded",
          OR EXISTS (SELECT FROM task_input WHERE input_topic = $1) AS "isProcessed"`
 
 /** Whether the data set's embedded log has the topic. */
-export async function isEmbeddedTopic(client: pg.Client, topic: string): Promise<boolean> {
+export async function isEmbeddedTopic(client: pg.ClientBase, topic: string): Promise<boolean> {
   const { rows } = await client.query<{ found: boolean }>(
     'SELECT EXISTS (SELECT FROM log_topic WHERE topic = $1) AS found',
     [topic],

@@ -26,7 +26,7 @@ export interface IngestLog {
 }
 
 /** Made where it is missing. */
-export type IngestTopic = Omit<RunTopic, 'mayBeMade'>
+export type IngestTopic = Omit<RunTopic, 'mayBeMade' | 'isTold'>
 
 export interface OpenIngestLogOptions {
   readonly settings: HostSettings
@@ -48,7 +48,7 @@ export async function openIngestLog(options: OpenIngestLogOptions): Promise<Inge
   const { partitions, records } = await wait.until(location, () =>
     prepareTopics({
       kafka,
-      topics: [{ ...topic, mayBeMade: true }],
+      topics: [{ ...topic, mayBeMade: true, isTold: false }],
       settings: settings.topics,
       isArchived: false,
       onWarning,

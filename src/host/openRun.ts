@@ -66,6 +66,7 @@ export interface OpenRunOptions {
  */
 export function openRun(options: OpenRunOptions): Promise<PipelineRun> {
   const { kafka } = options.job.settings
+  for (const { feed, topic } of options.job.feeds) requireFitTopic(feed, topic)
   const plain = kafka === null ? null : plainKafka(kafka)
   if (plain !== null) warnBy(options.onWarning)(plain)
   return kafka === null ? openEmbedded(options) : openOnKafka(options)
@@ -84,8 +85,16 @@ async function openEmbedded(options: OpenRunOptions): Promise<PipelineRun> {
     location,
     async () => {
       await prepare(options, plan, 'embedded')
-      const names = job.topics.map(({ name }) => name)
-      return openEmbeddedTopics({ address, schema, topics: names, settings: settings.topics, lost, onWarning })
+      const isFilled = (topic: string) => job.feeds.some((feed) => feed.topic === topic)
+      return openEmbeddedTopics({
+        address,
+        schema,
+        topics: job.topics.map(({ name }) => name),
+        mustBeThere: job.topics.filter(({ name, isTold }) => isTold && !isFilled(name)).map(({ name }) => name),
+        settings: settings.topics,
+        lost,
+        onWarning,
+      })
     },
     (late) => late.close(),
   )
@@ -185,7 +194,6 @@ async function openFeeds(
 ): Promise<readonly OpenedFeed[]> {
   const opened: OpenedFeed[] = []
   for (const feed of job.feeds) {
-    requireFitTopic(feed.feed, feed.topic)
     const { writer, partitions } = await wait.until(
       location,
       () => openTopic(feed.topic),

@@ -166,7 +166,7 @@ function programView({ onStatus, onNotice }: RunPipelineSettings): RunView {
     say,
     progress: say,
     starting: () => undefined,
-    begin: ({ status }) => {
+    begin: async ({ status }) => {
       if (onStatus !== undefined) telling = setInterval(() => onStatus(status()), statusEveryMs)
     },
     stopping: () => undefined,

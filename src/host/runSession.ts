@@ -5,6 +5,7 @@ import { Cleanup } from './cleanup.ts'
 import { DatabaseProbe } from './databaseProbe.ts'
 import { giveUpWhenSilent } from './giveUp.ts'
 import type { HostSettings } from './hostSettings.ts'
+import { LateHint } from './lateHint.ts'
 import { openRun, type RunJob, type RunPlaces } from './openRun.ts'
 import type { RunEnd } from './pipelineRun.ts'
 import { runFolder } from './processSlots.ts'
@@ -32,7 +33,8 @@ export interface RunView {
   progress(line: string): void
   /** What is run is known, and nothing is open yet. */
   starting(job: RunJob, places: RunPlaces): void
-  begin(run: BegunRun): void
+  /** The run is open, and begins once this resolves. */
+  begin(run: BegunRun): Promise<void>
   /** Somebody asked for a stop. */
   stopping(why: string): void
   /** All that will be stored is. Not called after a failure. */
@@ -120,15 +122,18 @@ async function runOpened(session: OpenedSession): Promise<RunEnd | null> {
     const { progress } = run
     return meter.take({ tasks: run.tasks(), totals: run.totals(), outlets: run.outlets(), progress, waitingFor }, now)
   }
+  const lateHint = new LateHint(pool, job.pipeline.name, job.topics[0]?.name ?? '', say)
   const reporting = setInterval(() => {
     const now = systemClock.now()
     probe.ask(now)
     const told = status()
     reporter.write(told, now, told)
+    void lateHint.look(run.totals().deadLetters)
   }, statusEveryMs)
   cleanup.add(() => clearInterval(reporting))
   cleanup.add(() => view.close())
-  view.begin({ status, address, schema, lost: lost.signal })
+  await lateHint.begin()
+  await view.begin({ status, address, schema, lost: lost.signal })
   stopRequest.whenStopping((why) => {
     view.stopping(why)
     run.stop()
@@ -136,6 +141,7 @@ async function runOpened(session: OpenedSession): Promise<RunEnd | null> {
   })
   if (stopRequest.isStopping) return null
   const ended = await run.run({ untilEnd, closeOpen })
+  if (!lost.signal.aborted) await lateHint.look(ended.totals.deadLetters)
   await view.ended(ended)
   return ended
 }

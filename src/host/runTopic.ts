@@ -10,6 +10,8 @@ export interface RunTopic {
   readonly isOfThePast: boolean
   /** Whether Kafka gets it where it is missing. A run makes no topic that somebody has told it to read: a slip of the hand would be read for ever. */
   readonly mayBeMade: boolean
+  /** True where a person has named it for this run, and not the pipeline: the embedded log does not get it either where it is missing, unless the run fills it. */
+  readonly isTold: boolean
 }
 
 /** What is known of the topics of a run besides their names. */
@@ -40,6 +42,7 @@ export function topicsOf(
     isTable: !input.movesTime,
     isOfThePast,
     mayBeMade,
+    isTold: input.topic === null && !mayBeMade,
   }))
 }
 

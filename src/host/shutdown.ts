@@ -30,8 +30,15 @@ export function stopOn(signal: AbortSignal): StopRequest {
 export const stopSignals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
 
 /**
+ * What would end a process without a word (SIGQUIT is Ctrl-\\, SIGXCPU a limit of processor time), with the exit codes by which shells report it. Nothing is to be waited for at them, but what is to be done
+ * at an exit has to be done.
+ */
+export const endSignals = { SIGQUIT: 131, SIGUSR2: 140, SIGALRM: 142, SIGXCPU: 152, SIGVTALRM: 154 } as const
+const endSignalNames = Object.keys(endSignals) as (keyof typeof endSignals)[]
+
+/**
  * Makes the first SIGINT, SIGTERM or SIGHUP (a closed terminal) the beginning of a clean stop; a second one ends the process at once, with exit
- * code 130.
+ * code 130, and so does each of `endSignals`, with its own.
  */
 export class Shutdown implements StopRequest {
   #why: string | null = null
@@ -40,6 +47,10 @@ export class Shutdown implements StopRequest {
   readonly #onAbort: () => void
   readonly #exit: (code: number) => void
   readonly #now: () => number
+  readonly #end = (signal: NodeJS.Signals): void => {
+    this.#onAbort()
+    this.#exit(endSignals[signal as keyof typeof endSignals])
+  }
   readonly #handle = (signal: NodeJS.Signals): void => {
     if (this.#first === null) {
       this.#first = { signal, at: this.#now() }
@@ -63,6 +74,7 @@ export class Shutdown implements StopRequest {
     this.#exit = exit
     this.#now = now
     for (const signal of stopSignals) process.on(signal, this.#handle)
+    for (const signal of endSignalNames) process.on(signal, this.#end)
   }
 
   get isStopping(): boolean {
@@ -83,5 +95,6 @@ export class Shutdown implements StopRequest {
 
   dispose(): void {
     for (const signal of stopSignals) process.off(signal, this.#handle)
+    for (const signal of endSignalNames) process.off(signal, this.#end)
   }
 }

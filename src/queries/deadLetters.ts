@@ -47,7 +47,13 @@ const columns = `pipeline, topic, partition, "offset"::float8 AS "offset", opera
 const filter = `($1::text IS NULL OR reason = $1) AND ($2::text IS NULL OR operator = $2) AND ($3::text IS NULL OR topic = $3)
   AND ($4::text IS NULL OR pipeline = $4) AND ($5 OR redriven_at IS NULL)`
 
-const newest = `SELECT ${columns} FROM dead_letter WHERE ${filter}
+/** Without what may be large, of which a list shows nothing. */
+const briefColumns = columns.replace(
+  'key, headers, payload,',
+  "NULL::bytea AS key, '[]'::jsonb AS headers, NULL::bytea AS payload,",
+)
+
+const newest = (isBrief: boolean) => `SELECT ${isBrief ? briefColumns : columns} FROM dead_letter WHERE ${filter}
 ORDER BY created_at DESC, topic, partition, "offset" DESC, operator, ordinal DESC LIMIT $6`
 
 const counted = `SELECT count(*)::float8 AS count FROM dead_letter WHERE ${filter}`
@@ -55,10 +61,15 @@ const counted = `SELECT count(*)::float8 AS count FROM dead_letter WHERE ${filte
 const one = `SELECT ${columns} FROM dead_letter
 WHERE pipeline = $1 AND topic = $2 AND partition = $3 AND "offset" = $4 AND operator = $5 AND ordinal = $6`
 
-// In the order in which they were set aside, page by page behind the last key.
-const waitingAfter = `SELECT ${columns} FROM dead_letter WHERE ${filter}
-  AND ($6::text IS NULL OR (pipeline, topic, partition, "offset", operator, ordinal) > ($6, $7, $8::int, $9::bigint, $10, $11::int))
-ORDER BY pipeline, topic, partition, "offset", operator, ordinal LIMIT $12`
+const inOrder = 'pipeline, topic, partition, "offset", operator, ordinal'
+
+// In the order in which they were set aside, page by page behind the last key. The sizes are known without reading what is large.
+const waitingAfter = `SELECT ${columns} FROM (
+  SELECT *, sum(bytes) OVER (ORDER BY ${inOrder}) - bytes AS before FROM (
+    SELECT *, coalesce(octet_length(payload), 0) + coalesce(octet_length(key), 0) AS bytes FROM dead_letter WHERE ${filter}
+      AND ($6::text IS NULL OR (pipeline, topic, partition, "offset", operator, ordinal) > ($6, $7, $8::int, $9::bigint, $10, $11::int))
+    ORDER BY ${inOrder} LIMIT $12) AS page) AS sized
+WHERE before < $13 ORDER BY ${inOrder}`
 
 const stamp = `UPDATE dead_letter SET redriven_at = now()
 FROM unnest($1::text[], $2::text[], $3::int[], $4::bigint[], $5::text[], $6::int[])
@@ -79,12 +90,14 @@ function letterOf(row: LetterRow): StoredDeadLetter {
   return { ...row, headers: storedHeaders(row.headers) }
 }
 
+/** @param isBrief true for letters without key, headers and payload */
 export async function newestDeadLetters(
   client: pg.Client,
   by: DeadLetterFilter,
   limit: number,
+  isBrief: boolean,
 ): Promise<readonly StoredDeadLetter[]> {
-  return (await client.query<LetterRow>(newest, [...filterValues(by), limit])).rows.map(letterOf)
+  return (await client.query<LetterRow>(newest(isBrief), [...filterValues(by), limit])).rows.map(letterOf)
 }
 
 export async function countDeadLetters(client: pg.Client, by: DeadLetterFilter): Promise<number> {
@@ -96,15 +109,16 @@ export async function findDeadLetter(client: pg.Client, key: DeadLetterKey): Pro
   return row === undefined ? null : letterOf(row)
 }
 
-/** At most `limit` letters behind `after`, in the order of their keys. */
+/** At most `limit` letters behind `after`, in the order of their keys, and no more of them than hold so many bytes; but at least one, however large. */
 export async function deadLettersAfter(
   client: pg.Client,
   by: DeadLetterFilter,
   after: DeadLetterKey | null,
   limit: number,
+  bytes: number,
 ): Promise<readonly StoredDeadLetter[]> {
   const place = after === null ? [null, null, null, null, null, null] : keyValues(after)
-  return (await client.query<LetterRow>(waitingAfter, [...filterValues(by), ...place, limit])).rows.map(letterOf)
+  return (await client.query<LetterRow>(waitingAfter, [...filterValues(by), ...place, limit, bytes])).rows.map(letterOf)
 }
 
 /** Topics that have dead letters (of the pipeline, where one is named), redriven or not: an interrupted redrive of any of them is to be finished too. */

@@ -32,11 +32,14 @@ export type RedriveSelection = readonly DeadLetterKey[] | DeadLetterFilter
 export const redriveProducer = 'redrive'
 
 const pageLetters = 200
+const pageBytes = 1024 * 1024
 const maxBatchBytes = 512 * 1024
 
 /**
  * Appends the dead letters of one topic to its log again, each to the partition that it came from, with its key and headers and one header
  * more that names the operator that set it aside, and stamps the letters.
+ *
+ * Memory: letters of a MiB, or one that is larger, with what its record lacks, and an append of it.
  *
  * Of a letter that does not keep all of its record, the record is read from the log again; one that the log no longer has is skipped.
  *
@@ -88,6 +91,7 @@ async function* pagesOf(
       selection as DeadLetterFilter,
       after,
       pageLetters,
+      pageBytes,
     )
     const last = page.at(-1)
     if (last === undefined) return

@@ -137,7 +137,7 @@ export async function readStatus(client: pg.Client): Promise<DataSetStatus> {
       archive: (await client.query<ArchiveStatus>(archive)).rows,
       logs: (await client.query<LogStatus>(logs)).rows,
       outbox: await countOutbox(client),
-      skipped: await storedRanges(client),
+      skipped: (await storedRanges(client)).filter(({ takenBackBy }) => takenBackBy === null),
     }
   } finally {
     await client.query('ROLLBACK')

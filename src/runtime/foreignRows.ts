@@ -4,6 +4,11 @@ import { ConfigurationError, type MillraceErrorOptions } from './errors.ts'
 /** The task that a row belongs to: the one that wrote it first. */
 export type RowOwner = Pick<TaskId, 'pipeline' | 'topic' | 'partition'>
 
+/** The task that a row belongs to, or belonged to before it was given to tasks that begin after that. */
+export interface ForeignOwner extends RowOwner {
+  readonly isGivenAway?: boolean
+}
+
 /** A row of a checkpoint that another task has written before. */
 export interface ForeignRow {
   /** Which of the checkpoint's writes it is in. */
@@ -13,7 +18,7 @@ export interface ForeignRow {
   /** Its natural key, as `rowKeys` gives it. */
   readonly key: string
   /** Whose the row is; null where the store does not know any more. */
-  readonly owner: RowOwner | null
+  readonly owner: ForeignOwner | null
 }
 
 /**
@@ -31,10 +36,10 @@ export class ForeignRowsError extends ConfigurationError {
 }
 
 /** The owner for people. */
-export function ownerText(owner: RowOwner | null): string {
-  return owner === null
-    ? 'a task that row_owner does not name any more'
-    : `${owner.pipeline} ${owner.topic}/${owner.partition}`
+export function ownerText(owner: ForeignOwner | null): string {
+  if (owner === null) return 'a task that row_owner does not name any more'
+  const name = `${owner.pipeline} ${owner.topic}/${owner.partition}`
+  return owner.isGivenAway === true ? `a task that begins after ${name} has given it away` : name
 }
 
 /** Why something is set aside: its row, or the window that makes its row, belongs to another task. */

@@ -4,7 +4,7 @@ import { ConfigurationError, OffsetOutOfRangeError } from './errors.ts'
 import { InputCursor } from './inputCursor.ts'
 import type { LogSource } from './log.ts'
 import { inputsOf, type Pipeline } from './pipeline.ts'
-import { skipCommand } from './skipRemedy.ts'
+import { skipCommand, takeBackCommand } from './skipRemedy.ts'
 import { type StartFrom, startOffset } from './startFrom.ts'
 
 /** What is read. */
@@ -114,12 +114,23 @@ export async function refuseLostEnd(
   }
 }
 
-/** The log no longer has, or never had, what the task must go on with. */
+/**
+ * The log no longer has, or never had, what the task must go on with.
+ * @param from where it stands; `start` is behind what it leaves out from there
+ */
 export function outOfRange(
   { pipeline, partition }: TaskId,
   { topic, earliest, logEnd }: InputCursor,
   start: number,
+  from: number,
 ): OffsetOutOfRangeError {
+  if (start > from && start > logEnd) {
+    return new OffsetOutOfRangeError(
+      `${topic}/${partition}: a person has decided that pipeline ${pipeline} leaves out the offsets from ${from} to ${start - 1}, but the log ends at ${logEnd}, so it cannot go on. ` +
+        `Take the decision back, ${takeBackCommand({ pipeline, topic, partition })}, or bring the log back.`,
+      { pipeline, topic, partition, offset: from },
+    )
+  }
   const what =
     start < earliest
       ? `records ${start} to ${earliest - 1} were deleted before they were processed; keep the log longer than the archive's objects span`

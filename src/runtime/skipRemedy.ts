@@ -18,6 +18,11 @@ export function skipCommand(
   return `millrace offsets ${what} --pipeline ${pipeline} --topic ${topic} --partition ${partition} --from-offset ${fromOffset} --to-offset ${to} --because "why" --yes`
 }
 
+/** The command that takes back what was decided and cannot be followed. */
+export function takeBackCommand({ pipeline, topic, partition }: SkipPlace): string {
+  return `millrace offsets unskip --pipeline ${pipeline} --topic ${topic} --partition ${partition} --yes`
+}
+
 /** What cannot be read ends every start at the same place: the error with the command that goes on behind it. Other errors are given back. */
 export function withSkipRemedy(error: unknown, place: SkipPlace): unknown {
   if (!(error instanceof MillraceError) || error.offset === undefined) return error

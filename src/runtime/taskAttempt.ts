@@ -153,7 +153,7 @@ export class TaskAttempt {
       cursor.skipped = new SkippedOffsets(claim.skipped ?? [], input)
       const from = Math.min(task.nextOffsets[input] as number, cursor.archive?.nextOffset ?? Number.POSITIVE_INFINITY)
       const start = cursor.skipped.behind(from)
-      if (start < cursor.earliest || start > cursor.logEnd) throw outOfRange(this.#id, cursor, start)
+      if (start < cursor.earliest || start > cursor.logEnd) throw outOfRange(this.#id, cursor, start, from)
       cursor.seek(from)
     }
     const reader = await this.#openReader(claim, task, recordedOf)

@@ -27,6 +27,8 @@ export interface RecordTapeOptions {
 export interface Recorded {
   readonly frames: number
   readonly bytes: number
+  /** How many of the frames this recording has added. */
+  readonly added: number
 }
 
 const savedSchema = z.object({
@@ -43,7 +45,7 @@ const firstRetryMs = 100
 const longestRetryMs = 5_000
 
 /**
- * Writes the frames of a feed into a tape, one a line, until the signal or the bound. Gives what the tape holds.
+ * Writes the frames of a feed into a tape, one a line, until the signal or the bound. Gives what the tape holds. One that got no frame is not left behind.
  *
  * Goes on where an earlier recording into the same file ended: frames are made durable before the position that follows them is, and what a crash left behind the
  * position is cut off, so no frame is there twice and none that the feed can give again is missing. Memory: one read of the feed.
@@ -59,7 +61,9 @@ export async function recordTape(options: RecordTapeOptions): Promise<Recorded> 
     const recording = new Recording(options, file, saved)
     if (saved === null) await recording.begin(isSimulated)
     else await recording.resume(saved)
-    return await recording.run()
+    const recorded = await recording.run()
+    if (saved === null && recorded.frames === 0) await rm(path)
+    return recorded
   } finally {
     await file.close()
   }
@@ -115,7 +119,7 @@ class Recording {
       }
     }
     await this.#save()
-    return { frames: this.#frames, bytes: this.#bytes }
+    return this.#recorded()
   }
 
   async #copy(reader: FrameReader, onRead: () => void): Promise<void> {
@@ -131,6 +135,10 @@ class Recording {
       this.#position = batch.position
       if (clock.now() - this.#savedAt >= saveEveryMs) await this.#save()
     }
+  }
+
+  #recorded(): Recorded {
+    return { frames: this.#frames, bytes: this.#bytes, added: this.#added }
   }
 
   #isOver(): boolean {
@@ -152,7 +160,7 @@ class Recording {
     await writeFile(`${positionPath(path)}.new`, JSON.stringify(saved), { flush: true })
     await rename(`${positionPath(path)}.new`, positionPath(path))
     this.#savedAt = clock.now()
-    onProgress({ frames: this.#frames, bytes: this.#bytes })
+    onProgress(this.#recorded())
   }
 }
 

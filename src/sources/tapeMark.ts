@@ -19,6 +19,11 @@ export function isMarkedSimulated(firstLines: Buffer): boolean {
   return false
 }
 
+/** Why what lies behind such a line does not go where it was to go; `what` is where the line stands. */
+export function refusedMark(what: string): string {
+  return `${what} says that prices are invented, so all that follows it is. It only goes into a topic with "simulated" in its name, such as crypto.trades.simulated.raw; two tapes that were joined are to be taken apart`
+}
+
 /** By what it says: a tool may have written the line in another way, or a byte order mark before it. */
 export function isSimulatedMark(line: Buffer): boolean {
   if (line.length > mostBytes || line.indexOf(field) < 0) return false

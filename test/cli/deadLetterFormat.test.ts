@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { deadLetterDetails, deadLetterJson } from '../../src/cli/deadLetterFormat.ts'
+import { deadLetterDetails, deadLetterJson, deadLetterRow } from '../../src/cli/deadLetterFormat.ts'
 import type { StoredDeadLetter } from '../../src/queries/deadLetters.ts'
 
 const letter: StoredDeadLetter = {
@@ -21,6 +21,14 @@ const letter: StoredDeadLetter = {
 }
 
 const shown = (more: Partial<StoredDeadLetter>) => deadLetterDetails({ ...letter, ...more }, 'market')
+
+test('an id can be pasted as one word', () => {
+  expect(deadLetterRow(letter, 'public')[0]).toBe('realtime/trades/2/7/decode/0')
+  expect(deadLetterRow({ ...letter, operator: "outlet a's" }, 'public')[0]).toBe(
+    "'realtime/trades/2/7/outlet a'\\''s/0'",
+  )
+  expect(shown({ operator: 'decode orders' })[0]).toBe("id           'realtime/trades/2/7/decode orders/0'")
+})
 
 describe('what `dead-letters show` prints', () => {
   test('a key is text where it is UTF-8 and hex where it is not', () => {

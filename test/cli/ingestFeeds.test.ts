@@ -212,7 +212,7 @@ describe('a feed of one’s own', () => {
     const fenced = await first.ended
     expect(fenced.code).toBe(1)
     expect(fenced.stderr).toMatch(
-      /another process feeds shared-ticks as producer ticking now.*give each a name of its own \(`millrace ingest --producer`, or producer beside the feed\)/,
+      /another process feeds shared-ticks as producer ticking now.*give each a name of its own \(`npx millrace ingest --producer`, or producer beside the feed\)/,
     )
     const third = starting([...args, ...to, '--producer', 'third'], placeOf('two'))
     await third.seen(/^ {2}log /m)

@@ -70,7 +70,7 @@ describe.skipIf(!hasKafka)(kafkaTitle('millrace topics'), { timeout: 60_000 }, (
     const topic = uniqueName('nowhere')
     expect(await millrace(['topics', 'describe', topic])).toMatchObject({
       code: 1,
-      stderr: `There is no topic ${topic}: \`millrace topics create ${topic}\` makes it.\n`,
+      stderr: `There is no topic ${topic}: \`npx millrace topics create ${topic}\` makes it.\n`,
     })
   })
 })

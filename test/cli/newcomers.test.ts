@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, describe, expect, test } from 'vitest'
@@ -78,6 +78,74 @@ describe('a tape that holds no trade that was asked for', { timeout: 60_000 }, (
   })
 })
 
+describe('a tape', { timeout: 60_000 }, () => {
+  test('of blank lines, or of what it says of itself alone, is no success', async () => {
+    for (const content of ['\n\n  \n', '{"tape":"SIMULATED PRICES: invented"}\n']) {
+      expect(await play(fileOf('blank.jsonl', content), '--data-dir', 'blank')).toMatchObject({
+        code: 1,
+        stderr: expect.stringContaining('the tape holds no frame'),
+      })
+    }
+  })
+
+  test('in nanoseconds is refused, whatever unit is told', async () => {
+    const frame = (at: string) =>
+      `{"stream":"btcusdt@trade","data":{"e":"trade","E":1723075200000,"s":"BTCUSDT","t":1,"p":"1","q":"1","T":${at},"m":false}}`
+    const file = fileOf('ns.jsonl', `${frame('1723075200000000000')}\n`)
+    for (const unit of [[], ['--time-unit', 'us']]) {
+      expect(await play(file, ...unit)).toMatchObject({
+        code: 2,
+        stderr: expect.stringContaining('is a time in nanoseconds'),
+      })
+    }
+  })
+
+  test('that was read before has no first candle in a run that makes none', async () => {
+    const file = tape('twice.jsonl')
+    expect((await play(file, '--data-dir', 'twice')).stdout).toContain('First candle after')
+    const again = await play(file, '--data-dir', 'twice')
+    expect(again).toMatchObject({ code: 0, stdout: expect.stringContaining('It was read before') })
+    expect(again.stdout).not.toContain('First candle')
+  })
+})
+
+describe('a name that is misspelt makes nothing', { timeout: 60_000 }, () => {
+  test('of a topic that is only read', async () => {
+    await play(tape('real.jsonl'), '--data-dir', 'misspelt', '--topic', 'real.trades')
+    const args = ['run', 'realtime', '--source', 'none', '--data-dir', 'misspelt', '--until-end']
+    expect(await runCommand([...args, '--topic', 'reel.trades'], place)).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining('has no topic reel.trades (did you mean real.trades?)'),
+    })
+    const { stdout } = await runCommand(['status', '--json', '--data-dir', 'misspelt'], place)
+    const topics = JSON.parse(stdout).dataSets.flatMap((set: { logs: { topic: string }[] }) => set.logs)
+    expect(topics.map(({ topic }: { topic: string }) => topic)).toEqual(['real.trades'])
+  })
+
+  test('of a file that is brought in', async () => {
+    expect(await runCommand(['ingest', 'nofile.jsonl', '--topic', 'x', '--data-dir', 'none'], place)).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining('nofile.jsonl does not exist'),
+    })
+    expect(existsSync(join(folder, 'none'))).toBe(false)
+  })
+})
+
+test('a file of blank lines, or of bad ones alone, is brought in with no success', { timeout: 60_000 }, async () => {
+  const bring = (file: string, ...more: readonly string[]) =>
+    runCommand(['ingest', file, '--topic', 'blank', '--data-dir', 'bring', ...more], place)
+  expect(await bring(fileOf('nothing.jsonl', '\n \n'))).toMatchObject({
+    code: 1,
+    stderr: expect.stringContaining('has no line with anything in it'),
+  })
+  expect(await bring(fileOf('bad.jsonl', 'a\nb\n'), '--on-bad-line', 'skip')).toMatchObject({
+    code: 1,
+    stderr: expect.stringContaining('none of the 2 lines of bad.jsonl could be taken'),
+  })
+  expect(await bring(fileOf('good.jsonl', '{}\n'))).toMatchObject({ code: 0 })
+  expect(await bring('good.jsonl')).toMatchObject({ code: 0 })
+})
+
 describe('.env', () => {
   test('with a byte order mark has its first line', async () => {
     const own = mkdtempSync(join(folder, 'env-'))
@@ -137,6 +205,61 @@ describe('what ends a run cleanly', { timeout: 60_000 }, () => {
     run.process.stdout.destroy()
     expect(await run.ended).toMatchObject({ code: 0, signal: null })
   })
+})
+
+describe('a recording', { timeout: 60_000 }, () => {
+  const unreachable = {
+    BINANCE_REST_URL: 'http://127.0.0.1:1',
+    BINANCE_WS_URL: 'ws://127.0.0.1:1',
+  }
+  const record = (...args: readonly string[]) => runCommand(['record', ...args], { ...place, env: unreachable })
+
+  test('into a folder that is not there makes none', async () => {
+    expect(await record('nowhere/tape.jsonl', '--source', 'simulator', '--records', '1')).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining('there is no folder'),
+    })
+    expect(existsSync(join(folder, 'nowhere'))).toBe(false)
+  })
+
+  test('that nobody asked to be of an invented market is none', async () => {
+    const asked = await record('unasked.jsonl', '--seconds', '2')
+    expect(asked).toMatchObject({ code: 1, stderr: expect.stringContaining('the exchange is out of reach') })
+    expect(asked.stderr).toContain('--source simulator')
+    expect(existsSync(join(folder, 'unasked.jsonl'))).toBe(false)
+  })
+
+  test('of no frame at all is no success, and leaves no file', async () => {
+    expect(await record('empty.jsonl', '--source', 'binance', '--seconds', '2')).toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining('nothing was recorded'),
+    })
+    expect(existsSync(join(folder, 'empty.jsonl'))).toBe(false)
+    const invented = ['--source', 'simulator', '--records', '20']
+    expect(await record('some.jsonl', ...invented)).toMatchObject({ code: 0 })
+    expect(existsSync(join(folder, 'some.jsonl'))).toBe(true)
+  })
+})
+
+test('a tape that goes on behind one whose windows were closed is told why it is late, and what to do helps', {
+  timeout: 120_000,
+}, async () => {
+  const lines = readFileSync(join(folder, tape('long.jsonl')), 'utf8')
+    .trim()
+    .split('\n')
+  const first = fileOf('part1.jsonl', `${lines.slice(0, 5).join('\n')}\n`)
+  const second = fileOf('part2.jsonl', `${lines.slice(5).join('\n')}\n`)
+  const at = ['--data-dir', 'parts']
+  expect((await play(first, ...at)).stdout).not.toContain('late')
+  const both = ['run', 'realtime', '--tape', first, '--tape', second, '--until-end', '--close-open', ...at]
+  const { stdout } = await runCommand(both, place)
+  expect(stdout).toMatch(/10 records have come late .*because an earlier run has closed what was open/)
+  const [, drop = ''] = /`npx millrace (state drop [^`]*)`/.exec(stdout) ?? []
+  expect(drop).toMatch(/^state drop --data-dir parts --pipeline realtime --topic crypto\.trades\.tape\.\w+$/)
+  expect(await runCommand([...drop.split(' '), '--yes'], place)).toMatchObject({ code: 0 })
+  expect((await runCommand(both, place)).stdout).toContain('15 records, 0 dead letters')
+  const candles = await runCommand(['candles', '--symbol', 'BTCUSDT', '--format', 'json', ...at], place)
+  expect(JSON.parse(candles.stdout)).toMatchObject([{ trade_count: 10 }, { trade_count: 5 }])
 })
 
 test('hints name the data folder that was named', { timeout: 60_000 }, async () => {

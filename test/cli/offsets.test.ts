@@ -121,6 +121,15 @@ function commandIn(error: unknown): readonly string[] {
   return command.split(' ').map((word) => word.replaceAll('"', ''))
 }
 
+const placeOf = (topic: string, partition: string) => [
+  '--pipeline',
+  'single',
+  '--topic',
+  topic,
+  '--partition',
+  partition,
+]
+
 const failure = (run: Promise<unknown>) =>
   run.then(
     () => undefined,
@@ -286,6 +295,151 @@ describe('offsets', () => {
     expect(await values()).toEqual(['anew'])
     const { rows } = await database.pool.query('SELECT ordinal FROM dead_letter')
     expect(rows).toEqual([{ ordinal: 1_000_000 }])
+  })
+
+  test('behind the end of the log, or of a topic or partition that is not there, are not decided about', async () => {
+    const log = await topicWith('one', 5)
+    await runAll(single, log)
+    const skip = (topic: string, partition: string, ...more: readonly string[]) =>
+      millrace('offsets', 'skip', ...placeOf(topic, partition), '--because', 'x', '--yes', ...more)
+    expect(await skip('one', '0', '--to-offset', '6')).toMatchObject({
+      code: 2,
+      err: expect.stringMatching(/one\/0 ends at offset 5, .*there is nothing in it that the pipeline has not got/),
+    })
+    expect(await skip('oen', '0', '--to-offset', '5')).toMatchObject({
+      code: 2,
+      err: expect.stringContaining('there is no topic oen (did you mean one?)'),
+    })
+    expect(await skip('one', '7', '--to-offset', '5')).toMatchObject({
+      code: 2,
+      err: expect.stringContaining('has not run on partition 7'),
+    })
+    const loss = (...more: readonly string[]) =>
+      millrace('offsets', 'accept-loss', ...placeOf('one', '0'), '--because', 'x', '--yes', ...more)
+    expect(await loss('--to-offset', '3')).toMatchObject({
+      code: 2,
+      err: expect.stringMatching(/has lost nothing: .*effect twice/),
+    })
+    const other = ['--pipeline', 'singel', '--topic', 'one', '--partition', '0', '--to-offset', '5', '--because', 'x']
+    expect(await millrace('offsets', 'skip', ...other)).toMatchObject({
+      code: 2,
+      err: expect.stringContaining('(did you mean single?)'),
+    })
+    await topicWith('more', 1)
+    const writer = log.writer()
+    await writer.claim('more')
+    await writer.append([{ partition: 0, timestamp: 1, key: null, value: Buffer.from('one 5') }], '5')
+    expect(await skip('one', '0', '--to-offset', '9')).toMatchObject({
+      code: 2,
+      err: expect.stringMatching(/one\/0 ends at offset 6, .*--to-offset 6 leaves out all/),
+    })
+    expect(await loss('--to-offset', '6')).toMatchObject({ code: 2, err: expect.stringContaining('are not lost') })
+    expect(await millrace('offsets', 'list', '--json')).toMatchObject({ out: '[]\n' })
+    await runAll(single, log)
+    expect(await values()).toHaveLength(6)
+  })
+
+  test('that were left out by mistake are read after that was taken back, until the pipeline has gone past them', async () => {
+    const log = await topicWith('one', 5)
+    await database.pool.query(
+      `INSERT INTO stream_task (pipeline, topic, partition, generation, owner, claimed_at) VALUES ('single', 'one', 0, 1, 'x', now())`,
+    )
+    const skip = ['offsets', 'skip', ...placeOf('one', '0'), '--to-offset', '3', '--because', 'mistake', '--yes']
+    const unskip = ['offsets', 'unskip', ...placeOf('one', '0')]
+    expect((await millrace(...skip)).err).toContain(
+      'npx millrace offsets unskip --pipeline single --topic one --partition 0 --from-offset 0',
+    )
+    expect(await millrace(...unskip)).toMatchObject({ code: 0, err: expect.stringContaining('Nothing was changed') })
+    expect(await millrace(...unskip, '--yes')).toMatchObject({ code: 0, out: expect.stringContaining('Taken back.') })
+    expect(await millrace(...unskip, '--yes')).toMatchObject({ code: 1 })
+    await runAll(single, log)
+    expect(await values()).toHaveLength(5)
+    const listed = JSON.parse((await millrace('offsets', 'list', '--json')).out) as readonly unknown[]
+    expect(listed).toMatchObject([{ reason: 'mistake', takenBackBy: expect.any(String) }])
+    expect((await millrace('status')).out).not.toContain('mistake')
+    // One that was followed stays.
+    const writer = log.writer()
+    await writer.claim('more')
+    const values5to7 = [5, 6, 7].map((n) => ({ partition: 0, timestamp: n, key: null, value: Buffer.from(`one ${n}`) }))
+    await writer.append(values5to7, '7')
+    await millrace('offsets', 'skip', ...placeOf('one', '0'), '--to-offset', '7', '--because', 'meant', '--yes')
+    await runAll(single, log)
+    expect(await values()).toHaveLength(6)
+    expect(await millrace(...unskip, '--yes')).toMatchObject({
+      code: 2,
+      err: expect.stringContaining('has had its effect and cannot be taken back'),
+    })
+    await database.pool.query(
+      `INSERT INTO dead_letter (pipeline, topic, partition, "offset", operator, ordinal, reason, detail, redriven_at) VALUES ('single', 'one', 0, 3, 'x', 0, 'late', '-', now())`,
+    )
+    const plan = (await millrace('state', 'drop', '--pipeline', 'single', '--topic', 'one')).out
+    expect(plan).toContain('keep   1 decision about offsets')
+    expect(plan).toContain('1 record of dead letters was redriven, and is in the topic twice')
+    expect(await millrace('state', 'drop', '--pipeline', 'single', '--topic', 'noe')).toMatchObject({
+      code: 1,
+      err: expect.stringContaining('no checkpoint on topic noe (did you mean one?)'),
+    })
+    // A first start reads them again once that is taken back; what was decided survives the drop.
+    await millrace('state', 'drop', '--pipeline', 'single', '--yes')
+    expect((await millrace('status')).out).toContain('meant')
+    expect(await millrace(...unskip, '--yes')).toMatchObject({ code: 0 })
+  })
+
+  test('that are left out behind an end that the log has lost since end the start with what takes that back', async () => {
+    const log = await topicWith('one', 8)
+    await database.pool.query(
+      `INSERT INTO stream_task (pipeline, topic, partition, generation, owner, claimed_at) VALUES ('single', 'one', 0, 1, 'x', now())`,
+    )
+    await millrace('offsets', 'skip', ...placeOf('one', '0'), '--to-offset', '6', '--because', 'x', '--yes')
+    await database.pool.query('DELETE FROM log_batch WHERE base_offset >= 2')
+    await database.pool.query('UPDATE log_partition SET next_offset = 2')
+    const error = await failure(runAll(single, log))
+    expect(error).toBeInstanceOf(OffsetOutOfRangeError)
+    expect(commandIn(error).join(' ')).toBe('offsets unskip --pipeline single --topic one --partition 0 --yes')
+    expect(await millrace(...commandIn(error))).toMatchObject({ code: 0 })
+    await runAll(single, log)
+    expect(await values()).toEqual(['one 0', 'one 1'])
+  })
+
+  test('are left out no longer where the pipeline goes back to before them', async () => {
+    const plain = definePipeline({
+      name: 'single',
+      build: (records) => ({ seen: toPostgres(records.pipe(decode(text), asRow), seen) }),
+    })
+    const log = await topicWith('one', 6)
+    await database.pool.query(
+      `INSERT INTO stream_task (pipeline, topic, partition, generation, owner, claimed_at) VALUES ('single', 'one', 0, 1, 'x', now())`,
+    )
+    const skip = (from: string, to: string) =>
+      millrace(
+        'offsets',
+        'skip',
+        ...placeOf('one', '0'),
+        '--from-offset',
+        from,
+        '--to-offset',
+        to,
+        '--because',
+        'x',
+        '--yes',
+      )
+    await skip('1', '3')
+    await skip('4', '5')
+    await runAll(plain, log)
+    expect(await values()).toEqual(['one 0', 'one 3', 'one 5'])
+    await database.pool.query('DELETE FROM log_batch WHERE base_offset >= 2')
+    await database.pool.query('UPDATE log_partition SET next_offset = 2')
+    await millrace(...commandIn(await failure(runAll(plain, log))))
+    const writer = log.writer()
+    await writer.claim('again')
+    for (let n = 2; n < 6; n++)
+      await writer.append([{ partition: 0, timestamp: n, key: null, value: Buffer.from(`new ${n}`) }], String(n))
+    await runAll(plain, log)
+    expect(await values()).toEqual(['new 2', 'new 3', 'new 4', 'new 5', 'one 0', 'one 3', 'one 5'])
+    const { rows } = await database.pool.query(
+      `SELECT from_offset::int AS "from", to_offset::int AS "to" FROM skipped_range WHERE taken_back_at IS NULL AND kind = 'skip'`,
+    )
+    expect(rows).toEqual([{ from: 1, to: 2 }])
   })
 
   test.each([

@@ -138,7 +138,7 @@ describe.skipIf(!hasKafka)(kafkaTitle('a symbol in two partitions'), { timeout: 
       const keyed = await topicOf(broker, topics, () => 1)
       const asked = await succeeded(['state', 'own', '--of', `realtime/${mixed.name}`, '--to', 'nobody'], place)
       expect(asked.stdout).toMatch(
-        /fact_realtime_trades_1m: \d rows? of realtime \S+\/[01] to whoever writes them next/,
+        /fact_realtime_trades_1m: \d rows? of realtime \S+\/[01] to tasks that begin after this/,
       )
       expect(asked.stderr).toContain('Nothing was changed; --yes hands them over.')
       await succeeded(['state', 'own', '--of', `realtime/${mixed.name}`, '--to', 'nobody', '--yes'], place)

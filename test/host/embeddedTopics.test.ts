@@ -52,11 +52,28 @@ describe('topics of the embedded log', () => {
   })
 })
 
+describe('a topic that a person has named', () => {
+  test('is not made where it is missing, nor any beside it; the nearest one is told', async () => {
+    const { connection: address, schema, pool } = database
+    const open = (topics: readonly string[], mustBeThere: readonly string[], onWarning = (_: string) => {}) =>
+      openEmbeddedTopics({ address, schema, topics, mustBeThere, settings, onWarning })
+    await (await open(['readings'], [])).close()
+    await expect(open(['besides', 'reedings'], ['reedings'])).rejects.toThrow(
+      /has no topic reedings \(did you mean readings\?\).*millrace ingest/,
+    )
+    const { rows } = await pool.query("SELECT topic FROM log_topic WHERE topic IN ('besides', 'reedings')")
+    expect(rows).toEqual([])
+    const told: string[] = []
+    await (await open(['readingss'], [], (line) => told.push(line))).close()
+    expect(told).toEqual(['Topic readingss is new (did you mean readings?).'])
+  })
+})
+
 describe('the topics of a run', () => {
   test('are those of the inputs, the leading one first, or the one that is named', () => {
     expect(topicsOf(paid, undefined).map(({ name }) => name)).toEqual(['orders', 'payments'])
     expect(topicsOf(lines, 'x', { isOfThePast: true })).toEqual([
-      { name: 'x', isTable: false, isOfThePast: true, mayBeMade: false },
+      { name: 'x', isTable: false, isOfThePast: true, mayBeMade: false, isTold: true },
     ])
   })
 

@@ -112,7 +112,20 @@ describe.skipIf(process.platform !== 'linux')('a database that was frozen', { ti
     },
   )
 
-  test.each(['SIGHUP', 'SIGTERM'] as const)(
+  test.each(['SIGQUIT', 'SIGUSR2'] as const)(
+    '%s ends a run at once, and the server that it started',
+    async (signal) => {
+      const dataDir = join(folder, 'data')
+      const command = run(dataDir)
+      await command.seen(/^First candle after/m)
+      const pid = Number(readFileSync(join(dataDir, 'postgres', 'data', 'postmaster.pid'), 'utf8').split('\n')[0])
+      command.process.kill(signal)
+      expect(await command.ended).toMatchObject({ signal: null, code: signal === 'SIGQUIT' ? 131 : 140 })
+      await expect.poll(() => isPidRunning(pid), { timeout: 20_000 }).toBe(false)
+    },
+  )
+
+  test.each(['SIGHUP', 'SIGTERM', 'SIGQUIT'] as const)(
     '%s in the middle of a short command ends the server, too',
     async (signal) => {
       const dataDir = join(folder, 'data')

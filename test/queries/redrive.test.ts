@@ -1,7 +1,13 @@
 import pg from 'pg'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { EmbeddedLog } from '../../src/embedded/log/embeddedLog.ts'
-import { countDeadLetters, formatKey, parseKey } from '../../src/queries/deadLetters.ts'
+import {
+  countDeadLetters,
+  type DeadLetterKey,
+  deadLettersAfter,
+  formatKey,
+  parseKey,
+} from '../../src/queries/deadLetters.ts'
 import { redrive } from '../../src/queries/redrive.ts'
 import type { DeadLetter } from '../../src/runtime/checkpoint.ts'
 import { RetryableError, TaskFencedError } from '../../src/runtime/errors.ts'
@@ -83,6 +89,20 @@ describe('redrive', () => {
     expect(await countDeadLetters(client, all)).toBe(0)
     expect(await redrive(client, log.writer(), all, noLog)).toEqual({ redriven: 0, recovered: 0, skipped: [] })
     expect(log.records).toHaveLength(3)
+  })
+
+  test('holds no more letters at once than so many bytes of them, but one however large it is', async () => {
+    for (const [offset, size] of [900, 900, 900, 5_000, 10].entries()) await addLetter(offset, 'x'.repeat(size))
+    const pages: number[][] = []
+    for (let after: DeadLetterKey | null = null; ; ) {
+      const page: readonly DeadLetterKey[] = await deadLettersAfter(client, all, after, 100, 1_500)
+      if (page.length === 0) break
+      pages.push(page.map(({ offset }) => offset))
+      after = page.at(-1) as DeadLetterKey
+    }
+    expect(pages).toEqual([[0, 1], [2, 3], [4]])
+    const log = new ListLog()
+    expect(await redrive(client, log.writer(), all, noLog)).toMatchObject({ redriven: 5 })
   })
 
   test('a crash between append and stamp hides nothing, and the next redrive appends nothing twice', async () => {

@@ -29,7 +29,7 @@ export async function listDeadLetters(context: CommandContext): Promise<number> 
         eachSchema(database, settings.onlySchema, async (client, schema) => ({
           schema,
           count: await countDeadLetters(client, by),
-          letters: await newestDeadLetters(client, by, settings.limit),
+          letters: await newestDeadLetters(client, by, settings.limit, !settings.json),
         })),
       )
     : []

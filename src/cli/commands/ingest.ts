@@ -10,6 +10,7 @@ import { systemClock } from '../../runtime/clock.ts'
 import { shownText } from '../../runtime/shownText.ts'
 import { runIngest } from '../../sources/ingest/runIngest.ts'
 import type { CommandContext } from '../commandContext.ts'
+import { pasteable } from '../commandFor.ts'
 import { exitFailure, exitOk, UsageError } from '../exit.ts'
 import { hostSettingsOf } from '../hostSettings.ts'
 import { feedJob } from '../ingest/feedJob.ts'
@@ -33,7 +34,7 @@ export async function runIngestJob(context: CommandContext, make: () => Promise<
   cleanup.add(() => shutdown.dispose())
   output.onClosed(() => shutdown.begin(noReader))
   const say = (line: string): void => {
-    void output.out(`${shownText(line)}\n`)
+    void output.out(`${shownText(pasteable(line, context))}\n`)
   }
   try {
     return await runJob(await make(), { context, cleanup, shutdown, say })
@@ -66,6 +67,9 @@ interface JobParts {
 
 async function runJob(job: IngestJob, { context, cleanup, shutdown, say }: JobParts): Promise<number> {
   const stopping = new AbortController()
+  // Before anything is made: a feed that does not fit leaves nothing behind.
+  const feed = await job.openFeed(say)
+  requireFitTopic(feed, job.topic.name)
   const lock = await acquireRunLock(job.folder, {
     what: `an ingest of producer ${job.producer}`,
     otherwise: 'give this one a name of its own with --producer, or choose another folder with --data-dir',
@@ -82,8 +86,6 @@ async function runJob(job: IngestJob, { context, cleanup, shutdown, say }: JobPa
   })
   cleanup.add(() => log.close())
   for (const line of job.banner(log)) say(line)
-  const feed = await job.openFeed(say)
-  requireFitTopic(feed, job.topic.name)
   shutdown.whenStopping((why) => {
     say(`${why}: stopping cleanly; what is read is appended first. Once more ends at once.`)
     stopping.abort()

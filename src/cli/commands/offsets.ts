@@ -1,20 +1,27 @@
-import { userInfo } from 'node:os'
 import type pg from 'pg'
 import { countText } from '../../console/text.ts'
+import { findTopic } from '../../host/foundTopic.ts'
+import { suggest } from '../../host/suggest.ts'
 import { ConfigurationError } from '../../runtime/errors.ts'
+import { shownText } from '../../runtime/shownText.ts'
 import {
   type DecidedRange,
+  requireUnused,
   type StandingTask,
   type StoredRange,
   standingTasks,
   storedRanges,
   storeRange,
+  takeRangeBack,
 } from '../../sinks/postgres/skippedRanges.ts'
 import type { CommandContext } from '../commandContext.ts'
+import { commandFor } from '../commandFor.ts'
 import { type Database, databaseExists, withDatabase } from '../database.ts'
 import { printable } from '../deadLetterFormat.ts'
 import { exitFailure, exitOk, UsageError } from '../exit.ts'
-import { eachSchema, lookedAt } from '../schemas.ts'
+import { kafkaConnection } from '../kafkaConnection.ts'
+import { decidedRange, type FoundPlace, type WantedRange, whoami } from '../offsets/decidedRange.ts'
+import { eachSchema, lookedAt, nearPipeline } from '../schemas.ts'
 import type { SettingValues } from '../settings.ts'
 import { textTable } from '../textTable.ts'
 import { formatTime } from '../time.ts'
@@ -51,10 +58,22 @@ export async function listOffsets({ settings, output }: CommandContext): Promise
   return exitOk
 }
 
-const headings = ['schema', 'pipeline', 'topic', 'part', 'from', 'to', 'what', 'when', 'who', 'why']
+const headings = ['schema', 'pipeline', 'topic', 'part', 'from', 'to', 'what', 'when', 'who', 'why', 'taken back by']
 
 function rangeRow(range: StoredRange & { readonly schema: string }): readonly string[] {
-  const { schema, pipeline, inputTopic, partition, fromOffset, toOffset, kind, decidedAt, decidedBy, reason } = range
+  const {
+    schema,
+    pipeline,
+    inputTopic,
+    partition,
+    fromOffset,
+    toOffset,
+    kind,
+    decidedAt,
+    decidedBy,
+    reason,
+    takenBackBy,
+  } = range
   const offsets = [String(partition), String(fromOffset), String(toOffset)]
   return [
     schema,
@@ -65,6 +84,7 @@ function rangeRow(range: StoredRange & { readonly schema: string }): readonly st
     formatTime(decidedAt),
     printable(decidedBy),
     printable(reason),
+    takenBackBy === null ? '-' : printable(takenBackBy),
   ]
 }
 
@@ -76,97 +96,169 @@ async function decide(context: CommandContext, isLoss: boolean): Promise<number>
     return exitFailure
   }
   return withDatabase(settings, output.err, async (database) => {
-    const { client, schema, task } = await taskOf(database, settings.onlySchema, wanted)
-    const range = rangeOf(task, wanted, isLoss)
-    await output.out(`${planText(range, schema, task)}\n`)
+    const { client, schema, task, found } = await taskOf(context, database, wanted)
+    const range = decidedRange(task, wanted, isLoss, found)
+    await output.out(shownText(`${planText(range, schema, task)}\n`))
+    if (found === null)
+      output.err(
+        `warning: ${wanted.topic} is not in the embedded log and KAFKA_BROKERS is not set, so nobody has looked whether it has these offsets. Where it ends before ${range.toOffset}, every start will fail until that is taken back.`,
+      )
     if (!settings.yes) {
       output.err('Nothing was changed; --yes does it.')
       return exitOk
     }
     await storeRange(client, range)
-    await output.out('Stored. It holds from the next start of the pipeline; `millrace status` shows it.\n')
+    await output.out(
+      `Stored. It holds from the next start of the pipeline; \`${commandFor(context, 'status')}\` shows it.\n`,
+    )
+    if (range.kind !== 'rewind')
+      output.err(`Until then it can be taken back: ${commandFor(context, `offsets unskip ${placeFlags(range)}`)}`)
     return exitOk
   })
 }
 
-interface Wanted {
-  readonly pipeline: string
-  readonly topic: string
-  readonly partition: number
-  readonly fromOffset: number | undefined
-  readonly toOffset: number
-  readonly because: string
+/** Takes back what was decided about offsets and has had no effect yet, with `--yes`; else says what that would be. */
+export async function unskipOffsets(context: CommandContext): Promise<number> {
+  const { settings, output } = context
+  const { pipeline, topic, partition } = placeOf(settings)
+  if (!databaseExists(settings)) {
+    output.err(noDatabase)
+    return exitFailure
+  }
+  return withDatabase(settings, output.err, async (database) => {
+    const schemas: string[] = []
+    const found = await eachSchema(database, settings.onlySchema, async (client, schema) => {
+      schemas.push(schema)
+      const ranges = (await storedRanges(client)).filter(
+        (range) =>
+          range.takenBackBy === null &&
+          range.pipeline === pipeline &&
+          range.inputTopic === topic &&
+          range.partition === partition &&
+          (settings.fromOffset === undefined || settings.fromOffset === range.fromOffset),
+      )
+      return ranges.map((range) => ({ client, schema, range }))
+    })
+    const [one, ...more] = found.flat()
+    if (one === undefined) {
+      output.err(
+        `Nothing that holds was decided about offsets of ${topic}/${partition} for pipeline ${pipeline} (${lookedAt(schemas)}); \`${commandFor(context, 'offsets list')}\` shows what was.`,
+      )
+      return exitFailure
+    }
+    if (more.length > 0) {
+      const ranges = [one, ...more].map(({ schema, range }) => `from ${range.fromOffset} (schema ${schema})`).join(', ')
+      throw new UsageError(`several decisions may be meant, ${ranges}: name one with --from-offset, or the schema.`)
+    }
+    const { client, schema, range } = one
+    const tasks = await standingTasks(client, pipeline, partition)
+    const task = tasks.find(({ topic: lead, inputTopic }) => lead === range.topic && inputTopic === topic)
+    requireUnused(range, task?.nextOffset ?? null)
+    const { fromOffset, toOffset } = range
+    await output.out(
+      shownText(
+        `pipeline ${pipeline} (schema ${schema}), ${topic}/${partition}: offsets ${fromOffset} to ${toOffset - 1} are read again; that they are not was decided by ${range.decidedBy}: ${range.reason}\n`,
+      ),
+    )
+    if (!settings.yes) {
+      output.err('Nothing was changed; --yes does it.')
+      return exitOk
+    }
+    await takeRangeBack(client, range, whoami())
+    await output.out('Taken back. A worker that runs the pipeline is fenced: start it again.\n')
+    return exitOk
+  })
 }
 
-function wantedOf(settings: SettingValues): Wanted {
-  const { pipeline, topic, partition, fromOffset, toOffset, because } = settings
+function placeFlags({ pipeline, inputTopic, partition, fromOffset }: DecidedRange): string {
+  return `--pipeline ${pipeline} --topic ${inputTopic} --partition ${partition} --from-offset ${fromOffset}`
+}
+
+function placeOf(settings: SettingValues) {
+  const { pipeline, topic, partition } = settings
   if (pipeline === undefined) throw new UsageError('--pipeline is missing; name the pipeline.')
   if (topic === undefined) throw new UsageError('--topic is missing; name the topic that the offsets are of.')
   if (partition === undefined) throw new UsageError('--partition is missing; offsets are those of one partition.')
+  return { pipeline, topic, partition }
+}
+
+function wantedOf(settings: SettingValues): WantedRange {
+  const { fromOffset, toOffset, because } = settings
+  const place = placeOf(settings)
   if (toOffset === undefined) throw new UsageError('--to-offset is missing; name the first offset to go on with.')
   if (because === undefined) throw new UsageError('--because is missing; say why, for whoever finds the gap later.')
-  return { pipeline, topic, partition, fromOffset, toOffset, because }
+  return { ...place, fromOffset, toOffset, because }
 }
 
 interface FoundTask {
   readonly client: pg.Client
   readonly schema: string
   readonly task: StandingTask
+  /** What the log has of the partition; null where it could not be asked. */
+  readonly found: FoundPlace | null
 }
 
 /** The one task of the pipeline that reads the topic. */
-async function taskOf(database: Database, only: string | undefined, wanted: Wanted): Promise<FoundTask> {
+async function taskOf({ settings }: CommandContext, database: Database, wanted: WantedRange): Promise<FoundTask> {
   const { pipeline, topic, partition } = wanted
   const schemas: string[] = []
-  const found = await eachSchema(database, only, async (client, schema) => {
+  const all = await eachSchema(database, settings.onlySchema, async (client, schema) => {
     schemas.push(schema)
     return (await standingTasks(client, pipeline, partition)).map((task) => ({ client, schema, task }))
   })
-  const tasks = found.flat()
-  const matching = tasks.filter(({ task }) => task.inputTopic === topic)
-  const [one, ...more] = matching.length > 0 ? matching : tasks.flatMap(asNewInput(topic))
-  if (one === undefined) {
+  const tasks = all.flat()
+  const place = { pipeline, topic, partition }
+  if (tasks.length === 0) {
     throw new ConfigurationError(
-      `pipeline ${pipeline} has not run on partition ${partition} (${lookedAt(schemas)}): start it once, so that it is known what it reads.`,
-      { pipeline, topic, partition },
+      `pipeline ${pipeline} has not run on partition ${partition} (${lookedAt(schemas)})${await nearPipeline(database, settings.onlySchema, pipeline)}: start it once, so that it is known what it reads.`,
+      place,
+    )
+  }
+  const matching = tasks.filter(({ task }) => task.inputTopic === topic)
+  const known = matching.length > 0
+  const possible: FoundTask[] = []
+  const names = new Set(tasks.map(({ task }) => task.inputTopic))
+  for (const one of known ? matching : tasks.filter(({ task }) => task.inputTopic === task.topic)) {
+    const log = await findTopic(one.client, kafkaConnection(settings), topic)
+    for (const name of log?.names ?? []) names.add(name)
+    // Of a topic that it has read and that nobody can look up, the pipeline itself is the witness.
+    if (log === null || (log.partitions === null && known && settings.kafkaBrokers === undefined)) {
+      if (known) possible.push({ ...one, found: null })
+      continue
+    }
+    if (log.partitions === null) continue
+    const found = log.partitions.find((other) => other.partition === partition)
+    if (found === undefined) {
+      throw new ConfigurationError(
+        `topic ${topic} has partitions 0 to ${log.partitions.length - 1}, and no ${partition}.`,
+        place,
+      )
+    }
+    possible.push({
+      ...one,
+      task: known ? one.task : newInput(one.task, topic),
+      found: { ...found, isEmbedded: log.isEmbedded },
+    })
+  }
+  const [one, ...more] = possible
+  if (one === undefined) {
+    const read = [...new Set(tasks.map(({ task }) => task.inputTopic))].join(', ')
+    throw new ConfigurationError(
+      `pipeline ${pipeline} has read ${read}, and there is no topic ${topic}${suggest(topic, [...names])}. Nothing was decided.`,
+      place,
     )
   }
   if (more.length === 0) return one
   const places = [one, ...more].map(({ schema, task }) => `${task.topic} in schema ${schema}`).join(', ')
   throw new ConfigurationError(
     `several tasks of pipeline ${pipeline} may be meant (led by ${places}): name the schema with --schema.`,
-    { pipeline, topic, partition },
+    place,
   )
 }
 
 /** An input in which nothing was committed yet is known by its task alone. */
-function asNewInput(topic: string): (found: FoundTask) => readonly FoundTask[] {
-  return ({ client, schema, task }) =>
-    task.inputTopic === task.topic
-      ? [{ client, schema, task: { ...task, inputTopic: topic, nextOffset: null, archiveNextOffset: null } }]
-      : []
-}
-
-function rangeOf(task: StandingTask, wanted: Wanted, isLoss: boolean): DecidedRange {
-  const { nextOffset, archiveNextOffset } = task
-  const { toOffset } = wanted
-  const stands = Math.min(nextOffset ?? 0, archiveNextOffset ?? nextOffset ?? 0)
-  const decided = { ...placeOf(task), decidedBy: whoami(), reason: wanted.because }
-  if (isLoss && nextOffset !== null && toOffset < nextOffset) {
-    return { ...decided, kind: 'rewind', fromOffset: toOffset, toOffset: nextOffset }
-  }
-  const fromOffset = wanted.fromOffset ?? stands
-  if (toOffset <= fromOffset) {
-    throw new UsageError(
-      `--to-offset ${toOffset} is not behind ${fromOffset}, where that begins; ` +
-        'what is processed is not processed again: drop the state of the pipeline for that (`millrace state drop`).',
-    )
-  }
-  return { ...decided, kind: isLoss ? 'loss' : 'skip', fromOffset, toOffset }
-}
-
-function placeOf({ pipeline, topic, partition, inputTopic }: StandingTask) {
-  return { pipeline, topic, partition, inputTopic }
+function newInput(task: StandingTask, topic: string): StandingTask {
+  return { ...task, inputTopic: topic, nextOffset: null, archiveNextOffset: null }
 }
 
 function planText(range: DecidedRange, schema: string, { nextOffset }: StandingTask): string {
@@ -180,8 +272,4 @@ function planText(range: DecidedRange, schema: string, { nextOffset }: StandingT
   const what =
     kind === 'loss' ? 'are given up as lost' : 'are left out for good; the archive keeps those that can be read'
   return `${where} ${stands}: offsets ${fromOffset} to ${toOffset - 1} (${count}) ${what}.`
-}
-
-function whoami(): string {
-  return userInfo().username
 }

@@ -1,15 +1,18 @@
-import { basename, resolve } from 'node:path'
+import { existsSync } from 'node:fs'
+import { basename, dirname, resolve } from 'node:path'
 import { bytesText, countText } from '../../console/text.ts'
 import { tryLock } from '../../embedded/fileLock.ts'
 import { Shutdown } from '../../host/shutdown.ts'
 import { systemClock } from '../../runtime/clock.ts'
 import { type Recorded, recordTape } from '../../sources/recordTape.ts'
 import type { CommandContext } from '../commandContext.ts'
-import { exitOk, UsageError } from '../exit.ts'
+import { commandFor } from '../commandFor.ts'
+import { exitFailure, exitOk, UsageError } from '../exit.ts'
 import { choosePlan } from '../realtime/choosePlan.ts'
 import { openFrames } from '../realtime/openFeed.ts'
 import { namedSource, type RunPlan } from '../realtime/runPlan.ts'
 import { simulatedBanner } from '../realtime/runTexts.ts'
+import { shellWord } from '../shellWord.ts'
 import { columnsOf, noReader } from '../terminalView.ts'
 
 const lineEveryMs = 5_000
@@ -29,10 +32,12 @@ export async function record(context: CommandContext): Promise<number> {
   const say = (line: string) => void output.out(`${line}\n`)
   const shutdown = new Shutdown(() => output.err('Ended at once. The next start goes on from the last second.'))
   output.onClosed(() => shutdown.begin(noReader))
+  const folder = dirname(resolve(file))
+  if (!existsSync(folder)) throw new UsageError(`${file}: there is no folder ${folder}: make it, or name another file.`)
   const lock = lockOf(resolve(file))
   const bound = new AbortController()
   try {
-    const { plan } = await choosePlan(context, named)
+    const { plan } = await choosePlan(context, named, { mayFallBack: false })
     for (const line of banner(plan, file)) say(line)
     shutdown.whenStopping(() => bound.abort())
     const { seconds, records = null } = settings
@@ -54,8 +59,14 @@ export async function record(context: CommandContext): Promise<number> {
       onNotice: say,
     })
     clearTimeout(ending)
+    if (recorded.added === 0) {
+      output.err(
+        `error: nothing was recorded: no frame came. \`${commandFor(context, 'doctor')}\` looks for the reason.`,
+      )
+      return exitFailure
+    }
     say(`${file} holds ${progress(recorded)}. Recorded into again, it goes on from here.`)
-    say(`Try: npx millrace run realtime --tape ${file}${readingOf(plan)} --until-end --close-open`)
+    say(`Try: npx millrace run realtime --tape ${shellWord(file)}${readingOf(plan)} --until-end --close-open`)
     return exitOk
   } finally {
     lock.release()

@@ -10,6 +10,7 @@ import { type Database, databaseExists, dataSetName, withDatabase } from '../dat
 import { exitFailure, exitOk, UsageError } from '../exit.ts'
 import { kafkaConnection } from '../kafkaConnection.ts'
 import { eachSchema, lookedAt } from '../schemas.ts'
+import { shellWord } from '../shellWord.ts'
 
 interface Redriven extends RedriveReport {
   readonly schema: string
@@ -96,6 +97,6 @@ function linesOf(report: Redriven): readonly string[] {
       `  ${report.recovered} had been appended by a redrive that was cut short; stamped now, not appended again`,
     )
   }
-  for (const { id, why } of report.skipped) lines.push(`  ${id} left as it is: ${why}`)
+  for (const { id, why } of report.skipped) lines.push(`  ${shellWord(id)} left as it is: ${why}`)
   return lines
 }

@@ -1,5 +1,6 @@
 import type pg from 'pg'
 import { bytesText, countText } from '../../console/text.ts'
+import { suggest } from '../../host/suggest.ts'
 import { ConfigurationError } from '../../runtime/errors.ts'
 import { shownText } from '../../runtime/shownText.ts'
 import type { OperatorInventory } from '../../runtime/stateInventory.ts'
@@ -9,7 +10,7 @@ import { dropState as drop, dropOperatorState, keptBeside } from '../../sinks/po
 import type { CommandContext } from '../commandContext.ts'
 import { type Database, databaseExists, withDatabase } from '../database.ts'
 import { exitFailure, exitOk, UsageError } from '../exit.ts'
-import { eachSchema, lookedAt } from '../schemas.ts'
+import { eachSchema, lookedAt, nearPipeline } from '../schemas.ts'
 import { textTable } from '../textTable.ts'
 
 interface ListedTask extends SavedTask {
@@ -83,7 +84,7 @@ export async function copyState(context: CommandContext): Promise<number> {
     )
     if (tables.length > 0 && !settings.withRows)
       output.err(
-        `The rows of ${tables.join(', ')} stay those of ${from}. Where ${to} is to go on with them: millrace state own --of ${from} --to ${to} --yes`,
+        `The rows of ${tables.join(', ')} stay those of ${from}. Where ${to} is to go on with them: millrace state own --of ${from} --to ${to}`,
       )
     if (unsent > 0)
       output.err(
@@ -96,22 +97,26 @@ export async function copyState(context: CommandContext): Promise<number> {
 /** Drops the state of a pipeline or of one operator, with `--yes`; else says what that would be. */
 export async function dropState(context: CommandContext): Promise<number> {
   const { settings, output } = context
-  const { pipeline, operator } = settings
+  const { pipeline, operator, topic = null } = settings
   if (pipeline === undefined) throw new UsageError('--pipeline is missing; name the pipeline whose state is dropped.')
   if (!databaseExists(settings)) return failed(context, noDatabase)
   return withDatabase(settings, output.err, async (database) => {
     const found = await schemaOf(database, settings.onlySchema, pipeline)
     if (typeof found === 'string') return failed(context, found)
     const { client, schema } = found
-    const what = await planOf(client, pipeline, operator)
+    const what = await planOf(client, pipeline, topic, operator)
     if (typeof what === 'string') return failed(context, what)
-    await output.out(`${[`of pipeline ${pipeline} in schema ${schema}:`, ...what].join('\n')}\n`)
+    await output.out(
+      `${[`of pipeline ${pipeline}${topic === null ? '' : ` on topic ${topic}`} in schema ${schema}:`, ...what].join('\n')}\n`,
+    )
     if (!settings.yes) {
       output.err('Nothing was dropped; --yes drops it.')
       return exitOk
     }
     const tasks =
-      operator === undefined ? await drop(client, pipeline) : await dropOperatorState(client, pipeline, operator)
+      operator === undefined
+        ? await drop(client, pipeline, topic)
+        : await dropOperatorState(client, pipeline, topic, operator)
     await output.out(`Dropped in ${counted(tasks, 'task')}. A worker that runs it still is fenced.\n`)
     return exitOk
   })
@@ -121,10 +126,16 @@ export async function dropState(context: CommandContext): Promise<number> {
 function planOf(
   client: pg.Client,
   pipeline: string,
+  topic: string | null,
   operator: string | undefined,
 ): Promise<readonly string[] | string> {
   return atOneMoment(client, async () => {
-    const tasks = await savedTasks(client, pipeline)
+    const all = await savedTasks(client, pipeline)
+    const tasks = all.filter((task) => topic === null || task.topic === topic)
+    if (topic !== null && tasks.length === 0) {
+      const topics = [...new Set(all.map((task) => task.topic))]
+      return `Pipeline ${pipeline} has no checkpoint on topic ${topic}${suggest(topic, topics)}; it has some on ${topics.join(', ')}.`
+    }
     const operators = new Map<string, { keys: number; bytes: number }>()
     const sent = new Map<string, number>()
     for (const task of tasks) {
@@ -141,15 +152,25 @@ function planOf(
       const known = operators.size === 0 ? 'none has' : `these have: ${[...operators.keys()].join(', ')}`
       return `Operator ${operator} of pipeline ${pipeline} has no saved state; ${known}.`
     }
-    const { unsent, deadLetters, archiveObjects } = await keptBeside(client, pipeline)
+    const { unsent, deadLetters, redriven, archiveObjects, decisions } = await keptBeside(client, pipeline, topic)
     return [
       `  drop   where it stands in ${counted(tasks.length, 'task')}`,
       ...[...operators].map(([name, held]) => lineOf(name, held)),
       ...(unsent === 0 ? [] : [`  drop   ${counted(unsent, 'message')} that no destination has got yet`]),
       ...(deadLetters === 0 ? [] : [`  keep   ${counted(deadLetters, 'dead letter')}`]),
       ...(archiveObjects === 0 ? [] : [`  keep   the archive: ${counted(archiveObjects, 'object')}`]),
+      ...(decisions === 0
+        ? []
+        : [
+            `  keep   ${counted(decisions, 'decision')} about offsets that are left out (offsets list; offsets unskip takes them back)`,
+          ]),
       '  keep   the rows of its tables',
       partialRows,
+      ...(redriven === 0
+        ? []
+        : [
+            `  note   ${counted(redriven, 'record')} of dead letters ${redriven === 1 ? 'was' : 'were'} redriven, and ${redriven === 1 ? 'is' : 'are'} in the topic twice: what is not set aside this time counts twice, unless the pipeline leaves repeats out (dedupe)`,
+          ]),
       ...[...sent].map(
         ([outlet, count]) =>
           `  note   outlet ${outlet} has numbered its messages up to ${countText(count)}; destinations know them by these numbers and may take new ones for sent: begin anew under another name`,
@@ -177,7 +198,8 @@ async function schemaOf(
     return (await savedTasks(client, pipeline)).length === 0 ? null : { client, schema }
   })
   const [one, ...more] = found.filter((place) => place !== null)
-  if (one === undefined) return `Pipeline ${pipeline} has no checkpoint (${lookedAt(looked)}).`
+  if (one === undefined)
+    return `Pipeline ${pipeline} has no checkpoint (${lookedAt(looked)})${await nearPipeline(database, only, pipeline)}.`
   if (more.length === 0) return one
   const names = [one, ...more].map(({ schema }) => schema).join(', ')
   throw new ConfigurationError(`pipeline ${pipeline} is in schemas ${names}: name one of them with --schema.`)

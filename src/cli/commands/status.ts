@@ -122,7 +122,7 @@ function statusText(status: Status): readonly string[] {
       ? ['No pipeline runs on this data folder.']
       : [status.running, ...status.others].flatMap((one) => (one === null ? [] : runningText(one)))),
     `data folder  ${status.dataDir}`,
-    `database     ${status.database ?? 'not made yet: the first `millrace run` makes it'}`,
+    `database     ${status.database ?? 'not made yet: the first run makes it'}`,
     `archive      ${status.archive}`,
   ]
   if (status.database !== null && status.databaseProblem === null && status.dataSets.length === 0) {

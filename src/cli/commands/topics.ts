@@ -56,7 +56,7 @@ function required(kafka: KafkaSettings | null): KafkaSettings {
 }
 
 function topicsText(topics: readonly TopicDescription[]): readonly string[] {
-  if (topics.length === 0) return [`No topic begins with ${ownTopics}; \`millrace topics create\` makes one.`]
+  if (topics.length === 0) return [`No topic begins with ${ownTopics}; \`npx millrace topics create\` makes one.`]
   return topics.flatMap((topic, index) => [
     ...(index === 0 ? [] : ['']),
     `${topic.topic}: ${topic.partitions.length} partitions, ${keptText(topic)}`,

@@ -1,11 +1,14 @@
 import { countText } from '../../console/text.ts'
 import { ingestFolder } from '../../host/processSlots.ts'
+import { isSimulatedTopic } from '../../host/simulatedTopic.ts'
 import { MillraceError } from '../../runtime/errors.ts'
 import type { Feed } from '../../runtime/feed.ts'
 import type { IngestReport } from '../../sources/ingest/runIngest.ts'
 import type { JsonLinesOptions } from '../../sources/jsonLines/jsonLines.ts'
-import { jsonLinesFile } from '../../sources/jsonLines/jsonLinesFile.ts'
+import { jsonLinesFile, jsonLinesKind } from '../../sources/jsonLines/jsonLinesFile.ts'
 import { jsonLinesInput } from '../../sources/jsonLines/jsonLinesInput.ts'
+import { inspectLineFile } from '../../sources/lineFile.ts'
+import { isMarkedSimulated } from '../../sources/tapeMark.ts'
 import type { CommandContext } from '../commandContext.ts'
 import { UsageError } from '../exit.ts'
 import { errorInFile } from '../importFile.ts'
@@ -22,6 +25,8 @@ interface Source {
   /** True where records may be older than a topic keeps what is new. */
   readonly isOld: boolean
   readonly open: (onNotice: (line: string) => void) => Feed
+  /** True for a file of lines. */
+  readonly isFile: boolean
   /** The user's own code, if any. */
   readonly file: string | null
 }
@@ -47,7 +52,7 @@ export async function feedJob(context: CommandContext): Promise<IngestJob> {
     ],
     openFeed: async (onNotice) => source.open(onNotice),
     summary: (report) => summary(text, topic, report),
-    problem: () => null,
+    problem: (report) => (source.isFile ? emptyFile(text, report) : null),
     explain: (error) =>
       source.file === null || error instanceof MillraceError || error instanceof UsageError
         ? null
@@ -72,7 +77,9 @@ async function sourceOf(context: CommandContext): Promise<Source> {
   if (timeUnit !== null && time === null && origins.timeUnit === 'flag') {
     throw new UsageError('--time-unit is the unit of --time: name the field with --time FIELD.')
   }
-  const options = (onNotice: (line: string) => void): JsonLinesOptions => ({
+  const ofInvented = isSimulatedTopic(topic)
+  const optionsOf = (isSimulated: boolean, onNotice: (line: string) => void): JsonLinesOptions => ({
+    isSimulated,
     key,
     time,
     timeUnit: time === null ? null : timeUnit,
@@ -85,12 +92,15 @@ async function sourceOf(context: CommandContext): Promise<Source> {
       topic,
       name: 'standard-input',
       isOld: false,
-      open: (onNotice) => jsonLinesInput(process.stdin, options(onNotice)),
+      open: (onNotice) => jsonLinesInput(process.stdin, optionsOf(ofInvented, onNotice)),
+      isFile: false,
       file: null,
     }
   }
-  const open = (onNotice: (line: string) => void) => jsonLinesFile(file, options(onNotice))
-  return { text: file, topic, name: open(() => undefined).name, isOld: time !== null, open, file: null }
+  const { firstLines } = await inspectLineFile(jsonLinesKind, file)
+  const isSimulated = ofInvented || isMarkedSimulated(firstLines)
+  const open = (onNotice: (line: string) => void) => jsonLinesFile(file, optionsOf(isSimulated, onNotice))
+  return { text: file, topic, name: open(() => undefined).name, isOld: time !== null, open, isFile: true, file: null }
 }
 
 async function ownFeed({ settings, args, origins }: CommandContext, file: string): Promise<Source> {
@@ -103,7 +113,24 @@ async function ownFeed({ settings, args, origins }: CommandContext, file: string
   }
   const feed = await loadFeed(file)
   const topic = settings.logTopic ?? feed.topic.name
-  return { text: `feed ${feed.name} (${file})`, topic, name: feed.name, isOld: false, open: () => feed, file }
+  return {
+    text: `feed ${feed.name} (${file})`,
+    topic,
+    name: feed.name,
+    isOld: false,
+    open: () => feed,
+    isFile: false,
+    file,
+  }
+}
+
+/** Why a file that was read to its end gave nothing, or null where it gave something or was read before. */
+function emptyFile(file: string, { end, records, counts }: IngestReport): string | null {
+  const { skipped = 0, linesBefore = 0 } = counts
+  if (end !== 'feed-ended' || records > 0 || linesBefore > 0) return null
+  return skipped === 0
+    ? `${file} has no line with anything in it: nothing was brought in.`
+    : `none of the ${countText(skipped)} lines of ${file} could be taken, so nothing was brought in; what is wrong with the first of them stands above.`
 }
 
 function summary(

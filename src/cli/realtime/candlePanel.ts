@@ -56,9 +56,11 @@ export interface LiveCandlesOptions {
   readonly nextCommand: (symbol: string) => string
 }
 
-/** Reads the candles that are shown, and says when the first one is there. */
+/** Reads the candles that are shown, and says when the first one is there that this run has made or gone on with. */
 export class LiveCandles implements LivePanel {
   readonly #options: LiveCandlesOptions
+  /** As they were before the run, by symbol. */
+  #before: ReadonlyMap<string, string> = new Map()
   #candles: readonly CandleLine[] = []
   #hasCandle = false
 
@@ -70,6 +72,11 @@ export class LiveCandles implements LivePanel {
     return !this.#hasCandle
   }
 
+  async begin(): Promise<void> {
+    await this.look(false)
+    this.#before = new Map(this.#candles.map((candle) => [candle.symbol, JSON.stringify(candle)]))
+  }
+
   /** A database that fails leaves the last candles in place. */
   async look(hasCommitted: boolean): Promise<void> {
     const { pool, market, symbol } = this.#options
@@ -79,7 +86,8 @@ export class LiveCandles implements LivePanel {
       // The worker meets the same database and says what is wrong with it.
     }
     if (this.#hasCandle || !hasCommitted) return
-    const first = this.#candles.find((candle) => candle.symbol === symbol) ?? this.#candles[0]
+    const made = this.#candles.filter((candle) => this.#before.get(candle.symbol) !== JSON.stringify(candle))
+    const first = made.find((candle) => candle.symbol === symbol) ?? made[0]
     if (first !== undefined) this.#announce(first)
   }
 

@@ -1,4 +1,5 @@
 import type { Market } from '../../market/trade.ts'
+import { RetryableError } from '../../runtime/errors.ts'
 import { inspectTape, tapeTopic } from '../../sources/tapeFile.ts'
 import { isMarkedSimulated } from '../../sources/tapeMark.ts'
 import { requireTapeTimeUnit } from '../../sources/tapeTimeUnit.ts'
@@ -34,6 +35,11 @@ export async function choosePlan(
   const url = pingUrl(settings.market === 'usdm' ? 'usdm' : 'spot', settings.binanceRestUrl)
   const problem = await unreachable(url, probeTimeoutMs)
   if (problem === null) return { plan: planRun('binance', settings, { ...options, symbolsFile }), isFallback: false }
+  if (options.mayFallBack === false) {
+    throw new RetryableError(
+      `the exchange is out of reach (${url}: ${problem}); --source simulator takes an invented market instead`,
+    )
+  }
   const symbols = settings.symbols ?? liveSymbols
   output.err(`The exchange is out of reach (${url}: ${problem}): simulating ${symbols.join(', ')}.`)
   return { plan: planRun('simulator', settings, options), isFallback: true }

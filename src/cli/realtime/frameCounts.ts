@@ -23,7 +23,9 @@ export function frameNotes({ symbols }: RunPlan, counts: Counts): readonly strin
 /** Why a tape that was read from its first line to its last gave nothing, or null where it gave something or was read before. */
 export function emptyTape(plan: RunPlan, { end, counts }: Pick<IngestReport, 'end' | 'counts'>): string | null {
   const { frames = 0, trades = 0, otherStreams = 0, otherSymbols = 0, linesBefore = 0 } = counts
-  if (plan.source !== 'tape' || end !== 'feed-ended' || linesBefore > 0 || frames === 0 || trades > 0) return null
+  if (plan.source !== 'tape' || end !== 'feed-ended' || linesBefore > 0 || trades > 0) return null
+  if (frames === 0)
+    return 'the tape holds no frame, only blank lines or what it says of itself. A tape has a frame of the exchange a line, such as `millrace record` writes.'
   const whole = `none of the ${countText(frames)} frames of the tape is a trade`
   if (otherSymbols === 0) {
     return otherStreams === 0

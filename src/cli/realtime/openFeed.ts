@@ -34,7 +34,7 @@ export async function openFrames(
   settings: SettingValues,
   onNotice: (notice: string) => void,
 ): Promise<FrameFeed> {
-  if (plan.source === 'tape') return tapesFeed(settings.tape ?? [])
+  if (plan.source === 'tape') return { ...tapesFeed(settings.tape ?? []), isSimulated: plan.dataSet === 'simulated' }
   if (plan.source === 'simulator') {
     return simulatorFeed({
       symbols: plan.symbols ?? liveSymbols,

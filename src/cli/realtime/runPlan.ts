@@ -86,6 +86,8 @@ export interface PlanOptions {
   readonly isIngestOnly?: boolean
   /** The file that the symbols come from, for the exchange. */
   readonly symbolsFile?: string | null
+  /** False where nobody is to get invented prices without having asked for them; true if left out. */
+  readonly mayFallBack?: boolean
 }
 
 /** Throws `UsageError` where invented and real prices would meet in one topic. */

@@ -92,7 +92,7 @@ WHERE CASE WHEN t.next_offset > excluded.next_offset OR t.archive_next_offset > 
 const readInputsText = `SELECT input_topic, next_offset, archive_next_offset, log_id, leader_epoch FROM task_input WHERE pipeline = $1 AND topic = $2 AND partition = $3`
 
 const readSkippedText = `SELECT input_topic, from_offset::float8 AS "fromOffset", to_offset::float8 AS "toOffset" FROM skipped_range
-WHERE pipeline = $1 AND topic = $2 AND partition = $3 AND kind <> 'rewind' ORDER BY from_offset`
+WHERE pipeline = $1 AND topic = $2 AND partition = $3 AND kind <> 'rewind' AND taken_back_at IS NULL ORDER BY from_offset`
 
 const noteText = `INSERT INTO merge_note (pipeline, topic, partition, input, "offset", is_first, offsets)
 SELECT $1, $2, $3, input, at, is_first, string_to_array(offsets, ',')::bigint[]

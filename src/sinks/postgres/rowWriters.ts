@@ -79,7 +79,7 @@ async function refuseForeign(
     const whose = [...new Set(writers.filter((writer) => writer.table === table).map((writer) => writer.pipeline))]
     for (const { pipeline: other, count } of await foreignCounts(pool, table, whose)) {
       lines.push(`- table ${table} has ${count > mostCounted ? 'more than 1,000' : count} rows of pipeline ${other}`)
-      remedies.push(`  millrace state own ${table} --of ${other} --to ${pipeline} --schema ${schema} --yes`)
+      remedies.push(`  millrace state own ${table} --of ${other} --to ${pipeline} --schema ${schema}`)
     }
   }
   if (lines.length === 0) return
@@ -88,7 +88,8 @@ async function refuseForeign(
       `schema ${schema} has rows of other pipelines in the tables of pipeline ${pipeline}, which does not replace what another has written:`,
       ...lines,
       'Nothing was changed. Give the pipeline tables or a schema of its own; or, where each writes keys of its own, say `isShared: true` in the descriptor of the table; ' +
-        `or, where ${pipeline} is to go on with these rows, stop the other and hand them over:`,
+        `or, where ${pipeline} is to go on with these rows, stop the other and hand them over (with --yes; without, it says how many that would be):`,
+      '',
       ...remedies,
     ].join('\n'),
     { pipeline },
@@ -113,7 +114,7 @@ function toldOf({ pipeline, topic }: RowWriter, others: readonly OtherWriter[]):
   const tables = [...new Set(others.map((other) => other.table))]
   return [
     `${listed(tables)} may hold rows from ${listed(topics)} too: a row that both have values for stays with the topic that wrote it first, and what ${topic} has for it is set aside ` +
-      `as key-elsewhere. Where ${topic} takes the place of another: millrace state own --of ${pipeline}/${topics[0]} --to nobody --yes. Tapes that continue each other are read as one: --tape FIRST --tape SECOND.`,
+      `as key-elsewhere. Where ${topic} takes the place of another, it can be given those rows before it begins: millrace state own --of ${pipeline}/${topics[0]} --to nobody. Tapes that continue each other are read as one: --tape FIRST --tape SECOND.`,
   ]
 }
 

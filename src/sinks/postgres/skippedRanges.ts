@@ -28,6 +28,8 @@ export interface DecidedRange extends SkippedPlace {
 export interface StoredRange extends DecidedRange {
   /** ms UTC */
   readonly decidedAt: number
+  /** Who has taken it back, or ended it by a rewind; null while it holds. */
+  readonly takenBackBy: string | null
 }
 
 /** Where a task stands in an input. */
@@ -48,7 +50,7 @@ ORDER BY 2, 4`
 
 const stored = `
 SELECT pipeline, topic, partition, input_topic AS "inputTopic", from_offset::float8 AS "fromOffset", to_offset::float8 AS "toOffset", kind,
-  decided_by AS "decidedBy", reason, floor(extract(epoch FROM decided_at) * 1000)::float8 AS "decidedAt"
+  decided_by AS "decidedBy", reason, floor(extract(epoch FROM decided_at) * 1000)::float8 AS "decidedAt", taken_back_by AS "takenBackBy"
 FROM skipped_range ORDER BY decided_at, pipeline, topic, partition, from_offset`
 
 const insert = `
@@ -72,6 +74,26 @@ WHERE pipeline = $1 AND topic = $2 AND partition = $3 AND input_topic = $4`
 const moveLetters = `
 UPDATE dead_letter SET ordinal = ordinal + 1000000 WHERE pipeline = $1 AND topic = $2 AND partition = $3 AND "offset" >= $4`
 
+// Other records come to the offsets from there on. What was decided about those before stays decided.
+const endRanges = `
+WITH ended AS (
+  UPDATE skipped_range SET taken_back_at = now(), taken_back_by = $6
+  WHERE pipeline = $1 AND topic = $2 AND partition = $3 AND input_topic = $4 AND to_offset > $5 AND kind <> 'rewind' AND taken_back_at IS NULL
+  RETURNING pipeline, topic, partition, input_topic, from_offset, kind, decided_by, reason, decided_at)
+INSERT INTO skipped_range (pipeline, topic, partition, input_topic, from_offset, to_offset, kind, decided_by, reason, decided_at)
+SELECT pipeline, topic, partition, input_topic, from_offset, $5, kind, decided_by, reason, decided_at FROM ended WHERE from_offset < $5`
+
+const standsAt = `
+SELECT CASE WHEN task.topic = $4 THEN task.next_offset ELSE (
+  SELECT input.next_offset FROM task_input AS input
+  WHERE input.pipeline = $1 AND input.topic = $2 AND input.partition = $3 AND input.input_topic = $4) END::float8 AS "nextOffset"
+FROM stream_task AS task WHERE task.pipeline = $1 AND task.topic = $2 AND task.partition = $3`
+
+const takeBack = `
+UPDATE skipped_range SET taken_back_at = now(), taken_back_by = $7
+WHERE pipeline = $1 AND topic = $2 AND partition = $3 AND input_topic = $4 AND from_offset = $5 AND to_offset = $6 AND kind <> 'rewind'
+  AND taken_back_at IS NULL`
+
 const dropSteps = 'DELETE FROM idle_advance WHERE pipeline = $1 AND topic = $2 AND partition = $3 AND "offset" > $4'
 
 /** The tasks of a pipeline in a partition, one line for each of their inputs that is known. */
@@ -83,7 +105,7 @@ export async function standingTasks(
   return (await client.query<StandingTask>(standing, [pipeline, partition])).rows
 }
 
-/** Everything that was decided, oldest first. */
+/** Everything that was decided, oldest first, also what was taken back. */
 export async function storedRanges(client: pg.ClientBase): Promise<readonly StoredRange[]> {
   return (await client.query<StoredRange>(stored)).rows
 }
@@ -99,6 +121,41 @@ export async function storeRange(client: pg.ClientBase, range: DecidedRange): Pr
     const place = [pipeline, topic, partition, inputTopic]
     await client.query(insert, [...place, fromOffset, toOffset, kind, decidedBy, reason])
   })
+}
+
+/**
+ * Takes a decision back that has had no effect yet: the pipeline reads these offsets again at its next start. Whoever runs it is fenced, for it has read the decision.
+ * @param by who does so, as the machine knows them
+ * @throws ConfigurationError where the pipeline has gone past the offsets
+ */
+export async function takeRangeBack(client: pg.ClientBase, range: DecidedRange, by: string): Promise<void> {
+  await inOneTransaction(client, 'READ COMMITTED', async () => {
+    const { pipeline, topic, partition, inputTopic, fromOffset, toOffset } = range
+    await client.query(fence, [pipeline, topic, partition])
+    const place = [pipeline, topic, partition, inputTopic]
+    const { rows } = await client.query<{ nextOffset: number | null }>(standsAt, place)
+    requireUnused(range, rows[0]?.nextOffset ?? null)
+    await client.query(takeBack, [...place, fromOffset, toOffset, by])
+  })
+}
+
+/** @throws ConfigurationError where a decision has had its effect on a pipeline that stands there */
+export function requireUnused(range: DecidedRange, nextOffset: number | null): void {
+  const { pipeline, inputTopic, partition, fromOffset, toOffset, kind } = range
+  const place = { pipeline, topic: inputTopic, partition }
+  if (kind === 'rewind') {
+    throw new ConfigurationError(
+      `pipeline ${pipeline} went back to offset ${fromOffset} of ${inputTopic}/${partition} when that was decided, and reads what is there now: there is nothing to take back`,
+      place,
+    )
+  }
+  // Whoever comes to them goes on behind the last of them at once.
+  if (nextOffset === null || nextOffset < toOffset) return
+  throw new ConfigurationError(
+    `pipeline ${pipeline} stands at offset ${nextOffset} of ${inputTopic}/${partition}, behind them: what was decided about offsets ${fromOffset} to ${toOffset - 1} has had its effect and cannot be taken back. ` +
+      `To have these records processed all the same, drop what the pipeline keeps, so that it begins anew (\`millrace state drop --pipeline ${pipeline}\`), or read the topic under another name`,
+    place,
+  )
 }
 
 async function rewind(client: pg.ClientBase, range: DecidedRange): Promise<void> {
@@ -117,5 +174,6 @@ async function rewind(client: pg.ClientBase, range: DecidedRange): Promise<void>
     await client.query(rewindLead, [...task, fromOffset])
     await client.query(dropSteps, [...task, fromOffset])
   } else await client.query(rewindInput, [...task, inputTopic, fromOffset])
+  await client.query(endRanges, [...task, inputTopic, fromOffset, range.decidedBy])
   await client.query(moveLetters, [pipeline, inputTopic, partition, fromOffset])
 }

@@ -39,6 +39,12 @@ const copyPart = (table: string, columns: string) => `
 INSERT INTO ${table} (pipeline, topic, partition, ${columns})
 SELECT $2, topic, partition, ${columns} FROM ${table} WHERE pipeline = $1`
 
+// A copy holds what its original does, so the rows of that may be its own, and so may what was given away before that began.
+const copyOwners = `
+INSERT INTO row_owner AS o (pipeline, topic, partition, begun_after, copy_of)
+SELECT $2, topic, partition, begun_after, id FROM row_owner WHERE pipeline = $1
+ON CONFLICT (pipeline, topic, partition) DO UPDATE SET begun_after = excluded.begun_after, copy_of = excluded.copy_of`
+
 const size = `SELECT coalesce(sum(state_bytes), 0)::float8 AS bytes, (SELECT count(*) FROM outbox WHERE pipeline = $1)::float8 AS unsent
 FROM stream_task WHERE pipeline = $1`
 
@@ -71,6 +77,7 @@ export async function copyState(
       )
     }
     await client.query(copyTasks, [from, to])
+    await client.query(copyOwners, [from, to])
     for (const [table, columns] of parts) await client.query(copyPart(table, columns), [from, to])
     const { rows } = await client.query<{ bytes: number; unsent: number }>(size, [from])
     const tables = await tablesOf(client, from)

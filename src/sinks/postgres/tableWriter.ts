@@ -9,7 +9,7 @@ import type { AppendTable, ColumnType, RowText, Table, UpsertTable } from '../..
 import { Withdrawn } from '../../runtime/withdrawn.ts'
 import { rowText } from './columnText.ts'
 import { quoteIdentifier } from './connection.ts'
-import { ownerColumn } from './ownerColumn.ts'
+import { isNotGivenTo, ownerColumn } from './ownerColumn.ts'
 import { statementParts } from './statementParts.ts'
 
 /** Something to do on a connection, inside the caller's transaction. */
@@ -32,7 +32,7 @@ const copyChunkBytes = 64 * 1024
  *
  * Of several rows with one key the newest revision is written, the later one among equals, since a statement may touch a row once only. Rows that are taken back are deleted first, so that a key
  * whose row was taken back starts anew. Rows are written in the order of their keys, so that two writers of one table wait for each other. A row that another owner has written before ends the
- * transaction (MR004), be it to be replaced or deleted; one without an owner is taken over.
+ * transaction (MR004), be it to be replaced or deleted; one without an owner is taken over, and so is one that was given away before the task began.
  * @param owner the number of the task in `row_owner`
  */
 export function writeSteps<Row>(
@@ -188,18 +188,19 @@ function upsertStatement(table: UpsertTable<never>, names: readonly string[]): S
     columns,
     `INSERT INTO ${quoteIdentifier(table.name)} AS t (${written}) SELECT *, $${names.length + 1}::integer FROM unnest(${parameters(table, columns)}) ` +
       `ON CONFLICT (${table.key.map(quoteIdentifier).join(', ')}) DO UPDATE SET ${assignments} ` +
-      `WHERE CASE WHEN t.${owner} <> excluded.${owner} THEN ${refusal} ELSE excluded.${revision} >= t.${revision} END`,
+      `WHERE CASE WHEN t.${owner} <> excluded.${owner} AND ${isNotGivenTo(`t.${owner}`, `excluded.${owner}`)} THEN ${refusal} ELSE excluded.${revision} >= t.${revision} END`,
   )
 }
 
 function deleteStatement(table: UpsertTable<never>, names: readonly string[]): Statement {
   const owner = quoteIdentifier(ownerColumn)
   const columns = [...table.key, table.revision].map((name) => names.indexOf(name))
+  const task = `$${columns.length + 1}::integer`
   const isSameKey = table.key.map((name, i) => `t.${quoteIdentifier(name)} = w.k${i}`).join(' AND ')
   return statement(
     columns,
     `DELETE FROM ${quoteIdentifier(table.name)} AS t USING unnest(${parameters(table, columns)}) AS w (${[...table.key.map((_, i) => `k${i}`), 'revision'].join(', ')}) ` +
-      `WHERE ${isSameKey} AND CASE WHEN t.${owner} <> $${columns.length + 1}::integer THEN ${refusal} ELSE w.revision >= t.${quoteIdentifier(table.revision)} END`,
+      `WHERE ${isSameKey} AND CASE WHEN t.${owner} <> ${task} AND ${isNotGivenTo(`t.${owner}`, task)} THEN ${refusal} ELSE w.revision >= t.${quoteIdentifier(table.revision)} END`,
   )
 }
 

@@ -2,11 +2,14 @@ import { ConfigurationError } from '../../runtime/errors.ts'
 import { LineCutter } from '../lineCutter.ts'
 import type { FeedRecords } from '../ownFeed/defineFeed.ts'
 import type { FeedRecord } from '../ownFeed/feedRecord.ts'
+import { isSimulatedMark, refusedMark } from '../tapeMark.ts'
 import { BadLine, type LineFields, readLine } from './lineFields.ts'
 
 export interface JsonLinesOptions extends Partial<LineFields> {
   /** What becomes of a line that is no JSON, or without its key or time. Default stop. */
   readonly onBadLine?: 'stop' | 'skip'
+  /** True for lines that are invented: those that say so are no records. False refuses them. */
+  readonly isSimulated?: boolean
   /** Told of the first lines that are skipped, and why. */
   readonly onNotice?: (notice: string) => void
   /** A longer line is a bad one. Default 8 MiB, which an append of a log can hold. */
@@ -17,6 +20,8 @@ export interface JsonLinesOptions extends Partial<LineFields> {
 export interface LineCounts {
   lines: number
   skipped: number
+  /** Passed over at the last opening, because they are in the log already. */
+  linesBefore: number
 }
 
 /** Where a source of lines was opened, and what it is called in messages. */
@@ -37,7 +42,7 @@ const toldAtMost = 5
 /**
  * Records of JSON lines: the value is the line as it stands, key and time are fields of it. A line without a time gets none: there is no clock in this.
  *
- * Throws `ConfigurationError` at a bad line, with its place and what is wrong, once those before it were yielded.
+ * Throws `ConfigurationError` at a line that says that what follows is invented, unless that is known, and at a bad line, with its place and what is wrong, once those before it were yielded.
  */
 export async function* jsonLines(
   chunks: AsyncIterable<Buffer>,
@@ -46,7 +51,7 @@ export async function* jsonLines(
   counts: LineCounts,
   positionText: PositionText,
 ): AsyncGenerator<FeedRecords> {
-  const { maxLineBytes = defaultMaxLineBytes } = options
+  const { maxLineBytes = defaultMaxLineBytes, isSimulated = false } = options
   let longBytes = 0
   const onLong = (part: Buffer, fullLength: number) => {
     longBytes = fullLength
@@ -64,6 +69,10 @@ export async function* jsonLines(
     if (line === undefined) return
     const fullLength = longBytes
     longBytes = 0
+    if (isSimulatedMark(line)) {
+      if (isSimulated) return
+      throw new ConfigurationError(`${refusedMark(`${start.place}:${cutter.linesDone}`)}.`)
+    }
     try {
       if (fullLength > 0) throw new BadLine(`${fullLength} bytes long; at most ${maxLineBytes} are taken`)
       const { key, timestamp } = readLine(line, fields)

@@ -15,7 +15,8 @@ import { GeneratorReader } from '../ownFeed/generatorReader.ts'
 import { fieldsOf, type JsonLinesOptions, jsonLines, type LineCounts } from './jsonLines.ts'
 import { formatPosition, headOf, type LinesPosition, parsePosition } from './linesPosition.ts'
 
-const kind: LineFileKind = { what: 'File', advice: 'Name a file of JSON lines, plain, .gz or .zst.' }
+/** What a file of JSON lines is called in messages. */
+export const jsonLinesKind: LineFileKind = { what: 'File', advice: 'Name a file of JSON lines, plain, .gz or .zst.' }
 
 /**
  * The lines of a file of JSON, plain or packed (gzip, Zstandard), as records: blank lines are left out, the value is the line as it stands.
@@ -26,13 +27,15 @@ const kind: LineFileKind = { what: 'File', advice: 'Name a file of JSON lines, p
  */
 export function jsonLinesFile(path: string, options: JsonLinesOptions = {}): Feed {
   const name = basename(path)
-  const counts: LineCounts = { lines: 0, skipped: 0 }
+  const counts: LineCounts = { lines: 0, skipped: 0, linesBefore: 0 }
   return {
     name,
+    isSimulated: options.isSimulated ?? false,
     open: async (position, target) => {
-      const file = await inspectLineFile(kind, path)
+      const file = await inspectLineFile(jsonLinesKind, path)
       const from = position === null ? null : parsePosition(position, name, fieldsOf(options))
       if (from !== null) requireSameFile(file, from)
+      counts.linesBefore = from?.line ?? 0
       let stream: LineFileStream | null = null
       const openStream = () => {
         stream = streamLineFile(file, from?.byte ?? 0)
@@ -95,7 +98,7 @@ async function* chunksOf({ path }: LineFile, stream: LineFileStream): AsyncGener
   try {
     yield* stream.bytes as AsyncIterable<Buffer>
   } catch (error) {
-    throw lineFileError(kind, path, error)
+    throw lineFileError(jsonLinesKind, path, error)
   }
 }
 

@@ -20,10 +20,11 @@ const newline = 0x0a
  * `ConfigurationError`, as do an input that begins differently than before or ends before it, other options, and a bad line.
  */
 export function jsonLinesInput(input: Readable, options: JsonLinesOptions = {}): Feed {
-  const counts: LineCounts = { lines: 0, skipped: 0 }
+  const counts: LineCounts = { lines: 0, skipped: 0, linesBefore: 0 }
   let isOpened = false
   return {
     name,
+    isSimulated: options.isSimulated ?? false,
     open: async (position, target) => {
       if (isOpened) {
         throw new ConfigurationError(
@@ -32,6 +33,7 @@ export function jsonLinesInput(input: Readable, options: JsonLinesOptions = {}):
       }
       isOpened = true
       const from = position === null ? null : parsePosition(position, name, fieldsOf(options))
+      counts.linesBefore = from?.line ?? 0
       return new GeneratorReader({
         name,
         position,

@@ -1,6 +1,7 @@
 import { ConfigurationError } from '../../runtime/errors.ts'
 import type { FeedTarget } from '../../runtime/feed.ts'
 import type { OutgoingRecord } from '../../runtime/log.ts'
+import { isSimulatedMark, refusedMark } from '../tapeMark.ts'
 import type { FeedDefinition, FeedPart, WritableTopic } from './defineFeed.ts'
 import { checkedTime, type FeedRecord, outgoingRecord } from './feedRecord.ts'
 
@@ -36,10 +37,17 @@ export class RecordMaker {
   }
 
   #outgoing(what: string, index: number, before: string | null, recordOf: () => FeedRecord): OutgoingRecord {
+    const { name, topic, isSimulated = false } = this.#definition
     try {
-      return outgoingRecord(recordOf(), this.#target)
+      const record = outgoingRecord(recordOf(), this.#target)
+      if (
+        !isSimulated &&
+        record.value !== null &&
+        isSimulatedMark(Buffer.from(record.value.buffer, record.value.byteOffset, record.value.length))
+      )
+        throw new TypeError(`${refusedMark('it')}; a feed of such records says isSimulated: true`)
+      return record
     } catch (error) {
-      const { name, topic } = this.#definition
       const place = before === null ? 'at the start' : `behind position ${JSON.stringify(before.slice(0, 80))}`
       const why = error instanceof Error ? error.message : String(error)
       throw new ConfigurationError(
