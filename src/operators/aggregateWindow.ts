@@ -1,8 +1,10 @@
 import type { OperatorFunction } from 'rxjs'
+import { refusePromise } from '../runtime/atOnce.ts'
 import type { Duration } from '../runtime/duration.ts'
 import type { Json } from '../runtime/json.ts'
 import type { StateCodec } from '../runtime/keyedState.ts'
 import type { OperatorSpec } from '../runtime/operator.ts'
+import { checkOptions, needed, type OptionRules, optional } from '../runtime/options.ts'
 import { plainState } from '../runtime/plainState.ts'
 import { type Fired, foldWindows } from './foldWindows.ts'
 import { type Shape, shapeOf } from './shapeOf.ts'
@@ -35,6 +37,19 @@ export interface AggregateWindowOptions<T, A, R> {
   readonly onReject?: OperatorSpec['onReject']
 }
 
+const rules: OptionRules<AggregateWindowOptions<never, never, never>> = {
+  name: optional.text,
+  initial: needed.callback,
+  add: needed.callback,
+  merge: optional.callback,
+  result: needed.callback,
+  state: optional.stateCodec,
+  version: optional.number,
+  migrate: optional.callback,
+  provisionalEveryMs: optional.duration,
+  onReject: optional.anyFunction,
+}
+
 /**
  * Folds the values of each window into one result, emitted when the window fires and again with each correction.
  *
@@ -42,22 +57,36 @@ export interface AggregateWindowOptions<T, A, R> {
  * `initial` made: where that has another shape now (of arrays and null only that they are such), or `version` is another, the start stops with
  * `StateMismatchError` unless `migrate` turns the saved accumulators into the present ones.
  * So a crash neither loses a value nor counts one twice.
- * @throws ConfigurationError on options out of range, and at the first value of windows that need `merge` where it is not given
+ * @throws ConfigurationError on options out of range, and below windows that need `merge` where it is not given: when the pipeline is built, or, where streams of windows are put together by `merge` of RxJS, at their first value
  */
 export function aggregateWindow<T, A, R>(
   options: AggregateWindowOptions<T, A, R>,
 ): OperatorFunction<WindowElement<T>, R> {
+  checkOptions('aggregateWindow', options, rules)
   const { name = 'aggregateWindow', initial, add, merge, result, state = plainState<A>(), version = 1 } = options
   const { provisionalEveryMs, onReject } = options
-  const shape = { accumulator: shapeOf(initial()), version }
+  const first = initial()
+  refusePromise(`${name}: initial`, first)
+  const shape = { accumulator: shapeOf(first), version }
   return foldWindows<T, A, R>(
     { name, shape, migrate: accumulators(shape.accumulator, options), provisionalEveryMs, onReject },
     {
       create: initial,
-      add,
-      merge,
+      add: (accumulator, value, window) => {
+        const sum = add(accumulator, value, window)
+        refusePromise(`${name}: add`, sum)
+        return sum
+      },
+      merge:
+        merge &&
+        ((earlier, later) => {
+          const sum = merge(earlier, later)
+          refusePromise(`${name}: merge`, sum)
+          return sum
+        }),
       result: (accumulator = initial(), window, fired) => {
         const made = result(accumulator, window, fired)
+        refusePromise(`${name}: result`, made)
         // The accumulator itself goes on changing, and the result must not.
         return isObject(made) && (made as unknown) === accumulator
           ? (state.decode(state.encode(accumulator)) as unknown as R)

@@ -4,6 +4,7 @@ import { ConfigurationError } from '../runtime/errors.ts'
 import { elsewhereReason } from '../runtime/foreignRows.ts'
 import type { Json } from '../runtime/json.ts'
 import type { KeyedEntry, KeyedState, StateCodec } from '../runtime/keyedState.ts'
+import { namedAbove } from '../runtime/namedObservable.ts'
 import type { OperatorSpec } from '../runtime/operator.ts'
 import { resultText } from '../runtime/resultText.ts'
 import type { KeyedPair, SavedOperator } from '../runtime/savedState.ts'
@@ -87,7 +88,7 @@ export function foldWindows<T, A, R>(options: FoldOptions, fold: Fold<T, A, R>):
   const migrate = (saved: SavedOperator) => migrated(saved, shape, options.migrate)
   // Results at a cut are provisional and carry their window's time.
   const spec = { name, version: foldVersion, shape, migrate, isLoose: false, onReject }
-  return stateful<WindowElement<T>, R>(spec, (restored, out) => {
+  const folding = stateful<WindowElement<T>, R>(spec, (restored, out) => {
     const keeper = {}
     const states = new WindowStates((map) => restored.keyed(heldCodec(fold.state, keeper), map), restored.maps)
     states.rename(restored.nameToday)
@@ -125,9 +126,7 @@ export function foldWindows<T, A, R>(options: FoldOptions, fold: Fold<T, A, R>):
 
     function needMerge(): (earlier: A, later: A) => A {
       if (fold.merge !== undefined) return fold.merge
-      throw new ConfigurationError(
-        `${name}: the windows above it share values or become one, so it needs to know how two accumulators are made one: give it merge(earlier, later).`,
-      )
+      throw lacksMerge(name)
     }
 
     /** The accumulators of these windows as one, in their order; undefined where there is none. */
@@ -257,6 +256,16 @@ export function foldWindows<T, A, R>(options: FoldOptions, fold: Fold<T, A, R>):
       },
     }
   })
+  return (elements) => {
+    if (fold.merge === undefined && namedAbove(elements)?.needsMerge === true) throw lacksMerge(name)
+    return folding(elements)
+  }
+}
+
+function lacksMerge(name: string): ConfigurationError {
+  return new ConfigurationError(
+    `${name}: the windows above it share values or become one, so it needs to know how two accumulators are made one: give it merge(earlier, later).`,
+  )
 }
 
 /** Layout of what is saved; 0.1.0 wrote 1, in which windows of two operators could share a key. */

@@ -7,6 +7,7 @@ import { vwap } from '../market/vwap.ts'
 import type { Duration } from '../runtime/duration.ts'
 import type { Json } from '../runtime/json.ts'
 import type { StateCodec } from '../runtime/keyedState.ts'
+import { checkOptions, type OptionRules, optional } from '../runtime/options.ts'
 import { foldWindows } from './foldWindows.ts'
 import type { WindowElement } from './window.ts'
 
@@ -34,6 +35,8 @@ export interface OhlcvOptions {
   readonly provisionalEveryMs?: Duration
 }
 
+const rules: OptionRules<OhlcvOptions> = { name: optional.text, provisionalEveryMs: optional.duration }
+
 /**
  * Makes one candle of the trades in each window; the window's name is the candle's interval.
  *
@@ -43,6 +46,7 @@ export interface OhlcvOptions {
  * @throws ConfigurationError on options out of range
  */
 export function ohlcv(options: OhlcvOptions = {}): OperatorFunction<WindowElement<TradeForOhlcv>, Candle> {
+  checkOptions('ohlcv', options, rules)
   return foldWindows<TradeForOhlcv, CandleSum, Candle>(
     {
       name: options.name ?? 'ohlcv',

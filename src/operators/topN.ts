@@ -1,8 +1,11 @@
 import { mergeMap, type OperatorFunction } from 'rxjs'
+import { refusePromise } from '../runtime/atOnce.ts'
 import type { Duration } from '../runtime/duration.ts'
+import { OperatorError } from '../runtime/errors.ts'
 import type { Json } from '../runtime/json.ts'
 import type { StateCodec } from '../runtime/keyedState.ts'
 import type { OperatorSpec } from '../runtime/operator.ts'
+import { checkOptions, needed, type OptionRules, optional } from '../runtime/options.ts'
 import { plainState } from '../runtime/plainState.ts'
 import { type Fired, foldWindows } from './foldWindows.ts'
 import { wholeCount } from './wholeMs.ts'
@@ -28,6 +31,17 @@ export interface TopNOptions<T, R> {
   readonly onReject?: OperatorSpec['onReject']
 }
 
+const rules: OptionRules<TopNOptions<never, never>> = {
+  name: optional.text,
+  n: needed.number,
+  of: needed.callback,
+  tie: needed.callback,
+  result: needed.callback,
+  state: optional.stateCodec,
+  provisionalEveryMs: optional.duration,
+  onReject: optional.anyFunction,
+}
+
 /**
  * The best `n` values of each window, by `of` and then by `tie`, emitted when the window fires and again with each correction.
  *
@@ -48,6 +62,7 @@ export interface TopNOptions<T, R> {
  * @throws ConfigurationError on options out of range
  */
 export function topN<T, R>(options: TopNOptions<T, R>): OperatorFunction<WindowElement<T>, R> {
+  checkOptions('topN', options, rules)
   const { name = 'topN', of, tie, result, state = plainState<T>(), provisionalEveryMs, onReject } = options
   const n = wholeCount(options.n, `${name}: n`)
   const ranked = foldWindows<T, readonly Ranked<T>[], readonly R[]>(
@@ -56,12 +71,13 @@ export function topN<T, R>(options: TopNOptions<T, R>): OperatorFunction<WindowE
       create: () => [],
       add: (top, value) => withRanked(top, rankedBy(of, tie, value), n),
       merge: (earlier, later) => later.reduce((top, one) => withRanked(top, one, n), earlier),
-      result: (top = [], window, fired) =>
-        result(
-          top.map(({ value }) => value),
-          window,
-          fired,
-        ),
+      result: (top = [], window, fired) => {
+        const best = top.map(({ value }) => value)
+        const results = result(best, window, fired)
+        refusePromise(`${name}: result`, results)
+        if (Array.isArray(results)) return results
+        throw new OperatorError(`${name}: result must give an array of results, got ${typeof results}`)
+      },
       state: {
         encode: (top) => top.map(({ value }) => state.encode(value)),
         decode: (saved) => (saved as readonly Json[]).map((one) => rankedBy(of, tie, state.decode(one))),

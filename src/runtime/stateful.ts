@@ -3,7 +3,24 @@ import { currentTask, runningTask } from './currentTask.ts'
 import { ConfigurationError } from './errors.ts'
 import { NamedObservable } from './namedObservable.ts'
 import type { BuildLogic, OperatorSpec } from './operator.ts'
+import { checkArgument, checkOptions, needed, type OptionRules, optional } from './options.ts'
 import { subscribePlain } from './plainGraph.ts'
+
+const rules: OptionRules<OperatorSpec> = {
+  name: needed.text,
+  version: optional.number,
+  shape: optional.such('JSON', (value) => typeof value !== 'function'),
+  migrate: optional.callback,
+  ownsTime: optional.flag,
+  isLoose: optional.flag,
+  isOrderFree: optional.flag,
+  meeting: optional.record,
+  isTable: optional.flag,
+  needsMerge: optional.flag,
+  passesRedriven: optional.flag,
+  concurrency: optional.number,
+  onReject: optional.anyFunction,
+}
 
 /**
  * The one primitive behind every stateful operator: plain values in, plain values out.
@@ -15,16 +32,21 @@ import { subscribePlain } from './plainGraph.ts'
  * @throws ConfigurationError on an empty name, or options that contradict each other
  */
 export function stateful<I, O>(spec: OperatorSpec, build: BuildLogic<I, O>): OperatorFunction<I, O> {
-  if (spec.name === '') throw new ConfigurationError('an operator needs a name that is not empty')
+  checkOptions('stateful', spec, rules)
+  checkArgument(`stateful '${spec.name}'`, 'its second argument, which makes the logic,', build, needed.callback)
   if (spec.concurrency !== undefined && !(Number.isSafeInteger(spec.concurrency) && spec.concurrency >= 1)) {
     throw new ConfigurationError(`${spec.name}: concurrency must be a positive integer, got ${spec.concurrency}`)
   }
   const node = { kind: 'operator', name: spec.name, ...(spec.isTable === true ? { isTable: true } : {}) } as const
   return (source) =>
-    new NamedObservable<O>(node, (subscriber) => {
-      const task = currentTask() ?? runningTask()
-      return task === null
-        ? subscribePlain(spec, build, source, subscriber)
-        : task.subscribe(spec, build, source, subscriber)
-    })
+    new NamedObservable<O>(
+      node,
+      (subscriber) => {
+        const task = currentTask() ?? runningTask()
+        return task === null
+          ? subscribePlain(spec, build, source, subscriber)
+          : task.subscribe(spec, build, source, subscriber)
+      },
+      spec.needsMerge,
+    )
 }
