@@ -164,9 +164,12 @@ class ConfluentRegistry implements SchemaRegistry {
       return { status: response.status, text: await this.#boundedText(response, path) }
     } catch (error) {
       if (error instanceof ConfigurationError) throw error
-      throw new RetryableError(`schema registry ${this.#base} did not answer for ${path}: ${causeOf(error)}`, {
-        cause: error,
-      })
+      throw new RetryableError(
+        `schema registry ${this.#base} did not answer for ${path}: ${causeOf(error)}. It is tried again; see whether it runs, and whether the url is right`,
+        {
+          cause: error,
+        },
+      )
     }
   }
 
