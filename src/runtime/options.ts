@@ -57,6 +57,25 @@ export function refuseUnknown(title: string, what: string, given: object, known:
   if (unknown !== null) throw new ConfigurationError(`${unknown}.`)
 }
 
+/**
+ * Holds what a function has made to what its maker is for: an object with some methods, the others left out.
+ * @param what stands before it, as in "stateful 'silence': its logic"
+ * @throws ConfigurationError on what is no such object, on methods that are asynchronous, and on a misspelled one
+ */
+export function checkMethods(what: string, made: unknown, wanted: readonly string[], all: readonly string[]): void {
+  const misfit = methods(`an object with ${listed(wanted)}`, wanted).misfit(made)
+  if (misfit !== null) throw new ConfigurationError(`${what}${misfit}.`)
+  for (const [name, member] of Object.entries(made as object)) {
+    if (typeof member !== 'function') continue
+    const unusual = functionKind(member)
+    if (unusual !== null && all.includes(name)) {
+      throw new ConfigurationError(`${what}.${name}${mustBe('a function that gives its result at once', unusual)}.`)
+    }
+    const near = all.includes(name) ? '' : suggest(name, all)
+    if (near !== '') throw new ConfigurationError(`${what}: nobody calls ${name}${near}; there are ${all.join(', ')}.`)
+  }
+}
+
 /** Rules for options that must be given. */
 export const needed = rulesOf(true)
 

@@ -2,8 +2,8 @@ import type { OperatorFunction } from 'rxjs'
 import { currentTask, runningTask } from './currentTask.ts'
 import { ConfigurationError } from './errors.ts'
 import { NamedObservable } from './namedObservable.ts'
-import type { BuildLogic, OperatorSpec } from './operator.ts'
-import { checkArgument, checkOptions, needed, type OptionRules, optional } from './options.ts'
+import type { BuildLogic, Logic, OperatorSpec } from './operator.ts'
+import { checkArgument, checkMethods, checkOptions, needed, type OptionRules, optional } from './options.ts'
 import { subscribePlain } from './plainGraph.ts'
 
 const rules: OptionRules<OperatorSpec> = {
@@ -22,6 +22,19 @@ const rules: OptionRules<OperatorSpec> = {
   onReject: optional.anyFunction,
 }
 
+const methods: Readonly<Record<keyof Logic<never>, true>> = {
+  onValue: true,
+  onTimer: true,
+  onWatermark: true,
+  onIdle: true,
+  onCut: true,
+  onElsewhere: true,
+  onComplete: true,
+  onClose: true,
+  snapshot: true,
+  openUntil: true,
+}
+
 /**
  * The one primitive behind every stateful operator: plain values in, plain values out.
  *
@@ -38,14 +51,19 @@ export function stateful<I, O>(spec: OperatorSpec, build: BuildLogic<I, O>): Ope
     throw new ConfigurationError(`${spec.name}: concurrency must be a positive integer, got ${spec.concurrency}`)
   }
   const node = { kind: 'operator', name: spec.name, ...(spec.isTable === true ? { isTable: true } : {}) } as const
+  const checkedBuild: BuildLogic<I, O> = (restored, out) => {
+    const logic = build(restored, out)
+    checkMethods(`stateful '${spec.name}': its logic`, logic, ['onValue'], Object.keys(methods))
+    return logic
+  }
   return (source) =>
     new NamedObservable<O>(
       node,
       (subscriber) => {
         const task = currentTask() ?? runningTask()
         return task === null
-          ? subscribePlain(spec, build, source, subscriber)
-          : task.subscribe(spec, build, source, subscriber)
+          ? subscribePlain(spec, checkedBuild, source, subscriber)
+          : task.subscribe(spec, checkedBuild, source, subscriber)
       },
       spec.needsMerge,
     )

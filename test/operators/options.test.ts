@@ -1,4 +1,4 @@
-import { EMPTY, NEVER, type Observable } from 'rxjs'
+import { EMPTY, NEVER, type Observable, of } from 'rxjs'
 import { describe, expect, it } from 'vitest'
 import { z } from 'zod'
 import * as archiveExports from '../../src/archive.ts'
@@ -32,7 +32,7 @@ const by = need(text, 'user')
 const onReject = may(() => undefined, 'log')
 const saved = may(state, wrongState)
 const duration = (value: unknown, isNeeded: boolean): Example => ({ value, wrong: { ms: 5 }, isNeeded })
-const of = may(() => 0, late)
+const time = may(() => 0, late)
 const fold = { initial: need(() => 0, 0), add: need(() => 0, late), result: need(() => 0, late) }
 const sides = { left: text, right: text }
 
@@ -85,7 +85,7 @@ const takers: Readonly<Record<string, Taker>> = {
       name,
       size: need(1, '1'),
       by,
-      of,
+      of: time,
       maxWaitMs: duration('1h', false),
       maxKeys: may(1, '1'),
       state: saved,
@@ -127,12 +127,12 @@ const takers: Readonly<Record<string, Taker>> = {
       sizeMs: duration('5m', true),
       hopMs: duration('1m', true),
       by,
-      of,
+      of: time,
       allowedLatenessMs: duration(0, false),
       onReject,
     },
   },
-  inOrder: { make: millrace.inOrder, options: { name: mayName, of, state: saved, onReject } },
+  inOrder: { make: millrace.inOrder, options: { name: mayName, of: time, state: saved, onReject } },
   intervalJoin: {
     make: (options) => millrace.intervalJoin(NEVER, options),
     options: {
@@ -181,7 +181,7 @@ const takers: Readonly<Record<string, Taker>> = {
       withinMs: duration('1h', true),
       onMatch: need(() => null, late),
       onTimeout: may(() => null, late),
-      of,
+      of: time,
       state: saved,
       onReject,
     },
@@ -192,7 +192,7 @@ const takers: Readonly<Record<string, Taker>> = {
       name,
       gapMs: duration('1m', true),
       by,
-      of,
+      of: time,
       maxMs: duration('1h', false),
       state: saved,
       onReject,
@@ -230,7 +230,7 @@ const takers: Readonly<Record<string, Taker>> = {
       name,
       sizeMs: duration('1m', true),
       by,
-      of,
+      of: time,
       allowedLatenessMs: duration('1s', false),
       isProvisional: may(() => false, late),
       onReject,
@@ -381,6 +381,38 @@ const takers: Readonly<Record<string, Taker>> = {
       random: may(() => 0, 0),
     },
   },
+  s3Store: {
+    make: archiveExports.s3Store,
+    options: {
+      bucket: need('b', 7),
+      prefix: may('p/', 7),
+      region: may('us-east-1', 7),
+      endpoint: may('http://localhost:1', 7),
+      credentials: may({ accessKeyId: 'a', secretAccessKey: 'b' }, { accessKeyId: 'a' }),
+      forcePathStyle: may(true, 'yes'),
+      idleTimeoutMs: may(1, '1'),
+      onWarning: may(() => undefined, 'log'),
+    },
+  },
+  sweepOrphans: {
+    make: archiveExports.sweepOrphans,
+    options: {
+      store: need(new testingExports.MemoryObjectStore(), 's3://bucket'),
+      topic: need('t', 7),
+      nextOffsets: need(new Map(), {}),
+      manifestKeys: need(new Set(), []),
+      spared: may(new Set(), []),
+      keyPrefix: may('', 7),
+      dryRun: may(true, 'yes'),
+    },
+  },
+  testFeed: {
+    make: (options) => {
+      const feed = millrace.defineFeed({ name: 'f', topic: orders, read: async function* () {} })
+      return testingExports.testFeed(feed, options)
+    },
+    options: { batches: may(1, '1'), partitions: may(1, '1') },
+  },
   testPipeline: {
     make: (options) =>
       testingExports.testPipeline(
@@ -508,6 +540,31 @@ describe.each(withOptions)('%s', (taker, one) => {
       if (error.message.includes('names no topic')) continue
       expect(error.message).toContain(`there is no option ${misspelled(option)} (did you mean ${option}?)`)
     }
+  })
+})
+
+describe('the logic of an operator of one’s own', () => {
+  const built = (logic: unknown) => () => {
+    const failures: unknown[] = []
+    const own = millrace.stateful<number, number>({ name: 's' }, () => logic as never)
+    of(1)
+      .pipe(own)
+      .subscribe({ error: (error) => failures.push(error) })
+    if (failures.length > 0) throw failures[0]
+  }
+  it.each<[string, unknown]>([
+    ["stateful 's': its logic must be an object with onValue, got undefined", undefined],
+    ["stateful 's': its logic must be an object with onValue, got an object without onValue", { onvalue: text }],
+    ["stateful 's': its logic.onValue must be a function that gives its result at once", { onValue: late }],
+    ["stateful 's': its logic.snapshot must be a function that gives", { onValue: text, snapshot: late }],
+    [
+      "stateful 's': its logic: nobody calls onWaterMark (did you mean onWatermark?)",
+      { onValue: text, onWaterMark: text },
+    ],
+  ])('%s', (said, logic) => {
+    const error = thrownBy(built(logic))
+    expect(error, String(error)).toBeInstanceOf(millrace.ConfigurationError)
+    expect(error.message).toContain(said)
   })
 })
 
