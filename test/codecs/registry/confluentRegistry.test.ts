@@ -105,7 +105,9 @@ describe('confluentRegistry', () => {
       const url = `http://127.0.0.1:${await oddServer(behaviour)}`
       const error = await failure(registryOf({ url, timeoutMs: 200 }).schemaById(1))
       expect(error, behaviour).toBeInstanceOf(RetryableError)
-      expect(error.message).toMatch(/did not answer for .*It is tried again; see whether it runs, and whether the url is/)
+      expect(error.message).toMatch(
+        /did not answer for .*It is tried again; see whether it runs, and whether the url is/,
+      )
     }
   })
 
