@@ -26,6 +26,7 @@ record has its effect, every other a dead letter with a reason or a refusal, no 
   --only KIND   log, kafka, tape or settings                          (all, in turn by the seed)
   --memory MB   what the process under test may have                  (400)
   --keep        leave the folders for a look
+  --json        nothing but the line of JSON at the end
 `
 
 const kinds = ['log', 'kafka', 'tape', 'settings'] as const
@@ -39,6 +40,7 @@ const { values } = parseArgs({
     only: { type: 'string' },
     memory: { type: 'string', default: '400' },
     keep: { type: 'boolean', default: false },
+    json: { type: 'boolean', default: false },
     help: { type: 'boolean', default: false },
   },
 })
@@ -162,5 +164,5 @@ function count(name: string, text: string): number {
 }
 
 function say(line: string): void {
-  process.stderr.write(`${line}\n`)
+  if (!values.json) process.stderr.write(`${line}\n`)
 }

@@ -173,7 +173,7 @@ export const plantedBugs: readonly PlantedBug[] = [
     name: 'accumulators of another shape are added to',
     prover: 'test/runtime/stateChanges.test.ts',
     file: 'src/operators/aggregateWindow.ts',
-    from: 'const shape = { accumulator: shapeOf(initial()), version }',
+    from: 'const shape = { accumulator: shapeOf(first), version }',
     to: "const shape = { accumulator: 'anything', version }",
   },
   {

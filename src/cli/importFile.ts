@@ -2,7 +2,7 @@ import { spawnSync } from 'node:child_process'
 import { readdirSync, statSync } from 'node:fs'
 import { basename, dirname, extname, resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
-import { suggest } from '../host/suggest.ts'
+import { suggest } from '../runtime/suggest.ts'
 import { UsageError } from './exit.ts'
 import { commonJsHint } from './moduleKind.ts'
 

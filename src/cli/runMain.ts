@@ -2,11 +2,13 @@ import { resolve } from 'node:path'
 import { exitFailure } from './exit.ts'
 import { processOutput } from './output.ts'
 import { runProgram } from './program.ts'
+import { keepYoungGenerationSmall } from './youngGeneration.ts'
 
 const exitGraceMs = 2000
 
 /** Runs the command line in this process and sets its exit code. */
 export async function runMain(argv: readonly string[]): Promise<void> {
+  keepYoungGenerationSmall()
   const output = processOutput(process.stdout, process.stderr)
   process.exitCode = exitFailure
   process.exitCode = await runProgram(argv, {

@@ -1,6 +1,6 @@
 import type pg from 'pg'
-import { suggest } from '../host/suggest.ts'
 import { ConfigurationError } from '../runtime/errors.ts'
+import { suggest } from '../runtime/suggest.ts'
 import { readMigrations } from '../sinks/postgres/migrate.ts'
 import { type Database, dataSets } from './database.ts'
 

@@ -1,4 +1,4 @@
-import { editDistance, suggest } from '../host/suggest.ts'
+import { editDistance, suggest } from '../runtime/suggest.ts'
 
 const ours = 'MILLRACE_'
 const shared = 'KAFKA_'

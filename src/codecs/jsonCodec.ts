@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { Rejection } from '../runtime/codec.ts'
 import { ConfigurationError } from '../runtime/errors.ts'
+import { checkArgument } from '../runtime/options.ts'
 import type { RecordFacts, RecordView } from '../runtime/record.ts'
 import { isOneWay } from './innerSchemas.ts'
 import { isTooDeep } from './jsonText.ts'
@@ -9,6 +10,7 @@ import { ObjectBuilder } from './objectBuilder.ts'
 import { SchemaReader } from './schemaReader.ts'
 import type { TwoWayCodec } from './twoWayCodec.ts'
 import { noBytes, utf8Text } from './utf8.ts'
+import { aZodSchema } from './zodSchemaRule.ts'
 
 /**
  * Reads and writes JSON of a zod schema, one value a record, in UTF-8.
@@ -21,8 +23,10 @@ import { noBytes, utf8Text } from './utf8.ts'
  *
  * A schema may transform (to undefined: the record is passed over), but not wait: decode throws ConfigurationError at an asynchronous refinement or transform, and passes on what a refinement or
  * transform of your own throws, which the operator sets aside as `failed`. Refinements must depend on the value alone.
+ * @throws ConfigurationError on what is no schema of zod
  */
 export function jsonCodec<T>(schema: z.ZodType<T>): JsonCodec<T> {
+  checkArgument('jsonCodec', 'its first argument', schema, aZodSchema)
   return new JsonCodec(schema)
 }
 

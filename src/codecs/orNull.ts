@@ -1,4 +1,5 @@
 import type { Codec } from '../runtime/codec.ts'
+import { checkArgument, needed } from '../runtime/options.ts'
 import type { TwoWayCodec } from './twoWayCodec.ts'
 
 /**
@@ -6,10 +7,12 @@ import type { TwoWayCodec } from './twoWayCodec.ts'
  * without a key. `encode` makes a tombstone of null. Without it, most codecs reject both.
  *
  * A codec that itself gives null, such as one for a nullable schema, does not tell its null from a tombstone any more.
+ * @throws ConfigurationError on what is no codec
  */
 export function orNull<T>(codec: TwoWayCodec<T>): TwoWayCodec<T | null>
 export function orNull<T>(codec: Codec<T>): Codec<T | null>
 export function orNull<T>(codec: Codec<T> | TwoWayCodec<T>): Codec<T | null> | TwoWayCodec<T | null> {
+  checkArgument('orNull', 'its first argument', codec, needed.codec)
   const read: Codec<T | null> = {
     ...(codec.prepare === undefined
       ? {}

@@ -1,5 +1,6 @@
 import type { Codec } from '../runtime/codec.ts'
 import { ConfigurationError } from '../runtime/errors.ts'
+import { checkArgument, checkOptions, needed, type OptionRules, optional } from '../runtime/options.ts'
 import type { Topic } from '../runtime/topic.ts'
 
 /** The codecs of a topic: of its values, and of its keys where they are more than bytes. */
@@ -7,6 +8,8 @@ export interface TopicCodecs<V extends Codec<unknown>, K extends Codec<unknown> 
   readonly value: V
   readonly key?: K
 }
+
+const rules: OptionRules<TopicCodecs<Codec<unknown>, Codec<unknown>>> = { value: needed.codec, key: optional.codec }
 
 /**
  * A topic that is described once and shared by all that read it or append to it, so that they agree on its name, its keys and its values.
@@ -16,6 +19,13 @@ export function topic<V extends Codec<unknown>, K extends Codec<unknown> | undef
   name: string,
   codecs: TopicCodecs<V, K>,
 ): Topic<V, K> {
+  checkArgument(
+    'topic',
+    'its first argument, the name,',
+    name,
+    needed.such('text', (given) => typeof given === 'string'),
+  )
+  checkOptions(`topic '${name.slice(0, 300)}'`, codecs, rules)
   if (!/^(?!\.{1,2}$)[\w.-]{1,249}$/.test(name)) {
     throw new ConfigurationError(
       `topic: a name has 1 to 249 letters, digits, dots, dashes and underscores and is not '.' or '..', got ${JSON.stringify(name.slice(0, 300))}`,

@@ -1,4 +1,5 @@
 import { type Codec, Rejection } from '../runtime/codec.ts'
+import { checkArgument, needed, optional } from '../runtime/options.ts'
 import { type RecordHeader, RecordView } from '../runtime/record.ts'
 import { bytesCodec } from './bytesCodec.ts'
 import { orNull } from './orNull.ts'
@@ -18,6 +19,7 @@ export interface WholeRecord<V, K> {
  *
  * Rejects what either codec rejects, a key by the same reasons and with `key: ` before the detail. So a tombstone gets through where the codec is `orNull(…)`,
  * and where the key codec is `orNull(…)` a record without a key. Undefined where either gives undefined.
+ * @throws ConfigurationError on what is no codec
  */
 export function wholeRecord<V>(value: Codec<V>): Codec<WholeRecord<V, Uint8Array | null>>
 export function wholeRecord<V, K>(value: Codec<V>, key: Codec<K>): Codec<WholeRecord<V, K>>
@@ -25,6 +27,8 @@ export function wholeRecord<V>(
   valueCodec: Codec<V>,
   keyCodec: Codec<unknown> = orNull(bytesCodec()),
 ): Codec<WholeRecord<V, unknown>> {
+  checkArgument('wholeRecord', 'its first argument, the codec of values,', valueCodec, needed.codec)
+  checkArgument('wholeRecord', 'its second argument, the codec of keys,', keyCodec, optional.codec)
   const keyView = new RecordView()
   const keyOf = (record: RecordView): RecordView => {
     keyView.buffer = record.buffer

@@ -1,4 +1,5 @@
 import { ConfigurationError } from '../runtime/errors.ts'
+import { refuseUnknown } from '../runtime/options.ts'
 import { defaultLimits } from '../runtime/workerLimits.ts'
 import { parseDatabaseUrl } from '../sinks/postgres/databaseUrl.ts'
 import { archivePlaceAllowed, isArchivePlace } from './archivePlace.ts'
@@ -12,7 +13,6 @@ import {
   topicNamePattern,
 } from './runNames.ts'
 import type { RunPipelineSettings } from './runPipeline.ts'
-import { suggest } from './suggest.ts'
 
 /** Every setting there is; one that is missing here does not compile. */
 const known: Readonly<Record<keyof RunPipelineSettings, true>> = {
@@ -39,8 +39,8 @@ const known: Readonly<Record<keyof RunPipelineSettings, true>> = {
 /** Holds the settings of a program to what the command holds its own to. Throws `ConfigurationError`, which shows no secret. */
 export function checkRunSettings(settings: RunPipelineSettings): void {
   const { databaseUrl, schema, partitions, archive, closeOpen = false, untilEnd = false } = settings
-  refuseUnknown('setting', settings, known)
-  refuseUnknown('limit', settings.limits ?? {}, defaultLimits)
+  refuseUnknown('runPipeline', 'setting', settings, Object.keys(known))
+  refuseUnknown('runPipeline', 'limit', settings.limits ?? {}, Object.keys(defaultLimits))
   if (databaseUrl !== undefined) checkDatabaseUrl(databaseUrl)
   if (schema !== undefined && !isSchemaName(schema)) {
     throw new ConfigurationError(
@@ -76,13 +76,4 @@ function checkDatabaseUrl(text: string): void {
     if (!(error instanceof ConfigurationError)) throw error
     throw new ConfigurationError(`runPipeline: databaseUrl is ${error.message}.`, { cause: error })
   }
-}
-
-function refuseUnknown(what: string, given: object, all: object): void {
-  const names = Object.keys(all)
-  const unknown = Object.keys(given).find((name) => !names.includes(name))
-  if (unknown === undefined) return
-  throw new ConfigurationError(
-    `runPipeline: there is no ${what} ${unknown}${suggest(unknown, names)}; there are ${names.join(', ')}.`,
-  )
 }

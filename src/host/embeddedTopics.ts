@@ -2,6 +2,7 @@ import type pg from 'pg'
 import { EmbeddedLog } from '../embedded/log/embeddedLog.ts'
 import { ConfigurationError } from '../runtime/errors.ts'
 import type { LogSource } from '../runtime/log.ts'
+import { suggest } from '../runtime/suggest.ts'
 import { openPool, type PostgresAddress } from '../sinks/postgres/connection.ts'
 import { asMillraceError } from '../sinks/postgres/errors.ts'
 import { recordAt } from '../sources/recordAt.ts'
@@ -10,7 +11,6 @@ import { keepRetention } from './logRetention.ts'
 import { type OpenedTopic, openedTopic } from './openedTopic.ts'
 import type { RedriveTopic } from './redriveTopic.ts'
 import { commonPartitions } from './runTopic.ts'
-import { suggest } from './suggest.ts'
 
 /** The topics of a run in the embedded log. */
 export interface EmbeddedTopics {

@@ -1,5 +1,6 @@
 import { ConfigurationError } from '../runtime/errors.ts'
 import type { LogSource, LogWriter } from '../runtime/log.ts'
+import { suggest } from '../runtime/suggest.ts'
 import type { KafkaAdmin, TopicDescription } from '../sources/kafka/admin.ts'
 import type { KafkaSettings, KafkaTopicGroup } from '../sources/kafka/kafkaSettings.ts'
 import { defaultPartitions, type TopicSettings } from './hostSettings.ts'
@@ -7,7 +8,6 @@ import { kafkaLocation } from './kafkaPlace.ts'
 import { type OpenedTopic, openedTopic } from './openedTopic.ts'
 import { commonPartitions, type RunTopic } from './runTopic.ts'
 import type { StartWait } from './startWait.ts'
-import { suggest } from './suggest.ts'
 import { checkPastRetention, checkRetention } from './topicCheck.ts'
 
 // Kafka's clients are imported when they are needed: most starts are on the embedded log.

@@ -3,10 +3,11 @@ import type { Table } from '../runtime/table.ts'
 import { openPool, type PostgresAddress } from '../sinks/postgres/connection.ts'
 import { ensureTables } from '../sinks/postgres/ensureTables.ts'
 import { migrate, migrationTimeoutMs } from '../sinks/postgres/migrate.ts'
+import { decisiveTrouble } from '../sinks/postgres/serverProbe.ts'
 
 /**
  * Migrates the schema, lets `check` look at it and makes the tables that are missing, which `use` may then look at. On a connection of its own, so that an attempt on a database
- * that hangs can be left to itself. Throws `RetryableError` while the database is away, and `ConfigurationError` on a table that does not fit.
+ * that hangs can be left to itself. Throws `RetryableError` while the database is away, and `ConfigurationError` on a table that does not fit and where something else than PostgreSQL answers.
  */
 export async function prepareDatabase(
   address: PostgresAddress,
@@ -26,6 +27,8 @@ export async function prepareDatabase(
     await check(pool)
     if (tables.length > 0) await ensureTables(pool, schema, tables)
     await use(pool)
+  } catch (error) {
+    throw await decisiveTrouble(error, address)
   } finally {
     await pool.end()
   }

@@ -2,6 +2,7 @@ import { durationText } from '../console/text.ts'
 import { Backoff } from '../runtime/backoff.ts'
 import { type Clock, systemClock } from '../runtime/clock.ts'
 import { ConfigurationError, RetryableError } from '../runtime/errors.ts'
+import { Silence } from '../runtime/firstWords.ts'
 import type { RunReporter } from './runReport.ts'
 import type { StopRequest } from './shutdown.ts'
 
@@ -44,6 +45,8 @@ const mostMs = 5_000
 const lookEveryMs = 1_000
 /** A container that is about to come has no name yet; one that nobody has known for longer is misspelled. */
 const unknownHostPatienceMs = 30_000
+/** A server that hangs comes back or is ended within that; whoever takes connections for longer and says nothing is something else, or needs a person. */
+const silencePatienceMs = 60_000
 /** An attempt that says nothing for this long is told of, too: a host that swallows packets fails late. */
 const silenceMs = 5_000
 const remindFirstMs = 10_000
@@ -70,7 +73,8 @@ export class StartWait {
 
   /**
    * Gives what the attempt gives, which is made again as long as it throws `RetryableError`, with waits that double up to 5 s. Throws whatever else it
-   * throws, and `StoppedWaiting` after `stop`. A host name that nobody knows is waited for half a minute, and a `ConfigurationError` then.
+   * throws, and `StoppedWaiting` after `stop`. A host name that nobody knows is waited for half a minute, and a server that takes connections and says nothing for a minute; both are a
+   * `ConfigurationError` then.
    *
    * @param what is waited for, as in "PostgreSQL at postgres://host/database"
    * @param letGo closes what an attempt gives after the wait was stopped
@@ -78,6 +82,8 @@ export class StartWait {
   async until<T>(what: string, attempt: () => Promise<T>, letGo?: (late: T) => Promise<void>): Promise<T> {
     const { clock } = this.#options
     const startedAt = clock.now()
+    /** When the first of the attempts was made to which nothing has been said since; null where the last one heard something else. */
+    let silentSince: number | null = null
     const backoff = new Backoff(firstMs, mostMs)
     const teller = new Teller(what, this.#options)
     const answered = new AbortController()
@@ -85,13 +91,17 @@ export class StartWait {
     try {
       for (;;) {
         if (this.#stopping.signal.aborted) throw new StoppedWaiting(what)
+        const askedAt = clock.now()
         try {
           const result = await this.#unlessStopped(what, attempt(), letGo)
           teller.answered()
           return result
         } catch (error) {
           if (!(error instanceof RetryableError)) throw error
-          if (isUnknownHost(error) && clock.now() - startedAt > unknownHostPatienceMs) throw unknownHost(what, error)
+          const now = clock.now()
+          if (isUnknownHost(error) && now - startedAt > unknownHostPatienceMs) throw unknownHost(what, error)
+          silentSince = error.cause instanceof Silence ? (silentSince ?? askedAt) : null
+          if (silentSince !== null && now - silentSince >= silencePatienceMs) throw nothingSaid(what, error)
           teller.failed(error.message)
         }
         await clock.sleep(backoff.next(), this.#stopping.signal)
@@ -128,6 +138,13 @@ function isUnknownHost({ cause }: Error): boolean {
 function unknownHost(what: string, error: Error): ConfigurationError {
   return new ConfigurationError(
     `${what}: ${error.message}; nobody has known this host name for ${durationText(unknownHostPatienceMs)}: correct it, or start what has it`,
+    { cause: error },
+  )
+}
+
+function nothingSaid(what: string, error: Error): ConfigurationError {
+  return new ConfigurationError(
+    `${what}: ${error.message}; it has said nothing for ${durationText(silencePatienceMs)}: correct the address, or end what hangs there`,
     { cause: error },
   )
 }

@@ -3,6 +3,7 @@ import { SchemaReader } from '../codecs/schemaReader.ts'
 import type { Fixed8 } from '../exact/decimal.ts'
 import type { Codec, Rejection } from '../runtime/codec.ts'
 import { ConfigurationError } from '../runtime/errors.ts'
+import { checkOptions, needed, type OptionRules, optional } from '../runtime/options.ts'
 import type { RecordFacts, RecordView } from '../runtime/record.ts'
 import { frameSchemas, heartbeatOf, symbolPattern, type TradeFields, type TradeRules, tradeOf } from './frame.ts'
 import { malformed, rejectionOf } from './frameRejection.ts'
@@ -23,6 +24,15 @@ export interface TradeCodecOptions {
   readonly symbols?: Iterable<string>
 }
 
+const rules: OptionRules<TradeCodecOptions> = {
+  market: needed.oneOf('spot', 'usdm', 'simulated'),
+  timeUnit: needed.oneOf('ms', 'us'),
+  symbols: optional.such(
+    'a list of symbols',
+    (value) => typeof value === 'object' && value !== null && Symbol.iterator in value,
+  ),
+}
+
 type Decoded = MarketEvent | Rejection | undefined
 
 /**
@@ -32,6 +42,7 @@ type Decoded = MarketEvent | Rejection | undefined
  * Throws ConfigurationError for a symbol that the exchange cannot have.
  */
 export function tradeCodec(options: TradeCodecOptions): TradeCodec {
+  checkOptions('tradeCodec', options, rules)
   const symbols = options.symbols === undefined ? null : new Set(options.symbols)
   for (const symbol of symbols ?? []) {
     if (symbolPattern.test(symbol)) continue

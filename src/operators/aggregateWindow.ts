@@ -1,11 +1,13 @@
 import type { OperatorFunction } from 'rxjs'
+import { refusePromise } from '../runtime/atOnce.ts'
 import type { Duration } from '../runtime/duration.ts'
 import type { Json } from '../runtime/json.ts'
 import type { StateCodec } from '../runtime/keyedState.ts'
 import type { OperatorSpec } from '../runtime/operator.ts'
+import { checkOptions, needed, type OptionRules, optional } from '../runtime/options.ts'
 import { plainState } from '../runtime/plainState.ts'
 import { type Withdrawn, withdrawn } from '../runtime/withdrawn.ts'
-import type { EarlyResults } from './earlyResults.ts'
+import { type EarlyResults, earlyRule } from './earlyResults.ts'
 import { type Fired, foldWindows } from './foldWindows.ts'
 import { type Shape, shapeOf } from './shapeOf.ts'
 import type { Window, WindowElement } from './window.ts'
@@ -48,6 +50,21 @@ export interface WithdrawingAggregateOptions<T, A, R> extends AggregateWindowOpt
   readonly withdraws: true
 }
 
+const rules: OptionRules<AggregateWindowOptions<never, never, never> & { readonly withdraws?: true }> = {
+  name: optional.text,
+  initial: needed.callback,
+  add: needed.callback,
+  merge: optional.callback,
+  result: needed.callback,
+  state: optional.stateCodec,
+  version: optional.number,
+  migrate: optional.callback,
+  early: earlyRule,
+  provisionalEveryMs: optional.duration,
+  withdraws: optional.flag,
+  onReject: optional.anyFunction,
+}
+
 /**
  * Folds the values of each window into one result, emitted when the window fires and again with each correction.
  *
@@ -57,7 +74,8 @@ export interface WithdrawingAggregateOptions<T, A, R> extends AggregateWindowOpt
  * So a crash neither loses a value nor counts one twice.
  *
  * Provisional results (`early`, `provisionalEveryMs`) are for outlets: windows, joins and other operators with a state refuse them, and so they do what is withdrawn.
- * @throws ConfigurationError on options out of range, and at the first value of windows that need `merge` or `withdraws` where it is not given
+ * @throws ConfigurationError on options out of range, and below windows that need `merge` where it is not given: when the pipeline is built, or, where streams of windows are put together by `merge` of RxJS, at their first value;
+ * below windows that need `withdraws` at their first value
  */
 export function aggregateWindow<T, A, R>(
   options: WithdrawingAggregateOptions<T, A, R>,
@@ -68,11 +86,15 @@ export function aggregateWindow<T, A, R>(
 export function aggregateWindow<T, A, R>(
   options: AggregateWindowOptions<T, A, R> & { readonly withdraws?: true },
 ): OperatorFunction<WindowElement<T>, R | Withdrawn<R>> {
+  checkOptions('aggregateWindow', options, rules)
   const { name = 'aggregateWindow', initial, add, merge, result, state = plainState<A>(), version = 1 } = options
   const { provisionalEveryMs, early, onReject, withdraws } = options
-  const shape = { accumulator: shapeOf(initial()), version }
+  const first = initial()
+  refusePromise(`${name}: initial`, first)
+  const shape = { accumulator: shapeOf(first), version }
   const resultOf = (accumulator: A, window: Window, fired: Fired) => {
     const made = result(accumulator, window, fired)
+    refusePromise(`${name}: result`, made)
     // The accumulator itself goes on changing, and the result must not.
     return isObject(made) && (made as unknown) === accumulator
       ? (state.decode(state.encode(accumulator)) as unknown as R)
@@ -82,8 +104,18 @@ export function aggregateWindow<T, A, R>(
     { name, shape, migrate: accumulators(shape.accumulator, options), provisionalEveryMs, early, onReject },
     {
       create: initial,
-      add,
-      merge,
+      add: (accumulator, value, window) => {
+        const sum = add(accumulator, value, window)
+        refusePromise(`${name}: add`, sum)
+        return sum
+      },
+      merge:
+        merge &&
+        ((earlier, later) => {
+          const sum = merge(earlier, later)
+          refusePromise(`${name}: merge`, sum)
+          return sum
+        }),
       results: (accumulator = initial(), window, fired) => [resultOf(accumulator, window, fired)],
       withdraw: withdraws && ((accumulator, window, fired) => [withdrawn(resultOf(accumulator, window, fired))]),
       state,

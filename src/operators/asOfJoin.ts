@@ -1,7 +1,9 @@
 import type { Observable, OperatorFunction } from 'rxjs'
+import { refusePromise } from '../runtime/atOnce.ts'
 import type { Duration } from '../runtime/duration.ts'
 import type { StateCodec } from '../runtime/keyedState.ts'
 import type { OperatorSpec } from '../runtime/operator.ts'
+import { checkArgument, checkOptions, needed, type OptionRules, optional } from '../runtime/options.ts'
 import { plainState } from '../runtime/plainState.ts'
 import { stateful } from '../runtime/stateful.ts'
 import { Arrivals } from './arrivals.ts'
@@ -30,6 +32,16 @@ export interface AsOfJoinOptions<L, R, O> {
   readonly onReject?: OperatorSpec['onReject']
 }
 
+const rules: OptionRules<AsOfJoinOptions<never, never, never>> = {
+  name: needed.text,
+  by: needed.object({ left: needed.callback, right: needed.callback }),
+  keepMs: needed.duration,
+  isEnd: optional.callback,
+  with: needed.callback,
+  state: optional.object({ left: optional.stateCodec, right: optional.stateCodec }),
+  onReject: optional.anyFunction,
+}
+
 /**
  * Joins each left value with the right one of its key that held at its time: the newest with `right <= left`, at most `keepMs` old; of equal times the last that came.
  *
@@ -52,6 +64,8 @@ export interface AsOfJoinOptions<L, R, O> {
  * @throws ConfigurationError on options out of range; OperatorError where no `eventTime` stands above one of them
  */
 export function asOfJoin<L, R, O>(right: Observable<R>, options: AsOfJoinOptions<L, R, O>): OperatorFunction<L, O> {
+  checkArgument('asOfJoin', 'its first argument, the other stream,', right, needed.stream)
+  checkOptions('asOfJoin', options, rules)
   const { name, by, isEnd = () => false, with: combine, state = {}, onReject } = options
   const keepMs = wholeMs(options.keepMs, `asOfJoin '${name}': keepMs`, 0)
   const join = stateful<Sided<L, R>, O>({ name, shape: { keepMs }, onReject }, (restored, out) => {
@@ -61,8 +75,15 @@ export function asOfJoin<L, R, O>(right: Observable<R>, options: AsOfJoinOptions
     const nextDue = () => Math.min(waiting.nextDue, versions.nextDue)
 
     function answer(value: L, at: number): void {
-      const result = combine(value, versions.asOf(keyOf(by.left, value), at))
+      const result = combine(value, versions.asOf(keyOf(by.left, value, name), at))
+      refusePromise(`${name}: with`, result)
       if (result !== null) out.emitAt(at, result)
+    }
+
+    function takeRight(value: R, at: number): void {
+      const isOver = isEnd(value)
+      refusePromise(`${name}: isEnd`, isOver)
+      versions.add(keyOf(by.right, value, name), at, value, isOver)
     }
 
     out.wakeAt(nextDue())
@@ -71,7 +92,7 @@ export function asOfJoin<L, R, O>(right: Observable<R>, options: AsOfJoinOptions
         const at = timelyAt(out, name, one.value)
         if (at === null) return
         if (one.side === 'left') waiting.hold({ value: one.value, at, origin: out.origin() })
-        else versions.add(keyOf(by.right, one.value), at, one.value, isEnd(one.value))
+        else takeRight(one.value, at)
         out.wakeAt(nextDue())
       },
       onWatermark(watermark) {

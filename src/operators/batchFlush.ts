@@ -1,6 +1,8 @@
 import type { OperatorFunction } from 'rxjs'
+import { refusePromise } from '../runtime/atOnce.ts'
 import { Batch } from '../runtime/batch.ts'
 import { ConfigurationError } from '../runtime/errors.ts'
+import { checkOptions, needed, type OptionRules, optional } from '../runtime/options.ts'
 import { stateful } from '../runtime/stateful.ts'
 
 /** When a batch of `batchFlush` is full. */
@@ -15,6 +17,13 @@ export interface BatchFlushOptions<T> {
   readonly bytesOf?: (value: T) => number
 }
 
+const rules: OptionRules<BatchFlushOptions<never>> = {
+  name: optional.text,
+  maxCount: needed.number,
+  maxBytes: optional.number,
+  bytesOf: optional.callback,
+}
+
 /**
  * Gathers values into batches, in order: by count, by bytes, and at each checkpoint cut and the end of the input whatever there is.
  *
@@ -24,6 +33,7 @@ export interface BatchFlushOptions<T> {
  * @throws ConfigurationError on options out of range
  */
 export function batchFlush<T>(options: BatchFlushOptions<T>): OperatorFunction<T, Batch<T>> {
+  checkOptions('batchFlush', options, rules)
   const { name = 'batchFlush', maxCount, maxBytes, bytesOf } = options
   if (!Number.isSafeInteger(maxCount) || maxCount < 1) {
     throw new ConfigurationError(`${name}: maxCount must be a positive integer, got ${maxCount}`)
@@ -47,7 +57,11 @@ export function batchFlush<T>(options: BatchFlushOptions<T>): OperatorFunction<T
 
     return {
       onValue(value) {
-        const size = bytesOf?.(value) ?? 0
+        const size = bytesOf === undefined ? 0 : bytesOf(value)
+        if (!(size >= 0)) {
+          refusePromise(`${name}: bytesOf`, size)
+          throw new TypeError(`bytesOf must give a number from 0, got ${String(size)}`)
+        }
         batch.push(value)
         out.holdBack(value)
         bytes += size

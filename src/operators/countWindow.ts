@@ -2,6 +2,7 @@ import type { OperatorFunction } from 'rxjs'
 import type { Duration } from '../runtime/duration.ts'
 import type { KeyedEntry, StateCodec } from '../runtime/keyedState.ts'
 import type { OperatorSpec } from '../runtime/operator.ts'
+import { checkOptions, needed, type OptionRules, optional } from '../runtime/options.ts'
 import { plainState } from '../runtime/plainState.ts'
 import { stateful } from '../runtime/stateful.ts'
 import { TimerQueue } from '../runtime/timerQueue.ts'
@@ -33,6 +34,17 @@ export interface CountWindowOptions<T> {
   readonly onReject?: OperatorSpec['onReject']
 }
 
+const rules: OptionRules<CountWindowOptions<never>> = {
+  name: needed.text,
+  size: needed.number,
+  by: needed.callback,
+  of: optional.callback,
+  maxWaitMs: optional.duration,
+  maxKeys: optional.number,
+  state: optional.stateCodec,
+  onReject: optional.anyFunction,
+}
+
 /** The count of a key: the number of its window, how many values are in it, and when its first and last was. */
 interface Count {
   ordinal: number
@@ -58,6 +70,7 @@ interface Count {
  * @throws ConfigurationError on options out of range; OperatorError where no `eventTime` stands above
  */
 export function countWindow<T>(options: CountWindowOptions<T>): OperatorFunction<T, WindowElement<T>> {
+  checkOptions('countWindow', options, rules)
   const { name, by, of, state = plainState<T>(), onReject } = options
   const what = `countWindow '${name}'`
   const size = wholeCount(options.size, `${what}: size`)
@@ -137,7 +150,7 @@ export function countWindow<T>(options: CountWindowOptions<T>): OperatorFunction
         for (let time = nextDue(); time <= watermark; time = nextDue()) {
           if (held.nextDue === time) {
             for (const { value, at, origin } of held.take(time)) {
-              out.attempt(origin, () => count(keyOf(by, value), at, value))
+              out.attempt(origin, () => count(keyOf(by, value, name), at, value))
             }
           } else {
             const due = closing.take(time)?.items ?? []

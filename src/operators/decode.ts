@@ -3,6 +3,7 @@ import type { Codec } from '../runtime/codec.ts'
 import { decoding } from '../runtime/decoding.ts'
 import { ConfigurationError } from '../runtime/errors.ts'
 import type { OperatorSpec } from '../runtime/operator.ts'
+import { checkArgument, checkOptions, needed, type OptionRules, optional } from '../runtime/options.ts'
 import type { RecordView } from '../runtime/record.ts'
 
 /** What `decode` is called, and who hears of what it sets aside. */
@@ -13,6 +14,8 @@ export interface DecodeOptions {
   readonly onReject?: OperatorSpec['onReject']
 }
 
+const rules: OptionRules<DecodeOptions> = { name: optional.text, onReject: optional.anyFunction }
+
 /**
  * Passes the value that the codec makes of each record's bytes.
  *
@@ -21,6 +24,8 @@ export interface DecodeOptions {
  * @throws ConfigurationError on an empty name, and for a codec that has to be prepared (one with a schema registry): that belongs to an input, `inputs: { orders: { topic, codec } }`
  */
 export function decode<T>(codec: Codec<T>, options: DecodeOptions = {}): OperatorFunction<RecordView, T> {
+  checkArgument('decode', 'its first argument', codec, needed.codec)
+  checkOptions('decode', options, rules)
   const name = options.name ?? 'decode'
   if (codec.prepare !== undefined) {
     throw new ConfigurationError(

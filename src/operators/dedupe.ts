@@ -2,6 +2,7 @@ import type { MonoTypeOperatorFunction } from 'rxjs'
 import { type Duration, durationMs } from '../runtime/duration.ts'
 import { ConfigurationError } from '../runtime/errors.ts'
 import type { OperatorSpec } from '../runtime/operator.ts'
+import { checkOptions, needed, type OptionRules, optional } from '../runtime/options.ts'
 import { dedupeByRanges } from './dedupeByRanges.ts'
 import { dedupeBySet } from './dedupeBySet.ts'
 
@@ -32,6 +33,15 @@ export interface DedupeByRanges<T> extends DedupeBase<T> {
   readonly ids: 'ranges'
 }
 
+const rules: OptionRules<DedupeBySet<never>> = {
+  name: optional.text,
+  by: needed.callback,
+  id: needed.callback,
+  ids: optional.oneOf('set', 'ranges'),
+  ttlMs: needed.duration,
+  onReject: optional.anyFunction,
+}
+
 /**
  * Passes the first value of each id and drops repeats seen within `ttlMs` of event time.
  *
@@ -42,6 +52,7 @@ export interface DedupeByRanges<T> extends DedupeBase<T> {
  * @throws ConfigurationError on options out of range
  */
 export function dedupe<T>(options: DedupeBySet<T> | DedupeByRanges<T>): MonoTypeOperatorFunction<T> {
+  checkOptions('dedupe', options, rules)
   const name = options.name ?? 'dedupe'
   const ttlMs = durationMs(options.ttlMs, `${name}: ttlMs`)
   if (!Number.isSafeInteger(ttlMs) || ttlMs <= 0) {

@@ -1,4 +1,5 @@
 import type { MonoTypeOperatorFunction } from 'rxjs'
+import { refusePromise } from '../runtime/atOnce.ts'
 import type { Json } from '../runtime/json.ts'
 import type { StateCodec } from '../runtime/keyedState.ts'
 import type { SavedOperator } from '../runtime/savedState.ts'
@@ -6,6 +7,7 @@ import { stateful } from '../runtime/stateful.ts'
 import { TimerQueue } from '../runtime/timerQueue.ts'
 import type { DedupeByRanges } from './dedupe.ts'
 import { decodeRuns, encodeRuns, IdRanges, type RunBlock } from './idRanges.ts'
+import { keyOf } from './keyOf.ts'
 
 /** Runs are forgotten when time passes one of so many steps in a ttl, which is often enough and looks at a key less often. */
 const stepsPerTtl = 4
@@ -55,10 +57,10 @@ export function dedupeByRanges<T>(
     return {
       onValue(value) {
         if (out.isRedriven) return out.emit(value)
-        const key = by(value)
+        const key = keyOf(by, value, name)
         const number = id(value)
-        if (typeof key !== 'string') throw new TypeError(`by must give a text, got ${String(key)}`)
         if (!Number.isSafeInteger(number)) {
+          refusePromise(`${name}: id`, number)
           out.reject('bad-id', `${name}: ids in ranges are whole numbers, got ${number}`)
           return
         }

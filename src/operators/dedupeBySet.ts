@@ -1,9 +1,11 @@
 import type { MonoTypeOperatorFunction } from 'rxjs'
+import { refusePromise } from '../runtime/atOnce.ts'
 import type { StateCodec } from '../runtime/keyedState.ts'
 import type { SavedOperator } from '../runtime/savedState.ts'
 import { stateful } from '../runtime/stateful.ts'
 import { TimerQueue } from '../runtime/timerQueue.ts'
 import type { DedupeBySet } from './dedupe.ts'
+import { keyOf } from './keyOf.ts'
 
 /** Ids are forgotten together, at this many times in a ttl; on fixed steps of event time, so that a restore changes nothing. */
 const stepsPerTtl = 64
@@ -34,9 +36,9 @@ export function dedupeBySet<T>(
     return {
       onValue(value) {
         if (out.isRedriven) return out.emit(value)
-        const [owner, number] = [by(value), id(value)]
-        if (typeof owner !== 'string') throw new TypeError(`by must give a text, got ${String(owner)}`)
+        const [owner, number] = [keyOf(by, value, name), id(value)]
         if (typeof number !== 'string' && !Number.isFinite(number)) {
+          refusePromise(`${name}: id`, number)
           out.reject('bad-id', `${name}: an id is a text or a number, got ${String(number)}`)
           return
         }

@@ -1,5 +1,6 @@
 import { type Duration, durationMs } from '../runtime/duration.ts'
 import { ConfigurationError } from '../runtime/errors.ts'
+import { optional } from '../runtime/options.ts'
 import { wholeCount, wholeMs } from './wholeMs.ts'
 
 /** A window that is open shows what its values come to so far after every so many of them. */
@@ -20,6 +21,9 @@ export interface EarlyByTime {
 
 /** When a window that is open shows a result, by the data alone: a replay shows the same ones. */
 export type EarlyResults = EarlyByValues | EarlyByTime
+
+/** What `early` must be. */
+export const earlyRule = optional.object({ everyValues: optional.number, everyMs: optional.duration })
 
 /** What a fold is told about results of open windows. */
 export interface PreviewOptions {

@@ -1,6 +1,9 @@
 import { Observable, type OperatorFunction } from 'rxjs'
+import { refusePromise } from '../runtime/atOnce.ts'
 import type { OperatorSpec } from '../runtime/operator.ts'
+import { checkArgument, checkOptions, needed, type OptionRules, optional } from '../runtime/options.ts'
 import { stateful } from '../runtime/stateful.ts'
+import { keyOf } from './keyOf.ts'
 import type { StreamTable } from './streamTable.ts'
 
 /** Which row `enrich` looks up for a value, and what it makes of both. */
@@ -15,6 +18,14 @@ export interface EnrichOptions<T, V, O> {
   readonly onReject?: OperatorSpec['onReject']
 }
 
+const rules: OptionRules<EnrichOptions<never, never, never>> = {
+  name: optional.text,
+  by: needed.callback,
+  with: needed.callback,
+  onReject: optional.anyFunction,
+}
+const aTable = needed.having('a table that toTable has made', ['get'])
+
 /**
  * Passes what `with` makes of each value and its row in the table, as the table stands when the value comes; a later change corrects nothing.
  *
@@ -23,21 +34,18 @@ export interface EnrichOptions<T, V, O> {
  * Outside a task the table is kept while there are subscriptions to streams that read it, and an error of its changes ends them.
  * @throws ConfigurationError on an empty name
  */
-export function enrich<T, V, O>(
-  table: StreamTable<V>,
-  { name = `enrich ${table.name}`, by, with: combine, onReject }: EnrichOptions<T, V, O>,
-): OperatorFunction<T, O> {
-  const lookUp = stateful<T, O>(
-    { name, passesRedriven: true, takesUnsettled: true, meeting: table.meeting, onReject },
-    (_restored, out) => ({
-      onValue(value) {
-        const key = by(value)
-        if (typeof key !== 'string') throw new TypeError(`by must give a text, got ${String(key)}`)
-        const result = combine(value, table.get(key))
-        if (result !== null) out.emit(result)
-      },
-    }),
-  )
+export function enrich<T, V, O>(table: StreamTable<V>, options: EnrichOptions<T, V, O>): OperatorFunction<T, O> {
+  checkArgument('enrich', 'its first argument', table, aTable)
+  checkOptions('enrich', options, rules)
+  const { name = `enrich ${table.name}`, by, with: combine, onReject } = options
+  const spec = { name, passesRedriven: true, takesUnsettled: true, meeting: table.meeting, onReject }
+  const lookUp = stateful<T, O>(spec, (_restored, out) => ({
+    onValue(value) {
+      const result = combine(value, table.get(keyOf(by, value, name)))
+      refusePromise(`${name}: with`, result)
+      if (result !== null) out.emit(result)
+    },
+  }))
   return (source) => lookUp(withUpkeep(table, source))
 }
 

@@ -1,8 +1,10 @@
 import type { MonoTypeOperatorFunction } from 'rxjs'
+import { refusePromise } from '../runtime/atOnce.ts'
 import { type Duration, durationMs } from '../runtime/duration.ts'
 import { ConfigurationError, StateMismatchError } from '../runtime/errors.ts'
 import type { StateCodec } from '../runtime/keyedState.ts'
 import type { OperatorSpec } from '../runtime/operator.ts'
+import { checkOptions, needed, type OptionRules, optional } from '../runtime/options.ts'
 import { plainState } from '../runtime/plainState.ts'
 import type { SavedOperator } from '../runtime/savedState.ts'
 import { stateful } from '../runtime/stateful.ts'
@@ -30,6 +32,16 @@ export interface EventTimeOptions<T> {
   readonly onReject?: OperatorSpec['onReject']
 }
 
+const rules: OptionRules<EventTimeOptions<never>> = {
+  of: needed.callback,
+  maxOutOfOrdernessMs: needed.duration,
+  maxAdvanceMs: optional.duration,
+  confirmations: optional.number,
+  state: optional.stateCodec,
+  name: optional.text,
+  onReject: optional.anyFunction,
+}
+
 /**
  * Passes every value on and moves time by it, for all operators below: the watermark is the newest event time, less the bound, less 1 ms.
  *
@@ -40,6 +52,7 @@ export interface EventTimeOptions<T> {
  * @throws ConfigurationError on options out of range
  */
 export function eventTime<T>(options: EventTimeOptions<T>): MonoTypeOperatorFunction<T> {
+  checkOptions('eventTime', options, rules)
   const { of, confirmations = 3 } = options
   const name = options.name ?? 'eventTime'
   const maxOutOfOrdernessMs = durationMs(options.maxOutOfOrdernessMs, `${name}: maxOutOfOrdernessMs`)
@@ -87,6 +100,7 @@ export function eventTime<T>(options: EventTimeOptions<T>): MonoTypeOperatorFunc
       onValue(value) {
         const at = of(value)
         if (!Number.isSafeInteger(at)) {
+          refusePromise(`${name}: of`, at)
           out.reject('no-event-time', `its event time is ${at}, not a whole number of ms`)
           return
         }

@@ -3,6 +3,7 @@ import { ConfigurationError } from '../runtime/errors.ts'
 import { elsewhereReason } from '../runtime/foreignRows.ts'
 import type { Json } from '../runtime/json.ts'
 import type { KeyedEntry, StateCodec } from '../runtime/keyedState.ts'
+import { namedAbove } from '../runtime/namedObservable.ts'
 import type { OperatorSpec } from '../runtime/operator.ts'
 import { resultText } from '../runtime/resultText.ts'
 import type { SavedOperator } from '../runtime/savedState.ts'
@@ -87,7 +88,7 @@ export function foldWindows<T, A, R>(options: FoldOptions, fold: Fold<T, A, R>):
     takesUnsettled: true,
     isUnsettled: rule.at !== 'never' || fold.withdraw !== undefined || fold.vanished !== undefined,
   }
-  return stateful<WindowElement<T>, R>(spec, (restored, out) => {
+  const folding = stateful<WindowElement<T>, R>(spec, (restored, out) => {
     const keeper = {}
     const countsValues = rule.at === 'values'
     const comparesResults = fold.vanished !== undefined
@@ -150,9 +151,7 @@ export function foldWindows<T, A, R>(options: FoldOptions, fold: Fold<T, A, R>):
 
     function needMerge(): (earlier: A, later: A) => A {
       if (fold.merge !== undefined) return fold.merge
-      throw new ConfigurationError(
-        `${name}: the windows above it share values or become one, so it needs to know how two accumulators are made one: give it merge(earlier, later).`,
-      )
+      throw lacksMerge(name)
     }
 
     function needWithdraw(): NonNullable<typeof fold.withdraw> {
@@ -388,6 +387,16 @@ export function foldWindows<T, A, R>(options: FoldOptions, fold: Fold<T, A, R>):
       ...(rule.at === 'time' ? { onWatermark: showAll } : {}),
     }
   })
+  return (elements) => {
+    if (fold.merge === undefined && namedAbove(elements)?.needsMerge === true) throw lacksMerge(name)
+    return folding(elements)
+  }
+}
+
+function lacksMerge(name: string): ConfigurationError {
+  return new ConfigurationError(
+    `${name}: the windows above it share values or become one, so it needs to know how two accumulators are made one: give it merge(earlier, later).`,
+  )
 }
 
 function multipleAbove(time: number, everyMs: number): number {

@@ -1,9 +1,11 @@
 import type { OperatorFunction } from 'rxjs'
+import { refusePromise } from '../runtime/atOnce.ts'
 import { partlyLate } from '../runtime/deadLetters.ts'
 import type { Duration } from '../runtime/duration.ts'
 import { ConfigurationError } from '../runtime/errors.ts'
 import type { StateCodec } from '../runtime/keyedState.ts'
 import type { OperatorSpec } from '../runtime/operator.ts'
+import { checkOptions, needed, type OptionRules, optional } from '../runtime/options.ts'
 import { stateful } from '../runtime/stateful.ts'
 import { TimerQueue } from '../runtime/timerQueue.ts'
 import { keyOf } from './keyOf.ts'
@@ -32,6 +34,16 @@ export interface HoppingWindowOptions<T> {
   readonly allowedLatenessMs?: Duration
   /** Outside a task: receives late values. */
   readonly onReject?: OperatorSpec['onReject']
+}
+
+const rules: OptionRules<HoppingWindowOptions<never>> = {
+  name: needed.text,
+  sizeMs: needed.duration,
+  hopMs: needed.duration,
+  by: needed.callback,
+  of: optional.callback,
+  allowedLatenessMs: optional.duration,
+  onReject: optional.anyFunction,
 }
 
 /** Bounds what one value may bring about: it is in as many windows as there are panes in one, or less. */
@@ -77,6 +89,7 @@ interface OverlappingWindow {
  * @throws ConfigurationError on options out of range; OperatorError where no `eventTime` stands above
  */
 export function hoppingWindow<T>(options: HoppingWindowOptions<T>): OperatorFunction<T, WindowElement<T>> {
+  checkOptions('hoppingWindow', options, rules)
   const { name, by, of, onReject } = options
   const what = `hoppingWindow '${name}'`
   const sizeMs = wholeMs(options.sizeMs, `${what}: sizeMs`, 1)
@@ -95,7 +108,7 @@ export function hoppingWindow<T>(options: HoppingWindowOptions<T>): OperatorFunc
         'take a hopMs that is longer, or that divides sizeMs.',
     )
   }
-  const spec = { name, shape: { sizeMs, hopMs }, onReject }
+  const spec = { name, shape: { sizeMs, hopMs }, needsMerge: true, onReject }
   return stateful<T, WindowElement<T>>(spec, (restored, out) => {
     const saved = restored.keyed<number>(wholeNumber, 'panes')
     const revisions = restored.keyed<number>(wholeNumber, 'revisions')
@@ -179,10 +192,11 @@ export function hoppingWindow<T>(options: HoppingWindowOptions<T>): OperatorFunc
       onValue(value) {
         const at = of === undefined ? out.valueTime() : of(value)
         if (!Number.isSafeInteger(at)) {
+          refusePromise(`${name}: of`, at)
           out.reject('no-event-time', `${name}: its event time is ${at}, not a whole number of ms`)
           return
         }
-        const key = keyOf(by, value)
+        const key = keyOf(by, value, name)
         const { watermark } = out
         const ordinal = Math.floor(at / lengthMs)
         let pane = panes.find(key, ordinal)

@@ -1,6 +1,7 @@
 import type { MonoTypeOperatorFunction } from 'rxjs'
 import type { StateCodec } from '../runtime/keyedState.ts'
 import type { OperatorSpec } from '../runtime/operator.ts'
+import { checkOptions, type OptionRules, optional } from '../runtime/options.ts'
 import { plainState } from '../runtime/plainState.ts'
 import { stateful } from '../runtime/stateful.ts'
 import { Arrivals } from './arrivals.ts'
@@ -19,6 +20,13 @@ export interface InOrderOptions<T> {
   readonly onReject?: OperatorSpec['onReject']
 }
 
+const rules: OptionRules<InOrderOptions<never>> = {
+  name: optional.text,
+  of: optional.callback,
+  state: optional.stateCodec,
+  onReject: optional.anyFunction,
+}
+
 /**
  * Lets values go in the order of their event time, those of one time in the order in which they came: each when the watermark has come to its time.
  *
@@ -32,6 +40,7 @@ export interface InOrderOptions<T> {
  * @throws ConfigurationError on an empty name; OperatorError where no `eventTime` stands above
  */
 export function inOrder<T>(options: InOrderOptions<T> = {}): MonoTypeOperatorFunction<T> {
+  checkOptions('inOrder', options, rules)
   const { name = 'inOrder', of, state = plainState<T>(), onReject } = options
   return stateful<T, T>({ name, passesRedriven: true, onReject }, (restored, out) => {
     const arrivals = new Arrivals(restored.snapshot)

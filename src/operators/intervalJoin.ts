@@ -1,8 +1,10 @@
 import type { Observable, OperatorFunction } from 'rxjs'
+import { refusePromise } from '../runtime/atOnce.ts'
 import type { Duration } from '../runtime/duration.ts'
 import { ConfigurationError } from '../runtime/errors.ts'
 import type { StateCodec } from '../runtime/keyedState.ts'
 import type { OperatorSpec } from '../runtime/operator.ts'
+import { checkArgument, checkOptions, needed, type OptionRules, optional } from '../runtime/options.ts'
 import { plainState } from '../runtime/plainState.ts'
 import { stateful } from '../runtime/stateful.ts'
 import { Arrivals } from './arrivals.ts'
@@ -52,6 +54,17 @@ export interface OuterIntervalJoin<L, R, O> extends IntervalJoinOptions<L, R> {
   readonly with: (left: L | null, right: R | null) => O | null
 }
 
+const rules: OptionRules<InnerIntervalJoin<never, never, never>> = {
+  name: needed.text,
+  by: needed.object({ left: needed.callback, right: needed.callback }),
+  fromMs: needed.duration,
+  toMs: needed.duration,
+  how: optional.oneOf('inner', 'left', 'outer'),
+  with: needed.callback,
+  state: optional.object({ left: optional.stateCodec, right: optional.stateCodec }),
+  onReject: optional.anyFunction,
+}
+
 /**
  * Joins the values of two streams that have the same key and are near in time: each pair with `fromMs <= right - left <= toMs` once, as soon as both are there, at the later one's time.
  *
@@ -81,9 +94,11 @@ export function intervalJoin<L, R, O>(
   right: Observable<R>,
   options: InnerIntervalJoin<L, R, O> | LeftIntervalJoin<L, R, O> | OuterIntervalJoin<L, R, O>,
 ): OperatorFunction<L, O> {
+  checkArgument('intervalJoin', 'its first argument, the other stream,', right, needed.stream)
+  checkOptions('intervalJoin', options, rules)
   const { name, by, how = 'inner', state = {}, onReject } = options
   // Only a join that says so is asked about a value without a partner.
-  const combine = options.with as (left: L | null, right: R | null) => O | null
+  const made = options.with as (left: L | null, right: R | null) => O | null
   const what = `intervalJoin '${name}'`
   const fromMs = wholeMs(options.fromMs, `${what}: fromMs`)
   const toMs = wholeMs(options.toMs, `${what}: toMs`)
@@ -92,9 +107,6 @@ export function intervalJoin<L, R, O>(
       `${what}: fromMs must be at most toMs, got ${options.fromMs} and ${options.toMs}. Both are the right value's time less the left one's.`,
     )
   }
-  if (!['inner', 'left', 'outer'].includes(how)) {
-    throw new ConfigurationError(`${what}: how must be 'inner', 'left' or 'outer', got ${JSON.stringify(how)}.`)
-  }
   const tellsLeft = how !== 'inner'
   const tellsRight = how === 'outer'
   const join = stateful<Sided<L, R>, O>({ name, shape: { fromMs, toMs, how }, onReject }, (restored, out) => {
@@ -102,8 +114,14 @@ export function intervalJoin<L, R, O>(
     const lefts = new JoinSide<L>(restored, 'left', state.left ?? plainState<L>(), Math.max(toMs, 0), arrivals)
     const rights = new JoinSide<R>(restored, 'right', state.right ?? plainState<R>(), Math.max(-fromMs, 0), arrivals)
 
+    function combine(left: L | null, right: R | null): O | null {
+      const result = made(left, right)
+      refusePromise(`${name}: with`, result)
+      return result
+    }
+
     function takeLeft(value: L, at: number): void {
-      const key = keyOf(by.left, value)
+      const key = keyOf(by.left, value, name)
       const partners = rights.between(key, at + fromMs, at + toMs)
       // All results first: where one cannot be made, the value is as if it had not come.
       const results = partners.map((partner) => combine(value, partner.value))
@@ -115,7 +133,7 @@ export function intervalJoin<L, R, O>(
     }
 
     function takeRight(value: R, at: number): void {
-      const key = keyOf(by.right, value)
+      const key = keyOf(by.right, value, name)
       const partners = lefts.between(key, at - toMs, at - fromMs)
       const results = partners.map((partner) => combine(partner.value, value))
       rights.add({ key, at, value }, partners.length > 0)

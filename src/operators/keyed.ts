@@ -1,8 +1,10 @@
 import type { OperatorFunction } from 'rxjs'
+import { refusePromise } from '../runtime/atOnce.ts'
 import { OperatorError } from '../runtime/errors.ts'
 import type { Json } from '../runtime/json.ts'
 import type { KeyedEntry, StateCodec } from '../runtime/keyedState.ts'
 import type { OperatorSpec } from '../runtime/operator.ts'
+import { checkOptions, needed, type OptionRules, optional } from '../runtime/options.ts'
 import { plainState } from '../runtime/plainState.ts'
 import type { SavedOperator } from '../runtime/savedState.ts'
 import { stateful } from '../runtime/stateful.ts'
@@ -52,6 +54,19 @@ export interface KeyedOptions<T, S, O> {
   readonly onReject?: OperatorSpec['onReject']
 }
 
+const rules: OptionRules<KeyedOptions<never, never, never>> = {
+  name: needed.text,
+  by: needed.callback,
+  initial: needed.callback,
+  onValue: needed.callback,
+  onTimer: optional.callback,
+  maxKeys: optional.number,
+  state: optional.stateCodec,
+  version: optional.number,
+  migrate: optional.callback,
+  onReject: optional.anyFunction,
+}
+
 interface KeyState<S> {
   state: S
   wakeAt: number | null
@@ -80,6 +95,7 @@ interface KeyState<S> {
  * @throws ConfigurationError on options out of range; OperatorError where no `eventTime` stands above, and where `onTimer` sets a timer that is not later than its own, which would never end
  */
 export function keyed<T, S, O>(options: KeyedOptions<T, S, O>): OperatorFunction<T, O> {
+  checkOptions('keyed', options, rules)
   const { name, by, initial, onValue, onTimer, state = plainState<S>(), onReject } = options
   const version = wholeCount(options.version ?? 1, `keyed '${name}': version`)
   const maxKeys = wholeCount(options.maxKeys ?? 1_000_000, `keyed '${name}': maxKeys`)
@@ -97,9 +113,16 @@ export function keyed<T, S, O>(options: KeyedOptions<T, S, O>): OperatorFunction
       out.wakeAt(kept.wakeAt)
     }
 
+    function first(key: string): S {
+      const state = initial(key)
+      refusePromise(`${name}: initial`, state)
+      return state
+    }
+
     /** Gives the entry, or null where the key is forgotten. */
     function take(key: string, step: KeyedStep<S, O>): KeyedEntry<KeyState<S>> | null {
       const { keep, wakeAt } = step
+      refusePromise(`${name}: keep`, keep)
       if (wakeAt != null && !Number.isSafeInteger(wakeAt))
         throw new TypeError(`wakeAt must be a whole number of ms, got ${wakeAt}`)
       if (keep === undefined) throw new TypeError('keep must be a state, or null to forget the key, got undefined')
@@ -123,7 +146,7 @@ export function keyed<T, S, O>(options: KeyedOptions<T, S, O>): OperatorFunction
       const { key } = entry
       const kept = saved.touch(entry)
       kept.wakeAt = null
-      const step = (onTimer as NonNullable<typeof onTimer>)(kept.state, { key, at })
+      const step = checkedStep(name, 'onTimer', (onTimer as NonNullable<typeof onTimer>)(kept.state, { key, at }))
       if (step.wakeAt != null && step.wakeAt <= at) {
         throw new OperatorError(
           `${name}: the timer of ${key} at ${at} sets the next one for ${step.wakeAt}, which is not later: it would never end`,
@@ -146,9 +169,9 @@ export function keyed<T, S, O>(options: KeyedOptions<T, S, O>): OperatorFunction
     for (const [key] of saved.entries()) enqueue(saved.entry(key) as KeyedEntry<KeyState<S>>)
     return {
       onValue(value) {
-        const key = keyOf(by, value)
-        const before = saved.get(key)?.state ?? initial(key)
-        const step = onValue(before, value, { key, at: out.valueTime() })
+        const key = keyOf(by, value, name)
+        const before = saved.get(key)?.state ?? first(key)
+        const step = checkedStep(name, 'onValue', onValue(before, value, { key, at: out.valueTime() }))
         const entry = take(key, step)
         for (const result of step.emit ?? []) out.emit(result)
         if (entry !== null) fireDue(entry, out.watermark, (_at, result) => out.emit(result))
@@ -176,6 +199,17 @@ export function keyed<T, S, O>(options: KeyedOptions<T, S, O>): OperatorFunction
       },
     }
   })
+}
+
+/** JavaScript may give anything. */
+function checkedStep<S, O>(name: string, callback: string, step: KeyedStep<S, O>): KeyedStep<S, O> {
+  if (typeof step !== 'object' || step === null)
+    throw new TypeError(`${callback} must give { keep, emit, wakeAt }, got ${String(step)}`)
+  refusePromise(`${name}: ${callback}`, step)
+  const { emit } = step
+  if (emit !== undefined && !Array.isArray(emit))
+    throw new OperatorError(`${name}: emit of ${callback} must be an array of results, got ${typeof emit}`)
+  return step
 }
 
 function keyState<S>(codec: StateCodec<S>): StateCodec<KeyState<S>> {

@@ -1,5 +1,6 @@
 import type { OperatorFunction } from 'rxjs'
 import type { OperatorSpec } from '../runtime/operator.ts'
+import { checkArgument, checkOptions, needed, type OptionRules, optional } from '../runtime/options.ts'
 import { stateful } from '../runtime/stateful.ts'
 
 /** How many calls `mapAsync` makes at once, and who hears of those that fail. */
@@ -10,6 +11,12 @@ export interface MapAsyncOptions {
   readonly concurrency: number
   /** Outside a task: receives values whose call fails, instead of ending the stream. */
   readonly onReject?: OperatorSpec['onReject']
+}
+
+const rules: OptionRules<MapAsyncOptions> = {
+  name: optional.text,
+  concurrency: needed.number,
+  onReject: optional.anyFunction,
 }
 
 /**
@@ -24,6 +31,8 @@ export interface MapAsyncOptions {
  * @throws ConfigurationError on options out of range
  */
 export function mapAsync<T, R>(map: (value: T) => Promise<R>, options: MapAsyncOptions): OperatorFunction<T, R> {
+  checkArgument('mapAsync', 'its first argument', map, needed.anyFunction)
+  checkOptions('mapAsync', options, rules)
   const { name = 'mapAsync', concurrency, onReject } = options
   const spec = { name, concurrency, isOrderFree: true, passesRedriven: true, takesUnsettled: true, onReject }
   return stateful<T, R>(spec, (_restored, out) => ({

@@ -7,7 +7,8 @@ import { vwap } from '../market/vwap.ts'
 import type { Duration } from '../runtime/duration.ts'
 import type { Json } from '../runtime/json.ts'
 import type { StateCodec } from '../runtime/keyedState.ts'
-import type { EarlyResults } from './earlyResults.ts'
+import { checkOptions, type OptionRules, optional } from '../runtime/options.ts'
+import { type EarlyResults, earlyRule } from './earlyResults.ts'
 import { foldWindows } from './foldWindows.ts'
 import type { WindowElement } from './window.ts'
 
@@ -37,6 +38,12 @@ export interface OhlcvOptions {
   readonly early?: EarlyResults
 }
 
+const rules: OptionRules<OhlcvOptions> = {
+  name: optional.text,
+  provisionalEveryMs: optional.duration,
+  early: earlyRule,
+}
+
 /**
  * Makes one candle of the trades in each window; the window's name is the candle's interval.
  *
@@ -46,6 +53,7 @@ export interface OhlcvOptions {
  * @throws ConfigurationError on options out of range
  */
 export function ohlcv(options: OhlcvOptions = {}): OperatorFunction<WindowElement<TradeForOhlcv>, Candle> {
+  checkOptions('ohlcv', options, rules)
   return foldWindows<TradeForOhlcv, CandleSum, Candle>(
     {
       name: options.name ?? 'ohlcv',

@@ -5,6 +5,7 @@ import type { Interval } from '../market/interval.ts'
 import { vwap } from '../market/vwap.ts'
 import type { Duration } from '../runtime/duration.ts'
 import type { Json } from '../runtime/json.ts'
+import { checkOptions, type OptionRules, optional } from '../runtime/options.ts'
 import { candleState } from './candleState.ts'
 import { type Fired, foldWindows } from './foldWindows.ts'
 import type { Window, WindowElement } from './window.ts'
@@ -17,6 +18,8 @@ export interface RollupOptions {
   readonly provisionalEveryMs?: Duration
 }
 
+const rules: OptionRules<RollupOptions> = { name: optional.text, provisionalEveryMs: optional.duration }
+
 /**
  * Makes one candle of the shorter candles in each window; the window's name is the new interval.
  *
@@ -26,6 +29,7 @@ export interface RollupOptions {
  * @throws ConfigurationError on options out of range
  */
 export function rollup(options: RollupOptions = {}): OperatorFunction<WindowElement<Candle>, Candle> {
+  checkOptions('rollup', options, rules)
   return foldWindows<Candle, Candle[], Candle>(
     {
       name: options.name ?? 'rollup',

@@ -1,9 +1,11 @@
 import type { OperatorFunction } from 'rxjs'
+import { refusePromise } from '../runtime/atOnce.ts'
 import type { Duration } from '../runtime/duration.ts'
 import { ConfigurationError } from '../runtime/errors.ts'
 import type { Json } from '../runtime/json.ts'
 import type { KeyedEntry, StateCodec } from '../runtime/keyedState.ts'
 import type { OperatorSpec } from '../runtime/operator.ts'
+import { checkArgument, checkOptions, needed, type OptionRules, optional } from '../runtime/options.ts'
 import { plainState } from '../runtime/plainState.ts'
 import { stateful } from '../runtime/stateful.ts'
 import { TimerQueue } from '../runtime/timerQueue.ts'
@@ -14,7 +16,7 @@ import { timelyAt } from './timelyAt.ts'
 import { wholeMs } from './wholeMs.ts'
 
 /** Which values `sequence` looks for one after another, and within which time. */
-export interface SequenceOptions<T, K extends string, O> {
+export interface SequenceOptions<T, K extends string, O, L = O> {
   /** Unique in a pipeline. */
   readonly name: string
   /** Each key has a match of its own. */
@@ -28,13 +30,26 @@ export interface SequenceOptions<T, K extends string, O> {
   /** The result of a match; null for none. */
   readonly onMatch: (matched: Readonly<Record<K, T>>) => O | null
   /** The result of a match that has not ended in time; null for none, as where it is left out. */
-  readonly onTimeout?: (matched: Readonly<Partial<Record<K, T>>>) => O | null
+  readonly onTimeout?: (matched: Readonly<Partial<Record<K, T>>>) => L | null
   /** Event time of a value, ms UTC; that of the `eventTime` above if left out. */
   readonly of?: (value: T) => number
   /** How values are saved; plain values need none. */
   readonly state?: StateCodec<T>
   /** Outside a task: receives late values, and values on which a callback throws. */
   readonly onReject?: OperatorSpec['onReject']
+}
+
+const rules: OptionRules<SequenceOptions<never, never, never, never>> = {
+  name: needed.text,
+  by: needed.callback,
+  steps: needed.record,
+  unless: optional.callback,
+  withinMs: needed.duration,
+  onMatch: needed.callback,
+  onTimeout: optional.callback,
+  of: optional.callback,
+  state: optional.stateCodec,
+  onReject: optional.anyFunction,
 }
 
 interface Match<T> {
@@ -66,9 +81,13 @@ interface Match<T> {
  * ```
  * @throws ConfigurationError on options out of range; OperatorError where no `eventTime` stands above
  */
-export function sequence<T, K extends string, O>(options: SequenceOptions<T, K, O>): OperatorFunction<T, O> {
+export function sequence<T, K extends string, O, L = O>(
+  options: SequenceOptions<T, K, O, L>,
+): OperatorFunction<T, O | L> {
+  checkOptions('sequence', options, rules)
   const { name, by, steps, unless, onMatch, onTimeout, of, state = plainState<T>(), onReject } = options
   const names = Object.keys(steps) as K[]
+  for (const step of names) checkArgument(`sequence '${name}'`, `steps.${step}`, steps[step], needed.callback)
   const withinMs = wholeMs(options.withinMs, `sequence '${name}': withinMs`, 0)
   if (names.length < 2)
     throw new ConfigurationError(`sequence '${name}': it needs two steps or more, got ${names.length}.`)
@@ -76,7 +95,7 @@ export function sequence<T, K extends string, O>(options: SequenceOptions<T, K, 
     throw new ConfigurationError(
       `sequence '${name}': the name of a step must not be a number, or its place among the others is lost.`,
     )
-  return stateful<T, O>({ name, shape: { steps: names, withinMs }, onReject }, (restored, out) => {
+  return stateful<T, O | L>({ name, shape: { steps: names, withinMs }, onReject }, (restored, out) => {
     const arrivals = new Arrivals(restored.snapshot)
     const held = new HeldInOrder(state, restored, arrivals)
     const open = restored.keyed<Match<T>>(matchState(state), 'open')
@@ -87,6 +106,12 @@ export function sequence<T, K extends string, O>(options: SequenceOptions<T, K, 
       return Object.fromEntries(values.map((value, i) => [names[i] as K, value])) as Record<K, T>
     }
 
+    function isStep(step: K, value: T): boolean {
+      const isIt = steps[step](value)
+      refusePromise(`${name}: steps.${step}`, isIt)
+      return isIt
+    }
+
     function begin(key: string, first: number, value: T): void {
       const entry = open.set(key, { first, values: [value] })
       ending.add(first + withinMs, { entry, first })
@@ -95,18 +120,21 @@ export function sequence<T, K extends string, O>(options: SequenceOptions<T, K, 
     function look(key: string, value: T, at: number): void {
       const match = open.get(key)
       if (match === undefined) {
-        if (steps[names[0] as K](value)) begin(key, at, value)
+        if (isStep(names[0] as K, value)) begin(key, at, value)
         return
       }
-      if (unless?.(value, matchedBy(match.values)) === true) {
+      const isBroken = unless?.(value, matchedBy(match.values))
+      if (isBroken !== undefined) refusePromise(`${name}: unless`, isBroken)
+      if (isBroken === true) {
         open.delete(key)
         return
       }
-      if (!steps[names[match.values.length] as K](value)) return
+      if (!isStep(names[match.values.length] as K, value)) return
       const values = [...match.values, value]
       if (values.length < names.length) open.set(key, { ...match, values })
       else {
         const result = onMatch(matchedBy(values))
+        refusePromise(`${name}: onMatch`, result)
         open.delete(key)
         if (result !== null) out.emitAt(at, result)
       }
@@ -116,6 +144,7 @@ export function sequence<T, K extends string, O>(options: SequenceOptions<T, K, 
       const { key, value } = entry
       open.delete(key)
       const result = onTimeout?.(matchedBy(value.values)) ?? null
+      refusePromise(`${name}: onTimeout`, result)
       if (result !== null) out.emitAt(at, result)
     }
 
@@ -135,7 +164,8 @@ export function sequence<T, K extends string, O>(options: SequenceOptions<T, K, 
           const at = time
           // What comes at the last ms is still in time.
           if (held.nextDue === at) {
-            for (const { value, origin } of held.take(at)) out.attempt(origin, () => look(keyOf(by, value), value, at))
+            for (const { value, origin } of held.take(at))
+              out.attempt(origin, () => look(keyOf(by, value, name), value, at))
             continue
           }
           const due = ending.take(at)?.items ?? []

@@ -1,8 +1,10 @@
 import type { OperatorFunction } from 'rxjs'
+import { refusePromise } from '../runtime/atOnce.ts'
 import type { Duration } from '../runtime/duration.ts'
 import { ConfigurationError } from '../runtime/errors.ts'
 import type { StateCodec } from '../runtime/keyedState.ts'
 import type { OperatorSpec } from '../runtime/operator.ts'
+import { checkOptions, needed, type OptionRules, optional } from '../runtime/options.ts'
 import { plainState } from '../runtime/plainState.ts'
 import { stateful } from '../runtime/stateful.ts'
 import { Arrivals } from './arrivals.ts'
@@ -40,6 +42,17 @@ export interface SessionWindowOptions<T> {
   readonly onReject?: OperatorSpec['onReject']
 }
 
+const rules: OptionRules<SessionWindowOptions<never>> = {
+  name: needed.text,
+  gapMs: needed.duration,
+  by: needed.callback,
+  of: optional.callback,
+  maxMs: optional.duration,
+  allowedLatenessMs: optional.duration,
+  state: optional.stateCodec,
+  onReject: optional.anyFunction,
+}
+
 /**
  * Puts each value into the session of its key: values that are less than `gapMs` apart are of one, `[first, last + gapMs)`. Exactly `gapMs` apart are two.
  *
@@ -68,6 +81,7 @@ export interface SessionWindowOptions<T> {
  * @throws ConfigurationError on options out of range; OperatorError where no `eventTime` stands above
  */
 export function sessionWindow<T>(options: SessionWindowOptions<T>): OperatorFunction<T, WindowElement<T>> {
+  checkOptions('sessionWindow', options, rules)
   const { name, by, of, state = plainState<T>(), onReject } = options
   const what = `sessionWindow '${name}'`
   const gapMs = wholeMs(options.gapMs, `${what}: gapMs`, 1)
@@ -82,7 +96,7 @@ export function sessionWindow<T>(options: SessionWindowOptions<T>): OperatorFunc
       `${what}: maxMs and allowedLatenessMs exclude each other: where a session is split depends on all values before, so a late one could change every session behind it. Leave one of them out.`,
     )
   }
-  const spec = { name, shape: { gapMs, maxMs: isBounded ? maxMs : null }, onReject }
+  const spec = { name, shape: { gapMs, maxMs: isBounded ? maxMs : null }, needsMerge: true, onReject }
   return stateful<T, WindowElement<T>>(spec, (restored, out) => {
     // Of sessions that are bounded the snapshot counts arrivals.
     const lateness = new Lateness(allowedLatenessMs, isBounded ? { ...restored, snapshot: undefined } : restored)
@@ -118,10 +132,11 @@ export function sessionWindow<T>(options: SessionWindowOptions<T>): OperatorFunc
         } else {
           const at = of === undefined ? out.valueTime() : of(value)
           if (!Number.isSafeInteger(at)) {
+            refusePromise(`${name}: of`, at)
             out.reject('no-event-time', `${name}: its event time is ${at}, not a whole number of ms`)
             return
           }
-          const key = keyOf(by, value)
+          const key = keyOf(by, value, name)
           const { watermark } = out
           const over = sessions.lateFor(key, at, watermark)
           if (over !== null) {
@@ -140,7 +155,7 @@ export function sessionWindow<T>(options: SessionWindowOptions<T>): OperatorFunc
           // What comes at the last ms of a session is before its end.
           if (held !== null && held.nextDue === time) {
             for (const { value, at, origin } of held.take(time)) {
-              out.attempt(origin, () => join(keyOf(by, value), at, value, at - 1))
+              out.attempt(origin, () => join(keyOf(by, value, name), at, value, at - 1))
             }
           } else for (const session of sessions.takeDue(time)) fire(session)
         }

@@ -1,3 +1,4 @@
+import { refusePromise } from '../runtime/atOnce.ts'
 import type { Output } from '../runtime/operator.ts'
 
 /**
@@ -8,6 +9,7 @@ import type { Output } from '../runtime/operator.ts'
 export function timelyAt<T>(out: Output<never>, name: string, value: T, of?: (value: T) => number): number | null {
   const at = of === undefined ? out.valueTime() : of(value)
   if (!Number.isSafeInteger(at)) {
+    refusePromise(`${name}: of`, at)
     out.reject('no-event-time', `${name}: its event time is ${at}, not a whole number of ms`)
     return null
   }

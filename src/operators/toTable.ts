@@ -1,12 +1,15 @@
 import { type Observable, share } from 'rxjs'
+import { refusePromise } from '../runtime/atOnce.ts'
 import { ConfigurationError } from '../runtime/errors.ts'
 import type { Json } from '../runtime/json.ts'
 import type { KeyedState, StateCodec } from '../runtime/keyedState.ts'
 import type { Meeting, OperatorSpec } from '../runtime/operator.ts'
+import { checkArgument, checkOptions, needed, type OptionRules, optional } from '../runtime/options.ts'
 import { plainState } from '../runtime/plainState.ts'
 import type { SavedOperator } from '../runtime/savedState.ts'
 import { stateful } from '../runtime/stateful.ts'
 import { Withdrawn } from '../runtime/withdrawn.ts'
+import { keyOf } from './keyOf.ts'
 import { StreamTable } from './streamTable.ts'
 
 /** What `toTable` keeps of a stream of changes, and how much of it. */
@@ -29,6 +32,17 @@ export interface ToTableOptions<T, V> {
   readonly onReject?: OperatorSpec['onReject']
 }
 
+const rules: OptionRules<ToTableOptions<never, never>> = {
+  name: needed.text,
+  by: needed.callback,
+  value: needed.callback,
+  maxKeys: needed.number,
+  state: optional.stateCodec,
+  version: optional.number,
+  migrate: optional.callback,
+  onReject: optional.anyFunction,
+}
+
 /** Of the layout of what is saved; the version of the rows is in the shape. */
 const layoutVersion = 1
 
@@ -48,6 +62,8 @@ export function toTable<T, V extends NonNullable<unknown>>(
   changes: Observable<T | Withdrawn<T>>,
   options: ToTableOptions<T, V>,
 ): StreamTable<V> {
+  checkArgument('toTable', 'its first argument, the changes,', changes, needed.stream)
+  checkOptions('toTable', options, rules)
   const { name, by, value, maxKeys, state = plainState<V>(), version = 1, onReject } = options
   for (const [option, number] of Object.entries({ maxKeys, version })) {
     if (!Number.isSafeInteger(number) || number <= 0)
@@ -72,9 +88,9 @@ export function toTable<T, V extends NonNullable<unknown>>(
       return {
         onValue(change) {
           const isGone = change instanceof Withdrawn
-          const key = by(isGone ? change.row : change)
-          if (typeof key !== 'string') throw new TypeError(`by must give a text, got ${String(key)}`)
+          const key = keyOf(by, isGone ? change.row : change, name)
           const row = isGone ? null : value(change)
+          refusePromise(`${name}: value`, row)
           if (row === undefined) throw new TypeError('value must give a row, or null to take it away, got undefined')
           if (row === null) rows.delete(key)
           else if (rows.size < maxKeys || rows.get(key) !== undefined) rows.set(key, row)

@@ -1,11 +1,14 @@
 import type { OperatorFunction } from 'rxjs'
+import { refusePromise } from '../runtime/atOnce.ts'
 import type { Duration } from '../runtime/duration.ts'
+import { OperatorError } from '../runtime/errors.ts'
 import type { Json } from '../runtime/json.ts'
 import type { StateCodec } from '../runtime/keyedState.ts'
 import type { OperatorSpec } from '../runtime/operator.ts'
+import { checkOptions, needed, type OptionRules, optional } from '../runtime/options.ts'
 import { plainState } from '../runtime/plainState.ts'
 import { type Withdrawn, withdrawn } from '../runtime/withdrawn.ts'
-import type { EarlyResults } from './earlyResults.ts'
+import { type EarlyResults, earlyRule } from './earlyResults.ts'
 import { type Fired, foldWindows } from './foldWindows.ts'
 import { wholeCount } from './wholeMs.ts'
 import type { Window, WindowElement } from './window.ts'
@@ -41,6 +44,19 @@ export interface WithdrawingTopNOptions<T, R> extends TopNOptions<T, R> {
   readonly withdrawBy: (result: R) => string
 }
 
+const rules: OptionRules<TopNOptions<never, never> & { readonly withdrawBy?: (result: never) => string }> = {
+  name: optional.text,
+  n: needed.number,
+  of: needed.callback,
+  tie: needed.callback,
+  result: needed.callback,
+  state: optional.stateCodec,
+  early: earlyRule,
+  provisionalEveryMs: optional.duration,
+  withdrawBy: optional.callback,
+  onReject: optional.anyFunction,
+}
+
 /**
  * The best `n` values of each window, by `of` and then by `tie`, emitted when the window fires and again with each correction.
  *
@@ -70,15 +86,17 @@ export function topN<T, R>(
 export function topN<T, R>(
   options: TopNOptions<T, R> & { readonly withdrawBy?: (result: R) => string },
 ): OperatorFunction<WindowElement<T>, R | Withdrawn<R>> {
+  checkOptions('topN', options, rules)
   const { name = 'topN', of, tie, result, state = plainState<T>() } = options
   const { provisionalEveryMs, early, onReject, withdrawBy } = options
   const n = wholeCount(options.n, `${name}: n`)
-  const resultsOf = (top: Top<T>, window: Window, fired: Fired) =>
-    result(
-      top.map(({ value }) => value),
-      window,
-      fired,
-    )
+  const resultsOf = (top: Top<T>, window: Window, fired: Fired) => {
+    const best = top.map(({ value }) => value)
+    const results = result(best, window, fired)
+    refusePromise(`${name}: result`, results)
+    if (Array.isArray(results)) return results as readonly R[]
+    throw new OperatorError(`${name}: result must give an array of results, got ${typeof results}`)
+  }
   return foldWindows<T, Top<T>, R | Withdrawn<R>>(
     { name, shape: { n }, provisionalEveryMs, early, onReject },
     {

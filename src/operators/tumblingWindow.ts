@@ -1,13 +1,16 @@
 import type { OperatorFunction } from 'rxjs'
+import { refusePromise } from '../runtime/atOnce.ts'
 import { type Duration, durationMs } from '../runtime/duration.ts'
 import { ConfigurationError } from '../runtime/errors.ts'
 import { elsewhereReason } from '../runtime/foreignRows.ts'
 import type { Json } from '../runtime/json.ts'
 import type { StateCodec } from '../runtime/keyedState.ts'
 import type { OperatorSpec } from '../runtime/operator.ts'
+import { checkOptions, needed, type OptionRules, optional } from '../runtime/options.ts'
 import type { SavedOperator } from '../runtime/savedState.ts'
 import { stateful } from '../runtime/stateful.ts'
 import { TimerQueue } from '../runtime/timerQueue.ts'
+import { keyOf } from './keyOf.ts'
 import { Lateness } from './lateness.ts'
 import { type OpenWindow, OpenWindows } from './openWindows.ts'
 import { foldedAs, type WindowElement, windowId } from './window.ts'
@@ -33,6 +36,16 @@ export interface TumblingWindowOptions<T> {
   readonly onReject?: OperatorSpec['onReject']
 }
 
+const rules: OptionRules<TumblingWindowOptions<never>> = {
+  name: needed.text,
+  sizeMs: needed.duration,
+  by: needed.callback,
+  of: optional.callback,
+  allowedLatenessMs: optional.duration,
+  isProvisional: optional.callback,
+  onReject: optional.anyFunction,
+}
+
 /**
  * Puts each value into the window `[start, end)` of its key that its event time falls in, start being a multiple of `sizeMs`.
  *
@@ -45,6 +58,7 @@ export interface TumblingWindowOptions<T> {
  * @throws ConfigurationError on options out of range; OperatorError where no `eventTime` stands above
  */
 export function tumblingWindow<T>(options: TumblingWindowOptions<T>): OperatorFunction<T, WindowElement<T>> {
+  checkOptions('tumblingWindow', options, rules)
   const { name, by, of, isProvisional } = options
   const what = `tumblingWindow '${name}'`
   const sizeMs = durationMs(options.sizeMs, `${what}: sizeMs`)
@@ -126,16 +140,18 @@ export function tumblingWindow<T>(options: TumblingWindowOptions<T>): OperatorFu
       onValue(value) {
         const at = of === undefined ? out.valueTime() : of(value)
         if (!Number.isSafeInteger(at)) {
+          refusePromise(`${name}: of`, at)
           out.reject('no-event-time', `${name}: its event time is ${at}, not a whole number of ms`)
           return
         }
-        const key = by(value)
-        if (typeof key !== 'string') throw new TypeError(`by must give a text, got ${String(key)}`)
+        const key = keyOf(by, value, name)
         // Exact for every safe integer.
         const ordinal = Math.floor(at / sizeMs)
         const last = (ordinal + 1) * sizeMs - 1
         const { watermark } = out
-        if (isProvisional?.(value) === true) {
+        const isPreview = isProvisional?.(value)
+        if (isPreview !== undefined) refusePromise(`${name}: isProvisional`, isPreview)
+        if (isPreview === true) {
           if (watermark < last) preview(newWindow(name, key, ordinal, sizeMs), value)
           return
         }

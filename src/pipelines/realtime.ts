@@ -10,6 +10,7 @@ import { rollup } from '../operators/rollup.ts'
 import { tumblingWindow } from '../operators/tumblingWindow.ts'
 import type { Codec } from '../runtime/codec.ts'
 import type { Duration } from '../runtime/duration.ts'
+import { checkArgument, checkOptions, needed, type OptionRules, optional } from '../runtime/options.ts'
 import { definePipeline } from '../runtime/pipeline.ts'
 import { toArchive } from '../sinks/toArchive.ts'
 import { toPostgres } from '../sinks/toPostgres.ts'
@@ -29,12 +30,18 @@ export interface RealtimeOptions {
   readonly provisionalEveryMs?: Duration
 }
 
+const rules: OptionRules<RealtimeOptions> = { provisionalEveryMs: optional.duration }
+
 /**
  * Trades in, exact candles out: 1m from the trades, every longer interval from the candles of the one before.
  * @param trades what makes trades and heartbeats of the log's bytes
+ * @throws ConfigurationError on what is no codec, and on options out of range
  */
-export const realtime = (trades: Codec<MarketEvent>, { provisionalEveryMs = 250 }: RealtimeOptions = {}) =>
-  definePipeline({
+export const realtime = (trades: Codec<MarketEvent>, options: RealtimeOptions = {}) => {
+  checkArgument('realtime', 'its first argument', trades, needed.codec)
+  checkOptions('realtime', options, rules)
+  const { provisionalEveryMs = 250 } = options
+  return definePipeline({
     name: 'realtime',
     build(records) {
       const clean = records.pipe(
@@ -64,6 +71,7 @@ export const realtime = (trades: Codec<MarketEvent>, { provisionalEveryMs = 250 
       }
     },
   })
+}
 
 function longer(interval: Interval, shorter: Observable<Candle>): Observable<Candle> {
   return shorter.pipe(

@@ -2,6 +2,7 @@ import type { Observable } from 'rxjs'
 import type { Codec } from './codec.ts'
 import { type Duration, durationMs } from './duration.ts'
 import { ConfigurationError } from './errors.ts'
+import { checkOptions, needed, type OptionRules, optional } from './options.ts'
 import type { RecordView } from './record.ts'
 import type { AnyTopic, Topic } from './topic.ts'
 
@@ -107,6 +108,14 @@ function resolve(pipeline: string, name: string, input: Input, pipelineIdleAfter
   }
 }
 
+const rules: OptionRules<InputOptions> = {
+  topic: needed.such('a topic or the name of one', () => true),
+  codec: optional.codec,
+  idleAfterMs: optional.duration,
+  movesTime: optional.flag,
+  maxAdvanceMs: optional.duration,
+}
+
 /** JavaScript may give anything. */
 function optionsOf(input: unknown, what: string): InputOptions {
   if (typeof input === 'string') {
@@ -115,6 +124,7 @@ function optionsOf(input: unknown, what: string): InputOptions {
   const isTopic = (value: unknown) =>
     typeof value === 'object' && value !== null && 'value' in value && 'name' in value && typeof value.name === 'string'
   if (typeof input === 'object' && input !== null && 'topic' in input) {
+    checkOptions(what, input, rules)
     if (typeof input.topic === 'string' || isTopic(input.topic)) return input as InputOptions
   } else if (isTopic(input)) return { topic: input as AnyTopic }
   throw new ConfigurationError(`${what} names no topic: give it topic('name', …), or { topic: 'name' }`)

@@ -1,3 +1,4 @@
+import { refusePromise } from './atOnce.ts'
 import { Batch } from './batch.ts'
 import type { MessageWrite } from './checkpoint.ts'
 import type { OutgoingMessage, StoredMessage } from './destination.ts'
@@ -70,8 +71,13 @@ export class MessageBuffer implements ResultBuffer {
     let message: OutgoingMessage
     try {
       message = this.#encode(value)
+      refusePromise(`outlet ${this.name}: encode`, message)
+      refusePromise(`outlet ${this.name}: encode, for the time,`, message.time)
+      refusePromise(`outlet ${this.name}: encode, for the value,`, message.value)
       if (!Number.isSafeInteger(message.time))
         throw new TypeError(`its time is ${message.time}, not a whole number of ms`)
+      requireBytes('key', message.key)
+      requireBytes('value', message.value)
     } catch (error) {
       if (onBad === null || error instanceof MillraceError) throw error
       onBad(error instanceof Error ? error.message : String(error))
@@ -85,6 +91,12 @@ export class MessageBuffer implements ResultBuffer {
     this.#messages.push({ ...message, sequence: this.#sequence })
     this.#bytes += messageBytes(message)
   }
+}
+
+/** Codecs and destinations are written in JavaScript, too. */
+function requireBytes(what: string, bytes: unknown): void {
+  if (bytes !== null && !(bytes instanceof Uint8Array))
+    throw new TypeError(`its ${what} must be bytes or null, got ${typeof bytes}`)
 }
 
 const messageOverhead = 128

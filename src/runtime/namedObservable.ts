@@ -16,12 +16,23 @@ export interface ObservableName {
   readonly destination?: string
 }
 
+/** The stream with a name that this one is made of, looking through steps of RxJS that have one source, such as `filter`; null where a step has several, or an Observable of one's own stands between. */
+export function namedAbove(stream: Observable<unknown>): NamedObservable<unknown> | null {
+  for (let at: Observable<unknown> | undefined = stream; at !== undefined; at = at.source) {
+    if (at instanceof NamedObservable) return at
+  }
+  return null
+}
+
 /** An observable that says what it is, so that the graph of a pipeline has a node for it. A step of RxJS on top of it is nameless again. */
 export class NamedObservable<T> extends Observable<T> {
   readonly node: ObservableName
+  /** True for windows that share values or become one, so that a fold below them merges what it keeps. */
+  readonly needsMerge: boolean
 
-  constructor(node: ObservableName, subscribe: (subscriber: Subscriber<T>) => TeardownLogic) {
+  constructor(node: ObservableName, subscribe: (subscriber: Subscriber<T>) => TeardownLogic, needsMerge = false) {
     super(subscribe as (this: Observable<T>, subscriber: Subscriber<T>) => TeardownLogic)
     this.node = node
+    this.needsMerge = needsMerge
   }
 }

@@ -38,6 +38,8 @@ export interface OperatorSpec {
   readonly isOrderFree?: boolean
   /** Shared with the operators that read what this one keeps, or whose state it reads. Values that are let go at a cut may not come to one of them and others to another. */
   readonly meeting?: Meeting
+  /** True for an operator of windows that share values or become one: a fold right below it is refused where it cannot merge. */
+  readonly needsMerge?: boolean
   /** True for an operator that emits nothing, because others read what it keeps: what it gets moves no time below them. */
   readonly isTable?: boolean
   /** True for an operator that a record which was set aside further below may pass a second time: passing must change nothing that it keeps. */

@@ -3,6 +3,7 @@ import { definedPipelines } from './definedHere.ts'
 import type { Duration } from './duration.ts'
 import { ConfigurationError, MillraceError } from './errors.ts'
 import { type InputStreams, type Inputs, positive, type ResolvedInput, resolveInputs } from './input.ts'
+import { checkArgument, checkOptions, needed, type OptionRules, optional } from './options.ts'
 import type { Outlet } from './outlet.ts'
 import type { PartitionGrowth } from './partitionGrowth.ts'
 import { placeInUserCode } from './placeInUserCode.ts'
@@ -64,6 +65,17 @@ export interface InputsPipeline<I extends Inputs, O extends Outlets = Outlets> e
   readonly build: (streams: InputStreams<I>) => O
 }
 
+const rules: OptionRules<Pipeline> = {
+  name: needed.text,
+  inputs: optional.record,
+  build: needed.callback,
+  idleAfterMs: optional.duration,
+  onError: optional.oneOf('dead-letter', 'stop'),
+  partitionGrowth: optional.oneOf('refuse', 'allow'),
+  retired: optional.list,
+  renamed: optional.record,
+}
+
 /**
  * Makes a pipeline a value: for the command and `runPipeline`, for the worker, for the test kit and for the types of its outlets.
  *
@@ -78,6 +90,7 @@ export function definePipeline<const O extends Record<string, Outlet<unknown>>>(
   pipeline: RecordsPipeline<O>,
 ): RecordsPipeline<O>
 export function definePipeline(pipeline: Pipeline): Pipeline {
+  checkOptions('definePipeline', pipeline, rules)
   if (!/^[a-z][a-z0-9_-]*$/.test(pipeline.name)) {
     throw new ConfigurationError(
       `pipeline name ${JSON.stringify(pipeline.name)}: use lower-case letters, digits, - and _, starting with a letter`,
@@ -88,6 +101,12 @@ export function definePipeline(pipeline: Pipeline): Pipeline {
   definedPipelines.note(pipeline)
   return pipeline
 }
+
+const kinds: readonly unknown[] = ['rows', 'messages', 'archive'] satisfies Outlet<unknown>['kind'][]
+const anOutlet = needed.such(
+  'what toPostgres(…), toTopic(…), toWebhook(…), toDestination(…) or toArchive(…) has made of a stream',
+  (value) => typeof value === 'object' && value !== null && 'kind' in value && kinds.includes(value.kind),
+)
 
 /** The inputs of the pipeline, the leading one first. Throws `ConfigurationError` on options out of range. */
 export function inputsOf({ name, inputs, idleAfterMs }: Pipeline): readonly ResolvedInput[] {
@@ -119,7 +138,12 @@ export function callBuild<O extends Outlets>(pipeline: Pipeline<O>, streams: unk
       { pipeline: name, cause: error },
     )
   }
-  if (typeof outlets === 'object' && outlets !== null && !(outlets instanceof Promise)) return outlets
+  if (typeof outlets === 'object' && outlets !== null && !(outlets instanceof Promise)) {
+    for (const [outlet, given] of Object.entries(outlets)) {
+      checkArgument(`pipeline ${name}`, `outlet ${outlet}`, given, anOutlet)
+    }
+    return outlets
+  }
   const given = outlets instanceof Promise ? 'a promise' : String(outlets)
   throw new ConfigurationError(
     `pipeline ${name}: its build gave ${given}; it returns its outlets, such as { rows: toPostgres(…) }`,

@@ -2,8 +2,46 @@ import type { OperatorFunction } from 'rxjs'
 import { currentTask, runningTask } from './currentTask.ts'
 import { ConfigurationError } from './errors.ts'
 import { NamedObservable } from './namedObservable.ts'
-import type { BuildLogic, OperatorSpec } from './operator.ts'
+import type { BuildLogic, Logic, OperatorSpec } from './operator.ts'
+import { checkArgument, checkMethods, checkOptions, needed, type OptionRules, optional } from './options.ts'
 import { subscribePlain } from './plainGraph.ts'
+
+const rules: OptionRules<OperatorSpec> = {
+  name: needed.text,
+  version: optional.number,
+  shape: optional.such('JSON', (value) => typeof value !== 'function'),
+  migrate: optional.callback,
+  ownsTime: optional.flag,
+  isLoose: optional.flag,
+  isOrderFree: optional.flag,
+  meeting: optional.record,
+  isTable: optional.flag,
+  needsMerge: optional.flag,
+  readsMarkers: optional.flag,
+  isUnsettled: optional.flag,
+  takesUnsettled: optional.such("a flag, 'withdrawn' or a function", (value) => {
+    return typeof value === 'boolean' || value === 'withdrawn' || typeof value === 'function'
+  }),
+  passesRedriven: optional.flag,
+  concurrency: optional.number,
+  onReject: optional.anyFunction,
+}
+
+const methods: Readonly<Record<keyof Logic<never>, true>> = {
+  onValue: true,
+  onTimer: true,
+  onWatermark: true,
+  onIdle: true,
+  onCut: true,
+  onElsewhere: true,
+  onComplete: true,
+  onClose: true,
+  snapshot: true,
+  openUntil: true,
+  hasEnded: true,
+  heldBy: true,
+  onMarker: true,
+}
 
 /**
  * The one primitive behind every stateful operator: plain values in, plain values out.
@@ -15,16 +53,26 @@ import { subscribePlain } from './plainGraph.ts'
  * @throws ConfigurationError on an empty name, or options that contradict each other
  */
 export function stateful<I, O>(spec: OperatorSpec, build: BuildLogic<I, O>): OperatorFunction<I, O> {
-  if (spec.name === '') throw new ConfigurationError('an operator needs a name that is not empty')
+  checkOptions('stateful', spec, rules)
+  checkArgument(`stateful '${spec.name}'`, 'its second argument, which makes the logic,', build, needed.callback)
   if (spec.concurrency !== undefined && !(Number.isSafeInteger(spec.concurrency) && spec.concurrency >= 1)) {
     throw new ConfigurationError(`${spec.name}: concurrency must be a positive integer, got ${spec.concurrency}`)
   }
   const node = { kind: 'operator', name: spec.name, ...(spec.isTable === true ? { isTable: true } : {}) } as const
+  const checkedBuild: BuildLogic<I, O> = (restored, out) => {
+    const logic = build(restored, out)
+    checkMethods(`stateful '${spec.name}': its logic`, logic, ['onValue'], Object.keys(methods))
+    return logic
+  }
   return (source) =>
-    new NamedObservable<O>(node, (subscriber) => {
-      const task = currentTask() ?? runningTask()
-      return task === null
-        ? subscribePlain(spec, build, source, subscriber)
-        : task.subscribe(spec, build, source, subscriber)
-    })
+    new NamedObservable<O>(
+      node,
+      (subscriber) => {
+        const task = currentTask() ?? runningTask()
+        return task === null
+          ? subscribePlain(spec, checkedBuild, source, subscriber)
+          : task.subscribe(spec, checkedBuild, source, subscriber)
+      },
+      spec.needsMerge,
+    )
 }

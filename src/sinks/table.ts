@@ -1,4 +1,5 @@
 import { ConfigurationError } from '../runtime/errors.ts'
+import { checkArgument, checkOptions, needed, type OptionRules, optional } from '../runtime/options.ts'
 import type { AppendTable, Column, ColumnType, ColumnValue, Table, UpsertTable } from '../runtime/table.ts'
 import { checkDescriptor } from './postgres/tableDescriptor.ts'
 
@@ -82,19 +83,22 @@ export function table<const C extends ColumnSpecs>(
 ): AppendTable<RowWith<C>>
 export function table(
   name: string,
-  {
-    columns,
-    key,
-    revision,
-    isShared = false,
-  }: AppendTableOptions<ColumnSpecs> & { key?: readonly string[]; revision?: string; isShared?: boolean },
+  options: AppendTableOptions<ColumnSpecs> & { key?: readonly string[]; revision?: string; isShared?: boolean },
 ): Table<never> {
+  checkArgument(
+    'table',
+    'its first argument, the name,',
+    name,
+    needed.such('text', (given) => typeof given === 'string'),
+  )
+  checkOptions(`table ${name}`, options, rules)
+  const { columns, key, revision, isShared = false } = options
   if ((key === undefined) !== (revision === undefined)) {
     throw new ConfigurationError(
       `table ${name}: key and revision belong together; give both, or neither for rows that are only added`,
     )
   }
-  const shape = { name, columns: Object.entries(columns).map(([column, spec]) => columnOf(column, spec)) }
+  const shape = { name, columns: Object.entries(columns).map(([column, spec]) => columnOf(name, column, spec)) }
   const described: Table<never> =
     key === undefined || revision === undefined
       ? { mode: 'append', ...shape }
@@ -103,9 +107,18 @@ export function table(
   return described
 }
 
-function columnOf(name: string, spec: ColumnSpec): Column<never> {
+const rules: OptionRules<Partial<UpsertTableOptions<ColumnSpecs>> & AppendTableOptions<ColumnSpecs>> = {
+  columns: needed.record,
+  key: optional.list,
+  revision: optional.text,
+  isShared: optional.flag,
+}
+const convertedRules: OptionRules<ConvertedColumn> = { type: needed.text, from: needed.callback }
+
+function columnOf(table: string, name: string, spec: ColumnSpec): Column<never> {
   const field = (row: Readonly<Record<string, unknown>>) => row[name]
-  if (typeof spec === 'object') {
+  if (typeof spec !== 'string') {
+    checkOptions(`table ${table}: column ${name}`, spec, convertedRules)
     const { type, from } = spec as { type: ColumnType; from: (field: unknown) => ColumnValue }
     return { name, type, of: (row) => from(field(row)) }
   }

@@ -1,10 +1,16 @@
 import type { Observable } from 'rxjs'
 import type { Batch } from '../runtime/batch.ts'
+import { checkArgument, needed } from '../runtime/options.ts'
 import type { RowsOutlet } from '../runtime/outlet.ts'
 import type { Table } from '../runtime/table.ts'
 import type { Withdrawn } from '../runtime/withdrawn.ts'
 import { rowText } from './postgres/columnText.ts'
 import { checkDescriptor } from './postgres/tableDescriptor.ts'
+
+const aTable = needed.such(
+  'a table, such as table(…) makes',
+  (value) => typeof value === 'object' && value !== null && 'mode' in value && 'columns' in value,
+)
 
 /**
  * Ends a stream of a pipeline in a table: its rows are written in the transaction that stores the checkpoint, so each counts exactly once.
@@ -19,6 +25,8 @@ export function toPostgres<Row>(
   rows: Observable<Row | Withdrawn<Row> | Batch<Row | Withdrawn<Row>>>,
   table: Table<Row>,
 ): RowsOutlet<Row> {
+  checkArgument('toPostgres', 'its first argument, the rows,', rows, needed.stream)
+  checkArgument('toPostgres', 'its second argument', table, aTable)
   checkDescriptor(table)
   return { kind: 'rows', table, values: rows, render: (row: Row | Withdrawn<Row>) => rowText(table, row) }
 }

@@ -1,6 +1,6 @@
 import type { Observable } from 'rxjs'
 import type { Batch } from '../runtime/batch.ts'
-import { ConfigurationError } from '../runtime/errors.ts'
+import { checkArgument, checkOptions, needed, type OptionRules, optional } from '../runtime/options.ts'
 import type { MessagesOutlet, MessageTarget } from '../runtime/outlet.ts'
 import type { RecordHeader } from '../runtime/record.ts'
 import type { AnyTopic } from '../runtime/topic.ts'
@@ -48,6 +48,27 @@ export interface IntoNamedTopic<T> extends MessageOf<T> {
   readonly by?: (value: T) => string | Uint8Array | null
 }
 
+const aTopic = needed.such('a topic, such as topic(…) makes, or the name of one', (value) => {
+  if (typeof value === 'string') return value !== ''
+  return typeof value === 'object' && value !== null && 'name' in value && 'value' in value
+})
+const namedRules: OptionRules<IntoNamedTopic<never>> = {
+  topic: aTopic,
+  at: needed.callback,
+  headers: optional.callback,
+  markers: optional.flag,
+  encode: needed.callback,
+  by: optional.callback,
+}
+const plainRules: OptionRules<IntoTopic<never>> = {
+  topic: aTopic,
+  at: needed.callback,
+  headers: optional.callback,
+  markers: optional.flag,
+  by: optional.callback,
+}
+const keyedRules: OptionRules<IntoKeyedTopic<never, never>> = { ...plainRules, by: needed.callback }
+
 /**
  * Ends a stream of a pipeline in a topic of the log that it runs on: its messages are stored in the transaction of the checkpoint and sent right after it, in order.
  *
@@ -55,7 +76,7 @@ export interface IntoNamedTopic<T> extends MessageOf<T> {
  * order where they come from one task and the topic keeps its number of partitions. What was `withdrawn` becomes a tombstone under the key of the value. A value that cannot be encoded is set aside
  * as `bad-message`. Kept meanwhile: in the database what is not sent yet, up to `maxWaitingMessages` a task and outlet, after which the task waits. With `markers` it is the upper half of a hop, which
  * needs a time: the start ends with a `ConfigurationError` where no `eventTime` or `upstreamTime` stands in the pipeline.
- * @throws ConfigurationError where `markers` is neither true nor false
+ * @throws ConfigurationError on what cannot be used
  */
 export function toTopic<T, K>(values: Results<T>, into: IntoKeyedTopic<NoInfer<T>, K>): MessagesOutlet<T>
 export function toTopic<T>(
@@ -63,9 +84,9 @@ export function toTopic<T>(
   into: IntoTopic<NoInfer<T>> | IntoNamedTopic<NoInfer<T>>,
 ): MessagesOutlet<T>
 export function toTopic<T, K>(values: Results<T>, into: Into<T, K>): MessagesOutlet<T> {
+  checkArgument('toTopic', 'its first argument, the values,', values, needed.stream)
+  checkOptions('toTopic', into, rulesFor(into))
   const { at, headers, markers = false } = into
-  if (typeof markers !== 'boolean')
-    throw new ConfigurationError(`toTopic: markers must be true or false, got ${String(markers)}`)
   const encodeValue = valueEncoder(into)
   const encodeKey = keyEncoder(into)
   return {
@@ -98,6 +119,14 @@ type Results<T> = Observable<T | Withdrawn<T> | Batch<T | Withdrawn<T>>>
 /** Into whichever topic. */
 type Into<T, K> = IntoKeyedTopic<T, K> | IntoTopic<T> | IntoNamedTopic<T>
 type Encoder<T> = (value: T) => Uint8Array | null
+
+/** What is wanted depends on the topic. */
+function rulesFor<T, K>(into: Into<T, K> | undefined) {
+  const topic = into?.topic
+  if (topic === undefined || typeof topic === 'string') return namedRules
+  if (topic === null || topic.key === undefined) return plainRules
+  return keyedRules
+}
 
 function targetOf<T, K>({ topic }: Into<T, K>): MessageTarget {
   if (typeof topic === 'string') return { kind: 'topic', topic }

@@ -1,8 +1,10 @@
 import type { Observable } from 'rxjs'
 import { z } from 'zod'
+import { refusePromise } from '../runtime/atOnce.ts'
 import type { Batch } from '../runtime/batch.ts'
 import { type Duration, durationMs } from '../runtime/duration.ts'
 import { ConfigurationError } from '../runtime/errors.ts'
+import { checkArgument, checkOptions, needed, type OptionRules, optional } from '../runtime/options.ts'
 import type { MessagesOutlet } from '../runtime/outlet.ts'
 import { Withdrawn } from '../runtime/withdrawn.ts'
 import { WebhookDestination, type WebhookRequests } from './webhook/webhookDestination.ts'
@@ -23,6 +25,15 @@ export interface Webhook<T> {
   readonly maxBatch?: number
 }
 
+const rules: OptionRules<Webhook<never>> = {
+  // What it holds may be a secret.
+  url: needed.such('a URL', (value) => typeof value === 'string' || value instanceof URL),
+  body: optional.callback,
+  headers: optional.record,
+  method: optional.oneOf('POST', 'PUT', 'PATCH'),
+  timeoutMs: optional.duration,
+  maxBatch: optional.number,
+}
 const options = z.object({
   method: z.enum(['POST', 'PUT', 'PATCH']).default('POST'),
   timeoutMs: z.number().min(1).max(300_000),
@@ -43,16 +54,20 @@ export function toWebhook<T>(
   values: Observable<T | Withdrawn<T> | Batch<T | Withdrawn<T>>>,
   webhook: Webhook<NoInfer<T>>,
 ): MessagesOutlet<T> {
+  checkArgument('toWebhook', 'its first argument, the values,', values, needed.stream)
+  checkOptions('toWebhook', webhook, rules)
   const { body = (value: T) => value } = webhook
   const requests = requestsOf(webhook)
   return {
     kind: 'messages',
     values,
-    encode: (value: T | Withdrawn<T>) => ({
-      time: 0,
-      key: null,
-      value: Buffer.from(value instanceof Withdrawn ? `{"withdrawn":${jsonOf(body(value.row))}}` : jsonOf(body(value))),
-    }),
+    encode: (value: T | Withdrawn<T>) => {
+      const isGone = value instanceof Withdrawn
+      const content = body(isGone ? value.row : value)
+      refusePromise('toWebhook: body', content)
+      const text = jsonOf(content)
+      return { time: 0, key: null, value: isGone ? Buffer.from(`{"withdrawn":${text}}`) : Buffer.from(text) }
+    },
     to: { kind: 'destination', name: requests.url.host, open: () => new WebhookDestination(requests) },
   }
 }

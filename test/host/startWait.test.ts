@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { StartWait, StoppedWaiting } from '../../src/host/startWait.ts'
 import { ConfigurationError, RetryableError } from '../../src/runtime/errors.ts'
+import { Silence } from '../../src/runtime/firstWords.ts'
 import { VirtualClock } from '../../src/testing/virtualClock.ts'
 
 function newWait() {
@@ -164,4 +165,33 @@ test('a host name that nobody knows is waited for half a minute, as a container 
   expect(seconds()).toBeGreaterThan(30)
   expect(seconds()).toBeLessThan(40)
   expect(said[0]).toEqual([0, 'Waiting for PostgreSQL: could not connect: getaddrinfo ENOTFOUND datbase'])
+})
+
+describe('a server that takes connections and says nothing', () => {
+  const silent = new RetryableError('here:1 takes connections and says nothing', { cause: new Silence('here:1') })
+
+  test('is waited for for a minute from the first attempt, and no longer', async () => {
+    const { clock, wait, said, seconds } = newWait()
+    const result = wait.until('PostgreSQL', async () => {
+      await clock.sleep(8_000)
+      throw silent
+    })
+    await expect(clock.run(result)).rejects.toThrow(ConfigurationError)
+    await expect(result).rejects.toThrow(/says nothing; it has said nothing for 1 min 00 s: correct the address/)
+    expect(seconds()).toBeGreaterThanOrEqual(60)
+    expect(seconds()).toBeLessThan(75)
+    expect(said.at(-1)?.[1]).toMatch(/^Still waiting .*says nothing/)
+  })
+
+  test('but not where it says something in between', async () => {
+    const { clock, wait, seconds } = newWait()
+    let tries = 0
+    const result = wait.until('PostgreSQL', async () => {
+      await clock.sleep(8_000)
+      tries += 1
+      if (seconds() > 200) return 'here'
+      throw tries % 4 === 0 ? away : silent
+    })
+    expect(await clock.run(result)).toBe('here')
+  })
 })

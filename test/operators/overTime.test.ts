@@ -1,4 +1,4 @@
-import { filter, type Observable, type OperatorFunction, share } from 'rxjs'
+import { EMPTY, filter, merge, type Observable, type OperatorFunction, share } from 'rxjs'
 import { describe, expect, it } from 'vitest'
 import { aggregateWindow } from '../../src/operators/aggregateWindow.ts'
 import { asOfJoin } from '../../src/operators/asOfJoin.ts'
@@ -52,7 +52,7 @@ function lettersOf(run: ChainTask<Event>): string[] {
 describe('options out of range are refused', () => {
   const step = () => true
   const joined = { name: 'j', by: { left: by, right: by }, with: () => 1 } as const
-  const other = null as unknown as Observable<Event>
+  const other: Observable<Event> = EMPTY
   it.each<readonly [string, () => unknown]>([
     ['sizeMs', () => hoppingWindow({ name: 'w', sizeMs: 0, hopMs: 1, by })],
     ['hopMs', () => hoppingWindow({ name: 'w', sizeMs: 5, hopMs: 0, by })],
@@ -82,13 +82,19 @@ describe('options out of range are refused', () => {
 
 describe('a fold without merge', () => {
   const sum = aggregateWindow<Event, number, number>({ initial: () => 0, add: (a) => a + 1, result: (a) => a })
-  it('is refused below windows that share values, at the first one', () => {
-    const run = new ChainTask<Event>(chain(timed(), hoppingWindow<Event>({ name: 'w', sizeMs: 10, hopMs: 5, by }), sum))
-    expect(() => run.push(at(1))).toThrow(/give it merge/)
+  const overlapping = hoppingWindow<Event>({ name: 'w', sizeMs: 10, hopMs: 5, by })
+  const sessions = sessionWindow<Event>({ name: 'w', gapMs: 10, by })
+  it('is refused below windows that share values or become one, when it is built', () => {
+    expect(() => EMPTY.pipe(overlapping, sum)).toThrow(ConfigurationError)
+    expect(() => EMPTY.pipe(sessions, sum)).toThrow(/^aggregateWindow: .* give it merge/)
+    const between = filter<WindowElement<Event>>(({ window }) => window.key !== '')
+    expect(() => EMPTY.pipe(sessions, between, share(), sum)).toThrow(/give it merge/)
+    expect(() => new ChainTask<Event>(chain(timed(), overlapping, sum))).toThrow(/give it merge/)
   })
 
-  it('is refused below sessions, which may become one, at the first value', () => {
-    const run = new ChainTask<Event>(chain(timed(20), sessionWindow<Event>({ name: 'w', gapMs: 10, by }), sum))
+  it('is refused at the first value where what stands above it cannot be seen', () => {
+    const below = (windows: Observable<WindowElement<Event>>) => merge(windows, EMPTY).pipe(sum)
+    const run = new ChainTask<Event>((values) => below(values.pipe(timed(), sessions)))
     expect(() => run.push(at(1))).toThrow(/give it merge/)
   })
 })

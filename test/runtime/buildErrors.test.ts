@@ -1,4 +1,4 @@
-import { map } from 'rxjs'
+import { EMPTY, map } from 'rxjs'
 import { describe, expect, it } from 'vitest'
 import { outletPlanOf } from '../../src/host/outletPlan.ts'
 import { ConfigurationError, OperatorError } from '../../src/runtime/errors.ts'
@@ -63,6 +63,19 @@ describe.each(starts)('what build throws, in %s', (_, start) => {
       )
     expect(thrown(own)).toBe(own)
     expect(String(thrown('text'))).toMatch(/its build threw text$/)
+  })
+
+  it.each([
+    [EMPTY, 'an Observable'],
+    [undefined, 'undefined'],
+    [Promise.resolve(), 'a promise'],
+  ])('says what an outlet is where one is %s', (given, said) => {
+    const error = thrownBy(() => start(made(() => ({ rows: given }) as never)))
+    expect(error).toBeInstanceOf(ConfigurationError)
+    expect(String(error)).toMatch(
+      /pipeline own: outlet rows must be what toPostgres\(…\), .* has made of a stream, got /,
+    )
+    expect(String(error)).toContain(`got ${said}`)
   })
 
   it.each([

@@ -212,6 +212,17 @@ describe('types flow through pipe() without annotations', () => {
       }),
     )
     expect(funnel).type.toBe<Observable<{ user: string; afterMs: number }>>()
+    const both = clicks.pipe(
+      sequence({
+        name: 'funnel',
+        by: (click) => click.user,
+        steps: { cart: (click) => click.kind === 'cart', buy: (click) => click.kind === 'buy' },
+        withinMs: '1h',
+        onMatch: ({ cart, buy }) => ({ user: cart.user, afterMs: buy.at - cart.at }),
+        onTimeout: ({ cart }) => (cart === undefined ? null : { forsaken: cart.user }),
+      }),
+    )
+    expect(both).type.toBe<Observable<{ user: string; afterMs: number } | { forsaken: string }>>()
   })
 
   test('operators of RxJS stand between ours, and narrow as always', () => {

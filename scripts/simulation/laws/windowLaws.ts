@@ -161,7 +161,7 @@ export const tumblingLaw: Law = {
     const define = defineHopping(hops, (values) => [summaryOf(values)])
     const chain = pipe(
       timeByHand,
-      tumblingWindow({ name: 'windows', by: byKey, ...hops, onReject }),
+      tumblingWindow({ name: 'windows', by: byKey, sizeMs, allowedLatenessMs, onReject }),
       summed('fold'),
       withTimes,
     )

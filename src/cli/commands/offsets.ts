@@ -1,9 +1,9 @@
 import type pg from 'pg'
 import { countText } from '../../console/text.ts'
 import { findTopic } from '../../host/foundTopic.ts'
-import { suggest } from '../../host/suggest.ts'
 import { ConfigurationError } from '../../runtime/errors.ts'
 import { shownText } from '../../runtime/shownText.ts'
+import { suggest } from '../../runtime/suggest.ts'
 import {
   type DecidedRange,
   requireUnused,

@@ -1,5 +1,5 @@
 import { readExchangeInfo } from '../../backfill/exchangeFacts.ts'
-import { suggest } from '../../host/suggest.ts'
+import { suggest } from '../../runtime/suggest.ts'
 import { addSymbol, enableSymbol, newSymbolsText, removeSymbol, textOf } from '../../sources/symbols/editSymbols.ts'
 import { readSymbolsFile, symbolsText } from '../../sources/symbols/followSymbols.ts'
 import { replaceFile } from '../../sources/symbols/replaceFile.ts'

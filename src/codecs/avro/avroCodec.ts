@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { Rejection } from '../../runtime/codec.ts'
 import { ConfigurationError } from '../../runtime/errors.ts'
+import { checkOptions, needed, type OptionRules, optional } from '../../runtime/options.ts'
 import type { RecordView } from '../../runtime/record.ts'
 import { boundedDetail } from '../boundedDetail.ts'
 import { isOneWay } from '../innerSchemas.ts'
@@ -10,6 +11,7 @@ import { frameHeaderBytes, schemaIdOf, writeFrameHeader } from '../registry/sche
 import type { RegisteredSchema, SchemaRegistry } from '../registry/schemaRegistry.ts'
 import type { TwoWayCodec } from '../twoWayCodec.ts'
 import { noBytes } from '../utf8.ts'
+import { aZodSchema } from '../zodSchemaRule.ts'
 import { AvroCursor, AvroMisfit } from './avroCursor.ts'
 import { incompatible, type Read, resolve } from './avroReader.ts'
 import { AvroSink } from './avroSink.ts'
@@ -41,6 +43,17 @@ export interface AvroCodecOptionsWithZod<T> extends AvroCodecOptions {
   readonly zod: z.ZodType<T>
 }
 
+const rules: OptionRules<AvroCodecOptions & { readonly zod?: z.ZodType }> = {
+  registry: needed.such(
+    'a schema registry, such as confluentRegistry(…) makes',
+    (value) => typeof value === 'object' && value !== null && 'schemaById' in value,
+  ),
+  schema: optional.such('JSON text or an object', (value) => typeof value === 'string' || typeof value === 'object'),
+  longs: optional.oneOf('number', 'bigint'),
+  schemaId: optional.number,
+  zod: { ...aZodSchema, isNeeded: false },
+}
+
 /**
  * Reads and writes Avro in the frame of Confluent's schema registry: a zero byte, the id of the schema that wrote it, the body.
  *
@@ -57,6 +70,7 @@ export interface AvroCodecOptionsWithZod<T> extends AvroCodecOptions {
 export function avroCodec<T>(options: AvroCodecOptionsWithZod<T>): AvroCodec<T>
 export function avroCodec(options: AvroCodecOptions): AvroCodec<AvroValue>
 export function avroCodec(options: AvroCodecOptions & { readonly zod?: z.ZodType }): AvroCodec<unknown> {
+  checkOptions('avroCodec', options, rules)
   return new AvroCodec(options)
 }
 

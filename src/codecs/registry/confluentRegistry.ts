@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { type Duration, durationMs } from '../../runtime/duration.ts'
 import { ConfigurationError, RetryableError } from '../../runtime/errors.ts'
+import { checkOptions, needed, type OptionRules, optional } from '../../runtime/options.ts'
 import { BoundedMap } from './boundedMap.ts'
 import type { RegisteredSchema, SchemaRegistry } from './schemaRegistry.ts'
 
@@ -29,6 +30,11 @@ const schemaAnswer = z.object({
 })
 const idAnswer = z.object({ id: z.int().positive() })
 const errorAnswer = z.object({ error_code: z.int(), message: z.string() })
+const rules: OptionRules<ConfluentRegistryOptions> = {
+  url: needed.text,
+  auth: optional.object({ username: needed.text, password: needed.text }),
+  timeoutMs: optional.duration,
+}
 const options = z.object({
   url: z.url({ protocol: /^https?$/ }),
   auth: z.object({ username: z.string(), password: z.string() }).optional(),
@@ -45,6 +51,7 @@ type SchemaAnswer = z.infer<typeof schemaAnswer>
  * @throws ConfigurationError on options out of range, and for a URL with a user in it
  */
 export function confluentRegistry(given: ConfluentRegistryOptions): Required<SchemaRegistry> {
+  checkOptions('confluentRegistry', given, rules)
   const timeoutMs = durationMs(given.timeoutMs ?? '10s', 'confluentRegistry: timeoutMs')
   const parsed = options.safeParse({ ...given, timeoutMs })
   if (!parsed.success) {
@@ -157,9 +164,12 @@ class ConfluentRegistry implements SchemaRegistry {
       return { status: response.status, text: await this.#boundedText(response, path) }
     } catch (error) {
       if (error instanceof ConfigurationError) throw error
-      throw new RetryableError(`schema registry ${this.#base} did not answer for ${path}: ${causeOf(error)}`, {
-        cause: error,
-      })
+      throw new RetryableError(
+        `schema registry ${this.#base} did not answer for ${path}: ${causeOf(error)}. It is tried again; see whether it runs, and whether the url is right`,
+        {
+          cause: error,
+        },
+      )
     }
   }
 

@@ -18,6 +18,8 @@ const NULL_KEY = Buffer.from('"key":null,')
 const VALUE = Buffer.from('"value":')
 const BASE64 = Buffer.from('"base64":"')
 const NULL_VALUE = Buffer.from('"value":null}\n')
+const VERBATIM_END = Buffer.from('}\n')
+const BASE64_END = Buffer.from('"}\n')
 
 /**
  * Writes records as JSON lines into one growing buffer:
@@ -56,18 +58,57 @@ export class LineBuffer {
   /** Writes the record's line and says how long it is. */
   append(record: RecordView, facts?: RecordFacts): number {
     const start = this.#length
+    const at = this.#writeStart(record, Math.ceil(Math.max(0, record.valueLength) / 3) * 4)
+    this.#length = writeValue(this.#buffer, at, record, facts)
+    return this.#length - start
+  }
+
+  /**
+   * Writes the record's line in parts, for one that is too long to be there as a whole: its start goes behind what was written before, its value to `onPart` in slices of at most
+   * 256 KiB, which are only good until that returns, and its end into a new buffer. Says how long it is.
+   * @param onStart is called before the first slice, and has to `take` what was written until then
+   */
+  appendInParts(
+    record: RecordView,
+    facts: RecordFacts | undefined,
+    onStart: () => void,
+    onPart: (bytes: Buffer) => void,
+  ): number {
+    const { buffer, valueStart, valueLength } = record
+    const end = valueStart + valueLength
+    const isVerbatim = isObject(record, facts)
+    const before = this.#length
+    const valueAt = this.#writeStart(record, 0)
+    this.#length = copySmall(isVerbatim ? VALUE : BASE64, this.#buffer, valueAt)
+    let bytes = this.#length - before
+    onStart()
+    const text = isVerbatim ? NOTHING : Buffer.allocUnsafe((BASE64_SLICE_BYTES / 3) * 4)
+    for (let from = valueStart; from < end; from += BASE64_SLICE_BYTES) {
+      const to = Math.min(from + BASE64_SLICE_BYTES, end)
+      const part = isVerbatim
+        ? buffer.subarray(from, to)
+        : text.subarray(0, text.write(buffer.toString('base64', from, to), 'latin1'))
+      onPart(part)
+      bytes += part.length
+    }
+    this.#ensure(FRAME_BYTES)
+    const tail = copySmall(isVerbatim ? VERBATIM_END : BASE64_END, this.#buffer, this.#length)
+    bytes += tail - this.#length
+    this.#length = tail
+    return bytes
+  }
+
+  /** Writes what stands before the value, with room for so many bytes behind it, and gives where they begin. */
+  #writeStart(record: RecordView, valueBytes: number): number {
     const keyField = record.keyLength < 0 ? NULL_KEY : this.#fields.of(record)
-    this.#ensure(FRAME_BYTES + keyField.length + Math.ceil(Math.max(0, record.valueLength) / 3) * 4)
+    this.#ensure(FRAME_BYTES + keyField.length + valueBytes)
     const buffer = this.#buffer
-    let at = copySmall(OFFSET, buffer, start)
+    let at = copySmall(OFFSET, buffer, this.#length)
     at = writeInteger(record.offset, buffer, at)
     at = copySmall(TIMESTAMP, buffer, at)
     at = writeInteger(record.timestamp, buffer, at)
     at = copySmall(COMMA, buffer, at)
-    at = copySmall(keyField, buffer, at)
-    at = writeValue(buffer, at, record, facts)
-    this.#length = at
-    return at - start
+    return copySmall(keyField, buffer, at)
   }
 
   /** What was written since the last take. The bytes are the caller's, who gives them back to the `PieceBuffers`. */
@@ -95,11 +136,16 @@ export class LineBuffer {
   }
 }
 
+/** Whether the value is one strict JSON object on one line. */
+function isObject({ buffer, valueStart, valueLength }: RecordView, facts: RecordFacts | undefined): boolean {
+  return facts?.isJsonObject === true || isJsonObject(buffer, valueStart, valueStart + valueLength)
+}
+
 function writeValue(buffer: Buffer, start: number, record: RecordView, facts?: RecordFacts): number {
   if (record.valueLength < 0) return copySmall(NULL_VALUE, buffer, start)
   const { valueStart, valueLength } = record
   let at = start
-  if (facts?.isJsonObject === true || isJsonObject(record.buffer, valueStart, valueStart + valueLength)) {
+  if (isObject(record, facts)) {
     at = copySmall(VALUE, buffer, at)
     at += record.buffer.copy(buffer, at, valueStart, valueStart + valueLength)
   } else {

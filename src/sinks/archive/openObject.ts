@@ -8,6 +8,8 @@ import { type Compression, ZstdPieces } from './zstdPieces.ts'
 const HOUR_MS = 3_600_000
 /** A piece ends with the record that fills it, so where pieces end depends on the records alone. */
 const PIECE_BYTES = 256 * 1024
+/** Of a value. The line of a longer one is packed slice by slice while it is written, or it would be there beside the record, a third longer. */
+const LONGEST_WHOLE_BYTES = 1024 * 1024
 
 /**
  * Where an object ends. Part of what makes a replay write the same objects: change it, and the objects from then on
@@ -82,12 +84,22 @@ export class OpenObject {
   }
 
   append(record: RecordView, facts?: RecordFacts): void {
-    this.#bytes += this.#lines.append(record, facts)
+    this.#bytes +=
+      record.valueLength > LONGEST_WHOLE_BYTES ? this.#appendInParts(record, facts) : this.#lines.append(record, facts)
     this.#records++
     this.#lastOffset = record.offset
     if (isPlausibleTime(record.timestamp)) this.#see(record.timestamp)
     if (this.#lines.length >= PIECE_BYTES) this.#file.add(this.#lines.take())
     this.#countLines(this.#lines.heldBytes)
+  }
+
+  #appendInParts(record: RecordView, facts?: RecordFacts): number {
+    return this.#lines.appendInParts(
+      record,
+      facts,
+      () => this.#file.add(this.#lines.take()),
+      (part) => this.#file.addNow(part),
+    )
   }
 
   async seal(): Promise<SealedObject> {

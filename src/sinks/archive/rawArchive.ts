@@ -3,6 +3,7 @@ import type { ArchivedObject, TaskId } from '../../runtime/checkpoint.ts'
 import type { Clock } from '../../runtime/clock.ts'
 import { ConfigurationError, OperatorError } from '../../runtime/errors.ts'
 import type { ObjectStore } from '../../runtime/objectStore.ts'
+import { checkOptions, needed, type OptionRules, optional } from '../../runtime/options.ts'
 import type { RecordFacts, RecordView } from '../../runtime/record.ts'
 import { topicPattern } from './archiveKey.ts'
 import { type ObjectLimits, OpenObject } from './openObject.ts'
@@ -33,6 +34,20 @@ export interface RawArchiveOptions extends Partial<ObjectLimits> {
   readonly random?: () => number
 }
 
+const rules: OptionRules<RawArchiveOptions> = {
+  store: needed.such(
+    'an object store, such as directoryStore(…) makes',
+    (value) => typeof value === 'object' && value !== null && 'put' in value,
+  ),
+  maxRecords: optional.number,
+  maxBytes: optional.number,
+  maxPendingBytes: optional.number,
+  keyPrefix: optional.such('text', (value) => typeof value === 'string'),
+  maxUploads: optional.number,
+  compression: optional.oneOf('background', 'inline'),
+  random: optional.callback,
+}
+
 /**
  * Writes the records of a log, byte for byte, into compressed JSON lines in an object store.
  *
@@ -42,6 +57,7 @@ export interface RawArchiveOptions extends Partial<ObjectLimits> {
  * options that make no sense.
  */
 export function rawArchive(options: RawArchiveOptions): Archive {
+  checkOptions('rawArchive', options, rules)
   const settings: Settings = {
     store: options.store,
     maxRecords: positive('maxRecords', options.maxRecords ?? 250_000),

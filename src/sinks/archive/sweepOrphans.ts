@@ -1,4 +1,5 @@
 import type { ObjectStore } from '../../runtime/objectStore.ts'
+import { checkOptions, needed, type OptionRules, optional } from '../../runtime/options.ts'
 import { parseArchiveKey } from './archiveKey.ts'
 
 /** Where to look for orphans of a topic, and how to tell them. `store` is the one that the archive writes to. */
@@ -20,6 +21,16 @@ export interface SweepOptions {
   readonly dryRun?: boolean
 }
 
+const rules: OptionRules<SweepOptions> = {
+  store: needed.record,
+  topic: needed.text,
+  nextOffsets: needed.such('a Map', (value) => value instanceof Map),
+  manifestKeys: needed.such('a Set', (value) => value instanceof Set),
+  spared: optional.such('a Set', (value) => value instanceof Set),
+  keyPrefix: optional.such('text', (value) => typeof value === 'string'),
+  dryRun: optional.flag,
+}
+
 /**
  * Deletes objects that no manifest names and none ever will, left over from uploads before a crash, and gives their
  * keys.
@@ -31,6 +42,7 @@ export interface SweepOptions {
  * the offset.
  */
 export async function sweepOrphans(options: SweepOptions): Promise<string[]> {
+  checkOptions('sweepOrphans', options, rules)
   const { store, topic, nextOffsets, manifestKeys, spared, keyPrefix = '', dryRun = false } = options
   const orphans: string[] = []
   for await (const { key } of store.list(`${keyPrefix}topic=${topic}/`)) {

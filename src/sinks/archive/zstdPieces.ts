@@ -76,6 +76,17 @@ export class ZstdPieces {
     }
   }
 
+  /** Packs the piece before it returns, so that the bytes are the caller's again: for what would otherwise be there twice. */
+  addNow(piece: Buffer): void {
+    this.#length += piece.length
+    const frame = zlib.zstdCompressSync(piece, { params: PARAMS })
+    if (this.#compression === 'inline') this.#join(frame)
+    else {
+      this.#joined = this.#joined.then(() => this.#join(frame))
+      this.#joined.catch(this.#onFailed)
+    }
+  }
+
   /** The whole file. Its bytes count as held until whoever takes them says otherwise. */
   async finish(): Promise<ZstdFile> {
     await this.#joined

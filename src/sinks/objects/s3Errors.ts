@@ -1,4 +1,5 @@
 import { ConfigurationError, MillraceError, RetryableError } from '../../runtime/errors.ts'
+import { Silence } from '../../runtime/firstWords.ts'
 
 /** What the SDK says about a refused or failed request, as far as it is known. */
 export interface S3Failure {
@@ -24,7 +25,7 @@ const PASSING: Readonly<Record<string, string>> = {
   ECONNREFUSED: 'connection refused; is the store running, and is the endpoint (AWS_ENDPOINT_URL_S3) right?',
   ENOTFOUND:
     'the name of the endpoint cannot be resolved; check the endpoint (AWS_ENDPOINT_URL_S3, AWS_REGION) and the network',
-  TimeoutError: 'no answer in time',
+  TimeoutError: 'no answer in time; is it a store that listens there (AWS_ENDPOINT_URL_S3), and is it well?',
 }
 
 /**
@@ -94,7 +95,7 @@ export function s3Error(what: string, error: unknown, wasAccepted: boolean): Err
   const message = failure.message.replaceAll(/\s+/g, ' ').slice(0, MOST_WORDS)
   const detail = status === 0 ? `(${code}: ${message})` : `(${code}, HTTP ${status}: ${message})`
   // Not the SDK's own error: it holds the whole request, whose headers carry session tokens.
-  const cause = new Error(`${code}: ${message}`)
+  const cause = isSilence(failure) ? new Silence('the endpoint') : new Error(`${code}: ${message}`)
   const refusal = refusalOf(failure)
   const setting = SETTINGS[code] ?? (wasAccepted ? undefined : refusal)
   if (setting !== undefined) return new ConfigurationError(`${what}: ${setting} ${detail}`, { cause })
@@ -102,16 +103,23 @@ export function s3Error(what: string, error: unknown, wasAccepted: boolean): Err
   return new RetryableError(remedy === undefined ? `${what}: ${detail}` : `${what}: ${remedy} ${detail}`, { cause })
 }
 
+/** A connection that was made and on which nothing comes; one that could not be made is something else. */
+function isSilence({ code, message }: S3Failure): boolean {
+  return code === 'TimeoutError' && /socket timed out|inactivity/.test(message)
+}
+
 /** Also of servers that have codes of their own: no repeat changes what they call a mistake of the client. */
 function refusalOf(failure: S3Failure): string | undefined {
   const { code, status } = failure
   if (isTlsAnswer(failure)) return HTTPS_WANTED
+  if (code.startsWith('HPE_')) return NO_HTTP
   if (REFUSALS[code] !== undefined) return REFUSALS[code]
   if (PASSING[code] !== undefined || !CLIENT_MISTAKES.has(status)) return undefined
   return 'the store refuses it; check the endpoint (AWS_ENDPOINT_URL_S3), the bucket, the credentials and their rights'
 }
 
 const CLIENT_MISTAKES: ReadonlySet<number> = new Set([400, 401, 403, 404, 405, 501])
+const NO_HTTP = 'what answers at the endpoint does not speak HTTP; correct AWS_ENDPOINT_URL_S3'
 const HTTPS_WANTED = 'the endpoint speaks TLS; begin AWS_ENDPOINT_URL_S3 with https://'
 
 /** For an endpoint without TLS that hangs up: those for TLS say nothing, or nothing that is HTTP. */

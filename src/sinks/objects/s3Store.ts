@@ -12,6 +12,7 @@ import {
 import { Upload } from '@aws-sdk/lib-storage'
 import { ConfigurationError, DeterminismError, RetryableError } from '../../runtime/errors.ts'
 import type { ObjectStore, StoredObject } from '../../runtime/objectStore.ts'
+import { checkOptions, needed, type OptionRules, optional } from '../../runtime/options.ts'
 import { assertObjectKey } from './objectKey.ts'
 import { findAbilities, PROBE_KEY, type S3Clients } from './s3Abilities.ts'
 import { failureOf, s3Error, TLS_THERE } from './s3Errors.ts'
@@ -44,6 +45,21 @@ export interface S3StoreOptions {
   readonly onWarning?: (message: string) => void
 }
 
+const rules: OptionRules<S3StoreOptions> = {
+  bucket: needed.such('text', (value) => typeof value === 'string'),
+  prefix: optional.such('text', (value) => typeof value === 'string'),
+  region: optional.text,
+  endpoint: optional.text,
+  credentials: optional.object({
+    accessKeyId: needed.text,
+    secretAccessKey: needed.text,
+    sessionToken: optional.text,
+  }),
+  forcePathStyle: optional.flag,
+  idleTimeoutMs: optional.number,
+  onWarning: optional.anyFunction,
+}
+
 /** Larger objects go up in parts, so that a failure repeats a part and not everything. */
 const MULTIPART_BYTES = 16 * 1024 * 1024
 const PART_BYTES = 8 * 1024 * 1024
@@ -63,6 +79,7 @@ const SDK_ATTEMPTS = 2
  * credentials, rights) until the store has once done what it was asked; from then on that, too, is a `RetryableError`. The bucket is first asked at the first use.
  */
 export function s3Store(options: S3StoreOptions): ObjectStore {
+  checkOptions('s3Store', options, rules)
   return new S3Store(options)
 }
 

@@ -1,3 +1,4 @@
+import { isPromise } from '../../runtime/atOnce.ts'
 import { BadRowError } from '../../runtime/badRow.ts'
 import type { Column, ColumnType, ColumnValue, RowText, Table, UpsertTable } from '../../runtime/table.ts'
 import { Withdrawn } from '../../runtime/withdrawn.ts'
@@ -113,6 +114,7 @@ export function columnText<Row>(table: string, column: Column<Row>, row: Row): s
 function shownValue(value: unknown): string {
   if (typeof value === 'number') return String(value)
   if (typeof value === 'bigint') return `${value}n`
+  if (isPromise(value)) return 'a promise'
   // What is in it may be anything, also what JSON cannot say.
   if (typeof value === 'object') return Array.isArray(value) ? 'a list' : 'an object'
   return JSON.stringify(value)?.slice(0, 100) ?? `a value of type ${typeof value}`

@@ -1,9 +1,22 @@
 import { ConfigurationError } from '../../runtime/errors.ts'
-import type { Table } from '../../runtime/table.ts'
+import { checkArgument, needed } from '../../runtime/options.ts'
+import type { ColumnType, Table } from '../../runtime/table.ts'
 import { ownerColumn } from './ownerColumn.ts'
 import { ownTables } from './ownTables.ts'
 
 const longestNameBytes = 63
+
+const columnTypes: Readonly<Record<ColumnType, true>> = {
+  text: true,
+  integer: true,
+  bigint: true,
+  numeric: true,
+  'double precision': true,
+  boolean: true,
+  timestamptz: true,
+  jsonb: true,
+}
+const aColumnType = needed.oneOf(...Object.keys(columnTypes))
 
 /** Throws `ConfigurationError` on a descriptor that no table of PostgreSQL could fit. */
 export function checkDescriptor(table: Table<never>): void {
@@ -17,7 +30,11 @@ export function checkDescriptor(table: Table<never>): void {
   }
   if (names.length === 0) throw new ConfigurationError(`table ${table.name} has no columns`)
   if (twice !== undefined) throw new ConfigurationError(`table ${table.name} has two columns called ${twice}`)
-  for (const name of names) checkName(`table ${table.name}: column`, name)
+  for (const { name, type, of } of table.columns) {
+    checkName(`table ${table.name}: column`, name)
+    checkArgument(`table ${table.name}: column ${name}`, 'its type', type, aColumnType)
+    checkArgument(`table ${table.name}: column ${name}`, 'of', of, needed.callback)
+  }
   if (table.mode === 'append') return
   if (names.includes(ownerColumn)) {
     throw new ConfigurationError(

@@ -108,6 +108,7 @@ function reasonOf(error: unknown, timeoutMs: number): string {
   for (let one: unknown = error; one instanceof Error; one = one.cause) {
     const { code } = one as { readonly code?: unknown }
     if (typeof code === 'string') return code
+    if (one.name === 'HTTPParserError') return 'what answers there does not speak HTTP'
   }
   return error instanceof Error ? error.name : 'the connection failed'
 }

@@ -2,6 +2,7 @@ import { type Clock, systemClock } from '../../runtime/clock.ts'
 import { ConfigurationError, RetryableError, TaskFencedError } from '../../runtime/errors.ts'
 import type { Feed, FeedProgress, FeedReader } from '../../runtime/feed.ts'
 import type { LogWriter, OutgoingRecord } from '../../runtime/log.ts'
+import { checkOptions, needed, type OptionRules, optional } from '../../runtime/options.ts'
 import { feedTarget } from './feedTarget.ts'
 
 /** What is brought where, and in whose name. */
@@ -66,6 +67,19 @@ interface Batch {
   readonly position: string
 }
 
+const rules: OptionRules<IngestOptions> = {
+  feed: needed.such(
+    'a feed, such as defineFeed(…) makes',
+    (value) => typeof value === 'object' && value !== null && 'open' in value,
+  ),
+  writer: needed.record,
+  producer: needed.text,
+  partitions: needed.number,
+  clock: optional.record,
+  signal: optional.signal,
+  batch: optional.object({ maxRecords: optional.number, maxBytes: optional.number, lingerMs: optional.number }),
+  onProgress: optional.anyFunction,
+}
 const defaultBatch: IngestBatchOptions = { maxRecords: 2_000, maxBytes: 1024 * 1024, lingerMs: 20 }
 const firstRetryMs = 100
 const longestRetryMs = 5_000
@@ -110,6 +124,7 @@ class Ingest {
   #recordsPerSecond = 0
 
   constructor(options: IngestOptions) {
+    checkOptions('runIngest', options, rules)
     this.#options = options
     this.#clock = options.clock ?? systemClock
     this.#signal = options.signal ?? new AbortController().signal

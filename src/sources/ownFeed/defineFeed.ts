@@ -2,6 +2,7 @@ import type { TwoWayCodec } from '../../codecs/twoWayCodec.ts'
 import { definedFeeds } from '../../runtime/definedHere.ts'
 import { ConfigurationError } from '../../runtime/errors.ts'
 import type { Feed } from '../../runtime/feed.ts'
+import { checkOptions, needed, type OptionRules, optional } from '../../runtime/options.ts'
 import type { Topic, ValueOf } from '../../runtime/topic.ts'
 import type { FeedRecord } from './feedRecord.ts'
 import { GeneratorReader } from './generatorReader.ts'
@@ -61,6 +62,18 @@ export interface DefinedFeed<T extends WritableTopic = WritableTopic> extends Fe
   readonly topic: T
 }
 
+const rules: OptionRules<FeedDefinition<WritableTopic>> = {
+  name: needed.text,
+  topic: needed.such(
+    'a topic that topic(…) has made',
+    (value) => typeof value === 'object' && value !== null && 'name' in value && 'value' in value,
+  ),
+  isSimulated: optional.flag,
+  key: optional.callback,
+  time: optional.callback,
+  read: needed.anyFunction,
+}
+
 /**
  * Makes a feed of an async generator: a source of one's own, brought into a topic exactly once, because the position that it yields is stored together with
  * the records.
@@ -71,6 +84,7 @@ export interface DefinedFeed<T extends WritableTopic = WritableTopic> extends Fe
  * @throws ConfigurationError on a name that is none
  */
 export function defineFeed<T extends WritableTopic>(definition: FeedDefinition<T>): DefinedFeed<T> {
+  checkOptions('defineFeed', definition, rules)
   const { name, topic } = definition
   if (!/^[\w.-]{1,100}$/.test(name)) {
     throw new ConfigurationError(

@@ -2,6 +2,7 @@ import { Rejection } from '../../runtime/codec.ts'
 import { ConfigurationError, DeterminismError } from '../../runtime/errors.ts'
 import type { FeedBatch, FeedReader } from '../../runtime/feed.ts'
 import type { OutgoingRecord } from '../../runtime/log.ts'
+import { checkOptions, type OptionRules, optional } from '../../runtime/options.ts'
 import { RecordView } from '../../runtime/record.ts'
 import type { ValueOf } from '../../runtime/topic.ts'
 import { feedTarget } from '../../sources/ingest/feedTarget.ts'
@@ -25,6 +26,7 @@ export interface TestedFeed<T> {
   readonly positions: readonly string[]
 }
 
+const rules: OptionRules<TestFeedOptions> = { batches: optional.number, partitions: optional.number }
 const endlessAfter = 10_000
 
 /**
@@ -38,6 +40,7 @@ export async function testFeed<T extends WritableTopic>(
   feed: DefinedFeed<T>,
   options: TestFeedOptions = {},
 ): Promise<TestedFeed<ValueOf<T['value']>>> {
+  checkOptions('testFeed', options, rules)
   const batches = await straight(feed, options)
   let from: string | null = null
   for (const [index, batch] of [...batches, null].entries()) {

@@ -2,6 +2,7 @@ import type { TwoWayCodec } from '../../codecs/twoWayCodec.ts'
 import type { DeadLetter } from '../../runtime/checkpoint.ts'
 import { ConfigurationError, OperatorError } from '../../runtime/errors.ts'
 import type { Input, Inputs, ResolvedInput } from '../../runtime/input.ts'
+import { checkOptions, type OptionRules, optional } from '../../runtime/options.ts'
 import type { MessagesOutlet, MessageTarget, RowsOutlet } from '../../runtime/outlet.ts'
 import { callBuild, inputsOf, type Outlets, type Pipeline } from '../../runtime/pipeline.ts'
 import type { StreamTask, TaskCut } from '../../runtime/streamTask.ts'
@@ -30,6 +31,13 @@ export interface TestPipelineOptions {
   readonly startMs?: number
   /** False where `mapAsync` calls a client that asks for the time or sets timers while a record is pushed; true unless told otherwise. */
   readonly isPoisoned?: boolean
+}
+
+const rules: OptionRules<TestPipelineOptions> = {
+  restoreEvery: optional.such("'record' or a number", (value) => value === 'record' || typeof value === 'number'),
+  crashAt: optional.list,
+  startMs: optional.number,
+  isPoisoned: optional.flag,
 }
 
 /** The type of the rows that an outlet writes. */
@@ -90,6 +98,7 @@ export abstract class TestRun<O extends Outlets> {
   #now: number
 
   protected constructor(pipeline: Pipeline<O>, options: TestPipelineOptions) {
+    checkOptions('testPipeline', options, rules)
     const every = options.restoreEvery ?? 'record'
     this.#restoreEvery = every === 'record' ? 1 : every
     if (!(Number.isInteger(this.#restoreEvery) && this.#restoreEvery > 0)) {

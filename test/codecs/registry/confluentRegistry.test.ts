@@ -4,6 +4,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { confluentRegistry } from '../../../src/codecs/registry/confluentRegistry.ts'
 import { ConfigurationError, RetryableError } from '../../../src/runtime/errors.ts'
 import { type SchemaRegistryServer, startSchemaRegistry } from '../../../src/testing/schemaRegistryServer.ts'
+import { oddServer } from '../../support/oddServer.ts'
 
 const auth = { username: 'reader', password: 'hunter2-secret' }
 const avro = (schema: unknown) => ({ type: 'AVRO' as const, schema: JSON.stringify(schema) })
@@ -97,6 +98,17 @@ describe('confluentRegistry', () => {
     const late = await failure(registry.schemaById(1))
     expect(late).toBeInstanceOf(RetryableError)
     expect(late.message).toContain(`schema registry ${server.url} did not answer for /schemas/ids/1`)
+  })
+
+  it('is to be tried again where something else answers, or an answer never ends', async () => {
+    for (const behaviour of ['silent', 'greets as a mail server', 'answers HTTP that never ends'] as const) {
+      const url = `http://127.0.0.1:${await oddServer(behaviour)}`
+      const error = await failure(registryOf({ url, timeoutMs: 200 }).schemaById(1))
+      expect(error, behaviour).toBeInstanceOf(RetryableError)
+      expect(error.message).toMatch(
+        /did not answer for .*It is tried again; see whether it runs, and whether the url is/,
+      )
+    }
   })
 
   it('ends where the registry refuses: a password, a schema that does not fit, one that is none', async () => {

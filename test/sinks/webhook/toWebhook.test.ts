@@ -6,6 +6,7 @@ import type { Delivery, Destination } from '../../../src/runtime/destination.ts'
 import { ConfigurationError, RefusedMessageError, RetryableError } from '../../../src/runtime/errors.ts'
 import { withdrawn } from '../../../src/runtime/withdrawn.ts'
 import { toWebhook, type Webhook } from '../../../src/sinks/toWebhook.ts'
+import { oddServer } from '../../support/oddServer.ts'
 
 interface Received {
   readonly method: string | undefined
@@ -148,6 +149,16 @@ describe('a webhook', () => {
     expect(error).toBeInstanceOf(RefusedMessageError)
     expect(error.message).toMatch(/307.*redirects are not followed/)
     expect(received).toHaveLength(1)
+  })
+
+  it('that is something else is tried again, and told so', async () => {
+    const port = await oddServer('greets as a mail server')
+    const error = await failing(open({ url: `http://127.0.0.1:${port}/` }), delivery(1, 1))
+    expect(error).toBeInstanceOf(RetryableError)
+    expect(error.message).toContain('was not answered: what answers there does not speak HTTP')
+    const endless = await oddServer('answers HTTP that never ends')
+    const late = await failing(open({ url: `http://127.0.0.1:${endless}/`, timeoutMs: 200 }), delivery(1, 1))
+    expect(late.message).toContain('not within 200 ms')
   })
 
   it('that does not answer in time, or not at all, is tried again', async () => {

@@ -37,12 +37,12 @@ describe('addresses of brokers', () => {
 describe.skipIf(!canStartBroker)(startTitle('a listener that is spoken to wrongly'), { timeout: 60_000 }, () => {
   const dataDir = mkdtempSync(join(tmpdir(), 'millrace-wrong-'))
   let broker: Broker
-  let ports: Record<'ipv6' | 'scram' | 'lost' | 'half', number>
+  let ports: Record<'ipv6' | 'scram' | 'lost' | 'half' | 'controller', number>
   const at = (port: number) => [`127.0.0.1:${port}`]
 
   beforeAll(async () => {
     const [plain, sasl, controller, ipv6, scram, lost, half] = (await freePorts(7)) as [number, ...number[]] & number[]
-    ports = { ipv6: ipv6!, scram: scram!, lost: lost!, half: half! }
+    ports = { ipv6: ipv6!, scram: scram!, lost: lost!, half: half!, controller: controller! }
     const listeners: Record<string, string> = {
       PLAIN: `127.0.0.1:${plain}`,
       SASL: `127.0.0.1:${sasl}`,
@@ -99,6 +99,13 @@ describe.skipIf(!canStartBroker)(startTitle('a listener that is spoken to wrongl
       expect(error?.message).toMatch(said)
     }
   }
+
+  test('and is that of a controller, says so', async () => {
+    await expectSetting(
+      { brokers: at(ports.controller) },
+      /is that of a controller, which has no topics.*KAFKA_BROKERS/,
+    )
+  })
 
   test('in TLS, says that it speaks none', async () => {
     await expectSetting({ brokers: [...broker.brokers], ssl: true }, /does not speak TLS.*KAFKA_SSL/)

@@ -1,4 +1,5 @@
 import { createRequire } from 'node:module'
+import type { Socket } from 'node:net'
 import type { Admin, ISocketFactory, KafkaConfig, RetryOptions } from 'kafkajs'
 
 /**
@@ -104,6 +105,19 @@ export const silentLogger = (require('kafkajs/src/loggers') as { createLogger(op
     logCreator: () => () => undefined,
   },
 )
+
+// An answer that is nothing of Kafka is thrown out of the listener for data, where nobody could catch it: the process would end.
+const connection = require('kafkajs/src/network/connection') as {
+  prototype: { processData(bytes: Buffer): void; readonly socket: Socket }
+}
+const processData = connection.prototype.processData
+connection.prototype.processData = function (bytes: Buffer): void {
+  try {
+    processData.call(this, bytes)
+  } catch (cause) {
+    this.socket.destroy(new Error('The answer is nothing of Kafka', { cause }))
+  }
+}
 
 // With nothing to send and no throttling, kafkajs 2.2.4 arms a timer for a moment long gone and does so again each time it fires: a
 // thousand times a second and connection, which Node 24 began to warn of (tulios/kafkajs#1751). Without pending requests there is nothing to
