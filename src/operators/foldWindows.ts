@@ -156,10 +156,7 @@ export function foldWindows<T, A, R>(options: FoldOptions, fold: Fold<T, A, R>):
 
     function needWithdraw(): NonNullable<typeof fold.withdraw> {
       if (fold.withdraw !== undefined) return fold.withdraw
-      throw new ConfigurationError(
-        `${name}: the sessions above it allow lateness, so a result may be taken back: give aggregateWindow \`withdraws: true\`, or topN \`withdrawBy\`; other folds cannot stand below them. ` +
-          'Outlets know what to do with what is withdrawn.',
-      )
+      throw lacksWithdraw(name)
     }
 
     /** The accumulators of these windows as one, in their order; undefined where there is none. */
@@ -388,9 +385,18 @@ export function foldWindows<T, A, R>(options: FoldOptions, fold: Fold<T, A, R>):
     }
   })
   return (elements) => {
-    if (fold.merge === undefined && namedAbove(elements)?.needsMerge === true) throw lacksMerge(name)
+    const needs = namedAbove(elements)?.needs
+    if (fold.withdraw === undefined && needs?.needsWithdraw === true) throw lacksWithdraw(name)
+    if (fold.merge === undefined && needs?.needsMerge === true) throw lacksMerge(name)
     return folding(elements)
   }
+}
+
+function lacksWithdraw(name: string): ConfigurationError {
+  return new ConfigurationError(
+    `${name}: the sessions above it allow lateness, so a result may be taken back: give aggregateWindow \`withdraws: true\`, or topN \`withdrawBy\`; other folds cannot stand below them. ` +
+      'Outlets know what to do with what is withdrawn.',
+  )
 }
 
 function lacksMerge(name: string): ConfigurationError {

@@ -96,7 +96,13 @@ export function sessionWindow<T>(options: SessionWindowOptions<T>): OperatorFunc
       `${what}: maxMs and allowedLatenessMs exclude each other: where a session is split depends on all values before, so a late one could change every session behind it. Leave one of them out.`,
     )
   }
-  const spec = { name, shape: { gapMs, maxMs: isBounded ? maxMs : null }, needsMerge: true, onReject }
+  const spec = {
+    name,
+    shape: { gapMs, maxMs: isBounded ? maxMs : null },
+    needsMerge: true,
+    needsWithdraw: allowedLatenessMs > 0,
+    onReject,
+  }
   return stateful<T, WindowElement<T>>(spec, (restored, out) => {
     // Of sessions that are bounded the snapshot counts arrivals.
     const lateness = new Lateness(allowedLatenessMs, isBounded ? { ...restored, snapshot: undefined } : restored)

@@ -1,6 +1,7 @@
 import type { MonoTypeOperatorFunction } from 'rxjs'
 import { ConfigurationError } from '../runtime/errors.ts'
 import type { OperatorSpec } from '../runtime/operator.ts'
+import { checkOptions, needed, type OptionRules, optional } from '../runtime/options.ts'
 import { plainState } from '../runtime/plainState.ts'
 import { stateful } from '../runtime/stateful.ts'
 import { UpstreamMarks } from './upstreamMarks.ts'
@@ -27,6 +28,13 @@ interface Saved {
 
 const defaultMaxUnmarked = 1_000_000
 
+const rules: OptionRules<UpstreamTimeOptions<never>> = {
+  of: needed.callback,
+  from: optional.list,
+  maxUnmarked: optional.number,
+  name: optional.text,
+}
+
 /**
  * Passes every value on, and moves time by the markers that the pipeline above has written into the topic (`toTopic` with `markers`): the watermark is the least of what each task above said last.
  *
@@ -38,9 +46,8 @@ const defaultMaxUnmarked = 1_000_000
  * or where a pipeline with one input has `idleAfterMs`
  */
 export function upstreamTime<T>(options: UpstreamTimeOptions<T>): MonoTypeOperatorFunction<T> {
+  checkOptions('upstreamTime', options, rules)
   const { of, from, name = 'upstreamTime', maxUnmarked = defaultMaxUnmarked } = options
-  if (typeof of !== 'function')
-    throw new ConfigurationError(`${name}: of must be a function that gives the time of a value`)
   if (from !== undefined && !isNames(from)) {
     throw new ConfigurationError(
       `${name}: from must be a list with the names of pipelines, such as ['web', 'shops'], got ${JSON.stringify(from)}`,

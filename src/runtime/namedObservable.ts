@@ -16,6 +16,14 @@ export interface ObservableName {
   readonly destination?: string
 }
 
+/** What windows ask of the fold below them. */
+export interface Needs {
+  /** They share values or become one: it merges what it keeps. */
+  readonly needsMerge: boolean
+  /** Their results may be taken back: it says how. */
+  readonly needsWithdraw: boolean
+}
+
 /** The stream with a name that this one is made of, looking through steps of RxJS that have one source, such as `filter`; null where a step has several, or an Observable of one's own stands between. */
 export function namedAbove(stream: Observable<unknown>): NamedObservable<unknown> | null {
   for (let at: Observable<unknown> | undefined = stream; at !== undefined; at = at.source) {
@@ -27,12 +35,15 @@ export function namedAbove(stream: Observable<unknown>): NamedObservable<unknown
 /** An observable that says what it is, so that the graph of a pipeline has a node for it. A step of RxJS on top of it is nameless again. */
 export class NamedObservable<T> extends Observable<T> {
   readonly node: ObservableName
-  /** True for windows that share values or become one, so that a fold below them merges what it keeps. */
-  readonly needsMerge: boolean
+  readonly needs: Needs
 
-  constructor(node: ObservableName, subscribe: (subscriber: Subscriber<T>) => TeardownLogic, needsMerge = false) {
+  constructor(
+    node: ObservableName,
+    subscribe: (subscriber: Subscriber<T>) => TeardownLogic,
+    needs: Needs = { needsMerge: false, needsWithdraw: false },
+  ) {
     super(subscribe as (this: Observable<T>, subscriber: Subscriber<T>) => TeardownLogic)
     this.node = node
-    this.needsMerge = needsMerge
+    this.needs = needs
   }
 }

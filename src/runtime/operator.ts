@@ -40,6 +40,8 @@ export interface OperatorSpec {
   readonly meeting?: Meeting
   /** True for an operator of windows that share values or become one: a fold right below it is refused where it cannot merge. */
   readonly needsMerge?: boolean
+  /** True for an operator of windows whose results may be taken back, so that a fold below says how. */
+  readonly needsWithdraw?: boolean
   /** True for an operator that emits nothing, because others read what it keeps: what it gets moves no time below them. */
   readonly isTable?: boolean
   /** True for an operator that a record which was set aside further below may pass a second time: passing must change nothing that it keeps. */

@@ -17,6 +17,7 @@ const rules: OptionRules<OperatorSpec> = {
   meeting: optional.record,
   isTable: optional.flag,
   needsMerge: optional.flag,
+  needsWithdraw: optional.flag,
   readsMarkers: optional.flag,
   isUnsettled: optional.flag,
   takesUnsettled: optional.such("a flag, 'withdrawn' or a function", (value) => {
@@ -73,6 +74,6 @@ export function stateful<I, O>(spec: OperatorSpec, build: BuildLogic<I, O>): Ope
           ? subscribePlain(spec, checkedBuild, source, subscriber)
           : task.subscribe(spec, checkedBuild, source, subscriber)
       },
-      spec.needsMerge,
+      { needsMerge: spec.needsMerge === true, needsWithdraw: spec.needsWithdraw === true },
     )
 }

@@ -147,15 +147,16 @@ describe('the allowed lateness of sessions', () => {
     expect(make).toThrow(/maxMs and allowedLatenessMs exclude each other/)
   })
 
-  it('needs a fold that can take back, at the first value', () => {
+  it('needs a fold that can take back, when it is built', () => {
     const folds: readonly OperatorFunction<never, unknown>[] = [
       aggregateWindow({ ...counting, result: (count: number) => count }),
       topN<Event, number>({ n: 1, of: ({ n }) => n, tie: by, result: (top) => top.map(({ n }) => n) }),
       ohlcv(),
     ] as never
     for (const fold of folds) {
-      const run = new ChainTask<Event>((events) => events.pipe(timed, sessions(1), fold as never))
-      expect(() => run.push(at(1))).toThrow(ConfigurationError)
+      const build = () => new ChainTask<Event>((events) => events.pipe(timed, sessions(1), fold as never))
+      expect(build).toThrow(ConfigurationError)
+      expect(build).toThrow(/a result may be taken back/)
     }
   })
 })

@@ -36,6 +36,14 @@ const time = may(() => 0, late)
 const fold = { initial: need(() => 0, 0), add: need(() => 0, late), result: need(() => 0, late) }
 const sides = { left: text, right: text }
 
+const stream = {
+  market: need('spot', 'margin'),
+  timeUnit: need('ms', 's'),
+  symbols: may(['A'], 7),
+  receivedAt: may(() => null, late),
+  quality: may(millrace.qualityRules.trade, {}),
+}
+
 interface Taker {
   readonly make: (options: never) => unknown
   /** As messages call it, where that is not how it is exported. */
@@ -54,7 +62,8 @@ const takers: Readonly<Record<string, Taker>> = {
       state: saved,
       version: may(1, '1'),
       migrate: may(() => null, {}),
-      provisionalEveryMs: duration('1s', false),
+      early: may({ everyValues: 5 }, 5),
+      withdraws: may(true, 1),
       onReject,
     },
   },
@@ -165,7 +174,10 @@ const takers: Readonly<Record<string, Taker>> = {
     make: (options) => millrace.mapAsync(late, options),
     options: { name: mayName, concurrency: need(1, '1'), onReject },
   },
-  ohlcv: { make: millrace.ohlcv, options: { name: mayName, provisionalEveryMs: duration('1s', false) } },
+  ohlcv: {
+    make: millrace.ohlcv,
+    options: { name: mayName, early: may({ everyMs: '1s' }, 5) },
+  },
   rollup: { make: millrace.rollup, options: { name: mayName, provisionalEveryMs: duration('1s', false) } },
   realtime: {
     make: (options) => millrace.realtime(millrace.tradeCodec({ market: 'spot', timeUnit: 'ms' }), options),
@@ -194,6 +206,7 @@ const takers: Readonly<Record<string, Taker>> = {
       by,
       of: time,
       maxMs: duration('1h', false),
+      allowedLatenessMs: duration('0s', false),
       state: saved,
       onReject,
     },
@@ -274,6 +287,7 @@ const takers: Readonly<Record<string, Taker>> = {
       topic: need('orders', 7),
       at: need(() => 0, 'at'),
       headers: may(() => [], []),
+      markers: may(false, 'yes'),
       encode: need(text, late),
       by: may(text, late),
     },
@@ -293,6 +307,22 @@ const takers: Readonly<Record<string, Taker>> = {
     make: (codecs) => millrace.topic('orders', codecs),
     options: { value: need(codec, {}), key: may(codec, {}) },
   },
+  upstreamTime: {
+    make: millrace.upstreamTime,
+    options: { of: need(() => 0, late), from: may(['web'], 'web'), maxUnmarked: may(5, '5'), name: mayName },
+  },
+  exchangeTopics: {
+    make: millrace.exchangeTopics,
+    options: { market: need('spot', 'margin'), timeUnit: may('ms', 's') },
+  },
+  aggTradeCodec: { make: millrace.aggTradeCodec, options: stream },
+  bookTickerCodec: { make: millrace.bookTickerCodec, options: stream },
+  depthCodec: { make: millrace.depthCodec, options: stream },
+  klineCodec: { make: millrace.klineCodec, options: stream },
+  miniTickerCodec: { make: millrace.miniTickerCodec, options: stream },
+  partialDepthCodec: { make: millrace.partialDepthCodec, options: stream },
+  streamTradeCodec: { make: millrace.streamTradeCodec, options: stream },
+  tickerCodec: { make: millrace.tickerCodec, options: stream },
   tradeCodec: {
     make: millrace.tradeCodec,
     options: { market: need('spot', 'margin'), timeUnit: need('ms', 's'), symbols: may(['A'], 7) },
@@ -451,6 +481,11 @@ const others: Readonly<Record<string, string>> = {
   toFixed8: 'numbers',
   ProductSum: 'nothing',
   Batch: 'values',
+  OrderBook: 'nothing',
+  Withdrawn: 'a row',
+  withdrawn: 'a row',
+  judgeQuality: 'a record and rules',
+  qualityOf: 'a record and rules',
   Rejection: 'texts',
   RecordView: 'nothing',
   Worker: 'parts that the host puts together',

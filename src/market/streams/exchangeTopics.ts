@@ -1,4 +1,5 @@
 import { topic } from '../../codecs/topic.ts'
+import { checkOptions, needed, type OptionRules, optional } from '../../runtime/options.ts'
 import type { TimeUnit } from '../timeUnit.ts'
 import type { Market } from '../trade.ts'
 import { tradeCodec } from '../tradeCodec.ts'
@@ -17,11 +18,18 @@ export interface ExchangeTopicsOptions {
   readonly timeUnit?: TimeUnit
 }
 
+const rules: OptionRules<ExchangeTopicsOptions> = {
+  market: needed.oneOf('spot', 'usdm', 'simulated'),
+  timeUnit: optional.oneOf('ms', 'us'),
+}
+
 /**
  * The topics of a market, one a stream, with what reads them: `crypto.klines.raw` of spot, `crypto.klines.usdm.raw` of futures. A record holds one frame of the
  * exchange as it was received; its key is the symbol.
  */
-export function exchangeTopics({ market, timeUnit = 'ms' }: ExchangeTopicsOptions) {
+export function exchangeTopics(given: ExchangeTopicsOptions) {
+  checkOptions('exchangeTopics', given, rules)
+  const { market, timeUnit = 'ms' } = given
   const options = { market, timeUnit }
   const name = (what: string) => `crypto.${what}.${market === 'spot' ? '' : `${market}.`}raw`
   return {

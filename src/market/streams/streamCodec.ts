@@ -4,6 +4,7 @@ import { isTooDeep } from '../../codecs/jsonText.ts'
 import { utf8Text } from '../../codecs/utf8.ts'
 import { type Codec, Rejection } from '../../runtime/codec.ts'
 import { ConfigurationError } from '../../runtime/errors.ts'
+import { checkOptions, needed, type OptionRules, optional } from '../../runtime/options.ts'
 import type { RecordFacts, RecordView } from '../../runtime/record.ts'
 import { symbolPattern } from '../frame.ts'
 import { malformed, rejectionOf } from '../frameRejection.ts'
@@ -23,6 +24,17 @@ export interface StreamCodecOptions<F extends string = string> {
   readonly receivedAt?: (record: RecordView) => number | null
   /** The rules of the score. Without it those of `qualityRules` for the stream. */
   readonly quality?: readonly QualityRule<F>[]
+}
+
+const optionRules: OptionRules<StreamCodecOptions> = {
+  market: needed.oneOf('spot', 'usdm', 'simulated'),
+  timeUnit: needed.oneOf('ms', 'us'),
+  symbols: optional.such(
+    'a list of symbols',
+    (value) => typeof value === 'object' && value !== null && Symbol.iterator in value,
+  ),
+  receivedAt: optional.callback,
+  quality: optional.list,
 }
 
 /** What every record of a stream has. */
@@ -76,6 +88,7 @@ export class StreamCodec<P, V extends StreamRecord, F extends string> implements
 
   /** Throws `ConfigurationError` for a symbol that the exchange cannot have and for rules that give no score. */
   constructor(spec: StreamSpec<P, V, F>, options: StreamCodecOptions<F>) {
+    checkOptions(spec.codecName, options, optionRules)
     this.spec = spec
     this.options = options
     this.rules = options.quality ?? spec.rules
