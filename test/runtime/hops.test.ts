@@ -1,4 +1,4 @@
-import { from, map, merge, mergeMap } from 'rxjs'
+import { filter, from, map, merge, mergeMap, share } from 'rxjs'
 import { describe, expect, it } from 'vitest'
 import { z } from 'zod'
 import { jsonCodec } from '../../src/codecs/jsonCodec.ts'
@@ -521,4 +521,52 @@ it('a step that fails on what a marker has set off fails on that value alone', a
   expect(kit.rows('spent')).toHaveLength(2)
   expect(kit.deadLetters()).toHaveLength(1)
   kit.finish()
+})
+
+describe('the tasks above', () => {
+  it('may become more, of which one that has not heard of them says nothing else', () => {
+    const run = testPipeline(daily())
+    const tell = (task: number, tasks: number, watermark: number) => run.push(testMarker({ task, tasks, watermark }))
+    tell(0, 1, 100)
+    expect(run.watermark).toBe(100)
+    tell(0, 2, 200)
+    tell(0, 1, 300)
+    expect(run.watermark).toBe(100)
+    tell(1, 2, 150)
+    expect(run.watermark).toBe(150)
+    run.finish()
+  })
+
+  it('count by each of their outlets into the topic, whose messages are sent apart', async () => {
+    const halves = definePipeline({
+      name: 'halves',
+      build: (records) => {
+        const orders = records.pipe(decode(codec), eventTime({ of: ({ at }) => at, maxOutOfOrdernessMs: 0 }), share())
+        const into = {
+          ...{ topic: 'by_customer', markers: true },
+          by: ({ customer }: Order) => customer,
+          at: ({ at }: Order) => at,
+          encode: (value: Order) => JSON.stringify(value),
+        }
+        return {
+          large: toTopic(orders.pipe(filter(({ amount }) => amount >= 5)), into),
+          small: toTopic(orders.pipe(filter(({ amount }) => amount < 5)), into),
+        }
+      },
+    })
+    const hop = new Hop(1, 2)
+    hop.order(0, anOrder('a', 10, 9), anOrder('a', 20, 1), anOrder('b', 250, 1))
+    await hop.run(halves)
+    const run = testPipeline(daily())
+    run.pushValues(anOrder('a', 10, 9))
+    run.push(testMarker({ outlet: 'large', outlets: ['large', 'small'], watermark: 249 }))
+    expect(run.watermark).toBeNull()
+    run.push(testMarker({ outlet: 'small', outlets: ['large', 'small'], watermark: 199 }))
+    expect(run.watermark).toBe(199)
+    run.finish()
+    const told = (await hop.markers(0)).map((marker) => (typeof marker === 'object' ? marker.outlet : marker))
+    expect(told.sort()).toEqual(['large', 'small'])
+    await hop.run(daily())
+    expect(hop.rows()).toEqual(['a 0 10'])
+  })
 })
