@@ -1,10 +1,11 @@
-import { filter, map, type Observable, type OperatorFunction, Subject, share } from 'rxjs'
+import { filter, map, merge, type Observable, type OperatorFunction, Subject, share } from 'rxjs'
 import { describe, expect, it } from 'vitest'
 import { aggregateWindow } from '../../src/operators/aggregateWindow.ts'
 import { enrich } from '../../src/operators/enrich.ts'
 import { eventTime } from '../../src/operators/eventTime.ts'
 import { inOrder } from '../../src/operators/inOrder.ts'
 import { keyed } from '../../src/operators/keyed.ts'
+import { mapAsync } from '../../src/operators/mapAsync.ts'
 import { ohlcv } from '../../src/operators/ohlcv.ts'
 import { sessionWindow } from '../../src/operators/sessionWindow.ts'
 import { topN } from '../../src/operators/topN.ts'
@@ -219,6 +220,21 @@ describe('results that are not for good', () => {
       new ChainTask<Event>((events) => events.pipe(timed, tens, early, below[name] as OperatorFunction<Event, unknown>))
     expect(make).toThrow(OperatorError)
     expect(make).toThrow(/results of early that are not for good/)
+  })
+
+  it('are refused behind share() and what only passes values on while the pipeline is built', () => {
+    const make = () =>
+      new ChainTask<Event>((events) => {
+        const shared = events.pipe(timed, tens, early, share())
+        return merge(
+          shared,
+          shared.pipe(
+            mapAsync(async (event) => event, { concurrency: 1 }),
+            inOrder<Event>({ name: 'below' }),
+          ),
+        )
+      })
+    expect(make).toThrow(/below: results of early that are not for good/)
   })
 
   it('are refused behind a step when the first one comes, and a filter keeps them out', () => {
