@@ -51,3 +51,19 @@ CREATE TABLE kline_archive (
   rows     bigint NOT NULL,
   PRIMARY KEY (market, symbol, interval, name)
 );
+
+-- Closed candles of ours that are not as the exchange made them, or not there. A row stays when the difference is gone, so that what was wrong once can be found.
+CREATE TABLE candle_difference (
+  market      text        NOT NULL,
+  symbol      text        NOT NULL,
+  interval    text        NOT NULL,
+  open_time   timestamptz NOT NULL,
+  -- open until it is equal, or until somebody has said why it is not.
+  state       text        NOT NULL CHECK (state IN ('open', 'equal', 'explained')),
+  -- By column: ours and theirs, as text; of a candle that is not there, {"candle": ["missing", "trades"]}.
+  differences jsonb       NOT NULL,
+  found_at    timestamptz NOT NULL DEFAULT now(),
+  ended_at    timestamptz,
+  explanation text        CHECK ((state = 'explained') = (explanation IS NOT NULL)),
+  PRIMARY KEY (market, symbol, interval, open_time)
+);

@@ -61,6 +61,16 @@ export const backfillSettingTable = {
     allowed: 'http:// or https:// addresses of archives, such as those of https://data.binance.vision',
     description: 'Fetch archives and read them. The .CHECKSUM beside each is fetched and verified.',
   },
+  explain: {
+    schema: z.string().trim().min(1).max(1_000),
+    env: null,
+    flag: '--explain <why>',
+    commands: ['reconcile'],
+    default: null,
+    allowed: 'up to 1000 characters',
+    description:
+      'Ends the differences of the range by saying why they are there; they are open again when they change.',
+  },
   again: {
     schema: yesOrNo,
     env: null,

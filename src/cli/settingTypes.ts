@@ -8,6 +8,7 @@ export const commandNames = [
   'record',
   'graph',
   'backfill',
+  'reconcile',
   'candles',
   'status',
   'dead-letters list',

@@ -170,7 +170,7 @@ export const settings = {
     schema: z.string().refine(isSchemaName),
     env: 'MILLRACE_SCHEMA',
     flag: '--schema <name>',
-    commands: ['run', 'run realtime', 'ingest', 'backfill', 'candles'],
+    commands: ['run', 'run realtime', 'ingest', 'backfill', 'reconcile', 'candles'],
     default: 'public',
     allowed: schemaNameAllowed,
     description:
