@@ -144,7 +144,7 @@ function unknownHost(what: string, error: Error): ConfigurationError {
 
 function nothingSaid(what: string, error: Error): ConfigurationError {
   return new ConfigurationError(
-    `${what}: ${error.message}; it has said nothing for ${durationText(silencePatienceMs)}: correct the address, or end what hangs there`,
+    `${what}: ${error.message.replace(/\.$/, '')}; it was waited for for ${durationText(silencePatienceMs)}`,
     { cause: error },
   )
 }

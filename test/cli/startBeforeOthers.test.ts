@@ -7,6 +7,7 @@ import type { PostgresConnection } from '../../src/sinks/postgres/connection.ts'
 import { type Broker, freePorts, startBroker } from '../support/brokerProcess.ts'
 import { type RunningCommand, runCommand, startCommand } from '../support/commandLine.ts'
 import { canStartBroker, startTitle, uniqueName } from '../support/kafkaBroker.ts'
+import { oddServer } from '../support/oddServer.ts'
 
 if (!canStartBroker) console.warn('SKIPPED: commands that are started before their broker: none can be started here')
 
@@ -56,6 +57,28 @@ async function stopped(command: RunningCommand, signal: NodeJS.Signals) {
   expect(performance.now() - at).toBeLessThan(5_000)
   return ended
 }
+
+describe('a command at whose address something else listens', { timeout: 90_000 }, () => {
+  test('ends, says what it found and names the setting', async () => {
+    const port = await oddServer('speaks HTTP')
+    const database = runCommand(
+      ['run', 'realtime', '--source', 'simulator'],
+      placeOf('odd', { DATABASE_URL: `postgres://user:password@127.0.0.1:${port}/database` }),
+    )
+    const brokers = runCommand(
+      ['ingest', '--source', 'simulator'],
+      placeOf('odd-ingest', { KAFKA_BROKERS: `127.0.0.1:${port}` }),
+    )
+    expect(await database).toMatchObject({
+      code: 2,
+      stderr: expect.stringMatching(/is no PostgreSQL: it answers as a server of HTTP does.*DATABASE_URL/),
+    })
+    expect(await brokers).toMatchObject({
+      code: 2,
+      stderr: expect.stringMatching(/is no broker of Kafka: it answers as a server of HTTP does.*KAFKA_BROKERS/),
+    })
+  })
+})
 
 describe('a command that is started before its database', { timeout: 90_000 }, () => {
   const simulate = ['--source', 'simulator']

@@ -20,7 +20,7 @@ export async function decisiveTrouble(trouble: unknown, address: PostgresAddress
   const place = `${host}:${port}`
   if (found.kind === 'silent') {
     return new RetryableError(
-      `${place} takes connections and says nothing. It is tried again; if it goes on, no PostgreSQL listens there, or it hangs: see host and port in DATABASE_URL`,
+      `${place} takes connections and says nothing: no PostgreSQL listens there (host and port in DATABASE_URL), or it hangs`,
       { cause: new Silence(place) },
     )
   }

@@ -36,7 +36,7 @@ export async function decisiveTrouble(trouble: MillraceError, settings: KafkaSet
   }
   if (silent === null || isLogin) return trouble
   return new RetryableError(
-    `Kafka: ${silent} takes connections and says nothing. It is tried again; if it goes on, no broker listens there, or it hangs: see kafka.brokers (KAFKA_BROKERS).`,
+    `Kafka: ${silent} takes connections and says nothing: no broker listens there (kafka.brokers, KAFKA_BROKERS), or it hangs.`,
     { ...place, cause: new Silence(silent) },
   )
 }
