@@ -14,6 +14,7 @@ import type { Elsewhere } from './elsewhere.ts'
 import { MillraceError, OperatorError } from './errors.ts'
 import { elsewhereReason, type RowMaker } from './foreignRows.ts'
 import { emitsAtRest, mixesRows, notThere, putsOff } from './graphErrors.ts'
+import type { ResolvedInput } from './input.ts'
 import type { Json } from './json.ts'
 import type { BuildLogic, Cut, Logic, OperatorSpec } from './operator.ts'
 import { type AnyNode, type OperatorHost, OperatorNode } from './operatorNode.ts'
@@ -108,6 +109,7 @@ export class StreamTask implements OperatorHost {
    * Builds the graph and restores its state.
    * @param startOffsets the first offsets of the inputs to be pushed where nothing was saved; of the only one, a number
    * @param limits what bounds it whatever its records hold
+   * @param inputs what is pushed, by number: those of the pipeline, or each partition of them
    * @throws StateMismatchError when the saved state does not fit the pipeline; ConfigurationError on a pipeline that is not well formed
    */
   constructor(
@@ -115,10 +117,10 @@ export class StreamTask implements OperatorHost {
     saved: SavedCheckpoint | null,
     startOffsets: number | readonly number[],
     limits: TaskLimits = defaultLimits,
+    inputs: readonly ResolvedInput[] = inputsOf(pipeline),
   ) {
     this.#pipeline = pipeline
     this.#limits = limits
-    const inputs = inputsOf(pipeline)
     const starts = typeof startOffsets === 'number' ? [startOffsets] : startOffsets
     const nextOffsets = inputs.map((_, i) => savedOffset(saved, i) ?? (starts[i] as number))
     this.#inputs = new TaskInputs(inputs, nextOffsets)
@@ -126,7 +128,7 @@ export class StreamTask implements OperatorHost {
     this.#state = new TaskState(pipeline, saved?.state ?? [], nextOffsets, watermark ?? Number.NEGATIVE_INFINITY)
     const { own, lastOffset, lastOrdinals } = this.#state
     this.savedMerge = own.merge
-    this.#time = new TaskTime(pipeline.name, this.#inputs.nextOffsets, watermark, own.steps)
+    this.#time = new TaskTime(pipeline.name, this.#inputs, watermark, own.steps)
     this.provenance = new Provenance(own.lastInput, lastOffset, lastOrdinals, limits.maxLetterBytes)
     guardSchedulers()
     let outlets: TaskOutlets | null = null
@@ -134,7 +136,7 @@ export class StreamTask implements OperatorHost {
       outlets = buildIn(this, () => this.#build(own.sent))
     }
     // Which input is above which operator is of interest only where there are several.
-    const trace = inputs.length === 1 ? null : traceSubscriptions(build)
+    const trace = this.#inputs.streams.size === 1 ? null : traceSubscriptions(build)
     if (trace === null) build()
     this.#outlets = outlets as unknown as TaskOutlets
     this.#isSealed = true

@@ -7,6 +7,7 @@ import type { OperatorSpec } from './operator.ts'
 import type { AnyNode } from './operatorNode.ts'
 import type { OwnState } from './ownState.ts'
 import type { SubscriptionTrace } from './subscriptionTrace.ts'
+import type { TaskInputs } from './taskInputs.ts'
 import { TimeDomain } from './timeDomain.ts'
 
 /** A time that may move by itself, and the inputs whose silence lets it. */
@@ -26,8 +27,7 @@ export interface TimeSteps {
 export class TaskTime {
   readonly domain = new TimeDomain()
   readonly #pipeline: string
-  /** Where the inputs stand; the task moves them on. */
-  readonly #nextOffsets: readonly number[]
+  readonly #inputs: TaskInputs
   readonly #owners: AnyNode[] = []
   /** Null in a task with one time. */
   #clocks: EventClocks | null = null
@@ -36,9 +36,9 @@ export class TaskTime {
   #idleAdvances: IdleAdvance[] = []
   #inputEnds: InputEnd[] = []
 
-  constructor(pipeline: string, nextOffsets: readonly number[], watermark: number | null, steps: number) {
+  constructor(pipeline: string, inputs: TaskInputs, watermark: number | null, steps: number) {
     this.#pipeline = pipeline
-    this.#nextOffsets = nextOffsets
+    this.#inputs = inputs
     this.#steps = steps
     if (watermark !== null) this.domain.watermark = watermark
   }
@@ -46,7 +46,7 @@ export class TaskTime {
   /** Takes an `eventTime` in. One input has one time; of several inputs, each may have its own. */
   own(node: AnyNode): void {
     const [first] = this.#owners
-    if (first !== undefined && this.#nextOffsets.length === 1) {
+    if (first !== undefined && this.#inputs.streams.size === 1) {
       throw new ConfigurationError(
         `pipeline ${this.#pipeline} has two eventTime operators (${first.spec.name}, ${node.spec.name}); one input has one time. Share the first.`,
       )
@@ -131,7 +131,7 @@ export class TaskTime {
 
   /** Of a step that is recorded now. */
   #place(): TaskPlace {
-    const [offset, ...otherOffsets] = this.#nextOffsets
+    const [offset, ...otherOffsets] = this.#inputs.nextOffsets
     if (otherOffsets.length === 0) return { offset: offset as number }
     this.#steps += 1
     return { offset: offset as number, otherOffsets, sequence: this.#steps }

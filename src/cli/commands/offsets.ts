@@ -165,13 +165,13 @@ function rangeOf(task: StandingTask, wanted: Wanted, isLoss: boolean): DecidedRa
   return { ...decided, kind: isLoss ? 'loss' : 'skip', fromOffset, toOffset }
 }
 
-function placeOf({ pipeline, topic, partition, inputTopic }: StandingTask) {
-  return { pipeline, topic, partition, inputTopic }
+function placeOf({ pipeline, topic, partition, inputTopic, inputPartition }: StandingTask) {
+  return { pipeline, topic, partition, inputTopic, inputPartition }
 }
 
 function planText(range: DecidedRange, schema: string, { nextOffset }: StandingTask): string {
-  const { pipeline, inputTopic, partition, fromOffset, toOffset, kind } = range
-  const where = `pipeline ${pipeline} (schema ${schema}), ${inputTopic}/${partition}`
+  const { pipeline, inputTopic, inputPartition, fromOffset, toOffset, kind } = range
+  const where = `pipeline ${pipeline} (schema ${schema}), ${inputTopic}/${inputPartition}`
   const stands = nextOffset === null ? 'has committed nothing there' : `stands at offset ${nextOffset}`
   const count = countText(toOffset - fromOffset)
   if (kind === 'rewind') {

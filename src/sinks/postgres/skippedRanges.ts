@@ -12,6 +12,8 @@ export interface SkippedPlace {
   readonly topic: string
   readonly partition: number
   readonly inputTopic: string
+  /** That of the task, unless one task reads all. */
+  readonly inputPartition: number
 }
 
 /** What a person has decided about offsets from, and up to but not including. */
@@ -38,22 +40,24 @@ export interface StandingTask extends SkippedPlace {
 }
 
 const standing = `
-SELECT task.pipeline, task.topic, task.partition, task.topic AS "inputTopic", task.next_offset::float8 AS "nextOffset",
+SELECT task.pipeline, task.topic, task.partition, task.topic AS "inputTopic",
+  task.partition AS "inputPartition", task.next_offset::float8 AS "nextOffset",
   task.archive_next_offset::float8 AS "archiveNextOffset"
 FROM stream_task AS task WHERE task.pipeline = $1 AND task.partition = $2
 UNION ALL
-SELECT pipeline, topic, partition, input_topic, next_offset::float8, archive_next_offset::float8
-FROM task_input WHERE pipeline = $1 AND partition = $2
+SELECT pipeline, topic, partition, input_topic, input_partition, next_offset::float8, archive_next_offset::float8
+FROM task_input WHERE pipeline = $1 AND input_partition = $2
 ORDER BY 2, 4`
 
 const stored = `
-SELECT pipeline, topic, partition, input_topic AS "inputTopic", from_offset::float8 AS "fromOffset", to_offset::float8 AS "toOffset", kind,
+SELECT pipeline, topic, partition, input_topic AS "inputTopic",
+  input_partition AS "inputPartition", from_offset::float8 AS "fromOffset", to_offset::float8 AS "toOffset", kind,
   decided_by AS "decidedBy", reason, floor(extract(epoch FROM decided_at) * 1000)::float8 AS "decidedAt"
 FROM skipped_range ORDER BY decided_at, pipeline, topic, partition, from_offset`
 
 const insert = `
-INSERT INTO skipped_range (pipeline, topic, partition, input_topic, from_offset, to_offset, kind, decided_by, reason)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)`
+INSERT INTO skipped_range (pipeline, topic, partition, input_topic, input_partition, from_offset, to_offset, kind, decided_by, reason)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)`
 
 const archived = `SELECT 1 FROM archive_object WHERE pipeline = $1 AND topic = $2 AND partition = $3 AND last_offset >= $4 LIMIT 1`
 
@@ -66,7 +70,7 @@ WHERE pipeline = $1 AND topic = $2 AND partition = $3`
 
 const rewindInput = `
 UPDATE task_input SET next_offset = $5, leader_epoch = NULL, archive_next_offset = least(archive_next_offset, $5)
-WHERE pipeline = $1 AND topic = $2 AND partition = $3 AND input_topic = $4`
+WHERE pipeline = $1 AND topic = $2 AND partition = $3 AND input_topic = $4 AND input_partition = $6`
 
 // A record of another content comes to these offsets, and its letters have these places: those that are there make room, and can be redriven as before.
 const moveLetters = `
@@ -94,28 +98,29 @@ export async function storedRanges(client: pg.ClientBase): Promise<readonly Stor
  */
 export async function storeRange(client: pg.ClientBase, range: DecidedRange): Promise<void> {
   await inOneTransaction(client, 'READ COMMITTED', async () => {
-    const { pipeline, topic, partition, inputTopic, fromOffset, toOffset, kind, decidedBy, reason } = range
+    const { pipeline, topic, partition, inputTopic, inputPartition, fromOffset, toOffset, kind, decidedBy, reason } =
+      range
     if (kind === 'rewind') await rewind(client, range)
-    const place = [pipeline, topic, partition, inputTopic]
+    const place = [pipeline, topic, partition, inputTopic, inputPartition]
     await client.query(insert, [...place, fromOffset, toOffset, kind, decidedBy, reason])
   })
 }
 
 async function rewind(client: pg.ClientBase, range: DecidedRange): Promise<void> {
-  const { pipeline, topic, partition, inputTopic, fromOffset } = range
+  const { pipeline, topic, partition, inputTopic, inputPartition, fromOffset } = range
   const task = [pipeline, topic, partition]
   await client.query(fence, task)
-  const { rowCount } = await client.query(archived, [pipeline, inputTopic, partition, fromOffset])
+  const { rowCount } = await client.query(archived, [pipeline, inputTopic, inputPartition, fromOffset])
   if (rowCount !== 0) {
     throw new ConfigurationError(
-      `the archive of pipeline ${pipeline} holds records of ${inputTopic}/${partition} from offset ${fromOffset} on, and others are to come there: ` +
+      `the archive of pipeline ${pipeline} holds records of ${inputTopic}/${inputPartition} from offset ${fromOffset} on, and others are to come there: ` +
         `go on under another name (\`millrace state copy --from-pipeline ${pipeline} --to-pipeline NEW\`) and accept the loss for that one.`,
-      { pipeline, topic: inputTopic, partition, offset: fromOffset },
+      { pipeline, topic: inputTopic, partition: inputPartition, offset: fromOffset },
     )
   }
-  if (inputTopic === topic) {
+  if (inputTopic === topic && inputPartition === partition) {
     await client.query(rewindLead, [...task, fromOffset])
     await client.query(dropSteps, [...task, fromOffset])
-  } else await client.query(rewindInput, [...task, inputTopic, fromOffset])
-  await client.query(moveLetters, [pipeline, inputTopic, partition, fromOffset])
+  } else await client.query(rewindInput, [...task, inputTopic, fromOffset, inputPartition])
+  await client.query(moveLetters, [pipeline, inputTopic, inputPartition, fromOffset])
 }
