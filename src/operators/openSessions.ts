@@ -94,7 +94,8 @@ export class OpenSessions {
     if (earliest !== undefined && touched.length === 1 && earliest.first === first) {
       if (last > earliest.last) {
         earliest.last = last
-        earliest.window = this.#windowOf(key, first, last)
+        // Its id stays, and need not be made again for every value.
+        earliest.window = { ...earliest.window, end: this.#endOf(first, last) }
         this.#saved.touch(earliest.entry as KeyedEntry<OpenSession>)
       }
       return { session: earliest, merged: [] }
@@ -147,9 +148,16 @@ export class OpenSessions {
   }
 
   #windowOf(key: string, first: number, last: number): Window {
-    const { name, gapMs, maxMs } = this.#rules
-    const end = Math.min(last + gapMs, first + maxMs)
-    return { name, key, start: first, end, id: windowId(key, first), varies: true, mayMerge: true }
+    const { name } = this.#rules
+    return {
+      ...{ name, key, start: first, end: this.#endOf(first, last) },
+      ...{ id: windowId(key, first), varies: true, mayMerge: true },
+    }
+  }
+
+  #endOf(first: number, last: number): number {
+    const { gapMs, maxMs } = this.#rules
+    return Math.min(last + gapMs, first + maxMs)
   }
 
   #enter(session: OpenSession): void {

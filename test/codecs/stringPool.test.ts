@@ -72,6 +72,8 @@ test.each([
 
 test('strings that never come again are read without the pool for a while, and right', () => {
   const pool = new StringPool((text) => text)
-  for (let index = 0; index < 40_000; index += 1) expect(read(pool, `unique${index}`)).toBe(`unique${index}`)
-  for (let index = 0; index < 300_000; index += 1) expect(read(pool, 'again')).toBe('again')
+  let wrong = 0
+  for (let index = 0; index < 20_000; index += 1) if (read(pool, `unique${index}`) !== `unique${index}`) wrong += 1
+  for (let index = 0; index < 1_000; index += 1) if (read(pool, 'again') !== 'again') wrong += 1
+  expect(wrong).toBe(0)
 })

@@ -108,7 +108,7 @@ describe('by the command, over topics of four partitions, into PostgreSQL', () =
   })
   afterAll(() => db.close())
 
-  test.each(queries)('%s', { timeout: 60_000 }, async (query) => {
+  async function ran(query: Query): Promise<string> {
     const { host, port, user, password, database } = db.connection
     const env = {
       DATABASE_URL: `postgres://${user}:${encodeURIComponent(password)}@${host}:${port}/${database}`,
@@ -117,8 +117,23 @@ describe('by the command, over topics of four partitions, into PostgreSQL', () =
     const args = ['run', join(folder, `${query}.ts`), '--until-end', '--close-open', '--data-dir', join(folder, 'data')]
     const ended = await runCommand(args, { cwd: folder, env })
     expect(ended, ended.stdout + ended.stderr).toMatchObject({ code: 0 })
-    expect(ended.stdout).toContain('0 dead letters')
+    return ended.stdout
+  }
+
+  test.each(queries)('%s', { timeout: 60_000 }, async (query) => {
+    expect(await ran(query)).toContain('0 dead letters')
     const expected = oracle[query](eventsOf(events))
     expect(await storedRows(db.pool, query)).toEqual({ rows: expected.length, digest: digestOf(expected) })
+  })
+
+  test('run again, one task that reads all partitions goes on in each of them', { timeout: 60_000 }, async () => {
+    expect(await ran('q8')).toContain('All that the topics hold is committed: 0 records, 0 dead letters')
+    const { rows } = await db.pool.query(
+      `SELECT input_topic, input_partition FROM task_input WHERE pipeline = 'nexmark_q8' ORDER BY 1, 2`,
+    )
+    expect(rows.map((row) => `${row.input_topic}/${row.input_partition}`)).toEqual([
+      ...[0, 1, 2, 3].map((partition) => `nexmark-auction/${partition}`),
+      ...[1, 2, 3].map((partition) => `nexmark-person/${partition}`),
+    ])
   })
 })
