@@ -5,7 +5,9 @@ import { type Admin, Kafka, logLevel } from 'kafkajs'
 import type pg from 'pg'
 import { startOrJoin } from '../../src/embedded/embeddedPostgres.ts'
 import type { Cleanup } from '../../src/host/cleanup.ts'
+import { withKafkaAdmin } from '../../src/host/kafkaTopics.ts'
 import { openPool, type PostgresConnection } from '../../src/sinks/postgres/connection.ts'
+import { kafkaSettings } from '../../src/sources/kafka/kafkaSettings.ts'
 // Keeps kafkajs from arming a timer a thousand times a second, which would be a part of every figure.
 import '../../src/sources/kafka/kafkajs/internals.ts'
 import { findBroker, startBroker } from '../../test/support/brokerProcess.ts'
@@ -50,9 +52,8 @@ export async function openBenchPlace(cleanup: Pick<Cleanup, 'add'>): Promise<Ben
       return pool
     },
     async makeTopic(topic, partitions) {
-      const configEntries = [{ name: 'retention.ms', value: '-1' }]
-      const topics = [{ topic, numPartitions: partitions, configEntries }]
-      await withAdmin(brokers, (admin) => admin.createTopics({ topics, waitForLeaders: true }))
+      const wanted = { topic, partitions, retentionMs: null, replication: 1 }
+      await withKafkaAdmin(kafkaSettings({ brokers: [...brokers] }), (admin) => admin.createTopic(wanted))
       if (broker === null) cleanup.add(() => withAdmin(brokers, (admin) => admin.deleteTopics({ topics: [topic] })))
     },
   }

@@ -36,7 +36,7 @@ const ofEveryPipeline: Statements = {
   'idle advances': `SELECT i::text AS line FROM idle_advance i ORDER BY i::text`,
   'merge notes': `SELECT n::text AS line FROM merge_note n ORDER BY n::text`,
   'other inputs': `SELECT jsonb_build_array(pipeline, topic, partition, input_topic, next_offset, archive_next_offset)::text AS line
-    FROM task_input ORDER BY topic, partition, input_topic`,
+    FROM task_input ORDER BY topic, partition, input_topic, input_partition`,
 }
 
 /** All that a run has left in a data folder: tables, saved state, and every file of the archive. */

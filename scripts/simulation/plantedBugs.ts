@@ -23,6 +23,20 @@ const merge = 'src/runtime/inputMerge.ts'
 
 export const plantedBugs: readonly PlantedBug[] = [
   {
+    name: 'where one task stands in all partitions is kept once a topic',
+    prover: 'test/runtime/wholeInputs.test.ts',
+    file: 'src/runtime/inputPlace.ts',
+    from: 'partition: otherPartitions?.[i] ?? partition',
+    to: 'partition',
+  },
+  {
+    name: 'what belongs to several partitions of one input is archived for the first of them alone',
+    prover: 'test/runtime/wholeInputs.test.ts',
+    file: attempt,
+    from: 'if (!archived.has(topic)) return []',
+    to: 'if (!archived.has(topic) || input !== [...task.archives.values()][0]) return []',
+  },
+  {
     name: 'open and close are chosen by order of arrival',
     prover: 'simulation',
     file: 'src/operators/ohlcv.ts',

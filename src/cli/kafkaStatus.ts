@@ -71,20 +71,19 @@ function groupsOf(
 
 /** The task with the ends of its logs, where a log is in Kafka. */
 export function withLogEnd(task: TaskStatus, kafka: KafkaStatus | null): TaskStatus {
-  const { partition } = task
-  const inputs = task.inputs.map((input) => ({ ...input, ...ends(input, partition, kafka) }))
-  return { ...task, ...ends(task, partition, kafka), inputs }
+  const inputs = task.inputs.map((input) => ({ ...input, ...ends(input, kafka) }))
+  return { ...task, ...ends(task, kafka), inputs }
 }
 
 type Progress = Pick<
   TaskStatus,
-  'topic' | 'nextOffset' | 'logEnd' | 'lagRecords' | 'archiveNextOffset' | 'archiveLagRecords'
+  'topic' | 'partition' | 'nextOffset' | 'logEnd' | 'lagRecords' | 'archiveNextOffset' | 'archiveLagRecords'
 >
 
-function ends(progress: Progress, partition: number, kafka: KafkaStatus | null): Partial<InputStatus> {
+function ends(progress: Progress, kafka: KafkaStatus | null): Partial<InputStatus> {
   if (progress.logEnd !== null) return {}
   const topic = kafka?.topics.find((one) => one.topic === progress.topic)
-  const log = topic?.partitions.find((one) => one.partition === partition)
+  const log = topic?.partitions.find((one) => one.partition === progress.partition)
   if (log === undefined) return {}
   return {
     logEnd: log.next,

@@ -11,7 +11,7 @@ const comma = 0x2c
 const colon = 0x3a
 
 /** Which bytes of a string need no second look: printable ASCII except the quote and the backslash. */
-const plain = new Uint8Array(256)
+export const plain = new Uint8Array(256)
 for (let byte = 0x20; byte < 0x80; byte += 1) plain[byte] = byte === quote || byte === backslash ? 0 : 1
 
 /** The closing byte of every open object and array. Shared, since a check never waits and never calls out. */

@@ -1,19 +1,22 @@
 import type { FieldPlan, LeafPlan, ObjectPlan } from './schemaPlan.ts'
 import type { SchemaReader } from './schemaReader.ts'
 
+type PlainObject = Record<string, unknown>
+
 /** Makes objects of the frame that a reader has read, with their fields in the order of the schema, as zod has them. */
 export class ObjectBuilder {
   private readonly reader: SchemaReader
   private readonly parts: readonly Part[]
+  private readonly Empty = emptyObjects()
 
   constructor(plan: ObjectPlan, reader: SchemaReader) {
     this.reader = reader
     this.parts = [...plan.fields.values()].flatMap((field) => partOf(field, reader) ?? [])
   }
 
-  build(): Record<string, unknown> {
-    const { reader, parts } = this
-    const object: Record<string, unknown> = {}
+  build(): PlainObject {
+    const { reader, parts, Empty } = this
+    const object = new Empty()
     for (let index = 0; index < parts.length; index += 1) {
       const { name, leaf, inner, literal } = parts[index] as Part
       if (leaf === null) object[name] = inner === null ? literal : inner.build()
@@ -21,6 +24,15 @@ export class ObjectBuilder {
     }
     return object
   }
+}
+
+/**
+ * Makes what `{}` makes. An object of a constructor of its own has room for as many fields as those before it had, where `{}` has room for four, and keeps more of them in a second place.
+ */
+function emptyObjects(): new () => PlainObject {
+  const Empty = function Empty() {} as unknown as new () => PlainObject
+  Empty.prototype = Object.prototype
+  return Empty
 }
 
 /** One field: a leaf, an object of its own or else a literal. */

@@ -1,7 +1,7 @@
 import type { z } from 'zod'
 import { type Fixed8, parseFixed8At } from '../exact/decimal.ts'
 import { type FieldLayout, type LayoutStep, learnLayout } from './fieldLayout.ts'
-import { jsonNumberEnd, jsonValueEnd } from './jsonText.ts'
+import { jsonNumberEnd, jsonStringEnd, jsonValueEnd } from './jsonText.ts'
 import { type FieldPlan, type LeafPlan, type ObjectPlan, planOf, type SchemaPlan } from './schemaPlan.ts'
 import { StringPool } from './stringPool.ts'
 
@@ -189,7 +189,7 @@ export class SchemaReader {
           at = this.readBoolean(step.leaf as LeafPlan, view, at)
           break
         case 'skip':
-          at = view.getInt32(at, true) === trueWord ? at + 4 : jsonValueEnd(this.buffer, at, end, step.levels)
+          at = this.skip(step, view, at, end)
           break
         case 'end':
           return at === end
@@ -204,6 +204,17 @@ export class SchemaReader {
       }
     }
     return false
+  }
+
+  /** Where the value ends that nobody asks for, or -1. */
+  private skip(step: LayoutStep, view: DataView, start: number, end: number): number {
+    const first = view.getInt32(start, true)
+    if (first === trueWord) return start + 4
+    if ((first & 0xff) !== quote) return jsonValueEnd(this.buffer, start, end, step.levels)
+    let at = start + 1
+    for (; at + 4 <= end; at += 4) if (hasUnusualByte(view.getInt32(at, true))) break
+    // What is before is in order; the rest is looked at byte by byte.
+    return jsonStringEnd(this.buffer, at - 1, end)
   }
 
   /** Where the int ends, or `~start` for one that `readUnusualNumber` has to look at. */
@@ -347,6 +358,18 @@ function acceptBy(schema: z.ZodType | null): (text: string) => string | null {
       return null
     }
   }
+}
+
+/** False where all four bytes are printable ASCII, and neither a quote nor a backslash. */
+function hasUnusualByte(word: number): boolean {
+  const fromQuote = word ^ 0x2222_2222
+  const fromBackslash = word ^ 0x5c5c_5c5c
+  const marks =
+    ((fromQuote - 0x0101_0101) & ~fromQuote) |
+    ((fromBackslash - 0x0101_0101) & ~fromBackslash) |
+    ((word - 0x2020_2020) & ~word) |
+    word
+  return (marks & 0x8080_8080) !== 0
 }
 
 /** The number that four bytes of ASCII digits write, or -1. */

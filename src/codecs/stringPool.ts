@@ -1,10 +1,12 @@
-import { jsonStringEnd } from './jsonText.ts'
+import { JsonString } from './jsonString.ts'
 
 /** Longer strings are made anew each time. */
 const maxPooledBytes = 64
 /** Room for every symbol of an exchange, several times over. */
 const maxEntries = 16_384
 const tableSize = 2 * maxEntries
+/** So many strings are read without the pool where those that filled it seldom came again: ids, say, or texts of people. */
+const readsWithoutPool = 16 * maxEntries
 /** Keeps strings that were chosen to collide from making every look-up long. */
 const maxProbes = 16
 const quotes = 0x2222_2222
@@ -14,9 +16,9 @@ const maxWords = headerWords + maxPooledBytes / 4 + 1
 const storeSize = 12 * maxEntries
 
 /**
- * Gives the same string for the same bytes of JSON, without decoding or checking them again.
+ * Gives the same string for the same bytes of JSON, without decoding or checking them again. One with escapes is made anew each time.
  *
- * Holds at most 16,384 strings of at most 64 bytes, about 2 MB; a pool that is full starts over. Their bytes lie in one array, so that finding one of
+ * Holds at most 16,384 strings of at most 64 bytes, about 2 MB; a pool that is full starts over, after a while where it was of no use. Their bytes lie in one array, so that finding one of
  * thousands waits for memory as seldom as possible.
  */
 export class StringPool {
@@ -28,6 +30,11 @@ export class StringPool {
   private table = new Int32Array(0)
   private store = new Int32Array(0)
   private storeEnd = 1
+  /** How often a string was found since the pool began. */
+  private found = 0
+  /** How many strings are still to be read without the pool. */
+  private apart = 0
+  private readonly string = new JsonString()
   /** The string that is being read. */
   private readonly words = new Int32Array(maxPooledBytes / 4 + 1)
 
@@ -37,10 +44,14 @@ export class StringPool {
   }
 
   /**
-   * Reads the string whose content starts at `start` into `text` and gives the position of its closing quote; -1 for a string with escapes, one
-   * that does not end before `end` and one that was not accepted. `view` must be the whole of `buffer` and reach four bytes past `end`.
+   * Reads the string whose content starts at `start` into `text` and gives the position of its closing quote; -1 for a string that does not end before `end`, or is none, and
+   * for one that was not accepted. `view` must be the whole of `buffer` and reach four bytes past `end`.
    */
   read(buffer: Buffer, view: DataView, start: number, end: number): number {
+    if (this.apart > 0) {
+      this.apart -= 1
+      return this.readLong(buffer, start, end)
+    }
     const { words } = this
     const last = Math.min(end, start + maxPooledBytes)
     let hash = 0
@@ -61,29 +72,31 @@ export class StringPool {
       if (stop >= end) return -1
       const tail = word & ((1 << bits) - 1)
       words[count] = tail
-      return this.find(buffer, start, stop, mix(hash, tail), count + 1)
+      return this.find(buffer, start, stop, end, mix(hash, tail), count + 1)
     }
     return this.readLong(buffer, start, end)
   }
 
-  private find(buffer: Buffer, start: number, stop: number, hash: number, count: number): number {
+  private find(buffer: Buffer, start: number, stop: number, end: number, hash: number, count: number): number {
     const { words, table, store } = this
     const length = stop - start
     let index = (hash ^ (hash >>> 16)) & (tableSize - 1)
     for (let probe = 0; probe < maxProbes; probe += 1) {
       const entry = table[index]
-      if (entry === undefined || entry === 0) return this.add(buffer, start, stop, count, index)
+      if (entry === undefined || entry === 0) return this.add(buffer, start, stop, end, count, index)
       if (store[entry + 1] === length && isEqual(store, entry + headerWords, words, count)) {
         this.text = this.texts[store[entry] as number] as string
+        this.found += 1
         return stop
       }
       index = (index + 1) & (tableSize - 1)
     }
-    return this.readLong(buffer, start, stop + 1)
+    return this.readLong(buffer, start, end)
   }
 
-  private add(buffer: Buffer, start: number, stop: number, count: number, index: number): number {
-    if (this.readLong(buffer, start, stop + 1) !== stop) return -1
+  private add(buffer: Buffer, start: number, stop: number, end: number, count: number, index: number): number {
+    const last = this.readLong(buffer, start, end)
+    if (last < 0 || this.string.hasEscapes) return last
     if (this.texts.length === maxEntries || this.storeEnd + maxWords > this.store.length) this.startOver()
     // In a table that has just started over the place may not be the first that the hash leads to: then the string
     // is missed and added once more.
@@ -98,6 +111,8 @@ export class StringPool {
   }
 
   private startOver(): void {
+    if (this.found < this.texts.length) this.apart = readsWithoutPool
+    this.found = 0
     if (this.table.length === 0) {
       this.table = new Int32Array(tableSize)
       this.store = new Int32Array(storeSize)
@@ -107,9 +122,9 @@ export class StringPool {
   }
 
   private readLong(buffer: Buffer, start: number, end: number): number {
-    const stop = jsonStringEnd(buffer, start - 1, end) - 1
-    if (stop < 0 || buffer.subarray(start, stop).includes(0x5c)) return -1
-    const text = this.accept(buffer.toString('utf8', start, stop))
+    const stop = this.string.read(buffer, start, end)
+    if (stop < 0) return -1
+    const text = this.accept(this.string.text)
     if (text === null) return -1
     this.text = text
     return stop

@@ -10,7 +10,7 @@ const needed = `
 WITH reader AS (
   SELECT topic, partition, next_offset, archive_next_offset FROM stream_task WHERE owner <> '' OR next_offset IS NOT NULL
   UNION ALL
-  SELECT input_topic, partition, next_offset, archive_next_offset FROM task_input
+  SELECT input_topic, input_partition, next_offset, archive_next_offset FROM task_input
 )
 SELECT log.topic, log.partition,
        coalesce(min(least(reader.next_offset, coalesce(reader.archive_next_offset, reader.next_offset))), 0)::float8 AS "keepFrom",

@@ -1,6 +1,7 @@
 import type pg from 'pg'
 import type { ObjectStore } from '../runtime/objectStore.ts'
 import type { Pipeline } from '../runtime/pipeline.ts'
+import { taskCount } from '../runtime/wholeInputs.ts'
 import { requireFirstStart } from '../sinks/postgres/firstStart.ts'
 import { takeTables } from '../sinks/postgres/rowWriters.ts'
 import type { Cleanup } from './cleanup.ts'
@@ -114,7 +115,7 @@ async function openEmbedded(options: OpenRunOptions): Promise<PipelineRun> {
     reclaimAfterMs: null,
   })
   const feeds = await openFeeds(options, location, openTopic)
-  return new PipelineRun({ feeds, worker, ends: plan.ends, topic: leadOf(job), partitions })
+  return new PipelineRun({ feeds, worker, ends: plan.ends, topic: leadOf(job), tasks: taskCount(pipeline, partitions) })
 }
 
 async function openOnKafka(options: OpenRunOptions): Promise<PipelineRun> {
@@ -156,7 +157,7 @@ async function openOnKafka(options: OpenRunOptions): Promise<PipelineRun> {
     address,
     settings: { dataDir, schema, topics: settings.topics, archive, startFrom, limits },
   }
-  const parts = { feeds, ends: plan.ends, topic, partitions }
+  const parts = { feeds, ends: plan.ends, topic, tasks: taskCount(pipeline, partitions) }
   if (processes !== null) {
     const jobs = Array.from({ length: processes.count }, (_, index) => {
       const instanceId = `${id}-${index + 1}`

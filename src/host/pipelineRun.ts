@@ -34,8 +34,8 @@ export interface RunParts {
   readonly ends: readonly OutletEnd[]
   /** The topic that leads. */
   readonly topic: string
-  /** Of the topic that leads. */
-  readonly partitions: number
+  /** How many the pipeline has: the partitions of the topic that leads, or one that reads all. */
+  readonly tasks: number
 }
 
 /** How a run came to its end. */
@@ -84,10 +84,10 @@ export class PipelineRun {
 
   /** What the run waits for before its tasks are there to say so, or null. */
   get waitingFor(): string | null {
-    const { partitions, topic, worker } = this.#parts
+    const { tasks, topic, worker } = this.#parts
     if (worker.waitingFor !== null) return worker.waitingFor
-    const missing = partitions - this.tasks().length
-    if (missing === partitions) return `partitions of ${topic} to work on`
+    const missing = tasks - this.tasks().length
+    if (missing === tasks) return `partitions of ${topic} to work on`
     return this.#isGathering && missing > 0 ? `${missing} partitions of ${topic} that other workers have` : null
   }
 
@@ -106,7 +106,7 @@ export class PipelineRun {
    * error that a person must look at.
    */
   async run(options: { readonly untilEnd: boolean; readonly closeOpen: boolean }): Promise<RunEnd> {
-    const { worker, topic, partitions } = this.#parts
+    const { worker, topic, tasks: wanted } = this.#parts
     const working = worker.run()
     const ingesting = Promise.all(this.#parts.feeds.map((feed) => this.#ingest(feed)))
     // Both are awaited below; until then the failure of one must not pass for unhandled while the other is waited for.
@@ -121,7 +121,7 @@ export class PipelineRun {
       const isCommitted =
         isDraining &&
         !this.#stopping.signal.aborted &&
-        tasks.length >= partitions &&
+        tasks.length >= wanted &&
         tasks.every((task) => lagOf(task) === 0 && task.phase !== 'fenced')
       if (isDraining && !isCommitted && !this.#stopping.signal.aborted) throw incomplete(topic, tasks)
       return {
@@ -141,7 +141,7 @@ export class PipelineRun {
   /** A group hands out partitions when it is ready to: what has not come yet would be left out of a drain. False after a stop. */
   async #hasAllPartitions(): Promise<boolean> {
     this.#isGathering = true
-    while (this.tasks().length < this.#parts.partitions && !this.#stopping.signal.aborted) await sleep(assignmentPollMs)
+    while (this.tasks().length < this.#parts.tasks && !this.#stopping.signal.aborted) await sleep(assignmentPollMs)
     return !this.#stopping.signal.aborted
   }
 

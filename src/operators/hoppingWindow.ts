@@ -11,7 +11,7 @@ import { TimerQueue } from '../runtime/timerQueue.ts'
 import { keyOf } from './keyOf.ts'
 import { Lateness } from './lateness.ts'
 import { type NumberedWindow, OpenWindows } from './openWindows.ts'
-import { paneAt, paneMs, startsOver, windowsOver } from './panes.ts'
+import { paneAt, paneMs, startsOver, windowAt, windowsOver } from './panes.ts'
 import { wholeMs } from './wholeMs.ts'
 import type { Window, WindowElement } from './window.ts'
 
@@ -113,7 +113,8 @@ export function hoppingWindow<T>(options: HoppingWindowOptions<T>): OperatorFunc
     const saved = restored.keyed<number>(wholeNumber, 'panes')
     const revisions = restored.keyed<number>(wholeNumber, 'revisions')
     const panes = new OpenWindows<Pane>()
-    const windows = new Map<string, OverlappingWindow>()
+    /** By key and start: many panes ask for them, so no id is made to find one. */
+    const windows = new Map<string, Map<number, OverlappingWindow>>()
     const firing = new TimerQueue<OverlappingWindow>()
     const ending = new TimerQueue<OverlappingWindow>()
     const leaving = new TimerQueue<Pane>()
@@ -122,16 +123,20 @@ export function hoppingWindow<T>(options: HoppingWindowOptions<T>): OperatorFunc
     function keep(pane: Pane, watermark: number): void {
       panes.add(pane)
       leaving.add(pane.lastEnd - 1 + allowedLatenessMs, pane)
-      for (const window of windowsOver(pane.window, hops)) {
-        const last = window.end - 1
+      const { key } = pane.window
+      const ofKey = windows.get(key) ?? new Map<number, OverlappingWindow>()
+      for (const start of startsOver(pane.window.start, hops)) {
+        const last = start + sizeMs - 1
         if (lateness.isOver(last, watermark)) continue
-        const known = windows.get(window.id)
+        const known = ofKey.get(start)
         if (known !== undefined) {
           known.panes.push(pane.window)
           continue
         }
+        const window = windowAt(name, key, start, hops)
         const one = { window, panes: [pane.window], revision: revisions.get(window.id) ?? 0 }
-        windows.set(window.id, one)
+        if (ofKey.size === 0) windows.set(key, ofKey)
+        ofKey.set(start, one)
         if (watermark < last) firing.add(last, one)
         ending.add(last + allowedLatenessMs, one)
       }
@@ -147,7 +152,9 @@ export function hoppingWindow<T>(options: HoppingWindowOptions<T>): OperatorFunc
     }
 
     function end({ window }: OverlappingWindow): void {
-      windows.delete(window.id)
+      const ofKey = windows.get(window.key)
+      ofKey?.delete(window.start)
+      if (ofKey?.size === 0) windows.delete(window.key)
       revisions.delete(window.id)
     }
 
@@ -161,8 +168,8 @@ export function hoppingWindow<T>(options: HoppingWindowOptions<T>): OperatorFunc
     function correct(pane: Pane, at: number, watermark: number): void {
       const { key } = pane.window
       const over = windowsOver(pane.window, hops)
-      for (const { id, end } of over) {
-        const one = windows.get(id)
+      for (const { start, end } of over) {
+        const one = windows.get(key)?.get(start)
         if (one !== undefined && end - 1 <= watermark) fire(one)
       }
       const missed = over.filter(({ end }) => lateness.isOver(end - 1, watermark)).length

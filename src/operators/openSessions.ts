@@ -108,7 +108,9 @@ export class OpenSessions {
     const touched = this.#touchedBy(key, at)
     const [earliest] = touched
     if (earliest !== undefined && touched.length === 1 && earliest.first <= at && !earliest.hasFired) {
-      if (at > earliest.last) this.#grow(earliest, this.#windowOf(key, earliest.first, at), at, false)
+      // Its id stays, and need not be made again for every value.
+      if (at > earliest.last)
+        this.#grow(earliest, { ...earliest.window, end: this.#endOf(earliest.first, at) }, at, false)
       return { session: earliest, merged: none, withdrawn: none }
     }
     const first = Math.min(at, earliest?.first ?? at)
@@ -209,10 +211,17 @@ export class OpenSessions {
   }
 
   #windowOf(key: string, first: number, last: number): Window {
-    const { name, gapMs, maxMs, allowedLatenessMs } = this.#rules
-    const end = Math.min(last + gapMs, first + maxMs)
-    const window = { name, key, start: first, end, id: windowId(key, first), varies: true, mayMerge: true } as const
+    const { name, allowedLatenessMs } = this.#rules
+    const window: Window = {
+      ...{ name, key, start: first, end: this.#endOf(first, last) },
+      ...{ id: windowId(key, first), varies: true, mayMerge: true },
+    }
     return allowedLatenessMs === 0 ? window : { ...window, mayBeWithdrawn: true }
+  }
+
+  #endOf(first: number, last: number): number {
+    const { gapMs, maxMs } = this.#rules
+    return Math.min(last + gapMs, first + maxMs)
   }
 
   #grow(session: KeptSession, window: Window, last: number, isDue: boolean): void {

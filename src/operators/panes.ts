@@ -16,9 +16,12 @@ export function startsOver(start: number, { sizeMs, hopMs }: Hops): number[] {
 
 /** The windows that share the pane, from the first on. */
 export function windowsOver({ name, key, start }: Window, hops: Hops): Window[] {
-  return startsOver(start, hops).map((first) => {
-    return { name, key, start: first, end: first + hops.sizeMs, id: windowId(key, first) }
-  })
+  return startsOver(start, hops).map((first) => windowAt(name, key, first, hops))
+}
+
+/** The window of the key that begins at `start`. */
+export function windowAt(name: string, key: string, start: number, { sizeMs }: Hops): Window {
+  return { name, key, start, end: start + sizeMs, id: windowId(key, start) }
 }
 
 /** The panes that the window is made of, by time. */

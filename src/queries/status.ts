@@ -24,9 +24,11 @@ export interface TaskStatus {
   readonly inputs: readonly InputStatus[]
 }
 
-/** How far a task is in an input that does not lead: the same partition of another topic. */
+/** How far a task is in an input that does not lead. */
 export interface InputStatus {
   readonly topic: string
+  /** That of the task, unless one task reads all. */
+  readonly partition: number
   readonly nextOffset: number
   /** End of the embedded log; null where the topic is kept elsewhere. */
   readonly logEnd: number | null
@@ -75,13 +77,13 @@ WHERE task.owner <> '' OR task.next_offset IS NOT NULL
 ORDER BY task.pipeline, task.topic, task.partition`
 
 const inputs = `
-SELECT input.pipeline, input.topic AS "leadTopic", input.partition, input.input_topic AS topic,
+SELECT input.pipeline, input.topic AS "leadTopic", input.partition AS "leadPartition", input.input_topic AS topic, input.input_partition AS partition,
        input.next_offset::float8 AS "nextOffset", log.next_offset::float8 AS "logEnd",
        (log.next_offset - input.next_offset)::float8 AS "lagRecords",
        input.archive_next_offset::float8 AS "archiveNextOffset",
        (log.next_offset - input.archive_next_offset)::float8 AS "archiveLagRecords"
-FROM task_input AS input LEFT JOIN log_partition AS log ON (log.topic, log.partition) = (input.input_topic, input.partition)
-ORDER BY input.input_topic`
+FROM task_input AS input LEFT JOIN log_partition AS log ON (log.topic, log.partition) = (input.input_topic, input.input_partition)
+ORDER BY input.input_topic, input.input_partition`
 
 const deadLetters = `
 SELECT pipeline, topic, reason,
@@ -117,7 +119,7 @@ type TaskRow = Omit<TaskStatus, 'watermark' | 'committedAt' | 'inputs'> & {
 interface InputRow extends InputStatus {
   readonly pipeline: string
   readonly leadTopic: string
-  readonly partition: number
+  readonly leadPartition: number
 }
 
 /** Everything `status` says of one schema, as it was at one moment. */
@@ -145,10 +147,15 @@ export async function readStatus(client: pg.Client): Promise<DataSetStatus> {
 }
 
 function isOf(input: InputRow, task: TaskRow): boolean {
-  return input.pipeline === task.pipeline && input.leadTopic === task.topic && input.partition === task.partition
+  return input.pipeline === task.pipeline && input.leadTopic === task.topic && input.leadPartition === task.partition
 }
 
-function inputOf({ pipeline: _pipeline, leadTopic: _lead, partition: _partition, ...status }: InputRow): InputStatus {
+function inputOf({
+  pipeline: _pipeline,
+  leadTopic: _lead,
+  leadPartition: _partition,
+  ...status
+}: InputRow): InputStatus {
   return status
 }
 

@@ -14,6 +14,8 @@ export interface TaskId {
   readonly partition: number
   /** The topics of the other inputs, in their order; none where it is left out. */
   readonly otherTopics?: readonly string[]
+  /** Which partition of each of them is read, where one task reads all; that of the task where it is left out. */
+  readonly otherPartitions?: readonly number[]
 }
 
 /** Operators' state as text: `base` is all of it, `delta` what changed since the frame before. */

@@ -22,6 +22,11 @@ export interface InputOptions {
   readonly movesTime?: boolean
   /** The furthest that one record's timestamp counts ahead of those before it in the order of merging; ms, or text. `'1d'` if left out. */
   readonly maxAdvanceMs?: Duration
+  /**
+   * `'all'` at every input: the pipeline has one task, which reads all partitions of all its topics, merged by their timestamps. For results that are made of all keys, and for topics that are keyed
+   * differently. It then has no more than one core. Left out, each partition number is a task of its own.
+   */
+  readonly partitions?: 'all'
 }
 
 /** An input of a pipeline: a topic with its codecs, or one with options. */
@@ -54,6 +59,10 @@ export interface ResolvedInput {
   readonly movesTime: boolean
   /** ms */
   readonly maxAdvanceMs: number
+  /** True where one task reads all partitions. */
+  readonly isWhole: boolean
+  /** The partition that is read, where it is not the task's own. */
+  readonly partition?: number
 }
 
 /** What the one input of a pipeline without `inputs` is called. */
@@ -72,7 +81,17 @@ export function resolveInputs(
 ): readonly ResolvedInput[] {
   if (inputs === undefined) {
     const name = onlyInput
-    return [{ name, topic: null, codec: null, idleAfterMs, movesTime: true, maxAdvanceMs: defaultMaxAdvanceMs }]
+    return [
+      {
+        name,
+        topic: null,
+        codec: null,
+        idleAfterMs,
+        movesTime: true,
+        maxAdvanceMs: defaultMaxAdvanceMs,
+        isWhole: false,
+      },
+    ]
   }
   const resolved = Object.entries(inputs).map(([name, input]) => resolve(pipeline, name, input, idleAfterMs))
   const [lead] = resolved
@@ -80,6 +99,13 @@ export function resolveInputs(
   if (!lead.movesTime) {
     throw new ConfigurationError(
       `pipeline ${pipeline}: input ${lead.name} stands first and so leads, but it moves no time; name the stream before its tables`,
+    )
+  }
+  const apart = resolved.find(({ isWhole }) => isWhole !== lead.isWhole)
+  if (apart !== undefined) {
+    const [whole, own] = lead.isWhole ? [lead, apart] : [apart, lead]
+    throw new ConfigurationError(
+      `pipeline ${pipeline}: input ${whole.name} has partitions: 'all' and input ${own.name} has not. It means that one task reads everything, so give it to every input, or to none.`,
     )
   }
   for (const [i, { name, topic }] of resolved.entries()) {
@@ -95,7 +121,7 @@ export function resolveInputs(
 function resolve(pipeline: string, name: string, input: Input, pipelineIdleAfterMs: number | undefined): ResolvedInput {
   const what = `pipeline ${pipeline}: input ${name}`
   const options = optionsOf(input, what)
-  const { topic, codec, movesTime = true } = options
+  const { topic, codec, movesTime = true, partitions } = options
   const maxAdvanceMs = positive(options.maxAdvanceMs, `${what}: maxAdvanceMs`) ?? defaultMaxAdvanceMs
   const idleAfterMs = positive(options.idleAfterMs, `${what}: idleAfterMs`) ?? pipelineIdleAfterMs
   return {
@@ -105,6 +131,7 @@ function resolve(pipeline: string, name: string, input: Input, pipelineIdleAfter
     idleAfterMs: movesTime ? idleAfterMs : 0,
     movesTime,
     maxAdvanceMs,
+    isWhole: partitions === 'all',
   }
 }
 
@@ -114,6 +141,7 @@ const rules: OptionRules<InputOptions> = {
   idleAfterMs: optional.duration,
   movesTime: optional.flag,
   maxAdvanceMs: optional.duration,
+  partitions: optional.oneOf('all'),
 }
 
 /** JavaScript may give anything. */

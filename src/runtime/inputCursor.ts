@@ -69,6 +69,15 @@ export class InputCursor {
     this.lastRecordAt = now
   }
 
+  get partition(): number {
+    return this.reader.partition
+  }
+
+  /** What tells it from the other inputs of its task: the topic, and the partition where it is not the task's own. */
+  get name(): string {
+    return this.input.partition === undefined ? this.topic : `${this.topic}/${this.partition}`
+  }
+
   /** The next batch begins at the offset, or behind what is left out there. */
   seek(offset: number): void {
     const start = this.skipped.behind(offset)

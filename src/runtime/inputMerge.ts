@@ -57,6 +57,8 @@ export class InputMerge {
   readonly #states: readonly InputState[]
   readonly #heads: (Head | null)[]
   readonly #isReplay: boolean
+  /** False where no input is read before the others. */
+  #readsFirst: boolean
 
   /** @param saved what `snapshot` gave */
   constructor(inputs: readonly MergedInput[], saved: Json, isReplay: boolean) {
@@ -73,6 +75,7 @@ export class InputMerge {
         firstUntil,
       }
     })
+    this.#readsFirst = this.#states.some(({ firstUntil }) => firstUntil > 0)
   }
 
   snapshot(): Json {
@@ -91,6 +94,7 @@ export class InputMerge {
   /** Before anything else, the input is read up to this offset. */
   readFirst(input: number, firstUntil: number): void {
     this.#state(input).firstUntil = firstUntil
+    this.#readsFirst = true
   }
 
   hasHead(input: number): boolean {
@@ -145,7 +149,10 @@ export class InputMerge {
     let least: Head | null = null
     let hidden: Head | null = null
     let isWaiting = false
-    for (const [input, head] of this.#heads.entries()) {
+    const heads = this.#heads
+    // By index: this is asked before every record.
+    for (let input = 0; input < heads.length; input += 1) {
+      const head = heads[input] as Head | null
       if (head === null) isWaiting ||= !mayPass(input)
       else if (head.note !== null) hidden = head
       else if (least === null || isBefore(head, least)) least = head
@@ -176,7 +183,9 @@ export class InputMerge {
     if (head.offset < state.firstUntil) return null
     const isDisplaced = state.passed !== null && isBefore(head, state.passed)
     state.passed = null
-    for (const [other, waiting] of this.#heads.entries()) {
+    const heads = this.#heads
+    for (let other = 0; other < heads.length; other += 1) {
+      const waiting = heads[other] as Head | null
       // One that is there and comes before it is passed as well, where an order is repeated.
       if (other === input || (waiting !== null && !isBefore(waiting, head))) continue
       const passing = this.#state(other)
@@ -187,6 +196,7 @@ export class InputMerge {
   }
 
   #readingFirst(nextOffsets: readonly number[]): number {
+    if (!this.#readsFirst) return -1
     return this.#states.findIndex(({ firstUntil }, input) => {
       const at = this.#heads[input]?.offset ?? (nextOffsets[input] as number)
       return at < firstUntil

@@ -1,6 +1,7 @@
 import type { SavedCheckpoint, TaskId } from './checkpoint.ts'
 import type { Clock } from './clock.ts'
 import { ConfigurationError, OffsetOutOfRangeError } from './errors.ts'
+import type { ResolvedInput } from './input.ts'
 import { InputCursor } from './inputCursor.ts'
 import type { LogSource } from './log.ts'
 import { inputsOf, type Pipeline } from './pipeline.ts'
@@ -12,11 +13,13 @@ export interface CursorOptions {
   readonly pipeline: Pipeline
   readonly source: LogSource
   readonly others?: readonly LogSource[]
+  /** What is read of them, one for each. */
+  readonly inputs: readonly ResolvedInput[]
   readonly clock: Clock
 }
 
 /** Looks whether the logs fit the inputs of the pipeline. Throws `ConfigurationError` where they do not. */
-export function checkSources({ pipeline, source, others = [] }: Omit<CursorOptions, 'clock'>): void {
+export function checkSources({ pipeline, source, others = [] }: Omit<CursorOptions, 'clock' | 'inputs'>): void {
   const inputs = inputsOf(pipeline)
   const sources = [source, ...others]
   if (sources.length !== inputs.length) {
@@ -34,7 +37,7 @@ export function checkSources({ pipeline, source, others = [] }: Omit<CursorOptio
 }
 
 /**
- * Opens the same partition of each input.
+ * Opens the partition of each input: the task's own, unless the input names one.
  * @param from where streams begin that have no place yet; tables begin at their beginning
  * @throws ConfigurationError where the topics have different numbers of partitions
  */
@@ -43,14 +46,14 @@ export async function openCursors(
   options: CursorOptions,
   from: StartFrom,
 ): Promise<readonly InputCursor[]> {
-  const { pipeline, source, others = [], clock } = options
+  const { pipeline, source, others = [], inputs, clock } = options
   const sources = [source, ...others]
-  if (others.length > 0) await refuseUnequalPartitions(pipeline.name, sources)
+  if (others.length > 0 && inputs[0]?.partition === undefined) await refuseUnequalPartitions(pipeline.name, sources)
   const cursors: InputCursor[] = []
   try {
-    for (const [i, input] of inputsOf(pipeline).entries()) {
+    for (const [i, input] of inputs.entries()) {
       const log = sources[i] as LogSource
-      const reader = log.reader(id.partition)
+      const reader = log.reader(input.partition ?? id.partition)
       // Before the bounds: the end may be further by then, and the start must not be behind it.
       const begin = input.movesTime ? await startOffset(from, reader, id) : null
       cursors.push(new InputCursor(pipeline.name, input, log.topic, reader, await reader.bounds(), begin, clock.now()))
@@ -73,12 +76,29 @@ async function refuseUnequalPartitions(pipeline: string, sources: readonly LogSo
   )
 }
 
+/** Of a task that reads all partitions: what is saved counts them, so a topic that has more by now is refused, and one that lost some. */
+export function refuseOtherPartitions(
+  { pipeline }: TaskId,
+  cursors: readonly InputCursor[],
+  restored: SavedCheckpoint | null,
+): void {
+  const others = cursors.slice(1)
+  if (restored === null || others.every(({ input }) => input.partition === undefined)) return
+  const added = others.find((_, i) => restored.others?.[i] == null)
+  if (added === undefined) return
+  throw new ConfigurationError(
+    `pipeline ${pipeline}: topic ${added.topic} has a partition ${added.partition} that the checkpoint does not know. One task reads all partitions, and what it has saved counts them: ` +
+      'make a topic with the old number and write the records into it, or start under a new pipeline name.',
+    { pipeline, topic: added.topic, partition: added.partition },
+  )
+}
+
 /** A topic that was made anew may have grown past our offset, so its length does not give it away. */
 export function refuseOtherLog(id: TaskId, cursors: readonly InputCursor[], restored: SavedCheckpoint | null): void {
-  for (const [input, { logId, topic }] of cursors.entries()) {
+  for (const [input, { logId, topic, partition }] of cursors.entries()) {
     const saved = input === 0 ? restored : restored?.others?.[input - 1]
     if (saved?.logId === undefined || logId === undefined || saved.logId === logId) continue
-    const { pipeline, partition } = id
+    const { pipeline } = id
     throw new OffsetOutOfRangeError(
       `${topic}/${partition}: the topic was deleted and made anew since pipeline ${pipeline} last read it (its id was ${saved.logId}, now it is ${logId}), ` +
         'so its offsets mean other records. Start under a new pipeline name to read the new topic from its beginning.',
@@ -98,11 +118,11 @@ export async function refuseLostEnd(
 ): Promise<void> {
   for (const [input, cursor] of cursors.entries()) {
     const saved = input === 0 ? restored : restored?.others?.[input - 1]
-    const { reader, topic } = cursor
+    const { reader, topic, partition } = cursor
     if (saved?.leaderEpoch === undefined || reader.endOfEpoch === undefined) continue
     const found = await reader.endOfEpoch(saved.leaderEpoch)
     if (found !== null && (found.end < saved.nextOffset || found.leaderEpoch < saved.leaderEpoch)) {
-      const { pipeline, partition } = id
+      const { pipeline } = id
       throw new OffsetOutOfRangeError(
         `${topic}/${partition}: the log lost its end at offset ${found.end}, and pipeline ${pipeline} has processed what stood there, up to offset ${saved.nextOffset - 1} ` +
           '(a broker without those records has become the leader, or has lost what it had not written to its disk). What stands there now are other records. ' +
@@ -119,8 +139,8 @@ export async function refuseLostEnd(
  * @param from where it stands; `start` is behind what it leaves out from there
  */
 export function outOfRange(
-  { pipeline, partition }: TaskId,
-  { topic, earliest, logEnd }: InputCursor,
+  { pipeline }: TaskId,
+  { topic, partition, earliest, logEnd }: InputCursor,
   start: number,
   from: number,
 ): OffsetOutOfRangeError {

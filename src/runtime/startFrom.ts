@@ -30,7 +30,7 @@ export async function startOffset(from: StartFrom, reader: LogReader, task: Task
     return reader.offsetAt(from.time)
   }
   requireWhole('an offset to start from', from.offset, task)
-  if ((task.otherTopics ?? []).length > 0) {
+  if (task.otherTopics?.some((topic) => topic !== task.topic) === true) {
     throw new ConfigurationError(
       `pipeline ${task.pipeline} reads several topics, and offset ${from.offset} would be another moment in each: start from a time, earliest or latest.`,
       task,
@@ -39,7 +39,7 @@ export async function startOffset(from: StartFrom, reader: LogReader, task: Task
   const { earliest, next } = await reader.bounds()
   if (from.offset >= earliest && from.offset <= next) return from.offset
   throw new ConfigurationError(
-    `pipeline ${task.pipeline} is to start from offset ${from.offset}, but ${task.topic}/${task.partition} holds offsets ${earliest} to ${next} (the next one): ` +
+    `pipeline ${task.pipeline} is to start from offset ${from.offset}, but ${task.topic}/${reader.partition} holds offsets ${earliest} to ${next} (the next one): ` +
       'choose one of them, or a time, earliest or latest.',
     { ...task, offset: from.offset },
   )

@@ -14,7 +14,7 @@ import type { Elsewhere } from './elsewhere.ts'
 import { ConfigurationError, MillraceError, OperatorError } from './errors.ts'
 import { elsewhereReason, type RowMaker } from './foreignRows.ts'
 import { emitsAtRest, mixesRows, notThere, putsOff } from './graphErrors.ts'
-import { onlyInput } from './input.ts'
+import { onlyInput, type ResolvedInput } from './input.ts'
 import type { Json } from './json.ts'
 import { type Marker, readMarker } from './marker.ts'
 import type { BuildLogic, Cut, Logic, OperatorSpec, TimeHolder } from './operator.ts'
@@ -113,6 +113,7 @@ export class StreamTask implements OperatorHost {
    * Builds the graph and restores its state.
    * @param startOffsets the first offsets of the inputs to be pushed where nothing was saved; of the only one, a number
    * @param limits what bounds it whatever its records hold
+   * @param inputs what is pushed, by number: those of the pipeline, or each partition of them
    * @throws StateMismatchError when the saved state does not fit the pipeline; ConfigurationError on a pipeline that is not well formed
    */
   constructor(
@@ -120,10 +121,10 @@ export class StreamTask implements OperatorHost {
     saved: SavedCheckpoint | null,
     startOffsets: number | readonly number[],
     limits: TaskLimits = defaultLimits,
+    inputs: readonly ResolvedInput[] = inputsOf(pipeline),
   ) {
     this.#pipeline = pipeline
     this.#limits = limits
-    const inputs = inputsOf(pipeline)
     this.among = { topic: inputs[0]?.topic ?? onlyInput, task: 0, tasks: 1 }
     const starts = typeof startOffsets === 'number' ? [startOffsets] : startOffsets
     const nextOffsets = inputs.map((_, i) => savedOffset(saved, i) ?? (starts[i] as number))
@@ -132,7 +133,7 @@ export class StreamTask implements OperatorHost {
     this.#state = new TaskState(pipeline, saved?.state ?? [], nextOffsets, watermark ?? Number.NEGATIVE_INFINITY)
     const { own, lastOffset, lastOrdinals } = this.#state
     this.savedMerge = own.merge
-    this.#time = new TaskTime(pipeline.name, this.#inputs.nextOffsets, watermark, own.steps)
+    this.#time = new TaskTime(pipeline.name, this.#inputs, watermark, own.steps)
     this.provenance = new Provenance(own.lastInput, lastOffset, lastOrdinals, limits.maxLetterBytes)
     guardSchedulers()
     let outlets: TaskOutlets | null = null
@@ -140,14 +141,14 @@ export class StreamTask implements OperatorHost {
       outlets = buildIn(this, () => this.#build(own.sent))
     }
     // Which input is above which operator is of interest only where there are several; what stands below what, once for a pipeline.
-    const trace = inputs.length === 1 && lawful.has(pipeline) ? null : traceSubscriptions(build)
+    const trace = this.#inputs.streams.size === 1 && lawful.has(pipeline) ? null : traceSubscriptions(build)
     if (trace === null) build()
     this.#outlets = outlets as unknown as TaskOutlets
     this.#isSealed = true
     this.#throwFailure()
     if (trace !== null && !lawful.has(pipeline)) this.#checkSettled(pipeline, trace)
     this.#time.restore(own.clocks)
-    this.idleClocks = this.#time.idleClocks(inputs, inputs.length === 1 ? null : trace)
+    this.idleClocks = this.#time.idleClocks(inputs, this.#inputs.streams.size === 1 ? null : trace)
     this.#state.checkRetired()
     this.#checkMarked()
   }

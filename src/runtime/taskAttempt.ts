@@ -8,12 +8,13 @@ import { CommitSlot } from './commitSlot.ts'
 import type { Elsewhere, RefusedCheckpoint } from './elsewhere.ts'
 import { ConfigurationError } from './errors.ts'
 import { ForeignRowsError } from './foreignRows.ts'
+import type { ResolvedInput } from './input.ts'
 import type { InputCursor } from './inputCursor.ts'
 import { InputMerge } from './inputMerge.ts'
 import { InputReader } from './inputReader.ts'
 import type { LeftOutValues } from './leftOutValues.ts'
 import type { LogSource, OpenOutgoingTopic } from './log.ts'
-import { openCursors, outOfRange, refuseLostEnd, refuseOtherLog } from './openCursors.ts'
+import { openCursors, outOfRange, refuseLostEnd, refuseOtherLog, refuseOtherPartitions } from './openCursors.ts'
 import { OperatorTally } from './operatorTally.ts'
 import type { Pipeline } from './pipeline.ts'
 import { ProgressReport } from './progressReport.ts'
@@ -27,6 +28,7 @@ import type { StartFrom } from './startFrom.ts'
 import { StreamTask } from './streamTask.ts'
 import { RepeatedOrder, TakenOrder } from './takenOrder.ts'
 import type { TaskStatus } from './taskStatus.ts'
+import { taskCount } from './wholeInputs.ts'
 import type { WorkerLimits } from './workerLimits.ts'
 
 /** What a task works on and with. */
@@ -36,6 +38,8 @@ export interface TaskOptions {
   readonly source: LogSource
   /** The logs of the other inputs, in the order in which the pipeline names them. */
   readonly others?: readonly LogSource[]
+  /** What is read of these logs, one for each. */
+  readonly inputs: readonly ResolvedInput[]
   /** For outlets that send to topics. */
   readonly openTopic?: OpenOutgoingTopic
   /** Where checkpoints and results go. */
@@ -130,6 +134,7 @@ export class TaskAttempt {
     const claim = await store.claim(this.#id, tasks, pipeline.partitionGrowth)
     const cursors = await openCursors(this.#id, this.#options, claim.restored === null ? from : 'earliest')
     this.#cursors = cursors
+    refuseOtherPartitions(this.#id, cursors, claim.restored)
     refuseOtherLog(this.#id, cursors, claim.restored)
     await refuseLostEnd(this.#id, cursors, claim.restored)
     const task = new StreamTask(
@@ -137,9 +142,10 @@ export class TaskAttempt {
       claim.restored,
       cursors.map(({ begin }) => begin),
       this.#options.limits,
+      this.#options.inputs,
     )
     this.#task = task
-    task.among = { topic: this.#id.topic, task: this.#id.partition, tasks }
+    task.among = { topic: this.#id.topic, task: this.#id.partition, tasks: taskCount(pipeline, tasks) }
     const recordedOf = replayOf === undefined ? null : { ...this.#id, pipeline: replayOf }
     if (recordedOf !== null) this.#recorded = new RecordedSteps(store, recordedOf, task)
     // A replay takes everything where it was taken, whatever fails.
@@ -178,11 +184,17 @@ export class TaskAttempt {
   #openArchives({ restored, archivedUntilOffsets }: Claim, task: StreamTask): readonly ArchiveTap[] {
     const { archive, clock } = this.#options
     if (archive === null) return []
-    return [...task.archives.values()].map((input) => {
+    const archived = new Set([...task.archives.values()].map((input) => this.#cursors[input]?.topic))
+    return [...this.#cursors.entries()].flatMap(([input, { topic }]) => {
+      if (!archived.has(topic)) return []
       const cursor = this.#cursors[input] as InputCursor
       const saved = input === 0 ? restored?.archiveNextOffset : restored?.others?.[input - 1]?.archiveNextOffset
       const from = saved ?? Math.max(task.nextOffsets[input] as number, archivedUntilOffsets?.[input] ?? 0)
-      cursor.archive = new ArchiveTap(archive.open({ ...this.#id, topic: cursor.topic }, from, clock), input, from)
+      cursor.archive = new ArchiveTap(
+        archive.open({ ...this.#id, topic: cursor.topic, partition: cursor.partition }, from, clock),
+        input,
+        from,
+      )
       return cursor.archive
     })
   }
@@ -191,7 +203,9 @@ export class TaskAttempt {
     const { store, clock, limits } = this.#options
     const cursors = this.#cursors
     const notes = recordedOf === null ? null : new RecordedNotes(store, recordedOf)
-    const merged = cursors.map(({ topic, input: { maxAdvanceMs, movesTime } }) => ({ topic, maxAdvanceMs, movesTime }))
+    const merged = cursors.map(({ name, input: { maxAdvanceMs, movesTime } }) => {
+      return { topic: name, maxAdvanceMs, movesTime }
+    })
     const merge = cursors.length === 1 ? null : new InputMerge(merged, task.savedMerge, notes !== null)
     const reader = new InputReader({
       ...{ cursors, merge, notes, repeated: this.#repeated, clock, limits },
@@ -451,7 +465,8 @@ export class TaskAttempt {
         this.#tally.committed(counts)
         status.operators = this.#tally.status()
         for (const [outlet, count] of results) status.outlets[outlet] = (status.outlets[outlet] ?? 0) + count
-        this.#options.onCommit(this.#id.partition, checkpoint.nextOffset)
+        for (const [input, { topic, partition }] of this.#cursors.entries())
+          if (topic === this.#id.topic) this.#options.onCommit(partition, nextOffsets[input] as number)
       }),
     )
   }

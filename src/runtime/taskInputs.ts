@@ -14,6 +14,8 @@ export class TaskInputs {
   readonly nextOffsets: number[]
   /** Whether a codec of any of them has to be prepared. */
   readonly needsPrepare: boolean
+  /** Those that are partitions of one input have the same name. */
+  readonly #names: readonly string[]
   readonly #codecs: readonly (Codec<unknown> | null)[]
   /** Who is subscribed to the records of each. Replaced and never changed, so a record goes to those who were there when its push began. */
   readonly #readers: (readonly Subscriber<RecordView>[])[]
@@ -26,7 +28,9 @@ export class TaskInputs {
     this.#codecs = inputs.map(({ codec }) => codec)
     this.needsPrepare = this.#codecs.some((codec) => codec?.prepare !== undefined)
     this.#readers = inputs.map(() => [])
-    this.streams = new Map(inputs.map((input, i) => [input.name, this.#streamOf(input, i)]))
+    this.#names = inputs.map(({ name }) => name)
+    const first = inputs.filter(({ name }, i) => this.#names.indexOf(name) === i)
+    this.streams = new Map(first.map((input) => [input.name, this.#streamOf(input)]))
   }
 
   /** Has the codec of the input fetch what it needs for the record; undefined where nothing is to be waited for. */
@@ -38,25 +42,27 @@ export class TaskInputs {
     for (const reader of this.#readers[input] as readonly Subscriber<RecordView>[]) reader.next(record)
   }
 
-  /** The input whose stream this is, or -1. */
+  /** The input whose stream this is, the first of several; or -1. */
   indexOf(stream: Observable<unknown>): number {
-    return [...this.streams.values()].indexOf(stream)
+    const [name] = [...this.streams].find(([, one]) => one === stream) ?? []
+    return name === undefined ? -1 : this.#names.indexOf(name)
   }
 
-  #streamOf(resolved: ResolvedInput, input: number): Observable<unknown> {
+  #streamOf(resolved: ResolvedInput): Observable<unknown> {
     const { name, codec } = resolved
     const records = new NamedObservable<RecordView>(inputNode(resolved), (subscriber) =>
-      this.#records(input).subscribe(subscriber),
+      this.#records(name).subscribe(subscriber),
     )
     return codec === null ? records : records.pipe(decoding(codec, { name: `decode ${name}` }), share())
   }
 
-  #records(input: number): Observable<RecordView> {
+  #records(name: string): Observable<RecordView> {
     const readers = this.#readers
+    const own = [...this.#names.keys()].filter((input) => this.#names[input] === name)
     return new Observable((reader) => {
-      readers[input] = [...(readers[input] ?? []), reader]
+      for (const input of own) readers[input] = [...(readers[input] ?? []), reader]
       return () => {
-        readers[input] = (readers[input] ?? []).filter((one) => one !== reader)
+        for (const input of own) readers[input] = (readers[input] ?? []).filter((one) => one !== reader)
       }
     })
   }

@@ -22,11 +22,13 @@ export class TaskRunner {
   constructor(partition: number, options: TaskOptions) {
     this.#options = options
     const otherTopics = (options.others ?? []).map(({ topic }) => topic)
+    const otherPartitions = options.inputs.slice(1).flatMap((input) => input.partition ?? [])
     this.#id = {
       pipeline: options.pipeline.name,
       topic: options.source.topic,
       partition,
       ...(otherTopics.length === 0 ? {} : { otherTopics }),
+      ...(otherPartitions.length === 0 ? {} : { otherPartitions }),
     }
     this.status = newTaskStatus(partition)
   }

@@ -8,6 +8,7 @@ import type { OperatorSpec, TimeHolder } from './operator.ts'
 import type { AnyNode } from './operatorNode.ts'
 import type { OwnState } from './ownState.ts'
 import type { SubscriptionTrace } from './subscriptionTrace.ts'
+import type { TaskInputs } from './taskInputs.ts'
 import { TimeDomain } from './timeDomain.ts'
 
 /** A time that may move by itself, and the inputs whose silence lets it. */
@@ -35,8 +36,7 @@ export interface TimeSteps {
 export class TaskTime {
   readonly domain = new TimeDomain()
   readonly #pipeline: string
-  /** Where the inputs stand; the task moves them on. */
-  readonly #nextOffsets: readonly number[]
+  readonly #inputs: TaskInputs
   readonly #owners: AnyNode[] = []
   /** The inputs above each of them. */
   readonly #inputsOf = new Map<AnyNode, readonly number[]>()
@@ -51,9 +51,9 @@ export class TaskTime {
   /** What markers said last in this life of the task. */
   #marked: MarkedMoment | null = null
 
-  constructor(pipeline: string, nextOffsets: readonly number[], watermark: number | null, steps: number) {
+  constructor(pipeline: string, inputs: TaskInputs, watermark: number | null, steps: number) {
     this.#pipeline = pipeline
-    this.#nextOffsets = nextOffsets
+    this.#inputs = inputs
     this.#steps = steps
     if (watermark !== null) this.domain.watermark = watermark
   }
@@ -61,7 +61,7 @@ export class TaskTime {
   /** Takes an `eventTime` in. One input has one time; of several inputs, each may have its own. */
   own(node: AnyNode): void {
     const [first] = this.#owners
-    if (first !== undefined && this.#nextOffsets.length === 1) {
+    if (first !== undefined && this.#inputs.streams.size === 1) {
       throw new ConfigurationError(
         `pipeline ${this.#pipeline} has two eventTime operators (${first.spec.name}, ${node.spec.name}); one input has one time. Share the first.`,
       )
@@ -124,7 +124,7 @@ export class TaskTime {
   }
 
   get #isAtEnd(): boolean {
-    if (this.#endedAt?.every((offset, input) => this.#nextOffsets[input] === offset) === true) return true
+    if (this.#endedAt?.every((offset, input) => this.#inputs.nextOffsets[input] === offset) === true) return true
     return this.#haveOwnersEnded
   }
 
@@ -171,7 +171,7 @@ export class TaskTime {
   /** Records that the inputs are declared ended. */
   end(): void {
     this.#inputEnds.push({ ...this.#place(), watermark: Math.max(this.domain.watermark, Number.MIN_SAFE_INTEGER) })
-    this.#endedAt = [...this.#nextOffsets]
+    this.#endedAt = [...this.#inputs.nextOffsets]
   }
 
   /** Moves time until nothing is open, and records each move. */
@@ -208,7 +208,7 @@ export class TaskTime {
 
   /** Of a step that is recorded now. */
   #place(): TaskPlace {
-    const [offset, ...otherOffsets] = this.#nextOffsets
+    const [offset, ...otherOffsets] = this.#inputs.nextOffsets
     if (otherOffsets.length === 0) return { offset: offset as number }
     this.#steps += 1
     return { offset: offset as number, otherOffsets, sequence: this.#steps }

@@ -1,14 +1,16 @@
 import { Backoff } from './backoff.ts'
 import { RetryableError } from './errors.ts'
-import type { LogMembership } from './log.ts'
+import type { AssignmentListener, LogMembership } from './log.ts'
 import { checkSources } from './openCursors.ts'
+import { inputsOf } from './pipeline.ts'
 import { isPrompt, type StopMode, type TaskOptions } from './taskAttempt.ts'
 import { TaskRunner } from './taskRunner.ts'
 import type { TaskStatus } from './taskStatus.ts'
+import { isOneTask, type TaskSources, taskSources } from './wholeInputs.ts'
 import { type WorkerLimitOptions, type WorkerLimits, workerLimits } from './workerLimits.ts'
 
 /** What a worker runs, on which log, and where the results go. */
-export interface WorkerOptions extends Omit<TaskOptions, 'onCommit' | 'limits'> {
+export interface WorkerOptions extends Omit<TaskOptions, 'onCommit' | 'limits' | 'inputs'> {
   /** What differs from `defaultLimits`. */
   readonly limits?: WorkerLimitOptions
   /**
@@ -29,6 +31,8 @@ export class Worker {
   readonly #runners = new Map<number, { readonly runner: TaskRunner; readonly ended: Promise<void> }>()
   /** The newest of each partition that was let go of. */
   readonly #released = new Map<number, TaskStatus>()
+  /** What each task reads; known before the first one starts. */
+  #sources: TaskSources | null = null
   #membership: LogMembership | null = null
   #stopMode: StopMode | null = null
   #final: TaskStatus[] | null = null
@@ -43,6 +47,9 @@ export class Worker {
   constructor(options: WorkerOptions) {
     checkSources(options)
     this.#options = options
+    const { pipeline, source, others = [] } = options
+    const inputs = inputsOf(pipeline)
+    if (!isOneTask(inputs)) this.#sources = { inputs, source, others }
     this.#limits = workerLimits(options.limits)
     // It may end while nobody waits for it yet.
     this.#ended.promise.catch(() => undefined)
@@ -100,7 +107,7 @@ export class Worker {
     const backoff = new Backoff(retryFirstMs, retryMostMs)
     const { signal } = this.#stoppingNow
     while (!signal.aborted) {
-      const joining = source.join({
+      const listener: AssignmentListener = {
         onAssign: (partitions) => {
           if (this.#final !== null) return
           this.#isRejoining = false
@@ -113,7 +120,8 @@ export class Worker {
           return this.#letGo(partitions)
         },
         onFailed: (error) => this.#ended.reject(error),
-      })
+      }
+      const joining = this.#sources === null ? this.#joinAsOne(listener) : source.join(listener)
       try {
         const membership = await Promise.race([joining, aborted(signal)])
         if (membership === null) joining.then((late) => late.leave()).catch(() => undefined)
@@ -129,9 +137,18 @@ export class Worker {
     return null
   }
 
+  /** Whoever has the first partition has all of them. */
+  async #joinAsOne(listener: AssignmentListener): Promise<LogMembership> {
+    const { pipeline, source, others = [] } = this.#options
+    this.#sources = await taskSources(pipeline, source, others)
+    const onAssign = (partitions: readonly number[]) => listener.onAssign(partitions.filter((one) => one === 0))
+    return source.join({ ...listener, onAssign })
+  }
+
   #start(partition: number): void {
     const runner = new TaskRunner(partition, {
       ...this.#options,
+      ...(this.#sources as TaskSources),
       limits: this.#limits,
       onCommit: (of, nextOffset) => this.#membership?.reportProgress(of, nextOffset),
     })

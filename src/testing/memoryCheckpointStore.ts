@@ -16,6 +16,7 @@ import type {
 } from '../runtime/checkpoint.ts'
 import { DeterminismError, TaskFencedError } from '../runtime/errors.ts'
 import { elsewhereReason, type ForeignRow, ForeignRowsError, ownerText, type RowOwner } from '../runtime/foreignRows.ts'
+import { otherPlaces, placeName, placeOfInput } from '../runtime/inputPlace.ts'
 import { type PartitionGrowth, partitionsChanged } from '../runtime/partitionGrowth.ts'
 import { rowKeys } from '../runtime/rowKey.ts'
 import type { ColumnValue, Table } from '../runtime/table.ts'
@@ -111,9 +112,9 @@ export class MemoryCheckpointStore implements CheckpointStore {
     }
     for (const messages of checkpoint.messages ?? []) this.outbox.add(task, messages)
     for (const [i, position] of (checkpoint.others ?? []).entries()) {
-      const topic = (task.otherTopics ?? [])[i] as string
-      const logId = position.logId ?? stored.others.get(topic)?.logId
-      stored.others.set(topic, { ...position, ...(logId === undefined ? {} : { logId }) })
+      const place = placeName(placeOfInput(task, i + 1))
+      const logId = position.logId ?? stored.others.get(place)?.logId
+      stored.others.set(place, { ...position, ...(logId === undefined ? {} : { logId }) })
     }
     const { kind, body } = checkpoint.state
     const frame: StateFrame = { kind, body }
@@ -358,16 +359,16 @@ function refuseStepBack(stored: StoredTask, checkpoint: Checkpoint): void {
 
 function refuseInputsBack(task: TaskId, { others }: StoredTask, positions: readonly InputPosition[]): void {
   for (const [i, { nextOffset, archiveNextOffset }] of positions.entries()) {
-    const topic = (task.otherTopics ?? [])[i] as string
-    const saved = others.get(topic)
+    const place = placeOfInput(task, i + 1)
+    const saved = others.get(placeName(place))
     if (saved === undefined) continue
     const isArchiveBack =
       archiveNextOffset !== null && saved.archiveNextOffset !== null && archiveNextOffset < saved.archiveNextOffset
     if (nextOffset >= saved.nextOffset && !isArchiveBack) continue
     throw new DeterminismError(
-      `${nameOf(task)} is stored up to offset ${saved.nextOffset} of ${topic} (archive: ${saved.archiveNextOffset}); ` +
+      `${nameOf(task)} is stored up to offset ${saved.nextOffset} of ${placeName(place)} (archive: ${saved.archiveNextOffset}); ` +
         `a checkpoint up to ${nextOffset} (archive: ${archiveNextOffset}) would go back, nothing was stored`,
-      { ...task, topic, offset: nextOffset },
+      { ...task, ...place, offset: nextOffset },
     )
   }
 }
@@ -428,10 +429,11 @@ function stepKey(task: TaskId, step: IdleAdvance): string {
 
 /** What is kept of the records of one input stands under its own topic. */
 function ofInput(task: TaskId, input = 0): TaskId {
-  return input === 0 ? task : { ...task, topic: (task.otherTopics ?? [])[input - 1] as string }
+  return { ...task, ...placeOfInput(task, input) }
 }
 
-function restoredFor({ otherTopics = [] }: TaskId, { saved, others }: StoredTask): SavedCheckpoint | null {
-  if (saved === null || otherTopics.length === 0) return saved
-  return { ...saved, others: otherTopics.map((topic) => others.get(topic) ?? null) }
+function restoredFor(task: TaskId, { saved, others }: StoredTask): SavedCheckpoint | null {
+  const places = otherPlaces(task)
+  if (saved === null || places.length === 0) return saved
+  return { ...saved, others: places.map((place) => others.get(placeName(place)) ?? null) }
 }

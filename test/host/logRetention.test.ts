@@ -21,14 +21,14 @@ test('the log is trimmed to what no pipeline and no archive needs any more, whet
     await writer.append(records, `${n}`)
   }
   // Partition 0: committed to 8, archived to 5. Partition 1: claimed and never committed. Partition 2: nobody reads it. Partition 3: one leads
-  // there, and another reads it beside its own.
+  // there, and another task, which has another number, reads it too.
   await pool.query(
     `INSERT INTO stream_task (pipeline, topic, partition, generation, owner, claimed_at, next_offset, archive_next_offset)
      VALUES ('realtime', 'trades', 0, 1, 'test', now(), 8, 5), ('realtime', 'trades', 1, 1, 'test', now(), NULL, NULL),
             ('realtime', 'trades', 3, 1, 'test', now(), 8, NULL)`,
   )
   await pool.query(
-    `INSERT INTO task_input (pipeline, topic, partition, input_topic, next_offset) VALUES ('paid', 'orders', 3, 'trades', 4)`,
+    `INSERT INTO task_input (pipeline, topic, partition, input_topic, input_partition, next_offset) VALUES ('paid', 'orders', 0, 'trades', 3, 4)`,
   )
   await pool.query(`UPDATE log_batch SET appended_at = now() - interval '2 hours'`)
   await trimAll(pool, 3_600_000)

@@ -25,7 +25,7 @@ function runThatEndsWith(tasks: readonly TaskStatus[]) {
     waitingFor: null,
     close: async () => undefined,
   }
-  return { run: new PipelineRun({ feeds: [], topic: 'trades', ends: [], worker, partitions: 2 }), stops }
+  return { run: new PipelineRun({ feeds: [], topic: 'trades', ends: [], worker, tasks: 2 }), stops }
 }
 
 const untilEnd = { untilEnd: true, closeOpen: false }

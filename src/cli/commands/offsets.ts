@@ -134,7 +134,7 @@ export async function unskipOffsets(context: CommandContext): Promise<number> {
           range.takenBackBy === null &&
           range.pipeline === pipeline &&
           range.inputTopic === topic &&
-          range.partition === partition &&
+          range.inputPartition === partition &&
           (settings.fromOffset === undefined || settings.fromOffset === range.fromOffset),
       )
       return ranges.map((range) => ({ client, schema, range }))
@@ -152,7 +152,9 @@ export async function unskipOffsets(context: CommandContext): Promise<number> {
     }
     const { client, schema, range } = one
     const tasks = await standingTasks(client, pipeline, partition)
-    const task = tasks.find(({ topic: lead, inputTopic }) => lead === range.topic && inputTopic === topic)
+    const task = tasks.find(
+      (one) => one.topic === range.topic && one.inputTopic === topic && one.inputPartition === partition,
+    )
     requireUnused(range, task?.nextOffset ?? null)
     const { fromOffset, toOffset } = range
     await output.out(
@@ -170,8 +172,8 @@ export async function unskipOffsets(context: CommandContext): Promise<number> {
   })
 }
 
-function placeFlags({ pipeline, inputTopic, partition, fromOffset }: DecidedRange): string {
-  return `--pipeline ${pipeline} --topic ${inputTopic} --partition ${partition} --from-offset ${fromOffset}`
+function placeFlags({ pipeline, inputTopic, inputPartition, fromOffset }: DecidedRange): string {
+  return `--pipeline ${pipeline} --topic ${inputTopic} --partition ${inputPartition} --from-offset ${fromOffset}`
 }
 
 function placeOf(settings: SettingValues) {
@@ -262,8 +264,8 @@ function newInput(task: StandingTask, topic: string): StandingTask {
 }
 
 function planText(range: DecidedRange, schema: string, { nextOffset }: StandingTask): string {
-  const { pipeline, inputTopic, partition, fromOffset, toOffset, kind } = range
-  const where = `pipeline ${pipeline} (schema ${schema}), ${inputTopic}/${partition}`
+  const { pipeline, inputTopic, inputPartition, fromOffset, toOffset, kind } = range
+  const where = `pipeline ${pipeline} (schema ${schema}), ${inputTopic}/${inputPartition}`
   const stands = nextOffset === null ? 'has committed nothing there' : `stands at offset ${nextOffset}`
   const count = countText(toOffset - fromOffset)
   if (kind === 'rewind') {

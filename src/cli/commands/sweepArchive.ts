@@ -14,7 +14,7 @@ const nextOffsets = `
 SELECT topic, partition, min(archive_next_offset)::float8 AS "nextOffset" FROM (
   SELECT topic, partition, archive_next_offset FROM stream_task
   UNION ALL
-  SELECT input_topic, partition, archive_next_offset FROM task_input
+  SELECT input_topic, input_partition, archive_next_offset FROM task_input
 ) AS archived (topic, partition, archive_next_offset)
 WHERE archive_next_offset IS NOT NULL GROUP BY topic, partition ORDER BY topic, partition`
 

@@ -29,10 +29,18 @@ export function decidedRange(
   isLoss: boolean,
   found: FoundPlace | null,
 ): DecidedRange {
-  const { nextOffset, archiveNextOffset, pipeline, topic, partition, inputTopic } = task
+  const { nextOffset, archiveNextOffset, pipeline, topic, partition, inputTopic, inputPartition } = task
   const { toOffset } = wanted
   const stands = Math.min(nextOffset ?? 0, archiveNextOffset ?? nextOffset ?? 0)
-  const decided = { pipeline, topic, partition, inputTopic, decidedBy: whoami(), reason: wanted.because }
+  const decided = {
+    pipeline,
+    topic,
+    partition,
+    inputTopic,
+    inputPartition,
+    decidedBy: whoami(),
+    reason: wanted.because,
+  }
   if (found !== null) requireInside(task, stands, toOffset, found)
   if (isLoss && nextOffset !== null && toOffset < nextOffset) {
     if (found !== null) requireLostEnd(task, nextOffset, toOffset, found)
@@ -52,39 +60,43 @@ export function decidedRange(
 /** Behind the end nothing could ever be read. */
 function requireInside(task: StandingTask, stands: number, toOffset: number, found: FoundPlace): void {
   if (toOffset <= found.next) return
-  const { pipeline, inputTopic, partition } = task
+  const { pipeline, inputTopic, inputPartition } = task
   const most =
     found.next > stands
       ? `--to-offset ${found.next} leaves out all that is there`
       : `there is nothing in it that the pipeline has not got`
   throw new ConfigurationError(
-    `${inputTopic}/${partition} ends at offset ${found.next}, so pipeline ${pipeline} could not go on at ${toOffset}: ${most}, and what is not there yet cannot be decided about.`,
-    { pipeline, topic: inputTopic, partition, offset: toOffset },
+    `${inputTopic}/${inputPartition} ends at offset ${found.next}, so pipeline ${pipeline} could not go on at ${toOffset}: ${most}, and what is not there yet cannot be decided about.`,
+    { pipeline, topic: inputTopic, partition: inputPartition, offset: toOffset },
   )
 }
 
 /** Records that are there are not lost. */
-function requireLost({ pipeline, inputTopic, partition }: StandingTask, toOffset: number, found: FoundPlace): void {
+function requireLost(
+  { pipeline, inputTopic, inputPartition }: StandingTask,
+  toOffset: number,
+  found: FoundPlace,
+): void {
   if (toOffset <= found.earliest) return
   throw new ConfigurationError(
-    `${inputTopic}/${partition} holds the offsets from ${found.earliest} to ${found.next - 1}, which are not lost: --to-offset ${found.earliest} accepts what is. To leave out records that are there: \`millrace offsets skip\`.`,
-    { pipeline, topic: inputTopic, partition, offset: toOffset },
+    `${inputTopic}/${inputPartition} holds the offsets from ${found.earliest} to ${found.next - 1}, which are not lost: --to-offset ${found.earliest} accepts what is. To leave out records that are there: \`millrace offsets skip\`.`,
+    { pipeline, topic: inputTopic, partition: inputPartition, offset: toOffset },
   )
 }
 
 /** Going back over records that are there would give them their effect twice. */
 function requireLostEnd(task: StandingTask, nextOffset: number, toOffset: number, found: FoundPlace): void {
-  const { pipeline, inputTopic, partition } = task
-  const place = { pipeline, topic: inputTopic, partition, offset: toOffset }
+  const { pipeline, inputTopic, inputPartition } = task
+  const place = { pipeline, topic: inputTopic, partition: inputPartition, offset: toOffset }
   if (found.isEmbedded && found.next >= nextOffset) {
     throw new ConfigurationError(
-      `${inputTopic}/${partition} has lost nothing: it holds the offsets from ${found.earliest} to ${found.next - 1}, and pipeline ${pipeline} stands at ${nextOffset}. Going back to ${toOffset} would give records their effect twice.`,
+      `${inputTopic}/${inputPartition} has lost nothing: it holds the offsets from ${found.earliest} to ${found.next - 1}, and pipeline ${pipeline} stands at ${nextOffset}. Going back to ${toOffset} would give records their effect twice.`,
       place,
     )
   }
   if (toOffset >= found.earliest) return
   throw new ConfigurationError(
-    `${inputTopic}/${partition} begins at offset ${found.earliest}, so pipeline ${pipeline} could not go on at ${toOffset}.`,
+    `${inputTopic}/${inputPartition} begins at offset ${found.earliest}, so pipeline ${pipeline} could not go on at ${toOffset}.`,
     place,
   )
 }

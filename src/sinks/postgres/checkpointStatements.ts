@@ -10,6 +10,7 @@ import type {
 } from '../../runtime/checkpoint.ts'
 import { letterBytes } from '../../runtime/deadLetters.ts'
 import { elsewhereReason } from '../../runtime/foreignRows.ts'
+import { otherPlaces, placeOfInput } from '../../runtime/inputPlace.ts'
 import type { PartitionGrowth } from '../../runtime/partitionGrowth.ts'
 import { clampTime, escapeText, timestampText } from './columnText.ts'
 import { headersText } from './headersText.ts'
@@ -82,16 +83,16 @@ WHERE CASE WHEN (t.key, t.sha256, t.last_offset) IS DISTINCT FROM (excluded.key,
   THEN refuse('MR002', format('the manifest holds %s with sha256 %s, not %s with %s; the archive was not made from the same records', t.key, t.sha256, excluded.key, excluded.sha256))
   ELSE false END`
 
-const inputText = `INSERT INTO task_input AS t (pipeline, topic, partition, input_topic, next_offset, archive_next_offset, log_id, leader_epoch)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
-ON CONFLICT (pipeline, topic, partition, input_topic) DO UPDATE SET next_offset = excluded.next_offset,
+const inputText = `INSERT INTO task_input AS t (pipeline, topic, partition, input_topic, input_partition, next_offset, archive_next_offset, log_id, leader_epoch)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+ON CONFLICT (pipeline, topic, partition, input_topic, input_partition) DO UPDATE SET next_offset = excluded.next_offset,
   archive_next_offset = excluded.archive_next_offset, log_id = coalesce(excluded.log_id, t.log_id), leader_epoch = excluded.leader_epoch
 WHERE CASE WHEN t.next_offset > excluded.next_offset OR t.archive_next_offset > excluded.archive_next_offset
   THEN refuse('MR001', 'the offset of an input would go down') ELSE true END`
 
-const readInputsText = `SELECT input_topic, next_offset, archive_next_offset, log_id, leader_epoch FROM task_input WHERE pipeline = $1 AND topic = $2 AND partition = $3`
+const readInputsText = `SELECT input_topic, input_partition, next_offset, archive_next_offset, log_id, leader_epoch FROM task_input WHERE pipeline = $1 AND topic = $2 AND partition = $3`
 
-const readSkippedText = `SELECT input_topic, from_offset::float8 AS "fromOffset", to_offset::float8 AS "toOffset" FROM skipped_range
+const readSkippedText = `SELECT input_topic, input_partition, from_offset::float8 AS "fromOffset", to_offset::float8 AS "toOffset" FROM skipped_range
 WHERE pipeline = $1 AND topic = $2 AND partition = $3 AND kind <> 'rewind' AND taken_back_at IS NULL ORDER BY from_offset`
 
 const noteText = `INSERT INTO merge_note (pipeline, topic, partition, input, "offset", is_first, offsets)
@@ -102,8 +103,8 @@ const readNotesText = `SELECT input, offsets::float8[] AS offsets, is_first AS "
 WHERE pipeline = $1 AND topic = $2 AND partition = $3 AND input = $4 AND "offset" >= $5 ORDER BY "offset", is_first DESC LIMIT $6`
 
 const archivedText = `SELECT (SELECT (last_offset + 1)::float8 FROM archive_object AS object
-  WHERE object.pipeline = $1 AND object.topic = input.topic AND object.partition = $3 ORDER BY first_offset DESC LIMIT 1) AS until
-FROM unnest($2::text[]) WITH ORDINALITY AS input (topic, number) ORDER BY number`
+  WHERE object.pipeline = $1 AND object.topic = input.topic AND object.partition = input.partition ORDER BY first_offset DESC LIMIT 1) AS until
+FROM unnest($2::text[], $3::integer[]) WITH ORDINALITY AS input (topic, partition, number) ORDER BY number`
 
 const stepText = `INSERT INTO idle_advance (pipeline, topic, partition, "offset", watermark, is_end, others, clock, sequence)
 SELECT $1, $2, $3, at, watermark, is_end, string_to_array(others, ',')::bigint[], clock, sequence
@@ -139,8 +140,10 @@ export const readStepsStatement = (task: TaskId, after: RecordedStep, limit: num
 export const readSkippedStatement = (task: TaskId) => prepared(readSkippedText, idOf(task))
 export const readInputsStatement = (task: TaskId) => prepared(readInputsText, idOf(task))
 /** Where the manifest ends in each input. */
-export const archivedStatement = ({ pipeline, topic, partition, otherTopics = [] }: TaskId) =>
-  prepared(archivedText, [pipeline, [topic, ...otherTopics], partition])
+export const archivedStatement = (task: TaskId) => {
+  const places = [task, ...otherPlaces(task)]
+  return prepared(archivedText, [task.pipeline, places.map(({ topic }) => topic), places.map((one) => one.partition)])
+}
 export const readNotesStatement = (task: TaskId, input: number, fromOffset: number, limit: number) =>
   prepared(readNotesText, [...idOf(task), input, fromOffset, limit])
 export const explainFenceStatement = (task: TaskId) => prepared(explainFenceText, idOf(task))
@@ -187,11 +190,9 @@ export function deadLetterSteps(task: TaskId, letters: readonly DeadLetter[]): r
   )
 }
 
-/** What is kept of the records of one input stands under its own topic. */
+/** What is kept of the records of one input stands under its own topic and partition. */
 export function taskOfInput(task: TaskId, input: number): TaskId {
-  const topic = input === 0 ? task.topic : task.otherTopics?.[input - 1]
-  if (topic === undefined) throw new RangeError(`${task.pipeline} ${task.topic}: no topic of input ${input}`)
-  return { ...task, topic }
+  return { ...task, ...placeOfInput(task, input) }
 }
 
 function letterSteps(task: TaskId, letters: readonly DeadLetter[]): readonly Step[] {
@@ -271,10 +272,12 @@ export function recordedStepsStep(task: TaskId, { idleAdvances, inputEnds = [] }
 
 /** End the transaction (MR001) where an offset would go down. */
 export function inputSteps(task: TaskId, positions: readonly InputPosition[]): readonly Step[] {
+  const places = otherPlaces(task)
   return positions.map(({ nextOffset, archiveNextOffset, logId, leaderEpoch }, i) =>
     run(inputText, [
       ...idOf(task),
-      task.otherTopics?.[i],
+      places[i]?.topic,
+      places[i]?.partition,
       nextOffset,
       archiveNextOffset,
       logId ?? null,

@@ -14,6 +14,7 @@ import type {
 } from '../../runtime/checkpoint.ts'
 import { DeterminismError, type MillraceError, RetryableError, TaskFencedError } from '../../runtime/errors.ts'
 import { ForeignRowsError, ownerText } from '../../runtime/foreignRows.ts'
+import { otherPlaces, placeName } from '../../runtime/inputPlace.ts'
 import type { Outbox } from '../../runtime/outbox.ts'
 import { type PartitionGrowth, partitionsChanged } from '../../runtime/partitionGrowth.ts'
 import {
@@ -61,6 +62,7 @@ interface TaskRow {
 
 interface InputRow {
   readonly input_topic: string
+  readonly input_partition: number
   readonly next_offset: Int8
   readonly archive_next_offset: Int8 | null
   readonly log_id: string | null
@@ -69,6 +71,7 @@ interface InputRow {
 
 interface SkippedRow {
   readonly input_topic: string
+  readonly input_partition: number
   readonly fromOffset: number
   readonly toOffset: number
 }
@@ -275,13 +278,15 @@ function ownerOf(claim: Claim): number {
 }
 
 function restoredFrom(
-  { otherTopics = [] }: TaskId,
+  task: TaskId,
   row: TaskRow,
   frames: readonly StateFrame[],
   inputs: readonly InputRow[],
 ): SavedCheckpoint | null {
   if (row.next_offset === null) return null
-  const others = otherTopics.map((topic) => positionFrom(inputs.find((input) => input.input_topic === topic)))
+  const others = otherPlaces(task).map(({ topic, partition }) =>
+    positionFrom(inputs.find((input) => input.input_topic === topic && input.input_partition === partition)),
+  )
   return {
     nextOffset: Number(row.next_offset),
     watermark: row.watermark === null ? null : Number(row.watermark),
@@ -303,10 +308,13 @@ function archivedBefore(
 }
 
 /** One of a topic that the task no longer reads says nothing. */
-function skippedOf({ topic, otherTopics = [] }: TaskId, rows: readonly SkippedRow[]): readonly SkippedRange[] {
-  const inputs = [topic, ...otherTopics]
+function skippedOf(task: TaskId, rows: readonly SkippedRow[]): readonly SkippedRange[] {
+  const inputs = [task, ...otherPlaces(task)].map(placeName)
   return rows
-    .map(({ input_topic, ...range }) => ({ input: inputs.indexOf(input_topic), ...range }))
+    .map(({ input_topic, input_partition, ...range }) => ({
+      input: inputs.indexOf(placeName({ topic: input_topic, partition: input_partition })),
+      ...range,
+    }))
     .filter(({ input }) => input >= 0)
 }
 

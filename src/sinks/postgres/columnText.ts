@@ -39,21 +39,29 @@ function escaped(character: string): string {
 const firstTime = -210_866_803_200_000
 const lastTime = 8_640_000_000_000_000
 
-let cachedMs = Number.NaN
-let cachedText = ''
+/** The newest whole second of our era, ms UTC, and its text down to the point. */
+let knownSecond = Number.NaN
+let knownText = ''
 
 /** ms UTC as PostgreSQL reads a timestamptz, exactly. Null for what is no time between 4714 BC and the year 275760. */
 export function timestampText(ms: number): string | null {
-  if (ms === cachedMs) return cachedText
+  const sinceSecond = ms - knownSecond
+  // Times of neighbours are of one second.
+  if (sinceSecond >= 0 && sinceSecond < 1_000 && Number.isInteger(ms)) return knownText + threeDigits(sinceSecond)
   if (!Number.isInteger(ms) || ms < firstTime || ms > lastTime) return null
   const date = new Date(ms)
   const year = date.getUTCFullYear()
   const isoTail = date.toISOString().slice(-20)
-  const text =
-    year > 0 ? `${String(year).padStart(4, '0')}${isoTail}` : `${String(1 - year).padStart(4, '0')}${isoTail} BC`
-  cachedMs = ms
-  cachedText = text
+  if (year <= 0) return `${String(1 - year).padStart(4, '0')}${isoTail} BC`
+  const text = `${String(year).padStart(4, '0')}${isoTail}`
+  knownSecond = Math.floor(ms / 1_000) * 1_000
+  knownText = text.slice(0, -4)
   return text
+}
+
+/** The end of a time: `007Z`. */
+function threeDigits(ms: number): string {
+  return `${ms < 10 ? '00' : ms < 100 ? '0' : ''}${ms}Z`
 }
 
 /** The nearest time that can be stored. */

@@ -12,6 +12,8 @@ export interface SkippedPlace {
   readonly topic: string
   readonly partition: number
   readonly inputTopic: string
+  /** That of the task, unless one task reads all. */
+  readonly inputPartition: number
 }
 
 /** What a person has decided about offsets from, and up to but not including. */
@@ -40,22 +42,24 @@ export interface StandingTask extends SkippedPlace {
 }
 
 const standing = `
-SELECT task.pipeline, task.topic, task.partition, task.topic AS "inputTopic", task.next_offset::float8 AS "nextOffset",
+SELECT task.pipeline, task.topic, task.partition, task.topic AS "inputTopic",
+  task.partition AS "inputPartition", task.next_offset::float8 AS "nextOffset",
   task.archive_next_offset::float8 AS "archiveNextOffset"
 FROM stream_task AS task WHERE task.pipeline = $1 AND task.partition = $2
 UNION ALL
-SELECT pipeline, topic, partition, input_topic, next_offset::float8, archive_next_offset::float8
-FROM task_input WHERE pipeline = $1 AND partition = $2
+SELECT pipeline, topic, partition, input_topic, input_partition, next_offset::float8, archive_next_offset::float8
+FROM task_input WHERE pipeline = $1 AND input_partition = $2
 ORDER BY 2, 4`
 
 const stored = `
-SELECT pipeline, topic, partition, input_topic AS "inputTopic", from_offset::float8 AS "fromOffset", to_offset::float8 AS "toOffset", kind,
+SELECT pipeline, topic, partition, input_topic AS "inputTopic",
+  input_partition AS "inputPartition", from_offset::float8 AS "fromOffset", to_offset::float8 AS "toOffset", kind,
   decided_by AS "decidedBy", reason, floor(extract(epoch FROM decided_at) * 1000)::float8 AS "decidedAt", taken_back_by AS "takenBackBy"
 FROM skipped_range ORDER BY decided_at, pipeline, topic, partition, from_offset`
 
 const insert = `
-INSERT INTO skipped_range (pipeline, topic, partition, input_topic, from_offset, to_offset, kind, decided_by, reason)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)`
+INSERT INTO skipped_range (pipeline, topic, partition, input_topic, input_partition, from_offset, to_offset, kind, decided_by, reason)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)`
 
 const archived = `SELECT 1 FROM archive_object WHERE pipeline = $1 AND topic = $2 AND partition = $3 AND last_offset >= $4 LIMIT 1`
 
@@ -68,7 +72,7 @@ WHERE pipeline = $1 AND topic = $2 AND partition = $3`
 
 const rewindInput = `
 UPDATE task_input SET next_offset = $5, leader_epoch = NULL, archive_next_offset = least(archive_next_offset, $5)
-WHERE pipeline = $1 AND topic = $2 AND partition = $3 AND input_topic = $4`
+WHERE pipeline = $1 AND topic = $2 AND partition = $3 AND input_topic = $4 AND input_partition = $6`
 
 // A record of another content comes to these offsets, and its letters have these places: those that are there make room, and can be redriven as before.
 const moveLetters = `
@@ -78,20 +82,20 @@ UPDATE dead_letter SET ordinal = ordinal + 1000000 WHERE pipeline = $1 AND topic
 const endRanges = `
 WITH ended AS (
   UPDATE skipped_range SET taken_back_at = now(), taken_back_by = $6
-  WHERE pipeline = $1 AND topic = $2 AND partition = $3 AND input_topic = $4 AND to_offset > $5 AND kind <> 'rewind' AND taken_back_at IS NULL
-  RETURNING pipeline, topic, partition, input_topic, from_offset, kind, decided_by, reason, decided_at)
-INSERT INTO skipped_range (pipeline, topic, partition, input_topic, from_offset, to_offset, kind, decided_by, reason, decided_at)
-SELECT pipeline, topic, partition, input_topic, from_offset, $5, kind, decided_by, reason, decided_at FROM ended WHERE from_offset < $5`
+  WHERE pipeline = $1 AND topic = $2 AND partition = $3 AND input_topic = $4 AND input_partition = $7 AND to_offset > $5 AND kind <> 'rewind' AND taken_back_at IS NULL
+  RETURNING pipeline, topic, partition, input_topic, input_partition, from_offset, kind, decided_by, reason, decided_at)
+INSERT INTO skipped_range (pipeline, topic, partition, input_topic, input_partition, from_offset, to_offset, kind, decided_by, reason, decided_at)
+SELECT pipeline, topic, partition, input_topic, input_partition, from_offset, $5, kind, decided_by, reason, decided_at FROM ended WHERE from_offset < $5`
 
 const standsAt = `
-SELECT CASE WHEN task.topic = $4 THEN task.next_offset ELSE (
+SELECT CASE WHEN task.topic = $4 AND task.partition = $5 THEN task.next_offset ELSE (
   SELECT input.next_offset FROM task_input AS input
-  WHERE input.pipeline = $1 AND input.topic = $2 AND input.partition = $3 AND input.input_topic = $4) END::float8 AS "nextOffset"
+  WHERE input.pipeline = $1 AND input.topic = $2 AND input.partition = $3 AND input.input_topic = $4 AND input.input_partition = $5) END::float8 AS "nextOffset"
 FROM stream_task AS task WHERE task.pipeline = $1 AND task.topic = $2 AND task.partition = $3`
 
 const takeBack = `
-UPDATE skipped_range SET taken_back_at = now(), taken_back_by = $7
-WHERE pipeline = $1 AND topic = $2 AND partition = $3 AND input_topic = $4 AND from_offset = $5 AND to_offset = $6 AND kind <> 'rewind'
+UPDATE skipped_range SET taken_back_at = now(), taken_back_by = $8
+WHERE pipeline = $1 AND topic = $2 AND partition = $3 AND input_topic = $4 AND input_partition = $5 AND from_offset = $6 AND to_offset = $7 AND kind <> 'rewind'
   AND taken_back_at IS NULL`
 
 const dropSteps = 'DELETE FROM idle_advance WHERE pipeline = $1 AND topic = $2 AND partition = $3 AND "offset" > $4'
@@ -116,9 +120,10 @@ export async function storedRanges(client: pg.ClientBase): Promise<readonly Stor
  */
 export async function storeRange(client: pg.ClientBase, range: DecidedRange): Promise<void> {
   await inOneTransaction(client, 'READ COMMITTED', async () => {
-    const { pipeline, topic, partition, inputTopic, fromOffset, toOffset, kind, decidedBy, reason } = range
+    const { pipeline, topic, partition, inputTopic, inputPartition, fromOffset, toOffset, kind, decidedBy, reason } =
+      range
     if (kind === 'rewind') await rewind(client, range)
-    const place = [pipeline, topic, partition, inputTopic]
+    const place = [pipeline, topic, partition, inputTopic, inputPartition]
     await client.query(insert, [...place, fromOffset, toOffset, kind, decidedBy, reason])
   })
 }
@@ -130,9 +135,9 @@ export async function storeRange(client: pg.ClientBase, range: DecidedRange): Pr
  */
 export async function takeRangeBack(client: pg.ClientBase, range: DecidedRange, by: string): Promise<void> {
   await inOneTransaction(client, 'READ COMMITTED', async () => {
-    const { pipeline, topic, partition, inputTopic, fromOffset, toOffset } = range
+    const { pipeline, topic, partition, inputTopic, inputPartition, fromOffset, toOffset } = range
     await client.query(fence, [pipeline, topic, partition])
-    const place = [pipeline, topic, partition, inputTopic]
+    const place = [pipeline, topic, partition, inputTopic, inputPartition]
     const { rows } = await client.query<{ nextOffset: number | null }>(standsAt, place)
     requireUnused(range, rows[0]?.nextOffset ?? null)
     await client.query(takeBack, [...place, fromOffset, toOffset, by])
@@ -141,39 +146,39 @@ export async function takeRangeBack(client: pg.ClientBase, range: DecidedRange, 
 
 /** @throws ConfigurationError where a decision has had its effect on a pipeline that stands there */
 export function requireUnused(range: DecidedRange, nextOffset: number | null): void {
-  const { pipeline, inputTopic, partition, fromOffset, toOffset, kind } = range
-  const place = { pipeline, topic: inputTopic, partition }
+  const { pipeline, inputTopic, inputPartition, fromOffset, toOffset, kind } = range
+  const place = { pipeline, topic: inputTopic, partition: inputPartition }
   if (kind === 'rewind') {
     throw new ConfigurationError(
-      `pipeline ${pipeline} went back to offset ${fromOffset} of ${inputTopic}/${partition} when that was decided, and reads what is there now: there is nothing to take back`,
+      `pipeline ${pipeline} went back to offset ${fromOffset} of ${inputTopic}/${inputPartition} when that was decided, and reads what is there now: there is nothing to take back`,
       place,
     )
   }
   // Whoever comes to them goes on behind the last of them at once.
   if (nextOffset === null || nextOffset < toOffset) return
   throw new ConfigurationError(
-    `pipeline ${pipeline} stands at offset ${nextOffset} of ${inputTopic}/${partition}, behind them: what was decided about offsets ${fromOffset} to ${toOffset - 1} has had its effect and cannot be taken back. ` +
+    `pipeline ${pipeline} stands at offset ${nextOffset} of ${inputTopic}/${inputPartition}, behind them: what was decided about offsets ${fromOffset} to ${toOffset - 1} has had its effect and cannot be taken back. ` +
       `To have these records processed all the same, drop what the pipeline keeps, so that it begins anew (\`millrace state drop --pipeline ${pipeline}\`), or read the topic under another name`,
     place,
   )
 }
 
 async function rewind(client: pg.ClientBase, range: DecidedRange): Promise<void> {
-  const { pipeline, topic, partition, inputTopic, fromOffset } = range
+  const { pipeline, topic, partition, inputTopic, inputPartition, fromOffset } = range
   const task = [pipeline, topic, partition]
   await client.query(fence, task)
-  const { rowCount } = await client.query(archived, [pipeline, inputTopic, partition, fromOffset])
+  const { rowCount } = await client.query(archived, [pipeline, inputTopic, inputPartition, fromOffset])
   if (rowCount !== 0) {
     throw new ConfigurationError(
-      `the archive of pipeline ${pipeline} holds records of ${inputTopic}/${partition} from offset ${fromOffset} on, and others are to come there: ` +
+      `the archive of pipeline ${pipeline} holds records of ${inputTopic}/${inputPartition} from offset ${fromOffset} on, and others are to come there: ` +
         `go on under another name (\`millrace state copy --from-pipeline ${pipeline} --to-pipeline NEW\`) and accept the loss for that one.`,
-      { pipeline, topic: inputTopic, partition, offset: fromOffset },
+      { pipeline, topic: inputTopic, partition: inputPartition, offset: fromOffset },
     )
   }
-  if (inputTopic === topic) {
+  if (inputTopic === topic && inputPartition === partition) {
     await client.query(rewindLead, [...task, fromOffset])
     await client.query(dropSteps, [...task, fromOffset])
-  } else await client.query(rewindInput, [...task, inputTopic, fromOffset])
-  await client.query(endRanges, [...task, inputTopic, fromOffset, range.decidedBy])
-  await client.query(moveLetters, [pipeline, inputTopic, partition, fromOffset])
+  } else await client.query(rewindInput, [...task, inputTopic, fromOffset, inputPartition])
+  await client.query(endRanges, [...task, inputTopic, fromOffset, range.decidedBy, inputPartition])
+  await client.query(moveLetters, [pipeline, inputTopic, inputPartition, fromOffset])
 }

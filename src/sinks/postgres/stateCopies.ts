@@ -30,7 +30,7 @@ ON CONFLICT (pipeline, topic, partition) DO UPDATE SET generation = t.generation
 /** What belongs to the checkpoints of a task. The recorded steps and merge notes are there for a replay of the new pipeline from the beginning of the log. */
 const parts: readonly (readonly [table: string, columns: string])[] = [
   ['task_state', 'sequence, kind, body'],
-  ['task_input', 'input_topic, next_offset, archive_next_offset, log_id, leader_epoch'],
+  ['task_input', 'input_topic, input_partition, next_offset, archive_next_offset, log_id, leader_epoch'],
   ['idle_advance', '"offset", watermark, is_end, others, sequence, clock'],
   ['merge_note', 'input, "offset", is_first, offsets'],
 ]

@@ -39,12 +39,12 @@ export function writeSteps<Row>(
   table: Table<Row>,
   rows: readonly (Row | Withdrawn<Row>)[],
   owner: number,
-  texts: readonly RowText[] = rows.map((row) => rowText(table, row)),
+  texts?: readonly RowText[],
 ): readonly Step[] {
   if (rows.length === 0) return []
-  if (table.mode === 'append') return [appendStep(table, texts)]
+  if (table.mode === 'append') return [appendStep(table, copyChunks(table, rows, texts))]
   const statements = statementsOf(table)
-  const { upserts, deletes } = settledRows(statements, rows, texts)
+  const { upserts, deletes } = settledRows(statements, rows, texts ?? rows.map((row) => rowText(table, row)))
   return [...steps(table, statements.delete, deletes, owner), ...steps(table, statements.upsert, upserts, owner)]
 }
 
@@ -115,29 +115,45 @@ export function quoteElement(text: string): string {
   return `"${text.replace(/["\\]/g, '\\$&')}"`
 }
 
-function appendStep(table: AppendTable<never>, rows: readonly RowText[]): Step {
+function appendStep(table: AppendTable<never>, chunks: readonly Buffer[]): Step {
   const columns = table.columns.map((column) => quoteIdentifier(column.name)).join(', ')
   const text = `COPY ${quoteIdentifier(table.name)} (${columns}) FROM STDIN`
-  return (client) => pipeline(Readable.from(copyChunks(rows), { objectMode: true }), client.query(copyFrom(text)))
+  return (client) => pipeline(Readable.from(chunks, { objectMode: true }), client.query(copyFrom(text)))
 }
 
 const copyEscapes: Readonly<Record<string, string>> = { '\\': '\\\\', '\n': '\\n', '\r': '\\r', '\t': '\\t' }
+const special = /[\\\n\r\t]/
+const allSpecial = /[\\\n\r\t]/g
 
-function* copyChunks(rows: readonly RowText[]): Generator<Buffer> {
+/** The rows as COPY reads them. All at once, so that a row that cannot be written is found before anything is sent; the bytes take less room than the rows. */
+function copyChunks<Row>(
+  table: AppendTable<Row>,
+  rows: readonly (Row | Withdrawn<Row>)[],
+  texts: readonly RowText[] | undefined,
+): readonly Buffer[] {
+  // Of other types no text has a character that COPY treats specially.
+  const isEscaped = table.columns.map(({ type }) => type === 'text' || type === 'jsonb')
+  const chunks: Buffer[] = []
   let chunk = ''
-  for (const row of rows) {
-    let separator = ''
-    for (const text of row) {
-      chunk += separator + (text === null ? '\\N' : text.replace(/[\\\n\r\t]/g, (character) => copyEscapes[character]!))
-      separator = '\t'
+  for (const [i, row] of rows.entries()) {
+    const known = texts?.[i] ?? rowText(table, row)
+    for (let column = 0; column < known.length; column += 1) {
+      if (column > 0) chunk += '\t'
+      const text = known[column] as string | null
+      if (text === null) chunk += '\\N'
+      else chunk += isEscaped[column] === true && special.test(text) ? escapedForCopy(text) : text
     }
     chunk += '\n'
-    if (chunk.length >= copyChunkBytes) {
-      yield Buffer.from(chunk)
-      chunk = ''
-    }
+    if (chunk.length < copyChunkBytes) continue
+    chunks.push(Buffer.from(chunk))
+    chunk = ''
   }
-  if (chunk !== '') yield Buffer.from(chunk)
+  if (chunk !== '') chunks.push(Buffer.from(chunk))
+  return chunks
+}
+
+function escapedForCopy(text: string): string {
+  return text.replace(allSpecial, (character) => copyEscapes[character]!)
 }
 
 /** A prepared statement over rows, and the columns of them that it gets, each as an array; the owner comes last. */

@@ -1,0 +1,93 @@
+import { type Column, table, type UpsertTable } from 'millrace'
+import type { Auction, Bid } from './topics.ts'
+
+/** Bids. */
+export const passed = table('nexmark_q0', {
+  columns: { auction: 'bigint', bidder: 'bigint', price: 'bigint', date_time: 'timestamptz', extra: 'text' },
+})
+
+/** Bids with their prices in euros. */
+export const converted = table('nexmark_q1', {
+  columns: { auction: 'bigint', bidder: 'bigint', price: 'numeric', date_time: 'timestamptz', extra: 'text' },
+})
+
+/** Bids on some auctions. */
+export const selected = table('nexmark_q2', { columns: { auction: 'bigint', price: 'bigint' } })
+
+/** Auctions and who sells. */
+export const sellers = table('nexmark_q3', {
+  columns: { name: 'text', city: 'text', state: 'text', id: 'bigint', revision: 'integer' },
+  key: ['id'],
+  revision: 'revision',
+})
+
+/** Auctions with the most bids of a window. */
+export const hottest = table('nexmark_q5', {
+  columns: { auction: 'bigint', num: 'bigint', starttime: 'timestamptz', endtime: 'timestamptz', revision: 'integer' },
+  key: ['starttime', 'auction'],
+  revision: 'revision',
+})
+
+/** The highest bids of a window. */
+export const highest = table('nexmark_q7', {
+  columns: { auction: 'bigint', bidder: 'bigint', price: 'bigint', date_time: 'timestamptz', extra: 'text' },
+})
+
+/** New sellers by window. */
+export const newSellers = table('nexmark_q8', {
+  columns: { id: 'bigint', name: 'text', stime: 'timestamptz', revision: 'integer' },
+  key: ['id', 'stime'],
+  revision: 'revision',
+})
+
+/** Sessions of bidders. */
+export const sessions = table('nexmark_q11', {
+  columns: {
+    bidder: 'bigint',
+    bid_count: 'bigint',
+    starttime: 'timestamptz',
+    endtime: 'timestamptz',
+    revision: 'integer',
+  },
+  key: ['bidder', 'starttime'],
+  revision: 'revision',
+})
+
+/** An auction and the bid that has won it. */
+export interface Won {
+  readonly auction: Auction
+  readonly bid: Bid
+}
+
+const ofAuction = (name: string, type: Column<Won>['type'], field: keyof Auction): Column<Won> => {
+  return { name, type, of: ({ auction }) => auction[field] }
+}
+const ofBid = (name: string, type: Column<Won>['type'], field: keyof Bid): Column<Won> => {
+  return { name, type, of: ({ bid }) => bid[field] }
+}
+
+/** The table of q9: the columns of an auction, then those of its bid. */
+export const winners: UpsertTable<Won> = {
+  mode: 'upsert',
+  name: 'nexmark_q9',
+  key: ['id'],
+  revision: 'revision',
+  columns: [
+    ofAuction('id', 'bigint', 'id'),
+    ofAuction('item_name', 'text', 'itemName'),
+    ofAuction('description', 'text', 'description'),
+    ofAuction('initial_bid', 'bigint', 'initialBid'),
+    ofAuction('reserve', 'bigint', 'reserve'),
+    ofAuction('date_time', 'timestamptz', 'dateTime'),
+    ofAuction('expires', 'timestamptz', 'expires'),
+    ofAuction('seller', 'bigint', 'seller'),
+    ofAuction('category', 'bigint', 'category'),
+    ofAuction('extra', 'text', 'extra'),
+    ofBid('auction', 'bigint', 'auction'),
+    ofBid('bidder', 'bigint', 'bidder'),
+    ofBid('price', 'bigint', 'price'),
+    ofBid('bid_date_time', 'timestamptz', 'dateTime'),
+    ofBid('bid_extra', 'text', 'extra'),
+    { name: 'revision', type: 'integer', of: () => 1 },
+  ],
+}

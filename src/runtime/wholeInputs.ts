@@ -1,0 +1,48 @@
+import { ConfigurationError } from './errors.ts'
+import type { ResolvedInput } from './input.ts'
+import type { LogSource } from './log.ts'
+import { inputsOf, type Pipeline } from './pipeline.ts'
+
+/** What a task reads: an input for each partition where it reads all of them. */
+export interface TaskSources {
+  /** In the order of the logs. Those of one topic have the same name. */
+  readonly inputs: readonly ResolvedInput[]
+  readonly source: LogSource
+  readonly others: readonly LogSource[]
+}
+
+/**
+ * The inputs of a pipeline with a place for each partition that one task reads: those of the first input first, by their numbers. As they are where each partition is a task.
+ * @throws RetryableError where a log cannot be asked how many it has
+ */
+export async function taskSources(
+  pipeline: Pipeline,
+  source: LogSource,
+  others: readonly LogSource[],
+): Promise<TaskSources> {
+  const inputs = inputsOf(pipeline)
+  if (!isOneTask(inputs)) return { inputs, source, others }
+  if (pipeline.partitionGrowth === 'allow') {
+    throw new ConfigurationError(
+      `pipeline ${pipeline.name}: partitionGrowth: 'allow' is for tasks that each have a partition; with partitions: 'all' the number of partitions is a part of what is saved. Leave one of them out.`,
+      { pipeline: pipeline.name },
+    )
+  }
+  const read: { readonly input: ResolvedInput; readonly log: LogSource }[] = []
+  for (const [i, log] of [source, ...others].entries()) {
+    for (const partition of await log.partitions()) {
+      read.push({ input: { ...(inputs[i] as ResolvedInput), partition }, log })
+    }
+  }
+  return { inputs: read.map(({ input }) => input), source, others: read.slice(1).map(({ log }) => log) }
+}
+
+/** Whether the pipeline has one task, which reads all partitions; it is called by the number 0. */
+export function isOneTask(inputs: readonly ResolvedInput[]): boolean {
+  return inputs[0]?.isWhole === true
+}
+
+/** How many tasks the pipeline has over topics of so many partitions. */
+export function taskCount(pipeline: Pipeline, partitions: number): number {
+  return isOneTask(inputsOf(pipeline)) ? 1 : partitions
+}
