@@ -13,6 +13,9 @@ const scripts = fileURLToPath(new URL('python', import.meta.url))
 const cache = fileURLToPath(new URL('../../.cache/compat', import.meta.url))
 const requirements = join(scripts, 'requirements.txt')
 
+/** A minute on a machine that does nothing else. */
+const installTimeoutMs = 900_000
+
 /** Clients of Kafka that others have written, by their names at PyPI. */
 export type PythonLibrary = 'confluent-kafka' | 'aiokafka' | 'kafka-python'
 
@@ -44,8 +47,12 @@ export function pythonPrograms(stage: Stage, mayInstall: boolean): Promise<strin
     )
     // Programs of an environment name its folder, so it is made where it stays.
     await run(python, ['-m', 'venv', made])
-    await run(join(made, 'bin', 'pip'), ['install', '-q', '--disable-pip-version-check', '-r', requirements], {
-      timeout: 300_000,
+    const install = ['install', '-q', '--disable-pip-version-check', '-r', requirements]
+    await run(join(made, 'bin', 'pip'), install, { timeout: installTimeoutMs }).catch((error: unknown) => {
+      const { killed, stderr } = error as { readonly killed?: boolean; readonly stderr?: string }
+      const why =
+        killed === true ? `not within ${installTimeoutMs / 60_000} minutes` : stderr?.trim().split('\n').at(-1)
+      throw new Skipped(`the clients of Python could not be installed: ${why || String(error)}`)
     })
     const draft = `${mark}.new`
     writeFileSync(draft, readFileSync(requirements))
