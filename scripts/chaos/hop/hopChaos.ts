@@ -1,8 +1,11 @@
 import { chmodSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import type pg from 'pg'
+import type { OpenedTopic } from '../../../src/host/openedTopic.ts'
+import { RetryableError } from '../../../src/runtime/errors.ts'
 import { openPool } from '../../../src/sinks/postgres/connection.ts'
 import { Random } from '../../../src/testing/random.ts'
 import { InputWriter } from '../pipeline/inputWriter.ts'
@@ -39,6 +42,7 @@ const betweenTopic = 'orders.customer'
 const schema = 'public'
 const drainTimeoutMs = 600_000
 const shownLines = 20
+const retryMs = 200
 /** A lot of orders comes as often while there are kills to come. */
 const lotsAKill = 25
 const msAKill = 2_500
@@ -68,7 +72,7 @@ export async function chaosOnHop(options: HopChaosOptions): Promise<HopChaosSumm
       ...{ topics: [inputTopic], say, closing },
     })
     const places = { above: stage.place, below: { ...stage.place, run: [below] } }
-    const writer = new InputWriter(new Map([[inputTopic, await stage.openTopic(inputTopic)]]))
+    const writer = new InputWriter(new Map([[inputTopic, await openInput(stage)]]))
     closing.push(() => writer.close())
     let isHurried = false
     const lots = Math.max(1, Math.ceil(values / 300))
@@ -111,6 +115,18 @@ export async function chaosOnHop(options: HopChaosOptions): Promise<HopChaosSumm
     for (const close of closing.reverse()) await Promise.resolve(close()).catch((error: unknown) => say(String(error)))
     if (isKept) say(`data folders: ${folder}`)
     else rmSync(folder, { recursive: true, force: true })
+  }
+}
+
+/** A broker may take a moment until everybody knows who leads a topic that was made just now. */
+async function openInput(stage: Stage): Promise<OpenedTopic> {
+  for (;;) {
+    try {
+      return await stage.openTopic(inputTopic)
+    } catch (error) {
+      if (!(error instanceof RetryableError)) throw error
+      await sleep(retryMs)
+    }
   }
 }
 
