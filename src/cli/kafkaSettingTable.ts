@@ -164,6 +164,9 @@ export const kafkaSettingTable = {
     allowed: topicNameAllowed,
     description:
       'Topic of the trades, or of the JSON lines. Unset: crypto.trades.raw for spot, one of its own for each other market and for a tape; the topic that a --feed names.',
+    narrower: {
+      backfill: { description: 'Of --trades. Unset: a topic of their own, which the command names.' },
+    },
   },
   inputTopic: {
     schema: z.string().regex(topicNamePattern),
