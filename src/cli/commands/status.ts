@@ -199,14 +199,14 @@ const taskHeadings = [
 
 /** A line for the task, with its leading input, and one for each further input. */
 function taskRows(task: TaskStatus): readonly (readonly string[])[] {
-  return [taskCells(task), ...task.inputs.map((input) => inputCells(input, task.partition))]
+  return [taskCells(task), ...task.inputs.map(inputCells)]
 }
 
-function inputCells(input: InputStatus, partition: number): readonly string[] {
+function inputCells(input: InputStatus): readonly string[] {
   return [
     '',
     `+ ${input.topic}`,
-    String(partition),
+    String(input.partition),
     String(input.nextOffset),
     input.lagRecords === null ? '-' : countText(input.lagRecords),
     '',

@@ -1,12 +1,14 @@
 import { mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
+import type pg from 'pg'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { columns, storedRows } from '../../../bench/nexmark/digest.ts'
 import { eventAt, kinds, type NexmarkEvent } from '../../../bench/nexmark/events.ts'
 import { fill, type NexmarkTopics } from '../../../bench/nexmark/fill.ts'
 import { digestOf, type Events, eventsOf, oracle, type Query, queries } from '../../../bench/nexmark/oracle.ts'
 import { openEmbeddedTopics } from '../../../src/host/embeddedTopics.ts'
+import { readStatus } from '../../../src/queries/status.ts'
 import type { Inputs } from '../../../src/runtime/input.ts'
 import type { InputsPipeline, Outlets } from '../../../src/runtime/pipeline.ts'
 import type { Table } from '../../../src/runtime/table.ts'
@@ -131,9 +133,16 @@ describe('by the command, over topics of four partitions, into PostgreSQL', () =
     const { rows } = await db.pool.query(
       `SELECT input_topic, input_partition FROM task_input WHERE pipeline = 'nexmark_q8' ORDER BY 1, 2`,
     )
-    expect(rows.map((row) => `${row.input_topic}/${row.input_partition}`)).toEqual([
+    const read = [
       ...[0, 1, 2, 3].map((partition) => `nexmark-auction/${partition}`),
       ...[1, 2, 3].map((partition) => `nexmark-person/${partition}`),
-    ])
+    ]
+    expect(rows.map((row) => `${row.input_topic}/${row.input_partition}`)).toEqual(read)
+    const client = await db.pool.connect()
+    const { tasks } = await readStatus(client as unknown as pg.Client)
+    client.release()
+    const [task] = tasks.filter(({ pipeline }) => pipeline === 'nexmark_q8')
+    expect(task?.inputs.map(({ topic, partition }) => `${topic}/${partition}`)).toEqual(read)
+    expect([task?.lagRecords, ...(task?.inputs ?? []).map(({ lagRecords }) => lagRecords)]).toEqual(Array(8).fill(0))
   })
 })
