@@ -23,6 +23,7 @@ const allowed = {
     'queries',
     'console',
     'pipelines',
+    'testing',
     'embedded',
     'operators',
     'sources',

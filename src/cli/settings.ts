@@ -2,6 +2,7 @@ import { z } from 'zod'
 import { archivePlaceAllowed, isArchivePlace } from '../host/archivePlace.ts'
 import { isSchemaName, schemaNameAllowed } from '../host/databaseNames.ts'
 import { databaseUrlForms } from '../sinks/postgres/databaseUrl.ts'
+import { exchangeSettingTable } from './exchangeSettingTable.ts'
 import { ingestSettingTable } from './ingestSettingTable.ts'
 import { kafkaSettingTable } from './kafkaSettingTable.ts'
 import { limitSettingTable } from './limitSettingTable.ts'
@@ -21,8 +22,9 @@ import {
 } from './settingSchemas.ts'
 import { type CommandName, commandNames, type Setting } from './settingTypes.ts'
 
-/** All but those that make something of its own. */
-const withData: readonly CommandName[] = commandNames.filter((name) => name !== 'new' && name !== 'record')
+/** They make something of their own. */
+const withoutData: readonly CommandName[] = ['new', 'record', 'exchange']
+const withData: readonly CommandName[] = commandNames.filter((name) => !withoutData.includes(name))
 
 const run: readonly CommandName[] = ['run', 'run realtime']
 const realtime: readonly CommandName[] = ['run realtime']
@@ -134,10 +136,11 @@ export const settings = {
     schema: symbolList,
     env: 'MILLRACE_SYMBOLS',
     flag: '--symbols <list>',
-    commands: live,
+    commands: [...live, 'exchange'],
     default: null,
     allowed: 'symbols of the exchange with commas between, such as BTCUSDT,ETHUSDT',
     description: 'Which symbols to take. Unset: all of a tape; BTCUSDT,ETHUSDT,BNBUSDT live and simulated.',
+    narrower: { exchange: { description: 'Which symbols it lists. Unset: BTCUSDT,ETHUSDT,BNBUSDT.' } },
   },
   dataDir: {
     schema: z.string().min(1),
@@ -284,6 +287,7 @@ export const settings = {
   },
   ...ingestSettingTable,
   ...recordSettingTable,
+  ...exchangeSettingTable,
   ...kafkaSettingTable,
   ...limitSettingTable,
   ...offsetSettingTable,

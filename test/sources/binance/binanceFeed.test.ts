@@ -5,7 +5,7 @@ import { type BinanceFeedOptions, binanceFeed } from '../../../src/sources/binan
 import type { LiveLimits } from '../../../src/sources/binance/liveLimits.ts'
 import { type IngestReport, runIngest } from '../../../src/sources/ingest/runIngest.ts'
 import { marketFeed } from '../../../src/sources/market/marketFeed.ts'
-import { FakeExchange } from '../../../src/testing/fakeExchange.ts'
+import { SimulatedExchange } from '../../../src/testing/exchange/simulatedExchange.ts'
 import { MemoryLog } from '../../../src/testing/memoryLog.ts'
 import { isHeartbeat, logContents } from '../ingest/logContents.ts'
 
@@ -13,7 +13,7 @@ const quick: Partial<LiveLimits> = {
   firstBackoffMs: 5,
   longestBackoffMs: 50,
   idleReadMs: 20,
-  idlePingMs: 20,
+  idlePingMs: 250,
   deafMs: 60_000,
   stallMs: 60_000,
   overlapMs: 30,
@@ -21,10 +21,10 @@ const quick: Partial<LiveLimits> = {
   fillDeadlineMs: 5_000,
 }
 
-let exchange: FakeExchange
+let exchange: SimulatedExchange
 const running: LiveIngest[] = []
 beforeEach(async () => {
-  exchange = await FakeExchange.start({ firstId: 100 })
+  exchange = await SimulatedExchange.start({ firstId: 100 })
 })
 afterEach(async () => {
   await Promise.all(running.splice(0).map((ingest) => ingest.stop()))
@@ -171,10 +171,10 @@ describe('spot', () => {
   })
 
   test('it tries again until the exchange takes connections', async () => {
-    exchange.refuseConnections(true)
+    exchange.faults.refusesConnections = true
     const ingest = new LiveIngest()
     while (ingest.notices.length < 3) await new Promise((resolve) => setImmediate(resolve))
-    exchange.refuseConnections(false)
+    exchange.faults.refusesConnections = false
     await exchange.untilSubscribed('BTCUSDT')
     await ingest.reached('BTCUSDT', exchange.trade('BTCUSDT'))
   })
