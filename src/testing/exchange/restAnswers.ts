@@ -5,8 +5,10 @@ import { aggTradeRow, dayOf, tickerPayload } from './streamPayloads.ts'
 
 /** What the REST side answers from. */
 export interface RestSource {
-  /** ms UTC. */
+  /** ms UTC by the exchange's clock. */
   readonly now: number
+  /** ms UTC of the newest trade or tick, at which the last 24 hours end. */
+  readonly marketTime: number
   /** 1 for ms, 1000 for µs. */
   readonly perMs: number
   readonly weightPerMinute: number
@@ -65,7 +67,18 @@ const handlers: Readonly<Record<string, readonly [weight: (query: URLSearchParam
         return { lastUpdateId: book.id, bids: levelTexts(book.bids, limit), asks: levelTexts(book.asks, limit) }
       }),
   ],
-  '24hr': [() => 2, (query, source) => ofSymbol(query, source, (trades) => dayRow(trades, source))],
+  '24hr': [
+    (query) => {
+      const count = query.has('symbol') ? 1 : (asked(query)?.length ?? 101)
+      return count <= 20 ? 2 : count <= 100 ? 40 : 80
+    },
+    (query, source) => {
+      if (query.has('symbol')) return ofSymbol(query, source, (trades) => dayRow(trades, source))
+      const names = asked(query) ?? [...source.symbols.keys()]
+      const found = names.flatMap((name) => source.symbols.get(name) ?? [])
+      return found.length < names.length ? badSymbol : ok(found.map((trades) => dayRow(trades, source)))
+    },
+  ],
   price: [
     () => 2,
     (query, source) =>
@@ -99,6 +112,11 @@ function ok(body: unknown) {
 function ofSymbol(query: URLSearchParams, { symbols }: RestSource, rows: (trades: SymbolTrades) => unknown) {
   const trades = symbols.get(query.get('symbol') ?? '')
   return trades === undefined ? badSymbol : ok(rows(trades))
+}
+
+/** The symbols that a request names as a list, or null. */
+function asked(query: URLSearchParams): readonly string[] | null {
+  return query.has('symbols') ? JSON.parse(query.get('symbols') ?? '[]') : null
 }
 
 function limitOf(query: URLSearchParams): number {
@@ -168,9 +186,9 @@ function klines(query: URLSearchParams, source: RestSource) {
   })
 }
 
-function dayRow(trades: SymbolTrades, { now, perMs }: RestSource): unknown {
+function dayRow(trades: SymbolTrades, { marketTime: now, perMs }: RestSource): unknown {
   const found = dayOf(trades, now)
-  if (found === null) return { symbol: trades.symbol, firstId: -1, lastId: -1, count: 0 }
+  if (found === null) return { symbol: trades.symbol, firstId: -1, lastId: -1, count: 0, closeTime: now * perMs }
   const {
     c: lastPrice,
     o: openPrice,
@@ -186,11 +204,9 @@ function dayRow(trades: SymbolTrades, { now, perMs }: RestSource): unknown {
 }
 
 function exchangeInfo(query: URLSearchParams, { symbols, weightPerMinute, now, perMs }: RestSource) {
-  const asked = query.has('symbol')
-    ? [query.get('symbol') as string]
-    : (JSON.parse(query.get('symbols') ?? '[]') as string[])
-  if (asked.some((symbol) => !symbols.has(symbol))) return badSymbol
-  const shown = asked.length === 0 ? [...symbols.keys()] : asked
+  const names = query.has('symbol') ? [query.get('symbol') as string] : asked(query)
+  if (names?.some((symbol) => !symbols.has(symbol)) === true) return badSymbol
+  const shown = names ?? [...symbols.keys()]
   return ok({
     timezone: 'UTC',
     serverTime: now * perMs,

@@ -63,6 +63,8 @@ export class SimulatedExchange {
   readonly #closed = new AbortController()
   #held: Held[] | null = null
   #holdUntil = 0
+  /** ms UTC of the newest trade or tick. */
+  #marketTime = 0
   #waiters: { readonly isMet: () => boolean; readonly resolve: () => void }[] = []
 
   private constructor(options: SimulatedExchangeOptions) {
@@ -105,6 +107,7 @@ export class SimulatedExchange {
     const trades = this.#tradesOf(symbol)
     const made = trades.add(options)
     const last = made.at(-1) as ExchangeTrade
+    this.#marketTime = Math.max(this.#marketTime, last.time)
     if (options.isMissed !== true && trades.isTrading) {
       const name = symbol.toLowerCase()
       for (const trade of made) {
@@ -132,6 +135,7 @@ export class SimulatedExchange {
    * first as closed.
    */
   tick(now: number): void {
+    this.#marketTime = Math.max(this.#marketTime, now)
     for (const trades of this.#trades.values()) {
       if (!trades.isTrading) continue
       const name = trades.symbol.toLowerCase()
@@ -171,6 +175,11 @@ export class SimulatedExchange {
     for (const client of this.#clients) client.terminate()
     this.#clients.clear()
     this.#notify()
+  }
+
+  /** Cuts the connection that was opened last, without a goodbye. */
+  dropNewestConnection(): void {
+    ;[...this.#clients].at(-1)?.terminate()
   }
 
   /** Cuts every connection in the middle of a frame. */
@@ -388,6 +397,7 @@ export class SimulatedExchange {
     const { pathname, searchParams } = new URL(path, this.restUrl)
     const answer = restAnswer(pathname, searchParams, {
       now,
+      marketTime: this.#marketTime,
       perMs: /^microsecond$/i.test(String(request.headers['x-mbx-time-unit'] ?? '')) ? 1_000 : 1,
       weightPerMinute: this.#limits.weightPerMinute,
       isDataOnly: this.#options.isDataOnly ?? false,
