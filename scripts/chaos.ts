@@ -21,6 +21,8 @@ const help = `Kills real processes in the middle of a tape, again and again, and
   --client C   with --kafka: wire or kafkajs                           (wire)
   --pipeline FILE  the pipeline of a file instead, such as examples/sales.ts, while its topics fill: rows, dead letters, topics, archive and webhook
                against an undisturbed replay of the same logs; on the embedded log, or with --kafka
+  --exchange   an ingest of a simulated exchange that goes wrong, and is stopped and started, for --minutes of its time (30), twenty times as fast: the
+               trades in the topic and the candles of them against what there was
   --keep       leave the data folders for a look
 `
 
@@ -32,6 +34,8 @@ const { values } = parseArgs({
     kafka: { type: 'boolean', default: false },
     client: { type: 'string', default: 'wire' },
     pipeline: { type: 'string' },
+    exchange: { type: 'boolean', default: false },
+    minutes: { type: 'string', default: '30' },
     keep: { type: 'boolean', default: false },
     help: { type: 'boolean', default: false },
   },
@@ -42,10 +46,19 @@ const maxStartsInRound = 200
 const shownLines = 20
 
 if (values.help) process.stdout.write(help)
+else if (values.exchange) await chaosOnMarket(count('minutes', values.minutes), count('seed', values.seed))
 else if (values.pipeline !== undefined) await chaosOnFile(values.pipeline)
 else if (values.kafka)
   await chaosOnBroker(count('kills', values.kills), count('seed', values.seed), clientOf(values.client))
 else await chaos(count('kills', values.kills), count('seed', values.seed), count('trades', values.trades))
+
+async function chaosOnMarket(minutes: number, seed: number): Promise<void> {
+  const { chaosOnExchange } = await import('./chaos/exchangeChaos.ts')
+  const summary = await chaosOnExchange({ minutes, seed, say })
+  process.stdout.write(`${JSON.stringify(summary)}\n`)
+  const { missing, duplicates, out_of_order, candles_different, dead_letters, open_gaps } = summary
+  process.exitCode = missing + duplicates + out_of_order + candles_different + dead_letters + open_gaps === 0 ? 0 : 1
+}
 
 async function chaosOnFile(file: string): Promise<void> {
   const { chaosOnPipeline } = await import('./chaos/pipeline/pipelineChaos.ts')

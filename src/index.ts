@@ -26,6 +26,7 @@ export { type FeedInto, type RunPipelineSettings, type RunSummary, runPipeline }
 export type { RunStatus } from './host/runStatus.ts'
 export type { S3Access } from './host/s3Access.ts'
 export type { Candle } from './market/candle.ts'
+export type { FeedGap, GapState } from './market/feedGap.ts'
 export { type Interval, intervalMs, intervals } from './market/interval.ts'
 export type { Heartbeat, Market, MarketEvent, Trade } from './market/trade.ts'
 export { type TradeCodecOptions, tradeCodec } from './market/tradeCodec.ts'
@@ -38,6 +39,7 @@ export { type DedupeByRanges, type DedupeBySet, dedupe } from './operators/dedup
 export { type EnrichOptions, enrich } from './operators/enrich.ts'
 export { type EventTimeOptions, eventTime } from './operators/eventTime.ts'
 export type { Fired } from './operators/foldWindows.ts'
+export { Hole } from './operators/holes.ts'
 export { type HoppingWindowOptions, hoppingWindow } from './operators/hoppingWindow.ts'
 export { type InOrderOptions, inOrder } from './operators/inOrder.ts'
 export {

@@ -2,11 +2,11 @@ import { z } from 'zod'
 import { earliestTradeMs, latestTradeMs } from './timeUnit.ts'
 import type { Market } from './trade.ts'
 
+export const gapStates = ['open', 'filled', 'absent', 'lost', 'restarted'] as const
 /**
- * `open`: trades are known to be missing, and the stream has gone on without them. `filled`: they have all come. `absent`: the exchange, asked, does not have
+ * What a gap in the trades is. `open`: trades are known to be missing, and the stream has gone on without them. `filled`: they have all come. `absent`: the exchange, asked, does not have
  * them, so nothing is missing. `lost`: they cannot be had any more. `restarted`: no gap, but the ids of the symbol start again behind it.
  */
-export const gapStates = ['open', 'filled', 'absent', 'lost', 'restarted'] as const
 export type GapState = (typeof gapStates)[number]
 
 /** That trades of a symbol are missing, or no longer: a word of the ingest in the log, between the trades. Times are ms UTC. */
@@ -24,6 +24,7 @@ export interface FeedGap {
   readonly fromTime: number
   /** Of the first trade behind it. */
   readonly toTime: number
+  /** Whether trades are missing still, and how it ended. */
   readonly state: GapState
   /** How many are missing still. */
   readonly missing: number

@@ -157,7 +157,7 @@ describe('the graph of the pipeline that is shipped', () => {
       out: expect.stringMatching(/^pipeline realtime\n\nrecords\n├→ decode → /),
     })
     expect(await graph('--mermaid')).toMatchObject({ code: 0, out: expect.stringMatching(/^flowchart LR\n/) })
-    expect(JSON.parse((await graph('--json')).out)).toMatchObject({ pipeline: 'realtime', nodes: { length: 23 } })
+    expect(JSON.parse((await graph('--json')).out)).toMatchObject({ pipeline: 'realtime', nodes: { length: 24 } })
     expect(existsSync(none)).toBe(false)
   })
 })

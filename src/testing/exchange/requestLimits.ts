@@ -38,6 +38,8 @@ const longestBanMs = 3 * 86_400_000
 /** Counts what one address asks for. All times are ms UTC by the exchange's clock. */
 export class RequestLimits {
   readonly #limits: ExchangeLimits
+  /** Weight of all requests. */
+  spent = 0
   #minute = 0
   #used = 0
   #blockedUntil = 0
@@ -62,6 +64,7 @@ export class RequestLimits {
     if (banned !== null) return banned
     this.#turn(now)
     this.#used += weight
+    this.spent += weight
     if (now >= this.#blockedUntil && this.#used <= this.#limits.weightPerMinute) {
       this.#sinceRefusal = 0
       return null

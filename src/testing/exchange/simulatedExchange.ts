@@ -265,6 +265,11 @@ export class SimulatedExchange {
     return this.#budget.used(this.#now)
   }
 
+  /** How much weight all requests so far have cost, a count of weight units. */
+  get spentWeight(): number {
+    return this.#budget.spent
+  }
+
   /** How many open connections are subscribed to this symbol's trades. */
   subscribers(symbol: string): number {
     const stream = `${symbol.toLowerCase()}@trade`
