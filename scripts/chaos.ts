@@ -21,7 +21,7 @@ const help = `Kills real processes in the middle of a tape, again and again, and
   --client C   with --kafka: wire or kafkajs                           (wire)
   --pipeline FILE  the pipeline of a file instead, such as examples/sales.ts, while its topics fill: rows, dead letters, topics, archive and webhook
                against an undisturbed replay of the same logs; on the embedded log, or with --kafka
-  --exchange   an ingest of a simulated exchange that goes wrong, and is stopped and started, for --minutes of its time (30), twenty times as fast: the
+  --exchange   an ingest of a simulated exchange that goes wrong, and is stopped and started, for --minutes of its time (30), ten times as fast: the
                trades in the topic and the candles of them against what there was
   --keep       leave the data folders for a look
 `

@@ -36,11 +36,13 @@ export interface ExchangeChaosSummary {
 const symbols = ['BTCUSDT', 'ETHUSDT', 'BNBUSDT', 'SOLUSDT']
 const partitions = 4
 /** So much faster than the clock on the wall. */
-const speed = 20
+const speed = 10
 const tradesPerSecond = 20
 const faultsPerMinute = 4
 /** How long the feed has, without faults, to fetch what it lacks: longer than any refusal. */
-const settleMs = 300_000
+const settleMs = 600_000
+/** Looking takes a while in which nobody listens. */
+const lookEveryS = 20
 
 /** An ingest of a simulated exchange with faults one after another, stopped and started now and then; then its log against what there was, trade by trade and candle by candle. */
 export async function chaosOnExchange({ minutes, seed, say }: ExchangeChaosOptions): Promise<ExchangeChaosSummary> {
@@ -76,9 +78,12 @@ export async function chaosOnExchange({ minutes, seed, say }: ExchangeChaosOptio
   const settled = clock.now() + settleMs
   let found = compareTrades(exchange, log)
   while (found.missing > 0 && clock.now() < settled) {
-    await clock.sleep(2_000)
-    exchange.tick(clock.now())
+    for (let second = 0; second < lookEveryS; second++) {
+      await clock.sleep(1_000)
+      exchange.tick(clock.now())
+    }
     found = compareTrades(exchange, log)
+    say(`${found.missing} trades are missing still`)
   }
   const openGaps = ingest.openGaps()
   await ingest.stop()

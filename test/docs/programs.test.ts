@@ -51,6 +51,7 @@ const { folder, files } = writePrograms([
   'docs/running.md',
   'docs/testing.md',
   'docs/changing.md',
+  'docs/live-feed.md',
 ])
 afterAll(() => rmSync(folder, { recursive: true, force: true }))
 
@@ -64,7 +65,7 @@ function isPipeline(value: unknown): value is RecordsPipeline {
 describe('the programs of the pages', () => {
   it('compile', { timeout: 120_000 }, async () => {
     const pages = new Set([...files.keys()].map((name) => name.split(' ')[0]))
-    expect(pages.size).toBe(11)
+    expect(pages.size).toBe(12)
     const config = {
       extends: join(root, 'tsconfig.json'),
       compilerOptions: { paths: {}, rewriteRelativeImportExtensions: false },

@@ -66,6 +66,22 @@ export class SymbolTrades {
     return this.#all.at(-1)
   }
 
+  /** Those of `[start, end)`, ms UTC: looked for from the newest one back, past trades that were told late by up to a minute. */
+  between(start: number, end: number): readonly ExchangeTrade[] {
+    const found: ExchangeTrade[] = []
+    for (let index = this.#all.length - 1; index >= 0; index--) {
+      const trade = this.#all[index] as ExchangeTrade
+      if (trade.time < start - 60_000) break
+      if (trade.time >= start && trade.time < end) found.push(trade)
+    }
+    return found.reverse()
+  }
+
+  /** The newest one before this time, ms UTC. */
+  lastBefore(time: number): ExchangeTrade | undefined {
+    return this.#all.findLast((trade) => trade.time < time)
+  }
+
   add(options: ExchangeTradeOptions): readonly ExchangeTrade[] {
     const { price = '100.00000000', quantity = '1.00000000', fillCount = 1 } = options
     const time = options.time ?? this.#previousTime + 1

@@ -72,7 +72,8 @@ function groupsOf(trades: readonly ExchangeTrade[], intervalMs: number): readonl
   return [...groups].sort(([a], [b]) => a - b).map(([, group]) => group)
 }
 
-function klineOf(openTime: number, unordered: readonly ExchangeTrade[]): Kline {
+/** One candle of these trades, whatever their times. */
+export function klineOf(openTime: number, unordered: readonly ExchangeTrade[]): Kline {
   const trades = [...unordered].sort((a, b) => a.time - b.time || a.epoch - b.epoch || a.id - b.id)
   const prices = trades.map(({ price }) => price)
   const bought = trades.filter(({ isBuyerMaker }) => !isBuyerMaker)
@@ -93,12 +94,12 @@ function klineOf(openTime: number, unordered: readonly ExchangeTrade[]): Kline {
 }
 
 // Math.max takes no bigints.
-function greater(a: bigint, b: bigint): bigint {
+export function greater(a: bigint, b: bigint): bigint {
   if (a > b) return a
   return b
 }
 
-function smaller(a: bigint, b: bigint): bigint {
+export function smaller(a: bigint, b: bigint): bigint {
   if (a < b) return a
   return b
 }
@@ -107,7 +108,8 @@ function sum(trades: readonly ExchangeTrade[], of: (trade: ExchangeTrade) => big
   return trades.reduce((total, trade) => total + of(trade), 0n)
 }
 
-function flatKline(openTime: number, price: bigint): Kline {
+/** Of an interval without a trade. */
+export function flatKline(openTime: number, price: bigint): Kline {
   return {
     openTime,
     open: price,

@@ -1,5 +1,15 @@
 import type { ExchangeTrade, SymbolTrades } from './exchangeTrades.ts'
-import { type Kline, klineIntervals, klinesOf, quoteText, text8 } from './klines.ts'
+import {
+  flatKline,
+  greater,
+  type Kline,
+  klineIntervals,
+  klineOf,
+  klinesOf,
+  quoteText,
+  smaller,
+  text8,
+} from './klines.ts'
 import { bookAfter, bookChange, levelTexts } from './orderBook.ts'
 
 /** Which time a payload tells, and in which unit. */
@@ -48,16 +58,10 @@ export function klinePayload(
   const intervalMs = klineIntervals[interval]
   if (intervalMs === undefined) return null
   const openTime = (Math.floor(now / intervalMs) - (isClosed ? 1 : 0)) * intervalMs
-  const kline = klinesOf(trades.all, intervalMs).findLast((one) => one.openTime <= openTime)
-  if (kline === undefined) return null
-  const shown: Kline =
-    kline.openTime === openTime
-      ? kline
-      : {
-          ...kline,
-          ...{ openTime, open: kline.close, high: kline.close, low: kline.close, volume: 0n, quoteVolume: 0n },
-          ...{ takerBuyVolume: 0n, takerBuyQuoteVolume: 0n, tradeCount: 0, firstTradeId: -1, lastTradeId: -1 },
-        }
+  const [kline] = klinesOf(trades.between(openTime, openTime + intervalMs), intervalMs)
+  const before = kline === undefined ? trades.lastBefore(openTime) : undefined
+  const shown: Kline | undefined = kline ?? (before === undefined ? undefined : flatKline(openTime, before.price))
+  if (shown === undefined) return null
   return JSON.stringify({
     e: 'kline',
     E: now * perMs,
@@ -89,11 +93,55 @@ export function dayOf(
   trades: SymbolTrades,
   now: number,
 ): { first: ExchangeTrade; last: ExchangeTrade; day: Kline } | null {
+  const known = knownDays.get(trades)
+  if (known !== undefined && known.first.time > now - dayMs) {
+    const more = trades.all.slice(known.count)
+    const isLater = more.every(
+      ({ time, epoch }) => time >= known.last.time && time <= now && epoch === known.last.epoch,
+    )
+    if (isLater) {
+      if (more.length > 0) knownDays.set(trades, longer(known, more))
+      return knownDays.get(trades) ?? null
+    }
+  }
   const inside = trades.known.filter(({ time }) => time > now - dayMs && time <= now)
   const [first, last] = [inside[0], inside.at(-1)]
   if (first === undefined || last === undefined) return null
-  const moved = inside.map((trade) => ({ ...trade, time: trade.time - (now - dayMs) }))
-  return { first, last, day: klinesOf(moved, 2 * dayMs)[0] as Kline }
+  const found = { first, last, day: klineOf(0, inside), count: trades.all.length }
+  if (last === trades.last) knownDays.set(trades, found)
+  return found
+}
+
+interface KnownDay {
+  readonly first: ExchangeTrade
+  readonly last: ExchangeTrade
+  readonly day: Kline
+  /** How many trades of the symbol there were. */
+  readonly count: number
+}
+
+/** A second later the day is nearly the same. */
+const knownDays = new WeakMap<SymbolTrades, KnownDay>()
+
+function longer({ first, day, count }: KnownDay, more: readonly ExchangeTrade[]): KnownDay {
+  const added = klineOf(0, more)
+  return {
+    first,
+    last: more.at(-1) as ExchangeTrade,
+    count: count + more.length,
+    day: {
+      ...day,
+      high: greater(day.high, added.high),
+      low: smaller(day.low, added.low),
+      close: added.close,
+      volume: day.volume + added.volume,
+      quoteVolume: day.quoteVolume + added.quoteVolume,
+      tradeCount: day.tradeCount + added.tradeCount,
+      takerBuyVolume: day.takerBuyVolume + added.takerBuyVolume,
+      takerBuyQuoteVolume: day.takerBuyQuoteVolume + added.takerBuyQuoteVolume,
+      lastTradeId: added.lastTradeId,
+    },
+  }
 }
 
 export function tickerPayload(trades: SymbolTrades, { now, perMs }: PayloadTime): string | null {
