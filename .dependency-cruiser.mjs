@@ -27,6 +27,7 @@ const allowed = {
     'queries',
     'console',
     'pipelines',
+    'testing',
     'embedded',
     'operators',
     'sources',

@@ -24,6 +24,8 @@ const help = `Kills real processes in the middle of a tape, again and again, and
   --below FILE with --pipeline examples/byCustomer.ts: the lower half of the hop as well (examples/spentPerDay.ts); every order counts once below, and none is
                late there that was not late above
   --values N   with --below: how many orders                           (300000)
+  --exchange   an ingest of a simulated exchange that goes wrong, and is stopped and started, for --minutes of its time (30), ten times as fast: the
+               trades in the topic and the candles of them against what there was
   --keep       leave the data folders for a look
 `
 
@@ -37,6 +39,8 @@ const { values } = parseArgs({
     pipeline: { type: 'string' },
     below: { type: 'string' },
     values: { type: 'string', default: '300000' },
+    exchange: { type: 'boolean', default: false },
+    minutes: { type: 'string', default: '30' },
     keep: { type: 'boolean', default: false },
     help: { type: 'boolean', default: false },
   },
@@ -47,10 +51,19 @@ const maxStartsInRound = 200
 const shownLines = 20
 
 if (values.help) process.stdout.write(help)
+else if (values.exchange) await chaosOnMarket(count('minutes', values.minutes), count('seed', values.seed))
 else if (values.pipeline !== undefined) await chaosOnFile(values.pipeline)
 else if (values.kafka)
   await chaosOnBroker(count('kills', values.kills), count('seed', values.seed), clientOf(values.client))
 else await chaos(count('kills', values.kills), count('seed', values.seed), count('trades', values.trades))
+
+async function chaosOnMarket(minutes: number, seed: number): Promise<void> {
+  const { chaosOnExchange } = await import('./chaos/exchangeChaos.ts')
+  const summary = await chaosOnExchange({ minutes, seed, say })
+  process.stdout.write(`${JSON.stringify(summary)}\n`)
+  const { missing, duplicates, out_of_order, candles_different, dead_letters, open_gaps } = summary
+  process.exitCode = missing + duplicates + out_of_order + candles_different + dead_letters + open_gaps === 0 ? 0 : 1
+}
 
 async function chaosOnFile(file: string): Promise<void> {
   const { chaosOnPipeline } = await import('./chaos/pipeline/pipelineChaos.ts')

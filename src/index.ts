@@ -26,6 +26,7 @@ export { type FeedInto, type RunPipelineSettings, type RunSummary, runPipeline }
 export type { RunStatus } from './host/runStatus.ts'
 export type { S3Access } from './host/s3Access.ts'
 export type { Candle } from './market/candle.ts'
+export type { FeedGap, GapState } from './market/feedGap.ts'
 export { type Interval, intervalMs, intervals } from './market/interval.ts'
 export { type KlineInterval, klineIntervals } from './market/klineInterval.ts'
 export { type BookOutcome, type BookSnapshot, OrderBook, type OrderBookOptions } from './market/orderBook.ts'
@@ -74,6 +75,7 @@ export type { EarlyByTime, EarlyByValues, EarlyResults } from './operators/early
 export { type EnrichOptions, enrich } from './operators/enrich.ts'
 export { type EventTimeOptions, eventTime } from './operators/eventTime.ts'
 export type { Fired } from './operators/foldWindows.ts'
+export { Hole } from './operators/holes.ts'
 export { type HoppingWindowOptions, hoppingWindow } from './operators/hoppingWindow.ts'
 export { type InOrderOptions, inOrder } from './operators/inOrder.ts'
 export {

@@ -96,6 +96,19 @@ export const commandList: ReadonlyMap<CommandName, CommandDescription> = new Map
     },
   ],
   [
+    'exchange',
+    {
+      description:
+        "Run a simulated exchange on loopback, with invented prices: Binance's WebSocket and REST that agree with each other, its limits, and faults on demand. For testing whatever takes trades in.",
+      examples: [
+        'millrace exchange',
+        'millrace exchange --symbols BTCUSDT,ETHUSDT --rate 200 --seed 7',
+        'millrace exchange --port 0 --faults 6',
+      ],
+      load: async () => (await import('./commands/exchange.ts')).exchange,
+    },
+  ],
+  [
     'graph',
     {
       description: 'Draw what a pipeline consists of: inputs, operators, outlets, and who reads whom. Nothing is run.',

@@ -47,6 +47,23 @@ export const ingestSettingTable = {
     allowed: 'TypeScript or JavaScript that exports a feed',
     description: 'A feed of your own (defineFeed) to bring in.',
   },
+  shard: {
+    schema: z
+      .string()
+      .regex(/^\d{1,3}\/\d{1,3}$/)
+      .transform((text) => {
+        const [number = 0, of = 0] = text.split('/').map(Number)
+        return { number, of }
+      })
+      .refine(({ number, of }) => number >= 1 && number <= of),
+    env: 'MILLRACE_SHARD',
+    flag: '--shard <part>',
+    commands: ingest,
+    default: null,
+    allowed: 'one of how many, such as 1/3',
+    description:
+      'Of --source binance: takes only the symbols whose partitions of the topic are this part of all, so that several ingests share them. Each has a producer of its own.',
+  },
   producer: {
     schema: z.string().regex(runNamePattern),
     env: null,

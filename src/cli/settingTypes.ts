@@ -6,6 +6,7 @@ export const commandNames = [
   'run realtime',
   'ingest',
   'record',
+  'exchange',
   'graph',
   'backfill',
   'reconcile',

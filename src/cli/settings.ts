@@ -3,6 +3,7 @@ import { archivePlaceAllowed, isArchivePlace } from '../host/archivePlace.ts'
 import { isSchemaName, schemaNameAllowed } from '../host/databaseNames.ts'
 import { databaseUrlForms } from '../sinks/postgres/databaseUrl.ts'
 import { backfillSettingTable } from './backfillSettingTable.ts'
+import { exchangeSettingTable } from './exchangeSettingTable.ts'
 import { ingestSettingTable } from './ingestSettingTable.ts'
 import { kafkaSettingTable } from './kafkaSettingTable.ts'
 import { lakeCommands, lakeSettingTable } from './lakeSettingTable.ts'
@@ -24,9 +25,10 @@ import {
 import { type CommandName, commandNames, type Setting } from './settingTypes.ts'
 import { symbolsSettingTable } from './symbolsSettingTable.ts'
 
-/** All but those that make something of its own. */
+/** They make something of their own. */
+const withoutData: readonly CommandName[] = ['new', 'record', 'exchange']
 const withData: readonly CommandName[] = commandNames.filter(
-  (name) => name !== 'new' && name !== 'record' && !name.startsWith('symbols '),
+  (name) => !withoutData.includes(name) && !name.startsWith('symbols '),
 )
 
 const run: readonly CommandName[] = ['run', 'run realtime']
@@ -140,11 +142,14 @@ export const settings = {
     schema: symbolList,
     env: 'MILLRACE_SYMBOLS',
     flag: '--symbols <list>',
-    commands: [...live, 'backfill'],
+    commands: [...live, 'backfill', 'exchange'],
     default: null,
     allowed: 'symbols of the exchange with commas between, such as BTCUSDT,ETHUSDT',
     description: 'Which symbols to take. Unset: all of a tape; BTCUSDT,ETHUSDT,BNBUSDT live and simulated.',
-    narrower: { backfill: { description: 'Which symbols to fetch (required, but for archives, which say it).' } },
+    narrower: {
+      backfill: { description: 'Which symbols to fetch (required, but for archives, which say it).' },
+      exchange: { description: 'Which symbols it lists. Unset: BTCUSDT,ETHUSDT,BNBUSDT.' },
+    },
   },
   dataDir: {
     schema: z.string().min(1),
@@ -293,6 +298,7 @@ export const settings = {
   ...ingestSettingTable,
   ...backfillSettingTable,
   ...recordSettingTable,
+  ...exchangeSettingTable,
   ...kafkaSettingTable,
   ...lakeSettingTable,
   ...limitSettingTable,

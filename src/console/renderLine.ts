@@ -1,3 +1,4 @@
+import { feedCountsText, troubleLines } from './feedText.ts'
 import type { ConsoleSnapshot, Progress, RunFacts } from './snapshot.ts'
 import { bytesText, countText, durationText } from './text.ts'
 
@@ -7,6 +8,11 @@ export const separator = ' · '
 export function renderFacts(snapshot: RunFacts): readonly string[] {
   const lines = [facts(snapshot).join(separator)]
   if (snapshot.progress !== null) lines.push(progressText(snapshot.progress))
+  for (const feed of snapshot.feeds ?? []) {
+    const counts = feedCountsText(feed.counts)
+    if (counts !== null) lines.push(`${feed.name}: ${counts}`)
+    lines.push(...troubleLines(feed).map((line) => `! ${line}`))
+  }
   if (snapshot.waitingFor !== null) lines.push(`Waiting for ${snapshot.waitingFor}`)
   return lines
 }
@@ -19,6 +25,7 @@ export function renderLine(snapshot: ConsoleSnapshot, now: number): string {
     ...(snapshot.progress === null ? [] : [progressText(snapshot.progress)]),
     ...(panel.brief === null ? [] : [panel.brief]),
     ...(caution === null ? [] : [caution.word]),
+    ...(snapshot.feeds ?? []).flatMap((feed) => troubleLines(feed).map((line) => `! ${line}`)),
     ...(snapshot.waitingFor === null ? [] : [`waiting for ${snapshot.waitingFor}`]),
   ]
   return `${new Date(now).toISOString()} ${parts.join(separator)}`

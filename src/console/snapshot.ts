@@ -55,6 +55,21 @@ export interface OutletFacts {
   readonly refused: number
 }
 
+/** How a feed is doing that fills a topic. */
+export interface FeedFacts {
+  /** As it calls itself. */
+  readonly name: string
+  /** What it counts, since its start, by name: numbers of frames, gaps, reconnects and the like. */
+  readonly counts: Readonly<Record<string, number>>
+  /** What is wrong with it now. */
+  readonly troubles: readonly {
+    /** In words: what it is, and what it waits for. */
+    readonly what: string
+    /** ms UTC since when. */
+    readonly since: number
+  }[]
+}
+
 /** How a running pipeline is doing at one moment. */
 export interface RunFacts {
   /** How many were committed since the start of this process. */
@@ -77,6 +92,8 @@ export interface RunFacts {
   readonly inputs: readonly InputFacts[]
   /** Each below what it reads; none before a task has begun. */
   readonly operators: readonly OperatorFacts[]
+  /** The feeds in this process that say how they are; left out where there are none. */
+  readonly feeds?: readonly FeedFacts[]
 }
 
 /** Rows of text under headings, which gives way where there is no room for all of it. */

@@ -39,6 +39,12 @@ const work = z.object({
   outlets: z.array(outlet).readonly(),
 })
 
+const feed = z.object({
+  name: z.string(),
+  counts: z.record(z.string(), z.number()),
+  troubles: z.array(z.object({ what: z.string(), since: z.number() })).readonly(),
+})
+
 const schema = z.object({
   pid: z.number().int(),
   source: z.string(),
@@ -51,6 +57,8 @@ const schema = z.object({
   waitingSince: z.number().nullable(),
   /** Null before a pipeline has begun, and for an ingest. */
   work: work.nullable(),
+  /** The feeds in the process that say how they are. */
+  feeds: z.array(feed).readonly(),
 })
 
 /** What a running pipeline says of itself, for `status` in another process; also while the database is away. */
@@ -60,7 +68,7 @@ export type RunReport = z.infer<typeof schema>
 export type WorkReport = z.infer<typeof work>
 
 /** What is reported of any process that runs. */
-type Reported = Pick<RunFacts, 'records' | 'recordsPerS' | 'waitingFor'>
+type Reported = Pick<RunFacts, 'records' | 'recordsPerS' | 'waitingFor' | 'feeds'>
 
 const fileName = 'run.json'
 
@@ -76,7 +84,11 @@ export class RunReporter {
   }
 
   /** @param status of a pipeline, from which it takes what it tells */
-  write({ records, recordsPerS, waitingFor }: Reported, now: number, status: WorkReport | null = null): void {
+  write(
+    { records, recordsPerS, waitingFor, feeds = [] }: Reported,
+    now: number,
+    status: WorkReport | null = null,
+  ): void {
     this.#waitingSince = waitingFor === null ? null : (this.#waitingSince ?? now)
     const report: RunReport = {
       pid: process.pid,
@@ -87,6 +99,7 @@ export class RunReporter {
       waitingFor,
       waitingSince: this.#waitingSince,
       work: status === null ? null : work.parse(status),
+      feeds,
     }
     try {
       writeFileSync(`${this.#path}.new`, JSON.stringify(report))

@@ -51,6 +51,7 @@ export class StatusMeter {
       waitingFor: waitingFor(state),
       inputs: inputFacts(tasks, lagMs),
       operators: operatorFacts(tasks, totals),
+      ...feedsOf(progress),
       tasks,
       outlets: outlets.map((outlet) => ({ ...outlet, perS: this.#rateOf(outlet, now) })),
     }
@@ -61,6 +62,19 @@ export class StatusMeter {
     this.#outlets.set(outlet, meter)
     return meter.sample(now, count)
   }
+}
+
+/** Those that say how they are. */
+function feedsOf(progress: RunState['progress']): Pick<RunFacts, 'feeds'> {
+  const feeds = [...progress].flatMap(
+    ([
+      {
+        feed: { name },
+      },
+      { feed },
+    ]) => (feed?.troubles === undefined ? [] : [{ name, counts: feed.counts, troubles: feed.troubles }]),
+  )
+  return feeds.length === 0 ? {} : { feeds }
 }
 
 /** The newest time of records of the past, such as those of a file, is their present. */

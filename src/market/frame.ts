@@ -30,12 +30,14 @@ function payloadSchema(unit: TimeUnit) {
     T: timeSchema(unit),
     X: z.string().optional(),
     m: z.boolean(),
+    fill: z.boolean().optional(),
+    epoch: z.int().min(0).optional(),
   })
 }
 
 const forbidden = z.never().optional()
 
-/** The three frames that mean something here. No frame can be two of them. */
+/** The frames of trades and heartbeats. No frame can be two of them. */
 export function frameSchemas(unit: TimeUnit) {
   const payload = payloadSchema(unit)
   return {
@@ -46,7 +48,10 @@ export function frameSchemas(unit: TimeUnit) {
 }
 
 /** What of a payload makes a trade. */
-export type TradeFields = Pick<z.output<ReturnType<typeof payloadSchema>>, 's' | 't' | 'p' | 'q' | 'T' | 'X' | 'm'>
+export type TradeFields = Pick<
+  z.output<ReturnType<typeof payloadSchema>>,
+  's' | 't' | 'p' | 'q' | 'T' | 'X' | 'm' | 'fill' | 'epoch'
+>
 
 export interface TradeRules {
   readonly market: Market
@@ -61,12 +66,12 @@ export function tradeOf(payload: TradeFields, rules: TradeRules): Trade | Reject
   if (rules.symbols !== null && !rules.symbols.has(symbol)) {
     return new Rejection('unknown-symbol', `${symbol} is none of the ${rules.symbols.size} symbols of this pipeline`)
   }
-  const fill = payload.X
-  if (fill !== undefined && fill !== marketFill) return undefined
+  const kind = payload.X
+  if (kind !== undefined && kind !== marketFill) return undefined
   const price = payload.p
   const quantity = payload.q
   if (price === 0 || quantity === 0) return undefined
-  return {
+  const trade: Trade = {
     type: 'trade',
     market: rules.market,
     symbol,
@@ -76,6 +81,9 @@ export function tradeOf(payload: TradeFields, rules: TradeRules): Trade | Reject
     tradeTime: rules.timeUnit === 'ms' ? payload.T : Math.floor(payload.T / unitsPerMs.us),
     isBuyerMaker: payload.m,
   }
+  const { fill, epoch } = payload
+  if (fill !== true && epoch === undefined) return trade
+  return { ...trade, ...(fill === true ? { isFill: true } : {}), ...(epoch === undefined ? {} : { idEpoch: epoch }) }
 }
 
 export function heartbeatOf(time: number): Heartbeat {

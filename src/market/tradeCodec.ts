@@ -5,6 +5,7 @@ import type { Codec, Rejection } from '../runtime/codec.ts'
 import { ConfigurationError } from '../runtime/errors.ts'
 import { checkOptions, needed, type OptionRules, optional } from '../runtime/options.ts'
 import type { RecordFacts, RecordView } from '../runtime/record.ts'
+import { gapOf, gapSchema } from './feedGap.ts'
 import { frameSchemas, heartbeatOf, symbolPattern, type TradeFields, type TradeRules, tradeOf } from './frame.ts'
 import { malformed, rejectionOf } from './frameRejection.ts'
 import { isOtherFrame } from './otherFrames.ts'
@@ -36,7 +37,7 @@ const rules: OptionRules<TradeCodecOptions> = {
 type Decoded = MarketEvent | Rejection | undefined
 
 /**
- * Turns frames of the exchange, combined or bare, and heartbeats into market events. Undefined for frames of other streams, for fills that no
+ * Turns frames of the exchange, combined or bare, heartbeats and words on missing trades into market events. Undefined for frames of other streams, for fills that no
  * candle counts and for trades of price or quantity zero; a rejection for whatever should have been a trade and is not.
  *
  * Throws ConfigurationError for a symbol that the exchange cannot have.
@@ -107,6 +108,10 @@ export class TradeCodec implements Codec<MarketEvent> {
       if (combined.success) return tradeOf(combined.data.data, this.rules)
       return isOtherFrame(frame) ? undefined : rejectionOf(combined.error, frame, this.rules.timeUnit)
     }
+    if ('e' in frame && frame.e === 'gap') {
+      const gap = gapSchema.safeParse(frame)
+      return gap.success ? gapOf(gap.data, this.rules.market) : rejectionOf(gap.error, frame, 'ms')
+    }
     if ('e' in frame && frame.e === 'heartbeat') {
       const heartbeat = this.schemas.heartbeat.safeParse(frame)
       return heartbeat.success ? heartbeatOf(heartbeat.data.E) : rejectionOf(heartbeat.error, frame, 'ms')
@@ -133,7 +138,10 @@ class PayloadReader implements TradeFields {
     const reader = new SchemaReader(schema)
     const slot = (name: keyof TradeFields) => reader.slot(prefix + name)
     this.reader = reader
-    this.slots = { s: slot('s'), t: slot('t'), p: slot('p'), q: slot('q'), T: slot('T'), X: slot('X'), m: slot('m') }
+    this.slots = {
+      ...{ s: slot('s'), t: slot('t'), p: slot('p'), q: slot('q'), T: slot('T'), X: slot('X'), m: slot('m') },
+      ...{ fill: slot('fill'), epoch: slot('epoch') },
+    }
   }
 
   get s(): string {
@@ -162,5 +170,13 @@ class PayloadReader implements TradeFields {
 
   get m(): boolean {
     return this.reader.boolean(this.slots.m)
+  }
+
+  get fill(): boolean | undefined {
+    return this.reader.has(this.slots.fill) ? this.reader.boolean(this.slots.fill) : undefined
+  }
+
+  get epoch(): number | undefined {
+    return this.reader.has(this.slots.epoch) ? this.reader.number(this.slots.epoch) : undefined
   }
 }

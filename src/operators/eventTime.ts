@@ -24,6 +24,8 @@ export interface EventTimeOptions<T> {
   readonly maxAdvanceMs?: Duration
   /** How many values in all have to come as far; 3 if left out. */
   readonly confirmations?: number
+  /** Marks values that say themselves that they are old, such as those fetched behind newer ones: they are passed on and say nothing about time. */
+  readonly isOfThePast?: (value: T) => boolean
   /** How held values are saved; plain values need none. */
   readonly state?: StateCodec<T>
   /** Unique in a pipeline; `eventTime` if left out. */
@@ -34,6 +36,7 @@ export interface EventTimeOptions<T> {
 
 const rules: OptionRules<EventTimeOptions<never>> = {
   of: needed.callback,
+  isOfThePast: optional.callback,
   maxOutOfOrdernessMs: needed.duration,
   maxAdvanceMs: optional.duration,
   confirmations: optional.number,
@@ -53,7 +56,7 @@ const rules: OptionRules<EventTimeOptions<never>> = {
  */
 export function eventTime<T>(options: EventTimeOptions<T>): MonoTypeOperatorFunction<T> {
   checkOptions('eventTime', options, rules)
-  const { of, confirmations = 3 } = options
+  const { of, isOfThePast, confirmations = 3 } = options
   const name = options.name ?? 'eventTime'
   const maxOutOfOrdernessMs = durationMs(options.maxOutOfOrdernessMs, `${name}: maxOutOfOrdernessMs`)
   const maxAdvanceMs =
@@ -105,7 +108,7 @@ export function eventTime<T>(options: EventTimeOptions<T>): MonoTypeOperatorFunc
           return
         }
         // It has had its say about time when it came first.
-        if (out.isRedriven) return out.pass(at, value, Number.NEGATIVE_INFINITY)
+        if (out.isRedriven || isOfThePast?.(value) === true) return out.pass(at, value, Number.NEGATIVE_INFINITY)
         if (guard === null || (guard.isQuiet && guard.reaches(at))) return pass(value, at)
         settle(guard.witness(at))
         if (guard.reaches(at)) pass(value, at)

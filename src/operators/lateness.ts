@@ -32,6 +32,11 @@ export class Lateness {
     return watermark >= last + this.#allowedLatenessMs || last <= this.#over
   }
 
+  /** Windows whose last ms is at or before it are over. */
+  overUntil(watermark: number): number {
+    return Math.max(this.#over, watermark - this.#allowedLatenessMs)
+  }
+
   snapshot(): Json {
     return { allowedLatenessMs: this.#allowedLatenessMs, over: Number.isFinite(this.#over) ? this.#over : null }
   }

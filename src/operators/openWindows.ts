@@ -27,7 +27,7 @@ export class OpenWindows<W extends NumberedWindow = OpenWindow> {
 
   find(key: string, ordinal: number): W | undefined {
     const newest = this.#newest.get(key)
-    if (newest === undefined || newest.ordinal === ordinal) return newest
+    if (newest !== undefined && newest.ordinal === ordinal) return newest
     return this.#older.get(key)?.get(ordinal)
   }
 
@@ -41,7 +41,7 @@ export class OpenWindows<W extends NumberedWindow = OpenWindow> {
     } else this.#addOlder(one)
   }
 
-  /** Windows go in the order in which they end, hence the newest one last. */
+  /** Those that a hole keeps stay behind newer ones. */
   delete(one: W): void {
     const { key } = one.window
     const older = this.#older.get(key)

@@ -10,6 +10,7 @@ import { checkOptions, needed, type OptionRules, optional } from '../runtime/opt
 import type { SavedOperator } from '../runtime/savedState.ts'
 import { stateful } from '../runtime/stateful.ts'
 import { TimerQueue } from '../runtime/timerQueue.ts'
+import { Hole, OpenHoles } from './holes.ts'
 import { keyOf } from './keyOf.ts'
 import { Lateness } from './lateness.ts'
 import { type OpenWindow, OpenWindows } from './openWindows.ts'
@@ -30,6 +31,11 @@ export interface TumblingWindowOptions<T> {
    * two starts; windows that are over by then stay over.
    */
   readonly allowedLatenessMs?: Duration
+  /**
+   * True where a `Hole` may come among the values: the windows of its key that it touches, and that are not over by then, take values as if no lateness were over, until it is told over.
+   * Each such value fires its window again with a higher revision.
+   */
+  readonly takesHoles?: boolean
   /** Marks previews: passed on with their window, but they open no window and are never late. */
   readonly isProvisional?: (value: T) => boolean
   /** Outside a task: receives late values. */
@@ -43,6 +49,7 @@ const rules: OptionRules<TumblingWindowOptions<never>> = {
   of: optional.callback,
   allowedLatenessMs: optional.duration,
   isProvisional: optional.callback,
+  takesHoles: optional.flag,
   onReject: optional.anyFunction,
 }
 
@@ -57,7 +64,11 @@ const rules: OptionRules<TumblingWindowOptions<never>> = {
  * come for the window are set aside as `key-elsewhere`.
  * @throws ConfigurationError on options out of range; OperatorError where no `eventTime` stands above
  */
-export function tumblingWindow<T>(options: TumblingWindowOptions<T>): OperatorFunction<T, WindowElement<T>> {
+export function tumblingWindow<T>(
+  options: TumblingWindowOptions<T> & { readonly takesHoles: true },
+): OperatorFunction<T | Hole, WindowElement<T>>
+export function tumblingWindow<T>(options: TumblingWindowOptions<T>): OperatorFunction<T, WindowElement<T>>
+export function tumblingWindow<T>(options: TumblingWindowOptions<T>): OperatorFunction<T | Hole, WindowElement<T>> {
   checkOptions('tumblingWindow', options, rules)
   const { name, by, of, isProvisional } = options
   const what = `tumblingWindow '${name}'`
@@ -79,7 +90,7 @@ export function tumblingWindow<T>(options: TumblingWindowOptions<T>): OperatorFu
     takesUnsettled: isProvisional ?? false,
     onReject: options.onReject,
   }
-  return stateful<T, WindowElement<T>>(spec, (restored, out) => {
+  return stateful<T | Hole, WindowElement<T>>(spec, (restored, out) => {
     const saved = restored.keyed<OpenWindow>(windowState(name, sizeMs))
     const windows = new OpenWindows()
     const firing = new TimerQueue<OpenWindow>()
@@ -129,6 +140,30 @@ export function tumblingWindow<T>(options: TumblingWindowOptions<T>): OperatorFu
     }
 
     const lateness = new Lateness(allowedLatenessMs, restored)
+    const holes = options.takesHoles === true ? new OpenHoles(restored) : null
+
+    function isHeld({ window }: OpenWindow): boolean {
+      return holes?.touch(window.key, window.start, window.end) === true
+    }
+
+    /** Windows that have waited for a hole alone are over with it. */
+    function closeHole(hole: Hole): void {
+      const kept = holes?.close(hole)
+      if (kept === undefined) return
+      const touched: OpenWindow[] = []
+      for (const [, one] of saved.entries()) {
+        const { key, start, end: until } = one.window
+        if (key === kept.key && kept.from < until && kept.to >= start) touched.push(one)
+      }
+      touched.sort((a, b) => a.window.end - b.window.end)
+      for (const one of touched) if (!isHeld(one) && lateness.isOver(one.window.end - 1, out.watermark)) end(one)
+    }
+
+    function onHole(hole: Hole): void {
+      const last = lateness.overUntil(out.watermark)
+      if (hole.isOver) closeHole(hole)
+      else holes?.open(hole, Number.isFinite(last) ? Math.floor((last + 1) / sizeMs) * sizeMs : hole.from)
+    }
 
     out.wakeAt(Number.POSITIVE_INFINITY)
     for (const [id, one] of saved.entries()) {
@@ -136,51 +171,56 @@ export function tumblingWindow<T>(options: TumblingWindowOptions<T>): OperatorFu
       keep(one)
     }
 
+    function place(value: T): void {
+      const at = of === undefined ? out.valueTime() : of(value)
+      if (!Number.isSafeInteger(at)) {
+        refusePromise(`${name}: of`, at)
+        out.reject('no-event-time', `${name}: its event time is ${at}, not a whole number of ms`)
+        return
+      }
+      const key = keyOf(by, value, name)
+      // Exact for every safe integer.
+      const ordinal = Math.floor(at / sizeMs)
+      const last = (ordinal + 1) * sizeMs - 1
+      const { watermark } = out
+      const isPreview = isProvisional?.(value)
+      if (isPreview !== undefined) refusePromise(`${name}: isProvisional`, isPreview)
+      if (isPreview === true) {
+        if (watermark < last) preview(newWindow(name, key, ordinal, sizeMs), value)
+        return
+      }
+      let one = windows.find(key, ordinal)
+      if (one === undefined) {
+        if (lateness.isOver(last, watermark) && holes?.touch(key, last + 1 - sizeMs, last + 1) !== true) {
+          out.reject(
+            'late',
+            `${name}: event time ${at} of ${key} is late: its window ended at ${last + 1}, the watermark is ${watermark}`,
+          )
+          return
+        }
+        one = newWindow(name, key, ordinal, sizeMs)
+        one.elsewhere = out.whyElsewhere(one.window.id) ?? null
+        open(one)
+      }
+      if (isElsewhere(one)) {
+        out.reject(elsewhereReason, `${name}: ${key}: ${one.elsewhere}`)
+        return
+      }
+      out.emit({ kind: 'value', window: one.window, value, isProvisional: false })
+      if (watermark >= last) fire(one)
+    }
+
     return {
       onValue(value) {
-        const at = of === undefined ? out.valueTime() : of(value)
-        if (!Number.isSafeInteger(at)) {
-          refusePromise(`${name}: of`, at)
-          out.reject('no-event-time', `${name}: its event time is ${at}, not a whole number of ms`)
-          return
-        }
-        const key = keyOf(by, value, name)
-        // Exact for every safe integer.
-        const ordinal = Math.floor(at / sizeMs)
-        const last = (ordinal + 1) * sizeMs - 1
-        const { watermark } = out
-        const isPreview = isProvisional?.(value)
-        if (isPreview !== undefined) refusePromise(`${name}: isProvisional`, isPreview)
-        if (isPreview === true) {
-          if (watermark < last) preview(newWindow(name, key, ordinal, sizeMs), value)
-          return
-        }
-        let one = windows.find(key, ordinal)
-        if (one === undefined) {
-          if (lateness.isOver(last, watermark)) {
-            out.reject(
-              'late',
-              `${name}: event time ${at} of ${key} is late: its window ended at ${last + 1}, the watermark is ${watermark}`,
-            )
-            return
-          }
-          one = newWindow(name, key, ordinal, sizeMs)
-          one.elsewhere = out.whyElsewhere(one.window.id) ?? null
-          open(one)
-        }
-        if (isElsewhere(one)) {
-          out.reject(elsewhereReason, `${name}: ${key}: ${one.elsewhere}`)
-          return
-        }
-        out.emit({ kind: 'value', window: one.window, value, isProvisional: false })
-        if (watermark >= last) fire(one)
+        if (holes !== null && value instanceof Hole) return onHole(value)
+        place(value as T)
       },
       onWatermark(watermark) {
         for (let due = firing.take(watermark); due !== undefined; due = firing.take(watermark)) {
           for (const one of due.items.sort(byKey)) if (one.revision === 0) fire(one)
         }
         for (let due = ending.take(watermark); due !== undefined; due = ending.take(watermark)) {
-          for (const one of due.items.sort(byKey)) end(one)
+          for (const one of due.items.sort(byKey)) if (!isHeld(one)) end(one)
         }
         out.wakeAt(Math.min(firing.nextDue, ending.nextDue))
       },

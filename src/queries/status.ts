@@ -1,5 +1,6 @@
 import type pg from 'pg'
 import { type StoredRange, storedRanges } from '../sinks/postgres/skippedRanges.ts'
+import { countOpenGaps, type OpenGapCount } from './openGaps.ts'
 import { countOutbox, type OutletCount } from './outbox.ts'
 
 export interface TaskStatus {
@@ -109,6 +110,8 @@ export interface DataSetStatus {
   readonly outbox: readonly OutletCount[]
   /** Offsets that a person has decided to leave out. */
   readonly skipped: readonly StoredRange[]
+  /** Trades that a feed knows to be missing, by symbol. */
+  readonly openGaps: readonly OpenGapCount[]
 }
 
 type TaskRow = Omit<TaskStatus, 'watermark' | 'committedAt' | 'inputs'> & {
@@ -140,6 +143,7 @@ export async function readStatus(client: pg.Client): Promise<DataSetStatus> {
       logs: (await client.query<LogStatus>(logs)).rows,
       outbox: await countOutbox(client),
       skipped: (await storedRanges(client)).filter(({ takenBackBy }) => takenBackBy === null),
+      openGaps: await countOpenGaps(client),
     }
   } finally {
     await client.query('ROLLBACK')

@@ -9,6 +9,12 @@ export interface Clock {
 /** Why a sleep is ended that nobody needs any more. Without a reason of its own each end would make an exception, with its stack. */
 export const sleptEnough = 'slept enough'
 
+/** Beginning at the machine's time and then going on evenly, whatever is done to that: for waits and silences, which no step of the clock may end. */
+export const steadyClock: Clock = {
+  now: () => Math.floor(performance.timeOrigin + performance.now()),
+  sleep: (ms, signal) => systemClock.sleep(ms, signal),
+}
+
 /** The clock of the machine, for everything that does not simulate time. */
 export const systemClock: Clock = {
   now: () => Date.now(),

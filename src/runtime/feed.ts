@@ -20,6 +20,14 @@ export interface FeedBatch {
   readonly position: string
 }
 
+/** Something that is wrong with a feed while it goes on. */
+export interface FeedTrouble {
+  /** In words: what it is, and what it waits for. */
+  readonly what: string
+  /** ms UTC since when. */
+  readonly since: number
+}
+
 /** How far a feed is, for a status line. */
 export interface FeedProgress {
   /** Bytes of the source that are done; null where nobody counts them. */
@@ -32,6 +40,8 @@ export interface FeedProgress {
   readonly counts: Readonly<Record<string, number>>
   /** Newest event time handed over that is believed, ms UTC; null before the first, and where records carry none. */
   readonly newestTime: number | null
+  /** What is wrong now; left out by a feed that has nothing to say about that. */
+  readonly troubles?: readonly FeedTrouble[]
 }
 
 /** The topic that a feed fills, as far as a feed needs to know it. */

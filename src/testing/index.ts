@@ -1,5 +1,11 @@
 import '../runtime/checkNode.ts'
 
+export type { ExchangeFaults, ExchangeRefusal } from './exchange/exchangeFaults.ts'
+export type { ExchangeTrade, ExchangeTradeOptions } from './exchange/exchangeTrades.ts'
+export type { Kline } from './exchange/klines.ts'
+export type { ExchangeLimits } from './exchange/requestLimits.ts'
+export { SeededTrading, type SeededTradingOptions } from './exchange/seededTrading.ts'
+export { SimulatedExchange, type SimulatedExchangeOptions } from './exchange/simulatedExchange.ts'
 export { type FaultKind, type Faults, noFaults, scriptedFaults, seededFaults } from './faults/faults.ts'
 export { faultyCheckpointStore, Zombies } from './faults/faultyCheckpointStore.ts'
 export { faultyLog } from './faults/faultyLog.ts'

@@ -31,7 +31,7 @@ describe('wrong usage', () => {
     ['candel', "error: unknown command 'candel' (Did you mean candles?)"],
     [
       'frobnicate',
-      "error: unknown command 'frobnicate'; allowed: new, run, ingest, record, graph, backfill, reconcile, candles, status, dead-letters, outbox, archive, lake, state, offsets, symbols, topics, buckets, health, doctor, migrate",
+      "error: unknown command 'frobnicate'; allowed: new, run, ingest, record, exchange, graph, backfill, reconcile, candles, status, dead-letters, outbox, archive, lake, state, offsets, symbols, topics, buckets, health, doctor, migrate",
     ],
     ['run', "error: missing required argument 'file'"],
     ['run batch', `error: batch: there is no such file; looked for ${resolve('batch')}.`],
@@ -157,7 +157,7 @@ describe('the graph of the pipeline that is shipped', () => {
       out: expect.stringMatching(/^pipeline realtime\n\nrecords\n├→ decode → /),
     })
     expect(await graph('--mermaid')).toMatchObject({ code: 0, out: expect.stringMatching(/^flowchart LR\n/) })
-    expect(JSON.parse((await graph('--json')).out)).toMatchObject({ pipeline: 'realtime', nodes: { length: 23 } })
+    expect(JSON.parse((await graph('--json')).out)).toMatchObject({ pipeline: 'realtime', nodes: { length: 24 } })
     expect(existsSync(none)).toBe(false)
   })
 })

@@ -29,18 +29,27 @@ describe('a graph as text', () => {
 pipeline realtime
 
 records
-├→ decode → eventTime → (+1) → dedupe → 1m → ohlcv-1m
-│  ├→ ▣ 1m (fact_realtime_trades_1m)
-│  └→ 5m → rollup-5m
-│     ├→ ▣ 5m (fact_realtime_trades_5m)
-│     └→ 15m → rollup-15m
-│        ├→ ▣ 15m (fact_realtime_trades_15m)
-│        └→ 1h → rollup-1h ┬→ ▣ 1h (fact_realtime_trades_1h)
-│                          └→ 4h → rollup-4h ┬→ ▣ 4h (fact_realtime_trades_4h)
-│                                            └→ 1d → rollup-1d → ▣ 1d (fact_realtime_trades_1d)
+├→ decode → eventTime
+│  ├→ (+1) → dedupe → (+1) → 1m → ohlcv-1m
+│  │  ├→ ▣ 1m (fact_realtime_trades_1m)
+│  │  └→ (+1) → 5m → rollup-5m
+│  │     ├→ ▣ 5m (fact_realtime_trades_5m)
+│  │     └→ (+1) → 15m → rollup-15m
+│  │        ├→ ▣ 15m (fact_realtime_trades_15m)
+│  │        └→ (+1) → 1h → rollup-1h
+│  │           ├→ ▣ 1h (fact_realtime_trades_1h)
+│  │           └→ (+1) → 4h → rollup-4h ┬→ ▣ 4h (fact_realtime_trades_4h)
+│  │                                    └→ (+1) → 1d → rollup-1d → ▣ 1d (fact_realtime_trades_1d)
+│  ├→ (+3) → 1m ↑
+│  ├→ (+3) → 5m ↑
+│  ├→ (+3) → 15m ↑
+│  ├→ (+3) → 1h ↑
+│  ├→ (+3) → 4h ↑
+│  ├→ (+3) → 1d ↑
+│  └→ (+1) → ▣ gaps (feed_gap)
 └→ ▣ raw (archive)
 
-(+n): n plain steps of RxJS   ▣: an outlet, and where it goes (its table, where that has another name)`)
+(+n): n plain steps of RxJS   ▣: an outlet, and where it goes (its table, where that has another name)   ↑: drawn above`)
   })
 
   it('puts branches beside what they come from where there is room', () => {

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { type EmbeddedPostgres, startOrJoin } from '../../src/embedded/embeddedPostgres.ts'
-import { FakeExchange } from '../../src/testing/fakeExchange.ts'
+import { SimulatedExchange } from '../../src/testing/exchange/simulatedExchange.ts'
 import { saslUser } from '../support/brokerProcess.ts'
 import { type RunningCommand, runCommand, startCommand } from '../support/commandLine.ts'
 import { type ComposeFile, makeEnvFile, missingForCompose, readComposeFile } from '../support/composeFile.ts'
@@ -21,7 +21,7 @@ describe.skipIf(!canRun)(title, { timeout: 120_000 }, () => {
   let broker: SharedBroker
   let postgres: EmbeddedPostgres
   let s3: S3Server
-  let exchange: FakeExchange
+  let exchange: SimulatedExchange
   let folder: string
   let topics: Readonly<Record<string, string>>
 
@@ -37,7 +37,7 @@ describe.skipIf(!canRun)(title, { timeout: 120_000 }, () => {
     broker = await sharedBroker()
     postgres = await startOrJoin(join(folder, 'postgres'))
     s3 = await startS3Server()
-    exchange = await FakeExchange.start({ startMs: Date.now() - 60_000 })
+    exchange = await SimulatedExchange.start({ startMs: Date.now() - 60_000 })
   }, 240_000)
   afterAll(async () => {
     await exchange.close()

@@ -7,11 +7,12 @@ const { folder, files } = writePrograms(['docs/testing.md'])
 afterAll(() => rmSync(folder, { recursive: true, force: true }))
 for (const file of files.values()) await import(file)
 
-it('docs/testing.md has a test of one input, one of several, one of two pipelines, and a law', () => {
+it('docs/testing.md has a test of one input, one of several, one of two pipelines, a law and an exchange', () => {
   expect([...files.keys()]).toEqual([
     'docs/testing.md 1',
     'docs/testing.md 2',
     'docs/testing.md 3',
     'docs/testing.md 4',
+    'docs/testing.md 5',
   ])
 })

@@ -54,6 +54,7 @@ const { folder, files } = writePrograms([
   'docs/indicators.md',
   'docs/lake.md',
   'docs/market-streams.md',
+  'docs/live-feed.md',
 ])
 afterAll(() => rmSync(folder, { recursive: true, force: true }))
 
@@ -69,7 +70,7 @@ function isPipeline(value: unknown): value is RecordsPipeline {
 describe('the programs of the pages', () => {
   it('compile', { timeout: 120_000 }, async () => {
     const pages = new Set([...files.keys()].map((name) => name.split(' ')[0]))
-    expect(pages.size).toBe(14)
+    expect(pages.size).toBe(15)
     const config = {
       extends: join(root, 'tsconfig.json'),
       compilerOptions: { paths: {}, rewriteRelativeImportExtensions: false },

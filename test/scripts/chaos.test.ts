@@ -15,3 +15,18 @@ it(`kill -9 of real processes in the middle of a tape changes no table, no state
   expect(summary, stderr).toMatchObject({ kills: 4, equal: true, differences: 0 })
   expect(summary.sizes['table fact_realtime_trades_1m']).toBeGreaterThan(1_000)
 }, 120_000)
+
+it(`an ingest of an exchange that goes wrong brings every trade once, and every candle is right, seed ${seed}`, async () => {
+  const args = [chaos, '--exchange', '--minutes', '3', '--seed', seed]
+  const { stdout, stderr } = await promisify(execFile)(process.execPath, args)
+  const summary = JSON.parse(stdout.trimEnd().split('\n').at(-1) ?? '')
+  expect(summary, stderr).toMatchObject({
+    missing: 0,
+    duplicates: 0,
+    out_of_order: 0,
+    candles_different: 0,
+    open_gaps: 0,
+  })
+  expect(summary.trades).toBeGreaterThan(1_000)
+  expect(Object.keys(summary.faults).length).toBeGreaterThan(3)
+}, 240_000)

@@ -8,16 +8,16 @@ import { binanceFeed } from '../../src/sources/binance/binanceFeed.ts'
 import { type Recorded, type RecordTapeOptions, recordTape } from '../../src/sources/recordTape.ts'
 import { simulatorFeed } from '../../src/sources/simulator/simulatorFeed.ts'
 import { isMarkedSimulated, simulatedMark } from '../../src/sources/tapeMark.ts'
-import { FakeExchange } from '../../src/testing/fakeExchange.ts'
+import { SimulatedExchange } from '../../src/testing/exchange/simulatedExchange.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'record-tape-'))
 afterAll(() => rmSync(folder, { recursive: true, force: true }))
 
-let exchange: FakeExchange
+let exchange: SimulatedExchange
 let path: string
 let files = 0
 beforeEach(async () => {
-  exchange = await FakeExchange.start({ firstId: 100 })
+  exchange = await SimulatedExchange.start({ firstId: 100 })
   path = join(folder, `tape-${files++}.jsonl`)
 })
 afterEach(() => exchange.close())

@@ -227,7 +227,7 @@ describe('types flow through pipe() without annotations', () => {
 
   test('operators of RxJS stand between ours, and narrow as always', () => {
     const narrowed = events.pipe(
-      eventTime({ of: (event) => (event.type === 'trade' ? event.tradeTime : event.time), maxOutOfOrdernessMs: 0 }),
+      eventTime({ of: (event) => (event.type === 'trade' ? event.tradeTime : 0), maxOutOfOrdernessMs: 0 }),
       filter((event) => event.type === 'trade'),
       map((trade) => trade),
       tumblingWindow({ name: '1m', sizeMs: 60_000, by: (trade) => trade.symbol }),

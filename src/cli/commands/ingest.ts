@@ -91,7 +91,7 @@ async function runJob(job: IngestJob, { context, cleanup, shutdown, say }: JobPa
     stopping.abort()
     cleanup.add(log.giveUpWhenSilent())
   })
-  const screen = new IngestConsole({ say, reporter, now: () => systemClock.now() })
+  const screen = new IngestConsole({ say, reporter, name: feed.name, now: () => systemClock.now() })
   cleanup.add(() => screen.end())
   try {
     const report = await runIngest({

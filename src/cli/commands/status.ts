@@ -1,8 +1,10 @@
 import { dirname, join, resolve } from 'node:path'
+import { feedCountsText } from '../../console/feedText.ts'
 import { bytesText, countText, durationText } from '../../console/text.ts'
 import { archiveLocation } from '../../host/openArchive.ts'
 import { runningProcesses } from '../../host/processSlots.ts'
 import { type RunReport, readRunReport } from '../../host/runReport.ts'
+import type { OpenGapCount } from '../../queries/openGaps.ts'
 import type { DataSetStatus, InputStatus, TaskStatus } from '../../queries/status.ts'
 import { readStatus } from '../../queries/status.ts'
 import { RetryableError } from '../../runtime/errors.ts'
@@ -142,6 +144,10 @@ function runningText(running: Running): readonly string[] {
     const since = report.waitingSince === null ? '' : ` (since ${formatTime(report.waitingSince)})`
     lines.push(`  waiting for ${oneLine(report.waitingFor)}${since}`)
   }
+  for (const { name, counts, troubles } of report.feeds) {
+    lines.push(`  feed ${name}: ${feedCountsText(counts) ?? 'no gaps, no repeats, no reconnects'}`)
+    for (const { what, since } of troubles) lines.push(`    ! ${oneLine(what)} (since ${formatTime(since)})`)
+  }
   return report.work === null ? lines : [...lines, ...workText(report.work)]
 }
 
@@ -167,6 +173,7 @@ function dataSetText(dataSet: NamedStatus): readonly string[] {
       `  outbox of ${pipeline}/${topic}/${partition}/${outlet}: ${countText(waiting)} to be sent${age}${aside}`,
     )
   }
+  for (const gap of dataSet.openGaps) lines.push(`  ! ${openGapText(gap)}`)
   for (const range of dataSet.skipped) lines.push(`  ${rangeText(range)}`)
   if (dataSet.deadLetters.length === 0) lines.push('  no dead letters')
   for (const letters of dataSet.deadLetters) {
@@ -176,6 +183,14 @@ function dataSetText(dataSet: NamedStatus): readonly string[] {
     )
   }
   return lines
+}
+
+function openGapText({ market, symbol, gaps, missing, seenAt, fromTime, toTime, reason }: OpenGapCount): string {
+  const which = gaps === 1 ? 'a gap is open' : `${countText(gaps)} gaps are open`
+  return (
+    `${symbol} (${market}): ${which}, ${countText(missing)} trades missing between ${formatTime(fromTime)} and ${formatTime(toTime)}, ` +
+    `since ${formatTime(seenAt)}: ${oneLine(reason)}. Candles of that time are not complete; a running ingest fetches them.`
+  )
 }
 
 function headingOf({ name, schema }: NamedStatus): string {

@@ -17,14 +17,12 @@ export async function marketJob(context: CommandContext): Promise<IngestJob> {
   if (named === 'none')
     throw new UsageError('ingest needs something to take in: --source none is only for run realtime.')
   const { plan, isFallback } = await choosePlan(context, named, { isIngestOnly: true })
+  const ownName = settings.producer ?? (settings.shard === undefined ? undefined : plan.producer)
   return {
     topic: { name: plan.topic, isTable: false, isOfThePast: plan.source === 'tape' },
     schema: plan.schema,
     producer: settings.producer ?? plan.producer,
-    folder: ingestFolder(
-      settings.dataDir,
-      settings.producer === undefined ? null : `${plan.topic}.${settings.producer}`,
-    ),
+    folder: ingestFolder(settings.dataDir, ownName === undefined ? null : `${plan.topic}.${ownName}`),
     title: `ingest of ${plan.sourceText}`,
     banner: ({ location, records }) => [
       ...ingestBanner(plan, location, isFallback ? commandFor(context, 'doctor') : null, columnsOf(process.stdout)),

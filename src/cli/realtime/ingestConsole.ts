@@ -1,3 +1,5 @@
+import { feedCountsText, troubleLines } from '../../console/feedText.ts'
+import type { FeedFacts } from '../../console/snapshot.ts'
 import { countText, durationText } from '../../console/text.ts'
 import type { RunReporter } from '../../host/runReport.ts'
 import type { IngestProgress } from '../../sources/ingest/runIngest.ts'
@@ -8,6 +10,8 @@ const lineEveryMs = 5_000
 export interface IngestConsoleOptions {
   readonly say: (line: string) => void
   readonly reporter: RunReporter
+  /** Of the feed. */
+  readonly name: string
   readonly now: () => number
 }
 
@@ -36,14 +40,26 @@ export class IngestConsole {
 
   // By a timer and not by progress: an ingest that waits for a quiet market or a broker is alive, too.
   #report(): void {
-    const { reporter, now } = this.#options
+    const { reporter, now, name } = this.#options
     const { records = 0, recordsPerSecond = 0, waitingFor = null } = this.#progress ?? {}
-    reporter.write({ records, recordsPerS: recordsPerSecond, waitingFor }, now())
+    reporter.write(
+      { records, recordsPerS: recordsPerSecond, waitingFor, feeds: feedFacts(name, this.#progress) },
+      now(),
+    )
   }
 
   #print(): void {
-    if (this.#progress !== null) this.#options.say(progressLine(this.#progress, this.#options.now()))
+    const { say, now, name } = this.#options
+    if (this.#progress === null) return
+    say(progressLine(this.#progress, now()))
+    for (const feed of feedFacts(name, this.#progress)) for (const line of troubleLines(feed)) say(`  ! ${line}`)
   }
+}
+
+/** Of a feed that says how it is; otherwise none. */
+function feedFacts(name: string, progress: IngestProgress | null): readonly FeedFacts[] {
+  const { troubles, counts } = progress?.feed ?? {}
+  return troubles === undefined || counts === undefined ? [] : [{ name, counts, troubles }]
 }
 
 export function progressLine(progress: IngestProgress, now: number): string {
@@ -56,6 +72,7 @@ export function progressLine(progress: IngestProgress, now: number): string {
     isFile ? `${Math.floor((100 * bytesDone) / bytesTotal)} % of the file` : null,
     isFile && timeLeftMs !== null ? `${durationText(timeLeftMs)} left` : null,
     !isFile && newestTime !== null ? `newest event ${durationText(Math.max(0, now - newestTime))} ago` : null,
+    feed?.troubles === undefined ? null : feedCountsText(feed.counts),
     waitingFor === null ? null : `waiting for ${waitingFor}`,
   ]
     .filter((part) => part !== null)

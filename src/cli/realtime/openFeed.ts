@@ -48,6 +48,7 @@ export async function openFrames(
   return binanceFeed({
     market: plan.market === 'usdm' ? 'usdm' : 'spot',
     symbols: plan.symbols ?? liveSymbols,
+    ...(settings.shard === undefined ? {} : { shard: settings.shard }),
     timeUnit: plan.timeUnit,
     endpoints: { ...(streamUrl === undefined ? {} : { streamUrl }), ...(restUrl === undefined ? {} : { restUrl }) },
     onNotice,

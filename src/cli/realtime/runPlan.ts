@@ -25,6 +25,7 @@ type RunSettings = Pick<
   | 'simulatorSeed'
   | 'logTopic'
   | 'schema'
+  | 'shard'
 >
 
 /** The source that the settings name, or null where it depends on whether the exchange answers. Throws `UsageError`. */
@@ -42,6 +43,8 @@ export function namedSource(settings: RunSettings, origins: ResolvedSettings['or
   if (settings.closeOpen && !settings.untilEnd) throw new UsageError(closeOpenNeedsUntilEnd)
   if (settings.market === 'simulated' && source !== 'none' && source !== 'simulator' && source !== 'tape')
     throw new UsageError('--market simulated names invented prices: it is for --source none and --source simulator.')
+  if (settings.shard !== undefined && source !== 'binance' && source !== null)
+    throw new UsageError(`--shard shares the symbols of --source binance out: leave it out for --source ${source}.`)
   if (source === 'simulator') refuseOfRealTrades(settings, origins)
   if (source === 'none' && origins.symbols === 'flag')
     throw new UsageError(
@@ -119,8 +122,12 @@ export function planRun(source: SourceKind, settings: RunSettings, options: Plan
   }
   if (source === 'binance') {
     const symbols = settings.symbols ?? liveSymbols
+    const { shard } = settings
     const { symbolsFile = null } = options
-    return { ...common, topic, producer: 'binance', symbols, symbolsFile, sourceText: `binance ${market}` }
+    const part = shard === undefined ? null : `${shard.number}of${shard.of}`
+    const producer = part === null ? 'binance' : `binance-${part}`
+    const sourceText = part === null ? `binance ${market}` : `binance ${market}, part ${part}`
+    return { ...common, topic, producer, symbols, symbolsFile, sourceText }
   }
   const own = `${options.tapeTopic ?? ''}${readingOf(settings)}`
   const isOwn = options.isIngestOnly !== true && settings.logTopic === undefined

@@ -1,46 +1,65 @@
-import { type Clock, systemClock } from '../../runtime/clock.ts'
+import { type Clock, steadyClock } from '../../runtime/clock.ts'
 import { ConfigurationError } from '../../runtime/errors.ts'
+import type { FeedTarget } from '../../runtime/feed.ts'
 import type { FrameFeed } from '../market/frameFeed.ts'
-import { type BinanceEndpoints, type BinanceMarket, marketRules, resolveEndpoints } from './endpoints.ts'
+import { AddressLimits } from './addressLimits.ts'
+import { type BinanceEndpoints, type BinanceMarket, marketRules, resolveHosts } from './endpoints.ts'
 import { defaultLiveLimits, type LiveLimits } from './liveLimits.ts'
 import { parseLivePosition } from './livePosition.ts'
 import { LiveReader } from './liveReader.ts'
+import { RestTrades } from './restTrades.ts'
+
+/** Which part of the symbols an ingest takes: those whose partitions of the topic are its own, so that no partition has two that tell it the time. */
+export interface Shard {
+  /** From 1. */
+  readonly number: number
+  readonly of: number
+}
 
 export interface BinanceFeedOptions {
   readonly market: BinanceMarket
   readonly symbols: readonly string[]
+  /** Takes a part of the symbols; all unless told. */
+  readonly shard?: Shard
   /** Default ms. Futures know ms only. */
   readonly timeUnit?: 'ms' | 'us'
   readonly endpoints?: Partial<BinanceEndpoints>
+  /** Hosts for market data alone, for where the others are closed; the exchange's own unless told or `endpoints` are. */
+  readonly fallback?: Partial<BinanceEndpoints>
   readonly limits?: Partial<LiveLimits>
+  /** One that goes on evenly, whatever is done to the time of the machine. */
   readonly clock?: Clock
-  /** Lines for a log: reconnects, gaps, refusals. Trades that are missing for good are always told. */
+  /** Lines for a log: reconnects, gaps, refusals. Trades that are missing are always told. */
   readonly onNotice?: (notice: string) => void
   /** From 0 up to 1; spreads the reconnects of many clients. Default Math.random. */
   readonly jitter?: () => number
+  /** The exchange's limit unless told: more go over several connections. */
+  readonly streamsPerConnection?: number
 }
 
 /** The exchange's limit of streams on one connection. */
 const maxStreams = 1_024
 
 /**
- * Live trades of Binance, spot or USD-M futures: on spot without gaps and repeats, because ids grow by one there and what is missing is fetched
- * by REST before anything behind it goes on; on futures without repeats, and after a lost connection as far back as the newest 1,000 trades.
+ * Live trades of Binance, spot or USD-M futures: on spot without repeats, and without gaps or with gaps that are told, because ids grow by one there and what is missing is
+ * fetched by REST before anything behind it goes on; on futures without repeats, and after a lost connection as far back as the newest 1,000 trades.
  *
- * Memory: `maxHeldBytes` of frames, then the socket is read no further. While a gap is filled every symbol waits, so that time does not pass
- * over the missing trades; after `fillDeadlineMs` it goes on without them and says so. Resumes behind the last trade of each
- * symbol, where the gap since then is at most `maxFillTrades`. Throws `ConfigurationError` on options that cannot work.
+ * Memory: `maxHeldBytes` of frames, then the sockets are read no further. While a gap is filled every symbol waits, so that time does not pass
+ * over the missing trades; after `fillDeadlineMs` it goes on without them, writes that they are missing, and fetches them later. What the exchange refuses is remembered
+ * over all that open the feed. Resumes behind the last trade of each symbol, with the gaps that were open. Throws `ConfigurationError` on options that cannot work.
  */
 export function binanceFeed(options: BinanceFeedOptions): FrameFeed {
   const {
     market,
     symbols,
+    shard,
     timeUnit = 'ms',
-    clock = systemClock,
+    clock = steadyClock,
     onNotice = () => undefined,
     jitter = Math.random,
+    streamsPerConnection = maxStreams,
   } = options
-  const endpoints = resolveEndpoints(market, options.endpoints)
+  const hosts = resolveHosts(market, options.endpoints, options.fallback)
   requireSymbols(symbols)
   if (market === 'usdm' && timeUnit === 'us') {
     throw new ConfigurationError(
@@ -49,22 +68,63 @@ export function binanceFeed(options: BinanceFeedOptions): FrameFeed {
   }
   const limits = { ...defaultLiveLimits, ...options.limits }
   const rules = marketRules[market]
+  const address = new AddressLimits(clock)
+  const rest = new RestTrades({
+    hosts: hosts.rest,
+    rules,
+    timeUnit,
+    clock,
+    timeoutMs: limits.restTimeoutMs,
+    limits: address,
+  })
   return {
     name: `binance ${market}`,
-    open: async (position) => {
-      const lastIds = position === null ? new Map<string, number>() : parseLivePosition(position, market)
-      return new LiveReader({ market, rules, symbols, timeUnit, endpoints, limits, clock, onNotice, jitter }, lastIds)
+    open: async (position, target) => {
+      const known = position === null ? null : parseLivePosition(position, market)
+      const own = shard === undefined ? symbols : symbolsOf(shard, symbols, target)
+      const common = {
+        market,
+        rules,
+        timeUnit,
+        hosts,
+        limits,
+        clock,
+        rest,
+        address,
+        streamsPerConnection,
+        onNotice,
+        jitter,
+      }
+      const reader = new LiveReader({ ...common, symbols: own }, known)
+      try {
+        await reader.start()
+        return reader
+      } catch (error) {
+        await reader.close()
+        throw error
+      }
     },
   }
 }
 
+function symbolsOf(
+  { number, of }: Shard,
+  symbols: readonly string[],
+  target: FeedTarget | undefined,
+): readonly string[] {
+  if (target === undefined)
+    throw new ConfigurationError('binance: a shard needs a topic: its partitions are shared out.')
+  const own = symbols.filter((symbol) => target.partitionOf(Buffer.from(symbol)) % of === number - 1)
+  if (own.length > 0) return own
+  throw new ConfigurationError(
+    `binance: shard ${number} of ${of} has no symbol: ${symbols.length} symbols are in ${target.partitions} partitions. Run fewer shards.`,
+  )
+}
+
 function requireSymbols(symbols: readonly string[]): void {
   if (symbols.length === 0) throw new ConfigurationError('binance: symbols must name at least one symbol, got none.')
-  if (symbols.length > maxStreams) {
-    throw new ConfigurationError(
-      `binance: one connection carries ${maxStreams} streams, got ${symbols.length} symbols. Share them out over several ingests, each with a producer of its own.`,
-    )
-  }
   const odd = symbols.find((symbol) => !/^[\p{Lu}\p{Lo}\p{N}_]{1,40}$/u.test(symbol))
   if (odd !== undefined) throw new ConfigurationError(`binance: a symbol is written like BTCUSDT, got '${odd}'.`)
+  const twice = symbols.find((symbol, index) => symbols.indexOf(symbol) !== index)
+  if (twice !== undefined) throw new ConfigurationError(`binance: symbols names ${twice} twice.`)
 }

@@ -1,6 +1,7 @@
 import { WebSocket } from 'ws'
 import { z } from 'zod'
 import type { Clock } from '../../runtime/clock.ts'
+import { waitOfRefusal } from './addressLimits.ts'
 
 export interface ConnectionOptions {
   readonly url: string
@@ -22,6 +23,13 @@ const replySchema = z.object({
 const replyStarts = ['{"result"', '{"error"', '{"id"'].map((text) => Buffer.from(text))
 const shutdownMark = Buffer.from('"serverShutdown"')
 
+/** A handshake that the exchange has answered with a no. */
+export interface HandshakeRefusal {
+  readonly status: number
+  /** How long it asks to be left alone for, ms; null where it does not say. */
+  readonly waitMs: number | null
+}
+
 /**
  * One WebSocket to the combined stream: connected, subscribed, and watched by whoever owns it.
  *
@@ -34,20 +42,20 @@ export class Connection {
   readonly lost: Promise<string>
   /** Resolves when the server says that it is about to go. */
   readonly shutdownNotice: Promise<void>
-  /** ms UTC by the clock of anything that was heard: frame, ping or pong. */
+  /** Why there is no connection, where the exchange itself has said so. */
+  refusal: HandshakeRefusal | null = null
+  /** ms by the clock of anything that was heard: frame, ping or pong. */
   heardAt: number
-  /** ms UTC by the clock of the newest frame; of the start before the first. */
+  /** ms by the clock of the newest frame; of the start before the first. */
   frameAt: number
   frames = 0
-  /** ms UTC by the clock at which the newest answered ping was sent: all that the server had sent before has arrived. */
-  verifiedAt: number | null = null
   readonly openedAt: number
   readonly #options: ConnectionOptions
   readonly #socket: WebSocket
   readonly #replies = new Map<number, (problem: string | null) => void>()
   readonly #abandoned = new AbortController()
   #noticeShutdown: () => void = () => undefined
-  #pingSentAt: number | null = null
+  #isPingUnanswered = false
   #nextId = 1
 
   constructor(options: ConnectionOptions) {
@@ -68,7 +76,10 @@ export class Connection {
     this.#socket.on('ping', () => {
       this.heardAt = options.clock.now()
     })
-    this.#socket.on('pong', () => this.#onPong())
+    this.#socket.on('pong', () => {
+      this.heardAt = options.clock.now()
+      this.#isPingUnanswered = false
+    })
     this.ready = this.#subscribeAll()
     // Whoever waits for it hears of a failure; a connection that is abandoned before fails for nobody.
     this.ready.catch(() => undefined)
@@ -84,10 +95,10 @@ export class Connection {
     this.#socket.resume()
   }
 
-  /** Asks for a sign of life; see `verifiedAt`. One at a time. */
+  /** Asks for a sign of life, one at a time. It says that the socket lives, and nothing of its streams. */
   ping(): void {
-    if (this.#pingSentAt !== null || this.#socket.readyState !== WebSocket.OPEN) return
-    this.#pingSentAt = this.#options.clock.now()
+    if (this.#isPingUnanswered || this.#socket.readyState !== WebSocket.OPEN) return
+    this.#isPingUnanswered = true
     this.#socket.ping()
   }
 
@@ -102,6 +113,13 @@ export class Connection {
   #watchLoss(): Promise<string> {
     return new Promise((resolve) => {
       let problem: string | null = null
+      this.#socket.on('unexpected-response', (_request, response) => {
+        const status = response.statusCode ?? 0
+        this.refusal = { status, waitMs: waitOfRefusal(status, response.headers['retry-after']) }
+        problem = `the handshake was answered with ${status}`
+        response.resume()
+        this.#socket.terminate()
+      })
       this.#socket.on('error', (error) => {
         problem ??= error.message
       })
@@ -163,14 +181,6 @@ export class Connection {
     this.#replies.delete(Number(id))
     resolve(error === undefined ? null : `SUBSCRIBE was refused: ${JSON.stringify(error).slice(0, 200)}`)
     return true
-  }
-
-  #onPong(): void {
-    this.heardAt = this.#options.clock.now()
-    // Only our own pings are counted; an unsolicited pong verifies nothing.
-    if (this.#pingSentAt === null) return
-    this.verifiedAt = this.#pingSentAt
-    this.#pingSentAt = null
   }
 }
 

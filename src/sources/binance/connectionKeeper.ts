@@ -1,11 +1,12 @@
 import type { Clock } from '../../runtime/clock.ts'
+import type { AddressLimits } from './addressLimits.ts'
 import { Connection } from './connection.ts'
 
 export interface KeeperLimits {
   readonly connectTimeoutMs: number
   /** Nothing heard for so long, pongs included: the connection is dead. */
   readonly deafMs: number
-  /** No frame for so long, or for twenty mean gaps if that is longer, though pongs come: the stream has stalled. */
+  /** No frame for so long, or for twenty mean gaps if that is longer, though pongs come: the streams have stalled. */
   readonly stallMs: number
   /** After so long without a frame a ping asks whether the silence is true. */
   readonly idlePingMs: number
@@ -31,10 +32,13 @@ export const defaultKeeperLimits: KeeperLimits = {
 }
 
 export interface KeeperOptions {
-  readonly url: string
+  /** The next one is tried where one cannot be had. */
+  readonly urls: readonly string[]
   readonly streams: readonly string[]
+  /** One that goes on evenly, whatever is done to the time of the machine. */
   readonly clock: Clock
   readonly limits: KeeperLimits
+  readonly address: AddressLimits
   /** From 0 up to 1; spreads the reconnects of many clients. */
   readonly jitter: () => number
   readonly onFrame: (frame: Buffer) => void
@@ -43,9 +47,11 @@ export interface KeeperOptions {
   readonly onNotice: (notice: string) => void
 }
 
-/** The exchange allows 300 attempts in five minutes and address; others may share the address. */
-const maxAttempts = 100
-const attemptWindowMs = 300_000
+/** So many failures in a row, and the next host is tried. */
+const failuresPerHost = 3
+/** Least time between two replacements that were asked for; it doubles while they do not help. */
+const firstReplaceMs = 10_000
+const longestReplaceMs = 300_000
 
 /**
  * Keeps one connection alive: it reconnects with backoff below the exchange's limit, replaces one that is silent, and opens the next one before
@@ -56,7 +62,6 @@ const attemptWindowMs = 300_000
 export class ConnectionKeeper {
   readonly #options: KeeperOptions
   readonly #closed = new AbortController()
-  readonly #attempts: number[] = []
   #current: Connection | null = null
   #isPaused = false
   #resumed: () => void = () => undefined
@@ -64,12 +69,18 @@ export class ConnectionKeeper {
   /** Between frames, of the newest connection that brought any: tells a stalled stream from a quiet market. */
   #meanGapMs: number | null = null
   #run: Promise<void> | null = null
+  #replaceNow: (why: string) => void = () => undefined
+  #replacedAt = Number.NEGATIVE_INFINITY
+  #replaceWaitMs = firstReplaceMs
   /** What it waits for, or null while connected. */
   waitingFor: string | null = 'connecting'
+  /** Since when there is no connection, ms by the clock; null while connected. */
+  lostAt: number | null
   reconnects = 0
 
   constructor(options: KeeperOptions) {
     this.#options = options
+    this.lostAt = options.clock.now()
   }
 
   start(): void {
@@ -96,12 +107,16 @@ export class ConnectionKeeper {
     this.#resumed()
   }
 
-  /** For how long after the newest frame silence is proved, in ms; null where it is not. */
-  provenSilenceMs(): number | null {
-    const connection = this.#current
-    if (connection === null || this.#isPaused || connection.verifiedAt === null || connection.frames === 0) return null
-    const silence = connection.verifiedAt - connection.frameAt
-    return silence > 0 ? silence : null
+  /** Asks for another connection in place of the present one, because a stream of it has stalled. Not at once again where that did not help. */
+  replace(why: string): void {
+    const now = this.#options.clock.now()
+    if (this.#current === null || now < this.#replacedAt + this.#replaceWaitMs) return
+    this.#replaceWaitMs =
+      now > this.#replacedAt + 2 * longestReplaceMs
+        ? firstReplaceMs
+        : Math.min(longestReplaceMs, this.#replaceWaitMs * 2)
+    this.#replacedAt = now
+    this.#replaceNow(why)
   }
 
   async #keep(): Promise<void> {
@@ -112,6 +127,7 @@ export class ConnectionKeeper {
       const why = await this.#serve(connection)
       this.#current = null
       if (this.#closed.signal.aborted) return
+      this.lostAt = this.#options.clock.now()
       this.reconnects++
       this.waitingFor = `reconnecting: ${why}`
       this.#options.onNotice(`connection lost: ${why}; reconnecting`)
@@ -121,9 +137,16 @@ export class ConnectionKeeper {
 
   /** A subscribed connection, or null when it failed, after which the backoff has passed. */
   async #connect(deliver: (frame: Buffer) => void): Promise<Connection | null> {
-    await this.#attemptAllowed()
+    const { urls, streams, clock, limits, address } = this.#options
+    for (let waitMs = address.connectInMs(); waitMs > 0; waitMs = address.connectInMs()) {
+      // The old connection is watched while it serves; whoever wants to replace it comes again.
+      if (this.#current !== null || this.#closed.signal.aborted) return null
+      this.waitingFor = address.connectBlock?.why ?? 'the next connection that the exchange allows'
+      await this.#sleep(waitMs)
+    }
     if (this.#closed.signal.aborted) return null
-    const { url, streams, clock, limits } = this.#options
+    address.countAttempt()
+    const url = urls[Math.floor(this.#failures / failuresPerHost) % urls.length] as string
     // Frames that come while other streams are still being subscribed wait until the gap before them is looked for.
     let early: Buffer[] | null = []
     const connection = new Connection({
@@ -143,9 +166,15 @@ export class ConnectionKeeper {
       if (this.#closed.signal.aborted) return null
       const why = error instanceof Error ? error.message : String(error)
       this.#failures++
-      const waitMs = this.#backoffMs()
-      this.waitingFor = `connecting to ${url}: ${why} (attempt ${this.#failures}, next in ${Math.round(waitMs)} ms)`
+      const refusedMs = connection.refusal?.waitMs ?? null
+      if (refusedMs !== null) {
+        address.blockConnecting(refusedMs, why)
+        if (connection.refusal?.status === 418) address.blockRest(refusedMs, why)
+      }
       this.#options.onNotice(`cannot connect to ${url}: ${why}`)
+      if (this.#current !== null) return null
+      const waitMs = Math.max(refusedMs ?? 0, this.#backoffMs())
+      this.waitingFor = `connecting to ${url}: ${why} (attempt ${this.#failures}, next in ${Math.round(waitMs)} ms)`
       await this.#sleep(waitMs)
       return null
     } finally {
@@ -153,6 +182,7 @@ export class ConnectionKeeper {
     }
     this.#failures = 0
     this.waitingFor = null
+    this.lostAt = null
     if (this.#current === null) this.#options.onGapPossible()
     for (const frame of early) deliver(frame)
     early = null
@@ -169,17 +199,22 @@ export class ConnectionKeeper {
       const stop = AbortSignal.any([done.signal, this.#closed.signal])
       const outcome = await Promise.race([
         connection.lost.then((why) => ({ why })),
-        connection.shutdownNotice.then(() => 'the server is shutting down'),
-        this.#options.clock.sleep(rotateAfterMs, stop).then(() => 'its time is nearly up'),
+        connection.shutdownNotice.then((): Reason => ({ replace: 'the server is shutting down', isStalled: false })),
+        this.#options.clock
+          .sleep(rotateAfterMs, stop)
+          .then((): Reason => ({ replace: 'its time is nearly up', isStalled: false })),
+        new Promise<Reason>((resolve) => {
+          this.#replaceNow = (replace) => resolve({ replace, isStalled: true })
+        }),
         this.#watch(connection, stop).then((why) => ({ why })),
       ])
       done.abort()
-      if (this.#closed.signal.aborted || typeof outcome !== 'string') {
+      if (this.#closed.signal.aborted || 'why' in outcome) {
         connection.close()
-        return typeof outcome === 'string' ? 'closed' : outcome.why
+        return 'why' in outcome ? outcome.why : 'closed'
       }
-      this.#options.onNotice(`replacing the connection: ${outcome}`)
-      const next = await this.#replace(connection)
+      this.#options.onNotice(`replacing the connection: ${outcome.replace}`)
+      const next = await this.#replace(connection, outcome.isStalled)
       // Where the next one cannot be had the old one serves on; its own end is the last resort.
       if (next === null) rotateAfterMs = this.#options.limits.longestBackoffMs
       else {
@@ -190,7 +225,7 @@ export class ConnectionKeeper {
   }
 
   /** Opens the next connection beside the old one and moves over to it. */
-  async #replace(old: Connection): Promise<Connection | null> {
+  async #replace(old: Connection, isStalled: boolean): Promise<Connection | null> {
     let held: Buffer[] | null = []
     let isOldLost = false
     const oldLost = old.lost.then(() => {
@@ -198,10 +233,21 @@ export class ConnectionKeeper {
     })
     const next = await this.#connect((frame) => (held === null ? this.#options.onFrame(frame) : held.push(frame)))
     if (next === null) return null
-    // The old one was gone before the new one heard anything: they did not overlap.
-    if (isOldLost) this.#options.onGapPossible()
+    // The old one was gone before the new one heard anything, or brought not everything: they did not overlap.
+    if (isOldLost || isStalled) this.#options.onGapPossible()
     const { clock, limits } = this.#options
-    await Promise.race([oldLost, next.lost, clock.sleep(limits.overlapMs, this.#closed.signal)])
+    let isNextLost = false
+    const nextLost = next.lost.then(() => {
+      isNextLost = true
+    })
+    const overlapMs = isStalled ? 0 : limits.overlapMs
+    await Promise.race([oldLost, nextLost, clock.sleep(overlapMs, this.#closed.signal)])
+    if (isNextLost && !isOldLost) {
+      // What it brought the old one has brought, or will.
+      this.#options.onNotice('the next connection was lost before the old one was closed; the old one stays')
+      next.close()
+      return null
+    }
     old.close()
     this.#adopt(next)
     // All that the old one brought has been handed over, so what both brought is told apart by the trades' ids.
@@ -234,17 +280,6 @@ export class ConnectionKeeper {
     return 'closed'
   }
 
-  async #attemptAllowed(): Promise<void> {
-    const { clock } = this.#options
-    for (;;) {
-      const now = clock.now()
-      while (this.#attempts.length > 0 && (this.#attempts[0] as number) <= now - attemptWindowMs) this.#attempts.shift()
-      if (this.#attempts.length < maxAttempts || this.#closed.signal.aborted) break
-      await this.#sleep((this.#attempts[0] as number) + attemptWindowMs - now)
-    }
-    this.#attempts.push(clock.now())
-  }
-
   #backoffMs(): number {
     const { firstBackoffMs, longestBackoffMs } = this.#options.limits
     const most = Math.min(longestBackoffMs, firstBackoffMs * 2 ** Math.min(this.#failures, 20))
@@ -261,4 +296,11 @@ export class ConnectionKeeper {
       this.#resumed = resolve
     })
   }
+}
+
+/** Why a connection that lives is replaced. */
+interface Reason {
+  readonly replace: string
+  /** It has not brought everything, so there is nothing to wait for. */
+  readonly isStalled: boolean
 }

@@ -13,6 +13,8 @@ export interface BinanceEndpoints {
 /** What differs between the markets. */
 export interface MarketRules {
   readonly endpoints: BinanceEndpoints
+  /** Hosts for market data alone, for where the others are closed; they have no trades by id. Null where there are none. */
+  readonly fallback: BinanceEndpoints | null
   /** Ids grow by one for each trade, so that a missing id is a missing trade. On futures ids are skipped without loss. */
   readonly hasContiguousIds: boolean
   readonly pingPath: string
@@ -20,6 +22,11 @@ export interface MarketRules {
   readonly tradesFromIdPath: string | null
   /** The newest trades only. */
   readonly recentTradesPath: string
+  /** The last 24 hours of a symbol, with the id of its newest trade. */
+  readonly dayPath: string
+  readonly exchangeInfoPath: string
+  /** Whether `dayPath` and `exchangeInfoPath` can be asked of some symbols alone. */
+  readonly takesSymbols: boolean
   /** Request weight a minute and address, by the exchange's published limits. */
   readonly weightPerMinute: number
 }
@@ -27,20 +34,40 @@ export interface MarketRules {
 export const marketRules: Readonly<Record<BinanceMarket, MarketRules>> = {
   spot: {
     endpoints: { streamUrl: 'wss://stream.binance.com:9443', restUrl: 'https://api.binance.com' },
+    fallback: { streamUrl: 'wss://data-stream.binance.vision', restUrl: 'https://data-api.binance.vision' },
     hasContiguousIds: true,
     pingPath: '/api/v3/ping',
     tradesFromIdPath: '/api/v3/historicalTrades',
     recentTradesPath: '/api/v3/trades',
+    dayPath: '/api/v3/ticker/24hr',
+    exchangeInfoPath: '/api/v3/exchangeInfo',
+    takesSymbols: true,
     weightPerMinute: 6_000,
   },
   usdm: {
     endpoints: { streamUrl: 'wss://fstream.binance.com', restUrl: 'https://fapi.binance.com' },
+    fallback: null,
     hasContiguousIds: false,
     pingPath: '/fapi/v1/ping',
     tradesFromIdPath: null,
     recentTradesPath: '/fapi/v1/trades',
+    dayPath: '/fapi/v1/ticker/24hr',
+    exchangeInfoPath: '/fapi/v1/exchangeInfo',
+    takesSymbols: false,
     weightPerMinute: 2_400,
   },
+}
+
+/** A host for REST, and whether it gives trades by their ids. */
+export interface RestHost {
+  readonly url: string
+  readonly hasTradesById: boolean
+}
+
+/** The hosts to try, the first one first. */
+export interface BinanceHosts {
+  readonly streams: readonly string[]
+  readonly rest: readonly RestHost[]
 }
 
 const streamUrl = z.url({ protocol: /^wss?$/ })
@@ -52,6 +79,34 @@ export function resolveEndpoints(market: BinanceMarket, given: Partial<BinanceEn
   return {
     streamUrl: checked('streamUrl', streamUrl, given.streamUrl ?? endpoints.streamUrl, 'wss:// or ws://'),
     restUrl: checked('restUrl', restUrl, given.restUrl ?? endpoints.restUrl, 'https:// or http://'),
+  }
+}
+
+/**
+ * The market's hosts, those for market data alone behind them, or only the given ones.
+ * @param fallback of its own, for tests and mirrors
+ */
+export function resolveHosts(
+  market: BinanceMarket,
+  given: Partial<BinanceEndpoints> = {},
+  fallback: Partial<BinanceEndpoints> = {},
+): BinanceHosts {
+  const first = resolveEndpoints(market, given)
+  const own = marketRules[market].fallback
+  const second = {
+    streamUrl: fallback.streamUrl ?? (given.streamUrl === undefined ? own?.streamUrl : undefined),
+    restUrl: fallback.restUrl ?? (given.restUrl === undefined ? own?.restUrl : undefined),
+  }
+  const others = resolveEndpoints(market, {
+    ...(second.streamUrl === undefined ? {} : { streamUrl: second.streamUrl }),
+    ...(second.restUrl === undefined ? {} : { restUrl: second.restUrl }),
+  })
+  return {
+    streams: [first.streamUrl, ...(second.streamUrl === undefined ? [] : [others.streamUrl])],
+    rest: [
+      { url: first.restUrl, hasTradesById: true },
+      ...(second.restUrl === undefined ? [] : [{ url: others.restUrl, hasTradesById: false }]),
+    ],
   }
 }
 

@@ -18,14 +18,21 @@ export interface GapFillOptions {
   readonly clock: Clock
   /** Everything behind a gap waits while it is filled, so not for ever. */
   readonly deadlineMs: number
-  /** A larger gap is not filled but reported. */
+  /** A larger gap is not waited for. */
   readonly maxTrades: number
   readonly signal: AbortSignal
   /** A request failed, in words. */
   readonly onTrouble: (what: string) => void
 }
 
-type Pages = AsyncGenerator<SequencedFrame[], void, undefined>
+export type Pages = AsyncGenerator<SequencedFrame[], void, undefined>
+
+/** What a symbol has missed. On markets where ids skip, whatever has come since `fromId`. */
+export interface Missed {
+  readonly symbol: string
+  readonly fromId: number
+  readonly toId: number
+}
 
 /** A symbol whose missing trades are being fetched: the page at hand, and those that follow. */
 interface Lane {
@@ -34,39 +41,46 @@ interface Lane {
   at: number
 }
 
-interface PageRange {
-  readonly fromId: number
-  readonly toId: number
-  /** Trades after this time, in the feed's own unit, are left out. */
-  readonly until: number
-  /** ms UTC by the clock. */
-  readonly deadline: number
-}
-
-/** Fetches missing trades by REST, a page at a time, as the frames that the stream would have brought. */
+/**
+ * Fetches missing trades by REST while everything behind them waits, a page at a time, as the frames that the stream would have brought.
+ *
+ * All gaps share one patience: where REST has not answered within the deadline, the next gaps do not wait for it, until it has been heard again.
+ */
 export class GapFill {
   readonly #options: GapFillOptions
+  /** Until when REST counts as away, ms by the clock. */
+  #awayUntil = 0
+  /** Why the newest one could not be filled at once, in words. */
+  why = ''
 
   constructor(options: GapFillOptions) {
     this.#options = options
   }
 
-  /** The trades `[fromId, toId]`, in order, as far as they can be had before the deadline; none when there are too many. */
-  async *between(symbol: string, fromId: number, toId: number): Pages {
+  /** REST has answered somebody. */
+  restAnswered(): void {
+    this.#awayUntil = 0
+  }
+
+  /** The trades, in order, as far as they can be had before the deadline; none when there are too many. */
+  async *between({ symbol, fromId, toId }: Missed): Pages {
     if (this.#isTooMany(symbol, toId - fromId + 1)) return
-    yield* this.#pages(symbol, { fromId, toId, until: Number.POSITIVE_INFINITY, deadline: this.#deadline() })
+    yield* this.#pages({ symbol, fromId, toId }, this.#deadline())
   }
 
   /**
-   * What each symbol has missed after its last id, while the stream is already listened to: all symbols together by trade time, as live, for
-   * symbols share partitions and time must not run ahead of any of them. Trades that the stream brings as well are left to it.
+   * What each symbol has missed, all together by trade time, as live, for symbols share partitions and time must not run ahead of any of them.
    *
    * Keeps a page a symbol.
    */
-  async *catchUp(lastIds: ReadonlyMap<string, number>): Pages {
+  async *catchUp(missed: readonly Missed[]): Pages {
     const deadline = this.#deadline()
     const lanes: Lane[] = []
-    for (const pages of await this.#missedBy(lastIds, deadline)) await advance(lanes, { pages, page: [], at: 0 })
+    for (const one of missed) {
+      if (this.#isTooMany(one.symbol, one.toId - one.fromId + 1)) continue
+      const pages = this.#options.rules.hasContiguousIds ? this.#pages(one, deadline) : this.#recentSince(one, deadline)
+      await advance(lanes, { pages, page: [], at: 0 })
+    }
     while (lanes.length > 0) {
       const merged: SequencedFrame[] = []
       // Until a page is used up, whose successor has to be fetched first.
@@ -83,33 +97,15 @@ export class GapFill {
     }
   }
 
-  /** Up to which trade the stream has to be made up for is asked of all symbols first: what is traded later it brings itself. */
-  async #missedBy(lastIds: ReadonlyMap<string, number>, deadline: number): Promise<Pages[]> {
-    const { rest, rules, signal } = this.#options
-    if (!rules.hasContiguousIds) {
-      return [...lastIds].map(([symbol, lastId]) => this.#recentSince(symbol, lastId, deadline))
-    }
-    const behind: { symbol: string; fromId: number }[] = []
-    let until = 0
-    for (const [symbol, lastId] of lastIds) {
-      if (signal.aborted) return []
-      const [newest] = await this.#ask(() => rest.recent(symbol, 1, signal), deadline)
-      if (newest === undefined || this.#isTooMany(symbol, newest.id - lastId)) continue
-      until = Math.max(until, newest.time)
-      behind.push({ symbol, fromId: lastId + 1 })
-    }
-    const toId = Number.POSITIVE_INFINITY
-    return behind.map(({ symbol, fromId }) => this.#pages(symbol, { fromId, toId, until, deadline }))
-  }
-
   #isTooMany(symbol: string, missing: number): boolean {
     const { maxTrades, onTrouble } = this.#options
-    if (missing <= maxTrades) return false
-    onTrouble(`${symbol}: ${missing} trades are missing, more than ${maxTrades}`)
+    if (!Number.isFinite(missing) || missing <= maxTrades) return false
+    this.why = `${missing} trades are missing, more than ${maxTrades}`
+    onTrouble(`${symbol}: ${this.why}`)
     return true
   }
 
-  async *#pages(symbol: string, { fromId, toId, until, deadline }: PageRange): Pages {
+  async *#pages({ symbol, fromId, toId }: Missed, deadline: number): Pages {
     const { rest, signal } = this.#options
     let next = fromId
     while (next <= toId && !signal.aborted) {
@@ -117,41 +113,54 @@ export class GapFill {
       const rows = await this.#ask(() => rest.fromId(symbol, from, signal), deadline)
       const page: SequencedFrame[] = []
       for (const row of rows) {
-        if (row.time > until || next > toId) break
-        if (row.id !== next) continue
+        // What is missing in the answer is left to be asked for again.
+        if (row.id > next || next > toId) break
+        if (row.id < next) continue
         page.push(this.#sequenced(symbol, row))
         next++
       }
       // A page that is not full is the last one, or the exchange does not know the next trade: asking on would not end.
       const isLast = page.length < restPageTrades
       if (page.length > 0) yield page
-      if (isLast) return
+      if (isLast) {
+        if (rows.length > 0) this.why = `REST does not tell trade ${next} yet`
+        return
+      }
     }
   }
 
-  async *#recentSince(symbol: string, lastId: number, deadline: number): Pages {
+  async *#recentSince({ symbol, fromId }: Missed, deadline: number): Pages {
     const { rest, signal, onTrouble } = this.#options
     const rows = await this.#ask(() => rest.recent(symbol, restPageTrades, signal), deadline)
     const oldest = rows[0]?.id
     if (oldest === undefined) return
-    if (oldest > lastId + 1 && rows.length >= restPageTrades) {
+    if (oldest > fromId && rows.length >= restPageTrades) {
       onTrouble(
-        `${symbol}: trades between ${lastId} and ${oldest} may be missing, the exchange gives the newest ${rows.length} only`,
+        `${symbol}: trades between ${fromId - 1} and ${oldest} may be missing, the exchange gives the newest ${rows.length} only`,
       )
     }
-    const missed = rows.filter((row) => row.id > lastId)
+    const missed = rows.filter((row) => row.id >= fromId)
     if (missed.length > 0) yield missed.map((row) => this.#sequenced(symbol, row))
   }
 
   /** The trades of the answer; of the last refusal, none. */
   async #ask(request: () => Promise<RestAnswer>, deadline: number): Promise<readonly RestTrade[]> {
-    const { clock, signal, onTrouble } = this.#options
+    const { clock, signal, onTrouble, deadlineMs } = this.#options
     for (;;) {
+      if (signal.aborted || clock.now() < this.#awayUntil) return []
       const answer = await request()
-      if ('trades' in answer) return answer.trades
+      if ('trades' in answer) {
+        this.#awayUntil = 0
+        return answer.trades
+      }
       if (signal.aborted) return []
       onTrouble(answer.refused)
-      if (answer.retryAt === null || answer.retryAt > deadline || clock.now() >= deadline) return []
+      this.why = answer.refused
+      if (answer.retryAt === null) return []
+      if (answer.retryAt > deadline || clock.now() >= deadline) {
+        this.#awayUntil = clock.now() + 2 * deadlineMs
+        return []
+      }
       await clock.sleep(answer.retryAt - clock.now(), signal)
     }
   }

@@ -1,7 +1,16 @@
 import type { Clock } from '../../runtime/clock.ts'
 
-/** A frame as received, or the mark that frames may be missing before the next one. */
-export type InboxItem = Buffer | 'gap-possible'
+/** Frames of these symbols may be missing before the next one. */
+export class GapPossible {
+  readonly symbols: readonly string[]
+
+  constructor(symbols: readonly string[]) {
+    this.symbols = symbols
+  }
+}
+
+/** A frame as received, or the mark that frames may be missing. */
+export type InboxItem = Buffer | GapPossible
 
 export interface InboxOptions {
   readonly maxBytes: number
@@ -57,6 +66,11 @@ export class Inbox {
     return item
   }
 
+  /** Ends a wait: something else has come. */
+  wake(): void {
+    this.#wake()
+  }
+
   /** Resolves when there is an item, after `ms`, or when the signal fires. */
   async wait(ms: number, clock: Clock, signal: AbortSignal): Promise<void> {
     if (!this.isEmpty) return
@@ -68,5 +82,5 @@ export class Inbox {
 }
 
 function sizeOf(item: InboxItem): number {
-  return item === 'gap-possible' ? itemBytes : item.length + itemBytes
+  return item instanceof GapPossible ? itemBytes : item.length + itemBytes
 }

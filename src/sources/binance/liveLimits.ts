@@ -4,10 +4,22 @@ export interface LiveLimits extends KeeperLimits {
   /** Received and not yet read, before the socket is held back. */
   readonly maxHeldBytes: number
   readonly restTimeoutMs: number
-  /** Longest wait of all symbols for one gap to be filled. */
+  /** Longest wait of all symbols for gaps to be filled; where REST is away, all gaps together. */
   readonly fillDeadlineMs: number
-  /** A larger gap is reported instead of filled; by weight it is what a fifth of a minute's budget fetches. */
+  /** A larger gap is not waited for but filled later; by weight it is what a fifth of a minute's budget fetches. */
   readonly maxFillTrades: number
+  /** How often gaps that are open are tried again. */
+  readonly lateRetryMs: number
+  /** A gap that is open for longer is given up: windows are kept for it as long. */
+  readonly maxGapAgeMs: number
+  /** So many gaps are kept open; of more the oldest is given up. */
+  readonly maxGaps: number
+  /** A trade that a ticker or a candle has named, and that has not come after so long, is missing: its stream has stalled. */
+  readonly proofGraceMs: number
+  /** Nothing of a symbol for so long is told; its connection is replaced. */
+  readonly symbolStallMs: number
+  /** How often it is asked whether the symbols are still traded. */
+  readonly statusEveryMs: number
   /** Longest wait of a read without a frame. */
   readonly idleReadMs: number
 }
@@ -18,5 +30,11 @@ export const defaultLiveLimits: LiveLimits = {
   restTimeoutMs: 5_000,
   fillDeadlineMs: 30_000,
   maxFillTrades: 50_000,
+  lateRetryMs: 5_000,
+  maxGapAgeMs: 86_400_000,
+  maxGaps: 1_000,
+  proofGraceMs: 3_000,
+  symbolStallMs: 60_000,
+  statusEveryMs: 600_000,
   idleReadMs: 1_000,
 }

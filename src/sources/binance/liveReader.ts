@@ -1,125 +1,238 @@
 import type { Clock } from '../../runtime/clock.ts'
+import type { FeedTrouble } from '../../runtime/feed.ts'
 import type { FrameBatch, FrameProgress, FrameReader, FrameReadOptions } from '../market/frameFeed.ts'
 import { newFramePeek, peekFrame } from '../market/peekFrame.ts'
+import type { AddressLimits } from './addressLimits.ts'
 import { ConnectionKeeper } from './connectionKeeper.ts'
-import type { BinanceEndpoints, BinanceMarket, MarketRules } from './endpoints.ts'
-import { GapFill, type SequencedFrame } from './gapFill.ts'
-import { Inbox } from './inbox.ts'
+import type { BinanceHosts, BinanceMarket, MarketRules } from './endpoints.ts'
+import { GapFill, type Missed, type Pages, type SequencedFrame } from './gapFill.ts'
+import { GapPossible, Inbox } from './inbox.ts'
+import { LateFill } from './lateFill.ts'
+import { Listing } from './listing.ts'
 import type { LiveLimits } from './liveLimits.ts'
-import { formatLivePosition } from './livePosition.ts'
-import { RestTrades } from './restTrades.ts'
+import { formatLivePosition, type LivePosition } from './livePosition.ts'
+import { markedFrame } from './markedFrame.ts'
+import { type OpenGap, OpenGaps } from './openGaps.ts'
+import { proofOf, proofStreams } from './quietProof.ts'
+import { type RestTrades, tradeFrame } from './restTrades.ts'
+import { SymbolState } from './symbolState.ts'
+import { Troubles } from './troubles.ts'
 
 export interface LiveReaderOptions {
   readonly market: BinanceMarket
   readonly rules: MarketRules
   readonly symbols: readonly string[]
   readonly timeUnit: 'ms' | 'us'
-  readonly endpoints: BinanceEndpoints
+  readonly hosts: BinanceHosts
   readonly limits: LiveLimits
+  /** One that goes on evenly, whatever is done to the time of the machine. */
   readonly clock: Clock
+  readonly rest: RestTrades
+  readonly address: AddressLimits
+  readonly streamsPerConnection: number
   readonly onNotice: (notice: string) => void
   readonly jitter: () => number
 }
 
 /** More trades than the busiest symbol has in days. */
 const maxLeap = 10_000_000
+/** So many trades must agree before ids count as started again. */
+const restartWitnesses = 3
+const quietEveryMs = 250
+/** Where the time of the newest trade is not known, a gap may reach back so far. */
+const unknownReachMs = 86_400_000
+
+/** What is being fetched while everything waits, and what is to be done when it has come. */
+interface Filling {
+  readonly pages: Pages
+  readonly end: () => void
+}
 
 /**
- * Puts what the sockets and REST bring into one order: for each symbol by id, each id once. All of it happens while somebody reads, so the
- * position is always that of the frames handed over.
+ * Puts what the sockets and REST bring into one order: for each symbol by id, each id once, and behind that what is fetched later for gaps that the stream has gone on
+ * without. All of it happens while somebody reads, so the position is always that of the frames handed over.
  *
- * Keeps the inbox, one page of a fill, and the last id of each symbol.
+ * Keeps the inbox, a page of each fill, a state a symbol and the open gaps.
  */
 export class LiveReader implements FrameReader {
+  readonly provesQuietOf: readonly string[]
   readonly #options: LiveReaderOptions
   readonly #inbox: Inbox
-  readonly #keeper: ConnectionKeeper
+  readonly #keepers: readonly ConnectionKeeper[]
+  readonly #keeperOf = new Map<string, ConnectionKeeper>()
   readonly #fill: GapFill
+  readonly #late: LateFill
+  readonly #gaps: OpenGaps
+  readonly #listing: Listing
+  readonly #troubles: Troubles
   readonly #closed = new AbortController()
-  readonly #lastIds: Map<string, number>
+  readonly #states = new Map<string, SymbolState>()
   readonly #peek = newFramePeek()
-  /** Pages that go out before the inbox is looked at again. */
-  #filling: AsyncGenerator<SequencedFrame[], void, undefined> | null = null
+  readonly #perMs: number
+  #filling: Filling | null = null
+  /** What goes out before the inbox is looked at again. */
   #ready: SequencedFrame[] = []
-  /** The frame that revealed the gap being filled. */
-  #behindGap: SequencedFrame | null = null
+  /** Words on gaps, which go out first. */
+  #words: Buffer[] = []
   #page: Promise<IteratorResult<SequencedFrame[], void>> | null = null
-  /** Trade time of the newest trade off the stream, ms UTC. */
-  #lastTime: number | null = null
-  /** Ids that leapt too far to be believed at once. */
-  readonly #leaps = new Map<string, number>()
-  #counts = { frames: 0, duplicates: 0, gaps: 0, filled: 0, missing: 0 }
+  #frames: number
+  #quietAt = Number.NEGATIVE_INFINITY
+  #counts = { frames: 0, duplicates: 0, gaps: 0, filled: 0, filledLate: 0, missing: 0, restarts: 0, otherFrames: 0 }
 
-  constructor(options: LiveReaderOptions, lastIds: Map<string, number>) {
-    const { market, rules, clock, limits, endpoints, timeUnit, symbols, onNotice, jitter } = options
+  constructor(options: LiveReaderOptions, position: LivePosition | null) {
+    const { market, rules, clock, limits, symbols, rest, onNotice } = options
     this.#options = options
-    this.#lastIds = lastIds
+    this.#perMs = options.timeUnit === 'us' ? 1_000 : 1
+    this.#frames = position?.frames ?? 0
+    this.provesQuietOf = symbols
+    // Those that are not read now keep their place for when they are again.
+    for (const symbol of new Set([...symbols, ...(position?.symbols.keys() ?? [])])) {
+      this.#states.set(symbol, new SymbolState(symbol, position?.symbols.get(symbol), clock.now()))
+    }
+    this.#gaps = new OpenGaps(market, position?.gaps ?? [], limits.maxGaps)
     this.#inbox = new Inbox({
       maxBytes: limits.maxHeldBytes,
-      onFull: () => this.#keeper.pause(),
-      onRoom: () => this.#keeper.resume(),
+      onFull: () => {
+        for (const keeper of this.#keepers) keeper.pause()
+      },
+      onRoom: () => {
+        for (const keeper of this.#keepers) keeper.resume()
+      },
     })
-    this.#keeper = new ConnectionKeeper({
-      url: `${endpoints.streamUrl}/stream${timeUnit === 'us' ? '?timeUnit=MICROSECOND' : ''}`,
-      streams: symbols.map((symbol) => `${symbol.toLowerCase()}@trade`),
-      clock,
-      limits,
-      jitter,
-      onFrame: (frame) => this.#inbox.push(frame),
-      onGapPossible: () => this.#inbox.push('gap-possible'),
-      onNotice,
-    })
+    this.#keepers = this.#makeKeepers()
+    const { signal } = this.#closed
     this.#fill = new GapFill({
       market,
       rules,
-      rest: new RestTrades({ restUrl: endpoints.restUrl, rules, timeUnit, clock, timeoutMs: limits.restTimeoutMs }),
+      rest,
       clock,
       deadlineMs: limits.fillDeadlineMs,
       maxTrades: limits.maxFillTrades,
-      signal: this.#closed.signal,
+      signal,
       onTrouble: (what) => onNotice(`filling a gap: ${what}`),
     })
-    this.#keeper.start()
+    this.#late = new LateFill({
+      rest,
+      clock,
+      gaps: () => this.#gaps.all,
+      epochOf: (symbol) => this.#states.get(symbol)?.epoch ?? 0,
+      retryMs: limits.lateRetryMs,
+      maxAgeMs: limits.maxGapAgeMs,
+      signal,
+      onPage: () => {
+        this.#fill.restAnswered()
+        this.#inbox.wake()
+      },
+      onTrouble: (what) => onNotice(`filling an open gap: ${what}`),
+    })
+    this.#listing = new Listing({
+      rest,
+      clock,
+      symbols,
+      everyMs: limits.statusEveryMs,
+      signal,
+      onStatus: (symbol, isTrading, status) => this.#onStatus(symbol, isTrading, status),
+      onNotice,
+    })
+    this.#troubles = new Troubles({
+      clock,
+      address: options.address,
+      keepers: this.#keepers,
+      states: () => symbols.flatMap((symbol) => this.#states.get(symbol) ?? []),
+      gaps: () => this.#gaps.all,
+      late: this.#late,
+      limits,
+    })
+  }
+
+  /** Begins to listen. Throws `ConfigurationError` on symbols that the exchange does not have. */
+  async start(): Promise<void> {
+    await this.#listing.start()
+    for (const keeper of this.#keepers) keeper.start()
+    if (this.#options.rules.hasContiguousIds) this.#late.start()
   }
 
   async read({ maxFrames, maxBytes, lingerMs, signal }: FrameReadOptions): Promise<FrameBatch> {
     const { clock, limits } = this.#options
-    if (this.#isIdle()) {
+    if (this.#isIdle() && !this.#late.hasPage) {
       await this.#inbox.wait(limits.idleReadMs, clock, signal)
       if (!this.#inbox.isEmpty && lingerMs > 0) await clock.sleep(lingerMs, signal)
     }
     const frames: Buffer[] = []
     let bytes = 0
+    const take = (frame: Buffer) => {
+      frames.push(frame)
+      bytes += frame.length
+    }
+    this.#lookForStalls()
     while (frames.length < maxFrames && bytes < maxBytes && !this.#isIdle()) {
-      const frame = await this.#next(signal)
-      if (frame !== null) {
-        frames.push(frame)
-        bytes += frame.length
-      } else if (signal.aborted) break
+      const frame = this.#words.shift() ?? (await this.#next(signal))
+      if (frame !== null) take(frame)
+      else if (signal.aborted) break
       // What is there goes out before the next page of a fill is waited for.
-      if (this.#ready.length === 0 && this.#filling !== null && frames.length > 0) break
+      if (this.#ready.length === 0 && this.#filling !== null && this.#words.length === 0 && frames.length > 0) break
     }
+    // What is fetched later takes a page at a time: the stream goes before.
+    if (this.#filling === null && bytes < maxBytes) for (const frame of this.#takeLate()) take(frame)
     this.#counts.frames += frames.length
-    return {
-      frames,
-      position: formatLivePosition(this.#options.market, this.#lastIds),
-      quietThrough: this.#quietThrough(),
-    }
+    this.#frames += frames.length
+    return { frames, position: this.#position(), quietThrough: null, ...this.#quiet() }
   }
 
   progress(): FrameProgress {
+    const lost = this.#keepers.find(({ waitingFor }) => waitingFor !== null)
     const filling = this.#filling === null ? null : 'REST, to fill a gap'
-    const counts = { ...this.#counts, reconnects: this.#keeper.reconnects }
-    return { bytesDone: null, bytesTotal: null, waitingFor: this.#keeper.waitingFor ?? filling, counts }
+    const reconnects = this.#keepers.reduce((sum, keeper) => sum + keeper.reconnects, 0)
+    return {
+      bytesDone: null,
+      bytesTotal: null,
+      waitingFor: lost?.waitingFor ?? filling,
+      counts: { ...this.#counts, openGaps: this.#gaps.all.length, reconnects },
+      troubles: this.troubles(),
+    }
+  }
+
+  /** What is wrong, and since when. */
+  troubles(): readonly FeedTrouble[] {
+    return this.#troubles.now()
   }
 
   async close(): Promise<void> {
     this.#closed.abort()
-    await this.#keeper.close()
+    await Promise.all([...this.#keepers.map((keeper) => keeper.close()), this.#late.close(), this.#listing.close()])
+  }
+
+  #makeKeepers(): readonly ConnectionKeeper[] {
+    const { symbols, hosts, timeUnit, clock, limits, address, jitter, onNotice, streamsPerConnection } = this.#options
+    const perConnection = Math.max(1, Math.floor(streamsPerConnection / streamsOf('').length))
+    const keepers: ConnectionKeeper[] = []
+    for (let from = 0; from < symbols.length; from += perConnection) {
+      const some = symbols.slice(from, from + perConnection)
+      const keeper = new ConnectionKeeper({
+        urls: hosts.streams.map((url) => `${url}/stream${timeUnit === 'us' ? '?timeUnit=MICROSECOND' : ''}`),
+        streams: some.flatMap(streamsOf),
+        clock,
+        limits,
+        address,
+        jitter,
+        onFrame: (frame) => this.#inbox.push(frame),
+        onGapPossible: () => this.#inbox.push(new GapPossible(some)),
+        onNotice,
+      })
+      keepers.push(keeper)
+      for (const symbol of some) this.#keeperOf.set(symbol, keeper)
+    }
+    return keepers
+  }
+
+  #position(): string {
+    const places = new Map<string, NonNullable<SymbolState['place']>>()
+    for (const [symbol, { place }] of this.#states) if (place !== null) places.set(symbol, place)
+    return formatLivePosition(this.#options.market, { frames: this.#frames, symbols: places, gaps: this.#gaps.all })
   }
 
   #isIdle(): boolean {
-    return this.#ready.length === 0 && this.#filling === null && this.#inbox.isEmpty
+    return this.#words.length === 0 && this.#ready.length === 0 && this.#filling === null && this.#inbox.isEmpty
   }
 
   /** One step: a frame that goes out, or null after a step that gave none. */
@@ -128,112 +241,288 @@ export class LiveReader implements FrameReader {
     if (ready !== undefined) return this.#handOver(ready)
     if (this.#filling !== null) {
       // A stop does not wait for REST; the page is kept for a next read.
-      this.#page ??= this.#filling.next()
+      this.#page ??= this.#filling.pages.next()
       const page = await unlessAborted(this.#page, signal)
       if (page === null) return null
       this.#page = null
-      if (page.done === true) this.#endFill()
-      else this.#ready = [...page.value]
+      if (page.done === true) {
+        const { end } = this.#filling
+        this.#filling = null
+        end()
+      } else {
+        this.#counts.filled += page.value.length
+        this.#ready = [...page.value]
+      }
       return null
     }
     const item = this.#inbox.shift()
     if (item === undefined) return null
-    if (item !== 'gap-possible') return this.#receive(item)
-    if (this.#lastIds.size > 0) this.#filling = this.#catchUp()
+    if (!(item instanceof GapPossible)) return this.#receive(item)
+    await this.#catchUp(item.symbols)
     return null
   }
 
   #receive(frame: Buffer): Buffer | null {
     const peek = this.#peek
     peekFrame(frame, peek)
-    // What is no trade is for the ingest to judge.
-    if (peek.kind !== 'trade') return frame
-    const { symbol, tradeId, tradeTime } = peek
-    const last = this.#lastIds.get(symbol)
-    if (last !== undefined && tradeId <= last) {
+    if (peek.kind === 'other') {
+      this.#hear(frame)
+      return null
+    }
+    // A word of ours comes from nobody else.
+    if (peek.kind === 'gap' || (peek.kind === 'trade' && peek.isFill)) {
+      this.#counts.otherFrames++
+      return null
+    }
+    // What nobody can read is for the ingest to judge.
+    if (peek.kind === 'unreadable') return frame
+    const { symbol, tradeId, tradeTime: time } = peek
+    const state = this.#states.get(symbol)
+    if (state === undefined) return frame
+    state.heardAt = this.#options.clock.now()
+    const trade = { symbol, tradeId, time, frame }
+    const last = state.lastId
+    if (last !== null && tradeId <= last) return this.#isBehind(state, trade)
+    state.behind = []
+    if (last !== null && !this.#isBelievable(state, last, tradeId)) return frame
+    if (last === null || tradeId === last + 1 || !this.#options.rules.hasContiguousIds) return this.#handOver(trade)
+    this.#counts.gaps++
+    const missed = { symbol, fromId: last + 1, toId: tradeId - 1 }
+    this.#filling = {
+      pages: this.#fill.between(missed),
+      end: () => {
+        this.#leaveOpen(state, missed.toId, this.#msOf(time))
+        this.#ready = [trade]
+      },
+    }
+    return null
+  }
+
+  /**
+   * A trade that was handed over before, or one of ids that have started again: its id lies behind while its time goes on. Several must agree, each newer than the
+   * one before.
+   */
+  #isBehind(state: SymbolState, trade: SequencedFrame): null {
+    const time = this.#msOf(trade.time)
+    const before = state.behind.at(-1)
+    const isNewer =
+      state.lastTime !== null && time > state.lastTime && (before === undefined || trade.tradeId > before.tradeId)
+    if (!this.#options.rules.hasContiguousIds || !isNewer) {
       this.#counts.duplicates++
       return null
     }
-    this.#lastTime = this.#options.timeUnit === 'us' ? Math.floor(tradeTime / 1_000) : tradeTime
-    if (last !== undefined && !this.#isBelievable(symbol, last, tradeId)) return frame
-    if (last === undefined || tradeId === last + 1 || !this.#options.rules.hasContiguousIds) {
-      this.#lastIds.set(symbol, tradeId)
-      return frame
-    }
-    this.#counts.gaps++
-    this.#behindGap = { symbol, tradeId, time: tradeTime, frame }
-    this.#filling = this.#counted(this.#fill.between(symbol, last + 1, tradeId - 1))
+    state.behind.push(trade)
+    if (state.behind.length < restartWitnesses) return null
+    const witnesses = state.behind
+    this.#restart(state, trade.tradeId)
+    this.#ready = [...witnesses]
+    // What lies between the first of the new ids and these is a gap like any other.
+    state.lastId = (witnesses[0] as SequencedFrame).tradeId - 1
     return null
+  }
+
+  #restart(state: SymbolState, toId: number): void {
+    const { onNotice, clock } = this.#options
+    const last = state.lastId ?? -1
+    const reason = `the ids of ${state.symbol} start again at or before ${toId}, behind ${last}`
+    onNotice(`${reason}; they are taken as new ones from here on`)
+    this.#counts.restarts++
+    const time = state.lastTime ?? Math.floor(clock.now())
+    const times = { fromTime: time, toTime: time, seenAt: clock.now() }
+    const ids = { epoch: state.epoch, firstId: last + 1, lastId: last }
+    this.#words.push(this.#gaps.restarted({ symbol: state.symbol, ...ids, ...times, reason }))
+    state.restart()
   }
 
   /**
    * One absurd id must not turn all later trades into repeats: a leap counts once a second trade confirms it. The trade itself goes out either
    * way.
    */
-  #isBelievable(symbol: string, last: number, tradeId: number): boolean {
+  #isBelievable(state: SymbolState, last: number, tradeId: number): boolean {
     if (tradeId - last < maxLeap) return true
-    const leap = this.#leaps.get(symbol)
-    if (leap !== undefined && tradeId > leap && tradeId - leap < maxLeap) {
-      this.#leaps.delete(symbol)
+    const { leap } = state
+    if (leap !== null && tradeId > leap && tradeId - leap < maxLeap) {
+      state.leap = null
       return true
     }
-    this.#leaps.set(symbol, tradeId)
+    state.leap = tradeId
     this.#options.onNotice(
-      `${symbol}: trade id ${tradeId} is ${tradeId - last} past ${last}; waiting for a second one to confirm`,
+      `${state.symbol}: trade id ${tradeId} is ${tradeId - last} past ${last}; waiting for a second one to confirm`,
     )
     return false
   }
 
   /** Null for a trade that has gone out before: a page of REST may reach into what the stream has brought. */
-  #handOver({ symbol, tradeId, frame }: SequencedFrame): Buffer | null {
-    const last = this.#lastIds.get(symbol)
-    if (last !== undefined && tradeId <= last) return null
-    this.#lastIds.set(symbol, tradeId)
-    return frame
+  #handOver({ symbol, tradeId, time, frame }: SequencedFrame): Buffer | null {
+    const state = this.#states.get(symbol)
+    if (state === undefined) return frame
+    if (state.lastId !== null && tradeId <= state.lastId) return null
+    state.handOver(tradeId, this.#msOf(time))
+    return state.epoch === 0 ? frame : markedFrame(frame, `"epoch":${state.epoch}`)
   }
 
-  #endFill(): void {
-    this.#filling = null
-    const behind = this.#behindGap
-    this.#behindGap = null
-    if (behind === null) return
-    const last = this.#lastIds.get(behind.symbol) ?? behind.tradeId - 1
-    const missing = behind.tradeId - 1 - last
-    if (missing > 0) {
-      this.#counts.missing += missing
-      const range = missing === 1 ? `trade ${last + 1}` : `trades ${last + 1} to ${behind.tradeId - 1}`
-      this.#options.onNotice(
-        `GAP: ${behind.symbol} ${range} could not be had (${missing}); candles over them are not complete`,
-      )
-    }
-    this.#ready = [behind]
+  /** The symbol's trades up to `toId` have not all come: the stream goes on without them. @param toTime ms UTC */
+  #leaveOpen(state: SymbolState, toId: number, toTime: number): void {
+    const firstId = (state.lastId ?? toId) + 1
+    const missing = toId + 1 - firstId
+    if (missing <= 0) return
+    const { onNotice, clock } = this.#options
+    this.#counts.missing += missing
+    const range = missing === 1 ? `trade ${firstId}` : `trades ${firstId} to ${toId}`
+    const reason = this.#fill.why === '' ? 'REST does not tell them yet' : this.#fill.why
+    onNotice(`GAP: ${state.symbol} ${range} could not be had at once (${missing}): ${reason}. They are fetched later`)
+    const times = { fromTime: state.lastTime ?? toTime - unknownReachMs, toTime, seenAt: clock.now() }
+    this.#words.push(
+      ...this.#gaps.open({ symbol: state.symbol, epoch: state.epoch, firstId, lastId: toId, ...times, reason }),
+    )
+    state.lastId = toId
+    this.#late.wake()
+  }
+
+  /** What is fetched for open gaps, marked as such, and what it makes of them. */
+  #takeLate(): readonly Buffer[] {
+    const page = this.#late.take()
+    if (page === null || !this.#gaps.all.includes(page.gap)) return []
+    const { market, clock, onNotice } = this.#options
+    const { symbol, epoch } = page.gap
+    const mark = epoch === 0 ? '"fill":true' : `"fill":true,"epoch":${epoch}`
+    const frames = page.trades.map((row) => markedFrame(tradeFrame(market, symbol, row), mark))
+    this.#counts.filledLate += frames.length
+    const gap = this.#gaps.advance(page.gap, page.next)
+    const state = page.next > gap.lastId ? 'filled' : page.isOver
+    if (state === null) return frames
+    const reason = endTexts[state]
+    this.#counts.missing -= state === 'lost' ? 0 : gap.lastId + 1 - gap.firstId
+    onNotice(`gap of ${symbol}, trades ${gap.firstId} to ${gap.lastId}: ${reason}`)
+    return [...frames, ...this.#gaps.end(gap, state, reason, clock.now())]
   }
 
   /** After a lost connection, or a start: what each known symbol has missed. Quiet ones too, for their next trade may be long in coming. */
-  #catchUp(): AsyncGenerator<SequencedFrame[], void, undefined> {
-    const known = new Map<string, number>()
-    for (const symbol of this.#options.symbols) {
-      const last = this.#lastIds.get(symbol)
-      if (last !== undefined) known.set(symbol, last)
+  async #catchUp(symbols: readonly string[]): Promise<void> {
+    const { rules, rest } = this.#options
+    const known = symbols.flatMap((symbol) => {
+      const state = this.#states.get(symbol)
+      return state?.lastId == null ? [] : [state]
+    })
+    if (known.length === 0) return
+    if (!rules.hasContiguousIds) {
+      const missed = known.map(({ symbol, lastId }) => missedFrom(symbol, lastId, Number.POSITIVE_INFINITY))
+      this.#filling = { pages: this.#fill.catchUp(missed), end: () => undefined }
+      return
     }
-    return this.#counted(this.#fill.catchUp(known))
+    const names = known.map(({ symbol }) => symbol)
+    const answer = await rest.days(names, this.#closed.signal)
+    if ('refused' in answer) {
+      // Each symbol's next trade or ticker tells what it has missed.
+      this.#options.onNotice(`what was missed could not be asked: ${answer.refused}`)
+      return
+    }
+    const missed: Missed[] = []
+    const ends: (() => void)[] = []
+    for (const state of known) {
+      const day = answer.days.get(state.symbol)
+      if (day === undefined) continue
+      if (day.lastId >= 0 && day.lastId < (state.lastId ?? -1)) await this.#askRestart(state)
+      if (day.lastId <= (state.lastId ?? -1)) continue
+      missed.push(missedFrom(state.symbol, state.lastId, day.lastId))
+      ends.push(() => this.#leaveOpen(state, day.lastId, this.#msOf(day.closeTime)))
+    }
+    if (missed.length === 0) return
+    this.#counts.gaps += missed.length
+    const end = () => {
+      for (const one of ends) one()
+    }
+    this.#filling = { pages: this.#fill.catchUp(missed), end }
   }
 
-  async *#counted(
-    pages: AsyncGenerator<SequencedFrame[], void, undefined>,
-  ): AsyncGenerator<SequencedFrame[], void, undefined> {
-    for await (const page of pages) {
-      this.#counts.filled += page.length
-      yield page
+  /** The newest id lies behind: either REST is behind, or the ids have started again, which the time of the trade tells. */
+  async #askRestart(state: SymbolState): Promise<void> {
+    const answer = await this.#options.rest.recent(state.symbol, 1, this.#closed.signal)
+    const newest = 'trades' in answer ? answer.trades.at(-1) : undefined
+    if (newest === undefined || state.lastId === null || state.lastTime === null) return
+    if (newest.id < state.lastId && this.#msOf(newest.time) > state.lastTime) this.#restart(state, newest.id)
+  }
+
+  /** What an exchange's frame of another kind says of a symbol's newest trade. */
+  #hear(frame: Buffer): void {
+    const proof = proofOf(frame)
+    const state = proof === null ? undefined : this.#states.get(proof.symbol)
+    if (proof === null || state === undefined) {
+      this.#counts.otherFrames++
+      return
+    }
+    state.hear({ lastId: proof.lastId, through: this.#msOf(proof.through), heardAt: this.#options.clock.now() })
+  }
+
+  /** A trade that the exchange has named and not brought is missing, and its stream has stalled. */
+  #lookForStalls(): void {
+    const { clock, limits, rules } = this.#options
+    const now = clock.now()
+    for (const symbol of this.provesQuietOf) {
+      const state = this.#states.get(symbol)
+      if (state === undefined || !state.isTrading) continue
+      const keeper = this.#keeperOf.get(symbol)
+      if (now - state.heardAt > limits.symbolStallMs && keeper?.waitingFor === null) {
+        keeper.replace(`nothing of ${symbol} for ${Math.round((now - state.heardAt) / 1_000)} s`)
+      }
+      const { pending } = state
+      if (pending === null || now - pending.heardAt < limits.proofGraceMs || this.#filling !== null) continue
+      // Trades that have been received and not yet looked at are not missing.
+      if (!this.#inbox.isEmpty || !rules.hasContiguousIds) continue
+      keeper?.replace(`trade ${pending.lastId} of ${symbol}, which the exchange has named, did not come`)
+      this.#counts.gaps++
+      const missed = missedFrom(symbol, state.lastId, pending.lastId)
+      this.#filling = {
+        pages: this.#fill.between(missed),
+        end: () => {
+          this.#leaveOpen(state, pending.lastId, pending.through)
+          if (state.pending === pending) state.pending = null
+        },
+      }
     }
   }
 
-  /** The last trade's time plus the silence that an answered ping has proved, in the exchange's time whatever the clock here says. */
-  #quietThrough(): number | null {
-    if (this.#lastTime === null || !this.#isIdle()) return null
-    const silenceMs = this.#keeper.provenSilenceMs()
-    return silenceMs === null ? null : this.#lastTime + silenceMs
+  #onStatus(symbol: string, isTrading: boolean, status: string): void {
+    const state = this.#states.get(symbol)
+    if (state === undefined || state.isTrading === isTrading) return
+    state.isTrading = isTrading
+    this.#options.onNotice(
+      isTrading
+        ? `${symbol} is traded again`
+        : `${symbol} is not traded at present (${status}): no trades of it will come`,
+    )
   }
+
+  #quiet(): Pick<FrameBatch, 'quiet'> {
+    const now = this.#options.clock.now()
+    if (now < this.#quietAt + quietEveryMs || this.#filling !== null) return {}
+    this.#quietAt = now
+    const quiet = new Map<string, number>()
+    for (const symbol of this.provesQuietOf) {
+      const state = this.#states.get(symbol)
+      if (state?.isTrading === false) quiet.set(symbol, Number.POSITIVE_INFINITY)
+      else if (state?.proven != null) quiet.set(symbol, state.proven)
+    }
+    return { quiet }
+  }
+
+  #msOf(time: number): number {
+    return Math.floor(time / this.#perMs)
+  }
+}
+
+const endTexts = {
+  filled: 'filled',
+  absent: 'the exchange does not have them',
+  lost: 'they cannot be had any more',
+} as const satisfies Partial<Record<string, string>>
+
+function streamsOf(symbol: string): readonly string[] {
+  return [`${symbol.toLowerCase()}@trade`, ...proofStreams(symbol)]
+}
+
+function missedFrom(symbol: string, lastId: OpenGap['lastId'] | null, toId: number): Missed {
+  return { symbol, fromId: (lastId ?? -1) + 1, toId }
 }
 
 /** What the work gives, or null when the signal fires first. */

@@ -1,4 +1,4 @@
-import type { FeedProgress, FeedReadOptions } from '../../runtime/feed.ts'
+import type { FeedProgress, FeedReadOptions, FeedTarget } from '../../runtime/feed.ts'
 
 /** How much one read may hand over, in frames, and how long it may wait. */
 export type FrameReadOptions = Omit<FeedReadOptions, 'maxRecords'> & { readonly maxFrames: number }
@@ -14,6 +14,11 @@ export interface FrameBatch {
    * tell the time. This is how processing time enters: as data, once, before the log.
    */
   readonly quietThrough: number | null
+  /**
+   * Of a feed that proves quiet by symbol: up to which time of the exchange, ms UTC, everything of each symbol has been handed over; infinite for one that is not
+   * traded, and left out for one of which it is not known.
+   */
+  readonly quiet?: ReadonlyMap<string, number>
 }
 
 /** How far a frame feed is; what time it is, only the frames tell. */
@@ -21,6 +26,8 @@ export type FrameProgress = Omit<FeedProgress, 'newestTime'>
 
 /** An open frame feed. Pull is the backpressure: a reader that is not asked holds a bounded number of frames and no more. */
 export interface FrameReader {
+  /** The symbols of a feed that proves quiet by symbol: partitions are told the time by that alone. Left out where the trades of all tell it. */
+  readonly provesQuietOf?: readonly string[]
   /** The next frames, or null at the end of the feed. One read at a time. Throws `RetryableError` and `ConfigurationError`. */
   read(options: FrameReadOptions): Promise<FrameBatch | null>
   progress(): FrameProgress
@@ -33,6 +40,9 @@ export interface FrameFeed {
   readonly name: string
   /** True for frames of a market that is invented. */
   readonly isSimulated?: boolean
-  /** Opens behind the frames that led to this position; null for a first start. Throws `ConfigurationError` on a position that is not its own. */
-  open(position: string | null): Promise<FrameReader>
+  /**
+   * Opens behind the frames that led to this position; null for a first start. Throws `ConfigurationError` on a position that is not its own.
+   * @param target where the frames go; left out where they go into no topic
+   */
+  open(position: string | null, target?: FeedTarget): Promise<FrameReader>
 }

@@ -5,6 +5,7 @@ import { EventTimeTracker } from './eventTimeTracker.ts'
 import { type HeartbeatOptions, Heartbeats } from './heartbeats.ts'
 import type { RouterState } from './marketPosition.ts'
 import { type FramePeek, newFramePeek, peekFrame } from './peekFrame.ts'
+import { ProvenQuiet } from './provenQuiet.ts'
 
 export interface FrameRouterOptions {
   readonly target: FeedTarget
@@ -14,6 +15,8 @@ export interface FrameRouterOptions {
   readonly symbols: ReadonlySet<string> | null
   readonly heartbeat: HeartbeatOptions
   readonly maxFrameBytes: number
+  /** The symbols whose quiet the feed proves; null where the trades of all tell the time. */
+  readonly provesQuietOf: readonly string[] | null
 }
 
 /** What became of the frames so far. */
@@ -30,10 +33,21 @@ export interface RouteCounts {
   otherStreams: number
   /** Trades of symbols that were not asked for, not written. */
   otherSymbols: number
+  /** The feed's own words on missing trades. */
+  gapRecords: number
 }
 
 export function newRouteCounts(): RouteCounts {
-  return { frames: 0, trades: 0, heartbeats: 0, unreadable: 0, oversized: 0, otherStreams: 0, otherSymbols: 0 }
+  return {
+    frames: 0,
+    trades: 0,
+    heartbeats: 0,
+    unreadable: 0,
+    oversized: 0,
+    otherStreams: 0,
+    otherSymbols: 0,
+    gapRecords: 0,
+  }
 }
 
 interface Route {
@@ -53,7 +67,8 @@ export class FrameRouter {
   readonly counts: RouteCounts
   readonly #options: FrameRouterOptions
   readonly #time: EventTimeTracker
-  readonly #heartbeats: Heartbeats
+  readonly #heartbeats: Heartbeats | null
+  readonly #proven: ProvenQuiet | null
   readonly #routes = new Map<string, Route>()
   readonly #peek = newFramePeek()
 
@@ -62,7 +77,10 @@ export class FrameRouter {
     this.#options = options
     this.counts = counts
     this.#time = new EventTimeTracker(state?.time)
-    this.#heartbeats = new Heartbeats(options.target.partitions, options.heartbeat, state?.heartbeats)
+    const { target, heartbeat, provesQuietOf } = options
+    this.#heartbeats = provesQuietOf === null ? new Heartbeats(target.partitions, heartbeat, state?.heartbeats) : null
+    this.#proven =
+      provesQuietOf === null ? null : new ProvenQuiet(byPartition(provesQuietOf, target), heartbeat, state?.heartbeats)
   }
 
   route(frame: Buffer, out: OutgoingRecord[]): void {
@@ -75,17 +93,25 @@ export class FrameRouter {
     }
     const peek = this.#peek
     peekFrame(frame, peek)
-    if (peek.kind === 'trade') this.#trade(frame, peek, out)
+    if (peek.kind === 'trade' && peek.isFill) this.#ofThePast(frame, peek, out)
+    else if (peek.kind === 'trade') this.#trade(frame, peek, out)
+    else if (peek.kind === 'gap') this.#gap(frame, peek, out)
     else if (peek.kind === 'other') this.counts.otherStreams++
     else this.#setAside(frame, out)
   }
 
   /** The feed knows that everything up to `time` has been handed over. */
   quietThrough(time: number, out: OutgoingRecord[]): void {
-    const reference = this.#heartbeats.newestSince()
+    const heartbeats = this.#heartbeats
+    const reference = heartbeats?.newestSince() ?? null
     // A clock that is wrong by hours must not close windows: steps are small while a feed lives, and after a stop the next trade tells the time.
-    if (reference === null || time > reference + maxQuietStepMs) return
-    this.counts.heartbeats += this.#heartbeats.advance(time, out)
+    if (heartbeats === null || reference === null || time > reference + maxQuietStepMs) return
+    this.counts.heartbeats += heartbeats.advance(time, out)
+  }
+
+  /** @param quiet see `FrameBatch` */
+  prove(quiet: ReadonlyMap<string, number>, out: OutgoingRecord[]): void {
+    this.counts.heartbeats += this.#proven?.prove(quiet, out) ?? 0
   }
 
   get newestTradeTime(): number | null {
@@ -93,7 +119,7 @@ export class FrameRouter {
   }
 
   snapshot(): RouterState {
-    return { time: this.#time.snapshot(), heartbeats: this.#heartbeats.snapshot() }
+    return { time: this.#time.snapshot(), heartbeats: this.#heartbeats?.snapshot() ?? this.#proven?.snapshot() ?? [] }
   }
 
   #trade(frame: Buffer, { symbol, tradeId, tradeTime }: FramePeek, out: OutgoingRecord[]): void {
@@ -110,10 +136,31 @@ export class FrameRouter {
     this.counts.trades++
     // A record that was stamped with another's time says nothing about its own partition.
     const newest = this.#time.newest
-    if (timestamp === time) this.#heartbeats.onTrade(partition, time, newest ?? time)
+    const isOwnTime = timestamp === time
+    if (isOwnTime) this.#proven?.onTrade(partition, time)
+    const heartbeats = this.#heartbeats
+    if (heartbeats === null) return
+    if (isOwnTime) heartbeats.onTrade(partition, time, newest ?? time)
     if (newest === null) return
-    if (before === null || newest < before) this.#heartbeats.holdBackTo(newest)
-    this.counts.heartbeats += this.#heartbeats.advance(newest, out)
+    if (before === null || newest < before) heartbeats.holdBackTo(newest)
+    this.counts.heartbeats += heartbeats.advance(newest, out)
+  }
+
+  /** A trade that was missing has its own time, and tells nobody what time it is. */
+  #ofThePast(frame: Buffer, { symbol, tradeTime }: FramePeek, out: OutgoingRecord[]): void {
+    const { symbols, timeUnit } = this.#options
+    if (symbols !== null && !symbols.has(symbol)) {
+      this.counts.otherSymbols++
+      return
+    }
+    const timestamp = timeUnit === 'us' ? Math.floor(tradeTime / 1_000) : tradeTime
+    out.push({ ...this.#routeOf(symbol), timestamp, value: frame })
+    this.counts.trades++
+  }
+
+  #gap(frame: Buffer, { symbol }: FramePeek, out: OutgoingRecord[]): void {
+    out.push({ ...this.#routeOf(symbol), timestamp: this.#time.previous, value: frame })
+    this.counts.gapRecords++
   }
 
   #setAside(value: Buffer, out: OutgoingRecord[]): void {
@@ -131,6 +178,12 @@ export class FrameRouter {
     }
     return route
   }
+}
+
+function byPartition(symbols: readonly string[], { partitions, partitionOf }: FeedTarget): readonly string[][] {
+  const found: string[][] = Array.from({ length: partitions }, () => [])
+  for (const symbol of symbols) found[partitionOf(Buffer.from(symbol))]?.push(symbol)
+  return found
 }
 
 const maxQuietStepMs = 3_600_000

@@ -85,7 +85,7 @@ export class Heartbeats {
       const time = quiet.since - 2 * quiet.lag
       if (time <= quiet.told) return
       quiet.told = time
-      out.push({ partition, timestamp: time, key: null, value: Buffer.from(`{"e":"heartbeat","E":${time}}`) })
+      out.push(heartbeatRecord(partition, time))
       written++
     })
     this.#reckon()
@@ -112,6 +112,11 @@ export class Heartbeats {
     this.#dueAt = Number.POSITIVE_INFINITY
     for (const quiet of this.#quiet) if (quiet !== null) this.#dueAt = Math.min(this.#dueAt, this.#dueTime(quiet.since))
   }
+}
+
+/** @param time ms UTC */
+export function heartbeatRecord(partition: number, time: number): OutgoingRecord {
+  return { partition, timestamp: time, key: null, value: Buffer.from(`{"e":"heartbeat","E":${time}}`) }
 }
 
 interface PartitionState {

@@ -30,7 +30,7 @@ export function marketFeed(frames: FrameFeed, options: MarketFeedOptions = {}): 
     isSimulated: frames.isSimulated ?? false,
     open: async (position, target) => {
       const resumed = position === null ? null : parsePosition(position, frames.name, target.partitions)
-      const reader = await frames.open(resumed?.feed ?? null)
+      const reader = await frames.open(resumed?.feed ?? null, target)
       const router = new FrameRouter(
         {
           target,
@@ -38,6 +38,7 @@ export function marketFeed(frames: FrameFeed, options: MarketFeedOptions = {}): 
           symbols: symbols === null ? null : new Set(symbols),
           heartbeat: { ...defaultHeartbeat, ...heartbeat },
           maxFrameBytes,
+          provesQuietOf: reader.provesQuietOf ?? null,
         },
         counts,
         resumed?.router,
@@ -63,6 +64,7 @@ class MarketReader implements FeedReader {
     const records: OutgoingRecord[] = []
     for (const frame of read.frames) router.route(frame, records)
     if (read.quietThrough !== null) router.quietThrough(read.quietThrough, records)
+    if (read.quiet !== undefined) router.prove(read.quiet, records)
     return { records, position: formatPosition({ feed: read.position, router: router.snapshot() }) }
   }
 

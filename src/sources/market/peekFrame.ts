@@ -1,17 +1,19 @@
 /** What the ingest has to know of a frame to file it; whether the rest of it is sound is for the decoder to say. */
 export interface FramePeek {
-  /** `other`: provably of another stream. `unreadable`: nobody can say what it is. */
-  kind: 'trade' | 'other' | 'unreadable'
+  /** `gap`: a feed's own word on missing trades. `other`: provably of another stream. `unreadable`: nobody can say what it is. */
+  kind: 'trade' | 'gap' | 'other' | 'unreadable'
   /** The three fields of a trade, in the feed's own time unit. */
   symbol: string
   tradeId: number
   tradeTime: number
+  /** True for a trade that a feed has fetched since, behind newer ones. */
+  isFill: boolean
   /** The event type of another stream (`depthUpdate`, `bookTicker`, `reply`), or what is wrong with an unreadable frame. */
   detail: string
 }
 
 export function newFramePeek(): FramePeek {
-  return { kind: 'unreadable', symbol: '', tradeId: 0, tradeTime: 0, detail: '' }
+  return { kind: 'unreadable', symbol: '', tradeId: 0, tradeTime: 0, isFill: false, detail: '' }
 }
 
 /**
@@ -32,6 +34,7 @@ const close = 0x7d
 const wrapperHead = Buffer.from('{"stream":"')
 const wrapperMiddle = Buffer.from('","data":{')
 const tradeEvent = Buffer.from('trade')
+const gapEvent = Buffer.from('gap')
 const maxDigits = 16
 
 /** False when the frame is not of the plain shape, whatever that means for it. */
@@ -54,6 +57,7 @@ function scanFlat(frame: Buffer, into: FramePeek): boolean {
   let symbolEnd = -1
   let tradeId = -1
   let tradeTime = -1
+  into.isFill = false
   for (;;) {
     if (frame[at] !== quote) return false
     const keyStart = at + 1
@@ -91,6 +95,7 @@ function scanFlat(frame: Buffer, into: FramePeek): boolean {
       if (key === 0x65 || key === 0x73 || key === 0x74 || key === 0x54) return false
       const length = literalLength(frame, at)
       if (length === 0) return false
+      if (first === 0x74 && isFillKey(frame, keyStart)) into.isFill = true
       at += length
     }
     const next = frame[at++]
@@ -102,6 +107,8 @@ function scanFlat(frame: Buffer, into: FramePeek): boolean {
   if (at !== end || eventStart < 0) return false
   if (eventEnd - eventStart !== 5 || !startsWith(frame, tradeEvent, eventStart)) {
     if (eventEnd === eventStart) return false
+    // A word of our own comes seldom and has more to it.
+    if (!isWrapped && eventEnd - eventStart === 3 && startsWith(frame, gapEvent, eventStart)) return false
     into.kind = 'other'
     into.detail = frame.toString('latin1', eventStart, Math.min(eventEnd, eventStart + maxNameLength))
     return true
@@ -138,6 +145,12 @@ function literalLength(frame: Buffer, at: number): number {
   return 0
 }
 
+const fillKey = Buffer.from('fill"')
+
+function isFillKey(frame: Buffer, keyStart: number): boolean {
+  return startsWith(frame, fillKey, keyStart)
+}
+
 const maxSymbolLength = 64
 const maxNameLength = 32
 const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
@@ -157,6 +170,7 @@ function parseWhole(frame: Buffer, into: FramePeek): FramePeek {
   if (!isObject(payload)) return unreadable(into, 'no object in data')
   if (event === undefined) return withoutEvent(payload, into)
   if (typeof event !== 'string' || event === '') return unreadable(into, 'e is not an event type')
+  if (event === 'gap' && stream === null) return gap(payload, into)
   if (event !== 'trade') return other(into, event)
   const { s: symbol, t: tradeId, T: tradeTime } = payload
   if (typeof symbol !== 'string' || symbol === '' || symbol.length > maxSymbolLength)
@@ -167,6 +181,15 @@ function parseWhole(frame: Buffer, into: FramePeek): FramePeek {
   into.symbol = symbol.toWellFormed()
   into.tradeId = tradeId
   into.tradeTime = tradeTime
+  into.isFill = payload.fill === true
+  return into
+}
+
+function gap({ s: symbol }: Record<string, unknown>, into: FramePeek): FramePeek {
+  if (typeof symbol !== 'string' || symbol === '' || symbol.length > maxSymbolLength)
+    return unreadable(into, 's is not a symbol')
+  into.kind = 'gap'
+  into.symbol = symbol.toWellFormed()
   return into
 }
 

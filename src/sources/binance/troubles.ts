@@ -1,0 +1,92 @@
+import type { Clock } from '../../runtime/clock.ts'
+import type { FeedTrouble } from '../../runtime/feed.ts'
+import type { AddressLimits } from './addressLimits.ts'
+import type { ConnectionKeeper } from './connectionKeeper.ts'
+import type { LateFill } from './lateFill.ts'
+import type { LiveLimits } from './liveLimits.ts'
+import type { OpenGap } from './openGaps.ts'
+import type { SymbolState } from './symbolState.ts'
+
+export interface TroublesOptions {
+  readonly clock: Clock
+  readonly address: AddressLimits
+  readonly keepers: readonly ConnectionKeeper[]
+  readonly states: () => readonly SymbolState[]
+  readonly gaps: () => readonly OpenGap[]
+  readonly late: LateFill
+  readonly limits: LiveLimits
+}
+
+const shown = 5
+
+/** Says what is wrong with a feed now, and since when, in words that somebody who is woken up can act on. Keeps nothing. */
+export class Troubles {
+  readonly #options: TroublesOptions
+
+  constructor(options: TroublesOptions) {
+    this.#options = options
+  }
+
+  now(): readonly FeedTrouble[] {
+    return [...this.#connections(), ...this.#refusals(), ...this.#symbols(), ...this.#gaps()]
+  }
+
+  *#connections(): Iterable<FeedTrouble> {
+    for (const { lostAt, waitingFor } of this.#options.keepers) {
+      if (lostAt !== null && waitingFor !== null)
+        yield { what: `no connection to the exchange: ${waitingFor}`, since: lostAt }
+    }
+  }
+
+  *#refusals(): Iterable<FeedTrouble> {
+    const { restBlock, connectBlock } = this.#options.address
+    const { now } = this.#options.clock
+    for (const [block, what] of [
+      [restBlock, 'REST is asked nothing'],
+      [connectBlock, 'no connection is opened'],
+    ] as const) {
+      if (block === null) continue
+      yield { what: `${what} for ${Math.ceil((block.until - now()) / 1_000)} s more: ${block.why}`, since: block.since }
+    }
+  }
+
+  *#symbols(): Iterable<FeedTrouble> {
+    const { clock, limits, states } = this.#options
+    const now = clock.now()
+    const halted: SymbolState[] = []
+    const stalled: SymbolState[] = []
+    const silent: SymbolState[] = []
+    for (const state of states()) {
+      if (!state.isTrading) halted.push(state)
+      else if (state.pending !== null && now - state.pending.heardAt > limits.proofGraceMs) stalled.push(state)
+      else if (now - state.heardAt > limits.symbolStallMs) silent.push(state)
+    }
+    const since = (some: readonly SymbolState[]) => Math.min(...some.map(({ heardAt }) => heardAt))
+    if (stalled.length > 0) {
+      const oldest = Math.min(...stalled.map(({ pending, heardAt }) => pending?.heardAt ?? heardAt))
+      yield { what: `trades that the exchange has named do not come: ${names(stalled)}`, since: oldest }
+    }
+    if (silent.length > 0) yield { what: `nothing is heard of ${names(silent)}`, since: since(silent) }
+    if (halted.length > 0) yield { what: `not traded, says the exchange: ${names(halted)}`, since: since(halted) }
+  }
+
+  *#gaps(): Iterable<FeedTrouble> {
+    const { gaps, late } = this.#options
+    const open = gaps()
+    const [oldest] = open
+    if (oldest === undefined) return
+    const missing = open.reduce((sum, { next, lastId }) => sum + lastId + 1 - next, 0)
+    const count = open.length === 1 ? 'a gap is open' : `${open.length} gaps are open`
+    const why = late.trouble === null ? 'they are being fetched' : late.trouble
+    const which = [...new Set(open.map(({ symbol }) => symbol))]
+    yield {
+      what: `${count}, ${missing} trades missing of ${which.slice(0, shown).join(', ')}${which.length > shown ? ' and others' : ''}: ${why}`,
+      since: Math.min(...open.map(({ seenAt }) => seenAt)),
+    }
+  }
+}
+
+function names(states: readonly SymbolState[]): string {
+  const some = states.slice(0, shown).map(({ symbol }) => symbol)
+  return states.length > shown ? `${some.join(', ')} and ${states.length - shown} more` : some.join(', ')
+}
