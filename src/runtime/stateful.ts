@@ -19,6 +19,9 @@ export function stateful<I, O>(spec: OperatorSpec, build: BuildLogic<I, O>): Ope
   if (spec.concurrency !== undefined && !(Number.isSafeInteger(spec.concurrency) && spec.concurrency >= 1)) {
     throw new ConfigurationError(`${spec.name}: concurrency must be a positive integer, got ${spec.concurrency}`)
   }
+  if (spec.perSecond !== undefined && !(spec.perSecond > 0 && Number.isFinite(spec.perSecond))) {
+    throw new ConfigurationError(`${spec.name}: perSecond must be a positive number, got ${spec.perSecond}`)
+  }
   const node = { kind: 'operator', name: spec.name, ...(spec.isTable === true ? { isTable: true } : {}) } as const
   return (source) =>
     new NamedObservable<O>(node, (subscriber) => {

@@ -19,9 +19,11 @@ import type { Pipeline } from './pipeline.ts'
 import { ProgressReport } from './progressReport.ts'
 import { QuietWait } from './quietWait.ts'
 import type { RecordView } from './record.ts'
+import { RecordedAnswers } from './recordedAnswers.ts'
 import { RecordedNotes } from './recordedNotes.ts'
 import { RecordedSteps } from './recordedSteps.ts'
 import { Relays } from './relays.ts'
+import { nameToday } from './renamedOperators.ts'
 import { SkippedOffsets } from './skippedOffsets.ts'
 import type { StartFrom } from './startFrom.ts'
 import { StreamTask } from './streamTask.ts'
@@ -92,6 +94,7 @@ export class TaskAttempt {
   readonly #leftOut: LeftOutValues
   readonly #elsewhere: Elsewhere
   #recorded: RecordedSteps | null = null
+  #answers: RecordedAnswers | null = null
   #repeated: RepeatedOrder | null = null
   #task: StreamTask | null = null
   #isWatching = false
@@ -126,22 +129,32 @@ export class TaskAttempt {
   async run(stopMode: () => StopMode | null, backoff: Backoff): Promise<void> {
     const { pipeline, source, store, clock, replayOf, from = 'earliest' } = this.#options
     this.#status.phase = 'claiming'
-    const claim = await store.claim(this.#id, (await source.partitions()).length, pipeline.partitionGrowth)
+    const tasks = (await source.partitions()).length
+    const claim = await store.claim(this.#id, tasks, pipeline.partitionGrowth)
     const cursors = await openCursors(this.#id, this.#options, claim.restored === null ? from : 'earliest')
     this.#cursors = cursors
     refuseOtherLog(this.#id, cursors, claim.restored)
     await refuseLostEnd(this.#id, cursors, claim.restored)
+    const recordedOf = replayOf === undefined ? null : { ...this.#id, pipeline: replayOf }
+    const { order } = this.#leftOut
+    const answers = new RecordedAnswers(
+      store,
+      recordedOf ?? this.#id,
+      (operator) => nameToday(operator, pipeline),
+      this.order,
+      order,
+    )
+    this.#answers = answers
     const task = new StreamTask(
       pipeline,
       claim.restored,
       cursors.map(({ begin }) => begin),
       this.#options.limits,
+      { clock, tasks, answers },
     )
     this.#task = task
-    const recordedOf = replayOf === undefined ? null : { ...this.#id, pipeline: replayOf }
     if (recordedOf !== null) this.#recorded = new RecordedSteps(store, recordedOf, task)
     // A replay takes everything where it was taken, whatever fails.
-    const { order } = this.#leftOut
     if (recordedOf === null && order !== null) this.#repeated = new RepeatedOrder(order, task.nextOffsets)
     task.rendersRows = this.#leftOut.hasBadRowFrom(task.nextOffsets)
     this.#watchStepsAt(task, task.provenance.input, task.provenance.offset)
@@ -425,6 +438,7 @@ export class TaskAttempt {
       objects,
     }
     const nextOffsets = [cut.nextOffset, ...otherOffsets]
+    this.#answers?.forgetBefore(nextOffsets)
     const counts = task.operatorCounts()
     this.#cutAt = startedAt
     this.#status.watermark = checkpoint.watermark

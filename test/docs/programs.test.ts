@@ -107,7 +107,7 @@ describe('the programs of the pages', () => {
   })
 
   it("in docs/operators.md: the operator of one's own does what its picture says", async () => {
-    const file = files.get('docs/operators.md 3') ?? ''
+    const file = files.get('docs/operators.md 4') ?? ''
     const { silence }: { silence: (afterMs: number) => OperatorFunction<Reading, Silence> } = await import(file)
     const noon = Date.UTC(2024, 7, 8, 12)
     const pipeline = definePipeline({

@@ -141,13 +141,18 @@ function planOf(
       const known = operators.size === 0 ? 'none has' : `these have: ${[...operators.keys()].join(', ')}`
       return `Operator ${operator} of pipeline ${pipeline} has no saved state; ${known}.`
     }
-    const { unsent, deadLetters, archiveObjects } = await keptBeside(client, pipeline)
+    const { unsent, deadLetters, archiveObjects, answers } = await keptBeside(client, pipeline)
     return [
       `  drop   where it stands in ${counted(tasks.length, 'task')}`,
       ...[...operators].map(([name, held]) => lineOf(name, held)),
       ...(unsent === 0 ? [] : [`  drop   ${counted(unsent, 'message')} that no destination has got yet`]),
       ...(deadLetters === 0 ? [] : [`  keep   ${counted(deadLetters, 'dead letter')}`]),
       ...(archiveObjects === 0 ? [] : [`  keep   the archive: ${counted(archiveObjects, 'object')}`]),
+      ...(answers === 0
+        ? []
+        : [
+            `  keep   ${counted(answers, 'recorded answer')}, which the next run takes instead of asking (--operator NAME drops those of one lookup)`,
+          ]),
       '  keep   the rows of its tables',
       partialRows,
       ...[...sent].map(

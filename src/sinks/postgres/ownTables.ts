@@ -7,6 +7,7 @@ export const ownTables: readonly string[] = [
   'log_partition',
   'log_producer',
   'log_topic',
+  'lookup_answer',
   'merge_note',
   'migration',
   'outbox',

@@ -9,6 +9,8 @@ export interface KeptBeside {
   readonly unsent: number
   readonly deadLetters: number
   readonly archiveObjects: number
+  /** What operators were answered from outside, which the next run takes instead of asking. */
+  readonly answers: number
 }
 
 type Fenced = Omit<SavedTask, 'nextOffset'>
@@ -16,7 +18,8 @@ type Fenced = Omit<SavedTask, 'nextOffset'>
 const beside = `
 SELECT (SELECT count(*) FROM outbox WHERE pipeline = $1)::float8 AS unsent,
        (SELECT count(*) FROM dead_letter WHERE pipeline = $1)::float8 AS "deadLetters",
-       (SELECT count(*) FROM archive_object WHERE pipeline = $1)::float8 AS "archiveObjects"`
+       (SELECT count(*) FROM archive_object WHERE pipeline = $1)::float8 AS "archiveObjects",
+       (SELECT count(*) FROM lookup_answer WHERE pipeline = $1)::float8 AS answers`
 
 // The generation has to outlive what is dropped: a worker that is still at it must not be taken for the next one. Messages are counted anew, so they are of another outbox.
 const emptyTasks = `
@@ -45,12 +48,12 @@ WHERE pipeline = $1 AND topic = $2 AND partition = $3`
 
 export async function keptBeside(client: pg.ClientBase, pipeline: string): Promise<KeptBeside> {
   const { rows } = await client.query<KeptBeside>(beside, [pipeline])
-  return rows[0] ?? { unsent: 0, deadLetters: 0, archiveObjects: 0 }
+  return rows[0] ?? { unsent: 0, deadLetters: 0, archiveObjects: 0, answers: 0 }
 }
 
 /**
  * Drops where the pipeline stands and all that it keeps for going on: the next start is a first one. A worker that still runs is fenced, so that nothing of it is
- * committed afterwards. Rows, dead letters and the archive with its manifest stay.
+ * committed afterwards. Rows, dead letters, recorded answers and the archive with its manifest stay.
  * @returns how many tasks there were
  */
 export async function dropState(client: pg.ClientBase, pipeline: string): Promise<number> {
@@ -63,7 +66,7 @@ export async function dropState(client: pg.ClientBase, pipeline: string): Promis
 }
 
 /**
- * Drops what the pipeline has saved for one operator, which begins empty at the next start; the others go on. A worker that still runs is fenced.
+ * Drops what the pipeline has saved for one operator, recorded answers included, which begins empty at the next start; the others go on. A worker that still runs is fenced.
  * @returns in how many tasks there was something
  */
 export async function dropOperatorState(client: pg.ClientBase, pipeline: string, operator: string): Promise<number> {
@@ -84,6 +87,10 @@ export async function dropOperatorState(client: pg.ClientBase, pipeline: string,
       tasks += 1
       await client.query(countBytes, key)
     }
+    await client.query('DELETE FROM lookup_answer WHERE pipeline = $1 AND operator = $2', [
+      pipeline,
+      escapeText(operator),
+    ])
     return tasks
   })
 }

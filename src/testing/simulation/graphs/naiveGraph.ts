@@ -34,7 +34,7 @@ type NamedStep = Extract<Step, { readonly name: string }>
 
 /**
  * A drawn graph over the records of one partition, in the most direct way: nothing is saved, nothing waits, batches and asynchronous calls let through at once. It says
- * nothing about what stands below a guard against leaps.
+ * nothing about what stands below a guard against leaps or a lookup.
  */
 export class NaiveGraph {
   readonly rows = new Map<OutletPlan, Item[]>()
@@ -68,7 +68,7 @@ export class NaiveGraph {
     const times = allSteps(plan).filter((step) => step.kind === 'eventTime')
     if (times.length > 1) for (const { name } of times) this.#clocks.set(name, Number.NEGATIVE_INFINITY)
     for (const { table } of plan.others) if (table !== null) this.#know(table.name)
-    this.#isKnown = !inputSteps.flat().some(isGuard)
+    this.#isKnown = !inputSteps.flat().some(hidesWhatFollows)
     const root = this.#stretch(plan.root)
     this.#isKnown = true
     this.#inputs = inputSteps.map((steps, input) => {
@@ -145,7 +145,7 @@ export class NaiveGraph {
         let end: Place = nowhere
         const meeting: Place = { take: (value) => end.take(value), refuses: (item) => end.refuses(item) }
         const branches = step.branches.map((branch) => this.#steps(branch, () => meeting))
-        if (step.branches.flat().some(isGuard)) this.#isKnown = false
+        if (step.branches.flat().some(hidesWhatFollows)) this.#isKnown = false
         end = next()
         return fork(branches)
       }
@@ -194,7 +194,7 @@ export class NaiveGraph {
 
   /** An operator that keeps nothing from one value to the next. */
   #passing(step: Exclude<NamedStep, Parameters<typeof naiveOperator>[0]>, below: () => Place): Place {
-    if (isGuard(step)) return this.#operator(step, () => this.#answerFor())
+    if (hidesWhatFollows(step)) return this.#operator(step, () => this.#answerFor())
     this.#know(step.name)
     const next = below()
     return this.#operator(step, (value) => {
@@ -324,8 +324,9 @@ export class NaiveGraph {
   }
 }
 
-function isGuard(step: Step): boolean {
-  return step.kind === 'eventTime' && step.guard !== null
+/** True where it depends on more than the records what comes of a value: on those that a guard waits for, or on what somebody outside has said. */
+export function hidesWhatFollows(step: Step): boolean {
+  return step.kind === 'lookup' || (step.kind === 'eventTime' && step.guard !== null)
 }
 
 const nowhere: Place = { take: () => undefined, refuses: () => false }

@@ -64,6 +64,19 @@ export type Step =
       readonly retries: boolean
       readonly throwsOn: number | null
     }
+  | {
+      readonly kind: 'lookup'
+      readonly name: string
+      readonly concurrency: number
+      readonly mostMs: number
+      readonly cache: {
+        readonly maxEntries: number
+        readonly ttlMs?: number
+        readonly missTtlMs?: number
+      } | null
+      readonly perSecond: number | null
+      readonly throwsOn: number | null
+    }
   | { readonly kind: 'counter'; readonly name: string; readonly throwsOn: number | null }
   | { readonly kind: 'silence'; readonly name: string; readonly afterMs: number }
   | { readonly kind: 'moves'; readonly name: string; readonly everyMs: number }
@@ -104,6 +117,7 @@ export const stepKinds = [
   'batch',
   'flatten',
   'mapAsync',
+  'lookup',
   'counter',
   'silence',
   'moves',
