@@ -207,6 +207,14 @@ export const operatorChains: Readonly<Record<string, OperatorChain>> = {
       return shared.pipe(enrich(table, { by, with: ({ key }, row) => ({ key, row: row ?? null }) }))
     },
   },
+  'toTable, aging': {
+    keeps: 'time',
+    chain: (values) => {
+      const shared = values.pipe(timed, share())
+      const table = toTable(shared, { name: 't', by, value: ({ n }) => n, maxKeys: 200_000, ttlMs: 5_000 })
+      return shared.pipe(enrich(table, { by, with: ({ key }, row) => ({ key, row: row ?? null }) }))
+    },
+  },
   mapAsync: {
     keeps: 'nothing',
     chain: (values) => values.pipe(mapAsync(async (value) => value, { concurrency: 64 })),

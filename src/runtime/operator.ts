@@ -175,6 +175,8 @@ export interface Output<O> {
   readonly watermark: number
   /** Event time of the value being handled, ms UTC. Throws `OperatorError` where no `eventTime` stands above with only synchronous operators between. */
   valueTime(): number
+  /** The watermark of the stream as this operator has been told it, also for a value that has no time itself; minus infinity where there is none yet. ms UTC. */
+  readonly streamTime: number
   /** Whether the value being handled has an event time. */
   readonly hasTime: boolean
   /** The timestamp of the record that is being handled, ms UTC; null where it has none, outside a task, and for what is no record's doing. */

@@ -393,6 +393,10 @@ export class OperatorNode<I, O> extends Subscriber<I> implements Output<O>, Time
     return this.host.askedPlace(this.spec.name)
   }
 
+  get streamTime(): number {
+    return this.time?.toldTo(this) ?? Number.NEGATIVE_INFINITY
+  }
+
   get hasTime(): boolean {
     return this.time !== null && !Number.isNaN(this.time.valueTime)
   }

@@ -10,6 +10,7 @@ import { ConfigurationError, OperatorError, RetryableError } from '../../src/run
 import { definePipeline } from '../../src/runtime/pipeline.ts'
 import { Worker, type WorkerOptions } from '../../src/runtime/worker.ts'
 import { toPostgres } from '../../src/sinks/toPostgres.ts'
+import { testPipeline } from '../../src/testing/kit/testPipeline.ts'
 import { MemoryCheckpointStore } from '../../src/testing/memoryCheckpointStore.ts'
 import { MemoryLog } from '../../src/testing/memoryLog.ts'
 import { VirtualClock } from '../../src/testing/virtualClock.ts'
@@ -365,6 +366,25 @@ describe('the recorded answers of a lookup', () => {
     add('a')
     await start(true)
     expect(asked).toEqual(['a', 'b', 'b', 'a'])
+  })
+})
+
+describe('a lookup in the test kit', () => {
+  it('is interrupted and restored like any operator, and waits for no rate', async () => {
+    const calls: string[] = []
+    const get = async (key: string) => {
+      calls.push(key)
+      return key.toUpperCase()
+    }
+    const pipeline = tiers({ get, perSecond: 1, record: true, cache: { maxEntries: 5, ttlMs: 100 } })
+    const run = testPipeline(pipeline, { crashAt: [2] })
+    for (const [i, customer] of ['a', 'b', 'a', 'c'].entries()) {
+      run.push({ value: JSON.stringify({ customer, at: i }), timestamp: i * 60 })
+      await run.settle()
+    }
+    expect(run.rows('texts')).toEqual(['a=A', 'b=B', 'a=A', 'c=C'].map((text) => ({ text })))
+    run.finish()
+    expect(calls.length).toBeGreaterThan(4)
   })
 })
 

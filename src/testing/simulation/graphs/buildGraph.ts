@@ -96,7 +96,7 @@ type SingleStep = Exclude<Step, { readonly kind: 'diamond' }>
 type Tables = ReadonlyMap<string, StreamTable<number>>
 
 function tableOf(
-  { name, removesOn, throwsOn }: TablePlan,
+  { name, removesOn, throwsOn, ttlMs }: TablePlan,
   changes: Observable<Item>,
   onReject: GraphSurroundings['onReject'],
 ): StreamTable<number> {
@@ -108,6 +108,7 @@ function tableOf(
       return residueOf(item) === removesOn ? null : item.n
     },
     maxKeys: 1_000,
+    ...(ttlMs === null ? {} : { ttlMs }),
     onReject,
   })
 }

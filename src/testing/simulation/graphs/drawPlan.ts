@@ -81,6 +81,7 @@ class PlanDrawing {
       name: this.#name('table'),
       removesOn: random.int(0, residues - 1),
       throwsOn: this.#failure(atRoot),
+      ttlMs: random.chance(0.3) ? random.pick([300, 5_000, 60_000]) : null,
     }))
     // Each input has a time of its own, or all have one below where they meet.
     const hasOwnTimes = others > 0 && random.chance(0.6)
@@ -242,14 +243,12 @@ class PlanDrawing {
         }
       case 'running':
         return stay({ kind, name: this.#name(kind) })
-      case 'enrich':
-        return stay({
-          kind,
-          name: this.#name(kind),
-          table: random.pick(this.#tables).name,
-          needsRow: random.chance(0.3),
-          throwsOn: this.#failure(place),
-        })
+      case 'enrich': {
+        const { name: table, ttlMs } = random.pick(this.#tables)
+        const isAging = ttlMs !== null
+        const needsRow = random.chance(0.3)
+        return stay({ kind, name: this.#name(kind), table, isAging, needsRow, throwsOn: this.#failure(place) })
+      }
       case 'retired':
         this.#hasRetired = true
         return stay({ kind, name: this.#name(kind) })

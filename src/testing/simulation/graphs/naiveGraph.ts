@@ -324,9 +324,13 @@ export class NaiveGraph {
   }
 }
 
-/** True where it depends on more than the records what comes of a value: on those that a guard waits for, or on what somebody outside has said. */
+/** True where more than the records and their times decides what comes of a value: those that a guard waits for, what somebody outside has said, or whose turn it is when rows go by time. */
 export function hidesWhatFollows(step: Step): boolean {
-  return step.kind === 'lookup' || (step.kind === 'eventTime' && step.guard !== null)
+  return (
+    step.kind === 'lookup' ||
+    (step.kind === 'enrich' && step.isAging) ||
+    (step.kind === 'eventTime' && step.guard !== null)
+  )
 }
 
 const nowhere: Place = { take: () => undefined, refuses: () => false }

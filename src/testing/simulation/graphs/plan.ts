@@ -87,6 +87,8 @@ export type Step =
       readonly table: string
       /** Values without a row are passed on as they are, or not at all. */
       readonly needsRow: boolean
+      /** Rows go by time, hence depend on whose turn it is when time moves. */
+      readonly isAging: boolean
       readonly throwsOn: number | null
     }
   /** Passes values on and is taken away by the second version of a pipeline. */
@@ -163,6 +165,8 @@ export interface TablePlan {
   /** Values of this residue take their row away. */
   readonly removesOn: number
   readonly throwsOn: number | null
+  /** How long a row stays that is not refreshed; null for good. */
+  readonly ttlMs: number | null
 }
 
 /** A graph that a seed has drawn. */
