@@ -26,7 +26,11 @@ async function day(task: OperatorTask, number: number, keys: number): Promise<vo
   const events = Array.from({ length: keys * 3 }, (_, i) => {
     const n = i % 3
     const key = (i - n) / 3
-    return { key: `day ${number} key ${key}`, at: Math.floor(start + number * 2 * dayMs + key * everyMs) + n * 1_000, n }
+    return {
+      key: `day ${number} key ${key}`,
+      at: Math.floor(start + number * 2 * dayMs + key * everyMs) + n * 1_000,
+      n,
+    }
   }).sort((a, b) => a.at - b.at)
   let pushed = 0
   for (const event of events) {
