@@ -478,6 +478,13 @@ export const plantedBugs: readonly PlantedBug[] = [
     to: 'if (row === null) {\n            if (row === null) return',
   },
   {
+    name: 'a value that has waited for the answer to another one has none recorded',
+    prover: 'graphs',
+    file: 'src/operators/lookup.ts',
+    from: 'asked === null ? ask.result() : recorded(asked, ask.result())',
+    to: 'asked === null || isUnderWay ? ask.result() : recorded(asked, ask.result())',
+  },
+  {
     name: 'a redriven record comes no further than enrich',
     prover: 'graphs',
     file: 'src/operators/enrich.ts',
