@@ -86,6 +86,7 @@ export {
   type OuterIntervalJoin,
 } from './operators/intervalJoin.ts'
 export { type KeyedMoment, type KeyedOptions, type KeyedStep, keyed } from './operators/keyed.ts'
+export { type LookupCache, type LookupOptions, lookup } from './operators/lookup.ts'
 export { type MapAsyncOptions, mapAsync } from './operators/mapAsync.ts'
 export { type OhlcvOptions, ohlcv, type TradeForOhlcv } from './operators/ohlcv.ts'
 export { type RollupOptions, rollup } from './operators/rollup.ts'
@@ -107,6 +108,7 @@ export type {
   WindowWithdrawn,
 } from './operators/window.ts'
 export { realtime } from './pipelines/realtime.ts'
+export type { AskedPlace, LookupAnswer } from './runtime/answers.ts'
 export type { Archive, ArchiveProgress, ArchiveWriter } from './runtime/archive.ts'
 export { Batch } from './runtime/batch.ts'
 export type {
@@ -163,7 +165,17 @@ export type {
 } from './runtime/log.ts'
 export { type Marker, type MarkerSource, markerHeader } from './runtime/marker.ts'
 export type { ObjectStore, StoredObject } from './runtime/objectStore.ts'
-export type { BuildLogic, Cut, Logic, Meeting, OperatorSpec, Output, Restored, TimeHolder } from './runtime/operator.ts'
+export type {
+  BuildLogic,
+  Cut,
+  Logic,
+  Meeting,
+  OperatorSpec,
+  Output,
+  RecordedAnswer,
+  Restored,
+  TimeHolder,
+} from './runtime/operator.ts'
 export type { MessagePage, Outbox, RefusedMessage } from './runtime/outbox.ts'
 export type { ArchiveOutlet, MessagesOutlet, MessageTarget, Outlet, RowsOutlet } from './runtime/outlet.ts'
 export type { PartitionGrowth } from './runtime/partitionGrowth.ts'

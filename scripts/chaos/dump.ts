@@ -35,6 +35,7 @@ const ofEveryPipeline: Statements = {
     FROM archive_object GROUP BY pipeline, topic, partition ORDER BY pipeline, topic, partition`,
   'idle advances': `SELECT i::text AS line FROM idle_advance i ORDER BY i::text`,
   'merge notes': `SELECT n::text AS line FROM merge_note n ORDER BY n::text`,
+  answers: `SELECT a::text AS line FROM lookup_answer a ORDER BY a::text`,
   'other inputs': `SELECT jsonb_build_array(pipeline, topic, partition, input_topic, next_offset, archive_next_offset)::text AS line
     FROM task_input ORDER BY topic, partition, input_topic, input_partition`,
 }

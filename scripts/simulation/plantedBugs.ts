@@ -397,8 +397,8 @@ export const plantedBugs: readonly PlantedBug[] = [
     name: 'of several times the greatest rules',
     prover: 'graphs',
     file: 'src/runtime/eventClock.ts',
-    from: 'let least = Number.POSITIVE_INFINITY\n    for (const { watermark, isLeftOut } of this.#clocks.values()) if (watermark < least && !isLeftOut) least = watermark',
-    to: 'let least = Number.NEGATIVE_INFINITY\n    for (const { watermark, isLeftOut } of this.#clocks.values()) if (watermark > least && !isLeftOut) least = watermark',
+    from: 'let least = Number.POSITIVE_INFINITY\n    for (const clock of this.#clocks.values()) {\n      if (clock.watermark < least &&',
+    to: 'let least = Number.NEGATIVE_INFINITY\n    for (const clock of this.#clocks.values()) {\n      if (clock.watermark > least &&',
   },
   {
     name: 'steps of time at one place have no order',
@@ -488,8 +488,15 @@ export const plantedBugs: readonly PlantedBug[] = [
     name: 'a row that was taken away stays in its table',
     prover: 'graphs',
     file: 'src/operators/toTable.ts',
-    from: 'if (row === null) rows.delete(key)',
-    to: 'if (row === null) return',
+    from: 'if (row === null) {\n            rows.delete(key)',
+    to: 'if (row === null) {\n            if (row === null) return',
+  },
+  {
+    name: 'a value that has waited for the answer to another one has none recorded',
+    prover: 'graphs',
+    file: 'src/operators/lookup.ts',
+    from: 'asked === null ? ask.result() : recorded(asked, ask.result())',
+    to: 'asked === null || isUnderWay ? ask.result() : recorded(asked, ask.result())',
   },
   {
     name: 'a redriven record comes no further than enrich',

@@ -1,6 +1,7 @@
 import { type Observable, share } from 'rxjs'
 import { refusePromise } from '../runtime/atOnce.ts'
-import { ConfigurationError } from '../runtime/errors.ts'
+import type { Duration } from '../runtime/duration.ts'
+import { ConfigurationError, OperatorError } from '../runtime/errors.ts'
 import type { Json } from '../runtime/json.ts'
 import type { KeyedState, StateCodec } from '../runtime/keyedState.ts'
 import type { Meeting, OperatorSpec } from '../runtime/operator.ts'
@@ -10,7 +11,9 @@ import type { SavedOperator } from '../runtime/savedState.ts'
 import { stateful } from '../runtime/stateful.ts'
 import { Withdrawn } from '../runtime/withdrawn.ts'
 import { keyOf } from './keyOf.ts'
+import { RowAges } from './rowAges.ts'
 import { StreamTable } from './streamTable.ts'
+import { wholeMs } from './wholeMs.ts'
 
 /** What `toTable` keeps of a stream of changes, and how much of it. */
 export interface ToTableOptions<T, V> {
@@ -22,6 +25,11 @@ export interface ToTableOptions<T, V> {
   readonly value: (change: T) => V | null
   /** How many rows there may be at once. May be changed between two starts. */
   readonly maxKeys: number
+  /**
+   * How long a row stays that no change has refreshed, in the event time of the stream: ms, or text such as `'1d'`. It goes when the watermark has come so far beyond where it was at the row's last
+   * change. For good if left out. May be changed between two starts.
+   */
+  readonly ttlMs?: Duration
   /** How a row is saved; plain values need none. */
   readonly state?: StateCodec<V>
   /** Raise it when rows change their meaning or their shape; 1 if left out. */
@@ -37,6 +45,7 @@ const rules: OptionRules<ToTableOptions<never, never>> = {
   by: needed.callback,
   value: needed.callback,
   maxKeys: needed.number,
+  ttlMs: optional.duration,
   state: optional.stateCodec,
   version: optional.number,
   migrate: optional.callback,
@@ -51,12 +60,12 @@ const layoutVersion = 1
  *
  * A change holds for what comes after it in the merged order of the inputs, and for nothing before; of a record that is both a change and a value for `enrich`, the
  * change comes first unless the value's stream has been used before the table's. `value` giving null takes the row away, and so does a change that was `withdrawn`. Keeps one row a key until then, up to `maxKeys`: a change that
- * would add one more ends the task, with nothing lost: it goes on there with a higher `maxKeys`. The rows are part of the checkpoint, so after a crash the table is what it was, and
+ * would add one more ends the task, with nothing lost: it goes on there with a higher `maxKeys`. With `ttlMs` a row that is not refreshed goes by event time, at the same place in a replay. The rows are part of the checkpoint, so after a crash the table is what it was, and
  * its topic is not read again.
  *
  * A change that was set aside and is redriven is a change at the place where it comes again: it replaces the newer row that its key may have got since. Loose values
  * (`mapAsync`, `batchFlush`) may come to a table only where those of the streams that read it come through the same operator.
- * @throws ConfigurationError on options out of range, and in a task when there is no room for another key
+ * @throws ConfigurationError on options out of range, and in a task when there is no room for another key; OperatorError outside a task where `ttlMs` is given and the changes have no `eventTime` above
  */
 export function toTable<T, V extends NonNullable<unknown>>(
   changes: Observable<T | Withdrawn<T>>,
@@ -69,6 +78,7 @@ export function toTable<T, V extends NonNullable<unknown>>(
     if (!Number.isSafeInteger(number) || number <= 0)
       throw new ConfigurationError(`toTable '${name}': ${option} must be a positive integer, got ${number}.`)
   }
+  const ttlMs = options.ttlMs === undefined ? null : wholeMs(options.ttlMs, `toTable '${name}': ttlMs`, 1)
   const meeting: Meeting = { stage: undefined }
   const spec = {
     name,
@@ -82,8 +92,9 @@ export function toTable<T, V extends NonNullable<unknown>>(
   }
   let current: KeyedState<V> | null = null
   const upkeep = changes.pipe(
-    stateful<T | Withdrawn<T>, never>(spec, (restored) => {
+    stateful<T | Withdrawn<T>, never>(spec, (restored, out) => {
       const rows = restored.keyed(state)
+      const ages = RowAges.of(restored, ttlMs, rows)
       current = rows
       return {
         onValue(change) {
@@ -92,16 +103,28 @@ export function toTable<T, V extends NonNullable<unknown>>(
           const row = isGone ? null : value(change)
           refusePromise(`${name}: value`, row)
           if (row === undefined) throw new TypeError('value must give a row, or null to take it away, got undefined')
-          if (row === null) rows.delete(key)
-          else if (rows.size < maxKeys || rows.get(key) !== undefined) rows.set(key, row)
-          else throw full(name, rows.size)
+          if (ages !== null && !out.isInTask && !out.hasTime) throw timeless(name)
+          if (row === null) {
+            rows.delete(key)
+            ages?.forget(key)
+          } else if (rows.size < maxKeys || rows.get(key) !== undefined) {
+            rows.set(key, row)
+            ages?.refresh(key, out.streamTime)
+          } else throw full(name, rows.size)
         },
+        ...(ages === null ? {} : { onWatermark: (watermark) => ages.expire(watermark) }),
       }
     }),
     // A stream of changes that has ended leaves the table as it is.
     share({ resetOnComplete: false }),
   )
   return new StreamTable(name, upkeep, meeting, () => current)
+}
+
+function timeless(name: string): OperatorError {
+  return new OperatorError(
+    `${name}: ttlMs says how long rows stay, and no eventTime stands above the changes that says how late it is. Put eventTime({ of, maxOutOfOrdernessMs }) before toTable, or leave ttlMs out.`,
+  )
 }
 
 function full(name: string, keys: number): ConfigurationError {

@@ -1,3 +1,5 @@
+import type { Pace } from './pace.ts'
+
 /** A call that was started or waits for its turn. */
 interface Slot {
   call: (() => Promise<unknown>) | null
@@ -16,12 +18,15 @@ interface Slot {
 export class AsyncWork {
   readonly #concurrency: number
   readonly #onDone: () => void
+  /** Null where calls may follow one another as they like. */
+  readonly pace: Pace | null
   #slots: Slot[] = []
   #running = 0
   #isAbandoned = false
   #changed: PromiseWithResolvers<void> | null = null
 
-  constructor(concurrency: number, onDone: () => void = () => undefined) {
+  constructor(concurrency: number, onDone: () => void = () => undefined, pace: Pace | null = null) {
+    this.pace = pace
     this.#concurrency = concurrency
     this.#onDone = onDone
   }
@@ -49,6 +54,11 @@ export class AsyncWork {
     this.#startMore()
   }
 
+  /** Takes in what needs no call, to be delivered in its turn. */
+  addDone(deliver: () => void): void {
+    this.#slots.push({ call: null, deliver, fail: unasked, result: undefined, error: undefined, state: 'resolved' })
+  }
+
   /** Resolves when every call is done. */
   async settle(): Promise<void> {
     while (this.#slots.some(isUnderWay)) {
@@ -71,6 +81,7 @@ export class AsyncWork {
   abandon(): void {
     this.#isAbandoned = true
     this.#slots = []
+    this.pace?.abandon()
   }
 
   #startMore(): void {
@@ -105,6 +116,10 @@ export class AsyncWork {
       },
     )
   }
+}
+
+function unasked(error: unknown): void {
+  throw new Error('bug: a value without a call has failed', { cause: error })
 }
 
 function isUnderWay(slot: Slot): boolean {

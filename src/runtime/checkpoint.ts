@@ -1,3 +1,4 @@
+import type { LookupAnswer } from './answers.ts'
 import type { StoredMessage } from './destination.ts'
 import type { CutParts } from './keptBytes.ts'
 import type { Outbox } from './outbox.ts'
@@ -176,6 +177,8 @@ export interface Checkpoint {
   readonly inputEnds?: readonly InputEnd[]
   /** Where inputs were merged in another order than by their records alone. */
   readonly mergeNotes?: readonly MergeNote[]
+  /** What was answered from outside, by operators that record it. */
+  readonly answers?: readonly LookupAnswer[]
 }
 
 /** What the checkpoints so far come to: where a task goes on, and with which state. */
@@ -254,6 +257,11 @@ export interface CheckpointStore {
   recordedSteps(task: TaskId, after: RecordedStep, limit: number): Promise<readonly RecordedStep[]>
   /** Where a task's inputs were merged in another order than by their records alone: the notes of one input from an offset of its own on, in order, at most `limit` of them. */
   mergeNotes(task: TaskId, input: number, fromOffset: number, limit: number): Promise<readonly MergeNote[]>
+  /**
+   * What was answered from outside about records of one input from an offset of its own on: by offset, then by operator and ordinal, at most `limit` of them. What a later checkpoint says of a place
+   * takes the place of what an earlier one said.
+   */
+  answers(task: TaskId, input: number, fromOffset: number, limit: number): Promise<readonly LookupAnswer[]>
   /** Messages of checkpoints that wait to be sent. */
   readonly outbox: Outbox
   /** Lets go of connections. What was committed stays. */

@@ -2,6 +2,7 @@ import type { DeadLetter } from './checkpoint.ts'
 import { encodeHeaders, headersBytes } from './encodeHeaders.ts'
 import type { Json } from './json.ts'
 import { type CutPart, type CutParts, cutPart, keptBytes, letterDetail, mostLettersOfRecord } from './keptBytes.ts'
+import { encodeOrdinals } from './ownState.ts'
 import { type RecordHeader, type RecordView, redriveHeader, redrivePipelineHeader } from './record.ts'
 
 /** Why something is set aside: a short, stable `reason`, the `detail` with the numbers, and the `operator` that did it. */
@@ -128,7 +129,7 @@ export class Origin {
       headers: this.headers.map(({ key, value }) => [key, textOf(value)]),
       payload: textOf(this.payload),
       redrivenFor: this.redrivenFor,
-      ordinals: Object.fromEntries(this.#ordinals),
+      ordinals: encodeOrdinals(this.#ordinals),
       ...(isEmpty(this.cut) ? {} : { cut: this.cut as unknown as Json }),
     }
   }
@@ -138,6 +139,11 @@ export class Origin {
     let count = 0
     for (const next of this.#ordinals.values()) count += next
     return count
+  }
+
+  /** How many values of the record came to the operator to be asked about before this one. Numbered with the letters, so a restart goes on where it was. */
+  nextAsk(operator: string): number {
+    return nextAsk(this.#ordinals, operator)
   }
 
   /** The same place, for what is not this record's own doing; its letters are numbered together with the record's. */
@@ -176,6 +182,14 @@ export class Origin {
     const kept = { key: keptKey, headers: isFirst ? headers : [], payload: keptPayload }
     return isEmpty(parts) ? kept : { ...kept, cut: parts }
   }
+}
+
+/** The number of the next value that the operator asks about, of the record whose letters are numbered here. */
+export function nextAsk(ordinals: Map<string, number>, operator: string): number {
+  const asks = `${operator}?`
+  const ordinal = ordinals.get(asks) ?? 0
+  ordinals.set(asks, ordinal + 1)
+  return ordinal
 }
 
 const tooMany = `one record has ${mostLettersOfRecord} letters of this operator, and no further one is stored`

@@ -33,9 +33,15 @@ export class EventClocks {
   readonly #time: TimeDomain
   readonly #clocks = new Map<string, EventClock>()
   readonly #ended = new Set<EventClock>()
+  readonly #leavesOutEnded: boolean
 
-  constructor(time: TimeDomain) {
+  /**
+   * @param time which they are the parts of
+   * @param leavesOutEnded true where one that has ended holds the others back no more
+   */
+  constructor(time: TimeDomain, leavesOutEnded = false) {
     this.#time = time
+    this.#leavesOutEnded = leavesOutEnded
   }
 
   add(name: string): EventClock {
@@ -67,13 +73,19 @@ export class EventClocks {
 
   moved(): void {
     let least = Number.POSITIVE_INFINITY
-    for (const { watermark, isLeftOut } of this.#clocks.values()) if (watermark < least && !isLeftOut) least = watermark
+    for (const clock of this.#clocks.values()) {
+      if (clock.watermark < least && !clock.isLeftOut && !(this.#leavesOutEnded && this.#ended.has(clock)))
+        least = clock.watermark
+    }
     if (least < Number.POSITIVE_INFINITY) this.#time.advance(least)
   }
 
   ended(clock: EventClock): boolean {
     this.#ended.add(clock)
-    if (this.#ended.size < this.#clocks.size) return false
+    if (this.#ended.size < this.#clocks.size) {
+      if (this.#leavesOutEnded) this.moved()
+      return false
+    }
     this.#ended.clear()
     return true
   }

@@ -1,3 +1,4 @@
+import type { AskedPlace, LookupAnswer } from './answers.ts'
 import type { Origin, Rejected } from './deadLetters.ts'
 import type { MakingWindow } from './foreignRows.ts'
 import type { Json } from './json.ts'
@@ -56,6 +57,8 @@ export interface OperatorSpec {
   readonly takesUnsettled?: boolean | 'withdrawn' | ((value: never) => boolean)
   /** For an operator that calls `defer`: how many calls may be under way at once. */
   readonly concurrency?: number
+  /** For an operator that calls `out.pace`: how many calls may go in a second, in all tasks of the pipeline together; each task has an equal part. */
+  readonly perSecond?: number
   /** Outside a task: receives what the operator sets aside, also values on which it failed. In a task these become dead letters. */
   readonly onReject?: ((rejected: Rejected) => void) | undefined
 }
@@ -136,6 +139,9 @@ export interface Restored {
   origin(saved: Json): Origin
 }
 
+/** An answer that a checkpoint keeps, with the time of the value that was asked about. */
+export type RecordedAnswer = Pick<LookupAnswer, 'at' | 'answer' | 'isFailure'>
+
 /** Where an operator's results go, and what it may ask. Times and watermarks are ms UTC of event time. */
 export interface Output<O> {
   /** Passes a result on, with the event time of the value being handled. */
@@ -158,6 +164,19 @@ export interface Output<O> {
    * `spec.concurrency` calls are under way; a task reads no further while as many are waited for.
    */
   defer<R>(call: () => Promise<R>, deliver: (result: R) => void): void
+  /** Runs `deliver`, for a value that needs no call, in the order of the calls of `defer`: at once where none is waited for. */
+  inTurn(deliver: () => void): void
+  /** Resolves when one more call may go by `spec.perSecond`. */
+  pace(): Promise<void>
+  /** Where the value being handled stands, for `answerAt` and `recordAnswer`: to be called once a value, for it counts those of one record. */
+  askedPlace(): AskedPlace
+  /**
+   * What somebody outside has answered at this place before, for an operator that records answers: by the run that this one repeats, or when the pipeline read these records the last time. Null
+   * where nothing was answered, a promise where that has to be looked up.
+   */
+  answerAt(key: string, place: AskedPlace): RecordedAnswer | null | Promise<RecordedAnswer | null>
+  /** Stores an answer with the next checkpoint, for a replay. */
+  recordAnswer(key: string, place: AskedPlace, answer: RecordedAnswer): void
   /** Calls `onTimer` once when the watermark reaches `time` (ms UTC, a whole number): by time, then by key. Setting it twice is setting it once. Part of the checkpoint. */
   at(key: string, time: number): void
   /** Takes a timer back; one that is not set is nothing to it. */
@@ -168,6 +187,8 @@ export interface Output<O> {
   readonly isInTask: boolean
   /** True while the current record comes a second time for an operator further below, which had set it aside. */
   readonly isRedriven: boolean
+  /** True while it is only looked how far a redriven record comes: an operator that remembers what it was asked must not. */
+  readonly isLookingAhead: boolean
   /** True while a record that was redriven is where it had been set aside, or below. */
   readonly isSecondTime: boolean
   /** Why the row of a window of this operator's, by its id, is another task's; undefined where it is not known to be. */
@@ -183,6 +204,12 @@ export interface Output<O> {
   readonly watermark: number
   /** Event time of the value being handled, ms UTC. Throws `OperatorError` where no `eventTime` stands above with only synchronous operators between. */
   valueTime(): number
+  /** The watermark of the stream as this operator has been told it, also for a value that has no time itself; minus infinity where there is none yet. ms UTC. */
+  readonly streamTime: number
+  /** Whether the value being handled has an event time. */
+  readonly hasTime: boolean
+  /** The timestamp of the record that is being handled, ms UTC; null where it has none, outside a task, and for what is no record's doing. */
+  readonly recordTime: number | null
   /** For the operator that owns time: emits the value as one of event time `at`, then moves time to the watermark. */
   pass(at: number, value: O, watermark: number): void
   /** For the operator that owns time: moves it without a value. */

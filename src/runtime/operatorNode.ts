@@ -1,5 +1,7 @@
 import { Subscriber } from 'rxjs'
+import type { AnswerBook, AskedPlace, LookupAnswer } from './answers.ts'
 import { AsyncWork } from './asyncWork.ts'
+import type { Clock } from './clock.ts'
 import { outsideOfTasks } from './currentTask.ts'
 import type { Origin, Rejected } from './deadLetters.ts'
 import { OperatorError } from './errors.ts'
@@ -7,7 +9,8 @@ import type { EventClock } from './eventClock.ts'
 import type { MakingWindow, RowMaker } from './foreignRows.ts'
 import { KeyedTimers, timerState } from './keyedTimers.ts'
 import type { Marker } from './marker.ts'
-import type { BuildLogic, Cut, Logic, Meeting, OperatorSpec, Output, Restored } from './operator.ts'
+import type { BuildLogic, Cut, Logic, Meeting, OperatorSpec, Output, RecordedAnswer, Restored } from './operator.ts'
+import { Pace } from './pace.ts'
 import type { RecordFacts } from './record.ts'
 import type { TimeDomain, TimedNode } from './timeDomain.ts'
 import { notSettled } from './unsettled.ts'
@@ -52,6 +55,15 @@ export interface OperatorHost {
   /** Which time holds for what is called from now on; gives the one before, for putting it back. */
   enterTime(time: TimeDomain | null): TimeDomain | null
   close(time: TimeDomain): void
+  /** Of calls to somebody outside; no result depends on it. */
+  readonly clock: Clock
+  /** How many tasks share what calls may go in a second. */
+  readonly tasks: number
+  /** The timestamp of the record that is being handled, ms UTC; null where there is none. */
+  readonly recordTime: number | null
+  readonly answers: AnswerBook
+  askedPlace(operator: string): AskedPlace
+  record(answer: LookupAnswer): void
 }
 
 /** In which of an operator's maps its timers are kept. */
@@ -97,7 +109,9 @@ export class OperatorNode<I, O> extends Subscriber<I> implements Output<O>, Time
     this.time = time
     this.#provenance = host.provenance
     this.#downstream = downstream
-    this.work = spec.concurrency === undefined ? null : new AsyncWork(spec.concurrency, () => host.workDone(this.any))
+    const { concurrency, perSecond } = spec
+    const pace = perSecond === undefined ? null : new Pace(perSecond / host.tasks, host.clock)
+    this.work = concurrency === undefined ? null : new AsyncWork(concurrency, () => host.workDone(this.any), pace)
   }
 
   /** The node for those who need not know its types. */
@@ -242,6 +256,10 @@ export class OperatorNode<I, O> extends Subscriber<I> implements Output<O>, Time
     return this.host.isSecondTime
   }
 
+  get isLookingAhead(): boolean {
+    return this.host.isLookingAhead
+  }
+
   whyElsewhere(window: string): string | undefined {
     return this.host.elsewhere(this.any, window)
   }
@@ -350,8 +368,8 @@ export class OperatorNode<I, O> extends Subscriber<I> implements Output<O>, Time
   }
 
   defer<R>(call: () => Promise<R>, deliver: (result: R) => void): void {
-    const { host, work } = this
-    if (work === null) throw new OperatorError(`${this.spec.name}: defer needs a spec with concurrency`)
+    const { host } = this
+    const work = this.#workFor('defer')
     if (host.isLookingAhead) return
     const { maker } = host
     const origin = host.origin()
@@ -360,6 +378,54 @@ export class OperatorNode<I, O> extends Subscriber<I> implements Output<O>, Time
       (result: R) => this.attempt(origin, () => this.#madeBy(maker, () => deliver(result))),
       (error) => host.during(origin, () => host.failed(this.any, error)),
     )
+  }
+
+  inTurn(deliver: () => void): void {
+    const { host } = this
+    const work = this.#workFor('inTurn')
+    if (host.isLookingAhead) return
+    if (work.isIdle && !host.isRedriven) {
+      deliver()
+      return
+    }
+    const { maker } = host
+    const origin = host.origin()
+    const attempt = () => this.attempt(origin, () => this.#madeBy(maker, deliver))
+    if (work.isIdle) attempt()
+    else work.addDone(attempt)
+  }
+
+  pace(): Promise<void> {
+    return this.work?.pace?.next() ?? Promise.resolve()
+  }
+
+  askedPlace(): AskedPlace {
+    return this.host.askedPlace(this.spec.name)
+  }
+
+  get streamTime(): number {
+    return this.time?.toldTo(this) ?? Number.NEGATIVE_INFINITY
+  }
+
+  get hasTime(): boolean {
+    return this.time !== null && !Number.isNaN(this.time.valueTime)
+  }
+
+  get recordTime(): number | null {
+    return this.host.recordTime
+  }
+
+  answerAt(key: string, place: AskedPlace): RecordedAnswer | null | Promise<RecordedAnswer | null> {
+    return this.host.answers.find(this.spec.name, key, place)
+  }
+
+  recordAnswer(key: string, place: AskedPlace, { at, answer, isFailure }: RecordedAnswer): void {
+    this.host.record({ operator: this.spec.name, key, ...place, at, answer, isFailure })
+  }
+
+  #workFor(method: string): AsyncWork {
+    if (this.work === null) throw new OperatorError(`${this.spec.name}: ${method} needs a spec with concurrency`)
+    return this.work
   }
 
   at(key: string, time: number): void {

@@ -31,7 +31,7 @@ interface SavedOwnState {
 /** As JSON, or null where there is nothing to say. */
 export function encodeOwnState({ ordinals, lastInput, lastOffset, sent, clocks, steps, merge }: OwnState): Json {
   const saved = {
-    ...(ordinals.size === 0 ? {} : { ordinals: Object.fromEntries(ordinals) }),
+    ...(ordinals.size === 0 ? {} : { ordinals: encodeOrdinals(ordinals) }),
     ...(lastInput === 0 ? {} : { lastInput }),
     ...(lastOffset === null ? {} : { lastOffset }),
     ...(sent.size === 0 ? {} : { sent: Object.fromEntries(sent) }),
@@ -40,6 +40,11 @@ export function encodeOwnState({ ordinals, lastInput, lastOffset, sent, clocks, 
     ...(merge === null ? {} : { merge }),
   }
   return Object.keys(saved).length === 0 ? null : saved
+}
+
+/** Which operator came first is chance where they are asynchronous, so it is not saved. */
+export function encodeOrdinals(ordinals: ReadonlyMap<string, number>): Readonly<Record<string, number>> {
+  return Object.fromEntries([...ordinals].sort(([a], [b]) => (a < b ? -1 : 1)))
 }
 
 export function decodeOwnState(saved: Json | undefined): OwnState {

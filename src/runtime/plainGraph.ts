@@ -1,6 +1,9 @@
 import type { Observable, Subscriber } from 'rxjs'
+import { noAnswers } from './answers.ts'
+import { systemClock } from './clock.ts'
 import { Origin, type Rejected } from './deadLetters.ts'
 import { MillraceError, OperatorError } from './errors.ts'
+import { EventClocks } from './eventClock.ts'
 import type { RowMaker } from './foreignRows.ts'
 import { KeyedState } from './keyedState.ts'
 import type { BuildLogic, OperatorSpec, Restored } from './operator.ts'
@@ -9,6 +12,8 @@ import type { RecordFacts } from './record.ts'
 import { TimeDomain } from './timeDomain.ts'
 
 let building: PlainGraph | null = null
+/** The operators that move a time which reaches the one that is being subscribed to. */
+let timesAbove: Set<AnyNode> | null = null
 /** The time of the `eventTime` on whose stack the caller is. */
 let active: TimeDomain | null = null
 let graphs = 0
@@ -19,7 +24,8 @@ const mostNodes = 2 ** 20
 /**
  * Runs an operator outside of a task: state lives with the subscription, time is that of the `eventTime` above.
  *
- * Operators whose subscription brings each other about are one graph, whose order is that of a task: what is above comes first.
+ * Operators whose subscription brings each other about are one graph, whose order is that of a task: what is above comes first. Where two times meet, as at a join, they
+ * are parts of one from there on, which is the lesser of both.
  */
 export function subscribePlain<I, O>(
   spec: OperatorSpec,
@@ -34,14 +40,48 @@ export function subscribePlain<I, O>(
   graph.insert(node.any)
   node.build(noneSaved, build)
   building = graph
+  const below = timesAbove
+  const above = new Set<AnyNode>()
+  timesAbove = above
   try {
     source.subscribe(node)
   } finally {
     building = outer
+    timesAbove = below
     graph.goBelow(node.any)
   }
+  for (const time of spec.ownsTime === true ? [node.any] : above) below?.add(time)
+  if (above.size > 1 && spec.ownsTime !== true) bringTogether(node.any, [...above])
   return node
 }
+
+/** Makes the times above the node parts of one. Nothing may have come below them, for it would have been of another time. */
+function bringTogether(node: AnyNode, owners: readonly AnyNode[]): void {
+  if (owners.some(({ valuesIn }) => valuesIn > 0)) {
+    node.fail(metTooLate(node))
+    return
+  }
+  // A join below joins: the parts of its parts are its own.
+  const all = new Set(owners.flatMap((owner) => partsOf.get(owner.time as TimeDomain) ?? [owner]))
+  const time = new TimeDomain()
+  const clocks = new EventClocks(time, true)
+  for (const [i, owner] of [...all].entries()) {
+    owner.time?.remove(owner)
+    owner.bindTime(time)
+    owner.clock = clocks.add(String(i))
+  }
+  partsOf.set(time, [...all])
+}
+
+function metTooLate({ spec: { name } }: AnyNode): OperatorError {
+  return new OperatorError(
+    `${name}: values below two eventTime operators meet here, and one of the two had begun before both were subscribed to, so its time was over for the other. Let the sources begin ` +
+      'later than that: of and from give all they have at once, unless observeOn(asapScheduler) follows; a shared stream may have begun for somebody else. Or merge by time above one eventTime.',
+  )
+}
+
+/** Of a time that is made of several, the operators that move them. */
+const partsOf = new WeakMap<TimeDomain, readonly AnyNode[]>()
 
 const noneSaved: Restored = {
   snapshot: undefined,
@@ -58,6 +98,10 @@ class PlainGraph implements OperatorHost {
   readonly isRedriven = false
   readonly isLookingAhead = false
   readonly isSecondTime = false
+  readonly clock = systemClock
+  readonly tasks = 1
+  readonly recordTime = null
+  readonly answers = noAnswers
   maker: RowMaker | null = null
   readonly facts: RecordFacts = { isJsonObject: false }
   stage: AnyNode | null | undefined = null
@@ -93,16 +137,18 @@ class PlainGraph implements OperatorHost {
       return true
     if (node.time === null) node.bindTime(active)
     else {
-      node.fail(
-        new OperatorError(
-          `${node.spec.name}: values below two eventTime operators meet here, and each has a time of its own. Share one eventTime, or merge above it.`,
-        ),
-      )
+      node.fail(metTooLate(node))
     }
     return !node.closed
   }
 
   elsewhere(): undefined {}
+
+  record(): void {}
+
+  askedPlace() {
+    return { input: 0, offset: -1, ordinal: 0 }
+  }
 
   holdBack(): void {}
 

@@ -1,4 +1,5 @@
-import { Origin } from './deadLetters.ts'
+import type { AskedPlace } from './answers.ts'
+import { nextAsk, Origin } from './deadLetters.ts'
 import type { RecordView } from './record.ts'
 
 /** Values may go straight into the operators. */
@@ -70,6 +71,14 @@ export class Provenance {
     return this.#input
   }
 
+  /** The timestamp of the record whose doing it is what happens now, ms UTC; null where it has none, and for what is no record's doing. */
+  get recordTime(): number | null {
+    if (this.#isTimed) return null
+    if (this.#held !== null) return this.#held.recordTime
+    const timestamp = this.#record?.timestamp ?? -1
+    return timestamp < 0 ? null : timestamp
+  }
+
   get ordinals(): ReadonlyMap<string, number> {
     return this.#ordinals ?? none
   }
@@ -82,6 +91,16 @@ export class Provenance {
     if (this.#record === null || this.#isTimed) return Origin.at(this.#input, this.#offset, this.#ordinals)
     this.#recordOrigin ??= Origin.of(this.#record, this.#input, this.redrivenFor, this.#ordinals, this.#mostLetterBytes)
     return this.#recordOrigin.redrivenTo(this.redrivenFor)
+  }
+
+  /** Where what happens now stands, for an operator that asks about it; each call is another value of the record. */
+  askedPlace(operator: string): AskedPlace {
+    if (this.#held !== null) {
+      const { input, offset } = this.#held
+      return { input, offset, ordinal: this.#held.nextAsk(operator) }
+    }
+    this.#ordinals ??= new Map()
+    return { input: this.#input, offset: this.#offset, ordinal: nextAsk(this.#ordinals, operator) }
   }
 
   /** Runs `act` as the doing of the origin's record. */

@@ -25,6 +25,7 @@ const rules: OptionRules<OperatorSpec> = {
   }),
   passesRedriven: optional.flag,
   concurrency: optional.number,
+  perSecond: optional.number,
   onReject: optional.anyFunction,
 }
 
@@ -58,6 +59,9 @@ export function stateful<I, O>(spec: OperatorSpec, build: BuildLogic<I, O>): Ope
   checkArgument(`stateful '${spec.name}'`, 'its second argument, which makes the logic,', build, needed.callback)
   if (spec.concurrency !== undefined && !(Number.isSafeInteger(spec.concurrency) && spec.concurrency >= 1)) {
     throw new ConfigurationError(`${spec.name}: concurrency must be a positive integer, got ${spec.concurrency}`)
+  }
+  if (spec.perSecond !== undefined && !(spec.perSecond > 0 && Number.isFinite(spec.perSecond))) {
+    throw new ConfigurationError(`${spec.name}: perSecond must be a positive number, got ${spec.perSecond}`)
   }
   const node = { kind: 'operator', name: spec.name, ...(spec.isTable === true ? { isTable: true } : {}) } as const
   const checkedBuild: BuildLogic<I, O> = (restored, out) => {

@@ -1,4 +1,5 @@
 import type { Observable, Subscriber } from 'rxjs'
+import { type AnswerBook, type AskedPlace, type LookupAnswer, noAnswers } from './answers.ts'
 import type {
   DeadLetter,
   IdleAdvance,
@@ -8,6 +9,7 @@ import type {
   StateFrame,
   TableWrite,
 } from './checkpoint.ts'
+import { type Clock, systemClock } from './clock.ts'
 import { buildIn, setRunning } from './currentTask.ts'
 import { letterBytes, type Origin, type Rejected, redriveTarget } from './deadLetters.ts'
 import type { Elsewhere } from './elsewhere.ts'
@@ -53,9 +55,21 @@ export interface TaskCut {
   /** How many rows or messages there are of each outlet. */
   readonly results: ReadonlyMap<string, number>
   readonly deadLetters: readonly DeadLetter[]
+  readonly answers: readonly LookupAnswer[]
   readonly idleAdvances: readonly IdleAdvance[]
   readonly inputEnds: readonly InputEnd[]
 }
+
+/** What operators that call somebody outside need of the place where a task runs. */
+export interface TaskSurroundings {
+  readonly clock: Clock
+  /** How many tasks the pipeline has. */
+  readonly tasks: number
+  /** What they were answered when the records were read before. */
+  readonly answers: AnswerBook
+}
+
+const alone: TaskSurroundings = { clock: systemClock, tasks: 1, answers: noAnswers }
 
 /**
  * One partition with its operators and their state. Synchronous: when `push` returns, nothing is in flight in the graph but what asynchronous
@@ -95,6 +109,9 @@ export class StreamTask implements OperatorHost {
   #watch: EmissionWatch | null = null
   #letters: DeadLetter[] = []
   #letterBytes = 0
+  #answers: LookupAnswer[] = []
+  #answerBytes = 0
+  readonly #surroundings: TaskSurroundings
   /** What the record that is pushed has brought about by itself. */
   #ownResults = 0
   #ownResultBytes = 0
@@ -114,6 +131,7 @@ export class StreamTask implements OperatorHost {
    * @param startOffsets the first offsets of the inputs to be pushed where nothing was saved; of the only one, a number
    * @param limits what bounds it whatever its records hold
    * @param inputs what is pushed, by number: those of the pipeline, or each partition of them
+   * @param surroundings for operators that call somebody outside; those of a single task if left out
    * @throws StateMismatchError when the saved state does not fit the pipeline; ConfigurationError on a pipeline that is not well formed
    */
   constructor(
@@ -122,7 +140,9 @@ export class StreamTask implements OperatorHost {
     startOffsets: number | readonly number[],
     limits: TaskLimits = defaultLimits,
     inputs: readonly ResolvedInput[] = inputsOf(pipeline),
+    surroundings: TaskSurroundings = alone,
   ) {
+    this.#surroundings = surroundings
     this.#pipeline = pipeline
     this.#limits = limits
     this.among = { topic: inputs[0]?.topic ?? onlyInput, task: 0, tasks: 1 }
@@ -186,6 +206,32 @@ export class StreamTask implements OperatorHost {
     )
   }
 
+  get clock(): Clock {
+    return this.#surroundings.clock
+  }
+
+  get tasks(): number {
+    return this.#surroundings.tasks
+  }
+
+  get answers(): AnswerBook {
+    return this.#surroundings.answers
+  }
+
+  get recordTime(): number | null {
+    return this.provenance.recordTime
+  }
+
+  askedPlace(operator: string): AskedPlace {
+    return this.provenance.askedPlace(operator)
+  }
+
+  record(answer: LookupAnswer): void {
+    this.#answers.push(answer)
+    this.answers.note(answer)
+    this.#answerBytes += answer.answer.length + answer.key.length
+  }
+
   get time(): TimeDomain {
     return this.#time.domain
   }
@@ -239,14 +285,14 @@ export class StreamTask implements OperatorHost {
     return this.#outlets.sending
   }
 
-  /** Rows, messages and dead letters waiting for the next cut. */
+  /** Rows, messages, dead letters and recorded answers waiting for the next cut. */
   get uncutResults(): number {
-    return this.#letters.length + this.#outlets.size + this.#dueMarkers
+    return this.#letters.length + this.#answers.length + this.#outlets.size + this.#dueMarkers
   }
 
   /** Of the same, roughly; bytes. */
   get uncutResultBytes(): number {
-    return this.#letterBytes + this.#outlets.bytes
+    return this.#letterBytes + this.#answerBytes + this.#outlets.bytes
   }
 
   /**
@@ -539,6 +585,9 @@ export class StreamTask implements OperatorHost {
 
   #take(): TaskCut {
     const deadLetters = this.#letters
+    const answers = this.#answers
+    this.#answers = []
+    this.#answerBytes = 0
     this.#letters = []
     this.#letterBytes = 0
     this.uncutRecords = 0
@@ -567,6 +616,7 @@ export class StreamTask implements OperatorHost {
       makers: rows.map(({ makers }) => makers),
       messages: this.#outlets.takeMessages(),
       deadLetters,
+      answers,
       ...this.#time.take(),
     }
   }

@@ -1,3 +1,5 @@
+import type { LookupAnswer } from './answers.ts'
+
 /** Something that a task did: it took records of an input, it moved a time by itself, or it declared its inputs ended. */
 export type Deed =
   | { readonly kind: 'records'; readonly input: number; until: number }
@@ -12,9 +14,21 @@ export class TakenOrder {
   /** The last deed, as long as records may be added to it. */
   #run: { readonly kind: 'records'; readonly input: number; until: number } | null = null
   readonly #firstUntils = new Map<number, number>()
+  #answers: LookupAnswer[] = []
+  /** How many answers there were at the last mark; they are in the checkpoint that it was made for. */
+  #marked = 0
 
   get deeds(): readonly Deed[] {
     return this.#deeds
+  }
+
+  /** What its operators were told from outside: the next attempt is told the same, for what it fails on may depend on it. */
+  get answers(): readonly LookupAnswer[] {
+    return this.#answers
+  }
+
+  answered(answer: LookupAnswer): void {
+    this.#answers.push(answer)
   }
 
   /** Up to where an input was read before all others; 0 where it was not. */
@@ -43,12 +57,15 @@ export class TakenOrder {
   /** For `forget`, once everything up to now is committed. */
   mark(): number {
     this.#run = null
+    this.#marked = this.#answers.length
     return this.#forgotten + this.#deeds.length
   }
 
   forget(mark: number): void {
     this.#deeds = this.#deeds.slice(mark - this.#forgotten)
     this.#forgotten = mark
+    this.#answers = this.#answers.slice(this.#marked)
+    this.#marked = 0
   }
 }
 

@@ -20,9 +20,11 @@ import type { Pipeline } from './pipeline.ts'
 import { ProgressReport } from './progressReport.ts'
 import { QuietWait } from './quietWait.ts'
 import type { RecordView } from './record.ts'
+import { RecordedAnswers } from './recordedAnswers.ts'
 import { RecordedNotes } from './recordedNotes.ts'
 import { RecordedSteps } from './recordedSteps.ts'
 import { Relays } from './relays.ts'
+import { nameToday } from './renamedOperators.ts'
 import { SkippedOffsets } from './skippedOffsets.ts'
 import type { StartFrom } from './startFrom.ts'
 import { StreamTask } from './streamTask.ts'
@@ -96,6 +98,7 @@ export class TaskAttempt {
   readonly #leftOut: LeftOutValues
   readonly #elsewhere: Elsewhere
   #recorded: RecordedSteps | null = null
+  #answers: RecordedAnswers | null = null
   #repeated: RepeatedOrder | null = null
   #task: StreamTask | null = null
   #isWatching = false
@@ -137,19 +140,28 @@ export class TaskAttempt {
     refuseOtherPartitions(this.#id, cursors, claim.restored)
     refuseOtherLog(this.#id, cursors, claim.restored)
     await refuseLostEnd(this.#id, cursors, claim.restored)
+    const recordedOf = replayOf === undefined ? null : { ...this.#id, pipeline: replayOf }
+    const { order } = this.#leftOut
+    const answers = new RecordedAnswers(
+      store,
+      recordedOf ?? this.#id,
+      (operator) => nameToday(operator, pipeline),
+      this.order,
+      order,
+    )
+    this.#answers = answers
     const task = new StreamTask(
       pipeline,
       claim.restored,
       cursors.map(({ begin }) => begin),
       this.#options.limits,
       this.#options.inputs,
+      { clock, tasks: taskCount(pipeline, tasks), answers },
     )
     this.#task = task
     task.among = { topic: this.#id.topic, task: this.#id.partition, tasks: taskCount(pipeline, tasks) }
-    const recordedOf = replayOf === undefined ? null : { ...this.#id, pipeline: replayOf }
     if (recordedOf !== null) this.#recorded = new RecordedSteps(store, recordedOf, task)
     // A replay takes everything where it was taken, whatever fails.
-    const { order } = this.#leftOut
     if (recordedOf === null && order !== null) this.#repeated = new RepeatedOrder(order, task.nextOffsets)
     task.rendersRows = this.#leftOut.hasBadRowFrom(task.nextOffsets)
     this.#watchStepsAt(task, task.provenance.input, task.provenance.offset)
@@ -442,6 +454,7 @@ export class TaskAttempt {
       objects,
     }
     const nextOffsets = [cut.nextOffset, ...otherOffsets]
+    this.#answers?.forgetBefore(nextOffsets)
     const counts = task.operatorCounts()
     this.#cutAt = startedAt
     this.#status.watermark = checkpoint.watermark

@@ -1,4 +1,5 @@
 import { isDeepStrictEqual } from 'node:util'
+import type { LookupAnswer } from '../runtime/answers.ts'
 import type {
   ArchivedObject,
   Checkpoint,
@@ -64,6 +65,7 @@ export class MemoryCheckpointStore implements CheckpointStore {
   readonly #idleAdvances = new Map<string, TaskId & IdleAdvance>()
   readonly #inputEnds = new Map<string, TaskId & InputEnd>()
   readonly #mergeNotes = new Map<string, TaskId & MergeNote>()
+  readonly #answers = new Map<string, TaskId & LookupAnswer>()
 
   async claim(task: TaskId, topicPartitions?: number, growth: PartitionGrowth = 'refuse'): Promise<Claim> {
     if (topicPartitions !== undefined && growth === 'refuse') this.#refuseOtherPartitions(task, topicPartitions)
@@ -110,6 +112,10 @@ export class MemoryCheckpointStore implements CheckpointStore {
       const key = `${nameOf(task)}/${note.input}/${note.offsets[note.input]}/${note.isFirst === true}`
       this.#mergeNotes.set(key, { ...idOf(task), ...note })
     }
+    for (const answer of checkpoint.answers ?? []) {
+      const { input, offset, operator, ordinal } = answer
+      this.#answers.set(`${nameOf(task)}/${input}/${offset}/${ordinal}/${operator}`, { ...idOf(task), ...answer })
+    }
     for (const messages of checkpoint.messages ?? []) this.outbox.add(task, messages)
     for (const [i, position] of (checkpoint.others ?? []).entries()) {
       const place = placeName(placeOfInput(task, i + 1))
@@ -146,6 +152,15 @@ export class MemoryCheckpointStore implements CheckpointStore {
       .filter(({ offsets }) => (offsets[input] as number) >= fromOffset)
     const first = notes.sort((a, b) => at(a) - at(b)).slice(0, limit)
     return Promise.resolve(first.map(({ pipeline: _, topic: __, partition: ___, ...note }) => note))
+  }
+
+  answers(task: TaskId, input: number, fromOffset: number, limit: number): Promise<readonly LookupAnswer[]> {
+    const behind = this.storedAnswers().filter(
+      (answer) => nameOf(answer) === nameOf(task) && answer.input === input && answer.offset >= fromOffset,
+    )
+    return Promise.resolve(
+      behind.slice(0, limit).map(({ pipeline: _, topic: __, partition: ___, ...answer }) => answer),
+    )
   }
 
   close(): Promise<void> {
@@ -203,6 +218,18 @@ export class MemoryCheckpointStore implements CheckpointStore {
     const at = ({ input, offsets }: MergeNote) => offsets[input] as number
     return [...this.#mergeNotes.values()].sort(
       (a, b) => compare(nameOf(a), nameOf(b)) || a.input - b.input || at(a) - at(b),
+    )
+  }
+
+  /** What was answered from outside, by task, input, offset, operator and ordinal. */
+  storedAnswers(): readonly (TaskId & LookupAnswer)[] {
+    return [...this.#answers.values()].sort(
+      (a, b) =>
+        compare(nameOf(a), nameOf(b)) ||
+        a.input - b.input ||
+        a.offset - b.offset ||
+        compare(a.operator, b.operator) ||
+        a.ordinal - b.ordinal,
     )
   }
 

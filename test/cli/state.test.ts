@@ -242,12 +242,23 @@ describe('state copy', () => {
     const task = { pipeline: 'from', topic: 'orders', partition: 0, otherTopics: ['payments'] }
     const claim = await store.claim(task, 1)
     const letter = { ordinal: 0, operator: 'x', reason: 'y', detail: 'z', recordTime: null, key: null, headers: [] }
+    const answer = {
+      operator: 'tier',
+      key: 'k',
+      at: 1,
+      answer: '"gold"',
+      isFailure: false,
+      input: 0,
+      offset: 1,
+      ordinal: 0,
+    }
     await store.commit(claim, {
       ...{ nextOffset: 7, watermark: 100, archiveNextOffset: 5, logId: 'log', writes: [], objects: [] },
       state: { kind: 'base', body: '{"version":2,"operators":[]}' },
       others: [{ nextOffset: 9, archiveNextOffset: null, logId: 'other log' }],
       idleAdvances: [{ offset: 3, otherOffsets: [4], watermark: 50 }],
       mergeNotes: [{ input: 1, offsets: [2, 3] }],
+      answers: [answer],
       deadLetters: [{ ...letter, offset: 1, payload: null }],
       messages: [{ outlet: 'out', messages: [{ sequence: 1, time: 0, key: null, value: null }] }],
     })
@@ -261,6 +272,7 @@ describe('state copy', () => {
     const first = { offset: 0, watermark: 0, isEnd: false }
     expect(await store.recordedSteps(copy, first, 10)).toEqual(await store.recordedSteps(task, first, 10))
     expect(await store.mergeNotes(copy, 1, 0, 10)).toEqual([{ input: 1, offsets: [2, 3] }])
+    expect(await store.answers(copy, 0, 0, 10)).toEqual([answer])
     const page = { after: 0, maxMessages: 10, maxBytes: 1_000 }
     expect(await store.outbox.read(copied, 'out', page)).toEqual([])
     expect(await store.outbox.read(await store.claim(task, 1), 'out', page)).toHaveLength(1)
@@ -375,6 +387,26 @@ describe('state drop', () => {
     await dropState(client, 'archiving')
     client.release()
     expect(await store.claim(task, 1)).toMatchObject({ restored: null, archivedUntilOffsets: [5, null] })
+  })
+
+  test('keeps recorded answers, which are dropped with their operator', async () => {
+    const task = { pipeline: 'asking', topic: 'orders', partition: 0 }
+    const answer = { key: 'k', at: 1, answer: '"gold"', isFailure: false, input: 0, offset: 1, ordinal: 0 }
+    const answers = ['tier', 'rate'].map((operator) => ({ operator, ...answer }))
+    const operator = { version: 1, shape: null, snapshot: 1, keyed: [] }
+    await store.commit(await store.claim(task, 1), {
+      ...{ nextOffset: 7, watermark: null, archiveNextOffset: null, writes: [], deadLetters: [], idleAdvances: [] },
+      state: { kind: 'base', body: JSON.stringify({ version: 2, operators: [{ name: 'tier', ...operator }] }) },
+      ...{ objects: [], answers },
+    })
+    const plan = await millrace('state', 'drop', '--pipeline', 'asking')
+    expect(plan.out).toMatch(/keep +2 recorded answers, which the next run takes instead of asking/)
+    const dropped = await millrace('state', 'drop', '--pipeline', 'asking', '--operator', 'tier', '--yes')
+    expect(dropped).toMatchObject({ code: 0 })
+    const left = answers.filter(({ operator: name }) => name === 'rate')
+    expect(await store.answers(task, 0, 0, 10)).toEqual(left)
+    expect(await millrace('state', 'drop', '--pipeline', 'asking', '--yes')).toMatchObject({ code: 0 })
+    expect(await store.answers(task, 0, 0, 10)).toEqual(left)
   })
 
   test('frees the name for a copy, and a worker that had claimed it is fenced by that', async () => {

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import type { LookupAnswer } from '../../src/runtime/answers.ts'
 import type {
   ArchivedObject,
   Checkpoint,
@@ -837,6 +838,34 @@ export function checkpointStoreContract(name: string, create: () => Promise<Chec
       expect(await store.mergeNotes(task, 1, 10, 10)).toEqual(notes.slice(2))
       expect(await store.mergeNotes(task, 0, 0, 10)).toEqual([lead])
       expect(await store.mergeNotes({ ...task, partition: 1 }, 1, 0, 10)).toEqual([])
+    })
+
+    test('recorded answers are given by input, in the order of its offsets, page by page, and the last one of a place holds', async () => {
+      const answer = (offset: number, over: Partial<LookupAnswer> = {}): LookupAnswer => ({
+        ...{ operator: 'tier', input: 0, offset, ordinal: 0, key: 'k', at: 7, answer: '"gold"', isFailure: false },
+        ...over,
+      })
+      const all = [
+        answer(1, { key: hostile, operator: hostile, answer: JSON.stringify(hostile), at: null }),
+        answer(2, { isFailure: true, at: -5 }),
+        answer(2, { ordinal: 1 }),
+        answer(10, { operator: 'tier2' }),
+      ]
+      const other = answer(3, { input: 1 })
+      const claim = await committed(checkpoint(10, { answers: [all[3]!, answer(1, all[0]), all[1]!] }))
+      await store.commit(
+        claim,
+        checkpoint(11, { answers: [all[2]!, other, answer(10, { operator: 'tier2', key: 'old' })] }),
+      )
+      await store.commit(claim, checkpoint(12, { answers: [all[3]!] }))
+      expect(await store.answers(task, 0, 0, 10)).toEqual(all)
+      expect(await store.answers(task, 0, 2, 2)).toEqual(all.slice(1, 3))
+      expect(await store.answers(task, 0, 3, 10)).toEqual(all.slice(3))
+      expect(await store.answers(task, 1, 0, 10)).toEqual([other])
+      expect(await store.answers({ ...task, pipeline: 'another' }, 0, 0, 10)).toEqual([])
+      const many = Array.from({ length: 2_500 }, (_, i) => answer(100 + i, { answer: JSON.stringify('x'.repeat(100)) }))
+      await store.commit(claim, checkpoint(13, { answers: many }))
+      expect(await store.answers(task, 0, 100, 3_000)).toEqual(many)
     })
 
     test('steps of time are given by place, then by watermark, with the clocks and the offsets that they name', async () => {

@@ -218,6 +218,7 @@ const takers: Readonly<Record<string, Taker>> = {
       by,
       value: need(() => 1, late),
       maxKeys: need(1, '1'),
+      ttlMs: duration('1h', false),
       state: saved,
       version: may(1, '1'),
       migrate: may(() => null, 1),
@@ -306,6 +307,21 @@ const takers: Readonly<Record<string, Taker>> = {
   topic: {
     make: (codecs) => millrace.topic('orders', codecs),
     options: { value: need(codec, {}), key: may(codec, {}) },
+  },
+  lookup: {
+    make: millrace.lookup,
+    options: {
+      name,
+      by,
+      get: need(async () => 1, 'url'),
+      with: need(() => 1, late),
+      cache: may({ maxEntries: 5, ttlMs: '1m' }, { entries: 5 }),
+      concurrency: need(1, '1'),
+      perSecond: may(5, '5'),
+      record: may(true, 'yes'),
+      state: saved,
+      onReject,
+    },
   },
   upstreamTime: {
     make: millrace.upstreamTime,

@@ -208,6 +208,7 @@ describe('a store that does not take commits', () => {
       },
       recordedSteps: (...asked) => inner.recordedSteps(...asked),
       mergeNotes: (...asked) => inner.mergeNotes(...asked),
+      answers: (...asked) => inner.answers(...asked),
       outbox: inner.outbox,
       close: () => inner.close(),
     }

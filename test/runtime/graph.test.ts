@@ -341,7 +341,13 @@ describe('the graph', () => {
     const destination = () => {
       throw new Error('only its shape is looked at')
     }
-    const surroundings = { edition: 1, pause: () => Promise.resolve(), isAway: () => false, destination } as const
+    const surroundings = {
+      edition: 1,
+      pause: () => Promise.resolve(),
+      isAway: () => false,
+      answer: () => null,
+      destination,
+    } as const
     for (let seed = 1; seed <= 300; seed++) {
       const plan = drawPlan(new Random(seed), { isForTask: true })
       const { edges } = graphOf(graphPipeline(plan, surroundings))

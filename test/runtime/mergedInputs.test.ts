@@ -115,6 +115,7 @@ describe('several inputs', () => {
       commit: replayed.commit.bind(replayed),
       recordedSteps: store.recordedSteps.bind(store),
       mergeNotes: store.mergeNotes.bind(store),
+      answers: store.answers.bind(store),
     })
     await drained(clock, start({ pipeline: replay, store: both, replayOf: 'order' }))
     expect(replayed.rows('seen')).toEqual(store.rows('seen'))

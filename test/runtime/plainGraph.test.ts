@@ -94,16 +94,32 @@ describe('operators in a plain RxJS program', () => {
     expect(out).toEqual(['first 10', 'second 10'])
   })
 
-  it('values below two eventTimes do not meet under the time of one of them', () => {
+  it('values below two eventTimes meet under the lesser of both', () => {
     const first = new Subject<number>()
     const second = new Subject<number>()
-    let error: unknown
+    const out: unknown[] = []
     merge(first.pipe(timed('one')), second.pipe(timed('two')))
+      .pipe(counts('w', 10))
+      .subscribe((value) => out.push(value))
+    first.next(1_000)
+    second.next(5)
+    expect(out).toEqual([])
+    second.next(999)
+    expect(out).toHaveLength(1)
+  })
+
+  it('values do not meet where one of two eventTimes had begun for somebody else', () => {
+    const first = new Subject<number>()
+    const second = new Subject<number>()
+    const shared = first.pipe(timed('one'), share())
+    shared.subscribe()
+    let error: unknown
+    merge(shared, second.pipe(timed('two')))
       .pipe(counts('w', 10))
       .subscribe({ error: (found) => (error = found) })
     first.next(1_000)
     second.next(5)
-    expect(String(error)).toMatch(/w: values below two eventTime operators meet here/)
+    expect(String(error)).toMatch(/w: values below two eventTime operators meet here, and one of the two had begun/)
   })
 
   it('one program may feed another, each with its own time', () => {

@@ -88,6 +88,7 @@ function withBadOutbox(store: CheckpointStore, random: Random, faults: { left: n
     commit: (claim, checkpoint) => store.commit(claim, checkpoint),
     recordedSteps: (...asked) => store.recordedSteps(...asked),
     mergeNotes: (...asked) => store.mergeNotes(...asked),
+    answers: (...asked) => store.answers(...asked),
     close: () => store.close(),
     outbox: new Proxy(outbox, {
       get(target, name: keyof typeof outbox) {

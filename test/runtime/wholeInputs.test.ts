@@ -105,6 +105,7 @@ describe('one task that reads all partitions', () => {
       commit,
       recordedSteps: (...asked) => store.recordedSteps(...asked),
       mergeNotes: (...asked) => store.mergeNotes(...asked),
+      answers: (...asked) => store.answers(...asked),
       close: () => store.close(),
     }
     const limits = { maxUncommittedRecords: 2 }

@@ -81,6 +81,7 @@ function scripted(store: CheckpointStore, script: ('take' | 'lose-reply' | 'fail
     },
     recordedSteps: (...asked) => store.recordedSteps(...asked),
     mergeNotes: (...asked) => store.mergeNotes(...asked),
+    answers: (...asked) => store.answers(...asked),
     outbox: store.outbox,
     close: () => store.close(),
   }
@@ -311,6 +312,7 @@ describe('a worker', () => {
       },
       recordedSteps: (...asked) => base.store.recordedSteps(...asked),
       mergeNotes: (...asked) => base.store.mergeNotes(...asked),
+      answers: (...asked) => base.store.answers(...asked),
       outbox: base.store.outbox,
       close: () => base.store.close(),
     }

@@ -76,6 +76,7 @@ function withRecordsOf(recorded: CheckpointStore, store: CheckpointStore): Check
     commit: (...asked) => store.commit(...asked),
     recordedSteps: (...asked) => recorded.recordedSteps(...asked),
     mergeNotes: (...asked) => recorded.mergeNotes(...asked),
+    answers: (...asked) => recorded.answers(...asked),
     outbox: store.outbox,
     close: () => store.close(),
   }

@@ -152,7 +152,8 @@ function planOf(
       const known = operators.size === 0 ? 'none has' : `these have: ${[...operators.keys()].join(', ')}`
       return `Operator ${operator} of pipeline ${pipeline} has no saved state; ${known}.`
     }
-    const { unsent, deadLetters, redriven, archiveObjects, decisions } = await keptBeside(client, pipeline, topic)
+    const beside = await keptBeside(client, pipeline, topic)
+    const { unsent, deadLetters, redriven, archiveObjects, decisions, answers } = beside
     return [
       `  drop   where it stands in ${counted(tasks.length, 'task')}`,
       ...[...operators].map(([name, held]) => lineOf(name, held)),
@@ -163,6 +164,11 @@ function planOf(
         ? []
         : [
             `  keep   ${counted(decisions, 'decision')} about offsets that are left out (offsets list; offsets unskip takes them back)`,
+          ]),
+      ...(answers === 0
+        ? []
+        : [
+            `  keep   ${counted(answers, 'recorded answer')}, which the next run takes instead of asking (--operator NAME drops those of one lookup)`,
           ]),
       '  keep   the rows of its tables',
       partialRows,

@@ -1,3 +1,4 @@
+import type { LookupAnswer } from '../../runtime/answers.ts'
 import type {
   ArchivedObject,
   Checkpoint,
@@ -102,6 +103,16 @@ FROM unnest($4::integer[], $5::bigint[], $6::boolean[], $7::text[]) AS note (inp
 const readNotesText = `SELECT input, offsets::float8[] AS offsets, is_first AS "isFirst" FROM merge_note
 WHERE pipeline = $1 AND topic = $2 AND partition = $3 AND input = $4 AND "offset" >= $5 ORDER BY "offset", is_first DESC LIMIT $6`
 
+// A run that is repeated is told what it was told before, so another answer is that of a run that asks anew.
+const answerText = `INSERT INTO lookup_answer AS t (pipeline, topic, partition, input, "offset", operator, ordinal, key, at, answer, is_failure)
+SELECT $1, $2, $3, * FROM unnest($4::integer[], $5::bigint[], $6::text[], $7::integer[], $8::text[], $9::bigint[], $10::text[], $11::boolean[])
+ON CONFLICT (pipeline, topic, partition, input, "offset", operator, ordinal) DO UPDATE SET key = excluded.key, at = excluded.at, answer = excluded.answer,
+  is_failure = excluded.is_failure
+WHERE (t.key, t.at, t.answer, t.is_failure) IS DISTINCT FROM (excluded.key, excluded.at, excluded.answer, excluded.is_failure)`
+
+const readAnswersText = `SELECT input, "offset"::float8 AS "offset", operator, ordinal, key, at::float8 AS at, answer, is_failure AS "isFailure" FROM lookup_answer
+WHERE pipeline = $1 AND topic = $2 AND partition = $3 AND input = $4 AND "offset" >= $5 ORDER BY "offset", operator, ordinal LIMIT $6`
+
 const archivedText = `SELECT (SELECT (last_offset + 1)::float8 FROM archive_object AS object
   WHERE object.pipeline = $1 AND object.topic = input.topic AND object.partition = input.partition ORDER BY first_offset DESC LIMIT 1) AS until
 FROM unnest($2::text[], $3::integer[]) WITH ORDINALITY AS input (topic, partition, number) ORDER BY number`
@@ -146,6 +157,8 @@ export const archivedStatement = (task: TaskId) => {
 }
 export const readNotesStatement = (task: TaskId, input: number, fromOffset: number, limit: number) =>
   prepared(readNotesText, [...idOf(task), input, fromOffset, limit])
+export const readAnswersStatement = (task: TaskId, input: number, fromOffset: number, limit: number) =>
+  prepared(readAnswersText, [...idOf(task), input, fromOffset, limit])
 export const explainFenceStatement = (task: TaskId) => prepared(explainFenceText, idOf(task))
 
 /**
@@ -295,4 +308,28 @@ export function mergeNotesStep(task: TaskId, notes: readonly MergeNote[]): Step 
     notes.map(({ isFirst = false }) => isFirst),
     notes.map(({ offsets }) => offsets.join(',')),
   ])
+}
+
+const answersPerStatement = 1_000
+
+/** Stores what was answered from outside. */
+export function answerSteps(task: TaskId, answers: readonly LookupAnswer[]): readonly Step[] {
+  const bytesOf = ({ key, answer }: LookupAnswer) => key.length + answer.length + 40
+  return [...statementParts(answers, bytesOf, answersPerStatement)].map(({ items, bytes }) =>
+    largeStep(bytes, (client) => {
+      const array = (of: (answer: LookupAnswer) => unknown) => `{${items.map(of).join(',')}}`
+      const values = [
+        ...idOf(task),
+        array(({ input }) => input),
+        array(({ offset }) => offset),
+        array(({ operator }) => arrayElement(escapeText(operator))),
+        array(({ ordinal }) => ordinal),
+        array(({ key }) => arrayElement(escapeText(key))),
+        array(({ at }) => at ?? 'NULL'),
+        array(({ answer }) => arrayElement(escapeText(answer))),
+        array(({ isFailure }) => isFailure),
+      ]
+      return client.query(prepared(answerText, values))
+    }),
+  )
 }

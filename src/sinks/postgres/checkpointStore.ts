@@ -1,5 +1,6 @@
 import { hostname } from 'node:os'
 import pg from 'pg'
+import type { LookupAnswer } from '../../runtime/answers.ts'
 import type {
   Checkpoint,
   CheckpointStore,
@@ -18,6 +19,7 @@ import { otherPlaces, placeName } from '../../runtime/inputPlace.ts'
 import type { Outbox } from '../../runtime/outbox.ts'
 import { type PartitionGrowth, partitionsChanged } from '../../runtime/partitionGrowth.ts'
 import {
+  answerSteps,
   archivedStatement,
   claimStatement,
   deadLetterSteps,
@@ -28,6 +30,7 @@ import {
   knownPartitionsStatement,
   mergeNotesStep,
   objectStep,
+  readAnswersStatement,
   readInputsStatement,
   readNotesStatement,
   readSkippedStatement,
@@ -193,6 +196,18 @@ export class PostgresCheckpointStore implements CheckpointStore {
     })
   }
 
+  answers(task: TaskId, input: number, fromOffset: number, limit: number): Promise<readonly LookupAnswer[]> {
+    return withClient(this.#pipelined, `read the answers of ${nameOf(task)}`, task, async (client) => {
+      const { rows } = await client.query<LookupAnswer>(readAnswersStatement(task, input, fromOffset, limit))
+      return rows.map(({ operator, key, answer, ...row }) => ({
+        ...row,
+        operator: unescapeText(operator),
+        key: unescapeText(key),
+        answer: unescapeText(answer),
+      }))
+    })
+  }
+
   async close(): Promise<void> {
     await Promise.all([this.#pipelined.end(), this.#sequential.end()])
   }
@@ -263,6 +278,7 @@ function stepsOf(claim: Claim, checkpoint: Checkpoint, commits: number): readonl
     ...(checkpoint.messages ?? []).flatMap((write) => messageSteps(task, write)),
     ...inputSteps(task, checkpoint.others ?? []),
     ...((checkpoint.mergeNotes ?? []).length === 0 ? [] : [mergeNotesStep(task, checkpoint.mergeNotes ?? [])]),
+    ...answerSteps(task, checkpoint.answers ?? []),
     stateStep(task, checkpoint.state),
     ...(checkpoint.idleAdvances.length + (checkpoint.inputEnds?.length ?? 0) === 0
       ? []

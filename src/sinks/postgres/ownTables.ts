@@ -13,6 +13,7 @@ export const ownTables: readonly string[] = [
   'log_partition',
   'log_producer',
   'log_topic',
+  'lookup_answer',
   'merge_note',
   'migration',
   'outbox',

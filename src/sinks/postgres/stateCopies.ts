@@ -27,12 +27,13 @@ ON CONFLICT (pipeline, topic, partition) DO UPDATE SET generation = t.generation
   state_bytes = excluded.state_bytes, committed_at = excluded.committed_at, log_id = excluded.log_id, topic_partitions = excluded.topic_partitions,
   leader_epoch = excluded.leader_epoch`
 
-/** What belongs to the checkpoints of a task. The recorded steps and merge notes are there for a replay of the new pipeline from the beginning of the log. */
+/** What belongs to the checkpoints of a task. The recorded steps, merge notes and answers are there for a replay of the new pipeline from the beginning of the log. */
 const parts: readonly (readonly [table: string, columns: string])[] = [
   ['task_state', 'sequence, kind, body'],
   ['task_input', 'input_topic, input_partition, next_offset, archive_next_offset, log_id, leader_epoch'],
   ['idle_advance', '"offset", watermark, is_end, others, sequence, clock'],
   ['merge_note', 'input, "offset", is_first, offsets'],
+  ['lookup_answer', 'input, "offset", operator, ordinal, key, at, answer, is_failure'],
 ]
 
 const copyPart = (table: string, columns: string) => `
@@ -78,6 +79,8 @@ export async function copyState(
     }
     await client.query(copyTasks, [from, to])
     await client.query(copyOwners, [from, to])
+    // Answers outlive what is dropped, and those of an earlier life of the name say nothing of this one.
+    await client.query('DELETE FROM lookup_answer WHERE pipeline = $1', [to])
     for (const [table, columns] of parts) await client.query(copyPart(table, columns), [from, to])
     const { rows } = await client.query<{ bytes: number; unsent: number }>(size, [from])
     const tables = await tablesOf(client, from)

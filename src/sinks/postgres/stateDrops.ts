@@ -13,6 +13,8 @@ export interface KeptBeside {
   readonly archiveObjects: number
   /** About offsets that are left out; they hold for the next start as well. */
   readonly decisions: number
+  /** What operators were answered from outside, which the next run takes instead of asking. */
+  readonly answers: number
 }
 
 type Fenced = Omit<SavedTask, 'nextOffset'>
@@ -24,7 +26,8 @@ SELECT (SELECT count(*) FROM outbox WHERE pipeline = $1 AND ${ofTopic})::float8 
        (SELECT count(*) FROM dead_letter WHERE pipeline = $1 AND ${ofTopic})::float8 AS "deadLetters",
        (SELECT count(*) FROM dead_letter WHERE pipeline = $1 AND ${ofTopic} AND redriven_at IS NOT NULL)::float8 AS redriven,
        (SELECT count(*) FROM archive_object WHERE pipeline = $1 AND ${ofTopic})::float8 AS "archiveObjects",
-       (SELECT count(*) FROM skipped_range WHERE pipeline = $1 AND ${ofTopic} AND kind <> 'rewind' AND taken_back_at IS NULL)::float8 AS decisions`
+       (SELECT count(*) FROM skipped_range WHERE pipeline = $1 AND ${ofTopic} AND kind <> 'rewind' AND taken_back_at IS NULL)::float8 AS decisions,
+       (SELECT count(*) FROM lookup_answer WHERE pipeline = $1 AND ${ofTopic})::float8 AS answers`
 
 // The generation has to outlive what is dropped: a worker that is still at it must not be taken for the next one. Messages are counted anew, so they are of another outbox.
 const emptyTasks = `
@@ -54,12 +57,12 @@ WHERE pipeline = $1 AND topic = $2 AND partition = $3`
 /** @param topic of the leading input; null for all */
 export async function keptBeside(client: pg.ClientBase, pipeline: string, topic: string | null): Promise<KeptBeside> {
   const { rows } = await client.query<KeptBeside>(beside, [pipeline, topic])
-  return rows[0] ?? { unsent: 0, deadLetters: 0, redriven: 0, archiveObjects: 0, decisions: 0 }
+  return rows[0] ?? { unsent: 0, deadLetters: 0, redriven: 0, archiveObjects: 0, decisions: 0, answers: 0 }
 }
 
 /**
  * Drops where the pipeline stands and all that it keeps for going on: the next start is a first one. A worker that still runs is fenced, so that nothing of it is
- * committed afterwards. Rows, dead letters, decisions about offsets and the archive with its manifest stay.
+ * committed afterwards. Rows, dead letters, decisions about offsets, recorded answers and the archive with its manifest stay.
  * @param topic of the leading input, whose tasks alone are meant; null for all
  * @returns how many tasks there were
  */
@@ -73,7 +76,7 @@ export async function dropState(client: pg.ClientBase, pipeline: string, topic: 
 }
 
 /**
- * Drops what the pipeline has saved for one operator, which begins empty at the next start; the others go on. A worker that still runs is fenced.
+ * Drops what the pipeline has saved for one operator, recorded answers included, which begins empty at the next start; the others go on. A worker that still runs is fenced.
  * @returns in how many tasks there was something
  */
 export async function dropOperatorState(
@@ -99,6 +102,11 @@ export async function dropOperatorState(
       tasks += 1
       await client.query(countBytes, key)
     }
+    await client.query(`DELETE FROM lookup_answer WHERE pipeline = $1 AND ${ofTopic} AND operator = $3`, [
+      pipeline,
+      topic,
+      escapeText(operator),
+    ])
     return tasks
   })
 }

@@ -101,6 +101,7 @@ export function faultyCheckpointStore(inner: CheckpointStore, options: FaultyChe
     recordedSteps: (task, after, limit) =>
       process.isAlive ? process.guard(inner.recordedSteps(task, after, limit)) : never(),
     mergeNotes: (...asked) => (process.isAlive ? process.guard(inner.mergeNotes(...asked)) : never()),
+    answers: (...asked) => (process.isAlive ? process.guard(inner.answers(...asked)) : never()),
     outbox: faultyOutbox(inner.outbox, options),
     close: () => (process.isAlive ? process.guard(inner.close()) : never()),
   }

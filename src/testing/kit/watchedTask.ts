@@ -1,8 +1,10 @@
+import { noAnswers } from '../../runtime/answers.ts'
 import type { SavedCheckpoint } from '../../runtime/checkpoint.ts'
 import { MillraceError } from '../../runtime/errors.ts'
 import type { Logic, OperatorSpec } from '../../runtime/operator.ts'
 import { inputsOf, type Pipeline } from '../../runtime/pipeline.ts'
-import { StreamTask } from '../../runtime/streamTask.ts'
+import { StreamTask, type TaskSurroundings } from '../../runtime/streamTask.ts'
+import { defaultLimits } from '../../runtime/workerLimits.ts'
 import { inOperator, Poisoned, withPoison } from './poison.ts'
 
 const reactions = ['onValue', 'onTimer', 'onWatermark', 'onIdle', 'onCut', 'onComplete'] as const
@@ -25,10 +27,17 @@ class WatchedTask extends StreamTask {
   }
 }
 
+/** A test waits for no rate of calls. */
+const unhurried: TaskSurroundings = {
+  clock: { now: () => 0, sleep: () => Promise.resolve() },
+  tasks: 1,
+  answers: noAnswers,
+}
+
 /** Builds a watched task from what was saved, or one that begins at the first record of each input. */
 export function watchedTask(pipeline: Pipeline, saved: SavedCheckpoint | null): StreamTask {
   const starts = inputsOf(pipeline).map(() => 0)
-  const task = new WatchedTask(pipeline, saved, starts)
+  const task = new WatchedTask(pipeline, saved, starts, defaultLimits, inputsOf(pipeline), unhurried)
   task.rendersRows = true
   return task
 }

@@ -37,6 +37,7 @@ export class Receivers {
       },
       recordedSteps: (...asked) => store.recordedSteps(...asked),
       mergeNotes: (...asked) => store.mergeNotes(...asked),
+      answers: (...asked) => store.answers(...asked),
       outbox: store.outbox,
       close: () => store.close(),
     }

@@ -228,6 +228,7 @@ function withStepsOf(recorded: CheckpointStore, store: CheckpointStore): Checkpo
     commit: (claim, checkpoint) => store.commit(claim, checkpoint),
     recordedSteps: (task, after, limit) => recorded.recordedSteps(task, after, limit),
     mergeNotes: (...asked) => recorded.mergeNotes(...asked),
+    answers: (...asked) => recorded.answers(...asked),
     outbox: store.outbox,
     close: () => store.close(),
   }

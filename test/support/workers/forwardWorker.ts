@@ -100,6 +100,7 @@ function crashingStore(store: CheckpointStore, reach: Reach): CheckpointStore {
     },
     recordedSteps: (...asked) => store.recordedSteps(...asked),
     mergeNotes: (...asked) => store.mergeNotes(...asked),
+    answers: (...asked) => store.answers(...asked),
     outbox: crashingOutbox(store.outbox, reach),
     close: () => store.close(),
   }

@@ -39,6 +39,7 @@ function plainStore(isFencing = true) {
     },
     recordedSteps: async () => [],
     mergeNotes: async () => [],
+    answers: async () => [],
     outbox: new MemoryCheckpointStore().outbox,
     close: async () => {},
   }

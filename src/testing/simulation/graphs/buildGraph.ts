@@ -5,6 +5,7 @@ import { decode } from '../../../operators/decode.ts'
 import { dedupe } from '../../../operators/dedupe.ts'
 import { enrich } from '../../../operators/enrich.ts'
 import { eventTime } from '../../../operators/eventTime.ts'
+import { lookup } from '../../../operators/lookup.ts'
 import { mapAsync } from '../../../operators/mapAsync.ts'
 import type { StreamTable } from '../../../operators/streamTable.ts'
 import { toTable } from '../../../operators/toTable.ts'
@@ -39,6 +40,8 @@ export interface GraphSurroundings {
   destination(name: string): Destination
   /** True when an asynchronous call is to fail for now. */
   isAway(): boolean
+  /** What somebody outside says about a key, which is another thing each time; throws where it has an error for an answer. */
+  answer(key: string): number | null
   readonly onReject?: OperatorSpec['onReject']
 }
 
@@ -93,7 +96,7 @@ type SingleStep = Exclude<Step, { readonly kind: 'diamond' }>
 type Tables = ReadonlyMap<string, StreamTable<number>>
 
 function tableOf(
-  { name, removesOn, throwsOn }: TablePlan,
+  { name, removesOn, throwsOn, ttlMs }: TablePlan,
   changes: Observable<Item>,
   onReject: GraphSurroundings['onReject'],
 ): StreamTable<number> {
@@ -105,6 +108,7 @@ function tableOf(
       return residueOf(item) === removesOn ? null : item.n
     },
     maxKeys: 1_000,
+    ...(ttlMs === null ? {} : { ttlMs }),
     onReject,
   })
 }
@@ -146,6 +150,8 @@ function flowOperator(
       return batchFlush<Item>({ name: step.name, maxCount: step.maxCount })
     case 'mapAsync':
       return mapAsyncOf(step, surroundings)
+    case 'lookup':
+      return lookupOf(step, surroundings)
     case 'counter':
       return counter({ name: step.name, onReject }, { edition, throwsOn: step.throwsOn })
     case 'silence':
@@ -240,6 +246,28 @@ function mapAsyncOf(step: StepOf<'mapAsync'>, surroundings: GraphSurroundings): 
     },
     { name, concurrency, onReject: surroundings.onReject },
   )
+}
+
+function lookupOf(step: StepOf<'lookup'>, surroundings: GraphSurroundings): OperatorFunction<Item, Flow> {
+  const { name, concurrency, mostMs, cache, perSecond, throwsOn } = step
+  return lookup<Item, number, Item>({
+    name,
+    concurrency,
+    by: ({ key, n }) => `${key}${n % 3}`,
+    get: async (key) => {
+      await surroundings.pause(mostMs)
+      if (surroundings.isAway()) throw new RetryableError(`${name}: drawn to be away for now`)
+      return surroundings.answer(key)
+    },
+    with: (item, answer) => {
+      throwOn(throwsOn, item)
+      return { ...item, n: (item.n + (answer ?? 7)) % 90 }
+    },
+    ...(cache === null ? {} : { cache }),
+    ...(perSecond === null ? {} : { perSecond }),
+    record: true,
+    onReject: surroundings.onReject,
+  })
 }
 
 /** What an asynchronous call makes of a value in the end. */

@@ -81,6 +81,7 @@ class PlanDrawing {
       name: this.#name('table'),
       removesOn: random.int(0, residues - 1),
       throwsOn: this.#failure(atRoot),
+      ttlMs: random.chance(0.3) ? random.pick([300, 5_000, 60_000]) : null,
     }))
     // Each input has a time of its own, or all have one below where they meet.
     const hasOwnTimes = others > 0 && random.chance(0.6)
@@ -216,6 +217,23 @@ class PlanDrawing {
           place: { ...place, hasTime: false, isLoose: true },
         }
       }
+      case 'lookup': {
+        const cache = {
+          maxEntries: random.int(1, 4),
+          ...(random.chance(0.6) ? { ttlMs: random.pick([200, 2_000, 60_000]) } : {}),
+          ...(random.chance(0.6) ? { missTtlMs: random.pick([100, 5_000]) } : {}),
+        }
+        const step: Step = {
+          kind,
+          name: this.#name(kind),
+          concurrency: random.int(1, 6),
+          mostMs: random.pick([0, 5, 50, 400]),
+          cache: random.chance(0.8) ? cache : null,
+          perSecond: random.chance(0.3) ? random.pick([5, 50, 2_000]) : null,
+          throwsOn: this.#failure(place),
+        }
+        return { steps: [step], place: { ...place, hasTime: false, isLoose: true } }
+      }
       case 'counter':
         return stay({ kind, name: this.#name(kind), throwsOn: this.#failure(place) })
       case 'silence':
@@ -227,14 +245,12 @@ class PlanDrawing {
         }
       case 'running':
         return stay({ kind, name: this.#name(kind) })
-      case 'enrich':
-        return stay({
-          kind,
-          name: this.#name(kind),
-          table: random.pick(this.#tables).name,
-          needsRow: random.chance(0.3),
-          throwsOn: this.#failure(place),
-        })
+      case 'enrich': {
+        const { name: table, ttlMs } = random.pick(this.#tables)
+        const isAging = ttlMs !== null
+        const needsRow = random.chance(0.3)
+        return stay({ kind, name: this.#name(kind), table, isAging, needsRow, throwsOn: this.#failure(place) })
+      }
       case 'retired':
         this.#hasRetired = true
         return stay({ kind, name: this.#name(kind) })
@@ -246,6 +262,7 @@ class PlanDrawing {
     const kinds: Step['kind'][] = ['filter', 'map', 'spread', 'mapAsync', 'batch']
     if (place.isMixed) return kinds
     kinds.push('counter', 'running')
+    if (this.#isForTask && place.mayReject) kinds.push('lookup', 'lookup')
     if (this.#tables.length > 0 && !place.isLoose) kinds.push('enrich', 'enrich', 'enrich')
     if (depth < mostDepth) kinds.push('diamond')
     if (this.#canMigrate && !this.#hasRetired) kinds.push('retired', 'retired')
@@ -331,7 +348,7 @@ class PlanDrawing {
   }
 
   #hasLoose(drawn: readonly { readonly steps: readonly Step[] }[]): boolean {
-    return drawn.some(({ steps }) => steps.some(({ kind }) => kind === 'mapAsync' || kind === 'batch'))
+    return drawn.some(({ steps }) => steps.some(({ kind }) => ['mapAsync', 'lookup', 'batch'].includes(kind)))
   }
 
   #outlet({ isMixed, mayReject }: Place, mode: OutletPlan['mode'] | null): OutletPlan {

@@ -6,7 +6,7 @@ import type { PlacedRecord } from '../merges/mergedOrder.ts'
 import type { Outcome } from '../outcome.ts'
 import { leadTopic, messageHeaders, messageTime } from './graphPipeline.ts'
 import { type Item, itemCodec } from './item.ts'
-import { NaiveGraph } from './naiveGraph.ts'
+import { hidesWhatFollows, NaiveGraph } from './naiveGraph.ts'
 import { allSteps, type GraphPlan, type OutletPlan, takesBack } from './plan.ts'
 
 /**
@@ -169,8 +169,8 @@ function letterUntruths(plan: GraphPlan, graphs: readonly NaiveGraph[], outcome:
     const found = letters.filter((letter) => letter.operator === name && !isUnredriven(letter)).length
     return expected === found ? [] : [`! truth: ${name} sets ${expected} values aside, found ${found}`]
   })
-  // What a guard holds back is answered for until it is decided about.
-  if (allSteps(plan).some((step) => step.kind === 'eventTime' && step.guard !== null)) return ofOperators
+  // What a guard holds back is answered for until it is decided about, and so is what waits for an answer.
+  if (allSteps(plan).some(hidesWhatFollows)) return ofOperators
   const expected = graphs.reduce((sum, { unredriven }) => sum + unredriven, 0)
   const found = letters.filter(isUnredriven).length
   return expected === found

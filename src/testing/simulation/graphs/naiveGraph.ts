@@ -35,7 +35,7 @@ type NamedStep = Extract<Step, { readonly name: string }>
 
 /**
  * A drawn graph over the records of one partition, in the most direct way: nothing is saved, nothing waits, batches and asynchronous calls let through at once. It says
- * nothing about what stands below a guard against leaps.
+ * nothing about what stands below a guard against leaps or a lookup.
  */
 export class NaiveGraph {
   readonly rows = new Map<OutletPlan, Item[]>()
@@ -69,7 +69,7 @@ export class NaiveGraph {
     const times = allSteps(plan).filter((step) => step.kind === 'eventTime')
     if (times.length > 1) for (const { name } of times) this.#clocks.set(name, Number.NEGATIVE_INFINITY)
     for (const { table } of plan.others) if (table !== null) this.#know(table.name)
-    this.#isKnown = !inputSteps.flat().some(isGuard)
+    this.#isKnown = !inputSteps.flat().some(hidesWhatFollows)
     const root = this.#stretch(plan.root)
     this.#isKnown = true
     this.#inputs = inputSteps.map((steps, input) => {
@@ -146,7 +146,7 @@ export class NaiveGraph {
         let end: Place = nowhere
         const meeting: Place = { take: (value) => end.take(value), refuses: (item) => end.refuses(item) }
         const branches = step.branches.map((branch) => this.#steps(branch, () => meeting))
-        if (step.branches.flat().some(isGuard)) this.#isKnown = false
+        if (step.branches.flat().some(hidesWhatFollows)) this.#isKnown = false
         end = next()
         return fork(branches)
       }
@@ -195,7 +195,7 @@ export class NaiveGraph {
 
   /** An operator that keeps nothing from one value to the next. */
   #passing(step: Exclude<NamedStep, Parameters<typeof naiveOperator>[0]>, below: () => Place): Place {
-    if (isGuard(step)) return this.#operator(step, () => this.#answerFor())
+    if (hidesWhatFollows(step)) return this.#operator(step, () => this.#answerFor())
     this.#know(step.name)
     const next = below()
     return this.#operator(step, (value) => {
@@ -330,8 +330,13 @@ function isSpared(outlet: OutletPlan, item: Item): boolean {
   return takesBack(outlet, item) && (outlet.into === 'table' || outlet.badColumn?.how === 'throws')
 }
 
-function isGuard(step: Step): boolean {
-  return step.kind === 'eventTime' && step.guard !== null
+/** True where more than the records and their times decides what comes of a value: those that a guard waits for, what somebody outside has said, or whose turn it is when rows go by time. */
+export function hidesWhatFollows(step: Step): boolean {
+  return (
+    step.kind === 'lookup' ||
+    (step.kind === 'enrich' && step.isAging) ||
+    (step.kind === 'eventTime' && step.guard !== null)
+  )
 }
 
 const nowhere: Place = { take: () => undefined, refuses: () => false }

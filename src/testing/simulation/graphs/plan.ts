@@ -69,6 +69,19 @@ export type Step =
       readonly retries: boolean
       readonly throwsOn: number | null
     }
+  | {
+      readonly kind: 'lookup'
+      readonly name: string
+      readonly concurrency: number
+      readonly mostMs: number
+      readonly cache: {
+        readonly maxEntries: number
+        readonly ttlMs?: number
+        readonly missTtlMs?: number
+      } | null
+      readonly perSecond: number | null
+      readonly throwsOn: number | null
+    }
   | { readonly kind: 'counter'; readonly name: string; readonly throwsOn: number | null }
   | { readonly kind: 'silence'; readonly name: string; readonly afterMs: number }
   | { readonly kind: 'moves'; readonly name: string; readonly everyMs: number }
@@ -79,6 +92,8 @@ export type Step =
       readonly table: string
       /** Values without a row are passed on as they are, or not at all. */
       readonly needsRow: boolean
+      /** Rows go by time, hence depend on whose turn it is when time moves. */
+      readonly isAging: boolean
       readonly throwsOn: number | null
     }
   /** Passes values on and is taken away by the second version of a pipeline. */
@@ -109,6 +124,7 @@ export const stepKinds = [
   'batch',
   'flatten',
   'mapAsync',
+  'lookup',
   'counter',
   'silence',
   'moves',
@@ -156,6 +172,8 @@ export interface TablePlan {
   /** Values of this residue take their row away. */
   readonly removesOn: number
   readonly throwsOn: number | null
+  /** How long a row stays that is not refreshed; null for good. */
+  readonly ttlMs: number | null
 }
 
 /** A graph that a seed has drawn. */

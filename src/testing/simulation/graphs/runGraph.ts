@@ -17,7 +17,7 @@ import { type GraphInput, placed } from './graphInput.ts'
 import { graphDifferences } from './graphOutcome.ts'
 import { graphPipeline, leadTopic } from './graphPipeline.ts'
 import { untruthsOfGraph } from './model.ts'
-import { describePlan, type GraphPlan } from './plan.ts'
+import { allSteps, describePlan, type GraphPlan } from './plan.ts'
 import type { Edition } from './userOperators.ts'
 
 /** Everything that one seed decides about a run of a graph. */
@@ -61,9 +61,10 @@ export async function runGraph(schedule: GraphSchedule): Promise<GraphReport> {
     schedule.adversity,
   )
   const edition: Edition = result.starts > migratesAt ? 2 : 1
+  // A replay is told what the run was told, and what nobody was told shows.
   const options = optionsOf(schedule, (start) => pipelineOf(plan, edition, new Calls('none', 0), start))
   const plain =
-    plan.idleAfterMs === null && plan.others.length === 0
+    plan.idleAfterMs === null && plan.others.length === 0 && !hasAnswers(plan)
       ? await runUninterrupted(options)
       : await runReplay(options, { pipeline: 'graph', store: result.store })
   const differences = [
@@ -134,7 +135,12 @@ function pipelineOf(
     pause: (mostMs) => (mostMs === 0 ? Promise.resolve() : clock.sleep(calls.lengthOf(mostMs))),
     destination,
     isAway: () => calls.isAway(),
+    answer: () => calls.answer(),
   })
+}
+
+function hasAnswers(plan: GraphPlan): boolean {
+  return allSteps(plan).some(({ kind }) => kind === 'lookup')
 }
 
 /** How long asynchronous calls take and which fail for now, over all starts of one run. */
@@ -150,6 +156,11 @@ class Calls {
 
   lengthOf(mostMs: number): number {
     return this.#random.int(0, mostMs)
+  }
+
+  answer(): number | null {
+    if (this.#random.chance(0.1)) throw new Error(`drawn to answer with error ${this.#random.int(0, 999)}`)
+    return this.#random.chance(0.2) ? null : this.#random.int(0, 89)
   }
 
   isAway(): boolean {

@@ -169,6 +169,9 @@ function surroundingsOf(seed: string): GraphSurroundings {
       throw new Error(`bug: ${name} was drawn for a plain program`)
     },
     isAway: () => false,
+    answer: (key) => {
+      throw new Error(`bug: ${key} was asked about in a plain program`)
+    },
   }
 }
 
