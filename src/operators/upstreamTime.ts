@@ -30,7 +30,7 @@ const defaultMaxUnmarked = 1_000_000
 
 const rules: OptionRules<UpstreamTimeOptions<never>> = {
   of: needed.callback,
-  from: optional.list,
+  from: optional.such("a list with the names of pipelines, such as ['web', 'shops']", isNames),
   maxUnmarked: optional.number,
   name: optional.text,
 }
@@ -48,11 +48,6 @@ const rules: OptionRules<UpstreamTimeOptions<never>> = {
 export function upstreamTime<T>(options: UpstreamTimeOptions<T>): MonoTypeOperatorFunction<T> {
   checkOptions('upstreamTime', options, rules)
   const { of, from, name = 'upstreamTime', maxUnmarked = defaultMaxUnmarked } = options
-  if (from !== undefined && !isNames(from)) {
-    throw new ConfigurationError(
-      `${name}: from must be a list with the names of pipelines, such as ['web', 'shops'], got ${JSON.stringify(from)}`,
-    )
-  }
   if (!Number.isSafeInteger(maxUnmarked) || maxUnmarked < 0)
     throw new ConfigurationError(`${name}: maxUnmarked must be a whole number from 0, got ${maxUnmarked}`)
   const spec: OperatorSpec = { name, ownsTime: true, readsMarkers: true, passesRedriven: true }

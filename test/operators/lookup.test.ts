@@ -120,7 +120,7 @@ describe('lookup', () => {
   })
 
   it('refuses a ttl in a plain program without eventTime, where it would have no meaning', async () => {
-    await expect(once({ ...service(), cache: { maxEntries: 9, ttlMs: 10 } }, 'a')).rejects.toThrow(OperatorError)
+    await expect(once({ get: service().get, cache: { maxEntries: 9, ttlMs: 10 } }, 'a')).rejects.toThrow(OperatorError)
   })
 
   it('forgets by event time what is not used any more', async () => {
@@ -287,12 +287,12 @@ describe('the recorded answers of a lookup', () => {
     const { clock, log } = world(records)
     const store = new MemoryCheckpointStore()
     const limits = { maxUncommittedRecords: 3 }
-    await run(clock, { pipeline: tiers({ ...live, record: true, cache }), source: log, store, limits })
+    await run(clock, { pipeline: tiers({ get: live.get, record: true, cache }), source: log, store, limits })
     expect(live.calls()).toBeGreaterThan(8)
     const again = moody()
     const replayed = new MemoryCheckpointStore()
     await run(clock, {
-      pipeline: tiers({ ...again, record: true, cache }, 'again'),
+      pipeline: tiers({ get: again.get, record: true, cache }, 'again'),
       ...{ source: log, store: withAnswersOf(store, replayed), replayOf: 'tiers' },
       limits: { maxUncommittedRecords: 100 },
     })
@@ -308,11 +308,11 @@ describe('the recorded answers of a lookup', () => {
     const first = moody()
     const { clock, log } = world(records)
     const store = new MemoryCheckpointStore()
-    await run(clock, { pipeline: tiers({ ...first, record: true, cache }), source: log, store })
+    await run(clock, { pipeline: tiers({ get: first.get, record: true, cache }), source: log, store })
     const second = moody()
     const fresh = new MemoryCheckpointStore()
     await run(clock, {
-      pipeline: tiers({ ...second, record: true, cache }),
+      pipeline: tiers({ get: second.get, record: true, cache }),
       source: log,
       store: withAnswersOf(store, fresh),
     })
@@ -324,11 +324,11 @@ describe('the recorded answers of a lookup', () => {
     const first = moody()
     const { clock, log } = world(records)
     const store = new MemoryCheckpointStore()
-    await run(clock, { pipeline: tiers({ ...first, record: true, cache }), source: log, store })
+    await run(clock, { pipeline: tiers({ get: first.get, record: true, cache }), source: log, store })
     const second = moody()
     const fresh = new MemoryCheckpointStore()
     await run(clock, {
-      pipeline: tiers({ ...second, by: ({ customer }) => `${customer}!`, record: true, cache }),
+      pipeline: tiers({ get: second.get, by: ({ customer }) => `${customer}!`, record: true, cache }),
       ...{ source: log, store: withAnswersOf(store, fresh) },
     })
     expect(second.calls()).toBeGreaterThan(8)

@@ -497,6 +497,7 @@ const others: Readonly<Record<string, string>> = {
   toFixed8: 'numbers',
   ProductSum: 'nothing',
   Batch: 'values',
+  Hole: 'facts of a gap',
   OrderBook: 'nothing',
   Withdrawn: 'a row',
   withdrawn: 'a row',

@@ -76,7 +76,7 @@ function linesOf({ edges }: ReturnType<typeof graphOf>): string[] {
 describe('the graph of realtime', () => {
   const graph = graphOf(realtime(tradeCodec({ market: 'spot', timeUnit: 'ms' })))
 
-  it('has its input, its thirteen operators in the order in which values pass them, six outlets with their tables and the archive', () => {
+  it('has its input, its thirteen operators in the order in which values pass them, seven outlets with their tables and the archive', () => {
     const outlet = (name: string) => ({
       id: `outlet:${name}`,
       kind: 'outlet',
@@ -91,13 +91,14 @@ describe('the graph of realtime', () => {
       ...['decode', 'eventTime', 'dedupe', '1m', 'ohlcv-1m'].map(operator),
       outlet('1m'),
       ...['5m', '15m', '1h', '4h', '1d'].flatMap(longer),
+      { id: 'outlet:gaps', kind: 'outlet', name: 'gaps', table: 'feed_gap' },
       { id: 'outlet:raw', kind: 'outlet', name: 'raw', isArchive: true },
     ])
   })
 
   it('has every edge, and the filter as a plain step', () => {
     const longer = (from: string, name: string) => [
-      `${from} → operator:${name}`,
+      `${from} → (1) → operator:${name}`,
       `operator:${name} → operator:rollup-${name}`,
       `operator:rollup-${name} → outlet:${name}`,
     ]
@@ -105,7 +106,9 @@ describe('the graph of realtime', () => {
       'input:records → operator:decode',
       'operator:decode → operator:eventTime',
       'operator:eventTime → (1) → operator:dedupe',
-      'operator:dedupe → operator:1m',
+      ...['1m', '5m', '15m', '1h', '4h', '1d'].map((name) => `operator:eventTime → (3) → operator:${name}`),
+      'operator:eventTime → (1) → outlet:gaps',
+      'operator:dedupe → (1) → operator:1m',
       'operator:1m → operator:ohlcv-1m',
       'operator:ohlcv-1m → outlet:1m',
       ...longer('operator:ohlcv-1m', '5m'),

@@ -469,7 +469,7 @@ describe('a hop beside other inputs', () => {
     expect(() => upstreamTime({ of, from: [] })).toThrow(/names of pipelines/)
     expect(() => upstreamTime({ of, from: 'web' as never })).toThrow(/names of pipelines/)
     expect(() => upstreamTime({ of, maxUnmarked: -1 })).toThrow(/maxUnmarked/)
-    expect(() => upstreamTime({} as never)).toThrow(/of must be a function/)
+    expect(() => upstreamTime({} as never)).toThrow(/of is missing; it must be a function/)
     const errors: unknown[] = []
     from([anOrder('a', 1)])
       .pipe(upstreamTime({ of }))

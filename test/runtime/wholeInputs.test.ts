@@ -193,7 +193,7 @@ describe('one task that reads all partitions', () => {
     )
     const wrong = { a: { topic: 'a', partitions: 'some' as 'all' } }
     expect(() => definePipeline({ name: 'wrong', inputs: wrong, build })).toThrow(
-      /must be 'all' or left out, got "some"/,
+      /partitions must be 'all', got "some"/,
     )
     const { clock, start } = world({ ...inOrder, partitionGrowth: 'allow' })
     await expect(clock.run(start().run())).rejects.toThrow(
