@@ -70,12 +70,13 @@ async function main({ cleanup }: Bench): Promise<void> {
     await migrate(pool, schema)
     const folder = join(place.folder, query)
     mkdirSync(folder)
-    const used = await runQuery(query, folder, {
+    const env = {
       KAFKA_BROKERS: place.brokers.join(','),
       DATABASE_URL: urlOf(place.connection),
       MILLRACE_SCHEMA: schema,
       NEXMARK_PREFIX: prefix,
-    })
+    }
+    const used = await runQuery(query, folder, env, cleanup)
     const stored = await storedRows(pool, query)
     if (events !== null) check(query, stored, oracle[query](events))
     await pool.query(`DROP TABLE nexmark_${query}`)

@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
+import type { Cleanup } from '../../src/host/cleanup.ts'
 import type { Query } from './oracle.ts'
 
 /** What a run of the command has taken, as a whole process: from its start to its end. */
@@ -17,11 +18,13 @@ const usage = join(import.meta.dirname, 'usage.ts')
  * Runs a query by the command that is built, until all that its topics hold is in its table.
  * @param folder for what the command and the measurement keep
  * @param env settings of the command, and `NEXMARK_PREFIX`
+ * @param cleanup ends it where the benchmark ends before it
  */
 export async function runQuery(
   query: Query,
   folder: string,
   env: Readonly<Record<string, string>>,
+  cleanup: Pick<Cleanup, 'add'>,
 ): Promise<QueryUsage> {
   const file = join(folder, `${query}.usage.json`)
   const startedAt = performance.now()
@@ -32,6 +35,7 @@ export async function runQuery(
     ['--import', usage, command, 'run', pipeline, '--until-end', '--close-open', '--data-dir', folder],
     { env: { ...process.env, ...env, NEXMARK_USAGE: file }, stdio: ['ignore', 'pipe', 'pipe'] },
   )
+  cleanup.add(() => void child.kill('SIGKILL'))
   let told = ''
   for (const stream of [child.stdout, child.stderr]) {
     stream.on('data', (chunk: Buffer) => {
