@@ -845,8 +845,8 @@ export const plantedBugs: readonly PlantedBug[] = [
     name: 'a silent task above tells of its idle steps only when something else is to be stored',
     prover: 'test/runtime/hops.test.ts',
     file: task,
-    from: 'return this.#letters.length + this.#outlets.size + this.#dueMarkers',
-    to: 'return this.#letters.length + this.#outlets.size',
+    from: 'return this.#letters.length + this.#answers.length + this.#outlets.size + this.#dueMarkers',
+    to: 'return this.#letters.length + this.#answers.length + this.#outlets.size',
   },
   {
     name: 'a marker is a record like others in the order of several inputs',
