@@ -2,7 +2,7 @@ import { getHeapSpaceStatistics, setFlagsFromString } from 'node:v8'
 
 /** Of both halves together, as far as they are in use: it grows to about 16 MiB from there, as under `--max-semi-space-size=8`. */
 const largeEnoughBytes = 8 * 1024 * 1024
-const lookEveryMs = 100
+const lookEveryMs = 20
 
 /**
  * Keeps the young generation of this process as small as that of workers, whom a flag tells (`workerFlags`). Nobody has started the command with it, and V8 takes it only at the

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { constants, zstdCompressSync } from 'node:zlib'
+import zlib from 'node:zlib'
 import { parquetWriteBuffer, type SchemaElement } from 'hyparquet-writer'
 import { columnValues } from './columnValues.ts'
 import { decimalOf, type LakeColumn, type LakeRow, type LakeTable } from './lakeTable.ts'
@@ -88,7 +88,7 @@ function dataFile(table: LakeTable, day: number | null, rows: readonly LakeRow[]
 }
 
 function compress(input: Uint8Array): Uint8Array {
-  return zstdCompressSync(input, { params: { [constants.ZSTD_c_compressionLevel]: 1 } })
+  return zlib.zstdCompressSync(input, { params: { [zlib.constants.ZSTD_c_compressionLevel]: 1 } })
 }
 
 function elementOf(column: LakeColumn, id: number): SchemaElement {

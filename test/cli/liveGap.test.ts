@@ -36,7 +36,10 @@ test('a gap is shown by status while it is open, and the candles are right once 
     exchange.trade('BTCUSDT', { time: minute + missed * 2_000, isMissed: true })
   // In steps, as a market goes: a leap of time would wait for its witnesses.
   for (let step = 0; step < 60; step++) exchange.trade('BTCUSDT', { time: minute + 102_000 + step * 4_000 })
-  const open = await statusUntil(place, (text) => text.includes('BTCUSDT (spot): a gap is open'))
+  const open = await statusUntil(
+    place,
+    (text) => /BTCUSDT \(spot\): a gap is open/.test(text) && /feed binance spot: 1 gap/.test(text),
+  )
   expect(open).toMatch(/feed binance spot: 1 gap, 1 gap open, 50 trades missing/)
   expect(open).toMatch(
     /! a gap is open, 50 trades missing of BTCUSDT: .*historicalTrades answered 400.* \(since \d{4}-/,

@@ -15,7 +15,7 @@ function task(partition: number, known: Partial<TaskStatus>): TaskStatus {
 
 /** All that a status asks of a feed, and of its progress. */
 const fed = (isOfThePast: boolean, progress: unknown) =>
-  new Map([[{ isOfThePast } as RunFeed, progress as IngestProgress]])
+  new Map([[{ isOfThePast, feed: { name: 'f' } } as RunFeed, progress as IngestProgress]])
 
 describe('StatusMeter', () => {
   test('sums up the tasks; the slowest watermark and the newest checkpoint count', () => {

@@ -50,10 +50,11 @@ const rules: OptionRules<S3StoreOptions> = {
   prefix: optional.such('text', (value) => typeof value === 'string'),
   region: optional.text,
   endpoint: optional.text,
-  credentials: optional.object({
-    accessKeyId: needed.text,
-    secretAccessKey: needed.text,
-    sessionToken: optional.text,
+  // Those of the SDK say more, such as where they come from.
+  credentials: optional.such('an object with accessKeyId and secretAccessKey', (value) => {
+    const { accessKeyId, secretAccessKey, sessionToken } = (value ?? {}) as Readonly<Record<string, unknown>>
+    const isText = (one: unknown) => typeof one === 'string' && one !== ''
+    return isText(accessKeyId) && isText(secretAccessKey) && (sessionToken === undefined || isText(sessionToken))
   }),
   forcePathStyle: optional.flag,
   idleTimeoutMs: optional.number,

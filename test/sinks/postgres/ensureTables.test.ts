@@ -675,6 +675,8 @@ ALTER TABLE ${s}."other" ALTER COLUMN "n" TYPE integer USING "n"::text::integer;
 GRANT SELECT, INSERT, UPDATE ON "${db.schema}"."thing" TO "${role()}";`)
       await db.pool.query(sqlOf(message))
       expect(await asWorker([upsert, other])).toBe(null)
+      // Who writes rows looks up whose they are.
+      await db.pool.query(`GRANT SELECT ON row_owner TO ${role()}`)
       await withClient(async (client) => {
         await client.query(`SET ROLE ${role()}`)
         for (const table of [upsert, other]) for (const step of writeSteps(table, [row], 1)) await step(client)
