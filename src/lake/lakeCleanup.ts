@@ -2,7 +2,7 @@ import type pg from 'pg'
 import { ConfigurationError } from '../runtime/errors.ts'
 import type { LakePlace } from './lakeCommit.ts'
 import { whileNothingIsWritten } from './lakeLock.ts'
-import { ownLake } from './lakeOwner.ts'
+import { ownerKey, ownLake } from './lakeOwner.ts'
 
 /** What stays of the past. */
 export interface ExpireOptions {
@@ -71,7 +71,7 @@ export async function expireLake(
   await ownLake(client, place)
   return whileNothingIsWritten(client, async () => {
     const expired: Expired[] = []
-    for (const { name } of (await client.query<{ name: string }>(tables)).rows) {
+    for (const name of await tablesIn(client, place)) {
       const kept = await client.query<{ oldest: number }>(oldestKept, [name, keepSnapshots, now - keepMs])
       const [gone] = (
         await client.query<{ snapshots: number; paths: readonly string[] }>(forget, [name, kept.rows[0]?.oldest ?? 0])
@@ -85,6 +85,18 @@ export async function expireLake(
   })
 }
 
+/** @throws ConfigurationError where one has its files elsewhere, which would stay when its rows go */
+async function tablesIn(client: pg.ClientBase, { store, keyPrefix }: LakePlace): Promise<readonly string[]> {
+  const { rows } = await client.query<{ name: string; location: string }>(tables)
+  for (const { name, location } of rows) {
+    if (location === `${store.location}/${keyPrefix}${name.replace('.', '/')}`) continue
+    throw new ConfigurationError(
+      `lake table ${name}: its files are in ${location}, and not in ${store.location}/${keyPrefix}. Give the place that it was made in (MILLRACE_LAKE).`,
+    )
+  }
+  return rows.map(({ name }) => name)
+}
+
 const known = `
 SELECT path FROM lake_file WHERE table_name = $1
 UNION SELECT path FROM lake_manifest WHERE table_name = $1
@@ -94,7 +106,7 @@ UNION SELECT 'metadata/v' || sequence || '.metadata.json' FROM lake_snapshot WHE
 
 /**
  * Finds the objects of the lake that no row names, as a crash in the middle of a commit leaves them, and deletes them where it is told to. Waits for commits under way, and none begins
- * meanwhile. Holds the keys of one lake.
+ * meanwhile. A lake below this one's prefix, which has an owner of its own, is left alone. Holds the keys of one lake.
  * @returns their keys, in byte order
  * @throws ConfigurationError where the lake is another database's
  */
@@ -106,13 +118,16 @@ export async function sweepLake(
   const { store, keyPrefix } = place
   await ownLake(client, place)
   return whileNothingIsWritten(client, async () => {
-    const named = new Set<string>([`${keyPrefix}_millrace/owner.json`])
-    for (const { name } of (await client.query<{ name: string }>(tables)).rows) {
+    const named = new Set<string>([keyPrefix + ownerKey])
+    for (const name of await tablesIn(client, place)) {
       const { rows } = await client.query<{ path: string }>(known, [name])
       for (const { path } of rows) named.add(`${keyPrefix}${name.replace('.', '/')}/${path}`)
     }
-    const orphans: string[] = []
-    for await (const { key } of store.list(keyPrefix)) if (!named.has(key)) orphans.push(key)
+    const nameless: string[] = []
+    for await (const { key } of store.list(keyPrefix)) if (!named.has(key)) nameless.push(key)
+    // A lake of another schema may lie below, as under a prefix that is empty.
+    const others = nameless.filter((key) => key.endsWith(`/${ownerKey}`)).map((key) => key.slice(0, -ownerKey.length))
+    const orphans = nameless.filter((key) => !others.some((prefix) => key.startsWith(prefix)))
     if (isDeleting) for (const key of orphans) await store.delete(key)
     return orphans
   })

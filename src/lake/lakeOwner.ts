@@ -4,6 +4,9 @@ import { ConfigurationError, DeterminismError } from '../runtime/errors.ts'
 import { schemaIdentity } from '../sinks/postgres/archiveIdentity.ts'
 import type { LakePlace } from './lakeCommit.ts'
 
+/** Below the lake's prefix. */
+export const ownerKey = '_millrace/owner.json'
+
 /**
  * Makes the lake this database's own, or finds that it is: an object that only one may put says whose it is.
  * @throws ConfigurationError where it is another one's, whose files a sweep would take for forsaken
@@ -11,7 +14,7 @@ import type { LakePlace } from './lakeCommit.ts'
 export async function ownLake(client: pg.ClientBase, { store, keyPrefix }: LakePlace): Promise<void> {
   const body = Buffer.from(`${JSON.stringify({ schema: await schemaIdentity(client) })}\n`)
   try {
-    await store.put(`${keyPrefix}_millrace/owner.json`, body, createHash('sha256').update(body).digest('hex'))
+    await store.put(keyPrefix + ownerKey, body, createHash('sha256').update(body).digest('hex'))
   } catch (error) {
     if (!(error instanceof DeterminismError)) throw error
     throw new ConfigurationError(

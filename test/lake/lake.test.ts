@@ -2,6 +2,7 @@ import { mkdtempSync, readdirSync, rmSync } from 'node:fs'
 import { request } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import type pg from 'pg'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { dataFiles } from '../../src/lake/dataFile.ts'
@@ -152,6 +153,37 @@ describe('a lake', { timeout: 60_000 }, () => {
     }
     expect(await sweepLake(client, place, { isDeleting: false })).toEqual([])
     await expect(expireLake(client, place, { ...keep, keepSnapshots: 0, now: start })).rejects.toThrow('from 1')
+  })
+
+  it('leaves a lake alone that lies below its own prefix', async () => {
+    const store = directoryStore(mkdtempSync(join(tmpdir(), 'millrace-lakes-')))
+    const outer: LakePlace = { store, keyPrefix: '', catalog: 'millrace' }
+    const inner: LakePlace = { store, keyPrefix: 'simulated/', catalog: 'millrace' }
+    const databases = [await testDatabase(), await testDatabase()] as const
+    const [ours, theirs] = [await databases[0].pool.connect(), await databases[1].pool.connect()]
+    try {
+      for (const [its, place] of [
+        [ours, outer],
+        [theirs, inner],
+      ] as const) {
+        await writeLake(its, place, { table: newTable(), mode: 'append', rows: [row(start)] }, start)
+      }
+      expect(await sweepLake(ours, outer, { isDeleting: true })).toEqual([])
+      expect(await sweepLake(theirs, inner, { isDeleting: true })).toEqual([])
+    } finally {
+      ours.release()
+      theirs.release()
+      for (const one of databases) await one.close()
+      rmSync(fileURLToPath(store.location), { recursive: true, force: true })
+    }
+  })
+
+  it('is cleaned up where its files are, and nowhere else', async () => {
+    const elsewhere: LakePlace = { ...place, keyPrefix: 'other/' }
+    await write({ table: newTable(), mode: 'append', rows: [row(start)] })
+    const options = { keepSnapshots: 1, keepMs: 0, now: start }
+    await expect(expireLake(client, elsewhere, options)).rejects.toThrow('Give the place that it was made in')
+    await expect(sweepLake(client, elsewhere, { isDeleting: true })).rejects.toThrow('its files are in')
   })
 
   it('is its database’s own', async () => {
