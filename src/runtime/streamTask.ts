@@ -60,16 +60,20 @@ export interface TaskCut {
   readonly inputEnds: readonly InputEnd[]
 }
 
-/** What operators that call somebody outside need of the place where a task runs. */
+/** What a task is told of where it runs: for the markers that it writes, and for operators that call somebody outside. */
 export interface TaskSurroundings {
   readonly clock: Clock
   /** How many tasks the pipeline has. */
   readonly tasks: number
+  /** Which of them it is, by its number and the leading topic. */
+  readonly task: number
+  /** Null for the topic that the pipeline names. */
+  readonly topic: string | null
   /** What they were answered when the records were read before. */
   readonly answers: AnswerBook
 }
 
-const alone: TaskSurroundings = { clock: systemClock, tasks: 1, answers: noAnswers }
+const alone: TaskSurroundings = { clock: systemClock, tasks: 1, task: 0, topic: null, answers: noAnswers }
 
 /**
  * One partition with its operators and their state. Synchronous: when `push` returns, nothing is in flight in the graph but what asynchronous
@@ -116,8 +120,6 @@ export class StreamTask implements OperatorHost {
   #ownResults = 0
   #ownResultBytes = 0
   readonly #limits: TaskLimits
-  /** Which of the tasks of its pipeline it is, for the markers that it writes; set by whoever runs several. */
-  among: { readonly topic: string; readonly task: number; readonly tasks: number }
   readonly #pipeline: Pipeline
   readonly #inputs: TaskInputs
   readonly #outlets: TaskOutlets
@@ -145,7 +147,6 @@ export class StreamTask implements OperatorHost {
     this.#surroundings = surroundings
     this.#pipeline = pipeline
     this.#limits = limits
-    this.among = { topic: inputs[0]?.topic ?? onlyInput, task: 0, tasks: 1 }
     const starts = typeof startOffsets === 'number' ? [startOffsets] : startOffsets
     const nextOffsets = inputs.map((_, i) => savedOffset(saved, i) ?? (starts[i] as number))
     this.#inputs = new TaskInputs(inputs, nextOffsets)
@@ -636,7 +637,9 @@ export class StreamTask implements OperatorHost {
   #mark(): void {
     const moment = this.#dueMarkers === 0 ? null : this.#time.unmarked
     if (moment === null) return
-    this.#outlets.mark({ ...moment, ...this.among, pipeline: this.#pipeline.name })
+    const { task, tasks, topic } = this.#surroundings
+    const lead = topic ?? inputsOf(this.#pipeline)[0]?.topic ?? onlyInput
+    this.#outlets.mark({ ...moment, topic: lead, task, tasks, pipeline: this.#pipeline.name })
     this.#time.marked(moment)
   }
 

@@ -156,10 +156,9 @@ export class TaskAttempt {
       cursors.map(({ begin }) => begin),
       this.#options.limits,
       this.#options.inputs,
-      { clock, tasks: taskCount(pipeline, tasks), answers },
+      { clock, tasks: taskCount(pipeline, tasks), task: this.#id.partition, topic: this.#id.topic, answers },
     )
     this.#task = task
-    task.among = { topic: this.#id.topic, task: this.#id.partition, tasks: taskCount(pipeline, tasks) }
     if (recordedOf !== null) this.#recorded = new RecordedSteps(store, recordedOf, task)
     // A replay takes everything where it was taken, whatever fails.
     if (recordedOf === null && order !== null) this.#repeated = new RepeatedOrder(order, task.nextOffsets)

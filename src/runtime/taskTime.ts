@@ -215,6 +215,11 @@ export class TaskTime {
   }
 
   #checkMarked({ name }: OperatorSpec, inputs: readonly ResolvedInput[], above: readonly number[]): void {
+    if (new Set(above.map((i) => inputs[i]?.name)).size < above.length) {
+      throw new ConfigurationError(
+        `pipeline ${this.#pipeline}: ${name} stands below an input with partitions: 'all', and markers say how far one partition is. Leave partitions out: a task for each partition follows them exactly.`,
+      )
+    }
     if (above.length > 1) {
       throw new ConfigurationError(
         `pipeline ${this.#pipeline}: ${name} stands below several inputs, and the markers of each say how far that one is. Give each input an upstreamTime of its own, above the merge.`,

@@ -4,10 +4,13 @@ import { describe, expect, it } from 'vitest'
 import { aggregateWindow } from '../../src/operators/aggregateWindow.ts'
 import { eventTime } from '../../src/operators/eventTime.ts'
 import { tumblingWindow } from '../../src/operators/tumblingWindow.ts'
+import { upstreamTime } from '../../src/operators/upstreamTime.ts'
 import type { CheckpointStore } from '../../src/runtime/checkpoint.ts'
 import { type Codec, Rejection } from '../../src/runtime/codec.ts'
 import { RetryableError } from '../../src/runtime/errors.ts'
-import { definePipeline, type Pipeline } from '../../src/runtime/pipeline.ts'
+import type { ResolvedInput } from '../../src/runtime/input.ts'
+import { definePipeline, inputsOf, type Pipeline } from '../../src/runtime/pipeline.ts'
+import { StreamTask } from '../../src/runtime/streamTask.ts'
 import type { AppendTable } from '../../src/runtime/table.ts'
 import { Worker, type WorkerOptions } from '../../src/runtime/worker.ts'
 import { rawArchive } from '../../src/sinks/archive/rawArchive.ts'
@@ -194,6 +197,22 @@ describe('one task that reads all partitions', () => {
     const wrong = { a: { topic: 'a', partitions: 'some' as 'all' } }
     expect(() => definePipeline({ name: 'wrong', inputs: wrong, build })).toThrow(
       /partitions must be 'all', got "some"/,
+    )
+    const marked = definePipeline({
+      name: 'marked',
+      inputs: { a: allOf('a') },
+      build: ({ a }) => ({
+        rows: toPostgres(a.pipe(upstreamTime({ of: () => 0 })), {
+          mode: 'append',
+          name: 'rows',
+          columns: [{ name: 'line', type: 'text', of: () => 'x' }],
+        }),
+      }),
+    })
+    const [input] = inputsOf(marked)
+    const partitions = [0, 1].map((partition) => ({ ...(input as ResolvedInput), partition }))
+    expect(() => new StreamTask(marked, null, [0, 0], undefined, partitions)).toThrow(
+      /upstreamTime stands below an input with partitions: 'all'/,
     )
     const { clock, start } = world({ ...inOrder, partitionGrowth: 'allow' })
     await expect(clock.run(start().run())).rejects.toThrow(

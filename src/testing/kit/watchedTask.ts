@@ -31,6 +31,8 @@ class WatchedTask extends StreamTask {
 const unhurried: TaskSurroundings = {
   clock: { now: () => 0, sleep: () => Promise.resolve() },
   tasks: 1,
+  task: 0,
+  topic: null,
   answers: noAnswers,
 }
 

@@ -2,6 +2,7 @@ import type pg from 'pg'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { ConfigurationError } from '../../../src/runtime/errors.ts'
 import type { AppendTable, Table, UpsertTable } from '../../../src/runtime/table.ts'
+import { withdrawn } from '../../../src/runtime/withdrawn.ts'
 import { writeSteps } from '../../../src/sinks/postgres/tableWriter.ts'
 import { type TestDatabase, testDatabase } from '../../support/postgres.ts'
 
@@ -124,5 +125,19 @@ describe('writeSteps', () => {
       [1, 7],
       [2, 7],
     ])
+  })
+
+  it('lets a row that was given away be taken back by a task that began afterwards, and by no earlier one', async () => {
+    await db.pool.query(`INSERT INTO row_owner (id, pipeline, topic, partition, begun_after) OVERRIDING SYSTEM VALUE
+      VALUES (901, 'early', 't', 0, 4), (902, 'late', 't', 0, 5)`)
+    await db.pool.query(`INSERT INTO word VALUES (0, 1, 'old', -5)`)
+    const takeBack = (owner: number) =>
+      withClient(async (client) => {
+        const rows = many(1, 2).map((row) => withdrawn(row))
+        for (const step of writeSteps(upsert, rows, owner)) await step(client)
+      })
+    await expect(takeBack(901)).rejects.toMatchObject({ code: 'MR004' })
+    await takeBack(902)
+    expect((await db.pool.query('SELECT 1 FROM word')).rows).toEqual([])
   })
 })
