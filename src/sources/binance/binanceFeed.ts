@@ -81,7 +81,9 @@ export function binanceFeed(options: BinanceFeedOptions): FrameFeed {
     name: `binance ${market}`,
     open: async (position, target) => {
       const known = position === null ? null : parseLivePosition(position, market)
-      const own = shard === undefined ? symbols : symbolsOf(shard, symbols, target)
+      const partOf = (all: readonly string[]) => (shard === undefined ? all : symbolsOf(shard, all, target))
+      const own = partOf(symbols)
+      if (shard !== undefined && own.length === 0) throw noSymbols(shard, symbols, target)
       const common = {
         market,
         rules,
@@ -95,7 +97,7 @@ export function binanceFeed(options: BinanceFeedOptions): FrameFeed {
         onNotice,
         jitter,
       }
-      const reader = new LiveReader({ ...common, symbols: own }, known)
+      const reader = new LiveReader({ ...common, symbols: own, partOf }, known)
       try {
         await reader.start()
         return reader
@@ -114,10 +116,16 @@ function symbolsOf(
 ): readonly string[] {
   if (target === undefined)
     throw new ConfigurationError('binance: a shard needs a topic: its partitions are shared out.')
-  const own = symbols.filter((symbol) => target.partitionOf(Buffer.from(symbol)) % of === number - 1)
-  if (own.length > 0) return own
-  throw new ConfigurationError(
-    `binance: shard ${number} of ${of} has no symbol: ${symbols.length} symbols are in ${target.partitions} partitions. Run fewer shards.`,
+  return symbols.filter((symbol) => target.partitionOf(Buffer.from(symbol)) % of === number - 1)
+}
+
+function noSymbols(
+  { number, of }: Shard,
+  { length }: readonly string[],
+  target: FeedTarget | undefined,
+): ConfigurationError {
+  return new ConfigurationError(
+    `binance: shard ${number} of ${of} has no symbol: ${length} symbols are in ${target?.partitions ?? 0} partitions. Run fewer shards.`,
   )
 }
 

@@ -10,14 +10,14 @@ export interface FollowingFeedOptions {
 }
 
 /**
- * A feed of the symbols that a file wants, as it stands: when another list is wanted, the feed is opened anew for it, behind the frames that were handed over, so that nothing is missed of the
- * symbols that stay. One that comes back goes on where it was left.
+ * A feed of the symbols that a file wants, as it stands: when another list is wanted, the feed takes that, or is opened anew for it behind the frames that were handed over, so that nothing is
+ * missed of the symbols that stay. One that comes back goes on where it was left.
  */
 export function followingFeed({ name, follower, feedOf }: FollowingFeedOptions): FrameFeed {
   return {
     name,
-    open: async (position) => {
-      const open = async (at: string | null) => (await feedOf(follower.wanted)).open(at)
+    open: async (position, target) => {
+      const open = async (at: string | null) => (await feedOf(follower.wanted)).open(at, target)
       return new FollowingReader(follower, open, await open(position), position)
     },
   }
@@ -41,10 +41,17 @@ class FollowingReader implements FrameReader {
     this.#position = position
   }
 
+  get provesQuietOf(): readonly string[] | undefined {
+    return this.#reader.provesQuietOf
+  }
+
   async read(options: FrameReadOptions): Promise<FrameBatch | null> {
     if (await this.#follower.look()) {
-      await this.#reader.close()
-      this.#reader = await this.#open(this.#position)
+      if (this.#reader.take !== undefined) this.#reader.take(this.#follower.wanted)
+      else {
+        await this.#reader.close()
+        this.#reader = await this.#open(this.#position)
+      }
     }
     const batch = await this.#reader.read(options)
     if (batch !== null) this.#position = batch.position
