@@ -17,6 +17,7 @@ import { proofOf, proofStreams } from './quietProof.ts'
 import { type RestTrades, tradeFrame } from './restTrades.ts'
 import { SymbolState } from './symbolState.ts'
 import { Troubles } from './troubles.ts'
+import { unlessAborted } from './unlessAborted.ts'
 
 export interface LiveReaderOptions {
   readonly market: BinanceMarket
@@ -527,18 +528,4 @@ function streamsOf(symbol: string): readonly string[] {
 
 function missedFrom(symbol: string, lastId: OpenGap['lastId'] | null, toId: number): Missed {
   return { symbol, fromId: (lastId ?? -1) + 1, toId }
-}
-
-/** What the work gives, or null when the signal fires first. */
-async function unlessAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T | null> {
-  const settled = new AbortController()
-  const stopped = new Promise<null>((resolve) => {
-    if (signal.aborted) resolve(null)
-    else signal.addEventListener('abort', () => resolve(null), { once: true, signal: settled.signal })
-  })
-  try {
-    return await Promise.race([work, stopped])
-  } finally {
-    settled.abort()
-  }
 }

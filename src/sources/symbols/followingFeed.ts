@@ -1,5 +1,6 @@
 import type { FrameBatch, FrameFeed, FrameProgress, FrameReader, FrameReadOptions } from '../market/frameFeed.ts'
-import type { SymbolsFollower } from './followSymbols.ts'
+import { Followed, type SymbolsFollower } from './followSymbols.ts'
+import { symbolsOfTrades } from './wantedStreams.ts'
 
 export interface FollowingFeedOptions {
   /** Of the feed, whatever it takes. */
@@ -17,25 +18,26 @@ export function followingFeed({ name, follower, feedOf }: FollowingFeedOptions):
   return {
     name,
     open: async (position, target) => {
-      const open = async (at: string | null) => (await feedOf(follower.wanted)).open(at, target)
-      return new FollowingReader(follower, open, await open(position), position)
+      const followed = new Followed(follower, symbolsOfTrades)
+      const open = async (at: string | null) => (await feedOf(followed.taken)).open(at, target)
+      return new FollowingReader(followed, open, await open(position), position)
     },
   }
 }
 
 class FollowingReader implements FrameReader {
-  readonly #follower: SymbolsFollower
+  readonly #followed: Followed
   readonly #open: (position: string | null) => Promise<FrameReader>
   #reader: FrameReader
   #position: string | null
 
   constructor(
-    follower: SymbolsFollower,
+    followed: Followed,
     open: (position: string | null) => Promise<FrameReader>,
     reader: FrameReader,
     position: string | null,
   ) {
-    this.#follower = follower
+    this.#followed = followed
     this.#open = open
     this.#reader = reader
     this.#position = position
@@ -46,8 +48,8 @@ class FollowingReader implements FrameReader {
   }
 
   async read(options: FrameReadOptions): Promise<FrameBatch | null> {
-    if (await this.#follower.look()) {
-      if (this.#reader.take !== undefined) this.#reader.take(this.#follower.wanted)
+    if (await this.#followed.look()) {
+      if (this.#reader.take !== undefined) this.#reader.take(this.#followed.taken)
       else {
         await this.#reader.close()
         this.#reader = await this.#open(this.#position)

@@ -5,7 +5,6 @@ import { afterEach, beforeEach, expect, test } from 'vitest'
 import type { BinanceFeedOptions } from '../../../src/sources/binance/binanceFeed.ts'
 import { followingFeed } from '../../../src/sources/symbols/followingFeed.ts'
 import { SymbolsFollower } from '../../../src/sources/symbols/followSymbols.ts'
-import { symbolsWith } from '../../../src/sources/symbols/symbolsFile.ts'
 import { SimulatedExchange, type SimulatedExchangeOptions } from '../../../src/testing/exchange/simulatedExchange.ts'
 import { logContents } from '../ingest/logContents.ts'
 import { LiveIngest, range } from './liveIngest.ts'
@@ -43,8 +42,7 @@ async function follow(
   const following: Following = (feedOf) => {
     const follower = new SymbolsFollower(
       { path, now: () => seconds * 1_000, onNotice: () => undefined },
-      symbols,
-      (file) => symbolsWith(file, 'trade'),
+      symbols.map((symbol) => `${symbol.toLowerCase()}@trade`),
     )
     return followingFeed({ name: 'following', follower, feedOf: async (wanted) => feedOf(wanted) })
   }
