@@ -2,11 +2,12 @@ import { type Clock, steadyClock } from '../../runtime/clock.ts'
 import { ConfigurationError } from '../../runtime/errors.ts'
 import type { FeedTarget } from '../../runtime/feed.ts'
 import type { FrameFeed } from '../market/frameFeed.ts'
-import { AddressLimits } from './addressLimits.ts'
+import { limitsOfAddress } from './addressLimits.ts'
 import { type BinanceEndpoints, type BinanceMarket, marketRules, resolveHosts } from './endpoints.ts'
 import { defaultLiveLimits, type LiveLimits } from './liveLimits.ts'
 import { parseLivePosition } from './livePosition.ts'
 import { LiveReader } from './liveReader.ts'
+import { RestClient } from './restClient.ts'
 import { RestTrades } from './restTrades.ts'
 
 /** Which part of the symbols an ingest takes: those whose partitions of the topic are its own, so that no partition has two that tell it the time. */
@@ -68,15 +69,9 @@ export function binanceFeed(options: BinanceFeedOptions): FrameFeed {
   }
   const limits = { ...defaultLiveLimits, ...options.limits }
   const rules = marketRules[market]
-  const address = new AddressLimits(clock)
-  const rest = new RestTrades({
-    hosts: hosts.rest,
-    rules,
-    timeUnit,
-    clock,
-    timeoutMs: limits.restTimeoutMs,
-    limits: address,
-  })
+  const address = limitsOfAddress(clock, hosts.rest[0]?.url ?? '', rules.weightPerMinute)
+  const client = new RestClient({ clock, timeoutMs: limits.restTimeoutMs, limits: address })
+  const rest = new RestTrades({ hosts: hosts.rest, rules, timeUnit, client })
   return {
     name: `binance ${market}`,
     open: async (position, target) => {

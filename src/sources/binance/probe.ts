@@ -1,6 +1,8 @@
 import { WebSocket } from 'ws'
+import { causeOf } from '../http/causeOf.ts'
+import { httpGet } from '../http/httpGet.ts'
+import { agentFor } from '../http/tunnel.ts'
 import { type BinanceEndpoints, type BinanceMarket, marketRules, resolveEndpoints } from './endpoints.ts'
-import { causeOf } from './restTrades.ts'
 
 export interface ProbeOptions {
   /** Default spot. */
@@ -32,9 +34,9 @@ export async function probeBinance({ market = 'spot', endpoints, timeoutMs }: Pr
 async function probeRest(url: string, timeoutMs: number): Promise<string | null> {
   const { host } = new URL(url)
   try {
-    const answer = await fetch(url, { signal: AbortSignal.timeout(timeoutMs) })
-    await answer.body?.cancel()
-    if (answer.ok) return null
+    const answer = await httpGet(url, { signal: AbortSignal.timeout(timeoutMs) })
+    answer.body.destroy()
+    if (answer.status >= 200 && answer.status < 300) return null
     if (answer.status === 451) return `${host} answers 451: the exchange does not serve this location`
     return `${host} answers ${answer.status}`
   } catch (error) {
@@ -45,7 +47,12 @@ async function probeRest(url: string, timeoutMs: number): Promise<string | null>
 function probeStream(streamUrl: string, timeoutMs: number): Promise<string | null> {
   const { host } = new URL(streamUrl)
   return new Promise((resolve) => {
-    const socket = new WebSocket(`${streamUrl}/stream`, { handshakeTimeout: timeoutMs, perMessageDeflate: false })
+    const url = `${streamUrl}/stream`
+    const socket = new WebSocket(url, {
+      handshakeTimeout: timeoutMs,
+      perMessageDeflate: false,
+      agent: agentFor(new URL(url)),
+    })
     const end = (problem: string | null) => {
       clearTimeout(timer)
       socket.terminate()
