@@ -116,12 +116,15 @@ export const settings = {
     schema: z.enum(['spot', 'usdm', 'simulated']),
     env: 'MILLRACE_MARKET',
     flag: '--market <market>',
-    commands: [...live, 'backfill'],
+    commands: [...live, 'backfill', 'doctor'],
     default: 'spot',
     allowed: 'spot, usdm or simulated',
     description:
       'Which order book the trades come from: spot, or USD-M futures. The simulator has a market of its own, which only --source none and --source simulator may name; a tape of it says so itself.',
-    narrower: { backfill: { allowed: 'spot or usdm', description: 'Which market: spot, or USD-M futures.' } },
+    narrower: {
+      backfill: { allowed: 'spot or usdm', description: 'Which market: spot, or USD-M futures.' },
+      doctor: { allowed: 'spot or usdm', description: 'Which market of the exchange is looked at.' },
+    },
   },
   timeUnit: {
     schema: z.enum(['ms', 'us', 's']),

@@ -4,7 +4,7 @@ import { createServer as createTlsServer, getCACertificates, setDefaultCACertifi
 import { gzipSync } from 'node:zlib'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { downloadArchive } from '../../../src/backfill/download.ts'
-import { probeBinance } from '../../../src/sources/binance/probe.ts'
+import { surveyBinance } from '../../../src/sources/binance/survey.ts'
 import { bodyText, httpGet } from '../../../src/sources/http/httpGet.ts'
 import { SimulatedExchange } from '../../../src/testing/exchange/simulatedExchange.ts'
 import { apiFor } from '../../backfill/apiFor.ts'
@@ -38,6 +38,8 @@ async function behind(options: Partial<ConnectProxyOptions> = {}): Promise<Conne
   return proxy
 }
 const there = { streamUrl: 'ws://exchange.test', restUrl: 'http://exchange.test' }
+const survey = (endpoints: { readonly streamUrl: string; readonly restUrl: string }) =>
+  surveyBinance({ market: 'spot', symbols: [], endpoints, timeoutMs: 5_000 })
 const get = (url: string) => httpGet(url, { signal: AbortSignal.timeout(10_000) })
 
 test('a feed takes its trades and fills its gaps through the proxy, which alone knows the name', async () => {
@@ -68,26 +70,27 @@ test('history and downloads go through it, and what NO_PROXY names does not', as
 
 test('a proxy that refuses is told in its own name, and its 403 is not taken for that of the exchange', async () => {
   await behind({ ports: {} })
-  const refused = await probeBinance({ endpoints: there, timeoutMs: 5_000 })
-  expect(refused.reason).toMatch(/the proxy 127\.0\.0\.1:\d+ \(HTTP_PROXY\) answers 403 for exchange\.test:80/)
+  const refused = await survey(there)
+  for (const problem of [refused.restProblem, refused.streamProblem])
+    expect(problem).toMatch(/the proxy 127\.0\.0\.1:\d+ \(HTTP_PROXY\) answers 403 for exchange\.test:80/)
   const api = apiFor(there.restUrl)
   await expect(api.get('/api/v3/time', {})).rejects.toThrow(/did not answer: the proxy .* answers 403/)
 })
 
 test('one that wants a user says so, and its password is nowhere', async () => {
   const proxy = await behind({ authorization: 'Basic other' })
-  const { reason } = await probeBinance({ endpoints: there, timeoutMs: 5_000 })
-  expect(reason).toContain('answers 407 for exchange.test:80: it asks for a user and a password')
-  expect(reason).not.toMatch(/secret|anna/)
+  const { streamProblem } = await survey(there)
+  expect(streamProblem).toContain('answers 407 for exchange.test:80: it asks for a user and a password')
+  expect(streamProblem).not.toMatch(/secret|anna/)
   await proxy.close()
-  const gone = await probeBinance({ endpoints: there, timeoutMs: 5_000 })
-  expect(gone.reason).toMatch(/the proxy .* cannot be reached: .*ECONNREFUSED/)
+  const gone = await survey(there)
+  expect(gone.streamProblem).toMatch(/the proxy .* cannot be reached: .*ECONNREFUSED/)
 })
 
 test('TLS goes through the tunnel to the exchange, and its certificate is checked by its own name', async () => {
   const authority = makeAuthority('tests')
   const trusted = getCACertificates('default')
-  const { cert, key } = authority.issue('exchange', ['exchange.test'])
+  const { cert, key } = authority.issue('exchange', ['secure.test'])
   const port = portOf(exchange.restUrl)
   const front = createTlsServer({ cert, key }, (socket) => {
     const inner = connect(port, '127.0.0.1')
@@ -98,15 +101,17 @@ test('TLS goes through the tunnel to the exchange, and its certificate is checke
   await new Promise<void>((resolve) => front.listen(0, '127.0.0.1', resolve))
   open.push({ close: () => new Promise((resolve) => front.close(resolve)) })
   const frontPort = (front.address() as AddressInfo).port
-  const ports = { 'exchange.test:443': frontPort, 'other.test:443': frontPort }
+  const ports = { 'secure.test:443': frontPort, 'other.test:443': frontPort }
   const proxy = await connectProxy({ ports })
   open.push(proxy)
   vi.stubEnv('HTTPS_PROXY', `http://127.0.0.1:${proxy.port}`)
-  const endpoints = { streamUrl: 'wss://exchange.test', restUrl: 'https://exchange.test' }
-  expect((await probeBinance({ endpoints, timeoutMs: 5_000 })).reason).toMatch(/certificate|issuer/)
+  const endpoints = { streamUrl: 'wss://secure.test', restUrl: 'https://secure.test' }
+  expect((await survey(endpoints)).restProblem).toMatch(/certificate|issuer/)
   setDefaultCACertificates([...trusted, authority.cert])
   try {
-    expect(await probeBinance({ endpoints, timeoutMs: 5_000 })).toEqual({ reachable: true, reason: null })
+    // What did not answer is asked again after a second.
+    await new Promise((resolve) => setTimeout(resolve, 1_100))
+    expect(await survey(endpoints)).toMatchObject({ restProblem: null, streamProblem: null })
     await expect(get('https://other.test/api/v3/time')).rejects.toThrow(/altnames|does not match/i)
   } finally {
     setDefaultCACertificates(trusted)
