@@ -14,6 +14,7 @@ const allowed = {
   sinks: ['market', 'codecs', 'runtime', 'exact'],
   embedded: ['sources', 'sinks', 'market', 'codecs', 'runtime', 'exact'],
   lake: ['sinks', 'market', 'codecs', 'runtime', 'exact'],
+  replay: ['sources', 'sinks', 'market', 'codecs', 'runtime', 'exact'],
   backfill: ['sources', 'sinks', 'market', 'codecs', 'runtime', 'exact'],
   testing: ['embedded', 'operators', 'sources', 'sinks', 'market', 'codecs', 'runtime', 'exact'],
   pipelines: ['embedded', 'operators', 'sources', 'sinks', 'market', 'codecs', 'runtime', 'exact'],
