@@ -18,10 +18,13 @@ const allowed = {
   backfill: ['sources', 'sinks', 'market', 'codecs', 'runtime', 'exact'],
   testing: ['embedded', 'operators', 'sources', 'sinks', 'market', 'codecs', 'runtime', 'exact'],
   pipelines: ['embedded', 'operators', 'sources', 'sinks', 'market', 'codecs', 'runtime', 'exact'],
+  batch: ['replay', 'lake', 'pipelines', 'operators', 'sinks', 'market', 'codecs', 'runtime', 'exact'],
   console: ['runtime'],
   host: ['console', 'lake', 'embedded', 'sources', 'sinks', 'codecs', 'runtime', 'exact'],
   queries: ['sources', 'sinks', 'market', 'codecs', 'runtime', 'exact'],
   cli: [
+    'batch',
+    'replay',
     'backfill',
     'host',
     'lake',

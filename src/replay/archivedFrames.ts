@@ -6,6 +6,8 @@ import { frameEnd, isSkippedFrame } from '../sinks/archive/zstdFrame.ts'
 import type { ManifestObject } from './archiveManifest.ts'
 
 const newline = 0x0a
+/** What most frames unpack to fits, so that it comes in one part. */
+const unpackedBytes = 320 * 1024
 const noBytes = Buffer.alloc(0)
 
 /**
@@ -48,7 +50,7 @@ export class ArchivedFrames {
       const start = this.#at
       this.#at = this.#whole(() => frameEnd(body, start))
       if (isSkippedFrame(body, start)) continue
-      const unpacked = this.#whole(() => zlib.zstdDecompressSync(body.subarray(start, this.#at)))
+      const unpacked = this.#whole(() => zlib.zstdDecompressSync(body.subarray(start, this.#at), { chunkSize: unpackedBytes }))
       const lines = this.#rest.length === 0 ? unpacked : Buffer.concat([this.#rest, unpacked])
       const end = lines.lastIndexOf(newline) + 1
       this.#rest = lines.subarray(end)

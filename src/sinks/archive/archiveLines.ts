@@ -17,7 +17,6 @@ const NEWLINE = 0x0a
 const QUOTE = 0x22
 const COMMA = 0x2c
 const ZERO = 0x30
-const NINE = 0x39
 const BRACKET = 0x5b
 const BRACKET_END = 0x5d
 const BACKSLASH = 0x5c
@@ -169,14 +168,25 @@ export class ArchiveLines {
   /** Parses the number that stands there, and gives the place behind it. */
   #number(start: number, last: number): number {
     const bytes = this.#bytes
-    let value = 0
+    // Nine digits at a time, so that the sums are small integers.
+    let high = 0
     let at = start
-    for (let byte = bytes[at] as number; byte >= ZERO && byte <= NINE && at < last; byte = bytes[at] as number) {
-      value = value * 10 + byte - ZERO
-      at += 1
+    const middle = start + 9
+    for (; at < middle; at++) {
+      const digit = (bytes[at] as number) - ZERO
+      if (digit < 0 || digit > 9) break
+      high = (high * 10 + digit) | 0
+    }
+    let low = 0
+    let scale = 1
+    for (; at < last; at++) {
+      const digit = (bytes[at] as number) - ZERO
+      if (digit < 0 || digit > 9) break
+      low = (low * 10 + digit) | 0
+      scale = (scale * 10) | 0
     }
     if (at === start || at - start > 15 || bytes[at] !== COMMA) return this.#oddNumber(start, last)
-    this.#parsed = value
+    this.#parsed = high * scale + low
     return at
   }
 
