@@ -13,6 +13,7 @@ export interface CommandDescription {
 export const commandGroups: Readonly<Record<string, string>> = {
   archive: 'Look after the archive of raw trades.',
   lake: 'Look at the tables of the lake, serve them to readers, and clean up.',
+  quality: 'Judge tables by what is expected of them, and look at what came of it.',
   buckets: 'Make the buckets of an object store.',
   state: 'Look at what pipelines keep, copy it under another name, drop it; say whose rows are.',
   symbols: 'Look after the file that says which symbols are taken from the exchange.',
@@ -148,6 +149,32 @@ export const commandList: ReadonlyMap<CommandName, CommandDescription> = new Map
         'millrace reconcile --symbol BTCUSDT --from 2024-08-08T23:54:00Z --to 2024-08-08T23:55:00Z --explain "the tape begins in this minute"',
       ],
       load: async () => (await import('./commands/reconcile.ts')).reconcile,
+    },
+  ],
+  [
+    'quality check',
+    {
+      description:
+        'Judge tables by what a file expects of them, window by window. Exit code 1 where a window is blocked; failing rows are kept in quarantine.',
+      args: [{ name: '<file>', description: 'TypeScript or JavaScript that exports what defineQuality makes' }],
+      examples: [
+        'millrace quality check ./quality.ts --from 2024-08-08 --to 2024-08-09',
+        'millrace quality check ./quality.ts --from 2024-08-08 --window 5m --json',
+      ],
+      load: async () => (await import('./commands/quality.ts')).checkTables,
+    },
+  ],
+  [
+    'quality report',
+    {
+      description:
+        'Show what the newest checks of each table came to, which windows did not pass, and what is in quarantine.',
+      examples: [
+        'millrace quality report',
+        'millrace quality report --quality silver_klines_1m --limit 100',
+        'millrace quality report --html quality.html',
+      ],
+      load: async () => (await import('./commands/quality.ts')).reportQuality,
     },
   ],
   [

@@ -10,6 +10,8 @@ export const commandNames = [
   'graph',
   'backfill',
   'reconcile',
+  'quality check',
+  'quality report',
   'candles',
   'status',
   'dead-letters list',

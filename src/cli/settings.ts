@@ -10,6 +10,7 @@ import { lakeCommands, lakeSettingTable } from './lakeSettingTable.ts'
 import { limitSettingTable } from './limitSettingTable.ts'
 import { offsetSettingTable } from './offsetSettingTable.ts'
 import { printSettingTable } from './printSettingTable.ts'
+import { qualitySettingTable } from './qualitySettingTable.ts'
 import { recordSettingTable } from './recordSettingTable.ts'
 import {
   databaseUrl,
@@ -175,7 +176,7 @@ export const settings = {
     schema: z.string().refine(isSchemaName),
     env: 'MILLRACE_SCHEMA',
     flag: '--schema <name>',
-    commands: ['run', 'run realtime', 'ingest', 'backfill', 'reconcile', 'candles'],
+    commands: ['run', 'run realtime', 'ingest', 'backfill', 'reconcile', 'quality check', 'candles'],
     default: 'public',
     allowed: schemaNameAllowed,
     description:
@@ -304,6 +305,7 @@ export const settings = {
   ...limitSettingTable,
   ...offsetSettingTable,
   ...printSettingTable,
+  ...qualitySettingTable,
   ...symbolsSettingTable,
 } as const satisfies Record<string, Setting>
 

@@ -6,7 +6,7 @@ import { type Judgement, type NamedExpectation, problemOf, unjudged } from './ju
 import { countRows, judgeRows } from './judgeRows.ts'
 import { neededColumns, neededOfOther, shapeMisfit } from './needs.ts'
 import type { Quality } from './quality.ts'
-import type { QualityWindow } from './qualityWindow.ts'
+import { mostWindows, type QualityWindow } from './qualityWindow.ts'
 import { isRowExpectation } from './rowConditions.ts'
 import { type QualityRun, quarantineRows, releaseRows, saveResults } from './saveQuality.ts'
 import { Scope } from './scope.ts'
@@ -21,7 +21,6 @@ import {
 } from './verdict.ts'
 import { isWindowExpectation, judgeWindows } from './windowChecks.ts'
 
-const mostWindows = 100_000
 const noTransaction = '25P01'
 
 /**

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { definedQualities } from '../runtime/definedHere.ts'
 import { ConfigurationError } from '../runtime/errors.ts'
 import type { Condition } from './condition.ts'
 import type { Expectation } from './expectation.ts'
@@ -88,7 +89,9 @@ export function defineQuality(given: QualityOptions): Quality {
     seen.add(one.name)
     requireWhose(one, rest)
   }
-  return { kind: 'quality', name, ...rest, only, expectations }
+  const quality: Quality = { kind: 'quality', name, ...rest, only, expectations }
+  definedQualities.note(quality)
+  return quality
 }
 
 /** Rows of another table are looked for in the window, so it has to be known whose they are and when. */

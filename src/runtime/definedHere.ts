@@ -32,5 +32,8 @@ export function definedValues(name: string): DefinedValues {
 /** What `definePipeline` has made. */
 export const definedPipelines = definedValues('millrace.definedPipelines')
 
+/** What `defineQuality` has made. */
+export const definedQualities = definedValues('millrace.definedQualities')
+
 /** What `defineFeed` has made. */
 export const definedFeeds = definedValues('millrace.definedFeeds')
