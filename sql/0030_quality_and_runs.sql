@@ -75,7 +75,9 @@ CREATE TABLE batch_schedule (
   pipeline  text        PRIMARY KEY,
   every_ms  bigint      NOT NULL CHECK (every_ms > 0),
   -- The start of the next interval; what lies before it is in batch_run.
-  next_from timestamptz NOT NULL
+  next_from timestamptz NOT NULL,
+  -- Counts the intervals that were given up and told of, which numbers the messages in outbox.
+  failures  bigint      NOT NULL DEFAULT 0
 );
 
 -- Every interval of every job, and each attempt at it.

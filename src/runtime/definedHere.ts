@@ -35,5 +35,8 @@ export const definedPipelines = definedValues('millrace.definedPipelines')
 /** What `defineQuality` has made. */
 export const definedQualities = definedValues('millrace.definedQualities')
 
+/** What `defineJob` has made. */
+export const definedJobs = definedValues('millrace.definedJobs')
+
 /** What `defineFeed` has made. */
 export const definedFeeds = definedValues('millrace.definedFeeds')
