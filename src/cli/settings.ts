@@ -12,6 +12,7 @@ import { offsetSettingTable } from './offsetSettingTable.ts'
 import { printSettingTable } from './printSettingTable.ts'
 import { qualitySettingTable } from './qualitySettingTable.ts'
 import { recordSettingTable } from './recordSettingTable.ts'
+import { scheduleSettingTable } from './scheduleSettingTable.ts'
 import {
   databaseUrl,
   fileList,
@@ -176,7 +177,7 @@ export const settings = {
     schema: z.string().refine(isSchemaName),
     env: 'MILLRACE_SCHEMA',
     flag: '--schema <name>',
-    commands: ['run', 'run realtime', 'ingest', 'backfill', 'reconcile', 'quality check', 'candles'],
+    commands: ['run', 'run realtime', 'ingest', 'backfill', 'reconcile', 'quality check', 'runs backfill', 'candles'],
     default: 'public',
     allowed: schemaNameAllowed,
     description:
@@ -306,6 +307,7 @@ export const settings = {
   ...offsetSettingTable,
   ...printSettingTable,
   ...qualitySettingTable,
+  ...scheduleSettingTable,
   ...symbolsSettingTable,
 } as const satisfies Record<string, Setting>
 
