@@ -3,18 +3,12 @@ import { ConfigurationError } from '../../runtime/errors.ts'
 import type { FeedTarget } from '../../runtime/feed.ts'
 import type { FrameFeed } from '../market/frameFeed.ts'
 import { AddressLimits } from './addressLimits.ts'
-import { type BinanceEndpoints, type BinanceMarket, marketRules, resolveHosts } from './endpoints.ts'
+import { type BinanceEndpoints, type BinanceMarket, marketRules, maxStreams, resolveHosts } from './endpoints.ts'
 import { defaultLiveLimits, type LiveLimits } from './liveLimits.ts'
 import { parseLivePosition } from './livePosition.ts'
 import { LiveReader } from './liveReader.ts'
 import { RestTrades } from './restTrades.ts'
-
-/** Which part of the symbols an ingest takes: those whose partitions of the topic are its own, so that no partition has two that tell it the time. */
-export interface Shard {
-  /** From 1. */
-  readonly number: number
-  readonly of: number
-}
+import { partOfShard, type Shard } from './shard.ts'
 
 export interface BinanceFeedOptions {
   readonly market: BinanceMarket
@@ -35,10 +29,9 @@ export interface BinanceFeedOptions {
   readonly jitter?: () => number
   /** The exchange's limit unless told: more go over several connections. */
   readonly streamsPerConnection?: number
+  /** What the exchange has said to this address, where other feeds share it. */
+  readonly address?: AddressLimits
 }
-
-/** The exchange's limit of streams on one connection. */
-const maxStreams = 1_024
 
 /**
  * Live trades of Binance, spot or USD-M futures: on spot without repeats, and without gaps or with gaps that are told, because ids grow by one there and what is missing is
@@ -58,6 +51,7 @@ export function binanceFeed(options: BinanceFeedOptions): FrameFeed {
     onNotice = () => undefined,
     jitter = Math.random,
     streamsPerConnection = maxStreams,
+    address = new AddressLimits(clock),
   } = options
   const hosts = resolveHosts(market, options.endpoints, options.fallback)
   requireSymbols(symbols)
@@ -68,7 +62,6 @@ export function binanceFeed(options: BinanceFeedOptions): FrameFeed {
   }
   const limits = { ...defaultLiveLimits, ...options.limits }
   const rules = marketRules[market]
-  const address = new AddressLimits(clock)
   const rest = new RestTrades({
     hosts: hosts.rest,
     rules,
@@ -81,7 +74,9 @@ export function binanceFeed(options: BinanceFeedOptions): FrameFeed {
     name: `binance ${market}`,
     open: async (position, target) => {
       const known = position === null ? null : parseLivePosition(position, market)
-      const own = shard === undefined ? symbols : symbolsOf(shard, symbols, target)
+      const partOf = (all: readonly string[]) => partOfShard(all, shard, target, (symbol) => symbol)
+      const own = partOf(symbols)
+      if (shard !== undefined && own.length === 0) throw noSymbols(shard, symbols, target)
       const common = {
         market,
         rules,
@@ -95,7 +90,7 @@ export function binanceFeed(options: BinanceFeedOptions): FrameFeed {
         onNotice,
         jitter,
       }
-      const reader = new LiveReader({ ...common, symbols: own }, known)
+      const reader = new LiveReader({ ...common, symbols: own, partOf }, known)
       try {
         await reader.start()
         return reader
@@ -107,17 +102,13 @@ export function binanceFeed(options: BinanceFeedOptions): FrameFeed {
   }
 }
 
-function symbolsOf(
+function noSymbols(
   { number, of }: Shard,
-  symbols: readonly string[],
+  { length }: readonly string[],
   target: FeedTarget | undefined,
-): readonly string[] {
-  if (target === undefined)
-    throw new ConfigurationError('binance: a shard needs a topic: its partitions are shared out.')
-  const own = symbols.filter((symbol) => target.partitionOf(Buffer.from(symbol)) % of === number - 1)
-  if (own.length > 0) return own
-  throw new ConfigurationError(
-    `binance: shard ${number} of ${of} has no symbol: ${symbols.length} symbols are in ${target.partitions} partitions. Run fewer shards.`,
+): ConfigurationError {
+  return new ConfigurationError(
+    `binance: shard ${number} of ${of} has no symbol: ${length} symbols are in ${target?.partitions ?? 0} partitions. Run fewer shards.`,
   )
 }
 

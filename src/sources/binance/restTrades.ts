@@ -17,7 +17,24 @@ const daySchema = z.object({ symbol: z.string(), lastId: z.number().int(), close
 const daysSchema = z.union([z.array(daySchema), daySchema.transform((one) => [one])])
 const infoSchema = z.object({ symbols: z.array(z.object({ symbol: z.string(), status: z.string() })) })
 
+/** Named as the stream names them, so that a row goes into a frame as it is. */
+const aggsSchema = z.array(
+  z.object({
+    a: z.number().int().min(0),
+    p: decimal,
+    q: decimal,
+    f: z.number().int(),
+    l: z.number().int(),
+    T: z.number().int().min(0),
+    m: z.boolean(),
+    M: z.boolean().optional(),
+  }),
+)
+
 export type RestTrade = z.infer<typeof rowSchema>
+
+/** The fills of one taker order at one price. */
+export type AggTradeRow = z.infer<typeof aggsSchema>[number]
 
 /** What REST says of the last 24 hours of a symbol. */
 export interface RestDay {
@@ -79,6 +96,17 @@ export class RestTrades {
   async recent(symbol: string, limit: number, signal: AbortSignal): Promise<RestAnswer> {
     const query = { symbol, limit: String(limit) }
     return tradesOf(await this.#get(this.#options.rules.recentTradesPath, query, rowsSchema, signal))
+  }
+
+  /** Up to 1,000 aggregates from this id on, oldest first. */
+  async aggTradesFrom(
+    symbol: string,
+    fromId: number,
+    signal: AbortSignal,
+  ): Promise<{ readonly rows: readonly AggTradeRow[] } | Refused> {
+    const query = { symbol, fromId: String(fromId), limit: String(restPageTrades) }
+    const answer = await this.#get(this.#options.rules.aggTradesPath, query, aggsSchema, signal)
+    return 'refused' in answer ? answer : { rows: [...answer.value].sort((one, other) => one.a - other.a) }
   }
 
   /** The newest id of each symbol: one request for many, and cheap. */
