@@ -10,7 +10,9 @@ import { lakeCommands, lakeSettingTable } from './lakeSettingTable.ts'
 import { limitSettingTable } from './limitSettingTable.ts'
 import { offsetSettingTable } from './offsetSettingTable.ts'
 import { printSettingTable } from './printSettingTable.ts'
+import { qualitySettingTable } from './qualitySettingTable.ts'
 import { recordSettingTable } from './recordSettingTable.ts'
+import { scheduleSettingTable } from './scheduleSettingTable.ts'
 import {
   databaseUrl,
   fileList,
@@ -193,7 +195,17 @@ export const settings = {
     schema: z.string().refine(isSchemaName),
     env: 'MILLRACE_SCHEMA',
     flag: '--schema <name>',
-    commands: ['run', 'run realtime', 'run batch', 'ingest', 'backfill', 'reconcile', 'candles'],
+    commands: [
+      'run',
+      'run realtime',
+      'run batch',
+      'ingest',
+      'backfill',
+      'reconcile',
+      'quality check',
+      'runs backfill',
+      'candles',
+    ],
     default: 'public',
     allowed: schemaNameAllowed,
     description:
@@ -322,6 +334,8 @@ export const settings = {
   ...limitSettingTable,
   ...offsetSettingTable,
   ...printSettingTable,
+  ...qualitySettingTable,
+  ...scheduleSettingTable,
   ...symbolsSettingTable,
 } as const satisfies Record<string, Setting>
 
