@@ -71,10 +71,11 @@ export const printSettingTable = {
     schema: z.enum(['table', 'csv', 'json']),
     env: null,
     flag: '--format <format>',
-    commands: candles,
+    commands: [...candles, 'rows'],
     default: 'table',
     allowed: 'table, csv or json',
     description: 'How to print. csv and json have every row and decimals with 8 places.',
+    narrower: { rows: { description: 'How to print. Decimals are text, as exact as they are stored.' } },
   },
   json: {
     schema: yesOrNo,
@@ -106,6 +107,7 @@ export const printSettingTable = {
     flag: '--schema <name>',
     commands: [
       'status',
+      'rows',
       'dead-letters list',
       'dead-letters show',
       'dead-letters redrive',
@@ -187,10 +189,11 @@ export const printSettingTable = {
     schema: integer(1, 1_000_000),
     env: null,
     flag: '--limit <count>',
-    commands: ['dead-letters list', 'outbox list'],
+    commands: ['dead-letters list', 'outbox list', 'rows'],
     default: '100',
     allowed: 'a whole number from 1 to 1000000',
     description: 'How many to print, newest first; says how many there are.',
+    narrower: { rows: { description: 'How many to print, the first ones by key; says how many there are.' } },
   },
   all: {
     schema: yesOrNo,
