@@ -246,6 +246,15 @@ export const commandList: ReadonlyMap<CommandName, CommandDescription> = new Map
     },
   ],
   [
+    'rows',
+    {
+      description: 'Print rows of a table that a pipeline writes; without a name, say which tables there are.',
+      args: [{ name: '[table]', description: 'the name of a table or view' }],
+      examples: ['millrace rows', 'millrace rows hottest_1m', 'millrace rows hottest_1m --format csv --limit 1000000'],
+      load: async () => (await import('./commands/rows.ts')).rows,
+    },
+  ],
+  [
     'status',
     {
       description: 'What runs, how far it is, what was set aside and what is archived.',

@@ -18,6 +18,7 @@ export const commandNames = [
   'runs retry',
   'runs backfill',
   'candles',
+  'rows',
   'status',
   'dead-letters list',
   'dead-letters show',
