@@ -105,6 +105,7 @@ export const printSettingTable = {
     env: 'MILLRACE_SCHEMA',
     flag: '--schema <name>',
     commands: [
+      'console',
       'status',
       'dead-letters list',
       'dead-letters show',

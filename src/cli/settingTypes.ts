@@ -11,6 +11,7 @@ export const commandNames = [
   'backfill',
   'reconcile',
   'candles',
+  'console',
   'status',
   'dead-letters list',
   'dead-letters show',
