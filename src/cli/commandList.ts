@@ -255,6 +255,19 @@ export const commandList: ReadonlyMap<CommandName, CommandDescription> = new Map
     },
   ],
   [
+    'console',
+    {
+      description:
+        'Serve the console in the browser: live candles, how each pipeline is doing, what was set aside. It reads the database of the data folder, or DATABASE_URL, and runs beside any pipeline. Ctrl-C stops it.',
+      examples: [
+        'millrace console',
+        'millrace console --console-port 0',
+        'MILLRACE_CONSOLE_TOKEN=$(openssl rand -hex 32) millrace console --console-host 0.0.0.0',
+      ],
+      load: async () => (await import('./commands/console.ts')).consoleCommand,
+    },
+  ],
+  [
     'status',
     {
       description: 'What runs, how far it is, what was set aside and what is archived.',

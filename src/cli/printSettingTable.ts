@@ -122,6 +122,7 @@ export const printSettingTable = {
     env: 'MILLRACE_SCHEMA',
     flag: '--schema <name>',
     commands: [
+      'console',
       'status',
       'rows',
       'dead-letters list',

@@ -19,6 +19,7 @@ export const commandNames = [
   'runs backfill',
   'candles',
   'rows',
+  'console',
   'status',
   'dead-letters list',
   'dead-letters show',

@@ -3,6 +3,7 @@ import { archivePlaceAllowed, isArchivePlace } from '../host/archivePlace.ts'
 import { isSchemaName, schemaNameAllowed } from '../host/databaseNames.ts'
 import { databaseUrlForms } from '../sinks/postgres/databaseUrl.ts'
 import { backfillSettingTable } from './backfillSettingTable.ts'
+import { consoleSettingTable } from './consoleSettingTable.ts'
 import { exchangeSettingTable } from './exchangeSettingTable.ts'
 import { ingestSettingTable } from './ingestSettingTable.ts'
 import { kafkaSettingTable } from './kafkaSettingTable.ts'
@@ -331,6 +332,7 @@ export const settings = {
   ...exchangeSettingTable,
   ...kafkaSettingTable,
   ...lakeSettingTable,
+  ...consoleSettingTable,
   ...limitSettingTable,
   ...offsetSettingTable,
   ...printSettingTable,

@@ -28,6 +28,7 @@ export const ownTables: readonly string[] = [
   'row_handover',
   'row_owner',
   'row_writer',
+  'run_report',
   'schema_identity',
   'skipped_range',
   'stream_task',
