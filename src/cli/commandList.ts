@@ -11,6 +11,7 @@ export interface CommandDescription {
 
 /** Words that stand before others. */
 export const commandGroups: Readonly<Record<string, string>> = {
+  alerts: 'Look at what alert rules have decided, try the channels, silence a rule.',
   archive: 'Look after the archive of raw trades.',
   lake: 'Look at the tables of the lake, serve them to readers, and clean up.',
   buckets: 'Make the buckets of an object store.',
@@ -214,6 +215,36 @@ export const commandList: ReadonlyMap<CommandName, CommandDescription> = new Map
       args: [{ name: '[ids...]', description: 'as `outbox list` prints them' }],
       examples: ['millrace outbox retry hot/readings/0/pager/17', 'millrace outbox retry --all'],
       load: async () => (await import('./commands/outbox.ts')).retryOutbox,
+    },
+  ],
+  [
+    'alerts list',
+    {
+      description: 'Print what alert rules have decided, newest first.',
+      examples: ['millrace alerts list', 'millrace alerts list --limit 20 --json'],
+      load: async () => (await import('./commands/alerts.ts')).listAlerts,
+    },
+  ],
+  [
+    'alerts test',
+    {
+      description:
+        'Check the file of alerts, and send a test to each of its channels: exit code 1 where one does not take it.',
+      examples: ['millrace alerts test', 'millrace alerts test --alerts-file ops/alerts.yaml'],
+      load: async () => (await import('./commands/alerts.ts')).testAlerts,
+    },
+  ],
+  [
+    'alerts silence',
+    {
+      description:
+        'Tell nobody of a rule for a while, written into the file of alerts: what runs reads it before it tells the next one. Decisions are still kept.',
+      args: [
+        { name: '<rule>', description: 'a rule of the file' },
+        { name: '[symbols...]', description: 'default: all of the rule' },
+      ],
+      examples: ['millrace alerts silence btc-high', 'millrace alerts silence btc-high BTCUSDT --for 30m'],
+      load: async () => (await import('./commands/alerts.ts')).silenceAlerts,
     },
   ],
   [

@@ -82,6 +82,7 @@ export const printSettingTable = {
     flag: '--json',
     commands: [
       'graph',
+      'alerts list',
       'lake tables',
       'status',
       'dead-letters list',
@@ -187,7 +188,7 @@ export const printSettingTable = {
     schema: integer(1, 1_000_000),
     env: null,
     flag: '--limit <count>',
-    commands: ['dead-letters list', 'outbox list'],
+    commands: ['dead-letters list', 'outbox list', 'alerts list'],
     default: '100',
     allowed: 'a whole number from 1 to 1000000',
     description: 'How many to print, newest first; says how many there are.',

@@ -2,6 +2,7 @@ import { z } from 'zod'
 import { archivePlaceAllowed, isArchivePlace } from '../host/archivePlace.ts'
 import { isSchemaName, schemaNameAllowed } from '../host/databaseNames.ts'
 import { databaseUrlForms } from '../sinks/postgres/databaseUrl.ts'
+import { alertsSettingTable } from './alertsSettingTable.ts'
 import { backfillSettingTable } from './backfillSettingTable.ts'
 import { exchangeSettingTable } from './exchangeSettingTable.ts'
 import { ingestSettingTable } from './ingestSettingTable.ts'
@@ -26,7 +27,7 @@ import { type CommandName, commandNames, type Setting } from './settingTypes.ts'
 import { symbolsSettingTable } from './symbolsSettingTable.ts'
 
 /** They make something of their own. */
-const withoutData: readonly CommandName[] = ['new', 'record', 'exchange']
+const withoutData: readonly CommandName[] = ['new', 'record', 'exchange', 'alerts test', 'alerts silence']
 const withData: readonly CommandName[] = commandNames.filter(
   (name) => !withoutData.includes(name) && !name.startsWith('symbols '),
 )
@@ -304,6 +305,7 @@ export const settings = {
   ...limitSettingTable,
   ...offsetSettingTable,
   ...printSettingTable,
+  ...alertsSettingTable,
   ...symbolsSettingTable,
 } as const satisfies Record<string, Setting>
 

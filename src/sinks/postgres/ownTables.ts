@@ -15,6 +15,7 @@ export const ownTables: readonly string[] = [
   'log_topic',
   'lookup_answer',
   'merge_note',
+  'message_identity',
   'migration',
   'outbox',
   'row_handover',
