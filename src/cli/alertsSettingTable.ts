@@ -10,7 +10,7 @@ export const alertsSettingTable = {
     schema: z.string().min(1),
     env: 'MILLRACE_ALERTS_FILE',
     flag: '--alerts-file <file>',
-    commands: ['run realtime', 'alerts test', 'alerts silence'],
+    commands: ['run realtime', 'monitor', 'alerts test', 'alerts silence'],
     default: null,
     allowed: 'a file of alert rules and channels, as docs/alerts.md shows it',
     description:

@@ -471,9 +471,18 @@ export const commandList: ReadonlyMap<CommandName, CommandDescription> = new Map
     'health',
     {
       description:
-        'Say whether the pipeline or ingest of the data folder is alive: exit code 0 or 1, for container health checks.',
-      examples: ['millrace health'],
+        'Say whether the pipeline or ingest of the data folder is alive: exit code 0 or 1, for container health checks. With --ready also whether its data are well.',
+      examples: ['millrace health', 'millrace health --ready --max-watermark-lag 60'],
       load: async () => (await import('./commands/health.ts')).health,
+    },
+  ],
+  [
+    'monitor',
+    {
+      description:
+        'Serve /metrics for Prometheus, /healthz and /readyz, on loopback; with --alerts-file decide alerts over lag, gaps, dead letters and the like. Ctrl-C stops it.',
+      examples: ['millrace monitor', 'millrace monitor --metrics-port 9464 --alerts-file alerts.yaml'],
+      load: async () => (await import('./commands/monitor.ts')).monitor,
     },
   ],
   [

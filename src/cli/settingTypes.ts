@@ -43,6 +43,7 @@ export const commandNames = [
   'topics describe',
   'buckets create',
   'health',
+  'monitor',
   'doctor',
   'migrate',
 ] as const

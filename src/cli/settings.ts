@@ -9,6 +9,8 @@ import { ingestSettingTable } from './ingestSettingTable.ts'
 import { kafkaSettingTable } from './kafkaSettingTable.ts'
 import { lakeCommands, lakeSettingTable } from './lakeSettingTable.ts'
 import { limitSettingTable } from './limitSettingTable.ts'
+import { logSettingTable } from './logSettingTable.ts'
+import { monitorSettingTable } from './monitorSettingTable.ts'
 import { offsetSettingTable } from './offsetSettingTable.ts'
 import { printSettingTable } from './printSettingTable.ts'
 import { recordSettingTable } from './recordSettingTable.ts'
@@ -306,6 +308,8 @@ export const settings = {
   ...offsetSettingTable,
   ...printSettingTable,
   ...alertsSettingTable,
+  ...monitorSettingTable,
+  ...logSettingTable,
   ...symbolsSettingTable,
 } as const satisfies Record<string, Setting>
 

@@ -37,6 +37,10 @@ const work = z.object({
   inputs: z.array(input).readonly(),
   operators: z.array(operator).readonly(),
   outlets: z.array(outlet).readonly(),
+  /** How long the last checkpoint took, of the slowest task; null before the first. */
+  commitMs: z.number().nullable().default(null),
+  /** How often tasks began again after a failure. */
+  restarts: z.number().default(0),
 })
 
 const feed = z.object({
@@ -67,6 +71,9 @@ export type RunReport = z.infer<typeof schema>
 /** How a pipeline is doing: its inputs, operators and outlets. */
 export type WorkReport = z.infer<typeof work>
 
+/** The same, as a run tells it. */
+export type ToldWork = z.input<typeof work>
+
 /** What is reported of any process that runs. */
 type Reported = Pick<RunFacts, 'records' | 'recordsPerS' | 'waitingFor' | 'feeds'>
 
@@ -84,11 +91,7 @@ export class RunReporter {
   }
 
   /** @param status of a pipeline, from which it takes what it tells */
-  write(
-    { records, recordsPerS, waitingFor, feeds = [] }: Reported,
-    now: number,
-    status: WorkReport | null = null,
-  ): void {
+  write({ records, recordsPerS, waitingFor, feeds = [] }: Reported, now: number, status: ToldWork | null = null): void {
     this.#waitingSince = waitingFor === null ? null : (this.#waitingSince ?? now)
     const report: RunReport = {
       pid: process.pid,
