@@ -42,6 +42,7 @@ const dataSet = (over: Partial<WatchedDataSet> = {}): WatchedDataSet => ({
   outbox: [],
   skipped: [],
   openGaps: [],
+  differences: [],
   facts: { newestCandles: [{ market: 'spot', closedAt: at - 60_000 }], candlesDifferent: 0, alerts: [] },
   ...over,
 })

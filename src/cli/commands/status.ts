@@ -1,5 +1,6 @@
 import { feedCountsText } from '../../console/feedText.ts'
 import { bytesText, countText, durationText } from '../../console/text.ts'
+import type { DifferenceCount } from '../../queries/minuteDifferences.ts'
 import type { OpenGapCount } from '../../queries/openGaps.ts'
 import type { InputStatus, TaskStatus } from '../../queries/status.ts'
 import { shownText } from '../../runtime/shownText.ts'
@@ -81,6 +82,7 @@ function dataSetText(dataSet: NamedStatus): readonly string[] {
     )
   }
   for (const gap of dataSet.openGaps) lines.push(`  ! ${openGapText(gap)}`)
+  for (const difference of dataSet.differences) lines.push(`  ! ${differenceText(difference)}`)
   for (const range of dataSet.skipped) lines.push(`  ${rangeText(range)}`)
   if (dataSet.deadLetters.length === 0) lines.push('  no dead letters')
   for (const letters of dataSet.deadLetters) {
@@ -97,6 +99,15 @@ function openGapText({ market, symbol, gaps, missing, seenAt, fromTime, toTime, 
   return (
     `${symbol} (${market}): ${which}, ${countText(missing)} trades missing between ${formatTime(fromTime)} and ${formatTime(toTime)}, ` +
     `since ${formatTime(seenAt)}: ${oneLine(reason)}. Candles of that time are not complete; a running ingest fetches them.`
+  )
+}
+
+function differenceText({ market, symbol, count, openTime, foundAt, verdict }: DifferenceCount): string {
+  const which = count === 1 ? 'a candle differs' : `${countText(count)} candles differ`
+  const oldest = count === 1 ? `of ${formatTime(openTime)}` : `the oldest of ${formatTime(openTime)}`
+  return (
+    `${symbol} (${market}): ${which} from the exchange's, ${oldest}, found ${formatTime(foundAt)}: ` +
+    `${verdict === null ? 'nobody has looked into it yet' : oneLine(verdict)}. See millrace reconcile.`
   )
 }
 

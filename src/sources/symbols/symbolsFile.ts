@@ -96,8 +96,3 @@ export function parseSymbols(name: string, text: string): ReadSymbols {
     },
   }
 }
-
-/** Symbols that are enabled and have the stream. */
-export function symbolsWith(file: SymbolsFile, stream: string): readonly string[] {
-  return file.symbols.filter((one) => one.enabled && one.streams.includes(stream)).map((one) => one.symbol)
-}
