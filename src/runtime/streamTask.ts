@@ -30,7 +30,7 @@ import { nameToday } from './renamedOperators.ts'
 import type { IsElsewhere, ResultBuffer } from './resultBuffer.ts'
 import { resultText } from './resultText.ts'
 import { guardSchedulers } from './schedulerGuard.ts'
-import { EmissionWatch, type LeftOut, StepFailure, wholeRecord } from './stepFailure.ts'
+import { EmissionWatch, type LeftOut, type LeftOutAt, StepFailure, wholeRecord } from './stepFailure.ts'
 import { type SubscriptionTrace, traceSubscriptions } from './subscriptionTrace.ts'
 import { TaskInputs } from './taskInputs.ts'
 import { type SendingOutlet, TaskOutlets } from './taskOutlets.ts'
@@ -337,14 +337,13 @@ export class StreamTask implements OperatorHost {
 
   /**
    * From the next record on, until `stopWatching`, values on which a step that is no operator of ours is known to fail are set aside instead of passed on.
-   * Where another one fails, the error says on which value.
+   * Where another one fails at a record where some are known, the error says on which value.
    */
-  startWatching(leftOut: readonly LeftOut[]): void {
-    this.#watch = new EmissionWatch(leftOut, ({ operator, reason, detail }) =>
-      this.reject({ operator: operator ?? this.#pipeline.name, reason, detail }),
-    )
-    // Of a record that is left out nothing is emitted.
-    if (!leftOut.some(({ operator }) => operator === null)) this.#watch.start(this.#nodes)
+  startWatching(leftOut: LeftOutAt): void {
+    const setAside = ({ operator, reason, detail }: LeftOut) =>
+      this.reject({ operator: operator ?? this.#pipeline.name, reason, detail })
+    this.#watch = new EmissionWatch(leftOut, this.provenance, setAside)
+    this.#watch.start(this.#nodes)
   }
 
   stopWatching(): void {
@@ -552,6 +551,12 @@ export class StreamTask implements OperatorHost {
     this.provenance.during(origin, () => this.#redrive(origin.redrivenFor, act))
   }
 
+  later(): (act: () => void) => void {
+    const { cause } = this.provenance
+    const origin = this.origin()
+    return (act) => this.provenance.causedBy(cause, () => this.during(origin, act))
+  }
+
   timed(act: () => void): void {
     this.provenance.timed(act)
   }
@@ -696,7 +701,7 @@ export class StreamTask implements OperatorHost {
     this.#ownResults += results
     this.#ownResultBytes += bytes
     if (this.#ownResults <= maxRecordResults && this.#ownResultBytes <= maxRecordResultBytes) return
-    const { input, offset } = this.provenance
+    const { input, offset } = this.provenance.cause
     const what =
       this.#ownResults > maxRecordResults
         ? `more than ${maxRecordResults} rows and messages (limits.maxRecordResults, MILLRACE_MAX_RECORD_RESULTS)`
@@ -738,7 +743,7 @@ export class StreamTask implements OperatorHost {
       this.#fail(error)
       return
     }
-    const { input, offset } = this.provenance
+    const { input, offset } = this.provenance.cause
     const message = `pipeline ${this.#pipeline.name} failed at offset ${offset}, in a step above ${below}: ${error instanceof Error ? error.message : String(error)}`
     this.#fail(
       new StepFailure(message, {
