@@ -37,6 +37,20 @@ export const plantedBugs: readonly PlantedBug[] = [
     to: 'if (!archived.has(topic) || input !== [...task.archives.values()][0]) return []',
   },
   {
+    name: 'a table that every task reads whole: what timers set aside stands at its last record',
+    prover: 'test/runtime/sharedTables.test.ts',
+    file: task,
+    from: 'if (this.#shared?.[input] === true) provenance.beginShared(record, input)\n    else provenance.begin(record, input)',
+    to: 'provenance.begin(record, input)',
+  },
+  {
+    name: 'a table that every task reads whole: its places are kept by the partition of the task',
+    prover: 'test/runtime/sharedTables.test.ts',
+    file: 'src/runtime/taskRunner.ts',
+    from: 'map((input) => input.partition ?? partition)',
+    to: 'map(() => partition)',
+  },
+  {
     name: 'open and close are chosen by order of arrival',
     prover: 'simulation',
     file: 'src/operators/ohlcv.ts',

@@ -33,6 +33,8 @@ export class Provenance {
   /** Counts letters by operator; null while nobody has asked. */
   #ordinals: Map<string, number> | null
   #recordOrigin: Origin | null = null
+  /** Where the task's own last record is, while one that other tasks have as well is pushed. */
+  #own: (RecordPlace & { readonly ordinals: Map<string, number> | null }) | null = null
   /** One that was taken earlier and holds for the moment. */
   #held: Origin | null = null
   /** What was put off when this one was pushed goes on. */
@@ -64,9 +66,20 @@ export class Provenance {
     this.#ordinals = null
   }
 
+  /** The same of one that other tasks have as well: what happens behind it without a record still stands where the task's own last record does. */
+  beginShared(record: RecordView, input: number): void {
+    this.#own = { input: this.#input, offset: this.#offset, ordinals: this.#ordinals }
+    this.begin(record, input)
+  }
+
   end(): void {
     this.#record = null
     this.#recordOrigin = null
+    if (this.#own === null) return
+    this.#input = this.#own.input
+    this.#offset = this.#own.offset
+    this.#ordinals = this.#own.ordinals
+    this.#own = null
   }
 
   /** The offset of the record that is pushed, or was last. */

@@ -29,7 +29,7 @@ import type { StartFrom } from './startFrom.ts'
 import { StreamTask } from './streamTask.ts'
 import { RepeatedOrder, TakenOrder } from './takenOrder.ts'
 import type { TaskStatus } from './taskStatus.ts'
-import { taskCount } from './wholeInputs.ts'
+import { isShared, taskCount } from './wholeInputs.ts'
 import type { WorkerLimits } from './workerLimits.ts'
 
 /** What a task works on and with. */
@@ -197,6 +197,8 @@ export class TaskAttempt {
     return [...this.#cursors.entries()].flatMap(([input, { topic }]) => {
       if (!archived.has(topic)) return []
       const cursor = this.#cursors[input] as InputCursor
+      // What every task reads is in the archive once.
+      if (this.#id.partition !== 0 && isShared(this.#options.inputs, cursor.input)) return []
       const saved = input === 0 ? restored?.archiveNextOffset : restored?.others?.[input - 1]?.archiveNextOffset
       const from = saved ?? Math.max(task.nextOffsets[input] as number, archivedUntilOffsets?.[input] ?? 0)
       cursor.archive = new ArchiveTap(
