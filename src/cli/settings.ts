@@ -3,6 +3,7 @@ import { archivePlaceAllowed, isArchivePlace } from '../host/archivePlace.ts'
 import { isSchemaName, schemaNameAllowed } from '../host/databaseNames.ts'
 import { databaseUrlForms } from '../sinks/postgres/databaseUrl.ts'
 import { backfillSettingTable } from './backfillSettingTable.ts'
+import { consoleSettingTable } from './consoleSettingTable.ts'
 import { exchangeSettingTable } from './exchangeSettingTable.ts'
 import { ingestSettingTable } from './ingestSettingTable.ts'
 import { kafkaSettingTable } from './kafkaSettingTable.ts'
@@ -10,7 +11,9 @@ import { lakeCommands, lakeSettingTable } from './lakeSettingTable.ts'
 import { limitSettingTable } from './limitSettingTable.ts'
 import { offsetSettingTable } from './offsetSettingTable.ts'
 import { printSettingTable } from './printSettingTable.ts'
+import { qualitySettingTable } from './qualitySettingTable.ts'
 import { recordSettingTable } from './recordSettingTable.ts'
+import { scheduleSettingTable } from './scheduleSettingTable.ts'
 import {
   databaseUrl,
   fileList,
@@ -112,28 +115,46 @@ export const settings = {
     allowed: yesOrNoAllowed,
     description: 'Run again whenever the file, or a file of the project that it imports, has changed.',
   },
+  full: {
+    schema: yesOrNo,
+    env: null,
+    flag: '--full',
+    commands: ['run batch'],
+    default: 'false',
+    allowed: yesOrNoAllowed,
+    description: 'Make everything anew, the minutes of the archive included, instead of what has changed.',
+  },
   market: {
     schema: z.enum(['spot', 'usdm', 'simulated']),
     env: 'MILLRACE_MARKET',
     flag: '--market <market>',
-    commands: [...live, 'backfill'],
+    commands: [...live, 'backfill', 'reconcile', 'doctor', 'run batch'],
     default: 'spot',
     allowed: 'spot, usdm or simulated',
     description:
       'Which order book the trades come from: spot, or USD-M futures. The simulator has a market of its own, which only --source none and --source simulator may name; a tape of it says so itself.',
-    narrower: { backfill: { allowed: 'spot or usdm', description: 'Which market: spot, or USD-M futures.' } },
+    narrower: {
+      backfill: { allowed: 'spot or usdm', description: 'Which market: spot, or USD-M futures.' },
+      reconcile: { allowed: 'spot or usdm', description: 'Of --follow: whose candles.' },
+      doctor: { allowed: 'spot or usdm', description: 'Which market of the exchange is looked at.' },
+      'run batch': {
+        description: 'Which order book the archived trades are of; invented prices are a data set of their own.',
+      },
+    },
   },
   timeUnit: {
     schema: z.enum(['ms', 'us', 's']),
     env: 'MILLRACE_TIME_UNIT',
     flag: '--time-unit <unit>',
-    commands: live,
+    commands: [...live, 'reconcile', 'run batch'],
     default: 'ms',
     allowed: 'ms, us or s',
     description:
       'Unit of the times in the frames; never guessed. Of JSON lines: unit of a --time that is a number; unset, ms, and what looks like another unit is refused.',
     narrower: {
       'run realtime': { allowed: 'ms or us', description: 'Unit of the times in the frames; never guessed.' },
+      reconcile: { allowed: 'ms or us', description: 'Of --follow: unit of the times in the topic.' },
+      'run batch': { allowed: 'ms or us', description: 'Unit of the times in the archived frames; never guessed.' },
       record: { allowed: 'ms or us', description: 'Unit of the times that the exchange is asked for.' },
       ingest: { allowed: 'ms or us of trades; ms, us or s of JSON lines' },
     },
@@ -175,7 +196,17 @@ export const settings = {
     schema: z.string().refine(isSchemaName),
     env: 'MILLRACE_SCHEMA',
     flag: '--schema <name>',
-    commands: ['run', 'run realtime', 'ingest', 'backfill', 'reconcile', 'candles'],
+    commands: [
+      'run',
+      'run realtime',
+      'run batch',
+      'ingest',
+      'backfill',
+      'reconcile',
+      'quality check',
+      'runs backfill',
+      'candles',
+    ],
     default: 'public',
     allowed: schemaNameAllowed,
     description:
@@ -185,7 +216,7 @@ export const settings = {
     schema: z.string().refine(isArchivePlace),
     env: 'MILLRACE_ARCHIVE',
     flag: null,
-    commands: [...run, 'archive sweep', 'status', 'doctor'],
+    commands: [...run, 'run batch', 'archive sweep', 'status', 'doctor'],
     default: 'directory',
     allowed: archivePlaceAllowed,
     description:
@@ -196,7 +227,7 @@ export const settings = {
     schema: yesOrNo,
     env: 'MILLRACE_S3_PATH_STYLE',
     flag: null,
-    commands: [...run, 'archive sweep', ...lakeCommands, 'buckets create', 'status', 'doctor'],
+    commands: [...run, 'run batch', 'archive sweep', ...lakeCommands, 'buckets create', 'status', 'doctor'],
     default: null,
     allowed: yesOrNoAllowed,
     description: 'Bucket in the path instead of in the host name. Unset: true where an endpoint other than AWS is set.',
@@ -271,7 +302,7 @@ export const settings = {
     schema: url(['ws:', 'wss:']),
     env: 'MILLRACE_BINANCE_WS_URL',
     flag: null,
-    commands: [...live, 'doctor'],
+    commands: [...live, 'reconcile', 'doctor'],
     default: null,
     allowed: 'a ws:// or wss:// address without a path',
     description: "WebSocket address of the exchange. Unset: the exchange's public one for the market.",
@@ -280,7 +311,7 @@ export const settings = {
     schema: url(['http:', 'https:']),
     env: 'MILLRACE_BINANCE_REST_URL',
     flag: null,
-    commands: [...live, 'backfill', 'symbols add', 'symbols validate', 'doctor'],
+    commands: [...live, 'backfill', 'reconcile', 'symbols add', 'symbols validate', 'doctor'],
     default: null,
     allowed: 'an http:// or https:// address without a path',
     description:
@@ -301,9 +332,12 @@ export const settings = {
   ...exchangeSettingTable,
   ...kafkaSettingTable,
   ...lakeSettingTable,
+  ...consoleSettingTable,
   ...limitSettingTable,
   ...offsetSettingTable,
   ...printSettingTable,
+  ...qualitySettingTable,
+  ...scheduleSettingTable,
   ...symbolsSettingTable,
 } as const satisfies Record<string, Setting>
 

@@ -3,18 +3,19 @@ import type { RunJob } from '../../host/openRun.ts'
 import { runSession } from '../../host/runSession.ts'
 import { topicsOf } from '../../host/runTopic.ts'
 import { systemClock } from '../../runtime/clock.ts'
-import { openPool } from '../../sinks/postgres/connection.ts'
+import { openPool, type PostgresAddress } from '../../sinks/postgres/connection.ts'
 import type { CommandContext } from '../commandContext.ts'
 import { commandFor } from '../commandFor.ts'
 import { exitFailure, exitOk } from '../exit.ts'
 import { hostSettingsOf } from '../hostSettings.ts'
 import { columnsOf, type RunTexts, shutdownOf, TerminalView } from '../terminalView.ts'
 import { version } from '../version.ts'
+import { checkConsole, startWebConsole } from '../webConsole.ts'
 import { checkWorkers, ownModule } from '../workers.ts'
 import { LiveCandles, simulatedCaution } from './candlePanel.ts'
 import { type ChosenPlan, choosePlan } from './choosePlan.ts'
 import { emptyTape } from './frameCounts.ts'
-import { openFeed } from './openFeed.ts'
+import { openFeeds } from './openFeed.ts'
 import { makePipeline, type RealtimeArgument } from './realtimePipeline.ts'
 import { namedSource, nextCommand, type RunPlan } from './runPlan.ts'
 import { banner, summary } from './runTexts.ts'
@@ -25,6 +26,7 @@ export async function runRealtime(context: CommandContext): Promise<number> {
   const startedAt = systemClock.now()
   const named = namedSource(settings, context.origins)
   checkWorkers(settings)
+  if (hasConsole(context)) checkConsole(context)
   // From the start: what is half open is closed in order, too.
   const stopRequest = shutdownOf(context)
   const view = new TerminalView(context)
@@ -58,8 +60,8 @@ async function jobOf(context: CommandContext, plan: RunPlan, onNotice: (line: st
   const argument: RealtimeArgument = { market, timeUnit, provisionalEveryMs: settings.openCandleMs }
   const pipeline = makePipeline(argument)
   const isOfThePast = source === 'tape'
-  const feeds =
-    source === 'none' ? [] : [{ feed: await openFeed(plan, settings, onNotice), topic, producer, isOfThePast }]
+  const opened = source === 'none' ? [] : await openFeeds(plan, settings, onNotice)
+  const feeds = opened.map((one) => ({ ...one, producer, isOfThePast }))
   return {
     pipeline,
     topics: topicsOf(pipeline, topic, { isOfThePast, mayBeMade: settings.logTopic === undefined }),
@@ -71,6 +73,16 @@ async function jobOf(context: CommandContext, plan: RunPlan, onNotice: (line: st
         : { count: settings.workers, pipeline: { url: ownModule('./realtime/realtimePipeline'), argument } },
     source: plan.sourceText,
   }
+}
+
+/** A run with an end in sight is over before anybody has looked. */
+function hasConsole({ settings }: CommandContext): boolean {
+  return settings.console && !settings.untilEnd
+}
+
+async function webConsole(context: CommandContext, address: PostgresAddress, lost: AbortSignal) {
+  const running = await startWebConsole(context, { address, onlySchema: null, lost })
+  return { line: `  console      ${running.url}`, close: () => running.close() }
 }
 
 function textsOf(context: CommandContext, { plan, isFallback }: ChosenPlan, startedAt: number): RunTexts {
@@ -103,6 +115,7 @@ function textsOf(context: CommandContext, { plan, isFallback }: ChosenPlan, star
       })
       return { panel, close: () => pool.end() }
     },
+    ...(hasConsole(context) ? { companion: ({ address, lost }) => webConsole(context, address, lost) } : {}),
     summary: (end) => summary(plan, end, (words) => commandFor(context, words)),
   }
 }
