@@ -11,6 +11,7 @@ export interface CommandDescription {
 
 /** Words that stand before others. */
 export const commandGroups: Readonly<Record<string, string>> = {
+  alerts: 'Look at what alert rules have decided, try the channels, silence a rule.',
   archive: 'Look after the archive of raw trades.',
   lake: 'Look at the tables of the lake, serve them to readers, and clean up.',
   quality: 'Judge tables by what is expected of them, and look at what came of it.',
@@ -323,6 +324,36 @@ export const commandList: ReadonlyMap<CommandName, CommandDescription> = new Map
     },
   ],
   [
+    'alerts list',
+    {
+      description: 'Print what alert rules have decided, newest first.',
+      examples: ['millrace alerts list', 'millrace alerts list --limit 20 --json'],
+      load: async () => (await import('./commands/alerts.ts')).listAlerts,
+    },
+  ],
+  [
+    'alerts test',
+    {
+      description:
+        'Check the file of alerts, and send a test to each of its channels: exit code 1 where one does not take it.',
+      examples: ['millrace alerts test', 'millrace alerts test --alerts-file ops/alerts.yaml'],
+      load: async () => (await import('./commands/alerts.ts')).testAlerts,
+    },
+  ],
+  [
+    'alerts silence',
+    {
+      description:
+        'Tell nobody of a rule for a while, written into the file of alerts: what runs reads it before it tells the next one. Decisions are still kept.',
+      args: [
+        { name: '<rule>', description: 'a rule of the file' },
+        { name: '[symbols...]', description: 'default: all of the rule' },
+      ],
+      examples: ['millrace alerts silence btc-high', 'millrace alerts silence btc-high BTCUSDT --for 30m'],
+      load: async () => (await import('./commands/alerts.ts')).silenceAlerts,
+    },
+  ],
+  [
     'archive sweep',
     {
       description:
@@ -546,9 +577,18 @@ export const commandList: ReadonlyMap<CommandName, CommandDescription> = new Map
     'health',
     {
       description:
-        'Say whether the pipeline or ingest of the data folder is alive: exit code 0 or 1, for container health checks.',
-      examples: ['millrace health'],
+        'Say whether the pipeline or ingest of the data folder is alive: exit code 0 or 1, for container health checks. With --ready also whether its data are well.',
+      examples: ['millrace health', 'millrace health --ready --max-watermark-lag 60'],
       load: async () => (await import('./commands/health.ts')).health,
+    },
+  ],
+  [
+    'monitor',
+    {
+      description:
+        'Serve /metrics for Prometheus, /healthz and /readyz, on loopback; with --alerts-file decide alerts over lag, gaps, dead letters and the like. Ctrl-C stops it.',
+      examples: ['millrace monitor', 'millrace monitor --metrics-port 9464 --alerts-file alerts.yaml'],
+      load: async () => (await import('./commands/monitor.ts')).monitor,
     },
   ],
   [

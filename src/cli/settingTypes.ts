@@ -26,6 +26,9 @@ export const commandNames = [
   'dead-letters redrive',
   'outbox list',
   'outbox retry',
+  'alerts list',
+  'alerts test',
+  'alerts silence',
   'archive sweep',
   'lake tables',
   'lake serve',
@@ -49,6 +52,7 @@ export const commandNames = [
   'topics describe',
   'buckets create',
   'health',
+  'monitor',
   'doctor',
   'migrate',
 ] as const

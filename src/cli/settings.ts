@@ -2,6 +2,7 @@ import { z } from 'zod'
 import { archivePlaceAllowed, isArchivePlace } from '../host/archivePlace.ts'
 import { isSchemaName, schemaNameAllowed } from '../host/databaseNames.ts'
 import { databaseUrlForms } from '../sinks/postgres/databaseUrl.ts'
+import { alertsSettingTable } from './alertsSettingTable.ts'
 import { backfillSettingTable } from './backfillSettingTable.ts'
 import { consoleSettingTable } from './consoleSettingTable.ts'
 import { exchangeSettingTable } from './exchangeSettingTable.ts'
@@ -9,6 +10,8 @@ import { ingestSettingTable } from './ingestSettingTable.ts'
 import { kafkaSettingTable } from './kafkaSettingTable.ts'
 import { lakeCommands, lakeSettingTable } from './lakeSettingTable.ts'
 import { limitSettingTable } from './limitSettingTable.ts'
+import { logSettingTable } from './logSettingTable.ts'
+import { monitorSettingTable } from './monitorSettingTable.ts'
 import { offsetSettingTable } from './offsetSettingTable.ts'
 import { printSettingTable } from './printSettingTable.ts'
 import { qualitySettingTable } from './qualitySettingTable.ts'
@@ -29,7 +32,7 @@ import { type CommandName, commandNames, type Setting } from './settingTypes.ts'
 import { symbolsSettingTable } from './symbolsSettingTable.ts'
 
 /** They make something of their own. */
-const withoutData: readonly CommandName[] = ['new', 'record', 'exchange']
+const withoutData: readonly CommandName[] = ['new', 'record', 'exchange', 'alerts test', 'alerts silence']
 const withData: readonly CommandName[] = commandNames.filter(
   (name) => !withoutData.includes(name) && !name.startsWith('symbols '),
 )
@@ -338,6 +341,9 @@ export const settings = {
   ...printSettingTable,
   ...qualitySettingTable,
   ...scheduleSettingTable,
+  ...alertsSettingTable,
+  ...monitorSettingTable,
+  ...logSettingTable,
   ...symbolsSettingTable,
 } as const satisfies Record<string, Setting>
 

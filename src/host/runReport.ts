@@ -37,6 +37,10 @@ const work = z.object({
   inputs: z.array(input).readonly(),
   operators: z.array(operator).readonly(),
   outlets: z.array(outlet).readonly(),
+  /** How long the last checkpoint took, of the slowest task; null before the first. */
+  commitMs: z.number().nullable().default(null),
+  /** How often tasks began again after a failure. */
+  restarts: z.number().default(0),
 })
 
 const feed = z.object({
@@ -68,6 +72,9 @@ export type RunReport = z.infer<typeof runReportSchema>
 /** How a pipeline is doing: its inputs, operators and outlets. */
 export type WorkReport = z.infer<typeof work>
 
+/** The same, as a run tells it. */
+export type ToldWork = z.input<typeof work>
+
 /** What is reported of any process that runs. */
 type Reported = Pick<RunFacts, 'records' | 'recordsPerS' | 'waitingFor' | 'feeds'>
 
@@ -91,7 +98,7 @@ export class RunReporter {
   write(
     { records, recordsPerS, waitingFor, feeds = [] }: Reported,
     now: number,
-    status: WorkReport | null = null,
+    status: ToldWork | null = null,
   ): RunReport {
     this.#waitingSince = waitingFor === null ? null : (this.#waitingSince ?? now)
     const report: RunReport = {

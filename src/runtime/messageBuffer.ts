@@ -79,6 +79,7 @@ export class MessageBuffer implements ResultBuffer {
         throw new TypeError(`its time is ${message.time}, not a whole number of ms`)
       requireBytes('key', message.key)
       requireBytes('value', message.value)
+      requireIdentity(message.identity)
     } catch (error) {
       if (onBad === null || error instanceof MillraceError) throw error
       onBad(error instanceof Error ? error.message : String(error))
@@ -98,6 +99,15 @@ export class MessageBuffer implements ResultBuffer {
 function requireBytes(what: string, bytes: unknown): void {
   if (bytes !== null && !(bytes instanceof Uint8Array))
     throw new TypeError(`its ${what} must be bytes or null, got ${typeof bytes}`)
+}
+
+/** It is part of a primary key. */
+const maxIdentityChars = 500
+
+function requireIdentity(identity: unknown): void {
+  if (identity === undefined) return
+  if (typeof identity === 'string' && identity !== '' && identity.length <= maxIdentityChars) return
+  throw new TypeError(`its identity must be text of 1 to ${maxIdentityChars} characters`)
 }
 
 const messageOverhead = 128

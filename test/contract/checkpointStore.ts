@@ -1001,6 +1001,22 @@ export function checkpointStoreContract(name: string, create: () => Promise<Chec
         expect(await page(6, 100, 1 << 20)).toEqual([])
       })
 
+      test('takes a message of an identity once, ever, by pipeline and outlet', async () => {
+        const say = (sequence: number, identity: string) => message(sequence, { identity })
+        const claim = await committed(
+          emitting(1, [say(1, 'a'), message(2), say(3, hostile), say(4, 'a')]),
+          emitting(2, [say(1, 'a')], 'other'),
+        )
+        expect(sequences(await waiting(claim))).toEqual([1, 2, 3])
+        expect(sequences(await waiting(claim, everything, 'other'))).toEqual([1])
+        await store.outbox.forget(task, 'alerts', 4)
+        await store.commit(claim, emitting(3, [say(5, hostile), say(6, 'b'), say(7, 'a')]))
+        expect(sequences(await waiting(claim))).toEqual([6])
+        const other = await store.claim({ ...task, partition: 1 })
+        await store.commit(other, emitting(1, [say(1, 'b'), say(2, 'c')]))
+        expect(sequences(await waiting(other))).toEqual([2])
+      })
+
       test('forgets up to a number, as often as it is told', async () => {
         const claim = await committed(emitting(1, from(1, 5)), emitting(2, from(1, 2), 'other'))
         for (let time = 0; time < 2; time++) await store.outbox.forget(task, 'alerts', 3)

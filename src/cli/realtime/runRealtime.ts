@@ -4,6 +4,7 @@ import { runSession } from '../../host/runSession.ts'
 import { topicsOf } from '../../host/runTopic.ts'
 import { systemClock } from '../../runtime/clock.ts'
 import { openPool, type PostgresAddress } from '../../sinks/postgres/connection.ts'
+import { planAlerts } from '../alerts/alertPlan.ts'
 import type { CommandContext } from '../commandContext.ts'
 import { commandFor } from '../commandFor.ts'
 import { exitFailure, exitOk } from '../exit.ts'
@@ -57,7 +58,8 @@ export async function runRealtime(context: CommandContext): Promise<number> {
 async function jobOf(context: CommandContext, plan: RunPlan, onNotice: (line: string) => void): Promise<RunJob> {
   const { settings } = context
   const { topic, producer, source, market, timeUnit } = plan
-  const argument: RealtimeArgument = { market, timeUnit, provisionalEveryMs: settings.openCandleMs }
+  const alerts = settings.alertsFile === undefined ? null : JSON.stringify(planAlerts(settings.alertsFile, context.env))
+  const argument: RealtimeArgument = { market, timeUnit, provisionalEveryMs: settings.openCandleMs, alerts }
   const pipeline = makePipeline(argument)
   const isOfThePast = source === 'tape'
   const opened = source === 'none' ? [] : await openFeeds(plan, settings, onNotice)

@@ -20,6 +20,7 @@ export const ownTables: readonly string[] = [
   'log_topic',
   'lookup_answer',
   'merge_note',
+  'message_identity',
   'migration',
   'outbox',
   'quality_result',
