@@ -1,5 +1,6 @@
 import type { Observable, Subscriber } from 'rxjs'
 import { type AnswerBook, type AskedPlace, type LookupAnswer, noAnswers } from './answers.ts'
+import { BadRowError } from './badRow.ts'
 import type {
   DeadLetter,
   IdleAdvance,
@@ -23,6 +24,7 @@ import { type Marker, readMarker } from './marker.ts'
 import type { BuildLogic, Cut, Logic, OperatorSpec, TimeHolder } from './operator.ts'
 import { type AnyNode, type OperatorHost, OperatorNode } from './operatorNode.ts'
 import type { OperatorCounts } from './operatorTally.ts'
+import type { OpenPacker } from './packedRows.ts'
 import { buildPipeline, inputsOf, type Pipeline } from './pipeline.ts'
 import { atRest, open, Provenance } from './provenance.ts'
 import type { RecordFacts, RecordView } from './record.ts'
@@ -74,6 +76,8 @@ export interface TaskSurroundings {
   readonly topic: string | null
   /** What they were answered when the records were read before. */
   readonly answers: AnswerBook
+  /** Of the store, where it takes rows of append tables packed. */
+  readonly openPacker?: OpenPacker | undefined
 }
 
 const alone: TaskSurroundings = { clock: systemClock, tasks: 1, task: 0, topic: null, answers: noAnswers }
@@ -212,6 +216,7 @@ export class StreamTask implements OperatorHost {
       buildPipeline(this.#pipeline, this.#inputs.streams),
       this.#inputs,
       sent,
+      this.#surroundings.openPacker,
     )
     for (const { buffer, values } of outlets.streams) {
       values.subscribe({
@@ -704,7 +709,7 @@ export class StreamTask implements OperatorHost {
   #add(outlet: ResultBuffer, result: unknown): void {
     if (outlet.isMixedBy(this.stage)) this.#fail(mixesRows(outlet.name))
     const { badReason } = outlet
-    const setsAside = badReason === 'bad-row' ? this.rendersRows : this.#pipeline.onError !== 'stop'
+    const setsAside = outlet.findsBadAtOnce ? this.#pipeline.onError !== 'stop' : this.rendersRows
     const setAside = (detail: string) => this.reject({ operator: letterName(outlet), reason: badReason, detail })
     // The rest of what a failed attempt brings about is not kept: there may be no end of it.
     if (this.#failure !== null) return
@@ -713,9 +718,13 @@ export class StreamTask implements OperatorHost {
     try {
       outlet.add(result, setsAside ? setAside : null, this.#makerOf, this.#isElsewhere(outlet))
     } catch (error) {
-      this.#fail(error)
+      this.#fail(error instanceof BadRowError ? this.#badRow(error) : error)
     }
     if (this.provenance.isOwnDoing) this.#count(outlet.size - before, outlet.bytes - bytesBefore)
+  }
+
+  #badRow(cause: BadRowError): BadRowError {
+    return new BadRowError(cause.message, { pipeline: this.#pipeline.name, offset: this.provenance.offset, cause })
   }
 
   #count(results: number, bytes: number): void {

@@ -154,7 +154,10 @@ export class TaskAttempt {
       cursors.map(({ begin }) => begin),
       this.#options.limits,
       this.#options.inputs,
-      { clock, tasks: taskCount(pipeline, tasks), task: this.#id.partition, topic: this.#id.topic, answers },
+      {
+        ...{ clock, tasks: taskCount(pipeline, tasks), task: this.#id.partition, topic: this.#id.topic, answers },
+        openPacker: store.openPacker,
+      },
     )
     this.#task = task
     if (recordedOf !== null) this.#recorded = new RecordedSteps(store, recordedOf, task)
