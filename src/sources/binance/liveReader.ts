@@ -1,4 +1,5 @@
 import type { Clock } from '../../runtime/clock.ts'
+import { ConfigurationError } from '../../runtime/errors.ts'
 import type { FeedTrouble } from '../../runtime/feed.ts'
 import type { FrameBatch, FrameProgress, FrameReader, FrameReadOptions } from '../market/frameFeed.ts'
 import { newFramePeek, peekFrame } from '../market/peekFrame.ts'
@@ -34,6 +35,8 @@ export interface LiveReaderOptions {
   readonly rest: RestTrades
   readonly address: AddressLimits
   readonly streamsPerConnection: number
+  /** True where invented prices are what was asked for. */
+  readonly isSimulated: boolean
   readonly onNotice: (notice: string) => void
   readonly jitter: () => number
 }
@@ -72,6 +75,7 @@ export class LiveReader implements FrameReader {
   readonly #peek = newFramePeek()
   readonly #perMs: number
   #symbols: readonly string[]
+  #misfit: string | null = null
   #filling: Filling | null = null
   /** What goes out before the inbox is looked at again. */
   #ready: SequencedFrame[] = []
@@ -98,11 +102,12 @@ export class LiveReader implements FrameReader {
       onFull: () => this.#connections.pause(),
       onRoom: () => this.#connections.resume(),
     })
-    const { hosts, timeUnit, address, jitter, streamsPerConnection } = options
+    const { hosts, timeUnit, address, jitter, streamsPerConnection, isSimulated } = options
     this.#connections = new ConnectionGroup(
       {
         urls: hosts.streams.map((url) => `${url}/stream${timeUnit === 'us' ? '?timeUnit=MICROSECOND' : ''}`),
-        ...{ clock, limits, address, jitter, onNotice, streamsPerConnection, streamsOf },
+        ...{ clock, limits, address, isSimulated, jitter, onNotice, streamsPerConnection, streamsOf },
+        onMisfit: (why) => this.#refuse(why),
         onFrame: (frame) => this.#inbox.push(frame),
         onGapPossible: (some) => this.#inbox.push(new GapPossible(some)),
       },
@@ -186,6 +191,7 @@ export class LiveReader implements FrameReader {
       await this.#inbox.wait(limits.idleReadMs, clock, signal)
       if (!this.#inbox.isEmpty && lingerMs > 0) await clock.sleep(lingerMs, signal)
     }
+    if (this.#misfit !== null) throw new ConfigurationError(this.#misfit)
     const frames: Buffer[] = []
     let bytes = 0
     const take = (frame: Buffer) => {
@@ -228,6 +234,11 @@ export class LiveReader implements FrameReader {
   async close(): Promise<void> {
     this.#closed.abort()
     await Promise.all([this.#connections.close(), this.#late.close(), this.#listing.close()])
+  }
+
+  #refuse(why: string): void {
+    this.#misfit = why
+    this.#inbox.wake()
   }
 
   #position(): string {

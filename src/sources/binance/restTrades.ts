@@ -2,6 +2,7 @@ import { z } from 'zod'
 import type { Clock } from '../../runtime/clock.ts'
 import { type AddressLimits, waitOfRefusal } from './addressLimits.ts'
 import type { BinanceMarket, MarketRules, RestHost } from './endpoints.ts'
+import { inventedHeader, isInvented, misfitText } from './inventedPrices.ts'
 
 const decimal = z.string().regex(/^\d+(\.\d+)?$/)
 const rowSchema = z.object({
@@ -61,6 +62,8 @@ export interface RestTradesOptions {
   readonly clock: Clock
   readonly timeoutMs: number
   readonly limits: AddressLimits
+  /** True where invented prices are what was asked for; others are refused. */
+  readonly isSimulated: boolean
 }
 
 /** Most trades that one request gives. */
@@ -180,13 +183,18 @@ export class RestTrades {
     schema: z.ZodType<T>,
     signal: AbortSignal,
   ): Promise<{ readonly value: T } | Refused> {
-    const { timeUnit, timeoutMs } = this.#options
+    const { timeUnit, timeoutMs, isSimulated } = this.#options
     const headers: Record<string, string> = timeUnit === 'us' ? { 'X-MBX-TIME-UNIT': 'MICROSECOND' } : {}
     const { host, pathname } = new URL(url)
     const what = `${host}${pathname}`
     try {
       const answer = await fetch(url, { headers, signal: AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]) })
       this.#watchWeight(answer.headers)
+      const misfit = misfitText(url, isInvented(url, answer.headers.get(inventedHeader)), isSimulated)
+      if (misfit !== null) {
+        await answer.body?.cancel()
+        return this.#close(index, minuteMs, misfit)
+      }
       if (answer.ok) return readAs(schema, await answer.json(), what)
       const text = (await answer.text()).slice(0, 200)
       const refused = `${what} answered ${answer.status}: ${text}`
