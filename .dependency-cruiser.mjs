@@ -15,6 +15,7 @@ const allowed = {
   embedded: ['sources', 'sinks', 'market', 'codecs', 'runtime', 'exact'],
   lake: ['sinks', 'market', 'codecs', 'runtime', 'exact'],
   backfill: ['sources', 'sinks', 'market', 'codecs', 'runtime', 'exact'],
+  reconcile: ['backfill', 'queries', 'sources', 'sinks', 'market', 'codecs', 'runtime', 'exact'],
   testing: ['embedded', 'operators', 'sources', 'sinks', 'market', 'codecs', 'runtime', 'exact'],
   pipelines: ['embedded', 'operators', 'sources', 'sinks', 'market', 'codecs', 'runtime', 'exact'],
   console: ['runtime'],
@@ -22,6 +23,7 @@ const allowed = {
   queries: ['sources', 'sinks', 'market', 'codecs', 'runtime', 'exact'],
   cli: [
     'backfill',
+    'reconcile',
     'host',
     'lake',
     'queries',

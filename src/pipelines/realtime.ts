@@ -22,7 +22,7 @@ import { feedGapTable } from './feedGapTable.ts'
 /** A trade may arrive this much after a newer one and still find its minute open. */
 const maxOutOfOrdernessMs = 2_000
 /** A candle that has closed is corrected, with a higher revision, by trades that are late by up to this; later ones become dead letters. */
-const allowedLatenessMs = 30_000
+export const allowedLatenessMs = 30_000
 
 /** How `realtime` shows candles that are still open. */
 export interface RealtimeOptions {
