@@ -112,11 +112,20 @@ export const settings = {
     allowed: yesOrNoAllowed,
     description: 'Run again whenever the file, or a file of the project that it imports, has changed.',
   },
+  full: {
+    schema: yesOrNo,
+    env: null,
+    flag: '--full',
+    commands: ['run batch'],
+    default: 'false',
+    allowed: yesOrNoAllowed,
+    description: 'Make everything anew, the minutes of the archive included, instead of what has changed.',
+  },
   market: {
     schema: z.enum(['spot', 'usdm', 'simulated']),
     env: 'MILLRACE_MARKET',
     flag: '--market <market>',
-    commands: [...live, 'backfill', 'reconcile', 'doctor'],
+    commands: [...live, 'backfill', 'reconcile', 'doctor', 'run batch'],
     default: 'spot',
     allowed: 'spot, usdm or simulated',
     description:
@@ -125,13 +134,16 @@ export const settings = {
       backfill: { allowed: 'spot or usdm', description: 'Which market: spot, or USD-M futures.' },
       reconcile: { allowed: 'spot or usdm', description: 'Of --follow: whose candles.' },
       doctor: { allowed: 'spot or usdm', description: 'Which market of the exchange is looked at.' },
+      'run batch': {
+        description: 'Which order book the archived trades are of; invented prices are a data set of their own.',
+      },
     },
   },
   timeUnit: {
     schema: z.enum(['ms', 'us', 's']),
     env: 'MILLRACE_TIME_UNIT',
     flag: '--time-unit <unit>',
-    commands: [...live, 'reconcile'],
+    commands: [...live, 'reconcile', 'run batch'],
     default: 'ms',
     allowed: 'ms, us or s',
     description:
@@ -139,6 +151,7 @@ export const settings = {
     narrower: {
       'run realtime': { allowed: 'ms or us', description: 'Unit of the times in the frames; never guessed.' },
       reconcile: { allowed: 'ms or us', description: 'Of --follow: unit of the times in the topic.' },
+      'run batch': { allowed: 'ms or us', description: 'Unit of the times in the archived frames; never guessed.' },
       record: { allowed: 'ms or us', description: 'Unit of the times that the exchange is asked for.' },
       ingest: { allowed: 'ms or us of trades; ms, us or s of JSON lines' },
     },
@@ -180,7 +193,7 @@ export const settings = {
     schema: z.string().refine(isSchemaName),
     env: 'MILLRACE_SCHEMA',
     flag: '--schema <name>',
-    commands: ['run', 'run realtime', 'ingest', 'backfill', 'reconcile', 'candles'],
+    commands: ['run', 'run realtime', 'run batch', 'ingest', 'backfill', 'reconcile', 'candles'],
     default: 'public',
     allowed: schemaNameAllowed,
     description:
@@ -190,7 +203,7 @@ export const settings = {
     schema: z.string().refine(isArchivePlace),
     env: 'MILLRACE_ARCHIVE',
     flag: null,
-    commands: [...run, 'archive sweep', 'status', 'doctor'],
+    commands: [...run, 'run batch', 'archive sweep', 'status', 'doctor'],
     default: 'directory',
     allowed: archivePlaceAllowed,
     description:
@@ -201,7 +214,7 @@ export const settings = {
     schema: yesOrNo,
     env: 'MILLRACE_S3_PATH_STYLE',
     flag: null,
-    commands: [...run, 'archive sweep', ...lakeCommands, 'buckets create', 'status', 'doctor'],
+    commands: [...run, 'run batch', 'archive sweep', ...lakeCommands, 'buckets create', 'status', 'doctor'],
     default: null,
     allowed: yesOrNoAllowed,
     description: 'Bucket in the path instead of in the host name. Unset: true where an endpoint other than AWS is set.',

@@ -27,7 +27,7 @@ async function runOnce(context: CommandContext): Promise<number> {
   const [file = ''] = args
   checkWorkers(settings)
   if (settings.closeOpen && !settings.untilEnd) throw new UsageError(closeOpenNeedsUntilEnd)
-  const pipeline = await loadPipeline(file, ['realtime'])
+  const pipeline = await loadPipeline(file, ['realtime', 'batch'])
   const topics = topicsOf(pipeline, settings.inputTopic)
   const stopRequest = shutdownOf(context)
   const view = new TerminalView(context)
