@@ -26,6 +26,8 @@ const replySchema = z.object({
   error: z.unknown().optional(),
 })
 const replyStarts = ['{"result"', '{"error"', '{"id"'].map((text) => Buffer.from(text))
+/** Frames of streams are longer, and are not searched. */
+const longestShutdownBytes = 120
 const shutdownMark = Buffer.from('"serverShutdown"')
 
 /** A handshake that the exchange has answered with a no. */
@@ -219,7 +221,7 @@ export class Connection {
     if (this.#replies.size > 0 && replyStarts.some((start) => frame.subarray(0, start.length).equals(start))) {
       if (this.#onReply(frame)) return
     }
-    if (frame.length < 200 && frame.includes(shutdownMark)) {
+    if (frame.length < longestShutdownBytes && frame.includes(shutdownMark)) {
       this.#noticeShutdown()
       return
     }
