@@ -80,7 +80,7 @@ export const commandList: ReadonlyMap<CommandName, CommandDescription> = new Map
     'ingest',
     {
       description:
-        'Bring JSON lines, a feed of your own or, without either, trades into a topic, exactly once: started again, it goes on where it was. ' +
+        'Bring JSON lines, a feed of your own or, without either, trades into a topic, exactly once: started again, it goes on where it was. With --symbols-file the other streams of the file come into topics of their own. ' +
         'Standard input (-) is to be given again from its beginning; the lines that are in the topic are passed over by their number.',
       args: [{ name: '[file]', description: 'JSON lines, plain, .gz or .zst, or - for standard input' }],
       examples: [
@@ -89,6 +89,7 @@ export const commandList: ReadonlyMap<CommandName, CommandDescription> = new Map
         'millrace ingest 2023.jsonl.gz --topic readings --time at --time-unit s --producer archive',
         'millrace ingest --feed ./my-feed.ts',
         'KAFKA_BROKERS=127.0.0.1:9092 millrace ingest --source binance',
+        'millrace ingest --source binance --symbols-file symbols.yaml',
         'millrace ingest --tape frames.jsonl --until-end',
       ],
       load: async () => (await import('./commands/ingest.ts')).ingest,
