@@ -1,7 +1,7 @@
 import type pg from 'pg'
 import { LakeConflict, type LakePlace, type PreparedCommit } from '../lake/lakeCommit.ts'
-import { mirrorChanges } from '../lake/lakeMirror.ts'
 import { whileWriting } from '../lake/lakeLock.ts'
+import { mirrorChanges } from '../lake/lakeMirror.ts'
 import { ownLake } from '../lake/lakeOwner.ts'
 import type { MarketEvent } from '../market/trade.ts'
 import { type Clock, systemClock } from '../runtime/clock.ts'

@@ -107,7 +107,10 @@ export async function dirtyEverything(client: pg.ClientBase): Promise<void> {
 }
 
 /** Makes silver of what came, in these windows. Gives the days in which something is another than before. */
-export async function mergeSilver(client: pg.ClientBase, windows: readonly BatchWindow[]): Promise<readonly ChangedDay[]> {
+export async function mergeSilver(
+  client: pg.ClientBase,
+  windows: readonly BatchWindow[],
+): Promise<readonly ChangedDay[]> {
   if (windows.length === 0) return []
   const { rows } = await client.query<ChangedDay>(mergeText, [...windowValues(windows)])
   return rows

@@ -32,7 +32,9 @@ export const medallion = (trades: Codec<MarketEvent>) => {
 export const goldIntervals = ['5m', '15m', '1h', '4h', '1d'] as const satisfies readonly Interval[]
 
 /** Gold: the longer candles of the minutes of silver, which come by their time, whole days of them. */
-export function goldCandles(silver: Observable<Candle>): Readonly<Record<(typeof goldIntervals)[number], Observable<Candle>>> {
+export function goldCandles(
+  silver: Observable<Candle>,
+): Readonly<Record<(typeof goldIntervals)[number], Observable<Candle>>> {
   const minutes = silver.pipe(
     filter(({ tradeCount }) => tradeCount > 0),
     eventTime({ of: ({ openTime }) => openTime, maxOutOfOrdernessMs: 0 }),

@@ -50,7 +50,9 @@ export class ArchivedFrames {
       const start = this.#at
       this.#at = this.#whole(() => frameEnd(body, start))
       if (isSkippedFrame(body, start)) continue
-      const unpacked = this.#whole(() => zlib.zstdDecompressSync(body.subarray(start, this.#at), { chunkSize: unpackedBytes }))
+      const unpacked = this.#whole(() =>
+        zlib.zstdDecompressSync(body.subarray(start, this.#at), { chunkSize: unpackedBytes }),
+      )
       const lines = this.#rest.length === 0 ? unpacked : Buffer.concat([this.#rest, unpacked])
       const end = lines.lastIndexOf(newline) + 1
       this.#rest = lines.subarray(end)
