@@ -21,9 +21,11 @@ const allowed = {
   batch: ['replay', 'lake', 'pipelines', 'operators', 'sinks', 'market', 'codecs', 'runtime', 'exact'],
   console: ['runtime'],
   host: ['console', 'lake', 'embedded', 'sources', 'sinks', 'codecs', 'runtime', 'exact'],
+  verify: ['replay', 'pipelines', 'sinks', 'market', 'codecs', 'runtime', 'exact'],
   queries: ['sources', 'sinks', 'market', 'codecs', 'runtime', 'exact'],
   cli: [
     'batch',
+    'verify',
     'replay',
     'backfill',
     'host',

@@ -42,21 +42,27 @@ export const printSettingTable = {
     schema: time,
     env: null,
     flag: '--from <time>',
-    commands: [...candles, 'backfill', 'reconcile'],
+    commands: [...candles, 'backfill', 'reconcile', 'verify'],
     default: null,
     allowed: timeAllowed,
     description: 'First open time, inclusive. Unset: from the first candle.',
-    narrower: { backfill: { description: 'First time to fetch, inclusive (required, but for archives).' } },
+    narrower: {
+      backfill: { description: 'First time to fetch, inclusive (required, but for archives).' },
+      verify: { description: 'Candles that open at or after it are compared (required).' },
+    },
   },
   to: {
     schema: time,
     env: null,
     flag: '--to <time>',
-    commands: [...candles, 'backfill', 'reconcile'],
+    commands: [...candles, 'backfill', 'reconcile', 'verify'],
     default: null,
     allowed: timeAllowed,
     description: 'Last open time, exclusive. Unset: to the last candle.',
-    narrower: { backfill: { description: 'End, exclusive. Unset: until now, as far as candles are closed.' } },
+    narrower: {
+      backfill: { description: 'End, exclusive. Unset: until now, as far as candles are closed.' },
+      verify: { description: 'Candles that end at or before it are compared (required).' },
+    },
   },
   candleMarket: {
     schema: z.enum(['spot', 'usdm', 'simulated']),
@@ -83,6 +89,7 @@ export const printSettingTable = {
     commands: [
       'graph',
       'run batch',
+      'verify',
       'lake tables',
       'status',
       'dead-letters list',
@@ -169,11 +176,13 @@ export const printSettingTable = {
       'offsets skip',
       'offsets accept-loss',
       'offsets unskip',
+      'verify',
     ],
     default: null,
     allowed: 'the name of a topic',
     description:
       'Only dead letters of this topic; only the state of tasks that this topic leads; the topic that offsets are of (required there).',
+    narrower: { verify: { description: 'Whose archive is read. Unset: the only topic that is archived.' } },
   },
   redriven: {
     schema: yesOrNo,

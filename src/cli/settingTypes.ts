@@ -11,6 +11,7 @@ export const commandNames = [
   'graph',
   'backfill',
   'reconcile',
+  'verify',
   'candles',
   'status',
   'dead-letters list',

@@ -104,7 +104,7 @@ async function mirrorDays(
 /** Of one day, or all where the table is not cut by days, in the order of the key. */
 async function rowsOf(client: pg.ClientBase, { table, lake }: LakeMirror, day: number | null): Promise<LakeRow[]> {
   const quoted = (name: string) => pg.escapeIdentifier(name)
-  const columns = lake.columns.map(({ name, type }) => `${valueOf(quoted(name), type)} AS ${quoted(name)}`)
+  const columns = lake.columns.map(({ name, type }) => `${storedAs(quoted(name), type)} AS ${quoted(name)}`)
   const order = lake.key.length === 0 ? '' : `ORDER BY ${lake.key.map((name) => quoted(name)).join(', ')}`
   const ofDay =
     lake.day === null
@@ -119,7 +119,7 @@ async function rowsOf(client: pg.ClientBase, { table, lake }: LakeMirror, day: n
 }
 
 /** What a lake row has in the column: times as ms, decimals and longs as their exact text, jsonb as its text. */
-function valueOf(column: string, type: LakeType): string {
+function storedAs(column: string, type: LakeType): string {
   if (type === 'timestamptz') return `(extract(epoch FROM ${column}) * 1000)::float8`
   if (type === 'long' || type === 'string' || type.startsWith('decimal')) return `${column}::text`
   return column
