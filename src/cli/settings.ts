@@ -10,7 +10,9 @@ import { lakeCommands, lakeSettingTable } from './lakeSettingTable.ts'
 import { limitSettingTable } from './limitSettingTable.ts'
 import { offsetSettingTable } from './offsetSettingTable.ts'
 import { printSettingTable } from './printSettingTable.ts'
+import { qualitySettingTable } from './qualitySettingTable.ts'
 import { recordSettingTable } from './recordSettingTable.ts'
+import { scheduleSettingTable } from './scheduleSettingTable.ts'
 import {
   databaseUrl,
   fileList,
@@ -125,7 +127,7 @@ export const settings = {
     schema: z.enum(['spot', 'usdm', 'simulated']),
     env: 'MILLRACE_MARKET',
     flag: '--market <market>',
-    commands: [...live, 'backfill', 'run batch', 'verify'],
+    commands: [...live, 'backfill', 'reconcile', 'doctor', 'run batch', 'verify'],
     default: 'spot',
     allowed: 'spot, usdm or simulated',
     description:
@@ -135,6 +137,8 @@ export const settings = {
       verify: {
         description: 'Which order book the archived trades are of; invented prices are a data set of their own.',
       },
+      reconcile: { allowed: 'spot or usdm', description: 'Of --follow: whose candles.' },
+      doctor: { allowed: 'spot or usdm', description: 'Which market of the exchange is looked at.' },
       'run batch': {
         description: 'Which order book the archived trades are of; invented prices are a data set of their own.',
       },
@@ -144,7 +148,7 @@ export const settings = {
     schema: z.enum(['ms', 'us', 's']),
     env: 'MILLRACE_TIME_UNIT',
     flag: '--time-unit <unit>',
-    commands: [...live, 'run batch', 'verify'],
+    commands: [...live, 'reconcile', 'run batch', 'verify'],
     default: 'ms',
     allowed: 'ms, us or s',
     description:
@@ -152,6 +156,7 @@ export const settings = {
     narrower: {
       'run realtime': { allowed: 'ms or us', description: 'Unit of the times in the frames; never guessed.' },
       verify: { allowed: 'ms or us', description: 'Unit of the times in the archived frames; never guessed.' },
+      reconcile: { allowed: 'ms or us', description: 'Of --follow: unit of the times in the topic.' },
       'run batch': { allowed: 'ms or us', description: 'Unit of the times in the archived frames; never guessed.' },
       record: { allowed: 'ms or us', description: 'Unit of the times that the exchange is asked for.' },
       ingest: { allowed: 'ms or us of trades; ms, us or s of JSON lines' },
@@ -194,7 +199,18 @@ export const settings = {
     schema: z.string().refine(isSchemaName),
     env: 'MILLRACE_SCHEMA',
     flag: '--schema <name>',
-    commands: ['run', 'run realtime', 'run batch', 'ingest', 'backfill', 'reconcile', 'verify', 'candles'],
+    commands: [
+      'run',
+      'run realtime',
+      'run batch',
+      'ingest',
+      'backfill',
+      'reconcile',
+      'quality check',
+      'runs backfill',
+      'candles',
+      'verify',
+    ],
     default: 'public',
     allowed: schemaNameAllowed,
     description:
@@ -290,7 +306,7 @@ export const settings = {
     schema: url(['ws:', 'wss:']),
     env: 'MILLRACE_BINANCE_WS_URL',
     flag: null,
-    commands: [...live, 'doctor'],
+    commands: [...live, 'reconcile', 'doctor'],
     default: null,
     allowed: 'a ws:// or wss:// address without a path',
     description: "WebSocket address of the exchange. Unset: the exchange's public one for the market.",
@@ -299,7 +315,7 @@ export const settings = {
     schema: url(['http:', 'https:']),
     env: 'MILLRACE_BINANCE_REST_URL',
     flag: null,
-    commands: [...live, 'backfill', 'symbols add', 'symbols validate', 'doctor'],
+    commands: [...live, 'backfill', 'reconcile', 'symbols add', 'symbols validate', 'doctor'],
     default: null,
     allowed: 'an http:// or https:// address without a path',
     description:
@@ -323,6 +339,8 @@ export const settings = {
   ...limitSettingTable,
   ...offsetSettingTable,
   ...printSettingTable,
+  ...qualitySettingTable,
+  ...scheduleSettingTable,
   ...symbolsSettingTable,
 } as const satisfies Record<string, Setting>
 

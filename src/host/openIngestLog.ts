@@ -5,7 +5,8 @@ import { openEmbeddedTopics } from './embeddedTopics.ts'
 import { giveUpWhenSilent } from './giveUp.ts'
 import type { HostSettings } from './hostSettings.ts'
 import { kafkaLocation } from './kafkaPlace.ts'
-import { openKafkaWriter, prepareTopics } from './kafkaTopics.ts'
+import { kafkaOutgoingTopics, openKafkaWriter, prepareTopics } from './kafkaTopics.ts'
+import type { OpenedTopic } from './openedTopic.ts'
 import { plainKafka } from './plainConnections.ts'
 import { prepareDatabase } from './prepareDatabase.ts'
 import { openRunDatabase } from './runDatabase.ts'
@@ -16,6 +17,8 @@ import type { StartWait } from './startWait.ts'
 export interface IngestLog {
   readonly writer: LogWriter
   readonly partitions: number
+  /** The topics that are filled beside it, in the order in which they were named. */
+  readonly beside: readonly OpenedTopic[]
   /** In the topic of Kafka before; 0 in the embedded log, where nobody asks. */
   readonly records: number
   /** For people; holds no secret. */
@@ -31,6 +34,8 @@ export type IngestTopic = Omit<RunTopic, 'mayBeMade' | 'isTold'>
 export interface OpenIngestLogOptions {
   readonly settings: HostSettings
   readonly topic: IngestTopic
+  /** Topics that are filled beside it, made with as many partitions where they are missing. */
+  readonly beside?: readonly string[]
   readonly wait: StartWait
   /** One line on the start of the embedded database. */
   readonly onProgress: (line: string) => void
@@ -39,7 +44,7 @@ export interface OpenIngestLogOptions {
 
 /** The log that an ingest appends to: the topic in Kafka, made when missing, or the embedded one, which is a database. Waits for one that is away. */
 export async function openIngestLog(options: OpenIngestLogOptions): Promise<IngestLog> {
-  const { settings, topic, wait, onWarning } = options
+  const { settings, topic, beside = [], wait, onWarning } = options
   const { kafka } = settings
   if (kafka === null) return openEmbedded(options)
   const location = kafkaLocation(kafka)
@@ -55,11 +60,49 @@ export async function openIngestLog(options: OpenIngestLogOptions): Promise<Inge
     }),
   )
   const writer = await openKafkaWriter(kafka, topic.name, wait)
-  return { writer, partitions, records, location, giveUpWhenSilent: () => () => undefined, close: () => writer.close() }
+  const others = new OtherTopics(kafkaOutgoingTopics(kafka, settings.topics, partitions), location, wait)
+  await others.open(beside)
+  return {
+    ...{ writer, partitions, records, location, beside: others.opened },
+    giveUpWhenSilent: () => () => undefined,
+    close: async () => {
+      await others.close()
+      await writer.close()
+    },
+  }
+}
+
+/** Topics beside the one that an ingest is about. */
+class OtherTopics {
+  readonly opened: OpenedTopic[] = []
+  readonly #openTopic: (topic: string) => Promise<OpenedTopic>
+  readonly #location: string
+  readonly #wait: StartWait
+
+  constructor(openTopic: (topic: string) => Promise<OpenedTopic>, location: string, wait: StartWait) {
+    this.#openTopic = openTopic
+    this.#location = location
+    this.#wait = wait
+  }
+
+  async open(topics: readonly string[]): Promise<void> {
+    for (const topic of topics) {
+      const opened = await this.#wait.until(
+        this.#location,
+        () => this.#openTopic(topic),
+        (late) => late.writer.close(),
+      )
+      this.opened.push(opened)
+    }
+  }
+
+  async close(): Promise<void> {
+    for (const { writer } of this.opened) await writer.close()
+  }
 }
 
 async function openEmbedded(options: OpenIngestLogOptions): Promise<IngestLog> {
-  const { settings, topic, wait, onProgress, onWarning } = options
+  const { settings, topic, beside = [], wait, onProgress, onWarning } = options
   const { schema } = settings
   const database = await openRunDatabase(settings, onProgress)
   const lost = new AbortController()
@@ -81,6 +124,8 @@ async function openEmbedded(options: OpenIngestLogOptions): Promise<IngestLog> {
       (late) => late.close(),
     )
     const { writer, partitions } = await topics.openTopic(topic.name)
+    const others = new OtherTopics(topics.openTopic, location, wait)
+    await others.open(beside)
     const pool = openPool(address, {
       schema,
       applicationName: 'millrace ingest',
@@ -90,10 +135,12 @@ async function openEmbedded(options: OpenIngestLogOptions): Promise<IngestLog> {
     return {
       writer,
       partitions,
+      beside: others.opened,
       records: 0,
       location,
       giveUpWhenSilent: () => giveUpWhenSilent(new DatabaseProbe(pool), lost, onWarning),
       close: async () => {
+        await others.close()
         await writer.close()
         await topics.close()
         await pool.end()

@@ -192,7 +192,6 @@ export function lookup<T, A extends NonNullable<unknown>, O>(options: LookupOpti
     out.wakeAt(cache.nextDue)
     return {
       onValue(value) {
-        if (out.isLookingAhead) return
         const key = keyOf(by, value, name)
         const at = timeOf()
         const asked = isRecorded ? { key, at, place: out.askedPlace() } : null

@@ -10,7 +10,7 @@ import { candleTable } from './candleTable.ts'
 import { feedGapTable } from './feedGapTable.ts'
 
 /** A candle that has closed is corrected, with a higher revision, by trades that are late by up to this; later ones become dead letters. */
-const allowedLatenessMs = 30_000
+export const allowedLatenessMs = 30_000
 const idTtlMs = 600_000
 
 /** How `realtime` shows candles that are still open. */

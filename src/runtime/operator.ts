@@ -187,8 +187,6 @@ export interface Output<O> {
   readonly isInTask: boolean
   /** True while the current record comes a second time for an operator further below, which had set it aside. */
   readonly isRedriven: boolean
-  /** True while it is only looked how far a redriven record comes: an operator that remembers what it was asked must not. */
-  readonly isLookingAhead: boolean
   /** True while a record that was redriven is where it had been set aside, or below. */
   readonly isSecondTime: boolean
   /** Why the row of a window of this operator's, by its id, is another task's; undefined where it is not known to be. */

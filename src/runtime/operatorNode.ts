@@ -28,8 +28,6 @@ export interface OperatorHost {
   admits(node: AnyNode, value: unknown): boolean
   /** True while the current record comes a second time. */
   readonly isRedriven: boolean
-  /** True while it is only looked how far a redriven record comes. */
-  readonly isLookingAhead: boolean
   /** The loose operator below which things happen at the moment, or null; undefined where that is not known, as before the first value after a restart. */
   stage: AnyNode | null | undefined
   readonly facts: RecordFacts
@@ -256,10 +254,6 @@ export class OperatorNode<I, O> extends Subscriber<I> implements Output<O>, Time
     return this.host.isSecondTime
   }
 
-  get isLookingAhead(): boolean {
-    return this.host.isLookingAhead
-  }
-
   whyElsewhere(window: string): string | undefined {
     return this.host.elsewhere(this.any, window)
   }
@@ -370,7 +364,6 @@ export class OperatorNode<I, O> extends Subscriber<I> implements Output<O>, Time
   defer<R>(call: () => Promise<R>, deliver: (result: R) => void): void {
     const { host } = this
     const work = this.#workFor('defer')
-    if (host.isLookingAhead) return
     const { maker } = host
     const origin = host.origin()
     work.add(
@@ -383,7 +376,6 @@ export class OperatorNode<I, O> extends Subscriber<I> implements Output<O>, Time
   inTurn(deliver: () => void): void {
     const { host } = this
     const work = this.#workFor('inTurn')
-    if (host.isLookingAhead) return
     if (work.isIdle && !host.isRedriven) {
       deliver()
       return

@@ -96,7 +96,6 @@ class PlainGraph implements OperatorHost {
   readonly isTask = false
   readonly provenance = { gate: 1 }
   readonly isRedriven = false
-  readonly isLookingAhead = false
   readonly isSecondTime = false
   readonly clock = systemClock
   readonly tasks = 1

@@ -104,13 +104,13 @@ export class Provenance {
   }
 
   /** Runs `act` as the doing of the origin's record. */
-  during(origin: Origin, act: () => void, onMissed: (target: string) => void): void {
+  during(origin: Origin, act: () => void): void {
     const held = this.#held
     const isTimed = this.#isTimed
     this.#held = origin
     this.#isTimed = false
     try {
-      this.redriving(origin.redrivenFor, act, onMissed)
+      act()
     } finally {
       this.#held = held
       this.#isTimed = isTimed
@@ -154,6 +154,11 @@ export class Provenance {
     } finally {
       this.#arrivals = null
     }
+  }
+
+  /** While it is looked how far the record comes: there is an operator on the way that will pass it on later. */
+  expectLater(): void {
+    this.#arrivals = (this.#arrivals ?? 0) + 1
   }
 
   /** True for what a record brings about by itself, and not a timer, or one that was held back. */

@@ -25,6 +25,7 @@ import type { OperatorCounts } from './operatorTally.ts'
 import { buildPipeline, inputsOf, type Pipeline } from './pipeline.ts'
 import { atRest, open, Provenance } from './provenance.ts'
 import type { RecordFacts, RecordView } from './record.ts'
+import { RedriveWays } from './redriveWays.ts'
 import { nameToday } from './renamedOperators.ts'
 import type { IsElsewhere, ResultBuffer } from './resultBuffer.ts'
 import { resultText } from './resultText.ts'
@@ -127,6 +128,7 @@ export class StreamTask implements OperatorHost {
   readonly #nodes: AnyNode[] = []
   /** Those of the nodes that wait for asynchronous work. */
   readonly #asynchronous: AnyNode[] = []
+  readonly #ways: RedriveWays
 
   /**
    * Builds the graph and restores its state.
@@ -161,23 +163,28 @@ export class StreamTask implements OperatorHost {
     const build = () => {
       outlets = buildIn(this, () => this.#build(own.sent))
     }
+    const knownWays = waysOf.get(pipeline)
     // Which input is above which operator is of interest only where there are several; what stands below what, once for a pipeline.
-    const trace = this.#inputs.streams.size === 1 && lawful.has(pipeline) ? null : traceSubscriptions(build)
+    const trace = this.#inputs.streams.size === 1 && knownWays !== undefined ? null : traceSubscriptions(build)
     if (trace === null) build()
     this.#outlets = outlets as unknown as TaskOutlets
     this.#isSealed = true
     this.#throwFailure()
-    if (trace !== null && !lawful.has(pipeline)) this.#checkSettled(pipeline, trace)
+    this.#ways = knownWays ?? this.#findWays(pipeline, trace as SubscriptionTrace)
     this.#time.restore(own.clocks)
     this.idleClocks = this.#time.idleClocks(inputs, this.#inputs.streams.size === 1 ? null : trace)
     this.#state.checkRetired()
     this.#checkMarked()
   }
 
-  #checkSettled(pipeline: Pipeline, trace: SubscriptionTrace): void {
+  /** Looks at what stands below what, and refuses what must not. */
+  #findWays(pipeline: Pipeline, trace: SubscriptionTrace): RedriveWays {
     const specs = this.#nodes.map(({ spec }) => spec)
     if (specs.some(({ isUnsettled }) => isUnsettled === true)) refuseUnsettled(trace, specs)
-    lawful.add(pipeline)
+    const ends = new Map(this.#outlets.streams.map(({ buffer, values }) => [letterName(buffer), values]))
+    const ways = new RedriveWays(trace, specs, ends)
+    waysOf.set(pipeline, ways)
+    return ways
   }
 
   #build(sent: ReadonlyMap<string, number>): TaskOutlets {
@@ -319,7 +326,7 @@ export class StreamTask implements OperatorHost {
         this.#inputs.push(input, record)
         setRunning(null)
         provenance.gate = atRest
-      } else this.#act(() => this.#pushFor(target, record, input))
+      } else this.#act(() => this.#redrive(target, () => this.#inputs.push(input, record)))
     }
     provenance.end()
     this.#inputs.nextOffsets[input] = record.offset + 1
@@ -488,10 +495,6 @@ export class StreamTask implements OperatorHost {
     }))
   }
 
-  get isLookingAhead(): boolean {
-    return this.provenance.isLookingAhead
-  }
-
   get isRedriven(): boolean {
     return this.provenance.redrivenFor !== null
   }
@@ -512,10 +515,14 @@ export class StreamTask implements OperatorHost {
 
   admits(node: AnyNode, value: unknown): boolean {
     const { provenance } = this
-    const { name, passesRedriven } = node.spec
-    if (provenance.gate === atRest) this.#fail(emitsAtRest(name))
-    else if (provenance.redrivenFor === name) provenance.arrived(() => node.handle(value))
-    else return provenance.redrivenFor === null || passesRedriven === true
+    const { name } = node.spec
+    const { gate, redrivenFor } = provenance
+    if (gate === atRest) this.#fail(emitsAtRest(name))
+    else if (redrivenFor === name) provenance.arrived(() => node.handle(value))
+    else if (redrivenFor === null) return true
+    else if (!this.#ways.leads(name, redrivenFor)) return false
+    else if (!provenance.isLookingAhead || node.work === null) return true
+    else provenance.expectLater()
     return false
   }
 
@@ -542,7 +549,7 @@ export class StreamTask implements OperatorHost {
   }
 
   during(origin: Origin, act: () => void): void {
-    this.provenance.during(origin, act, (target) => this.#explainRedrive(target))
+    this.provenance.during(origin, () => this.#redrive(origin.redrivenFor, act))
   }
 
   timed(act: () => void): void {
@@ -560,12 +567,17 @@ export class StreamTask implements OperatorHost {
     return target == null ? target : nameToday(target, this.#pipeline)
   }
 
-  #pushFor(target: string, record: RecordView, input: number): void {
-    const deliver = () => this.#inputs.push(input, record)
-    const arrivals = this.provenance.arrivalsAt(target, deliver)
-    if (arrivals > 1)
+  /**
+   * Runs `deliver` for the operator that had set the record aside; for none, as what any record does. Nothing is taken of a record several values of which would come there: so there is one way
+   * at most, and what an asynchronous operator on it lets go is looked at again.
+   */
+  #redrive(target: string | null, deliver: () => void): void {
+    const { provenance } = this
+    const arrivals = target === null ? 0 : provenance.arrivalsAt(target, deliver)
+    if (target === null || arrivals <= 1)
+      provenance.redriving(target, deliver, (missed) => this.#explainRedrive(missed))
+    else
       this.#explainRedrive(target, `${arrivals} values of it come there, and which of them was set aside is not known`)
-    else this.provenance.redriving(target, deliver, (missed) => this.#explainRedrive(missed))
   }
 
   #explainRedrive(target: string, why = notThere): void {
@@ -754,8 +766,8 @@ export class StreamTask implements OperatorHost {
   }
 }
 
-/** Pipelines in which no result that is not for good comes to where it would count as final, as far as that is seen when they are built. */
-const lawful = new WeakSet<Pipeline>()
+/** Of pipelines that have been built, and in which no result that is not for good comes to where it would count as final, as far as that is seen then. */
+const waysOf = new WeakMap<Pipeline, RedriveWays>()
 
 function recordBytes({ keyLength, valueLength, headersLength }: RecordView): number {
   return (keyLength > 0 ? keyLength : 0) + (valueLength > 0 ? valueLength : 0) + headersLength

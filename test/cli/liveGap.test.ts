@@ -38,7 +38,7 @@ test('a gap is shown by status while it is open, and the candles are right once 
   for (let step = 0; step < 60; step++) exchange.trade('BTCUSDT', { time: minute + 102_000 + step * 4_000 })
   const open = await statusUntil(
     place,
-    (text) => /BTCUSDT \(spot\): a gap is open/.test(text) && /feed binance spot: 1 gap/.test(text),
+    (text) => /BTCUSDT \(spot\): a gap is open/.test(text) && /feed binance spot: 1 gap, 1 gap open/.test(text),
   )
   expect(open).toMatch(/feed binance spot: 1 gap, 1 gap open, 50 trades missing/)
   expect(open).toMatch(

@@ -123,10 +123,12 @@ async function streamOf(subscribed: string[]) {
   const server = new WebSocketServer({ port: 0, host: '127.0.0.1' })
   await new Promise((resolve) => server.once('listening', resolve))
   let tradeId = 0
+  let connections = 0
   server.on('connection', (socket) => {
+    connections++
     socket.on('message', (data) => {
-      const { params, id } = JSON.parse(String(data)) as { params: string[]; id: number }
-      subscribed.push(params.join(','))
+      const { method, params, id } = JSON.parse(String(data)) as { method: string; params: string[]; id: number }
+      subscribed.push(params.map((stream) => (method === 'SUBSCRIBE' ? stream : `${method} ${stream}`)).join(','))
       socket.send(JSON.stringify({ result: null, id }))
       for (const stream of params) {
         const symbol = stream.split('@')[0]?.toUpperCase()
@@ -138,6 +140,7 @@ async function streamOf(subscribed: string[]) {
   })
   return {
     url: `ws://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    connections: () => connections,
     close: () => {
       for (const client of server.clients) client.terminate()
       return new Promise<void>((resolve) => server.close(() => resolve()))
@@ -172,10 +175,13 @@ test('an ingest takes the symbols of the file, and picks up what is added and di
     await expect.poll(trades, { timeout: 10_000 }).toStrictEqual(['btcusdt@trade'])
     await run(['add', 'ETHUSDT', '--unchecked'])
     await ingest.seen(/symbols\.yaml has changed: \+ETHUSDT/)
-    await expect.poll(trades, { timeout: 10_000 }).toContain('btcusdt@trade,ethusdt@trade')
+    await expect.poll(trades, { timeout: 10_000 }).toStrictEqual(['btcusdt@trade', 'ethusdt@trade'])
     await run(['disable', 'BTCUSDT'])
     await ingest.seen(/symbols\.yaml has changed: -BTCUSDT/)
-    await expect.poll(trades, { timeout: 10_000 }).toContain('ethusdt@trade')
+    await expect
+      .poll(trades, { timeout: 10_000 })
+      .toStrictEqual(['btcusdt@trade', 'ethusdt@trade', 'UNSUBSCRIBE btcusdt@trade'])
+    expect(stream.connections()).toBe(1)
     ingest.process.kill('SIGTERM')
     expect(await ingest.ended).toMatchObject({ code: 0 })
   } finally {

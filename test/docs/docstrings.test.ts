@@ -60,6 +60,8 @@ describe('the public interface', () => {
       'src/avro.ts',
       'src/indicators.ts',
       'src/lake.ts',
+      'src/quality.ts',
+      'src/schedule.ts',
       'src/kafka.ts',
     ])
     expect(report.names).toBeGreaterThan(200)

@@ -9,6 +9,8 @@ const entries: Readonly<Record<string, string>> = {
   'millrace/archive': 'src/archive.ts',
   'millrace/indicators': 'src/indicators.ts',
   'millrace/lake': 'src/lake.ts',
+  'millrace/quality': 'src/quality.ts',
+  'millrace/schedule': 'src/schedule.ts',
   'millrace/postgres': 'src/postgres.ts',
   'millrace/testing': 'src/testing/index.ts',
 }

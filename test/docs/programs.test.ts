@@ -55,6 +55,11 @@ const { folder, files } = writePrograms([
   'docs/lake.md',
   'docs/market-streams.md',
   'docs/live-feed.md',
+  'docs/start/fromRxjs.md',
+  'docs/start/fromKafkajs.md',
+  'docs/learn/eventTime.md',
+  'docs/learn/state.md',
+  'docs/cookbook/upgradeAndKeepState.md',
 ])
 afterAll(() => rmSync(folder, { recursive: true, force: true }))
 
@@ -70,7 +75,7 @@ function isPipeline(value: unknown): value is RecordsPipeline {
 describe('the programs of the pages', () => {
   it('compile', { timeout: 120_000 }, async () => {
     const pages = new Set([...files.keys()].map((name) => name.split(' ')[0]))
-    expect(pages.size).toBe(15)
+    expect(pages.size).toBe(20)
     const config = {
       extends: join(root, 'tsconfig.json'),
       compilerOptions: { paths: {}, rewriteRelativeImportExtensions: false },

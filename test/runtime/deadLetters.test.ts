@@ -1,4 +1,4 @@
-import { map, mergeAll, share } from 'rxjs'
+import { filter, map, merge, mergeAll, mergeMap, type OperatorFunction, share } from 'rxjs'
 import { describe, expect, it } from 'vitest'
 import { decode } from '../../src/operators/decode.ts'
 import { dedupe } from '../../src/operators/dedupe.ts'
@@ -226,6 +226,10 @@ describe('a redriven record', () => {
         }
       },
     }) as Pipeline
+  const enriching = (make: (value: Item) => Item) =>
+    stateful<Item, Item>({ name: 'enriching', passesRedriven: true }, (_restored, out) => ({
+      onValue: (value) => out.emit(make(value)),
+    }))
   const redriven = (offset: number, operator: string, value: readonly Item[]) =>
     viewOf(offset, value, null, [{ key: redriveHeader, value: Buffer.from(operator) }])
   const rowsOf = ({ writes }: TaskCut) => Object.fromEntries(writes.map(({ table, rows }) => [table.name, rows]))
@@ -312,5 +316,93 @@ describe('a redriven record', () => {
     const task = new StreamTask(branched(0), null, 0)
     task.push(redriven(0, 'decode', [item(1, 5)]))
     expect(rowsOf(task.cut(cut))).toEqual({ numbers: ['value'], beside: ['beside 1'], plain: ['plain 1'] })
+  })
+
+  describe('below an operator that waits', () => {
+    const waited = (name: string, calls: string[] = []) =>
+      mapAsync<Item, Item>(
+        async (value) => {
+          calls.push(`${name} ${value.id}`)
+          return value
+        },
+        { name, concurrency: 4 },
+      )
+    const below = (branch: OperatorFunction<Item, Item>, beside: OperatorFunction<Item, Item>) =>
+      definePipeline({
+        name: 'below',
+        build: (records) => {
+          const clean = records.pipe(items, mergeAll(), waited('first'), share())
+          return {
+            beside: toPostgres(clean.pipe(beside), { ...numbers, name: 'beside' }),
+            windows: toPostgres(
+              clean.pipe(
+                branch,
+                timed(),
+                window(),
+                map((element) => element.kind),
+              ),
+              numbers,
+            ),
+          }
+        },
+      }) as Pipeline
+    const same = map((value: Item) => value)
+
+    it('and is late again has one letter, and none of what stands beside: nothing is asked there a second time', async () => {
+      const calls: string[] = []
+      const task = new StreamTask(below(same, waited('beside', calls)), null, 0)
+      for (const [offset, at] of [5, 50, 3].entries()) task.push(viewOf(offset, [item(offset, at)]))
+      expect((await task.cutWhenQuiet(cut)).deadLetters.map(identity)).toEqual(['2 w 0'])
+      task.push(redriven(3, 'w', [item(9, 3)]))
+      const { writes, deadLetters } = await task.cutWhenQuiet(cut)
+      expect(writes).toEqual([])
+      expect(deadLetters).toMatchObject([{ offset: 3, operator: 'w', reason: 'late', ordinal: 0 }])
+      expect(calls).toEqual(['beside 0', 'beside 1', 'beside 2'])
+    })
+
+    it('and does not come there says so, whoever has it beside', async () => {
+      const failing = enriching(() => {
+        throw new TypeError('beside')
+      })
+      const task = new StreamTask(below(filter<Item>(({ id }) => id > 5) as typeof same, failing), null, 0)
+      task.push(redriven(0, 'w', [item(1, 5)]))
+      const { deadLetters } = await task.cutWhenQuiet(cut)
+      expect(deadLetters).toMatchObject([{ offset: 0, operator: 'w', reason: 'not-redrivable' }])
+    })
+
+    it('and comes there as several values is not counted twice', async () => {
+      const task = new StreamTask(
+        below(mergeMap((one: Item) => [one, { ...one, at: one.at + 1 }]) as never, same),
+        null,
+        0,
+      )
+      task.push(redriven(0, 'w', [item(1, 5)]))
+      const { writes, deadLetters } = await task.cutWhenQuiet(cut)
+      expect(writes).toEqual([])
+      expect(deadLetters).toMatchObject([
+        { operator: 'w', reason: 'not-redrivable', detail: expect.stringMatching(/2 values of it come there/) },
+      ])
+    })
+
+    it('and comes there on two ways, one of which does not wait, is not taken on either', async () => {
+      const met: string[] = []
+      const meeting = stateful<Item, Item>({ name: 'meeting', isOrderFree: true }, (_restored, out) => ({
+        onValue(value) {
+          met.push(String(value.id))
+          out.emit(value)
+        },
+      }))
+      const pipeline = definePipeline({
+        name: 'ways',
+        build: (records) => {
+          const clean = records.pipe(items, mergeAll(), share())
+          return { met: toPostgres(merge(clean, clean.pipe(waited('way'))).pipe(meeting), numbers) }
+        },
+      }) as Pipeline
+      const task = new StreamTask(pipeline, null, 0)
+      task.push(redriven(0, 'meeting', [item(1, 5)]))
+      const { deadLetters } = await task.cutWhenQuiet(cut)
+      expect([met, deadLetters.map(({ reason }) => reason)]).toEqual([[], ['not-redrivable']])
+    })
   })
 })

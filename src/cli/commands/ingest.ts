@@ -1,3 +1,4 @@
+import { countText } from '../../console/text.ts'
 import { acquireRunLock } from '../../embedded/runLock.ts'
 import { Cleanup } from '../../host/cleanup.ts'
 import { openIngestLog } from '../../host/openIngestLog.ts'
@@ -8,7 +9,7 @@ import { requireFitTopic } from '../../host/simulatedTopic.ts'
 import { StoppedWaiting, startWait } from '../../host/startWait.ts'
 import { systemClock } from '../../runtime/clock.ts'
 import { shownText } from '../../runtime/shownText.ts'
-import { runIngest } from '../../sources/ingest/runIngest.ts'
+import { type IngestReport, runIngest } from '../../sources/ingest/runIngest.ts'
 import type { CommandContext } from '../commandContext.ts'
 import { pasteable } from '../commandFor.ts'
 import { exitFailure, exitOk, UsageError } from '../exit.ts'
@@ -58,6 +59,20 @@ function jobOf(context: CommandContext): Promise<IngestJob> {
   return marketJob(context)
 }
 
+/** All of them, until each has ended. When one fails the others are stopped, and its error is thrown. */
+async function runTogether<T>(works: readonly (() => Promise<T>)[], stopping: AbortController): Promise<readonly T[]> {
+  const running = works.map(async (work) => {
+    try {
+      return await work()
+    } catch (error) {
+      stopping.abort()
+      throw error
+    }
+  })
+  await Promise.allSettled(running)
+  return Promise.all(running)
+}
+
 interface JobParts {
   readonly context: CommandContext
   readonly cleanup: Cleanup
@@ -70,6 +85,9 @@ async function runJob(job: IngestJob, { context, cleanup, shutdown, say }: JobPa
   // Before anything is made: a feed that does not fit leaves nothing behind.
   const feed = await job.openFeed(say)
   requireFitTopic(feed, job.topic.name)
+  const besideNames = job.topicsBeside ?? []
+  const feedsBeside = (await job.openBeside?.(say)) ?? []
+  for (const [index, one] of feedsBeside.entries()) requireFitTopic(one, besideNames[index] ?? '')
   const lock = await acquireRunLock(job.folder, {
     what: `an ingest of producer ${job.producer}`,
     otherwise: 'give this one a name of its own with --producer, or choose another folder with --data-dir',
@@ -80,6 +98,7 @@ async function runJob(job: IngestJob, { context, cleanup, shutdown, say }: JobPa
   const log = await openIngestLog({
     settings: hostSettingsOf(context, job.schema),
     topic: job.topic,
+    beside: besideNames,
     wait: startWait({ say, reporter, stopRequest: shutdown }),
     onProgress: context.output.err,
     onWarning: say,
@@ -91,19 +110,37 @@ async function runJob(job: IngestJob, { context, cleanup, shutdown, say }: JobPa
     stopping.abort()
     cleanup.add(log.giveUpWhenSilent())
   })
-  const screen = new IngestConsole({ say, reporter, name: feed.name, now: () => systemClock.now() })
+  const inflows = [
+    { topic: job.topic.name, feed, writer: log.writer, partitions: log.partitions },
+    ...feedsBeside.flatMap((one, index) => {
+      const opened = log.beside[index]
+      if (opened === undefined) return []
+      const { writer, partitions } = opened
+      return [{ topic: besideNames[index] ?? '', feed: one, writer, partitions }]
+    }),
+  ]
+  const topics = inflows.map(({ topic, feed: { name } }) => ({ topic, name }))
+  const screen = new IngestConsole({ say, reporter, topics, now: () => systemClock.now() })
   cleanup.add(() => screen.end())
   try {
-    const report = await runIngest({
-      feed,
-      writer: log.writer,
-      producer: job.producer,
-      partitions: log.partitions,
-      signal: stopping.signal,
-      onProgress: (progress) => screen.progress(progress),
-    })
-    if (report.end === 'fenced') throw fencedError({ topic: job.topic.name, producer: job.producer })
+    const reports = await runTogether(
+      inflows.map(({ topic, ...inflow }, index) => async () => {
+        const report = await runIngest({
+          ...inflow,
+          producer: job.producer,
+          signal: stopping.signal,
+          onProgress: (progress) => screen.progress(index, progress),
+        })
+        if (report.end === 'fenced') throw fencedError({ topic, producer: job.producer })
+        return report
+      }),
+      stopping,
+    )
+    const [report, ...others] = reports as [IngestReport, ...IngestReport[]]
     for (const line of job.summary(report)) say(line)
+    others.forEach(({ records }, index) => {
+      say(`${countText(records)} records appended to ${besideNames[index]}.`)
+    })
     const problem = job.problem(report)
     if (problem === null) return exitOk
     context.output.err(`error: ${problem}`)

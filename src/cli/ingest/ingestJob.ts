@@ -17,6 +17,10 @@ export interface IngestJob {
   banner(log: IngestLog): readonly string[]
   /** @param onNotice gets lines for people while the feed is read */
   openFeed(onNotice: (line: string) => void): Promise<Feed>
+  /** Topics that are filled beside it. None if left out. */
+  readonly topicsBeside?: readonly string[]
+  /** The feeds of those, in their order. */
+  openBeside?(onNotice: (line: string) => void): Promise<readonly Feed[]>
   summary(report: IngestReport): readonly string[]
   /** Why an ingest that came to its end is a failure all the same, or null. */
   problem(report: IngestReport): string | null

@@ -5,7 +5,7 @@ import { UsageError } from '../exit.ts'
 import { choosePlan } from '../realtime/choosePlan.ts'
 import { emptyTape } from '../realtime/frameCounts.ts'
 import { ingestBanner, ingestSummary } from '../realtime/ingestTexts.ts'
-import { openFeed } from '../realtime/openFeed.ts'
+import { openFeeds, type TopicFeed, topicsBeside } from '../realtime/openFeed.ts'
 import { namedSource } from '../realtime/runPlan.ts'
 import { columnsOf } from '../terminalView.ts'
 import type { IngestJob } from './ingestJob.ts'
@@ -17,6 +17,11 @@ export async function marketJob(context: CommandContext): Promise<IngestJob> {
   if (named === 'none')
     throw new UsageError('ingest needs something to take in: --source none is only for run realtime.')
   const { plan, isFallback } = await choosePlan(context, named, { isIngestOnly: true })
+  let opened: Promise<readonly [TopicFeed, ...TopicFeed[]]> | null = null
+  const open = (onNotice: (line: string) => void) => {
+    opened ??= openFeeds(plan, settings, onNotice)
+    return opened
+  }
   const ownName = settings.producer ?? (settings.shard === undefined ? undefined : plan.producer)
   return {
     topic: { name: plan.topic, isTable: false, isOfThePast: plan.source === 'tape' },
@@ -32,7 +37,9 @@ export async function marketJob(context: CommandContext): Promise<IngestJob> {
           ]
         : []),
     ],
-    openFeed: (onNotice) => openFeed(plan, settings, onNotice),
+    topicsBeside: topicsBeside(plan),
+    openFeed: async (onNotice) => (await open(onNotice))[0].feed,
+    openBeside: async (onNotice) => (await open(onNotice)).slice(1).map(({ feed }) => feed),
     summary: (report) => ingestSummary(plan, report),
     problem: (report) => emptyTape(plan, report),
     explain: () => null,

@@ -22,7 +22,7 @@ export async function choosePlan(
   options: PlanOptions = {},
 ): Promise<ChosenPlan> {
   const { origins, output } = context
-  const { settings, symbolsFile } = await withSymbolsOfFile(context, named)
+  const { settings, ...ofFile } = await withSymbolsOfFile(context, named)
   if (named === 'tape') {
     const tapes = settings.tape ?? []
     const market = await marketOfTapes(tapes, settings.market, origins)
@@ -31,10 +31,10 @@ export async function choosePlan(
     for (const tape of tapes) await requireTapeTimeUnit(tape, plan.timeUnit)
     return { plan, isFallback: false }
   }
-  if (named !== null) return { plan: planRun(named, settings, { ...options, symbolsFile }), isFallback: false }
+  if (named !== null) return { plan: planRun(named, settings, { ...options, ...ofFile }), isFallback: false }
   const url = pingUrl(settings.market === 'usdm' ? 'usdm' : 'spot', settings.binanceRestUrl)
   const problem = await unreachable(url, probeTimeoutMs)
-  if (problem === null) return { plan: planRun('binance', settings, { ...options, symbolsFile }), isFallback: false }
+  if (problem === null) return { plan: planRun('binance', settings, { ...options, ...ofFile }), isFallback: false }
   if (options.mayFallBack === false) {
     throw new RetryableError(
       `the exchange is out of reach (${url}: ${problem}); --source simulator takes an invented market instead`,

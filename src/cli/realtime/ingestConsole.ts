@@ -10,8 +10,8 @@ const lineEveryMs = 5_000
 export interface IngestConsoleOptions {
   readonly say: (line: string) => void
   readonly reporter: RunReporter
-  /** Of the feed. */
-  readonly name: string
+  /** What is filled, and the name of the feed that fills it; what the ingest is about comes first. */
+  readonly topics: readonly { readonly topic: string; readonly name: string }[]
   readonly now: () => number
 }
 
@@ -20,17 +20,19 @@ export class IngestConsole {
   readonly #options: IngestConsoleOptions
   readonly #reporting: NodeJS.Timeout
   readonly #printing: NodeJS.Timeout
-  #progress: IngestProgress | null = null
+  readonly #progress: (IngestProgress | null)[]
 
   constructor(options: IngestConsoleOptions) {
     this.#options = options
+    this.#progress = options.topics.map(() => null)
     this.#report()
     this.#reporting = setInterval(() => this.#report(), reportEveryMs)
     this.#printing = setInterval(() => this.#print(), lineEveryMs)
   }
 
-  progress(progress: IngestProgress): void {
-    this.#progress = progress
+  /** @param index of the topic */
+  progress(index: number, progress: IngestProgress): void {
+    this.#progress[index] = progress
   }
 
   end(): void {
@@ -40,19 +42,32 @@ export class IngestConsole {
 
   // By a timer and not by progress: an ingest that waits for a quiet market or a broker is alive, too.
   #report(): void {
-    const { reporter, now, name } = this.#options
-    const { records = 0, recordsPerSecond = 0, waitingFor = null } = this.#progress ?? {}
+    const { reporter, now } = this.#options
+    const [lead, ...others] = this.#progress
+    const all = [lead, ...others].filter((one) => one != null)
     reporter.write(
-      { records, recordsPerS: recordsPerSecond, waitingFor, feeds: feedFacts(name, this.#progress) },
+      {
+        records: all.reduce((sum, { records }) => sum + records, 0),
+        recordsPerS: all.reduce((sum, { recordsPerSecond }) => sum + recordsPerSecond, 0),
+        waitingFor: lead?.waitingFor ?? null,
+        feeds: this.#feeds(),
+      },
       now(),
     )
   }
 
+  #feeds(): readonly FeedFacts[] {
+    return this.#options.topics.flatMap(({ name }, index) => feedFacts(name, this.#progress[index] ?? null))
+  }
+
   #print(): void {
-    const { say, now, name } = this.#options
-    if (this.#progress === null) return
-    say(progressLine(this.#progress, now()))
-    for (const feed of feedFacts(name, this.#progress)) for (const line of troubleLines(feed)) say(`  ! ${line}`)
+    const { say, now, topics } = this.#options
+    const [lead, ...others] = this.#progress
+    if (lead == null) return
+    say(progressLine(lead, now()))
+    const beside = others.map((one, index) => `${topics[index + 1]?.topic} ${countText(one?.records ?? 0)}`)
+    if (beside.length > 0) say(`  beside: ${beside.join(' · ')}`)
+    for (const feed of this.#feeds()) for (const line of troubleLines(feed)) say(`  ! ${line}`)
   }
 }
 

@@ -78,6 +78,8 @@ export interface RunPlan {
   readonly symbols: readonly string[] | null
   /** Says which symbols are taken, also later on; null where nothing but `symbols` does. */
   readonly symbolsFile: string | null
+  /** All streams that the file wants, those of trades among them: `btcusdt@kline_1m`. None without a file. */
+  readonly streams: readonly string[]
   /** For people. */
   readonly sourceText: string
 }
@@ -89,6 +91,8 @@ export interface PlanOptions {
   readonly isIngestOnly?: boolean
   /** The file that the symbols come from, for the exchange. */
   readonly symbolsFile?: string | null
+  /** What that file wants. */
+  readonly streams?: readonly string[]
   /** False where nobody is to get invented prices without having asked for them; true if left out. */
   readonly mayFallBack?: boolean
 }
@@ -109,6 +113,7 @@ export function planRun(source: SourceKind, settings: RunSettings, options: Plan
       timeUnit: 'ms',
       symbols: settings.symbols ?? liveSymbols,
       symbolsFile: null,
+      streams: [],
       sourceText: `simulator, seed ${settings.simulatorSeed}`,
     }
   }
@@ -116,18 +121,26 @@ export function planRun(source: SourceKind, settings: RunSettings, options: Plan
   const dataSet = market === 'simulated' ? 'simulated' : 'public'
   const topic = topicOf(market, settings)
   const schema = dataSet === 'simulated' ? simulatedSchema(settings) : realSchema(settings)
-  const common = { source, market, dataSet, schema, timeUnit, symbolsFile: null } as const
+  const common = {
+    source,
+    market,
+    dataSet,
+    schema,
+    timeUnit,
+    symbolsFile: null,
+    streams: [] as readonly string[],
+  } as const
   if (source === 'none') {
     return { ...common, topic, producer: 'none', symbols: null, sourceText: `topic ${topic}` }
   }
   if (source === 'binance') {
     const symbols = settings.symbols ?? liveSymbols
     const { shard } = settings
-    const { symbolsFile = null } = options
+    const { symbolsFile = null, streams = [] } = options
     const part = shard === undefined ? null : `${shard.number}of${shard.of}`
     const producer = part === null ? 'binance' : `binance-${part}`
     const sourceText = part === null ? `binance ${market}` : `binance ${market}, part ${part}`
-    return { ...common, topic, producer, symbols, symbolsFile, sourceText }
+    return { ...common, topic, producer, symbols, symbolsFile, streams, sourceText }
   }
   const own = `${options.tapeTopic ?? ''}${readingOf(settings)}`
   const isOwn = options.isIngestOnly !== true && settings.logTopic === undefined

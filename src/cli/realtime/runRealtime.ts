@@ -14,7 +14,7 @@ import { checkWorkers, ownModule } from '../workers.ts'
 import { LiveCandles, simulatedCaution } from './candlePanel.ts'
 import { type ChosenPlan, choosePlan } from './choosePlan.ts'
 import { emptyTape } from './frameCounts.ts'
-import { openFeed } from './openFeed.ts'
+import { openFeeds } from './openFeed.ts'
 import { makePipeline, type RealtimeArgument } from './realtimePipeline.ts'
 import { namedSource, nextCommand, type RunPlan } from './runPlan.ts'
 import { banner, summary } from './runTexts.ts'
@@ -58,8 +58,8 @@ async function jobOf(context: CommandContext, plan: RunPlan, onNotice: (line: st
   const argument: RealtimeArgument = { market, timeUnit, provisionalEveryMs: settings.openCandleMs }
   const pipeline = makePipeline(argument)
   const isOfThePast = source === 'tape'
-  const feeds =
-    source === 'none' ? [] : [{ feed: await openFeed(plan, settings, onNotice), topic, producer, isOfThePast }]
+  const opened = source === 'none' ? [] : await openFeeds(plan, settings, onNotice)
+  const feeds = opened.map((one) => ({ ...one, producer, isOfThePast }))
   return {
     pipeline,
     topics: topicsOf(pipeline, topic, { isOfThePast, mayBeMade: settings.logTopic === undefined }),

@@ -1,19 +1,16 @@
 import { readSymbolsFile } from '../../sources/symbols/followSymbols.ts'
-import { type SymbolsFile, symbolsWith } from '../../sources/symbols/symbolsFile.ts'
+import { symbolsOfTrades, wantedStreams } from '../../sources/symbols/wantedStreams.ts'
 import type { CommandContext } from '../commandContext.ts'
 import { UsageError } from '../exit.ts'
 import type { SettingValues } from '../settings.ts'
 import type { SourceKind } from './runPlan.ts'
 
-/** What of a file is taken: the stream that candles are made of. */
-export function tradesOf(file: SymbolsFile): readonly string[] {
-  return symbolsWith(file, 'trade')
-}
-
 /** The settings with the symbols that are taken, and the file that says so, if one does. */
 export interface ChosenSymbols {
   readonly settings: SettingValues
   readonly symbolsFile: string | null
+  /** All streams that the file wants: `btcusdt@kline_1m`. None without a file. */
+  readonly streams: readonly string[]
 }
 
 /**
@@ -25,7 +22,7 @@ export async function withSymbolsOfFile(
   named: SourceKind | null,
 ): Promise<ChosenSymbols> {
   const { symbolsFile } = settings
-  const asSet = { settings, symbolsFile: null }
+  const asSet = { settings, symbolsFile: null, streams: [] }
   if (symbolsFile === undefined) return asSet
   if (named === 'tape' || named === 'none') {
     if (origins.symbolsFile !== 'flag') return asSet
@@ -42,11 +39,12 @@ export async function withSymbolsOfFile(
       `${symbolsFile} has symbols of ${file.market}, and --market is ${settings.market}: give --market ${file.market}.`,
     )
   }
-  const symbols = tradesOf(file)
+  const streams = wantedStreams(file)
+  const symbols = symbolsOfTrades(streams)
   if (symbols.length === 0) {
     throw new UsageError(
       `${symbolsFile} has no enabled symbol with the stream trade: see \`millrace symbols list\`, and add or enable one.`,
     )
   }
-  return { settings: { ...settings, symbols }, symbolsFile }
+  return { settings: { ...settings, symbols }, symbolsFile, streams }
 }

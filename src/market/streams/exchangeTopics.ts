@@ -6,6 +6,7 @@ import { tradeCodec } from '../tradeCodec.ts'
 import { aggTradeCodec } from './aggTrade.ts'
 import { bookTickerCodec } from './bookTicker.ts'
 import { depthCodec } from './depthDiff.ts'
+import type { StreamKind } from './frameKind.ts'
 import { klineCodec } from './kline.ts'
 import { miniTickerCodec } from './miniTicker.ts'
 import { partialDepthCodec } from './partialDepth.ts'
@@ -23,6 +24,22 @@ const rules: OptionRules<ExchangeTopicsOptions> = {
   timeUnit: optional.oneOf('ms', 'us'),
 }
 
+const words: Readonly<Record<StreamKind, string>> = {
+  trade: 'trades',
+  aggTrade: 'agg-trades',
+  kline: 'klines',
+  ticker: 'tickers',
+  miniTicker: 'mini-tickers',
+  bookTicker: 'book-tickers',
+  depth: 'depth',
+  partialDepth: 'partial-depth',
+}
+
+/** Where the records of a stream go: `crypto.klines.raw`. */
+export function topicOfStream(kind: StreamKind, market: Market): string {
+  return `crypto.${words[kind]}.${market === 'spot' ? '' : `${market}.`}raw`
+}
+
 /**
  * The topics of a market, one a stream, with what reads them: `crypto.klines.raw` of spot, `crypto.klines.usdm.raw` of futures. A record holds one frame of the
  * exchange as it was received; its key is the symbol.
@@ -31,23 +48,23 @@ export function exchangeTopics(given: ExchangeTopicsOptions) {
   checkOptions('exchangeTopics', given, rules)
   const { market, timeUnit = 'ms' } = given
   const options = { market, timeUnit }
-  const name = (what: string) => `crypto.${what}.${market === 'spot' ? '' : `${market}.`}raw`
+  const name = (kind: StreamKind) => topicOfStream(kind, market)
   return {
     /** Trades and heartbeats, as candles are made of. */
-    trades: topic(name('trades'), { value: tradeCodec(options) }),
+    trades: topic(name('trade'), { value: tradeCodec(options) }),
     /** Fills of one taker order at one price. */
-    aggTrades: topic(name('agg-trades'), { value: aggTradeCodec(options) }),
+    aggTrades: topic(name('aggTrade'), { value: aggTradeCodec(options) }),
     /** The exchange's own candles. */
-    klines: topic(name('klines'), { value: klineCodec(options) }),
+    klines: topic(name('kline'), { value: klineCodec(options) }),
     /** The last 24 hours. */
-    tickers: topic(name('tickers'), { value: tickerCodec(options) }),
+    tickers: topic(name('ticker'), { value: tickerCodec(options) }),
     /** The last 24 hours, in short. */
-    miniTickers: topic(name('mini-tickers'), { value: miniTickerCodec(options) }),
+    miniTickers: topic(name('miniTicker'), { value: miniTickerCodec(options) }),
     /** Best bid and ask. */
-    bookTickers: topic(name('book-tickers'), { value: bookTickerCodec(options) }),
+    bookTickers: topic(name('bookTicker'), { value: bookTickerCodec(options) }),
     /** Changes of the order book. */
     depth: topic(name('depth'), { value: depthCodec(options) }),
     /** The best levels of the order book. */
-    partialDepth: topic(name('partial-depth'), { value: partialDepthCodec(options) }),
+    partialDepth: topic(name('partialDepth'), { value: partialDepthCodec(options) }),
   }
 }

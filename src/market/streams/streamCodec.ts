@@ -12,6 +12,7 @@ import { earliestTradeMs, latestTradeMs, type TimeUnit, unitsPerMs } from '../ti
 import type { Market } from '../trade.ts'
 import { frameKindOf, isCombined, type StreamKind } from './frameKind.ts'
 import { type QualityRule, qualityOf, requireQualityRules } from './quality.ts'
+import { receivedAtOf } from './receivedAt.ts'
 
 /** Which records a codec of a stream takes, how it reads their times, and how it scores them. */
 export interface StreamCodecOptions<F extends string = string> {
@@ -20,7 +21,7 @@ export interface StreamCodecOptions<F extends string = string> {
   readonly timeUnit: TimeUnit
   /** Records of other symbols are rejected as `unknown-symbol`. Without it every symbol is taken. */
   readonly symbols?: Iterable<string>
-  /** When the frame of a record was received, ms UTC, or null. Without it nothing is known of that, and no rule about it counts. */
+  /** When the frame of a record was received, ms UTC, or null where nobody knows: then no rule about it counts. Without it, what the feed has noted on the record. */
   readonly receivedAt?: (record: RecordView) => number | null
   /** The rules of the score. Without it those of `qualityRules` for the stream. */
   readonly quality?: readonly QualityRule<F>[]
@@ -161,7 +162,7 @@ export class StreamCodec<P, V extends StreamRecord, F extends string> implements
   }
 
   private finish(payload: P, stream: string | null, record: RecordView): V | Rejection {
-    const { market, receivedAt } = this.options
+    const { market, receivedAt = receivedAtOf } = this.options
     const value = this.spec.valueOf(payload, stream, {
       market,
       toMs: this.toMs,
@@ -175,7 +176,7 @@ export class StreamCodec<P, V extends StreamRecord, F extends string> implements
         `${value.symbol} is none of the ${this.symbols.size} symbols of this pipeline`,
       )
     }
-    const quality = qualityOf(value, this.rules, receivedAt?.(record) ?? null)
+    const quality = qualityOf(value, this.rules, receivedAt(record))
     return { ...value, quality } as V
   }
 }

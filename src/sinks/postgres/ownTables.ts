@@ -1,6 +1,8 @@
 /** The tables that sql/ makes for checkpoints and the embedded log: no pipeline may write rows into them. */
 export const ownTables: readonly string[] = [
   'archive_object',
+  'batch_run',
+  'batch_schedule',
   'dead_letter',
   'dirty_day',
   'dirty_window',
@@ -20,6 +22,9 @@ export const ownTables: readonly string[] = [
   'merge_note',
   'migration',
   'outbox',
+  'quality_result',
+  'quality_window',
+  'quarantine',
   'row_handover',
   'row_owner',
   'row_writer',

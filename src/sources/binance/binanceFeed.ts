@@ -2,19 +2,14 @@ import { type Clock, steadyClock } from '../../runtime/clock.ts'
 import { ConfigurationError } from '../../runtime/errors.ts'
 import type { FeedTarget } from '../../runtime/feed.ts'
 import type { FrameFeed } from '../market/frameFeed.ts'
-import { AddressLimits } from './addressLimits.ts'
-import { type BinanceEndpoints, type BinanceMarket, marketRules, resolveHosts } from './endpoints.ts'
+import { limitsOfAddress } from './addressLimits.ts'
+import { type BinanceEndpoints, type BinanceMarket, marketRules, maxStreams, resolveHosts } from './endpoints.ts'
 import { defaultLiveLimits, type LiveLimits } from './liveLimits.ts'
 import { parseLivePosition } from './livePosition.ts'
 import { LiveReader } from './liveReader.ts'
+import { RestClient } from './restClient.ts'
 import { RestTrades } from './restTrades.ts'
-
-/** Which part of the symbols an ingest takes: those whose partitions of the topic are its own, so that no partition has two that tell it the time. */
-export interface Shard {
-  /** From 1. */
-  readonly number: number
-  readonly of: number
-}
+import { partOfShard, type Shard } from './shard.ts'
 
 export interface BinanceFeedOptions {
   readonly market: BinanceMarket
@@ -36,9 +31,6 @@ export interface BinanceFeedOptions {
   /** The exchange's limit unless told: more go over several connections. */
   readonly streamsPerConnection?: number
 }
-
-/** The exchange's limit of streams on one connection. */
-const maxStreams = 1_024
 
 /**
  * Live trades of Binance, spot or USD-M futures: on spot without repeats, and without gaps or with gaps that are told, because ids grow by one there and what is missing is
@@ -68,20 +60,16 @@ export function binanceFeed(options: BinanceFeedOptions): FrameFeed {
   }
   const limits = { ...defaultLiveLimits, ...options.limits }
   const rules = marketRules[market]
-  const address = new AddressLimits(clock)
-  const rest = new RestTrades({
-    hosts: hosts.rest,
-    rules,
-    timeUnit,
-    clock,
-    timeoutMs: limits.restTimeoutMs,
-    limits: address,
-  })
+  const address = limitsOfAddress(clock, hosts.rest[0]?.url ?? '', rules.weightPerMinute)
+  const client = new RestClient({ clock, timeoutMs: limits.restTimeoutMs, limits: address })
+  const rest = new RestTrades({ hosts: hosts.rest, rules, timeUnit, client })
   return {
     name: `binance ${market}`,
     open: async (position, target) => {
       const known = position === null ? null : parseLivePosition(position, market)
-      const own = shard === undefined ? symbols : symbolsOf(shard, symbols, target)
+      const partOf = (all: readonly string[]) => partOfShard(all, shard, target, (symbol) => symbol)
+      const own = partOf(symbols)
+      if (shard !== undefined && own.length === 0) throw noSymbols(shard, symbols, target)
       const common = {
         market,
         rules,
@@ -95,7 +83,7 @@ export function binanceFeed(options: BinanceFeedOptions): FrameFeed {
         onNotice,
         jitter,
       }
-      const reader = new LiveReader({ ...common, symbols: own }, known)
+      const reader = new LiveReader({ ...common, symbols: own, partOf }, known)
       try {
         await reader.start()
         return reader
@@ -107,17 +95,13 @@ export function binanceFeed(options: BinanceFeedOptions): FrameFeed {
   }
 }
 
-function symbolsOf(
+function noSymbols(
   { number, of }: Shard,
-  symbols: readonly string[],
+  { length }: readonly string[],
   target: FeedTarget | undefined,
-): readonly string[] {
-  if (target === undefined)
-    throw new ConfigurationError('binance: a shard needs a topic: its partitions are shared out.')
-  const own = symbols.filter((symbol) => target.partitionOf(Buffer.from(symbol)) % of === number - 1)
-  if (own.length > 0) return own
-  throw new ConfigurationError(
-    `binance: shard ${number} of ${of} has no symbol: ${symbols.length} symbols are in ${target.partitions} partitions. Run fewer shards.`,
+): ConfigurationError {
+  return new ConfigurationError(
+    `binance: shard ${number} of ${of} has no symbol: ${length} symbols are in ${target?.partitions ?? 0} partitions. Run fewer shards.`,
   )
 }
 

@@ -1,10 +1,12 @@
 import { WebSocket } from 'ws'
 import { z } from 'zod'
 import type { Clock } from '../../runtime/clock.ts'
+import { agentFor } from '../http/tunnel.ts'
 import { waitOfRefusal } from './addressLimits.ts'
 
 export interface ConnectionOptions {
   readonly url: string
+  /** Those to begin with; `follow` takes others. */
   readonly streams: readonly string[]
   readonly clock: Clock
   readonly connectTimeoutMs: number
@@ -54,6 +56,11 @@ export class Connection {
   readonly #socket: WebSocket
   readonly #replies = new Map<number, (problem: string | null) => void>()
   readonly #abandoned = new AbortController()
+  /** What the exchange has been told. */
+  readonly #subscribed = new Set<string>()
+  #wanted: readonly string[]
+  #settling: Promise<void>
+  #sentAt = Number.NEGATIVE_INFINITY
   #noticeShutdown: () => void = () => undefined
   #isPingUnanswered = false
   #nextId = 1
@@ -67,6 +74,7 @@ export class Connection {
       handshakeTimeout: options.connectTimeoutMs,
       perMessageDeflate: false,
       maxPayload: maxPayloadBytes,
+      agent: agentFor(new URL(options.url)),
     })
     this.shutdownNotice = new Promise((resolve) => {
       this.#noticeShutdown = resolve
@@ -80,9 +88,19 @@ export class Connection {
       this.heardAt = options.clock.now()
       this.#isPingUnanswered = false
     })
-    this.ready = this.#subscribeAll()
+    this.#wanted = options.streams
+    this.ready = this.#opened().then(() => this.#settle())
+    this.#settling = this.ready
     // Whoever waits for it hears of a failure; a connection that is abandoned before fails for nobody.
     this.ready.catch(() => undefined)
+  }
+
+  /** Takes these streams instead of those before. Resolves once the exchange has said yes to all that is new; rejects when that cannot be. */
+  follow(streams: readonly string[]): Promise<void> {
+    this.#wanted = streams
+    this.#settling = this.#settling.then(() => this.#settle())
+    this.#settling.catch(() => undefined)
+    return this.#settling
   }
 
   /** Stops reading from the socket: the server is held back, and in the end closes. */
@@ -98,6 +116,10 @@ export class Connection {
   /** Asks for a sign of life, one at a time. It says that the socket lives, and nothing of its streams. */
   ping(): void {
     if (this.#isPingUnanswered || this.#socket.readyState !== WebSocket.OPEN) return
+    const now = this.#options.clock.now()
+    // Subscriptions go before; a ping that is left out comes with the next look.
+    if (now < this.#sentAt + this.#options.messageGapMs) return
+    this.#sentAt = now
     this.#isPingUnanswered = true
     this.#socket.ping()
   }
@@ -131,30 +153,54 @@ export class Connection {
     })
   }
 
-  async #subscribeAll(): Promise<void> {
-    const { clock, streams, connectTimeoutMs, messageGapMs } = this.#options
+  async #opened(): Promise<void> {
     const opened = new Promise<null>((resolve) => this.#socket.once('open', () => resolve(null)))
     const problem = await Promise.race([opened, this.lost])
     if (problem !== null) throw new Error(problem)
-    for (let from = 0; from < streams.length; from += streamsPerMessage) {
-      if (from > 0) await clock.sleep(messageGapMs, this.#abandoned.signal)
-      const refused = await Promise.race([
-        this.#send(streams.slice(from, from + streamsPerMessage)),
-        this.lost,
-        clock
-          .sleep(connectTimeoutMs, this.#abandoned.signal)
-          .then(() => `no answer to SUBSCRIBE in ${connectTimeoutMs} ms`),
-      ])
-      if (refused !== null) throw new Error(refused)
+  }
+
+  /** Tells the exchange what is wanted now, a message at a time; what is wanted no more goes first, for the sake of the limit of streams. */
+  async #settle(): Promise<void> {
+    for (;;) {
+      const wanted = new Set(this.#wanted)
+      const dropped = [...this.#subscribed].filter((stream) => !wanted.has(stream)).slice(0, streamsPerMessage)
+      const added = [...wanted].filter((stream) => !this.#subscribed.has(stream)).slice(0, streamsPerMessage)
+      if (dropped.length > 0) {
+        await this.#request('UNSUBSCRIBE', dropped)
+        for (const stream of dropped) this.#subscribed.delete(stream)
+      } else if (added.length > 0) {
+        await this.#request('SUBSCRIBE', added)
+        for (const stream of added) this.#subscribed.add(stream)
+      } else return
     }
   }
 
+  async #request(method: Method, params: readonly string[]): Promise<void> {
+    const { clock, connectTimeoutMs } = this.#options
+    for (let gapMs = this.#gapMs(); gapMs > 0; gapMs = this.#gapMs()) await clock.sleep(gapMs, this.#abandoned.signal)
+    this.#sentAt = clock.now()
+    const refused = await Promise.race([
+      this.#send(method, params),
+      this.lost,
+      clock
+        .sleep(connectTimeoutMs, this.#abandoned.signal)
+        .then(() => `no answer to ${method} in ${connectTimeoutMs} ms`),
+    ])
+    if (refused !== null) throw new Error(refused)
+  }
+
+  /** How long until the next message may be sent, ms. */
+  #gapMs(): number {
+    if (this.#abandoned.signal.aborted) return 0
+    return this.#sentAt + this.#options.messageGapMs - this.#options.clock.now()
+  }
+
   /** Gives the problem, or null. */
-  #send(params: readonly string[]): Promise<string | null> {
+  #send(method: Method, params: readonly string[]): Promise<string | null> {
     const id = this.#nextId++
     return new Promise((resolve) => {
-      this.#replies.set(id, resolve)
-      this.#socket.send(JSON.stringify({ method: 'SUBSCRIBE', params, id }))
+      this.#replies.set(id, (problem) => resolve(problem === null ? null : `${method} was refused: ${problem}`))
+      this.#socket.send(JSON.stringify({ method, params, id }))
     })
   }
 
@@ -179,10 +225,12 @@ export class Connection {
     const resolve = this.#replies.get(Number(id))
     if (resolve === undefined) return false
     this.#replies.delete(Number(id))
-    resolve(error === undefined ? null : `SUBSCRIBE was refused: ${JSON.stringify(error).slice(0, 200)}`)
+    resolve(error === undefined ? null : JSON.stringify(error).slice(0, 200))
     return true
   }
 }
+
+type Method = 'SUBSCRIBE' | 'UNSUBSCRIBE'
 
 function parseJson(frame: Buffer): unknown {
   try {

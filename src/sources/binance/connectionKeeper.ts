@@ -34,6 +34,7 @@ export const defaultKeeperLimits: KeeperLimits = {
 export interface KeeperOptions {
   /** The next one is tried where one cannot be had. */
   readonly urls: readonly string[]
+  /** Those to begin with; `follow` takes others. */
   readonly streams: readonly string[]
   /** One that goes on evenly, whatever is done to the time of the machine. */
   readonly clock: Clock
@@ -62,6 +63,9 @@ const longestReplaceMs = 300_000
 export class ConnectionKeeper {
   readonly #options: KeeperOptions
   readonly #closed = new AbortController()
+  /** The present one, and the next one while both run. */
+  readonly #open = new Set<Connection>()
+  #streams: readonly string[]
   #current: Connection | null = null
   #isPaused = false
   #resumed: () => void = () => undefined
@@ -80,7 +84,30 @@ export class ConnectionKeeper {
 
   constructor(options: KeeperOptions) {
     this.#options = options
+    this.#streams = options.streams
     this.lostAt = options.clock.now()
+  }
+
+  /**
+   * Takes these streams instead of those before. True once the exchange has said yes on a connection that there is; false where there is none, or it goes for this:
+   * the next one begins with them, and `onGapPossible` follows.
+   */
+  async follow(streams: readonly string[]): Promise<boolean> {
+    this.#streams = streams
+    const carried = await Promise.all(
+      [...this.#open].map((connection) =>
+        connection.follow(streams).then(
+          () => true,
+          (error: unknown) => {
+            if (!this.#open.has(connection) || this.#closed.signal.aborted) return false
+            this.#options.onNotice(`subscriptions could not be changed: ${messageOf(error)}`)
+            connection.close()
+            return false
+          },
+        ),
+      ),
+    )
+    return carried.includes(true)
   }
 
   start(): void {
@@ -137,7 +164,7 @@ export class ConnectionKeeper {
 
   /** A subscribed connection, or null when it failed, after which the backoff has passed. */
   async #connect(deliver: (frame: Buffer) => void): Promise<Connection | null> {
-    const { urls, streams, clock, limits, address } = this.#options
+    const { urls, clock, limits, address } = this.#options
     for (let waitMs = address.connectInMs(); waitMs > 0; waitMs = address.connectInMs()) {
       // The old connection is watched while it serves; whoever wants to replace it comes again.
       if (this.#current !== null || this.#closed.signal.aborted) return null
@@ -151,12 +178,14 @@ export class ConnectionKeeper {
     let early: Buffer[] | null = []
     const connection = new Connection({
       url,
-      streams,
+      streams: this.#streams,
       clock,
       connectTimeoutMs: limits.connectTimeoutMs,
       messageGapMs: limits.messageGapMs,
       onFrame: (frame) => (early === null ? deliver(frame) : early.push(frame)),
     })
+    this.#open.add(connection)
+    void connection.lost.then(() => this.#open.delete(connection))
     const abandon = () => connection.close()
     this.#closed.signal.addEventListener('abort', abandon, { once: true })
     try {
@@ -164,7 +193,7 @@ export class ConnectionKeeper {
     } catch (error) {
       connection.close()
       if (this.#closed.signal.aborted) return null
-      const why = error instanceof Error ? error.message : String(error)
+      const why = messageOf(error)
       this.#failures++
       const refusedMs = connection.refusal?.waitMs ?? null
       if (refusedMs !== null) {
@@ -296,6 +325,10 @@ export class ConnectionKeeper {
       this.#resumed = resolve
     })
   }
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error)
 }
 
 /** Why a connection that lives is replaced. */

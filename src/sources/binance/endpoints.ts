@@ -3,6 +3,9 @@ import { ConfigurationError } from '../../runtime/errors.ts'
 
 export type BinanceMarket = 'spot' | 'usdm'
 
+/** The exchange's limit of streams on one connection. */
+export const maxStreams = 1_024
+
 /** Where the exchange is reached; tests and mirrors put their own in place. */
 export interface BinanceEndpoints {
   /** Base of the combined stream, without a path: `wss://stream.binance.com:9443`. */
@@ -18,8 +21,11 @@ export interface MarketRules {
   /** Ids grow by one for each trade, so that a missing id is a missing trade. On futures ids are skipped without loss. */
   readonly hasContiguousIds: boolean
   readonly pingPath: string
+  readonly timePath: string
   /** Trades from a known id on; null where this needs a key. */
   readonly tradesFromIdPath: string | null
+  /** Aggregates from a known id on. */
+  readonly aggTradesPath: string
   /** The newest trades only. */
   readonly recentTradesPath: string
   /** The last 24 hours of a symbol, with the id of its newest trade. */
@@ -37,7 +43,9 @@ export const marketRules: Readonly<Record<BinanceMarket, MarketRules>> = {
     fallback: { streamUrl: 'wss://data-stream.binance.vision', restUrl: 'https://data-api.binance.vision' },
     hasContiguousIds: true,
     pingPath: '/api/v3/ping',
+    timePath: '/api/v3/time',
     tradesFromIdPath: '/api/v3/historicalTrades',
+    aggTradesPath: '/api/v3/aggTrades',
     recentTradesPath: '/api/v3/trades',
     dayPath: '/api/v3/ticker/24hr',
     exchangeInfoPath: '/api/v3/exchangeInfo',
@@ -49,7 +57,9 @@ export const marketRules: Readonly<Record<BinanceMarket, MarketRules>> = {
     fallback: null,
     hasContiguousIds: false,
     pingPath: '/fapi/v1/ping',
+    timePath: '/fapi/v1/time',
     tradesFromIdPath: null,
+    aggTradesPath: '/fapi/v1/aggTrades',
     recentTradesPath: '/fapi/v1/trades',
     dayPath: '/fapi/v1/ticker/24hr',
     exchangeInfoPath: '/fapi/v1/exchangeInfo',

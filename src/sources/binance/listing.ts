@@ -5,7 +5,8 @@ import type { RestTrades } from './restTrades.ts'
 export interface ListingOptions {
   readonly rest: RestTrades
   readonly clock: Clock
-  readonly symbols: readonly string[]
+  /** Those that are taken now. */
+  readonly symbols: () => readonly string[]
   readonly everyMs: number
   readonly signal: AbortSignal
   /** @param isTrading what the exchange says of each symbol */
@@ -21,6 +22,7 @@ const shownNames = 3
 export class Listing {
   readonly #options: ListingOptions
   #run: Promise<void> | null = null
+  #wake: () => void = () => undefined
 
   constructor(options: ListingOptions) {
     this.#options = options
@@ -32,6 +34,11 @@ export class Listing {
     this.#run ??= this.#goOn(isKnown)
   }
 
+  /** Others are taken: they are asked for now. */
+  lookAgain(): void {
+    this.#wake()
+  }
+
   async close(): Promise<void> {
     await this.#run
   }
@@ -40,7 +47,9 @@ export class Listing {
     const { clock, everyMs, signal, onNotice } = this.#options
     let wasAnswered = isKnown
     while (!signal.aborted) {
-      await clock.sleep(wasAnswered ? everyMs : retryMs, signal)
+      const woken = new AbortController()
+      this.#wake = () => woken.abort()
+      await clock.sleep(wasAnswered ? everyMs : retryMs, AbortSignal.any([woken.signal, signal]))
       if (signal.aborted) return
       try {
         wasAnswered = await this.#ask()
@@ -52,7 +61,9 @@ export class Listing {
   }
 
   async #ask(): Promise<boolean> {
-    const { rest, symbols, signal, onStatus, onNotice } = this.#options
+    const { rest, signal, onStatus, onNotice } = this.#options
+    const symbols = this.#options.symbols()
+    if (symbols.length === 0) return true
     const answer = await rest.statuses(symbols, signal)
     if ('refused' in answer) {
       if (!signal.aborted) onNotice(`whether the symbols are traded could not be asked: ${answer.refused}`)

@@ -20,6 +20,10 @@ export interface LiveLimits extends KeeperLimits {
   readonly symbolStallMs: number
   /** How often it is asked whether the symbols are still traded. */
   readonly statusEveryMs: number
+  /** Longest wait of a topic of aggregates for those that are missing. */
+  readonly aggWaitMs: number
+  /** More aggregates than these are not fetched: by weight, an eighth of a minute's budget. */
+  readonly maxAggFill: number
   /** Longest wait of a read without a frame. */
   readonly idleReadMs: number
 }
@@ -36,5 +40,7 @@ export const defaultLiveLimits: LiveLimits = {
   proofGraceMs: 3_000,
   symbolStallMs: 60_000,
   statusEveryMs: 600_000,
+  aggWaitMs: 600_000,
+  maxAggFill: 200_000,
   idleReadMs: 1_000,
 }

@@ -3,7 +3,7 @@ import type { FeedTrouble } from '../../runtime/feed.ts'
 import type { FrameBatch, FrameProgress, FrameReader, FrameReadOptions } from '../market/frameFeed.ts'
 import { newFramePeek, peekFrame } from '../market/peekFrame.ts'
 import type { AddressLimits } from './addressLimits.ts'
-import { ConnectionKeeper } from './connectionKeeper.ts'
+import { ConnectionGroup } from './connectionGroup.ts'
 import type { BinanceHosts, BinanceMarket, MarketRules } from './endpoints.ts'
 import { GapFill, type Missed, type Pages, type SequencedFrame } from './gapFill.ts'
 import { GapPossible, Inbox } from './inbox.ts'
@@ -17,11 +17,15 @@ import { proofOf, proofStreams } from './quietProof.ts'
 import { type RestTrades, tradeFrame } from './restTrades.ts'
 import { SymbolState } from './symbolState.ts'
 import { Troubles } from './troubles.ts'
+import { unlessAborted } from './unlessAborted.ts'
 
 export interface LiveReaderOptions {
   readonly market: BinanceMarket
   readonly rules: MarketRules
+  /** To begin with; `take` takes others. */
   readonly symbols: readonly string[]
+  /** Those of a list that are this reader's own. */
+  readonly partOf: (symbols: readonly string[]) => readonly string[]
   readonly timeUnit: 'ms' | 'us'
   readonly hosts: BinanceHosts
   readonly limits: LiveLimits
@@ -55,11 +59,9 @@ interface Filling {
  * Keeps the inbox, a page of each fill, a state a symbol and the open gaps.
  */
 export class LiveReader implements FrameReader {
-  readonly provesQuietOf: readonly string[]
   readonly #options: LiveReaderOptions
   readonly #inbox: Inbox
-  readonly #keepers: readonly ConnectionKeeper[]
-  readonly #keeperOf = new Map<string, ConnectionKeeper>()
+  readonly #connections: ConnectionGroup
   readonly #fill: GapFill
   readonly #late: LateFill
   readonly #gaps: OpenGaps
@@ -69,6 +71,7 @@ export class LiveReader implements FrameReader {
   readonly #states = new Map<string, SymbolState>()
   readonly #peek = newFramePeek()
   readonly #perMs: number
+  #symbols: readonly string[]
   #filling: Filling | null = null
   /** What goes out before the inbox is looked at again. */
   #ready: SequencedFrame[] = []
@@ -84,7 +87,7 @@ export class LiveReader implements FrameReader {
     this.#options = options
     this.#perMs = options.timeUnit === 'us' ? 1_000 : 1
     this.#frames = position?.frames ?? 0
-    this.provesQuietOf = symbols
+    this.#symbols = symbols
     // Those that are not read now keep their place for when they are again.
     for (const symbol of new Set([...symbols, ...(position?.symbols.keys() ?? [])])) {
       this.#states.set(symbol, new SymbolState(symbol, position?.symbols.get(symbol), clock.now()))
@@ -92,14 +95,19 @@ export class LiveReader implements FrameReader {
     this.#gaps = new OpenGaps(market, position?.gaps ?? [], limits.maxGaps)
     this.#inbox = new Inbox({
       maxBytes: limits.maxHeldBytes,
-      onFull: () => {
-        for (const keeper of this.#keepers) keeper.pause()
-      },
-      onRoom: () => {
-        for (const keeper of this.#keepers) keeper.resume()
-      },
+      onFull: () => this.#connections.pause(),
+      onRoom: () => this.#connections.resume(),
     })
-    this.#keepers = this.#makeKeepers()
+    const { hosts, timeUnit, address, jitter, streamsPerConnection } = options
+    this.#connections = new ConnectionGroup(
+      {
+        urls: hosts.streams.map((url) => `${url}/stream${timeUnit === 'us' ? '?timeUnit=MICROSECOND' : ''}`),
+        ...{ clock, limits, address, jitter, onNotice, streamsPerConnection, streamsOf },
+        onFrame: (frame) => this.#inbox.push(frame),
+        onGapPossible: (some) => this.#inbox.push(new GapPossible(some)),
+      },
+      symbols,
+    )
     const { signal } = this.#closed
     this.#fill = new GapFill({
       market,
@@ -128,7 +136,7 @@ export class LiveReader implements FrameReader {
     this.#listing = new Listing({
       rest,
       clock,
-      symbols,
+      symbols: () => this.#symbols,
       everyMs: limits.statusEveryMs,
       signal,
       onStatus: (symbol, isTrading, status) => this.#onStatus(symbol, isTrading, status),
@@ -137,18 +145,38 @@ export class LiveReader implements FrameReader {
     this.#troubles = new Troubles({
       clock,
       address: options.address,
-      keepers: this.#keepers,
-      states: () => symbols.flatMap((symbol) => this.#states.get(symbol) ?? []),
+      keepers: () => this.#connections.keepers,
+      states: () => this.#symbols.flatMap((symbol) => this.#states.get(symbol) ?? []),
       gaps: () => this.#gaps.all,
       late: this.#late,
       limits,
     })
   }
 
+  get provesQuietOf(): readonly string[] {
+    return this.#symbols
+  }
+
+  /** Those that stay miss nothing; one that was taken before goes on behind its last trade. */
+  take(all: readonly string[]): void {
+    const symbols = this.#options.partOf(all)
+    const before = new Set(this.#symbols)
+    const added = symbols.filter((symbol) => !before.has(symbol))
+    this.#symbols = symbols
+    const now = this.#options.clock.now()
+    for (const symbol of added) {
+      const state = this.#states.get(symbol)
+      if (state === undefined) this.#states.set(symbol, new SymbolState(symbol, undefined, now))
+      else state.resume(now)
+    }
+    this.#connections.take(symbols)
+    if (added.length > 0) this.#listing.lookAgain()
+  }
+
   /** Begins to listen. Throws `ConfigurationError` on symbols that the exchange does not have. */
   async start(): Promise<void> {
     await this.#listing.start()
-    for (const keeper of this.#keepers) keeper.start()
+    this.#connections.start()
     if (this.#options.rules.hasContiguousIds) this.#late.start()
   }
 
@@ -180,9 +208,9 @@ export class LiveReader implements FrameReader {
   }
 
   progress(): FrameProgress {
-    const lost = this.#keepers.find(({ waitingFor }) => waitingFor !== null)
+    const { keepers, reconnects } = this.#connections
+    const lost = keepers.find(({ waitingFor }) => waitingFor !== null)
     const filling = this.#filling === null ? null : 'REST, to fill a gap'
-    const reconnects = this.#keepers.reduce((sum, keeper) => sum + keeper.reconnects, 0)
     return {
       bytesDone: null,
       bytesTotal: null,
@@ -199,30 +227,7 @@ export class LiveReader implements FrameReader {
 
   async close(): Promise<void> {
     this.#closed.abort()
-    await Promise.all([...this.#keepers.map((keeper) => keeper.close()), this.#late.close(), this.#listing.close()])
-  }
-
-  #makeKeepers(): readonly ConnectionKeeper[] {
-    const { symbols, hosts, timeUnit, clock, limits, address, jitter, onNotice, streamsPerConnection } = this.#options
-    const perConnection = Math.max(1, Math.floor(streamsPerConnection / streamsOf('').length))
-    const keepers: ConnectionKeeper[] = []
-    for (let from = 0; from < symbols.length; from += perConnection) {
-      const some = symbols.slice(from, from + perConnection)
-      const keeper = new ConnectionKeeper({
-        urls: hosts.streams.map((url) => `${url}/stream${timeUnit === 'us' ? '?timeUnit=MICROSECOND' : ''}`),
-        streams: some.flatMap(streamsOf),
-        clock,
-        limits,
-        address,
-        jitter,
-        onFrame: (frame) => this.#inbox.push(frame),
-        onGapPossible: () => this.#inbox.push(new GapPossible(some)),
-        onNotice,
-      })
-      keepers.push(keeper)
-      for (const symbol of some) this.#keeperOf.set(symbol, keeper)
-    }
-    return keepers
+    await Promise.all([this.#connections.close(), this.#late.close(), this.#listing.close()])
   }
 
   #position(): string {
@@ -458,10 +463,10 @@ export class LiveReader implements FrameReader {
   #lookForStalls(): void {
     const { clock, limits, rules } = this.#options
     const now = clock.now()
-    for (const symbol of this.provesQuietOf) {
+    for (const symbol of this.#symbols) {
       const state = this.#states.get(symbol)
       if (state === undefined || !state.isTrading) continue
-      const keeper = this.#keeperOf.get(symbol)
+      const keeper = this.#connections.keeperOf(symbol)
       if (now - state.heardAt > limits.symbolStallMs && keeper?.waitingFor === null) {
         keeper.replace(`nothing of ${symbol} for ${Math.round((now - state.heardAt) / 1_000)} s`)
       }
@@ -498,7 +503,7 @@ export class LiveReader implements FrameReader {
     if (now < this.#quietAt + quietEveryMs || this.#filling !== null) return {}
     this.#quietAt = now
     const quiet = new Map<string, number>()
-    for (const symbol of this.provesQuietOf) {
+    for (const symbol of this.#symbols) {
       const state = this.#states.get(symbol)
       if (state?.isTrading === false) quiet.set(symbol, Number.POSITIVE_INFINITY)
       else if (state?.proven != null) quiet.set(symbol, state.proven)
@@ -523,18 +528,4 @@ function streamsOf(symbol: string): readonly string[] {
 
 function missedFrom(symbol: string, lastId: OpenGap['lastId'] | null, toId: number): Missed {
   return { symbol, fromId: (lastId ?? -1) + 1, toId }
-}
-
-/** What the work gives, or null when the signal fires first. */
-async function unlessAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T | null> {
-  const settled = new AbortController()
-  const stopped = new Promise<null>((resolve) => {
-    if (signal.aborted) resolve(null)
-    else signal.addEventListener('abort', () => resolve(null), { once: true, signal: settled.signal })
-  })
-  try {
-    return await Promise.race([work, stopped])
-  } finally {
-    settled.abort()
-  }
 }

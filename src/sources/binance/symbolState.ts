@@ -71,6 +71,15 @@ export class SymbolState {
     } else this.pending ??= proof
   }
 
+  /** It is taken again after a time in which nobody listened: what was heard before is no word on what is missing. */
+  resume(now: number): void {
+    this.heardAt = now
+    this.pending = null
+    this.behind = []
+    this.leap = null
+    this.isTrading = true
+  }
+
   /** The ids start again with the next trade. */
   restart(): void {
     this.epoch++

@@ -10,7 +10,7 @@ import type { SymbolState } from './symbolState.ts'
 export interface TroublesOptions {
   readonly clock: Clock
   readonly address: AddressLimits
-  readonly keepers: readonly ConnectionKeeper[]
+  readonly keepers: () => readonly ConnectionKeeper[]
   readonly states: () => readonly SymbolState[]
   readonly gaps: () => readonly OpenGap[]
   readonly late: LateFill
@@ -32,7 +32,7 @@ export class Troubles {
   }
 
   *#connections(): Iterable<FeedTrouble> {
-    for (const { lostAt, waitingFor } of this.#options.keepers) {
+    for (const { lostAt, waitingFor } of this.#options.keepers()) {
       if (lostAt !== null && waitingFor !== null)
         yield { what: `no connection to the exchange: ${waitingFor}`, since: lostAt }
     }

@@ -137,6 +137,8 @@ class Ingest {
   async run(): Promise<IngestReport> {
     this.#startedAt = this.#clock.now()
     this.#reportedAt = this.#startedAt
+    const done = new AbortController()
+    const reporting = this.#keepReporting(done.signal)
     try {
       const end = await this.#runUntilEnd()
       this.#report(true)
@@ -147,7 +149,18 @@ class Ingest {
         counts: this.#look()?.counts ?? {},
       }
     } finally {
+      done.abort()
+      await reporting
       await this.#closeReader()
+    }
+  }
+
+  /** Also while a read or an append waits: that is when somebody wants to know how it is. */
+  async #keepReporting(end: AbortSignal): Promise<void> {
+    if (this.#options.onProgress === undefined) return
+    while (!end.aborted) {
+      await this.#clock.sleep(progressEveryMs, end)
+      if (!end.aborted) this.#report(false)
     }
   }
 

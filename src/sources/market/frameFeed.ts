@@ -27,10 +27,12 @@ export type FrameProgress = Omit<FeedProgress, 'newestTime'>
 /** An open frame feed. Pull is the backpressure: a reader that is not asked holds a bounded number of frames and no more. */
 export interface FrameReader {
   /** The symbols of a feed that proves quiet by symbol: partitions are told the time by that alone. Left out where the trades of all tell it. */
-  readonly provesQuietOf?: readonly string[]
+  readonly provesQuietOf?: readonly string[] | undefined
   /** The next frames, or null at the end of the feed. One read at a time. Throws `RetryableError` and `ConfigurationError`. */
   read(options: FrameReadOptions): Promise<FrameBatch | null>
   progress(): FrameProgress
+  /** Takes these symbols from here on, those that stay without a break. Left out by a feed that is opened anew for others. */
+  take?(symbols: readonly string[]): void
   close(): Promise<void>
 }
 

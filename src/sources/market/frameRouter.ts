@@ -15,8 +15,8 @@ export interface FrameRouterOptions {
   readonly symbols: ReadonlySet<string> | null
   readonly heartbeat: HeartbeatOptions
   readonly maxFrameBytes: number
-  /** The symbols whose quiet the feed proves; null where the trades of all tell the time. */
-  readonly provesQuietOf: readonly string[] | null
+  /** True where the feed proves by symbol what is quiet; false where the trades of all tell the time. */
+  readonly provesQuiet: boolean
 }
 
 /** What became of the frames so far. */
@@ -77,10 +77,9 @@ export class FrameRouter {
     this.#options = options
     this.counts = counts
     this.#time = new EventTimeTracker(state?.time)
-    const { target, heartbeat, provesQuietOf } = options
-    this.#heartbeats = provesQuietOf === null ? new Heartbeats(target.partitions, heartbeat, state?.heartbeats) : null
-    this.#proven =
-      provesQuietOf === null ? null : new ProvenQuiet(byPartition(provesQuietOf, target), heartbeat, state?.heartbeats)
+    const { target, heartbeat, provesQuiet } = options
+    this.#heartbeats = provesQuiet ? null : new Heartbeats(target.partitions, heartbeat, state?.heartbeats)
+    this.#proven = provesQuiet ? new ProvenQuiet(target, heartbeat, state?.heartbeats) : null
   }
 
   route(frame: Buffer, out: OutgoingRecord[]): void {
@@ -109,9 +108,9 @@ export class FrameRouter {
     this.counts.heartbeats += heartbeats.advance(time, out)
   }
 
-  /** @param quiet see `FrameBatch` */
-  prove(quiet: ReadonlyMap<string, number>, out: OutgoingRecord[]): void {
-    this.counts.heartbeats += this.#proven?.prove(quiet, out) ?? 0
+  /** @param quiet see `FrameBatch` @param symbols that are taken now */
+  prove(quiet: ReadonlyMap<string, number>, symbols: readonly string[], out: OutgoingRecord[]): void {
+    this.counts.heartbeats += this.#proven?.prove(quiet, symbols, out) ?? 0
   }
 
   get newestTradeTime(): number | null {
@@ -178,12 +177,6 @@ export class FrameRouter {
     }
     return route
   }
-}
-
-function byPartition(symbols: readonly string[], { partitions, partitionOf }: FeedTarget): readonly string[][] {
-  const found: string[][] = Array.from({ length: partitions }, () => [])
-  for (const symbol of symbols) found[partitionOf(Buffer.from(symbol))]?.push(symbol)
-  return found
 }
 
 const maxQuietStepMs = 3_600_000

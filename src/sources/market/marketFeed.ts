@@ -38,7 +38,7 @@ export function marketFeed(frames: FrameFeed, options: MarketFeedOptions = {}): 
           symbols: symbols === null ? null : new Set(symbols),
           heartbeat: { ...defaultHeartbeat, ...heartbeat },
           maxFrameBytes,
-          provesQuietOf: reader.provesQuietOf ?? null,
+          provesQuiet: reader.provesQuietOf !== undefined,
         },
         counts,
         resumed?.router,
@@ -64,7 +64,7 @@ class MarketReader implements FeedReader {
     const records: OutgoingRecord[] = []
     for (const frame of read.frames) router.route(frame, records)
     if (read.quietThrough !== null) router.quietThrough(read.quietThrough, records)
-    if (read.quiet !== undefined) router.prove(read.quiet, records)
+    if (read.quiet !== undefined) router.prove(read.quiet, this.#frames.provesQuietOf ?? [], records)
     return { records, position: formatPosition({ feed: read.position, router: router.snapshot() }) }
   }
 

@@ -1,6 +1,7 @@
 import { readFile, stat } from 'node:fs/promises'
 import { ConfigurationError } from '../../runtime/errors.ts'
 import { parseSymbols, type SymbolsFile } from './symbolsFile.ts'
+import { symbolsOfTrades, wantedStreams } from './wantedStreams.ts'
 
 /** Reads a file of symbols. Throws `ConfigurationError` for one that is not there or not well formed. */
 export async function readSymbolsFile(path: string): Promise<SymbolsFile> {
@@ -28,78 +29,78 @@ export interface FollowSymbolsOptions {
   readonly now?: () => number
   /** Lines for people: what a change brings, or why it is left out. */
   readonly onNotice: (line: string) => void
+  /** Told of the streams that are wanted when others are than before. */
+  readonly onChange?: (wanted: readonly string[]) => void
 }
 
 const lookEveryMs = 1_000
 
 /**
- * Looks whether a file of symbols has changed. A file that is gone, or not well formed, or leaves nothing to take, changes nothing: that is told once, and what was wanted
+ * Looks whether a file of symbols has changed. A file that is gone, or not well formed, or leaves no trades to take, changes nothing: that is told once, and what was wanted
  * before stays wanted, because a slip of the hand must not stop what runs.
  *
- * Keeps the list that is wanted. Looks when it is asked only.
+ * Keeps the streams that are wanted, for all feeds that follow it. Looks when it is asked only.
  */
 export class SymbolsFollower {
   readonly #path: string
   readonly #now: () => number
   readonly #onNotice: (line: string) => void
-  readonly #choose: (file: SymbolsFile) => readonly string[]
+  readonly #onChange: (wanted: readonly string[]) => void
   #lookedAt: number
   #seen: string | null
   #wanted: readonly string[]
 
-  /** @param wanted what is wanted by now @param choose what of the file is wanted */
-  constructor(
-    { path, now = () => performance.now(), onNotice }: FollowSymbolsOptions,
-    wanted: readonly string[],
-    choose: (file: SymbolsFile) => readonly string[],
-  ) {
+  /** @param wanted the streams that are wanted by now: `btcusdt@trade` */
+  constructor(options: FollowSymbolsOptions, wanted: readonly string[]) {
+    const { path, now = () => performance.now(), onNotice, onChange = () => undefined } = options
     this.#path = path
     this.#now = now
     this.#onNotice = onNotice
+    this.#onChange = onChange
     this.#wanted = wanted
-    this.#choose = choose
     this.#lookedAt = Number.NEGATIVE_INFINITY
     this.#seen = null
   }
 
+  /** Streams; another list where others are wanted than before. */
   get wanted(): readonly string[] {
     return this.#wanted
   }
 
-  /** True when another list is wanted than before. Never throws. */
-  async look(): Promise<boolean> {
+  /** Never throws. */
+  async look(): Promise<void> {
     const now = this.#now()
-    if (now - this.#lookedAt < lookEveryMs) return false
+    if (now - this.#lookedAt < lookEveryMs) return
     this.#lookedAt = now
     const seen = await this.#mark()
-    if (seen === this.#seen) return false
+    if (seen === this.#seen) return
     this.#seen = seen
     try {
-      return this.#take(await readSymbolsFile(this.#path))
+      this.#take(wantedStreams(await readSymbolsFile(this.#path)))
     } catch (error) {
       const why = error instanceof Error ? error.message : String(error)
-      this.#onNotice(`${why} Going on with ${this.#wanted.length} symbols as before.`)
-      return false
+      this.#onNotice(`${why} Going on with ${symbolsOfTrades(this.#wanted).length} symbols as before.`)
     }
   }
 
-  #take(file: SymbolsFile): boolean {
-    const wanted = this.#choose(file)
-    const added = wanted.filter((symbol) => !this.#wanted.includes(symbol))
-    const removed = this.#wanted.filter((symbol) => !wanted.includes(symbol))
-    if (added.length === 0 && removed.length === 0) return false
-    if (wanted.length === 0) {
+  #take(wanted: readonly string[]): void {
+    const [before, after] = [new Set(this.#wanted), new Set(wanted)]
+    const added = wanted.filter((stream) => !before.has(stream))
+    const removed = this.#wanted.filter((stream) => !after.has(stream))
+    if (added.length === 0 && removed.length === 0) return
+    const { length } = symbolsOfTrades(this.#wanted)
+    if (symbolsOfTrades(wanted).length === 0) {
       this.#onNotice(
-        `${this.#path} leaves no symbol to take: going on with ${this.#wanted.length} as before. Stop the ingest instead.`,
+        `${this.#path} leaves no symbol to take: going on with ${length} as before. Stop the ingest instead.`,
       )
-      return false
+      return
     }
-    const changes = [...added.map((symbol) => `+${symbol}`), ...removed.map((symbol) => `-${symbol}`)]
+    const changes = [...changesOf('+', added, this.#wanted), ...changesOf('-', removed, wanted)]
     this.#onNotice(
       `${this.#path} has changed: ${changes.slice(0, 20).join(' ')}${changes.length > 20 ? ` and ${changes.length - 20} more` : ''}`,
     )
     this.#wanted = wanted
-    return true
+    this.#onChange(wanted)
   }
 
   /** Tells one state of the file from another; editors put a new file in the place of the old one. */
@@ -110,5 +111,48 @@ export class SymbolsFollower {
     } catch (error) {
       return `gone: ${error instanceof Error && 'code' in error ? String(error.code) : ''}`
     }
+  }
+}
+
+/** A symbol that comes or goes as a whole by its name, else its streams. @param others the streams that there are on the other side */
+function changesOf(sign: '+' | '-', streams: readonly string[], others: readonly string[]): readonly string[] {
+  const staying = new Set(others.map(symbolPart))
+  const names = streams.map((stream) => {
+    const symbol = symbolPart(stream)
+    return staying.has(symbol) ? stream : symbol.toUpperCase()
+  })
+  return [...new Set(names)].map((name) => `${sign}${name}`)
+}
+
+function symbolPart(stream: string): string {
+  return stream.slice(0, stream.indexOf('@'))
+}
+
+/** What one feed takes of the streams that are wanted. */
+export class Followed {
+  readonly #follower: SymbolsFollower
+  readonly #choose: (streams: readonly string[]) => readonly string[]
+  #seen: readonly string[]
+  /** What was taken last. */
+  taken: readonly string[]
+
+  constructor(follower: SymbolsFollower, choose: (streams: readonly string[]) => readonly string[]) {
+    this.#follower = follower
+    this.#choose = choose
+    this.#seen = follower.wanted
+    this.taken = choose(this.#seen)
+  }
+
+  /** True when something else is to be taken than before. */
+  async look(): Promise<boolean> {
+    await this.#follower.look()
+    const { wanted } = this.#follower
+    if (wanted === this.#seen) return false
+    this.#seen = wanted
+    const chosen = this.#choose(wanted)
+    const before = new Set(this.taken)
+    if (chosen.length === before.size && chosen.every((one) => before.has(one))) return false
+    this.taken = chosen
+    return true
   }
 }

@@ -1,5 +1,6 @@
 import type { FrameBatch, FrameFeed, FrameProgress, FrameReader, FrameReadOptions } from '../market/frameFeed.ts'
-import type { SymbolsFollower } from './followSymbols.ts'
+import { Followed, type SymbolsFollower } from './followSymbols.ts'
+import { symbolsOfTrades } from './wantedStreams.ts'
 
 export interface FollowingFeedOptions {
   /** Of the feed, whatever it takes. */
@@ -10,41 +11,49 @@ export interface FollowingFeedOptions {
 }
 
 /**
- * A feed of the symbols that a file wants, as it stands: when another list is wanted, the feed is opened anew for it, behind the frames that were handed over, so that nothing is missed of the
- * symbols that stay. One that comes back goes on where it was left.
+ * A feed of the symbols that a file wants, as it stands: when another list is wanted, the feed takes that, or is opened anew for it behind the frames that were handed over, so that nothing is
+ * missed of the symbols that stay. One that comes back goes on where it was left.
  */
 export function followingFeed({ name, follower, feedOf }: FollowingFeedOptions): FrameFeed {
   return {
     name,
-    open: async (position) => {
-      const open = async (at: string | null) => (await feedOf(follower.wanted)).open(at)
-      return new FollowingReader(follower, open, await open(position), position)
+    open: async (position, target) => {
+      const followed = new Followed(follower, symbolsOfTrades)
+      const open = async (at: string | null) => (await feedOf(followed.taken)).open(at, target)
+      return new FollowingReader(followed, open, await open(position), position)
     },
   }
 }
 
 class FollowingReader implements FrameReader {
-  readonly #follower: SymbolsFollower
+  readonly #followed: Followed
   readonly #open: (position: string | null) => Promise<FrameReader>
   #reader: FrameReader
   #position: string | null
 
   constructor(
-    follower: SymbolsFollower,
+    followed: Followed,
     open: (position: string | null) => Promise<FrameReader>,
     reader: FrameReader,
     position: string | null,
   ) {
-    this.#follower = follower
+    this.#followed = followed
     this.#open = open
     this.#reader = reader
     this.#position = position
   }
 
+  get provesQuietOf(): readonly string[] | undefined {
+    return this.#reader.provesQuietOf
+  }
+
   async read(options: FrameReadOptions): Promise<FrameBatch | null> {
-    if (await this.#follower.look()) {
-      await this.#reader.close()
-      this.#reader = await this.#open(this.#position)
+    if (await this.#followed.look()) {
+      if (this.#reader.take !== undefined) this.#reader.take(this.#followed.taken)
+      else {
+        await this.#reader.close()
+        this.#reader = await this.#open(this.#position)
+      }
     }
     const batch = await this.#reader.read(options)
     if (batch !== null) this.#position = batch.position

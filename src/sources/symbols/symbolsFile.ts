@@ -111,11 +111,6 @@ export function parseSymbols(name: string, text: string): ReadSymbols {
   }
 }
 
-/** Symbols that are enabled and have the stream. */
-export function symbolsWith(file: SymbolsFile, stream: string): readonly string[] {
-  return file.symbols.filter((one) => one.enabled && one.streams.includes(stream)).map((one) => one.symbol)
-}
-
 /** What the document says; aliases are resolved, but not to more than a text of this size may mean. */
 function contentOf(name: string, document: Document): unknown {
   try {

@@ -272,7 +272,11 @@ export class SimulatedExchange {
 
   /** How many open connections are subscribed to this symbol's trades. */
   subscribers(symbol: string): number {
-    const stream = `${symbol.toLowerCase()}@trade`
+    return this.subscribersOf(`${symbol.toLowerCase()}@trade`)
+  }
+
+  /** How many open connections are subscribed to this stream, such as `btcusdt@kline_1m`; a count of connections. */
+  subscribersOf(stream: string): number {
     let count = 0
     for (const { streams } of this.#clients) if (streams.has(stream)) count++
     return count

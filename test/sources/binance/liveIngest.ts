@@ -2,6 +2,7 @@ import type { LogWriter } from '../../../src/runtime/log.ts'
 import { type BinanceFeedOptions, binanceFeed } from '../../../src/sources/binance/binanceFeed.ts'
 import type { LiveLimits } from '../../../src/sources/binance/liveLimits.ts'
 import { type IngestProgress, type IngestReport, runIngest } from '../../../src/sources/ingest/runIngest.ts'
+import type { FrameFeed } from '../../../src/sources/market/frameFeed.ts'
 import { marketFeed } from '../../../src/sources/market/marketFeed.ts'
 import type { SimulatedExchange } from '../../../src/testing/exchange/simulatedExchange.ts'
 import { MemoryLog } from '../../../src/testing/memoryLog.ts'
@@ -37,17 +38,21 @@ export class LiveIngest {
     log = new MemoryLog({ partitions: 4 }),
     wrap?: (writer: LogWriter) => LogWriter,
     producer = 'live',
+    /** Opens the feed of these symbols, and of others later on. */
+    following: (feedOf: (symbols: readonly string[]) => FrameFeed) => FrameFeed = (feedOf) =>
+      feedOf(options.symbols ?? ['BTCUSDT', 'ETHUSDT']),
   ) {
     this.log = log
-    const feed = binanceFeed({
-      market: 'spot',
-      symbols: ['BTCUSDT', 'ETHUSDT'],
-      endpoints: exchange,
-      jitter: () => 0,
-      onNotice: (notice) => this.notices.push(notice),
-      ...options,
-      limits: { ...quick, ...options.limits },
-    })
+    const feedOf = (symbols: readonly string[]) =>
+      binanceFeed({
+        market: 'spot',
+        endpoints: exchange,
+        jitter: () => 0,
+        onNotice: (notice) => this.notices.push(notice),
+        ...options,
+        symbols,
+        limits: { ...quick, ...options.limits },
+      })
     const inner = log.writer()
     const told: LogWriter = {
       claim: (producer) => inner.claim(producer),
@@ -58,7 +63,7 @@ export class LiveIngest {
       close: () => inner.close(),
     }
     this.#done = runIngest({
-      feed: marketFeed(feed),
+      feed: marketFeed(following(feedOf)),
       writer: wrap?.(told) ?? told,
       producer,
       partitions: 4,

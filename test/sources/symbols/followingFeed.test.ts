@@ -5,7 +5,6 @@ import { afterAll, beforeEach, expect, test } from 'vitest'
 import type { FrameFeed } from '../../../src/sources/market/frameFeed.ts'
 import { followingFeed } from '../../../src/sources/symbols/followingFeed.ts'
 import { SymbolsFollower } from '../../../src/sources/symbols/followSymbols.ts'
-import { symbolsWith } from '../../../src/sources/symbols/symbolsFile.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'millrace-symbols-'))
 const path = join(folder, 'symbols.yaml')
@@ -26,9 +25,15 @@ beforeEach(() => {
   write('BTCUSDT')
 })
 
-function followerOf(wanted: readonly string[] = ['BTCUSDT']): SymbolsFollower {
+function followerOf(wanted: readonly string[] = ['btcusdt@trade']): SymbolsFollower {
   const options = { path, now: () => seconds * 1_000, onNotice: (line: string) => notices.push(line) }
-  return new SymbolsFollower(options, wanted, (file) => symbolsWith(file, 'trade'))
+  return new SymbolsFollower(options, wanted)
+}
+
+async function hasChanged(follower: SymbolsFollower): Promise<boolean> {
+  const before = follower.wanted
+  await follower.look()
+  return follower.wanted !== before
 }
 
 /** Counts on from its position, one frame a read, and remembers how it was opened. */
@@ -98,7 +103,7 @@ test('a file that is gone, broken or empty changes nothing, and is told of once'
   const follower = followerOf()
   const look = () => {
     seconds += 1
-    return follower.look()
+    return hasChanged(follower)
   }
   await look()
   rmSync(path)
@@ -107,7 +112,7 @@ test('a file that is gone, broken or empty changes nothing, and is told of once'
   expect([await look(), await look()]).toStrictEqual([false, false])
   write()
   expect([await look(), await look()]).toStrictEqual([false, false])
-  expect(follower.wanted).toStrictEqual(['BTCUSDT'])
+  expect(follower.wanted).toStrictEqual(['btcusdt@trade'])
   expect(notices).toHaveLength(3)
   expect(notices[0]).toContain('does not exist')
   expect(notices[1]).toContain('no YAML')
@@ -118,10 +123,10 @@ test('a file that is gone, broken or empty changes nothing, and is told of once'
 
 test('the file is looked at once a second at most', async () => {
   const follower = followerOf()
-  expect(await follower.look()).toBe(false)
+  expect(await hasChanged(follower)).toBe(false)
   write('ETHUSDT')
   seconds += 0.9
-  expect(await follower.look()).toBe(false)
+  expect(await hasChanged(follower)).toBe(false)
   seconds += 0.1
-  expect(await follower.look()).toBe(true)
+  expect(await hasChanged(follower)).toBe(true)
 })

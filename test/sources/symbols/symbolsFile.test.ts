@@ -7,7 +7,8 @@ import {
   textOf,
 } from '../../../src/sources/symbols/editSymbols.ts'
 import { isStreamName } from '../../../src/sources/symbols/streamName.ts'
-import { parseSymbols, symbolsWith } from '../../../src/sources/symbols/symbolsFile.ts'
+import { parseSymbols } from '../../../src/sources/symbols/symbolsFile.ts'
+import { symbolsOfTrades, wantedStreams } from '../../../src/sources/symbols/wantedStreams.ts'
 
 const text = `# What we trade.
 tiers:
@@ -32,7 +33,7 @@ test('a symbol has the streams of its tier, or its own, and is enabled unless it
     { symbol: 'ETHUSDT', tier: 'hot', enabled: false, streams: ['trade', 'kline_1m', 'ticker', 'depth5@100ms'] },
     { symbol: '1000SHIBUSDT', tier: 'cold', enabled: true, streams: ['kline_1M'] },
   ])
-  expect(symbolsWith(file, 'trade')).toStrictEqual(['BTCUSDT'])
+  expect(symbolsOfTrades(wantedStreams(file))).toStrictEqual(['BTCUSDT'])
 })
 
 test('a change keeps comments, order and the way that the rest is written', () => {

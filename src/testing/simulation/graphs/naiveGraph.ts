@@ -27,6 +27,8 @@ interface Passing {
 /** Where values come to. */
 interface Place {
   take(value: Passing): void
+  /** True when a record that is redriven for the target comes there from here. */
+  leadsTo(target: string): boolean
   /** True when a step of RxJS between here and the next operators throws on the value: then nothing below has it. */
   refuses(item: Item): boolean
 }
@@ -84,11 +86,13 @@ export class NaiveGraph {
     const below = this.#inputs[input] as Place
     this.#redriving(redrivenFor, () => {
       if (redrivenFor === decoder) this.#hasArrived = true
-      if (item === null) this.#reject(decoder)
       const target = redrivenFor === decoder ? null : redrivenFor
+      if (target !== null && !below.leadsTo(target)) return
+      if (item === null) this.#reject(decoder)
       if (item == null) return
       const value = { item, at: Number.NaN, target }
-      if (target === null || this.#arrivalsOf(decoder, below, value) <= 1) this.#emit(decoder, below, value)
+      const emit = () => this.#emit(decoder, below, value)
+      if (target === null || this.#arrivalsOf(emit) <= 1) emit()
     })
   }
 
@@ -144,7 +148,11 @@ export class NaiveGraph {
     switch (step.kind) {
       case 'diamond': {
         let end: Place = nowhere
-        const meeting: Place = { take: (value) => end.take(value), refuses: (item) => end.refuses(item) }
+        const meeting: Place = {
+          take: (value) => end.take(value),
+          leadsTo: (target) => end.leadsTo(target),
+          refuses: (item) => end.refuses(item),
+        }
         const branches = step.branches.map((branch) => this.#steps(branch, () => meeting))
         if (step.branches.flat().some(hidesWhatFollows)) this.#isKnown = false
         end = next()
@@ -187,25 +195,24 @@ export class NaiveGraph {
     this.#operators.push({ name: step.name, operator })
     this.#know(step.name, name)
     next = below()
-    return this.#operator(step, (value) => {
+    const passes = step.kind === 'dedupe' || step.kind === 'inOrder'
+    return this.#operator(step, passes ? next : nowhere, (value) => {
       if (value.target === null) operator.take(value.item, value.at)
-      else if (step.kind === 'dedupe' || step.kind === 'inOrder') this.#emit(name, next, value)
+      else this.#emit(name, next, value)
     })
   }
 
   /** An operator that keeps nothing from one value to the next. */
   #passing(step: Exclude<NamedStep, Parameters<typeof naiveOperator>[0]>, below: () => Place): Place {
-    if (hidesWhatFollows(step)) return this.#operator(step, () => this.#answerFor())
+    if (hidesWhatFollows(step)) return this.#hiding(step, below)
     this.#know(step.name)
     const next = below()
-    return this.#operator(step, (value) => {
+    return this.#operator(step, step.kind === 'batch' ? nowhere : next, (value) => {
       switch (step.kind) {
         case 'eventTime':
           return this.#timed(step, next, value)
         case 'mapAsync':
-          if (this.#arrivals !== null) return
-          this.#hasArrived = true
-          return this.#redriving(value.target, () => {
+          return this.#later(value, () => {
             if (throws(step.throwsOn, value.item)) this.#reject(step.name)
             else this.#emit(step.name, next, { ...value, item: mappedAsync(null, value.item), at: Number.NaN })
           })
@@ -214,8 +221,32 @@ export class NaiveGraph {
         case 'retired':
           return this.#emit(step.name, next, value)
         case 'batch':
-          if (value.target === null) this.#emit(step.name, next, { ...value, at: Number.NaN })
+          return this.#emit(step.name, next, { ...value, at: Number.NaN })
       }
+    })
+  }
+
+  /** What comes of its values is not known; where they lead is. */
+  #hiding(step: NamedStep, below: () => Place): Place {
+    const wasKnown = this.#isKnown
+    this.#isKnown = false
+    const next = below()
+    this.#isKnown = wasKnown
+    return this.#operator(step, next, (value) => {
+      if (step.kind === 'lookup') this.#later(value, () => this.#answerFor())
+      else this.#answerFor()
+    })
+  }
+
+  /** An asynchronous call lets the value through, and it is looked again how far that comes. */
+  #later({ target }: Passing, act: () => void): void {
+    if (this.#arrivals !== null) {
+      this.#arrivals += 1
+      return
+    }
+    this.#hasArrived = true
+    this.#redriving(target, () => {
+      if (target === null || this.#arrivalsOf(act) <= 1) act()
     })
   }
 
@@ -234,8 +265,7 @@ export class NaiveGraph {
   /** The newest row of each key; a table has nothing below. */
   #table({ name, removesOn, throwsOn }: TablePlan): Place {
     const rows = this.#rowsOf(name)
-    return this.#operator({ name }, ({ item, target }) => {
-      if (target !== null || this.#arrivals !== null) return
+    return this.#operator({ name }, nowhere, ({ item }) => {
       if (throws(throwsOn, item)) this.#reject(name)
       else if (residueOf(item) === removesOn) rows.delete(item.key)
       else rows.set(item.key, item.n)
@@ -257,16 +287,19 @@ export class NaiveGraph {
     if (item !== null) this.#emit(step.name, next, { ...value, item })
   }
 
-  #operator({ name }: { readonly name: string }, take: (value: Passing) => void): Place {
+  /** @param below where a record goes that is redriven for what stands there; nowhere where it is not let through */
+  #operator({ name }: { readonly name: string }, below: Place, take: (value: Passing) => void): Place {
     return {
       take: (value) => {
-        if (value.target !== name) take(value)
-        else if (this.#arrivals !== null) this.#arrivals += 1
+        if (value.target !== name) {
+          if (value.target === null || below.leadsTo(value.target)) take(value)
+        } else if (this.#arrivals !== null) this.#arrivals += 1
         else {
           this.#hasArrived = true
           take({ ...value, target: null })
         }
       },
+      leadsTo: (target) => target === name || below.leadsTo(target),
       refuses: () => false,
     }
   }
@@ -287,14 +320,15 @@ export class NaiveGraph {
         if (outlet.badColumn?.on === item.n % residues && !isSpared(outlet, item)) this.#reject(name)
         else rows.push(item)
       },
+      leadsTo: (target) => target === name,
       refuses: () => false,
     }
   }
 
   /** Of several values nobody knows which was set aside, so that the record is not taken. */
-  #arrivalsOf(decoder: string, below: Place, value: Passing): number {
+  #arrivalsOf(act: () => void): number {
     this.#arrivals = 0
-    this.#emit(decoder, below, value)
+    act()
     const arrivals = this.#arrivals
     this.#arrivals = null
     return arrivals
@@ -339,13 +373,14 @@ export function hidesWhatFollows(step: Step): boolean {
   )
 }
 
-const nowhere: Place = { take: () => undefined, refuses: () => false }
+const nowhere: Place = { take: () => undefined, leadsTo: () => false, refuses: () => false }
 
 function fork(branches: readonly Place[]): Place {
   return {
     take: (value) => {
       for (const branch of branches) branch.take(value)
     },
+    leadsTo: (target) => branches.some((branch) => branch.leadsTo(target)),
     refuses: (item) => branches.some((branch) => branch.refuses(item)),
   }
 }
@@ -355,6 +390,7 @@ function plain(step: Parameters<typeof madeOf>[0], next: Place): Place {
     take: (value) => {
       for (const item of madeOf(step, value.item)) next.take({ ...value, item })
     },
+    leadsTo: (target) => next.leadsTo(target),
     refuses: (item) =>
       (step.kind === 'map' && throws(step.throwsOn, item)) || madeOf(step, item).some((made) => next.refuses(made)),
   }

@@ -1,0 +1,22 @@
+import { ConfigurationError } from '../../runtime/errors.ts'
+import type { FeedTarget } from '../../runtime/feed.ts'
+
+/** Which part of the symbols an ingest takes: those whose partitions of the topic are its own, so that no partition has two that tell it the time. */
+export interface Shard {
+  /** From 1. */
+  readonly number: number
+  readonly of: number
+}
+
+/** Those of a list that a shard takes; all where there is none. Throws `ConfigurationError` for a shard of no topic. */
+export function partOfShard(
+  all: readonly string[],
+  shard: Shard | undefined,
+  target: FeedTarget | undefined,
+  symbolOf: (one: string) => string,
+): readonly string[] {
+  if (shard === undefined) return all
+  if (target === undefined)
+    throw new ConfigurationError('binance: a shard needs a topic: its partitions are shared out.')
+  return all.filter((one) => target.partitionOf(Buffer.from(symbolOf(one))) % shard.of === shard.number - 1)
+}
