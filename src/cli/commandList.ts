@@ -166,6 +166,18 @@ export const commandList: ReadonlyMap<CommandName, CommandDescription> = new Map
     },
   ],
   [
+    'verify',
+    {
+      description:
+        "Read a range of the archive again and compare what comes of it with what is stored, byte for byte, and with the exchange's klines. Writes nothing; exit code 1 where something differs.",
+      examples: [
+        'millrace verify --from 2026-01-15 --to 2026-01-16',
+        'millrace verify --from 2026-01-15T10:00 --to 2026-01-15T11:00 --market usdm --json',
+      ],
+      load: async () => (await import('./commands/verify.ts')).verify,
+    },
+  ],
+  [
     'quality check',
     {
       description:
