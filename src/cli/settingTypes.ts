@@ -12,6 +12,8 @@ export const commandNames = [
   'reconcile',
   'quality check',
   'quality report',
+  'contract',
+  'dbt',
   'runs list',
   'runs show',
   'runs retry',

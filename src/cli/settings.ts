@@ -28,7 +28,7 @@ import { type CommandName, commandNames, type Setting } from './settingTypes.ts'
 import { symbolsSettingTable } from './symbolsSettingTable.ts'
 
 /** They make something of their own. */
-const withoutData: readonly CommandName[] = ['new', 'record', 'exchange']
+const withoutData: readonly CommandName[] = ['new', 'record', 'exchange', 'contract', 'dbt']
 const withData: readonly CommandName[] = commandNames.filter(
   (name) => !withoutData.includes(name) && !name.startsWith('symbols '),
 )
@@ -177,7 +177,17 @@ export const settings = {
     schema: z.string().refine(isSchemaName),
     env: 'MILLRACE_SCHEMA',
     flag: '--schema <name>',
-    commands: ['run', 'run realtime', 'ingest', 'backfill', 'reconcile', 'quality check', 'runs backfill', 'candles'],
+    commands: [
+      'run',
+      'run realtime',
+      'ingest',
+      'backfill',
+      'reconcile',
+      'quality check',
+      'dbt',
+      'runs backfill',
+      'candles',
+    ],
     default: 'public',
     allowed: schemaNameAllowed,
     description:
