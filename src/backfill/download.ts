@@ -3,7 +3,8 @@ import { mkdir, rm } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import { pipeline } from 'node:stream/promises'
 import { ConfigurationError, RetryableError } from '../runtime/errors.ts'
-import { causeOf } from '../sources/binance/restTrades.ts'
+import { causeOf } from '../sources/http/causeOf.ts'
+import { bodyText, type HttpAnswer, httpGet } from '../sources/http/httpGet.ts'
 import { checksumIn, sha256Of } from './archiveFile.ts'
 
 /** An archive that was fetched. */
@@ -27,7 +28,6 @@ export async function downloadArchive(url: string, folder: string, signal: Abort
   const path = join(folder, basename(new URL(url).pathname))
   try {
     const response = await get(url, signal)
-    if (response.body === null) throw new RetryableError(`${url}: the answer is empty.`)
     await pipeline(response.body, createWriteStream(path), { signal })
     const sha256 = await sha256Of(path)
     if (expected !== null && expected !== sha256) {
@@ -48,31 +48,34 @@ export async function fetchChecksum(url: string, signal: AbortSignal): Promise<s
   const name = `${url}.CHECKSUM`
   const response = await ask(name, signal)
   if (response.status === 404) {
-    await response.body?.cancel()
+    response.body.destroy()
     return null
   }
   requireSound(name, response)
-  const text = await response.text().catch((error: unknown) => {
+  const text = await bodyText(response, maxChecksumBytes).catch((error: unknown) => {
     throw new RetryableError(`${name} broke off: ${causeOf(error)}.`, { cause: error })
   })
-  return checksumIn(name, text.slice(0, maxChecksumBytes))
+  if (text === null) {
+    throw new ConfigurationError(`${name} is larger than ${maxChecksumBytes} bytes: that is no checksum file.`)
+  }
+  return checksumIn(name, text)
 }
 
-async function get(url: string, signal: AbortSignal): Promise<Response> {
+async function get(url: string, signal: AbortSignal): Promise<HttpAnswer> {
   const response = await ask(url, signal)
   requireSound(url, response)
   return response
 }
 
-async function ask(url: string, signal: AbortSignal): Promise<Response> {
+async function ask(url: string, signal: AbortSignal): Promise<HttpAnswer> {
   try {
-    return await fetch(url, { signal })
+    return await httpGet(url, { signal })
   } catch (error) {
     throw new RetryableError(`${new URL(url).host} does not answer: ${causeOf(error)}.`, { cause: error })
   }
 }
 
-function requireSound(url: string, { status }: Response): void {
+function requireSound(url: string, { status }: HttpAnswer): void {
   if (status === 404) {
     throw new ConfigurationError(
       `${url} is not there (404). The exchange uploads a day or month after its end, and not all of them: look at https://data.binance.vision.`,

@@ -96,10 +96,15 @@ export class KlineStore {
     return missing
   }
 
-  /** Writes a page of REST, and that it covers the range, in one transaction. */
-  addPage(series: KlineSeries, klines: readonly RawKline[], range: TimeRange): Promise<WrittenKlines> {
+  /** Writes a page of REST, or closed candles of the stream, and that they cover the range, in one transaction. */
+  addPage(
+    series: KlineSeries,
+    klines: readonly RawKline[],
+    range: TimeRange,
+    source: 'rest' | 'stream' = 'rest',
+  ): Promise<WrittenKlines> {
     return this.#inTransaction(series, async (client) => {
-      const written = await write(client, series, klines, 'rest')
+      const written = await write(client, series, klines, source)
       await cover(client, series, range)
       return written
     })

@@ -71,6 +71,16 @@ export const backfillSettingTable = {
     description:
       'Ends the differences of the range by saying why they are there; they are open again when they change.',
   },
+  follow: {
+    schema: yesOrNo,
+    env: null,
+    flag: '--follow',
+    commands: ['reconcile'],
+    default: 'false',
+    allowed: yesOrNoAllowed,
+    description:
+      "Compare each minute as it closes, by the exchange's stream and REST, until it is stopped; find out which of the two is wrong, and bring the trades that ours lacks into the topic again.",
+  },
   again: {
     schema: yesOrNo,
     env: null,

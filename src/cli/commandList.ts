@@ -67,6 +67,15 @@ export const commandList: ReadonlyMap<CommandName, CommandDescription> = new Map
     },
   ],
   [
+    'run batch',
+    {
+      description:
+        'Make silver, gold and the tables of the lake of what has changed since the last pass: minutes of the archive and of the exchange, late and corrected ones included.',
+      examples: ['millrace run batch', 'millrace run batch --full', 'millrace run batch --market simulated --json'],
+      load: async () => (await import('./commands/runBatch.ts')).runBatch,
+    },
+  ],
+  [
     'ingest',
     {
       description:
@@ -144,9 +153,10 @@ export const commandList: ReadonlyMap<CommandName, CommandDescription> = new Map
     'reconcile',
     {
       description:
-        "Compare our closed candles with the exchange's own in raw_klines. What differs is kept in candle_difference until it is equal or explained; exit code 1 while something is open.",
+        "Compare our closed candles with the exchange's own in raw_klines. What differs is kept in candle_difference until it is equal or explained; exit code 1 while something is open. With --follow it compares each minute as it closes and has what is missing brought in again.",
       examples: [
         'millrace reconcile',
+        'millrace reconcile --follow',
         'millrace reconcile --symbol BTCUSDT --from 2024-08-08 --to 2024-08-09',
         'millrace reconcile --symbol BTCUSDT --from 2024-08-08T23:54:00Z --to 2024-08-08T23:55:00Z --explain "the tape begins in this minute"',
       ],

@@ -17,7 +17,6 @@ import type { CommandContext } from './commandContext.ts'
 import { databaseExists, withDatabase } from './database.ts'
 import { oneLine } from './exit.ts'
 import { kafkaConnection } from './kafkaConnection.ts'
-import { unreachable } from './realtime/exchangeProbe.ts'
 import { schemasOf } from './schemas.ts'
 import type { SettingValues } from './settings.ts'
 
@@ -185,15 +184,6 @@ export async function checkArchive(settings: SettingValues, env: CommandContext[
   } catch (error) {
     return failed(name, error, 'Correct MILLRACE_ARCHIVE and the AWS variables, or see whether the store runs.')
   }
-}
-
-/** Whether the exchange answers. Without it the simulator is used, so this is a warning. */
-export async function checkExchange(url: string, timeoutMs: number): Promise<CheckResult> {
-  const problem = await unreachable(url, timeoutMs)
-  if (problem === null) return ok('exchange', `${url} answers`)
-  const remedy =
-    'Check the network, a proxy and whether the exchange serves your region; without it `run realtime` takes the simulator.'
-  return { name: 'exchange', level: 'warn', found: `${url} does not answer well (${problem})`, remedy }
 }
 
 function failed(name: string, error: unknown, remedy: string): CheckResult {

@@ -17,6 +17,7 @@ const kafka: readonly CommandName[] = [
   'run realtime',
   'ingest',
   'backfill',
+  'reconcile',
   'topics create',
   'topics describe',
   'status',
@@ -159,13 +160,14 @@ export const kafkaSettingTable = {
     schema: z.string().regex(topicNamePattern),
     env: 'MILLRACE_TOPIC',
     flag: '--topic <topic>',
-    commands: ['run realtime', 'ingest', 'backfill'],
+    commands: ['run realtime', 'ingest', 'backfill', 'reconcile'],
     default: null,
     allowed: topicNameAllowed,
     description:
       'Topic of the trades, or of the JSON lines. Unset: crypto.trades.raw for spot, one of its own for each other market and for a tape; the topic that a --feed names.',
     narrower: {
       backfill: { description: 'Of --trades. Unset: a topic of their own, which the command names.' },
+      reconcile: { description: 'Of --follow: where the trades of the candles are. Unset: the topic of the market.' },
     },
   },
   inputTopic: {

@@ -92,6 +92,7 @@ export const printSettingTable = {
     flag: '--json',
     commands: [
       'graph',
+      'run batch',
       'lake tables',
       'status',
       'dead-letters list',

@@ -4,6 +4,7 @@ export const commandNames = [
   'new',
   'run',
   'run realtime',
+  'run batch',
   'ingest',
   'record',
   'exchange',

@@ -19,12 +19,16 @@ export const symbolsSettingTable = {
       'symbols enable',
       'symbols disable',
       'symbols validate',
+      'doctor',
     ],
     default: null,
     allowed: 'a file of symbols, as `millrace symbols add` makes it',
     description:
       'Takes the symbols that are enabled in this file and have the stream trade; changes of it are picked up while it runs. Unset: symbols.yaml for the symbols commands; the others take --symbols.',
-    narrower: { record: { description: 'Takes the symbols that are enabled in this file and have the stream trade.' } },
+    narrower: {
+      record: { description: 'Takes the symbols that are enabled in this file and have the stream trade.' },
+      doctor: { description: 'Asks the exchange whether the symbols that are enabled in this file are traded.' },
+    },
   },
   tier: {
     schema: z.string().min(1).max(40),

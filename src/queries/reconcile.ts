@@ -3,11 +3,15 @@ import { type Interval, intervals } from '../market/interval.ts'
 
 /** Which candles are compared; null for all. */
 export interface ReconcileRange {
-  readonly symbol: string | null
+  /** All unless told. */
+  readonly market?: string
+  readonly symbols: readonly string[] | null
   /** ms UTC, inclusive. */
   readonly from: number | null
   /** ms UTC, exclusive. */
   readonly to: number | null
+  /** All unless told. */
+  readonly intervals?: readonly Interval[]
 }
 
 /** A closed candle of ours that is not as the exchange made it. */
@@ -19,6 +23,8 @@ export interface CandleDifference {
   readonly openTime: number
   /** By column: ours and theirs. */
   readonly differences: Readonly<Record<string, readonly [string, string]>>
+  /** What was found out about it, in words; null where nobody has looked. */
+  readonly verdict: string | null
 }
 
 /** What a comparison came to. */
@@ -53,7 +59,7 @@ const differences = `jsonb_strip_nulls(jsonb_build_object(${differs
   )
   .join(', ')}))`
 
-const inRange = `($2::text IS NULL OR theirs.symbol = $2)
+const inRange = `($2::text[] IS NULL OR theirs.symbol = ANY($2)) AND ($5::text IS NULL OR theirs.market = $5)
   AND ($3::float8 IS NULL OR theirs.open_time >= to_timestamp($3::float8 / 1000))
   AND ($4::float8 IS NULL OR theirs.open_time < to_timestamp($4::float8 / 1000))`
 
@@ -63,13 +69,17 @@ SELECT theirs.market, theirs.symbol, theirs.interval, theirs.open_time, ${differ
 FROM raw_klines theirs JOIN ${tableOf(interval)} ours USING (market, symbol, interval, open_time)
 WHERE theirs.interval = $1 AND ours.is_closed AND ${inRange}`
 
+/** Closed candles of ours of the same series. */
+const ofSeries = (name: string) =>
+  `${name}.market = theirs.market AND ${name}.symbol = theirs.symbol AND ${name}.interval = theirs.interval AND ${name}.is_closed`
+
 /** Between the first and the last candle of ours there should be one for each of theirs in which there were trades. */
 const missing = (interval: Interval) => `
 SELECT theirs.market, theirs.symbol, theirs.interval, theirs.open_time, '{"candle": ["missing", "trades"]}'::jsonb AS differences
 FROM raw_klines theirs
-JOIN (SELECT market, symbol, min(open_time) AS first, max(open_time) AS last FROM ${tableOf(interval)} WHERE is_closed GROUP BY market, symbol) span
-  ON span.market = theirs.market AND span.symbol = theirs.symbol AND theirs.open_time BETWEEN span.first AND span.last
 WHERE theirs.interval = $1 AND theirs.trade_count > 0 AND ${inRange}
+  AND EXISTS (SELECT FROM ${tableOf(interval)} before WHERE ${ofSeries('before')} AND before.open_time < theirs.open_time)
+  AND EXISTS (SELECT FROM ${tableOf(interval)} behind WHERE ${ofSeries('behind')} AND behind.open_time > theirs.open_time)
   AND NOT EXISTS (
     SELECT FROM ${tableOf(interval)} ours
     WHERE ours.market = theirs.market AND ours.symbol = theirs.symbol AND ours.interval = theirs.interval AND ours.open_time = theirs.open_time
@@ -83,7 +93,8 @@ recorded AS (
   INSERT INTO candle_difference AS known (market, symbol, interval, open_time, state, differences)
   SELECT market, symbol, interval, open_time, 'open', differences FROM found
   ON CONFLICT (market, symbol, interval, open_time) DO UPDATE
-  SET state = 'open', differences = excluded.differences, ended_at = NULL, explanation = NULL
+  SET state = 'open', differences = excluded.differences, ended_at = NULL, explanation = NULL,
+      verdict = CASE WHEN known.state = 'open' THEN known.verdict END, refills = CASE WHEN known.state = 'open' THEN known.refills ELSE 0 END
   WHERE known.state = 'equal' OR known.differences <> excluded.differences
 ),
 ended AS (
@@ -95,7 +106,7 @@ ended AS (
 )
 SELECT (SELECT count(*)::float8 FROM common) AS compared, (SELECT count(*)::float8 FROM ended) AS ended`
 
-const ofRange = `state = 'open' AND ($1::text IS NULL OR symbol = $1)
+const ofRange = `state = 'open' AND ($1::text[] IS NULL OR symbol = ANY($1)) AND ($4::text IS NULL OR market = $4)
   AND ($2::float8 IS NULL OR open_time >= to_timestamp($2::float8 / 1000)) AND ($3::float8 IS NULL OR open_time < to_timestamp($3::float8 / 1000))`
 
 const mostShown = 1_000
@@ -105,18 +116,18 @@ const mostShown = 1_000
  * until it is explained. Reads and writes in one transaction.
  */
 export async function reconcile(client: pg.Client, range: ReconcileRange): Promise<Reconciled> {
-  const values = [range.symbol, range.from, range.to]
+  const values = [range.symbols, range.from, range.to, range.market ?? null]
   await client.query('BEGIN')
   try {
     let compared = 0
     let ended = 0
-    for (const interval of intervals) {
+    for (const interval of range.intervals ?? intervals) {
       const { rows } = await client.query<{ compared: number; ended: number }>(record(interval), [interval, ...values])
       compared += rows[0]?.compared ?? 0
       ended += rows[0]?.ended ?? 0
     }
     const { rows: open } = await client.query<CandleDifference>(
-      `SELECT market, symbol, interval, (extract(epoch FROM open_time) * 1000)::float8 AS "openTime", differences
+      `SELECT market, symbol, interval, (extract(epoch FROM open_time) * 1000)::float8 AS "openTime", differences, verdict
        FROM candle_difference WHERE ${ofRange} ORDER BY market, symbol, interval, open_time LIMIT ${mostShown}`,
       values,
     )
@@ -140,8 +151,8 @@ export async function explainDifferences(
   explanation: string,
 ): Promise<number> {
   const { rowCount } = await client.query(
-    `UPDATE candle_difference SET state = 'explained', explanation = $4, ended_at = now() WHERE ${ofRange}`,
-    [range.symbol, range.from, range.to, explanation],
+    `UPDATE candle_difference SET state = 'explained', explanation = $5, ended_at = now() WHERE ${ofRange}`,
+    [range.symbols, range.from, range.to, range.market ?? null, explanation],
   )
   return rowCount ?? 0
 }

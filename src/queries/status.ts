@@ -1,5 +1,6 @@
 import type pg from 'pg'
 import { type StoredRange, storedRanges } from '../sinks/postgres/skippedRanges.ts'
+import { countDifferences, type DifferenceCount } from './minuteDifferences.ts'
 import { countOpenGaps, type OpenGapCount } from './openGaps.ts'
 import { countOutbox, type OutletCount } from './outbox.ts'
 
@@ -112,6 +113,8 @@ export interface DataSetStatus {
   readonly skipped: readonly StoredRange[]
   /** Trades that a feed knows to be missing, by symbol. */
   readonly openGaps: readonly OpenGapCount[]
+  /** Candles that are not the exchange's and that nobody has explained, by symbol. */
+  readonly differences: readonly DifferenceCount[]
 }
 
 type TaskRow = Omit<TaskStatus, 'watermark' | 'committedAt' | 'inputs'> & {
@@ -144,6 +147,7 @@ export async function readStatus(client: pg.Client): Promise<DataSetStatus> {
       outbox: await countOutbox(client),
       skipped: (await storedRanges(client)).filter(({ takenBackBy }) => takenBackBy === null),
       openGaps: await countOpenGaps(client),
+      differences: await countDifferences(client),
     }
   } finally {
     await client.query('ROLLBACK')

@@ -1,12 +1,13 @@
 import fc from 'fast-check'
 import { afterAll, afterEach, beforeEach, expect, test } from 'vitest'
 import { type BackfillProgress, backfillKlines } from '../../src/backfill/backfillKlines.ts'
-import { ExchangeApi } from '../../src/backfill/exchangeApi.ts'
+import type { ExchangeApi } from '../../src/backfill/exchangeApi.ts'
 import { closedThrough } from '../../src/backfill/klinePages.ts'
 import { KlineStore } from '../../src/backfill/klineStore.ts'
 import type { KlineSeries } from '../../src/backfill/rawKline.ts'
 import { type KlineInterval, klineIntervalMs, klineIntervals } from '../../src/market/klineInterval.ts'
 import { testDatabase } from '../support/postgres.ts'
+import { apiFor } from './apiFor.ts'
 import { type FakeRest, type FakeRestOptions, fakeRest, type KlineRow, minuteRows } from './fakeRest.ts'
 
 const db = await testDatabase()
@@ -25,14 +26,7 @@ const store = new KlineStore(db.pool)
 async function apiOf(klines: readonly KlineRow[], options: Partial<FakeRestOptions> = {}) {
   const exchange = await fakeRest({ now: minutes(1e6), klines: { BTCUSDT: klines }, ...options })
   open.push(exchange)
-  const api = new ExchangeApi({
-    restUrl: exchange.url,
-    weightPerMinute: 1_200,
-    clock: { now: () => 0, sleep: async () => {} },
-    timeoutMs: 5_000,
-    signal: new AbortController().signal,
-    onNotice: () => {},
-  })
+  const api = apiFor(exchange.url)
   return { api, exchange }
 }
 

@@ -1,7 +1,9 @@
 import { afterEach, expect, test } from 'vitest'
-import { ExchangeApi, StoppedAsking } from '../../src/backfill/exchangeApi.ts'
-import type { Clock } from '../../src/runtime/clock.ts'
+import { type ExchangeApi, StoppedAsking } from '../../src/backfill/exchangeApi.ts'
 import { ConfigurationError, RetryableError } from '../../src/runtime/errors.ts'
+import { feedWeightShare, historyWeightShare, limitsOfAddress } from '../../src/sources/binance/addressLimits.ts'
+import { RestClient } from '../../src/sources/binance/restClient.ts'
+import { apiFor, SleepClock } from './apiFor.ts'
 import { type FakeRest, type FakeRestOptions, fakeRest } from './fakeRest.ts'
 
 const now = Date.UTC(2024, 7, 9, 12, 30, 45)
@@ -13,6 +15,7 @@ afterEach(async () => {
 interface Rig {
   readonly api: ExchangeApi
   readonly exchange: FakeRest
+  readonly clock: SleepClock
   /** How long each wait was, ms. */
   readonly waits: number[]
   readonly notices: string[]
@@ -22,27 +25,11 @@ interface Rig {
 async function rig(options: Partial<FakeRestOptions>): Promise<Rig> {
   const exchange = await fakeRest({ now, ...options })
   open.push(exchange)
-  const waits: number[] = []
   const notices: string[] = []
-  const clock: Clock = {
-    // Whoever looks at it would measure waits with a clock that people set.
-    now: () => {
-      throw new Error('nobody asks what time it is here')
-    },
-    sleep: async (ms) => {
-      waits.push(ms)
-    },
-  }
+  const clock = new SleepClock()
   const stop = new AbortController()
-  const api = new ExchangeApi({
-    restUrl: exchange.url,
-    weightPerMinute: 1_200,
-    clock,
-    timeoutMs: 5_000,
-    signal: stop.signal,
-    onNotice: (line) => notices.push(line),
-  })
-  return { api, exchange, waits, notices, stop }
+  const api = apiFor(exchange.url, { clock, signal: stop.signal, onNotice: (line) => notices.push(line) })
+  return { api, exchange, clock, waits: clock.waits, notices, stop }
 }
 
 const ask = (api: ExchangeApi) => api.get('/api/v3/time', {})
@@ -106,7 +93,7 @@ test('what does not answer is asked again with growing waits, and then given up'
   expect(await ask(api)).toStrictEqual({ body: { serverTime: now } })
   expect([waits, exchange.requests.length]).toStrictEqual([[1_000, 2_000, 4_000], 5])
   const nobody = await rig({ fault: () => ({ status: 0, cut: true }) })
-  await expect(ask(nobody.api)).rejects.toThrow(/^http:.*no answer \(.*\), 3 times/)
+  await expect(ask(nobody.api)).rejects.toThrow(/^127.*did not answer: .*, 3 times/)
   const dead = await rig(once(502, {}, 99))
   await expect(ask(dead.api)).rejects.toThrow(RetryableError)
   expect(dead.waits).toStrictEqual([1_000, 2_000, 4_000, 8_000, 16_000, 30_000, 30_000])
@@ -127,4 +114,35 @@ test('a stop ends a wait', async () => {
   const asking = ask(api)
   stop.abort()
   await expect(asking).rejects.toThrow(StoppedAsking)
+})
+
+test('what the exchange said to one is known to all who ask there: weight, waits and closed hosts', async () => {
+  const weighed = await rig({ usedWeight: () => 900 })
+  const other = apiFor(weighed.exchange.url, { clock: weighed.clock })
+  await ask(other)
+  expect([weighed.api.usedWeight, other.usedWeight]).toStrictEqual([900, 900])
+  await ask(weighed.api)
+  // The other one has asked once; this one waits for the next minute first.
+  expect([weighed.waits, weighed.exchange.requests.length]).toStrictEqual([[16_000], 2])
+  const banned = await rig(once(418, { 'retry-after': '7200' }))
+  await expect(ask(banned.api)).rejects.toThrow('for 120 minutes')
+  // As after a re-open: nobody asks again.
+  await expect(ask(apiFor(banned.exchange.url, { clock: banned.clock }))).rejects.toThrow('418')
+  expect(banned.exchange.requests).toHaveLength(1)
+})
+
+test('a feed that would still ask leaves room for no history, and history leaves room for the feed', async () => {
+  const { exchange, clock } = await rig({ usedWeight: () => 800 })
+  const limits = limitsOfAddress(clock, exchange.url, 1_200)
+  const client = new RestClient({ clock, timeoutMs: 5_000, limits })
+  const signal = new AbortController().signal
+  const url = `${exchange.url}/api/v3/time`
+  expect(await client.ask(url, { share: feedWeightShare, signal })).toMatchObject({ status: 200 })
+  expect(await client.ask(url, { share: historyWeightShare, signal })).toMatchObject({
+    by: 'limit',
+    refused: 'the request weight of this minute is used up (800 of 1200, of which 50 % are ours)',
+  })
+  expect(await client.ask(url, { share: feedWeightShare, signal })).toMatchObject({ status: 200 })
+  limits.limitWeight(900)
+  expect(await client.ask(url, { share: feedWeightShare, signal })).toMatchObject({ by: 'limit' })
 })

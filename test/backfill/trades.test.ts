@@ -4,9 +4,9 @@ import { join } from 'node:path'
 import { gunzipSync } from 'node:zlib'
 import { afterAll, afterEach, expect, test } from 'vitest'
 import { archiveTradesFeed } from '../../src/backfill/archiveTradesFeed.ts'
-import { ExchangeApi } from '../../src/backfill/exchangeApi.ts'
 import { tradesFeed } from '../../src/backfill/tradesFeed.ts'
 import type { FrameFeed } from '../../src/sources/market/frameFeed.ts'
+import { apiFor } from './apiFor.ts'
 import { type FakeRest, type FakeRestOptions, fakeRest } from './fakeRest.ts'
 import { zipOf } from './zipOf.ts'
 
@@ -69,15 +69,7 @@ function feedOf(exchange: FakeRest, symbols = ['BTCUSDT', 'ETHUSDT'], from = sta
   return tradesFeed({
     symbols,
     range: { from, to },
-    apiOf: (signal) =>
-      new ExchangeApi({
-        restUrl: exchange.url,
-        weightPerMinute: 6_000,
-        clock: { now: () => 0, sleep: async () => {} },
-        timeoutMs: 5_000,
-        signal,
-        onNotice: () => {},
-      }),
+    apiOf: (signal) => apiFor(exchange.url, { signal, weightPerMinute: 6_000 }),
   })
 }
 
@@ -160,16 +152,12 @@ test('a stop does not wait for the exchange, and loses nothing', async () => {
     symbols: ['BTCUSDT'],
     range: { from: start, to: start + 1e9 },
     apiOf: (signal) =>
-      new ExchangeApi({
-        restUrl: exchange.url,
-        weightPerMinute: 6_000,
+      apiFor(exchange.url, {
+        signal,
         clock: {
           now: () => 0,
           sleep: (_ms, ended) => new Promise((resolve) => ended?.addEventListener('abort', () => resolve())),
         },
-        timeoutMs: 5_000,
-        signal,
-        onNotice: () => {},
       }),
   })
   const reader = await feed.open(null)

@@ -34,7 +34,7 @@ describe('wrong usage', () => {
       "error: unknown command 'frobnicate'; allowed: new, run, ingest, record, exchange, graph, backfill, reconcile, quality, contract, dbt, runs, candles, status, dead-letters, outbox, archive, lake, state, offsets, symbols, topics, buckets, health, doctor, migrate",
     ],
     ['run', "error: missing required argument 'file'"],
-    ['run batch', `error: batch: there is no such file; looked for ${resolve('batch')}.`],
+    ['run batc', `error: batc: there is no such file; looked for ${resolve('batc')} (did you mean batch?).`],
     [
       'run realtim',
       `error: realtim: there is no such file; looked for ${resolve('realtim')} (did you mean realtime?).`,

@@ -22,7 +22,7 @@ const place = {
 }
 const start = Date.UTC(2024, 7, 8)
 const at = (minute: number) => new Date(start + minute * 60_000)
-const all = { symbol: null, from: null, to: null }
+const all = { symbols: null, from: null, to: null }
 
 beforeEach(() => db.pool.query('TRUNCATE raw_klines, fact_realtime_trades_1m, candle_difference'))
 afterAll(async () => {
@@ -74,6 +74,7 @@ test('equal candles leave no row; a difference is one, with both words, until it
     {
       market: 'spot',
       symbol: 'BTCUSDT',
+      verdict: null,
       interval: '1m',
       openTime: start + 60_000,
       differences: { volume: ['1.9', '2'], trade_count: ['6', '7'] },
@@ -121,7 +122,7 @@ test('what is explained is closed while it is the same, and open again when it c
   ])
   await ours(0, { trades: 5 })
   expect(await reconcile(client, all)).toMatchObject({ openCount: 2 })
-  expect(await reconcile(client, { ...all, symbol: 'ETHUSDT' })).toMatchObject({ compared: 0, openCount: 0 })
+  expect(await reconcile(client, { ...all, symbols: ['ETHUSDT'] })).toMatchObject({ compared: 0, openCount: 0 })
 })
 
 test('the command prints both words, and ends with 1 until all is equal or explained', async () => {

@@ -3,9 +3,11 @@ import { ExchangeApi, StoppedAsking } from '../../backfill/exchangeApi.ts'
 import { type ExchangeInfo, readExchangeInfo, readServerTime } from '../../backfill/exchangeFacts.ts'
 import { closedThrough } from '../../backfill/klinePages.ts'
 import type { KlineStore } from '../../backfill/klineStore.ts'
-import { systemClock } from '../../runtime/clock.ts'
+import { steadyClock } from '../../runtime/clock.ts'
 import { suggest } from '../../runtime/suggest.ts'
+import { limitsOfAddress } from '../../sources/binance/addressLimits.ts'
 import { type BinanceMarket, marketRules, resolveEndpoints } from '../../sources/binance/endpoints.ts'
+import { RestClient } from '../../sources/binance/restClient.ts'
 import type { CommandContext } from '../commandContext.ts'
 import { exitOk, UsageError } from '../exit.ts'
 import { formatTime } from '../time.ts'
@@ -16,15 +18,11 @@ const requestTimeoutMs = 10_000
 
 /** The exchange, as the settings name it. */
 export function apiOf({ settings, output }: CommandContext, market: BinanceMarket, signal: AbortSignal): ExchangeApi {
-  const { binanceRestUrl: restUrl } = settings
-  return new ExchangeApi({
-    restUrl: resolveEndpoints(market, restUrl === undefined ? {} : { restUrl }).restUrl,
-    weightPerMinute: marketRules[market].weightPerMinute,
-    clock: systemClock,
-    timeoutMs: requestTimeoutMs,
-    signal,
-    onNotice: output.err,
-  })
+  const { binanceRestUrl: named } = settings
+  const { restUrl } = resolveEndpoints(market, named === undefined ? {} : { restUrl: named })
+  const limits = limitsOfAddress(steadyClock, restUrl, marketRules[market].weightPerMinute)
+  const client = new RestClient({ clock: steadyClock, timeoutMs: requestTimeoutMs, limits })
+  return new ExchangeApi({ restUrl, client, clock: steadyClock, signal, onNotice: output.err })
 }
 
 /** Which symbols and from where on; throws `UsageError` where the command line does not say. */

@@ -6,23 +6,21 @@ import {
   checkBinaries,
   checkDatabase,
   checkDisk,
-  checkExchange,
   checkFolder,
   checkKafka,
   checkNode,
   checkPorts,
   checkRun,
 } from '../doctorChecks.ts'
+import { checkExchange } from '../exchangeChecks.ts'
 import { exitFailure, exitOk } from '../exit.ts'
-import { pingUrl } from '../realtime/exchangeProbe.ts'
 import { version } from '../version.ts'
-
-const exchangeTimeoutMs = 3000
 
 /** Checks this machine. Exit code 1 when something fails that keeps the pipeline from running. */
 export async function doctor(context: CommandContext): Promise<number> {
   const { settings, output } = context
-  const results = await Promise.all([
+  const exchange = checkExchange(settings)
+  const ofMachine = await Promise.all([
     checkNode(process.versions.node),
     checkFolder(settings.dataDir),
     checkDisk(settings.dataDir),
@@ -32,8 +30,8 @@ export async function doctor(context: CommandContext): Promise<number> {
     checkKafka(settings),
     checkArchive(settings, context.env),
     checkRun(settings),
-    checkExchange(pingUrl('spot', settings.binanceRestUrl), exchangeTimeoutMs),
   ])
+  const results = [...ofMachine, ...(await exchange)]
   const isHealthy = results.every((result) => result.level !== 'fail')
   const text = settings.json
     ? JSON.stringify({ version: version(), healthy: isHealthy, checks: results }, null, 2)

@@ -29,7 +29,7 @@ async function runOnce(context: CommandContext): Promise<number> {
   const [file = ''] = args
   checkWorkers(settings)
   if (settings.closeOpen && !settings.untilEnd) throw new UsageError(closeOpenNeedsUntilEnd)
-  const exports = await importFile(file, ['realtime'])
+  const exports = await importFile(file, ['realtime', 'batch'])
   if (exportsJob(exports)) return (await import('../schedule/runJob.ts')).runJob(context, jobIn(exports, file))
   const pipeline = pipelineIn(exports, file)
   if (settings.schedule) {

@@ -4,6 +4,7 @@ import { bytesText, countText, durationText } from '../../console/text.ts'
 import { archiveLocation } from '../../host/openArchive.ts'
 import { runningProcesses } from '../../host/processSlots.ts'
 import { type RunReport, readRunReport } from '../../host/runReport.ts'
+import type { DifferenceCount } from '../../queries/minuteDifferences.ts'
 import type { OpenGapCount } from '../../queries/openGaps.ts'
 import type { DataSetStatus, InputStatus, TaskStatus } from '../../queries/status.ts'
 import { readStatus } from '../../queries/status.ts'
@@ -174,6 +175,7 @@ function dataSetText(dataSet: NamedStatus): readonly string[] {
     )
   }
   for (const gap of dataSet.openGaps) lines.push(`  ! ${openGapText(gap)}`)
+  for (const difference of dataSet.differences) lines.push(`  ! ${differenceText(difference)}`)
   for (const range of dataSet.skipped) lines.push(`  ${rangeText(range)}`)
   if (dataSet.deadLetters.length === 0) lines.push('  no dead letters')
   for (const letters of dataSet.deadLetters) {
@@ -190,6 +192,15 @@ function openGapText({ market, symbol, gaps, missing, seenAt, fromTime, toTime, 
   return (
     `${symbol} (${market}): ${which}, ${countText(missing)} trades missing between ${formatTime(fromTime)} and ${formatTime(toTime)}, ` +
     `since ${formatTime(seenAt)}: ${oneLine(reason)}. Candles of that time are not complete; a running ingest fetches them.`
+  )
+}
+
+function differenceText({ market, symbol, count, openTime, foundAt, verdict }: DifferenceCount): string {
+  const which = count === 1 ? 'a candle differs' : `${countText(count)} candles differ`
+  const oldest = count === 1 ? `of ${formatTime(openTime)}` : `the oldest of ${formatTime(openTime)}`
+  return (
+    `${symbol} (${market}): ${which} from the exchange's, ${oldest}, found ${formatTime(foundAt)}: ` +
+    `${verdict === null ? 'nobody has looked into it yet' : oneLine(verdict)}. See millrace reconcile.`
   )
 }
 

@@ -35,10 +35,8 @@ export async function openFeeds(
     const frames = await openFrames(plan, settings, onNotice)
     return [{ feed: marketFeed(frames, { timeUnit, symbols }), topic }]
   }
-  const { AddressLimits } = await import('../../sources/binance/addressLimits.ts')
   const { binanceStreams } = await import('../../sources/binance/streams/streamFeed.ts')
-  const { steadyClock } = await import('../../runtime/clock.ts')
-  const common = { ...accessOf(plan, settings, onNotice), address: new AddressLimits(steadyClock) }
+  const common = accessOf(plan, settings, onNotice)
   const kinds = otherKindsOf(streams)
   const follower = new SymbolsFollower({ path: symbolsFile, onNotice, onChange: tellOfNew(kinds, onNotice) }, streams)
   const trades = followingFeed({

@@ -2,11 +2,12 @@ import { type Clock, steadyClock } from '../../runtime/clock.ts'
 import { ConfigurationError } from '../../runtime/errors.ts'
 import type { FeedTarget } from '../../runtime/feed.ts'
 import type { FrameFeed } from '../market/frameFeed.ts'
-import { AddressLimits } from './addressLimits.ts'
+import { limitsOfAddress } from './addressLimits.ts'
 import { type BinanceEndpoints, type BinanceMarket, marketRules, maxStreams, resolveHosts } from './endpoints.ts'
 import { defaultLiveLimits, type LiveLimits } from './liveLimits.ts'
 import { parseLivePosition } from './livePosition.ts'
 import { LiveReader } from './liveReader.ts'
+import { RestClient } from './restClient.ts'
 import { RestTrades } from './restTrades.ts'
 import { partOfShard, type Shard } from './shard.ts'
 
@@ -29,8 +30,6 @@ export interface BinanceFeedOptions {
   readonly jitter?: () => number
   /** The exchange's limit unless told: more go over several connections. */
   readonly streamsPerConnection?: number
-  /** What the exchange has said to this address, where other feeds share it. */
-  readonly address?: AddressLimits
 }
 
 /**
@@ -51,7 +50,6 @@ export function binanceFeed(options: BinanceFeedOptions): FrameFeed {
     onNotice = () => undefined,
     jitter = Math.random,
     streamsPerConnection = maxStreams,
-    address = new AddressLimits(clock),
   } = options
   const hosts = resolveHosts(market, options.endpoints, options.fallback)
   requireSymbols(symbols)
@@ -62,14 +60,9 @@ export function binanceFeed(options: BinanceFeedOptions): FrameFeed {
   }
   const limits = { ...defaultLiveLimits, ...options.limits }
   const rules = marketRules[market]
-  const rest = new RestTrades({
-    hosts: hosts.rest,
-    rules,
-    timeUnit,
-    clock,
-    timeoutMs: limits.restTimeoutMs,
-    limits: address,
-  })
+  const address = limitsOfAddress(clock, hosts.rest[0]?.url ?? '', rules.weightPerMinute)
+  const client = new RestClient({ clock, timeoutMs: limits.restTimeoutMs, limits: address })
+  const rest = new RestTrades({ hosts: hosts.rest, rules, timeUnit, client })
   return {
     name: `binance ${market}`,
     open: async (position, target) => {

@@ -1,6 +1,7 @@
 import { WebSocket } from 'ws'
 import { z } from 'zod'
 import type { Clock } from '../../runtime/clock.ts'
+import { agentFor } from '../http/tunnel.ts'
 import { waitOfRefusal } from './addressLimits.ts'
 
 export interface ConnectionOptions {
@@ -73,6 +74,7 @@ export class Connection {
       handshakeTimeout: options.connectTimeoutMs,
       perMessageDeflate: false,
       maxPayload: maxPayloadBytes,
+      agent: agentFor(new URL(options.url)),
     })
     this.shutdownNotice = new Promise((resolve) => {
       this.#noticeShutdown = resolve

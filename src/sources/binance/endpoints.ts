@@ -21,6 +21,7 @@ export interface MarketRules {
   /** Ids grow by one for each trade, so that a missing id is a missing trade. On futures ids are skipped without loss. */
   readonly hasContiguousIds: boolean
   readonly pingPath: string
+  readonly timePath: string
   /** Trades from a known id on; null where this needs a key. */
   readonly tradesFromIdPath: string | null
   /** Aggregates from a known id on. */
@@ -42,6 +43,7 @@ export const marketRules: Readonly<Record<BinanceMarket, MarketRules>> = {
     fallback: { streamUrl: 'wss://data-stream.binance.vision', restUrl: 'https://data-api.binance.vision' },
     hasContiguousIds: true,
     pingPath: '/api/v3/ping',
+    timePath: '/api/v3/time',
     tradesFromIdPath: '/api/v3/historicalTrades',
     aggTradesPath: '/api/v3/aggTrades',
     recentTradesPath: '/api/v3/trades',
@@ -55,6 +57,7 @@ export const marketRules: Readonly<Record<BinanceMarket, MarketRules>> = {
     fallback: null,
     hasContiguousIds: false,
     pingPath: '/fapi/v1/ping',
+    timePath: '/fapi/v1/time',
     tradesFromIdPath: null,
     aggTradesPath: '/fapi/v1/aggTrades',
     recentTradesPath: '/fapi/v1/trades',

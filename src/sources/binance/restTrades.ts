@@ -1,7 +1,7 @@
 import { z } from 'zod'
-import type { Clock } from '../../runtime/clock.ts'
-import { type AddressLimits, waitOfRefusal } from './addressLimits.ts'
+import { feedWeightShare } from './addressLimits.ts'
 import type { BinanceMarket, MarketRules, RestHost } from './endpoints.ts'
+import type { Refused, RestClient } from './restClient.ts'
 
 const decimal = z.string().regex(/^\d+(\.\d+)?$/)
 const rowSchema = z.object({
@@ -44,12 +44,6 @@ export interface RestDay {
   readonly closeTime: number
 }
 
-export interface Refused {
-  readonly refused: string
-  /** ms by the clock from which another try makes sense; null when it never will. */
-  readonly retryAt: number | null
-}
-
 /** Outcome of a request. A refusal is an answer, not an exception: the caller has a deadline of its own. */
 export type RestAnswer = { readonly trades: readonly RestTrade[] } | Refused
 
@@ -57,17 +51,11 @@ export interface RestTradesOptions {
   readonly hosts: readonly RestHost[]
   readonly rules: MarketRules
   readonly timeUnit: 'ms' | 'us'
-  /** One that goes on evenly, whatever is done to the time of the machine. */
-  readonly clock: Clock
-  readonly timeoutMs: number
-  readonly limits: AddressLimits
+  readonly client: RestClient
 }
 
 /** Most trades that one request gives. */
 export const restPageTrades = 1_000
-/** Leaves room for others at the same address: the limit is theirs too. */
-const weightShare = 0.8
-const minuteMs = 60_000
 /** Symbols in one request, which has to go into an address. */
 const symbolsPerRequest = 100
 
@@ -77,17 +65,16 @@ const symbolsPerRequest = 100
  */
 export class RestTrades {
   readonly #options: RestTradesOptions
-  readonly #closed: { until: number; why: string }[]
 
   constructor(options: RestTradesOptions) {
     this.#options = options
-    this.#closed = options.hosts.map(() => ({ until: 0, why: '' }))
   }
 
   /** Up to 1,000 trades from this id on, oldest first. Only for markets that allow it without a key. */
   async fromId(symbol: string, fromId: number, signal: AbortSignal): Promise<RestAnswer> {
     const path = this.#options.rules.tradesFromIdPath
-    if (path === null) return { refused: 'this market gives trades by id with a key only', retryAt: null }
+    if (path === null)
+      return { refused: 'this market gives trades by id with a key only', retryAt: null, by: 'request' }
     const query = { symbol, fromId: String(fromId), limit: String(restPageTrades) }
     return tradesOf(await this.#get(path, query, rowsSchema, signal))
   }
@@ -157,73 +144,34 @@ export class RestTrades {
     schema: z.ZodType<T>,
     signal: AbortSignal,
   ): Promise<{ readonly value: T } | Refused> {
-    const { hosts, rules, limits, clock } = this.#options
+    const { hosts, rules } = this.#options
     let refusal: Refused | null = null
-    for (const [index, host] of hosts.entries()) {
+    for (const host of hosts) {
       if (path === rules.tradesFromIdPath && !host.hasTradesById) continue
-      const block = limits.restBlock
-      if (block !== null) return { refused: block.why, retryAt: block.until }
-      const closed = this.#closed[index]
-      const answer =
-        closed !== undefined && clock.now() < closed.until
-          ? { refused: closed.why, retryAt: closed.until }
-          : await this.#ask(index, `${host.url}${path}?${new URLSearchParams(query)}`, schema, signal)
+      const answer = await this.#ask(`${host.url}${path}?${new URLSearchParams(query)}`, schema, signal)
       if ('value' in answer || answer.retryAt === null || signal.aborted) return answer
       if (refusal?.retryAt == null || answer.retryAt < refusal.retryAt) refusal = answer
+      // What is said to the address is said by all hosts.
+      if (answer.by === 'limit') break
     }
-    return refusal ?? { refused: `no host serves ${path}`, retryAt: null }
+    return refusal ?? { refused: `no host serves ${path}`, retryAt: null, by: 'request' }
   }
 
-  async #ask<T>(
-    index: number,
-    url: string,
-    schema: z.ZodType<T>,
-    signal: AbortSignal,
-  ): Promise<{ readonly value: T } | Refused> {
-    const { timeUnit, timeoutMs } = this.#options
+  async #ask<T>(url: string, schema: z.ZodType<T>, signal: AbortSignal): Promise<{ readonly value: T } | Refused> {
+    const { timeUnit, client } = this.#options
     const headers: Record<string, string> = timeUnit === 'us' ? { 'X-MBX-TIME-UNIT': 'MICROSECOND' } : {}
+    const answer = await client.ask(url, { headers, share: feedWeightShare, signal })
+    if ('refused' in answer) return answer
     const { host, pathname } = new URL(url)
     const what = `${host}${pathname}`
-    try {
-      const answer = await fetch(url, { headers, signal: AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]) })
-      this.#watchWeight(answer.headers)
-      if (answer.ok) return readAs(schema, await answer.json(), what)
-      const text = (await answer.text()).slice(0, 200)
-      const refused = `${what} answered ${answer.status}: ${text}`
-      return this.#refusal(index, answer.status, answer.headers.get('retry-after'), refused)
-    } catch (error) {
-      return this.#close(index, 1_000, `${what} did not answer: ${causeOf(error)}`)
+    if (answer.status < 200 || answer.status >= 300) {
+      return {
+        refused: `${what} answered ${answer.status}: ${answer.text.slice(0, 200)}`,
+        retryAt: null,
+        by: 'request',
+      }
     }
-  }
-
-  #refusal(index: number, status: number, retryAfter: string | null, refused: string): Refused {
-    const { limits, clock } = this.#options
-    const waitMs = waitOfRefusal(status, retryAfter)
-    if (waitMs === null) return status >= 500 ? this.#close(index, 1_000, refused) : { refused, retryAt: null }
-    // These two are said to the address, the others by one host.
-    if (status === 403 || status === 451) return this.#close(index, waitMs, refused)
-    limits.blockRest(waitMs, refused)
-    if (status === 418) limits.blockConnecting(waitMs, refused)
-    return { refused, retryAt: clock.now() + waitMs }
-  }
-
-  #close(index: number, waitMs: number, why: string): Refused {
-    const until = this.#options.clock.now() + waitMs
-    this.#closed[index] = { until, why }
-    return { refused: why, retryAt: until }
-  }
-
-  /** The minute is the exchange's, as its answer tells the time. */
-  #watchWeight(headers: Headers): void {
-    const { rules, limits, clock } = this.#options
-    const used = Number(headers.get('x-mbx-used-weight-1m') ?? 0)
-    if (!(used > rules.weightPerMinute * weightShare)) return
-    const told = Date.parse(headers.get('date') ?? '')
-    const now = Number.isNaN(told) ? clock.now() : told
-    limits.blockRest(
-      minuteMs - (now % minuteMs) + 1_000,
-      `the request weight of this minute is used up (${used} of ${rules.weightPerMinute})`,
-    )
+    return readAs(schema, answer.text, what)
   }
 }
 
@@ -231,10 +179,19 @@ function symbolsQuery(symbols: readonly string[] | null): Record<string, string>
   return symbols === null ? {} : { symbols: JSON.stringify(symbols) }
 }
 
-function readAs<T>(schema: z.ZodType<T>, body: unknown, what: string): { readonly value: T } | Refused {
-  const read = schema.safeParse(body)
+function readAs<T>(schema: z.ZodType<T>, text: string, what: string): { readonly value: T } | Refused {
+  const read = schema.safeParse(parsed(text))
   if (read.success) return { value: read.data }
-  return { refused: `${what} answered something else: ${z.prettifyError(read.error).slice(0, 200)}`, retryAt: null }
+  const refused = `${what} answered something else: ${z.prettifyError(read.error).slice(0, 200)}`
+  return { refused, retryAt: null, by: 'request' }
+}
+
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return undefined
+  }
 }
 
 /** By id, whatever the order of the answer. */
@@ -251,13 +208,4 @@ export function tradeFrame(market: BinanceMarket, symbol: string, trade: RestTra
   return Buffer.from(
     `{"stream":${stream},"data":{"e":"trade","E":${time},"s":${name},"t":${id},"p":"${price}","q":"${qty}","T":${time},${kind}}}`,
   )
-}
-
-/** What went wrong, with the cause that fetch hides. */
-export function causeOf(error: unknown): string {
-  if (!(error instanceof Error)) return String(error)
-  const { cause } = error
-  if (cause instanceof Error)
-    return `${error.message} (${'code' in cause ? `${String(cause.code)} ` : ''}${cause.message})`
-  return error.message
 }

@@ -1,10 +1,11 @@
 import { symbolOfStream } from '../../../market/streams/frameKind.ts'
 import { steadyClock } from '../../../runtime/clock.ts'
 import type { Feed, FeedTarget } from '../../../runtime/feed.ts'
-import { AddressLimits } from '../addressLimits.ts'
+import { limitsOfAddress } from '../addressLimits.ts'
 import type { BinanceFeedOptions } from '../binanceFeed.ts'
 import { marketRules, maxStreams, resolveHosts } from '../endpoints.ts'
 import { defaultLiveLimits } from '../liveLimits.ts'
+import { RestClient } from '../restClient.ts'
 import { RestTrades } from '../restTrades.ts'
 import { partOfShard } from '../shard.ts'
 import type { OtherKind } from './streamFrame.ts'
@@ -42,14 +43,13 @@ export function binanceStreams(options: BinanceStreamsOptions): StreamFeed {
     onNotice = () => undefined,
     jitter = Math.random,
     streamsPerConnection = maxStreams,
-    address = new AddressLimits(clock),
   } = options
   const hosts = resolveHosts(market, options.endpoints, options.fallback)
   const limits = { ...defaultLiveLimits, ...options.limits }
   const rules = marketRules[market]
-  const rest = new RestTrades({
-    ...{ hosts: hosts.rest, rules, timeUnit, clock, timeoutMs: limits.restTimeoutMs, limits: address },
-  })
+  const address = limitsOfAddress(clock, hosts.rest[0]?.url ?? '', rules.weightPerMinute)
+  const client = new RestClient({ clock, timeoutMs: limits.restTimeoutMs, limits: address })
+  const rest = new RestTrades({ hosts: hosts.rest, rules, timeUnit, client })
   return {
     name: `binance ${market} ${kind}`,
     open: async (position, target) => {

@@ -1,0 +1,152 @@
+import { StoppedAsking } from '../../backfill/exchangeApi.ts'
+import { KlineStore } from '../../backfill/klineStore.ts'
+import { countText } from '../../console/text.ts'
+import { acquireRunLock } from '../../embedded/runLock.ts'
+import { openIngestLog } from '../../host/openIngestLog.ts'
+import { ingestFolder } from '../../host/processSlots.ts'
+import { RunReporter } from '../../host/runReport.ts'
+import { Shutdown } from '../../host/shutdown.ts'
+import { startWait } from '../../host/startWait.ts'
+import { allowedLatenessMs } from '../../pipelines/realtime.ts'
+import { KlineStream } from '../../reconcile/klineStream.ts'
+import { Reconciler, type Round } from '../../reconcile/reconciler.ts'
+import { RefillWriter } from '../../reconcile/refill.ts'
+import { steadyClock, systemClock } from '../../runtime/clock.ts'
+import { RetryableError } from '../../runtime/errors.ts'
+import { openPool } from '../../sinks/postgres/connection.ts'
+import { limitsOfAddress } from '../../sources/binance/addressLimits.ts'
+import { type BinanceMarket, marketRules, resolveHosts } from '../../sources/binance/endpoints.ts'
+import { feedTarget } from '../../sources/ingest/feedTarget.ts'
+import { apiOf } from '../backfill/klinesByRest.ts'
+import type { CommandContext } from '../commandContext.ts'
+import type { Database } from '../database.ts'
+import { exitOk, UsageError } from '../exit.ts'
+import { hostSettingsOf } from '../hostSettings.ts'
+import { planRun } from '../realtime/runPlan.ts'
+
+const roundEveryMs = 5_000
+const producer = 'reconcile'
+
+/** Holds each minute against the exchange's candle as it closes, until it is stopped, and has what our candles lack brought in again. */
+export async function followCandles(context: CommandContext, database: Database): Promise<number> {
+  const { settings, output } = context
+  const { market } = settings
+  if (market === 'simulated')
+    throw new UsageError('--market simulated has no exchange to compare with: name spot or usdm.')
+  const say = (line: string): void => void output.out(`${line}\n`)
+  const stopping = new AbortController()
+  const shutdown = new Shutdown(() => output.err('Ended at once. What was found stays in candle_difference.'))
+  shutdown.whenStopping(() => stopping.abort())
+  output.onClosed(() => shutdown.begin('nobody reads any more'))
+  const { topic, timeUnit } = planRun('none', settings)
+  const folder = ingestFolder(settings.dataDir, `${topic}.${producer}`)
+  const ends: (() => unknown)[] = [() => shutdown.dispose()]
+  try {
+    const lock = await acquireRunLock(folder, {
+      what: 'a `reconcile --follow` of this topic',
+      otherwise: 'one is enough; choose another folder with --data-dir',
+    })
+    ends.push(() => lock.release())
+    const reporter = new RunReporter(folder, `reconcile of ${market}`)
+    ends.push(() => reporter.remove())
+    const log = await openIngestLog({
+      settings: hostSettingsOf(context, settings.schema),
+      topic: { name: topic, isTable: false, isOfThePast: false },
+      wait: startWait({ say, reporter, stopRequest: shutdown }),
+      onProgress: output.err,
+      onWarning: say,
+    })
+    ends.push(() => log.close())
+    await log.writer.claim(producer)
+    const pool = openPool(database.address, {
+      schema: settings.schema,
+      applicationName: 'millrace reconcile',
+      maxConnections: 1,
+    })
+    ends.push(() => pool.end())
+    const store = new KlineStore(pool)
+    const reconciler = new Reconciler({
+      ...{ market, symbol: settings.symbol ?? null, store, topic, allowedLatenessMs },
+      client: await database.connect(settings.schema),
+      api: apiOf(context, market, stopping.signal),
+      refills: new RefillWriter(log.writer, feedTarget(log.partitions), timeUnit),
+      now: () => systemClock.now(),
+      onNotice: say,
+    })
+    say(`Comparing the candles of ${market} in ${settings.schema} with the exchange's as they close. Ctrl-C ends it.`)
+    await rounds({ context, market, reconciler, store, reporter, signal: stopping.signal, say })
+    say('Stopped. The next start goes on from what is stored.')
+    return exitOk
+  } finally {
+    for (const end of ends.reverse()) await end()
+  }
+}
+
+interface Parts {
+  readonly context: CommandContext
+  readonly market: BinanceMarket
+  readonly reconciler: Reconciler
+  readonly store: KlineStore
+  readonly reporter: RunReporter
+  readonly signal: AbortSignal
+  readonly say: (line: string) => void
+}
+
+async function rounds({ context, market, reconciler, store, reporter, signal, say }: Parts): Promise<void> {
+  let stream: KlineStream | null = null
+  let before: Round | null = null
+  let trouble = ''
+  let compared = 0
+  try {
+    while (!signal.aborted) {
+      const symbols = await reconciler.symbols()
+      if (stream === null || symbols.join() !== stream.symbols.join()) {
+        await stream?.close()
+        stream = symbols.length === 0 ? null : streamOf(context, market, symbols, say)
+      }
+      for (const { symbol, kline } of stream?.take() ?? []) {
+        const range = { from: kline.openTime, to: kline.closeTime + 1 }
+        await store.addPage({ market, symbol, interval: '1m' }, [kline], range, 'stream')
+      }
+      try {
+        const round = await reconciler.round()
+        if (trouble !== '' || round.open !== before?.open) say(roundText(round))
+        before = round
+        compared = round.compared
+        trouble = ''
+      } catch (error) {
+        // What is not asked now is asked in the next round; the exchange's limits are kept below.
+        if (!(error instanceof RetryableError) || error instanceof StoppedAsking) throw error
+        if (error.message !== trouble) say(error.message)
+        trouble = error.message
+      }
+      const waitingFor = trouble === '' ? null : trouble
+      reporter.write({ records: compared, recordsPerS: 0, waitingFor }, systemClock.now())
+      await steadyClock.sleep(roundEveryMs, signal)
+    }
+  } catch (error) {
+    if (!(error instanceof StoppedAsking)) throw error
+  } finally {
+    await stream?.close()
+  }
+}
+
+function streamOf(
+  { settings }: CommandContext,
+  market: BinanceMarket,
+  symbols: readonly string[],
+  onNotice: (line: string) => void,
+): KlineStream {
+  const { binanceWsUrl: streamUrl, binanceRestUrl: restUrl } = settings
+  const hosts = resolveHosts(market, {
+    ...(streamUrl === undefined ? {} : { streamUrl }),
+    ...(restUrl === undefined ? {} : { restUrl }),
+  })
+  const address = limitsOfAddress(steadyClock, hosts.rest[0]?.url ?? '', marketRules[market].weightPerMinute)
+  return new KlineStream({ symbols, urls: hosts.streams, clock: steadyClock, address, onNotice })
+}
+
+function roundText({ compared, open }: Round): string {
+  const differ = open === 0 ? 'none differs' : `${countText(open)} differ`
+  return `${countText(compared)} minutes of the last hour compared: ${differ}.`
+}
