@@ -71,7 +71,12 @@ export const commandList: ReadonlyMap<CommandName, CommandDescription> = new Map
     {
       description:
         'Make silver, gold and the tables of the lake of what has changed since the last pass: minutes of the archive and of the exchange, late and corrected ones included.',
-      examples: ['millrace run batch', 'millrace run batch --full', 'millrace run batch --market simulated --json'],
+      examples: [
+        'millrace run batch',
+        'millrace run batch --schedule',
+        'millrace run batch --full',
+        'millrace run batch --market simulated --json',
+      ],
       load: async () => (await import('./commands/runBatch.ts')).runBatch,
     },
   ],
