@@ -28,7 +28,7 @@ const source = 'millrace'
 /**
  * Files for those who transform with dbt: `sources.yml` with columns, their meaning and tests, a view for each table that is named after it, with its documentation, and the tests that
  * dbt does not bring. Expectations that look beyond the rows of a table (complete, equals, aggregate, increasing, how fresh each key is) are left to millrace.
- * @throws ConfigurationError where two qualities are of one table
+ * @throws ConfigurationError where two qualities are of one table, and where values are compared of a column whose type is not declared
  */
 export function dbtFiles(qualities: readonly Quality[], { schema }: DbtOptions): readonly DbtFile[] {
   const tables = new Set<string>()
@@ -58,13 +58,13 @@ function viewOf({ table }: Quality): string {
 function sourcesOf(qualities: readonly Quality[], schema: string): object {
   return {
     version: 2,
-    sources: [{ name: source, schema, tables: qualities.map(tableOf) }],
+    sources: [{ name: source, schema, tables: qualities.map((one) => tableOf(one, schema)) }],
   }
 }
 
-function tableOf(quality: Quality): object {
+function tableOf(quality: Quality, schema: string): object {
   const { table, description, expectations, time } = quality
-  const tests = expectations.flatMap((one) => tableTest(quality, one))
+  const tests = expectations.flatMap((one) => tableTest(quality, one, schema))
   const fresh = expectations.find(({ kind }) => kind === 'fresh')
   const age = fresh?.kind === 'fresh' ? freshness(fresh, time) : {}
   return {
@@ -97,30 +97,31 @@ function freshness({ within, severity = 'block' }: Named & { kind: 'fresh' }, ti
   return { config: { loaded_at_field: time, freshness: { [limit]: { count, period: 'minute' } } } }
 }
 
-/** Tests that dbt brings, on the column that they are about. Nulls pass them, so that they are tested for by themselves. */
+/** Tests that dbt brings, on the column that they are about. Nulls pass them, so that they are tested for by themselves; and dbt's look at all rows. */
 function columnTest(quality: Quality, expectation: Named, column: string): readonly unknown[] {
-  if (expectation.kind === 'notNull' && expectation.column === column)
-    return [{ not_null: facts(quality, expectation) }]
-  if (expectation.kind === 'acceptedValues' && expectation.column === column && expectation.nullable === true) {
-    const { values } = expectation
-    const quote = values.every((value) => typeof value === 'string')
-    return [{ accepted_values: { ...facts(quality, expectation), arguments: { values: [...values], quote } } }]
-  }
-  return []
+  if (!isOfDbt(quality, expectation) || expectation.column !== column) return []
+  if (expectation.kind === 'notNull') return [{ not_null: facts(quality, expectation) }]
+  const { values } = expectation
+  const quote = values.every((value) => typeof value === 'string')
+  return [{ accepted_values: { ...facts(quality, expectation), arguments: { values: [...values], quote } } }]
 }
 
-function tableTest(quality: Quality, expectation: Named): readonly unknown[] {
-  if (expectation.kind === 'notNull') return []
-  if (expectation.kind === 'acceptedValues' && expectation.nullable === true) return []
+function isOfDbt({ only }: Quality, expectation: Named): expectation is Named & { kind: 'notNull' | 'acceptedValues' } {
+  if (only !== null) return false
+  return expectation.kind === 'notNull' || (expectation.kind === 'acceptedValues' && expectation.nullable === true)
+}
+
+function tableTest(quality: Quality, expectation: Named, schema: string): readonly unknown[] {
+  if (isOfDbt(quality, expectation)) return []
+  const said = facts(quality, expectation)
   if (expectation.kind === 'unique') {
-    return [{ millrace_unique: { ...facts(quality, expectation), arguments: { columns: [...expectation.columns] } } }]
+    const columns = expectation.columns.map((column) => quoteIdentifier(column))
+    const only = quality.only === null ? {} : { only: onlyText(quality) }
+    return [{ millrace_unique: { ...said, arguments: { columns, ...only } } }]
   }
   if (!isRowExpectation(expectation) || expectation.kind === 'increasing') return []
-  return [
-    {
-      millrace_holds: { ...facts(quality, expectation), arguments: { condition: conditionText(quality, expectation) } },
-    },
-  ]
+  const condition = conditionText(quality, expectation, schema)
+  return [{ millrace_holds: { ...said, arguments: { condition } } }]
 }
 
 function facts({ table }: Quality, { name, severity = 'block', allow }: Named): object {
@@ -141,19 +142,46 @@ function testName(name: string): string {
     .replace(/^_|_$/g, '')
 }
 
+/** Tables of the same schema have to say so in a project that builds into another. */
+class DbtScope extends Scope {
+  readonly #schema: string
+
+  constructor(quality: Quality, schema: string) {
+    const columns = Object.entries(quality.columns).map(([name, { type = 'text' }]) => {
+      return [name, { type, isNumber: /^(numeric|double precision|real)/.test(type) }] as const
+    })
+    super(quality, new Map(columns), [], 0)
+    this.#schema = schema
+  }
+
+  override besides(table: string): string {
+    return `${quoteIdentifier(this.#schema)}.${quoteIdentifier(table)}`
+  }
+
+  override typeOf(column: string): string {
+    const type = this.quality.columns[column]?.type
+    if (type !== undefined) return type
+    throw new ConfigurationError(
+      `quality ${this.quality.name}: dbt compares values of ${column} and needs its type; say it in columns: { ${column}: { type: 'numeric' } }`,
+    )
+  }
+}
+
 /** The condition as millrace sends it, its parameters written out. */
-function conditionText(quality: Quality, expectation: Named & RowExpectation): string {
-  const columns = new Map(
-    Object.entries(quality.columns).map(([name, { type = 'text' }]) => [
-      name,
-      { type, isNumber: /^(numeric|double precision|real)/.test(type) },
-    ]),
-  )
+function conditionText(quality: Quality, expectation: Named & RowExpectation, schema: string): string {
   const parameters = new SqlParameters()
-  const scope = new Scope(quality, columns, [], 0)
+  const scope = new DbtScope(quality, schema)
   const { sql } = rowCondition(expectation, scope, parameters, '')
-  const text = quality.only === null ? sql : `NOT (${scope.counts(parameters, 'r')}) OR (${sql})`
-  return text.replace(/\$(\d+)/g, (_, number) => quotedLiteral(parameters.values[Number(number) - 1]))
+  return writtenOut(quality.only === null ? sql : `NOT (${scope.counts(parameters, 'r')}) OR (${sql})`, parameters)
+}
+
+function onlyText(quality: Quality): string {
+  const parameters = new SqlParameters()
+  return writtenOut(new DbtScope(quality, '').counts(parameters, 'r'), parameters)
+}
+
+function writtenOut(sql: string, { values }: SqlParameters): string {
+  return sql.replace(/\$(\d+)/g, (_, number) => quotedLiteral(values[Number(number) - 1]))
 }
 
 const holdsTest = `{% test millrace_holds(model, condition) %}
@@ -161,8 +189,8 @@ select r.* from {{ model }} as r where ({{ condition }}) is not true
 {% endtest %}
 `
 
-const uniqueTest = `{% test millrace_unique(model, columns) %}
-select {{ columns | join(', ') }} from {{ model }} group by {{ columns | join(', ') }} having count(*) > 1
+const uniqueTest = `{% test millrace_unique(model, columns, only='true') %}
+select {{ columns | join(', ') }} from {{ model }} as r where {{ only }} group by {{ columns | join(', ') }} having count(*) > 1
 {% endtest %}
 `
 

@@ -33,6 +33,11 @@ export class Scope {
     return quoteIdentifier(this.quality.table)
   }
 
+  /** A table beside it, as SQL. */
+  besides(table: string): string {
+    return quoteIdentifier(table)
+  }
+
   get time(): string {
     return quoteIdentifier(this.quality.time)
   }

@@ -1,0 +1,7 @@
+{{ config(materialized='view') }}
+select 
+  "sensor",
+  "at",
+  "celsius",
+  "unit"
+from {{ source('millrace', 'reading') }}
