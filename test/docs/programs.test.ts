@@ -53,6 +53,8 @@ const { folder, files } = writePrograms([
   'docs/changing.md',
   'docs/indicators.md',
   'docs/lake.md',
+  'docs/quality.md',
+  'docs/schedule.md',
   'docs/market-streams.md',
   'docs/live-feed.md',
 ])
@@ -70,7 +72,7 @@ function isPipeline(value: unknown): value is RecordsPipeline {
 describe('the programs of the pages', () => {
   it('compile', { timeout: 120_000 }, async () => {
     const pages = new Set([...files.keys()].map((name) => name.split(' ')[0]))
-    expect(pages.size).toBe(15)
+    expect(pages.size).toBe(17)
     const config = {
       extends: join(root, 'tsconfig.json'),
       compilerOptions: { paths: {}, rewriteRelativeImportExtensions: false },

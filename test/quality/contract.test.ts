@@ -13,7 +13,8 @@ const readings = defineQuality({
     sensor: { type: 'text', description: 'Its name.' },
     at: { type: 'timestamp with time zone', description: 'When.' },
     celsius: { type: 'numeric', description: 'How warm it was.' },
-    unit: 'Always C.',
+    unit: { type: 'text', description: 'Always C.' },
+    low: 'What the sensor cannot go below.',
   },
   only: { left: { column: 'unit' }, is: '<>', right: { value: "it's {{ nothing }}" } },
   expectations: [

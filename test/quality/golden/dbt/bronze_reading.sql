@@ -3,5 +3,6 @@ select
   "sensor",
   "at",
   "celsius",
-  "unit"
+  "unit",
+  "low"
 from {{ source('millrace', 'reading') }}
