@@ -81,10 +81,11 @@ export const printSettingTable = {
     schema: z.enum(['table', 'csv', 'json']),
     env: null,
     flag: '--format <format>',
-    commands: candles,
+    commands: [...candles, 'rows'],
     default: 'table',
     allowed: 'table, csv or json',
     description: 'How to print. csv and json have every row and decimals with 8 places.',
+    narrower: { rows: { description: 'How to print. Decimals are text, as exact as they are stored.' } },
   },
   json: {
     schema: yesOrNo,
@@ -93,6 +94,7 @@ export const printSettingTable = {
     commands: [
       'graph',
       'run batch',
+      'alerts list',
       'lake tables',
       'status',
       'dead-letters list',
@@ -121,7 +123,9 @@ export const printSettingTable = {
     env: 'MILLRACE_SCHEMA',
     flag: '--schema <name>',
     commands: [
+      'console',
       'status',
+      'rows',
       'dead-letters list',
       'dead-letters show',
       'dead-letters redrive',
@@ -207,10 +211,11 @@ export const printSettingTable = {
     schema: integer(1, 1_000_000),
     env: null,
     flag: '--limit <count>',
-    commands: ['dead-letters list', 'outbox list', 'runs list'],
+    commands: ['dead-letters list', 'outbox list', 'runs list', 'rows', 'alerts list'],
     default: '100',
     allowed: 'a whole number from 1 to 1000000',
     description: 'How many to print, newest first; says how many there are.',
+    narrower: { rows: { description: 'How many to print, the first ones by key; says how many there are.' } },
   },
   all: {
     schema: yesOrNo,
