@@ -14,6 +14,8 @@ export const commandNames = [
   'verify',
   'quality check',
   'quality report',
+  'contract',
+  'dbt',
   'runs list',
   'runs show',
   'runs retry',
