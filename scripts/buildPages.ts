@@ -10,7 +10,13 @@ export async function buildPages(out: string): Promise<void> {
     logLevel: 'warn',
     // Relative, so that a proxy may serve them below a path of its own.
     base: './',
-    build: { outDir: out, emptyOutDir: true, modulePreload: { polyfill: false }, assetsInlineLimit: 0, target: 'es2022' },
+    build: {
+      outDir: out,
+      emptyOutDir: true,
+      modulePreload: { polyfill: false },
+      assetsInlineLimit: 0,
+      target: 'es2022',
+    },
     oxc: { jsx: { runtime: 'automatic', importSource: 'preact' } },
   })
 }

@@ -34,15 +34,15 @@ export function AlertsPage() {
     const key = JSON.stringify([row.rule, row.market, row.symbol, row.interval])
     if (!newest.has(key)) newest.set(key, row)
   }
-  const now = [...newest.values()].filter(({ transition }) => ['firing', 'noData', 'flapping'].includes(String(transition)))
+  const now = [...newest.values()].filter(({ transition }) =>
+    ['firing', 'noData', 'flapping'].includes(String(transition)),
+  )
   return (
     <div class="data">
       <h1 class="unseen">Alerts</h1>
       <SetPicker page="alerts" />
       <section class="card">
-        <h2>
-          Now {now.length > 0 ? <small>{now.length}</small> : null}
-        </h2>
+        <h2>Now {now.length > 0 ? <small>{now.length}</small> : null}</h2>
         {now.length === 0 ? <p class="dim">No rule fires.</p> : <Table caption="Rules that fire now" rows={now} />}
       </section>
       <section class="card">
@@ -75,7 +75,10 @@ function NoAlerts() {
   return (
     <div class="empty">
       <h1>No alerts yet</h1>
-      <p>No rule has decided anything on this data. Rules on price, change, volume, indicators, gaps and lag are shown here once they do.</p>
+      <p>
+        No rule has decided anything on this data. Rules on price, change, volume, indicators, gaps and lag are shown
+        here once they do.
+      </p>
     </div>
   )
 }

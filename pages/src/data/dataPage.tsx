@@ -4,9 +4,9 @@ import type { AnswerOf } from '../../../src/web/routes.ts'
 import { get } from '../shell/api.ts'
 import { useAsked } from '../shell/asked.ts'
 import { chosenSet } from '../shell/chosen.ts'
+import { type Column, DataTable } from '../shell/dataTable.tsx'
 import { dataSets, watch } from '../shell/live.ts'
 import { SetPicker } from '../shell/setPicker.tsx'
-import { type Column, DataTable } from '../shell/dataTable.tsx'
 import { cellText } from './cellText.ts'
 import { Letters } from './letters.tsx'
 
@@ -26,59 +26,134 @@ const parts: readonly {
     name: 'gaps',
     title: 'Gaps of the feed',
     nothing: 'No trade is known to be missing.',
-    columns: [['state', 'State'], ['market', 'Market'], ['symbol', 'Symbol'], ['fromTime', 'From'], ['toTime', 'To'], ['missing', 'Trades'], ['reason', 'Reason'], ['seenAt', 'Seen']],
+    columns: [
+      ['state', 'State'],
+      ['market', 'Market'],
+      ['symbol', 'Symbol'],
+      ['fromTime', 'From'],
+      ['toTime', 'To'],
+      ['missing', 'Trades'],
+      ['reason', 'Reason'],
+      ['seenAt', 'Seen'],
+    ],
   },
   {
     name: 'differences',
     title: 'Reconciliation with the exchange',
     nothing: 'No candle is known to differ. To compare: npx millrace backfill, then npx millrace reconcile.',
-    columns: [['state', 'State'], ['market', 'Market'], ['symbol', 'Symbol'], ['interval', 'Interval'], ['openTime', 'Candle'], ['differences', 'Ours and theirs'], ['explanation', 'Explanation'], ['foundAt', 'Found']],
+    columns: [
+      ['state', 'State'],
+      ['market', 'Market'],
+      ['symbol', 'Symbol'],
+      ['interval', 'Interval'],
+      ['openTime', 'Candle'],
+      ['differences', 'Ours and theirs'],
+      ['explanation', 'Explanation'],
+      ['foundAt', 'Found'],
+    ],
   },
   {
     name: 'quality',
     title: 'Quality',
     nothing: 'No expectation has been checked yet.',
-    columns: [['state', 'State'], ['quality', 'Quality'], ['table_name', 'Table'], ['expectation', 'Expectation'], ['severity', 'Severity'], ['row_count', 'Rows'], ['failing', 'Failing'], ['reason', 'Reason'], ['checked_at', 'Checked']],
+    columns: [
+      ['state', 'State'],
+      ['quality', 'Quality'],
+      ['table_name', 'Table'],
+      ['expectation', 'Expectation'],
+      ['severity', 'Severity'],
+      ['row_count', 'Rows'],
+      ['failing', 'Failing'],
+      ['reason', 'Reason'],
+      ['checked_at', 'Checked'],
+    ],
   },
   {
     name: 'runs',
     title: 'Runs',
     nothing: 'No batch run is known.',
-    columns: [['state', 'State'], ['pipeline', 'Job'], ['interval_from', 'From'], ['interval_to', 'To'], ['attempt', 'Attempt'], ['cause', 'Cause'], ['started_at', 'Started'], ['ended_at', 'Ended'], ['error', 'Error']],
+    columns: [
+      ['state', 'State'],
+      ['pipeline', 'Job'],
+      ['interval_from', 'From'],
+      ['interval_to', 'To'],
+      ['attempt', 'Attempt'],
+      ['cause', 'Cause'],
+      ['started_at', 'Started'],
+      ['ended_at', 'Ended'],
+      ['error', 'Error'],
+    ],
   },
   {
     name: 'archive',
     title: 'Archive',
     nothing: 'Nothing is archived yet. The archive is written now and then, and at a clean stop.',
-    columns: [['pipeline', 'Pipeline'], ['topic', 'Topic'], ['objects', 'Objects'], ['records', 'Records'], ['bytes', 'Bytes']],
+    columns: [
+      ['pipeline', 'Pipeline'],
+      ['topic', 'Topic'],
+      ['objects', 'Objects'],
+      ['records', 'Records'],
+      ['bytes', 'Bytes'],
+    ],
   },
   {
     name: 'lake',
     title: 'Lake',
     nothing: 'There is no table of a lake here.',
-    columns: [['name', 'Table'], ['rows', 'Rows'], ['files', 'Files'], ['bytes', 'Bytes'], ['snapshots', 'Snapshots'], ['committedAt', 'Last commit'], ['location', 'Location']],
+    columns: [
+      ['name', 'Table'],
+      ['rows', 'Rows'],
+      ['files', 'Files'],
+      ['bytes', 'Bytes'],
+      ['snapshots', 'Snapshots'],
+      ['committedAt', 'Last commit'],
+      ['location', 'Location'],
+    ],
   },
   {
     name: 'logs',
     title: 'Embedded log',
     nothing: 'No topic is in the embedded log.',
-    columns: [['topic', 'Topic'], ['partitions', 'Partitions'], ['records', 'Records'], ['bytes', 'Bytes']],
+    columns: [
+      ['topic', 'Topic'],
+      ['partitions', 'Partitions'],
+      ['records', 'Records'],
+      ['bytes', 'Bytes'],
+    ],
   },
   {
     name: 'outbox',
     title: 'Messages to send',
     nothing: 'No message waits.',
-    columns: [['pipeline', 'Pipeline'], ['outlet', 'Outlet'], ['topic', 'Topic'], ['partition', 'Partition'], ['waiting', 'Wait'], ['oldestAgeMs', 'Oldest'], ['refused', 'Refused']],
+    columns: [
+      ['pipeline', 'Pipeline'],
+      ['outlet', 'Outlet'],
+      ['topic', 'Topic'],
+      ['partition', 'Partition'],
+      ['waiting', 'Wait'],
+      ['oldestAgeMs', 'Oldest'],
+      ['refused', 'Refused'],
+    ],
   },
   {
     name: 'skipped',
     title: 'Offsets that somebody decided about',
     nothing: 'No offset was left out.',
-    columns: [['kind', 'Kind'], ['pipeline', 'Pipeline'], ['topic', 'Topic'], ['partition', 'Partition'], ['fromOffset', 'From'], ['toOffset', 'To'], ['reason', 'Reason'], ['decidedBy', 'Decided by']],
+    columns: [
+      ['kind', 'Kind'],
+      ['pipeline', 'Pipeline'],
+      ['topic', 'Topic'],
+      ['partition', 'Partition'],
+      ['fromOffset', 'From'],
+      ['toOffset', 'To'],
+      ['reason', 'Reason'],
+      ['decidedBy', 'Decided by'],
+    ],
   },
 ]
 
-const numbers = /^(?:missing|row_count|failing|objects|records|bytes|rows|files|snapshots|partitions|partition|waiting|refused|attempt|fromOffset|toOffset)$/
+const numbers =
+  /^(?:missing|row_count|failing|objects|records|bytes|rows|files|snapshots|partitions|partition|waiting|refused|attempt|fromOffset|toOffset)$/
 
 export function DataPage() {
   const set = chosenSet.value

@@ -1,9 +1,10 @@
 import { useState } from 'preact/hooks'
+import { bytesText } from '../../../src/console/text.ts'
 import type { AnswerOf } from '../../../src/web/routes.ts'
 import { get } from '../shell/api.ts'
 import { useAsked } from '../shell/asked.ts'
 import { zone } from '../shell/choices.ts'
-import { bytesText, plain, timeText } from '../shell/format.ts'
+import { plain, timeText } from '../shell/format.ts'
 
 type Bytes = AnswerOf<'api/dead-letters/bytes'>
 
@@ -48,7 +49,9 @@ export function Letter({ schema, id }: { readonly schema: string; readonly id: s
           </div>
         ))}
       </dl>
-      {cut.length === 0 ? null : <p class="banner busy">The letter keeps only the beginning of {cut.join(', ')}; the rest is in the log.</p>}
+      {cut.length === 0 ? null : (
+        <p class="banner busy">The letter keeps only the beginning of {cut.join(', ')}; the rest is in the log.</p>
+      )}
       {payload === null ? <p class="dim">It has no payload.</p> : <Payload schema={schema} id={id} first={payload} />}
     </article>
   )

@@ -1,10 +1,11 @@
 import { useState } from 'preact/hooks'
+import { countText } from '../../../src/console/text.ts'
 import type { AnswerOf } from '../../../src/web/routes.ts'
 import { get, post } from '../shell/api.ts'
 import { useAsked } from '../shell/asked.ts'
 import { zone } from '../shell/choices.ts'
 import { DataTable } from '../shell/dataTable.tsx'
-import { countText, plain, timeText } from '../shell/format.ts'
+import { plain, timeText } from '../shell/format.ts'
 import { Letter } from './letter.tsx'
 
 type Group = AnswerOf<'api/dead-letters'>['groups'][number]
@@ -21,7 +22,8 @@ export function Letters({ schema }: { readonly schema: string }) {
     setTold(`Appending ${what} again…`)
     try {
       const done = (await post('api/dead-letters/redrive', { schema, ...wish })) as AnswerOf<'api/dead-letters/redrive'>
-      const left = done.skipped.length === 0 ? '' : `; ${countText(done.skipped.length)} left as they are: ${done.skipped[0]?.why}`
+      const left =
+        done.skipped.length === 0 ? '' : `; ${countText(done.skipped.length)} left as they are: ${done.skipped[0]?.why}`
       setTold(`${countText(done.redriven + done.recovered)} appended to their topics again${left}.`)
     } catch (error) {
       setTold(`Not redriven: ${error instanceof Error ? error.message : String(error)}`)
@@ -31,7 +33,10 @@ export function Letters({ schema }: { readonly schema: string }) {
   const all = groups.value?.groups ?? []
   return (
     <section class="card" aria-labelledby="letters-title">
-      <h2 id="letters-title">Dead letters {all.length > 0 ? <small>{countText(all.reduce((sum, one) => sum + one.waiting, 0))} wait</small> : null}</h2>
+      <h2 id="letters-title">
+        Dead letters{' '}
+        {all.length > 0 ? <small>{countText(all.reduce((sum, one) => sum + one.waiting, 0))} wait</small> : null}
+      </h2>
       <p class="unseen" aria-live="polite">
         {told ?? ''}
       </p>
@@ -48,7 +53,12 @@ export function Letters({ schema }: { readonly schema: string }) {
             {
               head: 'Reason',
               cell: (group) => (
-                <button type="button" class="link" aria-expanded={isSame(chosen, group)} onClick={() => setChosen(isSame(chosen, group) ? null : group)}>
+                <button
+                  type="button"
+                  class="link"
+                  aria-expanded={isSame(chosen, group)}
+                  onClick={() => setChosen(isSame(chosen, group) ? null : group)}
+                >
                   {plain(group.reason)}
                 </button>
               ),
@@ -68,7 +78,12 @@ export function Letters({ schema }: { readonly schema: string }) {
                     what={`${countText(group.waiting)} of ${plain(group.reason)}`}
                     onYes={() =>
                       redrive(
-                        { pipeline: group.pipeline, topic: group.topic, operator: group.operator, reason: group.reason },
+                        {
+                          pipeline: group.pipeline,
+                          topic: group.topic,
+                          operator: group.operator,
+                          reason: group.reason,
+                        },
                         `${countText(group.waiting)} letters`,
                       )
                     }
@@ -78,7 +93,9 @@ export function Letters({ schema }: { readonly schema: string }) {
           ]}
         />
       )}
-      {chosen === null ? null : <Rows schema={schema} group={chosen} onRedrive={(id) => redrive({ ids: [id] }, 'one letter')} />}
+      {chosen === null ? null : (
+        <Rows schema={schema} group={chosen} onRedrive={(id) => redrive({ ids: [id] }, 'one letter')} />
+      )}
     </section>
   )
 }
@@ -112,12 +129,25 @@ function Redrive({ what, onYes }: { readonly what: string; readonly onYes: () =>
   )
 }
 
-function Rows({ schema, group, onRedrive }: { readonly schema: string; readonly group: Group; readonly onRedrive: (id: string) => Promise<void> }) {
+function Rows({
+  schema,
+  group,
+  onRedrive,
+}: {
+  readonly schema: string
+  readonly group: Group
+  readonly onRedrive: (id: string) => Promise<void>
+}) {
   const [openId, setOpenId] = useState<string | null>(null)
   const { pipeline, topic, operator, reason } = group
   const rows = useAsked(
     JSON.stringify([schema, pipeline, topic, operator, reason]),
-    (signal) => get('api/dead-letters/rows', { schema, pipeline, topic, operator, reason, redriven: 'true', limit: rowsAtOnce }, signal),
+    (signal) =>
+      get(
+        'api/dead-letters/rows',
+        { schema, pipeline, topic, operator, reason, redriven: 'true', limit: rowsAtOnce },
+        signal,
+      ),
     refreshMs,
   )
   if (rows.value === null) return <p class="dim">{rows.state === 'failed' ? rows.why : 'Loading…'}</p>
@@ -134,15 +164,28 @@ function Rows({ schema, group, onRedrive }: { readonly schema: string; readonly 
           {
             head: 'Place',
             cell: ({ id, partition, offset }) => (
-              <button type="button" class="link" data-letter={id} aria-expanded={openId === id} onClick={() => setOpenId(openId === id ? null : id)}>
+              <button
+                type="button"
+                class="link"
+                data-letter={id}
+                aria-expanded={openId === id}
+                onClick={() => setOpenId(openId === id ? null : id)}
+              >
                 {partition} / {countText(offset)}
               </button>
             ),
           },
           { head: 'Said', cell: ({ detail }) => plain(detail.slice(0, 300)) },
           { head: 'Set aside', cell: ({ createdAt }) => timeText(createdAt, zone.value) },
-          { head: 'Redriven', cell: ({ redrivenAt }) => (redrivenAt === null ? '–' : timeText(redrivenAt, zone.value)) },
-          { head: 'Again', cell: ({ id, redrivenAt }) => (redrivenAt === null ? <Redrive what="this one" onYes={() => onRedrive(id)} /> : null) },
+          {
+            head: 'Redriven',
+            cell: ({ redrivenAt }) => (redrivenAt === null ? '–' : timeText(redrivenAt, zone.value)),
+          },
+          {
+            head: 'Again',
+            cell: ({ id, redrivenAt }) =>
+              redrivenAt === null ? <Redrive what="this one" onYes={() => onRedrive(id)} /> : null,
+          },
         ]}
       />
       {openId === null ? null : <Letter key={openId} schema={schema} id={openId} />}
@@ -151,5 +194,7 @@ function Rows({ schema, group, onRedrive }: { readonly schema: string; readonly 
 }
 
 function isSame(a: Group | null, b: Group): boolean {
-  return a !== null && a.pipeline === b.pipeline && a.topic === b.topic && a.operator === b.operator && a.reason === b.reason
+  return (
+    a !== null && a.pipeline === b.pipeline && a.topic === b.topic && a.operator === b.operator && a.reason === b.reason
+  )
 }

@@ -1,6 +1,6 @@
 import {
-  CandlestickSeries,
   type CandlestickData,
+  CandlestickSeries,
   ColorType,
   CrosshairMode,
   createChart,
@@ -36,11 +36,19 @@ interface Colors {
   readonly lines: readonly string[]
 }
 
+/** A line of the chart. */
+export interface LegendLine {
+  readonly key: string
+  readonly color: string
+}
+
 export interface ChartOptions {
   readonly zone: Zone
   readonly isSimulated: boolean
   readonly intervalMs: number
   readonly onNear: () => void
+  /** Told which line has which colour. */
+  readonly onLegend: (lines: readonly LegendLine[]) => void
   /** The candle under the crosshair; null for none. */
   readonly onPoint: (candle: WireCandle | null) => void
 }
@@ -107,7 +115,16 @@ export class CandleChart {
     this.#colors = colorsOf(this.#chart.chartElement())
     this.#chart.applyOptions(this.#look())
     const { up, down, dim } = this.#colors
-    this.#candles.applyOptions({ upColor: up, downColor: down, borderUpColor: up, borderDownColor: down, wickUpColor: up, wickDownColor: down })
+    this.#candles.applyOptions({
+      upColor: up,
+      downColor: down,
+      borderUpColor: up,
+      borderDownColor: down,
+      wickUpColor: up,
+      wickDownColor: down,
+    })
+    for (const [key, line] of this.#lines)
+      if (!key.endsWith(' histogram')) line.applyOptions({ color: this.#colorOf(key) })
     this.#watermark?.detach()
     this.#watermark = null
     const pane = this.#chart.panes()[0]
@@ -192,28 +209,39 @@ export class CandleChart {
     for (const [indicator, { names, values: all }] of values) this.#drawIndicator(indicator, names, all)
     this.#markCorrections()
     this.#shadeGaps(gaps)
+    this.#options.onLegend(this.#keys.map((key) => ({ key: key.replace(/ value$/, ''), color: this.#colorOf(key) })))
   }
 
   #drawIndicator(indicator: string, names: readonly string[], values: readonly WireValue[]): void {
     for (const [i, name] of names.entries()) {
       const key = `${indicator} ${name}`
-      const line = this.#lines.get(key) ?? this.#addLine(indicator, name, i)
+      const line = this.#lines.get(key) ?? this.#addLine(indicator, name)
       this.#lines.set(key, line)
       line.setData(values.map((value) => this.#point(name, value, i)))
     }
   }
 
-  #addLine(indicator: string, name: string, i: number): ISeriesApi<'Line'> | ISeriesApi<'Histogram'> {
+  #addLine(indicator: string, name: string): ISeriesApi<'Line'> | ISeriesApi<'Histogram'> {
     const [kind = ''] = indicator.split(':')
     const pane = ownPane.includes(kind) ? this.#paneOf(kind) : 0
-    const common = { title: name === 'value' ? indicator : `${kind} ${name}`, priceLineVisible: false, lastValueVisible: false }
+    const common = { priceLineVisible: false, lastValueVisible: false }
     if (name === 'histogram') return this.#chart.addSeries(HistogramSeries, common, pane)
-    const order = [...this.#lines.keys()].length
-    const color = this.#colors.lines[(order + i) % this.#colors.lines.length] as string
+    const color = this.#colorOf(`${indicator} ${name}`)
     const lineStyle = name === 'upper' || name === 'lower' ? LineStyle.Dashed : LineStyle.Solid
-    return this.#chart.addSeries(LineSeries, { ...common, color, lineWidth: 2, lineStyle, crosshairMarkerVisible: false }, pane)
+    return this.#chart.addSeries(
+      LineSeries,
+      { ...common, color, lineWidth: 2, lineStyle, crosshairMarkerVisible: false },
+      pane,
+    )
   }
 
+  #colorOf(key: string): string {
+    if (!this.#keys.includes(key)) this.#keys.push(key)
+    const { lines } = this.#colors
+    return lines[this.#keys.indexOf(key) % lines.length] as string
+  }
+
+  readonly #keys: string[] = []
   readonly #panes: string[] = []
 
   #paneOf(kind: string): number {
@@ -227,14 +255,26 @@ export class CandleChart {
     const [time, isComplete] = value
     const number = value[i + 2] as number
     if (name === 'histogram') {
-      return { time: secondsOf(time), value: number, color: number < 0 ? this.#colors.volumeDown : this.#colors.volumeUp }
+      return {
+        time: secondsOf(time),
+        value: number,
+        color: number < 0 ? this.#colors.volumeDown : this.#colors.volumeUp,
+      }
     }
     // What looks back on a gap is drawn, and fainter.
-    return isComplete === 1 ? { time: secondsOf(time), value: number } : { time: secondsOf(time), value: number, color: this.#colors.hatch }
+    return isComplete === 1
+      ? { time: secondsOf(time), value: number }
+      : { time: secondsOf(time), value: number, color: this.#colors.hatch }
   }
 
   #bar([time, open, high, low, close, , , isClosed]: WireCandle): CandlestickData<Time> {
-    const bar = { time: secondsOf(time), open: shownAs(open), high: shownAs(high), low: shownAs(low), close: shownAs(close) }
+    const bar = {
+      time: secondsOf(time),
+      open: shownAs(open),
+      high: shownAs(high),
+      low: shownAs(low),
+      close: shownAs(close),
+    }
     if (isClosed === 1) return bar
     // Hollow: it may still change.
     const color = bar.close >= bar.open ? this.#colors.up : this.#colors.down
@@ -247,10 +287,20 @@ export class CandleChart {
   }
 
   #markCorrections(): void {
-    const marks = this.#store.candles.flatMap(([time, , , , , , , isClosed, revision]): readonly SeriesMarker<Time>[] =>
-      isClosed === 1 && revision > 1
-        ? [{ time: secondsOf(time), position: 'aboveBar', shape: 'circle', size: 0, text: '◆', color: this.#colors.mark }]
-        : [],
+    const marks = this.#store.candles.flatMap(
+      ([time, , , , , , , isClosed, revision]): readonly SeriesMarker<Time>[] =>
+        isClosed === 1 && revision > 1
+          ? [
+              {
+                time: secondsOf(time),
+                position: 'aboveBar',
+                shape: 'circle',
+                size: 0,
+                text: '◆',
+                color: this.#colors.mark,
+              },
+            ]
+          : [],
     )
     this.#marks.setMarkers(marks)
   }
@@ -279,8 +329,16 @@ export class CandleChart {
       hour: '2-digit',
       minute: '2-digit',
     })
-    const ofDay = new Intl.DateTimeFormat('en-GB', { ...(timeZone === undefined ? {} : { timeZone }), hour: '2-digit', minute: '2-digit' })
-    const ofMonth = new Intl.DateTimeFormat('en-GB', { ...(timeZone === undefined ? {} : { timeZone }), day: 'numeric', month: 'short' })
+    const ofDay = new Intl.DateTimeFormat('en-GB', {
+      ...(timeZone === undefined ? {} : { timeZone }),
+      hour: '2-digit',
+      minute: '2-digit',
+    })
+    const ofMonth = new Intl.DateTimeFormat('en-GB', {
+      ...(timeZone === undefined ? {} : { timeZone }),
+      day: 'numeric',
+      month: 'short',
+    })
     return {
       layout: {
         background: { type: ColorType.Solid, color: panel },

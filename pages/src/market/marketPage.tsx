@@ -1,16 +1,17 @@
 import { computed, effect, signal } from '@preact/signals'
 import { useEffect, useRef } from 'preact/hooks'
+import { countText, decimalText } from '../../../src/console/text.ts'
 import { type Interval, intervalMs, intervals } from '../../../src/market/interval.ts'
 import type { WireCandle } from '../../../src/web/protocol.ts'
 import { addressOf } from '../shell/api.ts'
 import { theme, zone } from '../shell/choices.ts'
 import { chosenSet } from '../shell/chosen.ts'
-import { countText, decimalText, plain, shortAge, timeText } from '../shell/format.ts'
+import { plain, shortAge, timeText } from '../shell/format.ts'
 import { usePageKeys } from '../shell/keys.ts'
 import { dataSets, pipelines, serverNow, symbols, watch } from '../shell/live.ts'
 import { go, hrefOf, place } from '../shell/router.ts'
 import { CandleTable } from './candleTable.tsx'
-import { CandleChart } from './chart.ts'
+import { CandleChart, type LegendLine } from './chart.ts'
 import { offered } from './indicators.ts'
 import { SeriesStore, type Wanted } from './seriesStore.ts'
 import { Watchlist } from './watchlist.tsx'
@@ -18,6 +19,7 @@ import { Watchlist } from './watchlist.tsx'
 const isTable = signal(false)
 const point = signal<WireCandle | null>(null)
 const announced = signal('')
+const legend = signal<readonly LegendLine[]>([])
 
 /** What the address says, completed by what there is. */
 const wanted = computed<Omit<Wanted, 'id'> | null>(() => {
@@ -26,7 +28,10 @@ const wanted = computed<Omit<Wanted, 'id'> | null>(() => {
   if (page !== 'market' || set === null) return null
   const [, market, symbol, interval] = parts
   const listed = symbols.value?.dataSet === set.schema ? symbols.value.symbols : []
-  const one = market !== undefined && symbol !== undefined ? { market, symbol } : (listed.find((row) => row.symbol === 'BTCUSDT') ?? listed[0])
+  const one =
+    market !== undefined && symbol !== undefined
+      ? { market, symbol }
+      : (listed.find((row) => row.symbol === 'BTCUSDT') ?? listed[0])
   if (one === undefined) return null
   const indicators = (query.get('i') ?? '').split(',').filter((text) => offered.some((offer) => offer.text === text))
   return {
@@ -71,12 +76,22 @@ export function MarketPage() {
     watch({
       pipelines: true,
       symbols: set?.schema ?? null,
-      series: shown === null ? [] : [{ ...shown.wanted, interval: shown.wanted.interval as Interval, indicators: [...shown.wanted.indicators] }],
+      series:
+        shown === null
+          ? []
+          : [
+              {
+                ...shown.wanted,
+                interval: shown.wanted.interval as Interval,
+                indicators: [...shown.wanted.indicators],
+              },
+            ],
     })
   }, [set?.schema, shown])
   if (dataSets.value === null) return <p class="empty">Loading…</p>
   if (set === null || !set.hasCandles) return <NoCandles />
-  if (shown === null && symbols.value?.dataSet === set.schema && symbols.value.symbols.length === 0) return <NoCandles />
+  if (shown === null && symbols.value?.dataSet === set.schema && symbols.value.symbols.length === 0)
+    return <NoCandles />
   return (
     <div class="market">
       {shown === null ? <p class="empty">Loading…</p> : <Series key={wantedText.value} store={shown} />}
@@ -116,6 +131,7 @@ function Series({ store: shown }: { readonly store: SeriesStore }) {
       </header>
       <Toolbar store={shown} />
       <Freshness store={shown} length={length} />
+      <Missing store={shown} />
       {shown.problem.value === null ? null : <p class="banner warn">{plain(shown.problem.value)}</p>}
       {shown.isTold.value && shown.count.value === 0 ? (
         <p class="empty">
@@ -130,6 +146,13 @@ function Series({ store: shown }: { readonly store: SeriesStore }) {
         <span>▯ hollow: still open</span>
         <span>◆ corrected</span>
         <span>▨ hatched: trades missing</span>
+        {isTable.value
+          ? null
+          : legend.value.map(({ key, color }) => (
+              <span key={key}>
+                <span class="swatch" style={{ background: color }} aria-hidden="true" /> {key}
+              </span>
+            ))}
       </p>
       <p class="unseen" aria-live="polite">
         {announced.value}
@@ -184,7 +207,12 @@ function Toolbar({ store: shown }: { readonly store: SeriesStore }) {
       <fieldset class="group">
         <legend class="unseen">Interval</legend>
         {intervals.map((one) => (
-          <button key={one} type="button" aria-pressed={one === what.interval} onClick={() => moveTo({ interval: one })}>
+          <button
+            key={one}
+            type="button"
+            aria-pressed={one === what.interval}
+            onClick={() => moveTo({ interval: one })}
+          >
             {one}
           </button>
         ))}
@@ -201,7 +229,9 @@ function Toolbar({ store: shown }: { readonly store: SeriesStore }) {
               aria-label={`${label}: ${title}`}
               aria-pressed={isOn}
               onClick={() =>
-                moveTo({ indicators: isOn ? what.indicators.filter((one) => one !== text) : [...what.indicators, text] })
+                moveTo({
+                  indicators: isOn ? what.indicators.filter((one) => one !== text) : [...what.indicators, text],
+                })
               }
             >
               {label}
@@ -244,7 +274,8 @@ function Toolbar({ store: shown }: { readonly store: SeriesStore }) {
 /** Who keeps the candles moving, and what is the matter where nobody does. */
 function Freshness({ store: shown, length }: { readonly store: SeriesStore; readonly length: number }) {
   const own = (pipelines.value ?? []).filter(
-    ({ schema, outlets }) => schema === shown.wanted.dataSet && outlets.some(({ to }) => to.startsWith('fact_realtime_trades')),
+    ({ schema, outlets }) =>
+      schema === shown.wanted.dataSet && outlets.some(({ to }) => to.startsWith('fact_realtime_trades')),
   )
   const running = own.find(({ processes }) => processes.some(({ state }) => state === 'runs'))
   const newest = shown.newest.value
@@ -253,7 +284,8 @@ function Freshness({ store: shown, length }: { readonly store: SeriesStore; read
     const [last] = own
     return (
       <p class="fresh banner warn">
-        No pipeline makes these candles now{last === undefined ? '' : ` (${last.pipeline} ${last.verdict.text})`}: <code>npx millrace run realtime</code>
+        No pipeline makes these candles now{last === undefined ? '' : ` (${last.pipeline} ${last.verdict.text})`}:{' '}
+        <code>npx millrace run realtime</code>
         {newest === null ? '' : `. The newest is ${shortAge(serverNow.value - newest[0] - length)} old.`}
       </p>
     )
@@ -265,6 +297,21 @@ function Freshness({ store: shown, length }: { readonly store: SeriesStore; read
       {isOfThePast && watermark !== null ? `A tape: its now is ${timeText(watermark, zone.value)} ${zone.value}. ` : ''}
       {isQuiet ? `${running.pipeline} is healthy` : `${running.pipeline}: ${plain(verdict.text)}`}
       {newest === null || isOfThePast ? '' : `, the newest candle ${newest[7] === 1 ? 'is closed' : 'is open'}`}
+    </p>
+  )
+}
+
+/** Indicators that look back on more candles than there are. */
+function Missing({ store: shown }: { readonly store: SeriesStore }) {
+  if (!shown.isTold.value || shown.count.value === 0) return null
+  const lacking = offered.filter(
+    ({ text }) => shown.wanted.indicators.includes(text) && (shown.values.get(text)?.values.length ?? 0) === 0,
+  )
+  if (lacking.length === 0) return null
+  return (
+    <p class="fresh dim">
+      {lacking.map(({ label }) => label).join(', ')}: {lacking.length === 1 ? 'comes' : 'come'} once there are enough
+      candles.
     </p>
   )
 }
@@ -281,6 +328,9 @@ function Chart({ store: shown, length }: { readonly store: SeriesStore; readonly
       isSimulated,
       intervalMs: length,
       onNear: () => void shown.loadOlder(),
+      onLegend: (lines) => {
+        if (JSON.stringify(legend.peek()) !== JSON.stringify(lines)) legend.value = lines
+      },
       onPoint: (candle) => {
         point.value = candle
       },
@@ -295,7 +345,8 @@ function Chart({ store: shown, length }: { readonly store: SeriesStore; readonly
         const interval = intervals[Number(key) - 1]
         if (interval !== undefined) moveTo({ interval })
         else if (key === 't') isTable.value = !isTable.value
-        else if (key === 'ArrowLeft' || key === 'ArrowRight') announce(chart.current?.step(key === 'ArrowLeft' ? -1 : 1) ?? null)
+        else if (key === 'ArrowLeft' || key === 'ArrowRight')
+          announce(chart.current?.step(key === 'ArrowLeft' ? -1 : 1) ?? null)
         else return false
         return true
       }),

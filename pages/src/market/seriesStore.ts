@@ -70,7 +70,9 @@ export class SeriesStore {
       this.#hasAll = older.candles.length < olderAtOnce
       this.candles.unshift(...older.candles.filter(([time]) => time < oldest[0]))
       for (const { indicator, values } of older.indicators) {
-        this.values.get(indicator)?.values.unshift(...(values as unknown as WireValue[]).filter(([time]) => time < oldest[0]))
+        this.values
+          .get(indicator)
+          ?.values.unshift(...(values as unknown as WireValue[]).filter(([time]) => time < oldest[0]))
       }
       const known = new Set(this.gaps.map(({ from }) => from))
       this.gaps = [...older.gaps.filter(({ from }) => !known.has(from)), ...this.gaps]
@@ -87,7 +89,8 @@ export class SeriesStore {
     if (message.isWhole) {
       this.candles.splice(0, this.candles.length, ...message.candles)
       this.values.clear()
-      for (const { indicator, names, values } of message.indicators) this.values.set(indicator, { names, values: [...values] })
+      for (const { indicator, names, values } of message.indicators)
+        this.values.set(indicator, { names, values: [...values] })
       this.#hasAll = false
     } else {
       for (const candle of message.candles) put(this.candles, candle)
@@ -104,7 +107,9 @@ export class SeriesStore {
       this.count.value = this.candles.length
       this.toldGaps.value = this.gaps
     })
-    this.onChange(message.isWhole ? { kind: 'whole' } : { kind: 'some', candles: message.candles, indicators: message.indicators })
+    this.onChange(
+      message.isWhole ? { kind: 'whole' } : { kind: 'some', candles: message.candles, indicators: message.indicators },
+    )
   }
 }
 

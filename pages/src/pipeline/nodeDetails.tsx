@@ -1,14 +1,24 @@
+import { countText } from '../../../src/console/text.ts'
 import type { PipelineGraph } from '../../../src/runtime/graph.ts'
 import type { PipelineView } from '../../../src/web/pipelineView.ts'
 import { zone } from '../shell/choices.ts'
-import { countText, plain, shortAge, timeText } from '../shell/format.ts'
+import { plain, shortAge, timeText } from '../shell/format.ts'
 import { chosenNode } from './chosenNode.ts'
 
 /** All that is known of a part of the graph. */
-export function NodeDetails({ view, graph, id }: { readonly view: PipelineView; readonly graph: PipelineGraph; readonly id: string }) {
+export function NodeDetails({
+  view,
+  graph,
+  id,
+}: {
+  readonly view: PipelineView
+  readonly graph: PipelineGraph
+  readonly id: string
+}) {
   const node = graph.nodes.find((one) => one.id === id)
   if (node === undefined) return null
-  const namesOf = (ids: readonly string[]) => (ids.length === 0 ? '–' : ids.map((one) => plain(one.slice(one.indexOf(':') + 1))).join(', '))
+  const namesOf = (ids: readonly string[]) =>
+    ids.length === 0 ? '–' : ids.map((one) => plain(one.slice(one.indexOf(':') + 1))).join(', ')
   const facts: (readonly [string, string])[] = [
     ['Reads', namesOf(graph.edges.filter(({ to }) => to === id).map(({ from }) => from))],
     ['Read by', namesOf(graph.edges.filter(({ from }) => from === id).map(({ to }) => to))],
@@ -28,7 +38,10 @@ export function NodeDetails({ view, graph, id }: { readonly view: PipelineView; 
       ['Values in', countText(operator.valuesIn)],
       ['Values out', countText(operator.valuesOut)],
       ['Keys held', countText(operator.keyCount)],
-      ['Open until', operator.openUntil === null ? 'nothing is open' : `${timeText(operator.openUntil, zone.value)} ${zone.value}`],
+      [
+        'Open until',
+        operator.openUntil === null ? 'nothing is open' : `${timeText(operator.openUntil, zone.value)} ${zone.value}`,
+      ],
       ...(operator.heldBy === null ? [] : [['Waits for', plain(operator.heldBy)] as const]),
     )
   }

@@ -1,9 +1,10 @@
 import { computed } from '@preact/signals'
 import { useEffect } from 'preact/hooks'
+import { countText } from '../../../src/console/text.ts'
 import type { PipelineView } from '../../../src/web/pipelineView.ts'
 import { zone } from '../shell/choices.ts'
 import { DataTable } from '../shell/dataTable.tsx'
-import { countText, plain, shortAge, shortCount, timeText, whenText } from '../shell/format.ts'
+import { plain, shortAge, shortCount, timeText, whenText } from '../shell/format.ts'
 import { dataSets, pipelines, serverNow, watch } from '../shell/live.ts'
 import { hrefOf, place } from '../shell/router.ts'
 import { Sparkline } from '../shell/sparkline.tsx'
@@ -45,20 +46,18 @@ export function PipelinePage() {
       ) : null}
       <Head view={one} />
       <Numbers view={one} />
-      <div class="split">
-        <section class="card graph-card" aria-labelledby="graph-title">
-          <h2 id="graph-title">Graph</h2>
-          {one.graph === null ? (
-            <p class="dim">The report of the process is of another release and cannot be drawn.</p>
-          ) : (
-            <Graph view={one} graph={one.graph} />
-          )}
-        </section>
-        <div class="side">
-          {chosenNode.value === null || one.graph === null ? null : <NodeDetails view={one} graph={one.graph} id={chosenNode.value} />}
-          <Worries view={one} />
-        </div>
-      </div>
+      {one.worries.length === 0 ? null : <Worries view={one} />}
+      <section class="card graph-card" aria-labelledby="graph-title">
+        <h2 id="graph-title">Graph</h2>
+        {one.graph === null ? (
+          <p class="dim">The report of the process is of another release and cannot be drawn.</p>
+        ) : (
+          <Graph view={one} graph={one.graph} />
+        )}
+      </section>
+      {chosenNode.value === null || one.graph === null ? null : (
+        <NodeDetails view={one} graph={one.graph} id={chosenNode.value} />
+      )}
       <Tasks view={one} />
       <Processes view={one} />
     </div>
@@ -105,7 +104,14 @@ function Numbers({ view }: { readonly view: PipelineView }) {
   const { recordsPerS, lagRecords, watermarkLagMs, checkpointAgeMs, deadLetters, trend, watermark } = view
   const behindS = lagRecords === null || recordsPerS <= 0 ? null : (lagRecords / recordsPerS) * 1_000
   const before = trend.lagRecords.at(-15)
-  const direction = before === undefined || lagRecords === null ? '' : lagRecords > before * 1.2 + 20 ? '↗' : lagRecords < before * 0.8 - 20 ? '↘' : '→'
+  const direction =
+    before === undefined || lagRecords === null
+      ? ''
+      : lagRecords > before * 1.2 + 20
+        ? '↗'
+        : lagRecords < before * 0.8 - 20
+          ? '↘'
+          : '→'
   return (
     <dl class="numbers">
       <div>
@@ -113,24 +119,37 @@ function Numbers({ view }: { readonly view: PipelineView }) {
         <dd>
           {shortCount(recordsPerS)} <small>a second</small>
         </dd>
-        <Sparkline values={trend.recordsPerS} label={`Records a second over two minutes, now ${Math.round(recordsPerS)}`} />
+        <dd class="small">
+          <Sparkline
+            values={trend.recordsPerS}
+            label={`Records a second over two minutes, now ${Math.round(recordsPerS)}`}
+          />
+        </dd>
       </div>
       <div>
         <dt>Lag</dt>
         <dd>
-          {lagRecords === null ? '–' : shortCount(lagRecords)} <small>records{behindS === null ? '' : ` · ${shortAge(behindS)}`}</small>{' '}
+          {lagRecords === null ? '–' : shortCount(lagRecords)}{' '}
+          <small>records{behindS === null ? '' : ` · ${shortAge(behindS)}`}</small>{' '}
           <span aria-label={direction === '↗' ? 'growing' : direction === '↘' ? 'shrinking' : 'steady'} role="img">
             {direction}
           </span>
         </dd>
-        <Sparkline values={trend.lagRecords} label={`Lag in records over two minutes, now ${lagRecords ?? 'unknown'}`} />
+        <dd class="small">
+          <Sparkline
+            values={trend.lagRecords}
+            label={`Lag in records over two minutes, now ${lagRecords ?? 'unknown'}`}
+          />
+        </dd>
       </div>
       <div>
         <dt>Watermark</dt>
         <dd>
           {watermarkLagMs === null ? '–' : shortAge(watermarkLagMs)} <small>behind</small>
         </dd>
-        <dd class="small">{watermark === null ? 'no event time yet' : `${timeText(watermark, zone.value)} ${zone.value}`}</dd>
+        <dd class="small">
+          {watermark === null ? 'no event time yet' : `${timeText(watermark, zone.value)} ${zone.value}`}
+        </dd>
       </div>
       <div>
         <dt>Checkpoint</dt>
@@ -156,7 +175,6 @@ function Worries({ view }: { readonly view: PipelineView }) {
   return (
     <section class="card" aria-labelledby="worst-title">
       <h2 id="worst-title">Worst first</h2>
-      {view.worries.length === 0 ? <p class="dim">Nothing needs anybody.</p> : null}
       <ol class="worries">
         {view.worries.map(({ level, where, text }) => (
           <li key={`${where} ${text}`} class={level}>
@@ -189,11 +207,24 @@ function Tasks({ view }: { readonly view: PipelineView }) {
         keyOf={({ process, partition }) => `${process}/${partition}`}
         columns={[
           { head: 'Partition', isNumber: true, cell: ({ partition }) => partition },
-          { head: 'State', cell: ({ phase, waitingFor }) => (waitingFor === null ? phase : `${phase}: ${plain(waitingFor)}`) },
-          { head: 'Lag', isNumber: true, cell: (task) => countText(Math.max(0, task.logEndOffset - task.committedOffset)) },
+          {
+            head: 'State',
+            cell: ({ phase, waitingFor }) => (waitingFor === null ? phase : `${phase}: ${plain(waitingFor)}`),
+          },
+          {
+            head: 'Lag',
+            isNumber: true,
+            cell: (task) => countText(Math.max(0, task.logEndOffset - task.committedOffset)),
+          },
           { head: 'Next offset', isNumber: true, cell: ({ nextOffset }) => countText(nextOffset) },
-          { head: `Watermark, ${zone.value}`, cell: ({ watermark }) => (watermark === null ? '–' : timeText(watermark, zone.value)) },
-          { head: 'Last commit', cell: ({ committedAt }) => (committedAt === null ? '–' : `${shortAge(serverNow.value - committedAt)} ago`) },
+          {
+            head: `Watermark, ${zone.value}`,
+            cell: ({ watermark }) => (watermark === null ? '–' : timeText(watermark, zone.value)),
+          },
+          {
+            head: 'Last commit',
+            cell: ({ committedAt }) => (committedAt === null ? '–' : `${shortAge(serverNow.value - committedAt)} ago`),
+          },
           { head: 'Commit took', isNumber: true, cell: ({ commitMs }) => `${Math.round(commitMs)} ms` },
           { head: 'Owner', cell: ({ process, generation }) => `${plain(process)}, generation ${generation}` },
         ]}
@@ -221,7 +252,10 @@ function Processes({ view }: { readonly view: PipelineView }) {
           { head: 'Source', cell: ({ source }) => plain(source) },
           { head: 'Waits for', cell: ({ waitingFor }) => (waitingFor === null ? '–' : plain(waitingFor)) },
           { head: 'Started', cell: ({ startedAt }) => whenText(startedAt, serverNow.value, zone.value) },
-          { head: 'Ended', cell: ({ endedAt }) => (endedAt === null ? '–' : whenText(endedAt, serverNow.value, zone.value)) },
+          {
+            head: 'Ended',
+            cell: ({ endedAt }) => (endedAt === null ? '–' : whenText(endedAt, serverNow.value, zone.value)),
+          },
         ]}
       />
       {view.feeds.map(({ name, counts }) => (

@@ -12,9 +12,16 @@ interface Described {
           string,
           {
             readonly summary: string
-            readonly parameters: readonly { readonly name: string; readonly in: string; readonly required: boolean; readonly schema: object }[]
+            readonly parameters: readonly {
+              readonly name: string
+              readonly in: string
+              readonly required: boolean
+              readonly schema: object
+            }[]
             readonly requestBody?: { readonly content: Readonly<Record<string, { readonly schema: object }>> }
-            readonly responses: Readonly<Record<string, { readonly content: Readonly<Record<string, { readonly schema: object }>> }>>
+            readonly responses: Readonly<
+              Record<string, { readonly content: Readonly<Record<string, { readonly schema: object }>> }>
+            >
           }
         >
       >
@@ -36,7 +43,8 @@ export function ApiPage() {
         <h1>API</h1>
         <p>
           Everything that these pages show can be asked for by programs, as JSON. Described by{' '}
-          <a href="./api/openapi.json">OpenAPI 3.1</a>, version {version.value || '…'}. Where the console asks for a token, give it as a bearer token.
+          <a href="./api/openapi.json">OpenAPI 3.1</a>, version {version.value || '…'}. Where the console asks for a
+          token, give it as a bearer token.
         </p>
         <pre>
           <code>{`curl ${location.origin}${location.pathname}api/overview`}</code>
@@ -63,7 +71,9 @@ export function ApiPage() {
                 ))}
               </dl>
             )}
-            {requestBody === undefined ? null : <Schema title="Body" schema={requestBody.content['application/json']?.schema} />}
+            {requestBody === undefined ? null : (
+              <Schema title="Body" schema={requestBody.content['application/json']?.schema} />
+            )}
             <Schema title="Answer" schema={responses[200]?.content['application/json']?.schema} />
           </section>
         )),
@@ -86,7 +96,11 @@ function Schema({ title, schema }: { readonly title: string; readonly schema: ob
 }
 
 function kindOf(schema: object): string {
-  const { type, enum: choices, pattern } = schema as { readonly type?: string; readonly enum?: readonly string[]; readonly pattern?: string }
+  const {
+    type,
+    enum: choices,
+    pattern,
+  } = schema as { readonly type?: string; readonly enum?: readonly string[]; readonly pattern?: string }
   if (choices !== undefined) return choices.join(' | ')
   return pattern === undefined ? (type ?? 'text') : pattern === '^\\d{1,15}$' ? 'whole number' : (type ?? 'text')
 }

@@ -46,5 +46,8 @@ async function read(response: Response): Promise<unknown> {
   } catch {
     // A proxy in between has answered: the status is all there is.
   }
-  throw new ApiError(told.error?.code ?? String(response.status), told.error?.message ?? `the console answered ${response.status}`)
+  throw new ApiError(
+    told.error?.code ?? String(response.status),
+    told.error?.message ?? `the console answered ${response.status}`,
+  )
 }

@@ -6,7 +6,11 @@ export type Asked<T> =
   | { readonly state: 'failed'; readonly value: T | null; readonly why: string }
 
 /** What is asked for, again every so many ms while the page is looked at. What was there before stays while it is asked for anew, and where that fails. */
-export function useAsked<T>(key: string | null, ask: (signal: AbortSignal) => Promise<T>, everyMs: number | null): Asked<T> & { readonly again: () => void } {
+export function useAsked<T>(
+  key: string | null,
+  ask: (signal: AbortSignal) => Promise<T>,
+  everyMs: number | null,
+): Asked<T> & { readonly again: () => void } {
   const [asked, setAsked] = useState<Asked<T>>({ state: 'waiting', value: null })
   const [round, setRound] = useState(0)
   useEffect(() => {

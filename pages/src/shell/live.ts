@@ -55,7 +55,11 @@ export const connection = computed<Connection>(() => {
 /** True where what is shown may be old: the server is away, hangs, or waits for its database. */
 export const isStale = computed(() => {
   const { value } = connection
-  return value.state === 'stale' || serverWaits.value !== null || (value.state === 'reconnecting' && (value.ageMs ?? 0) > 1_500)
+  return (
+    value.state === 'stale' ||
+    serverWaits.value !== null ||
+    (value.state === 'reconnecting' && (value.ageMs ?? 0) > 1_500)
+  )
 })
 
 const wants = signal<Omit<ClientMessage, 'kind'>>({ pipelines: false, symbols: null, series: [] })

@@ -16,7 +16,11 @@ export const place = computed(() => {
   return { page, parts: rest, query: new URLSearchParams(query) }
 })
 
-export function hrefOf(page: PageName, parts: readonly string[] = [], query: Readonly<Record<string, string>> = {}): string {
+export function hrefOf(
+  page: PageName,
+  parts: readonly string[] = [],
+  query: Readonly<Record<string, string>> = {},
+): string {
   const text = new URLSearchParams(query).toString()
   return `#/${[page, ...parts].map(encodeURIComponent).join('/')}${text === '' ? '' : `?${text}`}`
 }

@@ -10,7 +10,11 @@ export function SetPicker({ page }: { readonly page: PageName }) {
   return (
     <nav class="tabs" aria-label="Data sets">
       {all.map(({ schema, name }) => (
-        <a key={schema} href={hrefOf(page, [], { set: schema })} aria-current={chosenSet.value?.schema === schema ? 'page' : undefined}>
+        <a
+          key={schema}
+          href={hrefOf(page, [], { set: schema })}
+          aria-current={chosenSet.value?.schema === schema ? 'page' : undefined}
+        >
           {plain(name)}
         </a>
       ))}

@@ -4,7 +4,9 @@ export function Sparkline({ values, label }: { readonly values: readonly number[
   const height = 24
   const most = Math.max(1e-9, ...values)
   const step = width / Math.max(1, values.length - 1)
-  const points = values.map((value, i) => `${(i * step).toFixed(1)},${(height - 2 - (value / most) * (height - 4)).toFixed(1)}`)
+  const points = values.map(
+    (value, i) => `${(i * step).toFixed(1)},${(height - 2 - (value / most) * (height - 4)).toFixed(1)}`,
+  )
   return (
     <svg class="spark" viewBox={`0 0 ${width} ${height}`} width={width} height={height} role="img" aria-label={label}>
       {values.length > 1 ? <polyline points={points.join(' ')} /> : null}

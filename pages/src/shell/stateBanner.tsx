@@ -1,7 +1,7 @@
 import { computed } from '@preact/signals'
+import { chosenSet } from './chosen.ts'
 import { plain, shortAge } from './format.ts'
 import { connection, dataSets, refused, serverNow, serverWaits } from './live.ts'
-import { chosenSet } from './chosen.ts'
 
 /** Invented prices are said to be so on every page that shows them, and in the title. */
 const isSimulated = computed(() => chosenSet.value?.isSimulated === true)
@@ -9,9 +9,9 @@ const isSimulated = computed(() => chosenSet.value?.isSimulated === true)
 export function Caution() {
   if (!isSimulated.value) return null
   return (
-    <div class="caution" role="note">
+    <section class="caution" aria-label="Caution">
       <strong>SIMULATED PRICES</strong> <span>invented by a random generator, not a market</span>
-    </div>
+    </section>
   )
 }
 
@@ -20,11 +20,12 @@ export function StateBanner() {
   const waits = serverWaits.value
   const problems = (dataSets.value ?? []).flatMap(({ problem }) => problem ?? [])
   return (
-    <div class="banners" aria-live="polite">
+    <section class="banners" aria-live="polite" aria-label="State">
       {value.state === 'reconnecting' ? (
         <p class="banner bad">
-          The console does not answer. What is shown is {value.ageMs === null ? 'nothing yet' : `${shortAge(value.ageMs)} old`}; this page goes on by itself
-          once it is there again.
+          The console does not answer. What is shown is{' '}
+          {value.ageMs === null ? 'nothing yet' : `${shortAge(value.ageMs)} old`}; this page goes on by itself once it
+          is there again.
         </p>
       ) : null}
       {value.state === 'stale' ? (
@@ -48,6 +49,6 @@ export function StateBanner() {
           </button>
         </p>
       )}
-    </div>
+    </section>
   )
 }
