@@ -188,6 +188,7 @@ describe.skipIf(executablePath === null)('the pages of the console', () => {
     await expect.poll(() => page.locator('.series [aria-live]').textContent()).toMatch(/: open [\d.]+, high/)
     await page.keyboard.press('2')
     await expect.poll(() => page.url()).toContain('/5m')
+    await page.locator('button[aria-pressed="true"]', { hasText: '5m' }).first().waitFor()
     await page.keyboard.press('/')
     expect(await page.evaluate(() => document.activeElement?.hasAttribute('data-search'))).toBe(true)
     await page.keyboard.type('ethu')
@@ -206,17 +207,16 @@ describe.skipIf(executablePath === null)('the pages of the console', () => {
 
   it('twenty tabs are live at once', async () => {
     const context = await browser.newContext()
-    const tabs = await Promise.all(
-      Array.from({ length: 20 }, async () => {
-        const page = await context.newPage()
-        await page.goto(`${running.url}#/data`)
-        return page
-      }),
-    )
-    for (const page of tabs) await page.locator('[data-connection="good"]').waitFor()
+    const tabs: Page[] = []
+    for (let i = 0; i < 20; i += 1) {
+      const page = await context.newPage()
+      await page.goto(`${running.url}#/data`, { timeout: 120_000, waitUntil: 'commit' })
+      tabs.push(page)
+    }
+    for (const page of tabs) await page.locator('[data-connection="good"]').waitFor({ timeout: 120_000 })
     await expect.poll(() => running.clients()).toBeGreaterThanOrEqual(20)
     await context.close()
-  })
+  }, 300_000)
 
   it('a console that is killed is told as stale within 3 s, and the page goes on by itself once it is back', async () => {
     const first = await startProcess(0)
