@@ -64,7 +64,7 @@ function Drawing({
     // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls has to be reached by keys.
     <section class="graph-box" tabIndex={0} aria-label={`Graph of ${view.pipeline}: ${graph.nodes.length} parts`}>
       <svg
-        viewBox={`0 0 ${drawing.width} ${drawing.height}`}
+        viewBox={`${drawing.left} ${drawing.top} ${drawing.width} ${drawing.height}`}
         width={drawing.width}
         height={drawing.height}
         class="graph"

@@ -4,6 +4,7 @@ import type { GraphNode, PipelineGraph } from '../../../src/runtime/graph.ts'
 export const nodeWidth = 138
 export const nodeHeight = 44
 const pad = 5
+const margin = 12
 /** Smaller than that nobody can read it, and it scrolls. */
 export const leastScale = 0.8
 
@@ -19,6 +20,9 @@ interface Point {
 }
 
 export interface Laid {
+  /** What the drawing takes up: ways may lead around the outside of all boxes. */
+  readonly left: number
+  readonly top: number
   readonly width: number
   readonly height: number
   /** Upper left corners. */
@@ -62,7 +66,6 @@ function laidOut({ nodes, edges }: PipelineGraph, direction: 'LR' | 'TB'): Laid 
   const outside = edges.filter(({ from, to }) => chainOf.get(from) !== chainOf.get(to))
   for (const { from, to } of outside) graph.setEdge(chainOf.get(from)?.id ?? from, chainOf.get(to)?.id ?? to)
   layout(graph)
-  const size = graph.graph() as { readonly width?: number; readonly height?: number }
   const places = new Map<string, Point>()
   const boxes: (Point & { readonly id: string; readonly width: number; readonly height: number })[] = []
   for (const { id, nodes: parts } of chains) {
@@ -72,19 +75,29 @@ function laidOut({ nodes, edges }: PipelineGraph, direction: 'LR' | 'TB'): Laid 
     for (const [i, part] of parts.entries()) places.set(part.id, { x: left + inset, y: top + inset + i * nodeHeight })
     if (parts.length > 1) boxes.push({ id, x: left, y: top, width: box.width, height: box.height })
   }
+  const ways = outside.map(({ from, to, plainSteps }) => ({
+    from,
+    to,
+    plainSteps,
+    points: (
+      graph.edge(chainOf.get(from)?.id ?? from, chainOf.get(to)?.id ?? to) as { readonly points: readonly Point[] }
+    ).points,
+  }))
+  const corners = [...places.values()].flatMap(({ x, y }) => [
+    { x, y },
+    { x: x + nodeWidth, y: y + nodeHeight },
+  ])
+  const all = [...corners, ...ways.flatMap(({ points }) => points)]
+  const left = Math.min(...all.map(({ x }) => x)) - margin
+  const top = Math.min(...all.map(({ y }) => y)) - margin
   return {
-    width: size.width ?? 0,
-    height: size.height ?? 0,
+    left,
+    top,
+    width: Math.max(...all.map(({ x }) => x)) + margin - left,
+    height: Math.max(...all.map(({ y }) => y)) + margin - top,
     nodes: places,
     chains: boxes,
-    edges: outside.map(({ from, to, plainSteps }) => ({
-      from,
-      to,
-      plainSteps,
-      points: (
-        graph.edge(chainOf.get(from)?.id ?? from, chainOf.get(to)?.id ?? to) as { readonly points: readonly Point[] }
-      ).points,
-    })),
+    edges: ways,
   }
 }
 
