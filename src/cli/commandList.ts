@@ -14,6 +14,8 @@ export const commandGroups: Readonly<Record<string, string>> = {
   alerts: 'Look at what alert rules have decided, try the channels, silence a rule.',
   archive: 'Look after the archive of raw trades.',
   lake: 'Look at the tables of the lake, serve them to readers, and clean up.',
+  quality: 'Judge tables by what is expected of them, and look at what came of it.',
+  runs: 'Look at the runs of batch jobs, have intervals run again, or for the first time.',
   buckets: 'Make the buckets of an object store.',
   state: 'Look at what pipelines keep, copy it under another name, drop it; say whose rows are.',
   symbols: 'Look after the file that says which symbols are taken from the exchange.',
@@ -38,13 +40,14 @@ export const commandList: ReadonlyMap<CommandName, CommandDescription> = new Map
     'run',
     {
       description:
-        'Run the pipeline that a TypeScript or JavaScript file exports: read its topics, write its tables. Ctrl-C stops cleanly; start again to go on.',
-      args: [{ name: '<file>', description: 'TypeScript or JavaScript that exports a pipeline, or realtime' }],
+        'Run the pipeline that a TypeScript or JavaScript file exports: read its topics, write its tables; or the batch job that it exports. Ctrl-C stops cleanly; start again to go on.',
+      args: [{ name: '<file>', description: 'TypeScript or JavaScript that exports a pipeline or a job, or realtime' }],
       examples: [
         'millrace run ./paid.ts',
         'millrace run ./paid.ts --watch',
         'millrace run ./paid.ts --until-end --close-open',
         'millrace run ./lines.ts --topic lines --schema reports',
+        'millrace run ./daily.ts --schedule',
         'KAFKA_BROKERS=127.0.0.1:9092 DATABASE_URL=postgres://user:password@host/database millrace run ./paid.ts --workers 2',
       ],
       load: async () => (await import('./commands/run.ts')).runFile,
@@ -62,6 +65,15 @@ export const commandList: ReadonlyMap<CommandName, CommandDescription> = new Map
         'KAFKA_BROKERS=127.0.0.1:9092 millrace run realtime --source none --workers 2',
       ],
       load: async () => (await import('./realtime/runRealtime.ts')).runRealtime,
+    },
+  ],
+  [
+    'run batch',
+    {
+      description:
+        'Make silver, gold and the tables of the lake of what has changed since the last pass: minutes of the archive and of the exchange, late and corrected ones included.',
+      examples: ['millrace run batch', 'millrace run batch --full', 'millrace run batch --market simulated --json'],
+      load: async () => (await import('./commands/runBatch.ts')).runBatch,
     },
   ],
   [
@@ -153,6 +165,77 @@ export const commandList: ReadonlyMap<CommandName, CommandDescription> = new Map
     },
   ],
   [
+    'quality check',
+    {
+      description:
+        'Judge tables by what a file expects of them, window by window. Exit code 1 where a window is blocked; failing rows are kept in quarantine.',
+      args: [{ name: '<file>', description: 'TypeScript or JavaScript that exports what defineQuality makes' }],
+      examples: [
+        'millrace quality check ./quality.ts --from 2024-08-08 --to 2024-08-09',
+        'millrace quality check ./quality.ts --from 2024-08-08 --window 5m --json',
+      ],
+      load: async () => (await import('./commands/quality.ts')).checkTables,
+    },
+  ],
+  [
+    'quality report',
+    {
+      description:
+        'Show what the newest checks of each table came to, which windows did not pass, and what is in quarantine.',
+      examples: [
+        'millrace quality report',
+        'millrace quality report --quality silver_klines_1m --limit 100',
+        'millrace quality report --html quality.html',
+      ],
+      load: async () => (await import('./commands/quality.ts')).reportQuality,
+    },
+  ],
+  [
+    'runs list',
+    {
+      description: 'List the runs of batch jobs, the newest intervals first: state, time taken, rows, and what failed.',
+      examples: [
+        'millrace runs list',
+        'millrace runs list --job daily --state failed',
+        'millrace runs list --from 2024-08-08 --json',
+      ],
+      load: async () => (await import('./commands/runs.ts')).listRuns,
+    },
+  ],
+  [
+    'runs show',
+    {
+      description: 'Print every attempt at the interval of a run, with all of its error.',
+      args: [{ name: '<run>', description: 'as `runs list` prints it' }],
+      examples: ['millrace runs show daily/2024-08-08T00:00:00Z/2024-08-09T00:00:00Z/1'],
+      load: async () => (await import('./commands/runs.ts')).showRun,
+    },
+  ],
+  [
+    'runs retry',
+    {
+      description: 'Have intervals be run again, by the next worker that is free.',
+      args: [{ name: '[runs...]', description: 'as `runs list` prints them' }],
+      examples: [
+        'millrace runs retry daily/2024-08-08T00:00:00Z/2024-08-09T00:00:00Z/5',
+        'millrace runs retry --all --job daily',
+      ],
+      load: async () => (await import('./commands/runs.ts')).retryRuns,
+    },
+  ],
+  [
+    'runs backfill',
+    {
+      description: 'Run the intervals of a range that are not done, in several processes where that is asked for.',
+      args: [{ name: '<file>', description: 'TypeScript or JavaScript that exports a job' }],
+      examples: [
+        'millrace runs backfill ./daily.ts --from 2024-01-01 --to 2024-08-01 --workers 4',
+        'millrace runs backfill ./daily.ts --from 2024-08-08 --to 2024-08-09 --again',
+      ],
+      load: async () => (await import('./schedule/backfillRuns.ts')).backfillRuns,
+    },
+  ],
+  [
     'candles',
     {
       description: 'Print candles of one symbol, the open one included.',
@@ -161,6 +244,28 @@ export const commandList: ReadonlyMap<CommandName, CommandDescription> = new Map
         'millrace candles --symbol BTCUSDT --interval 1h --from 2024-08-08 --to 2024-08-09 --format csv',
       ],
       load: async () => (await import('./commands/candles.ts')).candles,
+    },
+  ],
+  [
+    'rows',
+    {
+      description: 'Print rows of a table that a pipeline writes; without a name, say which tables there are.',
+      args: [{ name: '[table]', description: 'the name of a table or view' }],
+      examples: ['millrace rows', 'millrace rows hottest_1m', 'millrace rows hottest_1m --format csv --limit 1000000'],
+      load: async () => (await import('./commands/rows.ts')).rows,
+    },
+  ],
+  [
+    'console',
+    {
+      description:
+        'Serve the console in the browser: live candles, how each pipeline is doing, what was set aside. It reads the database of the data folder, or DATABASE_URL, and runs beside any pipeline. Ctrl-C stops it.',
+      examples: [
+        'millrace console',
+        'millrace console --console-port 0',
+        'MILLRACE_CONSOLE_TOKEN=$(openssl rand -hex 32) millrace console --console-host 0.0.0.0',
+      ],
+      load: async () => (await import('./commands/console.ts')).consoleCommand,
     },
   ],
   [

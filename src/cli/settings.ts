@@ -4,6 +4,7 @@ import { isSchemaName, schemaNameAllowed } from '../host/databaseNames.ts'
 import { databaseUrlForms } from '../sinks/postgres/databaseUrl.ts'
 import { alertsSettingTable } from './alertsSettingTable.ts'
 import { backfillSettingTable } from './backfillSettingTable.ts'
+import { consoleSettingTable } from './consoleSettingTable.ts'
 import { exchangeSettingTable } from './exchangeSettingTable.ts'
 import { ingestSettingTable } from './ingestSettingTable.ts'
 import { kafkaSettingTable } from './kafkaSettingTable.ts'
@@ -13,7 +14,9 @@ import { logSettingTable } from './logSettingTable.ts'
 import { monitorSettingTable } from './monitorSettingTable.ts'
 import { offsetSettingTable } from './offsetSettingTable.ts'
 import { printSettingTable } from './printSettingTable.ts'
+import { qualitySettingTable } from './qualitySettingTable.ts'
 import { recordSettingTable } from './recordSettingTable.ts'
+import { scheduleSettingTable } from './scheduleSettingTable.ts'
 import {
   databaseUrl,
   fileList,
@@ -115,11 +118,20 @@ export const settings = {
     allowed: yesOrNoAllowed,
     description: 'Run again whenever the file, or a file of the project that it imports, has changed.',
   },
+  full: {
+    schema: yesOrNo,
+    env: null,
+    flag: '--full',
+    commands: ['run batch'],
+    default: 'false',
+    allowed: yesOrNoAllowed,
+    description: 'Make everything anew, the minutes of the archive included, instead of what has changed.',
+  },
   market: {
     schema: z.enum(['spot', 'usdm', 'simulated']),
     env: 'MILLRACE_MARKET',
     flag: '--market <market>',
-    commands: [...live, 'backfill', 'reconcile', 'doctor'],
+    commands: [...live, 'backfill', 'reconcile', 'doctor', 'run batch'],
     default: 'spot',
     allowed: 'spot, usdm or simulated',
     description:
@@ -128,13 +140,16 @@ export const settings = {
       backfill: { allowed: 'spot or usdm', description: 'Which market: spot, or USD-M futures.' },
       reconcile: { allowed: 'spot or usdm', description: 'Of --follow: whose candles.' },
       doctor: { allowed: 'spot or usdm', description: 'Which market of the exchange is looked at.' },
+      'run batch': {
+        description: 'Which order book the archived trades are of; invented prices are a data set of their own.',
+      },
     },
   },
   timeUnit: {
     schema: z.enum(['ms', 'us', 's']),
     env: 'MILLRACE_TIME_UNIT',
     flag: '--time-unit <unit>',
-    commands: [...live, 'reconcile'],
+    commands: [...live, 'reconcile', 'run batch'],
     default: 'ms',
     allowed: 'ms, us or s',
     description:
@@ -142,6 +157,7 @@ export const settings = {
     narrower: {
       'run realtime': { allowed: 'ms or us', description: 'Unit of the times in the frames; never guessed.' },
       reconcile: { allowed: 'ms or us', description: 'Of --follow: unit of the times in the topic.' },
+      'run batch': { allowed: 'ms or us', description: 'Unit of the times in the archived frames; never guessed.' },
       record: { allowed: 'ms or us', description: 'Unit of the times that the exchange is asked for.' },
       ingest: { allowed: 'ms or us of trades; ms, us or s of JSON lines' },
     },
@@ -183,7 +199,17 @@ export const settings = {
     schema: z.string().refine(isSchemaName),
     env: 'MILLRACE_SCHEMA',
     flag: '--schema <name>',
-    commands: ['run', 'run realtime', 'ingest', 'backfill', 'reconcile', 'candles'],
+    commands: [
+      'run',
+      'run realtime',
+      'run batch',
+      'ingest',
+      'backfill',
+      'reconcile',
+      'quality check',
+      'runs backfill',
+      'candles',
+    ],
     default: 'public',
     allowed: schemaNameAllowed,
     description:
@@ -193,7 +219,7 @@ export const settings = {
     schema: z.string().refine(isArchivePlace),
     env: 'MILLRACE_ARCHIVE',
     flag: null,
-    commands: [...run, 'archive sweep', 'status', 'doctor'],
+    commands: [...run, 'run batch', 'archive sweep', 'status', 'doctor'],
     default: 'directory',
     allowed: archivePlaceAllowed,
     description:
@@ -204,7 +230,7 @@ export const settings = {
     schema: yesOrNo,
     env: 'MILLRACE_S3_PATH_STYLE',
     flag: null,
-    commands: [...run, 'archive sweep', ...lakeCommands, 'buckets create', 'status', 'doctor'],
+    commands: [...run, 'run batch', 'archive sweep', ...lakeCommands, 'buckets create', 'status', 'doctor'],
     default: null,
     allowed: yesOrNoAllowed,
     description: 'Bucket in the path instead of in the host name. Unset: true where an endpoint other than AWS is set.',
@@ -309,12 +335,15 @@ export const settings = {
   ...exchangeSettingTable,
   ...kafkaSettingTable,
   ...lakeSettingTable,
+  ...consoleSettingTable,
   ...limitSettingTable,
   ...offsetSettingTable,
   ...printSettingTable,
   ...alertsSettingTable,
   ...monitorSettingTable,
   ...logSettingTable,
+  ...qualitySettingTable,
+  ...scheduleSettingTable,
   ...symbolsSettingTable,
 } as const satisfies Record<string, Setting>
 

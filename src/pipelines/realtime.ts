@@ -1,17 +1,9 @@
-import { filter, map, merge, type Observable, share } from 'rxjs'
+import { merge, type Observable, share } from 'rxjs'
 import type { Candle } from '../market/candle.ts'
 import type { FeedGap } from '../market/feedGap.ts'
-import { type Interval, intervalMs } from '../market/interval.ts'
-import { eventTimeOf, idKeyOf, isGap, isOfThePast, isTrade, type MarketEvent } from '../market/trade.ts'
+import type { MarketEvent } from '../market/trade.ts'
 import type { AlertRule } from '../operators/alerts/alertRule.ts'
 import { alerts } from '../operators/alerts/alerts.ts'
-import { decode } from '../operators/decode.ts'
-import { dedupe } from '../operators/dedupe.ts'
-import { eventTime } from '../operators/eventTime.ts'
-import { Hole } from '../operators/holes.ts'
-import { ohlcv } from '../operators/ohlcv.ts'
-import { rollup } from '../operators/rollup.ts'
-import { tumblingWindow } from '../operators/tumblingWindow.ts'
 import type { Codec } from '../runtime/codec.ts'
 import type { Duration } from '../runtime/duration.ts'
 import { checkArgument, checkOptions, needed, type OptionRules, optional } from '../runtime/options.ts'
@@ -20,13 +12,13 @@ import { alertTable } from '../sinks/alertTable.ts'
 import { type AlertChannel, toAlerts } from '../sinks/toAlerts.ts'
 import { toArchive } from '../sinks/toArchive.ts'
 import { toPostgres } from '../sinks/toPostgres.ts'
+import { gapsOf, holesOf, longerCandles, marketEvents, minuteCandles } from './candleChain.ts'
 import { candleTable } from './candleTable.ts'
 import { feedGapTable } from './feedGapTable.ts'
 
-/** A trade may arrive this much after a newer one and still find its minute open. */
-const maxOutOfOrdernessMs = 2_000
 /** A candle that has closed is corrected, with a higher revision, by trades that are late by up to this; later ones become dead letters. */
 export const allowedLatenessMs = 30_000
+const idTtlMs = 600_000
 
 /** How `realtime` shows candles that are still open. */
 export interface RealtimeOptions {
@@ -68,33 +60,16 @@ export const realtime = (trades: Codec<MarketEvent>, options: RealtimeOptions = 
     // Whoever takes the rules away has nothing more to decide.
     retired: alerting === null ? ['alerts'] : [],
     build(records) {
-      const events = records.pipe(
-        decode(trades),
-        eventTime({ of: eventTimeOf, isOfThePast, maxOutOfOrdernessMs, maxAdvanceMs: 10_000 }),
-        share(),
-      )
-      const gaps = events.pipe(filter(isGap), share())
-      const holes = gaps.pipe(map(holeOf), share())
-      const clean = events.pipe(
-        filter(isTrade),
-        dedupe({ by: idKeyOf, id: (trade) => trade.tradeId, ids: 'ranges', ttlMs: 600_000 }),
-      )
-      const oneMinute = merge(holes, clean).pipe(
-        tumblingWindow({
-          name: '1m',
-          sizeMs: intervalMs['1m'],
-          by: (trade) => trade.symbol,
-          allowedLatenessMs,
-          takesHoles: true,
-        }),
-        ohlcv({ name: 'ohlcv-1m', provisionalEveryMs }),
-        share(),
-      )
-      const fiveMinutes = longer('5m', oneMinute, holes)
-      const quarters = longer('15m', fiveMinutes, holes)
-      const hours = longer('1h', quarters, holes)
-      const fourHours = longer('4h', hours, holes)
-      const days = longer('1d', fourHours, holes)
+      const events = marketEvents(records, trades)
+      const gaps = gapsOf(events)
+      const holes = holesOf(gaps)
+      const oneMinute = minuteCandles(events, holes, { allowedLatenessMs, idTtlMs, provisionalEveryMs })
+      const longer = { allowedLatenessMs, provisionalEveryMs: 1_000 }
+      const fiveMinutes = longerCandles('5m', oneMinute, holes, longer)
+      const quarters = longerCandles('15m', fiveMinutes, holes, longer)
+      const hours = longerCandles('1h', quarters, holes, longer)
+      const fourHours = longerCandles('4h', hours, holes, longer)
+      const days = longerCandles('1d', fourHours, holes, longer)
       return {
         raw: toArchive(records),
         '1m': toPostgres(oneMinute, candleTable('1m')),
@@ -120,24 +95,4 @@ function alertOutlets({ rules, channels }: RealtimeAlerts, inputs: Observable<Ca
       Object.entries(channels).map(([name, channel]) => [`alerts-${name}`, toAlerts(events, channel)] as const),
     ),
   }
-}
-
-/** Candles over a gap take what is fetched for it, however late. */
-function holeOf({ symbol, epoch, firstId, fromTime, toTime, state }: FeedGap): Hole {
-  return new Hole({ key: symbol, id: `${epoch}/${firstId}`, from: fromTime, to: toTime, isOver: state !== 'open' })
-}
-
-function longer(interval: Interval, shorter: Observable<Candle>, holes: Observable<Hole>): Observable<Candle> {
-  return merge(holes, shorter).pipe(
-    tumblingWindow({
-      name: interval,
-      sizeMs: intervalMs[interval],
-      by: (candle) => candle.symbol,
-      allowedLatenessMs,
-      takesHoles: true,
-      isProvisional: (candle) => !candle.isClosed,
-    }),
-    rollup({ name: `rollup-${interval}`, provisionalEveryMs: 1_000 }),
-    share(),
-  )
 }

@@ -31,10 +31,10 @@ describe('wrong usage', () => {
     ['candel', "error: unknown command 'candel' (Did you mean candles?)"],
     [
       'frobnicate',
-      "error: unknown command 'frobnicate'; allowed: new, run, ingest, record, exchange, graph, backfill, reconcile, candles, status, dead-letters, outbox, alerts, archive, lake, state, offsets, symbols, topics, buckets, health, monitor, doctor, migrate",
+      "error: unknown command 'frobnicate'; allowed: new, run, ingest, record, exchange, graph, backfill, reconcile, quality, runs, candles, rows, console, status, dead-letters, outbox, alerts, archive, lake, state, offsets, symbols, topics, buckets, health, monitor, doctor, migrate",
     ],
     ['run', "error: missing required argument 'file'"],
-    ['run batch', `error: batch: there is no such file; looked for ${resolve('batch')}.`],
+    ['run batc', `error: batc: there is no such file; looked for ${resolve('batc')} (did you mean batch?).`],
     [
       'run realtim',
       `error: realtim: there is no such file; looked for ${resolve('realtim')} (did you mean realtime?).`,

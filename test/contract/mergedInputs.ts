@@ -4,16 +4,23 @@ import { describe, expect, test } from 'vitest'
 import { aggregateWindow } from '../../src/operators/aggregateWindow.ts'
 import { eventTime } from '../../src/operators/eventTime.ts'
 import { tumblingWindow } from '../../src/operators/tumblingWindow.ts'
+import { ArchiveLog } from '../../src/replay/archiveLog.ts'
+import type { Archive } from '../../src/runtime/archive.ts'
 import type { CheckpointStore } from '../../src/runtime/checkpoint.ts'
 import { systemClock } from '../../src/runtime/clock.ts'
 import { type Codec, Rejection } from '../../src/runtime/codec.ts'
 import type { LogSource, LogWriter } from '../../src/runtime/log.ts'
+import type { ObjectStore } from '../../src/runtime/objectStore.ts'
 import { definePipeline } from '../../src/runtime/pipeline.ts'
 import type { AppendTable } from '../../src/runtime/table.ts'
 import { Worker } from '../../src/runtime/worker.ts'
+import { rawArchive } from '../../src/sinks/archive/rawArchive.ts'
+import { toArchive } from '../../src/sinks/toArchive.ts'
 import { toPostgres } from '../../src/sinks/toPostgres.ts'
 import { MemoryCheckpointStore } from '../../src/testing/memoryCheckpointStore.ts'
+import { MemoryObjectStore } from '../../src/testing/memoryObjectStore.ts'
 import { Random } from '../../src/testing/random.ts'
+import { memoryManifest } from '../support/memoryManifest.ts'
 
 /** A fresh topic of three empty partitions. */
 export interface TopicUnderTest {
@@ -66,7 +73,8 @@ function pipelineOver(name: string, topics: readonly string[]) {
         }),
       )
       const order = merge(a, b, table).pipe(map(({ id, at }) => ({ value: `${id}@${at}` })))
-      return { order: toPostgres(order, tableOf('order')), counted: toPostgres(counted, tableOf('counted')) }
+      const raw = { rawA: toArchive(a), rawB: toArchive(b), rawTable: toArchive(table) }
+      return { ...raw, order: toPostgres(order, tableOf('order')), counted: toPostgres(counted, tableOf('counted')) }
     },
   })
 }
@@ -77,21 +85,25 @@ const partitions = 3
 export function describeMergedInputs(name: string, openTopic: () => Promise<TopicUnderTest>, runs: number): void {
   describe(`${name}, merged`, () => {
     test.each(Array.from({ length: runs }, (_, i) => i + 1))(
-      'a replay makes of the logs and the notes what was made live (seed %i)',
+      'a replay makes of the logs, or of their archives, and the notes what was made live (seed %i)',
       async (seed) => {
         const topics = await Promise.all([openTopic(), openTopic(), openTopic()])
         try {
           const live = new MemoryCheckpointStore()
-          await liveRun(new Random(seed), topics, live)
-          const replayed = new MemoryCheckpointStore()
-          const replay = workerOver(topics, withRecordsOf(live, replayed), { name: 'again', replayOf: 'live' })
-          const running = replay.run()
-          replay.stop('drain-and-close')
-          await running
-          for (const table of ['order', 'counted'])
-            expect(byPartition(replayed, table)).toEqual(byPartition(live, table))
-          expect(lettersOf(replayed)).toEqual(lettersOf(live))
-          expect(await notesOf(replayed, topics, 'again')).toEqual(await notesOf(live, topics, 'live'))
+          const objects = new MemoryObjectStore()
+          await liveRun(new Random(seed), topics, live, objects)
+          const logs = topics.map(({ source }) => source)
+          for (const sources of [logs, logs.map(({ topic }) => archiveOf(topic, live, objects))]) {
+            const replayed = new MemoryCheckpointStore()
+            const replay = workerOver(sources, withRecordsOf(live, replayed), null, { name: 'again', replayOf: 'live' })
+            const running = replay.run()
+            replay.stop('drain-and-close')
+            await running
+            for (const table of ['order', 'counted'])
+              expect(byPartition(replayed, table)).toEqual(byPartition(live, table))
+            expect(lettersOf(replayed)).toEqual(lettersOf(live))
+            expect(await notesOf(replayed, topics, 'again')).toEqual(await notesOf(live, topics, 'live'))
+          }
         } finally {
           await Promise.all(topics.map((topic) => topic.dispose()))
         }
@@ -101,14 +113,27 @@ export function describeMergedInputs(name: string, openTopic: () => Promise<Topi
   })
 }
 
-async function liveRun(random: Random, topics: readonly TopicUnderTest[], store: CheckpointStore): Promise<void> {
+function archiveOf(topic: string, live: MemoryCheckpointStore, store: ObjectStore): LogSource {
+  const objectsOf = (partition: number) =>
+    live.objects().filter((object) => object.topic === topic && object.partition === partition)
+  return new ArchiveLog({ manifest: memoryManifest({ pipeline: 'live', topic }, partitions, objectsOf), store })
+}
+
+async function liveRun(
+  random: Random,
+  topics: readonly TopicUnderTest[],
+  store: CheckpointStore,
+  objects: ObjectStore,
+): Promise<void> {
+  const sources = topics.map(({ source }) => source)
+  const archive = rawArchive({ store: objects, compression: 'inline', maxRecords: 20 })
   const appending = appendAll(random.fork('append'), topics)
   let isDone = false
   void appending.finally(() => {
     isDone = true
   })
   const life = random.fork('life')
-  let worker = workerOver(topics, store, { name: 'live' })
+  let worker = workerOver(sources, store, archive, { name: 'live' })
   let running = worker.run()
   while (!isDone) {
     await sleep(life.int(10, 80))
@@ -116,7 +141,7 @@ async function liveRun(random: Random, topics: readonly TopicUnderTest[], store:
     // The next one claims while the first still runs, so what that has not committed is decided about anew.
     const older = { worker, running }
     if (life.chance(0.5)) older.worker.stop('now')
-    worker = workerOver(topics, store, { name: 'live' })
+    worker = workerOver(sources, store, archive, { name: 'live' })
     running = worker.run()
     await sleep(life.int(0, 20))
     older.worker.stop('now')
@@ -148,20 +173,21 @@ async function appendAll(random: Random, topics: readonly TopicUnderTest[]): Pro
 }
 
 function workerOver(
-  topics: readonly TopicUnderTest[],
+  sources: readonly LogSource[],
   store: CheckpointStore,
+  archive: Archive | null,
   { name, replayOf }: { readonly name: string; readonly replayOf?: string },
 ): Worker {
-  const [source, ...others] = topics.map((topic) => topic.source) as [LogSource, ...LogSource[]]
+  const [source, ...others] = sources as [LogSource, ...LogSource[]]
   return new Worker({
     pipeline: pipelineOver(
       name,
-      topics.map((topic) => topic.source.topic),
+      sources.map(({ topic }) => topic),
     ),
     source,
     others,
     store,
-    archive: null,
+    archive,
     clock: systemClock,
     limits: { checkpointIntervalMs: 15, fetchMaxWaitMs: 20 },
     ...(replayOf === undefined ? {} : { replayOf }),

@@ -61,6 +61,8 @@ describe('the public interface', () => {
       'src/indicators.ts',
       'src/alerts.ts',
       'src/lake.ts',
+      'src/quality.ts',
+      'src/schedule.ts',
       'src/kafka.ts',
     ])
     expect(report.names).toBeGreaterThan(200)

@@ -10,6 +10,8 @@ const entries: Readonly<Record<string, string>> = {
   'millrace/indicators': 'src/indicators.ts',
   'millrace/alerts': 'src/alerts.ts',
   'millrace/lake': 'src/lake.ts',
+  'millrace/quality': 'src/quality.ts',
+  'millrace/schedule': 'src/schedule.ts',
   'millrace/postgres': 'src/postgres.ts',
   'millrace/testing': 'src/testing/index.ts',
 }

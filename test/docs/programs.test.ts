@@ -56,6 +56,11 @@ const { folder, files } = writePrograms([
   'docs/lake.md',
   'docs/market-streams.md',
   'docs/live-feed.md',
+  'docs/start/fromRxjs.md',
+  'docs/start/fromKafkajs.md',
+  'docs/learn/eventTime.md',
+  'docs/learn/state.md',
+  'docs/cookbook/upgradeAndKeepState.md',
 ])
 afterAll(() => rmSync(folder, { recursive: true, force: true }))
 
@@ -71,7 +76,7 @@ function isPipeline(value: unknown): value is RecordsPipeline {
 describe('the programs of the pages', () => {
   it('compile', { timeout: 120_000 }, async () => {
     const pages = new Set([...files.keys()].map((name) => name.split(' ')[0]))
-    expect(pages.size).toBe(16)
+    expect(pages.size).toBe(21)
     const config = {
       extends: join(root, 'tsconfig.json'),
       compilerOptions: { paths: {}, rewriteRelativeImportExtensions: false },

@@ -20,7 +20,7 @@ let topics = 0
 describeMergedInputs(
   'memory log',
   async () => {
-    const source = new MemoryLog({ topic: `topic ${++topics}`, partitions: 3, batchRecords: 5 })
+    const source = new MemoryLog({ topic: `topic-${++topics}`, partitions: 3, batchRecords: 5 })
     return { source, writer: source.writer(), dispose: () => source.close() }
   },
   10,

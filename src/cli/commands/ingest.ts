@@ -87,7 +87,7 @@ async function runJob(job: IngestJob, { context, cleanup, shutdown, say }: JobPa
   requireFitTopic(feed, job.topic.name)
   const besideNames = job.topicsBeside ?? []
   const feedsBeside = (await job.openBeside?.(say)) ?? []
-  feedsBeside.forEach((one, index) => requireFitTopic(one, besideNames[index] ?? ''))
+  for (const [index, one] of feedsBeside.entries()) requireFitTopic(one, besideNames[index] ?? '')
   const lock = await acquireRunLock(job.folder, {
     what: `an ingest of producer ${job.producer}`,
     otherwise: 'give this one a name of its own with --producer, or choose another folder with --data-dir',

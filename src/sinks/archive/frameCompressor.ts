@@ -1,15 +1,10 @@
 import zlib, { type ZstdCompress } from 'node:zlib'
+import { EMPTY_FRAME_BYTES, frameEnd } from './zstdFrame.ts'
 
 /** As many as the thread pool has threads, unless told otherwise. Each keeps about a megabyte. */
 const MOST_STREAMS = 4
 /** What is compressed lies in slices of buffers of this size. */
 const OUTPUT_BYTES = 64 * 1024
-
-const MAGIC_BYTES = 4
-const BLOCK_HEADER_BYTES = 3
-const CHECKSUM_BYTES = 4
-/** Magic number, descriptor, window, one block of nothing, checksum. */
-const EMPTY_FRAME_BYTES = MAGIC_BYTES + 2 + BLOCK_HEADER_BYTES + CHECKSUM_BYTES
 
 /**
  * Compresses pieces on the thread pool, each into a Zstandard frame of its own (RFC 8878) that depends on the piece alone.
@@ -67,19 +62,4 @@ function withoutEmptyFrame(parts: Buffer[]): Buffer[] {
   if (parts.length < 2 || parts.at(-1)?.length !== EMPTY_FRAME_BYTES) return parts
   const frames = Buffer.concat(parts)
   return frameEnd(frames) === frames.length ? parts : parts.slice(0, -1)
-}
-
-/** Where the first frame ends (RFC 8878, 3.1.1). */
-function frameEnd(frames: Buffer): number {
-  const descriptor = frames.readUInt8(MAGIC_BYTES)
-  const isSingleSegment = (descriptor & 0x20) !== 0
-  const contentSizeBytes = [isSingleSegment ? 1 : 0, 2, 4, 8][descriptor >> 6] as number
-  const dictionaryIdBytes = [0, 1, 2, 4][descriptor & 3] as number
-  let at = MAGIC_BYTES + 1 + (isSingleSegment ? 0 : 1) + dictionaryIdBytes + contentSizeBytes
-  for (;;) {
-    const header = frames.readUIntLE(at, BLOCK_HEADER_BYTES)
-    const isRepeated = ((header >> 1) & 3) === 1
-    at += BLOCK_HEADER_BYTES + (isRepeated ? 1 : header >> 3)
-    if ((header & 1) === 1) return at + ((descriptor & 4) === 0 ? 0 : CHECKSUM_BYTES)
-  }
 }

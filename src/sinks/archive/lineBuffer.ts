@@ -1,5 +1,6 @@
 import { isJsonObject } from '../../codecs/jsonText.ts'
 import type { RecordFacts, RecordView } from '../../runtime/record.ts'
+import { headersText } from './archiveLines.ts'
 import { copySmall, writeInteger } from './ascii.ts'
 import { KeyFields } from './keyFields.ts'
 import type { PieceBuffers } from './pieceBuffers.ts'
@@ -26,8 +27,8 @@ const BASE64_END = Buffer.from('"}\n')
  * `{"offset":7,"timestamp":1723161255342,"key":"BTCUSDT","value":{…}}`.
  *
  * A value that is one strict JSON object on one line is kept verbatim; any other goes into `"base64"`, and a null one
- * is `"value":null`. A key that is not UTF-8 goes into `"key_base64"`. So every line is valid JSON and no byte is
- * lost.
+ * is `"value":null`. A key that is not UTF-8 goes into `"key_base64"`. Headers, where there are any, stand before the value as pairs of name and base64 (`"headers":[["trace","YWJj"]]`).
+ * So every line is valid JSON and no byte is lost.
  */
 export class LineBuffer {
   readonly #pieces: PieceBuffers
@@ -101,14 +102,16 @@ export class LineBuffer {
   /** Writes what stands before the value, with room for so many bytes behind it, and gives where they begin. */
   #writeStart(record: RecordView, valueBytes: number): number {
     const keyField = record.keyLength < 0 ? NULL_KEY : this.#fields.of(record)
-    this.#ensure(FRAME_BYTES + keyField.length + valueBytes)
+    const headers = record.headersLength === 0 ? NOTHING : headersField(record)
+    this.#ensure(FRAME_BYTES + keyField.length + headers.length + valueBytes)
     const buffer = this.#buffer
     let at = copySmall(OFFSET, buffer, this.#length)
     at = writeInteger(record.offset, buffer, at)
     at = copySmall(TIMESTAMP, buffer, at)
     at = writeInteger(record.timestamp, buffer, at)
     at = copySmall(COMMA, buffer, at)
-    return copySmall(keyField, buffer, at)
+    at = copySmall(keyField, buffer, at)
+    return headers.length === 0 ? at : copySmall(headers, buffer, at)
   }
 
   /** What was written since the last take. The bytes are the caller's, who gives them back to the `PieceBuffers`. */
@@ -134,6 +137,10 @@ export class LineBuffer {
     this.#pieces.giveBack(this.#buffer)
     this.#buffer = grown
   }
+}
+
+function headersField(record: RecordView): Buffer {
+  return Buffer.from(`"headers":${headersText(record.headers())},`)
 }
 
 /** Whether the value is one strict JSON object on one line. */

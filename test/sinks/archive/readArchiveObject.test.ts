@@ -71,6 +71,12 @@ const anyRecords = fc
         fc.integer({ min: 0, max: 3_000_000 }),
       ),
       key: fc.option(fc.oneof(anyBytes, anyText)),
+      headers: fc.array(
+        fc.record({ key: fc.string().map((name) => name.toWellFormed()), value: fc.option(anyBytes) }),
+        {
+          maxLength: 3,
+        },
+      ),
       value: fc.option(
         fc.oneof(
           anyBytes,
@@ -84,9 +90,9 @@ const anyRecords = fc
   )
   .map((parts) => {
     let offset = 0
-    return parts.map(({ gap, ...rest }): ArchivedRecord => {
+    return parts.map(({ gap, headers, ...rest }): ArchivedRecord => {
       offset += 1 + gap
-      return { offset, ...rest }
+      return { offset, ...rest, ...(headers.length === 0 ? {} : { headers }) }
     })
   })
 

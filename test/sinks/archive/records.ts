@@ -1,5 +1,6 @@
 import type { Archive, ArchiveWriter } from '../../../src/runtime/archive.ts'
 import type { Clock } from '../../../src/runtime/clock.ts'
+import { encodeHeaders } from '../../../src/runtime/encodeHeaders.ts'
 import type { ObjectStore } from '../../../src/runtime/objectStore.ts'
 import { RecordView } from '../../../src/runtime/record.ts'
 import { type RawArchiveOptions, rawArchive } from '../../../src/sinks/archive/rawArchive.ts'
@@ -18,20 +19,24 @@ export function record(
 }
 
 /** The record as a log would show it: in the middle of a larger buffer. */
-export function viewOf({ offset, timestamp, key, value }: ArchivedRecord): RecordView {
+export function viewOf({ offset, timestamp, key, value, headers = [] }: ArchivedRecord): RecordView {
   const view = new RecordView()
+  const encoded = encodeHeaders(headers)
   view.offset = offset
   view.timestamp = timestamp
   view.buffer = Buffer.concat([
     Buffer.from('before'),
     key ?? Buffer.alloc(0),
     value ?? Buffer.alloc(0),
+    encoded,
     Buffer.from('after'),
   ])
   view.keyStart = 6
   view.keyLength = key?.length ?? -1
   view.valueStart = 6 + (key?.length ?? 0)
   view.valueLength = value?.length ?? -1
+  view.headersStart = 6 + (key?.length ?? 0) + (value?.length ?? 0)
+  view.headersLength = encoded.length
   return view
 }
 

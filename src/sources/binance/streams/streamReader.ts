@@ -50,7 +50,7 @@ interface Filling {
   readonly symbol: string
   readonly toId: number
   /** Those that follow the hole. */
-  readonly then: readonly HeldFrame[]
+  readonly behind: readonly HeldFrame[]
 }
 
 /**
@@ -224,7 +224,7 @@ export class StreamReader implements FeedReader {
     this.#counts.gaps++
     if (this.#options.kind === 'aggTrade') {
       const missed = { symbol, fromId: last + 1, toId: firstId - 1 }
-      this.#filling = { pages: this.#fill.between(missed), symbol, toId: missed.toId, then: [held] }
+      this.#filling = { pages: this.#fill.between(missed), symbol, toId: missed.toId, behind: [held] }
       return 0
     }
     this.#counts.missing += firstId - 1 - last
@@ -233,7 +233,7 @@ export class StreamReader implements FeedReader {
   }
 
   /** False where a stop has come first. */
-  async #advanceFill({ pages, symbol, toId, then }: Filling, signal: AbortSignal): Promise<boolean> {
+  async #advanceFill({ pages, symbol, toId, behind }: Filling, signal: AbortSignal): Promise<boolean> {
     this.#page ??= pages.next()
     const page = await unlessAborted(this.#page, signal)
     if (page === null) return false
@@ -244,7 +244,7 @@ export class StreamReader implements FeedReader {
       return true
     }
     this.#filling = null
-    this.#ready.push(...then)
+    this.#ready.push(...behind)
     const stream = `${symbol.toLowerCase()}@aggTrade`
     const next = (this.#states.get(stream)?.mark?.[0] ?? toId) + 1
     if (page.value !== null && next <= toId) {

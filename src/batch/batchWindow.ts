@@ -1,0 +1,48 @@
+import type pg from 'pg'
+
+/** Minutes of a symbol: those whose open time is at or after `from` and before `to`, ms UTC. */
+export interface BatchWindow {
+  readonly market: string
+  readonly symbol: string
+  readonly from: number
+  readonly to: number
+}
+
+/**
+ * Judges the minutes of silver in these windows before gold is made of them, in the transaction of the pass, and gives those windows that nothing may be made of.
+ * @param windows hours that have rows
+ */
+export type QualityBoundary = (
+  client: pg.ClientBase,
+  windows: readonly BatchWindow[],
+  run: { readonly runId: string; readonly now: number },
+) => Promise<readonly BatchWindow[]>
+
+/** The windows as arrays of SQL: market, symbol, from and to in ms. */
+export function windowValues(windows: readonly BatchWindow[]): readonly unknown[] {
+  return [
+    windows.map(({ market }) => market),
+    windows.map(({ symbol }) => symbol),
+    windows.map(({ from }) => from),
+    windows.map(({ to }) => to),
+  ]
+}
+
+/** The same minutes in as few windows as there can be. */
+export function merged(windows: readonly BatchWindow[]): BatchWindow[] {
+  const sorted = [...windows].sort(
+    (a, b) => compare(a.market, b.market) || compare(a.symbol, b.symbol) || a.from - b.from,
+  )
+  const result: BatchWindow[] = []
+  for (const window of sorted) {
+    const last = result.at(-1)
+    if (last?.market === window.market && last.symbol === window.symbol && window.from <= last.to)
+      result[result.length - 1] = { ...last, to: Math.max(last.to, window.to) }
+    else result.push(window)
+  }
+  return result
+}
+
+function compare(a: string, b: string): number {
+  return a < b ? -1 : a > b ? 1 : 0
+}

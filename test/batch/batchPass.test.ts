@@ -1,0 +1,224 @@
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import { readLiveFiles } from '../../src/lake/lakeFacts.ts'
+import { Random } from '../../src/testing/random.ts'
+import { unkindTrades } from '../../src/testing/unkind/unkindTrades.ts'
+import { batchWorld, goldTables, type Kline } from './batchWorld.ts'
+
+const minute = 60_000
+const midnight = Date.parse('2026-01-15T00:00:00Z')
+const kline = (openTime: number, more: Partial<Kline> = {}): Kline => ({
+  symbol: 'BTCUSDT',
+  openTime,
+  open: '10',
+  high: '12',
+  low: '9',
+  close: '11',
+  volume: '2',
+  quoteVolume: '21',
+  tradeCount: 4,
+  takerBuyVolume: '1',
+  takerBuyQuoteVolume: '10.5',
+  ...more,
+})
+
+describe('a batch pass', { timeout: 240_000 }, () => {
+  it('makes the same of what came bit by bit, late and corrected, as a full one makes anew', async () => {
+    await fc.assert(
+      fc.asyncProperty(fc.integer({ min: 0, max: 1_000_000 }), async (seed) => {
+        const world = await batchWorld(2)
+        try {
+          const random = new Random(seed)
+          const { records, candles } = unkindTrades({
+            seed,
+            trades: 300,
+            maxOutOfOrdernessMs: 2_000,
+            allowedLatenessMs: 3_600_000,
+            partitions: 2,
+            averageStepMs: 5_000,
+          })
+          const minutes = candles.filter(({ interval }) => interval === '1m')
+          const slices = random.int(2, 5)
+          for (let i = 0; i < slices; i++) {
+            const from = Math.floor((records.length * i) / slices)
+            await world.live(records.slice(from, Math.floor((records.length * (i + 1)) / slices)))
+            const told = minutes.filter(() => random.chance(0.3))
+            // Some are told wrongly at first, and some tell of more than there was.
+            if (told.length > 0)
+              await world.klines(
+                told.map((one) => (random.chance(0.3) ? { ...one, tradeCount: one.tradeCount + 1 } : one)),
+              )
+            if (random.chance(0.7)) await world.pass()
+          }
+          await world.live([], 'drain-and-close')
+          await world.pass()
+          const incremental = await world.dump()
+          expect(incremental.silver_klines_1m?.length).toBeGreaterThan(10)
+          await world.pass({ isFull: true })
+          expect(await world.dump()).toEqual(incremental)
+          expect(await world.pass()).toEqual({ records: 0, minutes: 0, candles: 0, blocked: 0, commits: 0 })
+        } finally {
+          await world.close()
+        }
+      }),
+      { numRuns: 4, endOnFailure: true },
+    )
+  })
+
+  it('makes of the trades what a naive model makes of them', async () => {
+    const world = await batchWorld()
+    try {
+      const { records, candles } = unkindTrades({
+        seed: 7,
+        trades: 400,
+        maxOutOfOrdernessMs: 2_000,
+        allowedLatenessMs: 3_600_000,
+        averageStepMs: 3_000,
+      })
+      await world.live(records, 'drain-and-close')
+      await world.pass()
+      for (const table of ['silver_klines_1m', ...goldTables]) {
+        const interval = table.split('_').at(-1)
+        const { rows } = await world.pool.query(
+          `SELECT symbol, (extract(epoch FROM open_time) * 1000)::float8 AS "openTime", open::text, high::text, low::text, close::text, volume::text, quote_volume::text AS "quoteVolume",
+             trade_count::float8 AS "tradeCount", taker_buy_volume::text AS "takerBuyVolume", taker_buy_quote_volume::text AS "takerBuyQuoteVolume", vwap::text
+           FROM ${table} ORDER BY open_time, symbol`,
+        )
+        const expected = candles
+          .filter((candle) => candle.interval === interval)
+          .map(({ interval: _, firstTradeId: __, lastTradeId: ___, ...rest }) => rest)
+          .sort((a, b) => a.openTime - b.openTime || (a.symbol < b.symbol ? -1 : 1))
+        expect(rows).toEqual(expected)
+      }
+    } finally {
+      await world.close()
+    }
+  })
+
+  it('takes ours where both are the same, the exchange’s where not, and whichever is alone', async () => {
+    const world = await batchWorld()
+    try {
+      const at = (n: number) => midnight + n * minute
+      await world.klines([kline(at(0)), kline(at(1)), kline(at(2), { tradeCount: 0, volume: '0', quoteVolume: '0' })])
+      const ours = (openTime: number, tradeCount: number) =>
+        world.pool.query(
+          `INSERT INTO archived_klines_1m VALUES ('spot', 'BTCUSDT', '1m', timestamptz 'epoch' + $1 * interval '1 ms', 10, 12, 9, 11, 2, 21.0000000012345678, $2, 1, 10.5, 10.5, 1, 4, true, 1)`,
+          [openTime, tradeCount],
+        )
+      await ours(at(0), 4)
+      await ours(at(1), 3)
+      await ours(at(3), 3)
+      await world.pass()
+      const silver = async () =>
+        (
+          await world.pool.query(
+            `SELECT source, trade_count::int AS n, quote_volume::text AS q, vwap::text AS v FROM silver_klines_1m ORDER BY open_time`,
+          )
+        ).rows.map(({ source, n, q, v }) => `${source} ${n} ${q} ${v}`)
+      expect(await silver()).toEqual([
+        'trades 4 21.0000000012345678 10.50000000',
+        'exchange 4 21.0000000000000000 10.50000000',
+        'exchange 0 0.0000000000000000 null',
+        'trades 3 21.0000000012345678 10.50000000',
+      ])
+      // What the exchange took back is gone, and its own word counts again where ours changes.
+      await world.pool.query(`DELETE FROM raw_klines WHERE trade_count = 0`)
+      await world.pool.query(`UPDATE archived_klines_1m SET trade_count = 4 WHERE trade_count = 3 AND open_time < $1`, [
+        new Date(at(3)),
+      ])
+      expect(await world.pass()).toMatchObject({ minutes: 2 })
+      expect((await silver()).map((line) => line.split(' ')[0])).toEqual(['trades', 'trades', 'trades'])
+    } finally {
+      await world.close()
+    }
+  })
+
+  it('makes no candle of a window that is blocked, and makes it once the window is sound', async () => {
+    const world = await batchWorld()
+    try {
+      await world.klines(Array.from({ length: 180 }, (_, i) => kline(midnight + i * minute)))
+      const asked: number[] = []
+      const count = async (table: string) =>
+        Number((await world.pool.query(`SELECT count(*) FROM ${table}`)).rows[0]?.count)
+      await world.pass({
+        quality: async (_, windows, { runId }) => {
+          expect(runId).toBe('run-1')
+          asked.push(windows.length)
+          return windows.slice(1, 2)
+        },
+      })
+      expect(asked).toEqual([3])
+      expect(await count('gold_klines_1h')).toBe(2)
+      expect(await count('gold_klines_5m')).toBe(24)
+      expect(await count('gold_klines_1d')).toBe(0)
+      expect(await count('silver_klines_1m')).toBe(180)
+      await world.klines([kline(midnight + 70 * minute, { close: '11.5' })])
+      await world.pass({ quality: async () => [] })
+      expect([await count('gold_klines_1h'), await count('gold_klines_1d')]).toEqual([3, 1])
+    } finally {
+      await world.close()
+    }
+  })
+
+  it('leaves all as it was where it fails, and the next one makes it', async () => {
+    const world = await batchWorld()
+    try {
+      await world.klines([kline(midnight)])
+      const broken = world.pass({
+        quality: async () => {
+          throw new Error('no verdict')
+        },
+      })
+      await expect(broken).rejects.toThrow('no verdict')
+      expect((await world.dump()).silver_klines_1m).toEqual([])
+      expect(await world.pass()).toMatchObject({ minutes: 1, candles: 5, commits: 6 })
+    } finally {
+      await world.close()
+    }
+  })
+
+  it('does not pass over what is committed while it runs', async () => {
+    const world = await batchWorld()
+    try {
+      await world.klines([kline(midnight)])
+      const slow = await world.pool.connect()
+      await slow.query('BEGIN')
+      await slow.query(`DELETE FROM raw_klines`)
+      await world.pass()
+      await slow.query('COMMIT')
+      slow.release()
+      expect((await world.dump()).silver_klines_1m).toHaveLength(1)
+      await world.pass()
+      expect(await world.dump()).toEqual(Object.fromEntries(['silver_klines_1m', ...goldTables].map((t) => [t, []])))
+    } finally {
+      await world.close()
+    }
+  })
+
+  it('writes the changed days alone to the lake, in one commit a table', async () => {
+    const world = await batchWorld()
+    try {
+      const files = async () => {
+        const client = await world.pool.connect()
+        try {
+          return await readLiveFiles(client, 'market.silver_klines_1m')
+        } finally {
+          client.release()
+        }
+      }
+      await world.klines([kline(midnight), kline(midnight + 86_400_000)])
+      await world.pass()
+      const before = await files()
+      await world.klines([kline(midnight + minute)])
+      expect(await world.pass()).toMatchObject({ commits: 6 })
+      const after = await files()
+      expect(after.map(({ rowCount, added }) => [rowCount, added]).sort()).toEqual([
+        [1, 1],
+        [2, 2],
+      ])
+      expect(after.filter(({ path }) => before.some((known) => known.path === path))).toHaveLength(1)
+    } finally {
+      await world.close()
+    }
+  })
+})
