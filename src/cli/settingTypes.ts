@@ -18,6 +18,7 @@ export const commandNames = [
   'runs retry',
   'runs backfill',
   'candles',
+  'portfolio',
   'rows',
   'console',
   'status',
