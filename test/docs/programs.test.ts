@@ -53,6 +53,7 @@ const { folder, files } = writePrograms([
   'docs/changing.md',
   'docs/indicators.md',
   'docs/lake.md',
+  'docs/batch.md',
   'docs/market-streams.md',
   'docs/live-feed.md',
   'docs/start/fromRxjs.md',
