@@ -11,6 +11,7 @@ export interface CommandDescription {
 
 /** Words that stand before others. */
 export const commandGroups: Readonly<Record<string, string>> = {
+  alerts: 'Look at what alert rules have decided, try the channels, silence a rule.',
   archive: 'Look after the archive of raw trades.',
   lake: 'Look at the tables of the lake, serve them to readers, and clean up.',
   quality: 'Judge tables by what is expected of them, and look at what came of it.',
@@ -79,7 +80,7 @@ export const commandList: ReadonlyMap<CommandName, CommandDescription> = new Map
     'ingest',
     {
       description:
-        'Bring JSON lines, a feed of your own or, without either, trades into a topic, exactly once: started again, it goes on where it was. ' +
+        'Bring JSON lines, a feed of your own or, without either, trades into a topic, exactly once: started again, it goes on where it was. With --symbols-file the other streams of the file come into topics of their own. ' +
         'Standard input (-) is to be given again from its beginning; the lines that are in the topic are passed over by their number.',
       args: [{ name: '[file]', description: 'JSON lines, plain, .gz or .zst, or - for standard input' }],
       examples: [
@@ -88,6 +89,7 @@ export const commandList: ReadonlyMap<CommandName, CommandDescription> = new Map
         'millrace ingest 2023.jsonl.gz --topic readings --time at --time-unit s --producer archive',
         'millrace ingest --feed ./my-feed.ts',
         'KAFKA_BROKERS=127.0.0.1:9092 millrace ingest --source binance',
+        'millrace ingest --source binance --symbols-file symbols.yaml',
         'millrace ingest --tape frames.jsonl --until-end',
       ],
       load: async () => (await import('./commands/ingest.ts')).ingest,
@@ -267,6 +269,19 @@ export const commandList: ReadonlyMap<CommandName, CommandDescription> = new Map
     },
   ],
   [
+    'console',
+    {
+      description:
+        'Serve the console in the browser: live candles, how each pipeline is doing, what was set aside. It reads the database of the data folder, or DATABASE_URL, and runs beside any pipeline. Ctrl-C stops it.',
+      examples: [
+        'millrace console',
+        'millrace console --console-port 0',
+        'MILLRACE_CONSOLE_TOKEN=$(openssl rand -hex 32) millrace console --console-host 0.0.0.0',
+      ],
+      load: async () => (await import('./commands/console.ts')).consoleCommand,
+    },
+  ],
+  [
     'status',
     {
       description: 'What runs, how far it is, what was set aside and what is archived.',
@@ -319,6 +334,36 @@ export const commandList: ReadonlyMap<CommandName, CommandDescription> = new Map
       args: [{ name: '[ids...]', description: 'as `outbox list` prints them' }],
       examples: ['millrace outbox retry hot/readings/0/pager/17', 'millrace outbox retry --all'],
       load: async () => (await import('./commands/outbox.ts')).retryOutbox,
+    },
+  ],
+  [
+    'alerts list',
+    {
+      description: 'Print what alert rules have decided, newest first.',
+      examples: ['millrace alerts list', 'millrace alerts list --limit 20 --json'],
+      load: async () => (await import('./commands/alerts.ts')).listAlerts,
+    },
+  ],
+  [
+    'alerts test',
+    {
+      description:
+        'Check the file of alerts, and send a test to each of its channels: exit code 1 where one does not take it.',
+      examples: ['millrace alerts test', 'millrace alerts test --alerts-file ops/alerts.yaml'],
+      load: async () => (await import('./commands/alerts.ts')).testAlerts,
+    },
+  ],
+  [
+    'alerts silence',
+    {
+      description:
+        'Tell nobody of a rule for a while, written into the file of alerts: what runs reads it before it tells the next one. Decisions are still kept.',
+      args: [
+        { name: '<rule>', description: 'a rule of the file' },
+        { name: '[symbols...]', description: 'default: all of the rule' },
+      ],
+      examples: ['millrace alerts silence btc-high', 'millrace alerts silence btc-high BTCUSDT --for 30m'],
+      load: async () => (await import('./commands/alerts.ts')).silenceAlerts,
     },
   ],
   [
@@ -545,9 +590,18 @@ export const commandList: ReadonlyMap<CommandName, CommandDescription> = new Map
     'health',
     {
       description:
-        'Say whether the pipeline or ingest of the data folder is alive: exit code 0 or 1, for container health checks.',
-      examples: ['millrace health'],
+        'Say whether the pipeline or ingest of the data folder is alive: exit code 0 or 1, for container health checks. With --ready also whether its data are well.',
+      examples: ['millrace health', 'millrace health --ready --max-watermark-lag 60'],
       load: async () => (await import('./commands/health.ts')).health,
+    },
+  ],
+  [
+    'monitor',
+    {
+      description:
+        'Serve /metrics for Prometheus, /healthz and /readyz, on loopback; with --alerts-file decide alerts over lag, gaps, dead letters and the like. Ctrl-C stops it.',
+      examples: ['millrace monitor', 'millrace monitor --metrics-port 9464 --alerts-file alerts.yaml'],
+      load: async () => (await import('./commands/monitor.ts')).monitor,
     },
   ],
   [

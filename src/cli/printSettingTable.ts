@@ -96,6 +96,7 @@ export const printSettingTable = {
     commands: [
       'graph',
       'run batch',
+      'alerts list',
       'verify',
       'lake tables',
       'status',
@@ -125,6 +126,7 @@ export const printSettingTable = {
     env: 'MILLRACE_SCHEMA',
     flag: '--schema <name>',
     commands: [
+      'console',
       'status',
       'rows',
       'dead-letters list',
@@ -214,7 +216,7 @@ export const printSettingTable = {
     schema: integer(1, 1_000_000),
     env: null,
     flag: '--limit <count>',
-    commands: ['dead-letters list', 'outbox list', 'runs list', 'rows'],
+    commands: ['dead-letters list', 'outbox list', 'runs list', 'rows', 'alerts list'],
     default: '100',
     allowed: 'a whole number from 1 to 1000000',
     description: 'How many to print, newest first; says how many there are.',

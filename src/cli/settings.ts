@@ -2,12 +2,16 @@ import { z } from 'zod'
 import { archivePlaceAllowed, isArchivePlace } from '../host/archivePlace.ts'
 import { isSchemaName, schemaNameAllowed } from '../host/databaseNames.ts'
 import { databaseUrlForms } from '../sinks/postgres/databaseUrl.ts'
+import { alertsSettingTable } from './alertsSettingTable.ts'
 import { backfillSettingTable } from './backfillSettingTable.ts'
+import { consoleSettingTable } from './consoleSettingTable.ts'
 import { exchangeSettingTable } from './exchangeSettingTable.ts'
 import { ingestSettingTable } from './ingestSettingTable.ts'
 import { kafkaSettingTable } from './kafkaSettingTable.ts'
 import { lakeCommands, lakeSettingTable } from './lakeSettingTable.ts'
 import { limitSettingTable } from './limitSettingTable.ts'
+import { logSettingTable } from './logSettingTable.ts'
+import { monitorSettingTable } from './monitorSettingTable.ts'
 import { offsetSettingTable } from './offsetSettingTable.ts'
 import { printSettingTable } from './printSettingTable.ts'
 import { qualitySettingTable } from './qualitySettingTable.ts'
@@ -28,7 +32,7 @@ import { type CommandName, commandNames, type Setting } from './settingTypes.ts'
 import { symbolsSettingTable } from './symbolsSettingTable.ts'
 
 /** They make something of their own. */
-const withoutData: readonly CommandName[] = ['new', 'record', 'exchange']
+const withoutData: readonly CommandName[] = ['new', 'record', 'exchange', 'alerts test', 'alerts silence']
 const withData: readonly CommandName[] = commandNames.filter(
   (name) => !withoutData.includes(name) && !name.startsWith('symbols '),
 )
@@ -336,11 +340,15 @@ export const settings = {
   ...exchangeSettingTable,
   ...kafkaSettingTable,
   ...lakeSettingTable,
+  ...consoleSettingTable,
   ...limitSettingTable,
   ...offsetSettingTable,
   ...printSettingTable,
   ...qualitySettingTable,
   ...scheduleSettingTable,
+  ...alertsSettingTable,
+  ...monitorSettingTable,
+  ...logSettingTable,
   ...symbolsSettingTable,
 } as const satisfies Record<string, Setting>
 

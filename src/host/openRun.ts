@@ -22,7 +22,7 @@ import { pipelineWorker } from './pipelineWorker.ts'
 import { plainArchive, plainKafka } from './plainConnections.ts'
 import { prepareDatabase } from './prepareDatabase.ts'
 import type { RunDatabase } from './runDatabase.ts'
-import type { RunTopic } from './runTopic.ts'
+import { namesApart, type RunTopic } from './runTopic.ts'
 import { requireFitTopic } from './simulatedTopic.ts'
 import type { StartWait } from './startWait.ts'
 import { WorkerPool } from './workerPool.ts'
@@ -93,6 +93,7 @@ async function openEmbedded(options: OpenRunOptions): Promise<PipelineRun> {
         schema,
         topics: job.topics.map(({ name }) => name),
         mustBeThere: job.topics.filter(({ name, isTold }) => isTold && !isFilled(name)).map(({ name }) => name),
+        apart: namesApart(job.topics),
         settings: settings.topics,
         lost,
         onWarning,

@@ -59,6 +59,7 @@ describe('the public interface', () => {
       'src/archive.ts',
       'src/avro.ts',
       'src/indicators.ts',
+      'src/alerts.ts',
       'src/lake.ts',
       'src/quality.ts',
       'src/schedule.ts',

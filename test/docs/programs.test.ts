@@ -52,6 +52,7 @@ const { folder, files } = writePrograms([
   'docs/testing.md',
   'docs/changing.md',
   'docs/indicators.md',
+  'docs/alerts.md',
   'docs/lake.md',
   'docs/batch.md',
   'docs/market-streams.md',
@@ -76,7 +77,7 @@ function isPipeline(value: unknown): value is RecordsPipeline {
 describe('the programs of the pages', () => {
   it('compile', { timeout: 120_000 }, async () => {
     const pages = new Set([...files.keys()].map((name) => name.split(' ')[0]))
-    expect(pages.size).toBe(20)
+    expect(pages.size).toBe(21)
     const config = {
       extends: join(root, 'tsconfig.json'),
       compilerOptions: { paths: {}, rewriteRelativeImportExtensions: false },
