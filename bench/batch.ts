@@ -61,11 +61,11 @@ for _ in range(3):
     before = cpu()
     connection.execute("""
         WITH trades AS (
-            SELECT value.data.s AS symbol, "timestamp" AS at, value.data.t AS id, value.data.p::DECIMAL(18,8) AS price, value.data.q::DECIMAL(18,8) AS quantity, value.data.m AS maker
+            SELECT value.data.s AS symbol, "timestamp" AS ms, value.data.t AS id, value.data.p::DECIMAL(18,8) AS price, value.data.q::DECIMAL(18,8) AS quantity, value.data.m AS maker
             FROM read_json(?, format = 'newline_delimited', compression = 'zstd', columns = {
                 'timestamp': 'BIGINT', 'value': 'STRUCT(data STRUCT(s VARCHAR, t BIGINT, p VARCHAR, q VARCHAR, m BOOLEAN))'})
         ), minutes AS (
-            SELECT symbol, at // 60000 AS minute, arg_min(price, id) AS open, max(price) AS high, min(price) AS low, arg_max(price, id) AS close, sum(quantity) AS volume,
+            SELECT symbol, ms // 60000 AS minute, arg_min(price, id) AS open, max(price) AS high, min(price) AS low, arg_max(price, id) AS close, sum(quantity) AS volume,
                 sum(price::DECIMAL(19,8) * quantity::DECIMAL(19,8)) AS quote, count(*) AS trades, sum(CASE WHEN maker THEN 0 ELSE quantity END) AS taker
             FROM trades GROUP BY ALL
         )

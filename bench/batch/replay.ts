@@ -75,13 +75,13 @@ export async function benchReplay({ trades, store, objects }: ArchivedTrades): P
     skipped: async () => [],
   }
   const generator = async () => {
-    for (const { key } of objects) for (const _ of readArchiveObject((await store.get(key)) as Buffer)) continue
+    for (const { key } of objects) for (const _ of readArchiveObject((await store.get(key)) as Buffer));
   }
   const walk = async () => {
     const reader = new ArchiveLog({ manifest, store }).reader(0)
     const view = new RecordView()
     const fetch = () => reader.fetch({ maxBytes: 1, maxWaitMs: 0 })
-    for (let batch = await fetch(); batch !== null; batch = await fetch()) while (batch.read(view)) continue
+    for (let batch = await fetch(); batch !== null; batch = await fetch()) while (batch.read(view));
   }
   const recorded = { recordedSteps: async () => [], mergeNotes: async () => [], answers: async () => [] }
   const replay = async () => {

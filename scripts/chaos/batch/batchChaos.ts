@@ -152,7 +152,9 @@ class BatchSite {
 
   /** Whether the pass had ended before it was to be killed, and how long it was at work; null never kills. */
   async pass(killAfterMs: number | null): Promise<{ readonly isDone: boolean; readonly tookMs: number }> {
-    const child = spawn(process.execPath, [program, JSON.stringify(this.#place)], { stdio: ['ignore', 'pipe', 'inherit'] })
+    const child = spawn(process.execPath, [program, JSON.stringify(this.#place)], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    })
     let told = ''
     const { promise: begun, resolve: begin } = Promise.withResolvers<void>()
     child.stdout.setEncoding('utf8').on('data', (text: string) => {
@@ -194,7 +196,8 @@ class BatchSite {
     const { rows } = await this.#pool.query<{ table_name: string; path: string }>(
       'SELECT table_name, path FROM lake_file WHERE removed IS NULL UNION ALL SELECT table_name, path FROM lake_manifest WHERE removed IS NULL',
     )
-    return rows.filter(({ table_name, path }) => !existsSync(join(this.#place.lake, ...table_name.split('.'), path))).length
+    return rows.filter(({ table_name, path }) => !existsSync(join(this.#place.lake, ...table_name.split('.'), path)))
+      .length
   }
 
   async sweep(isDeleting: boolean): Promise<readonly string[]> {
@@ -210,7 +213,9 @@ class BatchSite {
   async rows(): Promise<readonly string[]> {
     const all: string[] = []
     for (const table of tables) {
-      const { rows } = await this.#pool.query<{ text: string }>(`SELECT '${table} ' || t::text AS text FROM ${table} AS t`)
+      const { rows } = await this.#pool.query<{ text: string }>(
+        `SELECT '${table} ' || t::text AS text FROM ${table} AS t`,
+      )
       all.push(...rows.map(({ text }) => text))
     }
     return all
