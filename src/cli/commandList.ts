@@ -85,7 +85,7 @@ export const commandList: ReadonlyMap<CommandName, CommandDescription> = new Map
     'ingest',
     {
       description:
-        'Bring JSON lines, a feed of your own or, without either, trades into a topic, exactly once: started again, it goes on where it was. ' +
+        'Bring JSON lines, a feed of your own or, without either, trades into a topic, exactly once: started again, it goes on where it was. With --symbols-file the other streams of the file come into topics of their own. ' +
         'Standard input (-) is to be given again from its beginning; the lines that are in the topic are passed over by their number.',
       args: [{ name: '[file]', description: 'JSON lines, plain, .gz or .zst, or - for standard input' }],
       examples: [
@@ -94,6 +94,7 @@ export const commandList: ReadonlyMap<CommandName, CommandDescription> = new Map
         'millrace ingest 2023.jsonl.gz --topic readings --time at --time-unit s --producer archive',
         'millrace ingest --feed ./my-feed.ts',
         'KAFKA_BROKERS=127.0.0.1:9092 millrace ingest --source binance',
+        'millrace ingest --source binance --symbols-file symbols.yaml',
         'millrace ingest --tape frames.jsonl --until-end',
       ],
       load: async () => (await import('./commands/ingest.ts')).ingest,
@@ -167,6 +168,18 @@ export const commandList: ReadonlyMap<CommandName, CommandDescription> = new Map
         'millrace reconcile --symbol BTCUSDT --from 2024-08-08T23:54:00Z --to 2024-08-08T23:55:00Z --explain "the tape begins in this minute"',
       ],
       load: async () => (await import('./commands/reconcile.ts')).reconcile,
+    },
+  ],
+  [
+    'verify',
+    {
+      description:
+        "Read a range of the archive again and compare what comes of it with what is stored, byte for byte, and with the exchange's klines. Writes nothing; exit code 1 where something differs.",
+      examples: [
+        'millrace verify --from 2026-01-15 --to 2026-01-16',
+        'millrace verify --from 2026-01-15T10:00 --to 2026-01-15T11:00 --market usdm --json',
+      ],
+      load: async () => (await import('./commands/verify.ts')).verify,
     },
   ],
   [

@@ -11,6 +11,7 @@ export const commandNames = [
   'graph',
   'backfill',
   'reconcile',
+  'verify',
   'quality check',
   'quality report',
   'contract',

@@ -1,4 +1,5 @@
 import type pg from 'pg'
+import { followInLake } from '../lake/lakeMirror.ts'
 import type { ObjectStore } from '../runtime/objectStore.ts'
 import type { Pipeline } from '../runtime/pipeline.ts'
 import { taskCount } from '../runtime/wholeInputs.ts'
@@ -172,7 +173,7 @@ async function openOnKafka(options: OpenRunOptions): Promise<PipelineRun> {
 
 function prepare(
   { job, database, onWarning }: OpenRunOptions,
-  { tables }: OutletPlan,
+  { tables, followed }: OutletPlan,
   kind: 'kafka' | 'embedded',
 ): Promise<void> {
   const { pipeline, settings, topics } = job
@@ -186,6 +187,7 @@ function prepare(
     const beginsInside = startFrom !== null && startFrom !== 'earliest'
     const writer = { pipeline: pipeline.name, topic: leadOf(job), beginsInside }
     for (const told of await takeTables(pool, schema, writer, tables)) onWarning(`note: ${told}`)
+    for (const one of followed) await followInLake(pool, one)
   })
 }
 
