@@ -85,15 +85,16 @@ describe('the programs of the pages', () => {
     expect(lines).toHaveLength(2)
     writeFileSync(join(place.cwd, 'readings.jsonl'), `${lines.join('\n')}\n`)
     const ran = commands.filter((line) => line.startsWith('npx millrace '))
-    expect(ran).toHaveLength(2)
+    expect(ran).toHaveLength(3)
     let told = ''
     for (const line of ran) {
       const result = await runCommand(line.split(' ').slice(2), place)
       expect(result, result.stderr + result.stdout).toMatchObject({ code: 0 })
-      told = result.stdout
+      told += result.stdout
     }
-    const [, said = 'nothing'] = /says `([^`]+)`/.exec(textOf('README.md')) ?? []
+    const [, said = 'nothing'] = /and says `([^`]+)`/.exec(textOf('README.md')) ?? []
     expect(told).toContain(said)
+    expect(told.endsWith(String(fences('README.md', 'text')[0]))).toBe(true)
   })
 
   it("in docs/operators.md: the operator of one's own does what its picture says", async () => {
