@@ -93,12 +93,22 @@ class PlanDrawing {
         idleAfterMs: random.chance(0.8) ? random.pick([50, 150, 400, 1_500]) : null,
         steps,
         table: null,
+        isWhole: false,
       }),
     )
+    const whole = random.fork('whole')
+    const isOneTask = this.#isForTask && whole.chance(0.15)
     const changes = this.#tables.map(
-      (table): OtherInput => ({ topic: `changes-of-${table.name}`, idleAfterMs: null, steps: [], table }),
+      (table): OtherInput => ({
+        topic: `changes-of-${table.name}`,
+        idleAfterMs: null,
+        steps: [],
+        table,
+        isWhole: whole.chance(0.4),
+      }),
     )
     const drawn = {
+      isOneTask,
       leadSteps: inputSteps[0] ?? [],
       others: random.chance(0.5) ? [...streams, ...changes] : [...changes, ...streams],
       root,
@@ -266,7 +276,8 @@ class PlanDrawing {
     if (this.#tables.length > 0 && !place.isLoose) kinds.push('enrich', 'enrich', 'enrich')
     if (depth < mostDepth) kinds.push('diamond')
     if (this.#canMigrate && !this.#hasRetired) kinds.push('retired', 'retired')
-    if (!this.#hasEventTime) kinds.push(...Array.from({ length: 8 }, () => 'eventTime' as const))
+    if (!this.#hasEventTime && (!place.isLoose || this.#tables.every(({ ttlMs }) => ttlMs === null)))
+      kinds.push(...Array.from({ length: 8 }, () => 'eventTime' as const))
     if (place.hasTime) kinds.push('dedupe', 'dedupe', 'moves')
     if (place.hasTime && place.mayOpen) kinds.push('window', 'window', 'window', 'silence', 'silence')
     if (place.hasTime && place.mayOpen && place.mayReject)
