@@ -2,6 +2,7 @@ import type { Market } from '../../market/trade.ts'
 import { tradeCodec } from '../../market/tradeCodec.ts'
 import { realtime } from '../../pipelines/realtime.ts'
 import type { Pipeline } from '../../runtime/pipeline.ts'
+import { type AlertPlan, channelsOf } from '../alerts/alertPlan.ts'
 
 /** What decides about the pipeline of a run. */
 export type RealtimeArgument = {
@@ -9,9 +10,15 @@ export type RealtimeArgument = {
   readonly timeUnit: 'ms' | 'us'
   /** Least time between two rows of an open 1m candle. */
   readonly provisionalEveryMs: number
+  /** An `AlertPlan` as JSON; null where no file of alerts is named. */
+  readonly alerts: string | null
 }
 
 /** Called here, and in each worker process. */
-export function makePipeline({ market, timeUnit, provisionalEveryMs }: RealtimeArgument): Pipeline {
-  return realtime(tradeCodec({ market, timeUnit }), { provisionalEveryMs })
+export function makePipeline({ market, timeUnit, provisionalEveryMs, alerts }: RealtimeArgument): Pipeline {
+  const trades = tradeCodec({ market, timeUnit })
+  if (alerts === null) return realtime(trades, { provisionalEveryMs })
+  const plan = JSON.parse(alerts) as AlertPlan
+  const alerting = { rules: plan.rules, channels: Object.fromEntries(channelsOf(plan)) }
+  return realtime(trades, { provisionalEveryMs, alerts: alerting })
 }
