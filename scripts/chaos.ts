@@ -24,8 +24,8 @@ const help = `Kills real processes in the middle of a tape, again and again, and
   --below FILE with --pipeline examples/byCustomer.ts: the lower half of the hop as well (examples/spentPerDay.ts); every order counts once below, and none is
                late there that was not late above
   --values N   with --below: how many orders                           (300000)
-  --exchange   an ingest of a simulated exchange that goes wrong, and is stopped and started, for --minutes of its time (30), ten times as fast: the
-               trades in the topic and the candles of them against what there was
+  --exchange   an ingest of a simulated exchange that goes wrong, and is stopped and started, for --minutes of its time (30), up to ten times as fast: the
+               trades in the topic, the candles of them and the other streams against what there was; and whether status tells what is wrong, and nothing else
   --batch      batch passes over trades and klines that come, each killed somewhere: silver, gold and the lake against one undisturbed pass
   --keep       leave the data folders for a look
 `
@@ -64,8 +64,10 @@ async function chaosOnMarket(minutes: number, seed: number): Promise<void> {
   const { chaosOnExchange } = await import('./chaos/exchangeChaos.ts')
   const summary = await chaosOnExchange({ minutes, seed, say })
   process.stdout.write(`${JSON.stringify(summary)}\n`)
-  const { missing, duplicates, out_of_order, candles_different, dead_letters, open_gaps } = summary
-  process.exitCode = missing + duplicates + out_of_order + candles_different + dead_letters + open_gaps === 0 ? 0 : 1
+  const { missing, duplicates, out_of_order, candles_different, dead_letters, open_gaps, streams, status } = summary
+  const ofStreams = Object.values(streams).map((one) => one.missing + one.duplicates + one.out_of_order)
+  const wrong = [missing, duplicates, out_of_order, candles_different, dead_letters, open_gaps, ...ofStreams]
+  process.exitCode = [...wrong, status.silent, status.crying].every((count) => count === 0) ? 0 : 1
 }
 
 async function chaosOnPasses(kills: number, seed: number): Promise<void> {

@@ -5,14 +5,17 @@ import { afterAll, beforeAll, expect, it } from 'vitest'
 import { parsePortfolio } from '../../src/cli/portfolioFile.ts'
 import { SimulatedExchange } from '../../src/testing/exchange/simulatedExchange.ts'
 import { runCommand, startCommand } from '../support/commandLine.ts'
+import { unmarked } from '../support/unmarkedExchange.ts'
 
 let folder: string
 let exchange: SimulatedExchange | null = null
+let real: Awaited<ReturnType<typeof unmarked>> | null = null
 beforeAll(() => {
   folder = mkdtempSync(join(tmpdir(), 'millrace-portfolio-'))
 })
 afterAll(async () => {
   await exchange?.close()
+  await real?.close()
   rmSync(folder, { recursive: true, force: true })
 })
 
@@ -27,7 +30,8 @@ it('a file of a portfolio is refused with its line', () => {
 it('millrace portfolio values what is held by the candles that are closed', async () => {
   const minute = Math.floor(Date.now() / 60_000) * 60_000 - 600_000
   exchange = await SimulatedExchange.start({ symbols: ['BTCUSDT'], startMs: minute })
-  const env = { MILLRACE_BINANCE_WS_URL: exchange.streamUrl, MILLRACE_BINANCE_REST_URL: exchange.restUrl }
+  real = await unmarked(exchange)
+  const env = { MILLRACE_BINANCE_WS_URL: real.streamUrl, MILLRACE_BINANCE_REST_URL: real.restUrl }
   const place = { cwd: folder, env }
   writeFileSync(
     join(folder, 'portfolio.yaml'),

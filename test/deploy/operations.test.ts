@@ -11,6 +11,7 @@ import { parse, parseAllDocuments } from 'yaml'
 import { settingNames, settings } from '../../src/cli/settings.ts'
 import { SimulatedExchange } from '../../src/testing/exchange/simulatedExchange.ts'
 import { startCommand } from '../support/commandLine.ts'
+import { unmarked } from '../support/unmarkedExchange.ts'
 
 const root = resolve(import.meta.dirname, '../..')
 const read = (path: string) => readFileSync(join(root, path), 'utf8')
@@ -83,12 +84,14 @@ describe('files for others', () => {
 describe.skipIf(!hasPrometheus)('what Prometheus reads of a live run', () => {
   let folder: string
   let exchange: SimulatedExchange
+  let real: Awaited<ReturnType<typeof unmarked>> | null = null
   let silent: Server
   beforeAll(() => {
     folder = mkdtempSync(join(tmpdir(), 'millrace-operations-'))
   })
   afterAll(async () => {
     await exchange?.close()
+    await real?.close()
     silent?.closeAllConnections()
     silent?.close()
     rmSync(folder, { recursive: true, force: true })
@@ -98,6 +101,7 @@ describe.skipIf(!hasPrometheus)('what Prometheus reads of a live run', () => {
     // An exchange that has lost trades, and a receiver of alerts that never answers.
     const minute = Math.floor(Date.now() / 60_000) * 60_000 - 600_000
     exchange = await SimulatedExchange.start({ symbols: ['BTCUSDT'], startMs: minute })
+    real = await unmarked(exchange)
     silent = createServer(() => undefined)
     silent.listen(0, '127.0.0.1')
     await once(silent, 'listening')
@@ -108,8 +112,8 @@ describe.skipIf(!hasPrometheus)('what Prometheus reads of a live run', () => {
     const place = {
       cwd: folder,
       env: {
-        MILLRACE_BINANCE_WS_URL: exchange.streamUrl,
-        MILLRACE_BINANCE_REST_URL: exchange.restUrl,
+        MILLRACE_BINANCE_WS_URL: real.streamUrl,
+        MILLRACE_BINANCE_REST_URL: real.restUrl,
         MILLRACE_ALERTS_FILE: 'alerts.yaml',
         PAGER: `http://127.0.0.1:${(silent.address() as AddressInfo).port}/`,
       },
