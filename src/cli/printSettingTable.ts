@@ -59,12 +59,12 @@ export const printSettingTable = {
     narrower: { backfill: { description: 'End, exclusive. Unset: until now, as far as candles are closed.' } },
   },
   candleMarket: {
-    schema: z.enum(['spot', 'usdm', 'simulated']),
+    schema: z.enum(['spot', 'usdm', 'coinbase', 'simulated']),
     env: null,
     flag: '--market <market>',
     commands: candles,
     default: null,
-    allowed: 'spot, usdm or simulated',
+    allowed: 'spot, usdm, coinbase or simulated',
     description: 'Unset: the only market in the data folder that holds the symbol, or spot where there are several.',
   },
   format: {

@@ -1,5 +1,6 @@
 import type { Clock } from '../runtime/clock.ts'
 import type { AddressLimits } from '../sources/binance/addressLimits.ts'
+import { binanceTalk } from '../sources/binance/binanceDialect.ts'
 import { ConnectionKeeper, defaultKeeperLimits } from '../sources/binance/connectionKeeper.ts'
 import { closedKlineOf, type ToldKline } from './closedKlines.ts'
 
@@ -33,6 +34,7 @@ export class KlineStream {
       keepers.push(
         new ConnectionKeeper({
           urls: urls.map((url) => `${url}/stream`),
+          talk: binanceTalk,
           streams: symbols.slice(from, from + perConnection).map((symbol) => `${symbol.toLowerCase()}@kline_1m`),
           clock,
           limits: defaultKeeperLimits,

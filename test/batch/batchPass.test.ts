@@ -45,7 +45,9 @@ describe('a batch pass', { timeout: 240_000 }, () => {
             const told = minutes.filter(() => random.chance(0.3))
             // Some are told wrongly at first, and some tell of more than there was.
             if (told.length > 0)
-              await world.klines(told.map((one) => (random.chance(0.3) ? { ...one, tradeCount: one.tradeCount + 1 } : one)))
+              await world.klines(
+                told.map((one) => (random.chance(0.3) ? { ...one, tradeCount: one.tradeCount + 1 } : one)),
+              )
             if (random.chance(0.7)) await world.pass()
           }
           await world.live([], 'drain-and-close')

@@ -1,3 +1,4 @@
+import { coinbaseCodec } from '../../market/coinbaseCodec.ts'
 import type { Market } from '../../market/trade.ts'
 import { tradeCodec } from '../../market/tradeCodec.ts'
 import { realtime } from '../../pipelines/realtime.ts'
@@ -13,5 +14,6 @@ export type RealtimeArgument = {
 
 /** Called here, and in each worker process. */
 export function makePipeline({ market, timeUnit, provisionalEveryMs }: RealtimeArgument): Pipeline {
-  return realtime(tradeCodec({ market, timeUnit }), { provisionalEveryMs })
+  const trades = market === 'coinbase' ? coinbaseCodec() : tradeCodec({ market, timeUnit })
+  return realtime(trades, { provisionalEveryMs })
 }

@@ -33,8 +33,8 @@ const connectTimeoutMs = 10_000
 export async function followCandles(context: CommandContext): Promise<number> {
   const { settings, output } = context
   const { market } = settings
-  if (market === 'simulated')
-    throw new UsageError('--market simulated has no exchange to compare with: name spot or usdm.')
+  if (market === 'simulated' || market === 'coinbase')
+    throw new UsageError(`--market ${market} has no candles to compare with: name spot or usdm.`)
   const say = (line: string): void => void output.out(`${line}\n`)
   const stopping = new AbortController()
   const shutdown = new Shutdown(() => output.err('Ended at once. What was found stays in candle_difference.'))

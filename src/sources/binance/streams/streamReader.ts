@@ -12,6 +12,7 @@ import type { OutgoingRecord } from '../../../runtime/log.ts'
 import type { RecordHeader } from '../../../runtime/record.ts'
 import { cutFrame, defaultMaxFrameBytes } from '../../market/cutFrame.ts'
 import type { AddressLimits } from '../addressLimits.ts'
+import { binanceTalk } from '../binanceDialect.ts'
 import { ConnectionGroup } from '../connectionGroup.ts'
 import type { BinanceHosts, BinanceMarket, MarketRules } from '../endpoints.ts'
 import { GapPossible, Inbox } from '../inbox.ts'
@@ -95,6 +96,7 @@ export class StreamReader implements FeedReader {
     })
     this.#connections = new ConnectionGroup(
       {
+        talk: binanceTalk,
         urls: hosts.streams.map((url) => `${url}/stream${timeUnit === 'us' ? '?timeUnit=MICROSECOND' : ''}`),
         ...{ clock, limits, address, jitter, onNotice, streamsPerConnection },
         streamsOf: (stream) => [stream],
