@@ -1,7 +1,8 @@
-// Makes dist/ from src/: modules and their types, and an executable command.
+// Makes dist/ from src/ and pages/: modules and their types, an executable command, and the pages of the console.
 import { spawnSync } from 'node:child_process'
 import { chmodSync, existsSync, rmSync, symlinkSync } from 'node:fs'
 import { join, resolve } from 'node:path'
+import { buildPages } from './buildPages.ts'
 
 const root = resolve(import.meta.dirname, '..')
 const dist = resolve(process.argv[2] ?? join(root, 'dist'))
@@ -12,6 +13,8 @@ const { status } = spawnSync(process.execPath, [tsc, '-p', join(root, 'tsconfig.
   stdio: 'inherit',
 })
 if (status !== 0) process.exit(status ?? 1)
+
+await buildPages(join(dist, 'pages'))
 
 const command = join(dist, 'cli/main.js')
 if (existsSync(command)) chmodSync(command, 0o755)

@@ -11,8 +11,11 @@ export interface CommandDescription {
 
 /** Words that stand before others. */
 export const commandGroups: Readonly<Record<string, string>> = {
+  alerts: 'Look at what alert rules have decided, try the channels, silence a rule.',
   archive: 'Look after the archive of raw trades.',
   lake: 'Look at the tables of the lake, serve them to readers, and clean up.',
+  quality: 'Judge tables by what is expected of them, and look at what came of it.',
+  runs: 'Look at the runs of batch jobs, have intervals run again, or for the first time.',
   buckets: 'Make the buckets of an object store.',
   state: 'Look at what pipelines keep, copy it under another name, drop it; say whose rows are.',
   symbols: 'Look after the file that says which symbols are taken from the exchange.',
@@ -37,13 +40,14 @@ export const commandList: ReadonlyMap<CommandName, CommandDescription> = new Map
     'run',
     {
       description:
-        'Run the pipeline that a TypeScript or JavaScript file exports: read its topics, write its tables. Ctrl-C stops cleanly; start again to go on.',
-      args: [{ name: '<file>', description: 'TypeScript or JavaScript that exports a pipeline, or realtime' }],
+        'Run the pipeline that a TypeScript or JavaScript file exports: read its topics, write its tables; or the batch job that it exports. Ctrl-C stops cleanly; start again to go on.',
+      args: [{ name: '<file>', description: 'TypeScript or JavaScript that exports a pipeline or a job, or realtime' }],
       examples: [
         'millrace run ./paid.ts',
         'millrace run ./paid.ts --watch',
         'millrace run ./paid.ts --until-end --close-open',
         'millrace run ./lines.ts --topic lines --schema reports',
+        'millrace run ./daily.ts --schedule',
         'KAFKA_BROKERS=127.0.0.1:9092 DATABASE_URL=postgres://user:password@host/database millrace run ./paid.ts --workers 2',
       ],
       load: async () => (await import('./commands/run.ts')).runFile,
@@ -68,7 +72,12 @@ export const commandList: ReadonlyMap<CommandName, CommandDescription> = new Map
     {
       description:
         'Make silver, gold and the tables of the lake of what has changed since the last pass: minutes of the archive and of the exchange, late and corrected ones included.',
-      examples: ['millrace run batch', 'millrace run batch --full', 'millrace run batch --market simulated --json'],
+      examples: [
+        'millrace run batch',
+        'millrace run batch --schedule',
+        'millrace run batch --full',
+        'millrace run batch --market simulated --json',
+      ],
       load: async () => (await import('./commands/runBatch.ts')).runBatch,
     },
   ],
@@ -76,7 +85,7 @@ export const commandList: ReadonlyMap<CommandName, CommandDescription> = new Map
     'ingest',
     {
       description:
-        'Bring JSON lines, a feed of your own or, without either, trades into a topic, exactly once: started again, it goes on where it was. ' +
+        'Bring JSON lines, a feed of your own or, without either, trades into a topic, exactly once: started again, it goes on where it was. With --symbols-file the other streams of the file come into topics of their own. ' +
         'Standard input (-) is to be given again from its beginning; the lines that are in the topic are passed over by their number.',
       args: [{ name: '[file]', description: 'JSON lines, plain, .gz or .zst, or - for standard input' }],
       examples: [
@@ -85,6 +94,7 @@ export const commandList: ReadonlyMap<CommandName, CommandDescription> = new Map
         'millrace ingest 2023.jsonl.gz --topic readings --time at --time-unit s --producer archive',
         'millrace ingest --feed ./my-feed.ts',
         'KAFKA_BROKERS=127.0.0.1:9092 millrace ingest --source binance',
+        'millrace ingest --source binance --symbols-file symbols.yaml',
         'millrace ingest --tape frames.jsonl --until-end',
       ],
       load: async () => (await import('./commands/ingest.ts')).ingest,
@@ -161,6 +171,129 @@ export const commandList: ReadonlyMap<CommandName, CommandDescription> = new Map
     },
   ],
   [
+    'verify',
+    {
+      description:
+        "Read a range of the archive again and compare what comes of it with what is stored, byte for byte, and with the exchange's klines. Writes nothing; exit code 1 where something differs.",
+      examples: [
+        'millrace verify --from 2026-01-15 --to 2026-01-16',
+        'millrace verify --from 2026-01-15T10:00 --to 2026-01-15T11:00 --market usdm --json',
+      ],
+      load: async () => (await import('./commands/verify.ts')).verify,
+    },
+  ],
+  [
+    'quality check',
+    {
+      description:
+        'Judge tables by what is expected of them, window by window. Exit code 1 where a window is blocked; failing rows are kept in quarantine.',
+      args: [
+        {
+          name: '[file]',
+          description: "TypeScript or JavaScript that exports what defineQuality makes; default: the platform's tables",
+        },
+      ],
+      examples: [
+        'millrace quality check --from 2024-08-08',
+        'millrace quality check ./quality.ts --from 2024-08-08 --to 2024-08-09',
+        'millrace quality check ./quality.ts --from 2024-08-08 --window 5m --json',
+      ],
+      load: async () => (await import('./commands/quality.ts')).checkTables,
+    },
+  ],
+  [
+    'quality report',
+    {
+      description:
+        'Show what the newest checks of each table came to, which windows did not pass, and what is in quarantine.',
+      examples: [
+        'millrace quality report',
+        'millrace quality report --quality silver_klines_1m --limit 100',
+        'millrace quality report --html quality.html',
+      ],
+      load: async () => (await import('./commands/quality.ts')).reportQuality,
+    },
+  ],
+  [
+    'contract',
+    {
+      description:
+        'Print the contract of tables as YAML of the Open Data Contract Standard: columns, keys, and what is expected of them.',
+      args: [
+        {
+          name: '[file]',
+          description: "TypeScript or JavaScript that exports what defineQuality makes; default: the platform's tables",
+        },
+      ],
+      examples: [
+        'millrace contract > contract.odcs.yaml',
+        'millrace contract ./quality.ts --id readings --contract-version 1.2.0',
+      ],
+      load: async () => (await import('./commands/contract.ts')).printContract,
+    },
+  ],
+  [
+    'dbt',
+    {
+      description:
+        'Write files for dbt into the folder of a project: sources with columns and tests, and a view of each table.',
+      args: [
+        { name: '<folder>', description: 'of the project, where dbt_project.yml is' },
+        {
+          name: '[file]',
+          description: "TypeScript or JavaScript that exports what defineQuality makes; default: the platform's tables",
+        },
+      ],
+      examples: ['millrace dbt ./warehouse', 'millrace dbt ./warehouse ./quality.ts --schema simulated'],
+      load: async () => (await import('./commands/contract.ts')).writeDbtFiles,
+    },
+  ],
+  [
+    'runs list',
+    {
+      description: 'List the runs of batch jobs, the newest intervals first: state, time taken, rows, and what failed.',
+      examples: [
+        'millrace runs list',
+        'millrace runs list --job daily --state failed',
+        'millrace runs list --from 2024-08-08 --json',
+      ],
+      load: async () => (await import('./commands/runs.ts')).listRuns,
+    },
+  ],
+  [
+    'runs show',
+    {
+      description: 'Print every attempt at the interval of a run, with all of its error.',
+      args: [{ name: '<run>', description: 'as `runs list` prints it' }],
+      examples: ['millrace runs show daily/2024-08-08T00:00:00Z/2024-08-09T00:00:00Z/1'],
+      load: async () => (await import('./commands/runs.ts')).showRun,
+    },
+  ],
+  [
+    'runs retry',
+    {
+      description: 'Have intervals be run again, by the next worker that is free.',
+      args: [{ name: '[runs...]', description: 'as `runs list` prints them' }],
+      examples: [
+        'millrace runs retry daily/2024-08-08T00:00:00Z/2024-08-09T00:00:00Z/5',
+        'millrace runs retry --all --job daily',
+      ],
+      load: async () => (await import('./commands/runs.ts')).retryRuns,
+    },
+  ],
+  [
+    'runs backfill',
+    {
+      description: 'Run the intervals of a range that are not done, in several processes where that is asked for.',
+      args: [{ name: '<file>', description: 'TypeScript or JavaScript that exports a job' }],
+      examples: [
+        'millrace runs backfill ./daily.ts --from 2024-01-01 --to 2024-08-01 --workers 4',
+        'millrace runs backfill ./daily.ts --from 2024-08-08 --to 2024-08-09 --again',
+      ],
+      load: async () => (await import('./schedule/backfillRuns.ts')).backfillRuns,
+    },
+  ],
+  [
     'candles',
     {
       description: 'Print candles of one symbol, the open one included.',
@@ -169,6 +302,28 @@ export const commandList: ReadonlyMap<CommandName, CommandDescription> = new Map
         'millrace candles --symbol BTCUSDT --interval 1h --from 2024-08-08 --to 2024-08-09 --format csv',
       ],
       load: async () => (await import('./commands/candles.ts')).candles,
+    },
+  ],
+  [
+    'rows',
+    {
+      description: 'Print rows of a table that a pipeline writes; without a name, say which tables there are.',
+      args: [{ name: '[table]', description: 'the name of a table or view' }],
+      examples: ['millrace rows', 'millrace rows hottest_1m', 'millrace rows hottest_1m --format csv --limit 1000000'],
+      load: async () => (await import('./commands/rows.ts')).rows,
+    },
+  ],
+  [
+    'console',
+    {
+      description:
+        'Serve the console in the browser: live candles, how each pipeline is doing, what was set aside. It reads the database of the data folder, or DATABASE_URL, and runs beside any pipeline. Ctrl-C stops it.',
+      examples: [
+        'millrace console',
+        'millrace console --console-port 0',
+        'MILLRACE_CONSOLE_TOKEN=$(openssl rand -hex 32) millrace console --console-host 0.0.0.0',
+      ],
+      load: async () => (await import('./commands/console.ts')).consoleCommand,
     },
   ],
   [
@@ -224,6 +379,36 @@ export const commandList: ReadonlyMap<CommandName, CommandDescription> = new Map
       args: [{ name: '[ids...]', description: 'as `outbox list` prints them' }],
       examples: ['millrace outbox retry hot/readings/0/pager/17', 'millrace outbox retry --all'],
       load: async () => (await import('./commands/outbox.ts')).retryOutbox,
+    },
+  ],
+  [
+    'alerts list',
+    {
+      description: 'Print what alert rules have decided, newest first.',
+      examples: ['millrace alerts list', 'millrace alerts list --limit 20 --json'],
+      load: async () => (await import('./commands/alerts.ts')).listAlerts,
+    },
+  ],
+  [
+    'alerts test',
+    {
+      description:
+        'Check the file of alerts, and send a test to each of its channels: exit code 1 where one does not take it.',
+      examples: ['millrace alerts test', 'millrace alerts test --alerts-file ops/alerts.yaml'],
+      load: async () => (await import('./commands/alerts.ts')).testAlerts,
+    },
+  ],
+  [
+    'alerts silence',
+    {
+      description:
+        'Tell nobody of a rule for a while, written into the file of alerts: what runs reads it before it tells the next one. Decisions are still kept.',
+      args: [
+        { name: '<rule>', description: 'a rule of the file' },
+        { name: '[symbols...]', description: 'default: all of the rule' },
+      ],
+      examples: ['millrace alerts silence btc-high', 'millrace alerts silence btc-high BTCUSDT --for 30m'],
+      load: async () => (await import('./commands/alerts.ts')).silenceAlerts,
     },
   ],
   [
@@ -450,9 +635,18 @@ export const commandList: ReadonlyMap<CommandName, CommandDescription> = new Map
     'health',
     {
       description:
-        'Say whether the pipeline or ingest of the data folder is alive: exit code 0 or 1, for container health checks.',
-      examples: ['millrace health'],
+        'Say whether the pipeline or ingest of the data folder is alive: exit code 0 or 1, for container health checks. With --ready also whether its data are well.',
+      examples: ['millrace health', 'millrace health --ready --max-watermark-lag 60'],
       load: async () => (await import('./commands/health.ts')).health,
+    },
+  ],
+  [
+    'monitor',
+    {
+      description:
+        'Serve /metrics for Prometheus, /healthz and /readyz, on loopback; with --alerts-file decide alerts over lag, gaps, dead letters and the like. Ctrl-C stops it.',
+      examples: ['millrace monitor', 'millrace monitor --metrics-port 9464 --alerts-file alerts.yaml'],
+      load: async () => (await import('./commands/monitor.ts')).monitor,
     },
   ],
   [

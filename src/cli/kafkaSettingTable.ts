@@ -21,6 +21,7 @@ const kafka: readonly CommandName[] = [
   'topics create',
   'topics describe',
   'status',
+  'console',
   'dead-letters redrive',
   'offsets skip',
   'offsets accept-loss',

@@ -51,7 +51,7 @@ export const limitSettingTable = {
     schema: integer(1_024, 1_024 * mebibyte),
     env: 'KAFKA_MAX_BATCH_BYTES',
     flag: null,
-    commands: [...run, 'dead-letters redrive'],
+    commands: [...run, 'console', 'dead-letters redrive'],
     default: String(64 * mebibyte),
     allowed: 'a whole number from 1024 to 1073741824',
     description:

@@ -1,13 +1,16 @@
 import { Command, CommanderError, Option } from 'commander'
+import { systemClock } from '../runtime/clock.ts'
 import { ConfigurationError } from '../runtime/errors.ts'
 import { pasteable } from './commandFor.ts'
 import type { CommandDescription } from './commandList.ts'
 import { commandGroups, commandList } from './commandList.ts'
 import { describeFailure, exitFailure, exitOk, exitUsage, oneLine, UsageError } from './exit.ts'
+import { logOutput } from './logOutput.ts'
+import { loggingCommands } from './logSettingTable.ts'
 import type { Output } from './output.ts'
 import type { Environment } from './resolveSettings.ts'
 import { readEnvFile, resolveSettings } from './resolveSettings.ts'
-import type { SettingName } from './settings.ts'
+import type { SettingName, SettingValues } from './settings.ts'
 import { settings, settingsOf } from './settings.ts'
 import type { CommandName, Setting } from './settingTypes.ts'
 import { version } from './version.ts'
@@ -106,18 +109,30 @@ async function runCommand(
   for (const warning of resolved.warnings) host.output.err(warning)
   const run = await description.load()
   const place = { settings: resolved.values, origins: resolved.origins }
-  const output = { ...host.output, err: (line: string) => host.output.err(pasteable(line, place)) }
+  const isJsonLog = loggingCommands.includes(name) && resolved.values.logFormat === 'json'
+  const logged = loggingCommands.includes(name) ? logOf(host, resolved.values) : host.output
+  const output = { ...logged, err: (line: string) => logged.err(pasteable(line, place)) }
   try {
     return await run({
       ...place,
       args: command.args,
       output,
       env: { ...envFile, ...host.env },
-      isTerminal: host.isTerminal,
+      // A live screen is no log.
+      isTerminal: host.isTerminal && !isJsonLog,
     })
   } catch (error) {
     return report(error, output)
   }
+}
+
+/** With the secrets of all settings left out. */
+function logOf({ output }: ProgramHost, values: SettingValues): Output {
+  const secrets = Object.entries(settings).flatMap(([name, setting]: [string, Setting]) => {
+    const value: unknown = setting.secret === true ? values[name as SettingName] : undefined
+    return typeof value === 'string' ? [value] : []
+  })
+  return logOutput(output, { format: values.logFormat, level: values.logLevel, secrets, now: () => systemClock.now() })
 }
 
 /** The flags that were given, as text; of one that takes several values, one a line. Commander's `--no-x` gives `x: false`. */

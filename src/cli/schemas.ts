@@ -1,31 +1,9 @@
 import type pg from 'pg'
+import { migratedSchemas, newestMigration } from '../queries/dataSets.ts'
 import { ConfigurationError } from '../runtime/errors.ts'
 import { suggest } from '../runtime/suggest.ts'
 import { readMigrations } from '../sinks/postgres/migrate.ts'
 import { type Database, dataSets } from './database.ts'
-
-/** By these a schema is known as one of ours, whichever release made it. */
-const tables = [
-  'migration',
-  'stream_task',
-  'task_state',
-  'dead_letter',
-  'archive_object',
-  'log_topic',
-  'log_partition',
-  'log_batch',
-]
-
-// Only what the user may read: a database may hold other people's pipelines too.
-const migrated = `
-SELECT space.nspname AS schema FROM pg_namespace AS space
-WHERE has_schema_privilege(space.oid, 'USAGE') AND (
-  SELECT count(*) FROM pg_class AS found
-  WHERE found.relnamespace = space.oid AND found.relkind IN ('r', 'p') AND found.relname = ANY ($1)
-    AND has_table_privilege(found.oid, 'SELECT')) = cardinality($1)
-ORDER BY space.nspname`
-
-const newest = 'SELECT max(number) AS number FROM migration'
 
 /**
  * The schemas that hold tables of Millrace and that the user may read: those of prices first, then by name; with `only`, that one.
@@ -33,8 +11,7 @@ const newest = 'SELECT max(number) AS number FROM migration'
  */
 export async function schemasOf(database: Database, only?: string): Promise<readonly string[]> {
   const client = await database.connect('public')
-  const { rows } = await client.query<{ schema: string }>(migrated, [tables])
-  const found = rows.map(({ schema }) => schema)
+  const found = await migratedSchemas(client)
   const schemas = [...dataSets.filter((one) => found.includes(one)), ...found.filter((one) => !isDataSet(one))]
   if (only === undefined) return schemas
   if (schemas.includes(only)) return [only]
@@ -74,7 +51,7 @@ function isDataSet(schema: string): boolean {
 
 async function requireCurrent(client: pg.Client, schema: string): Promise<void> {
   const wanted = readMigrations().at(-1)?.number ?? 0
-  const number = (await client.query<{ number: number | null }>(newest)).rows[0]?.number ?? 0
+  const number = await newestMigration(client)
   if (number === wanted) return
   throw new ConfigurationError(
     `schema ${schema} has the tables of ${number < wanted ? 'an older' : 'a newer'} release (migration ${number}, this one has ${wanted}): ` +

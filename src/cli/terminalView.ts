@@ -22,6 +22,8 @@ export interface RunTexts {
   readonly waitingFor: string
   /** What is shown in place of rows and messages by outlet, and is closed with the view. */
   panel?(run: BegunRun, say: (line: string) => void): { readonly panel: LivePanel; close(): Promise<void> }
+  /** What comes with the run, with a line on it; it is closed with the view. */
+  companion?(run: BegunRun): Promise<{ readonly line: string; close(): Promise<void> }>
   /** Lines after the end. */
   summary(end: RunEnd): readonly string[]
 }
@@ -32,6 +34,7 @@ export class TerminalView implements RunView {
   #texts: RunTexts | null = null
   #screen: LiveConsole | null = null
   #closePanel: () => Promise<void> = async () => {}
+  #closeCompanion: () => Promise<void> = async () => {}
 
   constructor(context: CommandContext) {
     this.#context = context
@@ -57,7 +60,12 @@ export class TerminalView implements RunView {
 
   async begin(run: BegunRun): Promise<void> {
     const { settings, isTerminal, env } = this.#context
-    const { title, caution, waitingFor, panel } = this.#known()
+    const { title, caution, waitingFor, panel, companion } = this.#known()
+    const beside = await companion?.(run)
+    if (beside !== undefined) {
+      this.#closeCompanion = () => beside.close()
+      this.#print(beside.line)
+    }
     const opened = panel?.(run, (line) => this.say(line))
     if (opened !== undefined) this.#closePanel = () => opened.close()
     this.#print(waitingFor)
@@ -85,6 +93,7 @@ export class TerminalView implements RunView {
   async close(): Promise<void> {
     await this.#screen?.end()
     await this.#closePanel()
+    await this.#closeCompanion()
   }
 
   #known(): RunTexts {

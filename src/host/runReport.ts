@@ -37,6 +37,10 @@ const work = z.object({
   inputs: z.array(input).readonly(),
   operators: z.array(operator).readonly(),
   outlets: z.array(outlet).readonly(),
+  /** How long the last checkpoint took, of the slowest task; null before the first. */
+  commitMs: z.number().nullable().default(null),
+  /** How often tasks began again after a failure. */
+  restarts: z.number().default(0),
 })
 
 const feed = z.object({
@@ -45,7 +49,8 @@ const feed = z.object({
   troubles: z.array(z.object({ what: z.string(), since: z.number() })).readonly(),
 })
 
-const schema = z.object({
+/** The report of a process, as it is kept. */
+export const runReportSchema = z.object({
   pid: z.number().int(),
   source: z.string(),
   /** ms UTC of this report. */
@@ -62,10 +67,13 @@ const schema = z.object({
 })
 
 /** What a running pipeline says of itself, for `status` in another process; also while the database is away. */
-export type RunReport = z.infer<typeof schema>
+export type RunReport = z.infer<typeof runReportSchema>
 
 /** How a pipeline is doing: its inputs, operators and outlets. */
 export type WorkReport = z.infer<typeof work>
+
+/** The same, as a run tells it. */
+export type ToldWork = z.input<typeof work>
 
 /** What is reported of any process that runs. */
 type Reported = Pick<RunFacts, 'records' | 'recordsPerS' | 'waitingFor' | 'feeds'>
@@ -83,12 +91,15 @@ export class RunReporter {
     this.#source = source
   }
 
-  /** @param status of a pipeline, from which it takes what it tells */
+  /**
+   * @param status of a pipeline, from which it takes what it tells
+   * @returns what it has written
+   */
   write(
     { records, recordsPerS, waitingFor, feeds = [] }: Reported,
     now: number,
-    status: WorkReport | null = null,
-  ): void {
+    status: ToldWork | null = null,
+  ): RunReport {
     this.#waitingSince = waitingFor === null ? null : (this.#waitingSince ?? now)
     const report: RunReport = {
       pid: process.pid,
@@ -107,6 +118,7 @@ export class RunReporter {
     } catch {
       // A full disk is told by those who need it; a report is worth no error of its own.
     }
+    return report
   }
 
   remove(): void {
@@ -117,7 +129,7 @@ export class RunReporter {
 /** The report of the process, or null where it has left none yet. */
 export function readRunReport(dataDir: string, pid: number): RunReport | null {
   try {
-    const report = schema.parse(JSON.parse(readFileSync(join(resolve(dataDir), fileName), 'utf8')))
+    const report = runReportSchema.parse(JSON.parse(readFileSync(join(resolve(dataDir), fileName), 'utf8')))
     return report.pid === pid ? report : null
   } catch {
     // None yet, or of a version that wrote it differently: `status` does without.

@@ -1,5 +1,6 @@
 import { acquireRunLock } from '../embedded/runLock.ts'
 import { systemClock } from '../runtime/clock.ts'
+import { graphOf } from '../runtime/graph.ts'
 import { openPool, type PostgresAddress } from '../sinks/postgres/connection.ts'
 import { Cleanup } from './cleanup.ts'
 import { DatabaseProbe } from './databaseProbe.ts'
@@ -9,6 +10,7 @@ import { LateHint } from './lateHint.ts'
 import { openRun, type RunJob, type RunPlaces } from './openRun.ts'
 import type { RunEnd } from './pipelineRun.ts'
 import { runFolder } from './processSlots.ts'
+import { ReportRow } from './reportRow.ts'
 import { openRunDatabase } from './runDatabase.ts'
 import { RunReporter } from './runReport.ts'
 import { type RunStatus, StatusMeter } from './runStatus.ts'
@@ -123,11 +125,14 @@ async function runOpened(session: OpenedSession): Promise<RunEnd | null> {
     return meter.take({ tasks: run.tasks(), totals: run.totals(), outlets: run.outlets(), progress, waitingFor }, now)
   }
   const lateHint = new LateHint(pool, job.pipeline.name, job.topics[0]?.name ?? '', say)
+  const { pipeline, feeds } = job
+  const row = new ReportRow(pool, graphOf(pipeline), feeds.length > 0 && feeds.every(({ isOfThePast }) => isOfThePast))
+  cleanup.add(() => (lost.signal.aborted ? undefined : row.end()))
   const reporting = setInterval(() => {
     const now = systemClock.now()
     probe.ask(now)
     const told = status()
-    reporter.write(told, now, told)
+    row.write(reporter.write(told, now, told), told.tasks)
     void lateHint.look(run.totals().deadLetters)
   }, statusEveryMs)
   cleanup.add(() => clearInterval(reporting))

@@ -13,6 +13,10 @@ export interface RunStatus extends RunFacts {
   readonly tasks: readonly TaskStatus[]
   /** What each outlet has had committed since the start, how fast, and what it has to send. */
   readonly outlets: readonly OutletFacts[]
+  /** How long the last checkpoint took, of the slowest task, ms; null before the first. */
+  readonly commitMs: number | null
+  /** How often tasks began again after a failure, since the start. */
+  readonly restarts: number
 }
 
 /** What a status is made of. */
@@ -53,6 +57,8 @@ export class StatusMeter {
       operators: operatorFacts(tasks, totals),
       ...feedsOf(progress),
       tasks,
+      commitMs: committedAt.length === 0 ? null : Math.max(...tasks.map(({ commitMs }) => commitMs)),
+      restarts: sum(tasks, ({ restarts }) => restarts),
       outlets: outlets.map((outlet) => ({ ...outlet, perS: this.#rateOf(outlet, now) })),
     }
   }

@@ -11,11 +11,14 @@ import type { MarketEvent, Trade } from './trade.ts'
 
 /** Which trades `coinbaseCodec` takes. */
 export interface CoinbaseCodecOptions {
+  /** `simulated` for invented prices; `coinbase` unless told. */
+  readonly market?: 'coinbase' | 'simulated'
   /** Products such as `BTC-USD`; trades of others are rejected as `unknown-symbol`. Without it every product is taken. */
   readonly symbols?: Iterable<string>
 }
 
 const rules: OptionRules<CoinbaseCodecOptions> = {
+  market: optional.oneOf('coinbase', 'simulated'),
   symbols: optional.such(
     'a list of symbols',
     (value) => typeof value === 'object' && value !== null && Symbol.iterator in value,
@@ -49,10 +52,14 @@ const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 export function coinbaseCodec(options: CoinbaseCodecOptions = {}): Codec<MarketEvent> {
   checkOptions('coinbaseCodec', options, rules)
   const symbols = options.symbols === undefined ? null : new Set(options.symbols)
-  return { decode: (record) => decoded(record, symbols) }
+  const { market = 'coinbase' } = options
+  return { decode: (record) => decoded(record, market, symbols) }
 }
 
-function decoded(record: RecordView, symbols: ReadonlySet<string> | null): MarketEvent | Rejection | undefined {
+function decoded(
+  record: RecordView,
+  market: 'coinbase' | 'simulated',
+  symbols: ReadonlySet<string> | null): MarketEvent | Rejection | undefined {
   if (record.valueLength < 0) return malformed('the record has no value')
   const { buffer, valueStart, valueLength } = record
   let frame: unknown
@@ -67,7 +74,7 @@ function decoded(record: RecordView, symbols: ReadonlySet<string> | null): Marke
   }
   if ('e' in frame && frame.e === 'gap') {
     const gap = gapSchema.safeParse(frame)
-    return gap.success ? gapOf(gap.data, 'coinbase') : malformed(z.prettifyError(gap.error).slice(0, 200))
+    return gap.success ? gapOf(gap.data, market) : malformed(z.prettifyError(gap.error).slice(0, 200))
   }
   if ('e' in frame && frame.e === 'heartbeat') {
     const heartbeat = heartbeatSchema.safeParse(frame)
@@ -83,7 +90,7 @@ function decoded(record: RecordView, symbols: ReadonlySet<string> | null): Marke
   }
   if (price === 0 || quantity === 0) return undefined
   const trade: Trade = {
-    ...{ type: 'trade', market: 'coinbase', symbol, tradeId, price, quantity },
+    ...{ type: 'trade', market, symbol, tradeId, price, quantity },
     tradeTime: match.data.time,
     // The side is the maker's: the taker sold into a buy.
     isBuyerMaker: side === 'buy',

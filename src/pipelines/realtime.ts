@@ -1,8 +1,15 @@
+import { merge, type Observable, share } from 'rxjs'
+import type { Candle } from '../market/candle.ts'
+import type { FeedGap } from '../market/feedGap.ts'
 import type { MarketEvent } from '../market/trade.ts'
+import type { AlertRule } from '../operators/alerts/alertRule.ts'
+import { alerts } from '../operators/alerts/alerts.ts'
 import type { Codec } from '../runtime/codec.ts'
 import type { Duration } from '../runtime/duration.ts'
 import { checkArgument, checkOptions, needed, type OptionRules, optional } from '../runtime/options.ts'
 import { definePipeline } from '../runtime/pipeline.ts'
+import { alertTable } from '../sinks/alertTable.ts'
+import { type AlertChannel, toAlerts } from '../sinks/toAlerts.ts'
 import { toArchive } from '../sinks/toArchive.ts'
 import { toPostgres } from '../sinks/toPostgres.ts'
 import { gapsOf, holesOf, longerCandles, marketEvents, minuteCandles } from './candleChain.ts'
@@ -20,9 +27,23 @@ export interface RealtimeOptions {
    * longer decides.
    */
   readonly provisionalEveryMs?: Duration
+  /** Alerts over the closed candles and the gaps; none if left out. */
+  readonly alerts?: RealtimeAlerts
 }
 
-const rules: OptionRules<RealtimeOptions> = { provisionalEveryMs: optional.duration }
+/** Which alerts there are, and who is told. */
+export interface RealtimeAlerts {
+  /** What is over measures is for `millrace monitor`, and left out here. */
+  readonly rules: readonly AlertRule[]
+  /** By name, which is part of the outlet's: the rows of all alerts are in `alert_event`. */
+  readonly channels: Readonly<Record<string, AlertChannel>>
+}
+
+const alertRules: OptionRules<RealtimeAlerts> = { rules: needed.list, channels: needed.record }
+const rules: OptionRules<RealtimeOptions> = {
+  provisionalEveryMs: optional.duration,
+  alerts: optional.object(alertRules),
+}
 
 /**
  * Trades in, exact candles out: 1m from the trades, every longer interval from the candles of the one before. A gap that the feed tells of is a row, and what is fetched for it
@@ -33,9 +54,11 @@ const rules: OptionRules<RealtimeOptions> = { provisionalEveryMs: optional.durat
 export const realtime = (trades: Codec<MarketEvent>, options: RealtimeOptions = {}) => {
   checkArgument('realtime', 'its first argument', trades, needed.codec)
   checkOptions('realtime', options, rules)
-  const { provisionalEveryMs = 250 } = options
+  const { provisionalEveryMs = 250, alerts: alerting = null } = options
   return definePipeline({
     name: 'realtime',
+    // Whoever takes the rules away has nothing more to decide.
+    retired: alerting === null ? ['alerts'] : [],
     build(records) {
       const events = marketEvents(records, trades)
       const gaps = gapsOf(events)
@@ -56,7 +79,20 @@ export const realtime = (trades: Codec<MarketEvent>, options: RealtimeOptions = 
         '4h': toPostgres(fourHours, candleTable('4h')),
         '1d': toPostgres(days, candleTable('1d')),
         gaps: toPostgres(gaps, feedGapTable),
+        ...(alerting === null
+          ? {}
+          : alertOutlets(alerting, merge(gaps, oneMinute, fiveMinutes, quarters, hours, fourHours, days))),
       }
     },
   })
+}
+
+function alertOutlets({ rules, channels }: RealtimeAlerts, inputs: Observable<Candle | FeedGap>) {
+  const events = inputs.pipe(alerts({ rules }), share())
+  return {
+    alerts: toPostgres(events, alertTable),
+    ...Object.fromEntries(
+      Object.entries(channels).map(([name, channel]) => [`alerts-${name}`, toAlerts(events, channel)] as const),
+    ),
+  }
 }

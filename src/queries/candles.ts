@@ -60,10 +60,12 @@ const candleTables: Readonly<Record<Interval, string>> = {
   '1d': pg.escapeIdentifier('fact_realtime_trades_1d'),
 }
 
-const page = (interval: Interval) => `
-SELECT market, symbol, interval, (extract(epoch FROM open_time) * 1000)::float8 AS open_time,
+const columns = `market, symbol, interval, (extract(epoch FROM open_time) * 1000)::float8 AS open_time,
        open::text, high::text, low::text, close::text, volume::text, quote_volume::text,
-       trade_count::float8 AS trade_count, taker_buy_volume::text, vwap::text, is_closed, revision
+       trade_count::float8 AS trade_count, taker_buy_volume::text, vwap::text, is_closed, revision`
+
+const page = (interval: Interval) => `
+SELECT ${columns}
 FROM ${candleTables[interval]} AS candle
 WHERE market = $1 AND symbol = $2 AND interval = $3
   AND ($4::float8 IS NULL OR candle.open_time >= to_timestamp($4::float8 / 1000))
@@ -93,6 +95,56 @@ export async function* readCandles(client: pg.Client, range: CandleRange): Async
   } finally {
     await client.query('ROLLBACK')
   }
+}
+
+const newest = (interval: Interval) => `
+SELECT ${columns}
+FROM ${candleTables[interval]} AS candle
+WHERE market = $1 AND symbol = $2 AND interval = $3
+  AND ($4::float8 IS NULL OR candle.open_time >= to_timestamp($4::float8 / 1000))
+  AND ($5::float8 IS NULL OR candle.open_time < to_timestamp($5::float8 / 1000))
+ORDER BY candle.open_time DESC
+LIMIT $6`
+
+/** The newest candles of the range, `limit` at most, in order of their open time. */
+export async function readNewestCandles(
+  client: pg.Pool | pg.ClientBase,
+  { market, symbol, interval, from, to }: CandleRange,
+  limit: number,
+): Promise<readonly StoredCandle[]> {
+  const { rows } = await client.query<Row>({
+    name: `newest_${interval}`,
+    text: newest(interval),
+    values: [market, symbol, interval, from, to, limit],
+  })
+  return rows.map(candleOf).reverse()
+}
+
+/** A sum over closed candles that changes when one of them is corrected, comes or goes. */
+export interface ClosedMark {
+  readonly candles: number
+  readonly revisions: number
+  readonly trades: number
+}
+
+const closed = (interval: Interval) => `
+SELECT count(*)::float8 AS candles, coalesce(sum(revision), 0)::float8 AS revisions, coalesce(sum(trade_count), 0)::float8 AS trades
+FROM ${candleTables[interval]}
+WHERE market = $1 AND symbol = $2 AND interval = $3 AND is_closed
+  AND ($4::float8 IS NULL OR open_time >= to_timestamp($4::float8 / 1000))
+  AND ($5::float8 IS NULL OR open_time < to_timestamp($5::float8 / 1000))`
+
+/** Of the closed candles of the range. */
+export async function closedMark(
+  client: pg.Pool | pg.ClientBase,
+  { market, symbol, interval, from, to }: CandleRange,
+): Promise<ClosedMark> {
+  const { rows } = await client.query<ClosedMark>({
+    name: `closed_${interval}`,
+    text: closed(interval),
+    values: [market, symbol, interval, from, to],
+  })
+  return rows[0] as ClosedMark
 }
 
 function candleOf(row: Row): StoredCandle {
@@ -136,7 +188,7 @@ WITH RECURSIVE pair AS (
 SELECT market, symbol FROM pair`
 
 /** Whether the schema of the connection was migrated at all: a folder where only the simulator ran holds no real tables. */
-export async function hasCandleTables(client: pg.Client): Promise<boolean> {
+export async function hasCandleTables(client: pg.Pool | pg.ClientBase): Promise<boolean> {
   const { rows } = await client.query<{ found: boolean }>(
     `SELECT to_regclass('fact_realtime_trades_1m') IS NOT NULL AS found`,
   )

@@ -92,7 +92,7 @@ function letterOf(row: LetterRow): StoredDeadLetter {
 
 /** @param isBrief true for letters without key, headers and payload */
 export async function newestDeadLetters(
-  client: pg.Client,
+  client: pg.ClientBase,
   by: DeadLetterFilter,
   limit: number,
   isBrief: boolean,
@@ -100,11 +100,11 @@ export async function newestDeadLetters(
   return (await client.query<LetterRow>(newest(isBrief), [...filterValues(by), limit])).rows.map(letterOf)
 }
 
-export async function countDeadLetters(client: pg.Client, by: DeadLetterFilter): Promise<number> {
+export async function countDeadLetters(client: pg.ClientBase, by: DeadLetterFilter): Promise<number> {
   return (await client.query<{ count: number }>(counted, [...filterValues(by)])).rows[0]?.count ?? 0
 }
 
-export async function findDeadLetter(client: pg.Client, key: DeadLetterKey): Promise<StoredDeadLetter | null> {
+export async function findDeadLetter(client: pg.ClientBase, key: DeadLetterKey): Promise<StoredDeadLetter | null> {
   const row = (await client.query<LetterRow>(one, [...keyValues(key)])).rows[0]
   return row === undefined ? null : letterOf(row)
 }

@@ -24,6 +24,6 @@ FROM lake_table AS t LEFT JOIN lake_file AS f ON f.table_name = t.name AND f.rem
 GROUP BY t.name ORDER BY t.name`
 
 /** The tables of the lake, by name. */
-export async function readLakeTables(client: pg.Client): Promise<readonly StoredLakeTable[]> {
+export async function readLakeTables(client: pg.ClientBase): Promise<readonly StoredLakeTable[]> {
   return (await client.query<StoredLakeTable>(tables)).rows
 }

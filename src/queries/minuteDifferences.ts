@@ -197,6 +197,6 @@ SELECT market, symbol, count(*)::float8 AS count, (extract(epoch FROM min(open_t
        (array_agg(verdict ORDER BY checked_at DESC NULLS LAST))[1] AS verdict
 FROM candle_difference WHERE state = 'open' GROUP BY market, symbol ORDER BY min(found_at), symbol`
 
-export async function countDifferences(client: pg.Client): Promise<readonly DifferenceCount[]> {
+export async function countDifferences(client: pg.ClientBase): Promise<readonly DifferenceCount[]> {
   return (await client.query<DifferenceCount>(counts)).rows
 }

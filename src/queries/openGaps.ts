@@ -22,6 +22,6 @@ SELECT market, symbol, count(*)::float8 AS gaps, sum(missing)::float8 AS missing
        (array_agg(reason ORDER BY seen_at DESC))[1] AS reason
 FROM feed_gap WHERE state = 'open' GROUP BY market, symbol ORDER BY min(seen_at), symbol`
 
-export async function countOpenGaps(client: pg.Client): Promise<readonly OpenGapCount[]> {
+export async function countOpenGaps(client: pg.ClientBase): Promise<readonly OpenGapCount[]> {
   return (await client.query<OpenGapCount>(openGaps)).rows
 }

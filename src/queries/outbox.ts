@@ -42,7 +42,7 @@ const retryAll = 'UPDATE outbox SET is_retried = true WHERE refused_at IS NOT NU
 
 const retryOne = `${retryAll} AND (pipeline, topic, partition, outlet, sequence) = ($1, $2, $3::int, $4, $5::bigint)`
 
-export async function countOutbox(client: pg.Client): Promise<readonly OutletCount[]> {
+export async function countOutbox(client: pg.ClientBase): Promise<readonly OutletCount[]> {
   const { rows } = await client.query<OutletCount>(counted)
   return rows.map((row) => ({ ...row, outlet: unescapeText(row.outlet) }))
 }
@@ -54,7 +54,7 @@ export async function newestRefused(client: pg.Client, limit: number): Promise<r
 }
 
 /** Has every refused message sent again, and gives how many. */
-export async function retryAllRefused(client: pg.Client): Promise<number> {
+export async function retryAllRefused(client: pg.ClientBase): Promise<number> {
   return (await client.query(retryAll)).rowCount ?? 0
 }
 

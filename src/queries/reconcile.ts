@@ -156,3 +156,22 @@ export async function explainDifferences(
   )
   return rowCount ?? 0
 }
+
+/** A difference as it stands in the table. Times are ms UTC. */
+export interface StoredDifference extends CandleDifference {
+  readonly state: string
+  readonly foundAt: number
+  readonly explanation: string | null
+}
+
+const newestDifferences = `SELECT market, symbol, interval, (extract(epoch FROM open_time) * 1000)::float8 AS "openTime", differences, state,
+  (extract(epoch FROM found_at) * 1000)::float8 AS "foundAt", explanation
+FROM candle_difference ORDER BY (state = 'open') DESC, found_at DESC, symbol, interval, open_time DESC LIMIT $1`
+
+/** The open ones first, then the newest. */
+export async function readDifferences(
+  client: pg.Pool | pg.ClientBase,
+  limit: number,
+): Promise<readonly StoredDifference[]> {
+  return (await client.query<StoredDifference>(newestDifferences, [limit])).rows
+}

@@ -129,7 +129,7 @@ interface InputRow extends InputStatus {
 }
 
 /** Everything `status` says of one schema, as it was at one moment. */
-export async function readStatus(client: pg.Client): Promise<DataSetStatus> {
+export async function readStatus(client: pg.ClientBase): Promise<DataSetStatus> {
   await client.query('BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY')
   try {
     const { rows } = await client.query<TaskRow>(tasks)

@@ -11,6 +11,8 @@ export interface KlineStreamOptions {
   /** One that goes on evenly, whatever is done to the time of the machine. */
   readonly clock: Clock
   readonly address: AddressLimits
+  /** True where invented prices are what was asked for. */
+  readonly isSimulated: boolean
   readonly onNotice: (line: string) => void
 }
 
@@ -27,7 +29,7 @@ export class KlineStream {
   readonly #keepers: readonly ConnectionKeeper[]
   #held: ToldKline[] = []
 
-  constructor({ symbols, urls, clock, address, onNotice }: KlineStreamOptions) {
+  constructor({ symbols, urls, clock, address, isSimulated, onNotice }: KlineStreamOptions) {
     this.symbols = symbols
     const keepers: ConnectionKeeper[] = []
     for (let from = 0; from < symbols.length; from += perConnection) {
@@ -39,6 +41,8 @@ export class KlineStream {
           clock,
           limits: defaultKeeperLimits,
           address,
+          isSimulated,
+          onMisfit: onNotice,
           jitter: Math.random,
           onFrame: (frame) => this.#take(frame),
           onGapPossible: () => undefined,

@@ -32,5 +32,11 @@ export function definedValues(name: string): DefinedValues {
 /** What `definePipeline` has made. */
 export const definedPipelines = definedValues('millrace.definedPipelines')
 
+/** What `defineQuality` has made. */
+export const definedQualities = definedValues('millrace.definedQualities')
+
+/** What `defineJob` has made. */
+export const definedJobs = definedValues('millrace.definedJobs')
+
 /** What `defineFeed` has made. */
 export const definedFeeds = definedValues('millrace.definedFeeds')

@@ -8,6 +8,11 @@ export interface OutgoingMessage {
   readonly value: Uint8Array | null
   /** None unless told; kept in their order. */
   readonly headers?: readonly RecordHeader[]
+  /**
+   * What it says, where that is said once, ever: the store takes no second message of this identity for the outlet of the pipeline, whichever task makes it, and also where the pipeline reads its
+   * topics from the beginning again. Up to 500 characters. None where it is left out.
+   */
+  readonly identity?: string
 }
 
 /** A message with its place among those of its outlet. */

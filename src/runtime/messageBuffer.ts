@@ -12,6 +12,7 @@ import type { ResultBuffer } from './resultBuffer.ts'
 /** The messages of one outlet between two cuts, numbered. Keeps them until they are taken. */
 export class MessageBuffer implements ResultBuffer {
   readonly badReason = 'bad-message'
+  readonly findsBadAtOnce = true
   readonly name: string
   /** The topic that markers are written into; null where none are. */
   readonly markedTopic: string | null
@@ -78,6 +79,7 @@ export class MessageBuffer implements ResultBuffer {
         throw new TypeError(`its time is ${message.time}, not a whole number of ms`)
       requireBytes('key', message.key)
       requireBytes('value', message.value)
+      requireIdentity(message.identity)
     } catch (error) {
       if (onBad === null || error instanceof MillraceError) throw error
       onBad(error instanceof Error ? error.message : String(error))
@@ -97,6 +99,15 @@ export class MessageBuffer implements ResultBuffer {
 function requireBytes(what: string, bytes: unknown): void {
   if (bytes !== null && !(bytes instanceof Uint8Array))
     throw new TypeError(`its ${what} must be bytes or null, got ${typeof bytes}`)
+}
+
+/** It is part of a primary key. */
+const maxIdentityChars = 500
+
+function requireIdentity(identity: unknown): void {
+  if (identity === undefined) return
+  if (typeof identity === 'string' && identity !== '' && identity.length <= maxIdentityChars) return
+  throw new TypeError(`its identity must be text of 1 to ${maxIdentityChars} characters`)
 }
 
 const messageOverhead = 128

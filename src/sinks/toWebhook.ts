@@ -1,13 +1,12 @@
 import type { Observable } from 'rxjs'
-import { z } from 'zod'
 import { refusePromise } from '../runtime/atOnce.ts'
 import type { Batch } from '../runtime/batch.ts'
-import { type Duration, durationMs } from '../runtime/duration.ts'
-import { ConfigurationError } from '../runtime/errors.ts'
+import type { Duration } from '../runtime/duration.ts'
 import { checkArgument, checkOptions, needed, type OptionRules, optional } from '../runtime/options.ts'
 import type { MessagesOutlet } from '../runtime/outlet.ts'
 import { Withdrawn } from '../runtime/withdrawn.ts'
-import { WebhookDestination, type WebhookRequests } from './webhook/webhookDestination.ts'
+import { WebhookDestination } from './webhook/webhookDestination.ts'
+import { webhookRequests } from './webhook/webhookRequests.ts'
 
 /** Where a webhook is and what is sent there. */
 export interface Webhook<T> {
@@ -34,13 +33,6 @@ const rules: OptionRules<Webhook<never>> = {
   timeoutMs: optional.duration,
   maxBatch: optional.number,
 }
-const options = z.object({
-  method: z.enum(['POST', 'PUT', 'PATCH']).default('POST'),
-  timeoutMs: z.number().min(1).max(300_000),
-  maxBatch: z.int().min(1).max(1_000).nullable(),
-})
-const ours = ['idempotency-key', 'content-length', 'host', 'connection', 'transfer-encoding']
-
 /**
  * Ends a stream of a pipeline in a webhook: its messages are stored in the transaction of the checkpoint and sent right after it, one after the other, in order.
  *
@@ -57,7 +49,7 @@ export function toWebhook<T>(
   checkArgument('toWebhook', 'its first argument, the values,', values, needed.stream)
   checkOptions('toWebhook', webhook, rules)
   const { body = (value: T) => value } = webhook
-  const requests = requestsOf(webhook)
+  const requests = webhookRequests('toWebhook', webhook)
   return {
     kind: 'messages',
     values,
@@ -70,43 +62,6 @@ export function toWebhook<T>(
     },
     to: { kind: 'destination', name: requests.url.host, open: () => new WebhookDestination(requests) },
   }
-}
-
-function requestsOf<T>({ url, headers, method, timeoutMs = '10s', maxBatch }: Webhook<T>): WebhookRequests {
-  const address = URL.parse(String(url))
-  if (address === null || !/^https?:$/.test(address.protocol) || address.username !== '' || address.password !== '') {
-    throw new ConfigurationError(
-      'toWebhook: url must be https://… or http://…, without user and password; put those into headers, as authorization',
-    )
-  }
-  const parsed = options.safeParse({
-    method,
-    timeoutMs: durationMs(timeoutMs, 'toWebhook: timeoutMs'),
-    maxBatch: maxBatch ?? null,
-  })
-  if (!parsed.success) {
-    const { path, message } = parsed.error.issues[0] as z.core.$ZodIssue
-    throw new ConfigurationError(`toWebhook to ${address.host}: ${path.join('.')}: ${message}`)
-  }
-  return { ...parsed.data, url: address, headers: headersOf(address.host, headers ?? {}) }
-}
-
-/** What `Headers` throws would quote the value. */
-function headersOf(host: string, given: Readonly<Record<string, string>>): Headers {
-  const headers = new Headers()
-  for (const [name, value] of Object.entries(given)) {
-    if (ours.includes(name.toLowerCase())) {
-      throw new ConfigurationError(`toWebhook to ${host}: header ${name} is set by the outlet; leave it out`)
-    }
-    try {
-      headers.set(name, value)
-    } catch {
-      throw new ConfigurationError(
-        `toWebhook to ${host}: header ${JSON.stringify(name)} has a name or a value that HTTP cannot carry`,
-      )
-    }
-  }
-  return headers
 }
 
 function jsonOf(body: unknown): string {

@@ -14,6 +14,8 @@ interface Kept {
 export class MemoryOutbox implements Outbox {
   /** By task and outlet. */
   readonly #messages = new Map<string, Kept[]>()
+  /** Of messages that are stored once, ever, by pipeline and outlet. */
+  readonly #identities = new Set<string>()
   readonly #requireNewest: (claim: Claim) => void
 
   /** @param requireNewest throws `TaskFencedError` where the claim is not the newest */
@@ -23,7 +25,11 @@ export class MemoryOutbox implements Outbox {
 
   /** Stores what a checkpoint brings. */
   add(task: TaskId, { outlet, messages }: MessageWrite): void {
-    const kept = messages.map((message) => ({ message: copyOf(message), refusal: null }))
+    const kept = messages
+      .filter(
+        ({ identity }) => identity === undefined || this.#isNew(JSON.stringify([task.pipeline, outlet, identity])),
+      )
+      .map((message) => ({ message: copyOf(message), refusal: null }))
     this.#messages.set(keyOf(task, outlet), [...this.#kept(task, outlet), ...kept])
   }
 
@@ -68,6 +74,12 @@ export class MemoryOutbox implements Outbox {
 
   async forgetRefused(task: TaskId, outlet: string, sequence: number): Promise<void> {
     this.#keep(task, outlet, ({ message, refusal }) => message.sequence !== sequence || refusal === null)
+  }
+
+  #isNew(identity: string): boolean {
+    if (this.#identities.has(identity)) return false
+    this.#identities.add(identity)
+    return true
   }
 
   #page(task: TaskId, outlet: string, page: MessagePage, isMeant: (kept: Kept) => boolean): readonly Kept[] {

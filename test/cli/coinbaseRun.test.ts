@@ -17,7 +17,7 @@ test('trades of Coinbase make the candles of its trades, by the same pipeline, a
     env: { MILLRACE_COINBASE_WS_URL: exchange.streamUrl, MILLRACE_COINBASE_REST_URL: exchange.restUrl },
   }
   try {
-    const run = startCommand(['run', 'realtime', '--source', 'coinbase', '--symbols', 'BTC-USD'], place)
+    const run = startCommand(['run', 'realtime', '--source', 'coinbase', '--market', 'simulated', '--symbols', 'BTC-USD'], place)
     await exchange.untilSubscribed('BTC-USD')
     for (let step = 0; step < 100; step++) {
       const options = { time: minute + step * 2_000, price: `${100 + (step % 7)}.25`, quantity: '0.12345678' }
@@ -33,13 +33,13 @@ test('trades of Coinbase make the candles of its trades, by the same pipeline, a
       .map(({ openTime, tradeCount }) => [new Date(openTime).toISOString(), String(tradeCount)])
     await vi.waitFor(
       async () => {
-        const rows = await candlesOf(place, 'BTC-USD', '--interval', '1m', '--market', 'coinbase')
+        const rows = await candlesOf(place, 'BTC-USD', '--interval', '1m', '--market', 'simulated')
         expect(rows.slice(0, 3).map(({ open_time, trade_count }) => [open_time, trade_count])).toEqual(right)
       },
       { timeout: 60_000, interval: 500 },
     )
     const { stdout } = await runCommand(['status'], place)
-    expect(stdout).toContain('crypto.trades.coinbase.raw')
+    expect(stdout).toContain('crypto.trades.coinbase.simulated.raw')
     expect(stdout).toContain('no dead letters')
     run.process.kill('SIGINT')
     expect(await run.ended).toMatchObject({ code: 0 })

@@ -1,12 +1,12 @@
 import { describe, expect, test } from 'vitest'
 import { candlePanel, simulatedCaution } from '../../src/cli/realtime/candlePanel.ts'
-import type { CandleLine } from '../../src/cli/realtime/openCandles.ts'
 import { RateMeter } from '../../src/console/rate.ts'
 import { renderLine } from '../../src/console/renderLine.ts'
 import { renderTable } from '../../src/console/renderTable.ts'
 import { lineScreen, tableScreen } from '../../src/console/screen.ts'
 import type { ConsoleSnapshot } from '../../src/console/snapshot.ts'
 import { outletsBrief } from '../../src/console/workTables.ts'
+import type { CandleLine } from '../../src/queries/openCandles.ts'
 
 const candle: CandleLine = {
   market: 'spot',

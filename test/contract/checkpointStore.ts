@@ -634,6 +634,23 @@ export function checkpointStoreContract(name: string, create: () => Promise<Chec
       expect([...stored].sort(byNumber)).toEqual(wanted.sort(byNumber))
     })
 
+    test('rows that the store has packed as they came are stored as others are', async (context) => {
+      if (store.openPacker === undefined) return context.skip('the store takes rows as they are')
+      const packer = store.openPacker(lineTable as AppendTable<never>)
+      const lines = Array.from({ length: 500 }, (_, i) => ({
+        number: i - 250,
+        text: `${task.pipeline} ${hostile.repeat(i % 5)}`,
+        at: i % 7 === 0 ? null : 1_723_075_200_123 + i * 7,
+      }))
+      for (const line of lines) packer.add(line)
+      const write = { table: lineTable as AppendTable<unknown>, rows: [], packed: packer.take() }
+      await committed(checkpoint(1, { writes: [write] }))
+      const all = await under.rows(lineTable.name)
+      const stored = all.filter(({ text }) => String(text).startsWith(task.pipeline))
+      const numbered = stored.map(({ number, ...line }) => ({ number: Number(number), ...line }))
+      expect(numbered.sort((a, b) => a.number - b.number)).toEqual(lines)
+    })
+
     test('a dead letter is known by task, offset, operator and ordinal, and a repeat of it changes nothing', async () => {
       const letters: DeadLetter[] = [
         aLetter,
@@ -982,6 +999,22 @@ export function checkpointStoreContract(name: string, create: () => Promise<Chec
         expect(await page(3, 100, 500)).toEqual([4])
         expect(await page(0, 100, 1 << 20)).toEqual([1, 2, 3, 4, 5, 6])
         expect(await page(6, 100, 1 << 20)).toEqual([])
+      })
+
+      test('takes a message of an identity once, ever, by pipeline and outlet', async () => {
+        const say = (sequence: number, identity: string) => message(sequence, { identity })
+        const claim = await committed(
+          emitting(1, [say(1, 'a'), message(2), say(3, hostile), say(4, 'a')]),
+          emitting(2, [say(1, 'a')], 'other'),
+        )
+        expect(sequences(await waiting(claim))).toEqual([1, 2, 3])
+        expect(sequences(await waiting(claim, everything, 'other'))).toEqual([1])
+        await store.outbox.forget(task, 'alerts', 4)
+        await store.commit(claim, emitting(3, [say(5, hostile), say(6, 'b'), say(7, 'a')]))
+        expect(sequences(await waiting(claim))).toEqual([6])
+        const other = await store.claim({ ...task, partition: 1 })
+        await store.commit(other, emitting(1, [say(1, 'b'), say(2, 'c')]))
+        expect(sequences(await waiting(other))).toEqual([2])
       })
 
       test('forgets up to a number, as often as it is told', async () => {

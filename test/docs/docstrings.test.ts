@@ -59,7 +59,10 @@ describe('the public interface', () => {
       'src/archive.ts',
       'src/avro.ts',
       'src/indicators.ts',
+      'src/alerts.ts',
       'src/lake.ts',
+      'src/quality.ts',
+      'src/schedule.ts',
       'src/kafka.ts',
     ])
     expect(report.names).toBeGreaterThan(200)

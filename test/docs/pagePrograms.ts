@@ -8,7 +8,10 @@ const entries: Readonly<Record<string, string>> = {
   'millrace/avro': 'src/avro.ts',
   'millrace/archive': 'src/archive.ts',
   'millrace/indicators': 'src/indicators.ts',
+  'millrace/alerts': 'src/alerts.ts',
   'millrace/lake': 'src/lake.ts',
+  'millrace/quality': 'src/quality.ts',
+  'millrace/schedule': 'src/schedule.ts',
   'millrace/postgres': 'src/postgres.ts',
   'millrace/testing': 'src/testing/index.ts',
 }

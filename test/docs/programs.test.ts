@@ -52,9 +52,17 @@ const { folder, files } = writePrograms([
   'docs/testing.md',
   'docs/changing.md',
   'docs/indicators.md',
+  'docs/alerts.md',
   'docs/lake.md',
+  'docs/quality.md',
+  'docs/schedule.md',
   'docs/market-streams.md',
   'docs/live-feed.md',
+  'docs/start/fromRxjs.md',
+  'docs/start/fromKafkajs.md',
+  'docs/learn/eventTime.md',
+  'docs/learn/state.md',
+  'docs/cookbook/upgradeAndKeepState.md',
 ])
 afterAll(() => rmSync(folder, { recursive: true, force: true }))
 
@@ -70,7 +78,7 @@ function isPipeline(value: unknown): value is RecordsPipeline {
 describe('the programs of the pages', () => {
   it('compile', { timeout: 120_000 }, async () => {
     const pages = new Set([...files.keys()].map((name) => name.split(' ')[0]))
-    expect(pages.size).toBe(15)
+    expect(pages.size).toBe(23)
     const config = {
       extends: join(root, 'tsconfig.json'),
       compilerOptions: { paths: {}, rewriteRelativeImportExtensions: false },

@@ -1,8 +1,8 @@
 import pg from 'pg'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { readOpenCandles } from '../../src/cli/realtime/openCandles.ts'
 import type { StoredCandle } from '../../src/queries/candles.ts'
 import { readCandles, readSeries } from '../../src/queries/candles.ts'
+import { readOpenCandles } from '../../src/queries/openCandles.ts'
 import { type TestDatabase, testDatabase } from '../support/postgres.ts'
 
 let database: TestDatabase

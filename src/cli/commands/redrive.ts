@@ -1,14 +1,9 @@
-import type pg from 'pg'
-import { openEmbeddedRedrive } from '../../host/embeddedTopics.ts'
-import { isEmbeddedTopic } from '../../host/logKind.ts'
-import { openKafkaRedrive, type RedriveTopic } from '../../host/redriveTopic.ts'
-import { type DeadLetterKey, deadLetterTopics, findDeadLetter, formatKey, parseKey } from '../../queries/deadLetters.ts'
-import { type RedriveReport, type RedriveSelection, redrive } from '../../queries/redrive.ts'
-import { ConfigurationError } from '../../runtime/errors.ts'
+import { formatKey, parseKey } from '../../queries/deadLetters.ts'
+import type { RedriveReport } from '../../queries/redrive.ts'
 import type { CommandContext } from '../commandContext.ts'
-import { type Database, databaseExists, dataSetName, withDatabase } from '../database.ts'
+import { databaseExists, dataSetName, withDatabase } from '../database.ts'
 import { exitFailure, exitOk, UsageError } from '../exit.ts'
-import { kafkaConnection } from '../kafkaConnection.ts'
+import { redriveFiltered, redriveKeys } from '../redriveIn.ts'
 import { eachSchema, lookedAt } from '../schemas.ts'
 import { shellWord } from '../shellWord.ts'
 
@@ -37,30 +32,13 @@ export async function redriveDeadLetters(context: CommandContext): Promise<numbe
   const reports = await withDatabase(settings, output.err, (database) =>
     eachSchema(database, settings.onlySchema, async (client, schema) => {
       schemas.push(schema)
-      const done: Redriven[] = []
-      const selections = new Map<string, RedriveSelection>()
-      if (keys.length === 0) {
-        for (const name of await deadLetterTopics(client, pipeline)) {
-          if (topic === null || name === topic)
-            selections.set(name, { reason, operator, topic: name, pipeline, isRedrivenIncluded: false })
-        }
-      }
-      for (const key of keys) {
-        if ((await findDeadLetter(client, key)) === null) continue
-        missing.delete(formatKey(key))
-        const others = selections.get(key.topic)
-        selections.set(key.topic, [...((others as readonly DeadLetterKey[] | undefined) ?? []), key])
-      }
-      for (const [name, selection] of selections) {
-        const log = await openTopic(context, database, client, schema, name)
-        try {
-          const report = await redrive(client, log.writer, selection, log.read)
-          done.push({ schema, dataSet: dataSetName(schema), topic: name, ...report })
-        } finally {
-          await log.close()
-        }
-      }
-      return done
+      const place = { address: database.address, client, schema }
+      const { topics, found } =
+        keys.length === 0
+          ? { topics: await redriveFiltered(context, place, { reason, operator, topic, pipeline }), found: [] }
+          : await redriveKeys(context, place, keys)
+      for (const key of found) missing.delete(formatKey(key))
+      return topics.map((report): Redriven => ({ schema, dataSet: dataSetName(schema), ...report }))
     }),
   )
   const done = reports.flat()
@@ -71,23 +49,6 @@ export async function redriveDeadLetters(context: CommandContext): Promise<numbe
   )
   for (const id of missing) output.err(`There is no dead letter ${id} (${lookedAt(schemas)}).`)
   return missing.size === 0 ? exitOk : exitFailure
-}
-
-/** To the log that the topic was processed from. Throws `ConfigurationError` where that is Kafka and no brokers are named. */
-async function openTopic(
-  { settings }: CommandContext,
-  database: Database,
-  client: pg.Client,
-  schema: string,
-  topic: string,
-): Promise<RedriveTopic> {
-  if (await isEmbeddedTopic(client, topic)) return openEmbeddedRedrive(database.address, schema, topic)
-  const kafka = kafkaConnection(settings)
-  if (kafka !== null) return openKafkaRedrive(kafka, topic)
-  throw new ConfigurationError(
-    `topic ${topic} is not in the embedded log, so it was processed from Kafka: set KAFKA_BROKERS to redrive its dead letters.`,
-    { topic },
-  )
 }
 
 function linesOf(report: Redriven): readonly string[] {

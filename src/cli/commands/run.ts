@@ -6,7 +6,9 @@ import type { CommandContext } from '../commandContext.ts'
 import { commandFor } from '../commandFor.ts'
 import { exitOk, UsageError } from '../exit.ts'
 import { hostSettingsOf } from '../hostSettings.ts'
-import { loadPipeline } from '../loadPipeline.ts'
+import { importFile } from '../importFile.ts'
+import { exportsJob, jobIn } from '../loadJob.ts'
+import { pipelineIn } from '../loadPipeline.ts'
 import { fileBanner, fileSummary } from '../runFileTexts.ts'
 import { shutdownOf, TerminalView } from '../terminalView.ts'
 import { watchRun } from '../watch/watchRun.ts'
@@ -21,13 +23,20 @@ export async function runFile(context: CommandContext): Promise<number> {
   return watchRun(file, args, (line) => void context.output.out(`${line}\n`))
 }
 
-/** Runs the pipeline of a file until it is stopped, or until what its topics hold is committed. */
+/** Runs the pipeline of a file until it is stopped, or until what its topics hold is committed; or the batch job that it exports. */
 async function runOnce(context: CommandContext): Promise<number> {
   const { settings, args } = context
   const [file = ''] = args
   checkWorkers(settings)
   if (settings.closeOpen && !settings.untilEnd) throw new UsageError(closeOpenNeedsUntilEnd)
-  const pipeline = await loadPipeline(file, ['realtime', 'batch'])
+  const exports = await importFile(file, ['realtime', 'batch'])
+  if (exportsJob(exports)) return (await import('../schedule/runJob.ts')).runJob(context, jobIn(exports, file))
+  const pipeline = pipelineIn(exports, file)
+  if (settings.schedule) {
+    throw new UsageError(
+      `--schedule is for batch jobs (defineJob); ${file} exports a pipeline, which runs until it is stopped.`,
+    )
+  }
   const topics = topicsOf(pipeline, settings.inputTopic)
   const stopRequest = shutdownOf(context)
   const view = new TerminalView(context)

@@ -1,122 +1,29 @@
-import { dirname, join, resolve } from 'node:path'
 import { feedCountsText } from '../../console/feedText.ts'
 import { bytesText, countText, durationText } from '../../console/text.ts'
-import { archiveLocation } from '../../host/openArchive.ts'
-import { runningProcesses } from '../../host/processSlots.ts'
-import { type RunReport, readRunReport } from '../../host/runReport.ts'
 import type { DifferenceCount } from '../../queries/minuteDifferences.ts'
 import type { OpenGapCount } from '../../queries/openGaps.ts'
-import type { DataSetStatus, InputStatus, TaskStatus } from '../../queries/status.ts'
-import { readStatus } from '../../queries/status.ts'
-import { RetryableError } from '../../runtime/errors.ts'
+import type { InputStatus, TaskStatus } from '../../queries/status.ts'
 import { shownText } from '../../runtime/shownText.ts'
+import { collectStatus, type NamedStatus, type Running, type Status } from '../collectStatus.ts'
 import type { CommandContext } from '../commandContext.ts'
-import { databaseExists, dataSetName, withDatabase } from '../database.ts'
-import { describeFailure, exitFailure, exitOk, oneLine } from '../exit.ts'
-import { type KafkaStatus, kafkaText, readKafkaStatus, withLogEnd } from '../kafkaStatus.ts'
+import { exitFailure, exitOk, oneLine } from '../exit.ts'
+import { kafkaText } from '../kafkaStatus.ts'
 import { rangeText } from '../rangeText.ts'
-import { eachSchema, lookedAt } from '../schemas.ts'
+import { lookedAt } from '../schemas.ts'
 import { textTable } from '../textTable.ts'
 import { formatTime } from '../time.ts'
-import { version } from '../version.ts'
 import { workText } from '../workText.ts'
-
-interface Status {
-  readonly version: string
-  readonly dataDir: string
-  readonly database: string | null
-  /** Why the database could not be asked and what to do, or null. */
-  readonly databaseProblem: string | null
-  readonly archive: string
-  readonly running: Running | null
-  /** What else runs on the data folder: other pipelines, an ingest, named workers. */
-  readonly others: readonly Running[]
-  /** null without `KAFKA_BROKERS`. */
-  readonly kafka: KafkaStatus | null
-  readonly dataSets: readonly NamedStatus[]
-}
-
-interface NamedStatus extends DataSetStatus {
-  /** As people call it. */
-  readonly name: string
-  readonly schema: string
-}
-
-interface Running {
-  readonly pid: number
-  readonly host: string
-  /** null until the process has reported for the first time. */
-  readonly report: RunReport | null
-}
 
 /** Prints what runs on the data folder and how far it is. Where the database does not answer it prints the rest, and gives 1. */
 export async function status(context: CommandContext): Promise<number> {
   const { settings, output } = context
-  const collected = await collect(context)
+  const collected = await collectStatus(context)
   await output.out(
     settings.json ? `${JSON.stringify(collected, null, 2)}\n` : shownText(`${statusText(collected).join('\n')}\n`),
   )
   const problems = [collected.databaseProblem, collected.kafka?.problem ?? null].filter((text) => text !== null)
   for (const problem of problems) output.err(problem)
   return problems.length === 0 ? exitOk : exitFailure
-}
-
-async function collect(context: CommandContext): Promise<Status> {
-  const { settings, output } = context
-  const head = {
-    version: version(),
-    dataDir: resolve(settings.dataDir),
-    archive: archiveLocation(settings.archive, settings.dataDir),
-    ...runningOn(settings.dataDir),
-    databaseProblem: null,
-  }
-  if (!databaseExists(settings))
-    return {
-      ...head,
-      database: null,
-      dataSets: [],
-      kafka: await readKafkaStatus(settings, { leading: [], others: [] }),
-    }
-  try {
-    return await withDatabase(settings, output.err, async (database) => {
-      const dataSets = await eachSchema(database, settings.onlySchema, async (client, schema) => ({
-        name: dataSetName(schema),
-        schema,
-        ...(await readStatus(client)),
-      }))
-      const tasks = dataSets.flatMap((one) => one.tasks)
-      const kafka = await readKafkaStatus(settings, {
-        leading: tasks.filter(({ logEnd }) => logEnd === null),
-        others: elsewhere(tasks.flatMap(({ inputs }) => inputs)),
-      })
-      return {
-        ...head,
-        database: database.location,
-        kafka,
-        dataSets: dataSets.map((one) => ({ ...one, tasks: one.tasks.map((task) => withLogEnd(task, kafka)) })),
-      }
-    })
-  } catch (error) {
-    if (!(error instanceof RetryableError)) throw error
-    return { ...head, database: 'does not answer', databaseProblem: describeFailure(error), dataSets: [], kafka: null }
-  }
-}
-
-/** The topics that the embedded log does not have. */
-function elsewhere(inputs: readonly Pick<InputStatus, 'topic' | 'logEnd'>[]): readonly string[] {
-  return inputs.filter(({ logEnd }) => logEnd === null).map(({ topic }) => topic)
-}
-
-function runningOn(dataDir: string): Pick<Status, 'running' | 'others'> {
-  const all = runningProcesses(dataDir).map(({ folder, holder: { pid, host } }) => ({
-    isMain: dirname(folder) === join(resolve(dataDir), 'pipelines'),
-    process: { pid, host, report: readRunReport(folder, pid) },
-  }))
-  const main = all.find(({ isMain }) => isMain)
-  return {
-    running: main?.process ?? null,
-    others: all.filter((one) => one !== main).map(({ process }) => process),
-  }
 }
 
 function statusText(status: Status): readonly string[] {

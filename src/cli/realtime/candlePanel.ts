@@ -2,7 +2,7 @@ import type pg from 'pg'
 import type { Caution, Panel } from '../../console/snapshot.ts'
 import { countText, decimalText } from '../../console/text.ts'
 import type { LivePanel } from '../../host/liveConsole.ts'
-import { type CandleLine, readOpenCandles } from './openCandles.ts'
+import { type CandleLine, readOpenCandles } from '../../queries/openCandles.ts'
 
 /** Said of invented prices, wherever prices are shown. */
 export const simulatedCaution: Caution = {

@@ -40,7 +40,8 @@ export async function openFeeds(
   const kinds = otherKindsOf(streams)
   const follower = new SymbolsFollower({ path: symbolsFile, onNotice, onChange: tellOfNew(kinds, onNotice) }, streams)
   const trades = followingFeed({
-    name: `binance ${common.market}`,
+    name: `binance ${market}`,
+    isSimulated: plan.dataSet === 'simulated',
     follower,
     feedOf: (wanted) => openTrades(wanted, common),
   })
@@ -77,7 +78,12 @@ export async function openFrames(
       ...(streamUrl === undefined ? {} : { streamUrl }),
       ...(restUrl === undefined ? {} : { restUrl }),
     }
-    return coinbaseFeed({ symbols: plan.symbols ?? [], endpoints, onNotice })
+    return coinbaseFeed({
+      symbols: plan.symbols ?? [],
+      endpoints,
+      isSimulated: plan.dataSet === 'simulated',
+      onNotice,
+    })
   }
   return openTrades(plan.symbols ?? liveSymbols, accessOf(plan, settings, onNotice))
 }
@@ -97,6 +103,7 @@ function accessOf(
     market: plan.market === 'usdm' ? 'usdm' : 'spot',
     ...(shard === undefined ? {} : { shard }),
     timeUnit: plan.timeUnit,
+    isSimulated: plan.dataSet === 'simulated',
     endpoints: { ...(streamUrl === undefined ? {} : { streamUrl }), ...(restUrl === undefined ? {} : { restUrl }) },
     onNotice,
   }

@@ -3,17 +3,28 @@ import type { Market } from '../../market/trade.ts'
 import { tradeCodec } from '../../market/tradeCodec.ts'
 import { realtime } from '../../pipelines/realtime.ts'
 import type { Pipeline } from '../../runtime/pipeline.ts'
+import { type AlertPlan, channelsOf } from '../alerts/alertPlan.ts'
 
 /** What decides about the pipeline of a run. */
 export type RealtimeArgument = {
   readonly market: Market
+  /** Whose frames the topic has. */
+  readonly exchange: 'binance' | 'coinbase'
   readonly timeUnit: 'ms' | 'us'
   /** Least time between two rows of an open 1m candle. */
   readonly provisionalEveryMs: number
+  /** An `AlertPlan` as JSON; null where no file of alerts is named. */
+  readonly alerts: string | null
 }
 
 /** Called here, and in each worker process. */
-export function makePipeline({ market, timeUnit, provisionalEveryMs }: RealtimeArgument): Pipeline {
-  const trades = market === 'coinbase' ? coinbaseCodec() : tradeCodec({ market, timeUnit })
-  return realtime(trades, { provisionalEveryMs })
+export function makePipeline({ market, exchange, timeUnit, provisionalEveryMs, alerts }: RealtimeArgument): Pipeline {
+  const trades =
+    exchange === 'coinbase'
+      ? coinbaseCodec({ market: market === 'simulated' ? market : 'coinbase' })
+      : tradeCodec({ market, timeUnit })
+  if (alerts === null) return realtime(trades, { provisionalEveryMs })
+  const plan = JSON.parse(alerts) as AlertPlan
+  const alerting = { rules: plan.rules, channels: Object.fromEntries(channelsOf(plan)) }
+  return realtime(trades, { provisionalEveryMs, alerts: alerting })
 }

@@ -3,13 +3,15 @@ import type { RunJob } from '../../host/openRun.ts'
 import { runSession } from '../../host/runSession.ts'
 import { topicsOf } from '../../host/runTopic.ts'
 import { systemClock } from '../../runtime/clock.ts'
-import { openPool } from '../../sinks/postgres/connection.ts'
+import { openPool, type PostgresAddress } from '../../sinks/postgres/connection.ts'
+import { planAlerts } from '../alerts/alertPlan.ts'
 import type { CommandContext } from '../commandContext.ts'
 import { commandFor } from '../commandFor.ts'
 import { exitFailure, exitOk } from '../exit.ts'
 import { hostSettingsOf } from '../hostSettings.ts'
 import { columnsOf, type RunTexts, shutdownOf, TerminalView } from '../terminalView.ts'
 import { version } from '../version.ts'
+import { checkConsole, startWebConsole } from '../webConsole.ts'
 import { checkWorkers, ownModule } from '../workers.ts'
 import { LiveCandles, simulatedCaution } from './candlePanel.ts'
 import { type ChosenPlan, choosePlan } from './choosePlan.ts'
@@ -25,6 +27,7 @@ export async function runRealtime(context: CommandContext): Promise<number> {
   const startedAt = systemClock.now()
   const named = namedSource(settings, context.origins)
   checkWorkers(settings)
+  if (hasConsole(context)) checkConsole(context)
   // From the start: what is half open is closed in order, too.
   const stopRequest = shutdownOf(context)
   const view = new TerminalView(context)
@@ -55,7 +58,9 @@ export async function runRealtime(context: CommandContext): Promise<number> {
 async function jobOf(context: CommandContext, plan: RunPlan, onNotice: (line: string) => void): Promise<RunJob> {
   const { settings } = context
   const { topic, producer, source, market, timeUnit } = plan
-  const argument: RealtimeArgument = { market, timeUnit, provisionalEveryMs: settings.openCandleMs }
+  const alerts = settings.alertsFile === undefined ? null : JSON.stringify(planAlerts(settings.alertsFile, context.env))
+  const exchange = source === 'coinbase' || market === 'coinbase' ? 'coinbase' : 'binance'
+  const argument: RealtimeArgument = { market, exchange, timeUnit, provisionalEveryMs: settings.openCandleMs, alerts }
   const pipeline = makePipeline(argument)
   const isOfThePast = source === 'tape'
   const opened = source === 'none' ? [] : await openFeeds(plan, settings, onNotice)
@@ -71,6 +76,16 @@ async function jobOf(context: CommandContext, plan: RunPlan, onNotice: (line: st
         : { count: settings.workers, pipeline: { url: ownModule('./realtime/realtimePipeline'), argument } },
     source: plan.sourceText,
   }
+}
+
+/** A run with an end in sight is over before anybody has looked. */
+function hasConsole({ settings }: CommandContext): boolean {
+  return settings.console && !settings.untilEnd
+}
+
+async function webConsole(context: CommandContext, address: PostgresAddress, lost: AbortSignal) {
+  const running = await startWebConsole(context, { address, onlySchema: null, lost })
+  return { line: `  console      ${running.url}`, close: () => running.close() }
 }
 
 function textsOf(context: CommandContext, { plan, isFallback }: ChosenPlan, startedAt: number): RunTexts {
@@ -103,6 +118,7 @@ function textsOf(context: CommandContext, { plan, isFallback }: ChosenPlan, star
       })
       return { panel, close: () => pool.end() }
     },
+    ...(hasConsole(context) ? { companion: ({ address, lost }) => webConsole(context, address, lost) } : {}),
     summary: (end) => summary(plan, end, (words) => commandFor(context, words)),
   }
 }

@@ -50,6 +50,14 @@ export class PostgresOutbox implements Outbox {
     })
   }
 
+  /** Messages that wait to be sent, in order, whoever asks. */
+  waiting(task: TaskId, outlet: string, page: MessagePage): Promise<readonly StoredMessage[]> {
+    return this.#with('read', task, outlet, async (client) => {
+      const { rows } = await client.query<MessageRow>(waitingStatement(task, outlet, page))
+      return rows.map(messageOf)
+    })
+  }
+
   async forget(task: TaskId, outlet: string, upToSequence: number): Promise<void> {
     await this.#with('empty', task, outlet, (client) => client.query(forgetStatement(task, outlet, upToSequence)))
   }

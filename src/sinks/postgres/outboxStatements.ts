@@ -11,6 +11,19 @@ import { largeStep, type Step } from './tableWriter.ts'
 const messageText = `INSERT INTO outbox (pipeline, topic, partition, outlet, sequence, event_time, key, value, headers)
 SELECT $1, $2, $3, $4, * FROM unnest($5::bigint[], $6::bigint[], $7::bytea[], $8::bytea[], $9::jsonb[])`
 
+/** The same, but for those whose identity the outlet has had before. */
+const identifiedText = `WITH given AS (
+  SELECT * FROM unnest($5::bigint[], $6::bigint[], $7::bytea[], $8::bytea[], $9::jsonb[], $10::text[])
+    AS m(sequence, event_time, key, value, headers, identity)
+), taken AS (
+  INSERT INTO message_identity (pipeline, outlet, identity)
+  SELECT $1, $4, identity FROM given WHERE identity IS NOT NULL ORDER BY identity ON CONFLICT DO NOTHING RETURNING identity
+)
+INSERT INTO outbox (pipeline, topic, partition, outlet, sequence, event_time, key, value, headers, identity)
+SELECT $1, $2, $3, $4, sequence, event_time, key, value, headers, identity FROM given
+WHERE identity IS NULL OR (identity IN (SELECT identity FROM taken)
+  AND sequence = (SELECT min(same.sequence) FROM given AS same WHERE same.identity = given.identity))`
+
 const generationText = `SELECT generation::float8 AS generation, owner FROM stream_task WHERE pipeline = $1 AND topic = $2 AND partition = $3`
 
 const ofOutlet = 'pipeline = $1 AND topic = $2 AND partition = $3 AND outlet = $4'
@@ -60,21 +73,22 @@ const messagesPerStatement = 1_000
 /** Stores the messages of one outlet. */
 export function messageSteps(task: TaskId, { outlet, messages }: MessageWrite): readonly Step[] {
   return [...statementParts(messages, messageBytes, messagesPerStatement)].map(({ items, bytes }) =>
-    largeStep(bytes, (client) =>
-      client.query(
-        prepared(messageText, [
-          ...idOfOutlet(task, outlet),
-          items.map(({ sequence }) => sequence),
-          items.map(({ time }) => time),
-          `{${items.map(({ key }) => arrayElement(byteaText(key))).join(',')}}`,
-          `{${items.map(({ value }) => arrayElement(byteaText(value))).join(',')}}`,
-          `{${items.map(({ headers = [] }) => arrayElement(headersText(headers))).join(',')}}`,
-        ]),
-      ),
-    ),
+    largeStep(bytes, (client) => {
+      const values = [
+        ...idOfOutlet(task, outlet),
+        items.map(({ sequence }) => sequence),
+        items.map(({ time }) => time),
+        `{${items.map(({ key }) => arrayElement(byteaText(key))).join(',')}}`,
+        `{${items.map(({ value }) => arrayElement(byteaText(value))).join(',')}}`,
+        `{${items.map(({ headers = [] }) => arrayElement(headersText(headers))).join(',')}}`,
+      ]
+      if (items.every(({ identity }) => identity === undefined)) return client.query(prepared(messageText, values))
+      const identities = items.map(({ identity }) => (identity === undefined ? null : escapeText(identity)))
+      return client.query(prepared(identifiedText, [...values, identities]))
+    }),
   )
 }
 
-function messageBytes({ key, value, headers = [] }: StoredMessage): number {
-  return (key?.length ?? 0) + (value?.length ?? 0) + headersBytes(headers)
+function messageBytes({ key, value, headers = [], identity = '' }: StoredMessage): number {
+  return (key?.length ?? 0) + (value?.length ?? 0) + headersBytes(headers) + identity.length
 }

@@ -47,6 +47,12 @@ const emptyPart = (table: string) => `
 DELETE FROM ${table} USING unnest($2::text[], $3::int[]) AS fenced (topic, partition)
 WHERE pipeline = $1 AND (${table}.topic, ${table}.partition) = (fenced.topic, fenced.partition)`
 
+/** What was never sent may be said again. */
+const forgetUnsent = `
+DELETE FROM message_identity AS said USING outbox, unnest($2::text[], $3::int[]) AS fenced (topic, partition)
+WHERE outbox.pipeline = $1 AND (outbox.topic, outbox.partition) = (fenced.topic, fenced.partition)
+  AND (said.pipeline, said.outlet, said.identity) = (outbox.pipeline, outbox.outlet, outbox.identity)`
+
 const replaceFrame = `UPDATE task_state SET body = $5 WHERE pipeline = $1 AND topic = $2 AND partition = $3 AND sequence = $4`
 
 const countBytes = `
@@ -70,6 +76,7 @@ export async function dropState(client: pg.ClientBase, pipeline: string, topic: 
   return inOneTransaction(client, 'READ COMMITTED', async () => {
     const { rows } = await client.query<Fenced>(emptyTasks, [pipeline, topic])
     const values = [pipeline, rows.map(({ topic }) => topic), rows.map(({ partition }) => partition)]
+    await client.query(forgetUnsent, values)
     for (const table of parts) await client.query(emptyPart(table), values)
     return rows.length
   })

@@ -11,6 +11,8 @@ const replySchema = z.object({
   error: z.unknown().optional(),
 })
 const replyStarts = ['{"result"', '{"error"', '{"id"'].map((text) => Buffer.from(text))
+/** Frames of streams are longer, and are not searched. */
+const longestShutdownBytes = 120
 const shutdownMark = Buffer.from('"serverShutdown"')
 
 /** How Binance is asked for streams. */
@@ -24,7 +26,7 @@ export const binanceTalk: SubscriptionTalk = {
     const { id, error } = reply.data
     return { id: Number(id), problem: error === undefined ? null : JSON.stringify(error).slice(0, 200) }
   },
-  isGoodbye: (frame) => frame.length < 200 && frame.includes(shutdownMark),
+  isGoodbye: (frame) => frame.length < longestShutdownBytes && frame.includes(shutdownMark),
 }
 
 /** Binance, spot or futures: combined streams, ids that grow by one, tickers and candles that name the newest trade. */

@@ -3,6 +3,7 @@ import type { Clock } from '../../runtime/clock.ts'
 import { agentFor } from '../http/tunnel.ts'
 import type { SubscriptionTalk } from '../market/exchangeDialect.ts'
 import { waitOfRefusal } from './addressLimits.ts'
+import { inventedHeader, isInvented, misfitText } from './inventedPrices.ts'
 
 export interface ConnectionOptions {
   readonly url: string
@@ -10,6 +11,8 @@ export interface ConnectionOptions {
   readonly streams: readonly string[]
   readonly talk: SubscriptionTalk
   readonly clock: Clock
+  /** True where invented prices are what was asked for. */
+  readonly isSimulated: boolean
   readonly connectTimeoutMs: number
   /** The exchange allows five messages a second and closes on more; pings count. */
   readonly messageGapMs: number
@@ -39,6 +42,8 @@ export class Connection {
   readonly shutdownNotice: Promise<void>
   /** Why there is no connection, where the exchange itself has said so. */
   refusal: HandshakeRefusal | null = null
+  /** Why its prices are not taken: they are invented, or are not, against what was asked for. Nothing of it is handed over then. */
+  misfit: string | null = null
   /** ms by the clock of anything that was heard: frame, ping or pong. */
   heardAt: number
   /** ms by the clock of the newest frame; of the start before the first. */
@@ -73,6 +78,11 @@ export class Connection {
       this.#noticeShutdown = resolve
     })
     this.lost = this.#watchLoss()
+    this.#socket.on('upgrade', ({ headers }) => {
+      const { url, isSimulated } = options
+      this.misfit = misfitText(url, isInvented(url, headers[inventedHeader]), isSimulated)
+      if (this.misfit !== null) this.#socket.terminate()
+    })
     this.#socket.on('message', (data) => this.#onMessage(data as Buffer))
     this.#socket.on('ping', () => {
       this.heardAt = options.clock.now()
@@ -141,7 +151,7 @@ export class Connection {
       this.#socket.on('close', (code, reason) => {
         this.#abandoned.abort()
         const said = reason.length > 0 ? `, ${reason.toString().slice(0, 100)}` : ''
-        resolve(problem ?? `closed with code ${code}${said}`)
+        resolve(this.misfit ?? problem ?? `closed with code ${code}${said}`)
       })
     })
   }

@@ -1,4 +1,4 @@
-import type { Clock } from '../../runtime/clock.ts'
+import { type Clock, sleptEnough } from '../../runtime/clock.ts'
 import type { ToldTrade } from '../market/exchangeDialect.ts'
 import type { OpenGap } from './openGaps.ts'
 import type { TradesRest } from './restTrades.ts'
@@ -98,7 +98,7 @@ export class LateFill {
   async #rest(): Promise<void> {
     const { clock, retryMs, signal } = this.#options
     const woken = new AbortController()
-    this.#wake = () => woken.abort()
+    this.#wake = () => woken.abort(sleptEnough)
     await clock.sleep(retryMs, AbortSignal.any([woken.signal, signal]))
   }
 

@@ -14,6 +14,8 @@ export interface CoinbaseFeedOptions {
   readonly symbols: readonly string[]
   /** The exchange's own unless told; without a path. */
   readonly endpoints?: { readonly streamUrl?: string; readonly restUrl?: string }
+  /** True for an exchange that invents its prices; false unless told. Whichever is told, an exchange that says otherwise of itself is refused. */
+  readonly isSimulated?: boolean
   readonly limits?: Partial<LiveLimits>
   /** One that goes on evenly, whatever is done to the time of the machine. */
   readonly clock?: Clock
@@ -35,24 +37,25 @@ const streamsPerConnection = 400
  * are kept as they come; `coinbaseCodec` reads them. Throws `ConfigurationError` on options that cannot work.
  */
 export function coinbaseFeed(options: CoinbaseFeedOptions): FrameFeed {
-  const { symbols, clock = steadyClock, onNotice = () => undefined, jitter = Math.random } = options
+  const { symbols, isSimulated = false, clock = steadyClock, onNotice = () => undefined, jitter = Math.random } = options
   const { streamUrl = ownEndpoints.streamUrl, restUrl = ownEndpoints.restUrl } = options.endpoints ?? {}
   if (symbols.length === 0) throw new ConfigurationError('coinbase: symbols must name at least one product, got none.')
   const odd = symbols.find((symbol) => !/^[A-Z0-9]{1,24}-[A-Z0-9]{1,24}$/.test(symbol))
   if (odd !== undefined) throw new ConfigurationError(`coinbase: a product is written like BTC-USD, got '${odd}'.`)
   const limits = { ...defaultLiveLimits, ...options.limits }
   const address = limitsOfAddress(clock, restUrl, Number.POSITIVE_INFINITY)
-  const client = new RestClient({ clock, timeoutMs: limits.restTimeoutMs, limits: address })
+  const client = new RestClient({ clock, timeoutMs: limits.restTimeoutMs, limits: address, isSimulated })
   const dialect = coinbaseDialect(streamUrl)
   return {
-    name: 'coinbase',
+    name: isSimulated ? 'coinbase simulated' : 'coinbase',
+    isSimulated,
     peek: dialect.peek,
     open: async (position) => {
       const known = position === null ? null : parseLivePosition(position, 'coinbase')
       const reader = new LiveReader(
         {
           ...{ dialect, symbols, limits, clock, address, streamsPerConnection, onNotice, jitter },
-          ...{ timeUnit: 'ms', partOf: (all) => all },
+          ...{ isSimulated, timeUnit: 'ms', partOf: (all) => all },
           rest: new CoinbaseRest({ restUrl, client, clock }),
         },
         known,

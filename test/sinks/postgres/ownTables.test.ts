@@ -16,7 +16,7 @@ it('are all that the migrations make but what is of the market', async () => {
     'SELECT tablename AS name FROM pg_tables WHERE schemaname = $1 ORDER BY tablename',
     [db.schema],
   )
-  const ofMarket = ['candle_difference', 'feed_gap', 'kline_archive', 'kline_coverage', 'raw_klines']
+  const ofMarket = ['alert_event', 'candle_difference', 'feed_gap', 'kline_archive', 'kline_coverage', 'raw_klines']
   const isOfMarket = (name: string) => name.startsWith('fact_') || ofMarket.includes(name)
   expect(rows.map(({ name }) => name).filter((name) => !isOfMarket(name))).toEqual(ownTables)
 })

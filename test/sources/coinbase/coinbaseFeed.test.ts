@@ -25,6 +25,7 @@ async function started(limits: Partial<typeof quick> = {}, log?: MemoryLog): Pro
     coinbaseFeed({
       symbols,
       endpoints: exchange,
+      isSimulated: true,
       jitter: () => 0,
       limits: { ...quick, ...limits },
       onNotice: (notice) => ingest.notices.push(notice),
@@ -121,7 +122,7 @@ test('a heartbeat that names no trade says nothing', async () => {
 })
 
 test('a product that the exchange does not list ends the start, and a name that is none is refused', async () => {
-  const feed = coinbaseFeed({ symbols: ['BTC-USDX'], endpoints: exchange })
+  const feed = coinbaseFeed({ symbols: ['BTC-USDX'], endpoints: exchange, isSimulated: true })
   await expect(feed.open(null)).rejects.toThrow(/does not list BTC-USDX \(there are BTC-USD\)/)
   expect(() => coinbaseFeed({ symbols: ['BTCUSD'] })).toThrow(/is written like BTC-USD/)
   expect(() => coinbaseFeed({ symbols: [] })).toThrow(/at least one product/)

@@ -1,0 +1,45 @@
+import { resolve } from 'node:path'
+import { defineConfig } from 'vitepress'
+import { titleOf } from '../../scripts/docs/llms.ts'
+import { siteMap } from '../../scripts/docs/siteMap.ts'
+import { readSiteSource } from '../../scripts/docs/siteSource.ts'
+
+const root = resolve(import.meta.dirname, '../..')
+const source = readSiteSource(root)
+const linkTo = (path: string) => ({ text: titleOf(source.pages.get(`${path}.md`) ?? ''), link: `/${path}` })
+
+// biome-ignore lint/style/noDefaultExport: VitePress takes it from there
+export default defineConfig({
+  title: 'Millrace',
+  description:
+    'Stream processing for TypeScript: event time, recovery and exactly-once results by importing RxJS operators.',
+  lang: 'en',
+  cleanUrls: true,
+  srcDir: '../.cache/site/source',
+  outDir: '../.cache/site/out',
+  cacheDir: '../.cache/site/vite',
+  // What stands in angle brackets is text and no element.
+  markdown: {
+    html: false,
+    languageAlias: { jsonl: 'json' },
+    theme: { light: 'github-light-high-contrast', dark: 'github-dark-high-contrast' },
+  },
+  themeConfig: {
+    search: { provider: 'local' },
+    outline: [2, 3],
+    nav: [
+      { text: 'Start', link: '/start/firstPipeline' },
+      { text: 'Cookbook', link: '/cookbook/' },
+      { text: 'Operators', link: '/operators' },
+      { text: 'Reference', link: '/reference/millrace' },
+    ],
+    sidebar: siteMap.map(({ title, pages }) => ({
+      text: title,
+      items: [
+        ...pages.map(linkTo),
+        ...(title === 'Operators' ? source.operators.map(({ path }) => linkTo(path)) : []),
+        ...(title === 'Reference' ? source.reference.map(({ path }) => linkTo(path)) : []),
+      ],
+    })),
+  },
+})

@@ -1,0 +1,22 @@
+import type { SettingValues } from '../settings.ts'
+
+/** Within which bounds all is well. */
+export interface Thresholds {
+  readonly maxWatermarkLagMs: number
+  readonly maxLagRecords: number
+  readonly maxCandleAgeMs: number
+  readonly maxOpenGaps: number
+  readonly maxDeadLetters: number
+  readonly maxOutboxAgeMs: number
+}
+
+export function thresholdsOf(settings: SettingValues): Thresholds {
+  return {
+    maxWatermarkLagMs: settings.maxWatermarkLag * 1_000,
+    maxLagRecords: settings.maxLag,
+    maxCandleAgeMs: settings.maxCandleAge * 1_000,
+    maxOpenGaps: settings.maxOpenGaps,
+    maxDeadLetters: settings.maxDeadLetters,
+    maxOutboxAgeMs: settings.maxOutboxAge * 1_000,
+  }
+}

@@ -1,0 +1,57 @@
+import type pg from 'pg'
+import { ConfigurationError } from '../runtime/errors.ts'
+import { suggest } from '../runtime/suggest.ts'
+import { quoteIdentifier } from '../sinks/postgres/connection.ts'
+import { findTable } from './foundTable.ts'
+import type { Quality } from './quality.ts'
+import { mostWindows, type QualityWindow } from './qualityWindow.ts'
+
+/** Which windows: from `from` to before `to` (ms UTC), each `sizeMs` long, the last one shorter where it does not fit. */
+export interface WindowRange {
+  readonly from: number
+  readonly to: number
+  readonly sizeMs: number
+}
+
+/**
+ * Every window of a range, for every key that the table has at all: a key without a row in some window shows there as what is missing.
+ * @throws ConfigurationError where the table or a column of the key is not there, and where there would be too many
+ */
+export async function qualityWindows(
+  client: pg.ClientBase,
+  quality: Quality,
+  { from, to, sizeMs }: WindowRange,
+): Promise<readonly QualityWindow[]> {
+  const found = await findTable(client, quality.table)
+  if (found === null) throw new ConfigurationError(`quality ${quality.name}: there is no table ${quality.table}`)
+  const lacking = quality.by.find((column) => !found.has(column))
+  if (lacking !== undefined) {
+    throw new ConfigurationError(
+      `quality ${quality.name}: ${quality.table} has no column ${lacking}${suggest(lacking, [...found.keys()])}`,
+    )
+  }
+  const keys = await keysOf(client, quality)
+  const count = keys.length * Math.ceil((to - from) / sizeMs)
+  if (count > mostWindows) {
+    throw new ConfigurationError(
+      `quality ${quality.name}: ${count} windows are too many at once; take a shorter range or longer windows, ${mostWindows} at most`,
+    )
+  }
+  const windows: QualityWindow[] = []
+  for (const key of keys) {
+    for (let start = from; start < to; start += sizeMs) {
+      windows.push({ key, from: start, to: Math.min(start + sizeMs, to) })
+    }
+  }
+  return windows
+}
+
+async function keysOf(client: pg.ClientBase, { table, by }: Quality): Promise<readonly QualityWindow['key'][]> {
+  if (by.length === 0) return [{}]
+  const columns = by.map((column) => quoteIdentifier(column))
+  const { rows } = await client.query<Record<string, string>>(
+    `SELECT DISTINCT ${columns.map((column) => `${column}::text AS ${column}`).join(', ')} FROM ${quoteIdentifier(table)}
+     WHERE ${columns.map((column) => `${column} IS NOT NULL`).join(' AND ')} ORDER BY ${columns.map((_, i) => i + 1).join(', ')}`,
+  )
+  return rows
+}

@@ -1,0 +1,171 @@
+import { quoteIdentifier } from '../sinks/postgres/connection.ts'
+import { columnsOf } from './condition.ts'
+import { conditionSql } from './conditionSql.ts'
+import type { Expectation } from './expectation.ts'
+import type { Scope } from './scope.ts'
+import type { SqlParameters } from './sqlParameters.ts'
+
+/** Expectations that each row fulfils by itself, or among the rows of its window. */
+export type RowExpectation = Extract<
+  Expectation,
+  {
+    kind:
+      | 'notNull'
+      | 'unique'
+      | 'acceptedValues'
+      | 'range'
+      | 'order'
+      | 'matches'
+      | 'holds'
+      | 'references'
+      | 'increasing'
+  }
+>
+
+const rowKinds: readonly Expectation['kind'][] = [
+  'notNull',
+  'unique',
+  'acceptedValues',
+  'range',
+  'order',
+  'matches',
+  'holds',
+  'references',
+  'increasing',
+]
+
+export function isRowExpectation<E extends Expectation>(expectation: E): expectation is E & RowExpectation {
+  return rowKinds.includes(expectation.kind)
+}
+
+/** A column that is calculated before the rows are judged. */
+export interface Derived {
+  readonly name: string
+  readonly sql: string
+}
+
+/** What a row of `r` must fulfil. */
+export interface RowCondition {
+  /** Whatever is not true of it fails. */
+  readonly sql: string
+  readonly derived: readonly Derived[]
+}
+
+/** @param mark of the expectation, for what is derived */
+export function rowCondition(
+  expectation: RowExpectation,
+  scope: Scope,
+  parameters: SqlParameters,
+  mark: string,
+): RowCondition {
+  switch (expectation.kind) {
+    case 'notNull':
+      return plain(`r.${quoteIdentifier(expectation.column)} IS NOT NULL`)
+    case 'acceptedValues': {
+      const { column, values } = expectation
+      const list = `${parameters.add(values.map(String))}::text[]::${arrayOf(scope.typeOf(column))}`
+      return ofValues(expectation, [column], `r.${quoteIdentifier(column)} = ANY (${list})`)
+    }
+    case 'range': {
+      const { column, min, max, above, below } = expectation
+      const value = `r.${quoteIdentifier(column)}`
+      const type = scope.typeOf(column)
+      const bounds = (
+        [
+          ['>=', min],
+          ['<=', max],
+          ['>', above],
+          ['<', below],
+        ] as const
+      ).flatMap(([sign, bound]) =>
+        bound === undefined ? [] : [`${value} ${sign} ${parameters.add(String(bound))}::text::${type}`],
+      )
+      return ofValues(expectation, [column], [...bounds, ...finite(scope, [column])].join(' AND '))
+    }
+    case 'order': {
+      const { columns, strictly } = expectation
+      const steps = columns
+        .slice(1)
+        .map(
+          (column, i) =>
+            `r.${quoteIdentifier(columns[i] as string)} ${strictly === true ? '<' : '<='} r.${quoteIdentifier(column)}`,
+        )
+      return ofValues(expectation, columns, [...steps, ...finite(scope, columns)].join(' AND '))
+    }
+    case 'matches': {
+      const { column, pattern } = expectation
+      return ofValues(expectation, [column], `r.${quoteIdentifier(column)}::text ~ ${parameters.add(pattern)}`)
+    }
+    case 'holds': {
+      const { that } = expectation
+      const guards = finite(scope, columnsOf(that), true)
+      return plain([`(${conditionSql(that, parameters, 'r')})`, ...guards].join(' AND '))
+    }
+    case 'references': {
+      const { columns, table, otherColumns = columns } = expectation
+      const pairs = columns.map(
+        (column, i) => `o.${quoteIdentifier(otherColumns[i] as string)} = r.${quoteIdentifier(column)}`,
+      )
+      return ofValues(
+        expectation,
+        columns,
+        `EXISTS (SELECT FROM ${scope.besides(table)} o WHERE ${pairs.join(' AND ')})`,
+      )
+    }
+    case 'unique':
+      return uniqueness(expectation, scope, mark)
+    case 'increasing': {
+      const { column, strictly } = expectation
+      const name = `${mark} before`
+      const sql = `lag(r.${quoteIdentifier(column)}) OVER (PARTITION BY win.n ORDER BY r.${scope.time})`
+      const grows = `r.${quoteIdentifier(name)} ${strictly === true ? '<' : '<='} r.${quoteIdentifier(column)}`
+      const judged = `(r.${quoteIdentifier(name)} IS NULL AND r.${quoteIdentifier(column)} IS NOT NULL OR ${grows})`
+      const condition = ofValues(expectation, [column], [judged, ...finite(scope, [column])].join(' AND '))
+      return { ...condition, derived: [{ name, sql }] }
+    }
+  }
+}
+
+function uniqueness(expectation: RowExpectation & { kind: 'unique' }, scope: Scope, mark: string): RowCondition {
+  const { columns } = expectation
+  const quoted = columns.map((column) => quoteIdentifier(column))
+  const isInWindow = [...scope.quality.by, scope.quality.time].every((column) => columns.includes(column))
+  if (!isInWindow) {
+    const same = quoted.map((column) => `o.${column} = r.${column}`).join(' AND ')
+    return ofValues(expectation, columns, `(SELECT count(*) FROM ${scope.table} o WHERE ${same}) = 1`)
+  }
+  const name = `${mark} same`
+  const sql = `count(*) OVER (PARTITION BY win.n, ${quoted.map((column) => `r.${column}`).join(', ')})`
+  return { ...ofValues(expectation, columns, `r.${quoteIdentifier(name)} = 1`, true), derived: [{ name, sql }] }
+}
+
+function plain(sql: string): RowCondition {
+  return { sql, derived: [] }
+}
+
+/** @param mindsNull whether the condition is true of nulls too, so that they have to be looked for */
+function ofValues(
+  { nullable = false }: { readonly nullable?: boolean },
+  columns: readonly string[],
+  sql: string,
+  mindsNull = false,
+): RowCondition {
+  const quoted = columns.map((column) => `r.${quoteIdentifier(column)}`)
+  if (nullable) return plain(`${quoted.map((column) => `${column} IS NULL`).join(' OR ')} OR (${sql})`)
+  return plain(mindsNull ? `${quoted.map((column) => `${column} IS NOT NULL`).join(' AND ')} AND ${sql}` : sql)
+}
+
+/** NaN and infinity are beyond every number, so that they would fulfil whatever has no upper bound. */
+function finite(scope: Scope, columns: readonly string[], mayBeNull = false): readonly string[] {
+  return [...new Set(columns)].flatMap((column) => {
+    if (scope.columns.get(column)?.isNumber !== true) return []
+    const value = `r.${quoteIdentifier(column)}`
+    const test = `${value} NOT IN ('NaN', 'Infinity', '-Infinity')`
+    return [mayBeNull ? `(${value} IS NULL OR ${test})` : test]
+  })
+}
+
+function arrayOf(type: string): string {
+  // A length or precision would cut the values that are compared.
+  return `${type.replace(/\(.*?\)/, '')}[]`
+}

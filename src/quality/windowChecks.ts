@@ -1,0 +1,150 @@
+import pg from 'pg'
+import { type Duration, durationMs } from '../runtime/duration.ts'
+import { quoteIdentifier } from '../sinks/postgres/connection.ts'
+import { attempt } from './attempt.ts'
+import { conditionSql } from './conditionSql.ts'
+import type { Aggregate, Complete, Equals, Expectation, Fresh } from './expectation.ts'
+import { durationText } from './expectationName.ts'
+import { type Judgement, type NamedExpectation, unjudged, type WindowCount } from './judgement.ts'
+import type { Scope } from './scope.ts'
+import { SqlParameters } from './sqlParameters.ts'
+
+/** A statement over all windows, and what goes with it. */
+interface WindowStatements extends Pick<Judgement, 'failingRows' | 'nothing' | 'reason'> {
+  readonly counts: (parameters: SqlParameters) => string
+}
+
+export type WindowExpectation = Extract<Expectation, { kind: 'complete' | 'fresh' | 'aggregate' | 'equals' }>
+
+/** Judges what is said of windows, and not of rows: one statement over all of them. */
+export async function judgeWindows(
+  client: pg.ClientBase,
+  scope: Scope,
+  expectation: NamedExpectation & WindowExpectation,
+): Promise<Judgement> {
+  const statements = windowStatements(expectation, scope)
+  const parameters = new SqlParameters()
+  const text = statements.counts(parameters)
+  const answer = await attempt(client, () => client.query<WindowCount>(text, parameters.values))
+  if (answer instanceof pg.DatabaseError) return unjudged(expectation, answer.message)
+  const { failingRows, nothing, reason } = statements
+  const counts = new Map(answer.rows.map((count) => [count.n, count]))
+  return { expectation, error: null, counts, failingRows, nothing, reason }
+}
+
+export function isWindowExpectation<E extends Expectation>(expectation: E): expectation is E & WindowExpectation {
+  return ['complete', 'fresh', 'aggregate', 'equals'].includes(expectation.kind)
+}
+
+function windowStatements(expectation: WindowExpectation, scope: Scope): WindowStatements {
+  switch (expectation.kind) {
+    case 'complete':
+      return complete(expectation, scope)
+    case 'fresh':
+      return fresh(expectation, scope)
+    case 'aggregate':
+      return aggregate(expectation, scope)
+    case 'equals':
+      return equals(expectation, scope)
+  }
+}
+
+function complete({ every, lateBy = 0 }: Complete, scope: Scope): WindowStatements {
+  const stepMs = durationMs(every, 'every')
+  const over = scope.now - durationMs(lateBy as Duration, 'lateBy')
+  const steps = (parameters: SqlParameters, numbers?: readonly number[]) => {
+    const step = `${parameters.add(stepMs)}::bigint * interval '1 millisecond'`
+    const end = `least(win."to"::timestamptz, ${parameters.add(new Date(over).toISOString())}::timestamptz)`
+    const isThere = `EXISTS (SELECT FROM ${scope.table} r WHERE ${scope.isOfKey(parameters, 'r')} AND r.${scope.time} >= step.at AND r.${scope.time} < step.at + ${step})`
+    return `win AS (${scope.windowRows(parameters, numbers)}), steps AS (SELECT win.n, step.at, ${isThere} AS is_there
+      FROM win CROSS JOIN LATERAL generate_series(win."from"::timestamptz, ${end} - ${step}, ${step}) AS step(at))`
+  }
+  return {
+    counts: (parameters) => `WITH ${steps(parameters)}
+      SELECT n, count(*)::float8 AS looked, count(*) FILTER (WHERE NOT is_there)::float8 AS failing FROM steps GROUP BY n`,
+    failingRows: (parameters, numbers) => `WITH ${steps(parameters, numbers)}
+      SELECT n, jsonb_build_object(${parameters.add(scope.quality.time)}::text, at) AS "row", NULL::jsonb AS expected, at AS "order" FROM steps WHERE NOT is_there`,
+    nothing: `no ${durationText(every)} of it is over yet`,
+    reason: ({ failing, looked }) => `${failing} of ${looked} steps of ${durationText(every)} have no row`,
+  }
+}
+
+function fresh({ within }: Fresh, scope: Scope): WindowStatements {
+  return {
+    counts: (parameters) => {
+      const keys = scope.quality.by.map((_, i) => `by${i}`)
+      const oldest = parameters.add(new Date(scope.now - durationMs(within, 'within')).toISOString())
+      const same = keys.map((key) => `newest.${key} = win.${key}`).join(' AND ')
+      return `WITH win AS (${scope.windowRows(parameters)}), keys AS (SELECT ${keys.length === 0 ? '1' : `DISTINCT ${keys.join(', ')} FROM win`}),
+        newest AS (SELECT win.*, (SELECT max(r.${scope.time}) FROM ${scope.table} r WHERE ${scope.isOfKey(parameters, 'r')})::timestamptz AS at FROM keys AS win)
+        SELECT win.n, count(newest.at)::float8 AS looked, count(*) FILTER (WHERE newest.at < ${oldest}::timestamptz)::float8 AS failing, max(newest.at)::text AS found
+        FROM win JOIN newest ON ${same === '' ? 'true' : same} GROUP BY win.n`
+    },
+    failingRows: null,
+    nothing: null,
+    reason: ({ found }) => `the newest row is of ${found ?? 'never'}`,
+  }
+}
+
+const aggregates: Readonly<Record<Aggregate['of'], (column: string) => string>> = {
+  sum: (column) => `sum(${column})`,
+  average: (column) => `avg(${column})`,
+  least: (column) => `min(${column})`,
+  greatest: (column) => `max(${column})`,
+  distinct: (column) => `count(DISTINCT ${column})`,
+  deviation: (column) => `stddev_samp(${column})`,
+}
+
+function aggregate({ of, column, min, max }: Aggregate, scope: Scope): WindowStatements {
+  const value = aggregates[of](`r.${quoteIdentifier(column)}`)
+  return {
+    counts: (parameters) => {
+      const bounds = (
+        [
+          ['>=', min],
+          ['<=', max],
+        ] as const
+      ).flatMap(([sign, bound]) => (bound === undefined ? [] : [`value ${sign} ${parameters.add(String(bound))}`]))
+      return `WITH ${scope.lookedAt(parameters, [])},
+        made AS (SELECT "millrace window" AS n, count(r.${quoteIdentifier(column)}) AS looked, ${value} AS value FROM looked r GROUP BY 1)
+        SELECT n, looked::float8 AS looked, CASE WHEN (${bounds.join(' AND ')} AND value::text NOT IN ('NaN', 'Infinity', '-Infinity')) IS TRUE THEN 0 ELSE 1 END AS failing, value::text AS found FROM made`
+    },
+    failingRows: null,
+    nothing: null,
+    reason: ({ found }) => `it is ${found ?? 'null'}`,
+  }
+}
+
+function equals(
+  { table, on, columns, otherOnly, missing = 'ignore', nothingToCompare = 'none' }: Equals,
+  scope: Scope,
+): WindowStatements {
+  const other = quoteIdentifier(table)
+  const same = on.map((column) => `o.${quoteIdentifier(column)} = r.${quoteIdentifier(column)}`).join(' AND ')
+  const differs = columns.map((one) => {
+    const column = quoteIdentifier(typeof one === 'string' ? one : one.column)
+    if (typeof one === 'string') return () => `r.${column} IS DISTINCT FROM o.${column}`
+    return (parameters: SqlParameters) =>
+      `(abs(r.${column} - o.${column}) <= ${parameters.add(one.within)}::numeric AND r.${column} NOT IN ('NaN', 'Infinity', '-Infinity')) IS NOT TRUE`
+  })
+  /** Every row of the other table in a window, with ours beside it. */
+  const compared = (parameters: SqlParameters, numbers?: readonly number[]) => {
+    const counts = otherOnly === undefined ? 'true' : `(${conditionSql(otherOnly, parameters, 'o')})`
+    const ofKey = scope.quality.by.map((column, i) => `o.${quoteIdentifier(column)} = win.by${i}`)
+    const inWindow = [...ofKey, `o.${scope.time} >= win."from"`, `o.${scope.time} < win."to"`, counts].join(' AND ')
+    const ours = `SELECT r.* FROM ${scope.table} r WHERE ${scope.isInWindow(parameters, 'r')} AND ${same}`
+    const isMissing = missing === 'fail' ? 'r IS NULL' : 'false'
+    const isOther = differs.map((one) => one(parameters)).join(' OR ')
+    return `win AS (${scope.windowRows(parameters, numbers)}), compared AS (
+      SELECT win.n, o.${scope.time} AS at, NOT (r IS NULL) AS is_there, to_jsonb(r) AS ours, to_jsonb(o) AS theirs, CASE WHEN r IS NULL THEN ${isMissing} ELSE ${isOther} END AS fails
+      FROM win JOIN ${other} o ON ${inWindow} LEFT JOIN LATERAL (${ours}) r ON true)`
+  }
+  return {
+    counts: (parameters) => `WITH ${compared(parameters)}
+      SELECT n, count(*) FILTER (WHERE is_there OR fails)::float8 AS looked, count(*) FILTER (WHERE fails)::float8 AS failing FROM compared GROUP BY n`,
+    failingRows: (parameters, numbers) => `WITH ${compared(parameters, numbers)}
+      SELECT n, coalesce(ours, '{}') AS "row", theirs AS expected, at AS "order" FROM compared WHERE fails`,
+    nothing: nothingToCompare === 'error' ? null : `${table} has no row for it`,
+    reason: ({ failing, looked }) => `${failing} of ${looked} rows are not as in ${table}`,
+  }
+}

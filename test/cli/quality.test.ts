@@ -1,0 +1,106 @@
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { pathToFileURL } from 'node:url'
+import { afterAll, beforeEach, describe, expect, test } from 'vitest'
+import { runCommand } from '../support/commandLine.ts'
+import { ownDatabase } from '../support/ownDatabase.ts'
+
+const folder = mkdtempSync(join(tmpdir(), 'millrace-quality-'))
+const db = await ownDatabase()
+const pool = await db.schema('public')
+const place = { cwd: folder, env: { DATABASE_URL: db.url } }
+const millrace = (...args: readonly string[]) => runCommand(args, place)
+const entry = pathToFileURL('src/quality.ts').href
+const file = join(folder, 'quality.ts')
+
+await pool.query('CREATE TABLE reading (sensor text, at timestamptz, celsius numeric)')
+writeFileSync(
+  file,
+  `import { defineQuality } from '${entry}'
+export default defineQuality({
+  table: 'reading', by: ['sensor'], time: 'at',
+  expectations: [{ kind: 'range', column: 'celsius', min: '-90', max: '60' }, { kind: 'complete', every: '1h', severity: 'warn' }],
+})
+export const nothing = 1
+`,
+)
+beforeEach(async () => {
+  await pool.query('TRUNCATE reading, quality_result, quality_window, quarantine')
+  await pool.query(
+    `INSERT INTO reading SELECT 'attic', timestamptz '2024-08-08Z' + h * interval '1 hour', 20 FROM generate_series(0, 3) h`,
+  )
+})
+afterAll(async () => {
+  await db.close()
+  rmSync(folder, { recursive: true })
+})
+
+const check = (...more: readonly string[]) =>
+  millrace('quality', 'check', file, '--from', '2024-08-08', '--to', '2024-08-08T04:00:00Z', ...more)
+
+describe('quality check', () => {
+  test('says that all is well, and exits with 0', async () => {
+    const { code, stdout } = await check()
+    expect(stdout).toMatch(/pass +celsius is at least -90 and at most 60 +4\/4 +4 +0/)
+    expect(code).toBe(0)
+  })
+
+  test('says what is wrong, keeps the row, and exits with 1', async () => {
+    await pool.query(`UPDATE reading SET celsius = 451.0 WHERE at = '2024-08-08T02:00Z'`)
+    const { code, stdout } = await check('--window', '2h')
+    expect(stdout).toMatch(/fail +celsius is at least -90 and at most 60 +1\/2 +4 +1 +1 of 2 rows fail/)
+    expect(stdout).toMatch(/fail +attic +2024-08-08T02:00:00.000Z to 2024-08-08T04:00:00.000Z/)
+    expect(stdout).toContain('"celsius": 451.0')
+    expect(code).toBe(1)
+  })
+
+  test('warns and exits with 0 where nothing blocks', async () => {
+    await pool.query(`DELETE FROM reading WHERE at = '2024-08-08T02:00Z'`)
+    const { code, stdout } = await check('--window', '4h', '--json')
+    expect(code).toBe(0)
+    expect(JSON.parse(stdout)[0].results).toMatchObject([
+      { state: 'warn', failing: 1, rows: 4 },
+      { state: 'pass', rows: 3 },
+    ])
+  })
+
+  test.each([
+    [['quality', 'check', file], '--from is missing'],
+    [['quality', 'check', file, '--from', '2024-08-09', '--to', '2024-08-08'], '--from must be before --to'],
+    [['quality', 'check', 'gone.ts', '--from', '2024-08-08'], 'there is no such file'],
+    [['quality', 'check', file, '--from', '2024-08-08', '--window', 'soon'], 'a number and ms, s, m, h or d'],
+    [['quality', 'check', file, '--from', '2024-08-08', '--window', '1ms'], 'are too many at once'],
+  ])('refuses %j', async (args, words) => {
+    const { code, stderr } = await millrace(...args)
+    expect(stderr).toContain(words)
+    expect(code).toBe(2)
+  })
+})
+
+describe('quality report', () => {
+  test('shows the newest run of each quality, as text, as JSON and as a page', async () => {
+    await check()
+    await pool.query(`UPDATE reading SET celsius = 451, sensor = '<b>attic' WHERE at = '2024-08-08T02:00Z'`)
+    await check()
+    const text = await millrace('quality', 'report')
+    expect(text.stdout.match(/reading, run check/g)).toHaveLength(1)
+    expect(text.stdout).toContain('in quarantine')
+    const [report] = JSON.parse((await millrace('quality', 'report', '--json')).stdout)
+    expect(report.quarantine.map(({ row }: { row: string }) => JSON.parse(row))).toContainEqual(
+      expect.objectContaining({ sensor: '<b>attic', celsius: 451 }),
+    )
+    const page = join(folder, 'page.html')
+    expect((await millrace('quality', 'report', '--html', page)).code).toBe(0)
+    const html = readFileSync(page, 'utf8')
+    expect(html).toContain('&#60;b&#62;attic')
+    expect(html).not.toContain('<b>attic')
+    expect(html).toContain("default-src 'none'")
+  })
+
+  test('says so where nothing was checked', async () => {
+    const { code, stderr } = await millrace('quality', 'report')
+    expect(stderr).toContain('Nothing was checked yet')
+    expect(code).toBe(0)
+  })
+})
