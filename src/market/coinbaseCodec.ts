@@ -59,7 +59,8 @@ export function coinbaseCodec(options: CoinbaseCodecOptions = {}): Codec<MarketE
 function decoded(
   record: RecordView,
   market: 'coinbase' | 'simulated',
-  symbols: ReadonlySet<string> | null): MarketEvent | Rejection | undefined {
+  symbols: ReadonlySet<string> | null,
+): MarketEvent | Rejection | undefined {
   if (record.valueLength < 0) return malformed('the record has no value')
   const { buffer, valueStart, valueLength } = record
   let frame: unknown

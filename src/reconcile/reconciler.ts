@@ -2,6 +2,7 @@ import type pg from 'pg'
 import type { ExchangeApi } from '../backfill/exchangeApi.ts'
 import { klinePages } from '../backfill/klinePages.ts'
 import type { KlineStore } from '../backfill/klineStore.ts'
+import type { Market } from '../market/trade.ts'
 import {
   endExplained,
   judged,
@@ -12,7 +13,6 @@ import {
   tracedSymbols,
 } from '../queries/minuteDifferences.ts'
 import { reconcile } from '../queries/reconcile.ts'
-import type { Market } from '../market/trade.ts'
 import type { BinanceMarket } from '../sources/binance/endpoints.ts'
 import { type Aggregate, candleOf, countsOf, differingColumns } from './minuteCandle.ts'
 import { aggregatesOf, mostTrades, tradesBetween } from './minuteTrades.ts'
@@ -157,7 +157,11 @@ export class Reconciler {
     const { market, asked, api, store } = this.#options
     const series = { market, symbol, interval: '1m' } as const
     let changed = 0
-    for await (const page of klinePages(api, { ...series, market: asked }, { from: openTime, to: openTime + minuteMs })) {
+    for await (const page of klinePages(
+      api,
+      { ...series, market: asked },
+      { from: openTime, to: openTime + minuteMs },
+    )) {
       changed += (await store.addPage(series, page.klines, page.range)).changed
     }
     return changed > 0

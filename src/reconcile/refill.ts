@@ -1,5 +1,5 @@
-import type { Market } from '../market/trade.ts'
 import { gapFrame } from '../market/feedGap.ts'
+import type { Market } from '../market/trade.ts'
 import type { FeedTarget } from '../runtime/feed.ts'
 import type { LogWriter, OutgoingRecord } from '../runtime/log.ts'
 import { markedFrame } from '../sources/binance/markedFrame.ts'

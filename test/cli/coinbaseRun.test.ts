@@ -17,7 +17,10 @@ test('trades of Coinbase make the candles of its trades, by the same pipeline, a
     env: { MILLRACE_COINBASE_WS_URL: exchange.streamUrl, MILLRACE_COINBASE_REST_URL: exchange.restUrl },
   }
   try {
-    const run = startCommand(['run', 'realtime', '--source', 'coinbase', '--market', 'simulated', '--symbols', 'BTC-USD'], place)
+    const run = startCommand(
+      ['run', 'realtime', '--source', 'coinbase', '--market', 'simulated', '--symbols', 'BTC-USD'],
+      place,
+    )
     await exchange.untilSubscribed('BTC-USD')
     for (let step = 0; step < 100; step++) {
       const options = { time: minute + step * 2_000, price: `${100 + (step % 7)}.25`, quantity: '0.12345678' }

@@ -26,7 +26,7 @@ test('minutes are held against the exchange: lost trades are brought in again, w
     cwd: folder,
     env: { MILLRACE_BINANCE_WS_URL: real.streamUrl, MILLRACE_BINANCE_REST_URL: real.restUrl },
   }
-  const run = startCommand(['run', 'realtime', '--source', 'binance', '--market', 'simulated', '--symbols', 'BTCUSDT'], place)
+  const run = startCommand(['run', 'realtime', '--source', 'binance', '--symbols', 'BTCUSDT'], place)
   await exchange.untilSubscribed('BTCUSDT')
   const tradeUntil = (from: number, to: number) => {
     for (let time = from; time < to; time += 2_000) exchange.trade('BTCUSDT', { time, quantity: '0.50000000' })
@@ -39,12 +39,12 @@ test('minutes are held against the exchange: lost trades are brought in again, w
   tradeUntil(start + 32_000, start + minuteMs + 6_000)
   const right = () => exchange.klines('BTCUSDT', '1m').map(({ openTime, tradeCount }) => [openTime, tradeCount])
   const ours = async () =>
-    (await candlesOf(place, 'BTCUSDT', '--interval', '1m', '--market', 'simulated')).map((row) => [
+    (await candlesOf(place, 'BTCUSDT', '--interval', '1m')).map((row) => [
       Date.parse(String(row.open_time)),
       Number(row.trade_count),
     ])
   await vi.waitFor(async () => expect((await ours())[0]?.[1]).toBe(29), { timeout: 60_000, interval: 500 })
-  const follow = startCommand(['reconcile', '--follow', '--market', 'simulated'], place)
+  const follow = startCommand(['reconcile', '--follow'], place)
   await follow.seen(/BTCUSDT \S+: our candle has 29 of 30 trades \(1 to 30\): they were brought in again/)
   await follow.seen(/1 minutes of the last hour compared: none differs/)
   expect((await ours())[0]).toEqual(right()[0])
@@ -70,7 +70,7 @@ test('minutes are held against the exchange: lost trades are brought in again, w
     async () => {
       const { stdout } = await runCommand(['status'], place)
       expect(stdout).not.toContain('differs')
-      expect(stdout).toMatch(/reconcile of simulated/)
+      expect(stdout).toMatch(/reconcile of spot/)
     },
     { timeout: 30_000, interval: 500 },
   )
@@ -78,7 +78,7 @@ test('minutes are held against the exchange: lost trades are brought in again, w
   expect(await follow.ended).toMatchObject({ code: 0 })
   run.process.kill('SIGINT')
   expect(await run.ended).toMatchObject({ code: 0 })
-  expect(await runCommand(['reconcile', '--schema', 'simulated'], place)).toMatchObject({ code: 0, stdout: expect.stringContaining('0 differ') })
+  expect(await runCommand(['reconcile'], place)).toMatchObject({ code: 0, stdout: expect.stringContaining('0 differ') })
   const { stderr } = await runCommand(['reconcile', '--follow', '--json'], place)
   expect(stderr).toContain('--json is not for --follow')
 }, 120_000)

@@ -155,7 +155,8 @@ export function planRun(source: SourceKind, settings: RunSettings, options: Plan
   if (source === 'coinbase') {
     const symbols = settings.symbols ?? coinbaseSymbols
     // Frames of two exchanges never share a topic.
-    const own = market === 'simulated' && settings.logTopic === undefined ? 'crypto.trades.coinbase.simulated.raw' : topic
+    const own =
+      market === 'simulated' && settings.logTopic === undefined ? 'crypto.trades.coinbase.simulated.raw' : topic
     return { ...common, timeUnit: 'ms', topic: own, producer: 'coinbase', symbols, sourceText: `coinbase ${market}` }
   }
   if (source === 'binance') {

@@ -37,7 +37,9 @@ export async function followCandles(context: CommandContext): Promise<number> {
   if (market === 'coinbase')
     throw new UsageError('--market coinbase has no candles to compare with: name spot or usdm.')
   if (market === 'simulated' && settings.binanceRestUrl === undefined)
-    throw new UsageError('--market simulated is for an exchange that invents its prices: name it with MILLRACE_BINANCE_WS_URL and MILLRACE_BINANCE_REST_URL.')
+    throw new UsageError(
+      '--market simulated is for an exchange that invents its prices: name it with MILLRACE_BINANCE_WS_URL and MILLRACE_BINANCE_REST_URL.',
+    )
   const asked = market === 'usdm' ? 'usdm' : 'spot'
   const isSimulated = market === 'simulated'
   const say = (line: string): void => void output.out(`${line}\n`)

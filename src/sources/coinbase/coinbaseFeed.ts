@@ -37,7 +37,13 @@ const streamsPerConnection = 400
  * are kept as they come; `coinbaseCodec` reads them. Throws `ConfigurationError` on options that cannot work.
  */
 export function coinbaseFeed(options: CoinbaseFeedOptions): FrameFeed {
-  const { symbols, isSimulated = false, clock = steadyClock, onNotice = () => undefined, jitter = Math.random } = options
+  const {
+    symbols,
+    isSimulated = false,
+    clock = steadyClock,
+    onNotice = () => undefined,
+    jitter = Math.random,
+  } = options
   const { streamUrl = ownEndpoints.streamUrl, restUrl = ownEndpoints.restUrl } = options.endpoints ?? {}
   if (symbols.length === 0) throw new ConfigurationError('coinbase: symbols must name at least one product, got none.')
   const odd = symbols.find((symbol) => !/^[A-Z0-9]{1,24}-[A-Z0-9]{1,24}$/.test(symbol))
