@@ -79,7 +79,7 @@ describe('resolveSettings', () => {
       '--market: "futures" is not allowed; allowed: spot, usdm, coinbase or simulated.',
     )
     expect(wrong({ env: { MILLRACE_MARKET: 'x' } })).toBe(
-      'MILLRACE_MARKET: "x" is not allowed; allowed: spot, usdm or simulated.',
+      'MILLRACE_MARKET: "x" is not allowed; allowed: spot, usdm, coinbase or simulated.',
     )
     expect(wrong({ envFile: { MILLRACE_MARKET: 'x' } })).toContain('MILLRACE_MARKET in .env: "x" is not allowed')
     for (const text of ['0', '-1', '1.5', '1e2', '257', 'four', ' 4'])
