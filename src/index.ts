@@ -26,6 +26,7 @@ export { type FeedInto, type RunPipelineSettings, type RunSummary, runPipeline }
 export type { RunStatus } from './host/runStatus.ts'
 export type { S3Access } from './host/s3Access.ts'
 export type { Candle } from './market/candle.ts'
+export { type CoinbaseCodecOptions, coinbaseCodec } from './market/coinbaseCodec.ts'
 export type { FeedGap, GapState } from './market/feedGap.ts'
 export { type Interval, intervalMs, intervals } from './market/interval.ts'
 export { type KlineInterval, klineIntervals } from './market/klineInterval.ts'

@@ -91,12 +91,12 @@ export const printSettingTable = {
     },
   },
   candleMarket: {
-    schema: z.enum(['spot', 'usdm', 'simulated']),
+    schema: z.enum(['spot', 'usdm', 'coinbase', 'simulated']),
     env: null,
     flag: '--market <market>',
     commands: candles,
     default: null,
-    allowed: 'spot, usdm or simulated',
+    allowed: 'spot, usdm, coinbase or simulated',
     description: 'Unset: the only market in the data folder that holds the symbol, or spot where there are several.',
   },
   format: {

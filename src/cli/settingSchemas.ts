@@ -23,7 +23,7 @@ export function integer(min: number, max: number) {
 export const symbol = z
   .string()
   .transform((text) => text.trim().toUpperCase())
-  .pipe(z.string().regex(/^[\p{L}\p{N}_]{1,40}$/u))
+  .pipe(z.string().regex(/^[\p{L}\p{N}_-]{1,40}$/u))
 
 export const symbolList = z
   .string()

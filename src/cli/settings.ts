@@ -67,12 +67,12 @@ export const settings = {
       'Where the new project gets millrace from. Unset: from the registry, this version or a later one that is compatible.',
   },
   source: {
-    schema: z.enum(['binance', 'simulator', 'tape', 'none']),
+    schema: z.enum(['binance', 'coinbase', 'simulator', 'tape', 'none']),
     env: 'MILLRACE_SOURCE',
     flag: '--source <source>',
     commands: live,
     default: null,
-    allowed: 'binance, simulator, tape or none',
+    allowed: 'binance, coinbase, simulator, tape or none',
     description:
       'Where trades come from. Unset: the tape if one is given, else binance if it answers within 2 s, else the simulator. ' +
       '`none` takes nothing in and works on what others bring into the topic.',
@@ -82,7 +82,7 @@ export const settings = {
         description: 'Where frames come from. Unset: binance if it answers within 2 s, else the simulator.',
       },
       ingest: {
-        allowed: 'binance, simulator or tape',
+        allowed: 'binance, coinbase, simulator or tape',
         description:
           'Where trades come from. Unset: the tape if one is given, else binance if it answers within 2 s, else the simulator.',
       },
@@ -136,12 +136,12 @@ export const settings = {
     description: 'Make everything anew, the minutes of the archive included, instead of what has changed.',
   },
   market: {
-    schema: z.enum(['spot', 'usdm', 'simulated']),
+    schema: z.enum(['spot', 'usdm', 'coinbase', 'simulated']),
     env: 'MILLRACE_MARKET',
     flag: '--market <market>',
     commands: [...live, 'backfill', 'reconcile', 'doctor', 'run batch', 'verify'],
     default: 'spot',
-    allowed: 'spot, usdm or simulated',
+    allowed: 'spot, usdm, coinbase or simulated',
     description:
       'Which order book the trades come from: spot, or USD-M futures. The simulator has a market of its own, which only --source none and --source simulator may name; a tape of it says so itself.',
     narrower: {
@@ -149,7 +149,7 @@ export const settings = {
       verify: {
         description: 'Which order book the archived trades are of; invented prices are a data set of their own.',
       },
-      reconcile: { allowed: 'spot or usdm', description: 'Of --follow: whose candles.' },
+      reconcile: { allowed: 'spot, usdm or simulated', description: 'Of --follow: whose candles.' },
       doctor: { allowed: 'spot or usdm', description: 'Which market of the exchange is looked at.' },
       'run batch': {
         description: 'Which order book the archived trades are of; invented prices are a data set of their own.',
@@ -333,6 +333,24 @@ export const settings = {
     allowed: 'an http:// or https:// address without a path',
     description:
       "REST address of the exchange, for filling gaps and for history. Unset: the exchange's public one for the market.",
+  },
+  coinbaseWsUrl: {
+    schema: url(['ws:', 'wss:']),
+    env: 'MILLRACE_COINBASE_WS_URL',
+    flag: null,
+    commands: ['run realtime', 'ingest'],
+    default: null,
+    allowed: 'a ws:// or wss:// address without a path',
+    description: "WebSocket address of Coinbase Exchange. Unset: the exchange's public one.",
+  },
+  coinbaseRestUrl: {
+    schema: url(['http:', 'https:']),
+    env: 'MILLRACE_COINBASE_REST_URL',
+    flag: null,
+    commands: ['run realtime', 'ingest'],
+    default: null,
+    allowed: 'an http:// or https:// address without a path',
+    description: "REST address of Coinbase Exchange, for filling gaps. Unset: the exchange's public one.",
   },
   tty: {
     schema: yesOrNo,

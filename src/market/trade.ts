@@ -2,7 +2,7 @@ import type { Fixed8 } from '../exact/decimal.ts'
 import type { FeedGap } from './feedGap.ts'
 
 /** Which order book a price comes from. `simulated` prices are invented and live in a data set of their own. */
-export type Market = 'spot' | 'usdm' | 'simulated'
+export type Market = 'spot' | 'usdm' | 'coinbase' | 'simulated'
 
 /** One trade as it decides a candle. */
 export interface Trade {

@@ -1,5 +1,6 @@
 import type { Clock } from '../runtime/clock.ts'
 import type { AddressLimits } from '../sources/binance/addressLimits.ts'
+import { binanceTalk } from '../sources/binance/binanceDialect.ts'
 import { ConnectionKeeper, defaultKeeperLimits } from '../sources/binance/connectionKeeper.ts'
 import { closedKlineOf, type ToldKline } from './closedKlines.ts'
 
@@ -10,6 +11,8 @@ export interface KlineStreamOptions {
   /** One that goes on evenly, whatever is done to the time of the machine. */
   readonly clock: Clock
   readonly address: AddressLimits
+  /** True where invented prices are what was asked for. */
+  readonly isSimulated: boolean
   readonly onNotice: (line: string) => void
 }
 
@@ -26,22 +29,23 @@ export class KlineStream {
   readonly #keepers: readonly ConnectionKeeper[]
   #held: ToldKline[] = []
 
-  constructor({ symbols, urls, clock, address, onNotice }: KlineStreamOptions) {
+  constructor({ symbols, urls, clock, address, isSimulated, onNotice }: KlineStreamOptions) {
     this.symbols = symbols
     const keepers: ConnectionKeeper[] = []
     for (let from = 0; from < symbols.length; from += perConnection) {
       keepers.push(
         new ConnectionKeeper({
           urls: urls.map((url) => `${url}/stream`),
+          talk: binanceTalk,
           streams: symbols.slice(from, from + perConnection).map((symbol) => `${symbol.toLowerCase()}@kline_1m`),
           clock,
           limits: defaultKeeperLimits,
           address,
+          isSimulated,
+          onMisfit: onNotice,
           jitter: Math.random,
           onFrame: (frame) => this.#take(frame),
           onGapPossible: () => undefined,
-          isSimulated: false,
-          onMisfit: onNotice,
           onNotice,
         }),
       )

@@ -2,6 +2,7 @@ import type pg from 'pg'
 import type { ExchangeApi } from '../backfill/exchangeApi.ts'
 import { klinePages } from '../backfill/klinePages.ts'
 import type { KlineStore } from '../backfill/klineStore.ts'
+import type { Market } from '../market/trade.ts'
 import {
   endExplained,
   judged,
@@ -18,7 +19,10 @@ import { aggregatesOf, mostTrades, tradesBetween } from './minuteTrades.ts'
 import type { RefillWriter } from './refill.ts'
 
 export interface ReconcilerOptions {
-  readonly market: BinanceMarket
+  /** Of the candles. */
+  readonly market: Market
+  /** Of the exchange that is asked. */
+  readonly asked: BinanceMarket
   /** Null for all that we have candles of. */
   readonly symbol: string | null
   readonly client: pg.Client
@@ -97,20 +101,20 @@ export class Reconciler {
   }
 
   async #fetchMissing(symbols: readonly string[], from: number, newest: number): Promise<void> {
-    const { client, market, api, store } = this.#options
+    const { client, market, asked, api, store } = this.#options
     // The stream tells the newest one within seconds; what it has not told by the next round REST is asked for.
     const until = newest === this.#newestBefore ? newest + minuteMs : newest
     this.#newestBefore = newest
     for (const { symbol, first, last } of await missingKlines(client, market, symbols, from, until)) {
       const series = { market, symbol, interval: '1m' } as const
-      for await (const page of klinePages(api, series, { from: first, to: last + minuteMs })) {
+      for await (const page of klinePages(api, { ...series, market: asked }, { from: first, to: last + minuteMs })) {
         await store.addPage(series, page.klines, page.range)
       }
     }
   }
 
   async #look(difference: OpenDifference): Promise<'refilled' | 'explained' | 'open'> {
-    const { client, market, api, onNotice } = this.#options
+    const { client, market, asked, api, onNotice } = this.#options
     const { symbol, openTime } = difference
     const name = `${symbol} ${new Date(openTime).toISOString()}`
     const say = async (verdict: string, isRefill = false): Promise<void> => {
@@ -127,7 +131,7 @@ export class Reconciler {
       onNotice(`${name}: the exchange tells another candle by now; it is compared anew`)
       return 'open'
     }
-    const aggregates = await aggregatesOf(api, market, symbol, openTime, openTime + minuteMs)
+    const aggregates = await aggregatesOf(api, asked, symbol, openTime, openTime + minuteMs)
     if (aggregates === null) {
       await say(`it has more than ${mostTrades} trades: compare and fetch it by hand (backfill --trades)`)
       return 'open'
@@ -150,10 +154,14 @@ export class Reconciler {
 
   /** The stream may have told it wrong, or REST corrected it since. Gives whether the exchange's candle is another one now. */
   async #again(symbol: string, openTime: number): Promise<boolean> {
-    const { market, api, store } = this.#options
+    const { market, asked, api, store } = this.#options
     const series = { market, symbol, interval: '1m' } as const
     let changed = 0
-    for await (const page of klinePages(api, series, { from: openTime, to: openTime + minuteMs })) {
+    for await (const page of klinePages(
+      api,
+      { ...series, market: asked },
+      { from: openTime, to: openTime + minuteMs },
+    )) {
       changed += (await store.addPage(series, page.klines, page.range)).changed
     }
     return changed > 0
@@ -164,7 +172,7 @@ export class Reconciler {
     aggregates: readonly Aggregate[],
     say: (verdict: string, isRefill?: boolean) => Promise<void>,
   ): Promise<'refilled' | 'open'> {
-    const { market, api, refills: writer, now } = this.#options
+    const { market, asked, api, refills: writer, now } = this.#options
     const { symbol, openTime, refills, ours, epoch } = difference
     const first = aggregates[0]?.firstId
     const last = aggregates.at(-1)?.lastId
@@ -172,7 +180,7 @@ export class Reconciler {
     const count = aggregates.reduce((sum, { firstId, lastId }) => sum + lastId - firstId + 1, 0)
     const missing = Math.max(0, count - Number(ours?.trade_count ?? 0))
     const lacks = `our candle has ${ours?.trade_count ?? 0} of ${count} trades (${first} to ${last})`
-    if (market !== 'spot') {
+    if (asked !== 'spot') {
       await say(`${lacks}, and futures give old trades with a key only: take an archive (backfill --trades --url)`)
       return 'open'
     }
@@ -186,7 +194,7 @@ export class Reconciler {
     }
     const trades = await tradesBetween(api, symbol, first, last)
     await writer.append({
-      ...{ market: 'spot', symbol, epoch, trades, from: openTime, to: openTime + minuteMs, missing, refills },
+      ...{ market, symbol, epoch, trades, from: openTime, to: openTime + minuteMs, missing, refills },
       at: Math.floor(now()),
     })
     await say(`${lacks}: they were brought in again`, true)

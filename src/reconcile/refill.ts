@@ -1,13 +1,13 @@
 import { gapFrame } from '../market/feedGap.ts'
+import type { Market } from '../market/trade.ts'
 import type { FeedTarget } from '../runtime/feed.ts'
 import type { LogWriter, OutgoingRecord } from '../runtime/log.ts'
-import type { BinanceMarket } from '../sources/binance/endpoints.ts'
 import { markedFrame } from '../sources/binance/markedFrame.ts'
 import { type RestTrade, tradeFrame } from '../sources/binance/restTrades.ts'
 
 /** Trades that are brought in again, and why. Times are ms UTC. */
 export interface Refill {
-  readonly market: BinanceMarket
+  readonly market: Market
   readonly symbol: string
   /** How often the symbol's ids had started again. */
   readonly epoch: number
@@ -56,7 +56,7 @@ export function refillRecords(refill: Refill, target: FeedTarget, timeUnit: 'ms'
   return [
     { partition, timestamp: from, key, value: opened },
     ...trades.map((trade) => {
-      const frame = tradeFrame(market, symbol, { ...trade, time: trade.time * perMs })
+      const frame = tradeFrame('spot', symbol, { ...trade, time: trade.time * perMs })
       return { partition, timestamp: trade.time, key, value: markedFrame(frame, mark) }
     }),
     { partition, timestamp: from, key, value: filled },

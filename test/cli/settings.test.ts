@@ -76,10 +76,10 @@ describe('resolveSettings', () => {
   test('a wrong value names the setting as the user wrote it, the value and what is allowed', () => {
     const wrong = (input: Parameters<typeof resolveFor>[1]) => messageOf(() => resolveFor('run realtime', input))
     expect(wrong({ flags: { market: 'futures' } })).toBe(
-      '--market: "futures" is not allowed; allowed: spot, usdm or simulated.',
+      '--market: "futures" is not allowed; allowed: spot, usdm, coinbase or simulated.',
     )
     expect(wrong({ env: { MILLRACE_MARKET: 'x' } })).toBe(
-      'MILLRACE_MARKET: "x" is not allowed; allowed: spot, usdm or simulated.',
+      'MILLRACE_MARKET: "x" is not allowed; allowed: spot, usdm, coinbase or simulated.',
     )
     expect(wrong({ envFile: { MILLRACE_MARKET: 'x' } })).toContain('MILLRACE_MARKET in .env: "x" is not allowed')
     for (const text of ['0', '-1', '1.5', '1e2', '257', 'four', ' 4'])
@@ -140,7 +140,7 @@ describe('resolveSettings', () => {
       'BTCUSDT',
       'ETHUSDT',
     ])
-    for (const text of ['', ',', 'BTC-USDT', 'BTC USDT', 'BTCUSDT,'])
+    for (const text of ['', ',', 'BTC/USDT', 'BTC USDT', 'BTCUSDT,'])
       expect(messageOf(() => resolveFor('run realtime', { flags: { symbols: text } }))).toContain('--symbols')
   })
 

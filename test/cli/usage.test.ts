@@ -48,7 +48,7 @@ describe('wrong usage', () => {
     ['run realtime --symbls BTCUSDT', "error: unknown option '--symbls' (Did you mean --symbols?)"],
     [
       'run realtime --source kraken',
-      'error: --source: "kraken" is not allowed; allowed: binance, simulator, tape or none.',
+      'error: --source: "kraken" is not allowed; allowed: binance, coinbase, simulator, tape or none.',
     ],
     ['run realtime --source tape', 'error: --source tape needs a file: name one with --tape FILE.'],
     [

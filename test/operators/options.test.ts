@@ -339,6 +339,10 @@ const takers: Readonly<Record<string, Taker>> = {
   partialDepthCodec: { make: millrace.partialDepthCodec, options: stream },
   streamTradeCodec: { make: millrace.streamTradeCodec, options: stream },
   tickerCodec: { make: millrace.tickerCodec, options: stream },
+  coinbaseCodec: {
+    make: millrace.coinbaseCodec,
+    options: { market: may('simulated', 'spot'), symbols: may(['BTC-USD'], 7) },
+  },
   tradeCodec: {
     make: millrace.tradeCodec,
     options: { market: need('spot', 'margin'), timeUnit: need('ms', 's'), symbols: may(['A'], 7) },

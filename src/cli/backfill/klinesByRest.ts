@@ -17,11 +17,16 @@ import { writtenText } from './writtenText.ts'
 const requestTimeoutMs = 10_000
 
 /** The exchange, as the settings name it. */
-export function apiOf({ settings, output }: CommandContext, market: BinanceMarket, signal: AbortSignal): ExchangeApi {
+export function apiOf(
+  { settings, output }: CommandContext,
+  market: BinanceMarket,
+  signal: AbortSignal,
+  isSimulated = false,
+): ExchangeApi {
   const { binanceRestUrl: named } = settings
   const { restUrl } = resolveEndpoints(market, named === undefined ? {} : { restUrl: named })
   const limits = limitsOfAddress(steadyClock, restUrl, marketRules[market].weightPerMinute)
-  const client = new RestClient({ clock: steadyClock, timeoutMs: requestTimeoutMs, limits })
+  const client = new RestClient({ clock: steadyClock, timeoutMs: requestTimeoutMs, limits, isSimulated })
   return new ExchangeApi({ restUrl, client, clock: steadyClock, signal, onNotice: output.err })
 }
 

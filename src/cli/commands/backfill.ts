@@ -19,7 +19,8 @@ import { runIngestJob } from './ingest.ts'
 export async function backfill(context: CommandContext): Promise<number> {
   const { settings } = context
   const { market } = settings
-  if (market === 'simulated') throw new UsageError('--market simulated has no history: name spot or usdm.')
+  if (market === 'simulated' || market === 'coinbase')
+    throw new UsageError(`--market ${market} has no history here: name spot or usdm.`)
   const isOfArchives = settings.archiveFiles !== undefined || settings.archiveUrls !== undefined
   requireFit(context, isOfArchives)
   if (settings.trades) return backfillTrades(context, market, isOfArchives)

@@ -27,7 +27,7 @@ export async function record(context: CommandContext): Promise<number> {
     )
   }
   const named = namedSource(settings, origins)
-  if (named === 'none' || named === 'tape')
+  if (named === 'none' || named === 'tape' || named === 'coinbase')
     throw new UsageError('record takes frames of --source binance or simulator.')
   const say = (line: string) => void output.out(`${line}\n`)
   const shutdown = new Shutdown(() => output.err('Ended at once. The next start goes on from the last second.'))

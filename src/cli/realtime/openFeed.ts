@@ -71,6 +71,20 @@ export async function openFrames(
       tradesPerSecond: settings.simulatorRate,
     })
   }
+  if (plan.source === 'coinbase') {
+    const { coinbaseFeed } = await import('../../sources/coinbase/coinbaseFeed.ts')
+    const { coinbaseWsUrl: streamUrl, coinbaseRestUrl: restUrl } = settings
+    const endpoints = {
+      ...(streamUrl === undefined ? {} : { streamUrl }),
+      ...(restUrl === undefined ? {} : { restUrl }),
+    }
+    return coinbaseFeed({
+      symbols: plan.symbols ?? [],
+      endpoints,
+      isSimulated: plan.dataSet === 'simulated',
+      onNotice,
+    })
+  }
   return openTrades(plan.symbols ?? liveSymbols, accessOf(plan, settings, onNotice))
 }
 

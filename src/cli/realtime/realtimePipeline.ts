@@ -1,3 +1,4 @@
+import { coinbaseCodec } from '../../market/coinbaseCodec.ts'
 import type { Market } from '../../market/trade.ts'
 import { tradeCodec } from '../../market/tradeCodec.ts'
 import { realtime } from '../../pipelines/realtime.ts'
@@ -7,6 +8,8 @@ import { type AlertPlan, channelsOf } from '../alerts/alertPlan.ts'
 /** What decides about the pipeline of a run. */
 export type RealtimeArgument = {
   readonly market: Market
+  /** Whose frames the topic has. */
+  readonly exchange: 'binance' | 'coinbase'
   readonly timeUnit: 'ms' | 'us'
   /** Least time between two rows of an open 1m candle. */
   readonly provisionalEveryMs: number
@@ -15,8 +18,11 @@ export type RealtimeArgument = {
 }
 
 /** Called here, and in each worker process. */
-export function makePipeline({ market, timeUnit, provisionalEveryMs, alerts }: RealtimeArgument): Pipeline {
-  const trades = tradeCodec({ market, timeUnit })
+export function makePipeline({ market, exchange, timeUnit, provisionalEveryMs, alerts }: RealtimeArgument): Pipeline {
+  const trades =
+    exchange === 'coinbase'
+      ? coinbaseCodec({ market: market === 'simulated' ? market : 'coinbase' })
+      : tradeCodec({ market, timeUnit })
   if (alerts === null) return realtime(trades, { provisionalEveryMs })
   const plan = JSON.parse(alerts) as AlertPlan
   const alerting = { rules: plan.rules, channels: Object.fromEntries(channelsOf(plan)) }

@@ -9,9 +9,10 @@ import type { ResolvedSettings } from '../resolveSettings.ts'
 import type { SettingValues } from '../settings.ts'
 import { closeOpenNeedsUntilEnd } from '../workers.ts'
 
-export type SourceKind = 'binance' | 'simulator' | 'tape' | 'none'
+export type SourceKind = 'binance' | 'coinbase' | 'simulator' | 'tape' | 'none'
 
 export const liveSymbols = ['BTCUSDT', 'ETHUSDT', 'BNBUSDT'] as const
+const coinbaseSymbols = ['BTC-USD', 'ETH-USD'] as const
 
 type RunSettings = Pick<
   SettingValues,
@@ -53,11 +54,22 @@ export function namedSource(settings: RunSettings, origins: ResolvedSettings['or
   if (settings.shard !== undefined && source !== 'binance' && source !== null)
     throw new UsageError(`--shard shares the symbols of --source binance out: leave it out for --source ${source}.`)
   if (source === 'simulator') refuseOfRealTrades(settings, origins)
+  if (source === 'coinbase') refuseOfBinance(settings, origins)
+  if (settings.market === 'coinbase' && source !== 'coinbase' && source !== 'none')
+    throw new UsageError('--market coinbase is for --source coinbase, which has it by itself, and for --source none.')
   if (source === 'none' && origins.symbols === 'flag')
     throw new UsageError(
       '--symbols chooses what is taken in, and --source none takes nothing in: leave one of them out.',
     )
   return source
+}
+
+/** What is Binance's would be passed over in silence by another exchange. */
+function refuseOfBinance({ market, timeUnit }: RunSettings, origins: ResolvedSettings['origins']): void {
+  if (origins.market !== 'default' && market !== 'coinbase' && market !== 'simulated')
+    throw new UsageError(`--source coinbase is a market of its own: leave --market ${market} (${origins.market}) out.`)
+  if (origins.timeUnit === 'flag' && timeUnit !== 'ms')
+    throw new UsageError('--source coinbase tells its times as ISO 8601: leave --time-unit out.')
 }
 
 /** What names a real market would be passed over in silence by a simulated one. */
@@ -124,7 +136,7 @@ export function planRun(source: SourceKind, settings: RunSettings, options: Plan
       sourceText: `simulator, seed ${settings.simulatorSeed}`,
     }
   }
-  const { market } = settings
+  const market = source === 'coinbase' && settings.market !== 'simulated' ? 'coinbase' : settings.market
   const dataSet = market === 'simulated' ? 'simulated' : 'public'
   const topic = topicOf(market, settings)
   const schema = dataSet === 'simulated' ? simulatedSchema(settings) : realSchema(settings)
@@ -139,6 +151,13 @@ export function planRun(source: SourceKind, settings: RunSettings, options: Plan
   } as const
   if (source === 'none') {
     return { ...common, topic, producer: 'none', symbols: null, sourceText: `topic ${topic}` }
+  }
+  if (source === 'coinbase') {
+    const symbols = settings.symbols ?? coinbaseSymbols
+    // Frames of two exchanges never share a topic.
+    const own =
+      market === 'simulated' && settings.logTopic === undefined ? 'crypto.trades.coinbase.simulated.raw' : topic
+    return { ...common, timeUnit: 'ms', topic: own, producer: 'coinbase', symbols, sourceText: `coinbase ${market}` }
   }
   if (source === 'binance') {
     const symbols = settings.symbols ?? liveSymbols
@@ -166,6 +185,7 @@ export function planRun(source: SourceKind, settings: RunSettings, options: Plan
 const marketTopics: Readonly<Record<Market, string>> = {
   spot: 'crypto.trades.raw',
   usdm: 'crypto.trades.usdm.raw',
+  coinbase: 'crypto.trades.coinbase.raw',
   simulated: 'crypto.trades.simulated.raw',
 }
 

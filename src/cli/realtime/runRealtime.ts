@@ -59,7 +59,8 @@ async function jobOf(context: CommandContext, plan: RunPlan, onNotice: (line: st
   const { settings } = context
   const { topic, producer, source, market, timeUnit } = plan
   const alerts = settings.alertsFile === undefined ? null : JSON.stringify(planAlerts(settings.alertsFile, context.env))
-  const argument: RealtimeArgument = { market, timeUnit, provisionalEveryMs: settings.openCandleMs, alerts }
+  const exchange = source === 'coinbase' || market === 'coinbase' ? 'coinbase' : 'binance'
+  const argument: RealtimeArgument = { market, exchange, timeUnit, provisionalEveryMs: settings.openCandleMs, alerts }
   const pipeline = makePipeline(argument)
   const isOfThePast = source === 'tape'
   const opened = source === 'none' ? [] : await openFeeds(plan, settings, onNotice)

@@ -24,9 +24,11 @@ export async function withSymbolsOfFile(
   const { symbolsFile } = settings
   const asSet = { settings, symbolsFile: null, streams: [] }
   if (symbolsFile === undefined) return asSet
-  if (named === 'tape' || named === 'none') {
+  if (named === 'tape' || named === 'none' || named === 'coinbase') {
     if (origins.symbolsFile !== 'flag') return asSet
-    throw new UsageError(`--symbols-file is for what is taken as it comes, not for --source ${named}: leave it out.`)
+    throw new UsageError(
+      `--symbols-file has symbols of Binance, as they come, not for --source ${named}: leave it out.`,
+    )
   }
   if (origins.symbols === 'flag' && origins.symbolsFile === 'flag') {
     throw new UsageError('--symbols and --symbols-file both say which symbols to take: leave one out.')

@@ -9,6 +9,7 @@ import { openRunDatabase } from '../../host/runDatabase.ts'
 import { RunReporter } from '../../host/runReport.ts'
 import { Shutdown } from '../../host/shutdown.ts'
 import { startWait } from '../../host/startWait.ts'
+import type { Market } from '../../market/trade.ts'
 import { allowedLatenessMs } from '../../pipelines/realtime.ts'
 import { KlineStream } from '../../reconcile/klineStream.ts'
 import { Reconciler, type Round } from '../../reconcile/reconciler.ts'
@@ -33,20 +34,26 @@ const connectTimeoutMs = 10_000
 export async function followCandles(context: CommandContext): Promise<number> {
   const { settings, output } = context
   const { market } = settings
-  if (market === 'simulated')
-    throw new UsageError('--market simulated has no exchange to compare with: name spot or usdm.')
+  if (market === 'coinbase')
+    throw new UsageError('--market coinbase has no candles to compare with: name spot or usdm.')
+  if (market === 'simulated' && settings.binanceRestUrl === undefined)
+    throw new UsageError(
+      '--market simulated is for an exchange that invents its prices: name it with MILLRACE_BINANCE_WS_URL and MILLRACE_BINANCE_REST_URL.',
+    )
+  const asked = market === 'usdm' ? 'usdm' : 'spot'
+  const isSimulated = market === 'simulated'
   const say = (line: string): void => void output.out(`${line}\n`)
   const stopping = new AbortController()
   const shutdown = new Shutdown(() => output.err('Ended at once. What was found stays in candle_difference.'))
   output.onClosed(() => shutdown.begin('nobody reads any more'))
-  const { topic, timeUnit } = planRun('none', settings)
+  const { topic, timeUnit, schema } = planRun('none', settings)
   const folder = ingestFolder(settings.dataDir, `${topic}.${producer}`)
   const ends: (() => unknown)[] = [() => shutdown.dispose()]
   try {
-    const database = await openRunDatabase(hostSettingsOf(context, settings.schema), output.err)
+    const database = await openRunDatabase(hostSettingsOf(context, schema), output.err)
     ends.push(() => database.close())
     const { address } = database
-    await prepareDatabase(address, settings.schema)
+    await prepareDatabase(address, schema)
     const lock = await acquireRunLock(folder, {
       what: 'a `reconcile --follow` of this topic',
       otherwise: 'one is enough; choose another folder with --data-dir',
@@ -55,7 +62,7 @@ export async function followCandles(context: CommandContext): Promise<number> {
     const reporter = new RunReporter(folder, `reconcile of ${market}`)
     ends.push(() => reporter.remove())
     const log = await openIngestLog({
-      settings: hostSettingsOf(context, settings.schema),
+      settings: hostSettingsOf(context, schema),
       topic: { name: topic, isTable: false, isOfThePast: false },
       wait: startWait({ say, reporter, stopRequest: shutdown }),
       onProgress: output.err,
@@ -66,28 +73,28 @@ export async function followCandles(context: CommandContext): Promise<number> {
     shutdown.whenStopping(() => stopping.abort())
     await log.writer.claim(producer)
     const pool = openPool(address, {
-      schema: settings.schema,
+      schema,
       applicationName: 'millrace reconcile',
       maxConnections: 1,
     })
     ends.push(() => pool.end())
     const store = new KlineStore(pool)
     const client = await openConnection(address, {
-      schema: settings.schema,
+      schema,
       applicationName: 'millrace reconcile',
       connectTimeoutMs,
     })
     ends.push(() => client.end())
     const reconciler = new Reconciler({
-      ...{ market, symbol: settings.symbol ?? null, store, topic, allowedLatenessMs },
+      ...{ market, asked, symbol: settings.symbol ?? null, store, topic, allowedLatenessMs },
       client,
-      api: apiOf(context, market, stopping.signal),
+      api: apiOf(context, asked, stopping.signal, isSimulated),
       refills: new RefillWriter(log.writer, feedTarget(log.partitions), timeUnit),
       now: () => systemClock.now(),
       onNotice: say,
     })
-    say(`Comparing the candles of ${market} in ${settings.schema} with the exchange's as they close. Ctrl-C ends it.`)
-    await rounds({ context, market, reconciler, store, reporter, signal: stopping.signal, say })
+    say(`Comparing the candles of ${market} in ${schema} with the exchange's as they close. Ctrl-C ends it.`)
+    await rounds({ context, market, asked, reconciler, store, reporter, signal: stopping.signal, say })
     say('Stopped. The next start goes on from what is stored.')
     return exitOk
   } finally {
@@ -97,7 +104,8 @@ export async function followCandles(context: CommandContext): Promise<number> {
 
 interface Parts {
   readonly context: CommandContext
-  readonly market: BinanceMarket
+  readonly market: Market
+  readonly asked: BinanceMarket
   readonly reconciler: Reconciler
   readonly store: KlineStore
   readonly reporter: RunReporter
@@ -105,7 +113,7 @@ interface Parts {
   readonly say: (line: string) => void
 }
 
-async function rounds({ context, market, reconciler, store, reporter, signal, say }: Parts): Promise<void> {
+async function rounds({ context, market, asked, reconciler, store, reporter, signal, say }: Parts): Promise<void> {
   let stream: KlineStream | null = null
   let before: Round | null = null
   let trouble = ''
@@ -115,7 +123,7 @@ async function rounds({ context, market, reconciler, store, reporter, signal, sa
       const symbols = await reconciler.symbols()
       if (stream === null || symbols.join() !== stream.symbols.join()) {
         await stream?.close()
-        stream = symbols.length === 0 ? null : streamOf(context, market, symbols, say)
+        stream = symbols.length === 0 ? null : streamOf(context, asked, market === 'simulated', symbols, say)
       }
       for (const { symbol, kline } of stream?.take() ?? []) {
         const range = { from: kline.openTime, to: kline.closeTime + 1 }
@@ -147,6 +155,7 @@ async function rounds({ context, market, reconciler, store, reporter, signal, sa
 function streamOf(
   { settings }: CommandContext,
   market: BinanceMarket,
+  isSimulated: boolean,
   symbols: readonly string[],
   onNotice: (line: string) => void,
 ): KlineStream {
@@ -156,7 +165,7 @@ function streamOf(
     ...(restUrl === undefined ? {} : { restUrl }),
   })
   const address = limitsOfAddress(steadyClock, hosts.rest[0]?.url ?? '', marketRules[market].weightPerMinute)
-  return new KlineStream({ symbols, urls: hosts.streams, clock: steadyClock, address, onNotice })
+  return new KlineStream({ symbols, urls: hosts.streams, clock: steadyClock, address, isSimulated, onNotice })
 }
 
 function roundText({ compared, open }: Round): string {

@@ -3,6 +3,7 @@ import { ConfigurationError } from '../../runtime/errors.ts'
 import type { FeedTarget } from '../../runtime/feed.ts'
 import type { FrameFeed } from '../market/frameFeed.ts'
 import { limitsOfAddress } from './addressLimits.ts'
+import { binanceDialect } from './binanceDialect.ts'
 import { type BinanceEndpoints, type BinanceMarket, marketRules, maxStreams, resolveHosts } from './endpoints.ts'
 import { defaultLiveLimits, type LiveLimits } from './liveLimits.ts'
 import { parseLivePosition } from './livePosition.ts'
@@ -75,10 +76,8 @@ export function binanceFeed(options: BinanceFeedOptions): FrameFeed {
       const own = partOf(symbols)
       if (shard !== undefined && own.length === 0) throw noSymbols(shard, symbols, target)
       const common = {
-        market,
-        rules,
+        dialect: binanceDialect(market, hosts.streams, timeUnit),
         timeUnit,
-        hosts,
         limits,
         clock,
         rest,

@@ -1,7 +1,7 @@
 import { WebSocket } from 'ws'
-import { z } from 'zod'
 import type { Clock } from '../../runtime/clock.ts'
 import { agentFor } from '../http/tunnel.ts'
+import type { SubscriptionTalk } from '../market/exchangeDialect.ts'
 import { waitOfRefusal } from './addressLimits.ts'
 import { inventedHeader, isInvented, misfitText } from './inventedPrices.ts'
 
@@ -9,6 +9,7 @@ export interface ConnectionOptions {
   readonly url: string
   /** Those to begin with; `follow` takes others. */
   readonly streams: readonly string[]
+  readonly talk: SubscriptionTalk
   readonly clock: Clock
   /** True where invented prices are what was asked for. */
   readonly isSimulated: boolean
@@ -18,17 +19,7 @@ export interface ConnectionOptions {
   readonly onFrame: (frame: Buffer) => void
 }
 
-const streamsPerMessage = 200
 const maxPayloadBytes = 16 * 1024 * 1024
-const replySchema = z.object({
-  id: z.union([z.number(), z.string(), z.null()]),
-  result: z.unknown().optional(),
-  error: z.unknown().optional(),
-})
-const replyStarts = ['{"result"', '{"error"', '{"id"'].map((text) => Buffer.from(text))
-/** Frames of streams are longer, and are not searched. */
-const longestShutdownBytes = 120
-const shutdownMark = Buffer.from('"serverShutdown"')
 
 /** A handshake that the exchange has answered with a no. */
 export interface HandshakeRefusal {
@@ -175,8 +166,12 @@ export class Connection {
   async #settle(): Promise<void> {
     for (;;) {
       const wanted = new Set(this.#wanted)
-      const dropped = [...this.#subscribed].filter((stream) => !wanted.has(stream)).slice(0, streamsPerMessage)
-      const added = [...wanted].filter((stream) => !this.#subscribed.has(stream)).slice(0, streamsPerMessage)
+      const dropped = [...this.#subscribed]
+        .filter((stream) => !wanted.has(stream))
+        .slice(0, this.#options.talk.streamsPerMessage)
+      const added = [...wanted]
+        .filter((stream) => !this.#subscribed.has(stream))
+        .slice(0, this.#options.talk.streamsPerMessage)
       if (dropped.length > 0) {
         await this.#request('UNSUBSCRIBE', dropped)
         for (const stream of dropped) this.#subscribed.delete(stream)
@@ -212,16 +207,14 @@ export class Connection {
     const id = this.#nextId++
     return new Promise((resolve) => {
       this.#replies.set(id, (problem) => resolve(problem === null ? null : `${method} was refused: ${problem}`))
-      this.#socket.send(JSON.stringify({ method, params, id }))
+      this.#socket.send(this.#options.talk.request(method, params, id))
     })
   }
 
   #onMessage(frame: Buffer): void {
     this.heardAt = this.#options.clock.now()
-    if (this.#replies.size > 0 && replyStarts.some((start) => frame.subarray(0, start.length).equals(start))) {
-      if (this.#onReply(frame)) return
-    }
-    if (frame.length < longestShutdownBytes && frame.includes(shutdownMark)) {
+    if (this.#replies.size > 0 && this.#onReply(frame)) return
+    if (this.#options.talk.isGoodbye(frame)) {
       this.#noticeShutdown()
       return
     }
@@ -231,23 +224,15 @@ export class Connection {
   }
 
   #onReply(frame: Buffer): boolean {
-    const reply = replySchema.safeParse(parseJson(frame))
-    if (!reply.success) return false
-    const { id, error } = reply.data
-    const resolve = this.#replies.get(Number(id))
+    const reply = this.#options.talk.replyOf(frame)
+    if (reply === null) return false
+    const id = reply.id ?? (this.#replies.keys().next().value as number)
+    const resolve = this.#replies.get(id)
     if (resolve === undefined) return false
-    this.#replies.delete(Number(id))
-    resolve(error === undefined ? null : JSON.stringify(error).slice(0, 200))
+    this.#replies.delete(id)
+    resolve(reply.problem)
     return true
   }
 }
 
 type Method = 'SUBSCRIBE' | 'UNSUBSCRIBE'
-
-function parseJson(frame: Buffer): unknown {
-  try {
-    return JSON.parse(frame.toString())
-  } catch {
-    return undefined
-  }
-}

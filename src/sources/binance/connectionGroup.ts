@@ -2,7 +2,7 @@ import { ConnectionKeeper, type KeeperOptions } from './connectionKeeper.ts'
 
 type Common = Pick<
   KeeperOptions,
-  'urls' | 'clock' | 'limits' | 'address' | 'isSimulated' | 'onMisfit' | 'jitter' | 'onFrame' | 'onNotice'
+  'urls' | 'talk' | 'clock' | 'limits' | 'address' | 'isSimulated' | 'onMisfit' | 'jitter' | 'onFrame' | 'onNotice'
 >
 
 export interface ConnectionGroupOptions extends Common {

@@ -1,4 +1,5 @@
 import type { Clock } from '../../runtime/clock.ts'
+import type { SubscriptionTalk } from '../market/exchangeDialect.ts'
 import type { AddressLimits } from './addressLimits.ts'
 import { Connection } from './connection.ts'
 
@@ -34,6 +35,8 @@ export const defaultKeeperLimits: KeeperLimits = {
 export interface KeeperOptions {
   /** The next one is tried where one cannot be had. */
   readonly urls: readonly string[]
+  /** How the exchange is asked for them. */
+  readonly talk: SubscriptionTalk
   /** Those to begin with; `follow` takes others. */
   readonly streams: readonly string[]
   /** One that goes on evenly, whatever is done to the time of the machine. */
@@ -168,7 +171,7 @@ export class ConnectionKeeper {
 
   /** A subscribed connection, or null when it failed, after which the backoff has passed. */
   async #connect(deliver: (frame: Buffer) => void): Promise<Connection | null> {
-    const { urls, clock, limits, address, isSimulated } = this.#options
+    const { urls, talk, clock, limits, address, isSimulated } = this.#options
     for (let waitMs = address.connectInMs(); waitMs > 0; waitMs = address.connectInMs()) {
       // The old connection is watched while it serves; whoever wants to replace it comes again.
       if (this.#current !== null || this.#closed.signal.aborted) return null
@@ -183,6 +186,7 @@ export class ConnectionKeeper {
     const connection = new Connection({
       url,
       streams: this.#streams,
+      talk,
       clock,
       isSimulated,
       connectTimeoutMs: limits.connectTimeoutMs,

@@ -1,6 +1,6 @@
 import type { Clock } from '../../runtime/clock.ts'
-import type { BinanceMarket, MarketRules } from './endpoints.ts'
-import { type RestAnswer, type RestTrade, type RestTrades, restPageTrades, tradeFrame } from './restTrades.ts'
+import type { ExchangeDialect, ToldTrade } from '../market/exchangeDialect.ts'
+import { type RestAnswer, restPageTrades, type TradesRest } from './restTrades.ts'
 
 /** A trade on its way out of the feed. */
 export interface SequencedFrame {
@@ -12,9 +12,8 @@ export interface SequencedFrame {
 }
 
 export interface GapFillOptions {
-  readonly market: BinanceMarket
-  readonly rules: MarketRules
-  readonly rest: RestTrades
+  readonly dialect: ExchangeDialect
+  readonly rest: TradesRest
   readonly clock: Clock
   /** Everything behind a gap waits while it is filled, so not for ever. */
   readonly deadlineMs: number
@@ -80,7 +79,9 @@ export class GapFill {
     const lanes: Lane[] = []
     for (const one of missed) {
       if (this.#isTooMany(one.symbol, one.toId - one.fromId + 1)) continue
-      const pages = this.#options.rules.hasContiguousIds ? this.#pages(one, deadline) : this.#recentSince(one, deadline)
+      const pages = this.#options.dialect.hasContiguousIds
+        ? this.#pages(one, deadline)
+        : this.#recentSince(one, deadline)
       await advance(lanes, { pages, page: [], at: 0 })
     }
     while (lanes.length > 0) {
@@ -146,7 +147,7 @@ export class GapFill {
   }
 
   /** The trades of the answer; of the last refusal, none. */
-  async #ask(request: () => Promise<RestAnswer>, deadline: number): Promise<readonly RestTrade[]> {
+  async #ask(request: () => Promise<RestAnswer>, deadline: number): Promise<readonly ToldTrade[]> {
     const { clock, signal, onTrouble, deadlineMs } = this.#options
     for (;;) {
       if (signal.aborted || clock.now() < this.#awayUntil) return []
@@ -173,8 +174,8 @@ export class GapFill {
     return this.#options.clock.now() + this.#options.deadlineMs
   }
 
-  #sequenced(symbol: string, row: RestTrade): SequencedFrame {
-    return { symbol, tradeId: row.id, time: row.time, frame: tradeFrame(this.#options.market, symbol, row) }
+  #sequenced(symbol: string, row: ToldTrade): SequencedFrame {
+    return { symbol, tradeId: row.id, time: row.time, frame: this.#options.dialect.tradeFrame(symbol, row) }
   }
 }
 

@@ -1,12 +1,13 @@
 import { type Clock, sleptEnough } from '../../runtime/clock.ts'
+import type { ToldTrade } from '../market/exchangeDialect.ts'
 import type { OpenGap } from './openGaps.ts'
-import type { RestTrade, RestTrades } from './restTrades.ts'
+import type { TradesRest } from './restTrades.ts'
 
 /** What has been fetched for a gap, and what it says about the rest of it. */
 export interface LatePage {
   readonly gap: OpenGap
   /** By id, without a gap, the first one being `gap.next`; may be empty. */
-  readonly trades: readonly RestTrade[]
+  readonly trades: readonly ToldTrade[]
   /** Id of the first trade that is missing still; past the gap's last one when nothing is. */
   readonly next: number
   /** Why the rest will not come, or null. */
@@ -14,7 +15,7 @@ export interface LatePage {
 }
 
 export interface LateFillOptions {
-  readonly rest: RestTrades
+  readonly rest: TradesRest
   readonly clock: Clock
   readonly gaps: () => readonly OpenGap[]
   /** How often the symbol's ids have started again. */
@@ -113,7 +114,7 @@ export class LateFill {
       return null
     }
     this.trouble = null
-    const trades: RestTrade[] = []
+    const trades: ToldTrade[] = []
     let next = gap.next
     for (const row of answer.trades) {
       if (row.id !== next || next > gap.lastId) break

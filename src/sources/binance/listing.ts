@@ -1,9 +1,9 @@
 import { type Clock, sleptEnough } from '../../runtime/clock.ts'
 import { ConfigurationError } from '../../runtime/errors.ts'
-import type { RestTrades } from './restTrades.ts'
+import type { TradesRest } from './restTrades.ts'
 
 export interface ListingOptions {
-  readonly rest: RestTrades
+  readonly rest: TradesRest
   readonly clock: Clock
   /** Those that are taken now. */
   readonly symbols: () => readonly string[]
@@ -87,5 +87,5 @@ function unknownText(unknown: readonly string[], listed: readonly string[]): str
     return near.length === 0 ? symbol : `${symbol} (there are ${near.slice(0, shownNames).join(', ')})`
   })
   const more = unknown.length > shownNames ? ` and ${unknown.length - shownNames} more` : ''
-  return `binance: the exchange does not list ${told.join(', ')}${more}. Name others with --symbols.`
+  return `the exchange does not list ${told.join(', ')}${more}. Name others with --symbols.`
 }

@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { ConfigurationError } from '../../runtime/errors.ts'
-import type { BinanceMarket } from './endpoints.ts'
+import type { LiveMarket } from '../market/exchangeDialect.ts'
 import type { OpenGap } from './openGaps.ts'
 
 /** Where a symbol goes on. */
@@ -35,7 +35,7 @@ const gap = z.object({
   reason: z.string(),
   seenAt: time,
 })
-const market = z.enum(['spot', 'usdm'])
+const market = z.enum(['spot', 'usdm', 'coinbase'])
 const present = z.object({
   market,
   v: z.literal(2),
@@ -46,17 +46,17 @@ const present = z.object({
 /** Of versions before there were gaps. */
 const older = z.object({ market, lastIds: z.record(z.string(), id) })
 
-export function formatLivePosition(market: BinanceMarket, { frames, symbols, gaps }: LivePosition): string {
+export function formatLivePosition(market: LiveMarket, { frames, symbols, gaps }: LivePosition): string {
   const places = [...symbols].map(([symbol, { lastId, lastTime, epoch }]) => [symbol, [lastId, lastTime, epoch]])
   return JSON.stringify({ market, v: 2, frames, symbols: Object.fromEntries(places), gaps })
 }
 
 /** Throws `ConfigurationError` on a position of another feed or market. */
-export function parseLivePosition(text: string, market: BinanceMarket): LivePosition {
+export function parseLivePosition(text: string, market: LiveMarket): LivePosition {
   const parsed = z.union([present, older]).safeParse(parseJson(text))
   if (!parsed.success || parsed.data.market !== market) {
     throw new ConfigurationError(
-      `binance ${market} cannot go on at ${text.slice(0, 80)}: that is not a position of this feed. Use another topic or producer.`,
+      `${market === 'coinbase' ? market : `binance ${market}`} cannot go on at ${text.slice(0, 80)}: that is not a position of this feed. Use another topic or producer.`,
     )
   }
   const { data } = parsed

@@ -1,11 +1,11 @@
 import type { Clock } from '../../runtime/clock.ts'
 import { ConfigurationError } from '../../runtime/errors.ts'
 import type { FeedTrouble } from '../../runtime/feed.ts'
+import type { ExchangeDialect } from '../market/exchangeDialect.ts'
 import type { FrameBatch, FrameProgress, FrameReader, FrameReadOptions } from '../market/frameFeed.ts'
-import { newFramePeek, peekFrame } from '../market/peekFrame.ts'
+import { newFramePeek } from '../market/peekFrame.ts'
 import type { AddressLimits } from './addressLimits.ts'
 import { ConnectionGroup } from './connectionGroup.ts'
-import type { BinanceHosts, BinanceMarket, MarketRules } from './endpoints.ts'
 import { GapFill, type Missed, type Pages, type SequencedFrame } from './gapFill.ts'
 import { GapPossible, Inbox } from './inbox.ts'
 import { LateFill } from './lateFill.ts'
@@ -14,25 +14,22 @@ import type { LiveLimits } from './liveLimits.ts'
 import { formatLivePosition, type LivePosition } from './livePosition.ts'
 import { markedFrame } from './markedFrame.ts'
 import { type OpenGap, OpenGaps } from './openGaps.ts'
-import { proofOf, proofStreams } from './quietProof.ts'
-import { type RestTrades, tradeFrame } from './restTrades.ts'
+import type { TradesRest } from './restTrades.ts'
 import { SymbolState } from './symbolState.ts'
 import { Troubles } from './troubles.ts'
 import { unlessAborted } from './unlessAborted.ts'
 
 export interface LiveReaderOptions {
-  readonly market: BinanceMarket
-  readonly rules: MarketRules
+  readonly dialect: ExchangeDialect
   /** To begin with; `take` takes others. */
   readonly symbols: readonly string[]
   /** Those of a list that are this reader's own. */
   readonly partOf: (symbols: readonly string[]) => readonly string[]
   readonly timeUnit: 'ms' | 'us'
-  readonly hosts: BinanceHosts
   readonly limits: LiveLimits
   /** One that goes on evenly, whatever is done to the time of the machine. */
   readonly clock: Clock
-  readonly rest: RestTrades
+  readonly rest: TradesRest
   readonly address: AddressLimits
   readonly streamsPerConnection: number
   /** True where invented prices are what was asked for. */
@@ -90,7 +87,7 @@ export class LiveReader implements FrameReader {
   #counts = { frames: 0, duplicates: 0, gaps: 0, filled: 0, filledLate: 0, missing: 0, restarts: 0, otherFrames: 0 }
 
   constructor(options: LiveReaderOptions, position: LivePosition | null) {
-    const { market, rules, clock, limits, symbols, rest, onNotice } = options
+    const { dialect, clock, limits, symbols, rest, onNotice } = options
     this.#options = options
     this.#perMs = options.timeUnit === 'us' ? 1_000 : 1
     this.#frames = position?.frames ?? 0
@@ -103,17 +100,17 @@ export class LiveReader implements FrameReader {
       const state = this.#states.get(symbol)
       if (state?.epoch === epoch && state.lastId !== null) state.leaveOpen(Math.max(state.lastId, lastId), toTime)
     }
-    this.#gaps = new OpenGaps(market, position?.gaps ?? [], limits.maxGaps)
+    this.#gaps = new OpenGaps(dialect.market, position?.gaps ?? [], limits.maxGaps)
     this.#inbox = new Inbox({
       maxBytes: limits.maxHeldBytes,
       onFull: () => this.#connections.pause(),
       onRoom: () => this.#connections.resume(),
     })
-    const { hosts, timeUnit, address, jitter, streamsPerConnection, isSimulated } = options
+    const { address, jitter, streamsPerConnection, isSimulated } = options
     this.#connections = new ConnectionGroup(
       {
-        urls: hosts.streams.map((url) => `${url}/stream${timeUnit === 'us' ? '?timeUnit=MICROSECOND' : ''}`),
-        ...{ clock, limits, address, isSimulated, jitter, onNotice, streamsPerConnection, streamsOf },
+        ...{ urls: dialect.urls, talk: dialect.talk, streamsOf: (symbol) => dialect.streamsOf(symbol) },
+        ...{ clock, limits, address, isSimulated, jitter, onNotice, streamsPerConnection },
         onMisfit: (why) => this.#refuse(why),
         onFrame: (frame) => this.#inbox.push(frame),
         onGapPossible: (some) => this.#inbox.push(new GapPossible(some)),
@@ -122,8 +119,7 @@ export class LiveReader implements FrameReader {
     )
     const { signal } = this.#closed
     this.#fill = new GapFill({
-      market,
-      rules,
+      dialect,
       rest,
       clock,
       deadlineMs: limits.fillDeadlineMs,
@@ -190,7 +186,7 @@ export class LiveReader implements FrameReader {
   async start(): Promise<void> {
     await this.#listing.start()
     this.#connections.start()
-    if (this.#options.rules.hasContiguousIds) this.#late.start()
+    if (this.#options.dialect.hasContiguousIds) this.#late.start()
   }
 
   async read({ maxFrames, maxBytes, lingerMs, signal }: FrameReadOptions): Promise<FrameBatch> {
@@ -254,7 +250,11 @@ export class LiveReader implements FrameReader {
   #position(): string {
     const places = new Map<string, NonNullable<SymbolState['place']>>()
     for (const [symbol, { place }] of this.#states) if (place !== null) places.set(symbol, place)
-    return formatLivePosition(this.#options.market, { frames: this.#frames, symbols: places, gaps: this.#gaps.all })
+    return formatLivePosition(this.#options.dialect.market, {
+      frames: this.#frames,
+      symbols: places,
+      gaps: this.#gaps.all,
+    })
   }
 
   #isIdle(): boolean {
@@ -289,7 +289,7 @@ export class LiveReader implements FrameReader {
 
   #receive(frame: Buffer): Buffer | null {
     const peek = this.#peek
-    peekFrame(frame, peek)
+    this.#options.dialect.peek(frame, peek)
     if (peek.kind === 'other') {
       this.#hear(frame)
       return null
@@ -310,7 +310,7 @@ export class LiveReader implements FrameReader {
     if (last !== null && tradeId <= last) return this.#isBehind(state, trade)
     state.behind = []
     if (last !== null && !this.#isBelievable(state, last, tradeId)) return frame
-    if (last === null || tradeId === last + 1 || !this.#options.rules.hasContiguousIds) return this.#handOver(trade)
+    if (last === null || tradeId === last + 1 || !this.#options.dialect.hasContiguousIds) return this.#handOver(trade)
     this.#counts.gaps++
     const missed = { symbol, fromId: last + 1, toId: tradeId - 1 }
     this.#filling = {
@@ -333,7 +333,7 @@ export class LiveReader implements FrameReader {
     const before = state.behind.at(-1)
     const isNewer =
       state.reach !== null && time > state.reach && (before === undefined || trade.tradeId > before.tradeId)
-    if (!this.#options.rules.hasContiguousIds || !isNewer) {
+    if (!this.#options.dialect.hasContiguousIds || !isNewer) {
       this.#counts.duplicates++
       return null
     }
@@ -409,10 +409,10 @@ export class LiveReader implements FrameReader {
   #takeLate(): readonly Buffer[] {
     const page = this.#late.take()
     if (page === null || !this.#gaps.all.includes(page.gap)) return []
-    const { market, clock, onNotice } = this.#options
+    const { dialect, clock, onNotice } = this.#options
     const { symbol, epoch } = page.gap
     const mark = epoch === 0 ? '"fill":true' : `"fill":true,"epoch":${epoch}`
-    const frames = page.trades.map((row) => markedFrame(tradeFrame(market, symbol, row), mark))
+    const frames = page.trades.map((row) => markedFrame(dialect.tradeFrame(symbol, row), mark))
     this.#counts.filledLate += frames.length
     const gap = this.#gaps.advance(page.gap, page.next)
     const state = page.next > gap.lastId ? 'filled' : page.isOver
@@ -425,7 +425,7 @@ export class LiveReader implements FrameReader {
 
   /** After a lost connection, or a start: what each known symbol has missed. Quiet ones too, for their next trade may be long in coming. */
   async #catchUp(symbols: readonly string[]): Promise<null> {
-    const { rules, rest } = this.#options
+    const { dialect, rest } = this.#options
     const known = symbols.flatMap((symbol) => {
       const state = this.#states.get(symbol)
       return state?.lastId == null ? [] : [state]
@@ -433,7 +433,7 @@ export class LiveReader implements FrameReader {
     if (known.length === 0) return null
     const names = known.map(({ symbol }) => symbol)
     const since = this.#options.clock.now()
-    if (!rules.hasContiguousIds) {
+    if (!dialect.hasContiguousIds) {
       const missed = known.map(({ symbol, lastId }) => missedFrom(symbol, lastId, Number.POSITIVE_INFINITY))
       this.#filling = { symbols: names, since, pages: this.#fill.catchUp(missed), end: () => undefined }
       return null
@@ -474,7 +474,7 @@ export class LiveReader implements FrameReader {
 
   /** What an exchange's frame of another kind says of a symbol's newest trade. */
   #hear(frame: Buffer): void {
-    const proof = proofOf(frame)
+    const proof = this.#options.dialect.newestOf(frame)
     const state = proof === null ? undefined : this.#states.get(proof.symbol)
     if (proof === null || state === undefined) {
       this.#counts.otherFrames++
@@ -485,7 +485,7 @@ export class LiveReader implements FrameReader {
 
   /** A trade that the exchange has named and not brought is missing, and its stream has stalled. */
   #lookForStalls(): void {
-    const { clock, limits, rules } = this.#options
+    const { clock, limits, dialect } = this.#options
     const now = clock.now()
     for (const symbol of this.#symbols) {
       const state = this.#states.get(symbol)
@@ -497,7 +497,7 @@ export class LiveReader implements FrameReader {
       const { pending } = state
       if (pending === null || now - pending.heardAt < limits.proofGraceMs || this.#filling !== null) continue
       // Trades that have been received and not yet looked at are not missing.
-      if (!this.#inbox.isEmpty || !rules.hasContiguousIds) continue
+      if (!this.#inbox.isEmpty || !dialect.hasContiguousIds) continue
       keeper?.replace(`trade ${pending.lastId} of ${symbol}, which the exchange has named, did not come`)
       this.#counts.gaps++
       const missed = missedFrom(symbol, state.lastId, pending.lastId)
@@ -546,10 +546,6 @@ const endTexts = {
   absent: 'the exchange does not have them',
   lost: 'they cannot be had any more',
 } as const satisfies Partial<Record<string, string>>
-
-function streamsOf(symbol: string): readonly string[] {
-  return [`${symbol.toLowerCase()}@trade`, ...proofStreams(symbol)]
-}
 
 function missedFrom(symbol: string, lastId: OpenGap['lastId'] | null, toId: number): Missed {
   return { symbol, fromId: (lastId ?? -1) + 1, toId }

@@ -1,5 +1,5 @@
 import { type FeedGap, type GapState, gapFrame } from '../../market/feedGap.ts'
-import type { BinanceMarket } from './endpoints.ts'
+import type { LiveMarket } from '../market/exchangeDialect.ts'
 
 /** A gap that the stream has gone on without. Times are ms UTC. */
 export interface OpenGap {
@@ -26,11 +26,11 @@ export type NewGap = Omit<OpenGap, 'next' | 'revision'>
  * Keeps at most `maxGaps`.
  */
 export class OpenGaps {
-  readonly #market: BinanceMarket
+  readonly #market: LiveMarket
   readonly #maxGaps: number
   #open: OpenGap[]
 
-  constructor(market: BinanceMarket, open: readonly OpenGap[], maxGaps: number) {
+  constructor(market: LiveMarket, open: readonly OpenGap[], maxGaps: number) {
     this.#market = market
     this.#maxGaps = maxGaps
     this.#open = [...open]

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import type { ToldTrade } from '../market/exchangeDialect.ts'
 import { feedWeightShare } from './addressLimits.ts'
 import type { BinanceMarket, MarketRules, RestHost } from './endpoints.ts'
 import type { Refused, RestClient } from './restClient.ts'
@@ -45,13 +46,31 @@ export interface RestDay {
 }
 
 /** Outcome of a request. A refusal is an answer, not an exception: the caller has a deadline of its own. */
-export type RestAnswer = { readonly trades: readonly RestTrade[] } | Refused
+export type RestAnswer = { readonly trades: readonly ToldTrade[] } | Refused
 
 export interface RestTradesOptions {
   readonly hosts: readonly RestHost[]
   readonly rules: MarketRules
   readonly timeUnit: 'ms' | 'us'
   readonly client: RestClient
+}
+
+/** What a live feed asks REST. */
+export interface TradesRest {
+  /** Up to 1,000 trades from this id on, oldest first. */
+  fromId(symbol: string, fromId: number, signal: AbortSignal): Promise<RestAnswer>
+  /** The newest trades, oldest first. */
+  recent(symbol: string, limit: number, signal: AbortSignal): Promise<RestAnswer>
+  /** The newest id of each symbol. */
+  days(
+    symbols: readonly string[],
+    signal: AbortSignal,
+  ): Promise<{ readonly days: ReadonlyMap<string, RestDay> } | Refused>
+  /** What the exchange says of each symbol that it lists: `TRADING`, or why not. */
+  statuses(
+    symbols: readonly string[],
+    signal: AbortSignal,
+  ): Promise<{ readonly statuses: ReadonlyMap<string, string> } | Refused>
 }
 
 /** Most trades that one request gives. */
@@ -63,7 +82,7 @@ const symbolsPerRequest = 100
  * What REST tells, within the exchange's limits: it stays below a share of the request weight, and after a refusal it asks nothing before the
  * time that the exchange names. Where the first host is closed the next one is asked, as far as it has the answer.
  */
-export class RestTrades {
+export class RestTrades implements TradesRest {
   readonly #options: RestTradesOptions
 
   constructor(options: RestTradesOptions) {

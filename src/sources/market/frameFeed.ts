@@ -1,4 +1,5 @@
 import type { FeedProgress, FeedReadOptions, FeedTarget } from '../../runtime/feed.ts'
+import type { FramePeek } from './peekFrame.ts'
 
 /** How much one read may hand over, in frames, and how long it may wait. */
 export type FrameReadOptions = Omit<FeedReadOptions, 'maxRecords'> & { readonly maxFrames: number }
@@ -40,6 +41,8 @@ export interface FrameReader {
 export interface FrameFeed {
   /** For messages: `tape frames.jsonl.gz`, `binance spot`. */
   readonly name: string
+  /** What its frames are, where they are not Binance's. Never throws. */
+  readonly peek?: (frame: Buffer, into: FramePeek) => void
   /** True for frames of a market that is invented. */
   readonly isSimulated?: boolean
   /**

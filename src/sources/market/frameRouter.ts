@@ -4,7 +4,7 @@ import { cutFrame } from './cutFrame.ts'
 import { EventTimeTracker } from './eventTimeTracker.ts'
 import { type HeartbeatOptions, Heartbeats } from './heartbeats.ts'
 import type { RouterState } from './marketPosition.ts'
-import { type FramePeek, newFramePeek, peekFrame } from './peekFrame.ts'
+import { type FramePeek, newFramePeek } from './peekFrame.ts'
 import { ProvenQuiet } from './provenQuiet.ts'
 
 export interface FrameRouterOptions {
@@ -15,6 +15,7 @@ export interface FrameRouterOptions {
   readonly symbols: ReadonlySet<string> | null
   readonly heartbeat: HeartbeatOptions
   readonly maxFrameBytes: number
+  readonly peek: (frame: Buffer, into: FramePeek) => void
   /** True where the feed proves by symbol what is quiet; false where the trades of all tell the time. */
   readonly provesQuiet: boolean
 }
@@ -91,7 +92,7 @@ export class FrameRouter {
       return
     }
     const peek = this.#peek
-    peekFrame(frame, peek)
+    this.#options.peek(frame, peek)
     if (peek.kind === 'trade' && peek.isFill) this.#ofThePast(frame, peek, out)
     else if (peek.kind === 'trade') this.#trade(frame, peek, out)
     else if (peek.kind === 'gap') this.#gap(frame, peek, out)

@@ -5,6 +5,7 @@ import type { FrameFeed, FrameReader } from './frameFeed.ts'
 import { FrameRouter, newRouteCounts, type RouteCounts } from './frameRouter.ts'
 import { defaultHeartbeat, type HeartbeatOptions } from './heartbeats.ts'
 import { formatPosition, parsePosition } from './marketPosition.ts'
+import { peekFrame } from './peekFrame.ts'
 
 export interface MarketFeedOptions {
   /** Unit of the trade time in the frames. Default ms. */
@@ -38,6 +39,7 @@ export function marketFeed(frames: FrameFeed, options: MarketFeedOptions = {}): 
           symbols: symbols === null ? null : new Set(symbols),
           heartbeat: { ...defaultHeartbeat, ...heartbeat },
           maxFrameBytes,
+          peek: frames.peek ?? peekFrame,
           provesQuiet: reader.provesQuietOf !== undefined,
         },
         counts,

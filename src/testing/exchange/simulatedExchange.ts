@@ -7,9 +7,9 @@ import { inventedHeader, inventedValue } from '../../sources/binance/inventedPri
 import { Random } from '../random.ts'
 import { type ExchangeFaults, type ExchangeRefusal, noExchangeFaults, Refusals } from './exchangeFaults.ts'
 import { type ExchangeTrade, type ExchangeTradeOptions, SymbolTrades } from './exchangeTrades.ts'
+import { type ExchangeWords, exchangeWords, type SpokenExchange } from './exchangeWords.ts'
 import { type Kline, klineIntervals, klinesOf } from './klines.ts'
 import { type ExchangeLimits, RequestLimits, realLimits } from './requestLimits.ts'
-import { restAnswer } from './restAnswers.ts'
 import { StreamClient } from './streamClient.ts'
 import * as payloads from './streamPayloads.ts'
 
@@ -25,6 +25,8 @@ export interface SimulatedExchangeOptions {
   readonly seed?: number | string
   /** The limits that are kept; those of the real exchange unless told. */
   readonly limits?: Partial<ExchangeLimits>
+  /** Whose WebSocket and REST it speaks; Binance's unless told. Of Coinbase's it has the trades, the heartbeats and the products. */
+  readonly speaks?: SpokenExchange
   /** A host without `historicalTrades`, such as the real one for market data only. */
   readonly isDataOnly?: boolean
   /** Of limits, delays and event times; the system's unless told. */
@@ -34,8 +36,8 @@ export interface SimulatedExchangeOptions {
 }
 
 /**
- * An exchange on loopback that speaks Binance's WebSocket and REST, keeps its limits, and goes wrong in the ways its users report, on demand. With each answer and handshake it says
- * that its prices are invented.
+ * An exchange on loopback that speaks Binance's WebSocket and REST, or Coinbase's (`speaks`), keeps its limits, and goes wrong in the ways its users report, on demand. With each answer and
+ * handshake it says that its prices are invented.
  *
  * Everything it tells is computed from one list of trades, so stream and REST agree by construction, and so do `trades` and `klines`, which say what
  * a client should have made of it. Nothing happens by itself: each trade, silence and loss is a call (`trade`, `tick`, `faults`), or `SeededTrading` does
@@ -57,6 +59,7 @@ export class SimulatedExchange {
   readonly #clock: Clock
   readonly #random: Random
   readonly #budget: RequestLimits
+  readonly #words: ExchangeWords
   readonly #restRefusals = new Refusals()
   readonly #handshakeRefusals = new Refusals()
   readonly #falseKlines = new Map<string, bigint>()
@@ -73,6 +76,7 @@ export class SimulatedExchange {
     this.#options = options
     this.#limits = { ...realLimits, ...options.limits }
     this.#clock = options.clock ?? systemClock
+    this.#words = exchangeWords[options.speaks ?? 'binance']
     this.#random = new Random(options.seed ?? 1)
     this.#budget = new RequestLimits(this.#limits)
     for (const symbol of options.symbols ?? ['BTCUSDT', 'ETHUSDT', 'BNBUSDT']) this.#tradesOf(symbol)
@@ -114,7 +118,7 @@ export class SimulatedExchange {
     if (options.isMissed !== true && trades.isTrading) {
       const name = symbol.toLowerCase()
       for (const trade of made) {
-        this.#stream(`${name}@trade`, last.time + 1, (time) => payloads.tradePayload(symbol, trade, time))
+        this.#stream(`${name}@trade`, last.time + 1, (time) => this.#words.trade(symbol, trade, time))
       }
       this.#stream(`${name}@aggTrade`, last.time + 1, (time) =>
         payloads.aggTradePayload(symbol, trades.order(last.orderId), time),
@@ -130,7 +134,7 @@ export class SimulatedExchange {
   /** Streams a trade, as it is kept, once more. Throws where there is none of this id. */
   repeat(symbol: string, id: number): void {
     const trade = this.#tradesOf(symbol).byId(id)
-    this.#stream(`${symbol.toLowerCase()}@trade`, trade.time + 1, (time) => payloads.tradePayload(symbol, trade, time))
+    this.#stream(`${symbol.toLowerCase()}@trade`, trade.time + 1, (time) => this.#words.trade(symbol, trade, time))
   }
 
   /**
@@ -148,7 +152,7 @@ export class SimulatedExchange {
           this.#stream(stream, now, (time) => payloads.klinePayload(trades, interval, true, time))
         this.#stream(stream, now, (time) => payloads.klinePayload(trades, interval, false, time))
       }
-      this.#stream(`${name}@ticker`, now, (time) => payloads.tickerPayload(trades, time))
+      this.#stream(`${name}@ticker`, now, (time) => this.#words.newest(trades, time))
       this.#stream(`${name}@miniTicker`, now, (time) => payloads.miniTickerPayload(trades, time))
       for (const limit of [5, 10, 20]) {
         for (const stream of [`${name}@depth${limit}`, `${name}@depth${limit}@100ms`]) {
@@ -366,7 +370,9 @@ export class SimulatedExchange {
       const one = new StreamClient({
         socket: client,
         raw: socket,
-        isCombined: !isRaw,
+        isCombined: !isRaw && this.#words.control === null,
+        control: this.#words.control,
+        welcome: (stream) => this.#words.welcome(stream, this.#trades),
         perMs: /^microsecond$/i.test(searchParams.get('timeUnit') ?? '') ? 1_000 : 1,
         streams: named.split('/').filter((name) => name !== ''),
         maxStreams: this.#limits.streamsPerConnection,
@@ -408,7 +414,7 @@ export class SimulatedExchange {
     response.setHeader(inventedHeader, inventedValue)
     response.setHeader('Date', new Date(now).toUTCString())
     const { pathname, searchParams } = new URL(path, this.restUrl)
-    const answer = restAnswer(pathname, searchParams, {
+    const answer = this.#words.rest(pathname, searchParams, {
       now,
       marketTime: this.#marketTime,
       perMs: /^microsecond$/i.test(String(request.headers['x-mbx-time-unit'] ?? '')) ? 1_000 : 1,
@@ -422,7 +428,7 @@ export class SimulatedExchange {
       },
     })
     const refusal = this.#restRefusals.take(path) ?? this.#budget.request(answer.weight, now)
-    response.setHeader('X-MBX-USED-WEIGHT-1M', String(this.#budget.used(now)))
+    if (this.#words.control === null) response.setHeader('X-MBX-USED-WEIGHT-1M', String(this.#budget.used(now)))
     if (refusal !== null) {
       if (refusal.retryAfterSeconds !== undefined) response.setHeader('Retry-After', String(refusal.retryAfterSeconds))
       response.writeHead(refusal.status).end(`{"code":-1003,"msg":"refused with ${refusal.status}"}`)

@@ -1,6 +1,7 @@
 import type { Duplex } from 'node:stream'
 import type { WebSocket } from 'ws'
 import { z } from 'zod'
+import type { ExchangeWords } from './exchangeWords.ts'
 
 /** What of a connection is needed beside its socket. */
 export interface StreamClientOptions {
@@ -8,6 +9,10 @@ export interface StreamClientOptions {
   /** The TCP connection below, to cut it in the middle of a frame. */
   readonly raw: Duplex
   readonly isCombined: boolean
+  /** Null where messages are Binance's. */
+  readonly control: ExchangeWords['control']
+  /** What is sent for a stream when it is subscribed, or null. */
+  readonly welcome: (stream: string) => string | null
   /** 1 for ms, 1000 for µs. */
   readonly perMs: number
   readonly streams: readonly string[]
@@ -83,6 +88,25 @@ export class StreamClient {
   }
 
   #control(text: string): void {
+    const { control, welcome, onChange } = this.#options
+    if (control !== null) {
+      const asked = control(text)
+      if (typeof asked === 'string') {
+        this.sendText(asked)
+        return
+      }
+      for (const stream of asked.streams) {
+        if (asked.isSubscribe) this.streams.add(stream)
+        else this.streams.delete(stream)
+      }
+      this.sendText(asked.reply)
+      for (const stream of asked.isSubscribe ? asked.streams : []) {
+        const first = welcome(stream)
+        if (first !== null) this.sendText(first)
+      }
+      onChange()
+      return
+    }
     const parsed = request.safeParse(parseJson(text))
     if (!parsed.success) {
       this.sendText('{"error":{"code":2,"msg":"Invalid request"},"id":null}')

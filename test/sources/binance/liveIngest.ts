@@ -8,7 +8,7 @@ import type { SimulatedExchange } from '../../../src/testing/exchange/simulatedE
 import { MemoryLog } from '../../../src/testing/memoryLog.ts'
 import { logContents } from '../ingest/logContents.ts'
 
-const quick: Partial<LiveLimits> = {
+export const quick: Partial<LiveLimits> = {
   firstBackoffMs: 5,
   longestBackoffMs: 50,
   idleReadMs: 20,
@@ -79,8 +79,9 @@ export class LiveIngest {
   async ids(symbol: string): Promise<number[]> {
     const records = await logContents(this.log)
     return records
-      .filter(({ key, value }) => key === symbol && value?.startsWith('{"stream"'))
-      .map(({ value }) => JSON.parse(value ?? '').data.t)
+      .filter(({ key, value }) => key === symbol && value?.startsWith('{"e"') === false)
+      .map(({ value }) => JSON.parse(value ?? ''))
+      .map((frame) => frame.data?.t ?? frame.trade_id)
   }
 
   /** The feed's words on gaps, in order. */

@@ -13,6 +13,7 @@ import type { OutgoingRecord } from '../../../runtime/log.ts'
 import type { RecordHeader } from '../../../runtime/record.ts'
 import { cutFrame, defaultMaxFrameBytes } from '../../market/cutFrame.ts'
 import type { AddressLimits } from '../addressLimits.ts'
+import { binanceTalk } from '../binanceDialect.ts'
 import { ConnectionGroup } from '../connectionGroup.ts'
 import type { BinanceHosts, BinanceMarket, MarketRules } from '../endpoints.ts'
 import { GapPossible, Inbox } from '../inbox.ts'
@@ -100,6 +101,7 @@ export class StreamReader implements FeedReader {
     })
     this.#connections = new ConnectionGroup(
       {
+        talk: binanceTalk,
         urls: hosts.streams.map((url) => `${url}/stream${timeUnit === 'us' ? '?timeUnit=MICROSECOND' : ''}`),
         ...{ clock, limits, address, isSimulated, jitter, onNotice, streamsPerConnection },
         onMisfit: (why) => this.#refuse(why),
