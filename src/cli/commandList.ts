@@ -72,7 +72,12 @@ export const commandList: ReadonlyMap<CommandName, CommandDescription> = new Map
     {
       description:
         'Make silver, gold and the tables of the lake of what has changed since the last pass: minutes of the archive and of the exchange, late and corrected ones included.',
-      examples: ['millrace run batch', 'millrace run batch --full', 'millrace run batch --market simulated --json'],
+      examples: [
+        'millrace run batch',
+        'millrace run batch --schedule',
+        'millrace run batch --full',
+        'millrace run batch --market simulated --json',
+      ],
       load: async () => (await import('./commands/runBatch.ts')).runBatch,
     },
   ],
@@ -181,9 +186,15 @@ export const commandList: ReadonlyMap<CommandName, CommandDescription> = new Map
     'quality check',
     {
       description:
-        'Judge tables by what a file expects of them, window by window. Exit code 1 where a window is blocked; failing rows are kept in quarantine.',
-      args: [{ name: '<file>', description: 'TypeScript or JavaScript that exports what defineQuality makes' }],
+        'Judge tables by what is expected of them, window by window. Exit code 1 where a window is blocked; failing rows are kept in quarantine.',
+      args: [
+        {
+          name: '[file]',
+          description: "TypeScript or JavaScript that exports what defineQuality makes; default: the platform's tables",
+        },
+      ],
       examples: [
+        'millrace quality check --from 2024-08-08',
         'millrace quality check ./quality.ts --from 2024-08-08 --to 2024-08-09',
         'millrace quality check ./quality.ts --from 2024-08-08 --window 5m --json',
       ],
@@ -201,6 +212,40 @@ export const commandList: ReadonlyMap<CommandName, CommandDescription> = new Map
         'millrace quality report --html quality.html',
       ],
       load: async () => (await import('./commands/quality.ts')).reportQuality,
+    },
+  ],
+  [
+    'contract',
+    {
+      description:
+        'Print the contract of tables as YAML of the Open Data Contract Standard: columns, keys, and what is expected of them.',
+      args: [
+        {
+          name: '[file]',
+          description: "TypeScript or JavaScript that exports what defineQuality makes; default: the platform's tables",
+        },
+      ],
+      examples: [
+        'millrace contract > contract.odcs.yaml',
+        'millrace contract ./quality.ts --id readings --contract-version 1.2.0',
+      ],
+      load: async () => (await import('./commands/contract.ts')).printContract,
+    },
+  ],
+  [
+    'dbt',
+    {
+      description:
+        'Write files for dbt into the folder of a project: sources with columns and tests, and a view of each table.',
+      args: [
+        { name: '<folder>', description: 'of the project, where dbt_project.yml is' },
+        {
+          name: '[file]',
+          description: "TypeScript or JavaScript that exports what defineQuality makes; default: the platform's tables",
+        },
+      ],
+      examples: ['millrace dbt ./warehouse', 'millrace dbt ./warehouse ./quality.ts --schema simulated'],
+      load: async () => (await import('./commands/contract.ts')).writeDbtFiles,
     },
   ],
   [
@@ -279,6 +324,15 @@ export const commandList: ReadonlyMap<CommandName, CommandDescription> = new Map
         'MILLRACE_CONSOLE_TOKEN=$(openssl rand -hex 32) millrace console --console-host 0.0.0.0',
       ],
       load: async () => (await import('./commands/console.ts')).consoleCommand,
+    },
+  ],
+  [
+    'portfolio',
+    {
+      description:
+        'Print what a portfolio of your own was worth at the end of each minute, with gains, drawdown and exposure.',
+      examples: ['millrace portfolio', 'millrace portfolio --from 2026-01-01 --to 2026-01-02 --format csv'],
+      load: async () => (await import('./commands/portfolio.ts')).portfolio,
     },
   ],
   [

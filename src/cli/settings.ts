@@ -32,7 +32,15 @@ import { type CommandName, commandNames, type Setting } from './settingTypes.ts'
 import { symbolsSettingTable } from './symbolsSettingTable.ts'
 
 /** They make something of their own. */
-const withoutData: readonly CommandName[] = ['new', 'record', 'exchange', 'alerts test', 'alerts silence']
+const withoutData: readonly CommandName[] = [
+  'new',
+  'record',
+  'exchange',
+  'contract',
+  'dbt',
+  'alerts test',
+  'alerts silence',
+]
 const withData: readonly CommandName[] = commandNames.filter(
   (name) => !withoutData.includes(name) && !name.startsWith('symbols '),
 )
@@ -211,6 +219,7 @@ export const settings = {
       'backfill',
       'reconcile',
       'quality check',
+      'dbt',
       'runs backfill',
       'candles',
       'verify',
@@ -344,11 +353,11 @@ export const settings = {
   ...limitSettingTable,
   ...offsetSettingTable,
   ...printSettingTable,
-  ...qualitySettingTable,
-  ...scheduleSettingTable,
   ...alertsSettingTable,
   ...monitorSettingTable,
   ...logSettingTable,
+  ...qualitySettingTable,
+  ...scheduleSettingTable,
   ...symbolsSettingTable,
 } as const satisfies Record<string, Setting>
 

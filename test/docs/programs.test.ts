@@ -55,6 +55,8 @@ const { folder, files } = writePrograms([
   'docs/alerts.md',
   'docs/lake.md',
   'docs/batch.md',
+  'docs/quality.md',
+  'docs/schedule.md',
   'docs/market-streams.md',
   'docs/live-feed.md',
   'docs/start/fromRxjs.md',
@@ -77,7 +79,7 @@ function isPipeline(value: unknown): value is RecordsPipeline {
 describe('the programs of the pages', () => {
   it('compile', { timeout: 120_000 }, async () => {
     const pages = new Set([...files.keys()].map((name) => name.split(' ')[0]))
-    expect(pages.size).toBe(22)
+    expect(pages.size).toBe(24)
     const config = {
       extends: join(root, 'tsconfig.json'),
       compilerOptions: { paths: {}, rewriteRelativeImportExtensions: false },
