@@ -101,7 +101,13 @@ export class Scope {
   ): string {
     const more = derived.map(({ name, sql }) => `, ${sql} AS ${quoteIdentifier(name)}`).join('')
     const windows = this.windowRows(parameters, numbers)
-    return `win AS (${windows}), looked AS (SELECT win.n AS ${quoteIdentifier(numberColumn)}, r.*${more} FROM win JOIN ${this.table} r ON ${this.isInWindow(parameters, 'r')})`
+    const rows = this.rowsOf(this.table, this.isInWindow(parameters, 'r'))
+    return `win AS (${windows}), looked AS (SELECT win.n AS ${quoteIdentifier(numberColumn)}, r.*${more} FROM win CROSS JOIN LATERAL ${rows} AS r)`
+  }
+
+  /** Rows of a table, as `r`, window by window: without the fence the planner may compare each row of a key with each of its windows. */
+  rowsOf(table: string, condition: string): string {
+    return `(SELECT r.* FROM ${table} r WHERE ${condition} OFFSET 0)`
   }
 
   /** The columns that every expectation needs. */

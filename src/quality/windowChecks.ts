@@ -6,7 +6,7 @@ import { conditionSql } from './conditionSql.ts'
 import type { Aggregate, Complete, Equals, Expectation, Fresh } from './expectation.ts'
 import { durationText } from './expectationName.ts'
 import { type Judgement, type NamedExpectation, unjudged, type WindowCount } from './judgement.ts'
-import type { Scope } from './scope.ts'
+import { numberColumn, type Scope } from './scope.ts'
 import { SqlParameters } from './sqlParameters.ts'
 
 /** A statement over all windows, and what goes with it. */
@@ -52,18 +52,28 @@ function windowStatements(expectation: WindowExpectation, scope: Scope): WindowS
 function complete({ every, lateBy = 0 }: Complete, scope: Scope): WindowStatements {
   const stepMs = durationMs(every, 'every')
   const over = scope.now - durationMs(lateBy as Duration, 'lateBy')
+  /** Each window with the number of its steps that are over, and each step, counted from 0, that has a row. */
   const steps = (parameters: SqlParameters, numbers?: readonly number[]) => {
-    const step = `${parameters.add(stepMs)}::bigint * interval '1 millisecond'`
-    const end = `least(win."to"::timestamptz, ${parameters.add(new Date(over).toISOString())}::timestamptz)`
-    const isThere = `EXISTS (SELECT FROM ${scope.table} r WHERE ${scope.isOfKey(parameters, 'r')} AND r.${scope.time} >= step.at AND r.${scope.time} < step.at + ${step})`
-    return `win AS (${scope.windowRows(parameters, numbers)}), steps AS (SELECT win.n, step.at, ${isThere} AS is_there
-      FROM win CROSS JOIN LATERAL generate_series(win."from"::timestamptz, ${end} - ${step}, ${step}) AS step(at))`
+    const step = `${parameters.add(stepMs)}::bigint`
+    const end = `least(window_to, ${parameters.add(new Date(over).toISOString())}::timestamptz)`
+    const rows = scope.rowsOf(scope.table, scope.isInWindow(parameters, 'r'))
+    return `win AS (${scope.windowRows(parameters, numbers)}),
+      wanted AS (SELECT n, window_from, greatest(0, floor(extract(epoch FROM ${end} - window_from) * 1000 / ${step}))::bigint AS steps, ${step} AS step_ms FROM win),
+      present AS (
+        SELECT DISTINCT win.n, floor(extract(epoch FROM r.${scope.time}::timestamptz - win.window_from) * 1000 / ${step})::bigint AS step
+        FROM win CROSS JOIN LATERAL ${rows} AS r
+      )`
   }
   return {
     counts: (parameters) => `WITH ${steps(parameters)}
-      SELECT n, count(*)::float8 AS looked, count(*) FILTER (WHERE NOT is_there)::float8 AS failing FROM steps GROUP BY n`,
-    failingRows: (parameters, numbers) => `WITH ${steps(parameters, numbers)}
-      SELECT n, jsonb_build_object(${parameters.add(scope.quality.time)}::text, at) AS "row", NULL::jsonb AS expected, at AS "order" FROM steps WHERE NOT is_there`,
+      SELECT wanted.n, wanted.steps::float8 AS looked, (wanted.steps - count(present.step))::float8 AS failing
+      FROM wanted LEFT JOIN present ON present.n = wanted.n AND present.step < wanted.steps GROUP BY wanted.n, wanted.steps`,
+    failingRows: (parameters, numbers) => `WITH ${steps(parameters, numbers)}, missing AS (
+        SELECT wanted.n, wanted.window_from + step.step * wanted.step_ms * interval '1 millisecond' AS at
+        FROM wanted CROSS JOIN LATERAL generate_series(0, wanted.steps - 1) AS step(step)
+        LEFT JOIN present ON present.n = wanted.n AND present.step = step.step WHERE present.n IS NULL
+      )
+      SELECT n, jsonb_build_object(${parameters.add(scope.quality.time)}::text, at) AS "row", NULL::jsonb AS expected, at AS "order" FROM missing`,
     nothing: `no ${durationText(every)} of it is over yet`,
     reason: ({ failing, looked }) => `${failing} of ${looked} steps of ${durationText(every)} have no row`,
   }
@@ -119,31 +129,39 @@ function equals(
   { table, on, columns, otherOnly, missing = 'ignore', nothingToCompare = 'none' }: Equals,
   scope: Scope,
 ): WindowStatements {
-  const other = quoteIdentifier(table)
-  const same = on.map((column) => `o.${quoteIdentifier(column)} = r.${quoteIdentifier(column)}`).join(' AND ')
+  const same = on.map((column) => `r.${quoteIdentifier(column)} = o.${quoteIdentifier(column)}`).join(' AND ')
   const differs = columns.map((one) => {
     const column = quoteIdentifier(typeof one === 'string' ? one : one.column)
     if (typeof one === 'string') return () => `r.${column} IS DISTINCT FROM o.${column}`
     return (parameters: SqlParameters) =>
       `(abs(r.${column} - o.${column}) <= ${parameters.add(one.within)}::numeric AND r.${column} NOT IN ('NaN', 'Infinity', '-Infinity')) IS NOT TRUE`
   })
-  /** Every row of the other table in a window, with ours beside it. */
+  const number = quoteIdentifier(numberColumn)
+  /** Every row of the other table in a window, as `o`, with ours beside it, as `r`. */
   const compared = (parameters: SqlParameters, numbers?: readonly number[]) => {
-    const counts = otherOnly === undefined ? 'true' : `(${conditionSql(otherOnly, parameters, 'o')})`
-    const ofKey = scope.quality.by.map((column, i) => `o.${quoteIdentifier(column)} = win.by${i}`)
-    const inWindow = [...ofKey, `o.${scope.time} >= win."from"`, `o.${scope.time} < win."to"`, counts].join(' AND ')
-    const ours = `SELECT r.* FROM ${scope.table} r WHERE ${scope.isInWindow(parameters, 'r')} AND ${same}`
-    const isMissing = missing === 'fail' ? 'r IS NULL' : 'false'
+    const counts = otherOnly === undefined ? [] : [`(${conditionSql(otherOnly, parameters, 'r')})`]
+    const ofKey = scope.quality.by.map((column, i) => `r.${quoteIdentifier(column)} = win.by${i}`)
+    const inWindow = [...ofKey, `r.${scope.time} >= win."from"`, `r.${scope.time} < win."to"`, ...counts].join(' AND ')
     const isOther = differs.map((one) => one(parameters)).join(' OR ')
-    return `win AS (${scope.windowRows(parameters, numbers)}), compared AS (
-      SELECT win.n, o.${scope.time} AS at, NOT (r IS NULL) AS is_there, to_jsonb(r) AS ours, to_jsonb(o) AS theirs, CASE WHEN r IS NULL THEN ${isMissing} ELSE ${isOther} END AS fails
-      FROM win JOIN ${other} o ON ${inWindow} LEFT JOIN LATERAL (${ours}) r ON true)`
+    const fails = `CASE WHEN r.${number} IS NULL THEN ${missing === 'fail'} ELSE ${isOther} END`
+    return {
+      tables: `${scope.lookedAt(parameters, [], numbers)}, theirs AS (SELECT win.n AS ${number}, o.* FROM win CROSS JOIN LATERAL ${scope.rowsOf(quoteIdentifier(table), inWindow)} AS o)`,
+      from: `FROM theirs o LEFT JOIN looked r ON r.${number} = o.${number} AND ${same}`,
+      fails,
+    }
   }
   return {
-    counts: (parameters) => `WITH ${compared(parameters)}
-      SELECT n, count(*) FILTER (WHERE is_there OR fails)::float8 AS looked, count(*) FILTER (WHERE fails)::float8 AS failing FROM compared GROUP BY n`,
-    failingRows: (parameters, numbers) => `WITH ${compared(parameters, numbers)}
-      SELECT n, coalesce(ours, '{}') AS "row", theirs AS expected, at AS "order" FROM compared WHERE fails`,
+    counts: (parameters) => {
+      const { tables, from, fails } = compared(parameters)
+      return `WITH ${tables} SELECT n, count(*) FILTER (WHERE is_there OR fails)::float8 AS looked, count(*) FILTER (WHERE fails)::float8 AS failing
+        FROM (SELECT o.${number} AS n, r.${number} IS NOT NULL AS is_there, ${fails} AS fails ${from}) AS compared GROUP BY n`
+    },
+    failingRows: (parameters, numbers) => {
+      const { tables, from, fails } = compared(parameters, numbers)
+      const mark = `${parameters.add(numberColumn)}::text`
+      return `WITH ${tables} SELECT o.${number} AS n, CASE WHEN r.${number} IS NULL THEN '{}' ELSE to_jsonb(r) - ${mark} END AS "row", to_jsonb(o) - ${mark} AS expected,
+        o.${scope.time}::timestamptz AS "order" ${from} WHERE ${fails}`
+    },
     nothing: nothingToCompare === 'error' ? null : `${table} has no row for it`,
     reason: ({ failing, looked }) => `${failing} of ${looked} rows are not as in ${table}`,
   }
