@@ -12,6 +12,8 @@ const secrets: Readonly<Record<string, () => string>> = {
   S3_ACCESS_KEY: () => randomBytes(10).toString('hex'),
   S3_SECRET_KEY: () => randomBytes(24).toString('hex'),
   KAFKA_LOGIN_PASSWORD: () => randomBytes(24).toString('hex'),
+  METRICS_TOKEN: () => randomBytes(24).toString('hex'),
+  GRAFANA_PASSWORD: () => randomBytes(24).toString('hex'),
   // A leading dash would pass for an option where the id is an argument.
   KAFKA_CLUSTER_ID: () => `A${randomBytes(16).toString('base64url').slice(1)}`,
 }

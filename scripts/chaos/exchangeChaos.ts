@@ -1,9 +1,12 @@
 import { intervals } from '../../src/market/interval.ts'
 import { tradeCodec } from '../../src/market/tradeCodec.ts'
 import { realtime } from '../../src/pipelines/realtime.ts'
-import { type Clock, systemClock } from '../../src/runtime/clock.ts'
+import type { Clock } from '../../src/runtime/clock.ts'
+import type { Feed } from '../../src/runtime/feed.ts'
 import type { LogWriter } from '../../src/runtime/log.ts'
 import { binanceFeed } from '../../src/sources/binance/binanceFeed.ts'
+import { binanceStreams } from '../../src/sources/binance/streams/streamFeed.ts'
+import { type OtherKind, readStreamFrame } from '../../src/sources/binance/streams/streamFrame.ts'
 import { runIngest } from '../../src/sources/ingest/runIngest.ts'
 import { marketFeed } from '../../src/sources/market/marketFeed.ts'
 import { SeededTrading } from '../../src/testing/exchange/seededTrading.ts'
@@ -11,6 +14,8 @@ import { SimulatedExchange } from '../../src/testing/exchange/simulatedExchange.
 import { testPipeline } from '../../src/testing/kit/testPipeline.ts'
 import { MemoryLog } from '../../src/testing/memoryLog.ts'
 import { Random } from '../../src/testing/random.ts'
+import { PacedClock } from './pacedClock.ts'
+import { StatusWatch } from './statusWatch.ts'
 
 export interface ExchangeChaosOptions {
   /** Of the exchange's time. */
@@ -29,10 +34,35 @@ export interface ExchangeChaosSummary {
   readonly candles_different: number
   readonly dead_letters: number
   readonly open_gaps: number
+  /** The other streams, by kind; only aggregates tell by their ids what is missing. */
+  readonly streams: Readonly<Record<string, StreamOutcome>>
+  /** Of the status that was asked for once a second: how often a lasting trouble was told, how often it was not, and how often one was told that there was not. */
+  readonly status: {
+    readonly samples: number
+    readonly told: number
+    readonly silent: number
+    readonly crying: number
+  }
   readonly faults: Readonly<Record<string, number>>
   readonly weight_used: number
 }
 
+interface StreamOutcome {
+  readonly records: number
+  readonly missing: number
+  readonly duplicates: number
+  readonly out_of_order: number
+}
+
+const streamNames = {
+  aggTrade: 'aggTrade',
+  bookTicker: 'bookTicker',
+  ticker: 'ticker',
+  miniTicker: 'miniTicker',
+  kline: 'kline_1m',
+  partialDepth: 'depth5',
+} as const satisfies Partial<Record<OtherKind, string>>
+const kinds = Object.keys(streamNames) as (keyof typeof streamNames)[]
 const symbols = ['BTCUSDT', 'ETHUSDT', 'BNBUSDT', 'SOLUSDT']
 const partitions = 4
 /** So much faster than the clock on the wall. */
@@ -43,72 +73,110 @@ const faultsPerMinute = 4
 const settleMs = 600_000
 /** Looking takes a while in which nobody listens. */
 const lookEveryS = 20
+const calmS = 100
 
 /** An ingest of a simulated exchange with faults one after another, stopped and started now and then; then its log against what there was, trade by trade and candle by candle. */
 export async function chaosOnExchange({ minutes, seed, say }: ExchangeChaosOptions): Promise<ExchangeChaosSummary> {
-  const clock = fastClock()
+  const clock = new PacedClock(speed)
   const random = new Random(seed).fork('ingest')
   const exchange = await SimulatedExchange.start({ symbols, seed, clock, startMs: clock.now() })
   const log = new SeenLog()
-  const feed = () =>
-    marketFeed(
-      binanceFeed({
-        market: 'spot',
-        symbols,
-        endpoints: exchange,
-        isSimulated: true,
-        clock,
-        onNotice: (notice) => say(`  feed: ${notice}`),
+  const logs = new Map(kinds.map((kind) => [kind, new SeenLog()]))
+  const watch = new StatusWatch({ exchange, now: () => clock.now(), inLog: (symbol) => log.ids(symbol), say })
+  const start = (): readonly Running[] => {
+    const common = {
+      market: 'spot',
+      ...{ endpoints: exchange, isSimulated: true, clock },
+      onNotice: (notice: string) => say(`  feed: ${notice}`),
+    } as const
+    watch.disturbed()
+    return [
+      startIngest(marketFeed(binanceFeed({ ...common, symbols })), log, clock, watch),
+      ...[...logs].map(([kind, of]) => {
+        const streams = symbols.map((symbol) => `${symbol.toLowerCase()}@${streamNames[kind]}`)
+        return startIngest(binanceStreams({ ...common, kind, streams }), of, clock, watch)
       }),
-    )
-  let ingest = startIngest(feed(), log, clock)
+    ]
+  }
+  const stop = (all: readonly Running[]) => Promise.all(all.map((one) => one.stop()))
+  let ingests = start()
   let starts = 1
-  const onFault = (what: string) => say(`fault: ${what}`)
-  const trading = new SeededTrading({ exchange, seed, tradesPerSecond, faultsPerMinute, clock, onFault })
+  const onFault = (what: string) => {
+    watch.disturbed()
+    say(`fault: ${what}`)
+  }
+  const onFaultEnd = () => watch.disturbed()
+  const trading = new SeededTrading({ exchange, seed, tradesPerSecond, faultsPerMinute, clock, onFault, onFaultEnd })
+  const sampling = new AbortController()
+  const sampled = sampleStatus(watch, clock, sampling.signal)
   trading.start()
   const end = clock.now() + minutes * 60_000
   while (clock.now() < end) {
     await clock.sleep(random.int(20_000, 240_000))
-    await ingest.stop()
+    await stop(ingests)
     say('the ingest is stopped and started again')
-    ingest = startIngest(feed(), log, clock)
+    ingests = start()
     starts++
   }
   await trading.stop()
   exchange.forgetRefusals()
   const settled = clock.now() + settleMs
   let found = compareTrades(exchange, log)
-  while (found.missing > 0 && clock.now() < settled) {
+  const aggs = () => compareAggs(exchange, logs.get('aggTrade') ?? new SeenLog())
+  while ((found.missing > 0 || aggs().missing > 0) && clock.now() < settled) {
+    // What an aggregate has missed its next one tells.
+    if (aggs().missing > 0) for (const symbol of symbols) exchange.trade(symbol, { time: clock.now() })
     for (let second = 0; second < lookEveryS; second++) {
       await clock.sleep(1_000)
       exchange.tick(clock.now())
     }
     found = compareTrades(exchange, log)
-    say(`${found.missing} trades are missing still`)
+    say(`${found.missing} trades and ${aggs().missing} aggregates are missing still`)
   }
-  const openGaps = ingest.openGaps()
-  await ingest.stop()
+  // Long enough for every refusal to be over: then all is well, and status has to say so.
+  for (let second = 0; second < calmS; second++) {
+    await clock.sleep(1_000)
+    exchange.tick(clock.now())
+    if (second % 5 === 0) for (const symbol of symbols) exchange.trade(symbol, { time: clock.now() })
+  }
+  await clock.sleep(5_000)
+  found = compareTrades(exchange, log)
+  sampling.abort()
+  await sampled
+  for (const line of watch.lines()) say(`at the end status says: ${line}`)
+  const openGaps = ingests[0]?.openGaps() ?? 0
+  await stop(ingests)
   const candles = compareCandles(exchange, log)
+  const streams = Object.fromEntries(
+    [...logs].map(([kind, of]) => [kind, kind === 'aggTrade' ? compareAggs(exchange, of) : compareStream(kind, of)]),
+  )
   await exchange.close()
+  clock.close()
+  const { samples, told, silent, crying } = watch
   return {
     ...found,
     ...candles,
     open_gaps: openGaps,
+    streams,
+    status: { samples, told, silent, crying },
     faults: { ...Object.fromEntries(trading.faults), 'ingest stopped': starts - 1 },
     weight_used: exchange.spentWeight,
   }
 }
 
-function fastClock(): Clock {
-  const startedAt = Date.now()
-  const origin = performance.now()
-  return {
-    now: () => startedAt + Math.floor((performance.now() - origin) * speed),
-    sleep: (ms, signal) => systemClock.sleep(ms / speed, signal),
+async function sampleStatus(watch: StatusWatch, clock: Clock, end: AbortSignal): Promise<void> {
+  while (!end.aborted) {
+    await clock.sleep(1_000, end)
+    watch.sample()
   }
 }
 
-function startIngest(feed: ReturnType<typeof marketFeed>, log: SeenLog, clock: Clock) {
+interface Running {
+  openGaps(): number
+  stop(): Promise<void>
+}
+
+function startIngest(feed: Feed, log: SeenLog, clock: Clock, watch: StatusWatch): Running {
   const stopping = new AbortController()
   let openGaps = 0
   const done = runIngest({
@@ -118,8 +186,9 @@ function startIngest(feed: ReturnType<typeof marketFeed>, log: SeenLog, clock: C
     partitions,
     clock,
     signal: stopping.signal,
-    onProgress: ({ feed: progress }) => {
-      openGaps = progress?.counts.openGaps ?? openGaps
+    onProgress: (progress) => {
+      watch.hear(feed.name, progress)
+      openGaps = progress.feed?.counts.openGaps ?? openGaps
     },
   })
   return {
@@ -141,8 +210,16 @@ interface LoggedRecord {
 /** A log that can be read at once. */
 class SeenLog {
   readonly #log = new MemoryLog({ partitions })
+  readonly #ids = new Map<string, Set<number>>()
   /** In order, by partition. */
   readonly records: LoggedRecord[][] = Array.from({ length: partitions }, () => [])
+
+  /** The ids of a symbol's trades that are in it. */
+  ids(symbol: string): Set<number> {
+    const known = this.#ids.get(symbol) ?? new Set()
+    this.#ids.set(symbol, known)
+    return known
+  }
 
   writer(): LogWriter {
     const inner = this.#log.writer()
@@ -151,7 +228,10 @@ class SeenLog {
       append: async (records, position) => {
         await inner.append(records, position)
         for (const { partition, key, timestamp, value } of records) {
-          this.records[partition]?.push({ key: textOf(key), timestamp, value: textOf(value) ?? '' })
+          const record = { key: textOf(key), timestamp, value: textOf(value) ?? '' }
+          this.records[partition]?.push(record)
+          const id = tradeIdOf(record)
+          if (id !== null) this.ids(record.key ?? '').add(id)
         }
       },
       close: () => inner.close(),
@@ -163,6 +243,50 @@ function textOf(bytes: Uint8Array | null): string | null {
   return bytes === null ? null : Buffer.from(bytes).toString()
 }
 
+/** Null for a heartbeat, a word on a gap and frames of other streams. */
+function tradeIdOf({ key, value }: Pick<LoggedRecord, 'key' | 'value'>): number | null {
+  if (key === null || !value.includes('"e":"trade"')) return null
+  return Number(/"t":(\d+)/.exec(value)?.[1])
+}
+
+function compareAggs(exchange: SimulatedExchange, log: SeenLog): StreamOutcome {
+  const outcome = compareStream('aggTrade', log)
+  let missing = 0
+  for (const symbol of symbols) {
+    const ids = new Set<number>()
+    for (const { key, value } of log.records.flat()) if (key === symbol) ids.add(orderOf('aggTrade', value)[0])
+    const first = Math.min(...ids)
+    const known = new Set(exchange.trades(symbol).map(({ orderId }) => orderId))
+    for (const id of known) if (id >= first && !ids.has(id)) missing++
+  }
+  return { ...outcome, missing }
+}
+
+/** Repeats and disorder within each stream, by what its frames are ordered by. */
+function compareStream(kind: OtherKind, log: SeenLog): StreamOutcome {
+  let records = 0
+  let duplicates = 0
+  let outOfOrder = 0
+  for (const symbol of symbols) {
+    let before: readonly [number, number] = [-1, -1]
+    for (const { key, value } of log.records.flat()) {
+      if (key !== symbol) continue
+      records++
+      const order = orderOf(kind, value)
+      if (order[0] === before[0] && order[1] === before[1]) duplicates++
+      else if (order[0] < before[0] || (order[0] === before[0] && order[1] < before[1])) outOfOrder++
+      before = order
+    }
+  }
+  return { records, missing: 0, duplicates, out_of_order: outOfOrder }
+}
+
+function orderOf(kind: OtherKind, value: string): readonly [number, number] {
+  const facts = readStreamFrame(Buffer.from(value), kind)
+  if (facts === null || facts === 'other') throw new Error(`a record of ${kind} cannot be read: ${value.slice(0, 100)}`)
+  return [facts.order, facts.minor]
+}
+
 function compareTrades(exchange: SimulatedExchange, log: SeenLog) {
   const seen = new Map<string, Set<number>>(symbols.map((symbol) => [symbol, new Set()]))
   let duplicates = 0
@@ -170,8 +294,8 @@ function compareTrades(exchange: SimulatedExchange, log: SeenLog) {
   for (const records of log.records) {
     const newest = new Map<string, number>()
     for (const { key, value } of records) {
-      const id = key === null || value.startsWith('{"e":"gap"') ? undefined : Number(/"t":(\d+)/.exec(value)?.[1])
-      if (key === null || id === undefined || Number.isNaN(id)) continue
+      const id = tradeIdOf({ key, value })
+      if (key === null || id === null) continue
       const ids = seen.get(key)
       if (ids?.has(id)) duplicates++
       ids?.add(id)

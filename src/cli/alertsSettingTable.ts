@@ -4,7 +4,7 @@ import type { Setting } from './settingTypes.ts'
 
 const monthMs = 30 * 86_400_000
 
-/** The part of the table of settings that is about alerts. */
+/** The part of the table of settings that is about alerts and portfolios. */
 export const alertsSettingTable = {
   alertsFile: {
     schema: z.string().min(1),
@@ -15,6 +15,15 @@ export const alertsSettingTable = {
     allowed: 'a file of alert rules and channels, as docs/alerts.md shows it',
     description:
       'Decides alerts by the rules of this file and tells its channels. Unset: none; alerts.yaml for the alerts commands.',
+  },
+  portfolioFile: {
+    schema: z.string().min(1),
+    env: 'MILLRACE_PORTFOLIO_FILE',
+    flag: '--portfolio-file <file>',
+    commands: ['portfolio'],
+    default: 'portfolio.yaml',
+    allowed: 'a file of trades of your own, as docs/portfolio.md shows it',
+    description: 'Whose value is printed.',
   },
   silenceFor: {
     schema: z

@@ -327,6 +327,15 @@ export const commandList: ReadonlyMap<CommandName, CommandDescription> = new Map
     },
   ],
   [
+    'portfolio',
+    {
+      description:
+        'Print what a portfolio of your own was worth at the end of each minute, with gains, drawdown and exposure.',
+      examples: ['millrace portfolio', 'millrace portfolio --from 2026-01-01 --to 2026-01-02 --format csv'],
+      load: async () => (await import('./commands/portfolio.ts')).portfolio,
+    },
+  ],
+  [
     'status',
     {
       description: 'What runs, how far it is, what was set aside and what is archived.',

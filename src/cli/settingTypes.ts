@@ -21,6 +21,7 @@ export const commandNames = [
   'runs retry',
   'runs backfill',
   'candles',
+  'portfolio',
   'rows',
   'console',
   'status',

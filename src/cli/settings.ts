@@ -353,11 +353,11 @@ export const settings = {
   ...limitSettingTable,
   ...offsetSettingTable,
   ...printSettingTable,
-  ...qualitySettingTable,
-  ...scheduleSettingTable,
   ...alertsSettingTable,
   ...monitorSettingTable,
   ...logSettingTable,
+  ...qualitySettingTable,
+  ...scheduleSettingTable,
   ...symbolsSettingTable,
 } as const satisfies Record<string, Setting>
 

@@ -116,6 +116,7 @@ describe('what is not well', () => {
     expect(codes({ ...watched(), databaseProblem: 'away' })).toEqual(['database'])
     expect(codes({ ...watched(), at: at + 20_000 })).toEqual(['silent'])
     expect(codes({ ...watched(), running: null })).toEqual(['nothing-runs'])
+    expect(codes({ ...watched(), running: null, database: 'db.example.org:5432/millrace' })).toEqual([])
   })
 
   it('is not that a tape is of long ago', () => {

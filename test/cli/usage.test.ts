@@ -62,7 +62,7 @@ describe('wrong usage', () => {
     ],
     [
       'run realtime --source binance --market simulated',
-      'error: --market simulated names invented prices: it is for --source none and --source simulator.',
+      'error: --market simulated with --source binance is for an exchange that invents its prices, such as `npx millrace exchange`: name it with MILLRACE_BINANCE_WS_URL and MILLRACE_BINANCE_REST_URL.',
     ],
     ['ingest --source none', 'error: ingest needs something to take in: --source none is only for run realtime.'],
     ['ingest readings.jsonl', 'error: ingest readings.jsonl needs a topic: name one with --topic NAME.'],

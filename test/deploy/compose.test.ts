@@ -101,7 +101,13 @@ describe.skipIf(missing !== null)(missing === null ? title : `${title} (${missin
   })
 
   test('servers keep what they hold in volumes', () => {
-    const volumes = { kafka: ['kafka'], postgres: ['postgres'], objects: ['objects', 'accounts'] }
+    const volumes = {
+      kafka: ['kafka'],
+      postgres: ['postgres'],
+      objects: ['objects', 'accounts'],
+      prometheus: ['prometheus'],
+      grafana: ['grafana'],
+    }
     for (const [name, sources] of Object.entries(volumes)) {
       const wanted = sources.map((source) => expect.objectContaining({ type: 'volume', source }))
       expect(

@@ -3,6 +3,7 @@ import { Shutdown } from '../../host/shutdown.ts'
 import { systemClock } from '../../runtime/clock.ts'
 import { planAlerts } from '../alerts/alertPlan.ts'
 import type { CommandContext } from '../commandContext.ts'
+import { databaseExists, openDatabase } from '../database.ts'
 import { describeFailure, exitOk } from '../exit.ts'
 import { problemsOf } from '../monitor/judge.ts'
 import { measurementsOf } from '../monitor/measurements.ts'
@@ -23,6 +24,8 @@ export async function monitor(context: CommandContext): Promise<number> {
   output.onClosed(() => stopping.begin(noReader))
   const look = sharedLook(context)
   const ended = new AbortController()
+  // Else each look would start the database anew where nothing else runs.
+  const held = databaseExists(settings) && settings.databaseUrl === undefined ? await openDatabase(settings) : null
   try {
     const door = await openDoor(
       { host: settings.metricsHost, port: settings.metricsPort, token: settings.metricsToken },
@@ -43,6 +46,7 @@ export async function monitor(context: CommandContext): Promise<number> {
     }
     return exitOk
   } finally {
+    await held?.close()
     stopping.dispose()
   }
 }

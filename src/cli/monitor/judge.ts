@@ -24,9 +24,11 @@ export function problemsOf(watched: Watched, thresholds: Thresholds): readonly P
   ]
 }
 
-function silent({ running, others, at }: Watched): readonly Problem[] {
+function silent({ running, others, at, database }: Watched): readonly Problem[] {
   const processes = [running, ...others].filter((one) => one !== null)
-  if (processes.length === 0) return [{ code: 'nothing-runs', text: 'nothing runs on the data folder' }]
+  // Where the database is a server, the pipeline may run on another machine: how far it is says whether it does.
+  if (processes.length === 0 && (database === null || database.startsWith('embedded')))
+    return [{ code: 'nothing-runs', text: 'nothing runs on the data folder' }]
   return processes.flatMap(({ pid, report }) => {
     if (report === null) return [{ code: 'silent', text: `process ${pid} has not reported yet` }]
     const silentMs = at - report.at

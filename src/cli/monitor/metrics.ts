@@ -151,8 +151,8 @@ function ofData({ dataSets }: Watched, gauge: Add, counter: Add): void {
   counter(
     'dead_letters_total',
     'Records that were set aside.',
-    each(({ deadLetters }) =>
-      deadLetters.map(({ pipeline, topic, reason, waiting, redriven }) => ({
+    each((one) =>
+      lettersOf(one).map(({ pipeline, topic, reason, waiting, redriven }) => ({
         labels: { pipeline, topic, reason },
         value: waiting + redriven,
       })),
@@ -161,8 +161,8 @@ function ofData({ dataSets }: Watched, gauge: Add, counter: Add): void {
   gauge(
     'dead_letters_waiting',
     'Records that were set aside and not redriven.',
-    each(({ deadLetters }) =>
-      deadLetters.map(({ pipeline, topic, reason, waiting }) => ({
+    each((one) =>
+      lettersOf(one).map(({ pipeline, topic, reason, waiting }) => ({
         labels: { pipeline, topic, reason },
         value: waiting,
       })),
@@ -209,6 +209,18 @@ function ofData({ dataSets }: Watched, gauge: Add, counter: Add): void {
       facts.alerts.map(({ transition, severity, count }) => ({ labels: { transition, severity }, value: count })),
     ),
   )
+}
+
+/** A topic of which nothing was set aside is told as such: what has no series cannot rise. */
+function lettersOf({ tasks, deadLetters }: WatchedDataSet): WatchedDataSet['deadLetters'] {
+  const known = new Set(deadLetters.map(({ pipeline, topic }) => JSON.stringify([pipeline, topic])))
+  const clean = new Map(tasks.map(({ pipeline, topic }) => [JSON.stringify([pipeline, topic]), { pipeline, topic }]))
+  return [
+    ...deadLetters,
+    ...[...clean]
+      .filter(([key]) => !known.has(key))
+      .map(([, topic]) => ({ ...topic, reason: 'none', waiting: 0, redriven: 0 })),
+  ]
 }
 
 /** Of all partitions together. */

@@ -52,6 +52,8 @@ export class GapFill {
   #awayUntil = 0
   /** Why the newest one could not be filled at once, in words. */
   why = ''
+  /** What REST last refused while it is asked, in words; empty after an answer. */
+  trouble = ''
 
   constructor(options: GapFillOptions) {
     this.#options = options
@@ -151,11 +153,13 @@ export class GapFill {
       const answer = await request()
       if ('trades' in answer) {
         this.#awayUntil = 0
+        this.trouble = ''
         return answer.trades
       }
       if (signal.aborted) return []
       onTrouble(answer.refused)
       this.why = answer.refused
+      this.trouble = answer.refused
       if (answer.retryAt === null) return []
       if (answer.retryAt > deadline || clock.now() >= deadline) {
         this.#awayUntil = clock.now() + 2 * deadlineMs

@@ -51,6 +51,9 @@ const unknownReachMs = 86_400_000
 
 /** What is being fetched while everything waits, and what is to be done when it has come. */
 interface Filling {
+  readonly symbols: readonly string[]
+  /** ms by the clock. */
+  readonly since: number
   readonly pages: Pages
   readonly end: () => void
 }
@@ -95,6 +98,10 @@ export class LiveReader implements FrameReader {
     // Those that are not read now keep their place for when they are again.
     for (const symbol of new Set([...symbols, ...(position?.symbols.keys() ?? [])])) {
       this.#states.set(symbol, new SymbolState(symbol, position?.symbols.get(symbol), clock.now()))
+    }
+    for (const { symbol, epoch, lastId, toTime } of position?.gaps ?? []) {
+      const state = this.#states.get(symbol)
+      if (state?.epoch === epoch && state.lastId !== null) state.leaveOpen(Math.max(state.lastId, lastId), toTime)
     }
     this.#gaps = new OpenGaps(market, position?.gaps ?? [], limits.maxGaps)
     this.#inbox = new Inbox({
@@ -155,6 +162,7 @@ export class LiveReader implements FrameReader {
       gaps: () => this.#gaps.all,
       late: this.#late,
       limits,
+      filling: () => (this.#filling === null ? null : { ...this.#filling, why: this.#fill.trouble }),
     })
   }
 
@@ -306,6 +314,7 @@ export class LiveReader implements FrameReader {
     this.#counts.gaps++
     const missed = { symbol, fromId: last + 1, toId: tradeId - 1 }
     this.#filling = {
+      ...{ symbols: [symbol], since: this.#options.clock.now() },
       pages: this.#fill.between(missed),
       end: () => {
         this.#leaveOpen(state, missed.toId, this.#msOf(time))
@@ -323,7 +332,7 @@ export class LiveReader implements FrameReader {
     const time = this.#msOf(trade.time)
     const before = state.behind.at(-1)
     const isNewer =
-      state.lastTime !== null && time > state.lastTime && (before === undefined || trade.tradeId > before.tradeId)
+      state.reach !== null && time > state.reach && (before === undefined || trade.tradeId > before.tradeId)
     if (!this.#options.rules.hasContiguousIds || !isNewer) {
       this.#counts.duplicates++
       return null
@@ -392,7 +401,7 @@ export class LiveReader implements FrameReader {
     this.#words.push(
       ...this.#gaps.open({ symbol: state.symbol, epoch: state.epoch, firstId, lastId: toId, ...times, reason }),
     )
-    state.lastId = toId
+    state.leaveOpen(toId, toTime)
     this.#late.wake()
   }
 
@@ -422,12 +431,13 @@ export class LiveReader implements FrameReader {
       return state?.lastId == null ? [] : [state]
     })
     if (known.length === 0) return null
+    const names = known.map(({ symbol }) => symbol)
+    const since = this.#options.clock.now()
     if (!rules.hasContiguousIds) {
       const missed = known.map(({ symbol, lastId }) => missedFrom(symbol, lastId, Number.POSITIVE_INFINITY))
-      this.#filling = { pages: this.#fill.catchUp(missed), end: () => undefined }
+      this.#filling = { symbols: names, since, pages: this.#fill.catchUp(missed), end: () => undefined }
       return null
     }
-    const names = known.map(({ symbol }) => symbol)
     const answer = await rest.days(names, this.#closed.signal)
     if ('refused' in answer) {
       // Each symbol's next trade or ticker tells what it has missed.
@@ -449,7 +459,8 @@ export class LiveReader implements FrameReader {
     const end = () => {
       for (const one of ends) one()
     }
-    this.#filling = { pages: this.#fill.catchUp(missed), end }
+    const behind = missed.map(({ symbol }) => symbol)
+    this.#filling = { symbols: behind, since, pages: this.#fill.catchUp(missed), end }
     return null
   }
 
@@ -457,8 +468,8 @@ export class LiveReader implements FrameReader {
   async #askRestart(state: SymbolState): Promise<void> {
     const answer = await this.#options.rest.recent(state.symbol, 1, this.#closed.signal)
     const newest = 'trades' in answer ? answer.trades.at(-1) : undefined
-    if (newest === undefined || state.lastId === null || state.lastTime === null) return
-    if (newest.id < state.lastId && this.#msOf(newest.time) > state.lastTime) this.#restart(state, newest.id)
+    if (newest === undefined || state.lastId === null || state.reach === null) return
+    if (newest.id < state.lastId && this.#msOf(newest.time) > state.reach) this.#restart(state, newest.id)
   }
 
   /** What an exchange's frame of another kind says of a symbol's newest trade. */
@@ -491,6 +502,7 @@ export class LiveReader implements FrameReader {
       this.#counts.gaps++
       const missed = missedFrom(symbol, state.lastId, pending.lastId)
       this.#filling = {
+        ...{ symbols: [symbol], since: now },
         pages: this.#fill.between(missed),
         end: () => {
           this.#leaveOpen(state, pending.lastId, pending.through)

@@ -22,6 +22,11 @@ export class SymbolState {
   /** ms UTC. */
   lastTime: number | null
   epoch: number
+  /**
+   * No trade up to `lastId` is newer, ms UTC; null where that is not known. Later than `lastTime` where the stream has gone on without some: those may come still, and are
+   * no ids that start again.
+   */
+  reach: number | null
   /** ms UTC up to which everything has been handed over; null while that is not known. */
   proven: number | null = null
   /** The oldest word on a trade that has not come yet. */
@@ -40,6 +45,7 @@ export class SymbolState {
     this.lastId = place?.lastId ?? null
     this.lastTime = place?.lastTime ?? null
     this.epoch = place?.epoch ?? 0
+    this.reach = this.lastTime
     this.heardAt = now
   }
 
@@ -52,11 +58,18 @@ export class SymbolState {
   handOver(id: number, time: number): void {
     this.lastId = id
     this.lastTime = Math.max(time, this.lastTime ?? time)
+    this.reach = Math.max(time, this.reach ?? time)
     this.#prove(time)
     const { pending } = this
     if (pending === null || pending.lastId > id) return
     this.#prove(pending.through)
     this.pending = null
+  }
+
+  /** The stream goes on without the trades up to this one. @param time ms UTC that none of them is newer than */
+  leaveOpen(id: number, time: number): void {
+    this.lastId = id
+    this.reach = Math.max(time, this.reach ?? time)
   }
 
   hear(proof: Proof): void {

@@ -14,6 +14,8 @@ export interface TroublesOptions {
   readonly states: () => readonly SymbolState[]
   readonly gaps: () => readonly OpenGap[]
   readonly late: LateFill
+  /** The gap that everything waits for, or null. */
+  readonly filling: () => { readonly symbols: readonly string[]; readonly since: number; readonly why: string } | null
   readonly limits: LiveLimits
 }
 
@@ -28,7 +30,7 @@ export class Troubles {
   }
 
   now(): readonly FeedTrouble[] {
-    return [...this.#connections(), ...this.#refusals(), ...this.#symbols(), ...this.#gaps()]
+    return [...this.#connections(), ...this.#refusals(), ...this.#symbols(), ...this.#filling(), ...this.#gaps()]
   }
 
   *#connections(): Iterable<FeedTrouble> {
@@ -40,13 +42,16 @@ export class Troubles {
 
   *#refusals(): Iterable<FeedTrouble> {
     const { restBlock, connectBlock } = this.#options.address
-    const { now } = this.#options.clock
+    const { clock } = this.#options
     for (const [block, what] of [
       [restBlock, 'REST is asked nothing'],
       [connectBlock, 'no connection is opened'],
     ] as const) {
       if (block === null) continue
-      yield { what: `${what} for ${Math.ceil((block.until - now()) / 1_000)} s more: ${block.why}`, since: block.since }
+      yield {
+        what: `${what} for ${Math.ceil((block.until - clock.now()) / 1_000)} s more: ${block.why}`,
+        since: block.since,
+      }
     }
   }
 
@@ -68,6 +73,15 @@ export class Troubles {
     }
     if (silent.length > 0) yield { what: `nothing is heard of ${names(silent)}`, since: since(silent) }
     if (halted.length > 0) yield { what: `not traded, says the exchange: ${names(halted)}`, since: since(halted) }
+  }
+
+  *#filling(): Iterable<FeedTrouble> {
+    const { filling, clock, limits } = this.#options
+    const found = filling()
+    if (found === null || clock.now() - found.since < limits.proofGraceMs) return
+    const { symbols, since, why } = found
+    const which = symbols.length > shown ? `${symbols.slice(0, shown).join(', ')} and others` : symbols.join(', ')
+    yield { what: `all wait for missing trades of ${which}: ${why === '' ? 'REST is being asked' : why}`, since }
   }
 
   *#gaps(): Iterable<FeedTrouble> {

@@ -16,6 +16,8 @@ export interface SeededTradingOptions {
   readonly clock?: Clock
   /** Told of each fault, in words. */
   readonly onFault?: (what: string) => void
+  /** Told when one that lasts is over. */
+  readonly onFaultEnd?: () => void
 }
 
 const stepMs = 20
@@ -107,6 +109,7 @@ export class SeededTrading {
       if (now < this.#faultEndsAt) return
       this.#endFault()
       this.#endFault = null
+      this.#options.onFaultEnd?.()
     }
     const { faultsPerMinute = 0, onFault, exchange } = this.#options
     if (!this.#chance.chance((faultsPerMinute * elapsedMs) / 60_000)) return

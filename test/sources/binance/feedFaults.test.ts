@@ -315,3 +315,40 @@ test('shards share the symbols out by partition, and each partition has one of t
   expect(records.map(({ key }) => key).sort()).toEqual([...symbols].sort())
   for (const { key, partition } of records) expect(target.partitionOf(Buffer.from(key ?? ''))).toBe(partition)
 })
+
+test('what everything waits for is told while it waits', async () => {
+  const live = await started()
+  exchange.trade('BTCUSDT')
+  await live.reached('BTCUSDT', 100)
+  exchange.faults.isRestDown = true
+  exchange.trade('BTCUSDT', { isMissed: true })
+  exchange.trade('BTCUSDT')
+  expect(await live.trouble(/all wait/)).toMatch(/^all wait for missing trades of BTCUSDT: .*did not answer/)
+  exchange.faults.isRestDown = false
+  await live.reached('BTCUSDT', 102)
+  expect(await live.ids('BTCUSDT')).toStrictEqual([100, 101, 102])
+  await expect.poll(() => live.progress?.feed?.troubles, { timeout: 5_000 }).toStrictEqual([])
+})
+
+test('trades that come behind a gap which was left open, because REST was ahead of the stream, are no ids that start again', async () => {
+  const live = await started()
+  const start = Date.UTC(2024, 7, 9)
+  exchange.trade('BTCUSDT', { time: start })
+  await live.reached('BTCUSDT', 100)
+  exchange.faults.restLagCount = 5
+  exchange.faults.refusesConnections = true
+  exchange.dropConnections()
+  for (let id = 101; id <= 110; id++) exchange.trade('BTCUSDT', { time: start + (id - 100) * 1_000 })
+  exchange.faults.refusesConnections = false
+  await exchange.untilSubscribed('BTCUSDT')
+  await live.until(async () => (await live.gaps()).length > 0)
+  expect((await live.gaps())[0]).toMatchObject({ firstId: 106, lastId: 110, state: 'open' })
+  // What waited in buffers, or came over another connection.
+  for (let id = 106; id <= 110; id++) exchange.repeat('BTCUSDT', id)
+  exchange.trade('BTCUSDT', { time: start + 20_000 })
+  await live.reached('BTCUSDT', 111)
+  exchange.faults.restLagCount = 0
+  await live.until(async () => (await live.gaps()).at(-1)?.state === 'filled')
+  expect([...(await live.ids('BTCUSDT'))].sort((a, b) => a - b)).toStrictEqual(range(100, 111))
+  expect((await live.stop()).counts).toMatchObject({ restarts: 0, missing: 0 })
+})
