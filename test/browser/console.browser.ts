@@ -1,8 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { readFileSync } from 'node:fs'
-import { createRequire } from 'node:module'
 import { fileURLToPath } from 'node:url'
+import axe from 'axe-core'
 import { type Browser, chromium, type Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { RunningConsole } from '../../src/web/consoleServer.ts'
@@ -19,7 +18,6 @@ if (executablePath === null) {
 
 const minute = 60_000
 const evil = '<img src=x onerror="window.wasRun=true">'
-const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
 
 describe.skipIf(executablePath === null)('the pages of the console', () => {
   let db: TestDatabase
@@ -71,7 +69,7 @@ describe.skipIf(executablePath === null)('the pages of the console', () => {
 
   async function violations(page: Page): Promise<readonly string[]> {
     // Evaluated by the browser itself, not as a script of the page.
-    await page.evaluate(axe)
+    await page.evaluate(axe.source)
     return page.evaluate(async () => {
       const scanner = (
         globalThis as unknown as {
