@@ -19,6 +19,7 @@ export const commandNames = [
   'runs backfill',
   'candles',
   'portfolio',
+  'indicators',
   'rows',
   'console',
   'status',

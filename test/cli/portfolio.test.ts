@@ -19,7 +19,9 @@ afterAll(async () => {
 it('a file of a portfolio is refused with its line', () => {
   const text =
     'trades:\n  - { at: 2026-01-01T00:00:00Z, side: buy, symbol: A, quantity: x, price: 1 }\n  - { at: soon, side: bu }'
-  expect(() => parsePortfolio('p.yaml', text)).toThrow(/line 2: trades.quantity is no decimal number.*line 3: trades.side/)
+  expect(() => parsePortfolio('p.yaml', text)).toThrow(
+    /line 2: trades.quantity is no decimal number.*line 3: trades.side/,
+  )
 })
 
 it('millrace portfolio values what is held by the candles that are closed', async () => {

@@ -12,13 +12,14 @@ export type RealtimeArgument = {
   readonly provisionalEveryMs: number
   /** An `AlertPlan` as JSON; null where no file of alerts is named. */
   readonly alerts: string | null
+  readonly indicators: readonly string[]
 }
 
 /** Called here, and in each worker process. */
-export function makePipeline({ market, timeUnit, provisionalEveryMs, alerts }: RealtimeArgument): Pipeline {
+export function makePipeline({ market, timeUnit, provisionalEveryMs, alerts, indicators }: RealtimeArgument): Pipeline {
   const trades = tradeCodec({ market, timeUnit })
-  if (alerts === null) return realtime(trades, { provisionalEveryMs })
+  if (alerts === null) return realtime(trades, { provisionalEveryMs, indicators })
   const plan = JSON.parse(alerts) as AlertPlan
   const alerting = { rules: plan.rules, channels: Object.fromEntries(channelsOf(plan)) }
-  return realtime(trades, { provisionalEveryMs, alerts: alerting })
+  return realtime(trades, { provisionalEveryMs, indicators, alerts: alerting })
 }
