@@ -24,6 +24,7 @@ const allowed = {
   batch: ['replay', 'lake', 'quality', 'pipelines', 'operators', 'sinks', 'market', 'codecs', 'runtime', 'exact'],
   console: ['runtime'],
   host: ['console', 'lake', 'embedded', 'sources', 'sinks', 'codecs', 'runtime', 'exact'],
+  verify: ['replay', 'pipelines', 'sinks', 'market', 'codecs', 'runtime', 'exact'],
   queries: ['sources', 'sinks', 'market', 'codecs', 'runtime', 'exact'],
   web: [
     'host',
@@ -40,6 +41,7 @@ const allowed = {
   ],
   cli: [
     'batch',
+    'verify',
     'replay',
     'web',
     'backfill',

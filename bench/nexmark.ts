@@ -14,10 +14,13 @@ import { fill, type NexmarkTopics } from './nexmark/fill.ts'
 import { digestOf, eventsOf, oracle, type Query, queries } from './nexmark/oracle.ts'
 import { runQuery } from './nexmark/runQuery.ts'
 
+/** So few that a run over them is its start-up. */
+const fewEvents = 1_000
+
 const help = `npm run bench:nexmark -- [--json] [--events N] [--queries LIST]
 
 Each query of Nexmark over the first N events in Kafka, by the command that is built (\`millrace run bench/nexmark/q5.ts --until-end --close-open\`), into PostgreSQL.
-Figures are of the whole process, from its start to its end. Each table is compared with what the query is by its definition. A broker is started unless KAFKA_BROKERS
+Figures are of the whole process, from its start to its end; startup_cpu_s is what the same command takes on ${fewEvents} events. Each table is compared with what the query is by its definition. A broker is started unless KAFKA_BROKERS
 names one.
 
   --events N      in the three topics, of four partitions each        (1000000)
@@ -33,12 +36,14 @@ interface Measured {
   readonly rows: number
   readonly events_per_s: number
   readonly cpu_s_per_million: number
+  readonly startup_cpu_s: number
   readonly rss_mb: number
   readonly digest: string
 }
 
 const partitions = 4
 const prefix = `bench-nexmark-${process.pid}`
+const fewPrefix = `${prefix}-few`
 
 const { values } = parseArgs({
   options: {
@@ -58,9 +63,12 @@ async function main({ cleanup }: Bench): Promise<void> {
   const chosen = values.queries.split(',').map(queryOf)
   build()
   const place = await openBenchPlace(cleanup)
-  for (const kind of kinds) await place.makeTopic(`${prefix}-${kind}`, partitions)
+  for (const kind of kinds) {
+    for (const topics of [prefix, fewPrefix]) await place.makeTopic(`${topics}-${kind}`, partitions)
+  }
   const startedAt = performance.now()
-  await fillTopics(place.brokers, count)
+  await fillTopics(place.brokers, fewPrefix, fewEvents)
+  await fillTopics(place.brokers, prefix, count)
   say(`${count} events produced in ${Math.round((performance.now() - startedAt) / 1_000)} s`)
   const events = values['no-oracle'] ? null : eventsOf(eventsUpTo(count))
   const results: Measured[] = []
@@ -70,13 +78,17 @@ async function main({ cleanup }: Bench): Promise<void> {
     await migrate(pool, schema)
     const folder = join(place.folder, query)
     mkdirSync(folder)
-    const env = {
-      KAFKA_BROKERS: place.brokers.join(','),
-      DATABASE_URL: urlOf(place.connection),
-      MILLRACE_SCHEMA: schema,
-      NEXMARK_PREFIX: prefix,
+    const run = (schema: string, topics: string) => {
+      const env = {
+        KAFKA_BROKERS: place.brokers.join(','),
+        DATABASE_URL: urlOf(place.connection),
+        MILLRACE_SCHEMA: schema,
+        NEXMARK_PREFIX: topics,
+      }
+      return runQuery(query, folder, env, cleanup)
     }
-    const used = await runQuery(query, folder, env, cleanup)
+    const started = await run(`${schema}_few`, fewPrefix)
+    const used = await run(schema, prefix)
     const stored = await storedRows(pool, query)
     if (events !== null) check(query, stored, oracle[query](events))
     await pool.query(`DROP TABLE nexmark_${query}`)
@@ -86,6 +98,7 @@ async function main({ cleanup }: Bench): Promise<void> {
       rows: stored.rows,
       events_per_s: Math.round(count / used.seconds),
       cpu_s_per_million: Math.round((used.cpuSeconds * 1e8) / count) / 100,
+      startup_cpu_s: Math.round(started.cpuSeconds * 100) / 100,
       rss_mb: used.rssMb,
       digest: stored.digest,
     }
@@ -103,7 +116,7 @@ function check(query: Query, stored: { rows: number; digest: string }, expected:
   )
 }
 
-async function fillTopics(brokers: readonly string[], count: number): Promise<void> {
+async function fillTopics(brokers: readonly string[], prefix: string, count: number): Promise<void> {
   const open = kafkaTopics(kafkaSettings({ brokers: [...brokers], clientId: 'bench' }), { compression: 'none' })
   const [person, auction, bid] = await Promise.all(kinds.map((kind) => open(`${prefix}-${kind}`)))
   const topics = { person, auction, bid } as NexmarkTopics

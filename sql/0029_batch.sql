@@ -99,13 +99,13 @@ BEGIN
     SELECT market, symbol, min(open_time), max(open_time) + interval '1 minute'
     FROM (SELECT * FROM new_rows EXCEPT SELECT * FROM old_rows) AS changed
     WHERE interval = '1m'
-    GROUP BY market, symbol, floor(extract(epoch FROM open_time) / 3600);
+    GROUP BY market, symbol, floor(extract(epoch FROM open_time) / 86400);
   ELSE
     INSERT INTO dirty_window (market, symbol, from_time, to_time)
     SELECT market, symbol, min(open_time), max(open_time) + interval '1 minute'
     FROM changed_rows
     WHERE interval = '1m'
-    GROUP BY market, symbol, floor(extract(epoch FROM open_time) / 3600);
+    GROUP BY market, symbol, floor(extract(epoch FROM open_time) / 86400);
   END IF;
   RETURN NULL;
 END

@@ -178,6 +178,7 @@ export type {
 } from './runtime/operator.ts'
 export type { MessagePage, Outbox, RefusedMessage } from './runtime/outbox.ts'
 export type { ArchiveOutlet, MessagesOutlet, MessageTarget, Outlet, RowsOutlet } from './runtime/outlet.ts'
+export type { OpenPacker, PackedRows, RowPacker } from './runtime/packedRows.ts'
 export type { PartitionGrowth } from './runtime/partitionGrowth.ts'
 export {
   definePipeline,

@@ -13,3 +13,4 @@ export {
   lakeTable,
 } from './lake/lakeTable.ts'
 export { type CatalogAddress, type RunningCatalog, serveCatalog } from './lake/restCatalog.ts'
+export { type ToLakeOptions, toLake } from './lake/toLake.ts'

@@ -24,7 +24,7 @@ export type {
   Shape,
   Unique,
 } from './quality/expectation.ts'
-export { defineQuality, type Quality, type QualityOptions } from './quality/quality.ts'
+export { type DeclaredColumn, defineQuality, type Quality, type QualityOptions } from './quality/quality.ts'
 export type { QualityWindow } from './quality/qualityWindow.ts'
 export type { QualityRun } from './quality/saveQuality.ts'
 export type { CheckState, QualityProblem, QualityResult, QualityVerdict, WindowVerdict } from './quality/verdict.ts'

@@ -56,6 +56,7 @@ export async function chaosOnExchange({ minutes, seed, say }: ExchangeChaosOptio
         market: 'spot',
         symbols,
         endpoints: exchange,
+        isSimulated: true,
         clock,
         onNotice: (notice) => say(`  feed: ${notice}`),
       }),

@@ -37,6 +37,20 @@ export const plantedBugs: readonly PlantedBug[] = [
     to: 'if (!archived.has(topic) || input !== [...task.archives.values()][0]) return []',
   },
   {
+    name: 'a table that every task reads whole: what timers set aside stands at its last record',
+    prover: 'test/runtime/sharedTables.test.ts',
+    file: task,
+    from: 'if (this.#shared?.[input] === true) provenance.beginShared(record, input)\n    else provenance.begin(record, input)',
+    to: 'provenance.begin(record, input)',
+  },
+  {
+    name: 'a table that every task reads whole: its places are kept by the partition of the task',
+    prover: 'test/runtime/sharedTables.test.ts',
+    file: 'src/runtime/taskRunner.ts',
+    from: 'map((input) => input.partition ?? partition)',
+    to: 'map(() => partition)',
+  },
+  {
     name: 'open and close are chosen by order of arrival',
     prover: 'simulation',
     file: 'src/operators/ohlcv.ts',
@@ -82,7 +96,7 @@ export const plantedBugs: readonly PlantedBug[] = [
     name: 'an exception of the function of mapAsync is swallowed',
     prover: 'simulation',
     file: node,
-    from: '(error) => host.during(origin, () => host.failed(this.any, error)),',
+    from: '(error) => asNow(() => host.failed(this.any, error)),',
     to: '() => undefined,',
   },
   {
@@ -151,15 +165,15 @@ export const plantedBugs: readonly PlantedBug[] = [
   {
     name: 'below an asynchronous operator a letter has no record',
     prover: 'simulation',
-    file: node,
-    from: 'const origin = host.origin()\n    work.add',
-    to: 'const origin = host.origin().withoutRecord()\n    work.add',
+    file: task,
+    from: 'const origin = this.origin()\n    return (act)',
+    to: 'const origin = this.origin().withoutRecord()\n    return (act)',
   },
   {
     name: 'below an asynchronous operator the offset of a letter depends on the cut',
     prover: 'simulation',
     file: node,
-    from: '(result: R) => this.attempt(origin, () => this.#madeBy(maker, () => deliver(result))),',
+    from: '(result: R) => asNow(() => this.#run(() => this.#madeBy(maker, () => deliver(result)))),',
     to: '(result: R) => this.#run(() => this.#madeBy(maker, () => deliver(result))),',
   },
   {
@@ -168,6 +182,20 @@ export const plantedBugs: readonly PlantedBug[] = [
     file: letters,
     from: 'key: key.kept,',
     to: "key: key.kept === null ? null : Buffer.from(key.kept.toString('utf8')),",
+  },
+  {
+    name: 'a value that a step cannot take is found again by the record at which it was let through',
+    prover: 'test/runtime/failures.test.ts',
+    file: 'src/runtime/provenance.ts',
+    from: 'return this.#cause ?? { input: this.#input, offset: this.#offset }',
+    to: 'return { input: this.#input, offset: this.#offset }',
+  },
+  {
+    name: 'rows of a table go by a time that moves at checkpoints',
+    prover: 'test/operators/tableTtl.test.ts',
+    file: node,
+    from: 'if (this.#goesByTime && this.time !== null',
+    to: 'if (this.#goesByTime && this.time === null',
   },
   {
     name: 'a redriven record vanishes in dedupe',

@@ -72,7 +72,12 @@ export const commandList: ReadonlyMap<CommandName, CommandDescription> = new Map
     {
       description:
         'Make silver, gold and the tables of the lake of what has changed since the last pass: minutes of the archive and of the exchange, late and corrected ones included.',
-      examples: ['millrace run batch', 'millrace run batch --full', 'millrace run batch --market simulated --json'],
+      examples: [
+        'millrace run batch',
+        'millrace run batch --schedule',
+        'millrace run batch --full',
+        'millrace run batch --market simulated --json',
+      ],
       load: async () => (await import('./commands/runBatch.ts')).runBatch,
     },
   ],
@@ -80,7 +85,7 @@ export const commandList: ReadonlyMap<CommandName, CommandDescription> = new Map
     'ingest',
     {
       description:
-        'Bring JSON lines, a feed of your own or, without either, trades into a topic, exactly once: started again, it goes on where it was. ' +
+        'Bring JSON lines, a feed of your own or, without either, trades into a topic, exactly once: started again, it goes on where it was. With --symbols-file the other streams of the file come into topics of their own. ' +
         'Standard input (-) is to be given again from its beginning; the lines that are in the topic are passed over by their number.',
       args: [{ name: '[file]', description: 'JSON lines, plain, .gz or .zst, or - for standard input' }],
       examples: [
@@ -89,6 +94,7 @@ export const commandList: ReadonlyMap<CommandName, CommandDescription> = new Map
         'millrace ingest 2023.jsonl.gz --topic readings --time at --time-unit s --producer archive',
         'millrace ingest --feed ./my-feed.ts',
         'KAFKA_BROKERS=127.0.0.1:9092 millrace ingest --source binance',
+        'millrace ingest --source binance --symbols-file symbols.yaml',
         'millrace ingest --tape frames.jsonl --until-end',
       ],
       load: async () => (await import('./commands/ingest.ts')).ingest,
@@ -165,12 +171,30 @@ export const commandList: ReadonlyMap<CommandName, CommandDescription> = new Map
     },
   ],
   [
+    'verify',
+    {
+      description:
+        "Read a range of the archive again and compare what comes of it with what is stored, byte for byte, and with the exchange's klines. Writes nothing; exit code 1 where something differs.",
+      examples: [
+        'millrace verify --from 2026-01-15 --to 2026-01-16',
+        'millrace verify --from 2026-01-15T10:00 --to 2026-01-15T11:00 --market usdm --json',
+      ],
+      load: async () => (await import('./commands/verify.ts')).verify,
+    },
+  ],
+  [
     'quality check',
     {
       description:
-        'Judge tables by what a file expects of them, window by window. Exit code 1 where a window is blocked; failing rows are kept in quarantine.',
-      args: [{ name: '<file>', description: 'TypeScript or JavaScript that exports what defineQuality makes' }],
+        'Judge tables by what is expected of them, window by window. Exit code 1 where a window is blocked; failing rows are kept in quarantine.',
+      args: [
+        {
+          name: '[file]',
+          description: "TypeScript or JavaScript that exports what defineQuality makes; default: the platform's tables",
+        },
+      ],
       examples: [
+        'millrace quality check --from 2024-08-08',
         'millrace quality check ./quality.ts --from 2024-08-08 --to 2024-08-09',
         'millrace quality check ./quality.ts --from 2024-08-08 --window 5m --json',
       ],
@@ -188,6 +212,40 @@ export const commandList: ReadonlyMap<CommandName, CommandDescription> = new Map
         'millrace quality report --html quality.html',
       ],
       load: async () => (await import('./commands/quality.ts')).reportQuality,
+    },
+  ],
+  [
+    'contract',
+    {
+      description:
+        'Print the contract of tables as YAML of the Open Data Contract Standard: columns, keys, and what is expected of them.',
+      args: [
+        {
+          name: '[file]',
+          description: "TypeScript or JavaScript that exports what defineQuality makes; default: the platform's tables",
+        },
+      ],
+      examples: [
+        'millrace contract > contract.odcs.yaml',
+        'millrace contract ./quality.ts --id readings --contract-version 1.2.0',
+      ],
+      load: async () => (await import('./commands/contract.ts')).printContract,
+    },
+  ],
+  [
+    'dbt',
+    {
+      description:
+        'Write files for dbt into the folder of a project: sources with columns and tests, and a view of each table.',
+      args: [
+        { name: '<folder>', description: 'of the project, where dbt_project.yml is' },
+        {
+          name: '[file]',
+          description: "TypeScript or JavaScript that exports what defineQuality makes; default: the platform's tables",
+        },
+      ],
+      examples: ['millrace dbt ./warehouse', 'millrace dbt ./warehouse ./quality.ts --schema simulated'],
+      load: async () => (await import('./commands/contract.ts')).writeDbtFiles,
     },
   ],
   [

@@ -3,11 +3,16 @@ import { definedQualities } from '../runtime/definedHere.ts'
 import { UsageError } from './exit.ts'
 import { importFile } from './importFile.ts'
 
+/** What a file expects of tables; without one, what is expected of the platform's. */
+export async function qualitiesOf(file: string | undefined): Promise<readonly Quality[]> {
+  return file === undefined ? (await import('../pipelines/klineQuality.ts')).marketQualities : loadQualities(file)
+}
+
 /**
  * What is expected of tables, as a TypeScript or JavaScript file exports it: each value that `defineQuality` has made, by itself or in an array.
  * @throws UsageError where there is none, and where two have one name
  */
-export async function loadQualities(file: string): Promise<readonly Quality[]> {
+async function loadQualities(file: string): Promise<readonly Quality[]> {
   const exports = await importFile(file)
   const found = new Set(
     Object.values(exports)

@@ -9,17 +9,18 @@ export const scheduleSettingTable = {
     schema: yesOrNo,
     env: null,
     flag: '--schedule',
-    commands: ['run'],
+    commands: ['run', 'run batch'],
     default: 'false',
     allowed: yesOrNoAllowed,
     description:
       'Of a batch job: stay, and run each interval when it comes due. Unset: run what is due or was missed, then end.',
+    narrower: { 'run batch': { description: 'Stay, and make a pass every five minutes. Unset: make one, then end.' } },
   },
   failureWebhook: {
     schema: url(['http:', 'https:']),
     env: 'MILLRACE_FAILURE_WEBHOOK',
     flag: null,
-    commands: ['run', 'runs backfill'],
+    commands: ['run', 'run batch', 'runs backfill'],
     default: null,
     allowed: 'an http:// or https:// address',
     description:

@@ -32,7 +32,15 @@ import { type CommandName, commandNames, type Setting } from './settingTypes.ts'
 import { symbolsSettingTable } from './symbolsSettingTable.ts'
 
 /** They make something of their own. */
-const withoutData: readonly CommandName[] = ['new', 'record', 'exchange', 'alerts test', 'alerts silence']
+const withoutData: readonly CommandName[] = [
+  'new',
+  'record',
+  'exchange',
+  'contract',
+  'dbt',
+  'alerts test',
+  'alerts silence',
+]
 const withData: readonly CommandName[] = commandNames.filter(
   (name) => !withoutData.includes(name) && !name.startsWith('symbols '),
 )
@@ -131,13 +139,16 @@ export const settings = {
     schema: z.enum(['spot', 'usdm', 'simulated']),
     env: 'MILLRACE_MARKET',
     flag: '--market <market>',
-    commands: [...live, 'backfill', 'reconcile', 'doctor', 'run batch'],
+    commands: [...live, 'backfill', 'reconcile', 'doctor', 'run batch', 'verify'],
     default: 'spot',
     allowed: 'spot, usdm or simulated',
     description:
       'Which order book the trades come from: spot, or USD-M futures. The simulator has a market of its own, which only --source none and --source simulator may name; a tape of it says so itself.',
     narrower: {
       backfill: { allowed: 'spot or usdm', description: 'Which market: spot, or USD-M futures.' },
+      verify: {
+        description: 'Which order book the archived trades are of; invented prices are a data set of their own.',
+      },
       reconcile: { allowed: 'spot or usdm', description: 'Of --follow: whose candles.' },
       doctor: { allowed: 'spot or usdm', description: 'Which market of the exchange is looked at.' },
       'run batch': {
@@ -149,13 +160,14 @@ export const settings = {
     schema: z.enum(['ms', 'us', 's']),
     env: 'MILLRACE_TIME_UNIT',
     flag: '--time-unit <unit>',
-    commands: [...live, 'reconcile', 'run batch'],
+    commands: [...live, 'reconcile', 'run batch', 'verify'],
     default: 'ms',
     allowed: 'ms, us or s',
     description:
       'Unit of the times in the frames; never guessed. Of JSON lines: unit of a --time that is a number; unset, ms, and what looks like another unit is refused.',
     narrower: {
       'run realtime': { allowed: 'ms or us', description: 'Unit of the times in the frames; never guessed.' },
+      verify: { allowed: 'ms or us', description: 'Unit of the times in the archived frames; never guessed.' },
       reconcile: { allowed: 'ms or us', description: 'Of --follow: unit of the times in the topic.' },
       'run batch': { allowed: 'ms or us', description: 'Unit of the times in the archived frames; never guessed.' },
       record: { allowed: 'ms or us', description: 'Unit of the times that the exchange is asked for.' },
@@ -207,8 +219,10 @@ export const settings = {
       'backfill',
       'reconcile',
       'quality check',
+      'dbt',
       'runs backfill',
       'candles',
+      'verify',
     ],
     default: 'public',
     allowed: schemaNameAllowed,
@@ -219,7 +233,7 @@ export const settings = {
     schema: z.string().refine(isArchivePlace),
     env: 'MILLRACE_ARCHIVE',
     flag: null,
-    commands: [...run, 'run batch', 'archive sweep', 'status', 'doctor'],
+    commands: [...run, 'run batch', 'verify', 'archive sweep', 'status', 'doctor'],
     default: 'directory',
     allowed: archivePlaceAllowed,
     description:
@@ -230,7 +244,7 @@ export const settings = {
     schema: yesOrNo,
     env: 'MILLRACE_S3_PATH_STYLE',
     flag: null,
-    commands: [...run, 'run batch', 'archive sweep', ...lakeCommands, 'buckets create', 'status', 'doctor'],
+    commands: [...run, 'run batch', 'verify', 'archive sweep', ...lakeCommands, 'buckets create', 'status', 'doctor'],
     default: null,
     allowed: yesOrNoAllowed,
     description: 'Bucket in the path instead of in the host name. Unset: true where an endpoint other than AWS is set.',

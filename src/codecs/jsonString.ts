@@ -1,4 +1,5 @@
 import { jsonStringEnd, plain } from './jsonText.ts'
+import { latin1Text } from './latin1.ts'
 
 const quote = 0x22
 const backslash = 0x5c
@@ -27,7 +28,7 @@ export class JsonString {
     const byte = buffer[at] as number
     this.hasEscapes = byte === backslash
     if (byte === quote) {
-      this.text = buffer.toString('latin1', start, at)
+      this.text = latin1Text(buffer, start, at)
       return at
     }
     const stop = this.hasEscapes && end - start <= roomBytes ? this.#readEscapes(buffer, start, at, end) : -1
@@ -37,15 +38,15 @@ export class JsonString {
   /** ASCII, and escapes that stand for ASCII; -1 where there is anything else. */
   #readEscapes(buffer: Buffer, start: number, first: number, end: number): number {
     const room = this.#room
-    let length = buffer.copy(room, 0, start, first)
+    let length = first - start
+    for (let i = 0; i < length; i += 1) room[i] = buffer[start + i] as number
     for (let at = first; at < end; at += 1) {
       const byte = buffer[at] as number
-      if (byte === quote) {
-        this.text = room.toString('latin1', 0, length)
-        return at
-      }
       if (plain[byte] === 1) room[length] = byte
-      else {
+      else if (byte === quote) {
+        this.text = latin1Text(room, 0, length)
+        return at
+      } else {
         const character = byte === backslash && at + 1 < end ? (escaped[buffer[at + 1] as number] as number) : 0
         if (character === 0) return -1
         room[length] = character

@@ -30,6 +30,8 @@ export interface EmbeddedTopicsOptions {
   readonly topics: readonly string[]
   /** Those that are not made where they are missing. None if left out. */
   readonly mustBeThere?: readonly string[]
+  /** Those that may have another number of partitions than the others. None if left out. */
+  readonly apart?: readonly string[]
   readonly settings: TopicSettings
   /** Fires when the database is given up. */
   readonly lost?: AbortSignal | undefined
@@ -45,7 +47,7 @@ const partitionCounts = 'SELECT topic, partitions FROM log_topic WHERE topic = A
  * @throws ConfigurationError where one is missing that is not to be made, before any is made
  */
 export async function openEmbeddedTopics(options: EmbeddedTopicsOptions): Promise<EmbeddedTopics> {
-  const { address, schema, topics, mustBeThere = [], settings, lost, onWarning } = options
+  const { address, schema, topics, mustBeThere = [], apart = [], settings, lost, onWarning } = options
   const pool = openPool(address, {
     schema,
     lost,
@@ -60,9 +62,13 @@ export async function openEmbeddedTopics(options: EmbeddedTopicsOptions): Promis
       const near = counts.has(topic) ? '' : suggest(topic, await topicNames(pool))
       if (near !== '') onWarning(`Topic ${topic} is new${near}.`)
     }
-    const partitions = commonPartitions(counts, settings.partitions, defaultPartitions)
+    const alike = new Map([...counts].filter(([topic]) => !apart.includes(topic)))
+    const partitions = commonPartitions(alike, settings.partitions, defaultPartitions)
     const logs: EmbeddedLog[] = []
-    for (const topic of topics) logs.push(await EmbeddedLog.open({ pool, topic, partitions }))
+    for (const topic of topics) {
+      const isThere = apart.includes(topic) && counts.has(topic)
+      logs.push(await EmbeddedLog.open({ pool, topic, ...(isThere ? {} : { partitions }) }))
+    }
     const retention = keepRetention(pool, settings.logRetentionHours * 3_600_000, onWarning)
     return {
       sources: logs,

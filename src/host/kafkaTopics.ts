@@ -6,7 +6,7 @@ import type { KafkaSettings, KafkaTopicGroup } from '../sources/kafka/kafkaSetti
 import { defaultPartitions, type TopicSettings } from './hostSettings.ts'
 import { kafkaLocation } from './kafkaPlace.ts'
 import { type OpenedTopic, openedTopic } from './openedTopic.ts'
-import { commonPartitions, type RunTopic } from './runTopic.ts'
+import { commonPartitions, namesApart, type RunTopic } from './runTopic.ts'
 import type { StartWait } from './startWait.ts'
 import { checkPastRetention, checkRetention } from './topicCheck.ts'
 
@@ -77,7 +77,9 @@ export function prepareTopics(options: PrepareTopicsOptions): Promise<PreparedTo
       const topic = await admin.describeTopic(name)
       if (topic !== null) found.set(name, topic)
     }
-    const counts = new Map([...found].map(([name, topic]) => [name, topic.partitions.length]))
+    const apart = namesApart(topics)
+    const alike = [...found].filter(([name]) => !apart.includes(name))
+    const counts = new Map(alike.map(([name, topic]) => [name, topic.partitions.length]))
     const partitions = commonPartitions(counts, settings.partitions, defaultPartitions)
     const told = topics.find(({ name, mayBeMade }) => !mayBeMade && !found.has(name))
     if (told !== undefined) throw noSuchTopic(kafka, told.name, partitions, await admin.topics())

@@ -1,4 +1,5 @@
 import type pg from 'pg'
+import { followInLake } from '../lake/lakeMirror.ts'
 import type { ObjectStore } from '../runtime/objectStore.ts'
 import type { Pipeline } from '../runtime/pipeline.ts'
 import { taskCount } from '../runtime/wholeInputs.ts'
@@ -21,7 +22,7 @@ import { pipelineWorker } from './pipelineWorker.ts'
 import { plainArchive, plainKafka } from './plainConnections.ts'
 import { prepareDatabase } from './prepareDatabase.ts'
 import type { RunDatabase } from './runDatabase.ts'
-import type { RunTopic } from './runTopic.ts'
+import { namesApart, type RunTopic } from './runTopic.ts'
 import { requireFitTopic } from './simulatedTopic.ts'
 import type { StartWait } from './startWait.ts'
 import { WorkerPool } from './workerPool.ts'
@@ -92,6 +93,7 @@ async function openEmbedded(options: OpenRunOptions): Promise<PipelineRun> {
         schema,
         topics: job.topics.map(({ name }) => name),
         mustBeThere: job.topics.filter(({ name, isTold }) => isTold && !isFilled(name)).map(({ name }) => name),
+        apart: namesApart(job.topics),
         settings: settings.topics,
         lost,
         onWarning,
@@ -171,7 +173,7 @@ async function openOnKafka(options: OpenRunOptions): Promise<PipelineRun> {
 
 function prepare(
   { job, database, onWarning }: OpenRunOptions,
-  { tables }: OutletPlan,
+  { tables, followed }: OutletPlan,
   kind: 'kafka' | 'embedded',
 ): Promise<void> {
   const { pipeline, settings, topics } = job
@@ -185,6 +187,7 @@ function prepare(
     const beginsInside = startFrom !== null && startFrom !== 'earliest'
     const writer = { pipeline: pipeline.name, topic: leadOf(job), beginsInside }
     for (const told of await takeTables(pool, schema, writer, tables)) onWarning(`note: ${told}`)
+    for (const one of followed) await followInLake(pool, one)
   })
 }
 

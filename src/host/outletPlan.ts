@@ -1,4 +1,4 @@
-import type { MessagesOutlet, Outlet } from '../runtime/outlet.ts'
+import type { LakeCopy, MessagesOutlet, Outlet } from '../runtime/outlet.ts'
 import { callBuild, inputsOf, type Outlets, type Pipeline } from '../runtime/pipeline.ts'
 import { StreamTask } from '../runtime/streamTask.ts'
 import type { Table } from '../runtime/table.ts'
@@ -20,6 +20,8 @@ export interface OutletPlan {
   readonly archivedInputs: readonly number[]
   /** Descriptors of all tables, as often as they are named. */
   readonly tables: readonly Table<never>[]
+  /** Those of them that the lake has as well. */
+  readonly followed: readonly { readonly table: string; readonly lake: LakeCopy }[]
 }
 
 /**
@@ -47,6 +49,9 @@ export function outletPlanOf(pipeline: Pipeline): OutletPlan {
     ends: outlets.flatMap(([outlet, end]) => endOf(outlet, end)),
     archivedInputs,
     tables: outlets.flatMap(([, end]) => (end.kind === 'rows' ? [end.table] : [])),
+    followed: outlets.flatMap(([, end]) =>
+      end.kind === 'rows' && end.lake !== undefined ? [{ table: end.table.name, lake: end.lake }] : [],
+    ),
   }
 }
 

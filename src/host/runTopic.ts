@@ -6,6 +6,8 @@ export interface RunTopic {
   readonly name: string
   /** True for one of which the newest record of each key is enough. */
   readonly isTable: boolean
+  /** True for one that a task reads whole, so that it may have another number of partitions than the leading one. */
+  readonly isWhole?: boolean
   /** True where its records may be older than what a log keeps by age, so it is to keep all. */
   readonly isOfThePast: boolean
   /** Whether Kafka gets it where it is missing. A run makes no topic that somebody has told it to read: a slip of the hand would be read for ever. */
@@ -37,9 +39,10 @@ export function topicsOf(
       `pipeline ${pipeline.name} names its topics itself (${names.join(', ')}); leave topic ${topic} out`,
     )
   }
-  return inputs.map((input) => ({
+  return inputs.map((input, i) => ({
     name: input.topic ?? required(pipeline, topic),
     isTable: !input.movesTime,
+    ...(input.isWhole && i > 0 ? { isWhole: true } : {}),
     isOfThePast,
     mayBeMade,
     isTold: input.topic === null && !mayBeMade,
@@ -53,8 +56,13 @@ function required({ name }: Pipeline, topic: string | undefined): string {
   )
 }
 
+/** The names of topics that need not have as many partitions as the others. */
+export function namesApart(topics: readonly RunTopic[]): readonly string[] {
+  return topics.filter(({ isWhole }) => isWhole === true).map(({ name }) => name)
+}
+
 /**
- * How many partitions the topics of a run have: what those that are there have, else what is asked for, else `fallback`.
+ * How many partitions the topics of a run have that are read by partition: what those that are there have, else what is asked for, else `fallback`.
  * @param counts of the topics that are there, by name
  * @param wanted asked for by a person, or null
  * @throws ConfigurationError where they differ, because a task reads the same partition of each
@@ -67,7 +75,8 @@ export function commonPartitions(counts: ReadonlyMap<string, number>, wanted: nu
   if (other !== undefined) {
     throw new ConfigurationError(
       `topic ${topic} has ${partitions} partitions and topic ${other[0]} has ${other[1]}: a task reads the same partition of each input, and a key has to be in the same one. ` +
-        'Make topics with as many partitions as each other, and copy the records over by their keys.',
+        'Make topics with as many partitions as each other, and copy the records over by their keys; ' +
+        "or, where one of them is a table (movesTime: false), give it partitions: 'all', and every task reads all of it.",
       { topic: other[0] },
     )
   }

@@ -1,4 +1,5 @@
 import pg from 'pg'
+import type { LakeCopy } from '../runtime/outlet.ts'
 import { type DataFile, dataFiles } from './dataFile.ts'
 import { type LakePlace, type PreparedCommit, prepareCommit } from './lakeCommit.ts'
 import { readLiveFiles, readTable } from './lakeFacts.ts'
@@ -30,13 +31,16 @@ const takeDaysText = `DELETE FROM dirty_day RETURNING table_name AS "table", (ex
  * Says that the lake has the table as well: from now on whoever writes to it says, in the same transaction, which days have changed, and the next commit has them. All that is there already counts as
  * changed. Said twice it changes nothing.
  */
-export async function followInLake(client: pg.ClientBase, { table, lake }: LakeMirror): Promise<void> {
+export async function followInLake(
+  client: Pick<pg.ClientBase, 'query'>,
+  { table, lake }: { readonly table: string; readonly lake: LakeCopy },
+): Promise<void> {
   const columns = lake.columns.map(({ name, type, isOptional }) => [name, isOptional ? `${type}?` : type])
   const { rowCount } = await client.query(
     `INSERT INTO lake_mirror AS known (table_name, lake_name, columns, key, day_column) VALUES ($1, $2, $3, $4, $5)
      ON CONFLICT (table_name) DO UPDATE SET lake_name = excluded.lake_name, columns = excluded.columns, key = excluded.key, day_column = excluded.day_column
      WHERE (known.lake_name, known.columns, known.key, known.day_column) IS DISTINCT FROM (excluded.lake_name, excluded.columns, excluded.key, excluded.day_column)`,
-    [table, fullName(lake), JSON.stringify(columns), lake.key, lake.day],
+    [table, `${lake.namespace}.${lake.name}`, JSON.stringify(columns), lake.key, lake.day],
   )
   if (rowCount === 1) await client.query('SELECT follow_in_lake($1, $2)', [table, lake.day])
 }
@@ -100,7 +104,7 @@ async function mirrorDays(
 /** Of one day, or all where the table is not cut by days, in the order of the key. */
 async function rowsOf(client: pg.ClientBase, { table, lake }: LakeMirror, day: number | null): Promise<LakeRow[]> {
   const quoted = (name: string) => pg.escapeIdentifier(name)
-  const columns = lake.columns.map(({ name, type }) => `${valueIn(quoted(name), type)} AS ${quoted(name)}`)
+  const columns = lake.columns.map(({ name, type }) => `${storedAs(quoted(name), type)} AS ${quoted(name)}`)
   const order = lake.key.length === 0 ? '' : `ORDER BY ${lake.key.map((name) => quoted(name)).join(', ')}`
   const ofDay =
     lake.day === null
@@ -114,10 +118,10 @@ async function rowsOf(client: pg.ClientBase, { table, lake }: LakeMirror, day: n
   return rows.map((row) => withLongs(row, lake))
 }
 
-/** What a lake row has in the column: times as ms, decimals and longs as their exact text. */
-function valueIn(column: string, type: LakeType): string {
+/** What a lake row has in the column: times as ms, decimals and longs as their exact text, jsonb as its text. */
+function storedAs(column: string, type: LakeType): string {
   if (type === 'timestamptz') return `(extract(epoch FROM ${column}) * 1000)::float8`
-  if (type === 'long' || type.startsWith('decimal')) return `${column}::text`
+  if (type === 'long' || type === 'string' || type.startsWith('decimal')) return `${column}::text`
   return column
 }
 

@@ -24,8 +24,19 @@ export interface QualityOptions {
   readonly mostRows?: number
   /** For people, in the contract. */
   readonly description?: string
-  /** What the columns mean, by their names: in the contract, and for those who transform with dbt. */
-  readonly columns?: Readonly<Record<string, string>>
+  /**
+   * What the columns mean, by their names, or also of which type they are: in the contract, and for those who transform with dbt. Types that are told are expected as well, by an
+   * expectation `columns are as declared`.
+   */
+  readonly columns?: Readonly<Record<string, string | DeclaredColumn>>
+}
+
+/** A column as it is promised. */
+export interface DeclaredColumn {
+  /** As PostgreSQL writes it, such as `timestamp with time zone`. */
+  readonly type?: string
+  /** What it means. */
+  readonly description?: string
 }
 
 /** Expectations that have been checked and named: what `defineQuality` gives. */
@@ -47,11 +58,13 @@ export interface Quality {
   readonly mostRows: number
   /** For people; empty where nothing was said. */
   readonly description: string
-  /** What the columns mean, by their names. */
-  readonly columns: Readonly<Record<string, string>>
+  /** What is promised of the columns, by their names. */
+  readonly columns: Readonly<Record<string, DeclaredColumn>>
 }
 
 const column = z.string().min(1).max(63)
+const description = z.string().max(2_000)
+const declared = z.strictObject({ type: z.string().min(1).max(200).optional(), description: description.optional() })
 const options = z.strictObject({
   name: z
     .string()
@@ -64,7 +77,7 @@ const options = z.strictObject({
   expectations: z.array(expectation).min(1).max(1_000),
   mostRows: z.int().min(1).max(10_000).default(100),
   description: z.string().max(10_000).default(''),
-  columns: z.record(column, z.string().max(2_000)).default({}),
+  columns: z.record(column, z.union([description.transform((text) => ({ description: text })), declared])).default({}),
 })
 
 /**
@@ -75,10 +88,9 @@ export function defineQuality(given: QualityOptions): Quality {
   const parsed = options.safeParse(given)
   if (!parsed.success) throw new ConfigurationError(`defineQuality: ${misfitOf(given, parsed.error)}`)
   const { name = parsed.data.table, only = null, ...rest } = parsed.data
-  const expectations = (rest.expectations as readonly Expectation[]).map((one) => ({
-    ...one,
-    name: expectationName(one),
-  }))
+  const columns = rest.columns as Quality['columns']
+  const all = [...declaredShape(columns), ...(rest.expectations as readonly Expectation[])]
+  const expectations = all.map((one) => ({ ...one, name: expectationName(one) }))
   const seen = new Set<string>()
   for (const one of expectations) {
     if (seen.has(one.name)) {
@@ -89,9 +101,16 @@ export function defineQuality(given: QualityOptions): Quality {
     seen.add(one.name)
     requireWhose(one, rest)
   }
-  const quality: Quality = { kind: 'quality', name, ...rest, only, expectations }
+  const quality: Quality = { kind: 'quality', name, ...rest, columns, only, expectations }
   definedQualities.note(quality)
   return quality
+}
+
+/** What is promised of columns is looked at like everything else that is expected. */
+function declaredShape(columns: Quality['columns']): readonly Expectation[] {
+  const types = Object.entries(columns).flatMap(([column, { type }]) => (type === undefined ? [] : [[column, type]]))
+  if (types.length === 0) return []
+  return [{ kind: 'shape', name: 'columns are as declared', columns: Object.fromEntries(types) }]
 }
 
 /** Rows of another table are looked for in the window, so it has to be known whose they are and when. */

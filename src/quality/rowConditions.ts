@@ -109,7 +109,7 @@ export function rowCondition(
       return ofValues(
         expectation,
         columns,
-        `EXISTS (SELECT FROM ${quoteIdentifier(table)} o WHERE ${pairs.join(' AND ')})`,
+        `EXISTS (SELECT FROM ${scope.besides(table)} o WHERE ${pairs.join(' AND ')})`,
       )
     }
     case 'unique':

@@ -8,7 +8,7 @@ import type { QualityVerdict } from './verdict.ts'
 
 /** Whose check it is. */
 export interface QualityRun {
-  /** Of the run that makes use of the verdict; a run judges a quality once. */
+  /** Of the run that makes use of the verdict. A run may judge a quality in parts: their results are added up. */
   readonly runId: string
   /** ms UTC: by this time it is said what is over and what is fresh. */
   readonly now: number
@@ -78,10 +78,15 @@ export async function saveResults(
   const at = new Date(now).toISOString()
   const column = <T>(of: (result: QualityVerdict['results'][number]) => T) => results.map(of)
   await client.query(
-    `INSERT INTO quality_result (run_id, quality, table_name, expectation, severity, state, windows, passed, row_count, failing, reason, checked_at)
+    `INSERT INTO quality_result AS known (run_id, quality, table_name, expectation, severity, state, windows, passed, row_count, failing, reason, checked_at)
      SELECT $1, $2, $3, expectation, severity, state, windows, passed, rows, failing, reason, $4
      FROM unnest($5::text[], $6::text[], $7::text[], $8::bigint[], $9::bigint[], $10::bigint[], $11::bigint[], $12::text[])
-       AS new (expectation, severity, state, windows, passed, rows, failing, reason)`,
+       AS new (expectation, severity, state, windows, passed, rows, failing, reason)
+     ON CONFLICT (run_id, quality, expectation) DO UPDATE
+     SET windows = known.windows + excluded.windows, passed = known.passed + excluded.passed, row_count = known.row_count + excluded.row_count,
+         failing = known.failing + excluded.failing, checked_at = excluded.checked_at,
+         (state, reason) = (SELECT state, reason FROM (VALUES (known.state, known.reason), (excluded.state, excluded.reason)) AS part (state, reason)
+                            ORDER BY array_position(ARRAY['error', 'fail', 'warn', 'none', 'pass'], state), reason = known.reason DESC NULLS LAST LIMIT 1)`,
     [
       runId,
       quality.name,

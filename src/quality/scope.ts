@@ -33,6 +33,11 @@ export class Scope {
     return quoteIdentifier(this.quality.table)
   }
 
+  /** A table beside it, as SQL. */
+  besides(table: string): string {
+    return quoteIdentifier(table)
+  }
+
   get time(): string {
     return quoteIdentifier(this.quality.time)
   }
@@ -73,8 +78,14 @@ export class Scope {
   isOfKey(parameters: SqlParameters, alias: string): string {
     const { by, only } = this.quality
     const parts = by.map((column, i) => `${alias}.${quoteIdentifier(column)} = win.by${i}`)
-    if (only !== null) parts.push(`(${conditionSql(only, parameters, alias)}) IS NOT FALSE`)
+    if (only !== null) parts.push(this.counts(parameters, alias))
     return parts.length === 0 ? 'true' : parts.join(' AND ')
+  }
+
+  /** That a row of `alias` is one of those that are looked at. */
+  counts(parameters: SqlParameters, alias: string): string {
+    const { only } = this.quality
+    return only === null ? 'true' : `(${conditionSql(only, parameters, alias)}) IS NOT FALSE`
   }
 
   /** That a row of `alias` is in a window. */

@@ -40,6 +40,8 @@ export class KlineStream {
           jitter: Math.random,
           onFrame: (frame) => this.#take(frame),
           onGapPossible: () => undefined,
+          isSimulated: false,
+          onMisfit: onNotice,
           onNotice,
         }),
       )

@@ -35,13 +35,13 @@ const quoteGrain = 10n ** 8n
 /** The candle of these, oldest first. Exact in every column, the count included: aggregates tell which ids they are of. */
 export function candleOf(aggregates: readonly Aggregate[]): CandleCounts {
   const prices = aggregates.map(({ price }) => price)
-  const byPrice = prices.toSorted((a, b) => Number(a > b) - Number(a < b))
+  const ordered = prices.toSorted((a, b) => (a < b ? -1 : a > b ? 1 : 0))
   const bought = aggregates.filter(({ isBuyerMaker }) => !isBuyerMaker)
   const scale = 10n ** 8n
   return {
     open: (prices[0] ?? 0n) * scale,
-    high: (byPrice.at(-1) ?? 0n) * scale,
-    low: (byPrice[0] ?? 0n) * scale,
+    high: (ordered.at(-1) ?? 0n) * scale,
+    low: (ordered[0] ?? 0n) * scale,
     close: (prices.at(-1) ?? 0n) * scale,
     volume: sum(aggregates, ({ quantity }) => quantity) * scale,
     trade_count: sum(aggregates, ({ firstId, lastId }) => BigInt(lastId - firstId + 1)) * scale ** 2n,

@@ -23,8 +23,8 @@ export interface ArchiveLogOptions {
   readonly store: ObjectStore
   /** Only a reader at the end uses it, which waits for nothing. Default: the system's. */
   readonly clock?: Clock
-  /** Partitions that are read; all if left out. */
-  readonly only?: readonly number[]
+  /** Where a partition ends for this log: before the first record at or behind that time, ms UTC. All that is archived, if left out. */
+  readonly untilTime?: number
 }
 
 /**
@@ -49,11 +49,9 @@ export class ArchiveLog implements LogSource {
     return [...Array(await this.#partitions).keys()]
   }
 
-  /** Assigns all partitions at once, or those that are asked for. */
+  /** Assigns all partitions at once. */
   async join(listener: AssignmentListener): Promise<LogMembership> {
-    const { only } = this.#options
-    const partitions = await this.partitions()
-    listener.onAssign(only === undefined ? partitions : partitions.filter((one) => only.includes(one)))
+    listener.onAssign(await this.partitions())
     return { reportProgress: () => undefined, leave: async () => undefined }
   }
 
@@ -61,7 +59,7 @@ export class ArchiveLog implements LogSource {
     const { manifest, store, clock = systemClock } = this.#options
     if (!Number.isInteger(partition) || partition < 0)
       throw new ConfigurationError(`archive of ${this.topic}: partition ${partition} is no partition`)
-    const place = this.#places.get(partition) ?? placeIn(manifest, partition)
+    const place = this.#places.get(partition) ?? placeIn(this.#options, partition)
     this.#places.set(partition, place)
     // Whoever asks for it learns of a failure.
     place.catch(() => undefined)
@@ -78,9 +76,10 @@ interface Place {
   readonly skipped: readonly SkippedOffsets[]
 }
 
-async function placeIn(manifest: ArchiveManifest, partition: number): Promise<Place> {
+async function placeIn({ manifest, store, untilTime }: ArchiveLogOptions, partition: number): Promise<Place> {
   const [bounds, skipped] = await Promise.all([manifest.bounds(partition), manifest.skipped(partition)])
-  return { bounds, skipped }
+  const until = untilTime === undefined ? null : await firstOffsetAt(manifest, store, partition, untilTime)
+  return { bounds: { ...bounds, next: Math.min(bounds.next, until ?? bounds.next) }, skipped }
 }
 
 interface ReaderOptions {
@@ -150,18 +149,7 @@ class ArchiveLogReader implements LogReader {
   async offsetAt(time: number): Promise<number> {
     const { manifest, store } = this.#options
     const { next } = await this.bounds()
-    let from = 0
-    for (;;) {
-      const objects = await manifest.objects(this.partition, from, pageObjects, time)
-      for (const object of objects) {
-        const frames = await ArchivedFrames.open(store, object)
-        const found = firstAt(frames, time)
-        if (found !== null) return Math.min(found, next)
-      }
-      const last = objects.at(-1)
-      if (last === undefined) return next
-      from = last.lastOffset + 1
-    }
+    return Math.min((await firstOffsetAt(manifest, store, this.partition, time)) ?? next, next)
   }
 
   async close(): Promise<void> {
@@ -173,6 +161,25 @@ class ArchiveLogReader implements LogReader {
     const { manifest, store } = this.#options
     const [object] = await manifest.objects(this.partition, offset, 1)
     return object === undefined ? null : ArchivedFrames.open(store, object)
+  }
+}
+
+/** Null where there is none. */
+async function firstOffsetAt(
+  manifest: ArchiveManifest,
+  store: ObjectStore,
+  partition: number,
+  time: number,
+): Promise<number | null> {
+  for (let from = 0; ; ) {
+    const objects = await manifest.objects(partition, from, pageObjects, time)
+    for (const object of objects) {
+      const found = firstAt(await ArchivedFrames.open(store, object), time)
+      if (found !== null) return found
+    }
+    const last = objects.at(-1)
+    if (last === undefined) return null
+    from = last.lastOffset + 1
   }
 }
 

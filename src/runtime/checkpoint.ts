@@ -2,6 +2,7 @@ import type { LookupAnswer } from './answers.ts'
 import type { StoredMessage } from './destination.ts'
 import type { CutParts } from './keptBytes.ts'
 import type { Outbox } from './outbox.ts'
+import type { OpenPacker, PackedRows } from './packedRows.ts'
 import type { PartitionGrowth } from './partitionGrowth.ts'
 import type { RecordHeader } from './record.ts'
 import type { RowText, Table } from './table.ts'
@@ -37,6 +38,8 @@ export interface TableWrite<Row = unknown> {
   readonly rows: readonly (Row | Withdrawn<Row>)[]
   /** The same rows as they are to be written, where somebody has made them already. */
   readonly texts?: readonly RowText[]
+  /** The rows, where the store has packed them as they came; `rows` has none then. */
+  readonly packed?: PackedRows
 }
 
 /**
@@ -264,6 +267,8 @@ export interface CheckpointStore {
   answers(task: TaskId, input: number, fromOffset: number, limit: number): Promise<readonly LookupAnswer[]>
   /** Messages of checkpoints that wait to be sent. */
   readonly outbox: Outbox
+  /** Packs rows of append tables for `commit`, where the store takes them so; left out by one that keeps them as they are. */
+  readonly openPacker?: OpenPacker
   /** Lets go of connections. What was committed stays. */
   close(): Promise<void>
 }

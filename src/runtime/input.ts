@@ -24,7 +24,8 @@ export interface InputOptions {
   readonly maxAdvanceMs?: Duration
   /**
    * `'all'` at every input: the pipeline has one task, which reads all partitions of all its topics, merged by their timestamps. For results that are made of all keys, and for topics that are keyed
-   * differently. It then has no more than one core. Left out, each partition number is a task of its own.
+   * differently. It then has no more than one core. `'all'` at a table alone (`movesTime: false`): every task reads the whole topic and keeps all its rows, so that streams with other keys find
+   * them; that costs its reading, its memory and its place in the checkpoint once a task. Left out, each partition number is a task of its own.
    */
   readonly partitions?: 'all'
 }
@@ -59,7 +60,7 @@ export interface ResolvedInput {
   readonly movesTime: boolean
   /** ms */
   readonly maxAdvanceMs: number
-  /** True where one task reads all partitions. */
+  /** True where one task reads all partitions, or, of a table beside a leading input that is read by partition, each task does. */
   readonly isWhole: boolean
   /** The partition that is read, where it is not the task's own. */
   readonly partition?: number
@@ -101,11 +102,11 @@ export function resolveInputs(
       `pipeline ${pipeline}: input ${lead.name} stands first and so leads, but it moves no time; name the stream before its tables`,
     )
   }
-  const apart = resolved.find(({ isWhole }) => isWhole !== lead.isWhole)
+  const apart = resolved.find(({ isWhole, movesTime }) => (lead.isWhole ? !isWhole : isWhole && movesTime))
   if (apart !== undefined) {
     const [whole, own] = lead.isWhole ? [lead, apart] : [apart, lead]
     throw new ConfigurationError(
-      `pipeline ${pipeline}: input ${whole.name} has partitions: 'all' and input ${own.name} has not. It means that one task reads everything, so give it to every input, or to none.`,
+      `pipeline ${pipeline}: input ${whole.name} has partitions: 'all' and input ${own.name} has not. Give it to every input, so that one task reads everything; or to tables alone, which every task reads whole: a table is an input with movesTime: false.`,
     )
   }
   for (const [i, { name, topic }] of resolved.entries()) {

@@ -2,10 +2,21 @@ import { NamedObservable } from './namedObservable.ts'
 import type { AnyObservable, SubscriptionTrace } from './subscriptionTrace.ts'
 
 /** The names of the inputs whose values can come to the operator: not those of a table, in which rows are only looked up. */
-export function inputsAbove({ readers }: SubscriptionTrace, operator: string): ReadonlySet<string> {
+export function inputsAbove(trace: SubscriptionTrace, operator: string): ReadonlySet<string> {
+  return inputsAboveStreams(
+    trace,
+    [...trace.readers.keys()].filter((one) => isNamed(one, 'operator', operator)),
+  )
+}
+
+/** The names of the inputs whose values can come in one of the streams. */
+export function inputsAboveStreams(
+  { readers }: SubscriptionTrace,
+  streams: readonly AnyObservable[],
+): ReadonlySet<string> {
   const found = new Set<string>()
   const seen = new Set<AnyObservable>()
-  const queue = [...readers.keys()].filter((one) => isNamed(one, 'operator', operator))
+  const queue = [...streams]
   for (let one = queue.pop(); one !== undefined; one = queue.pop()) {
     if (seen.has(one)) continue
     seen.add(one)

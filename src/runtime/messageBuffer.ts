@@ -12,6 +12,7 @@ import type { ResultBuffer } from './resultBuffer.ts'
 /** The messages of one outlet between two cuts, numbered. Keeps them until they are taken. */
 export class MessageBuffer implements ResultBuffer {
   readonly badReason = 'bad-message'
+  readonly findsBadAtOnce = true
   readonly name: string
   /** The topic that markers are written into; null where none are. */
   readonly markedTopic: string | null

@@ -48,7 +48,10 @@ export async function openCursors(
 ): Promise<readonly InputCursor[]> {
   const { pipeline, source, others = [], inputs, clock } = options
   const sources = [source, ...others]
-  if (others.length > 0 && inputs[0]?.partition === undefined) await refuseUnequalPartitions(pipeline.name, sources)
+  await refuseUnequalPartitions(
+    pipeline.name,
+    sources.filter((_, i) => inputs[i]?.partition === undefined),
+  )
   const cursors: InputCursor[] = []
   try {
     for (const [i, input] of inputs.entries()) {
@@ -66,6 +69,7 @@ export async function openCursors(
 }
 
 async function refuseUnequalPartitions(pipeline: string, sources: readonly LogSource[]): Promise<void> {
+  if (sources.length < 2) return
   const counts = await Promise.all(sources.map(async (log) => (await log.partitions()).length))
   if (counts.every((count) => count === counts[0])) return
   const found = sources.map(({ topic }, i) => `${topic} has ${counts[i]}`)
@@ -76,18 +80,19 @@ async function refuseUnequalPartitions(pipeline: string, sources: readonly LogSo
   )
 }
 
-/** Of a task that reads all partitions: what is saved counts them, so a topic that has more by now is refused, and one that lost some. */
+/** Of topics that a task reads whole: what is saved counts their partitions, so one that has more by now is refused. */
 export function refuseOtherPartitions(
   { pipeline }: TaskId,
   cursors: readonly InputCursor[],
   restored: SavedCheckpoint | null,
 ): void {
-  const others = cursors.slice(1)
-  if (restored === null || others.every(({ input }) => input.partition === undefined)) return
-  const added = others.find((_, i) => restored.others?.[i] == null)
+  if (restored === null) return
+  const added = cursors.find(
+    (cursor, i) => i > 0 && cursor.input.partition !== undefined && restored.others?.[i - 1] == null,
+  )
   if (added === undefined) return
   throw new ConfigurationError(
-    `pipeline ${pipeline}: topic ${added.topic} has a partition ${added.partition} that the checkpoint does not know. One task reads all partitions, and what it has saved counts them: ` +
+    `pipeline ${pipeline}: topic ${added.topic} has a partition ${added.partition} that the checkpoint does not know. A task reads all its partitions (partitions: 'all'), and what is saved counts them: ` +
       'make a topic with the old number and write the records into it, or start under a new pipeline name.',
     { pipeline, topic: added.topic, partition: added.partition },
   )

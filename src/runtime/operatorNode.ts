@@ -46,6 +46,8 @@ export interface OperatorHost {
   reject(rejected: Rejected, spec: OperatorSpec, origin?: Origin): void
   origin(): Origin
   during(origin: Origin, act: () => void): void
+  /** What to run with what is put off now: as the doing of the record whose doing it is at the moment. */
+  later(): (act: () => void) => void
   /** Runs `act`, timers that fire: what happens is no single record's doing. */
   timed(act: () => void): void
   /** Some asynchronous work of the node is done. */
@@ -94,6 +96,8 @@ export class OperatorNode<I, O> extends Subscriber<I> implements Output<O>, Time
   #isLoose = false
   #hasEnded = false
   #wakesAtMoves = false
+  /** True where results depend on what comes first, a value or a move of time. */
+  #goesByTime = false
   #timers: KeyedTimers | null = null
   #restored: Restored | null = null
   #onValue: (value: I) => void = unbuilt.onValue
@@ -128,6 +132,9 @@ export class OperatorNode<I, O> extends Subscriber<I> implements Output<O>, Time
     this.#wakesAtMoves &&= logic.onWatermark !== undefined
     this.#isLoose = this.spec.isLoose ?? (logic.onCut !== undefined || this.work !== null)
     if (logic.onTimer !== undefined) this.#keyedTimers()
+    const heedsTime = logic.onWatermark !== undefined || logic.onTimer !== undefined
+    this.#goesByTime =
+      this.spec.ownsTime === true || (heedsTime && this.work === null && this.spec.isOrderFree !== true)
     if (this.time !== null) this.bindTime(this.time)
   }
 
@@ -365,11 +372,11 @@ export class OperatorNode<I, O> extends Subscriber<I> implements Output<O>, Time
     const { host } = this
     const work = this.#workFor('defer')
     const { maker } = host
-    const origin = host.origin()
+    const asNow = host.later()
     work.add(
       () => outsideOfTasks(call),
-      (result: R) => this.attempt(origin, () => this.#madeBy(maker, () => deliver(result))),
-      (error) => host.during(origin, () => host.failed(this.any, error)),
+      (result: R) => asNow(() => this.#run(() => this.#madeBy(maker, () => deliver(result)))),
+      (error) => asNow(() => host.failed(this.any, error)),
     )
   }
 
@@ -381,8 +388,8 @@ export class OperatorNode<I, O> extends Subscriber<I> implements Output<O>, Time
       return
     }
     const { maker } = host
-    const origin = host.origin()
-    const attempt = () => this.attempt(origin, () => this.#madeBy(maker, deliver))
+    const asNow = host.later()
+    const attempt = () => asNow(() => this.#run(() => this.#madeBy(maker, deliver)))
     if (work.isIdle) attempt()
     else work.addDone(attempt)
   }
@@ -466,7 +473,11 @@ export class OperatorNode<I, O> extends Subscriber<I> implements Output<O>, Time
       this.#isOrdinary = stage === null
     } else if (this.stage !== stage && this.spec.isOrderFree !== true && this.host.isTask) throw this.#mixed(stage)
     if (this.spec.readsMarkers === true && stage !== null) throw this.#overtaken(stage)
-    if (this.spec.meeting !== undefined && this.host.isTask) this.#meet(this.spec.meeting, stage)
+    if (!this.host.isTask) return
+    if (this.spec.meeting !== undefined && !meets(this.spec.meeting, stage))
+      throw this.#metAcross(this.spec.meeting, stage)
+    if (this.#goesByTime && this.time !== null && !meets(this.time.meeting, stage))
+      throw this.spec.ownsTime !== true && stage !== null ? this.#noTime() : this.#timedAcross(this.time.meeting, stage)
   }
 
   /** What a window has made that is not for good must not become part of something that is. */
@@ -478,11 +489,6 @@ export class OperatorNode<I, O> extends Subscriber<I> implements Output<O>, Time
       takes === true ||
       (isClosed ? takes === 'withdrawn' : typeof takes === 'function' && !isWithdrawn && takes(value as never))
     if (!isTaken) throw notSettled(name, fold)
-  }
-
-  #meet(meeting: Meeting, stage: AnyNode | null): void {
-    if (meeting.stage === undefined) meeting.stage = stage
-    else if (meeting.stage !== stage) throw this.#metAcross(stage ?? meeting.stage)
   }
 
   #emitLoosely(value: O): void {
@@ -552,13 +558,27 @@ export class OperatorNode<I, O> extends Subscriber<I> implements Output<O>, Time
     )
   }
 
-  #metAcross(loose: Meeting['stage']): OperatorError {
-    const name = loose?.spec.name
+  #timedAcross(meeting: Meeting, stage: AnyNode | null): OperatorError {
+    const name = (stage ?? meeting.stage)?.spec.name
+    return new OperatorError(
+      `${this.spec.name}: ${name} lets values go at checkpoints, and stands above an eventTime but not above all that moves time or goes by it (a table with ttlMs, the eventTime of another input), so what comes before time has moved, and what after, would not be repeated by a replay. ` +
+        `Put ${name} above all of them, or below.`,
+    )
+  }
+
+  #metAcross(meeting: Meeting, stage: AnyNode | null): OperatorError {
+    const name = (stage ?? meeting.stage)?.spec.name
     return new OperatorError(
       `${this.spec.name}: ${name} lets values go at checkpoints on one side of the join and not on the other, so which rows a value finds would not be repeated by a replay. ` +
         `Put ${name} below the join.`,
     )
   }
+}
+
+/** Whether values come in the same stage as those that came first. */
+function meets(meeting: Meeting, stage: AnyNode | null): boolean {
+  if (meeting.stage === undefined) meeting.stage = stage
+  return meeting.stage === stage
 }
 
 const unbuilt: Logic<unknown> = {

@@ -24,6 +24,22 @@ export interface RowsOutlet<Row> {
   readonly values: Observable<Row | Withdrawn<Row> | Batch<Row | Withdrawn<Row>>>
   /** Gives the row as it will be written, or what of it says which row is taken back. Throws `BadRowError` on one that the table cannot hold, which is set aside as `bad-row`. */
   readonly render?: (row: never) => RowText
+  /** Where the lake has the table as well: as what. */
+  readonly lake?: LakeCopy
+}
+
+/** A table of the lake that follows one of PostgreSQL: a column each, of the same names. */
+export interface LakeCopy {
+  /** The part of the lake that it is in. */
+  readonly namespace: string
+  /** Without the namespace. */
+  readonly name: string
+  /** With the lake's types. */
+  readonly columns: readonly { readonly name: string; readonly type: string; readonly isOptional: boolean }[]
+  /** The columns that tell one row from another. */
+  readonly key: readonly string[]
+  /** The column by whose day (UTC) its files are cut; null where they are not. */
+  readonly day: string | null
 }
 
 /** Messages, stored with the checkpoint and sent afterwards, in order. */

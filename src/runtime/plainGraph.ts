@@ -181,6 +181,10 @@ class PlainGraph implements OperatorHost {
     act()
   }
 
+  later(): (act: () => void) => void {
+    return (act) => act()
+  }
+
   timed(act: () => void): void {
     act()
   }

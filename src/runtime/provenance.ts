@@ -9,6 +9,12 @@ export const atRest = 1
 /** A record is on its way to one operator, which had set it aside. */
 export const redriving = 2
 
+/** A record of a task. */
+export interface RecordPlace {
+  readonly input: number
+  readonly offset: number
+}
+
 /**
  * Whose doing it is what happens in a task: that of the record that is pushed, of one whose value was held back, or of none, as when timers fire. And for which
  * operator a record comes a second time.
@@ -27,8 +33,12 @@ export class Provenance {
   /** Counts letters by operator; null while nobody has asked. */
   #ordinals: Map<string, number> | null
   #recordOrigin: Origin | null = null
+  /** Where the task's own last record is, while one that other tasks have as well is pushed. */
+  #own: (RecordPlace & { readonly ordinals: Map<string, number> | null }) | null = null
   /** One that was taken earlier and holds for the moment. */
   #held: Origin | null = null
+  /** What was put off when this one was pushed goes on. */
+  #cause: RecordPlace | null = null
   #isTimed = false
   #isSecondTime = false
   #hasArrived = true
@@ -56,9 +66,20 @@ export class Provenance {
     this.#ordinals = null
   }
 
+  /** The same of one that other tasks have as well: what happens behind it without a record still stands where the task's own last record does. */
+  beginShared(record: RecordView, input: number): void {
+    this.#own = { input: this.#input, offset: this.#offset, ordinals: this.#ordinals }
+    this.begin(record, input)
+  }
+
   end(): void {
     this.#record = null
     this.#recordOrigin = null
+    if (this.#own === null) return
+    this.#input = this.#own.input
+    this.#offset = this.#own.offset
+    this.#ordinals = this.#own.ordinals
+    this.#own = null
   }
 
   /** The offset of the record that is pushed, or was last. */
@@ -69,6 +90,25 @@ export class Provenance {
   /** Which input that record came from. */
   get input(): number {
     return this.#input
+  }
+
+  /**
+   * The record by whose push all came about that happens now: the last one, or that which had started a call whose result is let through. When that is let through depends on where cuts fall;
+   * this does not.
+   */
+  get cause(): RecordPlace {
+    return this.#cause ?? { input: this.#input, offset: this.#offset }
+  }
+
+  /** Runs `act`, which was put off when this was the cause. */
+  causedBy(cause: RecordPlace, act: () => void): void {
+    const before = this.#cause
+    this.#cause = cause
+    try {
+      act()
+    } finally {
+      this.#cause = before
+    }
   }
 
   /** The timestamp of the record whose doing it is what happens now, ms UTC; null where it has none, and for what is no record's doing. */

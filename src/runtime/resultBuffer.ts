@@ -10,6 +10,8 @@ export interface ResultBuffer {
   readonly name: string
   /** Why something is set aside that the outlet cannot take. */
   readonly badReason: string
+  /** Whether it finds that out when the result comes; otherwise the store does, unless somebody looks before. */
+  readonly findsBadAtOnce: boolean
   /** In rows or messages. */
   readonly size: number
   /** Of the same, roughly. */

@@ -18,6 +18,7 @@ export interface TakenRows {
 /** The rows of one outlet between two cuts. Keeps them until they are taken. */
 export class RowBuffer implements ResultBuffer {
   readonly badReason = 'bad-row'
+  readonly findsBadAtOnce = false
   readonly name: string
   readonly #table: Table<unknown>
   readonly #render: ((row: unknown) => RowText) | undefined

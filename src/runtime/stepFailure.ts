@@ -1,7 +1,9 @@
+import { placeKey } from './deadLetters.ts'
 import { OperatorError } from './errors.ts'
 import type { AnyNode } from './operatorNode.ts'
+import type { RecordPlace } from './provenance.ts'
 
-/** One value that an operator emitted at some offset: how manieth of its values there it was, from 1. Null for the record itself. */
+/** One value that an operator emitted because of some record: how manieth of its values that was, from 1. Null for the record itself. */
 export interface Emission {
   readonly operator: string | null
   readonly ordinal: number
@@ -16,7 +18,7 @@ export interface FailedEmission extends Emission {
  * A step of RxJS, which is no operator of ours, has thrown. It has ended its stream, so the task cannot go on; one that is restored can, if it leaves out the value.
  */
 export class StepFailure extends OperatorError {
-  /** Which input the record was of. */
+  /** Which input the record was of. Its offset is that of the error. */
   readonly input: number
   /** What the step could not take; null where nobody watched. */
   readonly emission: FailedEmission | null
@@ -47,18 +49,31 @@ export interface LeftOut extends Emission {
   readonly detail: string
 }
 
-/** Watches what operators emit at one offset, to tell on which value a step fails, and leaves out those that are known. */
+/** What is left out because of a record; undefined where nothing has failed. */
+export interface LeftOutAt {
+  at(input: number, offset: number): readonly LeftOut[] | undefined
+}
+
+/**
+ * Watches what operators emit, to tell on which value a step fails, and leaves out those that are known. A value is found again by the record that has caused it and not by the one at which it was let
+ * through, for that is another in each attempt below a call.
+ *
+ * Counts values for the records alone where some are known.
+ */
 export class EmissionWatch {
-  readonly #leftOut: readonly LeftOut[]
+  readonly #leftOut: LeftOutAt
+  readonly #provenance: { readonly cause: RecordPlace }
   readonly #onLeftOut: (leftOut: LeftOut) => void
-  readonly #counts = new Map<AnyNode, number>()
+  /** By the places of the records. */
+  readonly #counts = new Map<string, Map<AnyNode, number>>()
   /** Those of the values known that have come about. */
   readonly #met: Emission[] = []
   /** The value that is on its way, and how many were left out before it. */
   #current = { operator: null as string | null, ordinal: 1, metBefore: 0 }
 
-  constructor(leftOut: readonly LeftOut[], onLeftOut: (leftOut: LeftOut) => void) {
+  constructor(leftOut: LeftOutAt, provenance: { readonly cause: RecordPlace }, onLeftOut: (leftOut: LeftOut) => void) {
     this.#leftOut = leftOut
+    this.#provenance = provenance
     this.#onLeftOut = onLeftOut
   }
 
@@ -70,7 +85,7 @@ export class EmissionWatch {
 
   /** True when the record itself is left out, and says so. */
   leavesOutRecord(): boolean {
-    const known = this.#leftOut.find(({ operator }) => operator === null)
+    const known = this.#known()?.find(({ operator }) => operator === null)
     if (known !== undefined) this.#onLeftOut(known)
     return known !== undefined
   }
@@ -92,10 +107,15 @@ export class EmissionWatch {
     }
   }
 
+  #known(): readonly LeftOut[] | undefined {
+    const { input, offset } = this.#provenance.cause
+    return this.#leftOut.at(input, offset)
+  }
+
   #emit(node: AnyNode, emit: () => void): void {
-    const ordinal = (this.#counts.get(node) ?? 0) + 1
-    this.#counts.set(node, ordinal)
-    const known = this.#leftOut.find((one) => one.operator === node.spec.name && one.ordinal === ordinal)
+    const leftOut = this.#known()
+    const ordinal = leftOut === undefined ? 0 : this.#next(node)
+    const known = leftOut?.find((one) => one.operator === node.spec.name && one.ordinal === ordinal)
     if (known !== undefined) {
       this.#met.push(known)
       this.#onLeftOut(known)
@@ -105,5 +125,15 @@ export class EmissionWatch {
     this.#current = { operator: node.spec.name, ordinal, metBefore: this.#met.length }
     emit()
     this.#current = before
+  }
+
+  #next(node: AnyNode): number {
+    const { input, offset } = this.#provenance.cause
+    const key = placeKey(input, offset)
+    const counts = this.#counts.get(key) ?? new Map<AnyNode, number>()
+    this.#counts.set(key, counts)
+    const ordinal = (counts.get(node) ?? 0) + 1
+    counts.set(node, ordinal)
+    return ordinal
   }
 }

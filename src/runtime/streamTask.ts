@@ -1,5 +1,6 @@
 import type { Observable, Subscriber } from 'rxjs'
 import { type AnswerBook, type AskedPlace, type LookupAnswer, noAnswers } from './answers.ts'
+import { BadRowError } from './badRow.ts'
 import type {
   DeadLetter,
   IdleAdvance,
@@ -17,11 +18,13 @@ import { ConfigurationError, MillraceError, OperatorError } from './errors.ts'
 import { elsewhereReason, type RowMaker } from './foreignRows.ts'
 import { emitsAtRest, mixesRows, notThere, putsOff } from './graphErrors.ts'
 import { onlyInput, type ResolvedInput } from './input.ts'
+import { inputsAboveStreams } from './inputsAbove.ts'
 import type { Json } from './json.ts'
 import { type Marker, readMarker } from './marker.ts'
 import type { BuildLogic, Cut, Logic, OperatorSpec, TimeHolder } from './operator.ts'
 import { type AnyNode, type OperatorHost, OperatorNode } from './operatorNode.ts'
 import type { OperatorCounts } from './operatorTally.ts'
+import type { OpenPacker } from './packedRows.ts'
 import { buildPipeline, inputsOf, type Pipeline } from './pipeline.ts'
 import { atRest, open, Provenance } from './provenance.ts'
 import type { RecordFacts, RecordView } from './record.ts'
@@ -30,7 +33,7 @@ import { nameToday } from './renamedOperators.ts'
 import type { IsElsewhere, ResultBuffer } from './resultBuffer.ts'
 import { resultText } from './resultText.ts'
 import { guardSchedulers } from './schedulerGuard.ts'
-import { EmissionWatch, type LeftOut, StepFailure, wholeRecord } from './stepFailure.ts'
+import { EmissionWatch, type LeftOut, type LeftOutAt, StepFailure, wholeRecord } from './stepFailure.ts'
 import { type SubscriptionTrace, traceSubscriptions } from './subscriptionTrace.ts'
 import { TaskInputs } from './taskInputs.ts'
 import { type SendingOutlet, TaskOutlets } from './taskOutlets.ts'
@@ -40,6 +43,7 @@ import { type IdleClock, TaskTime } from './taskTime.ts'
 import type { TimeDomain } from './timeDomain.ts'
 import { asRetryable } from './transient.ts'
 import { refuseUnsettled } from './unsettled.ts'
+import { isShared } from './wholeInputs.ts'
 import { defaultLimits, type TaskLimits } from './workerLimits.ts'
 
 /** Everything that a task has to say at a cut; the worker adds the archive's share and commits it. */
@@ -72,6 +76,8 @@ export interface TaskSurroundings {
   readonly topic: string | null
   /** What they were answered when the records were read before. */
   readonly answers: AnswerBook
+  /** Of the store, where it takes rows of append tables packed. */
+  readonly openPacker?: OpenPacker | undefined
 }
 
 const alone: TaskSurroundings = { clock: systemClock, tasks: 1, task: 0, topic: null, answers: noAnswers }
@@ -129,6 +135,8 @@ export class StreamTask implements OperatorHost {
   /** Those of the nodes that wait for asynchronous work. */
   readonly #asynchronous: AnyNode[] = []
   readonly #ways: RedriveWays
+  /** Which of the inputs every task reads whole; null where none is. */
+  readonly #shared: readonly boolean[] | null
 
   /**
    * Builds the graph and restores its state.
@@ -152,6 +160,8 @@ export class StreamTask implements OperatorHost {
     const starts = typeof startOffsets === 'number' ? [startOffsets] : startOffsets
     const nextOffsets = inputs.map((_, i) => savedOffset(saved, i) ?? (starts[i] as number))
     this.#inputs = new TaskInputs(inputs, nextOffsets)
+    const shared = inputs.map((input) => isShared(inputs, input))
+    this.#shared = shared.includes(true) ? shared : null
     const watermark = saved?.watermark ?? null
     this.#state = new TaskState(pipeline, saved?.state ?? [], nextOffsets, watermark ?? Number.NEGATIVE_INFINITY)
     const { own, lastOffset, lastOrdinals } = this.#state
@@ -171,10 +181,23 @@ export class StreamTask implements OperatorHost {
     this.#isSealed = true
     this.#throwFailure()
     this.#ways = knownWays ?? this.#findWays(pipeline, trace as SubscriptionTrace)
+    if (this.#shared !== null) this.#checkShared(inputs, trace as SubscriptionTrace)
     this.#time.restore(own.clocks)
     this.idleClocks = this.#time.idleClocks(inputs, this.#inputs.streams.size === 1 ? null : trace)
     this.#state.checkRetired()
     this.#checkMarked()
+  }
+
+  /** Every task would write the results of an input that all of them read. */
+  #checkShared(inputs: readonly ResolvedInput[], trace: SubscriptionTrace): void {
+    for (const { buffer, values } of this.#outlets.streams) {
+      const above = inputsAboveStreams(trace, [values])
+      const shared = inputs.find((input, i) => this.#shared?.[i] === true && above.has(input.name))
+      if (shared === undefined) continue
+      throw new ConfigurationError(
+        `pipeline ${this.#pipeline.name}: values of input ${shared.name} come to outlet ${buffer.name}. With partitions: 'all' at a table every task reads all of it, so each would write them. End its stream in toTable(…), or write them in a pipeline of their own.`,
+      )
+    }
   }
 
   /** Looks at what stands below what, and refuses what must not. */
@@ -193,6 +216,7 @@ export class StreamTask implements OperatorHost {
       buildPipeline(this.#pipeline, this.#inputs.streams),
       this.#inputs,
       sent,
+      this.#surroundings.openPacker,
     )
     for (const { buffer, values } of outlets.streams) {
       values.subscribe({
@@ -309,7 +333,8 @@ export class StreamTask implements OperatorHost {
    */
   push(record: RecordView, input = 0): void {
     const { provenance } = this
-    provenance.begin(record, input)
+    if (this.#shared?.[input] === true) provenance.beginShared(record, input)
+    else provenance.begin(record, input)
     this.facts.isJsonObject = false
     this.#ownResults = 0
     this.#ownResultBytes = 0
@@ -337,14 +362,13 @@ export class StreamTask implements OperatorHost {
 
   /**
    * From the next record on, until `stopWatching`, values on which a step that is no operator of ours is known to fail are set aside instead of passed on.
-   * Where another one fails, the error says on which value.
+   * Where another one fails at a record where some are known, the error says on which value.
    */
-  startWatching(leftOut: readonly LeftOut[]): void {
-    this.#watch = new EmissionWatch(leftOut, ({ operator, reason, detail }) =>
-      this.reject({ operator: operator ?? this.#pipeline.name, reason, detail }),
-    )
-    // Of a record that is left out nothing is emitted.
-    if (!leftOut.some(({ operator }) => operator === null)) this.#watch.start(this.#nodes)
+  startWatching(leftOut: LeftOutAt): void {
+    const setAside = ({ operator, reason, detail }: LeftOut) =>
+      this.reject({ operator: operator ?? this.#pipeline.name, reason, detail })
+    this.#watch = new EmissionWatch(leftOut, this.provenance, setAside)
+    this.#watch.start(this.#nodes)
   }
 
   stopWatching(): void {
@@ -540,6 +564,8 @@ export class StreamTask implements OperatorHost {
     if (this.provenance.isLookingAhead) return
     const letter = (origin ?? this.origin()).letter(rejected)
     if (letter === null) return
+    // What every task reads is set aside by every task, and stored by the first.
+    if (this.#shared?.[letter.input ?? 0] === true && this.#surroundings.task !== 0) return
     this.#letters.push(letter)
     this.#letterBytes += letterBytes(letter)
   }
@@ -550,6 +576,12 @@ export class StreamTask implements OperatorHost {
 
   during(origin: Origin, act: () => void): void {
     this.provenance.during(origin, () => this.#redrive(origin.redrivenFor, act))
+  }
+
+  later(): (act: () => void) => void {
+    const { cause } = this.provenance
+    const origin = this.origin()
+    return (act) => this.provenance.causedBy(cause, () => this.during(origin, act))
   }
 
   timed(act: () => void): void {
@@ -677,7 +709,7 @@ export class StreamTask implements OperatorHost {
   #add(outlet: ResultBuffer, result: unknown): void {
     if (outlet.isMixedBy(this.stage)) this.#fail(mixesRows(outlet.name))
     const { badReason } = outlet
-    const setsAside = badReason === 'bad-row' ? this.rendersRows : this.#pipeline.onError !== 'stop'
+    const setsAside = outlet.findsBadAtOnce ? this.#pipeline.onError !== 'stop' : this.rendersRows
     const setAside = (detail: string) => this.reject({ operator: letterName(outlet), reason: badReason, detail })
     // The rest of what a failed attempt brings about is not kept: there may be no end of it.
     if (this.#failure !== null) return
@@ -686,9 +718,13 @@ export class StreamTask implements OperatorHost {
     try {
       outlet.add(result, setsAside ? setAside : null, this.#makerOf, this.#isElsewhere(outlet))
     } catch (error) {
-      this.#fail(error)
+      this.#fail(error instanceof BadRowError ? this.#badRow(error) : error)
     }
     if (this.provenance.isOwnDoing) this.#count(outlet.size - before, outlet.bytes - bytesBefore)
+  }
+
+  #badRow(cause: BadRowError): BadRowError {
+    return new BadRowError(cause.message, { pipeline: this.#pipeline.name, offset: this.provenance.offset, cause })
   }
 
   #count(results: number, bytes: number): void {
@@ -696,7 +732,7 @@ export class StreamTask implements OperatorHost {
     this.#ownResults += results
     this.#ownResultBytes += bytes
     if (this.#ownResults <= maxRecordResults && this.#ownResultBytes <= maxRecordResultBytes) return
-    const { input, offset } = this.provenance
+    const { input, offset } = this.provenance.cause
     const what =
       this.#ownResults > maxRecordResults
         ? `more than ${maxRecordResults} rows and messages (limits.maxRecordResults, MILLRACE_MAX_RECORD_RESULTS)`
@@ -738,7 +774,7 @@ export class StreamTask implements OperatorHost {
       this.#fail(error)
       return
     }
-    const { input, offset } = this.provenance
+    const { input, offset } = this.provenance.cause
     const message = `pipeline ${this.#pipeline.name} failed at offset ${offset}, in a step above ${below}: ${error instanceof Error ? error.message : String(error)}`
     this.#fail(
       new StepFailure(message, {

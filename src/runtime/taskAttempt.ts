@@ -19,7 +19,6 @@ import { OperatorTally } from './operatorTally.ts'
 import type { Pipeline } from './pipeline.ts'
 import { ProgressReport } from './progressReport.ts'
 import { QuietWait } from './quietWait.ts'
-import type { RecordView } from './record.ts'
 import { RecordedAnswers } from './recordedAnswers.ts'
 import { RecordedNotes } from './recordedNotes.ts'
 import { RecordedSteps } from './recordedSteps.ts'
@@ -30,7 +29,7 @@ import type { StartFrom } from './startFrom.ts'
 import { StreamTask } from './streamTask.ts'
 import { RepeatedOrder, TakenOrder } from './takenOrder.ts'
 import type { TaskStatus } from './taskStatus.ts'
-import { taskCount } from './wholeInputs.ts'
+import { isShared, taskCount } from './wholeInputs.ts'
 import type { WorkerLimits } from './workerLimits.ts'
 
 /** What a task works on and with. */
@@ -101,7 +100,6 @@ export class TaskAttempt {
   #answers: RecordedAnswers | null = null
   #repeated: RepeatedOrder | null = null
   #task: StreamTask | null = null
-  #isWatching = false
   #cursors: readonly InputCursor[] = []
   #archives: readonly ArchiveTap[] = []
   #relays: Relays | null = null
@@ -156,14 +154,17 @@ export class TaskAttempt {
       cursors.map(({ begin }) => begin),
       this.#options.limits,
       this.#options.inputs,
-      { clock, tasks: taskCount(pipeline, tasks), task: this.#id.partition, topic: this.#id.topic, answers },
+      {
+        ...{ clock, tasks: taskCount(pipeline, tasks), task: this.#id.partition, topic: this.#id.topic, answers },
+        openPacker: store.openPacker,
+      },
     )
     this.#task = task
     if (recordedOf !== null) this.#recorded = new RecordedSteps(store, recordedOf, task)
     // A replay takes everything where it was taken, whatever fails.
     if (recordedOf === null && order !== null) this.#repeated = new RepeatedOrder(order, task.nextOffsets)
     task.rendersRows = this.#leftOut.hasBadRowFrom(task.nextOffsets)
-    this.#watchStepsAt(task, task.provenance.input, task.provenance.offset)
+    if (!this.#leftOut.isEmpty) task.startWatching(this.#leftOut)
     task.leaveElsewhere(this.#elsewhere)
     this.#archives = this.#openArchives(claim, task)
     for (const [input, cursor] of cursors.entries()) {
@@ -199,6 +200,8 @@ export class TaskAttempt {
     return [...this.#cursors.entries()].flatMap(([input, { topic }]) => {
       if (!archived.has(topic)) return []
       const cursor = this.#cursors[input] as InputCursor
+      // What every task reads is in the archive once.
+      if (this.#id.partition !== 0 && isShared(this.#options.inputs, cursor.input)) return []
       const saved = input === 0 ? restored?.archiveNextOffset : restored?.others?.[input - 1]?.archiveNextOffset
       const from = saved ?? Math.max(task.nextOffsets[input] as number, archivedUntilOffsets?.[input] ?? 0)
       cursor.archive = new ArchiveTap(
@@ -291,33 +294,20 @@ export class TaskAttempt {
       const preparing = task.needsPrepare ? task.prepare(view, input) : undefined
       if (preparing !== undefined) await this.#quiet.until(preparing)
       reader.take(input, nextOffsets)
-      this.#push(task, view, input)
+      this.order.took(input, view.offset + 1)
+      task.push(view, input)
       // After the push: what the graph has found out about the bytes, the archive need not.
       cursor.archive?.append(view, task.facts)
       if (task.isSaturated) await this.#quiet.until(task.settle())
       const isFull = hasNoCredit(task, limits) || this.#elsewhere.endsAt(nextOffsets)
       // Behind a value that was left out, so that it is not met again.
-      if (isFull || (this.#isWatching && this.#leftOut.at(input, view.offset) !== undefined))
+      if (isFull || this.#leftOut.at(input, view.offset) !== undefined)
         await this.#cut(claim, task, reader, false, backoff)
       if (isFull) break
     }
     const now = this.#options.clock.now()
     for (const cursor of this.#cursors) if (cursor.takeNews()) cursor.lastRecordAt = now
     return hasTaken
-  }
-
-  #push(task: StreamTask, view: RecordView, input: number): void {
-    if (this.#isWatching) this.#watchStepsAt(task, input, view.offset)
-    this.order.took(input, view.offset + 1)
-    task.push(view, input)
-  }
-
-  /** As long as values are known that a step fails on, what is emitted at their records is watched. */
-  #watchStepsAt(task: StreamTask, input: number, offset: number): void {
-    const leftOut = this.#leftOut.at(input, offset)
-    task.stopWatching()
-    if (leftOut !== undefined) task.startWatching(leftOut)
-    this.#isWatching = !this.#leftOut.isEmpty
   }
 
   /** Waits until there is room for another batch: of records that no commit has confirmed, and in the archives. */
@@ -465,6 +455,7 @@ export class TaskAttempt {
         this.#relays?.committed(checkpoint.messages)
         backoff.reset()
         this.#leftOut.forgetBefore(nextOffsets)
+        if (this.#leftOut.isEmpty) task.stopWatching()
         this.#elsewhere.committed(nextOffsets)
         task.rendersRows = this.#leftOut.hasBadRowFrom(nextOffsets)
         const status = this.#status

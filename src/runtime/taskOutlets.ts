@@ -3,7 +3,9 @@ import type { MessageWrite } from './checkpoint.ts'
 import { ConfigurationError } from './errors.ts'
 import type { Marker } from './marker.ts'
 import { MessageBuffer } from './messageBuffer.ts'
-import type { MessageTarget } from './outlet.ts'
+import type { MessageTarget, RowsOutlet } from './outlet.ts'
+import { PackedRowBuffer } from './packedRowBuffer.ts'
+import type { OpenPacker } from './packedRows.ts'
 import type { Outlets } from './pipeline.ts'
 import type { ResultBuffer } from './resultBuffer.ts'
 import { RowBuffer, type TakenRows } from './rowBuffer.ts'
@@ -36,15 +38,24 @@ export class TaskOutlets {
   readonly sending: readonly SendingOutlet[]
   /** Names of those among whose messages markers are written. */
   readonly marked: readonly string[]
-  readonly #rows: readonly RowBuffer[]
+  readonly #rows: readonly (RowBuffer | PackedRowBuffer)[]
   readonly #messages: readonly MessageBuffer[]
   /** Those among whose messages markers are written. */
   readonly #marked: readonly MessageBuffer[]
   readonly #before: ReadonlyMap<string, number>
 
-  /** @param sent how many messages each outlet has emitted so far */
-  constructor(pipeline: string, outlets: Outlets, inputs: TaskInputs, sent: ReadonlyMap<string, number>) {
-    const rows: RowBuffer[] = []
+  /**
+   * @param sent how many messages each outlet has emitted so far
+   * @param openPacker of the store, where it takes rows of append tables packed
+   */
+  constructor(
+    pipeline: string,
+    outlets: Outlets,
+    inputs: TaskInputs,
+    sent: ReadonlyMap<string, number>,
+    openPacker?: OpenPacker,
+  ) {
+    const rows: (RowBuffer | PackedRowBuffer)[] = []
     const messages: MessageBuffer[] = []
     const streams: OutletStream[] = []
     const archives = new Map<string, number>()
@@ -55,9 +66,10 @@ export class TaskOutlets {
         continue
       }
       const before = sent.get(name) ?? 0
-      const buffer = outlet.kind === 'rows' ? new RowBuffer(name, outlet) : new MessageBuffer(name, outlet, before)
-      if (buffer instanceof RowBuffer) rows.push(buffer)
-      else messages.push(buffer)
+      const buffer =
+        outlet.kind === 'rows' ? rowBuffer(name, outlet, openPacker) : new MessageBuffer(name, outlet, before)
+      if (buffer instanceof MessageBuffer) messages.push(buffer)
+      else rows.push(buffer)
       if (outlet.kind === 'messages') sending.push({ name, to: outlet.to, sent: before })
       streams.push({ buffer, values: outlet.values })
     }
@@ -114,6 +126,16 @@ export class TaskOutlets {
     // Not in the order in which they emitted first, which a restart forgets.
     return new Map([...all].sort(([a], [b]) => (a < b ? -1 : 1)))
   }
+}
+
+function rowBuffer(
+  name: string,
+  outlet: RowsOutlet<unknown>,
+  openPacker: OpenPacker | undefined,
+): RowBuffer | PackedRowBuffer {
+  const { table } = outlet
+  if (table.mode === 'upsert' || openPacker === undefined) return new RowBuffer(name, outlet)
+  return new PackedRowBuffer(name, table, openPacker(table))
 }
 
 function archivedInput(pipeline: string, outlet: string, input: number, others: ReadonlyMap<string, number>): number {

@@ -22,7 +22,8 @@ export class TaskRunner {
   constructor(partition: number, options: TaskOptions) {
     this.#options = options
     const otherTopics = (options.others ?? []).map(({ topic }) => topic)
-    const otherPartitions = options.inputs.slice(1).flatMap((input) => input.partition ?? [])
+    const isElsewhere = options.inputs.some((input) => input.partition !== undefined)
+    const otherPartitions = isElsewhere ? options.inputs.slice(1).map((input) => input.partition ?? partition) : []
     this.#id = {
       pipeline: options.pipeline.name,
       topic: options.source.topic,

@@ -1,3 +1,5 @@
+import type { Meeting } from './operator.ts'
+
 /** Something that acts when the watermark has come to a time. */
 export interface TimedNode {
   /** The earliest watermark at which it has something to do; infinite for never. */
@@ -24,6 +26,8 @@ const nobodysTurn = Number.POSITIVE_INFINITY
 export class TimeDomain {
   /** No record at or before this time is expected, ms UTC; minus infinity before the first. Never goes back. */
   watermark = Number.NEGATIVE_INFINITY
+  /** Of those that move it and those that go by it. */
+  readonly meeting: Meeting = { stage: undefined }
   /** Event time of the value that is being passed on, ms UTC; NaN where there is none. */
   valueTime = Number.NaN
   #nextDue = Number.POSITIVE_INFINITY

@@ -12,7 +12,7 @@ export interface TaskSources {
 }
 
 /**
- * The inputs of a pipeline with a place for each partition that one task reads: those of the first input first, by their numbers. As they are where each partition is a task.
+ * The inputs of a pipeline with a place for each partition that one task reads: those of the first input first, by their numbers. An input of which a task reads its own partition stays as it is.
  * @throws RetryableError where a log cannot be asked how many it has
  */
 export async function taskSources(
@@ -21,8 +21,7 @@ export async function taskSources(
   others: readonly LogSource[],
 ): Promise<TaskSources> {
   const inputs = inputsOf(pipeline)
-  if (!isOneTask(inputs)) return { inputs, source, others }
-  if (pipeline.partitionGrowth === 'allow') {
+  if (isOneTask(inputs) && pipeline.partitionGrowth === 'allow') {
     throw new ConfigurationError(
       `pipeline ${pipeline.name}: partitionGrowth: 'allow' is for tasks that each have a partition; with partitions: 'all' the number of partitions is a part of what is saved. Leave one of them out.`,
       { pipeline: pipeline.name },
@@ -30,9 +29,9 @@ export async function taskSources(
   }
   const read: { readonly input: ResolvedInput; readonly log: LogSource }[] = []
   for (const [i, log] of [source, ...others].entries()) {
-    for (const partition of await log.partitions()) {
-      read.push({ input: { ...(inputs[i] as ResolvedInput), partition }, log })
-    }
+    const input = inputs[i] as ResolvedInput
+    if (!input.isWhole) read.push({ input, log })
+    else for (const partition of await log.partitions()) read.push({ input: { ...input, partition }, log })
   }
   return { inputs: read.map(({ input }) => input), source, others: read.slice(1).map(({ log }) => log) }
 }
@@ -40,6 +39,11 @@ export async function taskSources(
 /** Whether the pipeline has one task, which reads all partitions; it is called by the number 0. */
 export function isOneTask(inputs: readonly ResolvedInput[]): boolean {
   return inputs[0]?.isWhole === true
+}
+
+/** Whether the input is a table that every task of several reads whole. */
+export function isShared(inputs: readonly ResolvedInput[], { isWhole }: ResolvedInput): boolean {
+  return isWhole && !isOneTask(inputs)
 }
 
 /** How many tasks the pipeline has over topics of so many partitions. */

@@ -49,7 +49,7 @@ export class Worker {
     this.#options = options
     const { pipeline, source, others = [] } = options
     const inputs = inputsOf(pipeline)
-    if (!isOneTask(inputs)) this.#sources = { inputs, source, others }
+    if (!inputs.some(({ isWhole }) => isWhole)) this.#sources = { inputs, source, others }
     this.#limits = workerLimits(options.limits)
     // It may end while nobody waits for it yet.
     this.#ended.promise.catch(() => undefined)
@@ -121,7 +121,7 @@ export class Worker {
         },
         onFailed: (error) => this.#ended.reject(error),
       }
-      const joining = this.#sources === null ? this.#joinAsOne(listener) : source.join(listener)
+      const joining = this.#sources === null ? this.#joinWhole(listener) : source.join(listener)
       try {
         const membership = await Promise.race([joining, aborted(signal)])
         if (membership === null) joining.then((late) => late.leave()).catch(() => undefined)
@@ -137,10 +137,11 @@ export class Worker {
     return null
   }
 
-  /** Whoever has the first partition has all of them. */
-  async #joinAsOne(listener: AssignmentListener): Promise<LogMembership> {
+  /** Where one task reads everything, whoever has the first partition has all of them. */
+  async #joinWhole(listener: AssignmentListener): Promise<LogMembership> {
     const { pipeline, source, others = [] } = this.#options
     this.#sources = await taskSources(pipeline, source, others)
+    if (!isOneTask(inputsOf(pipeline))) return source.join(listener)
     const onAssign = (partitions: readonly number[]) => listener.onAssign(partitions.filter((one) => one === 0))
     return source.join({ ...listener, onAssign })
   }

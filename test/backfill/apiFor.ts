@@ -29,7 +29,7 @@ interface ApiOptions {
 export function apiFor(restUrl: string, options: ApiOptions = {}): ExchangeApi {
   const { clock = new SleepClock(), weightPerMinute = 1_200 } = options
   const limits = limitsOfAddress(clock, restUrl, weightPerMinute)
-  const client = new RestClient({ clock, timeoutMs: 5_000, limits })
+  const client = new RestClient({ clock, timeoutMs: 5_000, limits, isSimulated: null })
   const { signal = new AbortController().signal, onNotice = () => {} } = options
   return new ExchangeApi({ restUrl, client, clock, signal, onNotice })
 }

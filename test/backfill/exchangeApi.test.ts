@@ -134,7 +134,7 @@ test('what the exchange said to one is known to all who ask there: weight, waits
 test('a feed that would still ask leaves room for no history, and history leaves room for the feed', async () => {
   const { exchange, clock } = await rig({ usedWeight: () => 800 })
   const limits = limitsOfAddress(clock, exchange.url, 1_200)
-  const client = new RestClient({ clock, timeoutMs: 5_000, limits })
+  const client = new RestClient({ clock, timeoutMs: 5_000, limits, isSimulated: null })
   const signal = new AbortController().signal
   const url = `${exchange.url}/api/v3/time`
   expect(await client.ask(url, { share: feedWeightShare, signal })).toMatchObject({ status: 200 })

@@ -53,7 +53,7 @@ describe('a batch pass', { timeout: 240_000 }, () => {
           await world.live([], 'drain-and-close')
           await world.pass()
           const incremental = await world.dump()
-          expect(incremental.silver_klines_1m?.length).toBeGreaterThan(10)
+          expect(incremental.silver_klines_1m?.length).toBeGreaterThan(5)
           await world.pass({ isFull: true })
           expect(await world.dump()).toEqual(incremental)
           expect(await world.pass()).toEqual({ records: 0, minutes: 0, candles: 0, blocked: 0, commits: 0 })

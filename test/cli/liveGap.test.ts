@@ -28,7 +28,10 @@ test('a gap is shown by status while it is open, and the candles are right once 
     cwd: folder,
     env: { MILLRACE_BINANCE_WS_URL: exchange.streamUrl, MILLRACE_BINANCE_REST_URL: exchange.restUrl },
   }
-  const run = startCommand(['run', 'realtime', '--source', 'binance', '--symbols', 'BTCUSDT'], place)
+  const run = startCommand(
+    ['run', 'realtime', '--source', 'binance', '--market', 'simulated', '--symbols', 'BTCUSDT'],
+    place,
+  )
   await exchange.untilSubscribed('BTCUSDT')
   exchange.trade('BTCUSDT', { time: minute })
   exchange.failRest({ status: 400, times: 1_000_000, path: 'historicalTrades' })
@@ -38,14 +41,15 @@ test('a gap is shown by status while it is open, and the candles are right once 
   for (let step = 0; step < 60; step++) exchange.trade('BTCUSDT', { time: minute + 102_000 + step * 4_000 })
   const open = await statusUntil(
     place,
-    (text) => /BTCUSDT \(spot\): a gap is open/.test(text) && /feed binance spot: 1 gap, 1 gap open/.test(text),
+    (text) =>
+      /BTCUSDT \(simulated\): a gap is open/.test(text) && /feed binance simulated: 1 gap, 1 gap open/.test(text),
   )
-  expect(open).toMatch(/feed binance spot: 1 gap, 1 gap open, 50 trades missing/)
+  expect(open).toMatch(/feed binance simulated: 1 gap, 1 gap open, 50 trades missing/)
   expect(open).toMatch(
     /! a gap is open, 50 trades missing of BTCUSDT: .*historicalTrades answered 400.* \(since \d{4}-/,
   )
   expect(open).toMatch(
-    /! BTCUSDT \(spot\): a gap is open, 50 trades missing between .* Candles of that time are not complete/,
+    /! BTCUSDT \(simulated\): a gap is open, 50 trades missing between .* Candles of that time are not complete/,
   )
   exchange.forgetRefusals()
   const filled = await statusUntil(place, (text) => !text.includes('a gap is open'))
@@ -53,10 +57,9 @@ test('a gap is shown by status while it is open, and the candles are right once 
   expect(filled).toContain('no dead letters')
   run.process.kill('SIGINT')
   expect(await run.ended).toMatchObject({ code: 0 })
-  const candles = (await candlesOf(place, 'BTCUSDT', '--interval', '1m')).map(({ open_time, trade_count }) => [
-    open_time,
-    trade_count,
-  ])
+  const candles = (await candlesOf(place, 'BTCUSDT', '--interval', '1m', '--market', 'simulated')).map(
+    ({ open_time, trade_count }) => [open_time, trade_count],
+  )
   const right = exchange
     .klines('BTCUSDT', '1m')
     .map(({ openTime, tradeCount }) => [new Date(openTime).toISOString(), String(tradeCount)])

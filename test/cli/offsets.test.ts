@@ -6,6 +6,8 @@ import { afterAll, afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { runProgram } from '../../src/cli/program.ts'
 import { EmbeddedLog } from '../../src/embedded/log/embeddedLog.ts'
 import { decode } from '../../src/operators/decode.ts'
+import { enrich } from '../../src/operators/enrich.ts'
+import { toTable } from '../../src/operators/toTable.ts'
 import { systemClock } from '../../src/runtime/clock.ts'
 import { ConfigurationError, CorruptRecordError, OffsetOutOfRangeError } from '../../src/runtime/errors.ts'
 import type { LogSource } from '../../src/runtime/log.ts'
@@ -135,6 +137,55 @@ const failure = (run: Promise<unknown>) =>
     () => undefined,
     (error: unknown) => error,
   )
+
+describe('a batch of a table that every task reads whole', () => {
+  test('is left out of each, by one decision, which is taken back as one', { timeout: 60_000 }, async () => {
+    const shared = definePipeline({
+      name: 'shared',
+      inputs: {
+        left: { topic: 'left', codec: text, idleAfterMs: 1 },
+        rows: { topic: 'rows', codec: text, movesTime: false, partitions: 'all' },
+      },
+      build: ({ left, rows }) => {
+        const known = toTable(rows, { name: 'rows', by: (row) => row, value: (row) => row, maxKeys: 9 })
+        return {
+          seen: toPostgres(left.pipe(enrich(known, { by: (one) => one, with: (value) => ({ value }) })), seen),
+        }
+      },
+    }) as Pipeline
+    const left = await EmbeddedLog.open({ pool: database.pool, topic: 'left', partitions: 2 })
+    const rows = await topicWith('rows', 1)
+    const append = async (log: EmbeddedLog, ...partitions: readonly number[]) => {
+      const writer = log.writer()
+      await writer.claim('more')
+      const records = partitions.map((partition) => ({
+        partition,
+        timestamp: 2_000,
+        key: null,
+        value: Buffer.from('x'),
+      }))
+      await writer.append(records, String(partitions.length))
+      await writer.close()
+    }
+    await append(left, 0, 1)
+    await runAll(shared, left, rows)
+    await append(rows, 0)
+    await spoil('rows', 1, 62)
+    await append(left, 0, 1)
+    const error = await failure(runAll(shared, left, rows))
+    expect(error).toBeInstanceOf(CorruptRecordError)
+    const skip = commandIn(error)
+    const decided = await millrace(...skip)
+    expect(decided.out).toMatch(/task left\/0: .*rows\/0[^]*task left\/1: .*rows\/0[^]*Stored/)
+    const place = ['--pipeline', 'shared', '--topic', 'rows', '--partition', '0']
+    expect((await millrace('offsets', 'unskip', ...place, '--yes')).out).toContain('Taken back')
+    expect(await failure(runAll(shared, left, rows))).toBeInstanceOf(CorruptRecordError)
+    await millrace(...skip)
+    await runAll(shared, left, rows)
+    expect(await values()).toEqual(['x', 'x', 'x', 'x'])
+    await Promise.all([left.close(), rows.close()])
+  })
+})
 
 describe('a batch that cannot be read', () => {
   test('ends every start with a command, and is left out for good once that was given', async () => {

@@ -5,10 +5,15 @@ import { afterAll, afterEach, expect, test, vi } from 'vitest'
 import { SimulatedExchange } from '../../src/testing/exchange/simulatedExchange.ts'
 import { runCommand, startCommand } from '../support/commandLine.ts'
 import { candlesOf } from '../support/klines.ts'
+import { unmarked } from '../support/unmarkedExchange.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'millrace-reconcile-'))
 let exchange: SimulatedExchange
-afterEach(() => exchange.close())
+let real: Awaited<ReturnType<typeof unmarked>>
+afterEach(async () => {
+  await exchange.close()
+  await real.close()
+})
 afterAll(() => rmSync(folder, { recursive: true, force: true }))
 
 const minuteMs = 60_000
@@ -16,9 +21,10 @@ const minuteMs = 60_000
 test('minutes are held against the exchange: lost trades are brought in again, wrong candles of the exchange explained', async () => {
   const start = Math.floor(Date.now() / minuteMs) * minuteMs - 10 * minuteMs
   exchange = await SimulatedExchange.start({ symbols: ['BTCUSDT'], startMs: start })
+  real = await unmarked(exchange)
   const place = {
     cwd: folder,
-    env: { MILLRACE_BINANCE_WS_URL: exchange.streamUrl, MILLRACE_BINANCE_REST_URL: exchange.restUrl },
+    env: { MILLRACE_BINANCE_WS_URL: real.streamUrl, MILLRACE_BINANCE_REST_URL: real.restUrl },
   }
   const run = startCommand(['run', 'realtime', '--source', 'binance', '--symbols', 'BTCUSDT'], place)
   await exchange.untilSubscribed('BTCUSDT')

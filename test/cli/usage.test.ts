@@ -31,7 +31,7 @@ describe('wrong usage', () => {
     ['candel', "error: unknown command 'candel' (Did you mean candles?)"],
     [
       'frobnicate',
-      "error: unknown command 'frobnicate'; allowed: new, run, ingest, record, exchange, graph, backfill, reconcile, quality, runs, candles, rows, console, portfolio, indicators, status, dead-letters, outbox, alerts, archive, lake, state, offsets, symbols, topics, buckets, health, monitor, doctor, migrate",
+      `error: unknown command 'frobnicate'; allowed: ${[...new Set(commandNames.map((name) => name.split(' ')[0]))].join(', ')}`,
     ],
     ['run', "error: missing required argument 'file'"],
     ['run batc', `error: batc: there is no such file; looked for ${resolve('batc')} (did you mean batch?).`],

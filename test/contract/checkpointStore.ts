@@ -634,6 +634,23 @@ export function checkpointStoreContract(name: string, create: () => Promise<Chec
       expect([...stored].sort(byNumber)).toEqual(wanted.sort(byNumber))
     })
 
+    test('rows that the store has packed as they came are stored as others are', async (context) => {
+      if (store.openPacker === undefined) return context.skip('the store takes rows as they are')
+      const packer = store.openPacker(lineTable as AppendTable<never>)
+      const lines = Array.from({ length: 500 }, (_, i) => ({
+        number: i - 250,
+        text: `${task.pipeline} ${hostile.repeat(i % 5)}`,
+        at: i % 7 === 0 ? null : 1_723_075_200_123 + i * 7,
+      }))
+      for (const line of lines) packer.add(line)
+      const write = { table: lineTable as AppendTable<unknown>, rows: [], packed: packer.take() }
+      await committed(checkpoint(1, { writes: [write] }))
+      const all = await under.rows(lineTable.name)
+      const stored = all.filter(({ text }) => String(text).startsWith(task.pipeline))
+      const numbered = stored.map(({ number, ...line }) => ({ number: Number(number), ...line }))
+      expect(numbered.sort((a, b) => a.number - b.number)).toEqual(lines)
+    })
+
     test('a dead letter is known by task, offset, operator and ordinal, and a repeat of it changes nothing', async () => {
       const letters: DeadLetter[] = [
         aLetter,

@@ -9,6 +9,7 @@ import { type RunningCommand, runCommand, startCommand } from '../support/comman
 import { type ComposeFile, makeEnvFile, missingForCompose, readComposeFile } from '../support/composeFile.ts'
 import { hasKafka, kafkaTitle, type SharedBroker, sharedBroker, uniqueName } from '../support/kafkaBroker.ts'
 import { type S3Server, startS3Server } from '../support/s3Server.ts'
+import { unmarked } from '../support/unmarkedExchange.ts'
 
 const missing = await missingForCompose()
 const canRun = hasKafka && missing === null
@@ -22,6 +23,7 @@ describe.skipIf(!canRun)(title, { timeout: 120_000 }, () => {
   let postgres: EmbeddedPostgres
   let s3: S3Server
   let exchange: SimulatedExchange
+  let real: Awaited<ReturnType<typeof unmarked>>
   let folder: string
   let topics: Readonly<Record<string, string>>
 
@@ -38,9 +40,11 @@ describe.skipIf(!canRun)(title, { timeout: 120_000 }, () => {
     postgres = await startOrJoin(join(folder, 'postgres'))
     s3 = await startS3Server()
     exchange = await SimulatedExchange.start({ startMs: Date.now() - 60_000 })
+    real = await unmarked(exchange)
   }, 240_000)
   afterAll(async () => {
     await exchange.close()
+    await real.close()
     await s3.close()
     await postgres.stop()
     await broker.close()
@@ -69,8 +73,8 @@ describe.skipIf(!canRun)(title, { timeout: 120_000 }, () => {
     const env: Record<string, string> = {
       ...Object.fromEntries(given),
       MILLRACE_DATA_DIR: join(folder, name),
-      MILLRACE_BINANCE_WS_URL: exchange.streamUrl,
-      MILLRACE_BINANCE_REST_URL: exchange.restUrl,
+      MILLRACE_BINANCE_WS_URL: real.streamUrl,
+      MILLRACE_BINANCE_REST_URL: real.restUrl,
       ...(/^(ingest|worker)/.test(name) ? { MILLRACE_TOPIC: topic ?? '' } : {}),
     }
     return { args: (command ?? []).map((word) => topics[word] ?? word), place: { cwd: folder, env } }

@@ -54,6 +54,8 @@ const { folder, files } = writePrograms([
   'docs/indicators.md',
   'docs/alerts.md',
   'docs/lake.md',
+  'docs/quality.md',
+  'docs/schedule.md',
   'docs/market-streams.md',
   'docs/live-feed.md',
   'docs/start/fromRxjs.md',
@@ -76,7 +78,7 @@ function isPipeline(value: unknown): value is RecordsPipeline {
 describe('the programs of the pages', () => {
   it('compile', { timeout: 120_000 }, async () => {
     const pages = new Set([...files.keys()].map((name) => name.split(' ')[0]))
-    expect(pages.size).toBe(21)
+    expect(pages.size).toBe(23)
     const config = {
       extends: join(root, 'tsconfig.json'),
       compilerOptions: { paths: {}, rewriteRelativeImportExtensions: false },

@@ -1,10 +1,11 @@
-import { of, Subject } from 'rxjs'
+import { map, of, Subject } from 'rxjs'
 import { describe, expect, it } from 'vitest'
 import { z } from 'zod'
 import { jsonCodec } from '../../src/codecs/jsonCodec.ts'
 import { topic } from '../../src/codecs/topic.ts'
 import { enrich } from '../../src/operators/enrich.ts'
 import { eventTime } from '../../src/operators/eventTime.ts'
+import { mapAsync } from '../../src/operators/mapAsync.ts'
 import { toTable } from '../../src/operators/toTable.ts'
 import type { SavedCheckpoint } from '../../src/runtime/checkpoint.ts'
 import { ConfigurationError, OperatorError } from '../../src/runtime/errors.ts'
@@ -111,6 +112,47 @@ describe('a table whose rows go by time', () => {
     expect(start(100, [1, tier('tin')])).toEqual([])
     expect(start(undefined, [0, order(9_000)], [0, order(9_001)])).toEqual(['9000 tin', '9001 tin'])
     expect(start(undefined, [0, order(9_999)])).toEqual(['9999 tin'])
+  })
+
+  it('refuses a time that moves below a call, which lets values go at checkpoints: rows would go at another place in a replay', async () => {
+    const pipeline = definePipeline({
+      name: 'across',
+      inputs,
+      build: ({ orders, tiers }) => {
+        const known = toTable(tiers, {
+          name: 'tiers',
+          by: ({ id }) => id,
+          value: ({ tier }) => tier,
+          maxKeys: 9,
+          ttlMs: 10,
+        })
+        const found = enrich(known, {
+          by: (one: z.infer<typeof Order>) => one.of,
+          with: ({ at }, tier) => ({ at, line: `${at} ${tier ?? 'none'}` }),
+        })
+        return {
+          lines: toPostgres(
+            orders.pipe(
+              found,
+              mapAsync(async (one) => one, { concurrency: 8 }),
+              eventTime({ of: ({ at }) => at, maxOutOfOrdernessMs: 0 }),
+              map(({ line }) => line),
+            ),
+            lines,
+          ),
+        }
+      },
+    })
+    const start = () => new StreamTask(pipeline, null, [0, 0])
+    const [tableFirst, timeFirst] = [start(), start()]
+    tableFirst.push(viewOf({ value: tier('tin') }, 0), 1)
+    tableFirst.push(viewOf({ value: order(1) }, 0), 0)
+    await expect(tableFirst.settle()).rejects.toThrow(
+      /eventTime: mapAsync lets values go at checkpoints.* Put mapAsync above/,
+    )
+    timeFirst.push(viewOf({ value: order(1) }, 0), 0)
+    await timeFirst.settle()
+    expect(() => timeFirst.push(viewOf({ value: tier('tin') }, 0), 1)).toThrow(/tiers: mapAsync lets values go/)
   })
 
   it('refuses a ttl that is none, and one that nothing can measure', () => {

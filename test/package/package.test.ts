@@ -53,6 +53,12 @@ describe('the package, installed into an empty project', () => {
     )
   })
 
+  it('tests a pipeline over a stream of the exchange', async () => {
+    expect(await project.node('examples/spread.check.ts')).toBe(
+      'spread: rows and dead letters are as expected, interrupted or not\n',
+    )
+  })
+
   it('tests two pipelines with a topic between them', async () => {
     expect(await project.node('examples/hop.check.ts')).toBe(
       'hop: rows and dead letters are as expected, interrupted or not\n',

@@ -542,6 +542,25 @@ describe('quarantine', () => {
   })
 })
 
+it('adds up what a run judges in parts', async () => {
+  await bars(...wholeFive, { at: 5, open: null }, { at: 10 })
+  const quality = defineQuality({
+    table: 'bar',
+    by: ['symbol'],
+    time: 'at',
+    expectations: [{ kind: 'notNull', column: 'open' }],
+  })
+  await client.query('BEGIN')
+  for (const from of [0, 5, 10]) await checkQuality(client, quality, [five('A', from)], { runId: 'parts', now })
+  await client.query('COMMIT')
+  const { rows } = await db.pool.query(
+    'SELECT state, windows::int, passed::int, row_count::int, failing::int, reason FROM quality_result',
+  )
+  expect(rows).toEqual([
+    { state: 'fail', windows: 3, passed: 2, row_count: 7, failing: 1, reason: '1 of 1 rows fail: open is not null' },
+  ])
+})
+
 it('looks only at the rows that it is told to', async () => {
   await bars({ at: 0, open: null, side: 'open' }, { at: 1, side: 'closed' }, { at: 2, side: null, open: null })
   const only = { left: { column: 'side' }, is: '<>', right: { value: 'open' } } as const

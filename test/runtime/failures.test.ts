@@ -8,8 +8,12 @@ import { mapAsync } from '../../src/operators/mapAsync.ts'
 import { tumblingWindow } from '../../src/operators/tumblingWindow.ts'
 import type { CheckpointStore } from '../../src/runtime/checkpoint.ts'
 import { RetryableError } from '../../src/runtime/errors.ts'
+import { LeftOutValues } from '../../src/runtime/leftOutValues.ts'
 import { definePipeline, type Pipeline } from '../../src/runtime/pipeline.ts'
+import { RecordView } from '../../src/runtime/record.ts'
 import { stateful } from '../../src/runtime/stateful.ts'
+import { StepFailure } from '../../src/runtime/stepFailure.ts'
+import { StreamTask } from '../../src/runtime/streamTask.ts'
 import type { AppendTable } from '../../src/runtime/table.ts'
 import { Worker } from '../../src/runtime/worker.ts'
 import { toPostgres } from '../../src/sinks/toPostgres.ts'
@@ -112,6 +116,45 @@ describe('a value on which the pipeline throws', () => {
         map((batch) => notBy(6)(batch[0] as number)),
       )
     expect((await run(pipelineOf(batched) as Pipeline, 20)).chain).toEqual(upTo(20, 6))
+  })
+
+  it('below a call is found again by its record, wherever the results of calls are let through', async () => {
+    const pipeline = pipelineOf((source) =>
+      source.pipe(
+        mapAsync(async (value) => value, { concurrency: 100 }),
+        map(notBy(3)),
+      ),
+    ) as Pipeline
+    const leftOut = new LeftOutValues()
+    const failures: string[] = []
+    /** An attempt that is cut, or saturated, behind these records. */
+    const attempt = async (settledBehind: readonly number[]) => {
+      const task = new StreamTask(pipeline, null, 0)
+      if (!leftOut.isEmpty) task.startWatching(leftOut)
+      for (const offset of Array.from({ length: 5 }).keys()) {
+        const view = new RecordView()
+        view.buffer = Buffer.from(String(offset + 1))
+        view.valueLength = view.buffer.length
+        view.offset = offset
+        task.push(view)
+        if (settledBehind.includes(offset)) await task.settle()
+      }
+      return task.cutWhenQuiet({ now: 0, isFinal: true })
+    }
+    for (const settledBehind of [[4], [2], [0, 3]]) {
+      try {
+        const { deadLetters, writes } = await attempt(settledBehind)
+        expect(failures).toEqual(['2 null', '2 mapAsync 1'])
+        expect(deadLetters.map(({ offset, operator }) => [offset, operator])).toEqual([[2, 'mapAsync']])
+        expect(writes.find(({ table }) => table.name === 'chain')?.rows).toHaveLength(4)
+        return
+      } catch (error) {
+        if (!(error instanceof StepFailure)) throw error
+        failures.push(`${error.offset} ${error.emission && `${error.emission.operator} ${error.emission.ordinal}`}`)
+        expect(leftOut.learn(error, null)).toBe(true)
+      }
+    }
+    expect.unreachable(`failed as often as it was tried: ${failures.join(', ')}`)
   })
 
   it('in several branches and below each other is left out once, and the numbers of the others do not shift', async () => {

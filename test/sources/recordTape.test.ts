@@ -24,7 +24,13 @@ afterEach(() => exchange.close())
 
 function record(over: Partial<RecordTapeOptions> = {}): Promise<Recorded> {
   return recordTape({
-    feed: binanceFeed({ market: 'spot', symbols: ['BTCUSDT'], endpoints: exchange, jitter: () => 0 }),
+    feed: binanceFeed({
+      market: 'spot',
+      symbols: ['BTCUSDT'],
+      endpoints: exchange,
+      isSimulated: true,
+      jitter: () => 0,
+    }),
     path,
     what: 'binance spot, BTCUSDT',
     isSimulated: false,

@@ -1,5 +1,6 @@
+import { bytesText, countText, durationText } from '../../../src/console/text.ts'
 import { zone } from '../shell/choices.ts'
-import { bytesText, countText, durationText, plain, timeText } from '../shell/format.ts'
+import { plain, timeText } from '../shell/format.ts'
 
 const mostCharacters = 300
 

@@ -1,9 +1,10 @@
 import { useState } from 'preact/hooks'
+import { bytesText } from '../../../src/console/text.ts'
 import type { AnswerOf } from '../../../src/web/routes.ts'
 import { get } from '../shell/api.ts'
 import { useAsked } from '../shell/asked.ts'
 import { zone } from '../shell/choices.ts'
-import { bytesText, plain, timeText } from '../shell/format.ts'
+import { plain, timeText } from '../shell/format.ts'
 
 type Bytes = AnswerOf<'api/dead-letters/bytes'>
 

@@ -1,10 +1,11 @@
 import { useState } from 'preact/hooks'
+import { countText } from '../../../src/console/text.ts'
 import type { AnswerOf } from '../../../src/web/routes.ts'
 import { get, post } from '../shell/api.ts'
 import { useAsked } from '../shell/asked.ts'
 import { zone } from '../shell/choices.ts'
 import { DataTable } from '../shell/dataTable.tsx'
-import { countText, plain, timeText } from '../shell/format.ts'
+import { plain, timeText } from '../shell/format.ts'
 import { Letter } from './letter.tsx'
 
 type Group = AnswerOf<'api/dead-letters'>['groups'][number]

@@ -1,7 +1,8 @@
+import { countText, decimalText } from '../../../src/console/text.ts'
 import type { WireCandle } from '../../../src/web/protocol.ts'
 import { zone } from '../shell/choices.ts'
 import { DataTable } from '../shell/dataTable.tsx'
-import { countText, decimalText, timeText } from '../shell/format.ts'
+import { timeText } from '../shell/format.ts'
 import type { SeriesStore } from './seriesStore.ts'
 
 const shownRows = 200

@@ -36,11 +36,19 @@ interface Colors {
   readonly lines: readonly string[]
 }
 
+/** A line of the chart. */
+export interface LegendLine {
+  readonly key: string
+  readonly color: string
+}
+
 export interface ChartOptions {
   readonly zone: Zone
   readonly isSimulated: boolean
   readonly intervalMs: number
   readonly onNear: () => void
+  /** Told which line has which colour. */
+  readonly onLegend: (lines: readonly LegendLine[]) => void
   /** The candle under the crosshair; null for none. */
   readonly onPoint: (candle: WireCandle | null) => void
 }
@@ -115,6 +123,8 @@ export class CandleChart {
       wickUpColor: up,
       wickDownColor: down,
     })
+    for (const [key, line] of this.#lines)
+      if (!key.endsWith(' histogram')) line.applyOptions({ color: this.#colorOf(key) })
     this.#watermark?.detach()
     this.#watermark = null
     const pane = this.#chart.panes()[0]
@@ -199,28 +209,24 @@ export class CandleChart {
     for (const [indicator, { names, values: all }] of values) this.#drawIndicator(indicator, names, all)
     this.#markCorrections()
     this.#shadeGaps(gaps)
+    this.#options.onLegend(this.#keys.map((key) => ({ key: key.replace(/ value$/, ''), color: this.#colorOf(key) })))
   }
 
   #drawIndicator(indicator: string, names: readonly string[], values: readonly WireValue[]): void {
     for (const [i, name] of names.entries()) {
       const key = `${indicator} ${name}`
-      const line = this.#lines.get(key) ?? this.#addLine(indicator, name, i)
+      const line = this.#lines.get(key) ?? this.#addLine(indicator, name)
       this.#lines.set(key, line)
       line.setData(values.map((value) => this.#point(name, value, i)))
     }
   }
 
-  #addLine(indicator: string, name: string, i: number): ISeriesApi<'Line'> | ISeriesApi<'Histogram'> {
+  #addLine(indicator: string, name: string): ISeriesApi<'Line'> | ISeriesApi<'Histogram'> {
     const [kind = ''] = indicator.split(':')
     const pane = ownPane.includes(kind) ? this.#paneOf(kind) : 0
-    const common = {
-      title: name === 'value' ? indicator : `${kind} ${name}`,
-      priceLineVisible: false,
-      lastValueVisible: false,
-    }
+    const common = { priceLineVisible: false, lastValueVisible: false }
     if (name === 'histogram') return this.#chart.addSeries(HistogramSeries, common, pane)
-    const order = [...this.#lines.keys()].length
-    const color = this.#colors.lines[(order + i) % this.#colors.lines.length] as string
+    const color = this.#colorOf(`${indicator} ${name}`)
     const lineStyle = name === 'upper' || name === 'lower' ? LineStyle.Dashed : LineStyle.Solid
     return this.#chart.addSeries(
       LineSeries,
@@ -229,6 +235,13 @@ export class CandleChart {
     )
   }
 
+  #colorOf(key: string): string {
+    if (!this.#keys.includes(key)) this.#keys.push(key)
+    const { lines } = this.#colors
+    return lines[this.#keys.indexOf(key) % lines.length] as string
+  }
+
+  readonly #keys: string[] = []
   readonly #panes: string[] = []
 
   #paneOf(kind: string): number {

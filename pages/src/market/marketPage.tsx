@@ -1,16 +1,17 @@
 import { computed, effect, signal } from '@preact/signals'
 import { useEffect, useRef } from 'preact/hooks'
+import { countText, decimalText } from '../../../src/console/text.ts'
 import { type Interval, intervalMs, intervals } from '../../../src/market/interval.ts'
 import type { WireCandle } from '../../../src/web/protocol.ts'
 import { addressOf } from '../shell/api.ts'
 import { theme, zone } from '../shell/choices.ts'
 import { chosenSet } from '../shell/chosen.ts'
-import { countText, decimalText, plain, shortAge, timeText } from '../shell/format.ts'
+import { plain, shortAge, timeText } from '../shell/format.ts'
 import { usePageKeys } from '../shell/keys.ts'
 import { dataSets, pipelines, serverNow, symbols, watch } from '../shell/live.ts'
 import { go, hrefOf, place } from '../shell/router.ts'
 import { CandleTable } from './candleTable.tsx'
-import { CandleChart } from './chart.ts'
+import { CandleChart, type LegendLine } from './chart.ts'
 import { offered } from './indicators.ts'
 import { SeriesStore, type Wanted } from './seriesStore.ts'
 import { Watchlist } from './watchlist.tsx'
@@ -18,6 +19,7 @@ import { Watchlist } from './watchlist.tsx'
 const isTable = signal(false)
 const point = signal<WireCandle | null>(null)
 const announced = signal('')
+const legend = signal<readonly LegendLine[]>([])
 
 /** What the address says, completed by what there is. */
 const wanted = computed<Omit<Wanted, 'id'> | null>(() => {
@@ -129,6 +131,7 @@ function Series({ store: shown }: { readonly store: SeriesStore }) {
       </header>
       <Toolbar store={shown} />
       <Freshness store={shown} length={length} />
+      <Missing store={shown} />
       {shown.problem.value === null ? null : <p class="banner warn">{plain(shown.problem.value)}</p>}
       {shown.isTold.value && shown.count.value === 0 ? (
         <p class="empty">
@@ -143,6 +146,13 @@ function Series({ store: shown }: { readonly store: SeriesStore }) {
         <span>▯ hollow: still open</span>
         <span>◆ corrected</span>
         <span>▨ hatched: trades missing</span>
+        {isTable.value
+          ? null
+          : legend.value.map(({ key, color }) => (
+              <span key={key}>
+                <span class="swatch" style={{ background: color }} aria-hidden="true" /> {key}
+              </span>
+            ))}
       </p>
       <p class="unseen" aria-live="polite">
         {announced.value}
@@ -291,6 +301,21 @@ function Freshness({ store: shown, length }: { readonly store: SeriesStore; read
   )
 }
 
+/** Indicators that look back on more candles than there are. */
+function Missing({ store: shown }: { readonly store: SeriesStore }) {
+  if (!shown.isTold.value || shown.count.value === 0) return null
+  const lacking = offered.filter(
+    ({ text }) => shown.wanted.indicators.includes(text) && (shown.values.get(text)?.values.length ?? 0) === 0,
+  )
+  if (lacking.length === 0) return null
+  return (
+    <p class="fresh dim">
+      {lacking.map(({ label }) => label).join(', ')}: {lacking.length === 1 ? 'comes' : 'come'} once there are enough
+      candles.
+    </p>
+  )
+}
+
 function Chart({ store: shown, length }: { readonly store: SeriesStore; readonly length: number }) {
   const box = useRef<HTMLDivElement>(null)
   const chart = useRef<CandleChart | null>(null)
@@ -303,6 +328,9 @@ function Chart({ store: shown, length }: { readonly store: SeriesStore; readonly
       isSimulated,
       intervalMs: length,
       onNear: () => void shown.loadOlder(),
+      onLegend: (lines) => {
+        if (JSON.stringify(legend.peek()) !== JSON.stringify(lines)) legend.value = lines
+      },
       onPoint: (candle) => {
         point.value = candle
       },

@@ -1,6 +1,7 @@
 import { signal } from '@preact/signals'
+import { decimalText } from '../../../src/console/text.ts'
 import type { WireSymbol } from '../../../src/web/protocol.ts'
-import { decimalText, plain, shortAge } from '../shell/format.ts'
+import { plain, shortAge } from '../shell/format.ts'
 import { serverNow, symbols } from '../shell/live.ts'
 import { go, hrefOf } from '../shell/router.ts'
 
@@ -61,12 +62,14 @@ export function Watchlist({
                 <span class={`change ${change === null ? '' : change < 0 ? 'down' : 'up'}`}>
                   {change === null ? '–' : `${change < 0 ? '▼' : '▲'} ${Math.abs(change).toFixed(2)} %`}
                 </span>
-                {one.openGaps > 0 ? (
-                  <span class="tag warn">{one.openGaps === 1 ? '1 gap' : `${one.openGaps} gaps`}</span>
-                ) : null}
-                {one.since !== null && serverNow.value - one.since < 82_800_000 ? (
-                  <span class="since">in {shortAge(serverNow.value - one.since)}</span>
-                ) : null}
+                <span class="since">
+                  {one.since !== null && serverNow.value - one.since < 82_800_000
+                    ? `in ${shortAge(serverNow.value - one.since)}`
+                    : '24 h'}
+                  {one.openGaps > 0 ? (
+                    <span class="tag warn">▨ {one.openGaps === 1 ? '1 gap' : `${one.openGaps} gaps`}</span>
+                  ) : null}
+                </span>
               </a>
             </li>
           )

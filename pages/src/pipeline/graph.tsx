@@ -1,4 +1,4 @@
-import { useEffect, useMemo, useState } from 'preact/hooks'
+import { useEffect, useMemo, useRef, useState } from 'preact/hooks'
 import type { GraphNode, PipelineGraph } from '../../../src/runtime/graph.ts'
 import type { PipelineView } from '../../../src/web/pipelineView.ts'
 import { plain } from '../shell/format.ts'
@@ -6,14 +6,20 @@ import { chosenNode } from './chosenNode.ts'
 import type { Laid } from './layout.ts'
 import { nodeText } from './nodeFacts.ts'
 
-const nodeWidth = 148
-const nodeHeight = 46
+const nodeWidth = 138
+const nodeHeight = 44
+/** As in the layout, which comes later. */
+const leastScale = 0.8
+/** A shape beside the colour. */
+const marks: Readonly<Record<string, string>> = { bad: '✕ ', warn: '▲ ', busy: '◐ ' }
 const narrow = matchMedia('(max-width: 640px)')
 
 /** The graph that the code builds; a list where there is no room for a drawing. */
 export function Graph({ view, graph }: { readonly view: PipelineView; readonly graph: PipelineGraph }) {
   const [isNarrow, setNarrow] = useState(narrow.matches)
   const [drawing, setDrawing] = useState<Laid | null>(null)
+  const [room, setRoom] = useState(0)
+  const box = useRef<HTMLDivElement>(null)
   const shape = JSON.stringify([graph.nodes.map(({ id }) => id), graph.edges])
   useEffect(() => {
     const look = () => setNarrow(narrow.matches)
@@ -21,18 +27,27 @@ export function Graph({ view, graph }: { readonly view: PipelineView; readonly g
     return () => narrow.removeEventListener('change', look)
   }, [])
   useEffect(() => {
-    if (isNarrow) return
+    if (box.current === null) return
+    const watcher = new ResizeObserver(([entry]) => setRoom(Math.round((entry?.contentRect.width ?? 0) / 50) * 50))
+    watcher.observe(box.current)
+    return () => watcher.disconnect()
+  }, [isNarrow])
+  useEffect(() => {
+    if (isNarrow || room === 0) return
     let isWanted = true
     void import('./layout.ts').then(({ laid }) => {
-      if (isWanted) setDrawing(laid(graph))
+      if (isWanted) setDrawing(laid(graph, room))
     })
     return () => {
       isWanted = false
     }
-  }, [shape, isNarrow])
+  }, [shape, isNarrow, room])
   if (isNarrow) return <GraphList view={view} graph={graph} />
-  if (drawing === null) return <p class="dim">Drawing…</p>
-  return <Drawing view={view} graph={graph} drawing={drawing} />
+  return (
+    <div ref={box}>
+      {drawing === null ? <p class="dim">Drawing…</p> : <Drawing view={view} graph={graph} drawing={drawing} />}
+    </div>
+  )
 }
 
 function Drawing({
@@ -49,13 +64,14 @@ function Drawing({
     // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls has to be reached by keys.
     <section class="graph-box" tabIndex={0} aria-label={`Graph of ${view.pipeline}: ${graph.nodes.length} parts`}>
       <svg
-        viewBox={`0 0 ${drawing.width} ${drawing.height}`}
+        viewBox={`${drawing.left} ${drawing.top} ${drawing.width} ${drawing.height}`}
         width={drawing.width}
         height={drawing.height}
         class="graph"
+        style={{ maxWidth: '100%', minWidth: `${drawing.width * leastScale}px` }}
       >
         <title>Graph of {view.pipeline}</title>
-        <g class="edges" aria-hidden="true">
+        <g class="edges">
           {edges.map(({ from, to, path, plainSteps, points }) => {
             const middle = points[Math.floor(points.length / 2)]
             return (
@@ -73,6 +89,9 @@ function Drawing({
             )
           })}
         </g>
+        {drawing.chains.map(({ id, x, y, width, height }) => (
+          <rect key={id} class="chain" x={x} y={y} width={width} height={height} rx={10} />
+        ))}
         {graph.nodes.map((node) => (
           <Node key={node.id} view={view} node={node} at={drawing.nodes.get(node.id) ?? { x: 0, y: 0 }} />
         ))}
@@ -99,11 +118,10 @@ function Node({
     // biome-ignore lint/a11y/useSemanticElements: a button cannot stand in a drawing.
     <g
       class={`node ${node.kind} ${level}${isChosen ? ' chosen' : ''}`}
-      transform={`translate(${at.x - nodeWidth / 2} ${at.y - nodeHeight / 2})`}
+      transform={`translate(${at.x} ${at.y})`}
       role="button"
       tabIndex={0}
       aria-pressed={isChosen}
-      aria-label={`${node.kind} ${plain(name)}, ${facts}${level === 'good' ? '' : `, ${level}`}`}
       onClick={choose}
       onKeyDown={(event) => {
         if (event.key !== 'Enter' && event.key !== ' ') return
@@ -111,12 +129,12 @@ function Node({
         choose()
       }}
     >
-      <rect width={nodeWidth} height={nodeHeight} rx={node.kind === 'operator' ? 6 : 14} />
-      <text x={10} y={19} class="name">
-        {`${node.kind === 'outlet' ? '▣ ' : node.isTable === true ? '▤ ' : ''}${cut(plain(name), 19)}`}
+      <rect width={nodeWidth} height={nodeHeight - 4} y={2} rx={node.kind === 'operator' ? 6 : 14} />
+      <text x={9} y={18} class="name">
+        {`${marks[level] ?? ''}${node.kind === 'outlet' ? '▣ ' : node.isTable === true ? '▤ ' : ''}${cut(plain(name), 17)}`}
       </text>
-      <text x={10} y={36} class="fact">
-        {cut(plain(facts), 24)}
+      <text x={9} y={34} class="fact">
+        {cut(plain(facts), 22)}
       </text>
     </g>
   )

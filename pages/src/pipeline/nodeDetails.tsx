@@ -1,7 +1,8 @@
+import { countText } from '../../../src/console/text.ts'
 import type { PipelineGraph } from '../../../src/runtime/graph.ts'
 import type { PipelineView } from '../../../src/web/pipelineView.ts'
 import { zone } from '../shell/choices.ts'
-import { countText, plain, shortAge, timeText } from '../shell/format.ts'
+import { plain, shortAge, timeText } from '../shell/format.ts'
 import { chosenNode } from './chosenNode.ts'
 
 /** All that is known of a part of the graph. */

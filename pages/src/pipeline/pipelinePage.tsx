@@ -1,9 +1,10 @@
 import { computed } from '@preact/signals'
 import { useEffect } from 'preact/hooks'
+import { countText } from '../../../src/console/text.ts'
 import type { PipelineView } from '../../../src/web/pipelineView.ts'
 import { zone } from '../shell/choices.ts'
 import { DataTable } from '../shell/dataTable.tsx'
-import { countText, plain, shortAge, shortCount, timeText, whenText } from '../shell/format.ts'
+import { plain, shortAge, shortCount, timeText, whenText } from '../shell/format.ts'
 import { dataSets, pipelines, serverNow, watch } from '../shell/live.ts'
 import { hrefOf, place } from '../shell/router.ts'
 import { Sparkline } from '../shell/sparkline.tsx'
@@ -45,22 +46,18 @@ export function PipelinePage() {
       ) : null}
       <Head view={one} />
       <Numbers view={one} />
-      <div class="split">
-        <section class="card graph-card" aria-labelledby="graph-title">
-          <h2 id="graph-title">Graph</h2>
-          {one.graph === null ? (
-            <p class="dim">The report of the process is of another release and cannot be drawn.</p>
-          ) : (
-            <Graph view={one} graph={one.graph} />
-          )}
-        </section>
-        <div class="side">
-          {chosenNode.value === null || one.graph === null ? null : (
-            <NodeDetails view={one} graph={one.graph} id={chosenNode.value} />
-          )}
-          <Worries view={one} />
-        </div>
-      </div>
+      {one.worries.length === 0 ? null : <Worries view={one} />}
+      <section class="card graph-card" aria-labelledby="graph-title">
+        <h2 id="graph-title">Graph</h2>
+        {one.graph === null ? (
+          <p class="dim">The report of the process is of another release and cannot be drawn.</p>
+        ) : (
+          <Graph view={one} graph={one.graph} />
+        )}
+      </section>
+      {chosenNode.value === null || one.graph === null ? null : (
+        <NodeDetails view={one} graph={one.graph} id={chosenNode.value} />
+      )}
       <Tasks view={one} />
       <Processes view={one} />
     </div>
@@ -122,10 +119,12 @@ function Numbers({ view }: { readonly view: PipelineView }) {
         <dd>
           {shortCount(recordsPerS)} <small>a second</small>
         </dd>
-        <Sparkline
-          values={trend.recordsPerS}
-          label={`Records a second over two minutes, now ${Math.round(recordsPerS)}`}
-        />
+        <dd class="small">
+          <Sparkline
+            values={trend.recordsPerS}
+            label={`Records a second over two minutes, now ${Math.round(recordsPerS)}`}
+          />
+        </dd>
       </div>
       <div>
         <dt>Lag</dt>
@@ -136,10 +135,12 @@ function Numbers({ view }: { readonly view: PipelineView }) {
             {direction}
           </span>
         </dd>
-        <Sparkline
-          values={trend.lagRecords}
-          label={`Lag in records over two minutes, now ${lagRecords ?? 'unknown'}`}
-        />
+        <dd class="small">
+          <Sparkline
+            values={trend.lagRecords}
+            label={`Lag in records over two minutes, now ${lagRecords ?? 'unknown'}`}
+          />
+        </dd>
       </div>
       <div>
         <dt>Watermark</dt>
@@ -174,7 +175,6 @@ function Worries({ view }: { readonly view: PipelineView }) {
   return (
     <section class="card" aria-labelledby="worst-title">
       <h2 id="worst-title">Worst first</h2>
-      {view.worries.length === 0 ? <p class="dim">Nothing needs anybody.</p> : null}
       <ol class="worries">
         {view.worries.map(({ level, where, text }) => (
           <li key={`${where} ${text}`} class={level}>

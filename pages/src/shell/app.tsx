@@ -41,9 +41,9 @@ export function App() {
   if (isTokenWanted.value) return <TokenForm />
   return (
     <div class={`app${isStale.value ? ' is-stale' : ''}`}>
-      <a class="skip" href="#main" onClick={skipToMain}>
+      <button type="button" class="skip" onClick={() => document.getElementById('main')?.focus()}>
         Skip to the content
-      </a>
+      </button>
       <Caution />
       <TopBar />
       <StateBanner />
@@ -62,11 +62,6 @@ export function App() {
       <Help />
     </div>
   )
-}
-
-function skipToMain(event: MouseEvent): void {
-  event.preventDefault()
-  document.getElementById('main')?.focus()
 }
 
 function Page() {

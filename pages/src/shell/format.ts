@@ -1,5 +1,3 @@
-export { bytesText, countText, decimalText, durationText } from '../../../src/console/text.ts'
-
 /** `12.4k`, `3.1M`: for where there is little room. */
 export function shortCount(count: number): string {
   if (count < 1_000) return count < 10 && count % 1 !== 0 ? count.toFixed(1) : String(Math.round(count))

@@ -9,9 +9,9 @@ const isSimulated = computed(() => chosenSet.value?.isSimulated === true)
 export function Caution() {
   if (!isSimulated.value) return null
   return (
-    <div class="caution" role="note">
+    <section class="caution" aria-label="Caution">
       <strong>SIMULATED PRICES</strong> <span>invented by a random generator, not a market</span>
-    </div>
+    </section>
   )
 }
 
@@ -20,7 +20,7 @@ export function StateBanner() {
   const waits = serverWaits.value
   const problems = (dataSets.value ?? []).flatMap(({ problem }) => problem ?? [])
   return (
-    <div class="banners" aria-live="polite">
+    <section class="banners" aria-live="polite" aria-label="State">
       {value.state === 'reconnecting' ? (
         <p class="banner bad">
           The console does not answer. What is shown is{' '}
@@ -49,6 +49,6 @@ export function StateBanner() {
           </button>
         </p>
       )}
-    </div>
+    </section>
   )
 }

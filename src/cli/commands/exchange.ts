@@ -28,7 +28,7 @@ export async function exchange({ settings, output }: CommandContext): Promise<nu
     say(`  REST     ${market.restUrl}/api/v3/klines?symbol=${symbols[0]}&interval=1m`)
     say('To take trades in from it:')
     say(
-      `  MILLRACE_BINANCE_WS_URL=${market.streamUrl} MILLRACE_BINANCE_REST_URL=${market.restUrl} npx millrace run realtime --source binance --symbols ${symbols.join(',')} --data-dir ./invented`,
+      `  MILLRACE_BINANCE_WS_URL=${market.streamUrl} MILLRACE_BINANCE_REST_URL=${market.restUrl} npx millrace run realtime --source binance --market simulated --symbols ${symbols.join(',')}`,
     )
     await stopped
     await trading.stop()

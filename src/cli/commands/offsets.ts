@@ -11,8 +11,8 @@ import {
   type StoredRange,
   standingTasks,
   storedRanges,
-  storeRange,
-  takeRangeBack,
+  storeRanges,
+  takeRangesBack,
 } from '../../sinks/postgres/skippedRanges.ts'
 import type { CommandContext } from '../commandContext.ts'
 import { commandFor } from '../commandFor.ts'
@@ -65,7 +65,7 @@ function rangeRow(range: StoredRange & { readonly schema: string }): readonly st
     schema,
     pipeline,
     inputTopic,
-    partition,
+    inputPartition,
     fromOffset,
     toOffset,
     kind,
@@ -74,7 +74,7 @@ function rangeRow(range: StoredRange & { readonly schema: string }): readonly st
     reason,
     takenBackBy,
   } = range
-  const offsets = [String(partition), String(fromOffset), String(toOffset)]
+  const offsets = [String(inputPartition), String(fromOffset), String(toOffset)]
   return [
     schema,
     pipeline,
@@ -96,9 +96,13 @@ async function decide(context: CommandContext, isLoss: boolean): Promise<number>
     return exitFailure
   }
   return withDatabase(settings, output.err, async (database) => {
-    const { client, schema, task, found } = await taskOf(context, database, wanted)
-    const range = decidedRange(task, wanted, isLoss, found)
-    await output.out(shownText(`${planText(range, schema, task)}\n`))
+    const tasks = concerned(await tasksOf(context, database, wanted), wanted)
+    const ranges = tasks.map(({ task, found }) => decidedRange(task, wanted, isLoss, found))
+    const [range, { client, schema, task, found }] = [ranges[0]!, tasks[0]!]
+    for (const [i, { task }] of tasks.entries()) {
+      const which = tasks.length === 1 ? '' : `task ${task.topic}/${task.partition}: `
+      await output.out(shownText(`${which}${planText(ranges[i]!, schema, task)}\n`))
+    }
     if (found === null)
       output.err(
         `warning: ${wanted.topic} is not in the embedded log and KAFKA_BROKERS is not set, so nobody has looked whether it has these offsets. Where it ends before ${range.toOffset}, every start will fail until that is taken back.`,
@@ -107,7 +111,7 @@ async function decide(context: CommandContext, isLoss: boolean): Promise<number>
       output.err('Nothing was changed; --yes does it.')
       return exitOk
     }
-    await storeRange(client, range)
+    await storeRanges(client, ranges)
     await output.out(
       `Stored. It holds from the next start of the pipeline; \`${commandFor(context, 'status')}\` shows it.\n`,
     )
@@ -139,7 +143,16 @@ export async function unskipOffsets(context: CommandContext): Promise<number> {
       )
       return ranges.map((range) => ({ client, schema, range }))
     })
-    const [one, ...more] = found.flat()
+    const all = found.flat()
+    const [one] = all
+    // What every task reads whole was decided about for each of them.
+    const isSame = (other: (typeof all)[number]) =>
+      other.schema === one?.schema &&
+      other.range.topic === one.range.topic &&
+      other.range.toOffset === one.range.toOffset &&
+      other.range.partition !== one.range.partition
+    const same = all.filter((other) => other === one || isSame(other))
+    const more = all.filter((other) => !same.includes(other))
     if (one === undefined) {
       output.err(
         `Nothing that holds was decided about offsets of ${topic}/${partition} for pipeline ${pipeline} (${lookedAt(schemas)}); \`${commandFor(context, 'offsets list')}\` shows what was.`,
@@ -152,10 +165,16 @@ export async function unskipOffsets(context: CommandContext): Promise<number> {
     }
     const { client, schema, range } = one
     const tasks = await standingTasks(client, pipeline, partition)
-    const task = tasks.find(
-      (one) => one.topic === range.topic && one.inputTopic === topic && one.inputPartition === partition,
-    )
-    requireUnused(range, task?.nextOffset ?? null)
+    for (const { range } of same) {
+      const task = tasks.find(
+        (one) =>
+          one.topic === range.topic &&
+          one.partition === range.partition &&
+          one.inputTopic === topic &&
+          one.inputPartition === partition,
+      )
+      requireUnused(range, task?.nextOffset ?? null)
+    }
     const { fromOffset, toOffset } = range
     await output.out(
       shownText(
@@ -166,7 +185,11 @@ export async function unskipOffsets(context: CommandContext): Promise<number> {
       output.err('Nothing was changed; --yes does it.')
       return exitOk
     }
-    await takeRangeBack(client, range, whoami())
+    await takeRangesBack(
+      client,
+      same.map(({ range }) => range),
+      whoami(),
+    )
     await output.out('Taken back. A worker that runs the pipeline is fenced: start it again.\n')
     return exitOk
   })
@@ -200,8 +223,18 @@ interface FoundTask {
   readonly found: FoundPlace | null
 }
 
-/** The one task of the pipeline that reads the topic. */
-async function taskOf({ settings }: CommandContext, database: Database, wanted: WantedRange): Promise<FoundTask> {
+/** Those of several tasks that read the same that have not gone past; all where each has. */
+function concerned(tasks: readonly FoundTask[], { toOffset }: WantedRange): readonly FoundTask[] {
+  const behind = tasks.filter(({ task }) => task.nextOffset === null || task.nextOffset < toOffset)
+  return behind.length === 0 ? tasks : behind
+}
+
+/** The task of the pipeline that reads the partition of the topic; all of them where each does, as of a table with `partitions: 'all'`. */
+async function tasksOf(
+  { settings }: CommandContext,
+  database: Database,
+  wanted: WantedRange,
+): Promise<readonly FoundTask[]> {
   const { pipeline, topic, partition } = wanted
   const schemas: string[] = []
   const all = await eachSchema(database, settings.onlySchema, async (client, schema) => {
@@ -250,7 +283,9 @@ async function taskOf({ settings }: CommandContext, database: Database, wanted: 
       place,
     )
   }
-  if (more.length === 0) return one
+  const isShared = ({ schema, task }: FoundTask) =>
+    schema === one.schema && task.topic === one.task.topic && task.partition !== one.task.partition
+  if (more.every(isShared)) return possible
   const places = [one, ...more].map(({ schema, task }) => `${task.topic} in schema ${schema}`).join(', ')
   throw new ConfigurationError(
     `several tasks of pipeline ${pipeline} may be meant (led by ${places}): name the schema with --schema.`,

@@ -29,9 +29,9 @@ export async function reconcile(context: CommandContext): Promise<number> {
     )
     return exitOk
   }
+  if (settings.follow) return followCandles(context)
   return withDatabase(settings, output.err, async (database) => {
     await prepareDatabase(database.address, settings.schema)
-    if (settings.follow) return followCandles(context, database)
     const client = await database.connect(settings.schema)
     const found = await compare(client, range)
     if (found.compared === 0) {

@@ -40,7 +40,8 @@ export async function openFeeds(
   const kinds = otherKindsOf(streams)
   const follower = new SymbolsFollower({ path: symbolsFile, onNotice, onChange: tellOfNew(kinds, onNotice) }, streams)
   const trades = followingFeed({
-    name: `binance ${common.market}`,
+    name: `binance ${market}`,
+    isSimulated: plan.dataSet === 'simulated',
     follower,
     feedOf: (wanted) => openTrades(wanted, common),
   })
@@ -88,6 +89,7 @@ function accessOf(
     market: plan.market === 'usdm' ? 'usdm' : 'spot',
     ...(shard === undefined ? {} : { shard }),
     timeUnit: plan.timeUnit,
+    isSimulated: plan.dataSet === 'simulated',
     endpoints: { ...(streamUrl === undefined ? {} : { streamUrl }), ...(restUrl === undefined ? {} : { restUrl }) },
     onNotice,
   }

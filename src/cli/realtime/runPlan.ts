@@ -26,6 +26,7 @@ type RunSettings = Pick<
   | 'logTopic'
   | 'schema'
   | 'shard'
+  | 'binanceWsUrl'
 >
 
 /** The source that the settings name, or null where it depends on whether the exchange answers. Throws `UsageError`. */
@@ -41,8 +42,14 @@ export function namedSource(settings: RunSettings, origins: ResolvedSettings['or
       throw new UsageError('--until-end needs a source that ends: name one with --tape FILE.')
   }
   if (settings.closeOpen && !settings.untilEnd) throw new UsageError(closeOpenNeedsUntilEnd)
-  if (settings.market === 'simulated' && source !== 'none' && source !== 'simulator' && source !== 'tape')
-    throw new UsageError('--market simulated names invented prices: it is for --source none and --source simulator.')
+  if (settings.market === 'simulated' && source === null)
+    throw new UsageError(
+      '--market simulated names invented prices: say which, with --source simulator, none or binance (an exchange of your own that invents them).',
+    )
+  if (settings.market === 'simulated' && source === 'binance' && settings.binanceWsUrl === undefined)
+    throw new UsageError(
+      '--market simulated with --source binance is for an exchange that invents its prices, such as `npx millrace exchange`: name it with MILLRACE_BINANCE_WS_URL and MILLRACE_BINANCE_REST_URL.',
+    )
   if (settings.shard !== undefined && source !== 'binance' && source !== null)
     throw new UsageError(`--shard shares the symbols of --source binance out: leave it out for --source ${source}.`)
   if (source === 'simulator') refuseOfRealTrades(settings, origins)
@@ -139,7 +146,9 @@ export function planRun(source: SourceKind, settings: RunSettings, options: Plan
     const { symbolsFile = null, streams = [] } = options
     const part = shard === undefined ? null : `${shard.number}of${shard.of}`
     const producer = part === null ? 'binance' : `binance-${part}`
-    const sourceText = part === null ? `binance ${market}` : `binance ${market}, part ${part}`
+    const named =
+      market === 'simulated' ? `an exchange of invented prices, ${settings.binanceWsUrl}` : `binance ${market}`
+    const sourceText = part === null ? named : `${named}, part ${part}`
     return { ...common, topic, producer, symbols, symbolsFile, streams, sourceText }
   }
   const own = `${options.tapeTopic ?? ''}${readingOf(settings)}`

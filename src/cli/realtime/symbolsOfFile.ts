@@ -34,7 +34,9 @@ export async function withSymbolsOfFile(
   // What is named on the command line is meant before what stands in the environment.
   if (origins.symbols === 'flag') return asSet
   const file = await readSymbolsFile(symbolsFile)
-  if (named !== 'simulator' && file.market !== settings.market) {
+  // Of an exchange that invents its prices the file says spot, as it speaks of one.
+  const market = settings.market === 'simulated' ? 'spot' : settings.market
+  if (named !== 'simulator' && file.market !== market) {
     throw new UsageError(
       `${symbolsFile} has symbols of ${file.market}, and --market is ${settings.market}: give --market ${file.market}.`,
     )

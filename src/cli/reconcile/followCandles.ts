@@ -3,7 +3,9 @@ import { KlineStore } from '../../backfill/klineStore.ts'
 import { countText } from '../../console/text.ts'
 import { acquireRunLock } from '../../embedded/runLock.ts'
 import { openIngestLog } from '../../host/openIngestLog.ts'
+import { prepareDatabase } from '../../host/prepareDatabase.ts'
 import { ingestFolder } from '../../host/processSlots.ts'
+import { openRunDatabase } from '../../host/runDatabase.ts'
 import { RunReporter } from '../../host/runReport.ts'
 import { Shutdown } from '../../host/shutdown.ts'
 import { startWait } from '../../host/startWait.ts'
@@ -13,22 +15,22 @@ import { Reconciler, type Round } from '../../reconcile/reconciler.ts'
 import { RefillWriter } from '../../reconcile/refill.ts'
 import { steadyClock, systemClock } from '../../runtime/clock.ts'
 import { RetryableError } from '../../runtime/errors.ts'
-import { openPool } from '../../sinks/postgres/connection.ts'
+import { openConnection, openPool } from '../../sinks/postgres/connection.ts'
 import { limitsOfAddress } from '../../sources/binance/addressLimits.ts'
 import { type BinanceMarket, marketRules, resolveHosts } from '../../sources/binance/endpoints.ts'
 import { feedTarget } from '../../sources/ingest/feedTarget.ts'
 import { apiOf } from '../backfill/klinesByRest.ts'
 import type { CommandContext } from '../commandContext.ts'
-import type { Database } from '../database.ts'
 import { exitOk, UsageError } from '../exit.ts'
 import { hostSettingsOf } from '../hostSettings.ts'
 import { planRun } from '../realtime/runPlan.ts'
 
 const roundEveryMs = 5_000
 const producer = 'reconcile'
+const connectTimeoutMs = 10_000
 
 /** Holds each minute against the exchange's candle as it closes, until it is stopped, and has what our candles lack brought in again. */
-export async function followCandles(context: CommandContext, database: Database): Promise<number> {
+export async function followCandles(context: CommandContext): Promise<number> {
   const { settings, output } = context
   const { market } = settings
   if (market === 'simulated')
@@ -36,12 +38,15 @@ export async function followCandles(context: CommandContext, database: Database)
   const say = (line: string): void => void output.out(`${line}\n`)
   const stopping = new AbortController()
   const shutdown = new Shutdown(() => output.err('Ended at once. What was found stays in candle_difference.'))
-  shutdown.whenStopping(() => stopping.abort())
   output.onClosed(() => shutdown.begin('nobody reads any more'))
   const { topic, timeUnit } = planRun('none', settings)
   const folder = ingestFolder(settings.dataDir, `${topic}.${producer}`)
   const ends: (() => unknown)[] = [() => shutdown.dispose()]
   try {
+    const database = await openRunDatabase(hostSettingsOf(context, settings.schema), output.err)
+    ends.push(() => database.close())
+    const { address } = database
+    await prepareDatabase(address, settings.schema)
     const lock = await acquireRunLock(folder, {
       what: 'a `reconcile --follow` of this topic',
       otherwise: 'one is enough; choose another folder with --data-dir',
@@ -57,17 +62,25 @@ export async function followCandles(context: CommandContext, database: Database)
       onWarning: say,
     })
     ends.push(() => log.close())
+    // After the wait, which is told before.
+    shutdown.whenStopping(() => stopping.abort())
     await log.writer.claim(producer)
-    const pool = openPool(database.address, {
+    const pool = openPool(address, {
       schema: settings.schema,
       applicationName: 'millrace reconcile',
       maxConnections: 1,
     })
     ends.push(() => pool.end())
     const store = new KlineStore(pool)
+    const client = await openConnection(address, {
+      schema: settings.schema,
+      applicationName: 'millrace reconcile',
+      connectTimeoutMs,
+    })
+    ends.push(() => client.end())
     const reconciler = new Reconciler({
       ...{ market, symbol: settings.symbol ?? null, store, topic, allowedLatenessMs },
-      client: await database.connect(settings.schema),
+      client,
       api: apiOf(context, market, stopping.signal),
       refills: new RefillWriter(log.writer, feedTarget(log.partitions), timeUnit),
       now: () => systemClock.now(),

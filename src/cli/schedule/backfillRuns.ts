@@ -36,7 +36,7 @@ export async function backfillRuns(context: CommandContext): Promise<number> {
       output.err(`The job runs ${job.parallel} at a time (parallel of defineJob): more workers than that wait.`)
     }
     const others = Array.from({ length: workers - 1 }, () => anotherWorker(context, file, database))
-    const end = await workOn(context, job, database, true)
+    const end = await workOn(context, job, { database, schema: settings.schema, untilDone: true })
     const codes = await Promise.all(others)
     await output.out(`${countText(end.done)} done by this process${workers === 1 ? '' : ', the rest by the others'}.\n`)
     const isGivenUp = end.givenUp > 0 || codes.some((code) => code !== exitOk)

@@ -9,26 +9,38 @@ import { exitFailure, exitOk } from '../exit.ts'
 
 /** Runs a batch job: what is due, or with `--schedule` until it is stopped. Exit code 1 where an interval was given up. */
 export async function runJob(context: CommandContext, job: Job): Promise<number> {
-  const { settings, output } = context
-  const database = await openDatabase(settings, output.err)
+  const database = await openDatabase(context.settings, context.output.err)
   try {
-    const how = settings.schedule ? 'each interval when it comes due; Ctrl-C stops it' : 'what is due'
-    await output.out(`Job ${job.name}, database ${database.location}: runs ${how}.\n`)
-    const end = await workOn(context, job, database, !settings.schedule)
-    await output.out(`${endText(end)}\n`)
-    if (end.givenUp > 0) output.err(`What failed: ${commandFor(context, `runs list --job ${job.name} --state failed`)}`)
-    return end.givenUp > 0 && !settings.schedule ? exitFailure : exitOk
+    return await runJobOn(context, job, database, context.settings.schema)
   } finally {
     await database.close()
   }
+}
+
+/** The same on a database that is open. */
+export async function runJobOn(context: CommandContext, job: Job, database: Database, schema: string): Promise<number> {
+  const { settings, output } = context
+  const how = settings.schedule ? 'each interval when it comes due; Ctrl-C stops it' : 'what is due'
+  await output.out(`Job ${job.name}, database ${database.location}: runs ${how}.\n`)
+  const end = await workOn(context, job, { database, schema, untilDone: !settings.schedule })
+  await output.out(`${endText(end)}\n`)
+  if (end.givenUp > 0) output.err(`What failed: ${commandFor(context, `runs list --job ${job.name} --state failed`)}`)
+  return end.givenUp > 0 && !settings.schedule ? exitFailure : exitOk
+}
+
+/** Where a worker works, and how long. */
+interface Work {
+  readonly database: Database
+  readonly schema: string
+  /** True until nothing is left. */
+  readonly untilDone: boolean
 }
 
 /** One worker, until nothing is left or it is stopped. */
 export async function workOn(
   { settings, output }: CommandContext,
   job: Job,
-  database: Database,
-  untilDone: boolean,
+  { database, schema, untilDone }: Work,
 ): Promise<ScheduleEnd> {
   const stop = new AbortController()
   const shutdown = new Shutdown(() => undefined)
@@ -38,7 +50,7 @@ export async function workOn(
   })
   try {
     return await runSchedule(job, {
-      ...{ database: database.address, schema: settings.schema, signal: stop.signal, untilDone, say: output.err },
+      ...{ database: database.address, schema, signal: stop.signal, untilDone, say: output.err },
       ...(settings.failureWebhook === undefined ? {} : { onFailure: { url: settings.failureWebhook } }),
     })
   } finally {

@@ -1,3 +1,5 @@
+import { latin1Text } from '../latin1.ts'
+
 /** Bytes that are no value of the schema they came with. The message is free of the payload. */
 export class AvroMisfit extends Error {
   /** As in `Rejection`. */
@@ -142,7 +144,7 @@ export class AvroCursor {
       if ((buffer[at] as number) > 0x7f) return wideText(buffer, start, end)
     }
     // All ASCII, for which there is a shorter way than through a decoder.
-    return buffer.toString('latin1', start, end)
+    return latin1Text(buffer, start, end)
   }
 
   skip(size: number): void {

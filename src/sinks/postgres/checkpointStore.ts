@@ -17,6 +17,7 @@ import { DeterminismError, type MillraceError, RetryableError, TaskFencedError }
 import { ForeignRowsError, ownerText } from '../../runtime/foreignRows.ts'
 import { otherPlaces, placeName } from '../../runtime/inputPlace.ts'
 import type { Outbox } from '../../runtime/outbox.ts'
+import type { OpenPacker } from '../../runtime/packedRows.ts'
 import { type PartitionGrowth, partitionsChanged } from '../../runtime/partitionGrowth.ts'
 import {
   answerSteps,
@@ -41,6 +42,7 @@ import {
 } from './checkpointStatements.ts'
 import { unescapeText } from './columnText.ts'
 import { openPool, type PoolOptions, type PostgresAddress } from './connection.ts'
+import { CopyPacker } from './copyPacker.ts'
 import { PostgresOutbox } from './outbox.ts'
 import { messageSteps } from './outboxStatements.ts'
 import { claimOwnerStatement, foreignRows } from './rowOwners.ts'
@@ -104,6 +106,8 @@ interface OwnersClaim extends Claim {
  */
 export class PostgresCheckpointStore implements CheckpointStore {
   readonly outbox: Outbox
+  /** A table's rows become the text of COPY as they come. */
+  readonly openPacker: OpenPacker = (table) => new CopyPacker(table)
   readonly #pipelined: pg.Pool
   readonly #sequential: pg.Pool
   /** How many checkpoints the newest claim of each task has stored. */
@@ -160,13 +164,16 @@ export class PostgresCheckpointStore implements CheckpointStore {
     const stored = this.#storedBy(claim)
     const commits = (claim.commits ?? 0) + stored.count
     const steps = stepsOf(claim, checkpoint, commits)
-    const needsTurns = checkpoint.writes.some(({ table, rows }) => table.mode === 'append' && rows.length > 0)
+    const needsTurns = checkpoint.writes.some(
+      ({ table, rows, packed }) => table.mode === 'append' && (rows.length > 0 || packed !== undefined),
+    )
     try {
       await withClient(needsTurns ? this.#sequential : this.#pipelined, doing, task, async (client) => {
         if (needsTurns) for (const step of steps) await step(client)
         else await runTogether(client, steps)
       })
       stored.count += 1
+      for (const { packed } of checkpoint.writes) packed?.release()
     } catch (error) {
       const refusal = codeOf((error as MillraceError).cause)
       if (refusal === 'MR004') throw await this.#explainRows(claim, checkpoint, error)
@@ -272,7 +279,7 @@ function stepsOf(claim: Claim, checkpoint: Checkpoint, commits: number): readonl
   return [
     (client) => client.query('BEGIN'),
     fenceStep(claim, checkpoint, commits),
-    ...checkpoint.writes.flatMap(({ table, rows, texts }) => writeSteps(table, rows, ownerOf(claim), texts)),
+    ...checkpoint.writes.flatMap((write) => writeSteps(write, ownerOf(claim))),
     ...deadLetterSteps(task, checkpoint.deadLetters),
     ...checkpoint.objects.map((object) => objectStep(task, object)),
     ...(checkpoint.messages ?? []).flatMap((write) => messageSteps(task, write)),

@@ -109,7 +109,16 @@ function isJson(text: string): boolean {
  */
 export function columnText<Row>(table: string, column: Column<Row>, row: Row): string | null {
   const value = columnValue(table, column, row)
-  if (value === null) return null
+  return value === null ? null : valueText(table, column, row, value)
+}
+
+/** The same of a value that the column has of the row. */
+export function valueText<Row>(
+  table: string,
+  column: Column<Row>,
+  row: Row,
+  value: Exclude<ColumnValue, null>,
+): string {
   const text = toText[column.type](value)
   if (text === null) {
     throw new BadRowError(
@@ -137,7 +146,8 @@ function hintOf<Row>({ type }: Column<Row>, value: unknown, row: Row): string {
     : ' (a jsonb column takes JSON as text: JSON.stringify(value))'
 }
 
-function columnValue<Row>(table: string, column: Column<Row>, row: Row): ColumnValue {
+/** What the column says of the row. Throws `BadRowError` where it throws. */
+export function columnValue<Row>(table: string, column: Column<Row>, row: Row): ColumnValue {
   try {
     return column.of(row)
   } catch (error) {

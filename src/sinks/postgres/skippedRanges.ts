@@ -115,32 +115,40 @@ export async function storedRanges(client: pg.ClientBase): Promise<readonly Stor
 }
 
 /**
- * Stores a decision. From the next claim on the offsets are left out; of a rewind the pipeline goes on at the first of them.
+ * Stores a decision, for each task that it is about. From the next claim on the offsets are left out; of a rewind the pipeline goes on at the first of them.
  * @throws ConfigurationError on a rewind behind which the archive has objects, which nothing could tell from those to come
  */
-export async function storeRange(client: pg.ClientBase, range: DecidedRange): Promise<void> {
+export async function storeRanges(client: pg.ClientBase, ranges: readonly DecidedRange[]): Promise<void> {
   await inOneTransaction(client, 'READ COMMITTED', async () => {
-    const { pipeline, topic, partition, inputTopic, inputPartition, fromOffset, toOffset, kind, decidedBy, reason } =
-      range
-    if (kind === 'rewind') await rewind(client, range)
-    const place = [pipeline, topic, partition, inputTopic, inputPartition]
-    await client.query(insert, [...place, fromOffset, toOffset, kind, decidedBy, reason])
+    for (const range of ranges) {
+      const { pipeline, topic, partition, inputTopic, inputPartition, fromOffset, toOffset, kind, decidedBy, reason } =
+        range
+      if (kind === 'rewind') await rewind(client, range)
+      const place = [pipeline, topic, partition, inputTopic, inputPartition]
+      await client.query(insert, [...place, fromOffset, toOffset, kind, decidedBy, reason])
+    }
   })
 }
 
 /**
- * Takes a decision back that has had no effect yet: the pipeline reads these offsets again at its next start. Whoever runs it is fenced, for it has read the decision.
+ * Takes a decision back that has had no effect yet, for each task that it is about: the pipeline reads these offsets again at its next start. Whoever runs it is fenced, for it has read the decision.
  * @param by who does so, as the machine knows them
  * @throws ConfigurationError where the pipeline has gone past the offsets
  */
-export async function takeRangeBack(client: pg.ClientBase, range: DecidedRange, by: string): Promise<void> {
+export async function takeRangesBack(
+  client: pg.ClientBase,
+  ranges: readonly DecidedRange[],
+  by: string,
+): Promise<void> {
   await inOneTransaction(client, 'READ COMMITTED', async () => {
-    const { pipeline, topic, partition, inputTopic, inputPartition, fromOffset, toOffset } = range
-    await client.query(fence, [pipeline, topic, partition])
-    const place = [pipeline, topic, partition, inputTopic, inputPartition]
-    const { rows } = await client.query<{ nextOffset: number | null }>(standsAt, place)
-    requireUnused(range, rows[0]?.nextOffset ?? null)
-    await client.query(takeBack, [...place, fromOffset, toOffset, by])
+    for (const range of ranges) {
+      const { pipeline, topic, partition, inputTopic, inputPartition, fromOffset, toOffset } = range
+      await client.query(fence, [pipeline, topic, partition])
+      const place = [pipeline, topic, partition, inputTopic, inputPartition]
+      const { rows } = await client.query<{ nextOffset: number | null }>(standsAt, place)
+      requireUnused(range, rows[0]?.nextOffset ?? null)
+      await client.query(takeBack, [...place, fromOffset, toOffset, by])
+    }
   })
 }
 

@@ -3,12 +3,15 @@ import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import type pg from 'pg'
 import { from as copyFrom } from 'pg-copy-streams'
+import type { TableWrite } from '../../runtime/checkpoint.ts'
 import { ConfigurationError } from '../../runtime/errors.ts'
+import type { PackedRows } from '../../runtime/packedRows.ts'
 import { rowKeys } from '../../runtime/rowKey.ts'
-import type { AppendTable, ColumnType, RowText, Table, UpsertTable } from '../../runtime/table.ts'
+import type { AppendTable, ColumnType, RowText, UpsertTable } from '../../runtime/table.ts'
 import { Withdrawn } from '../../runtime/withdrawn.ts'
 import { rowText } from './columnText.ts'
 import { quoteIdentifier } from './connection.ts'
+import { packedRows } from './copyPacker.ts'
 import { isNotGivenTo, ownerColumn } from './ownerColumn.ts'
 import { statementParts } from './statementParts.ts'
 
@@ -25,7 +28,6 @@ export function largeStep(bytes: number, act: (client: pg.ClientBase) => Promise
 }
 
 const rowsPerStatement = 10_000
-const copyChunkBytes = 64 * 1024
 
 /**
  * The steps that write the rows. Upserts may be sent without waiting for one another; an append (COPY) may not.
@@ -35,14 +37,9 @@ const copyChunkBytes = 64 * 1024
  * transaction (MR004), be it to be replaced or deleted; one without an owner is taken over, and so is one that was given away before the task began.
  * @param owner the number of the task in `row_owner`
  */
-export function writeSteps<Row>(
-  table: Table<Row>,
-  rows: readonly (Row | Withdrawn<Row>)[],
-  owner: number,
-  texts?: readonly RowText[],
-): readonly Step[] {
+export function writeSteps<Row>({ table, rows, texts, packed }: TableWrite<Row>, owner: number): readonly Step[] {
+  if (table.mode === 'append') return appendSteps(table, packed ?? packedRows(table, rows))
   if (rows.length === 0) return []
-  if (table.mode === 'append') return [appendStep(table, copyChunks(table, rows, texts))]
   const statements = statementsOf(table)
   const { upserts, deletes } = settledRows(statements, rows, texts ?? rows.map((row) => rowText(table, row)))
   return [...steps(table, statements.delete, deletes, owner), ...steps(table, statements.upsert, upserts, owner)]
@@ -115,45 +112,11 @@ export function quoteElement(text: string): string {
   return `"${text.replace(/["\\]/g, '\\$&')}"`
 }
 
-function appendStep(table: AppendTable<never>, chunks: readonly Buffer[]): Step {
+function appendSteps(table: AppendTable<never>, { count, chunks }: PackedRows): readonly Step[] {
+  if (count === 0) return []
   const columns = table.columns.map((column) => quoteIdentifier(column.name)).join(', ')
   const text = `COPY ${quoteIdentifier(table.name)} (${columns}) FROM STDIN`
-  return (client) => pipeline(Readable.from(chunks, { objectMode: true }), client.query(copyFrom(text)))
-}
-
-const copyEscapes: Readonly<Record<string, string>> = { '\\': '\\\\', '\n': '\\n', '\r': '\\r', '\t': '\\t' }
-const special = /[\\\n\r\t]/
-const allSpecial = /[\\\n\r\t]/g
-
-/** The rows as COPY reads them. All at once, so that a row that cannot be written is found before anything is sent; the bytes take less room than the rows. */
-function copyChunks<Row>(
-  table: AppendTable<Row>,
-  rows: readonly (Row | Withdrawn<Row>)[],
-  texts: readonly RowText[] | undefined,
-): readonly Buffer[] {
-  // Of other types no text has a character that COPY treats specially.
-  const isEscaped = table.columns.map(({ type }) => type === 'text' || type === 'jsonb')
-  const chunks: Buffer[] = []
-  let chunk = ''
-  for (const [i, row] of rows.entries()) {
-    const known = texts?.[i] ?? rowText(table, row)
-    for (let column = 0; column < known.length; column += 1) {
-      if (column > 0) chunk += '\t'
-      const text = known[column] as string | null
-      if (text === null) chunk += '\\N'
-      else chunk += isEscaped[column] === true && special.test(text) ? escapedForCopy(text) : text
-    }
-    chunk += '\n'
-    if (chunk.length < copyChunkBytes) continue
-    chunks.push(Buffer.from(chunk))
-    chunk = ''
-  }
-  if (chunk !== '') chunks.push(Buffer.from(chunk))
-  return chunks
-}
-
-function escapedForCopy(text: string): string {
-  return text.replace(allSpecial, (character) => copyEscapes[character]!)
+  return [(client) => pipeline(Readable.from(chunks, { objectMode: true }), client.query(copyFrom(text)))]
 }
 
 /** A prepared statement over rows, and the columns of them that it gets, each as an array; the owner comes last. */

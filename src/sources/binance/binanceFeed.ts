@@ -19,6 +19,8 @@ export interface BinanceFeedOptions {
   /** Default ms. Futures know ms only. */
   readonly timeUnit?: 'ms' | 'us'
   readonly endpoints?: Partial<BinanceEndpoints>
+  /** True for an exchange that invents its prices; false unless told. Whichever is told, an exchange that says otherwise of itself is refused. */
+  readonly isSimulated?: boolean
   /** Hosts for market data alone, for where the others are closed; the exchange's own unless told or `endpoints` are. */
   readonly fallback?: Partial<BinanceEndpoints>
   readonly limits?: Partial<LiveLimits>
@@ -46,6 +48,7 @@ export function binanceFeed(options: BinanceFeedOptions): FrameFeed {
     symbols,
     shard,
     timeUnit = 'ms',
+    isSimulated = false,
     clock = steadyClock,
     onNotice = () => undefined,
     jitter = Math.random,
@@ -61,10 +64,11 @@ export function binanceFeed(options: BinanceFeedOptions): FrameFeed {
   const limits = { ...defaultLiveLimits, ...options.limits }
   const rules = marketRules[market]
   const address = limitsOfAddress(clock, hosts.rest[0]?.url ?? '', rules.weightPerMinute)
-  const client = new RestClient({ clock, timeoutMs: limits.restTimeoutMs, limits: address })
+  const client = new RestClient({ clock, timeoutMs: limits.restTimeoutMs, limits: address, isSimulated })
   const rest = new RestTrades({ hosts: hosts.rest, rules, timeUnit, client })
   return {
-    name: `binance ${market}`,
+    name: isSimulated ? 'binance simulated' : `binance ${market}`,
+    isSimulated,
     open: async (position, target) => {
       const known = position === null ? null : parseLivePosition(position, market)
       const partOf = (all: readonly string[]) => partOfShard(all, shard, target, (symbol) => symbol)
@@ -80,6 +84,7 @@ export function binanceFeed(options: BinanceFeedOptions): FrameFeed {
         rest,
         address,
         streamsPerConnection,
+        isSimulated,
         onNotice,
         jitter,
       }

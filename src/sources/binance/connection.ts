@@ -3,12 +3,15 @@ import { z } from 'zod'
 import type { Clock } from '../../runtime/clock.ts'
 import { agentFor } from '../http/tunnel.ts'
 import { waitOfRefusal } from './addressLimits.ts'
+import { inventedHeader, isInvented, misfitText } from './inventedPrices.ts'
 
 export interface ConnectionOptions {
   readonly url: string
   /** Those to begin with; `follow` takes others. */
   readonly streams: readonly string[]
   readonly clock: Clock
+  /** True where invented prices are what was asked for. */
+  readonly isSimulated: boolean
   readonly connectTimeoutMs: number
   /** The exchange allows five messages a second and closes on more; pings count. */
   readonly messageGapMs: number
@@ -23,6 +26,8 @@ const replySchema = z.object({
   error: z.unknown().optional(),
 })
 const replyStarts = ['{"result"', '{"error"', '{"id"'].map((text) => Buffer.from(text))
+/** Frames of streams are longer, and are not searched. */
+const longestShutdownBytes = 120
 const shutdownMark = Buffer.from('"serverShutdown"')
 
 /** A handshake that the exchange has answered with a no. */
@@ -46,6 +51,8 @@ export class Connection {
   readonly shutdownNotice: Promise<void>
   /** Why there is no connection, where the exchange itself has said so. */
   refusal: HandshakeRefusal | null = null
+  /** Why its prices are not taken: they are invented, or are not, against what was asked for. Nothing of it is handed over then. */
+  misfit: string | null = null
   /** ms by the clock of anything that was heard: frame, ping or pong. */
   heardAt: number
   /** ms by the clock of the newest frame; of the start before the first. */
@@ -80,6 +87,11 @@ export class Connection {
       this.#noticeShutdown = resolve
     })
     this.lost = this.#watchLoss()
+    this.#socket.on('upgrade', ({ headers }) => {
+      const { url, isSimulated } = options
+      this.misfit = misfitText(url, isInvented(url, headers[inventedHeader]), isSimulated)
+      if (this.misfit !== null) this.#socket.terminate()
+    })
     this.#socket.on('message', (data) => this.#onMessage(data as Buffer))
     this.#socket.on('ping', () => {
       this.heardAt = options.clock.now()
@@ -148,7 +160,7 @@ export class Connection {
       this.#socket.on('close', (code, reason) => {
         this.#abandoned.abort()
         const said = reason.length > 0 ? `, ${reason.toString().slice(0, 100)}` : ''
-        resolve(problem ?? `closed with code ${code}${said}`)
+        resolve(this.misfit ?? problem ?? `closed with code ${code}${said}`)
       })
     })
   }
@@ -209,7 +221,7 @@ export class Connection {
     if (this.#replies.size > 0 && replyStarts.some((start) => frame.subarray(0, start.length).equals(start))) {
       if (this.#onReply(frame)) return
     }
-    if (frame.length < 200 && frame.includes(shutdownMark)) {
+    if (frame.length < longestShutdownBytes && frame.includes(shutdownMark)) {
       this.#noticeShutdown()
       return
     }

@@ -1,6 +1,9 @@
 import { ConnectionKeeper, type KeeperOptions } from './connectionKeeper.ts'
 
-type Common = Pick<KeeperOptions, 'urls' | 'clock' | 'limits' | 'address' | 'jitter' | 'onFrame' | 'onNotice'>
+type Common = Pick<
+  KeeperOptions,
+  'urls' | 'clock' | 'limits' | 'address' | 'isSimulated' | 'onMisfit' | 'jitter' | 'onFrame' | 'onNotice'
+>
 
 export interface ConnectionGroupOptions extends Common {
   /** The exchange's limit unless told: more go over several connections. */

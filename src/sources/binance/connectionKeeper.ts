@@ -40,6 +40,10 @@ export interface KeeperOptions {
   readonly clock: Clock
   readonly limits: KeeperLimits
   readonly address: AddressLimits
+  /** True where invented prices are what was asked for. */
+  readonly isSimulated: boolean
+  /** The exchange's prices are not what was asked for: nothing more is tried. */
+  readonly onMisfit: (why: string) => void
   /** From 0 up to 1; spreads the reconnects of many clients. */
   readonly jitter: () => number
   readonly onFrame: (frame: Buffer) => void
@@ -164,7 +168,7 @@ export class ConnectionKeeper {
 
   /** A subscribed connection, or null when it failed, after which the backoff has passed. */
   async #connect(deliver: (frame: Buffer) => void): Promise<Connection | null> {
-    const { urls, clock, limits, address } = this.#options
+    const { urls, clock, limits, address, isSimulated } = this.#options
     for (let waitMs = address.connectInMs(); waitMs > 0; waitMs = address.connectInMs()) {
       // The old connection is watched while it serves; whoever wants to replace it comes again.
       if (this.#current !== null || this.#closed.signal.aborted) return null
@@ -180,6 +184,7 @@ export class ConnectionKeeper {
       url,
       streams: this.#streams,
       clock,
+      isSimulated,
       connectTimeoutMs: limits.connectTimeoutMs,
       messageGapMs: limits.messageGapMs,
       onFrame: (frame) => (early === null ? deliver(frame) : early.push(frame)),
@@ -193,6 +198,11 @@ export class ConnectionKeeper {
     } catch (error) {
       connection.close()
       if (this.#closed.signal.aborted) return null
+      if (connection.misfit !== null) {
+        this.#options.onMisfit(connection.misfit)
+        this.#closed.abort()
+        return null
+      }
       const why = messageOf(error)
       this.#failures++
       const refusedMs = connection.refusal?.waitMs ?? null

@@ -1,4 +1,4 @@
-import type { Clock } from '../../runtime/clock.ts'
+import { type Clock, sleptEnough } from '../../runtime/clock.ts'
 
 /** Frames of these symbols may be missing before the next one. */
 export class GapPossible {
@@ -75,7 +75,10 @@ export class Inbox {
   async wait(ms: number, clock: Clock, signal: AbortSignal): Promise<void> {
     if (!this.isEmpty) return
     const woken = new AbortController()
-    this.#wake = () => woken.abort()
+    this.#wake = () => {
+      this.#wake = () => undefined
+      woken.abort(sleptEnough)
+    }
     await clock.sleep(ms, AbortSignal.any([woken.signal, signal]))
     this.#wake = () => undefined
   }

@@ -1,4 +1,4 @@
-import type { Clock } from '../../runtime/clock.ts'
+import { type Clock, sleptEnough } from '../../runtime/clock.ts'
 import type { OpenGap } from './openGaps.ts'
 import type { RestTrade, RestTrades } from './restTrades.ts'
 
@@ -97,7 +97,7 @@ export class LateFill {
   async #rest(): Promise<void> {
     const { clock, retryMs, signal } = this.#options
     const woken = new AbortController()
-    this.#wake = () => woken.abort()
+    this.#wake = () => woken.abort(sleptEnough)
     await clock.sleep(retryMs, AbortSignal.any([woken.signal, signal]))
   }
 

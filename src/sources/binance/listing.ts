@@ -1,4 +1,4 @@
-import type { Clock } from '../../runtime/clock.ts'
+import { type Clock, sleptEnough } from '../../runtime/clock.ts'
 import { ConfigurationError } from '../../runtime/errors.ts'
 import type { RestTrades } from './restTrades.ts'
 
@@ -48,7 +48,7 @@ export class Listing {
     let wasAnswered = isKnown
     while (!signal.aborted) {
       const woken = new AbortController()
-      this.#wake = () => woken.abort()
+      this.#wake = () => woken.abort(sleptEnough)
       await clock.sleep(wasAnswered ? everyMs : retryMs, AbortSignal.any([woken.signal, signal]))
       if (signal.aborted) return
       try {

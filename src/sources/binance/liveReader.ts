@@ -1,4 +1,5 @@
 import type { Clock } from '../../runtime/clock.ts'
+import { ConfigurationError } from '../../runtime/errors.ts'
 import type { FeedTrouble } from '../../runtime/feed.ts'
 import type { FrameBatch, FrameProgress, FrameReader, FrameReadOptions } from '../market/frameFeed.ts'
 import { newFramePeek, peekFrame } from '../market/peekFrame.ts'
@@ -34,6 +35,8 @@ export interface LiveReaderOptions {
   readonly rest: RestTrades
   readonly address: AddressLimits
   readonly streamsPerConnection: number
+  /** True where invented prices are what was asked for. */
+  readonly isSimulated: boolean
   readonly onNotice: (notice: string) => void
   readonly jitter: () => number
 }
@@ -72,6 +75,7 @@ export class LiveReader implements FrameReader {
   readonly #peek = newFramePeek()
   readonly #perMs: number
   #symbols: readonly string[]
+  #misfit: string | null = null
   #filling: Filling | null = null
   /** What goes out before the inbox is looked at again. */
   #ready: SequencedFrame[] = []
@@ -98,11 +102,12 @@ export class LiveReader implements FrameReader {
       onFull: () => this.#connections.pause(),
       onRoom: () => this.#connections.resume(),
     })
-    const { hosts, timeUnit, address, jitter, streamsPerConnection } = options
+    const { hosts, timeUnit, address, jitter, streamsPerConnection, isSimulated } = options
     this.#connections = new ConnectionGroup(
       {
         urls: hosts.streams.map((url) => `${url}/stream${timeUnit === 'us' ? '?timeUnit=MICROSECOND' : ''}`),
-        ...{ clock, limits, address, jitter, onNotice, streamsPerConnection, streamsOf },
+        ...{ clock, limits, address, isSimulated, jitter, onNotice, streamsPerConnection, streamsOf },
+        onMisfit: (why) => this.#refuse(why),
         onFrame: (frame) => this.#inbox.push(frame),
         onGapPossible: (some) => this.#inbox.push(new GapPossible(some)),
       },
@@ -186,6 +191,7 @@ export class LiveReader implements FrameReader {
       await this.#inbox.wait(limits.idleReadMs, clock, signal)
       if (!this.#inbox.isEmpty && lingerMs > 0) await clock.sleep(lingerMs, signal)
     }
+    if (this.#misfit !== null) throw new ConfigurationError(this.#misfit)
     const frames: Buffer[] = []
     let bytes = 0
     const take = (frame: Buffer) => {
@@ -194,7 +200,9 @@ export class LiveReader implements FrameReader {
     }
     this.#lookForStalls()
     while (frames.length < maxFrames && bytes < maxBytes && !this.#isIdle()) {
-      const frame = this.#words.shift() ?? (await this.#next(signal))
+      const step = this.#words.shift() ?? this.#next(signal)
+      // Most steps have nothing to wait for, and are not made to.
+      const frame = step instanceof Promise ? await step : step
       if (frame !== null) take(frame)
       else if (signal.aborted) break
       // What is there goes out before the next page of a fill is waited for.
@@ -230,6 +238,11 @@ export class LiveReader implements FrameReader {
     await Promise.all([this.#connections.close(), this.#late.close(), this.#listing.close()])
   }
 
+  #refuse(why: string): void {
+    this.#misfit = why
+    this.#inbox.wake()
+  }
+
   #position(): string {
     const places = new Map<string, NonNullable<SymbolState['place']>>()
     for (const [symbol, { place }] of this.#states) if (place !== null) places.set(symbol, place)
@@ -241,29 +254,28 @@ export class LiveReader implements FrameReader {
   }
 
   /** One step: a frame that goes out, or null after a step that gave none. */
-  async #next(signal: AbortSignal): Promise<Buffer | null> {
+  #next(signal: AbortSignal): Buffer | null | Promise<null> {
     const ready = this.#ready.shift()
     if (ready !== undefined) return this.#handOver(ready)
-    if (this.#filling !== null) {
-      // A stop does not wait for REST; the page is kept for a next read.
-      this.#page ??= this.#filling.pages.next()
-      const page = await unlessAborted(this.#page, signal)
-      if (page === null) return null
-      this.#page = null
-      if (page.done === true) {
-        const { end } = this.#filling
-        this.#filling = null
-        end()
-      } else {
-        this.#counts.filled += page.value.length
-        this.#ready = [...page.value]
-      }
-      return null
-    }
+    if (this.#filling !== null) return this.#advanceFill(this.#filling, signal)
     const item = this.#inbox.shift()
     if (item === undefined) return null
-    if (!(item instanceof GapPossible)) return this.#receive(item)
-    await this.#catchUp(item.symbols)
+    return item instanceof GapPossible ? this.#catchUp(item.symbols) : this.#receive(item)
+  }
+
+  async #advanceFill({ pages, end }: Filling, signal: AbortSignal): Promise<null> {
+    // A stop does not wait for REST; the page is kept for a next read.
+    this.#page ??= pages.next()
+    const page = await unlessAborted(this.#page, signal)
+    if (page === null) return null
+    this.#page = null
+    if (page.done === true) {
+      this.#filling = null
+      end()
+    } else {
+      this.#counts.filled += page.value.length
+      this.#ready = [...page.value]
+    }
     return null
   }
 
@@ -403,24 +415,24 @@ export class LiveReader implements FrameReader {
   }
 
   /** After a lost connection, or a start: what each known symbol has missed. Quiet ones too, for their next trade may be long in coming. */
-  async #catchUp(symbols: readonly string[]): Promise<void> {
+  async #catchUp(symbols: readonly string[]): Promise<null> {
     const { rules, rest } = this.#options
     const known = symbols.flatMap((symbol) => {
       const state = this.#states.get(symbol)
       return state?.lastId == null ? [] : [state]
     })
-    if (known.length === 0) return
+    if (known.length === 0) return null
     if (!rules.hasContiguousIds) {
       const missed = known.map(({ symbol, lastId }) => missedFrom(symbol, lastId, Number.POSITIVE_INFINITY))
       this.#filling = { pages: this.#fill.catchUp(missed), end: () => undefined }
-      return
+      return null
     }
     const names = known.map(({ symbol }) => symbol)
     const answer = await rest.days(names, this.#closed.signal)
     if ('refused' in answer) {
       // Each symbol's next trade or ticker tells what it has missed.
       this.#options.onNotice(`what was missed could not be asked: ${answer.refused}`)
-      return
+      return null
     }
     const missed: Missed[] = []
     const ends: (() => void)[] = []
@@ -432,12 +444,13 @@ export class LiveReader implements FrameReader {
       missed.push(missedFrom(state.symbol, state.lastId, day.lastId))
       ends.push(() => this.#leaveOpen(state, day.lastId, this.#msOf(day.closeTime)))
     }
-    if (missed.length === 0) return
+    if (missed.length === 0) return null
     this.#counts.gaps += missed.length
     const end = () => {
       for (const one of ends) one()
     }
     this.#filling = { pages: this.#fill.catchUp(missed), end }
+    return null
   }
 
   /** The newest id lies behind: either REST is behind, or the ids have started again, which the time of the trade tells. */

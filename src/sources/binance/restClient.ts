@@ -2,6 +2,7 @@ import type { Clock } from '../../runtime/clock.ts'
 import { causeOf } from '../http/causeOf.ts'
 import { bodyText, httpGet } from '../http/httpGet.ts'
 import { type AddressLimits, waitOfRefusal } from './addressLimits.ts'
+import { inventedHeader, isInvented, misfitText } from './inventedPrices.ts'
 
 /** Why there is no answer, and from when on another try makes sense. */
 export interface Refused {
@@ -25,6 +26,8 @@ export interface RestClientOptions {
   readonly clock: Clock
   readonly timeoutMs: number
   readonly limits: AddressLimits
+  /** True where invented prices are what was asked for, null where either will do; real ones unless told. What does not fit is refused. */
+  readonly isSimulated?: boolean | null
 }
 
 export interface RestQuestion {
@@ -37,6 +40,8 @@ export interface RestQuestion {
 const maxBodyBytes = 64 * 1024 * 1024
 /** A host that has not answered is asked again after this. */
 const silentHostMs = 1_000
+/** One whose prices are not what was asked for will hardly be another one soon. */
+const misfitHostMs = 60_000
 
 /**
  * Requests to the REST hosts of the exchange, within what it allows this address: none is sent while the address is to wait, while the minute's share is used up, or while a host is closed.
@@ -54,7 +59,7 @@ export class RestClient {
   }
 
   async ask(url: string, { headers = {}, share, signal }: RestQuestion): Promise<RestReply | Refused> {
-    const { limits, timeoutMs } = this.#options
+    const { limits, timeoutMs, isSimulated = false } = this.#options
     const { host, pathname } = new URL(url)
     const what = `${host}${pathname}`
     const block = limits.blockFor(share)
@@ -63,6 +68,13 @@ export class RestClient {
     if (closed !== null) return { refused: closed.why, retryAt: closed.until, by: 'host' }
     try {
       const answer = await httpGet(url, { headers, signal: AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]) })
+      const isThereInvented = isInvented(url, answer.headers[inventedHeader])
+      const misfit = misfitText(url, isThereInvented, isSimulated ?? isThereInvented)
+      if (misfit !== null) {
+        answer.body.destroy()
+        limits.blockHost(host, misfitHostMs, misfit)
+        return { refused: misfit, retryAt: null, by: 'request' }
+      }
       const used = Number(answer.headers['x-mbx-used-weight-1m'] ?? Number.NaN)
       if (Number.isFinite(used) && used >= 0) limits.count(used, answer.headers.date)
       const text = await bodyText(answer, maxBodyBytes)

@@ -52,7 +52,7 @@ export async function surveyBinance(options: SurveyOptions): Promise<ExchangeSur
   const { restUrl, streamUrl } = resolveEndpoints(market, options.endpoints)
   const rules = marketRules[market]
   const limits = limitsOfAddress(clock, restUrl, rules.weightPerMinute)
-  const client = new RestClient({ clock, timeoutMs, limits })
+  const client = new RestClient({ clock, timeoutMs, limits, isSimulated: null })
   const ask = (path: string) => client.ask(`${restUrl}${path}`, { share: 1, signal: AbortSignal.timeout(timeoutMs) })
   const stream = probeStream(streamUrl, timeoutMs)
   const before = machineNow()

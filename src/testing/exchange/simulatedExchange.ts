@@ -3,6 +3,7 @@ import type { AddressInfo } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { WebSocketServer } from 'ws'
 import { type Clock, systemClock } from '../../runtime/clock.ts'
+import { inventedHeader, inventedValue } from '../../sources/binance/inventedPrices.ts'
 import { Random } from '../random.ts'
 import { type ExchangeFaults, type ExchangeRefusal, noExchangeFaults, Refusals } from './exchangeFaults.ts'
 import { type ExchangeTrade, type ExchangeTradeOptions, SymbolTrades } from './exchangeTrades.ts'
@@ -33,7 +34,8 @@ export interface SimulatedExchangeOptions {
 }
 
 /**
- * An exchange on loopback that speaks Binance's WebSocket and REST, keeps its limits, and goes wrong in the ways its users report, on demand.
+ * An exchange on loopback that speaks Binance's WebSocket and REST, keeps its limits, and goes wrong in the ways its users report, on demand. With each answer and handshake it says
+ * that its prices are invented.
  *
  * Everything it tells is computed from one list of trades, so stream and REST agree by construction, and so do `trades` and `klines`, which say what
  * a client should have made of it. Nothing happens by itself: each trade, silence and loss is a call (`trade`, `tick`, `faults`), or `SeededTrading` does
@@ -74,6 +76,7 @@ export class SimulatedExchange {
     this.#random = new Random(options.seed ?? 1)
     this.#budget = new RequestLimits(this.#limits)
     for (const symbol of options.symbols ?? ['BTCUSDT', 'ETHUSDT', 'BNBUSDT']) this.#tradesOf(symbol)
+    this.#sockets.on('headers', (headers) => headers.push(`${inventedHeader}: ${inventedValue}`))
     this.#server.on('upgrade', (request, socket, head) => this.#upgrade(request, socket, head))
   }
 
@@ -402,6 +405,7 @@ export class SimulatedExchange {
     }
     if (this.faults.restDelayMs > 0) await this.#clock.sleep(this.faults.restDelayMs, this.#closed.signal)
     const now = this.#now
+    response.setHeader(inventedHeader, inventedValue)
     response.setHeader('Date', new Date(now).toUTCString())
     const { pathname, searchParams } = new URL(path, this.restUrl)
     const answer = restAnswer(pathname, searchParams, {

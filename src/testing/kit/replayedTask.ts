@@ -8,11 +8,7 @@ import type { StreamTask, TaskCut } from '../../runtime/streamTask.ts'
 import { watchedTask } from './watchedTask.ts'
 
 /** Something that is done to a task. */
-interface Step {
-  /** The record that is pushed; null for anything else. */
-  readonly record: { readonly input: number; readonly offset: number } | null
-  readonly act: (task: StreamTask) => void
-}
+type Step = (task: StreamTask) => void
 
 /**
  * A task that can be made again at any time, from its last checkpoint and what has been done to it since; a worker does so with a crashed one, and
@@ -34,11 +30,11 @@ export class ReplayedTask {
   }
 
   push(record: RecordView, input: number): void {
-    this.#do({ record: { input, offset: record.offset }, act: (task) => task.push(record, input) })
+    this.#do((task) => task.push(record, input))
   }
 
   act(act: (task: StreamTask) => void): void {
-    this.#do({ record: null, act })
+    this.#do(act)
   }
 
   /** Cuts the task; null where asynchronous work is under way. */
@@ -48,7 +44,7 @@ export class ReplayedTask {
       task.letGo(cut)
       taken = task.isSettled ? task.cut(cut) : null
     }
-    this.#steps.push({ record: null, act: attempt })
+    this.#steps.push(attempt)
     this.#replayWhereFailed(() => this.#run(() => attempt(this.task)))
     this.#steps.pop()
     return taken
@@ -82,21 +78,13 @@ export class ReplayedTask {
 
   #do(step: Step): void {
     this.#steps.push(step)
-    this.#replayWhereFailed(() => this.#take(step))
+    this.#replayWhereFailed(() => this.#run(() => step(this.task)))
   }
 
   #replay(): void {
     this.task = watchedTask(this.#pipeline, this.#saved)
-    for (const step of this.#steps) this.#take(step)
-  }
-
-  #take({ record, act }: Step): void {
-    if (record !== null) {
-      const leftOut = this.#leftOut.at(record.input, record.offset)
-      this.task.stopWatching()
-      if (leftOut !== undefined) this.task.startWatching(leftOut)
-    }
-    this.#run(() => act(this.task))
+    if (!this.#leftOut.isEmpty) this.task.startWatching(this.#leftOut)
+    for (const step of this.#steps) this.#run(() => step(this.task))
   }
 
   #replayWhereFailed(act: () => void): void {

@@ -88,7 +88,7 @@ describe('ensureTables', () => {
 
   const write = (table: Table<Row>, ...rows: readonly Row[]) =>
     withClient(async (client) => {
-      for (const step of writeSteps(table, rows, 1)) await step(client)
+      for (const step of writeSteps({ table, rows }, 1)) await step(client)
     })
 
   const stored = async (where = '') => {
@@ -679,7 +679,8 @@ GRANT SELECT, INSERT, UPDATE ON "${db.schema}"."thing" TO "${role()}";`)
       await db.pool.query(`GRANT SELECT ON row_owner TO ${role()}`)
       await withClient(async (client) => {
         await client.query(`SET ROLE ${role()}`)
-        for (const table of [upsert, other]) for (const step of writeSteps(table, [row], 1)) await step(client)
+        for (const table of [upsert, other])
+          for (const step of writeSteps({ table, rows: [row] }, 1)) await step(client)
         await client.query('RESET ROLE')
       })
       expect(await stored()).toEqual([asWritten])

@@ -33,7 +33,7 @@ describe('writeSteps', () => {
   afterAll(() => db.close())
 
   const write = async (client: pg.ClientBase, table: Table<Row>, rows: readonly Row[]) => {
-    for (const step of writeSteps(table, rows, 1)) await step(client)
+    for (const step of writeSteps({ table, rows }, 1)) await step(client)
   }
 
   const withClient = async (action: (client: pg.PoolClient) => Promise<void>) => {
@@ -52,12 +52,12 @@ describe('writeSteps', () => {
     await withClient((client) => write(client, upsert, many(25_000, 1)))
     const { rows } = await db.pool.query('SELECT count(*)::integer AS count, sum(key)::integer AS sum FROM word')
     expect(rows).toEqual([{ count: 25_000, sum: (24_999 * 25_000) / 2 }])
-    expect(writeSteps(upsert, many(25_000, 1), 1)).toHaveLength(3)
+    expect(writeSteps({ table: upsert, rows: many(25_000, 1) }, 1)).toHaveLength(3)
   })
 
   it('does nothing for no rows', () => {
-    expect(writeSteps(upsert, [], 1)).toEqual([])
-    expect(writeSteps(append, [], 1)).toEqual([])
+    expect(writeSteps({ table: upsert, rows: [] }, 1)).toEqual([])
+    expect(writeSteps({ table: append, rows: [] }, 1)).toEqual([])
   })
 
   it('lets two writers of the same rows in opposite order wait, not deadlock', async () => {
@@ -97,14 +97,14 @@ describe('writeSteps', () => {
 
   it('refuses a key that is no column', () => {
     const wrong: UpsertTable<Row> = { ...upsert, key: ['kee'] }
-    expect(() => writeSteps(wrong, many(1, 1), 1)).toThrow(/table word: .*kee/)
+    expect(() => writeSteps({ table: wrong, rows: many(1, 1) }, 1)).toThrow(/table word: .*kee/)
   })
 
   it('gives a row without an owner to who writes it first, and refuses the next', async () => {
     await db.pool.query(`INSERT INTO word VALUES (1, 0, 'old', NULL), (2, 5, 'newer', NULL)`)
     const by = (owner: number, revision: number) =>
       withClient(async (client) => {
-        for (const step of writeSteps(upsert, many(3, revision), owner)) await step(client)
+        for (const step of writeSteps({ table: upsert, rows: many(3, revision) }, owner)) await step(client)
       })
     await by(7, 1)
     const owners = async () =>
@@ -134,7 +134,7 @@ describe('writeSteps', () => {
     const takeBack = (owner: number) =>
       withClient(async (client) => {
         const rows = many(1, 2).map((row) => withdrawn(row))
-        for (const step of writeSteps(upsert, rows, owner)) await step(client)
+        for (const step of writeSteps({ table: upsert, rows }, owner)) await step(client)
       })
     await expect(takeBack(901)).rejects.toMatchObject({ code: 'MR004' })
     await takeBack(902)

@@ -336,7 +336,7 @@ test.each([
 test.each(['{"line":1,"byte":2}', '{"market":"usdm","lastIds":{}}', 'x'])(
   'a position that is not its own is refused: %s',
   async (position) => {
-    const feed = binanceFeed({ market: 'spot', symbols: ['BTCUSDT'], endpoints: exchange })
+    const feed = binanceFeed({ market: 'spot', symbols: ['BTCUSDT'], endpoints: exchange, isSimulated: true })
     await expect(feed.open(position)).rejects.toThrow(/not a position of this feed/)
   },
 )

@@ -204,7 +204,7 @@ test.each([403, 418, 429])(
 
 test('a ban is remembered when the feed is opened anew', async () => {
   exchange.failRest({ status: 418, retryAfterSeconds: 600, times: 1 })
-  const feed = binanceFeed({ market: 'spot', symbols: ['BTCUSDT'], endpoints: exchange })
+  const feed = binanceFeed({ market: 'spot', symbols: ['BTCUSDT'], endpoints: exchange, isSimulated: true })
   for (let opened = 0; opened < 3; opened++) await (await feed.open(null)).close()
   expect(exchange.requests).toHaveLength(1)
   expect(exchange.connections).toEqual([])

@@ -46,6 +46,7 @@ export class LiveIngest {
     const feedOf = (symbols: readonly string[]) =>
       binanceFeed({
         market: 'spot',
+        isSimulated: true,
         endpoints: exchange,
         jitter: () => 0,
         onNotice: (notice) => this.notices.push(notice),

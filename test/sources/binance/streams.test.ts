@@ -72,6 +72,7 @@ class StreamIngest {
       kind,
       streams: ['BTCUSDT', 'ETHUSDT'].map((symbol) => `${symbol.toLowerCase()}@${streamOf[kind]}`),
       endpoints: exchange,
+      isSimulated: true,
       jitter: () => 0,
       onNotice: (notice) => this.notices.push(notice),
       ...options,
@@ -191,7 +192,7 @@ test('a record says when its frame came, so that its quality counts the delay', 
   exchange.tick(now + 1)
   await expect.poll(async () => (await ingest.records('ticker')).length).toBe(2)
   const [, soon] = await ingest.records('ticker')
-  const quality = (of: typeof late) => (of?.value as { quality: number } | undefined)?.quality
+  const quality = (of: typeof late) => (of === undefined ? null : (of.value as { readonly quality: number }).quality)
   expect(quality(soon)).toBe((quality(late) ?? 0) + 10)
 })
 

@@ -44,7 +44,7 @@ async function follow(
       { path, now: () => seconds * 1_000, onNotice: () => undefined },
       symbols.map((symbol) => `${symbol.toLowerCase()}@trade`),
     )
-    return followingFeed({ name: 'following', follower, feedOf: async (wanted) => feedOf(wanted) })
+    return followingFeed({ name: 'following', isSimulated: true, follower, feedOf: async (wanted) => feedOf(wanted) })
   }
   ingest = new LiveIngest(exchange, feedOptions, undefined, undefined, undefined, following)
   return ingest
@@ -76,7 +76,7 @@ test('symbols come and go on the connection that there is, and those that stay m
   await all(['ETHUSDT'])
   await live.until(async () => ((await live.ids('ETHUSDT')).at(-1) ?? 0) > withoutEther + 20)
   clearInterval(trading)
-  await Promise.all(['BTCUSDT', 'ETHUSDT', 'BNBUSDT'].map((symbol) => live.reached(symbol, traded)))
+  for (const symbol of ['BTCUSDT', 'ETHUSDT', 'BNBUSDT']) await live.reached(symbol, traded)
   expect(await live.ids('BTCUSDT')).toStrictEqual(range(1, traded))
   expect(await live.ids('ETHUSDT')).toStrictEqual(range(1, traded))
   const ofNew = await live.ids('BNBUSDT')

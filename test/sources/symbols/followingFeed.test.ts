@@ -61,7 +61,7 @@ const options = { maxFrames: 10, maxBytes: 1e6, lingerMs: 0, signal: new AbortCo
 
 test('a change of the file opens the feed anew, behind what was handed over, and nothing else does', async () => {
   const opened: string[] = []
-  const feed = followingFeed({ name: 'feed', follower: followerOf(), feedOf: countingFeed(opened) })
+  const feed = followingFeed({ name: 'feed', isSimulated: false, follower: followerOf(), feedOf: countingFeed(opened) })
   const reader = await feed.open('5')
   const next = async () => {
     seconds += 1
@@ -89,7 +89,7 @@ test('a change of the file opens the feed anew, behind what was handed over, and
 
 test('a change before the first frame goes on where the feed was to begin', async () => {
   const opened: string[] = []
-  const feed = followingFeed({ name: 'feed', follower: followerOf(), feedOf: countingFeed(opened) })
+  const feed = followingFeed({ name: 'feed', isSimulated: false, follower: followerOf(), feedOf: countingFeed(opened) })
   const reader = await feed.open('5')
   write('ETHUSDT')
   await reader.read(options)

@@ -39,6 +39,7 @@ export function binanceStreams(options: BinanceStreamsOptions): StreamFeed {
     streams,
     shard,
     timeUnit = 'ms',
+    isSimulated = false,
     clock = steadyClock,
     onNotice = () => undefined,
     jitter = Math.random,
@@ -48,10 +49,11 @@ export function binanceStreams(options: BinanceStreamsOptions): StreamFeed {
   const limits = { ...defaultLiveLimits, ...options.limits }
   const rules = marketRules[market]
   const address = limitsOfAddress(clock, hosts.rest[0]?.url ?? '', rules.weightPerMinute)
-  const client = new RestClient({ clock, timeoutMs: limits.restTimeoutMs, limits: address })
+  const client = new RestClient({ clock, timeoutMs: limits.restTimeoutMs, limits: address, isSimulated })
   const rest = new RestTrades({ hosts: hosts.rest, rules, timeUnit, client })
   return {
-    name: `binance ${market} ${kind}`,
+    name: `binance ${isSimulated ? 'simulated' : market} ${kind}`,
+    isSimulated,
     open: async (position, target) => {
       const known = position === null ? null : parseStreamPosition(position, market, kind)
       const partOf = (all: readonly string[]) =>
@@ -59,7 +61,7 @@ export function binanceStreams(options: BinanceStreamsOptions): StreamFeed {
       const reader = new StreamReader(
         {
           ...{ market, kind, rules, timeUnit, hosts, limits, clock, rest, address, target },
-          ...{ streamsPerConnection, onNotice, jitter, partOf, streams: partOf(streams) },
+          ...{ streamsPerConnection, isSimulated, onNotice, jitter, partOf, streams: partOf(streams) },
         },
         known,
       )

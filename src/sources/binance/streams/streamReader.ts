@@ -1,5 +1,6 @@
 import { receivedHeader } from '../../../market/streams/receivedAt.ts'
 import type { Clock } from '../../../runtime/clock.ts'
+import { ConfigurationError } from '../../../runtime/errors.ts'
 import type {
   FeedBatch,
   FeedProgress,
@@ -41,6 +42,8 @@ export interface StreamReaderOptions {
   readonly rest: RestTrades
   readonly address: AddressLimits
   readonly streamsPerConnection: number
+  /** True where invented prices are what was asked for. */
+  readonly isSimulated: boolean
   readonly onNotice: (notice: string) => void
   readonly jitter: () => number
 }
@@ -49,8 +52,8 @@ interface Filling {
   readonly pages: AsyncGenerator<readonly HeldFrame[], string | null, undefined>
   readonly symbol: string
   readonly toId: number
-  /** Those that follow the hole. */
-  readonly behind: readonly HeldFrame[]
+  /** The one behind the hole. */
+  readonly following: HeldFrame
 }
 
 /**
@@ -69,6 +72,7 @@ export class StreamReader implements FeedReader {
   readonly #perMs: number
   #streams: readonly string[]
   #wanted: ReadonlySet<string>
+  #misfit: string | null = null
   #filling: Filling | null = null
   #page: Promise<IteratorResult<readonly HeldFrame[], string | null>> | null = null
   /** What goes out before the inbox is looked at again. */
@@ -79,7 +83,8 @@ export class StreamReader implements FeedReader {
   #counts = { frames: 0, duplicates: 0, gaps: 0, filled: 0, missing: 0, restarts: 0, unreadable: 0, otherStreams: 0 }
 
   constructor(options: StreamReaderOptions, position: StreamPosition | null) {
-    const { clock, limits, streams, rest, hosts, timeUnit, address, jitter, onNotice, streamsPerConnection } = options
+    const { clock, limits, streams, rest, hosts, timeUnit, address, jitter, onNotice } = options
+    const { streamsPerConnection, isSimulated } = options
     this.#options = options
     this.#perMs = timeUnit === 'us' ? 1_000 : 1
     this.#frames = position?.frames ?? 0
@@ -96,7 +101,8 @@ export class StreamReader implements FeedReader {
     this.#connections = new ConnectionGroup(
       {
         urls: hosts.streams.map((url) => `${url}/stream${timeUnit === 'us' ? '?timeUnit=MICROSECOND' : ''}`),
-        ...{ clock, limits, address, jitter, onNotice, streamsPerConnection },
+        ...{ clock, limits, address, isSimulated, jitter, onNotice, streamsPerConnection },
+        onMisfit: (why) => this.#refuse(why),
         streamsOf: (stream) => [stream],
         onFrame: (frame) => this.#inbox.push(frame),
         // Each stream's next frame tells what it has missed, where that can be told.
@@ -136,6 +142,7 @@ export class StreamReader implements FeedReader {
       await this.#inbox.wait(limits.idleReadMs, clock, signal)
       if (!this.#inbox.isEmpty && lingerMs > 0) await clock.sleep(lingerMs, signal)
     }
+    if (this.#misfit !== null) throw new ConfigurationError(this.#misfit)
     this.#lookForStalls()
     const records: OutgoingRecord[] = []
     let bytes = 0
@@ -185,6 +192,11 @@ export class StreamReader implements FeedReader {
     if (this.#page !== null) await this.#page
   }
 
+  #refuse(why: string): void {
+    this.#misfit = why
+    this.#inbox.wake()
+  }
+
   #isIdle(): boolean {
     return this.#ready.length === 0 && this.#filling === null && this.#inbox.isEmpty
   }
@@ -224,7 +236,7 @@ export class StreamReader implements FeedReader {
     this.#counts.gaps++
     if (this.#options.kind === 'aggTrade') {
       const missed = { symbol, fromId: last + 1, toId: firstId - 1 }
-      this.#filling = { pages: this.#fill.between(missed), symbol, toId: missed.toId, behind: [held] }
+      this.#filling = { pages: this.#fill.between(missed), symbol, toId: missed.toId, following: held }
       return 0
     }
     this.#counts.missing += firstId - 1 - last
@@ -233,7 +245,7 @@ export class StreamReader implements FeedReader {
   }
 
   /** False where a stop has come first. */
-  async #advanceFill({ pages, symbol, toId, behind }: Filling, signal: AbortSignal): Promise<boolean> {
+  async #advanceFill({ pages, symbol, toId, following }: Filling, signal: AbortSignal): Promise<boolean> {
     this.#page ??= pages.next()
     const page = await unlessAborted(this.#page, signal)
     if (page === null) return false
@@ -244,7 +256,7 @@ export class StreamReader implements FeedReader {
       return true
     }
     this.#filling = null
-    this.#ready.push(...behind)
+    this.#ready.push(following)
     const stream = `${symbol.toLowerCase()}@aggTrade`
     const next = (this.#states.get(stream)?.mark?.[0] ?? toId) + 1
     if (page.value !== null && next <= toId) {

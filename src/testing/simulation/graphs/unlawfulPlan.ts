@@ -1,12 +1,14 @@
 import type { Random } from '../../random.ts'
-import type { GraphPlan, OutletPlan, Step } from './plan.ts'
+import type { GraphPlan, OtherInput, OutletPlan, Step, TablePlan } from './plan.ts'
 
 /** Draws a graph that cannot be made exact, in one of the ways in which it must be refused. Every value comes to where that shows. */
 export function drawUnlawfulPlan(random: Random): GraphPlan {
-  const { why, steps } = random.pick(waysToBeRefused)(random)
+  const { why, steps, table } = random.pick(waysToBeRefused)(random)
+  const others: readonly OtherInput[] =
+    table === undefined ? [] : [{ topic: 'changes', idleAfterMs: null, steps: [], table }]
   return {
     leadSteps: [],
-    others: [],
+    others,
     root: { steps, end: outlet },
     archived: [],
     idleAfterMs: null,
@@ -15,7 +17,12 @@ export function drawUnlawfulPlan(random: Random): GraphPlan {
   }
 }
 
-type Way = (random: Random) => { readonly why: string; readonly steps: readonly Step[] }
+type Way = (random: Random) => {
+  readonly why: string
+  readonly steps: readonly Step[]
+  /** What `enrich` reads. */
+  readonly table?: TablePlan
+}
 
 const outlet: OutletPlan = {
   name: 'out1',
@@ -50,6 +57,16 @@ const waysToBeRefused: readonly Way[] = [
   (random) => ({
     why: 'makes something lasting of results of open windows',
     steps: [sound, time, early(random), { kind: 'inOrder', name: 'inOrder1' }],
+  }),
+  (random) => ({
+    why: 'has a table whose rows go by a time that moves below a loose operator',
+    table: { name: 'table1', removesOn: 0, throwsOn: null, ttlMs: 300 },
+    steps: [
+      sound,
+      { kind: 'enrich', name: 'enrich1', table: 'table1', needsRow: false, isAging: true, throwsOn: null },
+      ...loose(random),
+      time,
+    ],
   }),
   () => ({
     why: 'has two operators of one name',

@@ -1,0 +1,30 @@
+import type pg from 'pg'
+import { checkQuality } from '../quality/checkQuality.ts'
+import type { QualityRun } from '../quality/saveQuality.ts'
+import { silverQuality } from './klineQuality.ts'
+
+/** Minutes of a symbol, `from` inclusive, `to` exclusive, ms UTC. */
+interface MarketWindow {
+  readonly market: string
+  readonly symbol: string
+  readonly from: number
+  readonly to: number
+}
+
+const windowsAtOnce = 50_000
+
+/** Judges the minutes of silver in the transaction of a pass, and gives the windows that nothing may be made of. */
+export async function silverBoundary<W extends MarketWindow>(
+  client: pg.ClientBase,
+  windows: readonly W[],
+  run: QualityRun,
+): Promise<readonly W[]> {
+  const blocked: W[] = []
+  for (let at = 0; at < windows.length; at += windowsAtOnce) {
+    const some = windows.slice(at, at + windowsAtOnce)
+    const given = some.map(({ market, symbol, from, to }) => ({ key: { market, symbol }, from, to }))
+    const verdict = await checkQuality(client, silverQuality, given, run)
+    blocked.push(...some.filter((_, i) => verdict.windows[i]?.isBlocked !== false))
+  }
+  return blocked
+}

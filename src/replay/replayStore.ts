@@ -1,0 +1,65 @@
+import type { Checkpoint, CheckpointStore, Claim, SavedCheckpoint, StateFrame, TaskId } from '../runtime/checkpoint.ts'
+import type { Outbox } from '../runtime/outbox.ts'
+
+/** What is read back of the run that is repeated. */
+export type RecordedRun = Pick<CheckpointStore, 'recordedSteps' | 'mergeNotes' | 'answers'>
+
+/**
+ * Keeps the checkpoints of a replay in memory, as far as a task needs them to go on, and hands over what they store. Nothing is written anywhere.
+ *
+ * Holds the state of each task since its newest base.
+ */
+export class ReplayStore implements CheckpointStore {
+  readonly #recorded: RecordedRun
+  readonly #onCheckpoint: (task: TaskId, checkpoint: Checkpoint) => void
+  readonly #saved = new Map<number, SavedCheckpoint>()
+  #generation = 0
+
+  /** @param onCheckpoint told of each checkpoint once, in the order of its task */
+  constructor(recorded: RecordedRun, onCheckpoint: (task: TaskId, checkpoint: Checkpoint) => void) {
+    this.#recorded = recorded
+    this.#onCheckpoint = onCheckpoint
+  }
+
+  claim(task: TaskId): Promise<Claim> {
+    this.#generation += 1
+    return Promise.resolve({ task, generation: this.#generation, restored: this.#saved.get(task.partition) ?? null })
+  }
+
+  commit({ task }: Claim, checkpoint: Checkpoint): Promise<void> {
+    const { kind, body } = checkpoint.state
+    const frame: StateFrame = { kind, body }
+    const before = kind === 'base' ? [] : (this.#saved.get(task.partition)?.state ?? [])
+    const { nextOffset, watermark, others } = checkpoint
+    this.#saved.set(task.partition, {
+      ...{ nextOffset, watermark, archiveNextOffset: null, state: [...before, frame] },
+      ...(others === undefined ? {} : { others }),
+    })
+    this.#onCheckpoint(task, checkpoint)
+    return Promise.resolve()
+  }
+
+  recordedSteps: RecordedRun['recordedSteps'] = (...asked) => this.#recorded.recordedSteps(...asked)
+  mergeNotes: RecordedRun['mergeNotes'] = (...asked) => this.#recorded.mergeNotes(...asked)
+  answers: RecordedRun['answers'] = (...asked) => this.#recorded.answers(...asked)
+
+  /** A replay sends nothing. */
+  get outbox(): Outbox {
+    return nothingIsSent
+  }
+
+  close(): Promise<void> {
+    return Promise.resolve()
+  }
+}
+
+const nothingIsSent: Outbox = {
+  read: async () => [],
+  forget: async () => {},
+  refuse: async () => {},
+  refused: async () => [],
+  countRefused: async () => 0,
+  retryRefused: async () => 0,
+  retried: async () => [],
+  forgetRefused: async () => {},
+}

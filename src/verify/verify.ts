@@ -1,0 +1,143 @@
+import type pg from 'pg'
+import { intervals } from '../market/interval.ts'
+import { candleTable } from '../pipelines/candleTable.ts'
+import { ArchiveLog } from '../replay/archiveLog.ts'
+import { postgresManifest } from '../replay/archiveManifest.ts'
+import { type ReplayedPlace, replayRange } from '../replay/replayRange.ts'
+import type { RecordedRun } from '../replay/replayStore.ts'
+import { ConfigurationError } from '../runtime/errors.ts'
+import type { ObjectStore } from '../runtime/objectStore.ts'
+import type { Pipeline } from '../runtime/pipeline.ts'
+import type { RowText, UpsertTable } from '../runtime/table.ts'
+import { compareCandles, compareKlines, madeCandles, storedCandles } from './candles.ts'
+import type { Difference } from './difference.ts'
+import { compareLetters } from './letters.ts'
+
+/** What is verified: candles and dead letters of a time, as a pipeline has written them. */
+export interface VerifyOptions {
+  /** `realtime`, as it ran. */
+  readonly pipeline: Pipeline
+  readonly topic: string
+  /** Where the archive is. */
+  readonly store: ObjectStore
+  /** What is read back of the live run. */
+  readonly recorded: RecordedRun
+  /** First open time, and the time where the range ends, ms UTC: candles that lie wholly in it are compared. */
+  readonly from: number
+  readonly to: number
+  readonly signal: AbortSignal
+}
+
+/** What a verification came to. */
+export interface Verified {
+  readonly differences: readonly Difference[]
+  /** How many records were read again. */
+  readonly records: number
+  /** How many closed candles were compared. */
+  readonly candles: number
+  /** How many dead letters were compared. */
+  readonly deadLetters: number
+  /** How many klines of the exchange were compared. */
+  readonly klines: number
+  /** Candles that end behind it were not compared, for the archive does not reach further, ms UTC; `to`, where it does. */
+  readonly until: number
+}
+
+/** Ids are kept for ten minutes, trades may be half a minute late and two seconds out of order, and time leaps by ten seconds at most: what is older than all of it does not show. */
+const warmUpMs = 11 * 60_000
+/** After so much more, nothing changes a candle but what is fetched for a gap. */
+const settledMs = 2 * 60_000
+
+const gapsText = `SELECT (extract(epoch FROM min(least(from_time, seen_at))) * 1000)::float8 AS "from", (extract(epoch FROM max(coalesce(filled_at, seen_at))) * 1000)::float8 AS "to"
+FROM feed_gap
+WHERE from_time < timestamptz 'epoch' + $2 * interval '1 millisecond'
+  AND (filled_at IS NULL OR filled_at >= timestamptz 'epoch' + $1 * interval '1 millisecond')`
+
+const unarchivedText = `SELECT task.partition
+FROM stream_task AS task
+WHERE task.pipeline = $1 AND task.topic = $2 AND task.next_offset > coalesce(
+  (SELECT max(last_offset) + 1 FROM archive_object AS object WHERE object.pipeline = $1 AND object.topic = $2 AND object.partition = task.partition), 0)`
+
+/**
+ * Reads a range of the archive again and compares what comes of it with what is stored, byte for byte, and that with the exchange's klines, where they are. Writes nothing.
+ *
+ * Reading begins earlier than the range, by what could still show in it, and ends later, by what may still change it; gaps of the feed that were filled later included. Provisional candles are left out.
+ * Holds the candles and dead letters of the range.
+ * @throws ConfigurationError where nothing of the range is archived
+ */
+export async function verify(pool: pg.Pool, options: VerifyOptions): Promise<Verified> {
+  const { pipeline, topic, store, recorded, from, to, signal } = options
+  const { rows: gaps } = await pool.query<{ from: number | null; to: number | null }>(gapsText, [from - warmUpMs, to])
+  const manifest = postgresManifest(pool, { pipeline: pipeline.name, topic })
+  const replayed = await replayRange({
+    ...{ pipeline, manifest, store, recorded, signal },
+    fromTime: Math.min(from, gaps[0]?.from ?? from) - warmUpMs,
+    untilTime: Math.max(to, gaps[0]?.to ?? to) + settledMs,
+    keeps: isClosedFrom(from),
+  })
+  if (replayed.records === 0) {
+    throw new ConfigurationError(
+      `the archive of pipeline ${pipeline.name} has nothing of topic ${topic} from ${isoTime(from)} to ${isoTime(to)}; \`millrace candles\` shows of which time there are candles`,
+    )
+  }
+  const until = await settledUntil(pool, pipeline.name, topic, replayed.places, to)
+  const differences: Difference[] = []
+  let candles = 0
+  let klines = 0
+  for (const interval of intervals) {
+    const scope = { pipeline: pipeline.name, topic, interval, range: { from, to: until } }
+    const made = madeCandles(scope, replayed.rows.get(candleTable(interval).name)?.values() ?? [])
+    const stored = await storedCandles(pool, scope)
+    const ours = compareCandles(interval, stored, made)
+    const known = new Set(ours.differences.map(({ row }) => row))
+    const theirs = await compareKlines(pool, scope, stored, known)
+    candles += ours.compared
+    klines += theirs.compared
+    differences.push(...ours.differences, ...theirs.differences)
+  }
+  let deadLetters = 0
+  const log = new ArchiveLog({ manifest, store })
+  for (const { partition, nextOffset } of replayed.places) {
+    const reader = log.reader(partition)
+    const [fromOffset, untilOffset] = [await reader.offsetAt(Math.max(0, from)), await reader.offsetAt(Math.max(0, to))]
+    const toOffset = Math.min(untilOffset, nextOffset)
+    const scope = { pipeline: pipeline.name, topic, partition, fromOffset, toOffset }
+    const letters = await compareLetters(
+      pool,
+      scope,
+      replayed.deadLetters.filter((letter) => letter.partition === partition),
+    )
+    deadLetters += letters.compared
+    differences.push(...letters.differences)
+  }
+  return { differences, records: replayed.records, candles, deadLetters, klines, until }
+}
+
+/** Open candles are not meant to be the same twice, and those that began before the range are not whole. */
+function isClosedFrom(from: number): (table: UpsertTable<never>, row: RowText) => boolean {
+  return (table, row) => {
+    const cell = (name: string) => row[table.columns.findIndex((column) => column.name === name)] ?? null
+    const isClosed = cell('is_closed')
+    return (isClosed === 't' || isClosed === 'true') && Date.parse(cell('open_time') ?? '') >= from
+  }
+}
+
+/** Where a live run is ahead of its archive, candles near the end may have more in them than was read. */
+async function settledUntil(
+  pool: pg.Pool,
+  pipeline: string,
+  topic: string,
+  places: readonly ReplayedPlace[],
+  to: number,
+): Promise<number> {
+  const { rows } = await pool.query<{ partition: number }>(unarchivedText, [pipeline, topic])
+  const behind = new Set(rows.map(({ partition }) => partition))
+  const reached = places
+    .filter(({ partition, watermark }) => behind.has(partition) && watermark !== null)
+    .map(({ watermark }) => (watermark as number) - settledMs)
+  return Math.min(to, ...reached)
+}
+
+function isoTime(ms: number): string {
+  return new Date(ms).toISOString()
+}

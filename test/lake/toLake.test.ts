@@ -1,0 +1,210 @@
+import { spawnSync } from 'node:child_process'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { EMPTY, map } from 'rxjs'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { z } from 'zod'
+import { batchPass } from '../../src/batch/batchPass.ts'
+import { outletPlanOf } from '../../src/host/outletPlan.ts'
+import { prepareDatabase } from '../../src/host/prepareDatabase.ts'
+import { decode, definePipeline, jsonCodec, table, Withdrawn } from '../../src/index.ts'
+import type { LakePlace } from '../../src/lake/lakeCommit.ts'
+import { readLiveFiles } from '../../src/lake/lakeFacts.ts'
+import { followInLake } from '../../src/lake/lakeMirror.ts'
+import { toLake } from '../../src/lake/toLake.ts'
+import { tradeCodec } from '../../src/market/tradeCodec.ts'
+import { systemClock } from '../../src/runtime/clock.ts'
+import { Worker } from '../../src/runtime/worker.ts'
+import { directoryStore } from '../../src/sinks/objects/directoryStore.ts'
+import { PostgresCheckpointStore } from '../../src/sinks/postgres/checkpointStore.ts'
+import { MemoryLog } from '../../src/testing/memoryLog.ts'
+import { type TestDatabase, testDatabase } from '../support/postgres.ts'
+
+const python = process.env.MILLRACE_TEST_PYTHON ?? 'python3'
+const program = fileURLToPath(new URL('../support/python/lake.py', import.meta.url))
+const readers = [
+  ['pyiceberg', 'import pyiceberg, pyarrow'],
+  ['duckdb', 'import duckdb, duckdb_extension_iceberg'],
+  ['clickhouse', 'import chdb'],
+] as const
+const here = readers.filter(([, check]) => spawnSync(python, ['-c', check]).status === 0)
+
+const readings = table('lake_readings', {
+  columns: {
+    sensor: 'text',
+    at: 'timestamptz',
+    celsius: 'numeric',
+    note: 'text?',
+    count: 'bigint',
+    revision: 'integer',
+  },
+  key: ['sensor', 'at'],
+  revision: 'revision',
+})
+const Reading = z.object({
+  sensor: z.string(),
+  at: z.number(),
+  celsius: z.string(),
+  note: z.string().nullable(),
+  count: z.number(),
+  revision: z.number(),
+  isGone: z.boolean().optional(),
+})
+type Reading = z.infer<typeof Reading>
+
+const pipeline = definePipeline({
+  name: 'readings',
+  build: (records) => ({
+    rows: toLake(
+      records.pipe(
+        decode(jsonCodec(Reading)),
+        map(({ isGone, ...reading }) => (isGone === true ? new Withdrawn(reading) : reading)),
+      ),
+      readings,
+      { name: 'weather.readings', day: 'at', decimals: { celsius: 'decimal(10,3)' } },
+    ),
+  }),
+})
+
+const noon = Date.parse('2026-10-31T12:00:00.123Z')
+const day = 86_400_000
+const reading = (sensor: string, more: Partial<Reading> = {}): Reading => ({
+  sensor,
+  at: noon,
+  celsius: '21.5',
+  note: null,
+  count: 9_007_199_254_740_991,
+  revision: 1,
+  ...more,
+})
+
+describe('a table of a pipeline that the lake has as well', { timeout: 120_000 }, () => {
+  let db: TestDatabase
+  const folder = mkdtempSync(join(tmpdir(), 'millrace-to-lake-'))
+  const place: LakePlace = { store: directoryStore(folder), keyPrefix: 'lake/', catalog: 'millrace' }
+  const log = new MemoryLog({ topic: 'readings' })
+  beforeAll(async () => {
+    db = await testDatabase()
+    const { tables, followed } = outletPlanOf(pipeline)
+    await prepareDatabase(db.connection, db.schema, tables)
+    for (const one of [...followed, ...followed]) await followInLake(db.pool, one)
+  })
+  afterAll(async () => {
+    await db.close()
+    rmSync(folder, { recursive: true, force: true })
+  })
+
+  const bring = async (...values: readonly Reading[]) => {
+    log.add(...values.map((value) => ({ value: JSON.stringify(value) })))
+    const store = new PostgresCheckpointStore(db.connection, { schema: db.schema })
+    const worker = new Worker({ pipeline, source: log, store, archive: null, clock: systemClock })
+    const running = worker.run()
+    worker.stop('drain')
+    await running
+    await store.close()
+  }
+  const pass = () =>
+    batchPass(
+      { trades: tradeCodec({ market: 'spot', timeUnit: 'ms' }), archive: null, lake: place },
+      {
+        database: { address: db.connection, schema: db.schema },
+        runId: 'a',
+        signal: new AbortController().signal,
+      },
+    )
+  const files = async () => {
+    const client = await db.pool.connect()
+    try {
+      return (await readLiveFiles(client, 'weather.readings')).map(({ day, rowCount, added }) => [day, rowCount, added])
+    } finally {
+      client.release()
+    }
+  }
+  const columns = ['sensor', 'at', 'celsius', 'note', 'count', 'revision']
+  const inPostgres = async () => {
+    const { rows } = await db.pool.query<Record<string, string | null>>(
+      `SELECT sensor, ((extract(epoch FROM at) * 1000)::bigint)::text AS at, celsius::numeric(10,3)::text AS celsius, note, count::text AS count, revision::text AS revision FROM lake_readings`,
+    )
+    return rows.map((row) => JSON.stringify(columns.map((name) => row[name]))).sort()
+  }
+  const inLake = (reader: string) => {
+    const isClickhouse = reader === 'clickhouse'
+    const where = join(folder, 'lake/weather/readings')
+    const { status, stdout, stderr } = spawnSync(
+      python,
+      [
+        program,
+        reader,
+        isClickhouse ? where : newestMetadata(where),
+        ...columns.map((name) => (isClickhouse && name === 'at' ? 'at:time' : name)),
+      ],
+      { encoding: 'utf8', cwd: folder },
+    )
+    if (status !== 0) throw new Error(stderr)
+    return (JSON.parse(stdout) as unknown[][]).map((row) => JSON.stringify(row)).sort()
+  }
+  let commits = 0
+  const newestMetadata = (where: string) => join(where, `metadata/v${commits}.metadata.json`)
+
+  it(`has after each pass what PostgreSQL has${here.length === readers.length ? '' : ' (others’ readers are not here)'}`, {
+    timeout: 240_000,
+  }, async () => {
+    const day0 = Math.floor(noon / day)
+    const steps: readonly (readonly [bring: readonly Reading[], files: readonly (readonly number[])[]])[] = [
+      [[reading('roof'), reading('cellar', { celsius: '-4.125', note: 'ÄÖ🙂' })], [[day0, 2, 1]]],
+      [
+        [reading('roof', { at: noon + day }), reading('roof', { at: noon + day + 1 })],
+        [
+          [day0, 2, 1],
+          [day0 + 1, 2, 2],
+        ],
+      ],
+      [
+        [reading('roof', { celsius: '22', revision: 2 })],
+        [
+          [day0, 2, 3],
+          [day0 + 1, 2, 2],
+        ],
+      ],
+      [
+        [reading('roof', { at: noon + day, isGone: true }), reading('roof', { at: noon + day + 1, isGone: true })],
+        [[day0, 2, 3]],
+      ],
+    ]
+    for (const [rows, expected] of steps) {
+      await bring(...rows)
+      expect(await pass()).toMatchObject({ commits: 1 })
+      commits += 1
+      expect((await files()).sort((a, b) => Number(a[0]) - Number(b[0]))).toEqual(expected)
+      for (const [reader] of here.length === readers.length ? readers : [])
+        expect(inLake(reader), `${reader} after commit ${commits}`).toEqual(await inPostgres())
+      expect(await pass()).toMatchObject({ commits: 0 })
+    }
+  })
+
+  it('sets a row aside that the lake cannot hold', async () => {
+    await bring(
+      reading('hot', { celsius: '12345678.5' }),
+      reading('fine', { celsius: '0.0001' }),
+      reading('ok', { celsius: '1.1000' }),
+    )
+    const { rows } = await db.pool.query('SELECT detail FROM dead_letter ORDER BY "offset"')
+    expect(rows.map(({ detail }) => detail)).toEqual([
+      expect.stringContaining('12345678.5 does not fit decimal(10,3) of weather.readings'),
+      expect.stringContaining('0.0001 does not fit'),
+    ])
+    expect(await pass()).toMatchObject({ commits: 1 })
+  })
+
+  it('says what a numeric column needs', () => {
+    expect(() => toLake(EMPTY, readings, { name: 'weather.readings' })).toThrow(
+      "toLake weather.readings: column celsius is numeric, which in the lake has a number of digits: give decimals: { celsius: 'decimal(38,8)' }, say.",
+    )
+    expect(() => toLake(EMPTY, readings, { name: 'w.r', decimals: { sensor: 'decimal(3,1)' } })).toThrow(
+      'decimals names sensor, which is no numeric column of lake_readings',
+    )
+    expect(() => toLake(EMPTY, readings, { name: 'w.r', dya: 'at' } as never)).toThrow(/dya/)
+  })
+})

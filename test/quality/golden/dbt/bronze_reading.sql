@@ -1,0 +1,8 @@
+{{ config(materialized='view') }}
+select 
+  "sensor",
+  "at",
+  "celsius",
+  "unit",
+  "low"
+from {{ source('millrace', 'reading') }}
