@@ -50,10 +50,10 @@ export const siteMap: readonly SiteSection[] = [
   },
   { title: 'Operators', pages: ['operators'] },
   { title: 'Connect', pages: ['connectors', 'feeds', 'codecs', 'outlets', 'kafka'] },
-  { title: 'Run', pages: ['running', 'changing', 'deployment'] },
+  { title: 'Run', pages: ['running', 'changing', 'deployment', 'operations', 'runbooks'] },
   {
     title: 'Platform',
-    pages: ['live-feed', 'symbols', 'market-streams', 'history', 'indicators', 'lake'],
+    pages: ['live-feed', 'symbols', 'market-streams', 'history', 'indicators', 'alerts', 'portfolio', 'lake'],
   },
   { title: 'Reference', pages: ['configuration', 'errors'] },
   { title: 'Why', pages: ['decisions/README'] },
