@@ -1,10 +1,11 @@
 import { z } from 'zod'
+import { indicatorsAllowed } from '../pipelines/indicatorNames.ts'
 import { durationMs } from '../runtime/duration.ts'
 import type { Setting } from './settingTypes.ts'
 
 const monthMs = 30 * 86_400_000
 
-/** The part of the table of settings that is about alerts and portfolios. */
+/** The part of the table of settings that is about alerts, indicators and portfolios. */
 export const alertsSettingTable = {
   alertsFile: {
     schema: z.string().min(1),
@@ -15,6 +16,23 @@ export const alertsSettingTable = {
     allowed: 'a file of alert rules and channels, as docs/alerts.md shows it',
     description:
       'Decides alerts by the rules of this file and tells its channels. Unset: none; alerts.yaml for the alerts commands.',
+  },
+  indicators: {
+    schema: z
+      .string()
+      .transform((text) => text.split(','))
+      .pipe(
+        z
+          .array(z.string().regex(/^([a-z]+:\d{1,4}|macd|vwap)$/))
+          .min(1)
+          .max(50),
+      ),
+    env: 'MILLRACE_INDICATORS',
+    flag: '--indicators <list>',
+    commands: ['run realtime'],
+    default: null,
+    allowed: `${indicatorsAllowed}; several with commas between`,
+    description: 'Writes these indicators of all candles into the table indicator. Unset: none.',
   },
   portfolioFile: {
     schema: z.string().min(1),

@@ -336,6 +336,15 @@ export const commandList: ReadonlyMap<CommandName, CommandDescription> = new Map
     },
   ],
   [
+    'indicators',
+    {
+      description: "Print the newest values of a symbol's indicators, as `run realtime --indicators` makes them.",
+      args: [{ name: '<symbol>', description: 'such as BTCUSDT' }],
+      examples: ['millrace indicators BTCUSDT', 'millrace indicators BTCUSDT --interval 5m --limit 20 --json'],
+      load: async () => (await import('./commands/indicators.ts')).indicators,
+    },
+  ],
+  [
     'status',
     {
       description: 'What runs, how far it is, what was set aside and what is archived.',

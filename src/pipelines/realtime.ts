@@ -15,6 +15,8 @@ import { toPostgres } from '../sinks/toPostgres.ts'
 import { gapsOf, holesOf, longerCandles, marketEvents, minuteCandles } from './candleChain.ts'
 import { candleTable } from './candleTable.ts'
 import { feedGapTable } from './feedGapTable.ts'
+import { indicatorRows } from './indicatorChain.ts'
+import { indicatorTable } from './indicatorTable.ts'
 
 /** A candle that has closed is corrected, with a higher revision, by trades that are late by up to this; later ones become dead letters. */
 export const allowedLatenessMs = 30_000
@@ -29,6 +31,8 @@ export interface RealtimeOptions {
   readonly provisionalEveryMs?: Duration
   /** Alerts over the closed candles and the gaps; none if left out. */
   readonly alerts?: RealtimeAlerts
+  /** Indicators over the closed candles of all intervals, such as `'rsi:14'`: rows of the table `indicator`; none if left out. One that is taken out again has state that has to be dropped. */
+  readonly indicators?: readonly string[]
 }
 
 /** Which alerts there are, and who is told. */
@@ -43,6 +47,7 @@ const alertRules: OptionRules<RealtimeAlerts> = { rules: needed.list, channels: 
 const rules: OptionRules<RealtimeOptions> = {
   provisionalEveryMs: optional.duration,
   alerts: optional.object(alertRules),
+  indicators: optional.list,
 }
 
 /**
@@ -54,7 +59,7 @@ const rules: OptionRules<RealtimeOptions> = {
 export const realtime = (trades: Codec<MarketEvent>, options: RealtimeOptions = {}) => {
   checkArgument('realtime', 'its first argument', trades, needed.codec)
   checkOptions('realtime', options, rules)
-  const { provisionalEveryMs = 250, alerts: alerting = null } = options
+  const { provisionalEveryMs = 250, alerts: alerting = null, indicators = [] } = options
   return definePipeline({
     name: 'realtime',
     // Whoever takes the rules away has nothing more to decide.
@@ -70,6 +75,7 @@ export const realtime = (trades: Codec<MarketEvent>, options: RealtimeOptions = 
       const hours = longerCandles('1h', quarters, holes, longer)
       const fourHours = longerCandles('4h', hours, holes, longer)
       const days = longerCandles('1d', fourHours, holes, longer)
+      const all = [oneMinute, fiveMinutes, quarters, hours, fourHours, days]
       return {
         raw: toArchive(records),
         '1m': toPostgres(oneMinute, candleTable('1m')),
@@ -79,9 +85,8 @@ export const realtime = (trades: Codec<MarketEvent>, options: RealtimeOptions = 
         '4h': toPostgres(fourHours, candleTable('4h')),
         '1d': toPostgres(days, candleTable('1d')),
         gaps: toPostgres(gaps, feedGapTable),
-        ...(alerting === null
-          ? {}
-          : alertOutlets(alerting, merge(gaps, oneMinute, fiveMinutes, quarters, hours, fourHours, days))),
+        ...(indicators.length === 0 ? {} : { indicators: toPostgres(indicatorRows(indicators, all), indicatorTable) }),
+        ...(alerting === null ? {} : alertOutlets(alerting, merge(gaps, ...all))),
       }
     },
   })

@@ -15,16 +15,18 @@ export type RealtimeArgument = {
   readonly provisionalEveryMs: number
   /** An `AlertPlan` as JSON; null where no file of alerts is named. */
   readonly alerts: string | null
+  readonly indicators: readonly string[]
 }
 
 /** Called here, and in each worker process. */
-export function makePipeline({ market, exchange, timeUnit, provisionalEveryMs, alerts }: RealtimeArgument): Pipeline {
+export function makePipeline(argument: RealtimeArgument): Pipeline {
+  const { market, exchange, timeUnit, provisionalEveryMs, alerts, indicators } = argument
   const trades =
     exchange === 'coinbase'
       ? coinbaseCodec({ market: market === 'simulated' ? market : 'coinbase' })
       : tradeCodec({ market, timeUnit })
-  if (alerts === null) return realtime(trades, { provisionalEveryMs })
+  if (alerts === null) return realtime(trades, { provisionalEveryMs, indicators })
   const plan = JSON.parse(alerts) as AlertPlan
   const alerting = { rules: plan.rules, channels: Object.fromEntries(channelsOf(plan)) }
-  return realtime(trades, { provisionalEveryMs, alerts: alerting })
+  return realtime(trades, { provisionalEveryMs, indicators, alerts: alerting })
 }

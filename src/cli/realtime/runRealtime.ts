@@ -59,8 +59,14 @@ async function jobOf(context: CommandContext, plan: RunPlan, onNotice: (line: st
   const { settings } = context
   const { topic, producer, source, market, timeUnit } = plan
   const alerts = settings.alertsFile === undefined ? null : JSON.stringify(planAlerts(settings.alertsFile, context.env))
-  const exchange = source === 'coinbase' || market === 'coinbase' ? 'coinbase' : 'binance'
-  const argument: RealtimeArgument = { market, exchange, timeUnit, provisionalEveryMs: settings.openCandleMs, alerts }
+  const argument: RealtimeArgument = {
+    market,
+    exchange: source === 'coinbase' || market === 'coinbase' ? 'coinbase' : 'binance',
+    timeUnit,
+    provisionalEveryMs: settings.openCandleMs,
+    alerts,
+    indicators: settings.indicators ?? [],
+  }
   const pipeline = makePipeline(argument)
   const isOfThePast = source === 'tape'
   const opened = source === 'none' ? [] : await openFeeds(plan, settings, onNotice)
