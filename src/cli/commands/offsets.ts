@@ -98,7 +98,7 @@ async function decide(context: CommandContext, isLoss: boolean): Promise<number>
   return withDatabase(settings, output.err, async (database) => {
     const tasks = concerned(await tasksOf(context, database, wanted), wanted)
     const ranges = tasks.map(({ task, found }) => decidedRange(task, wanted, isLoss, found))
-    const [range, { client, schema, task, found }] = [ranges[0]!, tasks[0]!]
+    const [range, { client, schema, found }] = [ranges[0]!, tasks[0]!]
     for (const [i, { task }] of tasks.entries()) {
       const which = tasks.length === 1 ? '' : `task ${task.topic}/${task.partition}: `
       await output.out(shownText(`${which}${planText(ranges[i]!, schema, task)}\n`))
