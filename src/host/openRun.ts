@@ -1,5 +1,4 @@
 import type pg from 'pg'
-import { followInLake } from '../lake/lakeMirror.ts'
 import type { ObjectStore } from '../runtime/objectStore.ts'
 import type { Pipeline } from '../runtime/pipeline.ts'
 import { taskCount } from '../runtime/wholeInputs.ts'
@@ -187,6 +186,9 @@ function prepare(
     const beginsInside = startFrom !== null && startFrom !== 'earliest'
     const writer = { pipeline: pipeline.name, topic: leadOf(job), beginsInside }
     for (const told of await takeTables(pool, schema, writer, tables)) onWarning(`note: ${told}`)
+    if (followed.length === 0) return
+    // With it comes what writes Parquet, which most runs do not need.
+    const { followInLake } = await import('../lake/lakeMirror.ts')
     for (const one of followed) await followInLake(pool, one)
   })
 }
