@@ -26,6 +26,7 @@ const help = `Kills real processes in the middle of a tape, again and again, and
   --values N   with --below: how many orders                           (300000)
   --exchange   an ingest of a simulated exchange that goes wrong, and is stopped and started, for --minutes of its time (30), ten times as fast: the
                trades in the topic and the candles of them against what there was
+  --batch      batch passes over trades and klines that come, each killed somewhere: silver, gold and the lake against one undisturbed pass
   --keep       leave the data folders for a look
 `
 
@@ -41,6 +42,7 @@ const { values } = parseArgs({
     values: { type: 'string', default: '300000' },
     exchange: { type: 'boolean', default: false },
     minutes: { type: 'string', default: '30' },
+    batch: { type: 'boolean', default: false },
     keep: { type: 'boolean', default: false },
     help: { type: 'boolean', default: false },
   },
@@ -51,6 +53,7 @@ const maxStartsInRound = 200
 const shownLines = 20
 
 if (values.help) process.stdout.write(help)
+else if (values.batch) await chaosOnPasses(count('kills', values.kills), count('seed', values.seed))
 else if (values.exchange) await chaosOnMarket(count('minutes', values.minutes), count('seed', values.seed))
 else if (values.pipeline !== undefined) await chaosOnFile(values.pipeline)
 else if (values.kafka)
@@ -63,6 +66,24 @@ async function chaosOnMarket(minutes: number, seed: number): Promise<void> {
   process.stdout.write(`${JSON.stringify(summary)}\n`)
   const { missing, duplicates, out_of_order, candles_different, dead_letters, open_gaps } = summary
   process.exitCode = missing + duplicates + out_of_order + candles_different + dead_letters + open_gaps === 0 ? 0 : 1
+}
+
+async function chaosOnPasses(kills: number, seed: number): Promise<void> {
+  const { chaosOnBatch } = await import('./chaos/batch/batchChaos.ts')
+  const { startOrJoin } = await import('../src/embedded/embeddedPostgres.ts')
+  const folder = mkdtempSync(join(tmpdir(), 'millrace-batch-'))
+  // PostgreSQL under another account than root must reach it.
+  chmodSync(folder, 0o755)
+  const server = await startOrJoin(folder)
+  try {
+    const summary = await chaosOnBatch({ kills, seed, address: server.connection, say })
+    process.stdout.write(`${JSON.stringify(summary)}\n`)
+    const { different, uncommitted, lost, orphans } = summary
+    process.exitCode = summary.kills === kills && different + uncommitted + lost + orphans === 0 ? 0 : 1
+  } finally {
+    await server.stop()
+    if (!values.keep) rmSync(folder, { recursive: true, force: true })
+  }
 }
 
 async function chaosOnFile(file: string): Promise<void> {

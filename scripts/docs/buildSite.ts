@@ -8,7 +8,7 @@ import { readSiteSource, type SiteSource, writeSiteSource } from './siteSource.t
 export async function buildSite(root: string): Promise<SiteSource> {
   const folder = join(root, '.cache/site')
   const source = readSiteSource(root)
-  writeSiteSource(source, join(folder, 'source'))
+  writeSiteSource(root, source, join(folder, 'source'))
   await build(join(root, 'docs'))
   cpSync(join(folder, 'source'), join(folder, 'out'), { recursive: true })
   writeFileSync(join(folder, 'out/llms.txt'), llmsText(source))

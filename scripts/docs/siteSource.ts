@@ -1,4 +1,4 @@
-import { globSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { cpSync, globSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname, extname, join } from 'node:path'
 import { commandPage } from './commandPage.ts'
 import { type GeneratedPage, operatorPages } from './operatorPages.ts'
@@ -47,12 +47,13 @@ export function readSiteSource(root: string): SiteSource {
   return { pages, operators, reference, entryPoints }
 }
 
-/** Writes the pages into a folder of their own, which is emptied first. */
-export function writeSiteSource(source: SiteSource, folder: string): void {
+/** Writes the pages, and the pictures of docs/, into a folder of their own, which is emptied first. */
+export function writeSiteSource(root: string, source: SiteSource, folder: string): void {
   rmSync(folder, { recursive: true, force: true })
   for (const [path, text] of source.pages) {
     const file = join(folder, path)
     mkdirSync(dirname(file), { recursive: true })
     writeFileSync(file, text)
   }
+  cpSync(join(root, 'docs/pictures'), join(folder, 'public/pictures'), { recursive: true })
 }

@@ -14,7 +14,8 @@ export function graphScheduleOf(seed: number): GraphSchedule {
   const random = new Random(`graph schedule ${seed}`)
   const drawing = random.fork('plan')
   const plan = random.chance(unlawfulShare) ? drawUnlawfulPlan(drawing) : drawPlan(drawing, { isForTask: true })
-  const partitions = random.pick([1, 1, 2])
+  const isWhole = plan.isOneTask || plan.others.some((other) => other.isWhole)
+  const partitions = random.pick(isWhole ? [1, 2, 3] : [1, 1, 2])
   const input = drawInput(random.fork('input'), plan, { startMs, partitions, hasRedrives: true, hasGaps: true })
   const adversity = randomAdversity(seed)
   return {

@@ -1,6 +1,7 @@
 import { leadTopic } from '../../src/testing/simulation/graphs/graphPipeline.ts'
 import { allSteps, type StepKind, stepKinds } from '../../src/testing/simulation/graphs/plan.ts'
 import type { GraphReport, GraphSchedule } from '../../src/testing/simulation/graphs/runGraph.ts'
+import { isShared } from '../../src/testing/simulation/graphs/taskPlaces.ts'
 import type { Outcome } from '../../src/testing/simulation/outcome.ts'
 
 /** What happened in the schedules that ran a random graph. */
@@ -12,6 +13,9 @@ export interface GraphTotals {
   /** Graphs over several inputs, and records that were taken behind others that were let past them. */
   merged: number
   displaced: number
+  /** Graphs in which one task reads all partitions, and in which every task reads a table whole. */
+  oneTask: number
+  sharedTables: number
   /** Graphs in which a table was read before the streams that look things up in it. */
   tablesFirst: number
   /** Places where offsets have no record. */
@@ -38,6 +42,8 @@ export const noGraphs: GraphTotals = {
   redrives: 0,
   merged: 0,
   displaced: 0,
+  oneTask: 0,
+  sharedTables: 0,
   tablesFirst: 0,
   gaps: 0,
   messages: 0,
@@ -68,6 +74,8 @@ export function graphTotalsOf(
     redrives: input.redrives,
     merged: plan.others.length === 0 ? 0 : 1,
     displaced: notes.filter((line) => !line.includes('"isFirst":true')).length,
+    oneTask: plan.isOneTask && input.partitions > 1 ? 1 : 0,
+    sharedTables: input.partitions > 1 && plan.others.some((_, i) => isShared(plan, i + 1)) ? 1 : 0,
     tablesFirst: notes.some((line) => line.includes('"isFirst":true')) ? 1 : 0,
     gaps: input.gaps,
     messages: linesOf(result?.outcome, 'topic '),

@@ -44,7 +44,7 @@ export interface JobOptions {
   readonly name: string
   /** Length of an interval, ms or text such as `'5m'`. Intervals are counted from 1970-01-01 UTC, so that those of an hour begin at the full hour. */
   readonly every: Duration
-  /** How long after the end of an interval it is run, for data that comes late; 0 unless told. */
+  /** How long after the end of an interval it is run, ms or text such as `'10s'`, for data that comes late; 0 unless told. */
   readonly delay?: Duration
   /** Does the work of one interval; gives what it counted, or nothing. What it throws is a failed attempt. */
   readonly run: (interval: JobInterval, context: JobContext) => Promise<JobCounts | undefined>
@@ -54,23 +54,25 @@ export interface JobOptions {
   readonly parallel?: number
   /** How often an interval is tried before it counts as failed and somebody is told; 5 unless told. A `ConfigurationError` is not tried again. */
   readonly attempts?: number
-  /** How long it waits before the second attempt, doubled for each further one up to an hour; 10 s unless told. */
+  /** How long it waits before the second attempt, ms or text such as `'10s'`, doubled for each further one up to an hour; 10 s unless told. */
   readonly retryAfter?: Duration
-  /** A worker that says nothing for so long has lost its run, which is tried again; 30 s unless told. */
+  /** A worker that says nothing for so long, ms or text such as `'30s'`, has lost its run, which is tried again; 30 s unless told. */
   readonly lease?: Duration
 }
 
 /** A job that was checked: what `defineJob` gives. */
 export interface Job {
+  /** Under it its intervals and runs are kept. */
   readonly name: string
   /** Length of an interval. */
   readonly everyMs: number
   /** From the end of an interval to its run. */
   readonly delayMs: number
+  /** Does the work of one interval. */
   readonly run: JobOptions['run']
   /** ms UTC; null begins with the interval of the first start. */
   readonly startFrom: number | null
-  /** Intervals at a time. */
+  /** How many intervals at a time. */
   readonly parallel: number
   /** How often an interval is tried. */
   readonly attempts: number

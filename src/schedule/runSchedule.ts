@@ -38,13 +38,13 @@ export interface ScheduleSettings {
 
 /** What a worker did until it ended. */
 export interface ScheduleEnd {
-  /** Runs that ended well. */
+  /** How many runs ended well. */
   readonly done: number
-  /** Attempts that failed. */
+  /** How many attempts failed. */
   readonly failed: number
-  /** Runs that were given to another worker meanwhile, because this one did not say that it was there. */
+  /** How many runs were given to another worker meanwhile, because this one did not say that it was there. */
   readonly lost: number
-  /** Intervals that were given up after their last attempt. */
+  /** How many intervals were given up after their last attempt. */
   readonly givenUp: number
 }
 

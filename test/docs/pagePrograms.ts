@@ -3,18 +3,17 @@ import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 
 const root = resolve(import.meta.dirname, '../..')
-const entries: Readonly<Record<string, string>> = {
-  millrace: 'src/index.ts',
-  'millrace/avro': 'src/avro.ts',
-  'millrace/archive': 'src/archive.ts',
-  'millrace/indicators': 'src/indicators.ts',
-  'millrace/alerts': 'src/alerts.ts',
-  'millrace/lake': 'src/lake.ts',
-  'millrace/quality': 'src/quality.ts',
-  'millrace/schedule': 'src/schedule.ts',
-  'millrace/postgres': 'src/postgres.ts',
-  'millrace/testing': 'src/testing/index.ts',
+const { exports } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as {
+  exports: Record<string, string | { readonly types: string }>
 }
+/** The source of each entry point, by what programs import. */
+const entries = new Map(
+  Object.entries(exports).flatMap(([path, entry]) =>
+    typeof entry === 'string'
+      ? []
+      : [[`millrace${path.slice(1)}`, entry.types.replace('./dist/', 'src/').replace('.d.ts', '.ts')]],
+  ),
+)
 
 /** The text of a file of this repository. */
 export function textOf(path: string): string {
@@ -30,7 +29,7 @@ export function fences(page: string, language: string): readonly string[] {
 
 /** The same program, on the sources instead of the package. */
 export function onSources(program: string): string {
-  return program.replaceAll(/from '(millrace[/\w]*)'/g, (_, name: string) => `from '${root}/${entries[name]}'`)
+  return program.replaceAll(/from '(millrace[/\w]*)'/g, (_, name: string) => `from '${root}/${entries.get(name)}'`)
 }
 
 /** The programs of pages as files of one folder. */
@@ -63,5 +62,6 @@ export function writePrograms(pages: readonly string[]): ProgramFiles {
   write('byCustomer.ts', textOf('examples/byCustomer.ts'))
   write('spentPerDay.ts', textOf('examples/spentPerDay.ts'))
   write('weather.ts', textOf('examples/weather.ts'))
+  write('correctLateData.ts', textOf('examples/cookbook/correctLateData.ts'))
   return { folder, files }
 }

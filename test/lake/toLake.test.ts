@@ -73,7 +73,7 @@ const day = 86_400_000
 const reading = (sensor: string, more: Partial<Reading> = {}): Reading => ({
   sensor,
   at: noon,
-  celsius: '21.5',
+  celsius: '21.125',
   note: null,
   count: 9_007_199_254_740_991,
   revision: 1,
@@ -162,7 +162,7 @@ describe('a table of a pipeline that the lake has as well', { timeout: 120_000 }
         ],
       ],
       [
-        [reading('roof', { celsius: '22', revision: 2 })],
+        [reading('roof', { celsius: '22.001', revision: 2 })],
         [
           [day0, 2, 3],
           [day0 + 1, 2, 2],

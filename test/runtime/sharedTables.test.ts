@@ -173,6 +173,7 @@ describe('a table that every task reads whole', () => {
       },
     }) as Pipeline
     const { clock, names, store, start } = world(pipeline)
+    await drained(clock, start())
     names.add({ value: 'z=Zoe', timestamp: 100, partition: 0 })
     await drained(clock, start(), 'drain-and-close')
     const letters = store

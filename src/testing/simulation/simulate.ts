@@ -51,6 +51,8 @@ export type SimulatedRecord = OutgoingRecord | Gap
 export interface SimulatedLog {
   readonly topic: string
   readonly records: readonly SimulatedRecord[]
+  /** As many as the leading one if left out. */
+  readonly partitions?: number
 }
 
 /** What is simulated: a pipeline over a log, with its archive. */
@@ -60,8 +62,10 @@ export interface SimulationOptions {
   readonly topic: string
   /** The logs of the other inputs, in their order; none if left out. */
   readonly others?: readonly SimulatedLog[]
-  /** How many partitions the log has, and each of the others. */
+  /** How many partitions the log has, and each of the others that does not say. */
   readonly partitions: number
+  /** How many tasks that makes; one a partition if left out. */
+  readonly tasks?: number
   /** The log's records, in order. */
   readonly records: readonly SimulatedRecord[]
   /** Where objects of the archive end, or null for a pipeline without one. */
@@ -120,8 +124,8 @@ async function runOnce(
   const objects = new MemoryObjectStore()
   const receivers = new Receivers(clock)
   append(log, options.records)
-  const others = (options.others ?? []).map(({ topic, records }) => {
-    const other = new MemoryLog({ topic, partitions: options.partitions, clock })
+  const others = (options.others ?? []).map(({ topic, records, partitions = options.partitions }) => {
+    const other = new MemoryLog({ topic, partitions, clock })
     append(other, records)
     return other
   })
@@ -279,16 +283,16 @@ class World {
     this.#random = new Random(adversity.seed)
     this.#faults = seededFaults(this.#random.fork('faults'), { rates: adversity.rates, limit: adversity.faultLimit })
     const batches = this.#random.fork('batches')
-    const logOf = (topic: string) =>
+    const logOf = (topic: string, partitions = options.partitions) =>
       new MemoryLog({
         topic,
-        partitions: options.partitions,
+        partitions,
         batchRecords: batches.int(1, 50),
         fetchRecords: () => batches.int(1, 60),
         clock,
       })
     this.#log = between.source ?? logOf(options.topic)
-    this.#others = (options.others ?? []).map(({ topic }) => logOf(topic))
+    this.#others = (options.others ?? []).map(({ topic, partitions }) => logOf(topic, partitions))
   }
 
   async live(): Promise<void> {
@@ -358,7 +362,8 @@ class World {
       const isFenced = current.worker.status().some(({ phase }) => phase === 'fenced')
       if (event === 'ended' && !isFenced) {
         // A partition that was away when the end came is for the next start.
-        if (isEnding) return current.worker.status().length === this.#options.partitions ? 'finished' : 'again'
+        const { partitions, tasks = partitions } = this.#options
+        if (isEnding) return current.worker.status().length === tasks ? 'finished' : 'again'
         throw new Error('the worker ended although nobody had asked it to')
       }
       if (event === 'ended' || (isFenced && older?.process.isAlive !== true)) {

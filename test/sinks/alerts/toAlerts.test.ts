@@ -89,7 +89,7 @@ describe('a channel of alerts', () => {
     const destination = open({ maxAge: '1m' })
     const old = [event(1, { at: Date.now() - 120_000 }), event(2, { at: Date.now() - 180_000 })]
     await send(destination, ...old, event(3))
-    expect(received.map(({ body }) => [body['digest'], body['count']])).toEqual([
+    expect(received.map(({ body }) => [body.digest, body.count])).toEqual([
       ['old', 2],
       [undefined, undefined],
     ])
@@ -102,20 +102,20 @@ describe('a channel of alerts', () => {
 
   it('is not told again what it has taken, where a later one of the same call has failed', async () => {
     const destination = open()
-    answer = (response, { body }) => response.writeHead(body['openTime'] === 120_000 ? 503 : 200).end()
+    answer = (response, { body }) => response.writeHead(body.openTime === 120_000 ? 503 : 200).end()
     await expect(send(destination, event(1), event(2), event(3))).rejects.toBeInstanceOf(RetryableError)
     answer = (response) => response.end()
     await send(destination, event(1), event(2), event(3))
-    expect(received.map(({ body }) => body['openTime'])).toEqual([60_000, 120_000, 120_000, 180_000])
+    expect(received.map(({ body }) => body.openTime)).toEqual([60_000, 120_000, 120_000, 180_000])
   })
 
   it('that refuses one is told the others', async () => {
     const destination = open()
-    answer = (response, { body }) => response.writeHead(body['openTime'] === 120_000 ? 400 : 200).end()
+    answer = (response, { body }) => response.writeHead(body.openTime === 120_000 ? 400 : 200).end()
     await expect(send(destination, event(1), event(2))).rejects.toBeInstanceOf(RefusedMessageError)
     await send(destination, event(1))
     await send(destination, event(3))
-    expect(received.map(({ body }) => body['openTime'])).toEqual([60_000, 120_000, 180_000])
+    expect(received.map(({ body }) => body.openTime)).toEqual([60_000, 120_000, 180_000])
   })
 
   it('of Slack or Discord gets text in which nobody is called', async () => {

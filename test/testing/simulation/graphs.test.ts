@@ -21,6 +21,7 @@ const outlet = (name: string, mode: OutletPlan['mode'] = 'append'): OutletPlan =
 })
 
 const planOf = (root: Stretch): GraphPlan => ({
+  isOneTask: false,
   leadSteps: [],
   others: [],
   root,
@@ -67,11 +68,11 @@ const plan = planOf({
   ],
 })
 
-const drawn = graphScheduleOf(3)
+const drawn = graphScheduleOf(4)
 const schedule = {
   ...drawn,
   plan,
-  input: { ...drawn.input, records: withoutGaps(drawn.input.records), others: [] },
+  input: { ...drawn.input, records: withoutGaps(drawn.input.records), others: [], otherPartitions: [] },
   closesOpen: true,
 }
 
@@ -96,9 +97,9 @@ describe('a drawn graph', () => {
     const without = new Map([...outcome, ['table taps', rows.slice(0, -1)] as const])
     const twice = new Map([...outcome, ['table taps', [...rows, ...rows.slice(0, 1)]] as const])
     const records = placed(schedule.input.records)
-    expect(untruthsOfGraph(plan, records, outcome, true)).toEqual([])
-    expect(untruthsOfGraph(plan, records, without, true)).toEqual([`- truth taps: ${rows.at(-1)}`])
-    expect(untruthsOfGraph(plan, records, twice, true)).toEqual([`+ truth taps: ${rows[0]}`])
+    expect(untruthsOfGraph(schedule, records, outcome, true)).toEqual([])
+    expect(untruthsOfGraph(schedule, records, without, true)).toEqual([`- truth taps: ${rows.at(-1)}`])
+    expect(untruthsOfGraph(schedule, records, twice, true)).toEqual([`+ truth taps: ${rows[0]}`])
   })
 
   it('is found out where both runs lose the result of a window, set a value aside or leave something open', async () => {
@@ -112,7 +113,7 @@ describe('a drawn graph', () => {
       ['dead letters', [...letters, late]] as const,
       ['idle advances', []] as const,
     ])
-    const untruths = untruthsOfGraph(plan, placed(schedule.input.records), changed, true)
+    const untruths = untruthsOfGraph(schedule, placed(schedule.input.records), changed, true)
     expect(untruths).toContainEqual(`- truth counts: ${counts[0]}`)
     expect(untruths).toContainEqual(expect.stringMatching(/^! truth: window1 sets \d+ values aside, found \d+$/))
     expect(untruths).toContainEqual('! truth: window1 is still open')
@@ -131,7 +132,7 @@ describe('a drawn graph', () => {
     const other = lines.findIndex((line, i) => i > 0 && line !== lines[0] && keyOf(line) === keyOf(lines[0] ?? ''))
     const turned = lines.with(0, lines[other] ?? '').with(other, lines[0] ?? '')
     const untruthsOf = (changed: Iterable<readonly [string, readonly string[]]>) =>
-      untruthsOfGraph(sending, records, new Map([...outcome, ...changed]), true)
+      untruthsOfGraph(run, records, new Map([...outcome, ...changed]), true)
     expect(untruthsOf([])).toEqual([])
     expect(untruthsOf([['topic alerts', lines.slice(1)]])).toContainEqual(expect.stringMatching(/^- truth alerts: /))
     expect(untruthsOf([['topic alerts', turned]])).toContainEqual(expect.stringMatching(/^- truth alerts of .*, 0: /))

@@ -93,12 +93,22 @@ class PlanDrawing {
         idleAfterMs: random.chance(0.8) ? random.pick([50, 150, 400, 1_500]) : null,
         steps,
         table: null,
+        isWhole: false,
       }),
     )
+    const whole = random.fork('whole')
+    const isOneTask = this.#isForTask && whole.chance(0.15)
     const changes = this.#tables.map(
-      (table): OtherInput => ({ topic: `changes-of-${table.name}`, idleAfterMs: null, steps: [], table }),
+      (table): OtherInput => ({
+        topic: `changes-of-${table.name}`,
+        idleAfterMs: null,
+        steps: [],
+        table,
+        isWhole: whole.chance(0.4),
+      }),
     )
     const drawn = {
+      isOneTask,
       leadSteps: inputSteps[0] ?? [],
       others: random.chance(0.5) ? [...streams, ...changes] : [...changes, ...streams],
       root,

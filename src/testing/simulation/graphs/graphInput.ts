@@ -11,7 +11,10 @@ export interface GraphInput {
   readonly records: readonly SimulatedRecord[]
   /** Of the other inputs, in their order. */
   readonly others: readonly (readonly SimulatedRecord[])[]
+  /** Of the leading input. */
   readonly partitions: number
+  /** Of the other inputs, in their order. */
+  readonly otherPartitions: readonly number[]
   readonly redrives: number
   /** Places where offsets have no record. */
   readonly gaps: number
@@ -29,18 +32,31 @@ export interface GraphInputOptions {
 /** Records as unkind as they come: out of order, late, leaping ahead, repeated, broken, and some that were set aside and are sent again. */
 export function drawInput(random: Random, plan: GraphPlan, options: GraphInputOptions): GraphInput {
   const lead = drawRecords(random, plan, 0, options)
-  const others = plan.others.map((_, i) => drawRecords(random.fork(`other ${i}`), plan, i + 1, options))
+  const otherPartitions = plan.others.map(({ isWhole }, i) =>
+    plan.isOneTask || isWhole ? random.fork(`partitions ${i}`).int(1, 3) : options.partitions,
+  )
+  const others = plan.others.map((_, i) =>
+    drawRecords(random.fork(`other ${i}`), plan, i + 1, options, otherPartitions[i]),
+  )
   return {
     records: lead.records,
     others: others.map(({ records }) => records),
     partitions: options.partitions,
+    otherPartitions,
     redrives: [lead, ...others].reduce((sum, { redrives }) => sum + redrives, 0),
     gaps: [lead, ...others].reduce((sum, { records }) => sum + records.filter(isGap).length, 0),
   }
 }
 
-function drawRecords(random: Random, plan: GraphPlan, input: number, options: GraphInputOptions) {
-  const { partitions, startMs, hasRedrives, hasGaps } = options
+function drawRecords(
+  random: Random,
+  plan: GraphPlan,
+  input: number,
+  options: GraphInputOptions,
+  partitions = options.partitions,
+) {
+  const { startMs, hasRedrives, hasGaps } = options
+  const isSpread = input > 0 && (plan.isOneTask || plan.others[input - 1]?.isWhole === true)
   const gapChance = hasGaps ? random.pick([0, 0.03, 0.2]) : 0
   const redriveChance = hasRedrives ? random.pick([0, 0.05, 0.1]) : 0
   const paceMs = plan.idleAfterMs === null ? random.pick([20, 100, 1_000, 5_000]) : random.pick([40, 100])
@@ -100,7 +116,9 @@ function drawRecords(random: Random, plan: GraphPlan, input: number, options: Gr
       })
     } else if (before.length > 0 && random.chance(0.1)) add({ ...random.pick(before), headers: [], timestamp })
     else {
-      const key = `${partition}${random.pick(names)}`
+      // Of what is read whole, the records of a key may be in any partition.
+      const owner = isSpread ? random.int(0, options.partitions - 1) : partition
+      const key = `${owner}${random.pick(names)}`
       const headers = random.chance(0.05) ? [{ key: 'trace', value: Buffer.from([0xff, left]) }] : []
       add({ partition, timestamp, key: Buffer.from(key), value: bytesOf(random, itemAt(key)), headers })
     }

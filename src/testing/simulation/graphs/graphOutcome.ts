@@ -3,6 +3,7 @@ import type { SimulatedRecord } from '../simulate.ts'
 import { type GraphInput, placed } from './graphInput.ts'
 import type { Item } from './item.ts'
 import { type GraphPlan, outletsOf } from './plan.ts'
+import { placesOf } from './taskPlaces.ts'
 
 /** What differs between the outcomes of two runs of a graph. Messages, and rows that are only added, are compared in the order of their partition, unless the graph promises none. */
 export function graphDifferences(
@@ -10,7 +11,7 @@ export function graphDifferences(
   first: Outcome,
   second: Outcome,
 ): string[] {
-  const places = new Places(input)
+  const places = new Places(plan, input)
   const ordered = new Set(
     outletsOf(plan.root).flatMap(({ name, into, mode, isUnordered }) =>
       mode === 'append' && !isUnordered ? [`${into} ${name}`] : [],
@@ -44,11 +45,15 @@ interface PlacedLine {
 
 /** When a reader finds out that offsets have no record depends on how a log is cut up, so a place is how many records lie before it. */
 class Places {
+  readonly #plan: GraphPlan
+  readonly #input: GraphInput
   readonly #logs: readonly (readonly SimulatedRecord[])[]
   readonly #offsets = new Map<string, readonly number[]>()
 
-  constructor({ records, others }: GraphInput) {
-    this.#logs = [records, ...others]
+  constructor(plan: GraphPlan, input: GraphInput) {
+    this.#plan = plan
+    this.#input = input
+    this.#logs = [input.records, ...input.others]
   }
 
   inRecords(line: string): string {
@@ -64,7 +69,11 @@ class Places {
     })
   }
 
-  #before(input: number, partition: number, offset: number): number {
+  /** @param at which input of the task */
+  #before(at: number, task: number, offset: number): number {
+    const place = placesOf(this.#plan, this.#input, task)[at]
+    if (place === undefined) return offset
+    const { input, partition } = place
     const name = `${input}/${partition}`
     const all = this.#offsets.get(name) ?? placed(this.#logs[input] ?? [], partition).map((record) => record.offset)
     this.#offsets.set(name, all)

@@ -50,12 +50,18 @@ export function graphPipeline(plan: GraphPlan, surroundings: GraphSurroundings):
       plan.archived.map((input) => [`raw${input}`, toArchive(inputs[input] as Observable<RecordView>)]),
     ),
   })
-  if (others.length === 0) return definePipeline({ ...options, build: (records) => withArchives([records]) })
+  if (others.length === 0 && !plan.isOneTask)
+    return definePipeline({ ...options, build: (records) => withArchives([records]) })
   const inputs = Object.fromEntries([
-    [leadTopic, { topic: leadTopic }],
-    ...others.map(({ topic, idleAfterMs, table }) => [
+    [leadTopic, { topic: leadTopic, ...(plan.isOneTask ? { partitions: 'all' } : {}) }],
+    ...others.map(({ topic, idleAfterMs, table, isWhole }) => [
       topic,
-      { topic, ...(idleAfterMs === null ? {} : { idleAfterMs }), ...(table === null ? {} : { movesTime: false }) },
+      {
+        topic,
+        ...(idleAfterMs === null ? {} : { idleAfterMs }),
+        ...(table === null ? {} : { movesTime: false }),
+        ...(plan.isOneTask || isWhole ? { partitions: 'all' } : {}),
+      },
     ]),
   ]) as Readonly<Record<string, { readonly topic: string }>>
   return definePipeline({ ...options, inputs, build: (streams) => withArchives(Object.values(streams)) })

@@ -4,26 +4,29 @@ import { RecordView, redriveHeader } from '../../../runtime/record.ts'
 import { text } from '../lineText.ts'
 import type { PlacedRecord } from '../merges/mergedOrder.ts'
 import type { Outcome } from '../outcome.ts'
+import { isGap } from '../simulate.ts'
+import type { GraphInput } from './graphInput.ts'
 import { leadTopic, messageHeaders, messageTime } from './graphPipeline.ts'
 import { type Item, itemCodec } from './item.ts'
 import { hidesWhatFollows, NaiveGraph } from './naiveGraph.ts'
 import { allSteps, type GraphPlan, type OutletPlan, takesBack } from './plan.ts'
+import { isShared, placesOf, type TaskPlace } from './taskPlaces.ts'
 
 /**
  * Where the outcome is not what a naive graph makes of the same records and the same steps of time; empty when it is. So a fault that strikes a run with faults and one
  * without alike is found as well. It says nothing about what stands below a guard against leaps.
  */
 export function untruthsOfGraph(
-  plan: GraphPlan,
+  { plan, input }: { readonly plan: GraphPlan; readonly input: GraphInput },
   records: ReadonlyMap<number, readonly PlacedRecord[]>,
   outcome: Outcome,
   closesOpen: boolean,
 ): string[] {
-  const graphs = [...records].map(([partition, ofPartition]) =>
-    graphAfter(plan, ofPartition, stepsOfTime(outcome, partition)),
+  const graphs = [...records].map(([task, ofTask]) =>
+    graphAfter(plan, ofTask, stepsOfTime(outcome, task), placesOf(plan, input, task), task),
   )
   return [
-    ...archiveUntruths(plan, records, outcome, closesOpen),
+    ...archiveUntruths(plan, input, outcome, closesOpen),
     ...rowUntruths(graphs, outcome),
     ...letterUntruths(plan, graphs, outcome),
     ...(closesOpen
@@ -48,7 +51,13 @@ function stepsOfTime(outcome: Outcome, partition: number): StepOfTime[] {
     .sort((a, b) => (a.sequence ?? 0) - (b.sequence ?? 0) || a.offset - b.offset || a.watermark - b.watermark)
 }
 
-function graphAfter(plan: GraphPlan, records: readonly PlacedRecord[], steps: StepOfTime[]): NaiveGraph {
+function graphAfter(
+  plan: GraphPlan,
+  records: readonly PlacedRecord[],
+  steps: StepOfTime[],
+  places: readonly TaskPlace[],
+  task: number,
+): NaiveGraph {
   const graph = new NaiveGraph(plan)
   const left = [...steps]
   const moveTo = (isDue: (place: readonly number[]) => boolean) => {
@@ -62,7 +71,9 @@ function graphAfter(plan: GraphPlan, records: readonly PlacedRecord[], steps: St
     const value = itemCodec.decode(viewOf(record))
     const header = record.headers?.find(({ key }) => key === redriveHeader)?.value
     const target = header == null ? null : Buffer.from(header).toString()
-    graph.push(value instanceof Rejection ? null : value, target, input)
+    const { input: ofPlan } = places[input] as TaskPlace
+    // What every task reads is set aside by the first of them alone.
+    graph.push(value instanceof Rejection ? null : value, target, ofPlan, task > 0 && isShared(plan, ofPlan))
   }
   moveTo(() => true)
   graph.end()
@@ -131,17 +142,17 @@ function sameOrder(name: string, expected: readonly string[], found: readonly st
 /** An archive has every record of its input, in one object each. */
 function archiveUntruths(
   plan: GraphPlan,
-  records: ReadonlyMap<number, readonly PlacedRecord[]>,
+  { records, others }: GraphInput,
   outcome: Outcome,
   closesOpen: boolean,
 ): string[] {
-  const all = [...records.values()].flat()
+  const logs = [records, ...others]
   const objects = (outcome.get('manifest') ?? []).map(
     (line) => JSON.parse(line) as { readonly topic: string; readonly recordCount: number },
   )
   if (!closesOpen) return []
   return [leadTopic, ...plan.others.map(({ topic }) => topic)].flatMap((topic, input) => {
-    const expected = plan.archived.includes(input) ? all.filter((one) => one.input === input).length : 0
+    const expected = plan.archived.includes(input) ? (logs[input] ?? []).filter((one) => !isGap(one)).length : 0
     const found = objects.reduce((sum, object) => sum + (object.topic === topic ? object.recordCount : 0), 0)
     return expected === found ? [] : [`! truth: the archive of ${topic} has ${found} of ${expected} records`]
   })

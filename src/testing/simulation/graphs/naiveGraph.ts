@@ -54,6 +54,7 @@ export class NaiveGraph {
   readonly #clocks = new Map<string, number>()
   /** True once the record has come to where it had been set aside, or somebody answers for it. */
   #hasArrived = true
+  #isToldElsewhere = false
   /** While it is only looked how far a redriven record comes: how many values of it have come there. */
   #arrivals: number | null = null
   #watermark = Number.NEGATIVE_INFINITY
@@ -80,8 +81,17 @@ export class NaiveGraph {
     })
   }
 
-  /** @param item null for a record that its codec rejects, undefined for one that holds nothing */
-  push(item: Item | null | undefined, redrivenFor: string | null, input = 0): void {
+  /**
+   * @param item null for a record that its codec rejects, undefined for one that holds nothing
+   * @param isToldElsewhere true where another task says what of the record is set aside
+   */
+  push(item: Item | null | undefined, redrivenFor: string | null, input = 0, isToldElsewhere = false): void {
+    this.#isToldElsewhere = isToldElsewhere
+    this.#push(item, redrivenFor, input)
+    this.#isToldElsewhere = false
+  }
+
+  #push(item: Item | null | undefined, redrivenFor: string | null, input: number): void {
     const decoder = decoderOf(this.#plan, input)
     const below = this.#inputs[input] as Place
     this.#redriving(redrivenFor, () => {
@@ -343,7 +353,7 @@ export class NaiveGraph {
     if (this.#arrivals !== null) return
     this.#answerFor()
     const before = this.setAside.get(name)
-    if (before !== undefined) this.setAside.set(name, before + 1)
+    if (before !== undefined && !this.#isToldElsewhere) this.setAside.set(name, before + 1)
   }
 
   #answerFor(): void {
@@ -354,7 +364,7 @@ export class NaiveGraph {
     const before = this.#hasArrived
     this.#hasArrived = target === null
     act()
-    if (!this.#hasArrived) this.unredriven += 1
+    if (!this.#hasArrived && !this.#isToldElsewhere) this.unredriven += 1
     this.#hasArrived = before
   }
 }

@@ -164,6 +164,8 @@ export interface OtherInput {
   readonly steps: readonly Step[]
   /** Its values are changes of a table; null where they meet those of the others. */
   readonly table: TablePlan | null
+  /** True for a table that every task reads whole. */
+  readonly isWhole: boolean
 }
 
 /** A table that `enrich` looks up. */
@@ -178,6 +180,8 @@ export interface TablePlan {
 
 /** A graph that a seed has drawn. */
 export interface GraphPlan {
+  /** True where one task reads all partitions. */
+  readonly isOneTask: boolean
   /** What the values of the leading input go through before they meet those of the others. */
   readonly leadSteps: readonly Step[]
   readonly others: readonly OtherInput[]
@@ -247,13 +251,14 @@ export function describePlan(plan: GraphPlan): string {
   const idle = plan.idleAfterMs === null ? '' : ` (idle after ${plan.idleAfterMs} ms)`
   const migrates = plan.migratesAtStart === null ? '' : ` (second version from start ${plan.migratesAtStart})`
   const refused = plan.refusedFor === null ? '' : ` (to be refused: ${plan.refusedFor})`
+  const tasks = plan.isOneTask ? ' (one task)' : ''
   const lead = ['decode', ...plan.leadSteps.map(describeStep)].join(' → ')
   const others = plan.others.map(
-    ({ topic, idleAfterMs, steps, table }) =>
-      ` & ${[`${topic}(idle after ${idleAfterMs})`, ...steps.map(describeStep), ...(table === null ? [] : [`table ${JSON.stringify(table)}`])].join(' → ')}`,
+    ({ topic, idleAfterMs, steps, table, isWhole }) =>
+      ` & ${[`${topic}(idle after ${idleAfterMs}${isWhole ? ', whole' : ''})`, ...steps.map(describeStep), ...(table === null ? [] : [`table ${JSON.stringify(table)}`])].join(' → ')}`,
   )
   const archived = plan.archived.length === 0 ? '' : ` (archives of ${plan.archived.join(', ')})`
-  return `${lead}${others.join('')} → ${describeStretch(plan.root)}${archived}${idle}${migrates}${refused}`
+  return `${lead}${others.join('')} → ${describeStretch(plan.root)}${archived}${tasks}${idle}${migrates}${refused}`
 }
 
 function describeStretch({ steps, end }: Stretch): string {

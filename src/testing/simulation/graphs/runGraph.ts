@@ -18,6 +18,7 @@ import { graphDifferences } from './graphOutcome.ts'
 import { graphPipeline, leadTopic } from './graphPipeline.ts'
 import { untruthsOfGraph } from './model.ts'
 import { allSteps, describePlan, type GraphPlan } from './plan.ts'
+import { placesOf, tasksOf } from './taskPlaces.ts'
 import type { Edition } from './userOperators.ts'
 
 /** Everything that one seed decides about a run of a graph. */
@@ -64,12 +65,12 @@ export async function runGraph(schedule: GraphSchedule): Promise<GraphReport> {
   // A replay is told what the run was told, and what nobody was told shows.
   const options = optionsOf(schedule, (start) => pipelineOf(plan, edition, new Calls('none', 0), start))
   const plain =
-    plan.idleAfterMs === null && plan.others.length === 0 && !hasAnswers(plan)
+    plan.idleAfterMs === null && plan.others.length === 0 && !plan.isOneTask && !hasAnswers(plan)
       ? await runUninterrupted(options)
       : await runReplay(options, { pipeline: 'graph', store: result.store })
   const differences = [
     ...graphDifferences(schedule, plain, result.outcome),
-    ...untruthsOfGraph(plan, await orderOf(schedule, result.store), plain, schedule.closesOpen),
+    ...untruthsOfGraph(schedule, await orderOf(schedule, result.store), plain, schedule.closesOpen),
     ...result.violations.map((violation) => `! ${String(violation)}`),
   ]
   return { seed, differences: described(plan, differences), result, callsAway: calls.away, hasMigrated: edition === 2 }
@@ -77,12 +78,12 @@ export async function runGraph(schedule: GraphSchedule): Promise<GraphReport> {
 
 /** The order in which the records went into each task: that of their log, or what the logs and the notes say. */
 async function orderOf(
-  { input }: GraphSchedule,
+  { plan, input }: GraphSchedule,
   store: CheckpointStore,
 ): Promise<ReadonlyMap<number, readonly PlacedRecord[]>> {
-  const partitions = Array.from({ length: input.partitions }, (_, partition) => partition)
-  const ordered = partitions.map(async (partition) => {
-    const logs = [input.records, ...input.others].map((records) => placed(records, partition))
+  const all = [input.records, ...input.others]
+  const ordered = tasksOf(plan, input).map(async (partition) => {
+    const logs = placesOf(plan, input, partition).map((place) => placed(all[place.input] ?? [], place.partition))
     const task = { pipeline: 'graph', topic: leadTopic, partition }
     const notes = await Promise.all(logs.map((_, i) => store.mergeNotes(task, i, 0, Number.MAX_SAFE_INTEGER)))
     return [partition, mergedOrder(logs, notes.flat())] as const
@@ -112,12 +113,17 @@ function optionsOf(
   pipeline: SimulationOptions['pipeline'],
 ): SimulationOptions {
   const { records, partitions } = input
-  const others = plan.others.map(({ topic }, i) => ({ topic, records: input.others[i] ?? [] }))
+  const others = plan.others.map(({ topic }, i) => ({
+    topic,
+    records: input.others[i] ?? [],
+    partitions: input.otherPartitions[i] ?? partitions,
+  }))
   return {
     pipeline,
     topic: leadTopic,
     others,
     partitions,
+    tasks: tasksOf(plan, input).length,
     records,
     archive: plan.archived.length === 0 ? null : archive,
     closesOpen,

@@ -5,8 +5,9 @@ import type { GraphPlan, OtherInput, OutletPlan, Step, TablePlan } from './plan.
 export function drawUnlawfulPlan(random: Random): GraphPlan {
   const { why, steps, table } = random.pick(waysToBeRefused)(random)
   const others: readonly OtherInput[] =
-    table === undefined ? [] : [{ topic: 'changes', idleAfterMs: null, steps: [], table }]
+    table === undefined ? [] : [{ topic: 'changes', idleAfterMs: null, steps: [], table, isWhole: false }]
   return {
+    isOneTask: false,
     leadSteps: [],
     others,
     root: { steps, end: outlet },

@@ -1,0 +1,80 @@
+import { spawnSync } from 'node:child_process'
+import { chmodSync, mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { parseArgs } from 'node:util'
+import { benchPasses } from './batch/passes.ts'
+import { archivedTrades, benchReplay } from './batch/replay.ts'
+
+const help = `npm run bench:batch -- [--trades N] [--minutes N] [--json]
+
+Measures the replay of archive objects through candles of 1m and 5m, beside DuckDB's SQL over the same files where Python has duckdb (MILLRACE_TEST_PYTHON), and batch
+passes over klines: everything, nothing new, and five minutes of three symbols; through silver, gold and the lake.
+Figures of different machines, or of a busy one, do not compare: look at ratios within one run.
+
+  --trades N    archived trades          (600000)
+  --minutes N   minutes of three symbols (132000)
+  --json        only the result, one line of JSON on stdout
+`
+
+const { values } = parseArgs({
+  options: {
+    trades: { type: 'string', default: '600000' },
+    minutes: { type: 'string', default: '132000' },
+    json: { type: 'boolean', default: false },
+    help: { type: 'boolean', default: false },
+  },
+})
+
+if (values.help) process.stdout.write(help)
+else {
+  const say = (line: string) => {
+    if (!values.json) console.error(line)
+  }
+  const folder = mkdtempSync(join(tmpdir(), 'millrace-bench-batch-'))
+  // PostgreSQL under another account than root must reach it.
+  chmodSync(folder, 0o755)
+  try {
+    say('passes …')
+    const passes = await benchPasses(join(folder, 'data'), Number(values.minutes))
+    say('replay …')
+    const archive = await archivedTrades(join(folder, 'archive'), Number(values.trades))
+    const replay = await benchReplay(archive)
+    say('DuckDB …')
+    console.log(JSON.stringify({ ...replay, ...duckdb(join(folder, 'archive'), Number(values.trades)), ...passes }))
+  } finally {
+    rmSync(folder, { recursive: true, force: true })
+  }
+}
+
+/** The same candles by SQL over the same files, on one thread. */
+function duckdb(folder: string, trades: number): Record<string, number | null> {
+  const python = process.env.MILLRACE_TEST_PYTHON ?? 'python3'
+  const program = `
+import duckdb, resource, sys
+def cpu():
+    usage = resource.getrusage(resource.RUSAGE_SELF)
+    return usage.ru_utime + usage.ru_stime
+connection = duckdb.connect(config={"threads": 1})
+best = None
+for _ in range(3):
+    before = cpu()
+    connection.execute("""
+        WITH trades AS (
+            SELECT value.data.s AS symbol, "timestamp" AS ms, value.data.t AS id, value.data.p::DECIMAL(18,8) AS price, value.data.q::DECIMAL(18,8) AS quantity, value.data.m AS maker
+            FROM read_json(?, format = 'newline_delimited', compression = 'zstd', columns = {
+                'timestamp': 'BIGINT', 'value': 'STRUCT(data STRUCT(s VARCHAR, t BIGINT, p VARCHAR, q VARCHAR, m BOOLEAN))'})
+        ), minutes AS (
+            SELECT symbol, ms // 60000 AS minute, arg_min(price, id) AS open, max(price) AS high, min(price) AS low, arg_max(price, id) AS close, sum(quantity) AS volume,
+                sum(price::DECIMAL(19,8) * quantity::DECIMAL(19,8)) AS quote, count(*) AS trades, sum(CASE WHEN maker THEN 0 ELSE quantity END) AS taker
+            FROM trades GROUP BY ALL
+        )
+        SELECT symbol, minute // 5 AS five, arg_min(open, minute), max(high), min(low), arg_max(close, minute), sum(volume), sum(quote), sum(trades), sum(taker) FROM minutes GROUP BY ALL
+    """, [sys.argv[1]]).fetchall()
+    took = cpu() - before
+    best = took if best is None else min(best, took)
+print(best)
+`
+  const { status, stdout } = spawnSync(python, ['-c', program, join(folder, '**/*.jsonl.zst')], { encoding: 'utf8' })
+  return { duckdb_trades_per_cpu_s: status === 0 ? Math.round(trades / Number(stdout)) : null }
+}
