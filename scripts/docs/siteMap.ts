@@ -50,10 +50,7 @@ export const siteMap: readonly SiteSection[] = [
   },
   { title: 'Operators', pages: ['operators'] },
   { title: 'Connect', pages: ['connectors', 'feeds', 'codecs', 'outlets', 'kafka'] },
-  {
-    title: 'Run',
-    pages: ['running', 'changing', 'schedule', 'quality', 'deployment', 'operations', 'runbooks'],
-  },
+  { title: 'Run', pages: ['running', 'changing', 'schedule', 'quality', 'deployment', 'operations', 'runbooks'] },
   {
     title: 'Platform',
     pages: [
