@@ -137,7 +137,7 @@ describe('a channel of alerts', () => {
 
   it('is not told what is silenced', async () => {
     await send(open({ isSilenced: ({ symbol }) => symbol === 'BTCUSDT' }), event(1), event(2, { symbol: 'ETHUSDT' }))
-    expect(received.map(({ body }) => body['symbol'])).toEqual(['ETHUSDT'])
+    expect(received.map(({ body }) => body.symbol)).toEqual(['ETHUSDT'])
   })
 
   it('is told no faster than it takes', async () => {
