@@ -94,11 +94,12 @@ export class ExchangeApi {
           `${hostOf(url)} answers 451: the exchange does not serve this location. For spot candles try MILLRACE_BINANCE_REST_URL=https://data-api.binance.vision.`,
         )
       }
+      const why = answer.status === undefined ? answer.refused : `${path} answers ${answer.status}`
       if (tries >= (this.#hasAnswered ? mostTries : mostFirstTries)) {
-        throw new RetryableError(`${answer.refused}, ${tries} times.`)
+        throw new RetryableError(`${why}, ${tries} times.`)
       }
       const backoffMs = Math.min(longestRetryMs, firstRetryMs * 2 ** (tries - 1))
-      await this.#wait(Math.max(backoffMs, answer.retryAt - this.#options.clock.now()), answer.refused)
+      await this.#wait(Math.max(backoffMs, answer.retryAt - this.#options.clock.now()), why)
     }
   }
 
