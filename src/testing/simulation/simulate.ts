@@ -51,7 +51,7 @@ export type SimulatedRecord = OutgoingRecord | Gap
 export interface SimulatedLog {
   readonly topic: string
   readonly records: readonly SimulatedRecord[]
-  /** As many as the leading one if left out. */
+  /** How many partitions it has; as many as the leading one if left out. */
   readonly partitions?: number
 }
 
