@@ -42,6 +42,7 @@ export const siteMap: readonly SiteSection[] = [
       'cookbook/topTenPerMinute',
       'cookbook/sessioniseClicks',
       'cookbook/correctLateData',
+      'cookbook/writeParquet',
       'cookbook/replayADay',
       'cookbook/moveToKafka',
       'cookbook/upgradeAndKeepState',
