@@ -66,6 +66,9 @@ export interface UpsertTableOptions<C extends ColumnSpecs> extends AppendTableOp
   readonly isShared?: boolean
 }
 
+/** What the compiler says to a key without a revision. */
+type NoKeyAlone = 'a key needs a revision beside it: the integer column that tells which of two rows is newer'
+
 /**
  * Describes a table once: the type of its rows follows from its columns, and the table is made from it where it is missing.
  *
@@ -79,11 +82,15 @@ export function table<const C extends ColumnSpecs>(
 ): UpsertTable<RowWith<C>>
 export function table<const C extends ColumnSpecs>(
   name: string,
-  options: AppendTableOptions<C> & { readonly key?: never; readonly revision?: never; readonly isShared?: never },
+  options: AppendTableOptions<C> & { readonly key?: NoKeyAlone; readonly revision?: never; readonly isShared?: never },
 ): AppendTable<RowWith<C>>
 export function table(
   name: string,
-  options: AppendTableOptions<ColumnSpecs> & { key?: readonly string[]; revision?: string; isShared?: boolean },
+  options: AppendTableOptions<ColumnSpecs> & {
+    key?: readonly string[] | NoKeyAlone
+    revision?: string
+    isShared?: boolean
+  },
 ): Table<never> {
   checkArgument(
     'table',
@@ -93,7 +100,7 @@ export function table(
   )
   checkOptions(`table ${name}`, options, rules)
   const { columns, key, revision, isShared = false } = options
-  if ((key === undefined) !== (revision === undefined)) {
+  if ((key === undefined) !== (revision === undefined) || typeof key === 'string') {
     throw new ConfigurationError(
       `table ${name}: key and revision belong together; give both, or neither for rows that are only added`,
     )
