@@ -1,4 +1,5 @@
 import { parseArgs } from 'node:util'
+import { Random } from '../src/testing/random.ts'
 import { Plantation, type Verdict } from './simulation/plant.ts'
 import { type PlantedBug, type Prover, plantedBugs } from './simulation/plantedBugs.ts'
 
@@ -6,17 +7,35 @@ const help = `Plants mistakes into a copy of the code, one by one, and asks who 
 Each must turn red, and all must be green without them.
 
   npm run simulate:bugs
-  npm run simulate:bugs -- --only 'dedupe'     those whose name has this in it
+  npm run simulate:bugs -- --only 'dedupe'            those whose name has this in it
+  npm run simulate:bugs -- --sample 60 --seed 7       sixty of them, drawn by the seed
 
   --only TEXT   plants some of them   (all)
+  --sample N    plants so many of them, drawn by --seed   (all)
+  --seed TEXT   draws them   (1)
 `
 
-const { values } = parseArgs({ options: { only: { type: 'string', default: '' }, help: { type: 'boolean' } } })
+const { values } = parseArgs({
+  options: {
+    only: { type: 'string', default: '' },
+    sample: { type: 'string' },
+    seed: { type: 'string', default: '1' },
+    help: { type: 'boolean' },
+  },
+})
 /** As many copies are asked side by side. */
 const hands = 2
 
 if (values.help === true) process.stdout.write(help)
-else await plantAll(plantedBugs.filter(({ name }) => name.includes(values.only)))
+else await plantAll(sampled(plantedBugs.filter(({ name }) => name.includes(values.only))))
+
+/** As many as are asked for, drawn by the seed; all of them unless told otherwise. */
+function sampled(bugs: readonly PlantedBug[]): readonly PlantedBug[] {
+  if (values.sample === undefined) return bugs
+  const random = new Random(values.seed)
+  const drawn = bugs.map((bug) => ({ bug, order: random.fraction() })).toSorted((a, b) => a.order - b.order)
+  return drawn.slice(0, Number(values.sample)).map(({ bug }) => bug)
+}
 
 async function plantAll(bugs: readonly PlantedBug[]): Promise<void> {
   const startedAt = performance.now()
