@@ -112,6 +112,10 @@ describe('below an operator that lets go at cuts', () => {
         onTimer: () => undefined,
       })),
     ],
+    [
+      'what asks for the time of a value',
+      stateful<number, number>({ name: 'asks' }, (_restored, out) => ({ onValue: () => out.emit(out.valueTime()) })),
+    ],
   ])('%s is refused at the first value, full batch or not, and told where to stand', (_name, asks) => {
     const chain = (maxCount: number) => (values: Observable<number>) =>
       values.pipe(timed, batchFlush({ maxCount }), mergeAll(), asks as OperatorFunction<number, unknown>)
