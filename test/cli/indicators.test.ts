@@ -4,13 +4,16 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { SimulatedExchange } from '../../src/testing/exchange/simulatedExchange.ts'
 import { runCommand, startCommand } from '../support/commandLine.ts'
+import { unmarked } from '../support/unmarkedExchange.ts'
 
 let folder: string
 let exchange: SimulatedExchange | null = null
+let passing: Awaited<ReturnType<typeof unmarked>> | null = null
 beforeAll(() => {
   folder = mkdtempSync(join(tmpdir(), 'millrace-indicators-'))
 })
 afterAll(async () => {
+  await passing?.close()
   await exchange?.close()
   rmSync(folder, { recursive: true, force: true })
 })
@@ -25,7 +28,8 @@ interface Row {
 it('indicators of the closed candles are rows, and printed', async () => {
   const minute = Math.floor(Date.now() / 60_000) * 60_000 - 600_000
   exchange = await SimulatedExchange.start({ symbols: ['BTCUSDT'], startMs: minute })
-  const env = { MILLRACE_BINANCE_WS_URL: exchange.streamUrl, MILLRACE_BINANCE_REST_URL: exchange.restUrl }
+  passing = await unmarked(exchange)
+  const env = { MILLRACE_BINANCE_WS_URL: passing.streamUrl, MILLRACE_BINANCE_REST_URL: passing.restUrl }
   const place = { cwd: folder, env }
   const wrong = await runCommand(['run', 'realtime', '--source', 'simulator', '--indicators', 'smo:3'], place)
   expect(wrong).toMatchObject({ code: 2 })

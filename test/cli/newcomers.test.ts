@@ -272,7 +272,7 @@ test('hints name the data folder that was named', { timeout: 60_000 }, async () 
 test('help of ingest offers nothing that ingest refuses', async () => {
   const { stdout } = await runCommand(['ingest', '--help'], place)
   const help = stdout.replace(/\s+/g, ' ')
-  expect(help).toContain('(binance, simulator or tape; env: MILLRACE_SOURCE)')
+  expect(help).toContain('(binance, coinbase, simulator or tape; env: MILLRACE_SOURCE)')
   expect(help).not.toContain('tape or none')
 })
 

@@ -57,6 +57,8 @@ export interface KeeperOptions {
 
 /** So many failures in a row, and the next host is tried. */
 const failuresPerHost = 3
+/** What it is called when the exchange has said that it closes the connection. */
+const shuttingDown = 'the server is shutting down'
 /** Least time between two replacements that were asked for; it doubles while they do not help. */
 const firstReplaceMs = 10_000
 const longestReplaceMs = 300_000
@@ -237,15 +239,17 @@ export class ConnectionKeeper {
     let connection = first
     this.#adopt(connection)
     let rotateAfterMs = this.#options.limits.maxAgeMs
+    let rotation = 'its time is nearly up'
+    let goodbye = connection.shutdownNotice
     for (;;) {
       const done = new AbortController()
       const stop = AbortSignal.any([done.signal, this.#closed.signal])
       const outcome = await Promise.race([
         connection.lost.then((why) => ({ why })),
-        connection.shutdownNotice.then((): Reason => ({ replace: 'the server is shutting down', isStalled: false })),
+        goodbye.then((): Reason => ({ replace: shuttingDown, isStalled: false })),
         this.#options.clock
           .sleep(rotateAfterMs, stop)
-          .then((): Reason => ({ replace: 'its time is nearly up', isStalled: false })),
+          .then((): Reason => ({ replace: rotation, isStalled: false })),
         new Promise<Reason>((resolve) => {
           this.#replaceNow = (replace) => resolve({ replace, isStalled: true })
         }),
@@ -259,11 +263,17 @@ export class ConnectionKeeper {
       this.#options.onNotice(`replacing the connection: ${outcome.replace}`)
       const next = await this.#replace(connection, outcome.isStalled)
       // Where the next one cannot be had the old one serves on; its own end is the last resort.
-      if (next === null) rotateAfterMs = this.#options.limits.longestBackoffMs
-      else {
+      if (next !== null) {
         connection = next
         rotateAfterMs = this.#options.limits.maxAgeMs
-      }
+        rotation = 'its time is nearly up'
+        goodbye = next.shutdownNotice
+      } else if (outcome.replace === shuttingDown) {
+        // Heard once: the promise stays kept, and asking it again would leave no time for anything else.
+        goodbye = new Promise(() => undefined)
+        rotation = shuttingDown
+        rotateAfterMs = Math.max(this.#backoffMs(), this.#options.address.connectInMs())
+      } else rotateAfterMs = this.#options.limits.longestBackoffMs
     }
   }
 

@@ -20,7 +20,7 @@ afterAll(async () => {
 })
 
 const openTopic = (options: { partitions?: number; topic?: string } = {}) =>
-  EmbeddedLog.open({ pool: database.pool, topic: `topic ${++topics}`, partitions: 3, pollMs: 5, ...options })
+  EmbeddedLog.open({ pool: database.pool, topic: `topic-${++topics}`, partitions: 3, pollMs: 5, ...options })
 
 describeLog('embedded log', async () => {
   const log = await openTopic()
