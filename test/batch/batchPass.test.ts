@@ -26,18 +26,20 @@ describe('a batch pass', { timeout: 240_000 }, () => {
   it('makes the same of what came bit by bit, late and corrected, as a full one makes anew', async () => {
     await fc.assert(
       fc.asyncProperty(fc.integer({ min: 0, max: 1_000_000 }), async (seed) => {
+        const random = new Random(seed)
+        const { records, candles } = unkindTrades({
+          seed,
+          trades: 300,
+          maxOutOfOrdernessMs: 2_000,
+          allowedLatenessMs: 3_600_000,
+          partitions: 2,
+          averageStepMs: 5_000,
+        })
+        const minutes = candles.filter(({ interval }) => interval === '1m')
+        // Some draws are of a market that stands still.
+        fc.pre(minutes.length > 10)
         const world = await batchWorld(2)
         try {
-          const random = new Random(seed)
-          const { records, candles } = unkindTrades({
-            seed,
-            trades: 300,
-            maxOutOfOrdernessMs: 2_000,
-            allowedLatenessMs: 3_600_000,
-            partitions: 2,
-            averageStepMs: 5_000,
-          })
-          const minutes = candles.filter(({ interval }) => interval === '1m')
           const slices = random.int(2, 5)
           for (let i = 0; i < slices; i++) {
             const from = Math.floor((records.length * i) / slices)

@@ -29,7 +29,10 @@ describe('the package, installed into an empty project', () => {
       allowImportingTsExtensions: true,
       skipLibCheck: false,
     }
-    writeFileSync(join(project.directory, 'tsconfig.json'), JSON.stringify({ compilerOptions, include: ['examples'], exclude: ['examples/cookbook/testWithLaws.check.ts'] }))
+    writeFileSync(
+      join(project.directory, 'tsconfig.json'),
+      JSON.stringify({ compilerOptions, include: ['examples'], exclude: ['examples/cookbook/testWithLaws.check.ts'] }),
+    )
     expect(await project.node(tsc, '-p', '.')).toBe('')
   })
 

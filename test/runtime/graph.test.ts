@@ -397,7 +397,7 @@ function plannedEdges(plan: GraphPlan): string[] {
   }
 
   const inputs = [
-    { name: others.length === 0 ? 'records' : leadTopic, steps: leadSteps },
+    { name: others.length === 0 && !plan.isOneTask ? 'records' : leadTopic, steps: leadSteps },
     ...others.map(({ topic, steps }) => ({ name: topic, steps })),
   ]
   for (const input of plan.archived) into(`outlet:raw${input}`, new Set([`input:${inputs[input]?.name}`]))

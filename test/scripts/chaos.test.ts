@@ -17,7 +17,7 @@ it(`kill -9 of real processes in the middle of a tape changes no table, no state
 }, 120_000)
 
 it(`an ingest of an exchange that goes wrong brings every trade once, and every candle is right, seed ${seed}`, async () => {
-  const args = [chaos, '--exchange', '--minutes', '3', '--seed', seed]
+  const args = [chaos, '--exchange', '--minutes', '2', '--seed', seed]
   const { stdout, stderr } = await promisify(execFile)(process.execPath, args)
   const summary = JSON.parse(stdout.trimEnd().split('\n').at(-1) ?? '')
   expect(summary, stderr).toMatchObject({

@@ -247,9 +247,7 @@ export class ConnectionKeeper {
       const outcome = await Promise.race([
         connection.lost.then((why) => ({ why })),
         goodbye.then((): Reason => ({ replace: shuttingDown, isStalled: false })),
-        this.#options.clock
-          .sleep(rotateAfterMs, stop)
-          .then((): Reason => ({ replace: rotation, isStalled: false })),
+        this.#options.clock.sleep(rotateAfterMs, stop).then((): Reason => ({ replace: rotation, isStalled: false })),
         new Promise<Reason>((resolve) => {
           this.#replaceNow = (replace) => resolve({ replace, isStalled: true })
         }),
