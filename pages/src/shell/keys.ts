@@ -21,7 +21,8 @@ export function listenToKeys(): () => void {
   let goAt = Number.NEGATIVE_INFINITY
   const hear = (event: KeyboardEvent) => {
     if (event.ctrlKey || event.metaKey || event.altKey || isTyping(event)) return
-    if (isHelpOpen.value) return
+    // The list tells of its end a moment after it has gone.
+    if (document.querySelector('dialog[open]') !== null) return
     const isSecond = performance.now() - goAt < patienceMs
     goAt = Number.NEGATIVE_INFINITY
     const page = pagesByKey[event.key]
