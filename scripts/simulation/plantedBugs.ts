@@ -23,6 +23,13 @@ const merge = 'src/runtime/inputMerge.ts'
 
 export const plantedBugs: readonly PlantedBug[] = [
   {
+    name: 'what an attempt was told is forgotten by one that repeats it and ends before',
+    prover: 'test/runtime/takenOrder.test.ts',
+    file: 'src/runtime/takenOrder.ts',
+    from: 'this.#before = order.answers',
+    to: 'this.#before = []',
+  },
+  {
     name: 'where one task stands in all partitions is kept once a topic',
     prover: 'test/runtime/wholeInputs.test.ts',
     file: 'src/runtime/inputPlace.ts',

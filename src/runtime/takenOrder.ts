@@ -15,6 +15,7 @@ export class TakenOrder {
   #run: { readonly kind: 'records'; readonly input: number; until: number } | null = null
   readonly #firstUntils = new Map<number, number>()
   #answers: LookupAnswer[] = []
+  #before: readonly LookupAnswer[] = []
   /** How many answers there were at the last mark; they are in the checkpoint that it was made for. */
   #marked = 0
 
@@ -22,9 +23,16 @@ export class TakenOrder {
     return this.#deeds
   }
 
-  /** What its operators were told from outside: the next attempt is told the same, for what it fails on may depend on it. */
+  /** What its operators were told from outside, and those of the attempts that it repeats: the next attempt is told the same, for what it fails on may depend on it. */
   get answers(): readonly LookupAnswer[] {
-    return this.#answers
+    if (this.#before.length === 0) return this.#answers
+    const byPlace = [...this.#before, ...this.#answers].map((answer) => [placeOf(answer), answer] as const)
+    return [...new Map(byPlace).values()]
+  }
+
+  /** This attempt repeats one that may have got further: what that one was told holds for the next one as well, where this one does not come so far. */
+  repeats(order: TakenOrder): void {
+    this.#before = order.answers
   }
 
   answered(answer: LookupAnswer): void {
@@ -67,6 +75,10 @@ export class TakenOrder {
     this.#answers = this.#answers.slice(this.#marked)
     this.#marked = 0
   }
+}
+
+function placeOf({ input, offset, ordinal, operator }: LookupAnswer): string {
+  return `${input}/${offset}/${ordinal}/${operator}`
 }
 
 /**

@@ -140,6 +140,7 @@ export class TaskAttempt {
     await refuseLostEnd(this.#id, cursors, claim.restored)
     const recordedOf = replayOf === undefined ? null : { ...this.#id, pipeline: replayOf }
     const { order } = this.#leftOut
+    if (order !== null) this.order.repeats(order)
     const answers = new RecordedAnswers(
       store,
       recordedOf ?? this.#id,
