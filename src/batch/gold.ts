@@ -3,6 +3,7 @@ import { Subject } from 'rxjs'
 import { formatFixed, parseFixed8, toFixed8 } from '../exact/decimal.ts'
 import type { Candle } from '../market/candle.ts'
 import { intervalMs } from '../market/interval.ts'
+import { klineColumns } from '../market/klineEquality.ts'
 import type { Market } from '../market/trade.ts'
 import { goldCandles, goldIntervals } from '../pipelines/medallion.ts'
 import { quoteIdentifier } from '../sinks/postgres/connection.ts'
@@ -23,18 +24,7 @@ FROM (
 ) AS hours ORDER BY 1, 2, 3`
 
 /** The columns that gold keeps of a candle. */
-const columns = [
-  'open',
-  'high',
-  'low',
-  'close',
-  'volume',
-  'quote_volume',
-  'trade_count',
-  'taker_buy_volume',
-  'taker_buy_quote_volume',
-  'vwap',
-] as const
+const columns = [...klineColumns, 'vwap'] as const
 
 const minutesText = `SELECT market, symbol, (extract(epoch FROM open_time) * 1000)::float8,
   open::text, high::text, low::text, close::text, volume::text, quote_volume::text, trade_count::float8, taker_buy_volume::text, taker_buy_quote_volume::text

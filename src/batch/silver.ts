@@ -1,4 +1,5 @@
 import type pg from 'pg'
+import { exactColumns, klineColumns, klineGrain, roundedColumns } from '../market/klineEquality.ts'
 import { type BatchWindow, merged, windowValues } from './batchWindow.ts'
 
 /** A day (UTC) of a symbol whose minutes have changed. */
@@ -16,24 +17,12 @@ RETURNING market, symbol, (extract(epoch FROM from_time) * 1000)::float8 AS "fro
 
 const dirtyWindows = `unnest($1::text[], $2::text[], $3::float8[], $4::float8[]) AS given (market, symbol, from_ms, to_ms)`
 
-const shared = [
-  'open',
-  'high',
-  'low',
-  'close',
-  'volume',
-  'quote_volume',
-  'trade_count',
-  'taker_buy_volume',
-  'taker_buy_quote_volume',
-] as const
+const columns = [...klineColumns, 'vwap', 'source'].join(', ')
 
-const columns = [...shared, 'vwap', 'source'].join(', ')
-
-/** As in the comparison of candles: the exchange tells quote volumes with eight places. */
-const isSame = `(ours.open, ours.high, ours.low, ours.close, ours.volume, ours.trade_count, ours.taker_buy_volume)
-  = (theirs.open, theirs.high, theirs.low, theirs.close, theirs.volume, theirs.trade_count, theirs.taker_buy_volume)
-  AND abs(ours.quote_volume - theirs.quote_volume) < 0.00000001 AND abs(ours.taker_buy_quote_volume - theirs.taker_buy_quote_volume) < 0.00000001`
+const isSame = [
+  ...exactColumns.map((name) => `ours.${name} = theirs.${name}`),
+  ...roundedColumns.map((name) => `abs(ours.${name} - theirs.${name}) < ${klineGrain}`),
+].join(' AND ')
 
 /**
  * The merge rule. A minute that only one has is theirs who has it. Where both have it and it is the same, it is ours, which has more places; where not, the exchange's, which is complete.
@@ -51,12 +40,12 @@ theirs AS (
   WHERE minute.interval = '1m' AND minute.open_time >= from_time AND minute.open_time < to_time
 ),
 chosen AS (
-  SELECT market, symbol, open_time, ${shared.map((name) => `CASE WHEN is_ours THEN our_${name} ELSE their_${name} END AS ${name}`).join(', ')},
+  SELECT market, symbol, open_time, ${klineColumns.map((name) => `CASE WHEN is_ours THEN our_${name} ELSE their_${name} END AS ${name}`).join(', ')},
     CASE WHEN is_ours THEN our_vwap ELSE vwap_of(their_quote_volume, their_volume) END AS vwap,
     CASE WHEN is_ours THEN 'trades' ELSE 'exchange' END AS source
   FROM (
     SELECT market, symbol, open_time, ours.vwap AS our_vwap, theirs.open IS NULL OR (ours.open IS NOT NULL AND ${isSame}) AS is_ours,
-      ${shared.map((name) => `ours.${name} AS our_${name}, theirs.${name} AS their_${name}`).join(', ')}
+      ${klineColumns.map((name) => `ours.${name} AS our_${name}, theirs.${name} AS their_${name}`).join(', ')}
     FROM ours FULL JOIN theirs USING (market, symbol, open_time)
   ) AS both_sides
 ),

@@ -1,4 +1,5 @@
 import { intervals } from '../market/interval.ts'
+import { exactColumns, klineColumns, klineGrain, roundedColumns } from '../market/klineEquality.ts'
 import { klineIntervals } from '../market/klineInterval.ts'
 import type { Condition } from '../quality/condition.ts'
 import type { Expectation } from '../quality/expectation.ts'
@@ -7,7 +8,7 @@ import { type DeclaredColumn, defineQuality, type Quality } from '../quality/qua
 const decimalOf = (digits: string) => (digits === '' ? 'numeric' : `numeric(${digits})`)
 
 /** What the columns of a candle are and mean. @param digits of prices and volumes, and of sums of money, where the table limits them */
-function klineColumns(digits = '', sumDigits = ''): Record<string, DeclaredColumn> {
+function candleColumnsOf(digits = '', sumDigits = ''): Record<string, DeclaredColumn> {
   return {
     market: { type: 'text', description: 'Which order book: spot, usdm, or simulated for invented prices.' },
     symbol: { type: 'text', description: 'What is traded, in the spelling of the exchange.' },
@@ -48,22 +49,9 @@ const than = (left: string, is: '=' | '>', value: number): Condition => ({
   right: { value },
 })
 /** The exchange tells sums of money with eight places. */
-const rounding = { value: '0.00000001' }
+const rounding = { value: klineGrain }
 
-const present = [
-  'market',
-  'symbol',
-  'open_time',
-  'open',
-  'high',
-  'low',
-  'close',
-  'volume',
-  'quote_volume',
-  'trade_count',
-  'taker_buy_volume',
-  'taker_buy_quote_volume',
-] as const
+const present = ['market', 'symbol', 'open_time', ...klineColumns] as const
 
 /** What holds of every candle, whoever made it. */
 const ofEveryCandle: readonly Expectation[] = [
@@ -132,7 +120,7 @@ export const rawKlineQuality = defineQuality({
   time: 'open_time',
   description: 'Candles as the exchange made them, by REST or from its archives.',
   columns: {
-    ...klineColumns(),
+    ...candleColumnsOf(),
     interval,
     close_time: { type: 'timestamp with time zone', description: 'The last millisecond of the candle.' },
     source: { type: 'text', description: 'Where the row came from last: rest, or the name of an archive.' },
@@ -153,7 +141,7 @@ export const silverQuality = defineQuality({
   time: 'open_time',
   description: "One row a minute: ours where the exchange has none or the same, else the exchange's.",
   columns: {
-    ...klineColumns('38,8', '38,16'),
+    ...candleColumnsOf('38,8', '38,16'),
     vwap: vwap('38,8'),
     source: { type: 'text', description: 'Whose minute it is: trades for ours, exchange for theirs.' },
   },
@@ -177,11 +165,7 @@ export const silverQuality = defineQuality({
       name: "as the exchange's own klines, where they are",
       table: 'raw_klines',
       on: ['market', 'symbol', 'open_time'],
-      columns: [
-        ...(['open', 'high', 'low', 'close', 'volume', 'trade_count', 'taker_buy_volume'] as const),
-        { column: 'quote_volume', within: '0.00000001' },
-        { column: 'taker_buy_quote_volume', within: '0.00000001' },
-      ],
+      columns: [...exactColumns, ...roundedColumns.map((column) => ({ column, within: klineGrain }))],
       otherOnly: { left: { column: 'interval' }, is: '=', right: { value: '1m' } },
       missing: 'fail',
     },
@@ -197,7 +181,7 @@ const goldQualities: readonly Quality[] = (['5m', '15m', '1h', '4h', '1d'] as co
     by: ['market', 'symbol'],
     time: 'open_time',
     description: `Candles of ${length}, made of the minutes of silver that passed.`,
-    columns: { ...klineColumns('38,8', '38,16'), vwap: vwap('38,8') },
+    columns: { ...candleColumnsOf('38,8', '38,16'), vwap: vwap('38,8') },
     expectations: [
       { kind: 'unique', columns: ['market', 'symbol', 'open_time'] },
       ...ofEveryCandle,
@@ -216,7 +200,7 @@ const liveQualities: readonly Quality[] = intervals.map((length) =>
     only: { left: { column: 'is_closed' }, is: '=', right: { value: true } },
     description: `Candles of ${length}, made of trades as they come.`,
     columns: {
-      ...klineColumns(),
+      ...candleColumnsOf(),
       interval,
       vwap: vwap(),
       first_trade_id: { type: 'bigint', description: 'Of the first trade.' },

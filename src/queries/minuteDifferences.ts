@@ -1,4 +1,5 @@
 import type pg from 'pg'
+import { type KlineColumn, klineColumns } from '../market/klineEquality.ts'
 
 /** Which minute of which symbol. */
 export interface MinuteKey {
@@ -8,20 +9,7 @@ export interface MinuteKey {
   readonly openTime: number
 }
 
-type Columns = Readonly<
-  Record<
-    | 'open'
-    | 'high'
-    | 'low'
-    | 'close'
-    | 'volume'
-    | 'trade_count'
-    | 'taker_buy_volume'
-    | 'quote_volume'
-    | 'taker_buy_quote_volume',
-    string
-  >
->
+type Columns = Readonly<Record<KlineColumn, string>>
 
 /** A minute of ours that is not the exchange's, with all that is known of it. */
 export interface OpenDifference {
@@ -97,19 +85,7 @@ export async function missingKlines(
 }
 
 const texts = (table: string) =>
-  `jsonb_build_object(${[
-    'open',
-    'high',
-    'low',
-    'close',
-    'volume',
-    'trade_count',
-    'taker_buy_volume',
-    'quote_volume',
-    'taker_buy_quote_volume',
-  ]
-    .map((name) => `'${name}', ${table}.${name}::text`)
-    .join(', ')})`
+  `jsonb_build_object(${klineColumns.map((name) => `'${name}', ${table}.${name}::text`).join(', ')})`
 
 /** A minute is over once its windows take nothing any more: half a minute behind the watermark of the task that is furthest. */
 const differences = `

@@ -1,5 +1,6 @@
 import pg from 'pg'
 import { type Interval, intervals } from '../market/interval.ts'
+import { exactColumns, klineGrain, roundedColumns } from '../market/klineEquality.ts'
 
 /** Which candles are compared; null for all. */
 export interface ReconcileRange {
@@ -38,10 +39,6 @@ export interface Reconciled {
   /** How many there are. */
   readonly openCount: number
 }
-
-const exactColumns = ['open', 'high', 'low', 'close', 'volume', 'trade_count', 'taker_buy_volume'] as const
-/** The exchange writes eight places, and ours are exact. */
-const roundedColumns = ['quote_volume', 'taker_buy_quote_volume'] as const
 
 function tableOf(interval: Interval): string {
   return pg.escapeIdentifier(`fact_realtime_trades_${interval}`)

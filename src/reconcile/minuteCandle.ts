@@ -1,20 +1,4 @@
-/** The columns in which a candle of ours is compared with the exchange's. */
-export const comparedColumns = [
-  'open',
-  'high',
-  'low',
-  'close',
-  'volume',
-  'trade_count',
-  'taker_buy_volume',
-  'quote_volume',
-  'taker_buy_quote_volume',
-] as const
-
-type Column = (typeof comparedColumns)[number]
-
-/** A candle in counts of 1e-16, so that prices, volumes and their products compare exactly. */
-export type CandleCounts = Readonly<Record<Column, bigint>>
+import type { CandleCounts } from '../market/klineEquality.ts'
 
 /** Trades of one taker order at one price and time, as one: what the exchange calls an aggregate. A single trade is one of itself. */
 export interface Aggregate {
@@ -26,11 +10,6 @@ export interface Aggregate {
   readonly quantity: bigint
   readonly isBuyerMaker: boolean
 }
-
-const places = 16
-const quoteColumns: ReadonlySet<Column> = new Set(['quote_volume', 'taker_buy_quote_volume'])
-/** The exchange writes eight places of a quote volume, and ours are exact. */
-const quoteGrain = 10n ** 8n
 
 /** The candle of these, oldest first. Exact in every column, the count included: aggregates tell which ids they are of. */
 export function candleOf(aggregates: readonly Aggregate[]): CandleCounts {
@@ -49,25 +28,6 @@ export function candleOf(aggregates: readonly Aggregate[]): CandleCounts {
     quote_volume: sum(aggregates, ({ price, quantity }) => price * quantity),
     taker_buy_quote_volume: sum(bought, ({ price, quantity }) => price * quantity),
   }
-}
-
-/** Of a row, whose columns are decimal text of at most 16 places. */
-export function countsOf(row: Readonly<Record<Column, string>>): CandleCounts {
-  return Object.fromEntries(comparedColumns.map((name) => [name, countOf(row[name])])) as unknown as CandleCounts
-}
-
-/** The columns in which they differ by more than the exchange's rounding. */
-export function differingColumns(one: CandleCounts, other: CandleCounts): readonly Column[] {
-  return comparedColumns.filter((name) => {
-    const by = one[name] - other[name]
-    const distance = by < 0n ? -by : by
-    return quoteColumns.has(name) ? distance >= quoteGrain : distance !== 0n
-  })
-}
-
-function countOf(text: string): bigint {
-  const [whole = '', fraction = ''] = text.split('.')
-  return BigInt(whole + fraction.padEnd(places, '0'))
 }
 
 function sum(aggregates: readonly Aggregate[], of: (one: Aggregate) => bigint): bigint {

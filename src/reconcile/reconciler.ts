@@ -2,6 +2,7 @@ import type pg from 'pg'
 import type { ExchangeApi } from '../backfill/exchangeApi.ts'
 import { klinePages } from '../backfill/klinePages.ts'
 import type { KlineStore } from '../backfill/klineStore.ts'
+import { countsOf, differingColumns } from '../market/klineEquality.ts'
 import type { Market } from '../market/trade.ts'
 import {
   endExplained,
@@ -14,7 +15,7 @@ import {
 } from '../queries/minuteDifferences.ts'
 import { reconcile } from '../queries/reconcile.ts'
 import type { BinanceMarket } from '../sources/binance/endpoints.ts'
-import { type Aggregate, candleOf, countsOf, differingColumns } from './minuteCandle.ts'
+import { type Aggregate, candleOf } from './minuteCandle.ts'
 import { aggregatesOf, mostTrades, tradesBetween } from './minuteTrades.ts'
 import type { RefillWriter } from './refill.ts'
 

@@ -1,11 +1,14 @@
 import type pg from 'pg'
 import { type Interval, intervalMs } from '../market/interval.ts'
+import { countsOf, differingColumns, type KlineColumn, klineColumns } from '../market/klineEquality.ts'
 import { candleTable } from '../pipelines/candleTable.ts'
 import type { RowText } from '../runtime/table.ts'
 import { quoteIdentifier } from '../sinks/postgres/connection.ts'
-import { type Compared, compareRows, type Difference, differingColumns, type TimeRange } from './difference.ts'
+import { type Compared, compareRows, type Difference, type TimeRange } from './difference.ts'
 
 type Cells = Readonly<Record<string, string | null>>
+/** A kline, or a candle, none of whose figures is null. */
+type KlineCells = Readonly<Record<KlineColumn, string>>
 
 /** Whose candles are compared, and of which time. */
 export interface CandleScope {
@@ -61,22 +64,7 @@ export function compareCandles(
   return compareRows(candleTable(interval).name, stored, made)
 }
 
-const told = [
-  'open',
-  'high',
-  'low',
-  'close',
-  'volume',
-  'quote_volume',
-  'trade_count',
-  'taker_buy_volume',
-  'taker_buy_quote_volume',
-] as const
-
-/** Rounded to the eight places that the exchange tells, and written as we write ours. */
-const klinesText = `SELECT market, symbol, ${isoTime('open_time')}, ${told
-  .map((name) => (name === 'trade_count' ? `${name}::text` : `round(${name}, 8)::text AS ${name}`))
-  .join(', ')}
+const klinesText = `SELECT market, symbol, ${isoTime('open_time')}, ${klineColumns.map((name) => `${name}::text`).join(', ')}
 FROM raw_klines WHERE interval = $1 AND open_time >= ${at('$2')} AND open_time <= ${at('$3')}`
 
 /**
@@ -109,7 +97,7 @@ export async function compareKlines(
     const columns =
       candle === undefined
         ? { candle: [null, `${kline.trade_count} trades`] as const }
-        : differingColumns(asTold(candle), Object.fromEntries(told.map((name) => [name, kline[name] ?? null])))
+        : differingFrom(kline as KlineCells, candle as KlineCells)
     if (columns !== null) differences.push({ kind: 'exchange', table, row, columns })
   }
   return { compared, differences: differences.sort((a, b) => (a.row < b.row ? -1 : 1)) }
@@ -127,22 +115,11 @@ function spansOf(candles: Iterable<Cells>): ReadonlyMap<string, { readonly first
   return spans
 }
 
-/** Our quote volumes have sixteen places. */
-function asTold(candle: Cells): Cells {
-  const rounded = (text: string | null | undefined) => (text == null ? null : roundTo8(text))
-  return {
-    ...candle,
-    quote_volume: rounded(candle.quote_volume),
-    taker_buy_quote_volume: rounded(candle.taker_buy_quote_volume),
-  }
-}
-
-function roundTo8(text: string): string {
-  const [whole = '0', places = ''] = text.split('.')
-  const units = BigInt(whole + places.padEnd(16, '0'))
-  const rounded = (units + 50_000_000n) / 100_000_000n
-  const digits = rounded.toString().padStart(9, '0')
-  return `${digits.slice(0, -8)}.${digits.slice(-8)}`
+/** By the rule of all comparisons with the exchange; null where they are the same. */
+function differingFrom(kline: KlineCells, candle: KlineCells): Difference['columns'] | null {
+  const differing = differingColumns(countsOf(candle), countsOf(kline))
+  if (differing.length === 0) return null
+  return Object.fromEntries(differing.map((name) => [name, [candle[name], kline[name]]]))
 }
 
 function nameOf({ market, symbol, open_time }: Cells): string {

@@ -45,7 +45,7 @@ export function compareRows(
 }
 
 /** Null where all are the same. */
-export function differingColumns(ours: Cells, theirs: Cells): Difference['columns'] | null {
+function differingColumns(ours: Cells, theirs: Cells): Difference['columns'] | null {
   const differing = Object.keys(theirs).filter((name) => (ours[name] ?? null) !== theirs[name])
   if (differing.length === 0) return null
   return Object.fromEntries(differing.map((name) => [name, [ours[name] ?? null, theirs[name] ?? null]]))

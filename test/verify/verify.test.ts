@@ -71,6 +71,16 @@ describe('a verification', { timeout: 180_000 }, () => {
     }
   })
 
+  it('takes an exchange that cuts its sums off as it takes one that rounds them', async () => {
+    const cut = await world.pool.query(
+      `UPDATE raw_klines AS kline SET quote_volume = trunc(ours.quote_volume, 8), taker_buy_quote_volume = trunc(ours.taker_buy_quote_volume, 8)
+       FROM fact_realtime_trades_1m AS ours
+       WHERE ours.market = kline.market AND ours.symbol = kline.symbol AND ours.open_time = kline.open_time AND trunc(ours.quote_volume, 8) <> kline.quote_volume`,
+    )
+    expect(cut.rowCount).toBeGreaterThan(5)
+    expect((await run()).differences).toEqual([])
+  })
+
   it('finds each of twenty planted differences, and nothing else', async () => {
     const { pool } = world
     const keys = async (table: string, skip: number): Promise<{ ctid: string; row: string }> => {
