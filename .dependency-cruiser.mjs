@@ -84,6 +84,13 @@ export default {
       to: {},
     },
     {
+      name: 'the-live-reader-knows-no-exchange',
+      comment: 'What one exchange does otherwise stands in its dialect; and no exchange leans on another.',
+      severity: 'error',
+      from: { path: '^src/sources/(live|binance|coinbase)/' },
+      to: { path: '^src/sources/(binance|coinbase)/', pathNot: '^src/sources/$1/' },
+    },
+    {
       name: 'no-circular',
       comment:
         'A circle means that two files are one thing, or that a third is hidden in them. Types may refer to each other: ' +

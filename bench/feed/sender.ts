@@ -2,7 +2,7 @@ import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { WebSocketServer } from 'ws'
-import { inventedHeader, inventedValue } from '../../src/sources/binance/inventedPrices.ts'
+import { inventedHeader, inventedValue } from '../../src/sources/live/inventedPrices.ts'
 
 /** How many frames of each stream a second, over all symbols. */
 export type Rates = Readonly<Record<'trade' | 'bookTicker' | 'ticker' | 'kline_1m', number>>

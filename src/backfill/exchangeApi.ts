@@ -1,7 +1,7 @@
 import type { Clock } from '../runtime/clock.ts'
 import { ConfigurationError, RetryableError } from '../runtime/errors.ts'
-import { historyWeightShare } from '../sources/binance/addressLimits.ts'
-import type { RestClient, Refused as RestRefused } from '../sources/binance/restClient.ts'
+import { historyWeightShare } from '../sources/live/addressLimits.ts'
+import type { RestClient, Refused as RestRefused } from '../sources/live/restClient.ts'
 
 /** What the exchange said of a request that it understood and refused, such as one of a symbol that it does not have. */
 export interface Refused {

@@ -46,7 +46,7 @@ function tableOf(interval: Interval): string {
 
 const differs = [
   ...exactColumns.map((name) => [name, `ours.${name} <> theirs.${name}`] as const),
-  ...roundedColumns.map((name) => [name, `abs(ours.${name} - theirs.${name}) >= 0.00000001`] as const),
+  ...roundedColumns.map((name) => [name, `abs(ours.${name} - theirs.${name}) >= ${klineGrain}`] as const),
 ]
 
 const differences = `jsonb_strip_nulls(jsonb_build_object(${differs

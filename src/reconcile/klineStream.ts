@@ -1,7 +1,7 @@
 import type { Clock } from '../runtime/clock.ts'
-import type { AddressLimits } from '../sources/binance/addressLimits.ts'
 import { binanceTalk } from '../sources/binance/binanceDialect.ts'
-import { ConnectionKeeper, defaultKeeperLimits } from '../sources/binance/connectionKeeper.ts'
+import type { AddressLimits } from '../sources/live/addressLimits.ts'
+import { ConnectionKeeper, defaultKeeperLimits } from '../sources/live/connectionKeeper.ts'
 import { closedKlineOf, type ToldKline } from './closedKlines.ts'
 
 export interface KlineStreamOptions {

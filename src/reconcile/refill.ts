@@ -2,8 +2,8 @@ import { gapFrame } from '../market/feedGap.ts'
 import type { Market } from '../market/trade.ts'
 import type { FeedTarget } from '../runtime/feed.ts'
 import type { LogWriter, OutgoingRecord } from '../runtime/log.ts'
-import { markedFrame } from '../sources/binance/markedFrame.ts'
 import { type RestTrade, tradeFrame } from '../sources/binance/restTrades.ts'
+import { markedFrame } from '../sources/live/markedFrame.ts'
 
 /** Trades that are brought in again, and why. Times are ms UTC. */
 export interface Refill {

@@ -1,7 +1,7 @@
 import { ExchangeApi } from '../../src/backfill/exchangeApi.ts'
 import type { Clock } from '../../src/runtime/clock.ts'
-import { limitsOfAddress } from '../../src/sources/binance/addressLimits.ts'
-import { RestClient } from '../../src/sources/binance/restClient.ts'
+import { limitsOfAddress } from '../../src/sources/live/addressLimits.ts'
+import { RestClient } from '../../src/sources/live/restClient.ts'
 
 /** A clock that goes on by sleeps alone, and tells how long they were. */
 export class SleepClock implements Clock {

@@ -1,8 +1,8 @@
 import { afterEach, expect, test } from 'vitest'
 import { type ExchangeApi, StoppedAsking } from '../../src/backfill/exchangeApi.ts'
 import { ConfigurationError, RetryableError } from '../../src/runtime/errors.ts'
-import { feedWeightShare, historyWeightShare, limitsOfAddress } from '../../src/sources/binance/addressLimits.ts'
-import { RestClient } from '../../src/sources/binance/restClient.ts'
+import { feedWeightShare, historyWeightShare, limitsOfAddress } from '../../src/sources/live/addressLimits.ts'
+import { RestClient } from '../../src/sources/live/restClient.ts'
 import { apiFor, SleepClock } from './apiFor.ts'
 import { type FakeRest, type FakeRestOptions, fakeRest } from './fakeRest.ts'
 

@@ -1,5 +1,5 @@
 import { type AddressInfo, connect, createServer } from 'node:net'
-import { inventedHeader } from '../../src/sources/binance/inventedPrices.ts'
+import { inventedHeader } from '../../src/sources/live/inventedPrices.ts'
 import type { SimulatedExchange } from '../../src/testing/exchange/simulatedExchange.ts'
 
 /** A simulated exchange that passes for a real one: a proxy before it takes out the word that its prices are invented. */

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import type { ExchangeDialect, SubscriptionTalk } from '../market/exchangeDialect.ts'
+import type { ExchangeDialect, SubscriptionTalk } from '../live/exchangeDialect.ts'
 import { peekFrame } from '../market/peekFrame.ts'
 import { type BinanceMarket, marketRules } from './endpoints.ts'
 import { proofOf, proofStreams } from './quietProof.ts'

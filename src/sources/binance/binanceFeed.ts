@@ -1,38 +1,14 @@
-import { type Clock, steadyClock } from '../../runtime/clock.ts'
 import { ConfigurationError } from '../../runtime/errors.ts'
 import type { FeedTarget } from '../../runtime/feed.ts'
+import { parseLivePosition } from '../live/livePosition.ts'
+import { LiveReader } from '../live/liveReader.ts'
+import { partOfShard, type Shard } from '../live/shard.ts'
 import type { FrameFeed } from '../market/frameFeed.ts'
-import { limitsOfAddress } from './addressLimits.ts'
+import { type BinanceAccessOptions, binanceAccess } from './binanceAccess.ts'
 import { binanceDialect } from './binanceDialect.ts'
-import { type BinanceEndpoints, type BinanceMarket, marketRules, maxStreams, resolveHosts } from './endpoints.ts'
-import { defaultLiveLimits, type LiveLimits } from './liveLimits.ts'
-import { parseLivePosition } from './livePosition.ts'
-import { LiveReader } from './liveReader.ts'
-import { RestClient } from './restClient.ts'
-import { RestTrades } from './restTrades.ts'
-import { partOfShard, type Shard } from './shard.ts'
 
-export interface BinanceFeedOptions {
-  readonly market: BinanceMarket
+export interface BinanceFeedOptions extends BinanceAccessOptions {
   readonly symbols: readonly string[]
-  /** Takes a part of the symbols; all unless told. */
-  readonly shard?: Shard
-  /** Default ms. Futures know ms only. */
-  readonly timeUnit?: 'ms' | 'us'
-  readonly endpoints?: Partial<BinanceEndpoints>
-  /** True for an exchange that invents its prices; false unless told. Whichever is told, an exchange that says otherwise of itself is refused. */
-  readonly isSimulated?: boolean
-  /** Hosts for market data alone, for where the others are closed; the exchange's own unless told or `endpoints` are. */
-  readonly fallback?: Partial<BinanceEndpoints>
-  readonly limits?: Partial<LiveLimits>
-  /** One that goes on evenly, whatever is done to the time of the machine. */
-  readonly clock?: Clock
-  /** Lines for a log: reconnects, gaps, refusals. Trades that are missing are always told. */
-  readonly onNotice?: (notice: string) => void
-  /** From 0 up to 1; spreads the reconnects of many clients. Default Math.random. */
-  readonly jitter?: () => number
-  /** The exchange's limit unless told: more go over several connections. */
-  readonly streamsPerConnection?: number
 }
 
 /**
@@ -44,29 +20,15 @@ export interface BinanceFeedOptions {
  * over all that open the feed. Resumes behind the last trade of each symbol, with the gaps that were open. Throws `ConfigurationError` on options that cannot work.
  */
 export function binanceFeed(options: BinanceFeedOptions): FrameFeed {
-  const {
-    market,
-    symbols,
-    shard,
-    timeUnit = 'ms',
-    isSimulated = false,
-    clock = steadyClock,
-    onNotice = () => undefined,
-    jitter = Math.random,
-    streamsPerConnection = maxStreams,
-  } = options
-  const hosts = resolveHosts(market, options.endpoints, options.fallback)
+  const { market, symbols, shard } = options
   requireSymbols(symbols)
-  if (market === 'usdm' && timeUnit === 'us') {
+  if (market === 'usdm' && options.timeUnit === 'us') {
     throw new ConfigurationError(
       "binance: the futures streams tell times in milliseconds only; timeUnit must be 'ms' with market 'usdm'.",
     )
   }
-  const limits = { ...defaultLiveLimits, ...options.limits }
-  const rules = marketRules[market]
-  const address = limitsOfAddress(clock, hosts.rest[0]?.url ?? '', rules.weightPerMinute)
-  const client = new RestClient({ clock, timeoutMs: limits.restTimeoutMs, limits: address, isSimulated })
-  const rest = new RestTrades({ hosts: hosts.rest, rules, timeUnit, client })
+  const access = binanceAccess(options)
+  const { hosts, isSimulated, timeUnit } = access
   return {
     name: isSimulated ? 'binance simulated' : `binance ${market}`,
     isSimulated,
@@ -75,19 +37,8 @@ export function binanceFeed(options: BinanceFeedOptions): FrameFeed {
       const partOf = (all: readonly string[]) => partOfShard(all, shard, target, (symbol) => symbol)
       const own = partOf(symbols)
       if (shard !== undefined && own.length === 0) throw noSymbols(shard, symbols, target)
-      const common = {
-        dialect: binanceDialect(market, hosts.streams, timeUnit),
-        timeUnit,
-        limits,
-        clock,
-        rest,
-        address,
-        streamsPerConnection,
-        isSimulated,
-        onNotice,
-        jitter,
-      }
-      const reader = new LiveReader({ ...common, symbols: own, partOf }, known)
+      const dialect = binanceDialect(market, hosts.streams, timeUnit)
+      const reader = new LiveReader({ ...access, dialect, symbols: own, partOf }, known)
       try {
         await reader.start()
         return reader

@@ -1,8 +1,9 @@
 import { z } from 'zod'
-import type { ToldTrade } from '../market/exchangeDialect.ts'
-import { feedWeightShare } from './addressLimits.ts'
+import { feedWeightShare } from '../live/addressLimits.ts'
+import type { ToldTrade } from '../live/exchangeDialect.ts'
+import type { Refused, RestClient } from '../live/restClient.ts'
+import { type RestAnswer, type RestDay, restPageTrades, type TradesRest } from '../live/tradesRest.ts'
 import type { BinanceMarket, MarketRules, RestHost } from './endpoints.ts'
-import type { Refused, RestClient } from './restClient.ts'
 
 const decimal = z.string().regex(/^\d+(\.\d+)?$/)
 const rowSchema = z.object({
@@ -37,17 +38,6 @@ export type RestTrade = z.infer<typeof rowSchema>
 /** The fills of one taker order at one price. */
 export type AggTradeRow = z.infer<typeof aggsSchema>[number]
 
-/** What REST says of the last 24 hours of a symbol. */
-export interface RestDay {
-  /** Id of the newest trade; -1 where there was none. */
-  readonly lastId: number
-  /** Up to when, in the feed's own unit. */
-  readonly closeTime: number
-}
-
-/** Outcome of a request. A refusal is an answer, not an exception: the caller has a deadline of its own. */
-export type RestAnswer = { readonly trades: readonly ToldTrade[] } | Refused
-
 export interface RestTradesOptions {
   readonly hosts: readonly RestHost[]
   readonly rules: MarketRules
@@ -55,26 +45,6 @@ export interface RestTradesOptions {
   readonly client: RestClient
 }
 
-/** What a live feed asks REST. */
-export interface TradesRest {
-  /** Up to 1,000 trades from this id on, oldest first. */
-  fromId(symbol: string, fromId: number, signal: AbortSignal): Promise<RestAnswer>
-  /** The newest trades, oldest first. */
-  recent(symbol: string, limit: number, signal: AbortSignal): Promise<RestAnswer>
-  /** The newest id of each symbol. */
-  days(
-    symbols: readonly string[],
-    signal: AbortSignal,
-  ): Promise<{ readonly days: ReadonlyMap<string, RestDay> } | Refused>
-  /** What the exchange says of each symbol that it lists: `TRADING`, or why not. */
-  statuses(
-    symbols: readonly string[],
-    signal: AbortSignal,
-  ): Promise<{ readonly statuses: ReadonlyMap<string, string> } | Refused>
-}
-
-/** Most trades that one request gives. */
-export const restPageTrades = 1_000
 /** Symbols in one request, which has to go into an address. */
 const symbolsPerRequest = 100
 

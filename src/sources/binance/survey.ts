@@ -3,9 +3,9 @@ import { z } from 'zod'
 import { type Clock, steadyClock } from '../../runtime/clock.ts'
 import { causeOf } from '../http/causeOf.ts'
 import { agentFor } from '../http/tunnel.ts'
-import { limitsOfAddress } from './addressLimits.ts'
+import { limitsOfAddress } from '../live/addressLimits.ts'
+import { RestClient } from '../live/restClient.ts'
 import { type BinanceEndpoints, type BinanceMarket, marketRules, resolveEndpoints } from './endpoints.ts'
-import { RestClient } from './restClient.ts'
 
 export interface SurveyOptions {
   readonly market: BinanceMarket

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import type { ExchangeDialect, SubscriptionTalk } from '../market/exchangeDialect.ts'
+import type { ExchangeDialect, SubscriptionTalk } from '../live/exchangeDialect.ts'
 import type { FramePeek } from '../market/peekFrame.ts'
 
 const trade = { trade_id: z.int().min(0), product_id: z.string().min(1).max(50), time: z.string() }

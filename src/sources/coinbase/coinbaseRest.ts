@@ -1,8 +1,8 @@
 import { z } from 'zod'
 import type { Clock } from '../../runtime/clock.ts'
-import type { Refused, RestClient } from '../binance/restClient.ts'
-import { type RestAnswer, type RestDay, restPageTrades, type TradesRest } from '../binance/restTrades.ts'
-import type { ToldTrade } from '../market/exchangeDialect.ts'
+import type { ToldTrade } from '../live/exchangeDialect.ts'
+import type { Refused, RestClient } from '../live/restClient.ts'
+import { type RestAnswer, type RestDay, restPageTrades, type TradesRest } from '../live/tradesRest.ts'
 
 const decimal = z.string().regex(/^\d+(\.\d+)?$/)
 const tradesSchema = z.array(

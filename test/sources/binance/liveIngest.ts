@@ -1,7 +1,7 @@
 import type { LogWriter } from '../../../src/runtime/log.ts'
 import { type BinanceFeedOptions, binanceFeed } from '../../../src/sources/binance/binanceFeed.ts'
-import type { LiveLimits } from '../../../src/sources/binance/liveLimits.ts'
 import { type IngestProgress, type IngestReport, runIngest } from '../../../src/sources/ingest/runIngest.ts'
+import type { LiveLimits } from '../../../src/sources/live/liveLimits.ts'
 import type { FrameFeed } from '../../../src/sources/market/frameFeed.ts'
 import { marketFeed } from '../../../src/sources/market/marketFeed.ts'
 import type { SimulatedExchange } from '../../../src/testing/exchange/simulatedExchange.ts'

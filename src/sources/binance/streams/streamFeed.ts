@@ -1,18 +1,12 @@
 import { symbolOfStream } from '../../../market/streams/frameKind.ts'
-import { steadyClock } from '../../../runtime/clock.ts'
 import type { Feed, FeedTarget } from '../../../runtime/feed.ts'
-import { limitsOfAddress } from '../addressLimits.ts'
-import type { BinanceFeedOptions } from '../binanceFeed.ts'
-import { marketRules, maxStreams, resolveHosts } from '../endpoints.ts'
-import { defaultLiveLimits } from '../liveLimits.ts'
-import { RestClient } from '../restClient.ts'
-import { RestTrades } from '../restTrades.ts'
-import { partOfShard } from '../shard.ts'
+import { partOfShard } from '../../live/shard.ts'
+import { type BinanceAccessOptions, binanceAccess } from '../binanceAccess.ts'
 import type { OtherKind } from './streamFrame.ts'
 import { parseStreamPosition } from './streamPosition.ts'
 import { StreamReader } from './streamReader.ts'
 
-export interface BinanceStreamsOptions extends Omit<BinanceFeedOptions, 'symbols'> {
+export interface BinanceStreamsOptions extends BinanceAccessOptions {
   readonly kind: OtherKind
   /** Of this kind: `btcusdt@kline_1m`. May be none. */
   readonly streams: readonly string[]
@@ -33,24 +27,9 @@ export interface StreamFeed extends Feed {
  * Memory: `maxHeldBytes` of frames, then the sockets are read no further; a mark a stream. Resumes behind the newest frame of each stream. Throws `ConfigurationError` on options that cannot work.
  */
 export function binanceStreams(options: BinanceStreamsOptions): StreamFeed {
-  const {
-    market,
-    kind,
-    streams,
-    shard,
-    timeUnit = 'ms',
-    isSimulated = false,
-    clock = steadyClock,
-    onNotice = () => undefined,
-    jitter = Math.random,
-    streamsPerConnection = maxStreams,
-  } = options
-  const hosts = resolveHosts(market, options.endpoints, options.fallback)
-  const limits = { ...defaultLiveLimits, ...options.limits }
-  const rules = marketRules[market]
-  const address = limitsOfAddress(clock, hosts.rest[0]?.url ?? '', rules.weightPerMinute)
-  const client = new RestClient({ clock, timeoutMs: limits.restTimeoutMs, limits: address, isSimulated })
-  const rest = new RestTrades({ hosts: hosts.rest, rules, timeUnit, client })
+  const { market, kind, streams, shard } = options
+  const access = binanceAccess(options)
+  const { isSimulated } = access
   return {
     name: `binance ${isSimulated ? 'simulated' : market} ${kind}`,
     isSimulated,
@@ -58,13 +37,7 @@ export function binanceStreams(options: BinanceStreamsOptions): StreamFeed {
       const known = position === null ? null : parseStreamPosition(position, market, kind)
       const partOf = (all: readonly string[]) =>
         partOfShard(all, shard, target, (stream) => symbolOfStream(stream) ?? '')
-      const reader = new StreamReader(
-        {
-          ...{ market, kind, rules, timeUnit, hosts, limits, clock, rest, address, target },
-          ...{ streamsPerConnection, isSimulated, onNotice, jitter, partOf, streams: partOf(streams) },
-        },
-        known,
-      )
+      const reader = new StreamReader({ ...access, market, kind, target, partOf, streams: partOf(streams) }, known)
       reader.start()
       return reader
     },

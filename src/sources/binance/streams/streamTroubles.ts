@@ -1,5 +1,5 @@
 import type { FeedTrouble } from '../../../runtime/feed.ts'
-import type { ConnectionKeeper } from '../connectionKeeper.ts'
+import type { ConnectionKeeper } from '../../live/connectionKeeper.ts'
 import type { AggTradeFill } from './aggTradeFill.ts'
 import type { StreamState } from './streamState.ts'
 

@@ -1,6 +1,6 @@
 import type { Clock } from '../../runtime/clock.ts'
-import type { ExchangeDialect, ToldTrade } from '../market/exchangeDialect.ts'
-import { type RestAnswer, restPageTrades, type TradesRest } from './restTrades.ts'
+import type { ExchangeDialect, ToldTrade } from './exchangeDialect.ts'
+import { type RestAnswer, restPageTrades, type TradesRest } from './tradesRest.ts'
 
 /** A trade on its way out of the feed. */
 export interface SequencedFrame {

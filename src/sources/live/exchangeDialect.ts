@@ -1,4 +1,4 @@
-import type { FramePeek } from './peekFrame.ts'
+import type { FramePeek } from '../market/peekFrame.ts'
 
 /** Those whose live trades one reader reads, each in its own dialect. */
 export type LiveMarket = 'spot' | 'usdm' | 'coinbase'

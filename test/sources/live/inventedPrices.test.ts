@@ -1,10 +1,10 @@
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { isInvented } from '../../../src/sources/binance/inventedPrices.ts'
 import { binanceStreams } from '../../../src/sources/binance/streams/streamFeed.ts'
 import { feedTarget } from '../../../src/sources/ingest/feedTarget.ts'
+import { isInvented } from '../../../src/sources/live/inventedPrices.ts'
 import { SimulatedExchange } from '../../../src/testing/exchange/simulatedExchange.ts'
 import { unmarked } from '../../support/unmarkedExchange.ts'
-import { LiveIngest } from './liveIngest.ts'
+import { LiveIngest } from '../binance/liveIngest.ts'
 
 let exchange: SimulatedExchange
 let proxy: Awaited<ReturnType<typeof unmarked>>

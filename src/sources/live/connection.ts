@@ -1,8 +1,8 @@
 import { WebSocket } from 'ws'
 import type { Clock } from '../../runtime/clock.ts'
 import { agentFor } from '../http/tunnel.ts'
-import type { SubscriptionTalk } from '../market/exchangeDialect.ts'
 import { waitOfRefusal } from './addressLimits.ts'
+import type { SubscriptionTalk } from './exchangeDialect.ts'
 import { inventedHeader, isInvented, misfitText } from './inventedPrices.ts'
 
 export interface ConnectionOptions {

@@ -1,6 +1,6 @@
 import { type Clock, sleptEnough } from '../../runtime/clock.ts'
 import { ConfigurationError } from '../../runtime/errors.ts'
-import type { TradesRest } from './restTrades.ts'
+import type { TradesRest } from './tradesRest.ts'
 
 export interface ListingOptions {
   readonly rest: TradesRest

@@ -16,7 +16,6 @@ export function partOfShard(
   symbolOf: (one: string) => string,
 ): readonly string[] {
   if (shard === undefined) return all
-  if (target === undefined)
-    throw new ConfigurationError('binance: a shard needs a topic: its partitions are shared out.')
+  if (target === undefined) throw new ConfigurationError('a shard needs a topic: its partitions are shared out.')
   return all.filter((one) => target.partitionOf(Buffer.from(symbolOf(one))) % shard.of === shard.number - 1)
 }

@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { ConfigurationError } from '../../runtime/errors.ts'
-import type { LiveMarket } from '../market/exchangeDialect.ts'
+import type { LiveMarket } from './exchangeDialect.ts'
 import type { OpenGap } from './openGaps.ts'
 
 /** Where a symbol goes on. */

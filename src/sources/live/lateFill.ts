@@ -1,7 +1,7 @@
 import { type Clock, sleptEnough } from '../../runtime/clock.ts'
-import type { ToldTrade } from '../market/exchangeDialect.ts'
+import type { ToldTrade } from './exchangeDialect.ts'
 import type { OpenGap } from './openGaps.ts'
-import type { TradesRest } from './restTrades.ts'
+import type { TradesRest } from './tradesRest.ts'
 
 /** What has been fetched for a gap, and what it says about the rest of it. */
 export interface LatePage {

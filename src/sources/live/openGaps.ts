@@ -1,5 +1,5 @@
 import { type FeedGap, type GapState, gapFrame } from '../../market/feedGap.ts'
-import type { LiveMarket } from '../market/exchangeDialect.ts'
+import type { LiveMarket } from './exchangeDialect.ts'
 
 /** A gap that the stream has gone on without. Times are ms UTC. */
 export interface OpenGap {

@@ -1,7 +1,7 @@
 import type { Clock } from '../../runtime/clock.ts'
-import type { SubscriptionTalk } from '../market/exchangeDialect.ts'
 import type { AddressLimits } from './addressLimits.ts'
 import { Connection } from './connection.ts'
+import type { SubscriptionTalk } from './exchangeDialect.ts'
 
 export interface KeeperLimits {
   readonly connectTimeoutMs: number

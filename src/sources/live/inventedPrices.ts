@@ -15,6 +15,6 @@ export function misfitText(url: string, isThereInvented: boolean, isAskedFor: bo
   if (isThereInvented === isAskedFor) return null
   const { host } = new URL(url)
   return isThereInvented
-    ? `binance: ${host} says that its prices are invented, so they are not taken for real ones. Take them with --market simulated, which keeps them apart.`
-    : `binance: ${host} does not say that its prices are invented, so they are not taken for such. --market simulated is for \`millrace exchange\` and the exchange's test networks: leave it out.`
+    ? `${host} says that its prices are invented, so they are not taken for real ones. Take them with --market simulated, which keeps them apart.`
+    : `${host} does not say that its prices are invented, so they are not taken for such. --market simulated is for \`millrace exchange\` and the exchange's test networks: leave it out.`
 }
