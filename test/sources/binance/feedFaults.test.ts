@@ -245,6 +245,27 @@ test('more streams than one connection carries go over several', async () => {
   for (const symbol of symbols) await ingest.reached(symbol, exchange.trade(symbol))
 })
 
+test('a server that says that it goes, while no other takes a connection, is asked again at times and not without end', async () => {
+  let asked = 0
+  // An ingest that asks without end would let no test look at it: it is ended from within.
+  const onNotice = (notice: string) => {
+    if (notice.includes('the server is shutting down') && ++asked > 500) throw new Error('asked without end')
+  }
+  const ingest = await started({ onNotice })
+  exchange.trade('BTCUSDT', { time: startMs })
+  await ingest.reached('BTCUSDT', 100)
+  exchange.faults.refusesConnections = true
+  exchange.announceShutdown()
+  await moment()
+  expect(asked).toBeGreaterThan(1)
+  // The backoff of these tests grows to 50 ms, half of which is waited at least.
+  expect(asked).toBeLessThan(60)
+  exchange.trade('BTCUSDT', { time: startMs + 1 })
+  await ingest.reached('BTCUSDT', 101)
+  exchange.faults.refusesConnections = false
+  await expect.poll(() => exchange.connections.length).toBe(2)
+})
+
 test('a next connection that dies does not take the good one with it', async () => {
   const ingest = await started({ limits: { overlapMs: 400 } })
   exchange.trade('BTCUSDT')
