@@ -35,6 +35,11 @@ export class TakenOrder {
     this.#before = order.answers
   }
 
+  /** What was failed on is committed: nobody has to repeat what was told before. */
+  repeatsNoMore(): void {
+    this.#before = []
+  }
+
   answered(answer: LookupAnswer): void {
     this.#answers.push(answer)
   }

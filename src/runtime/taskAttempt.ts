@@ -456,7 +456,10 @@ export class TaskAttempt {
         this.#relays?.committed(checkpoint.messages)
         backoff.reset()
         this.#leftOut.forgetBefore(nextOffsets)
-        if (this.#leftOut.isEmpty) task.stopWatching()
+        if (this.#leftOut.isEmpty) {
+          task.stopWatching()
+          this.order.repeatsNoMore()
+        }
         this.#elsewhere.committed(nextOffsets)
         task.rendersRows = this.#leftOut.hasBadRowFrom(nextOffsets)
         const status = this.#status

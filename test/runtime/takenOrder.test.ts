@@ -19,6 +19,15 @@ it('what an attempt was told holds for all that repeat it, also where one betwee
   expect(third.answers).toEqual(first.answers)
 })
 
+it('what was told before is let go of once what was failed on is committed', () => {
+  const first = new TakenOrder()
+  first.answered(answerAt(1, 'told'))
+  const second = new TakenOrder()
+  second.repeats(first)
+  second.repeatsNoMore()
+  expect(second.answers).toEqual([])
+})
+
 it('what an attempt was told anew takes the place of what one before was told', () => {
   const first = new TakenOrder()
   first.answered(answerAt(1, 'old'))
