@@ -1,9 +1,8 @@
-import { spawn } from 'node:child_process'
 import { globSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { basename, join, resolve } from 'node:path'
-import { text } from 'node:stream/consumers'
-import { afterAll, describe, expect, it } from 'vitest'
+import { format } from 'node:util'
+import { afterAll, describe, expect, it, vi } from 'vitest'
 import { printedBy, programOf } from '../../scripts/docs/operatorExample.ts'
 import { onSources, textOf } from './pagePrograms.ts'
 
@@ -14,9 +13,19 @@ symlinkSync(join(root, 'node_modules'), join(folder, 'node_modules'))
 writeFileSync(join(folder, 'package.json'), '{ "type": "module" }')
 afterAll(() => rmSync(folder, { recursive: true, force: true }))
 
-async function output(file: string): Promise<string> {
-  const child = spawn(process.execPath, [file], { stdio: ['ignore', 'pipe', 'inherit'] })
-  return text(child.stdout)
+/** Runs the program here, and gives what it has printed by the time that this is as much as it should be. */
+async function printedOf(file: string, expected: string): Promise<string> {
+  let printed = ''
+  const log = vi.spyOn(console, 'log').mockImplementation((...values: readonly unknown[]) => {
+    printed += `${format(...values)}\n`
+  })
+  try {
+    await import(file)
+    await expect.poll(() => printed.length, { interval: 5 }).toBeGreaterThanOrEqual(expected.length)
+    return printed
+  } finally {
+    log.mockRestore()
+  }
 }
 
 describe('the example of each operator', { timeout: 60_000 }, () => {
@@ -25,7 +34,7 @@ describe('the example of each operator', { timeout: 60_000 }, () => {
     writeFileSync(file, onSources(programOf(textOf(example))))
     const printed = printedBy(textOf(example))
     expect(printed).not.toBe('')
-    expect(await output(file)).toBe(printed)
+    expect(await printedOf(file, printed)).toBe(printed)
   })
 
   it('is there', () => {
