@@ -5,9 +5,9 @@ import { readWatchedSymbols } from '../queries/dayChanges.ts'
 import { formatKey, newestDeadLetters, parseKey } from '../queries/deadLetters.ts'
 import { gapsOf, newestGaps } from '../queries/feedGaps.ts'
 import { readLakeTables } from '../queries/lakeTables.ts'
-import { newestRows } from '../queries/laterTables.ts'
 import { readLetterBytes, readLetterGroups } from '../queries/letterGroups.ts'
 import { previewLetter } from '../queries/letterPreview.ts'
+import { newestRows } from '../queries/newestRows.ts'
 import { readDifferences } from '../queries/reconcile.ts'
 import { readStatus } from '../queries/status.ts'
 import { unescapeText } from '../sinks/postgres/columnText.ts'
@@ -351,8 +351,8 @@ const data = route({
     outbox: z.array(anyRow).readonly(),
     skipped: z.array(anyRow).readonly(),
     /** Null where the data set has no such table. */
-    quality: z.array(anyRow).readonly().nullable(),
-    runs: z.array(anyRow).readonly().nullable(),
+    quality: z.array(anyRow).readonly(),
+    runs: z.array(anyRow).readonly(),
   }),
   handle: async (context, { query }) =>
     withClient(context, query.schema, async (client) => {
@@ -374,10 +374,10 @@ const data = route({
 const alerts = route({
   method: 'GET',
   path: 'api/alerts',
-  summary: 'What alert rules have decided, the newest first; null where the data set has no such table.',
+  summary: 'What alert rules have decided, the newest first.',
   query: ofSchema,
   body: null,
-  answer: z.object({ alerts: z.array(anyRow).readonly().nullable() }),
+  answer: z.object({ alerts: z.array(anyRow).readonly() }),
   handle: async (context, { query }) => ({
     alerts: await newestRows(poolOf(context, query.schema), 'alerts', mostRows),
   }),

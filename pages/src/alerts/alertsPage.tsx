@@ -26,9 +26,9 @@ export function AlertsPage() {
   useEffect(() => watch({ pipelines: false, symbols: null, series: [] }), [])
   const asked = useAsked(set?.schema ?? null, (signal) => get('api/alerts', { schema: set?.schema }, signal), refreshMs)
   if (dataSets.value === null) return <p class="empty">Loading…</p>
-  const rows = asked.value?.alerts ?? null
-  if (set === null || (asked.state === 'there' && (rows === null || rows.length === 0))) return <NoAlerts />
-  if (rows === null) return <p class="empty">{asked.state === 'failed' ? plain(asked.why) : 'Loading…'}</p>
+  const rows = asked.value?.alerts
+  if (set === null || rows?.length === 0) return <NoAlerts />
+  if (rows === undefined) return <p class="empty">{asked.state === 'failed' ? plain(asked.why) : 'Loading…'}</p>
   const newest = new Map<string, Row>()
   for (const row of rows) {
     const key = JSON.stringify([row.rule, row.market, row.symbol, row.interval])

@@ -171,20 +171,14 @@ export function DataPage() {
         </p>
       ) : null}
       <Letters key={set.schema} schema={set.schema} />
-      {data.value === null ? (
-        data.state === 'failed' ? null : (
-          <p class="dim">Loading…</p>
-        )
-      ) : (
-        parts.map((part) => <Part key={part.name} {...part} rows={data.value?.[part.name] ?? null} />)
-      )}
+      {data.value === null
+        ? data.state !== 'failed' && <p class="dim">Loading…</p>
+        : parts.map((part) => <Part key={part.name} {...part} rows={data.value?.[part.name] ?? []} />)}
     </div>
   )
 }
 
-function Part({ title, nothing, columns, rows }: (typeof parts)[number] & { readonly rows: readonly Row[] | null }) {
-  // A table that this data set does not have is nothing to tell of.
-  if (rows === null) return null
+function Part({ title, nothing, columns, rows }: (typeof parts)[number] & { readonly rows: readonly Row[] }) {
   return (
     <section class="card">
       <h2>
