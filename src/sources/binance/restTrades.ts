@@ -1,6 +1,5 @@
 import { z } from 'zod'
 import { feedWeightShare } from '../live/addressLimits.ts'
-import type { ToldTrade } from '../live/exchangeDialect.ts'
 import type { Refused, RestClient } from '../live/restClient.ts'
 import { type RestAnswer, type RestDay, restPageTrades, type TradesRest } from '../live/tradesRest.ts'
 import type { BinanceMarket, MarketRules, RestHost } from './endpoints.ts'
