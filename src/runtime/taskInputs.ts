@@ -4,7 +4,9 @@ import { decoding } from './decoding.ts'
 import { ConfigurationError } from './errors.ts'
 import type { ResolvedInput } from './input.ts'
 import { NamedObservable, type ObservableName } from './namedObservable.ts'
+import { OperatorNode } from './operatorNode.ts'
 import type { RecordView } from './record.ts'
+import type { Span } from './span.ts'
 
 /** The inputs of one task: who is subscribed to their records, and how far they have come. */
 export class TaskInputs {
@@ -42,6 +44,15 @@ export class TaskInputs {
     for (const reader of this.#readers[input] as readonly Subscriber<RecordView>[]) reader.next(record)
   }
 
+  /** The same of the record at hand of those that were read ahead. */
+  pushAhead(input: number, span: Span): void {
+    const { view } = span
+    for (const reader of this.#readers[input] as readonly Subscriber<RecordView>[]) {
+      if (!readsAhead(reader)) span.show()
+      reader.next(view)
+    }
+  }
+
   /** The input whose stream this is, the first of several; or -1. */
   indexOf(stream: Observable<unknown>): number {
     const [name] = [...this.streams].find(([, one]) => one === stream) ?? []
@@ -66,6 +77,10 @@ export class TaskInputs {
       }
     })
   }
+}
+
+function readsAhead(reader: Subscriber<RecordView>): boolean {
+  return reader instanceof OperatorNode && reader.spec.readsAhead === true
 }
 
 /** What an input is in the graph. */
