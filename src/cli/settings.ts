@@ -222,12 +222,14 @@ export const settings = {
       'dbt',
       'runs backfill',
       'candles',
+      'sql',
       'verify',
     ],
     default: 'public',
     allowed: schemaNameAllowed,
     description:
       'Schema of the database that rows, checkpoints and the embedded log are in, made where it is missing. Invented prices go into one of their own: `simulated` beside `public`, NAME_simulated beside NAME.',
+    narrower: { sql: { description: 'Where tables are that are named without a schema.' } },
   },
   archive: {
     schema: z.string().refine(isArchivePlace),

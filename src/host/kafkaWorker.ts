@@ -49,7 +49,7 @@ export async function openKafkaWorker(
   return pipelineWorker({
     pipeline,
     sources,
-    openTopic: kafkaOutgoingTopics(kafka, settings.topics, partitions),
+    openTopic: kafkaOutgoingTopics(kafka, settings.topics, partitions, onWarning),
     archive: archive?.archive ?? null,
     address,
     lost,

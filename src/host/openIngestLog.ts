@@ -1,5 +1,7 @@
+import { systemClock } from '../runtime/clock.ts'
 import type { LogWriter } from '../runtime/log.ts'
 import { openPool } from '../sinks/postgres/connection.ts'
+import { watchedForAge } from './agedRecords.ts'
 import { DatabaseProbe } from './databaseProbe.ts'
 import { openEmbeddedTopics } from './embeddedTopics.ts'
 import { giveUpWhenSilent } from './giveUp.ts'
@@ -50,7 +52,7 @@ export async function openIngestLog(options: OpenIngestLogOptions): Promise<Inge
   const location = kafkaLocation(kafka)
   const plain = plainKafka(kafka)
   if (plain !== null) onWarning(`warning: ${plain}`)
-  const { partitions, records } = await wait.until(location, () =>
+  const { partitions, records, retentionMs } = await wait.until(location, () =>
     prepareTopics({
       kafka,
       topics: [{ ...topic, mayBeMade: true, isTold: false }],
@@ -59,8 +61,14 @@ export async function openIngestLog(options: OpenIngestLogOptions): Promise<Inge
       onWarning,
     }),
   )
-  const writer = await openKafkaWriter(kafka, topic.name, wait)
-  const others = new OtherTopics(kafkaOutgoingTopics(kafka, settings.topics, partitions), location, wait)
+  const warn = (text: string) => onWarning(`warning: ${text}`)
+  const writer = watchedForAge(await openKafkaWriter(kafka, topic.name, wait), {
+    topic: topic.name,
+    retentionMs,
+    now: () => systemClock.now(),
+    onWarning: warn,
+  })
+  const others = new OtherTopics(kafkaOutgoingTopics(kafka, settings.topics, partitions, warn), location, wait)
   await others.open(beside)
   return {
     ...{ writer, partitions, records, location, beside: others.opened },

@@ -148,7 +148,11 @@ async function openOnKafka(options: OpenRunOptions): Promise<PipelineRun> {
   const { partitions } = await wait.until(brokers, () =>
     prepareTopics({ kafka, topics: wanted, settings: settings.topics, isArchived, onWarning }),
   )
-  const feeds = await openFeeds(options, brokers, kafkaOutgoingTopics(kafka, settings.topics, partitions))
+  const feeds = await openFeeds(
+    options,
+    brokers,
+    kafkaOutgoingTopics(kafka, settings.topics, partitions, warnBy(onWarning)),
+  )
   const { dataDir, schema, startFrom, limits } = settings
   const work: KafkaWork = {
     kafka,
