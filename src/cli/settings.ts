@@ -52,7 +52,7 @@ const feed: readonly CommandName[] = ['run realtime', 'ingest']
 const live: readonly CommandName[] = [...feed, 'record']
 
 /**
- * Every setting there is. Flags, environment variables, `.env`, messages and docs/configuration.md derive from this table.
+ * Every setting there is. Flags, environment variables, `.env`, messages and docs/reference/configuration.md derive from this table.
  * Where a setting comes from several places, the flag wins over the environment, that over `.env`, that over the default.
  */
 export const settings = {
