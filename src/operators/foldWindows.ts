@@ -200,6 +200,7 @@ export function foldWindows<T, A, R>(options: FoldOptions, fold: Fold<T, A, R>):
       held.valueCount = parts.reduce((sum, { valueCount }) => sum + valueCount, 0)
       states.of(window).set(window.id, held)
       if (rule.at !== 'values') due(held)
+      else if (window.end - 1 <= out.watermark) return
       else if (passes(rule.every, Math.max(...parts.map(({ valueCount }) => valueCount)), held.valueCount)) {
         show(window, accumulator, noPreviews)
       }
@@ -221,7 +222,9 @@ export function foldWindows<T, A, R>(options: FoldOptions, fold: Fold<T, A, R>):
       const { window, accumulator, hasFired, valueCount } = held
       const { hops } = window
       if (hops === undefined) {
-        if (!hasFired && valueCount % every === 0) show(window, accumulator, noPreviews)
+        // One that is over already fires with this value.
+        if (!hasFired && window.end - 1 > out.watermark && valueCount % every === 0)
+          show(window, accumulator, noPreviews)
         return
       }
       for (const one of windowsOver(window, hops)) {

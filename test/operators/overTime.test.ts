@@ -13,7 +13,7 @@ import { sessionWindow } from '../../src/operators/sessionWindow.ts'
 import { topN } from '../../src/operators/topN.ts'
 import type { WindowElement } from '../../src/operators/window.ts'
 import { ConfigurationError, OperatorError } from '../../src/runtime/errors.ts'
-import { ChainTask } from '../support/tasks.ts'
+import { ChainTask, savedFrom } from '../support/tasks.ts'
 
 interface Event {
   readonly key: string
@@ -120,6 +120,21 @@ describe('results of open windows', () => {
     run.push(at(8))
     run.cut(2)
     expect(run.out.slice(2)).toEqual(['[1 25) 3?'])
+  })
+})
+
+describe('windows that overlap', () => {
+  const overlapping = (allowedLatenessMs: number) =>
+    chain(timed(), hoppingWindow<Event>({ name: 'w', sizeMs: 10, hopMs: 5, allowedLatenessMs, by }), counted())
+
+  it('take nothing more, and are let go of, where less lateness is allowed than before the start', () => {
+    const before = new ChainTask<Event>(overlapping(100)).push(at(1), at(40))
+    expect(before.out).toEqual(['[-5 5) 1', '[0 10) 1'])
+    const after = new ChainTask<Event>(overlapping(0), savedFrom(before.cut())).push(at(2, 7))
+    expect(lettersOf(after)).toEqual(['w late 7'])
+    after.push(at(200))
+    expect(after.out).toEqual(['[35 45) 1', '[40 50) 1'])
+    expect(after.task.operatorStatus().map(({ keyCount }) => keyCount)).toEqual([0, 0, 1, 1])
   })
 })
 
