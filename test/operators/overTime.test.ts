@@ -99,6 +99,23 @@ describe('a fold without merge', () => {
   })
 })
 
+describe('a merge that throws', () => {
+  it('ends the task where sessions become one, instead of letting go of what was counted', () => {
+    const sum = aggregateWindow<Event, number, number>({
+      ...{ name: 'sum', initial: () => 0, add: (a) => a + 1, result: (a) => a },
+      merge: () => {
+        throw new Error('not these')
+      },
+    })
+    const run = new ChainTask<Event>(chain(timed(30), sessionWindow<Event>({ name: 'w', gapMs: 10, by }), sum))
+    run.push(at(1), at(15))
+    expect(() => run.push(at(8))).toThrow(
+      /^sum: merge threw where sessions of k have become one, \[1, 25\): Error: not these/,
+    )
+    expect(() => run.push(at(9))).toThrow()
+  })
+})
+
 describe('results of open windows', () => {
   it('of windows that overlap come at a cut, each made of its panes, and not again before something changes', () => {
     const windows = hoppingWindow<Event>({ name: 'w', sizeMs: 10, hopMs: 5, by })
