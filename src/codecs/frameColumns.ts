@@ -1,4 +1,5 @@
 import type { z } from 'zod'
+import { wasmColumns } from './columns/wasmColumns.ts'
 import { ReaderColumns } from './readerColumns.ts'
 
 /**
@@ -22,7 +23,7 @@ export interface FrameColumns {
   texts(slot: number): readonly string[]
 }
 
-/** Columns of up to so many frames of the schema. */
+/** Columns of up to so many frames of the schema: by WebAssembly, and where that is not to be had by a reader that takes one frame after the other. */
 export function frameColumns(schema: z.ZodType, most: number): FrameColumns {
-  return new ReaderColumns(schema, most)
+  return wasmColumns(schema, most) ?? new ReaderColumns(schema, most)
 }

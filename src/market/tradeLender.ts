@@ -42,29 +42,26 @@ export class TradeLender implements Lender<MarketEvent> {
 
 /** Frames of one kind, and the trade of the one that is lent. */
 class TradeFrames {
-  readonly #columns: FrameColumns
+  readonly #schema: z.ZodType
+  readonly #prefix: '' | 'data.'
   readonly #rules: TradeRules
-  readonly #slots: Readonly<Record<'s' | 't' | 'p' | 'q' | 'T' | 'X' | 'm' | 'fill' | 'epoch', number>>
+  #opened: OpenColumns | null = null
   readonly #trade: LentTrade
   /** By layout: whether its frames say no more than that a trade has happened; null where that was not looked at. */
   readonly #isPlain: (boolean | null)[] = []
 
   constructor(schema: z.ZodType, prefix: '' | 'data.', rules: TradeRules) {
-    const columns = frameColumns(schema, mostAhead)
-    const slot = (name: string) => columns.slot(prefix + name)
-    this.#columns = columns
+    this.#schema = schema
+    this.#prefix = prefix
     this.#rules = rules
-    this.#slots = {
-      ...{ s: slot('s'), t: slot('t'), p: slot('p'), q: slot('q'), T: slot('T'), X: slot('X'), m: slot('m') },
-      ...{ fill: slot('fill'), epoch: slot('epoch') },
-    }
     this.#trade = new LentTrade(rules.market, rules.timeUnit === 'ms' ? 1 : unitsPerMs.us)
   }
 
   /** Gives how many were read. */
   read({ buffer, valueStarts, valueLengths, at, count }: Span): number {
-    const columns = this.#columns
-    const { s, t, p, q, T, m } = this.#slots
+    this.#opened ??= openColumns(this.#schema, this.#prefix)
+    const { columns, slots } = this.#opened
+    const { s, t, p, q, T, m } = slots
     columns.read(buffer, valueStarts, valueLengths, at, count)
     const numbers = [t, p, q, T, m].map((slot) => columns.numbers(slot)) as unknown as NumberColumns
     this.#trade.over(columns.texts(s), numbers)
@@ -75,26 +72,42 @@ class TradeFrames {
   }
 
   hasTrade(i: number): boolean {
+    if (this.#opened === null) return false
+    const { columns, slots } = this.#opened
     const { symbols } = this.#rules
-    const layout = this.#columns.layouts[i] as number
-    if (layout === 0 || !this.#layoutIsPlain(layout)) return false
-    const { X } = this.#slots
-    if (this.#columns.has(layout, X) && this.#columns.texts(X)[i] !== marketFill) return false
-    return this.#trade.counts(i) && (symbols === null || symbols.has(this.#columns.texts(this.#slots.s)[i] as string))
+    const layout = columns.layouts[i] as number
+    if (layout === 0 || !this.#layoutIsPlain(layout, this.#opened)) return false
+    if (columns.has(layout, slots.X) && columns.texts(slots.X)[i] !== marketFill) return false
+    return this.#trade.counts(i) && (symbols === null || symbols.has(columns.texts(slots.s)[i] as string))
   }
 
   lend(i: number): Trade {
     return this.#trade.of(i) as unknown as Trade
   }
 
-  #layoutIsPlain(layout: number): boolean {
-    const { fill, epoch } = this.#slots
+  #layoutIsPlain(layout: number, { columns, slots }: OpenColumns): boolean {
+    const { fill, epoch } = slots
     const known = this.#isPlain[layout] ?? null
     if (known !== null) return known
-    const isPlain = !this.#columns.has(layout, fill) && !this.#columns.has(layout, epoch)
+    const isPlain = !columns.has(layout, fill) && !columns.has(layout, epoch)
     this.#isPlain[layout] = isPlain
     return isPlain
   }
+}
+
+interface OpenColumns {
+  readonly columns: FrameColumns
+  readonly slots: Readonly<Record<'s' | 't' | 'p' | 'q' | 'T' | 'X' | 'm' | 'fill' | 'epoch', number>>
+}
+
+function openColumns(schema: z.ZodType, prefix: '' | 'data.'): OpenColumns {
+  const columns = frameColumns(schema, mostAhead)
+  const slot = (name: string) => columns.slot(prefix + name)
+  const slots = {
+    ...{ s: slot('s'), t: slot('t'), p: slot('p'), q: slot('q'), T: slot('T'), X: slot('X'), m: slot('m') },
+    ...{ fill: slot('fill'), epoch: slot('epoch') },
+  }
+  return { columns, slots }
 }
 
 type NumberColumns = readonly [t: Float64Array, p: Float64Array, q: Float64Array, T: Float64Array, m: Float64Array]
