@@ -1,4 +1,4 @@
-import { Observable, type Subscriber, share } from 'rxjs'
+import { Observable, type Subscriber } from 'rxjs'
 import type { Codec } from './codec.ts'
 import { decoding } from './decoding.ts'
 import { ConfigurationError } from './errors.ts'
@@ -6,6 +6,7 @@ import type { ResolvedInput } from './input.ts'
 import { NamedObservable, type ObservableName } from './namedObservable.ts'
 import { OperatorNode } from './operatorNode.ts'
 import type { RecordView } from './record.ts'
+import { shared } from './shared.ts'
 import type { Span } from './span.ts'
 
 /** The inputs of one task: who is subscribed to their records, and how far they have come. */
@@ -64,7 +65,7 @@ export class TaskInputs {
     const records = new NamedObservable<RecordView>(inputNode(resolved), (subscriber) =>
       this.#records(name).subscribe(subscriber),
     )
-    return codec === null ? records : records.pipe(decoding(codec, { name: `decode ${name}` }), share())
+    return codec === null ? records : records.pipe(decoding(codec, { name: `decode ${name}` }), shared)
   }
 
   #records(name: string): Observable<RecordView> {
