@@ -1,5 +1,5 @@
 import type { OperatorFunction } from 'rxjs'
-import { type Codec, Rejection } from './codec.ts'
+import { type Codec, type Lender, Rejection } from './codec.ts'
 import type { OperatorSpec } from './operator.ts'
 import type { RecordView } from './record.ts'
 import type { Span } from './span.ts'
@@ -12,12 +12,13 @@ export function decoding<T>(
 ): OperatorFunction<RecordView, T> {
   const spec = { name, isOrderFree: true, passesRedriven: true, readsAhead: codec.lender !== undefined, onReject }
   return stateful<RecordView, T>(spec, (_restored, out) => {
-    const lender = codec.lender?.() ?? null
+    let lender: Lender<T> | undefined
     let filling = 0
 
     /** The value of the record at hand, of those that were read together; undefined where it has to be read by itself. */
     function lent(span: Span): T | undefined {
-      if (lender === null) return undefined
+      lender ??= codec.lender?.()
+      if (lender === undefined) return undefined
       if (span.filling !== filling) {
         lender.read(span)
         filling = span.filling

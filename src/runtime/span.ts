@@ -5,6 +5,7 @@ import { RecordView } from './record.ts'
 export const mostAhead = 512
 
 const noBytes = Buffer.alloc(0)
+let fillings = 0
 
 /**
  * Records of one batch that were read ahead, one of them at hand: where they lie in one buffer, as columns, so that a codec can read many at once.
@@ -36,7 +37,7 @@ export class Span {
   count = 0
   /** The number of the one at hand, from 0; -1 before the first. */
   at = -1
-  /** Another number with each filling, so that who has read ahead knows whether that was of these records. */
+  /** A number that no other filling has, so that who has read ahead knows whether that was of these records. */
   filling = 0
   readonly #most: number
   #shown = -1
@@ -112,7 +113,8 @@ export class Span {
     this.at = -1
     this.#shown = -1
     this.count = 0
-    this.filling += 1
+    fillings += 1
+    this.filling = fillings
     if (this.#hasBehind) {
       this.#hasBehind = false
       this.#add(behind)
