@@ -166,7 +166,7 @@ export const plantedBugs: readonly PlantedBug[] = [
     name: 'letters of values that were held back all have ordinal 0',
     prover: 'simulation',
     file: letters,
-    from: 'this.#ordinals.set(operator, ordinal + 1)',
+    from: 'this.#ordinals.take(operator)',
     to: '',
   },
   {
@@ -593,8 +593,8 @@ export const plantedBugs: readonly PlantedBug[] = [
     name: 'sessions that are a gap apart are one',
     prover: 'test/operators/laws.test.ts',
     file: 'src/operators/openSessions.ts',
-    from: 'at < last + gapMs &&',
-    to: 'at <= last + gapMs &&',
+    from: 'at >= last + gapMs ||',
+    to: 'at > last + gapMs ||',
   },
   {
     name: 'the end of a session is forgotten at once',
@@ -656,8 +656,8 @@ export const plantedBugs: readonly PlantedBug[] = [
     name: 'values that wait are let go in the order of coming',
     prover: 'test/operators/laws.test.ts',
     file: 'src/operators/heldInOrder.ts',
-    from: 'this.#queue.add(held.at, { ...held, id })\n  }\n\n  /** Before',
-    to: 'this.#queue.add(0, { ...held, id })\n  }\n\n  /** Before',
+    from: 'this.#queue.add(held.at, { ...held, id })',
+    to: 'this.#queue.add(0, { ...held, id })',
   },
   {
     name: 'of equal ranks the greater text stands first',
