@@ -208,7 +208,7 @@ export const plantedBugs: readonly PlantedBug[] = [
     name: 'letters of values that were held back all have ordinal 0',
     prover: 'simulation',
     file: letters,
-    from: 'this.#ordinals.set(operator, ordinal + 1)',
+    from: 'this.#ordinals.take(operator)',
     to: '',
   },
   {
@@ -635,8 +635,8 @@ export const plantedBugs: readonly PlantedBug[] = [
     name: 'sessions that are a gap apart are one',
     prover: 'test/operators/laws.test.ts',
     file: 'src/operators/openSessions.ts',
-    from: 'at < last + gapMs &&',
-    to: 'at <= last + gapMs &&',
+    from: 'at >= last + gapMs ||',
+    to: 'at > last + gapMs ||',
   },
   {
     name: 'the end of a session is forgotten at once',
@@ -698,8 +698,8 @@ export const plantedBugs: readonly PlantedBug[] = [
     name: 'values that wait are let go in the order of coming',
     prover: 'test/operators/laws.test.ts',
     file: 'src/operators/heldInOrder.ts',
-    from: 'this.#queue.add(held.at, { ...held, id })\n  }\n\n  /** Before',
-    to: 'this.#queue.add(0, { ...held, id })\n  }\n\n  /** Before',
+    from: 'this.#queue.add(held.at, { ...held, id })',
+    to: 'this.#queue.add(0, { ...held, id })',
   },
   {
     name: 'of equal ranks the greater text stands first',

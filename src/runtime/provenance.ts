@@ -1,5 +1,6 @@
 import type { AskedPlace } from './answers.ts'
 import { nextAsk, Origin } from './deadLetters.ts'
+import { LetterNumbers } from './letterNumbers.ts'
 import type { RecordView } from './record.ts'
 import type { Span } from './span.ts'
 
@@ -34,10 +35,10 @@ export class Provenance {
   #input: number
   #offset: number
   /** Counts letters by operator; null while nobody has asked. */
-  #ordinals: Map<string, number> | null
+  #ordinals: LetterNumbers | null
   #recordOrigin: Origin | null = null
   /** Where the task's own last record is, while one that other tasks have as well is pushed. */
-  #own: (RecordPlace & { readonly ordinals: Map<string, number> | null }) | null = null
+  #own: (RecordPlace & { readonly ordinals: LetterNumbers | null }) | null = null
   /** One that was taken earlier and holds for the moment. */
   #held: Origin | null = null
   /** What was put off when this one was pushed goes on. */
@@ -54,7 +55,7 @@ export class Provenance {
    * @param ordinals how many letters each operator has written of the record at `offset`
    * @param mostLetterBytes how much is remembered of each part of a record that is set aside
    */
-  constructor(input: number, offset: number, ordinals: Map<string, number>, mostLetterBytes: number) {
+  constructor(input: number, offset: number, ordinals: LetterNumbers, mostLetterBytes: number) {
     this.#mostLetterBytes = mostLetterBytes
     this.#input = input
     this.#offset = offset
@@ -140,7 +141,7 @@ export class Provenance {
     // Whoever holds a redriven record back answers for it.
     this.#hasArrived = true
     if (this.#held !== null) return this.#isTimed ? this.#held.withoutRecord() : this.#held.redrivenTo(this.redrivenFor)
-    this.#ordinals ??= new Map()
+    this.#ordinals ??= new LetterNumbers()
     const record = this.#isTimed ? null : this.#shown()
     if (record === null) return Origin.at(this.#input, this.#offset, this.#ordinals)
     this.#recordOrigin ??= Origin.of(record, this.#input, this.redrivenFor, this.#ordinals, this.#mostLetterBytes)
@@ -153,7 +154,7 @@ export class Provenance {
       const { input, offset } = this.#held
       return { input, offset, ordinal: this.#held.nextAsk(operator) }
     }
-    this.#ordinals ??= new Map()
+    this.#ordinals ??= new LetterNumbers()
     return { input: this.#input, offset: this.#offset, ordinal: nextAsk(this.#ordinals, operator) }
   }
 
