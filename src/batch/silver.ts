@@ -26,7 +26,7 @@ const isSame = [
 
 /**
  * The merge rule. A minute that only one has is theirs who has it. Where both have it and it is the same, it is ours, which has more places; where not, the exchange's, which is complete.
- * What is the same already is not touched.
+ * What is the same already is not touched. A minute of an exchange that tells no counts is none for silver.
  */
 const mergeText = `
 WITH dirty AS (
@@ -37,7 +37,7 @@ ours AS (
 ),
 theirs AS (
   SELECT minute.* FROM raw_klines AS minute JOIN dirty USING (market, symbol)
-  WHERE minute.interval = '1m' AND minute.open_time >= from_time AND minute.open_time < to_time
+  WHERE minute.interval = '1m' AND minute.open_time >= from_time AND minute.open_time < to_time AND minute.trade_count IS NOT NULL
 ),
 chosen AS (
   SELECT market, symbol, open_time, ${klineColumns.map((name) => `CASE WHEN is_ours THEN our_${name} ELSE their_${name} END AS ${name}`).join(', ')},
