@@ -11,7 +11,7 @@ export const lakeSettingTable = {
     schema: z.string().refine((place) => place !== 'none' && isArchivePlace(place)),
     env: 'MILLRACE_LAKE',
     flag: null,
-    commands: [...lakeCommands, 'run batch'],
+    commands: [...lakeCommands, 'run batch', 'backup', 'restore'],
     default: 'directory',
     allowed: 'directory or s3://bucket/prefix',
     description: 'Where the files of the lake are. `directory` is `lake/` in the data folder.',

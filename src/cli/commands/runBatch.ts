@@ -6,6 +6,7 @@ import { openLake } from '../../host/openLake.ts'
 import { prepareDatabase } from '../../host/prepareDatabase.ts'
 import { s3Access } from '../../host/s3Access.ts'
 import { Shutdown } from '../../host/shutdown.ts'
+import { Spans } from '../../host/spans.ts'
 import type { MarketEvent } from '../../market/trade.ts'
 import { tradeCodec } from '../../market/tradeCodec.ts'
 import { silverBoundary } from '../../pipelines/silverBoundary.ts'
@@ -79,11 +80,21 @@ async function withPass<T>(
   try {
     const keep = { keepSnapshots: settings.keepSnapshots, keepMs: settings.keepHours * hourMs }
     const job = { trades, archive: archive?.store ?? null, lake, keep, isFull: settings.full, quality: silverBoundary }
-    return await use((run) => batchPass(job, run))
+    return await use((run) => tracedPass(run.runId, () => batchPass(job, run)))
   } finally {
     await lake.store.close()
     await archive?.store.close()
   }
+}
+
+/** With a span, where somebody has registered an SDK of OpenTelemetry. */
+async function tracedPass(runId: string, pass: () => Promise<BatchCounts>): Promise<BatchCounts> {
+  const spans = await Spans.find()
+  if (spans === null) return pass()
+  const attributes = { 'millrace.run': runId }
+  return spans.during({ name: 'batch pass', kind: 'internal', attributes }, pass, (counts) =>
+    Object.fromEntries(Object.entries(counts).map(([name, count]) => [`millrace.${name}`, count])),
+  )
 }
 
 function countsText({ records, minutes, candles, blocked, commits }: BatchCounts): string {

@@ -27,6 +27,7 @@ export const ownTables: readonly string[] = [
   'quality_result',
   'quality_window',
   'quarantine',
+  'retention',
   'row_handover',
   'row_owner',
   'row_writer',
