@@ -314,6 +314,20 @@ export const commandList: ReadonlyMap<CommandName, CommandDescription> = new Map
     },
   ],
   [
+    'sql',
+    {
+      description:
+        'Run SQL in the database of the data folder, or of DATABASE_URL: a column more for a table, a question about rows. Statements that are given together are one transaction. Tables of Millrace itself are to be read only.',
+      args: [{ name: '<statements>', description: 'in quotes; several with ; between them' }],
+      examples: [
+        'millrace sql "SELECT count(*) FROM hottest_1m"',
+        "millrace sql 'ALTER TABLE hottest_1m ADD COLUMN coldest numeric'",
+        'millrace sql "SELECT * FROM hottest_1m ORDER BY celsius DESC" --format csv --limit 10',
+      ],
+      load: async () => (await import('./commands/sql.ts')).sql,
+    },
+  ],
+  [
     'console',
     {
       description:

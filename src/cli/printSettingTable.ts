@@ -103,11 +103,14 @@ export const printSettingTable = {
     schema: z.enum(['table', 'csv', 'json']),
     env: null,
     flag: '--format <format>',
-    commands: [...candles, 'portfolio', 'rows'],
+    commands: [...candles, 'portfolio', 'rows', 'sql'],
     default: 'table',
     allowed: 'table, csv or json',
     description: 'How to print. csv and json have every row and decimals with 8 places.',
-    narrower: { rows: { description: 'How to print. Decimals are text, as exact as they are stored.' } },
+    narrower: {
+      rows: { description: 'How to print. Decimals are text, as exact as they are stored.' },
+      sql: { description: 'How to print rows. All but integers and booleans is text, as PostgreSQL writes it.' },
+    },
   },
   json: {
     schema: yesOrNo,
@@ -239,11 +242,14 @@ export const printSettingTable = {
     schema: integer(1, 1_000_000),
     env: null,
     flag: '--limit <count>',
-    commands: ['dead-letters list', 'outbox list', 'alerts list', 'runs list', 'rows', 'indicators'],
+    commands: ['dead-letters list', 'outbox list', 'alerts list', 'runs list', 'rows', 'sql', 'indicators'],
     default: '100',
     allowed: 'a whole number from 1 to 1000000',
     description: 'How many to print, newest first; says how many there are.',
-    narrower: { rows: { description: 'How many to print, the first ones by key; says how many there are.' } },
+    narrower: {
+      rows: { description: 'How many to print, the first ones by key; says how many there are.' },
+      sql: { description: 'How many rows of each statement to print; says how many there are.' },
+    },
   },
   all: {
     schema: yesOrNo,

@@ -53,7 +53,9 @@ function report(error: unknown, output: Output): number {
 
 function buildProgram(host: ProgramHost, setExitCode: (code: number) => void): Command {
   const program = prepare(new Command('millrace'), host)
-    .description('Trades in, exact candles out, exactly once.')
+    .description(
+      'Stream processing for TypeScript: topics in, exact results out, every record counted once. And a market-data platform made of it.',
+    )
     .version(version(), '-v, --version')
     .addHelpText(
       'after',

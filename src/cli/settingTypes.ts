@@ -22,6 +22,7 @@ export const commandNames = [
   'runs backfill',
   'candles',
   'rows',
+  'sql',
   'console',
   'portfolio',
   'indicators',

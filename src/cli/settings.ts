@@ -55,7 +55,7 @@ const feed: readonly CommandName[] = ['run realtime', 'ingest']
 const live: readonly CommandName[] = [...feed, 'record']
 
 /**
- * Every setting there is. Flags, environment variables, `.env`, messages and docs/configuration.md derive from this table.
+ * Every setting there is. Flags, environment variables, `.env`, messages and docs/reference/configuration.md derive from this table.
  * Where a setting comes from several places, the flag wins over the environment, that over `.env`, that over the default.
  */
 export const settings = {
@@ -225,12 +225,14 @@ export const settings = {
       'dbt',
       'runs backfill',
       'candles',
+      'sql',
       'verify',
     ],
     default: 'public',
     allowed: schemaNameAllowed,
     description:
       'Schema of the database that rows, checkpoints and the embedded log are in, made where it is missing. Invented prices go into one of their own: `simulated` beside `public`, NAME_simulated beside NAME.',
+    narrower: { sql: { description: 'Where tables are that are named without a schema.' } },
   },
   archive: {
     schema: z.string().refine(isArchivePlace),

@@ -52,7 +52,7 @@ export async function openKafkaWorker(
   return pipelineWorker({
     pipeline,
     sources,
-    openTopic: tracedTopics(spans, kafkaOutgoingTopics(kafka, settings.topics, partitions), 'kafka'),
+    openTopic: tracedTopics(spans, kafkaOutgoingTopics(kafka, settings.topics, partitions, onWarning), 'kafka'),
     spans,
     log: { system: 'kafka', group },
     archive: archive?.archive ?? null,

@@ -1,5 +1,7 @@
+import { systemClock } from '../runtime/clock.ts'
 import type { LogWriter } from '../runtime/log.ts'
 import { openPool } from '../sinks/postgres/connection.ts'
+import { watchedForAge } from './agedRecords.ts'
 import { DatabaseProbe } from './databaseProbe.ts'
 import { openEmbeddedTopics } from './embeddedTopics.ts'
 import { giveUpWhenSilent } from './giveUp.ts'
@@ -52,7 +54,7 @@ export async function openIngestLog(options: OpenIngestLogOptions): Promise<Inge
   const location = kafkaLocation(kafka)
   const plain = plainKafka(kafka)
   if (plain !== null) onWarning(`warning: ${plain}`)
-  const { partitions, records } = await wait.until(location, () =>
+  const { partitions, records, retentionMs } = await wait.until(location, () =>
     prepareTopics({
       kafka,
       topics: [{ ...topic, mayBeMade: true, isTold: false }],
@@ -61,13 +63,19 @@ export async function openIngestLog(options: OpenIngestLogOptions): Promise<Inge
       onWarning,
     }),
   )
+  const warn = (text: string) => onWarning(`warning: ${text}`)
   const spans = await Spans.find()
-  const { writer } = await tracedTopics(
-    spans,
-    async (name) => openedTopic(await openKafkaWriter(kafka, name, wait), partitions),
-    'kafka',
-  )(topic.name)
-  const openTopic = tracedTopics(spans, kafkaOutgoingTopics(kafka, settings.topics, partitions), 'kafka')
+  const open = async (name: string) => {
+    const watched = watchedForAge(await openKafkaWriter(kafka, name, wait), {
+      topic: name,
+      retentionMs,
+      now: () => systemClock.now(),
+      onWarning: warn,
+    })
+    return openedTopic(watched, partitions)
+  }
+  const { writer } = await tracedTopics(spans, open, 'kafka')(topic.name)
+  const openTopic = tracedTopics(spans, kafkaOutgoingTopics(kafka, settings.topics, partitions, warn), 'kafka')
   const others = new OtherTopics(openTopic, location, wait)
   await others.open(beside)
   return {

@@ -154,7 +154,7 @@ async function openOnKafka(options: OpenRunOptions): Promise<PipelineRun> {
   const { partitions } = await wait.until(brokers, () =>
     prepareTopics({ kafka, topics: wanted, settings: settings.topics, isArchived, onWarning }),
   )
-  const openTopic = kafkaOutgoingTopics(kafka, settings.topics, partitions)
+  const openTopic = kafkaOutgoingTopics(kafka, settings.topics, partitions, warnBy(onWarning))
   const feeds = await openFeeds(options, brokers, tracedTopics(await Spans.find(), openTopic, 'kafka'))
   const { dataDir, schema, startFrom, limits } = settings
   const work: KafkaWork = {
