@@ -32,6 +32,7 @@ export async function monitor(context: CommandContext): Promise<number> {
       {
         metrics: async () => metricsText(await look()),
         problems: async () => problemsOf(await look(), thresholdsOf(settings)),
+        onError: (error) => output.err(describeFailure(error)),
       },
     )
     stopping.whenStopping(() => ended.abort())
