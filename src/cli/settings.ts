@@ -259,6 +259,7 @@ export const settings = {
       'status',
       'doctor',
       ...backupCommands,
+      'monitor',
     ],
     default: null,
     allowed: yesOrNoAllowed,

@@ -65,16 +65,17 @@ export async function openIngestLog(options: OpenIngestLogOptions): Promise<Inge
   )
   const warn = (text: string) => onWarning(`warning: ${text}`)
   const spans = await Spans.find()
-  const open = async (name: string) => {
-    const watched = watchedForAge(await openKafkaWriter(kafka, name, wait), {
-      topic: name,
-      retentionMs,
-      now: () => systemClock.now(),
-      onWarning: warn,
-    })
-    return openedTopic(watched, partitions)
-  }
-  const { writer } = await tracedTopics(spans, open, 'kafka')(topic.name)
+  const { writer: traced } = await tracedTopics(
+    spans,
+    async (name) => openedTopic(await openKafkaWriter(kafka, name, wait), partitions),
+    'kafka',
+  )(topic.name)
+  const writer = watchedForAge(traced, {
+    topic: topic.name,
+    retentionMs,
+    now: () => systemClock.now(),
+    onWarning: warn,
+  })
   const openTopic = tracedTopics(spans, kafkaOutgoingTopics(kafka, settings.topics, partitions, warn), 'kafka')
   const others = new OtherTopics(openTopic, location, wait)
   await others.open(beside)

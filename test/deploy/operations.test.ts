@@ -135,7 +135,10 @@ describe.skipIf(!hasPrometheus)('what Prometheus reads of a live run', () => {
     exchange.failRest({ status: 400, times: 1_000_000, path: 'historicalTrades' })
     exchange.trade('BTCUSDT', { time: minute + 2_000, isMissed: true })
     for (let step = 0; step < 60; step++) exchange.trade('BTCUSDT', { time: minute + 4_000 + step * 4_000 })
-    const monitor = startCommand(['monitor', '--metrics-port', '0'], { cwd: folder })
+    const monitor = startCommand(['monitor', '--metrics-port', '0'], {
+      cwd: folder,
+      env: { MILLRACE_BACKUP: join(folder, 'backups') },
+    })
     let url = ''
     monitor.process.stdout.on('data', (data: Buffer) => {
       url ||= /Metrics: http:\/\/(\S+)\/metrics/.exec(data.toString())?.[1] ?? ''

@@ -17,6 +17,8 @@ import { commandFor } from '../commandFor.ts'
 import { type Database, databaseExists, simulatedSchemaOf, withDatabase } from '../database.ts'
 import { exitOk, UsageError } from '../exit.ts'
 
+const hourMs = 3_600_000
+
 type Pass = (run: BatchRun) => Promise<BatchCounts>
 
 /** One pass: what has come since the last one, as silver, gold and tables of the lake; with `--schedule` one every five minutes. */
@@ -76,7 +78,8 @@ async function withPass<T>(
   const archive = await openArchive({ place: settings.archive, s3 }, settings.dataDir, schema, warn)
   const lake = await openLake({ place: settings.lake, s3 }, settings.dataDir, schema, warn)
   try {
-    const job = { trades, archive: archive?.store ?? null, lake, isFull: settings.full, quality: silverBoundary }
+    const keep = { keepSnapshots: settings.keepSnapshots, keepMs: settings.keepHours * hourMs }
+    const job = { trades, archive: archive?.store ?? null, lake, keep, isFull: settings.full, quality: silverBoundary }
     return await use((run) => tracedPass(run.runId, () => batchPass(job, run)))
   } finally {
     await lake.store.close()

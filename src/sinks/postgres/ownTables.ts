@@ -3,6 +3,7 @@ export const ownTables: readonly string[] = [
   'archive_object',
   'batch_run',
   'batch_schedule',
+  'blocked_window',
   'dead_letter',
   'dirty_day',
   'dirty_window',
