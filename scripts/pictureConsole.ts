@@ -1,4 +1,4 @@
-// Makes the pictures of docs/console.md from a scene in the database that tests use: `npm run console:pictures`.
+// Makes the pictures of docs/platform/console.md from a scene in the database that tests use: `npm run console:pictures`.
 import { mkdirSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { chromium } from 'playwright-core'

@@ -30,7 +30,7 @@ export default defineConfig({
     nav: [
       { text: 'Start', link: '/start/firstPipeline' },
       { text: 'Cookbook', link: '/cookbook/' },
-      { text: 'Operators', link: '/operators' },
+      { text: 'Operators', link: '/operators/' },
       { text: 'Reference', link: '/reference/millrace' },
     ],
     sidebar: siteMap.map(({ title, pages }) => ({

@@ -10,7 +10,7 @@ export interface GeneratedPage {
 }
 
 /**
- * One page an operator: what docs/operators.md says and draws of it, its example with what it prints, its options and what its docstring promises.
+ * One page an operator: what docs/operators/index.md says and draws of it, its example with what it prints, its options and what its docstring promises.
  * `exampleOf` gives the text of the operator's file of examples/operators.
  */
 export function operatorPages(
@@ -20,7 +20,8 @@ export function operatorPages(
 ): readonly GeneratedPage[] {
   return [...operatorSections(catalogue)].map(([operator, section]) => {
     const name = names.find((one) => one.name === operator)
-    if (name === undefined) throw new Error(`docs/operators.md has a section of ${operator}, which is not exported`)
+    if (name === undefined)
+      throw new Error(`docs/operators/index.md has a section of ${operator}, which is not exported`)
     const text = [`# ${operator}`, section, ...exampleSection(exampleOf(operator)), ...detailsOf(name)].join('\n\n')
     return { path: `operators/${operator}`, title: operator, text: `${text}\n` }
   })
@@ -33,7 +34,7 @@ function operatorSections(catalogue: string): ReadonlyMap<string, string> {
     if (operator === undefined) return []
     const body = section.slice(section.indexOf('\n')).trim()
     // Links within the catalogue lead into it.
-    return [[operator, body.replaceAll('](#', '](operators.md#')] as const]
+    return [[operator, body.replaceAll('](#', '](index.md#')] as const]
   })
   return new Map(sections)
 }

@@ -20,7 +20,7 @@ export interface SiteSource {
 export function readSiteSource(root: string): SiteSource {
   const read = (path: string) => readFileSync(join(root, path), 'utf8')
   const entryPoints = readPublicNames(root)
-  const operators = operatorPages(read('docs/operators.md'), entryPoints[0]?.names ?? [], (operator) =>
+  const operators = operatorPages(read('docs/operators/index.md'), entryPoints[0]?.names ?? [], (operator) =>
     read(`examples/operators/${operator}.ts`),
   )
   const migrations = globSync('sql/*.sql', { cwd: root }).toSorted().map(read)
@@ -35,7 +35,7 @@ export function readSiteSource(root: string): SiteSource {
   add('README.md', 'index.md', read('README.md'))
   for (const file of globSync('docs/**/*.md', { cwd: root }).toSorted())
     add(file, file.slice('docs/'.length), read(file))
-  for (const { path, text } of operators) add('docs/operators.md', `${path}.md`, text)
+  for (const { path, text } of operators) add('docs/operators/index.md', `${path}.md`, text)
   for (const { path, text } of reference) pages.set(`${path}.md`, text)
   // What these link to is linked too, so the list grows while it is read.
   for (const file of linked) {

@@ -13,7 +13,7 @@ export const alertsSettingTable = {
     flag: '--alerts-file <file>',
     commands: ['run realtime', 'monitor', 'alerts test', 'alerts silence'],
     default: null,
-    allowed: 'a file of alert rules and channels, as docs/alerts.md shows it',
+    allowed: 'a file of alert rules and channels, as docs/platform/alerts.md shows it',
     description:
       'Decides alerts by the rules of this file and tells its channels. Unset: none; alerts.yaml for the alerts commands.',
   },
@@ -40,7 +40,7 @@ export const alertsSettingTable = {
     flag: '--portfolio-file <file>',
     commands: ['portfolio'],
     default: 'portfolio.yaml',
-    allowed: 'a file of trades of your own, as docs/portfolio.md shows it',
+    allowed: 'a file of trades of your own, as docs/platform/portfolio.md shows it',
     description: 'Whose value is printed.',
   },
   silenceFor: {

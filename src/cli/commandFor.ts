@@ -1,3 +1,4 @@
+import { relative, resolve } from 'node:path'
 import type { CommandContext } from './commandContext.ts'
 import { settingsOf } from './settings.ts'
 import { commandNames } from './settingTypes.ts'
@@ -14,12 +15,27 @@ export function commandFor(place: Place, words: string): string {
 const names = [...commandNames].sort((a, b) => b.length - a.length).join('|')
 const commandsIn = new RegExp(`(?<![\\w./-])(?:npx )?millrace (${names})(?![\\w-])([^\`\\n]*)`, 'g')
 
-/** A text for people in which each command of ours can be copied as it stands: with what runs it, and on the data folder that was named on the command line. */
+const docsFolder = resolve(import.meta.dirname, '../../docs')
+const pagesIn = /(?<![\w./-])docs\/(?=[\w/-]+\.md\b)/g
+
+/**
+ * A text for people in which each command of ours can be copied as it stands: with what runs it, and on the data folder that was named on the command line. Pages of the
+ * docs are named by where they are: in a project, below its `node_modules`.
+ */
 export function pasteable(text: string, place: Place): string {
+  return withCommands(text, place).replace(pagesIn, `${shownPath(docsFolder)}/`)
+}
+
+function shownPath(folder: string): string {
+  const fromHere = relative(process.cwd(), folder)
+  return fromHere.startsWith('..') ? folder : fromHere
+}
+
+function withCommands(text: string, place: Place): string {
   return text.replace(commandsIn, (_, name: (typeof commandNames)[number], rest: string) => {
     const flag = settingsOf(name).includes('dataDir') && !rest.includes('--data-dir') ? dataDirFlag(place) : ''
     // What follows may hold another command.
-    return `npx millrace ${name}${flag}${pasteable(rest, place)}`
+    return `npx millrace ${name}${flag}${withCommands(rest, place)}`
   })
 }
 

@@ -34,7 +34,7 @@ export function describeFailure(error: unknown): string {
 }
 
 function remedyOf(error: MillraceError): string {
-  const page = `docs/errors.md#${error.code.toLowerCase()}`
+  const page = `docs/reference/errors.md#${error.code.toLowerCase()}`
   return error instanceof RetryableError
     ? `Nothing is lost: start again once it answers. \`millrace doctor\` looks for the reason; see ${page}.`
     : `What to do: ${page}.`

@@ -140,13 +140,14 @@ export const kafkaSettingTable = {
     description: "Copies of a topic that is made now. Unset: the broker's default.",
   },
   kafkaRetentionHours: {
-    schema: integer(1, 87_600),
+    schema: z.union([z.literal('forever').transform(() => null), integer(1, 87_600)]),
     env: 'KAFKA_RETENTION_HOURS',
     flag: null,
     commands: [...run, 'ingest', 'backfill', 'topics create'],
     default: '168',
-    allowed: 'a whole number from 1 to 87600',
-    description: 'How long a topic that is made now keeps records. An existing topic is left as it is.',
+    allowed: 'a whole number from 1 to 87600, or forever',
+    description:
+      'How long a topic that is made now keeps records, by their time: records of the past need `forever`. An existing topic is left as it is.',
   },
   group: {
     schema: z.string().regex(groupNamePattern),

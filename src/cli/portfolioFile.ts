@@ -58,7 +58,7 @@ export function readPortfolio(path: string): PortfolioFile {
     if (error instanceof ConfigurationError) throw error
     const code = error instanceof Error && 'code' in error ? String(error.code) : String(error)
     throw new ConfigurationError(
-      `${path} cannot be read (${code}). docs/portfolio.md has one to begin with; name another with --portfolio-file.`,
+      `${path} cannot be read (${code}). docs/platform/portfolio.md has one to begin with; name another with --portfolio-file.`,
       { cause: error },
     )
   }

@@ -53,7 +53,9 @@ function report(error: unknown, output: Output): number {
 
 function buildProgram(host: ProgramHost, setExitCode: (code: number) => void): Command {
   const program = prepare(new Command('millrace'), host)
-    .description('Trades in, exact candles out, exactly once.')
+    .description(
+      'Stream processing for TypeScript: topics in, exact results out, every record counted once. And a market-data platform made of it.',
+    )
     .version(version(), '-v, --version')
     .addHelpText(
       'after',
@@ -112,6 +114,7 @@ async function runCommand(
   const isJsonLog = loggingCommands.includes(name) && resolved.values.logFormat === 'json'
   const logged = loggingCommands.includes(name) ? logOf(host, resolved.values) : host.output
   const output = { ...logged, err: (line: string) => logged.err(pasteable(line, place)) }
+  const takeBack = untilStopped.includes(name) ? await noteRunning(resolved.values.dataDir, name) : () => undefined
   try {
     return await run({
       ...place,
@@ -123,7 +126,28 @@ async function runCommand(
     })
   } catch (error) {
     return report(error, output)
+  } finally {
+    takeBack()
   }
+}
+
+/** Commands that may run for as long as nobody stops them, so that `millrace stop` has to find them. */
+const untilStopped: readonly CommandName[] = [
+  'run',
+  'run realtime',
+  'run batch',
+  'ingest',
+  'backfill',
+  'reconcile',
+  'runs backfill',
+  'console',
+  'lake serve',
+  'monitor',
+]
+
+/** Imported here because most commands have no use for it. */
+async function noteRunning(dataDir: string, name: CommandName): Promise<() => void> {
+  return (await import('../host/commandNotes.ts')).noteCommand(dataDir, name)
 }
 
 /** With the secrets of all settings left out. */

@@ -4,10 +4,12 @@ import { isSchemaName, schemaNameAllowed } from '../host/databaseNames.ts'
 import { databaseUrlForms } from '../sinks/postgres/databaseUrl.ts'
 import { alertsSettingTable } from './alertsSettingTable.ts'
 import { backfillSettingTable } from './backfillSettingTable.ts'
+import { backupCommands, backupSettingTable } from './backupSettingTable.ts'
 import { consoleSettingTable } from './consoleSettingTable.ts'
 import { exchangeSettingTable } from './exchangeSettingTable.ts'
 import { ingestSettingTable } from './ingestSettingTable.ts'
 import { kafkaSettingTable } from './kafkaSettingTable.ts'
+import { keepSettingTable } from './keepSettingTable.ts'
 import { lakeCommands, lakeSettingTable } from './lakeSettingTable.ts'
 import { limitSettingTable } from './limitSettingTable.ts'
 import { logSettingTable } from './logSettingTable.ts'
@@ -29,6 +31,7 @@ import {
   yesOrNoAllowed,
 } from './settingSchemas.ts'
 import { type CommandName, commandNames, type Setting } from './settingTypes.ts'
+import { stopSettingTable } from './stopSettingTable.ts'
 import { symbolsSettingTable } from './symbolsSettingTable.ts'
 
 /** They make something of their own. */
@@ -52,7 +55,7 @@ const feed: readonly CommandName[] = ['run realtime', 'ingest']
 const live: readonly CommandName[] = [...feed, 'record']
 
 /**
- * Every setting there is. Flags, environment variables, `.env`, messages and docs/configuration.md derive from this table.
+ * Every setting there is. Flags, environment variables, `.env`, messages and docs/reference/configuration.md derive from this table.
  * Where a setting comes from several places, the flag wins over the environment, that over `.env`, that over the default.
  */
 export const settings = {
@@ -222,18 +225,20 @@ export const settings = {
       'dbt',
       'runs backfill',
       'candles',
+      'sql',
       'verify',
     ],
     default: 'public',
     allowed: schemaNameAllowed,
     description:
       'Schema of the database that rows, checkpoints and the embedded log are in, made where it is missing. Invented prices go into one of their own: `simulated` beside `public`, NAME_simulated beside NAME.',
+    narrower: { sql: { description: 'Where tables are that are named without a schema.' } },
   },
   archive: {
     schema: z.string().refine(isArchivePlace),
     env: 'MILLRACE_ARCHIVE',
     flag: null,
-    commands: [...run, 'run batch', 'verify', 'archive sweep', 'status', 'doctor'],
+    commands: [...run, 'run batch', 'verify', 'archive sweep', 'status', 'doctor', 'backup', 'restore'],
     default: 'directory',
     allowed: archivePlaceAllowed,
     description:
@@ -244,7 +249,17 @@ export const settings = {
     schema: yesOrNo,
     env: 'MILLRACE_S3_PATH_STYLE',
     flag: null,
-    commands: [...run, 'run batch', 'verify', 'archive sweep', ...lakeCommands, 'buckets create', 'status', 'doctor'],
+    commands: [
+      ...run,
+      'run batch',
+      'verify',
+      'archive sweep',
+      ...lakeCommands,
+      'buckets create',
+      'status',
+      'doctor',
+      ...backupCommands,
+    ],
     default: null,
     allowed: yesOrNoAllowed,
     description: 'Bucket in the path instead of in the host name. Unset: true where an endpoint other than AWS is set.',
@@ -377,6 +392,9 @@ export const settings = {
   ...qualitySettingTable,
   ...scheduleSettingTable,
   ...symbolsSettingTable,
+  ...backupSettingTable,
+  ...stopSettingTable,
+  ...keepSettingTable,
 } as const satisfies Record<string, Setting>
 
 export type SettingName = keyof typeof settings

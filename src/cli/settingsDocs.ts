@@ -33,7 +33,7 @@ they are exact; \`quote_volume\` is kept with up to 16 places in the database an
 of the range: \`--from\` is inclusive, \`--to\` exclusive, both are compared with the open time.
 `
 
-/** docs/configuration.md as it must be. */
+/** docs/reference/configuration.md as it must be. */
 export function configurationDocs(): string {
   const rows = settingNames.map((name) => row(name, settings[name]))
   return `${head}${rows.join('\n')}\n${tail}`

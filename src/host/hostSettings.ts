@@ -9,8 +9,8 @@ export interface TopicSettings {
   readonly partitions: number | null
   /** How long the embedded log keeps records that every reader has committed. */
   readonly logRetentionHours: number
-  /** How long a topic of Kafka that is made now keeps records. */
-  readonly kafkaRetentionHours: number
+  /** How long a topic of Kafka that is made now keeps records; null for ever. */
+  readonly kafkaRetentionHours: number | null
   /** Copies of a topic of Kafka that is made now; null leaves it to the broker. */
   readonly kafkaReplication: number | null
 }

@@ -1,8 +1,10 @@
+import { systemClock } from '../runtime/clock.ts'
 import { ConfigurationError } from '../runtime/errors.ts'
 import type { LogSource, LogWriter } from '../runtime/log.ts'
 import { suggest } from '../runtime/suggest.ts'
 import type { KafkaAdmin, TopicDescription } from '../sources/kafka/admin.ts'
 import type { KafkaSettings, KafkaTopicGroup } from '../sources/kafka/kafkaSettings.ts'
+import { watchedForAge } from './agedRecords.ts'
 import { defaultPartitions, type TopicSettings } from './hostSettings.ts'
 import { kafkaLocation } from './kafkaPlace.ts'
 import { type OpenedTopic, openedTopic } from './openedTopic.ts'
@@ -63,6 +65,8 @@ export interface PreparedTopics {
   readonly partitions: number
   /** In the leading one now. */
   readonly records: number
+  /** Of the leading one, as the broker keeps it; null for ever. */
+  readonly retentionMs: number | null
 }
 
 /**
@@ -88,7 +92,8 @@ export function prepareTopics(options: PrepareTopicsOptions): Promise<PreparedTo
     }
     for (const topic of topics) for (const warning of checked(topic, found, isArchived)) onWarning(warning)
     const lead = found.get(topics[0]?.name ?? '')
-    return { partitions, records: lead?.partitions.reduce((sum, { earliest, next }) => sum + next - earliest, 0) ?? 0 }
+    const records = lead?.partitions.reduce((sum, { earliest, next }) => sum + next - earliest, 0) ?? 0
+    return { partitions, records, retentionMs: lead?.retentionMs ?? null }
   })
 }
 
@@ -126,30 +131,31 @@ async function makeTopic(
   onWarning: (line: string) => void,
 ): Promise<TopicDescription> {
   // Brokers count age from the time of the record.
-  const retentionMs = isOfThePast ? null : kafkaRetentionHours * 3_600_000
+  const hours = isOfThePast ? null : kafkaRetentionHours
+  const retentionMs = hours === null ? null : hours * 3_600_000
   await admin.createTopic({ topic: name, partitions, retentionMs, replication: kafkaReplication })
-  onWarning(
-    `Topic ${name} was made: ${partitions} partitions, kept ${isOfThePast ? 'for ever' : `${kafkaRetentionHours} h`}.`,
-  )
+  onWarning(`Topic ${name} was made: ${partitions} partitions, kept ${hours === null ? 'for ever' : `${hours} h`}.`)
   const made = await admin.describeTopic(name)
   if (made === null)
     throw new ConfigurationError(`topic ${name} was made and is gone again; is somebody deleting it?`, { topic: name })
   return made
 }
 
-/** Opens topics for appends; one that is missing is made with so many partitions. */
+/** Opens topics for appends; one that is missing is made with so many partitions. Warns of records that are older than their topic keeps them. */
 export function kafkaOutgoingTopics(
   kafka: KafkaSettings,
   settings: TopicSettings,
   partitions: number,
+  onWarning: (text: string) => void,
 ): (topic: string) => Promise<OpenedTopic> {
   return async (topic) => {
-    const count = await withKafkaAdmin(kafka, async (admin) => {
-      const found = await admin.describeTopic(topic)
-      if (found !== null) return found.partitions.length
+    const found = await withKafkaAdmin(kafka, async (admin) => {
       const made = { name: topic, isOfThePast: false }
-      return (await makeTopic(admin, made, partitions, settings, () => undefined)).partitions.length
+      return (await admin.describeTopic(topic)) ?? (await makeTopic(admin, made, partitions, settings, () => undefined))
     })
-    return openedTopic(await openKafkaWriter(kafka, topic, null), count)
+    const { retentionMs } = found
+    const now = () => systemClock.now()
+    const writer = watchedForAge(await openKafkaWriter(kafka, topic, null), { topic, retentionMs, now, onWarning })
+    return openedTopic(writer, found.partitions.length)
   }
 }

@@ -1,17 +1,21 @@
+import { systemClock } from '../runtime/clock.ts'
 import type { LogWriter } from '../runtime/log.ts'
 import { openPool } from '../sinks/postgres/connection.ts'
+import { watchedForAge } from './agedRecords.ts'
 import { DatabaseProbe } from './databaseProbe.ts'
 import { openEmbeddedTopics } from './embeddedTopics.ts'
 import { giveUpWhenSilent } from './giveUp.ts'
 import type { HostSettings } from './hostSettings.ts'
 import { kafkaLocation } from './kafkaPlace.ts'
 import { kafkaOutgoingTopics, openKafkaWriter, prepareTopics } from './kafkaTopics.ts'
-import type { OpenedTopic } from './openedTopic.ts'
+import { type OpenedTopic, openedTopic } from './openedTopic.ts'
 import { plainKafka } from './plainConnections.ts'
 import { prepareDatabase } from './prepareDatabase.ts'
 import { openRunDatabase } from './runDatabase.ts'
 import type { RunTopic } from './runTopic.ts'
+import { Spans } from './spans.ts'
 import type { StartWait } from './startWait.ts'
+import { tracedTopics } from './tracedPorts.ts'
 
 /** A topic that a feed without a pipeline beside it is brought into. */
 export interface IngestLog {
@@ -50,7 +54,7 @@ export async function openIngestLog(options: OpenIngestLogOptions): Promise<Inge
   const location = kafkaLocation(kafka)
   const plain = plainKafka(kafka)
   if (plain !== null) onWarning(`warning: ${plain}`)
-  const { partitions, records } = await wait.until(location, () =>
+  const { partitions, records, retentionMs } = await wait.until(location, () =>
     prepareTopics({
       kafka,
       topics: [{ ...topic, mayBeMade: true, isTold: false }],
@@ -59,8 +63,21 @@ export async function openIngestLog(options: OpenIngestLogOptions): Promise<Inge
       onWarning,
     }),
   )
-  const writer = await openKafkaWriter(kafka, topic.name, wait)
-  const others = new OtherTopics(kafkaOutgoingTopics(kafka, settings.topics, partitions), location, wait)
+  const warn = (text: string) => onWarning(`warning: ${text}`)
+  const spans = await Spans.find()
+  const { writer: traced } = await tracedTopics(
+    spans,
+    async (name) => openedTopic(await openKafkaWriter(kafka, name, wait), partitions),
+    'kafka',
+  )(topic.name)
+  const writer = watchedForAge(traced, {
+    topic: topic.name,
+    retentionMs,
+    now: () => systemClock.now(),
+    onWarning: warn,
+  })
+  const openTopic = tracedTopics(spans, kafkaOutgoingTopics(kafka, settings.topics, partitions, warn), 'kafka')
+  const others = new OtherTopics(openTopic, location, wait)
   await others.open(beside)
   return {
     ...{ writer, partitions, records, location, beside: others.opened },
@@ -123,8 +140,9 @@ async function openEmbedded(options: OpenIngestLogOptions): Promise<IngestLog> {
       },
       (late) => late.close(),
     )
-    const { writer, partitions } = await topics.openTopic(topic.name)
-    const others = new OtherTopics(topics.openTopic, location, wait)
+    const openTopic = tracedTopics(await Spans.find(), topics.openTopic, 'millrace')
+    const { writer, partitions } = await openTopic(topic.name)
+    const others = new OtherTopics(openTopic, location, wait)
     await others.open(beside)
     const pool = openPool(address, {
       schema,

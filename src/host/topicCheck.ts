@@ -63,7 +63,7 @@ export function checkPastRetention({ topic, retentionMs }: TopicRetention): void
   if (retentionMs === null) return
   throw new ConfigurationError(
     `topic ${topic} keeps records for ${durationText(retentionMs)} after their event (retention.ms=${retentionMs}), so the broker would delete ` +
-      'older ones of a recording, perhaps before they are read; name a new topic (--topic, or topic in the settings), which is made to keep everything, or set retention.ms=-1.',
+      'older ones of a recording, perhaps before they are read; name a new topic (--topic, or topic in the settings), which is made to keep everything, or set retention.ms=-1 of this one.',
     { topic },
   )
 }

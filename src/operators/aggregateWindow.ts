@@ -20,7 +20,7 @@ export interface AggregateWindowOptions<T, A, R> {
   readonly initial: () => A
   /** Gives the accumulator with the value in it: a new one, or the same one changed. Where it throws, what it has changed until then stays. */
   readonly add: (accumulator: A, value: T, window: Window) => A
-  /** One accumulator of two, that of the earlier values first; must change neither. Needed below `hoppingWindow` and `sessionWindow`. */
+  /** One accumulator of two, that of the earlier values first; must change neither. Needed below `hoppingWindow` and `sessionWindow`. Where it throws on sessions that become one, the task ends, with nothing lost. */
   readonly merge?: (earlier: A, later: A) => A
   /** The result of a window that fires. */
   readonly result: (accumulator: A, window: Window, fired: Fired) => R
@@ -32,7 +32,7 @@ export interface AggregateWindowOptions<T, A, R> {
    * Turns an accumulator as an older version had saved it (what `state.encode` or plain values made) into what this one saves. Without it a checkpoint with
    * accumulators of another version or shape is refused, and one of a newer version always.
    */
-  readonly migrate?: (saved: Json, version: number) => Json
+  migrate?(saved: Json, version: number): Json
   /** Emits provisional results at checkpoint cuts, each window at most once in this time (ms, or text such as `'1s'`). None if left out. */
   readonly provisionalEveryMs?: Duration
   /** Emits provisional results by the data: each window's after every so many values, or at the next multiples of a time where it has changed. None if left out. */

@@ -16,7 +16,7 @@ export interface MillraceErrorOptions extends ErrorPlace {
 
 /**
  * Root of every error that Millrace throws. A class is named after what the runner does about it; `code` is stable and is listed,
- * with its remedy, in docs/errors.md.
+ * with its remedy, in docs/reference/errors.md.
  */
 export abstract class MillraceError extends Error {
   /** `MILLRACE_` and what it is about; it does not change between releases. */

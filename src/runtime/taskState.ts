@@ -96,8 +96,8 @@ export class TaskState {
   restoredFor(spec: OperatorSpec): Restored {
     if (this.#taken.has(spec.name)) {
       throw new ConfigurationError(
-        `two operators of one pipeline are called ${JSON.stringify(spec.name)}; their saved state would mix. Give one of them another name, or, ` +
-          'if it is one stream that is used twice, end it with share().',
+        `two operators of one pipeline are called ${JSON.stringify(spec.name)}; their saved state would mix. Give one of them a name of its own in its options ` +
+          "(name: '…'), or, if it is one stream that is used twice, end it with share().",
       )
     }
     const { name, renamed = {} } = this.#pipeline
@@ -242,9 +242,14 @@ function migrated(spec: OperatorSpec, saved: SavedOperator): SavedOperator {
   const result = spec.migrate?.(saved)
   if (result !== undefined && fits(spec, result)) return result
   throw new StateMismatchError(
-    `${spec.name}: the saved state was made with version ${saved.version} and options ${canonical(saved.shape)}, now they are version ${version} ` +
-      `and ${canonical(spec.shape ?? null)}. Put the options back, give the operator a migrate function, or start under a new pipeline name.`,
+    `${spec.name}: the saved state was made with ${canonical(saved.shape)}${layoutOf(saved.version, version)}, and now it is ${canonical(spec.shape ?? null)}${layoutOf(version, saved.version)}. ` +
+      'Put it back as it was, give the operator a migrate function that makes the new state of the saved one, or start under a new pipeline name, which reads the log from its beginning.',
   )
+}
+
+/** The version of the operator, where that is what differs. */
+function layoutOf(version: number, other: number): string {
+  return version === other ? '' : ` and version ${version}`
 }
 
 function canonical(value: Json): string {

@@ -1,4 +1,5 @@
-import { describe, expect, test } from 'vitest'
+import { resolve } from 'node:path'
+import { describe, expect, test, vi } from 'vitest'
 import { pasteable } from '../../src/cli/commandFor.ts'
 
 const at = (dataDir: string, origin: 'flag' | 'default') =>
@@ -31,4 +32,24 @@ describe('a text with commands', () => {
     expect(pasteable(text, byDefault)).toBe(here ?? text)
     expect(pasteable(text, named)).toBe(elsewhere ?? text)
   })
+})
+
+test('a page of the docs is named by where it is', () => {
+  const root = resolve(import.meta.dirname, '../..')
+  const told = 'What to do: docs/reference/errors.md#millrace_state.'
+  const cwd = vi.spyOn(process, 'cwd')
+  const from = (folder: string) => {
+    cwd.mockReturnValue(folder)
+    return pasteable(told, byDefault)
+  }
+  try {
+    expect(from(root)).toBe(told)
+    expect(from(resolve(root, '..'))).toMatch(/^What to do: [\w.-]+\/docs\/reference\/errors\.md#/)
+    expect(from('/somewhere/else')).toBe(`What to do: ${root}/docs/reference/errors.md#millrace_state.`)
+  } finally {
+    cwd.mockRestore()
+  }
+  expect(pasteable('see my/docs/a.md and https://host/docs/b.md', byDefault)).toBe(
+    'see my/docs/a.md and https://host/docs/b.md',
+  )
 })

@@ -27,7 +27,7 @@ describe('the lake on the command line', { timeout: 120_000 }, () => {
     expect(await millrace('lake', 'tables')).toMatchObject({
       code: 0,
       stdout: '',
-      stderr: expect.stringContaining('docs/lake.md'),
+      stderr: expect.stringContaining('docs/platform/lake.md'),
     })
     const server = await startOrJoin(data)
     const pool = openPool(server.connection, { schema: 'public', maxConnections: 2 })

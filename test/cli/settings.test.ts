@@ -30,8 +30,8 @@ function messageOf(action: () => unknown): string {
 }
 
 describe('the table of settings', () => {
-  test('docs/configuration.md is what the table makes of it', () => {
-    const written = readFileSync(new URL('../../docs/configuration.md', import.meta.url), 'utf8')
+  test('docs/reference/configuration.md is what the table makes of it', () => {
+    const written = readFileSync(new URL('../../docs/reference/configuration.md', import.meta.url), 'utf8')
     expect(written, 'run `node scripts/writeConfigurationDocs.ts`').toBe(configurationDocs())
   })
 

@@ -36,10 +36,10 @@ if (!hasPrometheus)
 
 describe('alerts of Prometheus', () => {
   it('have a runbook each, under their name, and no runbook is of none', () => {
-    const headings = [...read('docs/runbooks.md').matchAll(/^## (\S+)$/gm)].map(([, name]) => name)
+    const headings = [...read('docs/run/runbooks.md').matchAll(/^## (\S+)$/gm)].map(([, name]) => name)
     expect(headings).toEqual(rules.map(({ alert }) => alert))
     for (const { alert, annotations, labels } of rules) {
-      expect(annotations.runbook).toBe(`docs/runbooks.md#${alert.toLowerCase()}`)
+      expect(annotations.runbook).toBe(`docs/run/runbooks.md#${alert.toLowerCase()}`)
       expect(['page', 'ticket', 'none']).toContain(labels.severity)
     }
   })

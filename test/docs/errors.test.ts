@@ -4,7 +4,7 @@ import * as errors from '../../src/runtime/errors.ts'
 
 type ErrorClass = new (message: string) => errors.MillraceError
 
-const page = readFileSync(new URL('../../docs/errors.md', import.meta.url), 'utf8')
+const page = readFileSync(new URL('../../docs/reference/errors.md', import.meta.url), 'utf8')
 const classes = Object.entries(errors).filter(([name]) => name !== 'MillraceError') as [string, ErrorClass][]
 const codes = classes.map(([, Class]) => new Class('').code)
 
@@ -13,12 +13,12 @@ it('every error has a code of its own', () => {
   for (const code of codes) expect(code).toMatch(/^MILLRACE_[A-Z_]+$/)
 })
 
-it('docs/errors.md has a section for every code, and none for a code that does not exist', () => {
+it('docs/reference/errors.md has a section for every code, and none for a code that does not exist', () => {
   const sections = [...page.matchAll(/^## `(MILLRACE_[A-Z_]+)`$/gm)].map((match) => match[1])
   expect(sections.sort()).toEqual([...codes].sort())
 })
 
-it('the table of docs/errors.md pairs every code with its class', () => {
+it('the table of docs/reference/errors.md pairs every code with its class', () => {
   const rows = [...page.matchAll(/^\| \[`(MILLRACE_[A-Z_]+)`\]\(#\w+\) \| `(\w+)` \|/gm)].map((row) => [row[1], row[2]])
   expect(rows.sort()).toEqual(classes.map(([name, Class]) => [new Class('').code, name]).sort())
 })

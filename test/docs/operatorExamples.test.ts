@@ -38,7 +38,7 @@ describe('the example of each operator', { timeout: 60_000 }, () => {
   })
 
   it('is there', () => {
-    const sections = [...textOf('docs/operators.md').matchAll(/^### `(\w+)`$/gm)].map(([, operator]) => operator)
+    const sections = [...textOf('docs/operators/index.md').matchAll(/^### `(\w+)`$/gm)].map(([, operator]) => operator)
     expect(examples.map((example) => basename(example, '.ts'))).toEqual(sections.toSorted())
   })
 })

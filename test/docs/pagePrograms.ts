@@ -56,8 +56,8 @@ export function writePrograms(pages: readonly string[]): ProgramFiles {
     }
   }
   write('hottest.ts', fences('README.md', 'ts')[0])
-  write('paid.ts', fences('docs/inputs.md', 'ts')[0])
-  write('priced.ts', fences('docs/tables.md', 'ts')[0])
+  write('paid.ts', fences('docs/learn/inputs.md', 'ts')[0])
+  write('priced.ts', fences('docs/learn/tables.md', 'ts')[0])
   write('sales.ts', textOf('examples/sales.ts'))
   write('byCustomer.ts', textOf('examples/byCustomer.ts'))
   write('spentPerDay.ts', textOf('examples/spentPerDay.ts'))

@@ -97,8 +97,8 @@ describe('the programs of the pages', () => {
     expect(told.endsWith(String(fences('README.md', 'text')[0]))).toBe(true)
   })
 
-  it("in docs/operators.md: the operator of one's own does what its picture says", async () => {
-    const isOfOperators = (name: string) => name.startsWith('docs/operators.md ')
+  it("in docs/operators/index.md: the operator of one's own does what its picture says", async () => {
+    const isOfOperators = (name: string) => name.startsWith('docs/operators/index.md ')
     const [, file = ''] =
       [...files].find(([name, path]) => isOfOperators(name) && textOfFile(path).includes('function silence')) ?? []
     const { silence }: { silence: (afterMs: number) => OperatorFunction<Reading, Silence> } = await import(file)
@@ -136,7 +136,7 @@ describe('the programs of the pages', () => {
   })
 })
 
-describe('what docs/operators.md says a pipeline may not do', () => {
+describe('what docs/operators/index.md says a pipeline may not do', () => {
   async function runWith(step: MonoTypeOperatorFunction<string>): Promise<void> {
     const pipeline = definePipeline({
       name: 'stepped',

@@ -7,20 +7,20 @@ const pages = [
   'README.md',
   'CONTRIBUTING.md',
   'examples/README.md',
-  'docs/errors.md',
-  'docs/inputs.md',
-  'docs/tables.md',
-  'docs/operators.md',
-  'docs/connectors.md',
-  'docs/guarantees.md',
-  'docs/outlets.md',
-  'docs/codecs.md',
-  'docs/testing.md',
-  'docs/feeds.md',
-  'docs/kafka.md',
-  'docs/running.md',
-  'docs/deployment.md',
-  'docs/changing.md',
+  'docs/reference/errors.md',
+  'docs/learn/inputs.md',
+  'docs/learn/tables.md',
+  'docs/operators/index.md',
+  'docs/connect/index.md',
+  'docs/learn/guarantees.md',
+  'docs/connect/outlets.md',
+  'docs/connect/codecs.md',
+  'docs/learn/testing.md',
+  'docs/connect/feeds.md',
+  'docs/connect/kafka.md',
+  'docs/run/index.md',
+  'docs/run/deployment.md',
+  'docs/run/changing.md',
   'docs/decisions/README.md',
 ]
 const read = (path: string) => readFileSync(new URL(path, root), 'utf8')
@@ -36,31 +36,35 @@ it.each(pages)('every file that %s links to exists', (page) => {
   expect(links.filter((link) => !existsSync(new URL(link, new URL(page, root))))).toEqual([])
 })
 
-it('the program in docs/operators.md is the one in examples/candles.ts', () => {
+it('the program in docs/operators/index.md is the one in examples/candles.ts', () => {
   const example = read('examples/candles.ts').replaceAll(/\s+/g, ' ')
-  const [program] = [...read('docs/operators.md').matchAll(/```ts\n([\s\S]*?)```/g)].map((match) => String(match[1]))
+  const [program] = [...read('docs/operators/index.md').matchAll(/```ts\n([\s\S]*?)```/g)].map((match) =>
+    String(match[1]),
+  )
   const chain = program?.slice(program.indexOf('.pipe('), program.indexOf('.subscribe'))
   expect(example).toContain(chain?.replaceAll(/\s+/g, ' '))
 })
 
-it('the feed in docs/feeds.md is the one in examples/weather.ts', () => {
+it('the feed in docs/connect/feeds.md is the one in examples/weather.ts', () => {
   const example = read('examples/weather.ts').replaceAll(/\s+/g, ' ')
-  const [program = ''] = [...read('docs/feeds.md').matchAll(/```ts\n([\s\S]*?)```/g)].map((match) => String(match[1]))
+  const [program = ''] = [...read('docs/connect/feeds.md').matchAll(/```ts\n([\s\S]*?)```/g)].map((match) =>
+    String(match[1]),
+  )
   const feed = /^export const weather = [\s\S]*?^}\)$/m.exec(program)?.[0] ?? ''
   expect(feed).toContain('defineFeed')
   expect(example).toContain(feed.replaceAll(/\s+/g, ' '))
 })
 
-it('docs/operators.md has a section of every operator that the package exports', () => {
+it('docs/operators/index.md has a section of every operator that the package exports', () => {
   const files = readdirSync(new URL('src/operators/', root)).map((file) => file.replace('.ts', ''))
   const operators = files.filter((name) => name in millrace)
   expect(operators.length).toBeGreaterThanOrEqual(11)
-  const sections = [...read('docs/operators.md').matchAll(/^### `(\w+)`$/gm)].map((match) => String(match[1]))
+  const sections = [...read('docs/operators/index.md').matchAll(/^### `(\w+)`$/gm)].map((match) => String(match[1]))
   expect(sections.toSorted()).toEqual(operators.toSorted())
 })
 
-it('docs/connectors.md lists every codec and every outlet that the package exports', () => {
-  const page = read('docs/connectors.md')
+it('docs/connect/index.md lists every codec and every outlet that the package exports', () => {
+  const page = read('docs/connect/index.md')
   const connectors = Object.keys(millrace).filter((name) => /Codec$|^to(?!Table$|Fixed8$)[A-Z]/.test(name))
   expect(connectors.length).toBeGreaterThanOrEqual(9)
   expect(connectors.filter((name) => !page.includes(`\`${name}(`) && !page.includes(`\`${name}\``))).toEqual([])

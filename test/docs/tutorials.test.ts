@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process'
-import { chmodSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { chmodSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { afterAll, describe, expect, it } from 'vitest'
@@ -23,6 +23,19 @@ interface Fence {
 function allFences(page: string): readonly Fence[] {
   const found = textOf(page).matchAll(/^```(\w+)(?: (\S+))?\n([\s\S]*?)^```/gm)
   return [...found].map(([, language = '', file, text = '']) => ({ language, file, text }))
+}
+
+/** The file with the lines behind `+` in place of those behind `-`. */
+function patched(file: string, diff: string): string {
+  const lines = (sign: string) =>
+    diff
+      .split('\n')
+      .filter((line) => line.startsWith(sign))
+      .map((line) => line.slice(1))
+      .join('\n')
+  const before = readFileSync(file, 'utf8')
+  expect(before).toContain(lines('-'))
+  return before.replace(lines('-'), () => lines('+'))
 }
 
 async function ran(line: string): Promise<string> {
@@ -50,7 +63,9 @@ describe('docs/start/firstPipeline.md', () => {
   it('can be followed to the letter, and says what comes of it', { timeout: 240_000 }, async () => {
     let told = ''
     for (const { language, file, text } of others) {
-      if (file !== undefined) writeFileSync(join(folder, file), onSources(text))
+      if (file !== undefined && language === 'diff')
+        writeFileSync(join(folder, file), patched(join(folder, file), text))
+      else if (file !== undefined) writeFileSync(join(folder, file), onSources(text))
       else if (language === 'sh') {
         told = ''
         for (const line of text.trimEnd().split('\n')) told += await ran(line)

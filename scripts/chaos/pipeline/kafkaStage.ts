@@ -61,7 +61,7 @@ export async function kafkaStage(options: StageOptions): Promise<Stage> {
     place,
     database,
     partitions,
-    openTopic: kafkaOutgoingTopics(kafka, settings, partitions),
+    openTopic: kafkaOutgoingTopics(kafka, settings, partitions, () => undefined),
     openSource: (topic) => openKafkaLog(kafka, { topic, group: 'chaos' }),
     // Without the one by which a worker finds out what the bucket can do.
     objects: () =>

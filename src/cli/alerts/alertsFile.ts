@@ -140,7 +140,7 @@ export function readAlertsFile(path: string): ReadAlerts {
     const code = error instanceof Error && 'code' in error ? error.code : undefined
     throw new ConfigurationError(
       code === 'ENOENT'
-        ? `${path} does not exist. docs/alerts.md has one to begin with; or name another with --alerts-file.`
+        ? `${path} does not exist. docs/platform/alerts.md has one to begin with; or name another with --alerts-file.`
         : `${path} cannot be read (${String(code)}).`,
       { cause: error },
     )

@@ -55,7 +55,7 @@ export async function listAlerts({ settings, output }: CommandContext): Promise<
   if (rows.length > 0) {
     const headings = ['at', 'severity', 'what', 'rule', 'symbol', 'value', 'threshold', 'data']
     await output.out(shownText(`${textTable(headings, rows).join('\n')}\n`))
-  } else output.err('No alert rule has decided anything yet. docs/alerts.md says how to write rules.')
+  } else output.err('No alert rule has decided anything yet. docs/platform/alerts.md says how to write rules.')
   return exitOk
 }
 

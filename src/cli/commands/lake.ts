@@ -64,7 +64,7 @@ export async function serveLake(context: CommandContext): Promise<number> {
         (error) => output.err(`error: ${error instanceof Error ? error.message : String(error)}`),
       )
       await output.out(
-        `Iceberg REST catalog of ${place.store.location}, for reading: ${catalog.url}\nCtrl-C stops it. How readers attach: docs/lake.md\n`,
+        `Iceberg REST catalog of ${place.store.location}, for reading: ${catalog.url}\nCtrl-C stops it. How readers attach: docs/platform/lake.md\n`,
       )
       await new Promise<void>((resolve) => {
         stopping.whenStopping(() => resolve())
@@ -142,6 +142,6 @@ function placeOf({ settings, env, output }: CommandContext, schema: string): Pro
 }
 
 function nothingHere(output: CommandContext['output']): number {
-  output.err('There is no table of a lake here yet: docs/lake.md says how one is made.')
+  output.err('There is no table of a lake here yet: docs/platform/lake.md says how one is made.')
   return exitOk
 }

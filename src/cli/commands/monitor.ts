@@ -36,7 +36,7 @@ export async function monitor(context: CommandContext): Promise<number> {
     )
     stopping.whenStopping(() => ended.abort())
     await output.out(
-      `Metrics: ${door.url}/metrics, whether all is well: ${door.url}/readyz\nCtrl-C stops it. What to make of them: docs/operations.md\n`,
+      `Metrics: ${door.url}/metrics, whether all is well: ${door.url}/readyz\nCtrl-C stops it. What to make of them: docs/run/operations.md\n`,
     )
     try {
       if (settings.alertsFile === undefined) await until(ended.signal)

@@ -71,7 +71,7 @@ export async function ownRows({ settings, args, output }: CommandContext): Promi
 function wouldReplace({ nextOffset, ...task }: StandingOwner): ConfigurationError {
   return new ConfigurationError(
     `${ownerText(task)} stands at offset ${nextOffset} and holds nothing of what these rows were made of: of a row that a window makes, it would make its own part in place of the whole. Nothing was changed. ` +
-      'Where the records of a key came by two partitions, write them under the right keys into a new topic, and give the rows to nobody: a pipeline that begins on that topic afterwards makes them whole (docs/kafka.md). ' +
+      'Where the records of a key came by two partitions, write them under the right keys into a new topic, and give the rows to nobody: a pipeline that begins on that topic afterwards makes them whole (docs/connect/kafka.md). ' +
       'Where each row comes of one record, so that the newer one may take its place: --replace.',
     task,
   )

@@ -75,7 +75,7 @@ export async function reportQuality(context: CommandContext): Promise<number> {
     return exitOk
   }
   await output.out(settings.json ? jsonOf(reports) : shownText(textOf(reports)))
-  if (reports.length === 0) output.err('Nothing was checked yet: docs/quality.md says how.')
+  if (reports.length === 0) output.err('Nothing was checked yet: docs/platform/quality.md says how.')
   return exitOk
 }
 

@@ -1,10 +1,10 @@
 import type pg from 'pg'
-import { type Cell, countRows, hasRows, type ReadableTable, readableTables, readRows } from '../../queries/tableRows.ts'
+import { countRows, hasRows, type ReadableTable, readableTables, readRows } from '../../queries/tableRows.ts'
 import { suggest } from '../../runtime/suggest.ts'
 import type { CommandContext } from '../commandContext.ts'
 import { databaseExists, withDatabase } from '../database.ts'
-import { printable } from '../deadLetterFormat.ts'
 import { exitFailure, exitOk, UsageError } from '../exit.ts'
+import { rowsText } from '../rowsText.ts'
 import { eachSchema, lookedAt } from '../schemas.ts'
 import { textTable } from '../textTable.ts'
 
@@ -48,7 +48,13 @@ export async function rows({ settings, args, output }: CommandContext): Promise<
       )
     }
     const cells = await readRows(only.client, only.table, settings.limit)
-    await output.out(printed(settings.format, only.table, cells))
+    await output.out(
+      rowsText(
+        settings.format,
+        only.table.columns.map((column) => column.name),
+        cells,
+      ),
+    )
     if (cells.length === settings.limit) {
       const count = await countRows(only.client, only.table)
       if (count > cells.length) {
@@ -70,28 +76,4 @@ async function listOf(tables: readonly Found[]): Promise<string> {
   const shown = lines.length === 0 ? [] : textTable(['schema', 'table', 'columns'], lines)
   const rest = empty.length === 0 ? [] : [`Without rows: ${[...new Set(empty)].join(', ')}.`]
   return [...shown, ...rest, ''].join('\n')
-}
-
-function printed(format: 'table' | 'csv' | 'json', table: ReadableTable, rows: readonly (readonly Cell[])[]): string {
-  const names = table.columns.map((column) => column.name)
-  if (format === 'json') {
-    const objects = rows.map((row) => JSON.stringify(Object.fromEntries(names.map((name, i) => [name, row[i]]))))
-    return objects.length === 0 ? '[]\n' : `[\n${objects.join(',\n')}\n]\n`
-  }
-  if (format === 'csv') return [names, ...rows].map((row) => `${row.map(csvCell).join(',')}\n`).join('')
-  return `${textTable(
-    names,
-    rows.map((row) => row.map(tableCell)),
-  ).join('\n')}\n`
-}
-
-/** As COPY writes it: nothing for null, and empty text in quotes. */
-function csvCell(cell: Cell): string {
-  if (cell === null) return ''
-  const text = String(cell)
-  return text === '' || /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text
-}
-
-function tableCell(cell: Cell): string {
-  return cell === null ? 'null' : printable(String(cell))
 }

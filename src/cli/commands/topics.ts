@@ -15,7 +15,8 @@ const ownTopics = 'crypto.trades.'
 /** Makes the topics that are not there yet, and says which. */
 export async function createTopics({ settings, args, output }: CommandContext): Promise<number> {
   const { partitions, kafkaReplication } = settings
-  const retentionMs = settings.kafkaRetentionHours * 3_600_000
+  const { kafkaRetentionHours: hours } = settings
+  const retentionMs = hours === null ? null : hours * 3_600_000
   await withKafkaAdmin(required(kafkaConnection(settings)), async (admin) => {
     for (const topic of args.length === 0 ? defaultTopics : args) {
       const isNew = await admin.createTopic({ topic, partitions, retentionMs, replication: kafkaReplication ?? null })

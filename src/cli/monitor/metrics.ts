@@ -8,7 +8,7 @@ interface Sample {
   readonly value: number | null
 }
 
-/** The text of all metrics, as Prometheus reads it. Names and labels: docs/operations.md. */
+/** The text of all metrics, as Prometheus reads it. Names and labels: docs/run/operations.md. */
 export async function metricsText(watched: Watched): Promise<string> {
   const registry = new Registry()
   const add = (kind: 'gauge' | 'counter', name: string, help: string, samples: readonly Sample[]) => {

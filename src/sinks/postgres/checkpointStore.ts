@@ -248,7 +248,7 @@ export class PostgresCheckpointStore implements CheckpointStore {
     const { name } = (writes[first.write] as Checkpoint['writes'][number]).table
     return new ForeignRowsError(
       `${nameOf(task)} would replace ${rows.length} ${rows.length === 1 ? 'row' : 'rows'} of other tasks, the first in table ${name} of ${ownerText(first.owner)}; nothing was stored. ` +
-        'The records of a key have to come by one partition: see "Records of a key in two partitions" in docs/kafka.md',
+        'The records of a key have to come by one partition: see "Records of a key in two partitions" in docs/connect/kafka.md',
       rows,
       place,
     )

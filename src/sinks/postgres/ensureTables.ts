@@ -111,7 +111,7 @@ function misfit(schemaName: string, { database }: FoundSchema, differences: read
     [
       `schema ${schemaName} of database ${database} does not have the tables that the pipeline writes:`,
       ...differences.map(({ words }) => `- ${words}`),
-      'Nothing was changed. Change the descriptors, or run this as the owner of the tables and start again:',
+      'Nothing was changed. Change the descriptors, or run this as the owner of the tables (`npx millrace sql`, with it in single quotes) and start again:',
       '',
       ...statements,
     ].join('\n'),

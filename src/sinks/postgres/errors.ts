@@ -106,7 +106,7 @@ function remedyOf(code: string): string {
   if (code === '28P01' || code === '28000') return '; check user and password'
   if (code === '3D000') return `; ${databaseRemedy()}`
   if (code === '42501') {
-    return '; the role of the address lacks the right: its owner can grant it, and docs/deployment.md lists what a role needs'
+    return '; the role of the address lacks the right: its owner can grant it, and docs/run/deployment.md lists what a role needs'
   }
   return ''
 }

@@ -30,7 +30,7 @@ export const faultKinds = [
   'crash-during-send',
 ] as const
 
-/** One way in which a pipeline can be disturbed; docs/testing.md says of each what the worker sees and what really happened. */
+/** One way in which a pipeline can be disturbed; docs/learn/testing.md says of each what the worker sees and what really happened. */
 export type FaultKind = (typeof faultKinds)[number]
 
 /** Decides, occasion by occasion, whether a fault strikes, and counts those that did. */

@@ -33,7 +33,7 @@ test('the points of each stream make 100, and each rule has a name of its own', 
 })
 
 test('the docs tell every rule with its points', () => {
-  const page = readFileSync('docs/market-streams.md', 'utf8')
+  const page = readFileSync('docs/platform/marketStreams.md', 'utf8')
   for (const [stream, rules] of Object.entries(qualityRules)) {
     const row = page.split('\n').find((line) => line.startsWith(`| ${stream} |`)) ?? ''
     const told = [...row.matchAll(/`([a-z-]+)` (\d+)/g)].map(([, id, points]) => `${id} ${points}`)

@@ -60,7 +60,10 @@ describe('an archive after a clean stop', { timeout: 120_000 }, () => {
   })
 
   it.skipIf(!hasDuckdb)(title, () => {
-    const queries = [...sqlOf('README.md'), ...sqlOf('docs/outlets.md').map((sql) => sql.replace(';', ' LIMIT 1;'))]
+    const queries = [
+      ...sqlOf('README.md'),
+      ...sqlOf('docs/connect/outlets.md').map((sql) => sql.replace(';', ' LIMIT 1;')),
+    ]
     expect(queries).toHaveLength(2)
     const input = JSON.stringify(queries)
     const read = JSON.parse(execFileSync(python, [program], { cwd: folder, input, encoding: 'utf8' }))

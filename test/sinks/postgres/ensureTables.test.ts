@@ -581,7 +581,7 @@ describe('ensureTables', () => {
 - table thing: has no primary key and no unique index, whole and not deferrable, on exactly its natural key (k, at), which ON CONFLICT needs
 - table other: has no column at
 - table other: column n is text, which does not hold every integer as it is
-Nothing was changed. Change the descriptors, or run this as the owner of the tables and start again:
+Nothing was changed. Change the descriptors, or run this as the owner of the tables (\`npx millrace sql\`, with it in single quotes) and start again:
 
 ALTER TABLE ${s}."thing" ALTER COLUMN "price" TYPE numeric USING "price"::text::numeric;
 ALTER TABLE ${s}."thing" DROP CONSTRAINT "thing_pkey";
