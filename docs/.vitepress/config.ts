@@ -2,6 +2,7 @@ import { resolve } from 'node:path'
 import { defineConfig } from 'vitepress'
 import { titleOf } from '../../scripts/docs/llms.ts'
 import { siteMap } from '../../scripts/docs/siteMap.ts'
+import { slugOf } from '../../scripts/docs/slug.ts'
 import { readSiteSource } from '../../scripts/docs/siteSource.ts'
 
 const root = resolve(import.meta.dirname, '../..')
@@ -22,6 +23,7 @@ export default defineConfig({
   markdown: {
     html: false,
     languageAlias: { jsonl: 'json' },
+    anchor: { slugify: slugOf },
     theme: { light: 'github-light-high-contrast', dark: 'github-dark-high-contrast' },
   },
   themeConfig: {

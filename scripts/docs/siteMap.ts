@@ -52,7 +52,19 @@ export const siteMap: readonly SiteSection[] = [
   { title: 'Operators', pages: ['operators/index'] },
   {
     title: 'Connect',
-    pages: ['connect/index', 'connect/feeds', 'connect/codecs', 'connect/outlets', 'connect/kafka'],
+    pages: [
+      'connect/index',
+      'connect/kafka',
+      'connect/postgres',
+      'connect/s3',
+      'connect/webhooks',
+      'connect/files',
+      'connect/schemaRegistry',
+      'connect/yourOwn',
+      'connect/feeds',
+      'connect/codecs',
+      'connect/outlets',
+    ],
   },
   {
     title: 'Run',
@@ -74,6 +86,6 @@ export const siteMap: readonly SiteSection[] = [
       'platform/lake',
     ],
   },
-  { title: 'Reference', pages: ['reference/configuration', 'reference/errors'] },
-  { title: 'Why', pages: ['decisions/README'] },
+  { title: 'Reference', pages: ['reference/commands', 'reference/configuration', 'reference/errors'] },
+  { title: 'Why', pages: ['why/benchmarks', 'why/firstHour', 'decisions/README'] },
 ]
