@@ -15,6 +15,8 @@ const allowed = {
   embedded: ['sources', 'sinks', 'market', 'codecs', 'runtime', 'exact'],
   lake: ['sinks', 'market', 'codecs', 'runtime', 'exact'],
   replay: ['sources', 'sinks', 'market', 'codecs', 'runtime', 'exact'],
+  backup: ['lake', 'sinks', 'codecs', 'runtime', 'exact'],
+  retention: ['sinks', 'market', 'runtime', 'exact'],
   quality: ['sinks', 'codecs', 'runtime', 'exact'],
   schedule: ['sinks', 'codecs', 'runtime', 'exact'],
   backfill: ['sources', 'sinks', 'market', 'codecs', 'runtime', 'exact'],
@@ -40,6 +42,8 @@ const allowed = {
     'exact',
   ],
   cli: [
+    'backup',
+    'retention',
     'batch',
     'verify',
     'replay',

@@ -1,8 +1,9 @@
-# The whole platform by Docker, in five words. PROFILE=simulated takes invented prices.
+# The whole platform by Docker, in a word each. PROFILE=simulated takes invented prices. Without Docker: millrace stop, monitor, backup, cleanup.
 PROFILE ?= live
+BACKUPS ?= $(CURDIR)/backups
 COMPOSE = docker compose --profile $(PROFILE)
 
-.PHONY: deploy stop monitor test cleanup
+.PHONY: deploy stop monitor backup test cleanup
 
 deploy: .env ## build and start all of it
 	$(COMPOSE) --profile monitoring up -d --build --wait
@@ -16,6 +17,10 @@ stop: ## stop it; data stay
 monitor: ## what runs, how far it is, and whether all is well
 	docker compose run --rm cli status
 	docker compose exec monitor node /app/dist/cli/main.js health --ready
+
+backup: ## a backup into BACKUPS, a folder that user 1000 may write to
+	mkdir -p $(BACKUPS)
+	docker compose run --rm --volume $(BACKUPS):/backups cli backup --place /backups
 
 test: ## everything that can be tested without Docker
 	npm test

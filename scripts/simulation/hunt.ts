@@ -1,4 +1,5 @@
 import { twinDifferences } from '../../src/testing/simulation/graphs/twin.ts'
+import { runHopGraph } from '../../src/testing/simulation/hops/hopGraph.ts'
 import { runHop } from '../../src/testing/simulation/hops/hopRun.ts'
 import { runOwners } from '../../src/testing/simulation/owners/ownersRun.ts'
 import { drawsGraph, runSeed } from './runSeed.ts'
@@ -11,7 +12,7 @@ async function differencesOf(seed: number): Promise<readonly string[]> {
   try {
     if (prover === 'twin') return await twinDifferences(twinScheduleOf(seed))
     if (prover === 'owners') return (await runOwners(seed)).untruths
-    if (prover === 'hops') return (await runHop(seed)).untruths
+    if (prover === 'hops') return [...(await runHop(seed)).untruths, ...(await runHopGraph(seed)).untruths]
     return (await runSeed(seed)).differences
   } catch (error) {
     return [`! ${error instanceof Error ? error.message : String(error)}`]

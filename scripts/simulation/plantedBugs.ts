@@ -719,8 +719,8 @@ export const plantedBugs: readonly PlantedBug[] = [
     name: 'what is written after a row was taken back goes with it',
     prover: 'test/sinks/postgres/checkpointStore.test.ts',
     file: 'src/sinks/postgres/tableWriter.ts',
-    from: '[...steps(table, statements.delete, deletes, owner), ...steps(table, statements.upsert, upserts, owner)]',
-    to: '[...steps(table, statements.upsert, upserts, owner), ...steps(table, statements.delete, deletes, owner)]',
+    from: '...steps(table, statements.delete, byKey(deletes), [owner]),\n    ...steps(table, statements.upsert, byKey(upserts), [owner]),',
+    to: '...steps(table, statements.upsert, byKey(upserts), [owner]),\n    ...steps(table, statements.delete, byKey(deletes), [owner]),',
   },
   {
     name: 'what is taken back stays in the table',

@@ -1,7 +1,8 @@
 import type pg from 'pg'
+import { type ExpireOptions, expireLake, hasSnapshotsBefore } from '../lake/lakeCleanup.ts'
 import { LakeConflict, type LakePlace, type PreparedCommit } from '../lake/lakeCommit.ts'
 import { whileWriting } from '../lake/lakeLock.ts'
-import { mirrorChanges } from '../lake/lakeMirror.ts'
+import { dirtyMirrors, mirrorChanges } from '../lake/lakeMirror.ts'
 import { ownLake } from '../lake/lakeOwner.ts'
 import type { MarketEvent } from '../market/trade.ts'
 import { type Clock, systemClock } from '../runtime/clock.ts'
@@ -9,10 +10,12 @@ import type { Codec } from '../runtime/codec.ts'
 import type { ObjectStore } from '../runtime/objectStore.ts'
 import { openPool, type PostgresAddress } from '../sinks/postgres/connection.ts'
 import { withClient } from '../sinks/postgres/withClient.ts'
-import type { QualityBoundary } from './batchWindow.ts'
+import { type BatchWindow, overlap, type QualityBoundary } from './batchWindow.ts'
+import { allHours, hoursToJudge, keepBlocked } from './blockedHours.ts'
 import { forgetArchive, readArchive } from './bronze.ts'
-import { hoursOf, makeGold } from './gold.ts'
-import { dirtyEverything, mergeSilver, takeDirtyWindows } from './silver.ts'
+import { daysOf } from './day.ts'
+import { everyDay, makeGold } from './gold.ts'
+import { type ChangedHour, dirtyEverything, mergeSilver, readDirtyWindows, takeDirtyWindows } from './silver.ts'
 
 /** What a pass makes, and of what. */
 export interface BatchJob {
@@ -22,6 +25,8 @@ export interface BatchJob {
   readonly archive: ObjectStore | null
   /** Where the lake is; null for none. */
   readonly lake: LakePlace | null
+  /** Which snapshots of the lake stay; with a commit those that are older are let go of, every hour. All stay where it is left out. */
+  readonly keep?: Pick<ExpireOptions, 'keepSnapshots' | 'keepMs'>
   /** True to make everything anew, the minutes of the archive included. */
   readonly isFull?: boolean
   /** Asked between silver and gold; nothing is blocked where it is left out. */
@@ -56,6 +61,11 @@ export interface BatchCounts {
 }
 
 const attempts = 3
+const hourMs = 3_600_000
+/** How often hours are judged anew where somebody writes meanwhile. */
+const rounds = 3
+/** While files are uploaded, the transaction does nothing. */
+const patience = `SET LOCAL idle_in_transaction_session_timeout = '10min'`
 /** One pass of a schema at a time. */
 const lockText = `SELECT pg_advisory_xact_lock(hashtextextended('millrace.batch ' || current_schema(), 0))`
 
@@ -71,19 +81,22 @@ export async function batchPass(job: BatchJob, run: BatchRun): Promise<BatchCoun
   const pool = openPool(address, { schema, applicationName: 'millrace batch', maxConnections: 2 })
   const doing = <T>(act: (client: pg.ClientBase) => Promise<T>) => withClient(pool, 'run a batch pass', {}, act)
   try {
+    const { archive, trades } = job
     if (job.isFull === true) {
       await doing(async (client) => {
-        await forgetArchive(client)
+        // What no archive is read for would not come back.
+        if (archive !== null) await forgetArchive(client)
         await dirtyEverything(client)
       })
     }
-    const { archive, trades } = job
     const records =
       archive === null ? 0 : await readArchive({ pool, address, schema, store: archive, trades, signal: run.signal })
     for (let attempt = 1; ; attempt += 1) {
       run.signal.throwIfAborted()
       try {
-        return await doing((client) => whileWriting(client, () => layers(client, job, run, records)))
+        const counts = await doing((client) => whileWriting(client, () => layers(client, job, run, records)))
+        if (counts.commits > 0) await doing((client) => letGo(client, job))
+        return counts
       } catch (error) {
         if (!(error instanceof LakeConflict) || attempt === attempts) throw error
       }
@@ -94,25 +107,21 @@ export async function batchPass(job: BatchJob, run: BatchRun): Promise<BatchCoun
 }
 
 /** Silver, gold and the lake, in one transaction. */
-async function layers(
-  client: pg.ClientBase,
-  job: BatchJob,
-  { runId, settle }: BatchRun,
-  records: number,
-): Promise<BatchCounts> {
-  const { lake, quality, clock = systemClock } = job
+async function layers(client: pg.ClientBase, job: BatchJob, run: BatchRun, records: number): Promise<BatchCounts> {
+  const { lake, isFull = false, clock = systemClock } = job
   const now = clock.now()
   if (lake !== null) await ownLake(client, lake)
   await client.query('BEGIN')
   try {
+    await client.query(patience)
     await client.query(lockText)
-    const changed = await mergeSilver(client, await takeDirtyWindows(client))
-    const blocked = quality === undefined ? [] : await quality(client, await hoursOf(client, changed), { runId, now })
-    const candles = await makeGold(client, changed, blocked)
+    const { changed, blocked, turned } = await judgedSilver(client, job, { runId: run.runId, now })
+    const candles = await makeGold(client, isFull ? await everyDay(client) : daysOf([...changed, ...turned]))
+    if (lake !== null && isFull) await dirtyMirrors(client)
     const commits: readonly PreparedCommit[] = lake === null ? [] : await mirrorChanges(client, lake, now)
-    const minutes = changed.reduce((sum, day) => sum + day.minutes, 0)
+    const minutes = changed.reduce((sum, hour) => sum + hour.minutes, 0)
     const counts = { records, minutes, candles, blocked: blocked.length, commits: commits.length }
-    await settle?.(client, counts)
+    await run.settle?.(client, counts)
     await client.query('COMMIT')
     for (const commit of commits) await commit.publish()
     return counts
@@ -120,5 +129,46 @@ async function layers(
     // What went wrong before is what is told; a connection that is lost has rolled back by itself.
     await client.query('ROLLBACK').catch(() => undefined)
     throw error
+  }
+}
+
+/** Each commit names all snapshots that are kept, so those of a pass every five minutes would soon be most of what it writes. */
+async function letGo(client: pg.ClientBase, { lake, keep, clock = systemClock }: BatchJob): Promise<void> {
+  if (lake === null || keep === undefined) return
+  const now = clock.now()
+  const isTime = await hasSnapshotsBefore(client, now - keep.keepMs - hourMs, keep.keepSnapshots)
+  if (isTime) await expireLake(client, lake, { ...keep, now })
+}
+
+interface JudgedSilver {
+  readonly changed: readonly ChangedHour[]
+  /** Hours that nothing may be made of, among those that were judged. */
+  readonly blocked: readonly BatchWindow[]
+  /** Hours that are blocked and were not before, and the other way round. */
+  readonly turned: readonly BatchWindow[]
+}
+
+/** Makes silver of what came, and has its quality judged. */
+async function judgedSilver(
+  client: pg.ClientBase,
+  { quality, isFull = false }: BatchJob,
+  run: { readonly runId: string; readonly now: number },
+): Promise<JudgedSilver> {
+  const changed = [...(await mergeSilver(client, await takeDirtyWindows(client)))]
+  if (quality === undefined) return { changed, blocked: [], turned: [] }
+  for (let round = 1; ; round += 1) {
+    await client.query('SAVEPOINT judging')
+    const hours = isFull ? await allHours(client) : await hoursToJudge(client, changed)
+    const isAny = hours.filled.length + hours.emptied.length > 0
+    const blocked = isAny ? await quality(client, hours.filled, { ...run, emptied: hours.emptied }) : []
+    const since = blocked.length === 0 || round === rounds ? [] : await readDirtyWindows(client)
+    if (since.some((window) => blocked.some((hour) => overlap(window, hour)))) {
+      // Somebody has written between the two: what was judged is not what silver was made of.
+      await client.query('ROLLBACK TO SAVEPOINT judging')
+      changed.push(...(await mergeSilver(client, await takeDirtyWindows(client))))
+      continue
+    }
+    await client.query('RELEASE SAVEPOINT judging')
+    return { changed, blocked, turned: isAny ? await keepBlocked(client, hours, blocked, run) : [] }
   }
 }

@@ -11,11 +11,12 @@ export interface BatchWindow {
 /**
  * Judges the minutes of silver in these windows before gold is made of them, in the transaction of the pass, and gives those windows that nothing may be made of.
  * @param windows hours that have rows
+ * @param run whose verdict it is, and when; `emptied` are hours that were judged before, or have changed, and have no rows any more
  */
 export type QualityBoundary = (
   client: pg.ClientBase,
   windows: readonly BatchWindow[],
-  run: { readonly runId: string; readonly now: number },
+  run: { readonly runId: string; readonly now: number; readonly emptied: readonly BatchWindow[] },
 ) => Promise<readonly BatchWindow[]>
 
 /** The windows as arrays of SQL: market, symbol, from and to in ms. */
@@ -41,6 +42,26 @@ export function merged(windows: readonly BatchWindow[]): BatchWindow[] {
     else result.push(window)
   }
   return result
+}
+
+const dayMs = 86_400_000
+
+/** The same minutes in windows of which none goes beyond midnight UTC. */
+export function byDay(windows: readonly BatchWindow[]): BatchWindow[] {
+  return windows.flatMap((window) => {
+    const days: BatchWindow[] = []
+    for (let { from } = window; from < window.to; ) {
+      const midnight = (Math.floor(from / dayMs) + 1) * dayMs
+      days.push({ ...window, from, to: Math.min(midnight, window.to) })
+      from = midnight
+    }
+    return days
+  })
+}
+
+/** Whether they have a minute in common. */
+export function overlap(one: BatchWindow, other: BatchWindow): boolean {
+  return one.market === other.market && one.symbol === other.symbol && one.from < other.to && one.to > other.from
 }
 
 function compare(a: string, b: string): number {

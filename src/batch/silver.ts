@@ -1,28 +1,46 @@
 import type pg from 'pg'
 import { exactColumns, klineColumns, klineGrain, roundedColumns } from '../market/klineEquality.ts'
-import { type BatchWindow, merged, windowValues } from './batchWindow.ts'
+import { type BatchWindow, byDay, merged, windowValues } from './batchWindow.ts'
 
-/** A day (UTC) of a symbol whose minutes have changed. */
-export interface ChangedDay {
-  readonly market: string
-  readonly symbol: string
-  /** Its midnight, ms UTC. */
-  readonly day: number
-  /** How many minutes have changed. */
-  readonly minutes: number
-}
+/** So many windows, none longer than a day, are merged by one statement. */
+const windowsAtOnce = 64
 
-const takeDirtyText = `DELETE FROM dirty_window
-RETURNING market, symbol, (extract(epoch FROM from_time) * 1000)::float8 AS "from", (extract(epoch FROM to_time) * 1000)::float8 AS "to"`
+const dirtyColumns = `market, symbol, (extract(epoch FROM from_time) * 1000)::float8 AS "from", (extract(epoch FROM to_time) * 1000)::float8 AS "to"`
 
 const dirtyWindows = `unnest($1::text[], $2::text[], $3::float8[], $4::float8[]) AS given (market, symbol, from_ms, to_ms)`
 
-const columns = [...klineColumns, 'vwap', 'source'].join(', ')
+const columns = [...klineColumns, 'vwap', 'source'] as const
+const list = (prefix = '') => columns.map((name) => `${prefix}${name}`).join(', ')
+const key = ['market', 'symbol', 'open_time'].join(', ')
+
+/** As silver has it, so that what is the same there is the same before. */
+const stored: Readonly<Record<(typeof klineColumns)[number] | 'vwap', string>> = {
+  open: 'numeric(38,8)',
+  high: 'numeric(38,8)',
+  low: 'numeric(38,8)',
+  close: 'numeric(38,8)',
+  volume: 'numeric(38,8)',
+  quote_volume: 'numeric(38,16)',
+  trade_count: 'bigint',
+  taker_buy_volume: 'numeric(38,8)',
+  taker_buy_quote_volume: 'numeric(38,16)',
+  vwap: 'numeric(38,8)',
+}
 
 const isSame = [
   ...exactColumns.map((name) => `ours.${name} = theirs.${name}`),
   ...roundedColumns.map((name) => `abs(ours.${name} - theirs.${name}) < ${klineGrain}`),
 ].join(' AND ')
+
+/** NaN, infinity and what silver has no room for: such a minute of the exchange is missing in silver, which its quality says. */
+const isNumber = `greatest(${klineColumns.map((name) => `abs(r.${name})`).join(', ')}) < 1e22`
+
+/** The minutes of a table in the dirty windows, found by its key whatever the planner takes the windows to be. */
+const minutesOf = (table: string, condition = 'true') =>
+  `SELECT minute.* FROM dirty CROSS JOIN LATERAL (
+    SELECT * FROM ${table} AS r
+    WHERE r.market = dirty.market AND r.symbol = dirty.symbol AND r.open_time >= from_time AND r.open_time < to_time AND ${condition} OFFSET 0
+  ) AS minute`
 
 /**
  * The merge rule. A minute that only one has is theirs who has it. Where both have it and it is the same, it is ours, which has more places; where not, the exchange's, which is complete.
@@ -32,48 +50,36 @@ const mergeText = `
 WITH dirty AS (
   SELECT market, symbol, timestamptz 'epoch' + from_ms * interval '1 millisecond' AS from_time, timestamptz 'epoch' + to_ms * interval '1 millisecond' AS to_time FROM ${dirtyWindows}
 ),
-ours AS (
-  SELECT minute.* FROM archived_klines_1m AS minute JOIN dirty USING (market, symbol) WHERE minute.open_time >= from_time AND minute.open_time < to_time AND minute.is_closed
-),
-theirs AS (
-  SELECT minute.* FROM raw_klines AS minute JOIN dirty USING (market, symbol)
-  WHERE minute.interval = '1m' AND minute.open_time >= from_time AND minute.open_time < to_time
-),
+ours AS (${minutesOf('archived_klines_1m', 'r.is_closed')}),
+theirs AS (${minutesOf('raw_klines', `r.interval = '1m' AND ${isNumber}`)}),
+known AS (${minutesOf('silver_klines_1m')}),
 chosen AS (
-  SELECT market, symbol, open_time, ${klineColumns.map((name) => `CASE WHEN is_ours THEN our_${name} ELSE their_${name} END AS ${name}`).join(', ')},
-    CASE WHEN is_ours THEN our_vwap ELSE vwap_of(their_quote_volume, their_volume) END AS vwap,
+  SELECT ${key}, ${klineColumns.map((name) => `(CASE WHEN is_ours THEN our_${name} ELSE their_${name} END)::${stored[name]} AS ${name}`).join(', ')},
+    (CASE WHEN is_ours THEN our_vwap ELSE vwap_of(their_quote_volume, their_volume) END)::${stored.vwap} AS vwap,
     CASE WHEN is_ours THEN 'trades' ELSE 'exchange' END AS source
   FROM (
-    SELECT market, symbol, open_time, ours.vwap AS our_vwap, theirs.open IS NULL OR (ours.open IS NOT NULL AND ${isSame}) AS is_ours,
+    SELECT ${key}, ours.vwap AS our_vwap, theirs.open IS NULL OR (ours.open IS NOT NULL AND ${isSame}) AS is_ours,
       ${klineColumns.map((name) => `ours.${name} AS our_${name}, theirs.${name} AS their_${name}`).join(', ')}
-    FROM ours FULL JOIN theirs USING (market, symbol, open_time)
+    FROM ours FULL JOIN theirs USING (${key})
   ) AS both_sides
 ),
+changes AS MATERIALIZED (
+  SELECT ${key}, chosen.source IS NULL AS is_gone, ${list('chosen.')}
+  FROM chosen FULL JOIN known USING (${key})
+  WHERE (${list('chosen.')}) IS DISTINCT FROM (${list('known.')})
+),
 written AS (
-  INSERT INTO silver_klines_1m AS known (market, symbol, open_time, ${columns})
-  SELECT market, symbol, open_time, ${columns} FROM chosen
-  ON CONFLICT (market, symbol, open_time) DO UPDATE SET (${columns}) = ROW (${columns
-    .split(', ')
-    .map((name) => `excluded.${name}`)
-    .join(', ')})
-  WHERE (${columns
-    .split(', ')
-    .map((name) => `known.${name}`)
-    .join(', ')}) IS DISTINCT FROM (${columns
-    .split(', ')
-    .map((name) => `excluded.${name}`)
-    .join(', ')})
-  RETURNING market, symbol, open_time
+  INSERT INTO silver_klines_1m (${key}, ${list()})
+  SELECT ${key}, ${list()} FROM changes WHERE NOT is_gone
+  ON CONFLICT (${key}) DO UPDATE SET (${list()}) = ROW (${list('excluded.')})
 ),
 gone AS (
-  DELETE FROM silver_klines_1m AS known USING dirty
-  WHERE known.market = dirty.market AND known.symbol = dirty.symbol AND known.open_time >= from_time AND known.open_time < to_time
-    AND NOT EXISTS (SELECT FROM chosen WHERE chosen.market = known.market AND chosen.symbol = known.symbol AND chosen.open_time = known.open_time)
-  RETURNING known.market, known.symbol, known.open_time
+  DELETE FROM silver_klines_1m AS known USING changes
+  WHERE is_gone AND (known.market, known.symbol, known.open_time) = (changes.market, changes.symbol, changes.open_time)
 )
-SELECT market, symbol, floor(extract(epoch FROM open_time) / 86400)::float8 * 86400000 AS day, count(*)::float8 AS minutes
-FROM (SELECT * FROM written UNION ALL SELECT * FROM gone) AS changed
-GROUP BY 1, 2, 3 ORDER BY 3, 1, 2`
+SELECT market, symbol, floor(extract(epoch FROM open_time) / 3600)::float8 * 3600000 AS "from", (floor(extract(epoch FROM open_time) / 3600)::float8 + 1) * 3600000 AS "to",
+  count(*)::float8 AS minutes
+FROM changes GROUP BY 1, 2, 3, 4`
 
 const allDirtyText = `INSERT INTO dirty_window (market, symbol, from_time, to_time)
 SELECT market, symbol, min(open_time), max(open_time) + interval '1 minute'
@@ -84,10 +90,20 @@ FROM (
 ) AS minutes
 GROUP BY market, symbol`
 
+/** An hour (UTC) of a symbol whose minutes have changed. */
+export interface ChangedHour extends BatchWindow {
+  /** How many of them. */
+  readonly minutes: number
+}
+
 /** Takes the windows that writers have said to have changed, in the transaction of the caller: where it is given up, they are there again. */
 export async function takeDirtyWindows(client: pg.ClientBase): Promise<readonly BatchWindow[]> {
-  const { rows } = await client.query<BatchWindow>(takeDirtyText)
-  return merged(rows)
+  return merged((await client.query<BatchWindow>(`DELETE FROM dirty_window RETURNING ${dirtyColumns}`)).rows)
+}
+
+/** Those that were said since they were taken; they stay. */
+export async function readDirtyWindows(client: pg.ClientBase): Promise<readonly BatchWindow[]> {
+  return merged((await client.query<BatchWindow>(`SELECT ${dirtyColumns} FROM dirty_window`)).rows)
 }
 
 /** Says that every minute has changed. */
@@ -95,12 +111,16 @@ export async function dirtyEverything(client: pg.ClientBase): Promise<void> {
   await client.query(allDirtyText)
 }
 
-/** Makes silver of what came, in these windows. Gives the days in which something is another than before. */
+/** Makes silver of what came, in these windows. Gives the hours in which something is another than before. */
 export async function mergeSilver(
   client: pg.ClientBase,
   windows: readonly BatchWindow[],
-): Promise<readonly ChangedDay[]> {
-  if (windows.length === 0) return []
-  const { rows } = await client.query<ChangedDay>(mergeText, [...windowValues(windows)])
-  return rows
+): Promise<readonly ChangedHour[]> {
+  const days = byDay(windows)
+  const changed: ChangedHour[] = []
+  for (let at = 0; at < days.length; at += windowsAtOnce) {
+    const some = days.slice(at, at + windowsAtOnce)
+    changed.push(...(await client.query<ChangedHour>(mergeText, [...windowValues(some)])).rows)
+  }
+  return changed
 }

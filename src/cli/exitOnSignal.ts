@@ -11,7 +11,10 @@ const exitCodes = { SIGHUP: 129, SIGINT: 130, SIGTERM: 143, ...endSignals } as c
 export function exitOnSignal(): () => void {
   const all = Object.keys(exitCodes) as (keyof typeof exitCodes)[]
   const signals = all.filter((signal) => process.listenerCount(signal) === 0)
-  const exit = (signal: NodeJS.Signals) => process.exit(exitCodes[signal as keyof typeof exitCodes])
+  const exit = (signal: NodeJS.Signals) => {
+    // Who listens since then ends in order.
+    if (process.listenerCount(signal) === 1) process.exit(exitCodes[signal as keyof typeof exitCodes])
+  }
   for (const signal of signals) process.on(signal, exit)
   return () => {
     for (const signal of signals) process.off(signal, exit)

@@ -114,6 +114,7 @@ async function runCommand(
   const isJsonLog = loggingCommands.includes(name) && resolved.values.logFormat === 'json'
   const logged = loggingCommands.includes(name) ? logOf(host, resolved.values) : host.output
   const output = { ...logged, err: (line: string) => logged.err(pasteable(line, place)) }
+  const takeBack = untilStopped.includes(name) ? await noteRunning(resolved.values.dataDir, name) : () => undefined
   try {
     return await run({
       ...place,
@@ -125,7 +126,28 @@ async function runCommand(
     })
   } catch (error) {
     return report(error, output)
+  } finally {
+    takeBack()
   }
+}
+
+/** Commands that may run for as long as nobody stops them, so that `millrace stop` has to find them. */
+const untilStopped: readonly CommandName[] = [
+  'run',
+  'run realtime',
+  'run batch',
+  'ingest',
+  'backfill',
+  'reconcile',
+  'runs backfill',
+  'console',
+  'lake serve',
+  'monitor',
+]
+
+/** Imported here because most commands have no use for it. */
+async function noteRunning(dataDir: string, name: CommandName): Promise<() => void> {
+  return (await import('../host/commandNotes.ts')).noteCommand(dataDir, name)
 }
 
 /** With the secrets of all settings left out. */

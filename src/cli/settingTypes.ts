@@ -61,6 +61,13 @@ export const commandNames = [
   'monitor',
   'doctor',
   'migrate',
+  'backup',
+  'backup list',
+  'backup verify',
+  'restore',
+  'stop',
+  'cleanup',
+  'retention',
 ] as const
 
 export type CommandName = (typeof commandNames)[number]

@@ -4,10 +4,12 @@ import { isSchemaName, schemaNameAllowed } from '../host/databaseNames.ts'
 import { databaseUrlForms } from '../sinks/postgres/databaseUrl.ts'
 import { alertsSettingTable } from './alertsSettingTable.ts'
 import { backfillSettingTable } from './backfillSettingTable.ts'
+import { backupCommands, backupSettingTable } from './backupSettingTable.ts'
 import { consoleSettingTable } from './consoleSettingTable.ts'
 import { exchangeSettingTable } from './exchangeSettingTable.ts'
 import { ingestSettingTable } from './ingestSettingTable.ts'
 import { kafkaSettingTable } from './kafkaSettingTable.ts'
+import { keepSettingTable } from './keepSettingTable.ts'
 import { lakeCommands, lakeSettingTable } from './lakeSettingTable.ts'
 import { limitSettingTable } from './limitSettingTable.ts'
 import { logSettingTable } from './logSettingTable.ts'
@@ -29,6 +31,7 @@ import {
   yesOrNoAllowed,
 } from './settingSchemas.ts'
 import { type CommandName, commandNames, type Setting } from './settingTypes.ts'
+import { stopSettingTable } from './stopSettingTable.ts'
 import { symbolsSettingTable } from './symbolsSettingTable.ts'
 
 /** They make something of their own. */
@@ -235,7 +238,7 @@ export const settings = {
     schema: z.string().refine(isArchivePlace),
     env: 'MILLRACE_ARCHIVE',
     flag: null,
-    commands: [...run, 'run batch', 'verify', 'archive sweep', 'status', 'doctor'],
+    commands: [...run, 'run batch', 'verify', 'archive sweep', 'status', 'doctor', 'backup', 'restore'],
     default: 'directory',
     allowed: archivePlaceAllowed,
     description:
@@ -246,7 +249,17 @@ export const settings = {
     schema: yesOrNo,
     env: 'MILLRACE_S3_PATH_STYLE',
     flag: null,
-    commands: [...run, 'run batch', 'verify', 'archive sweep', ...lakeCommands, 'buckets create', 'status', 'doctor'],
+    commands: [
+      ...run,
+      'run batch',
+      'verify',
+      'archive sweep',
+      ...lakeCommands,
+      'buckets create',
+      'status',
+      'doctor',
+      ...backupCommands,
+    ],
     default: null,
     allowed: yesOrNoAllowed,
     description: 'Bucket in the path instead of in the host name. Unset: true where an endpoint other than AWS is set.',
@@ -379,6 +392,9 @@ export const settings = {
   ...qualitySettingTable,
   ...scheduleSettingTable,
   ...symbolsSettingTable,
+  ...backupSettingTable,
+  ...stopSettingTable,
+  ...keepSettingTable,
 } as const satisfies Record<string, Setting>
 
 export type SettingName = keyof typeof settings

@@ -5,6 +5,7 @@ import type { RunJob, RunPlaces } from '../host/openRun.ts'
 import type { RunEnd } from '../host/pipelineRun.ts'
 import type { BegunRun, RunView } from '../host/runSession.ts'
 import { Shutdown } from '../host/shutdown.ts'
+import { keepRows } from '../retention/keepRows.ts'
 import { systemClock } from '../runtime/clock.ts'
 import { shownText } from '../runtime/shownText.ts'
 import type { CommandContext } from './commandContext.ts'
@@ -35,6 +36,7 @@ export class TerminalView implements RunView {
   #screen: LiveConsole | null = null
   #closePanel: () => Promise<void> = async () => {}
   #closeCompanion: () => Promise<void> = async () => {}
+  #stopDeleting: () => Promise<void> = async () => {}
 
   constructor(context: CommandContext) {
     this.#context = context
@@ -66,6 +68,10 @@ export class TerminalView implements RunView {
       this.#closeCompanion = () => beside.close()
       this.#print(beside.line)
     }
+    if (settings.keep !== undefined) {
+      const deleting = keepRows(run, settings.keep, (line) => this.say(line))
+      this.#stopDeleting = () => deleting.stop()
+    }
     const opened = panel?.(run, (line) => this.say(line))
     if (opened !== undefined) this.#closePanel = () => opened.close()
     this.#print(waitingFor)
@@ -94,6 +100,7 @@ export class TerminalView implements RunView {
     await this.#screen?.end()
     await this.#closePanel()
     await this.#closeCompanion()
+    await this.#stopDeleting()
   }
 
   #known(): RunTexts {

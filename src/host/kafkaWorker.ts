@@ -8,7 +8,9 @@ import { reclaimAfterMs } from './kafkaPlace.ts'
 import { kafkaOutgoingTopics, openKafkaSource } from './kafkaTopics.ts'
 import { openArchive } from './openArchive.ts'
 import { type PipelineWorker, pipelineWorker } from './pipelineWorker.ts'
+import { Spans } from './spans.ts'
 import type { StartWait } from './startWait.ts'
+import { tracedTopics } from './tracedPorts.ts'
 
 /** What one worker on Kafka needs besides the pipeline: plain values, which may go to a process of its own. */
 export interface KafkaWork {
@@ -46,10 +48,13 @@ export async function openKafkaWorker(
     cleanup.add(() => source.close())
     sources.push(source)
   }
+  const spans = await Spans.find()
   return pipelineWorker({
     pipeline,
     sources,
-    openTopic: kafkaOutgoingTopics(kafka, settings.topics, partitions, onWarning),
+    openTopic: tracedTopics(spans, kafkaOutgoingTopics(kafka, settings.topics, partitions, onWarning), 'kafka'),
+    spans,
+    log: { system: 'kafka', group },
     archive: archive?.archive ?? null,
     address,
     lost,

@@ -8,12 +8,14 @@ import { giveUpWhenSilent } from './giveUp.ts'
 import type { HostSettings } from './hostSettings.ts'
 import { kafkaLocation } from './kafkaPlace.ts'
 import { kafkaOutgoingTopics, openKafkaWriter, prepareTopics } from './kafkaTopics.ts'
-import type { OpenedTopic } from './openedTopic.ts'
+import { type OpenedTopic, openedTopic } from './openedTopic.ts'
 import { plainKafka } from './plainConnections.ts'
 import { prepareDatabase } from './prepareDatabase.ts'
 import { openRunDatabase } from './runDatabase.ts'
 import type { RunTopic } from './runTopic.ts'
+import { Spans } from './spans.ts'
 import type { StartWait } from './startWait.ts'
+import { tracedTopics } from './tracedPorts.ts'
 
 /** A topic that a feed without a pipeline beside it is brought into. */
 export interface IngestLog {
@@ -62,13 +64,20 @@ export async function openIngestLog(options: OpenIngestLogOptions): Promise<Inge
     }),
   )
   const warn = (text: string) => onWarning(`warning: ${text}`)
-  const writer = watchedForAge(await openKafkaWriter(kafka, topic.name, wait), {
+  const spans = await Spans.find()
+  const { writer: traced } = await tracedTopics(
+    spans,
+    async (name) => openedTopic(await openKafkaWriter(kafka, name, wait), partitions),
+    'kafka',
+  )(topic.name)
+  const writer = watchedForAge(traced, {
     topic: topic.name,
     retentionMs,
     now: () => systemClock.now(),
     onWarning: warn,
   })
-  const others = new OtherTopics(kafkaOutgoingTopics(kafka, settings.topics, partitions, warn), location, wait)
+  const openTopic = tracedTopics(spans, kafkaOutgoingTopics(kafka, settings.topics, partitions, warn), 'kafka')
+  const others = new OtherTopics(openTopic, location, wait)
   await others.open(beside)
   return {
     ...{ writer, partitions, records, location, beside: others.opened },
@@ -131,8 +140,9 @@ async function openEmbedded(options: OpenIngestLogOptions): Promise<IngestLog> {
       },
       (late) => late.close(),
     )
-    const { writer, partitions } = await topics.openTopic(topic.name)
-    const others = new OtherTopics(topics.openTopic, location, wait)
+    const openTopic = tracedTopics(await Spans.find(), topics.openTopic, 'millrace')
+    const { writer, partitions } = await openTopic(topic.name)
+    const others = new OtherTopics(openTopic, location, wait)
     await others.open(beside)
     const pool = openPool(address, {
       schema,

@@ -23,7 +23,9 @@ import { prepareDatabase } from './prepareDatabase.ts'
 import type { RunDatabase } from './runDatabase.ts'
 import { namesApart, type RunTopic } from './runTopic.ts'
 import { requireFitTopic } from './simulatedTopic.ts'
+import { Spans } from './spans.ts'
 import type { StartWait } from './startWait.ts'
+import { tracedTopics } from './tracedPorts.ts'
 import { WorkerPool } from './workerPool.ts'
 
 /** A pipeline, and what it is run on and with. */
@@ -102,7 +104,9 @@ async function openEmbedded(options: OpenRunOptions): Promise<PipelineRun> {
   )
   cleanup.add(() => topics.close())
   if (archive !== null) await makeArchiveOwn(options, plan, archive.store)
-  const { openTopic, partitions } = topics
+  const { partitions } = topics
+  const spans = await Spans.find()
+  const openTopic = tracedTopics(spans, topics.openTopic, 'millrace')
   const worker = pipelineWorker({
     pipeline,
     sources: topics.sources,
@@ -113,6 +117,8 @@ async function openEmbedded(options: OpenRunOptions): Promise<PipelineRun> {
     schema,
     startFrom,
     limits,
+    spans,
+    log: { system: 'millrace' },
     reclaimAfterMs: null,
   })
   const feeds = await openFeeds(options, location, openTopic)
@@ -148,11 +154,8 @@ async function openOnKafka(options: OpenRunOptions): Promise<PipelineRun> {
   const { partitions } = await wait.until(brokers, () =>
     prepareTopics({ kafka, topics: wanted, settings: settings.topics, isArchived, onWarning }),
   )
-  const feeds = await openFeeds(
-    options,
-    brokers,
-    kafkaOutgoingTopics(kafka, settings.topics, partitions, warnBy(onWarning)),
-  )
+  const openTopic = kafkaOutgoingTopics(kafka, settings.topics, partitions, warnBy(onWarning))
+  const feeds = await openFeeds(options, brokers, tracedTopics(await Spans.find(), openTopic, 'kafka'))
   const { dataDir, schema, startFrom, limits } = settings
   const work: KafkaWork = {
     kafka,

@@ -9,6 +9,8 @@ import { Worker } from '../runtime/worker.ts'
 import type { WorkerLimitOptions } from '../runtime/workerLimits.ts'
 import { PostgresCheckpointStore } from '../sinks/postgres/checkpointStore.ts'
 import type { PostgresAddress } from '../sinks/postgres/connection.ts'
+import type { Spans } from './spans.ts'
+import { tracedDestination, tracedSource, tracedStore } from './tracedPorts.ts'
 
 /** What works on the partitions of a run: in this process, or a pool of processes. */
 export interface PipelineWorker {
@@ -36,16 +38,24 @@ export interface PipelineWorkerOptions {
   readonly schema: string
   readonly startFrom: StartFrom | null
   readonly limits: WorkerLimitOptions
+  /** Told of fetches, commits and sends; null where nobody asks. */
+  readonly spans: Spans | null
+  /** In which the topics are: Kafka, with the group, or the embedded log. */
+  readonly log: { readonly system: 'kafka'; readonly group: string } | { readonly system: 'millrace' }
   /** For a log that a group shares; null for one that is this process's alone. */
   readonly reclaimAfterMs: number | null
 }
 
 /** The pipeline in this process, on the partitions that the log assigns to it. */
 export function pipelineWorker(options: PipelineWorkerOptions): PipelineWorker {
-  const { pipeline, openTopic, archive, address, schema, startFrom, limits, reclaimAfterMs } = options
-  const [source, ...others] = options.sources
+  const { pipeline, openTopic, archive, address, schema, startFrom, limits, reclaimAfterMs, spans, log } = options
+  const group = log.system === 'kafka' ? log.group : null
+  const sources =
+    spans === null ? options.sources : options.sources.map((one) => tracedSource(spans, one, log.system, group))
+  const [source, ...others] = sources
   if (source === undefined) throw new Error('bug: a pipeline without an input')
-  const store = new PostgresCheckpointStore(address, { schema, lost: options.lost })
+  const plainStore = new PostgresCheckpointStore(address, { schema, lost: options.lost })
+  const store = spans === null ? plainStore : tracedStore(spans, plainStore, log.system)
   const worker = new Worker({
     pipeline,
     source,
@@ -55,6 +65,7 @@ export function pipelineWorker(options: PipelineWorkerOptions): PipelineWorker {
     archive,
     clock: systemClock,
     limits,
+    ...(spans === null ? {} : { watchSends: (...args) => tracedDestination(spans, ...args) }),
     ...(startFrom === null ? {} : { from: startFrom }),
     ...(reclaimAfterMs === null ? {} : { reclaimAfterMs }),
   })

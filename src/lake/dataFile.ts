@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto'
-import zlib from 'node:zlib'
-import { parquetWriteBuffer, type SchemaElement } from 'hyparquet-writer'
-import { columnValues } from './columnValues.ts'
-import { decimalOf, type LakeColumn, type LakeRow, type LakeTable } from './lakeTable.ts'
+import { BadRowError } from '../runtime/badRow.ts'
+import { fullName, type LakeColumn, type LakeRow, type LakeTable } from './lakeTable.ts'
+import { type ColumnChunk, ParquetColumn } from './parquet/parquetColumn.ts'
+import { parquetFile } from './parquet/parquetFile.ts'
 
 /** What is known of a data file: one row of `lake_file`. */
 export interface FileFacts {
@@ -28,102 +28,113 @@ export interface DataFile extends FileFacts {
 }
 
 const dayMs = 86_400_000
-const rowGroupRows = 122_880
 /** One more file from here on. */
-const rowsPerFile = 1_000_000
+export const rowsPerFile = 262_144
 
 /**
  * Parquet files of the rows, in their order: one for each day, or several where there are many rows. Two files of the same rows are called the same.
  * @throws BadRowError where a row does not fit the columns
  */
 export function dataFiles(table: LakeTable, rows: readonly LakeRow[]): readonly DataFile[] {
-  const byDay = new Map<number | null, LakeRow[]>()
-  for (const row of rows) {
+  const byDay = Map.groupBy(rows, (row) => {
     const time = table.day === null ? null : row[table.day]
-    const day = typeof time === 'number' ? Math.floor(time / dayMs) : null
-    const known = byDay.get(day)
-    if (known === undefined) byDay.set(day, [row])
-    else known.push(row)
-  }
+    return typeof time === 'number' ? Math.floor(time / dayMs) : null
+  })
   const files: DataFile[] = []
   for (const [day, ofDay] of [...byDay].sort(([a], [b]) => (a ?? 0) - (b ?? 0))) {
     for (let at = 0; at < ofDay.length; at += rowsPerFile) {
-      files.push(dataFile(table, day, ofDay.slice(at, at + rowsPerFile)))
+      const file = new DataFileWriter(table, day)
+      file.addRows(ofDay.slice(at, at + rowsPerFile))
+      files.push(file.finish())
     }
   }
   return files
 }
 
-function dataFile(table: LakeTable, day: number | null, rows: readonly LakeRow[]): DataFile {
-  const columns = table.columns.map((column) => columnValues(table, column, rows))
-  const written = parquetWriteBuffer({
-    schema: [
-      { name: 'root', num_children: table.columns.length },
-      ...table.columns.map((column, i) => elementOf(column, i + 1)),
-    ],
-    codec: 'ZSTD',
-    compressors: { ZSTD: compress },
-    rowGroupSize: rowGroupRows,
-    createdBy: 'millrace',
-    columnData: table.columns.map(({ name }, i) => ({ name, data: [...(columns[i]?.values ?? [])] })),
-  })
-  const body = Buffer.from(written)
-  const sha256 = createHash('sha256').update(body).digest('hex')
-  const folder = day === null ? '' : `${table.day}_day=${new Date(day * dayMs).toISOString().slice(0, 10)}/`
-  const byId = <V>(of: (column: (typeof columns)[number]) => V | undefined) =>
-    Object.fromEntries(
-      columns.flatMap((column, i) => (of(column) === undefined ? [] : [[String(i + 1), of(column)]])),
-    ) as Record<string, V>
-  return {
-    path: `data/${folder}${sha256}.parquet`,
-    day,
-    rowCount: rows.length,
-    sizeBytes: body.length,
-    sha256,
-    nullCounts: byId(({ nullCount }) => nullCount),
-    lower: byId(({ bounds }) => bounds?.lower.toString('base64')),
-    upper: byId(({ bounds }) => bounds?.upper.toString('base64')),
-    body,
-  }
-}
+/** Makes one file of rows as they come. Holds its pages, which are compressed, and one page of each column. */
+export class DataFileWriter {
+  readonly #table: LakeTable
+  readonly #day: number | null
+  readonly #columns: readonly ParquetColumn[]
+  rowCount = 0
 
-function compress(input: Uint8Array): Uint8Array {
-  return zlib.zstdCompressSync(input, { params: { [zlib.constants.ZSTD_c_compressionLevel]: 1 } })
-}
-
-function elementOf(column: LakeColumn, id: number): SchemaElement {
-  const element = {
-    name: column.name,
-    repetition_type: column.isOptional ? ('OPTIONAL' as const) : ('REQUIRED' as const),
-    field_id: id,
+  /** @param day since 1970, UTC, that all rows are of; null in a table that is not cut */
+  constructor(table: LakeTable, day: number | null) {
+    this.#table = table
+    this.#day = day
+    this.#columns = table.columns.map((column) => new ParquetColumn(column))
   }
-  switch (column.type) {
-    case 'string':
-      return { ...element, type: 'BYTE_ARRAY', converted_type: 'UTF8', logical_type: { type: 'STRING' } }
-    case 'boolean':
-      return { ...element, type: 'BOOLEAN' }
-    case 'int':
-      return { ...element, type: 'INT32' }
-    case 'long':
-      return { ...element, type: 'INT64' }
-    case 'double':
-      return { ...element, type: 'DOUBLE' }
-    case 'timestamptz':
-      return {
-        ...element,
-        type: 'INT64',
-        converted_type: 'TIMESTAMP_MICROS',
-        logical_type: { type: 'TIMESTAMP', isAdjustedToUTC: true, unit: 'MICROS' },
+
+  /** @throws BadRowError where a row does not fit the columns */
+  addRows(rows: readonly LakeRow[]): void {
+    for (const one of this.#columns) {
+      for (const row of rows) {
+        const value = row[one.column.name] ?? null
+        if (!one.add(value)) throw badValue(this.#table, one.column, value)
       }
+    }
+    this.rowCount += rows.length
   }
-  const { precision, scale } = decimalOf(column.type) as { precision: number; scale: number }
-  const decimal = {
-    // DuckDB reads a decimal of fixed length as a blob without the older name.
-    converted_type: 'DECIMAL' as const,
-    precision,
-    scale,
-    logical_type: { type: 'DECIMAL' as const, precision, scale },
+
+  /**
+   * Adds rows as the server tells them, column by column: values with a comma between, nothing for null; those of texts as a list in JSON.
+   * @throws BadRowError where a row does not fit the columns
+   */
+  addColumns(texts: readonly string[], rowCount: number): void {
+    this.#columns.forEach((one, i) => {
+      const text = texts[i] as string
+      const added = one.column.type === 'string' ? this.#addList(one, text) : this.#addJoined(one, text)
+      if (added !== rowCount) throw new Error(`bug: column ${one.column.name} has ${added} values, not ${rowCount}`)
+    })
+    this.rowCount += rowCount
   }
-  if (precision <= 18) return { ...element, type: 'INT64', ...decimal }
-  return { ...element, type: 'FIXED_LEN_BYTE_ARRAY', type_length: 16, ...decimal }
+
+  #addList(column: ParquetColumn, text: string): number {
+    const values = JSON.parse(text) as readonly (string | null)[]
+    for (const value of values) if (!column.add(value)) throw badValue(this.#table, column.column, value)
+    return values.length
+  }
+
+  #addJoined(column: ParquetColumn, text: string): number {
+    let count = 0
+    for (let start = 0; start <= text.length; count++) {
+      const comma = text.indexOf(',', start)
+      const end = comma < 0 ? text.length : comma
+      const isAdded = end === start ? column.add(null) : column.addText(text, start, end)
+      if (!isAdded) throw badValue(this.#table, column.column, end === start ? null : text.slice(start, end))
+      start = end + 1
+    }
+    return count
+  }
+
+  finish(): DataFile {
+    const chunks = this.#columns.map((one): readonly [LakeColumn, ColumnChunk] => [one.column, one.finish()])
+    const body = parquetFile(chunks, this.rowCount)
+    const sha256 = createHash('sha256').update(body).digest('hex')
+    const day = this.#day
+    const folder = day === null ? '' : `${this.#table.day}_day=${new Date(day * dayMs).toISOString().slice(0, 10)}/`
+    const byId = <V>(of: (chunk: ColumnChunk) => V | undefined) =>
+      Object.fromEntries(
+        chunks.flatMap(([, chunk], i) => {
+          const value = of(chunk)
+          return value === undefined ? [] : [[String(i + 1), value]]
+        }),
+      )
+    return {
+      path: `data/${folder}${sha256}.parquet`,
+      day,
+      rowCount: this.rowCount,
+      sizeBytes: body.length,
+      sha256,
+      nullCounts: byId(({ nullCount }) => nullCount),
+      lower: byId(({ bounds }) => bounds?.single.lower.toString('base64')),
+      upper: byId(({ bounds }) => bounds?.single.upper.toString('base64')),
+      body,
+    }
+  }
+}
+
+function badValue(table: LakeTable, { name, type }: LakeColumn, value: unknown): BadRowError {
+  const shown = typeof value === 'bigint' ? `${value}n` : (JSON.stringify(value)?.slice(0, 100) ?? typeof value)
+  return new BadRowError(`lake table ${fullName(table)}, column ${name}: ${shown} is no ${type}`)
 }

@@ -32,6 +32,9 @@ SELECT min(sequence)::float8 AS oldest FROM (
   SELECT sequence, committed_at, row_number() OVER (ORDER BY sequence DESC) AS place FROM lake_snapshot WHERE table_name = $1
 ) AS s WHERE place <= $2 OR committed_at > to_timestamp($3::float8 / 1000)`
 
+const old = `SELECT FROM lake_snapshot AS s WHERE committed_at < to_timestamp($1::float8 / 1000)
+  AND (SELECT count(*) FROM lake_snapshot AS newer WHERE newer.table_name = s.table_name AND newer.sequence > s.sequence) >= $2 LIMIT 1`
+
 // What a snapshot that is kept may still name was not removed before it. A path may have come back since.
 const forget = `
 WITH snapshots AS (
@@ -83,6 +86,12 @@ export async function expireLake(
     }
     return expired
   })
+}
+
+/** Whether a table has a snapshot of before that time (ms UTC) besides so many of its newest ones. */
+export async function hasSnapshotsBefore(client: pg.ClientBase, time: number, newest: number): Promise<boolean> {
+  const { rowCount } = await client.query(old, [time, newest])
+  return rowCount === 1
 }
 
 /** @throws ConfigurationError where one has its files elsewhere, which would stay when its rows go */

@@ -20,7 +20,7 @@ export interface AggregateWindowOptions<T, A, R> {
   readonly initial: () => A
   /** Gives the accumulator with the value in it: a new one, or the same one changed. Where it throws, what it has changed until then stays. */
   readonly add: (accumulator: A, value: T, window: Window) => A
-  /** One accumulator of two, that of the earlier values first; must change neither. Needed below `hoppingWindow` and `sessionWindow`. */
+  /** One accumulator of two, that of the earlier values first; must change neither. Needed below `hoppingWindow` and `sessionWindow`. Where it throws on sessions that become one, the task ends, with nothing lost. */
   readonly merge?: (earlier: A, later: A) => A
   /** The result of a window that fires. */
   readonly result: (accumulator: A, window: Window, fired: Fired) => R

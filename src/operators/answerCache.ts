@@ -52,6 +52,8 @@ export interface KeptAsk<A> {
   used: number
   /** The latest event time of a value that has used it, NaN where they have none. */
   usedAt: number
+  /** The event time at which it is looked at, infinite for never. */
+  lookedAt: number
 }
 
 /**
@@ -67,7 +69,7 @@ export class AnswerCache<A> {
   /** The least recently used first. */
   readonly #kept = new Map<string, KeptAsk<A>>()
   /** Which keys to look at when: those that have not been used for longer than any answer holds are forgotten. */
-  readonly #unused = new TimerQueue<string>()
+  readonly #unused = new TimerQueue<string>((key, time) => this.#kept.get(key)?.lookedAt === time)
   /** How many uses there were; saved with the rest. */
   uses: number
 
@@ -129,7 +131,12 @@ export class AnswerCache<A> {
     const before = this.#kept.get(key)
     this.uses += 1
     // A late value has not used it before those that came in time.
-    const kept = { ask, used: this.uses, usedAt: before === undefined ? at : Math.max(before.usedAt, at) }
+    const kept: KeptAsk<A> = {
+      ask,
+      used: this.uses,
+      usedAt: before === undefined ? at : Math.max(before.usedAt, at),
+      lookedAt: before?.lookedAt ?? Number.POSITIVE_INFINITY,
+    }
     this.#kept.delete(key)
     this.#kept.set(key, kept)
     this.#saved?.set(key, kept)
@@ -142,7 +149,8 @@ export class AnswerCache<A> {
     for (let due = this.#unused.take(watermark); due !== undefined; due = this.#unused.take(watermark)) {
       for (const key of due.items) {
         const kept = this.#kept.get(key)
-        if (kept === undefined) continue
+        if (kept === undefined || kept.lookedAt !== due.time) continue
+        kept.lookedAt = Number.POSITIVE_INFINITY
         if (kept.usedAt + this.#longestMs <= watermark) this.#delete(key)
         else this.#lookAt(key, kept)
       }
@@ -153,9 +161,11 @@ export class AnswerCache<A> {
     return Math.max(this.#limits.ttlMs, this.#limits.missTtlMs)
   }
 
-  #lookAt(key: string, { usedAt }: KeptAsk<A>): void {
-    const at = usedAt + this.#longestMs
-    if (Number.isFinite(at)) this.#unused.add(at, key)
+  #lookAt(key: string, kept: KeptAsk<A>): void {
+    const at = kept.usedAt + this.#longestMs
+    if (!Number.isFinite(at)) return
+    kept.lookedAt = at
+    this.#unused.add(at, key)
   }
 
   #evict(): void {
@@ -166,7 +176,9 @@ export class AnswerCache<A> {
   }
 
   #delete(key: string): void {
+    const isLookedAt = Number.isFinite(this.#kept.get(key)?.lookedAt)
     this.#kept.delete(key)
+    if (isLookedAt) this.#unused.withdraw()
     this.#saved?.delete(key)
   }
 }
@@ -186,7 +198,7 @@ export function keptAskState<A>(codec: StateCodec<A>): StateCodec<KeptAsk<A>> {
       const ask = new Ask<A>(null)
       ask.hasFailed = hasFailed
       if (!hasFailed) ask.answer = { value: value === null ? null : codec.decode(value), at: at ?? Number.NaN }
-      return { ask, used, usedAt: usedAt ?? Number.NaN }
+      return { ask, used, usedAt: usedAt ?? Number.NaN, lookedAt: Number.POSITIVE_INFINITY }
     },
   }
 }

@@ -81,11 +81,15 @@ export function countWindow<T>(options: CountWindowOptions<T>): OperatorFunction
     const arrivals = new Arrivals(restored.snapshot)
     const held = new HeldInOrder(state, restored, arrivals)
     const counts = restored.keyed<Count>(countState, 'counts')
-    const closing = new TimerQueue<KeyedEntry<Count>>()
+    const closing = new TimerQueue<KeyedEntry<Count>>(waitsUntil)
     const nextDue = () => Math.min(held.nextDue, closing.nextDue)
 
     function waitFor(entry: KeyedEntry<Count>): void {
       if (maxWaitMs < Number.POSITIVE_INFINITY) closing.add(entry.value.first + maxWaitMs - 1, entry)
+    }
+
+    function waitsUntil({ value: { values, first } }: KeyedEntry<Count>, time: number): boolean {
+      return values > 0 && first + maxWaitMs - 1 === time
     }
 
     function windowOf({ key, value: { ordinal, first, last } }: KeyedEntry<Count>): Window {
@@ -104,7 +108,7 @@ export function countWindow<T>(options: CountWindowOptions<T>): OperatorFunction
       now.values += 1
       now.last = at
       out.emitAt(at, { kind: 'value', window: windowOf(entry), value, isProvisional: false })
-      if (now.values === size) close(entry, at)
+      if (now.values === size) closeBefore(entry, at)
     }
 
     function close(entry: KeyedEntry<Count>, at: number): void {
@@ -114,6 +118,12 @@ export function countWindow<T>(options: CountWindowOptions<T>): OperatorFunction
       now.values = 0
       out.emitAt(at, { kind: 'fired', window, revision: 1 })
       out.emitAt(at, { kind: 'over', window })
+    }
+
+    /** Closes it before it has waited as long as it may. */
+    function closeBefore(entry: KeyedEntry<Count>, at: number): void {
+      close(entry, at)
+      if (maxWaitMs < Number.POSITIVE_INFINITY) closing.withdraw()
     }
 
     let isClosing = false
@@ -132,7 +142,7 @@ export function countWindow<T>(options: CountWindowOptions<T>): OperatorFunction
     function closeRests(before: number): void {
       isClosing = false
       const inTime = rests().sort((a, b) => a.value.last - b.value.last || (a.key < b.key ? -1 : 1))
-      for (const entry of inTime) close(entry, Math.max(entry.value.last, before + 1))
+      for (const entry of inTime) closeBefore(entry, Math.max(entry.value.last, before + 1))
     }
 
     for (const [key, { values }] of counts.entries()) {
@@ -154,7 +164,7 @@ export function countWindow<T>(options: CountWindowOptions<T>): OperatorFunction
             }
           } else {
             const due = closing.take(time)?.items ?? []
-            const waited = due.filter(({ value }) => value.values > 0 && value.first + maxWaitMs - 1 === time)
+            const waited = due.filter((entry) => waitsUntil(entry, time))
             // A window that filled up in the ms in which another one began may stand here twice.
             for (const entry of new Set(waited.sort((a, b) => (a.key < b.key ? -1 : 1)))) close(entry, time)
           }

@@ -1,5 +1,5 @@
 import type { OperatorFunction } from 'rxjs'
-import { ConfigurationError } from '../runtime/errors.ts'
+import { ConfigurationError, OperatorError } from '../runtime/errors.ts'
 import { elsewhereReason } from '../runtime/foreignRows.ts'
 import type { Json } from '../runtime/json.ts'
 import type { KeyedEntry, StateCodec } from '../runtime/keyedState.ts'
@@ -187,7 +187,12 @@ export function foldWindows<T, A, R>(options: FoldOptions, fold: Fold<T, A, R>):
     }
 
     function merge(window: Window, from: readonly Window[]): void {
-      const accumulator = mergedOf(from)
+      let accumulator: A | undefined
+      try {
+        accumulator = mergedOf(from)
+      } catch (error) {
+        throw notMerged(name, window, error)
+      }
       if (accumulator === undefined) return
       const parts = from.flatMap((one) => states.of(one).get(one.id) ?? [])
       for (const part of parts) {
@@ -200,6 +205,7 @@ export function foldWindows<T, A, R>(options: FoldOptions, fold: Fold<T, A, R>):
       held.valueCount = parts.reduce((sum, { valueCount }) => sum + valueCount, 0)
       states.of(window).set(window.id, held)
       if (rule.at !== 'values') due(held)
+      else if (window.end - 1 <= out.watermark) return
       else if (passes(rule.every, Math.max(...parts.map(({ valueCount }) => valueCount)), held.valueCount)) {
         show(window, accumulator, noPreviews)
       }
@@ -221,7 +227,9 @@ export function foldWindows<T, A, R>(options: FoldOptions, fold: Fold<T, A, R>):
       const { window, accumulator, hasFired, valueCount } = held
       const { hops } = window
       if (hops === undefined) {
-        if (!hasFired && valueCount % every === 0) show(window, accumulator, noPreviews)
+        // One that is over already fires with this value.
+        if (!hasFired && window.end - 1 > out.watermark && valueCount % every === 0)
+          show(window, accumulator, noPreviews)
         return
       }
       for (const one of windowsOver(window, hops)) {
@@ -402,6 +410,15 @@ function lacksWithdraw(name: string): ConfigurationError {
 function lacksMerge(name: string): ConfigurationError {
   return new ConfigurationError(
     `${name}: the windows above it share values or become one, so it needs to know how two accumulators are made one: give it merge(earlier, later).`,
+  )
+}
+
+/** No record can be set aside for it: the values of both sessions have been counted, and are kept nowhere else. */
+function notMerged(name: string, { key, start, end }: Window, error: unknown): Error {
+  if (error instanceof ConfigurationError || error instanceof OperatorError) return error
+  return new OperatorError(
+    `${name}: merge threw where sessions of ${key} have become one, [${start}, ${end}): ${String(error)}. Mend merge and start again: nothing is lost, it goes on there.`,
+    { cause: error },
   )
 }
 

@@ -34,14 +34,17 @@ export class OpenHoles {
     for (const [, hole] of this.#saved.entries()) this.#remember(hole)
   }
 
-  /** Opens it, as far as it is not before `earliest`: what was kept for the time before that is gone. */
-  open(hole: Hole, earliest: number): void {
-    this.close(hole)
-    const from = Math.max(hole.from, earliest)
-    if (from > hole.to) return
+  /**
+   * Opens it, as far as it is not before `earliest`: what was kept for the time before that is gone, but for what it has held open itself. Gives what it was before, if it was open.
+   */
+  open(hole: Hole, earliest: number): Hole | undefined {
+    const before = this.close(hole)
+    const from = Math.max(hole.from, Math.min(earliest, before?.from ?? earliest))
+    if (from > hole.to) return before
     const kept = new Hole({ ...hole, from })
     this.#saved.set(nameOf(hole), kept)
     this.#remember(kept)
+    return before
   }
 
   /** The hole as it was kept, or undefined where it is not open. */

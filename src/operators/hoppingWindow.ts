@@ -182,7 +182,11 @@ export function hoppingWindow<T>(options: HoppingWindowOptions<T>): OperatorFunc
 
     out.wakeAt(Number.POSITIVE_INFINITY)
     for (const [id, start] of saved.entries()) {
-      keep(paneFrom(id.slice(0, id.lastIndexOf('@')), start), restored.watermark)
+      keep(paneFrom(keyIn(id), start), restored.watermark)
+    }
+    // A shorter lateness than before has left out windows that had fired.
+    for (const [id] of [...revisions.entries()]) {
+      if (windows.get(keyIn(id))?.has(Number(id.slice(id.lastIndexOf('@') + 1))) !== true) revisions.delete(id)
     }
 
     function paneFrom(key: string, start: number): Pane {
@@ -206,17 +210,16 @@ export function hoppingWindow<T>(options: HoppingWindowOptions<T>): OperatorFunc
         const key = keyOf(by, value, name)
         const { watermark } = out
         const ordinal = Math.floor(at / lengthMs)
-        let pane = panes.find(key, ordinal)
-        if (pane === undefined) {
-          const made = paneFrom(key, ordinal * lengthMs)
-          if (lateness.isOver(made.lastEnd - 1, watermark)) {
-            out.reject(
-              'late',
-              `${name}: event time ${at} of ${key} is late: its last window ended at ${made.lastEnd}, the watermark is ${watermark}`,
-            )
-            return
-          }
-          pane = made
+        const known = panes.find(key, ordinal)
+        const pane = known ?? paneFrom(key, ordinal * lengthMs)
+        if (watermark >= pane.firstEnd - 1 && lateness.isOver(pane.lastEnd - 1, watermark)) {
+          out.reject(
+            'late',
+            `${name}: event time ${at} of ${key} is late: its last window ended at ${pane.lastEnd}, the watermark is ${watermark}`,
+          )
+          return
+        }
+        if (known === undefined) {
           saved.set(pane.window.id, pane.window.start)
           keep(pane, watermark)
         }
@@ -243,6 +246,11 @@ export function hoppingWindow<T>(options: HoppingWindowOptions<T>): OperatorFunc
       },
     }
   })
+}
+
+/** The key in an id of a pane or a window. */
+function keyIn(id: string): string {
+  return id.slice(0, id.lastIndexOf('@'))
 }
 
 /** Panes by their ids, which end in their starts, and how often windows have fired. */

@@ -102,14 +102,18 @@ export function keyed<T, S, O>(options: KeyedOptions<T, S, O>): OperatorFunction
   const spec = { name, shape: { version }, migrate: migrating(version, options.migrate), onReject }
   return stateful<T, O>(spec, (restored, out) => {
     const saved = restored.keyed<KeyState<S>>(keyState(state))
-    const queue = new TimerQueue<KeyedEntry<KeyState<S>>>()
+    const queue = new TimerQueue<KeyedEntry<KeyState<S>>>(
+      ({ isDeleted, value }, time) => !isDeleted && value.queuedAt === time,
+    )
 
     /** Stands in the queue once, at its time or before. */
     function enqueue(entry: KeyedEntry<KeyState<S>>): void {
       const kept = entry.value
       if (kept.wakeAt === null || kept.wakeAt >= kept.queuedAt) return
+      const isQueued = kept.queuedAt < Number.POSITIVE_INFINITY
       kept.queuedAt = kept.wakeAt
       queue.add(kept.wakeAt, entry)
+      if (isQueued) queue.withdraw()
       out.wakeAt(kept.wakeAt)
     }
 
@@ -130,6 +134,7 @@ export function keyed<T, S, O>(options: KeyedOptions<T, S, O>): OperatorFunction
       const known = saved.entry(key)
       if (keep === null) {
         saved.delete(key)
+        if (known !== undefined && known.value.queuedAt < Number.POSITIVE_INFINITY) queue.withdraw()
         return null
       }
       if (known === undefined) {

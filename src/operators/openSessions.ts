@@ -55,8 +55,8 @@ export class OpenSessions {
   readonly #ended: KeyedState<number>
   /** Of each key, by time. */
   readonly #kept = new Map<string, KeptSession[]>()
-  readonly #firing = new TimerQueue<KeptSession>()
-  readonly #ending = new TimerQueue<KeptSession>()
+  readonly #firing = new TimerQueue<KeptSession>(isKept)
+  readonly #ending = new TimerQueue<KeptSession>(isKept)
   readonly #forgetting = new TimerQueue<string>()
 
   constructor(rules: SessionRules, lateness: Lateness, restored: Restored) {
@@ -173,7 +173,10 @@ export class OpenSessions {
         const time = this.#overAt(one)
         if (one.isGone) continue
         if (time > watermark) this.#ending.add(time, one)
-        else over.push(one)
+        else {
+          one.isEnding = false
+          over.push(one)
+        }
       }
     }
     for (const one of over) {
@@ -256,6 +259,8 @@ export class OpenSessions {
   #leave(session: KeptSession): void {
     const { key, id } = session.window
     session.isGone = true
+    if (session.isEnding) this.#ending.withdraw()
+    if (!session.hasFired) this.#firing.withdraw()
     this.#saved.delete(id)
     const sessions = this.#kept.get(key) as KeptSession[]
     if (sessions.length === 1) this.#kept.delete(key)
@@ -279,6 +284,10 @@ export class OpenSessions {
 type SavedSession = readonly [key: string, first: number, last: number, revision?: number]
 
 const none: readonly never[] = []
+
+function isKept({ isGone }: KeptSession): boolean {
+  return !isGone
+}
 
 const wholeNumber: StateCodec<number> = { encode: (value) => value, decode: (saved) => saved as number }
 

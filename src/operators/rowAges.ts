@@ -11,11 +11,11 @@ export class RowAges {
   readonly #rows: Pick<KeyedState<unknown>, 'delete'>
   /** ms UTC; minus infinity until time has begun. */
   readonly #refreshed: KeyedState<number>
-  readonly #expiring = new TimerQueue<string>()
+  readonly #expiring = new TimerQueue<string>((key, time) => this.#queuedAt.get(key) === time)
   /** At which time a key stands in the queue; only there is it looked at. */
   readonly #queuedAt = new Map<string, number>()
   /** Those that came before time had begun. */
-  #early: string[] = []
+  #early = new Set<string>()
 
   /**
    * Null where rows stay for good; what was kept when they did not is let go of then.
@@ -55,15 +55,15 @@ export class RowAges {
   /** The row is gone. */
   forget(key: string): void {
     this.#refreshed.delete(key)
+    this.#early.delete(key)
+    if (this.#queuedAt.delete(key)) this.#expiring.withdraw()
   }
 
   /** Takes away the rows that are too old. */
   expire(watermark: number): void {
     const early = this.#early
-    this.#early = []
-    for (const key of early) {
-      if (this.#refreshed.get(key) === Number.NEGATIVE_INFINITY) this.refresh(key, watermark)
-    }
+    this.#early = new Set()
+    for (const key of early) this.refresh(key, watermark)
     for (let due = this.#expiring.take(watermark); due !== undefined; due = this.#expiring.take(watermark)) {
       for (const key of due.items) {
         if (this.#queuedAt.get(key) !== due.time) continue
@@ -81,7 +81,7 @@ export class RowAges {
   }
 
   #lookAt(key: string, at: number): void {
-    if (at === Number.NEGATIVE_INFINITY) this.#early.push(key)
+    if (at === Number.NEGATIVE_INFINITY) this.#early.add(key)
     else if (!this.#queuedAt.has(key)) {
       this.#queuedAt.set(key, at + this.#ttlMs)
       this.#expiring.add(at + this.#ttlMs, key)

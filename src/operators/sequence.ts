@@ -58,6 +58,16 @@ interface Match<T> {
   readonly values: readonly T[]
 }
 
+/** The end of the time that a match has. */
+interface Ending<T> {
+  readonly entry: KeyedEntry<Match<T>>
+  readonly first: number
+}
+
+function isOpen<T>({ entry, first }: Ending<T>): boolean {
+  return !entry.isDeleted && entry.value.first === first
+}
+
 /**
  * Finds values of a key that follow one another as `steps` say, with any others between.
  *
@@ -99,7 +109,7 @@ export function sequence<T, K extends string, O, L = O>(
     const arrivals = new Arrivals(restored.snapshot)
     const held = new HeldInOrder(state, restored, arrivals)
     const open = restored.keyed<Match<T>>(matchState(state), 'open')
-    const ending = new TimerQueue<{ readonly entry: KeyedEntry<Match<T>>; readonly first: number }>()
+    const ending = new TimerQueue<Ending<T>>(isOpen)
     const nextDue = () => Math.min(held.nextDue, ending.nextDue)
 
     function matchedBy(values: readonly T[]): Record<K, T> {
@@ -117,6 +127,11 @@ export function sequence<T, K extends string, O, L = O>(
       ending.add(first + withinMs, { entry, first })
     }
 
+    function end(key: string): void {
+      open.delete(key)
+      ending.withdraw()
+    }
+
     function look(key: string, value: T, at: number): void {
       const match = open.get(key)
       if (match === undefined) {
@@ -126,7 +141,7 @@ export function sequence<T, K extends string, O, L = O>(
       const isBroken = unless?.(value, matchedBy(match.values))
       if (isBroken !== undefined) refusePromise(`${name}: unless`, isBroken)
       if (isBroken === true) {
-        open.delete(key)
+        end(key)
         return
       }
       if (!isStep(names[match.values.length] as K, value)) return
@@ -135,7 +150,7 @@ export function sequence<T, K extends string, O, L = O>(
       else {
         const result = onMatch(matchedBy(values))
         refusePromise(`${name}: onMatch`, result)
-        open.delete(key)
+        end(key)
         if (result !== null) out.emitAt(at, result)
       }
     }
@@ -169,7 +184,7 @@ export function sequence<T, K extends string, O, L = O>(
             continue
           }
           const due = ending.take(at)?.items ?? []
-          const over = due.filter(({ entry, first }) => !entry.isDeleted && entry.value.first === first)
+          const over = due.filter(isOpen)
           for (const { entry } of over.sort((a, b) => (a.entry.key < b.entry.key ? -1 : 1))) {
             out.attempt(null, () => timeOut(entry, at))
           }

@@ -147,8 +147,7 @@ export function tumblingWindow<T>(options: TumblingWindowOptions<T>): OperatorFu
     }
 
     /** Windows that have waited for a hole alone are over with it. */
-    function closeHole(hole: Hole): void {
-      const kept = holes?.close(hole)
+    function endHeldBy(kept: Hole | undefined): void {
       if (kept === undefined) return
       const touched: OpenWindow[] = []
       for (const [, one] of saved.entries()) {
@@ -161,8 +160,12 @@ export function tumblingWindow<T>(options: TumblingWindowOptions<T>): OperatorFu
 
     function onHole(hole: Hole): void {
       const last = lateness.overUntil(out.watermark)
-      if (hole.isOver) closeHole(hole)
-      else holes?.open(hole, Number.isFinite(last) ? Math.floor((last + 1) / sizeMs) * sizeMs : hole.from)
+      // One that is told again may reach less far than before.
+      endHeldBy(
+        hole.isOver
+          ? holes?.close(hole)
+          : holes?.open(hole, Number.isFinite(last) ? Math.floor((last + 1) / sizeMs) * sizeMs : hole.from),
+      )
     }
 
     out.wakeAt(Number.POSITIVE_INFINITY)

@@ -17,6 +17,15 @@ interface StoredVersion<V> extends Version<V> {
   readonly id: string
 }
 
+/** What is kept of a key. */
+interface Row<V> {
+  readonly key: string
+  /** By time, and those of one time in the order in which they came. */
+  readonly versions: StoredVersion<V>[]
+  /** The watermark at which the first of them may go; the row stands in the queue there alone. */
+  dueAt: number
+}
+
 /**
  * What held when, by key: each version from its time on, until the next one, and at most for `keepMs`. They are part of the checkpoint, one entry each.
  *
@@ -25,10 +34,8 @@ interface StoredVersion<V> extends Version<V> {
 export class Versions<V> {
   readonly #keepMs: number
   readonly #saved: KeyedState<Version<V>>
-  /** By time, and those of one time in the order in which they came. */
-  readonly #byKey = new Map<string, StoredVersion<V>[]>()
-  /** Keys of which something may go. */
-  readonly #due = new TimerQueue<string>()
+  readonly #byKey = new Map<string, Row<V>>()
+  readonly #due = new TimerQueue<Row<V>>(({ dueAt }, time) => dueAt === time)
   readonly #arrivals: Arrivals
 
   /** @param arrivals the operator's own, which it saves */
@@ -54,39 +61,53 @@ export class Versions<V> {
 
   /** What holds at the time; null for nothing. */
   asOf(key: string, time: number): V | null {
-    const found = this.#byKey.get(key)?.findLast(({ at }) => at <= time)
+    const found = this.#byKey.get(key)?.versions.findLast(({ at }) => at <= time)
     return found === undefined || found.isEnd || time - found.at > this.#keepMs ? null : found.value
   }
 
   /** Lets go of what nothing above the watermark can find. */
   forget(watermark: number): void {
     for (let due = this.#due.take(watermark); due !== undefined; due = this.#due.take(watermark)) {
-      for (const key of new Set(due.items)) this.#prune(key, watermark)
+      for (const row of due.items) if (row.dueAt === due.time) this.#prune(row, watermark)
     }
   }
 
-  #prune(key: string, watermark: number): void {
-    const versions = this.#byKey.get(key)
-    if (versions === undefined) return
+  #prune(row: Row<V>, watermark: number): void {
+    const { key, versions } = row
     let passed = versions.findLastIndex(({ at }) => at <= watermark)
     const newest = versions[passed]
-    if (newest === undefined) return
-    if (!newest.isEnd && newest.at + this.#keepMs > watermark) passed -= 1
+    if (newest !== undefined && this.#endOf(newest) > watermark) passed -= 1
     for (const { id } of versions.splice(0, passed + 1)) this.#saved.delete(id)
+    row.dueAt = Number.POSITIVE_INFINITY
     if (versions.length === 0) this.#byKey.delete(key)
+    else this.#enqueue(row)
   }
 
   #enter(version: StoredVersion<V>): void {
     const { key, at } = version
-    const versions = this.#byKey.get(key)
-    if (versions === undefined) this.#byKey.set(key, [version])
-    else {
-      let place = versions.length
-      while (place > 0 && (versions[place - 1] as StoredVersion<V>).at > at) place -= 1
-      versions.splice(place, 0, version)
-    }
-    this.#due.add(at, key)
-    this.#due.add(at + this.#keepMs, key)
+    const row = this.#byKey.get(key) ?? { key, versions: [], dueAt: Number.POSITIVE_INFINITY }
+    const { versions } = row
+    if (versions.length === 0) this.#byKey.set(key, row)
+    let place = versions.length
+    while (place > 0 && (versions[place - 1] as StoredVersion<V>).at > at) place -= 1
+    versions.splice(place, 0, version)
+    this.#enqueue(row)
+  }
+
+  /** The first version goes when the second one has been reached, or nothing to come can find it. */
+  #enqueue(row: Row<V>): void {
+    const [first, second] = row.versions as [StoredVersion<V>, StoredVersion<V>?]
+    const dueAt = Math.min(this.#endOf(first), second?.at ?? Number.POSITIVE_INFINITY)
+    if (dueAt === row.dueAt) return
+    const isQueued = row.dueAt < Number.POSITIVE_INFINITY
+    row.dueAt = dueAt
+    this.#due.add(dueAt, row)
+    if (isQueued) this.#due.withdraw()
+  }
+
+  /** The watermark from which on nothing to come finds the version. */
+  #endOf({ at, isEnd }: StoredVersion<V>): number {
+    return isEnd ? at : at + this.#keepMs
   }
 }
 

@@ -1,6 +1,6 @@
 import type pg from 'pg'
 import { checkQuality } from '../quality/checkQuality.ts'
-import type { QualityRun } from '../quality/saveQuality.ts'
+import { type QualityRun, releaseEmptied } from '../quality/saveQuality.ts'
 import { silverQuality } from './klineQuality.ts'
 
 /** Minutes of a symbol, `from` inclusive, `to` exclusive, ms UTC. */
@@ -13,17 +13,19 @@ interface MarketWindow {
 
 const windowsAtOnce = 50_000
 
+const given = ({ market, symbol, from, to }: MarketWindow) => ({ key: { market, symbol }, from, to })
+
 /** Judges the minutes of silver in the transaction of a pass, and gives the windows that nothing may be made of. */
 export async function silverBoundary<W extends MarketWindow>(
   client: pg.ClientBase,
   windows: readonly W[],
-  run: QualityRun,
+  run: QualityRun & { readonly emptied: readonly W[] },
 ): Promise<readonly W[]> {
+  await releaseEmptied(client, silverQuality, run.emptied.map(given), run)
   const blocked: W[] = []
   for (let at = 0; at < windows.length; at += windowsAtOnce) {
     const some = windows.slice(at, at + windowsAtOnce)
-    const given = some.map(({ market, symbol, from, to }) => ({ key: { market, symbol }, from, to }))
-    const verdict = await checkQuality(client, silverQuality, given, run)
+    const verdict = await checkQuality(client, silverQuality, some.map(given), run)
     blocked.push(...some.filter((_, i) => verdict.windows[i]?.isBlocked !== false))
   }
   return blocked

@@ -2,6 +2,7 @@ import type pg from 'pg'
 import { expectationText } from './expectationName.ts'
 import type { Judgement } from './judgement.ts'
 import type { Quality } from './quality.ts'
+import type { QualityWindow } from './qualityWindow.ts'
 import { keyText, type Scope } from './scope.ts'
 import { SqlParameters } from './sqlParameters.ts'
 import type { QualityVerdict } from './verdict.ts'
@@ -65,6 +66,27 @@ export async function releaseRows(
      WHERE known.quality = ${parameters.add(scope.quality.name)} AND known.released_at IS NULL AND known.expectation <> ALL (${parameters.add(unjudged)}::text[])
        AND known.key = win.key AND known.window_from >= win.window_from AND known.window_to <= win.window_to`,
     parameters.values,
+  )
+}
+
+/** The same of windows that have no rows any more, which nobody judges: what failed in them is gone. */
+export async function releaseEmptied(
+  client: pg.ClientBase,
+  quality: Quality,
+  windows: readonly QualityWindow[],
+  { now }: QualityRun,
+): Promise<void> {
+  if (windows.length === 0) return
+  await client.query(
+    `UPDATE quarantine AS known SET released_at = $2 FROM unnest($3::text[], $4::timestamptz[], $5::timestamptz[]) AS win (key, "from", "to")
+     WHERE known.quality = $1 AND known.released_at IS NULL AND known.key = win.key::jsonb AND known.window_from >= win."from" AND known.window_to <= win."to"`,
+    [
+      quality.name,
+      new Date(now).toISOString(),
+      windows.map((window) => keyText(quality, window)),
+      windows.map(({ from }) => new Date(from).toISOString()),
+      windows.map(({ to }) => new Date(to).toISOString()),
+    ],
   )
 }
 

@@ -195,6 +195,15 @@ export async function hasCandleTables(client: pg.Pool | pg.ClientBase): Promise<
   return rows[0]?.found === true
 }
 
+/** Whether there is a candle of any symbol. */
+export async function hasCandles(client: pg.Pool | pg.ClientBase): Promise<boolean> {
+  if (!(await hasCandleTables(client))) return false
+  const { rows } = await client.query<{ found: boolean }>(
+    'SELECT EXISTS (SELECT 1 FROM fact_realtime_trades_1m) AS found',
+  )
+  return rows[0]?.found === true
+}
+
 /** Which markets and symbols have candles of this interval, in this data set. */
 export async function readSeries(client: pg.Client, interval: Interval): Promise<readonly StoredSeries[]> {
   const { rows } = await client.query<StoredSeries>(series(interval))

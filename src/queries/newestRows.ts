@@ -1,7 +1,6 @@
 import type pg from 'pg'
 
 const statements = {
-  alerts: 'SELECT to_jsonb(t) AS "row" FROM alert_event AS t ORDER BY at DESC LIMIT $1',
   quality: 'SELECT to_jsonb(t) AS "row" FROM quality_result AS t ORDER BY checked_at DESC LIMIT $1',
   runs: 'SELECT to_jsonb(t) AS "row" FROM batch_run AS t ORDER BY not_before DESC LIMIT $1',
 } as const

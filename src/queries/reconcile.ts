@@ -70,11 +70,12 @@ WHERE theirs.interval = $1 AND ours.is_closed AND ${inRange}`
 const ofSeries = (name: string) =>
   `${name}.market = theirs.market AND ${name}.symbol = theirs.symbol AND ${name}.interval = theirs.interval AND ${name}.is_closed`
 
-/** Between the first and the last candle of ours there should be one for each of theirs in which there were trades. */
+/** Between the first and the last candle of ours there should be one for each of theirs in which there were trades, unless it was deleted because of its age. */
 const missing = (interval: Interval) => `
 SELECT theirs.market, theirs.symbol, theirs.interval, theirs.open_time, '{"candle": ["missing", "trades"]}'::jsonb AS differences
 FROM raw_klines theirs
 WHERE theirs.interval = $1 AND theirs.trade_count > 0 AND ${inRange}
+  AND theirs.open_time > coalesce((SELECT deleted_until FROM retention WHERE kind = 'candles-${interval}'), '-infinity')
   AND EXISTS (SELECT FROM ${tableOf(interval)} before WHERE ${ofSeries('before')} AND before.open_time < theirs.open_time)
   AND EXISTS (SELECT FROM ${tableOf(interval)} behind WHERE ${ofSeries('behind')} AND behind.open_time > theirs.open_time)
   AND NOT EXISTS (

@@ -3,6 +3,7 @@ import { type StoredRange, storedRanges } from '../sinks/postgres/skippedRanges.
 import { countDifferences, type DifferenceCount } from './minuteDifferences.ts'
 import { countOpenGaps, type OpenGapCount } from './openGaps.ts'
 import { countOutbox, type OutletCount } from './outbox.ts'
+import { type RetentionFacts, retentionFacts } from './retention.ts'
 
 export interface TaskStatus {
   readonly pipeline: string
@@ -115,6 +116,8 @@ export interface DataSetStatus {
   readonly openGaps: readonly OpenGapCount[]
   /** Candles that are not the exchange's and that nobody has explained, by symbol. */
   readonly differences: readonly DifferenceCount[]
+  /** What was deleted because it was older than it is to be kept. */
+  readonly retention: readonly RetentionFacts[]
 }
 
 type TaskRow = Omit<TaskStatus, 'watermark' | 'committedAt' | 'inputs'> & {
@@ -148,6 +151,7 @@ export async function readStatus(client: pg.ClientBase): Promise<DataSetStatus> 
       skipped: (await storedRanges(client)).filter(({ takenBackBy }) => takenBackBy === null),
       openGaps: await countOpenGaps(client),
       differences: await countDifferences(client),
+      retention: await retentionFacts(client),
     }
   } finally {
     await client.query('ROLLBACK')

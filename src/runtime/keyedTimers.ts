@@ -11,9 +11,6 @@ interface Timer {
   isCancelled: boolean
 }
 
-/** Below so many withdrawn timers it is not worth while to clear them away. */
-const fewestCleared = 1_024
-
 /**
  * The timers of one operator, by key and time, saved with its state.
  *
@@ -22,8 +19,7 @@ const fewestCleared = 1_024
 export class KeyedTimers {
   readonly #saved: KeyedState<number>
   readonly #set = new Map<string, Timer>()
-  #queue = new TimerQueue<Timer>()
-  #cancelled = 0
+  readonly #queue = new TimerQueue<Timer>(({ isCancelled }) => !isCancelled)
   /** Set while timers of their time fire, hence for the next move of time: a timer that sets itself again must not fire for ever. */
   #postponed: Timer[] = []
   #firing = Number.NEGATIVE_INFINITY
@@ -51,9 +47,7 @@ export class KeyedTimers {
     timer.isCancelled = true
     this.#set.delete(id)
     this.#saved.delete(id)
-    this.#cancelled += 1
-    if (this.#cancelled > Math.max(fewestCleared, this.#set.size) && this.#firing === Number.NEGATIVE_INFINITY)
-      this.#clear()
+    this.#queue.withdraw()
   }
 
   /** Gives every timer that is due once, by time and then by key, also those that are set meanwhile for a later time that is due. */
@@ -61,10 +55,7 @@ export class KeyedTimers {
     for (let due = this.#queue.take(watermark); due !== undefined; due = this.#queue.take(watermark)) {
       this.#firing = due.time
       for (const timer of due.items.sort(byKey)) {
-        if (timer.isCancelled) {
-          this.#cancelled -= 1
-          continue
-        }
+        if (timer.isCancelled) continue
         const id = idOf(timer.key, timer.time)
         this.#set.delete(id)
         this.#saved.delete(id)
@@ -72,7 +63,7 @@ export class KeyedTimers {
       }
     }
     this.#firing = Number.NEGATIVE_INFINITY
-    for (const timer of this.#postponed) this.#queue.add(timer.time, timer)
+    for (const timer of this.#postponed) if (!timer.isCancelled) this.#queue.add(timer.time, timer)
     this.#postponed = []
   }
 
@@ -87,12 +78,6 @@ export class KeyedTimers {
     this.#set.set(id, timer)
     if (timer.time <= this.#firing) this.#postponed.push(timer)
     else this.#queue.add(timer.time, timer)
-  }
-
-  #clear(): void {
-    this.#queue = new TimerQueue()
-    this.#cancelled = 0
-    for (const timer of this.#set.values()) this.#queue.add(timer.time, timer)
   }
 }
 

@@ -15,7 +15,11 @@ export interface RelaysOptions {
   readonly clock: Clock
   readonly limits: WorkerLimits
   readonly openTopic?: OpenOutgoingTopic
+  readonly watchSends?: WatchSends
 }
+
+/** Gives what takes the messages of an outlet, watched: for whoever wants to know of each send. */
+export type WatchSends = (destination: Destination, outlet: string, claim: Claim) => Destination
 
 /** After a stop that is meant to come at once, what is committed has so long to be sent; the rest is sent after the next start. */
 const graceMs = 2_000
@@ -27,8 +31,12 @@ export class Relays {
   readonly #relays: ReadonlyMap<string, Relay>
 
   /** Starts them. Throws `ConfigurationError` for an outlet to a topic where nobody said how topics are opened. */
-  constructor(claim: Claim, outlets: readonly SendingOutlet[], { store, clock, limits, openTopic }: RelaysOptions) {
-    const destinations = outlets.map((outlet) => ({ outlet, destination: destinationOf(claim, outlet, openTopic) }))
+  constructor(claim: Claim, outlets: readonly SendingOutlet[], options: RelaysOptions) {
+    const { store, clock, limits, openTopic, watchSends = (one) => one } = options
+    const destinations = outlets.map((outlet) => ({
+      outlet,
+      destination: watchSends(destinationOf(claim, outlet, openTopic), outlet.name, claim),
+    }))
     this.#clock = clock
     this.#relays = new Map(
       destinations.map(({ outlet: { name, sent }, destination }) => {

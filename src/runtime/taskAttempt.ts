@@ -22,7 +22,7 @@ import { QuietWait } from './quietWait.ts'
 import { RecordedAnswers } from './recordedAnswers.ts'
 import { RecordedNotes } from './recordedNotes.ts'
 import { RecordedSteps } from './recordedSteps.ts'
-import { Relays } from './relays.ts'
+import { Relays, type WatchSends } from './relays.ts'
 import { nameToday } from './renamedOperators.ts'
 import { SkippedOffsets } from './skippedOffsets.ts'
 import type { StartFrom } from './startFrom.ts'
@@ -43,6 +43,8 @@ export interface TaskOptions {
   readonly inputs: readonly ResolvedInput[]
   /** For outlets that send to topics. */
   readonly openTopic?: OpenOutgoingTopic
+  /** Gives what takes an outlet's messages as it is to be used: for whoever wants to know of each send. */
+  readonly watchSends?: WatchSends
   /** Where checkpoints and results go. */
   readonly store: CheckpointStore
   /** Where outlets made by `toArchive` keep raw records; null keeps none. */

@@ -1,5 +1,5 @@
 import type pg from 'pg'
-import { hasCandleTables } from '../queries/candles.ts'
+import { hasCandles } from '../queries/candles.ts'
 import { migratedSchemas, newestMigration } from '../queries/dataSets.ts'
 import { openPool, type PostgresAddress } from '../sinks/postgres/connection.ts'
 import { readMigrations } from '../sinks/postgres/migrate.ts'
@@ -50,7 +50,7 @@ export class DataSets {
         schema,
         ...describe(schema),
         problem: number === wanted ? null : problemOf(schema, number < wanted),
-        hasCandles: await hasCandleTables(pool),
+        hasCandles: await hasCandles(pool),
       })
     }
     // Real prices first, then invented ones, then whatever else there is.

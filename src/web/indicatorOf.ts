@@ -1,4 +1,3 @@
-import { parseFixed8 } from '../exact/decimal.ts'
 import type { Interval } from '../market/interval.ts'
 import { intervalMs } from '../market/interval.ts'
 import { atrFold } from '../operators/indicators/atr.ts'
@@ -10,14 +9,15 @@ import { rsiFold } from '../operators/indicators/rsi.ts'
 import { Series } from '../operators/indicators/series.ts'
 import { smaFold } from '../operators/indicators/sma.ts'
 import { vwapFold } from '../operators/indicators/vwap.ts'
-import type { StoredCandle } from '../queries/candles.ts'
 import { durationMs } from '../runtime/duration.ts'
 import { ConfigurationError } from '../runtime/errors.ts'
+import { exactCandle, type ShownCandle } from './exactCandle.ts'
 import type { WireIndicator, WireValue } from './protocol.ts'
 
 /** A quiet market longer than that starts an indicator anew, as in the operators. */
 const maxQuiet = 1_440
 const mostPeriod = 1_000
+const mostOpen = 4
 
 interface Wanted {
   readonly fold: IndicatorFold<unknown, object>
@@ -68,7 +68,7 @@ function foldOf(text: string): Wanted {
 
 /** How a candle goes into an indicator. */
 export interface IndicatorCandle {
-  readonly candle: StoredCandle
+  readonly candle: ShownCandle
   /** False where trades are known to be missing from it. */
   readonly isComplete: boolean
 }
@@ -84,6 +84,8 @@ export class IndicatorOver {
   readonly #fold: Wanted['fold']
   readonly #intervalMs: number
   #series: Series<unknown, object>
+  /** Those that came last and are still open: the one before the newest closes a moment after it has begun. */
+  #open: Bar[] = []
 
   constructor(text: string, interval: Interval) {
     this.text = text
@@ -97,6 +99,7 @@ export class IndicatorOver {
   /** From the first candle on. */
   whole(candles: readonly IndicatorCandle[]): WireIndicator {
     this.#series = this.#begin()
+    this.#open = []
     return this.#indicator(candles.flatMap((one) => this.#take(one)))
   }
 
@@ -110,11 +113,13 @@ export class IndicatorOver {
   }
 
   #take({ candle, isComplete }: IndicatorCandle): readonly WireValue[] {
-    const bar = barOf(candle)
+    const bar = exactCandle(candle)
     if (bar === null) return []
     const values = candle.isClosed
       ? this.#series.add({ ...bar, isComplete, revision: candle.revision })
-      : [this.#series.preview(bar)].filter((preview) => preview !== null)
+      : [this.#series.preview(bar, this.#open)].filter((preview) => preview !== null)
+    this.#open = this.#open.filter(({ openTime }) => openTime !== bar.openTime).slice(-mostOpen)
+    if (!candle.isClosed) this.#open.push(bar)
     return values.map(({ openTime, value, isComplete: isWhole }) => [
       openTime,
       isWhole && (candle.isClosed || isComplete) ? 1 : 0,
@@ -125,17 +130,4 @@ export class IndicatorOver {
   #indicator(values: readonly WireValue[]): WireIndicator {
     return { indicator: this.text, names: this.names, values }
   }
-}
-
-/** Null for a candle that is none by the rules of the market, such as one of a table that somebody else fills. */
-function barOf({ openTime, high, low, close, volume, quoteVolume }: StoredCandle): Bar | null {
-  const [h, l, c, v] = [high, low, close, volume].map((text) => parseFixed8(text))
-  if (h == null || l == null || c == null || v == null) return null
-  const quote = fixed16(quoteVolume)
-  return quote === null ? null : { openTime, high: h, low: l, close: c, volume: v, quoteVolume: quote }
-}
-
-function fixed16(text: string): bigint | null {
-  const match = /^(\d{1,38})(?:\.(\d{1,16})0*)?$/.exec(text)
-  return match === null ? null : BigInt(`${match[1]}${(match[2] ?? '').padEnd(16, '0')}`)
 }

@@ -1,7 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type pg from 'pg'
 import type { WebSocket } from 'ws'
-import { readWatchedSymbols, type WatchedSymbol } from '../queries/dayChanges.ts'
 import { commitMark, readRunReports } from '../queries/runReports.ts'
 import type { Clock } from '../runtime/clock.ts'
 import { ConfigurationError, MillraceError } from '../runtime/errors.ts'
@@ -9,19 +8,13 @@ import { asMillraceError } from '../sinks/postgres/errors.ts'
 import type { DataSets } from './dataSets.ts'
 import { LiveClient } from './liveClient.ts'
 import { PipelineWatch } from './pipelineWatch.ts'
-import {
-  type ClientMessage,
-  clientMessageSchema,
-  type SeriesName,
-  type ServerMessage,
-  type WireSymbol,
-} from './protocol.ts'
+import { type ClientMessage, clientMessageSchema, type SeriesName, type ServerMessage } from './protocol.ts'
 import { type SeriesNews, SeriesWatch } from './seriesWatch.ts'
+import { SymbolWatch } from './symbolWatch.ts'
 
 const pollMs = 50
 const secondMs = 1_000
 const dataSetsEveryMs = 5_000
-const symbolsEveryMs = 500
 /** Different series with different indicators that are pushed at once, over all clients. */
 const mostWatched = 64
 const mostMessageBytes = 16_384
@@ -40,10 +33,12 @@ interface Viewer {
   wants: ClientMessage
   /** Key of the watched series by the id that the client knows it by. */
   readonly series: Map<number, string>
+  /** Key of the list of symbols that it looks at; null for none. */
+  list: string | null
 }
 
 /** A client's wants before it has said any. */
-const nothing: ClientMessage = { kind: 'watch', pipelines: false, symbols: null, series: [] }
+const nothing: ClientMessage = { kind: 'watch', pipelines: false, symbols: null, find: '', series: [] }
 
 /** Reads what clients watch, and nothing else, and pushes what is new. Reads nothing while nobody watches. */
 export class LiveHub {
@@ -54,7 +49,7 @@ export class LiveHub {
   readonly #watched = new Map<string, Watched>()
   readonly #pipelines: PipelineWatch
   readonly #marks = new Map<string, string>()
-  readonly #symbols = new Map<string, { readonly text: string; readonly at: number; readonly mark: string }>()
+  readonly #lists = new Map<string, SymbolWatch>()
   readonly #ended = new AbortController()
   #waiting: { readonly what: string; readonly since: number } | null = null
   #dataSetsAt = Number.NEGATIVE_INFINITY
@@ -79,7 +74,7 @@ export class LiveHub {
   }
 
   add(socket: WebSocket): void {
-    const viewer: Viewer = { client: new LiveClient(socket), wants: nothing, series: new Map() }
+    const viewer: Viewer = { client: new LiveClient(socket), wants: nothing, series: new Map(), list: null }
     this.#viewers.set(socket, viewer)
     socket.on('message', (data: Buffer, isBinary: boolean) => this.#hear(viewer, data, isBinary))
     socket.on('error', () => socket.terminate())
@@ -114,6 +109,7 @@ export class LiveHub {
     }
     const before = viewer.wants
     viewer.wants = message
+    this.#watchList(viewer, now)
     const known = new Map(viewer.series)
     viewer.series.clear()
     for (const { id, indicators, ...name } of message.series) {
@@ -129,7 +125,20 @@ export class LiveHub {
     }
     this.#forgetUnwatched()
     if (message.pipelines && !before.pipelines) this.#pipelinesAt = Number.NEGATIVE_INFINITY
-    if (message.symbols !== null && message.symbols !== before.symbols) this.#symbols.delete(message.symbols)
+  }
+
+  /** A list that others look at already is told at once; a new one once it is read. */
+  #watchList(viewer: Viewer, now: number): void {
+    const { symbols, find } = viewer.wants
+    const key = listKey(viewer.wants)
+    if (symbols === null || key === viewer.list) {
+      if (symbols === null) viewer.list = null
+      return
+    }
+    viewer.list = key
+    const list = this.#lists.get(key) ?? new SymbolWatch(symbols, find.trim())
+    this.#lists.set(key, list)
+    if (list.text !== null) viewer.client.send('symbols', list.text, now)
   }
 
   #watch(name: SeriesName, indicators: readonly string[]): string {
@@ -146,7 +155,8 @@ export class LiveHub {
   #forgetUnwatched(): void {
     const wanted = new Set([...this.#viewers.values()].flatMap(({ series }) => [...series.values()]))
     for (const key of this.#watched.keys()) if (!wanted.has(key)) this.#watched.delete(key)
-    if (this.#viewers.size === 0) this.#symbols.clear()
+    const listed = new Set([...this.#viewers.values()].map(({ list }) => list))
+    for (const key of this.#lists.keys()) if (!listed.has(key)) this.#lists.delete(key)
   }
 
   async #loop(): Promise<void> {
@@ -160,7 +170,8 @@ export class LiveHub {
 
   async #round(now: number): Promise<void> {
     try {
-      if (now - this.#dataSetsAt >= dataSetsEveryMs || this.#waiting !== null) {
+      const isComplete = this.#dataSets.known.every(({ hasCandles }) => hasCandles)
+      if (now - this.#dataSetsAt >= (isComplete ? dataSetsEveryMs : secondMs) || this.#waiting !== null) {
         await this.#dataSets.look()
         this.#dataSetsAt = now
       }
@@ -185,22 +196,20 @@ export class LiveHub {
 
   /** The checkpoint rows of each data set that somebody watches say whether there is anything new. */
   async #lookAtCommits(): Promise<void> {
-    const viewers = [...this.#viewers.values()]
-    const listed = new Set(viewers.flatMap(({ wants }) => wants.symbols ?? []))
-    const schemas = new Set([...[...this.#watched.values()].map(({ name }) => name.dataSet), ...listed])
+    const lists = [...this.#lists.values()].map(({ dataSet }) => dataSet)
+    const schemas = new Set([...[...this.#watched.values()].map(({ name }) => name.dataSet), ...lists])
     for (const schema of schemas) {
       const pool = this.#dataSets.poolOf(schema)
       if (pool === null) continue
       const mark = await commitMark(pool)
       this.#marks.set(schema, mark)
       await this.#lookAtSeries(schema, pool, mark)
-      if (listed.has(schema)) await this.#lookAtSymbols(schema, pool, mark)
+      await this.#lookAtLists(schema, pool, mark)
     }
   }
 
   async #lookAtSeries(schema: string, pool: pg.Pool, mark: string): Promise<void> {
-    const hasCandles = this.#dataSets.known.some((one) => one.schema === schema && one.hasCandles)
-    if (!hasCandles) return
+    if (!this.#hasCandles(schema)) return
     for (const [key, watched] of this.#watched) {
       if (watched.name.dataSet !== schema) continue
       const now = this.#clock.now()
@@ -217,19 +226,19 @@ export class LiveHub {
     }
   }
 
-  async #lookAtSymbols(schema: string, pool: pg.Pool, mark: string): Promise<void> {
-    const now = this.#clock.now()
-    const known = this.#symbols.get(schema)
-    if (known !== undefined && (known.mark === mark || now - known.at < symbolsEveryMs)) return
-    const hasCandles = this.#dataSets.known.some((one) => one.schema === schema && one.hasCandles)
-    const symbols = hasCandles ? (await readWatchedSymbols(pool)).map(wireSymbol) : []
-    const message: ServerMessage = { kind: 'symbols', dataSet: schema, symbols }
-    const text = JSON.stringify(message)
-    this.#symbols.set(schema, { text, at: now, mark })
-    if (known?.text === text) return
-    for (const { client, wants } of this.#viewers.values()) {
-      if (wants.symbols === schema) client.send('symbols', text, now)
+  async #lookAtLists(schema: string, pool: pg.Pool, mark: string): Promise<void> {
+    const hasCandles = this.#hasCandles(schema)
+    for (const [key, list] of this.#lists) {
+      if (list.dataSet !== schema) continue
+      const now = this.#clock.now()
+      const text = await list.look(hasCandles ? pool : null, mark, now)
+      if (text === null) continue
+      for (const viewer of this.#viewers.values()) if (viewer.list === key) viewer.client.send('symbols', text, now)
     }
+  }
+
+  #hasCandles(schema: string): boolean {
+    return this.#dataSets.known.some((one) => one.schema === schema && one.hasCandles)
   }
 
   async #lookAtPipelines(now: number): Promise<void> {
@@ -256,9 +265,9 @@ export class LiveHub {
       if (this.#watched.has(subject)) this.#tellWhole(viewer, subject, now)
       else if (subject === 'tick') this.#tell(viewer, subject, this.#tick(now))
       else if (subject === 'pipelines') this.#tell(viewer, subject, this.#pipelinesMessage(now))
-      else if (subject === 'symbols' && viewer.wants.symbols !== null) {
-        const known = this.#symbols.get(viewer.wants.symbols)
-        if (known !== undefined) viewer.client.send(subject, known.text, now)
+      else if (subject === 'symbols') {
+        const text = this.#lists.get(viewer.list ?? '')?.text
+        if (text != null) viewer.client.send(subject, text, now)
       }
     }
   }
@@ -294,15 +303,7 @@ function withId(id: number, text: string): string {
   return `{"id":${id},${text}`
 }
 
-export function wireSymbol(symbol: WatchedSymbol): WireSymbol {
-  return {
-    market: symbol.market,
-    symbol: symbol.symbol,
-    price: symbol.close,
-    openTime: symbol.openTime,
-    before: symbol.openBefore,
-    since: symbol.openBeforeAt,
-    dayVolume: symbol.dayVolume,
-    openGaps: symbol.openGaps,
-  }
+/** Of the list of symbols that a client wants. */
+function listKey({ symbols, find }: ClientMessage): string {
+  return JSON.stringify([symbols, find.trim()])
 }

@@ -26,6 +26,8 @@ const watch = z.object({
   pipelines: z.boolean(),
   /** The data set whose symbols are listed; null for none. */
   symbols: name.nullable(),
+  /** Of those, the ones whose name contains this. */
+  find: z.string().max(60).default(''),
   series: z
     .array(
       seriesSchema.extend({
@@ -41,6 +43,9 @@ const watch = z.object({
 export const clientMessageSchema = watch
 
 export type ClientMessage = z.infer<typeof clientMessageSchema>
+
+/** As a client writes it. */
+export type ClientWish = z.input<typeof clientMessageSchema>
 
 /** A candle on its way to a page: open time (ms UTC); open, high, low, close, volume as exact text; trades; 1 where it is closed; revision. */
 export type WireCandle = readonly [
@@ -99,6 +104,7 @@ export interface DataSet {
   readonly isSimulated: boolean
   /** What to do where it cannot be shown; null where it can. */
   readonly problem: string | null
+  /** Whether there is a candle in it. */
   readonly hasCandles: boolean
 }
 
@@ -114,7 +120,16 @@ export type ServerMessage =
       readonly dataSets: readonly DataSet[]
     }
   | { readonly kind: 'pipelines'; readonly now: number; readonly pipelines: readonly PipelineView[] }
-  | { readonly kind: 'symbols'; readonly dataSet: string; readonly symbols: readonly WireSymbol[] }
+  | {
+      readonly kind: 'symbols'
+      readonly dataSet: string
+      /** What was searched for; nothing lists all. */
+      readonly find: string
+      /** By name, 500 at most. */
+      readonly symbols: readonly WireSymbol[]
+      /** How many there are. */
+      readonly total: number
+    }
   | {
       readonly kind: 'series'
       readonly id: number

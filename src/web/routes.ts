@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { intervalMs, intervals } from '../market/interval.ts'
+import { newestAlerts, standingAlerts } from '../queries/alertEvents.ts'
 import { readNewestCandles, type StoredCandle } from '../queries/candles.ts'
 import { readWatchedSymbols } from '../queries/dayChanges.ts'
 import { formatKey, newestDeadLetters, parseKey } from '../queries/deadLetters.ts'
@@ -12,10 +13,10 @@ import { readDifferences } from '../queries/reconcile.ts'
 import { readStatus } from '../queries/status.ts'
 import { unescapeText } from '../sinks/postgres/columnText.ts'
 import { IndicatorOver } from './indicatorOf.ts'
-import { wireSymbol } from './liveHub.ts'
 import { indicatorText, mostIndicators, seriesSchema } from './protocol.ts'
 import { type AnyRoute, type RouteContext, RouteError, route } from './route.ts'
 import { shownCandles, warmUpCandles, wireCandle, wireGap } from './seriesWatch.ts'
+import { wireSymbol } from './symbolWatch.ts'
 
 const schemaName = z.string().min(1).max(63)
 const wholeNumber = (most: number) =>
@@ -61,6 +62,24 @@ const dataSetSchema = z.object({
 })
 /** Bytes as text where they are UTF-8, and always as base64. */
 const bytesSchema = z.object({ text: z.string().nullable(), base64: z.string(), total: z.number(), from: z.number() })
+const alertSchema = z.object({
+  rule: z.string(),
+  kind: z.string(),
+  severity: z.enum(['page', 'ticket', 'info']),
+  market: z.string(),
+  symbol: z.string(),
+  interval: z.string(),
+  openTime: z.number(),
+  transition: z.enum(['firing', 'resolved', 'noData', 'dataBack', 'flapping', 'corrected']),
+  corrects: z.enum(['firing', 'resolved', 'noData', 'dataBack', 'flapping', 'corrected']).nullable(),
+  revision: z.number(),
+  at: z.number(),
+  value: z.string(),
+  threshold: z.string(),
+  muted: z.number(),
+  isComplete: z.boolean(),
+  text: z.string(),
+})
 const letterRowSchema = z.object({
   id: z.string(),
   partition: z.number(),
@@ -100,16 +119,19 @@ const pipelines = route({
 const symbols = route({
   method: 'GET',
   path: 'api/symbols',
-  summary: 'The symbols of a data set, each with its newest price and what it was a day before.',
-  query: ofSchema,
+  summary:
+    'The symbols of a data set, by name and 500 at most, each with its newest price and what it was a day before: those whose name contains `find`, of `total`.',
+  query: ofSchema.extend({ find: z.string().max(60).optional() }),
   body: null,
   answer: z.object({
     symbols: z.array(z.looseObject({ market: z.string(), symbol: z.string(), price: z.string() })).readonly(),
+    total: z.number(),
   }),
   handle: async (context, { query }) => {
     const pool = poolOf(context, query.schema)
-    if (!candlesIn(context, query.schema)) return { symbols: [] }
-    return { symbols: (await readWatchedSymbols(pool)).map((one) => ({ ...wireSymbol(one) })) }
+    if (!candlesIn(context, query.schema)) return { symbols: [], total: 0 }
+    const { symbols, total } = await readWatchedSymbols(pool, query.find?.trim() ?? '')
+    return { symbols: symbols.map((one) => ({ ...wireSymbol(one) })), total }
   },
 })
 
@@ -374,13 +396,17 @@ const data = route({
 const alerts = route({
   method: 'GET',
   path: 'api/alerts',
-  summary: 'What alert rules have decided, the newest first.',
+  summary: 'Alerts that fire or lack data now, and what rules have decided, the newest first. Times are ms UTC.',
   query: ofSchema,
   body: null,
-  answer: z.object({ alerts: z.array(anyRow).readonly() }),
-  handle: async (context, { query }) => ({
-    alerts: await newestRows(poolOf(context, query.schema), 'alerts', mostRows),
-  }),
+  answer: z.object({ standing: z.array(alertSchema).readonly(), alerts: z.array(alertSchema).readonly() }),
+  handle: async (context, { query }) => {
+    const pool = poolOf(context, query.schema)
+    return {
+      standing: (await standingAlerts(pool, mostRows)).map((one) => ({ ...one })),
+      alerts: (await newestAlerts(pool, mostRows)).map((one) => ({ ...one })),
+    }
+  },
 })
 
 /** All that the console can be asked, but for its pages and the socket. */

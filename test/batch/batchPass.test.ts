@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { readLiveFiles } from '../../src/lake/lakeFacts.ts'
+import { silverBoundary } from '../../src/pipelines/silverBoundary.ts'
 import { Random } from '../../src/testing/random.ts'
 import { unkindTrades } from '../../src/testing/unkind/unkindTrades.ts'
 import { batchWorld, goldTables, type Kline } from './batchWorld.ts'
@@ -157,6 +158,148 @@ describe('a batch pass', { timeout: 240_000 }, () => {
       await world.klines([kline(midnight + 70 * minute, { close: '11.5' })])
       await world.pass({ quality: async () => [] })
       expect([await count('gold_klines_1h'), await count('gold_klines_1d')]).toEqual([3, 1])
+    } finally {
+      await world.close()
+    }
+  })
+
+  it('judges a blocked hour again though no minute has changed, and tells which are blocked', async () => {
+    const world = await batchWorld()
+    try {
+      await world.klines(Array.from({ length: 180 }, (_, i) => kline(midnight + i * minute)))
+      await world.pass({ quality: async (_, windows) => windows })
+      const blocked = async () =>
+        (
+          await world.pool.query<{ at: Date; run_id: string }>(
+            'SELECT from_time AS at, run_id FROM blocked_window ORDER BY 1',
+          )
+        ).rows.map(({ at, run_id }) => [(at.getTime() - midnight) / 3_600_000, run_id])
+      expect(await blocked()).toEqual([0, 1, 2].map((hour) => [hour, 'run-1']))
+      expect((await world.dump()).gold_klines_5m).toEqual([])
+      // The check was mended; of the minutes none has changed.
+      const asked: number[] = []
+      const counts = await world.pass({
+        quality: async (_, windows) => {
+          asked.push(...windows.map(({ from }) => (from - midnight) / 3_600_000))
+          return windows.slice(2)
+        },
+      })
+      expect(asked).toEqual([0, 1, 2])
+      expect(counts).toMatchObject({ minutes: 0, blocked: 1, candles: 24 + 8 + 2 })
+      expect(await blocked()).toEqual([[2, 'run-2']])
+      // An hour whose minutes are gone is nothing to hold up.
+      await world.pool.query('DELETE FROM raw_klines WHERE open_time >= $1', [new Date(midnight + 120 * minute)])
+      const emptied: number[] = []
+      await world.pass({
+        quality: async (_, windows, run) => {
+          emptied.push(...run.emptied.map(({ from }) => (from - midnight) / 3_600_000))
+          return windows.filter(({ from }) => from >= midnight + 120 * minute)
+        },
+      })
+      expect(emptied).toEqual([2])
+      expect(await blocked()).toEqual([])
+      expect((await world.dump()).gold_klines_1d).toHaveLength(1)
+    } finally {
+      await world.close()
+    }
+  })
+
+  it('judges anew what somebody has written to meanwhile, and makes gold of what it has judged', async () => {
+    const world = await batchWorld()
+    try {
+      await world.klines(Array.from({ length: 60 }, (_, i) => kline(midnight + i * minute)))
+      let rounds = 0
+      const counts = await world.pass({
+        quality: async (client, windows) => {
+          rounds += 1
+          if (rounds === 1) await world.klines([kline(midnight + minute, { close: '11.5' })])
+          const { rowCount } = await client.query(
+            'SELECT FROM silver_klines_1m AS ours JOIN raw_klines AS theirs USING (market, symbol, open_time) WHERE ours.close <> theirs.close',
+          )
+          return rowCount === 0 ? [] : windows
+        },
+      })
+      expect(rounds).toBe(2)
+      expect(counts).toMatchObject({ minutes: 61, blocked: 0 })
+      expect((await world.dump()).gold_klines_1h).toHaveLength(1)
+      expect(await world.pass()).toMatchObject({ minutes: 0, candles: 0 })
+    } finally {
+      await world.close()
+    }
+  })
+
+  it('makes everything anew in full: longer candles and the lake as well, whoever has changed them', async () => {
+    const world = await batchWorld()
+    try {
+      const { records } = unkindTrades({
+        seed: 3,
+        trades: 200,
+        maxOutOfOrdernessMs: 2_000,
+        allowedLatenessMs: 3_600_000,
+        averageStepMs: 5_000,
+      })
+      await world.live(records, 'drain-and-close')
+      await world.klines([kline(midnight), kline(midnight + minute)])
+      await world.pass()
+      const before = await world.dump()
+      await world.pool.query(`DELETE FROM gold_klines_1h`)
+      await world.pool.query(`UPDATE gold_klines_5m SET close = close + 1`)
+      await world.pool.query(
+        `INSERT INTO gold_klines_1d SELECT market, 'GONE', open_time, open, high, low, close, volume, quote_volume, trade_count, taker_buy_volume, taker_buy_quote_volume, vwap FROM gold_klines_1d LIMIT 1`,
+      )
+      await world.pass({ isFull: true })
+      expect(await world.dump()).toEqual(before)
+      // A file of the lake that is another than the table: nobody has noted a change.
+      await world.pool.query('ALTER TABLE gold_klines_4h DISABLE TRIGGER ALL')
+      await world.pool.query('UPDATE gold_klines_4h SET close = close + 1')
+      await world.pool.query('ALTER TABLE gold_klines_4h ENABLE TRIGGER ALL')
+      await world.pool.query('DELETE FROM dirty_day')
+      expect(await world.pass({ isFull: true })).toMatchObject({ commits: 0 })
+      expect(await world.dump()).toEqual(before)
+      // Without an archive there is nothing to make its minutes of again, so they stay.
+      await world.pass({ isFull: true, archive: null })
+      expect(await world.dump()).toEqual(before)
+    } finally {
+      await world.close()
+    }
+  })
+
+  it('follows a minute that was moved, and a table that was emptied', async () => {
+    const world = await batchWorld()
+    try {
+      await world.klines([0, 1, 2].map((n) => kline(midnight + n * minute)))
+      await world.pass()
+      await world.pool.query(
+        `UPDATE raw_klines SET symbol = 'XBTUSD', open_time = open_time + interval '2 days' WHERE open_time = $1`,
+        [new Date(midnight)],
+      )
+      expect(await world.pass()).toMatchObject({ minutes: 2 })
+      expect((await world.dump()).silver_klines_1m?.map((text) => JSON.parse(text).symbol)).toEqual([
+        'BTCUSDT',
+        'BTCUSDT',
+        'XBTUSD',
+      ])
+      await world.pool.query('TRUNCATE raw_klines')
+      expect(await world.pass()).toMatchObject({ minutes: 3, commits: 6 })
+      expect(await world.dump()).toEqual(Object.fromEntries(['silver_klines_1m', ...goldTables].map((t) => [t, []])))
+    } finally {
+      await world.close()
+    }
+  })
+
+  it('holds up the hour of a number that is none, and nothing else', async () => {
+    const world = await batchWorld()
+    try {
+      const at = (n: number) => midnight + n * minute
+      const odd = [
+        kline(at(90), { high: 'NaN' }),
+        kline(at(91), { quoteVolume: 'Infinity' }),
+        kline(at(92), { volume: '1e30' }),
+      ]
+      await world.klines([kline(at(0)), kline(at(60)), ...odd])
+      expect(await world.pass({ quality: silverBoundary })).toMatchObject({ minutes: 2, blocked: 1, candles: 3 })
+      const { rows } = await world.pool.query('SELECT expected FROM quarantine WHERE expected IS NOT NULL')
+      expect(rows.map(({ expected }) => expected.high).sort()).toEqual([12, 12, 'NaN'])
     } finally {
       await world.close()
     }

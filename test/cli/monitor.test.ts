@@ -43,6 +43,7 @@ const dataSet = (over: Partial<WatchedDataSet> = {}): WatchedDataSet => ({
   skipped: [],
   openGaps: [],
   differences: [],
+  retention: [],
   facts: { newestCandles: [{ market: 'spot', closedAt: at - 60_000 }], candlesDifferent: 0, alerts: [] },
   ...over,
 })

@@ -184,6 +184,27 @@ describe('a table of a pipeline that the lake has as well', { timeout: 120_000 }
     }
   })
 
+  it('leaves the lake as it was where the table is dropped, and follows it once it is made again', async () => {
+    const { tables, followed } = outletPlanOf(pipeline)
+    await bring(reading('attic', { at: noon + 5 * day }))
+    await pass()
+    const before = await files()
+    await bring(reading('attic', { at: noon + 6 * day }))
+    await db.pool.query('DROP TABLE lake_readings')
+    expect(await pass()).toMatchObject({ commits: 0 })
+    expect(await files()).toEqual(before)
+    await prepareDatabase(db.connection, db.schema, tables)
+    for (const one of followed) await followInLake(db.pool, one)
+    await bring(reading('attic', { at: noon + 7 * day }))
+    expect(await pass()).toMatchObject({ commits: 1 })
+    const [seventh] = await files()
+    expect([seventh?.[0], (await files()).length]).toEqual([Math.floor(noon / day) + 7, 1])
+    await db.pool.query('TRUNCATE lake_readings')
+    expect(await pass()).toMatchObject({ commits: 1 })
+    expect(await files()).toEqual([])
+    commits += 3
+  })
+
   it('sets a row aside that the lake cannot hold', async () => {
     await bring(
       reading('hot', { celsius: '12345678.5' }),

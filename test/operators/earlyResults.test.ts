@@ -62,6 +62,14 @@ describe('results of open windows by the number of values', () => {
     ])
   })
 
+  it('do not come where the first value of a window is late, and it fires at once', () => {
+    const run = new ChainTask<Event>(chain(tumbling, { everyValues: 1 })).push(at(30), at(3), at(4))
+    expect(outOf(run)).toEqual(['k [30 40) 1?', 'k [0 10) 1 rev 1', 'k [0 10) 2 rev 2'])
+    const late = sessionWindow<Event>({ name: 'w', gapMs: 10, allowedLatenessMs: 100, by })
+    const merging = new ChainTask<Event>(chain(late, { everyValues: 1 })).push(at(60), at(3), at(2))
+    expect(outOf(merging)).toEqual(['k [60 70) 1?', 'k [3 13) 1 rev 1', '(k [3 13) 1 rev 2)', 'k [2 13) 2 rev 2'])
+  })
+
   it('count the values of every window that overlaps', () => {
     const run = new ChainTask<Event>(chain(hopping, { everyValues: 2 }, 20)).push(at(1), at(6), at(7), at(12))
     expect(outOf(run)).toEqual(['k [0 10) 2?', 'k [5 15) 2?'])

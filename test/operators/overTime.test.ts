@@ -13,7 +13,7 @@ import { sessionWindow } from '../../src/operators/sessionWindow.ts'
 import { topN } from '../../src/operators/topN.ts'
 import type { WindowElement } from '../../src/operators/window.ts'
 import { ConfigurationError, OperatorError } from '../../src/runtime/errors.ts'
-import { ChainTask } from '../support/tasks.ts'
+import { ChainTask, savedFrom } from '../support/tasks.ts'
 
 interface Event {
   readonly key: string
@@ -99,6 +99,23 @@ describe('a fold without merge', () => {
   })
 })
 
+describe('a merge that throws', () => {
+  it('ends the task where sessions become one, instead of letting go of what was counted', () => {
+    const sum = aggregateWindow<Event, number, number>({
+      ...{ name: 'sum', initial: () => 0, add: (a) => a + 1, result: (a) => a },
+      merge: () => {
+        throw new Error('not these')
+      },
+    })
+    const run = new ChainTask<Event>(chain(timed(30), sessionWindow<Event>({ name: 'w', gapMs: 10, by }), sum))
+    run.push(at(1), at(15))
+    expect(() => run.push(at(8))).toThrow(
+      /^sum: merge threw where sessions of k have become one, \[1, 25\): Error: not these/,
+    )
+    expect(() => run.push(at(9))).toThrow()
+  })
+})
+
 describe('results of open windows', () => {
   it('of windows that overlap come at a cut, each made of its panes, and not again before something changes', () => {
     const windows = hoppingWindow<Event>({ name: 'w', sizeMs: 10, hopMs: 5, by })
@@ -120,6 +137,21 @@ describe('results of open windows', () => {
     run.push(at(8))
     run.cut(2)
     expect(run.out.slice(2)).toEqual(['[1 25) 3?'])
+  })
+})
+
+describe('windows that overlap', () => {
+  const overlapping = (allowedLatenessMs: number) =>
+    chain(timed(), hoppingWindow<Event>({ name: 'w', sizeMs: 10, hopMs: 5, allowedLatenessMs, by }), counted())
+
+  it('take nothing more, and are let go of, where less lateness is allowed than before the start', () => {
+    const before = new ChainTask<Event>(overlapping(100)).push(at(1), at(40))
+    expect(before.out).toEqual(['[-5 5) 1', '[0 10) 1'])
+    const after = new ChainTask<Event>(overlapping(0), savedFrom(before.cut())).push(at(2, 7))
+    expect(lettersOf(after)).toEqual(['w late 7'])
+    after.push(at(200))
+    expect(after.out).toEqual(['[35 45) 1', '[40 50) 1'])
+    expect(after.task.operatorStatus().map(({ keyCount }) => keyCount)).toEqual([0, 0, 1, 1])
   })
 })
 

@@ -1,8 +1,19 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { filter, type Observable, share } from 'rxjs'
 import { describe, expect, it } from 'vitest'
-import { type OperatorChain, operatorChains } from '../../bench/operators/chains.ts'
+import { type KeyEvent, type OperatorChain, operatorChains } from '../../bench/operators/chains.ts'
 import { OperatorTask } from '../../bench/operators/operatorTask.ts'
+import { aggregateWindow } from '../../src/operators/aggregateWindow.ts'
+import { asOfJoin } from '../../src/operators/asOfJoin.ts'
+import { countWindow } from '../../src/operators/countWindow.ts'
+import { enrich } from '../../src/operators/enrich.ts'
+import { eventTime } from '../../src/operators/eventTime.ts'
+import { keyed } from '../../src/operators/keyed.ts'
+import { lookup } from '../../src/operators/lookup.ts'
+import { sequence } from '../../src/operators/sequence.ts'
+import { sessionWindow } from '../../src/operators/sessionWindow.ts'
+import { toTable } from '../../src/operators/toTable.ts'
 import { collectGarbage } from '../../src/runtime/collectGarbage.ts'
 import { readFrames, type SavedOperator } from '../../src/runtime/savedState.ts'
 
@@ -91,4 +102,109 @@ describe('what an operator keeps', () => {
       expect((process.memoryUsage().heapUsed - before) / 1e6).toBeLessThan(1)
     },
   )
+})
+
+const by = ({ key }: KeyEvent) => key
+const isFirst = ({ n }: KeyEvent) => n === 0
+const isSecond = ({ n }: KeyEvent) => n === 1
+const timed = eventTime<KeyEvent>({ of: ({ at }) => at, maxOutOfOrdernessMs: 0 })
+const counted = aggregateWindow<KeyEvent, number, { readonly count: number }>({
+  initial: () => 0,
+  add: (count) => count + 1,
+  merge: (a, b) => a + b,
+  result: (count) => ({ count }),
+})
+
+/** Two values of each key, one after the other, after which nothing is kept that a day of event time would have to free. */
+const overEarly: Readonly<Record<string, (values: Observable<KeyEvent>) => Observable<unknown>>> = {
+  'keyed, which forgets a key before its timer': (values) =>
+    values.pipe(
+      timed,
+      keyed<KeyEvent, number, never>({
+        ...{ name: 'k', by, initial: () => 0 },
+        onValue: (_, { n, at }) => (n === 0 ? { keep: n, wakeAt: at + dayMs } : { keep: null }),
+        onTimer: () => ({ keep: null }),
+      }),
+    ),
+  'keyed, whose timer is set for an earlier time': (values) =>
+    values.pipe(
+      timed,
+      keyed<KeyEvent, number, never>({
+        ...{ name: 'k', by, initial: () => 0 },
+        onValue: (_, { n, at }) => (n === 0 ? { keep: n, wakeAt: at + dayMs } : { keep: n, wakeAt: at + 1 }),
+        onTimer: () => ({ keep: null }),
+      }),
+    ),
+  'sequence, whose matches have ended': (values) =>
+    values.pipe(
+      timed,
+      sequence({
+        ...{ name: 's', by, steps: { first: isFirst, second: isSecond }, withinMs: dayMs },
+        onMatch: ({ first }) => ({ at: first.at }),
+      }),
+    ),
+  'asOfJoin, whose right values have been followed by others': (values) => {
+    const right = values.pipe(timed, share())
+    return right.pipe(
+      filter(({ n }) => n < 0),
+      asOfJoin(right, { name: 'j', by: { left: () => 'k', right: () => 'k' }, keepMs: dayMs, with: (left) => left }),
+    )
+  },
+  'lookup, whose answers make room': (values) =>
+    values.pipe(
+      timed,
+      lookup({
+        ...{ name: 'l', by, get: async () => 1, with: () => null, concurrency: 64 },
+        cache: { maxEntries: 10, ttlMs: dayMs },
+      }),
+    ),
+  'toTable with ttlMs, whose rows are taken away': (values) => {
+    const shared = values.pipe(timed, share())
+    const value = ({ n }: KeyEvent) => (n === 0 ? n : null)
+    const table = toTable(shared, { name: 't', by, value, maxKeys: 10, ttlMs: dayMs })
+    return shared.pipe(enrich(table, { by, with: () => null }))
+  },
+  'toTable with ttlMs, before there is a time': (values) => {
+    const shared = values.pipe(share())
+    const table = toTable(shared, { name: 't', by: () => 'k', value: ({ n }) => n, maxKeys: 10, ttlMs: dayMs })
+    return shared.pipe(
+      filter(({ n }) => n < 0),
+      timed,
+      enrich(table, { by, with: () => null }),
+    )
+  },
+  'countWindow, whose windows are full before they have waited': (values) =>
+    values.pipe(timed, countWindow({ name: 'w', size: 2, maxWaitMs: dayMs, by: () => 'k' }), counted),
+  'sessionWindow, whose sessions have become one': (values) =>
+    values.pipe(
+      eventTime<KeyEvent>({
+        of: ({ at, n }) => (n === 0 ? at : start - (at % dayMs)),
+        maxOutOfOrdernessMs: 30 * dayMs,
+      }),
+      sessionWindow({ name: 'w', gapMs: dayMs, by: () => 'k' }),
+      counted,
+    ),
+}
+
+describe('what is over before its time', () => {
+  it.each(Object.entries(overEarly))('%s: is let go of', { timeout: 120_000 }, async (_name, chain) => {
+    const task = new OperatorTask({ keeps: 'time', chain })
+    let pushed = 0
+    const push = async (keys: number) => {
+      for (const end = pushed + keys; pushed < end; pushed += 1) {
+        for (const n of [0, 1]) {
+          const waiting = task.push({ key: `key ${pushed}`, at: start + pushed, n })
+          if (waiting !== undefined) await waiting
+        }
+        if (pushed % 1_000 === 0) await task.cut()
+      }
+      await task.cut()
+      task.frames = []
+      collectGarbage()
+      return process.memoryUsage().heapUsed
+    }
+    const before = await push(5_000)
+    // A hundred thousand entries take several megabytes.
+    expect(((await push(100_000)) - before) / 1e6).toBeLessThan(1.5)
+  })
 })

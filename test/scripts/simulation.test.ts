@@ -8,6 +8,7 @@ import { scheduleOf } from '../../scripts/simulation/schedule.ts'
 import { runShare } from '../../scripts/simulation/thread.ts'
 import { missingIn, noTotals, sumOf, totalsOf } from '../../scripts/simulation/totals.ts'
 import { runGraph } from '../../src/testing/simulation/graphs/runGraph.ts'
+import { runHopGraph } from '../../src/testing/simulation/hops/hopGraph.ts'
 import { runHop } from '../../src/testing/simulation/hops/hopRun.ts'
 
 // SIMULATION_SEED tries other schedules; `npm run simulate` runs thousands.
@@ -40,6 +41,19 @@ describe('simulation', () => {
     }
     expect(late).toBeGreaterThan(50)
     expect(markers).toBeGreaterThan(500)
+  })
+
+  it(`has a random graph read what another one sends, from seed ${firstSeed}`, async () => {
+    let values = 0
+    let markers = 0
+    for (let seed = firstSeed; seed < firstSeed + 15; seed++) {
+      const report = await runHopGraph(seed)
+      expect(report.untruths, `npm run simulate:hops -- --schedules 1 --seed ${seed}`).toEqual([])
+      values += report.values
+      markers += report.markers
+    }
+    expect(values).toBeGreaterThan(200)
+    expect(markers).toBeGreaterThan(200)
   })
 
   it('draws the realtime pipeline for about half of the seeds, and a graph for the others', () => {

@@ -1,5 +1,6 @@
 import type { ComponentChildren } from 'preact'
 import { useEffect } from 'preact/hooks'
+import { countText } from '../../../src/console/text.ts'
 import type { AnswerOf } from '../../../src/web/routes.ts'
 import { get } from '../shell/api.ts'
 import { useAsked } from '../shell/asked.ts'
@@ -157,7 +158,7 @@ const numbers =
 
 export function DataPage() {
   const set = chosenSet.value
-  useEffect(() => watch({ pipelines: false, symbols: null, series: [] }), [])
+  useEffect(() => watch({}), [])
   const data = useAsked(set?.schema ?? null, (signal) => get('api/data', { schema: set?.schema }, signal), refreshMs)
   if (dataSets.value === null) return <p class="empty">Loading…</p>
   if (set === null) return <NoData />
@@ -171,35 +172,56 @@ export function DataPage() {
         </p>
       ) : null}
       <Letters key={set.schema} schema={set.schema} />
-      {data.value === null
-        ? data.state !== 'failed' && <p class="dim">Loading…</p>
-        : parts.map((part) => <Part key={part.name} {...part} rows={data.value?.[part.name] ?? []} />)}
+      {data.value === null ? data.state !== 'failed' && <p class="dim">Loading…</p> : <Parts data={data.value} />}
     </div>
   )
 }
 
-function Part({ title, nothing, columns, rows }: (typeof parts)[number] & { readonly rows: readonly Row[] }) {
+/** What there is, and then in a line each what there is not. */
+function Parts({ data }: { readonly data: Data }) {
+  const empty = parts.filter(({ name }) => data[name].length === 0)
+  return (
+    <>
+      {parts
+        .filter((part) => !empty.includes(part))
+        .map((part) => (
+          <Part key={part.name} {...part} rows={data[part.name]} />
+        ))}
+      {empty.length === 0 ? null : (
+        <section class="card" aria-labelledby="nothing-title">
+          <h2 id="nothing-title">Nothing to show</h2>
+          <dl class="facts">
+            {empty.map(({ title, nothing }) => (
+              <div key={title}>
+                <dt>{title}</dt>
+                <dd>{nothing}</dd>
+              </div>
+            ))}
+          </dl>
+        </section>
+      )}
+    </>
+  )
+}
+
+function Part({ title, columns, rows }: (typeof parts)[number] & { readonly rows: readonly Row[] }) {
   return (
     <section class="card">
       <h2>
-        {title} {rows.length > 0 ? <small>{rows.length}</small> : null}
+        {title} <small>{countText(rows.length)}</small>
       </h2>
-      {rows.length === 0 ? (
-        <p class="dim">{nothing}</p>
-      ) : (
-        <DataTable
-          caption={title}
-          rows={rows}
-          keyOf={(row) => JSON.stringify(row)}
-          columns={columns.map(
-            ([name, head]): Column<Row> => ({
-              head,
-              isNumber: numbers.test(name),
-              cell: (row): ComponentChildren => cellText(name, row[name]),
-            }),
-          )}
-        />
-      )}
+      <DataTable
+        caption={title}
+        rows={rows}
+        keyOf={(row) => JSON.stringify(row)}
+        columns={columns.map(
+          ([name, head]): Column<Row> => ({
+            head,
+            isNumber: numbers.test(name),
+            cell: (row): ComponentChildren => cellText(name, row[name]),
+          }),
+        )}
+      />
     </section>
   )
 }

@@ -30,6 +30,7 @@ export function CandleTable({ store, intervalMs }: { readonly store: SeriesStore
       caption={`Candles of ${store.wanted.symbol}, ${store.wanted.interval}, the newest ${rows.length}`}
       keyOf={([time]) => String(time)}
       rows={rows}
+      isOfNumbers
       columns={[
         { head: `Open time, ${zone.value}`, cell: ([time]) => timeText(time, zone.value) },
         { head: 'Open', isNumber: true, cell: (one) => decimalText(one[1]) },

@@ -8,6 +8,7 @@ import {
   createTextWatermark,
   HistogramSeries,
   type IChartApi,
+  type IPriceLine,
   type ISeriesApi,
   type ISeriesMarkersPluginApi,
   type ITextWatermarkPluginApi,
@@ -20,6 +21,7 @@ import {
 import type { WireCandle, WireGap, WireIndicator, WireValue } from '../../../src/web/protocol.ts'
 import type { Zone } from '../shell/format.ts'
 import { GapShade } from './gapShade.ts'
+import { labelOf } from './indicators.ts'
 import type { Change, SeriesStore } from './seriesStore.ts'
 
 interface Colors {
@@ -36,10 +38,13 @@ interface Colors {
   readonly lines: readonly string[]
 }
 
-/** A line of the chart. */
-export interface LegendLine {
-  readonly key: string
+/** What is drawn in one colour: a line, or the bands of an indicator. */
+export interface LegendEntry {
+  readonly label: string
   readonly color: string
+  readonly indicator: string
+  /** Which of its values, by their place among the names. */
+  readonly places: readonly number[]
 }
 
 export interface ChartOptions {
@@ -47,16 +52,19 @@ export interface ChartOptions {
   readonly isSimulated: boolean
   readonly intervalMs: number
   readonly onNear: () => void
-  /** Told which line has which colour. */
-  readonly onLegend: (lines: readonly LegendLine[]) => void
-  /** The candle under the crosshair; null for none. */
-  readonly onPoint: (candle: WireCandle | null) => void
+  /** Told what has which colour. */
+  readonly onLegend: (entries: readonly LegendEntry[]) => void
+  /** The open time of the candle under the crosshair, ms UTC; null for none. */
+  readonly onPoint: (time: number | null) => void
 }
 
 /** A value is shown here as what is nearest to it; the exact text is in the table. */
 const shownAs = (decimal: string) => Number(decimal)
 const secondsOf = (ms: number) => (ms / 1_000) as UTCTimestamp
 const ownPane = ['rsi', 'macd', 'atr']
+/** Where there are fewer candles, each is wider. */
+const fewCandles = 80
+const wideBar = 12
 
 /** Candles, volume, indicators, corrections and gaps of one series on canvases. Next to it is always a table. */
 export class CandleChart {
@@ -69,7 +77,9 @@ export class CandleChart {
   readonly #gaps: GapShade
   readonly #lines = new Map<string, ISeriesApi<'Line'> | ISeriesApi<'Histogram'>>()
   #watermark: ITextWatermarkPluginApi<Time> | null = null
+  #price: IPriceLine | null = null
   #colors: Colors
+  /** Open time of the candle that the crosshair is on, ms UTC. */
   #at: number | null = null
 
   constructor(element: HTMLElement, store: SeriesStore, options: ChartOptions) {
@@ -77,7 +87,8 @@ export class CandleChart {
     this.#options = options
     this.#colors = colorsOf(element)
     this.#chart = createChart(element, { autoSize: true, ...this.#look() })
-    this.#candles = this.#chart.addSeries(CandlestickSeries, { priceLineVisible: true })
+    // The label of its own has the colour of the newest candle's body, and an open one is hollow.
+    this.#candles = this.#chart.addSeries(CandlestickSeries, { priceLineVisible: false, lastValueVisible: false })
     this.#volume = this.#chart.addSeries(HistogramSeries, {
       priceScaleId: 'volume',
       priceFormat: { type: 'volume' },
@@ -92,13 +103,10 @@ export class CandleChart {
     this.#chart.timeScale().subscribeVisibleLogicalRangeChange((range) => {
       if (range !== null && range.from < 30) options.onNear()
     })
-    this.#chart.subscribeCrosshairMove(({ logical, time }) => {
-      if (time === undefined || logical === undefined) {
-        options.onPoint(null)
-        return
-      }
-      this.#at = logical
-      options.onPoint(store.candles[logical] ?? null)
+    // By time: where an indicator has a value for a quiet interval, the chart has more places than there are candles.
+    this.#chart.subscribeCrosshairMove(({ time }) => {
+      this.#at = time === undefined ? null : (time as number) * 1_000
+      options.onPoint(this.#at)
     })
     this.restyle()
     this.#drawAll()
@@ -132,7 +140,14 @@ export class CandleChart {
       this.#watermark = createTextWatermark(pane, {
         horzAlign: 'center',
         vertAlign: 'center',
-        lines: [{ text: 'SIMULATED', color: `${dim}33`, fontSize: 56, fontStyle: 'bold' }],
+        lines: [
+          {
+            text: 'SIMULATED',
+            color: `${dim}33`,
+            fontSize: Math.min(56, Math.round(this.#chart.chartElement().clientWidth / 8)),
+            fontStyle: 'bold',
+          },
+        ],
       })
     }
     this.#drawAll()
@@ -142,14 +157,17 @@ export class CandleChart {
   step(by: number): WireCandle | null {
     const { candles } = this.#store
     if (candles.length === 0) return null
-    const at = Math.max(0, Math.min(candles.length - 1, (this.#at ?? candles.length) + by))
-    this.#at = at
-    const candle = candles[at] as WireCandle
+    const before = candles.findLastIndex(([time]) => time <= (this.#at ?? Number.POSITIVE_INFINITY))
+    const next = this.#at === null ? before : Math.max(0, Math.min(candles.length - 1, before + by))
+    const candle = candles[next] as WireCandle
+    this.#at = candle[0]
+    const scale = this.#chart.timeScale()
     this.#chart.setCrosshairPosition(shownAs(candle[4]), secondsOf(candle[0]), this.#candles)
-    const range = this.#chart.timeScale().getVisibleLogicalRange()
-    if (range !== null && (at < range.from || at > range.to)) {
+    const place = scale.timeToIndex(secondsOf(candle[0]))
+    const range = scale.getVisibleLogicalRange()
+    if (place !== null && range !== null && (place < range.from || place > range.to)) {
       const width = range.to - range.from
-      this.#chart.timeScale().setVisibleLogicalRange({ from: at - width / 2, to: at + width / 2 })
+      scale.setVisibleLogicalRange({ from: place - width / 2, to: place + width / 2 })
     }
     return candle
   }
@@ -183,6 +201,19 @@ export class CandleChart {
     this.#candles.update(this.#bar(candle), isOld)
     this.#volume.update(this.#volumeOf(candle), isOld)
     if (last === undefined || candle[0] > last[0]) this.#drawn.push(candle)
+    this.#showPrice()
+  }
+
+  /** Where the newest candle stands, on the scale of prices. */
+  #showPrice(): void {
+    const newest = this.#store.candles.at(-1)
+    if (newest === undefined) return
+    const { up, down } = this.#colors
+    const price = shownAs(newest[4])
+    const look = { price, color: price >= shownAs(newest[1]) ? up : down, lineStyle: LineStyle.Dotted } as const
+    if (this.#price === null)
+      this.#price = this.#candles.createPriceLine({ ...look, lineWidth: 1, axisLabelVisible: true })
+    else this.#price.applyOptions(look)
   }
 
   #updateIndicator({ indicator, names, values }: WireIndicator): void {
@@ -201,6 +232,8 @@ export class CandleChart {
 
   #drawAll(): void {
     const { candles, values, gaps } = this.#store
+    if (this.#drawn.length === 0 && candles.length > 0 && candles.length < fewCandles)
+      this.#chart.timeScale().applyOptions({ barSpacing: wideBar })
     this.#drawn = [...candles]
     const places = placesOf(candles)
     this.#candles.applyOptions({ priceFormat: { type: 'price', precision: places, minMove: 1 / 10 ** places } })
@@ -209,7 +242,8 @@ export class CandleChart {
     for (const [indicator, { names, values: all }] of values) this.#drawIndicator(indicator, names, all)
     this.#markCorrections()
     this.#shadeGaps(gaps)
-    this.#options.onLegend(this.#keys.map((key) => ({ key: key.replace(/ value$/, ''), color: this.#colorOf(key) })))
+    this.#showPrice()
+    this.#options.onLegend(this.#legend())
   }
 
   #drawIndicator(indicator: string, names: readonly string[], values: readonly WireValue[]): void {
@@ -236,12 +270,25 @@ export class CandleChart {
   }
 
   #colorOf(key: string): string {
-    if (!this.#keys.includes(key)) this.#keys.push(key)
+    const group = groupOf(key)
+    if (!this.#groups.includes(group)) this.#groups.push(group)
     const { lines } = this.#colors
-    return lines[this.#keys.indexOf(key) % lines.length] as string
+    return lines[this.#groups.indexOf(group) % lines.length] as string
   }
 
-  readonly #keys: string[] = []
+  /** What is drawn in one colour each. */
+  readonly #groups: string[] = []
+
+  #legend(): readonly LegendEntry[] {
+    return this.#groups.flatMap((group) => {
+      const [indicator = '', line] = group.split(' ')
+      const names = this.#store.values.get(indicator)?.names ?? []
+      const places = names.flatMap((name, i) => (groupOf(`${indicator} ${name}`) === group ? [i] : []))
+      const label = `${labelOf(indicator)}${line === 'signal' ? ' signal' : ''}`
+      return places.length === 0 ? [] : [{ label, color: this.#colorOf(group), indicator, places }]
+    })
+  }
+
   readonly #panes: string[] = []
 
   #paneOf(kind: string): number {
@@ -312,7 +359,8 @@ export class CandleChart {
       const first = candles.findIndex(([time]) => time + intervalMs > from)
       if (first < 0) return []
       const behind = candles.findIndex(([time]) => time > to)
-      return [{ from: first, to: Math.max(first, (behind < 0 ? candles.length : behind) - 1) }]
+      const last = Math.max(first, (behind < 0 ? candles.length : behind) - 1)
+      return [{ from: secondsOf((candles[first] as WireCandle)[0]), to: secondsOf((candles[last] as WireCandle)[0]) }]
     })
     this.#gaps.show(spans, this.#colors.hatch)
   }
@@ -348,6 +396,8 @@ export class CandleChart {
         panes: { separatorColor: line },
       },
       grid: { vertLines: { color: line }, horzLines: { color: line } },
+      // A finger that moves up or down scrolls the page, not the prices.
+      handleScroll: { vertTouchDrag: false },
       crosshair: {
         mode: CrosshairMode.Normal,
         vertLine: { color: dim, labelBackgroundColor: dim },
@@ -367,6 +417,11 @@ export class CandleChart {
       localization: { timeFormatter: (time: Time) => full.format(new Date((time as number) * 1_000)) },
     } as const
   }
+}
+
+/** The bands of an indicator are of one colour. */
+function groupOf(key: string): string {
+  return key.startsWith('bollinger:') ? (key.split(' ')[0] as string) : key
 }
 
 /** As many places as the prices have, 2 to 8. */

@@ -2,10 +2,10 @@ import type { IChartApi, IPrimitivePaneRenderer, IPrimitivePaneView, ISeriesPrim
 
 type Target = Parameters<IPrimitivePaneRenderer['draw']>[0]
 
-/** From one candle to another, by their places in the chart. */
+/** From one candle to another, by their open times. */
 export interface ShadedSpan {
-  readonly from: number
-  readonly to: number
+  readonly from: Time
+  readonly to: Time
 }
 
 /** Hatches the candles from which trades are missing, over the whole height. */
@@ -45,8 +45,8 @@ export class GapShade implements ISeriesPrimitive<Time> {
       context.strokeStyle = this.#color
       context.lineWidth = Math.max(1, horizontalPixelRatio)
       for (const { from, to } of this.#spans) {
-        const left = scale.logicalToCoordinate(from as never)
-        const right = scale.logicalToCoordinate(to as never)
+        const left = scale.timeToCoordinate(from)
+        const right = scale.timeToCoordinate(to)
         if (left === null || right === null) continue
         const x = (left - half) * horizontalPixelRatio
         const width = Math.max(3, (right - left + 2 * half) * horizontalPixelRatio)

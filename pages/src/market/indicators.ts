@@ -1,3 +1,11 @@
+const own: Readonly<Record<string, string>> = { bollinger: 'BB' }
+
+/** As people write it: `SMA 20`, `BB 20, 2`. */
+export function labelOf(text: string): string {
+  const [kind = '', ...numbers] = text.split(':')
+  return `${own[kind] ?? kind.toUpperCase()} ${numbers.join(', ')}`.trim()
+}
+
 /** What may be drawn over or below the candles, with the numbers that people use. */
 export const offered: readonly { readonly text: string; readonly label: string; readonly what: string }[] = [
   { text: 'sma:20', label: 'SMA', what: 'Simple moving average of 20 candles' },

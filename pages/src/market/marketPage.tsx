@@ -6,20 +6,32 @@ import type { WireCandle } from '../../../src/web/protocol.ts'
 import { addressOf } from '../shell/api.ts'
 import { theme, zone } from '../shell/choices.ts'
 import { chosenSet } from '../shell/chosen.ts'
-import { plain, shortAge, timeText } from '../shell/format.ts'
+import { numberText, plain, shortAge, timeText } from '../shell/format.ts'
 import { usePageKeys } from '../shell/keys.ts'
 import { dataSets, pipelines, serverNow, symbols, watch } from '../shell/live.ts'
 import { go, hrefOf, place } from '../shell/router.ts'
+import { SetPicker } from '../shell/setPicker.tsx'
 import { CandleTable } from './candleTable.tsx'
-import { CandleChart, type LegendLine } from './chart.ts'
+import { CandleChart, type LegendEntry } from './chart.ts'
 import { offered } from './indicators.ts'
 import { SeriesStore, type Wanted } from './seriesStore.ts'
-import { Watchlist } from './watchlist.tsx'
+import { searched, Watchlist } from './watchlist.tsx'
 
 const isTable = signal(false)
-const point = signal<WireCandle | null>(null)
+/** Open time of the candle that the crosshair is on; null for none. */
+const pointAt = signal<number | null>(null)
 const announced = signal('')
-const legend = signal<readonly LegendLine[]>([])
+const legend = signal<readonly LegendEntry[]>([])
+
+/** What is shown where the address names no symbol, by data set: it stays while somebody searches for others. */
+const firstSymbols = signal<Readonly<Record<string, { readonly market: string; readonly symbol: string }>>>({})
+
+effect(() => {
+  const told = symbols.value
+  if (told === null || told.find !== '' || firstSymbols.peek()[told.dataSet] !== undefined) return
+  const first = told.symbols.find(({ symbol }) => symbol === 'BTCUSDT') ?? told.symbols[0]
+  if (first !== undefined) firstSymbols.value = { ...firstSymbols.peek(), [told.dataSet]: first }
+})
 
 /** What the address says, completed by what there is. */
 const wanted = computed<Omit<Wanted, 'id'> | null>(() => {
@@ -27,11 +39,7 @@ const wanted = computed<Omit<Wanted, 'id'> | null>(() => {
   const set = chosenSet.value
   if (page !== 'market' || set === null) return null
   const [, market, symbol, interval] = parts
-  const listed = symbols.value?.dataSet === set.schema ? symbols.value.symbols : []
-  const one =
-    market !== undefined && symbol !== undefined
-      ? { market, symbol }
-      : (listed.find((row) => row.symbol === 'BTCUSDT') ?? listed[0])
+  const one = market !== undefined && symbol !== undefined ? { market, symbol } : firstSymbols.value[set.schema]
   if (one === undefined) return null
   const indicators = (query.get('i') ?? '').split(',').filter((text) => offered.some((offer) => offer.text === text))
   return {
@@ -53,7 +61,7 @@ effect(() => {
   store.peek()?.close()
   nextId += 1
   store.value = given === null ? null : new SeriesStore({ ...given, id: nextId })
-  point.value = null
+  pointAt.value = null
 })
 
 function moveTo(change: Partial<Omit<Wanted, 'id'>>): void {
@@ -76,6 +84,7 @@ export function MarketPage() {
     watch({
       pipelines: true,
       symbols: set?.schema ?? null,
+      find: searched.value,
       series:
         shown === null
           ? []
@@ -87,13 +96,12 @@ export function MarketPage() {
               },
             ],
     })
-  }, [set?.schema, shown])
+  }, [set?.schema, searched.value, shown])
   if (dataSets.value === null) return <p class="empty">Loading…</p>
   if (set === null || !set.hasCandles) return <NoCandles />
-  if (shown === null && symbols.value?.dataSet === set.schema && symbols.value.symbols.length === 0)
-    return <NoCandles />
   return (
     <div class="market">
+      <SetPicker page="market" />
       {shown === null ? <p class="empty">Loading…</p> : <Series key={wantedText.value} store={shown} />}
       <Watchlist
         dataSet={set.schema}
@@ -107,20 +115,23 @@ export function MarketPage() {
 
 function NoCandles() {
   return (
-    <div class="empty">
-      <h1>No candles yet</h1>
-      <p>The pipeline that makes them has not run on this database. Start it, and they come by themselves:</p>
-      <pre>
-        <code>npx millrace run realtime</code>
-      </pre>
-    </div>
+    <>
+      <SetPicker page="market" />
+      <div class="empty">
+        <h1>No candles yet</h1>
+        <p>The pipeline that makes them has not run on this data. Start it, and they come by themselves:</p>
+        <pre>
+          <code>npx millrace run realtime</code>
+        </pre>
+      </div>
+    </>
   )
 }
 
 function Series({ store: shown }: { readonly store: SeriesStore }) {
   const { wanted: what } = shown
   const length = intervalMs[what.interval as Interval]
-  const candle = point.value ?? shown.newest.value
+  const candle = shown.at(pointAt.value) ?? shown.newest.value
   return (
     <section class="card series" aria-labelledby="series-title">
       <header class="series-head">
@@ -148,9 +159,10 @@ function Series({ store: shown }: { readonly store: SeriesStore }) {
         <span>▨ hatched: trades missing</span>
         {isTable.value
           ? null
-          : legend.value.map(({ key, color }) => (
-              <span key={key}>
-                <span class="swatch" style={{ background: color }} aria-hidden="true" /> {key}
+          : legend.value.map(({ label, color, indicator, places }) => (
+              <span key={label}>
+                <span class="swatch" style={{ background: color }} aria-hidden="true" /> {label}{' '}
+                <span class="value">{valuesText(shown, indicator, places, candle?.[0])}</span>
               </span>
             ))}
       </p>
@@ -159,6 +171,17 @@ function Series({ store: shown }: { readonly store: SeriesStore }) {
       </p>
     </section>
   )
+}
+
+/** What an indicator is at a candle, of each of its lines. */
+function valuesText(
+  { values }: SeriesStore,
+  indicator: string,
+  places: readonly number[],
+  time: number | undefined,
+): string {
+  const found = values.get(indicator)?.values.findLast(([one]) => one === time)
+  return found === undefined ? '' : places.map((place) => numberText(found[place + 2] as number)).join(' / ')
 }
 
 function Values({ candle }: { readonly candle: WireCandle }) {
@@ -279,6 +302,7 @@ function Freshness({ store: shown, length }: { readonly store: SeriesStore; read
   )
   const running = own.find(({ processes }) => processes.some(({ state }) => state === 'runs'))
   const newest = shown.newest.value
+  const ageMs = newest === null ? 0 : serverNow.value - newest[0] - length
   if (pipelines.value === null) return <p class="fresh dim">Looking who makes these candles…</p>
   if (running === undefined) {
     const [last] = own
@@ -286,7 +310,7 @@ function Freshness({ store: shown, length }: { readonly store: SeriesStore; read
       <p class="fresh banner warn">
         No pipeline makes these candles now{last === undefined ? '' : ` (${last.pipeline} ${last.verdict.text})`}:{' '}
         <code>npx millrace run realtime</code>
-        {newest === null ? '' : `. The newest is ${shortAge(serverNow.value - newest[0] - length)} old.`}
+        {newest === null || ageMs <= 0 ? '' : `. The newest is ${shortAge(ageMs)} old.`}
       </p>
     )
   }
@@ -331,8 +355,8 @@ function Chart({ store: shown, length }: { readonly store: SeriesStore; readonly
       onLegend: (lines) => {
         if (JSON.stringify(legend.peek()) !== JSON.stringify(lines)) legend.value = lines
       },
-      onPoint: (candle) => {
-        point.value = candle
+      onPoint: (time) => {
+        pointAt.value = time
       },
     })
     chart.current = made
@@ -367,7 +391,7 @@ function Chart({ store: shown, length }: { readonly store: SeriesStore; readonly
 
 function announce(candle: WireCandle | null): void {
   if (candle === null) return
-  point.value = candle
   const [time, open, high, low, close, volume] = candle
+  pointAt.value = time
   announced.value = `${timeText(time, zone.peek())}: open ${decimalText(open)}, high ${decimalText(high)}, low ${decimalText(low)}, close ${decimalText(close)}, volume ${decimalText(volume)}`
 }

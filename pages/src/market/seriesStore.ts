@@ -51,6 +51,13 @@ export class SeriesStore {
     this.#forget()
   }
 
+  /** The candle of this open time, as it is now; null where there is none, or no time. */
+  at(time: number | null): WireCandle | null {
+    // Read so that whoever shows it is told when it moves.
+    void this.newest.value
+    return time === null ? null : (this.candles.findLast(([one]) => one === time) ?? null)
+  }
+
   /** What came before the oldest candle, once. */
   async loadOlder(): Promise<void> {
     const oldest = this.candles[0]

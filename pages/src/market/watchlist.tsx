@@ -1,11 +1,23 @@
-import { signal } from '@preact/signals'
-import { decimalText } from '../../../src/console/text.ts'
+import { effect, signal } from '@preact/signals'
+import { countText, decimalText } from '../../../src/console/text.ts'
 import type { WireSymbol } from '../../../src/web/protocol.ts'
 import { plain, shortAge } from '../shell/format.ts'
-import { serverNow, symbols } from '../shell/live.ts'
+import { symbols } from '../shell/live.ts'
 import { go, hrefOf } from '../shell/router.ts'
 
 const search = signal('')
+/** What the console is asked for, a moment after the reader has stopped typing. */
+export const searched = signal('')
+const pauseMs = 200
+const minute = 60_000
+
+effect(() => {
+  const text = search.value.trim()
+  const timer = setTimeout(() => {
+    searched.value = text
+  }, pauseMs)
+  return () => clearTimeout(timer)
+})
 
 /** The change since a day ago, or since the first candle, in percent: for the eye, so a float will do. */
 function changeOf({ price, before }: WireSymbol): number | null {
@@ -23,7 +35,8 @@ export function Watchlist({
   readonly interval: string
   readonly query: Readonly<Record<string, string>>
 }) {
-  const all = symbols.value?.dataSet === dataSet ? symbols.value.symbols : null
+  const told = symbols.value?.dataSet === dataSet ? symbols.value : null
+  const all = told?.symbols ?? null
   const wanted = search.value.trim().toUpperCase()
   const shown = (all ?? []).filter(({ symbol }) => symbol.toUpperCase().includes(wanted))
   const hrefFor = ({ market, symbol }: WireSymbol) => hrefOf('market', [dataSet, market, symbol, interval], query)
@@ -46,7 +59,9 @@ export function Watchlist({
         />
       </form>
       {all === null ? <p class="dim">Loading…</p> : null}
-      {all !== null && shown.length === 0 ? <p class="dim">No symbol of this name has candles.</p> : null}
+      {told !== null && shown.length === 0 ? (
+        <p class="dim">{told.find === search.value.trim() ? 'No symbol of this name has candles.' : 'Looking…'}</p>
+      ) : null}
       <ul>
         {shown.map((one) => {
           const change = changeOf(one)
@@ -63,9 +78,7 @@ export function Watchlist({
                   {change === null ? '–' : `${change < 0 ? '▼' : '▲'} ${Math.abs(change).toFixed(2)} %`}
                 </span>
                 <span class="since">
-                  {one.since !== null && serverNow.value - one.since < 82_800_000
-                    ? `in ${shortAge(serverNow.value - one.since)}`
-                    : '24 h'}
+                  {one.since === null ? '' : `over ${shortAge(one.openTime + minute - one.since)}`}
                   {one.openGaps > 0 ? (
                     <span class="tag warn">▨ {one.openGaps === 1 ? '1 gap' : `${one.openGaps} gaps`}</span>
                   ) : null}
@@ -75,6 +88,11 @@ export function Watchlist({
           )
         })}
       </ul>
+      {told !== null && told.total > told.symbols.length ? (
+        <p class="dim">
+          {countText(told.symbols.length)} of {countText(told.total)}: search for the others.
+        </p>
+      ) : null}
     </aside>
   )
 }

@@ -5,11 +5,8 @@ import { plain } from '../shell/format.ts'
 import { chosenNode } from './chosenNode.ts'
 import type { Laid } from './layout.ts'
 import { nodeText } from './nodeFacts.ts'
+import { fitted, leastScale, nodeHeight, nodeWidth } from './nodeSize.ts'
 
-const nodeWidth = 138
-const nodeHeight = 44
-/** As in the layout, which comes later. */
-const leastScale = 0.8
 /** A shape beside the colour. */
 const marks: Readonly<Record<string, string>> = { bad: '✕ ', warn: '▲ ', busy: '◐ ' }
 const narrow = matchMedia('(max-width: 640px)')
@@ -122,6 +119,7 @@ function Node({
       role="button"
       tabIndex={0}
       aria-pressed={isChosen}
+      aria-label={`${plain(name)}, ${node.kind}, ${plain(facts)}`}
       onClick={choose}
       onKeyDown={(event) => {
         if (event.key !== 'Enter' && event.key !== ' ') return
@@ -131,10 +129,15 @@ function Node({
     >
       <rect width={nodeWidth} height={nodeHeight - 4} y={2} rx={node.kind === 'operator' ? 6 : 14} />
       <text x={9} y={18} class="name">
-        {`${marks[level] ?? ''}${node.kind === 'outlet' ? '▣ ' : node.isTable === true ? '▤ ' : ''}${cut(plain(name), 17)}`}
+        {fitted(
+          `${marks[level] ?? ''}${node.kind === 'outlet' ? '▣ ' : node.isTable === true ? '▤ ' : ''}${plain(name)}`,
+          600,
+          13,
+          nodeWidth - 16,
+        )}
       </text>
       <text x={9} y={34} class="fact">
-        {cut(plain(facts), 22)}
+        {fitted(plain(facts), 400, 11.5, nodeWidth - 16)}
       </text>
     </g>
   )
@@ -180,8 +183,4 @@ function pathOf(points: readonly { readonly x: number; readonly y: number }[]): 
     return `Q${point.x},${point.y} ${end.x},${end.y}`
   })
   return `${start} ${curves.join(' ')}`
-}
-
-function cut(text: string, most: number): string {
-  return text.length > most ? `${text.slice(0, most - 1)}…` : text
 }

@@ -1,12 +1,11 @@
 import { Graph, layout } from '@dagrejs/dagre'
 import type { GraphNode, PipelineGraph } from '../../../src/runtime/graph.ts'
+import { leastScale, nodeHeight, nodeWidth } from './nodeSize.ts'
 
-export const nodeWidth = 138
-export const nodeHeight = 44
 const pad = 5
-const margin = 12
-/** Smaller than that nobody can read it, and it scrolls. */
-export const leastScale = 0.8
+const margin = 8
+/** A drawing from left to right may be so much wider than the page, and scrolls, before one from top to bottom is taken. */
+const mostPages = 1.4
 
 /** Parts that values go through one after the other and nowhere else, with the outlets that only read them: drawn as one box. */
 export interface Chain {
@@ -36,10 +35,10 @@ export interface Laid {
   }[]
 }
 
-/** Where the parts stand: along the way of the values, from left to right where that fits into the width, else from top to bottom. */
+/** Where the parts stand: along the way of the values, from left to right where that is not much wider than there is room, else from top to bottom. */
 export function laid(graph: PipelineGraph, width: number): Laid {
   const across = laidOut(graph, 'LR')
-  if (across.width * leastScale <= width) return across
+  if (across.width * leastScale <= width * mostPages) return across
   const down = laidOut(graph, 'TB')
   return down.width <= Math.max(width, across.width * 0.75) ? down : across
 }
@@ -50,8 +49,8 @@ function laidOut({ nodes, edges }: PipelineGraph, direction: 'LR' | 'TB'): Laid 
   const graph = new Graph()
   graph.setGraph({
     rankdir: direction,
-    nodesep: direction === 'TB' ? 26 : 18,
-    ranksep: direction === 'TB' ? 34 : 30,
+    nodesep: direction === 'TB' ? 26 : 16,
+    ranksep: direction === 'TB' ? 34 : 24,
     marginx: 6,
     marginy: 6,
   })

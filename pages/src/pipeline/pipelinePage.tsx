@@ -21,7 +21,7 @@ const shown = computed<PipelineView | null>(() => {
 const marks = { good: '●', busy: '◐', warn: '▲', bad: '✕', off: '○' } as const
 
 export function PipelinePage() {
-  useEffect(() => watch({ pipelines: true, symbols: null, series: [] }), [])
+  useEffect(() => watch({ pipelines: true }), [])
   const all = pipelines.value
   const one = shown.value
   if (all === null) return <p class="empty">Loading…</p>

@@ -31,7 +31,7 @@ interface Described {
 
 /** What the console can be asked by programs, from its own OpenAPI. */
 export function ApiPage() {
-  useEffect(() => watch({ pipelines: false, symbols: null, series: [] }), [])
+  useEffect(() => watch({}), [])
   const asked = useAsked<Described>(
     'openapi',
     (signal) => fetch('./api/openapi.json', { credentials: 'same-origin', signal }).then((response) => response.json()),

@@ -1,14 +1,25 @@
-import { computed, effect } from '@preact/signals'
+import { computed, effect, signal } from '@preact/signals'
 import type { DataSet } from '../../../src/web/protocol.ts'
 import { dataSets } from './live.ts'
 import { place } from './router.ts'
 
-/** The data set that the address names, or the first that has candles, or the first. */
+const named = computed(() => {
+  const { page, parts, query } = place.value
+  return (page === 'market' ? parts[0] : query.get('set')) ?? null
+})
+
+/** Named last: whoever has chosen one on a page goes on with it on the next. */
+const namedLast = signal<string | null>(null)
+
+effect(() => {
+  if (named.value !== null) namedLast.value = named.value
+})
+
+/** The data set that the address names or has named, or the first that has candles, or the first. */
 export const chosenSet = computed<DataSet | null>(() => {
   const all = (dataSets.value ?? []).filter(({ problem }) => problem === null)
-  const { page, parts, query } = place.value
-  const named = page === 'market' ? parts[0] : query.get('set')
-  return all.find(({ schema }) => schema === named) ?? all.find(({ hasCandles }) => hasCandles) ?? all[0] ?? null
+  const wanted = named.value ?? namedLast.value
+  return all.find(({ schema }) => schema === wanted) ?? all.find(({ hasCandles }) => hasCandles) ?? all[0] ?? null
 })
 
 const titles = { market: 'Market', pipeline: 'Pipeline', data: 'Data', alerts: 'Alerts', api: 'API' } as const

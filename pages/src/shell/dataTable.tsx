@@ -6,21 +6,23 @@ export interface Column<T> {
   readonly isNumber?: boolean
 }
 
-/** Rows under headings, which scrolls by itself where it is wide. */
+/** Rows under headings, which scrolls by itself where it is wide. On a narrow page each row is a card, but for tables of numbers to be compared. */
 export function DataTable<T>({
   caption,
   columns,
   rows,
   keyOf,
+  isOfNumbers = false,
 }: {
   readonly caption: string
   readonly columns: readonly Column<T>[]
   readonly rows: readonly T[]
   readonly keyOf: (row: T) => string
+  readonly isOfNumbers?: boolean
 }) {
   return (
     // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls has to be reached by keys.
-    <section class="table-box" tabIndex={0} aria-label={caption}>
+    <section class={`table-box${isOfNumbers ? '' : ' of-cards'}`} tabIndex={0} aria-label={caption}>
       <table>
         <caption class="unseen">{caption}</caption>
         <thead>
@@ -36,7 +38,7 @@ export function DataTable<T>({
           {rows.map((row) => (
             <tr key={keyOf(row)}>
               {columns.map(({ head, cell, isNumber }) => (
-                <td key={head} class={isNumber === true ? 'number' : undefined}>
+                <td key={head} class={isNumber === true ? 'number' : undefined} data-head={head}>
                   {cell(row)}
                 </td>
               ))}

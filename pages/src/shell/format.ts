@@ -15,6 +15,11 @@ export function shortAge(ms: number): string {
   return `${Math.round(ms / 86_400_000)} d`
 }
 
+/** A statistic for the eye: `65012.35`, `0.00012346`. */
+export function numberText(value: number): string {
+  return Math.abs(value) >= 10 || value === 0 ? value.toFixed(2) : value.toPrecision(5)
+}
+
 export type Zone = 'UTC' | 'local'
 
 const pad = (number: number) => String(number).padStart(2, '0')

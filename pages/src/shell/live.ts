@@ -1,12 +1,14 @@
 import { batch, computed, effect, signal } from '@preact/signals'
 import type { PipelineView } from '../../../src/web/pipelineView.ts'
-import type { ClientMessage, DataSet, ServerMessage, WireSymbol } from '../../../src/web/protocol.ts'
+import type { ClientMessage, DataSet, ServerMessage } from '../../../src/web/protocol.ts'
 
 /** Without a word for so long, what is shown is no longer called live. The server says something each second. */
 const staleAfterMs = 2_700
 const longestWaitMs = 5_000
 
 type SeriesMessage = Extract<ServerMessage, { kind: 'series' }>
+type SymbolsMessage = Extract<ServerMessage, { kind: 'symbols' }>
+type Wishes = Omit<ClientMessage, 'kind'>
 
 /** The clock of this page, ms since it was loaded; moves four times a second. */
 export const pageClock = signal(performance.now())
@@ -26,7 +28,7 @@ export const version = signal('')
 export const dataSets = signal<readonly DataSet[] | null>(null)
 export const serverWaits = signal<{ readonly what: string; readonly since: number } | null>(null)
 export const pipelines = signal<readonly PipelineView[] | null>(null)
-export const symbols = signal<{ readonly dataSet: string; readonly symbols: readonly WireSymbol[] } | null>(null)
+export const symbols = signal<SymbolsMessage | null>(null)
 
 /** The clock of the server, ms UTC: whoever has a wrong clock is not told wrong ages. */
 export const serverNow = computed(() => pageClock.value + clockAhead.value)
@@ -62,12 +64,14 @@ export const isStale = computed(() => {
   )
 })
 
-const wants = signal<Omit<ClientMessage, 'kind'>>({ pipelines: false, symbols: null, series: [] })
+const nothing: Wishes = { pipelines: false, symbols: null, find: '', series: [] }
+const wants = signal<Wishes>(nothing)
 const seriesListeners = new Set<(message: SeriesMessage) => void>()
 let socket: WebSocket | null = null
 
-/** Says what the page shows; what it showed before is no longer pushed. */
-export function watch(wanted: Omit<ClientMessage, 'kind'>): void {
+/** Says what the page shows; what it showed before, and what is left out, is no longer pushed. */
+export function watch(wishes: Partial<Wishes>): void {
+  const wanted = { ...nothing, ...wishes }
   if (JSON.stringify(wants.peek()) !== JSON.stringify(wanted)) wants.value = wanted
 }
 
@@ -135,7 +139,7 @@ function take(message: ServerMessage): void {
         pipelines.value = message.pipelines
         break
       case 'symbols':
-        symbols.value = { dataSet: message.dataSet, symbols: message.symbols }
+        symbols.value = message
         break
       case 'series':
         for (const listener of seriesListeners) listener(message)

@@ -1,4 +1,4 @@
-import { theme } from './choices.ts'
+import { theme, themeChoice } from './choices.ts'
 import { shortAge } from './format.ts'
 import { connection, pipelines } from './live.ts'
 import { hrefOf, type PageName, place } from './router.ts'
@@ -38,7 +38,7 @@ export function TopBar() {
         class="icon-button"
         aria-label={theme.value === 'dark' ? 'Light theme' : 'Dark theme'}
         onClick={() => {
-          theme.value = theme.value === 'dark' ? 'light' : 'dark'
+          themeChoice.value = theme.value === 'dark' ? 'light' : 'dark'
         }}
       >
         {theme.value === 'dark' ? '☀' : '☾'}

@@ -6,6 +6,7 @@ import { openLake } from '../../host/openLake.ts'
 import { prepareDatabase } from '../../host/prepareDatabase.ts'
 import { s3Access } from '../../host/s3Access.ts'
 import { Shutdown } from '../../host/shutdown.ts'
+import { Spans } from '../../host/spans.ts'
 import type { MarketEvent } from '../../market/trade.ts'
 import { tradeCodec } from '../../market/tradeCodec.ts'
 import { silverBoundary } from '../../pipelines/silverBoundary.ts'
@@ -15,6 +16,8 @@ import type { CommandContext } from '../commandContext.ts'
 import { commandFor } from '../commandFor.ts'
 import { type Database, databaseExists, simulatedSchemaOf, withDatabase } from '../database.ts'
 import { exitOk, UsageError } from '../exit.ts'
+
+const hourMs = 3_600_000
 
 type Pass = (run: BatchRun) => Promise<BatchCounts>
 
@@ -75,12 +78,23 @@ async function withPass<T>(
   const archive = await openArchive({ place: settings.archive, s3 }, settings.dataDir, schema, warn)
   const lake = await openLake({ place: settings.lake, s3 }, settings.dataDir, schema, warn)
   try {
-    const job = { trades, archive: archive?.store ?? null, lake, isFull: settings.full, quality: silverBoundary }
-    return await use((run) => batchPass(job, run))
+    const keep = { keepSnapshots: settings.keepSnapshots, keepMs: settings.keepHours * hourMs }
+    const job = { trades, archive: archive?.store ?? null, lake, keep, isFull: settings.full, quality: silverBoundary }
+    return await use((run) => tracedPass(run.runId, () => batchPass(job, run)))
   } finally {
     await lake.store.close()
     await archive?.store.close()
   }
+}
+
+/** With a span, where somebody has registered an SDK of OpenTelemetry. */
+async function tracedPass(runId: string, pass: () => Promise<BatchCounts>): Promise<BatchCounts> {
+  const spans = await Spans.find()
+  if (spans === null) return pass()
+  const attributes = { 'millrace.run': runId }
+  return spans.during({ name: 'batch pass', kind: 'internal', attributes }, pass, (counts) =>
+    Object.fromEntries(Object.entries(counts).map(([name, count]) => [`millrace.${name}`, count])),
+  )
 }
 
 function countsText({ records, minutes, candles, blocked, commits }: BatchCounts): string {

@@ -84,6 +84,10 @@ function dataSetText(dataSet: NamedStatus): readonly string[] {
   for (const gap of dataSet.openGaps) lines.push(`  ! ${openGapText(gap)}`)
   for (const difference of dataSet.differences) lines.push(`  ! ${differenceText(difference)}`)
   for (const range of dataSet.skipped) lines.push(`  ${rangeText(range)}`)
+  for (const { kind, keepMs, ranAt, deletedRows } of dataSet.retention)
+    lines.push(
+      `  ${kind} kept for ${durationText(keepMs)}: ${countText(deletedRows)} older rows deleted so far, looked at ${formatTime(ranAt)}`,
+    )
   if (dataSet.deadLetters.length === 0) lines.push('  no dead letters')
   for (const letters of dataSet.deadLetters) {
     const redriven = letters.redriven === 0 ? '' : `, ${countText(letters.redriven)} redriven`

@@ -20,13 +20,11 @@ const units: Readonly<Record<string, string>> = {
 }
 
 /** An alert in one line, for people. */
-export function textOf(event: Omit<AlertEvent, 'text'>, isAbove: boolean): string {
-  const { rule, kind, symbol, interval, transition, corrects, value, threshold, muted, at, isComplete } = event
-  const what = interval === '' ? symbol : `${symbol} ${interval}`
-  const head = `${words[transition]} ${rule}: ${what}`
+export function textOf(event: Omit<AlertEvent, 'text'>, isAbove: boolean, note: string): string {
+  const { kind, transition, corrects, value, threshold, muted, isComplete } = event
   const untold = muted === 0 ? '' : `, and it fired ${muted} times untold before`
   const holes = isComplete ? '' : ', of candles that lack trades'
-  return `${head} ${factsOf()}${untold}${holes}, ${new Date(at).toISOString()}`
+  return `${note === '' ? '' : `${note}: `}${headOf(event)}${factsOf()}${untold}${holes}${tailOf(event)}`
 
   function factsOf(): string {
     if (transition === 'noData') return 'has no candle any more'
@@ -38,4 +36,21 @@ export function textOf(event: Omit<AlertEvent, 'text'>, isAbove: boolean): strin
       return `${kind} ${compared}: it fires so often that nothing more is told until it is calm`
     return `${kind} ${compared}`
   }
+}
+
+/** The note of the rule, and what was seen, without what stands in columns of its own; of a text that is not ours all of it. */
+export function partsOfText(event: AlertEvent): { readonly note: string; readonly seen: string } {
+  const { text } = event
+  const [head, tail] = [headOf(event), tailOf(event)]
+  const at = text.indexOf(head)
+  if (at < 0 || !text.endsWith(tail)) return { note: '', seen: text }
+  return { note: text.slice(0, Math.max(0, at - 2)), seen: text.slice(at + head.length, -tail.length) }
+}
+
+function headOf({ transition, rule, symbol, interval }: Omit<AlertEvent, 'text'>): string {
+  return `${words[transition]} ${rule}: ${interval === '' ? symbol : `${symbol} ${interval}`} `
+}
+
+function tailOf({ at }: Omit<AlertEvent, 'text'>): string {
+  return `, ${new Date(at).toISOString()}`
 }

@@ -238,8 +238,7 @@ function levelEvent(
 
 function withText(rule: CompiledRule, event: Omit<AlertEvent, 'text'>): AlertEvent {
   const isAbove = rule.on === 'gap' || rule.levels.isAbove
-  const text = textOf(event, isAbove)
-  return { ...event, text: rule.note === '' ? text : `${rule.note}: ${text}` }
+  return { ...event, text: textOf(event, isAbove, rule.note) }
 }
 
 /** Null stands for what was kept of a rule that is no more. */

@@ -95,15 +95,24 @@ export class Series<S, V extends object> {
     return this.#trimmed(this.#reckon(at))
   }
 
-  /** What the value would be if the candle, which is still open, closed as it is; null where there is none, or a later candle has closed. */
-  preview(candle: Bar): Omit<SeriesValue<V>, 'revision'> | null {
+  /**
+   * What the value would be if the candle, which is still open, closed as it is; null where there is none, or a later candle has closed.
+   * @param alsoOpen further open candles, in order of time: those before it count as they are
+   */
+  preview(candle: Bar, alsoOpen: readonly Bar[] = []): Omit<SeriesValue<V>, 'revision'> | null {
     const newest = this.slots.at(-1)
     if (newest !== undefined && candle.openTime <= newest.openTime) return null
-    const quiet = newest === undefined ? [] : this.#quietBetween(newest.openTime, candle.openTime)
+    let last: { readonly openTime: number; readonly close: Fixed8 } | undefined = newest
     let standing: Standing<S> = newest?.after ?? this.settled
-    if (quiet === null) standing = { state: this.#fold.initial, holes: 0 }
-    else for (const openTime of quiet) standing = this.#step(standing, flat(openTime, newest?.close ?? 0), true)
-    standing = this.#step(standing, candle, true)
+    const isBetween = ({ openTime }: Bar) =>
+      openTime < candle.openTime && openTime > (newest?.openTime ?? Number.NEGATIVE_INFINITY)
+    for (const bar of [...alsoOpen.filter(isBetween), candle]) {
+      const quiet = last === undefined ? [] : this.#quietBetween(last.openTime, bar.openTime)
+      if (quiet === null) standing = { state: this.#fold.initial, holes: 0 }
+      else for (const openTime of quiet) standing = this.#step(standing, flat(openTime, last?.close ?? 0), true)
+      standing = this.#step(standing, bar, true)
+      last = bar
+    }
     const value = this.#fold.value(standing.state)
     return value === null ? null : { openTime: candle.openTime, value, isComplete: standing.holes === 0 }
   }

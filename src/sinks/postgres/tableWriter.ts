@@ -33,7 +33,8 @@ const rowsPerStatement = 10_000
  * The steps that write the rows. Upserts may be sent without waiting for one another; an append (COPY) may not.
  *
  * Of several rows with one key the newest revision is written, the later one among equals, since a statement may touch a row once only. Rows that are taken back are deleted first, so that a key
- * whose row was taken back starts anew. Rows are written in the order of their keys, so that two writers of one table wait for each other. A row that another owner has written before ends the
+ * whose row was taken back starts anew. Rows are locked in the order of their keys, so that two writers of one table wait for each other: a statement that writes does so by itself, and where rows are deleted first all are
+ * locked before. A row that another owner has written before ends the
  * transaction (MR004), be it to be replaced or deleted; one without an owner is taken over, and so is one that was given away before the task began.
  * @param owner the number of the task in `row_owner`
  */
@@ -42,19 +43,23 @@ export function writeSteps<Row>({ table, rows, texts, packed }: TableWrite<Row>,
   if (rows.length === 0) return []
   const statements = statementsOf(table)
   const { upserts, deletes } = settledRows(statements, rows, texts ?? rows.map((row) => rowText(table, row)))
-  return [...steps(table, statements.delete, deletes, owner), ...steps(table, statements.upsert, upserts, owner)]
+  return [
+    ...(deletes.size === 0 ? [] : steps(table, statements.lock, byKey(new Map([...deletes, ...upserts])), [])),
+    ...steps(table, statements.delete, byKey(deletes), [owner]),
+    ...steps(table, statements.upsert, byKey(upserts), [owner]),
+  ]
 }
 
 function steps(
   table: UpsertTable<never>,
   { name, text, columns }: Statement,
   rows: readonly RowText[],
-  owner: number,
+  more: readonly number[],
 ): readonly Step[] {
   return [...statementParts(rows, rowBytes, rowsPerStatement)].map(({ items, bytes }) =>
     largeStep(bytes, (client) => {
       const values = columns.map((i) => columnLiteral(items, i, table.columns[i]!.type))
-      return client.query({ name, text, values: [...values, owner] })
+      return client.query({ name, text, values: [...values, ...more] })
     }),
   )
 }
@@ -65,12 +70,12 @@ function rowBytes(row: RowText): number {
   return bytes
 }
 
-/** What one after the other would come to, whatever the table has: of each key at most one row to delete, and at most one to be written after that; by key. */
+/** What one after the other would come to, whatever the table has: of each key at most one row to delete, and at most one to be written after that. */
 function settledRows(
   { keyOf, revisionIndex }: TableStatements,
   rows: readonly unknown[],
   texts: readonly RowText[],
-): { readonly upserts: readonly RowText[]; readonly deletes: readonly RowText[] } {
+): { readonly upserts: ReadonlyMap<string, RowText>; readonly deletes: ReadonlyMap<string, RowText> } {
   const upserts = new Map<string, RowText>()
   const deletes = new Map<string, RowText>()
   const isOlder = (one: RowText, than: RowText | undefined) =>
@@ -84,7 +89,7 @@ function settledRows(
       if (!isOlder(text, deletes.get(key))) deletes.set(key, text)
     }
   }
-  return { upserts: byKey(upserts), deletes: byKey(deletes) }
+  return { upserts, deletes }
 }
 
 function byKey(rows: ReadonlyMap<string, RowText>): readonly RowText[] {
@@ -119,7 +124,7 @@ function appendSteps(table: AppendTable<never>, { count, chunks }: PackedRows): 
   return [(client) => pipeline(Readable.from(chunks, { objectMode: true }), client.query(copyFrom(text)))]
 }
 
-/** A prepared statement over rows, and the columns of them that it gets, each as an array; the owner comes last. */
+/** A prepared statement over rows, and the columns of them that it gets, each as an array. To write and to delete it gets the owner as well, last. */
 interface Statement {
   readonly name: string
   readonly text: string
@@ -127,6 +132,7 @@ interface Statement {
 }
 
 interface TableStatements {
+  readonly lock: Statement
   readonly upsert: Statement
   readonly delete: Statement
   readonly keyOf: (row: RowText) => string
@@ -143,6 +149,7 @@ function statementsOf(table: UpsertTable<never>): TableStatements {
   if (missing !== undefined)
     throw new ConfigurationError(`table ${table.name}: its key or revision names ${missing}, which is no column of it`)
   const statements = {
+    lock: lockStatement(table, names),
     upsert: upsertStatement(table, names),
     delete: deleteStatement(table, names),
     keyOf: rowKeys(table),
@@ -171,15 +178,29 @@ function upsertStatement(table: UpsertTable<never>, names: readonly string[]): S
   )
 }
 
+/** Takes the rows that are there, in the order in which it gets their keys. */
+function lockStatement(table: UpsertTable<never>, names: readonly string[]): Statement {
+  const columns = table.key.map((name) => names.indexOf(name))
+  const places = table.key.map((_, i) => `k${i}`).join(', ')
+  return statement(
+    columns,
+    `SELECT count(*) FROM (SELECT FROM ${quoteIdentifier(table.name)} AS t JOIN unnest(${parameters(table, columns)}) WITH ORDINALITY AS w (${places}, place) ` +
+      `ON ${hasSameKey(table)} ORDER BY w.place FOR UPDATE OF t) AS locked`,
+  )
+}
+
+function hasSameKey({ key }: UpsertTable<never>): string {
+  return key.map((name, i) => `t.${quoteIdentifier(name)} = w.k${i}`).join(' AND ')
+}
+
 function deleteStatement(table: UpsertTable<never>, names: readonly string[]): Statement {
   const owner = quoteIdentifier(ownerColumn)
   const columns = [...table.key, table.revision].map((name) => names.indexOf(name))
   const task = `$${columns.length + 1}::integer`
-  const isSameKey = table.key.map((name, i) => `t.${quoteIdentifier(name)} = w.k${i}`).join(' AND ')
   return statement(
     columns,
     `DELETE FROM ${quoteIdentifier(table.name)} AS t USING unnest(${parameters(table, columns)}) AS w (${[...table.key.map((_, i) => `k${i}`), 'revision'].join(', ')}) ` +
-      `WHERE ${isSameKey} AND CASE WHEN t.${owner} <> ${task} AND ${isNotGivenTo(`t.${owner}`, task)} THEN ${refusal} ELSE w.revision >= t.${quoteIdentifier(table.revision)} END`,
+      `WHERE ${hasSameKey(table)} AND CASE WHEN t.${owner} <> ${task} AND ${isNotGivenTo(`t.${owner}`, task)} THEN ${refusal} ELSE w.revision >= t.${quoteIdentifier(table.revision)} END`,
   )
 }
 

@@ -11,6 +11,7 @@ const replySchema = z.object({
   error: z.unknown().optional(),
 })
 const replyStarts = ['{"result"', '{"error"', '{"id"'].map((text) => Buffer.from(text))
+const shownBytes = 200
 /** Frames of streams are longer, and are not searched. */
 const longestShutdownBytes = 120
 const shutdownMark = Buffer.from('"serverShutdown"')
@@ -24,7 +25,7 @@ export const binanceTalk: SubscriptionTalk = {
     const reply = replySchema.safeParse(parsedJson(frame))
     if (!reply.success) return null
     const { id, error } = reply.data
-    return { id: Number(id), problem: error === undefined ? null : JSON.stringify(error).slice(0, 200) }
+    return { id: Number(id), problem: error === undefined ? null : frame.toString('utf8', 0, shownBytes) }
   },
   isGoodbye: (frame) => frame.length < longestShutdownBytes && frame.includes(shutdownMark),
 }

@@ -1,6 +1,7 @@
 import type { Clock } from '../../runtime/clock.ts'
 import type { ExchangeDialect, ToldTrade } from './exchangeDialect.ts'
-import { type RestAnswer, restPageTrades, type TradesRest } from './tradesRest.ts'
+import type { Refused } from './restClient.ts'
+import { type RestDay, restPageTrades, type TradesRest } from './tradesRest.ts'
 
 /** A trade on its way out of the feed. */
 export interface SequencedFrame {
@@ -69,6 +70,13 @@ export class GapFill {
     yield* this.#pages({ symbol, fromId, toId }, this.#deadline())
   }
 
+  /** The newest trade of each symbol, as far as it can be had before the deadline; null where none can. */
+  async days(symbols: readonly string[]): Promise<ReadonlyMap<string, RestDay> | null> {
+    const { rest, signal } = this.#options
+    const answer = await this.#ask(() => rest.days(symbols, signal), this.#deadline())
+    return answer?.days ?? null
+  }
+
   /**
    * What each symbol has missed, all together by trade time, as live, for symbols share partitions and time must not run ahead of any of them.
    *
@@ -113,7 +121,7 @@ export class GapFill {
     let next = fromId
     while (next <= toId && !signal.aborted) {
       const from = next
-      const rows = await this.#ask(() => rest.fromId(symbol, from, signal), deadline)
+      const rows = (await this.#ask(() => rest.fromId(symbol, from, signal), deadline))?.trades ?? []
       const page: SequencedFrame[] = []
       for (const row of rows) {
         // What is missing in the answer is left to be asked for again.
@@ -134,7 +142,7 @@ export class GapFill {
 
   async *#recentSince({ symbol, fromId }: Missed, deadline: number): Pages {
     const { rest, signal, onTrouble } = this.#options
-    const rows = await this.#ask(() => rest.recent(symbol, restPageTrades, signal), deadline)
+    const rows = (await this.#ask(() => rest.recent(symbol, restPageTrades, signal), deadline))?.trades ?? []
     const oldest = rows[0]?.id
     if (oldest === undefined) return
     if (oldest > fromId && rows.length >= restPageTrades) {
@@ -146,25 +154,25 @@ export class GapFill {
     if (missed.length > 0) yield missed.map((row) => this.#sequenced(symbol, row))
   }
 
-  /** The trades of the answer; of the last refusal, none. */
-  async #ask(request: () => Promise<RestAnswer>, deadline: number): Promise<readonly ToldTrade[]> {
+  /** The answer; null where there was none before the deadline. */
+  async #ask<T extends object>(request: () => Promise<T | Refused>, deadline: number): Promise<T | null> {
     const { clock, signal, onTrouble, deadlineMs } = this.#options
     for (;;) {
-      if (signal.aborted || clock.now() < this.#awayUntil) return []
+      if (signal.aborted || clock.now() < this.#awayUntil) return null
       const answer = await request()
-      if ('trades' in answer) {
+      if (!('refused' in answer)) {
         this.#awayUntil = 0
         this.trouble = ''
-        return answer.trades
+        return answer
       }
-      if (signal.aborted) return []
+      if (signal.aborted) return null
       onTrouble(answer.refused)
       this.why = answer.refused
       this.trouble = answer.refused
-      if (answer.retryAt === null) return []
+      if (answer.retryAt === null) return null
       if (answer.retryAt > deadline || clock.now() >= deadline) {
         this.#awayUntil = clock.now() + 2 * deadlineMs
-        return []
+        return null
       }
       await clock.sleep(answer.retryAt - clock.now(), signal)
     }

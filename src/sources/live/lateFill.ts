@@ -1,6 +1,6 @@
 import { type Clock, sleptEnough } from '../../runtime/clock.ts'
 import type { ToldTrade } from './exchangeDialect.ts'
-import type { OpenGap } from './openGaps.ts'
+import { isSuspected, type OpenGap } from './openGaps.ts'
 import type { TradesRest } from './tradesRest.ts'
 
 /** What has been fetched for a gap, and what it says about the rest of it. */
@@ -26,6 +26,8 @@ export interface LateFillOptions {
   readonly signal: AbortSignal
   /** Something has been fetched. */
   readonly onPage: () => void
+  /** REST, which could not be asked what symbols have missed, answers again. */
+  readonly onAnswer: () => void
   readonly onTrouble: (what: string) => void
 }
 
@@ -36,7 +38,8 @@ export class LateFill {
   #taken: () => void = () => undefined
   #wake: () => void = () => undefined
   #run: Promise<void> | null = null
-  #suspect = ''
+  /** What the exchange told behind a gap, the last time that it told nothing of it. */
+  readonly #followings = new WeakMap<OpenGap, number>()
   /** Why it does not get on, or null. */
   trouble: string | null = null
 
@@ -76,7 +79,9 @@ export class LateFill {
     while (!signal.aborted) {
       const open = gaps()
       const gap = open[turn++ % Math.max(1, open.length)]
-      const page = gap === undefined ? null : await this.#fetch(gap)
+      const isAsked = gap !== undefined && isSuspected(gap) && this.#endOf(gap) === null
+      if (isAsked && (await this.#hasAnswer(gap))) turn = open.length
+      const page = gap === undefined || isAsked ? null : await this.#fetch(gap)
       if (signal.aborted) return
       if (page === null) {
         // With several of them one that cannot be filled does not keep the others waiting.
@@ -102,17 +107,40 @@ export class LateFill {
     await clock.sleep(retryMs, AbortSignal.any([woken.signal, signal]))
   }
 
+  /** `lost` where it is too late for what is missing. */
+  #endOf(gap: OpenGap): 'lost' | null {
+    const { clock, epochOf, maxAgeMs } = this.#options
+    return epochOf(gap.symbol) !== gap.epoch || clock.now() - gap.seenAt > maxAgeMs ? 'lost' : null
+  }
+
+  /** Whether REST answers what it could not be asked before. */
+  async #hasAnswer({ symbol }: OpenGap): Promise<boolean> {
+    const { rest, signal, onAnswer } = this.#options
+    const answer = await rest.days([symbol], signal)
+    if ('refused' in answer) {
+      this.#refuse(answer.refused)
+      return false
+    }
+    this.trouble = null
+    if (!signal.aborted) onAnswer()
+    return true
+  }
+
+  #refuse(why: string): null {
+    const { signal, onTrouble } = this.#options
+    if (this.trouble !== why && !signal.aborted) onTrouble(why)
+    this.trouble = why
+    return null
+  }
+
   /** Null where nothing can be said yet. */
   async #fetch(gap: OpenGap): Promise<LatePage | null> {
-    const { rest, clock, epochOf, maxAgeMs, signal, onTrouble } = this.#options
+    const { rest, signal } = this.#options
     const nothing = { gap, trades: [], next: gap.next }
-    if (epochOf(gap.symbol) !== gap.epoch || clock.now() - gap.seenAt > maxAgeMs) return { ...nothing, isOver: 'lost' }
+    const isOver = this.#endOf(gap)
+    if (isOver !== null) return { ...nothing, isOver }
     const answer = await rest.fromId(gap.symbol, gap.next, signal)
-    if ('refused' in answer) {
-      if (this.trouble !== answer.refused && !signal.aborted) onTrouble(answer.refused)
-      this.trouble = answer.refused
-      return null
-    }
+    if ('refused' in answer) return this.#refuse(answer.refused)
     this.trouble = null
     const trades: ToldTrade[] = []
     let next = gap.next
@@ -125,10 +153,9 @@ export class LateFill {
     // The exchange tells later trades and not these: it does not have them.
     const following = answer.trades[0]
     if (following === undefined) return null
-    const suspect = `${gap.symbol} ${gap.next} ${following.id}`
-    if (this.#suspect !== suspect) {
+    if (this.#followings.get(gap) !== following.id) {
       // One answer may be short; the same one twice is the exchange's word.
-      this.#suspect = suspect
+      this.#followings.set(gap, following.id)
       return null
     }
     if (following.id > gap.lastId) return { ...nothing, isOver: 'absent' }

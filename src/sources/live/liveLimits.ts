@@ -16,8 +16,10 @@ export interface LiveLimits extends KeeperLimits {
   readonly maxGaps: number
   /** A trade that a ticker or a candle has named, and that has not come after so long, is missing: its stream has stalled. */
   readonly proofGraceMs: number
-  /** Nothing of a symbol for so long is told; its connection is replaced. */
+  /** Nothing of a symbol for so long is told; its connection is replaced. Sooner where it is heard of more often than that, by its own rhythm. */
   readonly symbolStallMs: number
+  /** The same, of a symbol that is heard of every second. Less than windows wait for late trades. */
+  readonly busyStallMs: number
   /** How often it is asked whether the symbols are still traded. */
   readonly statusEveryMs: number
   /** Longest wait of a topic of aggregates for those that are missing. */
@@ -39,6 +41,7 @@ export const defaultLiveLimits: LiveLimits = {
   maxGaps: 1_000,
   proofGraceMs: 3_000,
   symbolStallMs: 60_000,
+  busyStallMs: 15_000,
   statusEveryMs: 600_000,
   aggWaitMs: 600_000,
   maxAggFill: 200_000,

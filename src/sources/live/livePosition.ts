@@ -27,7 +27,7 @@ const gap = z.object({
   symbol: z.string(),
   epoch: id,
   firstId: id,
-  lastId: id,
+  lastId: z.number().int().min(-1),
   next: id,
   fromTime: time,
   toTime: time,

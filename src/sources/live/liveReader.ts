@@ -1,6 +1,8 @@
+import { earliestTradeMs } from '../../market/timeUnit.ts'
 import type { Clock } from '../../runtime/clock.ts'
 import { ConfigurationError } from '../../runtime/errors.ts'
 import type { FeedTrouble } from '../../runtime/feed.ts'
+import { EventTimeTracker } from '../market/eventTimeTracker.ts'
 import type { FrameBatch, FrameProgress, FrameReader, FrameReadOptions } from '../market/frameFeed.ts'
 import { newFramePeek } from '../market/peekFrame.ts'
 import type { AddressLimits } from './addressLimits.ts'
@@ -13,7 +15,7 @@ import { Listing } from './listing.ts'
 import type { LiveLimits } from './liveLimits.ts'
 import { formatLivePosition, type LivePosition } from './livePosition.ts'
 import { markedFrame } from './markedFrame.ts'
-import { type OpenGap, OpenGaps } from './openGaps.ts'
+import { isSuspected, type OpenGap, OpenGaps } from './openGaps.ts'
 import { SymbolState } from './symbolState.ts'
 import type { TradesRest } from './tradesRest.ts'
 import { Troubles } from './troubles.ts'
@@ -45,6 +47,8 @@ const restartWitnesses = 3
 const quietEveryMs = 250
 /** Where the time of the newest trade is not known, a gap may reach back so far. */
 const unknownReachMs = 86_400_000
+/** How far the clocks of the exchange and of the feed may be apart, where no trade tells the time. */
+const clockMarginMs = 60_000
 
 /** What is being fetched while everything waits, and what is to be done when it has come. */
 interface Filling {
@@ -73,6 +77,8 @@ export class LiveReader implements FrameReader {
   readonly #closed = new AbortController()
   readonly #states = new Map<string, SymbolState>()
   readonly #peek = newFramePeek()
+  /** Which times of the exchange are to be believed. */
+  readonly #time = new EventTimeTracker()
   readonly #perMs: number
   #symbols: readonly string[]
   #misfit: string | null = null
@@ -138,6 +144,11 @@ export class LiveReader implements FrameReader {
       onPage: () => {
         this.#fill.restAnswered()
         this.#inbox.wake()
+      },
+      onAnswer: () => {
+        this.#fill.restAnswered()
+        const some = this.#gaps.all.filter(isSuspected).map(({ symbol }) => symbol)
+        if (some.length > 0) this.#inbox.push(new GapPossible(some))
       },
       onTrouble: (what) => onNotice(`filling an open gap: ${what}`),
     })
@@ -304,13 +315,16 @@ export class LiveReader implements FrameReader {
     const { symbol, tradeId, tradeTime: time } = peek
     const state = this.#states.get(symbol)
     if (state === undefined) return frame
-    state.heardAt = this.#options.clock.now()
+    state.heard(this.#options.clock.now())
     const trade = { symbol, tradeId, time, frame }
     const last = state.lastId
     if (last !== null && tradeId <= last) return this.#isBehind(state, trade)
     state.behind = []
     if (last !== null && !this.#isBelievable(state, last, tradeId)) return frame
-    if (last === null || tradeId === last + 1 || !this.#options.dialect.hasContiguousIds) return this.#handOver(trade)
+    if (last === null || tradeId === last + 1 || !this.#options.dialect.hasContiguousIds) {
+      this.#endSuspicion(state)
+      return this.#handOver(trade)
+    }
     this.#counts.gaps++
     const missed = { symbol, fromId: last + 1, toId: tradeId - 1 }
     this.#filling = {
@@ -383,7 +397,7 @@ export class LiveReader implements FrameReader {
     const state = this.#states.get(symbol)
     if (state === undefined) return frame
     if (state.lastId !== null && tradeId <= state.lastId) return null
-    state.handOver(tradeId, this.#msOf(time))
+    state.handOver(tradeId, this.#believed(this.#msOf(time), symbol, tradeId))
     return state.epoch === 0 ? frame : markedFrame(frame, `"epoch":${state.epoch}`)
   }
 
@@ -391,18 +405,70 @@ export class LiveReader implements FrameReader {
   #leaveOpen(state: SymbolState, toId: number, toTime: number): void {
     const firstId = (state.lastId ?? toId) + 1
     const missing = toId + 1 - firstId
-    if (missing <= 0) return
+    if (missing <= 0) {
+      this.#endSuspicion(state)
+      return
+    }
     const { onNotice, clock } = this.#options
     this.#counts.missing += missing
     const range = missing === 1 ? `trade ${firstId}` : `trades ${firstId} to ${toId}`
     const reason = this.#fill.why === '' ? 'REST does not tell them yet' : this.#fill.why
     onNotice(`GAP: ${state.symbol} ${range} could not be had at once (${missing}): ${reason}. They are fetched later`)
-    const times = { fromTime: state.lastTime ?? toTime - unknownReachMs, toTime, seenAt: clock.now() }
-    this.#words.push(
-      ...this.#gaps.open({ symbol: state.symbol, epoch: state.epoch, firstId, lastId: toId, ...times, reason }),
-    )
-    state.leaveOpen(toId, toTime)
+    const times = { ...this.#spanTo(state, toTime), seenAt: clock.now() }
+    const suspected = this.#gaps.suspectedOf(state)
+    if (suspected?.firstId === firstId) {
+      this.#words.push(...this.#gaps.learn(suspected, { lastId: toId, toTime: times.toTime, reason }))
+    } else {
+      this.#words.push(
+        ...this.#gaps.open({ symbol: state.symbol, epoch: state.epoch, firstId, lastId: toId, ...times, reason }),
+      )
+      this.#endSuspicion(state)
+    }
+    state.leaveOpen(toId, times.toTime)
     this.#late.wake()
+  }
+
+  /** It is not known whether the symbol has missed any: windows must not end before it is. */
+  #suspect(state: SymbolState): void {
+    const { lastId, symbol, epoch } = state
+    if (lastId === null) return
+    const { clock } = this.#options
+    const now = clock.now()
+    const toTime = Math.floor(Math.max(now, this.#time.newest ?? now) + clockMarginMs)
+    const reason = `whether trades are missing is not known: ${this.#fill.why}`
+    const known = this.#gaps.suspectedOf(state)
+    this.#words.push(
+      ...(known === undefined
+        ? this.#gaps.open({
+            ...{ symbol, epoch, firstId: lastId + 1, lastId, reason, seenAt: now },
+            ...this.#spanTo(state, toTime),
+          })
+        : this.#gaps.learn(known, { lastId, toTime, reason })),
+    )
+    this.#late.wake()
+  }
+
+  /** All up to the newest trade that was handed over is there. */
+  #endSuspicion(state: SymbolState): void {
+    const gap = this.#gaps.suspectedOf(state)
+    if (gap === undefined) return
+    const { lastId } = state
+    const hasCome = lastId !== null && lastId >= gap.firstId
+    const reason = hasCome ? 'what was missing has been fetched' : 'nothing was missing'
+    this.#words.push(...this.#gaps.end(gap, hasCome ? 'filled' : 'absent', reason, this.#options.clock.now()))
+  }
+
+  /** The time that a gap of the symbol may reach over, whatever times were told. @param toTime ms UTC */
+  #spanTo(state: SymbolState, toTime: number): Pick<OpenGap, 'fromTime' | 'toTime'> {
+    const now = this.#options.clock.now()
+    const latest = Math.floor(Math.max(now, this.#time.newest ?? now) + unknownReachMs)
+    const to = Math.min(Math.max(toTime, earliestTradeMs), latest)
+    return { fromTime: Math.max(earliestTradeMs, Math.min(state.lastTime ?? to - unknownReachMs, to)), toTime: to }
+  }
+
+  /** @param time ms UTC; null where it is not to be believed beside those before it: one absurd time must not be the newest for ever */
+  #believed(time: number, symbol: string, id: number): number | null {
+    return this.#time.stamp(time, symbol, id) === time ? time : null
   }
 
   /** What is fetched for open gaps, marked as such, and what it makes of them. */
@@ -424,8 +490,8 @@ export class LiveReader implements FrameReader {
   }
 
   /** After a lost connection, or a start: what each known symbol has missed. Quiet ones too, for their next trade may be long in coming. */
-  async #catchUp(symbols: readonly string[]): Promise<null> {
-    const { dialect, rest } = this.#options
+  #catchUp(symbols: readonly string[]): null {
+    const { dialect } = this.#options
     const known = symbols.flatMap((symbol) => {
       const state = this.#states.get(symbol)
       return state?.lastId == null ? [] : [state]
@@ -438,30 +504,33 @@ export class LiveReader implements FrameReader {
       this.#filling = { symbols: names, since, pages: this.#fill.catchUp(missed), end: () => undefined }
       return null
     }
-    const answer = await rest.days(names, this.#closed.signal)
-    if ('refused' in answer) {
-      // Each symbol's next trade or ticker tells what it has missed.
-      this.#options.onNotice(`what was missed could not be asked: ${answer.refused}`)
-      return null
-    }
-    const missed: Missed[] = []
     const ends: (() => void)[] = []
-    for (const state of known) {
-      const day = answer.days.get(state.symbol)
-      if (day === undefined) continue
-      if (day.lastId >= 0 && day.lastId < (state.lastId ?? -1)) await this.#askRestart(state)
-      if (day.lastId <= (state.lastId ?? -1)) continue
-      missed.push(missedFrom(state.symbol, state.lastId, day.lastId))
-      ends.push(() => this.#leaveOpen(state, day.lastId, this.#msOf(day.closeTime)))
-    }
-    if (missed.length === 0) return null
-    this.#counts.gaps += missed.length
     const end = () => {
       for (const one of ends) one()
     }
-    const behind = missed.map(({ symbol }) => symbol)
-    this.#filling = { symbols: behind, since, pages: this.#fill.catchUp(missed), end }
+    this.#filling = { symbols: names, since, pages: this.#missedBy(known, ends), end }
     return null
+  }
+
+  /** What these have missed, as far as REST tells. @param ends gets what is to be done when it has come */
+  async *#missedBy(known: readonly SymbolState[], ends: (() => void)[]): Pages {
+    const days = await this.#fill.days(known.map(({ symbol }) => symbol))
+    if (days === null && !this.#closed.signal.aborted) {
+      this.#options.onNotice(`what was missed could not be asked: ${this.#fill.why}`)
+    }
+    const missed: Missed[] = []
+    for (const state of known) {
+      const day = days?.get(state.symbol)
+      if (day === undefined) {
+        if (state.isTrading) ends.push(() => this.#suspect(state))
+        continue
+      }
+      if (day.lastId >= 0 && day.lastId < (state.lastId ?? -1)) await this.#askRestart(state)
+      if (day.lastId > (state.lastId ?? -1)) missed.push(missedFrom(state.symbol, state.lastId, day.lastId))
+      ends.push(() => this.#leaveOpen(state, day.lastId, this.#msOf(day.closeTime)))
+    }
+    this.#counts.gaps += missed.length
+    yield* this.#fill.catchUp(missed)
   }
 
   /** The newest id lies behind: either REST is behind, or the ids have started again, which the time of the trade tells. */
@@ -480,7 +549,13 @@ export class LiveReader implements FrameReader {
       this.#counts.otherFrames++
       return
     }
-    state.hear({ lastId: proof.lastId, through: this.#msOf(proof.through), heardAt: this.#options.clock.now() })
+    const now = this.#options.clock.now()
+    state.heard(now)
+    const through = this.#believed(this.#msOf(proof.through), proof.symbol, proof.through)
+    // The next one comes within seconds.
+    if (through === null || (state.lastId !== null && proof.lastId - state.lastId > maxLeap)) return
+    state.hear({ lastId: proof.lastId, through, heardAt: now })
+    if (proof.lastId === state.lastId) this.#endSuspicion(state)
   }
 
   /** A trade that the exchange has named and not brought is missing, and its stream has stalled. */
@@ -491,14 +566,17 @@ export class LiveReader implements FrameReader {
       const state = this.#states.get(symbol)
       if (state === undefined || !state.isTrading) continue
       const keeper = this.#connections.keeperOf(symbol)
-      if (now - state.heardAt > limits.symbolStallMs && keeper?.waitingFor === null) {
+      const allowedMs = state.silenceAllowedMs(limits.busyStallMs, limits.symbolStallMs)
+      if (now - state.heardAt > allowedMs && keeper?.waitingFor === null) {
         keeper.replace(`nothing of ${symbol} for ${Math.round((now - state.heardAt) / 1_000)} s`)
       }
       const { pending } = state
       if (pending === null || now - pending.heardAt < limits.proofGraceMs || this.#filling !== null) continue
       // Trades that have been received and not yet looked at are not missing.
       if (!this.#inbox.isEmpty || !dialect.hasContiguousIds) continue
-      keeper?.replace(`trade ${pending.lastId} of ${symbol}, which the exchange has named, did not come`)
+      // Where it is not known what was missed, this is no stall but the answer.
+      if (this.#gaps.suspectedOf(state) === undefined)
+        keeper?.replace(`trade ${pending.lastId} of ${symbol}, which the exchange has named, did not come`)
       this.#counts.gaps++
       const missed = missedFrom(symbol, state.lastId, pending.lastId)
       this.#filling = {

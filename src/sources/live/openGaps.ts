@@ -17,6 +17,11 @@ export interface OpenGap {
   readonly seenAt: number
 }
 
+/** True of one of which it is not known whether trades are missing at all: its last id is the one before its first. */
+export function isSuspected({ firstId, lastId }: OpenGap): boolean {
+  return lastId < firstId
+}
+
 /** What a gap is when it is seen. */
 export type NewGap = Omit<OpenGap, 'next' | 'revision'>
 
@@ -29,11 +34,13 @@ export class OpenGaps {
   readonly #market: LiveMarket
   readonly #maxGaps: number
   #open: OpenGap[]
+  readonly #suspected: Map<string, OpenGap>
 
   constructor(market: LiveMarket, open: readonly OpenGap[], maxGaps: number) {
     this.#market = market
     this.#maxGaps = maxGaps
     this.#open = [...open]
+    this.#suspected = new Map(open.filter(isSuspected).map((gap) => [gap.symbol, gap]))
   }
 
   /** Oldest first. */
@@ -50,25 +57,46 @@ export class OpenGaps {
     }
     const opened: OpenGap = { ...gap, next: gap.firstId, revision: 1 }
     this.#open.push(opened)
+    if (isSuspected(opened)) this.#suspected.set(opened.symbol, opened)
     return [...frames, this.#frame(opened, 'open', opened.reason, gap.seenAt)]
+  }
+
+  /** The symbol's gap of which it is not known whether trades are missing at all. */
+  suspectedOf({ symbol, epoch }: Pick<OpenGap, 'symbol' | 'epoch'>): OpenGap | undefined {
+    const gap = this.#suspected.get(symbol)
+    return gap?.epoch === epoch ? gap : undefined
+  }
+
+  /** More is known of one: how far it reaches, or why. What tells of it. */
+  learn(gap: OpenGap, facts: Pick<OpenGap, 'lastId' | 'toTime' | 'reason'>): readonly Buffer[] {
+    const known: OpenGap = { ...gap, ...facts, revision: gap.revision + 1 }
+    this.#replace(gap, known)
+    return [this.#frame(known, 'open', known.reason, known.seenAt)]
   }
 
   /** The trades before `next` have been handed over. */
   advance(gap: OpenGap, next: number): OpenGap {
     const moved = { ...gap, next }
-    this.#open = this.#open.map((one) => (one === gap ? moved : one))
+    this.#replace(gap, moved)
     return moved
   }
 
   end(gap: OpenGap, state: GapState, reason: string, now: number): readonly Buffer[] {
     if (!this.#open.includes(gap)) return []
     this.#open = this.#open.filter((one) => one !== gap)
+    if (this.#suspected.get(gap.symbol) === gap) this.#suspected.delete(gap.symbol)
     return [this.#frame({ ...gap, revision: gap.revision + 1 }, state, reason, now)]
   }
 
   /** What tells that the ids of a symbol start again behind `lastId`. */
   restarted(gap: NewGap): Buffer {
     return this.#frame({ ...gap, next: gap.firstId, revision: 1 }, 'restarted', gap.reason, gap.seenAt)
+  }
+
+  #replace(gap: OpenGap, by: OpenGap): void {
+    this.#open = this.#open.map((one) => (one === gap ? by : one))
+    if (isSuspected(by)) this.#suspected.set(by.symbol, by)
+    else if (this.#suspected.get(by.symbol) === gap) this.#suspected.delete(by.symbol)
   }
 
   #frame(gap: OpenGap, state: GapState, reason: string, at: number): Buffer {

@@ -1,6 +1,14 @@
 import type { SequencedFrame } from './gapFill.ts'
 import type { SymbolPlace } from './livePosition.ts'
 
+/** Trades of a gap come as late as this; what is older by more tells that the time went wrong. */
+const believedBackMs = 86_400_000
+/** Bursts within so long count as one. */
+const rhythmGrainMs = 1_000
+const rhythmWeight = 0.1
+const firstRhythmMs = 3_000
+const gapsUntilSilent = 15
+
 /** What the exchange itself has said: that `lastId` was the newest trade at `through`. */
 export interface Proof {
   readonly lastId: number
@@ -35,6 +43,9 @@ export class SymbolState {
   heardAt: number
   /** False where the exchange says that it is not traded. */
   isTrading = true
+  /** Mean time between the seconds in which something of it is heard, ms: its own rhythm. */
+  #rhythmMs: number | null = null
+  #countedAt: number
   /** Trades whose ids lie behind while their times go on: the ids may have started again. */
   behind: SequencedFrame[] = []
   /** An id that leapt too far to be believed at once. */
@@ -47,6 +58,7 @@ export class SymbolState {
     this.epoch = place?.epoch ?? 0
     this.reach = this.lastTime
     this.heardAt = now
+    this.#countedAt = now
   }
 
   get place(): SymbolPlace | null {
@@ -54,12 +66,30 @@ export class SymbolState {
     return lastId === null ? null : { lastId, lastTime, epoch }
   }
 
-  /** A trade has been handed over. @param time ms UTC */
-  handOver(id: number, time: number): void {
+  /** Something of it has been heard. @param now ms by the clock */
+  heard(now: number): void {
+    this.heardAt = now
+    const gapMs = now - this.#countedAt
+    if (gapMs < rhythmGrainMs) return
+    this.#countedAt = now
+    this.#rhythmMs = this.#rhythmMs === null ? firstRhythmMs : this.#rhythmMs + (gapMs - this.#rhythmMs) * rhythmWeight
+  }
+
+  /** How long its silence is no sign of a stall, ms. */
+  silenceAllowedMs(leastMs: number, mostMs: number): number {
+    if (this.#rhythmMs === null) return mostMs
+    return Math.min(mostMs, Math.max(leastMs, this.#rhythmMs * gapsUntilSilent))
+  }
+
+  /** A trade has been handed over. @param time ms UTC; null where it tells a time that is not believed */
+  handOver(id: number, time: number | null): void {
     this.lastId = id
-    this.lastTime = Math.max(time, this.lastTime ?? time)
-    this.reach = Math.max(time, this.reach ?? time)
-    this.#prove(time)
+    if (time !== null) {
+      this.#goBack(time)
+      this.lastTime = Math.max(time, this.lastTime ?? time)
+      this.reach = Math.max(time, this.reach ?? time)
+      this.#prove(time)
+    }
     const { pending } = this
     if (pending === null || pending.lastId > id) return
     this.#prove(pending.through)
@@ -73,7 +103,6 @@ export class SymbolState {
   }
 
   hear(proof: Proof): void {
-    this.heardAt = proof.heardAt
     if (this.lastId === null) {
       // Before the first trade: what comes from here on is all.
       if (proof.lastId >= 0) this.lastId = proof.lastId
@@ -87,6 +116,7 @@ export class SymbolState {
   /** It is taken again after a time in which nobody listened: what was heard before is no word on what is missing. */
   resume(now: number): void {
     this.heardAt = now
+    this.#countedAt = now
     this.pending = null
     this.behind = []
     this.leap = null
@@ -101,7 +131,15 @@ export class SymbolState {
     this.pending = null
   }
 
+  /** A time that is believed and lies days behind says that what was believed before was wrong. */
+  #goBack(time: number): void {
+    if (this.reach === null || time >= this.reach - believedBackMs) return
+    this.lastTime = null
+    this.reach = null
+    this.proven = null
+  }
+
   #prove(through: number): void {
-    if (this.proven === null || through > this.proven) this.proven = through
+    if (this.proven === null || through > this.proven || through < this.proven - believedBackMs) this.proven = through
   }
 }

@@ -20,7 +20,7 @@ export interface TradesRest {
   fromId(symbol: string, fromId: number, signal: AbortSignal): Promise<RestAnswer>
   /** The newest trades, oldest first. */
   recent(symbol: string, limit: number, signal: AbortSignal): Promise<RestAnswer>
-  /** The newest id of each symbol. */
+  /** The newest id of each symbol; one that is left out is not known. */
   days(
     symbols: readonly string[],
     signal: AbortSignal,

@@ -4,7 +4,7 @@ import type { AddressLimits } from './addressLimits.ts'
 import type { ConnectionKeeper } from './connectionKeeper.ts'
 import type { LateFill } from './lateFill.ts'
 import type { LiveLimits } from './liveLimits.ts'
-import type { OpenGap } from './openGaps.ts'
+import { isSuspected, type OpenGap } from './openGaps.ts'
 import type { SymbolState } from './symbolState.ts'
 
 export interface TroublesOptions {
@@ -64,7 +64,8 @@ export class Troubles {
     for (const state of states()) {
       if (!state.isTrading) halted.push(state)
       else if (state.pending !== null && now - state.pending.heardAt > limits.proofGraceMs) stalled.push(state)
-      else if (now - state.heardAt > limits.symbolStallMs) silent.push(state)
+      else if (now - state.heardAt > state.silenceAllowedMs(limits.busyStallMs, limits.symbolStallMs))
+        silent.push(state)
     }
     const since = (some: readonly SymbolState[]) => Math.min(...some.map(({ heardAt }) => heardAt))
     if (stalled.length > 0) {
@@ -86,18 +87,29 @@ export class Troubles {
 
   *#gaps(): Iterable<FeedTrouble> {
     const { gaps, late } = this.#options
-    const open = gaps()
-    const [oldest] = open
-    if (oldest === undefined) return
+    const suspected = gaps().filter(isSuspected)
+    if (suspected.length > 0) {
+      const why = late.trouble ?? 'it is being asked'
+      yield {
+        what: `whether trades are missing is not known of ${symbolsOf(suspected)}: ${why}`,
+        since: Math.min(...suspected.map(({ seenAt }) => seenAt)),
+      }
+    }
+    const open = gaps().filter((gap) => !isSuspected(gap))
+    if (open.length === 0) return
     const missing = open.reduce((sum, { next, lastId }) => sum + lastId + 1 - next, 0)
     const count = open.length === 1 ? 'a gap is open' : `${open.length} gaps are open`
     const why = late.trouble === null ? 'they are being fetched' : late.trouble
-    const which = [...new Set(open.map(({ symbol }) => symbol))]
     yield {
-      what: `${count}, ${missing} trades missing of ${which.slice(0, shown).join(', ')}${which.length > shown ? ' and others' : ''}: ${why}`,
+      what: `${count}, ${missing} trades missing of ${symbolsOf(open)}: ${why}`,
       since: Math.min(...open.map(({ seenAt }) => seenAt)),
     }
   }
+}
+
+function symbolsOf(gaps: readonly OpenGap[]): string {
+  const which = [...new Set(gaps.map(({ symbol }) => symbol))]
+  return `${which.slice(0, shown).join(', ')}${which.length > shown ? ' and others' : ''}`
 }
 
 function names(states: readonly SymbolState[]): string {

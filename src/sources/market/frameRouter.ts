@@ -139,10 +139,13 @@ export class FrameRouter {
     const isOwnTime = timestamp === time
     if (isOwnTime) this.#proven?.onTrade(partition, time)
     const heartbeats = this.#heartbeats
-    if (heartbeats === null) return
-    if (isOwnTime) heartbeats.onTrade(partition, time, newest ?? time)
+    if (isOwnTime) heartbeats?.onTrade(partition, time, newest ?? time)
     if (newest === null) return
-    if (before === null || newest < before) heartbeats.holdBackTo(newest)
+    if (before === null || newest < before) {
+      heartbeats?.holdBackTo(newest)
+      this.#proven?.holdBackTo(newest)
+    }
+    if (heartbeats === null) return
     this.counts.heartbeats += heartbeats.advance(newest, out)
   }
 

@@ -29,6 +29,13 @@ export class ProvenQuiet {
     if (told == null || time > told) this.#told[partition] = time
   }
 
+  /** Times after this one were not to be believed, so nobody has been told them. */
+  holdBackTo(newest: number): void {
+    this.#told.forEach((told, partition) => {
+      if (told !== null && told > newest) this.#told[partition] = newest
+    })
+  }
+
   /**
    * @param quiet ms UTC up to which everything of a symbol has been handed over; infinite for one that is not traded
    * @param taken the symbols that are taken now

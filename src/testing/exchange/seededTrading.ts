@@ -23,6 +23,8 @@ export interface SeededTradingOptions {
 const stepMs = 20
 const tickMs = 1_000
 const faultMs = 5_000
+/** Longer than windows wait for late trades. */
+const outageMs = 60_000
 
 /**
  * Trades on a simulated exchange by a seed: prices that walk, orders of one to four fills, a tick a second, and faults where they are asked for.
@@ -117,11 +119,14 @@ export class SeededTrading {
     this.faults.set(name, (this.faults.get(name) ?? 0) + 1)
     onFault?.(name)
     this.#endFault = kinds[name](exchange, this.#chance)
-    this.#faultEndsAt = now + this.#chance.int(faultMs / 5, faultMs)
+    const longestMs = name === outage ? outageMs : faultMs
+    this.#faultEndsAt = now + this.#chance.int(longestMs / 5, longestMs)
   }
 }
 
 type Fault = (exchange: SimulatedExchange, chance: Random) => (() => void) | null
+
+const outage = 'no network, and REST back last'
 
 /** What a feed has to get over, by name; each gives what ends it, or null where it is over at once. */
 const kinds = {
@@ -171,6 +176,14 @@ const kinds = {
     exchange.faults.isRestDown = true
     return () => {
       exchange.faults.isRestDown = false
+    }
+  },
+  [outage]: (exchange) => {
+    Object.assign(exchange.faults, { refusesConnections: true, isRestDown: true })
+    exchange.dropConnections()
+    return () => {
+      Object.assign(exchange.faults, { refusesConnections: false, isRestDown: false })
+      exchange.failRest({ status: 429, retryAfterSeconds: 45 })
     }
   },
   'REST unsorted and slow': (exchange) => {

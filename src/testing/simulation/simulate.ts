@@ -197,9 +197,9 @@ export async function runHopWithAdversity(above: readonly HopStage[], below: rea
   }
 }
 
-/** Runs a pipeline without a fault over a log that is there already. */
-export function runOver(options: SimulationOptions, log: MemoryLog): Promise<Outcome> {
-  return runOnce(options, new MemoryCheckpointStore(), undefined, log)
+/** Runs a pipeline without a fault over a log that is there already, as a replay of a run that went before where there was one. */
+export function runOver(options: SimulationOptions, log: MemoryLog, recorded?: RecordedRun): Promise<Outcome> {
+  return runOnce(options, new MemoryCheckpointStore(), recorded, log)
 }
 
 function pipelineAt({ pipeline }: SimulationOptions, start: SimulatedStart): Pipeline<Outlets> {

@@ -76,6 +76,36 @@ describe('writeSteps', () => {
     expect(rows).toEqual([{ revision: 2 }])
   })
 
+  it('lets two writers wait for each other of whom each takes back what the other one writes', async () => {
+    const before = many(2_000, 1)
+    await withClient((client) => write(client, upsert, before))
+    const resultsOf = (revision: number, takesBack: (key: number) => boolean) =>
+      many(2_000, revision).map((row) => (takesBack(row.key) ? withdrawn(row) : row))
+    const stepsOf = (rows: ReturnType<typeof resultsOf>) => [...writeSteps({ table: upsert, rows }, 1)]
+    const [firstOfOdd, ...othersOfOdd] = stepsOf(resultsOf(2, (key) => key % 2 === 1))
+    const ofEven = stepsOf(resultsOf(3, (key) => key % 2 === 0))
+    await withClient((one) =>
+      withClient(async (other) => {
+        await one.query('BEGIN')
+        await other.query('BEGIN')
+        await firstOfOdd!(one)
+        const second = (async () => {
+          for (const step of ofEven) await step(other)
+          await other.query('COMMIT')
+        })()
+        // Time enough for the other one to take what it can.
+        await new Promise((resolve) => setTimeout(resolve, 200))
+        for (const step of othersOfOdd) await step(one)
+        await one.query('COMMIT')
+        await second
+      }),
+    )
+    const { rows } = await db.pool.query(
+      'SELECT count(*)::integer AS count, sum(key % 2)::integer AS odd, max(revision) FROM word',
+    )
+    expect(rows).toEqual([{ count: 1_000, odd: 1_000, max: 3 }])
+  })
+
   it('leaves the connection usable after a COPY that the server refused', async () => {
     await withClient(async (client) => {
       const [row] = many(1, 1)

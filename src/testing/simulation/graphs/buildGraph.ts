@@ -10,6 +10,7 @@ import { mapAsync } from '../../../operators/mapAsync.ts'
 import type { StreamTable } from '../../../operators/streamTable.ts'
 import { toTable } from '../../../operators/toTable.ts'
 import { tumblingWindow } from '../../../operators/tumblingWindow.ts'
+import { upstreamTime } from '../../../operators/upstreamTime.ts'
 import type { WindowElement, WindowFired } from '../../../operators/window.ts'
 import type { Destination } from '../../../runtime/destination.ts'
 import { RetryableError } from '../../../runtime/errors.ts'
@@ -135,6 +136,8 @@ function flowOperator(
       const { name, maxOutOfOrdernessMs, guard } = step
       return eventTime<Item>({ name, of: ({ at }) => at, maxOutOfOrdernessMs, ...guard, onReject })
     }
+    case 'upstreamTime':
+      return upstreamTime<Item>({ name: step.name, of: ({ at }) => at })
     case 'dedupe':
       return dedupeOf(step, surroundings)
     case 'window':

@@ -15,6 +15,8 @@ import {
 export interface DrawOptions {
   /** What only a task can do: idle steps, a second edition, provisional results, columns that fail, steps that throw. */
   readonly isForTask: boolean
+  /** `below` where the records are those that a pipeline above has sent, with markers; `above` for that pipeline, whose time begins at its input. */
+  readonly hop?: 'above' | 'below'
 }
 
 /** What is known about the stream at a place of a graph, hence what may stand there. */
@@ -50,6 +52,9 @@ export function drawPlan(random: Random, options: DrawOptions): GraphPlan {
   return new PlanDrawing(random, options).plan()
 }
 
+/** A hop has its time at its input alone. */
+type DrawnKind = Exclude<Step['kind'], 'upstreamTime'>
+
 const mostDepth = 2
 const ends = ['table', 'table', 'table', 'topic', 'topic', 'outside'] as const
 /** As deep as a branch that meets others again: nothing ends or branches there. */
@@ -58,6 +63,7 @@ const inDiamond = mostDepth + 1
 class PlanDrawing {
   readonly #random: Random
   readonly #isForTask: boolean
+  readonly #hop: DrawOptions['hop']
   readonly #canMigrate: boolean
   /** Steps that throw are set aside with the operator above, which must then be the same in both editions. */
   readonly #stepsMayThrow: boolean
@@ -66,15 +72,17 @@ class PlanDrawing {
   #hasEventTime = false
   #hasRetired = false
 
-  constructor(random: Random, { isForTask }: DrawOptions) {
+  constructor(random: Random, { isForTask, hop }: DrawOptions) {
     this.#random = random
     this.#isForTask = isForTask
-    this.#canMigrate = isForTask && random.chance(0.35)
+    this.#hop = hop
+    this.#canMigrate = isForTask && hop === undefined && random.chance(0.35)
     this.#stepsMayThrow = isForTask && !this.#canMigrate && random.chance(0.5)
   }
 
   plan(): GraphPlan {
     const random = this.#random
+    if (this.#hop === 'below') return this.#planBelow()
     const others = this.#isForTask && random.chance(0.4) ? random.int(1, 2) : 0
     const tables = this.#isForTask && others < 2 && random.chance(0.3) ? random.int(1, 2 - others) : 0
     this.#tables = Array.from({ length: tables }, () => ({
@@ -84,7 +92,7 @@ class PlanDrawing {
       ttlMs: random.chance(0.3) ? random.pick([300, 5_000, 60_000]) : null,
     }))
     // Each input has a time of its own, or all have one below where they meet.
-    const hasOwnTimes = others > 0 && random.chance(0.6)
+    const hasOwnTimes = this.#hop === 'above' || (others > 0 && random.chance(0.6))
     const inputSteps = Array.from({ length: others + 1 }, () => (hasOwnTimes ? this.#eventTime(atRoot).steps : []))
     const root = this.#stretch({ ...atRoot, hasTime: hasOwnTimes }, 0)
     const streams = inputSteps.slice(1).map(
@@ -123,6 +131,16 @@ class PlanDrawing {
     const inputs = Array.from({ length: kept.length + 1 }, (_, input) => input)
     const isArchived = this.#isForTask && random.chance(0.25)
     return { ...drawn, others: kept, archived: isArchived ? inputs.filter(() => random.chance(0.7)) : [] }
+  }
+
+  /** Over one input, whose time is that of the markers. */
+  #planBelow(): GraphPlan {
+    this.#hasEventTime = true
+    return {
+      ...{ isOneTask: false, others: [], archived: [], idleAfterMs: null, migratesAtStart: null, refusedFor: null },
+      leadSteps: [{ kind: 'upstreamTime', name: 'upstreamTime' }],
+      root: this.#stretch({ ...atRoot, hasTime: true }, 0),
+    }
   }
 
   #stretch(from: Place, depth: number): Stretch {
@@ -267,9 +285,9 @@ class PlanDrawing {
     }
   }
 
-  #kindsAt(place: Place, depth: number): readonly Step['kind'][] {
+  #kindsAt(place: Place, depth: number): readonly DrawnKind[] {
     if (place.isBatched) return ['flatten', 'flatten', 'filter', 'map', 'mapAsync']
-    const kinds: Step['kind'][] = ['filter', 'map', 'spread', 'mapAsync', 'batch']
+    const kinds: DrawnKind[] = ['filter', 'map', 'spread', 'mapAsync', 'batch']
     if (place.isMixed) return kinds
     kinds.push('counter', 'running')
     if (this.#isForTask && place.mayReject) kinds.push('lookup', 'lookup')

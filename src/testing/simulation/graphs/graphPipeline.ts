@@ -10,6 +10,7 @@ import { toDestination } from '../../../sinks/toDestination.ts'
 import { toPostgres } from '../../../sinks/toPostgres.ts'
 import { toTopic } from '../../../sinks/toTopic.ts'
 import { buildGraph, type GraphSurroundings } from './buildGraph.ts'
+import { sentItem } from './hopKey.ts'
 import { type Item, residues } from './item.ts'
 import type { Flow } from './plainSteps.ts'
 import { allSteps, type GraphPlan, type OutletPlan, takesBack } from './plan.ts'
@@ -92,12 +93,16 @@ function messagesOf(
   const at = (item: Item) => (isBad(item, 'wrong-type') ? Number.NaN : messageTime(item))
   const encode = (item: Item) => {
     if (isBad(item, 'throws')) throw new Error(`drawn to fail on ${item.n}`)
-    return JSON.stringify(item)
+    return JSON.stringify(sentItem(outlet, item))
   }
   if (into === 'topic')
     return toTopic<Item>(
       resultsOf(outlet, flow, (item) => item),
-      { topic: name, at, by: ({ key }) => key, encode, headers: messageHeaders },
+      {
+        ...{ topic: name, at, encode, headers: messageHeaders },
+        by: (item) => sentItem(outlet, item).key,
+        ...(outlet.hopPartitions === undefined ? {} : { markers: true }),
+      },
     )
   return toDestination<Item>(flow, {
     name,

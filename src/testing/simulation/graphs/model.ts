@@ -1,5 +1,6 @@
 import { Rejection } from '../../../runtime/codec.ts'
 import type { OutgoingRecord } from '../../../runtime/log.ts'
+import { markerHeader } from '../../../runtime/marker.ts'
 import { RecordView, redriveHeader } from '../../../runtime/record.ts'
 import { text } from '../lineText.ts'
 import type { PlacedRecord } from '../merges/mergedOrder.ts'
@@ -7,6 +8,7 @@ import type { Outcome } from '../outcome.ts'
 import { isGap } from '../simulate.ts'
 import type { GraphInput } from './graphInput.ts'
 import { leadTopic, messageHeaders, messageTime } from './graphPipeline.ts'
+import { sentItem } from './hopKey.ts'
 import { type Item, itemCodec } from './item.ts'
 import { hidesWhatFollows, NaiveGraph } from './naiveGraph.ts'
 import { allSteps, type GraphPlan, type OutletPlan, takesBack } from './plan.ts'
@@ -68,6 +70,10 @@ function graphAfter(
   }
   for (const { input, offset, record } of records) {
     moveTo((place) => (place[input] as number) <= offset)
+    if (record.headers?.some(({ key }) => key === markerHeader) === true) {
+      graph.mark(JSON.parse(String(record.value)))
+      continue
+    }
     const value = itemCodec.decode(viewOf(record))
     const header = record.headers?.find(({ key }) => key === redriveHeader)?.value
     const target = header == null ? null : Buffer.from(header).toString()
@@ -83,14 +89,16 @@ function graphAfter(
 function rowUntruths(graphs: readonly NaiveGraph[], outcome: Outcome): string[] {
   const outlets = new Set(graphs.flatMap(({ rows }) => [...rows.keys()]))
   return [...outlets].flatMap((outlet) => {
-    const items = graphs.flatMap(({ rows }) => rows.get(outlet) ?? [])
+    const items = graphs.flatMap(({ rows }) => (rows.get(outlet) ?? []).map((item) => sentItem(outlet, item)))
     const found = outcome.get(`${outlet.into} ${outlet.name}`) ?? []
     if (outlet.into === 'table') return compared(outlet.name, kept(outlet, items).map(lineOf), found)
     const messages = found.map((line) => JSON.parse(line) as Message)
     const messageOf = (item: Item) => messageText(item, takesBack(outlet, item))
     const contents = compared(outlet.name, items.map(messageOf), messages.map(contentOf))
     if (outlet.into === 'outside') contents.push(...numberUntruths(messages))
-    if (outlet.isUnordered || contents.length > 0) return contents
+    // Of several tasks that send under one key none is before the other.
+    if (outlet.isUnordered || contents.length > 0 || (outlet.hopPartitions !== undefined && graphs.length > 1))
+      return contents
     return [...Map.groupBy(items, ({ key }) => `${taskOf(key)} ${outlet.into === 'topic' ? key : ''}`)].flatMap(
       ([group, ofGroup]) => {
         const [task, key] = group.split(' ')

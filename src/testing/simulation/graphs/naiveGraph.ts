@@ -57,6 +57,8 @@ export class NaiveGraph {
   #isToldElsewhere = false
   /** While it is only looked how far a redriven record comes: how many values of it have come there. */
   #arrivals: number | null = null
+  /** How far each task above has said to be, by its number. */
+  readonly #marks = new Map<number, number>()
   #watermark = Number.NEGATIVE_INFINITY
   #before = Number.NEGATIVE_INFINITY
   /** Whose turn it is while time moves. */
@@ -104,6 +106,20 @@ export class NaiveGraph {
       const emit = () => this.#emit(decoder, below, value)
       if (target === null || this.#arrivalsOf(emit) <= 1) emit()
     })
+  }
+
+  /** What a task above has said: time is the least of what all of them said last, once all have said something. */
+  mark({
+    task,
+    tasks,
+    watermark,
+  }: {
+    readonly task: number
+    readonly tasks: number
+    readonly watermark: number | null
+  }): void {
+    this.#marks.set(task, watermark ?? Number.NEGATIVE_INFINITY)
+    if (this.#marks.size === tasks) this.advance(Math.min(...this.#marks.values()))
   }
 
   /** @param clock which of several times moves; left out, all of them do */
@@ -221,6 +237,10 @@ export class NaiveGraph {
       switch (step.kind) {
         case 'eventTime':
           return this.#timed(step, next, value)
+        case 'upstreamTime':
+          if (Number.isSafeInteger(value.item.at)) this.#emit(step.name, next, { ...value, at: value.item.at })
+          else this.#reject(step.name)
+          return
         case 'mapAsync':
           return this.#later(value, () => {
             if (throws(step.throwsOn, value.item)) this.#reject(step.name)

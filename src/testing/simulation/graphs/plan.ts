@@ -8,6 +8,8 @@ export type Step =
       readonly maxOutOfOrdernessMs: number
       readonly guard: Guard | null
     }
+  /** In place of it, where the records are those that a pipeline above has sent. */
+  | { readonly kind: 'upstreamTime'; readonly name: string }
   | { readonly kind: 'filter'; readonly without: number }
   | { readonly kind: 'onlySound' }
   | { readonly kind: 'map'; readonly plus: number; readonly throwsOn: number | null }
@@ -145,6 +147,8 @@ export interface OutletPlan {
   readonly badColumn: { readonly how: 'throws' | 'wrong-type'; readonly on: number } | null
   /** Values of this residue take their key and id back; none where it is left out. */
   readonly takesBackOn?: number
+  /** Of a topic with markers, which another pipeline reads: how many partitions it has. */
+  readonly hopPartitions?: number
   /** Values of asynchronous branches meet in it, so their order is nobody's promise. */
   readonly isUnordered: boolean
 }
@@ -266,8 +270,10 @@ function describeStretch({ steps, end }: Stretch): string {
   return [...steps.map(describeStep), last].join(' → ')
 }
 
-function describeOutlet({ name, into, mode, isTuple, badColumn, takesBackOn, isUnordered }: OutletPlan): string {
+function describeOutlet(outlet: OutletPlan): string {
+  const { name, into, mode, isTuple, badColumn, takesBackOn, hopPartitions, isUnordered } = outlet
   const notes = [
+    hopPartitions === undefined ? '' : `a hop into ${hopPartitions}`,
     isTuple ? 'tuples' : '',
     badColumn === null ? '' : `column ${badColumn.how} on ${badColumn.on}`,
     takesBackOn === undefined ? '' : `takes back on ${takesBackOn}`,

@@ -78,8 +78,8 @@ export async function runGraph(schedule: GraphSchedule): Promise<GraphReport> {
 }
 
 /** The order in which the records went into each task: that of their log, or what the logs and the notes say. */
-async function orderOf(
-  { plan, input }: GraphSchedule,
+export async function orderOf(
+  { plan, input }: Pick<GraphSchedule, 'plan' | 'input'>,
   store: CheckpointStore,
 ): Promise<ReadonlyMap<number, readonly PlacedRecord[]>> {
   const all = [input.records, ...input.others]
@@ -115,8 +115,9 @@ function described(plan: GraphPlan, differences: readonly string[]): string[] {
   return differences.length === 0 ? [] : [`  ${describePlan(plan)}`, ...differences]
 }
 
-function optionsOf(
-  { plan, input, closesOpen, archive }: GraphSchedule,
+/** The graph over its records. */
+export function optionsOf(
+  { plan, input, closesOpen, archive }: Omit<GraphSchedule, 'seed' | 'adversity'>,
   pipeline: SimulationOptions['pipeline'],
 ): SimulationOptions {
   const { records, partitions } = input
@@ -137,7 +138,8 @@ function optionsOf(
   }
 }
 
-function pipelineOf(
+/** The graph as one start of it has it. */
+export function pipelineOf(
   plan: GraphPlan,
   edition: Edition,
   calls: Calls,
@@ -157,7 +159,7 @@ function hasAnswers(plan: GraphPlan): boolean {
 }
 
 /** How long asynchronous calls take and which fail for now, over all starts of one run. */
-class Calls {
+export class Calls {
   readonly #random: Random
   #awayLeft: number
   away = 0

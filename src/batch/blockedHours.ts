@@ -1,0 +1,85 @@
+import type pg from 'pg'
+import { type BatchWindow, merged, windowValues } from './batchWindow.ts'
+import type { ChangedHour } from './silver.ts'
+
+const hourMs = 3_600_000
+/** Blocked hours that are judged again by one pass, those first that were judged longest ago: a check that is broken may block all there are. */
+const mostAgain = 2_000
+
+const again = `SELECT market, symbol, (extract(epoch FROM from_time) * 1000)::float8 AS "from", (extract(epoch FROM to_time) * 1000)::float8 AS "to"
+FROM blocked_window ORDER BY judged_at LIMIT ${mostAgain}`
+
+const given = `unnest($1::text[], $2::text[], $3::float8[], $4::float8[]) AS given (market, symbol, from_ms, to_ms)`
+
+const withMinutes = `SELECT market, symbol, from_ms AS "from", to_ms AS "to" FROM ${given}
+WHERE EXISTS (
+  SELECT FROM silver_klines_1m AS minute WHERE minute.market = given.market AND minute.symbol = given.symbol
+    AND minute.open_time >= timestamptz 'epoch' + from_ms * interval '1 millisecond' AND minute.open_time < timestamptz 'epoch' + to_ms * interval '1 millisecond'
+) ORDER BY market, symbol, from_ms`
+
+const everyHour = `SELECT market, symbol, hour * 3600000 AS "from", (hour + 1) * 3600000 AS "to"
+FROM (SELECT DISTINCT market, symbol, floor(extract(epoch FROM open_time) / 3600)::float8 AS hour FROM silver_klines_1m) AS hours ORDER BY 1, 2, 3`
+
+const free = `DELETE FROM blocked_window AS known USING ${given}
+WHERE known.market = given.market AND known.symbol = given.symbol AND known.from_time = timestamptz 'epoch' + from_ms * interval '1 millisecond'
+RETURNING known.market, known.symbol, from_ms AS "from", to_ms AS "to"`
+
+/** Gives those that were not blocked before. */
+const block = `INSERT INTO blocked_window AS known (market, symbol, from_time, to_time, since, judged_at, run_id)
+SELECT market, symbol, timestamptz 'epoch' + from_ms * interval '1 millisecond', timestamptz 'epoch' + to_ms * interval '1 millisecond',
+  timestamptz 'epoch' + $5::float8 * interval '1 millisecond', timestamptz 'epoch' + $5::float8 * interval '1 millisecond', $6
+FROM ${given}
+ON CONFLICT (market, symbol, from_time) DO UPDATE SET judged_at = excluded.judged_at, run_id = excluded.run_id
+RETURNING market, symbol, (extract(epoch FROM from_time) * 1000)::float8 AS "from", (extract(epoch FROM to_time) * 1000)::float8 AS "to", since = judged_at AS "isNew"`
+
+/** Hours that a pass has judged. */
+export interface JudgedHours {
+  /** Those that have minutes. */
+  readonly filled: readonly BatchWindow[]
+  /** Those that have none any more. */
+  readonly emptied: readonly BatchWindow[]
+}
+
+/** What is to be judged: hours that have changed, those before them, of which the last minutes may have been waited for, and those that were blocked. */
+export async function hoursToJudge(client: pg.ClientBase, changed: readonly ChangedHour[]): Promise<JudgedHours> {
+  const before = changed.map(({ from, ...hour }) => ({ ...hour, from: from - hourMs, to: from }))
+  const blocked = (await client.query<BatchWindow>(again)).rows
+  const hours = byHour([...changed, ...before, ...blocked])
+  if (hours.length === 0) return { filled: [], emptied: [] }
+  const filled = (await client.query<BatchWindow>(withMinutes, [...windowValues(hours)])).rows
+  const names = new Set(filled.map(nameOf))
+  return { filled, emptied: hours.filter((hour) => !names.has(nameOf(hour))) }
+}
+
+/** Every hour that has minutes. */
+export async function allHours(client: pg.ClientBase): Promise<JudgedHours> {
+  return { filled: (await client.query<BatchWindow>(everyHour)).rows, emptied: [] }
+}
+
+/** Keeps which of the judged hours are blocked, and gives those of which that is another than before. */
+export async function keepBlocked(
+  client: pg.ClientBase,
+  { filled, emptied }: JudgedHours,
+  blocked: readonly BatchWindow[],
+  { runId, now }: { readonly runId: string; readonly now: number },
+): Promise<readonly BatchWindow[]> {
+  const names = new Set(blocked.map(nameOf))
+  const sound = [...filled, ...emptied].filter((hour) => !names.has(nameOf(hour)))
+  const freed = sound.length === 0 ? [] : (await client.query<BatchWindow>(free, [...windowValues(sound)])).rows
+  if (blocked.length === 0) return freed
+  const { rows } = await client.query<BatchWindow & { isNew: boolean }>(block, [...windowValues(blocked), now, runId])
+  return [...freed, ...rows.filter(({ isNew }) => isNew)]
+}
+
+/** Each hour once. */
+function byHour(windows: readonly BatchWindow[]): BatchWindow[] {
+  return merged(windows).flatMap((window) => {
+    const hours: BatchWindow[] = []
+    for (let { from } = window; from < window.to; from += hourMs) hours.push({ ...window, from, to: from + hourMs })
+    return hours
+  })
+}
+
+function nameOf({ market, symbol, from }: BatchWindow): string {
+  return `${market} ${symbol} ${from}`
+}

@@ -1,0 +1,25 @@
+/** Bytes that are put one behind the other, and let go of together. */
+export class GrowingBytes {
+  #bytes = Buffer.allocUnsafe(4_096)
+  length = 0
+
+  /** Where the next so many go. The buffer is good until the next call. */
+  room(count: number): Buffer {
+    const needed = this.length + count
+    if (needed > this.#bytes.length) {
+      const wider = Buffer.allocUnsafe(Math.max(needed, 2 * this.#bytes.length))
+      this.#bytes.copy(wider, 0, 0, this.length)
+      this.#bytes = wider
+    }
+    return this.#bytes
+  }
+
+  /** All of them, until more are put. */
+  get all(): Buffer {
+    return this.#bytes.subarray(0, this.length)
+  }
+
+  clear(): void {
+    this.length = 0
+  }
+}

@@ -1,0 +1,125 @@
+import zlib from 'node:zlib'
+import type { LakeColumn, LakeValue } from '../lakeTable.ts'
+import { type ColumnBounds, type ColumnEncoding, encodingOf } from './columnEncoding.ts'
+import { compactThrift, putVarint } from './compactThrift.ts'
+import { GrowingBytes } from './growingBytes.ts'
+
+/** Rows of a page, which a reader unpacks at once. */
+const pageRows = 32_768
+const plain = 0
+const runLength = 3
+const dataPage = 0
+
+/** A column of a file, whole. */
+export interface ColumnChunk {
+  /** Its pages one behind the other. */
+  readonly pages: readonly Buffer[]
+  readonly compressedBytes: number
+  /** With the headers of the pages, which are not compressed. */
+  readonly plainBytes: number
+  readonly nullCount: number
+  readonly bounds: ColumnBounds | null
+}
+
+/** Takes the values of a column one by one, and makes pages of them. Holds one page of values, and those that are ready. */
+export class ParquetColumn {
+  readonly column: LakeColumn
+  readonly #encoding: ColumnEncoding
+  readonly #bytes = new GrowingBytes()
+  readonly #isThere = new Uint8Array(pageRows)
+  readonly #pages: Buffer[] = []
+  #rows = 0
+  #nulls = 0
+  #nullCount = 0
+  #plainBytes = 0
+
+  constructor(column: LakeColumn) {
+    this.column = column
+    this.#encoding = encodingOf(column.type)
+  }
+
+  /** False for what the column cannot hold. */
+  add(value: LakeValue): boolean {
+    if (value === null) return this.#addNull()
+    return this.#encoding.put(this.#bytes, value) && this.#countRow(1)
+  }
+
+  /** A value as PostgreSQL tells it, which stands in a text from, inclusive, to, exclusive; false for what the column cannot hold. */
+  addText(text: string, start: number, end: number): boolean {
+    return this.#encoding.putText(this.#bytes, text, start, end) && this.#countRow(1)
+  }
+
+  #addNull(): boolean {
+    if (!this.column.isOptional) return false
+    this.#nulls += 1
+    return this.#countRow(0)
+  }
+
+  #countRow(isThere: 0 | 1): true {
+    this.#isThere[this.#rows] = isThere
+    this.#rows += 1
+    if (this.#rows === pageRows) this.#endPage()
+    return true
+  }
+
+  #endPage(): void {
+    if (this.#rows === 0) return
+    this.#encoding.endPage(this.#bytes)
+    const levels = this.column.isOptional ? levelsOf(this.#isThere.subarray(0, this.#rows), this.#nulls) : null
+    const body = levels === null ? this.#bytes.all : Buffer.concat([levels, this.#bytes.all])
+    const packed = zlib.zstdCompressSync(body, { params: { [zlib.constants.ZSTD_c_compressionLevel]: 1 } })
+    const header = compactThrift([
+      [1, { i32: dataPage }],
+      [2, { i32: body.length }],
+      [3, { i32: packed.length }],
+      [
+        5,
+        {
+          struct: [
+            [1, { i32: this.#rows }],
+            [2, { i32: plain }],
+            [3, { i32: runLength }],
+            [4, { i32: runLength }],
+          ],
+        },
+      ],
+    ])
+    this.#pages.push(header, packed)
+    this.#plainBytes += header.length + body.length
+    this.#nullCount += this.#nulls
+    this.#rows = 0
+    this.#nulls = 0
+    this.#bytes.clear()
+  }
+
+  finish(): ColumnChunk {
+    this.#endPage()
+    return {
+      pages: this.#pages,
+      compressedBytes: this.#pages.reduce((sum, { length }) => sum + length, 0),
+      plainBytes: this.#plainBytes,
+      nullCount: this.#nullCount,
+      bounds: this.#encoding.bounds(),
+    }
+  }
+}
+
+/** Which rows have a value, as Parquet's levels of definition: behind their length in bytes. */
+function levelsOf(isThere: Uint8Array, nulls: number): Buffer {
+  const bytes: number[] = []
+  if (nulls === 0 || nulls === isThere.length) {
+    putVarint(bytes, isThere.length << 1)
+    bytes.push(nulls === 0 ? 1 : 0)
+  } else {
+    const groups = Math.ceil(isThere.length / 8)
+    putVarint(bytes, (groups << 1) | 1)
+    for (let group = 0; group < groups; group++) {
+      let bits = 0
+      for (let i = 0; i < 8; i++) bits |= (isThere[8 * group + i] ?? 0) << i
+      bytes.push(bits)
+    }
+  }
+  const length = Buffer.alloc(4)
+  length.writeUInt32LE(bytes.length)
+  return Buffer.concat([length, Buffer.from(bytes)])
+}
