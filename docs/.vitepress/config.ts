@@ -2,8 +2,8 @@ import { resolve } from 'node:path'
 import { defineConfig } from 'vitepress'
 import { titleOf } from '../../scripts/docs/llms.ts'
 import { siteMap } from '../../scripts/docs/siteMap.ts'
-import { slugOf } from '../../scripts/docs/slug.ts'
 import { readSiteSource } from '../../scripts/docs/siteSource.ts'
+import { slugOf } from '../../scripts/docs/slug.ts'
 
 const root = resolve(import.meta.dirname, '../..')
 const source = readSiteSource(root)

@@ -68,7 +68,18 @@ export const siteMap: readonly SiteSection[] = [
   },
   {
     title: 'Run',
-    pages: ['run/index', 'run/changing', 'run/schedule', 'run/deployment', 'run/operations', 'run/runbooks'],
+    pages: [
+      'run/index',
+      'run/changing',
+      'run/upgrading',
+      'run/schedule',
+      'run/deployment',
+      'run/docker',
+      'run/kubernetes',
+      'run/systemd',
+      'run/operations',
+      'run/runbooks',
+    ],
   },
   {
     title: 'Platform',

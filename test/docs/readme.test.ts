@@ -21,9 +21,17 @@ it.each(pages)('every file that %s links to exists, with the heading that the li
   const broken = links.filter(([, file = '', anchor]) => {
     const target = new URL(file === '' ? page : file, file === '' ? root : new URL(page, root))
     if (!existsSync(target)) return true
-    return anchor !== undefined && target.pathname.endsWith('.md') && !anchorsOf(readFileSync(target, 'utf8')).has(anchor)
+    return (
+      anchor !== undefined && target.pathname.endsWith('.md') && !anchorsOf(readFileSync(target, 'utf8')).has(anchor)
+    )
   })
   expect(broken.map(([link]) => link)).toEqual([])
+})
+
+const ofDocs = pages.filter((page) => page.startsWith('docs/') && !page.startsWith('docs/decisions/'))
+
+it.each(ofDocs)('%s says what to read next', (page) => {
+  expect(read(page)).toMatch(/^(Next: |## Where to go next$)/m)
 })
 
 it('the program in docs/operators/index.md is the one in examples/candles.ts', () => {
