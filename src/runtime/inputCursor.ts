@@ -69,6 +69,11 @@ export class InputCursor {
     this.lastRecordAt = now
   }
 
+  /** Whether values of several records at hand may be read together: the partitions of an input that one task reads have a decoder in common, which reads those of one. */
+  get lends(): boolean {
+    return this.ahead.count > 1 && this.input.partition === undefined
+  }
+
   /** The record at hand. */
   get view(): RecordView {
     return this.ahead.show()

@@ -370,17 +370,23 @@ export class StreamTask implements OperatorHost {
     if (this.#failure !== null) this.#throwFailure()
   }
 
-  /** True where records that were read ahead may go through the graph without a look at anything else between two of them. */
-  get mayGoAhead(): boolean {
-    return this.#shared === null && this.#watch === null && this.#asynchronous.length === 0 && !this.needsPrepare
+  /** True where values of records that were read ahead may be lent: nobody looks at each of them, and none has to be prepared. */
+  get mayLend(): boolean {
+    return this.#shared === null && this.#watch === null && !this.needsPrepare
+  }
+
+  /** True where nothing is to be waited for between two records. */
+  get isSynchronous(): boolean {
+    return this.#asynchronous.length === 0
   }
 
   /**
-   * Does what `push` does with the record at hand, and goes on with those behind it as long as there is credit, none has brought anything about and each is an ordinary one. The last
+   * Does what `push` does with the record at hand, and with credit goes on with those behind it, as long as there is some, none has brought anything about and each is an ordinary one. The last
    * one that was pushed is at hand then.
+   * @param credit null for the one record alone
    * @param archive takes each record behind its push
    */
-  pushAhead(ahead: ReadAhead, input: number, credit: Credit, archive: RecordTap | null): void {
+  pushAhead(ahead: ReadAhead, input: number, credit: Credit | null, archive: RecordTap | null): void {
     const { provenance, facts } = this
     const { nextOffsets } = this.#inputs
     const brought = this.#brought
@@ -405,7 +411,7 @@ export class StreamTask implements OperatorHost {
       this.uncutBytes += ahead.bytesAt(at)
       if (this.#failure !== null) break
       archive?.append(ahead.show(), facts)
-      if (this.#brought !== brought || !ahead.hasNext || !this.#isOrdinary(ahead, at + 1)) break
+      if (credit === null || this.#brought !== brought || !ahead.hasNext || !this.#isOrdinary(ahead, at + 1)) break
       if (this.uncutRecords >= credit.maxUncommittedRecords || this.uncutBytes >= credit.maxUncommittedBytes) break
       ahead.at = at + 1
     }

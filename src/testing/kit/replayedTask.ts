@@ -7,7 +7,6 @@ import { ReadAhead } from '../../runtime/readAhead.ts'
 import type { RecordView } from '../../runtime/record.ts'
 import { StepFailure } from '../../runtime/stepFailure.ts'
 import type { StreamTask, TaskCut } from '../../runtime/streamTask.ts'
-import { defaultLimits } from '../../runtime/workerLimits.ts'
 import { watchedTask } from './watchedTask.ts'
 
 /** Something that is done to a task. */
@@ -41,8 +40,8 @@ export class ReplayedTask {
   push(record: RecordView, input: number): void {
     const ahead = this.#ahead
     this.#do((task) => {
-      if (ahead === null || !task.mayGoAhead) task.push(record, input)
-      else if (ahead.next(batchOf(record))) task.pushAhead(ahead, input, defaultLimits, null)
+      if (ahead === null || !task.mayLend) task.push(record, input)
+      else if (ahead.next(batchOf(record))) task.pushAhead(ahead, input, null, null)
     })
   }
 
