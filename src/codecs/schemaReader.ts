@@ -65,6 +65,16 @@ export class SchemaReader {
     return this.plan?.root ?? null
   }
 
+  /** All values that are read of a frame, by their slots. */
+  get leaves(): readonly LeafPlan[] {
+    return this.plan?.leaves ?? []
+  }
+
+  /** The order of the fields of the newest frame. */
+  get present(): FieldLayout | null {
+    return this.layout
+  }
+
   /** The slot of a field, by its path (`data.p`). Throws RangeError where there is none. */
   slot(path: string): number {
     return slotOf(this.plan, path)
