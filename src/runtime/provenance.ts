@@ -2,6 +2,7 @@ import type { AskedPlace } from './answers.ts'
 import { nextAsk, Origin } from './deadLetters.ts'
 import { LetterNumbers } from './letterNumbers.ts'
 import type { RecordView } from './record.ts'
+import type { Span } from './span.ts'
 
 /** Values may go straight into the operators. */
 export const open = 0
@@ -28,6 +29,8 @@ export class Provenance {
   /** The operator for which the record comes a second time, until it has come there. */
   redrivenFor: string | null = null
   #record: RecordView | null = null
+  /** Where the record is one of several that were read ahead, and its view may not be shown yet. */
+  #span: Span | null = null
   /** Of the last record, or of the one that is pushed; so is the offset. */
   #input: number
   #offset: number
@@ -61,9 +64,19 @@ export class Provenance {
 
   /** A record is pushed. */
   begin(record: RecordView, input: number): void {
+    this.#span = null
     this.#record = record
     this.#input = input
     this.#offset = record.offset
+    this.#ordinals = null
+  }
+
+  /** The same of the record at hand of those that were read ahead. */
+  beginAhead(span: Span, input: number): void {
+    this.#span = span
+    this.#record = span.view
+    this.#input = input
+    this.#offset = span.offsets[span.at] as number
     this.#ordinals = null
   }
 
@@ -116,7 +129,7 @@ export class Provenance {
   get recordTime(): number | null {
     if (this.#isTimed) return null
     if (this.#held !== null) return this.#held.recordTime
-    const timestamp = this.#record?.timestamp ?? -1
+    const timestamp = this.#shown()?.timestamp ?? -1
     return timestamp < 0 ? null : timestamp
   }
 
@@ -129,8 +142,9 @@ export class Provenance {
     this.#hasArrived = true
     if (this.#held !== null) return this.#isTimed ? this.#held.withoutRecord() : this.#held.redrivenTo(this.redrivenFor)
     this.#ordinals ??= new LetterNumbers()
-    if (this.#record === null || this.#isTimed) return Origin.at(this.#input, this.#offset, this.#ordinals)
-    this.#recordOrigin ??= Origin.of(this.#record, this.#input, this.redrivenFor, this.#ordinals, this.#mostLetterBytes)
+    const record = this.#isTimed ? null : this.#shown()
+    if (record === null) return Origin.at(this.#input, this.#offset, this.#ordinals)
+    this.#recordOrigin ??= Origin.of(record, this.#input, this.redrivenFor, this.#ordinals, this.#mostLetterBytes)
     return this.#recordOrigin.redrivenTo(this.redrivenFor)
   }
 
@@ -231,6 +245,10 @@ export class Provenance {
     } finally {
       this.#isSecondTime = before
     }
+  }
+
+  #shown(): RecordView | null {
+    return this.#record === null || this.#span === null ? this.#record : this.#span.show()
   }
 
   #asIfFor(target: string | null, act: () => void): void {
