@@ -134,7 +134,7 @@ export class Provenance {
   }
 
   get ordinals(): ReadonlyMap<string, number> {
-    return this.#ordinals ?? none
+    return this.#ordinals?.counts ?? none
   }
 
   origin(): Origin {
