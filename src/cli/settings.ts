@@ -266,6 +266,7 @@ export const settings = {
       'status',
       'doctor',
       ...backupCommands,
+      'monitor',
     ],
     default: null,
     allowed: yesOrNoAllowed,

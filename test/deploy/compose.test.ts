@@ -76,7 +76,7 @@ describe.skipIf(missing !== null)(missing === null ? title : `${title} (${missin
 
   test('every service that stays up has a health check and is started again; the others are waited for', () => {
     const once = services().filter(([, service]) => service.restart === undefined)
-    expect(once.map(([name]) => name)).toEqual(['accounts', 'buckets', 'cli', 'migrate', 'topics'])
+    expect(once.map(([name]) => name)).toEqual(['accounts', 'buckets', 'cli', 'migrate', 'superset-prepare', 'topics'])
     for (const [name, service] of services()) {
       if (service.restart === undefined) continue
       expect(service.restart, name).toBe('unless-stopped')
@@ -107,6 +107,7 @@ describe.skipIf(missing !== null)(missing === null ? title : `${title} (${missin
       objects: ['objects', 'accounts'],
       prometheus: ['prometheus'],
       grafana: ['grafana'],
+      superset: ['superset'],
     }
     for (const [name, sources] of Object.entries(volumes)) {
       const wanted = sources.map((source) => expect.objectContaining({ type: 'volume', source }))
