@@ -1,13 +1,13 @@
 import { constants } from 'node:fs'
 import { access, stat, statfs } from 'node:fs/promises'
 import { createServer } from 'node:net'
-import { dirname, join, resolve } from 'node:path'
+import { dirname, join, relative, resolve } from 'node:path'
 import { bytesText } from '../console/text.ts'
 import { prepareBinaries, probeBinaries } from '../embedded/binaries.ts'
 import { withKafkaAdmin } from '../host/kafkaTopics.ts'
 import { archiveLocation, openArchive } from '../host/openArchive.ts'
 import { plainArchive, plainConnectionWarning, plainKafka } from '../host/plainConnections.ts'
-import { runHolder } from '../host/runHolder.ts'
+import { runningProcesses } from '../host/processSlots.ts'
 import { s3Access } from '../host/s3Access.ts'
 import { MillraceError } from '../runtime/errors.ts'
 import { versionProblem } from '../runtime/nodeVersion.ts'
@@ -133,12 +133,12 @@ export async function checkDatabase(settings: SettingValues): Promise<CheckResul
   }
 }
 
-export async function checkRun(settings: SettingValues): Promise<CheckResult> {
-  const holder = runHolder(settings.dataDir)
-  return ok(
-    'pipeline',
-    holder === null ? 'none runs on this data folder' : `process ${holder.pid} on ${holder.host} runs`,
+export async function checkRun(settings: Pick<SettingValues, 'dataDir'>): Promise<CheckResult> {
+  const running = runningProcesses(settings.dataDir)
+  const names = running.map(
+    ({ folder, holder }) => `${relative(resolve(settings.dataDir), folder)} (process ${holder.pid} on ${holder.host})`,
   )
+  return ok('pipeline', names.length === 0 ? 'none runs on this data folder' : `running: ${names.join(', ')}`)
 }
 
 /** Whether the brokers answer, where Kafka is the log. */

@@ -3,7 +3,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, describe, expect, test } from 'vitest'
 import { doctorText } from '../../src/cli/commands/doctor.ts'
-import { checkDisk, checkFolder, checkNode, checkPorts } from '../../src/cli/doctorChecks.ts'
+import { checkDisk, checkFolder, checkNode, checkPorts, checkRun } from '../../src/cli/doctorChecks.ts'
+import { acquireRunLock } from '../../src/embedded/runLock.ts'
+import { runFolder } from '../../src/host/processSlots.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'millrace-doctor-'))
 afterAll(() => rmSync(folder, { recursive: true, force: true }))
@@ -38,6 +40,16 @@ describe('doctor', () => {
 
   test('ports on the loopback address can be opened here', async () => {
     expect(await checkPorts()).toMatchObject({ level: 'ok' })
+  })
+
+  test('what runs on the data folder is told, whatever folder of its own it holds', async () => {
+    const dataDir = join(folder, 'running')
+    expect(await checkRun({ dataDir })).toMatchObject({ found: 'none runs on this data folder' })
+    const lock = await acquireRunLock(runFolder(dataDir, 'realtime', undefined))
+    expect(await checkRun({ dataDir })).toMatchObject({
+      found: expect.stringMatching(new RegExp(`^running: pipelines/realtime \\(process ${process.pid} on `)),
+    })
+    await lock.release()
   })
 
   test('the verdict counts what is to be fixed', () => {
