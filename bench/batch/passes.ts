@@ -31,7 +31,11 @@ export async function benchPasses(folder: string, minutes: number): Promise<Reco
           isFull,
           quality: silverBoundary,
         },
-        { database: { address: server.connection, schema }, runId: `bench ${++passes}`, signal: new AbortController().signal },
+        {
+          database: { address: server.connection, schema },
+          runId: `bench ${++passes}`,
+          signal: new AbortController().signal,
+        },
       )
       return (performance.now() - startedAt) / 1_000
     }
