@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { readLiveFiles } from '../../src/lake/lakeFacts.ts'
@@ -259,6 +260,37 @@ describe('a batch pass', { timeout: 240_000 }, () => {
       // Without an archive there is nothing to make its minutes of again, so they stay.
       await world.pass({ isFull: true, archive: null })
       expect(await world.dump()).toEqual(before)
+    } finally {
+      await world.close()
+    }
+  })
+
+  it('takes nothing away from a pass under way when everything is made anew, but waits for it', async () => {
+    const world = await batchWorld()
+    try {
+      const { records } = unkindTrades({
+        seed: 4,
+        trades: 100,
+        maxOutOfOrdernessMs: 2_000,
+        allowedLatenessMs: 3_600_000,
+        averageStepMs: 5_000,
+      })
+      await world.live(records, 'drain-and-close')
+      const minutes = async () =>
+        Number((await world.pool.query('SELECT count(*) FROM archived_klines_1m')).rows[0]?.count)
+      let full: Promise<unknown> = Promise.resolve()
+      let during = 0
+      await world.pass({
+        quality: async () => {
+          full = world.pass({ isFull: true })
+          await sleep(700)
+          during = await minutes()
+          return []
+        },
+      })
+      await full
+      expect(during).toBe(await minutes())
+      expect(during).toBeGreaterThan(0)
     } finally {
       await world.close()
     }
