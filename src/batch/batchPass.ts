@@ -12,7 +12,8 @@ import { openPool, type PostgresAddress } from '../sinks/postgres/connection.ts'
 import { withClient } from '../sinks/postgres/withClient.ts'
 import { type BatchWindow, overlap, type QualityBoundary } from './batchWindow.ts'
 import { allHours, hoursToJudge, keepBlocked } from './blockedHours.ts'
-import { forgetArchive, readArchive } from './bronze.ts'
+import { archivist, forgetArchive, readArchive } from './bronze.ts'
+import { tradesToLake } from './bronzeTrades.ts'
 import { daysOf } from './day.ts'
 import { everyDay, makeGold } from './gold.ts'
 import { type ChangedHour, dirtyEverything, mergeSilver, readDirtyWindows, takeDirtyWindows } from './silver.ts'
@@ -56,7 +57,7 @@ export interface BatchCounts {
   readonly candles: number
   /** Hours of which no gold was made, because the quality of their minutes forbids it. */
   readonly blocked: number
-  /** Tables of the lake that have a new commit. */
+  /** New commits of tables of the lake. */
   readonly commits: number
 }
 
@@ -100,7 +101,10 @@ async function onePass(client: pg.ClientBase, pool: pg.Pool, job: BatchJob, run:
   for (let attempt = 1; ; attempt += 1) {
     run.signal.throwIfAborted()
     try {
-      const counts = await whileWriting(client, () => layers(client, job, run, records))
+      const counts = await whileWriting(client, async () => {
+        const bronze = await bronzeCommits(client, job, run.signal)
+        return layers(client, job, run, { records, bronze })
+      })
       if (counts.commits > 0) await letGo(client, job)
       return counts
     } catch (error) {
@@ -127,11 +131,26 @@ async function alone<T>(client: pg.ClientBase, signal: AbortSignal, act: () => P
   }
 }
 
+/** The trades themselves come into the lake by commits of their own: an archive may be larger than one transaction should be. */
+async function bronzeCommits(
+  client: pg.ClientBase,
+  { lake, archive: store, trades, clock = systemClock }: BatchJob,
+  signal: AbortSignal,
+): Promise<number> {
+  if (lake !== null) await ownLake(client, lake)
+  if (lake === null || store === null) return 0
+  return tradesToLake(client, { archivist, store, lake, trades, now: clock.now(), signal })
+}
+
 /** Silver, gold and the lake, in one transaction. */
-async function layers(client: pg.ClientBase, job: BatchJob, run: BatchRun, records: number): Promise<BatchCounts> {
+async function layers(
+  client: pg.ClientBase,
+  job: BatchJob,
+  run: BatchRun,
+  { records, bronze }: { readonly records: number; readonly bronze: number },
+): Promise<BatchCounts> {
   const { lake, isFull = false, clock = systemClock } = job
   const now = clock.now()
-  if (lake !== null) await ownLake(client, lake)
   await client.query('BEGIN')
   try {
     await client.query(patience)
@@ -140,7 +159,7 @@ async function layers(client: pg.ClientBase, job: BatchJob, run: BatchRun, recor
     if (lake !== null && isFull) await dirtyMirrors(client)
     const commits: readonly PreparedCommit[] = lake === null ? [] : await mirrorChanges(client, lake, now)
     const minutes = changed.reduce((sum, hour) => sum + hour.minutes, 0)
-    const counts = { records, minutes, candles, blocked: blocked.length, commits: commits.length }
+    const counts = { records, minutes, candles, blocked: blocked.length, commits: bronze + commits.length }
     await run.settle?.(client, counts)
     await client.query('COMMIT')
     for (const commit of commits) await commit.publish()
