@@ -141,6 +141,20 @@ describe.skipIf(missing !== null)(missing === null ? title : `${title} (${missin
     expect(holders('S3_SECRET_KEY')).toEqual(['accounts', 'cli', 'worker', 'worker-simulated'])
   })
 
+  test('the image is built with all that the build is made of', () => {
+    const dockerfile = read('Dockerfile')
+    const copied = dockerfile
+      .split('\n')
+      .flatMap((line) => (line.startsWith('COPY ') ? line.split(' ').slice(1, -1) : []))
+    const allowed = read('.dockerignore').split('\n')
+    const imported = [...read('scripts/build.ts').matchAll(/from '\.\/(.*)'/g)].map(([, name]) => `scripts/${name}`)
+    expect(imported.length).toBeGreaterThan(1)
+    for (const path of [...imported, 'scripts/build.ts', 'src', 'assembly', 'pages']) {
+      expect(copied, path).toContain(path)
+      expect(allowed, path).toContain(`!${path}`)
+    }
+  })
+
   test('versions are pinned, and are those that the tests run against', () => {
     expect(file.services.kafka?.image).toBe(`apache/kafka:${KAFKA_VERSION}`)
     expect(file.services.postgres?.image).toMatch(/^postgres:18\.\d+-/)
