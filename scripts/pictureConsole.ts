@@ -24,14 +24,14 @@ const browser = await chromium.launch({ executablePath, args: ['--no-sandbox'] }
 const market = `#/market/${db.schema}/spot/BTCUSDT/1m?i=sma:20,bollinger:20:2,rsi:14,macd:12:26:9`
 const pages = { market, pipeline: '#/pipeline', data: '#/data', alerts: '#/alerts', api: '#/api' } as const
 const names = Object.keys(pages) as (keyof typeof pages)[]
-/** Those of the page of docs. */
-const shown = { dark: ['market', 'data'], light: ['pipeline'] } as const
+/** Those of the pages of docs. */
+const shown = ['market', 'data', 'pipeline'] as const
 const sizes = isEach ? [1440, 820, 390] : [1440]
 try {
   for (const colorScheme of ['dark', 'light'] as const) {
     for (const width of sizes) {
       const page = await browser.newPage({ viewport: { width, height: 900 }, colorScheme })
-      for (const name of isEach ? names : shown[colorScheme]) {
+      for (const name of isEach ? names : shown) {
         await page.goto(`${running.url}${pages[name]}`)
         await page.locator('.chart canvas, .graph, .graph-list, .table-box, .card, .empty').first().waitFor()
         await page.waitForTimeout(name === 'pipeline' ? 6_000 : 2_500)

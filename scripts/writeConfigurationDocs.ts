@@ -1,6 +1,9 @@
+// Writes docs/reference/configuration.md and docs/reference/commands.md from the tables of settings and of commands. Run it after a change there.
 import { writeFileSync } from 'node:fs'
 import { configurationDocs } from '../src/cli/settingsDocs.ts'
+import { commandPage } from './docs/commandPage.ts'
 
-const path = new URL('../docs/reference/configuration.md', import.meta.url)
-writeFileSync(path, configurationDocs())
-process.stdout.write('docs/reference/configuration.md written\n')
+const folder = new URL('../docs/reference/', import.meta.url)
+writeFileSync(new URL('configuration.md', folder), configurationDocs())
+writeFileSync(new URL('commands.md', folder), commandPage())
+process.stdout.write('docs/reference/configuration.md and docs/reference/commands.md written\n')

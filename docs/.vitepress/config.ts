@@ -3,6 +3,7 @@ import { defineConfig } from 'vitepress'
 import { titleOf } from '../../scripts/docs/llms.ts'
 import { siteMap } from '../../scripts/docs/siteMap.ts'
 import { readSiteSource } from '../../scripts/docs/siteSource.ts'
+import { slugOf } from '../../scripts/docs/slug.ts'
 
 const root = resolve(import.meta.dirname, '../..')
 const source = readSiteSource(root)
@@ -22,6 +23,7 @@ export default defineConfig({
   markdown: {
     html: false,
     languageAlias: { jsonl: 'json' },
+    anchor: { slugify: slugOf },
     theme: { light: 'github-light-high-contrast', dark: 'github-dark-high-contrast' },
   },
   themeConfig: {

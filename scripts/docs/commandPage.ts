@@ -1,25 +1,34 @@
 import { commandGroups, commandList } from '../../src/cli/commandList.ts'
 import { settings, settingsOf } from '../../src/cli/settings.ts'
 import type { CommandName, Setting } from '../../src/cli/settingTypes.ts'
-import type { GeneratedPage } from './operatorPages.ts'
 
-/** What `--help` says, of all commands. */
-export function commandPage(): GeneratedPage {
+const head = `# Commands
+
+<!-- Generated from src/cli/commandList.ts by \`node scripts/writeConfigurationDocs.ts\`; a test compares the two. -->
+
+Type \`npx millrace COMMAND --help\` for the same on your screen. All commands work whether or not a pipeline is running. In a checkout, \`npx millrace\` takes npm two to three seconds, in which it looks through the whole of \`node_modules\`; \`node_modules/.bin/millrace\` is the same command in a third of one.`
+
+const tail = `Next: every [setting](configuration.md) with its variable, and what [errors](errors.md) mean.
+`
+
+/** docs/reference/commands.md as it must be: what `--help` says, of all commands. */
+export function commandPage(): string {
   const sections = [...commandList].map(([name, { description, args = [], examples }]) => {
     const usage = ['millrace', name, ...args.map((arg) => arg.name), '[options]'].join(' ')
     return [
       `## ${name}`,
       description,
-      `\`\`\`sh\n${usage}\n\n${examples.map((example) => `npx ${example}`).join('\n')}\n\`\`\``,
+      `\`\`\`sh\n${usage}\n\n${examples.map((example) => example.replace(/(?<![\w./-])millrace /, 'npx millrace ')).join('\n')}\n\`\`\``,
       optionTable(name),
     ].join('\n\n')
   })
   const groups = Object.entries(commandGroups).map(([word, text]) => `- \`millrace ${word}\`: ${text}`)
-  return {
-    path: 'reference/commands',
-    title: 'Commands',
-    text: ['# Commands', 'Each prints the same by `--help`.', groups.join('\n'), ...sections, ''].join('\n\n'),
-  }
+  const overview = [...commandList].map(([name, { description }]) => {
+    const [first = ''] = description.split(/(?<=[.;:]) /)
+    return `| [\`${name}\`](#${name.replace(' ', '-')}) | ${first.replace(/[.;:]$/, '')} |`
+  })
+  const table = ['| command | what it does |', '|---|---|', ...overview].join('\n')
+  return [head, table, 'Some commands share a first word:', groups.join('\n'), ...sections, tail].join('\n\n')
 }
 
 function optionTable(command: CommandName): string {

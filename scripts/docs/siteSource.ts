@@ -1,6 +1,5 @@
 import { cpSync, globSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname, extname, join } from 'node:path'
-import { commandPage } from './commandPage.ts'
 import { type GeneratedPage, operatorPages } from './operatorPages.ts'
 import { type EntryPoint, readPublicNames } from './publicNames.ts'
 import { referencePages } from './referencePages.ts'
@@ -24,7 +23,7 @@ export function readSiteSource(root: string): SiteSource {
     read(`examples/operators/${operator}.ts`),
   )
   const migrations = globSync('sql/*.sql', { cwd: root }).toSorted().map(read)
-  const reference = [commandPage(), tablePage(migrations), ...referencePages(entryPoints)]
+  const reference = [tablePage(migrations), ...referencePages(entryPoints)]
   const pages = new Map<string, string>()
   const linked = new Set<string>()
   const add = (page: string, path: string, text: string) => {

@@ -18,7 +18,7 @@ export function tablePage(migrations: readonly string[]): GeneratedPage {
     return [`## ${table}`, ...parts].join('\n\n')
   })
   const intro =
-    'Migrations make them in the schema of a data set, before anything is read. Read them as you like; what writes them is Millrace alone. Tables of pipelines are [made from their descriptors](/connect/outlets.md#tables).'
+    'Migrations make them in the schema of a data set, before anything is read. Read them as you like; what writes them is Millrace alone. Tables of pipelines are [made from their descriptors](/connect/postgres.md#tables).'
   return { path: 'reference/tables', title: 'SQL tables', text: ['# SQL tables', intro, ...sections, ''].join('\n\n') }
 }
 

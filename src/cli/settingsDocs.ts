@@ -31,6 +31,8 @@ const tail = `
 Times are ISO 8601 in UTC with milliseconds. In csv and json every decimal has exactly 8 places. Prices and volumes have no more than 8, so
 they are exact; \`quote_volume\` is kept with up to 16 places in the database and is rounded half to even, once, when it is printed. csv has all rows
 of the range: \`--from\` is inclusive, \`--to\` exclusive, both are compared with the open time.
+
+Next: every [command](commands.md), or what [errors](errors.md) mean.
 `
 
 /** docs/reference/configuration.md as it must be. */

@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
+import { commandPage } from '../../scripts/docs/commandPage.ts'
 import { kafkaConnection } from '../../src/cli/kafkaConnection.ts'
 import { type Environment, resolveSettings } from '../../src/cli/resolveSettings.ts'
 import type { SettingName } from '../../src/cli/settings.ts'
@@ -30,6 +31,11 @@ function messageOf(action: () => unknown): string {
 }
 
 describe('the table of settings', () => {
+  test('docs/reference/commands.md is what the list of commands makes of it', () => {
+    const written = readFileSync(new URL('../../docs/reference/commands.md', import.meta.url), 'utf8')
+    expect(written, 'node scripts/writeConfigurationDocs.ts writes it').toBe(commandPage())
+  })
+
   test('docs/reference/configuration.md is what the table makes of it', () => {
     const written = readFileSync(new URL('../../docs/reference/configuration.md', import.meta.url), 'utf8')
     expect(written, 'run `node scripts/writeConfigurationDocs.ts`').toBe(configurationDocs())

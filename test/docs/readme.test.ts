@@ -1,27 +1,12 @@
-import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { existsSync, globSync, readdirSync, readFileSync } from 'node:fs'
 import { expect, it } from 'vitest'
+import { anchorsOf } from '../../scripts/docs/slug.ts'
 import * as millrace from '../../src/index.ts'
 
 const root = new URL('../../', import.meta.url)
 const pages = [
-  'README.md',
-  'CONTRIBUTING.md',
-  'examples/README.md',
-  'docs/reference/errors.md',
-  'docs/learn/inputs.md',
-  'docs/learn/tables.md',
-  'docs/operators/index.md',
-  'docs/connect/index.md',
-  'docs/learn/guarantees.md',
-  'docs/connect/outlets.md',
-  'docs/connect/codecs.md',
-  'docs/learn/testing.md',
-  'docs/connect/feeds.md',
-  'docs/connect/kafka.md',
-  'docs/run/index.md',
-  'docs/run/deployment.md',
-  'docs/run/changing.md',
-  'docs/decisions/README.md',
+  ...['README.md', 'CONTRIBUTING.md', 'CHANGELOG.md', 'SECURITY.md', 'examples/README.md'],
+  ...globSync('docs/**/*.md', { cwd: root }),
 ]
 const read = (path: string) => readFileSync(new URL(path, root), 'utf8')
 
@@ -31,9 +16,22 @@ it.each(pages)('every npm script that %s names exists', (page) => {
   expect(named.filter((name) => !(name in scripts))).toEqual([])
 })
 
-it.each(pages)('every file that %s links to exists', (page) => {
-  const links = [...read(page).matchAll(/\]\((?!https?:|#)([^)#]+)/g)].map((match) => String(match[1]))
-  expect(links.filter((link) => !existsSync(new URL(link, new URL(page, root))))).toEqual([])
+it.each(pages)('every file that %s links to exists, with the heading that the link names', (page) => {
+  const links = [...read(page).matchAll(/\]\((?!https?:)([^)#\s]*)(?:#([^)]+))?\)/g)]
+  const broken = links.filter(([, file = '', anchor]) => {
+    const target = new URL(file === '' ? page : file, file === '' ? root : new URL(page, root))
+    if (!existsSync(target)) return true
+    return (
+      anchor !== undefined && target.pathname.endsWith('.md') && !anchorsOf(readFileSync(target, 'utf8')).has(anchor)
+    )
+  })
+  expect(broken.map(([link]) => link)).toEqual([])
+})
+
+const ofDocs = pages.filter((page) => page.startsWith('docs/') && !page.startsWith('docs/decisions/'))
+
+it.each(ofDocs)('%s says what to read next', (page) => {
+  expect(read(page)).toMatch(/^(Next: |## Where to go next$)/m)
 })
 
 it('the program in docs/operators/index.md is the one in examples/candles.ts', () => {
