@@ -31,7 +31,7 @@ function checkPlaces({ pages, operators, entryPoints }: SiteSource): void {
     for (const { name } of names) if (!known.has(name)) faults.push(`no place for ${name} of ${specifier}`)
   }
   for (const { title, text } of operators) {
-    for (const part of ['```text\n', '## Example', '## Options', '## Guarantee']) {
+    for (const part of ['```diagram\n', '```text\n', '## Example', '## Options', '## Guarantee', 'Next: ']) {
       if (!text.includes(part)) faults.push(`the page of ${title} has no ${part.trim()}`)
     }
   }

@@ -27,7 +27,8 @@ export function readSiteSource(root: string): SiteSource {
   const pages = new Map<string, string>()
   const linked = new Set<string>()
   const add = (page: string, path: string, text: string) => {
-    const { text: changed, files } = withSiteLinks(page, text)
+    // The site shows no HTML, comments included.
+    const { text: changed, files } = withSiteLinks(page, text.replaceAll(/^<!--.*-->\n+/gm, ''))
     for (const file of files) linked.add(file)
     pages.set(path, changed)
   }
