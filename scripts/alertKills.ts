@@ -5,7 +5,7 @@ import { parseArgs } from 'node:util'
 import { startOrJoin } from '../src/embedded/embeddedPostgres.ts'
 import { killAtDelivery } from './alertKills/killAtDelivery.ts'
 
-const help = `Kills a process that tells alerts, again and again, while a request is under way or has just been answered, and compares what was decided with what was told.
+const help = `Kills a process that tells alerts, again and again, while a request is under way, has just been answered, or decisions are stored, and compares what was decided with what was told.
 
   npm run alerts:kills -- --kills 1000 --seed 1
 

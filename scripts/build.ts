@@ -1,7 +1,8 @@
-// Makes dist/ from src/ and pages/: modules and their types, an executable command, and the pages of the console.
+// Makes dist/ from src/, assembly/ and pages/: modules and their types, the decoder in WebAssembly, an executable command, and the pages of the console.
 import { spawnSync } from 'node:child_process'
-import { chmodSync, existsSync, rmSync, symlinkSync } from 'node:fs'
+import { chmodSync, copyFileSync, existsSync, rmSync, symlinkSync } from 'node:fs'
 import { join, resolve } from 'node:path'
+import { buildDecoder } from './buildDecoder.ts'
 import { buildPages } from './buildPages.ts'
 
 const root = resolve(import.meta.dirname, '..')
@@ -14,6 +15,7 @@ const { status } = spawnSync(process.execPath, [tsc, '-p', join(root, 'tsconfig.
 })
 if (status !== 0) process.exit(status ?? 1)
 
+copyFileSync(buildDecoder(), join(dist, 'codecs/columns/columns.wasm'))
 await buildPages(join(dist, 'pages'))
 
 const command = join(dist, 'cli/main.js')

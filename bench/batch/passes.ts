@@ -4,6 +4,7 @@ import { batchPass } from '../../src/batch/batchPass.ts'
 import { startOrJoin } from '../../src/embedded/embeddedPostgres.ts'
 import { prepareDatabase } from '../../src/host/prepareDatabase.ts'
 import { tradeCodec } from '../../src/market/tradeCodec.ts'
+import { silverBoundary } from '../../src/pipelines/silverBoundary.ts'
 import { directoryStore } from '../../src/sinks/objects/directoryStore.ts'
 import { openPool } from '../../src/sinks/postgres/connection.ts'
 
@@ -19,6 +20,7 @@ export async function benchPasses(folder: string, minutes: number): Promise<Reco
     const pool = openPool(server.connection, { schema, maxConnections: 1 })
     const ofEach = Math.floor(minutes / symbols)
     await bring(pool, 0, ofEach)
+    let passes = 0
     const pass = async (isFull = false) => {
       const startedAt = performance.now()
       await batchPass(
@@ -27,8 +29,9 @@ export async function benchPasses(folder: string, minutes: number): Promise<Reco
           archive: directoryStore(join(folder, 'archive')),
           lake: { store: directoryStore(join(folder, 'lake')), keyPrefix: '', catalog: 'millrace' },
           isFull,
+          quality: silverBoundary,
         },
-        { database: { address: server.connection, schema }, runId: 'bench', signal: new AbortController().signal },
+        { database: { address: server.connection, schema }, runId: `bench ${++passes}`, signal: new AbortController().signal },
       )
       return (performance.now() - startedAt) / 1_000
     }
@@ -64,7 +67,7 @@ async function bring(pool: pg.Pool, from: number, to: number): Promise<void> {
   await pool.query(
     `INSERT INTO raw_klines
      SELECT 'spot', symbol, '1m', open_time, 61000.25 + n % 97, 61100 + n % 97, 60900.5 + n % 97, 61010.75 + n % 97, 1.5 + n % 7, open_time + interval '59999 milliseconds',
-       (1.5 + n % 7) * 61000.5, 10 + n % 11, 0.5 + n % 3, (0.5 + n % 3) * 61000.5, 'rest'
+       (1.5 + n % 7) * 61000.5, 10 + n % 11, 0.5 + n % 2, (0.5 + n % 2) * 61000.5, 'rest'
      FROM unnest(ARRAY['BTCUSDT', 'ETHUSDT', 'SOLUSDT']) AS symbol, generate_series($1::int, $2::int - 1) AS n,
        LATERAL (SELECT timestamptz '2026-01-01 00:00:00+00' + n * interval '1 minute' AS open_time) AS minute`,
     [from, to],

@@ -1,26 +1,13 @@
-import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { fileURLToPath } from 'node:url'
+import { join } from 'node:path'
 import { alertIdentity } from '../../src/market/alertEvent.ts'
 import { newestAlerts } from '../../src/queries/alertEvents.ts'
 import { openConnection, type PostgresAddress } from '../../src/sinks/postgres/connection.ts'
 import { dropState } from '../../src/sinks/postgres/stateDrops.ts'
 import { Random } from '../../src/testing/random.ts'
-
-/** What a life is told. */
-export interface Life {
-  readonly databaseUrl: string
-  readonly schema: string
-  readonly dataDir: string
-  /** Of the receiver. */
-  readonly url: string
-  /** How many there are, each a decision. */
-  readonly minutes: number
-  /** Between two of them. */
-  readonly pauseMs: number
-}
+import { type Begun, type Life, SpareLives } from './spareLives.ts'
 
 export interface KillOptions extends Omit<Life, 'url'> {
   readonly kills: number
@@ -33,9 +20,10 @@ export interface KillOptions extends Omit<Life, 'url'> {
 /** What came of it. */
 export interface KillSummary {
   readonly kills: number
-  /** Kills before the receiver had answered, and after it. */
+  /** Kills before the receiver had answered, right after it, and some ms after that, while decisions are stored and the next are made. */
   readonly before: number
   readonly after: number
+  readonly between: number
   readonly decided: number
   /** Different identities that the receiver was told. */
   readonly delivered: number
@@ -48,6 +36,8 @@ export interface KillSummary {
 }
 
 const lifeMs = 600_000
+const betweenMs = 40
+const moments = ['before', 'after', 'between'] as const
 
 /** Kills a process that tells alerts, again and again, while a request is under way or has just been answered; then compares what was decided with what was told. */
 export async function killAtDelivery(options: KillOptions): Promise<KillSummary> {
@@ -55,28 +45,36 @@ export async function killAtDelivery(options: KillOptions): Promise<KillSummary>
   const random = new Random(seed)
   const told = new Map<string, number>()
   let requests = 0
-  let done = { before: 0, after: 0 }
-  let doomed: { readonly pid: number; readonly at: number; readonly isBefore: boolean } | null = null
+  const done = { before: 0, after: 0, between: 0 }
+  let doomed: { readonly life: Begun; readonly at: number; readonly moment: (typeof moments)[number] } | null = null
+  const kill = ({ life, moment }: NonNullable<typeof doomed>) => {
+    doomed = null
+    if (life.kill()) done[moment] += 1
+  }
   const server = createServer((request, response) => {
     const parts: Buffer[] = []
     request.on('data', (part: Buffer) => parts.push(part))
     request.on('end', () => {
       requests += 1
       const killing = doomed !== null && requests >= doomed.at ? doomed : null
-      if (killing?.isBefore === true) {
-        doomed = null
-        done = { ...done, before: done.before + 1 }
-        // It has come here all the same: whoever receives may have taken it.
-        note(Buffer.concat(parts).toString())
-        process.kill(killing.pid, 'SIGKILL')
+      // It has come here all the same: whoever receives may have taken it.
+      note(Buffer.concat(parts).toString())
+      if (killing?.moment === 'before') {
+        kill(killing)
         return response.destroy()
       }
-      note(Buffer.concat(parts).toString())
       response.end('{}', () => {
-        if (killing === null) return
-        doomed = null
-        done = { ...done, after: done.after + 1 }
-        process.kill(killing.pid, 'SIGKILL')
+        if (killing?.moment === 'after') kill(killing)
+        else if (killing !== null && doomed === killing) {
+          doomed = { ...killing, at: Number.POSITIVE_INFINITY }
+          const late = doomed
+          setTimeout(
+            () => {
+              if (doomed === late) kill(late)
+            },
+            random.int(1, betweenMs),
+          )
+        }
       })
     })
   })
@@ -86,32 +84,26 @@ export async function killAtDelivery(options: KillOptions): Promise<KillSummary>
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
   const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/`
+  const lives = new SpareLives(join(place.dataDir, 'compiled'))
   const live = async (isKilled: boolean): Promise<number | null> => {
-    const child = spawn(
-      process.execPath,
-      [fileURLToPath(new URL('life.ts', import.meta.url)), JSON.stringify({ ...place, url } satisfies Life)],
-      { stdio: ['ignore', 'ignore', 'pipe'], env: { ...process.env, NODE_COMPILE_CACHE: place.dataDir } },
-    )
-    let errors = ''
-    child.stderr.on('data', (data: Buffer) => {
-      errors += data.toString()
-    })
-    if (isKilled)
-      doomed = { pid: child.pid as number, at: requests + 1 + random.int(0, 3), isBefore: random.chance(0.5) }
-    const timer = setTimeout(() => child.kill('SIGKILL'), lifeMs)
-    const [code] = (await once(child, 'exit')) as [number | null]
-    clearTimeout(timer)
-    doomed = null
-    if (code !== null && code !== 0) throw new Error(`a life ended with ${code}: ${errors}`)
-    return code
+    const life = lives.begin({ ...place, url })
+    if (isKilled) doomed = { life, at: requests + 1 + random.int(0, 3), moment: random.pick(moments) }
+    const timer = setTimeout(() => life.kill(), lifeMs)
+    try {
+      return await life.ended
+    } finally {
+      clearTimeout(timer)
+      doomed = null
+    }
   }
+  const count = () => done.before + done.after + done.between
   try {
+    await lives.warmUp()
     let ended = 0
-    while (done.before + done.after < kills) {
+    while (count() < kills) {
       if ((await live(true)) === 0 && ++ended > 1)
         throw new Error('all was told before there were enough kills: more minutes')
-      const count = done.before + done.after
-      if (count % 50 === 0) say(`${count} kills, ${told.size} told`)
+      if (count() % 50 === 0) say(`${count()} kills, ${told.size} told`)
     }
     while ((await live(false)) !== 0) say('the last life was too long; once more')
     const repeats = [...told.values()].reduce((sum, count) => sum + count - 1, 0)
@@ -134,7 +126,7 @@ export async function killAtDelivery(options: KillOptions): Promise<KillSummary>
     const isSame = decided.length === told.size && decided.every((identity) => told.has(identity))
     const [byRestart, byReplay] = [beforeReplay - beforeRestart, requests - beforeReplay]
     return {
-      kills: done.before + done.after,
+      kills: count(),
       ...done,
       decided: decided.length,
       delivered: told.size,
@@ -144,6 +136,7 @@ export async function killAtDelivery(options: KillOptions): Promise<KillSummary>
       equal: isSame && byRestart === 0 && byReplay === 0 && decided.length === place.minutes,
     }
   } finally {
+    await lives.close()
     server.closeAllConnections()
     server.close()
   }

@@ -1,13 +1,11 @@
 import { klineIntervalMs } from '../market/klineInterval.ts'
-import type { BinanceMarket } from '../sources/binance/endpoints.ts'
-import type { ExchangeApi } from './exchangeApi.ts'
-import { klinePages } from './klinePages.ts'
+import type { ExchangeHistory } from './exchangeHistory.ts'
 import { type KlineStore, nothingWritten, sumOf, type TimeRange, type WrittenKlines } from './klineStore.ts'
 import type { KlineSeries } from './rawKline.ts'
 
 /** One series, and which of its open times. */
 export interface KlineJob {
-  readonly series: KlineSeries & { readonly market: BinanceMarket }
+  readonly series: KlineSeries
   readonly range: TimeRange
 }
 
@@ -22,7 +20,7 @@ export interface BackfillProgress {
 }
 
 export interface BackfillKlinesOptions {
-  readonly api: ExchangeApi
+  readonly history: ExchangeHistory
   readonly store: KlineStore
   readonly jobs: readonly KlineJob[]
   /** Also what was fetched before, for candles that the exchange has corrected. */
@@ -33,10 +31,10 @@ export interface BackfillKlinesOptions {
 /**
  * Fetches what is missing of each job's candles and stores it, page by page: each page and what it covers in one transaction, so that a backfill that is stopped anywhere goes on there.
  *
- * Keeps one page. Throws as `klinePages` does.
+ * Keeps one page. Throws as `ExchangeHistory` does.
  */
 export async function backfillKlines(options: BackfillKlinesOptions): Promise<WrittenKlines> {
-  const { api, store, jobs, isAgain, onProgress } = options
+  const { history, store, jobs, isAgain, onProgress } = options
   const missing: { readonly job: KlineJob; readonly range: TimeRange }[] = []
   for (const job of jobs) {
     const ranges = isAgain ? [job.range] : await store.missing(job.series, job.range)
@@ -47,7 +45,7 @@ export async function backfillKlines(options: BackfillKlinesOptions): Promise<Wr
   let written = nothingWritten
   for (const { job, range } of missing) {
     onProgress({ series: job.series, done, total, written })
-    for await (const page of klinePages(api, job.series, range)) {
+    for await (const page of history.klines(job.series.symbol, job.series.interval, range)) {
       written = sumOf(written, await store.addPage(job.series, page.klines, page.range))
       done += countOf(job, page.range)
       onProgress({ series: job.series, done, total, written })

@@ -17,6 +17,12 @@ export type ApiAnswer = { readonly body: unknown } | { readonly refused: Refused
 export interface ExchangeApiOptions {
   /** Without a path. */
   readonly restUrl: string
+  /** The setting that names it, for messages. */
+  readonly urlSetting: string
+  /** Least time between two requests, ms; 0 unless told. */
+  readonly gapMs?: number
+  /** True where the exchange writes decimals as numbers of JSON: each number is told as its text then. */
+  readonly hasNumbers?: boolean
   readonly client: RestClient
   /** That of the client. */
   readonly clock: Clock
@@ -45,6 +51,7 @@ const mostFirewallTries = 3
 export class ExchangeApi {
   readonly #options: ExchangeApiOptions
   #hasAnswered = false
+  #nextAt = 0
 
   constructor(options: ExchangeApiOptions) {
     this.#options = options
@@ -65,18 +72,19 @@ export class ExchangeApi {
   }
 
   async get(path: string, query: Readonly<Record<string, string>>): Promise<ApiAnswer> {
-    const { restUrl, client, signal } = this.#options
+    const { restUrl, client, signal, urlSetting } = this.#options
     const url = `${restUrl}${path}?${new URLSearchParams(query)}`
     for (let tries = 1, refusals = 1; ; tries++) {
-      this.#requireWanted()
+      await this.#pace()
       const answer = await client.ask(url, { share: historyWeightShare, signal })
       this.#requireWanted()
       if (!('refused' in answer)) {
         this.#hasAnswered = true
-        return replyOf(path, url, answer)
+        return this.#replyOf(path, url, answer)
       }
       if (answer.status !== undefined) this.#hasAnswered = true
-      if (answer.retryAt === null) throw new RetryableError(`${answer.refused}.`)
+      // Nothing that time would mend.
+      if (answer.retryAt === null) throw new ConfigurationError(sentence(answer.refused))
       if (answer.by === 'limit') {
         await this.#waitAsTold(path, answer, answer.retryAt)
         // Being told to wait is no failure: it may happen for as long as others use the limit up.
@@ -85,13 +93,13 @@ export class ExchangeApi {
       }
       if (answer.status === 403 && refusals++ >= mostFirewallTries) {
         throw new RetryableError(
-          `${path} answers 403: the firewall of ${hostOf(url)} refuses this address. Ask again in an hour, from another address, or name another host (MILLRACE_BINANCE_REST_URL).`,
+          `${path} answers 403: the firewall of ${hostOf(url)} refuses this address. Ask again in an hour, from another address, or name another host (${urlSetting}).`,
           { retryAfterMs: 3_600_000 },
         )
       }
       if (answer.status === 451) {
         throw new ConfigurationError(
-          `${hostOf(url)} answers 451: the exchange does not serve this location. For spot candles try MILLRACE_BINANCE_REST_URL=https://data-api.binance.vision.`,
+          `${hostOf(url)} answers 451: the exchange does not serve this location. Name a host that does with ${urlSetting}; for candles of Binance spot that is https://data-api.binance.vision.`,
         )
       }
       const why = answer.status === undefined ? answer.refused : `${path} answers ${answer.status}`
@@ -101,6 +109,37 @@ export class ExchangeApi {
       const backoffMs = Math.min(longestRetryMs, firstRetryMs * 2 ** (tries - 1))
       await this.#wait(Math.max(backoffMs, answer.retryAt - this.#options.clock.now()), why)
     }
+  }
+
+  async #pace(): Promise<void> {
+    this.#requireWanted()
+    const { clock, gapMs = 0, signal } = this.#options
+    const now = clock.now()
+    const at = Math.max(now, this.#nextAt)
+    this.#nextAt = at + gapMs
+    if (at === now) return
+    await clock.sleep(at - now, signal)
+    this.#requireWanted()
+  }
+
+  #replyOf(path: string, url: string, { status, text }: { readonly status: number; readonly text: string }): ApiAnswer {
+    const { urlSetting, hasNumbers = false } = this.#options
+    if (status >= 200 && status < 300) {
+      try {
+        return { body: JSON.parse(text, hasNumbers ? asText : undefined) }
+      } catch (error) {
+        throw new ConfigurationError(
+          `${path}: the answer is no JSON but begins with ${JSON.stringify(text.slice(0, 60))}. Is ${urlSetting} a host of the exchange?`,
+          { cause: error },
+        )
+      }
+    }
+    if (status === 404) {
+      throw new ConfigurationError(
+        `${hostOf(url)} has no ${path} (404). Name a host of the exchange that serves it with ${urlSetting}.`,
+      )
+    }
+    return { refused: refusedOf(status, text) }
   }
 
   async #waitAsTold(path: string, { status, refused }: RestRefused, until: number): Promise<void> {
@@ -135,42 +174,26 @@ export class ExchangeApi {
 /** The signal fired while the exchange was asked, or waited for. */
 export class StoppedAsking extends RetryableError {}
 
-function replyOf(
-  path: string,
-  url: string,
-  { status, text }: { readonly status: number; readonly text: string },
-): ApiAnswer {
-  if (status >= 200 && status < 300) return { body: parsed(path, text) }
-  if (status === 404) {
-    throw new ConfigurationError(
-      `${hostOf(url)} has no ${path} (404). Name a host of the exchange that serves it with MILLRACE_BINANCE_REST_URL.`,
-    )
-  }
-  return { refused: refusedOf(status, text) }
-}
-
-function parsed(path: string, text: string): unknown {
-  try {
-    return JSON.parse(text)
-  } catch (error) {
-    throw new ConfigurationError(
-      `${path}: the answer is no JSON but begins with ${JSON.stringify(text.slice(0, 60))}. Is MILLRACE_BINANCE_REST_URL a host of the exchange?`,
-      { cause: error },
-    )
-  }
+/** A number of JSON as it is written, since as a double it is another one. */
+function asText(_key: string, value: unknown, context?: { readonly source?: string }): unknown {
+  return typeof value === 'number' ? (context?.source ?? String(value)) : value
 }
 
 function refusedOf(status: number, text: string): Refused {
   try {
-    const { code, msg } = JSON.parse(text) as { code?: unknown; msg?: unknown }
+    const { code, msg, message = msg } = JSON.parse(text) as Readonly<Record<string, unknown>>
     return {
       status,
       code: typeof code === 'number' ? code : null,
-      message: typeof msg === 'string' ? msg.slice(0, 200) : text.slice(0, 200),
+      message: typeof message === 'string' ? message.slice(0, 200) : text.slice(0, 200),
     }
   } catch {
     return { status, code: null, message: text.slice(0, 200) }
   }
+}
+
+function sentence(text: string): string {
+  return text.endsWith('.') ? text : `${text}.`
 }
 
 function hostOf(url: string): string {

@@ -68,6 +68,6 @@ export function bodyOf(path: string, answer: ApiAnswer): unknown {
 /** The error for an answer that is not what the exchange documents. */
 export function oddAnswer(path: string, error: z.ZodError): ConfigurationError {
   return new ConfigurationError(
-    `${path}: the answer is not what the exchange documents: ${z.prettifyError(error).slice(0, 200).replace(/\s+/g, ' ')}. Is MILLRACE_BINANCE_REST_URL a host of the exchange?`,
+    `${path}: the answer is not what the exchange documents: ${z.prettifyError(error).slice(0, 200).replace(/\s+/g, ' ')}. Is the address of REST one of the exchange's?`,
   )
 }

@@ -3,14 +3,9 @@ import { ConfigurationError } from '../runtime/errors.ts'
 import type { BinanceMarket } from '../sources/binance/endpoints.ts'
 import type { ExchangeApi } from './exchangeApi.ts'
 import { apiPath, bodyOf } from './exchangeFacts.ts'
+import type { KlinePage } from './exchangeHistory.ts'
 import type { TimeRange } from './klineStore.ts'
 import { type KlineSeries, type RawKline, rawKlineOf } from './rawKline.ts'
-
-/** Closed candles of the exchange, in order, and the open times that they are all of. */
-export interface KlinePage {
-  readonly klines: readonly RawKline[]
-  readonly range: TimeRange
-}
 
 /** Most candles that one request gives on both markets. */
 const pageRows = 1_000

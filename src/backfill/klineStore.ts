@@ -172,7 +172,8 @@ async function write(
   let written = nothingWritten
   for (let from = 0; from < klines.length; from += rowsPerStatement) {
     const page = klines.slice(from, from + rowsPerStatement)
-    const decimals = (of: (kline: RawKline) => number | bigint) => page.map((kline) => formatFixed(of(kline), 8, 8))
+    const decimals = (of: (kline: RawKline) => number | bigint | null) =>
+      page.map(of).map((units) => (units === null ? null : formatFixed(units, 8, 8)))
     const { rows } = await client.query<{ is_new: boolean }>(upsert, [
       ...keyOf(series),
       source,

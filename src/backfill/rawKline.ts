@@ -23,10 +23,11 @@ export interface RawKline {
   readonly volume: Fixed8
   /** ms UTC, inclusive. */
   readonly closeTime: number
-  readonly quoteVolume: Fixed8
-  readonly tradeCount: number
-  readonly takerBuyVolume: Fixed8
-  readonly takerBuyQuoteVolume: Fixed8
+  /** Null, as those that follow, of an exchange that does not tell it. */
+  readonly quoteVolume: Fixed8 | null
+  readonly tradeCount: number | null
+  readonly takerBuyVolume: Fixed8 | null
+  readonly takerBuyQuoteVolume: Fixed8 | null
 }
 
 const time = z.int().min(earliestTradeMs).max(latestTradeMs)

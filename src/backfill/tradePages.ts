@@ -3,6 +3,7 @@ import { ConfigurationError } from '../runtime/errors.ts'
 import type { RestTrade } from '../sources/binance/restTrades.ts'
 import type { ExchangeApi } from './exchangeApi.ts'
 import { bodyOf, oddAnswer } from './exchangeFacts.ts'
+import type { TradePage } from './exchangeHistory.ts'
 import type { TimeRange } from './klineStore.ts'
 
 /** Most trades that one request gives. */
@@ -32,13 +33,6 @@ export async function firstTradeId(api: ExchangeApi, symbol: string, from: numbe
   const parsed = aggTradesSchema.safeParse(body)
   if (!parsed.success) throw oddAnswer(path, parsed.error)
   return parsed.data[0]?.f ?? null
-}
-
-/** Trades of one page, and where the next one begins. */
-export interface TradePage {
-  readonly trades: readonly RestTrade[]
-  /** Null behind the last trade of the range, or the newest one there is. */
-  readonly nextId: number | null
 }
 
 /**

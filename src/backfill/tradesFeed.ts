@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { ConfigurationError } from '../runtime/errors.ts'
-import { type RestTrade, tradeFrame } from '../sources/binance/restTrades.ts'
+import type { ToldTrade } from '../sources/live/exchangeDialect.ts'
 import type {
   FrameBatch,
   FrameFeed,
@@ -8,31 +8,39 @@ import type {
   FrameReader,
   FrameReadOptions,
 } from '../sources/market/frameFeed.ts'
-import { type ExchangeApi, StoppedAsking } from './exchangeApi.ts'
+import { StoppedAsking } from './exchangeApi.ts'
+import type { ExchangeHistory, TradesHistory } from './exchangeHistory.ts'
 import type { TimeRange } from './klineStore.ts'
-import { firstTradeId, tradePage } from './tradePages.ts'
 
 export interface TradesFeedOptions {
   readonly symbols: readonly string[]
   readonly range: TimeRange
+  /** For messages: `binance spot`. */
+  readonly name: string
+  /** What the frames are, where they are not Binance's. */
+  readonly peek?: FrameFeed['peek']
+  /** True for an exchange that invents its prices. */
+  readonly isSimulated?: boolean
   /** Asks the exchange until the signal fires. */
-  readonly apiOf: (signal: AbortSignal) => ExchangeApi
+  readonly historyOf: (signal: AbortSignal) => Pick<ExchangeHistory, 'api'> & { readonly trades: TradesHistory }
 }
 
 /** The next trade of each symbol; null for one that is done. */
 const positionSchema = z.object({ next: z.record(z.string(), z.int().min(0).nullable()) })
 
 /**
- * Old spot trades of the exchange, as the frames that its stream would have brought: all symbols together by trade time, each symbol by id, and at the end of the range the end.
+ * Old trades of an exchange, as the frames that its stream would have brought: all symbols together by trade time, each symbol by id, and at the end of the range the end.
  *
- * Keeps a page of each symbol. Resumes behind the last trade of each. Throws as `tradePage` does.
+ * Keeps a page of each symbol. Resumes behind the last trade of each. Throws as `TradesHistory` does.
  */
-export function tradesFeed({ symbols, range, apiOf }: TradesFeedOptions): FrameFeed {
+export function tradesFeed({ symbols, range, name, peek, isSimulated, historyOf }: TradesFeedOptions): FrameFeed {
   return {
-    name: 'binance spot, old trades',
+    name: `${name}, old trades`,
+    ...(peek === undefined ? {} : { peek }),
+    isSimulated: isSimulated ?? false,
     open: async (position) => {
       const next = position === null ? null : parsePosition(position, symbols)
-      return new TradesReader(symbols, range, next, apiOf)
+      return new TradesReader(symbols, range, next, historyOf)
     },
   }
 }
@@ -41,14 +49,14 @@ interface Lane {
   readonly symbol: string
   /** Of the next page; null behind the last one, undefined while it has to be looked for. */
   nextId: number | null | undefined
-  page: readonly RestTrade[]
+  page: readonly ToldTrade[]
   at: number
 }
 
 class TradesReader implements FrameReader {
   readonly #lanes: readonly Lane[]
   readonly #range: TimeRange
-  readonly #api: ExchangeApi
+  readonly #history: ReturnType<TradesFeedOptions['historyOf']>
   readonly #closed = new AbortController()
   #isFetching = false
 
@@ -56,10 +64,10 @@ class TradesReader implements FrameReader {
     symbols: readonly string[],
     range: TimeRange,
     next: Readonly<Record<string, number | null>> | null,
-    apiOf: (signal: AbortSignal) => ExchangeApi,
+    historyOf: TradesFeedOptions['historyOf'],
   ) {
     this.#range = range
-    this.#api = apiOf(this.#closed.signal)
+    this.#history = historyOf(this.#closed.signal)
     this.#lanes = symbols.map((symbol) => ({ symbol, nextId: next?.[symbol], page: [], at: 0 }))
   }
 
@@ -76,8 +84,8 @@ class TradesReader implements FrameReader {
         await this.#fetchPages()
         const lane = this.#earliest()
         if (lane === null) break
-        const trade = lane.page[lane.at++] as RestTrade
-        const frame = tradeFrame('spot', lane.symbol, trade)
+        const trade = lane.page[lane.at++] as ToldTrade
+        const frame = this.#history.trades.frame(lane.symbol, trade)
         frames.push(frame)
         bytes += frame.length
       }
@@ -95,7 +103,7 @@ class TradesReader implements FrameReader {
       bytesDone: null,
       bytesTotal: null,
       waitingFor: this.#isFetching ? 'REST, for the next trades' : null,
-      counts: { weight: this.#api.usedWeight },
+      counts: { weight: this.#history.api.usedWeight },
     }
   }
 
@@ -113,9 +121,9 @@ class TradesReader implements FrameReader {
     for (const lane of this.#lanes) {
       this.#isFetching = true
       while (lane.at === lane.page.length && lane.nextId !== null) {
-        lane.nextId ??= await firstTradeId(this.#api, lane.symbol, this.#range.from)
+        lane.nextId ??= await this.#history.trades.firstId(lane.symbol, this.#range.from)
         if (lane.nextId === null) break
-        const { trades, nextId } = await tradePage(this.#api, lane.symbol, lane.nextId, this.#range)
+        const { trades, nextId } = await this.#history.trades.page(lane.symbol, lane.nextId, this.#range)
         lane.page = trades
         lane.at = 0
         lane.nextId = nextId
@@ -129,7 +137,7 @@ class TradesReader implements FrameReader {
     for (const lane of this.#lanes) {
       const time = lane.page[lane.at]?.time
       if (time === undefined) continue
-      if (earliest === null || time < (earliest.page[earliest.at] as RestTrade).time) earliest = lane
+      if (earliest === null || time < (earliest.page[earliest.at] as ToldTrade).time) earliest = lane
     }
     return earliest
   }

@@ -44,14 +44,14 @@ const minutesOf = (table: string, condition = 'true') =>
 
 /**
  * The merge rule. A minute that only one has is theirs who has it. Where both have it and it is the same, it is ours, which has more places; where not, the exchange's, which is complete.
- * What is the same already is not touched.
+ * What is the same already is not touched. A minute of an exchange that tells no counts is none for silver.
  */
 const mergeText = `
 WITH dirty AS (
   SELECT market, symbol, timestamptz 'epoch' + from_ms * interval '1 millisecond' AS from_time, timestamptz 'epoch' + to_ms * interval '1 millisecond' AS to_time FROM ${dirtyWindows}
 ),
 ours AS (${minutesOf('archived_klines_1m', 'r.is_closed')}),
-theirs AS (${minutesOf('raw_klines', `r.interval = '1m' AND ${isNumber}`)}),
+theirs AS (${minutesOf('raw_klines', `r.interval = '1m' AND r.trade_count IS NOT NULL AND ${isNumber}`)}),
 known AS (${minutesOf('silver_klines_1m')}),
 chosen AS (
   SELECT ${key}, ${klineColumns.map((name) => `(CASE WHEN is_ours THEN our_${name} ELSE their_${name} END)::${stored[name]} AS ${name}`).join(', ')},

@@ -14,10 +14,15 @@ export const backupSettingTable = {
       .refine((place) => !place.startsWith('s3://') || isArchivePlace(place)),
     env: 'MILLRACE_BACKUP',
     flag: '--place <place>',
-    commands: backupCommands,
+    commands: [...backupCommands, 'monitor'],
     default: null,
     allowed: 'a folder, or s3://bucket/prefix',
     description: 'Where backups are (required). Best on another disk or machine than the data folder.',
+    narrower: {
+      monitor: {
+        description: 'Where backups are, for a metric of when the newest one was taken. Unset: there is none.',
+      },
+    },
   },
   keepBackups: {
     schema: integer(1, 100_000),

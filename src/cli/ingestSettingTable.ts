@@ -62,7 +62,7 @@ export const ingestSettingTable = {
     default: null,
     allowed: 'one of how many, such as 1/3',
     description:
-      'Of --source binance: takes only the symbols whose partitions of the topic are this part of all, so that several ingests share them. Each has a producer of its own.',
+      'Of --source binance or coinbase: takes only the symbols whose partitions of the topic are this part of all, so that several ingests share them. Each has a producer of its own.',
   },
   producer: {
     schema: z.string().regex(runNamePattern),

@@ -1,3 +1,4 @@
+import { masked } from './masked.ts'
 import type { Output } from './output.ts'
 
 /** From what only developers want to what must be looked at. */
@@ -17,18 +18,19 @@ export interface LogOptions {
 
 /** Lines of a long run as logs: one JSON object a line where that is asked for, without what is below the level, and never with a secret. */
 export function logOutput(output: Output, options: LogOptions): Output {
-  const { format, level, now } = options
-  // What is so short stands in other words too, and keeps nothing secret.
-  const secrets = options.secrets.filter((secret) => secret.length >= 6)
-  const masked = (line: string) => secrets.reduce((text, secret) => text.replaceAll(secret, '***'), line)
+  const { format, level, now, secrets } = options
   const lineOf = (line: string, ofStream: LogLevel): string | null => {
     const own = levelOf(line) ?? ofStream
     if (logLevels.indexOf(own) < logLevels.indexOf(level)) return null
-    if (format === 'text') return masked(line)
+    if (format === 'text') return masked(line, secrets)
     // It has its time, its level and its code already.
-    if (line.startsWith('{"time":')) return masked(line)
-    const code = /\bMILLRACE_[A-Z_]+\b/.exec(line)?.[0]
-    const message = masked(line.replace(/^(error|warning|note)(?: MILLRACE_[A-Z_]+)?: /, '').trim())
+    if (line.startsWith('{"time":')) return masked(line, secrets)
+    // Elsewhere in a line the like is the name of a setting.
+    const code = /^(?:error|warning:) (MILLRACE_[A-Z0-9_]+): /.exec(line)?.[1]
+    const message = masked(
+      line.replace(/^(?:error|warning|note)(?: MILLRACE_[A-Z0-9_]+)?: (?:MILLRACE_[A-Z0-9_]+: )?/, '').trim(),
+      secrets,
+    )
     return JSON.stringify({
       time: new Date(now()).toISOString(),
       level: own,

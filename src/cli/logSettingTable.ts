@@ -2,7 +2,19 @@ import { z } from 'zod'
 import { logLevels } from './logOutput.ts'
 import type { CommandName, Setting } from './settingTypes.ts'
 
-export const loggingCommands: readonly CommandName[] = ['run', 'run realtime', 'ingest', 'monitor']
+/** What may run for long, with nobody there to read it. */
+export const loggingCommands: readonly CommandName[] = [
+  'run',
+  'run realtime',
+  'run batch',
+  'ingest',
+  'backfill',
+  'reconcile',
+  'runs backfill',
+  'console',
+  'lake serve',
+  'monitor',
+]
 
 /** The part of the table of settings that is about logs. */
 export const logSettingTable = {

@@ -7,9 +7,11 @@ import { commandGroups, commandList } from './commandList.ts'
 import { describeFailure, exitFailure, exitOk, exitUsage, oneLine, UsageError } from './exit.ts'
 import { logOutput } from './logOutput.ts'
 import { loggingCommands } from './logSettingTable.ts'
+import { masked } from './masked.ts'
 import type { Output } from './output.ts'
 import type { Environment } from './resolveSettings.ts'
 import { readEnvFile, resolveSettings } from './resolveSettings.ts'
+import { secretTexts } from './secretTexts.ts'
 import type { SettingName, SettingValues } from './settings.ts'
 import { settings, settingsOf } from './settings.ts'
 import type { CommandName, Setting } from './settingTypes.ts'
@@ -112,15 +114,16 @@ async function runCommand(
   const run = await description.load()
   const place = { settings: resolved.values, origins: resolved.origins }
   const isJsonLog = loggingCommands.includes(name) && resolved.values.logFormat === 'json'
-  const logged = loggingCommands.includes(name) ? logOf(host, resolved.values) : host.output
+  const env = { ...envFile, ...host.env }
+  const logged = await outputOf(name, host, resolved.values, env)
   const output = { ...logged, err: (line: string) => logged.err(pasteable(line, place)) }
-  const takeBack = untilStopped.includes(name) ? await noteRunning(resolved.values.dataDir, name) : () => undefined
+  const takeBack = loggingCommands.includes(name) ? await noteRunning(resolved.values.dataDir, name) : () => undefined
   try {
     return await run({
       ...place,
       args: command.args,
       output,
-      env: { ...envFile, ...host.env },
+      env,
       // A live screen is no log.
       isTerminal: host.isTerminal && !isJsonLog,
     })
@@ -131,32 +134,44 @@ async function runCommand(
   }
 }
 
-/** Commands that may run for as long as nobody stops them, so that `millrace stop` has to find them. */
-const untilStopped: readonly CommandName[] = [
-  'run',
-  'run realtime',
-  'run batch',
-  'ingest',
-  'backfill',
-  'reconcile',
-  'runs backfill',
-  'console',
-  'lake serve',
-  'monitor',
-]
-
-/** Imported here because most commands have no use for it. */
+/** So that `millrace stop` finds what may run until somebody stops it. Imported here because most commands have no use for it. */
 async function noteRunning(dataDir: string, name: CommandName): Promise<() => void> {
   return (await import('../host/commandNotes.ts')).noteCommand(dataDir, name)
 }
 
-/** With the secrets of all settings left out. */
-function logOf({ output }: ProgramHost, values: SettingValues): Output {
-  const secrets = Object.entries(settings).flatMap(([name, setting]: [string, Setting]) => {
-    const value: unknown = setting.secret === true ? values[name as SettingName] : undefined
-    return typeof value === 'string' ? [value] : []
-  })
-  return logOutput(output, { format: values.logFormat, level: values.logLevel, secrets, now: () => systemClock.now() })
+/** What the command prints to: without secrets in what is for people, and as a log where it runs for long. */
+async function outputOf(
+  name: CommandName,
+  { output }: ProgramHost,
+  values: SettingValues,
+  env: Environment,
+): Promise<Output> {
+  const secrets = secretTexts(values, env, await namedInAlerts(values.alertsFile ?? env[settings.alertsFile.env]))
+  if (!loggingCommands.includes(name)) return { ...output, err: (line) => output.err(masked(line, secrets)) }
+  const { logFormat: format, logLevel: level } = values
+  const log = logOutput(output, { format, level, secrets, now: () => systemClock.now() })
+  // Node prints them by itself, as they are, between the lines of a log.
+  process.removeAllListeners('warning')
+  process.on('warning', ({ name, message, code }: Error & { readonly code?: string }) =>
+    log.err(`warning: ${code === undefined ? name : code}: ${message}`),
+  )
+  return log
+}
+
+/** The variables that channels of alerts take their addresses and headers from; none of a file that cannot be read, which is told by whoever needs it. */
+async function namedInAlerts(alertsFile: string | undefined): Promise<readonly string[]> {
+  if (alertsFile === undefined) return []
+  const { readAlertsFile } = await import('./alerts/alertsFile.ts')
+  try {
+    const { file } = readAlertsFile(alertsFile)
+    return file.channels.flatMap(({ urlFrom, headersFrom = {} }) => [
+      ...(urlFrom === undefined ? [] : [urlFrom]),
+      ...Object.values(headersFrom),
+    ])
+  } catch (error) {
+    if (error instanceof ConfigurationError) return []
+    throw error
+  }
 }
 
 /** The flags that were given, as text; of one that takes several values, one a line. Commander's `--no-x` gives `x: false`. */

@@ -142,17 +142,24 @@ export const settings = {
     schema: z.enum(['spot', 'usdm', 'coinbase', 'simulated']),
     env: 'MILLRACE_MARKET',
     flag: '--market <market>',
-    commands: [...live, 'backfill', 'reconcile', 'doctor', 'run batch', 'verify'],
+    commands: [...live, 'backfill', 'reconcile', 'doctor', 'run batch', 'verify', 'symbols add'],
     default: 'spot',
     allowed: 'spot, usdm, coinbase or simulated',
     description:
       'Which order book the trades come from: spot, or USD-M futures. The simulator has a market of its own, which only --source none and --source simulator may name; a tape of it says so itself.',
     narrower: {
-      backfill: { allowed: 'spot or usdm', description: 'Which market: spot, or USD-M futures.' },
+      backfill: {
+        description:
+          'Whose history: Binance spot, USD-M futures, Coinbase, or an exchange that invents its prices and is named by MILLRACE_BINANCE_REST_URL.',
+      },
+      'symbols add': {
+        allowed: 'spot, usdm or coinbase',
+        description: 'Whose symbols a new file has; one that is there says so itself.',
+      },
       verify: {
         description: 'Which order book the archived trades are of; invented prices are a data set of their own.',
       },
-      reconcile: { allowed: 'spot, usdm or simulated', description: 'Of --follow: whose candles.' },
+      reconcile: { description: 'Of --follow: whose candles.' },
       doctor: { allowed: 'spot or usdm', description: 'Which market of the exchange is looked at.' },
       'run batch': {
         description: 'Which order book the archived trades are of; invented prices are a data set of their own.',
@@ -259,6 +266,7 @@ export const settings = {
       'status',
       'doctor',
       ...backupCommands,
+      'monitor',
     ],
     default: null,
     allowed: yesOrNoAllowed,
@@ -362,10 +370,11 @@ export const settings = {
     schema: url(['http:', 'https:']),
     env: 'MILLRACE_COINBASE_REST_URL',
     flag: null,
-    commands: ['run realtime', 'ingest'],
+    commands: ['run realtime', 'ingest', 'backfill', 'reconcile', 'symbols add', 'symbols validate'],
     default: null,
     allowed: 'an http:// or https:// address without a path',
-    description: "REST address of Coinbase Exchange, for filling gaps. Unset: the exchange's public one.",
+    description:
+      "REST address of Coinbase Exchange, for filling gaps and for history. Unset: the exchange's public one.",
   },
   tty: {
     schema: yesOrNo,

@@ -1,9 +1,10 @@
 import { z } from 'zod'
-import { Rejection } from '../runtime/codec.ts'
+import { type Lender, Rejection } from '../runtime/codec.ts'
 import { ConfigurationError } from '../runtime/errors.ts'
 import { checkArgument } from '../runtime/options.ts'
 import type { RecordFacts, RecordView } from '../runtime/record.ts'
 import { isOneWay } from './innerSchemas.ts'
+import { JsonLender } from './jsonLender.ts'
 import { isTooDeep } from './jsonText.ts'
 import { misfitTeller } from './misfit.ts'
 import { ObjectBuilder } from './objectBuilder.ts'
@@ -34,6 +35,8 @@ export function jsonCodec<T>(schema: z.ZodType<T>): JsonCodec<T> {
 export class JsonCodec<T> implements TwoWayCodec<T> {
   /** Which part of the schema keeps records from being read in place, so that JSON.parse and zod read them all; null where nothing does. */
   readonly slowBecause: string | null
+  /** Reads many records at once; left out where records are not read in place. */
+  readonly lender?: () => Lender<T>
   private readonly schema: z.ZodType<T>
   private readonly reader: SchemaReader
   private readonly builder: ObjectBuilder | null
@@ -44,7 +47,9 @@ export class JsonCodec<T> implements TwoWayCodec<T> {
     this.schema = schema
     this.reader = new SchemaReader(schema)
     this.slowBecause = this.reader.unsupported
-    this.builder = this.reader.root === null ? null : new ObjectBuilder(this.reader.root, this.reader)
+    const { root } = this.reader
+    this.builder = root === null ? null : new ObjectBuilder(root, this.reader)
+    if (root !== null) this.lender = () => new JsonLender(schema, root)
     this.misfitOf = misfitTeller(schema)
     this.isOneWay = isOneWay(schema)
   }

@@ -1,15 +1,21 @@
 import type { FieldPlan, LeafPlan, ObjectPlan } from './schemaPlan.ts'
-import type { SchemaReader } from './schemaReader.ts'
+
+/** The values of one frame, by the slots of its schema. */
+export interface FrameValues {
+  has(slot: number): boolean
+  isNull(slot: number): boolean
+  value(leaf: LeafPlan): unknown
+}
 
 type PlainObject = Record<string, unknown>
 
 /** Makes objects of the frame that a reader has read, with their fields in the order of the schema, as zod has them. */
 export class ObjectBuilder {
-  private readonly reader: SchemaReader
+  private readonly reader: FrameValues
   private readonly parts: readonly Part[]
   private readonly Empty = emptyObjects()
 
-  constructor(plan: ObjectPlan, reader: SchemaReader) {
+  constructor(plan: ObjectPlan, reader: FrameValues) {
     this.reader = reader
     this.parts = [...plan.fields.values()].flatMap((field) => partOf(field, reader) ?? [])
   }
@@ -43,7 +49,7 @@ interface Part {
   readonly literal: unknown
 }
 
-function partOf({ name, value }: FieldPlan, reader: SchemaReader): Part | null {
+function partOf({ name, value }: FieldPlan, reader: FrameValues): Part | null {
   if (value === null) return null
   if (value.kind === 'object') return { name, leaf: null, inner: new ObjectBuilder(value, reader), literal: null }
   if (value.kind === 'literal') return { name, leaf: null, inner: null, literal: JSON.parse(value.json) }

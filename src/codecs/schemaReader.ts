@@ -1,8 +1,10 @@
 import type { z } from 'zod'
 import { type Fixed8, parseFixed8At } from '../exact/decimal.ts'
+import { acceptBy } from './acceptBy.ts'
 import { type FieldLayout, type LayoutStep, learnLayout } from './fieldLayout.ts'
 import { jsonNumberEnd, jsonStringEnd, jsonValueEnd } from './jsonText.ts'
-import { type FieldPlan, type LeafPlan, type ObjectPlan, planOf, type SchemaPlan } from './schemaPlan.ts'
+import { type LeafPlan, type ObjectPlan, planOf, type SchemaPlan } from './schemaPlan.ts'
+import { slotOf } from './slotOf.ts'
 import { StringPool } from './stringPool.ts'
 
 const quote = 0x22
@@ -63,12 +65,19 @@ export class SchemaReader {
     return this.plan?.root ?? null
   }
 
+  /** All values that are read of a frame, by their slots. */
+  get leaves(): readonly LeafPlan[] {
+    return this.plan?.leaves ?? []
+  }
+
+  /** The order of the fields of the newest frame. */
+  get present(): FieldLayout | null {
+    return this.layout
+  }
+
   /** The slot of a field, by its path (`data.p`). Throws RangeError where there is none. */
   slot(path: string): number {
-    let value: FieldPlan['value'] | undefined = this.plan?.root
-    for (const name of path.split('.')) value = value?.kind === 'object' ? value.fields.get(name)?.value : undefined
-    if (value === undefined || value === null || !('slot' in value)) throw new RangeError(`no value at ${path}`)
-    return value.slot
+    return slotOf(this.plan, path)
   }
 
   /** Whether the newest frame had the optional field. */
@@ -344,19 +353,6 @@ export class SchemaReader {
     }
     this.numbers[leaf.slot] = 0
     return word === 0x736c6166 && view.getUint8(at + 4) === 0x65 ? at + 5 : -1
-  }
-}
-
-function acceptBy(schema: z.ZodType | null): (text: string) => string | null {
-  if (schema === null) return (text) => text
-  return (text) => {
-    try {
-      const result = schema.safeParse(text)
-      return result.success && typeof result.data === 'string' ? result.data : null
-    } catch {
-      // The interpreter meets the same error and passes it on.
-      return null
-    }
   }
 }
 

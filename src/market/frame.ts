@@ -8,7 +8,7 @@ import type { Heartbeat, Market, Trade } from './trade.ts'
 export const symbolPattern = /^[\p{Lu}\p{Lo}\p{Nd}_.-]{1,50}$/u
 
 /** The futures stream names the kind of each fill; only this one, or none, makes a candle. */
-const marketFill = 'MARKET'
+export const marketFill = 'MARKET'
 
 function timeSchema(unit: TimeUnit) {
   const factor = unitsPerMs[unit]

@@ -25,25 +25,28 @@ export const klineGrain = '0.00000001'
 const places = 16
 const grain = 10n ** 8n
 
-/** A candle in counts of 1e-16, so that prices, volumes and their products compare exactly. */
-export type CandleCounts = Readonly<Record<KlineColumn, bigint>>
+/** A candle in counts of 1e-16, so that prices, volumes and their products compare exactly. Null is what an exchange does not tell. */
+export type CandleCounts = Readonly<Record<KlineColumn, bigint | null>>
 
 /** Of a row, whose columns are decimal text of at most 16 places. */
-export function countsOf(row: Readonly<Record<KlineColumn, string>>): CandleCounts {
+export function countsOf(row: Readonly<Record<KlineColumn, string | null>>): CandleCounts {
   return Object.fromEntries(klineColumns.map((name) => [name, countOf(row[name])])) as unknown as CandleCounts
 }
 
-/** The columns in which they are not the same. */
+/** The columns that both tell, and in which they are not the same. */
 export function differingColumns(one: CandleCounts, other: CandleCounts): readonly KlineColumn[] {
   const isRounded = (name: KlineColumn) => (roundedColumns as readonly KlineColumn[]).includes(name)
   return klineColumns.filter((name) => {
-    const by = one[name] - other[name]
+    const [left, right] = [one[name], other[name]]
+    if (left === null || right === null) return false
+    const by = left - right
     const distance = by < 0n ? -by : by
     return isRounded(name) ? distance >= grain : distance !== 0n
   })
 }
 
-function countOf(text: string): bigint {
+function countOf(text: string | null): bigint | null {
+  if (text === null) return null
   const [whole = '', fraction = ''] = text.split('.')
   return BigInt(whole + fraction.padEnd(places, '0'))
 }

@@ -1,7 +1,7 @@
 import type { z } from 'zod'
 import { SchemaReader } from '../codecs/schemaReader.ts'
 import type { Fixed8 } from '../exact/decimal.ts'
-import type { Codec, Rejection } from '../runtime/codec.ts'
+import type { Codec, Lender, Rejection } from '../runtime/codec.ts'
 import { ConfigurationError } from '../runtime/errors.ts'
 import { checkOptions, needed, type OptionRules, optional } from '../runtime/options.ts'
 import type { RecordFacts, RecordView } from '../runtime/record.ts'
@@ -11,6 +11,7 @@ import { malformed, rejectionOf } from './frameRejection.ts'
 import { isOtherFrame } from './otherFrames.ts'
 import type { TimeUnit } from './timeUnit.ts'
 import type { Market, MarketEvent } from './trade.ts'
+import { TradeLender } from './tradeLender.ts'
 
 /** What the fast path says when it does not know: ask the interpreter. */
 export const INVALID: unique symbol = Symbol('INVALID')
@@ -119,6 +120,10 @@ export class TradeCodec implements Codec<MarketEvent> {
     const bare = this.schemas.bare.safeParse(frame)
     if (bare.success) return tradeOf(bare.data, this.rules)
     return isOtherFrame(frame) ? undefined : rejectionOf(bare.error, frame, this.rules.timeUnit)
+  }
+
+  lender(): Lender<MarketEvent> {
+    return new TradeLender(this.schemas, this.rules)
   }
 
   private learn(buffer: Buffer, start: number, end: number): Decoded | INVALID {

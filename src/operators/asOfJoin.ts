@@ -102,10 +102,7 @@ export function asOfJoin<L, R, O>(right: Observable<R>, options: AsOfJoinOptions
         versions.forget(watermark)
         out.wakeAt(nextDue())
       },
-      snapshot() {
-        waiting.renumber()
-        return arrivals.snapshot()
-      },
+      snapshot: () => arrivals.snapshot(),
       openUntil: () => waiting.last,
     }
   })

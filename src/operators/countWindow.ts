@@ -176,10 +176,7 @@ export function countWindow<T>(options: CountWindowOptions<T>): OperatorFunction
         isClosing = true
         out.wakeAt(Number.NEGATIVE_INFINITY)
       },
-      snapshot() {
-        held.renumber()
-        return arrivals.snapshot()
-      },
+      snapshot: () => arrivals.snapshot(),
       openUntil: () => {
         let last = held.last ?? (isClosing ? lastRest() : undefined)
         for (const { time, items } of closing.waiting()) {

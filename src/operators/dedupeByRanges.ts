@@ -19,7 +19,10 @@ export function dedupeByRanges<T>(
   { by, id, onReject }: DedupeByRanges<T>,
 ): MonoTypeOperatorFunction<T> {
   const stepMs = Math.max(1, Math.floor(ttlMs / stepsPerTtl))
-  const spec = { name, version: 3, shape: { ids: 'ranges' }, migrate: fromOlder, passesRedriven: true, onReject }
+  const spec = {
+    ...{ name, version: 3, shape: { ids: 'ranges' }, migrate: fromOlder },
+    ...{ passesRedriven: true, takesLent: true, onReject },
+  }
   return stateful<T, T>(spec, (restored, out) => {
     const seen = restored.keyed<IdRanges>(rangesState)
     const blocks = restored.keyed<RunBlock>(blockState, 'blocks')

@@ -19,7 +19,10 @@ export function dedupeBySet<T>(
   { by, id, onReject }: DedupeBySet<T>,
 ): MonoTypeOperatorFunction<T> {
   const stepMs = Math.max(1, Math.floor(ttlMs / stepsPerTtl))
-  const spec = { name, version: 2, shape: { ids: 'set' }, migrate: fromJoinedKeys, passesRedriven: true, onReject }
+  const spec = {
+    ...{ name, version: 2, shape: { ids: 'set' }, migrate: fromJoinedKeys },
+    ...{ passesRedriven: true, takesLent: true, onReject },
+  }
   return stateful<T, T>(spec, (restored, out) => {
     const seen = restored.keyed<number>(seenAt)
     /** Which ids may be forgotten when; an id that was seen anew stands at two times, of which the later one counts. */

@@ -3,6 +3,7 @@ import { refusePromise } from '../runtime/atOnce.ts'
 import { type Duration, durationMs } from '../runtime/duration.ts'
 import { ConfigurationError, StateMismatchError } from '../runtime/errors.ts'
 import type { StateCodec } from '../runtime/keyedState.ts'
+import { kept } from '../runtime/lent.ts'
 import type { OperatorSpec } from '../runtime/operator.ts'
 import { checkOptions, needed, type OptionRules, optional } from '../runtime/options.ts'
 import { plainState } from '../runtime/plainState.ts'
@@ -81,6 +82,7 @@ export function eventTime<T>(options: EventTimeOptions<T>): MonoTypeOperatorFunc
     migrate: (saved) => withOtherOptions(name, saved, isGuarded),
     ownsTime: true,
     passesRedriven: true,
+    takesLent: true,
     onReject: options.onReject,
   }
   return stateful<T, T>(spec, (restored, out) => {
@@ -112,7 +114,7 @@ export function eventTime<T>(options: EventTimeOptions<T>): MonoTypeOperatorFunc
         if (guard === null || (guard.isQuiet && guard.reaches(at))) return pass(value, at)
         settle(guard.witness(at))
         if (guard.reaches(at)) pass(value, at)
-        else guard.hold(value, at, out.origin())
+        else guard.hold(kept(value), at, out.origin())
       },
       onIdle(watermark) {
         // Time that has passed without a value is time that a value may follow at.

@@ -3,6 +3,7 @@ import { ConfigurationError, OperatorError } from '../runtime/errors.ts'
 import { elsewhereReason } from '../runtime/foreignRows.ts'
 import type { Json } from '../runtime/json.ts'
 import type { KeyedEntry, StateCodec } from '../runtime/keyedState.ts'
+import { kept } from '../runtime/lent.ts'
 import { namedAbove } from '../runtime/namedObservable.ts'
 import type { OperatorSpec } from '../runtime/operator.ts'
 import { resultText } from '../runtime/resultText.ts'
@@ -31,6 +32,8 @@ export interface Folded<A> {
 /** What to compute over a window. */
 export interface Fold<T, A, R> {
   create(first: T): A
+  /** True where neither `create` nor `add` keeps anything of the value but what they read of it. */
+  readonly takesLent?: true
   /** The accumulator with the value in it, the first value included: a new one, or the same one changed. */
   add(accumulator: A, value: T, window: Window): A
   /** One accumulator of two, the earlier one first; must change neither. Needed for windows that share values and for those that become one. */
@@ -86,6 +89,7 @@ export function foldWindows<T, A, R>(options: FoldOptions, fold: Fold<T, A, R>):
     // Results at a cut are provisional and carry their window's time.
     isLoose: false,
     takesUnsettled: true,
+    takesLent: true,
     isUnsettled: rule.at !== 'never' || fold.withdraw !== undefined || fold.vanished !== undefined,
   }
   const folding = stateful<WindowElement<T>, R>(spec, (restored, out) => {
@@ -350,10 +354,11 @@ export function foldWindows<T, A, R>(options: FoldOptions, fold: Fold<T, A, R>):
       onValue(element) {
         const { window } = element
         if (element.kind === 'value') {
-          if (element.isProvisional) preview(window, element.value)
+          const value = fold.takesLent === true ? element.value : kept(element.value)
+          if (element.isProvisional) preview(window, value)
           else {
-            add(window, element.value)
-            if (previews.size > 0) forgetPreview(window, element.value)
+            add(window, value)
+            if (previews.size > 0) forgetPreview(window, value)
           }
         } else if (element.kind === 'fired') fire(element)
         else if (element.kind === 'merged') merge(window, element.from)

@@ -18,18 +18,13 @@ interface Waiting<T> extends HeldInOrderValue<T> {
   readonly id: string
 }
 
-/** As it is saved: with the numbers of the letters that its record had by then. */
-interface Saved<T> extends HeldInOrderValue<T> {
-  letterCount: number
-}
-
 /**
  * Values that wait for their time, by event time, and those of one time in the order in which they came. They are part of the checkpoint, one entry each.
  *
  * Holds what is above the watermark, with a copy of each record, until it is taken.
  */
 export class HeldInOrder<T> {
-  readonly #saved: KeyedState<Saved<T>>
+  readonly #saved: KeyedState<HeldInOrderValue<T>>
   readonly #queue = new TimerQueue<Waiting<T>>()
   readonly #arrivals: Arrivals
 
@@ -37,9 +32,7 @@ export class HeldInOrder<T> {
   constructor(codec: StateCodec<T>, restored: Restored, arrivals: Arrivals) {
     this.#arrivals = arrivals
     this.#saved = restored.keyed(heldState(codec, restored), 'held')
-    for (const [id, held] of this.#saved.entries()) {
-      this.#queue.add(held.at, { ...held, id })
-    }
+    for (const [id, held] of this.#saved.entries()) this.#enter(id, held)
   }
 
   /** The earliest time that something waits for; infinite where nothing does. */
@@ -56,18 +49,8 @@ export class HeldInOrder<T> {
 
   hold(held: HeldInOrderValue<T>): void {
     const id = this.#arrivals.take()
-    this.#saved.set(id, { ...held, letterCount: held.origin.letterCount })
-    this.#queue.add(held.at, { ...held, id })
-  }
-
-  /** Before a cut: what has got letters since it was saved, by another value of its record, is saved again, or a restart would number them anew. */
-  renumber(): void {
-    for (const [id, held] of this.#saved.entries()) {
-      const { letterCount } = held.origin
-      if (letterCount === held.letterCount) continue
-      held.letterCount = letterCount
-      this.#saved.update(id)
-    }
+    this.#saved.set(id, held)
+    this.#enter(id, held)
   }
 
   /** Takes out what waits for the earliest time, in order, unless that is later than `until`. */
@@ -77,15 +60,20 @@ export class HeldInOrder<T> {
     for (const { id } of due.items) this.#saved.delete(id)
     return due.items
   }
+
+  /** What has got a letter by another value of its record is saved again, or a restart would number them anew. */
+  #enter(id: string, held: HeldInOrderValue<T>): void {
+    held.origin.onNumbered(() => this.#saved.update(id))
+    this.#queue.add(held.at, { ...held, id })
+  }
 }
 
-function heldState<T>(codec: StateCodec<T>, restored: Restored): StateCodec<Saved<T>> {
+function heldState<T>(codec: StateCodec<T>, restored: Restored): StateCodec<HeldInOrderValue<T>> {
   return {
     encode: ({ value, at, origin }) => [at, codec.encode(value), origin.encode()],
     decode: (saved) => {
       const [at, value, origin] = saved as unknown as readonly [number, Json, Json]
-      const held = { at, value: codec.decode(value), origin: restored.origin(origin) }
-      return { ...held, letterCount: held.origin.letterCount }
+      return { at, value: codec.decode(value), origin: restored.origin(origin) }
     },
   }
 }

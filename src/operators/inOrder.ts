@@ -60,10 +60,7 @@ export function inOrder<T>(options: InOrderOptions<T> = {}): MonoTypeOperatorFun
         }
         out.wakeAt(held.nextDue)
       },
-      snapshot() {
-        held.renumber()
-        return arrivals.snapshot()
-      },
+      snapshot: () => arrivals.snapshot(),
       openUntil: () => held.last,
     }
   })

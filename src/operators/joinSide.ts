@@ -3,6 +3,7 @@ import type { KeyedEntry, KeyedState, StateCodec } from '../runtime/keyedState.t
 import type { Restored } from '../runtime/operator.ts'
 import { TimerQueue } from '../runtime/timerQueue.ts'
 import type { Arrivals } from './arrivals.ts'
+import { firstNot } from './firstNot.ts'
 
 /** A value that a join keeps. */
 export interface Kept<V> {
@@ -77,7 +78,7 @@ export class JoinSide<V> {
     const row = this.#rows.get(key)
     if (row === undefined) return []
     const { values } = row
-    const first = firstFrom(row, from)
+    const first = firstNot(values, ({ at }) => at < from, row.head)
     let end = first
     while (end < values.length && (values[end] as Stored<V>).at <= to) end += 1
     return first === end ? [] : values.slice(first, end)
@@ -123,17 +124,6 @@ export class JoinSide<V> {
       row.head = 0
     }
   }
-}
-
-/** The index of the first value at or after the time. */
-function firstFrom<V>({ values, head }: Row<V>, time: number): number {
-  let [low, high] = [head, values.length]
-  while (low < high) {
-    const middle = (low + high) >> 1
-    if ((values[middle] as Stored<V>).at < time) low = middle + 1
-    else high = middle
-  }
-  return low
 }
 
 type SavedStored = readonly [key: string, at: number, value: Json, isMatched: boolean]

@@ -63,6 +63,7 @@ export function ohlcv(options: OhlcvOptions = {}): OperatorFunction<WindowElemen
       early: options.early,
     },
     {
+      takesLent: true,
       create: (first) => {
         if (!isFixed8(first.price)) throw notCounts(first)
         return new CandleSum(first)

@@ -1,6 +1,7 @@
 import type { KeyedEntry, KeyedState, StateCodec } from '../runtime/keyedState.ts'
 import type { Restored } from '../runtime/operator.ts'
 import { TimerQueue } from '../runtime/timerQueue.ts'
+import { firstNot } from './firstNot.ts'
 import type { Lateness } from './lateness.ts'
 import { type Window, windowId } from './window.ts'
 
@@ -53,7 +54,7 @@ export class OpenSessions {
   readonly #lateness: Lateness
   readonly #saved: KeyedState<KeptSession>
   readonly #ended: KeyedState<number>
-  /** Of each key, by time. */
+  /** Of each key, by time: none begins before the one before it has ended. */
   readonly #kept = new Map<string, KeptSession[]>()
   readonly #firing = new TimerQueue<KeptSession>(isKept)
   readonly #ending = new TimerQueue<KeptSession>(isKept)
@@ -210,7 +211,12 @@ export class OpenSessions {
     const sessions = this.#kept.get(key)
     if (sessions === undefined) return []
     const { gapMs, maxMs } = this.#rules
-    return sessions.filter(({ first, last }) => at > first - gapMs && at < last + gapMs && at < first + maxMs)
+    const isBefore = ({ first, last }: KeptSession) => at >= last + gapMs || at >= first + maxMs
+    const from = firstNot(sessions, isBefore)
+    return sessions.slice(
+      from,
+      firstNot(sessions, ({ first }) => at > first - gapMs, from),
+    )
   }
 
   #windowOf(key: string, first: number, last: number): Window {
@@ -264,7 +270,10 @@ export class OpenSessions {
     this.#saved.delete(id)
     const sessions = this.#kept.get(key) as KeptSession[]
     if (sessions.length === 1) this.#kept.delete(key)
-    else sessions.splice(sessions.indexOf(session), 1)
+    else {
+      const at = firstNot(sessions, ({ first }) => first < session.first)
+      sessions.splice(at, 1)
+    }
   }
 
   /** What has come to its end has fired. */

@@ -191,10 +191,7 @@ export function sequence<T, K extends string, O, L = O>(
         }
         out.wakeAt(nextDue())
       },
-      snapshot() {
-        held.renumber()
-        return arrivals.snapshot()
-      },
+      snapshot: () => arrivals.snapshot(),
       openUntil: () => {
         let last = held.last
         for (const [, { first }] of open.entries())

@@ -168,10 +168,7 @@ export function sessionWindow<T>(options: SessionWindowOptions<T>): OperatorFunc
         for (const { window } of sessions.takeOver(watermark)) out.emitAt(window.end - 1, { kind: 'over', window })
         out.wakeAt(nextWake())
       },
-      snapshot() {
-        held?.renumber()
-        return isBounded ? arrivals.snapshot() : lateness.snapshot()
-      },
+      snapshot: () => (isBounded ? arrivals.snapshot() : lateness.snapshot()),
       openUntil: () => {
         const [open, waiting] = [sessions.last, held?.last]
         return open === undefined || waiting === undefined ? (open ?? waiting) : Math.max(open, waiting)

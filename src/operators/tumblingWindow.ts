@@ -5,6 +5,7 @@ import { ConfigurationError } from '../runtime/errors.ts'
 import { elsewhereReason } from '../runtime/foreignRows.ts'
 import type { Json } from '../runtime/json.ts'
 import type { StateCodec } from '../runtime/keyedState.ts'
+import { kept } from '../runtime/lent.ts'
 import type { OperatorSpec } from '../runtime/operator.ts'
 import { checkOptions, needed, type OptionRules, optional } from '../runtime/options.ts'
 import type { SavedOperator } from '../runtime/savedState.ts'
@@ -13,6 +14,7 @@ import { TimerQueue } from '../runtime/timerQueue.ts'
 import { Hole, OpenHoles } from './holes.ts'
 import { keyOf } from './keyOf.ts'
 import { Lateness } from './lateness.ts'
+import { lendingInWindow } from './lentInWindow.ts'
 import { type OpenWindow, OpenWindows } from './openWindows.ts'
 import { foldedAs, type WindowElement, windowId } from './window.ts'
 
@@ -88,11 +90,13 @@ export function tumblingWindow<T>(options: TumblingWindowOptions<T>): OperatorFu
     shape: { sizeMs },
     migrate: oneEntryPerWindow(sizeMs),
     takesUnsettled: isProvisional ?? false,
+    takesLent: true,
     onReject: options.onReject,
   }
   return stateful<T | Hole, WindowElement<T>>(spec, (restored, out) => {
     const saved = restored.keyed<OpenWindow>(windowState(name, sizeMs))
     const windows = new OpenWindows()
+    const inWindow = lendingInWindow<T>()
     const firing = new TimerQueue<OpenWindow>()
     const ending = new TimerQueue<OpenWindow>()
 
@@ -130,7 +134,7 @@ export function tumblingWindow<T>(options: TumblingWindowOptions<T>): OperatorFu
       const { window, ordinal } = shown
       const known = windows.find(window.key, ordinal)
       shown.elsewhere = known === undefined ? (out.whyElsewhere(window.id) ?? null) : known.elsewhere
-      if (shown.elsewhere === null) out.emit({ kind: 'value', window, value, isProvisional: true })
+      if (shown.elsewhere === null) out.emit({ kind: 'value', window, value: kept(value), isProvisional: true })
       else if (known === undefined) open(shown)
     }
 
@@ -209,7 +213,7 @@ export function tumblingWindow<T>(options: TumblingWindowOptions<T>): OperatorFu
         out.reject(elsewhereReason, `${name}: ${key}: ${one.elsewhere}`)
         return
       }
-      out.emit({ kind: 'value', window: one.window, value, isProvisional: false })
+      out.emit(inWindow(one.window, value))
       if (watermark >= last) fire(one)
     }
 

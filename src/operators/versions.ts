@@ -3,6 +3,7 @@ import type { KeyedState, StateCodec } from '../runtime/keyedState.ts'
 import type { Restored } from '../runtime/operator.ts'
 import { TimerQueue } from '../runtime/timerQueue.ts'
 import type { Arrivals } from './arrivals.ts'
+import { firstNot } from './firstNot.ts'
 
 interface Version<V> {
   readonly key: string
@@ -61,7 +62,8 @@ export class Versions<V> {
 
   /** What holds at the time; null for nothing. */
   asOf(key: string, time: number): V | null {
-    const found = this.#byKey.get(key)?.versions.findLast(({ at }) => at <= time)
+    const versions = this.#byKey.get(key)?.versions ?? []
+    const found = versions[lastUntil(versions, time)]
     return found === undefined || found.isEnd || time - found.at > this.#keepMs ? null : found.value
   }
 
@@ -74,7 +76,7 @@ export class Versions<V> {
 
   #prune(row: Row<V>, watermark: number): void {
     const { key, versions } = row
-    let passed = versions.findLastIndex(({ at }) => at <= watermark)
+    let passed = lastUntil(versions, watermark)
     const newest = versions[passed]
     if (newest !== undefined && this.#endOf(newest) > watermark) passed -= 1
     for (const { id } of versions.splice(0, passed + 1)) this.#saved.delete(id)
@@ -109,6 +111,11 @@ export class Versions<V> {
   #endOf({ at, isEnd }: StoredVersion<V>): number {
     return isEnd ? at : at + this.#keepMs
   }
+}
+
+/** The index of the last one that holds by the time, -1 for none. */
+function lastUntil(versions: readonly { readonly at: number }[], time: number): number {
+  return firstNot(versions, ({ at }) => at <= time) - 1
 }
 
 type SavedVersion = readonly [key: string, at: number, value: Json, isEnd: boolean]

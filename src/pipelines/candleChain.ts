@@ -1,4 +1,4 @@
-import { filter, map, merge, type Observable, share } from 'rxjs'
+import { map, merge, type Observable, share } from 'rxjs'
 import type { Candle } from '../market/candle.ts'
 import type { FeedGap } from '../market/feedGap.ts'
 import { type Interval, intervalMs } from '../market/interval.ts'
@@ -12,7 +12,10 @@ import { rollup } from '../operators/rollup.ts'
 import { tumblingWindow } from '../operators/tumblingWindow.ts'
 import type { Codec } from '../runtime/codec.ts'
 import type { Duration } from '../runtime/duration.ts'
+import { only } from '../runtime/only.ts'
 import type { RecordView } from '../runtime/record.ts'
+import { shared } from '../runtime/shared.ts'
+import { together } from '../runtime/together.ts'
 
 /** A trade may arrive this much after a newer one and still find its minute open. */
 const maxOutOfOrdernessMs = 2_000
@@ -31,13 +34,13 @@ export function marketEvents(records: Observable<RecordView>, trades: Codec<Mark
   return records.pipe(
     decode(trades),
     eventTime({ of: eventTimeOf, isOfThePast, maxOutOfOrdernessMs, maxAdvanceMs: 10_000 }),
-    share(),
+    shared,
   )
 }
 
 /** What the feed tells of what is missing. */
 export function gapsOf(events: Observable<MarketEvent>): Observable<FeedGap> {
-  return events.pipe(filter(isGap), share())
+  return events.pipe(only(isGap), share())
 }
 
 /** Candles over a gap take what is fetched for it, however late. */
@@ -52,10 +55,10 @@ export function minuteCandles(
   { allowedLatenessMs, idTtlMs, provisionalEveryMs }: ChainOptions,
 ): Observable<Candle> {
   const clean = events.pipe(
-    filter(isTrade),
+    only(isTrade),
     dedupe({ by: idKeyOf, id: (trade) => trade.tradeId, ids: 'ranges', ttlMs: idTtlMs }),
   )
-  return merge(holes, clean).pipe(
+  return together(holes, clean).pipe(
     tumblingWindow({
       name: '1m',
       sizeMs: intervalMs['1m'],

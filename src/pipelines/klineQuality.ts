@@ -1,5 +1,5 @@
 import { intervals } from '../market/interval.ts'
-import { exactColumns, klineColumns, klineGrain, roundedColumns } from '../market/klineEquality.ts'
+import { exactColumns, klineGrain, roundedColumns } from '../market/klineEquality.ts'
 import { klineIntervals } from '../market/klineInterval.ts'
 import type { Condition } from '../quality/condition.ts'
 import type { Expectation } from '../quality/expectation.ts'
@@ -10,7 +10,7 @@ const decimalOf = (digits: string) => (digits === '' ? 'numeric' : `numeric(${di
 /** What the columns of a candle are and mean. @param digits of prices and volumes, and of sums of money, where the table limits them */
 function candleColumnsOf(digits = '', sumDigits = ''): Record<string, DeclaredColumn> {
   return {
-    market: { type: 'text', description: 'Which order book: spot, usdm, or simulated for invented prices.' },
+    market: { type: 'text', description: 'Which order book: spot, usdm, coinbase, or simulated for invented prices.' },
     symbol: { type: 'text', description: 'What is traded, in the spelling of the exchange.' },
     open_time: {
       type: 'timestamp with time zone',
@@ -43,7 +43,7 @@ const compare = (left: string, is: '<=' | '>=' | '=' | '>', right: string): Cond
   is,
   right: { column: right },
 })
-const than = (left: string, is: '=' | '>', value: number): Condition => ({
+const than = (left: string, is: '=' | '>' | '>=', value: number): Condition => ({
   left: { column: left },
   is,
   right: { value },
@@ -51,20 +51,24 @@ const than = (left: string, is: '=' | '>', value: number): Condition => ({
 /** The exchange tells sums of money with eight places. */
 const rounding = { value: klineGrain }
 
-const present = ['market', 'symbol', 'open_time', ...klineColumns] as const
+const told = ['market', 'symbol', 'open_time', 'open', 'high', 'low', 'close', 'volume'] as const
+/** What one exchange tells of its candles and another does not. */
+const notToldByAll = ['quote_volume', 'trade_count', 'taker_buy_volume', 'taker_buy_quote_volume'] as const
 
 /** What holds of every candle, whoever made it. */
-const ofEveryCandle: readonly Expectation[] = [
-  ...present.map((column): Expectation => ({ kind: 'notNull', column })),
-  { kind: 'acceptedValues', column: 'market', values: ['spot', 'usdm', 'simulated'] },
+const ofPrices: readonly Expectation[] = [
+  ...told.map((column): Expectation => ({ kind: 'notNull', column })),
+  { kind: 'acceptedValues', column: 'market', values: ['spot', 'usdm', 'coinbase', 'simulated'] },
   { kind: 'matches', column: 'symbol', pattern: '^\\S{1,40}$' },
   ...(['open', 'high', 'low', 'close'] as const).map((column): Expectation => ({ kind: 'range', column, above: 0 })),
-  ...(['volume', 'quote_volume', 'trade_count', 'taker_buy_volume', 'taker_buy_quote_volume'] as const).map(
-    (column): Expectation => ({ kind: 'range', column, min: 0 }),
-  ),
+  { kind: 'range', column: 'volume', min: 0 },
   { kind: 'order', columns: ['low', 'open', 'high'] },
   { kind: 'order', columns: ['low', 'close', 'high'] },
-  { kind: 'order', columns: ['taker_buy_volume', 'volume'] },
+]
+
+type Holds = Extract<Expectation, { readonly kind: 'holds' }>
+
+const ofTheRest: readonly Holds[] = [
   {
     kind: 'holds',
     name: 'takers bought no more than was traded, in the quote asset',
@@ -105,6 +109,25 @@ const ofEveryCandle: readonly Expectation[] = [
   },
 ]
 
+/** What holds of every candle that tells all. */
+const ofEveryCandle: readonly Expectation[] = [
+  ...ofPrices,
+  ...notToldByAll.map((column): Expectation => ({ kind: 'notNull', column })),
+  ...notToldByAll.map((column): Expectation => ({ kind: 'range', column, min: 0 })),
+  { kind: 'order', columns: ['taker_buy_volume', 'volume'] },
+  ...ofTheRest,
+]
+
+const nothingElse: Condition = { all: notToldByAll.map((column) => ({ isNull: column })) }
+
+/** What holds of the candles of every exchange: it tells all of what others may leave out, or nothing of it. */
+const ofEveryExchange: readonly Expectation[] = [
+  ...ofPrices,
+  ...notToldByAll.map((column): Expectation => ({ kind: 'range', column, min: 0, nullable: true })),
+  { kind: 'order', columns: ['taker_buy_volume', 'volume'], nullable: true },
+  ...ofTheRest.map((one): Expectation => ({ ...one, that: { any: [nothingElse, one.that] } })),
+]
+
 /** Candles of seconds aside. */
 const onTheMinute: Expectation = {
   kind: 'matches',
@@ -127,7 +150,7 @@ export const rawKlineQuality = defineQuality({
   },
   expectations: [
     { kind: 'unique', columns: ['market', 'symbol', 'interval', 'open_time'] },
-    ...ofEveryCandle,
+    ...ofEveryExchange,
     { kind: 'acceptedValues', column: 'interval', values: [...klineIntervals] },
     { kind: 'order', columns: ['open_time', 'close_time'], strictly: true },
     { kind: 'notNull', column: 'source' },
@@ -166,7 +189,9 @@ export const silverQuality = defineQuality({
       table: 'raw_klines',
       on: ['market', 'symbol', 'open_time'],
       columns: [...exactColumns, ...roundedColumns.map((column) => ({ column, within: klineGrain }))],
-      otherOnly: { left: { column: 'interval' }, is: '=', right: { value: '1m' } },
+      otherOnly: {
+        all: [{ left: { column: 'interval' }, is: '=', right: { value: '1m' } }, than('trade_count', '>=', 0)],
+      },
       missing: 'fail',
     },
     { kind: 'complete', every: '1m', lateBy: '5m', severity: 'warn' },

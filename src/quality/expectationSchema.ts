@@ -5,7 +5,18 @@ import type { Condition, Operand } from './condition.ts'
 const name = z.string().min(1).max(63)
 const names = z.array(name).min(1).max(100)
 const scalar = z.union([z.string().max(10_000), z.number(), z.boolean()])
-const bound = z.union([z.string().min(1).max(1_000), z.number()])
+/** What every number is below, or NaN with them, is none. */
+const bound = z.union([
+  z
+    .string()
+    .min(1)
+    .max(1_000)
+    .refine(
+      (text) => !/^\s*[+-]?(nan|inf(inity)?)\s*$/i.test(text),
+      'a bound is a number or a time, not NaN or infinity',
+    ),
+  z.number(),
+])
 const duration = z.union([z.string(), z.number()]).superRefine((value, context) => {
   try {
     if (durationMs(value as Duration, 'it') > 0) return

@@ -80,7 +80,12 @@ export function rowCondition(
       ).flatMap(([sign, bound]) =>
         bound === undefined ? [] : [`${value} ${sign} ${parameters.add(String(bound))}::text::${type}`],
       )
-      return ofValues(expectation, [column], [...bounds, ...finite(scope, [column])].join(' AND '))
+      // Whatever has a bound on one side can only be beyond every number on the other.
+      const open: readonly End[] = [
+        ...(max === undefined && below === undefined ? (['upper'] as const) : []),
+        ...(min === undefined && above === undefined ? (['lower'] as const) : []),
+      ]
+      return ofValues(expectation, [column], [...bounds, ...finite(scope, [column], open)].join(' AND '))
     }
     case 'order': {
       const { columns, strictly } = expectation
@@ -90,7 +95,8 @@ export function rowCondition(
           (column, i) =>
             `r.${quoteIdentifier(columns[i] as string)} ${strictly === true ? '<' : '<='} r.${quoteIdentifier(column)}`,
         )
-      return ofValues(expectation, columns, [...steps, ...finite(scope, columns)].join(' AND '))
+      const ends = [...finite(scope, columns.slice(0, 1), ['lower']), ...finite(scope, columns.slice(-1), ['upper'])]
+      return ofValues(expectation, columns, [...steps, ...ends].join(' AND '))
     }
     case 'matches': {
       const { column, pattern } = expectation
@@ -98,7 +104,7 @@ export function rowCondition(
     }
     case 'holds': {
       const { that } = expectation
-      const guards = finite(scope, columnsOf(that), true)
+      const guards = finite(scope, columnsOf(that), bothEnds, true)
       return plain([`(${conditionSql(that, parameters, 'r')})`, ...guards].join(' AND '))
     }
     case 'references': {
@@ -155,12 +161,23 @@ function ofValues(
   return plain(mindsNull ? `${quoted.map((column) => `${column} IS NOT NULL`).join(' AND ')} AND ${sql}` : sql)
 }
 
-/** NaN and infinity are beyond every number, so that they would fulfil whatever has no upper bound. */
-function finite(scope: Scope, columns: readonly string[], mayBeNull = false): readonly string[] {
+type End = 'lower' | 'upper'
+
+const bothEnds: readonly End[] = ['lower', 'upper']
+/** To PostgreSQL NaN is greater than infinity. */
+const within: Readonly<Record<End, string>> = { lower: "> '-Infinity'", upper: "< 'Infinity'" }
+
+/** NaN and infinity are beyond every number, so that they would fulfil whatever has no bound at that end. */
+function finite(
+  scope: Scope,
+  columns: readonly string[],
+  ends: readonly End[] = bothEnds,
+  mayBeNull = false,
+): readonly string[] {
   return [...new Set(columns)].flatMap((column) => {
-    if (scope.columns.get(column)?.isNumber !== true) return []
+    if (scope.columns.get(column)?.isNumber !== true || ends.length === 0) return []
     const value = `r.${quoteIdentifier(column)}`
-    const test = `${value} NOT IN ('NaN', 'Infinity', '-Infinity')`
+    const test = ends.map((end) => `${value} ${within[end]}`).join(' AND ')
     return [mayBeNull ? `(${value} IS NULL OR ${test})` : test]
   })
 }

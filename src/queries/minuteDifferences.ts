@@ -9,7 +9,7 @@ export interface MinuteKey {
   readonly openTime: number
 }
 
-type Columns = Readonly<Record<KlineColumn, string>>
+type Columns = Readonly<Record<KlineColumn, string | null>>
 
 /** A minute of ours that is not the exchange's, with all that is known of it. */
 export interface OpenDifference {

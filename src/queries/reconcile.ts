@@ -60,7 +60,7 @@ const inRange = `($2::text[] IS NULL OR theirs.symbol = ANY($2)) AND ($5::text I
   AND ($3::float8 IS NULL OR theirs.open_time >= to_timestamp($3::float8 / 1000))
   AND ($4::float8 IS NULL OR theirs.open_time < to_timestamp($4::float8 / 1000))`
 
-/** Both have it. Ours counts once it is closed: before that it is not meant to be equal. */
+/** Both have it, and are compared in what the exchange tells. Ours counts once it is closed: before that it is not meant to be equal. */
 const common = (interval: Interval) => `
 SELECT theirs.market, theirs.symbol, theirs.interval, theirs.open_time, ${differences} AS differences
 FROM raw_klines theirs JOIN ${tableOf(interval)} ours USING (market, symbol, interval, open_time)
@@ -74,7 +74,7 @@ const ofSeries = (name: string) =>
 const missing = (interval: Interval) => `
 SELECT theirs.market, theirs.symbol, theirs.interval, theirs.open_time, '{"candle": ["missing", "trades"]}'::jsonb AS differences
 FROM raw_klines theirs
-WHERE theirs.interval = $1 AND theirs.trade_count > 0 AND ${inRange}
+WHERE theirs.interval = $1 AND theirs.volume > 0 AND ${inRange}
   AND theirs.open_time > coalesce((SELECT deleted_until FROM retention WHERE kind = 'candles-${interval}'), '-infinity')
   AND EXISTS (SELECT FROM ${tableOf(interval)} before WHERE ${ofSeries('before')} AND before.open_time < theirs.open_time)
   AND EXISTS (SELECT FROM ${tableOf(interval)} behind WHERE ${ofSeries('behind')} AND behind.open_time > theirs.open_time)

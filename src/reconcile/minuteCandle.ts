@@ -1,15 +1,5 @@
+import type { Aggregate } from '../backfill/aggregate.ts'
 import type { CandleCounts } from '../market/klineEquality.ts'
-
-/** Trades of one taker order at one price and time, as one: what the exchange calls an aggregate. A single trade is one of itself. */
-export interface Aggregate {
-  readonly firstId: number
-  readonly lastId: number
-  /** Counts of 1e-8. */
-  readonly price: bigint
-  /** Counts of 1e-8. */
-  readonly quantity: bigint
-  readonly isBuyerMaker: boolean
-}
 
 /** The candle of these, oldest first. Exact in every column, the count included: aggregates tell which ids they are of. */
 export function candleOf(aggregates: readonly Aggregate[]): CandleCounts {

@@ -1,6 +1,6 @@
 import type pg from 'pg'
-import type { ExchangeApi } from '../backfill/exchangeApi.ts'
-import { klinePages } from '../backfill/klinePages.ts'
+import type { Aggregate } from '../backfill/aggregate.ts'
+import { type ExchangeHistory, mostTrades, tradesBetween } from '../backfill/exchangeHistory.ts'
 import type { KlineStore } from '../backfill/klineStore.ts'
 import { countsOf, differingColumns } from '../market/klineEquality.ts'
 import type { Market } from '../market/trade.ts'
@@ -14,21 +14,17 @@ import {
   tracedSymbols,
 } from '../queries/minuteDifferences.ts'
 import { reconcile } from '../queries/reconcile.ts'
-import type { BinanceMarket } from '../sources/binance/endpoints.ts'
-import { type Aggregate, candleOf } from './minuteCandle.ts'
-import { aggregatesOf, mostTrades, tradesBetween } from './minuteTrades.ts'
+import { candleOf } from './minuteCandle.ts'
 import type { RefillWriter } from './refill.ts'
 
 export interface ReconcilerOptions {
   /** Of the candles. */
   readonly market: Market
-  /** Of the exchange that is asked. */
-  readonly asked: BinanceMarket
   /** Null for all that we have candles of. */
   readonly symbol: string | null
   readonly client: pg.Client
   readonly store: KlineStore
-  readonly api: ExchangeApi
+  readonly history: ExchangeHistory
   readonly refills: RefillWriter
   /** The topic of the candles' trades. */
   readonly topic: string
@@ -78,7 +74,7 @@ export class Reconciler {
     return symbol === null ? await tracedSymbols(client, market) : [symbol]
   }
 
-  /** Compares, and looks into what differs. Throws as `ExchangeApi.get` does, and whatever the database and the log throw. */
+  /** Compares, and looks into what differs. Throws as `ExchangeHistory` does, and whatever the database and the log throw. */
   async round(): Promise<Round> {
     const { client, market, topic, allowedLatenessMs } = this.#options
     const symbols = await this.symbols()
@@ -102,20 +98,20 @@ export class Reconciler {
   }
 
   async #fetchMissing(symbols: readonly string[], from: number, newest: number): Promise<void> {
-    const { client, market, asked, api, store } = this.#options
+    const { client, market, history, store } = this.#options
     // The stream tells the newest one within seconds; what it has not told by the next round REST is asked for.
     const until = newest === this.#newestBefore ? newest + minuteMs : newest
     this.#newestBefore = newest
     for (const { symbol, first, last } of await missingKlines(client, market, symbols, from, until)) {
       const series = { market, symbol, interval: '1m' } as const
-      for await (const page of klinePages(api, { ...series, market: asked }, { from: first, to: last + minuteMs })) {
+      for await (const page of history.klines(symbol, '1m', { from: first, to: last + minuteMs })) {
         await store.addPage(series, page.klines, page.range)
       }
     }
   }
 
   async #look(difference: OpenDifference): Promise<'refilled' | 'explained' | 'open'> {
-    const { client, market, asked, api, onNotice } = this.#options
+    const { client, market, history, onNotice } = this.#options
     const { symbol, openTime } = difference
     const name = `${symbol} ${new Date(openTime).toISOString()}`
     const say = async (verdict: string, isRefill = false): Promise<void> => {
@@ -132,7 +128,7 @@ export class Reconciler {
       onNotice(`${name}: the exchange tells another candle by now; it is compared anew`)
       return 'open'
     }
-    const aggregates = await aggregatesOf(api, asked, symbol, openTime, openTime + minuteMs)
+    const aggregates = await history.aggregates(symbol, openTime, openTime + minuteMs)
     if (aggregates === null) {
       await say(`it has more than ${mostTrades} trades: compare and fetch it by hand (backfill --trades)`)
       return 'open'
@@ -155,14 +151,10 @@ export class Reconciler {
 
   /** The stream may have told it wrong, or REST corrected it since. Gives whether the exchange's candle is another one now. */
   async #again(symbol: string, openTime: number): Promise<boolean> {
-    const { market, asked, api, store } = this.#options
+    const { market, history, store } = this.#options
     const series = { market, symbol, interval: '1m' } as const
     let changed = 0
-    for await (const page of klinePages(
-      api,
-      { ...series, market: asked },
-      { from: openTime, to: openTime + minuteMs },
-    )) {
+    for await (const page of history.klines(symbol, '1m', { from: openTime, to: openTime + minuteMs })) {
       changed += (await store.addPage(series, page.klines, page.range)).changed
     }
     return changed > 0
@@ -173,7 +165,7 @@ export class Reconciler {
     aggregates: readonly Aggregate[],
     say: (verdict: string, isRefill?: boolean) => Promise<void>,
   ): Promise<'refilled' | 'open'> {
-    const { market, asked, api, refills: writer, now } = this.#options
+    const { market, history, refills: writer, now } = this.#options
     const { symbol, openTime, refills, ours, epoch } = difference
     const first = aggregates[0]?.firstId
     const last = aggregates.at(-1)?.lastId
@@ -181,7 +173,7 @@ export class Reconciler {
     const count = aggregates.reduce((sum, { firstId, lastId }) => sum + lastId - firstId + 1, 0)
     const missing = Math.max(0, count - Number(ours?.trade_count ?? 0))
     const lacks = `our candle has ${ours?.trade_count ?? 0} of ${count} trades (${first} to ${last})`
-    if (asked !== 'spot') {
+    if (history.trades === null) {
       await say(`${lacks}, and futures give old trades with a key only: take an archive (backfill --trades --url)`)
       return 'open'
     }
@@ -193,7 +185,7 @@ export class Reconciler {
       )
       return 'open'
     }
-    const trades = await tradesBetween(api, symbol, first, last)
+    const trades = await tradesBetween(history.trades, symbol, first, last)
     await writer.append({
       ...{ market, symbol, epoch, trades, from: openTime, to: openTime + minuteMs, missing, refills },
       at: Math.floor(now()),

@@ -2,7 +2,7 @@ import { gapFrame } from '../market/feedGap.ts'
 import type { Market } from '../market/trade.ts'
 import type { FeedTarget } from '../runtime/feed.ts'
 import type { LogWriter, OutgoingRecord } from '../runtime/log.ts'
-import { type RestTrade, tradeFrame } from '../sources/binance/restTrades.ts'
+import type { ToldTrade } from '../sources/live/exchangeDialect.ts'
 import { markedFrame } from '../sources/live/markedFrame.ts'
 
 /** Trades that are brought in again, and why. Times are ms UTC. */
@@ -12,7 +12,7 @@ export interface Refill {
   /** How often the symbol's ids had started again. */
   readonly epoch: number
   /** All trades of the candle, oldest first; at least one. */
-  readonly trades: readonly RestTrade[]
+  readonly trades: readonly ToldTrade[]
   /** `[from, to)` of the candle. */
   readonly from: number
   readonly to: number
@@ -23,11 +23,19 @@ export interface Refill {
   readonly at: number
 }
 
+/** How the exchange's stream would have brought a trade. */
+export type FrameOf = (symbol: string, trade: ToldTrade) => Buffer
+
 /**
  * The records of a refill: a word that opens a gap over the candle, its trades as fills, and the word that it is filled. The pipeline leaves out what it has, and
  * corrects the candle by what it lacked, as with any gap.
  */
-export function refillRecords(refill: Refill, target: FeedTarget, timeUnit: 'ms' | 'us'): readonly OutgoingRecord[] {
+export function refillRecords(
+  refill: Refill,
+  target: FeedTarget,
+  timeUnit: 'ms' | 'us',
+  frameOf: FrameOf,
+): readonly OutgoingRecord[] {
   const { market, symbol, epoch, trades, from, to, missing, refills, at } = refill
   const key = Buffer.from(symbol)
   const partition = target.partitionOf(key)
@@ -56,7 +64,7 @@ export function refillRecords(refill: Refill, target: FeedTarget, timeUnit: 'ms'
   return [
     { partition, timestamp: from, key, value: opened },
     ...trades.map((trade) => {
-      const frame = tradeFrame('spot', symbol, { ...trade, time: trade.time * perMs })
+      const frame = frameOf(symbol, { ...trade, time: trade.time * perMs })
       return { partition, timestamp: trade.time, key, value: markedFrame(frame, mark) }
     }),
     { partition, timestamp: from, key, value: filled },
@@ -68,18 +76,20 @@ export class RefillWriter {
   readonly #writer: LogWriter
   readonly #target: FeedTarget
   readonly #timeUnit: 'ms' | 'us'
+  readonly #frameOf: FrameOf
   #count = 0
 
   /** @param writer whose producer is claimed */
-  constructor(writer: LogWriter, target: FeedTarget, timeUnit: 'ms' | 'us') {
+  constructor(writer: LogWriter, target: FeedTarget, timeUnit: 'ms' | 'us', frameOf: FrameOf) {
     this.#writer = writer
     this.#target = target
     this.#timeUnit = timeUnit
+    this.#frameOf = frameOf
   }
 
   async append(refill: Refill): Promise<void> {
     const { symbol, from } = refill
     const position = JSON.stringify({ refill: ++this.#count, symbol, from })
-    await this.#writer.append(refillRecords(refill, this.#target, this.#timeUnit), position)
+    await this.#writer.append(refillRecords(refill, this.#target, this.#timeUnit, this.#frameOf), position)
   }
 }

@@ -1,4 +1,5 @@
 import type { RecordFacts, RecordView } from './record.ts'
+import type { Span } from './span.ts'
 
 /** A record that cannot become a value: data for a dead letter, never an exception. */
 export class Rejection {
@@ -26,4 +27,17 @@ export interface Codec<T> {
    * about the bytes beyond the value it may leave in `facts`.
    */
   decode(record: RecordView, facts?: RecordFacts): T | Rejection | undefined
+  /** For a codec that can read many records at once: makes what does it, one for each reader of a log. */
+  lender?(): Lender<T>
+}
+
+/** Reads the values of many records at once, and lends them one by one. */
+export interface Lender<T> {
+  /** Reads all records of the span, from the one at hand on. Never throws. */
+  read(span: Span): void
+  /**
+   * What `decode` gives for the record of that number in the span, as a value that is lent (`Lent`): it is that of another record after the next call. Undefined where `decode` has to be asked. Only
+   * for records that are one JSON object each.
+   */
+  lend(at: number): T | undefined
 }

@@ -2,6 +2,7 @@ import type { DeadLetter } from './checkpoint.ts'
 import { encodeHeaders, headersBytes } from './encodeHeaders.ts'
 import type { Json } from './json.ts'
 import { type CutPart, type CutParts, cutPart, keptBytes, letterDetail, mostLettersOfRecord } from './keptBytes.ts'
+import { LetterNumbers } from './letterNumbers.ts'
 import { encodeOrdinals } from './ownState.ts'
 import { type RecordHeader, type RecordView, redriveHeader, redrivePipelineHeader } from './record.ts'
 
@@ -40,9 +41,9 @@ export class Origin {
   readonly cut: CutParts
   /** The operator that the record comes to a second time, because it had set it aside. */
   readonly redrivenFor: string | null
-  readonly #ordinals: Map<string, number>
+  readonly #ordinals: LetterNumbers
 
-  constructor(fields: OriginFields, ordinals: Map<string, number> = new Map()) {
+  constructor(fields: OriginFields, ordinals = new LetterNumbers()) {
     this.input = fields.input
     this.offset = fields.offset
     this.recordTime = fields.recordTime
@@ -62,7 +63,7 @@ export class Origin {
     record: RecordView,
     input: number,
     redrivenFor: string | null,
-    ordinals: Map<string, number>,
+    ordinals: LetterNumbers,
     mostBytes: number,
   ): Origin {
     const { buffer, offset, timestamp, headersStart, headersLength } = record
@@ -86,7 +87,7 @@ export class Origin {
   }
 
   /** A place in the log without a record: what is set aside there is no single record's doing. */
-  static at(input: number, offset: number, ordinals?: Map<string, number>): Origin {
+  static at(input: number, offset: number, ordinals?: LetterNumbers): Origin {
     return new Origin({ ...nothing, input, offset }, ordinals)
   }
 
@@ -94,11 +95,11 @@ export class Origin {
    * The origin that was encoded.
    * @param known the numbers of each record's letters, by `placeKey`, which origins of one record share
    */
-  static decode(saved: Json, known: Map<string, Map<string, number>>): Origin {
+  static decode(saved: Json, known: Map<string, LetterNumbers>): Origin {
     const fields = saved as unknown as SavedOrigin
     const { input = 0 } = fields
     const place = placeKey(input, fields.offset)
-    const ordinals = known.get(place) ?? new Map<string, number>()
+    const ordinals = known.get(place) ?? new LetterNumbers()
     known.set(place, ordinals)
     for (const [operator, next] of Object.entries(fields.ordinals ?? {})) {
       ordinals.set(operator, Math.max(next, ordinals.get(operator) ?? 0))
@@ -134,11 +135,9 @@ export class Origin {
     }
   }
 
-  /** How many letters there are of the record. */
-  get letterCount(): number {
-    let count = 0
-    for (const next of this.#ordinals.values()) count += next
-    return count
+  /** Calls `act` each time a letter of the record gets its number: what was saved of this is old then. */
+  onNumbered(act: () => void): void {
+    this.#ordinals.onTaken(act)
   }
 
   /** How many values of the record came to the operator to be asked about before this one. Numbered with the letters, so a restart goes on where it was. */
@@ -160,7 +159,7 @@ export class Origin {
   letter({ operator, reason, detail }: Rejected): DeadLetter | null {
     const ordinal = this.#ordinals.get(operator) ?? 0
     if (ordinal >= mostLettersOfRecord) return null
-    this.#ordinals.set(operator, ordinal + 1)
+    this.#ordinals.take(operator)
     const said =
       ordinal + 1 < mostLettersOfRecord
         ? { operator, reason, detail: letterDetail(detail) }
@@ -185,11 +184,8 @@ export class Origin {
 }
 
 /** The number of the next value that the operator asks about, of the record whose letters are numbered here. */
-export function nextAsk(ordinals: Map<string, number>, operator: string): number {
-  const asks = `${operator}?`
-  const ordinal = ordinals.get(asks) ?? 0
-  ordinals.set(asks, ordinal + 1)
-  return ordinal
+export function nextAsk(ordinals: LetterNumbers, operator: string): number {
+  return ordinals.take(`${operator}?`)
 }
 
 const tooMany = `one record has ${mostLettersOfRecord} letters of this operator, and no further one is stored`

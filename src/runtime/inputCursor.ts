@@ -3,11 +3,11 @@ import { collectGarbage } from './collectGarbage.ts'
 import { MillraceError } from './errors.ts'
 import type { ResolvedInput } from './input.ts'
 import type { FetchOptions, LeaderEpochStart, LogBounds, LogReader, RecordBatch } from './log.ts'
-import { RecordView } from './record.ts'
+import type { RecordView } from './record.ts'
 import { SkippedOffsets } from './skippedOffsets.ts'
 import { withSkipRemedy } from './skipRemedy.ts'
+import { Span } from './span.ts'
 
-const noBytes = Buffer.alloc(0)
 /** A batch that is larger than what is asked for, because a record in it is. */
 const largeBatchBytes = 1.5 * 1024 * 1024
 /** So much of large batches, and of what was made of them, may lie about. */
@@ -18,8 +18,8 @@ export class InputCursor {
   readonly input: ResolvedInput
   readonly topic: string
   readonly reader: LogReader
-  /** The record at hand. */
-  readonly view = new RecordView()
+  /** Records that were read ahead, and which of them is at hand. */
+  readonly span: Span
   readonly logId: string | undefined
   archive: ArchiveTap | null = null
   /** The first offset that the log had. */
@@ -52,12 +52,12 @@ export class InputCursor {
   constructor(
     pipeline: string,
     input: ResolvedInput,
-    topic: string,
     reader: LogReader,
     bounds: LogBounds,
-    begin: number | null,
-    now: number,
+    { topic, begin, now }: { readonly topic: string; readonly begin: number | null; readonly now: number },
+    mostAhead: number,
   ) {
+    this.span = new Span(mostAhead)
     this.#pipeline = pipeline
     this.input = input
     this.topic = topic
@@ -67,6 +67,11 @@ export class InputCursor {
     this.begin = begin ?? bounds.earliest
     this.logEnd = bounds.next
     this.lastRecordAt = now
+  }
+
+  /** The record at hand. */
+  get view(): RecordView {
+    return this.span.show()
   }
 
   get partition(): number {
@@ -90,11 +95,12 @@ export class InputCursor {
   read(nextOffset: number): boolean {
     const batch = this.#batch
     if (batch === null) return false
-    const { view } = this
+    const { span } = this
     try {
-      while (batch.read(view)) {
-        if (view.offset >= nextOffset && !this.skipped.has(view.offset)) return true
-        this.archive?.append(view)
+      while (span.next(batch)) {
+        const offset = span.offsets[span.at] as number
+        if (offset >= nextOffset && !this.skipped.has(offset)) return true
+        this.archive?.append(span.show())
       }
     } catch (error) {
       this.#leaveOut(error)
@@ -118,7 +124,7 @@ export class InputCursor {
   /** Waits for the next batch; false where nothing came. */
   async fetch(options: FetchOptions): Promise<boolean> {
     if (this.#batch !== null) throw new Error(`bug: ${this.topic} was fetched while a batch was at hand`)
-    this.view.buffer = noBytes
+    this.span.release()
     if (this.skipped.has(this.#fetchOffset)) this.seek(this.#fetchOffset)
     if (this.#jumpedTo !== null) return true
     const batch = await this.#fetched(options)

@@ -6,6 +6,7 @@ import { InputCursor } from './inputCursor.ts'
 import type { LogSource } from './log.ts'
 import { inputsOf, type Pipeline } from './pipeline.ts'
 import { skipCommand, takeBackCommand } from './skipRemedy.ts'
+import { mostAhead } from './span.ts'
 import { type StartFrom, startOffset } from './startFrom.ts'
 
 /** What is read. */
@@ -16,6 +17,7 @@ export interface CursorOptions {
   /** What is read of them, one for each. */
   readonly inputs: readonly ResolvedInput[]
   readonly clock: Clock
+  readonly mostAhead?: number
 }
 
 /** Looks whether the logs fit the inputs of the pipeline. Throws `ConfigurationError` where they do not. */
@@ -46,7 +48,7 @@ export async function openCursors(
   options: CursorOptions,
   from: StartFrom,
 ): Promise<readonly InputCursor[]> {
-  const { pipeline, source, others = [], inputs, clock } = options
+  const { pipeline, source, others = [], inputs, clock, mostAhead: ahead = mostAhead } = options
   const sources = [source, ...others]
   await refuseUnequalPartitions(
     pipeline.name,
@@ -59,7 +61,9 @@ export async function openCursors(
       const reader = log.reader(input.partition ?? id.partition)
       // Before the bounds: the end may be further by then, and the start must not be behind it.
       const begin = input.movesTime ? await startOffset(from, reader, id) : null
-      cursors.push(new InputCursor(pipeline.name, input, log.topic, reader, await reader.bounds(), begin, clock.now()))
+      const bounds = await reader.bounds()
+      const at = { topic: log.topic, begin, now: clock.now() }
+      cursors.push(new InputCursor(pipeline.name, input, reader, bounds, at, Math.min(ahead, mostAhead)))
     }
     return cursors
   } catch (error) {

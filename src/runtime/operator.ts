@@ -6,6 +6,7 @@ import type { KeyedState, StateCodec } from './keyedState.ts'
 import type { Marker } from './marker.ts'
 import type { RecordFacts } from './record.ts'
 import type { SavedOperator } from './savedState.ts'
+import type { Span } from './span.ts'
 
 /**
  * What several operators have in common where one reads what another keeps, so that the order of their values among each other decides the results: one object for
@@ -55,6 +56,13 @@ export interface OperatorSpec {
    * refused, while it is built where nothing stands between the two, otherwise when the first one comes.
    */
   readonly takesUnsettled?: boolean | 'withdrawn' | ((value: never) => boolean)
+  /**
+   * True for an operator that is done with a value when `onValue` returns, save that it emits it as it is: then it may get values that are only lent to it, and so may callbacks that it asks about
+   * them. An operator without it gets values of its own.
+   */
+  readonly takesLent?: boolean
+  /** True for one that reads its records by `out.span` where there is one. */
+  readonly readsAhead?: boolean
   /** For an operator that calls `defer`: how many calls may be under way at once. */
   readonly concurrency?: number
   /** For an operator that calls `out.pace`: how many calls may go in a second, in all tasks of the pipeline together; each task has an equal part. */
@@ -216,6 +224,8 @@ export interface Output<O> {
   close(): void
   /** What has been found out about the current record's bytes, for whoever looks at them later. */
   readonly facts: RecordFacts
+  /** The records that were read ahead, with the current one at hand, for an operator that `readsAhead`; null where records come one by one. */
+  readonly span: Span | null
 }
 
 /** Makes the logic of one task or subscription, with what was saved for it. */

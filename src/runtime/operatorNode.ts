@@ -8,10 +8,12 @@ import { OperatorError } from './errors.ts'
 import type { EventClock } from './eventClock.ts'
 import type { MakingWindow, RowMaker } from './foreignRows.ts'
 import { KeyedTimers, timerState } from './keyedTimers.ts'
+import { type Borrower, borrows, kept, Lent } from './lent.ts'
 import type { Marker } from './marker.ts'
 import type { BuildLogic, Cut, Logic, Meeting, OperatorSpec, Output, RecordedAnswer, Restored } from './operator.ts'
 import { Pace } from './pace.ts'
 import type { RecordFacts } from './record.ts'
+import type { Span } from './span.ts'
 import type { TimeDomain, TimedNode } from './timeDomain.ts'
 import { notSettled } from './unsettled.ts'
 import { Withdrawn } from './withdrawn.ts'
@@ -31,6 +33,8 @@ export interface OperatorHost {
   /** The loose operator below which things happen at the moment, or null; undefined where that is not known, as before the first value after a restart. */
   stage: AnyNode | null | undefined
   readonly facts: RecordFacts
+  /** While records come that were read ahead: those, with the one that is handled at hand. */
+  readonly span: Span | null
   /** True while a record that was redriven is where it had been set aside, or below. */
   readonly isSecondTime: boolean
   /** The window whose result is on its way, or null. */
@@ -72,7 +76,7 @@ const timersMap = '$timers'
 /**
  * One operator at work: the subscriber of what is above it, and the output of its logic. It is the same in a task and outside of one; what differs is the host's.
  */
-export class OperatorNode<I, O> extends Subscriber<I> implements Output<O>, TimedNode {
+export class OperatorNode<I, O> extends Subscriber<I> implements Output<O>, TimedNode, Borrower<I> {
   readonly spec: OperatorSpec
   readonly host: OperatorHost
   readonly work: AsyncWork | null
@@ -103,6 +107,9 @@ export class OperatorNode<I, O> extends Subscriber<I> implements Output<O>, Time
   #onValue: (value: I) => void = unbuilt.onValue
   readonly #provenance: OperatorHost['provenance']
   readonly #downstream: Subscriber<O>
+  /** The same, where it takes values that are lent. */
+  readonly #borrower: Borrower<O> | null
+  readonly #takesLent: boolean
 
   constructor(host: OperatorHost, spec: OperatorSpec, time: TimeDomain | null, downstream: Subscriber<O>) {
     super(downstream as Subscriber<unknown>)
@@ -111,6 +118,8 @@ export class OperatorNode<I, O> extends Subscriber<I> implements Output<O>, Time
     this.time = time
     this.#provenance = host.provenance
     this.#downstream = downstream
+    this.#borrower = borrows(downstream) ? downstream : null
+    this.#takesLent = spec.takesLent === true
     const { concurrency, perSecond } = spec
     const pace = perSecond === undefined ? null : new Pace(perSecond / host.tasks, host.clock)
     this.work = concurrency === undefined ? null : new AsyncWork(concurrency, () => host.workDone(this.any), pace)
@@ -152,6 +161,10 @@ export class OperatorNode<I, O> extends Subscriber<I> implements Output<O>, Time
 
   protected override _next(value: I): void {
     if (this.#provenance.gate === 0 || this.host.admits(this.any, value)) this.handle(value)
+  }
+
+  nextLent(value: I): void {
+    if (!this.isStopped) this._next(this.#takesLent ? value : kept(value))
   }
 
   handle(value: I): void {
@@ -288,6 +301,10 @@ export class OperatorNode<I, O> extends Subscriber<I> implements Output<O>, Time
     return this.host.facts
   }
 
+  get span(): Span | null {
+    return this.host.span
+  }
+
   get watermark(): number {
     return this.#timeHere().toldTo(this)
   }
@@ -298,8 +315,14 @@ export class OperatorNode<I, O> extends Subscriber<I> implements Output<O>, Time
 
   emit(value: O): void {
     this.valuesOut += 1
-    if (this.#isLoose) this.#emitLoosely(value)
+    if (value instanceof Lent) this.#lend(value)
+    else if (this.#isLoose) this.#emitLoosely(value)
     else this.#downstream.next(value)
+  }
+
+  #lend(value: O): void {
+    if (this.#borrower !== null) this.#borrower.nextLent(value)
+    else this.#downstream.next(kept(value))
   }
 
   emitAt(eventTime: number, value: O): void {

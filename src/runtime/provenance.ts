@@ -1,6 +1,8 @@
 import type { AskedPlace } from './answers.ts'
 import { nextAsk, Origin } from './deadLetters.ts'
+import { LetterNumbers } from './letterNumbers.ts'
 import type { RecordView } from './record.ts'
+import type { Span } from './span.ts'
 
 /** Values may go straight into the operators. */
 export const open = 0
@@ -27,14 +29,16 @@ export class Provenance {
   /** The operator for which the record comes a second time, until it has come there. */
   redrivenFor: string | null = null
   #record: RecordView | null = null
+  /** Where the record is one of several that were read ahead, and its view may not be shown yet. */
+  #span: Span | null = null
   /** Of the last record, or of the one that is pushed; so is the offset. */
   #input: number
   #offset: number
   /** Counts letters by operator; null while nobody has asked. */
-  #ordinals: Map<string, number> | null
+  #ordinals: LetterNumbers | null
   #recordOrigin: Origin | null = null
   /** Where the task's own last record is, while one that other tasks have as well is pushed. */
-  #own: (RecordPlace & { readonly ordinals: Map<string, number> | null }) | null = null
+  #own: (RecordPlace & { readonly ordinals: LetterNumbers | null }) | null = null
   /** One that was taken earlier and holds for the moment. */
   #held: Origin | null = null
   /** What was put off when this one was pushed goes on. */
@@ -51,7 +55,7 @@ export class Provenance {
    * @param ordinals how many letters each operator has written of the record at `offset`
    * @param mostLetterBytes how much is remembered of each part of a record that is set aside
    */
-  constructor(input: number, offset: number, ordinals: Map<string, number>, mostLetterBytes: number) {
+  constructor(input: number, offset: number, ordinals: LetterNumbers, mostLetterBytes: number) {
     this.#mostLetterBytes = mostLetterBytes
     this.#input = input
     this.#offset = offset
@@ -60,9 +64,19 @@ export class Provenance {
 
   /** A record is pushed. */
   begin(record: RecordView, input: number): void {
+    this.#span = null
     this.#record = record
     this.#input = input
     this.#offset = record.offset
+    this.#ordinals = null
+  }
+
+  /** The same of the record at hand of those that were read ahead. */
+  beginAhead(span: Span, input: number): void {
+    this.#span = span
+    this.#record = span.view
+    this.#input = input
+    this.#offset = span.offsets[span.at] as number
     this.#ordinals = null
   }
 
@@ -115,7 +129,7 @@ export class Provenance {
   get recordTime(): number | null {
     if (this.#isTimed) return null
     if (this.#held !== null) return this.#held.recordTime
-    const timestamp = this.#record?.timestamp ?? -1
+    const timestamp = this.#shown()?.timestamp ?? -1
     return timestamp < 0 ? null : timestamp
   }
 
@@ -127,9 +141,10 @@ export class Provenance {
     // Whoever holds a redriven record back answers for it.
     this.#hasArrived = true
     if (this.#held !== null) return this.#isTimed ? this.#held.withoutRecord() : this.#held.redrivenTo(this.redrivenFor)
-    this.#ordinals ??= new Map()
-    if (this.#record === null || this.#isTimed) return Origin.at(this.#input, this.#offset, this.#ordinals)
-    this.#recordOrigin ??= Origin.of(this.#record, this.#input, this.redrivenFor, this.#ordinals, this.#mostLetterBytes)
+    this.#ordinals ??= new LetterNumbers()
+    const record = this.#isTimed ? null : this.#shown()
+    if (record === null) return Origin.at(this.#input, this.#offset, this.#ordinals)
+    this.#recordOrigin ??= Origin.of(record, this.#input, this.redrivenFor, this.#ordinals, this.#mostLetterBytes)
     return this.#recordOrigin.redrivenTo(this.redrivenFor)
   }
 
@@ -139,7 +154,7 @@ export class Provenance {
       const { input, offset } = this.#held
       return { input, offset, ordinal: this.#held.nextAsk(operator) }
     }
-    this.#ordinals ??= new Map()
+    this.#ordinals ??= new LetterNumbers()
     return { input: this.#input, offset: this.#offset, ordinal: nextAsk(this.#ordinals, operator) }
   }
 
@@ -230,6 +245,10 @@ export class Provenance {
     } finally {
       this.#isSecondTime = before
     }
+  }
+
+  #shown(): RecordView | null {
+    return this.#record === null || this.#span === null ? this.#record : this.#span.show()
   }
 
   #asIfFor(target: string | null, act: () => void): void {

@@ -16,6 +16,10 @@ export class SkippedOffsets {
     return at
   }
 
+  get isEmpty(): boolean {
+    return this.#ranges.length === 0
+  }
+
   has(offset: number): boolean {
     return this.#ranges.length > 0 && this.behind(offset) !== offset
   }

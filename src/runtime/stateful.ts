@@ -24,6 +24,8 @@ const rules: OptionRules<OperatorSpec> = {
     return typeof value === 'boolean' || value === 'withdrawn' || typeof value === 'function'
   }),
   passesRedriven: optional.flag,
+  takesLent: optional.flag,
+  readsAhead: optional.flag,
   concurrency: optional.number,
   perSecond: optional.number,
   onReject: optional.anyFunction,

@@ -27,12 +27,13 @@ import type { OperatorCounts } from './operatorTally.ts'
 import type { OpenPacker } from './packedRows.ts'
 import { buildPipeline, inputsOf, type Pipeline } from './pipeline.ts'
 import { atRest, open, Provenance } from './provenance.ts'
-import type { RecordFacts, RecordView } from './record.ts'
+import type { RecordFacts, RecordTap, RecordView } from './record.ts'
 import { RedriveWays } from './redriveWays.ts'
 import { nameToday } from './renamedOperators.ts'
 import type { IsElsewhere, ResultBuffer } from './resultBuffer.ts'
 import { resultText } from './resultText.ts'
 import { guardSchedulers } from './schedulerGuard.ts'
+import type { Span } from './span.ts'
 import { EmissionWatch, type LeftOut, type LeftOutAt, StepFailure, wholeRecord } from './stepFailure.ts'
 import { type SubscriptionTrace, traceSubscriptions } from './subscriptionTrace.ts'
 import { TaskInputs } from './taskInputs.ts'
@@ -65,6 +66,12 @@ export interface TaskCut {
   readonly inputEnds: readonly InputEnd[]
 }
 
+/** How many records, and how many bytes of them, may come together between two cuts. */
+export interface Credit {
+  readonly maxUncommittedRecords: number
+  readonly maxUncommittedBytes: number
+}
+
 /** What a task is told of where it runs: for the markers that it writes, and for operators that call somebody outside. */
 export interface TaskSurroundings {
   readonly clock: Clock
@@ -93,6 +100,7 @@ const alone: TaskSurroundings = { clock: systemClock, tasks: 1, task: 0, topic: 
 export class StreamTask implements OperatorHost {
   readonly isTask = true
   readonly facts: RecordFacts = { isJsonObject: false }
+  span: Span | null = null
   readonly provenance: Provenance
   /** Records pushed since the last cut. */
   uncutRecords = 0
@@ -123,6 +131,8 @@ export class StreamTask implements OperatorHost {
   #answers: LookupAnswer[] = []
   #answerBytes = 0
   readonly #surroundings: TaskSurroundings
+  /** Counts results and letters, so that who pushes many records at once sees that there is one more. */
+  #brought = 0
   /** What the record that is pushed has brought about by itself. */
   #ownResults = 0
   #ownResultBytes = 0
@@ -360,6 +370,56 @@ export class StreamTask implements OperatorHost {
     if (this.#failure !== null) this.#throwFailure()
   }
 
+  /** True where records that were read ahead may go through the graph without a look at anything else between two of them. */
+  get mayGoAhead(): boolean {
+    return this.#shared === null && this.#watch === null && this.#asynchronous.length === 0 && !this.needsPrepare
+  }
+
+  /**
+   * Does what `push` does with the record at hand of the span, and goes on with those behind it as long as there is credit, none has brought anything about and each is an ordinary one. The last
+   * one that was pushed is at hand then.
+   * @param archive takes each record behind its push
+   */
+  pushAhead(span: Span, input: number, credit: Credit, archive: RecordTap | null): void {
+    const { provenance, facts } = this
+    const { nextOffsets } = this.#inputs
+    const brought = this.#brought
+    if (!this.#isOrdinary(span, span.at)) {
+      this.push(span.show(), input)
+      archive?.append(span.view, facts)
+      return
+    }
+    this.span = span
+    setRunning(this)
+    provenance.gate = open
+    for (;;) {
+      const { at } = span
+      provenance.beginAhead(span, input)
+      facts.isJsonObject = false
+      this.#ownResults = 0
+      this.#ownResultBytes = 0
+      this.#inputs.pushAhead(input, span)
+      provenance.end()
+      nextOffsets[input] = (span.offsets[at] as number) + 1
+      this.uncutRecords += 1
+      this.uncutBytes += span.bytesAt(at)
+      if (this.#failure !== null) break
+      archive?.append(span.show(), facts)
+      if (this.#brought !== brought || !span.hasNext || !this.#isOrdinary(span, at + 1)) break
+      if (this.uncutRecords >= credit.maxUncommittedRecords || this.uncutBytes >= credit.maxUncommittedBytes) break
+      span.at = at + 1
+    }
+    setRunning(null)
+    provenance.gate = atRest
+    this.span = null
+    if (this.#failure !== null) this.#throwFailure()
+  }
+
+  /** Not one that says something beside its value, or is too large. */
+  #isOrdinary(span: Span, at: number): boolean {
+    return span.headersLengths[at] === 0 && span.bytesAt(at) <= this.#limits.maxRecordBytes
+  }
+
   /**
    * From the next record on, until `stopWatching`, values on which a step that is no operator of ours is known to fail are set aside instead of passed on.
    * Where another one fails at a record where some are known, the error says on which value.
@@ -566,6 +626,7 @@ export class StreamTask implements OperatorHost {
     if (letter === null) return
     // What every task reads is set aside by every task, and stored by the first.
     if (this.#shared?.[letter.input ?? 0] === true && this.#surroundings.task !== 0) return
+    this.#brought += 1
     this.#letters.push(letter)
     this.#letterBytes += letterBytes(letter)
   }
@@ -707,6 +768,7 @@ export class StreamTask implements OperatorHost {
   }
 
   #add(outlet: ResultBuffer, result: unknown): void {
+    this.#brought += 1
     if (outlet.isMixedBy(this.stage)) this.#fail(mixesRows(outlet.name))
     const { badReason } = outlet
     const setsAside = outlet.findsBadAtOnce ? this.#pipeline.onError !== 'stop' : this.rendersRows

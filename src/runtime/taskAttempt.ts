@@ -50,6 +50,8 @@ export interface TaskOptions {
   /** Where outlets made by `toArchive` keep raw records; null keeps none. */
   readonly archive: Archive | null
   readonly clock: Clock
+  /** So many records, at most 512, are read ahead and decoded together; as many if left out. With 1, each goes through the graph by itself. Results are the same, whatever it is. */
+  readonly mostAhead?: number
   /** How much it may hold, and how often it commits. */
   readonly limits: WorkerLimits
   /** Where partitions begin in which nothing was committed for the pipeline; `earliest` if left out. Those that have a checkpoint go on from there. */
@@ -291,26 +293,46 @@ export class TaskAttempt {
       if (input < 0) break
       hasTaken = true
       const cursor = this.#cursors[input] as InputCursor
-      const { view } = cursor
-      if (this.#recorded?.isDueBefore(input, view.offset) === true)
-        await this.#recorded.takeBefore(input, view.offset, this.#options.clock.now())
-      const preparing = task.needsPrepare ? task.prepare(view, input) : undefined
+      const { span } = cursor
+      const offset = span.offsets[span.at] as number
+      if (this.#recorded?.isDueBefore(input, offset) === true)
+        await this.#recorded.takeBefore(input, offset, this.#options.clock.now())
+      const preparing = task.needsPrepare ? task.prepare(cursor.view, input) : undefined
       if (preparing !== undefined) await this.#quiet.until(preparing)
       reader.take(input, nextOffsets)
-      this.order.took(input, view.offset + 1)
-      task.push(view, input)
-      // After the push: what the graph has found out about the bytes, the archive need not.
-      cursor.archive?.append(view, task.facts)
+      try {
+        if (this.#mayGoAhead(task, cursor)) task.pushAhead(span, input, limits, cursor.archive)
+        else {
+          task.push(cursor.view, input)
+          // After the push: what the graph has found out about the bytes, the archive need not.
+          cursor.archive?.append(cursor.view, task.facts)
+        }
+      } finally {
+        this.order.took(input, Math.max(nextOffsets[input] as number, offset + 1))
+      }
       if (task.isSaturated) await this.#quiet.until(task.settle())
       const isFull = hasNoCredit(task, limits) || this.#elsewhere.endsAt(nextOffsets)
       // Behind a value that was left out, so that it is not met again.
-      if (isFull || this.#leftOut.at(input, view.offset) !== undefined)
-        await this.#cut(claim, task, reader, false, backoff)
+      if (isFull || this.#leftOut.at(input, offset) !== undefined) await this.#cut(claim, task, reader, false, backoff)
       if (isFull) break
     }
     const now = this.#options.clock.now()
     for (const cursor of this.#cursors) if (cursor.takeNews()) cursor.lastRecordAt = now
     return hasTaken
+  }
+
+  /** True where nothing is to be done between two records of an input: no other input, no step of time, nothing to skip and nothing that was failed on before. */
+  #mayGoAhead(task: StreamTask, { span, skipped }: InputCursor): boolean {
+    return (
+      this.#cursors.length === 1 &&
+      span.hasNext &&
+      skipped.isEmpty &&
+      task.mayGoAhead &&
+      this.#recorded === null &&
+      (this.#repeated === null || this.#repeated.isOver) &&
+      this.#leftOut.isEmpty &&
+      this.#elsewhere.isEmpty
+    )
   }
 
   /** Waits until there is room for another batch: of records that no commit has confirmed, and in the archives. */

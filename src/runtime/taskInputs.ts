@@ -1,10 +1,13 @@
-import { Observable, type Subscriber, share } from 'rxjs'
+import { Observable, type Subscriber } from 'rxjs'
 import type { Codec } from './codec.ts'
 import { decoding } from './decoding.ts'
 import { ConfigurationError } from './errors.ts'
 import type { ResolvedInput } from './input.ts'
 import { NamedObservable, type ObservableName } from './namedObservable.ts'
+import { OperatorNode } from './operatorNode.ts'
 import type { RecordView } from './record.ts'
+import { shared } from './shared.ts'
+import type { Span } from './span.ts'
 
 /** The inputs of one task: who is subscribed to their records, and how far they have come. */
 export class TaskInputs {
@@ -42,6 +45,15 @@ export class TaskInputs {
     for (const reader of this.#readers[input] as readonly Subscriber<RecordView>[]) reader.next(record)
   }
 
+  /** The same of the record at hand of those that were read ahead. */
+  pushAhead(input: number, span: Span): void {
+    const { view } = span
+    for (const reader of this.#readers[input] as readonly Subscriber<RecordView>[]) {
+      if (!readsAhead(reader)) span.show()
+      reader.next(view)
+    }
+  }
+
   /** The input whose stream this is, the first of several; or -1. */
   indexOf(stream: Observable<unknown>): number {
     const [name] = [...this.streams].find(([, one]) => one === stream) ?? []
@@ -53,7 +65,7 @@ export class TaskInputs {
     const records = new NamedObservable<RecordView>(inputNode(resolved), (subscriber) =>
       this.#records(name).subscribe(subscriber),
     )
-    return codec === null ? records : records.pipe(decoding(codec, { name: `decode ${name}` }), share())
+    return codec === null ? records : records.pipe(decoding(codec, { name: `decode ${name}` }), shared)
   }
 
   #records(name: string): Observable<RecordView> {
@@ -66,6 +78,10 @@ export class TaskInputs {
       }
     })
   }
+}
+
+function readsAhead(reader: Subscriber<RecordView>): boolean {
+  return reader instanceof OperatorNode && reader.spec.readsAhead === true
 }
 
 /** What an input is in the graph. */

@@ -3,6 +3,7 @@ import { Origin, placeKey } from './deadLetters.ts'
 import { ConfigurationError, OperatorError, StateMismatchError } from './errors.ts'
 import type { Json } from './json.ts'
 import { KeyedState, type StateCodec } from './keyedState.ts'
+import { LetterNumbers } from './letterNumbers.ts'
 import type { Logic, OperatorSpec, Restored } from './operator.ts'
 import { decodeOwnState, encodeOwnState, type OwnState } from './ownState.ts'
 import type { PipelineOptions } from './pipeline.ts'
@@ -49,11 +50,11 @@ export class TaskState {
   /** What each operator was given, while the graph is built. */
   readonly #restored = new Map<string, SavedOperator>()
   /** By record: values that were made of one number its letters together, also those that were saved apart. */
-  readonly #ordinals = new Map<string, Map<string, number>>()
+  readonly #ordinals = new Map<string, LetterNumbers>()
   /** What the task itself had saved. */
   readonly own: OwnState
   /** Of the last record that was pushed: more letters of it may come at a cut or while nothing comes. */
-  readonly lastOrdinals: Map<string, number>
+  readonly lastOrdinals = new LetterNumbers()
   /** Where that record stood in its input. */
   readonly lastOffset: number
   readonly #watermark: number
@@ -86,7 +87,7 @@ export class TaskState {
     const own = this.#saved.get(taskItself)?.snapshot
     this.own = renameOwn(decodeOwnState(own), pipeline)
     const { ordinals, lastInput, lastOffset } = this.own
-    this.lastOrdinals = new Map(ordinals)
+    for (const [operator, next] of ordinals) this.lastOrdinals.set(operator, next)
     this.lastOffset = lastOffset ?? (nextOffsets[lastInput] ?? 0) - 1
     this.#ordinals.set(placeKey(lastInput, this.lastOffset), this.lastOrdinals)
     this.#hasOwn = own != null

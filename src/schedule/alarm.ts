@@ -65,12 +65,16 @@ export class Alarm {
   }
 }
 
-function databaseOf(client: Pick<pg.ClientBase, 'query'>) {
+/** How pg-boss reaches the database: a text may be several statements, and it looks for the rows of each of them. */
+export function databaseOf(client: Pick<pg.ClientBase, 'query'>) {
   return {
-    async executeSql(text: string, values?: unknown[]) {
+    async executeSql(text: string, values?: unknown[]): Promise<{ rows: unknown[] }> {
       // Statements that take no values may be several, which the server takes as text alone.
-      const result = await (values === undefined ? client.query(text) : client.query(text, values))
-      return Array.isArray(result) ? (result.at(-1) as pg.QueryResult) : result
+      const result: unknown = await (values === undefined ? client.query(text) : client.query(text, values))
+      const results = (Array.isArray(result) ? result : [result]) as readonly pg.QueryResult<
+        unknown & pg.QueryResultRow
+      >[]
+      return { rows: results.flatMap(({ rows }) => rows) }
     },
   }
 }

@@ -56,6 +56,8 @@ export interface JobOptions {
   readonly attempts?: number
   /** How long it waits before the second attempt, ms or text such as `'10s'`, doubled for each further one up to an hour; 10 s unless told. */
   readonly retryAfter?: Duration
+  /** An attempt that takes longer has failed: its signal fires, and the interval is tried again. ms or text such as `'1h'`; as long as it takes unless told. */
+  readonly timeout?: Duration
   /** A worker that says nothing for so long, ms or text such as `'30s'`, has lost its run, which is tried again; 30 s unless told. */
   readonly lease?: Duration
 }
@@ -78,6 +80,8 @@ export interface Job {
   readonly attempts: number
   /** Before the second attempt. */
   readonly retryAfterMs: number
+  /** How long an attempt may take; null as long as it takes. */
+  readonly timeoutMs: number | null
   /** How long a worker may say nothing. */
   readonly leaseMs: number
 }
@@ -96,6 +100,7 @@ const rules: OptionRules<JobOptions> = {
   parallel: wholeNumber(1, 1_000),
   attempts: wholeNumber(1, 1_000),
   retryAfter: optional.duration,
+  timeout: optional.duration,
   lease: optional.duration,
 }
 
@@ -115,7 +120,11 @@ const dayMs = 86_400_000
 export function defineJob(options: JobOptions): Job {
   checkOptions('defineJob', options, rules)
   const { name, run, startFrom, parallel = 1, attempts = 5 } = options
-  const duration = (option: 'every' | 'delay' | 'retryAfter' | 'lease', otherwise: Duration, least: number) => {
+  const duration = (
+    option: 'every' | 'delay' | 'retryAfter' | 'timeout' | 'lease',
+    otherwise: Duration,
+    least: number,
+  ) => {
     const ms = durationMs(options[option] ?? otherwise, `defineJob '${name}': ${option}`)
     if (Number.isSafeInteger(ms) && ms >= least && ms <= 366 * dayMs) return ms
     throw new ConfigurationError(`defineJob '${name}': ${option} must be from ${least} ms to 366 days, got ${ms} ms.`)
@@ -126,6 +135,7 @@ export function defineJob(options: JobOptions): Job {
     everyMs: duration('every', 0, 1_000),
     delayMs: duration('delay', 0, 0),
     retryAfterMs: duration('retryAfter', '10s', 0),
+    timeoutMs: options.timeout === undefined ? null : duration('timeout', 0, 1),
     leaseMs: duration('lease', '30s', 1_000),
   }
   definedJobs.note(job)

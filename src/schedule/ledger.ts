@@ -35,8 +35,8 @@ export type TellFailure = (client: pg.ClientBase, failure: RunFailure) => Promis
 export interface Planned {
   /** False where so many have come due that there are more to write. */
   readonly isAll: boolean
-  /** When the next one does, ms UTC. */
-  readonly nextAt: number
+  /** How long it is until the next one does, ms. */
+  readonly waitMs: number
 }
 
 const mostPlanned = 10_000
@@ -146,7 +146,8 @@ export class Ledger {
       const { rows } = await client.query<{ nextFrom: number }>(place, [name])
       const nextFrom = rows[0]?.nextFrom
       if (nextFrom === undefined) throw new Error(`bug: job ${name} was not registered`)
-      const until = (await nowOf(client)) - delayMs
+      const now = await nowOf(client)
+      const until = now - delayMs
       const due: JobInterval[] = []
       let from = nextFrom
       for (;;) {
@@ -167,7 +168,7 @@ export class Ledger {
       }
       const nextAt = (Math.floor(from / everyMs) + 1) * everyMs + delayMs
       await alarm(client, nextAt)
-      return { isAll: due.length < mostPlanned, nextAt }
+      return { isAll: due.length < mostPlanned, waitMs: nextAt - now }
     })
   }
 

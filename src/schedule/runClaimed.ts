@@ -1,6 +1,6 @@
 import type pg from 'pg'
 import { steadyClock } from '../runtime/clock.ts'
-import { TaskFencedError } from '../runtime/errors.ts'
+import { RetryableError, TaskFencedError } from '../runtime/errors.ts'
 import type { PostgresAddress } from '../sinks/postgres/connection.ts'
 import type { Job, JobContext } from './job.ts'
 import type { ClaimedRun, Ledger } from './ledger.ts'
@@ -38,7 +38,7 @@ export async function runClaimed(job: Job, ledger: Ledger, run: ClaimedRun, plac
   }
   const renewing = keepRenewed(job, ledger, run, onGone, over.signal)
   try {
-    const counts = (await job.run(run.interval, context)) ?? {}
+    const counts = (await withinTime(job, run, lost, over.signal, job.run(run.interval, context))) ?? {}
     if (await ledger.done(run, counts)) return 'done'
     say(`run ${run.runId} took so long that another attempt was made`)
     return 'lost'
@@ -60,6 +60,24 @@ export async function runClaimed(job: Job, ledger: Ledger, run: ClaimedRun, plac
     over.abort()
     await renewing
   }
+}
+
+/** What the job gives, unless it takes too long: then it is told, and what it still settles is refused. */
+async function withinTime<T>(
+  { timeoutMs }: Job,
+  { runId }: ClaimedRun,
+  told: AbortController,
+  over: AbortSignal,
+  running: Promise<T>,
+): Promise<T> {
+  if (timeoutMs === null) return running
+  const expired = steadyClock.sleep(timeoutMs, over).then(() => {
+    if (over.aborted) return running
+    const error = new RetryableError(`run ${runId} took longer than the ${timeoutMs} ms that its job gives it`)
+    told.abort(error)
+    throw error
+  })
+  return Promise.race([running, expired])
 }
 
 /** Until it is over, or the run is another's, or nobody could be told for so long that it will be. */

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { hostname } from 'node:os'
 import type pg from 'pg'
 import { Backoff } from '../runtime/backoff.ts'
-import { systemClock } from '../runtime/clock.ts'
+import { steadyClock, systemClock } from '../runtime/clock.ts'
 import { type Duration, durationMs } from '../runtime/duration.ts'
 import { ConfigurationError, RetryableError } from '../runtime/errors.ts'
 import { checkOptions, needed, type OptionRules, optional } from '../runtime/options.ts'
@@ -103,7 +103,7 @@ class Worker {
   #alarm: Alarm | null = null
   #relay: Relay | null = null
   #wake = new AbortController()
-  /** When the next interval comes due, ms UTC. */
+  /** When the next interval comes due by the clock of the database, told by one that nobody sets. */
   #nextAt = 0
 
   constructor(job: Job, settings: ScheduleSettings, place: Place) {
@@ -179,14 +179,14 @@ class Worker {
       if (stop.aborted) return
       await systemClock.sleep(lookEveryMs, this.#wake.signal)
       // The alarm may have gone off in a worker that was killed right then.
-      if (systemClock.now() > this.#nextAt + lookEveryMs) await this.#plan()
+      if (steadyClock.now() > this.#nextAt + lookEveryMs) await this.#plan()
     }
   }
 
   async #plan(): Promise<void> {
     for (;;) {
-      const { isAll, nextAt } = await this.#ledger.plan(async (client, at) => this.#alarm?.set(client, at))
-      this.#nextAt = nextAt
+      const { isAll, waitMs } = await this.#ledger.plan(async (client, at) => this.#alarm?.set(client, at))
+      this.#nextAt = steadyClock.now() + waitMs
       if (isAll) return
     }
   }

@@ -77,7 +77,7 @@ export async function compareKlines(
   stored: ReadonlyMap<string, Cells>,
   known: ReadonlySet<string>,
 ): Promise<Compared> {
-  const { rows } = await pool.query<Record<string, string>>(klinesText, [
+  const { rows } = await pool.query<Record<string, string | null>>(klinesText, [
     scope.interval,
     scope.range.from,
     lastOpen(scope),
@@ -96,7 +96,7 @@ export async function compareKlines(
     if (known.has(row)) continue
     const columns =
       candle === undefined
-        ? { candle: [null, `${kline.trade_count} trades`] as const }
+        ? { candle: [null, `${kline.trade_count ?? 'some'} trades`] as const }
         : differingFrom(kline as KlineCells, candle as KlineCells)
     if (columns !== null) differences.push({ kind: 'exchange', table, row, columns })
   }

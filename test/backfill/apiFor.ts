@@ -31,5 +31,5 @@ export function apiFor(restUrl: string, options: ApiOptions = {}): ExchangeApi {
   const limits = limitsOfAddress(clock, restUrl, weightPerMinute)
   const client = new RestClient({ clock, timeoutMs: 5_000, limits, isSimulated: null })
   const { signal = new AbortController().signal, onNotice = () => {} } = options
-  return new ExchangeApi({ restUrl, client, clock, signal, onNotice })
+  return new ExchangeApi({ restUrl, urlSetting: 'MILLRACE_BINANCE_REST_URL', client, clock, signal, onNotice })
 }

@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import { afterAll, afterEach, beforeEach, expect, test } from 'vitest'
 import { type BackfillProgress, backfillKlines } from '../../src/backfill/backfillKlines.ts'
+import { binanceHistory } from '../../src/backfill/binanceHistory.ts'
 import type { ExchangeApi } from '../../src/backfill/exchangeApi.ts'
 import { closedThrough } from '../../src/backfill/klinePages.ts'
 import { KlineStore } from '../../src/backfill/klineStore.ts'
@@ -33,7 +34,7 @@ async function apiOf(klines: readonly KlineRow[], options: Partial<FakeRestOptio
 async function fetchRange(api: ExchangeApi, from: number, to: number, isAgain = false) {
   const progress: BackfillProgress[] = []
   const written = await backfillKlines({
-    api,
+    history: binanceHistory(api, 'spot'),
     store,
     jobs: [{ series, range: { from, to } }],
     isAgain,

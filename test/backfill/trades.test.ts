@@ -4,6 +4,8 @@ import { join } from 'node:path'
 import { gunzipSync } from 'node:zlib'
 import { afterAll, afterEach, expect, test } from 'vitest'
 import { archiveTradesFeed } from '../../src/backfill/archiveTradesFeed.ts'
+import { binanceHistory } from '../../src/backfill/binanceHistory.ts'
+import type { ExchangeApi } from '../../src/backfill/exchangeApi.ts'
 import { tradesFeed } from '../../src/backfill/tradesFeed.ts'
 import type { FrameFeed } from '../../src/sources/market/frameFeed.ts'
 import { apiFor } from './apiFor.ts'
@@ -65,11 +67,18 @@ async function exchangeOf(options: Partial<FakeRestOptions> = {}) {
   return exchange
 }
 
+function historyOf(api: ExchangeApi) {
+  const { trades } = binanceHistory(api, 'spot')
+  if (trades === null) throw new Error('spot has trades')
+  return { api, trades }
+}
+
 function feedOf(exchange: FakeRest, symbols = ['BTCUSDT', 'ETHUSDT'], from = start, to = start + 1e9): FrameFeed {
   return tradesFeed({
     symbols,
     range: { from, to },
-    apiOf: (signal) => apiFor(exchange.url, { signal, weightPerMinute: 6_000 }),
+    name: 'binance spot',
+    historyOf: (signal) => historyOf(apiFor(exchange.url, { signal, weightPerMinute: 6_000 })),
   })
 }
 
@@ -151,14 +160,17 @@ test('a stop does not wait for the exchange, and loses nothing', async () => {
   const feed = tradesFeed({
     symbols: ['BTCUSDT'],
     range: { from: start, to: start + 1e9 },
-    apiOf: (signal) =>
-      apiFor(exchange.url, {
-        signal,
-        clock: {
-          now: () => 0,
-          sleep: (_ms, ended) => new Promise((resolve) => ended?.addEventListener('abort', () => resolve())),
-        },
-      }),
+    name: 'binance spot',
+    historyOf: (signal) =>
+      historyOf(
+        apiFor(exchange.url, {
+          signal,
+          clock: {
+            now: () => 0,
+            sleep: (_ms, ended) => new Promise((resolve) => ended?.addEventListener('abort', () => resolve())),
+          },
+        }),
+      ),
   })
   const reader = await feed.open(null)
   const stop = new AbortController()

@@ -163,7 +163,10 @@ test.each([
   [['--symbols', 'BTCUSDT', '--from', '2024-08-08', '--to', '2024-08-07'], 'swap them'],
   [['--symbols', 'BTCUSTD', '--from', '2024-08-08'], 'The exchange has no BTCUSTD (did you mean BTCUSDT?) on spot'],
   [['--symbols', 'BTCUSDT', '--from', '2024-08-08', '--interval', '7m'], '--interval: "7m" is not allowed'],
-  [['--market', 'simulated', '--symbols', 'BTCUSDT', '--from', '2024-08-08'], 'has no history'],
+  [
+    ['--market', 'simulated', '--symbols', 'BTCUSDT', '--from', '2024-08-08'],
+    'does not say that its prices are invented',
+  ],
   [['--file', 'klines.zip'], 'does not have the name of an archive'],
   [['--file', 'BTCUSDT-aggTrades-2024-08-08.zip'], 'holds aggTrades'],
   [['--file', 'BTCUSDT-1m-2024-07.zip'], 'does not exist'],

@@ -19,13 +19,15 @@ describe('a log', () => {
   it('has a time, a level, a message, and a code where there is one, a line each', () => {
     const lines = logged({}, (output) => {
       void output.out('one\n\ntwo\n')
-      output.err('warning: slow')
+      output.err('warning: slow: set MILLRACE_CHECKPOINT_MS')
+      output.err('warning: MILLRACE_SPANS: two copies')
       output.err('error MILLRACE_RETRYABLE: the database is away\nNothing is lost')
     })
     expect(lines.map((line) => JSON.parse(line) as unknown)).toEqual([
       { time: '1970-01-01T00:00:00.000Z', level: 'info', message: 'one' },
       { time: '1970-01-01T00:00:00.000Z', level: 'info', message: 'two' },
-      { time: '1970-01-01T00:00:00.000Z', level: 'warn', message: 'slow' },
+      { time: '1970-01-01T00:00:00.000Z', level: 'warn', message: 'slow: set MILLRACE_CHECKPOINT_MS' },
+      { time: '1970-01-01T00:00:00.000Z', level: 'warn', code: 'MILLRACE_SPANS', message: 'two copies' },
       {
         time: '1970-01-01T00:00:00.000Z',
         level: 'error',

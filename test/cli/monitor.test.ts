@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
@@ -172,7 +172,11 @@ describe('measures', () => {
 })
 
 describe('the door', () => {
-  const answers = { metrics: async () => 'm 1\n', problems: async () => [{ code: 'lag', text: 'behind' }] }
+  const answers = {
+    metrics: async () => 'm 1\n',
+    problems: async () => [{ code: 'lag', text: 'behind' }],
+    onError: () => undefined,
+  }
 
   it('tells others nothing, and is healthy whatever is wrong', async () => {
     const door = await openDoor({ host: '127.0.0.1', port: 0, token: undefined }, answers)
@@ -200,6 +204,56 @@ describe('the door', () => {
     await door.close()
   })
 })
+
+describe('millrace monitor, while things are killed', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'millrace-kills-'))
+  afterAll(() => rmSync(folder, { recursive: true, force: true }))
+
+  it('is healthy throughout, and ready only while all is well', async () => {
+    const place = { cwd: folder }
+    const args = ['run', 'realtime', '--source', 'simulator', '--symbols', 'AAAUSDT', '--no-tty', '--no-console']
+    const run = startCommand(args, place)
+    await run.seen(/First candle after/)
+    const monitor = startCommand(['monitor', '--metrics-port', '0', '--max-candle-age', '600'], place)
+    let printed = ''
+    monitor.process.stdout.on('data', (data: Buffer) => {
+      printed += data.toString()
+    })
+    await monitor.seen(/Metrics: /)
+    const url = /Metrics: (\S+)\/metrics/.exec(printed)?.[1] ?? ''
+    const codes = async () => {
+      expect((await fetch(`${url}/healthz`)).status).toBe(200)
+      const answer = await fetch(`${url}/readyz`)
+      const { problems } = (await answer.json()) as { problems: { code: string }[] }
+      expect(answer.status).toBe(problems.length === 0 ? 200 : 503)
+      return problems.map(({ code }) => code)
+    }
+    const becomes = (wanted: readonly string[]) =>
+      expect.poll(codes, { timeout: 30_000, interval: 300 }).toEqual(wanted)
+    await becomes([])
+    const server = Number(readFileSync(join(clusterOf(folder), 'postmaster.pid'), 'utf8').split('\n')[0])
+    process.kill(server, 'SIGSTOP')
+    await expect.poll(codes, { timeout: 40_000, interval: 300 }).toContain('database')
+    process.kill(server, 'SIGCONT')
+    await becomes([])
+    run.process.kill('SIGKILL')
+    await run.ended
+    await becomes(['nothing-runs'])
+    const again = startCommand(args, place)
+    await becomes([])
+    again.process.kill('SIGTERM')
+    monitor.process.kill('SIGTERM')
+    expect((await again.ended).code).toBe(0)
+    expect((await monitor.ended).code).toBe(0)
+  }, 180_000)
+})
+
+/** As root it may lie elsewhere. */
+function clusterOf(folder: string): string {
+  const root = join(folder, '.millrace', 'postgres')
+  const note = join(root, 'location')
+  return existsSync(note) ? readFileSync(note, 'utf8').trim() : join(root, 'data')
+}
 
 describe('millrace monitor', () => {
   let folder: string

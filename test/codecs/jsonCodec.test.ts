@@ -6,10 +6,28 @@ import { type JsonCodec, jsonCodec } from '../../src/codecs/jsonCodec.ts'
 import { isJsonObject } from '../../src/codecs/jsonText.ts'
 import { type Fixed8, toFixed8 } from '../../src/exact/decimal.ts'
 import { fixed8Schema } from '../../src/exact/fixed8Schema.ts'
-import { Rejection } from '../../src/runtime/codec.ts'
+import { type Lender, Rejection } from '../../src/runtime/codec.ts'
 import { ConfigurationError } from '../../src/runtime/errors.ts'
+import { kept } from '../../src/runtime/lent.ts'
+import { Span } from '../../src/runtime/span.ts'
+import { encodeRecordBatch } from '../../src/sources/recordBatch/encode.ts'
+import { RecordBatchWalker } from '../../src/sources/recordBatch/walker.ts'
 import { objectOf } from './randomSchema.ts'
 import { recordOf } from './recordOf.ts'
+
+const lenders = new WeakMap<object, Lender<unknown>>()
+
+/** What is lent of the record, behind a broken one that was read with it; undefined where it is left to `decode`. */
+function lentOf<T>(codec: JsonCodec<T>, value: Buffer): T | undefined {
+  const lender = (lenders.get(codec) ?? codec.lender?.()) as Lender<T> | undefined
+  if (lender === undefined) return undefined
+  lenders.set(codec, lender)
+  const records = ['{', value].map((one) => ({ timestamp: 0, key: null, value: Buffer.from(one), headers: [] }))
+  const span = new Span(2)
+  span.next(new RecordBatchWalker('values', 0).load(encodeRecordBatch(0, records)))
+  lender.read(span)
+  return lender.lend(1)
+}
 
 /** Decodes both ways, in the middle and at the end of a buffer, and holds the results against each other. */
 function agree<T>(codec: JsonCodec<T>, value: Buffer): { result: T | Rejection; isInPlace: boolean } {
@@ -27,6 +45,13 @@ function agree<T>(codec: JsonCodec<T>, value: Buffer): { result: T | Rejection; 
     const facts = { isJsonObject: false }
     assert.deepEqual(codec.decode(record, facts), result)
     expect(facts.isJsonObject).toBe(isInPlace)
+  }
+  const lent = lentOf(codec, value)
+  if (lent !== undefined) {
+    assert.deepEqual(kept(lent), result)
+    assert.deepEqual({ ...lent }, result)
+    expect(Object.keys(kept(lent) as object)).toEqual(Object.keys(result as object))
+    expect(Object.keys(lent as object)).toEqual(Object.keys(result as object))
   }
   if (result instanceof Rejection) {
     expect(result.reason).toMatch(/^(not-utf8|not-json|malformed)$/)

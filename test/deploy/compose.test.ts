@@ -76,7 +76,7 @@ describe.skipIf(missing !== null)(missing === null ? title : `${title} (${missin
 
   test('every service that stays up has a health check and is started again; the others are waited for', () => {
     const once = services().filter(([, service]) => service.restart === undefined)
-    expect(once.map(([name]) => name)).toEqual(['accounts', 'buckets', 'cli', 'migrate', 'topics'])
+    expect(once.map(([name]) => name)).toEqual(['accounts', 'buckets', 'cli', 'migrate', 'superset-prepare', 'topics'])
     for (const [name, service] of services()) {
       if (service.restart === undefined) continue
       expect(service.restart, name).toBe('unless-stopped')
@@ -107,6 +107,7 @@ describe.skipIf(missing !== null)(missing === null ? title : `${title} (${missin
       objects: ['objects', 'accounts'],
       prometheus: ['prometheus'],
       grafana: ['grafana'],
+      superset: ['superset'],
     }
     for (const [name, sources] of Object.entries(volumes)) {
       const wanted = sources.map((source) => expect.objectContaining({ type: 'volume', source }))
@@ -138,6 +139,20 @@ describe.skipIf(missing !== null)(missing === null ? title : `${title} (${missin
         .sort()
     expect(holders('S3_ROOT_SECRET_KEY')).toEqual(['accounts', 'buckets', 'objects'])
     expect(holders('S3_SECRET_KEY')).toEqual(['accounts', 'cli', 'worker', 'worker-simulated'])
+  })
+
+  test('the image is built with all that the build is made of', () => {
+    const dockerfile = read('Dockerfile')
+    const copied = dockerfile
+      .split('\n')
+      .flatMap((line) => (line.startsWith('COPY ') ? line.split(' ').slice(1, -1) : []))
+    const allowed = read('.dockerignore').split('\n')
+    const imported = [...read('scripts/build.ts').matchAll(/from '\.\/(.*)'/g)].map(([, name]) => `scripts/${name}`)
+    expect(imported.length).toBeGreaterThan(1)
+    for (const path of [...imported, 'scripts/build.ts', 'src', 'assembly', 'pages']) {
+      expect(copied, path).toContain(path)
+      expect(allowed, path).toContain(`!${path}`)
+    }
   })
 
   test('versions are pinned, and are those that the tests run against', () => {

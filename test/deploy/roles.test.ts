@@ -10,7 +10,7 @@ import { serverPrograms, serverTitle, startOwnServer } from '../support/ownServe
 const script = resolve(import.meta.dirname, '../../scripts/postgres/roles.sh')
 
 describe.skipIf(serverPrograms === null)(serverTitle('the roles of docker-compose.yml'), () => {
-  test('one owns and migrates, the other reads and writes, and neither rules the server', {
+  test('one owns and migrates, one reads and writes, one only reads, and none rules the server', {
     timeout: 60_000,
   }, async () => {
     const server = await startOwnServer()
@@ -30,13 +30,18 @@ describe.skipIf(serverPrograms === null)(serverTitle('the roles of docker-compos
         POSTGRES_DB: 'millrace',
         MILLRACE_OWNER_PASSWORD: "own'er",
         MILLRACE_WORKER_PASSWORD: 'worker',
+        MILLRACE_READER_PASSWORD: 'reader',
       },
     })
     const of = (role: string, secret: string) =>
       openPool({ host, port, user: role, password: secret, database: 'millrace' }, { schema: 'simulated' })
-    const [owner, worker] = [of('millrace_owner', "own'er"), of('millrace', 'worker')]
+    const [owner, worker, reader] = [
+      of('millrace_owner', "own'er"),
+      of('millrace', 'worker'),
+      of('millrace_reader', 'reader'),
+    ]
     onTestFinished(async () => {
-      await Promise.all([owner.end(), worker.end()])
+      await Promise.all([owner.end(), worker.end(), reader.end()])
     })
     for (const schema of ['public', 'simulated']) await migrate(owner, schema)
     expect(await migrate(worker, 'simulated')).toEqual([])
@@ -52,5 +57,9 @@ describe.skipIf(serverPrograms === null)(serverTitle('the roles of docker-compos
     }
     await expect(worker.query('CREATE TABLE other (x integer)')).rejects.toThrow(/permission denied/)
     await expect(worker.query('DROP TABLE stream_task')).rejects.toThrow(/must be owner/)
+    expect((await reader.query('SELECT count(*) FROM fact_realtime_trades_5m')).rows).toEqual([{ count: '0' }])
+    // Also where somebody takes the default away.
+    await reader.query('SET default_transaction_read_only = off')
+    await expect(reader.query('DELETE FROM stream_task')).rejects.toThrow(/permission denied/)
   })
 })

@@ -4,10 +4,15 @@ import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { isJsonObject, maxJsonDepth } from '../../src/codecs/jsonText.ts'
 import type { TimeUnit } from '../../src/market/timeUnit.ts'
+import type { MarketEvent } from '../../src/market/trade.ts'
 import { INVALID, type TradeCodec, tradeCodec } from '../../src/market/tradeCodec.ts'
-import { Rejection } from '../../src/runtime/codec.ts'
+import { type Lender, Rejection } from '../../src/runtime/codec.ts'
 import { ConfigurationError } from '../../src/runtime/errors.ts'
+import { kept } from '../../src/runtime/lent.ts'
 import { RecordView } from '../../src/runtime/record.ts'
+import { Span } from '../../src/runtime/span.ts'
+import { encodeRecordBatch } from '../../src/sources/recordBatch/encode.ts'
+import { RecordBatchWalker } from '../../src/sources/recordBatch/walker.ts'
 
 const data = new URL('../../../shared/data/', import.meta.url)
 const spotFrame =
@@ -26,6 +31,20 @@ function viewOf(value: Buffer, before = 3, after = 100): RecordView {
   return record
 }
 
+const lenders = new WeakMap<TradeCodec, Lender<MarketEvent>>()
+
+/** What is lent of the frame, between two others that were read with it; undefined where it is left to `decode`. */
+function lentOf(codec: TradeCodec, value: Buffer): MarketEvent | undefined {
+  const values = [Buffer.from(bareFrame), value, Buffer.from(spotFrame)]
+  const records = values.map((one) => ({ timestamp: 0, key: null, value: one, headers: [] }))
+  const span = new Span(3)
+  span.next(new RecordBatchWalker('trades', 0).load(encodeRecordBatch(0, records)))
+  const lender = lenders.get(codec) ?? codec.lender()
+  lenders.set(codec, lender)
+  lender.read(span)
+  return lender.lend(1)
+}
+
 /** Decodes both ways, in the middle and at the end of a buffer, and holds the results against each other. */
 function agree(codec: TradeCodec, value: Buffer): unknown {
   const interpreted = codec.interpret(value, 0, value.length)
@@ -36,6 +55,13 @@ function agree(codec: TradeCodec, value: Buffer): unknown {
     const facts = { isJsonObject: false }
     expect(codec.decode(record, facts)).toStrictEqual(interpreted)
     if (facts.isJsonObject) expect(isJsonObject(value, 0, value.length)).toBe(true)
+  }
+  const lent = lentOf(codec, value)
+  if (lent !== undefined) {
+    expect(kept(lent)).toStrictEqual(interpreted)
+    expect(JSON.stringify(lent)).toBe(JSON.stringify(interpreted))
+    expect({ ...lent }).toStrictEqual(interpreted)
+    expect(isJsonObject(value, 0, value.length)).toBe(true)
   }
   if (interpreted instanceof Rejection) {
     expect(interpreted.reason).toMatch(/^(malformed|out-of-range|unknown-symbol)$/)
@@ -51,6 +77,7 @@ const reasonOf = (value: unknown) => (value instanceof Rejection ? value.reason 
 
 describe('a frame becomes', () => {
   test('a trade, combined', () => {
+    expect(lentOf(spot(), Buffer.from(spotFrame))).toBeDefined()
     expect(decode(spotFrame)).toStrictEqual({
       type: 'trade',
       market: 'spot',

@@ -13,6 +13,7 @@ import { toPostgres } from '../../src/sinks/toPostgres.ts'
 import { testPipeline } from '../../src/testing/kit/testPipeline.ts'
 import { MemoryCheckpointStore } from '../../src/testing/memoryCheckpointStore.ts'
 import { MemoryLog } from '../../src/testing/memoryLog.ts'
+import { Random } from '../../src/testing/random.ts'
 import { VirtualClock } from '../../src/testing/virtualClock.ts'
 import { ChainTask } from '../support/tasks.ts'
 
@@ -69,6 +70,40 @@ describe('lookup', () => {
     }
     await once({ get, concurrency: 2 }, 'a', 'b', 'c', 'd', 'e')
     expect(most).toBe(2)
+  })
+
+  it('keeps what was used last and may still hold, counted after each value', async () => {
+    for (let seed = 1; seed <= 40; seed += 1) {
+      const random = new Random(`lookup ${seed}`)
+      const [maxEntries, ttlMs, missTtlMs] = [random.int(1, 5), random.int(1, 40), random.int(1, 60)]
+      const get = async (key: string) => (key < 'd' ? null : key)
+      const cache = { maxEntries, ttlMs, missTtlMs }
+      const run = new ChainTask<Order>((all) => timed(all).pipe(tier({ get, cache, record: true })))
+      /** By key, the least recently used first: the latest time of a value that has used it. */
+      const kept = new Map<string, number>()
+      let watermark = Number.NEGATIVE_INFINITY
+      let now = 0
+      for (let i = 0; i < 40; i += 1) {
+        now += random.int(0, 12)
+        const order = {
+          customer: random.pick(['a', 'b', 'c', 'd', 'e', 'f', 'g']),
+          at: now - random.pick([0, 0, 0, 30]),
+        }
+        run.push(order)
+        await run.task.settle()
+        const usedAt = Math.max(order.at, kept.get(order.customer) ?? order.at)
+        kept.delete(order.customer)
+        kept.set(order.customer, usedAt)
+        for (const key of kept.keys()) if (kept.size > maxEntries) kept.delete(key)
+        if (order.at - 1 > watermark) {
+          watermark = order.at - 1
+          for (const [key, at] of kept) if (at + Math.max(ttlMs, missTtlMs) <= watermark) kept.delete(key)
+        }
+        run.cut()
+        const { keyCount } = run.task.operatorStatus().find(({ name }) => name === 'tier') ?? {}
+        expect(keyCount, `seed ${seed}, value ${i}, ${JSON.stringify(cache)}`).toBe(kept.size)
+      }
+    }
   })
 
   it('keeps the answers that were used last', async () => {

@@ -1,4 +1,4 @@
-import { EMPTY, filter, merge, type Observable, type OperatorFunction, share } from 'rxjs'
+import { EMPTY, filter, merge, mergeMap, type Observable, type OperatorFunction, share } from 'rxjs'
 import { describe, expect, it } from 'vitest'
 import { aggregateWindow } from '../../src/operators/aggregateWindow.ts'
 import { asOfJoin } from '../../src/operators/asOfJoin.ts'
@@ -13,6 +13,7 @@ import { sessionWindow } from '../../src/operators/sessionWindow.ts'
 import { topN } from '../../src/operators/topN.ts'
 import type { WindowElement } from '../../src/operators/window.ts'
 import { ConfigurationError, OperatorError } from '../../src/runtime/errors.ts'
+import type { TaskCut } from '../../src/runtime/streamTask.ts'
 import { ChainTask, savedFrom } from '../support/tasks.ts'
 
 interface Event {
@@ -192,6 +193,28 @@ describe('a value that was held back', () => {
     const run = new ChainTask<Event>(chain(timed(), found)).push(at(1, 7), at(2, 1), at(3, 2), at(9))
     expect(lettersOf(run)).toEqual(['s failed 7'])
     expect(run.out).toEqual(['2 3'])
+  })
+
+  it('is saved again when another value of its record is set aside, so that a restart numbers no letter anew', () => {
+    const twice = (events: Observable<Event>) =>
+      events.pipe(
+        mergeMap((event) => [event, { ...event, at: event.at + 50 }]),
+        timed(100),
+        inOrder<Event>(),
+        keyed<Event, number, never>({
+          ...{ name: 'c', by, initial: () => 0 },
+          onValue: () => {
+            throw new Error('none')
+          },
+        }),
+      )
+    const numbersIn = ({ deadLetters }: TaskCut) => deadLetters.map(({ offset, ordinal }) => `${offset}/${ordinal}`)
+    const before = new ChainTask<Event>(twice).push(at(1))
+    const cuts = [before.cut()]
+    cuts.push(before.push(at(100)).cut())
+    expect(cuts.flatMap(numbersIn)).toEqual(['0/0'])
+    const after = new ChainTask<Event>(twice, savedFrom(...cuts)).push(at(140))
+    expect(numbersIn(after.cut())).toEqual(['0/1'])
   })
 
   it('is late at the watermark, and has no time where that is no whole number', () => {

@@ -9,6 +9,8 @@ import { asOfJoin } from '../../src/operators/asOfJoin.ts'
 import { countWindow } from '../../src/operators/countWindow.ts'
 import { enrich } from '../../src/operators/enrich.ts'
 import { eventTime } from '../../src/operators/eventTime.ts'
+import { inOrder } from '../../src/operators/inOrder.ts'
+import { intervalJoin } from '../../src/operators/intervalJoin.ts'
 import { keyed } from '../../src/operators/keyed.ts'
 import { lookup } from '../../src/operators/lookup.ts'
 import { sequence } from '../../src/operators/sequence.ts'
@@ -185,6 +187,62 @@ const overEarly: Readonly<Record<string, (values: Observable<KeyEvent>) => Obser
       counted,
     ),
 }
+
+/** Values of one key, of which all that came is kept. */
+const keptOfAKey: Readonly<Record<string, (values: Observable<KeyEvent>) => Observable<unknown>>> = {
+  sessionWindow: (values) =>
+    values.pipe(timed, sessionWindow({ name: 'w', gapMs: 5, allowedLatenessMs: 30 * dayMs, by }), withdrawing),
+  asOfJoin: (values) => {
+    const shared = values.pipe(behind, share())
+    const right = shared.pipe(filter(({ n }) => n % 2 === 1))
+    return shared.pipe(
+      filter(({ n }) => n % 2 === 0),
+      asOfJoin(right, { name: 'j', by: { left: by, right: by }, keepMs: dayMs, with: (left) => left }),
+    )
+  },
+  intervalJoin: (values) => {
+    const shared = values.pipe(behind, share())
+    const right = shared.pipe(filter(({ n }) => n % 2 === 1))
+    return shared.pipe(
+      filter(({ n }) => n % 2 === 0),
+      intervalJoin(right, { name: 'j', by: { left: by, right: by }, fromMs: 0, toMs: 20, with: (left) => left }),
+    )
+  },
+  inOrder: (values) => values.pipe(behind, inOrder()),
+}
+/** Time trails by forty thousand values. */
+const behind = eventTime<KeyEvent>({ of: ({ at }) => at, maxOutOfOrdernessMs: 400_000 })
+const withdrawing = aggregateWindow<KeyEvent, number, { readonly count: number }>({
+  initial: () => 0,
+  add: (count) => count + 1,
+  merge: (a, b) => a + b,
+  result: (count) => ({ count }),
+  withdraws: true,
+})
+
+describe('what a value costs', () => {
+  it.each(Object.entries(keptOfAKey))(
+    '%s: does not grow with what is kept of its key',
+    { timeout: 120_000 },
+    async (_name, chain) => {
+      const task = new OperatorTask({ keeps: 'time', chain })
+      let pushed = 0
+      const push = async (values: number) => {
+        const before = process.cpuUsage()
+        for (const end = pushed + values; pushed < end; pushed += 1) {
+          await task.push({ key: 'k', at: start + pushed * 10, n: pushed })
+          if (pushed % 500 === 0) await task.cut()
+        }
+        const { user, system } = process.cpuUsage(before)
+        return (user + system) / values
+      }
+      const first = await push(2_000)
+      await push(38_000)
+      // The first ones are slow besides, for they are not compiled yet. Looking through all would cost twenty times as much.
+      expect(await push(2_000)).toBeLessThan(3 * first)
+    },
+  )
+})
 
 describe('what is over before its time', () => {
   it.each(Object.entries(overEarly))('%s: is let go of', { timeout: 120_000 }, async (_name, chain) => {

@@ -44,6 +44,16 @@ describe('the package, installed into an empty project', () => {
     ])
   })
 
+  it('brings its decoder in WebAssembly', async () => {
+    writeFileSync(
+      join(project.directory, 'decoder.mjs'),
+      `import { z } from 'zod'
+       import { wasmColumns } from './node_modules/millrace/dist/codecs/columns/wasmColumns.js'
+       console.log(wasmColumns(z.object({ a: z.int() }), 8)?.slot('a'))`,
+    )
+    expect(await project.node('decoder.mjs')).toBe('0\n')
+  })
+
   it('tests a pipeline of its user', async () => {
     expect(await project.node('examples/hottest.check.ts')).toBe(
       'hottest: rows and dead letters are as expected, interrupted or not\n',

@@ -12,6 +12,7 @@ it.each([
   [{ expectations: [{ kind: 'nonull', column: 'open' }] }, 'expectations.0'],
   [{ expectations: [{ ...notNull, severty: 'warn' }] }, 'expectations.0 (notNull)'],
   [{ expectations: [{ kind: 'range', column: 'open' }] }, 'needs one of min, max, above, below'],
+  [{ expectations: [{ kind: 'range', column: 'open', max: 'NaN' }] }, 'a bound is a number or a time'],
   [{ expectations: [{ kind: 'order', columns: ['open'] }] }, 'expectations.0.columns'],
   [{ expectations: [{ kind: 'complete', every: '0s' }] }, 'must be more than 0'],
   [{ expectations: [{ kind: 'complete', every: '1 minute' }] }, "such as '5m'"],

@@ -3,7 +3,7 @@ import type { AddressInfo } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeEach, describe, expect, it } from 'vitest'
 import { ConfigurationError, TaskFencedError } from '../../src/runtime/errors.ts'
-import { alarmSchema } from '../../src/schedule/alarm.ts'
+import { alarmSchema, databaseOf } from '../../src/schedule/alarm.ts'
 import { defineJob, type JobOptions } from '../../src/schedule/job.ts'
 import { Ledger } from '../../src/schedule/ledger.ts'
 import { runSchedule, type ScheduleSettings } from '../../src/schedule/runSchedule.ts'
@@ -340,6 +340,60 @@ it('gives the interval back that it was stopped in, which counts for nothing', a
     ['waiting', 'schedule', null],
   ])
   expect((await run({ attempts: 1 })).done).toBe(1)
+})
+
+it('fails an attempt that takes too long, tells it, and refuses what it settles later', async () => {
+  await downFor(five)
+  const told: string[] = []
+  const late = Promise.withResolvers<void>()
+  const end = await run({
+    attempts: 2,
+    timeout: 1_000,
+    run: async (_, { attempt, signal, pool, settle }) => {
+      if (attempt === 2) {
+        await late.promise
+        return {}
+      }
+      signal.addEventListener('abort', () => told.push(String(signal.reason)))
+      await until(async () => (await ledger())[0].state === 'failed', 'the failure')
+      const client = await pool.connect()
+      await settle(client).catch((error) => told.push(error.constructor.name))
+      client.release()
+      late.resolve()
+      return {}
+    },
+  })
+  expect(end).toMatchObject({ done: 1, failed: 1 })
+  expect(told).toEqual([expect.stringContaining('took longer than the 1000 ms'), 'TaskFencedError'])
+  expect((await ledger()).map(({ state }) => state)).toEqual(['failed', 'done'])
+})
+
+it('plans by the clock of the database and its own that nobody sets, not by that of the machine', async () => {
+  const now = Date.now
+  await downFor(five)
+  // An hour behind: by that clock nothing would come due for an hour.
+  Date.now = () => now() - 60 * minute
+  try {
+    const stop = new AbortController()
+    const working = run({ every: '1s' }, { untilDone: false, signal: stop.signal })
+    const done = async () =>
+      (await db.pool.query(`SELECT FROM batch_run WHERE state = 'done' AND cause = 'schedule'`)).rowCount ?? 0
+    await until(async () => (await done()) > 0, 'the first interval')
+    const before = await done()
+    // The alarm is lost with whoever took it.
+    await db.pool.query(`DELETE FROM ${alarmSchema(db.schema)}.job`)
+    await until(async () => (await done()) > before + 1, 'further intervals')
+    stop.abort()
+    await working
+  } finally {
+    Date.now = now
+  }
+})
+
+it('gives the alarm the rows of every statement of a text', async () => {
+  const { rows } = await databaseOf(db.pool).executeSql('SELECT 1 AS one; BEGIN; SELECT 2 AS two; COMMIT')
+  expect(rows).toEqual([{ one: 1 }, { two: 2 }])
+  expect((await databaseOf(db.pool).executeSql('SELECT $1::int AS n', [3])).rows).toEqual([{ n: 3 }])
 })
 
 it('rings once after an hour, and twelve intervals are in the ledger', { timeout: 120_000 }, async () => {

@@ -5,6 +5,7 @@ import { countLaw, inOrderLaw, keyedLaw, sequenceLaw } from './keyLaws.ts'
 import type { Law, LawCase, LawEvent, LawValue, Row, Told } from './law.ts'
 import { LawTask } from './lawTask.ts'
 import { sessionLaw, sessionTopLaw } from './sessionLaw.ts'
+import { tableLaw } from './tableLaw.ts'
 import { hoppingLaw, topLaw, tumblingLaw } from './windowLaws.ts'
 
 const laws: readonly Law[] = [
@@ -19,6 +20,7 @@ const laws: readonly Law[] = [
   sequenceLaw,
   keyedLaw,
   inOrderLaw,
+  tableLaw,
 ]
 
 /** What came of one seed. */

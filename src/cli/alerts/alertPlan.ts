@@ -91,9 +91,7 @@ class Silences {
       this.#list = readAlertsFile(this.#path).file.silences
     } catch (error) {
       // To be woken once too often is better than not at all, so nothing is silenced that was not before.
-      process.stderr.write(
-        `warning: silences of ${this.#path}: ${error instanceof Error ? error.message : String(error)}\n`,
-      )
+      process.emitWarning(`silences of ${this.#path}: ${error instanceof Error ? error.message : String(error)}`)
     }
   }
 }

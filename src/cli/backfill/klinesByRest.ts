@@ -1,34 +1,15 @@
 import { backfillKlines, type KlineJob } from '../../backfill/backfillKlines.ts'
-import { ExchangeApi, StoppedAsking } from '../../backfill/exchangeApi.ts'
-import { type ExchangeInfo, readExchangeInfo, readServerTime } from '../../backfill/exchangeFacts.ts'
+import { StoppedAsking } from '../../backfill/exchangeApi.ts'
 import { closedThrough } from '../../backfill/klinePages.ts'
 import type { KlineStore } from '../../backfill/klineStore.ts'
-import { steadyClock } from '../../runtime/clock.ts'
+import type { Market } from '../../market/trade.ts'
 import { suggest } from '../../runtime/suggest.ts'
-import { type BinanceMarket, marketRules, resolveEndpoints } from '../../sources/binance/endpoints.ts'
-import { limitsOfAddress } from '../../sources/live/addressLimits.ts'
-import { RestClient } from '../../sources/live/restClient.ts'
 import type { CommandContext } from '../commandContext.ts'
 import { exitOk, UsageError } from '../exit.ts'
 import { formatTime } from '../time.ts'
+import { historyFor } from './historyFor.ts'
 import { ProgressLine } from './progressLine.ts'
 import { writtenText } from './writtenText.ts'
-
-const requestTimeoutMs = 10_000
-
-/** The exchange, as the settings name it. */
-export function apiOf(
-  { settings, output }: CommandContext,
-  market: BinanceMarket,
-  signal: AbortSignal,
-  isSimulated = false,
-): ExchangeApi {
-  const { binanceRestUrl: named } = settings
-  const { restUrl } = resolveEndpoints(market, named === undefined ? {} : { restUrl: named })
-  const limits = limitsOfAddress(steadyClock, restUrl, marketRules[market].weightPerMinute)
-  const client = new RestClient({ clock: steadyClock, timeoutMs: requestTimeoutMs, limits, isSimulated })
-  return new ExchangeApi({ restUrl, client, clock: steadyClock, signal, onNotice: output.err })
-}
 
 /** Which symbols and from where on; throws `UsageError` where the command line does not say. */
 export function asked({ settings }: CommandContext): { readonly symbols: readonly string[]; readonly from: number } {
@@ -43,28 +24,30 @@ export function asked({ settings }: CommandContext): { readonly symbols: readonl
 }
 
 /** Throws `UsageError` for a symbol that the exchange does not have, with the one that is nearly it. */
-export function requireKnown(symbols: readonly string[], info: ExchangeInfo, market: BinanceMarket): void {
-  const unknown = symbols.filter((symbol) => !info.symbols.has(symbol))
+export function requireKnown(symbols: readonly string[], listing: ReadonlyMap<string, string>, market: string): void {
+  const unknown = symbols.filter((symbol) => !listing.has(symbol))
   if (unknown.length === 0) return
-  const words = unknown.map((symbol) => `${symbol}${suggest(symbol, [...info.symbols.keys()])}`)
+  const words = unknown.map((symbol) => `${symbol}${suggest(symbol, [...listing.keys()])}`)
   throw new UsageError(`The exchange has no ${words.join(', ')} on ${market}.`)
 }
 
 /** Candles from the exchange into raw_klines. */
 export async function klinesByRest(
   context: CommandContext,
-  market: BinanceMarket,
+  market: Market,
   store: KlineStore,
   signal: AbortSignal,
 ): Promise<number> {
   const { settings, output } = context
   const { symbols, from } = asked(context)
-  const api = apiOf(context, market, signal)
+  const history = historyFor(context, market, signal)
+  const { intervals, name } = history
+  const other = settings.klineIntervals.find((interval) => !intervals.includes(interval))
+  if (other !== undefined)
+    throw new UsageError(`--interval ${other}: ${name} has no such candles; it has ${intervals.join(', ')}.`)
   try {
-    const info = await readExchangeInfo(api, market)
-    if (info.weightPerMinute !== null) api.limitWeight(info.weightPerMinute)
-    requireKnown(symbols, info, market)
-    const now = await readServerTime(api, market)
+    requireKnown(symbols, await history.listing(), name)
+    const now = await history.now()
     const jobs = symbols.flatMap((symbol) =>
       settings.klineIntervals.flatMap((interval): readonly KlineJob[] => {
         const to = Math.min(settings.to ?? Number.POSITIVE_INFINITY, closedThrough(interval, now))
@@ -77,9 +60,9 @@ export async function klinesByRest(
       )
       return exitOk
     }
-    const line = new ProgressLine(output.err, api)
+    const line = new ProgressLine(output.err, history.api)
     const written = await backfillKlines({
-      api,
+      history,
       store,
       jobs,
       isAgain: settings.again,

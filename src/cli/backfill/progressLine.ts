@@ -32,8 +32,11 @@ export class ProgressLine {
     const elapsedMs = now - this.#startedAt
     const left = share === 0 ? 'begins' : `${durationText((elapsedMs * (1 - share)) / share)} left`
     const { usedWeight, weightPerMinute } = this.#api
+    const weight = Number.isFinite(weightPerMinute)
+      ? ` · weight ${countText(usedWeight)} of ${countText(weightPerMinute)}`
+      : ''
     this.#say(
-      `${series.symbol} ${series.interval} · ${Math.floor(share * 100)} % of ${countText(total)} candles · ${left} · weight ${countText(usedWeight)} of ${countText(weightPerMinute)}`,
+      `${series.symbol} ${series.interval} · ${Math.floor(share * 100)} % of ${countText(total)} candles · ${left}${weight}`,
     )
   }
 }

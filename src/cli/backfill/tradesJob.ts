@@ -1,18 +1,20 @@
 import { createHash } from 'node:crypto'
-import { readExchangeInfo, readServerTime } from '../../backfill/exchangeFacts.ts'
 import { tradesFeed } from '../../backfill/tradesFeed.ts'
 import { countText } from '../../console/text.ts'
 import { ingestFolder } from '../../host/processSlots.ts'
-import type { BinanceMarket } from '../../sources/binance/endpoints.ts'
+import type { Market } from '../../market/trade.ts'
+import { peekCoinbase } from '../../sources/coinbase/coinbaseDialect.ts'
 import type { FrameFeed } from '../../sources/market/frameFeed.ts'
 import { marketFeed } from '../../sources/market/marketFeed.ts'
 import type { CommandContext } from '../commandContext.ts'
 import { commandFor } from '../commandFor.ts'
 import { UsageError } from '../exit.ts'
 import type { IngestJob } from '../ingest/ingestJob.ts'
+import { planRun } from '../realtime/runPlan.ts'
 import { formatTime } from '../time.ts'
 import { version } from '../version.ts'
-import { apiOf, asked, requireKnown } from './klinesByRest.ts'
+import { historyFor } from './historyFor.ts'
+import { asked, requireKnown } from './klinesByRest.ts'
 
 /** Old trades, and what sets them apart from others. */
 export interface OldTrades {
@@ -20,23 +22,21 @@ export interface OldTrades {
   readonly text: string
   /** The same for the same trades: the end of a topic of their own. */
   readonly identity: string
-  readonly market: BinanceMarket
+  readonly market: Market
   readonly open: (onNotice: (line: string) => void) => FrameFeed
 }
 
 /** Trades by REST, from the time that the command line names. */
-export async function tradesByRest(context: CommandContext, market: BinanceMarket): Promise<OldTrades> {
-  if (market !== 'spot') {
+export async function tradesByRest(context: CommandContext, market: Market): Promise<OldTrades> {
+  if (market === 'usdm') {
     throw new UsageError(
       'Futures give old trades by REST with a key only: take an archive, such as --trades --url https://data.binance.vision/data/futures/um/daily/trades/BTCUSDT/BTCUSDT-trades-2024-08-08.zip.',
     )
   }
   const { symbols, from } = asked(context)
-  const api = apiOf(context, market, new AbortController().signal)
-  const info = await readExchangeInfo(api, market)
-  requireKnown(symbols, info, market)
-  const to = context.settings.to ?? (await readServerTime(api, market))
-  const weightPerMinute = info.weightPerMinute
+  const history = historyFor(context, market, new AbortController().signal)
+  requireKnown(symbols, await history.listing(), history.name)
+  const to = context.settings.to ?? (await history.now())
   return {
     text: `trades of ${symbols.join(', ')} from ${formatTime(from)} to ${formatTime(to)}`,
     identity: hashOf([market, String(from), ...[...symbols].sort()]),
@@ -45,10 +45,13 @@ export async function tradesByRest(context: CommandContext, market: BinanceMarke
       tradesFeed({
         symbols,
         range: { from, to },
-        apiOf: (signal) => {
-          const limited = apiOf(context, market, signal)
-          if (weightPerMinute !== null) limited.limitWeight(weightPerMinute)
-          return limited
+        name: market === 'coinbase' ? market : `binance ${market}`,
+        ...(market === 'coinbase' ? { peek: peekCoinbase } : {}),
+        isSimulated: market === 'simulated',
+        historyOf: (signal) => {
+          const { api, trades, name } = historyFor(context, market, signal)
+          if (trades === null) throw new UsageError(`${name} gives old trades by REST with a key only.`)
+          return { api, trades }
         },
       }),
   }
@@ -63,7 +66,7 @@ export function hashOf(words: readonly string[]): string {
 export function tradesJob(context: CommandContext, trades: OldTrades): IngestJob {
   const { settings } = context
   const { market, text, identity } = trades
-  const own = `crypto.trades.backfill.${identity}`
+  const own = `crypto.trades.backfill.${market === 'simulated' ? 'simulated.' : ''}${identity}`
   const topic = settings.logTopic ?? own
   const producer = `backfill.${identity}`
   const candles = commandFor(
@@ -72,7 +75,7 @@ export function tradesJob(context: CommandContext, trades: OldTrades): IngestJob
   )
   return {
     topic: { name: topic, isTable: false, isOfThePast: true },
-    schema: settings.schema,
+    schema: planRun('none', settings).schema,
     producer,
     folder: ingestFolder(settings.dataDir, `${topic}.${producer}`),
     title: `backfill of ${text}`,

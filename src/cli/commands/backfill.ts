@@ -2,6 +2,7 @@ import { KlineStore } from '../../backfill/klineStore.ts'
 import { prepareDatabase } from '../../host/prepareDatabase.ts'
 import { openRunDatabase } from '../../host/runDatabase.ts'
 import { Shutdown } from '../../host/shutdown.ts'
+import type { Market } from '../../market/trade.ts'
 import { openPool } from '../../sinks/postgres/connection.ts'
 import type { BinanceMarket } from '../../sources/binance/endpoints.ts'
 import type { OpenedArchive } from '../backfill/archivePlaces.ts'
@@ -12,6 +13,7 @@ import { tradesOfArchives } from '../backfill/tradesOfArchives.ts'
 import type { CommandContext } from '../commandContext.ts'
 import { UsageError } from '../exit.ts'
 import { hostSettingsOf } from '../hostSettings.ts'
+import { planRun } from '../realtime/runPlan.ts'
 import type { SettingName } from '../settings.ts'
 import { runIngestJob } from './ingest.ts'
 
@@ -19,21 +21,24 @@ import { runIngestJob } from './ingest.ts'
 export async function backfill(context: CommandContext): Promise<number> {
   const { settings } = context
   const { market } = settings
-  if (market === 'simulated' || market === 'coinbase')
-    throw new UsageError(`--market ${market} has no history here: name spot or usdm.`)
   const isOfArchives = settings.archiveFiles !== undefined || settings.archiveUrls !== undefined
   requireFit(context, isOfArchives)
-  if (settings.trades) return backfillTrades(context, market, isOfArchives)
-  return backfillKlines(context, market, isOfArchives)
+  if (!isOfArchives) return settings.trades ? backfillTrades(context, market) : backfillKlines(context, market)
+  if (market !== 'spot' && market !== 'usdm')
+    throw new UsageError(`Archives are of Binance, spot or usdm: leave --market ${market} out.`)
+  return settings.trades ? backfillTrades(context, market, market) : backfillKlines(context, market, market)
 }
 
-async function backfillTrades(context: CommandContext, market: BinanceMarket, isOfArchives: boolean): Promise<number> {
+/** @param archives whose archives, where it is of archives */
+async function backfillTrades(context: CommandContext, market: Market, archives?: BinanceMarket): Promise<number> {
   const opened: OpenedArchive[] = []
   try {
     return await runIngestJob(context, async () =>
       tradesJob(
         context,
-        isOfArchives ? await tradesOfArchives(context, market, opened) : await tradesByRest(context, market),
+        archives === undefined
+          ? await tradesByRest(context, market)
+          : await tradesOfArchives(context, archives, opened),
       ),
     )
   } finally {
@@ -41,26 +46,28 @@ async function backfillTrades(context: CommandContext, market: BinanceMarket, is
   }
 }
 
-async function backfillKlines(context: CommandContext, market: BinanceMarket, isOfArchives: boolean): Promise<number> {
+/** @param archives whose archives, where it is of archives */
+async function backfillKlines(context: CommandContext, market: Market, archives?: BinanceMarket): Promise<number> {
   const { settings, output } = context
+  const { schema } = planRun('none', settings)
   const stopping = new AbortController()
   const shutdown = new Shutdown(() =>
     output.err('Ended at once. What is stored stays; the same command goes on from there.'),
   )
   shutdown.whenStopping(() => stopping.abort())
-  const database = await openRunDatabase(hostSettingsOf(context, settings.schema), output.err)
+  const database = await openRunDatabase(hostSettingsOf(context, schema), output.err)
   try {
-    await prepareDatabase(database.address, settings.schema)
+    await prepareDatabase(database.address, schema)
     const pool = openPool(database.address, {
-      schema: settings.schema,
+      schema,
       applicationName: 'millrace backfill',
       maxConnections: 1,
     })
     try {
       const store = new KlineStore(pool)
-      return isOfArchives
-        ? await klinesOfArchives(context, market, store, stopping.signal)
-        : await klinesByRest(context, market, store, stopping.signal)
+      return archives === undefined
+        ? await klinesByRest(context, market, store, stopping.signal)
+        : await klinesOfArchives(context, archives, store, stopping.signal)
     } finally {
       await pool.end()
     }

@@ -2,6 +2,7 @@ import { runPipeline } from '../../host/runPipeline.ts'
 import { Shutdown } from '../../host/shutdown.ts'
 import { systemClock } from '../../runtime/clock.ts'
 import { planAlerts } from '../alerts/alertPlan.ts'
+import { newestBackup } from '../backup/newestBackup.ts'
 import type { CommandContext } from '../commandContext.ts'
 import { databaseExists, openDatabase } from '../database.ts'
 import { describeFailure, exitOk } from '../exit.ts'
@@ -23,6 +24,7 @@ export async function monitor(context: CommandContext): Promise<number> {
   const stopping = new Shutdown(() => output.err('Ended at once.'))
   output.onClosed(() => stopping.begin(noReader))
   const look = sharedLook(context)
+  const backups = newestBackup(context)
   const ended = new AbortController()
   // Else each look would start the database anew where nothing else runs.
   const held = databaseExists(settings) && settings.databaseUrl === undefined ? await openDatabase(settings) : null
@@ -30,8 +32,9 @@ export async function monitor(context: CommandContext): Promise<number> {
     const door = await openDoor(
       { host: settings.metricsHost, port: settings.metricsPort, token: settings.metricsToken },
       {
-        metrics: async () => metricsText(await look()),
+        metrics: async () => metricsText(await look(), await backups()),
         problems: async () => problemsOf(await look(), thresholdsOf(settings)),
+        onError: (error) => output.err(describeFailure(error)),
       },
     )
     stopping.whenStopping(() => ended.abort())

@@ -61,7 +61,7 @@ export async function restore(context: CommandContext): Promise<number> {
     for (const { name, leftOut } of manifest.schemas)
       for (const what of leftOut) output.err(`warning: was not in the backup, schema ${name}: ${what}`)
     await output.out(
-      'Next: start what ran, and look at `millrace status`. What was sent after the backup: docs/operations.md, "Back from a backup".\n',
+      'Next: start what ran, and look at `millrace status`. What was sent after the backup: docs/run/operations.md, "Back from a backup".\n',
     )
     return exitOk
   } finally {

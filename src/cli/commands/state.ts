@@ -175,7 +175,7 @@ function planOf(
       ...(redriven === 0
         ? []
         : [
-            `  note   ${counted(redriven, 'record')} of dead letters ${redriven === 1 ? 'was' : 'were'} redriven, and ${redriven === 1 ? 'is' : 'are'} in the topic twice: what is not set aside this time counts twice, unless the pipeline leaves repeats out (dedupe)`,
+            `  note   ${counted(redriven, 'record')} of dead letters ${redriven === 1 ? 'was' : 'were'} redriven, and ${redriven === 1 ? 'is' : 'are'} in the topic twice: what is not set aside this time counts twice, unless a dedupe stands below what had set it aside: begin anew under another name, which passes the second ones over`,
           ]),
       ...[...sent].map(
         ([outlet, count]) =>

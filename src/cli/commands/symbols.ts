@@ -1,10 +1,9 @@
-import { readExchangeInfo } from '../../backfill/exchangeFacts.ts'
 import { suggest } from '../../runtime/suggest.ts'
 import { addSymbol, enableSymbol, newSymbolsText, removeSymbol, textOf } from '../../sources/symbols/editSymbols.ts'
 import { readSymbolsFile, symbolsText } from '../../sources/symbols/followSymbols.ts'
 import { replaceFile } from '../../sources/symbols/replaceFile.ts'
 import { parseSymbols, type ReadSymbols, type SymbolsFile } from '../../sources/symbols/symbolsFile.ts'
-import { apiOf } from '../backfill/klinesByRest.ts'
+import { historyFor } from '../backfill/historyFor.ts'
 import type { CommandContext } from '../commandContext.ts'
 import { exitFailure, exitOk, UsageError } from '../exit.ts'
 import { textTable } from '../textTable.ts'
@@ -33,7 +32,7 @@ export async function addSymbols(context: CommandContext): Promise<number> {
   const { settings } = context
   const names = namesOf(context)
   const path = pathOf(settings)
-  const read = await readOrNew(path)
+  const read = await readOrNew(context, path)
   const tier = settings.tier ?? onlyTier(path, read.file)
   if (!read.file.tiers.has(tier)) {
     const tiers = [...read.file.tiers.keys()]
@@ -88,15 +87,20 @@ function namesOf({ args }: CommandContext): readonly string[] {
   return [...new Set(args.map((name) => name.toUpperCase()))]
 }
 
-async function readOrNew(path: string): Promise<ReadSymbols> {
+async function readOrNew({ settings, origins }: CommandContext, path: string): Promise<ReadSymbols> {
+  // Of an exchange that invents its prices the file says what it speaks.
+  const market = settings.market === 'simulated' ? 'spot' : settings.market
   let text: string
   try {
     text = await symbolsText(path)
   } catch (error) {
     if (!(error instanceof Error) || !isMissing(error.cause)) throw error
-    text = newSymbolsText
+    text = newSymbolsText(market)
   }
-  return parseSymbols(path, text)
+  const read = parseSymbols(path, text)
+  if (origins.market === 'flag' && market !== read.file.market)
+    throw new UsageError(`${path} has symbols of ${read.file.market}, not of ${market}: name another --symbols-file.`)
+  return read
 }
 
 function isMissing(error: unknown): boolean {
@@ -154,7 +158,8 @@ async function problemsOf(
   market: SymbolsFile['market'],
   symbols: readonly string[],
 ): Promise<readonly string[]> {
-  const { symbols: known } = await readExchangeInfo(apiOf(context, market, new AbortController().signal), market)
+  // Names are names, whoever invents the prices.
+  const known = await historyFor(context, market, new AbortController().signal, null).listing()
   return symbols.flatMap((symbol) => {
     const status = known.get(symbol)
     if (status === undefined) return [`the exchange has no ${symbol} on ${market}${suggest(symbol, [...known.keys()])}`]

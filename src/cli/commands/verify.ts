@@ -61,7 +61,8 @@ export async function verify(context: CommandContext): Promise<number> {
     })
     if (settings.json) await output.out(`${JSON.stringify(found, null, 2)}\n`)
     else await output.out(report(found, to))
-    return found.differences.length === 0 ? exitOk : exitFailure
+    // What has looked at nothing has found nothing out.
+    return found.differences.length === 0 && isAnything(found) ? exitOk : exitFailure
   } finally {
     shutdown.dispose()
   }
@@ -86,7 +87,8 @@ async function topicOf(pool: pg.Pool, pipeline: string, named: string | undefine
 
 const headings = ['what', 'table', 'row', 'column', 'stored', 'compared with']
 
-function report({ differences, records, candles, deadLetters, klines, until }: Verified, to: number): string {
+function report(found: Verified, to: number): string {
+  const { differences, records, candles, deadLetters, klines, until } = found
   const lines: string[] = []
   if (differences.length > 0) lines.push(...textTable(headings, differences.slice(0, mostShown).flatMap(rowsOf)), '')
   if (differences.length > mostShown)
@@ -101,9 +103,20 @@ function report({ differences, records, candles, deadLetters, klines, until }: V
       `Compared up to ${formatTime(until)}: the archive does not reach further yet. It does after a clean stop, or the next hour.`,
     )
   lines.push(
-    `${countText(records)} records read again; ${countText(candles)} candles, ${countText(deadLetters)} dead letters and ${countText(klines)} klines of the exchange compared: ${differences.length === 0 ? 'all the same' : `${countText(differences.length)} differ`}.`,
+    `${countText(records)} records read again; ${countText(candles)} candles, ${countText(deadLetters)} dead letters and ${countText(klines)} klines of the exchange compared: ${resultText(found)}.`,
   )
   return `${lines.join('\n')}\n`
+}
+
+function isAnything({ candles, deadLetters, differences }: Verified): boolean {
+  return candles + deadLetters + differences.length > 0
+}
+
+function resultText(found: Verified): string {
+  if (found.differences.length > 0) return `${countText(found.differences.length)} differ`
+  return isAnything(found)
+    ? 'all the same'
+    : 'nothing, for no closed candle lies wholly in the range. Name a longer one, or one in which there were trades'
 }
 
 const remedies: ReadonlyMap<Difference['kind'], string> = new Map([

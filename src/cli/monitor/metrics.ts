@@ -8,8 +8,11 @@ interface Sample {
   readonly value: number | null
 }
 
-/** The text of all metrics, as Prometheus reads it. Names and labels: docs/run/operations.md. */
-export async function metricsText(watched: Watched): Promise<string> {
+/**
+ * The text of all metrics, as Prometheus reads it. Names and labels: docs/run/operations.md.
+ * @param newestBackupAt ms UTC; null where it is not known
+ */
+export async function metricsText(watched: Watched, newestBackupAt: number | null = null): Promise<string> {
   const registry = new Registry()
   const add = (kind: 'gauge' | 'counter', name: string, help: string, samples: readonly Sample[]) => {
     const known = samples.filter(({ value }) => value !== null)
@@ -33,6 +36,9 @@ export async function metricsText(watched: Watched): Promise<string> {
   gauge('build_info', 'Version that runs.', [{ labels: { version: watched.version }, value: 1 }])
   const isUp = watched.databaseProblem === null && watched.database !== null
   gauge('database_up', '1 where the database answers.', [{ labels: {}, value: isUp ? 1 : 0 }])
+  gauge('backup_timestamp_seconds', 'When the newest whole backup was taken; 0 for none.', [
+    { labels: {}, value: newestBackupAt === null ? null : newestBackupAt / 1_000 },
+  ])
   ofProcesses(watched, gauge, counter)
   ofTasks(watched, gauge)
   ofData(watched, gauge, counter)

@@ -16,6 +16,8 @@ export interface DoorAnswers {
   metrics(): Promise<string>
   /** In words, what is not as it should be; none where it is ready. */
   problems(): Promise<readonly { readonly code: string; readonly text: string }[]>
+  /** Told why one of the two could not be answered. */
+  onError(error: unknown): void
 }
 
 export interface Door {
@@ -36,7 +38,7 @@ export async function openDoor({ host, port, token }: DoorAddress, answers: Door
     answer(request, response, token, answers).catch((error: unknown) => {
       // Who asks is told where to look; the words may be of a server that is not ours.
       send(response, 500, 'text/plain', 'it could not be measured; the monitor says why where it runs\n')
-      process.stderr.write(`error: ${error instanceof Error ? error.message : String(error)}\n`)
+      answers.onError(error)
     })
   })
   await new Promise<void>((resolve, reject) => {

@@ -31,20 +31,22 @@ export async function openFeeds(
   onNotice: (notice: string) => void,
 ): Promise<readonly [TopicFeed, ...TopicFeed[]]> {
   const { timeUnit, symbols, symbolsFile, streams, market, topic } = plan
-  if (plan.source !== 'binance' || symbolsFile === null) {
+  const { source } = plan
+  if (symbolsFile === null || (source !== 'binance' && source !== 'coinbase')) {
     const frames = await openFrames(plan, settings, onNotice)
     return [{ feed: marketFeed(frames, { timeUnit, symbols }), topic }]
   }
-  const { binanceStreams } = await import('../../sources/binance/streams/streamFeed.ts')
-  const common = accessOf(plan, settings, onNotice)
   const kinds = otherKindsOf(streams)
   const follower = new SymbolsFollower({ path: symbolsFile, onNotice, onChange: tellOfNew(kinds, onNotice) }, streams)
-  const trades = followingFeed({
-    name: `binance ${market}`,
-    isSimulated: plan.dataSet === 'simulated',
-    follower,
-    feedOf: (wanted) => openTrades(wanted, common),
-  })
+  const feedOf =
+    source === 'coinbase'
+      ? (wanted: readonly string[]) => openCoinbase(wanted, plan, settings, onNotice)
+      : (wanted: readonly string[]) => openTrades(wanted, accessOf(plan, settings, onNotice))
+  const first = await feedOf(symbols ?? [])
+  const trades = followingFeed({ ...first, follower, feedOf })
+  if (source === 'coinbase') return [{ topic, feed: marketFeed(trades, { timeUnit, symbols: null }) }]
+  const { binanceStreams } = await import('../../sources/binance/streams/streamFeed.ts')
+  const common = accessOf(plan, settings, onNotice)
   const beside = kinds.map((kind) => ({
     topic: topicOfStream(kind, market),
     feed: followingStreams({
@@ -71,21 +73,24 @@ export async function openFrames(
       tradesPerSecond: settings.simulatorRate,
     })
   }
-  if (plan.source === 'coinbase') {
-    const { coinbaseFeed } = await import('../../sources/coinbase/coinbaseFeed.ts')
-    const { coinbaseWsUrl: streamUrl, coinbaseRestUrl: restUrl } = settings
-    const endpoints = {
-      ...(streamUrl === undefined ? {} : { streamUrl }),
-      ...(restUrl === undefined ? {} : { restUrl }),
-    }
-    return coinbaseFeed({
-      symbols: plan.symbols ?? [],
-      endpoints,
-      isSimulated: plan.dataSet === 'simulated',
-      onNotice,
-    })
-  }
+  if (plan.source === 'coinbase') return openCoinbase(plan.symbols ?? [], plan, settings, onNotice)
   return openTrades(plan.symbols ?? liveSymbols, accessOf(plan, settings, onNotice))
+}
+
+async function openCoinbase(
+  symbols: readonly string[],
+  plan: RunPlan,
+  { coinbaseWsUrl: streamUrl, coinbaseRestUrl: restUrl, shard }: SettingValues,
+  onNotice: (notice: string) => void,
+): Promise<FrameFeed> {
+  const { coinbaseFeed } = await import('../../sources/coinbase/coinbaseFeed.ts')
+  return coinbaseFeed({
+    symbols,
+    ...(shard === undefined ? {} : { shard }),
+    endpoints: { ...(streamUrl === undefined ? {} : { streamUrl }), ...(restUrl === undefined ? {} : { restUrl }) },
+    isSimulated: plan.dataSet === 'simulated',
+    onNotice,
+  })
 }
 
 async function openTrades(symbols: readonly string[], access: Omit<BinanceFeedOptions, 'symbols'>): Promise<FrameFeed> {

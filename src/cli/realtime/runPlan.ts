@@ -51,8 +51,8 @@ export function namedSource(settings: RunSettings, origins: ResolvedSettings['or
     throw new UsageError(
       '--market simulated with --source binance is for an exchange that invents its prices, such as `npx millrace exchange`: name it with MILLRACE_BINANCE_WS_URL and MILLRACE_BINANCE_REST_URL.',
     )
-  if (settings.shard !== undefined && source !== 'binance' && source !== null)
-    throw new UsageError(`--shard shares the symbols of --source binance out: leave it out for --source ${source}.`)
+  if (settings.shard !== undefined && source !== 'binance' && source !== 'coinbase' && source !== null)
+    throw new UsageError(`--shard shares the symbols of an exchange out: leave it out for --source ${source}.`)
   if (source === 'simulator') refuseOfRealTrades(settings, origins)
   if (source === 'coinbase') refuseOfBinance(settings, origins)
   if (settings.market === 'coinbase' && source !== 'coinbase' && source !== 'none')
@@ -108,7 +108,7 @@ export interface PlanOptions {
   readonly tapeTopic?: string | null
   /** True for `ingest`: even a tape goes where workers wait for the market's trades, unless a topic is named. */
   readonly isIngestOnly?: boolean
-  /** The file that the symbols come from, for the exchange. */
+  /** The file that the symbols come from, for an exchange. */
   readonly symbolsFile?: string | null
   /** What that file wants. */
   readonly streams?: readonly string[]
@@ -152,22 +152,24 @@ export function planRun(source: SourceKind, settings: RunSettings, options: Plan
   if (source === 'none') {
     return { ...common, topic, producer: 'none', symbols: null, sourceText: `topic ${topic}` }
   }
+  const { shard } = settings
+  const { symbolsFile = null, streams = [] } = options
+  const part = shard === undefined ? null : `${shard.number}of${shard.of}`
+  const partText = part === null ? '' : `, part ${part}`
+  const producer = part === null ? source : `${source}-${part}`
   if (source === 'coinbase') {
     const symbols = settings.symbols ?? coinbaseSymbols
     // Frames of two exchanges never share a topic.
     const own =
       market === 'simulated' && settings.logTopic === undefined ? 'crypto.trades.coinbase.simulated.raw' : topic
-    return { ...common, timeUnit: 'ms', topic: own, producer: 'coinbase', symbols, sourceText: `coinbase ${market}` }
+    const sourceText = `coinbase ${market}${partText}`
+    return { ...common, timeUnit: 'ms', topic: own, producer, symbols, symbolsFile, streams, sourceText }
   }
   if (source === 'binance') {
     const symbols = settings.symbols ?? liveSymbols
-    const { shard } = settings
-    const { symbolsFile = null, streams = [] } = options
-    const part = shard === undefined ? null : `${shard.number}of${shard.of}`
-    const producer = part === null ? 'binance' : `binance-${part}`
     const named =
       market === 'simulated' ? `an exchange of invented prices, ${settings.binanceWsUrl}` : `binance ${market}`
-    const sourceText = part === null ? named : `${named}, part ${part}`
+    const sourceText = `${named}${partText}`
     return { ...common, topic, producer, symbols, symbolsFile, streams, sourceText }
   }
   const own = `${options.tapeTopic ?? ''}${readingOf(settings)}`

@@ -1,4 +1,6 @@
+import type { Market } from '../../market/trade.ts'
 import { readSymbolsFile } from '../../sources/symbols/followSymbols.ts'
+import type { SymbolsMarket } from '../../sources/symbols/symbolsFile.ts'
 import { symbolsOfTrades, wantedStreams } from '../../sources/symbols/wantedStreams.ts'
 import type { CommandContext } from '../commandContext.ts'
 import { UsageError } from '../exit.ts'
@@ -24,10 +26,10 @@ export async function withSymbolsOfFile(
   const { symbolsFile } = settings
   const asSet = { settings, symbolsFile: null, streams: [] }
   if (symbolsFile === undefined) return asSet
-  if (named === 'tape' || named === 'none' || named === 'coinbase') {
+  if (named === 'tape' || named === 'none') {
     if (origins.symbolsFile !== 'flag') return asSet
     throw new UsageError(
-      `--symbols-file has symbols of Binance, as they come, not for --source ${named}: leave it out.`,
+      `--symbols-file has symbols of an exchange, as they come, not for --source ${named}: leave it out.`,
     )
   }
   if (origins.symbols === 'flag' && origins.symbolsFile === 'flag') {
@@ -36,13 +38,7 @@ export async function withSymbolsOfFile(
   // What is named on the command line is meant before what stands in the environment.
   if (origins.symbols === 'flag') return asSet
   const file = await readSymbolsFile(symbolsFile)
-  // Of an exchange that invents its prices the file says spot, as it speaks of one.
-  const market = settings.market === 'simulated' ? 'spot' : settings.market
-  if (named !== 'simulator' && file.market !== market) {
-    throw new UsageError(
-      `${symbolsFile} has symbols of ${file.market}, and --market is ${settings.market}: give --market ${file.market}.`,
-    )
-  }
+  if (named !== 'simulator') requireSame(symbolsFile, file.market, named, settings.market)
   const streams = wantedStreams(file)
   const symbols = symbolsOfTrades(streams)
   if (symbols.length === 0) {
@@ -51,4 +47,14 @@ export async function withSymbolsOfFile(
     )
   }
   return { settings: { ...settings, symbols }, symbolsFile, streams }
+}
+
+function requireSame(path: string, ofFile: SymbolsMarket, named: SourceKind | null, market: Market): void {
+  if ((named === 'coinbase') !== (ofFile === 'coinbase')) {
+    const source = ofFile === 'coinbase' ? 'coinbase' : 'binance'
+    throw new UsageError(`${path} has symbols of ${ofFile}: give --source ${source}, or name another file.`)
+  }
+  // Of an exchange that invents its prices the file says what it speaks.
+  if (named === 'coinbase' || ofFile === (market === 'simulated' ? 'spot' : market)) return
+  throw new UsageError(`${path} has symbols of ${ofFile}, and --market is ${market}: give --market ${ofFile}.`)
 }

@@ -13,16 +13,16 @@ import type { Market } from '../../market/trade.ts'
 import { allowedLatenessMs } from '../../pipelines/realtime.ts'
 import { KlineStream } from '../../reconcile/klineStream.ts'
 import { Reconciler, type Round } from '../../reconcile/reconciler.ts'
-import { RefillWriter } from '../../reconcile/refill.ts'
+import { type FrameOf, RefillWriter } from '../../reconcile/refill.ts'
 import { steadyClock, systemClock } from '../../runtime/clock.ts'
 import { RetryableError } from '../../runtime/errors.ts'
 import { openConnection, openPool } from '../../sinks/postgres/connection.ts'
-import { type BinanceMarket, marketRules, resolveHosts } from '../../sources/binance/endpoints.ts'
+import { marketRules, resolveHosts } from '../../sources/binance/endpoints.ts'
 import { feedTarget } from '../../sources/ingest/feedTarget.ts'
 import { limitsOfAddress } from '../../sources/live/addressLimits.ts'
-import { apiOf } from '../backfill/klinesByRest.ts'
+import { binanceMarketOf, historyFor } from '../backfill/historyFor.ts'
 import type { CommandContext } from '../commandContext.ts'
-import { exitOk, UsageError } from '../exit.ts'
+import { exitOk } from '../exit.ts'
 import { hostSettingsOf } from '../hostSettings.ts'
 import { planRun } from '../realtime/runPlan.ts'
 
@@ -34,14 +34,6 @@ const connectTimeoutMs = 10_000
 export async function followCandles(context: CommandContext): Promise<number> {
   const { settings, output } = context
   const { market } = settings
-  if (market === 'coinbase')
-    throw new UsageError('--market coinbase has no candles to compare with: name spot or usdm.')
-  if (market === 'simulated' && settings.binanceRestUrl === undefined)
-    throw new UsageError(
-      '--market simulated is for an exchange that invents its prices: name it with MILLRACE_BINANCE_WS_URL and MILLRACE_BINANCE_REST_URL.',
-    )
-  const asked = market === 'usdm' ? 'usdm' : 'spot'
-  const isSimulated = market === 'simulated'
   const say = (line: string): void => void output.out(`${line}\n`)
   const stopping = new AbortController()
   const shutdown = new Shutdown(() => output.err('Ended at once. What was found stays in candle_difference.'))
@@ -50,6 +42,9 @@ export async function followCandles(context: CommandContext): Promise<number> {
   const folder = ingestFolder(settings.dataDir, `${topic}.${producer}`)
   const ends: (() => unknown)[] = [() => shutdown.dispose()]
   try {
+    const history = historyFor(context, market, stopping.signal)
+    // Futures tell no single trades, and nothing is brought in for them.
+    const frameOf: FrameOf = (symbol, trade) => history.trades?.frame(symbol, trade) ?? Buffer.alloc(0)
     const database = await openRunDatabase(hostSettingsOf(context, schema), output.err)
     ends.push(() => database.close())
     const { address } = database
@@ -86,15 +81,14 @@ export async function followCandles(context: CommandContext): Promise<number> {
     })
     ends.push(() => client.end())
     const reconciler = new Reconciler({
-      ...{ market, asked, symbol: settings.symbol ?? null, store, topic, allowedLatenessMs },
+      ...{ market, history, symbol: settings.symbol ?? null, store, topic, allowedLatenessMs },
       client,
-      api: apiOf(context, asked, stopping.signal, isSimulated),
-      refills: new RefillWriter(log.writer, feedTarget(log.partitions), timeUnit),
+      refills: new RefillWriter(log.writer, feedTarget(log.partitions), timeUnit, frameOf),
       now: () => systemClock.now(),
       onNotice: say,
     })
     say(`Comparing the candles of ${market} in ${schema} with the exchange's as they close. Ctrl-C ends it.`)
-    await rounds({ context, market, asked, reconciler, store, reporter, signal: stopping.signal, say })
+    await rounds({ context, market, reconciler, store, reporter, signal: stopping.signal, say })
     say('Stopped. The next start goes on from what is stored.')
     return exitOk
   } finally {
@@ -105,7 +99,6 @@ export async function followCandles(context: CommandContext): Promise<number> {
 interface Parts {
   readonly context: CommandContext
   readonly market: Market
-  readonly asked: BinanceMarket
   readonly reconciler: Reconciler
   readonly store: KlineStore
   readonly reporter: RunReporter
@@ -113,7 +106,7 @@ interface Parts {
   readonly say: (line: string) => void
 }
 
-async function rounds({ context, market, asked, reconciler, store, reporter, signal, say }: Parts): Promise<void> {
+async function rounds({ context, market, reconciler, store, reporter, signal, say }: Parts): Promise<void> {
   let stream: KlineStream | null = null
   let before: Round | null = null
   let trouble = ''
@@ -123,7 +116,7 @@ async function rounds({ context, market, asked, reconciler, store, reporter, sig
       const symbols = await reconciler.symbols()
       if (stream === null || symbols.join() !== stream.symbols.join()) {
         await stream?.close()
-        stream = symbols.length === 0 ? null : streamOf(context, asked, market === 'simulated', symbols, say)
+        stream = symbols.length === 0 || market === 'coinbase' ? null : streamOf(context, market, symbols, say)
       }
       for (const { symbol, kline } of stream?.take() ?? []) {
         const range = { from: kline.openTime, to: kline.closeTime + 1 }
@@ -154,17 +147,18 @@ async function rounds({ context, market, asked, reconciler, store, reporter, sig
 
 function streamOf(
   { settings }: CommandContext,
-  market: BinanceMarket,
-  isSimulated: boolean,
+  market: Exclude<Market, 'coinbase'>,
   symbols: readonly string[],
   onNotice: (line: string) => void,
 ): KlineStream {
   const { binanceWsUrl: streamUrl, binanceRestUrl: restUrl } = settings
-  const hosts = resolveHosts(market, {
+  const asked = binanceMarketOf(market, restUrl)
+  const hosts = resolveHosts(asked, {
     ...(streamUrl === undefined ? {} : { streamUrl }),
     ...(restUrl === undefined ? {} : { restUrl }),
   })
-  const address = limitsOfAddress(steadyClock, hosts.rest[0]?.url ?? '', marketRules[market].weightPerMinute)
+  const address = limitsOfAddress(steadyClock, hosts.rest[0]?.url ?? '', marketRules[asked].weightPerMinute)
+  const isSimulated = market === 'simulated'
   return new KlineStream({ symbols, urls: hosts.streams, clock: steadyClock, address, isSimulated, onNotice })
 }
 

@@ -1,5 +1,6 @@
 import { isUtf8 } from 'node:buffer'
 import type { RecordView } from '../../runtime/record.ts'
+import { FixedText } from './ascii.ts'
 
 /** What a key costs in the maps beside its bytes, roughly. */
 const OVERHEAD_BYTES = 300
@@ -7,11 +8,11 @@ const RECENT = 1024
 
 interface KeyField {
   readonly key: Buffer
-  readonly field: Buffer
+  readonly field: FixedText
 }
 
 /**
- * The key's field of a line (`"key":"BTCUSDT",`, or `"key_base64":"…",` where the key is not UTF-8), made once for
+ * The key's field of a line (`"key":"BTCUSDT",`, or `,"key_base64":"…",` where the key is not UTF-8), made once for
  * each key. Keeps every key that it was asked for; those met lately are found by a hash of their bytes, without
  * making a text of them.
  */
@@ -28,7 +29,7 @@ export class KeyFields {
   }
 
   /** The field of the record's key, which must not be null. */
-  of(record: RecordView): Buffer {
+  of(record: RecordView): FixedText {
     const { buffer, keyStart, keyLength } = record
     let hash = keyLength
     for (let i = keyStart; i < keyStart + keyLength; i++) hash = Math.imul(hash ^ (buffer[i] as number), 0x01000193)
@@ -44,17 +45,17 @@ export class KeyFields {
     const name = bytes.toString('latin1')
     const known = this.#all.get(name)
     if (known !== undefined) return known
-    const made = { key: Buffer.from(bytes), field: Buffer.from(this.#render(bytes)) }
+    const made = { key: Buffer.from(bytes), field: new FixedText(this.#render(bytes)) }
     this.#all.set(name, made)
     this.#heldBytes += 3 * bytes.length + made.field.length + OVERHEAD_BYTES
     return made
   }
 
   #render(bytes: Buffer): string {
-    if (!isUtf8(bytes)) return `"key_base64":"${bytes.toString('base64')}",`
+    if (!isUtf8(bytes)) return `,"key_base64":"${bytes.toString('base64')}",`
     const text = bytes.toString('utf8')
     this.texts.push(text)
-    return `"key":${JSON.stringify(text)},`
+    return `,"key":${JSON.stringify(text)},`
   }
 }
 

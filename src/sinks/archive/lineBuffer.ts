@@ -1,7 +1,7 @@
 import { isJsonObject } from '../../codecs/jsonText.ts'
 import type { RecordFacts, RecordView } from '../../runtime/record.ts'
 import { headersText } from './archiveLines.ts'
-import { copySmall, writeInteger } from './ascii.ts'
+import { FixedText, writeFixed, writeInteger } from './ascii.ts'
 import { KeyFields } from './keyFields.ts'
 import type { PieceBuffers } from './pieceBuffers.ts'
 
@@ -12,15 +12,14 @@ const BASE64_SLICE_BYTES = 3 * 64 * 1024
 /** More than the longest line's fixed parts: two numbers and the names of four fields. */
 const FRAME_BYTES = 160
 
-const OFFSET = Buffer.from('{"offset":')
-const TIMESTAMP = Buffer.from(',"timestamp":')
-const COMMA = Buffer.from(',')
-const NULL_KEY = Buffer.from('"key":null,')
-const VALUE = Buffer.from('"value":')
-const BASE64 = Buffer.from('"base64":"')
-const NULL_VALUE = Buffer.from('"value":null}\n')
-const VERBATIM_END = Buffer.from('}\n')
-const BASE64_END = Buffer.from('"}\n')
+const OFFSET = new FixedText('{"offset":')
+const TIMESTAMP = new FixedText(',"timestamp":')
+const NULL_KEY = new FixedText(',"key":null,')
+const VALUE = new FixedText('"value":')
+const BASE64 = new FixedText('"base64":"')
+const NULL_VALUE = new FixedText('"value":null}\n')
+const VERBATIM_END = new FixedText('}\n')
+const BASE64_END = new FixedText('"}\n')
 
 /**
  * Writes records as JSON lines into one growing buffer:
@@ -34,6 +33,8 @@ export class LineBuffer {
   readonly #pieces: PieceBuffers
   readonly #fields = new KeyFields()
   #buffer: Buffer = NOTHING
+  /** Of the same bytes. */
+  #view = viewOf(NOTHING)
   #length = 0
   /** Who writes little needs little; who has filled a piece will fill another. */
   #leastBytes = INITIAL_BYTES
@@ -60,7 +61,7 @@ export class LineBuffer {
   append(record: RecordView, facts?: RecordFacts): number {
     const start = this.#length
     const at = this.#writeStart(record, Math.ceil(Math.max(0, record.valueLength) / 3) * 4)
-    this.#length = writeValue(this.#buffer, at, record, facts)
+    this.#length = writeValue(this.#buffer, this.#view, at, record, facts)
     return this.#length - start
   }
 
@@ -80,7 +81,7 @@ export class LineBuffer {
     const isVerbatim = isObject(record, facts)
     const before = this.#length
     const valueAt = this.#writeStart(record, 0)
-    this.#length = copySmall(isVerbatim ? VALUE : BASE64, this.#buffer, valueAt)
+    this.#length = writeFixed(isVerbatim ? VALUE : BASE64, this.#buffer, this.#view, valueAt)
     let bytes = this.#length - before
     onStart()
     const text = isVerbatim ? NOTHING : Buffer.allocUnsafe((BASE64_SLICE_BYTES / 3) * 4)
@@ -93,7 +94,7 @@ export class LineBuffer {
       bytes += part.length
     }
     this.#ensure(FRAME_BYTES)
-    const tail = copySmall(isVerbatim ? VERBATIM_END : BASE64_END, this.#buffer, this.#length)
+    const tail = writeFixed(isVerbatim ? VERBATIM_END : BASE64_END, this.#buffer, this.#view, this.#length)
     bytes += tail - this.#length
     this.#length = tail
     return bytes
@@ -105,19 +106,19 @@ export class LineBuffer {
     const headers = record.headersLength === 0 ? NOTHING : headersField(record)
     this.#ensure(FRAME_BYTES + keyField.length + headers.length + valueBytes)
     const buffer = this.#buffer
-    let at = copySmall(OFFSET, buffer, this.#length)
-    at = writeInteger(record.offset, buffer, at)
-    at = copySmall(TIMESTAMP, buffer, at)
-    at = writeInteger(record.timestamp, buffer, at)
-    at = copySmall(COMMA, buffer, at)
-    at = copySmall(keyField, buffer, at)
-    return headers.length === 0 ? at : copySmall(headers, buffer, at)
+    const view = this.#view
+    let at = writeFixed(OFFSET, buffer, view, this.#length)
+    at = writeInteger(record.offset, buffer, view, at)
+    at = writeFixed(TIMESTAMP, buffer, view, at)
+    at = writeInteger(record.timestamp, buffer, view, at)
+    at = writeFixed(keyField, buffer, view, at)
+    return headers.length === 0 ? at : at + headers.copy(buffer, at)
   }
 
   /** What was written since the last take. The bytes are the caller's, who gives them back to the `PieceBuffers`. */
   take(): Buffer {
     const taken = this.#buffer.subarray(0, this.#length)
-    this.#buffer = NOTHING
+    this.#hold(NOTHING)
     this.#length = 0
     this.#leastBytes = this.#pieces.bytes
     return taken
@@ -135,8 +136,17 @@ export class LineBuffer {
     const grown = isCommon ? this.#pieces.take() : Buffer.allocUnsafeSlow(size)
     this.#buffer.copy(grown, 0, 0, this.#length)
     this.#pieces.giveBack(this.#buffer)
-    this.#buffer = grown
+    this.#hold(grown)
   }
+
+  #hold(buffer: Buffer): void {
+    this.#buffer = buffer
+    this.#view = viewOf(buffer)
+  }
+}
+
+function viewOf({ buffer, byteOffset, length }: Buffer): DataView {
+  return new DataView(buffer, byteOffset, length)
 }
 
 function headersField(record: RecordView): Buffer {
@@ -148,15 +158,15 @@ function isObject({ buffer, valueStart, valueLength }: RecordView, facts: Record
   return facts?.isJsonObject === true || isJsonObject(buffer, valueStart, valueStart + valueLength)
 }
 
-function writeValue(buffer: Buffer, start: number, record: RecordView, facts?: RecordFacts): number {
-  if (record.valueLength < 0) return copySmall(NULL_VALUE, buffer, start)
+function writeValue(buffer: Buffer, view: DataView, start: number, record: RecordView, facts?: RecordFacts): number {
+  if (record.valueLength < 0) return writeFixed(NULL_VALUE, buffer, view, start)
   const { valueStart, valueLength } = record
   let at = start
   if (isObject(record, facts)) {
-    at = copySmall(VALUE, buffer, at)
+    at = writeFixed(VALUE, buffer, view, at)
     at += record.buffer.copy(buffer, at, valueStart, valueStart + valueLength)
   } else {
-    at = copySmall(BASE64, buffer, at)
+    at = writeFixed(BASE64, buffer, view, at)
     at = writeBase64(buffer, at, record.buffer, valueStart, valueStart + valueLength)
     buffer[at++] = 0x22
   }

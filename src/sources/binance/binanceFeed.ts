@@ -1,8 +1,7 @@
 import { ConfigurationError } from '../../runtime/errors.ts'
-import type { FeedTarget } from '../../runtime/feed.ts'
 import { parseLivePosition } from '../live/livePosition.ts'
 import { LiveReader } from '../live/liveReader.ts'
-import { partOfShard, type Shard } from '../live/shard.ts'
+import { emptyShard, partOfShard } from '../live/shard.ts'
 import type { FrameFeed } from '../market/frameFeed.ts'
 import { type BinanceAccessOptions, binanceAccess } from './binanceAccess.ts'
 import { binanceDialect } from './binanceDialect.ts'
@@ -36,7 +35,7 @@ export function binanceFeed(options: BinanceFeedOptions): FrameFeed {
       const known = position === null ? null : parseLivePosition(position, market)
       const partOf = (all: readonly string[]) => partOfShard(all, shard, target, (symbol) => symbol)
       const own = partOf(symbols)
-      if (shard !== undefined && own.length === 0) throw noSymbols(shard, symbols, target)
+      if (shard !== undefined && own.length === 0) throw emptyShard('binance', shard, symbols, target)
       const dialect = binanceDialect(market, hosts.streams, timeUnit)
       const reader = new LiveReader({ ...access, dialect, symbols: own, partOf }, known)
       try {
@@ -48,16 +47,6 @@ export function binanceFeed(options: BinanceFeedOptions): FrameFeed {
       }
     },
   }
-}
-
-function noSymbols(
-  { number, of }: Shard,
-  { length }: readonly string[],
-  target: FeedTarget | undefined,
-): ConfigurationError {
-  return new ConfigurationError(
-    `binance: shard ${number} of ${of} has no symbol: ${length} symbols are in ${target?.partitions ?? 0} partitions. Run fewer shards.`,
-  )
 }
 
 function requireSymbols(symbols: readonly string[]): void {

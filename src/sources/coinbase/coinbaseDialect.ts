@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import type { ExchangeDialect, SubscriptionTalk } from '../live/exchangeDialect.ts'
+import type { ExchangeDialect, SubscriptionTalk, ToldTrade } from '../live/exchangeDialect.ts'
 import type { FramePeek } from '../market/peekFrame.ts'
 
 const trade = { trade_id: z.int().min(0), product_id: z.string().min(1).max(50), time: z.string() }
@@ -53,7 +53,7 @@ export function coinbaseDialect(streamUrl: string): ExchangeDialect {
     urls: [streamUrl],
     talk,
     streamsOf: (product) => channels.map((name) => `${product}@${name}`),
-    peek,
+    peek: peekCoinbase,
     newestOf: (frame) => {
       const read = newestSchema.safeParse(parsedJson(frame))
       if (!read.success) return null
@@ -62,23 +62,27 @@ export function coinbaseDialect(streamUrl: string): ExchangeDialect {
       const through = Date.parse(data.time)
       return lastId === 0 || Number.isNaN(through) ? null : { symbol: data.product_id, lastId, through }
     },
-    tradeFrame: (product, { id, price, qty, time, isBuyerMaker }) =>
-      Buffer.from(
-        JSON.stringify({
-          type: 'match',
-          trade_id: id,
-          // The maker's side.
-          side: isBuyerMaker ? 'buy' : 'sell',
-          size: qty,
-          price,
-          product_id: product,
-          time: new Date(time).toISOString(),
-        }),
-      ),
+    tradeFrame: coinbaseTradeFrame,
   }
 }
 
-function peek(frame: Buffer, into: FramePeek): void {
+/** The frame that the stream would have brought, as far as REST tells. */
+export function coinbaseTradeFrame(product: string, { id, price, qty, time, isBuyerMaker }: ToldTrade): Buffer {
+  const trade = {
+    type: 'match',
+    trade_id: id,
+    // The maker's side.
+    side: isBuyerMaker ? 'buy' : 'sell',
+    size: qty,
+    price,
+    product_id: product,
+    time: new Date(time).toISOString(),
+  }
+  return Buffer.from(JSON.stringify(trade))
+}
+
+/** What the ingest has to know of a frame of Coinbase's. Never throws. */
+export function peekCoinbase(frame: Buffer, into: FramePeek): void {
   const said = parsedJson(frame)
   into.isFill = false
   if (!isObject(said)) {

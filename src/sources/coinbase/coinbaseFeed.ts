@@ -5,15 +5,19 @@ import { defaultLiveLimits, type LiveLimits } from '../live/liveLimits.ts'
 import { parseLivePosition } from '../live/livePosition.ts'
 import { LiveReader } from '../live/liveReader.ts'
 import { RestClient } from '../live/restClient.ts'
+import { emptyShard, partOfShard, type Shard } from '../live/shard.ts'
 import type { FrameFeed } from '../market/frameFeed.ts'
 import { coinbaseDialect } from './coinbaseDialect.ts'
 import { CoinbaseRest } from './coinbaseRest.ts'
+import { type CoinbaseEndpoints, coinbaseEndpoints } from './endpoints.ts'
 
 export interface CoinbaseFeedOptions {
   /** Products, such as `BTC-USD`. */
   readonly symbols: readonly string[]
+  /** Takes a part of the products; all unless told. */
+  readonly shard?: Shard
   /** The exchange's own unless told; without a path. */
-  readonly endpoints?: { readonly streamUrl?: string; readonly restUrl?: string }
+  readonly endpoints?: Partial<CoinbaseEndpoints>
   /** True for an exchange that invents its prices; false unless told. Whichever is told, an exchange that says otherwise of itself is refused. */
   readonly isSimulated?: boolean
   readonly limits?: Partial<LiveLimits>
@@ -25,10 +29,6 @@ export interface CoinbaseFeedOptions {
   readonly jitter?: () => number
 }
 
-const ownEndpoints = {
-  streamUrl: 'wss://ws-feed.exchange.coinbase.com',
-  restUrl: 'https://api.exchange.coinbase.com',
-}
 /** Of one connection; the exchange names no limit, and a socket that carries more would be slow. */
 const streamsPerConnection = 400
 
@@ -39,12 +39,13 @@ const streamsPerConnection = 400
 export function coinbaseFeed(options: CoinbaseFeedOptions): FrameFeed {
   const {
     symbols,
+    shard,
     isSimulated = false,
     clock = steadyClock,
     onNotice = () => undefined,
     jitter = Math.random,
   } = options
-  const { streamUrl = ownEndpoints.streamUrl, restUrl = ownEndpoints.restUrl } = options.endpoints ?? {}
+  const { streamUrl = coinbaseEndpoints.streamUrl, restUrl = coinbaseEndpoints.restUrl } = options.endpoints ?? {}
   if (symbols.length === 0) throw new ConfigurationError('coinbase: symbols must name at least one product, got none.')
   const odd = symbols.find((symbol) => !/^[A-Z0-9]{1,24}-[A-Z0-9]{1,24}$/.test(symbol))
   if (odd !== undefined) throw new ConfigurationError(`coinbase: a product is written like BTC-USD, got '${odd}'.`)
@@ -56,12 +57,15 @@ export function coinbaseFeed(options: CoinbaseFeedOptions): FrameFeed {
     name: isSimulated ? 'coinbase simulated' : 'coinbase',
     isSimulated,
     peek: dialect.peek,
-    open: async (position) => {
+    open: async (position, target) => {
       const known = position === null ? null : parseLivePosition(position, 'coinbase')
+      const partOf = (all: readonly string[]) => partOfShard(all, shard, target, (symbol) => symbol)
+      const own = partOf(symbols)
+      if (shard !== undefined && own.length === 0) throw emptyShard('coinbase', shard, symbols, target)
       const reader = new LiveReader(
         {
-          ...{ dialect, symbols, limits, clock, address, streamsPerConnection, onNotice, jitter },
-          ...{ isSimulated, timeUnit: 'ms', partOf: (all) => all },
+          ...{ dialect, symbols: own, limits, clock, address, streamsPerConnection, onNotice, jitter },
+          ...{ isSimulated, timeUnit: 'ms', partOf },
           rest: new CoinbaseRest({ restUrl, client, clock }),
         },
         known,

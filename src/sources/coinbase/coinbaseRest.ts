@@ -14,9 +14,38 @@ const tradesSchema = z.array(
     time: z.iso.datetime({ offset: true }),
   }),
 )
-const productsSchema = z.array(
-  z.object({ id: z.string(), status: z.string(), trading_disabled: z.boolean().default(false) }),
-)
+export type CoinbaseTradeRow = z.infer<typeof tradesSchema>[number]
+
+/** Products as `/products` tells them, each with `TRADING` or why it is not traded. */
+export const coinbaseProducts = z
+  .array(z.object({ id: z.string().max(50), status: z.string().max(40), trading_disabled: z.boolean().default(false) }))
+  .transform(
+    (products): ReadonlyMap<string, string> =>
+      new Map(
+        products.map(({ id, status, trading_disabled: isDisabled }) => [
+          id,
+          status === 'online' ? (isDisabled ? 'trading disabled' : 'TRADING') : status,
+        ]),
+      ),
+  )
+
+/** The path of a product's trades or candles. */
+export function productPath(product: string, what: 'trades' | 'candles'): string {
+  return `/products/${encodeURIComponent(product)}/${what}`
+}
+
+/** Oldest first. */
+export function tradesOfRows(rows: readonly CoinbaseTradeRow[]): readonly ToldTrade[] {
+  return rows
+    .map(
+      (row): ToldTrade => ({
+        ...{ id: row.trade_id, price: row.price, qty: row.size, time: Date.parse(row.time) },
+        // The side is the maker's.
+        isBuyerMaker: row.side === 'buy',
+      }),
+    )
+    .sort((one, other) => one.id - other.id)
+}
 
 export interface CoinbaseRestOptions {
   readonly restUrl: string
@@ -26,10 +55,12 @@ export interface CoinbaseRestOptions {
 }
 
 /** The exchange takes ten requests a second and address; others may share it. */
-const gapMs = 200
+export const coinbaseGapMs = 200
+/** More are not asked for at once while everything waits; what the others have missed their own words tell. */
+const mostDays = 50
 
 /**
- * What the REST interface of Coinbase Exchange tells, five requests a second at most. Its pages go backwards from an id: a page from an id on is the page before the id that is a page later.
+ * What the REST interface of Coinbase Exchange tells a live feed, five requests a second at most. Its pages go backwards from an id: a page from an id on is the page before the id that is a page later.
  */
 export class CoinbaseRest implements TradesRest {
   readonly #options: CoinbaseRestOptions
@@ -54,7 +85,7 @@ export class CoinbaseRest implements TradesRest {
     signal: AbortSignal,
   ): Promise<{ readonly days: ReadonlyMap<string, RestDay> } | Refused> {
     const days = new Map<string, RestDay>()
-    for (const product of products) {
+    for (const product of products.slice(0, mostDays)) {
       const answer = await this.recent(product, 1, signal)
       if ('refused' in answer) return answer
       const newest = answer.trades.at(-1)
@@ -67,26 +98,13 @@ export class CoinbaseRest implements TradesRest {
     _products: readonly string[],
     signal: AbortSignal,
   ): Promise<{ readonly statuses: ReadonlyMap<string, string> } | Refused> {
-    const answer = await this.#get('/products', {}, productsSchema, signal)
-    if ('refused' in answer) return answer
-    const statuses = answer.value.map(({ id, status, trading_disabled: isDisabled }) => {
-      const word = status === 'online' ? (isDisabled ? 'trading disabled' : 'TRADING') : status
-      return [id, word] as const
-    })
-    return { statuses: new Map(statuses) }
+    const answer = await this.#get('/products', {}, coinbaseProducts, signal)
+    return 'refused' in answer ? answer : { statuses: answer.value }
   }
 
   async #trades(product: string, query: Readonly<Record<string, string>>, signal: AbortSignal): Promise<RestAnswer> {
-    const answer = await this.#get(`/products/${encodeURIComponent(product)}/trades`, query, tradesSchema, signal)
-    if ('refused' in answer) return answer
-    const trades = answer.value.map(
-      (row): ToldTrade => ({
-        ...{ id: row.trade_id, price: row.price, qty: row.size, time: Date.parse(row.time) },
-        // The side is the maker's.
-        isBuyerMaker: row.side === 'buy',
-      }),
-    )
-    return { trades: trades.sort((one, other) => one.id - other.id) }
+    const answer = await this.#get(productPath(product, 'trades'), query, tradesSchema, signal)
+    return 'refused' in answer ? answer : { trades: tradesOfRows(answer.value) }
   }
 
   async #get<T>(
@@ -98,7 +116,7 @@ export class CoinbaseRest implements TradesRest {
     const { restUrl, client, clock } = this.#options
     const now = clock.now()
     const at = Math.max(now, this.#nextAt)
-    this.#nextAt = at + gapMs
+    this.#nextAt = at + coinbaseGapMs
     if (at > now) await clock.sleep(at - now, signal)
     const url = `${restUrl}${path}?${new URLSearchParams(query)}`
     const answer = await client.ask(url, { share: 1, signal })

@@ -19,3 +19,15 @@ export function partOfShard(
   if (target === undefined) throw new ConfigurationError('a shard needs a topic: its partitions are shared out.')
   return all.filter((one) => target.partitionOf(Buffer.from(symbolOf(one))) % shard.of === shard.number - 1)
 }
+
+/** The error for a shard whose partitions have no symbol. @param feed for the message */
+export function emptyShard(
+  feed: string,
+  { number, of }: Shard,
+  { length }: readonly string[],
+  target: FeedTarget | undefined,
+): ConfigurationError {
+  return new ConfigurationError(
+    `${feed}: shard ${number} of ${of} has no symbol: ${length} symbols are in ${target?.partitions ?? 0} partitions. Run fewer shards.`,
+  )
+}

@@ -1,3 +1,4 @@
+import { earliestTradeMs, latestTradeMs } from '../../market/timeUnit.ts'
 import type { FeedTarget } from '../../runtime/feed.ts'
 import type { OutgoingRecord } from '../../runtime/log.ts'
 import { cutFrame } from './cutFrame.ts'
@@ -156,7 +157,9 @@ export class FrameRouter {
       this.counts.otherSymbols++
       return
     }
-    const timestamp = timeUnit === 'us' ? Math.floor(tradeTime / 1_000) : tradeTime
+    const time = timeUnit === 'us' ? Math.floor(tradeTime / 1_000) : tradeTime
+    // A log may refuse records from the future, and would go on doing so.
+    const timestamp = time >= earliestTradeMs && time <= latestTradeMs ? time : this.#time.previous
     out.push({ ...this.#routeOf(symbol), timestamp, value: frame })
     this.counts.trades++
   }

@@ -1,15 +1,17 @@
 import { type Document, isMap, isSeq, type YAMLMap, type YAMLSeq } from 'yaml'
 import { paddedAs } from './flowPadding.ts'
-import type { ReadSymbols } from './symbolsFile.ts'
+import type { ReadSymbols, SymbolsMarket } from './symbolsFile.ts'
 
 /** The text of a new file, with one tier. */
-export const newSymbolsText = `# Which symbols are taken from the exchange, and which of their streams. Each has the streams of its tier, or its own.
-market: spot
+export function newSymbolsText(market: SymbolsMarket): string {
+  return `# Which symbols are taken from the exchange, and which of their streams. Each has the streams of its tier, or its own.
+market: ${market}
 tiers:
   standard:
     streams: [trade]
 symbols:
 `
+}
 
 /** A symbol to be added. */
 export interface NewSymbol {

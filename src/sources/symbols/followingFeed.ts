@@ -2,11 +2,8 @@ import type { FrameBatch, FrameFeed, FrameProgress, FrameReader, FrameReadOption
 import { Followed, type SymbolsFollower } from './followSymbols.ts'
 import { symbolsOfTrades } from './wantedStreams.ts'
 
-export interface FollowingFeedOptions {
-  /** Of the feed, whatever it takes. */
-  readonly name: string
-  /** True for frames of a market that is invented. */
-  readonly isSimulated: boolean
+/** Of the feed, whatever it takes: its name, what its frames are, and whether its market is invented. */
+export interface FollowingFeedOptions extends Pick<FrameFeed, 'name' | 'peek' | 'isSimulated'> {
   readonly follower: SymbolsFollower
   /** The feed of a list of symbols. Each goes on at a position of the others. */
   readonly feedOf: (symbols: readonly string[]) => Promise<FrameFeed>
@@ -16,10 +13,11 @@ export interface FollowingFeedOptions {
  * A feed of the symbols that a file wants, as it stands: when another list is wanted, the feed takes that, or is opened anew for it behind the frames that were handed over, so that nothing is
  * missed of the symbols that stay. One that comes back goes on where it was left.
  */
-export function followingFeed({ name, isSimulated, follower, feedOf }: FollowingFeedOptions): FrameFeed {
+export function followingFeed({ name, peek, isSimulated, follower, feedOf }: FollowingFeedOptions): FrameFeed {
   return {
     name,
-    isSimulated,
+    ...(peek === undefined ? {} : { peek }),
+    isSimulated: isSimulated ?? false,
     open: async (position, target) => {
       const followed = new Followed(follower, symbolsOfTrades)
       const open = async (at: string | null) => (await feedOf(followed.taken)).open(at, target)

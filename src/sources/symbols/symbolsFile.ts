@@ -12,9 +12,12 @@ export interface SymbolEntry {
   readonly streams: readonly string[]
 }
 
+/** Whose symbols a file has. */
+export type SymbolsMarket = (typeof symbolsMarkets)[number]
+
 /** What a file of symbols says. */
 export interface SymbolsFile {
-  readonly market: 'spot' | 'usdm'
+  readonly market: SymbolsMarket
   readonly tiers: ReadonlyMap<string, readonly string[]>
   /** In the order of the file. */
   readonly symbols: readonly SymbolEntry[]
@@ -24,17 +27,23 @@ const maxBytes = 1024 * 1024
 const maxSymbols = 2_000
 const maxTiers = 50
 
+export const symbolsMarkets = ['spot', 'usdm', 'coinbase'] as const
+
+const binanceSymbol = /^[\p{Lu}\p{Lo}\p{N}_]{1,40}$/u
+/** How symbols are written, by whose they are. */
+const spelling: Readonly<Record<SymbolsMarket, { readonly pattern: RegExp; readonly text: string }>> = {
+  spot: { pattern: binanceSymbol, text: 'a symbol in upper case, such as BTCUSDT' },
+  usdm: { pattern: binanceSymbol, text: 'a symbol in upper case, such as BTCUSDT' },
+  coinbase: { pattern: /^[A-Z0-9]{1,24}-[A-Z0-9]{1,24}$/, text: 'a product of Coinbase, such as BTC-USD' },
+}
+
 const streams = z
   .array(z.string().refine(isStreamName, { error: `is no stream; allowed: ${streamsAllowed}` }))
   .min(1)
   .max(20)
 
-export const symbolName = z
-  .string()
-  .regex(/^[\p{Lu}\p{Lo}\p{N}_]{1,40}$/u, 'is no symbol in upper case, such as BTCUSDT')
-
 const fileSchema = z.strictObject({
-  market: z.enum(['spot', 'usdm']).default('spot'),
+  market: z.enum(symbolsMarkets).default('spot'),
   tiers: z
     .record(
       z.string().regex(/^[a-z][a-z0-9_-]{0,39}$/, 'is no name of a tier: lower-case letters, digits, - and _'),
@@ -44,7 +53,7 @@ const fileSchema = z.strictObject({
   symbols: z
     .array(
       z.strictObject({
-        symbol: symbolName,
+        symbol: z.string().min(1).max(50),
         tier: z.string(),
         enabled: z.boolean().default(true),
         streams: streams.optional(),
@@ -69,8 +78,14 @@ export function parseSymbols(name: string, text: string): ReadSymbols {
   const { market, tiers, symbols } = data
   const problems: string[] = []
   const seen = new Set<string>()
-  for (const [index, { symbol, tier }] of symbols.entries()) {
+  const { pattern, text: spelled } = spelling[market]
+  for (const [index, { symbol, tier, streams: own }] of symbols.entries()) {
     const line = lineOf(['symbols', index, 'symbol'])
+    if (!pattern.test(symbol)) problems.push(`${line}: ${symbol} is not ${spelled}`)
+    const other =
+      market === 'coinbase' ? (own ?? tiers[tier]?.streams ?? []).find((name) => name !== 'trade') : undefined
+    if (other !== undefined)
+      problems.push(`${line}: ${symbol} has the stream ${other}, and of Coinbase trades alone are taken`)
     if (seen.has(symbol)) problems.push(`${line}: ${symbol} is there twice`)
     seen.add(symbol)
     if (!Object.hasOwn(tiers, tier)) {

@@ -1,7 +1,7 @@
 import { z } from 'zod'
-import type { ExchangeTrade } from './exchangeTrades.ts'
+import type { ExchangeTrade, SymbolTrades } from './exchangeTrades.ts'
 import type { ExchangeWords } from './exchangeWords.ts'
-import { text8 } from './klines.ts'
+import { klinesOf, text8 } from './klines.ts'
 import type { RestSource } from './restAnswers.ts'
 
 const controlSchema = z.object({
@@ -59,7 +59,8 @@ function matchOf(product: string, { id, price, quantity, time, isBuyerMaker }: E
   }
 }
 
-function answerOf(pathname: string, query: URLSearchParams, { now, lagTrades, symbols }: RestSource) {
+function answerOf(pathname: string, query: URLSearchParams, source: RestSource) {
+  const { now, lagTrades, symbols } = source
   if (pathname === '/time') return { status: 200, body: { iso: new Date(now).toISOString(), epoch: now / 1_000 } }
   if (pathname === '/products') {
     const products = [...symbols.values()].map(({ symbol, isTrading }) => ({
@@ -69,14 +70,43 @@ function answerOf(pathname: string, query: URLSearchParams, { now, lagTrades, sy
     }))
     return { status: 200, body: products }
   }
-  const [, product = ''] = /^\/products\/([^/]+)\/trades$/.exec(pathname) ?? []
+  const [, product = '', what] = /^\/products\/([^/]+)\/(trades|candles)$/.exec(pathname) ?? []
   const trades = symbols.get(product)
   if (trades === undefined) return { status: 404, body: { message: 'NotFound' } }
+  if (what === 'candles') return candlesOf(trades, query, source)
   const told = lagTrades === 0 ? trades.known : trades.known.slice(0, -lagTrades)
   const after = Number(query.get('after') ?? Number.POSITIVE_INFINITY)
   const limit = Math.min(1_000, Number(query.get('limit') ?? 1_000))
   const rows = told.filter(({ id }) => id < after).slice(-limit)
   return { status: 200, body: rows.toReversed().map((trade) => rowOf(product, trade)) }
+}
+
+const granularities: readonly string[] = ['60', '300', '900', '3600', '21600', '86400']
+const mostCandles = 300
+
+/** Newest first, none without a trade, and with numbers as the exchange writes them: not in quotes. */
+function candlesOf(trades: SymbolTrades, query: URLSearchParams, { told }: RestSource) {
+  const granularity = query.get('granularity') ?? '60'
+  const lengthMs = Number(granularity) * 1_000
+  const [start, end] = [Date.parse(query.get('start') ?? ''), Date.parse(query.get('end') ?? '')]
+  if (!granularities.includes(granularity)) return { status: 400, body: { message: 'Unsupported granularity' } }
+  if (Number.isNaN(start) || Number.isNaN(end)) return { status: 400, body: { message: 'invalid start or end' } }
+  if ((end - start) / lengthMs >= mostCandles) {
+    return { status: 400, body: { message: 'granularity too small for the requested time range' } }
+  }
+  const rows = klinesOf(trades.known, lengthMs)
+    .filter(({ openTime, tradeCount }) => tradeCount > 0 && openTime >= start && openTime <= end)
+    .map((kline) => told(trades.symbol, kline))
+    .map(({ openTime, low, high, open, close, volume }) =>
+      [openTime / 1_000, ...[low, high, open, close, volume].map(text8)].join(','),
+    )
+  return {
+    status: 200,
+    body: `[${rows
+      .map((row) => `[${row}]`)
+      .reverse()
+      .join(',')}]`,
+  }
 }
 
 function rowOf(product: string, trade: ExchangeTrade) {

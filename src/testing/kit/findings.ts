@@ -33,7 +33,9 @@ export function findingsText(pipeline: string, findings: Findings): string | nul
   if (lines.length === 0) return null
   const advice = [
     ...(findings.differences.length > 0
-      ? ['"differs" means state that is not saved, or a result that depends on when a checkpoint falls.']
+      ? [
+          '"differs" means state that is not saved, a result that depends on when a checkpoint falls, or a callback that keeps the value it is asked about (`of`, `by` and `id` may only read it).',
+        ]
       : []),
     ...(findings.open.length > 0
       ? ['"open" closes by a later record, by advanceTo or by closeOpen(); finish({ mayBeOpen: true }) leaves it.']

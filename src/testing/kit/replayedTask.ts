@@ -1,10 +1,13 @@
 import type { SavedCheckpoint, StateFrame } from '../../runtime/checkpoint.ts'
 import { LeftOutValues } from '../../runtime/leftOutValues.ts'
+import type { RecordBatch } from '../../runtime/log.ts'
 import type { Cut } from '../../runtime/operator.ts'
 import type { Pipeline } from '../../runtime/pipeline.ts'
 import type { RecordView } from '../../runtime/record.ts'
+import { Span } from '../../runtime/span.ts'
 import { StepFailure } from '../../runtime/stepFailure.ts'
 import type { StreamTask, TaskCut } from '../../runtime/streamTask.ts'
+import { defaultLimits } from '../../runtime/workerLimits.ts'
 import { watchedTask } from './watchedTask.ts'
 
 /** Something that is done to a task. */
@@ -21,16 +24,26 @@ export class ReplayedTask {
   readonly #leftOut = new LeftOutValues()
   #steps: Step[] = []
   #saved: SavedCheckpoint | null = null
+  /** Where operators are lent the values of records, as a worker does with those that it has read ahead; null where each gets values of its own. */
+  readonly #span: Span | null
 
-  /** @param run runs whatever is done to the task */
-  constructor(pipeline: Pipeline, run: <T>(act: () => T) => T) {
+  /**
+   * @param run runs whatever is done to the task
+   * @param lends whether values are lent
+   */
+  constructor(pipeline: Pipeline, run: <T>(act: () => T) => T, lends: boolean) {
+    this.#span = lends ? new Span(1) : null
     this.#pipeline = pipeline
     this.#run = run
     this.task = watchedTask(pipeline, null)
   }
 
   push(record: RecordView, input: number): void {
-    this.#do((task) => task.push(record, input))
+    const span = this.#span
+    this.#do((task) => {
+      if (span === null || !task.mayGoAhead) task.push(record, input)
+      else if (span.next(batchOf(record))) task.pushAhead(span, input, defaultLimits, null)
+    })
   }
 
   act(act: (task: StreamTask) => void): void {
@@ -98,6 +111,19 @@ export class ReplayedTask {
         next = () => this.#replay()
       }
     }
+  }
+}
+
+function batchOf(record: RecordView): RecordBatch {
+  let isRead = false
+  return {
+    ...{ partition: 0, nextOffset: record.offset + 1, byteLength: record.buffer.length },
+    read(view) {
+      if (isRead) return false
+      isRead = true
+      Object.assign(view, record)
+      return true
+    },
   }
 }
 

@@ -89,7 +89,7 @@ export abstract class TestRun<O extends Outlets> {
   readonly #plainResults = new Results()
   /** Saved and restored all the time. */
   readonly #task: ReplayedTask
-  /** Never interrupted. */
+  /** Never interrupted, and lent the values of its records. */
   readonly #plain: ReplayedTask
   /** The next offset of each input. */
   readonly #offsets: number[]
@@ -121,8 +121,8 @@ export abstract class TestRun<O extends Outlets> {
         return outlets
       },
     }
-    this.#task = new ReplayedTask(this.#pipeline, run)
-    this.#plain = new ReplayedTask(this.#pipeline, run)
+    this.#task = new ReplayedTask(this.#pipeline, run, false)
+    this.#plain = new ReplayedTask(this.#pipeline, run, true)
   }
 
   /** No record at or before this event time is expected any more, ms UTC; null before the first. */

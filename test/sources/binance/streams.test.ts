@@ -280,6 +280,26 @@ test('ids that begin again are taken as new once three agree, and a repeat never
   expect(state.isBehind(held(1, start + 200).facts)).toBe(false)
 })
 
+test('one absurd time stamps no record and hides no new beginning; one absurd id is no gap', async () => {
+  const ingest = new StreamIngest('aggTrade')
+  await subscribed('btcusdt@aggTrade')
+  const agg = (a: number, T: number) =>
+    exchange.send(
+      'btcusdt@aggTrade',
+      JSON.stringify({ e: 'aggTrade', E: T, s: 'BTCUSDT', a, p: '1', q: '1', f: a, l: a, T, m: true, M: true }),
+    )
+  for (let id = 1; id <= 3; id++) agg(id, start + id)
+  agg(4, Date.UTC(2090, 0, 1))
+  for (let id = 5; id <= 7; id++) agg(id, start + id)
+  agg(9_007_199_254_740_000, start + 8)
+  for (let id = 8; id <= 12; id++) agg(id, start + 10 + id)
+  await expect
+    .poll(() => ingest.orders('aggTrade'))
+    .toStrictEqual([...range(1, 7), 9_007_199_254_740_000, ...range(8, 12)])
+  for (const { timestamp } of await ingest.records('aggTrade')) expect(timestamp).toBeLessThan(start + 1_000)
+  expect((await ingest.stop()).counts).toMatchObject({ missing: 0 })
+})
+
 test('a clock of the exchange that was ahead makes tickers repeats for a minute, and not for ever', () => {
   const state = new StreamState(null, 0)
   const held = (order: number) => {

@@ -52,8 +52,22 @@ test('a change keeps comments, order and the way that the rest is written', () =
   )
 })
 
+test('a file of Coinbase has products, and their trades alone', () => {
+  const made = read(newSymbolsText('coinbase'))
+  addSymbol(made, { symbol: 'BTC-USD', tier: 'standard', streams: undefined })
+  const again = read(textOf(made))
+  expect(again.file.market).toBe('coinbase')
+  expect(symbolsOfTrades(wantedStreams(again.file))).toStrictEqual(['BTC-USD'])
+  addSymbol(again, { symbol: 'BTCUSD', tier: 'standard', streams: undefined })
+  addSymbol(again, { symbol: 'ETH-USD', tier: 'standard', streams: ['trade', 'ticker'] })
+  expect(() => read(textOf(again))).toThrow(/BTCUSD is not a product of Coinbase.*ETH-USD has the stream ticker/)
+  expect(() =>
+    read(newSymbolsText('spot').replace('symbols:', 'symbols: [{ symbol: BTC-USD, tier: standard }]')),
+  ).toThrow(/BTC-USD is not a symbol/)
+})
+
 test('a new file is well formed, and takes symbols', () => {
-  const made = read(newSymbolsText)
+  const made = read(newSymbolsText('spot'))
   expect(made.file.symbols).toStrictEqual([])
   addSymbol(made, { symbol: 'BTCUSDT', tier: 'standard', streams: ['trade', 'depth@100ms'] })
   const again = read(textOf(made))
@@ -69,7 +83,7 @@ test.each([
   ['symbols: [', 'line 1: no YAML'],
   ['', 'the file (Invalid input: expected object, received null)'],
   [text.replace('tier: hot }', 'tier: hat }'), 'line 8: BTCUSDT has the tier hat, and the tiers are hot, cold'],
-  [text.replace('BTCUSDT', 'btcusdt'), 'line 8: symbols.symbol is no symbol in upper case'],
+  [text.replace('BTCUSDT', 'btcusdt'), 'line 8: btcusdt is not a symbol in upper case'],
   [text.replace('ETHUSDT', 'BTCUSDT'), 'line 9: BTCUSDT is there twice'],
   [text.replace('kline_1m,', 'kline_7m,'), 'line 3: tiers.hot.streams is no stream; allowed: trade, aggTrade'],
   [text.replace('enabled: false', 'enabled: nope'), 'line 11: symbols.enabled (Invalid input: expected boolean'],

@@ -17,6 +17,7 @@ import { GapPossible, Inbox } from '../../live/inbox.ts'
 import type { LiveLimits } from '../../live/liveLimits.ts'
 import { unlessAborted } from '../../live/unlessAborted.ts'
 import { cutFrame, defaultMaxFrameBytes } from '../../market/cutFrame.ts'
+import { EventTimeTracker } from '../../market/eventTimeTracker.ts'
 import { binanceTalk } from '../binanceDialect.ts'
 import type { BinanceHosts, BinanceMarket, MarketRules } from '../endpoints.ts'
 import type { RestTrades } from '../restTrades.ts'
@@ -80,6 +81,8 @@ export class StreamReader implements FeedReader {
   #ready: HeldFrame[] = []
   #received: { readonly at: number; readonly headers: readonly RecordHeader[] } = { at: -1, headers: [] }
   #frames: number
+  /** Which times of the exchange are to be believed. */
+  readonly #time = new EventTimeTracker()
   #newest: number | null = null
   #counts = { frames: 0, duplicates: 0, gaps: 0, filled: 0, missing: 0, restarts: 0, unreadable: 0, otherStreams: 0 }
 
@@ -236,6 +239,12 @@ export class StreamReader implements FeedReader {
       return this.#handOver(held, now, out)
     }
     this.#counts.gaps++
+    if (firstId - last > maxLeap) {
+      this.#options.onNotice(
+        `${stream} leaps from ${last} to ${firstId}: nothing is fetched for that, and nothing counted as missing`,
+      )
+      return this.#handOver(held, now, out)
+    }
     if (this.#options.kind === 'aggTrade') {
       const missed = { symbol, fromId: last + 1, toId: firstId - 1 }
       this.#filling = { pages: this.#fill.between(missed), symbol, toId: missed.toId, following: held }
@@ -273,8 +282,11 @@ export class StreamReader implements FeedReader {
     const state = this.#states.get(stream)
     // A page of REST may reach into what the stream has brought.
     if (state === undefined || state.isBehind(facts)) return 0
-    state.handOver(facts, now)
-    const timestamp = time === null ? now : Math.floor(time / this.#perMs)
+    const told = time === null ? now : Math.floor(time / this.#perMs)
+    const stamped = this.#time.stamp(told, stream, facts.order)
+    state.handOver(facts, now, stamped === told)
+    // Before anything was believed.
+    const timestamp = stamped < 0 ? now : stamped
     if (this.#newest === null || timestamp > this.#newest) this.#newest = timestamp
     this.#counts.frames++
     out.push({ ...this.#placeOf(symbol), timestamp, value: frame, headers: this.#headersAt(now) })
@@ -327,3 +339,5 @@ export class StreamReader implements FeedReader {
 }
 
 const gapsUntilSilent = 20
+/** More than the busiest symbol has in days. */
+const maxLeap = 10_000_000

@@ -51,11 +51,12 @@ export class StreamState {
     return order < this.mark[0] || (order === this.mark[0] && minor <= this.mark[1])
   }
 
-  handOver({ order, minor, time }: StreamFrame, now: number): void {
+  /** @param isBelieved whether its time may be the newest one */
+  handOver({ order, minor, time }: StreamFrame, now: number, isBelieved = true): void {
     this.mark = [order, minor]
     this.#movedAt = now
     this.#behind = []
-    if (time !== null && time !== order) this.#newestTime = Math.max(time, this.#newestTime ?? time)
+    if (isBelieved && time !== null && time !== order) this.#newestTime = Math.max(time, this.#newestTime ?? time)
   }
 
   /** For a frame that lies behind: those that are a new beginning together, or null for a repeat. */

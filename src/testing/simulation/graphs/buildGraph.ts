@@ -16,6 +16,7 @@ import type { Destination } from '../../../runtime/destination.ts'
 import { RetryableError } from '../../../runtime/errors.ts'
 import type { OperatorSpec } from '../../../runtime/operator.ts'
 import type { RecordView } from '../../../runtime/record.ts'
+import { shared as sharing } from '../../../runtime/shared.ts'
 import { enriched, type Item, itemCodec, residueOf, throwOn } from './item.ts'
 import { each, type Flow, plainStep } from './plainSteps.ts'
 import {
@@ -65,14 +66,15 @@ export function buildGraph(
       streams.set(end, flow)
       return
     }
-    const shared = flow.pipe(share())
+    // Both ways to share, the one that lends and the one that does not.
+    const shared = end.length % 2 === 0 ? sharing(flow) : flow.pipe(share())
     for (const stretch of end) build(stretch, shared)
   }
 
   function withSteps(steps: readonly Step[], above: Observable<Flow>): Observable<Flow> {
     return steps.reduce((flow, step) => {
       if (step.kind !== 'diamond') return flow.pipe(operatorOf(step, surroundings, tables))
-      const shared = flow.pipe(share())
+      const shared = step.branches.length % 2 === 0 ? sharing(flow) : flow.pipe(share())
       return merge(...step.branches.map((branch) => withSteps(branch, shared)))
     }, above)
   }

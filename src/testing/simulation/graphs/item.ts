@@ -1,4 +1,5 @@
 import { type Codec, Rejection } from '../../../runtime/codec.ts'
+import { ItemLender } from './itemLender.ts'
 
 /** The one kind of value in drawn graphs, so that any operator can stand below any other. */
 export interface Item {
@@ -55,6 +56,7 @@ export const itemCodec: Codec<Item> = {
     if (item.n === refusedNumber) return new Rejection('refused', `the codec takes no ${item.n}`)
     return item.n === emptyNumber ? undefined : item
   },
+  lender: () => new ItemLender(itemCodec),
 }
 
 /** True for an item that any operator takes. */

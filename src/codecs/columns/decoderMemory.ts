@@ -1,0 +1,171 @@
+import type { FieldLayout, LayoutStep } from '../fieldLayout.ts'
+import type { LeafPlan } from '../schemaPlan.ts'
+import { type Decoder, openDecoder } from './decoderModule.ts'
+
+export const mostLayouts = 8
+/** Bytes of frames that are in the memory at a time. */
+export const inputBytes = 256 * 1024
+/** What is fixed in a layout, and the longest texts that go with it: a decoder may look this far past the end of a frame before it notices. */
+const margin = 128 * 1024
+/** What the decoder keeps for itself: its constants. */
+const ownBytes = 16_384
+const closerBytes = 128
+/** These are known to `assembly/columns.ts`. */
+const layoutBytes = 131_072
+const stepBytes = 64
+const fixedAt = 65_536
+const dictionaryTableAt = 64
+export const dictionaryStoreAt = dictionaryTableAt + (32_768 + 16) * 4
+const dictionaryBytes = dictionaryStoreAt + 786_432
+const mostTexts = 16_384
+/** What a text of a dictionary takes at most. */
+const longestEntry = 72
+/** A schema with more is read by JavaScript. */
+const mostBytes = 64 * 1024 * 1024
+const kinds = { end: 0, int: 1, fixed8: 2, string: 3, boolean: 4, number: 5, skip: 6 }
+
+/** The memory of one decoder: where frames, layouts, columns and dictionaries lie in it. Holds 1 to 2 MB a schema, most of which is only taken as it is used. */
+export class DecoderMemory {
+  readonly decoder: Decoder
+  readonly bytes: Buffer
+  readonly words: Int32Array
+  readonly starts: Int32Array
+  readonly lengths: Int32Array
+  readonly layouts: Uint8Array
+  /** By slot: empty for one that is a text. */
+  readonly numbers: readonly Float64Array[]
+  /** By slot: empty for one that is none. */
+  readonly codes: readonly Int32Array[]
+  /** By slot: where its dictionary begins; 0 for one that is no text. */
+  readonly dictionaries: readonly number[]
+  readonly inputAt: number
+  readonly #program: number
+  readonly #columns: readonly number[]
+
+  /** Null where there is no WebAssembly, or the leaves want too much of it. */
+  static of(leaves: readonly LeafPlan[], mostFrames: number): DecoderMemory | null {
+    const places = new Places(leaves, mostFrames)
+    if (places.end > mostBytes) return null
+    const opened = openDecoder(places.end)
+    return opened === null ? null : new DecoderMemory(leaves, places, mostFrames, opened.decoder, opened.memory)
+  }
+
+  private constructor(
+    leaves: readonly LeafPlan[],
+    places: Places,
+    mostFrames: number,
+    decoder: Decoder,
+    memory: ArrayBuffer,
+  ) {
+    this.decoder = decoder
+    this.bytes = Buffer.from(memory)
+    this.words = new Int32Array(memory)
+    this.starts = new Int32Array(memory, places.starts, mostFrames)
+    this.lengths = new Int32Array(memory, places.lengths, mostFrames)
+    this.layouts = new Uint8Array(memory, places.layouts, mostFrames)
+    this.#columns = places.columns
+    this.numbers = leaves.map(({ kind }, slot) =>
+      kind === 'string' ? new Float64Array(0) : new Float64Array(memory, places.columns[slot], mostFrames),
+    )
+    this.codes = leaves.map(({ kind }, slot) =>
+      kind === 'string' ? new Int32Array(memory, places.columns[slot], mostFrames) : new Int32Array(0),
+    )
+    this.dictionaries = places.dictionaries
+    this.inputAt = places.input
+    this.#program = places.program
+    decoder.starts.value = places.starts
+    decoder.lengths.value = places.lengths
+    decoder.layouts.value = places.layouts
+    decoder.program.value = places.program
+    decoder.closers.value = ownBytes
+    decoder.prepare()
+    for (const [slot, { kind }] of leaves.entries()) if (kind === 'string') this.clearDictionary(slot)
+  }
+
+  /** Texts in the dictionary of the slot. */
+  textCount(slot: number): number {
+    return this.words[(this.dictionaries[slot] as number) >> 2] as number
+  }
+
+  /** Whether the dictionary takes no text any more. */
+  isFull(slot: number): boolean {
+    const at = this.dictionaries[slot] as number
+    const storeEnd = this.words[(at >> 2) + 1] as number
+    return this.textCount(slot) === mostTexts || storeEnd + longestEntry > at + dictionaryBytes
+  }
+
+  clearDictionary(slot: number): void {
+    const at = this.dictionaries[slot] as number
+    this.words[at >> 2] = 0
+    this.words[(at >> 2) + 1] = at + dictionaryStoreAt
+    this.words.fill(0, (at + dictionaryTableAt) >> 2, (at + dictionaryStoreAt) >> 2)
+  }
+
+  /** Has the decoder read by the layout, as the one of that number. */
+  writeLayout(number: number, { steps, doubles }: FieldLayout): void {
+    const { bytes } = this
+    const start = this.#program + number * layoutBytes
+    let fixed = start + fixedAt
+    let nextDouble = 0
+    for (const [index, step] of steps.entries()) {
+      const at = start + index * stepBytes
+      bytes.fill(0, at, at + stepBytes)
+      bytes.fill(0, fixed, fixed + roomOf(step))
+      if (step.doubleCount === 0) {
+        bytes.writeInt32LE(step.low, fixed)
+        bytes.writeInt32LE(step.high, fixed + 4)
+      }
+      for (let double = 0; double < step.doubleCount; double += 1, nextDouble += 1) {
+        bytes.writeDoubleLE(doubles[nextDouble] as number, fixed + Math.min(double * 8, step.length - 8))
+      }
+      this.#writeStep(at, step, fixed)
+      fixed += roomOf(step)
+    }
+  }
+
+  #writeStep(at: number, { kind, leaf, length, levels }: LayoutStep, fixed: number): void {
+    const { bytes } = this
+    bytes[at] = kinds[kind]
+    bytes[at + 1] = leaf?.check == null ? 0 : 1
+    bytes.writeUInt16LE(length, at + 2)
+    bytes.writeUInt32LE(fixed, at + 4)
+    bytes.writeUInt32LE(leaf === null ? 0 : (this.#columns[leaf.slot] as number), at + 8)
+    bytes.writeUInt32LE(leaf === null ? levels : (this.dictionaries[leaf.slot] as number), at + 12)
+    bytes.writeDoubleLE(leaf?.min ?? 0, at + 16)
+    bytes.writeDoubleLE(leaf?.max ?? 0, at + 24)
+    bytes.copy(bytes, at + 32, fixed, fixed + 16)
+    bytes.fill(0xff, at + 48, at + 48 + Math.min(16, length))
+  }
+}
+
+function roomOf({ length }: LayoutStep): number {
+  return Math.max(16, length)
+}
+
+/** Where what lies, in bytes. */
+class Places {
+  readonly starts = ownBytes + closerBytes
+  readonly lengths: number
+  readonly layouts: number
+  readonly program: number
+  readonly columns: number[] = []
+  readonly dictionaries: number[] = []
+  readonly input: number
+  readonly end: number
+
+  constructor(leaves: readonly LeafPlan[], mostFrames: number) {
+    this.lengths = this.starts + mostFrames * 4
+    this.layouts = this.lengths + mostFrames * 4
+    // What is made of words of eight bytes has to begin with one.
+    this.program = Math.ceil((this.layouts + mostFrames) / 8) * 8
+    let at = this.program + mostLayouts * layoutBytes
+    for (const { kind } of leaves) {
+      this.columns.push(at)
+      at += mostFrames * 8
+      this.dictionaries.push(kind === 'string' ? at : 0)
+      if (kind === 'string') at += dictionaryBytes
+    }
+    this.input = at
+    this.end = at + inputBytes + margin
+  }
+}

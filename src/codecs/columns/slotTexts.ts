@@ -1,0 +1,79 @@
+import { acceptBy } from '../acceptBy.ts'
+import { latin1Text } from '../latin1.ts'
+import type { LeafPlan } from '../schemaPlan.ts'
+import { utf8Text } from '../utf8.ts'
+import { type DecoderMemory, dictionaryStoreAt } from './decoderMemory.ts'
+
+const quote = 0x22
+/** So many frames are read with a dictionary that is full before it starts over, in case other texts are the ones that come again. */
+const framesWithFull = 262_144
+
+/** The texts of one field: by frame, and by the numbers that its dictionary gives them. Each is made, and looked at by the schema, once. */
+export class SlotTexts {
+  /** By frame. */
+  readonly texts: string[]
+  readonly #slot: number
+  readonly #accept: (text: string) => string | null
+  readonly #memory: DecoderMemory
+  readonly #known: string[] = []
+  /** Numbers of texts that the schema refuses, or that are no UTF-8. */
+  readonly #refused = new Set<number>()
+  /** Where the next text of the dictionary will be. */
+  #at: number
+  #framesWithFull = 0
+
+  constructor({ slot, check }: LeafPlan, memory: DecoderMemory) {
+    this.texts = new Array<string>(memory.layouts.length).fill('')
+    this.#slot = slot
+    this.#accept = acceptBy(check)
+    this.#memory = memory
+    this.#at = this.#start
+  }
+
+  get #start(): number {
+    return (this.#memory.dictionaries[this.#slot] as number) + dictionaryStoreAt
+  }
+
+  /** Before frames are read. */
+  begin(frames: number): void {
+    if (!this.#memory.isFull(this.#slot)) return
+    this.#framesWithFull += frames
+    if (this.#framesWithFull < framesWithFull) return
+    this.#framesWithFull = 0
+    this.#memory.clearDictionary(this.#slot)
+    this.#at = this.#start
+    this.#refused.clear()
+    this.#known.length = 0
+  }
+
+  /** Gives frames that have been read their texts, and takes those back that have one which is none. */
+  take(buffer: Buffer, from: number, to: number): void {
+    const { layouts, codes } = this.#memory
+    const known = this.#known
+    const refused = this.#refused
+    const code = codes[this.#slot] as Int32Array
+    const count = this.#memory.textCount(this.#slot)
+    while (known.length < count) this.#add()
+    for (let frame = from; frame < to; frame += 1) {
+      if (layouts[frame] === 0) continue
+      const number = code[frame] as number
+      if (number >= 0) this.texts[frame] = known[number] ?? ''
+      else this.texts[frame] = latin1Text(buffer, ~number, buffer.indexOf(quote, ~number))
+      if (refused.size > 0 && refused.has(number)) layouts[frame] = 0
+    }
+  }
+
+  #add(): void {
+    const { bytes, words } = this.#memory
+    const length = words[(this.#at >> 2) + 1] as number
+    const start = this.#at + 8
+    const end = start + length
+    let isAscii = true
+    for (let at = start; at < end; at += 1) if ((bytes[at] as number) > 0x7f) isAscii = false
+    const text = isAscii ? latin1Text(bytes, start, end) : utf8Text(bytes, start, end)
+    const accepted = typeof text === 'string' ? this.#accept(text) : null
+    if (accepted === null) this.#refused.add(this.#known.length)
+    this.#known.push(accepted ?? '')
+    this.#at = start + ((length >> 3) + 1) * 8
+  }
+}

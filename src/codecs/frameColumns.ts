@@ -1,0 +1,29 @@
+import type { z } from 'zod'
+import { wasmColumns } from './columns/wasmColumns.ts'
+import { ReaderColumns } from './readerColumns.ts'
+
+/**
+ * Frames of one zod schema, many read in one call: what was read of them is in columns, one for each slot of the schema (`slot` of `SchemaReader`), at the number of the frame. They hold it until the
+ * next call.
+ */
+export interface FrameColumns {
+  /** Reads frame i at `[starts[i], starts[i] + lengths[i])` of the buffer, for `from` up to, not including, `to`; a negative length is no frame. Never throws. */
+  read(buffer: Buffer, starts: Int32Array, lengths: Int32Array, from: number, to: number): void
+  /** By frame: 0 where it was not read and somebody else has to be asked, otherwise the number of its layout, from 1. */
+  readonly layouts: Uint8Array
+  /** The slot of a field, by its path (`data.p`). Throws RangeError where there is none. */
+  slot(path: string): number
+  /** Whether frames of the layout have the optional field. */
+  has(layout: number, slot: number): boolean
+  /** Whether frames of the layout have `null` in the field's place. */
+  isNull(layout: number, slot: number): boolean
+  /** Ints and other numbers, decimals in counts of 1e-8, booleans as 0 and 1. A frame with a count that is no safe integer is not read. */
+  numbers(slot: number): Float64Array
+  /** Texts. */
+  texts(slot: number): readonly string[]
+}
+
+/** Columns of up to so many frames of the schema: by WebAssembly, and where that is not to be had by a reader that takes one frame after the other. */
+export function frameColumns(schema: z.ZodType, most: number): FrameColumns {
+  return wasmColumns(schema, most) ?? new ReaderColumns(schema, most)
+}

@@ -1,0 +1,203 @@
+import type { z } from 'zod'
+import { type FrameColumns, frameColumns } from '../codecs/frameColumns.ts'
+import type { Fixed8 } from '../exact/decimal.ts'
+import type { Lender } from '../runtime/codec.ts'
+import { keep, Lent } from '../runtime/lent.ts'
+import { mostAhead, type Span } from '../runtime/span.ts'
+import { type frameSchemas, marketFill, type TradeRules } from './frame.ts'
+import { unitsPerMs } from './timeUnit.ts'
+import type { Market, MarketEvent, Trade } from './trade.ts'
+
+/**
+ * Lends the trades of many frames that were read at once, bare or combined. Every other frame is left to `decode`: heartbeats, words on gaps, trades that were fetched later or whose ids have started
+ * again, what counts for no candle, and what is wrong.
+ */
+export class TradeLender implements Lender<MarketEvent> {
+  /** The kind that came last stands first: a log mostly has one. */
+  readonly #kinds: TradeFrames[]
+  /** By record of the span: what lends its trade; null where nothing does. */
+  readonly #lenders = new Array<TradeFrames | null>(mostAhead).fill(null)
+
+  constructor(schemas: ReturnType<typeof frameSchemas>, rules: TradeRules) {
+    this.#kinds = [new TradeFrames(schemas.combined, 'data.', rules), new TradeFrames(schemas.bare, '', rules)]
+  }
+
+  read(span: Span): void {
+    const lenders = this.#lenders
+    const { at: from, count: to } = span
+    lenders.fill(null, from, to)
+    let left = to - from
+    for (const frames of [...this.#kinds]) {
+      if (left === 0) break
+      left -= frames.read(span)
+      if (left === 0) this.#kinds.sort((a, b) => Number(b === frames) - Number(a === frames))
+      for (let i = from; i < to; i += 1) if (frames.hasTrade(i)) lenders[i] = frames
+    }
+  }
+
+  lend(at: number): MarketEvent | undefined {
+    return this.#lenders[at]?.lend(at)
+  }
+}
+
+/** Frames of one kind, and the trade of the one that is lent. */
+class TradeFrames {
+  readonly #schema: z.ZodType
+  readonly #prefix: '' | 'data.'
+  readonly #rules: TradeRules
+  #opened: OpenColumns | null = null
+  readonly #trade: LentTrade
+  /** By layout: whether its frames say no more than that a trade has happened; null where that was not looked at. */
+  readonly #isPlain: (boolean | null)[] = []
+
+  constructor(schema: z.ZodType, prefix: '' | 'data.', rules: TradeRules) {
+    this.#schema = schema
+    this.#prefix = prefix
+    this.#rules = rules
+    this.#trade = new LentTrade(rules.market, rules.timeUnit === 'ms' ? 1 : unitsPerMs.us)
+  }
+
+  /** Gives how many were read. */
+  read({ buffer, valueStarts, valueLengths, at, count }: Span): number {
+    this.#opened ??= openColumns(this.#schema, this.#prefix)
+    const { columns, slots } = this.#opened
+    const { s, t, p, q, T, m } = slots
+    columns.read(buffer, valueStarts, valueLengths, at, count)
+    const numbers = [t, p, q, T, m].map((slot) => columns.numbers(slot)) as unknown as NumberColumns
+    this.#trade.over(columns.texts(s), numbers)
+    this.#isPlain.length = 0
+    let read = 0
+    for (let i = at; i < count; i += 1) if (columns.layouts[i] !== 0) read += 1
+    return read
+  }
+
+  hasTrade(i: number): boolean {
+    if (this.#opened === null) return false
+    const { columns, slots } = this.#opened
+    const { symbols } = this.#rules
+    const layout = columns.layouts[i] as number
+    if (layout === 0 || !this.#layoutIsPlain(layout, this.#opened)) return false
+    if (columns.has(layout, slots.X) && columns.texts(slots.X)[i] !== marketFill) return false
+    return this.#trade.counts(i) && (symbols === null || symbols.has(columns.texts(slots.s)[i] as string))
+  }
+
+  lend(i: number): Trade {
+    return this.#trade.of(i) as unknown as Trade
+  }
+
+  #layoutIsPlain(layout: number, { columns, slots }: OpenColumns): boolean {
+    const { fill, epoch } = slots
+    const known = this.#isPlain[layout] ?? null
+    if (known !== null) return known
+    const isPlain = !columns.has(layout, fill) && !columns.has(layout, epoch)
+    this.#isPlain[layout] = isPlain
+    return isPlain
+  }
+}
+
+interface OpenColumns {
+  readonly columns: FrameColumns
+  readonly slots: Readonly<Record<'s' | 't' | 'p' | 'q' | 'T' | 'X' | 'm' | 'fill' | 'epoch', number>>
+}
+
+function openColumns(schema: z.ZodType, prefix: '' | 'data.'): OpenColumns {
+  const columns = frameColumns(schema, mostAhead)
+  const slot = (name: string) => columns.slot(prefix + name)
+  const slots = {
+    ...{ s: slot('s'), t: slot('t'), p: slot('p'), q: slot('q'), T: slot('T'), X: slot('X'), m: slot('m') },
+    ...{ fill: slot('fill'), epoch: slot('epoch') },
+  }
+  return { columns, slots }
+}
+
+type NumberColumns = readonly [t: Float64Array, p: Float64Array, q: Float64Array, T: Float64Array, m: Float64Array]
+
+const noNumbers = new Float64Array(0)
+
+/** A trade as its columns have it. What its properties are is what those of a trade are, also for `Object.keys` and `JSON.stringify`. */
+class LentTrade extends Lent<Trade> {
+  #at = 0
+  #symbols: readonly string[] = []
+  #ids: Float64Array = noNumbers
+  #prices: Float64Array = noNumbers
+  #quantities: Float64Array = noNumbers
+  #times: Float64Array = noNumbers
+  #makers: Float64Array = noNumbers
+  readonly #market: Market
+  readonly #unitsPerMs: number
+
+  constructor(market: Market, unitsAMs: number) {
+    super()
+    this.#market = market
+    this.#unitsPerMs = unitsAMs
+    Object.defineProperties(this, LentTrade.#properties)
+  }
+
+  over(symbols: readonly string[], [ids, prices, quantities, times, makers]: NumberColumns): void {
+    this.#symbols = symbols
+    this.#ids = ids
+    this.#prices = prices
+    this.#quantities = quantities
+    this.#times = times
+    this.#makers = makers
+  }
+
+  of(at: number): this {
+    this.#at = at
+    return this
+  }
+
+  /** False where price or quantity is zero. */
+  counts(at: number): boolean {
+    return this.#prices[at] !== 0 && this.#quantities[at] !== 0
+  }
+
+  override [keep](): Trade {
+    return {
+      type: 'trade',
+      market: this.#market,
+      symbol: this.#symbol,
+      tradeId: this.#ids[this.#at] as number,
+      price: this.#prices[this.#at] as Fixed8,
+      quantity: this.#quantities[this.#at] as Fixed8,
+      tradeTime: this.#time,
+      isBuyerMaker: this.#makers[this.#at] === 1,
+    }
+  }
+
+  get #symbol(): string {
+    return this.#symbols[this.#at] as string
+  }
+
+  get #time(): number {
+    const time = this.#times[this.#at] as number
+    return this.#unitsPerMs === 1 ? time : Math.floor(time / this.#unitsPerMs)
+  }
+
+  static readonly #properties: PropertyDescriptorMap = Object.fromEntries(
+    Object.entries<(this: LentTrade) => unknown>({
+      type: () => 'trade',
+      market() {
+        return this.#market
+      },
+      symbol() {
+        return this.#symbol
+      },
+      tradeId() {
+        return this.#ids[this.#at]
+      },
+      price() {
+        return this.#prices[this.#at]
+      },
+      quantity() {
+        return this.#quantities[this.#at]
+      },
+      tradeTime() {
+        return this.#time
+      },
+      isBuyerMaker() {
+        return this.#makers[this.#at] === 1
+      },
+    }).map(([name, get]) => [name, { enumerable: true, get }]),
+  )
+}

@@ -1,0 +1,29 @@
+import type { Subscriber } from 'rxjs'
+
+/** Makes a value of its own of one that is lent. */
+export const keep: unique symbol = Symbol('keep')
+
+/**
+ * A value that still lies in the columns of a span: it has the properties of the value as long as its record is at hand, and is that of another record afterwards. Who is lent one looks at it
+ * before it returns, passes it on as it is, and keeps what `kept` makes of it.
+ */
+export abstract class Lent<T> {
+  /** The value for good. */
+  abstract [keep](): T
+}
+
+/** The value itself, for who is not done with it at once or hands it to code that may not be. */
+export function kept<T>(value: T): T {
+  return value instanceof Lent ? (value as Lent<T>)[keep]() : value
+}
+
+/** Takes values that are lent, beside such as are not. */
+export interface Borrower<T> {
+  /** What `next` does, with a value that is lent. */
+  nextLent(value: T): void
+}
+
+/** Whether the reader takes values that are lent; what is no reader of ours would keep them. */
+export function borrows<T>(reader: Subscriber<T>): reader is Subscriber<T> & Borrower<T> {
+  return 'nextLent' in reader
+}

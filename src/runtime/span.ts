@@ -1,0 +1,154 @@
+import type { RecordBatch } from './log.ts'
+import { RecordView } from './record.ts'
+
+/** No more are read ahead, so that what is read of them is still in the cache of the core when it is used. */
+export const mostAhead = 512
+
+const noBytes = Buffer.alloc(0)
+let fillings = 0
+
+/**
+ * Records of one batch that were read ahead, one of them at hand: where they lie in one buffer, as columns, so that a codec can read many at once.
+ *
+ * Holds the places of at most so many records, and of one more that lies in another buffer. They are as valid as the batch.
+ */
+export class Span {
+  /** The record at hand, as soon as `show` was called for it. */
+  readonly view = new RecordView()
+  /** Holds keys and values of all of them. */
+  buffer: Buffer = noBytes
+  /** By record: its place in its partition. */
+  readonly offsets: Float64Array
+  /** By record: ms UTC, -1 for none. */
+  readonly timestamps: Float64Array
+  /** By record: where its key lies in the buffer, in bytes. */
+  readonly keyStarts: Int32Array
+  /** By record: of its key, in bytes; -1 for null. */
+  readonly keyLengths: Int32Array
+  /** By record: where its value lies in the buffer, in bytes. */
+  readonly valueStarts: Int32Array
+  /** By record: of its value, in bytes; -1 for null. */
+  readonly valueLengths: Int32Array
+  /** By record: where its headers lie in the buffer, in bytes. */
+  readonly headersStarts: Int32Array
+  /** By record: of its headers, in bytes; 0 for none. */
+  readonly headersLengths: Int32Array
+  /** How many there are. */
+  count = 0
+  /** The number of the one at hand, from 0; -1 before the first. */
+  at = -1
+  /** A number that no other filling has, so that who has read ahead knows whether that was of these records. */
+  filling = 0
+  readonly #most: number
+  #shown = -1
+  /** One that was read and lies in another buffer than those before it. */
+  readonly #behind = new RecordView()
+  #hasBehind = false
+  /** What the batch has thrown behind the records at hand. */
+  #failure: { readonly error: unknown } | null = null
+
+  /** @param most how many records it may hold */
+  constructor(most: number) {
+    this.#most = most
+    this.offsets = new Float64Array(most)
+    this.timestamps = new Float64Array(most)
+    this.keyStarts = new Int32Array(most)
+    this.keyLengths = new Int32Array(most)
+    this.valueStarts = new Int32Array(most)
+    this.valueLengths = new Int32Array(most)
+    this.headersStarts = new Int32Array(most)
+    this.headersLengths = new Int32Array(most)
+  }
+
+  /** True where another record is behind the one at hand, without asking the batch. */
+  get hasNext(): boolean {
+    return this.at + 1 < this.count
+  }
+
+  /** Moves to the next record, of those read ahead or of the batch; false where there is none. Throws what the batch throws, at the record that it throws at. */
+  next(batch: RecordBatch): boolean {
+    if (!this.hasNext && !this.#fill(batch)) return false
+    this.at += 1
+    return true
+  }
+
+  /** Of key, value and headers of the record; bytes. */
+  bytesAt(at: number): number {
+    const key = this.keyLengths[at] as number
+    const value = this.valueLengths[at] as number
+    return Math.max(key, 0) + Math.max(value, 0) + (this.headersLengths[at] as number)
+  }
+
+  /** Points the view at the record at hand. */
+  show(): RecordView {
+    const { view, at } = this
+    if (at === this.#shown) return view
+    this.#shown = at
+    view.offset = this.offsets[at] as number
+    view.timestamp = this.timestamps[at] as number
+    view.buffer = this.buffer
+    view.keyStart = this.keyStarts[at] as number
+    view.keyLength = this.keyLengths[at] as number
+    view.valueStart = this.valueStarts[at] as number
+    view.valueLength = this.valueLengths[at] as number
+    view.headersStart = this.headersStarts[at] as number
+    view.headersLength = this.headersLengths[at] as number
+    return view
+  }
+
+  /** Lets go of the buffer and of what was read ahead. */
+  release(): void {
+    this.buffer = noBytes
+    this.view.buffer = noBytes
+    this.#behind.buffer = noBytes
+    this.#hasBehind = false
+    this.#failure = null
+    this.count = 0
+    this.at = -1
+    this.#shown = -1
+  }
+
+  #fill(batch: RecordBatch): boolean {
+    const behind = this.#behind
+    this.at = -1
+    this.#shown = -1
+    this.count = 0
+    fillings += 1
+    this.filling = fillings
+    if (this.#hasBehind) {
+      this.#hasBehind = false
+      this.#add(behind)
+    } else if (this.#failure !== null) {
+      const { error } = this.#failure
+      this.#failure = null
+      throw error
+    }
+    try {
+      while (this.count < this.#most && batch.read(behind)) {
+        if (this.count > 0 && behind.buffer !== this.buffer) {
+          this.#hasBehind = true
+          break
+        }
+        this.#add(behind)
+      }
+    } catch (error) {
+      if (this.count === 0) throw error
+      this.#failure = { error }
+    }
+    return this.count > 0
+  }
+
+  #add(record: RecordView): void {
+    const at = this.count
+    this.count = at + 1
+    this.buffer = record.buffer
+    this.offsets[at] = record.offset
+    this.timestamps[at] = record.timestamp
+    this.keyStarts[at] = record.keyStart
+    this.keyLengths[at] = record.keyLength
+    this.valueStarts[at] = record.valueStart
+    this.valueLengths[at] = record.valueLength
+    this.headersStarts[at] = record.headersStart
+    this.headersLengths[at] = record.headersLength
+  }
+}

@@ -1,0 +1,179 @@
+import { filter, map } from 'rxjs'
+import { describe, expect, it } from 'vitest'
+import { aggregateWindow } from '../../src/operators/aggregateWindow.ts'
+import { decode } from '../../src/operators/decode.ts'
+import { dedupe } from '../../src/operators/dedupe.ts'
+import { eventTime } from '../../src/operators/eventTime.ts'
+import { keyed } from '../../src/operators/keyed.ts'
+import { tumblingWindow } from '../../src/operators/tumblingWindow.ts'
+import { CorruptRecordError } from '../../src/runtime/errors.ts'
+import type { RecordBatch } from '../../src/runtime/log.ts'
+import { definePipeline } from '../../src/runtime/pipeline.ts'
+import type { RecordView } from '../../src/runtime/record.ts'
+import { shared } from '../../src/runtime/shared.ts'
+import { Span } from '../../src/runtime/span.ts'
+import { StreamTask } from '../../src/runtime/streamTask.ts'
+import type { AppendTable } from '../../src/runtime/table.ts'
+import { toPostgres } from '../../src/sinks/toPostgres.ts'
+import { encodeRecordBatch } from '../../src/sources/recordBatch/encode.ts'
+import { RecordBatchWalker } from '../../src/sources/recordBatch/walker.ts'
+import { type Item, itemCodec } from '../../src/testing/simulation/graphs/item.ts'
+
+const results: AppendTable<unknown> = {
+  mode: 'append',
+  name: 'results',
+  columns: [{ name: 'result', type: 'jsonb', of: (row) => JSON.stringify(row) }],
+}
+
+/** Everything that a chain may do with a value besides reading it while it is handled. */
+const pipeline = definePipeline({
+  name: 'keepers',
+  build(records) {
+    const items = records.pipe(
+      decode(itemCodec),
+      eventTime<Item>({ of: ({ at }) => at, maxOutOfOrdernessMs: 0 }),
+      dedupe<Item>({ by: ({ key }) => key, id: ({ id }) => id, ids: 'ranges', ttlMs: 60_000 }),
+      shared,
+    )
+    return {
+      windows: toPostgres(
+        items.pipe(
+          tumblingWindow({ name: 'w', sizeMs: 1_000, by: ({ key }) => key }),
+          aggregateWindow<Item, readonly Item[], unknown>({
+            name: 'all',
+            initial: () => [],
+            add: (all, item) => [...all, item],
+            result: (all) => all,
+          }),
+        ),
+        results,
+      ),
+      keyed: toPostgres(
+        items.pipe(
+          keyed<Item, Item | null, unknown>({
+            name: 'previous',
+            by: ({ key }) => key,
+            initial: () => null,
+            onValue: (previous, item) => ({ keep: item, emit: [{ previous, item }] }),
+          }),
+        ),
+        { ...results, name: 'pairs' },
+      ),
+      plain: toPostgres(
+        items.pipe(
+          map((item) => ({ first: item, second: item })),
+          filter(() => true),
+        ),
+        { ...results, name: 'plain' },
+      ),
+    }
+  },
+})
+
+/** Brings nothing about before a window is over. */
+const quiet = definePipeline({
+  name: 'quiet',
+  build: (records) => ({
+    windows: toPostgres(
+      records.pipe(
+        decode(itemCodec),
+        eventTime<Item>({ of: ({ at }) => at, maxOutOfOrdernessMs: 0 }),
+        tumblingWindow({ name: 'w', sizeMs: 1_000, by: ({ key }) => key }),
+        aggregateWindow<Item, number, unknown>({
+          name: 'count',
+          initial: () => 0,
+          add: (n) => n + 1,
+          result: (n) => n,
+        }),
+      ),
+      results,
+    ),
+  }),
+})
+
+const credit = { maxUncommittedRecords: 1_000, maxUncommittedBytes: 1e9 }
+
+/** Items of two keys, some again, one broken and one refused. */
+function batchOf(count: number): Buffer {
+  const records = Array.from({ length: count }, (_, i) => {
+    const item = { key: `0${'ab'[i % 2]}`, id: i - (i % 7 === 6 ? 2 : 0), at: 100 * i, n: i === 11 ? 98 : i % 90 }
+    const text = i === 8 ? '{' : JSON.stringify({ ...item, revision: 0, count: 1 })
+    return { timestamp: 0, key: null, value: Buffer.from(text), headers: [] }
+  })
+  return encodeRecordBatch(0, records)
+}
+
+function run(most: number, records = 60) {
+  const task = new StreamTask(pipeline, null, 0)
+  const batch = new RecordBatchWalker('items', 0).load(batchOf(records))
+  const span = new Span(most)
+  while (span.next(batch)) {
+    if (most > 1) task.pushAhead(span, 0, credit, null)
+    else task.push(span.show())
+  }
+  const { writes, deadLetters, state, watermark, nextOffset } = task.cut({ now: 0, isFinal: false })
+  const rows = writes.map(({ table, rows }) => [table.name, rows])
+  return { rows, deadLetters, state, watermark, nextOffset, counts: task.operatorCounts() }
+}
+
+/** Four records, behind which the bytes are broken. */
+function brokenBatch(): RecordBatch {
+  const whole = new RecordBatchWalker('items', 0).load(batchOf(4))
+  const read = (view: RecordView) => {
+    if (whole.read(view)) return true
+    throw new CorruptRecordError('broken', { topic: 'items', partition: 0, offset: 4 })
+  }
+  return { partition: 0, nextOffset: 5, byteLength: 0, read }
+}
+
+describe('records that were read ahead', () => {
+  it('give the rows, letters, state and counts that records one by one give, whoever keeps their values', () => {
+    const oneByOne = run(1)
+    expect(oneByOne.rows.length).toBe(3)
+    expect(oneByOne.deadLetters.length).toBe(2)
+    for (const most of [2, 3, 7, 512]) expect(run(most)).toStrictEqual(oneByOne)
+  })
+
+  it('end where there is no more credit, so that a cut falls where it would have fallen', () => {
+    for (const few of [
+      { ...credit, maxUncommittedRecords: 3 },
+      { ...credit, maxUncommittedBytes: 150 },
+    ]) {
+      const task = new StreamTask(quiet, null, 0)
+      const span = new Span(512)
+      span.next(new RecordBatchWalker('items', 0).load(batchOf(60)))
+      task.pushAhead(span, 0, few, null)
+      const { uncutRecords, uncutBytes } = task
+      expect(uncutRecords).toBe(3)
+      expect(uncutBytes).toBeGreaterThanOrEqual(150)
+    }
+  })
+
+  it('stand before what the log cannot read: it is told at its own place', () => {
+    const span = new Span(512)
+    const batch = brokenBatch()
+    for (let offset = 0; offset < 4; offset += 1) {
+      expect(span.next(batch)).toBe(true)
+      expect(span.show().offset).toBe(offset)
+    }
+    expect(() => span.next(batch)).toThrow(CorruptRecordError)
+  })
+
+  it('lie in one buffer: one that lies in another begins anew', () => {
+    const first = new RecordBatchWalker('items', 0).load(batchOf(3))
+    const second = new RecordBatchWalker('items', 0).load(batchOf(3))
+    const both: RecordBatch = {
+      ...{ partition: 0, nextOffset: 6, byteLength: 0 },
+      read: (view) => first.read(view) || second.read(view),
+    }
+    const span = new Span(512)
+    const counts: number[] = []
+    const texts: (string | null)[] = []
+    while (span.next(both)) {
+      counts.push(span.count)
+      texts.push(span.show().valueText())
+    }
+    expect(counts).toStrictEqual([3, 3, 3, 3, 3, 3])
+    expect(texts.slice(3)).toStrictEqual(texts.slice(0, 3))
+  })
+})
