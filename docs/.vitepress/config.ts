@@ -36,7 +36,18 @@ export default defineConfig({
     theme: { light: 'github-light-high-contrast', dark: 'github-dark-high-contrast' },
   },
   themeConfig: {
-    search: { provider: 'local' },
+    search: {
+      provider: 'local',
+      options: {
+        miniSearch: {
+          searchOptions: {
+            // Pages that explain come before those that list, and before the history of the project.
+            boostDocument: (path: string) =>
+              /^\/(files|decisions)\//.test(path) ? 0.2 : path.startsWith('/reference/') ? 0.5 : 1,
+          },
+        },
+      },
+    },
     outline: [2, 3],
     nav: [
       { text: 'Start', link: '/start/firstPipeline' },

@@ -29,9 +29,9 @@ export function diagramHtml(text: string): string {
   const label = rows
     .map(({ label, tokens }) => `${label} ${tokens.map((token) => token.text).join(', ')}`.trim())
     .join('; ')
-  const notes = rows.flatMap(({ label, note }) => {
+  const notes = rows.flatMap(({ label, note }, index) => {
     if (note === '') return []
-    return label === '' || label === 'in' || label === 'orders' ? [note] : [`${label}: ${note}`]
+    return index === 0 || label === '' ? [note] : [`${label}: ${note}`]
   })
   return [
     '<figure class="diagram" v-pre><div tabindex="0">',

@@ -40,7 +40,11 @@ export function readSiteSource(root: string): SiteSource {
   // What these link to is linked too, so the list grows while it is read.
   for (const file of linked) {
     if (extname(file) === '.md') add(file, filePage(file), read(file))
-    else pages.set(filePage(file), `# ${file}\n\n\`\`\`\`${extname(file).slice(1)}\n${read(file)}\n\`\`\`\`\n`)
+    else
+      pages.set(
+        filePage(file),
+        `---\nsearch: false\n---\n\n# ${file}\n\n\`\`\`\`${extname(file).slice(1)}\n${read(file)}\n\`\`\`\`\n`,
+      )
   }
   const list = [...linked].toSorted().map((file) => `- [${file}](/${filePage(file)})`)
   pages.set('files/index.md', `# Files\n\nFiles of the repository that these pages speak of.\n\n${list.join('\n')}\n`)
