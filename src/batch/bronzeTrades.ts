@@ -73,7 +73,7 @@ export async function tradesToLake(client: pg.ClientBase, options: BronzeTradesO
     for (let at: Place | null = place; at !== null; ) {
       options.signal.throwIfAborted()
       const moved = await commitSome(client, options, at)
-      if (moved !== null && moved.isCommit) commits += 1
+      if (moved?.isCommit === true) commits += 1
       at = moved?.place ?? null
     }
   }
