@@ -1,10 +1,12 @@
-// Builds the site, which fails on a link that leads nowhere, and holds it to what it must have: every page, name, command and table has its place; in a browser every
+// Builds the site, which fails on a link that leads nowhere, and holds it to what it must have: every page, name, command, setting, error and table has its place; in a browser every
 // kind of page is accessible in both themes, and the search finds what people look for.
 import { existsSync, globSync, readFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import axe from 'axe-core'
 import { type Browser, chromium, type Page } from 'playwright-core'
-import { commandNames } from '../src/cli/settingTypes.ts'
+import { settings } from '../src/cli/settings.ts'
+import { commandNames, type Setting } from '../src/cli/settingTypes.ts'
+import * as errors from '../src/runtime/errors.ts'
 import { ownTables } from '../src/sinks/postgres/ownTables.ts'
 import { buildSite } from './docs/buildSite.ts'
 import { siteMap } from './docs/siteMap.ts'
@@ -24,6 +26,19 @@ function checkPlaces({ pages, operators, entryPoints }: SiteSource): void {
   const places = (page: string) => new Set([...(pages.get(page) ?? '').matchAll(/^## (.+)$/gm)].map(([, name]) => name))
   const commands = places('reference/commands.md')
   for (const command of commandNames) if (!commands.has(command)) faults.push(`no place for the command ${command}`)
+  const configuration = pages.get('reference/configuration.md') ?? ''
+  for (const [name, { env, flag }] of Object.entries(settings) as [string, Setting][]) {
+    const isThere =
+      configuration.includes(`| ${name} |`) &&
+      [env, flag].every((word) => word === null || configuration.includes(`\`${word}\``))
+    if (!isThere) faults.push(`no place for the setting ${name}`)
+  }
+  const codes = places('reference/errors.md')
+  const { MillraceError: _base, ...kinds } = errors
+  for (const Kind of Object.values(kinds)) {
+    const { code } = new Kind('')
+    if (!codes.has(`\`${code}\``)) faults.push(`no place for the error ${code}`)
+  }
   const tables = places('reference/tables.md')
   for (const table of ownTables) if (!tables.has(table)) faults.push(`no place for the table ${table}`)
   for (const { specifier, names } of entryPoints) {
@@ -31,11 +46,25 @@ function checkPlaces({ pages, operators, entryPoints }: SiteSource): void {
     for (const { name } of names) if (!known.has(name)) faults.push(`no place for ${name} of ${specifier}`)
   }
   for (const { title, text } of operators) {
-    for (const part of ['```text\n', '## Example', '## Options', '## Guarantee']) {
+    for (const part of ['```diagram\n', '```text\n', '## Example', '## Options', '## Guarantee', 'Next: ']) {
       if (!text.includes(part)) faults.push(`the page of ${title} has no ${part.trim()}`)
     }
   }
 }
+
+/** One of each kind. */
+const visited = [
+  '/',
+  '/start/firstPipeline',
+  '/learn/eventTime',
+  '/cookbook/',
+  '/operators/sessionWindow',
+  '/connect/postgres',
+  '/run/',
+  '/platform/console',
+  '/reference/commands',
+  '/reference/tables',
+]
 
 async function checkAccess(page: Page, url: string): Promise<void> {
   await page.addScriptTag({ content: axe.source })
@@ -52,7 +81,8 @@ async function checkAccess(page: Page, url: string): Promise<void> {
   faults.push(...violations.map((violation) => `${url}: ${violation}`))
 }
 
-async function checkSearch(page: Page, words: string, expected: RegExp): Promise<void> {
+/** Among the first that the search finds there has to be the page that is about the words. */
+async function checkSearch(page: Page, words: string, expected: string): Promise<void> {
   await page.keyboard.press('Control+k')
   await page.fill('#localsearch-input', words)
   const results = page.locator('#localsearch-list .result')
@@ -60,9 +90,9 @@ async function checkSearch(page: Page, words: string, expected: RegExp): Promise
     .first()
     .waitFor({ timeout: 20_000 })
     .catch(() => undefined)
-  const texts = await results.allTextContents()
-  if (!texts.slice(0, 5).some((text) => expected.test(text))) {
-    faults.push(`the search for "${words}" has none of its own among the first five: ${texts.slice(0, 5).join(' | ')}`)
+  const found = await results.evaluateAll((links) => links.map((link) => link.getAttribute('href') ?? ''))
+  if (!found.slice(0, 5).some((path) => path.startsWith(expected))) {
+    faults.push(`the search for "${words}" has no ${expected} among the first five: ${found.slice(0, 5).join(', ')}`)
   }
   await page.keyboard.press('Escape')
 }
@@ -76,14 +106,15 @@ async function checkInBrowser(browser: Browser, url: string): Promise<void> {
       if (!request.url().startsWith(url) && !request.url().startsWith('data:'))
         faults.push(`asks elsewhere: ${request.url()}`)
     })
-    for (const path of ['/', '/start/firstPipeline', '/operators/dedupe', '/reference/commands', '/cookbook/']) {
+    for (const path of visited) {
       await page.goto(url + path, { waitUntil: 'networkidle' })
       await checkAccess(page, `${path} (${colorScheme})`)
     }
     if (colorScheme === 'light') {
-      await checkSearch(page, 'late', /late/i)
-      await checkSearch(page, 'dedupe', /dedupe/i)
-      await checkSearch(page, 'exactly once', /exactly once/i)
+      await checkSearch(page, 'late', '/learn/lateData')
+      await checkSearch(page, 'dedupe', '/operators/dedupe')
+      await checkSearch(page, 'exactly once', '/learn/exactlyOnce')
+      await checkSearch(page, 'session', '/operators/sessionWindow')
     }
     await context.close()
   }

@@ -22,7 +22,10 @@ export function operatorPages(
     const name = names.find((one) => one.name === operator)
     if (name === undefined)
       throw new Error(`docs/operators/index.md has a section of ${operator}, which is not exported`)
-    const text = [`# ${operator}`, section, ...exampleSection(exampleOf(operator)), ...detailsOf(name)].join('\n\n')
+    const next = 'Next: [all operators](index.md), [test a pipeline](../learn/testing.md).'
+    const text = [`# ${operator}`, section, ...exampleSection(exampleOf(operator)), ...detailsOf(name), next].join(
+      '\n\n',
+    )
     return { path: `operators/${operator}`, title: operator, text: `${text}\n` }
   })
 }

@@ -27,7 +27,8 @@ export function readSiteSource(root: string): SiteSource {
   const pages = new Map<string, string>()
   const linked = new Set<string>()
   const add = (page: string, path: string, text: string) => {
-    const { text: changed, files } = withSiteLinks(page, text)
+    // The site shows no HTML, comments included.
+    const { text: changed, files } = withSiteLinks(page, text.replaceAll(/^<!--.*-->\n+/gm, ''))
     for (const file of files) linked.add(file)
     pages.set(path, changed)
   }
@@ -39,7 +40,11 @@ export function readSiteSource(root: string): SiteSource {
   // What these link to is linked too, so the list grows while it is read.
   for (const file of linked) {
     if (extname(file) === '.md') add(file, filePage(file), read(file))
-    else pages.set(filePage(file), `# ${file}\n\n\`\`\`\`${extname(file).slice(1)}\n${read(file)}\n\`\`\`\`\n`)
+    else
+      pages.set(
+        filePage(file),
+        `---\nsearch: false\n---\n\n# ${file}\n\n\`\`\`\`${extname(file).slice(1)}\n${read(file)}\n\`\`\`\`\n`,
+      )
   }
   const list = [...linked].toSorted().map((file) => `- [${file}](/${filePage(file)})`)
   pages.set('files/index.md', `# Files\n\nFiles of the repository that these pages speak of.\n\n${list.join('\n')}\n`)

@@ -9,6 +9,7 @@ import { readLakeTables } from '../../queries/lakeTables.ts'
 import { systemClock } from '../../runtime/clock.ts'
 import { openPool } from '../../sinks/postgres/connection.ts'
 import type { CommandContext } from '../commandContext.ts'
+import { pasteable } from '../commandFor.ts'
 import { databaseExists, withDatabase } from '../database.ts'
 import { exitOk } from '../exit.ts'
 import { eachSchema } from '../schemas.ts'
@@ -63,9 +64,8 @@ export async function serveLake(context: CommandContext): Promise<number> {
         { host: settings.lakeHost, port: settings.lakePort, token: settings.lakeToken },
         (error) => output.err(`error: ${error instanceof Error ? error.message : String(error)}`),
       )
-      await output.out(
-        `Iceberg REST catalog of ${place.store.location}, for reading: ${catalog.url}\nCtrl-C stops it. How readers attach: docs/platform/lake.md\n`,
-      )
+      const where = `Iceberg REST catalog of ${place.store.location}, for reading: ${catalog.url}\n`
+      await output.out(pasteable(`${where}Ctrl-C stops it. How readers attach: docs/platform/lake.md\n`, context))
       await new Promise<void>((resolve) => {
         stopping.whenStopping(() => resolve())
       })

@@ -4,6 +4,7 @@ import { systemClock } from '../../runtime/clock.ts'
 import { planAlerts } from '../alerts/alertPlan.ts'
 import { newestBackup } from '../backup/newestBackup.ts'
 import type { CommandContext } from '../commandContext.ts'
+import { pasteable } from '../commandFor.ts'
 import { databaseExists, openDatabase } from '../database.ts'
 import { describeFailure, exitOk } from '../exit.ts'
 import { problemsOf } from '../monitor/judge.ts'
@@ -38,9 +39,8 @@ export async function monitor(context: CommandContext): Promise<number> {
       },
     )
     stopping.whenStopping(() => ended.abort())
-    await output.out(
-      `Metrics: ${door.url}/metrics, whether all is well: ${door.url}/readyz\nCtrl-C stops it. What to make of them: docs/run/operations.md\n`,
-    )
+    const where = `Metrics: ${door.url}/metrics, whether all is well: ${door.url}/readyz\n`
+    await output.out(pasteable(`${where}Ctrl-C stops it. What to make of them: docs/run/operations.md\n`, context))
     try {
       if (settings.alertsFile === undefined) await until(ended.signal)
       else await decide(context, planAlerts(settings.alertsFile, env), look, ended.signal)

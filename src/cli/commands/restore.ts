@@ -9,6 +9,7 @@ import { shownText } from '../../runtime/shownText.ts'
 import { backupProgress } from '../backup/backupProgress.ts'
 import { filesPlace, openBackups } from '../backup/backupStores.ts'
 import type { CommandContext } from '../commandContext.ts'
+import { pasteable } from '../commandFor.ts'
 import { withDatabase } from '../database.ts'
 import { exitOk } from '../exit.ts'
 import { textTable } from '../textTable.ts'
@@ -60,9 +61,9 @@ export async function restore(context: CommandContext): Promise<number> {
       )
     for (const { name, leftOut } of manifest.schemas)
       for (const what of leftOut) output.err(`warning: was not in the backup, schema ${name}: ${what}`)
-    await output.out(
-      'Next: start what ran, and look at `millrace status`. What was sent after the backup: docs/run/operations.md, "Back from a backup".\n',
-    )
+    const next =
+      'Next: start what ran, and look at `millrace status`. What was sent after the backup: docs/run/backup.md, "Back from a backup".\n'
+    await output.out(pasteable(next, context))
     return exitOk
   } finally {
     await archive?.store.close()
