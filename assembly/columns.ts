@@ -326,8 +326,9 @@ function readText(step: usize, row: usize, start: usize, end: usize): usize {
   const stop = start + <usize>(bits >> 3)
   const tail = word & (((<u64>1) << bits) - 1)
   const entry = <usize>load<u32>(cellOf(<usize>load<u32>(step, EXTRA), mixed(0, tail)))
-  // No text has a zero in it: one word that ends with some is all of its text.
-  if (entry === 0 || load<u64>(entry, 8) !== tail || stop >= end) return readLongText(step, row, start, end)
+  if (entry === 0 || load<u64>(entry, 8) !== tail || load<u32>(entry, 4) !== <u32>(stop - start) || stop >= end) {
+    return readLongText(step, row, start, end)
+  }
   store<i32>(<usize>load<u32>(step, COLUMN) + (row << 2), load<u32>(entry))
   return stop
 }

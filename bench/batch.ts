@@ -9,7 +9,8 @@ import { archivedTrades, benchReplay } from './batch/replay.ts'
 const help = `npm run bench:batch -- [--trades N] [--minutes N] [--json]
 
 Measures the replay of archive objects through candles of 1m and 5m, beside DuckDB's SQL over the same files where Python has duckdb (MILLRACE_TEST_PYTHON), and batch
-passes over klines: everything, nothing new, and five minutes of three symbols; through silver, gold and the lake.
+passes over klines: everything, nothing new, and five minutes of three symbols; through silver, checks, gold and the lake, beside dbt build over the same klines
+where Python has dbt-postgres.
 Figures of different machines, or of a busy one, do not compare: look at ratios within one run.
 
   --trades N    archived trades          (600000)

@@ -1,9 +1,12 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { gunzipSync } from 'node:zlib'
 import { z } from 'zod'
+import { type FrameColumns, frameColumns } from '../src/codecs/frameColumns.ts'
 import { jsonCodec } from '../src/codecs/jsonCodec.ts'
+import { ReaderColumns } from '../src/codecs/readerColumns.ts'
 import { fixed8Schema } from '../src/exact/fixed8Schema.ts'
 import { INVALID, tradeCodec } from '../src/market/tradeCodec.ts'
+import { mostAhead } from '../src/runtime/readAhead.ts'
 
 const tape = new URL('../../shared/data/spot-btcusdt-2024-08-08/frames.trades.jsonl.gz', import.meta.url)
 const rounds = 9
@@ -59,6 +62,9 @@ interface DecodeBench {
   readonly json_codec_ns: number
   readonly json_codec_zod_ns: number
   readonly json_codec_ratio: number
+  /** The same frames into columns, many in a call: by WebAssembly, and by the reader that serves where there is none. */
+  readonly columns_ns: number
+  readonly reader_columns_ns: number
 }
 
 /** The median of nine rounds over one tape. */
@@ -85,9 +91,29 @@ export function benchDecode(): DecodeBench {
   const json_zod_ns = measure((start, end) => codec.interpret(buffer, start, end), 1)
   const json_codec_ns = measure((start, end) => json.readInPlace(buffer, start, end), 10)
   const json_codec_zod_ns = measure((start, end) => json.interpret(buffer, start, end), 1)
+  const columns_ns = measureColumns(frameColumns(frameSchema, mostAhead), buffer, starts)
+  const reader_columns_ns = measureColumns(new ReaderColumns(frameSchema, mostAhead), buffer, starts)
   const ratio = Math.round((10 * json_zod_ns) / decode_ns) / 10
   const json_codec_ratio = Math.round((10 * json_codec_zod_ns) / json_codec_ns) / 10
-  return { decode_ns, json_zod_ns, ratio, json_codec_ns, json_codec_zod_ns, json_codec_ratio }
+  const one = { decode_ns, json_zod_ns, ratio, json_codec_ns, json_codec_zod_ns, json_codec_ratio }
+  return { ...one, columns_ns, reader_columns_ns }
+}
+
+function measureColumns(columns: FrameColumns, buffer: Buffer, starts: readonly number[]): number {
+  const count = starts.length - 1
+  const places = Int32Array.from(starts.slice(0, count))
+  const lengths = places.map((start, index) => (starts[index + 1] as number) - 1 - start)
+  const times: number[] = []
+  for (let round = 0; round < 5 * rounds; round += 1) {
+    const from = performance.now()
+    for (let first = 0; first < count; first += mostAhead) {
+      const last = Math.min(first + mostAhead, count)
+      columns.read(buffer, places.subarray(first, last), lengths.subarray(first, last), 0, last - first)
+      if (columns.layouts.subarray(0, last - first).includes(0)) throw new Error(`a frame behind ${first} was not read`)
+    }
+    times.push(((performance.now() - from) * 1e6) / count)
+  }
+  return Math.round(median(times))
 }
 
 if (import.meta.main) console.log(JSON.stringify(benchDecode()))

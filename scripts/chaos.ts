@@ -26,6 +26,7 @@ const help = `Kills real processes in the middle of a tape, again and again, and
   --values N   with --below: how many orders                           (300000)
   --exchange   an ingest of a simulated exchange that goes wrong, and is stopped and started, for --minutes of its time (30), up to ten times as fast: the
                trades in the topic, the candles of them and the other streams against what there was; and whether status tells what is wrong, and nothing else
+  --speaks E   with --exchange: binance, or coinbase, of which there are trades alone (binance)
   --batch      batch passes over trades and klines that come, each killed somewhere: silver, gold and the lake against one undisturbed pass
   --keep       leave the data folders for a look
 `
@@ -41,6 +42,7 @@ const { values } = parseArgs({
     below: { type: 'string' },
     values: { type: 'string', default: '300000' },
     exchange: { type: 'boolean', default: false },
+    speaks: { type: 'string', default: 'binance' },
     minutes: { type: 'string', default: '30' },
     batch: { type: 'boolean', default: false },
     keep: { type: 'boolean', default: false },
@@ -62,7 +64,8 @@ else await chaos(count('kills', values.kills), count('seed', values.seed), count
 
 async function chaosOnMarket(minutes: number, seed: number): Promise<void> {
   const { chaosOnExchange } = await import('./chaos/exchangeChaos.ts')
-  const summary = await chaosOnExchange({ minutes, seed, say })
+  const speaks = values.speaks === 'coinbase' ? 'coinbase' : 'binance'
+  const summary = await chaosOnExchange({ speaks, minutes, seed, say })
   process.stdout.write(`${JSON.stringify(summary)}\n`)
   const { missing, duplicates, out_of_order, candles_different, dead_letters, open_gaps, streams, status } = summary
   const ofStreams = Object.values(streams).map((one) => one.missing + one.duplicates + one.out_of_order)

@@ -7,12 +7,13 @@ import { tradeCodec } from '../../src/market/tradeCodec.ts'
 import { silverBoundary } from '../../src/pipelines/silverBoundary.ts'
 import { directoryStore } from '../../src/sinks/objects/directoryStore.ts'
 import { openPool } from '../../src/sinks/postgres/connection.ts'
+import { dbtBuild } from './dbtBuild.ts'
 
 const symbols = 3
 const times = 3
 
-/** Passes over klines of three symbols, through silver, gold and a lake in a directory: seconds, the best of three where it can be repeated. */
-export async function benchPasses(folder: string, minutes: number): Promise<Record<string, number>> {
+/** Passes over klines of three symbols, through silver, checks, gold and a lake in a directory, and dbt over the same klines: seconds, the best of three where it can be repeated. */
+export async function benchPasses(folder: string, minutes: number): Promise<Record<string, number | null>> {
   const server = await startOrJoin(join(folder, 'postgres'))
   try {
     const schema = 'public'
@@ -31,7 +32,11 @@ export async function benchPasses(folder: string, minutes: number): Promise<Reco
           isFull,
           quality: silverBoundary,
         },
-        { database: { address: server.connection, schema }, runId: `bench ${++passes}`, signal: new AbortController().signal },
+        {
+          database: { address: server.connection, schema },
+          runId: `bench ${++passes}`,
+          signal: new AbortController().signal,
+        },
       )
       return (performance.now() - startedAt) / 1_000
     }
@@ -47,6 +52,7 @@ export async function benchPasses(folder: string, minutes: number): Promise<Reco
       five = Math.min(five, await pass())
     }
     await pool.end()
+    const dbt = dbtBuild(join(folder, 'dbt'), server.connection)
     const round = (seconds: number) => Math.round(seconds * 1_000) / 1_000
     return {
       pass_minutes: ofEach * symbols,
@@ -55,6 +61,7 @@ export async function benchPasses(folder: string, minutes: number): Promise<Reco
       pass_full_again_s: round(again),
       pass_nothing_new_s: round(nothing),
       pass_five_minutes_s: round(five),
+      dbt_build_s: dbt,
       pass_peak_rss_mb: Math.round(process.resourceUsage().maxRSS / 1024),
     }
   } finally {

@@ -1,3 +1,4 @@
+import { coinbaseCodec } from '../../src/market/coinbaseCodec.ts'
 import { intervals } from '../../src/market/interval.ts'
 import { tradeCodec } from '../../src/market/tradeCodec.ts'
 import { realtime } from '../../src/pipelines/realtime.ts'
@@ -7,8 +8,10 @@ import type { LogWriter } from '../../src/runtime/log.ts'
 import { binanceFeed } from '../../src/sources/binance/binanceFeed.ts'
 import { binanceStreams } from '../../src/sources/binance/streams/streamFeed.ts'
 import { type OtherKind, readStreamFrame } from '../../src/sources/binance/streams/streamFrame.ts'
+import { coinbaseFeed } from '../../src/sources/coinbase/coinbaseFeed.ts'
 import { runIngest } from '../../src/sources/ingest/runIngest.ts'
 import { marketFeed } from '../../src/sources/market/marketFeed.ts'
+import type { SpokenExchange } from '../../src/testing/exchange/exchangeWords.ts'
 import { SeededTrading } from '../../src/testing/exchange/seededTrading.ts'
 import { SimulatedExchange } from '../../src/testing/exchange/simulatedExchange.ts'
 import { testPipeline } from '../../src/testing/kit/testPipeline.ts'
@@ -18,6 +21,8 @@ import { PacedClock } from './pacedClock.ts'
 import { StatusWatch } from './statusWatch.ts'
 
 export interface ExchangeChaosOptions {
+  /** Whose words it speaks. Of Coinbase there are trades alone. */
+  readonly speaks: SpokenExchange
   /** Of the exchange's time. */
   readonly minutes: number
   readonly seed: number
@@ -62,8 +67,11 @@ const streamNames = {
   kline: 'kline_1m',
   partialDepth: 'depth5',
 } as const satisfies Partial<Record<OtherKind, string>>
-const kinds = Object.keys(streamNames) as (keyof typeof streamNames)[]
-const symbols = ['BTCUSDT', 'ETHUSDT', 'BNBUSDT', 'SOLUSDT']
+type ChaosKind = keyof typeof streamNames
+const symbolsOf: Readonly<Record<SpokenExchange, readonly string[]>> = {
+  binance: ['BTCUSDT', 'ETHUSDT', 'BNBUSDT', 'SOLUSDT'],
+  coinbase: ['BTC-USD', 'ETH-USD', 'SOL-USD', 'XRP-USD'],
+}
 const partitions = 4
 /** So much faster than the clock on the wall. */
 const speed = 10
@@ -76,25 +84,38 @@ const lookEveryS = 20
 const calmS = 100
 
 /** An ingest of a simulated exchange with faults one after another, stopped and started now and then; then its log against what there was, trade by trade and candle by candle. */
-export async function chaosOnExchange({ minutes, seed, say }: ExchangeChaosOptions): Promise<ExchangeChaosSummary> {
+export async function chaosOnExchange({
+  speaks,
+  minutes,
+  seed,
+  say,
+}: ExchangeChaosOptions): Promise<ExchangeChaosSummary> {
   const clock = new PacedClock(speed)
   const random = new Random(seed).fork('ingest')
-  const exchange = await SimulatedExchange.start({ symbols, seed, clock, startMs: clock.now() })
+  const symbols = symbolsOf[speaks]
+  const kinds = speaks === 'binance' ? (Object.keys(streamNames) as ChaosKind[]) : []
+  const exchange = await SimulatedExchange.start({ speaks, symbols, seed, clock, startMs: clock.now() })
   const log = new SeenLog()
   const logs = new Map(kinds.map((kind) => [kind, new SeenLog()]))
   const watch = new StatusWatch({ exchange, now: () => clock.now(), inLog: (symbol) => log.ids(symbol), say })
   const start = (): readonly Running[] => {
     const common = {
-      market: 'spot',
       ...{ endpoints: exchange, isSimulated: true, clock },
       onNotice: (notice: string) => say(`  feed: ${notice}`),
     } as const
     watch.disturbed()
     return [
-      startIngest(marketFeed(binanceFeed({ ...common, symbols })), log, clock, watch),
+      startIngest(
+        marketFeed(
+          speaks === 'coinbase'
+            ? coinbaseFeed({ ...common, symbols })
+            : binanceFeed({ ...common, market: 'spot', symbols }),
+        ),
+        ...([log, clock, watch] as const),
+      ),
       ...[...logs].map(([kind, of]) => {
         const streams = symbols.map((symbol) => `${symbol.toLowerCase()}@${streamNames[kind]}`)
-        return startIngest(binanceStreams({ ...common, kind, streams }), of, clock, watch)
+        return startIngest(binanceStreams({ ...common, market: 'spot', kind, streams }), of, clock, watch)
       }),
     ]
   }
@@ -122,7 +143,8 @@ export async function chaosOnExchange({ minutes, seed, say }: ExchangeChaosOptio
   exchange.forgetRefusals()
   const settled = clock.now() + settleMs
   let found = compareTrades(exchange, log)
-  const aggs = () => compareAggs(exchange, logs.get('aggTrade') ?? new SeenLog())
+  const aggLog = logs.get('aggTrade')
+  const aggs = () => (aggLog === undefined ? { missing: 0 } : compareAggs(exchange, aggLog))
   while ((found.missing > 0 || aggs().missing > 0) && clock.now() < settled) {
     // What an aggregate has missed its next one tells.
     if (aggs().missing > 0) for (const symbol of symbols) exchange.trade(symbol, { time: clock.now() })
@@ -146,9 +168,12 @@ export async function chaosOnExchange({ minutes, seed, say }: ExchangeChaosOptio
   for (const line of watch.lines()) say(`at the end status says: ${line}`)
   const openGaps = ingests[0]?.openGaps() ?? 0
   await stop(ingests)
-  const candles = compareCandles(exchange, log)
+  const candles = compareCandles(exchange, log, speaks)
   const streams = Object.fromEntries(
-    [...logs].map(([kind, of]) => [kind, kind === 'aggTrade' ? compareAggs(exchange, of) : compareStream(kind, of)]),
+    [...logs].map(([kind, of]) => [
+      kind,
+      kind === 'aggTrade' ? compareAggs(exchange, of) : compareStream(kind, of, symbols),
+    ]),
   )
   await exchange.close()
   clock.close()
@@ -245,14 +270,14 @@ function textOf(bytes: Uint8Array | null): string | null {
 
 /** Null for a heartbeat, a word on a gap and frames of other streams. */
 function tradeIdOf({ key, value }: Pick<LoggedRecord, 'key' | 'value'>): number | null {
-  if (key === null || !value.includes('"e":"trade"')) return null
-  return Number(/"t":(\d+)/.exec(value)?.[1])
+  if (key === null || !/"e":"trade"|"type":"match"/.test(value)) return null
+  return Number(/"(?:t|trade_id)":(\d+)/.exec(value)?.[1])
 }
 
 function compareAggs(exchange: SimulatedExchange, log: SeenLog): StreamOutcome {
-  const outcome = compareStream('aggTrade', log)
+  const outcome = compareStream('aggTrade', log, exchange.symbols)
   let missing = 0
-  for (const symbol of symbols) {
+  for (const symbol of exchange.symbols) {
     const ids = new Set<number>()
     for (const { key, value } of log.records.flat()) if (key === symbol) ids.add(orderOf('aggTrade', value)[0])
     const first = Math.min(...ids)
@@ -263,7 +288,7 @@ function compareAggs(exchange: SimulatedExchange, log: SeenLog): StreamOutcome {
 }
 
 /** Repeats and disorder within each stream, by what its frames are ordered by. */
-function compareStream(kind: OtherKind, log: SeenLog): StreamOutcome {
+function compareStream(kind: OtherKind, log: SeenLog, symbols: readonly string[]): StreamOutcome {
   let records = 0
   let duplicates = 0
   let outOfOrder = 0
@@ -288,6 +313,7 @@ function orderOf(kind: OtherKind, value: string): readonly [number, number] {
 }
 
 function compareTrades(exchange: SimulatedExchange, log: SeenLog) {
+  const { symbols } = exchange
   const seen = new Map<string, Set<number>>(symbols.map((symbol) => [symbol, new Set()]))
   let duplicates = 0
   let outOfOrder = 0
@@ -319,13 +345,14 @@ function compareTrades(exchange: SimulatedExchange, log: SeenLog) {
   return { trades, missing, duplicates, out_of_order: outOfOrder }
 }
 
-function compareCandles(exchange: SimulatedExchange, log: SeenLog) {
+function compareCandles(exchange: SimulatedExchange, log: SeenLog, speaks: SpokenExchange) {
+  const codec = speaks === 'coinbase' ? coinbaseCodec() : tradeCodec({ market: 'spot', timeUnit: 'ms' })
   let compared = 0
   let different = 0
   let deadLetters = 0
   for (const records of log.records) {
     if (records.length === 0) continue
-    const run = testPipeline(realtime(tradeCodec({ market: 'spot', timeUnit: 'ms' })), { restoreEvery: 2_000 })
+    const run = testPipeline(realtime(codec), { restoreEvery: 2_000 })
     for (const record of records) run.push(record)
     run.closeOpen()
     deadLetters += run.deadLetters().length
@@ -354,6 +381,6 @@ function compareCandles(exchange: SimulatedExchange, log: SeenLog) {
 }
 
 function firstIdOf(records: readonly LoggedRecord[], symbol: string): number {
-  const first = records.find(({ key, value }) => key === symbol && value.startsWith('{"stream"'))
-  return Number(/"t":(\d+)/.exec(first?.value ?? '')?.[1] ?? 0)
+  const first = records.find((record) => record.key === symbol && tradeIdOf(record) !== null)
+  return first === undefined ? 0 : (tradeIdOf(first) ?? 0)
 }

@@ -17,7 +17,9 @@ export function bundleFiles(): ReadonlyMap<string, string> {
     ...charts.map((chart, i): readonly [string, object] => [`charts/${i + 1}.yaml`, chartFile(chart)]),
     [`dashboards/${dashboard.slug}.yaml`, dashboardFile()],
   ])
-  return new Map([...files].map(([path, content]) => [`${root}/${path}`, stringify(content)]))
+  // In quotes, because Superset takes a time for a time otherwise, and refuses it without saying why.
+  const quoted = { defaultStringType: 'QUOTE_DOUBLE', defaultKeyType: 'PLAIN' } as const
+  return new Map([...files].map(([path, content]) => [`${root}/${path}`, stringify(content, quoted)]))
 }
 
 function databaseFile(): object {

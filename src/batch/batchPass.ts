@@ -12,7 +12,8 @@ import { openPool, type PostgresAddress } from '../sinks/postgres/connection.ts'
 import { withClient } from '../sinks/postgres/withClient.ts'
 import { type BatchWindow, overlap, type QualityBoundary } from './batchWindow.ts'
 import { allHours, hoursToJudge, keepBlocked } from './blockedHours.ts'
-import { forgetArchive, readArchive } from './bronze.ts'
+import { archivist, forgetArchive, readArchive } from './bronze.ts'
+import { tradesToLake } from './bronzeTrades.ts'
 import { daysOf } from './day.ts'
 import { everyDay, makeGold } from './gold.ts'
 import { type ChangedHour, dirtyEverything, mergeSilver, readDirtyWindows, takeDirtyWindows } from './silver.ts'
@@ -56,7 +57,7 @@ export interface BatchCounts {
   readonly candles: number
   /** Hours of which no gold was made, because the quality of their minutes forbids it. */
   readonly blocked: number
-  /** Tables of the lake that have a new commit. */
+  /** New commits of tables of the lake. */
   readonly commits: number
 }
 
@@ -66,8 +67,8 @@ const hourMs = 3_600_000
 const rounds = 3
 /** While files are uploaded, the transaction does nothing. */
 const patience = `SET LOCAL idle_in_transaction_session_timeout = '10min'`
-/** One pass of a schema at a time. */
-const lockText = `SELECT pg_advisory_xact_lock(hashtextextended('millrace.batch ' || current_schema(), 0))`
+const askAgainMs = 250
+const lock = `hashtextextended('millrace.batch ' || current_schema(), 0)`
 
 /**
  * One pass over what has changed: bronze is read from the archive, and then silver, gold and the lake are made in one transaction. Readers see all of it or what was before; a pass that is killed anywhere
@@ -81,46 +82,84 @@ export async function batchPass(job: BatchJob, run: BatchRun): Promise<BatchCoun
   const pool = openPool(address, { schema, applicationName: 'millrace batch', maxConnections: 2 })
   const doing = <T>(act: (client: pg.ClientBase) => Promise<T>) => withClient(pool, 'run a batch pass', {}, act)
   try {
-    const { archive, trades } = job
-    if (job.isFull === true) {
-      await doing(async (client) => {
-        // What no archive is read for would not come back.
-        if (archive !== null) await forgetArchive(client)
-        await dirtyEverything(client)
-      })
-    }
-    const records =
-      archive === null ? 0 : await readArchive({ pool, address, schema, store: archive, trades, signal: run.signal })
-    for (let attempt = 1; ; attempt += 1) {
-      run.signal.throwIfAborted()
-      try {
-        const counts = await doing((client) => whileWriting(client, () => layers(client, job, run, records)))
-        if (counts.commits > 0) await doing((client) => letGo(client, job))
-        return counts
-      } catch (error) {
-        if (!(error instanceof LakeConflict) || attempt === attempts) throw error
-      }
-    }
+    return await doing((client) => alone(client, run.signal, () => onePass(client, pool, job, run)))
   } finally {
     await pool.end()
   }
 }
 
+async function onePass(client: pg.ClientBase, pool: pg.Pool, job: BatchJob, run: BatchRun): Promise<BatchCounts> {
+  const { archive, trades } = job
+  const { address, schema } = run.database
+  if (job.isFull === true) {
+    // What no archive is read for would not come back.
+    if (archive !== null) await forgetArchive(client)
+    await dirtyEverything(client)
+  }
+  const records =
+    archive === null ? 0 : await readArchive({ pool, address, schema, store: archive, trades, signal: run.signal })
+  for (let attempt = 1; ; attempt += 1) {
+    run.signal.throwIfAborted()
+    try {
+      const counts = await whileWriting(client, async () => {
+        const bronze = await bronzeCommits(client, job, run.signal)
+        return layers(client, job, run, { records, bronze })
+      })
+      if (counts.commits > 0) await letGo(client, job)
+      return counts
+    } catch (error) {
+      if (!(error instanceof LakeConflict) || attempt === attempts) throw error
+    }
+  }
+}
+
+/**
+ * One pass of a schema at a time, from its first step: one that is to make everything anew takes minutes away that another would miss. Whoever waits asks again and again, for a statement
+ * that waits for long would be given up.
+ */
+async function alone<T>(client: pg.ClientBase, signal: AbortSignal, act: () => Promise<T>): Promise<T> {
+  for (;;) {
+    const { rows } = await client.query<{ isOurs: boolean }>(`SELECT pg_try_advisory_lock(${lock}) AS "isOurs"`)
+    if (rows[0]?.isOurs === true) break
+    await systemClock.sleep(askAgainMs, signal)
+    signal.throwIfAborted()
+  }
+  try {
+    return await act()
+  } finally {
+    await client.query(`SELECT pg_advisory_unlock(${lock})`)
+  }
+}
+
+/** The trades themselves come into the lake by commits of their own: an archive may be larger than one transaction should be. */
+async function bronzeCommits(
+  client: pg.ClientBase,
+  { lake, archive: store, trades, clock = systemClock }: BatchJob,
+  signal: AbortSignal,
+): Promise<number> {
+  if (lake !== null) await ownLake(client, lake)
+  if (lake === null || store === null) return 0
+  return tradesToLake(client, { archivist, store, lake, trades, now: clock.now(), signal })
+}
+
 /** Silver, gold and the lake, in one transaction. */
-async function layers(client: pg.ClientBase, job: BatchJob, run: BatchRun, records: number): Promise<BatchCounts> {
+async function layers(
+  client: pg.ClientBase,
+  job: BatchJob,
+  run: BatchRun,
+  { records, bronze }: { readonly records: number; readonly bronze: number },
+): Promise<BatchCounts> {
   const { lake, isFull = false, clock = systemClock } = job
   const now = clock.now()
-  if (lake !== null) await ownLake(client, lake)
   await client.query('BEGIN')
   try {
     await client.query(patience)
-    await client.query(lockText)
     const { changed, blocked, turned } = await judgedSilver(client, job, { runId: run.runId, now })
     const candles = await makeGold(client, isFull ? await everyDay(client) : daysOf([...changed, ...turned]))
     if (lake !== null && isFull) await dirtyMirrors(client)
     const commits: readonly PreparedCommit[] = lake === null ? [] : await mirrorChanges(client, lake, now)
     const minutes = changed.reduce((sum, hour) => sum + hour.minutes, 0)
-    const counts = { records, minutes, candles, blocked: blocked.length, commits: commits.length }
+    const counts = { records, minutes, candles, blocked: blocked.length, commits: bronze + commits.length }
     await run.settle?.(client, counts)
     await client.query('COMMIT')
     for (const commit of commits) await commit.publish()

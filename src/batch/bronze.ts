@@ -12,7 +12,7 @@ import type { PostgresAddress } from '../sinks/postgres/connection.ts'
 import { dropState } from '../sinks/postgres/stateDrops.ts'
 
 /** The pipeline whose archive is read. */
-const archivist = 'realtime'
+export const archivist = 'realtime'
 const pipelineName = 'medallion'
 
 /** What there is of the archive, and where the pass stands in it. A step of time that was recorded at the very end counts as something to do. */

@@ -13,7 +13,7 @@ import { tradedMinutes } from './silverMinutes.ts'
 const dayMs = 86_400_000
 const hourMs = 3_600_000
 /** So many days of a symbol are in memory at once; a day has 1,440 minutes. */
-const daysAtOnce = 16
+const daysAtOnce = 6
 
 /** The columns that gold keeps of a candle. */
 const columns = [...klineColumns, 'vwap'] as const
@@ -61,7 +61,7 @@ export async function everyDay(client: pg.ClientBase): Promise<readonly Day[]> {
 
 /**
  * Makes the longer candles of these days anew and gives how many rows are another than before. A candle that a blocked hour is part of is not made: one of the other minutes alone would be
- * wrong without a sign of it. Holds sixteen days of a symbol at a time.
+ * wrong without a sign of it. Holds six days of a symbol at a time.
  */
 export async function makeGold(client: pg.ClientBase, days: readonly Day[]): Promise<number> {
   let rows = 0

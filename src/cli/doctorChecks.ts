@@ -1,14 +1,16 @@
 import { constants } from 'node:fs'
 import { access, stat, statfs } from 'node:fs/promises'
 import { createServer } from 'node:net'
-import { dirname, join, resolve } from 'node:path'
+import { dirname, join, relative, resolve } from 'node:path'
 import { bytesText } from '../console/text.ts'
 import { prepareBinaries, probeBinaries } from '../embedded/binaries.ts'
 import { withKafkaAdmin } from '../host/kafkaTopics.ts'
 import { archiveLocation, openArchive } from '../host/openArchive.ts'
 import { plainArchive, plainConnectionWarning, plainKafka } from '../host/plainConnections.ts'
-import { runHolder } from '../host/runHolder.ts'
+import { runningProcesses } from '../host/processSlots.ts'
+import { readRunReport } from '../host/runReport.ts'
 import { s3Access } from '../host/s3Access.ts'
+import { systemClock } from '../runtime/clock.ts'
 import { MillraceError } from '../runtime/errors.ts'
 import { versionProblem } from '../runtime/nodeVersion.ts'
 import { probeStore } from '../sinks/objects/probeStore.ts'
@@ -17,6 +19,7 @@ import type { CommandContext } from './commandContext.ts'
 import { databaseExists, withDatabase } from './database.ts'
 import { oneLine } from './exit.ts'
 import { kafkaConnection } from './kafkaConnection.ts'
+import { reportStaleAfterMs } from './monitor/judge.ts'
 import { schemasOf } from './schemas.ts'
 import type { SettingValues } from './settings.ts'
 
@@ -128,17 +131,35 @@ export async function checkDatabase(settings: SettingValues): Promise<CheckResul
     return failed(
       name,
       error,
-      `Look into ${join(resolve(settings.dataDir), 'postgres', 'server.log')}, or correct DATABASE_URL.`,
+      settings.databaseUrl === undefined
+        ? `Look into ${join(resolve(settings.dataDir), 'postgres', 'server.log')}. One that hangs is ended by \`millrace stop\`, with all that uses it; start again then.`
+        : 'Look whether it runs and takes connections, or correct DATABASE_URL.',
     )
   }
 }
 
+/** What runs on the data folder, and whether it says how it is. */
 export async function checkRun(settings: SettingValues): Promise<CheckResult> {
-  const holder = runHolder(settings.dataDir)
-  return ok(
-    'pipeline',
-    holder === null ? 'none runs on this data folder' : `process ${holder.pid} on ${holder.host} runs`,
-  )
+  const name = 'pipeline'
+  const running = runningProcesses(settings.dataDir)
+  if (running.length === 0) return ok(name, 'none runs on this data folder')
+  const now = systemClock.now()
+  const told = running.map(({ folder, holder }) => {
+    const report = readRunReport(folder, holder.pid)
+    const silentMs = report === null ? Number.POSITIVE_INFINITY : now - report.at
+    return {
+      isSilent: silentMs > reportStaleAfterMs,
+      text: `${relative(resolve(settings.dataDir), folder)} in process ${holder.pid} on ${holder.host}`,
+    }
+  })
+  const silent = told.filter(({ isSilent }) => isSilent)
+  if (silent.length === 0) return ok(name, `${told.map(({ text }) => text).join(', ')} runs`)
+  return {
+    name,
+    level: 'warn',
+    found: `silent: ${silent.map(({ text }) => text).join(', ')}`,
+    remedy: 'Where it goes on so, it hangs: end it with kill -KILL, which loses nothing, and start it again.',
+  }
 }
 
 /** Whether the brokers answer, where Kafka is the log. */

@@ -2,7 +2,7 @@ import type { z } from 'zod'
 import type { Fixed8 } from '../exact/decimal.ts'
 import type { Lender } from '../runtime/codec.ts'
 import { keep, Lent } from '../runtime/lent.ts'
-import { mostAhead, type Span } from '../runtime/span.ts'
+import { mostAhead, type ReadAhead } from '../runtime/readAhead.ts'
 import { type FrameColumns, frameColumns } from './frameColumns.ts'
 import { type FrameValues, ObjectBuilder } from './objectBuilder.ts'
 import type { LeafPlan, ObjectPlan } from './schemaPlan.ts'
@@ -23,7 +23,7 @@ export class JsonLender<T> implements Lender<T> {
     this.#builder = new ObjectBuilder(root, this.#frame)
   }
 
-  read({ buffer, valueStarts, valueLengths, at, count }: Span): void {
+  read({ buffer, valueStarts, valueLengths, at, count }: ReadAhead): void {
     this.#objects.length = 0
     this.#frame.columns.read(buffer, valueStarts, valueLengths, at, count)
   }

@@ -1,4 +1,6 @@
 import { type ChildProcess, fork } from 'node:child_process'
+import { getCompileCacheDir } from 'node:module'
+import { dirname } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { Backoff } from '../runtime/backoff.ts'
@@ -112,7 +114,10 @@ export class WorkerPool implements PipelineWorker {
 
   /** One life of a worker, from its start to its end, which is told in words. */
   #live(slot: Slot): Promise<string> {
+    const compiled = getCompileCacheDir()
     const child = fork(this.#program, {
+      // What the command has compiled already: a worker does not inherit it, and starts in half the time with it. Node names a folder for its own version there.
+      env: compiled === undefined ? process.env : { ...process.env, NODE_COMPILE_CACHE: dirname(compiled) },
       stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
       execArgv: [...process.execArgv, ...workerFlags],
     })

@@ -3,7 +3,7 @@ import { type FrameColumns, frameColumns } from '../codecs/frameColumns.ts'
 import type { Fixed8 } from '../exact/decimal.ts'
 import type { Lender } from '../runtime/codec.ts'
 import { keep, Lent } from '../runtime/lent.ts'
-import { mostAhead, type Span } from '../runtime/span.ts'
+import { mostAhead, type ReadAhead } from '../runtime/readAhead.ts'
 import { type frameSchemas, marketFill, type TradeRules } from './frame.ts'
 import { unitsPerMs } from './timeUnit.ts'
 import type { Market, MarketEvent, Trade } from './trade.ts'
@@ -15,21 +15,21 @@ import type { Market, MarketEvent, Trade } from './trade.ts'
 export class TradeLender implements Lender<MarketEvent> {
   /** The kind that came last stands first: a log mostly has one. */
   readonly #kinds: TradeFrames[]
-  /** By record of the span: what lends its trade; null where nothing does. */
+  /** By record: what lends its trade; null where nothing does. */
   readonly #lenders = new Array<TradeFrames | null>(mostAhead).fill(null)
 
   constructor(schemas: ReturnType<typeof frameSchemas>, rules: TradeRules) {
     this.#kinds = [new TradeFrames(schemas.combined, 'data.', rules), new TradeFrames(schemas.bare, '', rules)]
   }
 
-  read(span: Span): void {
+  read(ahead: ReadAhead): void {
     const lenders = this.#lenders
-    const { at: from, count: to } = span
+    const { at: from, count: to } = ahead
     lenders.fill(null, from, to)
     let left = to - from
     for (const frames of [...this.#kinds]) {
       if (left === 0) break
-      left -= frames.read(span)
+      left -= frames.read(ahead)
       if (left === 0) this.#kinds.sort((a, b) => Number(b === frames) - Number(a === frames))
       for (let i = from; i < to; i += 1) if (frames.hasTrade(i)) lenders[i] = frames
     }
@@ -58,7 +58,7 @@ class TradeFrames {
   }
 
   /** Gives how many were read. */
-  read({ buffer, valueStarts, valueLengths, at, count }: Span): number {
+  read({ buffer, valueStarts, valueLengths, at, count }: ReadAhead): number {
     this.#opened ??= openColumns(this.#schema, this.#prefix)
     const { columns, slots } = this.#opened
     const { s, t, p, q, T, m } = slots

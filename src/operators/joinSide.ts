@@ -18,14 +18,14 @@ interface Stored<V> extends Kept<V> {
   entry: KeyedEntry<Stored<V>> | null
 }
 
-/** The values of a key by time, and those of one time in the order in which they came; those before `head` are gone. */
+/** The values of a key by time, and those of one time in the order in which they came; in the places before `head` there is none any more. */
 interface Row<V> {
-  values: Stored<V>[]
+  values: (Stored<V> | undefined)[]
   head: number
 }
 
 /** How far the front of a row may be empty before it is cut off. */
-const mostEmpty = 64
+const mostEmpty = 16
 
 /**
  * One side of a join in time: its values by key and time, each kept for a time after its own. They are part of the checkpoint, one entry each.
@@ -78,10 +78,10 @@ export class JoinSide<V> {
     const row = this.#rows.get(key)
     if (row === undefined) return []
     const { values } = row
-    const first = firstNot(values, ({ at }) => at < from, row.head)
+    const first = firstNot(values, (stored) => (stored as Stored<V>).at < from, row.head)
     let end = first
     while (end < values.length && (values[end] as Stored<V>).at <= to) end += 1
-    return first === end ? [] : values.slice(first, end)
+    return first === end ? [] : (values.slice(first, end) as Stored<V>[])
   }
 
   /** It has got a partner, which is saved. */
@@ -117,6 +117,7 @@ export class JoinSide<V> {
   /** All are kept for the same time, so it is the first of its key that goes. */
   #shift(key: string): void {
     const row = this.#rows.get(key) as Row<V>
+    row.values[row.head] = undefined
     row.head += 1
     if (row.head === row.values.length) this.#rows.delete(key)
     else if (row.head > mostEmpty && row.head * 2 > row.values.length) {

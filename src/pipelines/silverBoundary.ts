@@ -11,7 +11,8 @@ interface MarketWindow {
   readonly to: number
 }
 
-const windowsAtOnce = 50_000
+/** What is found of each is in memory. */
+const windowsAtOnce = 1_000
 
 const given = ({ market, symbol, from, to }: MarketWindow) => ({ key: { market, symbol }, from, to })
 

@@ -46,6 +46,15 @@ export async function qualityWindows(
   return windows
 }
 
+/** How many rows are in no window, whatever the range, because they have no key or no time: no expectation looks at them. */
+export async function countUnplaced(client: pg.ClientBase, { table, by, time }: Quality): Promise<number> {
+  const isUnplaced = [...by, time].map((column) => `${quoteIdentifier(column)} IS NULL`).join(' OR ')
+  const { rows } = await client.query<{ count: number }>(
+    `SELECT count(*)::float8 AS count FROM ${quoteIdentifier(table)} WHERE ${isUnplaced}`,
+  )
+  return rows[0]?.count ?? 0
+}
+
 async function keysOf(client: pg.ClientBase, { table, by }: Quality): Promise<readonly QualityWindow['key'][]> {
   if (by.length === 0) return [{}]
   const columns = by.map((column) => quoteIdentifier(column))

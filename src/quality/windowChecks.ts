@@ -58,7 +58,7 @@ function complete({ every, lateBy = 0 }: Complete, scope: Scope): WindowStatemen
     const end = `least(window_to, ${parameters.add(new Date(over).toISOString())}::timestamptz)`
     const rows = scope.rowsOf(scope.table, scope.isInWindow(parameters, 'r'))
     return `win AS (${scope.windowRows(parameters, numbers)}),
-      wanted AS (SELECT n, window_from, greatest(0, floor(extract(epoch FROM ${end} - window_from) * 1000 / ${step}))::bigint AS steps, ${step} AS step_ms FROM win),
+      wanted AS (SELECT n, key, window_from, greatest(0, floor(extract(epoch FROM ${end} - window_from) * 1000 / ${step}))::bigint AS steps, ${step} AS step_ms FROM win),
       present AS (
         SELECT DISTINCT win.n, floor(extract(epoch FROM r.${scope.time}::timestamptz - win.window_from) * 1000 / ${step})::bigint AS step
         FROM win CROSS JOIN LATERAL ${rows} AS r
@@ -69,11 +69,11 @@ function complete({ every, lateBy = 0 }: Complete, scope: Scope): WindowStatemen
       SELECT wanted.n, wanted.steps::float8 AS looked, (wanted.steps - count(present.step))::float8 AS failing
       FROM wanted LEFT JOIN present ON present.n = wanted.n AND present.step < wanted.steps GROUP BY wanted.n, wanted.steps`,
     failingRows: (parameters, numbers) => `WITH ${steps(parameters, numbers)}, missing AS (
-        SELECT wanted.n, wanted.window_from + step.step * wanted.step_ms * interval '1 millisecond' AS at
+        SELECT wanted.n, wanted.key, wanted.window_from + step.step * wanted.step_ms * interval '1 millisecond' AS at
         FROM wanted CROSS JOIN LATERAL generate_series(0, wanted.steps - 1) AS step(step)
         LEFT JOIN present ON present.n = wanted.n AND present.step = step.step WHERE present.n IS NULL
       )
-      SELECT n, jsonb_build_object(${parameters.add(scope.quality.time)}::text, at) AS "row", NULL::jsonb AS expected, at AS "order" FROM missing`,
+      SELECT n, key || jsonb_build_object(${parameters.add(scope.quality.time)}::text, at) AS "row", NULL::jsonb AS expected, at AS "order" FROM missing`,
     nothing: `no ${durationText(every)} of it is over yet`,
     reason: ({ failing, looked }) => `${failing} of ${looked} steps of ${durationText(every)} have no row`,
   }

@@ -1,5 +1,5 @@
+import type { ReadAhead } from './readAhead.ts'
 import type { RecordFacts, RecordView } from './record.ts'
-import type { Span } from './span.ts'
 
 /** A record that cannot become a value: data for a dead letter, never an exception. */
 export class Rejection {
@@ -33,10 +33,10 @@ export interface Codec<T> {
 
 /** Reads the values of many records at once, and lends them one by one. */
 export interface Lender<T> {
-  /** Reads all records of the span, from the one at hand on. Never throws. */
-  read(span: Span): void
+  /** Reads the one at hand of these records, and all behind it. Never throws. */
+  read(ahead: ReadAhead): void
   /**
-   * What `decode` gives for the record of that number in the span, as a value that is lent (`Lent`): it is that of another record after the next call. Undefined where `decode` has to be asked. Only
+   * What `decode` gives for the record of that number, as a value that is lent (`Lent`): it is that of another record after the next call. Undefined where `decode` has to be asked. Only
    * for records that are one JSON object each.
    */
   lend(at: number): T | undefined

@@ -102,7 +102,7 @@ export class Origin {
     const ordinals = known.get(place) ?? new LetterNumbers()
     known.set(place, ordinals)
     for (const [operator, next] of Object.entries(fields.ordinals ?? {})) {
-      ordinals.set(operator, Math.max(next, ordinals.get(operator) ?? 0))
+      ordinals.goOnAt(operator, Math.max(next, ordinals.next(operator)))
     }
     return new Origin(
       {
@@ -130,7 +130,7 @@ export class Origin {
       headers: this.headers.map(({ key, value }) => [key, textOf(value)]),
       payload: textOf(this.payload),
       redrivenFor: this.redrivenFor,
-      ordinals: encodeOrdinals(this.#ordinals),
+      ordinals: encodeOrdinals(this.#ordinals.counts),
       ...(isEmpty(this.cut) ? {} : { cut: this.cut as unknown as Json }),
     }
   }
@@ -157,7 +157,7 @@ export class Origin {
 
   /** The dead letter of this record, with the next number of its operator; null where its last letter stands for this one too. */
   letter({ operator, reason, detail }: Rejected): DeadLetter | null {
-    const ordinal = this.#ordinals.get(operator) ?? 0
+    const ordinal = this.#ordinals.next(operator)
     if (ordinal >= mostLettersOfRecord) return null
     this.#ordinals.take(operator)
     const said =

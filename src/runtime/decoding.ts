@@ -1,8 +1,8 @@
 import type { OperatorFunction } from 'rxjs'
 import { type Codec, type Lender, Rejection } from './codec.ts'
 import type { OperatorSpec } from './operator.ts'
+import type { ReadAhead } from './readAhead.ts'
 import type { RecordView } from './record.ts'
-import type { Span } from './span.ts'
 import { stateful } from './stateful.ts'
 
 /** Passes the value that the codec makes of each record, and sets aside what it rejects. */
@@ -16,27 +16,27 @@ export function decoding<T>(
     let filling = 0
 
     /** The value of the record at hand, of those that were read together; undefined where it has to be read by itself. */
-    function lent(span: Span): T | undefined {
+    function lent(ahead: ReadAhead): T | undefined {
       lender ??= codec.lender?.()
       if (lender === undefined) return undefined
-      if (span.filling !== filling) {
-        lender.read(span)
-        filling = span.filling
+      if (ahead.filling !== filling) {
+        lender.read(ahead)
+        filling = ahead.filling
       }
-      return lender.lend(span.at)
+      return lender.lend(ahead.at)
     }
 
     return {
       onValue(record) {
-        const { span } = out
-        if (span !== null) {
-          const value = lent(span)
+        const { ahead } = out
+        if (ahead !== null) {
+          const value = lent(ahead)
           if (value !== undefined) {
             out.facts.isJsonObject = true
             out.emit(value)
             return
           }
-          span.show()
+          ahead.show()
         }
         const value = codec.decode(record, out.facts)
         if (value instanceof Rejection) out.reject(value.reason, value.detail)

@@ -3,10 +3,10 @@ import { collectGarbage } from './collectGarbage.ts'
 import { MillraceError } from './errors.ts'
 import type { ResolvedInput } from './input.ts'
 import type { FetchOptions, LeaderEpochStart, LogBounds, LogReader, RecordBatch } from './log.ts'
+import { ReadAhead } from './readAhead.ts'
 import type { RecordView } from './record.ts'
 import { SkippedOffsets } from './skippedOffsets.ts'
 import { withSkipRemedy } from './skipRemedy.ts'
-import { Span } from './span.ts'
 
 /** A batch that is larger than what is asked for, because a record in it is. */
 const largeBatchBytes = 1.5 * 1024 * 1024
@@ -19,7 +19,7 @@ export class InputCursor {
   readonly topic: string
   readonly reader: LogReader
   /** Records that were read ahead, and which of them is at hand. */
-  readonly span: Span
+  readonly ahead: ReadAhead
   readonly logId: string | undefined
   archive: ArchiveTap | null = null
   /** The first offset that the log had. */
@@ -57,7 +57,7 @@ export class InputCursor {
     { topic, begin, now }: { readonly topic: string; readonly begin: number | null; readonly now: number },
     mostAhead: number,
   ) {
-    this.span = new Span(mostAhead)
+    this.ahead = new ReadAhead(mostAhead)
     this.#pipeline = pipeline
     this.input = input
     this.topic = topic
@@ -69,9 +69,14 @@ export class InputCursor {
     this.lastRecordAt = now
   }
 
+  /** Whether values of several records at hand may be read together: the partitions of an input that one task reads have a decoder in common, which reads those of one. */
+  get lends(): boolean {
+    return this.ahead.count > 1 && this.input.partition === undefined
+  }
+
   /** The record at hand. */
   get view(): RecordView {
-    return this.span.show()
+    return this.ahead.show()
   }
 
   get partition(): number {
@@ -95,12 +100,12 @@ export class InputCursor {
   read(nextOffset: number): boolean {
     const batch = this.#batch
     if (batch === null) return false
-    const { span } = this
+    const { ahead } = this
     try {
-      while (span.next(batch)) {
-        const offset = span.offsets[span.at] as number
+      while (ahead.next(batch)) {
+        const offset = ahead.offsets[ahead.at] as number
         if (offset >= nextOffset && !this.skipped.has(offset)) return true
-        this.archive?.append(span.show())
+        this.archive?.append(ahead.show())
       }
     } catch (error) {
       this.#leaveOut(error)
@@ -124,7 +129,7 @@ export class InputCursor {
   /** Waits for the next batch; false where nothing came. */
   async fetch(options: FetchOptions): Promise<boolean> {
     if (this.#batch !== null) throw new Error(`bug: ${this.topic} was fetched while a batch was at hand`)
-    this.span.release()
+    this.ahead.release()
     if (this.skipped.has(this.#fetchOffset)) this.seek(this.#fetchOffset)
     if (this.#jumpedTo !== null) return true
     const batch = await this.#fetched(options)

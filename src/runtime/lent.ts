@@ -4,7 +4,7 @@ import type { Subscriber } from 'rxjs'
 export const keep: unique symbol = Symbol('keep')
 
 /**
- * A value that still lies in the columns of a span: it has the properties of the value as long as its record is at hand, and is that of another record afterwards. Who is lent one looks at it
+ * A value that still lies in columns: it has the properties of the value as long as its record is at hand, and is that of another record afterwards. Who is lent one looks at it
  * before it returns, passes it on as it is, and keeps what `kept` makes of it.
  */
 export abstract class Lent<T> {

@@ -5,8 +5,8 @@ import type { ResolvedInput } from './input.ts'
 import { InputCursor } from './inputCursor.ts'
 import type { LogSource } from './log.ts'
 import { inputsOf, type Pipeline } from './pipeline.ts'
+import { mostAhead } from './readAhead.ts'
 import { skipCommand, takeBackCommand } from './skipRemedy.ts'
-import { mostAhead } from './span.ts'
 import { type StartFrom, startOffset } from './startFrom.ts'
 
 /** What is read. */
@@ -48,7 +48,7 @@ export async function openCursors(
   options: CursorOptions,
   from: StartFrom,
 ): Promise<readonly InputCursor[]> {
-  const { pipeline, source, others = [], inputs, clock, mostAhead: ahead = mostAhead } = options
+  const { pipeline, source, others = [], inputs, clock, mostAhead: most = mostAhead } = options
   const sources = [source, ...others]
   await refuseUnequalPartitions(
     pipeline.name,
@@ -63,7 +63,7 @@ export async function openCursors(
       const begin = input.movesTime ? await startOffset(from, reader, id) : null
       const bounds = await reader.bounds()
       const at = { topic: log.topic, begin, now: clock.now() }
-      cursors.push(new InputCursor(pipeline.name, input, reader, bounds, at, Math.min(ahead, mostAhead)))
+      cursors.push(new InputCursor(pipeline.name, input, reader, bounds, at, Math.min(most, mostAhead)))
     }
     return cursors
   } catch (error) {

@@ -4,9 +4,9 @@ import type { MakingWindow } from './foreignRows.ts'
 import type { Json } from './json.ts'
 import type { KeyedState, StateCodec } from './keyedState.ts'
 import type { Marker } from './marker.ts'
+import type { ReadAhead } from './readAhead.ts'
 import type { RecordFacts } from './record.ts'
 import type { SavedOperator } from './savedState.ts'
-import type { Span } from './span.ts'
 
 /**
  * What several operators have in common where one reads what another keeps, so that the order of their values among each other decides the results: one object for
@@ -61,7 +61,7 @@ export interface OperatorSpec {
    * them. An operator without it gets values of its own.
    */
   readonly takesLent?: boolean
-  /** True for one that reads its records by `out.span` where there is one. */
+  /** True for one that reads its records by `out.ahead` where there is one. */
   readonly readsAhead?: boolean
   /** For an operator that calls `defer`: how many calls may be under way at once. */
   readonly concurrency?: number
@@ -225,7 +225,7 @@ export interface Output<O> {
   /** What has been found out about the current record's bytes, for whoever looks at them later. */
   readonly facts: RecordFacts
   /** The records that were read ahead, with the current one at hand, for an operator that `readsAhead`; null where records come one by one. */
-  readonly span: Span | null
+  readonly ahead: ReadAhead | null
 }
 
 /** Makes the logic of one task or subscription, with what was saved for it. */

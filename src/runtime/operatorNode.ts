@@ -12,8 +12,8 @@ import { type Borrower, borrows, kept, Lent } from './lent.ts'
 import type { Marker } from './marker.ts'
 import type { BuildLogic, Cut, Logic, Meeting, OperatorSpec, Output, RecordedAnswer, Restored } from './operator.ts'
 import { Pace } from './pace.ts'
+import type { ReadAhead } from './readAhead.ts'
 import type { RecordFacts } from './record.ts'
-import type { Span } from './span.ts'
 import type { TimeDomain, TimedNode } from './timeDomain.ts'
 import { notSettled } from './unsettled.ts'
 import { Withdrawn } from './withdrawn.ts'
@@ -34,7 +34,7 @@ export interface OperatorHost {
   stage: AnyNode | null | undefined
   readonly facts: RecordFacts
   /** While records come that were read ahead: those, with the one that is handled at hand. */
-  readonly span: Span | null
+  readonly ahead: ReadAhead | null
   /** True while a record that was redriven is where it had been set aside, or below. */
   readonly isSecondTime: boolean
   /** The window whose result is on its way, or null. */
@@ -301,8 +301,8 @@ export class OperatorNode<I, O> extends Subscriber<I> implements Output<O>, Time
     return this.host.facts
   }
 
-  get span(): Span | null {
-    return this.host.span
+  get ahead(): ReadAhead | null {
+    return this.host.ahead
   }
 
   get watermark(): number {

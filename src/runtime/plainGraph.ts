@@ -103,7 +103,7 @@ class PlainGraph implements OperatorHost {
   readonly answers = noAnswers
   maker: RowMaker | null = null
   readonly facts: RecordFacts = { isJsonObject: false }
-  readonly span = null
+  readonly ahead = null
   stage: AnyNode | null | undefined = null
   readonly #number = graphs++
   readonly #builtIn: TimeDomain | null

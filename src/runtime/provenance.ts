@@ -1,8 +1,8 @@
 import type { AskedPlace } from './answers.ts'
 import { nextAsk, Origin } from './deadLetters.ts'
 import { LetterNumbers } from './letterNumbers.ts'
+import type { ReadAhead } from './readAhead.ts'
 import type { RecordView } from './record.ts'
-import type { Span } from './span.ts'
 
 /** Values may go straight into the operators. */
 export const open = 0
@@ -30,7 +30,7 @@ export class Provenance {
   redrivenFor: string | null = null
   #record: RecordView | null = null
   /** Where the record is one of several that were read ahead, and its view may not be shown yet. */
-  #span: Span | null = null
+  #ahead: ReadAhead | null = null
   /** Of the last record, or of the one that is pushed; so is the offset. */
   #input: number
   #offset: number
@@ -64,7 +64,7 @@ export class Provenance {
 
   /** A record is pushed. */
   begin(record: RecordView, input: number): void {
-    this.#span = null
+    this.#ahead = null
     this.#record = record
     this.#input = input
     this.#offset = record.offset
@@ -72,11 +72,11 @@ export class Provenance {
   }
 
   /** The same of the record at hand of those that were read ahead. */
-  beginAhead(span: Span, input: number): void {
-    this.#span = span
-    this.#record = span.view
+  beginAhead(ahead: ReadAhead, input: number): void {
+    this.#ahead = ahead
+    this.#record = ahead.view
     this.#input = input
-    this.#offset = span.offsets[span.at] as number
+    this.#offset = ahead.offsets[ahead.at] as number
     this.#ordinals = null
   }
 
@@ -134,7 +134,7 @@ export class Provenance {
   }
 
   get ordinals(): ReadonlyMap<string, number> {
-    return this.#ordinals ?? none
+    return this.#ordinals?.counts ?? none
   }
 
   origin(): Origin {
@@ -248,7 +248,7 @@ export class Provenance {
   }
 
   #shown(): RecordView | null {
-    return this.#record === null || this.#span === null ? this.#record : this.#span.show()
+    return this.#record === null || this.#ahead === null ? this.#record : this.#ahead.show()
   }
 
   #asIfFor(target: string | null, act: () => void): void {

@@ -27,13 +27,13 @@ import type { OperatorCounts } from './operatorTally.ts'
 import type { OpenPacker } from './packedRows.ts'
 import { buildPipeline, inputsOf, type Pipeline } from './pipeline.ts'
 import { atRest, open, Provenance } from './provenance.ts'
+import type { ReadAhead } from './readAhead.ts'
 import type { RecordFacts, RecordTap, RecordView } from './record.ts'
 import { RedriveWays } from './redriveWays.ts'
 import { nameToday } from './renamedOperators.ts'
 import type { IsElsewhere, ResultBuffer } from './resultBuffer.ts'
 import { resultText } from './resultText.ts'
 import { guardSchedulers } from './schedulerGuard.ts'
-import type { Span } from './span.ts'
 import { EmissionWatch, type LeftOut, type LeftOutAt, StepFailure, wholeRecord } from './stepFailure.ts'
 import { type SubscriptionTrace, traceSubscriptions } from './subscriptionTrace.ts'
 import { TaskInputs } from './taskInputs.ts'
@@ -100,7 +100,7 @@ const alone: TaskSurroundings = { clock: systemClock, tasks: 1, task: 0, topic: 
 export class StreamTask implements OperatorHost {
   readonly isTask = true
   readonly facts: RecordFacts = { isJsonObject: false }
-  span: Span | null = null
+  ahead: ReadAhead | null = null
   readonly provenance: Provenance
   /** Records pushed since the last cut. */
   uncutRecords = 0
@@ -370,54 +370,60 @@ export class StreamTask implements OperatorHost {
     if (this.#failure !== null) this.#throwFailure()
   }
 
-  /** True where records that were read ahead may go through the graph without a look at anything else between two of them. */
-  get mayGoAhead(): boolean {
-    return this.#shared === null && this.#watch === null && this.#asynchronous.length === 0 && !this.needsPrepare
+  /** True where values of records that were read ahead may be lent: nobody looks at each of them, and none has to be prepared. */
+  get mayLend(): boolean {
+    return this.#shared === null && this.#watch === null && !this.needsPrepare
+  }
+
+  /** True where nothing is to be waited for between two records. */
+  get isSynchronous(): boolean {
+    return this.#asynchronous.length === 0
   }
 
   /**
-   * Does what `push` does with the record at hand of the span, and goes on with those behind it as long as there is credit, none has brought anything about and each is an ordinary one. The last
+   * Does what `push` does with the record at hand, and with credit goes on with those behind it, as long as there is some, none has brought anything about and each is an ordinary one. The last
    * one that was pushed is at hand then.
+   * @param credit null for the one record alone
    * @param archive takes each record behind its push
    */
-  pushAhead(span: Span, input: number, credit: Credit, archive: RecordTap | null): void {
+  pushAhead(ahead: ReadAhead, input: number, credit: Credit | null, archive: RecordTap | null): void {
     const { provenance, facts } = this
     const { nextOffsets } = this.#inputs
     const brought = this.#brought
-    if (!this.#isOrdinary(span, span.at)) {
-      this.push(span.show(), input)
-      archive?.append(span.view, facts)
+    if (!this.#isOrdinary(ahead, ahead.at)) {
+      this.push(ahead.show(), input)
+      archive?.append(ahead.view, facts)
       return
     }
-    this.span = span
+    this.ahead = ahead
     setRunning(this)
     provenance.gate = open
     for (;;) {
-      const { at } = span
-      provenance.beginAhead(span, input)
+      const { at } = ahead
+      provenance.beginAhead(ahead, input)
       facts.isJsonObject = false
       this.#ownResults = 0
       this.#ownResultBytes = 0
-      this.#inputs.pushAhead(input, span)
+      this.#inputs.pushAhead(input, ahead)
       provenance.end()
-      nextOffsets[input] = (span.offsets[at] as number) + 1
+      nextOffsets[input] = (ahead.offsets[at] as number) + 1
       this.uncutRecords += 1
-      this.uncutBytes += span.bytesAt(at)
+      this.uncutBytes += ahead.bytesAt(at)
       if (this.#failure !== null) break
-      archive?.append(span.show(), facts)
-      if (this.#brought !== brought || !span.hasNext || !this.#isOrdinary(span, at + 1)) break
+      archive?.append(ahead.show(), facts)
+      if (credit === null || this.#brought !== brought || !ahead.hasNext || !this.#isOrdinary(ahead, at + 1)) break
       if (this.uncutRecords >= credit.maxUncommittedRecords || this.uncutBytes >= credit.maxUncommittedBytes) break
-      span.at = at + 1
+      ahead.at = at + 1
     }
     setRunning(null)
     provenance.gate = atRest
-    this.span = null
+    this.ahead = null
     if (this.#failure !== null) this.#throwFailure()
   }
 
   /** Not one that says something beside its value, or is too large. */
-  #isOrdinary(span: Span, at: number): boolean {
-    return span.headersLengths[at] === 0 && span.bytesAt(at) <= this.#limits.maxRecordBytes
+  #isOrdinary(ahead: ReadAhead, at: number): boolean {
+    return ahead.headersLengths[at] === 0 && ahead.bytesAt(at) <= this.#limits.maxRecordBytes
   }
 
   /**

@@ -293,15 +293,16 @@ export class TaskAttempt {
       if (input < 0) break
       hasTaken = true
       const cursor = this.#cursors[input] as InputCursor
-      const { span } = cursor
-      const offset = span.offsets[span.at] as number
+      const { ahead } = cursor
+      const offset = ahead.offsets[ahead.at] as number
       if (this.#recorded?.isDueBefore(input, offset) === true)
         await this.#recorded.takeBefore(input, offset, this.#options.clock.now())
       const preparing = task.needsPrepare ? task.prepare(cursor.view, input) : undefined
       if (preparing !== undefined) await this.#quiet.until(preparing)
       reader.take(input, nextOffsets)
       try {
-        if (this.#mayGoAhead(task, cursor)) task.pushAhead(span, input, limits, cursor.archive)
+        if (task.mayLend && cursor.lends)
+          task.pushAhead(ahead, input, this.#mayGoAhead(task, cursor) ? limits : null, cursor.archive)
         else {
           task.push(cursor.view, input)
           // After the push: what the graph has found out about the bytes, the archive need not.
@@ -322,12 +323,11 @@ export class TaskAttempt {
   }
 
   /** True where nothing is to be done between two records of an input: no other input, no step of time, nothing to skip and nothing that was failed on before. */
-  #mayGoAhead(task: StreamTask, { span, skipped }: InputCursor): boolean {
+  #mayGoAhead(task: StreamTask, { skipped }: InputCursor): boolean {
     return (
       this.#cursors.length === 1 &&
-      span.hasNext &&
       skipped.isEmpty &&
-      task.mayGoAhead &&
+      task.isSynchronous &&
       this.#recorded === null &&
       (this.#repeated === null || this.#repeated.isOver) &&
       this.#leftOut.isEmpty &&

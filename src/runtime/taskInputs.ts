@@ -5,9 +5,9 @@ import { ConfigurationError } from './errors.ts'
 import type { ResolvedInput } from './input.ts'
 import { NamedObservable, type ObservableName } from './namedObservable.ts'
 import { OperatorNode } from './operatorNode.ts'
+import type { ReadAhead } from './readAhead.ts'
 import type { RecordView } from './record.ts'
 import { shared } from './shared.ts'
-import type { Span } from './span.ts'
 
 /** The inputs of one task: who is subscribed to their records, and how far they have come. */
 export class TaskInputs {
@@ -46,10 +46,10 @@ export class TaskInputs {
   }
 
   /** The same of the record at hand of those that were read ahead. */
-  pushAhead(input: number, span: Span): void {
-    const { view } = span
+  pushAhead(input: number, ahead: ReadAhead): void {
+    const { view } = ahead
     for (const reader of this.#readers[input] as readonly Subscriber<RecordView>[]) {
-      if (!readsAhead(reader)) span.show()
+      if (!readsAhead(reader)) ahead.show()
       reader.next(view)
     }
   }

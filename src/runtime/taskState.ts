@@ -87,7 +87,7 @@ export class TaskState {
     const own = this.#saved.get(taskItself)?.snapshot
     this.own = renameOwn(decodeOwnState(own), pipeline)
     const { ordinals, lastInput, lastOffset } = this.own
-    for (const [operator, next] of ordinals) this.lastOrdinals.set(operator, next)
+    for (const [operator, next] of ordinals) this.lastOrdinals.goOnAt(operator, next)
     this.lastOffset = lastOffset ?? (nextOffsets[lastInput] ?? 0) - 1
     this.#ordinals.set(placeKey(lastInput, this.lastOffset), this.lastOrdinals)
     this.#hasOwn = own != null

@@ -1,7 +1,12 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { zstdDecompressSync } from 'node:zlib'
 import fc from 'fast-check'
+import { parquetMetadata, parquetReadObjects } from 'hyparquet'
 import { describe, expect, it } from 'vitest'
 import { readLiveFiles } from '../../src/lake/lakeFacts.ts'
 import { silverBoundary } from '../../src/pipelines/silverBoundary.ts'
+import { Rejection } from '../../src/runtime/codec.ts'
+import { RecordView } from '../../src/runtime/record.ts'
 import { Random } from '../../src/testing/random.ts'
 import { unkindTrades } from '../../src/testing/unkind/unkindTrades.ts'
 import { batchWorld, goldTables, type Kline } from './batchWorld.ts'
@@ -259,6 +264,102 @@ describe('a batch pass', { timeout: 240_000 }, () => {
       // Without an archive there is nothing to make its minutes of again, so they stay.
       await world.pass({ isFull: true, archive: null })
       expect(await world.dump()).toEqual(before)
+    } finally {
+      await world.close()
+    }
+  })
+
+  it('takes nothing away from a pass under way when everything is made anew, but waits for it', async () => {
+    const world = await batchWorld()
+    try {
+      const { records } = unkindTrades({
+        seed: 4,
+        trades: 100,
+        maxOutOfOrdernessMs: 2_000,
+        allowedLatenessMs: 3_600_000,
+        averageStepMs: 5_000,
+      })
+      await world.live(records, 'drain-and-close')
+      const minutes = async () =>
+        Number((await world.pool.query('SELECT count(*) FROM archived_klines_1m')).rows[0]?.count)
+      let full: Promise<unknown> = Promise.resolve()
+      let during = 0
+      await world.pass({
+        quality: async () => {
+          full = world.pass({ isFull: true })
+          await sleep(700)
+          during = await minutes()
+          return []
+        },
+      })
+      await full
+      expect(during).toBe(await minutes())
+      expect(during).toBeGreaterThan(0)
+    } finally {
+      await world.close()
+    }
+  })
+
+  it('brings each archived trade into the lake once, in files of its day', async () => {
+    const world = await batchWorld(2)
+    try {
+      const { records } = unkindTrades({
+        seed: 5,
+        trades: 2_500,
+        maxOutOfOrdernessMs: 2_000,
+        allowedLatenessMs: 3_600_000,
+        averageStepMs: 60_000,
+        partitions: 2,
+      })
+      const half = Math.floor(records.length / 2)
+      await world.live(records.slice(0, half))
+      expect((await world.pass()).commits).toBeGreaterThan(6)
+      await world.live(records.slice(half), 'drain-and-close')
+      // A store that fails in the middle leaves what was before.
+      const put = world.lakeStore.put.bind(world.lakeStore)
+      world.lakeStore.put = async (key, ...more) => {
+        if (key.includes('bronze_trades/commits')) throw new Error('no room')
+        return put(key, ...more)
+      }
+      await expect(world.pass()).rejects.toThrow('no room')
+      world.lakeStore.put = put
+      await world.pass()
+      const client = await world.pool.connect()
+      const files = await readLiveFiles(client, 'market.bronze_trades')
+      client.release()
+      const offsets: string[] = []
+      for (const { path, day } of files) {
+        const body = (await world.lakeStore.get(`market/bronze_trades/${path}`)) as Buffer
+        const file = body.buffer.slice(body.byteOffset, body.byteOffset + body.length) as ArrayBuffer
+        const metadata = parquetMetadata(file)
+        for (const element of metadata.schema) {
+          if (element.name === 'trade_time')
+            for (const meaning of ['converted_type', 'logical_type'] as const) delete element[meaning]
+        }
+        const columns = ['trade_time', 'log_partition', 'log_offset']
+        const compressors = { ZSTD: (input: Uint8Array) => zstdDecompressSync(input) }
+        for (const row of await parquetReadObjects({ file, metadata, compressors, columns })) {
+          offsets.push(`${row.log_partition} ${row.log_offset}`)
+          expect(Math.floor(Number(row.trade_time) / 86_400_000_000)).toBe(day)
+        }
+      }
+      const expected: string[] = []
+      for (const partition of [0, 1]) {
+        const reader = world.log.reader(partition)
+        const view = new RecordView()
+        const fetch = () => reader.fetch({ maxBytes: 1_000_000, maxWaitMs: 0 })
+        for (let batch = await fetch(); batch !== null; batch = await fetch()) {
+          while (batch.read(view)) {
+            const event = world.trades.decode(view)
+            if (event === undefined || event instanceof Rejection || event.type !== 'trade') continue
+            expected.push(`${partition} ${view.offset}`)
+          }
+        }
+      }
+      expect(expected.length).toBeGreaterThan(1_000)
+      expect(offsets.sort()).toEqual(expected.sort())
+      expect(new Set(files.map(({ day }) => day)).size).toBeGreaterThan(1)
+      expect(await world.pass()).toMatchObject({ commits: 0 })
     } finally {
       await world.close()
     }

@@ -4,11 +4,12 @@ import { fileURLToPath } from 'node:url'
 import axe from 'axe-core'
 import { type Browser, chromium, type Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import type { RunningConsole } from '../../src/web/consoleServer.ts'
+import { type RunningConsole, serveConsole } from '../../src/web/consoleServer.ts'
 import { browserPath } from '../support/browserPath.ts'
 import { commitCandles } from '../support/candleRows.ts'
-import { consoleOn } from '../support/consoleOn.ts'
+import { consoleDefaults, consoleOn } from '../support/consoleOn.ts'
 import { paintScene, runScene } from '../support/consoleScene.ts'
+import { ownDatabase } from '../support/ownDatabase.ts'
 import { type TestDatabase, testDatabase } from '../support/postgres.ts'
 
 const executablePath = browserPath()
@@ -88,7 +89,7 @@ describe.skipIf(executablePath === null)('the pages of the console', () => {
     ['market as table', () => market('BTCUSDT', '?i=sma:20'), '.chart canvas'],
     ['pipeline', () => '#/pipeline', '.graph, .graph-list'],
     ['data', () => '#/data', '[aria-label="Dead letters by reason"]'],
-    ['alerts', () => '#/alerts', '.empty h1'],
+    ['alerts', () => '#/alerts', '[aria-label="What rules have decided"]'],
     ['API', () => '#/api', 'details'],
   ] as const
 
@@ -120,6 +121,11 @@ describe.skipIf(executablePath === null)('the pages of the console', () => {
     await page.locator('[data-letter]').first().click()
     await page.locator('.payload').waitFor()
     expect(await page.locator('.payload').textContent()).toBe(evil)
+    await page.goto(`${running.url}#/alerts`)
+    await page
+      .getByRole('link', { name: `${evil} 1m` })
+      .first()
+      .waitFor()
     await page.waitForTimeout(300)
     expect(await page.evaluate(() => 'wasRun' in window)).toBe(false)
     expect(await page.locator('img:not(.brand img)').count()).toBe(0)
@@ -207,6 +213,68 @@ describe.skipIf(executablePath === null)('the pages of the console', () => {
     await expect.poll(goToPipeline).toContain('#/pipeline')
     await expect.poll(() => page.locator('[data-verdict]').textContent()).toBe('healthy')
     await page.close()
+  })
+
+  it('values follow the candle that the crosshair is on, and name it where an indicator has more places than there are candles', async () => {
+    const symbol = 'QUIETUSDT'
+    const at = (minutes: number) => newest - minutes * minute
+    await commitCandles(db.pool, [
+      { symbol, openTime: at(9), close: '1' },
+      { symbol, openTime: at(1), close: '2' },
+      { symbol, openTime: at(0), close: '3', isClosed: false },
+    ])
+    const { page } = await open(market(symbol, '?i=vwap:1d'))
+    await page.locator('.chart canvas').first().waitFor()
+    await page.locator('[data-close]').waitFor()
+    const said = () => page.locator('.series [aria-live]').textContent()
+    await page.keyboard.press('ArrowLeft')
+    await expect.poll(said).toContain('close 3.00,')
+    await page.keyboard.press('ArrowLeft')
+    await expect.poll(said).toContain('close 2.00,')
+    await page.keyboard.press('ArrowLeft')
+    await expect.poll(said).toContain('close 1.00,')
+    for (const _ of [1, 2]) await page.keyboard.press('ArrowRight')
+    await expect.poll(said).toContain('close 3.00,')
+    await commitCandles(db.pool, [{ symbol, openTime: at(0), close: '4', isClosed: false }])
+    await expect.poll(() => page.locator('[data-close]').textContent()).toContain('4.00')
+    await page.close()
+  })
+
+  it('the theme is that of the system until somebody chooses', async () => {
+    const { page } = await open('#/data', { theme: 'dark' })
+    const shown = () => page.evaluate(() => document.documentElement.dataset.theme)
+    await expect.poll(shown).toBe('dark')
+    await page.emulateMedia({ colorScheme: 'light' })
+    await expect.poll(shown).toBe('light')
+    await page.getByRole('button', { name: 'Dark theme' }).click()
+    await page.reload()
+    await expect.poll(shown).toBe('dark')
+    await page.close()
+  })
+
+  it('a data set without candles hides none that has some, and each page leads to all', async () => {
+    const own = await ownDatabase()
+    const pool = await own.schema('other')
+    await own.schema('public')
+    await commitCandles(pool, [{ symbol: 'BTCUSDT', openTime: newest, close: '7' }])
+    const both = await serveConsole({ ...consoleDefaults(own.connection, 'public'), onlySchema: null })
+    try {
+      const { page } = await open('', { url: both.url })
+      await expect.poll(() => page.locator('#series-title').textContent()).toContain('BTCUSDT')
+      await page.goto(`${both.url}#/alerts`)
+      await page.getByRole('link', { name: 'public' }).click()
+      await expect.poll(() => page.url()).toContain('set=public')
+      await page.getByRole('heading', { name: 'No alerts yet' }).waitFor()
+      // What was chosen goes along, and there is a way back.
+      await page.goto(`${both.url}#/market`)
+      await page.getByRole('heading', { name: 'No candles yet' }).waitFor()
+      await page.getByRole('link', { name: 'other' }).click()
+      await expect.poll(() => page.locator('#series-title').textContent()).toContain('BTCUSDT')
+      await page.close()
+    } finally {
+      await both.close()
+      await own.close()
+    }
   })
 
   it('twenty tabs are live at once', async () => {

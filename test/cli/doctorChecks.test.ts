@@ -3,7 +3,11 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, describe, expect, test } from 'vitest'
 import { doctorText } from '../../src/cli/commands/doctor.ts'
-import { checkDisk, checkFolder, checkNode, checkPorts } from '../../src/cli/doctorChecks.ts'
+import { checkDisk, checkFolder, checkNode, checkPorts, checkRun } from '../../src/cli/doctorChecks.ts'
+import type { SettingValues } from '../../src/cli/settings.ts'
+import { acquireRunLock } from '../../src/embedded/runLock.ts'
+import { runFolder } from '../../src/host/processSlots.ts'
+import { RunReporter } from '../../src/host/runReport.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'millrace-doctor-'))
 afterAll(() => rmSync(folder, { recursive: true, force: true }))
@@ -34,6 +38,23 @@ describe('doctor', () => {
   test('little free disk warns, hardly any fails', async () => {
     const levels = [5e9, 1e9, 1e8].map(async (free) => (await checkDisk(folder, async () => free)).level)
     expect(await Promise.all(levels)).toEqual(['ok', 'warn', 'fail'])
+  })
+
+  test('what runs on the data folder is found wherever it has its lock, and is a warning where it is silent', async () => {
+    const dataDir = join(folder, 'running')
+    const settings = { dataDir } as SettingValues
+    expect(await checkRun(settings)).toMatchObject({ level: 'ok', found: 'none runs on this data folder' })
+    const place = runFolder(dataDir, 'realtime', undefined)
+    const lock = await acquireRunLock(place)
+    const reporter = new RunReporter(place, 'test')
+    reporter.write({ records: 0, recordsPerS: 0, waitingFor: null }, Date.now())
+    expect(await checkRun(settings)).toMatchObject({
+      level: 'ok',
+      found: expect.stringContaining(`pipelines/realtime in process ${process.pid} `),
+    })
+    reporter.write({ records: 0, recordsPerS: 0, waitingFor: null }, Date.now() - 60_000)
+    expect(await checkRun(settings)).toMatchObject({ level: 'warn', remedy: expect.stringContaining('kill -KILL') })
+    lock.release()
   })
 
   test('ports on the loopback address can be opened here', async () => {

@@ -59,10 +59,21 @@ describe('quality check', () => {
     await pool.query(`DELETE FROM reading WHERE at = '2024-08-08T02:00Z'`)
     const { code, stdout } = await check('--window', '4h', '--json')
     expect(code).toBe(0)
+    expect(JSON.parse(JSON.parse(stdout)[0].quarantine[0].row)).toEqual({
+      sensor: 'attic',
+      at: '2024-08-08T02:00:00+00:00',
+    })
     expect(JSON.parse(stdout)[0].results).toMatchObject([
       { state: 'warn', failing: 1, rows: 4 },
       { state: 'pass', rows: 3 },
     ])
+  })
+
+  test('does not pass over rows that are in no window', async () => {
+    await pool.query(`INSERT INTO reading VALUES (NULL, '2024-08-08T01:00Z', 451), ('attic', NULL, 451)`)
+    const { code, stderr } = await check()
+    expect(stderr).toContain('reading: 2 rows have null in sensor or at, belong to no window')
+    expect(code).toBe(1)
   })
 
   test.each([

@@ -9,7 +9,7 @@ import { fixed8Schema } from '../../src/exact/fixed8Schema.ts'
 import { type Lender, Rejection } from '../../src/runtime/codec.ts'
 import { ConfigurationError } from '../../src/runtime/errors.ts'
 import { kept } from '../../src/runtime/lent.ts'
-import { Span } from '../../src/runtime/span.ts'
+import { ReadAhead } from '../../src/runtime/readAhead.ts'
 import { encodeRecordBatch } from '../../src/sources/recordBatch/encode.ts'
 import { RecordBatchWalker } from '../../src/sources/recordBatch/walker.ts'
 import { objectOf } from './randomSchema.ts'
@@ -23,9 +23,9 @@ function lentOf<T>(codec: JsonCodec<T>, value: Buffer): T | undefined {
   if (lender === undefined) return undefined
   lenders.set(codec, lender)
   const records = ['{', value].map((one) => ({ timestamp: 0, key: null, value: Buffer.from(one), headers: [] }))
-  const span = new Span(2)
-  span.next(new RecordBatchWalker('values', 0).load(encodeRecordBatch(0, records)))
-  lender.read(span)
+  const ahead = new ReadAhead(2)
+  ahead.next(new RecordBatchWalker('values', 0).load(encodeRecordBatch(0, records)))
+  lender.read(ahead)
   return lender.lend(1)
 }
 

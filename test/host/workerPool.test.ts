@@ -1,3 +1,6 @@
+import { enableCompileCache, getCompileCacheDir } from 'node:module'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { describe, expect, test } from 'vitest'
 import type { WorkerJob } from '../../src/host/workerMessages.ts'
@@ -41,6 +44,14 @@ describe('WorkerPool', { timeout: 30_000 }, () => {
     pool.stop('now')
     await running
     expect(pool.pids()).toEqual([null, null])
+  })
+
+  test('hands on where the command keeps what it has compiled', async () => {
+    enableCompileCache(join(tmpdir(), 'millrace-compiled-by-tests'))
+    const { pool, notices, running } = poolOf('compiled', 1)
+    await eventually(() => notices).toEqual([`Worker here-0: compiled in ${getCompileCacheDir()}`])
+    pool.stop('now')
+    await running
   })
 
   test('counts what a worker told last, also where that comes after its end', async () => {

@@ -9,8 +9,8 @@ import { INVALID, type TradeCodec, tradeCodec } from '../../src/market/tradeCode
 import { type Lender, Rejection } from '../../src/runtime/codec.ts'
 import { ConfigurationError } from '../../src/runtime/errors.ts'
 import { kept } from '../../src/runtime/lent.ts'
+import { ReadAhead } from '../../src/runtime/readAhead.ts'
 import { RecordView } from '../../src/runtime/record.ts'
-import { Span } from '../../src/runtime/span.ts'
 import { encodeRecordBatch } from '../../src/sources/recordBatch/encode.ts'
 import { RecordBatchWalker } from '../../src/sources/recordBatch/walker.ts'
 
@@ -37,11 +37,11 @@ const lenders = new WeakMap<TradeCodec, Lender<MarketEvent>>()
 function lentOf(codec: TradeCodec, value: Buffer): MarketEvent | undefined {
   const values = [Buffer.from(bareFrame), value, Buffer.from(spotFrame)]
   const records = values.map((one) => ({ timestamp: 0, key: null, value: one, headers: [] }))
-  const span = new Span(3)
-  span.next(new RecordBatchWalker('trades', 0).load(encodeRecordBatch(0, records)))
+  const ahead = new ReadAhead(3)
+  ahead.next(new RecordBatchWalker('trades', 0).load(encodeRecordBatch(0, records)))
   const lender = lenders.get(codec) ?? codec.lender()
   lenders.set(codec, lender)
-  lender.read(span)
+  lender.read(ahead)
   return lender.lend(1)
 }
 

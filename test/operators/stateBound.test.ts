@@ -152,6 +152,20 @@ const overEarly: Readonly<Record<string, (values: Observable<KeyEvent>) => Obser
       asOfJoin(right, { name: 'j', by: { left: () => 'k', right: () => 'k' }, keepMs: dayMs, with: (left) => left }),
     )
   },
+  'intervalJoin, whose keys always have a value': (values) => {
+    const keyOf = ({ at }: KeyEvent) => String(at % 2_000)
+    const shared = values.pipe(timed, share())
+    return shared.pipe(
+      filter(({ n }) => n === 0),
+      intervalJoin(shared.pipe(filter(({ n }) => n > 1)), {
+        name: 'j',
+        by: { left: keyOf, right: keyOf },
+        fromMs: 0,
+        toMs: 3_000,
+        with: () => null,
+      }),
+    )
+  },
   'lookup, whose answers make room': (values) =>
     values.pipe(
       timed,

@@ -311,7 +311,7 @@ describe('an expectation of windows', () => {
       reason: '3 of 5 steps of 1m have no row',
     })
     expect((await quarantined()).map(({ row }) => row)).toEqual(
-      [1, 2, 4].map((at) => ({ at: expect.stringContaining(`00:0${at}:00`) })),
+      [1, 2, 4].map((at) => ({ symbol: 'A', at: expect.stringContaining(`00:0${at}:00`) })),
     )
     expect(await stateOf({ kind: 'complete', every: '1m' }, [five('A', 20)])).toMatchObject({ state: 'fail' })
   })

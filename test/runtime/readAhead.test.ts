@@ -9,9 +9,9 @@ import { tumblingWindow } from '../../src/operators/tumblingWindow.ts'
 import { CorruptRecordError } from '../../src/runtime/errors.ts'
 import type { RecordBatch } from '../../src/runtime/log.ts'
 import { definePipeline } from '../../src/runtime/pipeline.ts'
+import { ReadAhead } from '../../src/runtime/readAhead.ts'
 import type { RecordView } from '../../src/runtime/record.ts'
 import { shared } from '../../src/runtime/shared.ts'
-import { Span } from '../../src/runtime/span.ts'
 import { StreamTask } from '../../src/runtime/streamTask.ts'
 import type { AppendTable } from '../../src/runtime/table.ts'
 import { toPostgres } from '../../src/sinks/toPostgres.ts'
@@ -106,10 +106,10 @@ function batchOf(count: number): Buffer {
 function run(most: number, records = 60) {
   const task = new StreamTask(pipeline, null, 0)
   const batch = new RecordBatchWalker('items', 0).load(batchOf(records))
-  const span = new Span(most)
-  while (span.next(batch)) {
-    if (most > 1) task.pushAhead(span, 0, credit, null)
-    else task.push(span.show())
+  const ahead = new ReadAhead(most)
+  while (ahead.next(batch)) {
+    if (most > 1) task.pushAhead(ahead, 0, credit, null)
+    else task.push(ahead.show())
   }
   const { writes, deadLetters, state, watermark, nextOffset } = task.cut({ now: 0, isFinal: false })
   const rows = writes.map(({ table, rows }) => [table.name, rows])
@@ -140,9 +140,9 @@ describe('records that were read ahead', () => {
       { ...credit, maxUncommittedBytes: 150 },
     ]) {
       const task = new StreamTask(quiet, null, 0)
-      const span = new Span(512)
-      span.next(new RecordBatchWalker('items', 0).load(batchOf(60)))
-      task.pushAhead(span, 0, few, null)
+      const ahead = new ReadAhead(512)
+      ahead.next(new RecordBatchWalker('items', 0).load(batchOf(60)))
+      task.pushAhead(ahead, 0, few, null)
       const { uncutRecords, uncutBytes } = task
       expect(uncutRecords).toBe(3)
       expect(uncutBytes).toBeGreaterThanOrEqual(150)
@@ -150,13 +150,13 @@ describe('records that were read ahead', () => {
   })
 
   it('stand before what the log cannot read: it is told at its own place', () => {
-    const span = new Span(512)
+    const ahead = new ReadAhead(512)
     const batch = brokenBatch()
     for (let offset = 0; offset < 4; offset += 1) {
-      expect(span.next(batch)).toBe(true)
-      expect(span.show().offset).toBe(offset)
+      expect(ahead.next(batch)).toBe(true)
+      expect(ahead.show().offset).toBe(offset)
     }
-    expect(() => span.next(batch)).toThrow(CorruptRecordError)
+    expect(() => ahead.next(batch)).toThrow(CorruptRecordError)
   })
 
   it('lie in one buffer: one that lies in another begins anew', () => {
@@ -166,12 +166,12 @@ describe('records that were read ahead', () => {
       ...{ partition: 0, nextOffset: 6, byteLength: 0 },
       read: (view) => first.read(view) || second.read(view),
     }
-    const span = new Span(512)
+    const ahead = new ReadAhead(512)
     const counts: number[] = []
     const texts: (string | null)[] = []
-    while (span.next(both)) {
-      counts.push(span.count)
-      texts.push(span.show().valueText())
+    while (ahead.next(both)) {
+      counts.push(ahead.count)
+      texts.push(ahead.show().valueText())
     }
     expect(counts).toStrictEqual([3, 3, 3, 3, 3, 3])
     expect(texts.slice(3)).toStrictEqual(texts.slice(0, 3))

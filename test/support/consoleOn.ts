@@ -9,7 +9,11 @@ export function consoleOn(
   schema: string,
   options: Partial<ConsoleOptions> = {},
 ): Promise<RunningConsole> {
-  return serveConsole({
+  return serveConsole({ ...consoleDefaults(address, schema), ...options })
+}
+
+export function consoleDefaults(address: PostgresAddress, schema: string): ConsoleOptions {
+  return {
     host: '127.0.0.1',
     port: 0,
     mayMove: false,
@@ -21,8 +25,7 @@ export function consoleOn(
     version: '0.0.0-test',
     redrive: async () => ({ redriven: 0, recovered: 0, skipped: [] }),
     onError: () => undefined,
-    ...options,
-  })
+  }
 }
 
 /** What a page would be told. */

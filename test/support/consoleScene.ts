@@ -1,5 +1,7 @@
 import type pg from 'pg'
+import type { AlertEvent } from '../../src/market/alertEvent.ts'
 import { tradeCodec } from '../../src/market/tradeCodec.ts'
+import { textOf } from '../../src/operators/alerts/alertText.ts'
 import { realtime } from '../../src/pipelines/realtime.ts'
 import { graphOf } from '../../src/runtime/graph.ts'
 import { Random } from '../../src/testing/random.ts'
@@ -37,6 +39,7 @@ export async function paintScene(pool: pg.Pool, options: SceneOptions): Promise<
     [market, newest - 64 * minute, newest - 61 * minute],
   )
   await letters(pool, evil)
+  await alerts(pool, market, newest, evil)
 }
 
 async function hourly(pool: pg.Pool): Promise<void> {
@@ -79,6 +82,75 @@ function walk(
       revision: isNewest ? 0 : i === count - 30 ? 2 : 1,
     }
   })
+}
+
+async function alerts(pool: pg.Pool, market: string, newest: number, evil: string | undefined): Promise<void> {
+  const decided = (
+    minutes: number,
+    event: Pick<AlertEvent, 'rule' | 'severity' | 'symbol' | 'transition' | 'value' | 'threshold'> & { note?: string },
+  ) => {
+    const openTime = newest - minutes * minute
+    const { note = '', ...facts } = event
+    const whole = {
+      ...facts,
+      kind: 'price',
+      market,
+      interval: '1m',
+      openTime,
+      corrects: null,
+      revision: 1,
+      at: openTime + minute,
+      muted: 0,
+      isComplete: true,
+    }
+    return { ...whole, text: textOf(whole, true, note) }
+  }
+  const [high, low] = [
+    { rule: 'btc-high', severity: 'page', symbol: 'BTCUSDT', threshold: '61500', note: 'Call Ada' },
+    { rule: 'sol-falls', severity: 'ticket', symbol: 'SOLUSDT', threshold: '150' },
+  ] as const
+  const events = [
+    decided(12, { ...high, transition: 'firing', value: '61542.18' }),
+    decided(25, { ...low, transition: 'firing', value: '149.2' }),
+    decided(31, { ...low, transition: 'resolved', value: '152.4' }),
+    decided(58, { ...low, transition: 'firing', value: '148.91' }),
+    decided(40, { rule: 'quiet', severity: 'info', symbol: 'XRPUSDT', threshold: '', transition: 'noData', value: '' }),
+    ...(evil === undefined
+      ? []
+      : [
+          decided(2, {
+            rule: 'evil',
+            severity: 'info',
+            symbol: evil,
+            threshold: '1',
+            transition: 'firing',
+            value: evil,
+          }),
+        ]),
+  ]
+  for (const event of events)
+    await pool.query(
+      `INSERT INTO alert_event (rule, market, symbol, interval, open_time, transition, revision, kind, severity, corrects, at, value, threshold, muted, is_complete, text)
+       VALUES ($1, $2, $3, $4, to_timestamp($5::float8 / 1000), $6, $7, $8, $9, $10, to_timestamp($11::float8 / 1000), $12, $13, $14, $15, $16)`,
+      [
+        event.rule,
+        event.market,
+        event.symbol,
+        event.interval,
+        event.openTime,
+        event.transition,
+        event.revision,
+        event.kind,
+        event.severity,
+        event.corrects,
+        event.at,
+        event.value,
+        event.threshold,
+        event.muted,
+        event.isComplete,
+        event.text,
+      ],
+    )
 }
 
 async function letters(pool: pg.Pool, evil: string | undefined): Promise<void> {

@@ -119,7 +119,6 @@ function Node({
       role="button"
       tabIndex={0}
       aria-pressed={isChosen}
-      aria-label={`${plain(name)}, ${node.kind}, ${plain(facts)}`}
       onClick={choose}
       onKeyDown={(event) => {
         if (event.key !== 'Enter' && event.key !== ' ') return

@@ -1,5 +1,6 @@
 import { batchPass } from '../../../src/batch/batchPass.ts'
 import { tradeCodec } from '../../../src/market/tradeCodec.ts'
+import { silverBoundary } from '../../../src/pipelines/silverBoundary.ts'
 import { directoryStore } from '../../../src/sinks/objects/directoryStore.ts'
 import type { PostgresConnection } from '../../../src/sinks/postgres/connection.ts'
 
@@ -18,6 +19,7 @@ await batchPass(
     trades: tradeCodec({ market: 'spot', timeUnit: 'ms' }),
     archive: directoryStore(archive),
     lake: { store: directoryStore(lake), keyPrefix: '', catalog: 'millrace' },
+    quality: silverBoundary,
   },
   { database: { address, schema }, runId: String(process.pid), signal: new AbortController().signal },
 )

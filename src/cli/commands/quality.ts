@@ -3,7 +3,8 @@ import type pg from 'pg'
 import { countText } from '../../console/text.ts'
 import { prepareDatabase } from '../../host/prepareDatabase.ts'
 import { checkQuality } from '../../quality/checkQuality.ts'
-import { qualityWindows } from '../../quality/qualityWindows.ts'
+import type { Quality } from '../../quality/quality.ts'
+import { countUnplaced, qualityWindows } from '../../quality/qualityWindows.ts'
 import type { QualityVerdict } from '../../quality/verdict.ts'
 import { type QualityReport, readQuality } from '../../queries/quality.ts'
 import { systemClock } from '../../runtime/clock.ts'
@@ -32,20 +33,28 @@ export async function checkTables(context: CommandContext): Promise<number> {
     const now = systemClock.now()
     const runId = `check/${new Date(now).toISOString()}`
     await client.query('BEGIN')
+    let unplaced = 0
     const found: { readonly quality: string; readonly verdict: QualityVerdict }[] = []
     for (const quality of qualities) {
       // The platform has tables that are empty until they are used; those that somebody names are to be there.
       if (args[0] === undefined && !(await hasRows(client, quality.table))) continue
       const windows = await qualityWindows(client, quality, { from, to, sizeMs: settings.windowMs })
       if (windows.length === 0) throw new UsageError(`${quality.table} has no rows, hence no keys to look for.`)
+      const lost = await countUnplaced(client, quality)
+      unplaced += lost
+      if (lost > 0) output.err(unplacedText(quality, lost))
       found.push({ quality: quality.name, verdict: await checkQuality(client, quality, windows, { runId, now }) })
     }
     await client.query('COMMIT')
     const reports = await readQuality(client, { quality: null, runId, limit: 20 })
     const isBlocked = found.some(({ verdict }) => verdict.isBlocked)
     await output.out(settings.json ? jsonOf(reports) : shownText(textOf(reports)))
-    return isBlocked ? exitFailure : exitOk
+    return isBlocked || unplaced > 0 ? exitFailure : exitOk
   })
+}
+
+function unplacedText({ table, by, time }: Quality, rows: number): string {
+  return `${table}: ${countText(rows)} ${rows === 1 ? 'row has' : 'rows have'} null in ${[...by, time].join(' or ')}, belong to no window, and nothing was expected of them. Declare those columns NOT NULL.`
 }
 
 async function hasRows(client: pg.Client, table: string): Promise<boolean> {

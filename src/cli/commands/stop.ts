@@ -44,7 +44,7 @@ export async function stop({ settings, output }: CommandContext): Promise<number
     output.err(
       stopWait === 0
         ? `${what} (process ${holder.pid}) was asked to stop.`
-        : `${what} (process ${holder.pid}) has not stopped within ${stopWait} s: see what it says, wait for longer (--wait), or end it with \`kill -QUIT ${holder.pid}\`, after which the next start goes on from the last commit.`,
+        : `${what} (process ${holder.pid}) has not stopped within ${stopWait} s: see what it says, wait for longer (--wait), or end it with \`kill -KILL ${holder.pid}\`, after which the next start goes on from the last commit.`,
     )
   if (running.length === 0) {
     const server = await endLeftServer(dataDir)

@@ -4,6 +4,7 @@ import { ConfigurationError } from '../../runtime/errors.ts'
 
 /** What is used of WebAssembly, which no type of Node declares, and which a Node without its compiler (`--jitless`) does not have. */
 interface WebAssemblyHost {
+  validate(bytes: Uint8Array): boolean
   readonly Module: (new (
     bytes: Uint8Array,
   ) => object) & {
@@ -40,7 +41,7 @@ const source = new URL('../../../assembly/columns.ts', import.meta.url)
 let compiled: object | null | undefined
 
 /**
- * A decoder with a memory of its own that holds so many bytes and never grows; null where there is no WebAssembly, or its file is not beside this one, as after a bundler.
+ * A decoder with a memory of its own that holds so many bytes and never grows; null where there is no WebAssembly, none with vectors, or its file is not beside this one, as after a bundler.
  * Throws ConfigurationError where the file was made of another source than the one that lies in the checkout.
  */
 export function openDecoder(bytes: number): { readonly decoder: Decoder; readonly memory: ArrayBuffer } | null {
@@ -52,9 +53,10 @@ export function openDecoder(bytes: number): { readonly decoder: Decoder; readonl
   return { decoder: exports as Decoder, memory: memory.buffer }
 }
 
-function compile({ Module }: WebAssemblyHost): object | null {
+function compile({ validate, Module }: WebAssemblyHost): object | null {
   const bytes = contents(file)
-  if (bytes === null) return null
+  // A processor without vectors of sixteen bytes takes no module with them.
+  if (bytes === null || !validate(bytes)) return null
   const module = new Module(bytes)
   const text = contents(source)
   const [madeOf] = Module.customSections(module, 'source')

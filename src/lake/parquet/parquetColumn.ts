@@ -26,7 +26,8 @@ export class ParquetColumn {
   readonly column: LakeColumn
   readonly #encoding: ColumnEncoding
   readonly #bytes = new GrowingBytes()
-  readonly #isThere = new Uint8Array(pageRows)
+  /** Which rows of the page have a value; null where all must. */
+  readonly #isThere: GrowingBytes | null
   readonly #pages: Buffer[] = []
   #rows = 0
   #nulls = 0
@@ -36,6 +37,7 @@ export class ParquetColumn {
   constructor(column: LakeColumn) {
     this.column = column
     this.#encoding = encodingOf(column.type)
+    this.#isThere = column.isOptional ? new GrowingBytes() : null
   }
 
   /** False for what the column cannot hold. */
@@ -56,7 +58,10 @@ export class ParquetColumn {
   }
 
   #countRow(isThere: 0 | 1): true {
-    this.#isThere[this.#rows] = isThere
+    if (this.#isThere !== null) {
+      this.#isThere.room(1)[this.#isThere.length] = isThere
+      this.#isThere.length += 1
+    }
     this.#rows += 1
     if (this.#rows === pageRows) this.#endPage()
     return true
@@ -65,7 +70,7 @@ export class ParquetColumn {
   #endPage(): void {
     if (this.#rows === 0) return
     this.#encoding.endPage(this.#bytes)
-    const levels = this.column.isOptional ? levelsOf(this.#isThere.subarray(0, this.#rows), this.#nulls) : null
+    const levels = this.#isThere === null ? null : levelsOf(this.#isThere.all, this.#nulls)
     const body = levels === null ? this.#bytes.all : Buffer.concat([levels, this.#bytes.all])
     const packed = zlib.zstdCompressSync(body, { params: { [zlib.constants.ZSTD_c_compressionLevel]: 1 } })
     const header = compactThrift([
@@ -90,6 +95,7 @@ export class ParquetColumn {
     this.#rows = 0
     this.#nulls = 0
     this.#bytes.clear()
+    this.#isThere?.clear()
   }
 
   finish(): ColumnChunk {

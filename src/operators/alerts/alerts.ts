@@ -28,7 +28,7 @@ export type AlertInput = CandleForIndicator | FeedGap | Measurement
 export interface AlertsOptions {
   /** Unique in a pipeline; `alerts` if left out. */
   readonly name?: string
-  /** At most 500. A rule that is changed starts anew; one that is gone is forgotten, whether it fires or not. */
+  /** At most 500. A rule that is changed starts anew, but for its symbols: those that stay go on. What is gone is forgotten, whether it fires or not. */
   readonly rules: readonly AlertRule[]
   /** How many alerts (a rule and a symbol) there may be: one more ends the task, with nothing lost; 1,000,000 if left out. */
   readonly maxKeys?: number
@@ -69,7 +69,7 @@ export function alerts(options: AlertsOptions): OperatorFunction<AlertInput, Ale
   return stateful<AlertInput, AlertEvent>(spec, (restored, out) => {
     const all = restored.keyed<Kept | null>(keptState(compiled))
     const ruleOf = new Map(compiled.map((rule) => [idOf(rule), rule]))
-    for (const [key] of [...all.entries()]) if (!ruleOf.has(ruleIdIn(key))) all.delete(key)
+    for (const [key] of [...all.entries()]) if (!isWatched(ruleOf, key)) all.delete(key)
     const candleRules = compiled.filter((rule) => rule.on === 'candle')
     const gapRules = compiled.filter((rule) => rule.on === 'gap')
     const measureRules = compiled.filter((rule) => rule.on === 'measure')
@@ -165,9 +165,11 @@ function keyOf(rule: CompiledRule, market: string, symbol: string): string {
   return JSON.stringify([rule.name, rule.fingerprint, market, symbol])
 }
 
-function ruleIdIn(key: string): string {
-  const [name, fingerprint] = JSON.parse(key) as readonly string[]
-  return JSON.stringify([name, fingerprint])
+/** Whether there still is such a rule, and it is for the symbol. */
+function isWatched(ruleOf: ReadonlyMap<string, CompiledRule>, key: string): boolean {
+  const [name, fingerprint, , symbol = ''] = JSON.parse(key) as readonly string[]
+  const rule = ruleOf.get(JSON.stringify([name, fingerprint]))
+  return rule !== undefined && (rule.on === 'measure' || rule.symbols?.has(symbol) !== false)
 }
 
 /** A silence is counted from the end of the newest candle. */

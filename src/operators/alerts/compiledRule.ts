@@ -43,6 +43,8 @@ export interface MeasureRule extends CompiledBase {
 export type CompiledRule = CandleRule | GapRule | MeasureRule
 
 const kinds = ['price', 'volume', 'change', 'indicator', 'gap', ...measures]
+/** What a rule is called by and for whom it is decides nothing, and which symbols it is for nothing about the others. */
+const undeciding = ['name', 'severity', 'note', 'symbols']
 const severities: readonly string[] = ['page', 'ticket', 'info']
 export const maxAlertRules = 500
 
@@ -74,9 +76,8 @@ function compile(operator: string, rule: AlertRule): CompiledRule {
   if (!severities.includes(severity))
     throw new ConfigurationError(`${what}: severity must be page, ticket or info, got ${String(severity)}.`)
   const base = { name, severity, note, patience: patienceOf(what, rule) }
-  // What it is called by, and for whom it is, decides nothing.
-  const { name: _name, severity: _severity, note: _note, ...deciding } = rule
-  const fingerprint = JSON.stringify(Object.entries(deciding).sort(([a], [b]) => (a < b ? -1 : 1)))
+  const deciding = Object.entries(rule).filter(([part]) => !undeciding.includes(part))
+  const fingerprint = JSON.stringify(deciding.sort(([a], [b]) => (a < b ? -1 : 1)))
   if (isOfCandles(rule)) return { ...base, fingerprint, ...candleRule(what, rule) }
   if (rule.kind === 'gap') return { ...base, fingerprint, on: 'gap', symbols: setOf(rule.symbols) }
   const { kind: measure } = rule as MeasureAlertRule

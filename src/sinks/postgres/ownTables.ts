@@ -4,6 +4,7 @@ export const ownTables: readonly string[] = [
   'batch_run',
   'batch_schedule',
   'blocked_window',
+  'bronze_place',
   'dead_letter',
   'dirty_day',
   'dirty_window',

@@ -12,6 +12,8 @@ const replySchema = z.object({
 })
 const replyStarts = ['{"result"', '{"error"', '{"id"'].map((text) => Buffer.from(text))
 const shownBytes = 200
+/** What is longer answers nothing, and is not read for it: JSON may be as deep as it is long. */
+const longestReplyBytes = 65_536
 /** Frames of streams are longer, and are not searched. */
 const longestShutdownBytes = 120
 const shutdownMark = Buffer.from('"serverShutdown"')
@@ -21,6 +23,7 @@ export const binanceTalk: SubscriptionTalk = {
   streamsPerMessage: 200,
   request: (method, params, id) => JSON.stringify({ method, params, id }),
   replyOf: (frame) => {
+    if (frame.length > longestReplyBytes) return null
     if (!replyStarts.some((start) => frame.subarray(0, start.length).equals(start))) return null
     const reply = replySchema.safeParse(parsedJson(frame))
     if (!reply.success) return null

@@ -16,10 +16,13 @@ const newestSchema = z.discriminatedUnion('type', [
 const gapSchema = z.object({ e: z.literal('gap'), s: z.string().min(1).max(50) })
 const errorSchema = z.object({ type: z.literal('error'), message: z.string(), reason: z.string().optional() })
 
+/** The list of all subscriptions, and more; what is longer is not read for it. */
+const longestReplyBytes = 262_144
+
 /** Channels that a stream is one of: `BTC-USD@matches`. */
 const channels = ['matches', 'heartbeat'] as const
 
-const talk: SubscriptionTalk = {
+export const coinbaseTalk: SubscriptionTalk = {
   streamsPerMessage: 200,
   request: (method, streams) => {
     const lists = channels.map((name) => ({
@@ -32,6 +35,7 @@ const talk: SubscriptionTalk = {
     })
   },
   replyOf: (frame) => {
+    if (frame.length > longestReplyBytes) return null
     const said = parsedJson(frame)
     if (isObject(said) && said.type === 'subscriptions') return { id: null, problem: null }
     const error = errorSchema.safeParse(said)
@@ -51,7 +55,7 @@ export function coinbaseDialect(streamUrl: string): ExchangeDialect {
     market: 'coinbase',
     hasContiguousIds: true,
     urls: [streamUrl],
-    talk,
+    talk: coinbaseTalk,
     streamsOf: (product) => channels.map((name) => `${product}@${name}`),
     peek: peekCoinbase,
     newestOf: (frame) => {

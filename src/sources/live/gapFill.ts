@@ -67,13 +67,13 @@ export class GapFill {
   /** The trades, in order, as far as they can be had before the deadline; none when there are too many. */
   async *between({ symbol, fromId, toId }: Missed): Pages {
     if (this.#isTooMany(symbol, toId - fromId + 1)) return
-    yield* this.#pages({ symbol, fromId, toId }, this.#deadline())
+    yield* this.#pages({ symbol, fromId, toId }, this.newDeadline())
   }
 
   /** The newest trade of each symbol, as far as it can be had before the deadline; null where none can. */
-  async days(symbols: readonly string[]): Promise<ReadonlyMap<string, RestDay> | null> {
+  async days(symbols: readonly string[], deadline: number): Promise<ReadonlyMap<string, RestDay> | null> {
     const { rest, signal } = this.#options
-    const answer = await this.#ask(() => rest.days(symbols, signal), this.#deadline())
+    const answer = await this.#ask(() => rest.days(symbols, signal), deadline)
     return answer?.days ?? null
   }
 
@@ -82,8 +82,7 @@ export class GapFill {
    *
    * Keeps a page a symbol.
    */
-  async *catchUp(missed: readonly Missed[]): Pages {
-    const deadline = this.#deadline()
+  async *catchUp(missed: readonly Missed[], deadline: number): Pages {
     const lanes: Lane[] = []
     for (const one of missed) {
       if (this.#isTooMany(one.symbol, one.toId - one.fromId + 1)) continue
@@ -178,7 +177,8 @@ export class GapFill {
     }
   }
 
-  #deadline(): number {
+  /** Until when what begins now is waited for, ms by the clock. */
+  newDeadline(): number {
     return this.#options.clock.now() + this.#options.deadlineMs
   }
 

@@ -501,7 +501,12 @@ export class LiveReader implements FrameReader {
     const since = this.#options.clock.now()
     if (!dialect.hasContiguousIds) {
       const missed = known.map(({ symbol, lastId }) => missedFrom(symbol, lastId, Number.POSITIVE_INFINITY))
-      this.#filling = { symbols: names, since, pages: this.#fill.catchUp(missed), end: () => undefined }
+      this.#filling = {
+        symbols: names,
+        since,
+        pages: this.#fill.catchUp(missed, this.#fill.newDeadline()),
+        end: () => undefined,
+      }
       return null
     }
     const ends: (() => void)[] = []
@@ -514,7 +519,11 @@ export class LiveReader implements FrameReader {
 
   /** What these have missed, as far as REST tells. @param ends gets what is to be done when it has come */
   async *#missedBy(known: readonly SymbolState[], ends: (() => void)[]): Pages {
-    const days = await this.#fill.days(known.map(({ symbol }) => symbol))
+    const deadline = this.#fill.newDeadline()
+    const days = await this.#fill.days(
+      known.map(({ symbol }) => symbol),
+      deadline,
+    )
     if (days === null && !this.#closed.signal.aborted) {
       this.#options.onNotice(`what was missed could not be asked: ${this.#fill.why}`)
     }
@@ -530,7 +539,7 @@ export class LiveReader implements FrameReader {
       ends.push(() => this.#leaveOpen(state, day.lastId, this.#msOf(day.closeTime)))
     }
     this.#counts.gaps += missed.length
-    yield* this.#fill.catchUp(missed)
+    yield* this.#fill.catchUp(missed, deadline)
   }
 
   /** The newest id lies behind: either REST is behind, or the ids have started again, which the time of the trade tells. */

@@ -24,6 +24,7 @@ export const coinbaseWords: ExchangeWords = {
       time: isoOf(now),
     }),
   rest: (pathname, query, source) => ({ weight: 1, ...answerOf(pathname, query, source) }),
+  goodbye: () => null,
   control: (text) => {
     const read = controlSchema.safeParse(parsedJson(text))
     if (!read.success) return errorText('Failed to subscribe', 'malformed message')

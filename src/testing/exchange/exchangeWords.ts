@@ -19,6 +19,8 @@ export interface ExchangeWords {
   /** What names a symbol's newest trade, once a tick; null before there is one. */
   newest(trades: SymbolTrades, time: PayloadTime): string | null
   rest(pathname: string, query: URLSearchParams, source: RestSource): RestAnswer
+  /** What says that the server is about to go, ms UTC; null where the exchange says nothing of it. */
+  goodbye(now: number): string | null
   /** Null where messages are Binance's. A text is what is wrong with one. */
   readonly control: ((text: string) => ControlRequest | string) | null
   /** What is sent for a stream when it is subscribed, or null. */
@@ -29,6 +31,7 @@ const binanceWords: ExchangeWords = {
   trade: tradePayload,
   newest: tickerPayload,
   rest: restAnswer,
+  goodbye: (now) => `{"stream":"!serverShutdown","data":{"e":"serverShutdown","E":${now}}}`,
   control: null,
   welcome: () => null,
 }

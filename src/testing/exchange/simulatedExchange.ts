@@ -172,9 +172,10 @@ export class SimulatedExchange {
     for (const client of this.#clients) client.sendText(text)
   }
 
-  /** Says that the server is about to go, as the exchange does; the connections stay. */
+  /** Says that the server is about to go, as Binance does and Coinbase does not; the connections stay. */
   announceShutdown(): void {
-    this.sendRaw(`{"stream":"!serverShutdown","data":{"e":"serverShutdown","E":${this.#now}}}`)
+    const words = this.#words.goodbye(this.#now)
+    if (words !== null) this.sendRaw(words)
   }
 
   /** Cuts every connection without a goodbye. */

@@ -3,11 +3,10 @@ import { LeftOutValues } from '../../runtime/leftOutValues.ts'
 import type { RecordBatch } from '../../runtime/log.ts'
 import type { Cut } from '../../runtime/operator.ts'
 import type { Pipeline } from '../../runtime/pipeline.ts'
+import { ReadAhead } from '../../runtime/readAhead.ts'
 import type { RecordView } from '../../runtime/record.ts'
-import { Span } from '../../runtime/span.ts'
 import { StepFailure } from '../../runtime/stepFailure.ts'
 import type { StreamTask, TaskCut } from '../../runtime/streamTask.ts'
-import { defaultLimits } from '../../runtime/workerLimits.ts'
 import { watchedTask } from './watchedTask.ts'
 
 /** Something that is done to a task. */
@@ -25,24 +24,24 @@ export class ReplayedTask {
   #steps: Step[] = []
   #saved: SavedCheckpoint | null = null
   /** Where operators are lent the values of records, as a worker does with those that it has read ahead; null where each gets values of its own. */
-  readonly #span: Span | null
+  readonly #ahead: ReadAhead | null
 
   /**
    * @param run runs whatever is done to the task
    * @param lends whether values are lent
    */
   constructor(pipeline: Pipeline, run: <T>(act: () => T) => T, lends: boolean) {
-    this.#span = lends ? new Span(1) : null
+    this.#ahead = lends ? new ReadAhead(1) : null
     this.#pipeline = pipeline
     this.#run = run
     this.task = watchedTask(pipeline, null)
   }
 
   push(record: RecordView, input: number): void {
-    const span = this.#span
+    const ahead = this.#ahead
     this.#do((task) => {
-      if (span === null || !task.mayGoAhead) task.push(record, input)
-      else if (span.next(batchOf(record))) task.pushAhead(span, input, defaultLimits, null)
+      if (ahead === null || !task.mayLend) task.push(record, input)
+      else if (ahead.next(batchOf(record))) task.pushAhead(ahead, input, null, null)
     })
   }
 

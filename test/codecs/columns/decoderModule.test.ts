@@ -7,7 +7,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 const root = resolve(import.meta.dirname, '../../..')
 const program = `
 import { z } from 'zod'
-import './src/codecs/jsonCodec.ts'
+import './src/exact/decimal.ts'
 if (process.argv[2] === 'without') delete globalThis.WebAssembly
 const { wasmColumns } = await import('./src/codecs/columns/wasmColumns.ts')
 try {

@@ -6,6 +6,7 @@ import { type AlertEvent, alertIdentity } from '../../../src/market/alertEvent.t
 import type { FeedGap } from '../../../src/market/feedGap.ts'
 import type { AlertRule } from '../../../src/operators/alerts/alertRule.ts'
 import { type AlertInput, alerts } from '../../../src/operators/alerts/alerts.ts'
+import { partsOfText } from '../../../src/operators/alerts/alertText.ts'
 import { eventTime } from '../../../src/operators/eventTime.ts'
 import type { CandleForIndicator } from '../../../src/operators/indicators/indicator.ts'
 import { ConfigurationError } from '../../../src/runtime/errors.ts'
@@ -257,6 +258,45 @@ describe('alerts in a task', () => {
       }),
       { numRuns: 40 },
     )
+  })
+})
+
+describe('the symbols of a rule', () => {
+  it('come and go, and the alerts of those that stay go on', () => {
+    const taskOf = (symbols: readonly string[], cuts: readonly TaskCut[]) =>
+      new ChainTask<CandleForIndicator>(
+        (values) => values.pipe(exact, alerts({ rules: [{ ...high, symbols }] })),
+        cuts.length === 0 ? null : savedFrom(...cuts),
+      )
+    const bad = (minute: number, symbol: string) =>
+      ({ ...priced(minute, '101', { symbol }), quoteVolume: 0 as never }) as CandleForIndicator
+    const first = taskOf(['A', 'B'], [])
+    first.push(bad(0, 'A'), bad(0, 'B'))
+    expect((first.out as AlertEvent[]).map(short)).toEqual(['0 firing 101', '0 firing 101 B'])
+    const cuts = [first.cut()]
+    const second = taskOf(['C', 'A'], cuts)
+    second.push(bad(1, 'A'), bad(1, 'B'), bad(1, 'C'))
+    expect((second.out as AlertEvent[]).map(short)).toEqual(['1 firing 101 C'])
+    // One that was taken out is forgotten, and begins anew.
+    const third = taskOf(['A', 'B', 'C'], [...cuts, second.cut()])
+    third.push(bad(2, 'A'), bad(2, 'B'), bad(2, 'C'))
+    expect((third.out as AlertEvent[]).map(short)).toEqual(['2 firing 101 B'])
+  })
+})
+
+describe('the text of an alert', () => {
+  it('comes apart into the note, and what was seen', () => {
+    const [event] = told([{ ...high, note: 'Call Ada: at once' }], walk([101]))
+    expect(partsOfText(event as AlertEvent)).toEqual({
+      note: 'Call Ada: at once',
+      seen: 'price 101, threshold above 100',
+    })
+    const [plain] = told([high], walk([101]))
+    expect(partsOfText(plain as AlertEvent)).toEqual({ note: '', seen: 'price 101, threshold above 100' })
+    expect(partsOfText({ ...(plain as AlertEvent), text: 'of somebody else' })).toEqual({
+      note: '',
+      seen: 'of somebody else',
+    })
   })
 })
 

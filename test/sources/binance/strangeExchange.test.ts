@@ -1,12 +1,9 @@
-import type { AddressInfo } from 'node:net'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { WebSocketServer } from 'ws'
 import { tradeCodec } from '../../../src/market/tradeCodec.ts'
 import { realtime } from '../../../src/pipelines/realtime.ts'
-import { systemClock } from '../../../src/runtime/clock.ts'
 import { binanceTalk } from '../../../src/sources/binance/binanceDialect.ts'
+import { coinbaseTalk } from '../../../src/sources/coinbase/coinbaseDialect.ts'
 import { feedTarget } from '../../../src/sources/ingest/feedTarget.ts'
-import { Connection } from '../../../src/sources/live/connection.ts'
 import { SimulatedExchange } from '../../../src/testing/exchange/simulatedExchange.ts'
 import { testPipeline } from '../../../src/testing/kit/testPipeline.ts'
 import { isHeartbeat, logContents } from '../ingest/logContents.ts'
@@ -101,25 +98,17 @@ test('several gaps that the exchange does not have are all absent', async () => 
   expect((await ingest.stop()).counts).toMatchObject({ openGaps: 0, missing: 0 })
 })
 
-test('a refusal as deep as it may be is told, and nothing else', async () => {
-  const server = new WebSocketServer({ port: 0, host: '127.0.0.1' })
-  await new Promise((resolve) => server.once('listening', resolve))
-  server.on('connection', (socket) => {
-    socket.on('message', () => socket.send(`{"error":${'['.repeat(7_000_000)}${']'.repeat(7_000_000)},"id":1}`))
+test('an answer to a subscription is told by its first words, and one that is too long to be one is not read', () => {
+  const refused = (depth: number) => Buffer.from(`{"error":${'['.repeat(depth)}${']'.repeat(depth)},"id":1}`)
+  expect(binanceTalk.replyOf(refused(1_000))).toMatchObject({
+    id: 1,
+    problem: expect.stringMatching(/^\{"error":\[{5}/),
   })
-  const connection = new Connection({
-    url: `ws://127.0.0.1:${(server.address() as AddressInfo).port}`,
-    streams: ['btcusdt@trade'],
-    talk: binanceTalk,
-    clock: systemClock,
-    isSimulated: false,
-    connectTimeoutMs: 5_000,
-    messageGapMs: 1,
-    onFrame: () => undefined,
-  })
-  await expect(connection.ready).rejects.toThrow(/^SUBSCRIBE was refused: \{"error":\[{5}/)
-  connection.close()
-  await new Promise((resolve) => server.close(resolve))
+  expect(binanceTalk.replyOf(refused(40_000))).toBeNull()
+  const list = (count: number) =>
+    Buffer.from(JSON.stringify({ type: 'subscriptions', channels: Array<string>(count).fill('BTC-USD') }))
+  expect(coinbaseTalk.replyOf(list(400))).toMatchObject({ problem: null })
+  expect(coinbaseTalk.replyOf(list(40_000))).toBeNull()
 })
 
 test('what was missed while nothing could be asked is no wrong candle: where it is not known, a gap is open until it is', async () => {

@@ -1,4 +1,5 @@
 // What WorkerPool starts in its tests; the job's group says how it behaves.
+import { getCompileCacheDir } from 'node:module'
 import type { MessageFromWorker, MessageToWorker } from '../../../src/host/workerMessages.ts'
 import { newTaskStatus } from '../../../src/runtime/taskStatus.ts'
 
@@ -32,6 +33,7 @@ process.on('message', (message: MessageToWorker) => {
   if (group === 'fails')
     say({ kind: 'failed', code: 'MILLRACE_OFFSET_OUT_OF_RANGE', message: 'records 1 to 2 are gone' })
   if (group === 'restarts') say({ kind: 'failed', code: 'MILLRACE_RETRYABLE', message: 'the broker is away' })
+  if (group === 'compiled') say({ kind: 'notice', text: `compiled in ${getCompileCacheDir()}` })
   if (group === 'fails' || group === 'restarts') end()
 })
 process.on('SIGTERM', end)

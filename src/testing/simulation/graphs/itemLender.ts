@@ -1,7 +1,7 @@
 import { type Codec, type Lender, Rejection } from '../../../runtime/codec.ts'
 import { keep, Lent } from '../../../runtime/lent.ts'
+import type { ReadAhead } from '../../../runtime/readAhead.ts'
 import { RecordView } from '../../../runtime/record.ts'
-import type { Span } from '../../../runtime/span.ts'
 import type { Item } from './item.ts'
 
 /** Lends the ordinary items of the records that were read ahead: one object for all of them, which is another item as soon as the next is asked for. */
@@ -14,7 +14,7 @@ export class ItemLender implements Lender<Item> {
     this.#codec = codec
   }
 
-  read({ buffer, valueStarts, valueLengths, at, count }: Span): void {
+  read({ buffer, valueStarts, valueLengths, at, count }: ReadAhead): void {
     const view = new RecordView()
     view.buffer = buffer
     for (let i = at; i < count; i += 1) {

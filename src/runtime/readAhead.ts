@@ -12,7 +12,7 @@ let fillings = 0
  *
  * Holds the places of at most so many records, and of one more that lies in another buffer. They are as valid as the batch.
  */
-export class Span {
+export class ReadAhead {
   /** The record at hand, as soon as `show` was called for it. */
   readonly view = new RecordView()
   /** Holds keys and values of all of them. */

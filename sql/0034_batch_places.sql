@@ -78,3 +78,11 @@ END
 $$;
 
 SELECT follow_in_lake(table_name, day_column) FROM lake_mirror WHERE to_regclass(quote_ident(table_name)) IS NOT NULL;
+
+-- Up to where the trades of the archive are in the lake (market.bronze_trades), by partition of its topic.
+CREATE TABLE bronze_place (
+  topic       text    NOT NULL,
+  partition   integer NOT NULL,
+  next_offset bigint  NOT NULL,
+  PRIMARY KEY (topic, partition)
+);
