@@ -160,7 +160,10 @@ export const settings = {
         description: 'Which order book the archived trades are of; invented prices are a data set of their own.',
       },
       reconcile: { description: 'Of --follow: whose candles.' },
-      doctor: { allowed: 'spot or usdm', description: 'Which market of the exchange is looked at.' },
+      doctor: {
+        allowed: 'spot, usdm or coinbase',
+        description: 'Which exchange, and which market of it, is looked at.',
+      },
       'run batch': {
         description: 'Which order book the archived trades are of; invented prices are a data set of their own.',
       },
@@ -361,7 +364,7 @@ export const settings = {
     schema: plainUrl(['ws:', 'wss:']),
     env: 'MILLRACE_COINBASE_WS_URL',
     flag: null,
-    commands: ['run realtime', 'ingest'],
+    commands: ['run realtime', 'ingest', 'doctor'],
     default: null,
     allowed: 'a ws:// or wss:// address without a path',
     description: "WebSocket address of Coinbase Exchange. Unset: the exchange's public one.",
@@ -370,7 +373,7 @@ export const settings = {
     schema: plainUrl(['http:', 'https:']),
     env: 'MILLRACE_COINBASE_REST_URL',
     flag: null,
-    commands: ['run realtime', 'ingest', 'backfill', 'reconcile', 'symbols add', 'symbols validate'],
+    commands: ['run realtime', 'ingest', 'backfill', 'reconcile', 'symbols add', 'symbols validate', 'doctor'],
     default: null,
     allowed: 'an http:// or https:// address without a path',
     description:
