@@ -44,9 +44,6 @@ export const clientMessageSchema = watch
 
 export type ClientMessage = z.infer<typeof clientMessageSchema>
 
-/** As a client writes it. */
-export type ClientWish = z.input<typeof clientMessageSchema>
-
 /** A candle on its way to a page: open time (ms UTC); open, high, low, close, volume as exact text; trades; 1 where it is closed; revision. */
 export type WireCandle = readonly [
   openTime: number,

@@ -260,7 +260,7 @@ describe.skipIf(executablePath === null)('the pages of the console', () => {
     const both = await serveConsole({ ...consoleDefaults(own.connection, 'public'), onlySchema: null })
     try {
       const { page } = await open('', { url: both.url })
-      await expect.poll(() => page.locator('#series-title').textContent()).toContain('BTCUSDT')
+      await page.locator('#series-title', { hasText: 'BTCUSDT' }).waitFor()
       await page.goto(`${both.url}#/alerts`)
       await page.getByRole('link', { name: 'public' }).click()
       await expect.poll(() => page.url()).toContain('set=public')
@@ -269,7 +269,7 @@ describe.skipIf(executablePath === null)('the pages of the console', () => {
       await page.goto(`${both.url}#/market`)
       await page.getByRole('heading', { name: 'No candles yet' }).waitFor()
       await page.getByRole('link', { name: 'other' }).click()
-      await expect.poll(() => page.locator('#series-title').textContent()).toContain('BTCUSDT')
+      await page.locator('#series-title', { hasText: 'BTCUSDT' }).waitFor()
       await page.close()
     } finally {
       await both.close()
