@@ -29,6 +29,7 @@ describe('a diagram', () => {
     const typed = diagramHtml('in    a ── b\nout   A')
     expect(texts(typed, ' class="typed"').map(({ text }) => text)).toEqual(['a ── b'])
     expect([...typed.matchAll(/<rect/g)]).toHaveLength(1)
+    expect(texts(typed)[0]?.x).toBe(texts(typed, ' class="typed"')[0]?.x)
   })
 })
 
