@@ -59,6 +59,7 @@ try {
     SUPERSET_CONFIG_PATH: join(folder, 'superset_config.py'),
     FLASK_APP: 'superset.app:create_app()',
     ADMIN_PASSWORD: password,
+    BUNDLE: bundle,
     PYTHONWARNINGS: 'ignore',
   }
   const command = async (program: string, ...args: readonly string[]) => {

@@ -23,10 +23,10 @@ import {
   databaseUrl,
   fileList,
   integer,
+  plainUrl,
   startFrom,
   startFromAllowed,
   symbolList,
-  url,
   yesOrNo,
   yesOrNoAllowed,
 } from './settingSchemas.ts'
@@ -339,7 +339,7 @@ export const settings = {
     description: 'Simulated trades a second, over all symbols.',
   },
   binanceWsUrl: {
-    schema: url(['ws:', 'wss:']),
+    schema: plainUrl(['ws:', 'wss:']),
     env: 'MILLRACE_BINANCE_WS_URL',
     flag: null,
     commands: [...live, 'reconcile', 'doctor'],
@@ -348,7 +348,7 @@ export const settings = {
     description: "WebSocket address of the exchange. Unset: the exchange's public one for the market.",
   },
   binanceRestUrl: {
-    schema: url(['http:', 'https:']),
+    schema: plainUrl(['http:', 'https:']),
     env: 'MILLRACE_BINANCE_REST_URL',
     flag: null,
     commands: [...live, 'backfill', 'reconcile', 'symbols add', 'symbols validate', 'doctor'],
@@ -358,7 +358,7 @@ export const settings = {
       "REST address of the exchange, for filling gaps and for history. Unset: the exchange's public one for the market.",
   },
   coinbaseWsUrl: {
-    schema: url(['ws:', 'wss:']),
+    schema: plainUrl(['ws:', 'wss:']),
     env: 'MILLRACE_COINBASE_WS_URL',
     flag: null,
     commands: ['run realtime', 'ingest'],
@@ -367,7 +367,7 @@ export const settings = {
     description: "WebSocket address of Coinbase Exchange. Unset: the exchange's public one.",
   },
   coinbaseRestUrl: {
-    schema: url(['http:', 'https:']),
+    schema: plainUrl(['http:', 'https:']),
     env: 'MILLRACE_COINBASE_REST_URL',
     flag: null,
     commands: ['run realtime', 'ingest', 'backfill', 'reconcile', 'symbols add', 'symbols validate'],
