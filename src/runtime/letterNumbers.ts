@@ -10,16 +10,17 @@ export class LetterNumbers {
   #watcher: (() => void) | null = null
   #otherWatchers: (() => void)[] | null = null
 
+  /** By operator, how many letters there are: a count from 0. */
   get counts(): ReadonlyMap<string, number> {
     return this.#counts ?? none
   }
 
-  /** The next number, from 0. */
+  /** The next number, a count from 0; it stays free. */
   next(name: string): number {
     return this.#counts?.get(name) ?? 0
   }
 
-  /** Gives the next number; it is taken. */
+  /** Gives the next number, a count from 0; it is taken. */
   take(name: string): number {
     const number = this.next(name)
     this.goOnAt(name, number + 1)
@@ -28,7 +29,7 @@ export class LetterNumbers {
     return number
   }
 
-  /** What a checkpoint says of it. */
+  /** What a checkpoint says of it: `next` is a count from 0. */
   goOnAt(name: string, next: number): void {
     this.#counts ??= new Map()
     this.#counts.set(name, next)
