@@ -3,6 +3,8 @@ import { chmodSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
+import { keepYoungGenerationSmall } from '../src/cli/youngGeneration.ts'
+import { benchBackfill } from './batch/backfill.ts'
 import { benchPasses } from './batch/passes.ts'
 import { archivedTrades, benchReplay } from './batch/replay.ts'
 
@@ -10,7 +12,7 @@ const help = `npm run bench:batch -- [--trades N] [--minutes N] [--json]
 
 Measures the replay of archive objects through candles of 1m and 5m, beside DuckDB's SQL over the same files where Python has duckdb (MILLRACE_TEST_PYTHON), and batch
 passes over klines: everything, nothing new, and five minutes of three symbols; through silver, checks, gold and the lake, beside dbt build over the same klines
-where Python has dbt-postgres.
+where Python has dbt-postgres; and how many times as fast two workers fill a range of a job.
 Figures of different machines, or of a busy one, do not compare: look at ratios within one run.
 
   --trades N    archived trades          (600000)
@@ -32,6 +34,8 @@ else {
   const say = (line: string) => {
     if (!values.json) console.error(line)
   }
+  // As the command does.
+  keepYoungGenerationSmall()
   const folder = mkdtempSync(join(tmpdir(), 'millrace-bench-batch-'))
   // PostgreSQL under another account than root must reach it.
   chmodSync(folder, 0o755)
@@ -42,7 +46,11 @@ else {
     const archive = await archivedTrades(join(folder, 'archive'), Number(values.trades))
     const replay = await benchReplay(archive)
     say('DuckDB …')
-    console.log(JSON.stringify({ ...replay, ...duckdb(join(folder, 'archive'), Number(values.trades)), ...passes }))
+    say('backfill …')
+    const backfill = await benchBackfill(join(folder, 'backfill'))
+    console.log(
+      JSON.stringify({ ...replay, ...backfill, ...duckdb(join(folder, 'archive'), Number(values.trades)), ...passes }),
+    )
   } finally {
     rmSync(folder, { recursive: true, force: true })
   }

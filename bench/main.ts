@@ -26,6 +26,7 @@ else {
   const decode = benchDecode()
   say('operators in memory …')
   const memory = benchMemory()
+  const oneByOne = benchMemory([3], 1_000_000, 1)
   for (const [symbols, run] of Object.entries(memory))
     say(`  ${symbols} symbols, ns a record in each tenth of the run: ${run.tenths.join(' ')}`)
   say('checkpoints …')
@@ -41,6 +42,7 @@ else {
       memory_records_per_s: Object.fromEntries(
         Object.entries(memory).map(([symbols, run]) => [symbols, run.recordsPerSecond]),
       ),
+      memory_one_by_one_records_per_s: oneByOne[3]?.recordsPerSecond,
       memory_ns_first_and_last_tenth: [memory[3]?.tenths.at(0), memory[3]?.tenths.at(-1)],
       end_to_end_records_per_s: endToEnd.recordsPerSecond,
       end_to_end_with_archive_records_per_s: archived.recordsPerSecond,

@@ -1,4 +1,4 @@
-import { filter, share } from 'rxjs'
+import { share } from 'rxjs'
 import { eventTimeOf, isTrade } from '../src/market/trade.ts'
 import { tradeCodec } from '../src/market/tradeCodec.ts'
 import { batchFlush } from '../src/operators/batchFlush.ts'
@@ -10,8 +10,9 @@ import { rollup } from '../src/operators/rollup.ts'
 import { tumblingWindow } from '../src/operators/tumblingWindow.ts'
 import { candleTable } from '../src/pipelines/candleTable.ts'
 import type { OutgoingRecord } from '../src/runtime/log.ts'
+import { only } from '../src/runtime/only.ts'
 import { definePipeline } from '../src/runtime/pipeline.ts'
-import { RecordView } from '../src/runtime/record.ts'
+import { mostAhead, ReadAhead } from '../src/runtime/readAhead.ts'
 import { StreamTask } from '../src/runtime/streamTask.ts'
 import { toArchive } from '../src/sinks/toArchive.ts'
 import { toPostgres } from '../src/sinks/toPostgres.ts'
@@ -26,7 +27,7 @@ export const benchPipeline = definePipeline({
     const clean = records.pipe(
       decode(tradeCodec({ market: 'spot', timeUnit: 'ms' })),
       eventTime({ of: eventTimeOf, maxOutOfOrdernessMs: 2_000 }),
-      filter(isTrade),
+      only(isTrade),
       dedupe({ by: (trade) => trade.symbol, id: (trade) => trade.tradeId, ids: 'ranges', ttlMs: 600_000 }),
     )
     const oneMinute = clean.pipe(
@@ -79,10 +80,14 @@ export interface MemoryRun {
  */
 const recordsPerCut = 250_000
 
-/** One pass over the batches through a fresh task, cuts included. CPU time of the process with its collector, not wall time. */
-export function runInMemory(batches: readonly Buffer[]): MemoryRun {
+/**
+ * One pass over the batches through a fresh task, cuts included. CPU time of the process with its collector, not wall time.
+ * @param most records that are read ahead; with 1 each goes by itself
+ */
+export function runInMemory(batches: readonly Buffer[], most: number): MemoryRun {
   const task = new StreamTask(benchPipeline, null, 0)
-  const view = new RecordView()
+  const ahead = new ReadAhead(most)
+  const credit = { maxUncommittedRecords: recordsPerCut, maxUncommittedBytes: Number.POSITIVE_INFINITY }
   const batch = new RecordBatchWalker('bench', 0)
   const tenths: number[] = []
   let rows = 0
@@ -93,11 +98,14 @@ export function runInMemory(batches: readonly Buffer[]): MemoryRun {
   const tenth = Math.ceil(batches.length / 10)
   for (const [index, bytes] of batches.entries()) {
     batch.load(bytes)
-    while (batch.read(view)) {
-      task.push(view)
-      count += 1
-      if (count % recordsPerCut === 0) rows += rowsOf(task)
+    while (ahead.next(batch)) {
+      const before = task.uncutRecords
+      if (most > 1) task.pushAhead(ahead, 0, credit, null)
+      else task.push(ahead.show())
+      count += task.uncutRecords - before
+      if (task.uncutRecords >= recordsPerCut) rows += rowsOf(task)
     }
+    ahead.release()
     if ((index + 1) % tenth === 0 || index === batches.length - 1) {
       tenths.push(Math.round((micros(tenthStart) * 1_000) / (count - countAtTenth)))
       tenthStart = process.cpuUsage()
@@ -123,11 +131,12 @@ function micros(since: NodeJS.CpuUsage): number {
 export function benchMemory(
   symbolCounts: readonly number[] = [3, 1_000, 10_000],
   records = 1_000_000,
+  most = mostAhead,
 ): Record<string, MemoryRun> {
   const result: Record<string, MemoryRun> = {}
   for (const symbols of symbolCounts) {
     const batches = tradeBatches(symbols, records, Math.max(records / 3_600, symbols))
-    const runs = [1, 2, 3, 4, 5].map(() => runInMemory(batches))
+    const runs = [1, 2, 3, 4, 5].map(() => runInMemory(batches, most))
     result[symbols] = runs.sort((a, b) => a.recordsPerSecond - b.recordsPerSecond)[2] as MemoryRun
   }
   return result

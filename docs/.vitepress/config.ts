@@ -23,7 +23,7 @@ export default defineConfig({
   // What stands in angle brackets is text and no element.
   markdown: {
     html: false,
-    languageAlias: { jsonl: 'json' },
+    languageAlias: { jsonl: 'json', service: 'ini' },
     anchor: { slugify: slugOf },
     config: (markdown) => {
       const { fence } = markdown.renderer.rules
@@ -59,6 +59,8 @@ export default defineConfig({
     ],
     sidebar: siteMap.map(({ title, pages }) => ({
       text: title,
+      // Without one the heading is a button with a button in it.
+      link: linkTo(pages[0] ?? '').link,
       // The one with the page that is shown opens by itself.
       collapsed: title !== 'Start',
       items: [

@@ -65,11 +65,16 @@ function drawn({ label, tokens }: Row, start: number, y: number, width: number):
     `<text class="label" x="4" y="${y + 5}">${escaped(label)}</text>`,
     ...(isTyped || label === '' ? [] : [`<line x1="${x(start) - 10}" x2="${width - 12}" y1="${y}" y2="${y}"/>`]),
     ...tokens.map(({ text, at }) => {
-      if (isTyped) return `<text class="typed" x="${x(at)}" y="${y + 5}">${escaped(text)}</text>`
+      if (isTyped) return `<text class="typed" x="${x(at)}" y="${y + 5}">${spaced(text)}</text>`
       const box = `<rect class="${kind}" x="${x(at) - 7}" y="${y - pillHeight / 2}" width="${Math.round(text.length * charWidth) + 14}" height="${pillHeight}" rx="12"/>`
       return `${box}<text x="${x(at)}" y="${y + 5}">${escaped(text)}</text>`
     }),
   ]
+}
+
+/** What makes pages of Markdown takes several spaces for one. */
+function spaced(text: string): string {
+  return escaped(text).replaceAll(' ', '\u00a0')
 }
 
 function escaped(text: string): string {

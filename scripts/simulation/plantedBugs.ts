@@ -844,7 +844,7 @@ export const plantedBugs: readonly PlantedBug[] = [
   {
     name: 'nobody looks what stands below results of open windows',
     prover: 'test/operators/lateSessions.test.ts',
-    file: task,
+    file: 'src/runtime/graphChecks.ts',
     from: 'if (specs.some(({ isUnsettled }) => isUnsettled === true)) refuseUnsettled(trace, specs)\n',
     to: '',
   },

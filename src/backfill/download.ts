@@ -5,6 +5,7 @@ import { pipeline } from 'node:stream/promises'
 import { ConfigurationError, RetryableError } from '../runtime/errors.ts'
 import { causeOf } from '../sources/http/causeOf.ts'
 import { bodyText, type HttpAnswer, httpGet } from '../sources/http/httpGet.ts'
+import { shownUrl } from '../sources/http/shownUrl.ts'
 import { checksumIn, sha256Of } from './archiveFile.ts'
 
 /** An archive that was fetched. */
@@ -32,21 +33,23 @@ export async function downloadArchive(url: string, folder: string, signal: Abort
     const sha256 = await sha256Of(path)
     if (expected !== null && expected !== sha256) {
       throw new RetryableError(
-        `${url} is not what its checksum file says (${sha256.slice(0, 12)}…, not ${expected.slice(0, 12)}…): it was damaged on the way, or is being uploaded anew. Nothing of it was taken.`,
+        `${shownUrl(url)} is not what its checksum file says (${sha256.slice(0, 12)}…, not ${expected.slice(0, 12)}…): it was damaged on the way, or is being uploaded anew. Nothing of it was taken.`,
       )
     }
     return { path, sha256, isVerified: expected !== null }
   } catch (error) {
     await rm(path, { force: true })
     if (error instanceof RetryableError || error instanceof ConfigurationError) throw error
-    throw new RetryableError(`${url} broke off: ${causeOf(error)}.`, { cause: error })
+    throw new RetryableError(`${shownUrl(url)} broke off: ${causeOf(error)}.`, { cause: error })
   }
 }
 
 /** The SHA-256 that the host tells of an archive; null where it has no checksum file for it. Throws as `downloadArchive` does. */
 export async function fetchChecksum(url: string, signal: AbortSignal): Promise<string | null> {
-  const name = `${url}.CHECKSUM`
-  const response = await ask(name, signal)
+  const address = new URL(url)
+  address.pathname += '.CHECKSUM'
+  const name = shownUrl(address.href)
+  const response = await ask(address.href, signal)
   if (response.status === 404) {
     response.body.destroy()
     return null
@@ -78,9 +81,9 @@ async function ask(url: string, signal: AbortSignal): Promise<HttpAnswer> {
 function requireSound(url: string, { status }: HttpAnswer): void {
   if (status === 404) {
     throw new ConfigurationError(
-      `${url} is not there (404). The exchange uploads a day or month after its end, and not all of them: look at https://data.binance.vision.`,
+      `${shownUrl(url)} is not there (404). The exchange uploads a day or month after its end, and not all of them: look at https://data.binance.vision.`,
     )
   }
-  if (status >= 500 || status === 429) throw new RetryableError(`${url} answers ${status}.`)
-  if (status < 200 || status >= 300) throw new ConfigurationError(`${url} answers ${status}.`)
+  if (status >= 500 || status === 429) throw new RetryableError(`${shownUrl(url)} answers ${status}.`)
+  if (status < 200 || status >= 300) throw new ConfigurationError(`${shownUrl(url)} answers ${status}.`)
 }

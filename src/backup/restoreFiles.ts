@@ -24,7 +24,7 @@ interface Targets {
 const asidePrefix = 'after-'
 
 /**
- * Puts the files of a backup where they belong, and takes out of the way what was written there after it: under the same keys a run would write other bytes.
+ * Puts the files of a backup where they belong, and takes out of the way what was written there after it: under the same keys a run would write other bytes. All of it is looked at before anything is done.
  * @throws ConfigurationError where there is something of that kind and it is not to be moved; where files that are not in the backup are gone; where the tables of the lake name another place
  */
 export async function restoreFiles(
@@ -33,6 +33,7 @@ export async function restoreFiles(
   target: Targets,
   onProgress: (progress: BackupProgress) => void,
 ): Promise<void> {
+  const acts: (() => Promise<void>)[] = []
   for (const { name, identity, archive, lake } of manifest.schemas) {
     const prefix = target.keyPrefixOf(name)
     const told = (what: string) => (done: number, total: number, bytes: number) =>
@@ -40,7 +41,7 @@ export async function restoreFiles(
     if (target.archive !== null) {
       const isOwn = ownTopics(target.archive.store, prefix, identity)
       const isArchived = async (key: string) => key.startsWith(`${prefix}topic=`) && (await isOwn(key))
-      await restoreSet(store, manifest.id, archive, target.archive, isArchived, told('archive'))
+      acts.push(await plannedSet(store, manifest.id, archive, target.archive, isArchived, told('archive')))
     }
     if (target.lake === null || lake.files.length === 0) continue
     if (lake.location !== target.lake.store.location)
@@ -49,18 +50,20 @@ export async function restoreFiles(
       )
     const folders = foldersOf(lake)
     const isOfTables = async (key: string) => folders.some((folder) => key.startsWith(folder))
-    await restoreSet(store, manifest.id, lake, target.lake, isOfTables, told('lake'))
+    acts.push(await plannedSet(store, manifest.id, lake, target.lake, isOfTables, told('lake')))
   }
+  for (const act of acts) await act()
 }
 
-async function restoreSet(
+/** Looks at what is there, and gives what is to be done. */
+async function plannedSet(
   store: ObjectStore,
   id: string,
   { isCopied, files }: BackedFiles,
   target: FilesTarget,
   isOurs: (key: string) => Promise<boolean>,
   told: (done: number, total: number, bytes: number) => void,
-): Promise<void> {
+): Promise<() => Promise<void>> {
   const there = await filesIn(target.store, '')
   const named = new Set(files.map(({ key }) => key))
   const later: string[] = []
@@ -70,20 +73,20 @@ async function restoreSet(
       `${later.length} files in ${target.store.location} are of the time after the backup, such as ${later[0]}; a run that goes on from the backup would write other bytes under the same keys. ` +
         `--set-aside moves them to ${asidePrefix}${id}/, where nothing reads them. For a rehearsal name another place (MILLRACE_ARCHIVE, MILLRACE_LAKE, --data-dir) instead.`,
     )
-  for (const key of later) await moveAside(target.store, key, `${asidePrefix}${id}/${key}`)
-  if (!isCopied) {
-    const gone = files.filter(({ key }) => !there.has(key))
-    if (gone.length === 0) return
+  const gone = isCopied ? [] : files.filter(({ key }) => !there.has(key))
+  if (gone.length > 0)
     throw new ConfigurationError(
       `${gone.length} files that the backup names are not in ${target.store.location}, such as ${gone[0]?.key}, and the backup does not hold them: say where they are (MILLRACE_ARCHIVE, MILLRACE_LAKE).`,
     )
-  }
-  let bytes = 0
-  for (const [index, file] of files.entries()) {
-    const body = await readFile(store, file)
-    await target.store.put(file.key, body, file.sha256)
-    bytes += body.length
-    told(index + 1, files.length, bytes)
+  return async () => {
+    for (const key of later) await moveAside(target.store, key, `${asidePrefix}${id}/${key}`)
+    let bytes = 0
+    for (const [index, file] of isCopied ? files.entries() : []) {
+      const body = await readFile(store, file)
+      await target.store.put(file.key, body, file.sha256)
+      bytes += body.length
+      told(index + 1, files.length, bytes)
+    }
   }
 }
 

@@ -63,41 +63,55 @@ interface Place {
 }
 
 /**
- * Brings the trades of archive objects into the lake: a file for each object and day, some objects in a commit, in a transaction with the place that was reached, so that each is there once. Gives how many commits it made. Whoever calls it
- * holds the lock of writers. Holds the files of one commit, and one object.
+ * Brings the trades of archive objects into the lake: a file for each object and day, and some objects in a commit, in a transaction with the places that were reached, so that each is there once. Gives how many commits it made. Whoever calls
+ * it holds the lock of writers. Holds the files of one commit, and one object.
  */
 export async function tradesToLake(client: pg.ClientBase, options: BronzeTradesOptions): Promise<number> {
   let commits = 0
-  const { rows } = await client.query<Place>(unreadText, [options.archivist])
-  for (const place of rows) {
-    for (let at: Place | null = place; at !== null; ) {
-      options.signal.throwIfAborted()
-      const moved = await commitSome(client, options, at)
-      if (moved !== null && moved.isCommit) commits += 1
-      at = moved?.place ?? null
-    }
+  for (;;) {
+    options.signal.throwIfAborted()
+    const some = await unreadObjects(client, options.archivist)
+    if (some.length === 0) return commits
+    if (await commitSome(client, options, some)) commits += 1
   }
-  return commits
 }
 
+interface UnreadObject {
+  readonly place: Place
+  readonly object: ManifestObject
+}
+
+/** The next ones, of as many partitions as there is room for. */
+async function unreadObjects(client: pg.ClientBase, archivist: string): Promise<readonly UnreadObject[]> {
+  const { rows } = await client.query<Place>(unreadText, [archivist])
+  const some: UnreadObject[] = []
+  let bytes = 0
+  for (const place of rows) {
+    const manifest = postgresManifest(client, { pipeline: archivist, topic: place.topic })
+    for (const object of await manifest.objects(place.partition, place.nextOffset, objectsAtOnce)) {
+      bytes += object.sizeBytes
+      if (some.length > 0 && (bytes > bytesAtOnce || some.length === objectsAtOnce)) return some
+      some.push({ place, object })
+    }
+  }
+  return some
+}
+
+/** False where there was no trade among them. */
 async function commitSome(
   client: pg.ClientBase,
-  { archivist, store, lake, trades, now }: BronzeTradesOptions,
-  place: Place,
-): Promise<{ readonly place: Place; readonly isCommit: boolean } | null> {
-  const { topic, partition, nextOffset } = place
-  const manifest = postgresManifest(client, { pipeline: archivist, topic })
-  const found = await manifest.objects(partition, nextOffset, objectsAtOnce)
-  const some = found.filter((_, i) => i === 0 || sizeOf(found.slice(0, i + 1)) <= bytesAtOnce)
-  const last = some.at(-1)
-  if (last === undefined) return null
+  { store, lake, trades, now }: BronzeTradesOptions,
+  some: readonly UnreadObject[],
+): Promise<boolean> {
   const added: DataFile[] = []
-  for (const object of some) added.push(...(await filesOf(store, object, place, trades)))
+  for (const { place, object } of some) added.push(...(await filesOf(store, object, place, trades)))
   const commit = await prepareCommit(client, lake, bronzeTrades, { added, removed: [] }, now)
   await client.query('BEGIN')
   try {
     await commit?.apply(client)
-    await client.query(movePlace, [topic, partition, last.lastOffset + 1])
+    for (const { place, object } of some) {
+      await client.query(movePlace, [place.topic, place.partition, object.lastOffset + 1])
+    }
     await client.query('COMMIT')
   } catch (error) {
     // What went wrong before is what is told; a connection that is lost has rolled back by itself.
@@ -105,11 +119,7 @@ async function commitSome(
     throw error
   }
   await commit?.publish()
-  return { place: { ...place, nextOffset: last.lastOffset + 1 }, isCommit: commit !== null }
-}
-
-function sizeOf(objects: readonly ManifestObject[]): number {
-  return objects.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0)
+  return commit !== null
 }
 
 async function filesOf(

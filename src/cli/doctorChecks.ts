@@ -19,7 +19,6 @@ import type { CommandContext } from './commandContext.ts'
 import { databaseExists, withDatabase } from './database.ts'
 import { oneLine } from './exit.ts'
 import { kafkaConnection } from './kafkaConnection.ts'
-import { reportStaleAfterMs } from './monitor/judge.ts'
 import { schemasOf } from './schemas.ts'
 import type { SettingValues } from './settings.ts'
 
@@ -148,7 +147,7 @@ export async function checkRun(settings: SettingValues): Promise<CheckResult> {
     const report = readRunReport(folder, holder.pid)
     const silentMs = report === null ? Number.POSITIVE_INFINITY : now - report.at
     return {
-      isSilent: silentMs > reportStaleAfterMs,
+      isSilent: silentMs > settings.maxSilence * 1_000,
       text: `${relative(resolve(settings.dataDir), folder)} in process ${holder.pid} on ${holder.host}`,
     }
   })

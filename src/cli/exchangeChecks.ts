@@ -1,11 +1,13 @@
 import { durationText } from '../console/text.ts'
-import { type ExchangeSurvey, surveyBinance } from '../sources/binance/survey.ts'
+import { surveyBinance } from '../sources/binance/survey.ts'
+import { surveyCoinbase } from '../sources/coinbase/survey.ts'
 import { proxyOf, proxyText } from '../sources/http/proxy.ts'
+import type { ExchangeSurvey } from '../sources/live/survey.ts'
 import { readSymbolsFile } from '../sources/symbols/followSymbols.ts'
 import { symbolsOfTrades, wantedStreams } from '../sources/symbols/wantedStreams.ts'
 import { type CheckResult, ok } from './doctorChecks.ts'
 import { oneLine } from './exit.ts'
-import { liveSymbols } from './realtime/runPlan.ts'
+import { coinbaseSymbols, liveSymbols } from './realtime/runPlan.ts'
 import type { SettingValues } from './settings.ts'
 
 const timeoutMs = 3_000
@@ -13,12 +15,16 @@ const timeoutMs = 3_000
 const warnAheadMs = 1_000
 const shownSymbols = 10
 
-type ExchangeSettings = Pick<SettingValues, 'market' | 'symbols' | 'symbolsFile' | 'binanceRestUrl' | 'binanceWsUrl'>
+type ExchangeSettings = Pick<
+  SettingValues,
+  'market' | 'symbols' | 'symbolsFile' | 'binanceRestUrl' | 'binanceWsUrl' | 'coinbaseRestUrl' | 'coinbaseWsUrl'
+>
 
 /** How the exchange is seen from here. Without it the simulator is used, so all that is wrong is a warning. */
 export async function checkExchange(settings: ExchangeSettings): Promise<readonly CheckResult[]> {
   const { binanceRestUrl: restUrl, binanceWsUrl: streamUrl } = settings
   try {
+    if (settings.market === 'coinbase') return surveyChecks(await coinbaseOf(settings), process.env)
     const survey = await surveyBinance({
       market: settings.market === 'usdm' ? 'usdm' : 'spot',
       symbols: await symbolsOf(settings),
@@ -39,9 +45,21 @@ export function surveyChecks(survey: ExchangeSurvey, env: NodeJS.ProcessEnv): re
   )
 }
 
-async function symbolsOf({ symbols, symbolsFile }: ExchangeSettings): Promise<readonly string[]> {
+async function coinbaseOf(settings: ExchangeSettings): Promise<ExchangeSurvey> {
+  const { coinbaseRestUrl: restUrl, coinbaseWsUrl: streamUrl } = settings
+  return surveyCoinbase({
+    symbols: await symbolsOf(settings, coinbaseSymbols),
+    endpoints: { ...(restUrl === undefined ? {} : { restUrl }), ...(streamUrl === undefined ? {} : { streamUrl }) },
+    timeoutMs,
+  })
+}
+
+async function symbolsOf(
+  { symbols, symbolsFile }: ExchangeSettings,
+  others: readonly string[] = liveSymbols,
+): Promise<readonly string[]> {
   if (symbols !== undefined) return symbols
-  return symbolsFile === undefined ? liveSymbols : symbolsOfTrades(wantedStreams(await readSymbolsFile(symbolsFile)))
+  return symbolsFile === undefined ? others : symbolsOfTrades(wantedStreams(await readSymbolsFile(symbolsFile)))
 }
 
 function rest({ restUrl, restProblem, refusal }: ExchangeSurvey): CheckResult {
@@ -60,7 +78,7 @@ function rest({ restUrl, restProblem, refusal }: ExchangeSurvey): CheckResult {
 function stream({ streamUrl, streamProblem }: ExchangeSurvey): CheckResult {
   if (streamProblem === null) return ok('exchange stream', `${streamUrl} takes connections`)
   const remedy =
-    'A proxy or firewall must let WebSockets through to this host and port; MILLRACE_BINANCE_WS_URL names another.'
+    'A proxy or firewall must let WebSockets through to this host and port; MILLRACE_BINANCE_WS_URL or MILLRACE_COINBASE_WS_URL names another.'
   return warning('exchange stream', oneLine(streamProblem), remedy)
 }
 

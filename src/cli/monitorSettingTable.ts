@@ -100,4 +100,15 @@ export const monitorSettingTable = {
     '300',
     'How long a message may wait to be sent, s.',
   ),
+  maxSilence: {
+    ...threshold(
+      'MILLRACE_MAX_SILENCE',
+      '--max-silence <seconds>',
+      '15',
+      'How long a process may say nothing of itself, which it does once a second, and still counts as alive, s.',
+    ),
+    schema: integer(2, 1_000_000_000),
+    commands: [...judging, 'doctor'],
+    allowed: 'a whole number from 2 to 1000000000',
+  },
 } as const satisfies Record<string, Setting>

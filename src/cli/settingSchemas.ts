@@ -91,6 +91,16 @@ export const databaseUrl = z.string().superRefine((text, context) => {
   }
 })
 
+/** An address that is told in lines and reports: the issue says so, and not the address, where it holds a secret. */
+export function plainUrl(protocols: readonly string[]) {
+  return url(protocols).superRefine((text, context) => {
+    const { username = '', password = '', search = '' } = URL.parse(text) ?? {}
+    if (username === '' && password === '' && search === '') return
+    const message = 'the address must have no user, password or query, which would be told in every report'
+    context.addIssue({ code: 'custom', message, params: { saysAll: true } })
+  })
+}
+
 export function url(protocols: readonly string[]) {
   return z
     .string()

@@ -23,10 +23,10 @@ import {
   databaseUrl,
   fileList,
   integer,
+  plainUrl,
   startFrom,
   startFromAllowed,
   symbolList,
-  url,
   yesOrNo,
   yesOrNoAllowed,
 } from './settingSchemas.ts'
@@ -160,7 +160,10 @@ export const settings = {
         description: 'Which order book the archived trades are of; invented prices are a data set of their own.',
       },
       reconcile: { description: 'Of --follow: whose candles.' },
-      doctor: { allowed: 'spot or usdm', description: 'Which market of the exchange is looked at.' },
+      doctor: {
+        allowed: 'spot, usdm or coinbase',
+        description: 'Which exchange, and which market of it, is looked at.',
+      },
       'run batch': {
         description: 'Which order book the archived trades are of; invented prices are a data set of their own.',
       },
@@ -339,7 +342,7 @@ export const settings = {
     description: 'Simulated trades a second, over all symbols.',
   },
   binanceWsUrl: {
-    schema: url(['ws:', 'wss:']),
+    schema: plainUrl(['ws:', 'wss:']),
     env: 'MILLRACE_BINANCE_WS_URL',
     flag: null,
     commands: [...live, 'reconcile', 'doctor'],
@@ -348,7 +351,7 @@ export const settings = {
     description: "WebSocket address of the exchange. Unset: the exchange's public one for the market.",
   },
   binanceRestUrl: {
-    schema: url(['http:', 'https:']),
+    schema: plainUrl(['http:', 'https:']),
     env: 'MILLRACE_BINANCE_REST_URL',
     flag: null,
     commands: [...live, 'backfill', 'reconcile', 'symbols add', 'symbols validate', 'doctor'],
@@ -358,19 +361,19 @@ export const settings = {
       "REST address of the exchange, for filling gaps and for history. Unset: the exchange's public one for the market.",
   },
   coinbaseWsUrl: {
-    schema: url(['ws:', 'wss:']),
+    schema: plainUrl(['ws:', 'wss:']),
     env: 'MILLRACE_COINBASE_WS_URL',
     flag: null,
-    commands: ['run realtime', 'ingest'],
+    commands: ['run realtime', 'ingest', 'doctor'],
     default: null,
     allowed: 'a ws:// or wss:// address without a path',
     description: "WebSocket address of Coinbase Exchange. Unset: the exchange's public one.",
   },
   coinbaseRestUrl: {
-    schema: url(['http:', 'https:']),
+    schema: plainUrl(['http:', 'https:']),
     env: 'MILLRACE_COINBASE_REST_URL',
     flag: null,
-    commands: ['run realtime', 'ingest', 'backfill', 'reconcile', 'symbols add', 'symbols validate'],
+    commands: ['run realtime', 'ingest', 'backfill', 'reconcile', 'symbols add', 'symbols validate', 'doctor'],
     default: null,
     allowed: 'an http:// or https:// address without a path',
     description:

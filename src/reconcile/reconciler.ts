@@ -180,7 +180,7 @@ export class Reconciler {
     if (refills >= mostRefills || difference.isOver) {
       await say(
         difference.isOver
-          ? `${lacks}, and its windows are over: candles of that time are made anew with backfill --trades --symbols ${symbol} --from ${new Date(openTime).toISOString()} --to ${new Date(openTime + minuteMs).toISOString()}`
+          ? `${lacks}, and its windows are over, so it stays as it is${difference.theirs.trade_count === null ? '' : "; the batch layers take the exchange's minute"}. Once you know why, end this with reconcile --symbol ${symbol} --from ${new Date(openTime).toISOString()} --to ${new Date(openTime + minuteMs).toISOString()} --explain REASON`
           : `${lacks}; brought in ${refills} times and not taken: look for dead letters of that time`,
       )
       return 'open'

@@ -33,3 +33,8 @@ export interface ResultBuffer {
    */
   isMixedBy(stage: AnyNode | null | undefined): boolean
 }
+
+/** An outlet may have the name of an operator; a letter says which of them it was. */
+export function letterName({ name }: Pick<ResultBuffer, 'name'>): string {
+  return `outlet ${name}`
+}

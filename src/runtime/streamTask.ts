@@ -14,11 +14,11 @@ import { type Clock, systemClock } from './clock.ts'
 import { buildIn, setRunning } from './currentTask.ts'
 import { letterBytes, type Origin, type Rejected, redriveTarget } from './deadLetters.ts'
 import type { Elsewhere } from './elsewhere.ts'
-import { ConfigurationError, MillraceError, OperatorError } from './errors.ts'
+import { MillraceError, OperatorError } from './errors.ts'
 import { elsewhereReason, type RowMaker } from './foreignRows.ts'
+import { findWays, knownWays, refuseSharedResults, refuseTimelessMarkers } from './graphChecks.ts'
 import { emitsAtRest, mixesRows, notThere, putsOff } from './graphErrors.ts'
 import { onlyInput, type ResolvedInput } from './input.ts'
-import { inputsAboveStreams } from './inputsAbove.ts'
 import type { Json } from './json.ts'
 import { type Marker, readMarker } from './marker.ts'
 import type { BuildLogic, Cut, Logic, OperatorSpec, TimeHolder } from './operator.ts'
@@ -29,9 +29,10 @@ import { buildPipeline, inputsOf, type Pipeline } from './pipeline.ts'
 import { atRest, open, Provenance } from './provenance.ts'
 import type { ReadAhead } from './readAhead.ts'
 import type { RecordFacts, RecordTap, RecordView } from './record.ts'
-import { RedriveWays } from './redriveWays.ts'
+import { RecordResults } from './recordResults.ts'
+import type { RedriveWays } from './redriveWays.ts'
 import { nameToday } from './renamedOperators.ts'
-import type { IsElsewhere, ResultBuffer } from './resultBuffer.ts'
+import { type IsElsewhere, letterName, type ResultBuffer } from './resultBuffer.ts'
 import { resultText } from './resultText.ts'
 import { guardSchedulers } from './schedulerGuard.ts'
 import { EmissionWatch, type LeftOut, type LeftOutAt, StepFailure, wholeRecord } from './stepFailure.ts'
@@ -43,7 +44,6 @@ import type { OperatorStatus } from './taskStatus.ts'
 import { type IdleClock, TaskTime } from './taskTime.ts'
 import type { TimeDomain } from './timeDomain.ts'
 import { asRetryable } from './transient.ts'
-import { refuseUnsettled } from './unsettled.ts'
 import { isShared } from './wholeInputs.ts'
 import { defaultLimits, type TaskLimits } from './workerLimits.ts'
 
@@ -133,9 +133,7 @@ export class StreamTask implements OperatorHost {
   readonly #surroundings: TaskSurroundings
   /** Counts results and letters, so that who pushes many records at once sees that there is one more. */
   #brought = 0
-  /** What the record that is pushed has brought about by itself. */
-  #ownResults = 0
-  #ownResultBytes = 0
+  readonly #ownResults: RecordResults
   readonly #limits: TaskLimits
   readonly #pipeline: Pipeline
   readonly #inputs: TaskInputs
@@ -167,6 +165,7 @@ export class StreamTask implements OperatorHost {
     this.#surroundings = surroundings
     this.#pipeline = pipeline
     this.#limits = limits
+    this.#ownResults = new RecordResults(limits)
     const starts = typeof startOffsets === 'number' ? [startOffsets] : startOffsets
     const nextOffsets = inputs.map((_, i) => savedOffset(saved, i) ?? (starts[i] as number))
     this.#inputs = new TaskInputs(inputs, nextOffsets)
@@ -183,41 +182,20 @@ export class StreamTask implements OperatorHost {
     const build = () => {
       outlets = buildIn(this, () => this.#build(own.sent))
     }
-    const knownWays = waysOf.get(pipeline)
+    const known = knownWays(pipeline)
     // Which input is above which operator is of interest only where there are several; what stands below what, once for a pipeline.
-    const trace = this.#inputs.streams.size === 1 && knownWays !== undefined ? null : traceSubscriptions(build)
+    const trace = this.#inputs.streams.size === 1 && known !== undefined ? null : traceSubscriptions(build)
     if (trace === null) build()
     this.#outlets = outlets as unknown as TaskOutlets
     this.#isSealed = true
     this.#throwFailure()
-    this.#ways = knownWays ?? this.#findWays(pipeline, trace as SubscriptionTrace)
-    if (this.#shared !== null) this.#checkShared(inputs, trace as SubscriptionTrace)
+    const specs = this.#nodes.map(({ spec }) => spec)
+    this.#ways = known ?? findWays(pipeline, trace as SubscriptionTrace, specs, this.#outlets)
+    if (this.#shared !== null) refuseSharedResults(pipeline.name, inputs, this.#outlets, trace as SubscriptionTrace)
     this.#time.restore(own.clocks)
     this.idleClocks = this.#time.idleClocks(inputs, this.#inputs.streams.size === 1 ? null : trace)
     this.#state.checkRetired()
-    this.#checkMarked()
-  }
-
-  /** Every task would write the results of an input that all of them read. */
-  #checkShared(inputs: readonly ResolvedInput[], trace: SubscriptionTrace): void {
-    for (const { buffer, values } of this.#outlets.streams) {
-      const above = inputsAboveStreams(trace, [values])
-      const shared = inputs.find((input, i) => this.#shared?.[i] === true && above.has(input.name))
-      if (shared === undefined) continue
-      throw new ConfigurationError(
-        `pipeline ${this.#pipeline.name}: values of input ${shared.name} come to outlet ${buffer.name}. With partitions: 'all' at a table every task reads all of it, so each would write them. End its stream in toTable(…), or write them in a pipeline of their own.`,
-      )
-    }
-  }
-
-  /** Looks at what stands below what, and refuses what must not. */
-  #findWays(pipeline: Pipeline, trace: SubscriptionTrace): RedriveWays {
-    const specs = this.#nodes.map(({ spec }) => spec)
-    if (specs.some(({ isUnsettled }) => isUnsettled === true)) refuseUnsettled(trace, specs)
-    const ends = new Map(this.#outlets.streams.map(({ buffer, values }) => [letterName(buffer), values]))
-    const ways = new RedriveWays(trace, specs, ends)
-    waysOf.set(pipeline, ways)
-    return ways
+    refuseTimelessMarkers(pipeline.name, this.#outlets, this.#time.hasOwner)
   }
 
   #build(sent: ReadonlyMap<string, number>): TaskOutlets {
@@ -237,15 +215,6 @@ export class StreamTask implements OperatorHost {
       })
     }
     return outlets
-  }
-
-  /** Markers without a time would never be written, and who waits for them would wait for ever. */
-  #checkMarked(): void {
-    const [outlet] = this.#outlets.marked
-    if (outlet === undefined || this.#time.hasOwner) return
-    throw new ConfigurationError(
-      `pipeline ${this.#pipeline.name}: outlet ${outlet} writes markers, which say how far time is, and nothing in the pipeline moves time. Put eventTime({ of, maxOutOfOrdernessMs }) above it, or upstreamTime where the input has markers itself.`,
-    )
   }
 
   get clock(): Clock {
@@ -346,8 +315,7 @@ export class StreamTask implements OperatorHost {
     if (this.#shared?.[input] === true) provenance.beginShared(record, input)
     else provenance.begin(record, input)
     this.facts.isJsonObject = false
-    this.#ownResults = 0
-    this.#ownResultBytes = 0
+    this.#ownResults.begin()
     const bytes = recordBytes(record)
     const marker = record.headersLength === 0 ? null : readMarker(record)
     const target = record.headersLength === 0 ? null : this.#redriveTarget(record)
@@ -402,8 +370,7 @@ export class StreamTask implements OperatorHost {
       const { at } = ahead
       provenance.beginAhead(ahead, input)
       facts.isJsonObject = false
-      this.#ownResults = 0
-      this.#ownResultBytes = 0
+      this.#ownResults.begin()
       this.#inputs.pushAhead(input, ahead)
       provenance.end()
       nextOffsets[input] = (ahead.offsets[at] as number) + 1
@@ -788,24 +755,17 @@ export class StreamTask implements OperatorHost {
     } catch (error) {
       this.#fail(error instanceof BadRowError ? this.#badRow(error) : error)
     }
-    if (this.provenance.isOwnDoing) this.#count(outlet.size - before, outlet.bytes - bytesBefore)
+    if (!this.provenance.isOwnDoing) return
+    const tooMany = this.#ownResults.add(outlet.size - before, outlet.bytes - bytesBefore)
+    if (tooMany !== null) this.#failOn(tooMany)
   }
 
   #badRow(cause: BadRowError): BadRowError {
     return new BadRowError(cause.message, { pipeline: this.#pipeline.name, offset: this.provenance.offset, cause })
   }
 
-  #count(results: number, bytes: number): void {
-    const { maxRecordResults, maxRecordResultBytes } = this.#limits
-    this.#ownResults += results
-    this.#ownResultBytes += bytes
-    if (this.#ownResults <= maxRecordResults && this.#ownResultBytes <= maxRecordResultBytes) return
+  #failOn(detail: string): void {
     const { input, offset } = this.provenance.cause
-    const what =
-      this.#ownResults > maxRecordResults
-        ? `more than ${maxRecordResults} rows and messages (limits.maxRecordResults, MILLRACE_MAX_RECORD_RESULTS)`
-        : `more than ${maxRecordResultBytes} bytes of rows and messages (limits.maxRecordResultBytes, MILLRACE_MAX_RECORD_RESULT_BYTES)`
-    const detail = `this record alone brings about ${what}, which do not fit into one checkpoint: let it become several records, or raise the limit, and redrive it`
     const message = `pipeline ${this.#pipeline.name}, offset ${offset}: ${detail}`
     const place = { pipeline: this.#pipeline.name, input, offset, cause: detail, emission: wholeRecord }
     this.#fail(
@@ -870,16 +830,8 @@ export class StreamTask implements OperatorHost {
   }
 }
 
-/** Of pipelines that have been built, and in which no result that is not for good comes to where it would count as final, as far as that is seen then. */
-const waysOf = new WeakMap<Pipeline, RedriveWays>()
-
 function recordBytes({ keyLength, valueLength, headersLength }: RecordView): number {
   return (keyLength > 0 ? keyLength : 0) + (valueLength > 0 ? valueLength : 0) + headersLength
-}
-
-/** An outlet may have the name of an operator; a letter says which of them it was. */
-function letterName({ name }: ResultBuffer): string {
-  return `outlet ${name}`
 }
 
 function savedOffset(saved: SavedCheckpoint | null, input: number): number | undefined {

@@ -50,9 +50,11 @@ export async function storedCandles(pool: pg.Pool, scope: CandleScope): Promise<
 export function madeCandles(scope: CandleScope, rows: Iterable<RowText>): ReadonlyMap<string, Cells> {
   const names = columns(scope.interval)
   const cells = [...rows].map((row) => Object.fromEntries(names.map((name, i) => [name, plain(row[i] ?? null)])))
-  return new Map(
-    cells.filter((row) => Date.parse(row.open_time ?? '') <= lastOpen(scope)).map((row) => [nameOf(row), row]),
-  )
+  const isInRange = ({ open_time }: Cells) => {
+    const time = Date.parse(open_time ?? '')
+    return time >= scope.range.from && time <= lastOpen(scope)
+  }
+  return new Map(cells.filter(isInRange).map((row) => [nameOf(row), row]))
 }
 
 /** Compares what is stored with what was made. */

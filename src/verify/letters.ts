@@ -11,6 +11,8 @@ export interface LetterScope {
   readonly partition: number
   readonly fromOffset: number
   readonly toOffset: number
+  /** Letters of up to then may have been deleted because of their age, ms UTC; null where none was. */
+  readonly deletedUntil: number | null
 }
 
 interface StoredLetter {
@@ -35,7 +37,7 @@ export async function compareLetters(
   scope: LetterScope,
   made: readonly DeadLetter[],
 ): Promise<Compared> {
-  const { pipeline, topic, partition, fromOffset, toOffset } = scope
+  const { pipeline, topic, partition, fromOffset, toOffset, deletedUntil } = scope
   const { rows } = await pool.query<StoredLetter>(storedText, [pipeline, topic, partition, fromOffset, toOffset])
   const nameOf = ({ offset, operator, ordinal }: Pick<StoredLetter, 'offset' | 'operator' | 'ordinal'>) =>
     `${topic}/${partition} offset ${String(offset).padStart(12)}, ${operator} ${ordinal}`
@@ -45,9 +47,13 @@ export async function compareLetters(
       return [nameOf(row), { reason, detail, record_time, key: digest(key), payload: digest(payload) }]
     }),
   )
+  const mayBeDeleted = ({ recordTime }: DeadLetter) => deletedUntil !== null && (recordTime ?? 0) <= deletedUntil
+  const isExpected = (letter: DeadLetter) =>
+    !mayBeDeleted(letter) || stored.has(nameOf({ ...letter, operator: escapeText(letter.operator) }))
   const expected = new Map(
     made
       .filter(({ offset }) => offset >= fromOffset && offset < toOffset)
+      .filter(isExpected)
       .map((letter): [string, Cells] => {
         const { operator, reason, detail, recordTime, key, payload } = letter
         const name = nameOf({ ...letter, operator: escapeText(operator) })

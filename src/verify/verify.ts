@@ -53,6 +53,9 @@ FROM feed_gap
 WHERE from_time < timestamptz 'epoch' + $2 * interval '1 millisecond'
   AND (filled_at IS NULL OR filled_at >= timestamptz 'epoch' + $1 * interval '1 millisecond')`
 
+/** Up to which open time candles of a length were deleted because of their age, ms UTC. */
+const deletedText = `SELECT kind, (extract(epoch FROM deleted_until) * 1000)::float8 AS until FROM retention WHERE deleted_until IS NOT NULL`
+
 const unarchivedText = `SELECT task.partition
 FROM stream_task AS task
 WHERE task.pipeline = $1 AND task.topic = $2 AND task.next_offset > coalesce(
@@ -61,7 +64,7 @@ WHERE task.pipeline = $1 AND task.topic = $2 AND task.next_offset > coalesce(
 /**
  * Reads a range of the archive again and compares what comes of it with what is stored, byte for byte, and that with the exchange's klines, where they are. Writes nothing.
  *
- * Reading begins earlier than the range, by what could still show in it, and ends later, by what may still change it; gaps of the feed that were filled later included. Provisional candles are left out.
+ * Reading begins earlier than the range, by what could still show in it, and ends later, by what may still change it; gaps of the feed that were filled later included. Provisional candles are left out, and what was deleted because of its age.
  * Holds the candles and dead letters of the range.
  * @throws ConfigurationError where nothing of the range is archived
  */
@@ -81,11 +84,14 @@ export async function verify(pool: pg.Pool, options: VerifyOptions): Promise<Ver
     )
   }
   const until = await settledUntil(pool, pipeline.name, topic, replayed.places, to)
+  const { rows: deletions } = await pool.query<{ kind: string; until: number }>(deletedText)
+  const deletedUntil = new Map(deletions.map(({ kind, until }) => [kind, until]))
   const differences: Difference[] = []
   let candles = 0
   let klines = 0
   for (const interval of intervals) {
-    const scope = { pipeline: pipeline.name, topic, interval, range: { from, to: until } }
+    const kept = Math.max(from, (deletedUntil.get(`candles-${interval}`) ?? from - 1) + 1)
+    const scope = { pipeline: pipeline.name, topic, interval, range: { from: kept, to: until } }
     const made = madeCandles(scope, replayed.rows.get(candleTable(interval).name)?.values() ?? [])
     const stored = await storedCandles(pool, scope)
     const ours = compareCandles(interval, stored, made)
@@ -101,7 +107,10 @@ export async function verify(pool: pg.Pool, options: VerifyOptions): Promise<Ver
     const reader = log.reader(partition)
     const [fromOffset, untilOffset] = [await reader.offsetAt(Math.max(0, from)), await reader.offsetAt(Math.max(0, to))]
     const toOffset = Math.min(untilOffset, nextOffset)
-    const scope = { pipeline: pipeline.name, topic, partition, fromOffset, toOffset }
+    const scope = {
+      ...{ pipeline: pipeline.name, topic, partition, fromOffset, toOffset },
+      deletedUntil: deletedUntil.get('dead-letters') ?? null,
+    }
     const letters = await compareLetters(
       pool,
       scope,

@@ -1,10 +1,11 @@
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import pg from 'pg'
 import { afterAll, describe, expect, test } from 'vitest'
 import { startOrJoin } from '../../src/embedded/embeddedPostgres.ts'
+import { SimulatedExchange } from '../../src/testing/exchange/simulatedExchange.ts'
 import { runCommand, startCommand } from '../support/commandLine.ts'
 import { candlesOf } from '../support/klines.ts'
 import { startS3Server } from '../support/s3Server.ts'
@@ -53,7 +54,7 @@ const candles = async (dir: string) => [
   await candlesOf(place, 'BBBUSDT', '--data-dir', dir, '--interval', '5m'),
 ]
 
-describe('a backup', { timeout: 120_000 }, () => {
+describe('a backup', { timeout: 240_000 }, () => {
   test('gives back what an undisturbed run would have come to, in another data folder', async () => {
     await millrace('run', 'realtime', '--tape', first, '--until-end', '--data-dir', 'one')
     const taken = await millrace('backup', '--place', 'backups', '--data-dir', 'one')
@@ -99,6 +100,27 @@ describe('a backup', { timeout: 120_000 }, () => {
     expect((await candles('three'))[0]?.length).toBeGreaterThan(1)
   })
 
+  test('has the lake with it, which is restored to where its files say that they are', async () => {
+    await millrace('run', 'realtime', '--tape', first, '--until-end', '--close-open', '--data-dir', 'lake-one')
+    await millrace('run', 'batch', '--data-dir', 'lake-one')
+    const tables = async () => JSON.parse((await millrace('lake', 'tables', '--json', '--data-dir', 'lake-one')).stdout)
+    const before = await tables()
+    expect(before.length).toBeGreaterThan(3)
+    await millrace('backup', '--place', 'lake-backups', '--data-dir', 'lake-one')
+    rmSync(join(folder, 'lake-one'), { recursive: true })
+    const elsewhere = await runCommand(['restore', '--place', 'lake-backups', '--data-dir', 'lake-two'], place)
+    expect(elsewhere).toMatchObject({ code: 2, stderr: expect.stringContaining('restore to where they were') })
+    expect(existsSync(join(folder, 'lake-two', 'archive'))).toBe(false)
+    await millrace('restore', '--place', 'lake-backups', '--data-dir', 'lake-one')
+    expect(await tables()).toEqual(before)
+    expect((await millrace('lake', 'sweep', '--data-dir', 'lake-one')).stdout).toBe('')
+    expect((await millrace('run', 'batch', '--data-dir', 'lake-one')).stdout).toContain('Nothing has changed')
+    // It goes on: a commit more, with the files that are there.
+    await millrace(...both, '--data-dir', 'lake-one')
+    await millrace('run', 'batch', '--data-dir', 'lake-one')
+    expect((await tables())[0].snapshots).toBeGreaterThan(before[0].snapshots)
+  })
+
   test('of a run that goes on is of one moment: what follows the last commit is in the log, and nothing is there twice', async () => {
     const run = startCommand(
       [
@@ -128,6 +150,68 @@ describe('a backup', { timeout: 120_000 }, () => {
     )
     expect(counted?.trades).toBeGreaterThan(1_000)
     expect(counted?.trades).toBe((counted?.last ?? 0) - (counted?.first ?? 0) + 1)
+  })
+
+  test('of a live feed gives back what an undisturbed run would have come to: what came after it is fetched from the exchange again', async () => {
+    const begin = Math.floor(Date.now() / 60_000) * 60_000 - 600_000
+    const exchange = await SimulatedExchange.start({ symbols: ['BTCUSDT'], startMs: begin })
+    const live = {
+      cwd: folder,
+      env: { MILLRACE_BINANCE_WS_URL: exchange.streamUrl, MILLRACE_BINANCE_REST_URL: exchange.restUrl },
+    }
+    const start = (dir: string) =>
+      startCommand(
+        [
+          'run',
+          'realtime',
+          '--source',
+          'binance',
+          '--market',
+          'simulated',
+          '--symbols',
+          'BTCUSDT',
+          '--data-dir',
+          dir,
+          '--no-tty',
+          '--no-console',
+        ],
+        live,
+      )
+    let at = begin
+    const trade = (count: number) => {
+      for (let step = 0; step < count; step++, at += 4_000) exchange.trade('BTCUSDT', { time: at })
+    }
+    const counts = async (dir: string) =>
+      query<{ opened: number; trades: number }>(
+        dir,
+        `SELECT (extract(epoch FROM open_time) * 1000)::float8 AS opened, trade_count::float8 AS trades FROM simulated.fact_realtime_trades_1m ORDER BY 1`,
+      )
+    const wanted = () =>
+      exchange
+        .klines('BTCUSDT', '1m')
+        .map(({ openTime, tradeCount }) => ({ opened: openTime, trades: Number(tradeCount) }))
+    try {
+      const before = start('market')
+      await exchange.untilSubscribed('BTCUSDT')
+      trade(40)
+      await expect.poll(() => counts('market'), { timeout: 30_000 }).toEqual(wanted())
+      await millrace('backup', '--place', 'market-backups', '--data-dir', 'market')
+      trade(30)
+      await expect.poll(() => counts('market'), { timeout: 30_000 }).toEqual(wanted())
+      before.process.kill('SIGKILL')
+      await before.ended
+      rmSync(join(folder, 'market'), { recursive: true })
+      trade(10)
+      await millrace('restore', '--place', 'market-backups', '--data-dir', 'market')
+      const after = start('market')
+      await after.seen(/records · /)
+      trade(20)
+      await expect.poll(() => counts('market'), { timeout: 60_000 }).toEqual(wanted())
+      after.process.kill('SIGTERM')
+      expect((await after.ended).code).toBe(0)
+    } finally {
+      await exchange.close()
+    }
   })
 
   test('that is killed leaves the one before as it was; a bucket takes both', async () => {

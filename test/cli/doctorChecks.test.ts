@@ -42,7 +42,7 @@ describe('doctor', () => {
 
   test('what runs on the data folder is found wherever it has its lock, and is a warning where it is silent', async () => {
     const dataDir = join(folder, 'running')
-    const settings = { dataDir } as SettingValues
+    const settings = { dataDir, maxSilence: 15 } as SettingValues
     expect(await checkRun(settings)).toMatchObject({ level: 'ok', found: 'none runs on this data folder' })
     const place = runFolder(dataDir, 'realtime', undefined)
     const lock = await acquireRunLock(place)

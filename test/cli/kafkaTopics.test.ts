@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from 'node:fs'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
@@ -64,6 +64,37 @@ describe.skipIf(!hasKafka)(kafkaTitle('millrace topics'), { timeout: 60_000 }, (
     ])
     const all = await millrace(['topics', 'describe'])
     expect(all).toMatchObject({ code: 0, stdout: expect.stringContaining(`${topic}: 3 partitions, kept 2`) })
+  })
+
+  test('a topic for records of the past is made by a setting; an ingest into another says that they may go', async () => {
+    const kept = uniqueName('kept')
+    const short = uniqueName('short')
+    await millrace(['topics', 'create', kept], { KAFKA_RETENTION_HOURS: 'forever' })
+    await millrace(['topics', 'create', short], { KAFKA_RETENTION_HOURS: '48' })
+    const index = join(import.meta.dirname, '../../src/index.ts')
+    writeFileSync(
+      join(folder, 'old.ts'),
+      `import { defineFeed, jsonCodec, topic } from '${index}'
+      import { z } from '${import.meta.resolve('zod')}'
+      export default defineFeed({
+        name: 'old',
+        topic: topic('old', { value: jsonCodec(z.object({ at: z.int() })) }),
+        time: ({ at }) => at,
+        async *read(position) {
+          if (position === null) yield { values: [{ at: Date.UTC(2020, 0, 1) }], position: 'end' }
+        },
+      })`,
+    )
+    const warning = 'warning: the newest of the records is of 2020-01-01T00:00:00.000Z'
+    const intoKept = await millrace(['ingest', '--feed', './old.ts', '--topic', kept])
+    expect(intoKept, intoKept.stderr).toMatchObject({ code: 0, stdout: expect.stringContaining('1 records appended') })
+    expect(intoKept.stdout).not.toContain(warning)
+    const intoShort = await millrace(['ingest', '--feed', './old.ts', '--topic', short])
+    expect(intoShort).toMatchObject({
+      code: 0,
+      stdout: expect.stringContaining(`${warning}, and topic ${short} keeps`),
+    })
+    expect((await millrace(['topics', 'describe', kept])).stdout).toContain('kept for ever')
   })
 
   test('a topic that does not exist is named, with the command that makes it', async () => {

@@ -81,6 +81,7 @@ const bounds = {
   maxOpenGaps: 0,
   maxDeadLetters: 10,
   maxOutboxAgeMs: 1_000,
+  maxSilenceMs: 15_000,
 }
 const codes = (one: Watched) => problemsOf(one, bounds).map(({ code }) => code)
 const outbox = [

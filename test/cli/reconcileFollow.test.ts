@@ -82,3 +82,36 @@ test('minutes are held against the exchange: lost trades are brought in again, w
   const { stderr } = await runCommand(['reconcile', '--follow', '--json'], place)
   expect(stderr).toContain('--json is not for --follow')
 }, 120_000)
+
+test('a candle whose windows are over is told with what is left to do, which ends it', async () => {
+  const start = Math.floor(Date.now() / minuteMs) * minuteMs - 10 * minuteMs
+  exchange = await SimulatedExchange.start({ symbols: ['BTCUSDT'], startMs: start })
+  real = await unmarked(exchange)
+  const place = {
+    cwd: mkdtempSync(join(folder, 'over-')),
+    env: { MILLRACE_BINANCE_WS_URL: real.streamUrl, MILLRACE_BINANCE_REST_URL: real.restUrl },
+  }
+  const run = startCommand(['run', 'realtime', '--source', 'binance', '--symbols', 'BTCUSDT'], place)
+  await exchange.untilSubscribed('BTCUSDT')
+  const tradeUntil = (from: number, to: number) => {
+    for (let time = from; time < to; time += 2_000) exchange.trade('BTCUSDT', { time, quantity: '0.50000000' })
+  }
+  tradeUntil(start, start + 30_000)
+  const id = exchange.trade('BTCUSDT', { time: start + 30_000, isMissed: true, price: '250.00000000' })
+  const damaged = { e: 'trade', E: start + 30_001, s: 'BTCUSDT', t: id, p: '25O.0', q: '1', T: start + 30_000, m: true }
+  exchange.send('btcusdt@trade', JSON.stringify({ ...damaged, M: true }))
+  tradeUntil(start + 32_000, start + 3 * minuteMs + 6_000)
+  const minutes = async () => (await candlesOf(place, 'BTCUSDT', '--interval', '1m')).length
+  await vi.waitFor(async () => expect(await minutes()).toBeGreaterThan(3), { timeout: 60_000, interval: 500 })
+  const follow = startCommand(['reconcile', '--follow'], place)
+  await follow.seen(/our candle has 29 of 30 trades \(1 to 30\), and its windows are over, so it stays as it is/)
+  follow.process.kill('SIGINT')
+  await follow.ended
+  run.process.kill('SIGINT')
+  await run.ended
+  const { stdout } = await runCommand(['reconcile'], place)
+  const [, command = ''] = /end this with (reconcile .* --explain) REASON/.exec(stdout) ?? []
+  const explained = await runCommand([...command.split(' '), 'a frame was damaged on its way'], place)
+  expect(explained).toMatchObject({ code: 0, stdout: '1 differences explained.\n' })
+  expect(await runCommand(['reconcile'], place)).toMatchObject({ code: 0 })
+}, 120_000)

@@ -26,9 +26,10 @@ describe('a diagram', () => {
   })
 
   it('leaves lines that are typed as they are', () => {
-    const typed = diagramHtml('in    a ── b\nout   A')
-    expect(texts(typed, ' class="typed"').map(({ text }) => text)).toEqual(['a ── b'])
+    const typed = diagramHtml('in    a ──   b\nout   A')
+    expect(texts(typed, ' class="typed"').map(({ text }) => text)).toEqual(['a\u00a0──\u00a0\u00a0\u00a0b'])
     expect([...typed.matchAll(/<rect/g)]).toHaveLength(1)
+    expect(texts(typed)[0]?.x).toBe(texts(typed, ' class="typed"')[0]?.x)
   })
 })
 

@@ -252,8 +252,8 @@ describe('what a value costs', () => {
       }
       const first = await push(2_000)
       await push(38_000)
-      // The first ones are slow besides, for they are not compiled yet. Looking through all would cost twenty times as much.
-      expect(await push(2_000)).toBeLessThan(3 * first)
+      // The first ones are slow besides, for they are not compiled yet. Looking through all costs fifteen times as much and more.
+      expect(await push(2_000)).toBeLessThan(8 * first)
     },
   )
 })

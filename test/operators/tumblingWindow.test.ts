@@ -102,7 +102,7 @@ describe('tumblingWindow', () => {
   it('refuses a checkpoint that was made with another size, and says what to do', () => {
     const saved = savedFrom(new ChainTask<number>(chain(0, 100)).push(1).cut())
     expect(() => new ChainTask<number>(chain(0, 200), saved)).toThrow(StateMismatchError)
-    expect(() => new ChainTask<number>(chain(0, 200), saved)).toThrow(/Put the options back/)
+    expect(() => new ChainTask<number>(chain(0, 200), saved)).toThrow(/Put it back as it was/)
   })
 
   it('may be folded twice, before and after a restore: each fold has values of its own', () => {

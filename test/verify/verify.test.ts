@@ -81,6 +81,30 @@ describe('a verification', { timeout: 180_000 }, () => {
     expect((await run()).differences).toEqual([])
   })
 
+  it('does not miss what was deleted because of its age', async () => {
+    const { pool } = world
+    const saved = await pool.query('SELECT count(*)::int AS n FROM dead_letter')
+    expect(saved.rows[0].n).toBeGreaterThan(0)
+    await pool.query(
+      'CREATE TABLE kept_candles AS SELECT * FROM fact_realtime_trades_1m WHERE open_time <= (SELECT percentile_disc(0.5) WITHIN GROUP (ORDER BY open_time) FROM fact_realtime_trades_1m)',
+    )
+    await pool.query('CREATE TABLE kept_letters AS SELECT * FROM dead_letter')
+    await pool.query('DELETE FROM fact_realtime_trades_1m WHERE open_time IN (SELECT open_time FROM kept_candles)')
+    await pool.query('DELETE FROM dead_letter')
+    const missing = await run()
+    expect(missing.differences.length).toBeGreaterThan(5)
+    await pool.query(
+      `INSERT INTO retention SELECT 'candles-1m', 1, now(), 1, max(open_time) FROM kept_candles UNION ALL SELECT 'dead-letters', 1, now(), 1, now()`,
+    )
+    const told = await run()
+    expect(told.differences).toEqual([])
+    expect(told.candles).toBeLessThan(missing.candles)
+    await pool.query('INSERT INTO fact_realtime_trades_1m SELECT * FROM kept_candles')
+    await pool.query('INSERT INTO dead_letter SELECT * FROM kept_letters')
+    await pool.query('DELETE FROM retention')
+    await pool.query('DROP TABLE kept_candles, kept_letters')
+  })
+
   it('finds each of twenty planted differences, and nothing else', async () => {
     const { pool } = world
     const keys = async (table: string, skip: number): Promise<{ ctid: string; row: string }> => {

@@ -3,6 +3,7 @@ import { basename, join, resolve } from 'node:path'
 import { checksumBeside, sha256Of } from '../../backfill/archiveFile.ts'
 import { downloadArchive, fetchChecksum } from '../../backfill/download.ts'
 import { ConfigurationError } from '../../runtime/errors.ts'
+import { shownUrl } from '../../sources/http/shownUrl.ts'
 import type { CommandContext } from '../commandContext.ts'
 
 /** An archive that the command line names. */
@@ -52,7 +53,7 @@ function filePlace(path: string): ArchivePlace {
 
 function urlPlace(url: string, folder: string, signal: AbortSignal): ArchivePlace {
   return {
-    name: url,
+    name: shownUrl(url),
     knownSha256: () => fetchChecksum(url, signal),
     open: async () => {
       const downloaded = await downloadArchive(url, folder, signal)

@@ -4,7 +4,7 @@ import { systemClock } from '../../runtime/clock.ts'
 import { shownText } from '../../runtime/shownText.ts'
 import type { CommandContext } from '../commandContext.ts'
 import { exitFailure, exitOk } from '../exit.ts'
-import { problemsOf, reportStaleAfterMs } from '../monitor/judge.ts'
+import { problemsOf } from '../monitor/judge.ts'
 import { thresholdsOf } from '../monitor/thresholds.ts'
 import { lookAround } from '../monitor/watched.ts'
 
@@ -38,7 +38,7 @@ function alive({ settings }: CommandContext): readonly Verdict[] {
     const report = readRunReport(folder, holder.pid)
     const process = `process ${holder.pid}`
     if (report === null) return { isHealthy: false, text: `${process} has not reported yet` }
-    if (now - report.at > reportStaleAfterMs)
+    if (now - report.at > settings.maxSilence * 1_000)
       return { isHealthy: false, text: `${process} is silent for ${Math.round((now - report.at) / 1000)} s` }
     const waiting = report.waitingFor === null ? '' : `, waiting for ${report.waitingFor}`
     return { isHealthy: true, text: `${process} runs: ${report.source}${waiting}` }

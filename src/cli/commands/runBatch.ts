@@ -100,5 +100,5 @@ async function tracedPass(runId: string, pass: () => Promise<BatchCounts>): Prom
 function countsText({ records, minutes, candles, blocked, commits }: BatchCounts): string {
   if (records + minutes + candles + blocked + commits === 0) return 'Nothing has changed since the last pass.'
   const held = blocked === 0 ? '' : ` Of ${countText(blocked)} hours no candle was made, because of their quality.`
-  return `${countText(records)} records read, ${countText(minutes)} minutes and ${countText(candles)} longer candles changed, ${countText(commits)} tables of the lake have a new commit.${held}`
+  return `${countText(records)} records read, ${countText(minutes)} minutes and ${countText(candles)} longer candles changed, ${countText(commits)} new commits in the lake.${held}`
 }

@@ -100,8 +100,9 @@ function dataSetText(dataSet: NamedStatus): readonly string[] {
 
 function openGapText({ market, symbol, gaps, missing, seenAt, fromTime, toTime, reason }: OpenGapCount): string {
   const which = gaps === 1 ? 'a gap is open' : `${countText(gaps)} gaps are open`
+  const what = missing === 0 ? 'and whether trades are missing is not known' : `${countText(missing)} trades missing`
   return (
-    `${symbol} (${market}): ${which}, ${countText(missing)} trades missing between ${formatTime(fromTime)} and ${formatTime(toTime)}, ` +
+    `${symbol} (${market}): ${which}, ${what} between ${formatTime(fromTime)} and ${formatTime(toTime)}, ` +
     `since ${formatTime(seenAt)}: ${oneLine(reason)}. Candles of that time are not complete; a running ingest fetches them.`
   )
 }

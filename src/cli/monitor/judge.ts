@@ -3,9 +3,6 @@ import { oneLine } from '../exit.ts'
 import type { Thresholds } from './thresholds.ts'
 import { isOfThePast, type Watched, type WatchedDataSet } from './watched.ts'
 
-/** A report is written once a second. */
-export const reportStaleAfterMs = 15_000
-
 /** Something that is not as it should be. */
 export interface Problem {
   /** Stable, for machines: `watermark`, `lag`, … */
@@ -19,12 +16,12 @@ export function problemsOf(watched: Watched, thresholds: Thresholds): readonly P
   return [
     ...(databaseProblem === null ? [] : [{ code: 'database', text: oneLine(databaseProblem) }]),
     ...(kafka?.problem == null ? [] : [{ code: 'kafka', text: oneLine(kafka.problem) }]),
-    ...silent(watched),
+    ...silent(watched, thresholds),
     ...watched.dataSets.flatMap((one) => ofDataSet(one, thresholds, watched.at)),
   ]
 }
 
-function silent({ running, others, at, database }: Watched): readonly Problem[] {
+function silent({ running, others, at, database }: Watched, { maxSilenceMs }: Thresholds): readonly Problem[] {
   const processes = [running, ...others].filter((one) => one !== null)
   // Where the database is a server, the pipeline may run on another machine: how far it is says whether it does.
   if (processes.length === 0 && (database === null || database.startsWith('embedded')))
@@ -32,7 +29,7 @@ function silent({ running, others, at, database }: Watched): readonly Problem[] 
   return processes.flatMap(({ pid, report }) => {
     if (report === null) return [{ code: 'silent', text: `process ${pid} has not reported yet` }]
     const silentMs = at - report.at
-    if (silentMs > reportStaleAfterMs)
+    if (silentMs > maxSilenceMs)
       return [{ code: 'silent', text: `process ${pid} is silent for ${durationText(silentMs)}` }]
     if (report.waitingFor !== null)
       return [{ code: 'waiting', text: `process ${pid} waits for ${oneLine(report.waitingFor)}` }]

@@ -8,6 +8,7 @@ export interface Thresholds {
   readonly maxOpenGaps: number
   readonly maxDeadLetters: number
   readonly maxOutboxAgeMs: number
+  readonly maxSilenceMs: number
 }
 
 export function thresholdsOf(settings: SettingValues): Thresholds {
@@ -18,5 +19,6 @@ export function thresholdsOf(settings: SettingValues): Thresholds {
     maxOpenGaps: settings.maxOpenGaps,
     maxDeadLetters: settings.maxDeadLetters,
     maxOutboxAgeMs: settings.maxOutboxAge * 1_000,
+    maxSilenceMs: settings.maxSilence * 1_000,
   }
 }

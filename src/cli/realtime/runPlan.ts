@@ -12,7 +12,7 @@ import { closeOpenNeedsUntilEnd } from '../workers.ts'
 export type SourceKind = 'binance' | 'coinbase' | 'simulator' | 'tape' | 'none'
 
 export const liveSymbols = ['BTCUSDT', 'ETHUSDT', 'BNBUSDT'] as const
-const coinbaseSymbols = ['BTC-USD', 'ETH-USD'] as const
+export const coinbaseSymbols = ['BTC-USD', 'ETH-USD'] as const
 
 type RunSettings = Pick<
   SettingValues,

@@ -79,7 +79,7 @@ export class DecoderMemory {
     decoder.program.value = places.program
     decoder.closers.value = ownBytes
     decoder.prepare()
-    for (const [slot, { kind }] of leaves.entries()) if (kind === 'string') this.clearDictionary(slot)
+    for (const [slot, { kind }] of leaves.entries()) if (kind === 'string') this.#beginDictionary(slot)
   }
 
   /** Texts in the dictionary of the slot. */
@@ -96,9 +96,14 @@ export class DecoderMemory {
 
   clearDictionary(slot: number): void {
     const at = this.dictionaries[slot] as number
+    this.words.fill(0, (at + dictionaryTableAt) >> 2, (at + dictionaryStoreAt) >> 2)
+    this.#beginDictionary(slot)
+  }
+
+  #beginDictionary(slot: number): void {
+    const at = this.dictionaries[slot] as number
     this.words[at >> 2] = 0
     this.words[(at >> 2) + 1] = at + dictionaryStoreAt
-    this.words.fill(0, (at + dictionaryTableAt) >> 2, (at + dictionaryStoreAt) >> 2)
   }
 
   /** Has the decoder read by the layout, as the one of that number. */

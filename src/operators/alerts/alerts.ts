@@ -188,7 +188,8 @@ function waitForMore(
 
 function lookAtGap(alert: LevelAlert, rule: GapRule, { epoch, firstId, state, missing, at }: FeedGap): Step {
   const id = `${epoch}/${firstId}`
-  if (state === 'open') alert.open.add(id)
+  // A gap of which it is not known whether trades are missing is none yet.
+  if (state === 'open' && missing > 0) alert.open.add(id)
   else alert.open.delete(id)
   return alert.look(
     rule,

@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { ConfigurationError } from '../../runtime/errors.ts'
+import { requirePlainUrl } from '../http/shownUrl.ts'
 
 export type BinanceMarket = 'spot' | 'usdm'
 
@@ -121,6 +122,9 @@ export function resolveHosts(
 }
 
 function checked(name: string, schema: z.ZodType<string>, value: string, allowed: string): string {
-  if (schema.safeParse(value).success) return value.replace(/\/+$/, '')
+  if (schema.safeParse(value).success) {
+    requirePlainUrl(`binance: ${name}`, value)
+    return value.replace(/\/+$/, '')
+  }
   throw new ConfigurationError(`binance: ${name} must be a URL that begins with ${allowed}, got '${value}'.`)
 }

@@ -64,7 +64,9 @@ export class RestTrades implements TradesRest {
     if (path === null)
       return { refused: 'this market gives trades by id with a key only', retryAt: null, by: 'request' }
     const query = { symbol, fromId: String(fromId), limit: String(restPageTrades) }
-    return tradesOf(await this.#get(path, query, rowsSchema, signal))
+    const answer = tradesOf(await this.#get(path, query, rowsSchema, signal))
+    // Somebody between may answer with a page of before.
+    return 'refused' in answer ? answer : { trades: answer.trades.filter(({ id }) => id >= fromId) }
   }
 
   /** The newest trades, oldest first. */
@@ -81,7 +83,8 @@ export class RestTrades implements TradesRest {
   ): Promise<{ readonly rows: readonly AggTradeRow[] } | Refused> {
     const query = { symbol, fromId: String(fromId), limit: String(restPageTrades) }
     const answer = await this.#get(this.#options.rules.aggTradesPath, query, aggsSchema, signal)
-    return 'refused' in answer ? answer : { rows: [...answer.value].sort((one, other) => one.a - other.a) }
+    if ('refused' in answer) return answer
+    return { rows: answer.value.filter(({ a }) => a >= fromId).sort((one, other) => one.a - other.a) }
   }
 
   /** The newest id of each symbol: one request for many, and cheap. */

@@ -1,5 +1,6 @@
 import { type Clock, steadyClock } from '../../runtime/clock.ts'
 import { ConfigurationError } from '../../runtime/errors.ts'
+import { requirePlainUrl } from '../http/shownUrl.ts'
 import { limitsOfAddress } from '../live/addressLimits.ts'
 import { defaultLiveLimits, type LiveLimits } from '../live/liveLimits.ts'
 import { parseLivePosition } from '../live/livePosition.ts'
@@ -46,6 +47,8 @@ export function coinbaseFeed(options: CoinbaseFeedOptions): FrameFeed {
     jitter = Math.random,
   } = options
   const { streamUrl = coinbaseEndpoints.streamUrl, restUrl = coinbaseEndpoints.restUrl } = options.endpoints ?? {}
+  requirePlainUrl('coinbase: streamUrl', streamUrl)
+  requirePlainUrl('coinbase: restUrl', restUrl)
   if (symbols.length === 0) throw new ConfigurationError('coinbase: symbols must name at least one product, got none.')
   const odd = symbols.find((symbol) => !/^[A-Z0-9]{1,24}-[A-Z0-9]{1,24}$/.test(symbol))
   if (odd !== undefined) throw new ConfigurationError(`coinbase: a product is written like BTC-USD, got '${odd}'.`)

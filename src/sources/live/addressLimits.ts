@@ -139,6 +139,8 @@ export class AddressLimits {
   }
 }
 
+/** The longest ban that the exchange knows; a header that says more is a mistake of somebody between, and would hold for ever. */
+const longestWaitMs = 3 * 86_400_000
 const defaultWaitMs: Readonly<Record<number, number>> = { 403: 60_000, 418: 120_000, 429: 60_000, 451: 3_600_000 }
 
 /** How long a refusal asks to be left alone for, ms; null for one that does not. @param retryAfter the header, in seconds */
@@ -146,5 +148,5 @@ export function waitOfRefusal(status: number, retryAfter: string | null | undefi
   const waitMs = defaultWaitMs[status]
   if (waitMs === undefined) return null
   const seconds = Number(retryAfter ?? Number.NaN)
-  return Number.isFinite(seconds) && seconds >= 0 ? Math.max(1_000, seconds * 1_000) : waitMs
+  return Number.isFinite(seconds) && seconds >= 0 ? Math.min(longestWaitMs, Math.max(1_000, seconds * 1_000)) : waitMs
 }

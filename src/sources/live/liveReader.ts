@@ -481,7 +481,7 @@ export class LiveReader implements FrameReader {
     const frames = page.trades.map((row) => markedFrame(dialect.tradeFrame(symbol, row), mark))
     this.#counts.filledLate += frames.length
     const gap = this.#gaps.advance(page.gap, page.next)
-    const state = page.next > gap.lastId ? 'filled' : page.isOver
+    const state = page.isOver ?? (page.next > gap.lastId ? 'filled' : null)
     if (state === null) return frames
     const reason = endTexts[state]
     this.#counts.missing -= state === 'lost' ? 0 : gap.lastId + 1 - gap.firstId

@@ -195,6 +195,10 @@ describe('an alert', () => {
         gap(9, 'absent', 4 * minute),
       ]).map(short),
     ).toEqual(['1 firing 5', '4 resolved 0'])
+    // Whether anything is missing is not known of the first one, and never becomes so.
+    const suspected = { ...gap(1, 'open', minute), missing: 0, lastId: 0 }
+    expect(told(rules, [suspected, gap(1, 'absent', 2 * minute)])).toEqual([])
+    expect(told(rules, [suspected, gap(1, 'open', 2 * minute)]).map(short)).toEqual(['2 firing 5'])
   })
 
   it('is of a measure, subject by subject', () => {

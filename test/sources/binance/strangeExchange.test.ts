@@ -192,3 +192,16 @@ test('a gap that is not known outlives a restart', async () => {
   await second.until(async () => (await second.gaps()).at(-1)?.state === 'filled')
   expect(await second.ids('BTCUSDT')).toEqual([100, 101])
 })
+
+test('what stays unknown for too long is lost, and its windows wait no longer', async () => {
+  const ingest = await started({ limits: { fillDeadlineMs: 100, maxGapAgeMs: 1_000 } })
+  exchange.trade('BTCUSDT', { time: startMs })
+  await ingest.reached('BTCUSDT', 100)
+  exchange.faults.isRestDown = true
+  exchange.dropConnections()
+  await ingest.until(async () => (await ingest.gaps()).length === 2)
+  expect((await ingest.gaps()).map(({ state, missing }) => [state, missing])).toEqual([
+    ['open', 0],
+    ['lost', 0],
+  ])
+})

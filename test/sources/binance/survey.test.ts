@@ -1,13 +1,16 @@
 import { expect, test } from 'vitest'
 import { doctorText } from '../../../src/cli/commands/doctor.ts'
 import { surveyChecks } from '../../../src/cli/exchangeChecks.ts'
-import { type SurveyOptions, surveyBinance } from '../../../src/sources/binance/survey.ts'
+import { type BinanceSurveyOptions, surveyBinance } from '../../../src/sources/binance/survey.ts'
+import { surveyCoinbase } from '../../../src/sources/coinbase/survey.ts'
 import { SimulatedExchange } from '../../../src/testing/exchange/simulatedExchange.ts'
 
-const survey = (exchange: Pick<SimulatedExchange, 'restUrl' | 'streamUrl'>, options: Partial<SurveyOptions> = {}) =>
-  surveyBinance({ market: 'spot', symbols: [], endpoints: exchange, timeoutMs: 5_000, ...options })
+const survey = (
+  exchange: Pick<SimulatedExchange, 'restUrl' | 'streamUrl'>,
+  options: Partial<BinanceSurveyOptions> = {},
+) => surveyBinance({ market: 'spot', symbols: [], endpoints: exchange, timeoutMs: 5_000, ...options })
 
-async function words(exchange: SimulatedExchange, options: Partial<SurveyOptions> = {}): Promise<string> {
+async function words(exchange: SimulatedExchange, options: Partial<BinanceSurveyOptions> = {}): Promise<string> {
   return doctorText(surveyChecks(await survey(exchange, options), {})).join('\n')
 }
 
@@ -64,4 +67,28 @@ test('doctor tells a ban with its end, a location that is not served, a stream t
   expect(await words(other)).toMatch(/exchange .*418/)
   expect(other.requests).toHaveLength(asked)
   await other.close()
+})
+
+test('Coinbase is looked at in the same way', async () => {
+  const exchange = await SimulatedExchange.start({ speaks: 'coinbase', symbols: ['BTC-USD', 'ETH-USD'] })
+  const look = async () =>
+    doctorText(
+      surveyChecks(
+        await surveyCoinbase({ symbols: ['BTC-USD', 'ETH-USD', 'XRP-USD'], endpoints: exchange, timeoutMs: 5_000 }),
+        {},
+      ),
+    ).join('\n')
+  try {
+    exchange.delist('ETH-USD')
+    const found = await look()
+    expect(found).toMatch(/exchange +http:\/\/127\.0\.0\.1:\d+ answers/)
+    expect(found).toMatch(/exchange stream +ws:\/\/127\.0\.0\.1:\d+ takes connections/)
+    expect(found).toMatch(/exchange clock +this machine is \d+ ms/)
+    expect(found).toMatch(/not traded: ETH-USD \(delisted\), XRP-USD \(not listed\)/)
+    expect(found).not.toContain('weight')
+    exchange.failRest({ status: 429, retryAfterSeconds: 30 })
+    expect(await look()).toMatch(/answers 429 and asks to wait/)
+  } finally {
+    await exchange.close()
+  }
 })

@@ -1,0 +1,68 @@
+import { filter, map, merge, type Observable, share } from 'rxjs'
+import { expect, test } from 'vitest'
+import { eventTime } from '../../src/operators/eventTime.ts'
+import { Hole } from '../../src/operators/holes.ts'
+import { tumblingWindow } from '../../src/operators/tumblingWindow.ts'
+import type { WindowElement } from '../../src/operators/window.ts'
+import { ChainTask, savedFrom } from '../support/tasks.ts'
+
+/** A value is its event time; a hole says from when to when. */
+type Event = number | { readonly from: number; readonly to: number; readonly isOver?: boolean }
+
+const chain = (values: Observable<Event>) => {
+  const events = values.pipe(
+    eventTime({
+      of: (event) => (typeof event === 'number' ? event : event.from),
+      isOfThePast: (event) => typeof event !== 'number',
+      maxOutOfOrdernessMs: 0,
+    }),
+    share(),
+  )
+  const holes = events.pipe(
+    filter((event) => typeof event !== 'number'),
+    map(({ from, to, isOver = false }) => new Hole({ key: 'k', id: '1', from, to, isOver })),
+  )
+  const numbers = events.pipe(filter((event) => typeof event === 'number'))
+  return merge(holes, numbers).pipe(tumblingWindow({ name: 'w', sizeMs: 100, by: () => 'k', takesHoles: true }))
+}
+
+function told(elements: readonly unknown[]): string[] {
+  return (elements as WindowElement<number>[]).map((element) => {
+    if (element.kind === 'value') return `${element.value} in ${element.window.start}`
+    return element.kind === 'fired'
+      ? `fire ${element.window.start} r${element.revision}`
+      : `${element.kind} ${element.window.start}`
+  })
+}
+
+test('windows under a hole take what comes, however late, until it is over', () => {
+  const run = new ChainTask<Event>(chain).push(0, { from: 50, to: 150 }, 250, 60, 110)
+  expect(told(run.out).slice(1)).toEqual([
+    '250 in 200',
+    'fire 0 r1',
+    '60 in 0',
+    'fire 0 r2',
+    '110 in 100',
+    'fire 100 r1',
+  ])
+  run.push({ from: 50, to: 150, isOver: true }, 70)
+  expect(told(run.out).slice(7)).toEqual(['over 0', 'over 100'])
+  expect(run.cut().deadLetters).toMatchObject([{ reason: 'late' }])
+})
+
+test('a hole that is told again keeps what it has held, though time has gone on', () => {
+  const run = new ChainTask<Event>(chain).push(0, { from: 50, to: 500 }, 250, { from: 50, to: 220 }, 60)
+  expect(told(run.out).slice(-2)).toEqual(['60 in 0', 'fire 0 r2'])
+  const after = new ChainTask<Event>(chain, savedFrom(run.cut())).push(70)
+  expect(told(after.out)).toEqual(['70 in 0', 'fire 0 r3'])
+})
+
+test('a hole that is told again and reaches less far lets go of the windows beyond', () => {
+  const run = new ChainTask<Event>(chain).push(0, { from: 50, to: 500 }, 150, 350)
+  expect(told(run.out).filter((one) => one.startsWith('over'))).toEqual([])
+  run.push({ from: 50, to: 90 })
+  expect(told(run.out).slice(-1)).toEqual(['over 100'])
+  run.push(60, 160)
+  expect(told(run.out).slice(-2)).toEqual(['60 in 0', 'fire 0 r2'])
+  expect(run.cut().deadLetters).toMatchObject([{ reason: 'late' }])
+})
