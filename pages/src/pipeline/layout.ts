@@ -3,7 +3,7 @@ import type { GraphNode, PipelineGraph } from '../../../src/runtime/graph.ts'
 import { leastScale, nodeHeight, nodeWidth } from './nodeSize.ts'
 
 const pad = 5
-const margin = 8
+const margin = 18
 /** A drawing from left to right may be so much wider than the page, and scrolls, before one from top to bottom is taken. */
 const mostPages = 1.4
 
