@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url'
 import type { PlantedBug, Prover } from './plantedBugs.ts'
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
-const parts = ['src', 'scripts', 'test', 'sql', 'package.json', 'tsconfig.json', 'vitest.config.ts']
+const parts = ['src', 'assembly', 'scripts', 'test', 'sql', 'package.json', 'tsconfig.json', 'vitest.config.ts']
 /** So many seeds may pass without notice. */
 const patience = 1_200
 const mostMs = 240_000
