@@ -23,12 +23,16 @@ const folderMadeAfterMs = 2_000
  */
 export function noteCommand(dataDir: string, command: string): () => void {
   const path = join(folderOf(dataDir), `${process.pid}-${randomUUID().slice(0, 8)}.json`)
-  let stopBeating = () => {}
+  let takeBack = () => {}
   const write = () => {
     try {
       mkdirSync(folderOf(dataDir), { recursive: true })
       writeFileSync(path, JSON.stringify({ command, holder: ownIdentity() }))
-      stopBeating = keepAlive(path)
+      const stopBeating = keepAlive(path)
+      takeBack = () => {
+        stopBeating()
+        rmSync(path, { force: true })
+      }
     } catch {
       // A folder that cannot be written is found out, and told, by what needs it; a command that only listens does without.
     }
@@ -37,8 +41,7 @@ export function noteCommand(dataDir: string, command: string): () => void {
   if (later === null) write()
   return () => {
     if (later !== null) clearTimeout(later)
-    stopBeating()
-    rmSync(path, { force: true })
+    takeBack()
   }
 }
 

@@ -38,7 +38,7 @@ it('comes with run realtime, shows it, and ends with it', async () => {
   await run.seen(/ {2}console {6}http:\/\/127\.0\.0\.1:\d+\//)
   const [url = ''] = /http:\/\/127\.0\.0\.1:\d+\//.exec(printed) ?? []
   const overview = (await (await fetch(`${url}api/overview`)).json()) as { dataSets: readonly object[] }
-  expect(overview.dataSets).toMatchObject([{ schema: 'simulated', isSimulated: true, problem: null, hasCandles: true }])
+  expect(overview.dataSets).toMatchObject([{ schema: 'simulated', isSimulated: true, problem: null }])
   await expect
     .poll(
       async () => {

@@ -99,7 +99,7 @@ test('decimals are numbers: zeros at the end are no difference, and what is behi
 
 test('a candle that we lack between others is a difference; one before, behind, without trades, or still open is none', async () => {
   for (const minute of [1, 4, 5]) await ours(minute, minute === 5 ? { isClosed: false, trades: 1 } : {})
-  for (const minute of [0, 1, 2, 3, 4, 5, 6]) await theirs(minute, minute === 3 ? { trades: 0 } : {})
+  for (const minute of [0, 1, 2, 3, 4, 5, 6]) await theirs(minute, minute === 3 ? { trades: 0, volume: '0' } : {})
   const { open } = await reconcile(client, all)
   expect(open.map(({ openTime, differences }) => [(openTime - start) / 60_000, differences])).toStrictEqual([
     [2, { candle: ['missing', 'trades'] }],

@@ -21,9 +21,14 @@ export async function installIntoEmptyProject(): Promise<EmptyProject> {
   const staged = join(work, 'staged')
   mkdirSync(staged)
   const { files }: { files: string[] } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
-  for (const name of ['package.json', ...files.filter((file) => file !== 'dist')]) {
+  const [leftOut, packed] = [
+    files.filter((file) => file.startsWith('!')),
+    files.filter((file) => !/^!|^dist$/.test(file)),
+  ]
+  for (const name of ['package.json', ...packed]) {
     cpSync(join(root, name), join(staged, name), { recursive: true })
   }
+  for (const name of leftOut) rmSync(join(staged, name.slice(1)), { recursive: true, force: true })
   await run(process.execPath, [join(root, 'scripts/build.ts'), join(staged, 'dist')], root)
   await npm(work, 'pack', staged, '--ignore-scripts', '--pack-destination', work)
   const tarball = readdirSync(work).find((name) => name.endsWith('.tgz'))

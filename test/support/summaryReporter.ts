@@ -12,11 +12,12 @@ interface Totals {
 const cache = fileURLToPath(new URL('../../.cache/', import.meta.url))
 const lastRun = `${cache}last-test-run.json`
 /** Before there was a run: what it takes on two cores with nothing beside it. */
-const firstMinutes = 12
+const firstMinutes = 19
+const slowestFiles = 10
 
 /**
  * Says before the first test how long all of them take, and ends the output with one plain line, `N passed, N failed, N skipped`, for people and scripts that
- * read only the end; before it every test that was skipped, so that none is silently missing.
+ * read only the end; before it every test that was skipped, so that none is silently missing, and which files took longest.
  */
 export const summaryReporter = (): Reporter => {
   let startedAt = 0
@@ -32,14 +33,24 @@ export const summaryReporter = (): Reporter => {
       for (const module of modules) count(module, totals)
       if (isWhole && reason !== 'interrupted') remember((performance.now() - startedAt) / 60_000)
       const skipped = totals.skipped.map((name) => `skipped: ${name}\n`).join('')
+      const slow = isWhole ? slowest(modules) : ''
       // Vitest prints its own totals, and what was left open, after the reporters: hence at the very end.
       process.once('exit', () => {
         process.stdout.write(
-          `\n${skipped}${totals.passed} passed, ${totals.failed} failed, ${totals.skipped.length} skipped\n`,
+          `\n${slow}${skipped}${totals.passed} passed, ${totals.failed} failed, ${totals.skipped.length} skipped\n`,
         )
       })
     },
   }
+}
+
+function slowest(modules: readonly TestModule[]): string {
+  const took = (module: TestModule) => module.diagnostic().duration / 1_000
+  return modules
+    .toSorted((a, b) => took(b) - took(a))
+    .slice(0, slowestFiles)
+    .map((module) => `${took(module).toFixed(0)} s: ${module.relativeModuleId}\n`)
+    .join('')
 }
 
 function announcement(files: number): string {
