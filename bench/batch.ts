@@ -3,10 +3,14 @@ import { chmodSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
+import { exitOnSignal } from '../src/cli/exitOnSignal.ts'
 import { keepYoungGenerationSmall } from '../src/cli/youngGeneration.ts'
 import { benchBackfill } from './batch/backfill.ts'
 import { benchPasses } from './batch/passes.ts'
 import { archivedTrades, benchReplay } from './batch/replay.ts'
+
+// PostgreSQL is ended when this process exits, and a signal alone would not have it exit so.
+exitOnSignal()
 
 const help = `npm run bench:batch -- [--trades N] [--minutes N] [--json]
 

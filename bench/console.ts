@@ -8,6 +8,7 @@ import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import { chromium } from 'playwright-core'
 import { WebSocket } from 'ws'
+import { exitOnSignal } from '../src/cli/exitOnSignal.ts'
 import { runPipeline } from '../src/host/runPipeline.ts'
 import { tradeCodec } from '../src/market/tradeCodec.ts'
 import { realtime } from '../src/pipelines/realtime.ts'
@@ -16,6 +17,9 @@ import type { ServerMessage } from '../src/web/protocol.ts'
 import { browserPath } from '../test/support/browserPath.ts'
 import { ownDatabase } from '../test/support/ownDatabase.ts'
 import { Histogram } from './kafka/histogram.ts'
+
+// PostgreSQL is ended when this process exits, and a signal alone would not have it exit so.
+exitOnSignal()
 
 const help = `npm run bench:console -- [--json] [--clients N] [--seconds N] [--rate N]
 

@@ -6,6 +6,7 @@ import { parseArgs } from 'node:util'
 import type pg from 'pg'
 import type { Observable } from 'rxjs'
 import { z } from 'zod'
+import { exitOnSignal } from '../src/cli/exitOnSignal.ts'
 import { jsonCodec } from '../src/codecs/jsonCodec.ts'
 import { startOrJoin } from '../src/embedded/embeddedPostgres.ts'
 import { EmbeddedLog } from '../src/embedded/log/embeddedLog.ts'
@@ -28,6 +29,9 @@ import { table } from '../src/sinks/table.ts'
 import { toPostgres } from '../src/sinks/toPostgres.ts'
 import { toTopic } from '../src/sinks/toTopic.ts'
 import { partitionOf } from '../src/sources/ingest/murmur2.ts'
+
+// PostgreSQL is ended when this process exits, and a signal alone would not have it exit so.
+exitOnSignal()
 
 const help = `npm run bench:hop -- [--records 400000]
 

@@ -1,9 +1,13 @@
 import { parseArgs } from 'node:util'
+import { exitOnSignal } from '../src/cli/exitOnSignal.ts'
 import { benchCheckpoint } from './checkpoint.ts'
 import { benchDecode } from './decode.ts'
 import { benchEndToEnd } from './endToEnd.ts'
 import { benchFirstCandle } from './firstCandle.ts'
 import { benchMemory } from './memory.ts'
+
+// PostgreSQL is ended when this process exits, and a signal alone would not have it exit so.
+exitOnSignal()
 
 const help = `npm run bench -- [--json]
 

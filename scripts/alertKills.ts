@@ -2,8 +2,12 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
+import { exitOnSignal } from '../src/cli/exitOnSignal.ts'
 import { startOrJoin } from '../src/embedded/embeddedPostgres.ts'
 import { killAtDelivery } from './alertKills/killAtDelivery.ts'
+
+// PostgreSQL is ended when this process exits, and a signal alone would not have it exit so.
+exitOnSignal()
 
 const help = `Kills a process that tells alerts, again and again, while a request is under way, has just been answered, or decisions are stored, and compares what was decided with what was told.
 

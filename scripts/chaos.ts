@@ -2,12 +2,16 @@ import { chmodSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
+import { exitOnSignal } from '../src/cli/exitOnSignal.ts'
 import { Random } from '../src/testing/random.ts'
 import { differencesOf, type Outcome } from '../src/testing/simulation/outcome.ts'
 import { CliRun } from './chaos/cliRun.ts'
 import { disturb, killsOf, noDisturbances } from './chaos/disturb.ts'
 import { dumpOf } from './chaos/dump.ts'
 import { writeUnkindTape } from './chaos/unkindTape.ts'
+
+// PostgreSQL is ended when this process exits, and a signal alone would not have it exit so.
+exitOnSignal()
 
 const help = `Kills real processes in the middle of a tape, again and again, and compares what is left with an uninterrupted run.
 

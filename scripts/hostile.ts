@@ -2,6 +2,7 @@ import { chmodSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
+import { exitOnSignal } from '../src/cli/exitOnSignal.ts'
 import { startOrJoin } from '../src/embedded/embeddedPostgres.ts'
 import { openPool } from '../src/sinks/postgres/connection.ts'
 import { migrate } from '../src/sinks/postgres/migrate.ts'
@@ -12,6 +13,9 @@ import type { Round, RoundPlace } from './hostile/round.ts'
 import { settingsRound } from './hostile/settingsRound.ts'
 import { tapeRound } from './hostile/tapeRound.ts'
 import { superuserOf } from './superuser.ts'
+
+// PostgreSQL is ended when this process exits, and a signal alone would not have it exit so.
+exitOnSignal()
 
 const help = `Gives the real command mutated records, batches, frames and settings, each round from a seed of its own, and looks at what is left: every sound
 record has its effect, every other a dead letter with a reason or a refusal, no start fails twice for one record, and the memory of the process stays below a bound.
