@@ -198,6 +198,13 @@ export const plantedBugs: readonly PlantedBug[] = [
     to: 'resolve(parts)',
   },
   {
+    name: 'a replay that reads ahead goes past a step of time',
+    prover: 'test/runtime/readAhead.test.ts',
+    file: 'src/runtime/streamTask.ts',
+    from: 'if ((ahead.offsets[at + 1] as number) >= until) break',
+    to: '',
+  },
+  {
     name: 'recorded idle steps are not read back',
     prover: 'simulation',
     file: 'src/runtime/recordedSteps.ts',

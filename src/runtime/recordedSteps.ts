@@ -39,6 +39,12 @@ export class RecordedSteps {
     return step === undefined ? !this.#isLastPage : placeOf(step, input) <= offset
   }
 
+  /** Where in the input the next step is due, once those before the record at hand were taken; infinite where none is left. */
+  dueAt(input: number): number {
+    const step = this.#page[this.#next]
+    return step === undefined ? Number.POSITIVE_INFINITY : placeOf(step, input)
+  }
+
   /** @param now processing time, ms UTC, which only provisional results see */
   async takeBefore(input: number, offset: number, now: number): Promise<void> {
     while (this.isDueBefore(input, offset)) await this.#take(now)

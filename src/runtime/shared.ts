@@ -7,7 +7,7 @@ interface Reader<T> {
   readonly borrower: Borrower<T> | null
 }
 
-/** One subscription to `source` for all who read the stream, in their order, as `share` has it; a value that is lent is lent to each. */
+/** One subscription to `source` for all who read the stream, in their order, as `share` has it; a value that is lent is lent to each, and all who keep it have one of its own in common. */
 export function shared<T>(source: Observable<T>): Observable<T> {
   let connection: Connection<T> | null = null
   return new Observable((subscriber) => {
@@ -42,9 +42,13 @@ class Connection<T> extends Subscriber<T> implements Borrower<T> {
 
   nextLent(value: T): void {
     if (this.isStopped) return
+    let own: T | null = null
     for (const { subscriber, borrower } of this.#readers) {
-      if (borrower === null) subscriber.next(kept(value))
-      else borrower.nextLent(value)
+      if (borrower !== null) borrower.nextLent(value)
+      else {
+        own ??= kept(value)
+        subscriber.next(own)
+      }
     }
   }
 

@@ -353,8 +353,15 @@ export class StreamTask implements OperatorHost {
    * one that was pushed is at hand then.
    * @param credit null for the one record alone
    * @param archive takes each record behind its push
+   * @param until the first offset before which something else is due
    */
-  pushAhead(ahead: ReadAhead, input: number, credit: Credit | null, archive: RecordTap | null): void {
+  pushAhead(
+    ahead: ReadAhead,
+    input: number,
+    credit: Credit | null,
+    archive: RecordTap | null,
+    until = Number.POSITIVE_INFINITY,
+  ): void {
     const { provenance, facts } = this
     const { nextOffsets } = this.#inputs
     const brought = this.#brought
@@ -366,25 +373,29 @@ export class StreamTask implements OperatorHost {
     this.ahead = ahead
     setRunning(this)
     provenance.gate = open
-    for (;;) {
-      const { at } = ahead
-      provenance.beginAhead(ahead, input)
-      facts.isJsonObject = false
-      this.#ownResults.begin()
-      this.#inputs.pushAhead(input, ahead)
-      provenance.end()
-      nextOffsets[input] = (ahead.offsets[at] as number) + 1
-      this.uncutRecords += 1
-      this.uncutBytes += ahead.bytesAt(at)
-      if (this.#failure !== null) break
-      archive?.append(ahead.show(), facts)
-      if (credit === null || this.#brought !== brought || !ahead.hasNext || !this.#isOrdinary(ahead, at + 1)) break
-      if (this.uncutRecords >= credit.maxUncommittedRecords || this.uncutBytes >= credit.maxUncommittedBytes) break
-      ahead.at = at + 1
+    try {
+      for (;;) {
+        const { at } = ahead
+        provenance.beginAhead(ahead, input)
+        facts.isJsonObject = false
+        this.#ownResults.begin()
+        this.#inputs.pushAhead(input, ahead)
+        provenance.end()
+        nextOffsets[input] = (ahead.offsets[at] as number) + 1
+        this.uncutRecords += 1
+        this.uncutBytes += ahead.bytesAt(at)
+        if (this.#failure !== null) break
+        archive?.append(ahead.show(), facts)
+        if (credit === null || this.#brought !== brought || !ahead.hasNext || !this.#isOrdinary(ahead, at + 1)) break
+        if (this.uncutRecords >= credit.maxUncommittedRecords || this.uncutBytes >= credit.maxUncommittedBytes) break
+        if ((ahead.offsets[at + 1] as number) >= until) break
+        ahead.at = at + 1
+      }
+    } finally {
+      setRunning(null)
+      provenance.gate = atRest
+      this.ahead = null
     }
-    setRunning(null)
-    provenance.gate = atRest
-    this.ahead = null
     if (this.#failure !== null) this.#throwFailure()
   }
 

@@ -302,7 +302,13 @@ export class TaskAttempt {
       reader.take(input, nextOffsets)
       try {
         if (task.mayLend && cursor.lends)
-          task.pushAhead(ahead, input, this.#mayGoAhead(task, cursor) ? limits : null, cursor.archive)
+          task.pushAhead(
+            ahead,
+            input,
+            this.#mayGoAhead(task, cursor) ? limits : null,
+            cursor.archive,
+            this.#recorded?.dueAt(input),
+          )
         else {
           task.push(cursor.view, input)
           // After the push: what the graph has found out about the bytes, the archive need not.
@@ -322,13 +328,12 @@ export class TaskAttempt {
     return hasTaken
   }
 
-  /** True where nothing is to be done between two records of an input: no other input, no step of time, nothing to skip and nothing that was failed on before. */
+  /** True where nothing is to be done between two records of an input, save steps of time that were recorded: no other input, nothing to skip and nothing that was failed on before. */
   #mayGoAhead(task: StreamTask, { skipped }: InputCursor): boolean {
     return (
       this.#cursors.length === 1 &&
       skipped.isEmpty &&
       task.isSynchronous &&
-      this.#recorded === null &&
       (this.#repeated === null || this.#repeated.isOver) &&
       this.#leftOut.isEmpty &&
       this.#elsewhere.isEmpty

@@ -1,4 +1,4 @@
-import { filter, map } from 'rxjs'
+import { filter, map, tap } from 'rxjs'
 import { describe, expect, it } from 'vitest'
 import { aggregateWindow } from '../../src/operators/aggregateWindow.ts'
 import { decode } from '../../src/operators/decode.ts'
@@ -6,6 +6,7 @@ import { dedupe } from '../../src/operators/dedupe.ts'
 import { eventTime } from '../../src/operators/eventTime.ts'
 import { keyed } from '../../src/operators/keyed.ts'
 import { tumblingWindow } from '../../src/operators/tumblingWindow.ts'
+import { runningTask } from '../../src/runtime/currentTask.ts'
 import { CorruptRecordError } from '../../src/runtime/errors.ts'
 import type { RecordBatch } from '../../src/runtime/log.ts'
 import { definePipeline } from '../../src/runtime/pipeline.ts'
@@ -147,6 +148,52 @@ describe('records that were read ahead', () => {
       expect(uncutRecords).toBe(3)
       expect(uncutBytes).toBeGreaterThanOrEqual(150)
     }
+  })
+
+  it('end before what is due at an offset', () => {
+    const task = new StreamTask(quiet, null, 0)
+    const batch = new RecordBatchWalker('items', 0).load(batchOf(8))
+    const ahead = new ReadAhead(512)
+    for (const [until, next] of [
+      [3, 3],
+      [4, 4],
+      [Number.POSITIVE_INFINITY, 8],
+    ] as const) {
+      expect(ahead.next(batch)).toBe(true)
+      task.pushAhead(ahead, 0, credit, null, until)
+      expect(task.nextOffset).toBe(next)
+    }
+  })
+
+  it('leave no task at work where the archive takes one not', () => {
+    const task = new StreamTask(quiet, null, 0)
+    const batch = new RecordBatchWalker('items', 0).load(batchOf(8))
+    const ahead = new ReadAhead(512)
+    ahead.next(batch)
+    const append = () => {
+      throw new Error('no room')
+    }
+    expect(() => task.pushAhead(ahead, 0, credit, { append })).toThrow('no room')
+    expect(runningTask()).toBe(null)
+  })
+
+  it('have one value in common for all who keep it', () => {
+    const seen: Item[][] = [[], []]
+    const keepers = definePipeline({
+      name: 'two',
+      build(records) {
+        const items = records.pipe(decode(itemCodec), shared)
+        const one = (i: number) =>
+          toPostgres(items.pipe(tap((item) => seen[i]?.push(item))), { ...results, name: `t${i}` })
+        return { a: one(0), b: one(1) }
+      },
+    })
+    const task = new StreamTask(keepers, null, 0)
+    const batch = new RecordBatchWalker('items', 0).load(batchOf(6))
+    const ahead = new ReadAhead(512)
+    while (ahead.next(batch)) task.pushAhead(ahead, 0, credit, null)
+    expect(seen[0]).toHaveLength(6)
+    for (const [i, item] of (seen[0] as Item[]).entries()) expect(seen[1]?.[i]).toBe(item)
   })
 
   it('stand before what the log cannot read: it is told at its own place', () => {

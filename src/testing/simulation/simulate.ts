@@ -101,6 +101,8 @@ export interface SimulationResult {
 export interface RecordedRun {
   readonly pipeline: string
   readonly store: CheckpointStore
+  /** So many records the other one reads ahead. */
+  readonly mostAhead: number
 }
 
 /** Runs the real worker over the records, without a fault, in virtual time. */
@@ -140,7 +142,7 @@ async function runOnce(
       options.archive === null ? null : rawArchive({ ...options.archive, store: objects, compression: 'inline' }),
     clock,
     limits: defaultLimits,
-    mostAhead: 1,
+    mostAhead: recorded?.mostAhead ?? 1,
   })
   const running = worker.run()
   worker.stop(options.closesOpen ? 'drain-and-close' : 'drain')

@@ -1,5 +1,6 @@
 import type { OutgoingRecord } from '../../../runtime/log.ts'
 import { isMarkerHeader } from '../../../runtime/marker.ts'
+import { mostAhead } from '../../../runtime/readAhead.ts'
 import { RecordView } from '../../../runtime/record.ts'
 import type { MemoryLog } from '../../memoryLog.ts'
 import { Random } from '../../random.ts'
@@ -64,7 +65,7 @@ export async function runHopGraph(seed: number): Promise<HopGraphReport> {
     ),
     topic: name === 'below' ? between : 'items',
   })
-  const recorded = (store: SimulationResult['store']) => ({ pipeline: 'graph', store })
+  const recorded = (store: SimulationResult['store']) => ({ pipeline: 'graph', store, mostAhead })
   const againAbove = await runReplay(replayOf('above'), recorded(ofAbove.store))
   const againBelow = await runOver(replayOf('below'), log, recorded(ofBelow.store))
   const sent = values.map(({ partition, timestamp, key, value, headers }) =>
