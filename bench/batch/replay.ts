@@ -37,7 +37,7 @@ export async function archivedTrades(folder: string, trades: number): Promise<Ar
     const time = startMs + i * 2
     const key = Buffer.from(symbol)
     const value = Buffer.from(
-      `{"stream":"${symbol.toLowerCase()}@trade","data":{"e":"trade","E":${time + 1},"s":"${symbol}","t":${Math.floor(i / symbols.length)},"p":"6${1_000 + (i % 997)}.25000000","q":"0.00${1 + (i % 89)}00000","T":${time},"m":${i % 2 === 0},"M":true}}`,
+      `{"stream":"${symbol.toLowerCase()}@trade","data":{"e":"trade","E":${time + 1},"s":"${symbol}","t":${Math.floor(i / symbols.length)},"p":"6${1_000 + (i % 997)}.25000000","q":"0.${String(100_000 + (i % 89) * 10_000).padStart(8, '0')}","T":${time},"m":${i % 2 === 0},"M":true}}`,
     )
     view.buffer = Buffer.concat([key, value])
     view.keyLength = key.length
