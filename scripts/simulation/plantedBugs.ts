@@ -75,8 +75,8 @@ export const plantedBugs: readonly PlantedBug[] = [
     name: 'a fold that keeps values is lent them',
     prover: 'test/runtime/readAhead.test.ts',
     file: fold,
-    from: 'fold.takesLent === true ? element.value : kept(element.value)',
-    to: 'element.value',
+    from: 'fold.takesLent === true ? lent : kept(lent)',
+    to: 'lent',
   },
   {
     name: 'what is set aside of records that were read ahead is the first of them',
