@@ -1,7 +1,7 @@
 import type { z } from 'zod'
 import type { Fixed8 } from '../exact/decimal.ts'
 import type { Lender } from '../runtime/codec.ts'
-import { keep, Lent, place } from '../runtime/lent.ts'
+import { keep, Lent, lentProperty, place } from '../runtime/lent.ts'
 import { mostAhead, type ReadAhead } from '../runtime/readAhead.ts'
 import { type FrameColumns, frameColumns } from './frameColumns.ts'
 import { type FrameValues, ObjectBuilder } from './objectBuilder.ts'
@@ -89,7 +89,8 @@ class LentObject extends Lent<unknown> {
     super()
     this.#builder = builder
     this.#frame = frame
-    for (const name of names) Object.defineProperty(this, name, { enumerable: true, get: getter(plan, name, frame) })
+    for (const name of names) Object.defineProperty(this, name, lentProperty(name, getter(plan, name, frame)))
+    Object.preventExtensions(this)
   }
 
   override set [place](record: number) {
