@@ -72,6 +72,27 @@ export const plantedBugs: readonly PlantedBug[] = [
     to: 'this._next(value)',
   },
   {
+    name: 'values that come on two ways are taken way by way',
+    prover: 'test/runtime/spans.test.ts',
+    file: node,
+    from: 'first === to || this.#lookedIn === span.look || ',
+    to: 'first === to || ',
+  },
+  {
+    name: 'a span goes on beyond the time at which a window is due',
+    prover: 'test/runtime/spans.test.ts',
+    file: 'src/operators/eventTime.ts',
+    from: 'if (at - maxOutOfOrdernessMs - 1 >= quietUntil) return false',
+    to: '',
+  },
+  {
+    name: 'what is set aside of a span is told operator by operator',
+    prover: 'test/runtime/spans.test.ts',
+    file: 'src/runtime/aheadPush.ts',
+    from: 'this.#failures.sort((a, b) => a.record - b.record)',
+    to: 'this.#failures',
+  },
+  {
     name: 'a fold that keeps values is lent them',
     prover: 'test/runtime/readAhead.test.ts',
     file: fold,

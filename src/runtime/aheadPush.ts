@@ -22,6 +22,8 @@ interface Failure {
 
 /** It does not pay to look at fewer. */
 const fewestLooked = 4
+/** Where nothing is ever quiet, looking costs a tenth of a record each. */
+const longestPause = 31
 
 let looks = 0
 
@@ -147,7 +149,7 @@ export class AheadPush {
       return
     }
     this.#reach = Math.max(fewestLooked, quiet * 2)
-    this.#pause = quiet >= fewestLooked ? 0 : Math.min(mostAhead, this.#pause * 2 + 1)
+    this.#pause = quiet >= fewestLooked ? 0 : Math.min(longestPause, this.#pause * 2 + 1)
     this.#left = this.#pause
   }
 
