@@ -1,7 +1,7 @@
 import type { z } from 'zod'
 import type { Fixed8 } from '../exact/decimal.ts'
 import type { Lender } from '../runtime/codec.ts'
-import { keep, Lent } from '../runtime/lent.ts'
+import { keep, Lent, lentProperty } from '../runtime/lent.ts'
 import { mostAhead, type ReadAhead } from '../runtime/readAhead.ts'
 import { type FrameColumns, frameColumns } from './frameColumns.ts'
 import { type FrameValues, ObjectBuilder } from './objectBuilder.ts'
@@ -83,7 +83,8 @@ class LentObject extends Lent<unknown> {
   constructor(plan: ObjectPlan, names: readonly string[], frame: FrameAtHand, builder: ObjectBuilder) {
     super()
     this.#builder = builder
-    for (const name of names) Object.defineProperty(this, name, { enumerable: true, get: getter(plan, name, frame) })
+    for (const name of names) Object.defineProperty(this, name, lentProperty(name, getter(plan, name, frame)))
+    Object.preventExtensions(this)
   }
 
   override [keep](): unknown {

@@ -1,6 +1,7 @@
 import type { OperatorFunction } from 'rxjs'
 import { type Codec, type Lender, Rejection } from './codec.ts'
-import type { OperatorSpec } from './operator.ts'
+import { NamedObservable } from './namedObservable.ts'
+import type { BuildLogic, OperatorSpec } from './operator.ts'
 import type { ReadAhead } from './readAhead.ts'
 import type { RecordView } from './record.ts'
 import { stateful } from './stateful.ts'
@@ -11,7 +12,15 @@ export function decoding<T>(
   { name, onReject }: Pick<OperatorSpec, 'name' | 'onReject'>,
 ): OperatorFunction<RecordView, T> {
   const spec = { name, isOrderFree: true, passesRedriven: true, readsAhead: codec.lender !== undefined, onReject }
-  return stateful<RecordView, T>(spec, (_restored, out) => {
+  return (source) => {
+    // A record that a step has made, of a part of another one say, tells nothing of the bytes that an archive keeps.
+    const isInput = source instanceof NamedObservable && source.node.kind === 'input'
+    return stateful<RecordView, T>(spec, decoder(codec, isInput))(source)
+  }
+}
+
+function decoder<T>(codec: Codec<T>, isInput: boolean): BuildLogic<RecordView, T> {
+  return (_restored, out) => {
     let lender: Lender<T> | undefined
     let filling = 0
 
@@ -29,7 +38,7 @@ export function decoding<T>(
     return {
       onValue(record) {
         const { ahead } = out
-        if (ahead !== null) {
+        if (ahead?.isAtHand(record) === true) {
           const value = lent(ahead)
           if (value !== undefined) {
             out.facts.isJsonObject = true
@@ -38,10 +47,10 @@ export function decoding<T>(
           }
           ahead.show()
         }
-        const value = codec.decode(record, out.facts)
+        const value = codec.decode(record, isInput ? out.facts : undefined)
         if (value instanceof Rejection) out.reject(value.reason, value.detail)
         else if (value !== undefined) out.emit(value)
       },
     }
-  })
+  }
 }

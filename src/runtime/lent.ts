@@ -12,6 +12,19 @@ export abstract class Lent<T> {
   abstract [keep](): T
 }
 
+/** The property of a value that is lent, for `Object.defineProperty`: it can be read, and whoever sets it is told why not, for what was set would be set for every record that is lent after this one. */
+export function lentProperty(name: string, get: () => unknown): PropertyDescriptor {
+  return {
+    enumerable: true,
+    get,
+    set: () => {
+      throw new TypeError(
+        `a callback reads its value and does not change it, but one sets ${name}: set it in a map above`,
+      )
+    },
+  }
+}
+
 /** The value itself, for who is not done with it at once or hands it to code that may not be. */
 export function kept<T>(value: T): T {
   return value instanceof Lent ? (value as Lent<T>)[keep]() : value
