@@ -36,7 +36,7 @@ export class JsonCodec<T> implements TwoWayCodec<T> {
   /** Which part of the schema keeps records from being read in place, so that JSON.parse and zod read them all; null where nothing does. */
   readonly slowBecause: string | null
   /** Reads many records at once; left out where records are not read in place. */
-  readonly lender?: () => Lender<T>
+  readonly lender?: (rows: number) => Lender<T>
   private readonly schema: z.ZodType<T>
   private readonly reader: SchemaReader
   private readonly builder: ObjectBuilder | null
@@ -49,7 +49,7 @@ export class JsonCodec<T> implements TwoWayCodec<T> {
     this.slowBecause = this.reader.unsupported
     const { root } = this.reader
     this.builder = root === null ? null : new ObjectBuilder(root, this.reader)
-    if (root !== null) this.lender = () => new JsonLender(schema, root)
+    if (root !== null) this.lender = (rows) => new JsonLender(schema, root, rows)
     this.misfitOf = misfitTeller(schema)
     this.isOneWay = isOneWay(schema)
   }

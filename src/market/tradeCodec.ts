@@ -122,8 +122,8 @@ export class TradeCodec implements Codec<MarketEvent> {
     return isOtherFrame(frame) ? undefined : rejectionOf(bare.error, frame, this.rules.timeUnit)
   }
 
-  lender(): Lender<MarketEvent> {
-    return new TradeLender(this.schemas, this.rules)
+  lender(rows: number): Lender<MarketEvent> {
+    return new TradeLender(this.schemas, this.rules, rows)
   }
 
   private learn(buffer: Buffer, start: number, end: number): Decoded | INVALID {

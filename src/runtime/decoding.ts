@@ -13,17 +13,18 @@ export function decoding<T>(
   const spec = { name, isOrderFree: true, passesRedriven: true, readsAhead: codec.lender !== undefined, onReject }
   return stateful<RecordView, T>(spec, (_restored, out) => {
     let lender: Lender<T> | undefined
-    let filling = 0
+    /** By the first row of a partition, what was read last of it. */
+    const fillings = new Map<number, number>()
 
     /** The value of the record at hand, of those that were read together; undefined where it has to be read by itself. */
     function lent(ahead: ReadAhead): T | undefined {
-      lender ??= codec.lender?.()
+      lender ??= codec.lender?.(ahead.rows)
       if (lender === undefined) return undefined
-      if (ahead.filling !== filling) {
+      if (ahead.filling !== fillings.get(ahead.firstRow)) {
         lender.read(ahead)
-        filling = ahead.filling
+        fillings.set(ahead.firstRow, ahead.filling)
       }
-      return lender.lend(ahead.at)
+      return lender.lend(ahead.firstRow + ahead.at)
     }
 
     return {
