@@ -13,6 +13,11 @@ export class FrameAtHand implements FrameValues {
     this.columns = columns
   }
 
+  moveTo(row: number): void {
+    this.layout = this.columns.layouts[row] as number
+    this.row = row
+  }
+
   has(slot: number): boolean {
     return this.columns.has(this.layout, slot)
   }

@@ -1,6 +1,6 @@
 import type { z } from 'zod'
 import type { Lender } from '../runtime/codec.ts'
-import { keep, Lent } from '../runtime/lent.ts'
+import { keep, Lent, lentProperty, place } from '../runtime/lent.ts'
 import type { ReadAhead } from '../runtime/readAhead.ts'
 import { FrameAtHand } from './frameAtHand.ts'
 import { frameColumns } from './frameColumns.ts'
@@ -32,8 +32,7 @@ export class JsonLender<T> implements Lender<T> {
   lend(row: number): T | undefined {
     const layout = this.#frame.columns.layouts[row] as number
     if (layout === 0) return undefined
-    this.#frame.layout = layout
-    this.#frame.row = row
+    this.#frame.moveTo(row)
     const object = this.#objects[layout] ?? this.#objectOf(layout)
     return object as unknown as T
   }
@@ -47,7 +46,7 @@ export class JsonLender<T> implements Lender<T> {
 
   #made(key: string): LentObject {
     if (this.#byShape.size === mostShapes) this.#byShape.clear()
-    const object = new LentObject(frameShape(this.#root, this.#frame))
+    const object = new LentObject(frameShape(this.#root, this.#frame), this.#frame)
     this.#byShape.set(key, object)
     return object
   }
@@ -55,12 +54,19 @@ export class JsonLender<T> implements Lender<T> {
 
 /** An object with the fields of a shape, each as the frame at hand has it. Objects within it are made when they are asked for. */
 class LentObject extends Lent<unknown> {
+  readonly #frame: FrameAtHand
   readonly #make: FrameShape['make']
 
-  constructor({ getters, make }: FrameShape) {
+  constructor({ getters, make }: FrameShape, frame: FrameAtHand) {
     super()
+    this.#frame = frame
     this.#make = make
-    for (const [name, get] of getters) Object.defineProperty(this, name, { enumerable: true, get })
+    for (const [name, get] of getters) Object.defineProperty(this, name, lentProperty(name, get))
+    Object.preventExtensions(this)
+  }
+
+  override set [place](row: number) {
+    this.#frame.moveTo(row)
   }
 
   override [keep](): unknown {

@@ -122,8 +122,10 @@ export class TradeCodec implements Codec<MarketEvent> {
     return isOtherFrame(frame) ? undefined : rejectionOf(bare.error, frame, this.rules.timeUnit)
   }
 
-  lender(rows: number): Lender<MarketEvent> {
-    return new TradeLender(this.schemas, this.rules, rows)
+  /** Undefined for a codec that is made of this one and has a `decode` of its own. */
+  get lender(): ((rows: number) => Lender<MarketEvent>) | undefined {
+    if (this.decode !== TradeCodec.prototype.decode) return undefined
+    return (rows) => new TradeLender(this.schemas, this.rules, rows)
   }
 
   private learn(buffer: Buffer, start: number, end: number): Decoded | INVALID {

@@ -10,7 +10,7 @@ import { stateful } from '../runtime/stateful.ts'
 import { TimerQueue } from '../runtime/timerQueue.ts'
 import { keyOf } from './keyOf.ts'
 import { Lateness } from './lateness.ts'
-import { lendingInWindow } from './lentInWindow.ts'
+import { LentInWindow } from './lentInWindow.ts'
 import { OpenPanes, type PaneRow } from './openPanes.ts'
 import { paneMs, startsOver, windowAt } from './panes.ts'
 import { wholeMs } from './wholeMs.ts'
@@ -98,7 +98,7 @@ export function hoppingWindow<T>(options: HoppingWindowOptions<T>): OperatorFunc
     const saved = restored.keyed<number>(wholeNumber, 'panes')
     const revisions = restored.keyed<number>(wholeNumber, 'revisions')
     const panes = new OpenPanes(name, hops)
-    const inWindow = lendingInWindow<T>()
+    const lent = new LentInWindow<T>()
     /** Ends of windows, whoever they are of: one time serves all keys. */
     const firing = new TimerQueue<number>()
     const ending = new TimerQueue<number>()
@@ -198,7 +198,7 @@ export function hoppingWindow<T>(options: HoppingWindowOptions<T>): OperatorFunc
           saved.set(pane.id, pane.start)
           if (row.panes.size === 1) open(row, watermark)
         }
-        out.emit(inWindow(pane, value))
+        out.emit(lent.inWindow(pane, value))
         if (isLate) correct(pane, at, watermark)
       },
       onWatermark(watermark) {

@@ -11,7 +11,7 @@ const framesWithFull = 262_144
 export class SlotTexts {
   /** By frame. */
   readonly texts: string[]
-  readonly #slot: number
+  readonly slot: number
   readonly #isChecked: boolean
   readonly #accept: (text: string) => string | null
   readonly #memory: DecoderMemory
@@ -26,7 +26,7 @@ export class SlotTexts {
 
   constructor({ slot, check }: LeafPlan, memory: DecoderMemory) {
     this.texts = new Array<string>(memory.layouts.length).fill('')
-    this.#slot = slot
+    this.slot = slot
     this.#isChecked = check !== null
     this.#accept = acceptBy(check)
     this.#memory = memory
@@ -34,17 +34,17 @@ export class SlotTexts {
   }
 
   get #start(): number {
-    return (this.#memory.dictionaries[this.#slot] as number) + dictionaryStoreAt
+    return (this.#memory.dictionaries[this.slot] as number) + dictionaryStoreAt
   }
 
   /** Before frames are read. */
   begin(frames: number): void {
-    if (!this.#memory.isFull(this.#slot)) return
+    if (!this.#memory.isFull(this.slot)) return
     if (this.#framesWithFull === 0 && this.#found < 2 * this.#known.length) this.#leaveAlone()
     this.#framesWithFull += frames
     if (this.#framesWithFull < framesWithFull) return
     this.#framesWithFull = 0
-    this.#memory.clearDictionary(this.#slot)
+    this.#memory.clearDictionary(this.slot)
     this.#at = this.#start
     this.#refused.clear()
     this.#known.length = 0
@@ -53,21 +53,24 @@ export class SlotTexts {
 
   /** Texts that never come again are not worth looking for. Those that the schema looks at are read by the dictionary alone. */
   #leaveAlone(): void {
-    if (!this.#isChecked) this.#memory.leaveAlone(this.#slot)
+    if (!this.#isChecked) this.#memory.leaveAlone(this.slot)
   }
 
-  /** Gives frames that have been read their texts, and takes those back that have one which is none. */
-  take(from: number, to: number): void {
+  /**
+   * Gives frames that have been read their texts, and takes those back that have one which is none.
+   * @param isFilled by the number of a layout less 1: whether its frames have a text here
+   */
+  take(from: number, to: number, isFilled: readonly boolean[]): void {
     const { layouts, codes, bytes } = this.#memory
     const known = this.#known
     const refused = this.#refused
-    const code = codes[this.#slot] as Int32Array
-    const ends = this.#memory.ends[this.#slot] as Int32Array
+    const code = codes[this.slot] as Int32Array
+    const ends = this.#memory.ends[this.slot] as Int32Array
     let found = 0
-    const count = this.#memory.textCount(this.#slot)
+    const count = this.#memory.textCount(this.slot)
     while (known.length < count) this.#add()
     for (let frame = from; frame < to; frame += 1) {
-      if (layouts[frame] === 0) continue
+      if (isFilled[(layouts[frame] as number) - 1] !== true) continue
       const number = code[frame] as number
       if (number < 0) this.texts[frame] = latin1Text(bytes, ~number, ends[frame] as number)
       else {

@@ -21,6 +21,8 @@ const minus = 0x2d
 const point = 0x2e
 /** Whole numbers are split by it: their parts are small ints. */
 const eightDigits = 100_000_000
+/** Numeric holds any number of so many. */
+const mostDigits = 1_000
 
 const escapes: Readonly<Record<string, string>> = { '\\': '\\\\', '\n': '\\n', '\r': '\\r', '\t': '\\t' }
 const special = /[\\\n\r\t]/g
@@ -99,7 +101,7 @@ export class CopyCells {
   other(value: ColumnValue, column: number, row: unknown): void {
     const of = this.#columns[column] as Column<unknown>
     const text = valueText(this.#table, of, row, value as Exclude<ColumnValue, null>)
-    if (of.type === 'text' || of.type === 'jsonb') this.#text(text)
+    if (of.type === 'jsonb') this.#text(text, true)
     else this.#ascii(text)
   }
 
@@ -129,8 +131,9 @@ export class CopyCells {
     chunks.at = at + length
   }
 
-  /** False where it is not a plain number, and nothing is written. */
+  /** False where it is not a plain number, or one that numeric may not hold, and nothing is written. */
   #digits(text: string): boolean {
+    if (text.length > mostDigits) return false
     const chunks = this.#chunks
     chunks.room(text.length + 1)
     const { chunk, at } = chunks
@@ -178,7 +181,8 @@ export class CopyCells {
     return true
   }
 
-  #text(text: string): void {
+  /** @param isStorable whether `escapeText` has seen it */
+  #text(text: string, isStorable = false): void {
     const chunks = this.#chunks
     const { length } = text
     // Each character may become two bytes; a word is looked at behind the last.
@@ -191,7 +195,7 @@ export class CopyCells {
         return
       }
     }
-    const copied = escapeText(text).replace(special, (character) => escapes[character] as string)
+    const copied = (isStorable ? text : escapeText(text)).replace(special, (character) => escapes[character] as string)
     chunks.room(Buffer.byteLength(copied) + 1)
     chunks.at += writeText(chunks.chunk, copied, chunks.at)
   }
