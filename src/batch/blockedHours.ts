@@ -11,14 +11,14 @@ FROM blocked_window ORDER BY judged_at LIMIT ${mostAgain}`
 
 const given = `unnest($1::text[], $2::text[], $3::float8[], $4::float8[]) AS given (market, symbol, from_ms, to_ms)`
 
-const withMinutes = `SELECT market, symbol, from_ms AS "from", to_ms AS "to" FROM ${given}
-WHERE EXISTS (
+/** Looks for one minute of each hour by the key, whatever the planner takes the hours to be: it would read the whole table. */
+const withMinutes = `SELECT given.market, given.symbol, from_ms AS "from", to_ms AS "to" FROM ${given} CROSS JOIN LATERAL (
   SELECT FROM silver_klines_1m AS minute WHERE minute.market = given.market AND minute.symbol = given.symbol
-    AND minute.open_time >= timestamptz 'epoch' + from_ms * interval '1 millisecond' AND minute.open_time < timestamptz 'epoch' + to_ms * interval '1 millisecond'
-) ORDER BY market, symbol, from_ms`
+    AND minute.open_time >= timestamptz 'epoch' + from_ms * interval '1 millisecond' AND minute.open_time < timestamptz 'epoch' + to_ms * interval '1 millisecond' LIMIT 1
+) AS minute ORDER BY 1, 2, 3`
 
-const everyHour = `SELECT market, symbol, hour * 3600000 AS "from", (hour + 1) * 3600000 AS "to"
-FROM (SELECT DISTINCT market, symbol, floor(extract(epoch FROM open_time) / 3600)::float8 AS hour FROM silver_klines_1m) AS hours ORDER BY 1, 2, 3`
+const everyHour = `SELECT market, symbol, extract(epoch FROM hour)::float8 * 1000 AS "from", extract(epoch FROM hour)::float8 * 1000 + 3600000 AS "to"
+FROM (SELECT DISTINCT market, symbol, date_trunc('hour', open_time, 'UTC') AS hour FROM silver_klines_1m) AS hours ORDER BY 1, 2, 3`
 
 const free = `DELETE FROM blocked_window AS known USING ${given}
 WHERE known.market = given.market AND known.symbol = given.symbol AND known.from_time = timestamptz 'epoch' + from_ms * interval '1 millisecond'

@@ -158,7 +158,7 @@ class DayFiles {
     const day = Math.floor(time / dayMs)
     let file = this.#open.get(day)
     if (file === undefined) {
-      file = { writer: new DataFileWriter(bronzeTrades, day), rows: [] }
+      file = { writer: new DataFileWriter(bronzeTrades), rows: [] }
       this.#open.set(day, file)
     }
     file.rows.push(row)
@@ -166,14 +166,14 @@ class DayFiles {
     file.writer.addRows(file.rows)
     file.rows = []
     if (file.writer.rowCount < rowsPerFile) return
-    this.#full.push(file.writer.finish())
+    this.#full.push(file.writer.finish(day))
     this.#open.delete(day)
   }
 
   finish(): readonly DataFile[] {
-    for (const { writer, rows } of this.#open.values()) {
+    for (const [day, { writer, rows }] of this.#open) {
       writer.addRows(rows)
-      if (writer.rowCount > 0) this.#full.push(writer.finish())
+      if (writer.rowCount > 0) this.#full.push(writer.finish(day))
     }
     this.#open.clear()
     return this.#full

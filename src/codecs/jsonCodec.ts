@@ -35,8 +35,6 @@ export function jsonCodec<T>(schema: z.ZodType<T>): JsonCodec<T> {
 export class JsonCodec<T> implements TwoWayCodec<T> {
   /** Which part of the schema keeps records from being read in place, so that JSON.parse and zod read them all; null where nothing does. */
   readonly slowBecause: string | null
-  /** Reads many records at once; left out where records are not read in place. */
-  readonly lender?: () => Lender<T>
   private readonly schema: z.ZodType<T>
   private readonly reader: SchemaReader
   private readonly builder: ObjectBuilder | null
@@ -49,9 +47,16 @@ export class JsonCodec<T> implements TwoWayCodec<T> {
     this.slowBecause = this.reader.unsupported
     const { root } = this.reader
     this.builder = root === null ? null : new ObjectBuilder(root, this.reader)
-    if (root !== null) this.lender = () => new JsonLender(schema, root)
     this.misfitOf = misfitTeller(schema)
     this.isOneWay = isOneWay(schema)
+  }
+
+  /** Reads many records at once; undefined where records are not read in place, and for a codec that is made of this one and has a `decode` of its own. */
+  get lender(): (() => Lender<T>) | undefined {
+    const { schema, reader } = this
+    const { root } = reader
+    if (root === null || this.decode !== JsonCodec.prototype.decode) return undefined
+    return () => new JsonLender(schema, root)
   }
 
   decode(record: RecordView, facts?: RecordFacts): T | Rejection {

@@ -1,7 +1,7 @@
 import type { z } from 'zod'
 import type { Fixed8 } from '../exact/decimal.ts'
 import type { Lender } from '../runtime/codec.ts'
-import { keep, Lent } from '../runtime/lent.ts'
+import { keep, Lent, lentProperty, place } from '../runtime/lent.ts'
 import { mostAhead, type ReadAhead } from '../runtime/readAhead.ts'
 import { type FrameColumns, frameColumns } from './frameColumns.ts'
 import { type FrameValues, ObjectBuilder } from './objectBuilder.ts'
@@ -31,8 +31,7 @@ export class JsonLender<T> implements Lender<T> {
   lend(at: number): T | undefined {
     const layout = this.#frame.columns.layouts[at] as number
     if (layout === 0) return undefined
-    this.#frame.layout = layout
-    this.#frame.at = at
+    this.#frame.moveTo(at)
     const object = this.#objects[layout] ?? this.#objectOf(layout)
     return object as unknown as T
   }
@@ -61,6 +60,11 @@ class FrameAtHand implements FrameValues {
     this.columns = columns
   }
 
+  moveTo(at: number): void {
+    this.layout = this.columns.layouts[at] as number
+    this.at = at
+  }
+
   has(slot: number): boolean {
     return this.columns.has(this.layout, slot)
   }
@@ -79,11 +83,18 @@ class FrameAtHand implements FrameValues {
 /** An object with these fields of the plan, each as the frame at hand has it. Objects within it are made when they are asked for. */
 class LentObject extends Lent<unknown> {
   readonly #builder: ObjectBuilder
+  readonly #frame: FrameAtHand
 
   constructor(plan: ObjectPlan, names: readonly string[], frame: FrameAtHand, builder: ObjectBuilder) {
     super()
     this.#builder = builder
-    for (const name of names) Object.defineProperty(this, name, { enumerable: true, get: getter(plan, name, frame) })
+    this.#frame = frame
+    for (const name of names) Object.defineProperty(this, name, lentProperty(name, getter(plan, name, frame)))
+    Object.preventExtensions(this)
+  }
+
+  override set [place](record: number) {
+    this.#frame.moveTo(record)
   }
 
   override [keep](): unknown {

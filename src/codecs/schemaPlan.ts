@@ -1,6 +1,7 @@
 import type { z } from 'zod'
 import type { $ZodCheck, $ZodChecks, $ZodType, $ZodTypes } from 'zod/v4/core'
 import { fixed8Schema } from '../exact/fixed8Schema.ts'
+import { maxJsonDepth } from './jsonText.ts'
 
 /** A value that stands in the frame as it stands in the schema. */
 export interface LiteralPlan {
@@ -66,6 +67,7 @@ export function planOf(schema: z.ZodType): SchemaPlan | string {
 
 class Planner {
   readonly leaves: LeafPlan[] = []
+  private depth = 0
 
   planValue(schema: $ZodType, path: string, isNullable: boolean): FieldPlan['value'] {
     if (schema === fixed8Schema) return this.addLeaf('fixed8', isNullable)
@@ -108,19 +110,24 @@ class Planner {
   }
 
   private planObject(shape: Readonly<Record<string, $ZodType>>, path: string, isStrict: boolean): ObjectPlan {
+    // One that has itself in it has no end.
+    if (this.depth === maxJsonDepth) throw new Unsupported('the schema is nested too deep')
+    this.depth += 1
     const fields = new Map<string, FieldPlan>()
     for (const [name, schema] of Object.entries(shape)) {
       const fieldPath = `${path}.${name}`
       // zod sees what an object inherits, such as `constructor`, where the field is absent.
       if (!/^[\w.-]+$/.test(name) || name in Object.prototype) throw new Unsupported(`${fieldPath} has an unusual name`)
       const { inner, isOptional, isNullable } = unwrap(schema, fieldPath)
+      // Before it is followed: it may have itself in it.
+      if (isOptional && (inner as $ZodTypes)._zod.def.type === 'object')
+        throw new Unsupported(`${fieldPath} is an optional object`)
       const value = this.planValue(inner, fieldPath, isNullable)
-      if (isOptional && (value?.kind === 'object' || value?.kind === 'literal')) {
-        throw new Unsupported(`${fieldPath} is an optional ${value.kind}`)
-      }
+      if (isOptional && value?.kind === 'literal') throw new Unsupported(`${fieldPath} is an optional literal`)
       if (!isOptional && value === null) throw new Unsupported(`${fieldPath} can never be there`)
       fields.set(name, { name, isOptional, value })
     }
+    this.depth -= 1
     return { kind: 'object', fields, isStrict }
   }
 

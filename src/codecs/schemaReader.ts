@@ -16,6 +16,12 @@ const zeroDigits = 0x3030_3030
 const maxExactDigits = 15
 const powersOfTen = Float64Array.from({ length: maxExactDigits + 1 }, (_, index) => Number(`1e${index}`))
 const maxLayouts = 8
+/** Learning an order takes longer than the interpreter takes for a frame: where none comes again it is tried once in so many frames. */
+const lessonPrice = 16
+/** What a frame adds towards the next lesson, if it was read by an order that was learnt; one that was not adds 1. */
+const knownWorth = 2
+/** All that may be saved up, for so many orders to be learnt one after the other. */
+const mostSaved = 128 * lessonPrice
 /** A layout may look this far past the end of a frame before it notices. */
 const margin = 64
 /** Frames up to this length are copied where nothing follows them in their buffer. */
@@ -34,6 +40,8 @@ export class SchemaReader {
   private readonly plan: SchemaPlan | null
   private readonly layouts: FieldLayout[] = []
   private nextLayout = 0
+  /** What frames have added towards lessons. */
+  private saved = mostSaved
   private layout: FieldLayout | null = null
   private buffer: Buffer = Buffer.alloc(0)
   private view: DataView = new DataView(new ArrayBuffer(0))
@@ -123,15 +131,18 @@ export class SchemaReader {
       const layout = this.layouts[index] as FieldLayout
       if (this.readBy(layout, start - shift, end - shift)) {
         this.layout = layout
+        if (this.saved < mostSaved) this.saved += knownWorth
         return true
       }
     }
+    if (this.saved < mostSaved) this.saved += 1
     return false
   }
 
-  /** The same for a frame whose order of fields is new; remembers the order. */
+  /** The same for a frame whose order of fields is new; remembers the order. Does so less often where that was of little use. */
   learn(buffer: Buffer, start: number, end: number): boolean {
-    if (this.plan === null || end <= start) return false
+    if (this.plan === null || end <= start || this.saved < lessonPrice) return false
+    this.saved -= lessonPrice
     const shift = this.bind(buffer, start, end)
     if (shift < 0) return false
     const layout = learnLayout(this.plan, this.buffer, start - shift, end - shift)

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
 import { BadRowError } from '../runtime/badRow.ts'
+import type { BinaryRow } from '../sinks/postgres/binaryRow.ts'
 import { fullName, type LakeColumn, type LakeRow, type LakeTable } from './lakeTable.ts'
 import { type ColumnChunk, ParquetColumn } from './parquet/parquetColumn.ts'
 import { parquetFile } from './parquet/parquetFile.ts'
@@ -43,25 +44,23 @@ export function dataFiles(table: LakeTable, rows: readonly LakeRow[]): readonly 
   const files: DataFile[] = []
   for (const [day, ofDay] of [...byDay].sort(([a], [b]) => (a ?? 0) - (b ?? 0))) {
     for (let at = 0; at < ofDay.length; at += rowsPerFile) {
-      const file = new DataFileWriter(table, day)
+      const file = new DataFileWriter(table)
       file.addRows(ofDay.slice(at, at + rowsPerFile))
-      files.push(file.finish())
+      files.push(file.finish(day))
     }
   }
   return files
 }
 
-/** Makes one file of rows as they come. Holds its pages, which are compressed, and one page of each column. */
+/** Makes files of rows as they come, one after the other. Holds the pages of the file at hand, which are compressed, and one page of each column. */
 export class DataFileWriter {
   readonly #table: LakeTable
-  readonly #day: number | null
   readonly #columns: readonly ParquetColumn[]
+  /** Of the file at hand. */
   rowCount = 0
 
-  /** @param day since 1970, UTC, that all rows are of; null in a table that is not cut */
-  constructor(table: LakeTable, day: number | null) {
+  constructor(table: LakeTable) {
     this.#table = table
-    this.#day = day
     this.#columns = table.columns.map((column) => new ParquetColumn(column))
   }
 
@@ -77,41 +76,30 @@ export class DataFileWriter {
   }
 
   /**
-   * Adds rows as the server tells them, column by column: values with a comma between, nothing for null; those of texts as a list in JSON.
-   * @throws BadRowError where a row does not fit the columns
+   * Adds a row as the server sends it, a field for each column in their order.
+   * @throws BadRowError where it does not fit the columns
    */
-  addColumns(texts: readonly string[], rowCount: number): void {
-    this.#columns.forEach((one, i) => {
-      const text = texts[i] as string
-      const added = one.column.type === 'string' ? this.#addList(one, text) : this.#addJoined(one, text)
-      if (added !== rowCount) throw new Error(`bug: column ${one.column.name} has ${added} values, not ${rowCount}`)
-    })
-    this.rowCount += rowCount
-  }
-
-  #addList(column: ParquetColumn, text: string): number {
-    const values = JSON.parse(text) as readonly (string | null)[]
-    for (const value of values) if (!column.add(value)) throw badValue(this.#table, column.column, value)
-    return values.length
-  }
-
-  #addJoined(column: ParquetColumn, text: string): number {
-    let count = 0
-    for (let start = 0; start <= text.length; count++) {
-      const comma = text.indexOf(',', start)
-      const end = comma < 0 ? text.length : comma
-      const isAdded = end === start ? column.add(null) : column.addText(text, start, end)
-      if (!isAdded) throw badValue(this.#table, column.column, end === start ? null : text.slice(start, end))
-      start = end + 1
+  addRow(row: BinaryRow): void {
+    for (const one of this.#columns) {
+      if (one.addField(row)) continue
+      const found = row.length < 0 ? 'null' : `a value of row ${this.rowCount + 1} of the file`
+      throw new BadRowError(
+        `lake table ${fullName(this.#table)}, column ${one.column.name}: ${found} is no ${one.column.type}`,
+      )
     }
-    return count
+    this.rowCount += 1
   }
 
-  finish(): DataFile {
+  /**
+   * The file of the rows since the last one.
+   * @param day since 1970, UTC, that all of them are of; null in a table that is not cut
+   */
+  finish(day: number | null): DataFile {
+    const { rowCount } = this
     const chunks = this.#columns.map((one): readonly [LakeColumn, ColumnChunk] => [one.column, one.finish()])
-    const body = parquetFile(chunks, this.rowCount)
+    this.rowCount = 0
+    const body = parquetFile(chunks, rowCount)
     const sha256 = createHash('sha256').update(body).digest('hex')
-    const day = this.#day
     const folder = day === null ? '' : `${this.#table.day}_day=${new Date(day * dayMs).toISOString().slice(0, 10)}/`
     const byId = <V>(of: (chunk: ColumnChunk) => V | undefined) =>
       Object.fromEntries(
@@ -123,7 +111,7 @@ export class DataFileWriter {
     return {
       path: `data/${folder}${sha256}.parquet`,
       day,
-      rowCount: this.rowCount,
+      rowCount,
       sizeBytes: body.length,
       sha256,
       nullCounts: byId(({ nullCount }) => nullCount),

@@ -1,9 +1,13 @@
 import pg from 'pg'
 import type { LakeCopy } from '../runtime/outlet.ts'
+import { BinaryRow } from '../sinks/postgres/binaryRow.ts'
+import { copyOut } from '../sinks/postgres/copyOut.ts'
+import { inTurn } from '../sinks/postgres/inTurn.ts'
+import { together } from '../sinks/postgres/withClient.ts'
 import { type DataFile, DataFileWriter, rowsPerFile } from './dataFile.ts'
 import { type LakePlace, type PreparedCommit, prepareCommit } from './lakeCommit.ts'
 import { readLiveFiles, readTable } from './lakeFacts.ts'
-import { fullName, type LakeTable, type LakeType, lakeTable } from './lakeTable.ts'
+import { decimalOf, fullName, type LakeTable, type LakeType, lakeTable } from './lakeTable.ts'
 
 /** A table of PostgreSQL that the lake has as well. */
 export interface LakeMirror {
@@ -20,10 +24,6 @@ interface MirrorRow {
   readonly key: readonly string[]
   readonly day_column: string | null
 }
-
-const dayMs = 86_400_000
-/** Rows whose values come together. */
-const pageRows = 32_768
 
 /** One that was dropped stays in the lake as it was. */
 const mirrorsText = `SELECT table_name, lake_name, columns, key, day_column FROM lake_mirror WHERE to_regclass(quote_ident(table_name)) IS NOT NULL ORDER BY lake_name`
@@ -74,39 +74,49 @@ export async function dirtyMirrors(client: Pick<pg.ClientBase, 'query'>): Promis
 
 /**
  * Prepares a commit for each table with days that have changed: those days, as they are in the transaction of the client, take the place of what the lake has of them. Applied in the same
- * transaction, so that the lake has what PostgreSQL has. Whoever calls it holds the lock of writers (`whileWriting`) until after its commit, and publishes then. Holds the rows of one day as text, and the files of
- * one table.
+ * transaction, so that the lake has what PostgreSQL has. Whoever calls it holds the lock of writers (`whileWriting`) until after its commit, and publishes then. Holds the files of
+ * two tables, and no rows.
  * @param at the time of the commits, ms UTC
  */
 export async function mirrorChanges(
-  client: pg.ClientBase,
+  connection: pg.ClientBase,
   place: LakePlace,
   at: number,
 ): Promise<readonly PreparedCommit[]> {
+  const client = inTurn(connection)
   const { rows } = await client.query<{ table: string; day: number | null }>(takeDaysText)
   if (rows.length === 0) return []
   const changed = Map.groupBy(rows, ({ table }) => table)
+  const mirrors = (await readMirrors(client)).filter(({ table }) => changed.has(table))
+  const daysOf = ({ table }: LakeMirror) => new Set(changed.get(table)?.map(({ day }) => day))
+  const filesOf = (mirror: LakeMirror | undefined) =>
+    mirror === undefined ? noFiles : filesOfDays(client, mirror, daysOf(mirror))
   const commits: PreparedCommit[] = []
-  for (const mirror of await readMirrors(client)) {
-    const days = new Set(changed.get(mirror.table)?.map(({ day }) => day))
-    if (days.size === 0) continue
-    const commit = await mirrorDays(client, place, mirror, days, at)
+  let reading = filesOf(mirrors[0])
+  for (const [i, mirror] of mirrors.entries()) {
+    const added = await reading
+    // What one table has made is uploaded while the next one is read.
+    reading = filesOf(mirrors[i + 1])
+    const [commit] = await together([commitOf(client, place, mirror, { added, days: daysOf(mirror) }, at), reading])
     if (commit !== null) commits.push(commit)
   }
   return commits
 }
 
-async function mirrorDays(
+const noFiles: Promise<readonly DataFile[]> = Promise.resolve([])
+
+interface MirroredDays {
+  readonly added: readonly DataFile[]
+  readonly days: ReadonlySet<number | null>
+}
+
+async function commitOf(
   client: pg.ClientBase,
   place: LakePlace,
-  mirror: LakeMirror,
-  days: ReadonlySet<number | null>,
+  { lake }: LakeMirror,
+  { added, days }: MirroredDays,
   at: number,
 ): Promise<PreparedCommit | null> {
-  const { lake } = mirror
-  const added: DataFile[] = []
-  const ordered = [...days].sort((a, b) => (a ?? 0) - (b ?? 0))
-  for (const day of ordered) added.push(...(await filesOf(client, mirror, day)))
   const name = fullName(lake)
   const live = (await readTable(client, name)) === null ? [] : await readLiveFiles(client, name)
   const removed = live.filter(({ day }) => days.has(day)).map(({ path }) => path)
@@ -115,45 +125,61 @@ async function mirrorDays(
   return commit
 }
 
-type ReadPage = readonly [count: number, ...columns: string[]]
-
-/** Files of one day, or of all where the table is not cut by days, in the order of the key. */
-async function filesOf(
+/** Files of these days, each in the order of the key. The server sends a day while the file of the one before it is made. */
+async function filesOfDays(
   client: pg.ClientBase,
   { table, lake }: LakeMirror,
-  day: number | null,
+  days: ReadonlySet<number | null>,
 ): Promise<readonly DataFile[]> {
-  const values = lake.day === null ? [] : [(day ?? 0) * dayMs, ((day ?? 0) + 1) * dayMs]
-  const answer = await client.query<ReadPage[]>({ text: pagesText(table, lake), values, rowMode: 'array' })
   const files: DataFile[] = []
-  let file: DataFileWriter | null = null
-  for (const [count, ...columns] of answer.rows as unknown as readonly ReadPage[]) {
-    file ??= new DataFileWriter(lake, day)
-    file.addColumns(columns, count)
-    if (file.rowCount < rowsPerFile) continue
-    files.push(file.finish())
-    file = null
+  const writer = new DataFileWriter(lake)
+  const text = dayText(table, lake)
+  const read = async (day: number | null) => {
+    const row = new BinaryRow()
+    const onMessage = (message: Buffer) => {
+      if (!row.load(message)) return
+      writer.addRow(row)
+      if (writer.rowCount === rowsPerFile) files.push(writer.finish(day))
+    }
+    await together([client.query(setDay, [String(day ?? 0)]), copyOut(client, text, onMessage)])
   }
-  return file === null ? files : [...files, file.finish()]
+  const ordered = [...days].sort((a, b) => (a ?? 0) - (b ?? 0))
+  let reading = read(ordered[0] ?? null)
+  for (const [i, day] of ordered.entries()) {
+    await reading
+    const next = ordered[i + 1]
+    // Rows of it come in a later turn of the event loop, when the file of this day is made.
+    if (next !== undefined) reading = read(next)
+    if (writer.rowCount > 0) files.push(writer.finish(day))
+  }
+  return files
 }
 
-/** Reads rows as columns, some thousand values in one text: a text for each value takes several times as long. */
-function pagesText(table: string, lake: LakeTable): string {
+/** For the COPY, which takes no parameters itself. */
+const setDay = `SELECT set_config('millrace.day', $1, true)`
+
+function dayText(table: string, lake: LakeTable): string {
   const quoted = (name: string) => pg.escapeIdentifier(name)
   const order = lake.key.length === 0 ? '' : `ORDER BY ${lake.key.map((name) => quoted(name)).join(', ')}`
+  const midnight = (days: number) =>
+    `timestamptz 'epoch' + (current_setting('millrace.day')::integer + ${days}) * interval '24 hours'`
   const ofDay =
-    lake.day === null
-      ? ''
-      : `WHERE ${quoted(lake.day)} >= timestamptz 'epoch' + $1 * interval '1 millisecond' AND ${quoted(lake.day)} < timestamptz 'epoch' + $2 * interval '1 millisecond'`
-  const columns = lake.columns.map(({ name, type }) => joined(`r.${quoted(name)}`, type))
-  return `SELECT count(*)::float8, ${columns.join(', ')}
-    FROM (SELECT *, row_number() OVER (${order}) AS "millrace row" FROM ${quoted(table)} ${ofDay}) AS r
-    GROUP BY ("millrace row" - 1) / ${pageRows} ORDER BY min("millrace row")`
+    lake.day === null ? '' : `WHERE ${quoted(lake.day)} >= ${midnight(0)} AND ${quoted(lake.day)} < ${midnight(1)}`
+  const columns = lake.columns.map(({ name, type }) => `${quoted(name)}::${sqlTypeOf(type)}`)
+  return `COPY (SELECT ${columns.join(', ')} FROM ${quoted(table)} ${ofDay} ${order}) TO STDOUT (FORMAT binary)`
 }
 
-/** What `DataFileWriter` takes of a column: times as seconds, decimals as their exact text, jsonb as its text. */
-function joined(column: string, type: LakeType): string {
-  if (type === 'string') return `array_to_json(array_agg(${column}::text ORDER BY r."millrace row"))::text`
-  const value = type === 'timestamptz' ? `extract(epoch FROM ${column})` : column
-  return `string_agg(coalesce(${value}::text, ''), ',' ORDER BY r."millrace row")`
+/** What `ParquetColumn` takes for a type. */
+function sqlTypeOf(type: LakeType): string {
+  if (decimalOf(type) !== null) return 'numeric'
+  return sqlTypes[type as keyof typeof sqlTypes]
 }
+
+const sqlTypes = {
+  string: 'text',
+  boolean: 'boolean',
+  int: 'integer',
+  long: 'bigint',
+  double: 'double precision',
+  timestamptz: 'timestamptz',
+} as const

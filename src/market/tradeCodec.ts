@@ -122,8 +122,10 @@ export class TradeCodec implements Codec<MarketEvent> {
     return isOtherFrame(frame) ? undefined : rejectionOf(bare.error, frame, this.rules.timeUnit)
   }
 
-  lender(): Lender<MarketEvent> {
-    return new TradeLender(this.schemas, this.rules)
+  /** Undefined for a codec that is made of this one and has a `decode` of its own. */
+  get lender(): (() => Lender<MarketEvent>) | undefined {
+    if (this.decode !== TradeCodec.prototype.decode) return undefined
+    return () => new TradeLender(this.schemas, this.rules)
   }
 
   private learn(buffer: Buffer, start: number, end: number): Decoded | INVALID {

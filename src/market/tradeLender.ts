@@ -2,7 +2,7 @@ import type { z } from 'zod'
 import { type FrameColumns, frameColumns } from '../codecs/frameColumns.ts'
 import type { Fixed8 } from '../exact/decimal.ts'
 import type { Lender } from '../runtime/codec.ts'
-import { keep, Lent } from '../runtime/lent.ts'
+import { keep, Lent, lentProperty, place } from '../runtime/lent.ts'
 import { mostAhead, type ReadAhead } from '../runtime/readAhead.ts'
 import { type frameSchemas, marketFill, type TradeRules } from './frame.ts'
 import { unitsPerMs } from './timeUnit.ts'
@@ -82,7 +82,8 @@ class TradeFrames {
   }
 
   lend(i: number): Trade {
-    return this.#trade.of(i) as unknown as Trade
+    this.#trade[place] = i
+    return this.#trade as unknown as Trade
   }
 
   #layoutIsPlain(layout: number, { columns, slots }: OpenColumns): boolean {
@@ -131,6 +132,7 @@ class LentTrade extends Lent<Trade> {
     this.#market = market
     this.#unitsPerMs = unitsAMs
     Object.defineProperties(this, LentTrade.#properties)
+    Object.preventExtensions(this)
   }
 
   over(symbols: readonly string[], [ids, prices, quantities, times, makers]: NumberColumns): void {
@@ -142,9 +144,8 @@ class LentTrade extends Lent<Trade> {
     this.#makers = makers
   }
 
-  of(at: number): this {
-    this.#at = at
-    return this
+  override set [place](record: number) {
+    this.#at = record
   }
 
   /** False where price or quantity is zero. */
@@ -198,6 +199,6 @@ class LentTrade extends Lent<Trade> {
       isBuyerMaker() {
         return this.#makers[this.#at] === 1
       },
-    }).map(([name, get]) => [name, { enumerable: true, get }]),
+    }).map(([name, get]) => [name, lentProperty(name, get)]),
   )
 }

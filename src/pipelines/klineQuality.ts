@@ -59,7 +59,7 @@ const notToldByAll = ['quote_volume', 'trade_count', 'taker_buy_volume', 'taker_
 const ofPrices: readonly Expectation[] = [
   ...told.map((column): Expectation => ({ kind: 'notNull', column })),
   { kind: 'acceptedValues', column: 'market', values: ['spot', 'usdm', 'coinbase', 'simulated'] },
-  { kind: 'matches', column: 'symbol', pattern: '^\\S{1,40}$' },
+  { kind: 'matches', column: 'symbol', pattern: '^\\S+$' },
   ...(['open', 'high', 'low', 'close'] as const).map((column): Expectation => ({ kind: 'range', column, above: 0 })),
   { kind: 'range', column: 'volume', min: 0 },
   { kind: 'order', columns: ['low', 'open', 'high'] },

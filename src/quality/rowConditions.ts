@@ -141,7 +141,9 @@ function uniqueness(expectation: RowExpectation & { kind: 'unique' }, scope: Sco
     return ofValues(expectation, columns, `(SELECT count(*) FROM ${scope.table} o WHERE ${same}) = 1`)
   }
   const name = `${mark} same`
-  const sql = `count(*) OVER (PARTITION BY win.n, ${quoted.map((column) => `r.${column}`).join(', ')})`
+  // Rows of one window are of one key.
+  const others = columns.filter((column) => !scope.quality.by.includes(column))
+  const sql = `count(*) OVER (PARTITION BY win.n, ${others.map((column) => `r.${quoteIdentifier(column)}`).join(', ')})`
   return { ...ofValues(expectation, columns, `r.${quoteIdentifier(name)} = 1`, true), derived: [{ name, sql }] }
 }
 

@@ -52,28 +52,33 @@ function windowStatements(expectation: WindowExpectation, scope: Scope): WindowS
 function complete({ every, lateBy = 0 }: Complete, scope: Scope): WindowStatements {
   const stepMs = durationMs(every, 'every')
   const over = scope.now - durationMs(lateBy as Duration, 'lateBy')
-  /** Each window with the number of its steps that are over, and each step, counted from 0, that has a row. */
+  /** Each window with its steps that are over: how many, and where the last of them ends; and the beginning of the step that a row of it is in. */
   const steps = (parameters: SqlParameters, numbers?: readonly number[]) => {
     const step = `${parameters.add(stepMs)}::bigint`
     const end = `least(window_to, ${parameters.add(new Date(over).toISOString())}::timestamptz)`
     const rows = scope.rowsOf(scope.table, scope.isInWindow(parameters, 'r'))
-    return `win AS (${scope.windowRows(parameters, numbers)}),
-      wanted AS (SELECT n, key, window_from, greatest(0, floor(extract(epoch FROM ${end} - window_from) * 1000 / ${step}))::bigint AS steps, ${step} AS step_ms FROM win),
-      present AS (
-        SELECT DISTINCT win.n, floor(extract(epoch FROM r.${scope.time}::timestamptz - win.window_from) * 1000 / ${step})::bigint AS step
-        FROM win CROSS JOIN LATERAL ${rows} AS r
-      )`
+    return {
+      wanted: `given AS (${scope.windowRows(parameters, numbers)}),
+        counted AS (SELECT *, greatest(0, floor(extract(epoch FROM ${end} - window_from) * 1000 / ${step}))::bigint AS steps, ${step} * interval '1 millisecond' AS step FROM given),
+        win AS MATERIALIZED (SELECT *, window_from + steps * step AS steps_to FROM counted)`,
+      present: `SELECT date_bin(win.step, r.${scope.time}::timestamptz, win.window_from) AS at FROM ${rows} AS r WHERE r.${scope.time}::timestamptz < win.steps_to`,
+    }
   }
   return {
-    counts: (parameters) => `WITH ${steps(parameters)}
-      SELECT wanted.n, wanted.steps::float8 AS looked, (wanted.steps - count(present.step))::float8 AS failing
-      FROM wanted LEFT JOIN present ON present.n = wanted.n AND present.step < wanted.steps GROUP BY wanted.n, wanted.steps`,
-    failingRows: (parameters, numbers) => `WITH ${steps(parameters, numbers)}, missing AS (
-        SELECT wanted.n, wanted.key, wanted.window_from + step.step * wanted.step_ms * interval '1 millisecond' AS at
-        FROM wanted CROSS JOIN LATERAL generate_series(0, wanted.steps - 1) AS step(step)
-        LEFT JOIN present ON present.n = wanted.n AND present.step = step.step WHERE present.n IS NULL
+    counts: (parameters) => {
+      const { wanted, present } = steps(parameters)
+      return `WITH ${wanted} SELECT win.n, win.steps::float8 AS looked, (win.steps - present.steps)::float8 AS failing
+        FROM win CROSS JOIN LATERAL (SELECT count(DISTINCT step.at) AS steps FROM (${present}) AS step) AS present`
+    },
+    failingRows: (parameters, numbers) => {
+      const { wanted, present } = steps(parameters, numbers)
+      return `WITH ${wanted}, missing AS (
+        SELECT win.n, win.key, gap.at FROM win CROSS JOIN LATERAL (
+          SELECT win.window_from + number * win.step AS at FROM generate_series(0, win.steps - 1) AS number EXCEPT ${present}
+        ) AS gap
       )
-      SELECT n, key || jsonb_build_object(${parameters.add(scope.quality.time)}::text, at) AS "row", NULL::jsonb AS expected, at AS "order" FROM missing`,
+      SELECT n, key || jsonb_build_object(${parameters.add(scope.quality.time)}::text, at) AS "row", NULL::jsonb AS expected, at AS "order" FROM missing`
+    },
     nothing: `no ${durationText(every)} of it is over yet`,
     reason: ({ failing, looked }) => `${failing} of ${looked} steps of ${durationText(every)} have no row`,
   }
@@ -129,7 +134,9 @@ function equals(
   { table, on, columns, otherOnly, missing = 'ignore', nothingToCompare = 'none' }: Equals,
   scope: Scope,
 ): WindowStatements {
-  const same = on.map((column) => `r.${quoteIdentifier(column)} = o.${quoteIdentifier(column)}`).join(' AND ')
+  // Rows of one window are of one key.
+  const paired = on.filter((column) => !scope.quality.by.includes(column))
+  const same = paired.map((column) => ` AND r.${quoteIdentifier(column)} = o.${quoteIdentifier(column)}`).join('')
   const differs = columns.map((one) => {
     const column = quoteIdentifier(typeof one === 'string' ? one : one.column)
     if (typeof one === 'string') return () => `r.${column} IS DISTINCT FROM o.${column}`
@@ -146,7 +153,7 @@ function equals(
     const fails = `CASE WHEN r.${number} IS NULL THEN ${missing === 'fail'} ELSE ${isOther} END`
     return {
       tables: `${scope.lookedAt(parameters, [], numbers)}, theirs AS (SELECT win.n AS ${number}, o.* FROM win CROSS JOIN LATERAL ${scope.rowsOf(quoteIdentifier(table), inWindow)} AS o)`,
-      from: `FROM theirs o LEFT JOIN looked r ON r.${number} = o.${number} AND ${same}`,
+      from: `FROM theirs o LEFT JOIN looked r ON r.${number} = o.${number}${same}`,
       fails,
     }
   }

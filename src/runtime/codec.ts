@@ -27,8 +27,8 @@ export interface Codec<T> {
    * about the bytes beyond the value it may leave in `facts`.
    */
   decode(record: RecordView, facts?: RecordFacts): T | Rejection | undefined
-  /** For a codec that can read many records at once: makes what does it, one for each reader of a log. */
-  lender?(): Lender<T>
+  /** For a codec that can read many records at once: makes what does it, one for each reader of a log. Whoever takes over `decode` must not take over this. */
+  readonly lender?: (() => Lender<T>) | undefined
 }
 
 /** Reads the values of many records at once, and lends them one by one. */

@@ -1,9 +1,12 @@
 import type { OperatorFunction } from 'rxjs'
 import { type Codec, type Lender, Rejection } from './codec.ts'
+import { Lent } from './lent.ts'
+import { NamedObservable } from './namedObservable.ts'
 import type { OperatorSpec } from './operator.ts'
 import type { ReadAhead } from './readAhead.ts'
 import type { RecordView } from './record.ts'
-import { stateful } from './stateful.ts'
+import { type Lending, Span } from './span.ts'
+import { type BuildSpanLogic, spanning } from './spanning.ts'
 
 /** Passes the value that the codec makes of each record, and sets aside what it rejects. */
 export function decoding<T>(
@@ -11,26 +14,35 @@ export function decoding<T>(
   { name, onReject }: Pick<OperatorSpec, 'name' | 'onReject'>,
 ): OperatorFunction<RecordView, T> {
   const spec = { name, isOrderFree: true, passesRedriven: true, readsAhead: codec.lender !== undefined, onReject }
-  return stateful<RecordView, T>(spec, (_restored, out) => {
+  return (source) => {
+    // A record that a step has made, of a part of another one say, tells nothing of the bytes that an archive keeps.
+    const isInput = source instanceof NamedObservable && source.node.kind === 'input'
+    return spanning<RecordView, T>(spec, decoder(codec, isInput))(source)
+  }
+}
+
+function decoder<T>(codec: Codec<T>, isInput: boolean): BuildSpanLogic<RecordView, T> {
+  return (_restored, out) => {
     let lender: Lender<T> | undefined
     let filling = 0
+    const values = new Span<T>()
 
-    /** The value of the record at hand, of those that were read together; undefined where it has to be read by itself. */
-    function lent(ahead: ReadAhead): T | undefined {
+    /** The value of the record of that number, of those that were read together; undefined where it has to be read by itself. */
+    function lent(ahead: ReadAhead, record: number): T | undefined {
       lender ??= codec.lender?.()
       if (lender === undefined) return undefined
       if (ahead.filling !== filling) {
         lender.read(ahead)
         filling = ahead.filling
       }
-      return lender.lend(ahead.at)
+      return lender.lend(record)
     }
 
     return {
       onValue(record) {
         const { ahead } = out
-        if (ahead !== null) {
-          const value = lent(ahead)
+        if (ahead?.isAtHand(record) === true) {
+          const value = lent(ahead, ahead.at)
           if (value !== undefined) {
             out.facts.isJsonObject = true
             out.emit(value)
@@ -38,10 +50,26 @@ export function decoding<T>(
           }
           ahead.show()
         }
-        const value = codec.decode(record, out.facts)
+        const value = codec.decode(record, isInput ? out.facts : undefined)
         if (value instanceof Rejection) out.reject(value.reason, value.detail)
         else if (value !== undefined) out.emit(value)
       },
+      look(span, to) {
+        const { ahead } = out
+        values.begin(span)
+        values.records = span.records
+        const count = ahead === null ? 0 : span.countBefore(to)
+        for (; values.count < count; values.count += 1) {
+          const value = lent(ahead as ReadAhead, span.records[values.count] as number)
+          if (!(value instanceof Lent) || (values.count > 0 && value !== values.value)) break
+          values.value = value as Lending<T>
+        }
+        return out.lookOn(values, span.recordBehind(values.count, to))
+      },
+      take(_span, to) {
+        out.facts.isJsonObject = true
+        out.takeOn(values, to)
+      },
     }
-  })
+  }
 }

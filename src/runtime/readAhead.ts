@@ -96,6 +96,18 @@ export class ReadAhead {
     return view
   }
 
+  /** Whether it is the record at hand: not one that a step has made of it, or has moved. */
+  isAtHand(record: RecordView): boolean {
+    const { view, at } = this
+    if (record !== view) return false
+    if (at !== this.#shown) return true
+    return (
+      view.buffer === this.buffer &&
+      view.valueStart === this.valueStarts[at] &&
+      view.valueLength === this.valueLengths[at]
+    )
+  }
+
   /** Lets go of the buffer and of what was read ahead. */
   release(): void {
     this.buffer = noBytes

@@ -3,6 +3,7 @@ import { zstdDecompressSync } from 'node:zlib'
 import fc from 'fast-check'
 import { parquetMetadata, parquetReadObjects } from 'hyparquet'
 import { describe, expect, it } from 'vitest'
+import { divideHalfEven, formatFixed } from '../../src/exact/decimal.ts'
 import { readLiveFiles } from '../../src/lake/lakeFacts.ts'
 import { silverBoundary } from '../../src/pipelines/silverBoundary.ts'
 import { Rejection } from '../../src/runtime/codec.ts'
@@ -136,6 +137,29 @@ describe('a batch pass', { timeout: 240_000 }, () => {
       ])
       expect(await world.pass()).toMatchObject({ minutes: 2 })
       expect((await silver()).map((line) => line.split(' ')[0])).toEqual(['trades', 'trades', 'trades'])
+    } finally {
+      await world.close()
+    }
+  })
+
+  it('has the price by volume of a kline rounded once, half to even', async () => {
+    const world = await batchWorld()
+    try {
+      const drawn = fc.sample(
+        fc.tuple(
+          fc.bigInt({ min: 0n, max: 10n ** 20n }),
+          fc.oneof(fc.constantFrom(200_000_000n, 400_000_000n, 800_000_000n), fc.bigInt({ min: 1n, max: 10n ** 14n })),
+        ),
+        { numRuns: 500, seed: 5 },
+      )
+      const { rows } = await world.pool.query<{ vwap: string | null }>(
+        'SELECT vwap_of(quote, volume)::text AS vwap FROM unnest($1::numeric[], $2::numeric[]) WITH ORDINALITY AS drawn (quote, volume, n) ORDER BY n',
+        [drawn.map(([quote]) => formatFixed(quote, 8, 8)), drawn.map(([, volume]) => formatFixed(volume, 8, 8))],
+      )
+      expect(rows.map(({ vwap }) => vwap)).toEqual(
+        drawn.map(([quote, volume]) => formatFixed(divideHalfEven(quote * 100_000_000n, volume), 8, 8)),
+      )
+      expect((await world.pool.query('SELECT vwap_of(0, 0) AS vwap')).rows).toEqual([{ vwap: null }])
     } finally {
       await world.close()
     }

@@ -347,6 +347,46 @@ describe('jsonCodec', () => {
     expect(decode(schema, `{"id":1,"x":"${'['.repeat(20_000)}"}`)).toEqual({ id: 1 })
   })
 
+  test('follows a schema that has itself in it as far as there is a value', () => {
+    const list: z.ZodType = z.object({
+      n: z.int(),
+      get next() {
+        return list.optional()
+      },
+    })
+    expect(jsonCodec(list).slowBecause).toBe('the schema.next is an optional object')
+    expect(agree(jsonCodec(list), Buffer.from('{"n":1,"next":{"n":2}}')).result).toEqual({ n: 1, next: { n: 2 } })
+    const endless: z.ZodType = z.object({
+      get next() {
+        return endless
+      },
+    })
+    expect(jsonCodec(endless).slowBecause).toBe('the schema is nested too deep')
+    expect(decode(endless, '{"next":{}}')).toBeInstanceOf(Rejection)
+  })
+
+  test('lends nothing where somebody has made another codec of it, who would not be asked', () => {
+    const codec = jsonCodec(z.object({ a: z.int() }))
+    expect(codec.lender).toBeDefined()
+    const decode = () => ({ a: 0 })
+    for (const other of [{ ...codec, decode }, Object.assign(Object.create(codec), { decode })])
+      expect(other.lender).toBeUndefined()
+    expect(Object.assign(jsonCodec(z.object({ a: z.int() })), { decode }).lender).toBeUndefined()
+  })
+
+  test('lends what can be read and not changed, for it is lent again as the next one', () => {
+    const codec = jsonCodec(z.object({ a: z.int(), key: z.string().optional() }))
+    const lent = lentOf(codec, Buffer.from('{"a":1}'))
+    assert(lent !== undefined)
+    expect(() => {
+      lent.a = 2
+    }).toThrow('a callback reads its value and does not change it, but one sets a: set it in a map above')
+    expect(() => {
+      lent.key ??= 'one'
+    }).toThrow(TypeError)
+    expect({ ...lent }).toEqual({ a: 1 })
+  })
+
   test('is not led astray by names that every object inherits', () => {
     expect(decode(z.object({ constructor: z.string().optional() }), '{}')).toBeInstanceOf(Rejection)
     expect(decode(z.object({ a: z.int() }), '{"a":1,"__proto__":{"a":2}}')).toEqual({ a: 1 })

@@ -215,4 +215,22 @@ describe('SchemaReader', () => {
     for (const path of ['', 'kind', 'gone', 'inner', 'inner.none', 'id.x', 'none'])
       expect(() => reader.slot(path)).toThrow(RangeError)
   })
+
+  test('learns orders less often where they hardly come again, and again at once where they do', () => {
+    const { readKnown, learn } = readerOf(z.object({ a: z.int() }))
+    let frames = 0
+    const isLearnt = () => {
+      frames += 1
+      const frame = Buffer.from(`{"x${frames}":1,"a":${frames}}`)
+      return readKnown(frame) === undefined && learn(frame) !== undefined
+    }
+    const learntOf = (count: number) => Array.from({ length: count }, isLearnt).filter((is) => is).length
+    expect(learntOf(100)).toBe(100)
+    learntOf(400)
+    expect(learntOf(160)).toBe(10)
+    const usual = Buffer.from('{"a":7}')
+    while (readKnown(usual) === undefined) learn(usual)
+    for (let n = 0; n < 1_000; n += 1) expect(readKnown(usual)).toEqual({ a: 7 })
+    expect(learntOf(100)).toBe(100)
+  })
 })

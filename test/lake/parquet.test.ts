@@ -1,11 +1,15 @@
 import fc from 'fast-check'
 import { type FileMetaData, parquetMetadata, parquetReadObjects } from 'hyparquet'
-import { describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { unscaledOf, unscaledOfText } from '../../src/codecs/avro/decimalText.ts'
 import { DataFileWriter, dataFiles } from '../../src/lake/dataFile.ts'
 import { type LakeRow, lakeTable } from '../../src/lake/lakeTable.ts'
 import { DecimalLimbs } from '../../src/lake/parquet/decimalLimbs.ts'
 import { BadRowError } from '../../src/runtime/badRow.ts'
+import { BinaryRow } from '../../src/sinks/postgres/binaryRow.ts'
+import { copyOut } from '../../src/sinks/postgres/copyOut.ts'
+import { NumericBytes } from '../../src/sinks/postgres/numericBytes.ts'
+import { type TestDatabase, testDatabase } from '../support/postgres.ts'
 
 const decimalTexts = fc
   .tuple(
@@ -31,7 +35,7 @@ describe('decimals without bigints', () => {
           expect(isRead).toBe(expected !== undefined)
           if (expected === undefined) return
           const wide = Buffer.alloc(16)
-          limbs.putWide(wide, 0)
+          limbs.putWide(new DataView(wide.buffer, wide.byteOffset, wide.length), 0)
           expect(unscaledOf(wide)).toBe(expected)
           expect(unscaledOf(limbs.shortest())).toBe(expected)
           expect(limbs.fits64).toBe(BigInt.asIntN(64, expected) === expected)
@@ -110,6 +114,12 @@ const withTurnover = (one: Record<string, unknown>) => ({
 })
 
 describe('a Parquet file', () => {
+  let db: TestDatabase
+  beforeAll(async () => {
+    db = await testDatabase({ isMigrated: false })
+  })
+  afterAll(() => db.close())
+
   it.each([1, 9, 32_768, 70_001])('of %i rows is read back as it was, nulls and all', async (count) => {
     const rows = Array.from({ length: count }, (_, i) => row(i))
     const [file] = dataFiles(table, rows)
@@ -117,19 +127,26 @@ describe('a Parquet file', () => {
     expect(file?.nullCounts['4']).toBe(rows.filter(({ turnover }) => turnover === null).length)
   })
 
-  it('is the same of rows and of what the server tells of them', () => {
+  it('is the same of rows and of what the server sends of them', async () => {
     const rows = Array.from({ length: 40_000 }, (_, i) => row(i))
-    const seconds = (ms: number) => `${Math.floor(ms / 1_000)}.${String(ms % 1_000).padStart(3, '0')}000`
-    const texts = table.columns.map(({ name, type }) => {
-      const values = rows.map((one) => one[name] ?? null)
-      if (type === 'string') return JSON.stringify(values)
-      return values
-        .map((value) => (value === null ? '' : type === 'timestamptz' ? seconds(value as number) : String(value)))
-        .join(',')
+    const client = await db.pool.connect()
+    await client.query(
+      `CREATE TEMP TABLE sent (n int, symbol text, at timestamptz, price numeric(18,8), turnover numeric, id bigint, kind int, is_buyer boolean, ratio float8, note text)`,
+    )
+    await client.query(
+      `INSERT INTO sent SELECT n - 1, r.symbol, timestamptz 'epoch' + r.at * interval '1 millisecond', r.price, r.turnover, r.id, r.kind, r.is_buyer, r.ratio, r.note
+         FROM ROWS FROM (jsonb_to_recordset($1::jsonb) AS (symbol text, at float8, price numeric, turnover numeric, id bigint, kind int, is_buyer boolean, ratio float8, note text)) WITH ORDINALITY
+           AS r (symbol, at, price, turnover, id, kind, is_buyer, ratio, note, n)`,
+      [JSON.stringify(rows.map((one) => ({ ...one, id: String(one.id) })))],
+    )
+    const writer = new DataFileWriter(table)
+    const sent = new BinaryRow()
+    const columns = table.columns.map(({ name }) => name).join(', ')
+    await copyOut(client, `COPY (SELECT ${columns} FROM sent ORDER BY n) TO STDOUT (FORMAT binary)`, (message) => {
+      if (sent.load(message)) writer.addRow(sent)
     })
-    const writer = new DataFileWriter(table, null)
-    writer.addColumns(texts, rows.length)
-    expect(writer.finish()).toEqual(dataFiles(table, rows)[0])
+    client.release()
+    expect(writer.finish(null)).toEqual(dataFiles(table, rows)[0])
   })
 
   it('says the least and the greatest value of a column where it can', () => {
@@ -142,8 +159,82 @@ describe('a Parquet file', () => {
     expect([odd?.lower['8'], odd?.lower['9']]).toEqual([undefined, undefined])
   })
 
-  it('refuses a column of the server that is null where there has to be something', () => {
-    const writer = new DataFileWriter(lakeTable('market.t', { columns: { id: 'long' } }), null)
-    expect(() => writer.addColumns(['1,,3'], 3)).toThrow(BadRowError)
+  it.each([
+    ['id', 'long', 'NULL::bigint', 'null is no long'],
+    ['at', 'timestamptz', `timestamptz '-infinity'`, 'a value of row 2 of the file is no timestamptz'],
+    ['at', 'timestamptz', `timestamptz 'infinity'`, 'a value of row 2 of the file is no timestamptz'],
+    ['price', 'decimal(38,8)', `'NaN'::numeric`, 'a value of row 2 of the file is no decimal'],
+    ['price', 'decimal(38,8)', `'-Infinity'::numeric`, 'a value of row 2 of the file is no decimal'],
+    ['price', 'decimal(38,8)', '0.000000001', 'a value of row 2 of the file is no decimal'],
+    ['price', 'decimal(38,6)', '0.0000001', 'a value of row 2 of the file is no decimal'],
+    ['price', 'decimal(38,8)', '1e30', 'a value of row 2 of the file is no decimal'],
+    ['price', 'decimal(5,2)', '1000', 'a value of row 2 of the file is no decimal'],
+  ] as const)('refuses what the server has and the column has not: %s %s is %s', async (name, type, value, why) => {
+    const client = await db.pool.connect()
+    const writer = new DataFileWriter(lakeTable('market.t', { columns: { [name]: type } }))
+    const sent = new BinaryRow()
+    const good = { id: '1::bigint', at: 'now()', price: '999.99' }[name]
+    const copied = copyOut(
+      client,
+      `COPY (SELECT ${good} UNION ALL SELECT ${value}) TO STDOUT (FORMAT binary)`,
+      (message) => {
+        if (sent.load(message)) writer.addRow(sent)
+      },
+    )
+    await expect(copied).rejects.toThrow(BadRowError)
+    await expect(copied).rejects.toThrow(why)
+    // The connection is as good as before.
+    expect((await client.query('SELECT 1 AS one')).rows).toEqual([{ one: 1 }])
+    client.release()
+  })
+
+  it('has of every numeric what its text says', async () => {
+    await fc.assert(
+      fc.asyncProperty(
+        fc.integer({ min: 0, max: 38 }),
+        fc.array(fc.tuple(fc.boolean(), fc.bigInt({ min: 0n, max: 10n ** 40n }), fc.integer({ min: 0, max: 40 })), {
+          minLength: 1,
+          maxLength: 50,
+        }),
+        async (scale, drawn) => {
+          const texts = drawn.map(([isNegative, digits, places]) => {
+            const text = digits
+              .toString()
+              .slice(0, 40 - (places % 7))
+              .padStart(places + 1, '0')
+            return `${isNegative ? '-' : ''}${text.slice(0, text.length - places)}${places === 0 ? '' : '.'}${text.slice(text.length - places)}`
+          })
+          const client = await db.pool.connect()
+          const [byText, byBytes] = [new DecimalLimbs(), new DecimalLimbs()]
+          const sent = new BinaryRow()
+          const numeric = new NumericBytes()
+          let n = 0
+          await client.query(`SELECT set_config('millrace.texts', $1, false)`, [JSON.stringify(texts)])
+          const rows = `SELECT value::numeric FROM jsonb_array_elements_text(current_setting('millrace.texts')::jsonb) WITH ORDINALITY AS t (value, n) ORDER BY n`
+          await copyOut(client, `COPY (${rows}) TO STDOUT (FORMAT binary)`, (message) => {
+            if (!sent.load(message)) return
+            const text = texts[n++] as string
+            sent.next()
+            const isTaken = byBytes.readNumeric(numeric.load(sent.bytes, sent.start), 38, scale)
+            expect([text, isTaken]).toEqual([text, byText.read(text, 0, text.length, 38, scale)])
+            if (isTaken) expect([text, byBytes.compare(byText)]).toEqual([text, 0])
+            const places = (text.split('.')[1] ?? '').replace(/0+$/, '').length
+            if (places <= 8) expect(BigInt(numeric.fixed8())).toBe(countOf(text, 8))
+            else expect(() => numeric.fixed8()).toThrow(RangeError)
+            if (places <= 16) expect(numeric.fixed16()).toBe(countOf(text, 16))
+          })
+          client.release()
+          expect(n).toBe(texts.length)
+        },
+      ),
+      { numRuns: 60 },
+    )
   })
 })
+
+/** Of a text that has no more places. */
+function countOf(text: string, places: number): bigint {
+  const [whole = '', fraction = ''] = text.split('.')
+  const digits = BigInt(`${whole.replace('-', '')}${fraction.slice(0, places).padEnd(places, '0')}`)
+  return text.startsWith('-') ? -digits : digits
+}

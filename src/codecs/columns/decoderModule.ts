@@ -41,16 +41,28 @@ const source = new URL('../../../assembly/columns.ts', import.meta.url)
 let compiled: object | null | undefined
 
 /**
- * A decoder with a memory of its own that holds so many bytes and never grows; null where there is no WebAssembly, none with vectors, or its file is not beside this one, as after a bundler.
+ * A decoder with a memory of its own that holds so many bytes and never grows; null where there is no WebAssembly, none with vectors, no room for the memory, or its file is not beside this one, as
+ * after a bundler.
  * Throws ConfigurationError where the file was made of another source than the one that lies in the checkout.
  */
 export function openDecoder(bytes: number): { readonly decoder: Decoder; readonly memory: ArrayBuffer } | null {
   if (host === undefined) return null
   if (compiled === undefined) compiled = compile(host)
   if (compiled === null) return null
-  const memory = new host.Memory({ initial: Math.ceil(bytes / pageBytes) })
+  const memory = memoryOf(host, bytes)
+  if (memory === null) return null
   const { exports } = new host.Instance(compiled, { env: { memory } })
   return { decoder: exports as Decoder, memory: memory.buffer }
+}
+
+/** Each takes ten gigabytes of addresses, of which a process may not have so many (`ulimit -v`). */
+function memoryOf({ Memory }: WebAssemblyHost, bytes: number): { readonly buffer: ArrayBuffer } | null {
+  try {
+    return new Memory({ initial: Math.ceil(bytes / pageBytes) })
+  } catch (error) {
+    if (error instanceof RangeError) return null
+    throw error
+  }
 }
 
 function compile({ validate, Module }: WebAssemblyHost): object | null {

@@ -12,7 +12,7 @@ const framesWithFull = 262_144
 export class SlotTexts {
   /** By frame. */
   readonly texts: string[]
-  readonly #slot: number
+  readonly slot: number
   readonly #accept: (text: string) => string | null
   readonly #memory: DecoderMemory
   readonly #known: string[] = []
@@ -24,38 +24,41 @@ export class SlotTexts {
 
   constructor({ slot, check }: LeafPlan, memory: DecoderMemory) {
     this.texts = new Array<string>(memory.layouts.length).fill('')
-    this.#slot = slot
+    this.slot = slot
     this.#accept = acceptBy(check)
     this.#memory = memory
     this.#at = this.#start
   }
 
   get #start(): number {
-    return (this.#memory.dictionaries[this.#slot] as number) + dictionaryStoreAt
+    return (this.#memory.dictionaries[this.slot] as number) + dictionaryStoreAt
   }
 
   /** Before frames are read. */
   begin(frames: number): void {
-    if (!this.#memory.isFull(this.#slot)) return
+    if (!this.#memory.isFull(this.slot)) return
     this.#framesWithFull += frames
     if (this.#framesWithFull < framesWithFull) return
     this.#framesWithFull = 0
-    this.#memory.clearDictionary(this.#slot)
+    this.#memory.clearDictionary(this.slot)
     this.#at = this.#start
     this.#refused.clear()
     this.#known.length = 0
   }
 
-  /** Gives frames that have been read their texts, and takes those back that have one which is none. */
-  take(buffer: Buffer, from: number, to: number): void {
+  /**
+   * Gives frames that have been read their texts, and takes those back that have one which is none.
+   * @param isFilled by the number of a layout less 1: whether its frames have a text here
+   */
+  take(buffer: Buffer, from: number, to: number, isFilled: readonly boolean[]): void {
     const { layouts, codes } = this.#memory
     const known = this.#known
     const refused = this.#refused
-    const code = codes[this.#slot] as Int32Array
-    const count = this.#memory.textCount(this.#slot)
+    const code = codes[this.slot] as Int32Array
+    const count = this.#memory.textCount(this.slot)
     while (known.length < count) this.#add()
     for (let frame = from; frame < to; frame += 1) {
-      if (layouts[frame] === 0) continue
+      if (isFilled[(layouts[frame] as number) - 1] !== true) continue
       const number = code[frame] as number
       if (number >= 0) this.texts[frame] = known[number] ?? ''
       else this.texts[frame] = latin1Text(buffer, ~number, buffer.indexOf(quote, ~number))

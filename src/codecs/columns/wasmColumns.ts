@@ -149,18 +149,24 @@ export class WasmColumns {
   }
 
   #finish(buffer: Buffer, from: number, to: number): void {
-    for (const texts of this.#texts) texts.take(buffer, from, to)
+    for (const texts of this.#texts) texts.take(buffer, from, to, this.#fillingLayouts(texts.slot))
     if (this.#memory.decoder.oddNumbers.value > 0) {
       for (const leaf of this.#numberLeaves) this.#readOddNumbers(leaf, from, to)
     }
+  }
+
+  /** By the number of a layout less 1: whether its frames fill the cell of the slot. One without the field, or with null there, leaves what an earlier frame has put into it. */
+  #fillingLayouts(slot: number): readonly boolean[] {
+    return this.#learnt.map(({ has, nulls }) => has[slot] === true && nulls[slot] !== true)
   }
 
   /** Numbers whose last bit only the runtime knows: the decoder has seen that they are some, and left their places. */
   #readOddNumbers({ slot, min, max }: LeafPlan, from: number, to: number): void {
     const { bytes, words, layouts } = this.#memory
     const numbers = this.numbers(slot)
+    const isFilled = this.#fillingLayouts(slot)
     for (let frame = from; frame < to; frame += 1) {
-      if (!Number.isNaN(numbers[frame] as number)) continue
+      if (isFilled[(layouts[frame] as number) - 1] !== true || !Number.isNaN(numbers[frame] as number)) continue
       const start = words[(numbers.byteOffset >> 2) + 2 * frame] as number
       const value = Number(bytes.toString('latin1', start, jsonNumberEnd(bytes, start, bytes.length)))
       const isTaken = value >= min && value <= max

@@ -1,6 +1,6 @@
 import type pg from 'pg'
+import { copyOut } from '../../sinks/postgres/copyOut.ts'
 import { asMillraceError } from '../../sinks/postgres/errors.ts'
-import { copyOut } from './copyOut.ts'
 import { COPY_BATCHES, SET_RANGE } from './statements.ts'
 
 /** Consecutive batches of a partition in one buffer. */

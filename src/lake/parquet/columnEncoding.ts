@@ -1,3 +1,5 @@
+import type { BinaryRow } from '../../sinks/postgres/binaryRow.ts'
+import { NumericBytes } from '../../sinks/postgres/numericBytes.ts'
 import { decimalOf, type LakeType, type LakeValue } from '../lakeTable.ts'
 import { DecimalLimbs } from './decimalLimbs.ts'
 import type { GrowingBytes } from './growingBytes.ts'
@@ -13,8 +15,8 @@ export interface ColumnBounds {
 export interface ColumnEncoding {
   /** False for what is no value of the type. */
   put(bytes: GrowingBytes, value: NonNullable<LakeValue>): boolean
-  /** The same of a value as PostgreSQL tells it in `columnSql`. */
-  putText(bytes: GrowingBytes, text: string, start: number, end: number): boolean
+  /** The same of the field at hand, which is not null, as PostgreSQL sends what it has for the type. */
+  putField(bytes: GrowingBytes, field: BinaryRow): boolean
   /** Ends a page, for types whose values share bytes. */
   endPage(bytes: GrowingBytes): void
   /** Null where there are none, or none that can be told. */
@@ -25,19 +27,25 @@ const lastMs = 8_640_000_000_000_000
 /** Longer texts are no bounds: metadata would grow with the rows. */
 const longestBound = 128
 const maxInt32 = 2_147_483_647
+/** PostgreSQL counts its microseconds from 2000 on. */
+const micros2000 = 946_684_800_000_000
 
 export function encodingOf(type: LakeType): ColumnEncoding {
   const exact = decimalOf(type)
   if (exact !== null) {
     const { precision, scale } = exact
-    return new WholeNumbers({ precision, scale, textScale: scale, isWide: precision > 18, textOf: decimalText })
+    const numeric = new NumericBytes()
+    return new WholeNumbers({
+      ...{ precision, scale, isWide: precision > 18, textOf: decimalText },
+      readField: (value, { bytes, start }) => value.readNumeric(numeric.load(bytes, start), precision, scale),
+    })
   }
   switch (type) {
     case 'long':
-      return new WholeNumbers({ precision: 19, scale: 0, textScale: 0, isWide: false, textOf: longText })
+      return new WholeNumbers({ precision: 19, scale: 0, isWide: false, textOf: longText, readField: readLong })
     case 'timestamptz':
-      // Rows tell ms, PostgreSQL seconds with six places; microseconds are what Iceberg has.
-      return new WholeNumbers({ precision: 19, scale: 0, textScale: 6, isWide: false, textOf: microsText })
+      // Rows tell ms; microseconds are what Iceberg has.
+      return new WholeNumbers({ precision: 19, scale: 0, isWide: false, textOf: microsText, readField: readTime })
     case 'int':
       return new Integers()
     case 'double':
@@ -61,15 +69,28 @@ function microsText(value: NonNullable<LakeValue>): string | undefined {
   return typeof value === 'number' && Number.isInteger(value) && Math.abs(value) <= lastMs ? `${value}000` : undefined
 }
 
+function readLong(value: DecimalLimbs, { bytes, start }: BinaryRow): boolean {
+  value.readLong(bytes, start)
+  return true
+}
+
+function readTime(value: DecimalLimbs, { bytes, start }: BinaryRow): boolean {
+  const upper = bytes.readInt32BE(start)
+  // The infinities, which are the ends of what 64 bits hold.
+  if (upper === maxInt32 || upper === -maxInt32 - 1) return false
+  value.readLong(bytes, start, micros2000)
+  return true
+}
+
 interface WholeNumberOptions {
   readonly precision: number
   readonly scale: number
-  /** Of the text that PostgreSQL tells. */
-  readonly textScale: number
   /** 16 bytes, and not 8. */
   readonly isWide: boolean
   /** Undefined for what is no value of the type. */
   readonly textOf: (value: NonNullable<LakeValue>) => string | undefined
+  /** False for what is no value of the type. */
+  readonly readField: (value: DecimalLimbs, field: BinaryRow) => boolean
 }
 
 /** Decimals, and all else that is a whole number of 64 bits or more. */
@@ -92,16 +113,15 @@ class WholeNumbers implements ColumnEncoding {
     return text !== undefined && this.#value.read(text, 0, text.length, precision, scale) && this.#keep(bytes)
   }
 
-  putText(bytes: GrowingBytes, text: string, start: number, end: number): boolean {
-    const { precision, textScale } = this.#options
-    return this.#value.read(text, start, end, precision, textScale) && this.#keep(bytes)
+  putField(bytes: GrowingBytes, field: BinaryRow): boolean {
+    return this.#options.readField(this.#value, field) && this.#keep(bytes)
   }
 
   #keep(bytes: GrowingBytes): boolean {
     const value = this.#value
     const { isWide } = this.#options
     if (!isWide && !value.fits64) return false
-    const room = bytes.room(this.#width)
+    const room = bytes.roomView(this.#width)
     if (isWide) value.putWide(room, bytes.length)
     else value.putNarrow(room, bytes.length)
     bytes.length += this.#width
@@ -124,8 +144,9 @@ class WholeNumbers implements ColumnEncoding {
 
   #plain(value: DecimalLimbs): Buffer {
     const bytes = Buffer.alloc(this.#width)
-    if (this.#options.isWide) value.putWide(bytes, 0)
-    else value.putNarrow(bytes, 0)
+    const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length)
+    if (this.#options.isWide) value.putWide(view, 0)
+    else value.putNarrow(view, 0)
     return bytes
   }
 }
@@ -144,6 +165,7 @@ abstract class Numbers implements ColumnEncoding {
 
   protected abstract accepts(value: unknown): value is number
   protected abstract write(bytes: Buffer, value: number, at: number): void
+  protected abstract read(bytes: Buffer, at: number): number
 
   put(bytes: GrowingBytes, value: NonNullable<LakeValue>): boolean {
     if (!this.accepts(value)) return false
@@ -156,8 +178,8 @@ abstract class Numbers implements ColumnEncoding {
     return true
   }
 
-  putText(bytes: GrowingBytes, text: string, start: number, end: number): boolean {
-    return this.put(bytes, Number(text.slice(start, end)))
+  putField(bytes: GrowingBytes, field: BinaryRow): boolean {
+    return this.put(bytes, this.read(field.bytes, field.start))
   }
 
   endPage(): void {}
@@ -189,6 +211,10 @@ class Integers extends Numbers {
   protected write(bytes: Buffer, value: number, at: number): void {
     bytes.writeInt32LE(value, at)
   }
+
+  protected read(bytes: Buffer, at: number): number {
+    return bytes.readInt32BE(at)
+  }
 }
 
 class Doubles extends Numbers {
@@ -202,6 +228,10 @@ class Doubles extends Numbers {
 
   protected write(bytes: Buffer, value: number, at: number): void {
     bytes.writeDoubleLE(value, at)
+  }
+
+  protected read(bytes: Buffer, at: number): number {
+    return bytes.readDoubleBE(at)
   }
 }
 
@@ -218,8 +248,8 @@ class Booleans implements ColumnEncoding {
     return true
   }
 
-  putText(bytes: GrowingBytes, text: string, start: number): boolean {
-    return this.put(bytes, text[start] === 't')
+  putField(bytes: GrowingBytes, field: BinaryRow): boolean {
+    return this.put(bytes, field.bytes[field.start] === 1)
   }
 
   endPage(bytes: GrowingBytes): void {
@@ -237,8 +267,10 @@ class Booleans implements ColumnEncoding {
 
 /** UTF-8 behind its length. */
 class Texts implements ColumnEncoding {
-  /** The value that came last, whose bytes are still there: many columns repeat themselves. */
+  /** The value that came last, so that its bytes are looked at once: many columns repeat themselves. */
   #before: string | null = null
+  /** The same where it came as bytes. */
+  #bytesBefore: Buffer | null = null
   #least: Buffer | null = null
   #greatest: Buffer | null = null
   #isBounded = true
@@ -257,8 +289,18 @@ class Texts implements ColumnEncoding {
     return true
   }
 
-  putText(bytes: GrowingBytes, text: string, start: number, end: number): boolean {
-    return this.put(bytes, text.slice(start, end))
+  putField(bytes: GrowingBytes, { bytes: from, start, length }: BinaryRow): boolean {
+    const room = bytes.room(4 + length)
+    const at = bytes.length + 4
+    room.writeUInt32LE(length, bytes.length)
+    from.copy(room, at, start, start + length)
+    bytes.length = at + length
+    const before = this.#bytesBefore
+    if (before?.length === length && from.compare(before, 0, length, start, start + length) === 0) return true
+    const value = Buffer.from(room.subarray(at, at + length))
+    this.#bytesBefore = value
+    this.#mind(value)
+    return true
   }
 
   /** In the order of the bytes in UTF-8, which is not that of UTF-16 beyond U+D7FF. */

@@ -1,9 +1,15 @@
+import type { NumericBytes } from '../../sinks/postgres/numericBytes.ts'
+
 const ZERO = 0x30
 const MINUS = 0x2d
 const POINT = 0x2e
 const chunkDigits = 6
+/** Of a digit of base 10,000. */
+const groupDigits = 4
 const safeDigits = 15
 const limb = 2 ** 32
+/** With another digit of base 10,000 behind it, this is a safe integer still. */
+const mostBeforeGroup = Math.floor((Number.MAX_SAFE_INTEGER - 9_999) / 10_000)
 const powers = [1, 10, 100, 1_000, 10_000, 100_000, 1_000_000] as const
 
 /**
@@ -60,6 +66,43 @@ export class DecimalLimbs {
     for (; missing > 0 && digits > 0; missing -= chunkDigits) this.#shift(Math.min(missing, chunkDigits), 0)
     if (isNegative) this.#negate()
     return true
+  }
+
+  /** Takes on a numeric as the server sends it, times ten to the power of the scale; false as `read` gives it. */
+  readNumeric(numeric: NumericBytes, precision: number, scale: number): boolean {
+    this.low = this.middle = this.upper = this.high = 0
+    if (!numeric.isFinite) return false
+    const { weight } = numeric
+    const whole = Math.floor(scale / groupDigits)
+    let power = weight
+    let sum = 0
+    for (; power >= -whole && sum <= mostBeforeGroup; power--) sum = sum * 10_000 + numeric.digit(power)
+    this.middle = Math.floor(sum / limb)
+    this.low = sum - this.middle * limb
+    for (; power >= -whole; power--) this.#shift(groupDigits, numeric.digit(power))
+    // Where the scale ends within a digit of base 10,000, the rest of that has to be 0, and so does all behind it.
+    const left = scale - whole * groupDigits
+    const divisor = powers[groupDigits - left] as number
+    const partial = numeric.digit(-whole - 1)
+    if (left > 0 ? partial % divisor !== 0 : partial !== 0) return false
+    if (left > 0) this.#shift(left, partial / divisor)
+    if (numeric.count - weight - 1 > whole + 1) return false
+    // The first digit of base 10,000 has one to four decimal ones, and those behind it four.
+    const first = numeric.count === 0 ? 0 : numeric.digit(weight)
+    const digits = (first >= 1_000 ? 4 : first >= 100 ? 3 : first >= 10 ? 2 : 1) + groupDigits * weight + scale
+    if (first > 0 && digits > precision) return false
+    if (numeric.isNegative) this.#negate()
+    return true
+  }
+
+  /** Takes on a whole number of 64 bits as the server sends it, and adds another to it. */
+  readLong(bytes: Buffer, at: number, added = 0): void {
+    const upper = bytes.readInt32BE(at)
+    const low = bytes.readUInt32BE(at + 4) + (added % limb)
+    this.low = low % limb
+    const middle = upper + Math.floor(added / limb) + (low >= limb ? 1 : 0)
+    this.middle = middle >>> 0
+    this.upper = this.high = middle < 0 ? 0xffff_ffff : 0
   }
 
   /** Some further digits. */
@@ -121,23 +164,23 @@ export class DecimalLimbs {
   }
 
   /** 16 bytes, the highest first. */
-  putWide(bytes: Buffer, at: number): void {
-    bytes.writeUInt32BE(this.high, at)
-    bytes.writeUInt32BE(this.upper, at + 4)
-    bytes.writeUInt32BE(this.middle, at + 8)
-    bytes.writeUInt32BE(this.low, at + 12)
+  putWide(bytes: DataView, at: number): void {
+    bytes.setUint32(at, this.high)
+    bytes.setUint32(at + 4, this.upper)
+    bytes.setUint32(at + 8, this.middle)
+    bytes.setUint32(at + 12, this.low)
   }
 
   /** 8 bytes, the lowest first. */
-  putNarrow(bytes: Buffer, at: number): void {
-    bytes.writeUInt32LE(this.low, at)
-    bytes.writeUInt32LE(this.middle, at + 4)
+  putNarrow(bytes: DataView, at: number): void {
+    bytes.setUint32(at, this.low, true)
+    bytes.setUint32(at + 4, this.middle, true)
   }
 
   /** The fewest bytes, the highest first. */
   shortest(): Buffer {
     const bytes = Buffer.alloc(16)
-    this.putWide(bytes, 0)
+    this.putWide(new DataView(bytes.buffer, bytes.byteOffset, bytes.length), 0)
     const sign = (bytes[0] as number) >= 0x80 ? 0xff : 0
     let from = 0
     while (from < 15 && bytes[from] === sign && (bytes[from + 1] as number) >= 0x80 === (sign === 0xff)) from += 1

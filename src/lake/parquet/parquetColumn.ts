@@ -1,4 +1,5 @@
 import zlib from 'node:zlib'
+import type { BinaryRow } from '../../sinks/postgres/binaryRow.ts'
 import type { LakeColumn, LakeValue } from '../lakeTable.ts'
 import { type ColumnBounds, type ColumnEncoding, encodingOf } from './columnEncoding.ts'
 import { compactThrift, putVarint } from './compactThrift.ts'
@@ -21,14 +22,14 @@ export interface ColumnChunk {
   readonly bounds: ColumnBounds | null
 }
 
-/** Takes the values of a column one by one, and makes pages of them. Holds one page of values, and those that are ready. */
+/** Takes the values of a column one by one, and makes pages of them. Holds room for one page of values, and those that are ready. */
 export class ParquetColumn {
   readonly column: LakeColumn
-  readonly #encoding: ColumnEncoding
+  #encoding: ColumnEncoding
   readonly #bytes = new GrowingBytes()
   /** Which rows of the page have a value; null where all must. */
   readonly #isThere: GrowingBytes | null
-  readonly #pages: Buffer[] = []
+  #pages: Buffer[] = []
   #rows = 0
   #nulls = 0
   #nullCount = 0
@@ -46,9 +47,9 @@ export class ParquetColumn {
     return this.#encoding.put(this.#bytes, value) && this.#countRow(1)
   }
 
-  /** A value as PostgreSQL tells it, which stands in a text from, inclusive, to, exclusive; false for what the column cannot hold. */
-  addText(text: string, start: number, end: number): boolean {
-    return this.#encoding.putText(this.#bytes, text, start, end) && this.#countRow(1)
+  /** The next field of the row, as PostgreSQL sends it; false for what the column cannot hold. */
+  addField(row: BinaryRow): boolean {
+    return row.next() ? this.#encoding.putField(this.#bytes, row) && this.#countRow(1) : this.#addNull()
   }
 
   #addNull(): boolean {
@@ -98,15 +99,22 @@ export class ParquetColumn {
     this.#isThere?.clear()
   }
 
+  /** All since the last call. */
   finish(): ColumnChunk {
     this.#endPage()
-    return {
-      pages: this.#pages,
-      compressedBytes: this.#pages.reduce((sum, { length }) => sum + length, 0),
+    const pages = this.#pages
+    const chunk = {
+      pages,
+      compressedBytes: pages.reduce((sum, { length }) => sum + length, 0),
       plainBytes: this.#plainBytes,
       nullCount: this.#nullCount,
       bounds: this.#encoding.bounds(),
     }
+    this.#pages = []
+    this.#plainBytes = 0
+    this.#nullCount = 0
+    this.#encoding = encodingOf(this.column.type)
+    return chunk
   }
 }
 

@@ -2,6 +2,8 @@ import { isPromise } from '../../runtime/atOnce.ts'
 import { BadRowError } from '../../runtime/badRow.ts'
 import type { Column, ColumnType, ColumnValue, RowText, Table, UpsertTable } from '../../runtime/table.ts'
 import { Withdrawn } from '../../runtime/withdrawn.ts'
+import { fitsJsonb } from './jsonbText.ts'
+import { numericText } from './numericText.ts'
 
 // PostgreSQL holds no U+0000 in text, and UTF-8 no half of a surrogate pair; both occur in hostile input.
 const escapeMark = '\u241B'
@@ -84,14 +86,14 @@ const toText: Readonly<Record<ColumnType, (value: ColumnValue) => string | null>
     return typeof value === 'bigint' && value <= maxInt64 && value >= -maxInt64 - 1n ? String(value) : null
   },
   numeric: (value) => {
-    if (typeof value === 'string') return /^-?\d+(?:\.\d+)?$/.test(value) ? value : null
-    return typeof value === 'bigint' || Number.isSafeInteger(value) ? String(value) : null
+    const isExact = typeof value === 'string' || typeof value === 'bigint' || Number.isSafeInteger(value)
+    return isExact ? numericText(String(value)) : null
   },
   // The shortest text that gives the same double back; of -0 it would be 0.
   'double precision': (value) => (typeof value === 'number' ? (Object.is(value, -0) ? '-0' : String(value)) : null),
   boolean: (value) => (typeof value === 'boolean' ? (value ? 't' : 'f') : null),
   timestamptz: (value) => (typeof value === 'number' ? timestampText(value) : null),
-  jsonb: (value) => (typeof value === 'string' && isJson(value) ? escapeJson(value) : null),
+  jsonb: (value) => (typeof value === 'string' && isJson(value) && fitsJsonb(value) ? escapeJson(value) : null),
 }
 
 function isJson(text: string): boolean {
@@ -142,7 +144,7 @@ function hintOf<Row>({ type }: Column<Row>, value: unknown, row: Row): string {
   if (Array.isArray(row)) return ' (the row is an array: batchFlush makes batches of rows, mergeAll() single rows)'
   if (type !== 'jsonb') return ''
   return typeof value === 'string'
-    ? ' (a jsonb column takes JSON as text; this text is no JSON)'
+    ? ' (a jsonb column takes JSON as text; this text is no JSON, or nested deeper, or with larger numbers, than PostgreSQL takes)'
     : ' (a jsonb column takes JSON as text: JSON.stringify(value))'
 }
 
@@ -179,9 +181,26 @@ function withdrawnText<Row>(table: Table<Row>, { row }: Withdrawn<Row>): RowText
 }
 
 function identified(table: UpsertTable<never>, texts: RowText): RowText {
+  let length = 0
   for (const [i, { name }] of table.columns.entries()) {
-    if (texts[i] !== null || !(name === table.revision || table.key.includes(name))) continue
-    throw new BadRowError(`table ${table.name}, column ${name}: a natural key and a revision cannot be NULL`)
+    const text = texts[i] as string | null
+    if (text !== null) length += text.length
+    else if (name === table.revision || table.key.includes(name))
+      throw new BadRowError(`table ${table.name}, column ${name}: a natural key and a revision cannot be NULL`)
   }
+  // A character takes three bytes at most.
+  if (3 * length > mostKeyBytes) refuseLargeKey(table, texts)
   return texts
+}
+
+/** An index of PostgreSQL takes a third of a page, less what goes with each entry. */
+const mostKeyBytes = 2_600
+
+function refuseLargeKey(table: UpsertTable<never>, texts: RowText): void {
+  const parts = table.columns.map(({ name }, i) => (table.key.includes(name) ? (texts[i] as string) : ''))
+  const bytes = Buffer.byteLength(parts.join(''))
+  if (bytes <= mostKeyBytes) return
+  throw new BadRowError(
+    `table ${table.name}: the natural key (${table.key.join(', ')}) takes ${bytes} bytes, and an index of PostgreSQL ${mostKeyBytes}: leave such values out above, or have a hash of them as the key`,
+  )
 }

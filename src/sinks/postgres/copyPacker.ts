@@ -114,7 +114,7 @@ export class CopyPacker implements RowPacker {
     if (value === null) this.#ascii('\\N')
     else if (type === 'text' && typeof value === 'string') this.#text(value)
     else if (type === 'bigint' && Number.isSafeInteger(value)) this.#whole(value as number)
-    else if (type === 'jsonb') this.#text(this.#valueText(column, row, value))
+    else if (type === 'jsonb') this.#storable(this.#valueText(column, row, value))
     else if (type !== 'timestamptz' || typeof value !== 'number' || !this.#time(value))
       this.#ascii(this.#valueText(column, row, value))
   }
@@ -172,8 +172,12 @@ export class CopyPacker implements RowPacker {
   }
 
   #text(text: string): void {
-    if (text.length <= shortText && this.#shortAscii(text)) return
-    const copied = escapeText(text).replace(special, (character) => escapes[character] as string)
+    if (text.length > shortText || !this.#shortAscii(text)) this.#storable(escapeText(text))
+  }
+
+  /** Text that PostgreSQL can hold as it is. */
+  #storable(text: string): void {
+    const copied = text.replace(special, (character) => escapes[character] as string)
     this.#room(Buffer.byteLength(copied))
     this.#at += this.#chunk.write(copied, this.#at)
   }

@@ -53,6 +53,12 @@ export function checkDescriptor(table: Table<never>): void {
       `table ${table.name}: ${float.name} is in its key and a double precision, which is hardly twice the same; use a numeric`,
     )
   }
+  const json = table.columns.find(({ name, type }) => type === 'jsonb' && table.key.includes(name))
+  if (json !== undefined) {
+    throw new ConfigurationError(
+      `table ${table.name}: ${json.name} is in its key and a jsonb, of which two texts may be the same (their order, their blanks); use a text`,
+    )
+  }
   if (table.key.length === 0) throw new ConfigurationError(`table ${table.name}: an upsert table needs a natural key`)
 }
 

@@ -9,6 +9,7 @@ const program = `
 import { z } from 'zod'
 import './src/exact/decimal.ts'
 if (process.argv[2] === 'without') delete globalThis.WebAssembly
+if (process.argv[2] === 'without room') WebAssembly.Memory = class { constructor() { throw new RangeError('could not allocate memory') } }
 const { wasmColumns } = await import('./src/codecs/columns/wasmColumns.ts')
 try {
   const columns = wasmColumns(z.object({ a: z.int() }), 8)
@@ -35,6 +36,7 @@ const said = (...args: readonly string[]) =>
 test('frames are read by WebAssembly where that is to be had, and its file is there', () => {
   expect(said()).toBe('7')
   expect(said('without')).toBe('none')
+  expect(said('without room')).toBe('none')
 })
 
 test('a decoder of another source than that of the checkout is refused, with what to do', () => {

@@ -290,6 +290,25 @@ describe('WasmColumns', () => {
     expect(isRead).toBe(most)
   })
 
+  test('a frame without a text, or with null in its place, is read after one with a text that was long', () => {
+    const schema = z.object({
+      n: z.int(),
+      a: z.string().optional(),
+      b: z.string().nullable(),
+      x: z.number().min(5).nullish(),
+    })
+    const columns = columnsOf(schema)
+    const long = 'y'.repeat(5_000)
+    const odd = '12345678901234567890'
+    expect(read(schema, [`{"n":1,"a":"${long}","b":"${long}","x":${odd}}`], columns)).toEqual([
+      { n: 1, a: long, b: long, x: Number(odd) },
+    ])
+    expect(read(schema, ['{"n":2,"b":null,"x":null}', `{"n":3,"b":"","x":${odd}}`], columns)).toEqual([
+      { n: 2, b: null, x: null },
+      { n: 3, b: '', x: Number(odd) },
+    ])
+  })
+
   test('learns eight orders of the fields, and forgets one for a ninth only before a frame of the call was read', () => {
     const names = ['a', 'b', 'c', 'd']
     const schema = z.object({ a: z.int(), b: z.int(), c: z.int(), d: z.int() })

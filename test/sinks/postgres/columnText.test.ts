@@ -2,11 +2,13 @@ import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { ConfigurationError } from '../../../src/runtime/errors.ts'
 import { keyText } from '../../../src/runtime/rowKey.ts'
-import type { ColumnType, ColumnValue } from '../../../src/runtime/table.ts'
+import type { ColumnType, ColumnValue, UpsertTable } from '../../../src/runtime/table.ts'
+import { withdrawn } from '../../../src/runtime/withdrawn.ts'
 import {
   clampTime,
   columnText,
   escapeText,
+  rowText,
   timestampText,
   unescapeText,
 } from '../../../src/sinks/postgres/columnText.ts'
@@ -124,6 +126,72 @@ describe('a double', () => {
       [values.map((value) => textOf('double precision', value))],
     )
     expect(rows.map(({ bytes }) => bytes.readDoubleBE(0))).toEqual(values)
+  })
+})
+
+describe('numbers and JSON at the edge of what PostgreSQL holds', () => {
+  let db: TestDatabase
+  beforeAll(async () => {
+    db = await testDatabase({ isMigrated: false })
+  })
+  afterAll(() => db.close())
+
+  const nested = (levels: number, inner = '') => `${'['.repeat(levels)}${inner}${']'.repeat(levels)}`
+  const digits = (count: number) => '9'.repeat(count)
+
+  it.each<['numeric' | 'jsonb', string, ColumnValue]>([
+    ['numeric', 'as many digits before the point as there may be', digits(131_072)],
+    ['numeric', 'and behind it', `-0.${digits(16_383)}`],
+    ['numeric', 'zeros in front', `${'0'.repeat(200_000)}1.5`],
+    ['numeric', 'a bigint', 10n ** 131_071n],
+    ['jsonb', 'the largest number', `{"a":[${nested(5)},1e131071]}`],
+    ['jsonb', 'the smallest number', '[-1e-16383]'],
+    ['jsonb', 'what only looks like a number', '{"a":"1e999999","b\\"1e99999":"\\\\"}'],
+    ['jsonb', 'as many levels as there may be', nested(10_000)],
+    ['jsonb', 'brackets in a text', `["${'['.repeat(50_000)}"]`],
+    ['jsonb', 'more brackets, one beside the other', `[${'[],'.repeat(20_000)}0]`],
+  ])('%s: %s is taken by both', async (type, _what, value) => {
+    const text = textOf(type, value)
+    expect(text).not.toBeNull()
+    await db.pool.query(`SELECT ($1::text)::${type}`, [text])
+  })
+
+  it.each<['numeric' | 'jsonb', string, string | bigint]>([
+    ['numeric', 'a digit more before the point', digits(131_073)],
+    ['numeric', 'a digit more behind it', `0.${digits(16_384)}`],
+    ['numeric', 'a bigint', -(10n ** 131_072n)],
+    ['jsonb', 'a larger number', '[1,{"a":1e131072}]'],
+    ['jsonb', 'a smaller number', '1E-16384'],
+    ['jsonb', 'a number of too many digits', `{"a":-1.${digits(16_384)}}`],
+    ['jsonb', 'one with very many digits in its exponent', '1e99999999999999999999'],
+    ['jsonb', 'more levels', nested(20_000)],
+  ])('%s: %s is a bad row, and PostgreSQL takes it not', async (type, _what, value) => {
+    expect(() => textOf(type, value)).toThrow(ConfigurationError)
+    await expect(db.pool.query(`SELECT ($1::text)::${type}`, [String(value)])).rejects.toMatchObject({
+      code: expect.stringMatching(/^(22003|54001)$/),
+    })
+  })
+
+  it('a natural key that no index could hold is a bad row', async () => {
+    type Row = readonly [string, string]
+    const table: UpsertTable<Row> = {
+      ...{ mode: 'upsert', name: 'keys', key: ['a', 'b'], revision: 'r' },
+      columns: [
+        { name: 'a', type: 'text', of: ([a]) => a },
+        { name: 'r', type: 'integer', of: () => 1 },
+        { name: 'b', type: 'text', of: ([, b]) => b },
+        { name: 'long', type: 'text', of: () => 'x'.repeat(10_000) },
+      ],
+    }
+    await db.pool.query('CREATE TABLE keys (a text, r integer, b text, long text, PRIMARY KEY (a, b))')
+    // Of characters that are as good as random, since an index packs what repeats.
+    const random = fc.sample(fc.stringMatching(/^[0-9a-zA-Z]{2600}$/), { numRuns: 1, seed: 1 })[0] as string
+    const fitting = rowText(table, [random.slice(0, 1_300), random.slice(1_300)])
+    await db.pool.query('INSERT INTO keys VALUES ($1, $2, $3, $4)', [...fitting])
+    expect(() => rowText(table, [`é${random.slice(1_300)}`, random.slice(1_299)])).toThrow(
+      /table keys: the natural key \(a, b\) takes 2603 bytes, and an index of PostgreSQL 2600/,
+    )
+    expect(() => rowText(table, withdrawn<Row>([random, random]))).toThrow(/takes 5200 bytes/)
   })
 })
 

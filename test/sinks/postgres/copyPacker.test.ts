@@ -63,7 +63,11 @@ const values: Readonly<Record<ColumnType, fc.Arbitrary<ColumnValue>>> = {
     fc.integer({ min: -210_866_803_200_000, max: 8_640_000_000_000_000 }),
     fc.constantFrom(-1, 0, 999, 1_000, 253_402_300_799_999, 253_402_300_800_000, -62_167_219_200_001),
   ),
-  jsonb: fc.json(),
+  jsonb: fc.oneof(
+    fc.json(),
+    anyText.map((text) => JSON.stringify(text)),
+    anyText.map((text) => `["\\u0000${text.replace(/[^a-z]/g, '')}\\udead"]`),
+  ),
 }
 const types = Object.keys(values) as ColumnType[]
 const nullable = (type: ColumnType) => fc.oneof({ weight: 9, arbitrary: values[type] }, fc.constant(null))
