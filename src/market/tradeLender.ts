@@ -2,8 +2,8 @@ import type { z } from 'zod'
 import { type FrameColumns, frameColumns } from '../codecs/frameColumns.ts'
 import type { Fixed8 } from '../exact/decimal.ts'
 import type { Lender } from '../runtime/codec.ts'
-import { keep, Lent, lentProperty } from '../runtime/lent.ts'
-import { mostAhead, type ReadAhead } from '../runtime/readAhead.ts'
+import { keep, Lent, lentProperty, place } from '../runtime/lent.ts'
+import type { ReadAhead } from '../runtime/readAhead.ts'
 import { type frameSchemas, marketFill, type TradeRules } from './frame.ts'
 import { unitsPerMs } from './timeUnit.ts'
 import type { Market, MarketEvent, Trade } from './trade.ts'
@@ -15,16 +15,21 @@ import type { Market, MarketEvent, Trade } from './trade.ts'
 export class TradeLender implements Lender<MarketEvent> {
   /** The kind that came last stands first: a log mostly has one. */
   readonly #kinds: TradeFrames[]
-  /** By record: what lends its trade; null where nothing does. */
-  readonly #lenders = new Array<TradeFrames | null>(mostAhead).fill(null)
+  /** By row: what lends its trade; null where nothing does. */
+  readonly #lenders: (TradeFrames | null)[]
 
-  constructor(schemas: ReturnType<typeof frameSchemas>, rules: TradeRules) {
-    this.#kinds = [new TradeFrames(schemas.combined, 'data.', rules), new TradeFrames(schemas.bare, '', rules)]
+  constructor(schemas: ReturnType<typeof frameSchemas>, rules: TradeRules, rows: number) {
+    this.#lenders = new Array<TradeFrames | null>(rows).fill(null)
+    this.#kinds = [
+      new TradeFrames(schemas.combined, 'data.', rules, rows),
+      new TradeFrames(schemas.bare, '', rules, rows),
+    ]
   }
 
   read(ahead: ReadAhead): void {
     const lenders = this.#lenders
-    const { at: from, count: to } = ahead
+    const from = ahead.firstRow + ahead.at
+    const to = ahead.firstRow + ahead.count
     lenders.fill(null, from, to)
     let left = to - from
     for (const frames of [...this.#kinds]) {
@@ -35,8 +40,8 @@ export class TradeLender implements Lender<MarketEvent> {
     }
   }
 
-  lend(at: number): MarketEvent | undefined {
-    return this.#lenders[at]?.lend(at)
+  lend(row: number): MarketEvent | undefined {
+    return this.#lenders[row]?.lend(row)
   }
 }
 
@@ -45,29 +50,31 @@ class TradeFrames {
   readonly #schema: z.ZodType
   readonly #prefix: '' | 'data.'
   readonly #rules: TradeRules
+  readonly #rows: number
   #opened: OpenColumns | null = null
   readonly #trade: LentTrade
   /** By layout: whether its frames say no more than that a trade has happened; null where that was not looked at. */
   readonly #isPlain: (boolean | null)[] = []
 
-  constructor(schema: z.ZodType, prefix: '' | 'data.', rules: TradeRules) {
+  constructor(schema: z.ZodType, prefix: '' | 'data.', rules: TradeRules, rows: number) {
     this.#schema = schema
+    this.#rows = rows
     this.#prefix = prefix
     this.#rules = rules
     this.#trade = new LentTrade(rules.market, rules.timeUnit === 'ms' ? 1 : unitsPerMs.us)
   }
 
   /** Gives how many were read. */
-  read({ buffer, valueStarts, valueLengths, at, count }: ReadAhead): number {
-    this.#opened ??= openColumns(this.#schema, this.#prefix)
+  read({ buffer, valueStarts, valueLengths, at, count, firstRow }: ReadAhead): number {
+    this.#opened ??= openColumns(this.#schema, this.#prefix, this.#rows)
     const { columns, slots } = this.#opened
     const { s, t, p, q, T, m } = slots
-    columns.read(buffer, valueStarts, valueLengths, at, count)
+    columns.read(buffer, valueStarts, valueLengths, at, count, firstRow)
     const numbers = [t, p, q, T, m].map((slot) => columns.numbers(slot)) as unknown as NumberColumns
     this.#trade.over(columns.texts(s), numbers)
     this.#isPlain.length = 0
     let read = 0
-    for (let i = at; i < count; i += 1) if (columns.layouts[i] !== 0) read += 1
+    for (let row = firstRow + at; row < firstRow + count; row += 1) if (columns.layouts[row] !== 0) read += 1
     return read
   }
 
@@ -82,7 +89,8 @@ class TradeFrames {
   }
 
   lend(i: number): Trade {
-    return this.#trade.of(i) as unknown as Trade
+    this.#trade[place] = i
+    return this.#trade as unknown as Trade
   }
 
   #layoutIsPlain(layout: number, { columns, slots }: OpenColumns): boolean {
@@ -100,8 +108,8 @@ interface OpenColumns {
   readonly slots: Readonly<Record<'s' | 't' | 'p' | 'q' | 'T' | 'X' | 'm' | 'fill' | 'epoch', number>>
 }
 
-function openColumns(schema: z.ZodType, prefix: '' | 'data.'): OpenColumns {
-  const columns = frameColumns(schema, mostAhead)
+function openColumns(schema: z.ZodType, prefix: '' | 'data.', rows: number): OpenColumns {
+  const columns = frameColumns(schema, rows)
   const slot = (name: string) => columns.slot(prefix + name)
   const slots = {
     ...{ s: slot('s'), t: slot('t'), p: slot('p'), q: slot('q'), T: slot('T'), X: slot('X'), m: slot('m') },
@@ -143,9 +151,8 @@ class LentTrade extends Lent<Trade> {
     this.#makers = makers
   }
 
-  of(at: number): this {
-    this.#at = at
-    return this
+  override set [place](record: number) {
+    this.#at = record
   }
 
   /** False where price or quantity is zero. */

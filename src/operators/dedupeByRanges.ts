@@ -1,9 +1,11 @@
 import type { MonoTypeOperatorFunction } from 'rxjs'
 import { refusePromise } from '../runtime/atOnce.ts'
 import type { Json } from '../runtime/json.ts'
-import type { StateCodec } from '../runtime/keyedState.ts'
+import type { KeyedEntry, StateCodec } from '../runtime/keyedState.ts'
+import { place } from '../runtime/lent.ts'
 import type { SavedOperator } from '../runtime/savedState.ts'
-import { stateful } from '../runtime/stateful.ts'
+import { Span } from '../runtime/span.ts'
+import { spanning } from '../runtime/spanning.ts'
 import { TimerQueue } from '../runtime/timerQueue.ts'
 import type { DedupeByRanges } from './dedupe.ts'
 import { decodeRuns, encodeRuns, IdRanges, type RunBlock } from './idRanges.ts'
@@ -23,7 +25,7 @@ export function dedupeByRanges<T>(
     ...{ name, version: 3, shape: { ids: 'ranges' }, migrate: fromOlder },
     ...{ passesRedriven: true, takesLent: true, onReject },
   }
-  return stateful<T, T>(spec, (restored, out) => {
+  return spanning<T, T>(spec, (restored, out) => {
     const seen = restored.keyed<IdRanges>(rangesState)
     const blocks = restored.keyed<RunBlock>(blockState, 'blocks')
     /** Keys by the time when a run of theirs may be over. Of several times of a key the one that its ranges name counts. */
@@ -57,6 +59,21 @@ export function dedupeByRanges<T>(
       expire(key, ranges)
     }
 
+    const first = new Span<T>()
+    /** By record. */
+    const entries: KeyedEntry<IdRanges>[] = []
+    const ids = new Float64Array(first.records.length)
+
+    /** Whether the value is the first of its id; null where it does more than go on with the highest run of its key. */
+    function foresee(value: T, record: number): boolean | null {
+      const entry = seen.entry(keyOf(by, value, name))
+      const number = id(value)
+      if (entry === undefined || !Number.isSafeInteger(number)) return null
+      entries[record] = entry
+      ids[record] = number
+      return entry.value.foresee(number, first.look)
+    }
+
     return {
       onValue(value) {
         if (out.isRedriven) return out.emit(value)
@@ -77,6 +94,35 @@ export function dedupeByRanges<T>(
           if (at + ttlMs < ranges.expiresAt) expire(key, ranges)
         }
         out.emit(value)
+      },
+      look(span, to) {
+        first.begin(span)
+        const { value } = span
+        first.value = value
+        const count = span.time === null ? 0 : span.countBefore(to)
+        let looked = 0
+        try {
+          for (; looked < count; looked += 1) {
+            const record = span.records[looked] as number
+            value[place] = record
+            const isFirst = foresee(value, record)
+            if (isFirst === null) break
+            if (isFirst) first.records[first.count++] = record
+          }
+        } catch {
+          // It is asked again when the value comes by itself, and what it throws is told then.
+        }
+        return out.lookOn(first, span.recordBehind(looked, to))
+      },
+      take({ time }, to) {
+        const count = first.countBefore(to)
+        for (let i = 0; i < count; i += 1) {
+          const record = first.records[i] as number
+          const entry = entries[record] as KeyedEntry<IdRanges>
+          entry.value.add(ids[record] as number, time?.of[record] as number)
+          seen.touch(entry)
+        }
+        out.takeOn(first, to)
       },
       onWatermark(watermark, before) {
         const step = Math.floor(watermark / stepMs)

@@ -3,12 +3,13 @@ import { refusePromise } from '../runtime/atOnce.ts'
 import { type Duration, durationMs } from '../runtime/duration.ts'
 import { ConfigurationError, StateMismatchError } from '../runtime/errors.ts'
 import type { StateCodec } from '../runtime/keyedState.ts'
-import { kept } from '../runtime/lent.ts'
+import { kept, place } from '../runtime/lent.ts'
 import type { OperatorSpec } from '../runtime/operator.ts'
 import { checkOptions, needed, type OptionRules, optional } from '../runtime/options.ts'
 import { plainState } from '../runtime/plainState.ts'
 import type { SavedOperator } from '../runtime/savedState.ts'
-import { stateful } from '../runtime/stateful.ts'
+import { Span, SpanTime } from '../runtime/span.ts'
+import { spanning } from '../runtime/spanning.ts'
 import { type HeldValue, LeapGuard, type SavedGuard } from './leapGuard.ts'
 
 /** Where `eventTime` finds the time of a value, and how far it trusts it. */
@@ -85,7 +86,7 @@ export function eventTime<T>(options: EventTimeOptions<T>): MonoTypeOperatorFunc
     takesLent: true,
     onReject: options.onReject,
   }
-  return stateful<T, T>(spec, (restored, out) => {
+  return spanning<T, T>(spec, (restored, out) => {
     const guard = isGuarded
       ? new LeapGuard<T>({ maxOutOfOrdernessMs, maxAdvanceMs, confirmations, codec }, restored)
       : null
@@ -99,6 +100,24 @@ export function eventTime<T>(options: EventTimeOptions<T>): MonoTypeOperatorFunc
         if (held.isAccepted) out.during(held.origin, () => pass(held.value, held.time))
         else out.reject('time-leap', held.explain(), held.origin)
       }
+    }
+
+    const time = new SpanTime()
+    const timed = new Span<T>()
+    let newest = Number.NEGATIVE_INFINITY
+    let quietUntil = Number.NEGATIVE_INFINITY
+
+    /** True where nothing is due by the time that the value moves to. */
+    function isQuiet(value: T, record: number): boolean {
+      const at = of(value)
+      if (!Number.isSafeInteger(at) || isOfThePast?.(value) === true) return false
+      if (maxAdvanceMs !== undefined && at > newest + maxAdvanceMs) return false
+      if (at > newest) {
+        if (at - maxOutOfOrdernessMs - 1 >= quietUntil) return false
+        newest = at
+      }
+      time.of[record] = at
+      return true
     }
 
     return {
@@ -124,6 +143,35 @@ export function eventTime<T>(options: EventTimeOptions<T>): MonoTypeOperatorFunc
       onComplete() {
         if (guard !== null) settle(guard.end())
         out.close()
+      },
+      look(span, to) {
+        if (guard?.isQuiet === false) return span.recordBehind(0, to)
+        newest = guard?.newest ?? Number.NEGATIVE_INFINITY
+        timed.beginWith(span)
+        timed.time = time
+        const { value } = span
+        const count = span.countBefore(to)
+        quietUntil = out.quietUntil
+        try {
+          for (; timed.count < count; timed.count += 1) {
+            const record = span.records[timed.count] as number
+            value[place] = record
+            if (!isQuiet(value, record)) break
+          }
+        } catch {
+          // It is asked again when the value comes by itself, and what it throws is told then.
+        }
+        return out.lookOn(timed, span.recordBehind(timed.count, to))
+      },
+      take(_span, to) {
+        out.takeOn(timed, to)
+        let last = Number.NEGATIVE_INFINITY
+        for (let i = timed.countBefore(to) - 1; i >= 0; i -= 1) {
+          const at = time.of[timed.records[i] as number] as number
+          if (at > last) last = at
+        }
+        guard?.follow(last)
+        out.advance(last - maxOutOfOrdernessMs - 1)
       },
       ...(guard === null ? {} : { snapshot: () => guard.snapshot() }),
     }

@@ -50,11 +50,19 @@ export class WindowStates<A> {
   }
 
   of(window: Window): KeyedState<Held<A>> {
+    const known = this.known(window)
+    if (known !== undefined) return known
+    const map = mapOf(window)
+    this.#byMap.set(map, this.#open(map))
+    return this.known(window) as KeyedState<Held<A>>
+  }
+
+  /** The same, undefined where nothing was ever kept for such windows. */
+  known(window: Window): KeyedState<Held<A>> | undefined {
     const sizeMs = lengthOf(window)
     if (this.#last !== null && window.name === this.#lastName && sizeMs === this.#lastSizeMs) return this.#last
-    const map = mapOf(window)
-    const state = this.#byMap.get(map) ?? this.#open(map)
-    this.#byMap.set(map, state)
+    const state = this.#byMap.get(mapOf(window))
+    if (state === undefined) return undefined
     this.#last = state
     this.#lastName = window.name
     this.#lastSizeMs = sizeMs

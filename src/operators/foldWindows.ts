@@ -3,17 +3,25 @@ import { ConfigurationError, OperatorError } from '../runtime/errors.ts'
 import { elsewhereReason } from '../runtime/foreignRows.ts'
 import type { Json } from '../runtime/json.ts'
 import type { KeyedEntry, StateCodec } from '../runtime/keyedState.ts'
-import { kept } from '../runtime/lent.ts'
+import { kept, place } from '../runtime/lent.ts'
 import { namedAbove } from '../runtime/namedObservable.ts'
 import type { OperatorSpec } from '../runtime/operator.ts'
 import { resultText } from '../runtime/resultText.ts'
 import type { SavedOperator } from '../runtime/savedState.ts'
-import { stateful } from '../runtime/stateful.ts'
+import type { Lending } from '../runtime/span.ts'
+import { spanning } from '../runtime/spanning.ts'
 import { type PreviewOptions, previewRule } from './earlyResults.ts'
 import { foldId, foldVersion, type Held, heldCodec, migrated, WindowStates } from './foldState.ts'
 import { PaneCounts } from './paneCounts.ts'
 import { panesOf, windowsOver } from './panes.ts'
-import { foldedAs, type Window, type WindowElement, type WindowFired, type WindowWithdrawn } from './window.ts'
+import {
+  foldedAs,
+  type Window,
+  type WindowElement,
+  type WindowFired,
+  type WindowValue,
+  type WindowWithdrawn,
+} from './window.ts'
 
 /** How a result came about. */
 export interface Fired {
@@ -92,7 +100,7 @@ export function foldWindows<T, A, R>(options: FoldOptions, fold: Fold<T, A, R>):
     takesLent: true,
     isUnsettled: rule.at !== 'never' || fold.withdraw !== undefined || fold.vanished !== undefined,
   }
-  const folding = stateful<WindowElement<T>, R>(spec, (restored, out) => {
+  const folding = spanning<WindowElement<T>, R>(spec, (restored, out) => {
     const keeper = {}
     const countsValues = rule.at === 'values'
     const comparesResults = fold.vanished !== undefined
@@ -114,13 +122,12 @@ export function foldWindows<T, A, R>(options: FoldOptions, fold: Fold<T, A, R>):
     function find(window: RememberingWindow): KeyedEntry<Held<A>> | undefined {
       const known = window[foldedAs]
       if (known?.value.keeper === keeper && !known.isDeleted) return known as KeyedEntry<Held<A>>
-      const entry = states.of(window).entry(window.id)
+      const entry = states.known(window)?.entry(window.id)
       if (entry !== undefined && known === null) window[foldedAs] = entry
       return entry
     }
 
-    function add(window: Window, value: T): void {
-      const entry = find(window)
+    function add(window: Window, value: T, entry: KeyedEntry<Held<A>> | undefined): void {
       if (entry === undefined) needAllFor(window)
       if (comparesResults) rememberFired(window, entry?.value)
       const state = states.of(window)
@@ -134,6 +141,22 @@ export function foldWindows<T, A, R>(options: FoldOptions, fold: Fold<T, A, R>):
       if (held.isWithdrawn) held.isWithdrawn = false
       if (countsValues) countValue(held)
       else if (held.isShown && !held.hasFired) due(held)
+    }
+
+    /** Takes a value for good. */
+    function enter(window: Window, lent: T, entry = find(window)): void {
+      const value = fold.takesLent === true ? lent : kept(lent)
+      add(window, value, entry)
+      if (previews.size > 0) forgetPreview(window, value)
+    }
+
+    /** By record, where values come many at once. */
+    const entries: KeyedEntry<Held<A>>[] = []
+
+    /** Whether another value changes no more than what is kept for the window. */
+    function isQuiet(window: Window, { hasFired, isWithdrawn, isShown }: Held<A>): boolean {
+      if (hasFired || isWithdrawn || countsValues || (rule.at === 'time' && isShown)) return false
+      return window.varies !== true && window.hops === undefined
     }
 
     function heldFor(window: Window, accumulator: A, isShown: boolean): Held<A> {
@@ -165,9 +188,16 @@ export function foldWindows<T, A, R>(options: FoldOptions, fold: Fold<T, A, R>):
 
     /** The accumulators of these windows as one, in their order; undefined where there is none. */
     function mergedOf(windows: readonly Window[]): A | undefined {
-      const held = windows.flatMap((window) => states.of(window).get(window.id) ?? [])
-      const [first, ...others] = held.map(({ accumulator }) => accumulator)
-      return first === undefined || others.length === 0 ? first : others.reduce(needMerge(), first)
+      let merged: A | undefined
+      let isFirst = true
+      for (const window of windows) {
+        const entry = find(window)
+        if (entry === undefined) continue
+        const { accumulator } = entry.value
+        merged = isFirst ? accumulator : needMerge()(merged as A, accumulator)
+        isFirst = false
+      }
+      return merged
     }
 
     /** Before a value enters: what the windows that it corrects came to. */
@@ -354,12 +384,8 @@ export function foldWindows<T, A, R>(options: FoldOptions, fold: Fold<T, A, R>):
       onValue(element) {
         const { window } = element
         if (element.kind === 'value') {
-          const value = fold.takesLent === true ? element.value : kept(element.value)
-          if (element.isProvisional) preview(window, value)
-          else {
-            add(window, value)
-            if (previews.size > 0) forgetPreview(window, value)
-          }
+          if (element.isProvisional) preview(window, kept(element.value))
+          else enter(window, element.value)
         } else if (element.kind === 'fired') fire(element)
         else if (element.kind === 'merged') merge(window, element.from)
         else if (element.kind === 'withdrawn') withdraw(element)
@@ -368,6 +394,32 @@ export function foldWindows<T, A, R>(options: FoldOptions, fold: Fold<T, A, R>):
           before.delete(window.id)
           if (previews.size > 0) previews.delete(foldId(window))
           paneCounts.forget(window)
+        }
+      },
+      look(span, to) {
+        const count = span.countBefore(to)
+        let looked = 0
+        const element = span.value
+        for (; looked < count; looked += 1) {
+          const record = span.records[looked] as number
+          element[place] = record
+          const entry = find(element.window)
+          if (entry === undefined || !isQuiet(element.window, entry.value)) break
+          entries[record] = entry
+        }
+        return span.recordBehind(looked, to)
+      },
+      take(span, to) {
+        const count = span.countBefore(to)
+        const element = span.value as Lending<WindowValue<T>>
+        for (let i = 0; i < count; i += 1) {
+          const record = span.records[i] as number
+          element[place] = record
+          try {
+            enter(element.window, element.value, entries[record])
+          } catch (error) {
+            out.failedAt(record, error)
+          }
         }
       },
       onElsewhere(window, detail) {

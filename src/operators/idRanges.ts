@@ -32,6 +32,9 @@ export class IdRanges {
   #lower: Run[] | null = null
   /** Below those, ascending and never empty; null until there are many. */
   #blocks: RunBlock[] | null = null
+  /** The look that ids were foreseen in, and how far the highest run would go with them. */
+  #look = 0
+  #foreseenTo = -1
   /** Told of each block that was made or changed, and of each that is gone. */
   onBlock: (block: RunBlock, isGone: boolean) => void = () => undefined
   /** When whoever keeps the set looks for runs to forget. */
@@ -68,6 +71,18 @@ export class IdRanges {
     if (id !== this.#to + 1 || this.isEmpty) return this.#addApart(id, time)
     this.#to = id
     if (time > this.#newest) this.#newest = time
+    return true
+  }
+
+  /** What `add` would give for the id, behind those foreseen in the same look; null where it would do more than go on with the highest run. */
+  foresee(id: number, look: number): boolean | null {
+    if (this.#look !== look) {
+      this.#look = look
+      this.#foreseenTo = this.#to
+    }
+    if (id <= this.#foreseenTo && id >= this.#from) return false
+    if (id !== this.#foreseenTo + 1 || this.isEmpty) return null
+    this.#foreseenTo = id
     return true
   }
 

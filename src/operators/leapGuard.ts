@@ -62,10 +62,20 @@ export class LeapGuard<T> {
     return this.#held.length === 0
   }
 
+  /** The newest time that was believed, ms UTC; minus infinity before the first. */
+  get newest(): number {
+    return this.#newest
+  }
+
+  /** A value of this time was believed, and those before it. */
+  follow(time: number): void {
+    if (time > this.#newest) this.#newest = time
+  }
+
   /** True, and the newest time follows, when the time is within reach of the newest one. */
   reaches(time: number): boolean {
     if (time > this.#newest + this.#options.maxAdvanceMs) return false
-    if (time > this.#newest) this.#newest = time
+    this.follow(time)
     return true
   }
 

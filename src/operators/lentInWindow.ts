@@ -1,25 +1,40 @@
-import { keep, kept, Lent } from '../runtime/lent.ts'
+import { keep, kept, Lent, place } from '../runtime/lent.ts'
+import type { Lending } from '../runtime/span.ts'
 import type { Window, WindowValue } from './window.ts'
 
-/** Puts values into windows: each into an element of its own, those that are lent into one that is lent as well. */
-export function lendingInWindow<T>(): (window: Window, value: T) => WindowValue<T> {
-  const lent = new LentInWindow<T>()
-  return (window, value) => {
-    if (value instanceof Lent) return lent.of(window, value)
-    return { kind: 'value', window, value, isProvisional: false }
-  }
-}
-
-class LentInWindow<T> extends Lent<WindowValue<T>> implements WindowValue<T> {
+/** Values in their windows: each is an element of its own, and those that are lent are in one that is lent as well. */
+export class LentInWindow<T> extends Lent<WindowValue<T>> implements WindowValue<T> {
   readonly kind = 'value'
   readonly isProvisional = false
   window!: Window
   value!: T
+  /** By record, where values come many at once. */
+  readonly #windows: Window[] = []
+  #lending: Lending<T> | null = null
 
-  of(window: Window, value: T): this {
+  /** The element of a value that comes by itself. */
+  inWindow(window: Window, value: T): WindowValue<T> {
+    if (!(value instanceof Lent)) return { kind: 'value', window, value, isProvisional: false }
     this.window = window
     this.value = value
     return this
+  }
+
+  /** The elements of values that come many at once. */
+  over(value: Lending<T>): this {
+    this.value = value
+    this.#lending = value
+    return this
+  }
+
+  /** The value of the record is in this window. */
+  put(record: number, window: Window): void {
+    this.#windows[record] = window
+  }
+
+  override set [place](record: number) {
+    this.window = this.#windows[record] as Window
+    if (this.#lending !== null) this.#lending[place] = record
   }
 
   override [keep](): WindowValue<T> {

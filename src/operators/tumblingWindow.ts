@@ -5,18 +5,19 @@ import { ConfigurationError } from '../runtime/errors.ts'
 import { elsewhereReason } from '../runtime/foreignRows.ts'
 import type { Json } from '../runtime/json.ts'
 import type { StateCodec } from '../runtime/keyedState.ts'
-import { kept } from '../runtime/lent.ts'
+import { kept, place } from '../runtime/lent.ts'
 import type { OperatorSpec } from '../runtime/operator.ts'
 import { checkOptions, needed, type OptionRules, optional } from '../runtime/options.ts'
 import type { SavedOperator } from '../runtime/savedState.ts'
-import { stateful } from '../runtime/stateful.ts'
+import { type Lending, Span } from '../runtime/span.ts'
+import { spanning } from '../runtime/spanning.ts'
 import { TimerQueue } from '../runtime/timerQueue.ts'
 import { Hole, OpenHoles } from './holes.ts'
 import { keyOf } from './keyOf.ts'
 import { Lateness } from './lateness.ts'
-import { lendingInWindow } from './lentInWindow.ts'
+import { LentInWindow } from './lentInWindow.ts'
 import { type OpenWindow, OpenWindows } from './openWindows.ts'
-import { foldedAs, type WindowElement, windowId } from './window.ts'
+import { foldedAs, type Window, type WindowElement, windowId } from './window.ts'
 
 /** How long the windows of `tumblingWindow` are, whose they are, and how long each stays open for corrections. */
 export interface TumblingWindowOptions<T> {
@@ -93,10 +94,10 @@ export function tumblingWindow<T>(options: TumblingWindowOptions<T>): OperatorFu
     takesLent: true,
     onReject: options.onReject,
   }
-  return stateful<T | Hole, WindowElement<T>>(spec, (restored, out) => {
+  return spanning<T | Hole, WindowElement<T>>(spec, (restored, out) => {
     const saved = restored.keyed<OpenWindow>(windowState(name, sizeMs))
     const windows = new OpenWindows()
-    const inWindow = lendingInWindow<T>()
+    const lent = new LentInWindow<T>()
     const firing = new TimerQueue<OpenWindow>()
     const ending = new TimerQueue<OpenWindow>()
 
@@ -178,7 +179,7 @@ export function tumblingWindow<T>(options: TumblingWindowOptions<T>): OperatorFu
       keep(one)
     }
 
-    function place(value: T): void {
+    function put(value: T): void {
       const at = of === undefined ? out.valueTime() : of(value)
       if (!Number.isSafeInteger(at)) {
         refusePromise(`${name}: of`, at)
@@ -213,14 +214,49 @@ export function tumblingWindow<T>(options: TumblingWindowOptions<T>): OperatorFu
         out.reject(elsewhereReason, `${name}: ${key}: ${one.elsewhere}`)
         return
       }
-      out.emit(inWindow(one.window, value))
+      out.emit(lent.inWindow(one.window, value))
       if (watermark >= last) fire(one)
+    }
+
+    const placed = new Span<WindowElement<T>>()
+
+    /** The window that takes the value and has nothing to say about it; undefined where there is none. */
+    function quietWindow(value: T, eventTime: number): Window | undefined {
+      const at = of === undefined ? eventTime : of(value)
+      if (!Number.isSafeInteger(at) || (isProvisional !== undefined && isProvisional(value) !== false)) return undefined
+      const one = windows.find(keyOf(by, value, name), Math.floor(at / sizeMs))
+      // One that has not fired yet is due later than all that comes with the span.
+      return one !== undefined && one.revision === 0 && one.elsewhere === null ? one.window : undefined
     }
 
     return {
       onValue(value) {
         if (holes !== null && value instanceof Hole) return onHole(value)
-        place(value as T)
+        put(value as T)
+      },
+      look(span, to) {
+        const { time } = span
+        placed.begin(span)
+        placed.records = span.records
+        // A hole is never lent.
+        const value = span.value as unknown as Lending<T>
+        placed.value = lent.over(value)
+        const count = time === null ? 0 : span.countBefore(to)
+        try {
+          for (; placed.count < count; placed.count += 1) {
+            const record = span.records[placed.count] as number
+            value[place] = record
+            const window = quietWindow(value, time?.of[record] as number)
+            if (window === undefined) break
+            lent.put(record, window)
+          }
+        } catch {
+          // It is asked again when the value comes by itself, and what it throws is told then.
+        }
+        return out.lookOn(placed, span.recordBehind(placed.count, to))
+      },
+      take(_span, to) {
+        out.takeOn(placed, to)
       },
       onWatermark(watermark) {
         for (let due = firing.take(watermark); due !== undefined; due = firing.take(watermark)) {

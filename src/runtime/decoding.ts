@@ -1,10 +1,12 @@
 import type { OperatorFunction } from 'rxjs'
 import { type Codec, type Lender, Rejection } from './codec.ts'
+import { Lent } from './lent.ts'
 import { NamedObservable } from './namedObservable.ts'
-import type { BuildLogic, OperatorSpec } from './operator.ts'
+import type { OperatorSpec } from './operator.ts'
 import type { ReadAhead } from './readAhead.ts'
 import type { RecordView } from './record.ts'
-import { stateful } from './stateful.ts'
+import { type Lending, Span } from './span.ts'
+import { type BuildSpanLogic, spanning } from './spanning.ts'
 
 /** Passes the value that the codec makes of each record, and sets aside what it rejects. */
 export function decoding<T>(
@@ -15,31 +17,33 @@ export function decoding<T>(
   return (source) => {
     // A record that a step has made, of a part of another one say, tells nothing of the bytes that an archive keeps.
     const isInput = source instanceof NamedObservable && source.node.kind === 'input'
-    return stateful<RecordView, T>(spec, decoder(codec, isInput))(source)
+    return spanning<RecordView, T>(spec, decoder(codec, isInput))(source)
   }
 }
 
-function decoder<T>(codec: Codec<T>, isInput: boolean): BuildLogic<RecordView, T> {
+function decoder<T>(codec: Codec<T>, isInput: boolean): BuildSpanLogic<RecordView, T> {
   return (_restored, out) => {
     let lender: Lender<T> | undefined
-    let filling = 0
+    /** By the first row of a partition, what was read last of it. */
+    const fillings = new Map<number, number>()
+    const values = new Span<T>()
 
-    /** The value of the record at hand, of those that were read together; undefined where it has to be read by itself. */
-    function lent(ahead: ReadAhead): T | undefined {
-      lender ??= codec.lender?.()
+    /** The value of the record of that number, of those that were read together; undefined where it has to be read by itself. */
+    function lent(ahead: ReadAhead, record: number): T | undefined {
+      lender ??= codec.lender?.(ahead.rows)
       if (lender === undefined) return undefined
-      if (ahead.filling !== filling) {
+      if (ahead.filling !== fillings.get(ahead.firstRow)) {
         lender.read(ahead)
-        filling = ahead.filling
+        fillings.set(ahead.firstRow, ahead.filling)
       }
-      return lender.lend(ahead.at)
+      return lender.lend(ahead.firstRow + record)
     }
 
     return {
       onValue(record) {
         const { ahead } = out
         if (ahead?.isAtHand(record) === true) {
-          const value = lent(ahead)
+          const value = lent(ahead, ahead.at)
           if (value !== undefined) {
             out.facts.isJsonObject = true
             out.emit(value)
@@ -50,6 +54,22 @@ function decoder<T>(codec: Codec<T>, isInput: boolean): BuildLogic<RecordView, T
         const value = codec.decode(record, isInput ? out.facts : undefined)
         if (value instanceof Rejection) out.reject(value.reason, value.detail)
         else if (value !== undefined) out.emit(value)
+      },
+      look(span, to) {
+        const { ahead } = out
+        values.begin(span)
+        values.records = span.records
+        const count = ahead === null ? 0 : span.countBefore(to)
+        for (; values.count < count; values.count += 1) {
+          const value = lent(ahead as ReadAhead, span.records[values.count] as number)
+          if (!(value instanceof Lent) || (values.count > 0 && value !== values.value)) break
+          values.value = value as Lending<T>
+        }
+        return out.lookOn(values, span.recordBehind(values.count, to))
+      },
+      take(_span, to) {
+        out.facts.isJsonObject = true
+        out.takeOn(values, to)
       },
     }
   }

@@ -1,4 +1,8 @@
 import type { Subscriber } from 'rxjs'
+import type { SpanReader } from './span.ts'
+
+/** Moves a value that is lent to the record of this number, of those that were read together and lend the same object. */
+export const place: unique symbol = Symbol('place')
 
 /** Makes a value of its own of one that is lent. */
 export const keep: unique symbol = Symbol('keep')
@@ -8,6 +12,7 @@ export const keep: unique symbol = Symbol('keep')
  * before it returns, passes it on as it is, and keeps what `kept` makes of it.
  */
 export abstract class Lent<T> {
+  abstract set [place](record: number)
   /** The value for good. */
   abstract [keep](): T
 }
@@ -30,8 +35,8 @@ export function kept<T>(value: T): T {
   return value instanceof Lent ? (value as Lent<T>)[keep]() : value
 }
 
-/** Takes values that are lent, beside such as are not. */
-export interface Borrower<T> {
+/** Takes values that are lent, beside such as are not, and spans of them. */
+export interface Borrower<T> extends SpanReader<T> {
   /** What `next` does, with a value that is lent. */
   nextLent(value: T): void
 }

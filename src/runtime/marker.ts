@@ -1,5 +1,5 @@
 import type { OutgoingMessage } from './destination.ts'
-import type { RecordHeader, RecordView } from './record.ts'
+import { farthestTimestamp, type RecordHeader, type RecordView } from './record.ts'
 
 /** The header by which a record of a topic is known as a marker: it says how far the time of an upstream task is, and is no value. */
 export const markerHeader = 'millrace-marker'
@@ -55,8 +55,8 @@ export function isMarker({ headers }: OutgoingMessage): boolean {
 export function markerMessage(marker: Marker): OutgoingMessage {
   const { pipeline, topic, outlet, task, watermark } = marker
   return {
-    // Not before 1970, where logs take it for none.
-    time: Math.max(0, watermark ?? 0),
+    // Not before 1970, where logs take it for none, and none that a log does not take.
+    time: Math.min(farthestTimestamp, Math.max(0, watermark ?? 0)),
     key: Buffer.from(`${markerKeyPrefix}${pipeline}/${topic}/${outlet}/${task}`),
     value: Buffer.from(JSON.stringify(marker)),
     headers: [{ key: markerHeader, value: Buffer.from(layoutVersion) }],

@@ -6,7 +6,7 @@ import { headersBytes } from './encodeHeaders.ts'
 import { MillraceError } from './errors.ts'
 import { isMarkerHeader, type Marker, markerMessage } from './marker.ts'
 import type { MessagesOutlet } from './outlet.ts'
-import { isRedriveHeader, type RecordHeader } from './record.ts'
+import { farthestTimestamp, isRedriveHeader, type RecordHeader } from './record.ts'
 import type { ResultBuffer } from './resultBuffer.ts'
 
 /** The messages of one outlet between two cuts, numbered. Keeps them until they are taken. */
@@ -75,8 +75,8 @@ export class MessageBuffer implements ResultBuffer {
       refusePromise(`outlet ${this.name}: encode`, message)
       refusePromise(`outlet ${this.name}: encode, for the time,`, message.time)
       refusePromise(`outlet ${this.name}: encode, for the value,`, message.value)
-      if (!Number.isSafeInteger(message.time))
-        throw new TypeError(`its time is ${message.time}, not a whole number of ms`)
+      if (!(Number.isSafeInteger(message.time) && Math.abs(message.time) <= farthestTimestamp))
+        throw new TypeError(`its time is ${message.time}, not a whole number of ms within ${farthestTimestamp} of 1970`)
       requireBytes('key', message.key)
       requireBytes('value', message.value)
       requireIdentity(message.identity)

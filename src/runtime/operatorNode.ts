@@ -10,10 +10,11 @@ import type { MakingWindow, RowMaker } from './foreignRows.ts'
 import { KeyedTimers, timerState } from './keyedTimers.ts'
 import { type Borrower, borrows, kept, Lent } from './lent.ts'
 import type { Marker } from './marker.ts'
-import type { BuildLogic, Cut, Logic, Meeting, OperatorSpec, Output, RecordedAnswer, Restored } from './operator.ts'
+import type { BuildLogic, Cut, Logic, Meeting, OperatorSpec, RecordedAnswer, Restored } from './operator.ts'
 import { Pace } from './pace.ts'
 import type { ReadAhead } from './readAhead.ts'
 import type { RecordFacts } from './record.ts'
+import { lookBelow, type Span, type SpanLogic, type SpanOutput } from './span.ts'
 import type { TimeDomain, TimedNode } from './timeDomain.ts'
 import { notSettled } from './unsettled.ts'
 import { Withdrawn } from './withdrawn.ts'
@@ -45,6 +46,8 @@ export interface OperatorHost {
   elsewhere(node: AnyNode, window: string): string | undefined
   /** The logic of the node has thrown. */
   failed(node: AnyNode, error: unknown): void
+  /** The same at the value of one of the records that are taken as a span: it is told when all of them are. */
+  failedAt(node: AnyNode, record: number, error: unknown): void
   /** A step that is no operator of ours has failed above the node. */
   stepFailed(node: AnyNode, error: unknown): void
   reject(rejected: Rejected, spec: OperatorSpec, origin?: Origin): void
@@ -76,7 +79,7 @@ const timersMap = '$timers'
 /**
  * One operator at work: the subscriber of what is above it, and the output of its logic. It is the same in a task and outside of one; what differs is the host's.
  */
-export class OperatorNode<I, O> extends Subscriber<I> implements Output<O>, TimedNode, Borrower<I> {
+export class OperatorNode<I, O> extends Subscriber<I> implements SpanOutput<O>, TimedNode, Borrower<I> {
   readonly spec: OperatorSpec
   readonly host: OperatorHost
   readonly work: AsyncWork | null
@@ -84,7 +87,7 @@ export class OperatorNode<I, O> extends Subscriber<I> implements Output<O>, Time
   time: TimeDomain | null
   /** Of an operator that moves one of several times. */
   clock: EventClock | null = null
-  logic: Logic<I> = unbuilt
+  logic: Logic<I> & Partial<SpanLogic<I>> = unbuilt
   order = 0
   turn = 0
   nextDue = Number.POSITIVE_INFINITY
@@ -99,6 +102,8 @@ export class OperatorNode<I, O> extends Subscriber<I> implements Output<O>, Time
   #isOrdinary = false
   #isLoose = false
   #hasEnded = false
+  /** The last look in which values came here. */
+  #lookedIn = 0
   #wakesAtMoves = false
   /** True where results depend on what comes first, a value or a move of time. */
   #goesByTime = false
@@ -176,6 +181,38 @@ export class OperatorNode<I, O> extends Subscriber<I> implements Output<O>, Time
     } catch (error) {
       this.host.failed(this.any, error)
     }
+  }
+
+  look(span: Span<I>, to: number): number {
+    const first = span.recordBehind(0, to)
+    // Values that come here on two ways come in turns, and not first all of one way.
+    if (first === to || this.#lookedIn === span.look || !this.#isOrdinary || this.isStopped) return first
+    this.#lookedIn = span.look
+    return this.logic.look?.(span, to) ?? first
+  }
+
+  take(span: Span<I>, to: number): void {
+    const count = span.countBefore(to)
+    if (count === 0) return
+    this.valuesIn += count
+    this.logic.take?.(span, to)
+  }
+
+  lookOn(span: Span<O>, to: number): number {
+    return lookBelow(this.#borrower, span, to)
+  }
+
+  takeOn(span: Span<O>, to: number): void {
+    this.valuesOut += span.countBefore(to)
+    this.#borrower?.take(span, to)
+  }
+
+  get quietUntil(): number {
+    return this.clock === null && this.time !== null ? this.time.nextDue : Number.NEGATIVE_INFINITY
+  }
+
+  failedAt(record: number, error: unknown): void {
+    this.host.failedAt(this.any, record, error)
   }
 
   protected override _error(error: unknown): void {
@@ -332,7 +369,8 @@ export class OperatorNode<I, O> extends Subscriber<I> implements Output<O>, Time
     this.valuesOut += 1
     time.valueTime = eventTime
     try {
-      this.#downstream.next(value)
+      if (value instanceof Lent) this.#lend(value)
+      else this.#downstream.next(value)
     } finally {
       time.valueTime = before
     }

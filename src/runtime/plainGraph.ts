@@ -190,6 +190,9 @@ class PlainGraph implements OperatorHost {
     act()
   }
 
+  /** Outside of a task no records are read ahead. */
+  failedAt(): void {}
+
   workDone(node: AnyNode): void {
     node.work?.release()
     node.completeWhenIdle()

@@ -3,6 +3,9 @@
 
 import { VarintReader } from './varint.ts'
 
+/** ms before and after 1970 that a log has a time for, some 71,000 years: the difference of two such times, with its sign, is still a safe integer. */
+export const farthestTimestamp = 2 ** 51
+
 /** One of a record's headers. A name may occur more than once. */
 export interface RecordHeader {
   /** Text in Kafka; bytes that are not UTF-8 read as U+FFFD. */

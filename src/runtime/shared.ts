@@ -1,5 +1,6 @@
 import { Observable, Subscriber } from 'rxjs'
 import { type Borrower, borrows, kept } from './lent.ts'
+import { lookBelow, type Span } from './span.ts'
 
 interface Reader<T> {
   readonly subscriber: Subscriber<T>
@@ -50,6 +51,16 @@ class Connection<T> extends Subscriber<T> implements Borrower<T> {
         subscriber.next(own)
       }
     }
+  }
+
+  look(span: Span<T>, to: number): number {
+    let quiet = to
+    for (const { borrower } of this.#readers) quiet = lookBelow(borrower, span, quiet)
+    return quiet
+  }
+
+  take(span: Span<T>, to: number): void {
+    for (const { borrower } of this.#readers) borrower?.take(span, to)
   }
 
   protected override _next(value: T): void {

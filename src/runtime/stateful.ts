@@ -2,9 +2,10 @@ import type { OperatorFunction } from 'rxjs'
 import { currentTask, runningTask } from './currentTask.ts'
 import { ConfigurationError } from './errors.ts'
 import { NamedObservable } from './namedObservable.ts'
-import type { BuildLogic, Logic, OperatorSpec } from './operator.ts'
+import type { BuildLogic, OperatorSpec } from './operator.ts'
 import { checkArgument, checkMethods, checkOptions, needed, type OptionRules, optional } from './options.ts'
 import { subscribePlain } from './plainGraph.ts'
+import type { SpanLogic } from './span.ts'
 
 const rules: OptionRules<OperatorSpec> = {
   name: needed.text,
@@ -31,7 +32,7 @@ const rules: OptionRules<OperatorSpec> = {
   onReject: optional.anyFunction,
 }
 
-const methods: Readonly<Record<keyof Logic<never>, true>> = {
+const methods: Readonly<Record<keyof SpanLogic<never>, true>> = {
   onValue: true,
   onTimer: true,
   onWatermark: true,
@@ -45,6 +46,8 @@ const methods: Readonly<Record<keyof Logic<never>, true>> = {
   hasEnded: true,
   heldBy: true,
   onMarker: true,
+  look: true,
+  take: true,
 }
 
 /**

@@ -1,4 +1,5 @@
 import type { Observable, Subscriber } from 'rxjs'
+import { AheadPush, type Credit } from './aheadPush.ts'
 import { type AnswerBook, type AskedPlace, type LookupAnswer, noAnswers } from './answers.ts'
 import { BadRowError } from './badRow.ts'
 import type {
@@ -66,12 +67,6 @@ export interface TaskCut {
   readonly inputEnds: readonly InputEnd[]
 }
 
-/** How many records, and how many bytes of them, may come together between two cuts. */
-export interface Credit {
-  readonly maxUncommittedRecords: number
-  readonly maxUncommittedBytes: number
-}
-
 /** What a task is told of where it runs: for the markers that it writes, and for operators that call somebody outside. */
 export interface TaskSurroundings {
   readonly clock: Clock
@@ -132,11 +127,12 @@ export class StreamTask implements OperatorHost {
   #answerBytes = 0
   readonly #surroundings: TaskSurroundings
   /** Counts results and letters, so that who pushes many records at once sees that there is one more. */
-  #brought = 0
+  brought = 0
   readonly #ownResults: RecordResults
   readonly #limits: TaskLimits
   readonly #pipeline: Pipeline
   readonly #inputs: TaskInputs
+  readonly #aheadPush: AheadPush
   readonly #outlets: TaskOutlets
   readonly #state: TaskState
   readonly #nodes: AnyNode[] = []
@@ -169,6 +165,7 @@ export class StreamTask implements OperatorHost {
     const starts = typeof startOffsets === 'number' ? [startOffsets] : startOffsets
     const nextOffsets = inputs.map((_, i) => savedOffset(saved, i) ?? (starts[i] as number))
     this.#inputs = new TaskInputs(inputs, nextOffsets)
+    this.#aheadPush = new AheadPush(this, this.#inputs, limits)
     const shared = inputs.map((input) => isShared(inputs, input))
     this.#shared = shared.includes(true) ? shared : null
     const watermark = saved?.watermark ?? null
@@ -349,8 +346,7 @@ export class StreamTask implements OperatorHost {
   }
 
   /**
-   * Does what `push` does with the record at hand, and with credit goes on with those behind it, as long as there is some, none has brought anything about and each is an ordinary one. The last
-   * one that was pushed is at hand then.
+   * Does what `push` does with the record at hand, and with credit goes on with those behind it (`AheadPush`).
    * @param credit null for the one record alone
    * @param archive takes each record behind its push
    * @param until the first offset before which something else is due
@@ -362,46 +358,20 @@ export class StreamTask implements OperatorHost {
     archive: RecordTap | null,
     until = Number.POSITIVE_INFINITY,
   ): void {
-    const { provenance, facts } = this
-    const { nextOffsets } = this.#inputs
-    const brought = this.#brought
-    if (!this.#isOrdinary(ahead, ahead.at)) {
-      this.push(ahead.show(), input)
-      archive?.append(ahead.view, facts)
-      return
-    }
-    this.ahead = ahead
-    setRunning(this)
-    provenance.gate = open
-    try {
-      for (;;) {
-        const { at } = ahead
-        provenance.beginAhead(ahead, input)
-        facts.isJsonObject = false
-        this.#ownResults.begin()
-        this.#inputs.pushAhead(input, ahead)
-        provenance.end()
-        nextOffsets[input] = (ahead.offsets[at] as number) + 1
-        this.uncutRecords += 1
-        this.uncutBytes += ahead.bytesAt(at)
-        if (this.#failure !== null) break
-        archive?.append(ahead.show(), facts)
-        if (credit === null || this.#brought !== brought || !ahead.hasNext || !this.#isOrdinary(ahead, at + 1)) break
-        if (this.uncutRecords >= credit.maxUncommittedRecords || this.uncutBytes >= credit.maxUncommittedBytes) break
-        if ((ahead.offsets[at + 1] as number) >= until) break
-        ahead.at = at + 1
-      }
-    } finally {
-      setRunning(null)
-      provenance.gate = atRest
-      this.ahead = null
-    }
+    this.#aheadPush.push(ahead, input, credit, archive, until)
     if (this.#failure !== null) this.#throwFailure()
   }
 
-  /** Not one that says something beside its value, or is too large. */
-  #isOrdinary(ahead: ReadAhead, at: number): boolean {
-    return ahead.headersLengths[at] === 0 && ahead.bytesAt(at) <= this.#limits.maxRecordBytes
+  get hasFailed(): boolean {
+    return this.#failure !== null
+  }
+
+  beginRecord(): void {
+    this.#ownResults.begin()
+  }
+
+  failedAt(node: AnyNode, record: number, error: unknown): void {
+    this.#aheadPush.failedAt(node, record, error)
   }
 
   /**
@@ -610,7 +580,7 @@ export class StreamTask implements OperatorHost {
     if (letter === null) return
     // What every task reads is set aside by every task, and stored by the first.
     if (this.#shared?.[letter.input ?? 0] === true && this.#surroundings.task !== 0) return
-    this.#brought += 1
+    this.brought += 1
     this.#letters.push(letter)
     this.#letterBytes += letterBytes(letter)
   }
@@ -752,7 +722,7 @@ export class StreamTask implements OperatorHost {
   }
 
   #add(outlet: ResultBuffer, result: unknown): void {
-    this.#brought += 1
+    this.brought += 1
     if (outlet.isMixedBy(this.stage)) this.#fail(mixesRows(outlet.name))
     const { badReason } = outlet
     const setsAside = outlet.findsBadAtOnce ? this.#pipeline.onError !== 'stop' : this.rendersRows

@@ -8,6 +8,7 @@ import { OperatorNode } from './operatorNode.ts'
 import type { ReadAhead } from './readAhead.ts'
 import type { RecordView } from './record.ts'
 import { shared } from './shared.ts'
+import type { Span } from './span.ts'
 
 /** The inputs of one task: who is subscribed to their records, and how far they have come. */
 export class TaskInputs {
@@ -54,6 +55,20 @@ export class TaskInputs {
     }
   }
 
+  /** What `look` of all who read the input says of records that were read ahead. */
+  look(input: number, span: Span<RecordView>, to: number): number {
+    let quiet = to
+    for (const reader of this.#readers[input] as readonly Subscriber<RecordView>[])
+      quiet = readsAhead(reader) ? reader.look(span, quiet) : span.recordBehind(0, quiet)
+    return quiet
+  }
+
+  /** Has all who read the input take the records before `to`. */
+  take(input: number, span: Span<RecordView>, to: number): void {
+    for (const reader of this.#readers[input] as readonly Subscriber<RecordView>[])
+      if (readsAhead(reader)) reader.take(span, to)
+  }
+
   /** The input whose stream this is, the first of several; or -1. */
   indexOf(stream: Observable<unknown>): number {
     const [name] = [...this.streams].find(([, one]) => one === stream) ?? []
@@ -80,7 +95,7 @@ export class TaskInputs {
   }
 }
 
-function readsAhead(reader: Subscriber<RecordView>): boolean {
+function readsAhead(reader: Subscriber<RecordView>): reader is OperatorNode<RecordView, unknown> {
   return reader instanceof OperatorNode && reader.spec.readsAhead === true
 }
 

@@ -63,6 +63,11 @@ export class TimeDomain {
     return this.#turn === nobodysTurn ? this.watermark : this.#before
   }
 
+  /** The earliest watermark at which a node has something to do; infinite for never. */
+  get nextDue(): number {
+    return this.#nextDue
+  }
+
   /** A node has got something to do at this time. */
   expect(time: number): void {
     if (time < this.#nextDue) this.#nextDue = time

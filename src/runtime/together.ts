@@ -1,5 +1,6 @@
 import { Observable, Subscriber } from 'rxjs'
 import { type Borrower, borrows, kept } from './lent.ts'
+import { lookBelow, type Span } from './span.ts'
 
 /** The values of several streams as they come, as `merge` has them; one that is lent is passed on as such. */
 export function together<A, B>(...sources: readonly [Observable<A>, Observable<B>]): Observable<A | B> {
@@ -29,6 +30,14 @@ class Branch<T> extends Subscriber<T> implements Borrower<T> {
     if (this.isStopped) return
     if (this.#borrower === null) this.#below.next(kept(value))
     else this.#borrower.nextLent(value)
+  }
+
+  look(span: Span<T>, to: number): number {
+    return lookBelow(this.#borrower, span, to)
+  }
+
+  take(span: Span<T>, to: number): void {
+    this.#borrower?.take(span, to)
   }
 
   protected override _complete(): void {

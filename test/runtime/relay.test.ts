@@ -433,7 +433,7 @@ describe('a relay whose task has a newer claim', () => {
 })
 
 describe('a value that cannot be encoded', () => {
-  const encoding = (encode: (value: string) => Buffer, onError?: 'stop') => {
+  const encoding = (encode: (value: string) => Buffer, onError?: 'stop', timeOf = (_value: string) => 0) => {
     const given = setUp(3)
     const pipeline = definePipeline({
       name: 'alerts',
@@ -441,7 +441,7 @@ describe('a value that cannot be encoded', () => {
       build: (records) => ({
         alerts: toDestination(records.pipe(decode({ decode: (record) => record.valueText() ?? undefined })), {
           name: 'receiver',
-          encode: (value) => ({ time: 0, key: null, value: encode(value) }),
+          encode: (value) => ({ time: timeOf(value), key: null, value: encode(value) }),
           open: () => given.receiver,
         }),
       }),
@@ -462,6 +462,16 @@ describe('a value that cannot be encoded', () => {
     expect(given.store.deadLetters()).toMatchObject([
       { offset: 1, operator: 'outlet alerts', reason: 'bad-message', detail: 'no bytes' },
     ])
+  })
+
+  it('is set aside where no log has a time for it, and is not what every start fails to send', async () => {
+    for (const time of [2 ** 51 + 2, -(2 ** 52), Number.MAX_SAFE_INTEGER, 0.5, Number.NaN]) {
+      const given = encoding(Buffer.from, undefined, (value) => (value === 'v1' ? time : -(2 ** 51)))
+      await drain(given)
+      expect(given.receiver.taken).toEqual(['v0', 'v2'])
+      const detail = `its time is ${time}, not a whole number of ms within 2251799813685248 of 1970`
+      expect(given.store.deadLetters()).toMatchObject([{ offset: 1, reason: 'bad-message', detail }])
+    }
   })
 
   it('ends a pipeline that says so, and any where the error says what to do', async () => {

@@ -1,6 +1,6 @@
 import { headersBytes, writeHeaders } from '../../runtime/encodeHeaders.ts'
 import { ConfigurationError } from '../../runtime/errors.ts'
-import type { RecordHeader } from '../../runtime/record.ts'
+import { farthestTimestamp, type RecordHeader } from '../../runtime/record.ts'
 import { varintBytes, writeVarint } from '../../runtime/varint.ts'
 import { checksum } from './checksum.ts'
 import {
@@ -36,9 +36,6 @@ const NO_HEADERS: readonly RecordHeader[] = []
 /** Attributes, and both deltas and lengths at their longest. */
 const MOST_OVERHEAD_BYTES = 32
 
-/** 2^51 ms, some 71,000 years: the difference of two such times, with its sign, is still a safe integer. */
-const FARTHEST_TIMESTAMP = 2 ** 51
-
 /** At least as many bytes as `record` takes in a batch. */
 export function recordBytesAtMost(record: BatchRecord): number {
   const { key, value, headers = NO_HEADERS } = record
@@ -62,9 +59,9 @@ export function encodeRecordBatch(baseOffset: number, records: readonly BatchRec
   let size = HEADER_BYTES
   for (let index = 0; index < records.length; index++) {
     const record = records[index]!
-    if (!(Number.isInteger(record.timestamp) && Math.abs(record.timestamp) <= FARTHEST_TIMESTAMP)) {
+    if (!(Number.isInteger(record.timestamp) && Math.abs(record.timestamp) <= farthestTimestamp)) {
       throw new ConfigurationError(
-        `A record's timestamp must be whole ms from -${FARTHEST_TIMESTAMP} to ${FARTHEST_TIMESTAMP}, got ${record.timestamp}.`,
+        `A record's timestamp must be whole ms from -${farthestTimestamp} to ${farthestTimestamp}, got ${record.timestamp}.`,
       )
     }
     if (record.timestamp > maxTimestamp) maxTimestamp = record.timestamp

@@ -7,13 +7,13 @@ import { StreamTask, type TaskSurroundings } from '../../runtime/streamTask.ts'
 import { defaultLimits } from '../../runtime/workerLimits.ts'
 import { inOperator, Poisoned, withPoison } from './poison.ts'
 
-const reactions = ['onValue', 'onTimer', 'onWatermark', 'onIdle', 'onCut', 'onComplete'] as const
+const reactions = ['onValue', 'onTimer', 'onWatermark', 'onIdle', 'onCut', 'onComplete', 'look', 'take'] as const
 
 /** A task that knows at any moment which operator is at work, so that a poisoned global can name it. */
 class WatchedTask extends StreamTask {
   protected override watch(spec: OperatorSpec, logic: Logic<never>): void {
     // The node takes the methods off the logic afterwards, so replacing them there is enough.
-    const watched = logic as unknown as Record<string, ((...values: unknown[]) => void) | undefined>
+    const watched = logic as unknown as Record<string, ((...values: unknown[]) => unknown) | undefined>
     for (const reaction of reactions) {
       const original = watched[reaction]
       if (original === undefined) continue

@@ -232,7 +232,9 @@ function windowOf(step: StepOf<'window'>, { edition, onReject }: GraphSurroundin
     if (element.kind === 'fired') failIn('step-on-fired', numbered(element))
     return element
   })
-  return (items) => items.pipe(windows, between, fold)
+  // A step between the two gets values of its own, so that none of them comes to the fold with others.
+  const hasStep = throwsIn === 'step' || throwsIn === 'step-on-fired'
+  return (items) => (hasStep ? items.pipe(windows, between, fold) : items.pipe(windows, fold))
 }
 
 /** What a callback can decide by where there is only a window. */

@@ -83,6 +83,7 @@ class PlanDrawing {
   plan(): GraphPlan {
     const random = this.#random
     if (this.#hop === 'below') return this.#planBelow()
+    if (this.#hop === undefined && random.fork('spans').chance(0.25)) return this.#planOfSpans()
     const others = this.#isForTask && random.chance(0.4) ? random.int(1, 2) : 0
     const tables = this.#isForTask && others < 2 && random.chance(0.3) ? random.int(1, 2 - others) : 0
     this.#tables = Array.from({ length: tables }, () => ({
@@ -131,6 +132,29 @@ class PlanDrawing {
     const inputs = Array.from({ length: kept.length + 1 }, (_, input) => input)
     const isArchived = this.#isForTask && random.chance(0.25)
     return { ...drawn, others: kept, archived: isArchived ? inputs.filter(() => random.chance(0.7)) : [] }
+  }
+
+  /** Only of operators that take values many at once, where nothing happens: any other in its way would make all values come by themselves. */
+  #planOfSpans(): GraphPlan {
+    const random = this.#random
+    const { steps, place } = this.#eventTime(atRoot)
+    const once = (): readonly Step[] => {
+      const ttlMs = random.pick([5_000, 60_000, unreachableMs])
+      return [{ kind: 'dedupe', name: this.#name('dedupe'), ids: 'ranges', ttlMs, throwsOn: this.#failure(place) }]
+    }
+    const ways = Array.from({ length: random.pick([1, 2, 4]) }, (): Stretch => {
+      const window = this.#window(place, 1)
+      const taken = random.chance(0.5) ? once() : []
+      return { steps: [...taken, ...window.steps], end: this.#outlet(window.place, window.end ?? null) }
+    })
+    const [only] = ways
+    return {
+      ...{ isOneTask: false, others: [], archived: [], migratesAtStart: this.#canMigrate ? random.int(1, 3) : null },
+      ...{ idleAfterMs: this.#isForTask && random.chance(0.4) ? random.pick([150, 300, 800]) : null, refusedFor: null },
+      leadSteps: [],
+      root:
+        ways.length === 1 && only !== undefined ? { ...only, steps: [...steps, ...only.steps] } : { steps, end: ways },
+    }
   }
 
   /** Over one input, whose time is that of the markers. */
