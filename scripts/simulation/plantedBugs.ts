@@ -650,8 +650,8 @@ export const plantedBugs: readonly PlantedBug[] = [
     name: 'a pane goes with the first of its windows',
     prover: 'test/operators/laws.test.ts',
     file: 'src/operators/hoppingWindow.ts',
-    from: 'leaving.add(pane.lastEnd - 1 + allowedLatenessMs, pane)',
-    to: 'leaving.add(pane.firstEnd - 1 + allowedLatenessMs, pane)',
+    from: 'leaving.add(row.lastEnd - 1 + allowedLatenessMs, row)',
+    to: 'leaving.add(row.firstEnd - 1 + allowedLatenessMs, row)',
   },
   {
     name: 'a late value enters windows without a word about those that missed it',

@@ -3,7 +3,7 @@ import { type FrameColumns, frameColumns } from '../codecs/frameColumns.ts'
 import type { Fixed8 } from '../exact/decimal.ts'
 import type { Lender } from '../runtime/codec.ts'
 import { keep, Lent, lentProperty, place } from '../runtime/lent.ts'
-import { mostAhead, type ReadAhead } from '../runtime/readAhead.ts'
+import type { ReadAhead } from '../runtime/readAhead.ts'
 import { type frameSchemas, marketFill, type TradeRules } from './frame.ts'
 import { unitsPerMs } from './timeUnit.ts'
 import type { Market, MarketEvent, Trade } from './trade.ts'
@@ -15,16 +15,21 @@ import type { Market, MarketEvent, Trade } from './trade.ts'
 export class TradeLender implements Lender<MarketEvent> {
   /** The kind that came last stands first: a log mostly has one. */
   readonly #kinds: TradeFrames[]
-  /** By record: what lends its trade; null where nothing does. */
-  readonly #lenders = new Array<TradeFrames | null>(mostAhead).fill(null)
+  /** By row: what lends its trade; null where nothing does. */
+  readonly #lenders: (TradeFrames | null)[]
 
-  constructor(schemas: ReturnType<typeof frameSchemas>, rules: TradeRules) {
-    this.#kinds = [new TradeFrames(schemas.combined, 'data.', rules), new TradeFrames(schemas.bare, '', rules)]
+  constructor(schemas: ReturnType<typeof frameSchemas>, rules: TradeRules, rows: number) {
+    this.#lenders = new Array<TradeFrames | null>(rows).fill(null)
+    this.#kinds = [
+      new TradeFrames(schemas.combined, 'data.', rules, rows),
+      new TradeFrames(schemas.bare, '', rules, rows),
+    ]
   }
 
   read(ahead: ReadAhead): void {
     const lenders = this.#lenders
-    const { at: from, count: to } = ahead
+    const from = ahead.firstRow + ahead.at
+    const to = ahead.firstRow + ahead.count
     lenders.fill(null, from, to)
     let left = to - from
     for (const frames of [...this.#kinds]) {
@@ -34,8 +39,8 @@ export class TradeLender implements Lender<MarketEvent> {
     }
   }
 
-  lend(at: number): MarketEvent | undefined {
-    return this.#lenders[at]?.lend(at)
+  lend(row: number): MarketEvent | undefined {
+    return this.#lenders[row]?.lend(row)
   }
 }
 
@@ -44,21 +49,24 @@ class TradeFrames {
   readonly #schema: z.ZodType
   readonly #prefix: '' | 'data.'
   readonly #rules: TradeRules
+  readonly #rows: number
   #opened: OpenColumns | null = null
   readonly #trade: LentTrade
 
-  constructor(schema: z.ZodType, prefix: '' | 'data.', rules: TradeRules) {
+  constructor(schema: z.ZodType, prefix: '' | 'data.', rules: TradeRules, rows: number) {
     this.#schema = schema
+    this.#rows = rows
     this.#prefix = prefix
     this.#rules = rules
     this.#trade = new LentTrade(rules.market, rules.timeUnit === 'ms' ? 1 : unitsPerMs.us)
   }
 
-  /** Gives how many were read, and notes by record that these frames lend its trade. */
-  read({ buffer, valueStarts, valueLengths, at, count }: ReadAhead, lenders: (TradeFrames | null)[]): number {
-    this.#opened ??= openColumns(this.#schema, this.#prefix)
+  /** Gives how many were read, and notes by row that these frames lend its trade. */
+  read(ahead: ReadAhead, lenders: (TradeFrames | null)[]): number {
+    const { buffer, valueStarts, valueLengths, at, count, firstRow } = ahead
+    this.#opened ??= openColumns(this.#schema, this.#prefix, this.#rows)
     const { columns, slots } = this.#opened
-    columns.read(buffer, valueStarts, valueLengths, at, count)
+    columns.read(buffer, valueStarts, valueLengths, at, count, firstRow)
     const { layouts } = columns
     const [prices, quantities] = [columns.numbers(slots.p), columns.numbers(slots.q)]
     const [symbols, fills] = [columns.texts(slots.s), columns.texts(slots.X)]
@@ -74,8 +82,8 @@ class TradeFrames {
     let layout = 0
     let isPlain = false
     let saysFill = false
-    for (let i = at; i < count; i += 1) {
-      const own = layouts[i] as number
+    for (let row = firstRow + at; row < firstRow + count; row += 1) {
+      const own = layouts[row] as number
       if (own === 0) continue
       read += 1
       if (own !== layout) {
@@ -84,14 +92,14 @@ class TradeFrames {
         isPlain = !columns.has(layout, slots.fill) && !columns.has(layout, slots.epoch)
         saysFill = columns.has(layout, slots.X)
       }
-      if (!isPlain || prices[i] === 0 || quantities[i] === 0 || (saysFill && fills[i] !== marketFill)) continue
-      if (wanted === null || wanted.has(symbols[i] as string)) lenders[i] = this
+      if (!isPlain || prices[row] === 0 || quantities[row] === 0 || (saysFill && fills[row] !== marketFill)) continue
+      if (wanted === null || wanted.has(symbols[row] as string)) lenders[row] = this
     }
     return read
   }
 
-  lend(i: number): Trade {
-    this.#trade[place] = i
+  lend(row: number): Trade {
+    this.#trade[place] = row
     return this.#trade as unknown as Trade
   }
 }
@@ -101,8 +109,8 @@ interface OpenColumns {
   readonly slots: Readonly<Record<'s' | 't' | 'p' | 'q' | 'T' | 'X' | 'm' | 'fill' | 'epoch', number>>
 }
 
-function openColumns(schema: z.ZodType, prefix: '' | 'data.'): OpenColumns {
-  const columns = frameColumns(schema, mostAhead)
+function openColumns(schema: z.ZodType, prefix: '' | 'data.', rows: number): OpenColumns {
+  const columns = frameColumns(schema, rows)
   const slot = (name: string) => columns.slot(prefix + name)
   const slots = {
     ...{ s: slot('s'), t: slot('t'), p: slot('p'), q: slot('q'), T: slot('T'), X: slot('X'), m: slot('m') },

@@ -189,9 +189,16 @@ export function foldWindows<T, A, R>(options: FoldOptions, fold: Fold<T, A, R>):
 
     /** The accumulators of these windows as one, in their order; undefined where there is none. */
     function mergedOf(windows: readonly Window[]): A | undefined {
-      const held = windows.flatMap((window) => states.of(window).get(window.id) ?? [])
-      const [first, ...others] = held.map(({ accumulator }) => accumulator)
-      return first === undefined || others.length === 0 ? first : others.reduce(needMerge(), first)
+      let merged: A | undefined
+      let isFirst = true
+      for (const window of windows) {
+        const entry = find(window)
+        if (entry === undefined) continue
+        const { accumulator } = entry.value
+        merged = isFirst ? accumulator : needMerge()(merged as A, accumulator)
+        isFirst = false
+      }
+      return merged
     }
 
     /** Before a value enters: what the windows that it corrects came to. */
