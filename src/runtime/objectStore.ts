@@ -11,6 +11,7 @@ export interface ObjectStore {
   /**
    * Makes the object, whole and durable, or finds it already there with the same bytes; both resolve alike, so a repeat is harmless.
    * Throws `DeterminismError` when the key holds other bytes and `RetryableError` when the store cannot be reached, is full or refuses.
+   * @param body must not change until then, and may change afterwards: who keeps it copies it
    * @param sha256 lower-case hex of `body`
    */
   put(key: string, body: Uint8Array, sha256: string): Promise<void>

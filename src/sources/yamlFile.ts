@@ -1,6 +1,10 @@
-import { type Document, LineCounter, parseDocument } from 'yaml'
+import { createRequire } from 'node:module'
+import type { Document, LineCounter } from 'yaml'
 import type { z } from 'zod'
 import { ConfigurationError } from '../runtime/errors.ts'
+
+/** Loaded with the first file that is read: most commands and runs have none. */
+const yaml = () => createRequire(import.meta.url)('yaml') as typeof import('yaml')
 
 /** A file that was read: what it says, and the document that keeps its comments when it is changed. */
 export interface ReadYaml<T> {
@@ -24,6 +28,7 @@ export function parseYaml<T>(
   if (Buffer.byteLength(text) > maxBytes) {
     throw new ConfigurationError(`${name} is larger than ${maxBytes} bytes, and no ${what}.`)
   }
+  const { LineCounter, parseDocument } = yaml()
   const lines = new LineCounter()
   const document = parseDocument(text, { lineCounter: lines, uniqueKeys: true, prettyErrors: false })
   const broken = document.errors[0]

@@ -54,6 +54,13 @@ export function objectStoreContract(
       expect((await store.get('round/trip.bin'))?.equals(body)).toBe(true)
     })
 
+    test('what was put stays as it was, whatever becomes of its bytes', async () => {
+      const body = Buffer.alloc(4096, 'a')
+      await put(store, 'round/own.bin', body)
+      body.fill('b')
+      expect((await store.get('round/own.bin'))?.equals(Buffer.alloc(4096, 'a'))).toBe(true)
+    })
+
     test('an object that is not there is null, also below and above one that is', async () => {
       await put(store, 'absent/neighbour', Buffer.from('n'))
       expect(await store.get('absent/nothing')).toBeNull()

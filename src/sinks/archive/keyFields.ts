@@ -20,6 +20,7 @@ export class KeyFields {
   /** The keys that are text, in the order in which they were met. */
   readonly texts: string[] = []
   #heldBytes = 0
+  #last: KeyField | null = null
   readonly #recent: (KeyField | undefined)[] = new Array(RECENT)
   /** By the key's bytes read as Latin-1, which names any bytes exactly. */
   readonly #all = new Map<string, KeyField>()
@@ -31,14 +32,20 @@ export class KeyFields {
   /** The field of the record's key, which must not be null. */
   of(record: RecordView): FixedText {
     const { buffer, keyStart, keyLength } = record
+    if (this.#last !== null && isSame(this.#last.key, buffer, keyStart, keyLength)) return this.#last.field
+    this.#last = this.#recentOf(buffer, keyStart, keyLength)
+    return this.#last.field
+  }
+
+  #recentOf(buffer: Buffer, keyStart: number, keyLength: number): KeyField {
     let hash = keyLength
     for (let i = keyStart; i < keyStart + keyLength; i++) hash = Math.imul(hash ^ (buffer[i] as number), 0x01000193)
     const slot = (hash ^ (hash >>> 15)) & (RECENT - 1)
     const recent = this.#recent[slot]
-    if (recent !== undefined && isSame(recent.key, buffer, keyStart, keyLength)) return recent.field
+    if (recent !== undefined && isSame(recent.key, buffer, keyStart, keyLength)) return recent
     const found = this.#find(buffer.subarray(keyStart, keyStart + keyLength))
     this.#recent[slot] = found
-    return found.field
+    return found
   }
 
   #find(bytes: Buffer): KeyField {

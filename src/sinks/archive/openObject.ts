@@ -1,6 +1,7 @@
 import type { ArchivedObject } from '../../runtime/checkpoint.ts'
 import type { RecordFacts, RecordView } from '../../runtime/record.ts'
 import { archiveKey, dayOf, isPlausibleTime } from './archiveKey.ts'
+import type { BodyBuffers } from './bodyBuffers.ts'
 import { LineBuffer } from './lineBuffer.ts'
 import type { PieceBuffers } from './pieceBuffers.ts'
 import { type Compression, ZstdPieces } from './zstdPieces.ts'
@@ -34,6 +35,7 @@ export interface OpenObjectOptions extends ObjectLimits {
   readonly keyPrefix: string
   readonly compression: Compression
   readonly pieces: PieceBuffers
+  readonly bodies: BodyBuffers
   readonly onHeld: (bytes: number) => void
   /** Told as soon as the object can no longer be sealed. */
   readonly onFailed: (error: unknown) => void
@@ -56,7 +58,8 @@ export class OpenObject {
   #records = 0
   #bytes = 0
   #lineBytesHeld = 0
-  #latestHour = -1
+  /** A plausible time from here on is of a later hour. */
+  #hourEnd = Number.POSITIVE_INFINITY
   #firstTime: number | null = null
   #minTimestamp = -1
   #maxTimestamp = -1
@@ -66,8 +69,8 @@ export class OpenObject {
     this.#firstOffset = firstOffset
     this.#lastOffset = firstOffset
     this.#lines = new LineBuffer(options.pieces)
-    const { compression, pieces, onHeld, onFailed } = options
-    this.#file = new ZstdPieces(compression, onHeld, (piece) => pieces.giveBack(piece), onFailed)
+    const { compression, pieces, bodies, onHeld, onFailed } = options
+    this.#file = new ZstdPieces(compression, bodies, onHeld, (piece) => pieces.giveBack(piece), onFailed)
   }
 
   get isFull(): boolean {
@@ -80,7 +83,7 @@ export class OpenObject {
   }
 
   endsBefore(timestamp: number): boolean {
-    return this.#latestHour >= 0 && isPlausibleTime(timestamp) && Math.floor(timestamp / HOUR_MS) > this.#latestHour
+    return timestamp >= this.#hourEnd && isPlausibleTime(timestamp)
   }
 
   append(record: RecordView, facts?: RecordFacts): void {
@@ -132,7 +135,7 @@ export class OpenObject {
     if (timestamp < this.#minTimestamp) this.#minTimestamp = timestamp
     if (timestamp > this.#maxTimestamp) {
       this.#maxTimestamp = timestamp
-      this.#latestHour = Math.floor(timestamp / HOUR_MS)
+      this.#hourEnd = (Math.floor(timestamp / HOUR_MS) + 1) * HOUR_MS
     }
   }
 

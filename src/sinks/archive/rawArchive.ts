@@ -6,6 +6,7 @@ import type { ObjectStore } from '../../runtime/objectStore.ts'
 import { checkOptions, needed, type OptionRules, optional } from '../../runtime/options.ts'
 import type { RecordFacts, RecordView } from '../../runtime/record.ts'
 import { topicPattern } from './archiveKey.ts'
+import { BodyBuffers } from './bodyBuffers.ts'
 import { type ObjectLimits, OpenObject } from './openObject.ts'
 import { PieceBuffers } from './pieceBuffers.ts'
 import { Slots } from './slots.ts'
@@ -66,6 +67,7 @@ export function rawArchive(options: RawArchiveOptions): Archive {
     keyPrefix: prefix(options.keyPrefix ?? ''),
     compression: options.compression ?? 'background',
     random: options.random ?? Math.random,
+    bodies: new BodyBuffers(),
     slots: new Slots(positive('maxUploads', options.maxUploads ?? 2)),
   }
   return { open: (task, nextOffset, clock) => new RawArchiveWriter(settings, task, nextOffset, clock) }
@@ -77,6 +79,7 @@ interface Settings extends ObjectLimits {
   readonly keyPrefix: string
   readonly compression: Compression
   readonly random: () => number
+  readonly bodies: BodyBuffers
   readonly slots: Slots
 }
 
@@ -98,6 +101,7 @@ class RawArchiveWriter implements ArchiveWriter {
   #takenOffset: number
   #held = 0
   #failure: unknown = null
+  #isAbandoned = false
 
   constructor(settings: Settings, task: TaskId, nextOffset: number, clock: Clock) {
     if (!topicPattern.test(task.topic)) {
@@ -115,7 +119,7 @@ class RawArchiveWriter implements ArchiveWriter {
   }
 
   append(record: RecordView, facts?: RecordFacts): void {
-    if (this.#stop.signal.aborted) throw this.#misuse(`record ${record.offset} was appended after abandon()`)
+    if (this.#isAbandoned) throw this.#misuse(`record ${record.offset} was appended after abandon()`)
     if (record.offset < this.#expectedOffset) {
       throw this.#misuse(`record ${record.offset} was appended, but the archive goes on at ${this.#expectedOffset}`)
     }
@@ -174,6 +178,7 @@ class RawArchiveWriter implements ArchiveWriter {
   }
 
   abandon(): void {
+    this.#isAbandoned = true
     this.#stop.abort()
     this.#open = null
     this.#ended = []
@@ -218,6 +223,8 @@ class RawArchiveWriter implements ArchiveWriter {
     const sealed = await open.seal()
     if (this.#failure !== null) return
     ended.entry = await this.#uploader.upload(sealed, this.#stop.signal)
+    // An upload that was left to itself may still be reading it.
+    if (ended.entry !== null) this.#settings.bodies.giveBack(sealed.body)
     this.#hold(-sealed.body.length)
   }
 

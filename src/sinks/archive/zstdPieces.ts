@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
 import zlib from 'node:zlib'
+import type { BodyBuffers } from './bodyBuffers.ts'
 import { FrameCompressor } from './frameCompressor.ts'
 
 /**
@@ -21,7 +22,10 @@ const frames = new FrameCompressor(PARAMS)
 const SKIPPED_FRAME = Buffer.from([0x50, 0x2a, 0x4d, 0x18, 8, 0, 0, 0])
 const END_MARK_BYTES = SKIPPED_FRAME.length + 8
 
+const NOTHING = Buffer.alloc(0)
+
 export interface ZstdFile {
+  /** Lies in one of the `BodyBuffers`, and is the caller's to give back. */
   readonly body: Buffer
   /** Lower-case hex of `body`. */
   readonly sha256: string
@@ -36,27 +40,32 @@ export interface ZstdFile {
  */
 export class ZstdPieces {
   readonly #compression: Compression
+  readonly #bodies: BodyBuffers
   readonly #onHeld: (bytes: number) => void
   readonly #onFree: (piece: Buffer) => void
   readonly #onFailed: (error: unknown) => void
   readonly #hash = createHash('sha256')
-  readonly #parts: Buffer[] = []
+  #body: Buffer = NOTHING
+  #bodyLength = 0
   #joined: Promise<void> = Promise.resolve()
   #length = 0
   #compressing = 0
 
   /**
+   * @param bodies where the file grows
    * @param onHeld told how many bytes more (or fewer) are held, whenever that changes
    * @param onFree given each piece once it was compressed
    * @param onFailed told what a piece could not be compressed for, which `finish` throws as well
    */
   constructor(
     compression: Compression,
+    bodies: BodyBuffers,
     onHeld: (bytes: number) => void,
     onFree: (piece: Buffer) => void,
     onFailed: (error: unknown) => void,
   ) {
     this.#compression = compression
+    this.#bodies = bodies
     this.#onHeld = onHeld
     this.#onFree = onFree
     this.#onFailed = onFailed
@@ -91,7 +100,7 @@ export class ZstdPieces {
   async finish(): Promise<ZstdFile> {
     await this.#joined
     this.#join(endMark(this.#length))
-    return { body: Buffer.concat(this.#parts), sha256: this.#hash.digest('hex') }
+    return { body: this.#body.subarray(0, this.#bodyLength), sha256: this.#hash.digest('hex') }
   }
 
   #compress(piece: Buffer): void {
@@ -113,7 +122,8 @@ export class ZstdPieces {
 
   #join(part: Buffer): void {
     this.#hash.update(part)
-    this.#parts.push(part)
+    this.#body = this.#bodies.append(this.#body, this.#bodyLength, part)
+    this.#bodyLength += part.length
     this.#onHeld(part.length)
   }
 }

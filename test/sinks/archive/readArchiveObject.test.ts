@@ -4,6 +4,7 @@ import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { systemClock } from '../../../src/runtime/clock.ts'
 import { CorruptRecordError } from '../../../src/runtime/errors.ts'
+import { BodyBuffers } from '../../../src/sinks/archive/bodyBuffers.ts'
 import { rawArchive } from '../../../src/sinks/archive/rawArchive.ts'
 import { type ArchivedRecord, readArchiveObject } from '../../../src/sinks/archive/readArchiveObject.ts'
 import { ZstdPieces } from '../../../src/sinks/archive/zstdPieces.ts'
@@ -181,6 +182,7 @@ const endMarkBytes = 16
 async function packed(...pieces: readonly string[]): Promise<Buffer> {
   const file = new ZstdPieces(
     'inline',
+    new BodyBuffers(),
     () => {},
     () => {},
     () => {},

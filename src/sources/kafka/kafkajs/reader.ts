@@ -11,8 +11,8 @@ import type {
 import { decompress } from '../../recordBatch/decompress.ts'
 import { RecordBatchWalker } from '../../recordBatch/walker.ts'
 import { lostEnd } from '../lostEnd.ts'
+import { protocolErrorName } from '../protocol/errorNames.ts'
 import { RecordSet } from '../wire/recordSet.ts'
-import { protocolErrorName } from '../wire/trouble.ts'
 import { type KafkajsClient, leaderOf } from './client.ts'
 import { fetchBytes } from './fetch.ts'
 

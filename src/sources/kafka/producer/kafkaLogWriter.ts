@@ -1,19 +1,20 @@
 import { randomUUID } from 'node:crypto'
-import type { Broker, Connection } from '@platformatic/kafka'
 import { ConfigurationError, type MillraceError, RetryableError, TaskFencedError } from '../../../runtime/errors.ts'
 import type { OutgoingRecord } from '../../../runtime/log.ts'
 import { OneAppend } from '../../../runtime/oneAppend.ts'
 import { RecordTooLargeError } from '../../../runtime/recordTooLarge.ts'
 import { partitionOf } from '../../ingest/murmur2.ts'
 import { groupIntoBatches } from '../../recordBatch/group.ts'
+import type { Connection } from '../protocol/connection.ts'
+import { type PartitionBatch, type ProducerIdentity, produce } from '../protocol/transactionExchanges.ts'
+import type { Broker } from '../wire/address.ts'
 import type { Cluster } from '../wire/cluster.ts'
 import { protocolErrorIn, protocolErrorsIn } from '../wire/trouble.ts'
 import { type Compression, compressedBatch, stampBatch } from './compressedBatch.ts'
 import type { KafkaWriter } from './kafkaWriter.ts'
 import { messageLimitOf } from './messageLimit.ts'
 import { encodePosition, POSITIONS_PARTITION, readPosition } from './positions.ts'
-import { type PartitionBatch, produceApi } from './produceApi.ts'
-import { type ProducerIdentity, TransactionCoordinator } from './transactions.ts'
+import { TransactionCoordinator } from './transactions.ts'
 
 /** What `openKafkaWriter` puts a writer together from: `data` and `positions` are the connections to the topic and to its compacted companion. */
 export interface KafkaLogWriterOptions {
@@ -218,7 +219,11 @@ export class KafkaLogWriter implements KafkaWriter {
     // All leaders are waited for: what reaches one of them behind an abort would stand in a transaction that nobody ends, and readers would wait at it for ever.
     const outcomes = await Promise.allSettled(
       [...byLeader].map(async ([address, { broker, batches }]) =>
-        produceApi.async(await this.#connection(address, broker), identity.transactionalId, timeoutMs, batches),
+        (await this.#connection(address, broker)).ask(produce, {
+          transactionalId: identity.transactionalId,
+          timeoutMs,
+          batches,
+        }),
       ),
     )
     const failures = outcomes.flatMap((outcome) => (outcome.status === 'rejected' ? [outcome.reason] : []))
@@ -227,7 +232,7 @@ export class KafkaLogWriter implements KafkaWriter {
 
   async #connection(address: string, broker: Broker): Promise<Connection> {
     const existing = await this.#connections.get(address)?.catch(() => null)
-    if (existing?.isConnected()) return existing
+    if (existing?.isOpen) return existing
     const opening = this.#options.data.connect(broker)
     this.#connections.set(address, opening)
     return opening

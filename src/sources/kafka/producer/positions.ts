@@ -1,8 +1,8 @@
-import { ConfigResourceTypes, createTopicsV7, describeConfigsV4, listOffsetsV7 } from '@platformatic/kafka'
 import { z } from 'zod'
 import { ConfigurationError, RetryableError } from '../../../runtime/errors.ts'
 import type { LogReader, LogSource } from '../../../runtime/log.ts'
 import { RecordView } from '../../../runtime/record.ts'
+import { createTopic, isolation, listOffset, offsetsAt, topicSettings } from '../protocol/topicExchanges.ts'
 import type { Cluster } from '../wire/cluster.ts'
 import { protocolErrorIn } from '../wire/trouble.ts'
 import { openWireLog } from '../wire/wireLog.ts'
@@ -27,9 +27,6 @@ const CONFIGS: Readonly<Record<string, string>> = {
   'message.timestamp.type': 'LogAppendTime',
   'max.message.bytes': String(4 << 20),
 }
-const BROKER_DEFAULT = -1
-const UNCOMMITTED = 0
-const LATEST = -1n
 const PAUSE_MS = 20
 const FIRST_WINDOW = 64
 const FETCH = { maxBytes: 1 << 20, maxWaitMs: 500 }
@@ -56,10 +53,9 @@ export async function ensurePositions(positions: Cluster): Promise<void> {
 async function makePositions(positions: Cluster): Promise<void> {
   const { settings, clock, topic } = positions
   try {
-    const configs = Object.entries(CONFIGS).map(([name, value]) => ({ name, value }))
-    const wanted = { name: topic, numPartitions: 1, replicationFactor: BROKER_DEFAULT, assignments: [], configs }
-    const controller = await positions.control()
-    await createTopicsV7.api.async(controller, [wanted], settings.requestTimeoutMs, false)
+    const connection = await positions.control()
+    const wanted = { topic, partitions: 1, settings: CONFIGS, timeoutMs: settings.requestTimeoutMs }
+    await connection.ask(createTopic, wanted)
   } catch (error) {
     if (protocolErrorIn(error) !== 'TOPIC_ALREADY_EXISTS') throw positions.trouble(error, `make topic ${topic}`)
   }
@@ -79,12 +75,11 @@ async function makePositions(positions: Cluster): Promise<void> {
 /** A topic that somebody else has made may delete by age what a producer has not written for long, which would then append everything again. */
 async function requireKept(positions: Cluster): Promise<void> {
   const { topic } = positions
-  const configurationKeys = ['cleanup.policy', 'retention.ms', 'retention.bytes']
-  const resource = { resourceType: ConfigResourceTypes.TOPIC, resourceName: topic, configurationKeys }
-  let found: ReadonlyMap<string, string | null | undefined>
+  const names = ['cleanup.policy', 'retention.ms', 'retention.bytes']
+  let found: ReadonlyMap<string, string | null>
   try {
-    const { results } = await describeConfigsV4.api.async(await positions.control(), [resource], false, false)
-    found = new Map((results[0]?.configs ?? []).map(({ name, value }) => [name, value]))
+    const connection = await positions.control()
+    found = await connection.ask(topicSettings, { topic, names })
   } catch (error) {
     // Who may not ask is not kept from writing.
     if (protocolErrorIn(error)?.endsWith('_AUTHORIZATION_FAILED') === true) return
@@ -93,7 +88,7 @@ async function requireKept(positions: Cluster): Promise<void> {
   const policy = found.get('cleanup.policy') ?? ''
   const isLimited = ['retention.ms', 'retention.bytes'].some((name) => Number(found.get(name) ?? -1) >= 0)
   if (!policy.includes('delete') || !isLimited) return
-  const limits = configurationKeys.map((name) => `${name}=${found.get(name)}`).join(', ')
+  const limits = names.map((name) => `${name}=${found.get(name)}`).join(', ')
   throw new ConfigurationError(
     `Topic ${topic} keeps how far its producers have come, and deletes it again after a while (${limits}): a producer that has not written for so long would append everything anew. ` +
       'Set cleanup.policy=compact on it.',
@@ -142,10 +137,9 @@ async function highWatermark(positions: Cluster): Promise<number> {
   const { broker, epoch } = await positions.leader(POSITIONS_PARTITION)
   const connection = await positions.connect(broker)
   try {
-    const partitions = [{ partitionIndex: POSITIONS_PARTITION, currentLeaderEpoch: epoch, timestamp: LATEST }]
-    const topics = [{ name: positions.topic, partitions }]
-    const answer = await listOffsetsV7.api.async(connection, -1, UNCOMMITTED, topics)
-    return Number(answer.topics[0]!.partitions[0]!.offset)
+    const place = { topic: positions.topic, partition: POSITIONS_PARTITION, leaderEpoch: epoch }
+    const end = { isolation: isolation.uncommitted, timestamp: offsetsAt.latest }
+    return await connection.ask(listOffset, { ...place, ...end })
   } catch (error) {
     throw positions.trouble(error, `read the end of ${positions.topic}`)
   } finally {

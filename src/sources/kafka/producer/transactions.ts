@@ -1,27 +1,14 @@
-import {
-  addPartitionsToTxnV3,
-  type Connection,
-  endTxnV3,
-  findCoordinatorV4,
-  initProducerIdV4,
-} from '@platformatic/kafka'
-import { RetryableError } from '../../../runtime/errors.ts'
+import type { Connection } from '../protocol/connection.ts'
+import { coordinated, findCoordinator } from '../protocol/groupExchanges.ts'
+import { addPartitions, endTransaction, initProducer, type ProducerIdentity } from '../protocol/transactionExchanges.ts'
 import type { Cluster } from '../wire/cluster.ts'
 import { protocolErrorIn } from '../wire/trouble.ts'
-
-/** A producer as the transaction coordinator knows it. */
-export interface ProducerIdentity {
-  readonly transactionalId: string
-  readonly producerId: bigint
-  readonly epoch: number
-}
 
 export interface TopicPartitions {
   readonly name: string
   readonly partitions: number[]
 }
 
-const TRANSACTION = 1
 const FIRST_PAUSE_MS = 1
 const LONGEST_PAUSE_MS = 50
 
@@ -33,7 +20,7 @@ const PASSING = new Set([
   'NOT_COORDINATOR',
 ])
 
-/** The broker that keeps a producer's transactions. Errors are the library's; after one of the network, `drop` it. */
+/** The broker that keeps a producer's transactions. Errors are those of the connection; after one of the network, `drop` it. */
 export class TransactionCoordinator {
   readonly #cluster: Cluster
   readonly #transactionalId: string
@@ -47,23 +34,18 @@ export class TransactionCoordinator {
   /** Fences older holders, ends what they left open, and gives an identity with a higher epoch. */
   async init(transactionTimeoutMs: number): Promise<ProducerIdentity> {
     const transactionalId = this.#transactionalId
-    const { producerId, producerEpoch } = await this.#patiently((connection) =>
-      initProducerIdV4.api.async(connection, transactionalId, transactionTimeoutMs),
-    )
-    return { transactionalId, producerId, epoch: producerEpoch }
+    const question = { transactionalId, timeoutMs: transactionTimeoutMs }
+    const { producerId, epoch } = await this.#patiently((connection) => connection.ask(initProducer, question))
+    return { transactionalId, producerId, epoch }
   }
 
   /** Takes partitions into the transaction, and so begins it. */
   async add(identity: ProducerIdentity, topics: TopicPartitions[]): Promise<void> {
-    const { transactionalId, producerId, epoch } = identity
-    const transaction = { transactionalId, producerId, producerEpoch: epoch, verifyOnly: false, topics }
-    await this.#patiently((connection) => addPartitionsToTxnV3.api.async(connection, [transaction]))
+    await this.#patiently((connection) => connection.ask(addPartitions, { identity, topics }))
   }
 
-  async end({ transactionalId, producerId, epoch }: ProducerIdentity, isCommitted: boolean): Promise<void> {
-    await this.#patiently((connection) =>
-      endTxnV3.api.async(connection, transactionalId, producerId, epoch, isCommitted),
-    )
+  async end(identity: ProducerIdentity, isCommitted: boolean): Promise<void> {
+    await this.#patiently((connection) => connection.ask(endTransaction, { identity, isCommitted }))
   }
 
   drop(): void {
@@ -87,13 +69,12 @@ export class TransactionCoordinator {
   }
 
   async #connected(): Promise<Connection> {
-    if (this.#connection?.isConnected()) return this.#connection
+    if (this.#connection?.isOpen) return this.#connection
     this.drop()
     const control = await this.#cluster.control()
-    const { coordinators } = await findCoordinatorV4.api.async(control, TRANSACTION, [this.#transactionalId])
-    const found = coordinators[0]
-    if (found === undefined) throw new RetryableError('Kafka named no transaction coordinator. It is asked again.')
-    this.#connection = await this.#cluster.connect({ host: found.host, port: found.port })
+    const kind = coordinated.transaction
+    const place = await control.ask(findCoordinator, { kind, name: this.#transactionalId })
+    this.#connection = await this.#cluster.connect(place)
     return this.#connection
   }
 }

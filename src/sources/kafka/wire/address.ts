@@ -1,26 +1,20 @@
 import { isIP } from 'node:net'
-import type { Broker, ConnectionOptions, SASLMechanismValue } from '@platformatic/kafka'
 import type { KafkaSettings } from '../kafkaSettings.ts'
+import type { ConnectionOptions } from '../protocol/connection.ts'
 
-/** What the client library needs to open a connection to `host` as the settings say. */
-export function connectionOptions(settings: KafkaSettings, host: string, requestTimeout: number): ConnectionOptions {
-  const { ssl, sasl, connectTimeoutMs } = settings
-  const tls = ssl === true ? {} : ssl === false ? null : definedOnly(ssl)
-  return {
-    connectTimeout: connectTimeoutMs,
-    requestTimeout,
-    // A name for SNI may not be an address.
-    ...(tls === null ? {} : { tls, tlsServerName: isIP(host) === 0 && !('servername' in tls) }),
-    ...(sasl === undefined
-      ? {}
-      : {
-          sasl: {
-            mechanism: sasl.mechanism.toUpperCase() as SASLMechanismValue,
-            username: sasl.username,
-            password: sasl.password,
-          },
-        }),
-  }
+/** Where a broker listens. */
+export interface Broker {
+  readonly host: string
+  readonly port: number
+}
+
+/** How to connect to the broker as the settings say. */
+export function connectionOptions(settings: KafkaSettings, { host, port }: Broker): ConnectionOptions {
+  const { clientId, ssl, sasl, connectTimeoutMs, requestTimeoutMs } = settings
+  // A name for SNI may not be an address.
+  const name = isIP(host) === 0 ? { servername: host } : {}
+  const tls = ssl === false ? null : { ...name, ...(ssl === true ? {} : definedOnly(ssl)) }
+  return { host, port, clientId, tls, credentials: sasl ?? null, connectTimeoutMs, requestTimeoutMs }
 }
 
 function definedOnly<T extends object>(given: T): { [K in keyof T]: Exclude<T[K], undefined> } {

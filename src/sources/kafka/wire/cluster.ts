@@ -1,11 +1,3 @@
-import {
-  apiVersionsV3,
-  type Broker,
-  Connection,
-  listOffsetsV7,
-  metadataV12,
-  offsetForLeaderEpochV4,
-} from '@platformatic/kafka'
 import type { Clock } from '../../../runtime/clock.ts'
 import { ConfigurationError, MillraceError, OffsetOutOfRangeError, RetryableError } from '../../../runtime/errors.ts'
 import type { LeaderEpochEnd, LogBounds } from '../../../runtime/log.ts'
@@ -13,9 +5,12 @@ import { requireKnownHosts } from '../advertisedHosts.ts'
 import { canonicalTopicId } from '../canonicalTopicId.ts'
 import type { KafkaSettings } from '../kafkaSettings.ts'
 import { decisiveTrouble } from '../listenerProbe.ts'
-import { onTlsAnswer } from '../tlsAnswer.ts'
-import { connectionOptions, parseAddress, uniqueBrokers } from './address.ts'
-import { FETCH_VERSION, fetchApi } from './fetchApi.ts'
+import { type AnswerBuffers, Connection } from '../protocol/connection.ts'
+import { protocolErrorName } from '../protocol/errorNames.ts'
+import { Refusal } from '../protocol/refusal.ts'
+import { apiVersions, epochEnd, isolation, listOffset, offsetsAt, topicMetadata } from '../protocol/topicExchanges.ts'
+import { type Broker, connectionOptions, parseAddress, uniqueBrokers } from './address.ts'
+import { fetchRecords } from './fetchApi.ts'
 import { kafkaTrouble, protocolErrorIn } from './trouble.ts'
 
 export interface Leader {
@@ -26,13 +21,9 @@ export interface Leader {
 /** Reading alone goes with another client as well. */
 export type ClusterUse = 'read' | 'append'
 
-const EARLIEST = -2n
-const LATEST = -1n
 /** What a broker answers where no record is of the time or after it. */
 const NO_SUCH_OFFSET = -1
-const CONSUMER = -1
 const UNDEFINED_EPOCH = -1
-const READ_COMMITTED = 1
 
 /**
  * What is known of the cluster as far as one topic goes: its id, which never changes while this lasts, its partitions and their leaders.
@@ -52,8 +43,6 @@ export class Cluster {
   #brokers: readonly Broker[]
   #wasAccepted = false
   readonly #open = new Set<Connection>()
-  /** Why a connection broke; a request on it learns only that it is closed. */
-  readonly #faults = new WeakMap<Connection, Error>()
   #isClosed = false
   readonly #use: ClusterUse
 
@@ -79,48 +68,39 @@ export class Cluster {
     return this.#isClosed
   }
 
-  /** An error of the library as one of ours. */
+  /** An error of a connection as one of ours. */
   trouble(error: unknown, doing: string, partition?: number): MillraceError {
     const place = partition === undefined ? { topic: this.topic } : { topic: this.topic, partition }
     return kafkaTrouble(error, doing, place, this.#wasAccepted)
   }
 
   /** A connection of one's own, with TLS and SASL done. Close it with `release`. */
-  async connect(broker: Broker, requestTimeoutMs = this.settings.requestTimeoutMs): Promise<Connection> {
-    const connection = new Connection(
-      this.settings.clientId,
-      connectionOptions(this.settings, broker.host, requestTimeoutMs),
-    )
-    // A broken connection is noticed by the request on it; without a listener the event would end the process.
-    connection.on('error', (error) => this.#noteFault(connection, error))
-    connection.once('close', () => this.#open.delete(connection))
+  async connect(
+    broker: Broker,
+    own: { readonly requestTimeoutMs?: number; readonly buffers?: AnswerBuffers } = {},
+  ): Promise<Connection> {
+    const connection = new Connection({ ...connectionOptions(this.settings, broker), ...own })
     this.#open.add(connection)
     try {
       if (this.#isClosed) throw new RetryableError('The Kafka source was closed.')
-      const connecting = connection.connect(broker.host, broker.port)
-      if (this.settings.ssl === false && connection.socket) {
-        onTlsAnswer(connection.socket, (error) => this.#noteFault(connection, error))
-      }
-      await connecting
+      await connection.open()
       return connection
     } catch (error) {
       this.release(connection)
-      throw this.trouble(this.#faults.get(connection) ?? error, `connect to ${this.#nameOf(broker)}`)
+      throw this.trouble(error, `connect to ${this.#nameOf(broker)}`)
     }
   }
 
   /** Closes at once; requests under way fail. */
   release(connection: Connection): void {
     this.#open.delete(connection)
-    connection.close().catch(() => undefined)
-    // A peer that does not answer would keep a tidy end waiting.
-    connection.socket?.destroy()
+    connection.close()
   }
 
   /** The connection for short questions, to whichever broker answers. */
   async control(): Promise<Connection> {
     const existing = await this.#control?.catch(() => null)
-    if (existing?.isConnected()) return existing
+    if (existing?.isOpen) return existing
     if (existing) this.release(existing)
     // Of several that come here at once, the first opens it.
     this.#control = this.#opening ??= this.#connectToAny().finally(() => {
@@ -161,8 +141,8 @@ export class Cluster {
   /** The earliest offset and the last stable one. */
   bounds(partition: number): Promise<LogBounds> {
     return this.#askLeader(partition, `read the bounds of ${this.topic}/${partition}`, async (offset) => {
-      const earliest = await offset(EARLIEST)
-      const next = await offset(LATEST)
+      const earliest = await offset(offsetsAt.earliest)
+      const next = await offset(offsetsAt.latest)
       return { earliest, next, logId: canonicalTopicId(this.topicId) }
     })
   }
@@ -171,20 +151,17 @@ export class Cluster {
   offsetAt(partition: number, time: number): Promise<number> {
     return this.#askLeader(partition, `look for a time in ${this.topic}/${partition}`, async (offset) => {
       const found = await offset(BigInt(time))
-      return found === NO_SUCH_OFFSET ? offset(LATEST) : found
+      return found === NO_SUCH_OFFSET ? offset(offsetsAt.latest) : found
     })
   }
 
   /** Where the records of a leader epoch end now; null where the broker does not know it. */
   endOfEpoch(partition: number, leaderEpoch: number): Promise<LeaderEpochEnd | null> {
     const doing = `look for the end of leader epoch ${leaderEpoch} in ${this.topic}/${partition}`
-    return this.#askLeader(partition, doing, async (_offset, connection, currentLeaderEpoch) => {
-      const partitions = [{ partitionIndex: partition, currentLeaderEpoch, leaderEpoch }]
-      const { topics } = await offsetForLeaderEpochV4.api.async(connection, CONSUMER, [
-        { name: this.topic, partitions },
-      ])
-      const { leaderEpoch: found, endOffset } = topics[0]!.partitions[0]!
-      return found === UNDEFINED_EPOCH ? null : { leaderEpoch: found, end: Number(endOffset) }
+    return this.#askLeader(partition, doing, async (_offset, connection, leaderEpochNow) => {
+      const place = { topic: this.topic, partition, leaderEpoch: leaderEpochNow }
+      const found = await connection.ask(epochEnd, { ...place, epoch: leaderEpoch })
+      return found.leaderEpoch === UNDEFINED_EPOCH ? null : found
     })
   }
 
@@ -202,10 +179,6 @@ export class Cluster {
       : `${host}:${port}, where ${brokers.join(', ')} sends its clients (advertised.listeners)`
   }
 
-  #noteFault(connection: Connection, error: Error): void {
-    if (!this.#faults.has(connection)) this.#faults.set(connection, error)
-  }
-
   /** Asks on a connection of its own. By name, so the topic is made sure of afterwards. */
   async #askLeader<T>(
     partition: number,
@@ -218,7 +191,9 @@ export class Cluster {
       try {
         const opened = await this.connect(broker)
         connection = opened
-        const offset = (timestamp: bigint) => this.#offset(opened, partition, epoch, timestamp)
+        const place = { topic: this.topic, partition, leaderEpoch: epoch }
+        const offset = (timestamp: bigint) =>
+          opened.ask(listOffset, { ...place, isolation: isolation.committed, timestamp })
         const answer = await ask(offset, opened, epoch)
         await this.refresh()
         return answer
@@ -231,35 +206,20 @@ export class Cluster {
     }
   }
 
-  async #offset(connection: Connection, partitionIndex: number, epoch: number, timestamp: bigint): Promise<number> {
-    const partitions = [{ partitionIndex, currentLeaderEpoch: epoch, timestamp }]
-    const { topics } = await listOffsetsV7.api.async(connection, CONSUMER, READ_COMMITTED, [
-      { name: this.topic, partitions },
-    ])
-    return Number(topics[0]!.partitions[0]!.offset)
-  }
-
   async #refresh(): Promise<void> {
     const doing = `read the metadata of topic ${this.topic}`
     const connection = await this.control()
-    let found: Awaited<ReturnType<typeof metadataV12.api.async>>
-    try {
-      found = await metadataV12.api.async(connection, [this.topic], false)
-    } catch (error) {
-      const partial = responseIn(error)
-      const name = protocolErrorIn(error)
-      if (name === 'UNKNOWN_TOPIC_OR_PARTITION') throw this.#unknownTopic()
-      // A partition without a leader is an error in the answer, and no reason to forget the others.
-      if (partial === null || partial.topics[0]?.errorCode !== 0) throw this.trouble(error, doing)
-      found = partial
-    }
-    const topic = found.topics[0]!
+    const topic = await connection.ask(topicMetadata, this.topic).catch((error: unknown) => {
+      throw this.trouble(error, doing)
+    })
+    if (protocolErrorName(topic.errorCode) === 'UNKNOWN_TOPIC_OR_PARTITION') throw this.#unknownTopic()
+    if (topic.errorCode !== 0) throw this.trouble(new Refusal(topic.errorCode), doing)
     if (this.#topicId !== null && topic.topicId !== this.#topicId) throw this.#otherTopic()
-    const brokers = new Map(found.brokers.map(({ nodeId, host, port }) => [nodeId, { host, port }]))
+    const brokers = new Map(topic.brokers.map(({ nodeId, host, port }) => [nodeId, { host, port }]))
     const leaders: (Leader | null)[] = []
-    for (const { partitionIndex, leaderId, leaderEpoch } of topic.partitions) {
+    for (const { partition, leaderId, leaderEpoch } of topic.partitions) {
       const broker = brokers.get(leaderId)
-      leaders[partitionIndex] = broker === undefined ? null : { broker, epoch: leaderEpoch }
+      leaders[partition] = broker === undefined ? null : { broker, epoch: leaderEpoch }
     }
     if (!this.#wasAccepted) await requireKnownHosts(this.settings, [...brokers.values()])
     this.#topicId = topic.topicId
@@ -301,8 +261,7 @@ export class Cluster {
         return connection
       } catch (error) {
         if (connection !== null) this.release(connection)
-        const fault = (connection !== null && this.#faults.get(connection)) || error
-        last = this.trouble(fault, `reach ${broker.host}:${broker.port}`)
+        last = this.trouble(error, `reach ${broker.host}:${broker.port}`)
         if (last instanceof ConfigurationError) throw last
       }
     }
@@ -329,20 +288,17 @@ const LEADERSHIP_ERRORS = new Set([
 ])
 
 async function requireVersions(connection: Connection, use: ClusterUse): Promise<void> {
-  const { apiKeys } = await apiVersionsV3.api.async(connection, 'millrace', '1')
-  const fetch = apiKeys.find(({ apiKey }) => apiKey === fetchApi.key)
-  if (fetch !== undefined && fetch.minVersion <= FETCH_VERSION && fetch.maxVersion >= FETCH_VERSION) return
+  const { key, version } = fetchRecords
+  const versions = await connection.ask(apiVersions, { software: 'millrace', version: '1' })
+  const fetch = versions.find((one) => one.key === key)
+  if (fetch !== undefined && fetch.least <= version && fetch.most >= version) return
   throw new ConfigurationError(
-    `The broker speaks Fetch up to version ${fetch?.maxVersion}, as Apache Kafka before 3.2 does. ${TOO_OLD[use]}`,
+    `The broker speaks Fetch up to version ${fetch?.most}, as Apache Kafka before 3.2 does. ${TOO_OLD[use]}`,
   )
 }
 
 const TOO_OLD: Readonly<Record<ClusterUse, string>> = {
-  read: `kafka.client=wire needs version ${FETCH_VERSION}: set kafka.client=kafkajs (KAFKA_CLIENT) to read from it.`,
+  read: `kafka.client=wire needs version ${fetchRecords.version}: set kafka.client=kafkajs (KAFKA_CLIENT) to read from it.`,
   append:
     'Appending (ingest, a run with a source, outlets to topics) needs Kafka 3.2 or later whichever client reads: upgrade the brokers, or let other producers append and only read here (--source none, KAFKA_CLIENT=kafkajs).',
-}
-
-function responseIn(error: unknown): Awaited<ReturnType<typeof metadataV12.api.async>> | null {
-  return (error as { response?: Awaited<ReturnType<typeof metadataV12.api.async>> } | null)?.response ?? null
 }

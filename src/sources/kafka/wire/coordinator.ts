@@ -1,22 +1,22 @@
-import {
-  type API,
-  type Connection,
-  findCoordinatorV4,
-  heartbeatV4,
-  joinGroupV9,
-  leaveGroupV5,
-  offsetCommitV8,
-  syncGroupV5,
-} from '@platformatic/kafka'
 import { RetryableError } from '../../../runtime/errors.ts'
+import type { Connection } from '../protocol/connection.ts'
+import type { Exchange } from '../protocol/exchange.ts'
+import {
+  commitOffsets,
+  coordinated,
+  findCoordinator,
+  heartbeat,
+  joinGroup,
+  leaveGroup,
+  syncGroup,
+} from '../protocol/groupExchanges.ts'
 import type { Cluster } from './cluster.ts'
 import type { GroupCoordinator, Identity } from './groupMember.ts'
 import { PROTOCOL_NAME, PROTOCOL_TYPE } from './groupProtocol.ts'
 
-const GROUP = 0
-const UNKNOWN_EPOCH = -1
+const protocol = { type: PROTOCOL_TYPE, name: PROTOCOL_NAME }
 
-/** The broker that keeps a group, and the connection to it, looked for anew after a failure. Errors are the library's. */
+/** The broker that keeps a group, and the connection to it, looked for anew after a failure. Errors are those of the connection. */
 export class Coordinator implements GroupCoordinator {
   readonly #cluster: Cluster
   readonly #group: string
@@ -30,42 +30,26 @@ export class Coordinator implements GroupCoordinator {
   /** Waits until every member has come, or until those that have not are given up. */
   async join(memberId: string, subscription: Buffer) {
     const { sessionTimeoutMs, rebalanceTimeoutMs } = this.#cluster.settings
-    const protocols = [{ name: PROTOCOL_NAME, metadata: subscription }]
-    return this.#call(
-      joinGroupV9.api,
-      [this.#group, sessionTimeoutMs, rebalanceTimeoutMs, memberId, this.#instanceId, PROTOCOL_TYPE, protocols, null],
-      this.#patienceMs,
-    )
+    const me = { group: this.#group, memberId, instanceId: this.#instanceId }
+    const question = { ...me, protocol, metadata: subscription, sessionTimeoutMs, rebalanceTimeoutMs }
+    return this.#call(joinGroup, question, this.#patienceMs)
   }
 
   /** Waits for the leader's word. Gives the member's assignment. */
   async sync(me: Identity, assignments: { memberId: string; assignment: Buffer }[]): Promise<Buffer> {
-    const { memberId, generation } = me
-    const answer = await this.#call(
-      syncGroupV5.api,
-      [this.#group, generation, memberId, this.#instanceId, PROTOCOL_TYPE, PROTOCOL_NAME, assignments],
-      this.#patienceMs,
-    )
-    return answer.assignment
+    return this.#call(syncGroup, { ...this.#speaker(me), protocol, assignments }, this.#patienceMs)
   }
 
-  async heartbeat({ memberId, generation }: Identity): Promise<void> {
-    await this.#call(heartbeatV4.api, [this.#group, generation, memberId, this.#instanceId])
+  async heartbeat(me: Identity): Promise<void> {
+    await this.#call(heartbeat, this.#speaker(me))
   }
 
-  async commit({ memberId, generation }: Identity, offsets: ReadonlyMap<number, number>): Promise<void> {
-    const partitions = [...offsets].map(([partitionIndex, offset]) => ({
-      partitionIndex,
-      committedOffset: BigInt(offset),
-      committedLeaderEpoch: UNKNOWN_EPOCH,
-      committedMetadata: null,
-    }))
-    const topics = [{ name: this.#cluster.topic, partitions }]
-    await this.#call(offsetCommitV8.api, [this.#group, generation, memberId, this.#instanceId, topics])
+  async commit(me: Identity, offsets: ReadonlyMap<number, number>): Promise<void> {
+    await this.#call(commitOffsets, { ...this.#speaker(me), topic: this.#cluster.topic, offsets })
   }
 
-  async leave({ memberId }: Identity): Promise<void> {
-    await this.#call(leaveGroupV5.api, [this.#group, [{ memberId, groupInstanceId: this.#instanceId, reason: null }]])
+  async leave(me: Identity): Promise<void> {
+    await this.#call(leaveGroup, this.#speaker(me))
   }
 
   /** Forgets the connection; a request under way fails. */
@@ -78,14 +62,18 @@ export class Coordinator implements GroupCoordinator {
     return this.#cluster.settings.instanceId ?? null
   }
 
+  #speaker({ memberId, generation }: Identity) {
+    return { group: this.#group, generation, memberId, instanceId: this.#instanceId }
+  }
+
   get #patienceMs(): number {
     const { rebalanceTimeoutMs, requestTimeoutMs } = this.#cluster.settings
     return rebalanceTimeoutMs + requestTimeoutMs
   }
 
-  async #call<Args extends unknown[], Answer>(
-    api: API<Args, Answer>,
-    args: Args,
+  async #call<Question, Answer>(
+    exchange: Exchange<Question, Answer>,
+    question: Question,
     mostMs = this.#cluster.settings.requestTimeoutMs,
   ): Promise<Answer> {
     const connection = await this.#connected()
@@ -96,19 +84,18 @@ export class Coordinator implements GroupCoordinator {
       throw new RetryableError(`The coordinator of group ${this.#group} did not answer within ${mostMs} ms.`)
     })
     try {
-      return await Promise.race([api.async(connection, ...args), tooLate])
+      return await Promise.race([connection.ask(exchange, question), tooLate])
     } finally {
       ended.abort('over')
     }
   }
 
   async #connected(): Promise<Connection> {
-    if (this.#connection?.isConnected()) return this.#connection
+    if (this.#connection?.isOpen) return this.#connection
     this.drop()
     const control = await this.#cluster.control()
-    const { coordinators } = await findCoordinatorV4.api.async(control, GROUP, [this.#group])
-    const { host, port } = coordinators[0]!
-    this.#connection = await this.#cluster.connect({ host, port }, this.#patienceMs)
+    const place = await control.ask(findCoordinator, { kind: coordinated.group, name: this.#group })
+    this.#connection = await this.#cluster.connect(place, { requestTimeoutMs: this.#patienceMs })
     return this.#connection
   }
 }

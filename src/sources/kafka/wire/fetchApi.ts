@@ -1,4 +1,5 @@
-import { createAPI, type Reader, Writer } from '@platformatic/kafka'
+import type { AnswerReader } from '../protocol/answerReader.ts'
+import { type Exchange, flexible } from '../protocol/exchange.ts'
 import type { AbortedTransaction } from './recordSet.ts'
 
 /** What is asked of one partition's leader. */
@@ -20,94 +21,85 @@ export interface FetchResponse {
   /** Where the leader's log of `lastFetchedEpoch` ends, when that is below what was asked for; else null. */
   readonly divergesAt: number | null
   readonly abortedTransactions: readonly AbortedTransaction[]
-  /** The record batches in the pieces in which they came from the socket, the last batch perhaps cut off. */
-  readonly records: readonly Buffer[]
+  /** The record batches as they came, the last one perhaps cut off. */
+  readonly records: Buffer
 }
 
-const FETCH = 1
-/** The first version that names topics by id: a topic that was deleted and made anew is another topic. Apache Kafka 3.1. */
-export const FETCH_VERSION = 13
 const READ_COMMITTED = 1
 const MIN_BYTES = 1
 /** Without a fetch session: one partition a request has nothing to leave out. */
 const NO_SESSION = 0
 const FINAL_EPOCH = -1
 const DIVERGING_EPOCH_TAG = 0
+const noBytes = Buffer.alloc(0)
 
-/** Fetch of one partition that makes no object of any record: the batches stay bytes. */
-export const fetchApi = createAPI<[FetchRequest], FetchResponse>(FETCH, FETCH_VERSION, createRequest, parseResponse)
-
-function createRequest(request: FetchRequest): Writer {
-  return Writer.create()
-    .appendInt32(-1)
-    .appendInt32(request.maxWaitMs)
-    .appendInt32(MIN_BYTES)
-    .appendInt32(request.maxBytes)
-    .appendInt8(READ_COMMITTED)
-    .appendInt32(NO_SESSION)
-    .appendInt32(FINAL_EPOCH)
-    .appendArray([request], (topic) => {
-      topic.appendUUID(request.topicId).appendArray([request], (partition) => {
-        partition
-          .appendInt32(request.partition)
-          .appendInt32(request.leaderEpoch)
-          .appendInt64(BigInt(request.offset))
-          .appendInt32(request.lastFetchedEpoch)
-          .appendInt64(-1n)
-          .appendInt32(request.maxBytes)
+/** Fetch of one partition, in the first version that names topics by id: a topic that was deleted and made anew is another topic. Apache Kafka 3.1. */
+export const fetchRecords: Exchange<FetchRequest, FetchResponse> = {
+  key: 1,
+  version: 13,
+  tagged: flexible,
+  write: (writer, request) =>
+    writer
+      .int32(-1)
+      .int32(request.maxWaitMs)
+      .int32(MIN_BYTES)
+      .int32(request.maxBytes)
+      .int8(READ_COMMITTED)
+      .int32(NO_SESSION)
+      .int32(FINAL_EPOCH)
+      .list([request.topicId], (topicId) =>
+        writer
+          .uuid(topicId)
+          .list([request.partition], (partition) =>
+            writer
+              .int32(partition)
+              .int32(request.leaderEpoch)
+              .int64(BigInt(request.offset))
+              .int32(request.lastFetchedEpoch)
+              .int64(-1n)
+              .int32(request.maxBytes)
+              .end(),
+          )
+          .end(),
+      )
+      .list([], () => undefined)
+      .text('')
+      .end(),
+  read(reader) {
+    reader.int32()
+    const errorCode = reader.int16()
+    reader.int32()
+    const [found] = reader
+      .list(() => {
+        reader.uuid()
+        const partitions = reader.list(() => readPartition(reader))
+        reader.end()
+        return partitions
       })
-    })
-    .appendArray([], () => undefined)
-    .appendString('')
-    .appendTaggedFields()
+      .flat()
+    if (found !== undefined && errorCode === 0) return found
+    return { errorCode, lastStableOffset: -1, divergesAt: null, abortedTransactions: [], records: noBytes }
+  },
 }
 
-function parseResponse(_correlationId: number, _apiKey: number, _apiVersion: number, reader: Reader): FetchResponse {
-  reader.readInt32()
-  const requestError = reader.readInt16()
-  reader.readInt32()
-  const partitions = reader.readArray((topic) => {
-    topic.readUUID()
-    return topic.readArray(parsePartition, true, false)
+function readPartition(reader: AnswerReader): FetchResponse {
+  reader.int32()
+  const errorCode = reader.int16()
+  reader.int64()
+  const lastStableOffset = Number(reader.int64())
+  reader.int64()
+  const abortedTransactions = reader.list(() => {
+    const one = { producerId: reader.int64(), firstOffset: Number(reader.int64()) }
+    reader.end()
+    return one
   })
-  const found = partitions[0]?.[0]
-  if (found !== undefined && requestError === 0) return found
-  return {
-    errorCode: requestError,
-    lastStableOffset: -1,
-    divergesAt: null,
-    abortedTransactions: [],
-    records: [],
-  }
-}
-
-function parsePartition(reader: Reader): FetchResponse {
-  reader.readInt32()
-  const errorCode = reader.readInt16()
-  reader.readInt64()
-  const lastStableOffset = Number(reader.readInt64())
-  reader.readInt64()
-  const abortedTransactions = reader.readArray((entry) => ({
-    producerId: entry.readInt64(),
-    firstOffset: Number(entry.readInt64()),
-  }))
-  reader.readInt32()
-  const size = reader.readUnsignedVarInt() - 1
-  const records = size > 0 ? reader.buffer.subarray(reader.position, reader.position + size).buffers : []
-  if (size > 0) reader.skip(size)
-  return { errorCode, lastStableOffset, divergesAt: divergence(reader), abortedTransactions, records }
-}
-
-function divergence(reader: Reader): number | null {
+  reader.int32()
+  const records = reader.bytesOrNull() ?? noBytes
   let divergesAt: number | null = null
-  for (let tags = reader.readUnsignedVarInt(); tags > 0; tags--) {
-    const tag = reader.readUnsignedVarInt()
-    const end = reader.readUnsignedVarInt() + reader.position
-    if (tag === DIVERGING_EPOCH_TAG) {
-      reader.readInt32()
-      divergesAt = Number(reader.readInt64())
-    }
-    reader.position = end
-  }
-  return divergesAt
+  reader.end((tag) => {
+    if (tag !== DIVERGING_EPOCH_TAG) return
+    reader.int32()
+    divergesAt = Number(reader.int64())
+  })
+  return { errorCode, lastStableOffset, divergesAt, abortedTransactions, records }
 }

@@ -1,11 +1,12 @@
-import type { Connection } from '@platformatic/kafka'
 import { type MillraceError, OffsetOutOfRangeError, RetryableError } from '../../../runtime/errors.ts'
 import { lostEnd } from '../lostEnd.ts'
+import type { Connection } from '../protocol/connection.ts'
+import { protocolErrorName } from '../protocol/errorNames.ts'
+import { Refusal } from '../protocol/refusal.ts'
 import { type Cluster, isLeadershipError } from './cluster.ts'
-import { type FetchResponse, fetchApi } from './fetchApi.ts'
+import { type FetchResponse, fetchRecords } from './fetchApi.ts'
 import { RecordSet } from './recordSet.ts'
 import { SpareBuffers } from './spareBuffers.ts'
-import { protocolErrorName } from './trouble.ts'
 
 /** A fetch that a broker holds back for lack of records ends after this at the latest. */
 const MOST_WAIT_MS = 500
@@ -144,14 +145,14 @@ export class PartitionFeed {
   }
 
   #keep(
-    records: readonly Buffer[],
+    records: Buffer,
     lastStableOffset: number,
     abortedTransactions: FetchResponse['abortedTransactions'],
     ask: Ask,
   ): void {
     const place = { topic: this.#cluster.topic, partition: this.#partition }
     try {
-      const set = new RecordSet(this.#spares.joined(records), this.#offset, abortedTransactions, place)
+      const set = new RecordSet(records, this.#offset, abortedTransactions, place)
       this.#sets.push(set)
       this.#offset = set.nextOffset
       this.#leaderEpoch = set.leaderEpoch
@@ -179,11 +180,12 @@ export class PartitionFeed {
         if (!(trouble instanceof RetryableError)) throw trouble
       }
       if (response !== null) {
-        if (response.errorCode === 0) return response
-        const name = protocolErrorName(response.errorCode)
+        const { errorCode } = response
+        if (errorCode === 0) return response
+        const name = protocolErrorName(errorCode)
         if (name === 'OFFSET_OUT_OF_RANGE') throw await this.#outOfRange()
-        if (!isLeadershipError(name)) throw this.#refused(name)
-        trouble = this.#refused(name)
+        trouble = this.#refused(errorCode)
+        if (!isLeadershipError(name)) throw trouble
         if (this.#request === request) this.#dropConnection()
       }
       if (this.#request !== request || clock.now() + pauseMs > until) throw trouble
@@ -197,16 +199,16 @@ export class PartitionFeed {
 
   async #send(request: object, ask: Ask): Promise<FetchResponse> {
     const leader = await this.#cluster.leader(this.#partition)
-    if (this.#connection?.isConnected() !== true) {
+    if (this.#connection?.isOpen !== true) {
       this.#dropConnection()
-      const connection = await this.#cluster.connect(leader.broker)
+      const connection = await this.#cluster.connect(leader.broker, { buffers: this.#spares })
       if (this.#request !== request) {
         this.#cluster.release(connection)
         throw new RetryableError('The fetch was given up.')
       }
       this.#connection = connection
     }
-    return fetchApi.async(this.#connection as Connection, {
+    return (this.#connection as Connection).ask(fetchRecords, {
       topicId: this.#cluster.topicId,
       partition: this.#partition,
       offset: this.#offset,
@@ -235,11 +237,9 @@ export class PartitionFeed {
     )
   }
 
-  #refused(name: string): MillraceError {
+  #refused(errorCode: number): MillraceError {
     const { topic } = this.#cluster
-    const doing = `fetch from ${topic}/${this.#partition}`
-    const error = Object.assign(new Error(`The broker answered ${name}.`), { apiId: name })
-    return this.#cluster.trouble(error, doing, this.#partition)
+    return this.#cluster.trouble(new Refusal(errorCode), `fetch from ${topic}/${this.#partition}`, this.#partition)
   }
 
   #fail(error: unknown): void {

@@ -1,20 +1,15 @@
-import { protocolErrorsCodesById } from '@platformatic/kafka'
 import { ConfigurationError, type ErrorPlace, MillraceError, RetryableError } from '../../../runtime/errors.ts'
 import { closedHint, NO_SASL_THERE, tlsRemedy } from '../connectionRemedy.ts'
+import { ConnectionFailure } from '../protocol/connectionFailure.ts'
 
-/** What the client library throws: errors with a code, that wrap others. */
-interface LibraryError extends Error {
+/** What a connection fails with, and what is behind that: of Node with a code, of a broker with a name. */
+interface Failure extends Error {
   readonly code?: string
   readonly apiId?: string
   readonly errors?: readonly unknown[]
 }
 
 const FORBIDDEN = /_AUTHORIZATION_FAILED$/
-
-/** The protocol's name of an error code, `NONE` for 0. */
-export function protocolErrorName(code: number): string {
-  return (protocolErrorsCodesById as Readonly<Record<number, string>>)[code] ?? `error ${code}`
-}
 
 /** The first protocol error among `error` and what it wraps, by its name; null when there is none. */
 export function protocolErrorIn(error: unknown): string | null {
@@ -27,7 +22,7 @@ export function protocolErrorsIn(error: unknown): string[] {
 }
 
 /**
- * An error of the client library as one of ours: refused credentials, certificates and rights are a matter of configuration until a broker has once
+ * An error of a connection as one of ours: refused credentials, certificates and rights are a matter of configuration until a broker has once
  * accepted them, and from then on something that may pass; all else may pass.
  */
 export function kafkaTrouble(error: unknown, doing: string, place: ErrorPlace, wasAccepted: boolean): MillraceError {
@@ -48,28 +43,26 @@ export function kafkaTrouble(error: unknown, doing: string, place: ErrorPlace, w
   )
 }
 
-function remedyFor(all: readonly LibraryError[]): string | null {
+function remedyFor(all: readonly Failure[]): string | null {
   const tls = tlsRemedy(all)
   if (tls !== null) return tls
   if (all.some(({ apiId }) => apiId === 'ILLEGAL_SASL_STATE')) return NO_SASL_THERE
   if (all.some(({ apiId }) => apiId === 'UNSUPPORTED_SASL_MECHANISM')) return 'Check kafka.sasl.mechanism.'
   // A connection that ends in mid-login is no word on the credentials.
-  const isCut = all.at(-1)?.code === 'PLT_KFK_NETWORK' || all.at(-1)?.code === 'PLT_KFK_TIMEOUT'
-  if (
-    all.some(({ code, apiId }) => code === 'PLT_KFK_AUTHENTICATION' || apiId === 'SASL_AUTHENTICATION_FAILED') &&
-    !isCut
-  ) {
+  const failures = all.filter((one) => one instanceof ConnectionFailure)
+  const isLogin = failures.some(({ kind }) => kind === 'login')
+  if (isLogin && failures.every(({ kind }) => kind === 'login')) {
     return 'Check kafka.sasl (mechanism, username, password).'
   }
   const forbidden = all.find(({ apiId }) => apiId !== undefined && FORBIDDEN.test(apiId))
   return forbidden === undefined ? null : 'Grant the right to the user of kafka.sasl, or name another topic or group.'
 }
 
-function flattened(error: unknown, depth = 0): LibraryError[] {
+function flattened(error: unknown, depth = 0): Failure[] {
   if (!(error instanceof Error) || depth > 5) return []
-  const { errors, cause } = error as LibraryError
+  const { errors, cause } = error as Failure
   return [
-    error as LibraryError,
+    error as Failure,
     ...(errors ?? []).flatMap((inner) => flattened(inner, depth + 1)),
     ...flattened(cause, depth + 1),
   ]
