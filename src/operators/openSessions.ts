@@ -38,6 +38,8 @@ export interface SessionRules {
 /** What a value has made: its session, and what became of those that were there. */
 export interface Joined {
   readonly session: Session
+  /** True where it was there and is no more than longer by now, so that nothing is due earlier than before. */
+  readonly wasOpen: boolean
   /** Those that it was made of, by time, if it is not simply the one that was there. */
   readonly merged: readonly Window[]
   /** Those whose results hold no longer, by time. */
@@ -110,7 +112,7 @@ export class OpenSessions {
       // Its id stays, and need not be made again for every value; so does what a fold has left there.
       if (at > earliest.last)
         this.#grow(earliest, { ...earliest.window, end: this.#endOf(earliest.first, at) }, at, false)
-      return { session: earliest, merged: none, withdrawn: none }
+      return { session: earliest, wasOpen: true, merged: none, withdrawn: none }
     }
     const first = Math.min(at, earliest?.first ?? at)
     const last = Math.max(at, touched.at(-1)?.last ?? at)
@@ -121,7 +123,7 @@ export class OpenSessions {
       .map((one) => ({ window: one.window, revision: one.revision }))
     if (earliest !== undefined && touched.length === 1 && earliest.first === first) {
       if (last > earliest.last) this.#grow(earliest, window, last, isDue)
-      return { session: earliest, merged: none, withdrawn }
+      return { session: earliest, wasOpen: false, merged: none, withdrawn }
     }
     for (const one of touched) this.#leave(one)
     const revision = Math.max(0, ...touched.map((one) => one.revision))
@@ -137,7 +139,7 @@ export class OpenSessions {
     }
     session.entry = this.#saved.set(window.id, session)
     this.#enter(session)
-    return { session, merged: touched.map((one) => one.window), withdrawn }
+    return { session, wasOpen: false, merged: touched.map((one) => one.window), withdrawn }
   }
 
   /** Takes out the sessions that fire with this time, by key. */

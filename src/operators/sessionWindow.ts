@@ -116,8 +116,9 @@ export function sessionWindow<T>(options: SessionWindowOptions<T>): OperatorFunc
     const nextDue = () => Math.min(sessions.nextDue, held?.nextDue ?? Number.POSITIVE_INFINITY)
 
     function join(key: string, at: number, value: T, watermark: number): void {
-      const { session, merged, withdrawn } = sessions.join(key, at, watermark)
+      const { session, wasOpen, merged, withdrawn } = sessions.join(key, at, watermark)
       const { window } = session
+      if (!wasOpen) out.wakeAt(nextWake())
       for (const { window, revision } of withdrawn) {
         out.emitAt(window.end - 1, { kind: 'withdrawn', window, revision: revision + 1 })
       }
@@ -139,6 +140,7 @@ export function sessionWindow<T>(options: SessionWindowOptions<T>): OperatorFunc
           const at = timelyAt(out, name, value, of)
           if (at === null) return
           held.hold({ value, at, origin: out.origin() })
+          out.wakeAt(nextWake())
         } else {
           const at = of === undefined ? out.valueTime() : of(value)
           if (!Number.isSafeInteger(at)) {
@@ -158,7 +160,6 @@ export function sessionWindow<T>(options: SessionWindowOptions<T>): OperatorFunc
           }
           join(key, at, value, watermark)
         }
-        out.wakeAt(nextWake())
       },
       onWatermark(watermark) {
         for (let time = nextDue(); time <= watermark; time = nextDue()) {

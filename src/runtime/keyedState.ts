@@ -125,17 +125,19 @@ export class KeyedState<V> {
   }
 
   #nextCut(entries: Iterable<Entry<V>>): string {
-    const texts: string[] = []
+    let text = ''
     let pairs: Json[] = []
-    for (const { key, value, isDeleted } of entries) {
-      pairs.push(isDeleted ? [key] : [key, this.#codec.encode(value)])
-      if (pairs.length < pairsAtOnce) continue
-      texts.push(JSON.stringify(pairs).slice(1, -1))
+    const write = () => {
+      if (pairs.length > 0) text += `${text === '' ? '' : ','}${JSON.stringify(pairs).slice(1, -1)}`
       pairs = []
     }
-    if (pairs.length > 0) texts.push(JSON.stringify(pairs).slice(1, -1))
+    for (const { key, value, isDeleted } of entries) {
+      pairs.push(isDeleted ? [key] : [key, this.#codec.encode(value)])
+      if (pairs.length === pairsAtOnce) write()
+    }
+    write()
     this.#changed = []
     this.#cut += 1
-    return `[${texts.join(',')}]`
+    return `[${text}]`
   }
 }

@@ -6,10 +6,13 @@ import { aggregateWindow } from '../../src/operators/aggregateWindow.ts'
 import { decode } from '../../src/operators/decode.ts'
 import { dedupe } from '../../src/operators/dedupe.ts'
 import { eventTime } from '../../src/operators/eventTime.ts'
+import { hoppingWindow } from '../../src/operators/hoppingWindow.ts'
 import { keyed } from '../../src/operators/keyed.ts'
+import { sessionWindow } from '../../src/operators/sessionWindow.ts'
 import { tumblingWindow } from '../../src/operators/tumblingWindow.ts'
 import { runningTask } from '../../src/runtime/currentTask.ts'
 import { CorruptRecordError } from '../../src/runtime/errors.ts'
+import { Lent } from '../../src/runtime/lent.ts'
 import type { RecordBatch } from '../../src/runtime/log.ts'
 import { definePipeline } from '../../src/runtime/pipeline.ts'
 import { ReadAhead } from '../../src/runtime/readAhead.ts'
@@ -27,6 +30,21 @@ const results: AppendTable<unknown> = {
   name: 'results',
   columns: [{ name: 'result', type: 'jsonb', of: (row) => JSON.stringify(row) }],
 }
+
+/** What came to `by` of each, lent or not. */
+const asked = new Map<string, Set<boolean>>()
+const keyFor =
+  (name: string) =>
+  (item: Item): string => {
+    asked.set(name, (asked.get(name) ?? new Set()).add(item instanceof Lent))
+    return item.key
+  }
+
+const overlapping = [
+  hoppingWindow({ name: 'hopping', sizeMs: 1_000, hopMs: 400, by: keyFor('hopping') }),
+  sessionWindow({ name: 'session', gapMs: 250, by: keyFor('session') }),
+  sessionWindow({ name: 'bounded', gapMs: 250, maxMs: 900, by: keyFor('bounded') }),
+]
 
 /** Everything that a chain may do with a value besides reading it while it is handled. */
 const pipeline = definePipeline({
@@ -50,6 +68,21 @@ const pipeline = definePipeline({
           }),
         ),
         results,
+      ),
+      ...Object.fromEntries(
+        overlapping.map((window, i) => {
+          const rows = items.pipe(
+            window,
+            aggregateWindow<Item, readonly Item[], unknown>({
+              name: `all${i}`,
+              initial: () => [],
+              add: (all, item) => [...all, item],
+              merge: (a, b) => [...a, ...b],
+              result: (all, { key, start, end }) => ({ key, start, end, all }),
+            }),
+          )
+          return [`overlapping${i}`, toPostgres(rows, { ...results, name: `overlapping${i}` })] as const
+        }),
       ),
       keyed: toPostgres(
         items.pipe(
@@ -132,9 +165,19 @@ function brokenBatch(): RecordBatch {
 describe('records that were read ahead', () => {
   it('give the rows, letters, state and counts that records one by one give, whoever keeps their values', () => {
     const oneByOne = run(1)
-    expect(oneByOne.rows.length).toBe(3)
+    expect(oneByOne.rows.length).toBe(6)
     expect(oneByOne.deadLetters.length).toBe(2)
     for (const most of [2, 3, 7, 512]) expect(run(most)).toStrictEqual(oneByOne)
+  })
+
+  it('lend windows that overlap and sessions their values, where these are not held back', () => {
+    asked.clear()
+    run(512)
+    expect([...asked].map(([name, lent]) => [name, [...lent]])).toEqual([
+      ['hopping', [true]],
+      ['session', [true]],
+      ['bounded', [false]],
+    ])
   })
 
   it('end where there is no more credit, so that a cut falls where it would have fallen', () => {
