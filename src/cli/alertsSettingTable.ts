@@ -1,14 +1,21 @@
-import { z } from 'zod'
 import { indicatorsAllowed } from '../pipelines/indicatorNames.ts'
 import { durationMs } from '../runtime/duration.ts'
+import { atCommas, listOf, matching, notAllowed, type SettingReader, text } from './settingReaders.ts'
 import type { Setting } from './settingTypes.ts'
 
 const monthMs = 30 * 86_400_000
 
+const isLength = /^\d{1,6}(s|m|h|d)$/
+
+const silence: SettingReader<number> = (given) => {
+  const ms = isLength.test(given) ? durationMs(given as '1h', '--for') : 0
+  return ms >= 1_000 && ms <= monthMs ? ms : notAllowed
+}
+
 /** The part of the table of settings that is about alerts, indicators and portfolios. */
 export const alertsSettingTable = {
   alertsFile: {
-    schema: z.string().min(1),
+    read: text(),
     env: 'MILLRACE_ALERTS_FILE',
     flag: '--alerts-file <file>',
     commands: ['run realtime', 'monitor', 'alerts test', 'alerts silence'],
@@ -18,15 +25,7 @@ export const alertsSettingTable = {
       'Decides alerts by the rules of this file and tells its channels. Unset: none; alerts.yaml for the alerts commands.',
   },
   indicators: {
-    schema: z
-      .string()
-      .transform((text) => text.split(','))
-      .pipe(
-        z
-          .array(z.string().regex(/^([a-z]+:\d{1,4}|macd|vwap)$/))
-          .min(1)
-          .max(50),
-      ),
+    read: listOf(atCommas, matching(/^([a-z]+:\d{1,4}|macd|vwap)$/), { most: 50 }),
     env: 'MILLRACE_INDICATORS',
     flag: '--indicators <list>',
     commands: ['run realtime'],
@@ -35,7 +34,7 @@ export const alertsSettingTable = {
     description: 'Writes these indicators of all candles into the table indicator. Unset: none.',
   },
   portfolioFile: {
-    schema: z.string().min(1),
+    read: text(),
     env: 'MILLRACE_PORTFOLIO_FILE',
     flag: '--portfolio-file <file>',
     commands: ['portfolio'],
@@ -44,11 +43,7 @@ export const alertsSettingTable = {
     description: 'Whose value is printed.',
   },
   silenceFor: {
-    schema: z
-      .string()
-      .regex(/^\d{1,6}(s|m|h|d)$/)
-      .transform((text) => durationMs(text as '1h', '--for'))
-      .pipe(z.number().min(1_000).max(monthMs)),
+    read: silence,
     env: null,
     flag: '--for <duration>',
     commands: ['alerts silence'],

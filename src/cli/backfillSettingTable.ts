@@ -1,30 +1,35 @@
-import { z } from 'zod'
 import { klineIntervals } from '../market/klineInterval.ts'
-import { fileList, yesOrNo, yesOrNoAllowed } from './settingSchemas.ts'
+import {
+  atCommas,
+  atLines,
+  distinct,
+  fileList,
+  listOf,
+  notAllowed,
+  oneOf,
+  type SettingReader,
+  trimmed,
+  yesOrNo,
+  yesOrNoAllowed,
+} from './settingReaders.ts'
 import type { CommandName, Setting } from './settingTypes.ts'
 
 const backfill: readonly CommandName[] = ['backfill']
 
-const intervalList = z
-  .string()
-  .transform((text) => text.split(','))
-  .pipe(z.array(z.enum(klineIntervals)).min(1))
-  .transform((list) => [...new Set(list)])
+const intervalList = distinct(listOf(atCommas, oneOf(klineIntervals)))
 
-const urlList = z
-  .string()
-  .transform((text) => text.split('\n'))
-  .pipe(
-    z
-      .array(z.url({ protocol: /^https?$/ }))
-      .min(1)
-      .max(1_000),
-  )
+/** As it is given: one behind a signature has more than a path. */
+const address: SettingReader<string> = (given) => {
+  const trimmedAddress = given.trim()
+  return /^https?:\/\//i.test(trimmedAddress) && URL.canParse(trimmedAddress) ? trimmedAddress : notAllowed
+}
+
+const urlList = listOf(atLines, address, { most: 1_000 })
 
 /** The part of the table of settings that is about history of the exchange. */
 export const backfillSettingTable = {
   klineIntervals: {
-    schema: intervalList,
+    read: intervalList,
     env: null,
     flag: '--interval <list>',
     commands: backfill,
@@ -33,7 +38,7 @@ export const backfillSettingTable = {
     description: 'Length of the candles, in the spelling of the exchange: 1m is a minute, 1M a month.',
   },
   trades: {
-    schema: yesOrNo,
+    read: yesOrNo,
     env: null,
     flag: '--trades',
     commands: backfill,
@@ -43,7 +48,7 @@ export const backfillSettingTable = {
       'Trades into a topic instead of candles into raw_klines: the frames that the live feed would have brought.',
   },
   archiveFiles: {
-    schema: fileList,
+    read: fileList,
     env: null,
     flag: '--file <file...>',
     commands: backfill,
@@ -53,7 +58,7 @@ export const backfillSettingTable = {
       'Read archives instead of asking the exchange. A FILE.CHECKSUM beside one is verified; one that was read before is read again only when it has changed.',
   },
   archiveUrls: {
-    schema: urlList,
+    read: urlList,
     env: null,
     flag: '--url <url...>',
     commands: backfill,
@@ -62,7 +67,7 @@ export const backfillSettingTable = {
     description: 'Fetch archives and read them. The .CHECKSUM beside each is fetched and verified.',
   },
   explain: {
-    schema: z.string().trim().min(1).max(1_000),
+    read: trimmed(1, 1_000),
     env: null,
     flag: '--explain <why>',
     commands: ['reconcile'],
@@ -72,7 +77,7 @@ export const backfillSettingTable = {
       'Ends the differences of the range by saying why they are there; they are open again when they change.',
   },
   follow: {
-    schema: yesOrNo,
+    read: yesOrNo,
     env: null,
     flag: '--follow',
     commands: ['reconcile'],
@@ -82,7 +87,7 @@ export const backfillSettingTable = {
       "Compare each minute as it closes, by the exchange's stream and REST, until it is stopped; find out which of the two is wrong, and bring the trades that ours lacks into the topic again.",
   },
   again: {
-    schema: yesOrNo,
+    read: yesOrNo,
     env: null,
     flag: '--again',
     commands: backfill,

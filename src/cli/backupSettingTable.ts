@@ -1,6 +1,5 @@
-import { z } from 'zod'
 import { isArchivePlace } from '../host/archivePlace.ts'
-import { integer, yesOrNo, yesOrNoAllowed } from './settingSchemas.ts'
+import { integer, such, yesOrNo, yesOrNoAllowed } from './settingReaders.ts'
 import type { CommandName, Setting } from './settingTypes.ts'
 
 export const backupCommands: readonly CommandName[] = ['backup', 'backup list', 'backup verify', 'restore']
@@ -8,10 +7,7 @@ export const backupCommands: readonly CommandName[] = ['backup', 'backup list', 
 /** The part of the table of settings that is about backups. */
 export const backupSettingTable = {
   backupPlace: {
-    schema: z
-      .string()
-      .min(1)
-      .refine((place) => !place.startsWith('s3://') || isArchivePlace(place)),
+    read: such((place) => place !== '' && (!place.startsWith('s3://') || isArchivePlace(place))),
     env: 'MILLRACE_BACKUP',
     flag: '--place <place>',
     commands: [...backupCommands, 'monitor'],
@@ -25,7 +21,7 @@ export const backupSettingTable = {
     },
   },
   keepBackups: {
-    schema: integer(1, 100_000),
+    read: integer(1, 100_000),
     env: 'MILLRACE_KEEP_BACKUPS',
     flag: '--keep <count>',
     commands: ['backup'],
@@ -34,7 +30,7 @@ export const backupSettingTable = {
     description: 'Once it is whole, delete all backups but so many of the newest. Unset: all stay.',
   },
   setsAside: {
-    schema: yesOrNo,
+    read: yesOrNo,
     env: null,
     flag: '--set-aside',
     commands: ['restore'],

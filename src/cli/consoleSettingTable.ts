@@ -1,5 +1,4 @@
-import { z } from 'zod'
-import { integer, yesOrNo, yesOrNoAllowed } from './settingSchemas.ts'
+import { integer, listOf, matching, text, trimmedAtCommas, yesOrNo, yesOrNoAllowed } from './settingReaders.ts'
 import type { CommandName, Setting } from './settingTypes.ts'
 
 const consoles: readonly CommandName[] = ['console', 'run realtime']
@@ -7,7 +6,7 @@ const consoles: readonly CommandName[] = ['console', 'run realtime']
 /** The part of the table of settings that is about the console in the browser. */
 export const consoleSettingTable = {
   console: {
-    schema: yesOrNo,
+    read: yesOrNo,
     env: 'MILLRACE_CONSOLE',
     flag: '--no-console',
     commands: ['run realtime'],
@@ -16,7 +15,7 @@ export const consoleSettingTable = {
     description: 'Whether the console in the browser comes with the run. Never with --until-end.',
   },
   consoleHost: {
-    schema: z.string().min(1).max(253),
+    read: text(1, 253),
     env: 'MILLRACE_CONSOLE_HOST',
     flag: '--console-host <address>',
     commands: consoles,
@@ -25,7 +24,7 @@ export const consoleSettingTable = {
     description: 'Where the console listens. Anywhere but on loopback it needs MILLRACE_CONSOLE_TOKEN.',
   },
   consolePort: {
-    schema: integer(0, 65_535),
+    read: integer(0, 65_535),
     env: 'MILLRACE_CONSOLE_PORT',
     flag: '--console-port <number>',
     commands: consoles,
@@ -34,7 +33,7 @@ export const consoleSettingTable = {
     description: 'Port of the console. Where nobody names one and it is taken, a free one is used.',
   },
   consoleToken: {
-    schema: z.string().min(32).max(1_000),
+    read: text(32, 1_000),
     env: 'MILLRACE_CONSOLE_TOKEN',
     flag: null,
     commands: consoles,
@@ -44,10 +43,7 @@ export const consoleSettingTable = {
     secret: true,
   },
   consoleNames: {
-    schema: z
-      .string()
-      .transform((text) => text.split(',').map((name) => name.trim()))
-      .pipe(z.array(z.string().regex(/^[a-zA-Z0-9._:-]{1,253}$/)).max(100)),
+    read: listOf(trimmedAtCommas, matching(/^[a-zA-Z0-9._:-]{1,253}$/), { most: 100 }),
     env: 'MILLRACE_CONSOLE_NAMES',
     flag: '--console-names <names>',
     commands: consoles,

@@ -1,5 +1,4 @@
-import { z } from 'zod'
-import { integer } from './settingSchemas.ts'
+import { integer, text } from './settingReaders.ts'
 import type { CommandName, Setting } from './settingTypes.ts'
 
 const exchange: readonly CommandName[] = ['exchange']
@@ -7,7 +6,7 @@ const exchange: readonly CommandName[] = ['exchange']
 /** The part of the table of settings that is about the simulated exchange. */
 export const exchangeSettingTable = {
   exchangePort: {
-    schema: integer(0, 65_535),
+    read: integer(0, 65_535),
     env: null,
     flag: '--port <port>',
     commands: exchange,
@@ -16,7 +15,7 @@ export const exchangeSettingTable = {
     description: 'Where it listens, on 127.0.0.1 only. 0 takes a free port.',
   },
   exchangeSeed: {
-    schema: z.string().min(1).max(100),
+    read: text(1, 100),
     env: null,
     flag: '--seed <seed>',
     commands: exchange,
@@ -25,7 +24,7 @@ export const exchangeSettingTable = {
     description: 'Decides the market and the faults.',
   },
   exchangeRate: {
-    schema: integer(0, 10_000),
+    read: integer(0, 10_000),
     env: null,
     flag: '--rate <count>',
     commands: exchange,
@@ -34,7 +33,7 @@ export const exchangeSettingTable = {
     description: 'Trades a second, over all symbols.',
   },
   exchangeFaults: {
-    schema: integer(0, 60),
+    read: integer(0, 60),
     env: null,
     flag: '--faults <count>',
     commands: exchange,

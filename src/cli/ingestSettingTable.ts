@@ -1,16 +1,21 @@
-import { z } from 'zod'
 import { runNameAllowed, runNamePattern } from '../host/runNames.ts'
+import { matching, notAllowed, oneOf, type SettingReader, text } from './settingReaders.ts'
 import type { CommandName, Setting } from './settingTypes.ts'
 
 const ingest: readonly CommandName[] = ['ingest']
 
-const field = z.string().regex(/^[^.\s][^\s]{0,199}$/)
+const field = matching(/^[^.\s][^\s]{0,199}$/)
 const fieldAllowed = 'a field of the lines, such as sensor or station.id'
+
+const shard: SettingReader<{ readonly number: number; readonly of: number }> = (given) => {
+  const [number = 0, of = 0] = /^\d{1,3}\/\d{1,3}$/.test(given) ? given.split('/').map(Number) : []
+  return number >= 1 && number <= of ? { number, of } : notAllowed
+}
 
 /** The part of the table of settings that is about what is brought into a topic other than trades. */
 export const ingestSettingTable = {
   key: {
-    schema: field,
+    read: field,
     env: null,
     flag: '--key <field>',
     commands: ingest,
@@ -19,7 +24,7 @@ export const ingestSettingTable = {
     description: 'Of JSON lines: the field that is the key of the record. Unset: no key, and all go to partition 0.',
   },
   time: {
-    schema: field,
+    read: field,
     env: null,
     flag: '--time <field>',
     commands: ingest,
@@ -29,7 +34,7 @@ export const ingestSettingTable = {
       'Of JSON lines: the field that is the time of the record, ISO 8601 text or a number. Unset: the record has none.',
   },
   onBadLine: {
-    schema: z.enum(['stop', 'skip']),
+    read: oneOf(['stop', 'skip']),
     env: null,
     flag: '--on-bad-line <what>',
     commands: ingest,
@@ -39,7 +44,7 @@ export const ingestSettingTable = {
       'What becomes of a line that is no JSON, or without its key or time; skip leaves it out and counts it.',
   },
   feed: {
-    schema: z.string().min(1),
+    read: text(),
     env: null,
     flag: '--feed <file>',
     commands: ingest,
@@ -48,14 +53,7 @@ export const ingestSettingTable = {
     description: 'A feed of your own (defineFeed) to bring in.',
   },
   shard: {
-    schema: z
-      .string()
-      .regex(/^\d{1,3}\/\d{1,3}$/)
-      .transform((text) => {
-        const [number = 0, of = 0] = text.split('/').map(Number)
-        return { number, of }
-      })
-      .refine(({ number, of }) => number >= 1 && number <= of),
+    read: shard,
     env: 'MILLRACE_SHARD',
     flag: '--shard <part>',
     commands: ingest,
@@ -65,7 +63,7 @@ export const ingestSettingTable = {
       'Of --source binance or coinbase: takes only the symbols whose partitions of the topic are this part of all, so that several ingests share them. Each has a producer of its own.',
   },
   producer: {
-    schema: z.string().regex(runNamePattern),
+    read: matching(runNamePattern),
     env: null,
     flag: '--producer <name>',
     commands: ingest,

@@ -23,7 +23,7 @@ export function kafkaConnection(settings: ConnectionSettings): KafkaSettings | n
   if (settings.kafkaBrokers === undefined) return null
   const sessionTimeoutMs = settings.kafkaSessionTimeoutMs
   return kafkaSettings({
-    brokers: settings.kafkaBrokers,
+    brokers: [...settings.kafkaBrokers],
     client: settings.kafkaClient,
     ssl: sslOf(settings),
     sessionTimeoutMs,

@@ -1,4 +1,3 @@
-import { z } from 'zod'
 import {
   groupNameAllowed,
   groupNamePattern,
@@ -8,7 +7,18 @@ import {
   topicNamePattern,
 } from '../host/runNames.ts'
 import { brokerAddressAllowed, isBrokerAddress } from '../sources/kafka/brokerAddress.ts'
-import { integer, yesOrNo, yesOrNoAllowed } from './settingSchemas.ts'
+import {
+  integer,
+  listOf,
+  matching,
+  oneOf,
+  type SettingReader,
+  such,
+  text,
+  trimmedAtCommas,
+  yesOrNo,
+  yesOrNoAllowed,
+} from './settingReaders.ts'
 import type { CommandName, Setting } from './settingTypes.ts'
 
 /** Those that talk to Kafka when `KAFKA_BROKERS` is set. */
@@ -29,13 +39,14 @@ const kafka: readonly CommandName[] = [
 ]
 const run: readonly CommandName[] = ['run', 'run realtime']
 
+const mechanism = oneOf(['plain', 'scram-sha-256', 'scram-sha-512'])
+const hours = integer(1, 87_600)
+const retention: SettingReader<number | null> = (given) => (given === 'forever' ? null : hours(given))
+
 /** The part of the table of settings that is about Kafka. */
 export const kafkaSettingTable = {
   kafkaBrokers: {
-    schema: z
-      .string()
-      .transform((text) => text.split(',').map((part) => part.trim()))
-      .pipe(z.array(z.string().refine(isBrokerAddress)).min(1)),
+    read: listOf(trimmedAtCommas, such(isBrokerAddress)),
     env: 'KAFKA_BROKERS',
     flag: null,
     commands: kafka,
@@ -44,7 +55,7 @@ export const kafkaSettingTable = {
     description: 'Apache Kafka as the log. Unset: the embedded log in the database.',
   },
   kafkaClient: {
-    schema: z.enum(['wire', 'kafkajs']),
+    read: oneOf(['wire', 'kafkajs']),
     env: 'KAFKA_CLIENT',
     flag: null,
     commands: run,
@@ -53,7 +64,7 @@ export const kafkaSettingTable = {
     description: 'What reads from Kafka: `wire` walks the fetched bytes in place, `kafkajs` is slower.',
   },
   kafkaSsl: {
-    schema: yesOrNo,
+    read: yesOrNo,
     env: 'KAFKA_SSL',
     flag: null,
     commands: kafka,
@@ -62,7 +73,7 @@ export const kafkaSettingTable = {
     description: 'TLS to the brokers.',
   },
   kafkaSslCa: {
-    schema: z.string().min(1),
+    read: text(),
     env: 'KAFKA_SSL_CA',
     flag: null,
     commands: kafka,
@@ -71,7 +82,7 @@ export const kafkaSettingTable = {
     description: "Authority that signed the brokers' certificates. Unset: those that Node trusts.",
   },
   kafkaSslCert: {
-    schema: z.string().min(1),
+    read: text(),
     env: 'KAFKA_SSL_CERT',
     flag: null,
     commands: kafka,
@@ -81,7 +92,7 @@ export const kafkaSettingTable = {
       'Certificate that this client shows the brokers, with those between it and its authority. Unset: none.',
   },
   kafkaSslKey: {
-    schema: z.string().min(1),
+    read: text(),
     env: 'KAFKA_SSL_KEY',
     flag: null,
     commands: kafka,
@@ -90,10 +101,7 @@ export const kafkaSettingTable = {
     description: 'Private key of that certificate, not encrypted.',
   },
   kafkaSaslMechanism: {
-    schema: z
-      .string()
-      .toLowerCase()
-      .pipe(z.enum(['plain', 'scram-sha-256', 'scram-sha-512'])),
+    read: (given) => mechanism(given.toLowerCase()),
     env: 'KAFKA_SASL_MECHANISM',
     flag: null,
     commands: kafka,
@@ -102,7 +110,7 @@ export const kafkaSettingTable = {
     description: 'How to log in to the brokers. Unset: without credentials.',
   },
   kafkaSaslUsername: {
-    schema: z.string().min(1),
+    read: text(),
     env: 'KAFKA_SASL_USERNAME',
     flag: null,
     commands: kafka,
@@ -111,7 +119,7 @@ export const kafkaSettingTable = {
     description: 'User at the brokers.',
   },
   kafkaSaslPassword: {
-    schema: z.string().min(1),
+    read: text(),
     env: 'KAFKA_SASL_PASSWORD',
     flag: null,
     commands: kafka,
@@ -121,7 +129,7 @@ export const kafkaSettingTable = {
     secret: true,
   },
   kafkaSessionTimeoutMs: {
-    schema: integer(500, 300_000),
+    read: integer(500, 300_000),
     env: 'KAFKA_SESSION_TIMEOUT_MS',
     flag: null,
     commands: run,
@@ -131,7 +139,7 @@ export const kafkaSettingTable = {
       "How long a worker that went silent keeps its partitions. The broker's `group.min.session.timeout.ms` is the least.",
   },
   kafkaReplication: {
-    schema: integer(1, 15),
+    read: integer(1, 15),
     env: 'KAFKA_REPLICATION',
     flag: null,
     commands: [...run, 'ingest', 'backfill', 'topics create'],
@@ -140,7 +148,7 @@ export const kafkaSettingTable = {
     description: "Copies of a topic that is made now. Unset: the broker's default.",
   },
   kafkaRetentionHours: {
-    schema: z.union([z.literal('forever').transform(() => null), integer(1, 87_600)]),
+    read: retention,
     env: 'KAFKA_RETENTION_HOURS',
     flag: null,
     commands: [...run, 'ingest', 'backfill', 'topics create'],
@@ -150,7 +158,7 @@ export const kafkaSettingTable = {
       'How long a topic that is made now keeps records, by their time: records of the past need `forever`. An existing topic is left as it is.',
   },
   group: {
-    schema: z.string().regex(groupNamePattern),
+    read: matching(groupNamePattern),
     env: 'MILLRACE_GROUP',
     flag: '--group <group>',
     commands: [...run, 'status'],
@@ -159,7 +167,7 @@ export const kafkaSettingTable = {
     description: 'Consumer group that shares the partitions. Unset: millrace.PIPELINE.TOPIC.',
   },
   logTopic: {
-    schema: z.string().regex(topicNamePattern),
+    read: matching(topicNamePattern),
     env: 'MILLRACE_TOPIC',
     flag: '--topic <topic>',
     commands: ['run realtime', 'ingest', 'backfill', 'reconcile'],
@@ -173,7 +181,7 @@ export const kafkaSettingTable = {
     },
   },
   inputTopic: {
-    schema: z.string().regex(topicNamePattern),
+    read: matching(topicNamePattern),
     env: null,
     flag: '--topic <topic>',
     commands: ['run'],
@@ -182,7 +190,7 @@ export const kafkaSettingTable = {
     description: 'What a pipeline without inputs reads. One with inputs names its topics itself.',
   },
   workers: {
-    schema: integer(1, 64),
+    read: integer(1, 64),
     env: 'MILLRACE_WORKERS',
     flag: '--workers <count>',
     commands: run,
@@ -192,7 +200,7 @@ export const kafkaSettingTable = {
       'Worker processes on this machine, which share the partitions (Kafka only). One that dies is started again.',
   },
   workerId: {
-    schema: z.string().regex(runNamePattern),
+    read: matching(runNamePattern),
     env: 'MILLRACE_WORKER_ID',
     flag: '--worker-id <id>',
     commands: run,

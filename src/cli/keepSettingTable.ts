@@ -1,30 +1,27 @@
-import { z } from 'zod'
 import { type Keep, keepKinds, leastKeepMs } from '../retention/keepKinds.ts'
 import { durationMs } from '../runtime/duration.ts'
+import { notAllowed, type SettingReader } from './settingReaders.ts'
 import type { Setting } from './settingTypes.ts'
 
 const candleKinds = [...keepKinds.keys()].filter((kind) => kind.startsWith('candles-'))
 
 /** `candles` stands for all lengths that are not named themselves. */
-const keep = z.string().transform((text, context): Keep => {
+const keep: SettingReader<Keep> = (given) => {
   const kept = new Map<string, number>()
-  for (const part of text.split(',')) {
+  for (const part of given.split(',')) {
     const [, kind = '', length = ''] = /^\s*([a-z0-9-]+)\s*=\s*(\d{1,6}[dh])\s*$/.exec(part) ?? []
     const kinds = kind === 'candles' ? candleKinds : keepKinds.has(kind) ? [kind] : []
     const ms = length === '' ? 0 : durationMs(length as `${number}d`, 'keep')
-    if (kinds.length === 0 || ms < leastKeepMs) {
-      context.addIssue({ code: 'custom', message: 'nothing that can be kept so' })
-      return z.NEVER
-    }
+    if (kinds.length === 0 || ms < leastKeepMs) return notAllowed
     for (const one of kinds) if (kind !== 'candles' || !kept.has(one)) kept.set(one, ms)
   }
   return kept
-})
+}
 
 /** The part of the table of settings that is about how long rows are kept. */
 export const keepSettingTable = {
   keep: {
-    schema: keep,
+    read: keep,
     env: 'MILLRACE_KEEP',
     flag: '--keep <list>',
     commands: ['run', 'run realtime', 'retention'],

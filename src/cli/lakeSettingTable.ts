@@ -1,6 +1,5 @@
-import { z } from 'zod'
 import { isArchivePlace } from '../host/archivePlace.ts'
-import { integer } from './settingSchemas.ts'
+import { integer, such, text } from './settingReaders.ts'
 import type { CommandName, Setting } from './settingTypes.ts'
 
 export const lakeCommands: readonly CommandName[] = ['lake tables', 'lake serve', 'lake expire', 'lake sweep']
@@ -8,7 +7,7 @@ export const lakeCommands: readonly CommandName[] = ['lake tables', 'lake serve'
 /** The part of the table of settings that is about the lake. */
 export const lakeSettingTable = {
   lake: {
-    schema: z.string().refine((place) => place !== 'none' && isArchivePlace(place)),
+    read: such((place) => place !== 'none' && isArchivePlace(place)),
     env: 'MILLRACE_LAKE',
     flag: null,
     commands: [...lakeCommands, 'run batch', 'backup', 'restore'],
@@ -17,7 +16,7 @@ export const lakeSettingTable = {
     description: 'Where the files of the lake are. `directory` is `lake/` in the data folder.',
   },
   lakeHost: {
-    schema: z.string().min(1).max(253),
+    read: text(1, 253),
     env: 'MILLRACE_LAKE_HOST',
     flag: '--host <address>',
     commands: ['lake serve'],
@@ -26,7 +25,7 @@ export const lakeSettingTable = {
     description: 'Where the catalog listens. Anywhere but on loopback it needs MILLRACE_LAKE_TOKEN.',
   },
   lakePort: {
-    schema: integer(0, 65_535),
+    read: integer(0, 65_535),
     env: 'MILLRACE_LAKE_PORT',
     flag: '--port <number>',
     commands: ['lake serve'],
@@ -35,7 +34,7 @@ export const lakeSettingTable = {
     description: 'Port of the catalog.',
   },
   lakeToken: {
-    schema: z.string().min(32).max(1_000),
+    read: text(32, 1_000),
     env: 'MILLRACE_LAKE_TOKEN',
     flag: null,
     commands: ['lake serve'],
@@ -45,7 +44,7 @@ export const lakeSettingTable = {
     secret: true,
   },
   keepSnapshots: {
-    schema: integer(1, 1_000_000),
+    read: integer(1, 1_000_000),
     env: null,
     flag: '--keep <count>',
     commands: ['lake expire', 'run batch'],
@@ -54,7 +53,7 @@ export const lakeSettingTable = {
     description: 'How many of the newest snapshots of a table stay, whatever their age.',
   },
   keepHours: {
-    schema: integer(0, 1_000_000),
+    read: integer(0, 1_000_000),
     env: null,
     flag: '--keep-hours <count>',
     commands: ['lake expire', 'run batch'],

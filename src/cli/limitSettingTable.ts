@@ -1,5 +1,5 @@
 import { defaultLimits } from '../runtime/workerLimits.ts'
-import { integer } from './settingSchemas.ts'
+import { integer } from './settingReaders.ts'
 import type { CommandName, Setting } from './settingTypes.ts'
 
 const run: readonly CommandName[] = ['run', 'run realtime']
@@ -9,7 +9,7 @@ const mebibyte = 1_048_576
 /** The part of the table of settings that is about what a record may take. */
 export const limitSettingTable = {
   maxRecordBytes: {
-    schema: integer(1_024, 128 * mebibyte),
+    read: integer(1_024, 128 * mebibyte),
     env: 'MILLRACE_MAX_RECORD_BYTES',
     flag: null,
     commands: run,
@@ -19,7 +19,7 @@ export const limitSettingTable = {
       'The largest record that is worked on, with its key and headers. A larger one is set aside as `too-large`; raise this and redrive it. Reading a value takes several times its size.',
   },
   maxRecordResults: {
-    schema: integer(1, 10_000_000),
+    read: integer(1, 10_000_000),
     env: 'MILLRACE_MAX_RECORD_RESULTS',
     flag: null,
     commands: run,
@@ -29,7 +29,7 @@ export const limitSettingTable = {
       'The most rows and messages that one record may bring about by itself; those of windows that close do not count. One that brings about more is set aside as `too-many-results`, and none of them is stored.',
   },
   maxRecordResultBytes: {
-    schema: integer(1_024, 512 * mebibyte),
+    read: integer(1_024, 512 * mebibyte),
     env: 'MILLRACE_MAX_RECORD_RESULT_BYTES',
     flag: null,
     commands: run,
@@ -38,7 +38,7 @@ export const limitSettingTable = {
     description: 'The same in bytes, roughly.',
   },
   maxLetterBytes: {
-    schema: integer(256, 16 * mebibyte),
+    read: integer(256, 16 * mebibyte),
     env: 'MILLRACE_MAX_LETTER_BYTES',
     flag: null,
     commands: run,
@@ -48,7 +48,7 @@ export const limitSettingTable = {
       'How much a dead letter keeps of the value of its record, and of key and headers each: the beginning, with the length and the SHA-256 of the whole. Redriving one reads the rest from the log.',
   },
   maxBatchBytes: {
-    schema: integer(1_024, 1_024 * mebibyte),
+    read: integer(1_024, 1_024 * mebibyte),
     env: 'KAFKA_MAX_BATCH_BYTES',
     flag: null,
     commands: [...run, 'console', 'dead-letters redrive'],

@@ -1,5 +1,5 @@
-import { z } from 'zod'
 import { logLevels } from './logOutput.ts'
+import { oneOf } from './settingReaders.ts'
 import type { CommandName, Setting } from './settingTypes.ts'
 
 /** What may run for long, with nobody there to read it. */
@@ -19,7 +19,7 @@ export const loggingCommands: readonly CommandName[] = [
 /** The part of the table of settings that is about logs. */
 export const logSettingTable = {
   logFormat: {
-    schema: z.enum(['text', 'json']),
+    read: oneOf(['text', 'json']),
     env: 'MILLRACE_LOG_FORMAT',
     flag: '--log-format <format>',
     commands: loggingCommands,
@@ -29,7 +29,7 @@ export const logSettingTable = {
       'How lines are printed. json: an object a line with time, level, code where there is one, and message; there is no live screen then.',
   },
   logLevel: {
-    schema: z.enum(logLevels),
+    read: oneOf(logLevels),
     env: 'MILLRACE_LOG_LEVEL',
     flag: '--log-level <level>',
     commands: loggingCommands,

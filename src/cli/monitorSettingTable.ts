@@ -1,12 +1,11 @@
-import { z } from 'zod'
-import { integer } from './settingSchemas.ts'
+import { integer, notAllowed, text } from './settingReaders.ts'
 import type { CommandName, Setting } from './settingTypes.ts'
 
 const judging: readonly CommandName[] = ['monitor', 'health']
 
 function threshold(env: string, flag: string, value: string, description: string) {
   return {
-    schema: integer(0, 1_000_000_000),
+    read: integer(0, 1_000_000_000),
     env,
     flag,
     commands: judging,
@@ -19,7 +18,7 @@ function threshold(env: string, flag: string, value: string, description: string
 /** The part of the table of settings that is about metrics and about what counts as well. */
 export const monitorSettingTable = {
   metricsPort: {
-    schema: integer(0, 65_535),
+    read: integer(0, 65_535),
     env: 'MILLRACE_METRICS_PORT',
     flag: '--metrics-port <number>',
     commands: ['monitor'],
@@ -28,7 +27,7 @@ export const monitorSettingTable = {
     description: 'Port of /metrics, /healthz and /readyz.',
   },
   metricsHost: {
-    schema: z.string().min(1).max(253),
+    read: text(1, 253),
     env: 'MILLRACE_METRICS_HOST',
     flag: '--metrics-host <address>',
     commands: ['monitor'],
@@ -37,7 +36,7 @@ export const monitorSettingTable = {
     description: 'Where they listen. Anywhere but on loopback MILLRACE_METRICS_TOKEN is needed.',
   },
   metricsToken: {
-    schema: z.string().min(32).max(1_000),
+    read: text(32, 1_000),
     env: 'MILLRACE_METRICS_TOKEN',
     flag: null,
     commands: ['monitor'],
@@ -47,7 +46,7 @@ export const monitorSettingTable = {
     secret: true,
   },
   measureEvery: {
-    schema: integer(1, 3_600),
+    read: integer(1, 3_600),
     env: 'MILLRACE_MEASURE_SECONDS',
     flag: '--measure-every <seconds>',
     commands: ['monitor'],
@@ -56,7 +55,7 @@ export const monitorSettingTable = {
     description: 'How often it measures for the rules of --alerts-file, s.',
   },
   isReady: {
-    schema: z.enum(['true', 'false']).transform((text) => text === 'true'),
+    read: (given) => (given === 'true' || given === 'false' ? given === 'true' : notAllowed),
     env: null,
     flag: '--ready',
     commands: ['health'],
@@ -107,7 +106,7 @@ export const monitorSettingTable = {
       '15',
       'How long a process may say nothing of itself, which it does once a second, and still counts as alive, s.',
     ),
-    schema: integer(2, 1_000_000_000),
+    read: integer(2, 1_000_000_000),
     commands: [...judging, 'doctor'],
     allowed: 'a whole number from 2 to 1000000000',
   },

@@ -1,5 +1,4 @@
-import { z } from 'zod'
-import { integer } from './settingSchemas.ts'
+import { integer, trimmed } from './settingReaders.ts'
 import type { CommandName, Setting } from './settingTypes.ts'
 
 const decisions: readonly CommandName[] = ['offsets skip', 'offsets accept-loss']
@@ -12,7 +11,7 @@ const offsetAllowed = 'a whole number from 0 up'
 /** The part of the table of settings that is about offsets which a person has a pipeline leave out. */
 export const offsetSettingTable = {
   partition: {
-    schema: integer(0, 1_000_000),
+    read: integer(0, 1_000_000),
     env: null,
     flag: '--partition <number>',
     commands: places,
@@ -21,7 +20,7 @@ export const offsetSettingTable = {
     description: 'Which partition (required).',
   },
   fromOffset: {
-    schema: offset,
+    read: offset,
     env: null,
     flag: '--from-offset <offset>',
     commands: places,
@@ -33,7 +32,7 @@ export const offsetSettingTable = {
     },
   },
   toOffset: {
-    schema: offset,
+    read: offset,
     env: null,
     flag: '--to-offset <offset>',
     commands: decisions,
@@ -42,7 +41,7 @@ export const offsetSettingTable = {
     description: 'The first offset that is read again (required).',
   },
   because: {
-    schema: z.string().trim().min(1).max(1_000),
+    read: trimmed(1, 1_000),
     env: null,
     flag: '--because <text>',
     commands: decisions,

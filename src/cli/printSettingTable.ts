@@ -1,18 +1,19 @@
-import { z } from 'zod'
 import { intervals } from '../market/interval.ts'
 import {
   integer,
   newOwner,
+  oneOf,
   pipelineName,
   pipelineNameAllowed,
   symbol,
   tasksOf,
   tasksOfAllowed,
+  text,
   time,
   timeAllowed,
   yesOrNo,
   yesOrNoAllowed,
-} from './settingSchemas.ts'
+} from './settingReaders.ts'
 import type { CommandName, Setting } from './settingTypes.ts'
 
 const candles: readonly CommandName[] = ['candles']
@@ -20,7 +21,7 @@ const candles: readonly CommandName[] = ['candles']
 /** The part of the table of settings that is about what commands print, and about which dead letters. */
 export const printSettingTable = {
   symbol: {
-    schema: symbol,
+    read: symbol,
     env: null,
     flag: '--symbol <symbol>',
     commands: [...candles, 'reconcile'],
@@ -30,7 +31,7 @@ export const printSettingTable = {
     narrower: { reconcile: { description: 'Only this symbol. Unset: all.' } },
   },
   interval: {
-    schema: z.enum(intervals),
+    read: oneOf(intervals),
     env: null,
     flag: '--interval <interval>',
     commands: [...candles, 'indicators'],
@@ -39,7 +40,7 @@ export const printSettingTable = {
     description: 'Length of a candle.',
   },
   from: {
-    schema: time,
+    read: time,
     env: null,
     flag: '--from <time>',
     commands: [
@@ -65,7 +66,7 @@ export const printSettingTable = {
     },
   },
   to: {
-    schema: time,
+    read: time,
     env: null,
     flag: '--to <time>',
     commands: [
@@ -91,7 +92,7 @@ export const printSettingTable = {
     },
   },
   candleMarket: {
-    schema: z.enum(['spot', 'usdm', 'coinbase', 'simulated']),
+    read: oneOf(['spot', 'usdm', 'coinbase', 'simulated']),
     env: null,
     flag: '--market <market>',
     commands: candles,
@@ -100,7 +101,7 @@ export const printSettingTable = {
     description: 'Unset: the only market in the data folder that holds the symbol, or spot where there are several.',
   },
   format: {
-    schema: z.enum(['table', 'csv', 'json']),
+    read: oneOf(['table', 'csv', 'json']),
     env: null,
     flag: '--format <format>',
     commands: [...candles, 'portfolio', 'rows', 'sql'],
@@ -113,7 +114,7 @@ export const printSettingTable = {
     },
   },
   json: {
-    schema: yesOrNo,
+    read: yesOrNo,
     env: null,
     flag: '--json',
     commands: [
@@ -147,7 +148,7 @@ export const printSettingTable = {
     description: 'Print JSON instead of text.',
   },
   onlySchema: {
-    schema: z.string().min(1).max(63),
+    read: text(1, 63),
     env: 'MILLRACE_SCHEMA',
     flag: '--schema <name>',
     commands: [
@@ -184,7 +185,7 @@ export const printSettingTable = {
     description: 'Only this schema. Unset: every one that holds tables of Millrace and that you may read.',
   },
   mermaid: {
-    schema: yesOrNo,
+    read: yesOrNo,
     env: null,
     flag: '--mermaid',
     commands: ['graph'],
@@ -193,7 +194,7 @@ export const printSettingTable = {
     description: 'Print a flowchart of Mermaid, which Markdown shows as a picture, instead of text.',
   },
   reason: {
-    schema: z.string().min(1),
+    read: text(),
     env: null,
     flag: '--reason <reason>',
     commands: ['dead-letters list', 'dead-letters redrive'],
@@ -202,7 +203,7 @@ export const printSettingTable = {
     description: 'Only dead letters with this reason.',
   },
   operator: {
-    schema: z.string().min(1),
+    read: text(),
     env: null,
     flag: '--operator <name>',
     commands: ['dead-letters list', 'dead-letters redrive', 'state drop'],
@@ -211,7 +212,7 @@ export const printSettingTable = {
     description: 'Only dead letters that this operator set aside; only the state of this operator.',
   },
   topic: {
-    schema: z.string().min(1),
+    read: text(),
     env: null,
     flag: '--topic <topic>',
     commands: [
@@ -230,7 +231,7 @@ export const printSettingTable = {
     narrower: { verify: { description: 'Whose archive is read. Unset: the only topic that is archived.' } },
   },
   redriven: {
-    schema: yesOrNo,
+    read: yesOrNo,
     env: null,
     flag: '--redriven',
     commands: ['dead-letters list'],
@@ -239,7 +240,7 @@ export const printSettingTable = {
     description: 'Also those that were redriven already.',
   },
   limit: {
-    schema: integer(1, 1_000_000),
+    read: integer(1, 1_000_000),
     env: null,
     flag: '--limit <count>',
     commands: ['dead-letters list', 'outbox list', 'alerts list', 'runs list', 'rows', 'sql', 'indicators'],
@@ -252,7 +253,7 @@ export const printSettingTable = {
     },
   },
   all: {
-    schema: yesOrNo,
+    read: yesOrNo,
     env: null,
     flag: '--all',
     commands: ['dead-letters redrive', 'outbox retry', 'runs retry'],
@@ -262,7 +263,7 @@ export const printSettingTable = {
       'Every dead letter that the filters leave and that was not redriven yet; every refused message; every interval that was given up.',
   },
   pipeline: {
-    schema: pipelineName,
+    read: pipelineName,
     env: null,
     flag: '--pipeline <name>',
     commands: [
@@ -280,7 +281,7 @@ export const printSettingTable = {
     description: 'Which pipeline (required to drop, skip, accept or take back). Unset: all.',
   },
   fromPipeline: {
-    schema: pipelineName,
+    read: pipelineName,
     env: null,
     flag: '--from-pipeline <name>',
     commands: ['state copy'],
@@ -289,7 +290,7 @@ export const printSettingTable = {
     description: 'Whose state (required).',
   },
   toPipeline: {
-    schema: pipelineName,
+    read: pipelineName,
     env: null,
     flag: '--to-pipeline <name>',
     commands: ['state copy'],
@@ -298,7 +299,7 @@ export const printSettingTable = {
     description: 'Whose state it becomes, which has none yet (required).',
   },
   yes: {
-    schema: yesOrNo,
+    read: yesOrNo,
     env: null,
     flag: '--yes',
     commands: [
@@ -316,7 +317,7 @@ export const printSettingTable = {
     narrower: { cleanup: { description: 'Delete it without asking.' } },
   },
   withRows: {
-    schema: yesOrNo,
+    read: yesOrNo,
     env: null,
     flag: '--with-rows',
     commands: ['state copy'],
@@ -326,7 +327,7 @@ export const printSettingTable = {
       'The rows of its upsert tables go with the state, as where a pipeline is renamed: the old one, which has to be stopped, may not go on with them.',
   },
   ownedBy: {
-    schema: tasksOf,
+    read: tasksOf,
     env: null,
     flag: '--of <owner>',
     commands: ['state own'],
@@ -335,7 +336,7 @@ export const printSettingTable = {
     description: 'Whose rows (required).',
   },
   newOwner: {
-    schema: newOwner,
+    read: newOwner,
     env: null,
     flag: '--to <owner>',
     commands: ['state own'],
@@ -345,7 +346,7 @@ export const printSettingTable = {
       'Who gets them (required): with a pipeline alone, its task of the same topic and partition; nobody, tasks that begin after that.',
   },
   replace: {
-    schema: yesOrNo,
+    read: yesOrNo,
     env: null,
     flag: '--replace',
     commands: ['state own'],
@@ -355,7 +356,7 @@ export const printSettingTable = {
       'The rows may be replaced by a task that goes on without what they were made of; with --to nobody, by whoever writes them next. Only for rows that come of one record each: a row that a window makes would be a part of what it was.',
   },
   delete: {
-    schema: yesOrNo,
+    read: yesOrNo,
     env: null,
     flag: '--delete',
     commands: ['archive sweep', 'lake sweep'],

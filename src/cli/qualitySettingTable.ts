@@ -1,23 +1,21 @@
-import { z } from 'zod'
 import { durationMs } from '../runtime/duration.ts'
-import { integer } from './settingSchemas.ts'
+import { integer, matching, notAllowed, type SettingReader, text } from './settingReaders.ts'
 import type { Setting } from './settingTypes.ts'
 
-const duration = z.string().transform((text, context) => {
+const duration: SettingReader<number> = (given) => {
   try {
-    const ms = durationMs(text as `${number}s`, 'it')
+    const ms = durationMs(given as `${number}s`, 'it')
     if (ms > 0) return ms
   } catch {
     // Said below, in the words of the setting.
   }
-  context.addIssue({ code: 'custom', message: 'not a duration' })
-  return z.NEVER
-})
+  return notAllowed
+}
 
 /** The part of the table of settings that is about what is expected of tables. */
 export const qualitySettingTable = {
   quality: {
-    schema: z.string().min(1).max(200),
+    read: text(1, 200),
     env: null,
     flag: '--quality <name>',
     commands: ['quality report'],
@@ -26,7 +24,7 @@ export const qualitySettingTable = {
     description: 'Only this one. Unset: all.',
   },
   qualityRun: {
-    schema: z.string().min(1).max(1_000),
+    read: text(1, 1_000),
     env: null,
     flag: '--run <id>',
     commands: ['quality report'],
@@ -35,7 +33,7 @@ export const qualitySettingTable = {
     description: 'What this run found. Unset: what the newest one found.',
   },
   html: {
-    schema: z.string().min(1),
+    read: text(),
     env: null,
     flag: '--html <file>',
     commands: ['quality report'],
@@ -44,7 +42,7 @@ export const qualitySettingTable = {
     description: 'Write one page of HTML that needs nothing else.',
   },
   windowMs: {
-    schema: duration,
+    read: duration,
     env: null,
     flag: '--window <duration>',
     commands: ['quality check'],
@@ -53,7 +51,7 @@ export const qualitySettingTable = {
     description: 'How long the windows are that are judged by themselves.',
   },
   contractId: {
-    schema: z.string().regex(/^[A-Za-z0-9_-]{1,100}$/),
+    read: matching(/^[A-Za-z0-9_-]{1,100}$/),
     env: null,
     flag: '--id <id>',
     commands: ['contract'],
@@ -62,7 +60,7 @@ export const qualitySettingTable = {
     description: 'Of the contract: unique among those of its users.',
   },
   contractName: {
-    schema: z.string().min(1).max(200),
+    read: text(1, 200),
     env: null,
     flag: '--name <name>',
     commands: ['contract'],
@@ -71,7 +69,7 @@ export const qualitySettingTable = {
     description: 'Of the contract, for people. Unset: its id.',
   },
   contractVersion: {
-    schema: z.string().regex(/^\d{1,9}\.\d{1,9}\.\d{1,9}$/),
+    read: matching(/^\d{1,9}\.\d{1,9}\.\d{1,9}$/),
     env: null,
     flag: '--contract-version <version>',
     commands: ['contract'],
@@ -80,7 +78,7 @@ export const qualitySettingTable = {
     description: 'Of the contract; count it up when its users have to change something.',
   },
   qualityLimit: {
-    schema: integer(1, 100_000),
+    read: integer(1, 100_000),
     env: null,
     flag: '--limit <count>',
     commands: ['quality report'],

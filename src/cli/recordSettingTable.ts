@@ -1,4 +1,4 @@
-import { integer } from './settingSchemas.ts'
+import { integer } from './settingReaders.ts'
 import type { CommandName, Setting } from './settingTypes.ts'
 
 const record: readonly CommandName[] = ['record']
@@ -6,7 +6,7 @@ const record: readonly CommandName[] = ['record']
 /** The part of the table of settings that is about recording a tape. */
 export const recordSettingTable = {
   seconds: {
-    schema: integer(1, 31_536_000),
+    read: integer(1, 31_536_000),
     env: null,
     flag: '--seconds <count>',
     commands: record,
@@ -15,7 +15,7 @@ export const recordSettingTable = {
     description: 'How long to record. Unset: until Ctrl-C.',
   },
   records: {
-    schema: integer(1, 1_000_000_000),
+    read: integer(1, 1_000_000_000),
     env: null,
     flag: '--records <count>',
     commands: record,

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { parseEnv } from 'node:util'
 import { ConfigurationError } from '../runtime/errors.ts'
+import { NotAllowed } from './settingReaders.ts'
 import type { SettingName, SettingValues } from './settings.ts'
 import { settingNames, settings, settingsOf } from './settings.ts'
 import type { CommandName, Setting } from './settingTypes.ts'
@@ -79,12 +80,9 @@ function find(name: SettingName, setting: Setting, input: SettingsInput): readon
 }
 
 function parse(command: CommandName, name: SettingName, setting: Setting, text: string, origin: Origin): unknown {
-  const result = setting.schema.safeParse(text)
-  if (result.success) return result.data
-  const [issue] = result.error.issues
-  if (issue?.code === 'custom' && issue.params?.saysAll === true) {
-    throw new ConfigurationError(`${placeOf(name, setting, origin)}: ${issue.message}.`)
-  }
+  const value = setting.read(text)
+  if (!(value instanceof NotAllowed)) return value
+  if (value.says !== null) throw new ConfigurationError(`${placeOf(name, setting, origin)}: ${value.says}.`)
   const shown = setting.secret === true ? '"***"' : JSON.stringify(text)
   throw new ConfigurationError(
     `${placeOf(name, setting, origin)}: ${shown} is not allowed; allowed: ${setting.narrower?.[command]?.allowed ?? setting.allowed}.`,

@@ -1,12 +1,11 @@
-import { z } from 'zod'
 import { runStates } from '../queries/runs.ts'
-import { integer, pipelineName, url, yesOrNo, yesOrNoAllowed } from './settingSchemas.ts'
+import { integer, oneOf, pipelineName, url, yesOrNo, yesOrNoAllowed } from './settingReaders.ts'
 import type { Setting } from './settingTypes.ts'
 
 /** The part of the table of settings that is about batch jobs and their runs. */
 export const scheduleSettingTable = {
   schedule: {
-    schema: yesOrNo,
+    read: yesOrNo,
     env: null,
     flag: '--schedule',
     commands: ['run', 'run batch'],
@@ -17,7 +16,7 @@ export const scheduleSettingTable = {
     narrower: { 'run batch': { description: 'Stay, and make a pass every five minutes. Unset: make one, then end.' } },
   },
   failureWebhook: {
-    schema: url(['http:', 'https:']),
+    read: url(['http:', 'https:']),
     env: 'MILLRACE_FAILURE_WEBHOOK',
     flag: null,
     commands: ['run', 'run batch', 'runs backfill'],
@@ -28,7 +27,7 @@ export const scheduleSettingTable = {
     secret: true,
   },
   job: {
-    schema: pipelineName,
+    read: pipelineName,
     env: null,
     flag: '--job <name>',
     commands: ['runs list', 'runs retry'],
@@ -37,7 +36,7 @@ export const scheduleSettingTable = {
     description: 'Only runs of this job. Unset: of all.',
   },
   runState: {
-    schema: z.enum(runStates),
+    read: oneOf(runStates),
     env: null,
     flag: '--state <state>',
     commands: ['runs list'],
@@ -46,7 +45,7 @@ export const scheduleSettingTable = {
     description: 'Only runs in this state. Unset: in any.',
   },
   backfillWorkers: {
-    schema: integer(1, 64),
+    read: integer(1, 64),
     env: null,
     flag: '--workers <count>',
     commands: ['runs backfill'],
@@ -55,7 +54,7 @@ export const scheduleSettingTable = {
     description: 'Processes that share the intervals, as many at a time as the job says by `parallel`.',
   },
   backfillAgain: {
-    schema: yesOrNo,
+    read: yesOrNo,
     env: null,
     flag: '--again',
     commands: ['runs backfill'],

@@ -1,4 +1,4 @@
-import type { z } from 'zod'
+import type { SettingReader } from './settingReaders.ts'
 
 export const commandNames = [
   'new',
@@ -75,7 +75,7 @@ export type CommandName = (typeof commandNames)[number]
 /** One thing that a user can set, as text from wherever it comes. */
 export interface Setting {
   /** Checks the text and makes the value. */
-  readonly schema: z.ZodType<unknown, string>
+  readonly read: SettingReader<unknown>
   /** Environment variable, also read from `.env`; null where only the flag makes sense. */
   readonly env: string | null
   /** As commander wants it, or null where only the environment makes sense. */

@@ -1,4 +1,3 @@
-import { z } from 'zod'
 import { archivePlaceAllowed, isArchivePlace } from '../host/archivePlace.ts'
 import { isSchemaName, schemaNameAllowed } from '../host/databaseNames.ts'
 import { databaseUrlForms } from '../sinks/postgres/databaseUrl.ts'
@@ -23,13 +22,18 @@ import {
   databaseUrl,
   fileList,
   integer,
+  type NotAllowed,
+  oneOf,
   plainUrl,
+  type SettingReader,
   startFrom,
   startFromAllowed,
+  such,
   symbolList,
+  text,
   yesOrNo,
   yesOrNoAllowed,
-} from './settingSchemas.ts'
+} from './settingReaders.ts'
 import { type CommandName, commandNames, type Setting } from './settingTypes.ts'
 import { stopSettingTable } from './stopSettingTable.ts'
 import { symbolsSettingTable } from './symbolsSettingTable.ts'
@@ -60,7 +64,7 @@ const live: readonly CommandName[] = [...feed, 'record']
  */
 export const settings = {
   packageSpec: {
-    schema: z.string().min(1),
+    read: text(),
     env: null,
     flag: '--package <spec>',
     commands: ['new'],
@@ -70,7 +74,7 @@ export const settings = {
       'Where the new project gets millrace from. Unset: from the registry, this version or a later one that is compatible.',
   },
   source: {
-    schema: z.enum(['binance', 'coinbase', 'simulator', 'tape', 'none']),
+    read: oneOf(['binance', 'coinbase', 'simulator', 'tape', 'none']),
     env: 'MILLRACE_SOURCE',
     flag: '--source <source>',
     commands: live,
@@ -92,7 +96,7 @@ export const settings = {
     },
   },
   tape: {
-    schema: fileList,
+    read: fileList,
     env: 'MILLRACE_TAPE',
     flag: '--tape <file...>',
     commands: feed,
@@ -102,7 +106,7 @@ export const settings = {
       'Recorded frames to read instead of a live source. Several that continue each other are read as one, in this order; another may be named behind them later.',
   },
   untilEnd: {
-    schema: yesOrNo,
+    read: yesOrNo,
     env: 'MILLRACE_UNTIL_END',
     flag: '--until-end',
     commands: ['run', ...feed],
@@ -112,7 +116,7 @@ export const settings = {
     narrower: { ingest: { description: 'Stop at the end of the --tape. A file of JSON lines always ends so.' } },
   },
   closeOpen: {
-    schema: yesOrNo,
+    read: yesOrNo,
     env: 'MILLRACE_CLOSE_OPEN',
     flag: '--close-open',
     commands: run,
@@ -121,7 +125,7 @@ export const settings = {
     description: 'With --until-end: close the windows that are still open at the end.',
   },
   watch: {
-    schema: yesOrNo,
+    read: yesOrNo,
     env: null,
     flag: '--watch',
     commands: ['run'],
@@ -130,7 +134,7 @@ export const settings = {
     description: 'Run again whenever the file, or a file of the project that it imports, has changed.',
   },
   full: {
-    schema: yesOrNo,
+    read: yesOrNo,
     env: null,
     flag: '--full',
     commands: ['run batch'],
@@ -139,7 +143,7 @@ export const settings = {
     description: 'Make everything anew, the minutes of the archive included, instead of what has changed.',
   },
   market: {
-    schema: z.enum(['spot', 'usdm', 'coinbase', 'simulated']),
+    read: oneOf(['spot', 'usdm', 'coinbase', 'simulated']),
     env: 'MILLRACE_MARKET',
     flag: '--market <market>',
     commands: [...live, 'backfill', 'reconcile', 'doctor', 'run batch', 'verify', 'symbols add'],
@@ -170,7 +174,7 @@ export const settings = {
     },
   },
   timeUnit: {
-    schema: z.enum(['ms', 'us', 's']),
+    read: oneOf(['ms', 'us', 's']),
     env: 'MILLRACE_TIME_UNIT',
     flag: '--time-unit <unit>',
     commands: [...live, 'reconcile', 'run batch', 'verify'],
@@ -188,7 +192,7 @@ export const settings = {
     },
   },
   symbols: {
-    schema: symbolList,
+    read: symbolList,
     env: 'MILLRACE_SYMBOLS',
     flag: '--symbols <list>',
     commands: [...live, 'backfill', 'exchange'],
@@ -201,7 +205,7 @@ export const settings = {
     },
   },
   dataDir: {
-    schema: z.string().min(1),
+    read: text(),
     env: 'MILLRACE_DATA_DIR',
     flag: '--data-dir <dir>',
     commands: withData,
@@ -210,7 +214,7 @@ export const settings = {
     description: 'Holds the embedded database, the archive directory and the lock of the running pipeline.',
   },
   databaseUrl: {
-    schema: databaseUrl,
+    read: databaseUrl,
     env: 'DATABASE_URL',
     flag: null,
     commands: withData,
@@ -221,7 +225,7 @@ export const settings = {
     secret: true,
   },
   schema: {
-    schema: z.string().refine(isSchemaName),
+    read: such(isSchemaName),
     env: 'MILLRACE_SCHEMA',
     flag: '--schema <name>',
     commands: [
@@ -245,7 +249,7 @@ export const settings = {
     narrower: { sql: { description: 'Where tables are that are named without a schema.' } },
   },
   archive: {
-    schema: z.string().refine(isArchivePlace),
+    read: such(isArchivePlace),
     env: 'MILLRACE_ARCHIVE',
     flag: null,
     commands: [...run, 'run batch', 'verify', 'archive sweep', 'status', 'doctor', 'backup', 'restore'],
@@ -256,7 +260,7 @@ export const settings = {
       'credentials from the standard AWS variables.',
   },
   s3PathStyle: {
-    schema: yesOrNo,
+    read: yesOrNo,
     env: 'MILLRACE_S3_PATH_STYLE',
     flag: null,
     commands: [
@@ -276,7 +280,7 @@ export const settings = {
     description: 'Bucket in the path instead of in the host name. Unset: true where an endpoint other than AWS is set.',
   },
   partitions: {
-    schema: integer(1, 256),
+    read: integer(1, 256),
     env: 'MILLRACE_PARTITIONS',
     flag: null,
     commands: ['run', ...feed, 'backfill', 'topics create'],
@@ -286,7 +290,7 @@ export const settings = {
       'Partitions of a topic. Fixed once the topic is made, because the order of the records of a key depends on it.',
   },
   logRetentionHours: {
-    schema: integer(1, 8760),
+    read: integer(1, 8760),
     env: 'MILLRACE_LOG_RETENTION_HOURS',
     flag: null,
     commands: ['run', ...feed, 'backfill'],
@@ -295,7 +299,7 @@ export const settings = {
     description: 'How long the embedded log keeps records that every reader has committed.',
   },
   startFrom: {
-    schema: startFrom,
+    read: startFrom,
     env: null,
     flag: '--from <place>',
     commands: run,
@@ -305,7 +309,7 @@ export const settings = {
       'Where a pipeline that never ran begins to read: each topic at the first record of the time or after it. Unset: at the earliest record. Refused where the pipeline has a checkpoint.',
   },
   checkpointMs: {
-    schema: integer(10, 60_000),
+    read: integer(10, 60_000),
     env: 'MILLRACE_CHECKPOINT_MS',
     flag: null,
     commands: run,
@@ -314,7 +318,7 @@ export const settings = {
     description: 'Longest time between two checkpoints while records come.',
   },
   openCandleMs: {
-    schema: integer(0, 60_000),
+    read: integer(0, 60_000),
     env: 'MILLRACE_OPEN_CANDLE_MS',
     flag: null,
     commands: realtime,
@@ -324,7 +328,7 @@ export const settings = {
       'Shortest time between two rows of a 1m candle that is still open. Rows are written at checkpoints, so MILLRACE_CHECKPOINT_MS decides where it is longer.',
   },
   simulatorSeed: {
-    schema: integer(0, 4_294_967_295),
+    read: integer(0, 4_294_967_295),
     env: 'MILLRACE_SIMULATOR_SEED',
     flag: null,
     commands: live,
@@ -333,7 +337,7 @@ export const settings = {
     description: 'Seed of the simulated market.',
   },
   simulatorRate: {
-    schema: integer(1, 100_000),
+    read: integer(1, 100_000),
     env: 'MILLRACE_SIMULATOR_RATE',
     flag: null,
     commands: live,
@@ -342,7 +346,7 @@ export const settings = {
     description: 'Simulated trades a second, over all symbols.',
   },
   binanceWsUrl: {
-    schema: plainUrl(['ws:', 'wss:']),
+    read: plainUrl(['ws:', 'wss:']),
     env: 'MILLRACE_BINANCE_WS_URL',
     flag: null,
     commands: [...live, 'reconcile', 'doctor'],
@@ -351,7 +355,7 @@ export const settings = {
     description: "WebSocket address of the exchange. Unset: the exchange's public one for the market.",
   },
   binanceRestUrl: {
-    schema: plainUrl(['http:', 'https:']),
+    read: plainUrl(['http:', 'https:']),
     env: 'MILLRACE_BINANCE_REST_URL',
     flag: null,
     commands: [...live, 'backfill', 'reconcile', 'symbols add', 'symbols validate', 'doctor'],
@@ -361,7 +365,7 @@ export const settings = {
       "REST address of the exchange, for filling gaps and for history. Unset: the exchange's public one for the market.",
   },
   coinbaseWsUrl: {
-    schema: plainUrl(['ws:', 'wss:']),
+    read: plainUrl(['ws:', 'wss:']),
     env: 'MILLRACE_COINBASE_WS_URL',
     flag: null,
     commands: ['run realtime', 'ingest', 'doctor'],
@@ -370,7 +374,7 @@ export const settings = {
     description: "WebSocket address of Coinbase Exchange. Unset: the exchange's public one.",
   },
   coinbaseRestUrl: {
-    schema: plainUrl(['http:', 'https:']),
+    read: plainUrl(['http:', 'https:']),
     env: 'MILLRACE_COINBASE_REST_URL',
     flag: null,
     commands: ['run realtime', 'ingest', 'backfill', 'reconcile', 'symbols add', 'symbols validate', 'doctor'],
@@ -380,7 +384,7 @@ export const settings = {
       "REST address of Coinbase Exchange, for filling gaps and for history. Unset: the exchange's public one.",
   },
   tty: {
-    schema: yesOrNo,
+    read: yesOrNo,
     env: 'MILLRACE_TTY',
     flag: '--no-tty',
     commands: ['run', ...feed, 'backfill'],
@@ -411,9 +415,9 @@ export const settings = {
 
 export type SettingName = keyof typeof settings
 
-type ValueOf<S extends Setting> = S['default'] extends string
-  ? z.output<S['schema']>
-  : z.output<S['schema']> | undefined
+type ReadBy<R> = R extends SettingReader<infer T> ? Exclude<T, NotAllowed> : never
+
+type ValueOf<S extends Setting> = S['default'] extends string ? ReadBy<S['read']> : ReadBy<S['read']> | undefined
 
 export type SettingValues = { readonly [N in SettingName]: ValueOf<(typeof settings)[N]> }
 

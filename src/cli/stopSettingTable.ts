@@ -1,10 +1,10 @@
-import { integer } from './settingSchemas.ts'
+import { integer } from './settingReaders.ts'
 import type { Setting } from './settingTypes.ts'
 
 /** The part of the table of settings that is about stopping what runs. */
 export const stopSettingTable = {
   stopWait: {
-    schema: integer(0, 86_400),
+    read: integer(0, 86_400),
     env: null,
     flag: '--wait <seconds>',
     commands: ['stop'],

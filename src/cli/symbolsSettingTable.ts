@@ -1,12 +1,11 @@
-import { z } from 'zod'
 import { isStreamName, streamsAllowed } from '../sources/symbols/streamName.ts'
-import { yesOrNo, yesOrNoAllowed } from './settingSchemas.ts'
+import { atCommas, listOf, such, text, yesOrNo, yesOrNoAllowed } from './settingReaders.ts'
 import type { Setting } from './settingTypes.ts'
 
 /** The part of the table of settings that is about the file of symbols. */
 export const symbolsSettingTable = {
   symbolsFile: {
-    schema: z.string().min(1),
+    read: text(),
     env: 'MILLRACE_SYMBOLS_FILE',
     flag: '--symbols-file <file>',
     commands: [
@@ -31,7 +30,7 @@ export const symbolsSettingTable = {
     },
   },
   tier: {
-    schema: z.string().min(1).max(40),
+    read: text(1, 40),
     env: null,
     flag: '--tier <name>',
     commands: ['symbols add'],
@@ -40,10 +39,7 @@ export const symbolsSettingTable = {
     description: 'Whose streams the new symbols have. Unset: the only tier of the file.',
   },
   symbolStreams: {
-    schema: z
-      .string()
-      .transform((text) => text.split(','))
-      .pipe(z.array(z.string().refine(isStreamName)).min(1).max(20)),
+    read: listOf(atCommas, such(isStreamName), { most: 20 }),
     env: null,
     flag: '--streams <list>',
     commands: ['symbols add'],
@@ -52,7 +48,7 @@ export const symbolsSettingTable = {
     description: 'Streams of their own for the new symbols. Unset: those of the tier.',
   },
   unchecked: {
-    schema: yesOrNo,
+    read: yesOrNo,
     env: null,
     flag: '--unchecked',
     commands: ['symbols add'],

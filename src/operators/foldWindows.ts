@@ -400,12 +400,18 @@ export function foldWindows<T, A, R>(options: FoldOptions, fold: Fold<T, A, R>):
         const count = span.countBefore(to)
         let looked = 0
         const element = span.value
+        let window: Window | null = null
+        let entry: KeyedEntry<Held<A>> | undefined
         for (; looked < count; looked += 1) {
           const record = span.records[looked] as number
           element[place] = record
-          const entry = find(element.window)
-          if (entry === undefined || !isQuiet(element.window, entry.value)) break
-          entries[record] = entry
+          // Many values in a row are of one window.
+          if (window !== element.window) {
+            window = element.window
+            entry = find(window)
+            if (entry === undefined || !isQuiet(window, entry.value)) break
+          }
+          entries[record] = entry as KeyedEntry<Held<A>>
         }
         return span.recordBehind(looked, to)
       },

@@ -92,6 +92,27 @@ describe('one task that reads all partitions', () => {
     expect(store.state.map(({ task }) => [task.topic, task.partition])).toEqual([['a', 0]])
   })
 
+  it('fetches less at once from each of many partitions, so that it holds no more of them', async () => {
+    const asked = new Set<number>()
+    const { clock, a, b, start, values } = world(inOrder)
+    for (const log of [a, b]) {
+      const { reader } = log
+      log.reader = (partition) => {
+        const made = reader.call(log, partition)
+        const { fetch } = made
+        made.fetch = (options) => {
+          asked.add(options.maxBytes)
+          return fetch.call(made, options)
+        }
+        return made
+      }
+    }
+    fillBoth({ a, b })
+    await drained(clock, start())
+    expect(values()).toEqual(merged)
+    expect([...asked]).toEqual([Math.floor((2 * 1_048_576) / 5)])
+  })
+
   it('lends values of all its partitions, each read together with those behind it', async () => {
     const json = jsonCodec(z.object({ n: z.int() }))
     let rows = 0
