@@ -17,6 +17,11 @@ export let layoutCount: i32 = 0
 export let closers: usize = 0
 /** Counts the numbers that are left to be read from their text: their cells hold a NaN with the place of the text in its low half. */
 export let oddNumbers: i32 = 0
+/** How far behind its cell in a column of texts the end of a text stands that is in no dictionary. */
+export let textEnds: usize = 0
+/** Where the next text goes whose escapes are resolved, and where the room for such ends. */
+export let resolved: usize = 0
+export let resolvedEnd: usize = 0
 
 const layoutBytes: usize = 131072
 const stepBytes: usize = 64
@@ -41,9 +46,12 @@ const TEXT: u8 = 3
 const BOOLEAN: u8 = 4
 const NUMBER: u8 = 5
 
-/** A dictionary: its number of texts, where the next one goes, its table, and the texts: each with its number, its length and its bytes, filled up with zeros. */
+/**
+ * A dictionary: its number of texts, where the next one goes, whether it is left alone for now, its table, and the texts: each with its number, its length and its bytes, filled up with zeros.
+ */
 const COUNT: usize = 0
 const STORE_END: usize = 4
+const ALONE: usize = 8
 const TABLE: usize = 64
 const tableBits: u64 = 15
 const mostTexts: u32 = 16384
@@ -69,6 +77,11 @@ const lowBytes = memory.data<u64>([0x00ff00ff00ff00ff, 0x00ff00ff00ff00ff], 16)
 const tens = memory.data<u64>([0x000a000a000a000a, 0x000a000a000a000a], 16)
 const hundreds = memory.data<u64>([0x0001006400010064, 0x0001006400010064], 16)
 const tenThousands = memory.data<u64>([0x0001271000012710, 0x0001271000012710], 16)
+const quotes = memory.data<u64>([0x2222222222222222, 0x2222222222222222], 16)
+const backslashes = memory.data<u64>([0x5c5c5c5c5c5c5c5c, 0x5c5c5c5c5c5c5c5c], 16)
+const blanks = memory.data<u64>([0x2020202020202020, 0x2020202020202020], 16)
+/** By the letter behind a backslash: the character that both stand for, in one byte; 0 where there is more to it. */
+const escaped = memory.data(256)
 /**
  * How to move the digits of a number that are in sixteen bytes, by how many are before the point and behind it: to the right end of sixteen, and, for counts of 1e-8, to both sides of
  * the middle. A place that none moves to becomes 0.
@@ -78,6 +91,14 @@ const toTheMiddle = memory.data(9 * 16 * 16)
 
 /** Once, before the first call. */
 export function prepare(): void {
+  store<u8>(escaped + 0x22, 0x22)
+  store<u8>(escaped + 0x5c, 0x5c)
+  store<u8>(escaped + 0x2f, 0x2f)
+  store<u8>(escaped + 0x62, 0x08)
+  store<u8>(escaped + 0x66, 0x0c)
+  store<u8>(escaped + 0x6e, 0x0a)
+  store<u8>(escaped + 0x72, 0x0d)
+  store<u8>(escaped + 0x74, 0x09)
   for (let whole = 0; whole <= 16; whole++) {
     for (let part = 0; part < 16; part++) {
       for (let place = 0; place < 16; place++) {
@@ -300,13 +321,10 @@ function marksOf(word: u64, bytes: u64): u64 {
   return (difference - 0x0101010101010101) & ~difference & 0x8080808080808080
 }
 
-/** Any mark where a byte is no plain one of a text: a quote, a backslash, a control character or none of ASCII. */
-function unusualIn(word: u64): u64 {
-  return (
-    marksOf(word, 0x2222222222222222) |
-    marksOf(word, 0x5c5c5c5c5c5c5c5c) |
-    ((((word - 0x2020202020202020) & ~word) | word) & 0x8080808080808080)
-  )
+/** A bit for each of sixteen bytes that is no plain one of a text: a quote, a backslash, a control character or none of ASCII. */
+function unusualIn(bytes: v128): u32 {
+  const marks = v128.or(i8x16.eq(bytes, v128.load(quotes)), i8x16.eq(bytes, v128.load(backslashes)))
+  return <u32>i8x16.bitmask(v128.or(marks, i8x16.lt_s(bytes, v128.load(blanks))))
 }
 
 function mixed(hash: u64, word: u64): u64 {
@@ -336,6 +354,7 @@ function readText(step: usize, row: usize, start: usize, end: usize): usize {
 /** One of eight bytes or more, one that is new, or one whose place in the table another one took. */
 function readLongText(step: usize, row: usize, start: usize, end: usize): usize {
   const dictionary = <usize>load<u32>(step, EXTRA)
+  if (load<u32>(dictionary, ALONE) !== 0) return readPlainText(step, row, start, end)
   let at = start
   let hash: u64 = 0
   let word = load<u64>(at)
@@ -357,7 +376,7 @@ function readLongText(step: usize, row: usize, start: usize, end: usize): usize 
   // Behind the table are cells for those that are asked last.
   for (let cell = first; cell < first + mostProbes * 4; cell += 4) {
     const entry = <usize>load<u32>(cell)
-    if (entry === 0) return addText(step, row, start, stop, tail, cell)
+    if (entry === 0) return addText(step, row, start, stop, end, tail, cell)
     if (load<u32>(entry, 4) === length && isEntry(entry + 8, start, at, tail)) {
       store<i32>(<usize>load<u32>(step, COLUMN) + (row << 2), load<u32>(entry))
       return stop
@@ -373,21 +392,29 @@ function isEntry(entry: usize, start: usize, last: usize, tail: u64): bool {
 }
 
 /** Whether a text is valid, if it is not of ASCII, and whether the schema takes it, is for the caller to find out, who looks at each new one once. */
-function addText(step: usize, row: usize, start: usize, stop: usize, tail: u64, cell: usize): usize {
+function addText(
+  step: usize,
+  row: usize,
+  start: usize,
+  stop: usize,
+  end: usize,
+  tail: u64,
+  cell: usize,
+): usize {
   const dictionary = <usize>load<u32>(step, EXTRA)
   const code = load<u32>(dictionary, COUNT)
   const entry = <usize>load<u32>(dictionary, STORE_END)
   if (code === mostTexts || entry + longestText + 8 > dictionary + STORE + storeBytes) {
-    return readPlainText(step, row, start, stop + 1)
+    return readPlainText(step, row, start, end)
   }
   let other = entry + 8
   let at = start
   for (; at + 8 <= stop; at += 8, other += 8) {
-    if (hasEscape(load<u64>(at))) return 0
+    if (hasEscape(load<u64>(at))) return readPlainText(step, row, start, end)
     store<u64>(other, load<u64>(at))
   }
   // Zeros behind the end would look like control characters.
-  if (hasEscape(tail | (0x2020202020202020 << ((<u64>(stop - at)) << 3)))) return 0
+  if (hasEscape(tail | (0x2020202020202020 << ((<u64>(stop - at)) << 3)))) return readPlainText(step, row, start, end)
   store<u64>(other, tail)
   store<u32>(entry, code)
   store<u32>(entry, <u32>(stop - start), 4)
@@ -403,26 +430,86 @@ function hasEscape(word: u64): bool {
   return (marksOf(word, 0x5c5c5c5c5c5c5c5c) | ((word - 0x2020202020202020) & ~word & 0x8080808080808080)) !== 0
 }
 
-/** A text that is in no dictionary: its cell says where it is in the caller's buffer, as a number below zero. */
+/** A text that is in no dictionary: its cell says where it is in the memory, as a number below zero, and the one that goes with it where it ends. */
 function readPlainText(step: usize, row: usize, start: usize, end: usize): usize {
   if (load<u8>(step, CHECKED) !== 0) return 0
-  const stop = plainEnd(start, end)
-  if (stop === 0) return 0
-  store<i32>(<usize>load<u32>(step, COLUMN) + (row << 2), ~(<i32>start - shift))
-  return stop
+  let at = start
+  let unusual = unusualIn(v128.load(at))
+  while (unusual === 0 && at < end) {
+    at += 16
+    unusual = unusualIn(v128.load(at))
+  }
+  at += ctz(unusual)
+  if (at >= end) return 0
+  const byte = load<u8>(at)
+  if (byte === 0x5c) return readEscapedText(step, row, start, end)
+  if (byte !== 0x22) return 0
+  keepText(step, row, start, at)
+  return at
 }
 
-/** Where the closing quote of a text of plain ASCII is whose content starts at `start`. */
-function plainEnd(start: usize, end: usize): usize {
+/** One with escapes, each of which stands for a character of one byte: it is written anew without them. */
+function readEscapedText(step: usize, row: usize, start: usize, end: usize): usize {
+  if (resolved + (end - start) + 16 > resolvedEnd) return 0
   let at = start
-  while (unusualIn(load<u64>(at)) === 0 && at < end) at += 8
+  let to = resolved
   while (at < end) {
+    const bytes = v128.load(at)
+    v128.store(to, bytes)
+    const count = ctz(unusualIn(bytes) | 0x10000)
+    at += count
+    to += count
+    if (count === 16 || at >= end) continue
     const byte = load<u8>(at)
-    if (byte === 0x22) return at
-    if (byte < 0x20 || byte > 0x7f || byte === 0x5c) return 0
-    at++
+    if (byte === 0x22) {
+      keepText(step, row, resolved, to)
+      resolved = to
+      return at
+    }
+    const character = byte === 0x5c ? load<u8>(escaped + <usize>load<u8>(at + 1)) : 0
+    if (character === 0) return 0
+    store<u8>(to, character)
+    to++
+    at += 2
   }
   return 0
+}
+
+function keepText(step: usize, row: usize, start: usize, end: usize): void {
+  const cell = <usize>load<u32>(step, COLUMN) + (row << 2)
+  store<i32>(cell, ~(<i32>start))
+  store<i32>(cell + textEnds, <i32>end)
+}
+
+/** Where the closing quote of a text of ASCII is whose content starts at `start`. */
+function textEnd(start: usize, end: usize): usize {
+  let at = start
+  while (at < end) {
+    const unusual = unusualIn(v128.load(at))
+    if (unusual === 0) {
+      at += 16
+      continue
+    }
+    at += ctz(unusual)
+    if (at >= end) return 0
+    const byte = load<u8>(at)
+    if (byte === 0x22) return at
+    at = byte === 0x5c ? escapeEnd(at) : 0
+    if (at === 0) return 0
+  }
+  return 0
+}
+
+/** Where an escape ends that starts at the backslash. */
+function escapeEnd(start: usize): usize {
+  const letter = load<u8>(start + 1)
+  if (load<u8>(escaped + <usize>letter) !== 0) return start + 2
+  if (letter !== 0x75) return 0
+  for (let at = start + 2; at < start + 6; at++) {
+    const byte = load<u8>(at)
+    if (!isDigit(byte) && <u8>((byte | 0x20) - 0x61) > 5) return 0
+  }
+  return start + 6
 }
 
 function blanksEnd(start: usize, end: usize): usize {
@@ -431,7 +518,7 @@ function blanksEnd(start: usize, end: usize): usize {
   return at
 }
 
-/** Where a value ends that nobody asks for; texts in it that are not of plain ASCII are not known here. */
+/** Where a value ends that nobody asks for; texts in it that are not of ASCII are not known here. */
 function valueEnd(start: usize, end: usize, levels: usize): usize {
   let at = start
   let depth: usize = 0
@@ -439,7 +526,7 @@ function valueEnd(start: usize, end: usize, levels: usize): usize {
     if (at >= end) return 0
     const first = load<u8>(at)
     if (first === 0x22) {
-      at = plainEnd(at + 1, end)
+      at = textEnd(at + 1, end)
       if (at === 0) return 0
       at++
     } else if (first === 0x7b || first === 0x5b) {
@@ -483,7 +570,7 @@ function valueEnd(start: usize, end: usize, levels: usize): usize {
 /** Where the value of a member of an object starts, whose name starts at `start`. */
 function memberStart(start: usize, end: usize): usize {
   if (start >= end || load<u8>(start) !== 0x22) return 0
-  let at = plainEnd(start + 1, end)
+  let at = textEnd(start + 1, end)
   if (at === 0) return 0
   at = blanksEnd(at + 1, end)
   return at < end && load<u8>(at) === 0x3a ? blanksEnd(at + 1, end) : 0

@@ -116,7 +116,7 @@ export const plantedBugs: readonly PlantedBug[] = [
   {
     name: 'what was read ahead goes on behind a record that is to be redriven as if it were an ordinary one',
     prover: 'graphs',
-    file: task,
+    file: 'src/runtime/aheadPush.ts',
     from: 'return ahead.headersLengths[at] === 0 && ahead',
     to: 'return ahead',
   },
@@ -221,9 +221,9 @@ export const plantedBugs: readonly PlantedBug[] = [
   {
     name: 'a replay that reads ahead goes past a step of time',
     prover: 'test/runtime/readAhead.test.ts',
-    file: 'src/runtime/streamTask.ts',
-    from: 'if ((ahead.offsets[at + 1] as number) >= until) break',
-    to: '',
+    file: 'src/runtime/aheadPush.ts',
+    from: 'return this.#isOrdinary(ahead, at) && (ahead.offsets[at] as number) < until',
+    to: 'return this.#isOrdinary(ahead, at)',
   },
   {
     name: 'recorded idle steps are not read back',
@@ -397,8 +397,9 @@ export const plantedBugs: readonly PlantedBug[] = [
     name: 'one fold over two window sizes mixes them',
     prover: 'test/runtime/stateChanges.test.ts',
     file: 'src/operators/foldState.ts',
-    from: 'const map = mapOf(window)\n    const state',
-    to: "const map = 'all'\n    const state",
+    // biome-ignore lint/suspicious/noTemplateCurlyInString: it is code
+    from: 'return `${lengthOf(window)} ${window.name}`',
+    to: "return 'all'",
   },
   {
     name: 'a key that went and came back keeps its old place over a restore',
@@ -649,8 +650,8 @@ export const plantedBugs: readonly PlantedBug[] = [
     name: 'a pane goes with the first of its windows',
     prover: 'test/operators/laws.test.ts',
     file: 'src/operators/hoppingWindow.ts',
-    from: 'leaving.add(pane.lastEnd - 1 + allowedLatenessMs, pane)',
-    to: 'leaving.add(pane.firstEnd - 1 + allowedLatenessMs, pane)',
+    from: 'leaving.add(row.lastEnd - 1 + allowedLatenessMs, row)',
+    to: 'leaving.add(row.firstEnd - 1 + allowedLatenessMs, row)',
   },
   {
     name: 'a late value enters windows without a word about those that missed it',

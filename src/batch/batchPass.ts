@@ -11,7 +11,7 @@ import type { ObjectStore } from '../runtime/objectStore.ts'
 import { openPool, type PostgresAddress } from '../sinks/postgres/connection.ts'
 import { withClient } from '../sinks/postgres/withClient.ts'
 import { type BatchWindow, overlap, type QualityBoundary } from './batchWindow.ts'
-import { allHours, hoursToJudge, keepBlocked } from './blockedHours.ts'
+import { allHours, blockedText, hoursToJudge, keepBlocked, type TurnedHours } from './blockedHours.ts'
 import { archivist, forgetArchive, readArchive } from './bronze.ts'
 import { tradesToLake } from './bronzeTrades.ts'
 import { daysOf } from './day.ts'
@@ -45,6 +45,8 @@ export interface BatchRun {
   readonly signal: AbortSignal
   /** Called last before the commit, in the transaction of the pass: who keeps a ledger of runs has the run end with it. */
   readonly settle?: (client: pg.ClientBase, counts: BatchCounts) => Promise<void>
+  /** Called before that, in the same transaction, with a sentence of hours that are blocked from this pass on: once for each time that they become so. */
+  readonly tell?: (client: pg.ClientBase, text: string) => Promise<void>
 }
 
 /** What a pass has done. */
@@ -155,11 +157,15 @@ async function layers(
   try {
     await client.query(patience)
     const { changed, blocked, turned } = await judgedSilver(client, job, { runId: run.runId, now })
-    const candles = await makeGold(client, isFull ? await everyDay(client) : daysOf([...changed, ...turned]))
+    const candles = await makeGold(
+      client,
+      isFull ? await everyDay(client) : daysOf([...changed, ...turned.freed, ...turned.held]),
+    )
     if (lake !== null && isFull) await dirtyMirrors(client)
     const commits: readonly PreparedCommit[] = lake === null ? [] : await mirrorChanges(client, lake, now)
     const minutes = changed.reduce((sum, hour) => sum + hour.minutes, 0)
     const counts = { records, minutes, candles, blocked: blocked.length, commits: bronze + commits.length }
+    if (turned.held.length > 0) await run.tell?.(client, await blockedText(client, turned.held, run.runId))
     await run.settle?.(client, counts)
     await client.query('COMMIT')
     for (const commit of commits) await commit.publish()
@@ -183,9 +189,10 @@ interface JudgedSilver {
   readonly changed: readonly ChangedHour[]
   /** Hours that nothing may be made of, among those that were judged. */
   readonly blocked: readonly BatchWindow[]
-  /** Hours that are blocked and were not before, and the other way round. */
-  readonly turned: readonly BatchWindow[]
+  readonly turned: TurnedHours
 }
+
+const noneTurned: TurnedHours = { freed: [], held: [] }
 
 /** Makes silver of what came, and has its quality judged. */
 async function judgedSilver(
@@ -194,7 +201,7 @@ async function judgedSilver(
   run: { readonly runId: string; readonly now: number },
 ): Promise<JudgedSilver> {
   const changed = [...(await mergeSilver(client, await takeDirtyWindows(client)))]
-  if (quality === undefined) return { changed, blocked: [], turned: [] }
+  if (quality === undefined) return { changed, blocked: [], turned: noneTurned }
   for (let round = 1; ; round += 1) {
     await client.query('SAVEPOINT judging')
     const hours = isFull ? await allHours(client) : await hoursToJudge(client, changed)
@@ -208,6 +215,6 @@ async function judgedSilver(
       continue
     }
     await client.query('RELEASE SAVEPOINT judging')
-    return { changed, blocked, turned: isAny ? await keepBlocked(client, hours, blocked, run) : [] }
+    return { changed, blocked, turned: isAny ? await keepBlocked(client, hours, blocked, run) : noneTurned }
   }
 }

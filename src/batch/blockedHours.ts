@@ -56,19 +56,47 @@ export async function allHours(client: pg.ClientBase): Promise<JudgedHours> {
   return { filled: (await client.query<BatchWindow>(everyHour)).rows, emptied: [] }
 }
 
+/** Hours of which it is another than before whether they are blocked. */
+export interface TurnedHours {
+  /** Those that are not any more. */
+  readonly freed: readonly BatchWindow[]
+  /** Those that are now. */
+  readonly held: readonly BatchWindow[]
+}
+
 /** Keeps which of the judged hours are blocked, and gives those of which that is another than before. */
 export async function keepBlocked(
   client: pg.ClientBase,
   { filled, emptied }: JudgedHours,
   blocked: readonly BatchWindow[],
   { runId, now }: { readonly runId: string; readonly now: number },
-): Promise<readonly BatchWindow[]> {
+): Promise<TurnedHours> {
   const names = new Set(blocked.map(nameOf))
   const sound = [...filled, ...emptied].filter((hour) => !names.has(nameOf(hour)))
   const freed = sound.length === 0 ? [] : (await client.query<BatchWindow>(free, [...windowValues(sound)])).rows
-  if (blocked.length === 0) return freed
+  if (blocked.length === 0) return { freed, held: [] }
   const { rows } = await client.query<BatchWindow & { isNew: boolean }>(block, [...windowValues(blocked), now, runId])
-  return [...freed, ...rows.filter(({ isNew }) => isNew)]
+  return { freed, held: rows.filter(({ isNew }) => isNew) }
+}
+
+const reasonsText = `SELECT DISTINCT ON (expectation) expectation, reason FROM quality_window WHERE run_id = $1 AND state IN ('fail', 'error') ORDER BY expectation, reason LIMIT 5`
+const mostShown = 5
+
+/** A sentence of hours that are blocked from now on, and why, for whoever has to look at them. */
+export async function blockedText(
+  client: pg.ClientBase,
+  hours: readonly BatchWindow[],
+  runId: string,
+): Promise<string> {
+  const { rows } = await client.query<{ expectation: string; reason: string | null }>(reasonsText, [runId])
+  const shown = hours.slice(0, mostShown).map(({ market, symbol, from }) => {
+    return `${market} ${symbol} ${new Date(from).toISOString().slice(0, 16)}Z`
+  })
+  const more = hours.length > mostShown ? ` and ${hours.length - mostShown} more` : ''
+  const why = rows.map(({ expectation, reason }) => (reason === null ? expectation : `${expectation} (${reason})`))
+  return `${hours.length} ${hours.length === 1 ? 'hour is' : 'hours are'} blocked from now on, so that no longer candle is made of ${hours.length === 1 ? 'it' : 'them'}: ${shown.join(', ')}${more}.${
+    why.length === 0 ? '' : ` What fails: ${why.join('; ')}.`
+  } 'millrace quality report' shows the rows.`
 }
 
 /** Each hour once. */

@@ -23,7 +23,7 @@ export const scheduleSettingTable = {
     default: null,
     allowed: 'an http:// or https:// address',
     description:
-      'Where intervals of batch jobs that were given up are told of: a POST of JSON, at least once, by an Idempotency-Key that stays the same.',
+      'Where intervals of batch jobs that were given up are told of, and what their runs tell, such as hours that are blocked: a POST of JSON, at least once, by an Idempotency-Key that stays the same.',
     secret: true,
   },
   job: {

@@ -52,11 +52,11 @@ export class JsonCodec<T> implements TwoWayCodec<T> {
   }
 
   /** Reads many records at once; undefined where records are not read in place, and for a codec that is made of this one and has a `decode` of its own. */
-  get lender(): (() => Lender<T>) | undefined {
+  get lender(): ((rows: number) => Lender<T>) | undefined {
     const { schema, reader } = this
     const { root } = reader
     if (root === null || this.decode !== JsonCodec.prototype.decode) return undefined
-    return () => new JsonLender(schema, root)
+    return (rows) => new JsonLender(schema, root, rows)
   }
 
   decode(record: RecordView, facts?: RecordFacts): T | Rejection {

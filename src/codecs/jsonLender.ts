@@ -1,117 +1,75 @@
 import type { z } from 'zod'
-import type { Fixed8 } from '../exact/decimal.ts'
 import type { Lender } from '../runtime/codec.ts'
 import { keep, Lent, lentProperty, place } from '../runtime/lent.ts'
-import { mostAhead, type ReadAhead } from '../runtime/readAhead.ts'
-import { type FrameColumns, frameColumns } from './frameColumns.ts'
-import { type FrameValues, ObjectBuilder } from './objectBuilder.ts'
-import type { LeafPlan, ObjectPlan } from './schemaPlan.ts'
+import type { ReadAhead } from '../runtime/readAhead.ts'
+import { FrameAtHand } from './frameAtHand.ts'
+import { frameColumns } from './frameColumns.ts'
+import { type FrameShape, frameShape, shapeKey } from './frameShape.ts'
+import type { ObjectPlan } from './schemaPlan.ts'
+
+/** Whose frames have more sets of optional fields than this has them made anew. */
+const mostShapes = 64
 
 /** Lends the objects of many records of one zod schema that were read at once. A record that is not read in place is left to `decode`. */
 export class JsonLender<T> implements Lender<T> {
   readonly #root: ObjectPlan
   readonly #frame: FrameAtHand
-  readonly #builder: ObjectBuilder
   /** By layout: an object that has the fields of its frames. */
   readonly #objects: (LentObject | undefined)[] = []
-  /** The same by the names of the fields, for layouts change their numbers. */
-  readonly #byFields = new Map<string, LentObject>()
+  /** The same by the shape, for layouts change their numbers. */
+  readonly #byShape = new Map<string, LentObject>()
 
-  constructor(schema: z.ZodType, root: ObjectPlan) {
+  constructor(schema: z.ZodType, root: ObjectPlan, rows: number) {
     this.#root = root
-    this.#frame = new FrameAtHand(frameColumns(schema, mostAhead))
-    this.#builder = new ObjectBuilder(root, this.#frame)
+    this.#frame = new FrameAtHand(frameColumns(schema, rows))
   }
 
-  read({ buffer, valueStarts, valueLengths, at, count }: ReadAhead): void {
+  read({ buffer, valueStarts, valueLengths, at, count, firstRow }: ReadAhead): void {
     this.#objects.length = 0
-    this.#frame.columns.read(buffer, valueStarts, valueLengths, at, count)
+    this.#frame.columns.read(buffer, valueStarts, valueLengths, at, count, firstRow)
   }
 
-  lend(at: number): T | undefined {
-    const layout = this.#frame.columns.layouts[at] as number
+  lend(row: number): T | undefined {
+    const layout = this.#frame.columns.layouts[row] as number
     if (layout === 0) return undefined
-    this.#frame.moveTo(at)
+    this.#frame.moveTo(row)
     const object = this.#objects[layout] ?? this.#objectOf(layout)
     return object as unknown as T
   }
 
   #objectOf(layout: number): LentObject {
-    const names = [...this.#root.fields.values()].flatMap(({ name, value }) => {
-      if (value === null || (value.kind !== 'object' && value.kind !== 'literal' && !this.#frame.has(value.slot)))
-        return []
-      return name
-    })
-    const fields = names.join('\n')
-    const object = this.#byFields.get(fields) ?? new LentObject(this.#root, names, this.#frame, this.#builder)
-    this.#byFields.set(fields, object)
+    const key = shapeKey(this.#root, this.#frame)
+    const object = this.#byShape.get(key) ?? this.#made(key)
     this.#objects[layout] = object
+    return object
+  }
+
+  #made(key: string): LentObject {
+    if (this.#byShape.size === mostShapes) this.#byShape.clear()
+    const object = new LentObject(frameShape(this.#root, this.#frame), this.#frame)
+    this.#byShape.set(key, object)
     return object
   }
 }
 
-/** What the columns say of one frame. */
-class FrameAtHand implements FrameValues {
-  readonly columns: FrameColumns
-  layout = 0
-  at = 0
-
-  constructor(columns: FrameColumns) {
-    this.columns = columns
-  }
-
-  moveTo(at: number): void {
-    this.layout = this.columns.layouts[at] as number
-    this.at = at
-  }
-
-  has(slot: number): boolean {
-    return this.columns.has(this.layout, slot)
-  }
-
-  isNull(slot: number): boolean {
-    return this.columns.isNull(this.layout, slot)
-  }
-
-  value({ kind, slot }: LeafPlan): string | Fixed8 | number | boolean {
-    if (kind === 'string') return this.columns.texts(slot)[this.at] as string
-    const number = this.columns.numbers(slot)[this.at] as number
-    return kind === 'boolean' ? number === 1 : number
-  }
-}
-
-/** An object with these fields of the plan, each as the frame at hand has it. Objects within it are made when they are asked for. */
+/** An object with the fields of a shape, each as the frame at hand has it. Objects within it are made when they are asked for. */
 class LentObject extends Lent<unknown> {
-  readonly #builder: ObjectBuilder
   readonly #frame: FrameAtHand
+  readonly #make: FrameShape['make']
 
-  constructor(plan: ObjectPlan, names: readonly string[], frame: FrameAtHand, builder: ObjectBuilder) {
+  constructor({ getters, make }: FrameShape, frame: FrameAtHand) {
     super()
-    this.#builder = builder
     this.#frame = frame
-    for (const name of names) Object.defineProperty(this, name, lentProperty(name, getter(plan, name, frame)))
+    this.#make = make
+    for (const [name, get] of getters) Object.defineProperty(this, name, lentProperty(name, get))
     Object.preventExtensions(this)
   }
 
-  override set [place](record: number) {
-    this.#frame.moveTo(record)
+  override set [place](row: number) {
+    this.#frame.moveTo(row)
   }
 
   override [keep](): unknown {
-    return this.#builder.build()
+    return this.#make()
   }
-}
-
-function getter(plan: ObjectPlan, name: string, frame: FrameAtHand): () => unknown {
-  const value = plan.fields.get(name)?.value
-  if (value == null) return () => undefined
-  if (value.kind === 'object') {
-    const builder = new ObjectBuilder(value, frame)
-    return () => builder.build()
-  }
-  if (value.kind === 'literal') {
-    const literal: unknown = JSON.parse(value.json)
-    return () => literal
-  }
-  return value.isNullable ? () => (frame.isNull(value.slot) ? null : frame.value(value)) : () => frame.value(value)
 }

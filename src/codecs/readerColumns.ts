@@ -4,6 +4,10 @@ import type { FrameColumns } from './frameColumns.ts'
 import type { LeafPlan } from './schemaPlan.ts'
 import { SchemaReader } from './schemaReader.ts'
 
+const mostNumbers = 255
+/** With more than so many layouts it starts over. */
+const mostSeen = 64
+
 /** Columns of frames that a `SchemaReader` reads one after the other. */
 export class ReaderColumns implements FrameColumns {
   readonly layouts: Uint8Array
@@ -11,21 +15,24 @@ export class ReaderColumns implements FrameColumns {
   readonly #leaves: readonly LeafPlan[]
   readonly #numbers: readonly Float64Array[]
   readonly #texts: readonly string[][]
-  /** Those that the frames at hand have, by their numbers less 1. */
+  /** By their numbers less 1. The reader forgets some, and learns them again as others. */
   #seen: FieldLayout[] = []
 
-  constructor(schema: z.ZodType, most: number) {
+  constructor(schema: z.ZodType, rows: number) {
     this.#reader = new SchemaReader(schema)
     this.#leaves = this.#reader.leaves
-    this.layouts = new Uint8Array(most)
-    this.#numbers = this.#leaves.map(({ kind }) => new Float64Array(kind === 'string' ? 0 : most))
-    this.#texts = this.#leaves.map(({ kind }) => (kind === 'string' ? new Array<string>(most).fill('') : []))
+    this.layouts = new Uint8Array(rows)
+    this.#numbers = this.#leaves.map(({ kind }) => new Float64Array(kind === 'string' ? 0 : rows))
+    this.#texts = this.#leaves.map(({ kind }) => (kind === 'string' ? new Array<string>(rows).fill('') : []))
   }
 
-  read(buffer: Buffer, starts: Int32Array, lengths: Int32Array, from: number, to: number): void {
-    this.#seen = []
+  read(buffer: Buffer, starts: Int32Array, lengths: Int32Array, from: number, to: number, firstRow = 0): void {
+    if (this.#seen.length > mostSeen) {
+      this.#seen = []
+      this.layouts.fill(0)
+    }
     for (let i = from; i < to; i += 1)
-      this.layouts[i] = this.#readFrame(buffer, starts[i] as number, lengths[i] as number, i)
+      this.layouts[firstRow + i] = this.#readFrame(buffer, starts[i] as number, lengths[i] as number, firstRow + i)
   }
 
   slot(path: string): number {
@@ -64,8 +71,10 @@ export class ReaderColumns implements FrameColumns {
     return this.#numberOf(layout)
   }
 
+  /** 0 where too many were seen of late: their numbers are a byte. */
   #numberOf(layout: FieldLayout): number {
     const known = this.#seen.indexOf(layout)
-    return known >= 0 ? known + 1 : this.#seen.push(layout)
+    if (known >= 0) return known + 1
+    return this.#seen.length < mostNumbers ? this.#seen.push(layout) : 0
   }
 }

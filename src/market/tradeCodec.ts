@@ -123,9 +123,9 @@ export class TradeCodec implements Codec<MarketEvent> {
   }
 
   /** Undefined for a codec that is made of this one and has a `decode` of its own. */
-  get lender(): (() => Lender<MarketEvent>) | undefined {
+  get lender(): ((rows: number) => Lender<MarketEvent>) | undefined {
     if (this.decode !== TradeCodec.prototype.decode) return undefined
-    return () => new TradeLender(this.schemas, this.rules)
+    return (rows) => new TradeLender(this.schemas, this.rules, rows)
   }
 
   private learn(buffer: Buffer, start: number, end: number): Decoded | INVALID {

@@ -3,7 +3,7 @@ import { type FrameColumns, frameColumns } from '../codecs/frameColumns.ts'
 import type { Fixed8 } from '../exact/decimal.ts'
 import type { Lender } from '../runtime/codec.ts'
 import { keep, Lent, lentProperty, place } from '../runtime/lent.ts'
-import { mostAhead, type ReadAhead } from '../runtime/readAhead.ts'
+import type { ReadAhead } from '../runtime/readAhead.ts'
 import { type frameSchemas, marketFill, type TradeRules } from './frame.ts'
 import { unitsPerMs } from './timeUnit.ts'
 import type { Market, MarketEvent, Trade } from './trade.ts'
@@ -15,28 +15,32 @@ import type { Market, MarketEvent, Trade } from './trade.ts'
 export class TradeLender implements Lender<MarketEvent> {
   /** The kind that came last stands first: a log mostly has one. */
   readonly #kinds: TradeFrames[]
-  /** By record: what lends its trade; null where nothing does. */
-  readonly #lenders = new Array<TradeFrames | null>(mostAhead).fill(null)
+  /** By row: what lends its trade; null where nothing does. */
+  readonly #lenders: (TradeFrames | null)[]
 
-  constructor(schemas: ReturnType<typeof frameSchemas>, rules: TradeRules) {
-    this.#kinds = [new TradeFrames(schemas.combined, 'data.', rules), new TradeFrames(schemas.bare, '', rules)]
+  constructor(schemas: ReturnType<typeof frameSchemas>, rules: TradeRules, rows: number) {
+    this.#lenders = new Array<TradeFrames | null>(rows).fill(null)
+    this.#kinds = [
+      new TradeFrames(schemas.combined, 'data.', rules, rows),
+      new TradeFrames(schemas.bare, '', rules, rows),
+    ]
   }
 
   read(ahead: ReadAhead): void {
     const lenders = this.#lenders
-    const { at: from, count: to } = ahead
+    const from = ahead.firstRow + ahead.at
+    const to = ahead.firstRow + ahead.count
     lenders.fill(null, from, to)
     let left = to - from
     for (const frames of [...this.#kinds]) {
       if (left === 0) break
-      left -= frames.read(ahead)
+      left -= frames.read(ahead, lenders)
       if (left === 0) this.#kinds.sort((a, b) => Number(b === frames) - Number(a === frames))
-      for (let i = from; i < to; i += 1) if (frames.hasTrade(i)) lenders[i] = frames
     }
   }
 
-  lend(at: number): MarketEvent | undefined {
-    return this.#lenders[at]?.lend(at)
+  lend(row: number): MarketEvent | undefined {
+    return this.#lenders[row]?.lend(row)
   }
 }
 
@@ -45,54 +49,58 @@ class TradeFrames {
   readonly #schema: z.ZodType
   readonly #prefix: '' | 'data.'
   readonly #rules: TradeRules
+  readonly #rows: number
   #opened: OpenColumns | null = null
   readonly #trade: LentTrade
-  /** By layout: whether its frames say no more than that a trade has happened; null where that was not looked at. */
-  readonly #isPlain: (boolean | null)[] = []
 
-  constructor(schema: z.ZodType, prefix: '' | 'data.', rules: TradeRules) {
+  constructor(schema: z.ZodType, prefix: '' | 'data.', rules: TradeRules, rows: number) {
     this.#schema = schema
+    this.#rows = rows
     this.#prefix = prefix
     this.#rules = rules
     this.#trade = new LentTrade(rules.market, rules.timeUnit === 'ms' ? 1 : unitsPerMs.us)
   }
 
-  /** Gives how many were read. */
-  read({ buffer, valueStarts, valueLengths, at, count }: ReadAhead): number {
-    this.#opened ??= openColumns(this.#schema, this.#prefix)
+  /** Gives how many were read, and notes by row that these frames lend its trade. */
+  read(ahead: ReadAhead, lenders: (TradeFrames | null)[]): number {
+    const { buffer, valueStarts, valueLengths, at, count, firstRow } = ahead
+    this.#opened ??= openColumns(this.#schema, this.#prefix, this.#rows)
     const { columns, slots } = this.#opened
-    const { s, t, p, q, T, m } = slots
-    columns.read(buffer, valueStarts, valueLengths, at, count)
-    const numbers = [t, p, q, T, m].map((slot) => columns.numbers(slot)) as unknown as NumberColumns
-    this.#trade.over(columns.texts(s), numbers)
-    this.#isPlain.length = 0
+    columns.read(buffer, valueStarts, valueLengths, at, count, firstRow)
+    const { layouts } = columns
+    const [prices, quantities] = [columns.numbers(slots.p), columns.numbers(slots.q)]
+    const [symbols, fills] = [columns.texts(slots.s), columns.texts(slots.X)]
+    const wanted = this.#rules.symbols
+    this.#trade.over(symbols, [
+      columns.numbers(slots.t),
+      prices,
+      quantities,
+      columns.numbers(slots.T),
+      columns.numbers(slots.m),
+    ])
     let read = 0
-    for (let i = at; i < count; i += 1) if (columns.layouts[i] !== 0) read += 1
+    let layout = 0
+    let isPlain = false
+    let saysFill = false
+    for (let row = firstRow + at; row < firstRow + count; row += 1) {
+      const own = layouts[row] as number
+      if (own === 0) continue
+      read += 1
+      if (own !== layout) {
+        layout = own
+        // No more than that a trade has happened.
+        isPlain = !columns.has(layout, slots.fill) && !columns.has(layout, slots.epoch)
+        saysFill = columns.has(layout, slots.X)
+      }
+      if (!isPlain || prices[row] === 0 || quantities[row] === 0 || (saysFill && fills[row] !== marketFill)) continue
+      if (wanted === null || wanted.has(symbols[row] as string)) lenders[row] = this
+    }
     return read
   }
 
-  hasTrade(i: number): boolean {
-    if (this.#opened === null) return false
-    const { columns, slots } = this.#opened
-    const { symbols } = this.#rules
-    const layout = columns.layouts[i] as number
-    if (layout === 0 || !this.#layoutIsPlain(layout, this.#opened)) return false
-    if (columns.has(layout, slots.X) && columns.texts(slots.X)[i] !== marketFill) return false
-    return this.#trade.counts(i) && (symbols === null || symbols.has(columns.texts(slots.s)[i] as string))
-  }
-
-  lend(i: number): Trade {
-    this.#trade[place] = i
+  lend(row: number): Trade {
+    this.#trade[place] = row
     return this.#trade as unknown as Trade
-  }
-
-  #layoutIsPlain(layout: number, { columns, slots }: OpenColumns): boolean {
-    const { fill, epoch } = slots
-    const known = this.#isPlain[layout] ?? null
-    if (known !== null) return known
-    const isPlain = !columns.has(layout, fill) && !columns.has(layout, epoch)
-    this.#isPlain[layout] = isPlain
-    return isPlain
   }
 }
 
@@ -101,8 +109,8 @@ interface OpenColumns {
   readonly slots: Readonly<Record<'s' | 't' | 'p' | 'q' | 'T' | 'X' | 'm' | 'fill' | 'epoch', number>>
 }
 
-function openColumns(schema: z.ZodType, prefix: '' | 'data.'): OpenColumns {
-  const columns = frameColumns(schema, mostAhead)
+function openColumns(schema: z.ZodType, prefix: '' | 'data.', rows: number): OpenColumns {
+  const columns = frameColumns(schema, rows)
   const slot = (name: string) => columns.slot(prefix + name)
   const slots = {
     ...{ s: slot('s'), t: slot('t'), p: slot('p'), q: slot('q'), T: slot('T'), X: slot('X'), m: slot('m') },
@@ -146,11 +154,6 @@ class LentTrade extends Lent<Trade> {
 
   override set [place](record: number) {
     this.#at = record
-  }
-
-  /** False where price or quantity is zero. */
-  counts(at: number): boolean {
-    return this.#prices[at] !== 0 && this.#quantities[at] !== 0
   }
 
   override [keep](): Trade {

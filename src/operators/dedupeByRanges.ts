@@ -63,15 +63,18 @@ export function dedupeByRanges<T>(
     /** By record. */
     const entries: KeyedEntry<IdRanges>[] = []
     const ids = new Float64Array(first.records.length)
+    let atHand: KeyedEntry<IdRanges> | undefined
 
     /** Whether the value is the first of its id; null where it does more than go on with the highest run of its key. */
     function foresee(value: T, record: number): boolean | null {
-      const entry = seen.entry(keyOf(by, value, name))
+      const key = by(value)
       const number = id(value)
-      if (entry === undefined || !Number.isSafeInteger(number)) return null
-      entries[record] = entry
+      // Many values in a row are of one key.
+      if (key !== atHand?.key) atHand = seen.entry(key)
+      if (atHand === undefined || !Number.isSafeInteger(number)) return null
+      entries[record] = atHand
       ids[record] = number
-      return entry.value.foresee(number, first.look)
+      return atHand.value.foresee(number, first.look)
     }
 
     return {
@@ -97,6 +100,7 @@ export function dedupeByRanges<T>(
       },
       look(span, to) {
         first.begin(span)
+        atHand = undefined
         const { value } = span
         first.value = value
         const count = span.time === null ? 0 : span.countBefore(to)

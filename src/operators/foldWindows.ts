@@ -188,9 +188,16 @@ export function foldWindows<T, A, R>(options: FoldOptions, fold: Fold<T, A, R>):
 
     /** The accumulators of these windows as one, in their order; undefined where there is none. */
     function mergedOf(windows: readonly Window[]): A | undefined {
-      const held = windows.flatMap((window) => states.of(window).get(window.id) ?? [])
-      const [first, ...others] = held.map(({ accumulator }) => accumulator)
-      return first === undefined || others.length === 0 ? first : others.reduce(needMerge(), first)
+      let merged: A | undefined
+      let isFirst = true
+      for (const window of windows) {
+        const entry = find(window)
+        if (entry === undefined) continue
+        const { accumulator } = entry.value
+        merged = isFirst ? accumulator : needMerge()(merged as A, accumulator)
+        isFirst = false
+      }
+      return merged
     }
 
     /** Before a value enters: what the windows that it corrects came to. */
@@ -393,12 +400,18 @@ export function foldWindows<T, A, R>(options: FoldOptions, fold: Fold<T, A, R>):
         const count = span.countBefore(to)
         let looked = 0
         const element = span.value
+        let window: Window | null = null
+        let entry: KeyedEntry<Held<A>> | undefined
         for (; looked < count; looked += 1) {
           const record = span.records[looked] as number
           element[place] = record
-          const entry = find(element.window)
-          if (entry === undefined || !isQuiet(element.window, entry.value)) break
-          entries[record] = entry
+          // Many values in a row are of one window.
+          if (window !== element.window) {
+            window = element.window
+            entry = find(window)
+            if (entry === undefined || !isQuiet(window, entry.value)) break
+          }
+          entries[record] = entry as KeyedEntry<Held<A>>
         }
         return span.recordBehind(looked, to)
       },

@@ -10,10 +10,11 @@ import { stateful } from '../runtime/stateful.ts'
 import { TimerQueue } from '../runtime/timerQueue.ts'
 import { keyOf } from './keyOf.ts'
 import { Lateness } from './lateness.ts'
-import { type NumberedWindow, OpenWindows } from './openWindows.ts'
-import { paneAt, paneMs, startsOver, windowAt, windowsOver } from './panes.ts'
+import { LentInWindow } from './lentInWindow.ts'
+import { OpenPanes, type PaneRow } from './openPanes.ts'
+import { paneMs, startsOver, windowAt } from './panes.ts'
 import { wholeMs } from './wholeMs.ts'
-import type { Window, WindowElement } from './window.ts'
+import { type Window, type WindowElement, windowId } from './window.ts'
 
 /** How long the windows of `hoppingWindow` are, how far apart, whose they are, and how long each stays open for corrections. */
 export interface HoppingWindowOptions<T> {
@@ -49,22 +50,6 @@ const rules: OptionRules<HoppingWindowOptions<never>> = {
 /** Bounds what one value may bring about: it is in as many windows as there are panes in one, or less. */
 const mostPanes = 10_000
 
-/** A pane that has values. */
-interface Pane extends NumberedWindow {
-  /** The end of the first of its windows, ms UTC. */
-  readonly firstEnd: number
-  readonly lastEnd: number
-}
-
-/** A window that has values and is not over. */
-interface OverlappingWindow {
-  readonly window: Window
-  /** Those that have values, in the order of coming. */
-  readonly panes: Window[]
-  /** 0 until it fires. */
-  revision: number
-}
-
 /**
  * Puts each value into every window `[start, end)` of its key that its event time falls in, start being a multiple of `hopMs`: windows that overlap where `hopMs` is less than `sizeMs`.
  *
@@ -72,7 +57,7 @@ interface OverlappingWindow {
  * below needs `merge`. A window fires when the watermark reaches `end - 1`, if it has a value; those that are due together by end, then by key. Each window decides for itself
  * whether a value is late: one that all of its windows are over for is set aside as `late`; one that only some are over for enters the others and is told as `partly-late`, a letter
  * that must not be redriven, for the value would count twice.
- * Keeps one small entry a pane, until its last window is over, and one a window that has fired while it may be corrected: at most `(sizeMs + allowedLatenessMs) / pane` panes a key.
+ * Keeps one small entry a pane, until its last window is over, and one a window that has fired where it may be corrected: at most `(sizeMs + allowedLatenessMs) / pane` panes a key.
  * They are part of the checkpoint, so after a crash a window fires as often as without it, with the same revisions.
  *
  * ```ts
@@ -108,95 +93,84 @@ export function hoppingWindow<T>(options: HoppingWindowOptions<T>): OperatorFunc
         'take a hopMs that is longer, or that divides sizeMs.',
     )
   }
-  const spec = { name, shape: { sizeMs, hopMs }, needsMerge: true, onReject }
+  const spec = { name, shape: { sizeMs, hopMs }, needsMerge: true, takesLent: true, onReject }
   return stateful<T, WindowElement<T>>(spec, (restored, out) => {
     const saved = restored.keyed<number>(wholeNumber, 'panes')
     const revisions = restored.keyed<number>(wholeNumber, 'revisions')
-    const panes = new OpenWindows<Pane>()
-    /** By key and start: many panes ask for them, so no id is made to find one. */
-    const windows = new Map<string, Map<number, OverlappingWindow>>()
-    const firing = new TimerQueue<OverlappingWindow>()
-    const ending = new TimerQueue<OverlappingWindow>()
-    const leaving = new TimerQueue<Pane>()
+    const panes = new OpenPanes(name, hops)
+    const lent = new LentInWindow<T>()
+    /** Ends of windows, whoever they are of: one time serves all keys. */
+    const firing = new TimerQueue<number>()
+    const ending = new TimerQueue<number>()
+    const leaving = new TimerQueue<PaneRow>()
     const lateness = new Lateness(allowedLatenessMs, restored)
 
-    function keep(pane: Pane, watermark: number): void {
-      panes.add(pane)
-      leaving.add(pane.lastEnd - 1 + allowedLatenessMs, pane)
-      const { key } = pane.window
-      const ofKey = windows.get(key) ?? new Map<number, OverlappingWindow>()
-      for (const start of startsOver(pane.window.start, hops)) {
+    /** The first pane of its time is there: its windows will fire, whoever else gets values in it. */
+    function open(row: PaneRow, watermark: number): void {
+      leaving.add(row.lastEnd - 1 + allowedLatenessMs, row)
+      for (const start of startsOver(row.start, hops)) {
         const last = start + sizeMs - 1
         if (lateness.isOver(last, watermark)) continue
-        const known = ofKey.get(start)
-        if (known !== undefined) {
-          known.panes.push(pane.window)
-          continue
-        }
-        const window = windowAt(name, key, start, hops)
-        const one = { window, panes: [pane.window], revision: revisions.get(window.id) ?? 0 }
-        if (ofKey.size === 0) windows.set(key, ofKey)
-        ofKey.set(start, one)
-        if (watermark < last) firing.add(last, one)
-        ending.add(last + allowedLatenessMs, one)
+        if (watermark < last) firing.add(last, start)
+        if (allowedLatenessMs > 0) ending.add(last + allowedLatenessMs, start)
       }
-      out.wakeAt(Math.min(firing.nextDue, ending.nextDue, leaving.nextDue))
+      out.wakeAt(nextDue())
     }
 
-    function fire(one: OverlappingWindow): void {
-      const { window } = one
-      one.revision += 1
-      if (allowedLatenessMs > 0) revisions.set(window.id, one.revision)
-      const panes = one.panes.toSorted((a, b) => a.start - b.start)
-      out.emitAt(window.end - 1, { kind: 'fired', window, revision: one.revision, panes })
+    const nextDue = () => Math.min(firing.nextDue, ending.nextDue, leaving.nextDue)
+
+    function fire(window: Window, own: readonly Window[]): void {
+      const revision = allowedLatenessMs === 0 ? 1 : (revisions.get(window.id) ?? 0) + 1
+      if (allowedLatenessMs > 0) revisions.set(window.id, revision)
+      out.emitAt(window.end - 1, { kind: 'fired', window, revision, panes: own })
     }
 
-    function end({ window }: OverlappingWindow): void {
-      const ofKey = windows.get(window.key)
-      ofKey?.delete(window.start)
-      if (ofKey?.size === 0) windows.delete(window.key)
-      revisions.delete(window.id)
+    /** Fires the windows that begin at `start`, by key. */
+    function fireAll(start: number): void {
+      const ofKeys = panes.inWindow(start)
+      for (const key of [...ofKeys.keys()].sort()) fire(windowAt(name, key, start, hops), ofKeys.get(key) as Window[])
     }
 
-    function leave(pane: Pane): void {
-      panes.delete(pane)
-      saved.delete(pane.window.id)
-      out.emitAt(pane.lastEnd - 1, { kind: 'over', window: pane.window })
+    function endAll(start: number): void {
+      for (const key of panes.inWindow(start).keys()) revisions.delete(windowId(key, start))
+    }
+
+    function leave(rows: readonly PaneRow[]): void {
+      const left = rows.flatMap((row) => panes.take(row).map((window) => ({ window, at: row.lastEnd - 1 })))
+      for (const { window, at } of left.sort(byKey)) {
+        saved.delete(window.id)
+        out.emitAt(at, { kind: 'over', window })
+      }
     }
 
     /** Fires again what has fired, and says so where the value has come too late for some of its windows. */
-    function correct(pane: Pane, at: number, watermark: number): void {
-      const { key } = pane.window
-      const over = windowsOver(pane.window, hops)
-      for (const { start, end } of over) {
-        const one = windows.get(key)?.get(start)
-        if (one !== undefined && end - 1 <= watermark) fire(one)
+    function correct({ key, start }: Window, at: number, watermark: number): void {
+      const starts = startsOver(start, hops)
+      let missed = 0
+      for (const one of starts) {
+        const last = one + sizeMs - 1
+        if (lateness.isOver(last, watermark)) missed += 1
+        else if (last <= watermark) fire(windowAt(name, key, one, hops), panes.ofKey(key, one))
       }
-      const missed = over.filter(({ end }) => lateness.isOver(end - 1, watermark)).length
       if (missed === 0) return
       out.reject(
         partlyLate,
-        `${name}: event time ${at} of ${key} is late for ${missed} of its ${over.length} windows, the watermark is ${watermark}; it has entered the others, so it must not be sent again`,
+        `${name}: event time ${at} of ${key} is late for ${missed} of its ${starts.length} windows, the watermark is ${watermark}; it has entered the others, so it must not be sent again`,
       )
     }
 
     out.wakeAt(Number.POSITIVE_INFINITY)
     for (const [id, start] of saved.entries()) {
-      keep(paneFrom(keyIn(id), start), restored.watermark)
+      const row = panes.row(start / lengthMs)
+      panes.add(row, keyIn(id))
+      if (row.panes.size === 1) open(row, restored.watermark)
     }
     // A shorter lateness than before has left out windows that had fired.
     for (const [id] of [...revisions.entries()]) {
-      if (windows.get(keyIn(id))?.has(Number(id.slice(id.lastIndexOf('@') + 1))) !== true) revisions.delete(id)
-    }
-
-    function paneFrom(key: string, start: number): Pane {
-      const starts = startsOver(start, hops)
-      return {
-        window: paneAt(name, key, start, lengthMs, hops),
-        ordinal: start / lengthMs,
-        firstEnd: (starts[0] as number) + sizeMs,
-        lastEnd: (starts.at(-1) as number) + sizeMs,
-      }
+      const start = Number(id.slice(id.lastIndexOf('@') + 1))
+      const isOpen =
+        !lateness.isOver(start + sizeMs - 1, restored.watermark) && panes.ofKey(keyIn(id), start).length > 0
+      if (!isOpen) revisions.delete(id)
     }
 
     return {
@@ -209,39 +183,38 @@ export function hoppingWindow<T>(options: HoppingWindowOptions<T>): OperatorFunc
         }
         const key = keyOf(by, value, name)
         const { watermark } = out
-        const ordinal = Math.floor(at / lengthMs)
-        const known = panes.find(key, ordinal)
-        const pane = known ?? paneFrom(key, ordinal * lengthMs)
-        if (watermark >= pane.firstEnd - 1 && lateness.isOver(pane.lastEnd - 1, watermark)) {
+        const row = panes.row(Math.floor(at / lengthMs))
+        const isLate = watermark >= row.firstEnd - 1
+        if (isLate && lateness.isOver(row.lastEnd - 1, watermark)) {
           out.reject(
             'late',
-            `${name}: event time ${at} of ${key} is late: its last window ended at ${pane.lastEnd}, the watermark is ${watermark}`,
+            `${name}: event time ${at} of ${key} is late: its last window ended at ${row.lastEnd}, the watermark is ${watermark}`,
           )
           return
         }
-        if (known === undefined) {
-          saved.set(pane.window.id, pane.window.start)
-          keep(pane, watermark)
+        let pane = row.panes.get(key)
+        if (pane === undefined) {
+          pane = panes.add(row, key)
+          saved.set(pane.id, pane.start)
+          if (row.panes.size === 1) open(row, watermark)
         }
-        out.emit({ kind: 'value', window: pane.window, value, isProvisional: false })
-        if (watermark >= pane.firstEnd - 1) correct(pane, at, watermark)
+        out.emit(lent.inWindow(pane, value))
+        if (isLate) correct(pane, at, watermark)
       },
       onWatermark(watermark) {
         for (let due = firing.take(watermark); due !== undefined; due = firing.take(watermark)) {
-          for (const one of due.items.sort(byKey)) if (one.revision === 0) fire(one)
+          fireAll(due.items[0] as number)
         }
-        for (let due = ending.take(watermark); due !== undefined; due = ending.take(watermark)) due.items.forEach(end)
-        for (let due = leaving.take(watermark); due !== undefined; due = leaving.take(watermark)) {
-          for (const pane of due.items.sort(byKey)) leave(pane)
+        for (let due = ending.take(watermark); due !== undefined; due = ending.take(watermark)) {
+          endAll(due.items[0] as number)
         }
-        out.wakeAt(Math.min(firing.nextDue, ending.nextDue, leaving.nextDue))
+        for (let due = leaving.take(watermark); due !== undefined; due = leaving.take(watermark)) leave(due.items)
+        out.wakeAt(nextDue())
       },
       snapshot: () => lateness.snapshot(),
       openUntil: () => {
         let last: number | undefined
-        for (const { time, items } of firing.waiting()) {
-          if ((last === undefined || time > last) && items.some(({ revision }) => revision === 0)) last = time
-        }
+        for (const { time } of firing.waiting()) if (last === undefined || time > last) last = time
         return last
       },
     }

@@ -3,7 +3,7 @@ import type { Restored } from '../runtime/operator.ts'
 import { TimerQueue } from '../runtime/timerQueue.ts'
 import { firstNot } from './firstNot.ts'
 import type { Lateness } from './lateness.ts'
-import { type Window, windowId } from './window.ts'
+import { foldedAs, type Window, windowId } from './window.ts'
 
 /** A session that is kept. */
 export interface Session {
@@ -59,6 +59,10 @@ export class OpenSessions {
   readonly #firing = new TimerQueue<KeptSession>(isKept)
   readonly #ending = new TimerQueue<KeptSession>(isKept)
   readonly #forgetting = new TimerQueue<string>()
+  /** How many have not fired. */
+  #openCount = 0
+  /** The latest end that any had: where one has not fired, it has one as late. */
+  #lastEnd = Number.NEGATIVE_INFINITY
 
   constructor(rules: SessionRules, lateness: Lateness, restored: Restored) {
     this.#rules = rules
@@ -84,13 +88,7 @@ export class OpenSessions {
 
   /** The latest time at which one fires. */
   get last(): number | undefined {
-    let last: number | undefined
-    for (const sessions of this.#kept.values()) {
-      for (const { window, hasFired } of sessions) {
-        if (!hasFired && (last === undefined || window.end - 1 > last)) last = window.end - 1
-      }
-    }
-    return last
+    return this.#openCount === 0 ? undefined : this.#lastEnd - 1
   }
 
   /**
@@ -109,7 +107,7 @@ export class OpenSessions {
     const touched = this.#touchedBy(key, at)
     const [earliest] = touched
     if (earliest !== undefined && touched.length === 1 && earliest.first <= at && !earliest.hasFired) {
-      // Its id stays, and need not be made again for every value.
+      // Its id stays, and need not be made again for every value; so does what a fold has left there.
       if (at > earliest.last)
         this.#grow(earliest, { ...earliest.window, end: this.#endOf(earliest.first, at) }, at, false)
       return { session: earliest, merged: none, withdrawn: none }
@@ -151,6 +149,7 @@ export class OpenSessions {
       if (one.window.end - 1 > time) this.#firing.add(one.window.end - 1, one)
       else fired.push(one)
     }
+    this.#openCount -= fired.length
     for (const one of fired) {
       one.hasFired = true
       this.#endLater(one)
@@ -209,8 +208,12 @@ export class OpenSessions {
 
   #touchedBy(key: string, at: number): readonly KeptSession[] {
     const sessions = this.#kept.get(key)
-    if (sessions === undefined) return []
+    if (sessions === undefined) return none
     const { gapMs, maxMs } = this.#rules
+    if (sessions.length === 1) {
+      const { first, last } = sessions[0] as KeptSession
+      return at < last + gapMs && at < first + maxMs && at > first - gapMs ? sessions : none
+    }
     const isBefore = ({ first, last }: KeptSession) => at >= last + gapMs || at >= first + maxMs
     const from = firstNot(sessions, isBefore)
     return sessions.slice(
@@ -221,9 +224,9 @@ export class OpenSessions {
 
   #windowOf(key: string, first: number, last: number): Window {
     const { name, allowedLatenessMs } = this.#rules
-    const window: Window = {
+    const window: Window & { [foldedAs]: null } = {
       ...{ name, key, start: first, end: this.#endOf(first, last) },
-      ...{ id: windowId(key, first), varies: true, mayMerge: true },
+      ...{ id: windowId(key, first), varies: true, mayMerge: true, [foldedAs]: null },
     }
     return allowedLatenessMs === 0 ? window : { ...window, mayBeWithdrawn: true }
   }
@@ -236,8 +239,10 @@ export class OpenSessions {
   #grow(session: KeptSession, window: Window, last: number, isDue: boolean): void {
     session.last = last
     session.window = window
+    this.#lastEnd = Math.max(this.#lastEnd, window.end)
     if (session.hasFired && !isDue) {
       session.hasFired = false
+      this.#openCount += 1
       this.#firing.add(window.end - 1, session)
     }
     this.#saved.touch(session.entry as KeyedEntry<KeptSession>)
@@ -252,8 +257,12 @@ export class OpenSessions {
       while (at > 0 && (sessions[at - 1] as KeptSession).first > session.first) at -= 1
       sessions.splice(at, 0, session)
     }
+    this.#lastEnd = Math.max(this.#lastEnd, session.window.end)
     if (session.hasFired) this.#endLater(session)
-    else this.#firing.add(session.window.end - 1, session)
+    else {
+      this.#openCount += 1
+      this.#firing.add(session.window.end - 1, session)
+    }
   }
 
   #endLater(session: KeptSession): void {
@@ -266,7 +275,10 @@ export class OpenSessions {
     const { key, id } = session.window
     session.isGone = true
     if (session.isEnding) this.#ending.withdraw()
-    if (!session.hasFired) this.#firing.withdraw()
+    if (!session.hasFired) {
+      this.#openCount -= 1
+      this.#firing.withdraw()
+    }
     this.#saved.delete(id)
     const sessions = this.#kept.get(key) as KeptSession[]
     if (sessions.length === 1) this.#kept.delete(key)

@@ -1,15 +1,11 @@
 import type { KeyedEntry } from '../runtime/keyedState.ts'
 import type { Window } from './window.ts'
 
-/** A window, or a pane of windows, that is not over. */
-export interface NumberedWindow {
+/** A window that is not over. */
+export interface OpenWindow {
   readonly window: Window
   /** How many windows after the epoch: a small whole number, which is at hand where a time would be one more look into memory. */
   readonly ordinal: number
-}
-
-/** A window that is not over. */
-export interface OpenWindow extends NumberedWindow {
   /** 0 until it fires. */
   revision: number
   /** Why its row is another task's; null where that is not known of it. */
@@ -21,17 +17,17 @@ export interface OpenWindow extends NumberedWindow {
 /**
  * The open windows of one operator, by key and ordinal. Nearly every value goes to the newest window of its key, which is at hand; the others are looked up.
  */
-export class OpenWindows<W extends NumberedWindow = OpenWindow> {
-  readonly #newest = new Map<string, W>()
-  readonly #older = new Map<string, Map<number, W>>()
+export class OpenWindows {
+  readonly #newest = new Map<string, OpenWindow>()
+  readonly #older = new Map<string, Map<number, OpenWindow>>()
 
-  find(key: string, ordinal: number): W | undefined {
+  find(key: string, ordinal: number): OpenWindow | undefined {
     const newest = this.#newest.get(key)
     if (newest !== undefined && newest.ordinal === ordinal) return newest
     return this.#older.get(key)?.get(ordinal)
   }
 
-  add(one: W): void {
+  add(one: OpenWindow): void {
     const { key } = one.window
     const newest = this.#newest.get(key)
     if (newest === undefined) this.#newest.set(key, one)
@@ -42,14 +38,14 @@ export class OpenWindows<W extends NumberedWindow = OpenWindow> {
   }
 
   /** Those that a hole keeps stay behind newer ones. */
-  delete(one: W): void {
+  delete(one: OpenWindow): void {
     const { key } = one.window
     const older = this.#older.get(key)
     if (older?.delete(one.ordinal) !== true) this.#newest.delete(key)
     else if (older.size === 0) this.#older.delete(key)
   }
 
-  #addOlder(one: W): void {
+  #addOlder(one: OpenWindow): void {
     const { key } = one.window
     const older = this.#older.get(key)
     if (older === undefined) this.#older.set(key, new Map([[one.ordinal, one]]))

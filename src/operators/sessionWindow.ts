@@ -11,6 +11,7 @@ import { Arrivals } from './arrivals.ts'
 import { HeldInOrder } from './heldInOrder.ts'
 import { keyOf } from './keyOf.ts'
 import { Lateness } from './lateness.ts'
+import { LentInWindow } from './lentInWindow.ts'
 import { OpenSessions, type Session } from './openSessions.ts'
 import { timelyAt } from './timelyAt.ts'
 import { wholeMs } from './wholeMs.ts'
@@ -101,6 +102,8 @@ export function sessionWindow<T>(options: SessionWindowOptions<T>): OperatorFunc
     shape: { gapMs, maxMs: isBounded ? maxMs : null },
     needsMerge: true,
     needsWithdraw: allowedLatenessMs > 0,
+    // One that waits for its time is kept.
+    ...(isBounded ? {} : { takesLent: true }),
     onReject,
   }
   return stateful<T, WindowElement<T>>(spec, (restored, out) => {
@@ -109,6 +112,7 @@ export function sessionWindow<T>(options: SessionWindowOptions<T>): OperatorFunc
     const sessions = new OpenSessions({ name, gapMs, maxMs, allowedLatenessMs }, lateness, restored)
     const arrivals = new Arrivals(restored.snapshot)
     const held = isBounded ? new HeldInOrder(state, restored, arrivals) : null
+    const lent = new LentInWindow<T>()
     const nextDue = () => Math.min(sessions.nextDue, held?.nextDue ?? Number.POSITIVE_INFINITY)
 
     function join(key: string, at: number, value: T, watermark: number): void {
@@ -118,7 +122,7 @@ export function sessionWindow<T>(options: SessionWindowOptions<T>): OperatorFunc
         out.emitAt(window.end - 1, { kind: 'withdrawn', window, revision: revision + 1 })
       }
       if (merged.length > 0) out.emitAt(at, { kind: 'merged', window, from: merged })
-      out.emitAt(at, { kind: 'value', window, value, isProvisional: false })
+      out.emitAt(at, lent.inWindow(window, value))
       if (window.end - 1 <= watermark) fire(session)
     }
 

@@ -219,14 +219,19 @@ export function tumblingWindow<T>(options: TumblingWindowOptions<T>): OperatorFu
     }
 
     const placed = new Span<WindowElement<T>>()
+    let atHand: Window | undefined
 
     /** The window that takes the value and has nothing to say about it; undefined where there is none. */
     function quietWindow(value: T, eventTime: number): Window | undefined {
       const at = of === undefined ? eventTime : of(value)
       if (!Number.isSafeInteger(at) || (isProvisional !== undefined && isProvisional(value) !== false)) return undefined
-      const one = windows.find(keyOf(by, value, name), Math.floor(at / sizeMs))
+      const key = by(value)
+      // Many values in a row are of one window.
+      if (atHand?.key === key && at >= atHand.start && at < atHand.end) return atHand
+      const one = windows.find(key, Math.floor(at / sizeMs))
       // One that has not fired yet is due later than all that comes with the span.
-      return one !== undefined && one.revision === 0 && one.elsewhere === null ? one.window : undefined
+      atHand = one !== undefined && one.revision === 0 && one.elsewhere === null ? one.window : undefined
+      return atHand
     }
 
     return {
@@ -237,6 +242,7 @@ export function tumblingWindow<T>(options: TumblingWindowOptions<T>): OperatorFu
       look(span, to) {
         const { time } = span
         placed.begin(span)
+        atHand = undefined
         placed.records = span.records
         // A hole is never lent.
         const value = span.value as unknown as Lending<T>

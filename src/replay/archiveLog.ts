@@ -30,8 +30,8 @@ export interface ArchiveLogOptions {
 /**
  * The archive of a topic as a log: the same records at the same offsets, headers included, so that a pipeline reads it instead of the topic.
  *
- * What a person has had the pipeline leave out is left out here too. It is bounded: where a partition ends is asked once, at its first reader, and what is archived later is for another log. Whoever reads it drains it. Holds one object a reader, as it is stored, and
- * some 256 KiB of its lines.
+ * What a person has had the pipeline leave out is left out here too. It is bounded: where a partition ends is asked once, at its first reader, and what is archived later is for another log. Whoever reads it drains it. Holds two objects a reader, as they are stored: the one at hand, and
+ * the next one, which is fetched meanwhile; and some 256 KiB of lines.
  */
 export class ArchiveLog implements LogSource {
   readonly topic: string
@@ -98,6 +98,8 @@ class ArchiveLogReader implements LogReader {
   readonly #batch: PieceBatch
   #next = 0
   #frames: ArchivedFrames | null = null
+  /** The object behind the one at hand, which is fetched while that is read. */
+  #ahead: { readonly offset: number; readonly opening: Promise<ArchivedFrames | null> } | null = null
   readonly #closed = new AbortController()
 
   constructor(options: ReaderOptions) {
@@ -109,6 +111,7 @@ class ArchiveLogReader implements LogReader {
   seek(offset: number): void {
     this.#next = offset
     this.#frames = null
+    this.#ahead = null
     this.#batch.release()
   }
 
@@ -124,7 +127,7 @@ class ArchiveLogReader implements LogReader {
       )
     }
     while (this.#next < next) {
-      this.#frames ??= await this.#open(this.#next)
+      this.#frames ??= await this.#open(this.#next, next)
       if (this.#frames === null) break
       const piece = this.#frames.next()
       if (piece === null) {
@@ -157,7 +160,20 @@ class ArchiveLogReader implements LogReader {
     this.seek(this.#next)
   }
 
-  async #open(offset: number): Promise<ArchivedFrames | null> {
+  async #open(offset: number, end: number): Promise<ArchivedFrames | null> {
+    const ahead = this.#ahead
+    this.#ahead = null
+    const frames = await (ahead?.offset === offset ? ahead.opening : this.#fetchObject(offset))
+    const behind = frames === null ? end : frames.object.lastOffset + 1
+    if (behind >= end) return frames
+    const opening = this.#fetchObject(behind)
+    // Whoever comes there learns of a failure.
+    opening.catch(() => undefined)
+    this.#ahead = { offset: behind, opening }
+    return frames
+  }
+
+  async #fetchObject(offset: number): Promise<ArchivedFrames | null> {
     const { manifest, store } = this.#options
     const [object] = await manifest.objects(this.partition, offset, 1)
     return object === undefined ? null : ArchivedFrames.open(store, object)

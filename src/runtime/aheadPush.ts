@@ -101,12 +101,12 @@ export class AheadPush {
     if (!task.hasFailed) archive?.append(ahead.show(), facts)
   }
 
-  /** Whether the next record may go as well: an ordinary one, for which there is credit and before which nothing is due. */
+  /** Whether the next record may go as well. */
   #mayGoOn(ahead: ReadAhead, { maxUncommittedRecords, maxUncommittedBytes }: Credit, until: number): boolean {
     const { uncutRecords, uncutBytes } = this.#task
     const next = ahead.at + 1
     if (uncutRecords >= maxUncommittedRecords || uncutBytes >= maxUncommittedBytes) return false
-    return this.#isOrdinary(ahead, next) && (ahead.offsets[next] as number) < until
+    return this.#mayFollow(ahead, next, until)
   }
 
   /** The record before which all from the one at hand on may be taken as a span; the one at hand for none. */
@@ -130,12 +130,11 @@ export class AheadPush {
   /** How far the records may go that are behind the one at hand, whatever they hold. */
   #mostOf(ahead: ReadAhead, credit: Credit, until: number): number {
     const { uncutRecords, uncutBytes } = this.#task
-    const { at, offsets } = ahead
+    const { at } = ahead
     const most = Math.min(ahead.count, at + this.#reach, at + credit.maxUncommittedRecords - uncutRecords)
     let bytes = uncutBytes + ahead.bytesAt(at)
     let end = at + 1
-    while (end < most && bytes < credit.maxUncommittedBytes && this.#isOrdinary(ahead, end)) {
-      if ((offsets[end] as number) >= until) break
+    while (end < most && bytes < credit.maxUncommittedBytes && this.#mayFollow(ahead, end, until)) {
       bytes += ahead.bytesAt(end)
       end += 1
     }
@@ -198,6 +197,11 @@ export class AheadPush {
     this.#inputs.nextOffsets[input] = (ahead.offsets[end - 1] as number) + 1
     task.uncutRecords += end - from
     for (let record = from; record < end; record += 1) task.uncutBytes += ahead.bytesAt(record)
+  }
+
+  /** An ordinary record, before which nothing is due. */
+  #mayFollow(ahead: ReadAhead, at: number, until: number): boolean {
+    return this.#isOrdinary(ahead, at) && (ahead.offsets[at] as number) < until
   }
 
   /** Not one that says something beside its value, or is too large. */

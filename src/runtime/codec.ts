@@ -27,17 +27,17 @@ export interface Codec<T> {
    * about the bytes beyond the value it may leave in `facts`.
    */
   decode(record: RecordView, facts?: RecordFacts): T | Rejection | undefined
-  /** For a codec that can read many records at once: makes what does it, one for each reader of a log. Whoever takes over `decode` must not take over this. */
-  readonly lender?: (() => Lender<T>) | undefined
+  /** For a codec that can read many records at once: makes what does it, for one input of a task, with room for so many of them. Whoever takes over `decode` must not take over this. */
+  readonly lender?: ((rows: number) => Lender<T>) | undefined
 }
 
 /** Reads the values of many records at once, and lends them one by one. */
 export interface Lender<T> {
-  /** Reads the one at hand of these records, and all behind it. Never throws. */
+  /** Reads the one at hand of these records, and all behind it, into the rows of theirs (`firstRow`). Others stay as they are. Never throws. */
   read(ahead: ReadAhead): void
   /**
-   * What `decode` gives for the record of that number, as a value that is lent (`Lent`): it is that of another record after the next call. Undefined where `decode` has to be asked. Only
+   * What `decode` gives for the record of that row, as a value that is lent (`Lent`): it is that of another record after the next call. Undefined where `decode` has to be asked. Only
    * for records that are one JSON object each.
    */
-  lend(at: number): T | undefined
+  lend(row: number): T | undefined
 }

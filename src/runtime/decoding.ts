@@ -24,18 +24,19 @@ export function decoding<T>(
 function decoder<T>(codec: Codec<T>, isInput: boolean): BuildSpanLogic<RecordView, T> {
   return (_restored, out) => {
     let lender: Lender<T> | undefined
-    let filling = 0
+    /** By the first row of a partition, what was read last of it. */
+    const fillings = new Map<number, number>()
     const values = new Span<T>()
 
     /** The value of the record of that number, of those that were read together; undefined where it has to be read by itself. */
     function lent(ahead: ReadAhead, record: number): T | undefined {
-      lender ??= codec.lender?.()
+      lender ??= codec.lender?.(ahead.rows)
       if (lender === undefined) return undefined
-      if (ahead.filling !== filling) {
+      if (ahead.filling !== fillings.get(ahead.firstRow)) {
         lender.read(ahead)
-        filling = ahead.filling
+        fillings.set(ahead.firstRow, ahead.filling)
       }
-      return lender.lend(record)
+      return lender.lend(ahead.firstRow + record)
     }
 
     return {

@@ -3,7 +3,7 @@ import { collectGarbage } from './collectGarbage.ts'
 import { MillraceError } from './errors.ts'
 import type { ResolvedInput } from './input.ts'
 import type { FetchOptions, LeaderEpochStart, LogBounds, LogReader, RecordBatch } from './log.ts'
-import { ReadAhead } from './readAhead.ts'
+import type { ReadAhead } from './readAhead.ts'
 import type { RecordView } from './record.ts'
 import { SkippedOffsets } from './skippedOffsets.ts'
 import { withSkipRemedy } from './skipRemedy.ts'
@@ -55,9 +55,9 @@ export class InputCursor {
     reader: LogReader,
     bounds: LogBounds,
     { topic, begin, now }: { readonly topic: string; readonly begin: number | null; readonly now: number },
-    mostAhead: number,
+    ahead: ReadAhead,
   ) {
-    this.ahead = new ReadAhead(mostAhead)
+    this.ahead = ahead
     this.#pipeline = pipeline
     this.input = input
     this.topic = topic
@@ -69,9 +69,9 @@ export class InputCursor {
     this.lastRecordAt = now
   }
 
-  /** Whether values of several records at hand may be read together: the partitions of an input that one task reads have a decoder in common, which reads those of one. */
+  /** Whether values of several records at hand may be read together. */
   get lends(): boolean {
-    return this.ahead.count > 1 && this.input.partition === undefined
+    return this.ahead.count > 1
   }
 
   /** The record at hand. */

@@ -19,13 +19,14 @@ interface Rank {
   readonly input: number
 }
 
-/** The next record of an input. */
+/** The next record of an input: one object for all that come, since each record is one for a moment. */
 interface Head extends Rank {
-  readonly offset: number
+  key: number
+  offset: number
   /** It is no value, and what it says of time says nothing of where its input is. */
-  readonly isMarker: boolean
+  isMarker: boolean
   /** In a replay: where the record was taken, if that was not by its rank. */
-  readonly note: MergeNote | null
+  note: MergeNote | null
 }
 
 interface InputState {
@@ -56,6 +57,7 @@ export class InputMerge {
   readonly #inputs: readonly MergedInput[]
   readonly #states: readonly InputState[]
   readonly #heads: (Head | null)[]
+  readonly #headOf: readonly Head[]
   readonly #isReplay: boolean
   /** False where no input is read before the others. */
   #readsFirst: boolean
@@ -65,6 +67,7 @@ export class InputMerge {
     this.#inputs = inputs
     this.#isReplay = isReplay
     this.#heads = inputs.map(() => null)
+    this.#headOf = inputs.map((_, input) => ({ input, offset: 0, key: 0, note: null, isMarker: false }))
     const byTopic = (saved ?? {}) as unknown as Readonly<Record<string, SavedInput>>
     const topics = inputs.map(({ topic }) => topic)
     this.#states = topics.map((topic) => {
@@ -115,20 +118,20 @@ export class InputMerge {
    */
   arrive(input: number, offset: number, timestamp: number, note: MergeNote | null = null, isMarker = false): void {
     const { newest } = this.#state(input)
+    const head = this.#headOf[input] as Head
+    head.offset = offset
+    head.note = note
+    head.isMarker = isMarker
     if (isMarker) {
-      this.#heads[input] = { input, offset, key: newest === Number.NEGATIVE_INFINITY ? -1 : newest, note, isMarker }
+      head.key = newest === Number.NEGATIVE_INFINITY ? -1 : newest
+      this.#heads[input] = head
       return
     }
     const { maxAdvanceMs, movesTime } = this.#inputs[input] as MergedInput
     if (timestamp < 0 && newest === Number.NEGATIVE_INFINITY && movesTime) throw this.#timeless(input, offset)
     const known = timestamp < 0 ? Math.max(newest, -1) : timestamp
-    this.#heads[input] = {
-      input,
-      offset,
-      key: Math.min(known, newest === Number.NEGATIVE_INFINITY ? known : newest + maxAdvanceMs),
-      note,
-      isMarker,
-    }
+    head.key = Math.min(known, newest === Number.NEGATIVE_INFINITY ? known : newest + maxAdvanceMs)
+    this.#heads[input] = head
   }
 
   /**

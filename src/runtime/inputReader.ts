@@ -7,6 +7,10 @@ import type { RecordedNotes } from './recordedNotes.ts'
 import type { RepeatedOrder } from './takenOrder.ts'
 import type { WorkerLimits } from './workerLimits.ts'
 
+/** So many inputs are fetched from with as much at once as the limit says; more of them share what these would hold, as far as fetches do not become so small that their number counts. */
+const inputsAtFull = 2
+const leastShareBytes = 256 * 1024
+
 /** How the inputs of a task are read. */
 export interface InputReaderOptions {
   readonly cursors: readonly InputCursor[]
@@ -36,8 +40,13 @@ export class InputReader {
   /** Inputs whose record has to be read, because the one before went. */
   readonly #unread: Set<number>
   #mergeNotes: MergeNote[] = []
+  /** Of one fetch: less where many inputs hold some at the same time. */
+  readonly #fetchBytes: number
 
   constructor(options: InputReaderOptions) {
+    const { fetchMaxBytes } = options.limits
+    const share = Math.max(leastShareBytes, (inputsAtFull * fetchMaxBytes) / options.cursors.length)
+    this.#fetchBytes = Math.min(fetchMaxBytes, Math.floor(share))
     this.cursors = options.cursors
     this.#merge = options.merge
     this.#notes = options.notes
@@ -96,7 +105,7 @@ export class InputReader {
   async more(nextOffsets: readonly number[], mostMs: number): Promise<boolean> {
     const { limits, signal } = this.#options
     const merge = this.#merge
-    const wait = (maxWaitMs: number) => ({ maxBytes: limits.fetchMaxBytes, maxWaitMs, signal })
+    const wait = (maxWaitMs: number) => ({ maxBytes: this.#fetchBytes, maxWaitMs, signal })
     if (merge === null)
       return this.#only.fetch(wait(this.#only.end === null ? Math.min(limits.fetchMaxWaitMs, mostMs) : 1))
     if (this.#lookups.length > 0) {

@@ -14,6 +14,9 @@ export interface KeyedEntry<V> {
   readonly isDeleted: boolean
 }
 
+/** So many become text together: the encoded values of all keys at once would outlive the young generation. */
+const pairsAtOnce = 256
+
 interface Entry<V> extends KeyedEntry<V> {
   value: V
   /** The cut since which the entry is known to have changed. */
@@ -93,18 +96,13 @@ export class KeyedState<V> {
 
   /** Everything, as JSON text of `[key, value]` pairs in insertion order; starts the next delta. */
   takeBase(): string {
-    const pairs: Json[] = []
-    for (const entry of this.#entries.values()) pairs.push([entry.key, this.#codec.encode(entry.value)])
-    return this.#nextCut(pairs)
+    return this.#nextCut(this.#entries.values())
   }
 
   /** What changed since the last cut, as JSON text: `[key, value]`, or `[key]` for a deletion; starts the next delta. */
   takeDelta(): string {
-    const pairs: Json[] = []
     // A key that went and came back is both, so that it stands behind the others after a restore as it does now.
-    for (const { key, value, isDeleted } of this.#changed)
-      pairs.push(isDeleted ? [key] : [key, this.#codec.encode(value)])
-    return this.#nextCut(pairs)
+    return this.#nextCut(this.#changed)
   }
 
   /** Applies a base or a delta as `takeBase` and `takeDelta` gave them; what it restores does not count as changed. */
@@ -126,9 +124,18 @@ export class KeyedState<V> {
     this.#changed.push(entry)
   }
 
-  #nextCut(pairs: readonly Json[]): string {
+  #nextCut(entries: Iterable<Entry<V>>): string {
+    const texts: string[] = []
+    let pairs: Json[] = []
+    for (const { key, value, isDeleted } of entries) {
+      pairs.push(isDeleted ? [key] : [key, this.#codec.encode(value)])
+      if (pairs.length < pairsAtOnce) continue
+      texts.push(JSON.stringify(pairs).slice(1, -1))
+      pairs = []
+    }
+    if (pairs.length > 0) texts.push(JSON.stringify(pairs).slice(1, -1))
     this.#changed = []
     this.#cut += 1
-    return JSON.stringify(pairs)
+    return `[${texts.join(',')}]`
   }
 }

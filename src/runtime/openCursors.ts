@@ -5,9 +5,13 @@ import type { ResolvedInput } from './input.ts'
 import { InputCursor } from './inputCursor.ts'
 import type { LogSource } from './log.ts'
 import { inputsOf, type Pipeline } from './pipeline.ts'
-import { mostAhead } from './readAhead.ts'
+import { mostAhead, ReadAhead } from './readAhead.ts'
 import { skipCommand, takeBackCommand } from './skipRemedy.ts'
 import { type StartFrom, startOffset } from './startFrom.ts'
+
+/** Of the partitions of one input that one task reads: so many records of all of them are read ahead, unless there are very many partitions. */
+const mostTogether = 4 * mostAhead
+const fewestAhead = 16
 
 /** What is read. */
 export interface CursorOptions {
@@ -63,13 +67,24 @@ export async function openCursors(
       const begin = input.movesTime ? await startOffset(from, reader, id) : null
       const bounds = await reader.bounds()
       const at = { topic: log.topic, begin, now: clock.now() }
-      cursors.push(new InputCursor(pipeline.name, input, reader, bounds, at, Math.min(most, mostAhead)))
+      cursors.push(
+        new InputCursor(pipeline.name, input, reader, bounds, at, aheadOf(inputs, i, Math.min(most, mostAhead))),
+      )
     }
     return cursors
   } catch (error) {
     await Promise.allSettled(cursors.map(({ reader }) => reader.close()))
     throw error
   }
+}
+
+/** Of partitions that one task reads, fewer records each are read ahead where there are many. */
+function aheadOf(inputs: readonly ResolvedInput[], i: number, most: number): ReadAhead {
+  const { name } = inputs[i] as ResolvedInput
+  const partitions = inputs.filter((other) => other.name === name).length
+  const partition = inputs.slice(0, i).filter((other) => other.name === name).length
+  const share = Math.max(fewestAhead, Math.floor(mostTogether / partitions))
+  return new ReadAhead(Math.min(most, share), { partition, partitions })
 }
 
 async function refuseUnequalPartitions(pipeline: string, sources: readonly LogSource[]): Promise<void> {

@@ -369,7 +369,8 @@ export class OperatorNode<I, O> extends Subscriber<I> implements SpanOutput<O>, 
     this.valuesOut += 1
     time.valueTime = eventTime
     try {
-      this.#downstream.next(value)
+      if (value instanceof Lent) this.#lend(value)
+      else this.#downstream.next(value)
     } finally {
       time.valueTime = before
     }

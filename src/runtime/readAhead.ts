@@ -5,6 +5,7 @@ import { RecordView } from './record.ts'
 export const mostAhead = 512
 
 const noBytes = Buffer.alloc(0)
+const onlyPartition = { partition: 0, partitions: 1 }
 let fillings = 0
 
 /**
@@ -33,6 +34,10 @@ export class ReadAhead {
   readonly headersStarts: Int32Array
   /** By record: of its headers, in bytes; 0 for none. */
   readonly headersLengths: Int32Array
+  /** The row of the first of them, among all that one decoder reads: the partitions of an input that one task reads have one in common. */
+  readonly firstRow: number
+  /** How many rows such a decoder has. */
+  readonly rows: number
   /** How many there are. */
   count = 0
   /** The number of the one at hand, from 0; -1 before the first. */
@@ -47,9 +52,14 @@ export class ReadAhead {
   /** What the batch has thrown behind the records at hand. */
   #failure: { readonly error: unknown } | null = null
 
-  /** @param most how many records it may hold */
-  constructor(most: number) {
+  /**
+   * @param most how many records it may hold
+   * @param place where its input is one of several partitions: its number among them, and how many they are
+   */
+  constructor(most: number, place: { readonly partition: number; readonly partitions: number } = onlyPartition) {
     this.#most = most
+    this.firstRow = place.partition * most
+    this.rows = place.partitions * most
     this.offsets = new Float64Array(most)
     this.timestamps = new Float64Array(most)
     this.keyStarts = new Int32Array(most)

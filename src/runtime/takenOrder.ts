@@ -1,18 +1,27 @@
 import type { LookupAnswer } from './answers.ts'
 
+const noRecords = -1
+
 /** Something that a task did: it took records of an input, it moved a time by itself, or it declared its inputs ended. */
 export type Deed =
   | { readonly kind: 'records'; readonly input: number; until: number }
   | { readonly kind: 'step'; readonly watermark: number; readonly clock: string | undefined }
   | { readonly kind: 'end' }
 
-/** In which order one attempt at a task did what it did since the last checkpoint. Records of one input in a row are one deed. */
+/**
+ * In which order one attempt at a task did what it did since the last checkpoint. Records of one input in a row are one deed. Keeps two numbers a deed, since inputs that are merged take turns.
+ */
 export class TakenOrder {
-  #deeds: Deed[] = []
-  /** How many deeds were forgotten. */
+  /** By deed: the input that it took records of, or `noRecords`. */
+  #inputs: number[] = []
+  /** By deed: the offset behind its records, or which of the other deeds it is. */
+  #untils: number[] = []
+  #others: Exclude<Deed, { kind: 'records' }>[] = []
+  /** How many deeds were forgotten, and how many of the others. */
   #forgotten = 0
-  /** The last deed, as long as records may be added to it. */
-  #run: { readonly kind: 'records'; readonly input: number; until: number } | null = null
+  #forgottenOthers = 0
+  /** The input of the last deed, as long as records may be added to it. */
+  #run = noRecords
   readonly #firstUntils = new Map<number, number>()
   #answers: LookupAnswer[] = []
   #before: readonly LookupAnswer[] = []
@@ -20,7 +29,12 @@ export class TakenOrder {
   #marked = 0
 
   get deeds(): readonly Deed[] {
-    return this.#deeds
+    return this.#inputs.map((input, i) => {
+      const until = this.#untils[i] as number
+      return input === noRecords
+        ? (this.#others[until - this.#forgottenOthers] as Deed)
+        : { kind: 'records', input, until }
+    })
   }
 
   /** What its operators were told from outside, and those of the attempts that it repeats: the next attempt is told the same, for what it fails on may depend on it. */
@@ -55,27 +69,36 @@ export class TakenOrder {
 
   /** @param until the offset behind the record */
   took(input: number, until: number): void {
-    if (this.#run?.input === input) this.#run.until = until
+    if (this.#run === input) this.#untils[this.#untils.length - 1] = until
     else {
-      this.#run = { kind: 'records', input, until }
-      this.#deeds.push(this.#run)
+      this.#run = input
+      this.#inputs.push(input)
+      this.#untils.push(until)
     }
   }
 
   did(deed: Exclude<Deed, { kind: 'records' }>): void {
-    this.#run = null
-    this.#deeds.push(deed)
+    this.#run = noRecords
+    this.#inputs.push(noRecords)
+    this.#untils.push(this.#forgottenOthers + this.#others.length)
+    this.#others.push(deed)
   }
 
   /** For `forget`, once everything up to now is committed. */
   mark(): number {
-    this.#run = null
+    this.#run = noRecords
     this.#marked = this.#answers.length
-    return this.#forgotten + this.#deeds.length
+    return this.#forgotten + this.#inputs.length
   }
 
   forget(mark: number): void {
-    this.#deeds = this.#deeds.slice(mark - this.#forgotten)
+    const count = mark - this.#forgotten
+    let others = 0
+    for (let i = 0; i < count; i += 1) if (this.#inputs[i] === noRecords) others += 1
+    this.#inputs = this.#inputs.slice(count)
+    this.#untils = this.#untils.slice(count)
+    this.#others = this.#others.slice(others)
+    this.#forgottenOthers += others
     this.#forgotten = mark
     this.#answers = this.#answers.slice(this.#marked)
     this.#marked = 0

@@ -36,6 +36,11 @@ export interface JobContext {
    * @throws TaskFencedError where the interval belongs to somebody else by now: roll back
    */
   settle(client: pg.ClientBase, counts?: JobCounts): Promise<void>
+  /**
+   * Has somebody told of what the run has found and goes on with, such as data that is wrong: a sentence, within a transaction of the job's own, so that it is sent with what that stores or not at all. It
+   * goes where failures of the job are told (`onFailure`); where nobody is named, nobody is told. Call it last before `settle`: it holds the row of the job's schedule.
+   */
+  tell(client: pg.ClientBase, text: string): Promise<void>
 }
 
 /** A batch job: what is done for each interval of time. */

@@ -13,16 +13,18 @@ export interface ClaimedRun {
 /** Why there is an attempt at an interval. */
 export type RunCause = 'schedule' | 'backfill' | 'retry' | 'person'
 
-/** An interval that was given up. */
+/** What somebody is told of: an interval that was given up, or what a run had to tell, which went on. */
 export interface RunFailure {
   /** The job. */
   readonly job: string
+  /** True where the interval was given up. */
+  readonly isGivenUp: boolean
   /** Of the last attempt. */
   readonly runId: string
   readonly interval: JobInterval
   /** How often it was tried. */
   readonly tried: number
-  /** What the last attempt failed with. */
+  /** What the last attempt failed with, or what it had to tell. */
   readonly error: string
   /** All of it in a sentence, for people. */
   readonly text: string
@@ -110,6 +112,10 @@ export function runIdOf(job: string, { from, to }: JobInterval, attempt: number)
   return `${job}/${shortTime(from)}/${shortTime(to)}/${attempt}`
 }
 
+function spanText({ from, to }: JobInterval): string {
+  return `${shortTime(from)} to ${shortTime(to)}`
+}
+
 function shortTime(time: number): string {
   return new Date(time).toISOString().replace(/\.000Z$/, 'Z')
 }
@@ -120,7 +126,7 @@ export class Ledger {
   readonly #job: Job
   readonly #tell: TellFailure
 
-  /** @param tell is called for each interval that is given up; nobody is told where it is left out */
+  /** @param tell is called for each interval that is given up, and for what a run tells; nobody is told where it is left out */
   constructor(pool: pg.Pool, job: Job, tell: TellFailure = async () => {}) {
     this.#pool = pool
     this.#job = job
@@ -210,6 +216,14 @@ export class Ledger {
     )
   }
 
+  /** Has somebody told of what a run has found, in the transaction of the client. */
+  tell(client: pg.ClientBase, { runId, interval, attempt }: ClaimedRun, told: string): Promise<void> {
+    const { name } = this.#job
+    const error = errorText(told)
+    const text = `Job ${name}, ${spanText(interval)}: ${error}`
+    return this.#tell(client, { job: name, isGivenUp: false, runId, interval, tried: attempt, error, text })
+  }
+
   /** Ends a run well, in a transaction of its own, unless it was settled; false where it was over otherwise. */
   done({ runId }: ClaimedRun, counts: JobCounts): Promise<boolean> {
     return this.#with('note the end of', async (client) => {
@@ -289,9 +303,8 @@ export class Ledger {
       const waitMs = Math.min(mostBackoffMs, retryAfterMs * 2 ** Math.min(tried - 1, 30))
       return this.#add(client, interval, attempt + 1, 'retry', waitMs)
     }
-    const span = `${shortTime(interval.from)} to ${shortTime(interval.to)}`
-    const text = `Job ${name} failed for ${span} after ${tried} attempt${tried === 1 ? '' : 's'}: ${error}`
-    await this.#tell(client, { job: name, runId: run.runId, interval, tried, error, text })
+    const text = `Job ${name} failed for ${spanText(interval)} after ${tried} attempt${tried === 1 ? '' : 's'}: ${error}`
+    await this.#tell(client, { job: name, isGivenUp: true, runId: run.runId, interval, tried, error, text })
   }
 
   async #add(

@@ -31,6 +31,7 @@ export async function runClaimed(job: Job, ledger: Ledger, run: ClaimedRun, plac
       await ledger.settle(client, run, counts)
       isSettled = true
     },
+    tell: (client, text) => ledger.tell(client, run, text),
   }
   const onGone = (error: TaskFencedError) => {
     // A run that its job has settled is over as well.

@@ -28,7 +28,7 @@ export interface ScheduleSettings {
   readonly untilDone?: boolean
   /** What the worker is called in `batch_run`; the name of the machine and a random word unless told. */
   readonly worker?: string
-  /** Where somebody is told of intervals that were given up: stored with that, sent at least once. */
+  /** Where somebody is told of intervals that were given up, and of what a run tells: stored with that, sent at least once. */
   readonly onFailure?: Webhook<RunFailure>
   /** Is told, in one line each, what failed and what is tried again. */
   readonly say?: (line: string) => void
@@ -113,7 +113,7 @@ class Worker {
     this.#name = settings.worker ?? `${hostname()}/${randomUUID().slice(0, 8)}`
     this.#outlet = settings.onFailure === undefined ? null : failureOutlet(settings.onFailure)
     this.#ledger = new Ledger(place.pool, job, async (client, failure) => {
-      this.#end.givenUp += 1
+      if (failure.isGivenUp) this.#end.givenUp += 1
       if (this.#outlet !== null) await storeFailure(client, failure, this.#outlet)
     })
   }

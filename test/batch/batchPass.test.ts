@@ -412,6 +412,31 @@ describe('a batch pass', { timeout: 240_000 }, () => {
     }
   })
 
+  it('tells of an hour that is blocked when it becomes so, and why, and not again while it stays so', async () => {
+    const world = await batchWorld()
+    try {
+      await world.klines(Array.from({ length: 180 }, (_, i) => kline(midnight + i * minute)))
+      await world.pass({ quality: silverBoundary })
+      expect(world.told).toEqual([])
+      await world.klines([kline(midnight + 70 * minute, { high: '1' })])
+      await world.pass({ quality: silverBoundary })
+      await world.pass({ quality: silverBoundary })
+      expect(world.told).toHaveLength(1)
+      expect(world.told[0]).toContain(
+        '1 hour is blocked from now on, so that no longer candle is made of it: spot BTCUSDT 2026-01-15T01:00Z. What fails: ',
+      )
+      expect(world.told[0]).toContain('low <= open <= high (1 of 60 rows fail')
+      await world.klines([kline(midnight + 70 * minute)])
+      await world.pass({ quality: silverBoundary })
+      await world.klines([0, 1, 2, 3, 4, 5].map((hour) => kline(midnight + hour * 3_600_000, { close: '99' })))
+      await world.pass({ quality: silverBoundary })
+      expect(world.told).toHaveLength(2)
+      expect(world.told[1]).toMatch(/^6 hours are blocked .*T04:00Z and 1 more\. /)
+    } finally {
+      await world.close()
+    }
+  })
+
   it('holds up the hour of a number that is none, and nothing else', async () => {
     const world = await batchWorld()
     try {

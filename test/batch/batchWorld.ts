@@ -78,10 +78,15 @@ export async function batchWorld(partitions = 1) {
     ])
 
   let runs = 0
+  /** What passes have told of. */
+  const told: string[] = []
   const pass = (more: Partial<BatchJob> = {}): Promise<BatchCounts> =>
     batchPass(
       { trades, archive, lake, ...more },
-      { database: { address, schema }, runId: `run-${++runs}`, signal: new AbortController().signal },
+      {
+        ...{ database: { address, schema }, runId: `run-${++runs}`, signal: new AbortController().signal },
+        tell: async (_, text) => void told.push(text),
+      },
     )
 
   /** Canonical rows of silver and gold. */
@@ -96,5 +101,5 @@ export async function batchWorld(partitions = 1) {
     return tables
   }
 
-  return { db, pool, live, klines, pass, dump, archive, lake, lakeStore, log, trades, close: () => db.close() }
+  return { db, pool, live, klines, pass, told, dump, archive, lake, lakeStore, log, trades, close: () => db.close() }
 }

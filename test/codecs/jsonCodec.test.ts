@@ -19,7 +19,7 @@ const lenders = new WeakMap<object, Lender<unknown>>()
 
 /** What is lent of the record, behind a broken one that was read with it; undefined where it is left to `decode`. */
 function lentOf<T>(codec: JsonCodec<T>, value: Buffer): T | undefined {
-  const lender = (lenders.get(codec) ?? codec.lender?.()) as Lender<T> | undefined
+  const lender = (lenders.get(codec) ?? codec.lender?.(2)) as Lender<T> | undefined
   if (lender === undefined) return undefined
   lenders.set(codec, lender)
   const records = ['{', value].map((one) => ({ timestamp: 0, key: null, value: Buffer.from(one), headers: [] }))

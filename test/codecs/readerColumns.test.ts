@@ -64,6 +64,31 @@ it('frames are read into the same columns where there is no WebAssembly, and the
   expect(read(columns)).toStrictEqual(expected)
 })
 
+it('keep what was read into other rows, however many layouts come', () => {
+  const columns = new ReaderColumns(z.object({ a: z.int() }), 2)
+  const readInto = (row: number, text: string) => {
+    const buffer = Buffer.from(text + ' '.repeat(100))
+    columns.read(buffer, Int32Array.of(0), Int32Array.of(text.length), 0, 1, row)
+  }
+  const a = columns.slot('a')
+  readInto(1, '{"a":7}')
+  for (let n = 0; n < 50; n += 1) readInto(0, `{"x${n}":0,"a":${n}}`)
+  expect([columns.layouts[1] !== 0, columns.has(columns.layouts[1] as number, a), columns.numbers(a)[1]]).toEqual([
+    true,
+    true,
+    7,
+  ])
+  let read = 0
+  for (let n = 0; n < 1_000; n += 1) {
+    readInto(0, `{"y${n}":0,"a":${n}}`)
+    if (columns.layouts[0] === 0) continue
+    read += 1
+    expect([columns.has(columns.layouts[0] as number, a), columns.numbers(a)[0]]).toEqual([true, n])
+  }
+  expect(read).toBeGreaterThan(80)
+  expect(columns.layouts[1]).toBe(0)
+})
+
 it('by WebAssembly as well', () => {
   const columns = wasmColumns(schema, 16)
   if (columns === null) throw new Error('there is no WebAssembly')

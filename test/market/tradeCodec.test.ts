@@ -39,7 +39,7 @@ function lentOf(codec: TradeCodec, value: Buffer): MarketEvent | undefined {
   const records = values.map((one) => ({ timestamp: 0, key: null, value: one, headers: [] }))
   const ahead = new ReadAhead(3)
   ahead.next(new RecordBatchWalker('trades', 0).load(encodeRecordBatch(0, records)))
-  const lender = lenders.get(codec) ?? codec.lender?.()
+  const lender = lenders.get(codec) ?? codec.lender?.(3)
   if (lender === undefined) throw new Error('the codec lends nothing')
   lenders.set(codec, lender)
   lender.read(ahead)

@@ -131,6 +131,37 @@ describe('an archive as a log', () => {
     expect(largest).toBeLessThan(1_000)
   })
 
+  it('fetches the next object while one is read, and tells of one that is gone where its turn comes', async () => {
+    const { log, keep, open, store, objects } = archived(1)
+    for (const value of ['a', 'b', 'c']) {
+      log.add({ value })
+      await keep()
+    }
+    const keys = objects[0]?.map(({ key }) => key) ?? []
+    const asked: number[] = []
+    const get = store.get.bind(store)
+    store.get = (key) => {
+      asked.push(keys.indexOf(key))
+      return get(key)
+    }
+    const reader = open().reader(0)
+    const fetch = () => reader.fetch({ maxBytes: 1, maxWaitMs: 0 })
+    expect(await fetch()).not.toBeNull()
+    await Promise.resolve()
+    expect(asked).toEqual([0, 1])
+    expect(await fetch()).not.toBeNull()
+    store.objects.delete(keys[2] as string)
+    // It was fetched before it was deleted.
+    expect((await fetch())?.nextOffset).toBe(3)
+    expect(asked).toEqual([0, 1, 2])
+    expect(await fetch()).toBeNull()
+    // Whoever goes elsewhere is given nothing of what was fetched for another place.
+    reader.seek(1)
+    expect((await fetch())?.nextOffset).toBe(2)
+    await expect(fetch()).rejects.toThrow(keys[2])
+    await expect(fetch()).rejects.toThrow(CorruptRecordError)
+  })
+
   it('refuses an object that is gone or not as it was written, and says where it is', async () => {
     const { log, keep, open, store, objects } = archived(1)
     log.add({ value: 'a' })

@@ -14,6 +14,17 @@ const contents = (state: KeyedState<Counter>) =>
 const parse = (text: string) => JSON.parse(text) as KeyedPair[]
 
 describe('KeyedState', () => {
+  it.each([0, 1, 255, 256, 257, 1_000])('gives the JSON of all pairs, of %i as of one', (count) => {
+    const state = make()
+    for (let n = 0; n < count; n += 1) state.set(`k"${n}`, { count: n })
+    const pairs = Array.from({ length: count }, (_, n) => [`k"${n}`, n])
+    expect(state.takeDelta()).toBe(JSON.stringify(pairs))
+    expect(state.takeBase()).toBe(JSON.stringify(pairs))
+    for (let n = 0; n < count; n += 2) state.delete(`k"${n}`)
+    expect(state.takeDelta()).toBe(JSON.stringify(pairs.filter((_, n) => n % 2 === 0).map(([key]) => [key])))
+    expect(state.takeBase()).toBe(JSON.stringify(pairs.filter((_, n) => n % 2 === 1)))
+  })
+
   it('comes back from a base and the deltas after it, whatever was done in between', () => {
     const step = fc.record({
       key: fc.constantFrom('a', 'b', 'c', '"\n'),

@@ -36,3 +36,41 @@ it('what an attempt was told anew takes the place of what one before was told', 
   second.answered(answerAt(1, 'new'))
   expect(second.answers).toEqual([answerAt(1, 'new')])
 })
+
+it('deeds are told in their order: records of one input in a row as one, and what was forgotten no more', () => {
+  const order = new TakenOrder()
+  const step = { kind: 'step', watermark: 7, clock: undefined } as const
+  for (const [input, until] of [
+    [0, 1],
+    [0, 2],
+    [1, 9],
+  ] as const)
+    order.took(input, until)
+  order.did(step)
+  order.took(1, 10)
+  const mark = order.mark()
+  order.took(1, 11)
+  order.did({ kind: 'end' })
+  order.did(step)
+  order.took(0, 3)
+  const later = [
+    { kind: 'records', input: 1, until: 11 },
+    { kind: 'end' },
+    step,
+    { kind: 'records', input: 0, until: 3 },
+  ]
+  expect(order.deeds).toEqual([
+    { kind: 'records', input: 0, until: 2 },
+    { kind: 'records', input: 1, until: 9 },
+    step,
+    { kind: 'records', input: 1, until: 10 },
+    ...later,
+  ])
+  order.forget(mark)
+  order.took(0, 4)
+  expect(order.deeds).toEqual([...later.slice(0, 3), { kind: 'records', input: 0, until: 4 }])
+  order.forget(order.mark())
+  expect(order.deeds).toEqual([])
+  order.did(step)
+  expect(order.deeds).toEqual([step])
+})

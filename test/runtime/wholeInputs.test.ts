@@ -1,12 +1,14 @@
 import { merge } from 'rxjs'
 import { map } from 'rxjs/operators'
 import { describe, expect, it } from 'vitest'
+import { z } from 'zod'
+import { jsonCodec } from '../../src/codecs/jsonCodec.ts'
 import { aggregateWindow } from '../../src/operators/aggregateWindow.ts'
 import { eventTime } from '../../src/operators/eventTime.ts'
 import { tumblingWindow } from '../../src/operators/tumblingWindow.ts'
 import { upstreamTime } from '../../src/operators/upstreamTime.ts'
 import type { CheckpointStore } from '../../src/runtime/checkpoint.ts'
-import { type Codec, Rejection } from '../../src/runtime/codec.ts'
+import { type Codec, type Lender, Rejection } from '../../src/runtime/codec.ts'
 import { RetryableError } from '../../src/runtime/errors.ts'
 import type { ResolvedInput } from '../../src/runtime/input.ts'
 import { definePipeline, inputsOf, type Pipeline } from '../../src/runtime/pipeline.ts'
@@ -88,6 +90,49 @@ describe('one task that reads all partitions', () => {
     await drained(clock, start())
     expect(values()).toEqual(merged)
     expect(store.state.map(({ task }) => [task.topic, task.partition])).toEqual([['a', 0]])
+  })
+
+  it('fetches less at once from each of many partitions, so that it holds no more of them', async () => {
+    const asked = new Set<number>()
+    const { clock, a, b, start, values } = world(inOrder)
+    for (const log of [a, b]) {
+      const { reader } = log
+      log.reader = (partition) => {
+        const made = reader.call(log, partition)
+        const { fetch } = made
+        made.fetch = (options) => {
+          asked.add(options.maxBytes)
+          return fetch.call(made, options)
+        }
+        return made
+      }
+    }
+    fillBoth({ a, b })
+    await drained(clock, start())
+    expect(values()).toEqual(merged)
+    expect([...asked]).toEqual([Math.floor((2 * 1_048_576) / 5)])
+  })
+
+  it('lends values of all its partitions, each read together with those behind it', async () => {
+    const json = jsonCodec(z.object({ n: z.int() }))
+    let rows = 0
+    const codec: Codec<{ n: number }> = {
+      decode: (record) => new Rejection('by-itself', `${record.offset}`),
+      lender: (asked) => {
+        rows = asked
+        return json.lender?.(asked) as Lender<{ n: number }>
+      },
+    }
+    const lent = definePipeline({
+      name: 'lent',
+      inputs: { a: { topic: 'a', codec, partitions: 'all' } },
+      build: ({ a }) => ({ seen: toPostgres(a.pipe(map(({ n }) => ({ value: String(n) }))), seen) }),
+    })
+    const { clock, a, store, start, values } = world(lent)
+    for (let n = 0; n < 3_000; n += 1) a.add({ value: `{"n":${n}}`, timestamp: n, partition: n % 3 })
+    await drained(clock, start())
+    expect(values()).toEqual(Array.from({ length: 3_000 }, (_, n) => String(n)))
+    expect([store.deadLetters().length, rows]).toEqual([0, 3 * 512])
   })
 
   it.each([

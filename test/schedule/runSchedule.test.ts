@@ -231,6 +231,52 @@ describe('a run that fails', () => {
     }
   })
 
+  it('tells what a run has to tell with what it stores, and goes on', async () => {
+    const got: { text: string; isGivenUp: boolean; error: string }[] = []
+    const server = createServer((request, response) => {
+      let body = ''
+      request.on('data', (chunk) => {
+        body += chunk
+      })
+      request.on('end', () => {
+        got.push(JSON.parse(body))
+        response.end()
+      })
+    })
+    await new Promise<void>((resolve) => void server.listen(0, '127.0.0.1', resolve))
+    const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/hook`
+    try {
+      await downFor(five)
+      let tries = 0
+      const ended = await run(
+        {
+          attempts: 2,
+          run: async (_, { pool, tell, settle }) => {
+            tries += 1
+            const client = await pool.connect()
+            try {
+              await client.query('BEGIN')
+              await tell(client, `two hours are wrong, try ${tries}`)
+              if (tries === 1) throw new Error('not yet')
+              await settle(client)
+              await client.query('COMMIT')
+            } finally {
+              client.release(true)
+            }
+            return {}
+          },
+        },
+        { onFailure: { url } },
+      )
+      expect(ended).toMatchObject({ done: 1, failed: 1, givenUp: 0 })
+      expect(got).toHaveLength(1)
+      expect(got[0]).toMatchObject({ isGivenUp: false, error: 'two hours are wrong, try 2' })
+      expect(got[0]?.text).toMatch(/^Job job, .* to .*: two hours are wrong, try 2$/)
+    } finally {
+      server.close()
+    }
+  })
+
   it('tells of what another worker has stored and could not send', async () => {
     await downFor(five)
     const failing = { attempts: 1, run: () => Promise.reject(new Error('no')) }

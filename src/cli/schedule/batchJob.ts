@@ -8,9 +8,9 @@ export function batchJob(pass: (run: BatchRun) => Promise<BatchCounts>): Job {
     every: '5m',
     // Minutes that have just closed are in the archive by then.
     delay: '10s',
-    async run(_, { database: address, schema, runId, signal, settle }) {
+    async run(_, { database: address, schema, runId, signal, settle, tell }) {
       const counts = await pass({
-        ...{ database: { address, schema }, runId, signal },
+        ...{ database: { address, schema }, runId, signal, tell },
         settle: (client, counted) => settle(client, { ...counted }),
       })
       return { ...counts }

@@ -34,11 +34,14 @@ export class DecoderMemory {
   readonly layouts: Uint8Array
   /** By slot: empty for one that is a text. */
   readonly numbers: readonly Float64Array[]
-  /** By slot: empty for one that is none. */
+  /** By slot: empty for one that is none. The number of a text in its dictionary; below zero, where it starts in the memory. */
   readonly codes: readonly Int32Array[]
+  /** By slot: where texts end in the memory that are in no dictionary. */
+  readonly ends: readonly Int32Array[]
   /** By slot: where its dictionary begins; 0 for one that is no text. */
   readonly dictionaries: readonly number[]
   readonly inputAt: number
+  readonly #resolvedAt: number
   readonly #program: number
   readonly #columns: readonly number[]
 
@@ -70,14 +73,20 @@ export class DecoderMemory {
     this.codes = leaves.map(({ kind }, slot) =>
       kind === 'string' ? new Int32Array(memory, places.columns[slot], mostFrames) : new Int32Array(0),
     )
+    this.ends = this.codes.map((codes) =>
+      codes.length === 0 ? codes : new Int32Array(memory, codes.byteOffset + codes.byteLength, mostFrames),
+    )
     this.dictionaries = places.dictionaries
     this.inputAt = places.input
+    this.#resolvedAt = places.resolved
     this.#program = places.program
     decoder.starts.value = places.starts
     decoder.lengths.value = places.lengths
     decoder.layouts.value = places.layouts
     decoder.program.value = places.program
     decoder.closers.value = ownBytes
+    decoder.textEnds.value = mostFrames * 4
+    decoder.resolvedEnd.value = places.resolved + inputBytes
     decoder.prepare()
     for (const [slot, { kind }] of leaves.entries()) if (kind === 'string') this.#beginDictionary(slot)
   }
@@ -94,6 +103,17 @@ export class DecoderMemory {
     return this.textCount(slot) === mostTexts || storeEnd + longestEntry > at + dictionaryBytes
   }
 
+  /** Other frames come: what was written of those before is of no use any more. */
+  begin(): void {
+    this.decoder.oddNumbers.value = 0
+    this.decoder.resolved.value = this.#resolvedAt
+  }
+
+  /** Has the decoder ask the dictionary for nothing until it is cleared. */
+  leaveAlone(slot: number): void {
+    this.words[((this.dictionaries[slot] as number) >> 2) + 2] = 1
+  }
+
   clearDictionary(slot: number): void {
     const at = this.dictionaries[slot] as number
     this.words.fill(0, (at + dictionaryTableAt) >> 2, (at + dictionaryStoreAt) >> 2)
@@ -104,6 +124,7 @@ export class DecoderMemory {
     const at = this.dictionaries[slot] as number
     this.words[at >> 2] = 0
     this.words[(at >> 2) + 1] = at + dictionaryStoreAt
+    this.words[(at >> 2) + 2] = 0
   }
 
   /** Has the decoder read by the layout, as the one of that number. */
@@ -155,6 +176,8 @@ class Places {
   readonly program: number
   readonly columns: number[] = []
   readonly dictionaries: number[] = []
+  /** Of texts whose escapes are resolved. */
+  readonly resolved: number
   readonly input: number
   readonly end: number
 
@@ -170,7 +193,8 @@ class Places {
       this.dictionaries.push(kind === 'string' ? at : 0)
       if (kind === 'string') at += dictionaryBytes
     }
-    this.input = at
-    this.end = at + inputBytes + margin
+    this.resolved = at
+    this.input = at + inputBytes
+    this.end = this.input + inputBytes + margin
   }
 }

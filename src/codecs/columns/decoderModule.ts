@@ -30,6 +30,9 @@ export interface Decoder {
   readonly layoutCount: Cell
   readonly closers: Cell
   readonly oddNumbers: Cell
+  readonly textEnds: Cell
+  readonly resolved: Cell
+  readonly resolvedEnd: Cell
   prepare(): void
   decode(from: number, to: number): number
 }

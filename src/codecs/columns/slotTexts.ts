@@ -4,7 +4,6 @@ import type { LeafPlan } from '../schemaPlan.ts'
 import { utf8Text } from '../utf8.ts'
 import { type DecoderMemory, dictionaryStoreAt } from './decoderMemory.ts'
 
-const quote = 0x22
 /** So many frames are read with a dictionary that is full before it starts over, in case other texts are the ones that come again. */
 const framesWithFull = 262_144
 
@@ -13,6 +12,7 @@ export class SlotTexts {
   /** By frame. */
   readonly texts: string[]
   readonly slot: number
+  readonly #isChecked: boolean
   readonly #accept: (text: string) => string | null
   readonly #memory: DecoderMemory
   readonly #known: string[] = []
@@ -21,10 +21,13 @@ export class SlotTexts {
   /** Where the next text of the dictionary will be. */
   #at: number
   #framesWithFull = 0
+  /** How often a text was found since the dictionary began. */
+  #found = 0
 
   constructor({ slot, check }: LeafPlan, memory: DecoderMemory) {
     this.texts = new Array<string>(memory.layouts.length).fill('')
     this.slot = slot
+    this.#isChecked = check !== null
     this.#accept = acceptBy(check)
     this.#memory = memory
     this.#at = this.#start
@@ -37,6 +40,7 @@ export class SlotTexts {
   /** Before frames are read. */
   begin(frames: number): void {
     if (!this.#memory.isFull(this.slot)) return
+    if (this.#framesWithFull === 0 && this.#found < 2 * this.#known.length) this.#leaveAlone()
     this.#framesWithFull += frames
     if (this.#framesWithFull < framesWithFull) return
     this.#framesWithFull = 0
@@ -44,26 +48,38 @@ export class SlotTexts {
     this.#at = this.#start
     this.#refused.clear()
     this.#known.length = 0
+    this.#found = 0
+  }
+
+  /** Texts that never come again are not worth looking for. Those that the schema looks at are read by the dictionary alone. */
+  #leaveAlone(): void {
+    if (!this.#isChecked) this.#memory.leaveAlone(this.slot)
   }
 
   /**
    * Gives frames that have been read their texts, and takes those back that have one which is none.
    * @param isFilled by the number of a layout less 1: whether its frames have a text here
    */
-  take(buffer: Buffer, from: number, to: number, isFilled: readonly boolean[]): void {
-    const { layouts, codes } = this.#memory
+  take(from: number, to: number, isFilled: readonly boolean[]): void {
+    const { layouts, codes, bytes } = this.#memory
     const known = this.#known
     const refused = this.#refused
     const code = codes[this.slot] as Int32Array
+    const ends = this.#memory.ends[this.slot] as Int32Array
+    let found = 0
     const count = this.#memory.textCount(this.slot)
     while (known.length < count) this.#add()
     for (let frame = from; frame < to; frame += 1) {
       if (isFilled[(layouts[frame] as number) - 1] !== true) continue
       const number = code[frame] as number
-      if (number >= 0) this.texts[frame] = known[number] ?? ''
-      else this.texts[frame] = latin1Text(buffer, ~number, buffer.indexOf(quote, ~number))
+      if (number < 0) this.texts[frame] = latin1Text(bytes, ~number, ends[frame] as number)
+      else {
+        found += 1
+        this.texts[frame] = known[number] ?? ''
+      }
       if (refused.size > 0 && refused.has(number)) layouts[frame] = 0
     }
+    this.#found += found
   }
 
   #add(): void {

@@ -9,17 +9,17 @@ import { SlotTexts } from './slotTexts.ts'
 /** Frames of one call from which an order of fields is learnt at most. */
 const mostLessons = 4
 
-/** What reads frames of the schema into columns by WebAssembly, up to `most` of them (at most 1,024) in a call; null where there is none, or the schema is one that no byte reader can follow. */
-export function wasmColumns(schema: z.ZodType, most: number): WasmColumns | null {
+/** What reads frames of the schema into columns of so many rows by WebAssembly; null where there is none, or the schema is one that no byte reader can follow. */
+export function wasmColumns(schema: z.ZodType, rows: number): WasmColumns | null {
   const plan = planOf(schema)
   if (typeof plan === 'string') return null
-  const memory = DecoderMemory.of(plan.leaves, most)
+  const memory = DecoderMemory.of(plan.leaves, rows)
   return memory === null ? null : new WasmColumns(plan, memory)
 }
 
 /**
  * Frames of one zod schema as columns, many in a call, which costs a third of reading them one by one. A frame that is read says what `SchemaReader` says of it. Not the same ones are left out:
- * here also texts with escapes, and counts of 1e-8 beyond 2^53 - 1.
+ * here also texts with escapes that stand for no character of one byte, and counts of 1e-8 beyond 2^53 - 1.
  *
  * Learns up to eight orders of the fields. Holds 2 to 3 MB, most of which is only taken as it is used: 1 MB for each field of texts, of which it knows 16,384. Keeps no buffer.
  */
@@ -63,11 +63,13 @@ export class WasmColumns {
     return this.#textsOf[slot] as readonly string[]
   }
 
-  read(buffer: Buffer, starts: Int32Array, lengths: Int32Array, from: number, to: number): void {
+  read(buffer: Buffer, starts: Int32Array, lengths: Int32Array, first: number, last: number, firstRow = 0): void {
     const memory = this.#memory
+    const from = firstRow + first
+    const to = firstRow + last
     memory.layouts.fill(0, from, to)
-    memory.starts.set(starts.subarray(from, to), from)
-    memory.lengths.set(lengths.subarray(from, to), from)
+    memory.starts.set(starts.subarray(first, last), from)
+    memory.lengths.set(lengths.subarray(first, last), from)
     for (const texts of this.#texts) texts.begin(to - from)
     let lessons = mostLessons
     for (let first = from; first < to; ) {
@@ -83,7 +85,7 @@ export class WasmColumns {
         mayForget = false
         memory.decoder.decode(frame, end)
       }
-      this.#finish(buffer, first, end)
+      this.#finish(first, end)
       first = end
     }
   }
@@ -103,7 +105,7 @@ export class WasmColumns {
     decoder.shift.value = inputAt - first
     decoder.inputStart.value = inputAt
     decoder.inputEnd.value = inputAt + buffer.copy(bytes, inputAt, first, last)
-    decoder.oddNumbers.value = 0
+    this.#memory.begin()
     return end
   }
 
@@ -117,6 +119,13 @@ export class WasmColumns {
     for (let frame = from; frame < to; frame += 1)
       if (layouts[frame] === 0 && (lengths[frame] as number) > 0) return frame
     return -1
+  }
+
+  /** Rows of before that have another layout under its number are left to whoever is asked about what was not read. */
+  #forget(number: number, but: number): void {
+    const { layouts } = this.#memory
+    for (let row = layouts.indexOf(number); row >= 0; row = layouts.indexOf(number, row + 1))
+      if (row !== but) layouts[row] = 0
   }
 
   /** Learns the order of a frame's fields, and reads it; false where that cannot be. Forgets another one only where no frame of the call was read by it. */
@@ -135,6 +144,7 @@ export class WasmColumns {
     decoder.layoutCount.value = this.#learnt.length
     decoder.decode(frame, frame + 1)
     if (layouts[frame] === number + 1) {
+      if (before !== undefined) this.#forget(number + 1, frame)
       this.#nextLayout = (number + 1) % mostLayouts
       return true
     }
@@ -148,8 +158,8 @@ export class WasmColumns {
     return false
   }
 
-  #finish(buffer: Buffer, from: number, to: number): void {
-    for (const texts of this.#texts) texts.take(buffer, from, to, this.#fillingLayouts(texts.slot))
+  #finish(from: number, to: number): void {
+    for (const texts of this.#texts) texts.take(from, to, this.#fillingLayouts(texts.slot))
     if (this.#memory.decoder.oddNumbers.value > 0) {
       for (const leaf of this.#numberLeaves) this.#readOddNumbers(leaf, from, to)
     }

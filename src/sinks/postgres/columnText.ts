@@ -153,8 +153,13 @@ export function columnValue<Row>(table: string, column: Column<Row>, row: Row): 
   try {
     return column.of(row)
   } catch (error) {
-    throw new BadRowError(`table ${table}, column ${column.name}: ${String(error)}`, { cause: error })
+    throw throwingColumn(table, column, error)
   }
+}
+
+/** A column that has thrown when it was asked. */
+export function throwingColumn<Row>(table: string, { name }: Column<Row>, cause: unknown): BadRowError {
+  return new BadRowError(`table ${table}, column ${name}: ${String(cause)}`, { cause })
 }
 
 /**

@@ -1,234 +1,98 @@
+import { compiled } from '../../runtime/compiled.ts'
 import type { PackedRows, RowPacker } from '../../runtime/packedRows.ts'
-import type { AppendTable, Column, ColumnValue } from '../../runtime/table.ts'
+import type { AppendTable, Column, ColumnType } from '../../runtime/table.ts'
 import { Withdrawn } from '../../runtime/withdrawn.ts'
-import { columnValue, escapeText, rowText, timestampText, valueText } from './columnText.ts'
+import { rowText, throwingColumn } from './columnText.ts'
+import { CopyCells } from './copyCells.ts'
+import { CopyChunks } from './copyChunks.ts'
 
-const chunkBytes = 64 * 1024
-/** So many chunks are kept for what comes next. */
-const mostSpares = 32
-/** Up to this length a loop over the characters is faster than calls that look at all of them. */
-const shortText = 256
+/** What writes the values of each type. */
+const writers = {
+  text: 'text',
+  integer: 'integer',
+  bigint: 'bigint',
+  numeric: 'numeric',
+  'double precision': 'other',
+  boolean: 'other',
+  timestamptz: 'timestamptz',
+  jsonb: 'other',
+} as const satisfies Readonly<Record<ColumnType, keyof CopyCells>>
 
-const backslash = 0x5c
-const tab = 0x09
-const lineEnd = 0x0a
-const zero = 0x30
-const minus = 0x2d
-
-const escapes: Readonly<Record<string, string>> = { '\\': '\\\\', '\n': '\\n', '\r': '\\r', '\t': '\\t' }
-const special = /[\\\n\r\t]/g
-
-/** By ASCII character: itself, 0 where `escapeText` has to see it, and for one that COPY treats specially what stands behind the backslash, negative. */
-const asCopied = Int8Array.from({ length: 128 }, (_, code) => {
-  const escaped = escapes[String.fromCharCode(code)]
-  return escaped === undefined ? code : -escaped.charCodeAt(1)
-})
-
-/** A second and its text down to the point: times of neighbours are of one. */
-interface KnownSecond {
-  readonly ms: number
-  readonly text: Uint8Array
-}
-
-const noSecond: KnownSecond = { ms: Number.NaN, text: new Uint8Array(0) }
+/** Writes one row. `asked.column` is the column that is being asked, -1 while none is. */
+type WriteRow = (cells: CopyCells, row: unknown, asked: { column: number }) => void
 
 /**
  * Makes rows of an append table the text that COPY reads, each when it comes: what waits for a checkpoint is some bytes then and no objects, which the garbage collector would copy and mark while they wait.
  *
- * Keeps the bytes, in chunks of 64 KiB, until they are taken, and up to 2 MiB of chunks that were released: new ones each time would have the garbage collector look for old ones.
+ * Keeps the bytes until they are taken, and some memory for what comes next (`CopyChunks`).
  */
 export class CopyPacker implements RowPacker {
   count = 0
   readonly #table: AppendTable<unknown>
-  readonly #columns: readonly Column<unknown>[]
-  #full: Buffer[] = []
-  #fullBytes = 0
-  /** Chunks that are full, and those that may be filled again. */
-  #used: Buffer[] = []
-  readonly #spares: Buffer[] = []
-  #chunk: Buffer = Buffer.alloc(0)
-  /** Where in the chunk begins what was not taken yet, where the row that is being written, and where that has come to. */
-  #from = 0
-  #rowAt = 0
-  #at = 0
-  #second = noSecond
+  readonly #chunks = new CopyChunks()
+  readonly #cells: CopyCells
+  readonly #write: WriteRow
+  readonly #asked = { column: -1 }
 
   constructor(table: AppendTable<never>) {
     this.#table = table as AppendTable<unknown>
-    this.#columns = this.#table.columns
+    const { name, columns } = this.#table
+    this.#cells = new CopyCells(name, columns, this.#chunks)
+    this.#write = compiledWriter(columns) ?? walkingWriter(columns)
   }
 
   get bytes(): number {
-    return this.#fullBytes + this.#rowAt - this.#from
+    return this.#chunks.bytes
   }
 
   add(row: unknown): void {
     // Says why not.
     if (row instanceof Withdrawn) rowText(this.#table, row)
+    const asked = this.#asked
     try {
-      for (let i = 0; i < this.#columns.length; i += 1) {
-        this.#room(2)
-        if (i > 0) this.#byte(tab)
-        this.#cell(this.#columns[i] as Column<unknown>, row)
-      }
-      this.#room(1)
-      this.#byte(lineEnd)
+      this.#write(this.#cells, row, asked)
     } catch (error) {
-      this.#at = this.#rowAt
-      throw error
+      this.#chunks.dropRow()
+      const column = this.#table.columns[asked.column]
+      asked.column = -1
+      throw column === undefined ? error : throwingColumn(this.#table.name, column, error)
     }
-    this.#rowAt = this.#at
+    this.#chunks.endRow()
     this.count += 1
   }
 
   take(): PackedRows {
     const { count } = this
-    this.#endPart()
-    const chunks = this.#full
-    const used = this.#used
-    this.#full = []
-    this.#fullBytes = 0
-    this.#used = []
     this.count = 0
-    return { count, chunks, release: () => this.#release(used) }
+    return this.#chunks.take(count)
   }
+}
 
-  /** What was taken before is stored by then, so nobody reads the beginning of the first of them either. */
-  #release(chunks: readonly Buffer[]): void {
-    for (const chunk of chunks) {
-      if (chunk.length === chunkBytes && this.#spares.length < mostSpares) this.#spares.push(chunk)
+/** In code of its own each column is asked at a place of its own, which the compiler knows. */
+export function compiledWriter(columns: readonly Column<unknown>[]): WriteRow | null {
+  const cells = columns.map(
+    ({ type }, i) =>
+      `${i === 0 ? '' : 'cells.tab();'}asked.column=${i};value=c${i}.of(row);asked.column=-1;` +
+      `if(value===null)cells.null();else cells.${writers[type]}(value,${i},row);`,
+  )
+  return compiled<WriteRow>(
+    columns.map((_, i) => `c${i}`),
+    columns,
+    `return(cells,row,asked)=>{let value;${cells.join('')}cells.end()}`,
+  )
+}
+
+export function walkingWriter(columns: readonly Column<unknown>[]): WriteRow {
+  return (cells, row, asked) => {
+    for (const [i, column] of columns.entries()) {
+      if (i > 0) cells.tab()
+      asked.column = i
+      const value = column.of(row)
+      asked.column = -1
+      if (value === null) cells.null()
+      else cells[writers[column.type]](value, i, row)
     }
-  }
-
-  /** What the chunk has of whole rows goes to what is to be taken. */
-  #endPart(): void {
-    if (this.#rowAt === this.#from) return
-    this.#full.push(this.#chunk.subarray(this.#from, this.#rowAt))
-    this.#fullBytes += this.#rowAt - this.#from
-    this.#from = this.#rowAt
-  }
-
-  #cell(column: Column<unknown>, row: unknown): void {
-    const value = columnValue(this.#table.name, column, row)
-    const { type } = column
-    if (value === null) this.#ascii('\\N')
-    else if (type === 'text' && typeof value === 'string') this.#text(value)
-    else if (type === 'bigint' && Number.isSafeInteger(value)) this.#whole(value as number)
-    else if (type === 'jsonb') this.#storable(this.#valueText(column, row, value))
-    else if (type !== 'timestamptz' || typeof value !== 'number' || !this.#time(value))
-      this.#ascii(this.#valueText(column, row, value))
-  }
-
-  #valueText(column: Column<unknown>, row: unknown, value: Exclude<ColumnValue, null>): string {
-    return valueText(this.#table.name, column, row, value)
-  }
-
-  #whole(value: number): void {
-    if (value > 0x7fff_ffff || value < -0x7fff_ffff) {
-      this.#ascii(String(value))
-      return
-    }
-    this.#room(11)
-    if (value < 0) this.#byte(minus)
-    let left = Math.abs(value) | 0
-    let length = 1
-    for (let limit = 10; limit <= left && length < 10; limit *= 10) length += 1
-    const chunk = this.#chunk
-    const at = this.#at
-    for (let place = at + length - 1; place >= at; place -= 1) {
-      const tenth = (left / 10) | 0
-      chunk[place] = zero + left - tenth * 10
-      left = tenth
-    }
-    this.#at = at + length
-  }
-
-  /** False for what is no time. */
-  #time(ms: number): boolean {
-    const sinceSecond = ms - this.#second.ms
-    if (!(sinceSecond >= 0 && sinceSecond < 1_000 && Number.isInteger(ms))) {
-      const text = timestampText(ms)
-      if (text === null) return false
-      // Before our era, and from the year 10000 on, there is more to the text.
-      if (text.length === 24)
-        this.#second = { ms: Math.floor(ms / 1_000) * 1_000, text: Buffer.from(text.slice(0, 20)) }
-      this.#ascii(text)
-      return true
-    }
-    const { text } = this.#second
-    this.#room(text.length + 4)
-    const chunk = this.#chunk
-    let at = this.#at
-    for (let i = 0; i < text.length; i += 1) chunk[at + i] = text[i] as number
-    at += text.length
-    const tenths = (sinceSecond / 10) | 0
-    const hundreds = (sinceSecond / 100) | 0
-    chunk[at] = zero + hundreds
-    chunk[at + 1] = zero + tenths - hundreds * 10
-    chunk[at + 2] = zero + sinceSecond - tenths * 10
-    chunk[at + 3] = 0x5a
-    this.#at = at + 4
-    return true
-  }
-
-  #text(text: string): void {
-    if (text.length > shortText || !this.#shortAscii(text)) this.#storable(escapeText(text))
-  }
-
-  /** Text that PostgreSQL can hold as it is. */
-  #storable(text: string): void {
-    const copied = text.replace(special, (character) => escapes[character] as string)
-    this.#room(Buffer.byteLength(copied))
-    this.#at += this.#chunk.write(copied, this.#at)
-  }
-
-  /** False where there is more to the text than ASCII, and nothing is written. */
-  #shortAscii(text: string): boolean {
-    this.#room(2 * text.length)
-    const chunk = this.#chunk
-    let at = this.#at
-    for (let i = 0; i < text.length; i += 1) {
-      const code = text.charCodeAt(i)
-      const copied = code < 128 ? (asCopied[code] as number) : 0
-      if (copied === 0) return false
-      if (copied > 0) chunk[at] = copied
-      else {
-        chunk[at] = backslash
-        at += 1
-        chunk[at] = -copied
-      }
-      at += 1
-    }
-    this.#at = at
-    return true
-  }
-
-  /** Of text that has no character that COPY treats specially, or is one of its words. */
-  #ascii(text: string): void {
-    this.#room(text.length)
-    this.#at += this.#chunk.write(text, this.#at, 'latin1')
-  }
-
-  /** There is room, for at least so much was asked for. */
-  #byte(byte: number): void {
-    this.#chunk[this.#at] = byte
-    this.#at += 1
-  }
-
-  /** Makes room for so many bytes more, in a chunk that has the whole of the row. */
-  #room(bytes: number): void {
-    if (this.#at + bytes <= this.#chunk.length) return
-    const begun = this.#chunk.subarray(this.#rowAt, this.#at)
-    this.#endPart()
-    this.#used.push(this.#chunk)
-    // Room for more than this once, or a row of many columns would be moved at each of them.
-    const wanted = Math.max(chunkBytes, 2 * (begun.length + bytes))
-    const spare = wanted === chunkBytes ? this.#spares.pop() : undefined
-    this.#chunk = spare ?? Buffer.allocUnsafeSlow(wanted)
-    begun.copy(this.#chunk)
-    this.#from = 0
-    this.#rowAt = 0
-    this.#at = begun.length
+    cells.end()
   }
 }
 

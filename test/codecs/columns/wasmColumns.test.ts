@@ -325,6 +325,66 @@ describe('WasmColumns', () => {
     expect(said.slice(8)).toEqual([undefined, undefined, undefined, undefined])
   })
 
+  test('reads texts with escapes that stand for one byte, of any length, and passes over any escape in what nobody asks for', () => {
+    const schema = z.object({ a: z.string(), n: z.int() })
+    const texts = [
+      '\\',
+      '"',
+      '/\b\f\n\r\t',
+      'ab\\cd',
+      '\\'.repeat(40),
+      `"${'x'.repeat(300)}\\`,
+      `${'y'.repeat(15)}\\`,
+      '\\"\\"'.repeat(20),
+    ]
+    const frames = texts.map((a, n) => JSON.stringify({ a, x: { y: [a, 'é'.repeat(0)], [a]: a }, n }))
+    const columns = columnsOf(schema)
+    for (let round = 0; round < 3; round++)
+      expect(read(schema, frames, columns)).toEqual(texts.map((a, n) => ({ a, n })))
+    const known = String.raw`{"a":"x","x":"\u00e9\/\uD83D\uDE00","n":1}`
+    expect(read(schema, [known], columns)).toEqual([{ a: 'x', n: 1 }])
+    const wrong = ['\\u12g4', '\\x', '\\', '\\u123', '\n'].map((one) => `{"a":"x","x":"${one}","n":1}`)
+    expect(read(schema, wrong, columns)).toEqual(wrong.map(() => undefined))
+    const others = ['\\u0041', '\\x', 'é\\n', '\\'].map((one) => `{"a":"${one}","x":1,"n":1}`)
+    expect(read(schema, others, columns)).toEqual(others.map(() => undefined))
+  })
+
+  test('has no room for more escapes than a call may bring, and leaves such texts to others', () => {
+    const schema = z.object({ a: z.string() })
+    const long = JSON.stringify({ a: '\\'.repeat(120_000) })
+    const columns = columnsOf(schema)
+    read(schema, ['{"a":"x"}'], columns)
+    for (let round = 0; round < 3; round++) {
+      const said = read(schema, [long, '{"a":"\\\\"}'], columns)
+      expect(said[1]).toEqual({ a: '\\' })
+    }
+  })
+
+  test('keeps what was read into other rows, save frames of a layout that is forgotten', () => {
+    const schema = z.object({ a: z.int(), b: z.string() })
+    const columns = wasmColumns(schema, 2 * most) as WasmColumns
+    const readInto = (firstRow: number, texts: readonly string[]) => {
+      const { buffer, starts, lengths, count } = framesOf(texts)
+      columns.read(buffer, starts, lengths, 0, count, firstRow)
+    }
+    readInto(most, ['{"a":7,"b":"x\\\\"}', `{"b":"${'y'.repeat(80)}","a":8}`])
+    readInto(0, ['{"a":1,"b":"z"}', '{"a":2,"b":"x\\\\"}'])
+    expect([0, 1, most, most + 1].map((row) => saidOf(schema, columns, row))).toEqual([
+      { a: 1, b: 'z' },
+      { a: 2, b: 'x\\' },
+      { a: 7, b: 'x\\' },
+      { a: 8, b: 'y'.repeat(80) },
+    ])
+    for (let n = 0; n < 6; n++) readInto(0, [`{"x${n}":0,"a":3,"b":"z"}`])
+    // Eight layouts are known; the ninth takes the place of the first, which row `most` was read by.
+    readInto(0, ['{"y":0,"a":4,"b":"z"}'])
+    expect([0, most, most + 1].map((row) => saidOf(schema, columns, row))).toEqual([
+      { a: 4, b: 'z' },
+      undefined,
+      { a: 8, b: 'y'.repeat(80) },
+    ])
+  })
+
   test('learns from a frame behind some that nobody can read', () => {
     const texts = ['{', '{"a":"x"}', '[]', '{"a":7}', '{"a":8}']
     expect(read(z.object({ a: z.int() }), texts)).toEqual([undefined, undefined, undefined, { a: 7 }, { a: 8 }])

@@ -14,7 +14,7 @@ export class ItemLender implements Lender<Item> {
     this.#codec = codec
   }
 
-  read({ buffer, valueStarts, valueLengths, at, count }: ReadAhead): void {
+  read({ buffer, valueStarts, valueLengths, at, count, firstRow }: ReadAhead): void {
     const view = new RecordView()
     view.buffer = buffer
     for (let i = at; i < count; i += 1) {
@@ -22,13 +22,13 @@ export class ItemLender implements Lender<Item> {
       view.valueLength = valueLengths[i] as number
       const item = this.#codec.decode(view)
       const isOrdinary = item !== undefined && !(item instanceof Rejection) && view.valueText() === JSON.stringify(item)
-      this.items[i] = isOrdinary && Object.keys(item).join() === names.join() ? item : null
+      this.items[firstRow + i] = isOrdinary && Object.keys(item).join() === names.join() ? item : null
     }
   }
 
-  lend(at: number): Item | undefined {
-    if (this.items[at] == null) return undefined
-    this.#lent[place] = at
+  lend(row: number): Item | undefined {
+    if (this.items[row] == null) return undefined
+    this.#lent[place] = row
     return this.#lent as unknown as Item
   }
 }
