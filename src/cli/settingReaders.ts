@@ -103,7 +103,8 @@ export const pipelineName = matching(/^[a-z][a-z0-9_-]*$/)
 
 export const pipelineNameAllowed = 'the name of a pipeline: lower-case letters, digits, - and _'
 
-interface TasksOf {
+/** Which tasks of a pipeline: of all topics and partitions where these are left out. */
+export interface TasksOf {
   readonly pipeline: string
   readonly topic?: string
   readonly partition?: number

@@ -104,20 +104,12 @@ export function eventTime<T>(options: EventTimeOptions<T>): MonoTypeOperatorFunc
 
     const time = new SpanTime()
     const timed = new Span<T>()
-    let newest = Number.NEGATIVE_INFINITY
-    let quietUntil = Number.NEGATIVE_INFINITY
 
     /** True where nothing is due by the time that the value moves to. */
-    function isQuiet(value: T, record: number): boolean {
-      const at = of(value)
+    function isQuiet(value: T, at: number, newest: number, quietUntil: number): boolean {
       if (!Number.isSafeInteger(at) || isOfThePast?.(value) === true) return false
       if (maxAdvanceMs !== undefined && at > newest + maxAdvanceMs) return false
-      if (at > newest) {
-        if (at - maxOutOfOrdernessMs - 1 >= quietUntil) return false
-        newest = at
-      }
-      time.of[record] = at
-      return true
+      return at <= newest || at - maxOutOfOrdernessMs - 1 < quietUntil
     }
 
     return {
@@ -146,21 +138,25 @@ export function eventTime<T>(options: EventTimeOptions<T>): MonoTypeOperatorFunc
       },
       look(span, to) {
         if (guard?.isQuiet === false) return span.recordBehind(0, to)
-        newest = guard?.newest ?? Number.NEGATIVE_INFINITY
         timed.beginWith(span)
         timed.time = time
         const { value } = span
         const count = span.countBefore(to)
-        quietUntil = out.quietUntil
+        const { quietUntil } = out
+        let newest = guard?.newest ?? Number.NEGATIVE_INFINITY
         try {
           for (; timed.count < count; timed.count += 1) {
             const record = span.records[timed.count] as number
             value[place] = record
-            if (!isQuiet(value, record)) break
+            const at = of(value)
+            if (!isQuiet(value, at, newest, quietUntil)) break
+            if (at > newest) newest = at
+            time.of[record] = at
           }
         } catch {
           // It is asked again when the value comes by itself, and what it throws is told then.
         }
+        time.watermark = Math.max(out.streamTime, newest - maxOutOfOrdernessMs - 1)
         return out.lookOn(timed, span.recordBehind(timed.count, to))
       },
       take(_span, to) {

@@ -150,13 +150,14 @@ export function foldWindows<T, A, R>(options: FoldOptions, fold: Fold<T, A, R>):
       if (previews.size > 0) forgetPreview(window, value)
     }
 
-    /** By record, where values come many at once. */
-    const entries: KeyedEntry<Held<A>>[] = []
+    /** By record, where values come many at once; undefined where one of them is the first. */
+    const entries: (KeyedEntry<Held<A>> | undefined)[] = []
 
     /** Whether another value changes no more than what is kept for the window. */
-    function isQuiet(window: Window, { hasFired, isWithdrawn, isShown }: Held<A>): boolean {
-      if (hasFired || isWithdrawn || countsValues || (rule.at === 'time' && isShown)) return false
-      return window.varies !== true && window.hops === undefined
+    function isQuiet(window: Window, held: Held<A> | undefined): boolean {
+      if (countsValues || window.varies === true || window.hops !== undefined) return false
+      if (held === undefined) return rule.at !== 'time'
+      return !held.hasFired && !held.isWithdrawn && !(rule.at === 'time' && held.isShown)
     }
 
     function heldFor(window: Window, accumulator: A, isShown: boolean): Held<A> {
@@ -409,9 +410,9 @@ export function foldWindows<T, A, R>(options: FoldOptions, fold: Fold<T, A, R>):
           if (window !== element.window) {
             window = element.window
             entry = find(window)
-            if (entry === undefined || !isQuiet(window, entry.value)) break
+            if (!isQuiet(window, entry?.value)) break
           }
-          entries[record] = entry as KeyedEntry<Held<A>>
+          entries[record] = entry
         }
         return span.recordBehind(looked, to)
       },

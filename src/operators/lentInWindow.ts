@@ -32,6 +32,10 @@ export class LentInWindow<T> extends Lent<WindowValue<T>> implements WindowValue
     this.#windows[record] = window
   }
 
+  windowOf(record: number): Window {
+    return this.#windows[record] as Window
+  }
+
   override set [place](record: number) {
     this.window = this.#windows[record] as Window
     if (this.#lending !== null) this.#lending[place] = record

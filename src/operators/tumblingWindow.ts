@@ -220,15 +220,29 @@ export function tumblingWindow<T>(options: TumblingWindowOptions<T>): OperatorFu
 
     const placed = new Span<WindowElement<T>>()
     let atHand: Window | undefined
+    /** Those that values of the span open, by id. */
+    const opening = new Map<string, OpenWindow>()
+
+    /** The window that opens with a value and is not due by the watermark that the span comes to; undefined where that is not so. */
+    function opens(key: string, ordinal: number, watermark: number): OpenWindow | undefined {
+      const last = (ordinal + 1) * sizeMs - 1
+      if (last <= watermark || lateness.isOver(last, watermark)) return undefined
+      const id = windowId(key, ordinal * sizeMs)
+      if (out.whyElsewhere(id) !== undefined) return undefined
+      const one = opening.get(id) ?? newWindow(name, key, ordinal, sizeMs)
+      opening.set(id, one)
+      return one
+    }
 
     /** The window that takes the value and has nothing to say about it; undefined where there is none. */
-    function quietWindow(value: T, eventTime: number): Window | undefined {
+    function quietWindow(value: T, eventTime: number, watermark: number): Window | undefined {
       const at = of === undefined ? eventTime : of(value)
       if (!Number.isSafeInteger(at) || (isProvisional !== undefined && isProvisional(value) !== false)) return undefined
       const key = by(value)
       // Many values in a row are of one window.
       if (atHand?.key === key && at >= atHand.start && at < atHand.end) return atHand
-      const one = windows.find(key, Math.floor(at / sizeMs))
+      const ordinal = Math.floor(at / sizeMs)
+      const one = windows.find(key, ordinal) ?? opens(key, ordinal, watermark)
       // One that has not fired yet is due later than all that comes with the span.
       atHand = one !== undefined && one.revision === 0 && one.elsewhere === null ? one.window : undefined
       return atHand
@@ -243,16 +257,18 @@ export function tumblingWindow<T>(options: TumblingWindowOptions<T>): OperatorFu
         const { time } = span
         placed.begin(span)
         atHand = undefined
+        opening.clear()
         placed.records = span.records
         // A hole is never lent.
         const value = span.value as unknown as Lending<T>
         placed.value = lent.over(value)
         const count = time === null ? 0 : span.countBefore(to)
+        const watermark = time?.watermark as number
         try {
           for (; placed.count < count; placed.count += 1) {
             const record = span.records[placed.count] as number
             value[place] = record
-            const window = quietWindow(value, time?.of[record] as number)
+            const window = quietWindow(value, time?.of[record] as number, watermark)
             if (window === undefined) break
             lent.put(record, window)
           }
@@ -262,6 +278,12 @@ export function tumblingWindow<T>(options: TumblingWindowOptions<T>): OperatorFu
         return out.lookOn(placed, span.recordBehind(placed.count, to))
       },
       take(_span, to) {
+        const count = opening.size === 0 ? 0 : placed.countBefore(to)
+        for (let i = 0; i < count; i += 1) {
+          const { id } = lent.windowOf(placed.records[i] as number)
+          const one = opening.get(id)
+          if (one?.entry === null) open(one)
+        }
         out.takeOn(placed, to)
       },
       onWatermark(watermark) {

@@ -1,7 +1,7 @@
 import { setRunning } from './currentTask.ts'
 import type { AnyNode } from './operatorNode.ts'
 import { atRest, open } from './provenance.ts'
-import { mostAhead, type ReadAhead } from './readAhead.ts'
+import type { ReadAhead } from './readAhead.ts'
 import type { RecordTap, RecordView } from './record.ts'
 import { Span } from './span.ts'
 import type { StreamTask } from './streamTask.ts'
@@ -22,6 +22,8 @@ interface Failure {
 
 /** It does not pay to look at fewer. */
 const fewestLooked = 4
+/** What operators keep for the keys of so many is still in the cache of the core when they are taken. */
+const mostLooked = 128
 /** Where nothing is ever quiet, looking costs a tenth of a record each. */
 const longestPause = 31
 
@@ -39,7 +41,7 @@ export class AheadPush {
   readonly #span = new Span<RecordView>()
   #failures: Failure[] = []
   /** So many records are looked at. */
-  #reach = mostAhead
+  #reach = mostLooked
   /** So many are pushed by themselves before it is looked again, and so many of them are left. */
   #pause = 0
   #left = 0
@@ -128,22 +130,20 @@ export class AheadPush {
   }
 
   /** How far the records may go that are behind the one at hand, whatever they hold. */
-  #mostOf(ahead: ReadAhead, credit: Credit, until: number): number {
+  #mostOf(ahead: ReadAhead, { maxUncommittedRecords, maxUncommittedBytes }: Credit, until: number): number {
     const { uncutRecords, uncutBytes } = this.#task
     const { at } = ahead
-    const most = Math.min(ahead.count, at + this.#reach, at + credit.maxUncommittedRecords - uncutRecords)
+    const most = Math.min(ahead.count, at + this.#reach, at + maxUncommittedRecords - uncutRecords)
     let bytes = uncutBytes + ahead.bytesAt(at)
     let end = at + 1
-    while (end < most && bytes < credit.maxUncommittedBytes && this.#mayFollow(ahead, end, until)) {
+    for (; end < most && bytes < maxUncommittedBytes && this.#mayFollow(ahead, end, until); end += 1)
       bytes += ahead.bytesAt(end)
-      end += 1
-    }
     return end
   }
 
   #learn(quiet: number, looked: number): void {
     if (quiet === looked) {
-      this.#reach = Math.min(mostAhead, this.#reach * 2)
+      this.#reach = Math.min(mostLooked, this.#reach * 2)
       this.#pause = 0
       return
     }

@@ -62,8 +62,10 @@ function decoder<T>(codec: Codec<T>, isInput: boolean): BuildSpanLogic<RecordVie
         const count = ahead === null ? 0 : span.countBefore(to)
         for (; values.count < count; values.count += 1) {
           const value = lent(ahead as ReadAhead, span.records[values.count] as number)
-          if (!(value instanceof Lent) || (values.count > 0 && value !== values.value)) break
-          values.value = value as Lending<T>
+          if (values.count > 0) {
+            if (value !== values.value) break
+          } else if (value instanceof Lent) values.value = value as Lending<T>
+          else break
         }
         return out.lookOn(values, span.recordBehind(values.count, to))
       },

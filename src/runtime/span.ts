@@ -6,6 +6,8 @@ import { mostAhead } from './readAhead.ts'
 export class SpanTime {
   /** By record: ms UTC. */
   readonly of = new Float64Array(mostAhead)
+  /** How far the values move the watermark at most, ms UTC. */
+  watermark = Number.NEGATIVE_INFINITY
 }
 
 /** A value that is lent of one record after the other. */
