@@ -392,15 +392,7 @@ function isEntry(entry: usize, start: usize, last: usize, tail: u64): bool {
 }
 
 /** Whether a text is valid, if it is not of ASCII, and whether the schema takes it, is for the caller to find out, who looks at each new one once. */
-function addText(
-  step: usize,
-  row: usize,
-  start: usize,
-  stop: usize,
-  end: usize,
-  tail: u64,
-  cell: usize,
-): usize {
+function addText(step: usize, row: usize, start: usize, stop: usize, end: usize, tail: u64, cell: usize): usize {
   const dictionary = <usize>load<u32>(step, EXTRA)
   const code = load<u32>(dictionary, COUNT)
   const entry = <usize>load<u32>(dictionary, STORE_END)

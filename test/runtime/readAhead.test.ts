@@ -84,6 +84,13 @@ const pipeline = definePipeline({
           return [`overlapping${i}`, toPostgres(rows, { ...results, name: `overlapping${i}` })] as const
         }),
       ),
+      elements: toPostgres(
+        items.pipe(
+          sessionWindow({ name: 'visit', gapMs: 250, by: ({ key }) => key }),
+          filter(({ kind }) => kind === 'value'),
+        ),
+        { ...results, name: 'elements' },
+      ),
       keyed: toPostgres(
         items.pipe(
           keyed<Item, Item | null, unknown>({
@@ -165,7 +172,7 @@ function brokenBatch(): RecordBatch {
 describe('records that were read ahead', () => {
   it('give the rows, letters, state and counts that records one by one give, whoever keeps their values', () => {
     const oneByOne = run(1)
-    expect(oneByOne.rows.length).toBe(6)
+    expect(oneByOne.rows.length).toBe(7)
     expect(oneByOne.deadLetters.length).toBe(2)
     for (const most of [2, 3, 7, 512]) expect(run(most)).toStrictEqual(oneByOne)
   })
