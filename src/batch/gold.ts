@@ -17,8 +17,8 @@ const dayMs = 86_400_000
 const hourMs = 3_600_000
 /** The candles of so many days of a symbol are in memory at once, and of as many more. */
 const daysAtOnce = 12
-/** What was made of so many such parts is some sixty megabytes, which nobody needs any more and the collector would leave until there are a hundred. */
-const partsToCollect = 4
+/** What was made of so many such parts is some thirty megabytes, which nobody needs any more and the collector would leave until there are a hundred. */
+const partsToCollect = 2
 
 /** The columns that gold keeps of a candle. */
 const columns = [...klineColumns, 'vwap'] as const

@@ -17,8 +17,6 @@ export class ArchivedFrames {
   readonly object: ManifestObject
   readonly #body: Buffer
   #at = 0
-  /** Of the frame at hand, what was not given yet. */
-  #left: Buffer = noBytes
   /** The beginning of a line that goes on in the next frame. */
   #rest: Buffer = noBytes
 
@@ -47,42 +45,21 @@ export class ArchivedFrames {
 
   /** The next piece; null behind the last. */
   next(): Buffer | null {
-    for (;;) {
-      const lines = this.#left.length > 0 ? this.#left : this.#nextFrame()
-      if (lines === null) break
-      const piece = this.#rest.length > 0 ? this.#endRest(lines) : this.#wholeLines(lines)
-      if (piece.length > 0) return piece
-    }
-    if (this.#rest.length > 0)
-      throw new CorruptRecordError(`archive object ${this.object.key}: its last line has no end`)
-    return null
-  }
-
-  /** A line that is in two frames is a piece of its own, so that no frame is copied for it. */
-  #endRest(lines: Buffer): Buffer {
-    const end = lines.indexOf(newline) + 1
-    const begun = Buffer.concat([this.#rest, end === 0 ? lines : lines.subarray(0, end)])
-    this.#rest = end === 0 ? begun : noBytes
-    this.#left = end === 0 ? noBytes : lines.subarray(end)
-    return end === 0 ? noBytes : begun
-  }
-
-  #wholeLines(lines: Buffer): Buffer {
-    const end = lines.lastIndexOf(newline) + 1
-    this.#rest = lines.subarray(end)
-    this.#left = noBytes
-    return lines.subarray(0, end)
-  }
-
-  #nextFrame(): Buffer | null {
     const body = this.#body
     while (this.#at < body.length) {
       const start = this.#at
       this.#at = this.#whole(() => frameEnd(body, start))
       if (isSkippedFrame(body, start)) continue
-      const frame = body.subarray(start, this.#at)
-      return this.#whole(() => zlib.zstdDecompressSync(frame, { chunkSize: unpackedBytes }))
+      const unpacked = this.#whole(() =>
+        zlib.zstdDecompressSync(body.subarray(start, this.#at), { chunkSize: unpackedBytes }),
+      )
+      const lines = this.#rest.length === 0 ? unpacked : Buffer.concat([this.#rest, unpacked])
+      const end = lines.lastIndexOf(newline) + 1
+      this.#rest = lines.subarray(end)
+      if (end > 0) return lines.subarray(0, end)
     }
+    if (this.#rest.length > 0)
+      throw new CorruptRecordError(`archive object ${this.object.key}: its last line has no end`)
     return null
   }
 
