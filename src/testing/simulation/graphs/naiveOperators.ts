@@ -200,7 +200,8 @@ class NaiveWindows implements NaiveOperator {
   #showEarly(window: NaiveWindow): void {
     const { early } = this.#step
     window.isShown = false
-    if (early === undefined || window.revision > 0 || window.totals === null) return
+    // A window that is over when its first value comes is none that is open.
+    if (early === undefined || window.last <= this.#out.watermark() || window.totals === null) return
     if ('everyValues' in early && countOf(window.totals) % early.everyValues === 0) this.#emit(window)
   }
 
