@@ -7,8 +7,7 @@ export default defineConfig({
     watch: false,
     // Processes rather than threads: tests start servers, send signals and exhaust memory on purpose.
     pool: 'forks',
-    // One more than the cores that CI has, for two fifths of the time a test waits.
-    maxWorkers: 3,
+    maxWorkers: 2,
     testTimeout: 30_000,
     hookTimeout: 60_000,
     teardownTimeout: 10_000,
