@@ -24,10 +24,11 @@ const timers = (act: (item: Item, out: Output<string>) => void) => (items: Obser
 
 describe('TimerQueue', () => {
   it('gives what is due by time, and at one time in the order of adding', () => {
-    const step = fc.oneof(
-      fc.record({ add: fc.integer({ min: 0, max: 50 }) }),
-      fc.record({ until: fc.integer({ min: 0, max: 60 }) }),
-    )
+    // Times that lie close together, some of them minutes later or earlier: those that are due later are not sorted yet.
+    const time = fc
+      .record({ minutes: fc.integer({ min: -1, max: 4 }), ms: fc.integer({ min: 0, max: 50 }) })
+      .map(({ minutes, ms }) => minutes * 65_536 + ms)
+    const step = fc.oneof(fc.record({ add: time }), fc.record({ add: time }), fc.record({ until: time }))
     fc.assert(
       fc.property(fc.array(step), (steps) => {
         const queue = new TimerQueue<number>()
@@ -45,10 +46,34 @@ describe('TimerQueue', () => {
             expect(taken).toEqual(expected.map(({ item }) => item))
             waiting = waiting.filter(({ time }) => time > one.until)
           }
-          expect(queue.nextDue).toBe(Math.min(Number.POSITIVE_INFINITY, ...waiting.map(({ time }) => time)))
+          const times = waiting.map(({ time }) => time)
+          expect(queue.nextDue).toBe(Math.min(Number.POSITIVE_INFINITY, ...times))
+          const told = [...queue.waiting()].flatMap(({ time, items }) => items.map(() => time))
+          expect(told.sort((a, b) => a - b)).toEqual(times.sort((a, b) => a - b))
         }
       }),
+      { numRuns: 1_000 },
     )
+  })
+
+  it('lets go of what was withdrawn, wherever it waits, and keeps the order of the rest', () => {
+    const withdrawn = new Set<number>()
+    const queue = new TimerQueue<number>((item) => !withdrawn.has(item))
+    const due = (item: number) => ((item * 7) % 10) * 30_000
+    for (let item = 0; item < 4_000; item += 1) queue.add(due(item), item)
+    for (let item = 0; item < 4_000; item += 1) {
+      if (item % 3 === 0) continue
+      withdrawn.add(item)
+      queue.withdraw()
+    }
+    expect([...queue.waiting()].reduce((sum, { items }) => sum + items.length, 0)).toBeLessThan(2_700)
+    const taken: number[] = []
+    for (let next = queue.take(Number.POSITIVE_INFINITY); next !== undefined; ) {
+      taken.push(...next.items.filter((item) => !withdrawn.has(item)))
+      next = queue.take(Number.POSITIVE_INFINITY)
+    }
+    const all = Array.from({ length: 4_000 }, (_, item) => item).filter((item) => item % 3 === 0)
+    expect(taken).toEqual(all.sort((a, b) => due(a) - due(b) || a - b))
   })
 })
 
