@@ -1,4 +1,5 @@
 import { type Exchange, flexible } from './exchange.ts'
+import { requireAllPartitions } from './partitionRefusals.ts'
 import { Refusal, Refusals, requireNone } from './refusal.ts'
 
 /** What a coordinator keeps. */
@@ -194,21 +195,7 @@ export const commitOffsets: Exchange<
       )
       .end()
   },
-  read(reader) {
-    const refusals = new Refusals()
-    reader.int32()
-    reader.list(() => {
-      reader.text()
-      reader.list(() => {
-        reader.int32()
-        refusals.note(reader.int16())
-        reader.end()
-      })
-      reader.end()
-    })
-    reader.end()
-    refusals.check()
-  },
+  read: requireAllPartitions,
 }
 
 /** LeaveGroup, since Kafka 3.2. */

@@ -1,4 +1,5 @@
 import { type Exchange, flexible } from './exchange.ts'
+import { requireAllPartitions } from './partitionRefusals.ts'
 import { Refusals, requireNone } from './refusal.ts'
 
 /** A producer as the transaction coordinator knows it. */
@@ -53,21 +54,7 @@ export const addPartitions: Exchange<
           .end(),
       )
       .end(),
-  read(reader) {
-    const refusals = new Refusals()
-    reader.int32()
-    reader.list(() => {
-      reader.text()
-      reader.list(() => {
-        reader.int32()
-        refusals.note(reader.int16())
-        reader.end()
-      })
-      reader.end()
-    })
-    reader.end()
-    refusals.check()
-  },
+  read: requireAllPartitions,
 }
 
 /** EndTxn, since Kafka 2.8. */
