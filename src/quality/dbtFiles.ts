@@ -128,7 +128,9 @@ function facts({ table }: Quality, { name, severity = 'block', allow }: Named): 
   const config = {
     severity: severity === 'block' ? 'error' : 'warn',
     // A share of the rows is not known to dbt, which counts failures alone.
-    ...(allow?.rows === undefined ? {} : { error_if: `>${allow.rows}`, warn_if: `>${allow.rows}` }),
+    ...(allow?.rows === undefined || allow.share !== undefined
+      ? {}
+      : { error_if: `>${allow.rows}`, warn_if: `>${allow.rows}` }),
   }
   return { name: testName(`${table} ${name}`), config }
 }
