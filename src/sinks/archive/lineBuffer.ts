@@ -1,4 +1,5 @@
 import { isJsonObject } from '../../codecs/jsonText.ts'
+import type { ReadAhead } from '../../runtime/readAhead.ts'
 import type { RecordFacts, RecordView } from '../../runtime/record.ts'
 import { headersText } from './archiveLines.ts'
 import { copyText, FixedText, viewOf, writeFixed } from './ascii.ts'
@@ -81,6 +82,28 @@ export class LineBuffer {
   }
 
   /**
+   * Writes the line of the record at hand, whose value must be one strict JSON object on one line, and says how long it is; 0, and nothing is written, where it is one of those
+   * that are rare: without a key, with headers, or with a long value.
+   */
+  appendPlain(records: ReadAhead): number {
+    const { at, buffer: source } = records
+    const keyLength = records.keyLengths[at] as number
+    const valueLength = records.valueLengths[at] as number
+    const isPlain = keyLength >= 0 && records.headersLengths[at] === 0
+    if (!isPlain || valueLength < 8 || valueLength > MOST_COPIED_HERE) return 0
+    const keyField = this.#fields.of(source, records.keyStarts[at] as number, keyLength)
+    this.#ensure(FRAME_BYTES + keyField.length + valueLength)
+    const start = this.#length
+    const buffer = this.#buffer
+    const view = this.#view
+    const keyAt = this.#head.write(records.offsets[at] as number, records.timestamps[at] as number, view, start)
+    const valueAt = writeFixed(VALUE, buffer, view, writeFixed(keyField, buffer, view, keyAt))
+    copyText(sourceView(source), records.valueStarts[at] as number, view, valueAt, valueLength)
+    this.#length = writeEnd(buffer, valueAt + valueLength)
+    return this.#length - start
+  }
+
+  /**
    * Writes the record's line in parts, for one that is too long to be there as a whole: its start goes behind what was written before, its value to `onPart` in slices of at most
    * 256 KiB, which are only good until that returns, and its end into a new buffer. Says how long it is.
    * @param onStart is called before the first slice, and has to `take` what was written until then
@@ -117,7 +140,8 @@ export class LineBuffer {
 
   /** Writes what stands before the value, with room for so many bytes behind it, and gives where they begin. */
   #writeStart(record: RecordView, valueBytes: number): number {
-    const keyField = record.keyLength < 0 ? NULL_KEY : this.#fields.of(record)
+    const { buffer: source, keyStart, keyLength } = record
+    const keyField = keyLength < 0 ? NULL_KEY : this.#fields.of(source, keyStart, keyLength)
     const headers = record.headersLength === 0 ? NOTHING : headersField(record)
     this.#ensure(FRAME_BYTES + keyField.length + headers.length + valueBytes)
     const buffer = this.#buffer
@@ -129,10 +153,8 @@ export class LineBuffer {
 
   #writeVerbatim({ buffer: source, valueStart, valueLength }: RecordView, start: number): number {
     const buffer = this.#buffer
-    const view = this.#view
-    const at = writeFixed(VALUE, buffer, view, start)
-    if (valueLength < 8 || valueLength > MOST_COPIED_HERE) source.copy(buffer, at, valueStart, valueStart + valueLength)
-    else copyText(sourceView(source), valueStart, view, at, valueLength)
+    const at = writeFixed(VALUE, buffer, this.#view, start)
+    source.copy(buffer, at, valueStart, valueStart + valueLength)
     return writeEnd(buffer, at + valueLength)
   }
 
