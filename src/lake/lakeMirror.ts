@@ -154,7 +154,9 @@ async function commitOf(
 ): Promise<PreparedCommit | null> {
   const name = fullName(lake)
   const live = (await readTable(client, name)) === null ? [] : await readLiveFiles(client, name)
-  const removed = live.filter(({ day }) => days.has(day)).map(({ path }) => path)
+  // Passes of before may have left a file of no day beside those of days.
+  const isStray = (day: number | null) => (day === null) !== (lake.day === null)
+  const removed = live.filter(({ day }) => days.has(day) || isStray(day)).map(({ path }) => path)
   const commit = await prepareCommit(client, place, lake, { added, removed }, at)
   await commit?.apply(client)
   return commit
