@@ -24,6 +24,8 @@ export interface FrameColumns {
   numbers(slot: number): Float64Array
   /** Texts. */
   texts(slot: number): readonly string[]
+  /** By row: the numbers that the texts of a field have, below 0 where one has none. Of the field that has this text in that row; null where texts have no numbers. */
+  numbersOf(text: string, row: number): Int32Array | null
 }
 
 /** Columns of so many frames of the schema: by WebAssembly, and where that is not to be had by a reader that takes one frame after the other. */

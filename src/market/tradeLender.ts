@@ -2,7 +2,7 @@ import type { z } from 'zod'
 import { type FrameColumns, frameColumns } from '../codecs/frameColumns.ts'
 import type { Fixed8 } from '../exact/decimal.ts'
 import type { Lender } from '../runtime/codec.ts'
-import { keep, Lent, lentProperty, place } from '../runtime/lent.ts'
+import { keep, Lent, lentProperty, numbersOf, place } from '../runtime/lent.ts'
 import type { ReadAhead } from '../runtime/readAhead.ts'
 import { type frameSchemas, marketFill, type TradeRules } from './frame.ts'
 import { unitsPerMs } from './timeUnit.ts'
@@ -71,7 +71,7 @@ class TradeFrames {
     const [prices, quantities] = [columns.numbers(slots.p), columns.numbers(slots.q)]
     const [symbols, fills] = [columns.texts(slots.s), columns.texts(slots.X)]
     const wanted = this.#rules.symbols
-    this.#trade.over(symbols, [
+    this.#trade.over(columns, symbols, [
       columns.numbers(slots.t),
       prices,
       quantities,
@@ -126,6 +126,7 @@ const noNumbers = new Float64Array(0)
 /** A trade as its columns have it. What its properties are is what those of a trade are, also for `Object.keys` and `JSON.stringify`. */
 class LentTrade extends Lent<Trade> {
   #at = 0
+  #columns: FrameColumns | null = null
   #symbols: readonly string[] = []
   #ids: Float64Array = noNumbers
   #prices: Float64Array = noNumbers
@@ -143,7 +144,12 @@ class LentTrade extends Lent<Trade> {
     Object.preventExtensions(this)
   }
 
-  over(symbols: readonly string[], [ids, prices, quantities, times, makers]: NumberColumns): void {
+  over(
+    columns: FrameColumns,
+    symbols: readonly string[],
+    [ids, prices, quantities, times, makers]: NumberColumns,
+  ): void {
+    this.#columns = columns
     this.#symbols = symbols
     this.#ids = ids
     this.#prices = prices
@@ -167,6 +173,10 @@ class LentTrade extends Lent<Trade> {
       tradeTime: this.#time,
       isBuyerMaker: this.#makers[this.#at] === 1,
     }
+  }
+
+  override [numbersOf](text: string): Int32Array | null {
+    return this.#columns?.numbersOf(text, this.#at) ?? null
   }
 
   get #symbol(): string {

@@ -63,6 +63,11 @@ export class WasmColumns {
     return this.#textsOf[slot] as readonly string[]
   }
 
+  numbersOf(text: string, row: number): Int32Array | null {
+    for (const { texts, slot } of this.#texts) if (texts[row] === text) return this.#memory.codes[slot] as Int32Array
+    return null
+  }
+
   read(buffer: Buffer, starts: Int32Array, lengths: Int32Array, first: number, last: number, firstRow = 0): void {
     const memory = this.#memory
     const from = firstRow + first
