@@ -144,8 +144,8 @@ export const plantedBugs: readonly PlantedBug[] = [
   {
     name: 'open and close are chosen by order of arrival',
     prover: 'simulation',
-    file: 'src/operators/ohlcv.ts',
-    from: 'if (tradeTime > this.closedAt || (tradeTime === this.closedAt && tradeId > this.closeId)) {',
+    file: 'src/operators/candleSum.ts',
+    from: 'if (tradeTime > last || (tradeTime === last && tradeId > (numbers[closeId] as number))) {',
     to: 'if (tradeTime > 0) {',
   },
   {
