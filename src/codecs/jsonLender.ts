@@ -75,6 +75,6 @@ class LentObject extends Lent<unknown> {
 
   override [numbersOf](text: string): Int32Array | null {
     const { columns, row } = this.#frame
-    return columns.numbersOf(text, row)
+    return columns.ordinalsOf(text, row)
   }
 }
