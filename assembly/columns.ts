@@ -17,6 +17,8 @@ export let layoutCount: i32 = 0
 export let closers: usize = 0
 /** Counts the numbers that are left to be read from their text: their cells hold a NaN with the place of the text in its low half. */
 export let oddNumbers: i32 = 0
+/** Counts the texts that are in no dictionary. */
+export let otherTexts: i32 = 0
 /** How far behind its cell in a column of texts the end of a text stands that is in no dictionary. */
 export let textEnds: usize = 0
 /** Where the next text goes whose escapes are resolved, and where the room for such ends. */
@@ -468,6 +470,7 @@ function readEscapedText(step: usize, row: usize, start: usize, end: usize): usi
 }
 
 function keepText(step: usize, row: usize, start: usize, end: usize): void {
+  otherTexts++
   const cell = <usize>load<u32>(step, COLUMN) + (row << 2)
   store<i32>(cell, ~(<i32>start))
   store<i32>(cell + textEnds, <i32>end)

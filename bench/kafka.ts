@@ -1,27 +1,30 @@
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
+import { intervals } from '../src/market/interval.ts'
 import { migrate } from '../src/sinks/postgres/migrate.ts'
 import { backlogPartitions, fillBacklog } from './kafka/backlog.ts'
 import { type BenchPlace, openBenchPlace } from './kafka/place.ts'
 import { poll } from './kafka/poll.ts'
 import { type Bench, countOf, runBench } from './kafka/runBench.ts'
-import { BenchWorker } from './kafka/workerProcess.ts'
+import { type BenchJob, BenchWorker } from './kafka/workerProcess.ts'
 
 const help = `npm run bench:kafka -- [--json] [--records N]
 
-A backlog in a Kafka topic of four partitions, through decoding, dedupe and windows, into 1m and 5m candles in PostgreSQL, committed exactly once: both
+A backlog in a Kafka topic of four partitions, through decoding, dedupe and windows, into candles in PostgreSQL, committed exactly once: both
 clients, with and without the archive of raw records, one and two worker processes. Everything runs on this machine; a broker is started unless
 KAFKA_BROKERS names one. Each run is whole processes: from their start to the last commit, processor time and memory of the workers alone.
 
-  --records N     in the backlog                                (10000000)
-  --clients LIST  which of wire,kafkajs                         (both)
-  --json          only the result, one line of JSON on stdout
+  --records N      in the backlog                                               (10000000)
+  --clients LIST   which of wire,kafkajs                                        (both)
+  --pipeline NAME  bench: candles of 1m and 5m; realtime: the main job, all six (bench)
+  --json           only the result, one line of JSON on stdout
 
   npm run bench:kafka -- --json | tail -1 | jq '.[] | {client, archive, workers, records_per_s}'`
 
 const clients = ['wire', 'kafkajs'] as const
 
 interface Measured {
+  readonly pipeline: BenchJob['pipeline']
   readonly client: (typeof clients)[number]
   readonly archive: boolean
   readonly workers: number
@@ -30,6 +33,12 @@ interface Measured {
   readonly cpu_s_per_million: number
   readonly rss_mb: number
   readonly first_row_s: number
+}
+
+/** The tables that count every trade, by pipeline. */
+const countingTables = {
+  bench: ['fact_realtime_trades_1m', 'fact_realtime_trades_5m'],
+  realtime: intervals.map((interval) => `fact_realtime_trades_${interval}`),
 }
 
 const topic = 'bench.trades'
@@ -44,14 +53,20 @@ const { values } = parseArgs({
     json: { type: 'boolean', default: false },
     records: { type: 'string', default: '10000000' },
     clients: { type: 'string', default: clients.join(',') },
+    pipeline: { type: 'string', default: 'bench' },
     help: { type: 'boolean', default: false },
   },
 })
 
-if (values.help) console.log(help)
-else await runBench(main)
+const pipeline = values.pipeline === 'bench' || values.pipeline === 'realtime' ? values.pipeline : null
 
-async function main({ cleanup }: Bench): Promise<void> {
+if (values.help) console.log(help)
+else if (pipeline === null) {
+  console.error(`--pipeline is bench or realtime, got ${values.pipeline}.`)
+  process.exitCode = 2
+} else await runBench((bench) => main(bench, pipeline))
+
+async function main({ cleanup }: Bench, pipeline: BenchJob['pipeline']): Promise<void> {
   const records = countOf('--records', values.records)
   const place = await openBenchPlace(cleanup)
   await place.makeTopic(topic, backlogPartitions)
@@ -60,12 +75,12 @@ async function main({ cleanup }: Bench): Promise<void> {
   say(`${records} records of ${valueBytes} bytes produced in ${Math.round((performance.now() - startedAt) / 1_000)} s`)
   const chosen = clients.filter((client) => values.clients.split(',').includes(client))
   // Before the first run nothing is compiled or in the cache of the file system, and that is nobody's figure.
-  await measure(place, 'wire', false, 1, records)
+  await measure(place, pipeline, 'wire', false, 1, records)
   const results: Measured[] = []
   for (const client of chosen) {
     for (const archive of [false, true]) {
       for (const workers of [1, 2]) {
-        const result = await measure(place, client, archive, workers, records)
+        const result = await measure(place, pipeline, client, archive, workers, records)
         say(JSON.stringify(result))
         results.push(result)
       }
@@ -76,6 +91,7 @@ async function main({ cleanup }: Bench): Promise<void> {
 
 async function measure(
   place: BenchPlace,
+  pipeline: BenchJob['pipeline'],
   client: Measured['client'],
   archive: boolean,
   workers: number,
@@ -90,7 +106,7 @@ async function measure(
     { length: workers },
     (_, index) =>
       new BenchWorker({
-        ...{ pipeline: 'bench', brokers: place.brokers, client, topic, group: name, instanceId: `worker-${index + 1}` },
+        ...{ pipeline, brokers: place.brokers, client, topic, group: name, instanceId: `worker-${index + 1}` },
         ...{ connection: place.connection, schema: name, checkpointMs, provisionalEveryMs: checkpointMs },
         archive: archive ? join(place.folder, name) : null,
       }),
@@ -116,9 +132,10 @@ async function measure(
     const reports = await Promise.all(started.map((worker) => worker.end('drain-and-close')))
     // With an archive, the work is done when the last object is stored.
     const took = archive ? seconds() : committed
-    await checkCandles(pool, records)
+    await checkCandles(pool, pipeline, records)
     const cpuSeconds = reports.reduce((sum, report) => sum + report.cpuSeconds, 0)
     return {
+      pipeline,
       client,
       archive,
       workers,
@@ -134,8 +151,12 @@ async function measure(
 }
 
 /** A figure of a run that lost or repeated something would be worth nothing. */
-async function checkCandles(pool: ReturnType<BenchPlace['pool']>, records: number): Promise<void> {
-  for (const table of ['fact_realtime_trades_1m', 'fact_realtime_trades_5m']) {
+async function checkCandles(
+  pool: ReturnType<BenchPlace['pool']>,
+  pipeline: BenchJob['pipeline'],
+  records: number,
+): Promise<void> {
+  for (const table of countingTables[pipeline]) {
     const { rows } = await pool.query<{ sum: string }>(`SELECT sum(trade_count) FROM ${table}`)
     if (Number(rows[0]?.sum) !== records) throw new Error(`${table} holds ${rows[0]?.sum} of ${records} trades`)
   }

@@ -15,12 +15,12 @@ export {
   type Fixed8,
   type Fixed16,
   formatFixed,
-  ProductSum,
   parseFixed8,
   subFixed8,
   toFixed8,
 } from './exact/decimal.ts'
 export { fixed8Schema } from './exact/fixed8Schema.ts'
+export { ProductSum } from './exact/productSum.ts'
 export type { OutletCount } from './host/outletCounts.ts'
 export { type FeedInto, type RunPipelineSettings, type RunSummary, runPipeline } from './host/runPipeline.ts'
 export type { RunStatus } from './host/runStatus.ts'
@@ -69,6 +69,7 @@ export {
 } from './operators/aggregateWindow.ts'
 export { type AsOfJoinOptions, asOfJoin } from './operators/asOfJoin.ts'
 export { type BatchFlushOptions, batchFlush } from './operators/batchFlush.ts'
+export type { TradeForOhlcv } from './operators/candleSum.ts'
 export { type CountWindowOptions, countWindow } from './operators/countWindow.ts'
 export { type DecodeOptions, decode } from './operators/decode.ts'
 export { type DedupeByRanges, type DedupeBySet, dedupe } from './operators/dedupe.ts'
@@ -89,7 +90,7 @@ export {
 export { type KeyedMoment, type KeyedOptions, type KeyedStep, keyed } from './operators/keyed.ts'
 export { type LookupCache, type LookupOptions, lookup } from './operators/lookup.ts'
 export { type MapAsyncOptions, mapAsync } from './operators/mapAsync.ts'
-export { type OhlcvOptions, ohlcv, type TradeForOhlcv } from './operators/ohlcv.ts'
+export { type OhlcvOptions, ohlcv } from './operators/ohlcv.ts'
 export { type RollupOptions, rollup } from './operators/rollup.ts'
 export { type SequenceOptions, sequence } from './operators/sequence.ts'
 export { type SessionWindowOptions, sessionWindow } from './operators/sessionWindow.ts'

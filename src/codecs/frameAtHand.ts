@@ -27,7 +27,7 @@ export class FrameAtHand implements FrameValues {
   }
 
   value({ kind, slot }: LeafPlan): string | Fixed8 | number | boolean {
-    if (kind === 'string') return this.columns.texts(slot)[this.row] as string
+    if (kind === 'string') return this.columns.texts(slot).at(this.row)
     const number = this.columns.numbers(slot)[this.row] as number
     return kind === 'boolean' ? number === 1 : number
   }

@@ -71,7 +71,7 @@ function cellOf(value: FieldPlan['value'], frame: FrameAtHand, slots: LeafPlan[]
   const { kind, slot } = value
   if (frame.isNull(slot)) return 'null'
   slots.push(value)
-  const cell = `c${slot}[frame.row]`
+  const cell = kind === 'string' ? `c${slot}.at(frame.row)` : `c${slot}[frame.row]`
   if (kind === 'boolean') return `${cell}===1`
   // A double that is a small int takes no memory of its own as one; -0 is none.
   return kind === 'int' ? `(${cell}===(${cell}|0)&&!Object.is(${cell},-0)?${cell}|0:${cell})` : cell

@@ -1,6 +1,6 @@
 import type { z } from 'zod'
 import type { FieldLayout } from './fieldLayout.ts'
-import type { FrameColumns } from './frameColumns.ts'
+import type { FrameColumns, TextColumn } from './frameColumns.ts'
 import type { LeafPlan } from './schemaPlan.ts'
 import { SchemaReader } from './schemaReader.ts'
 
@@ -14,7 +14,8 @@ export class ReaderColumns implements FrameColumns {
   readonly #reader: SchemaReader
   readonly #leaves: readonly LeafPlan[]
   readonly #numbers: readonly Float64Array[]
-  readonly #texts: readonly string[][]
+  /** By slot. */
+  readonly #texts: readonly ReaderTexts[]
   /** By their numbers less 1. The reader forgets some, and learns them again as others. */
   #seen: FieldLayout[] = []
 
@@ -23,7 +24,7 @@ export class ReaderColumns implements FrameColumns {
     this.#leaves = this.#reader.leaves
     this.layouts = new Uint8Array(rows)
     this.#numbers = this.#leaves.map(({ kind }) => new Float64Array(kind === 'string' ? 0 : rows))
-    this.#texts = this.#leaves.map(({ kind }) => (kind === 'string' ? new Array<string>(rows).fill('') : []))
+    this.#texts = this.#leaves.map(({ kind }) => new ReaderTexts(kind === 'string' ? rows : 0))
   }
 
   read(buffer: Buffer, starts: Int32Array, lengths: Int32Array, from: number, to: number, firstRow = 0): void {
@@ -51,8 +52,8 @@ export class ReaderColumns implements FrameColumns {
     return this.#numbers[slot] as Float64Array
   }
 
-  texts(slot: number): readonly string[] {
-    return this.#texts[slot] as readonly string[]
+  texts(slot: number): TextColumn {
+    return this.#texts[slot] as ReaderTexts
   }
 
   #readFrame(buffer: Buffer, start: number, length: number, i: number): number {
@@ -61,7 +62,7 @@ export class ReaderColumns implements FrameColumns {
     if (length < 0 || !(reader.readKnown(buffer, start, end) || reader.learn(buffer, start, end))) return 0
     const layout = reader.present as FieldLayout
     for (const { kind, slot } of this.#leaves) {
-      if (kind === 'string') (this.#texts[slot] as string[])[i] = reader.text(slot)
+      if (kind === 'string') this.#texts[slot]?.set(i, reader.text(slot))
       else {
         const value = kind === 'fixed8' ? reader.fixed8(slot) : reader.number(slot)
         if (typeof value === 'bigint') return 0
@@ -76,5 +77,24 @@ export class ReaderColumns implements FrameColumns {
     const known = this.#seen.indexOf(layout)
     if (known >= 0) return known + 1
     return this.#seen.length < mostNumbers ? this.#seen.push(layout) : 0
+  }
+}
+
+/** Texts of which none has a number. */
+class ReaderTexts implements TextColumn {
+  readonly ordinals: Int32Array
+  readonly #texts: string[]
+
+  constructor(rows: number) {
+    this.ordinals = new Int32Array(rows).fill(-1)
+    this.#texts = new Array<string>(rows).fill('')
+  }
+
+  at(row: number): string {
+    return this.#texts[row] as string
+  }
+
+  set(row: number, text: string): void {
+    this.#texts[row] = text
   }
 }

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import { BadRowError } from '../runtime/badRow.ts'
 import type { BinaryRow } from '../sinks/postgres/binaryRow.ts'
+import { dayFolder } from './icebergSchema.ts'
 import { fullName, type LakeColumn, type LakeRow, type LakeTable } from './lakeTable.ts'
 import { type ColumnChunk, ParquetColumn } from './parquet/parquetColumn.ts'
 import { parquetFile } from './parquet/parquetFile.ts'
@@ -100,7 +101,7 @@ export class DataFileWriter {
     this.rowCount = 0
     const body = parquetFile(chunks, rowCount)
     const sha256 = createHash('sha256').update(body).digest('hex')
-    const folder = day === null ? '' : `${this.#table.day}_day=${new Date(day * dayMs).toISOString().slice(0, 10)}/`
+    const folder = day === null ? '' : `${dayFolder(this.#table)}${new Date(day * dayMs).toISOString().slice(0, 10)}/`
     const byId = <V>(of: (chunk: ColumnChunk) => V | undefined) =>
       Object.fromEntries(
         chunks.flatMap(([, chunk], i) => {

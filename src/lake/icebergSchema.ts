@@ -66,3 +66,23 @@ export function specOf(table: LakeTable): IcebergSpec {
     fields: [{ name: `${table.day}_day`, transform: 'day', 'source-id': source, 'field-id': firstPartitionField }],
   }
 }
+
+/**
+ * @param path of a file that the table has
+ * @throws ConfigurationError where it is cut otherwise than the descriptor says
+ */
+export function checkCut(table: LakeTable, path: string): void {
+  if (path.startsWith(`data/${dayFolder(table)}`) && path.split('/').length === (table.day === null ? 2 : 3)) return
+  throw new ConfigurationError(
+    `lake table ${fullName(table)}: its files are cut ${wordOf(/^data\/(.+)_day=/.exec(path)?.[1] ?? null)}, and the descriptor would cut them ${wordOf(table.day)}. Give a table that is cut otherwise another name.`,
+  )
+}
+
+/** Where the files of a day are, before the day; empty in a table that is not cut. */
+export function dayFolder({ day }: LakeTable): string {
+  return day === null ? '' : `${day}_day=`
+}
+
+function wordOf(day: string | null): string {
+  return day === null ? 'by no day' : `by the day of ${day}`
+}

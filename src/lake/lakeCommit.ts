@@ -3,7 +3,7 @@ import type pg from 'pg'
 import { ConfigurationError, RetryableError } from '../runtime/errors.ts'
 import type { ObjectStore } from '../runtime/objectStore.ts'
 import type { DataFile } from './dataFile.ts'
-import { type IcebergSchema, schemasWith, specOf } from './icebergSchema.ts'
+import { checkCut, type IcebergSchema, schemasWith, specOf } from './icebergSchema.ts'
 import {
   type CommitFacts,
   type LiveFile,
@@ -90,6 +90,7 @@ export async function prepareCommit(
     )
   }
   const schemas = schemasWith(table, before?.schemas ?? [])
+  if (files[0] !== undefined) checkCut(table, files[0].path)
   const after: TableFacts = {
     uuid: before?.uuid ?? randomUUID(),
     location,

@@ -25,7 +25,7 @@ export interface LiveManifest {
 }
 
 /** The table, or null before its first commit. */
-export async function readTable(client: pg.ClientBase, name: string): Promise<TableFacts | null> {
+export async function readTable(client: Pick<pg.ClientBase, 'query'>, name: string): Promise<TableFacts | null> {
   const { rows } = await client.query<TableFacts>(
     'SELECT uuid, location, sequence::float8 AS sequence, schemas FROM lake_table WHERE name = $1',
     [name],
@@ -34,7 +34,7 @@ export async function readTable(client: pg.ClientBase, name: string): Promise<Ta
 }
 
 /** The files of the current snapshot, by day and path. */
-export async function readLiveFiles(client: pg.ClientBase, name: string): Promise<readonly LiveFile[]> {
+export async function readLiveFiles(client: Pick<pg.ClientBase, 'query'>, name: string): Promise<readonly LiveFile[]> {
   const { rows } = await client.query<LiveFile>(
     `SELECT path, day, row_count::float8 AS "rowCount", size_bytes::float8 AS "sizeBytes", sha256, null_counts AS "nullCounts", lower, upper,
             added::float8 AS added

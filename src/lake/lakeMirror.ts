@@ -1,10 +1,12 @@
 import { setImmediate } from 'node:timers/promises'
 import pg from 'pg'
+import { ConfigurationError } from '../runtime/errors.ts'
 import type { LakeCopy } from '../runtime/outlet.ts'
 import { BinaryRow } from '../sinks/postgres/binaryRow.ts'
 import { CopiedRows } from '../sinks/postgres/copiedRows.ts'
 import { copyOut } from '../sinks/postgres/copyOut.ts'
 import { type DataFile, DataFileWriter, rowsPerFile } from './dataFile.ts'
+import { checkCut, schemasWith } from './icebergSchema.ts'
 import { type LakePlace, type PreparedCommit, prepareCommit } from './lakeCommit.ts'
 import { readLiveFiles, readTable } from './lakeFacts.ts'
 import { decimalOf, fullName, type LakeTable, type LakeType, lakeTable } from './lakeTable.ts'
@@ -28,6 +30,10 @@ interface MirrorRow {
 /** One that was dropped stays in the lake as it was. */
 const mirrorsText = `SELECT table_name, lake_name, columns, key, day_column FROM lake_mirror WHERE to_regclass(quote_ident(table_name)) IS NOT NULL ORDER BY lake_name`
 
+const forgetDropped = `DELETE FROM lake_mirror WHERE lake_name = $1 AND to_regclass(quote_ident(table_name)) IS NULL`
+
+const otherText = `SELECT table_name FROM lake_mirror WHERE lake_name = $1 AND table_name <> $2`
+
 const isNoted = `SELECT FROM pg_trigger WHERE tgrelid = to_regclass(quote_ident($1)) AND tgname = 'lake_inserted'`
 
 const dayMs = 86_400_000
@@ -41,18 +47,28 @@ const takeDaysText = `DELETE FROM dirty_day WHERE $1::integer IS NULL OR day > d
 
 /**
  * Says that the lake has the table as well: from now on whoever writes to it says, in the same transaction, which days have changed, and the next commit has them. All that is there already counts as
- * changed. Said twice it changes nothing.
+ * changed. Said twice it changes nothing. A table of the lake whose table of PostgreSQL was dropped is taken over.
+ * @throws ConfigurationError where the lake has other columns there already, or another table, of which a pass could make nothing
  */
 export async function followInLake(
   client: Pick<pg.ClientBase, 'query'>,
   { table, lake }: { readonly table: string; readonly lake: LakeCopy },
 ): Promise<void> {
-  const columns = lake.columns.map(({ name, type, isOptional }) => [name, isOptional ? `${type}?` : type])
+  const columns = lake.columns.map(({ name, type, isOptional }) => [name, isOptional ? `${type}?` : type] as const)
+  const name = `${lake.namespace}.${lake.name}`
+  await requireRoom(client, described(name, columns, lake))
+  await client.query(forgetDropped, [name])
+  const { rows } = await client.query<{ table_name: string }>(otherText, [name, table])
+  if (rows[0] !== undefined) {
+    throw new ConfigurationError(
+      `toLake ${name}: the lake has the table ${rows[0].table_name} under that name. Give ${table} another name in the lake.`,
+    )
+  }
   const { rowCount } = await client.query(
     `INSERT INTO lake_mirror AS known (table_name, lake_name, columns, key, day_column) VALUES ($1, $2, $3, $4, $5)
      ON CONFLICT (table_name) DO UPDATE SET lake_name = excluded.lake_name, columns = excluded.columns, key = excluded.key, day_column = excluded.day_column
      WHERE (known.lake_name, known.columns, known.key, known.day_column) IS DISTINCT FROM (excluded.lake_name, excluded.columns, excluded.key, excluded.day_column)`,
-    [table, `${lake.namespace}.${lake.name}`, JSON.stringify(columns), lake.key, lake.day],
+    [table, name, JSON.stringify(columns), lake.key, lake.day],
   )
   // A table that was dropped and made again has lost what noted its changes.
   const noted = await client.query(isNoted, [table])
@@ -64,12 +80,27 @@ export async function readMirrors(client: pg.ClientBase): Promise<readonly LakeM
   const { rows } = await client.query<MirrorRow>(mirrorsText)
   return rows.map(({ table_name, lake_name, columns, key, day_column }) => ({
     table: table_name,
-    lake: lakeTable(lake_name, {
-      columns: Object.fromEntries(columns) as Readonly<Record<string, LakeType>>,
-      key,
-      ...(day_column === null ? {} : { day: day_column }),
-    }),
+    lake: described(lake_name, columns, { key, day: day_column }),
   }))
+}
+
+function described(
+  name: string,
+  columns: MirrorRow['columns'],
+  { key, day }: Pick<LakeCopy, 'key' | 'day'>,
+): LakeTable {
+  const types = Object.fromEntries(columns) as Readonly<Record<string, LakeType>>
+  return lakeTable(name, { columns: types, key, ...(day === null ? {} : { day }) })
+}
+
+/** Whoever begins a pipeline is told, and not the passes, which would stand still for all tables. */
+async function requireRoom(client: Pick<pg.ClientBase, 'query'>, lake: LakeTable): Promise<void> {
+  const name = fullName(lake)
+  const known = await readTable(client, name)
+  if (known === null) return
+  schemasWith(lake, known.schemas)
+  const [file] = await readLiveFiles(client, name)
+  if (file !== undefined) checkCut(lake, file.path)
 }
 
 /** Says that all of every followed table has changed, so that the next commit makes of the lake what PostgreSQL has. */
@@ -111,8 +142,11 @@ export class LakeMirrors {
     if (rows.length === 0) return
     this.#mirrors ??= await readMirrors(client)
     const changed = Map.groupBy(rows, ({ table }) => table)
+    // The whole is no day of a table that is cut, and a day says nothing of one that is not: it was noted before the table was cut as it is now, or of a row that is of no day.
+    const isOf = ({ lake }: LakeMirror, day: number | null) =>
+      lake.day === null ? day === null : day !== null && Number.isFinite(day)
     for (const mirror of this.#mirrors) {
-      const days = new Set(changed.get(mirror.table)?.map(({ day }) => day))
+      const days = new Set(changed.get(mirror.table)?.flatMap(({ day }) => (isOf(mirror, day) ? [day] : [])))
       for (const day of [...days].sort((a, b) => (a ?? 0) - (b ?? 0))) await this.#makeDay(mirror, day)
     }
   }

@@ -1,5 +1,5 @@
 import type { z } from 'zod'
-import { type FrameColumns, frameColumns } from '../codecs/frameColumns.ts'
+import { type FrameColumns, frameColumns, type TextColumn } from '../codecs/frameColumns.ts'
 import type { Fixed8 } from '../exact/decimal.ts'
 import type { Lender } from '../runtime/codec.ts'
 import { keep, Lent, lentProperty, place } from '../runtime/lent.ts'
@@ -15,22 +15,25 @@ import type { Market, MarketEvent, Trade } from './trade.ts'
 export class TradeLender implements Lender<MarketEvent> {
   /** The kind that came last stands first: a log mostly has one. */
   readonly #kinds: TradeFrames[]
-  /** By row: what lends its trade; null where nothing does. */
-  readonly #lenders: (TradeFrames | null)[]
+  /** The same by their numbers less 1. */
+  readonly #byNumber: readonly TradeFrames[]
+  /** By row: the number of those that lend its trade; 0 where none does. */
+  readonly #lenders: Uint8Array
 
   constructor(schemas: ReturnType<typeof frameSchemas>, rules: TradeRules, rows: number) {
-    this.#lenders = new Array<TradeFrames | null>(rows).fill(null)
-    this.#kinds = [
-      new TradeFrames(schemas.combined, 'data.', rules, rows),
-      new TradeFrames(schemas.bare, '', rules, rows),
+    this.#lenders = new Uint8Array(rows)
+    this.#byNumber = [
+      new TradeFrames(1, schemas.combined, 'data.', rules, rows),
+      new TradeFrames(2, schemas.bare, '', rules, rows),
     ]
+    this.#kinds = [...this.#byNumber]
   }
 
   read(ahead: ReadAhead): void {
     const lenders = this.#lenders
     const from = ahead.firstRow + ahead.at
     const to = ahead.firstRow + ahead.count
-    lenders.fill(null, from, to)
+    lenders.fill(0, from, to)
     let left = to - from
     for (const frames of [...this.#kinds]) {
       if (left === 0) break
@@ -40,12 +43,13 @@ export class TradeLender implements Lender<MarketEvent> {
   }
 
   lend(row: number): MarketEvent | undefined {
-    return this.#lenders[row]?.lend(row)
+    return this.#byNumber[(this.#lenders[row] as number) - 1]?.lend(row)
   }
 }
 
 /** Frames of one kind, and the trade of the one that is lent. */
 class TradeFrames {
+  readonly #number: number
   readonly #schema: z.ZodType
   readonly #prefix: '' | 'data.'
   readonly #rules: TradeRules
@@ -53,7 +57,8 @@ class TradeFrames {
   #opened: OpenColumns | null = null
   readonly #trade: LentTrade
 
-  constructor(schema: z.ZodType, prefix: '' | 'data.', rules: TradeRules, rows: number) {
+  constructor(number: number, schema: z.ZodType, prefix: '' | 'data.', rules: TradeRules, rows: number) {
+    this.#number = number
     this.#schema = schema
     this.#rows = rows
     this.#prefix = prefix
@@ -62,22 +67,18 @@ class TradeFrames {
   }
 
   /** Gives how many were read, and notes by row that these frames lend its trade. */
-  read(ahead: ReadAhead, lenders: (TradeFrames | null)[]): number {
+  read(ahead: ReadAhead, lenders: Uint8Array): number {
     const { buffer, valueStarts, valueLengths, at, count, firstRow } = ahead
-    this.#opened ??= openColumns(this.#schema, this.#prefix, this.#rows)
+    this.#opened ??= this.#open()
     const { columns, slots } = this.#opened
     columns.read(buffer, valueStarts, valueLengths, at, count, firstRow)
     const { layouts } = columns
     const [prices, quantities] = [columns.numbers(slots.p), columns.numbers(slots.q)]
     const [symbols, fills] = [columns.texts(slots.s), columns.texts(slots.X)]
+    const { ordinals } = symbols
     const wanted = this.#rules.symbols
-    this.#trade.over(symbols, [
-      columns.numbers(slots.t),
-      prices,
-      quantities,
-      columns.numbers(slots.T),
-      columns.numbers(slots.m),
-    ])
+    let symbol = noOrdinal
+    let isWanted = wanted === null
     let read = 0
     let layout = 0
     let isPlain = false
@@ -92,10 +93,22 @@ class TradeFrames {
         isPlain = !columns.has(layout, slots.fill) && !columns.has(layout, slots.epoch)
         saysFill = columns.has(layout, slots.X)
       }
-      if (!isPlain || prices[row] === 0 || quantities[row] === 0 || (saysFill && fills[row] !== marketFill)) continue
-      if (wanted === null || wanted.has(symbols[row] as string)) lenders[row] = this
+      if (!isPlain || prices[row] === 0 || quantities[row] === 0 || (saysFill && fills.at(row) !== marketFill)) continue
+      if (wanted !== null && (symbol < 0 || ordinals[row] !== symbol)) {
+        symbol = ordinals[row] as number
+        isWanted = wanted.has(symbols.at(row))
+      }
+      if (isWanted) lenders[row] = this.#number
     }
     return read
+  }
+
+  #open(): OpenColumns {
+    const opened = openColumns(this.#schema, this.#prefix, this.#rows)
+    const { columns, slots } = opened
+    const numbers = [slots.t, slots.p, slots.q, slots.T, slots.m].map((slot) => columns.numbers(slot))
+    this.#trade.over(columns.texts(slots.s), numbers as unknown as NumberColumns)
+    return opened
   }
 
   lend(row: number): Trade {
@@ -122,11 +135,14 @@ function openColumns(schema: z.ZodType, prefix: '' | 'data.', rows: number): Ope
 type NumberColumns = readonly [t: Float64Array, p: Float64Array, q: Float64Array, T: Float64Array, m: Float64Array]
 
 const noNumbers = new Float64Array(0)
+const noTexts: TextColumn = { at: () => '', ordinals: new Int32Array(0) }
+/** Of a text that has none. */
+const noOrdinal = -1
 
 /** A trade as its columns have it. What its properties are is what those of a trade are, also for `Object.keys` and `JSON.stringify`. */
 class LentTrade extends Lent<Trade> {
   #at = 0
-  #symbols: readonly string[] = []
+  #symbols: TextColumn = noTexts
   #ids: Float64Array = noNumbers
   #prices: Float64Array = noNumbers
   #quantities: Float64Array = noNumbers
@@ -143,7 +159,7 @@ class LentTrade extends Lent<Trade> {
     Object.preventExtensions(this)
   }
 
-  over(symbols: readonly string[], [ids, prices, quantities, times, makers]: NumberColumns): void {
+  over(symbols: TextColumn, [ids, prices, quantities, times, makers]: NumberColumns): void {
     this.#symbols = symbols
     this.#ids = ids
     this.#prices = prices
@@ -170,7 +186,7 @@ class LentTrade extends Lent<Trade> {
   }
 
   get #symbol(): string {
-    return this.#symbols[this.#at] as string
+    return this.#symbols.at(this.#at)
   }
 
   get #time(): number {

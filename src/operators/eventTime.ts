@@ -10,6 +10,7 @@ import { plainState } from '../runtime/plainState.ts'
 import type { SavedOperator } from '../runtime/savedState.ts'
 import { Span, SpanTime } from '../runtime/span.ts'
 import { spanning } from '../runtime/spanning.ts'
+import { isEventMs, notEventMs } from './eventMs.ts'
 import { type HeldValue, LeapGuard, type SavedGuard } from './leapGuard.ts'
 
 /** Where `eventTime` finds the time of a value, and how far it trusts it. */
@@ -107,7 +108,7 @@ export function eventTime<T>(options: EventTimeOptions<T>): MonoTypeOperatorFunc
 
     /** True where nothing is due by the time that the value moves to. */
     function isQuiet(value: T, at: number, newest: number, quietUntil: number): boolean {
-      if (!Number.isSafeInteger(at) || isOfThePast?.(value) === true) return false
+      if (!isEventMs(at) || isOfThePast?.(value) === true) return false
       if (maxAdvanceMs !== undefined && at > newest + maxAdvanceMs) return false
       return at <= newest || at - maxOutOfOrdernessMs - 1 < quietUntil
     }
@@ -115,9 +116,9 @@ export function eventTime<T>(options: EventTimeOptions<T>): MonoTypeOperatorFunc
     return {
       onValue(value) {
         const at = of(value)
-        if (!Number.isSafeInteger(at)) {
+        if (!isEventMs(at)) {
           refusePromise(`${name}: of`, at)
-          out.reject('no-event-time', `its event time is ${at}, not a whole number of ms`)
+          out.reject('no-event-time', notEventMs(at))
           return
         }
         // It has had its say about time when it came first.

@@ -8,6 +8,7 @@ import type { OperatorSpec } from '../runtime/operator.ts'
 import { checkOptions, needed, type OptionRules, optional } from '../runtime/options.ts'
 import { stateful } from '../runtime/stateful.ts'
 import { TimerQueue } from '../runtime/timerQueue.ts'
+import { isEventMs, notEventMs } from './eventMs.ts'
 import { keyOf } from './keyOf.ts'
 import { Lateness } from './lateness.ts'
 import { LentInWindow } from './lentInWindow.ts'
@@ -176,9 +177,9 @@ export function hoppingWindow<T>(options: HoppingWindowOptions<T>): OperatorFunc
     return {
       onValue(value) {
         const at = of === undefined ? out.valueTime() : of(value)
-        if (!Number.isSafeInteger(at)) {
+        if (!isEventMs(at)) {
           refusePromise(`${name}: of`, at)
-          out.reject('no-event-time', `${name}: its event time is ${at}, not a whole number of ms`)
+          out.reject('no-event-time', `${name}: ${notEventMs(at)}`)
           return
         }
         const key = keyOf(by, value, name)

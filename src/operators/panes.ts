@@ -10,7 +10,8 @@ export function paneMs({ sizeMs, hopMs }: Hops): number {
 /** The starts of the windows that hold what begins at `start`, from the first on. */
 export function startsOver(start: number, { sizeMs, hopMs }: Hops): number[] {
   const starts: number[] = []
-  for (let one = Math.floor(start / hopMs) * hopMs; one > start - sizeMs; one -= hopMs) starts.unshift(one)
+  const first = (Math.floor((start - sizeMs) / hopMs) + 1) * hopMs
+  for (let one = first; one <= start; one += hopMs) starts.push(one)
   return starts
 }
 

@@ -8,6 +8,7 @@ import { checkOptions, needed, type OptionRules, optional } from '../runtime/opt
 import { plainState } from '../runtime/plainState.ts'
 import { stateful } from '../runtime/stateful.ts'
 import { Arrivals } from './arrivals.ts'
+import { isEventMs, notEventMs } from './eventMs.ts'
 import { HeldInOrder } from './heldInOrder.ts'
 import { keyOf } from './keyOf.ts'
 import { Lateness } from './lateness.ts'
@@ -143,9 +144,9 @@ export function sessionWindow<T>(options: SessionWindowOptions<T>): OperatorFunc
           out.wakeAt(nextWake())
         } else {
           const at = of === undefined ? out.valueTime() : of(value)
-          if (!Number.isSafeInteger(at)) {
+          if (!isEventMs(at)) {
             refusePromise(`${name}: of`, at)
-            out.reject('no-event-time', `${name}: its event time is ${at}, not a whole number of ms`)
+            out.reject('no-event-time', `${name}: ${notEventMs(at)}`)
             return
           }
           const key = keyOf(by, value, name)

@@ -1,5 +1,6 @@
 import { refusePromise } from '../runtime/atOnce.ts'
 import type { Output } from '../runtime/operator.ts'
+import { isEventMs, notEventMs } from './eventMs.ts'
 
 /**
  * The event time of a value that has come in time; null for one that was set aside, as `no-event-time` where it has none that is a whole number, and as `late` where the
@@ -8,9 +9,9 @@ import type { Output } from '../runtime/operator.ts'
  */
 export function timelyAt<T>(out: Output<never>, name: string, value: T, of?: (value: T) => number): number | null {
   const at = of === undefined ? out.valueTime() : of(value)
-  if (!Number.isSafeInteger(at)) {
+  if (!isEventMs(at)) {
     refusePromise(`${name}: of`, at)
-    out.reject('no-event-time', `${name}: its event time is ${at}, not a whole number of ms`)
+    out.reject('no-event-time', `${name}: ${notEventMs(at)}`)
     return null
   }
   const { watermark } = out

@@ -12,6 +12,7 @@ import type { SavedOperator } from '../runtime/savedState.ts'
 import { type Lending, Span } from '../runtime/span.ts'
 import { spanning } from '../runtime/spanning.ts'
 import { TimerQueue } from '../runtime/timerQueue.ts'
+import { isEventMs, notEventMs } from './eventMs.ts'
 import { Hole, OpenHoles } from './holes.ts'
 import { keyOf } from './keyOf.ts'
 import { Lateness } from './lateness.ts'
@@ -181,9 +182,9 @@ export function tumblingWindow<T>(options: TumblingWindowOptions<T>): OperatorFu
 
     function put(value: T): void {
       const at = of === undefined ? out.valueTime() : of(value)
-      if (!Number.isSafeInteger(at)) {
+      if (!isEventMs(at)) {
         refusePromise(`${name}: of`, at)
-        out.reject('no-event-time', `${name}: its event time is ${at}, not a whole number of ms`)
+        out.reject('no-event-time', `${name}: ${notEventMs(at)}`)
         return
       }
       const key = keyOf(by, value, name)
@@ -237,7 +238,7 @@ export function tumblingWindow<T>(options: TumblingWindowOptions<T>): OperatorFu
     /** The window that takes the value and has nothing to say about it; undefined where there is none. */
     function quietWindow(value: T, eventTime: number, watermark: number): Window | undefined {
       const at = of === undefined ? eventTime : of(value)
-      if (!Number.isSafeInteger(at) || (isProvisional !== undefined && isProvisional(value) !== false)) return undefined
+      if (!isEventMs(at) || (isProvisional !== undefined && isProvisional(value) !== false)) return undefined
       const key = by(value)
       // Many values in a row are of one window.
       if (atHand?.key === key && at >= atHand.start && at < atHand.end) return atHand

@@ -4,6 +4,7 @@ import type { OperatorSpec } from '../runtime/operator.ts'
 import { checkOptions, needed, type OptionRules, optional } from '../runtime/options.ts'
 import { plainState } from '../runtime/plainState.ts'
 import { stateful } from '../runtime/stateful.ts'
+import { isEventMs, notEventMs } from './eventMs.ts'
 import { UpstreamMarks } from './upstreamMarks.ts'
 
 /** Where `upstreamTime` finds the time of a value, and whose markers it waits for. */
@@ -76,8 +77,8 @@ export function upstreamTime<T>(options: UpstreamTimeOptions<T>): MonoTypeOperat
           unmarked += 1
           if (unmarked > maxUnmarked) throw noMarkers(name, maxUnmarked)
         }
-        if (Number.isSafeInteger(at)) out.pass(at, value, Number.NEGATIVE_INFINITY)
-        else out.reject('no-event-time', `its event time is ${at}, not a whole number of ms`)
+        if (isEventMs(at)) out.pass(at, value, Number.NEGATIVE_INFINITY)
+        else out.reject('no-event-time', notEventMs(at))
       },
       onMarker(marker) {
         isMarked = true

@@ -5,7 +5,7 @@ import { keyOf, namedColumns } from './contract.ts'
 import { quotedLiteral } from './dbtLiteral.ts'
 import type { Quality } from './quality.ts'
 import { isRowExpectation, type RowExpectation, rowCondition } from './rowConditions.ts'
-import { Scope } from './scope.ts'
+import { comparedType, Scope } from './scope.ts'
 import { SqlParameters } from './sqlParameters.ts'
 import { yamlText } from './yamlText.ts'
 
@@ -128,7 +128,9 @@ function facts({ table }: Quality, { name, severity = 'block', allow }: Named): 
   const config = {
     severity: severity === 'block' ? 'error' : 'warn',
     // A share of the rows is not known to dbt, which counts failures alone.
-    ...(allow?.rows === undefined ? {} : { error_if: `>${allow.rows}`, warn_if: `>${allow.rows}` }),
+    ...(allow?.rows === undefined || allow.share !== undefined
+      ? {}
+      : { error_if: `>${allow.rows}`, warn_if: `>${allow.rows}` }),
   }
   return { name: testName(`${table} ${name}`), config }
 }
@@ -160,7 +162,7 @@ class DbtScope extends Scope {
 
   override typeOf(column: string): string {
     const type = this.quality.columns[column]?.type
-    if (type !== undefined) return type
+    if (type !== undefined) return comparedType(type)
     throw new ConfigurationError(
       `quality ${this.quality.name}: dbt compares values of ${column} and needs its type; say it in columns: { ${column}: { type: 'numeric' } }`,
     )

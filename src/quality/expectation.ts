@@ -164,6 +164,8 @@ export interface Equals extends AnyExpectation {
   readonly otherOnly?: Condition
   /** `fail` where a row of the other table that is missing here is a failure, `ignore` unless told. */
   readonly missing?: 'fail' | 'ignore'
+  /** `fail` where a row that the other table does not have is a failure, `ignore` unless told. */
+  readonly extra?: 'fail' | 'ignore'
   /** `error` where the other table must have rows for the window; `none` unless told, which the result then says. */
   readonly nothingToCompare?: 'error' | 'none'
 }

@@ -139,6 +139,7 @@ export const expectation = z.discriminatedUnion('kind', [
       .max(100),
     otherOnly: condition.optional(),
     missing: z.enum(['fail', 'ignore']).optional(),
+    extra: z.enum(['fail', 'ignore']).optional(),
     nothingToCompare: z.enum(['error', 'none']).optional(),
   }),
   z.strictObject({

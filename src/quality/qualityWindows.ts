@@ -46,9 +46,10 @@ export async function qualityWindows(
   return windows
 }
 
-/** How many rows are in no window, whatever the range, because they have no key or no time: no expectation looks at them. */
+/** How many rows are in no window, whatever the range, because they have no key or no time, or one that is infinite: no expectation looks at them. */
 export async function countUnplaced(client: pg.ClientBase, { table, by, time }: Quality): Promise<number> {
-  const isUnplaced = [...by, time].map((column) => `${quoteIdentifier(column)} IS NULL`).join(' OR ')
+  const isNull = [...by, time].map((column) => `${quoteIdentifier(column)} IS NULL`)
+  const isUnplaced = [...isNull, `${quoteIdentifier(time)}::text IN ('infinity', '-infinity')`].join(' OR ')
   const { rows } = await client.query<{ count: number }>(
     `SELECT count(*)::float8 AS count FROM ${quoteIdentifier(table)} WHERE ${isUnplaced}`,
   )

@@ -63,7 +63,7 @@ export function rowCondition(
       return plain(`r.${quoteIdentifier(expectation.column)} IS NOT NULL`)
     case 'acceptedValues': {
       const { column, values } = expectation
-      const list = `${parameters.add(values.map(String))}::text[]::${arrayOf(scope.typeOf(column))}`
+      const list = `${parameters.add(values.map(String))}::text[]::${scope.typeOf(column)}[]`
       return ofValues(expectation, [column], `r.${quoteIdentifier(column)} = ANY (${list})`)
     }
     case 'range': {
@@ -182,9 +182,4 @@ function finite(
     const test = ends.map((end) => `${value} ${within[end]}`).join(' AND ')
     return [mayBeNull ? `(${value} IS NULL OR ${test})` : test]
   })
-}
-
-function arrayOf(type: string): string {
-  // A length or precision would cut the values that are compared.
-  return `${type.replace(/\(.*?\)/, '')}[]`
 }

@@ -42,10 +42,11 @@ export class Scope {
     return quoteIdentifier(this.quality.time)
   }
 
+  /** The type in which values are compared with those of a column. */
   typeOf(column: string): string {
     const found = this.columns.get(column)
     if (found === undefined) throw new Error(`bug: column ${column} was not looked up`)
-    return found.type
+    return comparedType(found.type)
   }
 
   /** The windows as rows: n, by0…, "from", "to" and their key as JSON. */
@@ -120,4 +121,11 @@ export class Scope {
 /** The key of a window as JSON, its columns in the order of the quality. */
 export function keyText({ by }: Quality, { key }: QualityWindow): string {
   return JSON.stringify(Object.fromEntries(by.map((column) => [column, key[column]])))
+}
+
+/** Without its length or precision, which would cut or round what a column is compared with. */
+export function comparedType(type: string): string {
+  const bare = type.replace(/\(.*?\)/, '')
+  // Of these a type without a length has the length 1.
+  return bare === 'character' ? 'bpchar' : bare === 'bit' ? 'varbit' : bare
 }

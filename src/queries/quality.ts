@@ -51,7 +51,7 @@ export interface QualityReport {
   readonly problems: readonly StoredWindow[]
   /** How many there are. */
   readonly problemCount: number
-  /** Of any run, not released yet; newest first. */
+  /** Of any run, not released yet: those that block first, then the newest. */
   readonly quarantine: readonly QuarantinedRow[]
   /** How many there are. */
   readonly quarantineCount: number
@@ -84,7 +84,7 @@ ORDER BY array_position(ARRAY['error', 'fail', 'warn', 'none'], state), expectat
 const quarantine = `
 SELECT expectation, reason, severity, "row"::text AS row, expected::text AS expected, copies::float8 AS copies, run_id AS "runId", last_run_id AS "lastRunId",
   (extract(epoch FROM found_at) * 1000)::float8 AS "foundAt", count(*) OVER ()::float8 AS count
-FROM quarantine WHERE quality = $1 AND released_at IS NULL ORDER BY found_at DESC, expectation, window_from, row_hash LIMIT $2`
+FROM quarantine WHERE quality = $1 AND released_at IS NULL ORDER BY severity, found_at DESC, expectation, window_from, row_hash LIMIT $2`
 
 /** What the checks of each quality came to, by name. */
 export async function readQuality(client: pg.ClientBase, range: ReportRange): Promise<readonly QualityReport[]> {

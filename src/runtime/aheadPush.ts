@@ -1,8 +1,9 @@
+import type { RecordTap } from './archiveTap.ts'
 import { setRunning } from './currentTask.ts'
 import type { AnyNode } from './operatorNode.ts'
 import { atRest, open } from './provenance.ts'
 import type { ReadAhead } from './readAhead.ts'
-import type { RecordTap, RecordView } from './record.ts'
+import type { RecordView } from './record.ts'
 import { Span } from './span.ts'
 import type { StreamTask } from './streamTask.ts'
 import type { TaskInputs } from './taskInputs.ts'
@@ -164,10 +165,8 @@ export class AheadPush {
     provenance.end()
     this.#count(ahead, input, at, ahead.at + 1)
     if (archive === null || task.hasFailed) return
-    for (ahead.at = at; ; ahead.at += 1) {
-      archive.append(ahead.show(), facts)
-      if (ahead.at === end - 1) break
-    }
+    ahead.at = at
+    archive.appendAll(ahead, end, facts)
   }
 
   /** Has the failures told in the order of the records, each as the doing of its own. The last record is at hand then, or the one at which the task has failed. */

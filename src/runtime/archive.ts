@@ -1,5 +1,6 @@
 import type { ArchivedObject, TaskId } from './checkpoint.ts'
 import type { Clock } from './clock.ts'
+import type { ReadAhead } from './readAhead.ts'
 import type { RecordFacts, RecordView } from './record.ts'
 
 /** The `objects` that have become durable since the last take, and the `nextOffset` where the archive would go on after them. */
@@ -15,6 +16,8 @@ export interface ArchiveProgress {
 export interface ArchiveWriter {
   /** Takes the record in (copies it), with what is known about its bytes. Synchronous; consecutive from the offset that the writer was opened at. */
   append(record: RecordView, facts?: RecordFacts): void
+  /** Takes records in that were read ahead, from the one at hand up to the one before `end`, which is at hand then. What is known holds for the bytes of each. */
+  appendAll(records: ReadAhead, end: number, facts: RecordFacts): void
   /** True while what was appended piles up because it is not packed as fast as it comes. */
   readonly isBehind: boolean
   /** Resolves once that is no longer so, packing failed, or the signal fires. Takes a moment where the processor is busy, and no longer. */

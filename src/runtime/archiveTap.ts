@@ -1,9 +1,17 @@
 import type { ArchiveWriter } from './archive.ts'
 import type { ArchivedObject } from './checkpoint.ts'
+import type { ReadAhead } from './readAhead.ts'
 import type { RecordFacts, RecordView } from './record.ts'
 
+/** Takes in records behind their push. */
+export interface RecordTap {
+  append(record: RecordView, facts: RecordFacts): void
+  /** The same of records that were read ahead, from the one at hand up to the one before `end`, which is at hand then. The facts are of each. */
+  appendAll(records: ReadAhead, end: number, facts: RecordFacts): void
+}
+
 /** The archive of one input in one task: at or behind where the task stands, because an object spans many checkpoints. */
-export class ArchiveTap {
+export class ArchiveTap implements RecordTap {
   readonly writer: ArchiveWriter
   readonly #input: number
   /** The first offset that it has not been given. */
@@ -24,6 +32,15 @@ export class ArchiveTap {
     if (record.offset < this.#from) return
     this.writer.append(record, facts)
     this.#from = record.offset + 1
+  }
+
+  /** Takes in those of the records that it does not have. */
+  appendAll(records: ReadAhead, end: number, facts: RecordFacts): void {
+    const { offsets } = records
+    while (records.at < end - 1 && (offsets[records.at] as number) < this.#from) records.at += 1
+    if ((offsets[records.at] as number) < this.#from) return
+    this.writer.appendAll(records, end, facts)
+    this.#from = (offsets[end - 1] as number) + 1
   }
 
   /** The input has nothing below this offset any more. */

@@ -15,6 +15,8 @@ export const steadyClock: Clock = {
   sleep: (ms, signal) => systemClock.sleep(ms, signal),
 }
 
+const longestTimerMs = 2 ** 31 - 1
+
 /** The clock of the machine, for everything that does not simulate time. */
 export const systemClock: Clock = {
   now: () => Date.now(),
@@ -26,7 +28,13 @@ export const systemClock: Clock = {
         signal?.removeEventListener('abort', done)
         resolve()
       }
-      const timer = setTimeout(done, ms)
+      let timer: NodeJS.Timeout
+      // One that is asked to wait for longer than 24 days goes off at once.
+      const wait = (left: number) => {
+        const piece = Math.min(left, longestTimerMs)
+        timer = setTimeout(() => (left > piece ? wait(left - piece) : done()), piece)
+      }
+      wait(ms)
       signal?.addEventListener('abort', done, { once: true })
     }),
 }

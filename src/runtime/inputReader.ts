@@ -37,8 +37,8 @@ export class InputReader {
   readonly #options: InputReaderOptions
   /** Inputs whose record is there, but not yet known to have no note. */
   readonly #lookups: number[] = []
-  /** Inputs whose record has to be read, because the one before went. */
-  readonly #unread: Set<number>
+  /** By input: whether its record has to be read, because the one before went. No set: adding and deleting at each record would leave its tables as garbage, one referring to the next. */
+  readonly #isUnread: boolean[]
   #mergeNotes: MergeNote[] = []
   /** Of one fetch: less where many inputs hold some at the same time. */
   readonly #fetchBytes: number
@@ -51,7 +51,7 @@ export class InputReader {
     this.#merge = options.merge
     this.#notes = options.notes
     this.#options = options
-    this.#unread = new Set(options.cursors.keys())
+    this.#isUnread = options.cursors.map(() => true)
   }
 
   /**
@@ -62,9 +62,10 @@ export class InputReader {
   next(nextOffsets: readonly number[], skipTo: (offset: number, input: number) => void): number {
     const merge = this.#merge
     if (merge === null) return this.#advance(0, nextOffsets, skipTo) ? 0 : -1
-    for (const input of this.#unread) {
-      if (!this.#advance(input, nextOffsets, skipTo)) continue
-      this.#unread.delete(input)
+    const isUnread = this.#isUnread
+    for (let input = 0; input < isUnread.length; input += 1) {
+      if (isUnread[input] !== true || !this.#advance(input, nextOffsets, skipTo)) continue
+      isUnread[input] = false
       const { view } = this.cursors[input] as InputCursor
       const { offset, timestamp } = view
       const note = this.#notes === null ? null : this.#notes.known(input, offset)
@@ -85,7 +86,7 @@ export class InputReader {
   take(input: number, nextOffsets: readonly number[]): void {
     if (this.#merge === null) return
     const note = this.#merge.take(input, nextOffsets)
-    this.#unread.add(input)
+    this.#isUnread[input] = true
     if (note !== null) this.#mergeNotes.push(note)
   }
 
@@ -113,7 +114,7 @@ export class InputReader {
       return true
     }
     const first = merge.readingFirst(nextOffsets)
-    const wanted = first >= 0 ? [first] : [...this.cursors.keys()].filter((input) => this.#unread.has(input))
+    const wanted = first >= 0 ? [first] : [...this.cursors.keys()].filter((input) => this.#isUnread[input] === true)
     const cursors = wanted.map((input) => this.cursors[input] as InputCursor)
     // One that was waited for in the background may have come meanwhile.
     if (cursors.some(({ isAtHand }) => isAtHand)) return true
@@ -129,7 +130,7 @@ export class InputReader {
     let isFound = false
     for (const [input, cursor] of this.cursors.entries()) {
       const { idleAfterMs } = cursor.input
-      if (cursor.isIdle || idleAfterMs === undefined || !this.#unread.has(input) || cursor.isAtHand) continue
+      if (cursor.isIdle || idleAfterMs === undefined || this.#isUnread[input] !== true || cursor.isAtHand) continue
       if (now - cursor.lastRecordAt < idleAfterMs || !(await cursor.hasNoMore(nextOffsets[input] as number))) continue
       // It may have come while the log was asked.
       if (cursor.isAtHand) continue

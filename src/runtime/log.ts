@@ -1,4 +1,5 @@
 import type { RecordHeader, RecordView } from './record.ts'
+import type { RecordColumns } from './recordColumns.ts'
 
 /**
  * Consecutive records of one partition in one buffer, valid until the next fetch on the reader that gave it.
@@ -13,6 +14,11 @@ export interface RecordBatch {
   readonly leaderEpochs?: readonly LeaderEpochStart[]
   /** Moves `view` to the next record; false when there is none left. Throws `CorruptRecordError` on broken bytes. */
   read(view: RecordView): boolean
+  /**
+   * Adds the next records to the columns, as many as it can read together and there is room for: all that are there then lie in one buffer. It may add none; then `read` says how it goes on.
+   * Throws what `read` throws at the record behind those that it has added.
+   */
+  readMany?(columns: RecordColumns): void
 }
 
 /** What is left in a partition: offsets of records from `earliest` up to, not including, `next`. */

@@ -1,5 +1,6 @@
 import type { RecordBatch } from './log.ts'
 import { RecordView } from './record.ts'
+import { RecordColumns } from './recordColumns.ts'
 
 /** No more are read ahead, so that what is read of them is still in the cache of the core when it is used. */
 export const mostAhead = 512
@@ -13,38 +14,17 @@ let fillings = 0
  *
  * Holds the places of at most so many records, and of one more that lies in another buffer. They are as valid as the batch.
  */
-export class ReadAhead {
+export class ReadAhead extends RecordColumns {
   /** The record at hand, as soon as `show` was called for it. */
   readonly view = new RecordView()
-  /** Holds keys and values of all of them. */
-  buffer: Buffer = noBytes
-  /** By record: its place in its partition. */
-  readonly offsets: Float64Array
-  /** By record: ms UTC, -1 for none. */
-  readonly timestamps: Float64Array
-  /** By record: where its key lies in the buffer, in bytes. */
-  readonly keyStarts: Int32Array
-  /** By record: of its key, in bytes; -1 for null. */
-  readonly keyLengths: Int32Array
-  /** By record: where its value lies in the buffer, in bytes. */
-  readonly valueStarts: Int32Array
-  /** By record: of its value, in bytes; -1 for null. */
-  readonly valueLengths: Int32Array
-  /** By record: where its headers lie in the buffer, in bytes. */
-  readonly headersStarts: Int32Array
-  /** By record: of its headers, in bytes; 0 for none. */
-  readonly headersLengths: Int32Array
   /** The row of the first of them, among all that one decoder reads: the partitions of an input that one task reads have one in common. */
   readonly firstRow: number
   /** How many rows such a decoder has. */
   readonly rows: number
-  /** How many there are. */
-  count = 0
   /** The number of the one at hand, from 0; -1 before the first. */
   at = -1
   /** A number that no other filling has, so that who has read ahead knows whether that was of these records. */
   filling = 0
-  readonly #most: number
   #shown = -1
   /** One that was read and lies in another buffer than those before it. */
   readonly #behind = new RecordView()
@@ -57,17 +37,9 @@ export class ReadAhead {
    * @param place where its input is one of several partitions: its number among them, and how many they are
    */
   constructor(most: number, place: { readonly partition: number; readonly partitions: number } = onlyPartition) {
-    this.#most = most
+    super(most)
     this.firstRow = place.partition * most
     this.rows = place.partitions * most
-    this.offsets = new Float64Array(most)
-    this.timestamps = new Float64Array(most)
-    this.keyStarts = new Int32Array(most)
-    this.keyLengths = new Int32Array(most)
-    this.valueStarts = new Int32Array(most)
-    this.valueLengths = new Int32Array(most)
-    this.headersStarts = new Int32Array(most)
-    this.headersLengths = new Int32Array(most)
   }
 
   /** True where another record is behind the one at hand, without asking the batch. */
@@ -120,12 +92,11 @@ export class ReadAhead {
 
   /** Lets go of the buffer and of what was read ahead. */
   release(): void {
-    this.buffer = noBytes
+    this.clear()
     this.view.buffer = noBytes
     this.#behind.buffer = noBytes
     this.#hasBehind = false
     this.#failure = null
-    this.count = 0
     this.at = -1
     this.#shown = -1
   }
@@ -139,38 +110,26 @@ export class ReadAhead {
     this.filling = fillings
     if (this.#hasBehind) {
       this.#hasBehind = false
-      this.#add(behind)
+      this.add(behind)
     } else if (this.#failure !== null) {
       const { error } = this.#failure
       this.#failure = null
       throw error
     }
     try {
-      while (this.count < this.#most && batch.read(behind)) {
+      for (;;) {
+        batch.readMany?.(this)
+        if (this.count === this.most || !batch.read(behind)) break
         if (this.count > 0 && behind.buffer !== this.buffer) {
           this.#hasBehind = true
           break
         }
-        this.#add(behind)
+        this.add(behind)
       }
     } catch (error) {
       if (this.count === 0) throw error
       this.#failure = { error }
     }
     return this.count > 0
-  }
-
-  #add(record: RecordView): void {
-    const at = this.count
-    this.count = at + 1
-    this.buffer = record.buffer
-    this.offsets[at] = record.offset
-    this.timestamps[at] = record.timestamp
-    this.keyStarts[at] = record.keyStart
-    this.keyLengths[at] = record.keyLength
-    this.valueStarts[at] = record.valueStart
-    this.valueLengths[at] = record.valueLength
-    this.headersStarts[at] = record.headersStart
-    this.headersLengths[at] = record.headersLength
   }
 }

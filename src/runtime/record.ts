@@ -30,11 +30,6 @@ export interface RecordFacts {
   isJsonObject: boolean
 }
 
-/** Takes in each record behind its push. */
-export interface RecordTap {
-  append(record: RecordView, facts: RecordFacts): void
-}
-
 /**
  * One record of a log, seen in place: a view of key and value bytes inside the buffer of its batch.
  *

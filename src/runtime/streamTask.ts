@@ -1,6 +1,7 @@
 import type { Observable, Subscriber } from 'rxjs'
 import { AheadPush, type Credit } from './aheadPush.ts'
 import { type AnswerBook, type AskedPlace, type LookupAnswer, noAnswers } from './answers.ts'
+import type { RecordTap } from './archiveTap.ts'
 import { BadRowError } from './badRow.ts'
 import type {
   DeadLetter,
@@ -29,7 +30,7 @@ import type { OpenPacker } from './packedRows.ts'
 import { buildPipeline, inputsOf, type Pipeline } from './pipeline.ts'
 import { atRest, open, Provenance } from './provenance.ts'
 import type { ReadAhead } from './readAhead.ts'
-import type { RecordFacts, RecordTap, RecordView } from './record.ts'
+import type { RecordFacts, RecordView } from './record.ts'
 import { RecordResults } from './recordResults.ts'
 import type { RedriveWays } from './redriveWays.ts'
 import { nameToday } from './renamedOperators.ts'

@@ -1,4 +1,5 @@
 import type { LookupAnswer } from './answers.ts'
+import { PairQueue } from './pairQueue.ts'
 
 const noRecords = -1
 
@@ -12,10 +13,8 @@ export type Deed =
  * In which order one attempt at a task did what it did since the last checkpoint. Records of one input in a row are one deed. Keeps two numbers a deed, since inputs that are merged take turns.
  */
 export class TakenOrder {
-  /** By deed: the input that it took records of, or `noRecords`. */
-  #inputs: number[] = []
-  /** By deed: the offset behind its records, or which of the other deeds it is. */
-  #untils: number[] = []
+  /** By deed: the input that it took records of and the offset behind them, or `noRecords` and which of the other deeds it is. */
+  readonly #deeds = new PairQueue()
   #others: Exclude<Deed, { kind: 'records' }>[] = []
   /** How many deeds were forgotten, and how many of the others. */
   #forgotten = 0
@@ -29,12 +28,9 @@ export class TakenOrder {
   #marked = 0
 
   get deeds(): readonly Deed[] {
-    return this.#inputs.map((input, i) => {
-      const until = this.#untils[i] as number
-      return input === noRecords
-        ? (this.#others[until - this.#forgottenOthers] as Deed)
-        : { kind: 'records', input, until }
-    })
+    return [...this.#deeds].map(([input, until]) =>
+      input === noRecords ? (this.#others[until - this.#forgottenOthers] as Deed) : { kind: 'records', input, until },
+    )
   }
 
   /** What its operators were told from outside, and those of the attempts that it repeats: the next attempt is told the same, for what it fails on may depend on it. */
@@ -69,18 +65,16 @@ export class TakenOrder {
 
   /** @param until the offset behind the record */
   took(input: number, until: number): void {
-    if (this.#run === input) this.#untils[this.#untils.length - 1] = until
+    if (this.#run === input) this.#deeds.setLast(until)
     else {
       this.#run = input
-      this.#inputs.push(input)
-      this.#untils.push(until)
+      this.#deeds.push(input, until)
     }
   }
 
   did(deed: Exclude<Deed, { kind: 'records' }>): void {
     this.#run = noRecords
-    this.#inputs.push(noRecords)
-    this.#untils.push(this.#forgottenOthers + this.#others.length)
+    this.#deeds.push(noRecords, this.#forgottenOthers + this.#others.length)
     this.#others.push(deed)
   }
 
@@ -88,15 +82,20 @@ export class TakenOrder {
   mark(): number {
     this.#run = noRecords
     this.#marked = this.#answers.length
-    return this.#forgotten + this.#inputs.length
+    return this.#forgotten + this.#deeds.length
   }
 
   forget(mark: number): void {
-    const count = mark - this.#forgotten
+    let left = mark - this.#forgotten
     let others = 0
-    for (let i = 0; i < count; i += 1) if (this.#inputs[i] === noRecords) others += 1
-    this.#inputs = this.#inputs.slice(count)
-    this.#untils = this.#untils.slice(count)
+    if (this.#others.length > 0) {
+      for (const [input] of this.#deeds) {
+        if (left === 0) break
+        left -= 1
+        if (input === noRecords) others += 1
+      }
+    }
+    this.#deeds.drop(mark - this.#forgotten)
     this.#others = this.#others.slice(others)
     this.#forgottenOthers += others
     this.#forgotten = mark

@@ -72,8 +72,24 @@ describe('quality check', () => {
   test('does not pass over rows that are in no window', async () => {
     await pool.query(`INSERT INTO reading VALUES (NULL, '2024-08-08T01:00Z', 451), ('attic', NULL, 451)`)
     const { code, stderr } = await check()
-    expect(stderr).toContain('reading: 2 rows have null in sensor or at, belong to no window')
+    expect(stderr).toContain('reading: 2 rows have null in sensor or at, or an infinite time, belong to no window')
     expect(code).toBe(1)
+  })
+
+  test('shows the rows that block before those that only warn', async () => {
+    await pool.query(`UPDATE reading SET celsius = 451.0 WHERE at = '2024-08-08T02:00Z'`)
+    const { stdout } = await millrace(
+      'quality',
+      'check',
+      file,
+      '--from',
+      '2024-08-08',
+      '--to',
+      '2024-08-12',
+      '--window',
+      '4d',
+    )
+    expect(stdout).toMatch(/in quarantine \(20 of 93; .*\n +celsius is at least -90 and at most 60, .*\n.*451\.0/)
   })
 
   test.each([

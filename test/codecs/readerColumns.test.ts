@@ -37,12 +37,12 @@ function read(columns: FrameColumns): unknown[] {
     const layout = columns.layouts[i] as number
     if (layout === 0) return null
     return [
-      columns.texts(symbol)[i],
+      columns.texts(symbol).at(i),
       columns.numbers(price)[i],
       columns.numbers(at)[i],
       columns.numbers(isBuyer)[i],
-      columns.isNull(layout, note) ? null : columns.texts(note)[i],
-      columns.has(layout, kind) ? columns.texts(kind)[i] : undefined,
+      columns.isNull(layout, note) ? null : columns.texts(note).at(i),
+      columns.has(layout, kind) ? columns.texts(kind).at(i) : undefined,
     ]
   })
 }

@@ -6,12 +6,12 @@ import {
   type Fixed8,
   fixed8Pattern,
   formatFixed,
-  ProductSum,
   parseFixed8,
   parseFixed8At,
   subFixed8,
   toFixed8,
 } from '../../src/exact/decimal.ts'
+import { ProductSum } from '../../src/exact/productSum.ts'
 
 const bytes = (text: string) => Buffer.from(text, 'latin1')
 const parseBytes = (text: string) => parseFixed8At(bytes(`"${text}"`), 1, 1 + text.length)

@@ -95,6 +95,20 @@ describe('a lake', { timeout: 60_000 }, () => {
     expect(() => dataFiles(newTable(), [bad])).toThrow(BadRowError)
   })
 
+  it('is cut as it was, and not otherwise', async () => {
+    const table = newTable()
+    await write({ table, mode: 'append', rows: [row(start)] })
+    const whole = lakeTable(`market.${table.name}`, { columns, key: ['symbol', 'at'] })
+    await expect(write({ table: whole, mode: 'replace', rows: [row(start, '2')] })).rejects.toThrow(
+      'its files are cut by the day of at, and the descriptor would cut them by no day',
+    )
+    const wholeFirst = { ...whole, name: `${table.name}_whole` }
+    await write({ table: wholeFirst, mode: 'append', rows: [row(start)] })
+    await expect(
+      write({ table: { ...wholeFirst, day: 'at' }, mode: 'append', rows: [row(start, '2')] }),
+    ).rejects.toThrow('its files are cut by no day, and the descriptor would cut them by the day of at')
+  })
+
   it('lets one of two commits on the same ground through, and makes the other again', async () => {
     const table = newTable()
     const prepare = (at: number) =>

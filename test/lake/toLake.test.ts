@@ -16,6 +16,7 @@ import { followInLake } from '../../src/lake/lakeMirror.ts'
 import { toLake } from '../../src/lake/toLake.ts'
 import { tradeCodec } from '../../src/market/tradeCodec.ts'
 import { systemClock } from '../../src/runtime/clock.ts'
+import { ConfigurationError } from '../../src/runtime/errors.ts'
 import { Worker } from '../../src/runtime/worker.ts'
 import { directoryStore } from '../../src/sinks/objects/directoryStore.ts'
 import { PostgresCheckpointStore } from '../../src/sinks/postgres/checkpointStore.ts'
@@ -203,6 +204,61 @@ describe('a table of a pipeline that the lake has as well', { timeout: 120_000 }
     expect(await pass()).toMatchObject({ commits: 1 })
     expect(await files()).toEqual([])
     commits += 3
+  })
+
+  it('takes the days of a table that is cut by days, whatever else was noted of it', async () => {
+    await bring(reading('first', { at: 0 }))
+    await db.pool.query(
+      `INSERT INTO dirty_day (table_name, day) VALUES ('lake_readings', NULL), ('lake_readings', 'infinity')`,
+    )
+    expect(await pass()).toMatchObject({ commits: 1 })
+    commits += 1
+    const before = await files()
+    expect(before.map(([day]) => day)).toEqual([0])
+    await db.pool.query(`INSERT INTO dirty_day (table_name, day) VALUES ('lake_readings', NULL)`)
+    expect(await pass()).toMatchObject({ commits: 0 })
+    expect(await files()).toEqual(before)
+  })
+
+  it('refuses a pipeline whose table the lake could not have, before a pass would stand still', async () => {
+    const [first] = outletPlanOf(pipeline).followed
+    if (first === undefined) throw new Error('nothing is followed')
+    const { table, lake } = first
+    const [sensor, at, ...rest] = lake.columns
+    const other = (more: Partial<typeof lake>) => followInLake(db.pool, { table, lake: { ...lake, ...more } })
+    await bring(reading('cut'))
+    await pass()
+    commits += 1
+    await expect(other({ columns: lake.columns.map((one) => ({ ...one, isOptional: false })) })).rejects.toThrow(
+      /weather\.readings: it has sensor string, .* Give a table of other columns another name/,
+    )
+    await expect(other({ columns: [at, sensor, ...rest].flatMap((one) => one ?? []) })).rejects.toThrow(
+      ConfigurationError,
+    )
+    await expect(other({ day: null })).rejects.toThrow(
+      'lake table weather.readings: its files are cut by the day of at, and the descriptor would cut them by no day. Give a table that is cut otherwise another name.',
+    )
+    await db.pool.query('CREATE TABLE other_readings (LIKE lake_readings)')
+    await expect(followInLake(db.pool, { table: 'other_readings', lake })).rejects.toThrow(
+      'toLake weather.readings: the lake has the table lake_readings under that name. Give other_readings another name in the lake.',
+    )
+    expect(await pass()).toMatchObject({ commits: 0 })
+    await other({ columns: [...lake.columns, { name: 'place', type: 'string', isOptional: true }] })
+    await db.pool.query('ALTER TABLE lake_readings ADD COLUMN place text')
+    expect(await pass()).toMatchObject({ commits: 1 })
+    commits += 1
+  })
+
+  it('takes over the name of a table that was dropped', async () => {
+    const [first] = outletPlanOf(pipeline).followed
+    if (first === undefined) throw new Error('nothing is followed')
+    const lake = { ...first.lake, name: 'moved' }
+    await db.pool.query('CREATE TABLE moved (LIKE lake_readings); CREATE TABLE moved_again (LIKE lake_readings)')
+    await followInLake(db.pool, { table: 'moved', lake })
+    await db.pool.query('DROP TABLE moved')
+    await followInLake(db.pool, { table: 'moved_again', lake })
+    const { rows } = await db.pool.query(`SELECT table_name FROM lake_mirror WHERE lake_name = 'weather.moved'`)
+    expect(rows).toEqual([{ table_name: 'moved_again' }])
   })
 
   it('sets a row aside that the lake cannot hold', async () => {

@@ -3,6 +3,7 @@ import { checkQuality } from '../../src/quality/checkQuality.ts'
 import type { Expectation } from '../../src/quality/expectation.ts'
 import { defineQuality, type QualityOptions } from '../../src/quality/quality.ts'
 import type { QualityWindow } from '../../src/quality/qualityWindow.ts'
+import { countUnplaced } from '../../src/quality/qualityWindows.ts'
 import { openConnection } from '../../src/sinks/postgres/connection.ts'
 import { testDatabase } from '../support/postgres.ts'
 
@@ -286,6 +287,53 @@ describe('a row expectation', () => {
     expect(await stateOf({ ...notNull, allow: { rows: 1, share: 0.1 } })).toMatchObject({ state: 'fail' })
   })
 
+  it('knows of rows that are in no window', async () => {
+    await bars({ at: 0 }, { at: 1, symbol: null })
+    await db.pool.query(`INSERT INTO bar (symbol, at) VALUES ('A', NULL), ('A', 'infinity'), ('A', '-infinity')`)
+    const quality = defineQuality({
+      table: 'bar',
+      by: ['symbol'],
+      time: 'at',
+      expectations: [{ kind: 'rowCount', min: 0 }],
+    })
+    expect(await countUnplaced(client, quality)).toBe(4)
+  })
+
+  it('lets pass a share to the very row', async () => {
+    const rows = Array.from({ length: 100 }, (_, i) => ({ at: i / 20, number: i, open: i < 58 ? null : '2' }))
+    await bars(...rows)
+    const notNull = { kind: 'notNull', column: 'open' } as const
+    // 0.58 * 100 is 57.99999999999999.
+    expect(await stateOf({ ...notNull, allow: { share: 0.58 } })).toMatchObject({ state: 'pass' })
+    expect(await stateOf({ ...notNull, allow: { share: 0.57 } })).toMatchObject({ state: 'fail' })
+  })
+
+  it('compares with a bound as it is written, whatever the column would make of it', async () => {
+    await db.pool.query(
+      'CREATE TABLE narrow (at timestamptz(0), price numeric(10,2), currency char(3), name varchar(3))',
+    )
+    await db.pool.query(`INSERT INTO narrow VALUES ($1, '1.01', 'USD', 'abc')`, [new Date(start)])
+    const stateIn = async (expectation: Expectation) => {
+      const quality = defineQuality({ table: 'narrow', time: 'at', expectations: [expectation] })
+      await client.query('BEGIN')
+      const { results } = await checkQuality(client, quality, [{ key: {}, from: start, to: start + 1 }], {
+        runId: 'n',
+        now,
+      })
+      await client.query('COMMIT')
+      return results[0]?.state
+    }
+    try {
+      expect(await stateIn({ kind: 'range', column: 'price', max: '1.005' })).toBe('fail')
+      expect(await stateIn({ kind: 'range', column: 'price', above: '1.0099' })).toBe('pass')
+      expect(await stateIn({ kind: 'range', column: 'name', min: 'abcd' })).toBe('fail')
+      expect(await stateIn({ kind: 'acceptedValues', column: 'currency', values: ['USD'] })).toBe('pass')
+      expect(await stateIn({ kind: 'acceptedValues', column: 'currency', values: ['USDT', 'U'] })).toBe('fail')
+    } finally {
+      await db.pool.query('DROP TABLE narrow')
+    }
+  })
+
   it('blocks one window and not another, and warns where it is told to', async () => {
     await bars(...wholeFive, { at: 0, symbol: 'B', open: null }, { at: 5 })
     const windows = [five('A'), five('B'), five('A', 5)]
@@ -396,6 +444,28 @@ describe('an expectation of windows', () => {
     expect(await stateOf({ ...equals, nothingToCompare: 'error' }, [five('A', 10)])).toMatchObject({ state: 'error' })
     await into('their_bar', { at: 2, open: null })
     expect(await stateOf({ ...equals, columns: ['open'] })).toMatchObject({ state: 'fail' })
+  })
+
+  it('finds what only this table has, where it is to have the same rows', async () => {
+    await bars({ at: 0 }, { at: 1, low: '7' })
+    await into('their_bar', { at: 0 })
+    const equals = { kind: 'equals', table: 'their_bar', on: ['symbol', 'at'], columns: ['open'] } as const
+    expect(await stateOf({ ...equals, missing: 'fail' })).toMatchObject({ state: 'pass' })
+    expect(await stateOf({ ...equals, extra: 'fail' })).toEqual({
+      state: 'fail',
+      reason: '1 of 2 rows are not as in their_bar',
+    })
+    const [row] = await quarantined()
+    expect([row.row.low, row.expected]).toEqual([7, null])
+    await into('their_bar', { at: 1 })
+    expect(await stateOf({ ...equals, extra: 'fail', missing: 'fail' })).toMatchObject({ state: 'pass' })
+  })
+
+  it('takes two numbers that are none for no equal ones', async () => {
+    await bars({ at: 0, open: 'NaN' })
+    await into('their_bar', { at: 0, open: 'NaN' })
+    const equals = { kind: 'equals', table: 'their_bar', on: ['symbol', 'at'], columns: ['open'] } as const
+    expect(await stateOf(equals)).toMatchObject({ state: 'fail' })
   })
 
   it('knows the shape of a table', async () => {

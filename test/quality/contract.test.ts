@@ -57,6 +57,18 @@ it('writes values so that neither SQL nor Jinja takes them for its own', () => {
   expect(sources).toContain("'it''s {' || '{ nothing }}'")
 })
 
+it('lets dbt pass nothing where a share is said, whatever number stands beside it', () => {
+  const both = defineQuality({
+    table: 'bar',
+    time: 'at',
+    columns: { low: { type: 'numeric(10,2)' } },
+    expectations: [{ kind: 'range', column: 'low', min: '0.005', allow: { rows: 3, share: 0.1 } }],
+  })
+  const sources = dbtFiles([both], { schema: 'public' })[0]!.text
+  expect(sources).not.toContain('error_if')
+  expect(sources).toContain(`'0.005'::text::numeric AND`)
+})
+
 it('refuses two qualities of one table for dbt', () => {
   expect(() => dbtFiles([readings, readings], { schema: 'public' })).toThrow('two qualities are of table reading')
 })

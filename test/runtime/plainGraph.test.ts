@@ -17,6 +17,7 @@ import {
 import { describe, expect, it } from 'vitest'
 import { aggregateWindow } from '../../src/operators/aggregateWindow.ts'
 import { batchFlush } from '../../src/operators/batchFlush.ts'
+import { countWindow } from '../../src/operators/countWindow.ts'
 import { eventTime } from '../../src/operators/eventTime.ts'
 import { mapAsync } from '../../src/operators/mapAsync.ts'
 import { tumblingWindow } from '../../src/operators/tumblingWindow.ts'
@@ -245,6 +246,28 @@ describe('operators in a plain RxJS program', () => {
       expect(out).toEqual([3_900, 4_000, 9_000])
     },
   )
+
+  it('at the end a rest fires also of an operator that gets its first value from a rest above it', () => {
+    const lots = (name: string) => (values: Observable<number>) =>
+      values.pipe(
+        countWindow({ name, size: 2, by: () => 'k' }),
+        aggregateWindow({
+          name: `${name} sum`,
+          initial: () => 0,
+          add: (sum, n: number) => sum + n,
+          result: (sum) => sum,
+        }),
+      )
+    const seen: number[] = []
+    of(1, 2, 5)
+      .pipe(timed(), lots('pairs'), lots('pairs of pairs'), lots('pairs of those'))
+      .subscribe((sum) => seen.push(sum))
+    expect(seen).toEqual([8])
+    of(5)
+      .pipe(timed(), lots('pairs'), lots('pairs of pairs'), lots('pairs of those'))
+      .subscribe((sum) => seen.push(sum))
+    expect(seen).toEqual([8, 5])
+  })
 
   it('a batch has no time here either', () => {
     let error: unknown

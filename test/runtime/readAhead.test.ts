@@ -267,7 +267,7 @@ describe('records that were read ahead', () => {
     const append = () => {
       throw new Error('no room')
     }
-    expect(() => task.pushAhead(ahead, 0, credit, { append })).toThrow('no room')
+    expect(() => task.pushAhead(ahead, 0, credit, { append, appendAll: append })).toThrow('no room')
     expect(runningTask()).toBe(null)
   })
 

@@ -52,6 +52,10 @@ function archiveThat(
       expect(nextOffset).toBe(0)
       return {
         append,
+        appendAll(records, end, facts) {
+          for (; records.at < end; records.at += 1) append(records.show(), facts)
+          records.at = end - 1
+        },
         get isBehind() {
           return packing.isBehind()
         },

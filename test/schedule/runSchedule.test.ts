@@ -168,6 +168,12 @@ describe('a run that fails', () => {
     ])
   })
 
+  it('has all the time that its job gives it, a month too', async () => {
+    await downFor(five)
+    const slow = () => sleep(50, undefined)
+    expect(await run({ timeout: '30d', lease: '366d', run: slow })).toMatchObject({ done: 1, failed: 0 })
+  })
+
   it('waits twice as long for each further attempt', async () => {
     await downFor(five)
     const one = new Ledger(db.pool, jobOf({ retryAfter: '10s' }))

@@ -54,7 +54,7 @@ export async function checkTables(context: CommandContext): Promise<number> {
 }
 
 function unplacedText({ table, by, time }: Quality, rows: number): string {
-  return `${table}: ${countText(rows)} ${rows === 1 ? 'row has' : 'rows have'} null in ${[...by, time].join(' or ')}, belong to no window, and nothing was expected of them. Declare those columns NOT NULL.`
+  return `${table}: ${countText(rows)} ${rows === 1 ? 'row has' : 'rows have'} null in ${[...by, time].join(' or ')}, or an infinite time, belong to no window, and nothing was expected of them. Give them a key and a time, and declare those columns NOT NULL.`
 }
 
 async function hasRows(client: pg.Client, table: string): Promise<boolean> {

@@ -41,7 +41,7 @@ export async function record(context: CommandContext): Promise<number> {
     for (const line of banner(plan, file)) say(line)
     shutdown.whenStopping(() => bound.abort())
     const { seconds, records = null } = settings
-    const ending = seconds === undefined ? undefined : setTimeout(() => bound.abort(), seconds * 1_000)
+    if (seconds !== undefined) void systemClock.sleep(seconds * 1_000, bound.signal).then(() => bound.abort())
     let saidAt = systemClock.now()
     const recorded = await recordTape({
       feed: await openFrames(plan, settings, say),
@@ -58,7 +58,6 @@ export async function record(context: CommandContext): Promise<number> {
       },
       onNotice: say,
     })
-    clearTimeout(ending)
     if (recorded.added === 0) {
       output.err(
         `error: nothing was recorded: no frame came. \`${commandFor(context, 'doctor')}\` looks for the reason.`,
@@ -69,6 +68,7 @@ export async function record(context: CommandContext): Promise<number> {
     say(`Try: npx millrace run realtime --tape ${shellWord(file)}${readingOf(plan)} --until-end --close-open`)
     return exitOk
   } finally {
+    bound.abort()
     lock.release()
     shutdown.dispose()
   }

@@ -106,6 +106,7 @@ export class DecoderMemory {
   /** Other frames come: what was written of those before is of no use any more. */
   begin(): void {
     this.decoder.oddNumbers.value = 0
+    this.decoder.otherTexts.value = 0
     this.decoder.resolved.value = this.#resolvedAt
   }
 

@@ -30,6 +30,7 @@ export interface Decoder {
   readonly layoutCount: Cell
   readonly closers: Cell
   readonly oddNumbers: Cell
+  readonly otherTexts: Cell
   readonly textEnds: Cell
   readonly resolved: Cell
   readonly resolvedEnd: Cell

@@ -1,4 +1,5 @@
 import { acceptBy } from '../acceptBy.ts'
+import type { TextColumn } from '../frameColumns.ts'
 import { latin1Text } from '../latin1.ts'
 import type { LeafPlan } from '../schemaPlan.ts'
 import { utf8Text } from '../utf8.ts'
@@ -6,16 +7,20 @@ import { type DecoderMemory, dictionaryStoreAt } from './decoderMemory.ts'
 
 /** So many frames are read with a dictionary that is full before it starts over, in case other texts are the ones that come again. */
 const framesWithFull = 262_144
+/** A text that is in no dictionary, or no more. */
+const none = -1
 
 /** The texts of one field: by frame, and by the numbers that its dictionary gives them. Each is made, and looked at by the schema, once. */
-export class SlotTexts {
-  /** By frame. */
-  readonly texts: string[]
+export class SlotTexts implements TextColumn {
+  readonly ordinals: Int32Array
   readonly slot: number
   readonly #isChecked: boolean
   readonly #accept: (text: string) => string | null
   readonly #memory: DecoderMemory
+  /** By the numbers of the dictionary. */
   readonly #known: string[] = []
+  /** By frame: a text that is in no dictionary. */
+  readonly #others: string[]
   /** Numbers of texts that the schema refuses, or that are no UTF-8. */
   readonly #refused = new Set<number>()
   /** Where the next text of the dictionary will be. */
@@ -25,12 +30,18 @@ export class SlotTexts {
   #found = 0
 
   constructor({ slot, check }: LeafPlan, memory: DecoderMemory) {
-    this.texts = new Array<string>(memory.layouts.length).fill('')
     this.slot = slot
+    this.ordinals = memory.codes[slot] as Int32Array
+    this.#others = new Array<string>(memory.layouts.length).fill('')
     this.#isChecked = check !== null
     this.#accept = acceptBy(check)
     this.#memory = memory
     this.#at = this.#start
+  }
+
+  at(frame: number): string {
+    const number = this.ordinals[frame] as number
+    return (number < 0 ? this.#others[frame] : this.#known[number]) as string
   }
 
   get #start(): number {
@@ -44,6 +55,7 @@ export class SlotTexts {
     this.#framesWithFull += frames
     if (this.#framesWithFull < framesWithFull) return
     this.#framesWithFull = 0
+    this.#keepTexts()
     this.#memory.clearDictionary(this.slot)
     this.#at = this.#start
     this.#refused.clear()
@@ -56,30 +68,40 @@ export class SlotTexts {
     if (!this.#isChecked) this.#memory.leaveAlone(this.slot)
   }
 
+  /** Frames of before have theirs for good. */
+  #keepTexts(): void {
+    const { ordinals } = this
+    for (let frame = 0; frame < ordinals.length; frame += 1) {
+      const number = ordinals[frame] as number
+      if (number < 0) continue
+      this.#others[frame] = this.#known[number] ?? ''
+      ordinals[frame] = none
+    }
+  }
+
   /**
-   * Gives frames that have been read their texts, and takes those back that have one which is none.
-   * @param isFilled by the number of a layout less 1: whether its frames have a text here
+   * Makes the texts that are new of frames that have been read, and takes those frames back that have one which is none.
+   * @param hasOthers whether one of them, in any field, may be in no dictionary
+   * @param filling by the number of a layout less 1: whether its frames have a text here
    */
-  take(from: number, to: number, isFilled: readonly boolean[]): void {
-    const { layouts, codes, bytes } = this.#memory
-    const known = this.#known
+  take(from: number, to: number, hasOthers: boolean, filling: (slot: number) => readonly boolean[]): void {
+    const { layouts, bytes } = this.#memory
+    const { ordinals } = this
     const refused = this.#refused
-    const code = codes[this.slot] as Int32Array
-    const ends = this.#memory.ends[this.slot] as Int32Array
-    let found = 0
     const count = this.#memory.textCount(this.slot)
-    while (known.length < count) this.#add()
+    while (this.#known.length < count) this.#add()
+    this.#found += to - from
+    if (!hasOthers && refused.size === 0) return
+    const isFilled = filling(this.slot)
+    const ends = this.#memory.ends[this.slot] as Int32Array
     for (let frame = from; frame < to; frame += 1) {
       if (isFilled[(layouts[frame] as number) - 1] !== true) continue
-      const number = code[frame] as number
-      if (number < 0) this.texts[frame] = latin1Text(bytes, ~number, ends[frame] as number)
-      else {
-        found += 1
-        this.texts[frame] = known[number] ?? ''
-      }
-      if (refused.size > 0 && refused.has(number)) layouts[frame] = 0
+      const number = ordinals[frame] as number
+      if (number < 0) {
+        this.#found -= 1
+        this.#others[frame] = latin1Text(bytes, ~number, ends[frame] as number)
+      } else if (refused.has(number)) layouts[frame] = 0
     }
-    this.#found += found
   }
 
   #add(): void {

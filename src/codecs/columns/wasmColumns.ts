@@ -1,5 +1,6 @@
 import type { z } from 'zod'
 import { type FieldLayout, learnLayout } from '../fieldLayout.ts'
+import type { TextColumn } from '../frameColumns.ts'
 import { jsonNumberEnd } from '../jsonText.ts'
 import { type LeafPlan, planOf, type SchemaPlan } from '../schemaPlan.ts'
 import { slotOf } from '../slotOf.ts'
@@ -8,6 +9,8 @@ import { SlotTexts } from './slotTexts.ts'
 
 /** Frames of one call from which an order of fields is learnt at most. */
 const mostLessons = 4
+/** No frame. */
+const none = -1
 
 /** What reads frames of the schema into columns of so many rows by WebAssembly; null where there is none, or the schema is one that no byte reader can follow. */
 export function wasmColumns(schema: z.ZodType, rows: number): WasmColumns | null {
@@ -30,16 +33,16 @@ export class WasmColumns {
   readonly #learnt: FieldLayout[] = []
   #nextLayout = 0
   readonly #texts: readonly SlotTexts[]
-  readonly #textsOf: readonly (readonly string[])[]
+  /** By slot. */
+  readonly #textsOf: readonly (SlotTexts | null)[]
   readonly #numberLeaves: readonly LeafPlan[]
 
   constructor(plan: SchemaPlan, memory: DecoderMemory) {
     this.#plan = plan
     this.#memory = memory
     this.layouts = memory.layouts
-    const texts = plan.leaves.map((leaf) => (leaf.kind === 'string' ? new SlotTexts(leaf, memory) : null))
-    this.#texts = texts.filter((one) => one !== null)
-    this.#textsOf = texts.map((one) => one?.texts ?? [])
+    this.#textsOf = plan.leaves.map((leaf) => (leaf.kind === 'string' ? new SlotTexts(leaf, memory) : null))
+    this.#texts = this.#textsOf.filter((one) => one !== null)
     this.#numberLeaves = plan.leaves.filter(({ kind }) => kind === 'number')
   }
 
@@ -59,8 +62,8 @@ export class WasmColumns {
     return this.#memory.numbers[slot] as Float64Array
   }
 
-  texts(slot: number): readonly string[] {
-    return this.#textsOf[slot] as readonly string[]
+  texts(slot: number): TextColumn {
+    return this.#textsOf[slot] as SlotTexts
   }
 
   read(buffer: Buffer, starts: Int32Array, lengths: Int32Array, first: number, last: number, firstRow = 0): void {
@@ -74,10 +77,11 @@ export class WasmColumns {
     let lessons = mostLessons
     for (let first = from; first < to; ) {
       const end = this.#take(buffer, first, to)
-      let mayForget = memory.decoder.decode(first, end) === end - first && first === from
+      const left = memory.decoder.decode(first, end)
+      let mayForget = left === end - first && first === from
       for (
-        let frame = this.#nextUnread(first, end);
-        frame >= 0 && lessons > 0;
+        let frame = left === 0 ? none : this.#nextUnread(first, end);
+        frame !== none && lessons > 0;
         frame = this.#nextUnread(frame + 1, end)
       ) {
         lessons -= 1
@@ -118,7 +122,7 @@ export class WasmColumns {
     const { layouts, lengths } = this.#memory
     for (let frame = from; frame < to; frame += 1)
       if (layouts[frame] === 0 && (lengths[frame] as number) > 0) return frame
-    return -1
+    return none
   }
 
   /** Rows of before that have another layout under its number are left to whoever is asked about what was not read. */
@@ -159,22 +163,22 @@ export class WasmColumns {
   }
 
   #finish(from: number, to: number): void {
-    for (const texts of this.#texts) texts.take(from, to, this.#fillingLayouts(texts.slot))
-    if (this.#memory.decoder.oddNumbers.value > 0) {
+    const { oddNumbers, otherTexts } = this.#memory.decoder
+    for (const texts of this.#texts) texts.take(from, to, otherTexts.value > 0, this.#filling)
+    if (oddNumbers.value > 0) {
       for (const leaf of this.#numberLeaves) this.#readOddNumbers(leaf, from, to)
     }
   }
 
   /** By the number of a layout less 1: whether its frames fill the cell of the slot. One without the field, or with null there, leaves what an earlier frame has put into it. */
-  #fillingLayouts(slot: number): readonly boolean[] {
-    return this.#learnt.map(({ has, nulls }) => has[slot] === true && nulls[slot] !== true)
-  }
+  readonly #filling = (slot: number): readonly boolean[] =>
+    this.#learnt.map(({ has, nulls }) => has[slot] === true && nulls[slot] !== true)
 
   /** Numbers whose last bit only the runtime knows: the decoder has seen that they are some, and left their places. */
   #readOddNumbers({ slot, min, max }: LeafPlan, from: number, to: number): void {
     const { bytes, words, layouts } = this.#memory
     const numbers = this.numbers(slot)
-    const isFilled = this.#fillingLayouts(slot)
+    const isFilled = this.#filling(slot)
     for (let frame = from; frame < to; frame += 1) {
       if (isFilled[(layouts[frame] as number) - 1] !== true || !Number.isNaN(numbers[frame] as number)) continue
       const start = words[(numbers.byteOffset >> 2) + 2 * frame] as number

@@ -1,10 +1,13 @@
+import { promisify } from 'node:util'
 import zlib, { type ZstdCompress } from 'node:zlib'
 import { EMPTY_FRAME_BYTES, frameEnd } from './zstdFrame.ts'
 
-/** As many as the thread pool has threads, unless told otherwise. Each keeps about a megabyte. */
+/** As many as the thread pool has threads, unless told otherwise. Each keeps about half a megabyte. */
 const MOST_STREAMS = 4
 /** What is compressed lies in slices of buffers of this size. */
 const OUTPUT_BYTES = 64 * 1024
+
+const compressOnce = promisify(zlib.zstdCompress)
 
 /**
  * Compresses pieces on the thread pool, each into a Zstandard frame of its own (RFC 8878) that depends on the piece alone.
@@ -26,8 +29,9 @@ export class FrameCompressor {
   async compress(piece: Buffer): Promise<Buffer[]> {
     if (this.#working === MOST_STREAMS) await new Promise<void>((resolve) => this.#waiting.push(resolve))
     else this.#working++
-    const stream = this.#idle.pop() ?? zlib.createZstdCompress({ params: { ...this.#params }, chunkSize: OUTPUT_BYTES })
     try {
+      if (piece.length < OUTPUT_BYTES) return [await compressOnce(piece, { params: { ...this.#params } })]
+      const stream = this.#idle.pop() ?? this.#open()
       const frame = await frameOf(stream, piece)
       this.#idle.push(stream)
       return frame
@@ -37,6 +41,15 @@ export class FrameCompressor {
       else next()
     }
   }
+
+  /**
+   * Makes a stream that ends a frame with each write. Zstandard then knows how long the piece is, and where the output buffer has room for the frame whatever the piece holds, it packs in another way, which makes other
+   * bytes. How much room there is depends on what came before, so no piece may be small enough for that.
+   */
+  #open(): ZstdCompress {
+    const flush = zlib.constants.ZSTD_e_end
+    return zlib.createZstdCompress({ params: { ...this.#params }, chunkSize: OUTPUT_BYTES, flush })
+  }
 }
 
 function frameOf(stream: ZstdCompress, piece: Buffer): Promise<Buffer[]> {
@@ -45,8 +58,7 @@ function frameOf(stream: ZstdCompress, piece: Buffer): Promise<Buffer[]> {
     const onData = (part: Buffer) => parts.push(part)
     stream.on('data', onData)
     stream.once('error', reject)
-    stream.write(piece)
-    stream.flush(zlib.constants.ZSTD_e_end, () => {
+    stream.write(piece, () => {
       stream.off('data', onData)
       stream.off('error', reject)
       resolve(withoutEmptyFrame(parts))

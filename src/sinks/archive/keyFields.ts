@@ -1,5 +1,4 @@
 import { isUtf8 } from 'node:buffer'
-import type { RecordView } from '../../runtime/record.ts'
 import { FixedText } from './ascii.ts'
 
 /** What a key costs in the maps beside its bytes, roughly. */
@@ -29,9 +28,8 @@ export class KeyFields {
     return this.#heldBytes
   }
 
-  /** The field of the record's key, which must not be null. */
-  of(record: RecordView): FixedText {
-    const { buffer, keyStart, keyLength } = record
+  /** The field of the key that lies there. */
+  of(buffer: Buffer, keyStart: number, keyLength: number): FixedText {
     if (this.#last !== null && isSame(this.#last.key, buffer, keyStart, keyLength)) return this.#last.field
     this.#last = this.#recentOf(buffer, keyStart, keyLength)
     return this.#last.field

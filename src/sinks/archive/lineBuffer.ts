@@ -1,8 +1,10 @@
 import { isJsonObject } from '../../codecs/jsonText.ts'
+import type { ReadAhead } from '../../runtime/readAhead.ts'
 import type { RecordFacts, RecordView } from '../../runtime/record.ts'
 import { headersText } from './archiveLines.ts'
-import { FixedText, writeFixed, writeInteger } from './ascii.ts'
+import { copyText, FixedText, viewOf, writeFixed } from './ascii.ts'
 import { KeyFields } from './keyFields.ts'
+import { LineHead } from './lineHead.ts'
 import type { PieceBuffers } from './pieceBuffers.ts'
 
 const NOTHING = Buffer.alloc(0)
@@ -11,15 +13,23 @@ const INITIAL_BYTES = 4096
 const BASE64_SLICE_BYTES = 3 * 64 * 1024
 /** More than the longest line's fixed parts: two numbers and the names of four fields. */
 const FRAME_BYTES = 160
+/** A longer value is copied by the runtime, whose call pays from there on. */
+const MOST_COPIED_HERE = 512
 
-const OFFSET = new FixedText('{"offset":')
-const TIMESTAMP = new FixedText(',"timestamp":')
 const NULL_KEY = new FixedText(',"key":null,')
 const VALUE = new FixedText('"value":')
 const BASE64 = new FixedText('"base64":"')
 const NULL_VALUE = new FixedText('"value":null}\n')
 const VERBATIM_END = new FixedText('}\n')
 const BASE64_END = new FixedText('"}\n')
+
+/** The buffer that a value was copied from last, one for the process: records come by the hundred from one. */
+let lastSource: { readonly buffer: Buffer; readonly view: DataView } = { buffer: NOTHING, view: viewOf(NOTHING) }
+
+function sourceView(buffer: Buffer): DataView {
+  if (buffer !== lastSource.buffer) lastSource = { buffer, view: viewOf(buffer) }
+  return lastSource.view
+}
 
 /**
  * Writes records as JSON lines into one growing buffer:
@@ -32,6 +42,7 @@ const BASE64_END = new FixedText('"}\n')
 export class LineBuffer {
   readonly #pieces: PieceBuffers
   readonly #fields = new KeyFields()
+  readonly #head = new LineHead()
   #buffer: Buffer = NOTHING
   /** Of the same bytes. */
   #view = viewOf(NOTHING)
@@ -60,8 +71,35 @@ export class LineBuffer {
   /** Writes the record's line and says how long it is. */
   append(record: RecordView, facts?: RecordFacts): number {
     const start = this.#length
-    const at = this.#writeStart(record, Math.ceil(Math.max(0, record.valueLength) / 3) * 4)
-    this.#length = writeValue(this.#buffer, this.#view, at, record, facts)
+    const { valueLength } = record
+    if (valueLength < 0) {
+      const at = this.#writeStart(record, 0)
+      this.#length = writeFixed(NULL_VALUE, this.#buffer, this.#view, at)
+    } else if (isObject(record, facts))
+      this.#length = this.#writeVerbatim(record, this.#writeStart(record, valueLength))
+    else this.#length = this.#writeBase64(record, this.#writeStart(record, Math.ceil(valueLength / 3) * 4))
+    return this.#length - start
+  }
+
+  /**
+   * Writes the line of the record at hand, whose value must be one strict JSON object on one line, and says how long it is; 0, and nothing is written, where it is one of those
+   * that are rare: without a key, with headers, or with a long value.
+   */
+  appendPlain(records: ReadAhead): number {
+    const { at, buffer: source } = records
+    const keyLength = records.keyLengths[at] as number
+    const valueLength = records.valueLengths[at] as number
+    const isPlain = keyLength >= 0 && records.headersLengths[at] === 0
+    if (!isPlain || valueLength < 8 || valueLength > MOST_COPIED_HERE) return 0
+    const keyField = this.#fields.of(source, records.keyStarts[at] as number, keyLength)
+    this.#ensure(FRAME_BYTES + keyField.length + valueLength)
+    const start = this.#length
+    const buffer = this.#buffer
+    const view = this.#view
+    const keyAt = this.#head.write(records.offsets[at] as number, records.timestamps[at] as number, view, start)
+    const valueAt = writeFixed(VALUE, buffer, view, writeFixed(keyField, buffer, view, keyAt))
+    copyText(sourceView(source), records.valueStarts[at] as number, view, valueAt, valueLength)
+    this.#length = writeEnd(buffer, valueAt + valueLength)
     return this.#length - start
   }
 
@@ -102,17 +140,30 @@ export class LineBuffer {
 
   /** Writes what stands before the value, with room for so many bytes behind it, and gives where they begin. */
   #writeStart(record: RecordView, valueBytes: number): number {
-    const keyField = record.keyLength < 0 ? NULL_KEY : this.#fields.of(record)
+    const { buffer: source, keyStart, keyLength } = record
+    const keyField = keyLength < 0 ? NULL_KEY : this.#fields.of(source, keyStart, keyLength)
     const headers = record.headersLength === 0 ? NOTHING : headersField(record)
     this.#ensure(FRAME_BYTES + keyField.length + headers.length + valueBytes)
     const buffer = this.#buffer
     const view = this.#view
-    let at = writeFixed(OFFSET, buffer, view, this.#length)
-    at = writeInteger(record.offset, buffer, view, at)
-    at = writeFixed(TIMESTAMP, buffer, view, at)
-    at = writeInteger(record.timestamp, buffer, view, at)
-    at = writeFixed(keyField, buffer, view, at)
+    const keyAt = this.#head.write(record.offset, record.timestamp, view, this.#length)
+    const at = writeFixed(keyField, buffer, view, keyAt)
     return headers.length === 0 ? at : at + headers.copy(buffer, at)
+  }
+
+  #writeVerbatim({ buffer: source, valueStart, valueLength }: RecordView, start: number): number {
+    const buffer = this.#buffer
+    const at = writeFixed(VALUE, buffer, this.#view, start)
+    source.copy(buffer, at, valueStart, valueStart + valueLength)
+    return writeEnd(buffer, at + valueLength)
+  }
+
+  #writeBase64({ buffer: source, valueStart, valueLength }: RecordView, start: number): number {
+    const buffer = this.#buffer
+    const from = writeFixed(BASE64, buffer, this.#view, start)
+    const at = writeBase64(buffer, from, source, valueStart, valueStart + valueLength)
+    buffer[at] = 0x22
+    return writeEnd(buffer, at + 1)
   }
 
   /** What was written since the last take. The bytes are the caller's, who gives them back to the `PieceBuffers`. */
@@ -145,10 +196,6 @@ export class LineBuffer {
   }
 }
 
-function viewOf({ buffer, byteOffset, length }: Buffer): DataView {
-  return new DataView(buffer, byteOffset, length)
-}
-
 function headersField(record: RecordView): Buffer {
   return Buffer.from(`"headers":${headersText(record.headers())},`)
 }
@@ -158,21 +205,10 @@ function isObject({ buffer, valueStart, valueLength }: RecordView, facts: Record
   return facts?.isJsonObject === true || isJsonObject(buffer, valueStart, valueStart + valueLength)
 }
 
-function writeValue(buffer: Buffer, view: DataView, start: number, record: RecordView, facts?: RecordFacts): number {
-  if (record.valueLength < 0) return writeFixed(NULL_VALUE, buffer, view, start)
-  const { valueStart, valueLength } = record
-  let at = start
-  if (isObject(record, facts)) {
-    at = writeFixed(VALUE, buffer, view, at)
-    at += record.buffer.copy(buffer, at, valueStart, valueStart + valueLength)
-  } else {
-    at = writeFixed(BASE64, buffer, view, at)
-    at = writeBase64(buffer, at, record.buffer, valueStart, valueStart + valueLength)
-    buffer[at++] = 0x22
-  }
-  buffer[at++] = 0x7d
-  buffer[at++] = 0x0a
-  return at
+function writeEnd(buffer: Buffer, at: number): number {
+  buffer[at] = 0x7d
+  buffer[at + 1] = 0x0a
+  return at + 2
 }
 
 /** In slices that end between characters of base64, so that the text of a value of many megabytes is never there as a whole. */

@@ -1,4 +1,5 @@
 import type { ArchivedObject } from '../../runtime/checkpoint.ts'
+import type { ReadAhead } from '../../runtime/readAhead.ts'
 import type { RecordFacts, RecordView } from '../../runtime/record.ts'
 import { archiveKey, dayOf, isPlausibleTime } from './archiveKey.ts'
 import type { BodyBuffers } from './bodyBuffers.ts'
@@ -87,13 +88,33 @@ export class OpenObject {
   }
 
   append(record: RecordView, facts?: RecordFacts): void {
-    this.#bytes +=
+    const bytes =
       record.valueLength > LONGEST_WHOLE_BYTES ? this.#appendInParts(record, facts) : this.#lines.append(record, facts)
-    this.#records++
-    this.#lastOffset = record.offset
-    if (isPlausibleTime(record.timestamp)) this.#see(record.timestamp)
-    if (this.#lines.length >= PIECE_BYTES) this.#file.add(this.#lines.take())
+    this.#count(record.offset, record.timestamp, bytes)
     this.#countLines(this.#lines.heldBytes)
+  }
+
+  /** Takes records in that were read ahead, from the one at hand up to the one before `end`, or the one that the object ends with. The last one taken is at hand then. */
+  appendAll(records: ReadAhead, end: number, facts: RecordFacts): void {
+    const { offsets, timestamps } = records
+    for (;;) {
+      const { at } = records
+      const bytes = facts.isJsonObject ? this.#lines.appendPlain(records) : 0
+      if (bytes === 0) this.append(records.show(), facts)
+      else this.#count(offsets[at] as number, timestamps[at] as number, bytes)
+      const next = at + 1
+      if (next === end || this.isFull || this.endsBefore(timestamps[next] as number)) break
+      records.at = next
+    }
+    this.#countLines(this.#lines.heldBytes)
+  }
+
+  #count(offset: number, timestamp: number, bytes: number): void {
+    this.#bytes += bytes
+    this.#records++
+    this.#lastOffset = offset
+    if (isPlausibleTime(timestamp)) this.#see(timestamp)
+    if (this.#lines.length >= PIECE_BYTES) this.#file.add(this.#lines.take())
   }
 
   #appendInParts(record: RecordView, facts?: RecordFacts): number {

@@ -4,6 +4,7 @@ import type { Clock } from '../../runtime/clock.ts'
 import { ConfigurationError, OperatorError } from '../../runtime/errors.ts'
 import type { ObjectStore } from '../../runtime/objectStore.ts'
 import { checkOptions, needed, type OptionRules, optional } from '../../runtime/options.ts'
+import type { ReadAhead } from '../../runtime/readAhead.ts'
 import type { RecordFacts, RecordView } from '../../runtime/record.ts'
 import { topicPattern } from './archiveKey.ts'
 import { BodyBuffers } from './bodyBuffers.ts'
@@ -119,15 +120,22 @@ class RawArchiveWriter implements ArchiveWriter {
   }
 
   append(record: RecordView, facts?: RecordFacts): void {
-    if (this.#isAbandoned) throw this.#misuse(`record ${record.offset} was appended after abandon()`)
-    if (record.offset < this.#expectedOffset) {
-      throw this.#misuse(`record ${record.offset} was appended, but the archive goes on at ${this.#expectedOffset}`)
-    }
-    if (this.#open?.endsBefore(record.timestamp) === true) this.#end(this.#open)
-    this.#open ??= this.#begin(record.offset)
-    this.#open.append(record, facts)
+    const open = this.#openFor(record.offset, record.timestamp)
+    open.append(record, facts)
     this.#expectedOffset = record.offset + 1
-    if (this.#open.isFull) this.#end(this.#open)
+    if (open.isFull) this.#end(open)
+  }
+
+  appendAll(records: ReadAhead, end: number, facts: RecordFacts): void {
+    const { offsets, timestamps } = records
+    for (;;) {
+      const open = this.#openFor(offsets[records.at] as number, timestamps[records.at] as number)
+      open.appendAll(records, end, facts)
+      this.#expectedOffset = (offsets[records.at] as number) + 1
+      if (open.isFull) this.#end(open)
+      if (records.at === end - 1) return
+      records.at += 1
+    }
   }
 
   get isBehind(): boolean {
@@ -192,6 +200,17 @@ class RawArchiveWriter implements ArchiveWriter {
 
   get #isBusy(): boolean {
     return this.#undurable || this.#open?.isCompressing === true
+  }
+
+  /** The object that a record of that offset and time belongs to. */
+  #openFor(offset: number, timestamp: number): OpenObject {
+    if (this.#isAbandoned) throw this.#misuse(`record ${offset} was appended after abandon()`)
+    if (offset < this.#expectedOffset) {
+      throw this.#misuse(`record ${offset} was appended, but the archive goes on at ${this.#expectedOffset}`)
+    }
+    if (this.#open?.endsBefore(timestamp) === true) this.#end(this.#open)
+    this.#open ??= this.#begin(offset)
+    return this.#open
   }
 
   #begin(firstOffset: number): OpenObject {

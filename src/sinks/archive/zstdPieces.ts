@@ -13,7 +13,12 @@ export type Compression = 'background' | 'inline'
  * Level 1: on trade frames 11 to 1 in two fifths of the time that gzip's fastest level takes for 9 to 1. Every frame
  * ends with the checksum of what it holds.
  */
-const PARAMS = { [zlib.constants.ZSTD_c_compressionLevel]: 1, [zlib.constants.ZSTD_c_checksumFlag]: 1 }
+const PARAMS = {
+  [zlib.constants.ZSTD_c_compressionLevel]: 1,
+  [zlib.constants.ZSTD_c_windowLog]: 17,
+  [zlib.constants.ZSTD_c_hashLog]: 10,
+  [zlib.constants.ZSTD_c_checksumFlag]: 1,
+}
 
 /** Of all archives of the process. */
 const frames = new FrameCompressor(PARAMS)

@@ -1,6 +1,7 @@
 import { ConfigurationError, CorruptRecordError } from '../../runtime/errors.ts'
 import type { LeaderEpochStart, RecordBatch } from '../../runtime/log.ts'
 import type { RecordView } from '../../runtime/record.ts'
+import type { RecordColumns } from '../../runtime/recordColumns.ts'
 import { checksum } from './checksum.ts'
 import {
   ATTRIBUTES,
@@ -22,6 +23,7 @@ import {
   RECORD_COUNT,
   TRANSACTIONAL,
 } from './layout.ts'
+import { OpenBatch } from './openBatch.ts'
 import type { AbortedRange, Decompress, WalkerOptions, WalkRange } from './walkOptions.ts'
 
 const DEFAULT_MAX_BATCH_BYTES = 64 << 20
@@ -60,17 +62,8 @@ export class RecordBatchWalker implements RecordBatch {
   #batchAt = 0
   #batchOffset = 0
 
-  /** What the open batch's records lie in: the bytes themselves, or what was decompressed from them. */
-  #records: Buffer = this.#bytes
-  #at = 0
-  #batchEnd = 0
-  #remaining = 0
-  #baseOffset = 0
-  #lastOffsetDelta = 0
+  readonly #open = new OpenBatch()
   #frameEnd = 0
-  #baseTimestamp = 0
-  #fixedTimestamp = false
-  #previousDelta = -1
 
   constructor(topic: string, partition: number, options: WalkerOptions = {}) {
     this.topic = topic
@@ -99,7 +92,7 @@ export class RecordBatchWalker implements RecordBatch {
   /** Takes on `bytes`, which must stay unchanged while they are walked. */
   load(bytes: Buffer, range: WalkRange = {}): this {
     this.#bytes = bytes
-    this.#records = bytes
+    this.#open.bytes = bytes
     this.#aborted = range.aborted
     this.#byteLength = bytes.length
     this.#startOffset = range.startOffset ?? 0
@@ -107,10 +100,10 @@ export class RecordBatchWalker implements RecordBatch {
     this.#gapless = range.gaplessFrom !== undefined
     this.#batchAt = 0
     this.#batchOffset = range.gaplessFrom ?? 0
-    this.#at = 0
-    this.#remaining = 0
-    this.#batchEnd = 0
-    this.#previousDelta = -1
+    this.#open.at = 0
+    this.#open.remaining = 0
+    this.#open.end = 0
+    this.#open.previousDelta = -1
     this.#failure = null
     this.#nextOffset = Math.min(this.#offsetBehindAll(), this.#endOffset)
     return this
@@ -119,51 +112,51 @@ export class RecordBatchWalker implements RecordBatch {
   /** Lets go of the bytes, of which nothing more is read: those that are fetched next need not lie beside them. */
   release(): void {
     this.#bytes = noBytes
-    this.#records = noBytes
-    this.#remaining = 0
+    this.#open.bytes = noBytes
+    this.#open.remaining = 0
   }
 
   read(view: RecordView): boolean {
     for (;;) {
-      if (this.#remaining === 0 && !this.#enterBatch()) return false
-      const length = this.#varint(this.#batchEnd)
-      const end = this.#at + length
-      if (length < 0 || end > this.#batchEnd) this.#fail(`a record's length of ${length} bytes`)
-      this.#at++
+      if (this.#open.remaining === 0 && !this.#enterBatch()) return false
+      const length = this.#varint(this.#open.end)
+      const end = this.#open.at + length
+      if (length < 0 || end > this.#open.end) this.#fail(`a record's length of ${length} bytes`)
+      this.#open.at++
       const timestampDelta = this.#varlong(end)
       const offsetDelta = this.#varint(end)
-      if (offsetDelta <= this.#previousDelta || offsetDelta > this.#lastOffsetDelta) {
+      if (offsetDelta <= this.#open.previousDelta || offsetDelta > this.#open.lastOffsetDelta) {
         this.#fail(
-          `an offset delta of ${offsetDelta} after ${this.#previousDelta}, of at most ${this.#lastOffsetDelta}`,
+          `an offset delta of ${offsetDelta} after ${this.#open.previousDelta}, of at most ${this.#open.lastOffsetDelta}`,
         )
       }
-      this.#previousDelta = offsetDelta
+      this.#open.previousDelta = offsetDelta
       const keyLength = this.#varint(end)
-      const keyStart = this.#at
-      if (keyLength > 0) this.#at += keyLength
+      const keyStart = this.#open.at
+      if (keyLength > 0) this.#open.at += keyLength
       else if (keyLength < -1) this.#fail(`a key of ${keyLength} bytes`)
       const valueLength = this.#varint(end)
-      const valueStart = this.#at
-      if (valueLength > 0) this.#at += valueLength
+      const valueStart = this.#open.at
+      if (valueLength > 0) this.#open.at += valueLength
       else if (valueLength < -1) this.#fail(`a value of ${valueLength} bytes`)
-      const headersStart = this.#at
+      const headersStart = this.#open.at
       const headers = this.#varint(end)
       if (headers !== 0) this.#skipHeaders(headers, end)
-      if (this.#at !== end) this.#fail(`a record that ends ${this.#at - end} bytes past its length`)
-      this.#remaining--
-      if (this.#remaining === 0 && end !== this.#batchEnd)
-        this.#fail(`${this.#batchEnd - end} bytes behind the last record`)
+      if (this.#open.at !== end) this.#fail(`a record that ends ${this.#open.at - end} bytes past its length`)
+      this.#open.remaining--
+      if (this.#open.remaining === 0 && end !== this.#open.end)
+        this.#fail(`${this.#open.end - end} bytes behind the last record`)
 
-      const offset = this.#baseOffset + offsetDelta
+      const offset = this.#open.baseOffset + offsetDelta
       if (offset < this.#startOffset) continue
       if (offset >= this.#endOffset) {
-        this.#remaining = 0
+        this.#open.remaining = 0
         this.#batchAt = this.#bytes.length
         return false
       }
       view.offset = offset
-      view.timestamp = this.#fixedTimestamp ? this.#baseTimestamp : this.#timestamp(timestampDelta)
-      view.buffer = this.#records
+      view.timestamp = this.#open.fixedTimestamp ? this.#open.baseTimestamp : this.#timestamp(timestampDelta)
+      view.buffer = this.#open.bytes
       view.keyStart = keyStart
       view.keyLength = keyLength
       view.valueStart = valueStart
@@ -171,6 +164,15 @@ export class RecordBatchWalker implements RecordBatch {
       view.headersStart = headersStart
       view.headersLength = headers === 0 ? 0 : end - headersStart
       return true
+    }
+  }
+
+  readMany(columns: RecordColumns): void {
+    const open = this.#open
+    while (columns.count < columns.most && (open.remaining > 0 || this.#enterBatch())) {
+      if (columns.count > 0 && columns.buffer !== open.bytes) return
+      open.readPlain(columns, this.#startOffset, this.#endOffset)
+      if (open.remaining > 0) return
     }
   }
 
@@ -187,15 +189,16 @@ export class RecordBatchWalker implements RecordBatch {
       if (count < 0) this.#fail(`a count of ${count} records`)
       if (count === 0 && end !== start + HEADER_BYTES) this.#fail('bytes in a batch without records')
       this.#batchAt = end
-      this.#batchOffset = this.#baseOffset + this.#lastOffsetDelta + 1
+      this.#batchOffset = this.#open.baseOffset + this.#open.lastOffsetDelta + 1
       // A control batch marks the end of a transaction; its offset counts, its records are not for readers.
       if (count === 0 || (attributes & CONTROL) !== 0 || this.#batchOffset <= this.#startOffset) continue
       if ((attributes & TRANSACTIONAL) !== 0 && this.#isAborted(start)) continue
-      this.#fixedTimestamp = (attributes & LOG_APPEND_TIME) !== 0
-      this.#baseTimestamp = readInt64(bytes, start + (this.#fixedTimestamp ? MAX_TIMESTAMP : BASE_TIMESTAMP))
-      if (this.#fixedTimestamp && !Number.isSafeInteger(this.#baseTimestamp)) this.#baseTimestamp = NO_TIMESTAMP
-      this.#open(start + HEADER_BYTES, end, attributes & COMPRESSION_MASK)
-      this.#remaining = count
+      this.#open.fixedTimestamp = (attributes & LOG_APPEND_TIME) !== 0
+      this.#open.baseTimestamp = readInt64(bytes, start + (this.#open.fixedTimestamp ? MAX_TIMESTAMP : BASE_TIMESTAMP))
+      if (this.#open.fixedTimestamp && !Number.isSafeInteger(this.#open.baseTimestamp))
+        this.#open.baseTimestamp = NO_TIMESTAMP
+      this.#openRecords(start + HEADER_BYTES, end, attributes & COMPRESSION_MASK)
+      this.#open.remaining = count
       return true
     }
     return false
@@ -211,10 +214,10 @@ export class RecordBatchWalker implements RecordBatch {
       const leaderEpoch = this.#bytes.readInt32BE(at + LEADER_EPOCH)
       if (leaderEpoch > newest) {
         newest = leaderEpoch
-        this.#leaderEpochs.push({ leaderEpoch, offset: this.#baseOffset })
+        this.#leaderEpochs.push({ leaderEpoch, offset: this.#open.baseOffset })
       }
       at = this.#frameEnd
-      this.#batchOffset = this.#baseOffset + this.#lastOffsetDelta + 1
+      this.#batchOffset = this.#open.baseOffset + this.#open.lastOffsetDelta + 1
     }
     this.#isWhole = at >= this.#bytes.length
     const behindAll = this.#batchOffset
@@ -226,8 +229,8 @@ export class RecordBatchWalker implements RecordBatch {
   #checkFrame(start: number): number {
     const fault = this.#frameFault(start)
     if (fault === null) return this.#frameEnd
-    this.#baseOffset = this.#batchOffset
-    this.#lastOffsetDelta = -1
+    this.#open.baseOffset = this.#batchOffset
+    this.#open.lastOffsetDelta = -1
     return this.#fail(fault)
   }
 
@@ -235,7 +238,7 @@ export class RecordBatchWalker implements RecordBatch {
   #frameFault(start: number): string | null {
     const bytes = this.#bytes
     const left = bytes.length - start
-    this.#previousDelta = -1
+    this.#open.previousDelta = -1
     if (left < HEADER_BYTES) return `${left} bytes where a batch header takes ${HEADER_BYTES}`
     const magic = bytes.readInt8(start + MAGIC)
     if (magic !== MAGIC_V2) return `magic ${magic}, which is not a record batch of version 2`
@@ -249,8 +252,8 @@ export class RecordBatchWalker implements RecordBatch {
     if (this.#gapless ? baseOffset !== this.#batchOffset : baseOffset < this.#batchOffset) {
       return `base offset ${baseOffset} where ${this.#batchOffset}${this.#gapless ? '' : ' or more'} was due`
     }
-    this.#baseOffset = baseOffset
-    this.#lastOffsetDelta = lastOffsetDelta
+    this.#open.baseOffset = baseOffset
+    this.#open.lastOffsetDelta = lastOffsetDelta
     this.#frameEnd = start + length
     return null
   }
@@ -269,17 +272,17 @@ export class RecordBatchWalker implements RecordBatch {
     }
     if (this.#aborted.length === 0) return false
     const producerId = this.#bytes.readBigInt64BE(start + PRODUCER_ID)
-    const offset = this.#baseOffset
+    const offset = this.#open.baseOffset
     return this.#aborted.some(
       (range) => range.producerId === producerId && offset >= range.firstOffset && offset < range.endOffset,
     )
   }
 
   /** Points at the records, which are decompressed whole: the bound on that is what keeps a small batch from filling the memory. */
-  #open(start: number, end: number, codec: number): void {
-    this.#records = this.#bytes
-    this.#at = start
-    this.#batchEnd = end
+  #openRecords(start: number, end: number, codec: number): void {
+    this.#open.bytes = this.#bytes
+    this.#open.at = start
+    this.#open.end = end
     if (codec === 0) return
     const name = COMPRESSION_NAMES[codec]
     if (name === undefined) this.#fail(`compression by codec ${codec}, which does not exist`)
@@ -296,27 +299,30 @@ export class RecordBatchWalker implements RecordBatch {
           'Raise kafka.maxBatchBytes (KAFKA_MAX_BATCH_BYTES) if its producer meant that.',
       )
     }
-    this.#records = records
-    this.#at = 0
-    this.#batchEnd = records.length
+    this.#open.bytes = records
+    this.#open.at = 0
+    this.#open.end = records.length
   }
 
   #decompressed(decompress: Decompress, codec: number, name: string, mostBytes: number): Buffer | null {
     try {
-      return decompress(codec, this.#bytes.subarray(this.#at, this.#batchEnd), mostBytes)
+      return decompress(codec, this.#bytes.subarray(this.#open.at, this.#open.end), mostBytes)
     } catch (error) {
       return this.#fail(`${name} data that cannot be decompressed (${error instanceof Error ? error.message : error})`)
     }
   }
 
   #refuse(what: string): never {
-    this.#remaining = 0
-    this.#failure = new ConfigurationError(`The batch at ${this.topic}/${this.partition}/${this.#baseOffset} ${what}`, {
-      topic: this.topic,
-      partition: this.partition,
-      offset: Math.max(this.#baseOffset, this.#startOffset),
-      nextOffset: this.#baseOffset + this.#lastOffsetDelta + 1,
-    })
+    this.#open.remaining = 0
+    this.#failure = new ConfigurationError(
+      `The batch at ${this.topic}/${this.partition}/${this.#open.baseOffset} ${what}`,
+      {
+        topic: this.topic,
+        partition: this.partition,
+        offset: Math.max(this.#open.baseOffset, this.#startOffset),
+        nextOffset: this.#open.baseOffset + this.#open.lastOffsetDelta + 1,
+      },
+    )
     throw this.#failure
   }
 
@@ -325,30 +331,30 @@ export class RecordBatchWalker implements RecordBatch {
     for (let index = 0; index < count; index++) {
       const keyLength = this.#varint(end)
       if (keyLength < 0) this.#fail(`a header's key of ${keyLength} bytes`)
-      this.#at += keyLength
+      this.#open.at += keyLength
       const valueLength = this.#varint(end)
       if (valueLength < -1) this.#fail(`a header's value of ${valueLength} bytes`)
-      if (valueLength > 0) this.#at += valueLength
+      if (valueLength > 0) this.#open.at += valueLength
     }
   }
 
   #timestamp(delta: number): number {
-    const timestamp = this.#baseTimestamp + delta
+    const timestamp = this.#open.baseTimestamp + delta
     return Number.isSafeInteger(timestamp) ? timestamp : NO_TIMESTAMP
   }
 
   /** A zigzag varint of 32 bits. */
   #varint(limit: number): number {
-    const first = this.#at < limit ? (this.#records[this.#at++] as number) : this.#outOfBytes()
+    const first = this.#open.at < limit ? (this.#open.bytes[this.#open.at++] as number) : this.#outOfBytes()
     if (first < 0x80) return (first >>> 1) ^ -(first & 1)
-    const second = this.#at < limit ? (this.#records[this.#at++] as number) : this.#outOfBytes()
+    const second = this.#open.at < limit ? (this.#open.bytes[this.#open.at++] as number) : this.#outOfBytes()
     if (second < 0x80) {
       const two = (first & 0x7f) | (second << 7)
       return (two >>> 1) ^ -(two & 1)
     }
     let bits = (first & 0x7f) | ((second & 0x7f) << 7)
     for (let shift = 14; shift <= 28; shift += 7) {
-      const byte = this.#at < limit ? (this.#records[this.#at++] as number) : this.#outOfBytes()
+      const byte = this.#open.at < limit ? (this.#open.bytes[this.#open.at++] as number) : this.#outOfBytes()
       if (shift === 28 && byte > 0x0f) break
       bits |= (byte & 0x7f) << shift
       if (byte < 0x80) return (bits >>> 1) ^ -(bits & 1)
@@ -358,12 +364,12 @@ export class RecordBatchWalker implements RecordBatch {
 
   /** A zigzag varint of 64 bits; infinite where a number cannot hold it exactly. */
   #varlong(limit: number): number {
-    const first = this.#at < limit ? (this.#records[this.#at++] as number) : this.#outOfBytes()
+    const first = this.#open.at < limit ? (this.#open.bytes[this.#open.at++] as number) : this.#outOfBytes()
     if (first < 0x80) return (first >>> 1) ^ -(first & 1)
     let bits = first & 0x7f
     let weight = 0x80
     for (let index = 1; index < 10; index++) {
-      const byte = this.#at < limit ? (this.#records[this.#at++] as number) : this.#outOfBytes()
+      const byte = this.#open.at < limit ? (this.#open.bytes[this.#open.at++] as number) : this.#outOfBytes()
       if (index === 9 && byte > 1) break
       bits += (byte & 0x7f) * weight
       if (byte < 0x80) {
@@ -380,11 +386,11 @@ export class RecordBatchWalker implements RecordBatch {
   }
 
   #fail(found: string): never {
-    const nextOffset = this.#baseOffset + this.#lastOffsetDelta + 1
-    const following = Math.max(this.#baseOffset + this.#previousDelta + 1, this.#startOffset)
+    const nextOffset = this.#open.baseOffset + this.#open.lastOffsetDelta + 1
+    const following = Math.max(this.#open.baseOffset + this.#open.previousDelta + 1, this.#startOffset)
     // A batch may be broken behind its last record; what is left out then must not be of the next batch.
-    const offset = this.#lastOffsetDelta < 0 ? following : Math.min(following, nextOffset - 1)
-    this.#remaining = 0
+    const offset = this.#open.lastOffsetDelta < 0 ? following : Math.min(following, nextOffset - 1)
+    this.#open.remaining = 0
     this.#failure = new CorruptRecordError(
       `Broken record batch in ${this.topic}/${this.partition} at offset ${offset}: ${found}. ` +
         'Nothing from there on was handed over as a record; restore the log.',

@@ -33,7 +33,7 @@ function saidOf(schema: z.ZodType, columns: WasmColumns, frame: number): unknown
         const { slot, kind } = value
         if (!columns.has(layout, slot)) return []
         if (columns.isNull(layout, slot)) return [[name, null]]
-        if (kind === 'string') return [[name, columns.texts(slot)[frame]]]
+        if (kind === 'string') return [[name, columns.texts(slot).at(frame)]]
         const number = columns.numbers(slot)[frame]
         return [[name, kind === 'boolean' ? number === 1 : number]]
       }),
@@ -283,7 +283,7 @@ describe('WasmColumns', () => {
       columns.read(buffer, starts, lengths, 0, count)
       const slot = columns.slot('id')
       for (let frame = 0; frame < count; frame++) {
-        if (columns.layouts[frame] !== 0) expect(columns.texts(slot)[frame]).toBe(String(numbers[frame]))
+        if (columns.layouts[frame] !== 0) expect(columns.texts(slot).at(frame)).toBe(String(numbers[frame]))
       }
       isRead = columns.layouts.subarray(0, count).filter((layout) => layout !== 0).length
     }

@@ -4,10 +4,15 @@ import { describe, expect, it } from 'vitest'
 import type { Rejected } from '../../../src/runtime/deadLetters.ts'
 import type { TaskCut } from '../../../src/runtime/streamTask.ts'
 import { ChainTask, savedFrom } from '../../support/tasks.ts'
-import { byText, type Case, type Element, type Gone, operatorOf } from './operators.ts'
+import { written } from './inShort.ts'
+import { byText, type Case, type Element, type Event, type Gone, operatorOf } from './operators.ts'
+import { others } from './others.ts'
 
 const cases = JSON.parse(readFileSync(new URL('cases.json', import.meta.url), 'utf8')) as readonly Case[]
-const ours = cases.filter(({ operator }) => !['inputMerge', 'combineWatermarks'].includes(operator))
+const ours = [
+  ...cases.filter(({ operator }) => !['inputMerge', 'combineWatermarks'].includes(operator)),
+  ...others.map(written),
+]
 
 describe('what other engines and the rules say', () => {
   it.each(ours.map((one) => [one.id, one] as const))('%s, in plain RxJS', (_id, one) => {
@@ -30,6 +35,12 @@ describe('what other engines and the rules say', () => {
     letters.push(...whole.cut(0, true).deadLetters)
     expect(final(one, whole.out)).toEqual(expected(one))
     expect(letters.map(({ reason }) => reason)).toEqual(reasonsOf(one))
+    const inShort = others.find(({ id }) => id === one.id)
+    if (inShort !== undefined) {
+      expect(letters.map(({ payload }) => (JSON.parse(String(payload)) as Event)[3])).toEqual(
+        one.late.map(([, , value]) => value),
+      )
+    }
 
     const rows: unknown[] = []
     let saved: TaskCut[] = []
@@ -48,7 +59,7 @@ describe('what other engines and the rules say', () => {
 
 /** What a table of the rows would hold: the newest of each, without those that were taken back. A window is the one of its key and start, or number. */
 function final(one: Case, rows: readonly unknown[]): string[] {
-  if (!one.operator.endsWith('Window')) return sorted(rows)
+  if (!one.operator.endsWith('Window')) return inOrderOf(one, rows)
   const newest = new Map<string, unknown>()
   for (const row of rows as readonly (readonly unknown[] | Gone)[]) {
     if ('gone' in row) newest.delete(JSON.stringify((row.gone as readonly unknown[]).slice(0, 2)))
@@ -57,13 +68,18 @@ function final(one: Case, rows: readonly unknown[]): string[] {
   return sorted([...newest.values()])
 }
 
+function inOrderOf({ isOrdered = false }: Case, rows: readonly unknown[]): string[] {
+  return isOrdered ? rows.map((row) => JSON.stringify(row)) : sorted(rows)
+}
+
 function sorted(rows: readonly unknown[]): string[] {
   return rows.map((row) => JSON.stringify(row)).sort()
 }
 
 /** Which value of a window comes first is not what the cases are about, but for sequences. */
-function expected({ operator, rows }: Case): string[] {
-  if (!operator.endsWith('Window')) return sorted(rows)
+function expected(one: Case): string[] {
+  const { operator, rows } = one
+  if (!operator.endsWith('Window')) return inOrderOf(one, rows)
   return sorted(rows.map((row) => row.map((part) => (Array.isArray(part) ? part.toSorted(byText) : part))))
 }
 

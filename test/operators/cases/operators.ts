@@ -2,10 +2,15 @@ import { filter, map, type Observable, type OperatorFunction, pipe, share } from
 import { aggregateWindow } from '../../../src/operators/aggregateWindow.ts'
 import { asOfJoin } from '../../../src/operators/asOfJoin.ts'
 import { countWindow } from '../../../src/operators/countWindow.ts'
+import { enrich } from '../../../src/operators/enrich.ts'
 import { hoppingWindow } from '../../../src/operators/hoppingWindow.ts'
+import { inOrder } from '../../../src/operators/inOrder.ts'
 import { intervalJoin, type OuterIntervalJoin } from '../../../src/operators/intervalJoin.ts'
 import { sequence } from '../../../src/operators/sequence.ts'
 import { sessionWindow } from '../../../src/operators/sessionWindow.ts'
+import { topN } from '../../../src/operators/topN.ts'
+import { toTable } from '../../../src/operators/toTable.ts'
+import { tumblingWindow } from '../../../src/operators/tumblingWindow.ts'
 import type { Window, WindowElement } from '../../../src/operators/window.ts'
 import type { Json } from '../../../src/runtime/json.ts'
 import type { OperatorSpec } from '../../../src/runtime/operator.ts'
@@ -24,6 +29,7 @@ export interface Case {
   readonly events: readonly Element[]
   readonly rows: readonly (readonly Json[])[]
   readonly late: readonly (readonly Json[])[]
+  readonly isOrdered?: boolean
 }
 
 type OnReject = OperatorSpec['onReject']
@@ -51,6 +57,8 @@ const operators: Readonly<
 > = {
   hoppingWindow: (options, onReject) =>
     pipe(hoppingWindow<Event>({ name: 'w', sizeMs: 0, hopMs: 0, ...options, by, onReject }), collected(timed)),
+  tumblingWindow: (options, onReject) =>
+    pipe(tumblingWindow<Event>({ name: 'w', sizeMs: 0, ...options, by, onReject }), collected(timed)),
   sessionWindow: (options, onReject) =>
     pipe(sessionWindow<Event>({ name: 'w', gapMs: 0, ...options, by, onReject }), collected(timed)),
   countWindow: (options, onReject) =>
@@ -75,6 +83,34 @@ const operators: Readonly<
         onReject,
       }),
     ),
+  inOrder: (options, onReject) =>
+    pipe(
+      inOrder<Event>({ ...options, onReject }),
+      map(([, , key, value]): readonly Json[] => [key, value]),
+      withTime,
+    ),
+  topN: ({ n = 1, sizeMs = 0 }, onReject) =>
+    pipe(
+      tumblingWindow<Event>({ name: 'w', sizeMs, by, onReject }),
+      topN<Event, readonly Json[]>({
+        n,
+        of: ([, , , value]) => Number(value),
+        tie: ([, at]) => String(at),
+        result: (top, window) => [[...timed(window), top.map(([, , , value]) => value)]],
+      }),
+    ),
+  enrich: (_options, onReject) => (events) => {
+    const shared = events.pipe(share())
+    const table = toTable(shared.pipe(filter(([input]) => input === 'R')), {
+      ...{ name: 'table', by, maxKeys: 100, onReject },
+      value: ([, , , value]) => value,
+    })
+    return shared.pipe(
+      filter(([input]) => input === 'L'),
+      enrich(table, { by, with: ([, , key, value], row): readonly Json[] => [key, value, row ?? null] }),
+      withTime,
+    )
+  },
   sequence: (options, onReject) => {
     const { steps, not = [], withinMs } = options as unknown as SequenceCase
     return sequence<Event, string, Json>({

@@ -5,8 +5,9 @@ import { FrameCompressor } from '../../../src/sinks/archive/frameCompressor.ts'
 
 const params = { [zlib.constants.ZSTD_c_compressionLevel]: 1, [zlib.constants.ZSTD_c_checksumFlag]: 1 }
 const outputBytes = 64 * 1024
-/** What a frame adds to bytes that nothing can make smaller, in one block. */
-const overhead = 13
+/** What a frame adds to bytes that nothing can make smaller, in one block: of 64 KiB and more, and of less. */
+const overhead = 16
+const smallOverhead = 13
 
 /** Bytes without any pattern, the same in each run. */
 function noise(length: number): Buffer {
@@ -20,12 +21,12 @@ const frameOf = async (compressor: FrameCompressor, piece: Buffer) => Buffer.con
 describe('a frame', () => {
   it('is of its piece alone, also where it ends as the output buffer of its stream does', async () => {
     const used = new FrameCompressor(params)
-    const first = noise(40_000)
-    expect(await frameOf(used, first)).toHaveLength(40_000 + overhead)
+    const first = noise(100_000)
+    expect(await frameOf(used, first)).toHaveLength(100_000 + overhead)
     for (const around of [-1, 0, 1]) {
       const compressor = new FrameCompressor(params)
       await frameOf(compressor, first)
-      const piece = noise(outputBytes - (40_000 + overhead) - overhead + around)
+      const piece = noise(3 * outputBytes - (100_000 + overhead) - overhead + around)
       const frame = await frameOf(compressor, piece)
       expect(frame).toEqual(await frameOf(new FrameCompressor(params), piece))
       expect(frame).toHaveLength(piece.length + overhead)
@@ -36,13 +37,25 @@ describe('a frame', () => {
 
   it('is whole where thirteen bytes of it lie in the next output buffer, and where it is of nothing', async () => {
     const compressor = new FrameCompressor(params)
-    const first = noise(40_000)
+    const first = noise(100_000)
     await frameOf(compressor, first)
-    const piece = noise(outputBytes - (40_000 + overhead))
+    const piece = noise(3 * outputBytes - (100_000 + overhead) - overhead + 13)
     const frame = await frameOf(compressor, piece)
     expect(frame).toHaveLength(piece.length + overhead)
     expect(zlib.zstdDecompressSync(frame)).toEqual(piece)
-    expect(await frameOf(compressor, Buffer.alloc(0))).toHaveLength(overhead)
+    expect(await frameOf(compressor, Buffer.alloc(0))).toHaveLength(smallOverhead)
+  })
+
+  it('is of its piece alone where it is small and the output buffer of a stream would have room for it, or not', async () => {
+    const fresh = await frameOf(new FrameCompressor(params), noise(40_000))
+    expect(fresh).toHaveLength(40_000 + smallOverhead)
+    for (const before of [65_536, 70_000, 100_000, 131_000]) {
+      const compressor = new FrameCompressor(params)
+      await frameOf(compressor, noise(before))
+      for (const text of [noise(40_000), Buffer.from('{"offset":7,"price":"61837.63"}\n'.repeat(1_500))]) {
+        expect(await frameOf(compressor, text)).toEqual(await frameOf(new FrameCompressor(params), text))
+      }
+    }
   })
 
   it('is the same of text, in any order and beside others', async () => {

@@ -7,7 +7,7 @@ import { type ArchivedRecord, readArchiveObject } from '../../../src/sinks/archi
 import { MemoryObjectStore } from '../../../src/testing/memoryObjectStore.ts'
 import { VirtualClock } from '../../../src/testing/virtualClock.ts'
 import { sha256Of } from '../../contract/objectStore.ts'
-import { appendAll, forever, openAt, range, record, simulated, small } from './records.ts'
+import { appendAll, appendTogether, forever, openAt, range, record, simulated, small } from './records.ts'
 
 const hour = 3_600_000
 const midnight = Date.UTC(2024, 7, 9)
@@ -109,7 +109,12 @@ describe('an object of the raw archive', () => {
 
 interface Plan {
   readonly records: readonly ArchivedRecord[]
-  readonly steps: readonly { readonly count: number; readonly ending: 'take' | 'crash' | 'nothing' }[]
+  readonly steps: readonly {
+    readonly count: number
+    /** Given to the archive one by one, or so many at a time. */
+    readonly together: number | null
+    readonly ending: 'take' | 'crash' | 'nothing'
+  }[]
   readonly maxRecords: number
   readonly maxBytes: number
 }
@@ -122,12 +127,17 @@ const plans: fc.Arbitrary<Plan> = fc
         minutes: fc.integer({ min: -30, max: 45 }),
         absurd: fc.boolean(),
         key: fc.constantFrom('BTCUSDT', 'ETHUSDT', null),
-        size: fc.nat(300),
+        size: fc.oneof(fc.nat(300), fc.integer({ min: 495, max: 515 })),
+        hasHeaders: fc.boolean(),
       }),
       { minLength: 1, maxLength: 60 },
     ),
     steps: fc.array(
-      fc.record({ count: fc.integer({ min: 1, max: 12 }), ending: fc.constantFrom('take', 'crash', 'nothing') }),
+      fc.record({
+        count: fc.integer({ min: 1, max: 12 }),
+        together: fc.option(fc.integer({ min: 1, max: 12 })),
+        ending: fc.constantFrom('take', 'crash', 'nothing'),
+      }),
       {
         maxLength: 30,
       },
@@ -138,10 +148,16 @@ const plans: fc.Arbitrary<Plan> = fc
   .map(({ parts, ...rest }) => {
     let offset = -1
     let time = midnight
-    const records = parts.map(({ gap, minutes, absurd, key, size }) => {
+    const records = parts.map(({ gap, minutes, absurd, key, size, hasHeaders }) => {
       offset += 1 + gap
       time += minutes * 60_000
-      return record(offset, absurd && size % 4 === 0 ? -1 : time, key, `{"x":"${'y'.repeat(size)}"}`)
+      const made = record(
+        offset,
+        absurd && size % 4 === 0 ? -1 : time,
+        key,
+        size === 0 ? '{}' : `{"x":"${'y'.repeat(size)}"}`,
+      )
+      return hasHeaders && size % 5 === 0 ? { ...made, headers: [{ key: 'trace', value: Buffer.from('abc') }] } : made
     })
     return { records, ...rest } as Plan
   })
@@ -167,8 +183,9 @@ test('the same records make the same objects, wherever takes, crashes and restar
         manifest.push(...progress.objects)
         committed = progress.nextOffset
       }
-      for (const { count, ending } of steps) {
-        appendAll(writer, records.slice(at, at + count))
+      for (const { count, together, ending } of steps) {
+        if (together === null) appendAll(writer, records.slice(at, at + count))
+        else appendTogether(writer, records.slice(at, at + count), together)
         at = Math.min(records.length, at + count)
         if (ending === 'nothing') continue
         await clock.settle()

@@ -2,6 +2,7 @@ import type { Archive, ArchiveWriter } from '../../../src/runtime/archive.ts'
 import type { Clock } from '../../../src/runtime/clock.ts'
 import { encodeHeaders } from '../../../src/runtime/encodeHeaders.ts'
 import type { ObjectStore } from '../../../src/runtime/objectStore.ts'
+import { ReadAhead } from '../../../src/runtime/readAhead.ts'
 import { RecordView } from '../../../src/runtime/record.ts'
 import { type RawArchiveOptions, rawArchive } from '../../../src/sinks/archive/rawArchive.ts'
 import type { ArchivedRecord } from '../../../src/sinks/archive/readArchiveObject.ts'
@@ -42,6 +43,33 @@ export function viewOf({ offset, timestamp, key, value, headers = [] }: Archived
 
 export function appendAll(writer: ArchiveWriter, records: readonly ArchivedRecord[]): void {
   for (const each of records) writer.append(viewOf(each))
+}
+
+/** As records that were read ahead, of which is known that their values are JSON objects: so many at a time. */
+export function appendTogether(writer: ArchiveWriter, records: readonly ArchivedRecord[], atOnce: number): void {
+  if (records.length === 0) return
+  const views = records.map(viewOf)
+  const ahead = new ReadAhead(records.length)
+  ahead.buffer = Buffer.concat(views.map(({ buffer }) => buffer))
+  let start = 0
+  for (const [i, view] of views.entries()) {
+    ahead.offsets[i] = view.offset
+    ahead.timestamps[i] = view.timestamp
+    ahead.keyStarts[i] = start + view.keyStart
+    ahead.keyLengths[i] = view.keyLength
+    ahead.valueStarts[i] = start + view.valueStart
+    ahead.valueLengths[i] = view.valueLength
+    ahead.headersStarts[i] = start + view.headersStart
+    ahead.headersLengths[i] = view.headersLength
+    start += view.buffer.length
+  }
+  ahead.count = records.length
+  for (let at = 0; at < ahead.count; at += atOnce) {
+    const end = Math.min(at + atOnce, ahead.count)
+    ahead.at = at
+    writer.appendAll(ahead, end, { isJsonObject: true })
+    if (ahead.at !== end - 1) throw new Error(`record ${ahead.at} is at hand, not ${end - 1}`)
+  }
 }
 
 export function openAt(archive: Archive, nextOffset: number, clock: Clock): ArchiveWriter {
