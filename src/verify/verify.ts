@@ -107,9 +107,9 @@ export async function verify(pool: pg.Pool, options: VerifyOptions): Promise<Ver
     const theirs = await compareKlines(pool, scope, stored, known)
     candles += ours.compared
     klines += theirs.compared
-    differences.push(...ours.differences, ...theirs.differences)
+    for (const one of [...ours.differences, ...theirs.differences]) differences.push(one)
   }
-  differences.push(...letters.differences)
+  for (const one of letters.differences) differences.push(one)
   return { differences, records: replayed.records, candles, deadLetters: letters.compared, klines, until }
 }
 

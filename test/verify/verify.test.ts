@@ -187,17 +187,9 @@ describe('a verification of a part', { timeout: 60_000 }, () => {
     partition: 0,
     key: Buffer.from('BTCUSDT'),
     timestamp: time,
-    value: JSON.stringify({
-      e: 'trade',
-      E: time,
-      s: 'BTCUSDT',
-      t: id,
-      p: '10.00',
-      q: '1.00',
-      T: time,
-      m: false,
-      M: true,
-    }),
+    value: Buffer.from(
+      JSON.stringify({ e: 'trade', E: time, s: 'BTCUSDT', t: id, p: '10.00', q: '1.00', T: time, m: false, M: true }),
+    ),
   })
   const every5s = (firstId: number, from: number, count: number) =>
     Array.from({ length: count }, (_, i) => record(firstId + i, from + i * 5_000))
