@@ -23,6 +23,20 @@ const merge = 'src/runtime/inputMerge.ts'
 
 export const plantedBugs: readonly PlantedBug[] = [
   {
+    name: 'of a whole state in portions only the first and the last are read',
+    prover: 'simulation',
+    file: 'src/runtime/frameChain.ts',
+    from: "return 'more'",
+    to: "return this.#isInPortions ? null : 'more'",
+  },
+  {
+    name: 'a key that comes between two portions of a whole state stands before those that were there',
+    prover: 'test/runtime/statePortions.test.ts',
+    file: 'src/runtime/savedState.ts',
+    from: 'keys.delete(pair[0]) : keys.has(pair[0])',
+    to: 'keys.delete(pair[0]) : true',
+  },
+  {
     name: 'what an attempt was told is forgotten by one that repeats it and ends before',
     prover: 'test/runtime/takenOrder.test.ts',
     file: 'src/runtime/takenOrder.ts',
@@ -70,6 +84,27 @@ export const plantedBugs: readonly PlantedBug[] = [
     file: node,
     from: 'this._next(this.#takesLent ? value : kept(value))',
     to: 'this._next(value)',
+  },
+  {
+    name: 'what was kept for a key that is gone is found for the key that has its place',
+    prover: 'test/runtime/spans.test.ts',
+    file: 'src/operators/dedupeByRanges.ts',
+    from: 'byNumber.clear()',
+    to: '',
+  },
+  {
+    name: 'a window that has fired takes values of a span without a word',
+    prover: 'test/runtime/spans.test.ts',
+    file: 'src/operators/tumblingWindow.ts',
+    from: 'quiet.clear(one.ordinal)',
+    to: '',
+  },
+  {
+    name: 'what a number says of its text is believed',
+    prover: 'test/runtime/spans.test.ts',
+    file: 'src/operators/keysByNumber.ts',
+    from: ' && Object.is(keys[number], key) ?',
+    to: ' ?',
   },
   {
     name: 'values that come on two ways are taken way by way',
@@ -123,8 +158,8 @@ export const plantedBugs: readonly PlantedBug[] = [
   {
     name: 'open and close are chosen by order of arrival',
     prover: 'simulation',
-    file: 'src/operators/ohlcv.ts',
-    from: 'if (tradeTime > this.closedAt || (tradeTime === this.closedAt && tradeId > this.closeId)) {',
+    file: 'src/operators/candleSum.ts',
+    from: 'if (tradeTime > last || (tradeTime === last && tradeId > (numbers[closeId] as number))) {',
     to: 'if (tradeTime > 0) {',
   },
   {
@@ -405,8 +440,8 @@ export const plantedBugs: readonly PlantedBug[] = [
     name: 'a key that went and came back keeps its old place over a restore',
     prover: 'test/runtime/stateChanges.test.ts',
     file: 'src/runtime/keyedState.ts',
-    from: 'pairs.push(isDeleted ? [key] : [key, this.#codec.encode(value)])',
-    to: '{\n      if (!isDeleted) pairs.push([key, this.#codec.encode(value)])\n      else if (!this.#entries.has(key)) pairs.push([key])\n    }',
+    from: 'text.add(entry.isDeleted ? [key] : [key, this.#codec.encode(value)])',
+    to: '{\n      if (!entry.isDeleted) text.add([key, this.#codec.encode(value)])\n      else if (!this.#entries.has(key)) text.add([key])\n    }',
   },
   {
     name: 'plain state loses minus zero and what is not finite',

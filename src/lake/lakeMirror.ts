@@ -1,4 +1,5 @@
 import { setImmediate } from 'node:timers/promises'
+import { isDeepStrictEqual } from 'node:util'
 import pg from 'pg'
 import { ConfigurationError } from '../runtime/errors.ts'
 import type { LakeCopy } from '../runtime/outlet.ts'
@@ -34,7 +35,7 @@ const forgetDropped = `DELETE FROM lake_mirror WHERE lake_name = $1 AND to_regcl
 
 const otherText = `SELECT table_name FROM lake_mirror WHERE lake_name = $1 AND table_name <> $2`
 
-const isNoted = `SELECT FROM pg_trigger WHERE tgrelid = to_regclass(quote_ident($1)) AND tgname = 'lake_inserted'`
+const noting = `SELECT FROM pg_trigger WHERE tgrelid = to_regclass(quote_ident($1)) AND tgname = 'lake_inserted'`
 
 const dayMs = 86_400_000
 /** Some milliseconds of work. */
@@ -47,7 +48,7 @@ const takeDaysText = `DELETE FROM dirty_day WHERE $1::integer IS NULL OR day > d
 
 /**
  * Says that the lake has the table as well: from now on whoever writes to it says, in the same transaction, which days have changed, and the next commit has them. All that is there already counts as
- * changed. Said twice it changes nothing. A table of the lake whose table of PostgreSQL was dropped is taken over.
+ * changed. Said twice it changes nothing, and neither does it with fewer columns than before, as by the release before. A table of the lake whose table of PostgreSQL was dropped is taken over.
  * @throws ConfigurationError where the lake has other columns there already, or another table, of which a pass could make nothing
  */
 export async function followInLake(
@@ -56,7 +57,11 @@ export async function followInLake(
 ): Promise<void> {
   const columns = lake.columns.map(({ name, type, isOptional }) => [name, isOptional ? `${type}?` : type] as const)
   const name = `${lake.namespace}.${lake.name}`
-  await requireRoom(client, described(name, columns, lake))
+  const wanted = described(name, columns, lake)
+  // A table that was dropped and made again has lost what noted its changes.
+  const isNoted = (await client.query(noting, [table])).rowCount === 1
+  if (isNoted && (await hasMore(client, table, wanted))) return
+  await requireRoom(client, wanted)
   await client.query(forgetDropped, [name])
   const { rows } = await client.query<{ table_name: string }>(otherText, [name, table])
   if (rows[0] !== undefined) {
@@ -70,13 +75,11 @@ export async function followInLake(
      WHERE (known.lake_name, known.columns, known.key, known.day_column) IS DISTINCT FROM (excluded.lake_name, excluded.columns, excluded.key, excluded.day_column)`,
     [table, name, JSON.stringify(columns), lake.key, lake.day],
   )
-  // A table that was dropped and made again has lost what noted its changes.
-  const noted = await client.query(isNoted, [table])
-  if (rowCount === 1 || noted.rowCount === 0) await client.query('SELECT follow_in_lake($1, $2)', [table, lake.day])
+  if (rowCount === 1 || !isNoted) await client.query('SELECT follow_in_lake($1, $2)', [table, lake.day])
 }
 
 /** The tables that the lake has as well. */
-export async function readMirrors(client: pg.ClientBase): Promise<readonly LakeMirror[]> {
+export async function readMirrors(client: Pick<pg.ClientBase, 'query'>): Promise<readonly LakeMirror[]> {
   const { rows } = await client.query<MirrorRow>(mirrorsText)
   return rows.map(({ table_name, lake_name, columns, key, day_column }) => ({
     table: table_name,
@@ -91,6 +94,13 @@ function described(
 ): LakeTable {
   const types = Object.fromEntries(columns) as Readonly<Record<string, LakeType>>
   return lakeTable(name, { columns: types, key, ...(day === null ? {} : { day }) })
+}
+
+/** Whether it is followed with these columns and more: by a later release, before this one came back. Then all of them stay. */
+async function hasMore(client: Pick<pg.ClientBase, 'query'>, table: string, wanted: LakeTable): Promise<boolean> {
+  const known = (await readMirrors(client)).find((mirror) => mirror.table === table)?.lake
+  if (known === undefined || known.columns.length <= wanted.columns.length) return false
+  return isDeepStrictEqual({ ...known, columns: known.columns.slice(0, wanted.columns.length) }, wanted)
 }
 
 /** Whoever begins a pipeline is told, and not the passes, which would stand still for all tables. */
@@ -166,7 +176,9 @@ export class LakeMirrors {
       const added = (await Promise.all(days.values())).flat()
       const name = fullName(lake)
       const live = (await readTable(this.#client, name)) === null ? [] : await readLiveFiles(this.#client, name)
-      const removed = live.filter(({ day }) => days.has(day)).map(({ path }) => path)
+      // Passes of before may have left a file of no day beside those of days.
+      const isStray = (day: number | null) => (day === null) !== (lake.day === null)
+      const removed = live.filter(({ day }) => days.has(day) || isStray(day)).map(({ path }) => path)
       const commit = await prepareCommit(this.#client, this.#place, lake, { added, removed }, at)
       await commit?.apply(this.#client)
       if (commit !== null) commits.push(commit)

@@ -2,7 +2,7 @@ import type { OperatorFunction } from 'rxjs'
 import { ConfigurationError, OperatorError } from '../runtime/errors.ts'
 import { elsewhereReason } from '../runtime/foreignRows.ts'
 import type { Json } from '../runtime/json.ts'
-import type { KeyedEntry, StateCodec } from '../runtime/keyedState.ts'
+import type { KeyedEntry, KeyedState, StateCodec } from '../runtime/keyedState.ts'
 import { kept, place } from '../runtime/lent.ts'
 import { namedAbove } from '../runtime/namedObservable.ts'
 import type { OperatorSpec } from '../runtime/operator.ts'
@@ -127,10 +127,9 @@ export function foldWindows<T, A, R>(options: FoldOptions, fold: Fold<T, A, R>):
       return entry
     }
 
-    function add(window: Window, value: T, entry: KeyedEntry<Held<A>> | undefined): void {
+    function add(window: Window, value: T, entry: KeyedEntry<Held<A>> | undefined, state: KeyedState<Held<A>>): void {
       if (entry === undefined) needAllFor(window)
       if (comparesResults) rememberFired(window, entry?.value)
-      const state = states.of(window)
       // Marked before: an accumulator that is changed in place and then throws is saved as it is, so that a restart changes nothing.
       const known = entry === undefined ? null : state.touch(entry)
       const accumulator = fold.add(known === null ? fold.create(value) : known.accumulator, value, window)
@@ -144,9 +143,9 @@ export function foldWindows<T, A, R>(options: FoldOptions, fold: Fold<T, A, R>):
     }
 
     /** Takes a value for good. */
-    function enter(window: Window, lent: T, entry = find(window)): void {
+    function enter(window: Window, lent: T, entry = find(window), state = states.of(window)): void {
       const value = fold.takesLent === true ? lent : kept(lent)
-      add(window, value, entry)
+      add(window, value, entry, state)
       if (previews.size > 0) forgetPreview(window, value)
     }
 
@@ -218,7 +217,16 @@ export function foldWindows<T, A, R>(options: FoldOptions, fold: Fold<T, A, R>):
     }
 
     function remember({ window, accumulator }: Folded<A>): void {
-      if (!before.has(window.id)) before.set(window.id, { window, accumulator })
+      const id = foldId(window)
+      if (!before.has(id)) before.set(id, { window, accumulator })
+    }
+
+    function takeRemembered(window: Window): Folded<A> | undefined {
+      if (before.size === 0) return undefined
+      const id = foldId(window)
+      const known = before.get(id)
+      before.delete(id)
+      return known
     }
 
     function merge(window: Window, from: readonly Window[]): void {
@@ -359,8 +367,7 @@ export function foldWindows<T, A, R>(options: FoldOptions, fold: Fold<T, A, R>):
 
     function showFired(window: Window, accumulator: A, fired: Fired, making: (act: () => void) => void): void {
       const results = fold.results(accumulator, window, fired, noPreviews)
-      const known = before.size === 0 ? undefined : before.get(window.id)
-      before.delete(window.id)
+      const known = takeRemembered(window)
       const gone =
         known === undefined ? noPreviews : (fold.vanished?.(known, { window, accumulator }, fired) ?? noPreviews)
       making(() => {
@@ -392,7 +399,7 @@ export function foldWindows<T, A, R>(options: FoldOptions, fold: Fold<T, A, R>):
         else if (element.kind === 'withdrawn') withdraw(element)
         else {
           states.of(window).delete(window.id)
-          before.delete(window.id)
+          takeRemembered(window)
           if (previews.size > 0) previews.delete(foldId(window))
           paneCounts.forget(window)
         }
@@ -419,11 +426,14 @@ export function foldWindows<T, A, R>(options: FoldOptions, fold: Fold<T, A, R>):
       take(span, to) {
         const count = span.countBefore(to)
         const element = span.value as Lending<WindowValue<T>>
+        let state: KeyedState<Held<A>> | undefined
         for (let i = 0; i < count; i += 1) {
           const record = span.records[i] as number
           element[place] = record
+          // All windows of a span are of one operator.
+          state ??= states.of(element.window)
           try {
-            enter(element.window, element.value, entries[record])
+            enter(element.window, element.value, entries[record], state)
           } catch (error) {
             out.failedAt(record, error)
           }

@@ -99,7 +99,7 @@ export async function verify(pool: pg.Pool, options: VerifyOptions): Promise<Ver
     const theirs = await compareKlines(pool, scope, stored, known)
     candles += ours.compared
     klines += theirs.compared
-    differences.push(...ours.differences, ...theirs.differences)
+    for (const one of [...ours.differences, ...theirs.differences]) differences.push(one)
   }
   let deadLetters = 0
   const log = new ArchiveLog({ manifest, store })
@@ -117,7 +117,7 @@ export async function verify(pool: pg.Pool, options: VerifyOptions): Promise<Ver
       replayed.deadLetters.filter((letter) => letter.partition === partition),
     )
     deadLetters += letters.compared
-    differences.push(...letters.differences)
+    for (const one of letters.differences) differences.push(one)
   }
   return { differences, records: replayed.records, candles, deadLetters, klines, until }
 }

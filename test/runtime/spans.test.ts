@@ -33,12 +33,18 @@ function throwing<T>(on: number, item: Item, value: T): T {
 }
 
 /** The items of each window in the order in which they came, so that another order is another result. */
-function listed(items: Observable<Item>, name: string, throwsOn: number, early?: { readonly everyMs: number }) {
+function listed(
+  items: Observable<Item>,
+  name: string,
+  throwsOn: number,
+  early?: { readonly everyMs: number },
+  by: (item: Item) => string = keyOf,
+) {
   return items.pipe(
     tumblingWindow({
       name,
       sizeMs: 1_000,
-      by: (item) => throwing(throwsOn + 1, item, item.key),
+      by: (item) => throwing(throwsOn + 1, item, by(item)),
       allowedLatenessMs: 500,
     }),
     aggregateWindow<Item, string[], unknown>({
@@ -99,6 +105,22 @@ const pipelines: readonly Pipeline[] = [
     maxAdvanceMs: 500,
     isOfThePast: ({ n }) => n === 73,
   }),
+  pipelineOf('keys that are no text'.replaceAll(' ', '-'), (items) => ({
+    lists: listed(
+      items.pipe(
+        dedupe<Item>({
+          by: ({ key, id }) => (id % 16 === 7 ? (id as never) : key),
+          id: ({ id }) => id,
+          ids: 'ranges',
+          ttlMs: 5_000,
+        }),
+      ),
+      'w',
+      60,
+      undefined,
+      ({ key, id }) => (id % 8 === 7 ? (id as never) : key),
+    ),
+  })),
   pipelineOf('shown early'.replaceAll(' ', '-'), (items) => ({
     lists: listed(once(items), 'w', 60, { everyMs: 400 }),
   })),
@@ -122,6 +144,22 @@ function batchOf(seed: number, count: number): Buffer {
     const item = { key: `0${'abc'[key]}`, id: ids[key] as number, at: itemAt, n, revision: 0, count: 1 }
     const text = random.chance(odd / 10) ? '{' : JSON.stringify(item)
     return { timestamp: 0, key: null, value: Buffer.from(text), headers: [] }
+  })
+  return encodeRecordBatch(0, records)
+}
+
+/** Items of keys that come, are busy for a while and are gone, some of them again later: ids are known for a second, so what was kept for one key is used for another. */
+function passingKeys(seed: number, count: number): Buffer {
+  const random = new Random(`keys ${seed}`)
+  const ids = new Map<string, number>()
+  let at = 10_000
+  const records = Array.from({ length: count }, () => {
+    at += random.int(0, 40)
+    const key = `0${(Math.floor(at / 900) + random.int(0, 5)) % 9}`
+    const id = (ids.get(key) ?? 0) + (random.chance(0.05) ? 0 : 1)
+    ids.set(key, id)
+    const item = { key, id, at: random.chance(0.05) ? at - 400 : at, n: 0, revision: 0, count: 1 }
+    return { timestamp: 0, key: null, value: Buffer.from(JSON.stringify(item)), headers: [] }
   })
   return encodeRecordBatch(0, records)
 }
@@ -176,4 +214,18 @@ describe('records that are taken as spans', () => {
       expect(taken()).toBeGreaterThan(500)
     })
   }
+
+  it('leave the same where keys go and others take their places', () => {
+    const taken = countTaken()
+    const short = (items: Observable<Item>) =>
+      items.pipe(dedupe<Item>({ by: keyOf, id: ({ id }) => id, ids: 'ranges', ttlMs: 1_000 }))
+    const pipeline = pipelineOf('passing-keys', (items) => ({ lists: listed(short(items), 'w', 60) }))
+    for (let seed = 0; seed < 12; seed += 1) {
+      const bytes = passingKeys(seed, 1_500)
+      const oneByOne = run(pipeline, bytes, 1)
+      for (const most of [7, 512])
+        expect(run(pipeline, bytes, most), `seed ${seed}, ${most} ahead`).toStrictEqual(oneByOne)
+    }
+    expect(taken()).toBeGreaterThan(2_000)
+  })
 })
