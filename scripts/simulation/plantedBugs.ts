@@ -86,6 +86,27 @@ export const plantedBugs: readonly PlantedBug[] = [
     to: 'this._next(value)',
   },
   {
+    name: 'what was kept for a key that is gone is found for the key that has its place',
+    prover: 'test/runtime/spans.test.ts',
+    file: 'src/operators/dedupeByRanges.ts',
+    from: 'byNumber.clear()',
+    to: '',
+  },
+  {
+    name: 'a window that has fired takes values of a span without a word',
+    prover: 'test/runtime/spans.test.ts',
+    file: 'src/operators/tumblingWindow.ts',
+    from: 'quiet.clear(one.ordinal)',
+    to: '',
+  },
+  {
+    name: 'what a number says of its text is believed',
+    prover: 'test/runtime/spans.test.ts',
+    file: 'src/operators/keysByNumber.ts',
+    from: ' && Object.is(keys[number], key) ?',
+    to: ' ?',
+  },
+  {
     name: 'values that come on two ways are taken way by way',
     prover: 'test/runtime/spans.test.ts',
     file: node,
@@ -137,8 +158,8 @@ export const plantedBugs: readonly PlantedBug[] = [
   {
     name: 'open and close are chosen by order of arrival',
     prover: 'simulation',
-    file: 'src/operators/ohlcv.ts',
-    from: 'if (tradeTime > this.closedAt || (tradeTime === this.closedAt && tradeId > this.closeId)) {',
+    file: 'src/operators/candleSum.ts',
+    from: 'if (tradeTime > last || (tradeTime === last && tradeId > (numbers[closeId] as number))) {',
     to: 'if (tradeTime > 0) {',
   },
   {

@@ -24,6 +24,8 @@ export interface FrameColumns {
   numbers(slot: number): Float64Array
   /** Texts. */
   texts(slot: number): TextColumn
+  /** The ordinals of the field that has this text in that row; null where none has it, or texts have none. */
+  ordinalsOf(text: string, row: number): Int32Array | null
 }
 
 /** The texts of one field, by row: of rows whose layout has the field, and no `null` in its place. */

@@ -1,6 +1,6 @@
 import type { z } from 'zod'
 import type { Lender } from '../runtime/codec.ts'
-import { keep, Lent, lentProperty, place } from '../runtime/lent.ts'
+import { keep, Lent, lentProperty, numbersOf, place } from '../runtime/lent.ts'
 import type { ReadAhead } from '../runtime/readAhead.ts'
 import { FrameAtHand } from './frameAtHand.ts'
 import { frameColumns } from './frameColumns.ts'
@@ -71,5 +71,10 @@ class LentObject extends Lent<unknown> {
 
   override [keep](): unknown {
     return this.#make()
+  }
+
+  override [numbersOf](text: string): Int32Array | null {
+    const { columns, row } = this.#frame
+    return columns.ordinalsOf(text, row)
   }
 }

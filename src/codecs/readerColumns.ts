@@ -56,6 +56,10 @@ export class ReaderColumns implements FrameColumns {
     return this.#texts[slot] as ReaderTexts
   }
 
+  ordinalsOf(): null {
+    return null
+  }
+
   #readFrame(buffer: Buffer, start: number, length: number, i: number): number {
     const reader = this.#reader
     const end = start + length

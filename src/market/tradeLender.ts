@@ -2,7 +2,7 @@ import type { z } from 'zod'
 import { type FrameColumns, frameColumns, type TextColumn } from '../codecs/frameColumns.ts'
 import type { Fixed8 } from '../exact/decimal.ts'
 import type { Lender } from '../runtime/codec.ts'
-import { keep, Lent, lentProperty, place } from '../runtime/lent.ts'
+import { keep, Lent, lentProperty, numbersOf, place } from '../runtime/lent.ts'
 import type { ReadAhead } from '../runtime/readAhead.ts'
 import { type frameSchemas, marketFill, type TradeRules } from './frame.ts'
 import { unitsPerMs } from './timeUnit.ts'
@@ -183,6 +183,10 @@ class LentTrade extends Lent<Trade> {
       tradeTime: this.#time,
       isBuyerMaker: this.#makers[this.#at] === 1,
     }
+  }
+
+  override [numbersOf](text: string): Int32Array | null {
+    return text === this.#symbol ? this.#symbols.ordinals : null
   }
 
   get #symbol(): string {

@@ -8,8 +8,10 @@ import { Span } from '../runtime/span.ts'
 import { spanning } from '../runtime/spanning.ts'
 import { TimerQueue } from '../runtime/timerQueue.ts'
 import type { DedupeByRanges } from './dedupe.ts'
+import { HighestRuns } from './highestRuns.ts'
 import { decodeRuns, encodeRuns, IdRanges, type RunBlock } from './idRanges.ts'
 import { keyOf } from './keyOf.ts'
+import { KeysByNumber } from './keysByNumber.ts'
 
 /** Runs are forgotten when time passes one of so many steps in a ttl, which is often enough and looks at a key less often. */
 const stepsPerTtl = 4
@@ -27,6 +29,7 @@ export function dedupeByRanges<T>(
   }
   return spanning<T, T>(spec, (restored, out) => {
     const seen = restored.keyed<IdRanges>(rangesState)
+    const highest = new HighestRuns()
     const blocks = restored.keyed<RunBlock>(blockState, 'blocks')
     /** Keys by the time when a run of theirs may be over. Of several times of a key the one that its ranges name counts. */
     const expiring = new TimerQueue<string>()
@@ -46,6 +49,13 @@ export function dedupeByRanges<T>(
       return ranges
     }
 
+    function forget(key: string, ranges: IdRanges): void {
+      seen.delete(key)
+      // Another key will have its place.
+      byNumber.clear()
+      ranges.release()
+    }
+
     out.wakeAt(Number.POSITIVE_INFINITY)
     const saved = new Map<string, RunBlock[]>()
     for (const [name, block] of blocks.entries()) {
@@ -55,26 +65,54 @@ export function dedupeByRanges<T>(
       own.push(block)
     }
     for (const [key, ranges] of seen.entries()) {
+      ranges.moveTo(highest)
       watch(key, ranges).attach(saved.get(key) ?? [])
       expire(key, ranges)
     }
 
     const first = new Span<T>()
-    /** By record. */
-    const entries: KeyedEntry<IdRanges>[] = []
+    /** By record: where the highest run of its key lies, and its id. */
+    const places = new Int32Array(first.records.length)
     const ids = new Float64Array(first.records.length)
+    /** By place. */
+    const entries: KeyedEntry<IdRanges>[] = []
+    const byNumber = new KeysByNumber<number>()
     let atHand: KeyedEntry<IdRanges> | undefined
 
-    /** Whether the value is the first of its id; null where it does more than go on with the highest run of its key. */
-    function foresee(value: T, record: number): boolean | null {
-      const key = by(value)
-      const number = id(value)
+    /** Where the highest run of the value's key lies; -1 where nothing is kept for the key. */
+    function placeOf(key: string, record: number): number {
+      const known = byNumber.find(key, record)
+      if (known !== undefined) return known
       // Many values in a row are of one key.
       if (key !== atHand?.key) atHand = seen.entry(key)
-      if (atHand === undefined || !Number.isSafeInteger(number)) return null
-      entries[record] = atHand
-      ids[record] = number
-      return atHand.value.foresee(number, first.look)
+      const entry = atHand
+      if (entry === undefined) return -1
+      const at = entry.value.place
+      entries[at] = entry
+      byNumber.note(key, record, at)
+      return at
+    }
+
+    /** Of so many values where what is kept of their keys lies, up to the first that would do more than go on with the highest run. */
+    function locate({ value, records }: Span<T>, count: number): number {
+      let located = 0
+      atHand = undefined
+      byNumber.begin(value)
+      try {
+        for (; located < count; located += 1) {
+          const record = records[located] as number
+          value[place] = record
+          const key = by(value)
+          const number = id(value)
+          const at = placeOf(key, record)
+          if (at < 0 || !Number.isSafeInteger(number)) break
+          places[record] = at
+          ids[record] = number
+        }
+      } catch {
+        // It is asked again when the value comes by itself, and what it throws is told then.
+      }
+      return located
     }
 
     return {
@@ -88,7 +126,7 @@ export function dedupeByRanges<T>(
           return
         }
         const at = out.valueTime()
-        const entry = seen.entry(key) ?? seen.set(key, watch(key, new IdRanges()))
+        const entry = seen.entry(key) ?? seen.set(key, watch(key, new IdRanges(highest)))
         const ranges = entry.value
         if (!ranges.add(number, at)) return
         seen.touch(entry)
@@ -100,31 +138,25 @@ export function dedupeByRanges<T>(
       },
       look(span, to) {
         first.begin(span)
-        atHand = undefined
-        const { value } = span
-        first.value = value
-        const count = span.time === null ? 0 : span.countBefore(to)
+        first.value = span.value
+        const count = span.time === null ? 0 : locate(span, span.countBefore(to))
         let looked = 0
-        try {
-          for (; looked < count; looked += 1) {
-            const record = span.records[looked] as number
-            value[place] = record
-            const isFirst = foresee(value, record)
-            if (isFirst === null) break
-            if (isFirst) first.records[first.count++] = record
-          }
-        } catch {
-          // It is asked again when the value comes by itself, and what it throws is told then.
+        for (; looked < count; looked += 1) {
+          const record = span.records[looked] as number
+          const isFirst = highest.foresee(places[record] as number, ids[record] as number, first.look)
+          if (isFirst === null) break
+          if (isFirst) first.records[first.count++] = record
         }
         return out.lookOn(first, span.recordBehind(looked, to))
       },
       take({ time }, to) {
         const count = first.countBefore(to)
+        const { cut } = seen
         for (let i = 0; i < count; i += 1) {
           const record = first.records[i] as number
-          const entry = entries[record] as KeyedEntry<IdRanges>
-          entry.value.add(ids[record] as number, time?.of[record] as number)
-          seen.touch(entry)
+          const at = places[record] as number
+          highest.goOn(at, ids[record] as number, time?.of[record] as number)
+          if (highest.noteChange(at, cut)) seen.touch(entries[at] as KeyedEntry<IdRanges>)
         }
         out.takeOn(first, to)
       },
@@ -139,7 +171,7 @@ export function dedupeByRanges<T>(
               seen.update(key)
               ranges.forget(watermark - ttlMs)
             }
-            if (ranges.isEmpty) seen.delete(key)
+            if (ranges.isEmpty) forget(key, ranges)
             else expire(key, ranges)
           }
         }

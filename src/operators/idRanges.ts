@@ -1,4 +1,5 @@
 import type { Json } from '../runtime/json.ts'
+import { HighestRuns } from './highestRuns.ts'
 
 /** An unbroken run of ids, both ends included, with the newest time at which it was added to. */
 interface Run {
@@ -20,27 +21,28 @@ const mostRuns = 64
 /**
  * A set of whole numbers as unbroken runs, with the newest time at which each run was added to.
  *
- * The highest run, which nearly every id goes on with, lies in fields of its own: of a set without gaps nothing else is touched. Of many runs the lower ones lie in blocks, so that
+ * The highest run, which nearly every id goes on with, lies beside those of other sets: of a set without gaps nothing else is touched. Of many runs the lower ones lie in blocks, so that
  * what an id changes is small however many there are.
  */
 export class IdRanges {
-  /** Empty while `#to` is below `#from`, which it is only while there are no lower runs either. */
-  #from = 0
-  #to = -1
-  #newest = 0
+  /** Its highest run is empty only while there are no lower runs either. */
+  #highest: HighestRuns
+  #place: number
   /** Below the highest run, ascending and never adjacent; null until there is a gap. */
   #lower: Run[] | null = null
   /** Below those, ascending and never empty; null until there are many. */
   #blocks: RunBlock[] | null = null
-  /** The look that ids were foreseen in, and how far the highest run would go with them. */
-  #look = 0
-  #foreseenTo = -1
   /** Told of each block that was made or changed, and of each that is gone. */
   onBlock: (block: RunBlock, isGone: boolean) => void = () => undefined
   /** When whoever keeps the set looks for runs to forget. */
   expiresAt = Number.POSITIVE_INFINITY
   /** Set when an id has begun a run of its own, which may be over before the others; whoever looks takes it back. */
   hasNewRun = false
+
+  constructor(highest = new HighestRuns(1)) {
+    this.#highest = highest
+    this.#place = highest.take()
+  }
 
   static decode(saved: Json): IdRanges {
     const ranges = new IdRanges()
@@ -61,6 +63,25 @@ export class IdRanges {
     this.#blocks = blocks.length === 0 ? null : [...blocks].sort((a, b) => firstOf(a.runs).from - firstOf(b.runs).from)
   }
 
+  /** Where its highest run lies among those of others. */
+  get place(): number {
+    return this.#place
+  }
+
+  /** Has its highest run lie beside those of others. */
+  moveTo(highest: HighestRuns): void {
+    const runs = this.#unfold()
+    this.#highest.release(this.#place)
+    this.#highest = highest
+    this.#place = highest.take()
+    this.#fold(runs)
+  }
+
+  /** Gives the place of its highest run back, of a set that is no longer used. */
+  release(): void {
+    this.#highest.release(this.#place)
+  }
+
   get isEmpty(): boolean {
     return this.#to < this.#from
   }
@@ -69,20 +90,7 @@ export class IdRanges {
   add(id: number, time: number): boolean {
     if (id <= this.#to && id >= this.#from) return false
     if (id !== this.#to + 1 || this.isEmpty) return this.#addApart(id, time)
-    this.#to = id
-    if (time > this.#newest) this.#newest = time
-    return true
-  }
-
-  /** What `add` would give for the id, behind those foreseen in the same look; null where it would do more than go on with the highest run. */
-  foresee(id: number, look: number): boolean | null {
-    if (this.#look !== look) {
-      this.#look = look
-      this.#foreseenTo = this.#to
-    }
-    if (id <= this.#foreseenTo && id >= this.#from) return false
-    if (id !== this.#foreseenTo + 1 || this.isEmpty) return null
-    this.#foreseenTo = id
+    this.#highest.goOn(this.#place, id, time)
     return true
   }
 
@@ -117,6 +125,18 @@ export class IdRanges {
     }
     this.#blocks = blocks.length === 0 ? null : blocks
     this.#fold(runs)
+  }
+
+  get #from(): number {
+    return this.#highest.from(this.#place)
+  }
+
+  get #to(): number {
+    return this.#highest.to(this.#place)
+  }
+
+  get #newest(): number {
+    return this.#highest.newest(this.#place)
   }
 
   *#allLower(): Generator<Run> {
@@ -182,9 +202,7 @@ export class IdRanges {
 
   #fold(runs: Run[]): void {
     const { from, to, newest } = runs.pop() ?? { from: 0, to: -1, newest: 0 }
-    this.#from = from
-    this.#to = to
-    this.#newest = newest
+    this.#highest.set(this.#place, from, to, newest)
     this.#lower = runs.length === 0 ? null : runs
   }
 }

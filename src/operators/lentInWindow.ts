@@ -1,4 +1,4 @@
-import { keep, kept, Lent, place } from '../runtime/lent.ts'
+import { keep, kept, Lent, numbersOf, place } from '../runtime/lent.ts'
 import type { Lending } from '../runtime/span.ts'
 import type { Window, WindowValue } from './window.ts'
 
@@ -39,6 +39,10 @@ export class LentInWindow<T> extends Lent<WindowValue<T>> implements WindowValue
   override set [place](record: number) {
     this.window = this.#windows[record] as Window
     if (this.#lending !== null) this.#lending[place] = record
+  }
+
+  override [numbersOf](text: string): Int32Array | null {
+    return this.#lending?.[numbersOf](text) ?? null
   }
 
   override [keep](): WindowValue<T> {

@@ -18,6 +18,7 @@ import { keyOf } from './keyOf.ts'
 import { Lateness } from './lateness.ts'
 import { LentInWindow } from './lentInWindow.ts'
 import { type OpenWindow, OpenWindows } from './openWindows.ts'
+import { QuietWindows } from './quietWindows.ts'
 import { foldedAs, type Window, type WindowElement, windowId } from './window.ts'
 
 /** How long the windows of `tumblingWindow` are, whose they are, and how long each stays open for corrections. */
@@ -112,6 +113,7 @@ export function tumblingWindow<T>(options: TumblingWindowOptions<T>): OperatorFu
 
     function fire(one: OpenWindow): void {
       one.revision += 1
+      quiet.clear(one.ordinal)
       if (one.entry !== null) saved.touch(one.entry)
       out.emitAt(one.window.end - 1, { kind: 'fired', window: one.window, revision: one.revision })
     }
@@ -221,6 +223,7 @@ export function tumblingWindow<T>(options: TumblingWindowOptions<T>): OperatorFu
 
     const placed = new Span<WindowElement<T>>()
     let atHand: Window | undefined
+    const quiet = new QuietWindows()
     /** Those that values of the span open, by id. */
     const opening = new Map<string, OpenWindow>()
 
@@ -236,16 +239,20 @@ export function tumblingWindow<T>(options: TumblingWindowOptions<T>): OperatorFu
     }
 
     /** The window that takes the value and has nothing to say about it; undefined where there is none. */
-    function quietWindow(value: T, eventTime: number, watermark: number): Window | undefined {
+    function quietWindow(value: T, record: number, eventTime: number, watermark: number): Window | undefined {
       const at = of === undefined ? eventTime : of(value)
       if (!isEventMs(at) || (isProvisional !== undefined && isProvisional(value) !== false)) return undefined
       const key = by(value)
+      const ordinal = Math.floor(at / sizeMs)
+      const known = quiet.find(key, record, ordinal)
+      if (known !== undefined) return known
+      if (typeof key !== 'string') return undefined
       // Many values in a row are of one window.
       if (atHand?.key === key && at >= atHand.start && at < atHand.end) return atHand
-      const ordinal = Math.floor(at / sizeMs)
       const one = windows.find(key, ordinal) ?? opens(key, ordinal, watermark)
       // One that has not fired yet is due later than all that comes with the span.
       atHand = one !== undefined && one.revision === 0 && one.elsewhere === null ? one.window : undefined
+      if (atHand !== undefined && one?.entry !== null) quiet.note(key, record, ordinal, atHand)
       return atHand
     }
 
@@ -262,6 +269,7 @@ export function tumblingWindow<T>(options: TumblingWindowOptions<T>): OperatorFu
         placed.records = span.records
         // A hole is never lent.
         const value = span.value as unknown as Lending<T>
+        quiet.begin(value)
         placed.value = lent.over(value)
         const count = time === null ? 0 : span.countBefore(to)
         const watermark = time?.watermark as number
@@ -269,7 +277,7 @@ export function tumblingWindow<T>(options: TumblingWindowOptions<T>): OperatorFu
           for (; placed.count < count; placed.count += 1) {
             const record = span.records[placed.count] as number
             value[place] = record
-            const window = quietWindow(value, time?.of[record] as number, watermark)
+            const window = quietWindow(value, record, time?.of[record] as number, watermark)
             if (window === undefined) break
             lent.put(record, window)
           }
@@ -298,7 +306,9 @@ export function tumblingWindow<T>(options: TumblingWindowOptions<T>): OperatorFu
       },
       onElsewhere({ name: of, id }, detail) {
         const entry = of === name ? saved.entry(id) : undefined
-        if (entry !== undefined) saved.touch(entry).elsewhere = detail
+        if (entry === undefined) return
+        saved.touch(entry).elsewhere = detail
+        quiet.clear(entry.value.ordinal)
       },
       snapshot: () => lateness.snapshot(),
       openUntil: () => {
@@ -323,7 +333,7 @@ function newWindow(
   elsewhere: string | null = null,
 ): OpenWindow {
   const start = ordinal * sizeMs
-  const window = { name, key, start, end: start + sizeMs, id: windowId(key, start), [foldedAs]: null }
+  const window = { [foldedAs]: null, name, key, start, end: start + sizeMs, id: windowId(key, start) }
   return { window, ordinal, revision, elsewhere, entry: null }
 }
 

@@ -141,12 +141,13 @@ function equals(
     const column = quoteIdentifier(typeof one === 'string' ? one : one.column)
     if (typeof one === 'string') {
       // NaN is NaN to PostgreSQL, and two broken rows are none that are equal.
-      const isNone =
-        scope.columns.get(one)?.isNumber === true ? ` OR r.${column} IN ('NaN', 'Infinity', '-Infinity')` : ''
+      const noNumbers = (scope.columns.get(one)?.noNumbers ?? []).map((value) => `'${value}'`)
+      const isNone = noNumbers.length === 0 ? '' : ` OR r.${column} IN (${noNumbers.join(', ')})`
       return () => `r.${column} IS DISTINCT FROM o.${column}${isNone}`
     }
+    // What is no number is no number away from anything.
     return (parameters: SqlParameters) =>
-      `(abs(r.${column} - o.${column}) <= ${parameters.add(one.within)}::numeric AND r.${column} NOT IN ('NaN', 'Infinity', '-Infinity')) IS NOT TRUE`
+      `(abs(r.${column} - o.${column}) <= ${parameters.add(one.within)}::numeric) IS NOT TRUE`
   })
   const number = quoteIdentifier(numberColumn)
   /** Every row of the other table in a window, as `o`, with ours beside it, as `r`; and our rows without one, where they fail. */
@@ -160,21 +161,25 @@ function equals(
       tables: `${scope.lookedAt(parameters, [], numbers)}, theirs AS (SELECT win.n AS ${number}, o.* FROM win CROSS JOIN LATERAL ${scope.rowsOf(quoteIdentifier(table), inWindow)} AS o)`,
       from: `FROM theirs o LEFT JOIN looked r ON r.${number} = o.${number}${same}`,
       fails,
-      only: `FROM looked r WHERE ${extra === 'fail'} AND NOT EXISTS (SELECT FROM theirs o WHERE o.${number} = r.${number}${same})`,
+      // Left out where it is nothing: asked for twice, the rows of both tables would be kept and not just read.
+      besides: (ours: string) =>
+        extra === 'ignore'
+          ? ''
+          : `UNION ALL SELECT ${ours} FROM looked r WHERE NOT EXISTS (SELECT FROM theirs o WHERE o.${number} = r.${number}${same})`,
     }
   }
   return {
     counts: (parameters) => {
-      const { tables, from, fails, only } = compared(parameters)
+      const { tables, from, fails, besides } = compared(parameters)
       return `WITH ${tables} SELECT n, count(*) FILTER (WHERE is_there OR fails)::float8 AS looked, count(*) FILTER (WHERE fails)::float8 AS failing
-        FROM (SELECT o.${number} AS n, r.${number} IS NOT NULL AS is_there, ${fails} AS fails ${from} UNION ALL SELECT r.${number}, true, true ${only}) AS compared GROUP BY n`
+        FROM (SELECT o.${number} AS n, r.${number} IS NOT NULL AS is_there, ${fails} AS fails ${from} ${besides(`r.${number}, true, true`)}) AS compared GROUP BY n`
     },
     failingRows: (parameters, numbers) => {
-      const { tables, from, fails, only } = compared(parameters, numbers)
+      const { tables, from, fails, besides } = compared(parameters, numbers)
       const mark = `${parameters.add(numberColumn)}::text`
       return `WITH ${tables} SELECT o.${number} AS n, CASE WHEN r.${number} IS NULL THEN '{}' ELSE to_jsonb(r) - ${mark} END AS "row", to_jsonb(o) - ${mark} AS expected,
         o.${scope.time}::timestamptz AS "order" ${from} WHERE ${fails}
-        UNION ALL SELECT r.${number}, to_jsonb(r) - ${mark}, NULL::jsonb, r.${scope.time}::timestamptz ${only}`
+        ${besides(`r.${number}, to_jsonb(r) - ${mark}, NULL::jsonb, r.${scope.time}::timestamptz`)}`
     },
     nothing: nothingToCompare === 'error' ? null : `${table} has no row for it`,
     reason: ({ failing, looked }) => `${failing} of ${looked} rows are not as in ${table}`,

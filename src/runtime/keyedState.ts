@@ -67,6 +67,11 @@ export class KeyedState<V> {
     this.#codec = codec
   }
 
+  /** Another number after each cut, for who remembers that something was touched since the last one. */
+  get cut(): number {
+    return this.#cut
+  }
+
   /** How many keys there are. */
   get size(): number {
     return this.#entries.size

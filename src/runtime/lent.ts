@@ -7,6 +7,9 @@ export const place: unique symbol = Symbol('place')
 /** Makes a value of its own of one that is lent. */
 export const keep: unique symbol = Symbol('keep')
 
+/** Gives the numbers of the texts of one field. */
+export const numbersOf: unique symbol = Symbol('numbersOf')
+
 /**
  * A value that still lies in columns: it has the properties of the value as long as its record is at hand, and is that of another record afterwards. Who is lent one looks at it
  * before it returns, passes it on as it is, and keeps what `kept` makes of it.
@@ -15,6 +18,14 @@ export abstract class Lent<T> {
   abstract set [place](record: number)
   /** The value for good. */
   abstract [keep](): T
+
+  /**
+   * By record: small numbers, from 0, of the texts of the field that has this text at the record at hand, below 0 where a text has none. Null where there are no such numbers. They are hints: a text mostly has the same number, and who
+   * remembers something by it compares the text.
+   */
+  [numbersOf](_text: string): Int32Array | null {
+    return null
+  }
 }
 
 /** The property of a value that is lent, for `Object.defineProperty`: it can be read, and whoever sets it is told why not, for what was set would be set for every record that is lent after this one. */

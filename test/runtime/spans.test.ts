@@ -1,5 +1,7 @@
 import type { Observable } from 'rxjs'
 import { afterEach, describe, expect, it, vi } from 'vitest'
+import { z } from 'zod'
+import { jsonCodec } from '../../src/codecs/jsonCodec.ts'
 import { aggregateWindow } from '../../src/operators/aggregateWindow.ts'
 import { decode } from '../../src/operators/decode.ts'
 import { dedupe } from '../../src/operators/dedupe.ts'
@@ -33,12 +35,18 @@ function throwing<T>(on: number, item: Item, value: T): T {
 }
 
 /** The items of each window in the order in which they came, so that another order is another result. */
-function listed(items: Observable<Item>, name: string, throwsOn: number, early?: { readonly everyMs: number }) {
+function listed(
+  items: Observable<Item>,
+  name: string,
+  throwsOn: number,
+  early?: { readonly everyMs: number },
+  by: (item: Item) => string = keyOf,
+) {
   return items.pipe(
     tumblingWindow({
       name,
       sizeMs: 1_000,
-      by: (item) => throwing(throwsOn + 1, item, item.key),
+      by: (item) => throwing(throwsOn + 1, item, by(item)),
       allowedLatenessMs: 500,
     }),
     aggregateWindow<Item, string[], unknown>({
@@ -99,6 +107,22 @@ const pipelines: readonly Pipeline[] = [
     maxAdvanceMs: 500,
     isOfThePast: ({ n }) => n === 73,
   }),
+  pipelineOf('keys that are no text'.replaceAll(' ', '-'), (items) => ({
+    lists: listed(
+      items.pipe(
+        dedupe<Item>({
+          by: ({ key, id }) => (id % 16 === 7 ? (id as never) : key),
+          id: ({ id }) => id,
+          ids: 'ranges',
+          ttlMs: 5_000,
+        }),
+      ),
+      'w',
+      60,
+      undefined,
+      ({ key, id }) => (id % 8 === 7 ? (id as never) : key),
+    ),
+  })),
   pipelineOf('shown early'.replaceAll(' ', '-'), (items) => ({
     lists: listed(once(items), 'w', 60, { everyMs: 400 }),
   })),
@@ -126,14 +150,28 @@ function batchOf(seed: number, count: number): Buffer {
   return encodeRecordBatch(0, records)
 }
 
-const recordsPerCut = 41
-const credit = { maxUncommittedRecords: recordsPerCut, maxUncommittedBytes: 1e9 }
+/** Items of keys that come, are busy for a while and are gone, some of them again later: ids are known for a second, so what was kept for one key is used for another. */
+function passingKeys(seed: number, count: number): Buffer {
+  const random = new Random(`keys ${seed}`)
+  const ids = new Map<string, number>()
+  let at = 10_000
+  const records = Array.from({ length: count }, () => {
+    at += random.int(0, 40)
+    const key = `0${(Math.floor(at / 900) + random.int(0, 5)) % 9}`
+    const id = (ids.get(key) ?? 0) + (random.chance(0.05) ? 0 : 1)
+    ids.set(key, id)
+    const item = { key, id, at: random.chance(0.05) ? at - 400 : at, n: 0, revision: 0, count: 1 }
+    return { timestamp: 0, key: null, value: Buffer.from(JSON.stringify(item)), headers: [] }
+  })
+  return encodeRecordBatch(0, records)
+}
 
 /** All that can be seen of a run, cut by cut. */
-function run(pipeline: Pipeline, bytes: Buffer, most: number) {
+function run(pipeline: Pipeline, bytes: Buffer, most: number, recordsPerCut = 41) {
   const task = new StreamTask(pipeline, null, 0)
   const batch = new RecordBatchWalker('items', 0).load(bytes)
   const ahead = new ReadAhead(most)
+  const credit = { maxUncommittedRecords: recordsPerCut, maxUncommittedBytes: 1e9 }
   const seen: unknown[] = []
   const cut = () => {
     const { writes, deadLetters, state, watermark, nextOffset } = task.cut({ now: 0, isFinal: false })
@@ -176,4 +214,53 @@ describe('records that are taken as spans', () => {
       expect(taken()).toBeGreaterThan(500)
     })
   }
+
+  it('leave the same where keys go and others take their places', () => {
+    const taken = countTaken()
+    const short = (items: Observable<Item>) =>
+      items.pipe(dedupe<Item>({ by: keyOf, id: ({ id }) => id, ids: 'ranges', ttlMs: 1_000 }))
+    const pipeline = pipelineOf('passing-keys', (items) => ({ lists: listed(short(items), 'w', 60) }))
+    for (let seed = 0; seed < 12; seed += 1) {
+      const bytes = passingKeys(seed, 1_500)
+      const oneByOne = run(pipeline, bytes, 1)
+      for (const most of [7, 512])
+        expect(run(pipeline, bytes, most), `seed ${seed}, ${most} ahead`).toStrictEqual(oneByOne)
+    }
+    expect(taken()).toBeGreaterThan(2_000)
+  })
+
+  it('leave the same of ten thousand keys whose numbers the decoder gives', () => {
+    const random = new Random('ten thousand keys')
+    const ids = new Map<string, number>()
+    const records = Array.from({ length: 24_000 }, (_, n) => {
+      const key = `k${random.int(0, 9_999)}`
+      const id = (ids.get(key) ?? 0) + (random.chance(0.02) ? 0 : 1)
+      ids.set(key, id)
+      const item = { key, id, at: 10_000 + Math.floor(n / 8), n: 0 }
+      return { timestamp: 0, key: null, value: Buffer.from(JSON.stringify(item)), headers: [] }
+    })
+    const codec = jsonCodec(z.object({ key: z.string(), id: z.int(), at: z.int(), n: z.int() }))
+    const pipeline = definePipeline({
+      name: 'many-keys',
+      build: (input) => {
+        const items = input.pipe(decode(codec), eventTime({ of: ({ at }) => at, maxOutOfOrdernessMs: 300 }))
+        const first = items.pipe(dedupe({ by: ({ key }) => key, id: ({ id }) => id, ids: 'ranges', ttlMs: 5_000 }))
+        const sums = first.pipe(
+          tumblingWindow({ name: 'w', sizeMs: 1_000, by: ({ key }) => key }),
+          aggregateWindow({
+            name: 'sum',
+            initial: () => 0,
+            add: (sum, { id }) => sum * 3 + id,
+            result: (sum, { key, start }) => ({ key, start, sum }),
+          }),
+        )
+        return { rows: toPostgres(sums, results) }
+      },
+    })
+    const bytes = encodeRecordBatch(0, records)
+    const taken = countTaken()
+    const ahead = run(pipeline, bytes, 512, 6_000)
+    expect(taken()).toBeGreaterThan(5_000)
+    expect(ahead).toStrictEqual(run(pipeline, bytes, 1, 6_000))
+  })
 })

@@ -56,7 +56,7 @@ export const itemCodec: Codec<Item> = {
     if (item.n === refusedNumber) return new Rejection('refused', `the codec takes no ${item.n}`)
     return item.n === emptyNumber ? undefined : item
   },
-  lender: () => new ItemLender(itemCodec),
+  lender: (rows) => new ItemLender(itemCodec, rows),
 }
 
 /** True for an item that any operator takes. */

@@ -1,5 +1,5 @@
 import { type Codec, type Lender, Rejection } from '../../../runtime/codec.ts'
-import { keep, Lent, place } from '../../../runtime/lent.ts'
+import { keep, Lent, numbersOf, place } from '../../../runtime/lent.ts'
 import type { ReadAhead } from '../../../runtime/readAhead.ts'
 import { RecordView } from '../../../runtime/record.ts'
 import type { Item } from './item.ts'
@@ -7,14 +7,19 @@ import type { Item } from './item.ts'
 /** Lends the ordinary items of the records that were read ahead: one object for all of them, which is another item as soon as the next is asked for. */
 export class ItemLender implements Lender<Item> {
   readonly items: (Item | null)[] = []
+  #reads = 0
+  readonly #numbers: Int32Array
   readonly #codec: Pick<Codec<Item>, 'decode'>
-  readonly #lent = new LentItem(this.items)
+  readonly #lent: LentItem
 
-  constructor(codec: Pick<Codec<Item>, 'decode'>) {
+  constructor(codec: Pick<Codec<Item>, 'decode'>, rows: number) {
     this.#codec = codec
+    this.#numbers = new Int32Array(rows)
+    this.#lent = new LentItem(this.items, this.#numbers)
   }
 
   read({ buffer, valueStarts, valueLengths, at, count, firstRow }: ReadAhead): void {
+    this.#reads += 1
     const view = new RecordView()
     view.buffer = buffer
     for (let i = at; i < count; i += 1) {
@@ -23,6 +28,7 @@ export class ItemLender implements Lender<Item> {
       const item = this.#codec.decode(view)
       const isOrdinary = item !== undefined && !(item instanceof Rejection) && view.valueText() === JSON.stringify(item)
       this.items[firstRow + i] = isOrdinary && Object.keys(item).join() === names.join() ? item : null
+      this.#numbers[firstRow + i] = numberOf(this.items[firstRow + i]?.key ?? '', this.#reads)
     }
   }
 
@@ -35,13 +41,22 @@ export class ItemLender implements Lender<Item> {
 
 const names = ['key', 'id', 'at', 'n', 'revision', 'count'] as const
 
+/** Numbers of texts are hints, so these are bad ones: several keys have one, some have none, and all are numbered anew every sixteenth time that something is read. */
+function numberOf(key: string, reads: number): number {
+  let number = Math.floor(reads / 16)
+  for (let i = 0; i < key.length; i += 1) number += key.charCodeAt(i)
+  return (number % 13) - 1
+}
+
 class LentItem extends Lent<Item> {
   readonly #items: readonly (Item | null)[]
+  readonly #numbers: Int32Array
   #item: Item | null = null
 
-  constructor(items: readonly (Item | null)[]) {
+  constructor(items: readonly (Item | null)[], numbers: Int32Array) {
     super()
     this.#items = items
+    this.#numbers = numbers
     for (const name of names) Object.defineProperty(this, name, { enumerable: true, get: () => this.#item?.[name] })
   }
 
@@ -51,5 +66,9 @@ class LentItem extends Lent<Item> {
 
   override [keep](): Item {
     return { ...(this.#item as Item) }
+  }
+
+  override [numbersOf](text: string): Int32Array | null {
+    return text === this.#item?.key ? this.#numbers : null
   }
 }
