@@ -11,6 +11,7 @@ import type {
 } from '../runtime/log.ts'
 import type { ObjectStore } from '../runtime/objectStore.ts'
 import { RecordView } from '../runtime/record.ts'
+import type { RecordColumns } from '../runtime/recordColumns.ts'
 import { ArchiveLines } from '../sinks/archive/archiveLines.ts'
 import { ArchivedFrames } from './archivedFrames.ts'
 import type { ArchiveManifest, SkippedOffsets } from './archiveManifest.ts'
@@ -280,6 +281,10 @@ class PieceBatch implements RecordBatch {
   release(): void {
     this.#lines.load(noBytes)
     this.byteLength = 0
+  }
+
+  readMany(columns: RecordColumns): void {
+    if (this.#skipped.length === 0) this.#lines.readMany(columns, this.#from)
   }
 
   read(view: RecordView): boolean {
