@@ -8,7 +8,10 @@ const root = resolve(import.meta.dirname, '..')
 const source = join(root, 'assembly/columns.ts')
 const require = createRequire(import.meta.url)
 const beside = join(root, 'src/codecs/columns/columns.wasm')
-const flags = '--runtime stub --noAssert --importMemory --use abort= --enable simd --optimizeLevel 3'.split(' ')
+const flags =
+  '--runtime stub --noAssert --importMemory --use abort= --enable simd --enable relaxed-simd --optimizeLevel 3'.split(
+    ' ',
+  )
 
 /**
  * Makes the decoder in WebAssembly of its source in `assembly/`, beside the module in src that loads it, unless it is there; and gives its path. A section of it holds the SHA-256 of

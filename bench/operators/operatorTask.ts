@@ -1,6 +1,7 @@
 import type { Observable } from 'rxjs'
 import { decode } from '../../src/operators/decode.ts'
 import type { StateFrame } from '../../src/runtime/checkpoint.ts'
+import { framesOf, keptFrames } from '../../src/runtime/frameChain.ts'
 import { definePipeline } from '../../src/runtime/pipeline.ts'
 import { RecordView } from '../../src/runtime/record.ts'
 import { StreamTask, type TaskCut } from '../../src/runtime/streamTask.ts'
@@ -38,7 +39,7 @@ export class OperatorTask {
 
   async cut(): Promise<TaskCut> {
     const cut = await this.#task.cutWhenQuiet({ now: 0, isFinal: false })
-    this.frames = cut.state.kind === 'base' ? [cut.state] : [...this.frames, cut.state]
+    this.frames = keptFrames(this.frames, framesOf(cut))
     return cut
   }
 

@@ -23,6 +23,20 @@ const merge = 'src/runtime/inputMerge.ts'
 
 export const plantedBugs: readonly PlantedBug[] = [
   {
+    name: 'of a whole state in portions only the first and the last are read',
+    prover: 'simulation',
+    file: 'src/runtime/frameChain.ts',
+    from: "return 'more'",
+    to: "return this.#isInPortions ? null : 'more'",
+  },
+  {
+    name: 'a key that comes between two portions of a whole state stands before those that were there',
+    prover: 'test/runtime/statePortions.test.ts',
+    file: 'src/runtime/savedState.ts',
+    from: 'keys.delete(pair[0]) : keys.has(pair[0])',
+    to: 'keys.delete(pair[0]) : true',
+  },
+  {
     name: 'what an attempt was told is forgotten by one that repeats it and ends before',
     prover: 'test/runtime/takenOrder.test.ts',
     file: 'src/runtime/takenOrder.ts',
@@ -426,8 +440,8 @@ export const plantedBugs: readonly PlantedBug[] = [
     name: 'a key that went and came back keeps its old place over a restore',
     prover: 'test/runtime/stateChanges.test.ts',
     file: 'src/runtime/keyedState.ts',
-    from: 'pairs.push(isDeleted ? [key] : [key, this.#codec.encode(value)])',
-    to: '{\n      if (!isDeleted) pairs.push([key, this.#codec.encode(value)])\n      else if (!this.#entries.has(key)) pairs.push([key])\n    }',
+    from: 'text.add(entry.isDeleted ? [key] : [key, this.#codec.encode(value)])',
+    to: '{\n      if (!entry.isDeleted) text.add([key, this.#codec.encode(value)])\n      else if (!this.#entries.has(key)) text.add([key])\n    }',
   },
   {
     name: 'plain state loses minus zero and what is not finite',

@@ -1,8 +1,8 @@
 import type pg from 'pg'
 import { type ExpireOptions, expireLake, hasSnapshotsBefore } from '../lake/lakeCleanup.ts'
-import { LakeConflict, type LakePlace, type PreparedCommit } from '../lake/lakeCommit.ts'
+import { LakeConflict, type LakePlace } from '../lake/lakeCommit.ts'
 import { whileWriting } from '../lake/lakeLock.ts'
-import { dirtyMirrors, mirrorChanges } from '../lake/lakeMirror.ts'
+import { dirtyMirrors, LakeMirrors } from '../lake/lakeMirror.ts'
 import { ownLake } from '../lake/lakeOwner.ts'
 import type { MarketEvent } from '../market/trade.ts'
 import { type Clock, systemClock } from '../runtime/clock.ts'
@@ -10,13 +10,14 @@ import type { Codec } from '../runtime/codec.ts'
 import type { ObjectStore } from '../runtime/objectStore.ts'
 import { openPool, type PostgresAddress } from '../sinks/postgres/connection.ts'
 import { withClient } from '../sinks/postgres/withClient.ts'
-import { type BatchWindow, overlap, type QualityBoundary } from './batchWindow.ts'
-import { allHours, blockedText, hoursToJudge, keepBlocked, type TurnedHours } from './blockedHours.ts'
+import type { QualityBoundary } from './batchWindow.ts'
+import { blockedText } from './blockedHours.ts'
 import { archivist, forgetArchive, readArchive } from './bronze.ts'
 import { tradesToLake } from './bronzeTrades.ts'
-import { daysOf } from './day.ts'
-import { everyDay, makeGold } from './gold.ts'
-import { type ChangedHour, dirtyEverything, mergeSilver, readDirtyWindows, takeDirtyWindows } from './silver.ts'
+import { type Part, partsOf } from './day.ts'
+import { daysAtOnce, GoldMaker } from './gold.ts'
+import { dirtyEverything, takeDirtyWindows } from './silver.ts'
+import { SilverJudge } from './silverJudge.ts'
 
 /** What a pass makes, and of what. */
 export interface BatchJob {
@@ -65,8 +66,7 @@ export interface BatchCounts {
 
 const attempts = 3
 const hourMs = 3_600_000
-/** How often hours are judged anew where somebody writes meanwhile. */
-const rounds = 3
+const nothing: Part = { days: [], windows: [] }
 /** While files are uploaded, the transaction does nothing. */
 const patience = `SET LOCAL idle_in_transaction_session_timeout = '10min'`
 const askAgainMs = 250
@@ -151,21 +151,32 @@ async function layers(
   run: BatchRun,
   { records, bronze }: { readonly records: number; readonly bronze: number },
 ): Promise<BatchCounts> {
-  const { lake, isFull = false, clock = systemClock } = job
+  const { lake, quality, isFull = false, clock = systemClock } = job
   const now = clock.now()
   await client.query('BEGIN')
   try {
     await client.query(patience)
-    const { changed, blocked, turned } = await judgedSilver(client, job, { runId: run.runId, now })
-    const candles = await makeGold(
-      client,
-      isFull ? await everyDay(client) : daysOf([...changed, ...turned.freed, ...turned.held]),
-    )
+    const parts = partsOf(await takeDirtyWindows(client), daysAtOnce)
+    const judge = new SilverJudge(client, { parts, quality, isFull, run: { runId: run.runId, now } })
+    const gold = new GoldMaker(client)
+    const mirrors = lake === null ? null : new LakeMirrors(client, lake)
     if (lake !== null && isFull) await dirtyMirrors(client)
-    const commits: readonly PreparedCommit[] = lake === null ? [] : await mirrorChanges(client, lake, now)
-    const minutes = changed.reduce((sum, hour) => sum + hour.minutes, 0)
-    const counts = { records, minutes, candles, blocked: blocked.length, commits: bronze + commits.length }
-    if (turned.held.length > 0) await run.tell?.(client, await blockedText(client, turned.held, run.runId))
+    // Without any there may be hours to judge again.
+    for (const part of parts.length === 0 ? [nothing] : parts) {
+      await gold.make(await judge.judge(part))
+      // Of the days after these all is stored.
+      const newest = part.days[0]
+      if (newest !== undefined) await mirrors?.make(newest.day)
+    }
+    await gold.finish()
+    await mirrors?.make()
+    const commits = (await mirrors?.commit(now)) ?? []
+    const { minutes, blocked, held } = judge
+    const counts = {
+      ...{ records, minutes, candles: gold.changed, blocked: blocked.length },
+      commits: bronze + commits.length,
+    }
+    if (held.length > 0) await run.tell?.(client, await blockedText(client, held, run.runId))
     await run.settle?.(client, counts)
     await client.query('COMMIT')
     for (const commit of commits) await commit.publish()
@@ -183,38 +194,4 @@ async function letGo(client: pg.ClientBase, { lake, keep, clock = systemClock }:
   const now = clock.now()
   const isTime = await hasSnapshotsBefore(client, now - keep.keepMs - hourMs, keep.keepSnapshots)
   if (isTime) await expireLake(client, lake, { ...keep, now })
-}
-
-interface JudgedSilver {
-  readonly changed: readonly ChangedHour[]
-  /** Hours that nothing may be made of, among those that were judged. */
-  readonly blocked: readonly BatchWindow[]
-  readonly turned: TurnedHours
-}
-
-const noneTurned: TurnedHours = { freed: [], held: [] }
-
-/** Makes silver of what came, and has its quality judged. */
-async function judgedSilver(
-  client: pg.ClientBase,
-  { quality, isFull = false }: BatchJob,
-  run: { readonly runId: string; readonly now: number },
-): Promise<JudgedSilver> {
-  const changed = [...(await mergeSilver(client, await takeDirtyWindows(client)))]
-  if (quality === undefined) return { changed, blocked: [], turned: noneTurned }
-  for (let round = 1; ; round += 1) {
-    await client.query('SAVEPOINT judging')
-    const hours = isFull ? await allHours(client) : await hoursToJudge(client, changed)
-    const isAny = hours.filled.length + hours.emptied.length > 0
-    const blocked = isAny ? await quality(client, hours.filled, { ...run, emptied: hours.emptied }) : []
-    const since = blocked.length === 0 || round === rounds ? [] : await readDirtyWindows(client)
-    if (since.some((window) => blocked.some((hour) => overlap(window, hour)))) {
-      // Somebody has written between the two: what was judged is not what silver was made of.
-      await client.query('ROLLBACK TO SAVEPOINT judging')
-      changed.push(...(await mergeSilver(client, await takeDirtyWindows(client))))
-      continue
-    }
-    await client.query('RELEASE SAVEPOINT judging')
-    return { changed, blocked, turned: isAny ? await keepBlocked(client, hours, blocked, run) : noneTurned }
-  }
 }

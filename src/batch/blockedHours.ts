@@ -7,7 +7,7 @@ const hourMs = 3_600_000
 const mostAgain = 2_000
 
 const again = `SELECT market, symbol, (extract(epoch FROM from_time) * 1000)::float8 AS "from", (extract(epoch FROM to_time) * 1000)::float8 AS "to"
-FROM blocked_window ORDER BY judged_at LIMIT ${mostAgain}`
+FROM blocked_window WHERE run_id <> $1 ORDER BY judged_at LIMIT ${mostAgain}`
 
 const given = `unnest($1::text[], $2::text[], $3::float8[], $4::float8[]) AS given (market, symbol, from_ms, to_ms)`
 
@@ -16,9 +16,6 @@ const withMinutes = `SELECT given.market, given.symbol, from_ms AS "from", to_ms
   SELECT FROM silver_klines_1m AS minute WHERE minute.market = given.market AND minute.symbol = given.symbol
     AND minute.open_time >= timestamptz 'epoch' + from_ms * interval '1 millisecond' AND minute.open_time < timestamptz 'epoch' + to_ms * interval '1 millisecond' LIMIT 1
 ) AS minute ORDER BY 1, 2, 3`
-
-const everyHour = `SELECT market, symbol, extract(epoch FROM hour)::float8 * 1000 AS "from", extract(epoch FROM hour)::float8 * 1000 + 3600000 AS "to"
-FROM (SELECT DISTINCT market, symbol, date_trunc('hour', open_time, 'UTC') AS hour FROM silver_klines_1m) AS hours ORDER BY 1, 2, 3`
 
 const free = `DELETE FROM blocked_window AS known USING ${given}
 WHERE known.market = given.market AND known.symbol = given.symbol AND known.from_time = timestamptz 'epoch' + from_ms * interval '1 millisecond'
@@ -40,20 +37,23 @@ export interface JudgedHours {
   readonly emptied: readonly BatchWindow[]
 }
 
-/** What is to be judged: hours that have changed, those before them, of which the last minutes may have been waited for, and those that were blocked. */
-export async function hoursToJudge(client: pg.ClientBase, changed: readonly ChangedHour[]): Promise<JudgedHours> {
-  const before = changed.map(({ from, ...hour }) => ({ ...hour, from: from - hourMs, to: from }))
-  const blocked = (await client.query<BatchWindow>(again)).rows
-  const hours = byHour([...changed, ...before, ...blocked])
+/** The hours before these, of which the last minutes may have been waited for. */
+export function hoursBefore(changed: readonly ChangedHour[]): readonly BatchWindow[] {
+  return changed.map(({ market, symbol, from }) => ({ market, symbol, from: from - hourMs, to: from }))
+}
+
+/** Hours that were blocked before this run and that it has not judged yet. */
+export async function blockedBefore(client: pg.ClientBase, runId: string): Promise<readonly BatchWindow[]> {
+  return (await client.query<BatchWindow>(again, [runId])).rows
+}
+
+/** The hours that these windows are of, each once: which of them have minutes. */
+export async function hoursOf(client: pg.ClientBase, windows: readonly BatchWindow[]): Promise<JudgedHours> {
+  const hours = byHour(windows)
   if (hours.length === 0) return { filled: [], emptied: [] }
   const filled = (await client.query<BatchWindow>(withMinutes, [...windowValues(hours)])).rows
   const names = new Set(filled.map(nameOf))
   return { filled, emptied: hours.filter((hour) => !names.has(nameOf(hour))) }
-}
-
-/** Every hour that has minutes. */
-export async function allHours(client: pg.ClientBase): Promise<JudgedHours> {
-  return { filled: (await client.query<BatchWindow>(everyHour)).rows, emptied: [] }
 }
 
 /** Hours of which it is another than before whether they are blocked. */

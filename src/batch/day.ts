@@ -1,4 +1,4 @@
-import type { BatchWindow } from './batchWindow.ts'
+import { type BatchWindow, byDay } from './batchWindow.ts'
 
 const dayMs = 86_400_000
 
@@ -18,6 +18,39 @@ export function daysOf(windows: readonly BatchWindow[]): readonly Day[] {
     days.set(`${market} ${symbol} ${day}`, { market, symbol, day })
   }
   return [...days.values()].sort((a, b) => a.day - b.day)
+}
+
+/** Some days of symbols, and what is to be looked at in them. */
+export interface Part {
+  readonly days: readonly Day[]
+  readonly windows: readonly BatchWindow[]
+}
+
+/**
+ * The windows as parts of at most so many days of a symbol, the newest days first: whoever asks for the newest minute of a symbol while some parts are done finds it. Every minute of a day is in one part.
+ */
+export function partsOf(windows: readonly BatchWindow[], daysAtOnce: number): readonly Part[] {
+  const ofDay = Map.groupBy(byDay(windows), nameOfDay)
+  const days = daysOf(byDay(windows)).toReversed()
+  return inChunks(days, daysAtOnce).map((some) => ({
+    days: some,
+    windows: some.flatMap((day) => ofDay.get(nameOfDay({ ...day, from: day.day })) ?? []),
+  }))
+}
+
+/** The day that a window begins in, by a name of its own. */
+export function nameOfDay({ market, symbol, from }: Pick<BatchWindow, 'market' | 'symbol' | 'from'>): string {
+  return `${market} ${symbol} ${Math.floor(from / dayMs)}`
+}
+
+/** The days as windows. */
+export function wholeDays(days: readonly Day[]): readonly BatchWindow[] {
+  return days.map(({ market, symbol, day }) => ({ market, symbol, from: day, to: day + dayMs }))
+}
+
+/** So many at a time, in their order. */
+export function inChunks<T>(all: readonly T[], size: number): readonly (readonly T[])[] {
+  return Array.from({ length: Math.ceil(all.length / size) }, (_, i) => all.slice(i * size, (i + 1) * size))
 }
 
 /** The days as rows of SQL, of the first three parameters, which `dayValues` gives. */

@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises'
 import type pg from 'pg'
 import { Subject } from 'rxjs'
 import { formatFixed } from '../exact/decimal.ts'
@@ -7,16 +8,17 @@ import { klineColumns } from '../market/klineEquality.ts'
 import { goldCandles, goldIntervals } from '../pipelines/medallion.ts'
 import { collectGarbage } from '../runtime/collectGarbage.ts'
 import { quoteIdentifier } from '../sinks/postgres/connection.ts'
-import { inTurn } from '../sinks/postgres/inTurn.ts'
-import { together } from '../sinks/postgres/withClient.ts'
+import { CopiedRows } from '../sinks/postgres/copiedRows.ts'
 import type { BatchWindow } from './batchWindow.ts'
-import { type Day, daysGiven, dayValues, inDay } from './day.ts'
-import { eachTradedMinute } from './silverMinutes.ts'
+import { type Day, daysGiven, dayValues, inChunks, inDay } from './day.ts'
+import { copyTradedMinutes, minutesOf } from './silverMinutes.ts'
 
 const dayMs = 86_400_000
 const hourMs = 3_600_000
-/** The candles of so many days of a symbol are in memory at once, and of as many more. */
-const daysAtOnce = 12
+/** So many days of a symbol are made at once. */
+export const daysAtOnce = 12
+/** Some milliseconds of work. */
+const minutesAtOnce = 512
 /** What was made of so many such parts is some thirty megabytes, which nobody needs any more and the collector would leave until there are a hundred. */
 const partsToCollect = 2
 
@@ -58,53 +60,83 @@ corrected AS (
 )
 SELECT count(*)::float8 AS changed FROM changes`
 
-const everyDayText = `
-SELECT DISTINCT market, symbol, floor(extract(epoch FROM open_time) / 86400)::float8 * ${dayMs} AS day FROM (
-  ${['silver_klines_1m', ...goldIntervals.map((interval) => `gold_klines_${interval}`)].map((table) => `SELECT market, symbol, open_time FROM ${table}`).join('\n  UNION ALL ')}
-) AS candles ORDER BY 3, 1, 2`
-
-/** Every day of which there is a minute, or a longer candle. */
-export async function everyDay(client: pg.ClientBase): Promise<readonly Day[]> {
-  return (await client.query<Day>(everyDayText)).rows
-}
-
 /**
- * Makes the longer candles of these days anew and gives how many rows are another than before. A candle that a blocked hour is part of is not made: one of the other minutes alone would be
- * wrong without a sign of it. Holds the candles of two dozen days of a symbol.
+ * Makes the longer candles of days anew, while the server is at work on something else: the minutes of some days are asked for, and what is made of them is stored when the next ones were read. A candle that a
+ * blocked hour is part of is not made: one of the other minutes alone would be wrong without a sign of it. Holds the minutes of a dozen days of a symbol, as bytes, the candles of as many, and as many again that are
+ * read meanwhile.
  */
-export async function makeGold(connection: pg.ClientBase, days: readonly Day[]): Promise<number> {
-  const client = inTurn(connection)
-  const parts = Array.from({ length: Math.ceil(days.length / daysAtOnce) }, (_, i) =>
-    days.slice(i * daysAtOnce, (i + 1) * daysAtOnce),
-  )
-  let rows = 0
-  let making = goldOf(client, parts[0] ?? [])
-  for (const [i, part] of parts.entries()) {
-    const made = await making
-    // The next ones are made while the server takes these.
-    making = goldOf(client, parts[i + 1] ?? [])
-    const [changed] = await together([replaceGold(client, part, made), making])
-    rows += changed
-    if (i % partsToCollect === partsToCollect - 1) collectGarbage()
+export class GoldMaker {
+  readonly #client: pg.ClientBase
+  #making: { readonly days: readonly Day[]; readonly rows: CopiedRows; readonly made: Promise<GoldValues> } | null =
+    null
+  #spare = new CopiedRows()
+  #parts = 0
+  /** How many rows are another than before, of those that are stored. */
+  changed = 0
+
+  /** @param client in the transaction of the pass */
+  constructor(client: pg.ClientBase) {
+    this.#client = client
   }
-  return rows
+
+  /** Days whose minutes are as they are to be. The statements have ended when this has; the work goes on. */
+  async make(days: readonly Day[]): Promise<void> {
+    for (const some of inChunks(days, daysAtOnce)) {
+      const rows = this.#spare
+      await copyTradedMinutes(this.#client, some, rows)
+      const blocked = await blockedHours(this.#client, some)
+      this.#spare = (await this.#store()) ?? new CopiedRows()
+      const made = goldOf(rows, some, blocked)
+      // Whoever stores it learns of a failure.
+      made.catch(() => undefined)
+      this.#making = { days: some, rows, made }
+    }
+  }
+
+  /** Stores what is not stored yet. */
+  async finish(): Promise<void> {
+    await this.#store()
+  }
+
+  /** Gives the room of what was read, which nobody needs any more. */
+  async #store(): Promise<CopiedRows | null> {
+    if (this.#making === null) return null
+    const { days, rows, made } = this.#making
+    const values = await made
+    this.#making = null
+    for (const interval of goldIntervals) {
+      const text = replaceText(quoteIdentifier(`gold_klines_${interval}`))
+      const replaced = await this.#client.query<{ changed: number }>(text, [...dayValues(days), ...values[interval]])
+      this.changed += replaced.rows[0]?.changed ?? 0
+    }
+    this.#parts += 1
+    if (this.#parts % partsToCollect === 0) collectGarbage()
+    rows.clear()
+    return rows
+  }
 }
 
 type Gold = Record<(typeof goldIntervals)[number], Candle[]>
 
-/** The longer candles of these days, without those that a blocked hour is part of. */
-async function goldOf(client: pg.ClientBase, days: readonly Day[]): Promise<Gold> {
+/** By interval: the columns of its candles, as parameters of SQL. */
+type GoldValues = Record<(typeof goldIntervals)[number], readonly unknown[]>
+
+/** The longer candles of these days, without those that a blocked hour is part of. Lets the event loop go on in between, so that the server is given its next statement. */
+async function goldOf(rows: CopiedRows, days: readonly Day[], blocked: ReadonlySet<string>): Promise<GoldValues> {
   const rollup = new Rollup()
-  if (days.length === 0) return rollup.made
-  const [blocked] = await together([
-    blockedHours(client, days),
-    eachTradedMinute(client, days, (minute) => rollup.add(minute)),
-  ])
+  let minutes = 0
+  for (const minute of minutesOf(rows, days)) {
+    rollup.add(minute)
+    minutes += 1
+    if (minutes % minutesAtOnce === 0) await setImmediate()
+  }
   rollup.end()
-  if (blocked.size === 0) return rollup.made
-  for (const interval of goldIntervals)
-    rollup.made[interval] = rollup.made[interval].filter((candle) => !isBlocked(candle, blocked))
-  return rollup.made
+  const values: Partial<GoldValues> = {}
+  for (const interval of goldIntervals) {
+    values[interval] = candleValues(rollup.made[interval].filter((candle) => !isBlocked(candle, blocked)))
+    await setImmediate()
+  }
+  return values as GoldValues
 }
 
 /** Makes the longer candles of minutes, those of each market by themselves. Holds what it has made, and the minutes of the candles that are open. */
@@ -130,17 +162,6 @@ class Rollup {
     const candles = goldCandles(this.#silver)
     for (const interval of goldIntervals) candles[interval].subscribe((candle) => this.made[interval].push(candle))
   }
-}
-
-/** Gives how many rows are another than before. */
-async function replaceGold(client: pg.ClientBase, days: readonly Day[], candles: Gold): Promise<number> {
-  const values = dayValues(days)
-  const replaced = goldIntervals.map((interval) => {
-    const text = replaceText(quoteIdentifier(`gold_klines_${interval}`))
-    return client.query<{ changed: number }>(text, [...values, ...candleValues(candles[interval])])
-  })
-  const counts = await together(replaced)
-  return counts.reduce((sum, { rows }) => sum + (rows[0]?.changed ?? 0), 0)
 }
 
 const blockedText = `SELECT market, symbol, (extract(epoch FROM from_time) * 1000)::float8 AS "from" FROM blocked_window JOIN ${daysGiven} USING (market, symbol)

@@ -1,5 +1,6 @@
 import type pg from 'pg'
 import { exactColumns, klineColumns, klineGrain, roundedColumns } from '../market/klineEquality.ts'
+import { goldIntervals } from '../pipelines/medallion.ts'
 import { type BatchWindow, byDay, merged, windowValues } from './batchWindow.ts'
 
 /** So many windows, none longer than a day, are merged by one statement: what it joins and sorts then fits into the memory that a server gives by default. */
@@ -90,8 +91,8 @@ SELECT market, symbol, min(open_time), max(open_time) + interval '1 minute'
 FROM (
   SELECT market, symbol, open_time FROM raw_klines WHERE interval = '1m'
   UNION ALL SELECT market, symbol, open_time FROM archived_klines_1m
-  UNION ALL SELECT market, symbol, open_time FROM silver_klines_1m
-) AS minutes
+  ${['silver_klines_1m', ...goldIntervals.map((interval) => `gold_klines_${interval}`)].map((table) => `UNION ALL SELECT market, symbol, open_time FROM ${table}`).join('\n  ')}
+) AS candles
 GROUP BY market, symbol`
 
 /** An hour (UTC) of a symbol whose minutes have changed. */
@@ -110,7 +111,7 @@ export async function readDirtyWindows(client: pg.ClientBase): Promise<readonly 
   return merged((await client.query<BatchWindow>(`SELECT ${dirtyColumns} FROM dirty_window`)).rows)
 }
 
-/** Says that every minute has changed. */
+/** Says that every minute has changed, and every longer candle. */
 export async function dirtyEverything(client: pg.ClientBase): Promise<void> {
   await client.query(allDirtyText)
 }

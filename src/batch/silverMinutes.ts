@@ -3,9 +3,9 @@ import type { Candle } from '../market/candle.ts'
 import { klineColumns } from '../market/klineEquality.ts'
 import type { Market } from '../market/trade.ts'
 import { BinaryRow } from '../sinks/postgres/binaryRow.ts'
+import type { CopiedRows } from '../sinks/postgres/copiedRows.ts'
 import { copyOut } from '../sinks/postgres/copyOut.ts'
 import { NumericBytes } from '../sinks/postgres/numericBytes.ts'
-import { together } from '../sinks/postgres/withClient.ts'
 import { type Day, inDay } from './day.ts'
 
 /** For the COPY, which takes no parameters itself. */
@@ -23,21 +23,20 @@ const minutesText = `COPY (
 ) TO STDOUT (FORMAT binary)`
 
 /**
- * Hands over the minutes of these days in which something was traded, as they come, without those of blocked hours, whose numbers may be none: market by market, for symbols of different markets may have one
- * name, and in order of time. Holds one.
+ * Asks for the minutes of these days in which something was traded, without those of blocked hours, whose numbers may be none: market by market, for symbols of different markets may have one name, and in order
+ * of time.
  */
-export async function eachTradedMinute(
-  client: pg.ClientBase,
-  days: readonly Day[],
-  take: (minute: Candle) => void,
-): Promise<void> {
+export async function copyTradedMinutes(client: pg.ClientBase, days: readonly Day[], rows: CopiedRows): Promise<void> {
   const given = JSON.stringify(days.map(({ market, symbol, day }, n) => ({ n, market, symbol, day_ms: day })))
+  await client.query(setDays, [given])
+  await copyOut(client, minutesText, (message) => rows.add(message))
+}
+
+/** The minutes that were copied, one at a time. */
+export function* minutesOf(rows: CopiedRows, days: readonly Day[]): Generator<Candle> {
   const row = new BinaryRow()
   const numeric = new NumericBytes()
-  const onMessage = (message: Buffer) => {
-    if (row.load(message)) take(minuteOf(row, days, numeric))
-  }
-  await together([client.query(setDays, [given]), copyOut(client, minutesText, onMessage)])
+  while (rows.next(row)) yield minuteOf(row, days, numeric)
 }
 
 /** PostgreSQL counts its microseconds from 2000 on. */

@@ -44,17 +44,31 @@ export function schemasWith(table: LakeTable, known: readonly IcebergSchema[]): 
   const wanted: IcebergSchema = { type: 'struct', 'schema-id': known.length, fields, 'identifier-field-ids': keys }
   const last = known.at(-1)
   if (last === undefined) return [wanted]
-  // The database does not keep the order of names in JSON.
-  const shown = ({ id, name, required, type }: IcebergSchema['fields'][number]) => `${id} ${name} ${required} ${type}`
-  const isGrown = last.fields.every((field, i) => fields[i] !== undefined && shown(field) === shown(fields[i]))
-  const isSameKey = JSON.stringify(last['identifier-field-ids']) === JSON.stringify(keys)
-  const added = fields.slice(last.fields.length)
-  if (!isGrown || !isSameKey || added.some(({ required }) => required)) {
+  const misfit = misfitOf(last, wanted)
+  if (misfit !== null) {
     throw new ConfigurationError(
-      `lake table ${fullName(table)}: it has ${last.fields.map(({ name, type }) => `${name} ${type}`).join(', ')}; a descriptor may add optional columns at the end and change nothing else. Give a table of other columns another name.`,
+      `lake table ${fullName(table)}: ${misfit}. A descriptor may add optional columns at the end and change nothing else; give a table of other columns another name.`,
     )
   }
-  return added.length === 0 ? known : [...known, wanted]
+  return fields.length === last.fields.length ? known : [...known, wanted]
+}
+
+/** Which of the changes between two schemas no reader could follow; null where there is none. */
+function misfitOf(last: IcebergSchema, wanted: IcebergSchema): string | null {
+  // The database does not keep the order of names in JSON, so that fields are compared by what is shown of them.
+  const shown = ({ name, required, type }: IcebergSchema['fields'][number]) =>
+    `${name}, ${type}${required ? '' : ', optional'}`
+  for (const [i, field] of last.fields.entries()) {
+    const now = wanted.fields[i]
+    if (now === undefined) return `the descriptor lacks a column of it (${shown(field)})`
+    if (shown(now) !== shown(field))
+      return `column ${i + 1} of it is (${shown(field)}), and of the descriptor (${shown(now)})`
+  }
+  const added = wanted.fields.slice(last.fields.length).find(({ required }) => required)
+  if (added !== undefined) return `column ${added.name} is new, and not optional`
+  const keyOf = (schema: IcebergSchema) =>
+    schema['identifier-field-ids'].map((id) => wanted.fields[id - 1]?.name).join(', ') || 'none'
+  return keyOf(last) === keyOf(wanted) ? null : `its key is ${keyOf(last)}, and that of the descriptor ${keyOf(wanted)}`
 }
 
 /** How the files of a table are cut. */

@@ -1,10 +1,11 @@
+import { setImmediate } from 'node:timers/promises'
+import { isDeepStrictEqual } from 'node:util'
 import pg from 'pg'
 import { ConfigurationError } from '../runtime/errors.ts'
 import type { LakeCopy } from '../runtime/outlet.ts'
 import { BinaryRow } from '../sinks/postgres/binaryRow.ts'
+import { CopiedRows } from '../sinks/postgres/copiedRows.ts'
 import { copyOut } from '../sinks/postgres/copyOut.ts'
-import { inTurn } from '../sinks/postgres/inTurn.ts'
-import { together } from '../sinks/postgres/withClient.ts'
 import { type DataFile, DataFileWriter, rowsPerFile } from './dataFile.ts'
 import { checkCut, schemasWith } from './icebergSchema.ts'
 import { type LakePlace, type PreparedCommit, prepareCommit } from './lakeCommit.ts'
@@ -34,13 +35,20 @@ const forgetDropped = `DELETE FROM lake_mirror WHERE lake_name = $1 AND to_regcl
 
 const otherText = `SELECT table_name FROM lake_mirror WHERE lake_name = $1 AND table_name <> $2`
 
-const isNoted = `SELECT FROM pg_trigger WHERE tgrelid = to_regclass(quote_ident($1)) AND tgname = 'lake_inserted'`
+const noting = `SELECT FROM pg_trigger WHERE tgrelid = to_regclass(quote_ident($1)) AND tgname = 'lake_inserted'`
 
-const takeDaysText = `DELETE FROM dirty_day RETURNING table_name AS "table", (extract(epoch FROM day) / 86400)::float8 AS day`
+const dayMs = 86_400_000
+/** Some milliseconds of work. */
+const rowsAtOnce = 1_024
+/** So much of what the server has sent waits to be written, at most; and so much of one day. */
+const mostWaiting = 8 * 1024 * 1024
+const mostOfDay = 8 * 1024 * 1024
+
+const takeDaysText = `DELETE FROM dirty_day WHERE $1::integer IS NULL OR day > date '1970-01-01' + $1 RETURNING table_name AS "table", (extract(epoch FROM day) / 86400)::float8 AS day`
 
 /**
  * Says that the lake has the table as well: from now on whoever writes to it says, in the same transaction, which days have changed, and the next commit has them. All that is there already counts as
- * changed. Said twice it changes nothing. A table of the lake whose table of PostgreSQL was dropped is taken over.
+ * changed. Said twice it changes nothing, and neither does it with fewer columns than before, as by the release before. A table of the lake whose table of PostgreSQL was dropped is taken over.
  * @throws ConfigurationError where the lake has other columns there already, or another table, of which a pass could make nothing
  */
 export async function followInLake(
@@ -49,7 +57,11 @@ export async function followInLake(
 ): Promise<void> {
   const columns = lake.columns.map(({ name, type, isOptional }) => [name, isOptional ? `${type}?` : type] as const)
   const name = `${lake.namespace}.${lake.name}`
-  await requireRoom(client, described(name, columns, lake))
+  const wanted = described(name, columns, lake)
+  // A table that was dropped and made again has lost what noted its changes.
+  const isNoted = (await client.query(noting, [table])).rowCount === 1
+  if (isNoted && (await hasMore(client, table, wanted))) return
+  await requireRoom(client, wanted)
   await client.query(forgetDropped, [name])
   const { rows } = await client.query<{ table_name: string }>(otherText, [name, table])
   if (rows[0] !== undefined) {
@@ -63,13 +75,11 @@ export async function followInLake(
      WHERE (known.lake_name, known.columns, known.key, known.day_column) IS DISTINCT FROM (excluded.lake_name, excluded.columns, excluded.key, excluded.day_column)`,
     [table, name, JSON.stringify(columns), lake.key, lake.day],
   )
-  // A table that was dropped and made again has lost what noted its changes.
-  const noted = await client.query(isNoted, [table])
-  if (rowCount === 1 || noted.rowCount === 0) await client.query('SELECT follow_in_lake($1, $2)', [table, lake.day])
+  if (rowCount === 1 || !isNoted) await client.query('SELECT follow_in_lake($1, $2)', [table, lake.day])
 }
 
 /** The tables that the lake has as well. */
-export async function readMirrors(client: pg.ClientBase): Promise<readonly LakeMirror[]> {
+export async function readMirrors(client: Pick<pg.ClientBase, 'query'>): Promise<readonly LakeMirror[]> {
   const { rows } = await client.query<MirrorRow>(mirrorsText)
   return rows.map(({ table_name, lake_name, columns, key, day_column }) => ({
     table: table_name,
@@ -84,6 +94,13 @@ function described(
 ): LakeTable {
   const types = Object.fromEntries(columns) as Readonly<Record<string, LakeType>>
   return lakeTable(name, { columns: types, key, ...(day === null ? {} : { day }) })
+}
+
+/** Whether it is followed with these columns and more: by a later release, before this one came back. Then all of them stay. */
+async function hasMore(client: Pick<pg.ClientBase, 'query'>, table: string, wanted: LakeTable): Promise<boolean> {
+  const known = (await readMirrors(client)).find((mirror) => mirror.table === table)?.lake
+  if (known === undefined || known.columns.length <= wanted.columns.length) return false
+  return isDeepStrictEqual({ ...known, columns: known.columns.slice(0, wanted.columns.length) }, wanted)
 }
 
 /** Whoever begins a pipeline is told, and not the passes, which would stand still for all tables. */
@@ -104,98 +121,138 @@ export async function dirtyMirrors(client: Pick<pg.ClientBase, 'query'>): Promis
 }
 
 /**
- * Prepares a commit for each table with days that have changed: those days, as they are in the transaction of the client, take the place of what the lake has of them. Applied in the same
- * transaction, so that the lake has what PostgreSQL has. Whoever calls it holds the lock of writers (`whileWriting`) until after its commit, and publishes then. Holds the files of
- * two tables, and no rows.
- * @param at the time of the commits, ms UTC
+ * Brings days that have changed into the lake, table by table: as they are in the transaction of the client, they take the place of what the lake has of them. Days may be made while others are still to change; what is made
+ * of a day that changes once more is made anew. Whoever calls it holds the lock of writers (`whileWriting`) until after its commit.
+ *
+ * Holds the files of the pass, the rows of a few days as the server has sent them, and of a day with very many none.
  */
-export async function mirrorChanges(
-  connection: pg.ClientBase,
-  place: LakePlace,
-  at: number,
-): Promise<readonly PreparedCommit[]> {
-  const client = inTurn(connection)
-  const { rows } = await client.query<{ table: string; day: number | null }>(takeDaysText)
-  if (rows.length === 0) return []
-  const changed = Map.groupBy(rows, ({ table }) => table)
-  // The whole is no day of a table that is cut, and a day says nothing of one that is not: it was noted before the table was cut as it is now, or of a row that is of no day.
-  const isOf = ({ lake }: LakeMirror, day: number | null) =>
-    lake.day === null ? day === null : day !== null && Number.isFinite(day)
-  const daysOf = (mirror: LakeMirror) =>
-    new Set(changed.get(mirror.table)?.flatMap(({ day }) => (isOf(mirror, day) ? [day] : [])))
-  const mirrors = (await readMirrors(client)).filter((mirror) => daysOf(mirror).size > 0)
-  const filesOf = (mirror: LakeMirror | undefined) =>
-    mirror === undefined ? noFiles : filesOfDays(client, mirror, daysOf(mirror))
-  const commits: PreparedCommit[] = []
-  let reading = filesOf(mirrors[0])
-  for (const [i, mirror] of mirrors.entries()) {
-    const added = await reading
-    // What one table has made is uploaded while the next one is read.
-    reading = filesOf(mirrors[i + 1])
-    const [commit] = await together([commitOf(client, place, mirror, { added, days: daysOf(mirror) }, at), reading])
-    if (commit !== null) commits.push(commit)
+export class LakeMirrors {
+  readonly #client: pg.ClientBase
+  readonly #place: LakePlace
+  readonly #made = new Map<string, Map<number | null, Promise<readonly DataFile[]>>>()
+  #mirrors: readonly LakeMirror[] | null = null
+  /** Days are made one after the other. */
+  #making: Promise<unknown> = Promise.resolve()
+  #waitingBytes = 0
+
+  /** @param client in a transaction */
+  constructor(client: pg.ClientBase, place: LakePlace) {
+    this.#client = client
+    this.#place = place
   }
-  return commits
-}
 
-const noFiles: Promise<readonly DataFile[]> = Promise.resolve([])
-
-interface MirroredDays {
-  readonly added: readonly DataFile[]
-  readonly days: ReadonlySet<number | null>
-}
-
-async function commitOf(
-  client: pg.ClientBase,
-  place: LakePlace,
-  { lake }: LakeMirror,
-  { added, days }: MirroredDays,
-  at: number,
-): Promise<PreparedCommit | null> {
-  const name = fullName(lake)
-  const live = (await readTable(client, name)) === null ? [] : await readLiveFiles(client, name)
-  const removed = live.filter(({ day }) => days.has(day)).map(({ path }) => path)
-  const commit = await prepareCommit(client, place, lake, { added, removed }, at)
-  await commit?.apply(client)
-  return commit
-}
-
-/** Files of these days, each in the order of the key. The server sends a day while the file of the one before it is made. */
-async function filesOfDays(
-  client: pg.ClientBase,
-  { table, lake }: LakeMirror,
-  days: ReadonlySet<number | null>,
-): Promise<readonly DataFile[]> {
-  const files: DataFile[] = []
-  const writer = new DataFileWriter(lake)
-  const text = dayText(table, lake)
-  const read = async (day: number | null) => {
-    const row = new BinaryRow()
-    const onMessage = (message: Buffer) => {
-      if (!row.load(message)) return
-      writer.addRow(row)
-      if (writer.rowCount === rowsPerFile) files.push(writer.finish(day))
+  /**
+   * Reads the days that are said to have changed, and has their files made while its caller goes on.
+   * @param after only days after this one, ms UTC; all if left out
+   */
+  async make(after?: number): Promise<void> {
+    const client = this.#client
+    const parameter = after === undefined ? null : Math.floor(after / dayMs)
+    const { rows } = await client.query<{ table: string; day: number | null }>(takeDaysText, [parameter])
+    if (rows.length === 0) return
+    this.#mirrors ??= await readMirrors(client)
+    const changed = Map.groupBy(rows, ({ table }) => table)
+    // The whole is no day of a table that is cut, and a day says nothing of one that is not: it was noted before the table was cut as it is now, or of a row that is of no day.
+    const isOf = ({ lake }: LakeMirror, day: number | null) =>
+      lake.day === null ? day === null : day !== null && Number.isFinite(day)
+    for (const mirror of this.#mirrors) {
+      const days = new Set(changed.get(mirror.table)?.flatMap(({ day }) => (isOf(mirror, day) ? [day] : [])))
+      for (const day of [...days].sort((a, b) => (a ?? 0) - (b ?? 0))) await this.#makeDay(mirror, day)
     }
-    await together([client.query(setDay, [String(day ?? 0)]), copyOut(client, text, onMessage)])
   }
-  const ordered = [...days].sort((a, b) => (a ?? 0) - (b ?? 0))
-  let reading = read(ordered[0] ?? null)
-  for (const [i, day] of ordered.entries()) {
-    await reading
-    const next = ordered[i + 1]
-    // Rows of it come in a later turn of the event loop, when the file of this day is made.
-    if (next !== undefined) reading = read(next)
-    if (writer.rowCount > 0) files.push(writer.finish(day))
+
+  /**
+   * Prepares a commit for each table of which days were made, and applies it in the transaction, so that the lake has what PostgreSQL has. They are published once that is committed.
+   * @param at the time of the commits, ms UTC
+   */
+  async commit(at: number): Promise<readonly PreparedCommit[]> {
+    const commits: PreparedCommit[] = []
+    for (const { table, lake } of this.#mirrors ?? []) {
+      const days = this.#made.get(table)
+      if (days === undefined) continue
+      const added = (await Promise.all(days.values())).flat()
+      const name = fullName(lake)
+      const live = (await readTable(this.#client, name)) === null ? [] : await readLiveFiles(this.#client, name)
+      // Passes of before may have left a file of no day beside those of days.
+      const isStray = (day: number | null) => (day === null) !== (lake.day === null)
+      const removed = live.filter(({ day }) => days.has(day) || isStray(day)).map(({ path }) => path)
+      const commit = await prepareCommit(this.#client, this.#place, lake, { added, removed }, at)
+      await commit?.apply(this.#client)
+      if (commit !== null) commits.push(commit)
+      this.#made.delete(table)
+    }
+    return commits
   }
-  return files
+
+  async #makeDay(mirror: LakeMirror, day: number | null): Promise<void> {
+    const client = this.#client
+    // So that no more than this is held however slow the making is.
+    if (this.#waitingBytes > mostWaiting) await this.#making
+    const files = new DayFiles(mirror.lake, day)
+    await client.query(setDay, [String(day ?? 0)])
+    await copyOut(client, dayText(mirror), (message) => files.add(message))
+    const bytes = files.waitingBytes
+    this.#waitingBytes += bytes
+    const made = this.#making.then(async () => {
+      const finished = await files.finish()
+      this.#waitingBytes -= bytes
+      return finished
+    })
+    // Whoever commits them learns of a failure.
+    this.#making = made.catch(() => undefined)
+    const days = this.#made.get(mirror.table) ?? new Map<number | null, Promise<readonly DataFile[]>>()
+    this.#made.set(mirror.table, days.set(day, made))
+  }
+}
+
+/** The files of a day, of its rows as the server sends them. */
+class DayFiles {
+  readonly #writer: DataFileWriter
+  readonly #day: number | null
+  readonly #rows = new CopiedRows()
+  readonly #row = new BinaryRow()
+  readonly #files: DataFile[] = []
+
+  constructor(lake: LakeTable, day: number | null) {
+    this.#writer = new DataFileWriter(lake)
+    this.#day = day
+  }
+
+  get waitingBytes(): number {
+    return this.#rows.byteLength
+  }
+
+  /** Rows of very large days are not kept, but written at once. */
+  add(message: Buffer): void {
+    this.#rows.add(message)
+    if (this.#rows.byteLength < mostOfDay) return
+    while (this.#rows.next(this.#row)) this.#write()
+    this.#rows.clear()
+  }
+
+  /** Lets the event loop go on in between, so that the server is given its next statement. */
+  async finish(): Promise<readonly DataFile[]> {
+    for (let rows = 1; this.#rows.next(this.#row); rows++) {
+      this.#write()
+      if (rows % rowsAtOnce === 0) await setImmediate()
+    }
+    if (this.#writer.rowCount > 0) this.#files.push(this.#writer.finish(this.#day))
+    await setImmediate()
+    return this.#files
+  }
+
+  #write(): void {
+    this.#writer.addRow(this.#row)
+    if (this.#writer.rowCount === rowsPerFile) this.#files.push(this.#writer.finish(this.#day))
+  }
 }
 
 /** For the COPY, which takes no parameters itself. */
 const setDay = `SELECT set_config('millrace.day', $1, true)`
 
-function dayText(table: string, lake: LakeTable): string {
+function dayText({ table, lake }: LakeMirror): string {
   const quoted = (name: string) => pg.escapeIdentifier(name)
-  const order = lake.key.length === 0 ? '' : `ORDER BY ${lake.key.map((name) => quoted(name)).join(', ')}`
+  const order = lake.key.length === 0 ? '' : `ORDER BY ${lake.key.map(quoted).join(', ')}`
   const midnight = (days: number) =>
     `timestamptz 'epoch' + (current_setting('millrace.day')::integer + ${days}) * interval '24 hours'`
   const ofDay =

@@ -134,8 +134,9 @@ export function countWindow<T>(options: CountWindowOptions<T>): OperatorFunction
     }
 
     function lastRest(): number | undefined {
-      const times = rests().map(({ value }) => value.last)
-      return times.length === 0 ? undefined : Math.max(...times)
+      let latest: number | undefined
+      for (const { value } of rests()) if (latest === undefined || value.last > latest) latest = value.last
+      return latest
     }
 
     /** By time and key; none lies before the time that was known. */

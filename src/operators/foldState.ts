@@ -41,9 +41,10 @@ export function heldFor<A>(window: Window, keeper: object, accumulator: A, isSho
 /** Layout of what is saved; 0.1.0 wrote 1, in which windows of two operators could share a key. */
 export const foldVersion = 2
 
-/** Where previews of a window are kept; the windows of several operators may meet in one fold. */
+/** What a window is remembered by while a fold is at work; the windows of several operators may meet in one fold. */
 export function foldId(window: Window): string {
-  return `${mapOf(window)} ${window.id}`
+  // How long the name is tells where the id begins, whatever characters both have.
+  return `${window.name.length} ${mapOf(window)} ${window.id}`
 }
 
 /** Windows of one operator and one length have a map of their own, in which their ids are unique; 0 stands for any length. */

@@ -235,7 +235,16 @@ export function foldWindows<T, A, R>(options: FoldOptions, fold: Fold<T, A, R>):
     }
 
     function remember({ window, accumulator }: Folded<A>): void {
-      if (!before.has(window.id)) before.set(window.id, { window, accumulator })
+      const id = foldId(window)
+      if (!before.has(id)) before.set(id, { window, accumulator })
+    }
+
+    function takeRemembered(window: Window): Folded<A> | undefined {
+      if (before.size === 0) return undefined
+      const id = foldId(window)
+      const known = before.get(id)
+      before.delete(id)
+      return known
     }
 
     function merge(window: Window, from: readonly Window[]): void {
@@ -376,8 +385,7 @@ export function foldWindows<T, A, R>(options: FoldOptions, fold: Fold<T, A, R>):
 
     function showFired(window: Window, accumulator: A, fired: Fired, making: (act: () => void) => void): void {
       const results = fold.results(accumulator, window, fired, noPreviews)
-      const known = before.size === 0 ? undefined : before.get(window.id)
-      before.delete(window.id)
+      const known = takeRemembered(window)
       const gone =
         known === undefined ? noPreviews : (fold.vanished?.(known, { window, accumulator }, fired) ?? noPreviews)
       making(() => {
@@ -409,7 +417,7 @@ export function foldWindows<T, A, R>(options: FoldOptions, fold: Fold<T, A, R>):
         else if (element.kind === 'withdrawn') withdraw(element)
         else {
           drop(window)
-          before.delete(window.id)
+          takeRemembered(window)
           if (previews.size > 0) previews.delete(foldId(window))
           paneCounts.forget(window)
         }

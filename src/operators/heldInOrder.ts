@@ -32,7 +32,7 @@ export class HeldInOrder<T> {
   constructor(codec: StateCodec<T>, restored: Restored, arrivals: Arrivals) {
     this.#arrivals = arrivals
     this.#saved = restored.keyed(heldState(codec, restored), 'held')
-    for (const [id, held] of this.#saved.entries()) this.#enter(id, held)
+    for (const [id, held] of this.#saved.entries()) this.#enter({ ...held, id })
   }
 
   /** The earliest time that something waits for; infinite where nothing does. */
@@ -48,9 +48,9 @@ export class HeldInOrder<T> {
   }
 
   hold(held: HeldInOrderValue<T>): void {
-    const id = this.#arrivals.take()
-    this.#saved.set(id, held)
-    this.#enter(id, held)
+    const waiting = { ...held, id: this.#arrivals.take() }
+    this.#saved.set(waiting.id, waiting)
+    this.#enter(waiting)
   }
 
   /** Takes out what waits for the earliest time, in order, unless that is later than `until`. */
@@ -62,9 +62,9 @@ export class HeldInOrder<T> {
   }
 
   /** What has got a letter by another value of its record is saved again, or a restart would number them anew. */
-  #enter(id: string, held: HeldInOrderValue<T>): void {
-    held.origin.onNumbered(() => this.#saved.update(id))
-    this.#queue.add(held.at, { ...held, id })
+  #enter(waiting: Waiting<T>): void {
+    waiting.origin.onNumbered(() => this.#saved.update(waiting.id))
+    this.#queue.add(waiting.at, waiting)
   }
 }
 

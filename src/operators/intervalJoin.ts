@@ -125,7 +125,7 @@ export function intervalJoin<L, R, O>(
       const partners = rights.between(key, at + fromMs, at + toMs)
       // All results first: where one cannot be made, the value is as if it had not come.
       const results = partners.map((partner) => combine(value, partner.value))
-      lefts.add({ key, at, value }, partners.length > 0)
+      lefts.add(key, at, value, partners.length > 0)
       partners.forEach((partner, i) => {
         if (tellsRight) rights.match(partner)
         tell(Math.max(at, partner.at), results[i] as O | null)
@@ -136,7 +136,7 @@ export function intervalJoin<L, R, O>(
       const key = keyOf(by.right, value, name)
       const partners = lefts.between(key, at - toMs, at - fromMs)
       const results = partners.map((partner) => combine(partner.value, value))
-      rights.add({ key, at, value }, partners.length > 0)
+      rights.add(key, at, value, partners.length > 0)
       partners.forEach((partner, i) => {
         if (tellsLeft) lefts.match(partner)
         tell(Math.max(at, partner.at), results[i] as O | null)

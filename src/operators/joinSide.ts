@@ -6,22 +6,31 @@ import type { Arrivals } from './arrivals.ts'
 import { firstNot } from './firstNot.ts'
 
 /** A value that a join keeps. */
-export interface Kept<V> {
+export class Kept<V> {
   readonly key: string
   /** Event time, ms UTC. */
   readonly at: number
   readonly value: V
-}
-
-interface Stored<V> extends Kept<V> {
+  /** True once it has had a partner. */
   isMatched: boolean
-  entry: KeyedEntry<Stored<V>> | null
+  entry: KeyedEntry<Kept<V>> | null = null
+
+  constructor(key: string, at: number, value: V, isMatched: boolean) {
+    this.key = key
+    this.at = at
+    this.value = value
+    this.isMatched = isMatched
+  }
 }
 
-/** The values of a key by time, and those of one time in the order in which they came; in the places before `head` there is none any more. */
-interface Row<V> {
-  values: (Stored<V> | undefined)[]
-  head: number
+/** Several values of a key by time, and those of one time in the order in which they came; in the places before `head` there is none any more. */
+class Row<V> {
+  values: (Kept<V> | undefined)[]
+  head = 0
+
+  constructor(...values: Kept<V>[]) {
+    this.values = values
+  }
 }
 
 /** How far the front of a row may be empty before it is cut off. */
@@ -34,9 +43,10 @@ const mostEmpty = 16
  */
 export class JoinSide<V> {
   readonly #keepMs: number
-  readonly #saved: KeyedState<Stored<V>>
-  readonly #rows = new Map<string, Row<V>>()
-  readonly #due = new TimerQueue<Stored<V>>()
+  readonly #saved: KeyedState<Kept<V>>
+  /** By key: its value, where there is one. */
+  readonly #rows = new Map<string, Kept<V> | Row<V>>()
+  readonly #due = new TimerQueue<Kept<V>>()
   readonly #arrivals: Arrivals
 
   /**
@@ -47,10 +57,10 @@ export class JoinSide<V> {
   constructor(restored: Restored, map: string, codec: StateCodec<V>, keepMs: number, arrivals: Arrivals) {
     this.#arrivals = arrivals
     this.#keepMs = keepMs
-    this.#saved = restored.keyed(storedState(codec), map)
-    for (const [id, stored] of this.#saved.entries()) {
-      stored.entry = this.#saved.entry(id) ?? null
-      this.#enter(stored)
+    this.#saved = restored.keyed(keptState(codec), map)
+    for (const [id, kept] of this.#saved.entries()) {
+      kept.entry = this.#saved.entry(id) ?? null
+      this.#enter(kept)
     }
   }
 
@@ -67,56 +77,64 @@ export class JoinSide<V> {
     return last
   }
 
-  add(kept: Kept<V>, isMatched: boolean): void {
-    const stored: Stored<V> = { ...kept, isMatched, entry: null }
-    stored.entry = this.#saved.set(this.#arrivals.take(), stored)
-    this.#enter(stored)
+  /** @param at event time, ms UTC */
+  add(key: string, at: number, value: V, isMatched: boolean): void {
+    const kept = new Kept(key, at, value, isMatched)
+    kept.entry = this.#saved.set(this.#arrivals.take(), kept)
+    this.#enter(kept)
   }
 
   /** Those of the key with `from <= at <= to`, by time. */
-  between(key: string, from: number, to: number): readonly Stored<V>[] {
+  between(key: string, from: number, to: number): readonly Kept<V>[] {
     const row = this.#rows.get(key)
     if (row === undefined) return []
+    if (row instanceof Kept) return row.at >= from && row.at <= to ? [row] : []
     const { values } = row
-    const first = firstNot(values, (stored) => (stored as Stored<V>).at < from, row.head)
+    const first = firstNot(values, (kept) => (kept as Kept<V>).at < from, row.head)
     let end = first
-    while (end < values.length && (values[end] as Stored<V>).at <= to) end += 1
-    return first === end ? [] : (values.slice(first, end) as Stored<V>[])
+    while (end < values.length && (values[end] as Kept<V>).at <= to) end += 1
+    return first === end ? [] : (values.slice(first, end) as Kept<V>[])
   }
 
   /** It has got a partner, which is saved. */
-  match(stored: Stored<V>): void {
-    if (stored.isMatched) return
-    stored.isMatched = true
-    this.#saved.touch(stored.entry as KeyedEntry<Stored<V>>)
+  match(kept: Kept<V>): void {
+    if (kept.isMatched) return
+    kept.isMatched = true
+    this.#saved.touch(kept.entry as KeyedEntry<Kept<V>>)
   }
 
   /** Takes out what is kept no longer than until `time`, by key. */
-  takeDue(time: number): readonly Stored<V>[] {
+  takeDue(time: number): readonly Kept<V>[] {
     const due = this.#due.take(time)?.items ?? []
-    for (const stored of due) {
-      this.#saved.delete((stored.entry as KeyedEntry<Stored<V>>).key)
-      this.#shift(stored.key)
+    for (const { key, entry } of due) {
+      this.#saved.delete((entry as KeyedEntry<Kept<V>>).key)
+      this.#shift(key)
     }
     return due.sort((a, b) => (a.key < b.key ? -1 : a.key > b.key ? 1 : 0))
   }
 
-  #enter(stored: Stored<V>): void {
-    const row = this.#rows.get(stored.key)
-    if (row === undefined) this.#rows.set(stored.key, { values: [stored], head: 0 })
+  #enter(kept: Kept<V>): void {
+    const { key, at } = kept
+    const row = this.#rows.get(key)
+    if (row === undefined) this.#rows.set(key, kept)
+    else if (row instanceof Kept) this.#rows.set(key, row.at <= at ? new Row(row, kept) : new Row(kept, row))
     else {
       const { values } = row
-      let at = values.length
-      while (at > row.head && (values[at - 1] as Stored<V>).at > stored.at) at -= 1
-      if (at === values.length) values.push(stored)
-      else values.splice(at, 0, stored)
+      let place = values.length
+      while (place > row.head && (values[place - 1] as Kept<V>).at > at) place -= 1
+      if (place === values.length) values.push(kept)
+      else values.splice(place, 0, kept)
     }
-    this.#due.add(stored.at + this.#keepMs, stored)
+    this.#due.add(at + this.#keepMs, kept)
   }
 
   /** All are kept for the same time, so it is the first of its key that goes. */
   #shift(key: string): void {
-    const row = this.#rows.get(key) as Row<V>
+    const row = this.#rows.get(key)
+    if (!(row instanceof Row)) {
+      this.#rows.delete(key)
+      return
+    }
     row.values[row.head] = undefined
     row.head += 1
     if (row.head === row.values.length) this.#rows.delete(key)
@@ -127,14 +145,14 @@ export class JoinSide<V> {
   }
 }
 
-type SavedStored = readonly [key: string, at: number, value: Json, isMatched: boolean]
+type SavedKept = readonly [key: string, at: number, value: Json, isMatched: boolean]
 
-function storedState<V>(codec: StateCodec<V>): StateCodec<Stored<V>> {
+function keptState<V>(codec: StateCodec<V>): StateCodec<Kept<V>> {
   return {
     encode: ({ key, at, value, isMatched }) => [key, at, codec.encode(value), isMatched],
     decode: (saved) => {
-      const [key, at, value, isMatched] = saved as unknown as SavedStored
-      return { key, at, value: codec.decode(value), isMatched, entry: null }
+      const [key, at, value, isMatched] = saved as unknown as SavedKept
+      return new Kept(key, at, codec.decode(value), isMatched)
     },
   }
 }

@@ -56,8 +56,9 @@ export class Versions<V> {
 
   add(key: string, at: number, value: V, isEnd: boolean): void {
     const id = this.#arrivals.take()
-    this.#saved.set(id, { key, at, value, isEnd })
-    this.#enter({ key, at, value, isEnd, id })
+    const version = { key, at, value, isEnd, id }
+    this.#saved.set(id, version)
+    this.#enter(version)
   }
 
   /** What holds at the time; null for nothing. */
@@ -87,12 +88,16 @@ export class Versions<V> {
 
   #enter(version: StoredVersion<V>): void {
     const { key, at } = version
-    const row = this.#byKey.get(key) ?? { key, versions: [], dueAt: Number.POSITIVE_INFINITY }
-    const { versions } = row
-    if (versions.length === 0) this.#byKey.set(key, row)
-    let place = versions.length
-    while (place > 0 && (versions[place - 1] as StoredVersion<V>).at > at) place -= 1
-    versions.splice(place, 0, version)
+    let row = this.#byKey.get(key)
+    if (row === undefined) {
+      row = { key, versions: [version], dueAt: Number.POSITIVE_INFINITY }
+      this.#byKey.set(key, row)
+    } else {
+      const { versions } = row
+      let place = versions.length
+      while (place > 0 && (versions[place - 1] as StoredVersion<V>).at > at) place -= 1
+      versions.splice(place, 0, version)
+    }
     this.#enqueue(row)
   }
 

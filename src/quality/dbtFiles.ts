@@ -144,13 +144,17 @@ function testName(name: string): string {
     .replace(/^_|_$/g, '')
 }
 
+/** Of a project that builds tables of its own nobody knows what limits their digits have. */
+const noNumbers = ['NaN', 'Infinity', '-Infinity'] as const
+
 /** Tables of the same schema have to say so in a project that builds into another. */
 class DbtScope extends Scope {
   readonly #schema: string
 
   constructor(quality: Quality, schema: string) {
     const columns = Object.entries(quality.columns).map(([name, { type = 'text' }]) => {
-      return [name, { type, isNumber: /^(numeric|double precision|real)/.test(type) }] as const
+      const isNumber = /^(numeric|double precision|real)/.test(type)
+      return [name, { type, noNumbers: isNumber ? noNumbers : [] }] as const
     })
     super(quality, new Map(columns), [], 0)
     this.#schema = schema

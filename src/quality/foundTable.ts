@@ -1,19 +1,24 @@
 import type pg from 'pg'
 import { quoteIdentifier } from '../sinks/postgres/connection.ts'
 
+/** To PostgreSQL NaN is greater than infinity. */
+export type NoNumber = 'NaN' | 'Infinity' | '-Infinity'
+
 /** A column as PostgreSQL has it. */
 export interface FoundColumn {
   /** As it is written in SQL. */
   readonly type: string
-  /** Whether it may hold NaN and infinity, which are greater than every bound. */
-  readonly isNumber: boolean
+  /** What it may hold that is no number: none of NaN, Infinity and -Infinity, all of them, or NaN alone, as where its digits are limited. */
+  readonly noNumbers: readonly NoNumber[]
 }
 
 /** The columns of a table, in their order; null where there is no table of that name. */
 export type FoundTable = ReadonlyMap<string, FoundColumn> | null
 
 const columns = `
-SELECT attname AS name, format_type(atttypid, atttypmod) AS type, atttypid IN ('numeric'::regtype, 'float8'::regtype, 'float4'::regtype) AS "isNumber"
+SELECT attname AS name, format_type(atttypid, atttypmod) AS type, 
+  CASE WHEN atttypid = 'numeric'::regtype AND atttypmod >= 0 THEN ARRAY['NaN']
+    WHEN atttypid IN ('numeric'::regtype, 'float8'::regtype, 'float4'::regtype) THEN ARRAY['NaN', 'Infinity', '-Infinity'] ELSE ARRAY[]::text[] END AS "noNumbers"
 FROM pg_attribute WHERE attrelid = to_regclass($1) AND attnum > 0 AND NOT attisdropped ORDER BY attnum`
 
 /** Looks a table or a view up, in the schema of the session. */

@@ -166,7 +166,6 @@ function ofValues(
 type End = 'lower' | 'upper'
 
 const bothEnds: readonly End[] = ['lower', 'upper']
-/** To PostgreSQL NaN is greater than infinity. */
 const within: Readonly<Record<End, string>> = { lower: "> '-Infinity'", upper: "< 'Infinity'" }
 
 /** NaN and infinity are beyond every number, so that they would fulfil whatever has no bound at that end. */
@@ -177,9 +176,11 @@ function finite(
   mayBeNull = false,
 ): readonly string[] {
   return [...new Set(columns)].flatMap((column) => {
-    if (scope.columns.get(column)?.isNumber !== true || ends.length === 0) return []
+    const noNumbers = scope.columns.get(column)?.noNumbers ?? []
+    const beyond = ends.filter((end) => noNumbers.includes(end === 'upper' ? 'NaN' : '-Infinity'))
+    if (beyond.length === 0) return []
     const value = `r.${quoteIdentifier(column)}`
-    const test = ends.map((end) => `${value} ${within[end]}`).join(' AND ')
+    const test = beyond.map((end) => `${value} ${within[end]}`).join(' AND ')
     return [mayBeNull ? `(${value} IS NULL OR ${test})` : test]
   })
 }

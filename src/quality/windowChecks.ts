@@ -141,12 +141,13 @@ function equals(
     const column = quoteIdentifier(typeof one === 'string' ? one : one.column)
     if (typeof one === 'string') {
       // NaN is NaN to PostgreSQL, and two broken rows are none that are equal.
-      const isNone =
-        scope.columns.get(one)?.isNumber === true ? ` OR r.${column} IN ('NaN', 'Infinity', '-Infinity')` : ''
+      const noNumbers = (scope.columns.get(one)?.noNumbers ?? []).map((value) => `'${value}'`)
+      const isNone = noNumbers.length === 0 ? '' : ` OR r.${column} IN (${noNumbers.join(', ')})`
       return () => `r.${column} IS DISTINCT FROM o.${column}${isNone}`
     }
+    // What is no number is no number away from anything.
     return (parameters: SqlParameters) =>
-      `(abs(r.${column} - o.${column}) <= ${parameters.add(one.within)}::numeric AND r.${column} NOT IN ('NaN', 'Infinity', '-Infinity')) IS NOT TRUE`
+      `(abs(r.${column} - o.${column}) <= ${parameters.add(one.within)}::numeric) IS NOT TRUE`
   })
   const number = quoteIdentifier(numberColumn)
   /** Every row of the other table in a window, as `o`, with ours beside it, as `r`; and our rows without one, where they fail. */

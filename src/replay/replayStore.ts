@@ -1,4 +1,5 @@
-import type { Checkpoint, CheckpointStore, Claim, SavedCheckpoint, StateFrame, TaskId } from '../runtime/checkpoint.ts'
+import type { Checkpoint, CheckpointStore, Claim, SavedCheckpoint, TaskId } from '../runtime/checkpoint.ts'
+import { framesOf, keptFrames } from '../runtime/frameChain.ts'
 import type { Outbox } from '../runtime/outbox.ts'
 
 /** What is read back of the run that is repeated. */
@@ -27,12 +28,10 @@ export class ReplayStore implements CheckpointStore {
   }
 
   commit({ task }: Claim, checkpoint: Checkpoint): Promise<void> {
-    const { kind, body } = checkpoint.state
-    const frame: StateFrame = { kind, body }
-    const before = kind === 'base' ? [] : (this.#saved.get(task.partition)?.state ?? [])
+    const before = this.#saved.get(task.partition)?.state ?? []
     const { nextOffset, watermark, others } = checkpoint
     this.#saved.set(task.partition, {
-      ...{ nextOffset, watermark, archiveNextOffset: null, state: [...before, frame] },
+      ...{ nextOffset, watermark, archiveNextOffset: null, state: keptFrames(before, framesOf(checkpoint)) },
       ...(others === undefined ? {} : { others }),
     })
     this.#onCheckpoint(task, checkpoint)

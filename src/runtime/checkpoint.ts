@@ -20,9 +20,14 @@ export interface TaskId {
   readonly otherPartitions?: readonly number[]
 }
 
-/** Operators' state as text: `base` is all of it, `delta` what changed since the frame before. */
+/**
+ * Operators' state as text: `base` is all of it, and `delta` what changed since the frame before.
+ *
+ * `first`, `further` and `last` are portions of all of it, which were written one a checkpoint, behind the delta of that. They count from the moment at which the last is stored; it makes all frames void that are older than the newest
+ * `first`.
+ */
 export interface StateFrame {
-  readonly kind: 'base' | 'delta'
+  readonly kind: 'base' | 'delta' | 'first' | 'further' | 'last'
   /** JSON text, written and read by the runtime alone. */
   readonly body: string
 }
@@ -166,6 +171,8 @@ export interface Checkpoint {
   readonly others?: readonly InputPosition[]
   /** What the operators hold after the records below `nextOffset`. */
   readonly state: StateFrame
+  /** Stored behind `state`: a portion of all that they hold, or a base. Without it, the frames before and `state` say the same. */
+  readonly portion?: StateFrame
   /** Rows that the tables have to take. */
   readonly writes: readonly TableWrite[]
   /** Messages that were emitted since the last checkpoint, by outlet. */
@@ -198,7 +205,7 @@ export interface SavedCheckpoint {
   readonly leaderEpoch?: number
   /** The same of the other inputs, in the order of `TaskId.otherTopics`; null for one that the task did not have, and none where there is one input. */
   readonly others?: readonly (InputPosition | null)[]
-  /** The newest base, then the deltas since, oldest first. */
+  /** The newest base, or the first portion of the newest whole state of which there is the last, and all frames since, oldest first. */
   readonly state: readonly StateFrame[]
 }
 

@@ -1,5 +1,6 @@
 import type { StateFrame } from './checkpoint.ts'
 import { StateMismatchError } from './errors.ts'
+import { FrameChain } from './frameChain.ts'
 import type { Json } from './json.ts'
 
 /** Layout of a state frame's text. 2 has several maps an operator and marks a key that went and came back; 1, of release 0.1.0, is read as well. */
@@ -36,36 +37,86 @@ export const taskItself = ''
 /** The map of keyed state that was given no name. */
 export const unnamedMap = ''
 
-/** One operator's part of a frame as text; keyed state is JSON text already, because that is what `KeyedState` gives. */
+/** One operator's part of a frame, as pieces of its text; keyed state is pieces already, because that is what `KeyedState` gives. */
 export function operatorText(
   name: string,
   version: number,
   shape: Json,
-  snapshot: Json,
-  keyed: ReadonlyMap<string, string>,
-): string {
-  const named = [...keyed]
-    .filter(([map]) => map !== unnamedMap)
-    .map(([map, pairs]) => `${JSON.stringify(map)}:${pairs}`)
-  return (
-    `{"name":${JSON.stringify(name)},"version":${version},"shape":${JSON.stringify(shape)},` +
-    `"snapshot":${JSON.stringify(snapshot)},"keyed":${keyed.get(unnamedMap) ?? '[]'}${named.length === 0 ? '' : `,"maps":{${named.join(',')}}`}}`
-  )
+  snapshot: string,
+  keyed: ReadonlyMap<string, readonly string[]>,
+): readonly string[] {
+  const text = [
+    `{"name":${JSON.stringify(name)},"version":${version},"shape":${JSON.stringify(shape)},"snapshot":${snapshot},"keyed":[`,
+  ]
+  addPieces(text, keyed.get(unnamedMap) ?? [])
+  const named = [...keyed].filter(([map]) => map !== unnamedMap)
+  for (const [i, [map, pieces]] of named.entries()) {
+    text.push(`${i === 0 ? '],"maps":{' : '],'}${JSON.stringify(map)}:[`)
+    addPieces(text, pieces)
+  }
+  text.push(named.length === 0 ? ']}' : ']}}')
+  return text
 }
 
-export function frameText(operators: readonly string[]): string {
-  return `{"version":${frameVersion},"operators":[${operators.join(',')}]}`
+function addPieces(text: string[], pieces: readonly string[]): void {
+  for (const [i, piece] of pieces.entries()) {
+    if (i > 0) text.push(',')
+    text.push(piece)
+  }
 }
 
-/** Reads a base and the deltas after it into what each operator saved, by name. Keyed state is as in the frames: a pair each time that a key changed or went. */
+/** Joined once: text that is added to text would be copied each time that somebody reads it. */
+export function frameText(operators: readonly (readonly string[])[]): string {
+  const parts = operators.flatMap((text, i) => (i === 0 ? text : [',', ...text]))
+  return [`{"version":${frameVersion},"operators":[`, ...parts, ']}'].join('')
+}
+
+/**
+ * Reads the frames of a task, oldest first, into what each operator saved, by name. Keyed state is as in the frames: a pair each time that a key changed or went, in an order that gives keys the places that they had.
+ */
 export function readFrames(frames: readonly StateFrame[]): Map<string, SavedOperator> {
   const saved = new Map<string, SavedOperator>()
+  const chain = new FrameChain()
+  const known = new KnownKeys()
   for (const frame of frames) {
-    const operators = framedOperators(frame)
-    if (frame.kind === 'base') saved.clear()
-    for (const { name, ...operator } of operators) saved.set(name, appended(saved.get(name), operator))
+    const role = chain.roleOf(frame)
+    if (role === null) continue
+    if (role === 'all') saved.clear()
+    const isPortion = frame.kind !== 'base' && frame.kind !== 'delta'
+    for (const { name, ...operator } of framedOperators(frame)) {
+      if (isPortion) known.add(name, operator)
+      saved.set(name, appended(saved.get(name), role === 'known changes' ? known.of(name, operator) : operator))
+    }
   }
   return saved
+}
+
+/** Which keys the portions so far have. A key that comes while a whole state is written in portions will be in a later one, and has its place there. */
+class KnownKeys {
+  readonly #keys = new Map<string, Set<string>>()
+
+  add(name: string, operator: SavedOperator): void {
+    mapPairs(operator, (map, pairs) => {
+      const keys = this.#of(name, map)
+      for (const [key] of pairs) keys.add(key)
+      return pairs
+    })
+  }
+
+  /** What was changed of them. */
+  of(name: string, operator: SavedOperator): SavedOperator {
+    return mapPairs(operator, (map, pairs) => {
+      const keys = this.#of(name, map)
+      return pairs.filter((pair) => (pair.length === 1 ? keys.delete(pair[0]) : keys.has(pair[0])))
+    })
+  }
+
+  #of(name: string, map: string): Set<string> {
+    const id = JSON.stringify([name, map])
+    const keys = this.#keys.get(id) ?? new Set()
+    this.#keys.set(id, keys)
+    return keys
+  }
 }
 
 /** The parts of one frame, in their order. Throws `StateMismatchError` on a layout that this release does not know. */
@@ -92,13 +143,21 @@ function readFrame(body: string): Frame {
 
 /** With each key once, in order, and those that went left out. */
 export function settled(saved: SavedOperator): SavedOperator {
+  return mapPairs(saved, (_map, pairs) => settledPairs(pairs))
+}
+
+/** With other pairs in each of its maps. */
+function mapPairs(
+  saved: SavedOperator,
+  change: (map: string, pairs: readonly KeyedPair[]) => readonly KeyedPair[],
+): SavedOperator {
   const { maps } = saved
   return {
     ...saved,
-    keyed: settledPairs(saved.keyed),
+    keyed: change(unnamedMap, saved.keyed),
     ...(maps === undefined
       ? {}
-      : { maps: Object.fromEntries(Object.entries(maps).map(([map, pairs]) => [map, settledPairs(pairs)])) }),
+      : { maps: Object.fromEntries(Object.entries(maps).map(([map, pairs]) => [map, change(map, pairs)])) }),
   }
 }
 

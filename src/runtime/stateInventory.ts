@@ -1,7 +1,8 @@
 import type { StateFrame } from './checkpoint.ts'
+import { FrameChain } from './frameChain.ts'
 import type { Json } from './json.ts'
 import { decodeOwnState } from './ownState.ts'
-import { framedOperators, type KeyedPair, taskItself } from './savedState.ts'
+import { framedOperators, type KeyedPair, taskItself, unnamedMap } from './savedState.ts'
 
 /** What a task has saved for one operator. */
 export interface OperatorInventory {
@@ -25,24 +26,26 @@ interface Counted {
 /** Counts what the frames of one task hold, frame by frame: of a frame that it has seen it remembers the keys and none of the values. */
 export class StateInventory {
   readonly #operators = new Map<string, Counted>()
+  readonly #chain = new FrameChain()
   #sent: ReadonlyMap<string, number> = new Map()
 
-  /** @param frame the base, then each delta in its order */
+  /** @param frame of the task, oldest first */
   add(frame: StateFrame): void {
-    if (frame.kind === 'base') this.#operators.clear()
+    const role = this.#chain.roleOf(frame)
+    if (role === 'all') this.#operators.clear()
     for (const operator of framedOperators(frame)) {
       const { name, version, shape, snapshot, keyed, maps = {} } = operator
       if (name === taskItself) {
-        this.#sent = decodeOwnState(snapshot).sent
+        if (role !== null) this.#sent = decodeOwnState(snapshot).sent
         continue
       }
       const counted = this.#operators.get(name) ?? { version, shape, bytes: 0, keys: new Map() }
       counted.version = version
       counted.shape = shape
       counted.bytes += Buffer.byteLength(JSON.stringify(operator))
-      count(counted, '', keyed)
-      for (const [map, pairs] of Object.entries(maps)) count(counted, map, pairs)
       this.#operators.set(name, counted)
+      if (role === null) continue
+      for (const [map, pairs] of Object.entries({ [unnamedMap]: keyed, ...maps })) count(counted, map, pairs)
     }
   }
 

@@ -56,6 +56,8 @@ export interface TaskCut {
   readonly otherOffsets: readonly number[]
   readonly watermark: number | null
   readonly state: StateFrame
+  /** Stored behind it: a portion of the whole state. */
+  readonly portion?: StateFrame
   readonly writes: readonly TableWrite[]
   /** The window that made each row, write for write; null for a row that none did. */
   readonly makers: readonly (readonly (RowMaker | null)[])[]
@@ -170,7 +172,13 @@ export class StreamTask implements OperatorHost {
     const shared = inputs.map((input) => isShared(inputs, input))
     this.#shared = shared.includes(true) ? shared : null
     const watermark = saved?.watermark ?? null
-    this.#state = new TaskState(pipeline, saved?.state ?? [], nextOffsets, watermark ?? Number.NEGATIVE_INFINITY)
+    this.#state = new TaskState(
+      pipeline,
+      saved?.state ?? [],
+      nextOffsets,
+      watermark ?? Number.NEGATIVE_INFINITY,
+      limits.statePortionBytes,
+    )
     const { own, lastOffset, lastOrdinals } = this.#state
     this.savedMerge = own.merge
     this.#time = new TaskTime(pipeline.name, this.#inputs, watermark, own.steps)
@@ -606,6 +614,13 @@ export class StreamTask implements OperatorHost {
 
   workDone(): void {}
 
+  /** Streams of a task do not end. */
+  outlives(): boolean {
+    return false
+  }
+
+  left(): void {}
+
   enterTime(): TimeDomain | null {
     return null
   }
@@ -663,7 +678,7 @@ export class StreamTask implements OperatorHost {
       nextOffset: nextOffset as number,
       otherOffsets,
       watermark: Number.isFinite(this.time.watermark) ? this.time.watermark : null,
-      state: this.#state.take({
+      ...this.#state.take({
         ordinals: this.provenance.ordinals,
         lastInput,
         lastOffset: lastOffset === (nextOffsets[lastInput] as number) - 1 ? null : lastOffset,

@@ -1,6 +1,7 @@
 import type { StateFrame } from './checkpoint.ts'
 import { Origin, placeKey } from './deadLetters.ts'
 import { ConfigurationError, OperatorError, StateMismatchError } from './errors.ts'
+import { FrameChain } from './frameChain.ts'
 import type { Json } from './json.ts'
 import { KeyedState, type StateCodec } from './keyedState.ts'
 import { LetterNumbers } from './letterNumbers.ts'
@@ -33,13 +34,32 @@ interface BoundOperator {
   lastSnapshot: string | null
 }
 
-const smallestRebaseChars = 64 * 1024
+/** Deltas of less text than this part of a portion are no reason for a new base. */
+const smallestRebase = 1 / 4
+
+/** What of the state a cut stores. */
+export interface StateCut {
+  /** With it, the frames say all. */
+  readonly state: StateFrame
+  /** Behind it: a portion of a whole state that is to take the place of what was stored before. */
+  readonly portion?: StateFrame
+}
+
+/** A whole state that is being written in portions. */
+interface Rebase {
+  /** Of its portions so far. */
+  chars: number
+  /** Of the deltas since its first, and how many keys there are in them. */
+  deltaChars: number
+  deltaKeys: number
+}
 
 /**
  * The saved state of a task's operators: hands it out by name while the graph is built, and takes it in again at each cut.
  *
- * A cut gives a delta of what changed; once the deltas since the last base outweigh it, the next cut gives a base. So what is stored, and what a restore
- * reads, stays within about twice the size of the state. After a migration the next cut gives a base as well, all of it in the new layout.
+ * A cut gives a delta of what changed; once the deltas since the last base outweigh it, the next cut gives a base. Where that is large, it is written in portions, one a cut and each with twice the text of the cut's delta at least, so that no cut
+ * takes longer, and nothing holds more text, the more is kept. So what is stored, and what a restore reads, stays within about twice the size of the state, and about four times while portions are written. After a migration the next cut gives a base as
+ * well, all of it in the new layout.
  */
 export class TaskState {
   readonly #pipeline: PipelineOptions
@@ -59,13 +79,22 @@ export class TaskState {
   readonly lastOffset: number
   readonly #watermark: number
   #hasOwn: boolean
+  /** Of the frames that count: of the whole state, and of the deltas since. */
   #baseChars = 0
   #deltaChars = 0
+  /** How many keys there were in each of these; 0 where only the frames know. */
+  #baseKeys = 0
+  #deltaKeys = 0
+  #lastDeltaChars = 0
   #needsBase: boolean
+  #rebase: Rebase | null = null
+  /** A whole state with more text than this is written in portions of about so much. */
+  readonly #portionChars: number
 
   /**
    * @param nextOffsets of each input
    * @param watermark of the checkpoint, ms UTC
+   * @param portionChars what has more text is written in portions of about so much
    * @throws StateMismatchError on frames that cannot be read, and where an operator was renamed to one that has state of its own
    */
   constructor(
@@ -73,16 +102,20 @@ export class TaskState {
     frames: readonly StateFrame[],
     nextOffsets: readonly number[],
     watermark: number,
+    portionChars: number,
   ) {
     this.#pipeline = pipeline
+    this.#portionChars = portionChars
     this.#watermark = watermark
     const { saved, isChanged } = renameSaved(readFrames(frames), pipeline)
     this.#saved = saved
     // What was saved under an old name must be gone from the frames once there is something under the new one.
     this.#needsBase = frames.length === 0 || isChanged
+    const chain = new FrameChain()
     for (const frame of frames) {
-      if (frame.kind === 'base') this.#baseChars = frame.body.length
-      else this.#deltaChars += frame.body.length
+      const role = chain.roleOf(frame)
+      if (role === 'all' || role === 'more') this.#baseChars += frame.body.length
+      else if (role !== null) this.#deltaChars += frame.body.length
     }
     const own = this.#saved.get(taskItself)?.snapshot
     this.own = renameOwn(decodeOwnState(own), pipeline)
@@ -185,39 +218,105 @@ export class TaskState {
     this.#restored.clear()
   }
 
-  take(ownState: OwnState): StateFrame {
-    const isBase = this.#needsBase || this.#deltaChars > Math.max(this.#baseChars, smallestRebaseChars)
-    const parts: string[] = []
-    for (const operator of this.#operators) {
-      const { spec, logic, isAwake } = operator.holder
-      if (!isAwake || (logic.snapshot === undefined && logic.onWatermark === undefined && operator.maps.size === 0))
-        continue
-      const snapshot = naming(spec.name, 'could not save its state', () => logic.snapshot?.() ?? null)
-      const snapshotText = JSON.stringify(snapshot)
-      const maps = new Map<string, string>()
-      let hasChanged = snapshotText !== operator.lastSnapshot
-      for (const [map, state] of operator.maps) {
-        const take = () => (isBase ? state.takeBase() : state.takeDelta())
-        const pairs = naming(spec.name, 'could not save its keyed state', take)
-        if (pairs === '[]') continue
-        maps.set(map, pairs)
-        hasChanged = true
-      }
-      if (!isBase && !hasChanged) continue
-      operator.lastSnapshot = snapshotText
-      parts.push(operatorText(spec.name, spec.version ?? 1, spec.shape ?? null, snapshot, maps))
+  take(ownState: OwnState): StateCut {
+    const isDue =
+      this.#rebase === null && this.#deltaChars > Math.max(this.#baseChars, this.#portionChars * smallestRebase)
+    const isSmall = isDue && this.#expectedChars() <= Math.max(this.#portionChars, 2 * this.#lastDeltaChars)
+    const isBase = this.#needsBase || isSmall
+    const changed = this.#sum((state) => state.changed)
+    const state = this.#takeState(ownState, isBase)
+    const { length } = state.body
+    if (isBase) {
+      this.#based({ chars: length, deltaChars: 0, deltaKeys: 0 })
+      return { state }
+    }
+    this.#lastDeltaChars = length
+    this.#deltaChars += length
+    this.#deltaKeys += changed
+    if (this.#rebase !== null) {
+      this.#rebase.deltaChars += length
+      this.#rebase.deltaKeys += changed
+    }
+    if (this.#rebase === null && !isDue) return { state }
+    return { state, portion: this.#takePortion(ownState, Math.max(this.#portionChars, 2 * length)) }
+  }
+
+  /** How much text the whole state would have: as much a key as in the frames, and no more than all of these, though keys may have come and gone in them. */
+  #expectedChars(): number {
+    const all = this.#baseChars + this.#deltaChars
+    if (this.#baseKeys === 0) return all
+    const charsAKey = Math.max(this.#baseChars / this.#baseKeys, this.#deltaChars / Math.max(this.#deltaKeys, 1))
+    return Math.min(all, charsAKey * this.#sum(({ size }) => size))
+  }
+
+  #sum(of: (state: KeyedState<never>) => number): number {
+    let sum = 0
+    for (const { maps } of this.#operators) for (const state of maps.values()) sum += of(state)
+    return sum
+  }
+
+  #takeState(ownState: OwnState, isBase: boolean): StateFrame {
+    const parts: (readonly string[])[] = []
+    for (const operator of this.#savedOperators()) {
+      const { spec, logic } = operator.holder
+      const snapshot = naming(spec.name, 'could not save its state', () => JSON.stringify(logic.snapshot?.() ?? null))
+      let hasChanged = snapshot !== operator.lastSnapshot
+      operator.lastSnapshot = snapshot
+      const maps = piecesOf(operator, (state) => (isBase ? state.takeBase() : state.takeDelta()))
+      hasChanged ||= maps.size > 0
+      if (isBase || hasChanged) parts.push(textOf(operator, maps))
     }
     // A delta must take back what the frame before may have said.
     const own = encodeOwnState(ownState)
-    if (own !== null || this.#hasOwn) parts.push(operatorText(taskItself, 1, null, own, new Map()))
+    if (own !== null || this.#hasOwn) parts.push(ownText(own))
     this.#hasOwn = own !== null
+    return { kind: isBase ? 'base' : 'delta', body: frameText(parts) }
+  }
+
+  /** Behind the delta of the same cut, so that what it says of each key is what the key has now. */
+  #takePortion(ownState: OwnState, mostChars: number): StateFrame {
+    const isFirst = this.#rebase === null
+    const rebase = this.#rebase ?? { chars: 0, deltaChars: 0, deltaKeys: 0 }
+    this.#rebase = rebase
+    const parts: (readonly string[])[] = []
+    let chars = 0
+    let left = 0
+    for (const operator of this.#savedOperators()) {
+      const maps = piecesOf(operator, (state) => {
+        if (isFirst || !state.isInPortions) state.startPortions()
+        const pieces = state.takePortion(mostChars - chars)
+        for (const { length } of pieces) chars += length
+        left += state.left
+        return pieces
+      })
+      if (isFirst || maps.size > 0) parts.push(textOf(operator, maps))
+    }
+    const own = isFirst ? encodeOwnState(ownState) : null
+    if (own !== null) parts.push(ownText(own))
     const body = frameText(parts)
-    if (isBase) {
-      this.#needsBase = false
-      this.#baseChars = body.length
-      this.#deltaChars = 0
-    } else this.#deltaChars += body.length
-    return { kind: isBase ? 'base' : 'delta', body }
+    rebase.chars += body.length
+    if (left > 0) return { kind: isFirst ? 'first' : 'further', body }
+    this.#based(rebase)
+    return { kind: isFirst ? 'base' : 'last', body }
+  }
+
+  /** Those whose state belongs to a frame. */
+  #savedOperators(): readonly BoundOperator[] {
+    return this.#operators.filter(
+      ({ holder: { logic, isAwake }, maps }) =>
+        isAwake && (logic.snapshot !== undefined || logic.onWatermark !== undefined || maps.size > 0),
+    )
+  }
+
+  /** A whole state is stored, with deltas behind its beginning. */
+  #based({ chars, deltaChars, deltaKeys }: Rebase): void {
+    this.#needsBase = false
+    this.#baseChars = chars
+    this.#baseKeys = this.#sum(({ size }) => size)
+    this.#deltaChars = deltaChars
+    this.#deltaKeys = deltaKeys
+    this.#rebase = null
+    for (const { maps } of this.#operators) for (const state of maps.values()) state.endPortions()
   }
 
   #fittingFor(spec: OperatorSpec): SavedOperator | undefined {
@@ -226,6 +325,30 @@ export class TaskState {
     this.#needsBase = true
     return migrated(spec, settled(found))
   }
+}
+
+/** What `take` gives of each of the operator's maps, of those that it gives anything of. */
+function piecesOf(
+  { holder: { spec }, maps }: BoundOperator,
+  take: (state: KeyedState<never>) => readonly string[],
+): ReadonlyMap<string, readonly string[]> {
+  const taken = new Map<string, readonly string[]>()
+  for (const [map, state] of maps) {
+    const pieces = naming(spec.name, 'could not save its keyed state', () => take(state))
+    if (pieces.length > 0) taken.set(map, pieces)
+  }
+  return taken
+}
+
+function ownText(own: Json): readonly string[] {
+  return operatorText(taskItself, 1, null, JSON.stringify(own), new Map())
+}
+
+function textOf(
+  { holder: { spec }, lastSnapshot }: BoundOperator,
+  maps: ReadonlyMap<string, readonly string[]>,
+): readonly string[] {
+  return operatorText(spec.name, spec.version ?? 1, spec.shape ?? null, lastSnapshot ?? 'null', maps)
 }
 
 function fits(spec: OperatorSpec, saved: SavedOperator): boolean {

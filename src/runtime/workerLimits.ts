@@ -21,6 +21,8 @@ export interface WorkerLimits {
   readonly maxRecordResultBytes: number
   /** How much a dead letter keeps of the value of its record, and of key and headers each: the beginning, with the length and the SHA-256 of the whole. */
   readonly maxLetterBytes: number
+  /** Roughly: what is kept, where it takes more as text, is written in portions of so much, each with a checkpoint, so that none takes longer because much is kept. */
+  readonly statePortionBytes: number
   /** A count: with so many messages of one outlet committed and not sent, nothing more is read until some are. */
   readonly maxWaitingMessages: number
   /** Of one fetch; a single larger batch is taken all the same. */
@@ -36,7 +38,7 @@ export interface WorkerLimits {
 /** What bounds a task whatever its records hold. */
 export type TaskLimits = Pick<
   WorkerLimits,
-  'maxRecordBytes' | 'maxRecordResults' | 'maxRecordResultBytes' | 'maxLetterBytes'
+  'maxRecordBytes' | 'maxRecordResults' | 'maxRecordResultBytes' | 'maxLetterBytes' | 'statePortionBytes'
 >
 
 /** The limits of a worker that is told none. */
@@ -50,6 +52,7 @@ export const defaultLimits: WorkerLimits = {
   maxRecordResults: 100_000,
   maxRecordResultBytes: 33_554_432,
   maxLetterBytes: 65_536,
+  statePortionBytes: 262_144,
   maxWaitingMessages: 100_000,
   fetchMaxBytes: 1_048_576,
   fetchMaxWaitMs: 500,

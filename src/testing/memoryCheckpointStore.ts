@@ -12,11 +12,11 @@ import type {
   MergeNote,
   RecordedStep,
   SavedCheckpoint,
-  StateFrame,
   TaskId,
 } from '../runtime/checkpoint.ts'
 import { DeterminismError, TaskFencedError } from '../runtime/errors.ts'
 import { elsewhereReason, type ForeignRow, ForeignRowsError, ownerText, type RowOwner } from '../runtime/foreignRows.ts'
+import { framesOf, keptFrames } from '../runtime/frameChain.ts'
 import { otherPlaces, placeName, placeOfInput } from '../runtime/inputPlace.ts'
 import { type PartitionGrowth, partitionsChanged } from '../runtime/partitionGrowth.ts'
 import { rowKeys } from '../runtime/rowKey.ts'
@@ -122,8 +122,6 @@ export class MemoryCheckpointStore implements CheckpointStore {
       const logId = position.logId ?? stored.others.get(place)?.logId
       stored.others.set(place, { ...position, ...(logId === undefined ? {} : { logId }) })
     }
-    const { kind, body } = checkpoint.state
-    const frame: StateFrame = { kind, body }
     const logId = checkpoint.logId ?? stored.saved?.logId
     stored.saved = {
       nextOffset: checkpoint.nextOffset,
@@ -131,7 +129,7 @@ export class MemoryCheckpointStore implements CheckpointStore {
       archiveNextOffset: checkpoint.archiveNextOffset,
       ...(logId === undefined ? {} : { logId }),
       ...(checkpoint.leaderEpoch === undefined ? {} : { leaderEpoch: checkpoint.leaderEpoch }),
-      state: kind === 'base' ? [frame] : [...(stored.saved?.state ?? []), frame],
+      state: keptFrames(stored.saved?.state ?? [], framesOf(checkpoint)),
     }
   }
 

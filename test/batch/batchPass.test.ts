@@ -3,6 +3,7 @@ import { zstdDecompressSync } from 'node:zlib'
 import fc from 'fast-check'
 import { parquetMetadata, parquetReadObjects } from 'hyparquet'
 import { describe, expect, it } from 'vitest'
+import type { QualityBoundary } from '../../src/batch/batchWindow.ts'
 import { divideHalfEven, formatFixed } from '../../src/exact/decimal.ts'
 import { readLiveFiles } from '../../src/lake/lakeFacts.ts'
 import { silverBoundary } from '../../src/pipelines/silverBoundary.ts'
@@ -512,6 +513,89 @@ describe('a batch pass', { timeout: 240_000 }, () => {
         [2, 2],
       ])
       expect(after.filter(({ path }) => before.some((known) => known.path === path))).toHaveLength(1)
+    } finally {
+      await world.close()
+    }
+  })
+
+  it('goes part by part, the newest days first, and judges each hour once, when its minutes are in silver', async () => {
+    const world = await batchWorld()
+    try {
+      const day = 86_400_000
+      const days = 40
+      const times = Array.from({ length: days }, (_, n) => [-2, -1, 0, 1].map((i) => midnight + n * day + i * minute))
+      await world.klines(times.flat().map((time) => kline(time)))
+      const judged: string[] = []
+      const emptied: string[] = []
+      const newest: number[] = []
+      const name = ({ symbol, from }: { symbol: string; from: number }) => `${symbol} ${from}`
+      const quality: QualityBoundary = async (client, windows, run) => {
+        judged.push(...windows.map(name))
+        emptied.push(...run.emptied.map(name))
+        const { rows } = await client.query<{ newest: number; missing: number }>(
+          `SELECT (SELECT extract(epoch FROM max(open_time))::float8 * 1000 FROM silver_klines_1m) AS newest, count(*)::integer AS missing
+           FROM raw_klines AS r JOIN unnest($1::float8[], $2::float8[]) AS given (from_ms, to_ms)
+             ON extract(epoch FROM open_time) * 1000 >= from_ms AND extract(epoch FROM open_time) * 1000 < to_ms
+           WHERE NOT EXISTS (SELECT FROM silver_klines_1m AS s WHERE s.symbol = r.symbol AND s.open_time = r.open_time)`,
+          [windows.map(({ from }) => from), windows.map(({ to }) => to)],
+        )
+        newest.push(rows[0]?.newest as number)
+        expect(rows[0]?.missing).toBe(0)
+        return []
+      }
+      const counts = await world.pass({ quality })
+      expect(counts).toMatchObject({ minutes: 4 * days, blocked: 0 })
+      expect(newest.length).toBeGreaterThan(2)
+      expect(new Set(newest)).toEqual(new Set([midnight + (days - 1) * day + minute]))
+      expect(new Set(judged).size).toBe(2 * days)
+      expect(judged).toHaveLength(2 * days)
+      expect(new Set(emptied).size).toBe(emptied.length)
+      // What was made along is what PostgreSQL has, day by day.
+      const client = await world.pool.connect()
+      try {
+        for (const table of ['silver_klines_1m', ...goldTables]) {
+          const { rows } = await client.query<{ day: number; rows: number }>(
+            `SELECT floor(extract(epoch FROM open_time) / 86400)::integer AS day, count(*)::integer AS rows FROM ${table} GROUP BY 1 ORDER BY 1`,
+          )
+          const files = await readLiveFiles(client, `market.${table}`)
+          expect(
+            files.map((file) => ({ day: file.day, rows: file.rowCount })).sort((a, b) => (a.day ?? 0) - (b.day ?? 0)),
+          ).toEqual(rows)
+        }
+      } finally {
+        client.release()
+      }
+      const before = await world.dump()
+      judged.length = 0
+      expect(await world.pass({ quality, isFull: true })).toMatchObject({ minutes: 0, candles: 0, commits: 0 })
+      expect(judged).toHaveLength(2 * days)
+      expect(await world.dump()).toEqual(before)
+    } finally {
+      await world.close()
+    }
+  })
+
+  it('tells once of an hour that is held up, though it was judged once more in the same pass', async () => {
+    const world = await batchWorld()
+    try {
+      const day = 86_400_000
+      await world.klines(Array.from({ length: 30 }, (_, n) => kline(midnight + n * day)))
+      let calls = 0
+      const counts = await world.pass({
+        quality: async (_, windows) => {
+          calls += 1
+          // Somebody corrects a minute of a part that is done, in one that is blocked.
+          if (calls === 2) {
+            const at = windows.at(-1)?.from as number
+            await world.klines([kline(midnight + 29 * day, { close: '11.5' }), kline(at, { close: '11.5' })])
+          }
+          return windows.filter(({ from }) => from === midnight + 29 * day || calls === 2)
+        },
+      })
+      expect(counts.blocked).toBe(1)
+      expect(world.told.map((text) => text.slice(0, 18))).toEqual(['1 hour is blocked '])
+      expect((await world.dump()).gold_klines_1d).toHaveLength(29)
+      expect((await world.pass()).minutes).toBe(0)
     } finally {
       await world.close()
     }

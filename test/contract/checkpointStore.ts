@@ -7,6 +7,7 @@ import type {
   Claim,
   DeadLetter,
   IdleAdvance,
+  StateFrame,
   TableWrite,
   TaskId,
 } from '../../src/runtime/checkpoint.ts'
@@ -349,6 +350,25 @@ export function checkpointStoreContract(name: string, create: () => Promise<Chec
       await expect(store.commit(claim, checkpoint(4))).rejects.toBeInstanceOf(TaskFencedError)
       await committed(checkpoint(4), delta(5))
       expect(await bodies()).toEqual(['base: at 4', 'delta: delta 5'])
+    })
+
+    test('portions of a whole state take the place of what was before the first of them once the last is there, and not sooner', async () => {
+      const frame = (kind: StateFrame['kind'], n: number) => ({ kind, body: `${kind} ${n}` })
+      const delta = (n: number, kind?: StateFrame['kind']) =>
+        checkpoint(n, { state: frame('delta', n), ...(kind === undefined ? {} : { portion: frame(kind, n) }) })
+      const bodies = async () => (await store.claim(task)).restored?.state.map(({ body }) => body)
+      await committed(checkpoint(1), delta(2, 'first'), delta(3, 'further'))
+      const givenUp = ['at 1', 'delta 2', 'first 2', 'delta 3', 'further 3']
+      expect(await bodies()).toEqual(givenUp)
+      await committed(delta(4, 'first'), delta(5, 'further'))
+      expect(await bodies()).toEqual([...givenUp, 'delta 4', 'first 4', 'delta 5', 'further 5'])
+      const claim = await committed(delta(6, 'last'), delta(7, 'first'))
+      const whole = ['first 4', 'delta 5', 'further 5', 'delta 6', 'last 6']
+      expect(await bodies()).toEqual([...whole, 'delta 7', 'first 7'])
+      await expect(store.commit(claim, delta(8, 'last'))).rejects.toBeInstanceOf(TaskFencedError)
+      expect(await bodies()).toEqual([...whole, 'delta 7', 'first 7'])
+      await committed(delta(8, 'base'))
+      expect(await bodies()).toEqual(['base 8'])
     })
 
     test('a write that cannot be stored leaves nothing of its checkpoint, and the claim stays good', async () => {

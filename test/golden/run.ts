@@ -1,4 +1,5 @@
 import { type ColumnValue, RecordView, type SavedCheckpoint, type Table } from '../../src/index.ts'
+import { framesOf, keptFrames } from '../../src/runtime/frameChain.ts'
 import { StreamTask, type TaskCut } from '../../src/runtime/streamTask.ts'
 import type { Continuation, GoldenRecord, Results } from './golden.ts'
 import { type PipelineName, pipelines } from './pipelines.ts'
@@ -47,9 +48,9 @@ export function goOn(
 }
 
 /** What a store gives back once it has stored the cut. */
-function savedAfter(before: SavedCheckpoint | null, { nextOffset, watermark, state }: TaskCut): SavedCheckpoint {
-  const older = state.kind === 'base' ? [] : (before?.state ?? [])
-  return { nextOffset, watermark, archiveNextOffset: null, state: [...older, state] }
+function savedAfter(before: SavedCheckpoint | null, cut: TaskCut): SavedCheckpoint {
+  const { nextOffset, watermark } = cut
+  return { nextOffset, watermark, archiveNextOffset: null, state: keptFrames(before?.state ?? [], framesOf(cut)) }
 }
 
 function resultsOf(cuts: readonly TaskCut[]): Results {

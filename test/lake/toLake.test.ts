@@ -6,13 +6,14 @@ import { fileURLToPath } from 'node:url'
 import { EMPTY, map } from 'rxjs'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { z } from 'zod'
-import { batchPass } from '../../src/batch/batchPass.ts'
+import { type BatchJob, batchPass } from '../../src/batch/batchPass.ts'
 import { outletPlanOf } from '../../src/host/outletPlan.ts'
 import { prepareDatabase } from '../../src/host/prepareDatabase.ts'
 import { decode, definePipeline, jsonCodec, table, Withdrawn } from '../../src/index.ts'
-import type { LakePlace } from '../../src/lake/lakeCommit.ts'
+import { DataFileWriter } from '../../src/lake/dataFile.ts'
+import { type LakePlace, prepareCommit } from '../../src/lake/lakeCommit.ts'
 import { readLiveFiles } from '../../src/lake/lakeFacts.ts'
-import { followInLake } from '../../src/lake/lakeMirror.ts'
+import { followInLake, readMirrors } from '../../src/lake/lakeMirror.ts'
 import { toLake } from '../../src/lake/toLake.ts'
 import { tradeCodec } from '../../src/market/tradeCodec.ts'
 import { systemClock } from '../../src/runtime/clock.ts'
@@ -106,9 +107,9 @@ describe('a table of a pipeline that the lake has as well', { timeout: 120_000 }
     await running
     await store.close()
   }
-  const pass = () =>
+  const pass = (more: Partial<BatchJob> = {}) =>
     batchPass(
-      { trades: tradeCodec({ market: 'spot', timeUnit: 'ms' }), archive: null, lake: place },
+      { trades: tradeCodec({ market: 'spot', timeUnit: 'ms' }), archive: null, lake: place, ...more },
       {
         database: { address: db.connection, schema: db.schema },
         runId: 'a',
@@ -220,6 +221,30 @@ describe('a table of a pipeline that the lake has as well', { timeout: 120_000 }
     expect(await files()).toEqual(before)
   })
 
+  it('takes away rows of no day that it was given once, when it is made anew', async () => {
+    await bring(reading('stray', { at: day }))
+    await pass()
+    commits += 1
+    const before = await files()
+    const client = await db.pool.connect()
+    try {
+      const mirror = (await readMirrors(client)).find(({ table }) => table === 'lake_readings')
+      if (mirror === undefined) throw new Error('it is not followed')
+      const writer = new DataFileWriter(mirror.lake)
+      writer.addRows([{ sensor: 'twice', at: 0, celsius: '1', note: null, count: 1, revision: 1 }])
+      const commit = await prepareCommit(client, place, mirror.lake, { added: [writer.finish(null)], removed: [] }, 0)
+      await commit?.apply(client)
+      await commit?.publish()
+    } finally {
+      client.release()
+    }
+    commits += 1
+    expect(await files()).toHaveLength(before.length + 1)
+    expect(await pass({ isFull: true })).toMatchObject({ commits: 1 })
+    commits += 1
+    expect((await files()).map(([day, rows]) => [day, rows])).toEqual(before.map(([day, rows]) => [day, rows]))
+  })
+
   it('refuses a pipeline whose table the lake could not have, before a pass would stand still', async () => {
     const [first] = outletPlanOf(pipeline).followed
     if (first === undefined) throw new Error('nothing is followed')
@@ -230,7 +255,7 @@ describe('a table of a pipeline that the lake has as well', { timeout: 120_000 }
     await pass()
     commits += 1
     await expect(other({ columns: lake.columns.map((one) => ({ ...one, isOptional: false })) })).rejects.toThrow(
-      /weather\.readings: it has sensor string, .* Give a table of other columns another name/,
+      'lake table weather.readings: column 3 of it is (celsius, decimal(10, 3), optional), and of the descriptor (celsius, decimal(10, 3)). A descriptor may add optional columns at the end and change nothing else; give a table of other columns another name.',
     )
     await expect(other({ columns: [at, sensor, ...rest].flatMap((one) => one ?? []) })).rejects.toThrow(
       ConfigurationError,
@@ -247,6 +272,15 @@ describe('a table of a pipeline that the lake has as well', { timeout: 120_000 }
     await db.pool.query('ALTER TABLE lake_readings ADD COLUMN place text')
     expect(await pass()).toMatchObject({ commits: 1 })
     commits += 1
+    // The release before comes back.
+    await other({})
+    await bring(reading('back'))
+    expect(await pass()).toMatchObject({ commits: 1 })
+    commits += 1
+    const { rows } = await db.pool.query(
+      `SELECT jsonb_array_length(columns) AS n FROM lake_mirror WHERE table_name = 'lake_readings'`,
+    )
+    expect(rows).toEqual([{ n: 7 }])
   })
 
   it('takes over the name of a table that was dropped', async () => {

@@ -1,4 +1,4 @@
-import type { Observable, OperatorFunction } from 'rxjs'
+import { filter, merge, type Observable, type OperatorFunction, share } from 'rxjs'
 import { describe, expect, it } from 'vitest'
 import type { Candle } from '../../src/market/candle.ts'
 import type { Trade } from '../../src/market/trade.ts'
@@ -110,37 +110,23 @@ describe('results of open windows by event time', () => {
       'k [30 40) 1?',
     ])
   })
-})
 
-describe('results of open windows by the data', () => {
-  const kinds = [
-    ['tumbling', tumbling],
-    ['hopping', hopping],
-    ['session', sessions],
-    ['late session', sessionWindow<Event>({ name: 'w', gapMs: 10, allowedLatenessMs: 40, by })],
-    ['count', countWindow<Event>({ name: 'w', size: 3, by })],
-  ] as const
-  const events = [1, 3, 14, 9, 12, 4, 22, 40, 26, 41, 45, 33, 70, 48, 61, 90, 140].map((time, i) =>
-    at(time, i, i % 4 === 0 ? 'j' : 'k'),
-  )
-
-  it.each(
-    kinds.flatMap(([name, windows]) =>
-      [{ everyValues: 2 }, { everyMs: 7 }].map((early) => [name, early, windows] as const),
-    ),
-  )('are the same where the task is restored after every value: %s, %o', (_name, early, windows) => {
-    const graph = chain(windows, early, 8)
-    const whole = new ChainTask<Event>(graph).push(...events)
-    const out: unknown[] = []
-    const cuts = []
-    let run = new ChainTask<Event>(graph)
-    for (const event of events) {
-      cuts.push(run.push(event).cut())
-      out.push(...run.out)
-      run = new ChainTask<Event>(graph, savedFrom(...cuts))
+  it.each<[EarlyResults, string[]]>([
+    [{ everyMs: 100 }, ['x y [100 110) 1?', 'y [100 110) 1?']],
+    [{ everyValues: 2 }, []],
+  ])('of two operators are told apart, whatever their names and keys run together to: %j', (early, expected) => {
+    const both: OperatorFunction<Event, WindowElement<Event>> = (events) => {
+      const shared = events.pipe(share())
+      const named = (name: string, key: string) =>
+        shared.pipe(
+          filter((event) => event.key === key),
+          hoppingWindow({ name, sizeMs: 10, hopMs: 10, by }),
+        )
+      return merge(named('w', 'x y'), named('w x', 'y'))
     }
-    expect(outOf(whole).filter((line) => String(line).endsWith('?')).length).toBeGreaterThan(1)
-    expect(out).toEqual(whole.out)
+    const run = new ChainTask<Event>(chain(both, early, 5))
+    run.push(at(50, 0, ''), at(100, 0, 'x y'), at(101, 0, 'y'), at(106, 0, ''))
+    expect(outOf(run)).toEqual(expected)
   })
 
   it('can be switched on and off between two starts', () => {

@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest'
 import { aggregateWindow } from '../../src/operators/aggregateWindow.ts'
 import { enrich } from '../../src/operators/enrich.ts'
 import { eventTime } from '../../src/operators/eventTime.ts'
+import { hoppingWindow } from '../../src/operators/hoppingWindow.ts'
 import { inOrder } from '../../src/operators/inOrder.ts'
 import { keyed } from '../../src/operators/keyed.ts'
 import { mapAsync } from '../../src/operators/mapAsync.ts'
@@ -184,6 +185,31 @@ describe('topN with withdrawBy', () => {
       '0 7 is 1 rev 3',
       '0 6 is 2 rev 3',
     ])
+  })
+
+  it('takes back what a window had itself, and not one of another operator that begins where it begins', () => {
+    const run = new ChainTask<Event>((events) => {
+      const shared = events.pipe(
+        timed,
+        filter(({ key }) => key === 'k'),
+        share(),
+      )
+      return merge(
+        shared.pipe(hoppingWindow({ name: 'long', sizeMs: 20, hopMs: 20, by: () => 'k' })),
+        shared.pipe(hoppingWindow({ name: 'short', sizeMs: 10, hopMs: 5, by: () => 'k' })),
+      ).pipe(
+        topN({
+          n: 1,
+          of: ({ n }) => n,
+          tie: ({ at: time }) => String(time),
+          result: ([best], { start, end }) => [`[${start} ${end}) ${best?.n}`],
+          withdrawBy: (row) => row,
+        }),
+      )
+    })
+    // The last one is late for [0, 10), which has fired, and not for what else it is part of.
+    run.push(at(6, 5), until(9), at(7, 9), until(29))
+    expect(outOf(run)).toEqual(['[0 10) 5', '[0 20) 9', '[5 15) 9'])
   })
 
   it('takes all ranks of a session back that is part of another one', () => {

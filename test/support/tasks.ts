@@ -2,6 +2,7 @@ import type { Observable } from 'rxjs'
 import { map } from 'rxjs'
 import { decode } from '../../src/operators/decode.ts'
 import type { SavedCheckpoint } from '../../src/runtime/checkpoint.ts'
+import { framesOf, keptFrames } from '../../src/runtime/frameChain.ts'
 import { definePipeline, type PipelineOptions } from '../../src/runtime/pipeline.ts'
 import { RecordView } from '../../src/runtime/record.ts'
 import { StreamTask, type TaskCut } from '../../src/runtime/streamTask.ts'
@@ -65,11 +66,10 @@ export class ChainTask<T> {
 export function savedFrom(...cuts: readonly TaskCut[]): SavedCheckpoint {
   const last = cuts.at(-1)
   if (last === undefined) throw new Error('no cut')
-  const base = cuts.findLastIndex((cut) => cut.state.kind === 'base')
   return {
     nextOffset: last.nextOffset,
     watermark: last.watermark,
     archiveNextOffset: null,
-    state: cuts.slice(base).map((cut) => cut.state),
+    state: keptFrames([], cuts.flatMap(framesOf)),
   }
 }

@@ -1,6 +1,7 @@
 import { type OperatorFunction, tap } from 'rxjs'
 import { decode } from '../../../src/operators/decode.ts'
 import type { SavedCheckpoint } from '../../../src/runtime/checkpoint.ts'
+import { framesOf, keptFrames } from '../../../src/runtime/frameChain.ts'
 import { definePipeline } from '../../../src/runtime/pipeline.ts'
 import { RecordView } from '../../../src/runtime/record.ts'
 import { StreamTask, type TaskCut } from '../../../src/runtime/streamTask.ts'
@@ -90,11 +91,10 @@ export class LawTask {
 function savedFrom(cuts: readonly TaskCut[]): SavedCheckpoint | null {
   const last = cuts.at(-1)
   if (last === undefined) return null
-  const base = cuts.findLastIndex(({ state }) => state.kind === 'base')
   return {
     nextOffset: last.nextOffset,
     watermark: last.watermark,
     archiveNextOffset: null,
-    state: cuts.slice(base).map(({ state }) => state),
+    state: keptFrames([], cuts.flatMap(framesOf)),
   }
 }

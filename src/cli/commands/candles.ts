@@ -1,7 +1,9 @@
 import { resolve } from 'node:path'
+import type { Client } from 'pg'
+import type { Interval } from '../../market/interval.ts'
 import type { CandleRange, StoredSeries } from '../../queries/candles.ts'
 import { hasCandleTables, readCandles, readSeries } from '../../queries/candles.ts'
-import type { FormatName } from '../candleFormat.ts'
+import type { CandleFormat, FormatName } from '../candleFormat.ts'
 import { candleFormat } from '../candleFormat.ts'
 import type { CommandContext } from '../commandContext.ts'
 import type { Database } from '../database.ts'
@@ -27,13 +29,14 @@ export async function candles(context: CommandContext): Promise<number> {
     return exitOk
   }
   return withDatabase(settings, output.err, async (database) => {
-    const series: StoredSeries[] = []
-    for (const schema of [settings.schema, simulatedSchemaOf(settings.schema)]) {
-      const client = await database.connect(schema)
-      if (await hasCandleTables(client)) series.push(...(await readSeries(client, interval)))
-    }
+    const [real, invented] = await Promise.all([
+      openSchema(database, settings.schema, interval),
+      openSchema(database, simulatedSchemaOf(settings.schema), interval),
+    ])
+    const series = [...real.series, ...invented.series]
     const market = settings.candleMarket ?? chooseMarket(series, symbol, output)
-    const count = await print({ ...range, market }, settings, database, output)
+    const schema = market === 'simulated' ? invented : real
+    const count = await print({ ...range, market }, schema, candleFormat(settings.format), output)
     if (count === 0) explainNothing({ ...range, market }, series, folderOf(context, database), output)
     return exitOk
   })
@@ -52,18 +55,28 @@ function chooseMarket(series: readonly StoredSeries[], symbol: string, output: O
   return 'spot'
 }
 
+/** A schema that candles may be in. */
+interface OpenedSchema {
+  readonly client: Client
+  readonly hasCandles: boolean
+  readonly series: readonly StoredSeries[]
+}
+
+async function openSchema(database: Database, schema: string, interval: Interval): Promise<OpenedSchema> {
+  const client = await database.connect(schema)
+  const hasCandles = await hasCandleTables(client)
+  return { client, hasCandles, series: hasCandles ? await readSeries(client, interval) : [] }
+}
+
 async function print(
   range: CandleRange,
-  settings: CommandContext['settings'],
-  database: Database,
+  { client, hasCandles }: OpenedSchema,
+  format: CandleFormat,
   output: Output,
 ): Promise<number> {
-  const { schema } = settings
-  const client = await database.connect(range.market === 'simulated' ? simulatedSchemaOf(schema) : schema)
-  const format = candleFormat(settings.format)
   let count = 0
   if (!(await output.out(format.head))) return -1
-  if (await hasCandleTables(client)) {
+  if (hasCandles) {
     for await (const page of readCandles(client, range)) {
       if (!(await output.out(format.page(page, count === 0)))) return -1
       count += page.length

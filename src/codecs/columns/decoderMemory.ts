@@ -20,6 +20,8 @@ const dictionaryBytes = dictionaryStoreAt + 786_432
 const mostTexts = 16_384
 /** What a text of a dictionary takes at most. */
 const longestEntry = 72
+/** Beyond what sixteen digits say. */
+const notAnInt = 2n ** 62n
 /** A schema with more is read by JavaScript. */
 const mostBytes = 64 * 1024 * 1024
 const kinds = { end: 0, int: 1, fixed8: 2, string: 3, boolean: 4, number: 5, skip: 6 }
@@ -153,15 +155,26 @@ export class DecoderMemory {
   #writeStep(at: number, { kind, leaf, length, levels }: LayoutStep, fixed: number): void {
     const { bytes } = this
     bytes[at] = kinds[kind]
-    bytes[at + 1] = leaf?.check == null ? 0 : 1
     bytes.writeUInt16LE(length, at + 2)
     bytes.writeUInt32LE(fixed, at + 4)
     bytes.writeUInt32LE(leaf === null ? 0 : (this.#columns[leaf.slot] as number), at + 8)
     bytes.writeUInt32LE(leaf === null ? levels : (this.dictionaries[leaf.slot] as number), at + 12)
-    bytes.writeDoubleLE(leaf?.min ?? 0, at + 16)
-    bytes.writeDoubleLE(leaf?.max ?? 0, at + 24)
+    if (kind === 'string') bytes[at + 16] = leaf?.check == null ? 0 : 1
+    else if (kind === 'int') this.#writeRange(at + 16, leaf?.min ?? 0, leaf?.max ?? 0)
+    else {
+      bytes.writeDoubleLE(leaf?.min ?? 0, at + 16)
+      bytes.writeDoubleLE(leaf?.max ?? 0, at + 24)
+    }
     bytes.copy(bytes, at + 32, fixed, fixed + 16)
     bytes.fill(0xff, at + 48, at + 48 + Math.min(16, length))
+  }
+
+  /** The least int, and how far above it the greatest is; where none is between them, what no int is in. */
+  #writeRange(at: number, min: number, max: number): void {
+    const least = BigInt(Math.ceil(min))
+    const span = BigInt(Math.floor(max)) - least
+    this.bytes.writeBigInt64LE(span < 0n ? notAnInt : least, at)
+    this.bytes.writeBigInt64LE(span < 0n ? 0n : span, at + 8)
   }
 }
 

@@ -115,6 +115,6 @@ export class SlotTexts implements TextColumn {
     const accepted = typeof text === 'string' ? this.#accept(text) : null
     if (accepted === null) this.#refused.add(this.#known.length)
     this.#known.push(accepted ?? '')
-    this.#at = start + ((length >> 3) + 1) * 8
+    this.#at = start + ((length >> 4) + 1) * 16
   }
 }

@@ -1,6 +1,8 @@
 import { encodeHeaders } from '../../runtime/encodeHeaders.ts'
 import { CorruptRecordError } from '../../runtime/errors.ts'
 import type { RecordHeader, RecordView } from '../../runtime/record.ts'
+import type { RecordColumns } from '../../runtime/recordColumns.ts'
+import { PlainLines } from './plainLines.ts'
 
 const noBytes = Buffer.alloc(0)
 
@@ -32,6 +34,7 @@ export class ArchiveLines {
   /** Where the next line starts. */
   #at = 0
   #line = 0
+  readonly #plain = new PlainLines()
   /** What `#number` has read. */
   #parsed = 0
 
@@ -43,8 +46,16 @@ export class ArchiveLines {
   /** Takes on bytes that begin with a line, and must stay unchanged while they are walked. */
   load(bytes: Buffer): this {
     this.#bytes = bytes
+    this.#plain.load(bytes)
     this.#at = 0
     return this
+  }
+
+  /** Adds the records of the next lines to the columns, from an offset on: as many as it can read together and there is room for. What it says nothing about is for `read`. */
+  readMany(columns: RecordColumns, fromOffset: number): void {
+    this.#plain.at = this.#at
+    this.#line += this.#plain.read(columns, fromOffset)
+    this.#at = this.#plain.at
   }
 
   /** Moves the view to the next record; false where no whole line is left. Throws `CorruptRecordError` on what the archive did not write. */

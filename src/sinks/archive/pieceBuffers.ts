@@ -3,13 +3,18 @@ const BYTES = 288 * 1024
 const MOST_SPARES = 12
 
 /**
- * Buffers for pieces of lines, used again once they were packed: new ones would have the garbage collector mark the
- * whole heap many times a second. Keeps at most 12, of 288 KiB each.
+ * Buffers for pieces of lines of one task, used again once they were packed: new ones would have the garbage collector mark the
+ * whole heap many times a second. Keeps at most 12, of 288 KiB each, together with all that have the same spare ones.
  */
 export class PieceBuffers {
   readonly bytes = BYTES
-  readonly #spares: Buffer[] = []
+  readonly #spares: Buffer[]
   #inUse = 0
+
+  /** @param spares what is not in use, of all tasks that are given the same list */
+  constructor(spares: Buffer[] = []) {
+    this.#spares = spares
+  }
 
   /** How many were taken and not yet given back. */
   get inUse(): number {

@@ -69,6 +69,7 @@ export function rawArchive(options: RawArchiveOptions): Archive {
     compression: options.compression ?? 'background',
     random: options.random ?? Math.random,
     bodies: new BodyBuffers(),
+    sparePieces: [],
     slots: new Slots(positive('maxUploads', options.maxUploads ?? 2)),
   }
   return { open: (task, nextOffset, clock) => new RawArchiveWriter(settings, task, nextOffset, clock) }
@@ -81,6 +82,8 @@ interface Settings extends ObjectLimits {
   readonly compression: Compression
   readonly random: () => number
   readonly bodies: BodyBuffers
+  /** Of all tasks together. */
+  readonly sparePieces: Buffer[]
   readonly slots: Slots
 }
 
@@ -95,7 +98,7 @@ class RawArchiveWriter implements ArchiveWriter {
   readonly #uploader: Uploader
   readonly #stop = new AbortController()
   readonly #waiting = new Set<() => void>()
-  readonly #pieces = new PieceBuffers()
+  readonly #pieces: PieceBuffers
   #open: OpenObject | null = null
   #ended: Ended[] = []
   #expectedOffset: number
@@ -113,6 +116,7 @@ class RawArchiveWriter implements ArchiveWriter {
     }
     const { store, random, slots } = settings
     this.#settings = settings
+    this.#pieces = new PieceBuffers(settings.sparePieces)
     this.#task = task
     this.#uploader = new Uploader({ store, clock, random, slots, place: task })
     this.#expectedOffset = nextOffset

@@ -14,16 +14,21 @@ export class BinaryRow {
   #isBegun = false
   #next = 0
 
-  /** Takes on a message; false where it holds no row. */
-  load(message: Buffer): boolean {
+  /** Takes on a message, or what stands in some bytes from there to there; false where it holds no row. */
+  load(message: Buffer, from = 0, to = message.length): boolean {
     // The header comes in one message with the first row.
-    let at = 0
-    if (!this.#isBegun) at = headerBytes + message.readInt32BE(extensionLengthAt)
+    let at = from
+    if (!this.#isBegun) at += headerBytes + message.readInt32BE(from + extensionLengthAt)
     this.#isBegun = true
-    if (at === message.length || message.readInt16BE(at) === endOfRows) return false
+    if (at === to || message.readInt16BE(at) === endOfRows) return false
     this.bytes = message
     this.#next = at + 2
     return true
+  }
+
+  /** Where the row ends, once all of its fields were read. */
+  get end(): number {
+    return this.#next
   }
 
   /** Moves to the next field; false for null. */

@@ -11,6 +11,7 @@ import type {
 } from '../../runtime/checkpoint.ts'
 import { letterBytes } from '../../runtime/deadLetters.ts'
 import { elsewhereReason } from '../../runtime/foreignRows.ts'
+import { framesOf, keptFrames } from '../../runtime/frameChain.ts'
 import { otherPlaces, placeOfInput } from '../../runtime/inputPlace.ts'
 import type { PartitionGrowth } from '../../runtime/partitionGrowth.ts'
 import { clampTime, escapeText, timestampText } from './columnText.ts'
@@ -54,8 +55,16 @@ const baseText = `WITH older AS (DELETE FROM task_state WHERE pipeline = $1 AND 
 INSERT INTO task_state (pipeline, topic, partition, sequence, kind, body)
 SELECT $1, $2, $3, coalesce(max(sequence), 0) + 1, 'base', $4 FROM older`
 
-const deltaText = `INSERT INTO task_state (pipeline, topic, partition, sequence, kind, body)
-SELECT $1, $2, $3, coalesce(max(sequence), 0) + 1, 'delta', $4 FROM task_state
+const frameText = `INSERT INTO task_state (pipeline, topic, partition, sequence, kind, body)
+SELECT $1, $2, $3, coalesce(max(sequence), 0) + 1, $4, $5 FROM task_state
+WHERE pipeline = $1 AND topic = $2 AND partition = $3`
+
+const voidText = `DELETE FROM task_state WHERE pipeline = $1 AND topic = $2 AND partition = $3 AND sequence < (
+  SELECT max(sequence) FROM task_state WHERE pipeline = $1 AND topic = $2 AND partition = $3 AND kind = 'first')`
+
+export const countStateBytesText = `
+UPDATE stream_task SET state_bytes = (SELECT coalesce(sum(octet_length(body)), 0) FROM task_state
+  WHERE task_state.pipeline = $1 AND task_state.topic = $2 AND task_state.partition = $3)
 WHERE pipeline = $1 AND topic = $2 AND partition = $3`
 
 /** What tells the whole of a part of the record, however much of it the letter keeps: that is a setting, and may have changed. */
@@ -166,9 +175,10 @@ export const explainFenceStatement = (task: TaskId) => prepared(explainFenceText
  * @param commits how many there were
  */
 export function fenceStep(claim: Claim, checkpoint: Checkpoint, commits: number): Step {
-  const { nextOffset, watermark, archiveNextOffset, state } = checkpoint
-  const isBase = state.kind === 'base'
-  const bytes = Buffer.byteLength(state.body)
+  const { nextOffset, watermark, archiveNextOffset } = checkpoint
+  const frames = keptFrames([], framesOf(checkpoint))
+  const isBase = frames[0]?.kind === 'base'
+  const bytes = frames.reduce((sum, { body }) => sum + Buffer.byteLength(body), 0)
   return run(fenceText, [
     ...idOf(claim.task),
     claim.generation,
@@ -183,11 +193,15 @@ export function fenceStep(claim: Claim, checkpoint: Checkpoint, commits: number)
   ])
 }
 
-export function stateStep(task: TaskId, state: Checkpoint['state']): Step {
-  return largeStep(
-    state.body.length,
-    run(state.kind === 'base' ? baseText : deltaText, [...idOf(task), escapeText(state.body)]),
-  )
+/** Stores the frames of a checkpoint, and drops those that they make void. */
+export function stateSteps(task: TaskId, checkpoint: Checkpoint): readonly Step[] {
+  const id = idOf(task)
+  return framesOf(checkpoint).flatMap(({ kind, body }) => {
+    const text = escapeText(body)
+    const insert = kind === 'base' ? run(baseText, [...id, text]) : run(frameText, [...id, kind, text])
+    const rest = kind === 'last' ? [run(voidText, id), run(countStateBytesText, id)] : []
+    return [largeStep(body.length, insert), ...rest]
+  })
 }
 
 const lettersPerStatement = 500

@@ -38,7 +38,7 @@ import {
   readStateStatement,
   readStepsStatement,
   recordedStepsStep,
-  stateStep,
+  stateSteps,
 } from './checkpointStatements.ts'
 import { unescapeText } from './columnText.ts'
 import { openPool, type PoolOptions, type PostgresAddress } from './connection.ts'
@@ -286,7 +286,7 @@ function stepsOf(claim: Claim, checkpoint: Checkpoint, commits: number): readonl
     ...inputSteps(task, checkpoint.others ?? []),
     ...((checkpoint.mergeNotes ?? []).length === 0 ? [] : [mergeNotesStep(task, checkpoint.mergeNotes ?? [])]),
     ...answerSteps(task, checkpoint.answers ?? []),
-    stateStep(task, checkpoint.state),
+    ...stateSteps(task, checkpoint),
     ...(checkpoint.idleAdvances.length + (checkpoint.inputEnds?.length ?? 0) === 0
       ? []
       : [recordedStepsStep(task, checkpoint)]),

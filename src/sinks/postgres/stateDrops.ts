@@ -1,5 +1,6 @@
 import type pg from 'pg'
 import { withoutOperator } from '../../runtime/savedState.ts'
+import { countStateBytesText } from './checkpointStatements.ts'
 import { escapeText } from './columnText.ts'
 import { inOneTransaction, type SavedTask, storedFrames } from './savedTasks.ts'
 
@@ -55,11 +56,6 @@ WHERE outbox.pipeline = $1 AND (outbox.topic, outbox.partition) = (fenced.topic,
 
 const replaceFrame = `UPDATE task_state SET body = $5 WHERE pipeline = $1 AND topic = $2 AND partition = $3 AND sequence = $4`
 
-const countBytes = `
-UPDATE stream_task SET state_bytes = (SELECT coalesce(sum(octet_length(body)), 0) FROM task_state
-  WHERE task_state.pipeline = $1 AND task_state.topic = $2 AND task_state.partition = $3)
-WHERE pipeline = $1 AND topic = $2 AND partition = $3`
-
 /** @param topic of the leading input; null for all */
 export async function keptBeside(client: pg.ClientBase, pipeline: string, topic: string | null): Promise<KeptBeside> {
   const { rows } = await client.query<KeptBeside>(beside, [pipeline, topic])
@@ -107,7 +103,7 @@ export async function dropOperatorState(
       }
       if (!isFound) continue
       tasks += 1
-      await client.query(countBytes, key)
+      await client.query(countStateBytesText, key)
     }
     await client.query(`DELETE FROM lookup_answer WHERE pipeline = $1 AND ${ofTopic} AND operator = $3`, [
       pipeline,

@@ -1,4 +1,5 @@
 import type { SavedCheckpoint, StateFrame } from '../../runtime/checkpoint.ts'
+import { framesOf, keptFrames } from '../../runtime/frameChain.ts'
 import { LeftOutValues } from '../../runtime/leftOutValues.ts'
 import type { RecordBatch } from '../../runtime/log.ts'
 import type { Cut } from '../../runtime/operator.ts'
@@ -63,15 +64,15 @@ export class ReplayedTask {
   }
 
   /** Saves the cut, turned into bytes, and goes on in a new task that is restored from it. */
-  save({ nextOffset, otherOffsets, watermark, state }: TaskCut): void {
-    const frames = state.kind === 'base' ? [] : (this.#saved?.state ?? [])
+  save(cut: TaskCut): void {
+    const { nextOffset, otherOffsets, watermark } = cut
     const others = otherOffsets.map((offset) => ({ nextOffset: offset, archiveNextOffset: null }))
     this.#saved = {
       nextOffset,
       watermark,
       archiveNextOffset: null,
       ...(others.length === 0 ? {} : { others }),
-      state: [...frames, throughBytes(state)],
+      state: keptFrames(this.#saved?.state ?? [], framesOf(cut).map(throughBytes)),
     }
     this.#steps = []
     this.#leftOut.forgetBefore([nextOffset, ...otherOffsets])

@@ -36,10 +36,13 @@ const unhurried: TaskSurroundings = {
   answers: noAnswers,
 }
 
+/** What any state is larger than, so that it is written in portions as a large one is. */
+const limits = { ...defaultLimits, statePortionBytes: 64 }
+
 /** Builds a watched task from what was saved, or one that begins at the first record of each input. */
 export function watchedTask(pipeline: Pipeline, saved: SavedCheckpoint | null): StreamTask {
   const starts = inputsOf(pipeline).map(() => 0)
-  const task = new WatchedTask(pipeline, saved, starts, defaultLimits, inputsOf(pipeline), unhurried)
+  const task = new WatchedTask(pipeline, saved, starts, limits, inputsOf(pipeline), unhurried)
   task.rendersRows = true
   return task
 }

@@ -43,6 +43,7 @@ export function randomAdversity(seed: number | string): Adversity {
       maxUncommittedRecords: random.pick([1, 7, 40, 1_000]),
       maxUncommittedResults: random.pick([1, 10, 1_000]),
       fetchMaxWaitMs: random.pick([20, 100, 500]),
+      statePortionBytes: random.pick([1, 400, 4_000, 262_144]),
       retryFirstMs: random.int(1, 200),
       retryMostMs: 1_000,
     },
