@@ -130,4 +130,11 @@ describe('quality report', () => {
     expect(stderr).toContain('Nothing was checked yet')
     expect(code).toBe(0)
   })
+
+  test('says so where there is no such run', async () => {
+    await check()
+    const { code, stderr } = await millrace('quality', 'report', '--run', 'nope')
+    expect(stderr).toContain('There is no such check')
+    expect(code).toBe(0)
+  })
 })

@@ -163,6 +163,28 @@ describe('a whole state in portions', () => {
     expect(new Kept(frames, portion).contents).toEqual(live.contents)
   })
 
+  it('is written at once where it is smaller than a portion by now, however much has come and gone since the last', () => {
+    const live = new Kept([], 100_000)
+    const map = live.maps.get('x') as KeyedState<Json>
+    const kinds: string[] = []
+    let frames: readonly StateFrame[] = []
+    for (let cut = 0; cut < 40; cut += 1) {
+      for (let n = 400 * cut; n < 400 * cut + (cut === 0 ? 2_000 : 400); n += 1) {
+        map.delete(String(n))
+        map.set(String(n + 2_000), 'v'.repeat(20))
+      }
+      const taken = live.cut()
+      kinds.push(
+        framesOf(taken)
+          .map(({ kind }) => kind)
+          .join(' and '),
+      )
+      frames = keptFrames(frames, framesOf(taken))
+    }
+    expect(new Set(kinds)).toEqual(new Set(['base', 'delta']))
+    expect(new Kept(frames, 100_000).contents).toEqual(live.contents)
+  })
+
   it('a state that is small, and one in a new layout, is written at once', () => {
     const live = new Kept([], 10_000)
     const kinds: string[] = []

@@ -84,7 +84,14 @@ export async function reportQuality(context: CommandContext): Promise<number> {
     return exitOk
   }
   await output.out(settings.json ? jsonOf(reports) : shownText(textOf(reports)))
-  if (reports.length === 0) output.err('Nothing was checked yet: docs/platform/quality.md says how.')
+  if (reports.length === 0) {
+    const isAsked = range.quality !== null || range.runId !== null
+    output.err(
+      isAsked
+        ? 'There is no such check: without --quality and --run, `millrace quality report` shows the newest of each.'
+        : 'Nothing was checked yet: docs/platform/quality.md says how.',
+    )
+  }
   return exitOk
 }
 

@@ -3,7 +3,9 @@ import { type AddressInfo, createServer, type Server, type Socket } from 'node:n
 import { afterEach, describe, expect, test } from 'vitest'
 import { Connection, type ConnectionOptions } from '../../../src/sources/kafka/protocol/connection.ts'
 import { ConnectionFailure } from '../../../src/sources/kafka/protocol/connectionFailure.ts'
+import type { Exchange } from '../../../src/sources/kafka/protocol/exchange.ts'
 import { heartbeat } from '../../../src/sources/kafka/protocol/groupExchanges.ts'
+import { SpareBuffers } from '../../../src/sources/kafka/wire/spareBuffers.ts'
 
 const me = { group: 'g', generation: 1, memberId: 'm', instanceId: null }
 const servers: Server[] = []
@@ -87,6 +89,26 @@ describe('a connection to a broker', () => {
     await connection.ask(heartbeat, me)
     await Promise.all(Array.from({ length: 50 }, () => connection.ask(heartbeat, me)))
     expect(connection.isOpen).toBe(true)
+  })
+
+  test('takes answers of any size, one right behind the other, into the buffers that are given and others', async () => {
+    const sizes = [0, 1, 65_528, 65_536, 65_537, 300_000, 1 << 20, 100, (4 << 20) - 8, 4 << 20, 9_000_000, 5]
+    const bodies = sizes.map((size, i) => Buffer.alloc(size, createHash('sha512').update(String(i)).digest()))
+    const port = await peer(({ id }) => {
+      const body = bodies[(id - 1) % bodies.length] as Buffer
+      return framed(int32(id), int32(body.length), body)
+    })
+    const bytes: Exchange<null, Buffer> = {
+      ...heartbeat,
+      tagged: { request: true, answer: false },
+      write: () => undefined,
+      read: (reader) => reader.plainBytes(),
+    }
+    const connection = connectionTo(port, { buffers: new SpareBuffers() })
+    await connection.open()
+    for (const body of bodies) expect((await connection.ask(bytes, null)).equals(body)).toBe(true)
+    const together = await Promise.all(bodies.map(() => connection.ask(bytes, null)))
+    expect(together.map((answer, i) => answer.equals(bodies[i] as Buffer))).toEqual(bodies.map(() => true))
   })
 
   test('fails a request that is not answered in time, and everything after it', async () => {

@@ -42,7 +42,7 @@ const LARGE_BYTES = 64 << 10
 const TRUSTED_BYTES = 4 << 20
 /** A session is ended before the broker ends it, which it does in mid-request. */
 const SHARE_OF_SESSION = 0.8
-/** Everything that comes is copied out of it before the next is read, so all connections share one. */
+/** What comes is copied out of it before the next is read, so all connections share one. Of a large answer all but the beginning comes into the buffer of the answer. */
 const arriving = Buffer.allocUnsafeSlow(64 << 10)
 
 /**
@@ -64,6 +64,8 @@ export class Connection {
   #filled = 0
   #answer: Buffer | null = null
   #answerLength = 0
+  /** What is left to be filled of the answer, while the socket reads straight into it. */
+  #rest: Buffer | null = null
 
   constructor(options: ConnectionOptions) {
     this.#options = options
@@ -140,9 +142,10 @@ export class Connection {
   #connected(): Promise<void> {
     const { host, port, tls } = this.#options
     const onread: OnReadOpts = {
-      buffer: arriving,
-      callback: (length) => {
-        this.#take(arriving.subarray(0, length))
+      buffer: () => this.#next(),
+      callback: (length, into) => {
+        if (into === this.#rest) this.#passed(length)
+        else this.#take(arriving.subarray(0, length))
         return true
       },
     }
@@ -185,11 +188,29 @@ export class Connection {
       const copied = bytes.copy(into, this.#filled, at)
       at += copied
       this.#filled += copied
-      if (this.#filled < into.length) return
-      if (into === this.#length) this.#begin(this.#length.readInt32BE())
-      else if (this.#filled < this.#answerLength) this.#answer = this.#grown(into)
-      else this.#end(into)
+      this.#look(into)
     }
+  }
+
+  /** Where the next bytes go: what has begun to come is not read elsewhere first. */
+  #next(): Buffer {
+    this.#rest = this.#answer?.subarray(this.#filled) ?? null
+    return this.#rest ?? arriving
+  }
+
+  /** So many bytes have come into the answer. */
+  #passed(length: number): void {
+    if (this.#answer === null) return
+    this.#filled += length
+    this.#look(this.#answer)
+  }
+
+  /** Looks whether what is being filled is full. */
+  #look(into: Buffer): void {
+    if (this.#filled < into.length) return
+    if (into === this.#length) this.#begin(this.#length.readInt32BE())
+    else if (this.#filled < this.#answerLength) this.#answer = this.#grown(into)
+    else this.#end(into)
   }
 
   #grown(answer: Buffer): Buffer {
