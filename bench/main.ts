@@ -1,6 +1,6 @@
 import { parseArgs } from 'node:util'
 import { exitOnSignal } from '../src/cli/exitOnSignal.ts'
-import { benchCheckpoint } from './checkpoint.ts'
+import { benchCheckpoint, benchCuts } from './checkpoint.ts'
 import { benchDecode } from './decode.ts'
 import { benchEndToEnd } from './endToEnd.ts'
 import { benchFirstCandle } from './firstCandle.ts'
@@ -35,6 +35,7 @@ else {
     say(`  ${symbols} symbols, ns a record in each tenth of the run: ${run.tenths.join(' ')}`)
   say('checkpoints …')
   const checkpointBytes = benchCheckpoint()
+  const cutMs = benchCuts()
   say('embedded log to PostgreSQL …')
   const endToEnd = await benchEndToEnd(1_000_000, false)
   const archived = await benchEndToEnd(1_000_000, true)
@@ -51,6 +52,7 @@ else {
       end_to_end_records_per_s: endToEnd.recordsPerSecond,
       end_to_end_with_archive_records_per_s: archived.recordsPerSecond,
       checkpoint_bytes: checkpointBytes,
+      checkpoint_cut_ms: cutMs,
       peak_rss_mb: Math.max(endToEnd.peakRssMb, archived.peakRssMb),
       first_candle_s: firstCandle.cold,
       first_candle_warm_s: firstCandle.warm,

@@ -28,7 +28,7 @@ export interface ProgramHost {
 /** Parses the arguments, runs the command and gives the exit code. Never throws; what went wrong is on `err`. */
 export async function runProgram(argv: readonly string[], host: ProgramHost): Promise<number> {
   let exitCode = exitOk
-  const program = buildProgram(host, (code) => {
+  const program = buildProgram(namedIn(argv), host, (code) => {
     exitCode = code
   })
   try {
@@ -53,7 +53,17 @@ function report(error: unknown, output: Output): number {
   return exitFailure
 }
 
-function buildProgram(host: ProgramHost, setExitCode: (code: number) => void): Command {
+/** The commands that are called so, or are of the group that is: all of them where none is. */
+function namedIn(argv: readonly string[]): CommandName[] {
+  const [first, second] = argv.filter((word) => !word.startsWith('-'))
+  const word = first === 'help' ? second : first
+  const names = [...commandList.keys()]
+  const named = names.filter((name) => name.split(' ')[0] === word)
+  return named.length === 0 ? names : named
+}
+
+/** Only these commands, because to describe all settings of all commands takes as long as some commands do. */
+function buildProgram(names: readonly CommandName[], host: ProgramHost, setExitCode: (code: number) => void): Command {
   const program = prepare(new Command('millrace'), host)
     .description(
       'Stream processing for TypeScript: topics in, exact results out, every record counted once. And a market-data platform made of it.',
@@ -64,7 +74,7 @@ function buildProgram(host: ProgramHost, setExitCode: (code: number) => void): C
       `\n${examplesOf(['millrace new my-app', 'millrace run ./paid.ts', 'millrace run realtime', 'millrace candles --symbol BTCUSDT'])}`,
     )
   const groups = new Map<string, Command>()
-  for (const name of commandList.keys()) {
+  for (const name of names) {
     const [first = '', second] = name.split(' ')
     if (second === undefined) {
       groups.set(first, addCommand(program, first, name, host, setExitCode))

@@ -24,8 +24,11 @@ export interface ArchiveLogOptions {
   readonly store: ObjectStore
   /** Only a reader at the end uses it, which waits for nothing. Default: the system's. */
   readonly clock?: Clock
-  /** Where a partition ends for this log: before the first record at or behind that time, ms UTC. All that is archived, if left out. */
-  readonly untilTime?: number
+  /**
+   * Where a partition ends for this log: `settleMs` behind the first record that is not before `time` (ms UTC). So what a silence leaves open is closed, as it was by the record behind the
+   * silence. All that is archived, if left out.
+   */
+  readonly until?: { readonly time: number; readonly settleMs: number }
 }
 
 /**
@@ -77,10 +80,25 @@ interface Place {
   readonly skipped: readonly SkippedOffsets[]
 }
 
-async function placeIn({ manifest, store, untilTime }: ArchiveLogOptions, partition: number): Promise<Place> {
+async function placeIn({ manifest, store, until }: ArchiveLogOptions, partition: number): Promise<Place> {
   const [bounds, skipped] = await Promise.all([manifest.bounds(partition), manifest.skipped(partition)])
-  const until = untilTime === undefined ? null : await firstOffsetAt(manifest, store, partition, untilTime)
-  return { bounds: { ...bounds, next: Math.min(bounds.next, until ?? bounds.next) }, skipped }
+  const end = until === undefined ? null : await endBehind(manifest, store, partition, until)
+  return { bounds: { ...bounds, next: Math.min(bounds.next, end ?? bounds.next) }, skipped }
+}
+
+/** No market is silent for so long: a record that says so has a time that is none. */
+const longestSilenceMs = 7 * 86_400_000
+
+async function endBehind(
+  manifest: ArchiveManifest,
+  store: ObjectStore,
+  partition: number,
+  { time, settleMs }: { readonly time: number; readonly settleMs: number },
+): Promise<number | null> {
+  const first = await firstAtOrBehind(manifest, store, partition, { time, withinMs: longestSilenceMs })
+  if (first === null) return null
+  const settled = { time: first.timestamp + settleMs, withinMs: longestSilenceMs, fromOffset: first.offset }
+  return (await firstAtOrBehind(manifest, store, partition, settled))?.offset ?? null
 }
 
 interface ReaderOptions {
@@ -153,7 +171,7 @@ class ArchiveLogReader implements LogReader {
   async offsetAt(time: number): Promise<number> {
     const { manifest, store } = this.#options
     const { next } = await this.bounds()
-    return Math.min((await firstOffsetAt(manifest, store, this.partition, time)) ?? next, next)
+    return Math.min((await firstAtOrBehind(manifest, store, this.partition, { time }))?.offset ?? next, next)
   }
 
   async close(): Promise<void> {
@@ -181,17 +199,32 @@ class ArchiveLogReader implements LogReader {
   }
 }
 
-/** Null where there is none. */
-async function firstOffsetAt(
+interface FoundRecord {
+  readonly offset: number
+  /** ms UTC. */
+  readonly timestamp: number
+}
+
+interface WantedRecord {
+  /** Not before it, ms UTC. */
+  readonly time: number
+  /** Nor so far behind it; however far, if left out. */
+  readonly withinMs?: number
+  /** Among those from here on; all, if left out. */
+  readonly fromOffset?: number
+}
+
+/** The first record that is wanted; null where there is none. */
+async function firstAtOrBehind(
   manifest: ArchiveManifest,
   store: ObjectStore,
   partition: number,
-  time: number,
-): Promise<number | null> {
-  for (let from = 0; ; ) {
-    const objects = await manifest.objects(partition, from, pageObjects, time)
+  wanted: WantedRecord,
+): Promise<FoundRecord | null> {
+  for (let from = wanted.fromOffset ?? 0; ; ) {
+    const objects = await manifest.objects(partition, from, pageObjects, wanted.time)
     for (const object of objects) {
-      const found = firstAt(await ArchivedFrames.open(store, object), time)
+      const found = firstOf(await ArchivedFrames.open(store, object), wanted)
       if (found !== null) return found
     }
     const last = objects.at(-1)
@@ -200,12 +233,18 @@ async function firstOffsetAt(
   }
 }
 
-function firstAt(frames: ArchivedFrames, time: number): number | null {
+function firstOf(
+  frames: ArchivedFrames,
+  { time, withinMs = Number.POSITIVE_INFINITY, fromOffset = 0 }: WantedRecord,
+): FoundRecord | null {
   const view = new RecordView()
   const lines = new ArchiveLines()
   for (let piece = frames.next(); piece !== null; piece = frames.next()) {
     lines.load(piece)
-    while (lines.read(view)) if (view.timestamp >= time) return view.offset
+    while (lines.read(view)) {
+      const { offset, timestamp } = view
+      if (timestamp >= time && timestamp <= time + withinMs && offset >= fromOffset) return { offset, timestamp }
+    }
   }
   return null
 }

@@ -7,7 +7,7 @@ import type { RowText, UpsertTable } from '../runtime/table.ts'
 import { Withdrawn } from '../runtime/withdrawn.ts'
 import { Worker } from '../runtime/worker.ts'
 import { rowText } from '../sinks/postgres/columnText.ts'
-import { ArchiveLog } from './archiveLog.ts'
+import { ArchiveLog, type ArchiveLogOptions } from './archiveLog.ts'
 import type { ArchiveManifest } from './archiveManifest.ts'
 import { type RecordedRun, ReplayStore } from './replayStore.ts'
 
@@ -18,9 +18,10 @@ export interface ReplayOptions {
   readonly manifest: ArchiveManifest
   readonly store: ObjectStore
   readonly recorded: RecordedRun
-  /** Where reading begins and ends, by the timestamps of the records, ms UTC. */
+  /** Where reading begins, by the timestamps of the records, ms UTC. */
   readonly fromTime: number
-  readonly untilTime: number
+  /** Where it ends, as an archive is told. */
+  readonly until: NonNullable<ArchiveLogOptions['until']>
   /** Which rows of upsert tables are kept: the others are let go of as they come. */
   readonly keeps: (table: UpsertTable<never>, row: RowText) => boolean
   readonly signal: AbortSignal
@@ -46,7 +47,7 @@ export interface ReplayedPlace {
 
 /** Runs the pipeline over a range of its archive, with the steps of time that were recorded, and keeps what it makes in memory: nothing is written or sent. */
 export async function replayRange(options: ReplayOptions): Promise<Replayed> {
-  const { pipeline, manifest, store, recorded, fromTime, untilTime, keeps, signal } = options
+  const { pipeline, manifest, store, recorded, fromTime, until, keeps, signal } = options
   const rows = new Map<string, Map<string, RowText>>()
   const deadLetters: (DeadLetter & { readonly partition: number })[] = []
   const reached = new Map<number, Pick<ReplayedPlace, 'nextOffset' | 'watermark'>>()
@@ -55,7 +56,7 @@ export async function replayRange(options: ReplayOptions): Promise<Replayed> {
     for (const letter of letters) deadLetters.push({ ...letter, partition })
     for (const { table, rows: written } of writes) if (table.mode === 'upsert') takeRows(rows, table, written, keeps)
   }
-  const source = new ArchiveLog({ manifest, store, untilTime })
+  const source = new ArchiveLog({ manifest, store, until })
   const worker = new Worker({
     ...{ pipeline, source, archive: null, clock: systemClock, replayOf: pipeline.name },
     store: new ReplayStore(recorded, take),

@@ -40,6 +40,10 @@ export class InputReader {
   /** By input: whether its record has to be read, because the one before went. No set: adding and deleting at each record would leave its tables as garbage, one referring to the next. */
   readonly #isUnread: boolean[]
   #mergeNotes: MergeNote[] = []
+  /** Where the task stands at the record at hand. */
+  #nextOffsets: readonly number[] = []
+  readonly #mayPassNow = (input: number): boolean => this.#mayPass(input, this.#nextOffsets)
+  readonly #hasEndedNow = (input: number): boolean => this.#hasEnded(input, this.#nextOffsets)
   /** Of one fetch: less where many inputs hold some at the same time. */
   readonly #fetchBytes: number
 
@@ -75,11 +79,8 @@ export class InputReader {
     if (this.#lookups.length > 0) return -1
     const repeated = this.#options.repeated?.isOver === false ? this.#repeatedInput(merge, nextOffsets) : null
     if (repeated !== null) return repeated
-    return merge.next(
-      nextOffsets,
-      (input) => this.#mayPass(input, nextOffsets),
-      (input) => this.#hasEnded(input, nextOffsets),
-    )
+    this.#nextOffsets = nextOffsets
+    return merge.next(nextOffsets, this.#mayPassNow, this.#hasEndedNow)
   }
 
   /** The record of the input goes. */

@@ -77,6 +77,11 @@ export class KeyedState<V> {
     return this.#entries.size
   }
 
+  /** How many keys have changed since the last cut. */
+  get changed(): number {
+    return this.#changed.length
+  }
+
   /** For reading only. */
   get(key: string): V | undefined {
     return this.#entries.get(key)?.value

@@ -59,6 +59,10 @@ export interface OperatorHost {
   timed(act: () => void): void
   /** Some asynchronous work of the node is done. */
   workDone(node: AnyNode): void
+  /** True where the node must not complete yet, though its input has ended: it has something open, and time goes on by others. */
+  outlives(node: AnyNode): boolean
+  /** The node has completed, or nobody wants anything of it any more. */
+  left(node: AnyNode): void
   /** Which time holds for what is called from now on; gives the one before, for putting it back. */
   enterTime(time: TimeDomain | null): TimeDomain | null
   close(time: TimeDomain): void
@@ -230,9 +234,9 @@ export class OperatorNode<I, O> extends Subscriber<I> implements SpanOutput<O>, 
     this.unsubscribe()
   }
 
-  /** Ends the stream below of an operator whose input has ended, unless there is asynchronous work left. */
+  /** Ends the stream below of an operator whose input has ended, unless there is asynchronous work left, or something that waits for its time. */
   completeWhenIdle(): void {
-    if (!this.#hasEnded || this.work?.isIdle === false) return
+    if (!this.#hasEnded || this.work?.isIdle === false || this.host.outlives(this.any)) return
     this.#downstream.complete()
     this.unsubscribe()
   }
@@ -242,6 +246,16 @@ export class OperatorNode<I, O> extends Subscriber<I> implements SpanOutput<O>, 
     super.unsubscribe()
     this.work?.abandon()
     this.time?.remove(this)
+    this.host.left(this.any)
+  }
+
+  get hasEnded(): boolean {
+    return this.#hasEnded || this.closed
+  }
+
+  /** True where more may come of it by time alone. */
+  get isOpen(): boolean {
+    return this.openUntil() !== undefined || this.logic.onClose !== undefined
   }
 
   /** No further value will come. */

@@ -62,7 +62,7 @@ function bringTogether(node: AnyNode, owners: readonly AnyNode[]): void {
     return
   }
   // A join below joins: the parts of its parts are its own.
-  const all = new Set(owners.flatMap((owner) => partsOf.get(owner.time as TimeDomain) ?? [owner]))
+  const all = new Set(owners.flatMap((owner) => partsOf.get(owner.time as TimeDomain)?.owners ?? [owner]))
   const time = new TimeDomain()
   const clocks = new EventClocks(time, true)
   for (const [i, owner] of [...all].entries()) {
@@ -70,7 +70,7 @@ function bringTogether(node: AnyNode, owners: readonly AnyNode[]): void {
     owner.bindTime(time)
     owner.clock = clocks.add(String(i))
   }
-  partsOf.set(time, [...all])
+  partsOf.set(time, { owners: [...all], waiting: new Set() })
 }
 
 function metTooLate({ spec: { name } }: AnyNode): OperatorError {
@@ -80,8 +80,15 @@ function metTooLate({ spec: { name } }: AnyNode): OperatorError {
   )
 }
 
-/** Of a time that is made of several, the operators that move them. */
-const partsOf = new WeakMap<TimeDomain, readonly AnyNode[]>()
+interface Parts {
+  /** The operators that move them. */
+  readonly owners: readonly AnyNode[]
+  /** Operators whose input has ended before others have, with something open: it comes when it is due. */
+  readonly waiting: Set<AnyNode>
+}
+
+/** Of a time that is made of several. */
+const partsOf = new WeakMap<TimeDomain, Parts>()
 
 const noneSaved: Restored = {
   snapshot: undefined,
@@ -196,6 +203,23 @@ class PlainGraph implements OperatorHost {
   workDone(node: AnyNode): void {
     node.work?.release()
     node.completeWhenIdle()
+  }
+
+  outlives(node: AnyNode): boolean {
+    const parts = node.time === null ? undefined : partsOf.get(node.time)
+    if (parts === undefined || parts.owners.every(({ hasEnded }) => hasEnded)) return false
+    if (node.spec.ownsTime === true || !node.isOpen) return false
+    parts.waiting.add(node)
+    return true
+  }
+
+  left(node: AnyNode): void {
+    const parts = node.time === null ? undefined : partsOf.get(node.time)
+    if (parts === undefined) return
+    parts.waiting.delete(node)
+    if (node.spec.ownsTime !== true || !parts.owners.every(({ hasEnded }) => hasEnded)) return
+    const waiting = [...parts.waiting].sort((a, b) => a.order - b.order)
+    for (const one of waiting) one.completeWhenIdle()
   }
 
   enterTime(time: TimeDomain | null): TimeDomain | null {

@@ -614,6 +614,13 @@ export class StreamTask implements OperatorHost {
 
   workDone(): void {}
 
+  /** Streams of a task do not end. */
+  outlives(): boolean {
+    return false
+  }
+
+  left(): void {}
+
   enterTime(): TimeDomain | null {
     return null
   }

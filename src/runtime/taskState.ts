@@ -37,6 +37,9 @@ interface BoundOperator {
 /** Deltas of less text than this part of a portion are no reason for a new base. */
 const smallestRebase = 1 / 4
 
+/** Deltas that outweigh a base so many times say that whole states were begun, and given up, again and again: the next is written at once, for tasks that never live long enough to end one. */
+const mostOutweighed = 3
+
 /** What of the state a cut stores. */
 export interface StateCut {
   /** With it, the frames say all. */
@@ -49,8 +52,9 @@ export interface StateCut {
 interface Rebase {
   /** Of its portions so far. */
   chars: number
-  /** Of the deltas since its first. */
+  /** Of the deltas since its first, and how many keys there are in them. */
   deltaChars: number
+  deltaKeys: number
 }
 
 /**
@@ -78,8 +82,13 @@ export class TaskState {
   readonly lastOffset: number
   readonly #watermark: number
   #hasOwn: boolean
+  /** Of the frames that count: of the whole state, and of the deltas since. */
   #baseChars = 0
   #deltaChars = 0
+  /** How many keys there were in each of these; 0 where only the frames know. */
+  #baseKeys = 0
+  #deltaKeys = 0
+  #lastDeltaChars = 0
   #needsBase: boolean
   #rebase: Rebase | null = null
   /** A whole state with more text than this is written in portions of about so much. */
@@ -215,17 +224,39 @@ export class TaskState {
   take(ownState: OwnState): StateCut {
     const isDue =
       this.#rebase === null && this.#deltaChars > Math.max(this.#baseChars, this.#portionChars * smallestRebase)
-    const isBase = this.#needsBase || (isDue && this.#baseChars + this.#deltaChars <= this.#portionChars)
+    const isLate = isDue && this.#deltaChars > mostOutweighed * Math.max(this.#baseChars, this.#portionChars)
+    const isSmall = isDue && this.#expectedChars() <= Math.max(this.#portionChars, 2 * this.#lastDeltaChars)
+    const isBase = this.#needsBase || isSmall || isLate
+    const changed = this.#sum((state) => state.changed)
     const state = this.#takeState(ownState, isBase)
+    const { length } = state.body
     if (isBase) {
-      this.#based(state.body.length, 0)
+      this.#based({ chars: length, deltaChars: 0, deltaKeys: 0 })
       return { state }
     }
-    const { length } = state.body
+    this.#lastDeltaChars = length
     this.#deltaChars += length
-    if (this.#rebase !== null) this.#rebase.deltaChars += length
+    this.#deltaKeys += changed
+    if (this.#rebase !== null) {
+      this.#rebase.deltaChars += length
+      this.#rebase.deltaKeys += changed
+    }
     if (this.#rebase === null && !isDue) return { state }
     return { state, portion: this.#takePortion(ownState, Math.max(this.#portionChars, 2 * length)) }
+  }
+
+  /** How much text the whole state would have: as much a key as in the frames, and no more than all of these, though keys may have come and gone in them. */
+  #expectedChars(): number {
+    const all = this.#baseChars + this.#deltaChars
+    if (this.#baseKeys === 0) return all
+    const charsAKey = Math.max(this.#baseChars / this.#baseKeys, this.#deltaChars / Math.max(this.#deltaKeys, 1))
+    return Math.min(all, charsAKey * this.#sum(({ size }) => size))
+  }
+
+  #sum(of: (state: KeyedState<never>) => number): number {
+    let sum = 0
+    for (const { maps } of this.#operators) for (const state of maps.values()) sum += of(state)
+    return sum
   }
 
   #takeState(ownState: OwnState, isBase: boolean): StateFrame {
@@ -249,7 +280,7 @@ export class TaskState {
   /** Behind the delta of the same cut, so that what it says of each key is what the key has now. */
   #takePortion(ownState: OwnState, mostChars: number): StateFrame {
     const isFirst = this.#rebase === null
-    const rebase = this.#rebase ?? { chars: 0, deltaChars: 0 }
+    const rebase = this.#rebase ?? { chars: 0, deltaChars: 0, deltaKeys: 0 }
     this.#rebase = rebase
     const parts: (readonly string[])[] = []
     let chars = 0
@@ -269,7 +300,7 @@ export class TaskState {
     const body = frameText(parts)
     rebase.chars += body.length
     if (left > 0) return { kind: isFirst ? 'first' : 'further', body }
-    this.#based(rebase.chars, rebase.deltaChars)
+    this.#based(rebase)
     return { kind: isFirst ? 'base' : 'last', body }
   }
 
@@ -281,11 +312,13 @@ export class TaskState {
     )
   }
 
-  /** A whole state of so much text is stored, and deltas of so much behind its beginning. */
-  #based(baseChars: number, deltaChars: number): void {
+  /** A whole state is stored, with deltas behind its beginning. */
+  #based({ chars, deltaChars, deltaKeys }: Rebase): void {
     this.#needsBase = false
-    this.#baseChars = baseChars
+    this.#baseChars = chars
+    this.#baseKeys = this.#sum(({ size }) => size)
     this.#deltaChars = deltaChars
+    this.#deltaKeys = deltaKeys
     this.#rebase = null
     for (const { maps } of this.#operators) for (const state of maps.values()) state.endPortions()
   }

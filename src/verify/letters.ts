@@ -31,12 +31,18 @@ FROM dead_letter WHERE pipeline = $1 AND topic = $2 AND partition = $3 AND "offs
 
 type Cells = Readonly<Record<string, string | null>>
 
+/** Some dead letters were compared. */
+export interface ComparedLetters extends Compared {
+  /** The time of the oldest record (ms UTC) of which a letter was made that is not stored; null where there is none. */
+  readonly oldestMissing: number | null
+}
+
 /** Compares stored dead letters with those that were made. Whether one was redriven is no part of it. */
 export async function compareLetters(
   pool: pg.Pool,
   scope: LetterScope,
   made: readonly DeadLetter[],
-): Promise<Compared> {
+): Promise<ComparedLetters> {
   const { pipeline, topic, partition, fromOffset, toOffset, deletedUntil } = scope
   const { rows } = await pool.query<StoredLetter>(storedText, [pipeline, topic, partition, fromOffset, toOffset])
   const nameOf = ({ offset, operator, ordinal }: Pick<StoredLetter, 'offset' | 'operator' | 'ordinal'>) =>
@@ -50,27 +56,28 @@ export async function compareLetters(
   const mayBeDeleted = ({ recordTime }: DeadLetter) => deletedUntil !== null && (recordTime ?? 0) <= deletedUntil
   const isExpected = (letter: DeadLetter) =>
     !mayBeDeleted(letter) || stored.has(nameOf({ ...letter, operator: escapeText(letter.operator) }))
+  const letters = made.filter(({ offset }) => offset >= fromOffset && offset < toOffset).filter(isExpected)
   const expected = new Map(
-    made
-      .filter(({ offset }) => offset >= fromOffset && offset < toOffset)
-      .filter(isExpected)
-      .map((letter): [string, Cells] => {
-        const { operator, reason, detail, recordTime, key, payload } = letter
-        const name = nameOf({ ...letter, operator: escapeText(operator) })
-        const time = recordTime === null ? null : String(clampTime(recordTime))
-        return [
-          name,
-          {
-            reason: escapeText(reason),
-            detail: escapeText(detail),
-            record_time: time,
-            key: digest(key),
-            payload: digest(payload),
-          },
-        ]
-      }),
+    letters.map((letter): [string, Cells] => {
+      const { operator, reason, detail, recordTime, key, payload } = letter
+      const name = nameOf({ ...letter, operator: escapeText(operator) })
+      const time = recordTime === null ? null : String(clampTime(recordTime))
+      return [
+        name,
+        {
+          reason: escapeText(reason),
+          detail: escapeText(detail),
+          record_time: time,
+          key: digest(key),
+          payload: digest(payload),
+        },
+      ]
+    }),
   )
-  return compareRows('dead_letter', stored, expected)
+  const missing = letters.filter((letter) => !stored.has(nameOf({ ...letter, operator: escapeText(letter.operator) })))
+  const times = missing.flatMap(({ recordTime }) => (recordTime === null ? [] : [recordTime]))
+  const oldestMissing = times.length === 0 ? null : times.reduce((least, time) => Math.min(least, time))
+  return { ...compareRows('dead_letter', stored, expected), oldestMissing }
 }
 
 function digest(bytes: Uint8Array | null): string | null {

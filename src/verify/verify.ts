@@ -3,7 +3,7 @@ import { intervals } from '../market/interval.ts'
 import { candleTable } from '../pipelines/candleTable.ts'
 import { ArchiveLog } from '../replay/archiveLog.ts'
 import { postgresManifest } from '../replay/archiveManifest.ts'
-import { type ReplayedPlace, replayRange } from '../replay/replayRange.ts'
+import { type Replayed, type ReplayedPlace, replayRange } from '../replay/replayRange.ts'
 import type { RecordedRun } from '../replay/replayStore.ts'
 import { ConfigurationError } from '../runtime/errors.ts'
 import type { ObjectStore } from '../runtime/objectStore.ts'
@@ -11,7 +11,7 @@ import type { Pipeline } from '../runtime/pipeline.ts'
 import type { RowText, UpsertTable } from '../runtime/table.ts'
 import { compareCandles, compareKlines, madeCandles, storedCandles } from './candles.ts'
 import type { Difference } from './difference.ts'
-import { compareLetters } from './letters.ts'
+import { type ComparedLetters, compareLetters } from './letters.ts'
 
 /** What is verified: candles and dead letters of a time, as a pipeline has written them. */
 export interface VerifyOptions {
@@ -72,16 +72,24 @@ export async function verify(pool: pg.Pool, options: VerifyOptions): Promise<Ver
   const { pipeline, topic, store, recorded, from, to, signal } = options
   const { rows: gaps } = await pool.query<{ from: number | null; to: number | null }>(gapsText, [from - warmUpMs, to])
   const manifest = postgresManifest(pool, { pipeline: pipeline.name, topic })
-  const replayed = await replayRange({
-    ...{ pipeline, manifest, store, recorded, signal },
-    fromTime: Math.min(from, gaps[0]?.from ?? from) - warmUpMs,
-    untilTime: Math.max(to, gaps[0]?.to ?? to) + settledMs,
-    keeps: isClosedFrom(from),
-  })
+  const replayFrom = (fromTime: number) =>
+    replayRange({
+      ...{ pipeline, manifest, store, recorded, signal, fromTime },
+      until: { time: Math.max(to, gaps[0]?.to ?? to), settleMs: settledMs },
+      keeps: isClosedFrom(from),
+    })
+  const begin = Math.min(from, gaps[0]?.from ?? from) - warmUpMs
+  let replayed = await replayFrom(begin)
   if (replayed.records === 0) {
     throw new ConfigurationError(
       `the archive of pipeline ${pipeline.name} has nothing of topic ${topic} from ${isoTime(from)} to ${isoTime(to)}; \`millrace candles\` shows of which time there are candles`,
     )
+  }
+  let letters = await lettersOf(pool, options, replayed)
+  if (letters.oldestMissing !== null && letters.oldestMissing < begin) {
+    // A record that came again long after it first did was known to the live run, however long ago that was: ids are remembered as long as they go on without a hole. Read from there, it is known here too.
+    replayed = await replayFrom(letters.oldestMissing - warmUpMs)
+    letters = await lettersOf(pool, options, replayed)
   }
   const until = await settledUntil(pool, pipeline.name, topic, replayed.places, to)
   const { rows: deletions } = await pool.query<{ kind: string; until: number }>(deletedText)
@@ -101,25 +109,36 @@ export async function verify(pool: pg.Pool, options: VerifyOptions): Promise<Ver
     klines += theirs.compared
     for (const one of [...ours.differences, ...theirs.differences]) differences.push(one)
   }
-  let deadLetters = 0
-  const log = new ArchiveLog({ manifest, store })
-  for (const { partition, nextOffset } of replayed.places) {
+  for (const one of letters.differences) differences.push(one)
+  return { differences, records: replayed.records, candles, deadLetters: letters.compared, klines, until }
+}
+
+/** Compares the dead letters of all partitions. */
+async function lettersOf(
+  pool: pg.Pool,
+  { pipeline, topic, store, from, to }: VerifyOptions,
+  { places, deadLetters }: Replayed,
+): Promise<ComparedLetters> {
+  const { rows } = await pool.query<{ until: number }>(`${deletedText} AND kind = 'dead-letters'`)
+  const log = new ArchiveLog({ manifest: postgresManifest(pool, { pipeline: pipeline.name, topic }), store })
+  const found: ComparedLetters[] = []
+  for (const { partition, nextOffset } of places) {
     const reader = log.reader(partition)
     const [fromOffset, untilOffset] = [await reader.offsetAt(Math.max(0, from)), await reader.offsetAt(Math.max(0, to))]
     const toOffset = Math.min(untilOffset, nextOffset)
     const scope = {
       ...{ pipeline: pipeline.name, topic, partition, fromOffset, toOffset },
-      deletedUntil: deletedUntil.get('dead-letters') ?? null,
+      deletedUntil: rows[0]?.until ?? null,
     }
-    const letters = await compareLetters(
-      pool,
-      scope,
-      replayed.deadLetters.filter((letter) => letter.partition === partition),
-    )
-    deadLetters += letters.compared
-    for (const one of letters.differences) differences.push(one)
+    const made = deadLetters.filter((letter) => letter.partition === partition)
+    found.push(await compareLetters(pool, scope, made))
   }
-  return { differences, records: replayed.records, candles, deadLetters, klines, until }
+  const times = found.flatMap(({ oldestMissing }) => (oldestMissing === null ? [] : [oldestMissing]))
+  return {
+    compared: found.reduce((sum, { compared }) => sum + compared, 0),
+    differences: found.flatMap(({ differences }) => differences),
+    oldestMissing: times.length === 0 ? null : Math.min(...times),
+  }
 }
 
 /** Open candles are not meant to be the same twice, and those that began before the range are not whole. */

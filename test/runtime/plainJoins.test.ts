@@ -1,4 +1,4 @@
-import { asapScheduler, from, merge, observeOn, Subject, share } from 'rxjs'
+import { asapScheduler, from, merge, type Observable, observeOn, Subject, share } from 'rxjs'
 import { describe, expect, it } from 'vitest'
 import { aggregateWindow } from '../../src/operators/aggregateWindow.ts'
 import { asOfJoin } from '../../src/operators/asOfJoin.ts'
@@ -81,6 +81,53 @@ describe('a join of two streams in a plain program, each with an eventTime of it
     right.next({ id: 'a', at: 60 })
     right.next({ id: 'b', at: 140 })
     expect(values).toEqual([{ id: 'a', at: 99, paid: 60 }])
+  })
+
+  it.each([
+    ['the left', 'the right'],
+    ['the right', 'the left'],
+  ])('what is open above the join comes when it is due, where %s ends before %s', (first) => {
+    const [left, right] = [new Subject<Event>(), new Subject<Event>()]
+    const { values, said, observer } = heard<unknown>()
+    const sums = (name: string) => (events: Observable<Event>) =>
+      events.pipe(
+        tumblingWindow<Event>({ name, sizeMs: 100, by: ({ id }) => id }),
+        aggregateWindow<Event, number, Event>({
+          name: `${name} count`,
+          initial: () => 0,
+          add: (n) => n + 1,
+          result: (n, { key, end }) => ({ id: `${key}${n}`, at: end - 1 }),
+        }),
+      )
+    left
+      .pipe(timed(), sums('left'), intervalJoin(right.pipe(timed(), sums('right')), { ...joined('paid'), toMs: 1_000 }))
+      .subscribe(observer)
+    left.next({ id: 'a', at: 150 })
+    right.next({ id: 'a', at: 160 })
+    const [one, other] = first === 'the left' ? [left, right] : [right, left]
+    one.complete()
+    expect(said).toEqual([])
+    other.next({ id: 'z', at: 500 })
+    other.complete()
+    expect(values).toContainEqual({ id: 'a1', at: 199, paid: 199 })
+    expect(said).toEqual(['complete'])
+    expect([left.observed, right.observed]).toEqual([false, false])
+  })
+
+  it('lets go of what is open above it when nobody listens any more', () => {
+    const [left, right] = [new Subject<Event>(), new Subject<Event>()]
+    const { values, said, observer } = heard<Event>()
+    const sorted = left.pipe(timed(), inOrder<Event>({ name: 'above' }))
+    const subscription = merge(sorted, right.pipe(timed()))
+      .pipe(inOrder<Event>({ name: 'below' }))
+      .subscribe(observer)
+    left.next({ id: 'a', at: 10 })
+    left.complete()
+    subscription.unsubscribe()
+    right.next({ id: 'b', at: 500 })
+    right.complete()
+    expect(values).toEqual([])
+    expect(said).toEqual([])
   })
 
   it('goes for a join of a join, and a side that is shared with the other', () => {

@@ -179,3 +179,56 @@ describe('a verification', { timeout: 180_000 }, () => {
     expect((await run()).differences.map(said).sort()).toEqual(planted.sort())
   })
 })
+
+describe('a verification of a part', { timeout: 60_000 }, () => {
+  const start = Date.parse('2026-01-15T10:00:00Z')
+  const minute = 60_000
+  const record = (id: number, time: number) => ({
+    partition: 0,
+    key: Buffer.from('BTCUSDT'),
+    timestamp: time,
+    value: Buffer.from(
+      JSON.stringify({ e: 'trade', E: time, s: 'BTCUSDT', t: id, p: '10.00', q: '1.00', T: time, m: false, M: true }),
+    ),
+  })
+  const every5s = (firstId: number, from: number, count: number) =>
+    Array.from({ length: count }, (_, i) => record(firstId + i, from + i * 5_000))
+
+  const verified = async (records: readonly ReturnType<typeof record>[], from: number, to: number) => {
+    const world = await batchWorld()
+    const recorded = new PostgresCheckpointStore(world.db.connection, { schema: world.db.schema })
+    try {
+      await world.live(records, 'drain')
+      return await verify(world.pool, {
+        ...{ pipeline: realtime(world.trades), topic: 'trades', store: world.archive, recorded, from, to },
+        signal: new AbortController().signal,
+      })
+    } finally {
+      await recorded.close()
+      await world.close()
+    }
+  }
+
+  it('has the candles before a silence closed as they were, by what came behind it', async () => {
+    const records = [...every5s(1, start, 120), ...every5s(121, start + 200 * minute, 120)]
+    const found = await verified(records, start, start + 60 * minute)
+    expect(found.differences).toEqual([])
+    // Ten of a minute, two of five minutes, one each of 15 minutes and of an hour.
+    expect(found.candles).toBe(14)
+  })
+
+  it('knows a record again that first came long before the range', async () => {
+    const records = [...every5s(1, start, 600), record(20, start + 95_000), ...every5s(601, start + 50 * minute, 60)]
+    const found = await verified(records, start + 45 * minute, start + 53 * minute)
+    expect(found.differences).toEqual([])
+  })
+
+  it('ends where the range has settled, whatever record there has a time that is none', async () => {
+    const absurd = record(10_000, start + 400 * 24 * hour)
+    const records = [...every5s(1, start, 180), absurd, ...every5s(181, start + 15 * minute, 1_800)]
+    const found = await verified(records, start, start + 15 * minute)
+    expect(found.differences).toEqual([])
+    // What ends in the middle of an object is read to its end.
+    expect(found.records).toBeLessThan(1_000)
+  })
+})

@@ -23,6 +23,18 @@ export function copyText(source: DataView, start: number, target: DataView, at: 
   target.setFloat64(at + last, source.getFloat64(start + last, true), true)
 }
 
+/** Whether these bytes are those of the text. */
+export function isSame(text: DataView, bytes: DataView, start: number, length: number): boolean {
+  if (text.byteLength !== length) return false
+  const last = length - 4
+  if (last < 0) {
+    for (let i = 0; i < length; i++) if (text.getInt8(i) !== bytes.getInt8(start + i)) return false
+    return true
+  }
+  for (let i = 0; i < last; i += 4) if (text.getInt32(i) !== bytes.getInt32(start + i)) return false
+  return text.getInt32(last) === bytes.getInt32(start + last)
+}
+
 /** Text that is written again and again. */
 export class FixedText {
   readonly bytes: Buffer

@@ -1,13 +1,15 @@
 import { isUtf8 } from 'node:buffer'
-import { FixedText } from './ascii.ts'
+import { FixedText, isSame, viewOf } from './ascii.ts'
 
 /** What a key costs in the maps beside its bytes, roughly. */
 const OVERHEAD_BYTES = 300
 const RECENT = 1024
 
 interface KeyField {
-  readonly key: Buffer
+  readonly key: DataView
   readonly field: FixedText
+  /** With what comes before a value that stands there as it is. */
+  readonly beforeValue: FixedText
 }
 
 /**
@@ -28,19 +30,19 @@ export class KeyFields {
     return this.#heldBytes
   }
 
-  /** The field of the key that lies there. */
-  of(buffer: Buffer, keyStart: number, keyLength: number): FixedText {
-    if (this.#last !== null && isSame(this.#last.key, buffer, keyStart, keyLength)) return this.#last.field
-    this.#last = this.#recentOf(buffer, keyStart, keyLength)
-    return this.#last.field
+  /** The field of the key that lies there. `view` is of the bytes of `buffer`. */
+  of(buffer: Buffer, view: DataView, keyStart: number, keyLength: number): KeyField {
+    if (this.#last !== null && isSame(this.#last.key, view, keyStart, keyLength)) return this.#last
+    this.#last = this.#recentOf(buffer, view, keyStart, keyLength)
+    return this.#last
   }
 
-  #recentOf(buffer: Buffer, keyStart: number, keyLength: number): KeyField {
+  #recentOf(buffer: Buffer, view: DataView, keyStart: number, keyLength: number): KeyField {
     let hash = keyLength
     for (let i = keyStart; i < keyStart + keyLength; i++) hash = Math.imul(hash ^ (buffer[i] as number), 0x01000193)
     const slot = (hash ^ (hash >>> 15)) & (RECENT - 1)
     const recent = this.#recent[slot]
-    if (recent !== undefined && isSame(recent.key, buffer, keyStart, keyLength)) return recent
+    if (recent !== undefined && isSame(recent.key, view, keyStart, keyLength)) return recent
     const found = this.#find(buffer.subarray(keyStart, keyStart + keyLength))
     this.#recent[slot] = found
     return found
@@ -50,9 +52,11 @@ export class KeyFields {
     const name = bytes.toString('latin1')
     const known = this.#all.get(name)
     if (known !== undefined) return known
-    const made = { key: Buffer.from(bytes), field: new FixedText(this.#render(bytes)) }
+    const text = this.#render(bytes)
+    const field = new FixedText(text)
+    const made = { key: viewOf(new Uint8Array(bytes)), field, beforeValue: new FixedText(`${text}"value":`) }
     this.#all.set(name, made)
-    this.#heldBytes += 3 * bytes.length + made.field.length + OVERHEAD_BYTES
+    this.#heldBytes += 3 * bytes.length + 2 * field.length + OVERHEAD_BYTES
     return made
   }
 
@@ -62,10 +66,4 @@ export class KeyFields {
     this.texts.push(text)
     return `,"key":${JSON.stringify(text)},`
   }
-}
-
-function isSame(key: Buffer, buffer: Buffer, start: number, length: number): boolean {
-  if (key.length !== length) return false
-  for (let i = 0; i < length; i++) if (key[i] !== buffer[start + i]) return false
-  return true
 }

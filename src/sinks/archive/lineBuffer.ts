@@ -26,7 +26,7 @@ const BASE64_END = new FixedText('"}\n')
 /** The buffer that a value was copied from last, one for the process: records come by the hundred from one. */
 let lastSource: { readonly buffer: Buffer; readonly view: DataView } = { buffer: NOTHING, view: viewOf(NOTHING) }
 
-function sourceView(buffer: Buffer): DataView {
+function viewOfSource(buffer: Buffer): DataView {
   if (buffer !== lastSource.buffer) lastSource = { buffer, view: viewOf(buffer) }
   return lastSource.view
 }
@@ -91,14 +91,15 @@ export class LineBuffer {
     const valueLength = records.valueLengths[at] as number
     const isPlain = keyLength >= 0 && records.headersLengths[at] === 0
     if (!isPlain || valueLength < 8 || valueLength > MOST_COPIED_HERE) return 0
-    const keyField = this.#fields.of(source, records.keyStarts[at] as number, keyLength)
-    this.#ensure(FRAME_BYTES + keyField.length + valueLength)
+    const sourceView = viewOfSource(source)
+    const { beforeValue } = this.#fields.of(source, sourceView, records.keyStarts[at] as number, keyLength)
+    this.#ensure(FRAME_BYTES + beforeValue.length + valueLength)
     const start = this.#length
     const buffer = this.#buffer
     const view = this.#view
     const keyAt = this.#head.write(records.offsets[at] as number, records.timestamps[at] as number, view, start)
-    const valueAt = writeFixed(VALUE, buffer, view, writeFixed(keyField, buffer, view, keyAt))
-    copyText(sourceView(source), records.valueStarts[at] as number, view, valueAt, valueLength)
+    const valueAt = writeFixed(beforeValue, buffer, view, keyAt)
+    copyText(sourceView, records.valueStarts[at] as number, view, valueAt, valueLength)
     this.#length = writeEnd(buffer, valueAt + valueLength)
     return this.#length - start
   }
@@ -141,7 +142,7 @@ export class LineBuffer {
   /** Writes what stands before the value, with room for so many bytes behind it, and gives where they begin. */
   #writeStart(record: RecordView, valueBytes: number): number {
     const { buffer: source, keyStart, keyLength } = record
-    const keyField = keyLength < 0 ? NULL_KEY : this.#fields.of(source, keyStart, keyLength)
+    const keyField = keyLength < 0 ? NULL_KEY : this.#fields.of(source, viewOfSource(source), keyStart, keyLength).field
     const headers = record.headersLength === 0 ? NOTHING : headersField(record)
     this.#ensure(FRAME_BYTES + keyField.length + headers.length + valueBytes)
     const buffer = this.#buffer
