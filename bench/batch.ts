@@ -7,7 +7,6 @@ import { exitOnSignal } from '../src/cli/exitOnSignal.ts'
 import { keepYoungGenerationSmall } from '../src/cli/youngGeneration.ts'
 import { benchBackfill } from './batch/backfill.ts'
 import { benchPasses } from './batch/passes.ts'
-import { archivedTrades, benchReplay } from './batch/replay.ts'
 
 // PostgreSQL is ended when this process exits, and a signal alone would not have it exit so.
 exitOnSignal()
@@ -47,8 +46,7 @@ else {
     say('passes …')
     const passes = await benchPasses(join(folder, 'data'), Number(values.minutes))
     say('replay …')
-    const archive = await archivedTrades(join(folder, 'archive'), Number(values.trades))
-    const replay = await benchReplay(archive)
+    const replay = replayed(join(folder, 'archive'), values.trades)
     say('DuckDB …')
     say('backfill …')
     const backfill = await benchBackfill(join(folder, 'backfill'))
@@ -58,6 +56,17 @@ else {
   } finally {
     rmSync(folder, { recursive: true, force: true })
   }
+}
+
+/** In a process of its own: what the passes have taught the compiler is of no use to it. */
+function replayed(folder: string, trades: string): Record<string, number> {
+  const program = join(import.meta.dirname, 'batch/replayProcess.ts')
+  const { status, stdout } = spawnSync(process.execPath, [...process.execArgv, program, folder, trades], {
+    encoding: 'utf8',
+    stdio: ['ignore', 'pipe', 'inherit'],
+  })
+  if (status !== 0) throw new Error('the replay has failed')
+  return JSON.parse(stdout)
 }
 
 /** The same candles by SQL over the same files, on one thread. */

@@ -9,6 +9,7 @@ import type { ArchivedObject } from '../../src/runtime/checkpoint.ts'
 import { systemClock } from '../../src/runtime/clock.ts'
 import type { ObjectStore } from '../../src/runtime/objectStore.ts'
 import { definePipeline } from '../../src/runtime/pipeline.ts'
+import { mostAhead, ReadAhead } from '../../src/runtime/readAhead.ts'
 import { RecordView } from '../../src/runtime/record.ts'
 import { Worker } from '../../src/runtime/worker.ts'
 import { rawArchive } from '../../src/sinks/archive/rawArchive.ts'
@@ -79,9 +80,12 @@ export async function benchReplay({ trades, store, objects }: ArchivedTrades): P
   }
   const walk = async () => {
     const reader = new ArchiveLog({ manifest, store }).reader(0)
-    const view = new RecordView()
+    const ahead = new ReadAhead(mostAhead)
     const fetch = () => reader.fetch({ maxBytes: 1, maxWaitMs: 0 })
-    for (let batch = await fetch(); batch !== null; batch = await fetch()) while (batch.read(view));
+    for (let batch = await fetch(); batch !== null; batch = await fetch()) {
+      ahead.release()
+      while (ahead.next(batch));
+    }
   }
   const recorded = { recordedSteps: async () => [], mergeNotes: async () => [], answers: async () => [] }
   const replay = async () => {

@@ -175,6 +175,7 @@ export const commandList: ReadonlyMap<CommandName, CommandDescription> = new Map
     {
       description:
         "Read a range of the archive again and compare what comes of it with what is stored, byte for byte, and with the exchange's klines. Writes nothing; exit code 1 where something differs.",
+      args: [{ name: '[pipeline]', description: 'realtime, the only one whose rows it can compare' }],
       examples: [
         'millrace verify --from 2026-01-15 --to 2026-01-16',
         'millrace verify --from 2026-01-15T10:00 --to 2026-01-15T11:00 --market usdm --json',

@@ -5,7 +5,12 @@ import { importFile } from './importFile.ts'
 
 /** What a file expects of tables; without one, what is expected of the platform's. */
 export async function qualitiesOf(file: string | undefined): Promise<readonly Quality[]> {
-  return file === undefined ? (await import('../pipelines/klineQuality.ts')).marketQualities : loadQualities(file)
+  return file === undefined ? (await platformQuality()).marketQualities : loadQualities(file)
+}
+
+/** What is known of the platform's tables. */
+export function platformQuality() {
+  return import('../pipelines/klineQuality.ts')
 }
 
 /**

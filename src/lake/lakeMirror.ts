@@ -134,6 +134,9 @@ export class LakeMirrors {
   /** Days are made one after the other. */
   #making: Promise<unknown> = Promise.resolve()
   #waitingBytes = 0
+  /** Whose day is done, and whose room another day can have. */
+  readonly #idleWriters = new Map<LakeMirror, DataFileWriter[]>()
+  readonly #idleRows: CopiedRows[] = []
 
   /** @param client in a transaction */
   constructor(client: pg.ClientBase, place: LakePlace) {
@@ -188,7 +191,11 @@ export class LakeMirrors {
     const client = this.#client
     // So that no more than this is held however slow the making is.
     if (this.#waitingBytes > mostWaiting) await this.#making
-    const files = new DayFiles(mirror.lake, day)
+    const writers = this.#idleWriters.get(mirror) ?? []
+    this.#idleWriters.set(mirror, writers)
+    const writer = writers.pop() ?? new DataFileWriter(mirror.lake)
+    const rows = this.#idleRows.pop() ?? new CopiedRows()
+    const files = new DayFiles(writer, rows, day)
     await client.query(setDay, [String(day ?? 0)])
     await copyOut(client, dayText(mirror), (message) => files.add(message))
     const bytes = files.waitingBytes
@@ -196,6 +203,9 @@ export class LakeMirrors {
     const made = this.#making.then(async () => {
       const finished = await files.finish()
       this.#waitingBytes -= bytes
+      rows.clear()
+      this.#idleRows.push(rows)
+      writers.push(writer)
       return finished
     })
     // Whoever commits them learns of a failure.
@@ -209,12 +219,13 @@ export class LakeMirrors {
 class DayFiles {
   readonly #writer: DataFileWriter
   readonly #day: number | null
-  readonly #rows = new CopiedRows()
+  readonly #rows: CopiedRows
   readonly #row = new BinaryRow()
   readonly #files: DataFile[] = []
 
-  constructor(lake: LakeTable, day: number | null) {
-    this.#writer = new DataFileWriter(lake)
+  constructor(writer: DataFileWriter, rows: CopiedRows, day: number | null) {
+    this.#writer = writer
+    this.#rows = rows
     this.#day = day
   }
 

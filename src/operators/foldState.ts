@@ -1,22 +1,41 @@
 import type { Json } from '../runtime/json.ts'
-import type { KeyedState, StateCodec } from '../runtime/keyedState.ts'
+import type { KeyedEntry, KeyedState, StateCodec } from '../runtime/keyedState.ts'
 import type { KeyedPair, SavedOperator } from '../runtime/savedState.ts'
 import { type Window, windowId } from './window.ts'
 
-/** What a fold keeps for a window. */
+/** What a fold keeps for a window; first what every value changes or asks. */
 export interface Held<A> {
-  window: Window
-  /** The fold that keeps it. */
-  readonly keeper: object
   accumulator: A
+  /** Its place in the saved state, as soon as it has one and was found there. */
+  entry: KeyedEntry<Held<A>> | null
+  /** The cut since which it is known to have changed. */
+  changedIn: number
   /** True while the result that was shown when it fired holds. */
   hasFired: boolean
   /** False while a provisional result is due. */
   isShown: boolean
   /** True once its result was taken back, until it gets another value. */
   isWithdrawn: boolean
+  window: Window
+  /** The fold that keeps it. */
+  readonly keeper: object
   /** How many values are in it, where results are shown by their number; 0 otherwise. */
   valueCount: number
+}
+
+/** What is kept of a window that has not fired. */
+export function heldFor<A>(window: Window, keeper: object, accumulator: A, isShown: boolean): Held<A> {
+  return {
+    accumulator,
+    entry: null,
+    changedIn: -1,
+    hasFired: false,
+    isShown,
+    isWithdrawn: false,
+    window,
+    keeper,
+    valueCount: 0,
+  }
 }
 
 /** Layout of what is saved; 0.1.0 wrote 1, in which windows of two operators could share a key. */
@@ -82,7 +101,7 @@ export class WindowStates<A> {
       this.#byMap.set(renamed, target)
       for (const [id] of [...target.entries()]) target.delete(id)
       for (const [id, held] of [...state.entries()]) {
-        target.set(id, { ...held, window: { ...held.window, name: today } })
+        target.set(id, { ...held, entry: null, changedIn: -1, window: { ...held.window, name: today } })
         state.delete(id)
       }
     }
@@ -128,12 +147,10 @@ export function heldCodec<A>(codec: StateCodec<A>, keeper: object, remembersShow
       const window = savedWindow(saved)
       const [, , , , hasFired, accumulator, ...more] = saved as unknown as SavedHeld
       const { values = 0, isShown = false } = Object.assign({}, ...more.filter(isPreview)) as SavedPreview
-      return {
-        ...{ window, keeper, accumulator: codec.decode(accumulator), hasFired },
-        isShown: hasFired || (remembersShown && isShown),
-        isWithdrawn: false,
-        valueCount: values,
-      }
+      const held = heldFor(window, keeper, codec.decode(accumulator), hasFired || (remembersShown && isShown))
+      held.hasFired = hasFired
+      held.valueCount = values
+      return held
     },
   }
 }

@@ -11,7 +11,8 @@ import type { SavedOperator } from '../runtime/savedState.ts'
 import type { Lending } from '../runtime/span.ts'
 import { spanning } from '../runtime/spanning.ts'
 import { type PreviewOptions, previewRule } from './earlyResults.ts'
-import { foldId, foldVersion, type Held, heldCodec, migrated, WindowStates } from './foldState.ts'
+import { foldId, foldVersion, type Held, heldCodec, heldFor, migrated, WindowStates } from './foldState.ts'
+import { KeysByNumber } from './keysByNumber.ts'
 import { PaneCounts } from './paneCounts.ts'
 import { panesOf, windowsOver } from './panes.ts'
 import {
@@ -119,22 +120,37 @@ export function foldWindows<T, A, R>(options: FoldOptions, fold: Fold<T, A, R>):
     let shownAt = Number.NEGATIVE_INFINITY
 
     /** Another fold may share the stream of windows, and a window may come from elsewhere; then the entry is found by id. */
-    function find(window: RememberingWindow): KeyedEntry<Held<A>> | undefined {
+    function find(window: RememberingWindow): Held<A> | undefined {
       const known = window[foldedAs]
-      if (known?.value.keeper === keeper && !known.isDeleted) return known as KeyedEntry<Held<A>>
+      if (known?.value.keeper === keeper && !known.isDeleted) return known.value as Held<A>
       const entry = states.known(window)?.entry(window.id)
-      if (entry !== undefined && known === null) window[foldedAs] = entry
-      return entry
+      if (entry === undefined) return undefined
+      if (known === null) window[foldedAs] = entry
+      entry.value.entry = entry
+      return entry.value
     }
 
-    function add(window: Window, value: T, entry: KeyedEntry<Held<A>> | undefined, state: KeyedState<Held<A>>): void {
-      if (entry === undefined) needAllFor(window)
-      if (comparesResults) rememberFired(window, entry?.value)
+    /** Has it count as changed. */
+    function touch(state: KeyedState<Held<A>>, held: Held<A>): void {
+      if (held.changedIn === state.cut) return
+      held.changedIn = state.cut
+      state.touch(held.entry as KeyedEntry<Held<A>>)
+    }
+
+    /** Nothing is kept of the window from now on. */
+    function drop(window: Window): void {
+      states.of(window).delete(window.id)
+      byNumber.clear()
+    }
+
+    function add(window: Window, value: T, known: Held<A> | undefined, state: KeyedState<Held<A>>): void {
+      if (known === undefined) needAllFor(window)
+      if (comparesResults) rememberFired(window, known)
       // Marked before: an accumulator that is changed in place and then throws is saved as it is, so that a restart changes nothing.
-      const known = entry === undefined ? null : state.touch(entry)
-      const accumulator = fold.add(known === null ? fold.create(value) : known.accumulator, value, window)
-      const held = known ?? heldFor(window, accumulator, true)
-      if (known === null) state.set(window.id, held)
+      if (known !== undefined) touch(state, known)
+      const accumulator = fold.add(known === undefined ? fold.create(value) : known.accumulator, value, window)
+      const held = known ?? heldFor(window, keeper, accumulator, true)
+      if (known === undefined) state.set(window.id, held)
       else if (window.varies === true) held.window = window
       held.accumulator = accumulator
       if (held.isWithdrawn) held.isWithdrawn = false
@@ -143,24 +159,26 @@ export function foldWindows<T, A, R>(options: FoldOptions, fold: Fold<T, A, R>):
     }
 
     /** Takes a value for good. */
-    function enter(window: Window, lent: T, entry = find(window), state = states.of(window)): void {
+    function enter(window: Window, lent: T, held = find(window), state = states.of(window)): void {
       const value = fold.takesLent === true ? lent : kept(lent)
-      add(window, value, entry, state)
+      add(window, value, held, state)
       if (previews.size > 0) forgetPreview(window, value)
     }
 
     /** By record, where values come many at once; undefined where one of them is the first. */
-    const entries: (KeyedEntry<Held<A>> | undefined)[] = []
+    const helds: (Held<A> | undefined)[] = []
+    const byNumber = new KeysByNumber<Held<A>, Window>()
 
-    /** Whether another value changes no more than what is kept for the window. */
-    function isQuiet(window: Window, held: Held<A> | undefined): boolean {
-      if (countsValues || window.varies === true || window.hops !== undefined) return false
-      if (held === undefined) return rule.at !== 'time'
-      return !held.hasFired && !held.isWithdrawn && !(rule.at === 'time' && held.isShown)
-    }
-
-    function heldFor(window: Window, accumulator: A, isShown: boolean): Held<A> {
-      return { window, keeper, accumulator, hasFired: false, isShown, isWithdrawn: false, valueCount: 0 }
+    /** What is kept for the window of the record; undefined for nothing, null where another value may do more than change that. */
+    function quietHeld(window: Window, record: number): Held<A> | undefined | null {
+      let held = byNumber.find(window, record)
+      if (held === undefined) {
+        if (countsValues || window.varies === true || window.hops !== undefined) return null
+        held = find(window)
+        if (held === undefined) return rule.at === 'time' ? null : undefined
+        byNumber.note(window, record, held)
+      }
+      return held.hasFired || held.isWithdrawn || (rule.at === 'time' && held.isShown) ? null : held
     }
 
     /** A result of the values so far is due. */
@@ -191,9 +209,9 @@ export function foldWindows<T, A, R>(options: FoldOptions, fold: Fold<T, A, R>):
       let merged: A | undefined
       let isFirst = true
       for (const window of windows) {
-        const entry = find(window)
-        if (entry === undefined) continue
-        const { accumulator } = entry.value
+        const held = find(window)
+        if (held === undefined) continue
+        const { accumulator } = held
         merged = isFirst ? accumulator : needMerge()(merged as A, accumulator)
         isFirst = false
       }
@@ -242,9 +260,9 @@ export function foldWindows<T, A, R>(options: FoldOptions, fold: Fold<T, A, R>):
         if (part.window.id !== window.id) hidePreview(part)
         else if (part.hasFired && fold.vanished !== undefined) remember(part)
       }
-      for (const one of from) states.of(one).delete(one.id)
+      for (const one of from) drop(one)
       for (const part of parts) part.isShown = true
-      const held = heldFor(window, accumulator, true)
+      const held = heldFor(window, keeper, accumulator, true)
       held.valueCount = parts.reduce((sum, { valueCount }) => sum + valueCount, 0)
       states.of(window).set(window.id, held)
       if (rule.at !== 'values') due(held)
@@ -356,9 +374,9 @@ export function foldWindows<T, A, R>(options: FoldOptions, fold: Fold<T, A, R>):
         if (accumulator !== undefined) showFired(window, accumulator, fired, (act) => act())
         return
       }
-      const entry = find(window)
-      if (entry === undefined) return
-      const held = states.of(window).touch(entry)
+      const held = find(window)
+      if (held === undefined) return
+      touch(states.of(window), held)
       held.hasFired = true
       held.isShown = true
       if (previews.size > 0) previews.delete(foldId(window))
@@ -377,9 +395,9 @@ export function foldWindows<T, A, R>(options: FoldOptions, fold: Fold<T, A, R>):
     }
 
     function withdraw({ window, revision }: WindowWithdrawn): void {
-      const entry = find(window)
-      if (entry === undefined) return
-      const held = states.of(window).touch(entry)
+      const held = find(window)
+      if (held === undefined) return
+      touch(states.of(window), held)
       held.hasFired = false
       held.isWithdrawn = true
       passOn(window, true, () => needWithdraw()(held.accumulator, window, { isClosed: true, revision }))
@@ -398,7 +416,7 @@ export function foldWindows<T, A, R>(options: FoldOptions, fold: Fold<T, A, R>):
         else if (element.kind === 'merged') merge(window, element.from)
         else if (element.kind === 'withdrawn') withdraw(element)
         else {
-          states.of(window).delete(window.id)
+          drop(window)
           takeRemembered(window)
           if (previews.size > 0) previews.delete(foldId(window))
           paneCounts.forget(window)
@@ -408,18 +426,20 @@ export function foldWindows<T, A, R>(options: FoldOptions, fold: Fold<T, A, R>):
         const count = span.countBefore(to)
         let looked = 0
         const element = span.value
+        element[place] = span.records[0] as number
+        byNumber.begin(element, element.window.key)
         let window: Window | null = null
-        let entry: KeyedEntry<Held<A>> | undefined
+        let held: Held<A> | undefined | null
         for (; looked < count; looked += 1) {
           const record = span.records[looked] as number
           element[place] = record
           // Many values in a row are of one window.
           if (window !== element.window) {
             window = element.window
-            entry = find(window)
-            if (!isQuiet(window, entry?.value)) break
+            held = quietHeld(window, record)
+            if (held === null) break
           }
-          entries[record] = entry
+          helds[record] = held as Held<A> | undefined
         }
         return span.recordBehind(looked, to)
       },
@@ -433,7 +453,7 @@ export function foldWindows<T, A, R>(options: FoldOptions, fold: Fold<T, A, R>):
           // All windows of a span are of one operator.
           state ??= states.of(element.window)
           try {
-            enter(element.window, element.value, entries[record], state)
+            enter(element.window, element.value, helds[record], state)
           } catch (error) {
             out.failedAt(record, error)
           }
@@ -444,7 +464,7 @@ export function foldWindows<T, A, R>(options: FoldOptions, fold: Fold<T, A, R>):
         const held = states.of(window).get(window.id)
         if (held === undefined) return
         held.isShown = true
-        states.of(window).delete(window.id)
+        drop(window)
         out.reject(
           elsewhereReason,
           `${window.name}: ${window.key}: ${detail}; ${shownResult(window, held.accumulator)}`,

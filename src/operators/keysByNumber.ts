@@ -10,29 +10,33 @@ const noNumbers = new Int32Array(0)
  *
  * Holds at most 16,384 keys, with what was noted for each until `clear`.
  */
-export class KeysByNumber<V> {
+export class KeysByNumber<V, K extends string | object = string> {
   /** Null where nothing was noted for the number. */
-  readonly #keys: (string | null)[] = []
+  readonly #keys: (K | null)[] = []
   readonly #values: V[] = []
   #lent: Lent<unknown> | null = null
   /** By record. */
   #numbers: Int32Array = noNumbers
 
-  /** Before keys are looked for of values that come many at once. */
-  begin(lent: Lent<unknown>): void {
-    this.#lent = lent
+  /**
+   * Before keys are looked for of values that come many at once.
+   * @param text what a key stands for that is no text itself, of the record at hand
+   */
+  begin(lent: Lent<unknown>, text?: string): void {
+    this.#lent = text === undefined ? lent : null
+    if (text !== undefined) this.#numbers = lent[numbersOf](text) ?? noNumbers
   }
 
   /** @param record the one at hand, of which the key is */
-  find(key: string, record: number): V | undefined {
+  find(key: K, record: number): V | undefined {
     const keys = this.#keys
     const number = this.#numberOf(key, record)
-    // Whether it is the same text is asked of where it lies, so that the text itself need not be read.
+    // Whether it is the same key is asked of where it lies, so that the key itself need not be read.
     return number >= 0 && number < keys.length && Object.is(keys[number], key) ? this.#values[number] : undefined
   }
 
   /** Has the key of the record found from now on. */
-  note(key: string, record: number, value: V): void {
+  note(key: K, record: number, value: V): void {
     const number = this.#numberOf(key, record)
     if (number < 0 || number >= mostNumbers) return
     while (this.#keys.length <= number) {
@@ -48,9 +52,9 @@ export class KeysByNumber<V> {
     this.#values.length = 0
   }
 
-  #numberOf(key: string, record: number): number {
+  #numberOf(key: K, record: number): number {
     if (this.#lent !== null) {
-      this.#numbers = this.#lent[numbersOf](key) ?? noNumbers
+      this.#numbers = this.#lent[numbersOf](key as string) ?? noNumbers
       this.#lent = null
     }
     return this.#numbers[record] ?? -1

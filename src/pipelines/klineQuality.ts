@@ -1,9 +1,10 @@
 import { intervals } from '../market/interval.ts'
 import { exactColumns, klineGrain, roundedColumns } from '../market/klineEquality.ts'
-import { klineIntervals } from '../market/klineInterval.ts'
+import { type KlineInterval, klineIntervalMs, klineIntervals } from '../market/klineInterval.ts'
 import type { Condition } from '../quality/condition.ts'
 import type { Expectation } from '../quality/expectation.ts'
 import { type DeclaredColumn, defineQuality, type Quality } from '../quality/quality.ts'
+import type { QualityWindow } from '../quality/qualityWindow.ts'
 
 const decimalOf = (digits: string) => (digits === '' ? 'numeric' : `numeric(${digits})`)
 
@@ -250,3 +251,11 @@ const liveQualities: readonly Quality[] = intervals.map((length) =>
 
 /** What is expected of every table of the platform. */
 export const marketQualities: readonly Quality[] = [rawKlineQuality, silverQuality, ...goldQualities, ...liveQualities]
+
+/** How far apart the rows of a table of the platform are, ms: its name ends in the length of its candles, or its key has it. */
+export function candleEveryMs(
+  { table }: Quality,
+  { interval = table.split('_').at(-1) }: QualityWindow['key'],
+): number {
+  return klineIntervalMs[interval as KlineInterval] ?? 0
+}

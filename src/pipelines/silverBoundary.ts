@@ -1,6 +1,6 @@
 import type pg from 'pg'
 import { checkQuality } from '../quality/checkQuality.ts'
-import { type QualityRun, releaseEmptied } from '../quality/saveQuality.ts'
+import { type QualityRun, releaseRows } from '../quality/saveQuality.ts'
 import { silverQuality } from './klineQuality.ts'
 
 /** Minutes of a symbol, `from` inclusive, `to` exclusive, ms UTC. */
@@ -22,7 +22,7 @@ export async function silverBoundary<W extends MarketWindow>(
   windows: readonly W[],
   run: QualityRun & { readonly emptied: readonly W[] },
 ): Promise<readonly W[]> {
-  await releaseEmptied(client, silverQuality, run.emptied.map(given), run)
+  await releaseRows(client, silverQuality, run.emptied.map(given), run)
   const blocked: W[] = []
   for (let at = 0; at < windows.length; at += windowsAtOnce) {
     const some = windows.slice(at, at + windowsAtOnce)

@@ -198,7 +198,7 @@ async function keepRows(
   run: QualityRun,
 ): Promise<void> {
   const broken = judgements.filter(({ error }) => error !== null).map(({ expectation }) => expectation.name)
-  await releaseRows(client, scope, broken, run)
+  await releaseRows(client, scope.quality, scope.windows, run, broken)
   for (const judgement of judgements) {
     const failing = scope.windows.flatMap((_, n) => {
       const state = problemOf(judgement, n)?.state

@@ -11,6 +11,8 @@ export interface WindowRange {
   readonly from: number
   readonly to: number
   readonly sizeMs: number
+  /** How far apart the rows of a key are, ms: none of its windows is shorter, for there may be no row in such a one though nothing is missing. As short as it comes, if left out. */
+  readonly rowEveryMs?: (key: QualityWindow['key']) => number
 }
 
 /**
@@ -20,7 +22,7 @@ export interface WindowRange {
 export async function qualityWindows(
   client: pg.ClientBase,
   quality: Quality,
-  { from, to, sizeMs }: WindowRange,
+  { from, to, sizeMs, rowEveryMs = () => 0 }: WindowRange,
 ): Promise<readonly QualityWindow[]> {
   const found = await findTable(client, quality.table)
   if (found === null) throw new ConfigurationError(`quality ${quality.name}: there is no table ${quality.table}`)
@@ -39,8 +41,13 @@ export async function qualityWindows(
   }
   const windows: QualityWindow[] = []
   for (const key of keys) {
-    for (let start = from; start < to; start += sizeMs) {
-      windows.push({ key, from: start, to: Math.min(start + sizeMs, to) })
+    const leastMs = rowEveryMs(key)
+    if (to - from < leastMs) continue
+    for (let start = from; start < to; ) {
+      const end = Math.min(start + Math.max(sizeMs, leastMs), to)
+      const isRestTooShort = to - end < leastMs
+      windows.push({ key, from: start, to: isRestTooShort ? to : end })
+      start = isRestTooShort ? to : end
     }
   }
   return windows

@@ -45,49 +45,60 @@ export async function quarantineRows(
             encode(sha256(convert_to(alike."row"::text || coalesce(alike.expected::text, ''), 'UTF8')), 'hex'),
             ${text(expectation.severity ?? 'block')}, ${text(expectation.description ?? expectationText(expectation))}, alike."row", alike.expected, alike.copies, ${run}, ${run}, ${at}, ${at}
      FROM alike JOIN (${windows}) AS win USING (n)
-     WHERE place <= ${parameters.add(quality.mostRows)}::integer ORDER BY n, place LIMIT ${mostOfRun}
+     WHERE place <= ${parameters.add(quality.mostRows)}::integer ORDER BY n, place LIMIT greatest(0, ${mostOfRun} - (
+       SELECT count(*) FROM quarantine AS kept WHERE kept.quality = ${text(quality.name)} AND kept.expectation = ${text(expectation.name)} AND kept.last_run_id = ${run}))
      ON CONFLICT (quality, expectation, key, window_from, window_to, row_hash) DO UPDATE
      SET severity = excluded.severity, reason = excluded.reason, copies = excluded.copies, last_run_id = excluded.last_run_id, seen_at = excluded.seen_at, released_at = NULL`,
     parameters.values,
   )
 }
 
-/** Rows of windows that were judged are released; those that fail still are put back by `quarantineRows`. What was not judged stays where it is. */
+/**
+ * Rows of windows that were judged are released; those that fail still are put back by `quarantineRows`. Of a window that has no rows any more what failed in it is gone.
+ * @param unjudged expectations whose rows stay where they are
+ */
 export async function releaseRows(
-  client: pg.ClientBase,
-  scope: Scope,
-  unjudged: readonly string[],
-  { now }: QualityRun,
-): Promise<void> {
-  const parameters = new SqlParameters()
-  await client.query(
-    `WITH win AS (${scope.windowRows(parameters)})
-     UPDATE quarantine AS known SET released_at = ${parameters.add(new Date(now).toISOString())}::timestamptz FROM win
-     WHERE known.quality = ${parameters.add(scope.quality.name)} AND known.released_at IS NULL AND known.expectation <> ALL (${parameters.add(unjudged)}::text[])
-       AND known.key = win.key AND known.window_from >= win.window_from AND known.window_to <= win.window_to`,
-    parameters.values,
-  )
-}
-
-/** The same of windows that have no rows any more, which nobody judges: what failed in them is gone. */
-export async function releaseEmptied(
   client: pg.ClientBase,
   quality: Quality,
   windows: readonly QualityWindow[],
-  { now }: QualityRun,
+  { now }: Pick<QualityRun, 'now'>,
+  unjudged: readonly string[] = [],
 ): Promise<void> {
   if (windows.length === 0) return
+  const stretches = stretchesOf(quality, windows)
   await client.query(
-    `UPDATE quarantine AS known SET released_at = $2 FROM unnest($3::text[], $4::timestamptz[], $5::timestamptz[]) AS win (key, "from", "to")
-     WHERE known.quality = $1 AND known.released_at IS NULL AND known.key = win.key::jsonb AND known.window_from >= win."from" AND known.window_to <= win."to"`,
+    `UPDATE quarantine AS known SET released_at = $2 FROM unnest($3::text[], $4::timestamptz[], $5::timestamptz[]) AS stretch (key, "from", "to")
+     WHERE known.quality = $1 AND known.released_at IS NULL AND known.expectation <> ALL ($6::text[])
+       AND known.key = stretch.key::jsonb AND known.window_from >= stretch."from" AND known.window_to <= stretch."to"`,
     [
       quality.name,
       new Date(now).toISOString(),
-      windows.map((window) => keyText(quality, window)),
-      windows.map(({ from }) => new Date(from).toISOString()),
-      windows.map(({ to }) => new Date(to).toISOString()),
+      stretches.map(({ key }) => key),
+      stretches.map(({ from }) => new Date(from).toISOString()),
+      stretches.map(({ to }) => new Date(to).toISOString()),
+      unjudged,
     ],
   )
+}
+
+interface Stretch {
+  readonly key: string
+  readonly from: number
+  to: number
+}
+
+/** Windows that follow on each other, as one: each is compared with every row that is in quarantine. */
+function stretchesOf(quality: Quality, windows: readonly QualityWindow[]): readonly Stretch[] {
+  const sorted = windows
+    .map((window): Stretch => ({ key: keyText(quality, window), from: window.from, to: window.to }))
+    .sort((a, b) => (a.key < b.key ? -1 : a.key > b.key ? 1 : a.from - b.from))
+  const stretches: Stretch[] = []
+  for (const window of sorted) {
+    const last = stretches.at(-1)
+    if (last?.key === window.key && window.from <= last.to) last.to = Math.max(last.to, window.to)
+    else stretches.push(window)
+  }
+  return stretches
 }
 
 /** Writes what came of each expectation, and of each window that did not pass. */

@@ -161,21 +161,25 @@ function equals(
       tables: `${scope.lookedAt(parameters, [], numbers)}, theirs AS (SELECT win.n AS ${number}, o.* FROM win CROSS JOIN LATERAL ${scope.rowsOf(quoteIdentifier(table), inWindow)} AS o)`,
       from: `FROM theirs o LEFT JOIN looked r ON r.${number} = o.${number}${same}`,
       fails,
-      only: `FROM looked r WHERE ${extra === 'fail'} AND NOT EXISTS (SELECT FROM theirs o WHERE o.${number} = r.${number}${same})`,
+      // Left out where it is nothing: asked for twice, the rows of both tables would be kept and not just read.
+      besides: (ours: string) =>
+        extra === 'ignore'
+          ? ''
+          : `UNION ALL SELECT ${ours} FROM looked r WHERE NOT EXISTS (SELECT FROM theirs o WHERE o.${number} = r.${number}${same})`,
     }
   }
   return {
     counts: (parameters) => {
-      const { tables, from, fails, only } = compared(parameters)
+      const { tables, from, fails, besides } = compared(parameters)
       return `WITH ${tables} SELECT n, count(*) FILTER (WHERE is_there OR fails)::float8 AS looked, count(*) FILTER (WHERE fails)::float8 AS failing
-        FROM (SELECT o.${number} AS n, r.${number} IS NOT NULL AS is_there, ${fails} AS fails ${from} UNION ALL SELECT r.${number}, true, true ${only}) AS compared GROUP BY n`
+        FROM (SELECT o.${number} AS n, r.${number} IS NOT NULL AS is_there, ${fails} AS fails ${from} ${besides(`r.${number}, true, true`)}) AS compared GROUP BY n`
     },
     failingRows: (parameters, numbers) => {
-      const { tables, from, fails, only } = compared(parameters, numbers)
+      const { tables, from, fails, besides } = compared(parameters, numbers)
       const mark = `${parameters.add(numberColumn)}::text`
       return `WITH ${tables} SELECT o.${number} AS n, CASE WHEN r.${number} IS NULL THEN '{}' ELSE to_jsonb(r) - ${mark} END AS "row", to_jsonb(o) - ${mark} AS expected,
         o.${scope.time}::timestamptz AS "order" ${from} WHERE ${fails}
-        UNION ALL SELECT r.${number}, to_jsonb(r) - ${mark}, NULL::jsonb, r.${scope.time}::timestamptz ${only}`
+        ${besides(`r.${number}, to_jsonb(r) - ${mark}, NULL::jsonb, r.${scope.time}::timestamptz`)}`
     },
     nothing: nothingToCompare === 'error' ? null : `${table} has no row for it`,
     reason: ({ failing, looked }) => `${failing} of ${looked} rows are not as in ${table}`,

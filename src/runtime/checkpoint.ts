@@ -24,7 +24,7 @@ export interface TaskId {
  * Operators' state as text: `base` is all of it, and `delta` what changed since the frame before.
  *
  * `first`, `further` and `last` are portions of all of it, which were written one a checkpoint, behind the delta of that. They count from the moment at which the last is stored; it makes all frames void that are older than the newest
- * `first`.
+ * `first`. A `first` makes portions void whose last did not come.
  */
 export interface StateFrame {
   readonly kind: 'base' | 'delta' | 'first' | 'further' | 'last'

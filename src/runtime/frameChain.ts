@@ -30,11 +30,21 @@ export class FrameChain {
 
 /** What a store keeps once it has stored the frames of a checkpoint, in their order, behind those that it had. */
 export function keptFrames(before: readonly StateFrame[], stored: readonly StateFrame[]): readonly StateFrame[] {
-  const frames = [...before, ...stored]
-  const whole = frames.findLastIndex(({ kind }) => kind === 'base' || kind === 'last')
-  if (whole < 0) return frames
-  const first = frames.findLastIndex(({ kind }, i) => kind === 'first' && i < whole)
-  return frames.slice(frames[whole]?.kind === 'base' ? whole : Math.max(first, 0))
+  let frames = before
+  for (const frame of stored) frames = keptWith(frames, frame)
+  return frames
+}
+
+function keptWith(before: readonly StateFrame[], frame: StateFrame): readonly StateFrame[] {
+  if (frame.kind === 'base') return [frame]
+  if (frame.kind === 'last') {
+    const first = before.findLastIndex(({ kind }) => kind === 'first')
+    return [...before.slice(Math.max(first, 0)), frame]
+  }
+  if (frame.kind !== 'first') return [...before, frame]
+  // Portions since the last whole state are of one that was given up.
+  const whole = before.findLastIndex(({ kind }) => kind === 'base' || kind === 'last')
+  return [...before.filter(({ kind }, i) => i <= whole || kind === 'delta'), frame]
 }
 
 /** The frames of one checkpoint, in the order in which they are stored. */

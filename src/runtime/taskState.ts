@@ -37,6 +37,9 @@ interface BoundOperator {
 /** Deltas of less text than this part of a portion are no reason for a new base. */
 const smallestRebase = 1 / 4
 
+/** Deltas that outweigh a base so many times say that whole states were begun, and given up, again and again: the next is written at once, for tasks that never live long enough to end one. */
+const mostOutweighed = 3
+
 /** What of the state a cut stores. */
 export interface StateCut {
   /** With it, the frames say all. */
@@ -221,8 +224,9 @@ export class TaskState {
   take(ownState: OwnState): StateCut {
     const isDue =
       this.#rebase === null && this.#deltaChars > Math.max(this.#baseChars, this.#portionChars * smallestRebase)
+    const isLate = isDue && this.#deltaChars > mostOutweighed * Math.max(this.#baseChars, this.#portionChars)
     const isSmall = isDue && this.#expectedChars() <= Math.max(this.#portionChars, 2 * this.#lastDeltaChars)
-    const isBase = this.#needsBase || isSmall
+    const isBase = this.#needsBase || isSmall || isLate
     const changed = this.#sum((state) => state.changed)
     const state = this.#takeState(ownState, isBase)
     const { length } = state.body

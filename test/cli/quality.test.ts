@@ -92,6 +92,37 @@ describe('quality check', () => {
     expect(stdout).toMatch(/in quarantine \(20 of 93; .*\n +celsius is at least -90 and at most 60, .*\n.*451\.0/)
   })
 
+  test('judges sound tables of the platform as sound, those of long candles too', async () => {
+    const candle = `symbol, open_time, 1, 1, 1, 1, 1, 1, 1, 0.5, 0.5, 1 FROM unnest(ARRAY['A', 'B']) AS symbol, generate_series`
+    for (const [table, every] of [
+      ['5m', '5 minutes'],
+      ['4h', '4 hours'],
+      ['1d', '1 day'],
+    ])
+      await pool.query(
+        `INSERT INTO gold_klines_${table} SELECT 'spot', ${candle}(timestamptz '2024-08-08Z', '2024-08-09T23:59Z', interval '${every}') AS open_time`,
+      )
+    await pool.query(
+      `INSERT INTO raw_klines (market, symbol, interval, open_time, open, high, low, close, volume, close_time, source)
+       SELECT 'coinbase', 'C', '1d', at, 1, 1, 1, 1, 1, at + interval '86399.999 s', 'rest' FROM generate_series(timestamptz '2024-08-08Z', '2024-08-09Z', interval '1 day') AS at`,
+    )
+    try {
+      const range = ['--from', '2024-08-08', '--to', '2024-08-10']
+      const { code, stdout } = await millrace('quality', 'check', ...range)
+      expect(stdout).toMatch(/gold_klines_1d, run check/)
+      expect(stdout).not.toMatch(/ {2}(error|fail) /)
+      expect(code).toBe(0)
+      // Of a part of a day no candle of a day is due.
+      expect((await millrace('quality', 'check', '--from', '2024-08-08T01:00', '--to', '2024-08-08T09:00')).code).toBe(
+        0,
+      )
+      await pool.query(`DELETE FROM gold_klines_1d WHERE symbol = 'A' AND open_time = '2024-08-09Z'`)
+      expect((await millrace('quality', 'check', ...range)).code).toBe(1)
+    } finally {
+      await pool.query('TRUNCATE gold_klines_5m, gold_klines_4h, gold_klines_1d, raw_klines')
+    }
+  })
+
   test.each([
     [['quality', 'check', file], '--from is missing'],
     [['quality', 'check', file, '--from', '2024-08-09', '--to', '2024-08-08'], '--from must be before --to'],

@@ -92,6 +92,10 @@ describe('wrong usage', () => {
       'error: --interval: "2m" is not allowed; allowed: 1m, 5m, 15m, 1h, 4h, 1d.',
     ],
     ['status now', "error: too many arguments for 'status'. Expected 0 arguments but got 1: now."],
+    [
+      'verify ./paid.ts --from 2026-01-01 --to 2026-01-02',
+      'error: verify compares the candles and dead letters of realtime, and cannot compare the rows of ./paid.ts. Leave the name out. What a pipeline of your own makes of records is compared in a test: testPipeline of millrace/testing.',
+    ],
     ['graph', "error: missing required argument 'file'"],
     ['graph realtime --json --mermaid', 'error: --json and --mermaid are two ways to print it: choose one.'],
     ['dead-letters show', "error: missing required argument 'id'"],

@@ -361,14 +361,17 @@ export function checkpointStoreContract(name: string, create: () => Promise<Chec
       const givenUp = ['at 1', 'delta 2', 'first 2', 'delta 3', 'further 3']
       expect(await bodies()).toEqual(givenUp)
       await committed(delta(4, 'first'), delta(5, 'further'))
-      expect(await bodies()).toEqual([...givenUp, 'delta 4', 'first 4', 'delta 5', 'further 5'])
+      const deltas = ['at 1', 'delta 2', 'delta 3']
+      expect(await bodies()).toEqual([...deltas, 'delta 4', 'first 4', 'delta 5', 'further 5'])
       const claim = await committed(delta(6, 'last'), delta(7, 'first'))
       const whole = ['first 4', 'delta 5', 'further 5', 'delta 6', 'last 6']
       expect(await bodies()).toEqual([...whole, 'delta 7', 'first 7'])
       await expect(store.commit(claim, delta(8, 'last'))).rejects.toBeInstanceOf(TaskFencedError)
       expect(await bodies()).toEqual([...whole, 'delta 7', 'first 7'])
-      await committed(delta(8, 'base'))
-      expect(await bodies()).toEqual(['base 8'])
+      await committed(delta(8, 'first'))
+      expect(await bodies()).toEqual([...whole, 'delta 7', 'delta 8', 'first 8'])
+      await committed(delta(9, 'base'))
+      expect(await bodies()).toEqual(['base 9'])
     })
 
     test('a write that cannot be stored leaves nothing of its checkpoint, and the claim stays good', async () => {

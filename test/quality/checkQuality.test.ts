@@ -334,6 +334,64 @@ describe('a row expectation', () => {
     }
   })
 
+  it('takes what is no number for none in a column of limited digits as well', async () => {
+    await db.pool.query(
+      'CREATE TABLE exact (at timestamptz, price numeric(10,2), least numeric(10,2), most numeric(10,2))',
+    )
+    await db.pool.query('CREATE TABLE their_exact (LIKE exact)')
+    try {
+      const kinds: readonly Expectation[] = [
+        { kind: 'range', column: 'price', min: 0 },
+        { kind: 'range', column: 'price', max: 9 },
+        { kind: 'order', columns: ['least', 'price'] },
+        { kind: 'order', columns: ['price', 'most'] },
+        { kind: 'holds', that: { left: { column: 'price' }, is: '>=', right: { column: 'least' } } },
+        { kind: 'holds', that: { left: { column: 'price' }, is: '<=', right: { column: 'most' } } },
+        { kind: 'equals', table: 'their_exact', on: ['at'], columns: ['price'] },
+        { kind: 'equals', table: 'their_exact', on: ['at'], columns: [{ column: 'price', within: '0.1' }] },
+      ]
+      const statesOf = async (price: string) => {
+        await db.pool.query('TRUNCATE exact, their_exact')
+        for (const table of ['exact', 'their_exact'])
+          await db.pool.query(`INSERT INTO ${table} VALUES ($1, $2, 1, 3)`, [new Date(start), price])
+        const states: (string | undefined)[] = []
+        for (const expectation of kinds) {
+          const quality = defineQuality({ table: 'exact', time: 'at', expectations: [expectation] })
+          await client.query('BEGIN')
+          const run = { runId: `exact ${price}`, now }
+          states.push(
+            (await checkQuality(client, quality, [{ key: {}, from: start, to: start + 1 }], run)).results[0]?.state,
+          )
+          await client.query('ROLLBACK')
+        }
+        return states
+      }
+      expect(await statesOf('2')).toEqual(kinds.map(() => 'pass'))
+      expect(await statesOf('NaN')).toEqual(kinds.map(() => 'fail'))
+    } finally {
+      await db.pool.query('DROP TABLE exact, their_exact')
+    }
+  })
+
+  it('puts so many rows of a run into quarantine and no more, in however many parts it judges', async () => {
+    await db.pool.query(
+      `INSERT INTO bar (symbol, at, open) SELECT 'A', $1::timestamptz + n * interval '1 millisecond', NULL FROM generate_series(0, 13999) AS n`,
+      [new Date(start)],
+    )
+    const quality = defineQuality({
+      ...{ table: 'bar', by: ['symbol'], time: 'at', mostRows: 10_000 },
+      expectations: [{ kind: 'notNull', column: 'open' }],
+    })
+    await client.query('BEGIN')
+    for (const part of [0, 1]) {
+      const from = start + part * 7_000
+      await checkQuality(client, quality, [{ key: { symbol: 'A' }, from, to: from + 7_000 }], { runId: 'parts', now })
+    }
+    const { rows } = await client.query<{ kept: number }>('SELECT count(*)::integer AS kept FROM quarantine')
+    await client.query('ROLLBACK')
+    expect(rows[0]?.kept).toBe(10_000)
+  })
+
   it('blocks one window and not another, and warns where it is told to', async () => {
     await bars(...wholeFive, { at: 0, symbol: 'B', open: null }, { at: 5 })
     const windows = [five('A'), five('B'), five('A', 5)]

@@ -1,5 +1,7 @@
 import type { Observable } from 'rxjs'
 import { afterEach, describe, expect, it, vi } from 'vitest'
+import { z } from 'zod'
+import { jsonCodec } from '../../src/codecs/jsonCodec.ts'
 import { aggregateWindow } from '../../src/operators/aggregateWindow.ts'
 import { decode } from '../../src/operators/decode.ts'
 import { dedupe } from '../../src/operators/dedupe.ts'
@@ -164,14 +166,12 @@ function passingKeys(seed: number, count: number): Buffer {
   return encodeRecordBatch(0, records)
 }
 
-const recordsPerCut = 41
-const credit = { maxUncommittedRecords: recordsPerCut, maxUncommittedBytes: 1e9 }
-
 /** All that can be seen of a run, cut by cut. */
-function run(pipeline: Pipeline, bytes: Buffer, most: number) {
+function run(pipeline: Pipeline, bytes: Buffer, most: number, recordsPerCut = 41) {
   const task = new StreamTask(pipeline, null, 0)
   const batch = new RecordBatchWalker('items', 0).load(bytes)
   const ahead = new ReadAhead(most)
+  const credit = { maxUncommittedRecords: recordsPerCut, maxUncommittedBytes: 1e9 }
   const seen: unknown[] = []
   const cut = () => {
     const { writes, deadLetters, state, watermark, nextOffset } = task.cut({ now: 0, isFinal: false })
@@ -227,5 +227,40 @@ describe('records that are taken as spans', () => {
         expect(run(pipeline, bytes, most), `seed ${seed}, ${most} ahead`).toStrictEqual(oneByOne)
     }
     expect(taken()).toBeGreaterThan(2_000)
+  })
+
+  it('leave the same of ten thousand keys whose numbers the decoder gives', () => {
+    const random = new Random('ten thousand keys')
+    const ids = new Map<string, number>()
+    const records = Array.from({ length: 24_000 }, (_, n) => {
+      const key = `k${random.int(0, 9_999)}`
+      const id = (ids.get(key) ?? 0) + (random.chance(0.02) ? 0 : 1)
+      ids.set(key, id)
+      const item = { key, id, at: 10_000 + Math.floor(n / 8), n: 0 }
+      return { timestamp: 0, key: null, value: Buffer.from(JSON.stringify(item)), headers: [] }
+    })
+    const codec = jsonCodec(z.object({ key: z.string(), id: z.int(), at: z.int(), n: z.int() }))
+    const pipeline = definePipeline({
+      name: 'many-keys',
+      build: (input) => {
+        const items = input.pipe(decode(codec), eventTime({ of: ({ at }) => at, maxOutOfOrdernessMs: 300 }))
+        const first = items.pipe(dedupe({ by: ({ key }) => key, id: ({ id }) => id, ids: 'ranges', ttlMs: 5_000 }))
+        const sums = first.pipe(
+          tumblingWindow({ name: 'w', sizeMs: 1_000, by: ({ key }) => key }),
+          aggregateWindow({
+            name: 'sum',
+            initial: () => 0,
+            add: (sum, { id }) => sum * 3 + id,
+            result: (sum, { key, start }) => ({ key, start, sum }),
+          }),
+        )
+        return { rows: toPostgres(sums, results) }
+      },
+    })
+    const bytes = encodeRecordBatch(0, records)
+    const taken = countTaken()
+    const ahead = run(pipeline, bytes, 512, 6_000)
+    expect(taken()).toBeGreaterThan(5_000)
+    expect(ahead).toStrictEqual(run(pipeline, bytes, 1, 6_000))
   })
 })

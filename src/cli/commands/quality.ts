@@ -13,7 +13,7 @@ import { quoteIdentifier } from '../../sinks/postgres/connection.ts'
 import type { CommandContext } from '../commandContext.ts'
 import { databaseExists, withDatabase } from '../database.ts'
 import { exitFailure, exitOk, UsageError } from '../exit.ts'
-import { qualitiesOf } from '../loadQuality.ts'
+import { platformQuality, qualitiesOf } from '../loadQuality.ts'
 import { qualityPage } from '../qualityPage.ts'
 import { eachSchema } from '../schemas.ts'
 import { textTable } from '../textTable.ts'
@@ -26,6 +26,7 @@ export async function checkTables(context: CommandContext): Promise<number> {
   if (from === undefined) throw new UsageError('--from is missing; say from when on rows are looked at.')
   if (from >= to) throw new UsageError('--from must be before --to.')
   const qualities = await qualitiesOf(args[0])
+  const everyMs = args[0] === undefined ? (await platformQuality()).candleEveryMs : null
   if (!databaseExists(settings)) throw new UsageError('There is no database yet, hence no table to look at.')
   return withDatabase(settings, output.err, async (database) => {
     await prepareDatabase(database.address, settings.schema)
@@ -38,8 +39,12 @@ export async function checkTables(context: CommandContext): Promise<number> {
     for (const quality of qualities) {
       // The platform has tables that are empty until they are used; those that somebody names are to be there.
       if (args[0] === undefined && !(await hasRows(client, quality.table))) continue
-      const windows = await qualityWindows(client, quality, { from, to, sizeMs: settings.windowMs })
-      if (windows.length === 0) throw new UsageError(`${quality.table} has no rows, hence no keys to look for.`)
+      const windows = await qualityWindows(client, quality, {
+        ...{ from, to, sizeMs: settings.windowMs },
+        ...(everyMs === null ? {} : { rowEveryMs: (key) => everyMs(quality, key) }),
+      })
+      if (windows.length === 0 && everyMs === null)
+        throw new UsageError(`${quality.table} has no rows, hence no keys to look for.`)
       const lost = await countUnplaced(client, quality)
       unplaced += lost
       if (lost > 0) output.err(unplacedText(quality, lost))

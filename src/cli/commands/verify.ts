@@ -18,10 +18,17 @@ import { textTable } from '../textTable.ts'
 import { formatTime } from '../time.ts'
 
 const mostShown = 100
+const only = 'realtime'
 
 /** Reads a range of the archive again and says what of the stored rows is not as it makes them; exit code 1 where something is not. */
 export async function verify(context: CommandContext): Promise<number> {
-  const { settings, output, env } = context
+  const { settings, args, output, env } = context
+  const [name = only] = args
+  if (name !== only) {
+    throw new UsageError(
+      `verify compares the candles and dead letters of ${only}, and cannot compare the rows of ${name}. Leave the name out. What a pipeline of your own makes of records is compared in a test: testPipeline of millrace/testing.`,
+    )
+  }
   const { market, timeUnit, from, to } = settings
   if (from === undefined || to === undefined) {
     throw new UsageError('verify needs --from TIME and --to TIME: which range of the archive is to be read again.')

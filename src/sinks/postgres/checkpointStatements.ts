@@ -62,6 +62,9 @@ WHERE pipeline = $1 AND topic = $2 AND partition = $3`
 const voidText = `DELETE FROM task_state WHERE pipeline = $1 AND topic = $2 AND partition = $3 AND sequence < (
   SELECT max(sequence) FROM task_state WHERE pipeline = $1 AND topic = $2 AND partition = $3 AND kind = 'first')`
 
+const givenUpText = `DELETE FROM task_state WHERE pipeline = $1 AND topic = $2 AND partition = $3 AND kind IN ('first', 'further') AND sequence > (
+  SELECT coalesce(max(sequence), 0) FROM task_state WHERE pipeline = $1 AND topic = $2 AND partition = $3 AND kind IN ('base', 'last'))`
+
 export const countStateBytesText = `
 UPDATE stream_task SET state_bytes = (SELECT coalesce(sum(octet_length(body)), 0) FROM task_state
   WHERE task_state.pipeline = $1 AND task_state.topic = $2 AND task_state.partition = $3)
@@ -199,8 +202,9 @@ export function stateSteps(task: TaskId, checkpoint: Checkpoint): readonly Step[
   return framesOf(checkpoint).flatMap(({ kind, body }) => {
     const text = escapeText(body)
     const insert = kind === 'base' ? run(baseText, [...id, text]) : run(frameText, [...id, kind, text])
-    const rest = kind === 'last' ? [run(voidText, id), run(countStateBytesText, id)] : []
-    return [largeStep(body.length, insert), ...rest]
+    const stored = largeStep(body.length, insert)
+    if (kind === 'first') return [run(givenUpText, id), stored, run(countStateBytesText, id)]
+    return kind === 'last' ? [stored, run(voidText, id), run(countStateBytesText, id)] : [stored]
   })
 }
 

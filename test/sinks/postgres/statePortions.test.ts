@@ -40,7 +40,18 @@ it('a task tells the bytes of all frames that are kept, with each portion and on
   const claim = await store.claim(task)
   let frames: readonly StateFrame[] = []
   let n = 0
-  for (const kinds of ['base', 'delta', 'delta first', 'delta further', 'delta last', 'delta', 'delta base', 'delta']) {
+  for (const kinds of [
+    'base',
+    'delta',
+    'delta first',
+    'delta further',
+    'delta first',
+    'delta last',
+    'delta first',
+    'delta',
+    'delta base',
+    'delta',
+  ]) {
     const [state, portion] = kinds.split(' ').map((kind) => {
       n += 1
       return { kind, body: 'ä'.repeat(n) } as StateFrame
