@@ -727,7 +727,7 @@ export const plantedBugs: readonly PlantedBug[] = [
     name: 'a join keeps a value for ever',
     prover: 'test/operators/laws.test.ts',
     file: 'src/operators/joinSide.ts',
-    from: 'this.#saved.delete((stored.entry as KeyedEntry<Stored<V>>).key)\n',
+    from: 'this.#saved.delete((entry as KeyedEntry<Kept<V>>).key)\n',
     to: '',
   },
   {
@@ -762,8 +762,8 @@ export const plantedBugs: readonly PlantedBug[] = [
     name: 'values that wait are let go in the order of coming',
     prover: 'test/operators/laws.test.ts',
     file: 'src/operators/heldInOrder.ts',
-    from: 'this.#queue.add(held.at, { ...held, id })',
-    to: 'this.#queue.add(0, { ...held, id })',
+    from: 'this.#queue.add(waiting.at, waiting)',
+    to: 'this.#queue.add(0, waiting)',
   },
   {
     name: 'of equal ranks the greater text stands first',
@@ -790,8 +790,8 @@ export const plantedBugs: readonly PlantedBug[] = [
     name: 'a join keeps a value that it has set aside',
     prover: 'test/operators/overTime.test.ts',
     file: 'src/operators/intervalJoin.ts',
-    from: 'const results = partners.map((partner) => combine(partner.value, value))\n      rights.add({ key, at, value }, partners.length > 0)',
-    to: 'rights.add({ key, at, value }, partners.length > 0)\n      const results = partners.map((partner) => combine(partner.value, value))',
+    from: 'const results = partners.map((partner) => combine(partner.value, value))\n      rights.add(key, at, value, partners.length > 0)',
+    to: 'rights.add(key, at, value, partners.length > 0)\n      const results = partners.map((partner) => combine(partner.value, value))',
   },
   {
     name: 'a task replaces the row of another',
