@@ -50,5 +50,5 @@ export async function acceptTable(client: pg.ClientBase, table: string): Promise
 
 /** A sentence for whoever has to look at it. */
 export function refusedText({ table, lakeName, reason }: RefusedTable): string {
-  return `The table ${lakeName} of the lake stays as it was from now on, for it cannot have ${table} as it is: ${reason}. Mend the rows, and the next pass brings them.`
+  return `The table ${lakeName} of the lake stays as it was, for it cannot have ${table} as it is: ${reason}. Mend the rows, and the next pass brings them.`
 }

@@ -54,7 +54,7 @@ describe('the lake on the command line', { timeout: 120_000 }, () => {
     const { stdout: listed, stderr } = await millrace('lake', 'tables')
     expect(listed).toContain('weather.readings')
     expect(stderr).toContain(
-      'The table weather.roofs of the lake stays as it was from now on, for it cannot have roofs as it is: row 1 is too long.',
+      'The table weather.roofs of the lake stays as it was, for it cannot have roofs as it is: row 1 is too long.',
     )
   })
 

@@ -273,7 +273,7 @@ describe('a table of a pipeline that the lake has as well', { timeout: 120_000 }
     expect(await files()).toEqual(before)
     expect(told).toEqual([
       expect.stringMatching(
-        /^The table weather\.readings of the lake stays as it was from now on, for it cannot have lake_readings as it is: lake table weather\.readings, column celsius: /,
+        /^The table weather\.readings of the lake stays as it was, for it cannot have lake_readings as it is: lake table weather\.readings, column celsius: /,
       ),
     ])
     await db.pool.query(`UPDATE lake_readings SET celsius = 1 WHERE sensor = 'sound'`)
