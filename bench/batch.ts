@@ -2,6 +2,7 @@ import { spawnSync } from 'node:child_process'
 import { chmodSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import { exitOnSignal } from '../src/cli/exitOnSignal.ts'
 import { keepYoungGenerationSmall } from '../src/cli/youngGeneration.ts'
@@ -60,7 +61,7 @@ else {
 
 /** In a process of its own: what the passes have taught the compiler is of no use to it. */
 function replayed(folder: string, trades: string): Record<string, number> {
-  const program = join(import.meta.dirname, 'batch/replayProcess.ts')
+  const program = fileURLToPath(new URL('./batch/replayProcess.ts', import.meta.url))
   const { status, stdout } = spawnSync(process.execPath, [...process.execArgv, program, folder, trades], {
     encoding: 'utf8',
     stdio: ['ignore', 'pipe', 'inherit'],

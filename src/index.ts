@@ -192,6 +192,7 @@ export {
 } from './runtime/pipeline.ts'
 export { plainState } from './runtime/plainState.ts'
 export { type RecordHeader, RecordView, redriveHeader, redrivePipelineHeader } from './runtime/record.ts'
+export type { RecordColumns } from './runtime/recordColumns.ts'
 export type { SavedOperator } from './runtime/savedState.ts'
 export type { StartFrom } from './runtime/startFrom.ts'
 export { stateful } from './runtime/stateful.ts'

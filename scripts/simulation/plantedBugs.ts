@@ -937,14 +937,14 @@ export const plantedBugs: readonly PlantedBug[] = [
     name: 'what was folded before the row was known to be another task’s has no letter',
     prover: 'owners',
     file: fold,
-    from: 'if (held === undefined) return\n        held.isShown = true\n        states.of(window).delete(window.id)\n',
-    to: 'if (held === undefined) return\n        held.isShown = true\n        states.of(window).delete(window.id)\n        if (!held.hasFired) return\n',
+    from: 'if (held === undefined) return\n        held.isShown = true\n        drop(window)\n',
+    to: 'if (held === undefined) return\n        held.isShown = true\n        drop(window)\n        if (!held.hasFired) return\n',
   },
   {
     name: 'what was folded before the row was known to be another task’s stays in the window',
     prover: 'owners',
     file: fold,
-    from: 'held.isShown = true\n        states.of(window).delete(window.id)',
+    from: 'held.isShown = true\n        drop(window)',
     to: 'held.isShown = true',
   },
   {

@@ -2,8 +2,9 @@ import type pg from 'pg'
 import { type ExpireOptions, expireLake, hasSnapshotsBefore } from '../lake/lakeCleanup.ts'
 import { LakeConflict, type LakePlace } from '../lake/lakeCommit.ts'
 import { whileWriting } from '../lake/lakeLock.ts'
-import { dirtyMirrors, LakeMirrors } from '../lake/lakeMirror.ts'
+import { dirtyMirrors, LakeMirrors, type MirroredTables } from '../lake/lakeMirror.ts'
 import { ownLake } from '../lake/lakeOwner.ts'
+import { refusedText } from '../lake/refusedTables.ts'
 import type { MarketEvent } from '../market/trade.ts'
 import { type Clock, systemClock } from '../runtime/clock.ts'
 import type { Codec } from '../runtime/codec.ts'
@@ -46,7 +47,7 @@ export interface BatchRun {
   readonly signal: AbortSignal
   /** Called last before the commit, in the transaction of the pass: who keeps a ledger of runs has the run end with it. */
   readonly settle?: (client: pg.ClientBase, counts: BatchCounts) => Promise<void>
-  /** Called before that, in the same transaction, with a sentence of hours that are blocked from this pass on: once for each time that they become so. */
+  /** Called before that, in the same transaction, with a sentence of hours that are blocked from this pass on, or of a table that the lake cannot have: once for each time that they become so. */
   readonly tell?: (client: pg.ClientBase, text: string) => Promise<void>
 }
 
@@ -62,10 +63,13 @@ export interface BatchCounts {
   readonly blocked: number
   /** New commits of tables of the lake. */
   readonly commits: number
+  /** Tables that have changed and that the lake cannot have as they are, so that it has them as they were. */
+  readonly refused: number
 }
 
 const attempts = 3
 const hourMs = 3_600_000
+const noTables: MirroredTables = { commits: [], refused: [], refusedBefore: 0 }
 const nothing: Part = { days: [], windows: [] }
 /** While files are uploaded, the transaction does nothing. */
 const patience = `SET LOCAL idle_in_transaction_session_timeout = '10min'`
@@ -170,12 +174,14 @@ async function layers(
     }
     await gold.finish()
     await mirrors?.make()
-    const commits = (await mirrors?.commit(now)) ?? []
+    const { commits, refused, refusedBefore } = (await mirrors?.commit(now)) ?? noTables
     const { minutes, blocked, held } = judge
     const counts = {
       ...{ records, minutes, candles: gold.changed, blocked: blocked.length },
       commits: bronze + commits.length,
+      refused: refused.length + refusedBefore,
     }
+    for (const one of refused) await run.tell?.(client, refusedText(one))
     if (held.length > 0) await run.tell?.(client, await blockedText(client, held, run.runId))
     await run.settle?.(client, counts)
     await client.query('COMMIT')

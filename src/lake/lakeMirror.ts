@@ -11,6 +11,7 @@ import { checkCut, schemasWith } from './icebergSchema.ts'
 import { type LakePlace, type PreparedCommit, prepareCommit } from './lakeCommit.ts'
 import { readLiveFiles, readTable } from './lakeFacts.ts'
 import { decimalOf, fullName, type LakeTable, type LakeType, lakeTable } from './lakeTable.ts'
+import { acceptTable, type RefusedTable, refusalOf, refuseTable } from './refusedTables.ts'
 
 /** A table of PostgreSQL that the lake has as well. */
 export interface LakeMirror {
@@ -18,6 +19,8 @@ export interface LakeMirror {
   readonly table: string
   /** The same in the lake: a column each, of the same names. */
   readonly lake: LakeTable
+  /** The last pass has left it as it was. */
+  readonly isRefused: boolean
 }
 
 interface MirrorRow {
@@ -26,10 +29,11 @@ interface MirrorRow {
   readonly columns: readonly (readonly [name: string, type: string])[]
   readonly key: readonly string[]
   readonly day_column: string | null
+  readonly refused: string | null
 }
 
 /** One that was dropped stays in the lake as it was. */
-const mirrorsText = `SELECT table_name, lake_name, columns, key, day_column FROM lake_mirror WHERE to_regclass(quote_ident(table_name)) IS NOT NULL ORDER BY lake_name`
+const mirrorsText = `SELECT table_name, lake_name, columns, key, day_column, refused FROM lake_mirror WHERE to_regclass(quote_ident(table_name)) IS NOT NULL ORDER BY lake_name`
 
 const forgetDropped = `DELETE FROM lake_mirror WHERE lake_name = $1 AND to_regclass(quote_ident(table_name)) IS NULL`
 
@@ -81,9 +85,10 @@ export async function followInLake(
 /** The tables that the lake has as well. */
 export async function readMirrors(client: Pick<pg.ClientBase, 'query'>): Promise<readonly LakeMirror[]> {
   const { rows } = await client.query<MirrorRow>(mirrorsText)
-  return rows.map(({ table_name, lake_name, columns, key, day_column }) => ({
+  return rows.map(({ table_name, lake_name, columns, key, day_column, refused }) => ({
     table: table_name,
     lake: described(lake_name, columns, { key, day: day_column }),
+    isRefused: refused !== null,
   }))
 }
 
@@ -124,12 +129,15 @@ export async function dirtyMirrors(client: Pick<pg.ClientBase, 'query'>): Promis
  * Brings days that have changed into the lake, table by table: as they are in the transaction of the client, they take the place of what the lake has of them. Days may be made while others are still to change; what is made
  * of a day that changes once more is made anew. Whoever calls it holds the lock of writers (`whileWriting`) until after its commit.
  *
+ * A table that the lake cannot have as it is, for a row that its columns cannot hold say, stays there as it was, and the others go on.
+ *
  * Holds the files of the pass, the rows of a few days as the server has sent them, and of a day with very many none.
  */
 export class LakeMirrors {
   readonly #client: pg.ClientBase
   readonly #place: LakePlace
-  readonly #made = new Map<string, Map<number | null, Promise<readonly DataFile[]>>>()
+  /** By table and day: the files, or why there are none. */
+  readonly #made = new Map<string, Map<number | null, Promise<readonly DataFile[] | string>>>()
   #mirrors: readonly LakeMirror[] | null = null
   /** Days are made one after the other. */
   #making: Promise<unknown> = Promise.resolve()
@@ -168,13 +176,24 @@ export class LakeMirrors {
    * Prepares a commit for each table of which days were made, and applies it in the transaction, so that the lake has what PostgreSQL has. They are published once that is committed.
    * @param at the time of the commits, ms UTC
    */
-  async commit(at: number): Promise<readonly PreparedCommit[]> {
+  async commit(at: number): Promise<MirroredTables> {
     const commits: PreparedCommit[] = []
-    for (const { table, lake } of this.#mirrors ?? []) {
+    const refused: RefusedTable[] = []
+    let refusedBefore = 0
+    for (const { table, lake, isRefused } of this.#mirrors ?? []) {
       const days = this.#made.get(table)
       if (days === undefined) continue
-      const added = (await Promise.all(days.values())).flat()
       const name = fullName(lake)
+      const made = await Promise.all(days.values())
+      const reason = made.find((one) => typeof one === 'string')
+      if (reason !== undefined) {
+        const one = { table, lakeName: name, reason }
+        if (await refuseTable(this.#client, one, days.keys())) refused.push(one)
+        else refusedBefore += 1
+        continue
+      }
+      if (isRefused) await acceptTable(this.#client, table)
+      const added = made.filter((one) => typeof one !== 'string').flat()
       const live = (await readTable(this.#client, name)) === null ? [] : await readLiveFiles(this.#client, name)
       // Passes of before may have left a file of no day beside those of days.
       const isStray = (day: number | null) => (day === null) !== (lake.day === null)
@@ -182,9 +201,8 @@ export class LakeMirrors {
       const commit = await prepareCommit(this.#client, this.#place, lake, { added, removed }, at)
       await commit?.apply(this.#client)
       if (commit !== null) commits.push(commit)
-      this.#made.delete(table)
     }
-    return commits
+    return { commits, refused, refusedBefore }
   }
 
   async #makeDay(mirror: LakeMirror, day: number | null): Promise<void> {
@@ -196,23 +214,48 @@ export class LakeMirrors {
     const writer = writers.pop() ?? new DataFileWriter(mirror.lake)
     const rows = this.#idleRows.pop() ?? new CopiedRows()
     const files = new DayFiles(writer, rows, day)
-    await client.query(setDay, [String(day ?? 0)])
-    await copyOut(client, dayText(mirror), (message) => files.add(message))
+    const days = this.#made.get(mirror.table) ?? new Map<number | null, Promise<readonly DataFile[] | string>>()
+    this.#made.set(mirror.table, days)
+    await client.query(beginDay)
+    try {
+      await client.query(setDay, [String(day ?? 0)])
+      await copyOut(client, dayText(mirror), (message) => files.add(message))
+    } catch (error) {
+      days.set(day, Promise.resolve(refusalOf(error)))
+      await client.query(giveUpDay)
+      return
+    } finally {
+      await client.query(endDay)
+    }
     const bytes = files.waitingBytes
     this.#waitingBytes += bytes
     const made = this.#making.then(async () => {
-      const finished = await files.finish()
-      this.#waitingBytes -= bytes
-      rows.clear()
-      this.#idleRows.push(rows)
-      writers.push(writer)
-      return finished
+      try {
+        const finished = await files.finish()
+        writers.push(writer)
+        return finished
+      } catch (error) {
+        return refusalOf(error)
+      } finally {
+        this.#waitingBytes -= bytes
+        rows.clear()
+        this.#idleRows.push(rows)
+      }
     })
     // Whoever commits them learns of a failure.
     this.#making = made.catch(() => undefined)
-    const days = this.#made.get(mirror.table) ?? new Map<number | null, Promise<readonly DataFile[]>>()
-    this.#made.set(mirror.table, days.set(day, made))
+    days.set(day, made)
   }
+}
+
+/** What has become of the tables with days that had changed. */
+export interface MirroredTables {
+  /** Applied, and not yet published. */
+  readonly commits: readonly PreparedCommit[]
+  /** Those that the lake cannot have as they are, from this pass on. */
+  readonly refused: readonly RefusedTable[]
+  /** How many it could not have before either. */
+  readonly refusedBefore: number
 }
 
 /** The files of a day, of its rows as the server sends them. */
@@ -257,6 +300,11 @@ class DayFiles {
     if (this.#writer.rowCount === rowsPerFile) this.#files.push(this.#writer.finish(this.#day))
   }
 }
+
+/** What the server refuses ends the day, and not the transaction. */
+const beginDay = 'SAVEPOINT lake_day'
+const giveUpDay = 'ROLLBACK TO SAVEPOINT lake_day'
+const endDay = 'RELEASE SAVEPOINT lake_day'
 
 /** For the COPY, which takes no parameters itself. */
 const setDay = `SELECT set_config('millrace.day', $1, true)`

@@ -67,7 +67,7 @@ export class KeyedState<V> {
     this.#codec = codec
   }
 
-  /** Another number after each cut, for who remembers that something was touched since the last one. */
+  /** How many cuts there were, for who remembers that something was touched since the last one. */
   get cut(): number {
     return this.#cut
   }

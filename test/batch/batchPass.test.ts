@@ -66,7 +66,7 @@ describe('a batch pass', { timeout: 240_000 }, () => {
           expect(incremental.silver_klines_1m?.length).toBeGreaterThan(5)
           await world.pass({ isFull: true })
           expect(await world.dump()).toEqual(incremental)
-          expect(await world.pass()).toEqual({ records: 0, minutes: 0, candles: 0, blocked: 0, commits: 0 })
+          expect(await world.pass()).toEqual({ records: 0, minutes: 0, candles: 0, blocked: 0, commits: 0, refused: 0 })
         } finally {
           await world.close()
         }

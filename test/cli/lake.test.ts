@@ -34,6 +34,9 @@ describe('the lake on the command line', { timeout: 120_000 }, () => {
     await migrate(pool, 'public')
     const client = await pool.connect()
     const place = { store: directoryStore(join(data, 'lake')), keyPrefix: '', catalog: 'millrace' }
+    await client.query(
+      `INSERT INTO lake_mirror (table_name, lake_name, columns, key, refused) VALUES ('roofs', 'weather.roofs', '[]', '{}', 'row 1 is too long')`,
+    )
     for (const i of [0, 1, 2]) {
       const rows = [{ sensor: 'roof', at: start + i }]
       await writeLake(client, place, { table: readings, mode: 'replace-days', rows }, start + i)
@@ -48,7 +51,11 @@ describe('the lake on the command line', { timeout: 120_000 }, () => {
     expect(JSON.parse(stdout)).toMatchObject([
       { schema: 'public', name: 'weather.readings', rows: 1, files: 1, commits: 3, snapshots: 3 },
     ])
-    expect((await millrace('lake', 'tables')).stdout).toContain('weather.readings')
+    const { stdout: listed, stderr } = await millrace('lake', 'tables')
+    expect(listed).toContain('weather.readings')
+    expect(stderr).toContain(
+      'The table weather.roofs of the lake stays as it was, for it cannot have roofs as it is: row 1 is too long.',
+    )
   })
 
   it('serves them until it is stopped', async () => {

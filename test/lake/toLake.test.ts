@@ -245,6 +245,51 @@ describe('a table of a pipeline that the lake has as well', { timeout: 120_000 }
     expect((await files()).map(([day, rows]) => [day, rows])).toEqual(before.map(([day, rows]) => [day, rows]))
   })
 
+  it('leaves a table as it was that the lake cannot have, tells so once, and goes on with the others', async () => {
+    await db.pool.query(`CREATE TABLE other_sensor (name text PRIMARY KEY, revision integer NOT NULL)`)
+    const other = { name: 'sensor', namespace: 'weather', key: ['name'], day: null }
+    const name = { name: 'name', type: 'string' as const, isOptional: false }
+    await followInLake(db.pool, { table: 'other_sensor', lake: { ...other, columns: [name] } })
+    const told: string[] = []
+    const refusing = async () => {
+      const counts = await batchPass(
+        { trades: tradeCodec({ market: 'spot', timeUnit: 'ms' }), archive: null, lake: place },
+        {
+          database: { address: db.connection, schema: db.schema },
+          runId: 'refusing',
+          signal: new AbortController().signal,
+          tell: async (_client, text) => void told.push(text),
+        },
+      )
+      return [counts.commits, counts.refused]
+    }
+    await bring(reading('sound'))
+    expect(await refusing()).toEqual([1, 0])
+    const before = await files()
+    await db.pool.query(`UPDATE lake_readings SET celsius = 1e8 WHERE sensor = 'sound'`)
+    await db.pool.query(`INSERT INTO other_sensor VALUES ('a', 1)`)
+    expect(await refusing()).toEqual([1, 1])
+    expect(await refusing()).toEqual([0, 1])
+    expect(await files()).toEqual(before)
+    expect(told).toEqual([
+      expect.stringMatching(
+        /^The table weather\.readings of the lake stays as it was, for it cannot have lake_readings as it is: lake table weather\.readings, column celsius: /,
+      ),
+    ])
+    await db.pool.query(`UPDATE lake_readings SET celsius = 1 WHERE sensor = 'sound'`)
+    expect(await refusing()).toEqual([1, 0])
+    expect(await refusing()).toEqual([0, 0])
+    await db.pool.query(`INSERT INTO other_sensor VALUES ('b', 1)`)
+    await db.pool.query('ALTER TABLE other_sensor RENAME COLUMN name TO title')
+    await bring(reading('behind it'))
+    expect(await refusing()).toEqual([1, 1])
+    expect(told.slice(1)).toEqual([expect.stringContaining('column "name" does not exist')])
+    await db.pool.query('ALTER TABLE other_sensor RENAME COLUMN title TO name')
+    expect(await refusing()).toEqual([1, 0])
+    await db.pool.query('DROP TABLE other_sensor')
+    commits += 3
+  })
+
   it('refuses a pipeline whose table the lake could not have, before a pass would stand still', async () => {
     const [first] = outletPlanOf(pipeline).followed
     if (first === undefined) throw new Error('nothing is followed')

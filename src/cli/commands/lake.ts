@@ -4,8 +4,9 @@ import { s3Access } from '../../host/s3Access.ts'
 import { Shutdown } from '../../host/shutdown.ts'
 import { expireLake, sweepLake } from '../../lake/lakeCleanup.ts'
 import type { LakePlace } from '../../lake/lakeCommit.ts'
+import { refusedText } from '../../lake/refusedTables.ts'
 import { serveCatalog } from '../../lake/restCatalog.ts'
-import { readLakeTables } from '../../queries/lakeTables.ts'
+import { readLakeTables, readRefusedTables } from '../../queries/lakeTables.ts'
 import { systemClock } from '../../runtime/clock.ts'
 import { openPool } from '../../sinks/postgres/connection.ts'
 import type { CommandContext } from '../commandContext.ts'
@@ -22,11 +23,13 @@ const hourMs = 3_600_000
 export async function lakeTables({ settings, output }: CommandContext): Promise<number> {
   if (!databaseExists(settings)) return nothingHere(output)
   const perSchema = await withDatabase(settings, output.err, (database) =>
-    eachSchema(database, settings.onlySchema, async (client, schema) =>
-      (await readLakeTables(client)).map((table) => ({ schema, ...table })),
-    ),
+    eachSchema(database, settings.onlySchema, async (client, schema) => ({
+      tables: (await readLakeTables(client)).map((table) => ({ schema, ...table })),
+      refused: await readRefusedTables(client),
+    })),
   )
-  const tables = perSchema.flat()
+  const tables = perSchema.flatMap((one) => one.tables)
+  for (const one of perSchema.flatMap(({ refused }) => refused)) output.err(refusedText(one))
   if (settings.json) {
     await output.out(`${JSON.stringify(tables)}\n`)
     return exitOk

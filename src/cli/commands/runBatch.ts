@@ -53,6 +53,7 @@ async function once(context: CommandContext, { address }: Database, schema: stri
     const counts = await pass({ database: { address, schema }, runId, signal: stop.signal })
     await output.out(settings.json ? `${JSON.stringify(counts)}\n` : `${countsText(counts)}\n`)
     if (counts.blocked > 0) output.err(`What is wrong with them: ${commandFor(context, 'quality report')}`)
+    if (counts.refused > 0) output.err(`Why: ${commandFor(context, 'lake tables')}`)
     return exitOk
   } finally {
     shutdown.dispose()
@@ -97,8 +98,12 @@ async function tracedPass(runId: string, pass: () => Promise<BatchCounts>): Prom
   )
 }
 
-function countsText({ records, minutes, candles, blocked, commits }: BatchCounts): string {
-  if (records + minutes + candles + blocked + commits === 0) return 'Nothing has changed since the last pass.'
+function countsText({ records, minutes, candles, blocked, commits, refused }: BatchCounts): string {
+  if (records + minutes + candles + blocked + commits + refused === 0) return 'Nothing has changed since the last pass.'
   const held = blocked === 0 ? '' : ` Of ${countText(blocked)} hours no candle was made, because of their quality.`
-  return `${countText(records)} records read, ${countText(minutes)} minutes and ${countText(candles)} longer candles changed, ${countText(commits)} new commits in the lake.${held}`
+  const kept =
+    refused === 0
+      ? ''
+      : ` ${countText(refused)} ${refused === 1 ? 'table' : 'tables'} of the lake had to be left as before.`
+  return `${countText(records)} records read, ${countText(minutes)} minutes and ${countText(candles)} longer candles changed, ${countText(commits)} new commits in the lake.${held}${kept}`
 }
