@@ -48,6 +48,13 @@ export async function acceptTable(client: pg.ClientBase, table: string): Promise
   await client.query(accept, [table])
 }
 
+const refusedNow = `SELECT table_name AS "table", lake_name AS "lakeName", refused AS reason FROM lake_mirror WHERE refused IS NOT NULL ORDER BY lake_name`
+
+/** Tables that the last pass has left as they were in the lake, and why. */
+export async function readRefusedTables(client: pg.ClientBase): Promise<readonly RefusedTable[]> {
+  return (await client.query<RefusedTable>(refusedNow)).rows
+}
+
 /** A sentence for whoever has to look at it. */
 export function refusedText({ table, lakeName, reason }: RefusedTable): string {
   return `The table ${lakeName} of the lake stays as it was, for it cannot have ${table} as it is: ${reason}. Mend the rows, and the next pass brings them.`

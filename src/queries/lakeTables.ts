@@ -1,5 +1,4 @@
 import type pg from 'pg'
-import type { RefusedTable } from '../lake/refusedTables.ts'
 
 /** A table of the lake, as it is now. */
 export interface StoredLakeTable {
@@ -27,11 +26,4 @@ GROUP BY t.name ORDER BY t.name`
 /** The tables of the lake, by name. */
 export async function readLakeTables(client: pg.ClientBase): Promise<readonly StoredLakeTable[]> {
   return (await client.query<StoredLakeTable>(tables)).rows
-}
-
-const refused = `SELECT table_name AS "table", lake_name AS "lakeName", refused AS reason FROM lake_mirror WHERE refused IS NOT NULL ORDER BY lake_name`
-
-/** Tables that the last pass has left as they were in the lake, and why. */
-export async function readRefusedTables(client: pg.ClientBase): Promise<readonly RefusedTable[]> {
-  return (await client.query<RefusedTable>(refused)).rows
 }
