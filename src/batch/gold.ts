@@ -17,8 +17,8 @@ const dayMs = 86_400_000
 const hourMs = 3_600_000
 /** So many days of a symbol are made at once. */
 export const daysAtOnce = 12
-/** Some milliseconds of work. */
-const minutesAtOnce = 512
+/** Less than a millisecond of work. */
+const minutesAtOnce = 48
 /** What was made of so many such parts is some thirty megabytes, which nobody needs any more and the collector would leave until there are a hundred. */
 const partsToCollect = 2
 

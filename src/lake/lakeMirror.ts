@@ -42,8 +42,8 @@ const otherText = `SELECT table_name FROM lake_mirror WHERE lake_name = $1 AND t
 const noting = `SELECT FROM pg_trigger WHERE tgrelid = to_regclass(quote_ident($1)) AND tgname = 'lake_inserted'`
 
 const dayMs = 86_400_000
-/** Some milliseconds of work. */
-const rowsAtOnce = 1_024
+/** Less than a millisecond of work. */
+const rowsAtOnce = 128
 /** So much of what the server has sent waits to be written, at most; and so much of one day. */
 const mostWaiting = 8 * 1024 * 1024
 const mostOfDay = 8 * 1024 * 1024
