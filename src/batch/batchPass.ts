@@ -2,8 +2,9 @@ import type pg from 'pg'
 import { type ExpireOptions, expireLake, hasSnapshotsBefore } from '../lake/lakeCleanup.ts'
 import { LakeConflict, type LakePlace } from '../lake/lakeCommit.ts'
 import { whileWriting } from '../lake/lakeLock.ts'
-import { dirtyMirrors, LakeMirrors, type MirroredTables } from '../lake/lakeMirror.ts'
+import { dirtyMirrors } from '../lake/lakeMirror.ts'
 import { ownLake } from '../lake/lakeOwner.ts'
+import { MirroredDays, type MirroredTables } from '../lake/mirroredDays.ts'
 import { refusedText } from '../lake/refusedTables.ts'
 import type { MarketEvent } from '../market/trade.ts'
 import { type Clock, systemClock } from '../runtime/clock.ts'
@@ -163,7 +164,7 @@ async function layers(
     const parts = partsOf(await takeDirtyWindows(client), daysAtOnce)
     const judge = new SilverJudge(client, { parts, quality, isFull, run: { runId: run.runId, now } })
     const gold = new GoldMaker(client)
-    const mirrors = lake === null ? null : new LakeMirrors(client, lake)
+    const mirrors = lake === null ? null : new MirroredDays(client, lake)
     if (lake !== null && isFull) await dirtyMirrors(client)
     // Without any there may be hours to judge again.
     for (const part of parts.length === 0 ? [nothing] : parts) {

@@ -286,7 +286,14 @@ describe('a table of a pipeline that the lake has as well', { timeout: 120_000 }
     expect(told.slice(1)).toEqual([expect.stringContaining('column "name" does not exist')])
     await db.pool.query('ALTER TABLE other_sensor RENAME COLUMN title TO name')
     expect(await refusing()).toEqual([1, 0])
-    await db.pool.query('DROP TABLE other_sensor')
+    await db.pool.query('ALTER TABLE other_sensor RENAME TO whole_sensor')
+    await db.pool.query(
+      `CREATE FUNCTION not_ours() RETURNS text LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'the fault of no table'; END $$`,
+    )
+    await db.pool.query('CREATE VIEW other_sensor AS SELECT not_ours() AS name')
+    await db.pool.query(`INSERT INTO dirty_day (table_name) VALUES ('other_sensor')`)
+    await expect(refusing()).rejects.toThrow('the fault of no table')
+    await db.pool.query('DROP VIEW other_sensor; DROP TABLE whole_sensor')
     commits += 3
   })
 

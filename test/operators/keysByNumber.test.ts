@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { KeysByNumber } from '../../src/operators/keysByNumber.ts'
+import { QuietWindows } from '../../src/operators/quietWindows.ts'
 import { keep, Lent, numbersOf, place } from '../../src/runtime/lent.ts'
 
 class Numbered extends Lent<null> {
@@ -56,5 +57,34 @@ describe('keys by the numbers of their texts', () => {
     keys.begin(new Numbered(Int32Array.of(1 << 30)))
     keys.note('a', 0, 1)
     expect(keys.find('a', 0)).toBeUndefined()
+  })
+})
+
+const ordinal = fc.integer({ min: -1, max: 4 })
+const few = { key: fc.constantFrom('a', 'b'), number: fc.integer({ min: -1, max: 1 }) }
+const windowStep = fc.record({ ...few, ordinal, clears: fc.option(ordinal, { freq: 5 }) })
+
+describe('quiet windows by the numbers of their keys', () => {
+  it('are those of the key and of the time or none, in whatever order times come', () => {
+    let found = 0
+    fc.assert(
+      fc.property(fc.array(windowStep, { minLength: 60, maxLength: 120 }), (steps) => {
+        const windows = new QuietWindows()
+        for (const { key, ordinal, number, clears } of steps) {
+          windows.begin(new Numbered(Int32Array.of(number)))
+          const window = windows.find(key, 0, ordinal)
+          if (window !== undefined) found += 1
+          expect([undefined, `${key}@${ordinal}`]).toContain(window?.id)
+          const range = { start: ordinal, end: ordinal + 1, id: `${key}@${ordinal}` }
+          windows.note(key, 0, ordinal, { name: 'w', key, ...range })
+          if (clears === null) continue
+          windows.clear(clears)
+          windows.begin(new Numbered(Int32Array.of(number)))
+          expect(windows.find(key, 0, clears)).toBeUndefined()
+        }
+      }),
+      { numRuns: 100 },
+    )
+    expect(found).toBeGreaterThan(50)
   })
 })
