@@ -139,15 +139,18 @@ async function goldOf(rows: CopiedRows, days: readonly Day[], blocked: ReadonlyS
   return values as GoldValues
 }
 
-/** Makes the longer candles of minutes, those of each market by themselves. Holds what it has made, and the minutes of the candles that are open. */
+/** Makes the longer candles of minutes, those of each day by themselves: no candle is longer. Holds what it has made, and the minutes of the candles that are open. */
 class Rollup {
   readonly made: Gold = { '5m': [], '15m': [], '1h': [], '4h': [], '1d': [] }
   #market: string | null = null
+  #symbol: string | null = null
+  #day = 0
   #silver = new Subject<Candle>()
 
-  /** @param minute market by market, in order of time */
+  /** @param minute day by day, in order of time */
   add(minute: Candle): void {
-    if (minute.market !== this.#market) this.#begin(minute.market)
+    const day = Math.floor(minute.openTime / dayMs)
+    if (day !== this.#day || minute.symbol !== this.#symbol || minute.market !== this.#market) this.#begin(minute, day)
     this.#silver.next(minute)
   }
 
@@ -155,9 +158,11 @@ class Rollup {
     this.#silver.complete()
   }
 
-  #begin(market: string): void {
+  #begin({ market, symbol }: Candle, day: number): void {
     this.end()
     this.#market = market
+    this.#symbol = symbol
+    this.#day = day
     this.#silver = new Subject<Candle>()
     const candles = goldCandles(this.#silver)
     for (const interval of goldIntervals) candles[interval].subscribe((candle) => this.made[interval].push(candle))

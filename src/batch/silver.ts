@@ -33,44 +33,48 @@ const isSame = [
   ...roundedColumns.map((name) => `abs(ours.${name} - theirs.${name}) < ${klineGrain}`),
 ].join(' AND ')
 
-/** NaN, infinity and what silver has no room for: such a minute of the exchange is missing in silver, which its quality says. */
-const isNumber = `greatest(${klineColumns.map((name) => `abs(r.${name})`).join(', ')}) < 1e22`
+/** NaN, infinity and what silver has no room for: such a minute of the exchange is missing in silver, which its quality says. A count of trades is a bigint, and cannot be any of it. */
+const isNumber = klineColumns
+  .filter((name) => name !== 'trade_count')
+  .map((name) => `r.${name} > -1e22 AND r.${name} < 1e22`)
+  .join(' AND ')
 
-/** The minutes of a table in the dirty windows, found by its key whatever the planner takes the windows to be. */
+/** The minutes of a table in a dirty window, found by its key whatever the planner takes the window to be. */
 const minutesOf = (table: string, condition = 'true') =>
-  `SELECT minute.* FROM dirty CROSS JOIN LATERAL (
-    SELECT r.*, r.ctid AS place FROM ${table} AS r
-    WHERE r.market = dirty.market AND r.symbol = dirty.symbol AND r.open_time >= from_time AND r.open_time < to_time AND ${condition} OFFSET 0
-  ) AS minute`
+  `(SELECT r.*, r.ctid AS place FROM ${table} AS r
+      WHERE r.market = dirty.market AND r.symbol = dirty.symbol AND r.open_time >= from_time AND r.open_time < to_time AND ${condition})`
 
 /**
  * The merge rule. A minute that only one has is theirs who has it. Where both have it and it is the same, it is ours, which has more places; where not, the exchange's, which is complete.
  * What is the same already is not touched. A minute of an exchange that tells no counts is none for silver.
  *
- * A minute that is new is inserted as what cannot be there, which costs half of what asking for each does, and in the order of the key, in which all is read later. Passes are who write to silver, one at a time.
+ * Window by window, so that minutes are compared by their time alone, and each level is fenced (`OFFSET 0`), so that what it calculates is calculated once and not wherever it is named.
+ * A minute that is new is inserted as what cannot be there, which costs half of what asking for each does. Passes are who write to silver, one at a time.
  */
 const mergeText = `
 WITH dirty AS (
   SELECT market, symbol, timestamptz 'epoch' + from_ms * interval '1 millisecond' AS from_time, timestamptz 'epoch' + to_ms * interval '1 millisecond' AS to_time FROM ${dirtyWindows}
 ),
-ours AS (${minutesOf('archived_klines_1m', 'r.is_closed')}),
-theirs AS (${minutesOf('raw_klines', `r.interval = '1m' AND r.trade_count IS NOT NULL AND ${isNumber}`)}),
-known AS (${minutesOf('silver_klines_1m')}),
-chosen AS (
-  SELECT ${key}, ${klineColumns.map((name) => `(CASE WHEN is_ours THEN our_${name} ELSE their_${name} END)::${stored[name]} AS ${name}`).join(', ')},
-    (CASE WHEN is_ours THEN our_vwap ELSE vwap_of(their_quote_volume, their_volume) END)::${stored.vwap} AS vwap,
-    CASE WHEN is_ours THEN 'trades' ELSE 'exchange' END AS source
-  FROM (
-    SELECT ${key}, ours.vwap AS our_vwap, theirs.open IS NULL OR (ours.open IS NOT NULL AND ${isSame}) AS is_ours,
-      ${klineColumns.map((name) => `ours.${name} AS our_${name}, theirs.${name} AS their_${name}`).join(', ')}
-    FROM ours FULL JOIN theirs USING (${key})
-  ) AS both_sides
-),
 changes AS MATERIALIZED (
-  SELECT ${key}, chosen.source IS NULL AS is_gone, known.source IS NULL AS is_new, known.place, ${list('chosen.')}
-  FROM chosen FULL JOIN known USING (${key})
-  WHERE (${list('chosen.')}) IS DISTINCT FROM (${list('known.')})
-  ORDER BY ${key}
+  SELECT dirty.market, dirty.symbol, changed.* FROM dirty CROSS JOIN LATERAL (
+    SELECT open_time, chosen.source IS NULL AS is_gone, known.source IS NULL AS is_new, known.place, ${list('chosen.')}
+    FROM (
+      SELECT open_time, ${klineColumns.map((name) => `(CASE WHEN is_ours THEN our_${name} ELSE their_${name} END)::${stored[name]} AS ${name}`).join(', ')},
+        (CASE WHEN is_ours THEN our_vwap ELSE vwap_of(their_quote_volume, their_volume) END)::${stored.vwap} AS vwap,
+        CASE WHEN is_ours THEN 'trades' ELSE 'exchange' END AS source
+      FROM (
+        SELECT open_time, ours.vwap AS our_vwap, theirs.open IS NULL OR (ours.open IS NOT NULL AND ${isSame}) AS is_ours,
+          ${klineColumns.map((name) => `ours.${name} AS our_${name}, theirs.${name} AS their_${name}`).join(', ')}
+        FROM ${minutesOf('archived_klines_1m', 'r.is_closed')} AS ours
+        FULL JOIN ${minutesOf('raw_klines', `r.interval = '1m' AND r.trade_count IS NOT NULL AND ${isNumber}`)} AS theirs USING (open_time)
+        OFFSET 0
+      ) AS both_sides
+      OFFSET 0
+    ) AS chosen
+    FULL JOIN ${minutesOf('silver_klines_1m')} AS known USING (open_time)
+    WHERE (${list('chosen.')}) IS DISTINCT FROM (${list('known.')})
+    OFFSET 0
+  ) AS changed
 ),
 added AS (
   INSERT INTO silver_klines_1m (${key}, ${list()}) SELECT ${key}, ${list()} FROM changes WHERE is_new
@@ -84,7 +88,7 @@ gone AS (
   DELETE FROM silver_klines_1m WHERE ctid = ANY (ARRAY (SELECT place FROM changes WHERE is_gone))
 )
 SELECT market, symbol, extract(epoch FROM hour)::float8 * 1000 AS "from", extract(epoch FROM hour)::float8 * 1000 + 3600000 AS "to", minutes
-FROM (SELECT market, symbol, date_trunc('hour', open_time, 'UTC') AS hour, count(*)::float8 AS minutes FROM changes GROUP BY 1, 2, 3) AS hours`
+FROM (SELECT market, symbol, date_bin('1 hour', open_time, timestamptz 'epoch') AS hour, count(*)::float8 AS minutes FROM changes GROUP BY 1, 2, 3) AS hours`
 
 const allDirtyText = `INSERT INTO dirty_window (market, symbol, from_time, to_time)
 SELECT market, symbol, min(open_time), max(open_time) + interval '1 minute'

@@ -19,12 +19,11 @@ const minutesText = `COPY (
     SELECT FROM blocked_window AS hour
     WHERE hour.market = minute.market AND hour.symbol = minute.symbol AND minute.open_time >= hour.from_time AND minute.open_time < hour.to_time
   )
-  ORDER BY minute.market, minute.open_time, minute.symbol
+  ORDER BY given.n, minute.open_time
 ) TO STDOUT (FORMAT binary)`
 
 /**
- * Asks for the minutes of these days in which something was traded, without those of blocked hours, whose numbers may be none: market by market, for symbols of different markets may have one name, and in order
- * of time.
+ * Asks for the minutes of these days in which something was traded, without those of blocked hours, whose numbers may be none: day by day as they are given, and in order of time.
  */
 export async function copyTradedMinutes(client: pg.ClientBase, days: readonly Day[], rows: CopiedRows): Promise<void> {
   const given = JSON.stringify(days.map(({ market, symbol, day }, n) => ({ n, market, symbol, day_ms: day })))

@@ -1,13 +1,14 @@
 import { setImmediate } from 'node:timers/promises'
-import pg from 'pg'
+import type pg from 'pg'
 import { BinaryRow } from '../sinks/postgres/binaryRow.ts'
 import { CopiedRows } from '../sinks/postgres/copiedRows.ts'
 import { copyOut } from '../sinks/postgres/copyOut.ts'
 import { type DataFile, DataFileWriter, rowsPerFile } from './dataFile.ts'
+import { daysSetting, daysText, hasFewSeries, setDays } from './dayRows.ts'
 import { type LakePlace, type PreparedCommit, prepareCommit } from './lakeCommit.ts'
 import { readLiveFiles, readTable } from './lakeFacts.ts'
 import { type LakeMirror, readMirrors } from './lakeMirror.ts'
-import { decimalOf, fullName, type LakeType } from './lakeTable.ts'
+import { fullName } from './lakeTable.ts'
 import { acceptTable, type RefusedTable, refusalOf, refuseTable } from './refusedTables.ts'
 
 const dayMs = 86_400_000
@@ -15,7 +16,9 @@ const dayMs = 86_400_000
 const rowsAtOnce = 128
 /** So much of what the server has sent waits to be written, at most; and so much of one day. */
 const mostWaiting = 8 * 1024 * 1024
-const mostOfDay = 8 * 1024 * 1024
+const mostOfDays = 8 * 1024 * 1024
+/** So many of a table are asked for at once: each statement waits for what is made meanwhile. */
+const daysAtOnce = 8
 
 const takeDaysText = `DELETE FROM dirty_day WHERE $1::integer IS NULL OR day > date '1970-01-01' + $1 RETURNING table_name AS "table", (extract(epoch FROM day) / 86400)::float8 AS day`
 
@@ -25,7 +28,7 @@ const takeDaysText = `DELETE FROM dirty_day WHERE $1::integer IS NULL OR day > d
  *
  * A table that the lake cannot have as it is, for a row that its columns cannot hold say, stays there as it was, and the others go on.
  *
- * Holds the files of the pass, the rows of a few days as the server has sent them, and of a day with very many none.
+ * Holds the files of the pass, the rows of a few days as the server has sent them, and of days with very many none.
  */
 export class MirroredDays {
   readonly #client: pg.ClientBase
@@ -36,6 +39,8 @@ export class MirroredDays {
   /** Days are made one after the other. */
   #making: Promise<unknown> = Promise.resolve()
   #waitingBytes = 0
+  /** How the days of a table are asked for. */
+  readonly #texts = new Map<LakeMirror, string>()
   /** Whose day is done, and whose room another day can have. */
   readonly #idleWriters = new Map<LakeMirror, DataFileWriter[]>()
   readonly #idleRows: CopiedRows[] = []
@@ -63,7 +68,12 @@ export class MirroredDays {
     await client.query(beforeDays)
     for (const mirror of this.#mirrors) {
       const days = new Set(changed.get(mirror.table)?.flatMap(({ day }) => (isOf(mirror, day) ? [day] : [])))
-      for (const day of [...days].sort((a, b) => (a ?? 0) - (b ?? 0))) await this.#makeDay(mirror, day)
+      if (days.size === 0) continue
+      const text = this.#texts.get(mirror) ?? daysText(mirror, await hasFewSeries(client, mirror))
+      this.#texts.set(mirror, text)
+      const sorted = [...days].sort((a, b) => (a ?? 0) - (b ?? 0))
+      for (let at = 0; at < sorted.length; at += daysAtOnce)
+        await this.#makeDays(mirror, sorted.slice(at, at + daysAtOnce), text)
     }
     await client.query(daysRead)
   }
@@ -101,7 +111,7 @@ export class MirroredDays {
     return { commits, refused, refusedBefore }
   }
 
-  async #makeDay(mirror: LakeMirror, day: number | null): Promise<void> {
+  async #makeDays(mirror: LakeMirror, days: readonly (number | null)[], text: string): Promise<void> {
     const client = this.#client
     // So that no more than this is held however slow the making is.
     if (this.#waitingBytes > mostWaiting) await this.#making
@@ -109,15 +119,13 @@ export class MirroredDays {
     this.#idleWriters.set(mirror, writers)
     const writer = writers.pop() ?? new DataFileWriter(mirror.lake)
     const rows = this.#idleRows.pop() ?? new CopiedRows()
-    const files = new DayFiles(writer, rows, day)
-    const days = this.#made.get(mirror.table) ?? new Map<number | null, Promise<readonly DataFile[] | string>>()
-    this.#made.set(mirror.table, days)
+    const files = new DaysFiles(writer, rows, days)
     try {
-      await client.query(setDay, [String(day ?? 0)])
-      await copyOut(client, dayText(mirror), (message) => files.add(message))
+      await client.query(setDays, [daysSetting(days)])
+      await copyOut(client, text, (message) => files.add(message))
     } catch (error) {
-      days.set(day, Promise.resolve(refusalOf(error)))
-      await client.query(giveUpDay)
+      this.#keep(mirror, days, Promise.resolve(refusalOf(error)))
+      await client.query(giveUpDays)
       return
     }
     const bytes = files.waitingBytes
@@ -137,7 +145,21 @@ export class MirroredDays {
     })
     // Whoever commits them learns of a failure.
     this.#making = made.catch(() => undefined)
-    days.set(day, made)
+    this.#keep(mirror, days, made)
+  }
+
+  #keep(
+    { table }: LakeMirror,
+    days: readonly (number | null)[],
+    made: Promise<readonly (readonly DataFile[])[] | string>,
+  ): void {
+    const known = this.#made.get(table) ?? new Map<number | null, Promise<readonly DataFile[] | string>>()
+    this.#made.set(table, known)
+    for (const [n, day] of days.entries()) {
+      const ofDay = made.then((all) => (typeof all === 'string' ? all : (all[n] ?? [])))
+      ofDay.catch(() => undefined)
+      known.set(day, ofDay)
+    }
   }
 }
 
@@ -151,79 +173,61 @@ export interface MirroredTables {
   readonly refusedBefore: number
 }
 
-/** The files of a day, of its rows as the server sends them. */
-class DayFiles {
+/** The files of some days, of their rows as the server sends them: day by day, the place of the day before the columns. */
+class DaysFiles {
   readonly #writer: DataFileWriter
-  readonly #day: number | null
+  readonly #days: readonly (number | null)[]
   readonly #rows: CopiedRows
   readonly #row = new BinaryRow()
-  readonly #files: DataFile[] = []
+  readonly #files: DataFile[][]
+  /** Of the rows at hand, among the days. */
+  #at = 0
 
-  constructor(writer: DataFileWriter, rows: CopiedRows, day: number | null) {
+  constructor(writer: DataFileWriter, rows: CopiedRows, days: readonly (number | null)[]) {
     this.#writer = writer
     this.#rows = rows
-    this.#day = day
+    this.#days = days
+    this.#files = days.map(() => [])
   }
 
   get waitingBytes(): number {
     return this.#rows.byteLength
   }
 
-  /** Rows of very large days are not kept, but written at once. */
+  /** Very many rows are not kept, but written at once. */
   add(message: Buffer): void {
     this.#rows.add(message)
-    if (this.#rows.byteLength < mostOfDay) return
+    if (this.#rows.byteLength < mostOfDays) return
     while (this.#rows.next(this.#row)) this.#write()
     this.#rows.clear()
   }
 
-  /** Lets the event loop go on in between, so that the server is given its next statement. */
-  async finish(): Promise<readonly DataFile[]> {
+  /** Gives the files of each day. Lets the event loop go on in between, so that the server is given its next statement. */
+  async finish(): Promise<readonly (readonly DataFile[])[]> {
     for (let rows = 1; this.#rows.next(this.#row); rows++) {
       this.#write()
       if (rows % rowsAtOnce === 0) await setImmediate()
     }
-    if (this.#writer.rowCount > 0) this.#files.push(this.#writer.finish(this.#day))
+    this.#endFile()
     await setImmediate()
     return this.#files
   }
 
   #write(): void {
+    const at = this.#row.nextLong()
+    if (at !== this.#at) this.#endFile()
+    this.#at = at
     this.#writer.addRow(this.#row)
-    if (this.#writer.rowCount === rowsPerFile) this.#files.push(this.#writer.finish(this.#day))
+    if (this.#writer.rowCount === rowsPerFile) this.#endFile()
+  }
+
+  #endFile(): void {
+    if (this.#writer.rowCount === 0) return
+    this.#files[this.#at]?.push(this.#writer.finish(this.#days[this.#at] ?? null))
   }
 }
 
-/** What the server refuses of one day does not end the transaction. Days are read alone, so all that is rolled back is that. */
+/** What the server refuses of some days does not end the transaction. Days are read alone, so all that is rolled back is that. */
 const beforeDays = 'SAVEPOINT lake_days'
-const giveUpDay = 'ROLLBACK TO SAVEPOINT lake_days'
+const giveUpDays = 'ROLLBACK TO SAVEPOINT lake_days'
 const daysRead = 'RELEASE SAVEPOINT lake_days'
-
-/** For the COPY, which takes no parameters itself. */
-const setDay = `SELECT set_config('millrace.day', $1, true)`
-
-function dayText({ table, lake }: LakeMirror): string {
-  const quoted = (name: string) => pg.escapeIdentifier(name)
-  const order = lake.key.length === 0 ? '' : `ORDER BY ${lake.key.map(quoted).join(', ')}`
-  const midnight = (days: number) =>
-    `timestamptz 'epoch' + (current_setting('millrace.day')::integer + ${days}) * interval '24 hours'`
-  const ofDay =
-    lake.day === null ? '' : `WHERE ${quoted(lake.day)} >= ${midnight(0)} AND ${quoted(lake.day)} < ${midnight(1)}`
-  const columns = lake.columns.map(({ name, type }) => `${quoted(name)}::${sqlTypeOf(type)}`)
-  return `COPY (SELECT ${columns.join(', ')} FROM ${quoted(table)} ${ofDay} ${order}) TO STDOUT (FORMAT binary)`
-}
-
-/** What `ParquetColumn` takes for a type. */
-function sqlTypeOf(type: LakeType): string {
-  if (decimalOf(type) !== null) return 'numeric'
-  return sqlTypes[type as keyof typeof sqlTypes]
-}
-
-const sqlTypes = {
-  string: 'text',
-  boolean: 'boolean',
-  int: 'integer',
-  long: 'bigint',
-  double: 'double precision',
-  timestamptz: 'timestamptz',
-} as const

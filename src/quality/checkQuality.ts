@@ -1,7 +1,7 @@
 import pg from 'pg'
 import { ConfigurationError } from '../runtime/errors.ts'
 import { suggest } from '../runtime/suggest.ts'
-import { type FoundTable, findTable } from './foundTable.ts'
+import { type FoundTable, findTable, findUniqueKeys } from './foundTable.ts'
 import { type Judgement, type NamedExpectation, problemOf, unjudged } from './judgement.ts'
 import { countRows, judgeRows } from './judgeRows.ts'
 import { neededColumns, neededOfOther, shapeMisfit } from './needs.ts'
@@ -43,7 +43,9 @@ export async function checkQuality(
   if (windows.length === 0) return { isBlocked: false, windows: [], results: [] }
   await requireTransaction(client)
   const found = await findTable(client, quality.table)
-  const scope = new Scope(quality, found ?? new Map(), windows, run.now)
+  const isUniqueAsked = quality.expectations.some(({ kind }) => kind === 'unique')
+  const uniqueKeys = isUniqueAsked ? await findUniqueKeys(client, quality.table) : []
+  const scope = new Scope(quality, { columns: found ?? new Map(), uniqueKeys }, windows, run.now)
   const judgements = await judge(client, scope, found)
   const verdict = verdictOf(judgements, windows)
   // Without one the windows themselves may be what the server refuses.

@@ -156,7 +156,7 @@ class DbtScope extends Scope {
       const isNumber = /^(numeric|double precision|real)/.test(type)
       return [name, { type, noNumbers: isNumber ? noNumbers : [] }] as const
     })
-    super(quality, new Map(columns), [], 0)
+    super(quality, { columns: new Map(columns), uniqueKeys: [] }, [], 0)
     this.#schema = schema
   }
 

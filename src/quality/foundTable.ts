@@ -27,3 +27,16 @@ export async function findTable(client: pg.ClientBase, table: string): Promise<F
   if (rows.length === 0) return null
   return new Map(rows.map(({ name, ...column }) => [name, column]))
 }
+
+const uniqueKeys = `
+SELECT key.columns FROM pg_index AS i JOIN pg_class AS t ON t.oid = i.indrelid CROSS JOIN LATERAL (
+  SELECT array_agg(attname::text) AS columns FROM unnest(i.indkey::int2[], i.indcollation::oid[]) WITH ORDINALITY AS k (attnum, collated, place) JOIN pg_attribute AS a ON a.attrelid = i.indrelid AND a.attnum = k.attnum
+  WHERE place <= i.indnkeyatts HAVING bool_and(k.collated = a.attcollation)
+) AS key
+WHERE i.indrelid = to_regclass($1) AND i.indisunique AND i.indisvalid AND i.indimmediate AND i.indpred IS NULL AND i.indexprs IS NULL AND (t.relkind = 'p' OR NOT t.relhassubclass)`
+
+/** The columns that a table cannot have twice: of each index that sees to it at once and for all rows. Rows with a null among them it may have twice. */
+export async function findUniqueKeys(client: pg.ClientBase, table: string): Promise<readonly (readonly string[])[]> {
+  const { rows } = await client.query<{ columns: readonly string[] }>(uniqueKeys, [quoteIdentifier(table)])
+  return rows.map(({ columns }) => columns)
+}

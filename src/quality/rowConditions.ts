@@ -134,6 +134,7 @@ export function rowCondition(
 
 function uniqueness(expectation: RowExpectation & { kind: 'unique' }, scope: Scope, mark: string): RowCondition {
   const { columns } = expectation
+  if (scope.isUnique(columns)) return ofValues(expectation, columns, 'true', true)
   const quoted = columns.map((column) => quoteIdentifier(column))
   const isInWindow = [...scope.quality.by, scope.quality.time].every((column) => columns.includes(column))
   if (!isInWindow) {

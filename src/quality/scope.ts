@@ -13,18 +13,20 @@ export const numberColumn = 'millrace window'
 export class Scope {
   readonly quality: Quality
   readonly columns: ReadonlyMap<string, FoundColumn>
+  readonly #uniqueKeys: readonly (readonly string[])[]
   readonly windows: readonly QualityWindow[]
   /** ms UTC: the time of the check. */
   readonly now: number
 
   constructor(
     quality: Quality,
-    columns: ReadonlyMap<string, FoundColumn>,
+    { columns, uniqueKeys }: Pick<Scope, 'columns'> & { readonly uniqueKeys: readonly (readonly string[])[] },
     windows: readonly QualityWindow[],
     now: number,
   ) {
     this.quality = quality
     this.columns = columns
+    this.#uniqueKeys = uniqueKeys
     this.windows = windows
     this.now = now
   }
@@ -47,6 +49,11 @@ export class Scope {
     const found = this.columns.get(column)
     if (found === undefined) throw new Error(`bug: column ${column} was not looked up`)
     return comparedType(found.type)
+  }
+
+  /** Whether the table itself sees to it that no two rows have the same in these columns, where none of them is null. */
+  isUnique(columns: readonly string[]): boolean {
+    return this.#uniqueKeys.some((key) => key.every((column) => columns.includes(column)))
   }
 
   /** The windows as rows: n, by0…, "from", "to" and their key as JSON. */

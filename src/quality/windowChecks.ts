@@ -91,7 +91,7 @@ function fresh({ within }: Fresh, scope: Scope): WindowStatements {
       const oldest = parameters.add(new Date(scope.now - durationMs(within, 'within')).toISOString())
       const same = keys.map((key) => `newest.${key} = win.${key}`).join(' AND ')
       return `WITH win AS (${scope.windowRows(parameters)}), keys AS (SELECT ${keys.length === 0 ? '1' : `DISTINCT ${keys.join(', ')} FROM win`}),
-        newest AS (SELECT win.*, (SELECT max(r.${scope.time}) FROM ${scope.table} r WHERE ${scope.isOfKey(parameters, 'r')})::timestamptz AS at FROM keys AS win)
+        newest AS MATERIALIZED (SELECT win.*, (SELECT max(r.${scope.time}) FROM ${scope.table} r WHERE ${scope.isOfKey(parameters, 'r')})::timestamptz AS at FROM keys AS win)
         SELECT win.n, count(newest.at)::float8 AS looked, count(*) FILTER (WHERE newest.at < ${oldest}::timestamptz)::float8 AS failing, max(newest.at)::text AS found
         FROM win JOIN newest ON ${same === '' ? 'true' : same} GROUP BY win.n`
     },

@@ -283,7 +283,7 @@ describe('a table of a pipeline that the lake has as well', { timeout: 120_000 }
     await db.pool.query('ALTER TABLE other_sensor RENAME COLUMN name TO title')
     await bring(reading('behind it'))
     expect(await refusing()).toEqual([1, 1])
-    expect(told.slice(1)).toEqual([expect.stringContaining('column "name" does not exist')])
+    expect(told.slice(1)).toEqual([expect.stringContaining('column other_sensor.name does not exist')])
     await db.pool.query('ALTER TABLE other_sensor RENAME COLUMN title TO name')
     expect(await refusing()).toEqual([1, 0])
     await db.pool.query('ALTER TABLE other_sensor RENAME TO whole_sensor')

@@ -278,6 +278,41 @@ describe('a row expectation', () => {
     expect(await stateOf({ kind: 'range', column: 'open', above: 2, nullable: true })).toMatchObject({ state: 'fail' })
   })
 
+  it('trusts an index that lets nothing be there twice, but none that does so for some rows, for others than these columns, or later', async () => {
+    const isUnique = async (change: string, ...rows: readonly string[]) => {
+      await db.pool.query(`CREATE TABLE once (symbol text, at timestamptz, n integer)`)
+      await client.query('BEGIN')
+      try {
+        await client.query(change)
+        for (const row of rows) await client.query(`INSERT INTO ${row}`)
+        const quality = defineQuality({
+          table: 'once',
+          by: ['symbol'],
+          time: 'at',
+          expectations: [{ kind: 'unique', columns: ['symbol', 'at'] }],
+        })
+        const { results } = await checkQuality(client, quality, [five()], { runId: `run ${++runs}`, now })
+        return results.map(({ state, rows, failing }) => [state, rows, failing])
+      } finally {
+        await client.query('ROLLBACK')
+        await db.pool.query('DROP TABLE once')
+      }
+    }
+    const [one, other] = [0, 1].map((at) => `('A', '${new Date(start + at * minute).toISOString()}')`)
+    const into = (row: string | undefined, table = 'once') => `${table} (symbol, at) VALUES ${row}`
+    const twice = [into(one), into(one), into(other)]
+    expect(await isUnique('ALTER TABLE once ADD UNIQUE (symbol, at)', into(one), into(other))).toEqual([['pass', 2, 0]])
+    expect(await isUnique('CREATE UNIQUE INDEX ON once (at)', into(one), into(other))).toEqual([['pass', 2, 0]])
+    expect(await isUnique('ALTER TABLE once ADD UNIQUE (symbol, at) DEFERRABLE INITIALLY DEFERRED', ...twice)).toEqual([
+      ['fail', 3, 2],
+    ])
+    expect(await isUnique('CREATE UNIQUE INDEX ON once (symbol, at) WHERE n > 0', ...twice)).toEqual([['fail', 3, 2]])
+    expect(await isUnique('ALTER TABLE once ADD UNIQUE (symbol, at, n)', ...twice)).toEqual([['fail', 3, 2]])
+    expect(await isUnique('CREATE UNIQUE INDEX ON once (symbol, at, (n + 1))', ...twice)).toEqual([['fail', 3, 2]])
+    const child = 'ALTER TABLE once ADD UNIQUE (symbol, at); CREATE TABLE more () INHERITS (once)'
+    expect(await isUnique(child, into(one), into(one, 'more'))).toEqual([['fail', 2, 2]])
+  })
+
   it('lets pass what is allowed, by number and by share', async () => {
     await bars(...wholeFive.slice(0, 4), { at: 4, open: null })
     const notNull = { kind: 'notNull', column: 'open' } as const
