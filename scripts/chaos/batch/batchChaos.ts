@@ -47,6 +47,8 @@ export interface BatchChaosSummary {
   readonly orphans: number
 }
 
+/** Fewer may be none at all: some seeds begin with nothing that counts. */
+const leastTrades = 2_000
 const program = fileURLToPath(new URL('./passProcess.ts', import.meta.url))
 const tables = ['silver_klines_1m', ...goldIntervals.map((interval) => `gold_klines_${interval}`)]
 
@@ -59,7 +61,7 @@ export async function chaosOnBatch({ kills, seed, address, say }: BatchChaosOpti
   try {
     const { records, candles } = unkindTrades({
       seed,
-      trades: kills * 40,
+      trades: Math.max(leastTrades, kills * 40),
       maxOutOfOrdernessMs: 2_000,
       allowedLatenessMs: 30_000,
       averageStepMs: 10_000,
