@@ -1,4 +1,4 @@
-// AssemblyScript, compiled by scripts/buildDecoder.ts. Reads frames of one zod schema into columns, by steps that src/codecs/columns/columnDecoder.ts writes
+// AssemblyScript, compiled by scripts/buildAssembly.ts. Reads frames of one zod schema into columns, by steps that src/codecs/columns/columnDecoder.ts writes
 // into the memory. What it does not know it says nothing about: that frame is left to the reader in JavaScript, and from there to zod.
 
 /** By row, four bytes: where its frame starts in the caller's buffer, and how long it is; and what to add to come into the memory. */
