@@ -11,7 +11,7 @@ export default defineConfig({
     testTimeout: 30_000,
     hookTimeout: 60_000,
     teardownTimeout: 10_000,
-    globalSetup: ['test/support/guardian/startGuardian.ts', 'test/support/makeDecoder.ts'],
+    globalSetup: ['test/support/guardian/startGuardian.ts', 'test/support/makeAssembly.ts'],
     // A dot a test, every failure in full, the totals, and one plain line at the very end.
     reporters: ['dot', summaryReporter()],
   },

@@ -1,4 +1,4 @@
-// AssemblyScript, compiled by scripts/buildDecoder.ts. Reads frames of one zod schema into columns, by steps that src/codecs/columns/columnDecoder.ts writes
+// AssemblyScript, compiled by scripts/buildAssembly.ts. Reads frames of one zod schema into columns, by steps that src/codecs/columns/columnDecoder.ts writes
 // into the memory. What it does not know it says nothing about: that frame is left to the reader in JavaScript, and from there to zod.
 
 /** By row, four bytes: where its frame starts in the caller's buffer, and how long it is; and what to add to come into the memory. */
@@ -53,7 +53,8 @@ const BOOLEAN: u8 = 4
 const NUMBER: u8 = 5
 
 /**
- * A dictionary: its number of texts, where the next one goes, whether it is left alone for now, its table, and the texts: each with its number, its length and its bytes, filled up with zeros.
+ * A dictionary: its number of texts, where the next long one goes, and whether it is left alone for now. Its table has numbers of texts, one more than they are, so that it is small; and the texts of up to fifteen bytes lie by their
+ * numbers, with the quote that ends them, filled up with zeros to sixteen: with thousands of them, it is what a look-up has to load that counts. Texts of more have ones there, and a place by their numbers, where their length is and their bytes are behind it.
  */
 const COUNT: usize = 0
 const STORE_END: usize = 4
@@ -61,7 +62,9 @@ const ALONE: usize = 8
 const TABLE: usize = 64
 const tableBits: u64 = 15
 const mostTexts: u32 = 16384
-const STORE: usize = TABLE + (32768 + 16) * 4
+const SHORT: usize = TABLE + 65600
+const PLACES: usize = SHORT + 16384 * 16
+const STORE: usize = PLACES + 16384 * 4
 const storeBytes: usize = 786432
 const longestText: usize = 64
 /** Keeps texts that were chosen to collide from making every look-up long. */
@@ -93,7 +96,7 @@ const escaped = memory.data(256)
  */
 const toTheRight = memory.data(17 * 16 * 16)
 const toTheMiddle = memory.data(9 * 16 * 16)
-/** By their length: what leaves that many of sixteen bytes. */
+/** By the length of a text: what leaves that and the quote behind it, of sixteen bytes. */
 const beginnings = memory.data(16 * 16, 16)
 
 /** Once, before the first call. */
@@ -107,7 +110,7 @@ export function prepare(): void {
   store<u8>(escaped + 0x72, 0x0d)
   store<u8>(escaped + 0x74, 0x09)
   for (let length = 0; length < 16; length++) {
-    for (let place = 0; place < length; place++) store<u8>(beginnings + <usize>((length << 4) + place), 0xff)
+    for (let place = 0; place <= length; place++) store<u8>(beginnings + <usize>((length << 4) + place), 0xff)
   }
   for (let whole = 0; whole <= 16; whole++) {
     for (let part = 0; part < 16; part++) {
@@ -365,7 +368,12 @@ function mixed(hash: u64, word: u64): u64 {
 
 /** Where the table of the dictionary is asked first for a text. */
 function cellOf(dictionary: usize, hash: u64): usize {
-  return dictionary + TABLE + ((<usize>(hash >> (64 - tableBits))) << 2)
+  return dictionary + TABLE + ((<usize>(hash >> (64 - tableBits))) << 1)
+}
+
+/** Where a text of up to fifteen bytes lies whose number is one less than this. */
+function shortOf(dictionary: usize, number: usize): usize {
+  return dictionary + SHORT - 16 + (number << 4)
 }
 
 function readText(step: usize, row: usize, start: usize, end: usize): usize {
@@ -373,15 +381,14 @@ function readText(step: usize, row: usize, start: usize, end: usize): usize {
   const length = ctz(<u32>i8x16.bitmask(i8x16.eq(bytes, v128.load(quotes))) | 0x10000)
   if (length === 16) return readLongText(step, row, start, end)
   const text = v128.and(bytes, v128.load(beginnings + ((<usize>length) << 4)))
-  const entry = <usize>(
-    load<u32>(
-      cellOf(<usize>load<u32>(step, EXTRA), mixed(mixed(0, i64x2.extract_lane(text, 0)), i64x2.extract_lane(text, 1))),
-    )
+  const dictionary = <usize>load<u32>(step, EXTRA)
+  const number = <usize>(
+    load<u16>(cellOf(dictionary, mixed(mixed(0, i64x2.extract_lane(text, 0)), i64x2.extract_lane(text, 1))))
   )
-  if (entry === 0 || load<u32>(entry, 4) !== length || v128.any_true(v128.xor(v128.load(entry, 8), text))) {
+  if (number === 0 || v128.any_true(v128.xor(v128.load(shortOf(dictionary, number)), text))) {
     return readLongText(step, row, start, end)
   }
-  store<i32>(<usize>load<u32>(step, COLUMN) + (row << 2), load<u32>(entry))
+  store<i32>(<usize>load<u32>(step, COLUMN) + (row << 2), <i32>number - 1)
   return endOf(step, start, length)
 }
 
@@ -403,22 +410,31 @@ function readLongText(step: usize, row: usize, start: usize, end: usize): usize 
   const bits = ctz(marks) & 56
   const stop = at + <usize>(bits >> 3)
   if (stop >= end) return 0
-  const tail = word & (((<u64>1) << bits) - 1)
+  const tail = (word & (((<u64>1) << bits) - 1)) | ((<u64>0x22) << bits)
   hash = mixed(hash, tail)
   const length = <u32>(stop - start)
   // A short one is looked for by sixteen bytes.
   if (length < 8) hash = mixed(hash, 0)
   const first = cellOf(dictionary, hash)
   // Behind the table are cells for those that are asked last.
-  for (let cell = first; cell < first + mostProbes * 4; cell += 4) {
-    const entry = <usize>load<u32>(cell)
-    if (entry === 0) return addText(step, row, start, stop, end, tail, cell)
-    if (load<u32>(entry, 4) === length && isEntry(entry + 8, start, at, tail)) {
-      store<i32>(<usize>load<u32>(step, COLUMN) + (row << 2), load<u32>(entry))
+  for (let cell = first; cell < first + mostProbes * 2; cell += 2) {
+    const number = <usize>load<u16>(cell)
+    if (number === 0) return addText(step, row, start, stop, end, tail, cell)
+    if (isText(dictionary, number, length, start, at, tail)) {
+      store<i32>(<usize>load<u32>(step, COLUMN) + (row << 2), <i32>number - 1)
       return stop
     }
   }
   return readPlainText(step, row, start, end)
+}
+
+/** Whether the text of the number is that of so many bytes whose last ones are `tail`. */
+function isText(dictionary: usize, number: usize, length: u32, start: usize, last: usize, tail: u64): bool {
+  const short = shortOf(dictionary, number)
+  if (length < 16) return isEntry(short, start, last, tail)
+  if (load<u8>(short, 15) !== 0xff) return false
+  const entry = <usize>load<u32>(dictionary + PLACES + ((number - 1) << 2))
+  return load<u32>(entry) === length && isEntry(entry + 8, start, last, tail)
 }
 
 function isEntry(entry: usize, start: usize, last: usize, tail: u64): bool {
@@ -431,11 +447,12 @@ function isEntry(entry: usize, start: usize, last: usize, tail: u64): bool {
 function addText(step: usize, row: usize, start: usize, stop: usize, end: usize, tail: u64, cell: usize): usize {
   const dictionary = <usize>load<u32>(step, EXTRA)
   const code = load<u32>(dictionary, COUNT)
+  if (code === mostTexts) return readPlainText(step, row, start, end)
+  const isLong = stop - start >= 16
   const entry = <usize>load<u32>(dictionary, STORE_END)
-  if (code === mostTexts || entry + longestText + 8 > dictionary + STORE + storeBytes) {
-    return readPlainText(step, row, start, end)
-  }
-  let other = entry + 8
+  if (isLong && entry + longestText + 8 > dictionary + STORE + storeBytes) return readPlainText(step, row, start, end)
+  const short = shortOf(dictionary, <usize>code + 1)
+  let other = isLong ? entry + 8 : short
   let at = start
   for (; at + 8 <= stop; at += 8, other += 8) {
     if (hasEscape(load<u64>(at))) return readPlainText(step, row, start, end)
@@ -444,16 +461,15 @@ function addText(step: usize, row: usize, start: usize, stop: usize, end: usize,
   // Zeros behind the end would look like control characters.
   if (hasEscape(tail | (0x2020202020202020 << ((<u64>(stop - at)) << 3)))) return readPlainText(step, row, start, end)
   store<u64>(other, tail)
-  // Entries are made of sixteen bytes.
-  if ((((stop - start) >> 3) & 1) === 0) {
-    other += 8
-    store<u64>(other, 0)
-  }
-  store<u32>(entry, code)
-  store<u32>(entry, <u32>(stop - start), 4)
+  if (isLong) {
+    store<u64>(short, u64.MAX_VALUE)
+    store<u64>(short, u64.MAX_VALUE, 8)
+    store<u32>(entry, <u32>(stop - start))
+    store<u32>(dictionary + PLACES + ((<usize>code) << 2), <u32>entry)
+    store<u32>(dictionary, <u32>(other + 8), STORE_END)
+  } else if (other === short) store<u64>(short, 0, 8)
   store<u32>(dictionary, code + 1, COUNT)
-  store<u32>(dictionary, <u32>(other + 8), STORE_END)
-  store<u32>(cell, <u32>entry)
+  store<u16>(cell, <u16>(code + 1))
   store<i32>(<usize>load<u32>(step, COLUMN) + (row << 2), <i32>code)
   return stop
 }

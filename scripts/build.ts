@@ -1,8 +1,8 @@
-// Makes dist/ from src/, assembly/ and pages/: modules and their types, the decoder in WebAssembly, an executable command, and the pages of the console.
+// Makes dist/ from src/, assembly/ and pages/: modules and their types, WebAssembly, an executable command, and the pages of the console.
 import { spawnSync } from 'node:child_process'
 import { chmodSync, copyFileSync, existsSync, rmSync, symlinkSync } from 'node:fs'
 import { join, resolve } from 'node:path'
-import { buildDecoder } from './buildDecoder.ts'
+import { buildAssembly } from './buildAssembly.ts'
 import { buildPages } from './buildPages.ts'
 
 const root = resolve(import.meta.dirname, '..')
@@ -15,7 +15,7 @@ const { status } = spawnSync(process.execPath, [tsc, '-p', join(root, 'tsconfig.
 })
 if (status !== 0) process.exit(status ?? 1)
 
-copyFileSync(buildDecoder(), join(dist, 'codecs/columns/columns.wasm'))
+for (const file of buildAssembly()) copyFileSync(join(root, 'src', file), join(dist, file))
 await buildPages(join(dist, 'pages'))
 
 const command = join(dist, 'cli/main.js')

@@ -15,10 +15,14 @@ const layoutBytes = 131_072
 const stepBytes = 64
 const fixedAt = 65_536
 const dictionaryTableAt = 64
-export const dictionaryStoreAt = dictionaryTableAt + (32_768 + 16) * 4
+const dictionaryTextsAt = dictionaryTableAt + 65_600
+const dictionaryPlacesAt = dictionaryTextsAt + 16_384 * 16
+const dictionaryStoreAt = dictionaryPlacesAt + 16_384 * 4
 const dictionaryBytes = dictionaryStoreAt + 786_432
 const mostTexts = 16_384
-/** What a text of a dictionary takes at most. */
+/** Stands in the last of sixteen bytes where a text lies elsewhere, for it has more. */
+const longMark = 0xff
+/** What a text of a dictionary takes at most that has more than fifteen bytes. */
 const longestEntry = 72
 /** Beyond what sixteen digits say. */
 const notAnInt = 2n ** 62n
@@ -98,6 +102,15 @@ export class DecoderMemory {
     return this.words[(this.dictionaries[slot] as number) >> 2] as number
   }
 
+  /** Where the text of that number in the dictionary of the slot starts, and behind its last byte. */
+  textAt(slot: number, number: number): readonly [start: number, end: number] {
+    const dictionary = this.dictionaries[slot] as number
+    const start = dictionary + dictionaryTextsAt + number * 16
+    if (this.bytes[start + 15] !== longMark) return [start, this.bytes.indexOf(0x22, start)]
+    const long = this.words[(dictionary + dictionaryPlacesAt + number * 4) >> 2] as number
+    return [long + 8, long + 8 + (this.words[long >> 2] as number)]
+  }
+
   /** Whether the dictionary takes no text any more. */
   isFull(slot: number): boolean {
     const at = this.dictionaries[slot] as number
@@ -119,7 +132,7 @@ export class DecoderMemory {
 
   clearDictionary(slot: number): void {
     const at = this.dictionaries[slot] as number
-    this.words.fill(0, (at + dictionaryTableAt) >> 2, (at + dictionaryStoreAt) >> 2)
+    this.words.fill(0, (at + dictionaryTableAt) >> 2, (at + dictionaryTextsAt) >> 2)
     this.#beginDictionary(slot)
   }
 
@@ -204,6 +217,8 @@ class Places {
     for (const { kind } of leaves) {
       this.columns.push(at)
       at += mostFrames * 8
+      // Texts of sixteen bytes lie in one line of the cache each.
+      if (kind === 'string') at = Math.ceil(at / 64) * 64
       this.dictionaries.push(kind === 'string' ? at : 0)
       if (kind === 'string') at += dictionaryBytes
     }

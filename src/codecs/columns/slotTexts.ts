@@ -3,7 +3,7 @@ import type { TextColumn } from '../frameColumns.ts'
 import { latin1Text } from '../latin1.ts'
 import type { LeafPlan } from '../schemaPlan.ts'
 import { utf8Text } from '../utf8.ts'
-import { type DecoderMemory, dictionaryStoreAt } from './decoderMemory.ts'
+import type { DecoderMemory } from './decoderMemory.ts'
 
 /** So many frames are read with a dictionary that is full before it starts over, in case other texts are the ones that come again. */
 const framesWithFull = 262_144
@@ -23,8 +23,6 @@ export class SlotTexts implements TextColumn {
   readonly #others: string[]
   /** Numbers of texts that the schema refuses, or that are no UTF-8. */
   readonly #refused = new Set<number>()
-  /** Where the next text of the dictionary will be. */
-  #at: number
   #framesWithFull = 0
   /** How often a text was found since the dictionary began. */
   #found = 0
@@ -36,16 +34,11 @@ export class SlotTexts implements TextColumn {
     this.#isChecked = check !== null
     this.#accept = acceptBy(check)
     this.#memory = memory
-    this.#at = this.#start
   }
 
   at(frame: number): string {
     const number = this.ordinals[frame] as number
     return (number < 0 ? this.#others[frame] : this.#known[number]) as string
-  }
-
-  get #start(): number {
-    return (this.#memory.dictionaries[this.slot] as number) + dictionaryStoreAt
   }
 
   /** Before frames are read. */
@@ -57,7 +50,6 @@ export class SlotTexts implements TextColumn {
     this.#framesWithFull = 0
     this.#keepTexts()
     this.#memory.clearDictionary(this.slot)
-    this.#at = this.#start
     this.#refused.clear()
     this.#known.length = 0
     this.#found = 0
@@ -105,16 +97,13 @@ export class SlotTexts implements TextColumn {
   }
 
   #add(): void {
-    const { bytes, words } = this.#memory
-    const length = words[(this.#at >> 2) + 1] as number
-    const start = this.#at + 8
-    const end = start + length
+    const { bytes } = this.#memory
+    const [start, end] = this.#memory.textAt(this.slot, this.#known.length)
     let isAscii = true
     for (let at = start; at < end; at += 1) if ((bytes[at] as number) > 0x7f) isAscii = false
     const text = isAscii ? latin1Text(bytes, start, end) : utf8Text(bytes, start, end)
     const accepted = typeof text === 'string' ? this.#accept(text) : null
     if (accepted === null) this.#refused.add(this.#known.length)
     this.#known.push(accepted ?? '')
-    this.#at = start + ((length >> 4) + 1) * 16
   }
 }

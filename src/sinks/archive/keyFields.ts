@@ -5,11 +5,13 @@ import { FixedText, isSame, viewOf } from './ascii.ts'
 const OVERHEAD_BYTES = 300
 const RECENT = 1024
 
+let last = 0
+
 interface KeyField {
   readonly key: DataView
   readonly field: FixedText
   /** With what comes before a value that stands there as it is. */
-  readonly beforeValue: FixedText
+  readonly beforeValue: Buffer
 }
 
 /**
@@ -18,6 +20,8 @@ interface KeyField {
  * making a text of them.
  */
 export class KeyFields {
+  /** No other of the process has it. */
+  readonly number: number
   /** The keys that are text, in the order in which they were met. */
   readonly texts: string[] = []
   #heldBytes = 0
@@ -25,6 +29,11 @@ export class KeyFields {
   readonly #recent: (KeyField | undefined)[] = new Array(RECENT)
   /** By the key's bytes read as Latin-1, which names any bytes exactly. */
   readonly #all = new Map<string, KeyField>()
+
+  constructor() {
+    last += 1
+    this.number = last
+  }
 
   get heldBytes(): number {
     return this.#heldBytes
@@ -54,7 +63,7 @@ export class KeyFields {
     if (known !== undefined) return known
     const text = this.#render(bytes)
     const field = new FixedText(text)
-    const made = { key: viewOf(new Uint8Array(bytes)), field, beforeValue: new FixedText(`${text}"value":`) }
+    const made = { key: viewOf(new Uint8Array(bytes)), field, beforeValue: Buffer.from(`${text}"value":`) }
     this.#all.set(name, made)
     this.#heldBytes += 3 * bytes.length + 2 * field.length + OVERHEAD_BYTES
     return made

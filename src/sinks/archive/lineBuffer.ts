@@ -2,10 +2,11 @@ import { isJsonObject } from '../../codecs/jsonText.ts'
 import type { ReadAhead } from '../../runtime/readAhead.ts'
 import type { RecordFacts, RecordView } from '../../runtime/record.ts'
 import { headersText } from './archiveLines.ts'
-import { copyText, FixedText, viewOf, writeFixed } from './ascii.ts'
+import { FixedText, viewOf, writeFixed } from './ascii.ts'
 import { KeyFields } from './keyFields.ts'
 import { LineHead } from './lineHead.ts'
 import type { PieceBuffers } from './pieceBuffers.ts'
+import { spanLines } from './spanLines.ts'
 
 const NOTHING = Buffer.alloc(0)
 const INITIAL_BYTES = 4096
@@ -13,8 +14,6 @@ const INITIAL_BYTES = 4096
 const BASE64_SLICE_BYTES = 3 * 64 * 1024
 /** More than the longest line's fixed parts: two numbers and the names of four fields. */
 const FRAME_BYTES = 160
-/** A longer value is copied by the runtime, whose call pays from there on. */
-const MOST_COPIED_HERE = 512
 
 const NULL_KEY = new FixedText(',"key":null,')
 const VALUE = new FixedText('"value":')
@@ -82,26 +81,16 @@ export class LineBuffer {
   }
 
   /**
-   * Writes the line of the record at hand, whose value must be one strict JSON object on one line, and says how long it is; 0, and nothing is written, where it is one of those
-   * that are rare: without a key, with headers, or with a long value.
+   * Writes the lines of records that were read ahead, from the one at hand up to the one before `end`, and says of how many; their values must be strict JSON objects on one line. Ends with the line that makes
+   * `enough` bytes of them, before the first record of `hourEnd` or later, and before one that only `append` knows: 0 where that is the one at hand.
    */
-  appendPlain(records: ReadAhead): number {
-    const { at, buffer: source } = records
-    const keyLength = records.keyLengths[at] as number
-    const valueLength = records.valueLengths[at] as number
-    const isPlain = keyLength >= 0 && records.headersLengths[at] === 0
-    if (!isPlain || valueLength < 8 || valueLength > MOST_COPIED_HERE) return 0
-    const sourceView = viewOfSource(source)
-    const { beforeValue } = this.#fields.of(source, sourceView, records.keyStarts[at] as number, keyLength)
-    this.#ensure(FRAME_BYTES + beforeValue.length + valueLength)
-    const start = this.#length
-    const buffer = this.#buffer
-    const view = this.#view
-    const keyAt = this.#head.write(records.offsets[at] as number, records.timestamps[at] as number, view, start)
-    const valueAt = writeFixed(beforeValue, buffer, view, keyAt)
-    copyText(sourceView, records.valueStarts[at] as number, view, valueAt, valueLength)
-    this.#length = writeEnd(buffer, valueAt + valueLength)
-    return this.#length - start
+  appendTogether(records: ReadAhead, end: number, enough: number, hourEnd: number): number {
+    const lines = spanLines()
+    const count = lines?.write(records, end, enough, hourEnd, this.#fields) ?? 0
+    if (lines === null || count === 0) return 0
+    this.#ensure(lines.length)
+    this.#length = lines.copyTo(this.#buffer, this.#length)
+    return count
   }
 
   /**

@@ -96,17 +96,34 @@ export class OpenObject {
 
   /** Takes records in that were read ahead, from the one at hand up to the one before `end`, or the one that the object ends with. The last one taken is at hand then. */
   appendAll(records: ReadAhead, end: number, facts: RecordFacts): void {
-    const { offsets, timestamps } = records
     for (;;) {
-      const { at } = records
-      const bytes = facts.isJsonObject ? this.#lines.appendPlain(records) : 0
-      if (bytes === 0) this.append(records.show(), facts)
-      else this.#count(offsets[at] as number, timestamps[at] as number, bytes)
-      const next = at + 1
-      if (next === end || this.isFull || this.endsBefore(timestamps[next] as number)) break
+      const taken = facts.isJsonObject ? this.#appendTogether(records, end) : 0
+      if (taken === 0) this.append(records.show(), facts)
+      else records.at += taken - 1
+      const next = records.at + 1
+      if (next === end || this.isFull || this.endsBefore(records.timestamps[next] as number)) break
       records.at = next
     }
     this.#countLines(this.#lines.heldBytes)
+  }
+
+  /** Takes in as many from the one at hand on as can be written in one go, and says how many. */
+  #appendTogether(records: ReadAhead, end: number): number {
+    // Before there is a time, none is known to be of a later hour.
+    if (this.#firstTime === null) return 0
+    const { maxRecords, maxBytes } = this.#options
+    const before = this.#lines.length
+    const { at, offsets, timestamps } = records
+    const behind = Math.min(end, at + maxRecords - this.#records)
+    const enough = Math.min(PIECE_BYTES - before, maxBytes - this.#bytes)
+    const count = this.#lines.appendTogether(records, behind, enough, this.#hourEnd)
+    if (count === 0) return 0
+    this.#bytes += this.#lines.length - before
+    this.#records += count
+    this.#lastOffset = offsets[at + count - 1] as number
+    for (let row = at; row < at + count; row += 1) this.#see(timestamps[row] as number)
+    this.#addPiece()
+    return count
   }
 
   #count(offset: number, timestamp: number, bytes: number): void {
@@ -114,6 +131,10 @@ export class OpenObject {
     this.#records++
     this.#lastOffset = offset
     if (isPlausibleTime(timestamp)) this.#see(timestamp)
+    this.#addPiece()
+  }
+
+  #addPiece(): void {
     if (this.#lines.length >= PIECE_BYTES) this.#file.add(this.#lines.take())
   }
 

@@ -288,6 +288,18 @@ describe('WasmColumns', () => {
     expect(known.size).toBe(new Set(known.values()).size)
   })
 
+  test('bytes that are no UTF-8 are no text, not even those that stand for a long one in a dictionary, and are taken for none', () => {
+    const schema = z.object({ a: z.string() })
+    const columns = columnsOf(schema)
+    const of = (byte: number, length: number) =>
+      Buffer.concat([Buffer.from('{"a":"'), Buffer.alloc(length, byte), Buffer.from('"}')])
+    const frames = [of(0x78, 20), of(0xff, 15), of(0xff, 8), of(0xff, 16), of(0x78, 15), of(0x78, 16), of(0x78, 0)]
+    for (let round = 0; round < 2; round += 1) {
+      const isLeft = read(schema, frames, columns).map((said) => said === undefined)
+      expect(isLeft).toEqual([false, true, true, true, false, false, false])
+    }
+  })
+
   test('rows of others keep their texts when the dictionary starts over', () => {
     const columns = wasmColumns(z.object({ id: z.string().max(50) }), 2 * most) as WasmColumns
     const readInto = (firstRow: number, ids: readonly string[]) => {
