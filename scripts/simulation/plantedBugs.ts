@@ -12,6 +12,9 @@ export interface PlantedBug {
 }
 
 const task = 'src/runtime/streamTask.ts'
+const host = 'src/runtime/taskHost.ts'
+const operatorsOf = 'src/runtime/taskOperators.ts'
+const redrives = 'src/runtime/redrives.ts'
 const node = 'src/runtime/operatorNode.ts'
 const attempt = 'src/runtime/taskAttempt.ts'
 const time = 'src/runtime/timeDomain.ts'
@@ -186,16 +189,16 @@ export const plantedBugs: readonly PlantedBug[] = [
   {
     name: 'asynchronous maps in a row: only the first is waited for',
     prover: 'simulation',
-    file: task,
-    from: 'for (;;) {\n      this.letGo(cut)\n      if (this.isSettled) return\n      await this.settle()\n    }',
-    to: 'this.letGo(cut)\n    for (const { work } of this.#asynchronous) {\n      if (work === null || work.isIdle) continue\n      await work.settle()\n      this.#act(() => work.release())\n      return\n    }',
+    file: operatorsOf,
+    from: 'return this.#asynchronous.every(',
+    to: 'return this.#asynchronous.slice(0, 1).every(',
   },
   {
     name: 'a value that comes while the task is at rest is taken',
     prover: 'test/runtime/neighbours.test.ts',
-    file: task,
-    from: 'if (gate === atRest) this.#fail(emitsAtRest(name))',
-    to: 'if (gate === atRest) return true',
+    file: host,
+    from: 'this.#task.failure.fail(emitsAtRest(node.spec.name))\n    return false',
+    to: 'return true',
   },
   {
     name: 'an exception of the function of mapAsync is swallowed',
@@ -277,7 +280,7 @@ export const plantedBugs: readonly PlantedBug[] = [
   {
     name: 'below an asynchronous operator a letter has no record',
     prover: 'simulation',
-    file: task,
+    file: host,
     from: 'const origin = this.origin()\n    return (act)',
     to: 'const origin = this.origin().withoutRecord()\n    return (act)',
   },
@@ -319,28 +322,28 @@ export const plantedBugs: readonly PlantedBug[] = [
   {
     name: 'a redriven record is taken again where it was taken the first time',
     prover: 'simulation',
-    file: task,
-    from: 'else if (!this.#ways.leads(name, redrivenFor)) return false',
-    to: 'else if (!this.#ways.leads(name, redrivenFor)) return true',
+    file: redrives,
+    from: 'else if (this.#ways?.leads(name, redrivenFor) !== true) return false',
+    to: 'else if (this.#ways?.leads(name, redrivenFor) !== true) return true',
   },
   {
     name: 'a redriven record is also given to calls that stand beside its way',
     prover: 'graphs',
-    file: task,
-    from: 'else if (!this.#ways.leads(name, redrivenFor)) return false',
+    file: redrives,
+    from: 'else if (this.#ways?.leads(name, redrivenFor) !== true) return false',
     to: 'else if (node.spec.passesRedriven !== true) return false',
   },
   {
     name: 'several values of a redriven record are taken below a call',
     prover: 'graphs',
-    file: task,
-    from: 'this.provenance.during(origin, () => this.#redrive(origin.redrivenFor, act))',
-    to: 'this.provenance.during(origin, () => this.provenance.redriving(origin.redrivenFor, act, (missed) => this.#explainRedrive(missed)))',
+    file: host,
+    from: 'this.provenance.during(origin, () => this.#task.redrives.run(origin.redrivenFor, act))',
+    to: 'this.provenance.during(origin, () => this.provenance.redriving(origin.redrivenFor, act, () => undefined))',
   },
   {
     name: 'the way of a redriven record through a call is not counted beside others',
     prover: 'test/runtime/deadLetters.test.ts',
-    file: task,
+    file: redrives,
     from: 'else provenance.expectLater()',
     to: '',
   },
@@ -482,8 +485,8 @@ export const plantedBugs: readonly PlantedBug[] = [
     name: 'an error of the build is masked by the check for retired operators',
     prover: 'test/runtime/streamTask.test.ts',
     file: task,
-    from: 'this.#isSealed = true\n    this.#throwFailure()\n',
-    to: 'this.#isSealed = true\n    if (this.#failure !== null) this.#state.checkRetired(pipeline)\n    this.#throwFailure()\n',
+    from: 'this.#operators.seal()\n    failure.check()\n',
+    to: 'this.#operators.seal()\n    if (failure.hasHappened) this.#state.checkRetired()\n    failure.check()\n',
   },
   {
     name: 'every window of a key is written when one has changed',
@@ -502,9 +505,9 @@ export const plantedBugs: readonly PlantedBug[] = [
   {
     name: 'a callback that throws on one record stops the worker',
     prover: 'simulation',
-    file: task,
-    from: 'if (this.isFatal(found)) this.#fail(found)',
-    to: 'if (found !== undefined) this.#fail(found)',
+    file: host,
+    from: 'if (failure.isFatal(found)) failure.fail(found)',
+    to: 'if (found !== undefined) failure.fail(found)',
   },
   {
     name: 'a step of RxJS that throws on one record stops the worker',
@@ -1000,15 +1003,15 @@ export const plantedBugs: readonly PlantedBug[] = [
     name: 'all above have ended, and what is open below stays open',
     prover: 'hops',
     file: taskTime,
-    from: 'if (!this.#haveOwnersEnded) return',
+    from: 'if (!this.#haveOwnersEnded()) return',
     to: 'if (this.#owners.length > 0) return',
   },
   {
     name: 'a silent task above tells of its idle steps only when something else is to be stored',
     prover: 'test/runtime/hops.test.ts',
     file: task,
-    from: 'return this.#letters.length + this.#answers.length + this.#outlets.size + this.#dueMarkers',
-    to: 'return this.#letters.length + this.#answers.length + this.#outlets.size',
+    from: 'return this.#aside.letters.size + this.#host.told.size + this.#outlets.size + this.#markers.due',
+    to: 'return this.#aside.letters.size + this.#host.told.size + this.#outlets.size',
   },
   {
     name: 'a marker is a record like others in the order of several inputs',
