@@ -17,6 +17,10 @@ const operatorsOf = 'src/runtime/taskOperators.ts'
 const redrives = 'src/runtime/redrives.ts'
 const node = 'src/runtime/operatorNode.ts'
 const attempt = 'src/runtime/taskAttempt.ts'
+const checkpoints = 'src/runtime/attemptCheckpoints.ts'
+const inputs = 'src/runtime/openInputs.ts'
+const loop = 'src/runtime/readLoop.ts'
+const unprompted = 'src/runtime/unpromptedTime.ts'
 const time = 'src/runtime/timeDomain.ts'
 const taskTime = 'src/runtime/taskTime.ts'
 const letters = 'src/runtime/deadLetters.ts'
@@ -56,7 +60,7 @@ export const plantedBugs: readonly PlantedBug[] = [
   {
     name: 'what belongs to several partitions of one input is archived for the first of them alone',
     prover: 'test/runtime/wholeInputs.test.ts',
-    file: attempt,
+    file: inputs,
     from: 'if (!archived.has(topic)) return []',
     to: 'if (!archived.has(topic) || input !== [...task.archives.values()][0]) return []',
   },
@@ -218,7 +222,7 @@ export const plantedBugs: readonly PlantedBug[] = [
     name: 'after a migration a delta in the new layout follows a base in the old one',
     prover: 'simulation',
     file: 'src/runtime/taskState.ts',
-    from: 'this.#needsBase = true\n    return migrated',
+    from: 'this.#frames.startAnew()\n    return migrated',
     to: 'return migrated',
   },
   {
@@ -231,22 +235,22 @@ export const plantedBugs: readonly PlantedBug[] = [
   {
     name: 'an idle step is taken when a fetch brings nothing although the log has more',
     prover: 'test/runtime/idleSteps.test.ts',
-    file: attempt,
-    from: 'if (!(await (this.#cursors[input] as InputCursor).hasNoMore(task.nextOffsets[input] as number))) return null',
+    file: unprompted,
+    from: 'if (!(await (cursors[input] as InputCursor).hasNoMore(task.nextOffsets[input] as number))) return null',
     to: '',
   },
   {
     name: 'an idle step overtakes asynchronous work',
     prover: 'test/runtime/idleSteps.test.ts',
-    file: attempt,
-    from: "await this.#quiet.until(task.quiesce({ now, isFinal: false }))\n      this.order.did({ kind: 'step', watermark",
-    to: "this.order.did({ kind: 'step', watermark",
+    file: unprompted,
+    from: "await quiet.until(task.quiesce({ now, isFinal: false }))\n      order.did({ kind: 'step', watermark",
+    to: "order.did({ kind: 'step', watermark",
   },
   {
     name: 'a replay cuts behind a gap without the steps of time before it',
     prover: 'test/runtime/idleSteps.test.ts',
-    file: attempt,
-    from: 'await this.#recorded?.takePassed(clock.now())',
+    file: checkpoints,
+    from: 'await recorded?.takePassed(clock.now())',
     to: '',
   },
   {
@@ -371,9 +375,9 @@ export const plantedBugs: readonly PlantedBug[] = [
   {
     name: 'backoff does not grow while commits fail',
     prover: 'test/runtime/failures.test.ts',
-    file: attempt,
-    from: 'for (const cursor of this.#cursors) if (cursor.takeNews()) cursor.lastRecordAt = now',
-    to: 'for (const cursor of this.#cursors) if (cursor.takeNews()) cursor.lastRecordAt = now\n    backoff.reset()',
+    file: loop,
+    from: 'for (const cursor of cursors) if (cursor.takeNews()) cursor.lastRecordAt = now',
+    to: 'for (const cursor of cursors) if (cursor.takeNews()) cursor.lastRecordAt = now\n    this.#attempt.backoff.reset()',
   },
   {
     name: 'a branch that ends takes the next one with it',
@@ -526,7 +530,7 @@ export const plantedBugs: readonly PlantedBug[] = [
   {
     name: 'what decides the order of the inputs is missing from the checkpoint',
     prover: 'graphs',
-    file: attempt,
+    file: inputs,
     from: 'task.mergeState = () => merge.snapshot()',
     to: '',
   },
@@ -603,14 +607,14 @@ export const plantedBugs: readonly PlantedBug[] = [
   {
     name: 'the archive of the second input goes on at the offset of the first',
     prover: 'graphs',
-    file: attempt,
+    file: inputs,
     from: 'const saved = input === 0 ? restored?.archiveNextOffset : restored?.others?.[input - 1]?.archiveNextOffset',
     to: 'const saved = restored?.archiveNextOffset',
   },
   {
     name: 'a table is not read first although a note says so',
     prover: 'graphs',
-    file: attempt,
+    file: inputs,
     from: 'merge.readFirst(input, firstUntil)\n',
     to: '',
   },
@@ -646,8 +650,8 @@ export const plantedBugs: readonly PlantedBug[] = [
     name: 'the order of an attempt that failed on a value is not repeated',
     prover: 'test/runtime/mergedInputs.test.ts',
     file: attempt,
-    from: 'if (recordedOf === null && order !== null) this.#repeated',
-    to: 'if (recordedOf !== null && order !== null) this.#repeated',
+    from: 'recordedOf === null && order !== null ?',
+    to: 'recordedOf !== null && order !== null ?',
   },
   {
     name: 'a row that was taken away stays in its table',
@@ -904,7 +908,7 @@ export const plantedBugs: readonly PlantedBug[] = [
   {
     name: 'results of open windows become part of what is lasting',
     prover: 'test/operators/lateSessions.test.ts',
-    file: 'src/runtime/operatorNode.ts',
+    file: 'src/runtime/unsettled.ts',
     from: 'if (!isTaken) throw notSettled(name, fold)',
     to: 'if (isTaken === null) throw notSettled(name, fold)',
   },
