@@ -1,7 +1,7 @@
 import { tradeCodec } from '../../src/market/tradeCodec.ts'
 import { realtime } from '../../src/pipelines/realtime.ts'
 import { systemClock } from '../../src/runtime/clock.ts'
-import type { StopMode } from '../../src/runtime/taskAttempt.ts'
+import type { StopMode } from '../../src/runtime/stopMode.ts'
 import { Worker } from '../../src/runtime/worker.ts'
 import { rawArchive } from '../../src/sinks/archive/rawArchive.ts'
 import { directoryStore } from '../../src/sinks/objects/directoryStore.ts'

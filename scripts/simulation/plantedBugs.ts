@@ -12,8 +12,15 @@ export interface PlantedBug {
 }
 
 const task = 'src/runtime/streamTask.ts'
+const host = 'src/runtime/taskHost.ts'
+const operatorsOf = 'src/runtime/taskOperators.ts'
+const redrives = 'src/runtime/redrives.ts'
 const node = 'src/runtime/operatorNode.ts'
 const attempt = 'src/runtime/taskAttempt.ts'
+const checkpoints = 'src/runtime/attemptCheckpoints.ts'
+const inputs = 'src/runtime/openInputs.ts'
+const loop = 'src/runtime/readLoop.ts'
+const unprompted = 'src/runtime/unpromptedTime.ts'
 const time = 'src/runtime/timeDomain.ts'
 const taskTime = 'src/runtime/taskTime.ts'
 const letters = 'src/runtime/deadLetters.ts'
@@ -53,7 +60,7 @@ export const plantedBugs: readonly PlantedBug[] = [
   {
     name: 'what belongs to several partitions of one input is archived for the first of them alone',
     prover: 'test/runtime/wholeInputs.test.ts',
-    file: attempt,
+    file: inputs,
     from: 'if (!archived.has(topic)) return []',
     to: 'if (!archived.has(topic) || input !== [...task.archives.values()][0]) return []',
   },
@@ -186,16 +193,16 @@ export const plantedBugs: readonly PlantedBug[] = [
   {
     name: 'asynchronous maps in a row: only the first is waited for',
     prover: 'simulation',
-    file: task,
-    from: 'for (;;) {\n      this.letGo(cut)\n      if (this.isSettled) return\n      await this.settle()\n    }',
-    to: 'this.letGo(cut)\n    for (const { work } of this.#asynchronous) {\n      if (work === null || work.isIdle) continue\n      await work.settle()\n      this.#act(() => work.release())\n      return\n    }',
+    file: operatorsOf,
+    from: 'return this.#asynchronous.every(',
+    to: 'return this.#asynchronous.slice(0, 1).every(',
   },
   {
     name: 'a value that comes while the task is at rest is taken',
     prover: 'test/runtime/neighbours.test.ts',
-    file: task,
-    from: 'if (gate === atRest) this.#fail(emitsAtRest(name))',
-    to: 'if (gate === atRest) return true',
+    file: host,
+    from: 'this.#task.failure.fail(emitsAtRest(node.spec.name))\n    return false',
+    to: 'return true',
   },
   {
     name: 'an exception of the function of mapAsync is swallowed',
@@ -215,7 +222,7 @@ export const plantedBugs: readonly PlantedBug[] = [
     name: 'after a migration a delta in the new layout follows a base in the old one',
     prover: 'simulation',
     file: 'src/runtime/taskState.ts',
-    from: 'this.#needsBase = true\n    return migrated',
+    from: 'this.#frames.startAnew()\n    return migrated',
     to: 'return migrated',
   },
   {
@@ -228,22 +235,22 @@ export const plantedBugs: readonly PlantedBug[] = [
   {
     name: 'an idle step is taken when a fetch brings nothing although the log has more',
     prover: 'test/runtime/idleSteps.test.ts',
-    file: attempt,
-    from: 'if (!(await (this.#cursors[input] as InputCursor).hasNoMore(task.nextOffsets[input] as number))) return null',
+    file: unprompted,
+    from: 'if (!(await (cursors[input] as InputCursor).hasNoMore(task.nextOffsets[input] as number))) return null',
     to: '',
   },
   {
     name: 'an idle step overtakes asynchronous work',
     prover: 'test/runtime/idleSteps.test.ts',
-    file: attempt,
-    from: "await this.#quiet.until(task.quiesce({ now, isFinal: false }))\n      this.order.did({ kind: 'step', watermark",
-    to: "this.order.did({ kind: 'step', watermark",
+    file: unprompted,
+    from: "await quiet.until(task.quiesce({ now, isFinal: false }))\n      order.did({ kind: 'step', watermark",
+    to: "order.did({ kind: 'step', watermark",
   },
   {
     name: 'a replay cuts behind a gap without the steps of time before it',
     prover: 'test/runtime/idleSteps.test.ts',
-    file: attempt,
-    from: 'await this.#recorded?.takePassed(clock.now())',
+    file: checkpoints,
+    from: 'await recorded?.takePassed(clock.now())',
     to: '',
   },
   {
@@ -277,7 +284,7 @@ export const plantedBugs: readonly PlantedBug[] = [
   {
     name: 'below an asynchronous operator a letter has no record',
     prover: 'simulation',
-    file: task,
+    file: host,
     from: 'const origin = this.origin()\n    return (act)',
     to: 'const origin = this.origin().withoutRecord()\n    return (act)',
   },
@@ -319,28 +326,28 @@ export const plantedBugs: readonly PlantedBug[] = [
   {
     name: 'a redriven record is taken again where it was taken the first time',
     prover: 'simulation',
-    file: task,
-    from: 'else if (!this.#ways.leads(name, redrivenFor)) return false',
-    to: 'else if (!this.#ways.leads(name, redrivenFor)) return true',
+    file: redrives,
+    from: 'else if (this.#ways?.leads(name, redrivenFor) !== true) return false',
+    to: 'else if (this.#ways?.leads(name, redrivenFor) !== true) return true',
   },
   {
     name: 'a redriven record is also given to calls that stand beside its way',
     prover: 'graphs',
-    file: task,
-    from: 'else if (!this.#ways.leads(name, redrivenFor)) return false',
+    file: redrives,
+    from: 'else if (this.#ways?.leads(name, redrivenFor) !== true) return false',
     to: 'else if (node.spec.passesRedriven !== true) return false',
   },
   {
     name: 'several values of a redriven record are taken below a call',
     prover: 'graphs',
-    file: task,
-    from: 'this.provenance.during(origin, () => this.#redrive(origin.redrivenFor, act))',
-    to: 'this.provenance.during(origin, () => this.provenance.redriving(origin.redrivenFor, act, (missed) => this.#explainRedrive(missed)))',
+    file: host,
+    from: 'this.provenance.during(origin, () => this.#task.redrives.run(origin.redrivenFor, act))',
+    to: 'this.provenance.during(origin, () => this.provenance.redriving(origin.redrivenFor, act, () => undefined))',
   },
   {
     name: 'the way of a redriven record through a call is not counted beside others',
     prover: 'test/runtime/deadLetters.test.ts',
-    file: task,
+    file: redrives,
     from: 'else provenance.expectLater()',
     to: '',
   },
@@ -368,9 +375,9 @@ export const plantedBugs: readonly PlantedBug[] = [
   {
     name: 'backoff does not grow while commits fail',
     prover: 'test/runtime/failures.test.ts',
-    file: attempt,
-    from: 'for (const cursor of this.#cursors) if (cursor.takeNews()) cursor.lastRecordAt = now',
-    to: 'for (const cursor of this.#cursors) if (cursor.takeNews()) cursor.lastRecordAt = now\n    backoff.reset()',
+    file: loop,
+    from: 'for (const cursor of cursors) if (cursor.takeNews()) cursor.lastRecordAt = now',
+    to: 'for (const cursor of cursors) if (cursor.takeNews()) cursor.lastRecordAt = now\n    this.#attempt.backoff.reset()',
   },
   {
     name: 'a branch that ends takes the next one with it',
@@ -482,8 +489,8 @@ export const plantedBugs: readonly PlantedBug[] = [
     name: 'an error of the build is masked by the check for retired operators',
     prover: 'test/runtime/streamTask.test.ts',
     file: task,
-    from: 'this.#isSealed = true\n    this.#throwFailure()\n',
-    to: 'this.#isSealed = true\n    if (this.#failure !== null) this.#state.checkRetired(pipeline)\n    this.#throwFailure()\n',
+    from: 'this.#operators.seal()\n    failure.check()\n',
+    to: 'this.#operators.seal()\n    if (failure.hasHappened) this.#state.checkRetired()\n    failure.check()\n',
   },
   {
     name: 'every window of a key is written when one has changed',
@@ -502,9 +509,9 @@ export const plantedBugs: readonly PlantedBug[] = [
   {
     name: 'a callback that throws on one record stops the worker',
     prover: 'simulation',
-    file: task,
-    from: 'if (this.isFatal(found)) this.#fail(found)',
-    to: 'if (found !== undefined) this.#fail(found)',
+    file: host,
+    from: 'if (failure.isFatal(found)) failure.fail(found)',
+    to: 'if (found !== undefined) failure.fail(found)',
   },
   {
     name: 'a step of RxJS that throws on one record stops the worker',
@@ -523,7 +530,7 @@ export const plantedBugs: readonly PlantedBug[] = [
   {
     name: 'what decides the order of the inputs is missing from the checkpoint',
     prover: 'graphs',
-    file: attempt,
+    file: inputs,
     from: 'task.mergeState = () => merge.snapshot()',
     to: '',
   },
@@ -600,14 +607,14 @@ export const plantedBugs: readonly PlantedBug[] = [
   {
     name: 'the archive of the second input goes on at the offset of the first',
     prover: 'graphs',
-    file: attempt,
+    file: inputs,
     from: 'const saved = input === 0 ? restored?.archiveNextOffset : restored?.others?.[input - 1]?.archiveNextOffset',
     to: 'const saved = restored?.archiveNextOffset',
   },
   {
     name: 'a table is not read first although a note says so',
     prover: 'graphs',
-    file: attempt,
+    file: inputs,
     from: 'merge.readFirst(input, firstUntil)\n',
     to: '',
   },
@@ -643,8 +650,8 @@ export const plantedBugs: readonly PlantedBug[] = [
     name: 'the order of an attempt that failed on a value is not repeated',
     prover: 'test/runtime/mergedInputs.test.ts',
     file: attempt,
-    from: 'if (recordedOf === null && order !== null) this.#repeated',
-    to: 'if (recordedOf !== null && order !== null) this.#repeated',
+    from: 'recordedOf === null && order !== null ?',
+    to: 'recordedOf !== null && order !== null ?',
   },
   {
     name: 'a row that was taken away stays in its table',
@@ -901,7 +908,7 @@ export const plantedBugs: readonly PlantedBug[] = [
   {
     name: 'results of open windows become part of what is lasting',
     prover: 'test/operators/lateSessions.test.ts',
-    file: 'src/runtime/operatorNode.ts',
+    file: 'src/runtime/unsettled.ts',
     from: 'if (!isTaken) throw notSettled(name, fold)',
     to: 'if (isTaken === null) throw notSettled(name, fold)',
   },
@@ -1000,15 +1007,15 @@ export const plantedBugs: readonly PlantedBug[] = [
     name: 'all above have ended, and what is open below stays open',
     prover: 'hops',
     file: taskTime,
-    from: 'if (!this.#haveOwnersEnded) return',
+    from: 'if (!this.#haveOwnersEnded()) return',
     to: 'if (this.#owners.length > 0) return',
   },
   {
     name: 'a silent task above tells of its idle steps only when something else is to be stored',
     prover: 'test/runtime/hops.test.ts',
     file: task,
-    from: 'return this.#letters.length + this.#answers.length + this.#outlets.size + this.#dueMarkers',
-    to: 'return this.#letters.length + this.#answers.length + this.#outlets.size',
+    from: 'return this.#aside.letters.size + this.#host.told.size + this.#outlets.size + this.#markers.due',
+    to: 'return this.#aside.letters.size + this.#host.told.size + this.#outlets.size',
   },
   {
     name: 'a marker is a record like others in the order of several inputs',

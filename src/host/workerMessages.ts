@@ -1,4 +1,4 @@
-import type { StopMode } from '../runtime/taskAttempt.ts'
+import type { StopMode } from '../runtime/stopMode.ts'
 import type { TaskStatus } from '../runtime/taskStatus.ts'
 import type { KafkaWork } from './kafkaWorker.ts'
 import type { PipelineModule } from './pipelineModule.ts'

@@ -1,9 +1,8 @@
 import { Subscriber } from 'rxjs'
-import type { AnswerBook, AskedPlace, LookupAnswer } from './answers.ts'
+import type { AskedPlace } from './answers.ts'
 import { AsyncWork } from './asyncWork.ts'
-import type { Clock } from './clock.ts'
 import { outsideOfTasks } from './currentTask.ts'
-import type { Origin, Rejected } from './deadLetters.ts'
+import type { Origin } from './deadLetters.ts'
 import { OperatorError } from './errors.ts'
 import type { EventClock } from './eventClock.ts'
 import type { MakingWindow, RowMaker } from './foreignRows.ts'
@@ -11,71 +10,17 @@ import { KeyedTimers, timerState } from './keyedTimers.ts'
 import { type Borrower, borrows, kept, Lent } from './lent.ts'
 import type { Marker } from './marker.ts'
 import type { BuildLogic, Cut, Logic, Meeting, OperatorSpec, RecordedAnswer, Restored } from './operator.ts'
+import type { OperatorHost } from './operatorHost.ts'
 import { Pace } from './pace.ts'
 import type { ReadAhead } from './readAhead.ts'
 import type { RecordFacts } from './record.ts'
 import { lookBelow, type Span, type SpanLogic, type SpanOutput } from './span.ts'
+import { metAcross, mixed, noTime, overtaken, timedAcross } from './stageErrors.ts'
 import type { TimeDomain, TimedNode } from './timeDomain.ts'
-import { notSettled } from './unsettled.ts'
-import { Withdrawn } from './withdrawn.ts'
+import { refuseUnsettledValue } from './unsettled.ts'
 
 /** Any operator, whatever its values. */
 export type AnyNode = OperatorNode<unknown, unknown>
-
-/** Where operators live, and what differs there: a task, or the subscriptions of a plain RxJS program. */
-export interface OperatorHost {
-  readonly isTask: boolean
-  /** Its gate is 0 while values may go straight into the logics; otherwise `admits` decides. */
-  readonly provenance: { readonly gate: number }
-  /** False when the value is not for the node, or was handled here. */
-  admits(node: AnyNode, value: unknown): boolean
-  /** True while the current record comes a second time. */
-  readonly isRedriven: boolean
-  /** The loose operator below which things happen at the moment, or null; undefined where that is not known, as before the first value after a restart. */
-  stage: AnyNode | null | undefined
-  readonly facts: RecordFacts
-  /** While records come that were read ahead: those, with the one that is handled at hand. */
-  readonly ahead: ReadAhead | null
-  /** True while a record that was redriven is where it had been set aside, or below. */
-  readonly isSecondTime: boolean
-  /** The window whose result is on its way, or null. */
-  maker: RowMaker | null
-  /** The value will be passed on later, apart from what has made it. */
-  holdBack(value: unknown): void
-  /** Why rows of a window of the node's are another task's; undefined where that is not known of them. */
-  elsewhere(node: AnyNode, window: string): string | undefined
-  /** The logic of the node has thrown. */
-  failed(node: AnyNode, error: unknown): void
-  /** The same at the value of one of the records that are taken as a span: it is told when all of them are. */
-  failedAt(node: AnyNode, record: number, error: unknown): void
-  /** A step that is no operator of ours has failed above the node. */
-  stepFailed(node: AnyNode, error: unknown): void
-  reject(rejected: Rejected, spec: OperatorSpec, origin?: Origin): void
-  origin(): Origin
-  during(origin: Origin, act: () => void): void
-  /** What to run with what is put off now: as the doing of the record whose doing it is at the moment. */
-  later(): (act: () => void) => void
-  /** Runs `act`, timers that fire: what happens is no single record's doing. */
-  timed(act: () => void): void
-  /** Some asynchronous work of the node is done. */
-  workDone(node: AnyNode): void
-  /** True where the node must not complete yet, though its input has ended: it has something open, and time goes on by others. */
-  outlives(node: AnyNode): boolean
-  /** The node has completed, or nobody wants anything of it any more. */
-  left(node: AnyNode): void
-  /** Which time holds for what is called from now on; gives the one before, for putting it back. */
-  enterTime(time: TimeDomain | null): TimeDomain | null
-  close(time: TimeDomain): void
-  /** Of calls to somebody outside; no result depends on it. */
-  readonly clock: Clock
-  /** How many tasks share what calls may go in a second. */
-  readonly tasks: number
-  /** The timestamp of the record that is being handled, ms UTC; null where there is none. */
-  readonly recordTime: number | null
-  readonly answers: AnswerBook
-  askedPlace(operator: string): AskedPlace
-  record(answer: LookupAnswer): void
-}
 
 /** In which of an operator's maps its timers are kept. */
 const timersMap = '$timers'
@@ -378,7 +323,7 @@ export class OperatorNode<I, O> extends Subscriber<I> implements SpanOutput<O>, 
 
   emitAt(eventTime: number, value: O): void {
     const { time } = this
-    if (time === null) throw this.#noTime()
+    if (time === null) throw noTime(this.spec)
     const before = time.valueTime
     this.valuesOut += 1
     time.valueTime = eventTime
@@ -541,29 +486,21 @@ export class OperatorNode<I, O> extends Subscriber<I> implements SpanOutput<O>, 
   /** A first value, one below a loose operator, or a result of a window. */
   #arrive(stage: AnyNode | null | undefined, maker: RowMaker | null, value: I): void {
     if (!this.isAwake) this.wake()
-    if (maker !== null) this.#refuseUnsettled(maker, value)
+    if (maker !== null) refuseUnsettledValue(this.spec, maker, value)
     if (stage === undefined) return
     if (this.stage === undefined) {
       this.stage = stage
       this.#isOrdinary = stage === null
-    } else if (this.stage !== stage && this.spec.isOrderFree !== true && this.host.isTask) throw this.#mixed(stage)
-    if (this.spec.readsMarkers === true && stage !== null) throw this.#overtaken(stage)
+    } else if (this.stage !== stage && this.spec.isOrderFree !== true && this.host.isTask)
+      throw mixed(this.spec, nameOf(stage ?? this.stage))
+    if (this.spec.readsMarkers === true && stage !== null) throw overtaken(this.spec, nameOf(stage))
     if (!this.host.isTask) return
     if (this.spec.meeting !== undefined && !meets(this.spec.meeting, stage))
-      throw this.#metAcross(this.spec.meeting, stage)
+      throw metAcross(this.spec, nameOf(stage ?? this.spec.meeting.stage))
     if (this.#goesByTime && this.time !== null && !meets(this.time.meeting, stage))
-      throw this.spec.ownsTime !== true && stage !== null ? this.#noTime() : this.#timedAcross(this.time.meeting, stage)
-  }
-
-  /** What a window has made that is not for good must not become part of something that is. */
-  #refuseUnsettled({ fold, isClosed }: RowMaker, value: I): void {
-    const isWithdrawn = value instanceof Withdrawn
-    if (isClosed && !isWithdrawn) return
-    const { takesUnsettled: takes = false, name } = this.spec
-    const isTaken =
-      takes === true ||
-      (isClosed ? takes === 'withdrawn' : typeof takes === 'function' && !isWithdrawn && takes(value as never))
-    if (!isTaken) throw notSettled(name, fold)
+      throw this.spec.ownsTime !== true && stage !== null
+        ? noTime(this.spec)
+        : timedAcross(this.spec, nameOf(stage ?? this.time.meeting.stage))
   }
 
   #emitLoosely(value: O): void {
@@ -608,46 +545,13 @@ export class OperatorNode<I, O> extends Subscriber<I> implements SpanOutput<O>, 
   /** The time, where the value being handled has one. */
   #timeHere(): TimeDomain {
     const { time } = this
-    if (time === null || Number.isNaN(time.valueTime)) throw this.#noTime()
+    if (time === null || Number.isNaN(time.valueTime)) throw noTime(this.spec)
     return time
   }
+}
 
-  #noTime(): OperatorError {
-    return new OperatorError(
-      `${this.spec.name}: no eventTime above it, so it does not know the time. Put eventTime({ of, maxOutOfOrdernessMs }) before it, with only ` +
-        'synchronous operators between (mapAsync must stand above eventTime, and so must batchFlush: they let go at checkpoints, when time has gone on).',
-    )
-  }
-
-  #overtaken(loose: AnyNode): OperatorError {
-    return new OperatorError(
-      `${this.spec.name}: ${loose.spec.name} above it lets values go at checkpoints, and markers would overtake them. Put ${loose.spec.name} below the last window, or above the toTopic of the hop.`,
-    )
-  }
-
-  #mixed(stage: AnyNode | null): OperatorError {
-    const loose = (stage ?? this.stage)?.spec.name
-    return new OperatorError(
-      `${this.spec.name}: values that ${loose} lets go at checkpoints meet others here, in an order that a replay does not repeat. ` +
-        `Merge above ${loose}, or end the two streams in outlets of their own.`,
-    )
-  }
-
-  #timedAcross(meeting: Meeting, stage: AnyNode | null): OperatorError {
-    const name = (stage ?? meeting.stage)?.spec.name
-    return new OperatorError(
-      `${this.spec.name}: ${name} lets values go at checkpoints, and stands above an eventTime but not above all that moves time or goes by it (a table with ttlMs, the eventTime of another input), so what comes before time has moved, and what after, would not be repeated by a replay. ` +
-        `Put ${name} above all of them, or below.`,
-    )
-  }
-
-  #metAcross(meeting: Meeting, stage: AnyNode | null): OperatorError {
-    const name = (stage ?? meeting.stage)?.spec.name
-    return new OperatorError(
-      `${this.spec.name}: ${name} lets values go at checkpoints on one side of the join and not on the other, so which rows a value finds would not be repeated by a replay. ` +
-        `Put ${name} below the join.`,
-    )
-  }
+function nameOf(stage: Meeting['stage']): string | undefined {
+  return stage?.spec.name
 }
 
 /** Whether values come in the same stage as those that came first. */

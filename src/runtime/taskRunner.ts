@@ -1,3 +1,4 @@
+import type { TaskOptions } from './attempt.ts'
 import { Backoff } from './backoff.ts'
 import { BadRowError } from './badRow.ts'
 import type { TaskId } from './checkpoint.ts'
@@ -6,7 +7,8 @@ import { RetryableError, TaskFencedError } from './errors.ts'
 import { ForeignRowsError } from './foreignRows.ts'
 import { LeftOutValues } from './leftOutValues.ts'
 import { StepFailure } from './stepFailure.ts'
-import { isPrompt, type StopMode, TaskAttempt, type TaskOptions } from './taskAttempt.ts'
+import { isPrompt, type StopMode } from './stopMode.ts'
+import { TaskAttempt } from './taskAttempt.ts'
 import { newTaskStatus, type TaskStatus } from './taskStatus.ts'
 
 /** Runs one task: claim, restore, seek, go on; and the same again after whatever a `RetryableError` says about. */
@@ -45,16 +47,12 @@ export class TaskRunner {
     const { clock, limits } = this.#options
     const backoff = new Backoff(limits.retryFirstMs, limits.retryMostMs)
     for (;;) {
-      const attempt = new TaskAttempt(
-        this.#id,
-        this.#options,
-        this.status,
-        this.#stop.signal,
-        this.#leftOut,
-        this.#elsewhere,
-      )
+      const attempt = new TaskAttempt({
+        ...{ id: this.#id, options: this.#options, status: this.status, signal: this.#stop.signal },
+        ...{ leftOut: this.#leftOut, elsewhere: this.#elsewhere, backoff },
+      })
       try {
-        await attempt.run(() => this.#stopMode, backoff)
+        await attempt.run(() => this.#stopMode)
         this.status.phase = 'stopped'
         this.status.waitingFor = null
         return

@@ -95,7 +95,7 @@ export class TaskTime {
     for (const reader of readers) reader.marker(marker)
     this.#leaveOutEnded()
     this.#clocks?.moved()
-    if (!this.#haveOwnersEnded) return
+    if (!this.#haveOwnersEnded()) return
     // The log says that it has ended, so this is no step that a replay would have to be told of.
     this.domain.close((watermark) => this.domain.advance(watermark))
     this.closed()
@@ -104,7 +104,7 @@ export class TaskTime {
   /** What markers have to say of the task's time; null where that is what they said last. */
   get unmarked(): MarkedMoment | null {
     const watermark = Number.isFinite(this.domain.watermark) ? this.domain.watermark : null
-    const isEnd = this.#isAtEnd
+    const isEnd = this.#isAtEnd()
     const last = this.#marked
     return last !== null && last.watermark === watermark && last.isEnd === isEnd ? null : { watermark, isEnd }
   }
@@ -123,12 +123,12 @@ export class TaskTime {
     )
   }
 
-  get #isAtEnd(): boolean {
+  #isAtEnd(): boolean {
     if (this.#endedAt?.every((offset, input) => this.#inputs.nextOffsets[input] === offset) === true) return true
-    return this.#haveOwnersEnded
+    return this.#haveOwnersEnded()
   }
 
-  get #haveOwnersEnded(): boolean {
+  #haveOwnersEnded(): boolean {
     return this.#owners.length > 0 && this.#owners.every(hasEnded)
   }
 

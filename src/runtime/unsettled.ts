@@ -1,14 +1,33 @@
 import { contracted } from './contractedGraph.ts'
 import { OperatorError } from './errors.ts'
+import type { RowMaker } from './foreignRows.ts'
 import type { OperatorSpec } from './operator.ts'
 import type { SubscriptionTrace } from './subscriptionTrace.ts'
+import { Withdrawn } from './withdrawn.ts'
 
 /** Results that are not for good come to an operator that would make something lasting of them. */
-export function notSettled(name: string, from: string): OperatorError {
+function notSettled(name: string, from: string): OperatorError {
   return new OperatorError(
     `${name}: results of ${from} that are not for good, being provisional or taken back, come here, and would count as if they were. Let only final ones through, such as by ` +
       `filter(({ isClosed }) => isClosed), give tumblingWindow \`isProvisional\`, or take \`early\`, \`provisionalEveryMs\`, \`withdraws\` or \`withdrawBy\` from ${from} and end its results in an outlet.`,
   )
+}
+
+/**
+ * Looks at a value that a window has made: what is not for good must not become part of something that is.
+ * @throws OperatorError naming the operator that it comes to, and the fold
+ */
+export function refuseUnsettledValue(
+  { name, takesUnsettled: takes = false }: OperatorSpec,
+  { fold, isClosed }: RowMaker,
+  value: unknown,
+): void {
+  const isWithdrawn = value instanceof Withdrawn
+  if (isClosed && !isWithdrawn) return
+  const isTaken =
+    takes === true ||
+    (isClosed ? takes === 'withdrawn' : typeof takes === 'function' && !isWithdrawn && takes(value as never))
+  if (!isTaken) throw notSettled(name, fold)
 }
 
 /**

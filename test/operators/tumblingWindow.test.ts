@@ -172,8 +172,8 @@ describe('tumblingWindow', () => {
     const cuts = [live.cut(), live.push(100).cut()]
     const restored = new ChainTask<number>(correcting, savedFrom(...cuts))
     for (const run of [live, restored]) run.task.closeOpen()
-    expect(live.task.time.watermark).toBe(5_999)
-    expect(restored.task.time.watermark).toBe(5_999)
+    expect(live.task.watermark).toBe(5_999)
+    expect(restored.task.watermark).toBe(5_999)
   })
 
   it('keeps nothing once every window is over', () => {

@@ -7,7 +7,7 @@ import { ConfigurationError, StateMismatchError } from '../../src/runtime/errors
 import { definePipeline, type PipelineOptions } from '../../src/runtime/pipeline.ts'
 import { plainState } from '../../src/runtime/plainState.ts'
 import { stateful } from '../../src/runtime/stateful.ts'
-import type { TaskCut } from '../../src/runtime/streamTask.ts'
+import type { TaskCut } from '../../src/runtime/taskCut.ts'
 import { ChainTask, savedFrom } from '../support/tasks.ts'
 
 interface Item {

@@ -9,7 +9,7 @@ import type { Json } from '../../src/runtime/json.ts'
 import { plainState } from '../../src/runtime/plainState.ts'
 import type { SavedOperator } from '../../src/runtime/savedState.ts'
 import { stateful } from '../../src/runtime/stateful.ts'
-import type { TaskCut } from '../../src/runtime/streamTask.ts'
+import type { TaskCut } from '../../src/runtime/taskCut.ts'
 import { ChainTask, savedFrom } from '../support/tasks.ts'
 
 interface Item {

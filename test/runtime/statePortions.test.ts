@@ -8,8 +8,9 @@ import type { Restored } from '../../src/runtime/operator.ts'
 import { definePipeline } from '../../src/runtime/pipeline.ts'
 import { plainState } from '../../src/runtime/plainState.ts'
 import { readFrames } from '../../src/runtime/savedState.ts'
+import type { StateCut } from '../../src/runtime/stateFrames.ts'
 import { StateInventory } from '../../src/runtime/stateInventory.ts'
-import { type StateCut, TaskState } from '../../src/runtime/taskState.ts'
+import { TaskState } from '../../src/runtime/taskState.ts'
 
 const pipeline = definePipeline({ name: 'kept', build: () => ({}) as never })
 const own = {

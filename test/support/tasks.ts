@@ -5,8 +5,9 @@ import type { SavedCheckpoint } from '../../src/runtime/checkpoint.ts'
 import { framesOf, keptFrames } from '../../src/runtime/frameChain.ts'
 import { definePipeline, type PipelineOptions } from '../../src/runtime/pipeline.ts'
 import { RecordView } from '../../src/runtime/record.ts'
-import { StreamTask, type TaskCut } from '../../src/runtime/streamTask.ts'
+import { StreamTask } from '../../src/runtime/streamTask.ts'
 import type { AppendTable } from '../../src/runtime/table.ts'
+import type { TaskCut } from '../../src/runtime/taskCut.ts'
 import { toPostgres } from '../../src/sinks/toPostgres.ts'
 
 const anything: AppendTable<unknown> = {

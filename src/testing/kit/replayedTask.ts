@@ -7,7 +7,8 @@ import type { Pipeline } from '../../runtime/pipeline.ts'
 import { ReadAhead } from '../../runtime/readAhead.ts'
 import type { RecordView } from '../../runtime/record.ts'
 import { StepFailure } from '../../runtime/stepFailure.ts'
-import type { StreamTask, TaskCut } from '../../runtime/streamTask.ts'
+import type { StreamTask } from '../../runtime/streamTask.ts'
+import type { TaskCut } from '../../runtime/taskCut.ts'
 import { watchedTask } from './watchedTask.ts'
 
 /** Something that is done to a task. */

@@ -5,8 +5,9 @@ import type { Input, Inputs, ResolvedInput } from '../../runtime/input.ts'
 import { checkOptions, type OptionRules, optional } from '../../runtime/options.ts'
 import type { MessagesOutlet, MessageTarget, RowsOutlet } from '../../runtime/outlet.ts'
 import { callBuild, inputsOf, type Outlets, type Pipeline } from '../../runtime/pipeline.ts'
-import type { StreamTask, TaskCut } from '../../runtime/streamTask.ts'
+import type { StreamTask } from '../../runtime/streamTask.ts'
 import type { Table } from '../../runtime/table.ts'
+import type { TaskCut } from '../../runtime/taskCut.ts'
 import type { AnyTopic } from '../../runtime/topic.ts'
 import { describeDifference, type Findings, findingsText, onlyInOne } from './findings.ts'
 import { ReplayedTask } from './replayedTask.ts'
@@ -127,8 +128,7 @@ export abstract class TestRun<O extends Outlets> {
 
   /** No record at or before this event time is expected any more, ms UTC; null before the first. */
   get watermark(): number | null {
-    const { watermark } = this.#task.task.time
-    return Number.isFinite(watermark) ? watermark : null
+    return this.#task.task.watermark
   }
 
   /** Moves the watermark without a record, as a recorded idle advance does. Of several times (`eventTime` of several inputs) the one that is named, or all of them. */

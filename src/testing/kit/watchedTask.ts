@@ -3,37 +3,34 @@ import type { SavedCheckpoint } from '../../runtime/checkpoint.ts'
 import { MillraceError } from '../../runtime/errors.ts'
 import type { Logic, OperatorSpec } from '../../runtime/operator.ts'
 import { inputsOf, type Pipeline } from '../../runtime/pipeline.ts'
-import { StreamTask, type TaskSurroundings } from '../../runtime/streamTask.ts'
+import { StreamTask } from '../../runtime/streamTask.ts'
+import type { TaskSurroundings } from '../../runtime/taskSurroundings.ts'
 import { defaultLimits } from '../../runtime/workerLimits.ts'
 import { inOperator, Poisoned, withPoison } from './poison.ts'
 
 const reactions = ['onValue', 'onTimer', 'onWatermark', 'onIdle', 'onCut', 'onComplete', 'look', 'take'] as const
 
-/** A task that knows at any moment which operator is at work, so that a poisoned global can name it. */
-class WatchedTask extends StreamTask {
-  protected override watch(spec: OperatorSpec, logic: Logic<never>): void {
-    // The node takes the methods off the logic afterwards, so replacing them there is enough.
-    const watched = logic as unknown as Record<string, ((...values: unknown[]) => unknown) | undefined>
-    for (const reaction of reactions) {
-      const original = watched[reaction]
-      if (original === undefined) continue
-      watched[reaction] = (...values) => inOperator(spec.name, () => original.apply(logic, values))
-    }
-  }
-
-  // What a test must see is no value that the pipeline has failed on.
-  protected override isFatal(error: unknown): boolean {
-    return isOfTheTest(error) || super.isFatal(error)
+/** Puts itself around an operator's reactions, so that it is known at any moment which one is at work and a poisoned global can name it. */
+function watch(spec: OperatorSpec, logic: Logic<never>): void {
+  // The node takes the methods off the logic afterwards, so replacing them there is enough.
+  const watched = logic as unknown as Record<string, ((...values: unknown[]) => unknown) | undefined>
+  for (const reaction of reactions) {
+    const original = watched[reaction]
+    if (original === undefined) continue
+    watched[reaction] = (...values) => inOperator(spec.name, () => original.apply(logic, values))
   }
 }
 
-/** A test waits for no rate of calls. */
+/** A test waits for no rate of calls, and looks on. */
 const unhurried: TaskSurroundings = {
   clock: { now: () => 0, sleep: () => Promise.resolve() },
   tasks: 1,
   task: 0,
   topic: null,
   answers: noAnswers,
+  watch,
+  // What a test must see is no value that the pipeline has failed on.
+  isFatal: isOfTheTest,
 }
 
 /** What any state is larger than, so that it is written in portions as a large one is. */
@@ -42,7 +39,7 @@ const limits = { ...defaultLimits, statePortionBytes: 64 }
 /** Builds a watched task from what was saved, or one that begins at the first record of each input. */
 export function watchedTask(pipeline: Pipeline, saved: SavedCheckpoint | null): StreamTask {
   const starts = inputsOf(pipeline).map(() => 0)
-  const task = new WatchedTask(pipeline, saved, starts, limits, inputsOf(pipeline), unhurried)
+  const task = new StreamTask(pipeline, saved, starts, limits, inputsOf(pipeline), unhurried)
   task.rendersRows = true
   return task
 }
