@@ -9,6 +9,7 @@ import { ohlcv } from '../src/operators/ohlcv.ts'
 import { rollup } from '../src/operators/rollup.ts'
 import { tumblingWindow } from '../src/operators/tumblingWindow.ts'
 import { candleTable } from '../src/pipelines/candleTable.ts'
+import { field } from '../src/runtime/field.ts'
 import type { OutgoingRecord } from '../src/runtime/log.ts'
 import { only } from '../src/runtime/only.ts'
 import { definePipeline } from '../src/runtime/pipeline.ts'
@@ -28,13 +29,9 @@ export const benchPipeline = definePipeline({
       decode(tradeCodec({ market: 'spot', timeUnit: 'ms' })),
       eventTime({ of: eventTimeOf, maxOutOfOrdernessMs: 2_000 }),
       only(isTrade),
-      dedupe({ by: (trade) => trade.symbol, id: (trade) => trade.tradeId, ids: 'ranges', ttlMs: 600_000 }),
+      dedupe({ by: field('symbol'), id: field('tradeId'), ids: 'ranges', ttlMs: 600_000 }),
     )
-    const oneMinute = clean.pipe(
-      tumblingWindow({ name: '1m', sizeMs: 60_000, by: (trade) => trade.symbol }),
-      ohlcv(),
-      share(),
-    )
+    const oneMinute = clean.pipe(tumblingWindow({ name: '1m', sizeMs: 60_000, by: field('symbol') }), ohlcv(), share())
     const fiveMinutes = oneMinute.pipe(
       tumblingWindow({ name: '5m', sizeMs: 300_000, by: (candle) => candle.symbol }),
       rollup(),

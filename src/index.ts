@@ -146,6 +146,7 @@ export type {
   FeedReadOptions,
   FeedTarget,
 } from './runtime/feed.ts'
+export { field } from './runtime/field.ts'
 export { type GraphEdge, type GraphNode, graphOf, type PipelineGraph } from './runtime/graph.ts'
 export type { Input, InputOptions, InputStreams, Inputs, InputValue } from './runtime/input.ts'
 export type { Json } from './runtime/json.ts'

@@ -30,6 +30,20 @@ const merge = 'src/runtime/inputMerge.ts'
 
 export const plantedBugs: readonly PlantedBug[] = [
   {
+    name: 'a key has the slot that its number had when keys were read before',
+    prover: 'test/runtime/spanKeys.test.ts',
+    file: 'src/runtime/spanKeys.ts',
+    from: '    this.#base += mostAhead\n',
+    to: '',
+  },
+  {
+    name: 'the column of one lender is read for the values of another',
+    prover: 'test/runtime/spanKeys.test.ts',
+    file: 'src/runtime/spanColumns.ts',
+    from: 'if (this.#lent !== value) {',
+    to: 'if (this.#lent === null) {',
+  },
+  {
     name: 'of a whole state in portions only the first and the last are read',
     prover: 'simulation',
     file: 'src/runtime/frameChain.ts',
@@ -124,7 +138,7 @@ export const plantedBugs: readonly PlantedBug[] = [
     name: 'a span goes on beyond the time at which a window is due',
     prover: 'test/runtime/spans.test.ts',
     file: 'src/operators/eventTime.ts',
-    from: 'return at <= newest || at - maxOutOfOrdernessMs - 1 < quietUntil',
+    from: 'return at - maxOutOfOrdernessMs - 1 < quietUntil',
     to: 'return true',
   },
   {

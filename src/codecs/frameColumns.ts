@@ -1,4 +1,5 @@
 import type { z } from 'zod'
+import type { TextColumn } from '../runtime/lentColumn.ts'
 import { wasmColumns } from './columns/wasmColumns.ts'
 import { ReaderColumns } from './readerColumns.ts'
 
@@ -22,21 +23,10 @@ export interface FrameColumns {
   isNull(layout: number, slot: number): boolean
   /** Ints and other numbers, decimals in counts of 1e-8, booleans as 0 and 1. A frame with a count that is no safe integer is not read. */
   numbers(slot: number): Float64Array
-  /** Texts. */
+  /** The texts by row, of rows whose layout has the field, and no `null` in its place. */
   texts(slot: number): TextColumn
   /** The ordinals of the field that has this text in that row; null where none has it, or texts have none. */
   ordinalsOf(text: string, row: number): Int32Array | null
-}
-
-/** The texts of one field, by row: of rows whose layout has the field, and no `null` in its place. */
-export interface TextColumn {
-  /** The text of the row. */
-  at(row: number): string
-  /**
-   * By row: the number of its text among those that came again, from 0; below zero for one that has none. Between two calls of `read` rows of the same number have the same string; a text may have lost
-   * its number for another one after a call.
-   */
-  readonly ordinals: Int32Array
 }
 
 /** Columns of so many frames of the schema: by WebAssembly, and where that is not to be had by a reader that takes one frame after the other. */

@@ -1,11 +1,12 @@
 import type { z } from 'zod'
 import type { Lender } from '../runtime/codec.ts'
-import { keep, Lent, lentProperty, numbersOf, place } from '../runtime/lent.ts'
+import { fields, keep, Lent, lentProperty, numbersOf, place } from '../runtime/lent.ts'
+import type { FieldColumns, LentColumn } from '../runtime/lentColumn.ts'
 import type { ReadAhead } from '../runtime/readAhead.ts'
 import { FrameAtHand } from './frameAtHand.ts'
 import { frameColumns } from './frameColumns.ts'
 import { type FrameShape, frameShape, shapeKey } from './frameShape.ts'
-import type { ObjectPlan } from './schemaPlan.ts'
+import type { LeafPlan, ObjectPlan } from './schemaPlan.ts'
 
 /** Whose frames have more sets of optional fields than this has them made anew. */
 const mostShapes = 64
@@ -37,6 +38,13 @@ export class JsonLender<T> implements Lender<T> {
     return object as unknown as T
   }
 
+  lentUntil(row: number, to: number): number {
+    const { layouts } = this.#frame.columns
+    let end = row + 1
+    while (end < to && layouts[end] === layouts[row]) end += 1
+    return end
+  }
+
   #objectOf(layout: number): LentObject {
     const key = shapeKey(this.#root, this.#frame)
     const object = this.#byShape.get(key) ?? this.#made(key)
@@ -46,7 +54,11 @@ export class JsonLender<T> implements Lender<T> {
 
   #made(key: string): LentObject {
     if (this.#byShape.size === mostShapes) this.#byShape.clear()
-    const object = new LentObject(frameShape(this.#root, this.#frame), this.#frame)
+    const object = new LentObject(
+      frameShape(this.#root, this.#frame),
+      this.#frame,
+      columnsOfFields(this.#root, this.#frame),
+    )
     this.#byShape.set(key, object)
     return object
   }
@@ -56,11 +68,13 @@ export class JsonLender<T> implements Lender<T> {
 class LentObject extends Lent<unknown> {
   readonly #frame: FrameAtHand
   readonly #make: FrameShape['make']
+  readonly #fields: FieldColumns
 
-  constructor({ getters, make }: FrameShape, frame: FrameAtHand) {
+  constructor({ getters, make }: FrameShape, frame: FrameAtHand, columns: FieldColumns) {
     super()
     this.#frame = frame
     this.#make = make
+    this.#fields = columns
     for (const [name, get] of getters) Object.defineProperty(this, name, lentProperty(name, get))
     Object.preventExtensions(this)
   }
@@ -77,4 +91,26 @@ class LentObject extends Lent<unknown> {
     const { columns, row } = this.#frame
     return columns.ordinalsOf(text, row)
   }
+
+  override get [fields](): FieldColumns {
+    return this.#fields
+  }
+}
+
+/** The columns of the fields that the frame at hand has at its root; objects within it lie in none. */
+function columnsOfFields(root: ObjectPlan, frame: FrameAtHand): FieldColumns {
+  const named: Record<string, LentColumn> = Object.create(null)
+  for (const { name, value } of root.fields.values()) {
+    if (value === null || value.kind === 'object') continue
+    if (value.kind === 'literal') named[name] = { kind: 'same', value: JSON.parse(value.json) }
+    else if (frame.has(value.slot)) named[name] = columnOfLeaf(value, frame)
+  }
+  return named
+}
+
+function columnOfLeaf({ kind, slot }: LeafPlan, frame: FrameAtHand): LentColumn {
+  const { columns } = frame
+  if (frame.isNull(slot)) return { kind: 'same', value: null }
+  if (kind === 'string') return { kind: 'texts', texts: columns.texts(slot) }
+  return { kind: kind === 'boolean' ? 'flags' : 'numbers', numbers: columns.numbers(slot) }
 }

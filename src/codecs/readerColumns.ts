@@ -1,6 +1,7 @@
 import type { z } from 'zod'
+import type { TextColumn } from '../runtime/lentColumn.ts'
 import type { FieldLayout } from './fieldLayout.ts'
-import type { FrameColumns, TextColumn } from './frameColumns.ts'
+import type { FrameColumns } from './frameColumns.ts'
 import type { LeafPlan } from './schemaPlan.ts'
 import { SchemaReader } from './schemaReader.ts'
 

@@ -6,6 +6,15 @@ const perTwo32 = 1 / two32
 const productBound = 2 ** 83
 const carryBound = 2 ** 52
 
+/** Records of columns: those of `records[from]` up to, not including, `records[to]`. */
+export interface Taken {
+  readonly records: Int32Array
+  readonly from: number
+  readonly to: number
+  /** By record: 1 for one that is excepted. */
+  readonly except: Float64Array
+}
+
 /**
  * Numbers that change together, side by side in one array of doubles: whole numbers, counts of 1e-8, and sums of price × quantity in counts of 1e-16, each at a place of its own. What does not fit a double exactly is kept beside
  * them as a bigint, so nothing is ever rounded.
@@ -40,6 +49,69 @@ export class ExactNumbers {
     const sum = typeof more === 'number' ? (this.numbers[at] as number) + more : Number.NaN
     if (Number.isSafeInteger(sum)) this.numbers[at] = sum
     else this.setCount(at, addFixed8(this.count(at), more))
+  }
+
+  /** True once something here did not fit its doubles. */
+  get hasWide(): boolean {
+    return this.#wide !== null
+  }
+
+  /** Adds the counts of many records to the count at `at`, and to the one at `alsoAt` all but those of the excepted. */
+  addCounts(at: number, alsoAt: number, counts: Float64Array, { records, from, to, except }: Taken): void {
+    const { numbers } = this
+    let sum = numbers[at] as number
+    let also = numbers[alsoAt] as number
+    let i = from
+    for (; i < to; i += 1) {
+      const record = records[i] as number
+      const count = counts[record] as number
+      const more = except[record] === 1 ? 0 : count
+      // Of what is no safe integer, NaN for one, nothing is added here.
+      if (!(Math.abs(sum + count) <= Number.MAX_SAFE_INTEGER && Math.abs(also + more) <= Number.MAX_SAFE_INTEGER)) break
+      sum += count
+      also += more
+    }
+    if (i > from) {
+      numbers[at] = sum
+      numbers[alsoAt] = also
+    }
+    for (; i < to; i += 1) {
+      const record = records[i] as number
+      const count = counts[record] as Fixed8
+      this.addToCount(at, count)
+      if (except[record] !== 1) this.addToCount(alsoAt, count)
+    }
+  }
+
+  /** Adds price × quantity of many records to the sum at `at`, and to the one at `alsoAt` all but those of the excepted. None may be negative. */
+  addProducts(
+    at: number,
+    alsoAt: number,
+    prices: Float64Array,
+    quantities: Float64Array,
+    { records, from, to, except }: Taken,
+  ): void {
+    const { numbers } = this
+    for (let i = from; i < to; i += 1) {
+      const record = records[i] as number
+      const price = prices[record] as number
+      const quantity = quantities[record] as number
+      const rounded = price * quantity
+      const low = Math.imul(price, quantity) >>> 0
+      const high = Math.round((rounded - low) * perTwo32)
+      const lowSum = (numbers[at] as number) + low
+      const highSum = (numbers[at + 1] as number) + high
+      const isExcepted = except[record] === 1
+      const alsoLow = (numbers[alsoAt] as number) + low
+      const alsoHigh = (numbers[alsoAt + 1] as number) + high
+      if (rounded < productBound && Math.max(lowSum, highSum, alsoLow, alsoHigh) < carryBound) {
+        numbers[at] = lowSum
+        numbers[at + 1] = highSum
+        if (isExcepted) continue
+        numbers[alsoAt] = alsoLow
+        numbers[alsoAt + 1] = alsoHigh
+      } else this.addProduct(at, price as Fixed8, quantity as Fixed8, isExcepted ? -1 : alsoAt)
+    }
   }
 
   /** Adds price × quantity to the sum and, for one multiplication, to a second one. Neither may be negative. */

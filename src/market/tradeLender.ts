@@ -1,12 +1,22 @@
 import type { z } from 'zod'
-import { type FrameColumns, frameColumns, type TextColumn } from '../codecs/frameColumns.ts'
+import { type FrameColumns, frameColumns } from '../codecs/frameColumns.ts'
 import type { Fixed8 } from '../exact/decimal.ts'
 import type { Lender } from '../runtime/codec.ts'
-import { keep, Lent, lentProperty, numbersOf, place } from '../runtime/lent.ts'
+import { columnOf, fields, keep, Lent, lentProperty, numbersOf, place } from '../runtime/lent.ts'
+import type { FieldColumns, LentColumn, TextColumn } from '../runtime/lentColumn.ts'
 import type { ReadAhead } from '../runtime/readAhead.ts'
 import { type frameSchemas, marketFill, type TradeRules } from './frame.ts'
 import { unitsPerMs } from './timeUnit.ts'
-import type { Market, MarketEvent, Trade } from './trade.ts'
+import {
+  eventTimeOf,
+  idKeyOf,
+  isGap,
+  isOfThePast,
+  isTrade,
+  type Market,
+  type MarketEvent,
+  type Trade,
+} from './trade.ts'
 
 /**
  * Lends the trades of many frames that were read at once, bare or combined. Every other frame is left to `decode`: heartbeats, words on gaps, trades that were fetched later or whose ids have started
@@ -14,7 +24,7 @@ import type { Market, MarketEvent, Trade } from './trade.ts'
  */
 export class TradeLender implements Lender<MarketEvent> {
   /** The kind that came last stands first: a log mostly has one. */
-  readonly #kinds: TradeFrames[]
+  #kinds: readonly TradeFrames[]
   /** The same by their numbers less 1. */
   readonly #byNumber: readonly TradeFrames[]
   /** By row: the number of those that lend its trade; 0 where none does. */
@@ -26,7 +36,7 @@ export class TradeLender implements Lender<MarketEvent> {
       new TradeFrames(1, schemas.combined, 'data.', rules, rows),
       new TradeFrames(2, schemas.bare, '', rules, rows),
     ]
-    this.#kinds = [...this.#byNumber]
+    this.#kinds = this.#byNumber
   }
 
   read(ahead: ReadAhead): void {
@@ -35,15 +45,23 @@ export class TradeLender implements Lender<MarketEvent> {
     const to = ahead.firstRow + ahead.count
     lenders.fill(0, from, to)
     let left = to - from
-    for (const frames of [...this.#kinds]) {
-      if (left === 0) break
+    for (const frames of this.#kinds) {
       left -= frames.read(ahead, lenders)
-      if (left === 0) this.#kinds.sort((a, b) => Number(b === frames) - Number(a === frames))
+      if (left > 0) continue
+      if (frames !== this.#kinds[0]) this.#kinds = [frames, ...this.#kinds.filter((one) => one !== frames)]
+      return
     }
   }
 
   lend(row: number): MarketEvent | undefined {
     return this.#byNumber[(this.#lenders[row] as number) - 1]?.lend(row)
+  }
+
+  lentUntil(row: number, to: number): number {
+    const lenders = this.#lenders
+    let end = row + 1
+    while (end < to && lenders[end] === lenders[row]) end += 1
+    return end
   }
 }
 
@@ -150,6 +168,9 @@ class LentTrade extends Lent<Trade> {
   #makers: Float64Array = noNumbers
   readonly #market: Market
   readonly #unitsPerMs: number
+  #fields: FieldColumns = {}
+  /** What the questions of `trade.ts` come to, of a trade that is lent. */
+  #known: ReadonlyMap<object, LentColumn> = new Map()
 
   constructor(market: Market, unitsAMs: number) {
     super()
@@ -159,13 +180,31 @@ class LentTrade extends Lent<Trade> {
     Object.preventExtensions(this)
   }
 
-  over(symbols: TextColumn, [ids, prices, quantities, times, makers]: NumberColumns): void {
+  over(symbols: TextColumn, [ids, prices, quantities, timeColumn, makers]: NumberColumns): void {
     this.#symbols = symbols
     this.#ids = ids
     this.#prices = prices
     this.#quantities = quantities
-    this.#times = times
+    this.#times = timeColumn
     this.#makers = makers
+    const times: LentColumn | null = this.#unitsPerMs === 1 ? { kind: 'numbers', numbers: timeColumn } : null
+    this.#fields = {
+      type: { kind: 'same', value: 'trade' },
+      market: { kind: 'same', value: this.#market },
+      symbol: { kind: 'texts', texts: symbols },
+      tradeId: { kind: 'numbers', numbers: ids },
+      price: { kind: 'numbers', numbers: prices },
+      quantity: { kind: 'numbers', numbers: quantities },
+      isBuyerMaker: { kind: 'flags', numbers: makers },
+      ...(times === null ? {} : { tradeTime: times }),
+    }
+    this.#known = new Map<object, LentColumn>([
+      [isTrade, { kind: 'same', value: true }],
+      [isGap, { kind: 'same', value: false }],
+      [isOfThePast, { kind: 'same', value: false }],
+      [idKeyOf, { kind: 'texts', texts: symbols }],
+      ...(times === null ? [] : [[eventTimeOf, times] as const]),
+    ])
   }
 
   override set [place](record: number) {
@@ -176,24 +215,28 @@ class LentTrade extends Lent<Trade> {
     return {
       type: 'trade',
       market: this.#market,
-      symbol: this.#symbol,
+      symbol: this.#symbols.at(this.#at),
       tradeId: this.#ids[this.#at] as number,
       price: this.#prices[this.#at] as Fixed8,
       quantity: this.#quantities[this.#at] as Fixed8,
-      tradeTime: this.#time,
+      tradeTime: this.#time(),
       isBuyerMaker: this.#makers[this.#at] === 1,
     }
   }
 
   override [numbersOf](text: string): Int32Array | null {
-    return text === this.#symbol ? this.#symbols.ordinals : null
+    return text === this.#symbols.at(this.#at) ? this.#symbols.ordinals : null
   }
 
-  get #symbol(): string {
-    return this.#symbols.at(this.#at)
+  override get [fields](): FieldColumns {
+    return this.#fields
   }
 
-  get #time(): number {
+  override [columnOf](read: object): LentColumn | null {
+    return this.#known.get(read) ?? super[columnOf](read)
+  }
+
+  #time(): number {
     const time = this.#times[this.#at] as number
     return this.#unitsPerMs === 1 ? time : Math.floor(time / this.#unitsPerMs)
   }
@@ -205,7 +248,7 @@ class LentTrade extends Lent<Trade> {
         return this.#market
       },
       symbol() {
-        return this.#symbol
+        return this.#symbols.at(this.#at)
       },
       tradeId() {
         return this.#ids[this.#at]
@@ -217,7 +260,7 @@ class LentTrade extends Lent<Trade> {
         return this.#quantities[this.#at]
       },
       tradeTime() {
-        return this.#time
+        return this.#time()
       },
       isBuyerMaker() {
         return this.#makers[this.#at] === 1

@@ -6,6 +6,7 @@ import type { Market } from '../market/trade.ts'
 import { vwap } from '../market/vwap.ts'
 import type { Json } from '../runtime/json.ts'
 import type { Fired } from './foldWindows.ts'
+import type { TradeColumns } from './tradeColumns.ts'
 
 /** What `ohlcv` folds: put `tumblingWindow` over a stream of trades above it. `Trade` is one. */
 export interface TradeForOhlcv {
@@ -102,6 +103,47 @@ export class CandleSum extends ExactNumbers {
       this.addProduct(quote, price, quantity, takerBuyQuote)
     }
     return this
+  }
+
+  /** Adds the trades of `records[from]` up to, not including, `records[to]`; gives the first that `add` has to be asked about, or `to`. */
+  addMany(trades: TradeColumns, records: Int32Array, from: number, to: number): number {
+    if (this.hasWide) return from
+    const end = this.#addEnds(trades, records, from, to)
+    ;(this.numbers[tradeCount] as number) += end - from
+    const { price, quantity, isBuyerMaker } = trades
+    const taken = { records, from, to: end, except: isBuyerMaker }
+    this.addCounts(volume, takerBuyVolume, quantity, taken)
+    this.addProducts(quote, takerBuyQuote, price, quantity, taken)
+    return end
+  }
+
+  /** What a candle has of single trades: first and last, highest and lowest. Ends before what is no count. */
+  #addEnds({ price, quantity, tradeTime, tradeId }: TradeColumns, records: Int32Array, from: number, to: number) {
+    const { numbers } = this
+    for (let i = from; i < to; i += 1) {
+      const record = records[i] as number
+      const paid = price[record] as number
+      if (!Number.isSafeInteger(paid) || !Number.isSafeInteger(quantity[record])) return i
+      const time = tradeTime[record] as number
+      const id = tradeId[record] as number
+      if (time > (numbers[closedAt] as number) || (time === numbers[closedAt] && id > (numbers[closeId] as number))) {
+        numbers[close] = paid
+        numbers[closedAt] = time
+        numbers[closeId] = id
+      } else if (
+        time < (numbers[openedAt] as number) ||
+        (time === numbers[openedAt] && id < (numbers[openId] as number))
+      ) {
+        numbers[open] = paid
+        numbers[openedAt] = time
+        numbers[openId] = id
+      }
+      if (paid > (numbers[high] as number)) numbers[high] = paid
+      if (paid < (numbers[low] as number)) numbers[low] = paid
+      if (id > (numbers[lastTradeId] as number)) numbers[lastTradeId] = id
+      if (id < (numbers[firstTradeId] as number)) numbers[firstTradeId] = id
+    }
+    return to
   }
 
   candle(interval: Interval, openTime: number, { isClosed, revision }: Fired): Candle {

@@ -2,9 +2,10 @@ import type { MonoTypeOperatorFunction } from 'rxjs'
 import { refusePromise } from '../runtime/atOnce.ts'
 import type { Json } from '../runtime/json.ts'
 import type { KeyedEntry, StateCodec } from '../runtime/keyedState.ts'
-import { place } from '../runtime/lent.ts'
 import type { SavedOperator } from '../runtime/savedState.ts'
-import { Span } from '../runtime/span.ts'
+import { Span, type SpanTime } from '../runtime/span.ts'
+import { SpanNumbers } from '../runtime/spanColumns.ts'
+import { SpanKeys } from '../runtime/spanKeys.ts'
 import { spanning } from '../runtime/spanning.ts'
 import { TimerQueue } from '../runtime/timerQueue.ts'
 import type { DedupeByRanges } from './dedupe.ts'
@@ -71,48 +72,41 @@ export function dedupeByRanges<T>(
     }
 
     const first = new Span<T>()
-    /** By record: where the highest run of its key lies, and its id. */
+    const keys = new SpanKeys(by)
+    const ids = new SpanNumbers(id)
+    /** By slot of a key: where its highest run lies; -1 where nothing is kept for the key. */
     const places = new Int32Array(first.records.length)
-    const ids = new Float64Array(first.records.length)
     /** By place. */
     const entries: KeyedEntry<IdRanges>[] = []
     const byNumber = new KeysByNumber<number>()
-    let atHand: KeyedEntry<IdRanges> | undefined
 
-    /** Where the highest run of the value's key lies; -1 where nothing is kept for the key. */
-    function placeOf(key: string, record: number): number {
-      const known = byNumber.find(key, record)
+    function placeOf(key: string, number: number): number {
+      const known = byNumber.find(key, number)
       if (known !== undefined) return known
-      // Many values in a row are of one key.
-      if (key !== atHand?.key) atHand = seen.entry(key)
-      const entry = atHand
+      const entry = seen.entry(key)
       if (entry === undefined) return -1
       const at = entry.value.place
       entries[at] = entry
-      byNumber.note(key, record, at)
+      byNumber.note(key, number, at)
       return at
     }
 
-    /** Of so many values where what is kept of their keys lies, up to the first that would do more than go on with the highest run. */
-    function locate({ value, records }: Span<T>, count: number): number {
-      let located = 0
-      atHand = undefined
-      byNumber.begin(value)
-      try {
-        for (; located < count; located += 1) {
-          const record = records[located] as number
-          value[place] = record
-          const key = by(value)
-          const number = id(value)
-          const at = placeOf(key, record)
-          if (at < 0 || !Number.isSafeInteger(number)) break
-          places[record] = at
-          ids[record] = number
-        }
-      } catch {
-        // It is asked again when the value comes by itself, and what it throws is told then.
+    /** Adds those to `first` that come for the first time, up to the value that would do more than go on with the highest run of its key; gives how many are before that. */
+    function foresee({ records }: Span<T>, count: number): number {
+      for (let slot = 0; slot < keys.count; slot += 1)
+        places[slot] = placeOf(keys.keyAt(slot), keys.numbers[slot] as number)
+      const { slots } = keys
+      const { of } = ids
+      for (let looked = 0; looked < count; looked += 1) {
+        const record = records[looked] as number
+        const at = places[slots[record] as number] as number
+        const number = of[record] as number
+        if (at < 0 || !Number.isSafeInteger(number)) return looked
+        const isFirst = highest.foresee(at, number, first.look)
+        if (isFirst === null) return looked
+        if (isFirst) first.records[first.count++] = record
       }
-      return located
+      return count
     }
 
     return {
@@ -139,23 +133,18 @@ export function dedupeByRanges<T>(
       look(span, to) {
         first.begin(span)
         first.value = span.value
-        const count = span.time === null ? 0 : locate(span, span.countBefore(to))
-        let looked = 0
-        for (; looked < count; looked += 1) {
-          const record = span.records[looked] as number
-          const isFirst = highest.foresee(places[record] as number, ids[record] as number, first.look)
-          if (isFirst === null) break
-          if (isFirst) first.records[first.count++] = record
-        }
+        const count = span.time === null ? 0 : span.countBefore(to)
+        const looked = count === 0 ? 0 : foresee(span, ids.read(span, keys.read(span, count)))
         return out.lookOn(first, span.recordBehind(looked, to))
       },
       take({ time }, to) {
         const count = first.countBefore(to)
         const { cut } = seen
+        const times = (time as SpanTime).of
         for (let i = 0; i < count; i += 1) {
           const record = first.records[i] as number
-          const at = places[record] as number
-          highest.goOn(at, ids[record] as number, time?.of[record] as number)
+          const at = places[keys.slots[record] as number] as number
+          highest.goOn(at, ids.of[record] as number, times[record] as number)
           if (highest.noteChange(at, cut)) seen.touch(entries[at] as KeyedEntry<IdRanges>)
         }
         out.takeOn(first, to)

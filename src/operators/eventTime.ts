@@ -3,12 +3,13 @@ import { refusePromise } from '../runtime/atOnce.ts'
 import { type Duration, durationMs } from '../runtime/duration.ts'
 import { ConfigurationError, StateMismatchError } from '../runtime/errors.ts'
 import type { StateCodec } from '../runtime/keyedState.ts'
-import { kept, place } from '../runtime/lent.ts'
+import { kept } from '../runtime/lent.ts'
 import type { OperatorSpec } from '../runtime/operator.ts'
 import { checkOptions, needed, type OptionRules, optional } from '../runtime/options.ts'
 import { plainState } from '../runtime/plainState.ts'
 import type { SavedOperator } from '../runtime/savedState.ts'
 import { Span, SpanTime } from '../runtime/span.ts'
+import { SpanFlags, SpanNumbers } from '../runtime/spanColumns.ts'
 import { spanning } from '../runtime/spanning.ts'
 import { isEventMs, notEventMs } from './eventMs.ts'
 import { type HeldValue, LeapGuard, type SavedGuard } from './leapGuard.ts'
@@ -105,12 +106,14 @@ export function eventTime<T>(options: EventTimeOptions<T>): MonoTypeOperatorFunc
 
     const time = new SpanTime()
     const timed = new Span<T>()
+    const times = new SpanNumbers(of)
+    const past = isOfThePast === undefined ? null : new SpanFlags(isOfThePast)
 
-    /** True where nothing is due by the time that the value moves to. */
-    function isQuiet(value: T, at: number, newest: number, quietUntil: number): boolean {
-      if (!isEventMs(at) || isOfThePast?.(value) === true) return false
+    /** True where nothing is due by the time that a value moves to. */
+    function isQuiet(at: number, newest: number, quietUntil: number): boolean {
+      if (at <= newest) return true
       if (maxAdvanceMs !== undefined && at > newest + maxAdvanceMs) return false
-      return at <= newest || at - maxOutOfOrdernessMs - 1 < quietUntil
+      return at - maxOutOfOrdernessMs - 1 < quietUntil
     }
 
     return {
@@ -141,21 +144,17 @@ export function eventTime<T>(options: EventTimeOptions<T>): MonoTypeOperatorFunc
         if (guard?.isQuiet === false) return span.recordBehind(0, to)
         timed.beginWith(span)
         timed.time = time
-        const { value } = span
-        const count = span.countBefore(to)
+        const { records } = span
+        let count = span.countBefore(to)
+        if (count > 0) count = times.read(span, past?.read(span, count) ?? count)
+        time.of = times.of
         const { quietUntil } = out
         let newest = guard?.newest ?? Number.NEGATIVE_INFINITY
-        try {
-          for (; timed.count < count; timed.count += 1) {
-            const record = span.records[timed.count] as number
-            value[place] = record
-            const at = of(value)
-            if (!isQuiet(value, at, newest, quietUntil)) break
-            if (at > newest) newest = at
-            time.of[record] = at
-          }
-        } catch {
-          // It is asked again when the value comes by itself, and what it throws is told then.
+        for (; timed.count < count; timed.count += 1) {
+          const record = records[timed.count] as number
+          const at = time.of[record] as number
+          if (!isEventMs(at) || past?.at(record) === true || !isQuiet(at, newest, quietUntil)) break
+          if (at > newest) newest = at
         }
         time.watermark = Math.max(out.streamTime, newest - maxOutOfOrdernessMs - 1)
         return out.lookOn(timed, span.recordBehind(timed.count, to))

@@ -13,16 +13,10 @@ import { spanning } from '../runtime/spanning.ts'
 import { type PreviewOptions, previewRule } from './earlyResults.ts'
 import { foldId, foldVersion, type Held, heldCodec, heldFor, migrated, WindowStates } from './foldState.ts'
 import { KeysByNumber } from './keysByNumber.ts'
+import type { LentInWindow } from './lentInWindow.ts'
 import { PaneCounts } from './paneCounts.ts'
 import { panesOf, windowsOver } from './panes.ts'
-import {
-  foldedAs,
-  type Window,
-  type WindowElement,
-  type WindowFired,
-  type WindowValue,
-  type WindowWithdrawn,
-} from './window.ts'
+import { foldedAs, type Window, type WindowElement, type WindowFired, type WindowWithdrawn } from './window.ts'
 
 /** How a result came about. */
 export interface Fired {
@@ -45,6 +39,10 @@ export interface Fold<T, A, R> {
   readonly takesLent?: true
   /** The accumulator with the value in it, the first value included: a new one, or the same one changed. */
   add(accumulator: A, value: T, window: Window): A
+  /**
+   * Adds many values at once, all of one window: of the records `records[from]` up to, not including, `records[to]`, which the lender lends. Gives how far it has come: `to`, or the first that `add` has to be asked about.
+   */
+  addMany?(accumulator: A, lender: Lending<T>, records: Int32Array, from: number, to: number): number
   /** One accumulator of two, the earlier one first; must change neither. Needed for windows that share values and for those that become one. */
   merge?: ((earlier: A, later: A) => A) | undefined
   /** Must not hand out the accumulator itself. `previews` are provisional values that did not enter it. */
@@ -165,20 +163,50 @@ export function foldWindows<T, A, R>(options: FoldOptions, fold: Fold<T, A, R>):
       if (previews.size > 0) forgetPreview(window, value)
     }
 
-    /** By record, where values come many at once; undefined where one of them is the first. */
+    /** By slot of a window, where values come many at once; undefined where one of them is the first. */
     const helds: (Held<A> | undefined)[] = []
     const byNumber = new KeysByNumber<Held<A>, Window>()
 
-    /** What is kept for the window of the record; undefined for nothing, null where another value may do more than change that. */
-    function quietHeld(window: Window, record: number): Held<A> | undefined | null {
-      let held = byNumber.find(window, record)
+    /** What is kept for the window; undefined for nothing, null where another value may do more than change that. */
+    function quietHeld(window: Window, number: number): Held<A> | undefined | null {
+      let held = byNumber.find(window, number)
       if (held === undefined) {
         if (countsValues || window.varies === true || window.hops !== undefined) return null
         held = find(window)
         if (held === undefined) return rule.at === 'time' ? null : undefined
-        byNumber.note(window, record, held)
+        byNumber.note(window, number, held)
       }
       return held.hasFired || held.isWithdrawn || (rule.at === 'time' && held.isShown) ? null : held
+    }
+
+    /** Takes values of a span that are of one window and behind each other. */
+    function enterMany(
+      element: LentInWindow<T>,
+      records: Int32Array,
+      from: number,
+      end: number,
+      slot: number,
+      state: KeyedState<Held<A>>,
+    ): void {
+      const window = element.windows[slot] as Window
+      let held = helds[slot]
+      for (let next = from; next < end; next += 1) {
+        if (held !== undefined && fold.addMany !== undefined && previews.size === 0) {
+          touch(state, held)
+          const added = fold.addMany(held.accumulator, element.lending, records, next, end)
+          if (added > next && held.isShown) due(held)
+          if (added === end) return
+          next = added
+        }
+        const record = records[next] as number
+        element[place] = record
+        try {
+          enter(window, element.value, held, state)
+        } catch (error) {
+          out.failedAt(record, error)
+        }
+        held ??= helds[slot] = find(window)
+      }
     }
 
     /** A result of the values so far is due. */
@@ -423,40 +451,28 @@ export function foldWindows<T, A, R>(options: FoldOptions, fold: Fold<T, A, R>):
         }
       },
       look(span, to) {
-        const count = span.countBefore(to)
-        let looked = 0
-        const element = span.value
-        element[place] = span.records[0] as number
-        byNumber.begin(element, element.window.key)
-        let window: Window | null = null
-        let held: Held<A> | undefined | null
-        for (; looked < count; looked += 1) {
-          const record = span.records[looked] as number
-          element[place] = record
-          // Many values in a row are of one window.
-          if (window !== element.window) {
-            window = element.window
-            held = quietHeld(window, record)
-            if (held === null) break
-          }
-          helds[record] = held as Held<A> | undefined
+        const { count, windows, numbers, firsts } = span.value as unknown as LentInWindow<T>
+        for (let slot = 0; slot < count; slot += 1) {
+          const held = quietHeld(windows[slot] as Window, numbers[slot] as number)
+          // Slots are in the order of their first records.
+          if (held === null) return Math.min(to, firsts[slot] as number)
+          if (helds[slot] !== held) helds[slot] = held
         }
-        return span.recordBehind(looked, to)
+        return to
       },
       take(span, to) {
         const count = span.countBefore(to)
-        const element = span.value as Lending<WindowValue<T>>
-        let state: KeyedState<Held<A>> | undefined
-        for (let i = 0; i < count; i += 1) {
-          const record = span.records[i] as number
-          element[place] = record
-          // All windows of a span are of one operator.
-          state ??= states.of(element.window)
-          try {
-            enter(element.window, element.value, helds[record], state)
-          } catch (error) {
-            out.failedAt(record, error)
-          }
+        const element = span.value as unknown as LentInWindow<T>
+        const { records } = span
+        const { slots, windows } = element
+        // All windows of a span are of one operator.
+        const state = states.of(windows[0] as Window)
+        for (let from = 0; from < count; ) {
+          const slot = slots[records[from] as number] as number
+          let end = from + 1
+          while (end < count && slots[records[end] as number] === slot) end += 1
+          enterMany(element, records, from, end, slot, state)
+          from = end
         }
       },
       onElsewhere(window, detail) {

@@ -1,15 +1,24 @@
-import { keep, kept, Lent, numbersOf, place } from '../runtime/lent.ts'
+import { keep, kept, Lent, place } from '../runtime/lent.ts'
+import { mostAhead } from '../runtime/readAhead.ts'
 import type { Lending } from '../runtime/span.ts'
 import type { Window, WindowValue } from './window.ts'
 
-/** Values in their windows: each is an element of its own, and those that are lent are in one that is lent as well. */
+/** Values in their windows: each is an element of its own, and those that are lent are in one that is lent as well. Of values that come many at once each window has a slot, in the order in which windows come; one may have several. */
 export class LentInWindow<T> extends Lent<WindowValue<T>> implements WindowValue<T> {
   readonly kind = 'value'
   readonly isProvisional = false
   window!: Window
   value!: T
-  /** By record, where values come many at once. */
-  readonly #windows: Window[] = []
+  /** By record: the slot of its window. */
+  readonly slots = new Int32Array(mostAhead)
+  /** By slot: the window. */
+  readonly windows: Window[] = []
+  /** By slot: the number of the window's key, as a hint; below 0 for none. */
+  readonly numbers = new Int32Array(mostAhead)
+  /** By slot: the first record that is in the window. */
+  readonly firsts = new Int32Array(mostAhead)
+  /** How many slots there are. */
+  count = 0
   #lending: Lending<T> | null = null
 
   /** The element of a value that comes by itself. */
@@ -24,25 +33,33 @@ export class LentInWindow<T> extends Lent<WindowValue<T>> implements WindowValue
   over(value: Lending<T>): this {
     this.value = value
     this.#lending = value
+    this.count = 0
     return this
   }
 
-  /** The value of the record is in this window. */
-  put(record: number, window: Window): void {
-    this.#windows[record] = window
+  /** Who lends the values that come many at once. */
+  get lending(): Lending<T> {
+    return this.#lending as Lending<T>
+  }
+
+  /** A slot for the window, with the first record that is in it; `number` of its key. */
+  begin(window: Window, number: number, record: number): number {
+    const slot = this.count
+    this.count += 1
+    // What is stored in an old array is told to the collector, so what is there already is not stored again.
+    if (this.windows[slot] !== window) this.windows[slot] = window
+    this.numbers[slot] = number
+    this.firsts[slot] = record
+    return slot
   }
 
   windowOf(record: number): Window {
-    return this.#windows[record] as Window
+    return this.windows[this.slots[record] as number] as Window
   }
 
   override set [place](record: number) {
-    this.window = this.#windows[record] as Window
+    this.window = this.windowOf(record)
     if (this.#lending !== null) this.#lending[place] = record
-  }
-
-  override [numbersOf](text: string): Int32Array | null {
-    return this.#lending?.[numbersOf](text) ?? null
   }
 
   override [keep](): WindowValue<T> {

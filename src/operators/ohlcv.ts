@@ -6,6 +6,7 @@ import { checkOptions, type OptionRules, optional } from '../runtime/options.ts'
 import { CandleSum, type TradeForOhlcv } from './candleSum.ts'
 import { type EarlyResults, earlyRule } from './earlyResults.ts'
 import { foldWindows } from './foldWindows.ts'
+import { TradesInColumns } from './tradeColumns.ts'
 import type { WindowElement } from './window.ts'
 
 /** How `ohlcv` shows candles that are still open. */
@@ -34,6 +35,7 @@ const rules: OptionRules<OhlcvOptions> = {
  */
 export function ohlcv(options: OhlcvOptions = {}): OperatorFunction<WindowElement<TradeForOhlcv>, Candle> {
   checkOptions('ohlcv', options, rules)
+  const trades = new TradesInColumns()
   return foldWindows<TradeForOhlcv, CandleSum, Candle>(
     {
       name: options.name ?? 'ohlcv',
@@ -46,6 +48,10 @@ export function ohlcv(options: OhlcvOptions = {}): OperatorFunction<WindowElemen
       takesLent: true,
       create: (first) => new CandleSum(first),
       add: (sum, trade) => sum.add(trade),
+      addMany: (sum, lender, records, from, to) => {
+        const columns = trades.of(lender)
+        return columns === null ? from : sum.addMany(columns, records, from, to)
+      },
       results: (sum, window, fired) => [(sum as CandleSum).candle(window.name as Interval, window.start, fired)],
       state: { encode: (sum) => sum.encode(), decode: (saved) => CandleSum.decode(saved) },
     },

@@ -1,4 +1,3 @@
-import type { Lent } from '../runtime/lent.ts'
 import { KeysByNumber } from './keysByNumber.ts'
 import type { Window } from './window.ts'
 
@@ -14,19 +13,13 @@ export class QuietWindows {
   #evenOrdinal = 0
   #oddOrdinal = 1
 
-  /** Before windows are looked for of values that come many at once. */
-  begin(lent: Lent<unknown>): void {
-    this.#even.begin(lent)
-    this.#odd.begin(lent)
+  /** @param number of the key's text, as a hint */
+  find(key: string, number: number, ordinal: number): Window | undefined {
+    if (ordinal === this.#evenOrdinal) return this.#even.find(key, number)
+    return ordinal === this.#oddOrdinal ? this.#odd.find(key, number) : undefined
   }
 
-  /** @param record the one at hand, of which the key is */
-  find(key: string, record: number, ordinal: number): Window | undefined {
-    if (ordinal === this.#evenOrdinal) return this.#even.find(key, record)
-    return ordinal === this.#oddOrdinal ? this.#odd.find(key, record) : undefined
-  }
-
-  note(key: string, record: number, ordinal: number, window: Window): void {
+  note(key: string, number: number, ordinal: number, window: Window): void {
     const isOdd = ordinal % 2 !== 0
     const windows = isOdd ? this.#odd : this.#even
     const known = isOdd ? this.#oddOrdinal : this.#evenOrdinal
@@ -36,7 +29,7 @@ export class QuietWindows {
       if (isOdd) this.#oddOrdinal = ordinal
       else this.#evenOrdinal = ordinal
     }
-    windows.note(key, record, window)
+    windows.note(key, number, window)
   }
 
   /** One of that time has something to say from now on. */

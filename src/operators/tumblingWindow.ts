@@ -5,11 +5,13 @@ import { ConfigurationError } from '../runtime/errors.ts'
 import { elsewhereReason } from '../runtime/foreignRows.ts'
 import type { Json } from '../runtime/json.ts'
 import type { StateCodec } from '../runtime/keyedState.ts'
-import { kept, place } from '../runtime/lent.ts'
+import { kept } from '../runtime/lent.ts'
 import type { OperatorSpec } from '../runtime/operator.ts'
 import { checkOptions, needed, type OptionRules, optional } from '../runtime/options.ts'
 import type { SavedOperator } from '../runtime/savedState.ts'
-import { type Lending, Span } from '../runtime/span.ts'
+import { type Lending, Span, type SpanTime } from '../runtime/span.ts'
+import { SpanFlags, SpanNumbers } from '../runtime/spanColumns.ts'
+import { SpanKeys } from '../runtime/spanKeys.ts'
 import { spanning } from '../runtime/spanning.ts'
 import { TimerQueue } from '../runtime/timerQueue.ts'
 import { isEventMs, notEventMs } from './eventMs.ts'
@@ -222,7 +224,14 @@ export function tumblingWindow<T>(options: TumblingWindowOptions<T>): OperatorFu
     }
 
     const placed = new Span<WindowElement<T>>()
-    let atHand: Window | undefined
+    // A hole is never lent.
+    const keys = new SpanKeys(by as (value: T | Hole) => string)
+    const times = of === undefined ? null : new SpanNumbers(of as (value: T | Hole) => number)
+    const previews = isProvisional === undefined ? null : new SpanFlags(isProvisional as (value: T | Hole) => boolean)
+    /** By slot of a key: the stretch of the window that its last value was in, and that window's slot. */
+    const starts = new Float64Array(placed.records.length)
+    const ends = new Float64Array(placed.records.length)
+    const slotAt = new Int32Array(placed.records.length)
     const quiet = new QuietWindows()
     /** Those that values of the span open, by id. */
     const opening = new Map<string, OpenWindow>()
@@ -238,22 +247,38 @@ export function tumblingWindow<T>(options: TumblingWindowOptions<T>): OperatorFu
       return one
     }
 
-    /** The window that takes the value and has nothing to say about it; undefined where there is none. */
-    function quietWindow(value: T, record: number, eventTime: number, watermark: number): Window | undefined {
-      const at = of === undefined ? eventTime : of(value)
-      if (!isEventMs(at) || (isProvisional !== undefined && isProvisional(value) !== false)) return undefined
-      const key = by(value)
-      const ordinal = Math.floor(at / sizeMs)
-      const known = quiet.find(key, record, ordinal)
+    /** The window that takes a value of the key and has nothing to say about it; undefined where there is none. */
+    function quietWindow(key: string, number: number, ordinal: number, watermark: number): Window | undefined {
+      const known = quiet.find(key, number, ordinal)
       if (known !== undefined) return known
-      if (typeof key !== 'string') return undefined
-      // Many values in a row are of one window.
-      if (atHand?.key === key && at >= atHand.start && at < atHand.end) return atHand
       const one = windows.find(key, ordinal) ?? opens(key, ordinal, watermark)
       // One that has not fired yet is due later than all that comes with the span.
-      atHand = one !== undefined && one.revision === 0 && one.elsewhere === null ? one.window : undefined
-      if (atHand !== undefined && one?.entry !== null) quiet.note(key, record, ordinal, atHand)
-      return atHand
+      if (one === undefined || one.revision !== 0 || one.elsewhere !== null) return undefined
+      if (one.entry !== null) quiet.note(key, number, ordinal, one.window)
+      return one.window
+    }
+
+    /** Puts values into windows up to the first that would do more than that; gives how many. */
+    function putQuiet({ records }: Span<unknown>, count: number, at: Float64Array, watermark: number): number {
+      ends.fill(Number.NEGATIVE_INFINITY, 0, keys.count)
+      for (let placed = 0; placed < count; placed += 1) {
+        const record = records[placed] as number
+        const time = at[record] as number
+        if (previews?.at(record) === true) return placed
+        const slot = keys.slots[record] as number
+        if (!(time < (ends[slot] as number)) || time < (starts[slot] as number)) {
+          if (!isEventMs(time)) return placed
+          const number = keys.numbers[slot] as number
+          const ordinal = Math.floor(time / sizeMs)
+          const window = quietWindow(keys.keyAt(slot), number, ordinal, watermark)
+          if (window === undefined) return placed
+          starts[slot] = ordinal * sizeMs
+          ends[slot] = (ordinal + 1) * sizeMs
+          slotAt[slot] = lent.begin(window, number, record)
+        }
+        lent.slots[record] = slotAt[slot] as number
+      }
+      return count
     }
 
     return {
@@ -264,25 +289,15 @@ export function tumblingWindow<T>(options: TumblingWindowOptions<T>): OperatorFu
       look(span, to) {
         const { time } = span
         placed.begin(span)
-        atHand = undefined
         opening.clear()
         placed.records = span.records
-        // A hole is never lent.
-        const value = span.value as unknown as Lending<T>
-        quiet.begin(value)
-        placed.value = lent.over(value)
-        const count = time === null ? 0 : span.countBefore(to)
-        const watermark = time?.watermark as number
-        try {
-          for (; placed.count < count; placed.count += 1) {
-            const record = span.records[placed.count] as number
-            value[place] = record
-            const window = quietWindow(value, record, time?.of[record] as number, watermark)
-            if (window === undefined) break
-            lent.put(record, window)
-          }
-        } catch {
-          // It is asked again when the value comes by itself, and what it throws is told then.
+        placed.value = lent.over(span.value as unknown as Lending<T>)
+        let count = time === null ? 0 : span.countBefore(to)
+        if (count > 0) {
+          count = keys.read(span, count)
+          if (times !== null) count = times.read(span, count)
+          if (previews !== null) count = previews.read(span, count)
+          placed.count = putQuiet(span, count, (times ?? (time as SpanTime)).of, time?.watermark as number)
         }
         return out.lookOn(placed, span.recordBehind(placed.count, to))
       },

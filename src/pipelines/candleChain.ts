@@ -12,6 +12,7 @@ import { rollup } from '../operators/rollup.ts'
 import { tumblingWindow } from '../operators/tumblingWindow.ts'
 import type { Codec } from '../runtime/codec.ts'
 import type { Duration } from '../runtime/duration.ts'
+import { field } from '../runtime/field.ts'
 import { only } from '../runtime/only.ts'
 import type { RecordView } from '../runtime/record.ts'
 import { shared } from '../runtime/shared.ts'
@@ -54,15 +55,12 @@ export function minuteCandles(
   holes: Observable<Hole>,
   { allowedLatenessMs, idTtlMs, provisionalEveryMs }: ChainOptions,
 ): Observable<Candle> {
-  const clean = events.pipe(
-    only(isTrade),
-    dedupe({ by: idKeyOf, id: (trade) => trade.tradeId, ids: 'ranges', ttlMs: idTtlMs }),
-  )
+  const clean = events.pipe(only(isTrade), dedupe({ by: idKeyOf, id: field('tradeId'), ids: 'ranges', ttlMs: idTtlMs }))
   return together(holes, clean).pipe(
     tumblingWindow({
       name: '1m',
       sizeMs: intervalMs['1m'],
-      by: (trade) => trade.symbol,
+      by: field('symbol'),
       allowedLatenessMs,
       takesHoles: true,
     }),

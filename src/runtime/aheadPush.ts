@@ -135,10 +135,9 @@ export class AheadPush {
     const { uncutRecords, uncutBytes } = this.#task
     const { at } = ahead
     const most = Math.min(ahead.count, at + this.#reach, at + maxUncommittedRecords - uncutRecords)
-    let bytes = uncutBytes + ahead.bytesAt(at)
+    const bytes = maxUncommittedBytes - uncutBytes
     let end = at + 1
-    for (; end < most && bytes < maxUncommittedBytes && this.#mayFollow(ahead, end, until); end += 1)
-      bytes += ahead.bytesAt(end)
+    while (end < most && ahead.bytesBetween(at, end) < bytes && this.#mayFollow(ahead, end, until)) end += 1
     return end
   }
 
@@ -195,7 +194,7 @@ export class AheadPush {
     const task = this.#task
     this.#inputs.nextOffsets[input] = (ahead.offsets[end - 1] as number) + 1
     task.uncutRecords += end - from
-    for (let record = from; record < end; record += 1) task.uncutBytes += ahead.bytesAt(record)
+    task.uncutBytes += ahead.bytesBetween(from, end)
   }
 
   /** An ordinary record, before which nothing is due. */
@@ -205,6 +204,6 @@ export class AheadPush {
 
   /** Not one that says something beside its value, or is too large. */
   #isOrdinary(ahead: ReadAhead, at: number): boolean {
-    return ahead.headersLengths[at] === 0 && ahead.bytesAt(at) <= this.#limits.maxRecordBytes
+    return ahead.headersLengths[at] === 0 && ahead.bytesBetween(at, at + 1) <= this.#limits.maxRecordBytes
   }
 }

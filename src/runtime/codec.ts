@@ -40,4 +40,6 @@ export interface Lender<T> {
    * for records that are one JSON object each.
    */
   lend(row: number): T | undefined
+  /** The first row behind that one, up to `to`, of which it is not certain that the same object lends it. */
+  lentUntil(row: number, to: number): number
 }

@@ -59,13 +59,15 @@ function decoder<T>(codec: Codec<T>, isInput: boolean): BuildSpanLogic<RecordVie
         const { ahead } = out
         values.begin(span)
         values.records = span.records
-        const count = ahead === null ? 0 : span.countBefore(to)
-        for (; values.count < count; values.count += 1) {
-          const value = lent(ahead as ReadAhead, span.records[values.count] as number)
-          if (values.count > 0) {
-            if (value !== values.value) break
-          } else if (value instanceof Lent) values.value = value as Lending<T>
-          else break
+        if (ahead !== null && span.recordBehind(0, to) !== to) {
+          const first = span.records[0] as number
+          const value = lent(ahead, first)
+          if (value instanceof Lent) {
+            const { firstRow } = ahead
+            values.value = value as Lending<T>
+            const end = (lender as Lender<T>).lentUntil(firstRow + first, firstRow + to) - firstRow
+            values.count = span.countBefore(Math.min(to, end))
+          }
         }
         return out.lookOn(values, span.recordBehind(values.count, to))
       },

@@ -1,4 +1,6 @@
 import type { Subscriber } from 'rxjs'
+import { fieldOf } from './field.ts'
+import type { FieldColumns, LentColumn } from './lentColumn.ts'
 import type { SpanReader } from './span.ts'
 
 /** Moves a value that is lent to the record of this number, of those that were read together and lend the same object. */
@@ -7,8 +9,17 @@ export const place: unique symbol = Symbol('place')
 /** Makes a value of its own of one that is lent. */
 export const keep: unique symbol = Symbol('keep')
 
+/** Who numbers texts knows no more of them at a time. */
+export const mostNumbers = 16_384
+
 /** Gives the numbers of the texts of one field. */
 export const numbersOf: unique symbol = Symbol('numbersOf')
+
+/** Gives what a function says of all values at once. */
+export const columnOf: unique symbol = Symbol('columnOf')
+
+/** The columns of the fields that are one. */
+export const fields: unique symbol = Symbol('fields')
 
 /**
  * A value that still lies in columns: it has the properties of the value as long as its record is at hand, and is that of another record afterwards. Who is lent one looks at it
@@ -25,6 +36,17 @@ export abstract class Lent<T> {
    */
   [numbersOf](_text: string): Int32Array | null {
     return null
+  }
+
+  /** Columns of fields, if any are. They stay where they are, and hold what was read last. */
+  get [fields](): FieldColumns | null {
+    return null
+  }
+
+  /** What the function would give for each record, without asking it; null where it has to be asked. */
+  [columnOf](read: object): LentColumn | null {
+    const name = fieldOf(read)
+    return name === undefined ? null : (this[fields]?.[name] ?? null)
   }
 }
 

@@ -1,6 +1,7 @@
 import { Observable, type OperatorFunction, Subscriber } from 'rxjs'
-import { type Borrower, borrows, kept, place } from './lent.ts'
+import { type Borrower, borrows, kept } from './lent.ts'
 import { type Lending, lookBelow, Span } from './span.ts'
+import { SpanFlags } from './spanColumns.ts'
 
 /** The values of one kind, as `filter` has them; one that is lent is passed on as such. */
 export function only<T, S extends T>(isWanted: (value: T) => value is S): OperatorFunction<T, S> {
@@ -11,11 +12,15 @@ class Only<T, S extends T> extends Subscriber<T> implements Borrower<T> {
   readonly #isWanted: (value: T) => value is S
   readonly #below: Subscriber<S>
   readonly #borrower: Borrower<S> | null
+  readonly #flags: SpanFlags<T>
   readonly #wanted = new Span<S>()
+  /** What is taken of the span that was looked at last; null for nothing. */
+  #taken: Span<S> | null = null
 
   constructor(below: Subscriber<S>, isWanted: (value: T) => value is S) {
     super(below)
     this.#isWanted = isWanted
+    this.#flags = new SpanFlags(isWanted)
     this.#below = below
     this.#borrower = borrows(below) ? below : null
   }
@@ -27,32 +32,30 @@ class Only<T, S extends T> extends Subscriber<T> implements Borrower<T> {
   }
 
   look(span: Span<T>, to: number): number {
+    this.#taken = null
+    const first = span.recordBehind(0, to)
+    if (first === to) return to
+    const flags = this.#flags
+    const count = flags.read(span, span.countBefore(to))
+    if (flags.all === false) return to
+    if (flags.all === true) return this.#lookBelow(span as unknown as Span<S>, to)
     const wanted = this.#wanted
     wanted.begin(span)
-    const { value } = span
-    wanted.value = value as unknown as Lending<S>
-    let count = 0
-    let end = to
-    for (let i = 0; i < span.count; i += 1) {
+    wanted.value = span.value as unknown as Lending<S>
+    for (let i = 0; i < count; i += 1) {
       const record = span.records[i] as number
-      if (record >= to) break
-      value[place] = record
-      try {
-        if (!this.#isWanted(value)) continue
-      } catch {
-        // It is asked again when the record comes by itself, and what it throws is told then.
-        end = record
-        break
-      }
-      wanted.records[count] = record
-      count += 1
+      if (flags.at(record)) wanted.records[wanted.count++] = record
     }
-    wanted.count = count
-    return lookBelow(this.#borrower, wanted, end)
+    return this.#lookBelow(wanted, span.recordBehind(count, to))
   }
 
   take(_span: Span<T>, to: number): void {
-    this.#borrower?.take(this.#wanted, to)
+    if (this.#taken !== null) this.#borrower?.take(this.#taken, to)
+  }
+
+  #lookBelow(wanted: Span<S>, to: number): number {
+    this.#taken = wanted
+    return lookBelow(this.#borrower, wanted, to)
   }
 
   protected override _next(value: T): void {

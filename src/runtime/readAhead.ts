@@ -28,6 +28,8 @@ export class ReadAhead extends RecordColumns {
   #shown = -1
   /** One that was read and lies in another buffer than those before it. */
   readonly #behind = new RecordView()
+  /** By record: of key, value and headers of all before it, in bytes. */
+  readonly #bytesBefore: Float64Array
   #hasBehind = false
   /** What the batch has thrown behind the records at hand. */
   #failure: { readonly error: unknown } | null = null
@@ -38,6 +40,7 @@ export class ReadAhead extends RecordColumns {
    */
   constructor(most: number, place: { readonly partition: number; readonly partitions: number } = onlyPartition) {
     super(most)
+    this.#bytesBefore = new Float64Array(most + 1)
     this.firstRow = place.partition * most
     this.rows = place.partitions * most
   }
@@ -54,11 +57,9 @@ export class ReadAhead extends RecordColumns {
     return true
   }
 
-  /** Of key, value and headers of the record; bytes. */
-  bytesAt(at: number): number {
-    const key = this.keyLengths[at] as number
-    const value = this.valueLengths[at] as number
-    return Math.max(key, 0) + Math.max(value, 0) + (this.headersLengths[at] as number)
+  /** Of key, value and headers of the records from that one up to, not including, `end`; bytes. */
+  bytesBetween(from: number, end: number): number {
+    return (this.#bytesBefore[end] as number) - (this.#bytesBefore[from] as number)
   }
 
   /** Points the view at the record at hand. */
@@ -130,6 +131,18 @@ export class ReadAhead extends RecordColumns {
       if (this.count === 0) throw error
       this.#failure = { error }
     }
+    this.#sumBytes()
     return this.count > 0
+  }
+
+  #sumBytes(): void {
+    const { keyLengths, valueLengths, headersLengths } = this
+    const before = this.#bytesBefore
+    let bytes = 0
+    for (let at = 0; at < this.count; at += 1) {
+      bytes += Math.max(keyLengths[at] as number, 0) + Math.max(valueLengths[at] as number, 0)
+      bytes += headersLengths[at] as number
+      before[at + 1] = bytes
+    }
   }
 }

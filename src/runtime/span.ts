@@ -2,10 +2,12 @@ import type { Lent } from './lent.ts'
 import type { Logic, Output } from './operator.ts'
 import { mostAhead } from './readAhead.ts'
 
+const noTimes = new Float64Array(0)
+
 /** When the values of a span happened, for all who stand below the `eventTime` that knows. */
 export class SpanTime {
   /** By record: ms UTC. */
-  readonly of = new Float64Array(mostAhead)
+  of: Float64Array = noTimes
   /** How far the values move the watermark at most, ms UTC. */
   watermark = Number.NEGATIVE_INFINITY
 }

@@ -12,9 +12,11 @@ import { kept } from '../../src/runtime/lent.ts'
 import { ReadAhead } from '../../src/runtime/readAhead.ts'
 import { encodeRecordBatch } from '../../src/sources/recordBatch/encode.ts'
 import { RecordBatchWalker } from '../../src/sources/recordBatch/walker.ts'
+import { columnsAgree } from './columnsAgree.ts'
 import { objectOf } from './randomSchema.ts'
 import { recordOf } from './recordOf.ts'
 
+let columnsFound = 0
 const lenders = new WeakMap<object, Lender<unknown>>()
 
 /** What is lent of the record, behind a broken one that was read with it; undefined where it is left to `decode`. */
@@ -52,6 +54,7 @@ function agree<T>(codec: JsonCodec<T>, value: Buffer): { result: T | Rejection; 
     assert.deepEqual({ ...lent }, result)
     expect(Object.keys(kept(lent) as object)).toEqual(Object.keys(result as object))
     expect(Object.keys(lent as object)).toEqual(Object.keys(result as object))
+    columnsFound += columnsAgree(lent, 1, result as Readonly<Record<string, unknown>>)
   }
   if (result instanceof Rejection) {
     expect(result.reason).toMatch(/^(not-utf8|not-json|malformed)$/)
@@ -372,6 +375,17 @@ describe('jsonCodec', () => {
     for (const other of [{ ...codec, decode }, Object.assign(Object.create(codec), { decode })])
       expect(other.lender).toBeUndefined()
     expect(Object.assign(jsonCodec(z.object({ a: z.int() })), { decode }).lender).toBeUndefined()
+  })
+
+  test('lends the columns of its fields, which say of each record what was lent of it', () => {
+    const codec = jsonCodec(
+      z.object({ a: z.int(), b: z.string(), c: z.boolean(), d: z.number().nullish(), e: z.literal('x') }),
+    )
+    const before = columnsFound
+    agree(codec, Buffer.from('{"a":-0,"b":"é","c":true,"d":null,"e":"x"}'))
+    expect(columnsFound - before).toBe(5)
+    agree(codec, Buffer.from('{"a":7,"b":"","c":false,"e":"x"}'))
+    expect(columnsFound - before).toBe(9)
   })
 
   test('lends what can be read and not changed, for it is lent again as the next one', () => {

@@ -4,7 +4,7 @@ import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { isJsonObject, maxJsonDepth } from '../../src/codecs/jsonText.ts'
 import type { TimeUnit } from '../../src/market/timeUnit.ts'
-import type { MarketEvent } from '../../src/market/trade.ts'
+import { eventTimeOf, idKeyOf, isGap, isOfThePast, isTrade, type MarketEvent } from '../../src/market/trade.ts'
 import { INVALID, type TradeCodec, tradeCodec } from '../../src/market/tradeCodec.ts'
 import { type Lender, Rejection } from '../../src/runtime/codec.ts'
 import { ConfigurationError } from '../../src/runtime/errors.ts'
@@ -13,6 +13,7 @@ import { ReadAhead } from '../../src/runtime/readAhead.ts'
 import { RecordView } from '../../src/runtime/record.ts'
 import { encodeRecordBatch } from '../../src/sources/recordBatch/encode.ts'
 import { RecordBatchWalker } from '../../src/sources/recordBatch/walker.ts'
+import { columnsAgree } from '../codecs/columnsAgree.ts'
 
 const data = new URL('../../../shared/data/', import.meta.url)
 const spotFrame =
@@ -31,6 +32,7 @@ function viewOf(value: Buffer, before = 3, after = 100): RecordView {
   return record
 }
 
+const questions = [isTrade, isGap, isOfThePast, idKeyOf, eventTimeOf]
 const lenders = new WeakMap<TradeCodec, Lender<MarketEvent>>()
 
 /** What is lent of the frame, between two others that were read with it; undefined where it is left to `decode`. */
@@ -62,6 +64,8 @@ function agree(codec: TradeCodec, value: Buffer): unknown {
     expect(kept(lent)).toStrictEqual(interpreted)
     expect(JSON.stringify(lent)).toBe(JSON.stringify(interpreted))
     expect({ ...lent }).toStrictEqual(interpreted)
+    const found = columnsAgree(lent, 1, { ...lent }, questions)
+    if (found !== 13) expect(found).toBe(11)
     expect(isJsonObject(value, 0, value.length)).toBe(true)
   }
   if (interpreted instanceof Rejection) {

@@ -2,28 +2,6 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { KeysByNumber } from '../../src/operators/keysByNumber.ts'
 import { QuietWindows } from '../../src/operators/quietWindows.ts'
-import { keep, Lent, numbersOf, place } from '../../src/runtime/lent.ts'
-
-class Numbered extends Lent<null> {
-  readonly #numbers: Int32Array | null
-
-  constructor(numbers: Int32Array | null) {
-    super()
-    this.#numbers = numbers
-  }
-
-  override set [place](_record: number) {
-    return
-  }
-
-  override [keep](): null {
-    return null
-  }
-
-  override [numbersOf](): Int32Array | null {
-    return this.#numbers
-  }
-}
 
 const key = fc.constantFrom('', 'a', 'b', 'ab', 'c')
 const step = fc.record({ key, number: fc.integer({ min: -2, max: 6 }), clears: fc.boolean() })
@@ -35,15 +13,14 @@ describe('keys by the numbers of their texts', () => {
       fc.property(fc.array(step, { minLength: 30, maxLength: 60 }), (steps) => {
         const keys = new KeysByNumber<string>()
         for (const [i, { key, number, clears }] of steps.entries()) {
-          keys.begin(new Numbered(number === -2 ? null : Int32Array.of(number)))
-          const value = keys.find(key, 0)
+          const value = keys.find(key, number)
           if (value !== undefined) found += 1
           expect([undefined, `of ${key}`]).toContain(value)
-          keys.note(key, 0, `of ${key}`)
-          if (number >= 0) expect(keys.find(key, 0)).toBe(`of ${key}`)
+          keys.note(key, number, `of ${key}`)
+          if (number >= 0) expect(keys.find(key, number)).toBe(`of ${key}`)
           if (clears && i % 3 === 0) {
             keys.clear()
-            expect(keys.find(key, 0)).toBeUndefined()
+            expect(keys.find(key, number)).toBeUndefined()
           }
         }
       }),
@@ -54,9 +31,8 @@ describe('keys by the numbers of their texts', () => {
 
   it('keep nothing for numbers beyond those that a decoder gives', () => {
     const keys = new KeysByNumber<number>()
-    keys.begin(new Numbered(Int32Array.of(1 << 30)))
-    keys.note('a', 0, 1)
-    expect(keys.find('a', 0)).toBeUndefined()
+    keys.note('a', 1 << 30, 1)
+    expect(keys.find('a', 1 << 30)).toBeUndefined()
   })
 })
 
@@ -71,16 +47,14 @@ describe('quiet windows by the numbers of their keys', () => {
       fc.property(fc.array(windowStep, { minLength: 60, maxLength: 120 }), (steps) => {
         const windows = new QuietWindows()
         for (const { key, ordinal, number, clears } of steps) {
-          windows.begin(new Numbered(Int32Array.of(number)))
-          const window = windows.find(key, 0, ordinal)
+          const window = windows.find(key, number, ordinal)
           if (window !== undefined) found += 1
           expect([undefined, `${key}@${ordinal}`]).toContain(window?.id)
           const range = { start: ordinal, end: ordinal + 1, id: `${key}@${ordinal}` }
-          windows.note(key, 0, ordinal, { name: 'w', key, ...range })
+          windows.note(key, number, ordinal, { name: 'w', key, ...range })
           if (clears === null) continue
           windows.clear(clears)
-          windows.begin(new Numbered(Int32Array.of(number)))
-          expect(windows.find(key, 0, clears)).toBeUndefined()
+          expect(windows.find(key, number, clears)).toBeUndefined()
         }
       }),
       { numRuns: 100 },

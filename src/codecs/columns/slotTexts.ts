@@ -1,5 +1,5 @@
+import type { TextColumn } from '../../runtime/lentColumn.ts'
 import { acceptBy } from '../acceptBy.ts'
-import type { TextColumn } from '../frameColumns.ts'
 import { latin1Text } from '../latin1.ts'
 import type { LeafPlan } from '../schemaPlan.ts'
 import { utf8Text } from '../utf8.ts'

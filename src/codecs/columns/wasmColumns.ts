@@ -1,6 +1,6 @@
 import type { z } from 'zod'
+import type { TextColumn } from '../../runtime/lentColumn.ts'
 import { type FieldLayout, learnLayout } from '../fieldLayout.ts'
-import type { TextColumn } from '../frameColumns.ts'
 import { jsonNumberEnd } from '../jsonText.ts'
 import { type LeafPlan, planOf, type SchemaPlan } from '../schemaPlan.ts'
 import { slotOf } from '../slotOf.ts'

@@ -14,6 +14,7 @@ import { upstreamTime } from '../../../operators/upstreamTime.ts'
 import type { WindowElement, WindowFired } from '../../../operators/window.ts'
 import type { Destination } from '../../../runtime/destination.ts'
 import { RetryableError } from '../../../runtime/errors.ts'
+import { field } from '../../../runtime/field.ts'
 import type { OperatorSpec } from '../../../runtime/operator.ts'
 import type { RecordView } from '../../../runtime/record.ts'
 import { shared as sharing } from '../../../runtime/shared.ts'
@@ -136,7 +137,8 @@ function flowOperator(
       return plainStep(step)
     case 'eventTime': {
       const { name, maxOutOfOrdernessMs, guard } = step
-      return eventTime<Item>({ name, of: ({ at }) => at, maxOutOfOrdernessMs, ...guard, onReject })
+      const of = readsColumns(name) ? field('at') : ({ at }: Item) => at
+      return eventTime<Item>({ name, of, maxOutOfOrdernessMs, ...guard, onReject })
     }
     case 'upstreamTime':
       return upstreamTime<Item>({ name: step.name, of: ({ at }) => at })
@@ -177,16 +179,24 @@ function flowOperator(
   }
 }
 
+/** Half of the operators name the fields that they read, and so read them in columns where values lie in some. */
+function readsColumns(name: string): boolean {
+  return (name.charCodeAt(name.length - 1) & 1) === 0
+}
+
 type StepOf<K extends Step['kind']> = Extract<Step, { readonly kind: K }>
 
 function dedupeOf({ name, ids, ttlMs, throwsOn }: StepOf<'dedupe'>, { edition, onReject }: GraphSurroundings) {
   const base = {
     name,
-    by: (item: Item) => {
-      throwOn(throwsOn, item)
-      return item.key
-    },
-    id: ({ id }: Item) => id,
+    by:
+      throwsOn === null && readsColumns(name)
+        ? field('key')
+        : (item: Item) => {
+            throwOn(throwsOn, item)
+            return item.key
+          },
+    id: readsColumns(name) ? field('id') : ({ id }: Item) => id,
     ttlMs: longer(ttlMs, edition),
     onReject,
   }
@@ -201,10 +211,13 @@ function windowOf(step: StepOf<'window'>, { edition, onReject }: GraphSurroundin
   const windows = tumblingWindow<Item>({
     name,
     sizeMs,
-    by: (item) => {
-      failIn('by', item)
-      return item.key
-    },
+    by:
+      throwsIn !== 'by' && readsColumns(name)
+        ? field('key')
+        : (item: Item) => {
+            failIn('by', item)
+            return item.key
+          },
     allowedLatenessMs: longer(allowedLatenessMs, edition),
     onReject,
   })

@@ -1,5 +1,6 @@
 import { type Codec, type Lender, Rejection } from '../../../runtime/codec.ts'
-import { keep, Lent, numbersOf, place } from '../../../runtime/lent.ts'
+import { fields, keep, Lent, numbersOf, place } from '../../../runtime/lent.ts'
+import type { FieldColumns } from '../../../runtime/lentColumn.ts'
 import type { ReadAhead } from '../../../runtime/readAhead.ts'
 import { RecordView } from '../../../runtime/record.ts'
 import type { Item } from './item.ts'
@@ -11,11 +12,13 @@ export class ItemLender implements Lender<Item> {
   readonly #numbers: Int32Array
   readonly #codec: Pick<Codec<Item>, 'decode'>
   readonly #lent: LentItem
+  readonly #columns: ItemColumns
 
   constructor(codec: Pick<Codec<Item>, 'decode'>, rows: number) {
     this.#codec = codec
     this.#numbers = new Int32Array(rows)
-    this.#lent = new LentItem(this.items, this.#numbers)
+    this.#columns = new ItemColumns(this.items, rows)
+    this.#lent = new LentItem(this.items, this.#numbers, this.#columns.fields)
   }
 
   read({ buffer, valueStarts, valueLengths, at, count, firstRow }: ReadAhead): void {
@@ -29,6 +32,7 @@ export class ItemLender implements Lender<Item> {
       const isOrdinary = item !== undefined && !(item instanceof Rejection) && view.valueText() === JSON.stringify(item)
       this.items[firstRow + i] = isOrdinary && Object.keys(item).join() === names.join() ? item : null
       this.#numbers[firstRow + i] = numberOf(this.items[firstRow + i]?.key ?? '', this.#reads)
+      this.#columns.fill(firstRow + i)
     }
   }
 
@@ -36,6 +40,12 @@ export class ItemLender implements Lender<Item> {
     if (this.items[row] == null) return undefined
     this.#lent[place] = row
     return this.#lent as unknown as Item
+  }
+
+  lentUntil(row: number, to: number): number {
+    let end = row + 1
+    while (end < to && this.items[end] != null) end += 1
+    return end
   }
 }
 
@@ -48,13 +58,51 @@ function numberOf(key: string, reads: number): number {
   return (number % 13) - 1
 }
 
+/** Columns of fields, whose numbers of texts hold until the next reading; every fifth text has none. */
+class ItemColumns {
+  readonly #items: readonly (Item | null)[]
+  readonly #keys: Int32Array
+  readonly #ids: Float64Array
+  readonly #times: Float64Array
+  readonly #known: string[] = []
+  readonly fields: FieldColumns
+
+  constructor(items: readonly (Item | null)[], rows: number) {
+    this.#items = items
+    this.#keys = new Int32Array(rows)
+    this.#ids = new Float64Array(rows)
+    this.#times = new Float64Array(rows)
+    this.fields = {
+      key: { kind: 'texts', texts: { at: (row) => (items[row] as Item).key, ordinals: this.#keys } },
+      id: { kind: 'numbers', numbers: this.#ids },
+      at: { kind: 'numbers', numbers: this.#times },
+    }
+  }
+
+  fill(row: number): void {
+    const item = this.#items[row]
+    if (item == null) return
+    this.#keys[row] = this.#numberOf(item.key)
+    this.#ids[row] = item.id
+    this.#times[row] = item.at
+  }
+
+  #numberOf(key: string): number {
+    const known = this.#known.indexOf(key)
+    const number = known < 0 ? this.#known.push(key) - 1 : known
+    return number % 5 === 4 ? -1 : number
+  }
+}
+
 class LentItem extends Lent<Item> {
   readonly #items: readonly (Item | null)[]
   readonly #numbers: Int32Array
+  readonly #fields: FieldColumns
   #item: Item | null = null
 
-  constructor(items: readonly (Item | null)[], numbers: Int32Array) {
+  constructor(items: readonly (Item | null)[], numbers: Int32Array, columns: FieldColumns) {
     super()
+    this.#fields = columns
     this.#items = items
     this.#numbers = numbers
     for (const name of names) Object.defineProperty(this, name, { enumerable: true, get: () => this.#item?.[name] })
@@ -70,5 +118,9 @@ class LentItem extends Lent<Item> {
 
   override [numbersOf](text: string): Int32Array | null {
     return text === this.#item?.key ? this.#numbers : null
+  }
+
+  override get [fields](): FieldColumns {
+    return this.#fields
   }
 }

@@ -1,0 +1,19 @@
+/** The texts of one field of values that are lent. */
+export interface TextColumn {
+  /** The text of the record. */
+  at(record: number): string
+  /**
+   * By record: the number of its text among those that came again, from 0; below zero for one that has none. Until more is read records of the same number have the same string; a text may have lost
+   * its number for another one then.
+   */
+  readonly ordinals: Int32Array
+}
+
+/** What a function says of all values that one object lends: the same of each, or by record. Flags are 0 and 1. */
+export type LentColumn =
+  | { readonly kind: 'same'; readonly value: unknown }
+  | { readonly kind: 'numbers' | 'flags'; readonly numbers: Float64Array }
+  | { readonly kind: 'texts'; readonly texts: TextColumn }
+
+/** Columns of an object that lends values, by the names of its fields. */
+export type FieldColumns = Readonly<Record<string, LentColumn>>
