@@ -80,7 +80,7 @@ const tellEveryMs = 500
 /** A stop does not wait for a store that is away. */
 const settleWithinMs = 5_000
 
-/** Provisional results may wait for their turn, so cuts go on for this long after the last record. */
+/** Provisional results may wait for their turn, so they are asked for at each cut for this long after the last record. */
 const settleAfterMs = 2_000
 
 /**
@@ -108,6 +108,8 @@ export class TaskAttempt {
   #archives: readonly ArchiveTap[] = []
   #relays: Relays | null = null
   #cutAt = 0
+  /** By input: where the task stood at the last cut. Empty before the first, which stores where the task begins. */
+  #cutOffsets: readonly number[] = []
   #idleAt = 0
   #progress: ProgressReport | null = null
   readonly #tally: OperatorTally
@@ -439,11 +441,18 @@ export class TaskAttempt {
 
   async #cutIfDirty(claim: Claim, task: StreamTask, reader: InputReader, backoff: Backoff): Promise<void> {
     const hasObjects = this.#collectArchived()
+    const isDirty = task.uncutRecords > 0 || task.uncutResults > 0 || hasObjects
+    if (isDirty || (await this.#settlesMore(task))) await this.#cut(claim, task, reader, false, backoff)
+    else this.#cutAt = this.#options.clock.now()
+  }
+
+  /** True where there is something to store though no record has come: results that waited for their turn, or a place behind what the log has nothing of. */
+  async #settlesMore(task: StreamTask): Promise<boolean> {
     const now = this.#options.clock.now()
-    const isSettling = this.#cursors.some(({ lastRecordAt }) => now - lastRecordAt < settleAfterMs)
-    if (task.uncutRecords > 0 || task.uncutResults > 0 || hasObjects || isSettling)
-      await this.#cut(claim, task, reader, false, backoff)
-    else this.#cutAt = now
+    if (this.#cursors.every(({ lastRecordAt }) => now - lastRecordAt >= settleAfterMs)) return false
+    if (task.nextOffsets.some((offset, input) => offset !== this.#cutOffsets[input])) return true
+    await this.#quiet.until(task.quiesce({ now, isFinal: false }))
+    return task.uncutResults > 0
   }
 
   #collectArchived(): boolean {
@@ -473,6 +482,7 @@ export class TaskAttempt {
       objects,
     }
     const nextOffsets = [cut.nextOffset, ...otherOffsets]
+    this.#cutOffsets = nextOffsets
     this.#answers?.forgetBefore(nextOffsets)
     const counts = task.operatorCounts()
     this.#cutAt = startedAt

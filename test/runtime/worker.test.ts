@@ -1,6 +1,9 @@
 import { map } from 'rxjs'
 import { describe, expect, it } from 'vitest'
+import { aggregateWindow } from '../../src/operators/aggregateWindow.ts'
 import { decode } from '../../src/operators/decode.ts'
+import { eventTime } from '../../src/operators/eventTime.ts'
+import { tumblingWindow } from '../../src/operators/tumblingWindow.ts'
 import type { Archive, ArchiveWriter } from '../../src/runtime/archive.ts'
 import type { CheckpointStore } from '../../src/runtime/checkpoint.ts'
 import type { Codec } from '../../src/runtime/codec.ts'
@@ -132,6 +135,37 @@ const counting = (partitionGrowth?: PartitionGrowth) =>
     }),
   })
 
+/** Values of a window that never closes, shown once a second. */
+const provisionallyCounted = definePipeline({
+  name: 'counted',
+  build: (records) => ({
+    counts: toPostgres(
+      records.pipe(
+        decode({ decode: (record) => record.valueText() ?? undefined }),
+        eventTime({ of: () => 0, maxOutOfOrdernessMs: 0 }),
+        tumblingWindow({ name: '1d', sizeMs: 86_400_000, by: () => 'key' }),
+        aggregateWindow<string, number, { readonly key: string; readonly count: number }>({
+          initial: () => 0,
+          add: (count) => count + 1,
+          result: (count, { key }) => ({ key, count }),
+          provisionalEveryMs: 1_000,
+        }),
+      ),
+      {
+        mode: 'upsert',
+        name: 'counted',
+        key: ['key'],
+        revision: 'revision',
+        columns: [
+          { name: 'key', type: 'text', of: (row) => row.key },
+          { name: 'revision', type: 'integer', of: () => 1 },
+          { name: 'count', type: 'integer', of: (row) => row.count },
+        ],
+      },
+    ),
+  }),
+})
+
 describe('a worker', () => {
   it('drains what the log holds, each record once, and ends', async () => {
     const { clock, worker, copied, store } = setUp(5_000)
@@ -140,6 +174,32 @@ describe('a worker', () => {
     await clock.run(running)
     expect(copied()).toEqual(values(5_000))
     expect((await store.claim({ pipeline: 'copy', topic: 'letters', partition: 0 })).restored?.nextOffset).toBe(5_000)
+  })
+
+  it('stores nothing again while nothing comes', async () => {
+    const { clock, worker, copied } = setUp(3)
+    const running = worker.run()
+    await clock.run(clock.sleep(1_500))
+    expect(copied()).toEqual(values(3))
+    expect(worker.status()).toMatchObject([{ commits: 1, committedOffset: 3 }])
+    worker.stop('now')
+    await clock.run(running)
+  })
+
+  it('stores a result that waits for its turn, though nothing comes any more', async () => {
+    const { clock, log, store, worker } = setUp(1, { pipeline: provisionallyCounted })
+    const counts = () => store.rows('counted').map((row) => row.count)
+    const running = worker.run()
+    await clock.run(clock.sleep(300))
+    log.add({ value: 'v1' })
+    await clock.run(clock.sleep(300))
+    expect(worker.status()).toMatchObject([{ commits: 2, committedOffset: 2 }])
+    expect(counts()).toEqual([1])
+    await clock.run(clock.sleep(900))
+    expect(worker.status()).toMatchObject([{ commits: 3, committedOffset: 2 }])
+    expect(counts()).toEqual([2])
+    worker.stop('now')
+    await clock.run(running)
   })
 
   it('goes on where the last one was', async () => {
