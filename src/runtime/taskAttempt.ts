@@ -11,7 +11,7 @@ import { ForeignRowsError } from './foreignRows.ts'
 import type { ResolvedInput } from './input.ts'
 import type { InputCursor } from './inputCursor.ts'
 import { InputMerge } from './inputMerge.ts'
-import { InputReader } from './inputReader.ts'
+import { InputReader, type MoreWait } from './inputReader.ts'
 import type { LeftOutValues } from './leftOutValues.ts'
 import type { LogSource, OpenOutgoingTopic } from './log.ts'
 import { openCursors, outOfRange, refuseLostEnd, refuseOtherLog, refuseOtherPartitions } from './openCursors.ts'
@@ -255,7 +255,7 @@ export class TaskAttempt {
     stopMode: () => StopMode | null,
     backoff: Backoff,
   ): Promise<void> {
-    const { clock, limits } = this.#options
+    const { clock } = this.#options
     const { nextOffsets } = task
     let isDraining = false
     while (!this.#signal.aborted) {
@@ -273,8 +273,7 @@ export class TaskAttempt {
       await this.#awaitCredit(claim, task, reader, backoff)
       const hasMore = (await this.#take(claim, task, reader, backoff)) || (await reader.findIdle(nextOffsets))
       if (!hasMore) {
-        const untilCutMs = this.#cutAt + limits.checkpointIntervalMs - clock.now()
-        const hasCome = await reader.more(nextOffsets, Math.max(untilCutMs, 1))
+        const hasCome = await reader.more(nextOffsets, this.#untilCut())
         if (!hasCome || this.#isIdleDue()) await this.#advanceIdle(task)
       }
       this.#progress?.progressed()
@@ -282,6 +281,14 @@ export class TaskAttempt {
       this.#status.waitingFor =
         this.#archiveWaitingFor() ?? this.#relays?.waitingFor ?? reader.waitingFor(nextOffsets) ?? stuckTime(task)
     }
+  }
+
+  /** Records are waited for until a cut is due. While a commit is under way none is made, so its end is what they are waited for. */
+  #untilCut(): MoreWait {
+    const { clock, limits } = this.#options
+    const until = this.#commits.over
+    const untilCutMs = this.#cutAt + limits.checkpointIntervalMs - clock.now()
+    return { mostMs: until === null ? Math.max(untilCutMs, 1) : limits.fetchMaxWaitMs, until }
   }
 
   /** Runs the records at hand through the graph, as far as they may go; false where there was none. */

@@ -1,5 +1,5 @@
 import { map } from 'rxjs'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
 import { aggregateWindow } from '../../src/operators/aggregateWindow.ts'
 import { decode } from '../../src/operators/decode.ts'
 import { eventTime } from '../../src/operators/eventTime.ts'
@@ -200,6 +200,32 @@ describe('a worker', () => {
     expect(counts()).toEqual([2])
     worker.stop('now')
     await clock.run(running)
+  })
+
+  it('waits for a slow commit without asking the log again and again, and makes the next as soon as it is over', async () => {
+    const base = setUp(1)
+    const { clock, log } = base
+    const begun: number[] = []
+    const store: CheckpointStore = {
+      ...scripted(base.store, []),
+      async commit(claim, checkpoint) {
+        begun.push(clock.now())
+        await clock.sleep(5_000)
+        await base.store.commit(claim, checkpoint)
+      },
+    }
+    const worker = new Worker({ pipeline, source: log, store, archive: null, clock })
+    const running = worker.run()
+    await clock.run(clock.sleep(300))
+    log.add({ value: 'v1' })
+    const waits = vi.spyOn(clock, 'sleep')
+    await clock.run(clock.sleep(9_000))
+    expect(begun.length).toBe(2)
+    expect((begun[1] as number) - (begun[0] as number)).toBe(5_000)
+    expect(waits.mock.calls.length).toBeLessThan(50)
+    worker.stop('now')
+    await clock.run(running)
+    expect(base.copied()).toEqual(values(2))
   })
 
   it('goes on where the last one was', async () => {
