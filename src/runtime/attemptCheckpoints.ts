@@ -5,10 +5,11 @@ import { CommitSlot } from './commitSlot.ts'
 import type { RefusedCheckpoint } from './elsewhere.ts'
 import { ConfigurationError } from './errors.ts'
 import { ForeignRowsError } from './foreignRows.ts'
+import type { MoreWait } from './inputReader.ts'
 import type { OperatorCounts } from './operatorTally.ts'
 import type { TaskCut } from './taskCut.ts'
 
-/** Provisional results may wait for their turn, so cuts go on for this long after the last record. */
+/** Provisional results may wait for their turn, so they are asked for at each cut for this long after the last record. */
 const settleAfterMs = 2_000
 
 /** What becomes of a checkpoint once it is stored. */
@@ -28,6 +29,8 @@ export class AttemptCheckpoints {
   readonly #attempt: Attempt
   readonly #commits = new CommitSlot()
   #cutAt: number
+  /** By input: where the task stood at the last cut. Empty before the first, which stores where the task begins. */
+  #cutOffsets: readonly number[] = []
   /** Records in the commit under way. */
   #committingRecords = 0
 
@@ -51,10 +54,12 @@ export class AttemptCheckpoints {
     return this.#committingRecords + this.#attempt.task.uncutRecords
   }
 
-  /** Until the next one is due. */
-  get untilDueMs(): number {
+  /** Records are waited for until a cut is due. While a commit is under way none is made, so its end is what they are waited for. */
+  get untilDue(): MoreWait {
     const { clock, limits } = this.#attempt.options
-    return this.#cutAt + limits.checkpointIntervalMs - clock.now()
+    const until = this.#commits.over
+    const untilCutMs = this.#cutAt + limits.checkpointIntervalMs - clock.now()
+    return { mostMs: until === null ? Math.max(untilCutMs, 1) : limits.fetchMaxWaitMs, until }
   }
 
   /** Cuts where that is due, and nothing keeps it from being committed at once. */
@@ -70,14 +75,23 @@ export class AttemptCheckpoints {
     return sinceCutMs < 0 || sinceCutMs >= options.limits.checkpointIntervalMs
   }
 
-  /** Cuts where there is something to be stored, or may be soon. */
+  /** Cuts where there is something to be stored. */
   async cutIfDirty(): Promise<void> {
-    const { task, cursors, options } = this.#attempt
+    const { task, options } = this.#attempt
     const hasObjects = this.#collectArchived()
+    const isDirty = task.uncutRecords > 0 || task.uncutResults > 0 || hasObjects
+    if (isDirty || (await this.#settlesMore())) await this.cut()
+    else this.#cutAt = options.clock.now()
+  }
+
+  /** True where there is something to store though no record has come: results that waited for their turn, or a place behind what the log has nothing of. */
+  async #settlesMore(): Promise<boolean> {
+    const { task, cursors, quiet, options } = this.#attempt
     const now = options.clock.now()
-    const isSettling = cursors.some(({ lastRecordAt }) => now - lastRecordAt < settleAfterMs)
-    if (task.uncutRecords > 0 || task.uncutResults > 0 || hasObjects || isSettling) await this.cut()
-    else this.#cutAt = now
+    if (cursors.every(({ lastRecordAt }) => now - lastRecordAt >= settleAfterMs)) return false
+    if (task.nextOffsets.some((offset, input) => offset !== this.#cutOffsets[input])) return true
+    await quiet.until(task.quiesce({ now, isFinal: false }))
+    return task.uncutResults > 0
   }
 
   /**
@@ -105,6 +119,7 @@ export class AttemptCheckpoints {
       ...(mergeNotes.length === 0 ? {} : { mergeNotes }),
       objects,
     }
+    this.#cutOffsets = nextOffsets
     answers.forgetBefore(nextOffsets)
     const counts = task.operatorCounts()
     this.#cutAt = startedAt

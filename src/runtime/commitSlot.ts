@@ -1,20 +1,27 @@
+import { sleptEnough } from './clock.ts'
+
 /** Room for one commit under way. Its failure is kept until somebody asks, so that it is neither lost nor unhandled. */
 export class CommitSlot {
   #underWay: Promise<void> | null = null
+  #over: AbortController | null = null
   #failure: { readonly error: unknown } | null = null
 
   get isFree(): boolean {
     return this.#underWay === null
   }
 
+  /** Fires when the commit under way is over, however it ends; null where there is none. */
+  get over(): AbortSignal | null {
+    return this.#over?.signal ?? null
+  }
+
   start(commit: Promise<void>): void {
+    this.#over = new AbortController()
     this.#underWay = commit.then(
-      () => {
-        this.#underWay = null
-      },
+      () => this.#end(),
       (error: unknown) => {
-        this.#underWay = null
         this.#failure = { error }
+        this.#end()
       },
     )
   }
@@ -28,5 +35,12 @@ export class CommitSlot {
   async wait(): Promise<void> {
     await this.#underWay
     this.check()
+  }
+
+  #end(): void {
+    const over = this.#over
+    this.#underWay = null
+    this.#over = null
+    over?.abort(sleptEnough)
   }
 }

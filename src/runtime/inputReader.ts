@@ -25,6 +25,13 @@ export interface InputReaderOptions {
   readonly signal: AbortSignal
 }
 
+/** How long a wait for records goes on. */
+export interface MoreWait {
+  readonly mostMs: number
+  /** Ends it before; null where nothing does. */
+  readonly until: AbortSignal | null
+}
+
 /**
  * Reads the inputs of one task and says whose record goes next. With one input, that is the order of its log.
  *
@@ -103,13 +110,20 @@ export class InputReader {
     this.#mergeNotes.push(note)
   }
 
-  /** Waits for what `next` lacks, at most so long; false where nothing came. With one input, no longer than a fetch may wait. */
-  async more(nextOffsets: readonly number[], mostMs: number): Promise<boolean> {
-    const { limits, signal } = this.#options
+  /**
+   * Waits for what `next` lacks; false where nothing came. With one input, no longer than a fetch may wait.
+   * @param wait how long at most, ms, and what ends it before
+   */
+  async more(nextOffsets: readonly number[], { mostMs, until }: MoreWait): Promise<boolean> {
+    const { limits } = this.#options
     const merge = this.#merge
-    const wait = (maxWaitMs: number) => ({ maxBytes: this.#fetchBytes, maxWaitMs, signal })
-    if (merge === null)
-      return this.#only.fetch(wait(this.#only.end === null ? Math.min(limits.fetchMaxWaitMs, mostMs) : 1))
+    const wait = (maxWaitMs: number, signal: AbortSignal) => ({ maxBytes: this.#fetchBytes, maxWaitMs, signal })
+    if (merge === null) {
+      const only = this.#only
+      const maxWaitMs = only.end === null ? Math.min(limits.fetchMaxWaitMs, mostMs) : 1
+      if (until === null) return only.fetch(wait(maxWaitMs, this.#options.signal))
+      return this.#endedBy(until, (signal) => only.fetch(wait(maxWaitMs, signal)))
+    }
     if (this.#lookups.length > 0) {
       await this.#lookUp(merge)
       return true
@@ -119,8 +133,12 @@ export class InputReader {
     const cursors = wanted.map((input) => this.cursors[input] as InputCursor)
     // One that was waited for in the background may have come meanwhile.
     if (cursors.some(({ isAtHand }) => isAtHand)) return true
-    const fetches = cursors.map((cursor) => cursor.startFetch(wait(cursor.end === null ? limits.fetchMaxWaitMs : 1)))
-    return this.#firstOf(fetches, mostMs)
+    const fetches = cursors.map((cursor) =>
+      cursor.startFetch(wait(cursor.end === null ? limits.fetchMaxWaitMs : 1, this.#options.signal)),
+    )
+    return this.#endedBy(until, (signal) =>
+      Promise.race([...fetches, this.#options.clock.sleep(mostMs, signal).then(() => false)]),
+    )
   }
 
   /** Finds inputs from which nothing has come for so long that the others may go on; true where there is one more. */
@@ -200,17 +218,20 @@ export class InputReader {
     }
   }
 
-  async #firstOf(fetches: readonly Promise<boolean>[], mostMs: number): Promise<boolean> {
-    const { clock, signal } = this.#options
+  /** What is waited for, with a signal that the end of the task ends it, or `until`. */
+  async #endedBy(until: AbortSignal | null, wait: (signal: AbortSignal) => Promise<boolean>): Promise<boolean> {
+    const enders = [this.#options.signal, ...(until === null ? [] : [until])]
     const over = new AbortController()
     const stop = () => over.abort(sleptEnough)
-    signal.addEventListener('abort', stop, { once: true })
+    for (const ender of enders) {
+      if (ender.aborted) stop()
+      ender.addEventListener('abort', stop, { once: true })
+    }
     try {
-      const slept = clock.sleep(mostMs, over.signal).then(() => false)
-      return await Promise.race([...fetches, slept])
+      return await wait(over.signal)
     } finally {
-      signal.removeEventListener('abort', stop)
-      over.abort(sleptEnough)
+      for (const ender of enders) ender.removeEventListener('abort', stop)
+      stop()
     }
   }
 }

@@ -49,7 +49,7 @@ export class ReadLoop {
       await this.#credit.wait()
       const hasMore = (await this.#take()) || (await reader.findIdle(nextOffsets))
       if (!hasMore) {
-        const hasCome = await reader.more(nextOffsets, Math.max(this.#checkpoints.untilDueMs, 1))
+        const hasCome = await reader.more(nextOffsets, this.#checkpoints.untilDue)
         if (!hasCome || this.#time.isIdleDue) await this.#time.advanceIdle()
       }
       this.#progress.progressed()

@@ -1,6 +1,9 @@
 import { map } from 'rxjs'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
+import { aggregateWindow } from '../../src/operators/aggregateWindow.ts'
 import { decode } from '../../src/operators/decode.ts'
+import { eventTime } from '../../src/operators/eventTime.ts'
+import { tumblingWindow } from '../../src/operators/tumblingWindow.ts'
 import type { Archive, ArchiveWriter } from '../../src/runtime/archive.ts'
 import type { CheckpointStore } from '../../src/runtime/checkpoint.ts'
 import type { Codec } from '../../src/runtime/codec.ts'
@@ -132,6 +135,37 @@ const counting = (partitionGrowth?: PartitionGrowth) =>
     }),
   })
 
+/** Values of a window that never closes, shown once a second. */
+const provisionallyCounted = definePipeline({
+  name: 'counted',
+  build: (records) => ({
+    counts: toPostgres(
+      records.pipe(
+        decode({ decode: (record) => record.valueText() ?? undefined }),
+        eventTime({ of: () => 0, maxOutOfOrdernessMs: 0 }),
+        tumblingWindow({ name: '1d', sizeMs: 86_400_000, by: () => 'key' }),
+        aggregateWindow<string, number, { readonly key: string; readonly count: number }>({
+          initial: () => 0,
+          add: (count) => count + 1,
+          result: (count, { key }) => ({ key, count }),
+          provisionalEveryMs: 1_000,
+        }),
+      ),
+      {
+        mode: 'upsert',
+        name: 'counted',
+        key: ['key'],
+        revision: 'revision',
+        columns: [
+          { name: 'key', type: 'text', of: (row) => row.key },
+          { name: 'revision', type: 'integer', of: () => 1 },
+          { name: 'count', type: 'integer', of: (row) => row.count },
+        ],
+      },
+    ),
+  }),
+})
+
 describe('a worker', () => {
   it('drains what the log holds, each record once, and ends', async () => {
     const { clock, worker, copied, store } = setUp(5_000)
@@ -140,6 +174,58 @@ describe('a worker', () => {
     await clock.run(running)
     expect(copied()).toEqual(values(5_000))
     expect((await store.claim({ pipeline: 'copy', topic: 'letters', partition: 0 })).restored?.nextOffset).toBe(5_000)
+  })
+
+  it('stores nothing again while nothing comes', async () => {
+    const { clock, worker, copied } = setUp(3)
+    const running = worker.run()
+    await clock.run(clock.sleep(1_500))
+    expect(copied()).toEqual(values(3))
+    expect(worker.status()).toMatchObject([{ commits: 1, committedOffset: 3 }])
+    worker.stop('now')
+    await clock.run(running)
+  })
+
+  it('stores a result that waits for its turn, though nothing comes any more', async () => {
+    const { clock, log, store, worker } = setUp(1, { pipeline: provisionallyCounted })
+    const counts = () => store.rows('counted').map((row) => row.count)
+    const running = worker.run()
+    await clock.run(clock.sleep(300))
+    log.add({ value: 'v1' })
+    await clock.run(clock.sleep(300))
+    expect(worker.status()).toMatchObject([{ commits: 2, committedOffset: 2 }])
+    expect(counts()).toEqual([1])
+    await clock.run(clock.sleep(900))
+    expect(worker.status()).toMatchObject([{ commits: 3, committedOffset: 2 }])
+    expect(counts()).toEqual([2])
+    worker.stop('now')
+    await clock.run(running)
+  })
+
+  it('waits for a slow commit without asking the log again and again, and makes the next as soon as it is over', async () => {
+    const base = setUp(1)
+    const { clock, log } = base
+    const begun: number[] = []
+    const store: CheckpointStore = {
+      ...scripted(base.store, []),
+      async commit(claim, checkpoint) {
+        begun.push(clock.now())
+        await clock.sleep(5_000)
+        await base.store.commit(claim, checkpoint)
+      },
+    }
+    const worker = new Worker({ pipeline, source: log, store, archive: null, clock })
+    const running = worker.run()
+    await clock.run(clock.sleep(300))
+    log.add({ value: 'v1' })
+    const waits = vi.spyOn(clock, 'sleep')
+    await clock.run(clock.sleep(9_000))
+    expect(begun.length).toBe(2)
+    expect((begun[1] as number) - (begun[0] as number)).toBe(5_000)
+    expect(waits.mock.calls.length).toBeLessThan(50)
+    worker.stop('now')
+    await clock.run(running)
+    expect(base.copied()).toEqual(values(2))
   })
 
   it('goes on where the last one was', async () => {

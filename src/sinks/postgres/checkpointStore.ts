@@ -125,7 +125,7 @@ export class PostgresCheckpointStore implements CheckpointStore {
     const partitions = topicPartitions ?? null
     try {
       return await withClient(this.#pipelined, `claim ${nameOf(task)}`, task, async (client) => {
-        const [, , claimed, owners, state, inputs, archived, skipped] = await together([
+        const [, , claimed, owners, state, inputs, archived, skipped] = await together(client, () => [
           client.query('BEGIN'),
           client.query(firstClaimTurnStatement(task, partitions)),
           client.query<TaskRow>(claimStatement(task, this.#owner, partitions, growth)),

@@ -36,7 +36,7 @@ export class PostgresOutbox implements Outbox {
   async read(claim: Claim, outlet: string, page: MessagePage): Promise<readonly StoredMessage[]> {
     const { task, generation } = claim
     return this.#with('read', task, outlet, async (client) => {
-      const [owners, messages] = await together([
+      const [owners, messages] = await together(client, () => [
         client.query<{ generation: number; owner: string }>(generationStatement(claim)),
         client.query<MessageRow>(waitingStatement(task, outlet, page)),
       ])

@@ -11,17 +11,21 @@ const inFlightBytes = 2 * statementBytes
  * is sent is in memory until then.
  */
 export async function runTogether(client: pg.ClientBase, steps: Iterable<Step>): Promise<void> {
-  let sent: Promise<unknown>[] = []
+  for (const some of inFlight(steps)) await together(client, () => some.map((step) => step(client)))
+}
+
+function* inFlight(steps: Iterable<Step>): Generator<readonly Step[]> {
+  let some: Step[] = []
   let bytes = 0
   for (const step of steps) {
     const size = step.bytes ?? 0
-    if (sent.length > 0 && bytes + size > inFlightBytes) {
-      await together(sent)
-      sent = []
+    if (some.length > 0 && bytes + size > inFlightBytes) {
+      yield some
+      some = []
       bytes = 0
     }
-    sent.push(step(client))
+    some.push(step)
     bytes += size
   }
-  await together(sent)
+  yield some
 }

@@ -1,3 +1,4 @@
+import type { Socket } from 'node:net'
 import pg from 'pg'
 import type { ErrorPlace } from '../../runtime/errors.ts'
 import { asMillraceError } from './errors.ts'
@@ -32,14 +33,29 @@ export async function withClient<T>(
   }
 }
 
-/** Waits for all, so that no answer is left on the connection, and then fails with what went wrong first. */
+/**
+ * Sends all that is asked of a pipelined connection in one piece, so that the server wakes once and not for each statement. Waits for all, so that no answer is left on the connection,
+ * and then fails with what went wrong first.
+ */
 export async function together<T extends readonly [] | readonly Promise<unknown>[]>(
-  queries: T,
+  client: pg.ClientBase,
+  ask: () => T,
 ): Promise<{ -readonly [I in keyof T]: Awaited<T[I]> }> {
-  const results = await Promise.allSettled(queries)
+  const results = await Promise.allSettled(inOnePiece(client, ask))
   for (const result of results) if (result.status === 'rejected') throw result.reason
   return results.map((result) => (result as PromiseFulfilledResult<unknown>).value) as {
     -readonly [I in keyof T]: Awaited<T[I]>
+  }
+}
+
+function inOnePiece<T>(client: pg.ClientBase, ask: () => T): T {
+  const { connection } = client as unknown as { readonly connection: { readonly stream: Socket } }
+  const { stream } = connection
+  stream.cork()
+  try {
+    return ask()
+  } finally {
+    stream.uncork()
   }
 }
 
