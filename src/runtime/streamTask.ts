@@ -268,6 +268,13 @@ export class StreamTask implements OperatorHost {
     return this.#outlets.archives
   }
 
+  /** The operators that ask somebody outside, and whether what they are answered is stored. */
+  get asking(): readonly { readonly operator: string; readonly isRecorded: boolean }[] {
+    return this.#nodes
+      .filter(({ spec: { concurrency } }) => concurrency !== undefined)
+      .map(({ spec: { name, recordsAnswers } }) => ({ operator: name, isRecorded: recordsAnswers === true }))
+  }
+
   /** True where `prepare` has to be asked before each `push`. */
   get needsPrepare(): boolean {
     return this.#inputs.needsPrepare

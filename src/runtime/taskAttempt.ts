@@ -58,6 +58,8 @@ export interface TaskOptions {
   readonly from?: StartFrom
   /** A replay: steps of time that this pipeline recorded on the same topic are taken where it took them. */
   readonly replayOf?: string
+  /** Messages of outlets are made and committed, and sent to nobody: no topic and no destination is opened. For a replay that is looked at, and not meant to do anything. */
+  readonly sendsNothing?: boolean
   /** Told after each commit, for lag tools. */
   readonly onCommit: (partition: number, nextOffset: number) => void
 }
@@ -180,7 +182,7 @@ export class TaskAttempt {
       cursor.seek(from)
     }
     const reader = await this.#openReader(claim, task, recordedOf)
-    this.#relays = new Relays(claim, task.sending, this.#options)
+    this.#relays = new Relays(claim, this.#options.sendsNothing === true ? [] : task.sending, this.#options)
     this.#status.sending = this.#relays.status
     this.#cutAt = clock.now()
     this.#progress = new ProgressReport(this.#status, clock, task, cursors, this.#tally)
