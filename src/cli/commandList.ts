@@ -433,7 +433,7 @@ export const commandList: ReadonlyMap<CommandName, CommandDescription> = new Map
     'alerts test',
     {
       description:
-        'Check the file of alerts, and send a test to each of its channels: exit code 1 where one does not take it.',
+        'Check the file of alerts, name the symbols of its rules of which there is no candle, and send a test to each of its channels: exit code 1 where one does not take it.',
       examples: ['millrace alerts test', 'millrace alerts test --alerts-file ops/alerts.yaml'],
       load: async () => (await import('./commands/alerts.ts')).testAlerts,
     },
