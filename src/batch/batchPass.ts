@@ -14,7 +14,7 @@ import { openPool, type PostgresAddress } from '../sinks/postgres/connection.ts'
 import { withClient } from '../sinks/postgres/withClient.ts'
 import type { QualityBoundary } from './batchWindow.ts'
 import { blockedText } from './blockedHours.ts'
-import { archivist, forgetArchive, readArchive } from './bronze.ts'
+import { archivist, checkArchive, forgetArchive, readArchive } from './bronze.ts'
 import { tradesToLake } from './bronzeTrades.ts'
 import { type Part, partsOf } from './day.ts'
 import { daysAtOnce, GoldMaker } from './gold.ts'
@@ -99,8 +99,11 @@ async function onePass(client: pg.ClientBase, pool: pg.Pool, job: BatchJob, run:
   const { archive, trades } = job
   const { address, schema } = run.database
   if (job.isFull === true) {
-    // What no archive is read for would not come back.
-    if (archive !== null) await forgetArchive(client)
+    // What no archive is read for would not come back, nor what is made of one that cannot be read.
+    if (archive !== null) {
+      await checkArchive(pool, archive, run.signal)
+      await forgetArchive(client)
+    }
     await dirtyEverything(client)
   }
   const records =

@@ -1,6 +1,7 @@
 import type pg from 'pg'
 import type { MarketEvent } from '../market/trade.ts'
 import { medallion } from '../pipelines/medallion.ts'
+import { ArchivedFrames } from '../replay/archivedFrames.ts'
 import { ArchiveLog } from '../replay/archiveLog.ts'
 import { postgresManifest } from '../replay/archiveManifest.ts'
 import { systemClock } from '../runtime/clock.ts'
@@ -70,6 +71,32 @@ export async function readArchive({ pool, address, schema, store, trades, signal
     }
   }
   return records
+}
+
+const topicsText = 'SELECT DISTINCT topic FROM archive_object WHERE pipeline = $1 ORDER BY topic'
+const objectsAtOnce = 64
+
+/**
+ * Looks whether all of the archive can be read: every object is there, as it was written. For whoever is about to forget what was made of it. Holds one object.
+ * @throws CorruptRecordError for the first one that is not; RetryableError while the store is away
+ */
+export async function checkArchive(pool: pg.Pool, store: ObjectStore, signal: AbortSignal): Promise<void> {
+  const { rows } = await pool.query<{ topic: string }>(topicsText, [archivist])
+  for (const { topic } of rows) {
+    const manifest = postgresManifest(pool, { pipeline: archivist, topic })
+    const partitions = await manifest.partitions()
+    for (let partition = 0; partition < partitions; partition += 1) {
+      for (let next = 0; ; ) {
+        const objects = await manifest.objects(partition, next, objectsAtOnce)
+        for (const object of objects) {
+          signal.throwIfAborted()
+          await ArchivedFrames.open(store, object)
+        }
+        if (objects.length < objectsAtOnce) break
+        next = (objects.at(-1)?.lastOffset ?? 0) + 1
+      }
+    }
+  }
 }
 
 /** Forgets the minutes that were made of the archive, and where it was read to: the next pass reads all of it. */

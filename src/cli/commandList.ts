@@ -174,11 +174,18 @@ export const commandList: ReadonlyMap<CommandName, CommandDescription> = new Map
     'verify',
     {
       description:
-        "Read a range of the archive again and compare what comes of it with what is stored, byte for byte, and with the exchange's klines. Writes nothing; exit code 1 where something differs.",
-      args: [{ name: '[pipeline]', description: 'realtime, the only one whose rows it can compare' }],
+        "Read a range of the archive again and compare what comes of it with what is stored, byte for byte; of realtime with the exchange's klines as well. Writes nothing; exit code 1 where something differs.",
+      args: [
+        {
+          name: '[pipeline]',
+          description: 'TypeScript or JavaScript that exports a pipeline with toArchive; default: realtime',
+        },
+      ],
       examples: [
         'millrace verify --from 2026-01-15 --to 2026-01-16',
         'millrace verify --from 2026-01-15T10:00 --to 2026-01-15T11:00 --market usdm --json',
+        'millrace verify ./orders.ts --from 2026-01-15 --to 2026-01-16',
+        'millrace verify ./orders.ts',
       ],
       load: async () => (await import('./commands/verify.ts')).verify,
     },
@@ -426,7 +433,7 @@ export const commandList: ReadonlyMap<CommandName, CommandDescription> = new Map
     'alerts test',
     {
       description:
-        'Check the file of alerts, and send a test to each of its channels: exit code 1 where one does not take it.',
+        'Check the file of alerts, name the symbols of its rules of which there is no candle, and send a test to each of its channels: exit code 1 where one does not take it.',
       examples: ['millrace alerts test', 'millrace alerts test --alerts-file ops/alerts.yaml'],
       load: async () => (await import('./commands/alerts.ts')).testAlerts,
     },

@@ -59,7 +59,10 @@ export const printSettingTable = {
     narrower: {
       portfolio: { description: 'First minute, inclusive. Unset: the last hour.' },
       backfill: { description: 'First time to fetch, inclusive (required, but for archives).' },
-      verify: { description: 'Candles that open at or after it are compared (required).' },
+      verify: {
+        description:
+          'Candles that open at or after it are compared, or rows of that time and later. Required for realtime; of a pipeline of your own all rows are compared if left out.',
+      },
       'quality check': { description: 'From when on rows are looked at, inclusive (required).' },
       'runs list': { description: 'Intervals that end after it. Unset: from the first one.' },
       'runs backfill': { description: 'Start of the first interval (required).' },
@@ -85,7 +88,7 @@ export const printSettingTable = {
     narrower: {
       portfolio: { description: 'Last minute, exclusive. Unset: up to where all partitions are.' },
       backfill: { description: 'End, exclusive. Unset: until now, as far as candles are closed.' },
-      verify: { description: 'Candles that end at or before it are compared (required).' },
+      verify: { description: 'Candles that end at or before it are compared, or rows of before that time.' },
       'quality check': { description: 'Until when, exclusive. Unset: until now.' },
       'runs list': { description: 'Intervals that begin before it. Unset: to the last one.' },
       'runs backfill': { description: 'End of the last interval (required).' },

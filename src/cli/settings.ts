@@ -39,15 +39,7 @@ import { stopSettingTable } from './stopSettingTable.ts'
 import { symbolsSettingTable } from './symbolsSettingTable.ts'
 
 /** They make something of their own. */
-const withoutData: readonly CommandName[] = [
-  'new',
-  'record',
-  'exchange',
-  'contract',
-  'dbt',
-  'alerts test',
-  'alerts silence',
-]
+const withoutData: readonly CommandName[] = ['new', 'record', 'exchange', 'contract', 'dbt', 'alerts silence']
 const withData: readonly CommandName[] = commandNames.filter(
   (name) => !withoutData.includes(name) && !name.startsWith('symbols '),
 )

@@ -18,6 +18,8 @@ export interface OutletPlan {
   readonly ends: readonly OutletEnd[]
   /** Those of which raw records are kept, by their place among the inputs. */
   readonly archivedInputs: readonly number[]
+  /** Its operators that ask somebody outside, and whether what they are answered is stored. */
+  readonly asking: readonly { readonly operator: string; readonly isRecorded: boolean }[]
   /** Descriptors of all tables, as often as they are named. */
   readonly tables: readonly Table<never>[]
   /** Those of them that the lake has as well. */
@@ -43,11 +45,12 @@ export function outletPlanOf(pipeline: Pipeline): OutletPlan {
     inputsOf(pipeline).map(() => 0),
   )
   const archivedInputs = [...task.archives.values()]
+  const { asking } = task
   task.abandon()
   const outlets = Object.entries(built)
   return {
     ends: outlets.flatMap(([outlet, end]) => endOf(outlet, end)),
-    archivedInputs,
+    ...{ archivedInputs, asking },
     tables: outlets.flatMap(([, end]) => (end.kind === 'rows' ? [end.table] : [])),
     followed: outlets.flatMap(([, end]) =>
       end.kind === 'rows' && end.lake !== undefined ? [{ table: end.table.name, lake: end.lake }] : [],

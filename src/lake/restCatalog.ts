@@ -126,7 +126,11 @@ async function answer(
     return ok({ namespaces: (await namespacesOf(pool, place)).map((name) => [name]) })
   }
   if (!(await namespacesOf(pool, place)).includes(namespace)) {
-    return failure(404, 'NoSuchNamespaceException', `there is no namespace ${namespace}`)
+    const name = namespace.replaceAll('\u001f', '.')
+    // Asked for lake.market.trades.snapshots, Spark looks for a table of that name first, and for what is known of market.trades once it is told that there is none.
+    return kind === 'tables' && table !== undefined
+      ? failure(404, 'NoSuchTableException', `there is no table ${name}.${table}`)
+      : failure(404, 'NoSuchNamespaceException', `there is no namespace ${name}`)
   }
   if (kind === undefined) return method === 'HEAD' ? { status: 204 } : ok({ namespace: [namespace], properties: {} })
   if (kind === 'views') return ok({ identifiers: [] })

@@ -104,6 +104,7 @@ export function lookup<T, A extends NonNullable<unknown>, O>(options: LookupOpti
     ...(perSecond === undefined ? {} : { perSecond }),
     // What is recorded of a place must be found there again, and so must the values that come to it.
     isOrderFree: !record,
+    recordsAnswers: record,
     passesRedriven: true,
     takesUnsettled: true,
     onReject,

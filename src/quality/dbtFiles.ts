@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import { durationMs } from '../runtime/duration.ts'
 import { ConfigurationError } from '../runtime/errors.ts'
 import { quoteIdentifier } from '../sinks/postgres/connection.ts'
@@ -37,7 +38,7 @@ export function dbtFiles(qualities: readonly Quality[], { schema }: DbtOptions):
     tables.add(table)
   }
   return [
-    { path: 'models/millrace/sources.yml', text: note + yamlText(sourcesOf(qualities, schema)) },
+    { path: 'models/millrace/sources.yml', text: note + yamlText(sourcesOf(qualities, schema, testNames(qualities))) },
     { path: 'models/millrace/bronze.yml', text: note + yamlText(modelsOf(qualities)) },
     ...qualities.map((quality) => ({
       path: `models/millrace/${viewOf(quality)}.sql`,
@@ -55,16 +56,16 @@ function viewOf({ table }: Quality): string {
   return `bronze_${table}`
 }
 
-function sourcesOf(qualities: readonly Quality[], schema: string): object {
+function sourcesOf(qualities: readonly Quality[], schema: string, nameOf: TestNames): object {
   return {
     version: 2,
-    sources: [{ name: source, schema, tables: qualities.map((one) => tableOf(one, schema)) }],
+    sources: [{ name: source, schema, tables: qualities.map((one) => tableOf(one, schema, nameOf)) }],
   }
 }
 
-function tableOf(quality: Quality, schema: string): object {
+function tableOf(quality: Quality, schema: string, nameOf: TestNames): object {
   const { table, description, expectations, time } = quality
-  const tests = expectations.flatMap((one) => tableTest(quality, one, schema))
+  const tests = expectations.flatMap((one) => tableTest(quality, one, schema, nameOf))
   const fresh = expectations.find(({ kind }) => kind === 'fresh')
   const age = fresh?.kind === 'fresh' ? freshness(fresh, time) : {}
   return {
@@ -73,7 +74,7 @@ function tableOf(quality: Quality, schema: string): object {
     ...age,
     ...(tests.length === 0 ? {} : { data_tests: tests }),
     columns: columnsOf(quality).map((column) => {
-      const ofColumn = expectations.flatMap((one) => columnTest(quality, one, column.name))
+      const ofColumn = expectations.flatMap((one) => columnTest(quality, one, column.name, nameOf))
       return { ...column, ...(ofColumn.length === 0 ? {} : { data_tests: ofColumn }) }
     }),
   }
@@ -98,12 +99,12 @@ function freshness({ within, severity = 'block' }: Named & { kind: 'fresh' }, ti
 }
 
 /** Tests that dbt brings, on the column that they are about. Nulls pass them, so that they are tested for by themselves; and dbt's look at all rows. */
-function columnTest(quality: Quality, expectation: Named, column: string): readonly unknown[] {
+function columnTest(quality: Quality, expectation: Named, column: string, nameOf: TestNames): readonly unknown[] {
   if (!isOfDbt(quality, expectation) || expectation.column !== column) return []
-  if (expectation.kind === 'notNull') return [{ not_null: facts(quality, expectation) }]
+  if (expectation.kind === 'notNull') return [{ not_null: facts(quality, expectation, nameOf) }]
   const { values } = expectation
   const quote = values.every((value) => typeof value === 'string')
-  return [{ accepted_values: { ...facts(quality, expectation), arguments: { values: [...values], quote } } }]
+  return [{ accepted_values: { ...facts(quality, expectation, nameOf), arguments: { values: [...values], quote } } }]
 }
 
 function isOfDbt({ only }: Quality, expectation: Named): expectation is Named & { kind: 'notNull' | 'acceptedValues' } {
@@ -111,9 +112,9 @@ function isOfDbt({ only }: Quality, expectation: Named): expectation is Named & 
   return expectation.kind === 'notNull' || (expectation.kind === 'acceptedValues' && expectation.nullable === true)
 }
 
-function tableTest(quality: Quality, expectation: Named, schema: string): readonly unknown[] {
+function tableTest(quality: Quality, expectation: Named, schema: string, nameOf: TestNames): readonly unknown[] {
   if (isOfDbt(quality, expectation)) return []
-  const said = facts(quality, expectation)
+  const said = facts(quality, expectation, nameOf)
   if (expectation.kind === 'unique') {
     const columns = expectation.columns.map((column) => quoteIdentifier(column))
     const only = quality.only === null ? {} : { only: onlyText(quality) }
@@ -124,7 +125,8 @@ function tableTest(quality: Quality, expectation: Named, schema: string): readon
   return [{ millrace_holds: { ...said, arguments: { condition } } }]
 }
 
-function facts({ table }: Quality, { name, severity = 'block', allow }: Named): object {
+function facts(quality: Quality, expectation: Named, nameOf: TestNames): object {
+  const { severity = 'block', allow } = expectation
   const config = {
     severity: severity === 'block' ? 'error' : 'warn',
     // A share of the rows is not known to dbt, which counts failures alone.
@@ -132,7 +134,22 @@ function facts({ table }: Quality, { name, severity = 'block', allow }: Named): 
       ? {}
       : { error_if: `>${allow.rows}`, warn_if: `>${allow.rows}` }),
   }
-  return { name: testName(`${table} ${name}`), config }
+  return { name: nameOf(quality, expectation), config }
+}
+
+type TestNames = (quality: Quality, expectation: Named) => string
+
+/** A name for each test that no other has: where signs are all that tells two expectations apart, part of a hash of each stands behind it. */
+function testNames(qualities: readonly Quality[]): TestNames {
+  const fullOf = ({ table }: Quality, { name }: Named) => `${table} ${name}`
+  const all = qualities.flatMap((quality) => quality.expectations.map((one) => testName(fullOf(quality, one))))
+  const counts = Map.groupBy(all, (name) => name)
+  return (quality, expectation) => {
+    const full = fullOf(quality, expectation)
+    const name = testName(full)
+    if (counts.get(name)?.length === 1) return name
+    return `${name}_${createHash('sha256').update(full).digest('hex').slice(0, 8)}`
+  }
 }
 
 /** dbt makes names of views and columns of it. */

@@ -41,9 +41,10 @@ export interface ArchiveManifest extends ArchiveOf {
 const boundsText = `SELECT min(first_offset)::float8 AS earliest, max(last_offset)::float8 + 1 AS next
 FROM archive_object WHERE pipeline = $1 AND topic = $2 AND partition = $3`
 
-/** The archived partitions may be fewer than there are, so the tasks say how many that is. */
+/** The archived partitions may be fewer than there are, so the tasks say how many that is: those that the topic leads, and those that read it beside another. */
 const partitionsText = `SELECT greatest(
   (SELECT max(greatest(topic_partitions, partition + 1)) FROM stream_task WHERE pipeline = $1 AND topic = $2),
+  (SELECT max(input_partition) + 1 FROM task_input WHERE pipeline = $1 AND input_topic = $2),
   (SELECT max(partition) + 1 FROM archive_object WHERE pipeline = $1 AND topic = $2)) AS count`
 
 const objectsText = `SELECT key, first_offset::float8 AS "firstOffset", last_offset::float8 AS "lastOffset", size_bytes::float8 AS "sizeBytes", sha256,

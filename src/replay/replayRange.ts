@@ -1,12 +1,9 @@
-import type { Checkpoint, DeadLetter, TaskId } from '../runtime/checkpoint.ts'
+import type { Checkpoint, DeadLetter, TableWrite, TaskId } from '../runtime/checkpoint.ts'
 import { systemClock } from '../runtime/clock.ts'
+import { type InputPlace, placeName, placeOfInput } from '../runtime/inputPlace.ts'
 import type { ObjectStore } from '../runtime/objectStore.ts'
 import type { Pipeline } from '../runtime/pipeline.ts'
-import { rowKeys } from '../runtime/rowKey.ts'
-import type { RowText, UpsertTable } from '../runtime/table.ts'
-import { Withdrawn } from '../runtime/withdrawn.ts'
 import { Worker } from '../runtime/worker.ts'
-import { rowText } from '../sinks/postgres/columnText.ts'
 import { ArchiveLog, type ArchiveLogOptions } from './archiveLog.ts'
 import type { ArchiveManifest } from './archiveManifest.ts'
 import { type RecordedRun, ReplayStore } from './replayStore.ts'
@@ -15,52 +12,56 @@ import { type RecordedRun, ReplayStore } from './replayStore.ts'
 export interface ReplayOptions {
   /** As it ran live, under the same name. */
   readonly pipeline: Pipeline
-  readonly manifest: ArchiveManifest
+  /** Of each input, the leading one first. */
+  readonly manifests: readonly ArchiveManifest[]
   readonly store: ObjectStore
   readonly recorded: RecordedRun
-  /** Where reading begins, by the timestamps of the records, ms UTC. */
-  readonly fromTime: number
-  /** Where it ends, as an archive is told. */
-  readonly until: NonNullable<ArchiveLogOptions['until']>
-  /** Which rows of upsert tables are kept: the others are let go of as they come. */
-  readonly keeps: (table: UpsertTable<never>, row: RowText) => boolean
+  /** Where reading begins, by the timestamps of the records, ms UTC; null for where the archive begins. */
+  readonly fromTime: number | null
+  /** Where it ends, as an archive is told; null for where the archive ends. */
+  readonly until: NonNullable<ArchiveLogOptions['until']> | null
+  /** Is given what each checkpoint has for the tables, in the order of its task. What it throws, such as `BadRowError`, is as if the store had; it is given the rows again then. */
+  readonly take: (task: TaskId, writes: readonly TableWrite[]) => void
   readonly signal: AbortSignal
 }
 
-/** What a replay has made. */
+/** What a replay has made besides rows. */
 export interface Replayed {
-  /** By table: the newest revision of each row, by its key. */
-  readonly rows: ReadonlyMap<string, ReadonlyMap<string, RowText>>
-  readonly deadLetters: readonly (DeadLetter & { readonly partition: number })[]
-  /** By partition: where reading began and ended, and how far time came, ms UTC. */
+  /** Each with the place that its record is of. */
+  readonly deadLetters: readonly (DeadLetter & InputPlace)[]
   readonly places: readonly ReplayedPlace[]
   readonly records: number
 }
 
 /** What was read of a partition. */
-export interface ReplayedPlace {
-  readonly partition: number
+export interface ReplayedPlace extends InputPlace {
+  /** Which input of the pipeline it is of, 0 for the leading one. */
+  readonly input: number
+  /** Where the archive of the partition begins, and where it ends. */
+  readonly archived: { readonly fromOffset: number; readonly nextOffset: number }
   readonly fromOffset: number
   readonly nextOffset: number
+  /** How far the time of the task came, ms UTC. */
   readonly watermark: number | null
 }
 
-/** Runs the pipeline over a range of its archive, with the steps of time that were recorded, and keeps what it makes in memory: nothing is written or sent. */
+/** Runs the pipeline over a range of its archive, with the steps of time that were recorded, and hands over what it makes: nothing is written or sent. */
 export async function replayRange(options: ReplayOptions): Promise<Replayed> {
-  const { pipeline, manifest, store, recorded, fromTime, until, keeps, signal } = options
-  const rows = new Map<string, Map<string, RowText>>()
-  const deadLetters: (DeadLetter & { readonly partition: number })[] = []
-  const reached = new Map<number, Pick<ReplayedPlace, 'nextOffset' | 'watermark'>>()
-  const take = ({ partition }: TaskId, { writes, deadLetters: letters, nextOffset, watermark }: Checkpoint) => {
-    reached.set(partition, { nextOffset, watermark })
-    for (const letter of letters) deadLetters.push({ ...letter, partition })
-    for (const { table, rows: written } of writes) if (table.mode === 'upsert') takeRows(rows, table, written, keeps)
+  const { pipeline, manifests, store, recorded, fromTime, until, take, signal } = options
+  const deadLetters: (DeadLetter & InputPlace)[] = []
+  const newest = new Map<number, { readonly task: TaskId; readonly checkpoint: Checkpoint }>()
+  const onCheckpoint = (task: TaskId, checkpoint: Checkpoint) => {
+    take(task, checkpoint.writes)
+    newest.set(task.partition, { task, checkpoint })
+    for (const letter of checkpoint.deadLetters)
+      deadLetters.push({ ...letter, ...placeOfInput(task, letter.input ?? 0) })
   }
-  const source = new ArchiveLog({ manifest, store, until })
+  const logs = manifests.map((manifest) => new ArchiveLog({ manifest, store, ...(until === null ? {} : { until }) }))
+  const [source, ...others] = logs as [ArchiveLog, ...ArchiveLog[]]
   const worker = new Worker({
-    ...{ pipeline, source, archive: null, clock: systemClock, replayOf: pipeline.name },
-    store: new ReplayStore(recorded, take),
-    from: { time: Math.max(0, fromTime) },
+    ...{ pipeline, source, others, archive: null, clock: systemClock, replayOf: pipeline.name, sendsNothing: true },
+    store: new ReplayStore(recorded, onCheckpoint),
+    from: fromTime === null ? 'earliest' : { time: Math.max(0, fromTime) },
   })
   const stop = () => worker.stop('now')
   signal.addEventListener('abort', stop, { once: true })
@@ -72,34 +73,34 @@ export async function replayRange(options: ReplayOptions): Promise<Replayed> {
     signal.removeEventListener('abort', stop)
   }
   signal.throwIfAborted()
-  const places = await Promise.all(
-    (await source.partitions()).map(async (partition) => ({
-      partition,
-      fromOffset: await source.reader(partition).offsetAt(Math.max(0, fromTime)),
-      ...(reached.get(partition) ?? { nextOffset: 0, watermark: null }),
-    })),
-  )
-  return { rows, deadLetters, places, records: worker.status().reduce((sum, { records }) => sum + records, 0) }
+  const reached = reachedBy([...newest.values()])
+  const places: ReplayedPlace[] = []
+  for (const [input, { topic }] of logs.entries()) {
+    const log = logs[input] as ArchiveLog
+    for (const partition of await log.partitions()) {
+      const { earliest, next } = await (manifests[input] as ArchiveManifest).bounds(partition)
+      const fromOffset = fromTime === null ? earliest : await log.reader(partition).offsetAt(Math.max(0, fromTime))
+      const archived = { fromOffset: earliest, nextOffset: next }
+      const place = { input, topic, partition, archived, fromOffset }
+      places.push({ ...place, ...(reached.get(placeName(place)) ?? { nextOffset: fromOffset, watermark: null }) })
+    }
+  }
+  return { deadLetters, places, records: worker.status().reduce((sum, { records }) => sum + records, 0) }
 }
 
-function takeRows(
-  rows: Map<string, Map<string, RowText>>,
-  table: UpsertTable<never>,
-  written: readonly unknown[],
-  keeps: ReplayOptions['keeps'],
-): void {
-  const keyOf = rowKeys(table)
-  const revisionAt = table.columns.findIndex(({ name }) => name === table.revision)
-  const known = rows.get(table.name) ?? new Map<string, RowText>()
-  rows.set(table.name, known)
-  for (const row of written) {
-    const isGone = row instanceof Withdrawn
-    const text = rowText(table, (isGone ? row.row : row) as never)
-    if (!keeps(table, text)) continue
-    const key = keyOf(text)
-    const before = known.get(key)
-    if (before !== undefined && Number(before[revisionAt]) > Number(text[revisionAt])) continue
-    if (isGone) known.delete(key)
-    else known.set(key, text)
+/** By place, how far it was read: what every task reads, as far as all of them have. */
+function reachedBy(
+  tasks: readonly { readonly task: TaskId; readonly checkpoint: Checkpoint }[],
+): ReadonlyMap<string, Pick<ReplayedPlace, 'nextOffset' | 'watermark'>> {
+  const reached = new Map<string, Pick<ReplayedPlace, 'nextOffset' | 'watermark'>>()
+  for (const { task, checkpoint } of tasks) {
+    const { watermark, others = [] } = checkpoint
+    const nextOffsets = [checkpoint.nextOffset, ...others.map(({ nextOffset }) => nextOffset)]
+    for (const [input, nextOffset] of nextOffsets.entries()) {
+      const name = placeName(placeOfInput(task, input))
+      const before = reached.get(name)?.nextOffset ?? Number.POSITIVE_INFINITY
+      reached.set(name, { nextOffset: Math.min(before, nextOffset), watermark })
+    }
   }
+  return reached
 }

@@ -16,7 +16,7 @@ export class ReplayStore implements CheckpointStore {
   readonly #saved = new Map<number, SavedCheckpoint>()
   #generation = 0
 
-  /** @param onCheckpoint told of each checkpoint once, in the order of its task */
+  /** @param onCheckpoint told of each checkpoint once, in the order of its task; one on which it throws is not stored */
   constructor(recorded: RecordedRun, onCheckpoint: (task: TaskId, checkpoint: Checkpoint) => void) {
     this.#recorded = recorded
     this.#onCheckpoint = onCheckpoint
@@ -27,15 +27,15 @@ export class ReplayStore implements CheckpointStore {
     return Promise.resolve({ task, generation: this.#generation, restored: this.#saved.get(task.partition) ?? null })
   }
 
-  commit({ task }: Claim, checkpoint: Checkpoint): Promise<void> {
+  async commit({ task }: Claim, checkpoint: Checkpoint): Promise<void> {
+    // Before it counts as stored: what is refused, such as a row that no table can hold, is read again.
+    this.#onCheckpoint(task, checkpoint)
     const before = this.#saved.get(task.partition)?.state ?? []
     const { nextOffset, watermark, others } = checkpoint
     this.#saved.set(task.partition, {
       ...{ nextOffset, watermark, archiveNextOffset: null, state: keptFrames(before, framesOf(checkpoint)) },
       ...(others === undefined ? {} : { others }),
     })
-    this.#onCheckpoint(task, checkpoint)
-    return Promise.resolve()
   }
 
   recordedSteps: RecordedRun['recordedSteps'] = (...asked) => this.#recorded.recordedSteps(...asked)

@@ -47,6 +47,8 @@ export interface TaskOptions {
   readonly from?: StartFrom
   /** A replay: steps of time that this pipeline recorded on the same topic are taken where it took them. */
   readonly replayOf?: string
+  /** Messages of outlets are made and committed, and sent to nobody: no topic and no destination is opened. For a replay that is looked at, and not meant to do anything. */
+  readonly sendsNothing?: boolean
   /** Told after each commit, for lag tools. */
   readonly onCommit: (partition: number, nextOffset: number) => void
 }

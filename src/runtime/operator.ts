@@ -65,6 +65,8 @@ export interface OperatorSpec {
   readonly readsAhead?: boolean
   /** For an operator that calls `defer`: how many calls may be under way at once. */
   readonly concurrency?: number
+  /** True for one that has each answer stored (`out.recordAnswer`), and takes it from there when its record is read again. */
+  readonly recordsAnswers?: boolean
   /** For an operator that calls `out.pace`: how many calls may go in a second, in all tasks of the pipeline together; each task has an equal part. */
   readonly perSecond?: number
   /** Outside a task: receives what the operator sets aside, also values on which it failed. In a task these become dead letters. */

@@ -28,6 +28,7 @@ const rules: OptionRules<OperatorSpec> = {
   takesLent: optional.flag,
   readsAhead: optional.flag,
   concurrency: optional.number,
+  recordsAnswers: optional.flag,
   perSecond: optional.number,
   onReject: optional.anyFunction,
 }

@@ -204,6 +204,11 @@ export class StreamTask {
     return this.#outlets.sending
   }
 
+  /** The operators that ask somebody outside, and whether what they are answered is stored. */
+  get asking(): readonly { readonly operator: string; readonly isRecorded: boolean }[] {
+    return this.#operators.asking
+  }
+
   /** True where `prepare` has to be asked before each `push`. */
   get needsPrepare(): boolean {
     return this.#inputs.needsPrepare

@@ -105,7 +105,7 @@ export class TaskAttempt {
     this.#archives = archives
     seek(id, restored)
     const reader = await openReader(this.#context, restored, recordedOf, repeated)
-    const relays = new Relays(claim, task.sending, options)
+    const relays = new Relays(claim, options.sendsNothing === true ? [] : task.sending, options)
     this.#relays = relays
     status.sending = relays.status
     return { ...this.#context, ...restored, reader, archives, relays, answers, recorded, repeated }

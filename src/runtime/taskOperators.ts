@@ -67,6 +67,13 @@ export class TaskOperators {
     return this.#asynchronous.length === 0
   }
 
+  /** Those that ask somebody outside, and whether what they are answered is stored. */
+  get asking(): readonly { readonly operator: string; readonly isRecorded: boolean }[] {
+    return this.#asynchronous.map(({ spec: { name, recordsAnswers } }) => ({
+      ...{ operator: name, isRecorded: recordsAnswers === true },
+    }))
+  }
+
   /** True while asynchronous work leaves no room for another record. */
   get isSaturated(): boolean {
     return this.#asynchronous.some(({ work }) => work?.isSaturated === true)

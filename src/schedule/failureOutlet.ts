@@ -2,7 +2,7 @@ import type pg from 'pg'
 import { NEVER } from 'rxjs'
 import type { Claim, TaskId } from '../runtime/checkpoint.ts'
 import { systemClock } from '../runtime/clock.ts'
-import type { Destination, OutgoingMessage, StoredMessage } from '../runtime/destination.ts'
+import type { Delivery, Destination, OutgoingMessage, StoredMessage } from '../runtime/destination.ts'
 import type { MessagePage } from '../runtime/outbox.ts'
 import { Relay } from '../runtime/relay.ts'
 import { defaultLimits } from '../runtime/workerLimits.ts'
@@ -51,10 +51,81 @@ export async function storeFailure(
   for (const step of messageSteps(taskOf(failure.job), { outlet, messages: [message] })) await step(client)
 }
 
-/** Workers of a job share its outbox, and none of them owns it: each sends what is there, and a message that two have sent carries one id. */
+/** Workers of a job share its outbox, and none of them owns it: each reads what is there. */
 class SharedOutbox extends PostgresOutbox {
   override read({ task }: Claim, outletName: string, page: MessagePage): Promise<readonly StoredMessage[]> {
     return this.waiting(task, outletName, page)
+  }
+}
+
+const lock = `hashtextextended('millrace failures of ' || current_schema() || ' ' || $1, 0)`
+const askAgainMs = 250
+
+/** Those of them that nobody has sent yet. */
+const unsentText = `SELECT sequence::float8 AS sequence, refused_at IS NOT NULL AS "isRetried" FROM outbox
+WHERE pipeline = $1 AND topic = $2 AND partition = $3 AND outlet = '${outlet}' AND sequence = ANY ($4::bigint[]) AND (refused_at IS NULL OR is_retried)`
+
+/**
+ * Takes turns with the other workers of a job: who has the turn sends what nobody has sent, and has it forgotten before the turn is over. So a message goes out once, unless a worker is gone between the two; then it carries
+ * the id that it had.
+ */
+class InTurn implements Destination {
+  readonly maxMessages = 1
+  readonly #inner: Destination
+  readonly #pool: pg.Pool
+  readonly #job: string
+  readonly #outbox: PostgresOutbox
+
+  constructor(inner: Destination, pool: pg.Pool, job: string) {
+    this.#inner = inner
+    this.#pool = pool
+    this.#job = job
+    this.#outbox = new PostgresOutbox(pool)
+  }
+
+  claim(part: string): Promise<number | null> {
+    return this.#inner.claim(part)
+  }
+
+  async send(messages: readonly Delivery[], place: number, signal: AbortSignal): Promise<void> {
+    const doing = `take the turn to tell of failures of job ${this.#job}`
+    await withClient(this.#pool, doing, { pipeline: this.#job }, async (client) => {
+      await this.#awaitTurn(client, signal)
+      try {
+        for (const message of messages) await this.#sendOnce(client, message, place, signal)
+      } finally {
+        await client.query(`SELECT pg_advisory_unlock(${lock})`, [this.#job])
+      }
+    })
+  }
+
+  close(): Promise<void> {
+    return this.#inner.close()
+  }
+
+  /** Asks again and again, for a statement that waits for long would be given up. */
+  async #awaitTurn(client: pg.ClientBase, signal: AbortSignal): Promise<void> {
+    for (;;) {
+      const { rows } = await client.query<{ isOurs: boolean }>(`SELECT pg_try_advisory_lock(${lock}) AS "isOurs"`, [
+        this.#job,
+      ])
+      if (rows[0]?.isOurs === true) return
+      await systemClock.sleep(askAgainMs, signal)
+      signal.throwIfAborted()
+    }
+  }
+
+  async #sendOnce(client: pg.ClientBase, message: Delivery, place: number, signal: AbortSignal): Promise<void> {
+    const task = taskOf(this.#job)
+    const sequence = Number(message.id.slice(message.id.lastIndexOf('/') + 1))
+    const { rows } = await client.query<{ isRetried: boolean }>(unsentText, [
+      ...[task.pipeline, task.topic, task.partition, [sequence]],
+    ])
+    const [unsent] = rows
+    if (unsent === undefined) return
+    await this.#inner.send([message], place, signal)
+    if (unsent.isRetried) await this.#outbox.forgetRefused(task, outlet, sequence)
+    else await this.#outbox.forget(task, outlet, sequence)
   }
 }
 
@@ -63,7 +134,8 @@ export async function openFailureRelay(pool: pg.Pool, job: string, destination: 
   const committed = await newestFailure(pool, job)
   const claim: Claim = { task: taskOf(job), generation: 0, restored: null }
   const outbox = new SharedOutbox(pool)
-  return new Relay({ claim, outlet, outbox, destination, clock: systemClock, limits: defaultLimits, committed })
+  const inTurn = new InTurn(destination, pool, job)
+  return new Relay({ claim, outlet, outbox, destination: inTurn, clock: systemClock, limits: defaultLimits, committed })
 }
 
 /** The number of the newest message. */

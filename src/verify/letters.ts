@@ -1,14 +1,30 @@
 import { createHash } from 'node:crypto'
 import type pg from 'pg'
+import type { ArchiveLog } from '../replay/archiveLog.ts'
+import type { Replayed } from '../replay/replayRange.ts'
 import type { DeadLetter } from '../runtime/checkpoint.ts'
-import { clampTime, escapeText } from '../sinks/postgres/columnText.ts'
-import { type Compared, compareRows } from './difference.ts'
+import { encodeHeaders } from '../runtime/encodeHeaders.ts'
+import { elsewhereReason } from '../runtime/foreignRows.ts'
+import { type InputPlace, placeName } from '../runtime/inputPlace.ts'
+import type { CutPart, CutParts } from '../runtime/keptBytes.ts'
+import type { Pipeline } from '../runtime/pipeline.ts'
+import { nameToday } from '../runtime/renamedOperators.ts'
+import { clampTime, escapeText, unescapeText } from '../sinks/postgres/columnText.ts'
+import { type StoredHeaders, storedHeaders } from '../sinks/postgres/headersText.ts'
+import { type Compared, compareRows, type TimeRange } from './difference.ts'
+
+/** Which dead letters are compared. */
+export interface LetterScope {
+  readonly pipeline: Pick<Pipeline, 'name' | 'renamed'>
+  /** The archives of the inputs, the leading one first. */
+  readonly logs: readonly ArchiveLog[]
+  /** By the timestamps of the records; null for all that were read again. */
+  readonly range: TimeRange | null
+}
 
 /** Dead letters of one partition whose records have offsets from, inclusive, to, exclusive. */
-export interface LetterScope {
-  readonly pipeline: string
-  readonly topic: string
-  readonly partition: number
+interface LetterSpan extends InputPlace {
+  readonly pipeline: LetterScope['pipeline']
   readonly fromOffset: number
   readonly toOffset: number
   /** Letters of up to then may have been deleted because of their age, ms UTC; null where none was. */
@@ -23,11 +39,15 @@ interface StoredLetter {
   readonly detail: string
   readonly record_time: string | null
   readonly key: Buffer | null
+  readonly headers: StoredHeaders
   readonly payload: Buffer | null
+  readonly cut: CutParts | null
 }
 
-const storedText = `SELECT "offset"::float8 AS "offset", operator, ordinal, reason, detail, floor(extract(epoch FROM record_time) * 1000)::text AS record_time, key, payload
-FROM dead_letter WHERE pipeline = $1 AND topic = $2 AND partition = $3 AND "offset" >= $4 AND "offset" < $5`
+const storedText = `SELECT "offset"::float8 AS "offset", operator, ordinal, reason, detail, floor(extract(epoch FROM record_time) * 1000)::text AS record_time, key, headers, payload, cut
+FROM dead_letter WHERE pipeline = $1 AND topic = $2 AND partition = $3 AND "offset" >= $4 AND "offset" < $5 AND reason <> '${elsewhereReason}'`
+
+const deletedText = `SELECT (extract(epoch FROM deleted_until) * 1000)::float8 AS until FROM retention WHERE kind = 'dead-letters' AND deleted_until IS NOT NULL`
 
 type Cells = Readonly<Record<string, string | null>>
 
@@ -37,51 +57,128 @@ export interface ComparedLetters extends Compared {
   readonly oldestMissing: number | null
 }
 
-/** Compares stored dead letters with those that were made. Whether one was redriven is no part of it. */
+/**
+ * Compares stored dead letters with those that were made. Whether one was redriven is no part of it, nor are letters of rows that belong to another task, which other tasks decide about.
+ * Where a letter keeps the beginning of a part only, the length and the SHA-256 of all of it are compared, and as much of the beginning as both keep.
+ */
 export async function compareLetters(
-  pool: pg.Pool,
-  scope: LetterScope,
+  db: Pick<pg.Pool, 'query'>,
+  { pipeline, logs, range }: LetterScope,
+  { places, deadLetters }: Pick<Replayed, 'places' | 'deadLetters'>,
+): Promise<ComparedLetters> {
+  const { rows } = await db.query<{ until: number }>(deletedText)
+  const found: ComparedLetters[] = []
+  for (const { input, topic, partition, fromOffset, nextOffset } of places) {
+    const reader = (logs[input] as ArchiveLog).reader(partition)
+    const [first, behind] =
+      range === null
+        ? [fromOffset, nextOffset]
+        : [await reader.offsetAt(Math.max(0, range.from)), await reader.offsetAt(Math.max(0, range.to))]
+    const span = {
+      ...{ pipeline, topic, partition, fromOffset: first, toOffset: Math.min(behind, nextOffset) },
+      deletedUntil: rows[0]?.until ?? null,
+    }
+    const made = deadLetters.filter((letter) => letter.topic === topic && letter.partition === partition)
+    found.push(await compareSpan(db, span, made))
+  }
+  const times = found.flatMap(({ oldestMissing }) => (oldestMissing === null ? [] : [oldestMissing]))
+  return {
+    compared: found.reduce((sum, { compared }) => sum + compared, 0),
+    differences: found.flatMap(({ differences }) => differences),
+    oldestMissing: times.length === 0 ? null : Math.min(...times),
+  }
+}
+
+async function compareSpan(
+  db: Pick<pg.Pool, 'query'>,
+  span: LetterSpan,
   made: readonly DeadLetter[],
 ): Promise<ComparedLetters> {
-  const { pipeline, topic, partition, fromOffset, toOffset, deletedUntil } = scope
-  const { rows } = await pool.query<StoredLetter>(storedText, [pipeline, topic, partition, fromOffset, toOffset])
+  const { pipeline, topic, partition, fromOffset, toOffset, deletedUntil } = span
+  const { rows } = await db.query<StoredLetter>(storedText, [
+    pipeline.name,
+    ...[topic, partition, fromOffset, toOffset],
+  ])
+  const place = placeName(span)
   const nameOf = ({ offset, operator, ordinal }: Pick<StoredLetter, 'offset' | 'operator' | 'ordinal'>) =>
-    `${topic}/${partition} offset ${String(offset).padStart(12)}, ${operator} ${ordinal}`
-  const stored = new Map(
-    rows.map((row): [string, Cells] => {
-      const { reason, detail, record_time, key, payload } = row
-      return [nameOf(row), { reason, detail, record_time, key: digest(key), payload: digest(payload) }]
-    }),
-  )
+    `${place} offset ${String(offset).padStart(12)}, ${operator} ${ordinal}`
+  // A letter of before an operator was renamed has the old name.
+  const today = (operator: string) => escapeText(nameToday(unescapeText(operator), pipeline))
+  const known = new Map(rows.map((row) => [nameOf({ ...row, operator: today(row.operator) }), row]))
+  const named = made
+    .filter(({ offset, reason }) => offset >= fromOffset && offset < toOffset && reason !== elsewhereReason)
+    .map((letter) => ({ letter, name: nameOf({ ...letter, operator: escapeText(letter.operator) }) }))
   const mayBeDeleted = ({ recordTime }: DeadLetter) => deletedUntil !== null && (recordTime ?? 0) <= deletedUntil
-  const isExpected = (letter: DeadLetter) =>
-    !mayBeDeleted(letter) || stored.has(nameOf({ ...letter, operator: escapeText(letter.operator) }))
-  const letters = made.filter(({ offset }) => offset >= fromOffset && offset < toOffset).filter(isExpected)
-  const expected = new Map(
-    letters.map((letter): [string, Cells] => {
-      const { operator, reason, detail, recordTime, key, payload } = letter
-      const name = nameOf({ ...letter, operator: escapeText(operator) })
-      const time = recordTime === null ? null : String(clampTime(recordTime))
-      return [
-        name,
-        {
-          reason: escapeText(reason),
-          detail: escapeText(detail),
-          record_time: time,
-          key: digest(key),
-          payload: digest(payload),
-        },
-      ]
-    }),
+  const isExpected = ({ letter, name }: (typeof named)[number]) => !mayBeDeleted(letter) || known.has(name)
+  const letters = new Map(named.filter(isExpected).map(({ letter, name }) => [name, letter]))
+  const [stored, expected] = [new Map<string, Cells>(), new Map<string, Cells>()]
+  for (const [name, row] of known) {
+    const letter = letters.get(name)
+    const { reason, detail, record_time } = row
+    stored.set(name, { reason, detail, record_time, ...partCells(partsOfRow(row), letter && partsOf(letter)) })
+  }
+  for (const [name, letter] of letters) {
+    const { reason, detail, recordTime } = letter
+    const row = known.get(name)
+    expected.set(name, {
+      reason: escapeText(reason),
+      detail: escapeText(detail),
+      record_time: recordTime === null ? null : String(clampTime(recordTime)),
+      ...partCells(partsOf(letter), row && partsOfRow(row)),
+    })
+  }
+  const times = [...letters].flatMap(([name, { recordTime }]) =>
+    known.has(name) || recordTime === null ? [] : [recordTime],
   )
-  const missing = letters.filter((letter) => !stored.has(nameOf({ ...letter, operator: escapeText(letter.operator) })))
-  const times = missing.flatMap(({ recordTime }) => (recordTime === null ? [] : [recordTime]))
   const oldestMissing = times.length === 0 ? null : times.reduce((least, time) => Math.min(least, time))
   return { ...compareRows('dead_letter', stored, expected), oldestMissing }
 }
 
+/** A part of a record, as far as a letter keeps it. */
+interface Part {
+  readonly kept: Uint8Array | null
+  readonly cut: CutPart | undefined
+}
+
+type Parts = Readonly<Record<keyof CutParts, Part>>
+
+function partsOf({ key, headers, payload, cut = {} }: DeadLetter): Parts {
+  const { key: cutKey, headers: cutHeaders, payload: cutPayload } = cut
+  return {
+    key: { kept: key, cut: cutKey },
+    headers: { kept: encodeHeaders(headers), cut: cutHeaders },
+    payload: { kept: payload, cut: cutPayload },
+  }
+}
+
+function partsOfRow({ key, headers, payload, cut }: StoredLetter): Parts {
+  const { key: cutKey, headers: cutHeaders, payload: cutPayload } = cut ?? {}
+  return {
+    key: { kept: key, cut: cutKey },
+    headers: { kept: encodeHeaders(storedHeaders(headers)), cut: cutHeaders },
+    payload: { kept: payload, cut: cutPayload },
+  }
+}
+
+/** What is compared of the parts: the whole, and where not all of it is kept the beginning that both have. */
+function partCells(parts: Parts, others: Parts | undefined): Cells {
+  const cells: Record<string, string | null> = {}
+  for (const name of ['key', 'headers', 'payload'] as const) {
+    const { kept, cut } = parts[name]
+    cells[name] = cut === undefined ? digest(kept) : sizeText(cut.bytes, cut.sha256)
+    const other = others?.[name]
+    // Of headers all are kept, or none.
+    if (name === 'headers' || other === undefined || (cut === undefined && other.cut === undefined)) continue
+    const common = Math.min(kept?.length ?? 0, other.kept?.length ?? 0)
+    cells[`${name}, its beginning`] = digest(kept?.subarray(0, common) ?? null)
+  }
+  return cells
+}
+
 function digest(bytes: Uint8Array | null): string | null {
-  return bytes === null
-    ? null
-    : `${bytes.length} bytes, SHA-256 ${createHash('sha256').update(bytes).digest('hex').slice(0, 16)}`
+  return bytes === null ? null : sizeText(bytes.length, createHash('sha256').update(bytes).digest('hex'))
+}
+
+function sizeText(bytes: number, sha256: string): string {
+  return `${bytes} bytes, SHA-256 ${sha256.slice(0, 16)}`
 }

@@ -3,15 +3,15 @@ import { intervals } from '../market/interval.ts'
 import { candleTable } from '../pipelines/candleTable.ts'
 import { ArchiveLog } from '../replay/archiveLog.ts'
 import { postgresManifest } from '../replay/archiveManifest.ts'
-import { type Replayed, type ReplayedPlace, replayRange } from '../replay/replayRange.ts'
+import { type ReplayedPlace, replayRange } from '../replay/replayRange.ts'
 import type { RecordedRun } from '../replay/replayStore.ts'
 import { ConfigurationError } from '../runtime/errors.ts'
 import type { ObjectStore } from '../runtime/objectStore.ts'
 import type { Pipeline } from '../runtime/pipeline.ts'
-import type { RowText, UpsertTable } from '../runtime/table.ts'
 import { compareCandles, compareKlines, madeCandles, storedCandles } from './candles.ts'
 import type { Difference } from './difference.ts'
-import { type ComparedLetters, compareLetters } from './letters.ts'
+import { compareLetters } from './letters.ts'
+import { type KeepsRow, RowsMade } from './madeRows.ts'
 
 /** What is verified: candles and dead letters of a time, as a pipeline has written them. */
 export interface VerifyOptions {
@@ -72,12 +72,16 @@ export async function verify(pool: pg.Pool, options: VerifyOptions): Promise<Ver
   const { pipeline, topic, store, recorded, from, to, signal } = options
   const { rows: gaps } = await pool.query<{ from: number | null; to: number | null }>(gapsText, [from - warmUpMs, to])
   const manifest = postgresManifest(pool, { pipeline: pipeline.name, topic })
-  const replayFrom = (fromTime: number) =>
-    replayRange({
-      ...{ pipeline, manifest, store, recorded, signal, fromTime },
+  const replayFrom = async (fromTime: number) => {
+    const rows = new RowsMade(isClosedFrom(from))
+    const replayed = await replayRange({
+      ...{ pipeline, manifests: [manifest], store, recorded, signal, fromTime },
       until: { time: Math.max(to, gaps[0]?.to ?? to), settleMs: settledMs },
-      keeps: isClosedFrom(from),
+      take: ({ partition }, writes) => rows.take(partition, writes),
     })
+    return { ...replayed, rows }
+  }
+  const scope = { pipeline, logs: [new ArchiveLog({ manifest, store })], range: { from, to } }
   const begin = Math.min(from, gaps[0]?.from ?? from) - warmUpMs
   let replayed = await replayFrom(begin)
   if (replayed.records === 0) {
@@ -85,11 +89,11 @@ export async function verify(pool: pg.Pool, options: VerifyOptions): Promise<Ver
       `the archive of pipeline ${pipeline.name} has nothing of topic ${topic} from ${isoTime(from)} to ${isoTime(to)}; \`millrace candles\` shows of which time there are candles`,
     )
   }
-  let letters = await lettersOf(pool, options, replayed)
+  let letters = await compareLetters(pool, scope, replayed)
   if (letters.oldestMissing !== null && letters.oldestMissing < begin) {
     // A record that came again long after it first did was known to the live run, however long ago that was: ids are remembered as long as they go on without a hole. Read from there, it is known here too.
     replayed = await replayFrom(letters.oldestMissing - warmUpMs)
-    letters = await lettersOf(pool, options, replayed)
+    letters = await compareLetters(pool, scope, replayed)
   }
   const until = await settledUntil(pool, pipeline.name, topic, replayed.places, to)
   const { rows: deletions } = await pool.query<{ kind: string; until: number }>(deletedText)
@@ -99,12 +103,13 @@ export async function verify(pool: pg.Pool, options: VerifyOptions): Promise<Ver
   let klines = 0
   for (const interval of intervals) {
     const kept = Math.max(from, (deletedUntil.get(`candles-${interval}`) ?? from - 1) + 1)
-    const scope = { pipeline: pipeline.name, topic, interval, range: { from: kept, to: until } }
-    const made = madeCandles(scope, replayed.rows.get(candleTable(interval).name)?.values() ?? [])
-    const stored = await storedCandles(pool, scope)
+    const candleScope = { pipeline: pipeline.name, topic, interval, range: { from: kept, to: until } }
+    const texts = [...replayed.rows.upserts(candleTable(interval)).values()].map(({ text }) => text)
+    const made = madeCandles(candleScope, texts)
+    const stored = await storedCandles(pool, candleScope)
     const ours = compareCandles(interval, stored, made)
     const known = new Set(ours.differences.map(({ row }) => row))
-    const theirs = await compareKlines(pool, scope, stored, known)
+    const theirs = await compareKlines(pool, candleScope, stored, known)
     candles += ours.compared
     klines += theirs.compared
     for (const one of [...ours.differences, ...theirs.differences]) differences.push(one)
@@ -113,36 +118,8 @@ export async function verify(pool: pg.Pool, options: VerifyOptions): Promise<Ver
   return { differences, records: replayed.records, candles, deadLetters: letters.compared, klines, until }
 }
 
-/** Compares the dead letters of all partitions. */
-async function lettersOf(
-  pool: pg.Pool,
-  { pipeline, topic, store, from, to }: VerifyOptions,
-  { places, deadLetters }: Replayed,
-): Promise<ComparedLetters> {
-  const { rows } = await pool.query<{ until: number }>(`${deletedText} AND kind = 'dead-letters'`)
-  const log = new ArchiveLog({ manifest: postgresManifest(pool, { pipeline: pipeline.name, topic }), store })
-  const found: ComparedLetters[] = []
-  for (const { partition, nextOffset } of places) {
-    const reader = log.reader(partition)
-    const [fromOffset, untilOffset] = [await reader.offsetAt(Math.max(0, from)), await reader.offsetAt(Math.max(0, to))]
-    const toOffset = Math.min(untilOffset, nextOffset)
-    const scope = {
-      ...{ pipeline: pipeline.name, topic, partition, fromOffset, toOffset },
-      deletedUntil: rows[0]?.until ?? null,
-    }
-    const made = deadLetters.filter((letter) => letter.partition === partition)
-    found.push(await compareLetters(pool, scope, made))
-  }
-  const times = found.flatMap(({ oldestMissing }) => (oldestMissing === null ? [] : [oldestMissing]))
-  return {
-    compared: found.reduce((sum, { compared }) => sum + compared, 0),
-    differences: found.flatMap(({ differences }) => differences),
-    oldestMissing: times.length === 0 ? null : Math.min(...times),
-  }
-}
-
 /** Open candles are not meant to be the same twice, and those that began before the range are not whole. */
-function isClosedFrom(from: number): (table: UpsertTable<never>, row: RowText) => boolean {
+function isClosedFrom(from: number): KeepsRow {
   return (table, row) => {
     const cell = (name: string) => row[table.columns.findIndex((column) => column.name === name)] ?? null
     const isClosed = cell('is_closed')

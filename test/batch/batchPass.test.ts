@@ -8,6 +8,7 @@ import { divideHalfEven, formatFixed } from '../../src/exact/decimal.ts'
 import { readLiveFiles } from '../../src/lake/lakeFacts.ts'
 import { silverBoundary } from '../../src/pipelines/silverBoundary.ts'
 import { Rejection } from '../../src/runtime/codec.ts'
+import { CorruptRecordError } from '../../src/runtime/errors.ts'
 import { RecordView } from '../../src/runtime/record.ts'
 import { Random } from '../../src/testing/random.ts'
 import { unkindTrades } from '../../src/testing/unkind/unkindTrades.ts'
@@ -289,6 +290,37 @@ describe('a batch pass', { timeout: 240_000 }, () => {
       // Without an archive there is nothing to make its minutes of again, so they stay.
       await world.pass({ isFull: true, archive: null })
       expect(await world.dump()).toEqual(before)
+    } finally {
+      await world.close()
+    }
+  })
+
+  it('forgets nothing where the archive cannot be read', async () => {
+    const world = await batchWorld(2)
+    try {
+      const input = unkindTrades({
+        seed: 4,
+        trades: 1_500,
+        maxOutOfOrdernessMs: 2_000,
+        allowedLatenessMs: 30_000,
+        partitions: 2,
+      })
+      await world.live(input.records, 'drain-and-close')
+      await world.pass()
+      const minutes = async () =>
+        (await world.pool.query('SELECT row_to_json(m)::text AS text FROM archived_klines_1m m ORDER BY 1')).rows
+      const [before, silver] = [await minutes(), await world.dump()]
+      expect(before.length).toBeGreaterThan(5)
+      const [key, body] = [...world.archive.objects].at(-1) as [string, Buffer]
+      world.archive.objects.delete(key)
+      await expect(world.pass({ isFull: true })).rejects.toThrow(CorruptRecordError)
+      world.archive.objects.set(key, body.subarray(0, -1))
+      await expect(world.pass({ isFull: true })).rejects.toThrow(/is not as it was written/)
+      expect(await minutes()).toEqual(before)
+      expect(await world.pass()).toMatchObject({ minutes: 0, candles: 0 })
+      world.archive.objects.set(key, body)
+      await world.pass({ isFull: true })
+      expect([await minutes(), await world.dump()]).toEqual([before, silver])
     } finally {
       await world.close()
     }

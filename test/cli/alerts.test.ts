@@ -6,8 +6,11 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { channelsOf, planAlerts } from '../../src/cli/alerts/alertPlan.ts'
 import { parseAlerts } from '../../src/cli/alerts/alertsFile.ts'
+import { startOrJoin } from '../../src/embedded/embeddedPostgres.ts'
 import type { AlertEvent } from '../../src/market/alertEvent.ts'
 import { ConfigurationError } from '../../src/runtime/errors.ts'
+import { openPool } from '../../src/sinks/postgres/connection.ts'
+import { migrate } from '../../src/sinks/postgres/migrate.ts'
 import { runCommand } from '../support/commandLine.ts'
 
 let folder: string
@@ -97,5 +100,33 @@ describe('alerts test', () => {
     expect(refused.code).toBe(1)
     expect(refused.stderr).toContain('did not take the test')
     expect(refused.stderr).not.toContain('/no')
+  }, 60_000)
+
+  it('names symbols of rules of which there is no candle, where there is a database', async () => {
+    const path = join(folder, 'heard.yaml')
+    writeFileSync(
+      path,
+      'rules:\n  - { name: high, kind: price, symbols: [BTCUSDT, BTCUSD, XRPUSDC], above: 1 }\n  - { name: all, kind: gap }\nchannels: []\n',
+    )
+    const place = { cwd: folder, env: { MILLRACE_DATA_DIR: join(folder, 'heard') } }
+    const without = await runCommand(['alerts', 'test', '--alerts-file', path], place)
+    expect(without).toMatchObject({ code: 0, stderr: '' })
+    const server = await startOrJoin(join(folder, 'heard'))
+    const pool = openPool(server.connection, { schema: 'public' })
+    try {
+      await migrate(pool, 'public')
+      await pool.query(
+        `INSERT INTO fact_realtime_trades_1m VALUES ('spot', 'BTCUSDT', '1m', now(), 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, true, 1)`,
+      )
+      const found = await runCommand(['alerts', 'test', '--alerts-file', path], place)
+      expect(found.code).toBe(0)
+      expect(found.stderr.split('\n').filter((line) => line.startsWith('warning'))).toEqual([
+        'warning: rule high: there is no candle of BTCUSD yet (did you mean BTCUSDT?), and the rule decides nothing about it until there is one.',
+        'warning: rule high: there is no candle of XRPUSDC yet, and the rule decides nothing about it until there is one.',
+      ])
+    } finally {
+      await pool.end()
+      await server.stop()
+    }
   }, 60_000)
 })

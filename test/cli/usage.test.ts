@@ -93,8 +93,12 @@ describe('wrong usage', () => {
     ],
     ['status now', "error: too many arguments for 'status'. Expected 0 arguments but got 1: now."],
     [
-      'verify ./paid.ts --from 2026-01-01 --to 2026-01-02',
-      'error: verify compares the candles and dead letters of realtime, and cannot compare the rows of ./paid.ts. Leave the name out. What a pipeline of your own makes of records is compared in a test: testPipeline of millrace/testing.',
+      'verify --from 2026-01-01',
+      'error: verify needs --from TIME and --to TIME: which range of the archive is to be read again.',
+    ],
+    [
+      'verify ./paid.ts --from 2026-01-01',
+      'error: verify of a pipeline takes --from TIME and --to TIME, or none of them and compares all.',
     ],
     ['graph', "error: missing required argument 'file'"],
     ['graph realtime --json --mermaid', 'error: --json and --mermaid are two ways to print it: choose one.'],

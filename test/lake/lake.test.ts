@@ -250,7 +250,11 @@ describe('a lake', { timeout: 60_000 }, () => {
         })
         expect(await get(at(`/market/tables/${table.name}`), {}, 'HEAD')).toMatchObject({ status: 204 })
         expect(await get(at('/market/tables/none'))).toMatchObject({ status: 404 })
-        expect(await get(at('/none'))).toMatchObject({ status: 404 })
+        const none = await get(at('/none'))
+        expect([none.status, JSON.parse(none.body).error.type]).toEqual([404, 'NoSuchNamespaceException'])
+        // What Spark asks first for `market.t1.snapshots`: it goes on where it is told that there is no such table.
+        const known = await get(at(`/market%1F${table.name}/tables/snapshots`))
+        expect([known.status, JSON.parse(known.body).error.type]).toEqual([404, 'NoSuchTableException'])
         expect(await get(at('/market/tables'), {}, 'POST')).toMatchObject({ status: 405 })
         expect(await get(at(''), { host: 'evil.example' })).toMatchObject({ status: 403 })
       } finally {

@@ -52,6 +52,23 @@ it('writes the files for dbt as they are kept', async () => {
   for (const { path, text } of files) await expect(text).toMatchFileSnapshot(`./golden/dbt/${path.split('/').at(-1)}`)
 })
 
+it('gives each test of dbt a name of its own, also where signs alone tell expectations apart', () => {
+  const quality = (table: string, bounds: readonly string[]) =>
+    defineQuality({
+      name: table,
+      table,
+      time: 'at',
+      columns: { id: { type: 'bigint' }, a: { type: 'numeric' } },
+      expectations: bounds.map((above) => ({ kind: 'range', column: 'a', above })),
+    })
+  const text = dbtFiles([quality('x', ['-5', '5']), quality('y', ['5'])], { schema: 'public' })[0]!.text
+  const names = [...text.matchAll(/name: ([xy]_a_\w*)/g)].map(([, name]) => name)
+  expect(names).toHaveLength(3)
+  expect(new Set(names).size).toBe(3)
+  // One that is alone is called as it was.
+  expect(names.at(-1)).toBe('y_a_is_more_than_5')
+})
+
 it('writes values so that neither SQL nor Jinja takes them for its own', () => {
   const sources = dbtFiles([readings], { schema: 'public' })[0]!.text
   expect(sources).toContain("'it''s {' || '{ nothing }}'")

@@ -283,6 +283,24 @@ describe('a run that fails', () => {
     }
   })
 
+  it('is told of once, however many workers are there', async () => {
+    const got: string[] = []
+    const server = createServer((request, response) => {
+      got.push(String(request.headers['idempotency-key']))
+      setTimeout(() => response.end(), 30)
+    })
+    await new Promise<void>((resolve) => void server.listen(0, '127.0.0.1', resolve))
+    const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/`
+    try {
+      await downFor(9 * five)
+      const failing = { attempts: 1, parallel: 3, run: () => Promise.reject(new Error('no')) }
+      await Promise.all(['a', 'b', 'c'].map((worker) => run(failing, { worker, onFailure: { url } })))
+      expect(got.sort()).toEqual(Array.from({ length: 9 }, (_, i) => `job/batch_run/0/failures/${i + 1}`))
+    } finally {
+      server.close()
+    }
+  })
+
   it('tells of what another worker has stored and could not send', async () => {
     await downFor(five)
     const failing = { attempts: 1, run: () => Promise.reject(new Error('no')) }

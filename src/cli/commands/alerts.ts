@@ -3,7 +3,9 @@ import { NEVER } from 'rxjs'
 import { isSeq } from 'yaml'
 import type { AlertEvent } from '../../market/alertEvent.ts'
 import { alertIdentity } from '../../market/alertEvent.ts'
+import type { AlertRule } from '../../operators/alerts/alertRule.ts'
 import { newestAlerts } from '../../queries/alertEvents.ts'
+import { readSeries } from '../../queries/candles.ts'
 import { systemClock } from '../../runtime/clock.ts'
 import { MillraceError } from '../../runtime/errors.ts'
 import { shownText } from '../../runtime/shownText.ts'
@@ -65,6 +67,7 @@ export async function testAlerts(context: CommandContext): Promise<number> {
   const path = pathOf(settings)
   const plan = planAlerts(path, env)
   await output.out(`${path}: ${plan.rules.length} rules, ${plan.channels.length} channels.\n`)
+  for (const line of await unheardOf(context, plan.rules)) output.err(`warning: ${line}`)
   let isTaken = true
   for (const [name, channel] of channelsOf(plan)) {
     const { to, encode } = toAlerts(NEVER, { ...channel, isSilenced: () => false })
@@ -83,6 +86,27 @@ export async function testAlerts(context: CommandContext): Promise<number> {
     }
   }
   return isTaken ? exitOk : exitFailure
+}
+
+/** Rules that name symbols of which there is no candle: a slip of the hand, or a feed that lacks them. Without a database nobody knows. */
+async function unheardOf(
+  { settings, output }: CommandContext,
+  rules: readonly AlertRule[],
+): Promise<readonly string[]> {
+  const named = rules.flatMap((rule) => ('symbols' in rule ? [{ name: rule.name, symbols: rule.symbols ?? [] }] : []))
+  if (!named.some(({ symbols }) => symbols.length > 0) || !databaseExists(settings)) return []
+  const found = await withDatabase(settings, output.err, (database) =>
+    eachSchema(database, settings.onlySchema, (client) => readSeries(client, '1m')),
+  )
+  const heard = [...new Set(found.flat().map(({ symbol }) => symbol))]
+  return named.flatMap(({ name, symbols }) =>
+    symbols
+      .filter((symbol) => !heard.includes(symbol))
+      .map(
+        (symbol) =>
+          `rule ${name}: there is no candle of ${symbol} yet${suggest(symbol, heard)}, and the rule decides nothing about it until there is one.`,
+      ),
+  )
 }
 
 /** Writes a silence into the file. */
