@@ -69,6 +69,47 @@ const allowed = {
   ],
 }
 
+/** The same of the rooms of the runtime, whose ground is the files of src/runtime itself: those import no room. Types may refer to each other, as a task and its operators do. */
+const rooms = {
+  log: [],
+  store: ['log'],
+  graph: [],
+  state: [],
+  time: [],
+  pipeline: ['state'],
+  spans: ['log'],
+  letters: ['graph', 'state', 'store', 'log'],
+  operator: ['letters', 'spans', 'time', 'state', 'graph', 'store', 'log'],
+  inputs: ['pipeline', 'store', 'log'],
+  outlets: ['pipeline', 'store', 'log'],
+  task: ['outlets', 'operator', 'letters', 'spans', 'pipeline', 'time', 'state', 'graph', 'store', 'log'],
+  worker: ['task', 'outlets', 'inputs', 'letters', 'pipeline', 'state', 'store', 'log'],
+}
+
+const isValue = { dependencyTypesNot: ['type-only'] }
+const roomDirections = [
+  {
+    name: 'the-ground-of-the-runtime-imports-no-room',
+    severity: 'error',
+    from: { path: '^src/runtime/[^/]+$' },
+    to: { path: '^src/runtime/[^/]+/', ...isValue },
+  },
+  {
+    name: 'every-room-of-the-runtime-has-its-rule',
+    comment: 'A new folder of src/runtime needs a line in the table above.',
+    severity: 'error',
+    from: { path: '^src/runtime/[^/]+/', pathNot: `^src/runtime/(${Object.keys(rooms).join('|')})/` },
+    to: {},
+  },
+  ...Object.entries(rooms).map(([room, below]) => ({
+    name: `runtime-${room}-imports-only-what-is-below`,
+    comment: `src/runtime/${room} may import ${['the files of src/runtime itself', ...below].join(', ')}.`,
+    severity: 'error',
+    from: { path: `^src/runtime/${room}/` },
+    to: { path: '^src/runtime/[^/]+/', pathNot: `^src/runtime/(${[room, ...below].join('|')})/`, ...isValue },
+  })),
+]
+
 const directions = Object.entries(allowed).map(([folder, below]) => ({
   name: `${folder}-imports-only-what-is-below`,
   comment: `src/${folder} may import ${below.length === 0 ? 'nothing else of ours' : below.join(', ')}.`,
@@ -80,6 +121,7 @@ const directions = Object.entries(allowed).map(([folder, below]) => ({
 export default {
   forbidden: [
     ...directions,
+    ...roomDirections,
     {
       name: 'every-folder-has-its-rule',
       comment: 'A new folder of src needs a line in the table above.',

@@ -1,7 +1,7 @@
 import avsc from 'avsc'
 import { avroCodec } from '../src/codecs/avro/avroCodec.ts'
-import { Rejection } from '../src/runtime/codec.ts'
-import { RecordView } from '../src/runtime/record.ts'
+import { Rejection } from '../src/runtime/log/codec.ts'
+import { RecordView } from '../src/runtime/log/record.ts'
 
 const rounds = 9
 const count = 20_000

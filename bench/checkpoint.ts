@@ -7,9 +7,9 @@ import { eventTime } from '../src/operators/eventTime.ts'
 import { ohlcv } from '../src/operators/ohlcv.ts'
 import { tumblingWindow } from '../src/operators/tumblingWindow.ts'
 import { candleTable } from '../src/pipelines/candleTable.ts'
-import { definePipeline } from '../src/runtime/pipeline.ts'
-import { RecordView } from '../src/runtime/record.ts'
-import { StreamTask } from '../src/runtime/streamTask.ts'
+import { RecordView } from '../src/runtime/log/record.ts'
+import { definePipeline } from '../src/runtime/pipeline/pipeline.ts'
+import { StreamTask } from '../src/runtime/task/streamTask.ts'
 import { toPostgres } from '../src/sinks/toPostgres.ts'
 
 const pipeline = definePipeline({

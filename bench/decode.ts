@@ -6,7 +6,7 @@ import { jsonCodec } from '../src/codecs/jsonCodec.ts'
 import { ReaderColumns } from '../src/codecs/readerColumns.ts'
 import { fixed8Schema } from '../src/exact/fixed8Schema.ts'
 import { INVALID, tradeCodec } from '../src/market/tradeCodec.ts'
-import { mostAhead } from '../src/runtime/readAhead.ts'
+import { mostAhead } from '../src/runtime/log/readAhead.ts'
 
 const tape = new URL('../../shared/data/spot-btcusdt-2024-08-08/frames.trades.jsonl.gz', import.meta.url)
 const rounds = 9

@@ -110,9 +110,71 @@ export type {
   WindowWithdrawn,
 } from './operators/window.ts'
 export { realtime } from './pipelines/realtime.ts'
-export type { AskedPlace, LookupAnswer } from './runtime/answers.ts'
-export type { Archive, ArchiveProgress, ArchiveWriter } from './runtime/archive.ts'
 export { Batch } from './runtime/batch.ts'
+export { type Clock, systemClock } from './runtime/clock.ts'
+export { type Duration, durationMs } from './runtime/duration.ts'
+export * from './runtime/errors.ts'
+export { field } from './runtime/field.ts'
+export type { Json } from './runtime/json.ts'
+export type { Origin, Rejected } from './runtime/letters/deadLetters.ts'
+export { type Codec, Rejection } from './runtime/log/codec.ts'
+export type { Delivery, Destination, OutgoingMessage, StoredMessage } from './runtime/log/destination.ts'
+export type {
+  Feed,
+  FeedBatch,
+  FeedProgress,
+  FeedReader,
+  FeedReadOptions,
+  FeedTarget,
+} from './runtime/log/feed.ts'
+export type {
+  AssignmentListener,
+  FetchOptions,
+  LeaderEpochEnd,
+  LeaderEpochStart,
+  LogBounds,
+  LogMembership,
+  LogReader,
+  LogSource,
+  LogWriter,
+  OpenOutgoingTopic,
+  OutgoingRecord,
+  OutgoingTopic,
+  RecordBatch,
+} from './runtime/log/log.ts'
+export { type Marker, type MarkerSource, markerHeader } from './runtime/log/marker.ts'
+export { type RecordHeader, RecordView, redriveHeader, redrivePipelineHeader } from './runtime/log/record.ts'
+export type { RecordColumns } from './runtime/log/recordColumns.ts'
+export type { StartFrom } from './runtime/log/startFrom.ts'
+export type { AnyTopic, Topic, ValueOf } from './runtime/log/topic.ts'
+export type { ObjectStore, StoredObject } from './runtime/objectStore.ts'
+export type {
+  BuildLogic,
+  Cut,
+  Logic,
+  Meeting,
+  OperatorSpec,
+  Output,
+  RecordedAnswer,
+  Restored,
+  TimeHolder,
+} from './runtime/operator/operator.ts'
+export { stateful } from './runtime/operator/stateful.ts'
+export type { Input, InputOptions, InputStreams, Inputs, InputValue } from './runtime/pipeline/input.ts'
+export type { ArchiveOutlet, MessagesOutlet, MessageTarget, Outlet, RowsOutlet } from './runtime/pipeline/outlet.ts'
+export {
+  definePipeline,
+  type InputsPipeline,
+  type Outlets,
+  type Pipeline,
+  type PipelineOptions,
+  type RecordsPipeline,
+} from './runtime/pipeline/pipeline.ts'
+export type { KeyedState, StateCodec } from './runtime/state/keyedState.ts'
+export { plainState } from './runtime/state/plainState.ts'
+export type { SavedOperator } from './runtime/state/savedState.ts'
+export type { AskedPlace, LookupAnswer } from './runtime/store/answers.ts'
+export type { Archive, ArchiveProgress, ArchiveWriter } from './runtime/store/archive.ts'
 export type {
   ArchivedObject,
   Checkpoint,
@@ -131,79 +193,17 @@ export type {
   TableWrite,
   TaskId,
   TaskPlace,
-} from './runtime/checkpoint.ts'
-export { type Clock, systemClock } from './runtime/clock.ts'
-export { type Codec, Rejection } from './runtime/codec.ts'
-export type { Origin, Rejected } from './runtime/deadLetters.ts'
-export type { Delivery, Destination, OutgoingMessage, StoredMessage } from './runtime/destination.ts'
-export { type Duration, durationMs } from './runtime/duration.ts'
-export * from './runtime/errors.ts'
-export type {
-  Feed,
-  FeedBatch,
-  FeedProgress,
-  FeedReader,
-  FeedReadOptions,
-  FeedTarget,
-} from './runtime/feed.ts'
-export { field } from './runtime/field.ts'
-export { type GraphEdge, type GraphNode, graphOf, type PipelineGraph } from './runtime/graph.ts'
-export type { Input, InputOptions, InputStreams, Inputs, InputValue } from './runtime/input.ts'
-export type { Json } from './runtime/json.ts'
-export type { KeyedState, StateCodec } from './runtime/keyedState.ts'
-export type {
-  AssignmentListener,
-  FetchOptions,
-  LeaderEpochEnd,
-  LeaderEpochStart,
-  LogBounds,
-  LogMembership,
-  LogReader,
-  LogSource,
-  LogWriter,
-  OpenOutgoingTopic,
-  OutgoingRecord,
-  OutgoingTopic,
-  RecordBatch,
-} from './runtime/log.ts'
-export { type Marker, type MarkerSource, markerHeader } from './runtime/marker.ts'
-export type { ObjectStore, StoredObject } from './runtime/objectStore.ts'
-export type {
-  BuildLogic,
-  Cut,
-  Logic,
-  Meeting,
-  OperatorSpec,
-  Output,
-  RecordedAnswer,
-  Restored,
-  TimeHolder,
-} from './runtime/operator.ts'
-export type { MessagePage, Outbox, RefusedMessage } from './runtime/outbox.ts'
-export type { ArchiveOutlet, MessagesOutlet, MessageTarget, Outlet, RowsOutlet } from './runtime/outlet.ts'
-export type { OpenPacker, PackedRows, RowPacker } from './runtime/packedRows.ts'
-export type { PartitionGrowth } from './runtime/partitionGrowth.ts'
-export {
-  definePipeline,
-  type InputsPipeline,
-  type Outlets,
-  type Pipeline,
-  type PipelineOptions,
-  type RecordsPipeline,
-} from './runtime/pipeline.ts'
-export { plainState } from './runtime/plainState.ts'
-export { type RecordHeader, RecordView, redriveHeader, redrivePipelineHeader } from './runtime/record.ts'
-export type { RecordColumns } from './runtime/recordColumns.ts'
-export type { SavedOperator } from './runtime/savedState.ts'
-export type { StartFrom } from './runtime/startFrom.ts'
-export { stateful } from './runtime/stateful.ts'
-export type { StopMode } from './runtime/stopMode.ts'
-export type { AppendTable, Column, ColumnType, ColumnValue, Table, UpsertTable } from './runtime/table.ts'
-export type { InputStatus, OperatorStatus, OutletStatus, TaskStatus } from './runtime/taskStatus.ts'
-export type { AnyTopic, Topic, ValueOf } from './runtime/topic.ts'
+} from './runtime/store/checkpoint.ts'
+export type { MessagePage, Outbox, RefusedMessage } from './runtime/store/outbox.ts'
+export type { OpenPacker, PackedRows, RowPacker } from './runtime/store/packedRows.ts'
+export type { PartitionGrowth } from './runtime/store/partitionGrowth.ts'
+export type { AppendTable, Column, ColumnType, ColumnValue, Table, UpsertTable } from './runtime/store/table.ts'
+export { type GraphEdge, type GraphNode, graphOf, type PipelineGraph } from './runtime/task/graph.ts'
+export type { InputStatus, OperatorStatus, OutletStatus, TaskStatus } from './runtime/task/taskStatus.ts'
+export { defaultLimits, type WorkerLimitOptions, type WorkerLimits } from './runtime/task/workerLimits.ts'
 export { Withdrawn, withdrawn } from './runtime/withdrawn.ts'
-export { Worker, type WorkerOptions } from './runtime/worker.ts'
-export { defaultLimits, type WorkerLimitOptions, type WorkerLimits } from './runtime/workerLimits.ts'
+export type { StopMode } from './runtime/worker/stopMode.ts'
+export { Worker, type WorkerOptions } from './runtime/worker/worker.ts'
 export {
   type AppendTableOptions,
   type ColumnSpec,

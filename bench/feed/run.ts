@@ -1,7 +1,7 @@
 import { fork } from 'node:child_process'
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
-import type { LogWriter } from '../../src/runtime/log.ts'
+import type { LogWriter } from '../../src/runtime/log/log.ts'
 import { binanceFeed } from '../../src/sources/binance/binanceFeed.ts'
 import { binanceStreams } from '../../src/sources/binance/streams/streamFeed.ts'
 import type { OtherKind } from '../../src/sources/binance/streams/streamFrame.ts'

@@ -1,4 +1,4 @@
-import type { OutgoingRecord } from '../../src/runtime/log.ts'
+import type { OutgoingRecord } from '../../src/runtime/log/log.ts'
 import { kafkaSettings } from '../../src/sources/kafka/kafkaSettings.ts'
 import { openKafkaWriter } from '../../src/sources/kafka/producer/openKafkaWriter.ts'
 import { simulatedFrames, simulatedSymbols } from '../../src/sources/simulator/simulatedFrames.ts'

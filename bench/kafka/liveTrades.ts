@@ -1,7 +1,7 @@
 // Produces trades at a steady rate, as a process of its own: `node bench/kafka/liveTrades.ts BROKERS TOPIC RATE`. Ends on SIGTERM.
 import { setTimeout as sleep } from 'node:timers/promises'
 import { RetryableError } from '../../src/runtime/errors.ts'
-import type { OutgoingRecord } from '../../src/runtime/log.ts'
+import type { OutgoingRecord } from '../../src/runtime/log/log.ts'
 import { kafkaSettings } from '../../src/sources/kafka/kafkaSettings.ts'
 import { openKafkaWriter } from '../../src/sources/kafka/producer/openKafkaWriter.ts'
 import { simulatedSymbols } from '../../src/sources/simulator/simulatedFrames.ts'

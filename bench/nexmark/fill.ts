@@ -1,4 +1,4 @@
-import type { OutgoingRecord, OutgoingTopic } from '../../src/runtime/log.ts'
+import type { OutgoingRecord, OutgoingTopic } from '../../src/runtime/log/log.ts'
 import { kinds, type NexmarkEvent } from './events.ts'
 
 /** The topics of one set of events, open for appends. */

@@ -1,5 +1,5 @@
 import { Kafka, logLevel, Partitioners } from 'kafkajs'
-import { RecordView } from '../../src/runtime/record.ts'
+import { RecordView } from '../../src/runtime/log/record.ts'
 import { kafkaSettings } from '../../src/sources/kafka/kafkaSettings.ts'
 import { openKafkaLog } from '../../src/sources/kafka/openKafkaLog.ts'
 import { type BrokerVersion, broker, brokerVersions, currentBroker, makeTopic } from './brokers.ts'

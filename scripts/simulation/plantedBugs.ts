@@ -11,84 +11,84 @@ export interface PlantedBug {
   readonly to: string
 }
 
-const task = 'src/runtime/streamTask.ts'
-const host = 'src/runtime/taskHost.ts'
-const operatorsOf = 'src/runtime/taskOperators.ts'
-const redrives = 'src/runtime/redrives.ts'
-const node = 'src/runtime/operatorNode.ts'
-const attempt = 'src/runtime/taskAttempt.ts'
-const checkpoints = 'src/runtime/attemptCheckpoints.ts'
-const inputs = 'src/runtime/openInputs.ts'
-const loop = 'src/runtime/readLoop.ts'
-const unprompted = 'src/runtime/unpromptedTime.ts'
-const time = 'src/runtime/timeDomain.ts'
-const taskTime = 'src/runtime/taskTime.ts'
-const letters = 'src/runtime/deadLetters.ts'
+const task = 'src/runtime/task/streamTask.ts'
+const host = 'src/runtime/task/taskHost.ts'
+const operatorsOf = 'src/runtime/task/taskOperators.ts'
+const redrives = 'src/runtime/letters/redrives.ts'
+const node = 'src/runtime/operator/operatorNode.ts'
+const attempt = 'src/runtime/worker/taskAttempt.ts'
+const checkpoints = 'src/runtime/worker/attemptCheckpoints.ts'
+const inputs = 'src/runtime/worker/openInputs.ts'
+const loop = 'src/runtime/worker/readLoop.ts'
+const unprompted = 'src/runtime/worker/unpromptedTime.ts'
+const time = 'src/runtime/time/timeDomain.ts'
+const taskTime = 'src/runtime/task/taskTime.ts'
+const letters = 'src/runtime/letters/deadLetters.ts'
 const fold = 'src/operators/foldWindows.ts'
-const reader = 'src/runtime/inputReader.ts'
-const merge = 'src/runtime/inputMerge.ts'
+const reader = 'src/runtime/inputs/inputReader.ts'
+const merge = 'src/runtime/inputs/inputMerge.ts'
 
 export const plantedBugs: readonly PlantedBug[] = [
   {
     name: 'a key has the slot that its number had when keys were read before',
-    prover: 'test/runtime/spanKeys.test.ts',
-    file: 'src/runtime/spanKeys.ts',
+    prover: 'test/runtime/spans/spanKeys.test.ts',
+    file: 'src/runtime/spans/spanKeys.ts',
     from: '    this.#base += mostAhead\n',
     to: '',
   },
   {
     name: 'the column of one lender is read for the values of another',
-    prover: 'test/runtime/spanKeys.test.ts',
-    file: 'src/runtime/spanColumns.ts',
+    prover: 'test/runtime/spans/spanKeys.test.ts',
+    file: 'src/runtime/spans/spanColumns.ts',
     from: 'if (this.#lent !== value) {',
     to: 'if (this.#lent === null) {',
   },
   {
     name: 'of a whole state in portions only the first and the last are read',
     prover: 'simulation',
-    file: 'src/runtime/frameChain.ts',
+    file: 'src/runtime/state/frameChain.ts',
     from: "return 'more'",
     to: "return this.#isInPortions ? null : 'more'",
   },
   {
     name: 'a key that comes between two portions of a whole state stands before those that were there',
-    prover: 'test/runtime/statePortions.test.ts',
-    file: 'src/runtime/savedState.ts',
+    prover: 'test/runtime/state/statePortions.test.ts',
+    file: 'src/runtime/state/savedState.ts',
     from: 'keys.delete(pair[0]) : keys.has(pair[0])',
     to: 'keys.delete(pair[0]) : true',
   },
   {
     name: 'what an attempt was told is forgotten by one that repeats it and ends before',
-    prover: 'test/runtime/takenOrder.test.ts',
-    file: 'src/runtime/takenOrder.ts',
+    prover: 'test/runtime/inputs/takenOrder.test.ts',
+    file: 'src/runtime/inputs/takenOrder.ts',
     from: 'this.#before = order.answers',
     to: 'this.#before = []',
   },
   {
     name: 'where one task stands in all partitions is kept once a topic',
-    prover: 'test/runtime/wholeInputs.test.ts',
-    file: 'src/runtime/inputPlace.ts',
+    prover: 'test/runtime/pipeline/wholeInputs.test.ts',
+    file: 'src/runtime/store/inputPlace.ts',
     from: 'partition: otherPartitions?.[i] ?? partition',
     to: 'partition',
   },
   {
     name: 'what belongs to several partitions of one input is archived for the first of them alone',
-    prover: 'test/runtime/wholeInputs.test.ts',
+    prover: 'test/runtime/pipeline/wholeInputs.test.ts',
     file: inputs,
     from: 'if (!archived.has(topic)) return []',
     to: 'if (!archived.has(topic) || input !== [...task.archives.values()][0]) return []',
   },
   {
     name: 'a table that every task reads whole: what timers set aside stands at its last record',
-    prover: 'test/runtime/sharedTables.test.ts',
+    prover: 'test/runtime/inputs/sharedTables.test.ts',
     file: task,
     from: 'if (this.#shared?.[input] === true) provenance.beginShared(record, input)\n    else provenance.begin(record, input)',
     to: 'provenance.begin(record, input)',
   },
   {
     name: 'a table that every task reads whole: its places are kept by the partition of the task',
-    prover: 'test/runtime/sharedTables.test.ts',
-    file: 'src/runtime/taskRunner.ts',
+    prover: 'test/runtime/inputs/sharedTables.test.ts',
+    file: 'src/runtime/worker/taskRunner.ts',
     from: 'map((input) => input.partition ?? partition)',
     to: 'map(() => partition)',
   },
@@ -108,49 +108,49 @@ export const plantedBugs: readonly PlantedBug[] = [
   },
   {
     name: 'what was kept for a key that is gone is found for the key that has its place',
-    prover: 'test/runtime/spans.test.ts',
+    prover: 'test/runtime/spans/spans.test.ts',
     file: 'src/operators/dedupeByRanges.ts',
     from: 'byNumber.clear()',
     to: '',
   },
   {
     name: 'a window that has fired takes values of a span without a word',
-    prover: 'test/runtime/spans.test.ts',
+    prover: 'test/runtime/spans/spans.test.ts',
     file: 'src/operators/tumblingWindow.ts',
     from: 'quiet.clear(one.ordinal)',
     to: '',
   },
   {
     name: 'what a number says of its text is believed',
-    prover: 'test/runtime/spans.test.ts',
+    prover: 'test/runtime/spans/spans.test.ts',
     file: 'src/operators/keysByNumber.ts',
     from: ' && Object.is(keys[number], key) ?',
     to: ' ?',
   },
   {
     name: 'values that come on two ways are taken way by way',
-    prover: 'test/runtime/spans.test.ts',
+    prover: 'test/runtime/spans/spans.test.ts',
     file: node,
     from: 'first === to || this.#lookedIn === span.look || ',
     to: 'first === to || ',
   },
   {
     name: 'a span goes on beyond the time at which a window is due',
-    prover: 'test/runtime/spans.test.ts',
+    prover: 'test/runtime/spans/spans.test.ts',
     file: 'src/operators/eventTime.ts',
     from: 'return at - maxOutOfOrdernessMs - 1 < quietUntil',
     to: 'return true',
   },
   {
     name: 'what is set aside of a span is told operator by operator',
-    prover: 'test/runtime/spans.test.ts',
-    file: 'src/runtime/aheadPush.ts',
+    prover: 'test/runtime/spans/spans.test.ts',
+    file: 'src/runtime/task/aheadPush.ts',
     from: 'this.#failures.sort((a, b) => a.record - b.record)',
     to: 'this.#failures',
   },
   {
     name: 'a fold that keeps values is lent them',
-    prover: 'test/runtime/readAhead.test.ts',
+    prover: 'test/runtime/log/readAhead.test.ts',
     file: fold,
     from: 'fold.takesLent === true ? lent : kept(lent)',
     to: 'lent',
@@ -158,21 +158,21 @@ export const plantedBugs: readonly PlantedBug[] = [
   {
     name: 'what is set aside of records that were read ahead is the first of them',
     prover: 'simulation',
-    file: 'src/runtime/provenance.ts',
+    file: 'src/runtime/letters/provenance.ts',
     from: 'this.#record === null || this.#ahead === null ? this.#record : this.#ahead.show()',
     to: 'this.#record',
   },
   {
     name: 'letters of records that were read ahead are numbered together',
     prover: 'graphs',
-    file: 'src/runtime/provenance.ts',
+    file: 'src/runtime/letters/provenance.ts',
     from: 'this.#offset = ahead.offsets[ahead.at] as number\n    this.#ordinals = null',
     to: 'this.#offset = ahead.offsets[ahead.at] as number',
   },
   {
     name: 'what was read ahead goes on behind a record that is to be redriven as if it were an ordinary one',
     prover: 'graphs',
-    file: 'src/runtime/aheadPush.ts',
+    file: 'src/runtime/task/aheadPush.ts',
     from: 'return ahead.headersLengths[at] === 0 && ahead',
     to: 'return ahead',
   },
@@ -213,7 +213,7 @@ export const plantedBugs: readonly PlantedBug[] = [
   },
   {
     name: 'a value that comes while the task is at rest is taken',
-    prover: 'test/runtime/neighbours.test.ts',
+    prover: 'test/runtime/operator/neighbours.test.ts',
     file: host,
     from: 'this.#task.failure.fail(emitsAtRest(node.spec.name))\n    return false',
     to: 'return true',
@@ -227,42 +227,42 @@ export const plantedBugs: readonly PlantedBug[] = [
   },
   {
     name: 'mapAsync goes on calling after everybody has unsubscribed',
-    prover: 'test/runtime/plainGraph.test.ts',
-    file: 'src/runtime/asyncWork.ts',
+    prover: 'test/runtime/operator/plainGraph.test.ts',
+    file: 'src/runtime/operator/asyncWork.ts',
     from: 'this.#isAbandoned = true\n    this.#slots = []',
     to: '',
   },
   {
     name: 'after a migration a delta in the new layout follows a base in the old one',
     prover: 'simulation',
-    file: 'src/runtime/taskState.ts',
+    file: 'src/runtime/task/taskState.ts',
     from: 'this.#frames.startAnew()\n    return migrated',
     to: 'return migrated',
   },
   {
     name: 'an idle step goes past what a guard holds',
-    prover: 'test/runtime/idleSteps.test.ts',
+    prover: 'test/runtime/worker/idleSteps.test.ts',
     file: 'src/operators/eventTime.ts',
     from: 'if (guard !== null) settle(guard.reach(watermark + maxOutOfOrdernessMs + 1))',
     to: '',
   },
   {
     name: 'an idle step is taken when a fetch brings nothing although the log has more',
-    prover: 'test/runtime/idleSteps.test.ts',
+    prover: 'test/runtime/worker/idleSteps.test.ts',
     file: unprompted,
     from: 'if (!(await (cursors[input] as InputCursor).hasNoMore(task.nextOffsets[input] as number))) return null',
     to: '',
   },
   {
     name: 'an idle step overtakes asynchronous work',
-    prover: 'test/runtime/idleSteps.test.ts',
+    prover: 'test/runtime/worker/idleSteps.test.ts',
     file: unprompted,
     from: "await quiet.until(task.quiesce({ now, isFinal: false }))\n      order.did({ kind: 'step', watermark",
     to: "order.did({ kind: 'step', watermark",
   },
   {
     name: 'a replay cuts behind a gap without the steps of time before it',
-    prover: 'test/runtime/idleSteps.test.ts',
+    prover: 'test/runtime/worker/idleSteps.test.ts',
     file: checkpoints,
     from: 'await recorded?.takePassed(clock.now())',
     to: '',
@@ -276,15 +276,15 @@ export const plantedBugs: readonly PlantedBug[] = [
   },
   {
     name: 'a replay that reads ahead goes past a step of time',
-    prover: 'test/runtime/readAhead.test.ts',
-    file: 'src/runtime/aheadPush.ts',
+    prover: 'test/runtime/log/readAhead.test.ts',
+    file: 'src/runtime/task/aheadPush.ts',
     from: 'return this.#isOrdinary(ahead, at) && (ahead.offsets[at] as number) < until',
     to: 'return this.#isOrdinary(ahead, at)',
   },
   {
     name: 'recorded idle steps are not read back',
     prover: 'simulation',
-    file: 'src/runtime/recordedSteps.ts',
+    file: 'src/runtime/worker/recordedSteps.ts',
     from: 'return step === undefined ? !this.#isLastPage : placeOf(step, input) <= offset',
     to: 'return step === undefined && !this.#isLastPage && placeOf({ offset, watermark: 0, isEnd: false }, input) < 0',
   },
@@ -311,15 +311,15 @@ export const plantedBugs: readonly PlantedBug[] = [
   },
   {
     name: 'a binary key is mangled in a letter',
-    prover: 'test/runtime/deadLetters.test.ts',
+    prover: 'test/runtime/letters/deadLetters.test.ts',
     file: letters,
     from: 'key: key.kept,',
     to: "key: key.kept === null ? null : Buffer.from(key.kept.toString('utf8')),",
   },
   {
     name: 'a value that a step cannot take is found again by the record at which it was let through',
-    prover: 'test/runtime/failures.test.ts',
-    file: 'src/runtime/provenance.ts',
+    prover: 'test/runtime/worker/failures.test.ts',
+    file: 'src/runtime/letters/provenance.ts',
     from: 'return this.#cause ?? { input: this.#input, offset: this.#offset }',
     to: 'return { input: this.#input, offset: this.#offset }',
   },
@@ -360,14 +360,14 @@ export const plantedBugs: readonly PlantedBug[] = [
   },
   {
     name: 'the way of a redriven record through a call is not counted beside others',
-    prover: 'test/runtime/deadLetters.test.ts',
+    prover: 'test/runtime/letters/deadLetters.test.ts',
     file: redrives,
     from: 'else provenance.expectLater()',
     to: '',
   },
   {
     name: 'accumulators of another shape are added to',
-    prover: 'test/runtime/stateChanges.test.ts',
+    prover: 'test/runtime/state/stateChanges.test.ts',
     file: 'src/operators/aggregateWindow.ts',
     from: 'const shape = { accumulator: shapeOf(first), version }',
     to: "const shape = { accumulator: 'anything', version }",
@@ -381,14 +381,14 @@ export const plantedBugs: readonly PlantedBug[] = [
   },
   {
     name: 'a key has two owners when its topic has grown',
-    prover: 'test/runtime/worker.test.ts',
+    prover: 'test/runtime/worker/worker.test.ts',
     file: attempt,
     from: '(await source.partitions()).length',
     to: 'undefined',
   },
   {
     name: 'backoff does not grow while commits fail',
-    prover: 'test/runtime/failures.test.ts',
+    prover: 'test/runtime/worker/failures.test.ts',
     file: loop,
     from: 'for (const cursor of cursors) if (cursor.takeNews()) cursor.lastRecordAt = now',
     to: 'for (const cursor of cursors) if (cursor.takeNews()) cursor.lastRecordAt = now\n    this.#attempt.backoff.reset()',
@@ -416,42 +416,42 @@ export const plantedBugs: readonly PlantedBug[] = [
   },
   {
     name: 'below a merge of two eventTimes one clock rules the other’s values',
-    prover: 'test/runtime/plainGraph.test.ts',
-    file: 'src/runtime/plainGraph.ts',
+    prover: 'test/runtime/operator/plainGraph.test.ts',
+    file: 'src/runtime/operator/plainGraph.ts',
     from: 'if (active === null || node.time === active ||',
     to: 'if (active === null || node.time !== null ||',
   },
   {
     name: 'feedback leaves no time',
-    prover: 'test/runtime/plainGraph.test.ts',
+    prover: 'test/runtime/operator/plainGraph.test.ts',
     file: node,
     from: '} finally {\n      time.valueTime = before\n      this.host.enterTime(outer)',
     to: '} finally {\n      time.valueTime = Number.NaN\n      this.host.enterTime(outer)',
   },
   {
     name: 'an exception in the timer of one branch ends its siblings',
-    prover: 'test/runtime/plainGraph.test.ts',
+    prover: 'test/runtime/operator/plainGraph.test.ts',
     file: node,
     from: 'this.#run(() => this.logic.onTimer?.(key, at))',
     to: 'this.logic.onTimer?.(key, at)',
   },
   {
     name: 'a batch has the time of the value that filled it, and none at a cut',
-    prover: 'test/runtime/neighbours.test.ts',
+    prover: 'test/runtime/operator/neighbours.test.ts',
     file: node,
     from: 'if (time !== null) time.valueTime = Number.NaN',
     to: '',
   },
   {
     name: 'what is emitted in onWatermark has no time on an idle step',
-    prover: 'test/runtime/timers.test.ts',
+    prover: 'test/runtime/time/timers.test.ts',
     file: node,
     from: 'time.valueTime = watermark\n',
     to: '',
   },
   {
     name: 'one fold over two window sizes mixes them',
-    prover: 'test/runtime/stateChanges.test.ts',
+    prover: 'test/runtime/state/stateChanges.test.ts',
     file: 'src/operators/foldState.ts',
     // biome-ignore lint/suspicious/noTemplateCurlyInString: it is code
     from: 'return `${lengthOf(window)} ${window.name}`',
@@ -459,22 +459,22 @@ export const plantedBugs: readonly PlantedBug[] = [
   },
   {
     name: 'a key that went and came back keeps its old place over a restore',
-    prover: 'test/runtime/stateChanges.test.ts',
-    file: 'src/runtime/keyedState.ts',
+    prover: 'test/runtime/state/stateChanges.test.ts',
+    file: 'src/runtime/state/keyedState.ts',
     from: 'text.add(entry.isDeleted ? [key] : [key, this.#codec.encode(value)])',
     to: '{\n      if (!entry.isDeleted) text.add([key, this.#codec.encode(value)])\n      else if (!this.#entries.has(key)) text.add([key])\n    }',
   },
   {
     name: 'plain state loses minus zero and what is not finite',
-    prover: 'test/runtime/stateChanges.test.ts',
-    file: 'src/runtime/plainState.ts',
+    prover: 'test/runtime/state/stateChanges.test.ts',
+    file: 'src/runtime/state/plainState.ts',
     from: 'return Number.isFinite(value) && !Object.is(value, -0)',
     to: 'return typeof value === typeof 0',
   },
   {
     name: 'plain state takes an object for one of its tags',
-    prover: 'test/runtime/stateChanges.test.ts',
-    file: 'src/runtime/plainState.ts',
+    prover: 'test/runtime/state/stateChanges.test.ts',
+    file: 'src/runtime/state/plainState.ts',
     from: "entries.some(([key]) => key.startsWith('$') || key === '__proto__')",
     to: "entries.some(([key]) => key === '__proto__')",
   },
@@ -488,7 +488,7 @@ export const plantedBugs: readonly PlantedBug[] = [
   {
     name: 'rows that are arrays are flattened',
     prover: 'simulation',
-    file: 'src/runtime/rowBuffer.ts',
+    file: 'src/runtime/outlets/rowBuffer.ts',
     from: 'if (row instanceof Batch)',
     to: 'if (row instanceof Batch || Array.isArray(row))',
   },
@@ -501,14 +501,14 @@ export const plantedBugs: readonly PlantedBug[] = [
   },
   {
     name: 'an error of the build is masked by the check for retired operators',
-    prover: 'test/runtime/streamTask.test.ts',
+    prover: 'test/runtime/task/streamTask.test.ts',
     file: task,
     from: 'this.#operators.seal()\n    failure.check()\n',
     to: 'this.#operators.seal()\n    if (failure.hasHappened) this.#state.checkRetired()\n    failure.check()\n',
   },
   {
     name: 'every window of a key is written when one has changed',
-    prover: 'test/runtime/stateChanges.test.ts',
+    prover: 'test/runtime/state/stateChanges.test.ts',
     file: 'src/operators/tumblingWindow.ts',
     from: 'let one = windows.find(key, ordinal)\n',
     to: 'let one = windows.find(key, ordinal)\n        for (const [id] of saved.entries()) saved.update(id)\n',
@@ -530,14 +530,14 @@ export const plantedBugs: readonly PlantedBug[] = [
   {
     name: 'a step of RxJS that throws on one record stops the worker',
     prover: 'simulation',
-    file: 'src/runtime/taskRunner.ts',
+    file: 'src/runtime/worker/taskRunner.ts',
     from: 'if (error instanceof StepFailure) return this.#leftOut.learn(error, order)',
     to: 'if (error instanceof StepFailure) return order === null',
   },
   {
     name: 'a row that its table cannot hold stops the worker',
     prover: 'simulation',
-    file: 'src/runtime/taskRunner.ts',
+    file: 'src/runtime/worker/taskRunner.ts',
     from: '(error instanceof BadRowError || error instanceof ForeignRowsError)',
     to: 'error instanceof ForeignRowsError',
   },
@@ -579,7 +579,7 @@ export const plantedBugs: readonly PlantedBug[] = [
   {
     name: 'of several times the greatest rules',
     prover: 'graphs',
-    file: 'src/runtime/eventClock.ts',
+    file: 'src/runtime/time/eventClock.ts',
     from: 'let least = Number.POSITIVE_INFINITY\n    for (const clock of this.#clocks.values()) {\n      if (clock.watermark < least &&',
     to: 'let least = Number.NEGATIVE_INFINITY\n    for (const clock of this.#clocks.values()) {\n      if (clock.watermark > least &&',
   },
@@ -607,14 +607,14 @@ export const plantedBugs: readonly PlantedBug[] = [
   {
     name: 'a relay forgets messages before it sends them',
     prover: 'graphs',
-    file: 'src/runtime/relay.ts',
+    file: 'src/runtime/outlets/relay.ts',
     from: 'const place = messages.at(-1)?.sequence as number\n    let left',
     to: 'const place = messages.at(-1)?.sequence as number\n    this.#settle(place)\n    await this.#forget()\n    let left',
   },
   {
     name: 'what a topic says about how far it was sent is not believed',
     prover: 'graphs',
-    file: 'src/runtime/topicDestination.ts',
+    file: 'src/runtime/outlets/topicDestination.ts',
     from: 'if (position === null) return null\n',
     to: 'return null\n',
   },
@@ -648,7 +648,7 @@ export const plantedBugs: readonly PlantedBug[] = [
   },
   {
     name: 'behind a gap the last record is forgotten at a restart',
-    prover: 'test/runtime/deadLetters.test.ts',
+    prover: 'test/runtime/letters/deadLetters.test.ts',
     file: task,
     from: 'lastOffset: lastOffset === (nextOffsets[lastInput] as number) - 1 ? null : lastOffset,',
     to: 'lastOffset: null,',
@@ -662,7 +662,7 @@ export const plantedBugs: readonly PlantedBug[] = [
   },
   {
     name: 'the order of an attempt that failed on a value is not repeated',
-    prover: 'test/runtime/mergedInputs.test.ts',
+    prover: 'test/runtime/inputs/mergedInputs.test.ts',
     file: attempt,
     from: 'recordedOf === null && order !== null ?',
     to: 'recordedOf !== null && order !== null ?',
@@ -691,13 +691,13 @@ export const plantedBugs: readonly PlantedBug[] = [
   {
     name: 'a bad message counts as sent',
     prover: 'graphs',
-    file: 'src/runtime/messageBuffer.ts',
+    file: 'src/runtime/outlets/messageBuffer.ts',
     from: '    let message: OutgoingMessage\n',
     to: '    this.#sequence += 1\n    let message: OutgoingMessage\n',
   },
   {
     name: 'an older release takes the accumulators of a newer one for older ones',
-    prover: 'test/runtime/stateChanges.test.ts',
+    prover: 'test/runtime/state/stateChanges.test.ts',
     file: 'src/operators/aggregateWindow.ts',
     from: 'if (savedVersion > (options.version ?? 1)) return undefined\n',
     to: '',
@@ -866,7 +866,7 @@ export const plantedBugs: readonly PlantedBug[] = [
   {
     name: 'what takes a row back loses its place in a batch',
     prover: 'graphs',
-    file: 'src/runtime/rowBuffer.ts',
+    file: 'src/runtime/outlets/rowBuffer.ts',
     from: 'if (row instanceof Batch) for (const one of row)',
     to: 'if (row instanceof Batch) for (const one of row.toReversed())',
   },
@@ -922,14 +922,14 @@ export const plantedBugs: readonly PlantedBug[] = [
   {
     name: 'results of open windows become part of what is lasting',
     prover: 'test/operators/lateSessions.test.ts',
-    file: 'src/runtime/unsettled.ts',
+    file: 'src/runtime/graph/unsettled.ts',
     from: 'if (!isTaken) throw notSettled(name, fold)',
     to: 'if (isTaken === null) throw notSettled(name, fold)',
   },
   {
     name: 'nobody looks what stands below results of open windows',
     prover: 'test/operators/lateSessions.test.ts',
-    file: 'src/runtime/graphChecks.ts',
+    file: 'src/runtime/task/graphChecks.ts',
     from: 'if (specs.some(({ isUnsettled }) => isUnsettled === true)) refuseUnsettled(trace, specs)\n',
     to: '',
   },
@@ -949,7 +949,7 @@ export const plantedBugs: readonly PlantedBug[] = [
   },
   {
     name: 'a window of another task is forgotten at a restart',
-    prover: 'test/runtime/foreignRows.test.ts',
+    prover: 'test/runtime/worker/foreignRows.test.ts',
     file: 'src/operators/tumblingWindow.ts',
     from: '...(elsewhere === null ? [] : [elsewhere]),',
     to: '',
@@ -970,7 +970,7 @@ export const plantedBugs: readonly PlantedBug[] = [
   },
   {
     name: 'a person’s handing over is not looked at when a record comes again',
-    prover: 'test/runtime/foreignRows.test.ts',
+    prover: 'test/runtime/worker/foreignRows.test.ts',
     file: 'src/operators/tumblingWindow.ts',
     from: 'if (!out.isSecondTime || out.whyElsewhere(one.window.id) !== undefined) return true',
     to: 'if (out !== null) return true',
@@ -978,21 +978,21 @@ export const plantedBugs: readonly PlantedBug[] = [
   {
     name: 'a marker stands before the messages of its checkpoint',
     prover: 'hops',
-    file: 'src/runtime/messageBuffer.ts',
+    file: 'src/runtime/outlets/messageBuffer.ts',
     from: 'this.#push(markerMessage(marker))',
     to: 'this.#push(markerMessage(marker))\n    const all = this.#messages\n    const last = all.pop() as StoredMessage\n    this.#messages = [last, ...all].map((one, i) => ({ ...one, sequence: this.#sequence - all.length + i }))',
   },
   {
     name: 'a marker goes to one partition of its topic',
     prover: 'hops',
-    file: 'src/runtime/topicDestination.ts',
+    file: 'src/runtime/outlets/topicDestination.ts',
     from: 'Array.from({ length: opened.partitions }',
     to: 'Array.from({ length: 1 }',
   },
   {
     name: 'a marker says more than the time that has come',
     prover: 'hops',
-    file: 'src/runtime/marker.ts',
+    file: 'src/runtime/log/marker.ts',
     from: 'value: Buffer.from(JSON.stringify(marker)),',
     to: 'value: Buffer.from(JSON.stringify({ ...marker, watermark: watermark === null ? null : watermark + 100 })),',
   },
@@ -1026,14 +1026,14 @@ export const plantedBugs: readonly PlantedBug[] = [
   },
   {
     name: 'a silent task above tells of its idle steps only when something else is to be stored',
-    prover: 'test/runtime/hops.test.ts',
+    prover: 'test/runtime/worker/hops.test.ts',
     file: task,
     from: 'return this.#aside.letters.size + this.#host.told.size + this.#outlets.size + this.#markers.due',
     to: 'return this.#aside.letters.size + this.#host.told.size + this.#outlets.size',
   },
   {
     name: 'a marker is a record like others in the order of several inputs',
-    prover: 'test/runtime/hops.test.ts',
+    prover: 'test/runtime/worker/hops.test.ts',
     file: merge,
     from: 'if (!head.isMarker) state.newest',
     to: 'state.newest',

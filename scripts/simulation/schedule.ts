@@ -1,6 +1,6 @@
 import { tradeCodec } from '../../src/market/tradeCodec.ts'
 import { realtime } from '../../src/pipelines/realtime.ts'
-import type { Pipeline } from '../../src/runtime/pipeline.ts'
+import type { Pipeline } from '../../src/runtime/pipeline/pipeline.ts'
 import { Random } from '../../src/testing/random.ts'
 import { type Adversity, randomAdversity } from '../../src/testing/simulation/adversity.ts'
 import type { SimulationOptions } from '../../src/testing/simulation/simulate.ts'

@@ -6,9 +6,9 @@ import { type LakeRow, lakeTable } from '../lake/lakeTable.ts'
 import type { MarketEvent } from '../market/trade.ts'
 import { ArchivedFrames } from '../replay/archivedFrames.ts'
 import { type ManifestObject, postgresManifest } from '../replay/archiveManifest.ts'
-import { type Codec, Rejection } from '../runtime/codec.ts'
+import { type Codec, Rejection } from '../runtime/log/codec.ts'
+import { RecordView } from '../runtime/log/record.ts'
 import type { ObjectStore } from '../runtime/objectStore.ts'
-import { RecordView } from '../runtime/record.ts'
 import { ArchiveLines } from '../sinks/archive/archiveLines.ts'
 
 /** Trades as they came, repeats and all: a row for each record of the archive that holds one. */

@@ -1,7 +1,7 @@
 import { isUtf8 } from 'node:buffer'
 import { formatKey, type StoredDeadLetter } from '../queries/deadLetters.ts'
-import type { CutPart } from '../runtime/keptBytes.ts'
 import { shownText } from '../runtime/shownText.ts'
+import type { CutPart } from '../runtime/store/keptBytes.ts'
 import { dataSetName } from './database.ts'
 import { shellWord } from './shellWord.ts'
 import { formatTime } from './time.ts'

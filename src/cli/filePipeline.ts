@@ -1,4 +1,4 @@
-import type { Pipeline } from '../runtime/pipeline.ts'
+import type { Pipeline } from '../runtime/pipeline/pipeline.ts'
 import { loadPipeline } from './loadPipeline.ts'
 
 /** The pipeline of a file, for a worker process that loads it itself. */

@@ -1,4 +1,4 @@
-import { defaultLimits } from '../runtime/workerLimits.ts'
+import { defaultLimits } from '../runtime/task/workerLimits.ts'
 import { integer } from './settingReaders.ts'
 import type { CommandName, Setting } from './settingTypes.ts'
 

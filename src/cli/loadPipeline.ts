@@ -1,5 +1,5 @@
 import { definedPipelines } from '../runtime/definedHere.ts'
-import type { Pipeline } from '../runtime/pipeline.ts'
+import type { Pipeline } from '../runtime/pipeline/pipeline.ts'
 import { definedExport, type ExportedKind } from './definedExport.ts'
 import { importFile, type ModuleExports } from './importFile.ts'
 

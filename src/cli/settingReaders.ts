@@ -1,5 +1,5 @@
 import { ConfigurationError } from '../runtime/errors.ts'
-import type { StartFrom } from '../runtime/startFrom.ts'
+import type { StartFrom } from '../runtime/log/startFrom.ts'
 import { parseDatabaseUrl } from '../sinks/postgres/databaseUrl.ts'
 import { parseTime } from './time.ts'
 

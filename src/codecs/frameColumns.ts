@@ -1,5 +1,5 @@
 import type { z } from 'zod'
-import type { TextColumn } from '../runtime/lentColumn.ts'
+import type { TextColumn } from '../runtime/spans/lentColumn.ts'
 import { wasmColumns } from './columns/wasmColumns.ts'
 import { ReaderColumns } from './readerColumns.ts'
 

@@ -1,4 +1,4 @@
-import type { Codec } from '../runtime/codec.ts'
+import type { Codec } from '../runtime/log/codec.ts'
 import { checkArgument, needed } from '../runtime/options.ts'
 import type { TwoWayCodec } from './twoWayCodec.ts'
 

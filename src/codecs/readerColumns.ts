@@ -1,5 +1,5 @@
 import type { z } from 'zod'
-import type { TextColumn } from '../runtime/lentColumn.ts'
+import type { TextColumn } from '../runtime/spans/lentColumn.ts'
 import type { FieldLayout } from './fieldLayout.ts'
 import type { FrameColumns } from './frameColumns.ts'
 import type { LeafPlan } from './schemaPlan.ts'

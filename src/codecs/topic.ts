@@ -1,7 +1,7 @@
-import type { Codec } from '../runtime/codec.ts'
 import { ConfigurationError } from '../runtime/errors.ts'
+import type { Codec } from '../runtime/log/codec.ts'
+import type { Topic } from '../runtime/log/topic.ts'
 import { checkArgument, checkOptions, needed, type OptionRules, optional } from '../runtime/options.ts'
-import type { Topic } from '../runtime/topic.ts'
 
 /** The codecs of a topic: of its values, and of its keys where they are more than bytes. */
 export interface TopicCodecs<V extends Codec<unknown>, K extends Codec<unknown> | undefined> {

@@ -1,4 +1,4 @@
-import type { Codec } from '../runtime/codec.ts'
+import type { Codec } from '../runtime/log/codec.ts'
 
 /** A codec that also makes bytes of a value, as whatever appends to a topic needs them. */
 export interface TwoWayCodec<T> extends Codec<T> {

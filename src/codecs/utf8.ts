@@ -1,4 +1,4 @@
-import { Rejection } from '../runtime/codec.ts'
+import { Rejection } from '../runtime/log/codec.ts'
 
 const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 

@@ -1,6 +1,6 @@
-import { type Codec, Rejection } from '../runtime/codec.ts'
+import { type Codec, Rejection } from '../runtime/log/codec.ts'
+import { type RecordHeader, RecordView } from '../runtime/log/record.ts'
 import { checkArgument, needed, optional } from '../runtime/options.ts'
-import { type RecordHeader, RecordView } from '../runtime/record.ts'
 import { bytesCodec } from './bytesCodec.ts'
 import { orNull } from './orNull.ts'
 

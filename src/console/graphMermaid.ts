@@ -1,4 +1,4 @@
-import type { GraphNode, PipelineGraph } from '../runtime/graph.ts'
+import type { GraphNode, PipelineGraph } from '../runtime/task/graph.ts'
 
 /** The graph as a flowchart of Mermaid, which Markdown of GitHub and others shows as a picture. */
 export function graphMermaid({ nodes, edges }: PipelineGraph): readonly string[] {

@@ -1,4 +1,4 @@
-import type { GraphEdge, GraphNode, PipelineGraph } from '../runtime/graph.ts'
+import type { GraphEdge, GraphNode, PipelineGraph } from '../runtime/task/graph.ts'
 
 const columns = 100
 

@@ -1,5 +1,5 @@
 import { durationText } from '../console/text.ts'
-import type { LogWriter, OutgoingRecord } from '../runtime/log.ts'
+import type { LogWriter, OutgoingRecord } from '../runtime/log/log.ts'
 
 /** What is watched, and against which clock. */
 export interface AgeWatchOptions {

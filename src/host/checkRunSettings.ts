@@ -1,6 +1,6 @@
 import { ConfigurationError } from '../runtime/errors.ts'
 import { refuseUnknown } from '../runtime/options.ts'
-import { defaultLimits } from '../runtime/workerLimits.ts'
+import { defaultLimits } from '../runtime/task/workerLimits.ts'
 import { parseDatabaseUrl } from '../sinks/postgres/databaseUrl.ts'
 import { archivePlaceAllowed, isArchivePlace } from './archivePlace.ts'
 import { isSchemaName, schemaNameAllowed } from './databaseNames.ts'

@@ -1,7 +1,7 @@
 import type pg from 'pg'
 import { EmbeddedLog } from '../embedded/log/embeddedLog.ts'
 import { ConfigurationError } from '../runtime/errors.ts'
-import type { LogSource } from '../runtime/log.ts'
+import type { LogSource } from '../runtime/log/log.ts'
 import { suggest } from '../runtime/suggest.ts'
 import { openPool, type PostgresAddress } from '../sinks/postgres/connection.ts'
 import { asMillraceError } from '../sinks/postgres/errors.ts'

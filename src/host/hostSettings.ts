@@ -1,5 +1,5 @@
-import type { StartFrom } from '../runtime/startFrom.ts'
-import type { WorkerLimitOptions } from '../runtime/workerLimits.ts'
+import type { StartFrom } from '../runtime/log/startFrom.ts'
+import type { WorkerLimitOptions } from '../runtime/task/workerLimits.ts'
 import type { KafkaSettings } from '../sources/kafka/kafkaSettings.ts'
 import type { ArchiveSettings } from './openArchive.ts'
 

@@ -1,6 +1,6 @@
 import { systemClock } from '../runtime/clock.ts'
 import { ConfigurationError } from '../runtime/errors.ts'
-import type { LogSource, LogWriter } from '../runtime/log.ts'
+import type { LogSource, LogWriter } from '../runtime/log/log.ts'
 import { suggest } from '../runtime/suggest.ts'
 import type { KafkaAdmin, TopicDescription } from '../sources/kafka/admin.ts'
 import type { KafkaSettings, KafkaTopicGroup } from '../sources/kafka/kafkaSettings.ts'

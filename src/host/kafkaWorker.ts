@@ -1,4 +1,4 @@
-import type { Pipeline } from '../runtime/pipeline.ts'
+import type { Pipeline } from '../runtime/pipeline/pipeline.ts'
 import { probeStore } from '../sinks/objects/probeStore.ts'
 import type { PostgresAddress } from '../sinks/postgres/connection.ts'
 import type { KafkaSettings } from '../sources/kafka/kafkaSettings.ts'

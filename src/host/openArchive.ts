@@ -1,6 +1,6 @@
 import { join, resolve } from 'node:path'
-import type { Archive } from '../runtime/archive.ts'
 import type { ObjectStore } from '../runtime/objectStore.ts'
+import type { Archive } from '../runtime/store/archive.ts'
 import { rawArchive } from '../sinks/archive/rawArchive.ts'
 import { directoryStore } from '../sinks/objects/directoryStore.ts'
 import { parseBucketPlace } from './archivePlace.ts'

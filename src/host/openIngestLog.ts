@@ -1,5 +1,5 @@
 import { systemClock } from '../runtime/clock.ts'
-import type { LogWriter } from '../runtime/log.ts'
+import type { LogWriter } from '../runtime/log/log.ts'
 import { openPool } from '../sinks/postgres/connection.ts'
 import { watchedForAge } from './agedRecords.ts'
 import { DatabaseProbe } from './databaseProbe.ts'

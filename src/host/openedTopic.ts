@@ -1,4 +1,4 @@
-import type { LogWriter, OutgoingTopic } from '../runtime/log.ts'
+import type { LogWriter, OutgoingTopic } from '../runtime/log/log.ts'
 import { partitionOf } from '../sources/ingest/murmur2.ts'
 
 /** A topic that is open for appends. */

@@ -1,5 +1,5 @@
 import type { OutletFacts } from '../console/snapshot.ts'
-import type { TaskStatus } from '../runtime/taskStatus.ts'
+import type { TaskStatus } from '../runtime/task/taskStatus.ts'
 import type { OutletEnd } from './outletPlan.ts'
 import type { RunTotals } from './taskTotals.ts'
 

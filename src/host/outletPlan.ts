@@ -1,7 +1,7 @@
-import type { LakeCopy, MessagesOutlet, Outlet } from '../runtime/outlet.ts'
-import { callBuild, inputsOf, type Outlets, type Pipeline } from '../runtime/pipeline.ts'
-import { StreamTask } from '../runtime/streamTask.ts'
-import type { Table } from '../runtime/table.ts'
+import type { LakeCopy, MessagesOutlet, Outlet } from '../runtime/pipeline/outlet.ts'
+import { callBuild, inputsOf, type Outlets, type Pipeline } from '../runtime/pipeline/pipeline.ts'
+import type { Table } from '../runtime/store/table.ts'
+import { StreamTask } from '../runtime/task/streamTask.ts'
 
 /** An outlet for rows or messages, and where they go. */
 export interface OutletEnd {

@@ -1,5 +1,5 @@
 import type { Json } from '../runtime/json.ts'
-import type { Pipeline } from '../runtime/pipeline.ts'
+import type { Pipeline } from '../runtime/pipeline/pipeline.ts'
 
 /** How a process of its own comes to the pipeline: it imports the module and calls its `makePipeline` with the argument. */
 export interface PipelineModule {

@@ -1,5 +1,5 @@
 import type pg from 'pg'
-import type { Table } from '../runtime/table.ts'
+import type { Table } from '../runtime/store/table.ts'
 import { openPool, type PostgresAddress } from '../sinks/postgres/connection.ts'
 import { ensureTables } from '../sinks/postgres/ensureTables.ts'
 import { migrate, migrationTimeoutMs } from '../sinks/postgres/migrate.ts'

@@ -1,4 +1,4 @@
-import type { LogSource, LogWriter } from '../runtime/log.ts'
+import type { LogSource, LogWriter } from '../runtime/log/log.ts'
 import type { KafkaSettings } from '../sources/kafka/kafkaSettings.ts'
 import { type ReadRecord, recordAt } from '../sources/recordAt.ts'
 import { openKafkaWriter } from './kafkaTopics.ts'

@@ -1,8 +1,8 @@
 import { hostname } from 'node:os'
 import type pg from 'pg'
 import { z } from 'zod'
-import type { PipelineGraph } from '../runtime/graph.ts'
-import type { TaskStatus } from '../runtime/taskStatus.ts'
+import type { PipelineGraph } from '../runtime/task/graph.ts'
+import type { TaskStatus } from '../runtime/task/taskStatus.ts'
 import { type RunReport, runReportSchema } from './runReport.ts'
 
 /** More tasks than that are not told one by one: those that are furthest behind are. */

@@ -1,6 +1,6 @@
 import { acquireRunLock } from '../embedded/runLock.ts'
 import { systemClock } from '../runtime/clock.ts'
-import { graphOf } from '../runtime/graph.ts'
+import { graphOf } from '../runtime/task/graph.ts'
 import { openPool, type PostgresAddress } from '../sinks/postgres/connection.ts'
 import { Cleanup } from './cleanup.ts'
 import { DatabaseProbe } from './databaseProbe.ts'

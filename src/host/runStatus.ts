@@ -1,6 +1,6 @@
 import { RateMeter } from '../console/rate.ts'
 import type { OutletFacts, Progress, RunFacts } from '../console/snapshot.ts'
-import type { TaskStatus } from '../runtime/taskStatus.ts'
+import type { TaskStatus } from '../runtime/task/taskStatus.ts'
 import type { IngestProgress } from '../sources/ingest/runIngest.ts'
 import { inputFacts, operatorFacts } from './graphFacts.ts'
 import type { OutletCount } from './outletCounts.ts'

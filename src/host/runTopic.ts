@@ -1,5 +1,5 @@
 import { ConfigurationError } from '../runtime/errors.ts'
-import { inputsOf, type Pipeline } from '../runtime/pipeline.ts'
+import { inputsOf, type Pipeline } from '../runtime/pipeline/pipeline.ts'
 
 /** A topic that a run reads. */
 export interface RunTopic {

@@ -1,5 +1,5 @@
 import { ConfigurationError } from '../runtime/errors.ts'
-import type { Feed } from '../runtime/feed.ts'
+import type { Feed } from '../runtime/log/feed.ts'
 
 /** Whether a topic is one of invented records, by its name. */
 export function isSimulatedTopic(topic: string): boolean {

@@ -1,4 +1,4 @@
-import type { TaskStatus } from '../runtime/taskStatus.ts'
+import type { TaskStatus } from '../runtime/task/taskStatus.ts'
 
 /** What a run has done since its start, whoever of its workers did it. */
 export interface RunTotals {

@@ -1,7 +1,7 @@
-import type { Checkpoint, CheckpointStore, Claim } from '../runtime/checkpoint.ts'
 import { systemClock } from '../runtime/clock.ts'
-import type { Destination } from '../runtime/destination.ts'
-import type { LogReader, LogSource, LogWriter } from '../runtime/log.ts'
+import type { Destination } from '../runtime/log/destination.ts'
+import type { LogReader, LogSource, LogWriter } from '../runtime/log/log.ts'
+import type { Checkpoint, CheckpointStore, Claim } from '../runtime/store/checkpoint.ts'
 import type { OpenedTopic } from './openedTopic.ts'
 import type { Spans } from './spans.ts'
 

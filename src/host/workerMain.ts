@@ -1,7 +1,7 @@
 // The program of one worker process; `WorkerPool` starts it and tells it what to do.
 import { systemClock } from '../runtime/clock.ts'
 import { MillraceError } from '../runtime/errors.ts'
-import type { StopMode } from '../runtime/stopMode.ts'
+import type { StopMode } from '../runtime/worker/stopMode.ts'
 import { Cleanup } from './cleanup.ts'
 import { openKafkaWorker } from './kafkaWorker.ts'
 import { makePipeline } from './pipelineModule.ts'

@@ -1,5 +1,5 @@
-import type { StopMode } from '../runtime/stopMode.ts'
-import type { TaskStatus } from '../runtime/taskStatus.ts'
+import type { TaskStatus } from '../runtime/task/taskStatus.ts'
+import type { StopMode } from '../runtime/worker/stopMode.ts'
 import type { KafkaWork } from './kafkaWorker.ts'
 import type { PipelineModule } from './pipelineModule.ts'
 

@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from 'node:util'
 import type pg from 'pg'
 import { ConfigurationError } from '../runtime/errors.ts'
-import type { LakeCopy } from '../runtime/outlet.ts'
+import type { LakeCopy } from '../runtime/pipeline/outlet.ts'
 import { checkCut, schemasWith } from './icebergSchema.ts'
 import { readLiveFiles, readTable } from './lakeFacts.ts'
 import { fullName, type LakeTable, type LakeType, lakeTable } from './lakeTable.ts'

@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { fixed8Schema } from '../exact/fixed8Schema.ts'
-import { Rejection } from '../runtime/codec.ts'
+import { Rejection } from '../runtime/log/codec.ts'
 import { earliestTradeMs, latestTradeMs, type TimeUnit, unitsPerMs } from './timeUnit.ts'
 import type { Heartbeat, Market, Trade } from './trade.ts'
 

@@ -1,6 +1,6 @@
 import type { z } from 'zod'
 import { boundedDetail } from '../codecs/boundedDetail.ts'
-import { Rejection } from '../runtime/codec.ts'
+import { Rejection } from '../runtime/log/codec.ts'
 import { otherUnitHint, type TimeUnit } from './timeUnit.ts'
 
 const numeric = /^[-+]?[0-9]*\.?[0-9]*(?:[eE][-+]?[0-9]+)?$/

@@ -1,6 +1,6 @@
 import type { Json } from '../runtime/json.ts'
-import type { KeyedState, StateCodec } from '../runtime/keyedState.ts'
-import { TimerQueue } from '../runtime/timerQueue.ts'
+import type { KeyedState, StateCodec } from '../runtime/state/keyedState.ts'
+import { TimerQueue } from '../runtime/time/timerQueue.ts'
 
 /** What somebody has answered, to a value of this time: ms of event time, NaN where it is not known. */
 export interface Answer<A> {

@@ -2,8 +2,8 @@ import type { OperatorFunction } from 'rxjs'
 import { refusePromise } from '../runtime/atOnce.ts'
 import { Batch } from '../runtime/batch.ts'
 import { ConfigurationError } from '../runtime/errors.ts'
+import { stateful } from '../runtime/operator/stateful.ts'
 import { checkOptions, needed, type OptionRules, optional } from '../runtime/options.ts'
-import { stateful } from '../runtime/stateful.ts'
 
 /** When a batch of `batchFlush` is full. */
 export interface BatchFlushOptions<T> {

@@ -1,6 +1,6 @@
 import type { Candle } from '../market/candle.ts'
-import type { StateCodec } from '../runtime/keyedState.ts'
-import { plainState } from '../runtime/plainState.ts'
+import type { StateCodec } from '../runtime/state/keyedState.ts'
+import { plainState } from '../runtime/state/plainState.ts'
 import { loadFixed8 as load, type SavedFixed8, saveFixed8 as save } from './savedFixed8.ts'
 
 type SavedCandle = readonly [

@@ -1,10 +1,10 @@
 import type { OperatorFunction } from 'rxjs'
-import type { Codec } from '../runtime/codec.ts'
-import { decoding } from '../runtime/decoding.ts'
 import { ConfigurationError } from '../runtime/errors.ts'
-import type { OperatorSpec } from '../runtime/operator.ts'
+import type { Codec } from '../runtime/log/codec.ts'
+import type { RecordView } from '../runtime/log/record.ts'
+import { decoding } from '../runtime/operator/decoding.ts'
+import type { OperatorSpec } from '../runtime/operator/operator.ts'
 import { checkArgument, checkOptions, needed, type OptionRules, optional } from '../runtime/options.ts'
-import type { RecordView } from '../runtime/record.ts'
 
 /** What `decode` is called, and who hears of what it sets aside. */
 export interface DecodeOptions {

@@ -1,7 +1,7 @@
 import type { MonoTypeOperatorFunction } from 'rxjs'
 import { type Duration, durationMs } from '../runtime/duration.ts'
 import { ConfigurationError } from '../runtime/errors.ts'
-import type { OperatorSpec } from '../runtime/operator.ts'
+import type { OperatorSpec } from '../runtime/operator/operator.ts'
 import { checkOptions, needed, type OptionRules, optional } from '../runtime/options.ts'
 import { dedupeByRanges } from './dedupeByRanges.ts'
 import { dedupeBySet } from './dedupeBySet.ts'

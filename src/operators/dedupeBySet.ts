@@ -1,9 +1,9 @@
 import type { MonoTypeOperatorFunction } from 'rxjs'
 import { refusePromise } from '../runtime/atOnce.ts'
-import type { StateCodec } from '../runtime/keyedState.ts'
-import type { SavedOperator } from '../runtime/savedState.ts'
-import { stateful } from '../runtime/stateful.ts'
-import { TimerQueue } from '../runtime/timerQueue.ts'
+import { stateful } from '../runtime/operator/stateful.ts'
+import type { StateCodec } from '../runtime/state/keyedState.ts'
+import type { SavedOperator } from '../runtime/state/savedState.ts'
+import { TimerQueue } from '../runtime/time/timerQueue.ts'
 import type { DedupeBySet } from './dedupe.ts'
 import { keyOf } from './keyOf.ts'
 

@@ -1,8 +1,8 @@
 import { Observable, type OperatorFunction } from 'rxjs'
 import { refusePromise } from '../runtime/atOnce.ts'
-import type { OperatorSpec } from '../runtime/operator.ts'
+import type { OperatorSpec } from '../runtime/operator/operator.ts'
+import { stateful } from '../runtime/operator/stateful.ts'
 import { checkArgument, checkOptions, needed, type OptionRules, optional } from '../runtime/options.ts'
-import { stateful } from '../runtime/stateful.ts'
 import { keyOf } from './keyOf.ts'
 import type { StreamTable } from './streamTable.ts'
 

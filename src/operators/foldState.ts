@@ -1,6 +1,6 @@
 import type { Json } from '../runtime/json.ts'
-import type { KeyedEntry, KeyedState, StateCodec } from '../runtime/keyedState.ts'
-import type { KeyedPair, SavedOperator } from '../runtime/savedState.ts'
+import type { KeyedEntry, KeyedState, StateCodec } from '../runtime/state/keyedState.ts'
+import type { KeyedPair, SavedOperator } from '../runtime/state/savedState.ts'
 import { type Window, windowId } from './window.ts'
 
 /** What a fold keeps for a window; first what every value changes or asks. */

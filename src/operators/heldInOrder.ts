@@ -1,8 +1,8 @@
-import type { Origin } from '../runtime/deadLetters.ts'
 import type { Json } from '../runtime/json.ts'
-import type { KeyedState, StateCodec } from '../runtime/keyedState.ts'
-import type { Restored } from '../runtime/operator.ts'
-import { TimerQueue } from '../runtime/timerQueue.ts'
+import type { Origin } from '../runtime/letters/deadLetters.ts'
+import type { Restored } from '../runtime/operator/operator.ts'
+import type { KeyedState, StateCodec } from '../runtime/state/keyedState.ts'
+import { TimerQueue } from '../runtime/time/timerQueue.ts'
 import type { Arrivals } from './arrivals.ts'
 
 /** A value that waits until the watermark has come to its time. */

@@ -1,5 +1,5 @@
-import type { KeyedState, StateCodec } from '../runtime/keyedState.ts'
-import type { Restored } from '../runtime/operator.ts'
+import type { Restored } from '../runtime/operator/operator.ts'
+import type { KeyedState, StateCodec } from '../runtime/state/keyedState.ts'
 
 /** Says of a key that values of a stretch of its past are missing, or no longer. It goes through a window beside the values (`takesHoles`). */
 export class Hole {

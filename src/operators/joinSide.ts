@@ -1,7 +1,7 @@
 import type { Json } from '../runtime/json.ts'
-import type { KeyedEntry, KeyedState, StateCodec } from '../runtime/keyedState.ts'
-import type { Restored } from '../runtime/operator.ts'
-import { TimerQueue } from '../runtime/timerQueue.ts'
+import type { Restored } from '../runtime/operator/operator.ts'
+import type { KeyedEntry, KeyedState, StateCodec } from '../runtime/state/keyedState.ts'
+import { TimerQueue } from '../runtime/time/timerQueue.ts'
 import type { Arrivals } from './arrivals.ts'
 import { firstNot } from './firstNot.ts'
 

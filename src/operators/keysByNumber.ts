@@ -1,4 +1,4 @@
-import { mostNumbers } from '../runtime/lent.ts'
+import { mostNumbers } from '../runtime/spans/lent.ts'
 
 /**
  * What an operator keeps for keys, found by the small number that the text of a key has where values are lent: it is read with the value, and two look-ups in arrays take the place of one by a text. The number is a

@@ -1,5 +1,5 @@
 import type { Json } from '../runtime/json.ts'
-import type { Restored } from '../runtime/operator.ts'
+import type { Restored } from '../runtime/operator/operator.ts'
 
 interface SavedLateness {
   readonly allowedLatenessMs: number

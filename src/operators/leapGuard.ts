@@ -1,7 +1,7 @@
-import type { Origin } from '../runtime/deadLetters.ts'
 import type { Json } from '../runtime/json.ts'
-import type { StateCodec } from '../runtime/keyedState.ts'
-import type { Restored } from '../runtime/operator.ts'
+import type { Origin } from '../runtime/letters/deadLetters.ts'
+import type { Restored } from '../runtime/operator/operator.ts'
+import type { StateCodec } from '../runtime/state/keyedState.ts'
 
 /** A leap that nothing has decided by the end of the input is believed only up to this: halts are longer than that rarely, typos often. */
 const longestUnconfirmedMs = 3_600_000

@@ -1,6 +1,6 @@
-import { keep, kept, Lent, place } from '../runtime/lent.ts'
-import { mostAhead } from '../runtime/readAhead.ts'
-import type { Lending } from '../runtime/span.ts'
+import { mostAhead } from '../runtime/log/readAhead.ts'
+import { keep, kept, Lent, place } from '../runtime/spans/lent.ts'
+import type { Lending } from '../runtime/spans/span.ts'
 import type { Window, WindowValue } from './window.ts'
 
 /** Values in their windows: each is an element of its own, and those that are lent are in one that is lent as well. Of values that come many at once each window has a slot, in the order in which windows come; one may have several. */

@@ -1,7 +1,7 @@
 import type { OperatorFunction } from 'rxjs'
-import type { OperatorSpec } from '../runtime/operator.ts'
+import type { OperatorSpec } from '../runtime/operator/operator.ts'
+import { stateful } from '../runtime/operator/stateful.ts'
 import { checkArgument, checkOptions, needed, type OptionRules, optional } from '../runtime/options.ts'
-import { stateful } from '../runtime/stateful.ts'
 
 /** How many calls `mapAsync` makes at once, and who hears of those that fail. */
 export interface MapAsyncOptions {

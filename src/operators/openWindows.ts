@@ -1,4 +1,4 @@
-import type { KeyedEntry } from '../runtime/keyedState.ts'
+import type { KeyedEntry } from '../runtime/state/keyedState.ts'
 import type { Window } from './window.ts'
 
 /** A window that is not over. */

@@ -1,6 +1,6 @@
-import type { KeyedState, StateCodec } from '../runtime/keyedState.ts'
-import type { Restored } from '../runtime/operator.ts'
-import { TimerQueue } from '../runtime/timerQueue.ts'
+import type { Restored } from '../runtime/operator/operator.ts'
+import type { KeyedState, StateCodec } from '../runtime/state/keyedState.ts'
+import { TimerQueue } from '../runtime/time/timerQueue.ts'
 
 /** In which of a table's maps it is kept when rows were refreshed. */
 const agesMap = 'refreshed'

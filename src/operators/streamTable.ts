@@ -1,6 +1,6 @@
 import type { Observable } from 'rxjs'
-import type { KeyedState } from '../runtime/keyedState.ts'
-import type { Meeting } from '../runtime/operator.ts'
+import type { Meeting } from '../runtime/operator/operator.ts'
+import type { KeyedState } from '../runtime/state/keyedState.ts'
 
 /** The newest row of each key, from `toTable`, for `enrich` to look up. */
 export class StreamTable<V> {

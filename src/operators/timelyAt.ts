@@ -1,5 +1,5 @@
 import { refusePromise } from '../runtime/atOnce.ts'
-import type { Output } from '../runtime/operator.ts'
+import type { Output } from '../runtime/operator/operator.ts'
 import { isEventMs, notEventMs } from './eventMs.ts'
 
 /**

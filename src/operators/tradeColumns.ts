@@ -1,4 +1,4 @@
-import { fields, type Lent } from '../runtime/lent.ts'
+import { fields, type Lent } from '../runtime/spans/lent.ts'
 
 /** Trades that are lent, a column a field, by record. */
 export interface TradeColumns {

@@ -1,8 +1,8 @@
 import { OperatorError } from '../runtime/errors.ts'
 import type { Json } from '../runtime/json.ts'
-import type { KeyedState } from '../runtime/keyedState.ts'
-import { type Marker, mostMarkers } from '../runtime/marker.ts'
-import type { TimeHolder } from '../runtime/operator.ts'
+import { type Marker, mostMarkers } from '../runtime/log/marker.ts'
+import type { TimeHolder } from '../runtime/operator/operator.ts'
+import type { KeyedState } from '../runtime/state/keyedState.ts'
 
 /** The upstream tasks of one pipeline, as its markers tell. */
 interface Upstream {

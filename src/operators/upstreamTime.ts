@@ -1,9 +1,9 @@
 import type { MonoTypeOperatorFunction } from 'rxjs'
 import { ConfigurationError } from '../runtime/errors.ts'
-import type { OperatorSpec } from '../runtime/operator.ts'
+import type { OperatorSpec } from '../runtime/operator/operator.ts'
+import { stateful } from '../runtime/operator/stateful.ts'
 import { checkOptions, needed, type OptionRules, optional } from '../runtime/options.ts'
-import { plainState } from '../runtime/plainState.ts'
-import { stateful } from '../runtime/stateful.ts'
+import { plainState } from '../runtime/state/plainState.ts'
 import { isEventMs, notEventMs } from './eventMs.ts'
 import { UpstreamMarks } from './upstreamMarks.ts'
 

@@ -10,13 +10,13 @@ import { Hole } from '../operators/holes.ts'
 import { ohlcv } from '../operators/ohlcv.ts'
 import { rollup } from '../operators/rollup.ts'
 import { tumblingWindow } from '../operators/tumblingWindow.ts'
-import type { Codec } from '../runtime/codec.ts'
 import type { Duration } from '../runtime/duration.ts'
 import { field } from '../runtime/field.ts'
-import { only } from '../runtime/only.ts'
-import type { RecordView } from '../runtime/record.ts'
-import { shared } from '../runtime/shared.ts'
-import { together } from '../runtime/together.ts'
+import type { Codec } from '../runtime/log/codec.ts'
+import type { RecordView } from '../runtime/log/record.ts'
+import { only } from '../runtime/spans/only.ts'
+import { shared } from '../runtime/spans/shared.ts'
+import { together } from '../runtime/spans/together.ts'
 
 /** A trade may arrive this much after a newer one and still find its minute open. */
 const maxOutOfOrdernessMs = 2_000

@@ -1,7 +1,7 @@
 import { formatFixed } from '../exact/decimal.ts'
 import type { Candle } from '../market/candle.ts'
 import type { Interval } from '../market/interval.ts'
-import type { UpsertTable } from '../runtime/table.ts'
+import type { UpsertTable } from '../runtime/store/table.ts'
 
 /** The table of one interval's candles: see sql/. A closed candle (revision 1 and up) replaces a provisional one (0), never the other way. */
 export function candleTable(interval: Interval): UpsertTable<Candle> {

@@ -1,5 +1,5 @@
 import type { FeedGap } from '../market/feedGap.ts'
-import type { UpsertTable } from '../runtime/table.ts'
+import type { UpsertTable } from '../runtime/store/table.ts'
 
 /** What is missing, a row a gap: see sql/. Its newest state replaces the others. */
 export const feedGapTable: UpsertTable<FeedGap> = {

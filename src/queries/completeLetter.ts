@@ -1,5 +1,5 @@
-import { encodeHeaders } from '../runtime/encodeHeaders.ts'
-import { type CutPart, cutPart } from '../runtime/keptBytes.ts'
+import { encodeHeaders } from '../runtime/log/encodeHeaders.ts'
+import { type CutPart, cutPart } from '../runtime/store/keptBytes.ts'
 import type { ReadRecord } from '../sources/recordAt.ts'
 import type { StoredDeadLetter } from './deadLetters.ts'
 

@@ -1,7 +1,7 @@
 import type pg from 'pg'
 import { ConfigurationError } from '../runtime/errors.ts'
-import type { CutParts } from '../runtime/keptBytes.ts'
-import type { RecordHeader } from '../runtime/record.ts'
+import type { RecordHeader } from '../runtime/log/record.ts'
+import type { CutParts } from '../runtime/store/keptBytes.ts'
 import { type StoredHeaders, storedHeaders } from '../sinks/postgres/headersText.ts'
 
 /** Which dead letter: its primary key. */

@@ -1,6 +1,6 @@
 import type pg from 'pg'
-import type { CutParts } from '../runtime/keptBytes.ts'
-import type { RecordHeader } from '../runtime/record.ts'
+import type { RecordHeader } from '../runtime/log/record.ts'
+import type { CutParts } from '../runtime/store/keptBytes.ts'
 import { type StoredHeaders, storedHeaders } from '../sinks/postgres/headersText.ts'
 import type { DeadLetterKey } from './deadLetters.ts'
 

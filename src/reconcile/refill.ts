@@ -1,7 +1,7 @@
 import { gapFrame } from '../market/feedGap.ts'
 import type { Market } from '../market/trade.ts'
-import type { FeedTarget } from '../runtime/feed.ts'
-import type { LogWriter, OutgoingRecord } from '../runtime/log.ts'
+import type { FeedTarget } from '../runtime/log/feed.ts'
+import type { LogWriter, OutgoingRecord } from '../runtime/log/log.ts'
 import type { ToldTrade } from '../sources/live/exchangeDialect.ts'
 import { markedFrame } from '../sources/live/markedFrame.ts'
 

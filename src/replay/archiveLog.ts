@@ -8,10 +8,10 @@ import type {
   LogReader,
   LogSource,
   RecordBatch,
-} from '../runtime/log.ts'
+} from '../runtime/log/log.ts'
+import { RecordView } from '../runtime/log/record.ts'
+import type { RecordColumns } from '../runtime/log/recordColumns.ts'
 import type { ObjectStore } from '../runtime/objectStore.ts'
-import { RecordView } from '../runtime/record.ts'
-import type { RecordColumns } from '../runtime/recordColumns.ts'
 import { ArchiveLines } from '../sinks/archive/archiveLines.ts'
 import { ArchivedFrames } from './archivedFrames.ts'
 import type { ArchiveManifest, SkippedOffsets } from './archiveManifest.ts'

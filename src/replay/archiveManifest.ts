@@ -1,6 +1,6 @@
 import type pg from 'pg'
 import { ConfigurationError } from '../runtime/errors.ts'
-import type { LogBounds } from '../runtime/log.ts'
+import type { LogBounds } from '../runtime/log/log.ts'
 
 /** Whose archive is read: the pipeline that keeps it, and the topic that it is of. */
 export interface ArchiveOf {

@@ -1,6 +1,6 @@
-import type { Checkpoint, CheckpointStore, Claim, SavedCheckpoint, TaskId } from '../runtime/checkpoint.ts'
-import { framesOf, keptFrames } from '../runtime/frameChain.ts'
-import type { Outbox } from '../runtime/outbox.ts'
+import { framesOf, keptFrames } from '../runtime/state/frameChain.ts'
+import type { Checkpoint, CheckpointStore, Claim, SavedCheckpoint, TaskId } from '../runtime/store/checkpoint.ts'
+import type { Outbox } from '../runtime/store/outbox.ts'
 
 /** What is read back of the run that is repeated. */
 export type RecordedRun = Pick<CheckpointStore, 'recordedSteps' | 'mergeNotes' | 'answers'>

@@ -1,5 +1,5 @@
 import type { AlertEvent } from '../market/alertEvent.ts'
-import type { UpsertTable } from '../runtime/table.ts'
+import type { UpsertTable } from '../runtime/store/table.ts'
 
 /** The table of decisions, a row each: see sql/. A replay writes the same rows. */
 export const alertTable: UpsertTable<AlertEvent> = {

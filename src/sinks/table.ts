@@ -1,7 +1,7 @@
 import { compiled } from '../runtime/compiled.ts'
 import { ConfigurationError } from '../runtime/errors.ts'
 import { checkArgument, checkOptions, needed, type OptionRules, optional } from '../runtime/options.ts'
-import type { AppendTable, Column, ColumnType, ColumnValue, Table, UpsertTable } from '../runtime/table.ts'
+import type { AppendTable, Column, ColumnType, ColumnValue, Table, UpsertTable } from '../runtime/store/table.ts'
 import { checkDescriptor } from './postgres/tableDescriptor.ts'
 
 /** What a row has in a column of each type, where the column does not say otherwise. */

@@ -1,6 +1,6 @@
 import type { Observable } from 'rxjs'
 import { checkArgument, needed } from '../runtime/options.ts'
-import type { ArchiveOutlet } from '../runtime/outlet.ts'
+import type { ArchiveOutlet } from '../runtime/pipeline/outlet.ts'
 
 /**
  * Keeps the raw records of an input of the pipeline: key, value, headers, offset and timestamp, byte for byte, whatever `build` makes of them.

@@ -1,8 +1,8 @@
 import type { Observable } from 'rxjs'
 import type { Batch } from '../runtime/batch.ts'
-import type { Destination, OutgoingMessage } from '../runtime/destination.ts'
+import type { Destination, OutgoingMessage } from '../runtime/log/destination.ts'
 import { checkArgument, checkOptions, needed, type OptionRules } from '../runtime/options.ts'
-import type { MessagesOutlet } from '../runtime/outlet.ts'
+import type { MessagesOutlet } from '../runtime/pipeline/outlet.ts'
 
 /** A destination of one's own. */
 export interface OwnDestination<T> {

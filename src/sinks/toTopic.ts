@@ -1,9 +1,9 @@
 import type { Observable } from 'rxjs'
 import type { Batch } from '../runtime/batch.ts'
+import type { RecordHeader } from '../runtime/log/record.ts'
+import type { AnyTopic } from '../runtime/log/topic.ts'
 import { checkArgument, checkOptions, needed, type OptionRules, optional } from '../runtime/options.ts'
-import type { MessagesOutlet, MessageTarget } from '../runtime/outlet.ts'
-import type { RecordHeader } from '../runtime/record.ts'
-import type { AnyTopic } from '../runtime/topic.ts'
+import type { MessagesOutlet, MessageTarget } from '../runtime/pipeline/outlet.ts'
 import { Withdrawn } from '../runtime/withdrawn.ts'
 
 /** Makes bytes of a value, as a two-way codec does; null for a tombstone. */

@@ -1,5 +1,5 @@
-import type { LogSource } from '../runtime/log.ts'
-import { type RecordHeader, RecordView } from '../runtime/record.ts'
+import type { LogSource } from '../runtime/log/log.ts'
+import { type RecordHeader, RecordView } from '../runtime/log/record.ts'
 
 /** A record, copied out of its log. */
 export interface CopiedRecord {

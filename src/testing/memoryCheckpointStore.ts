@@ -1,5 +1,7 @@
 import { isDeepStrictEqual } from 'node:util'
-import type { LookupAnswer } from '../runtime/answers.ts'
+import { DeterminismError, TaskFencedError } from '../runtime/errors.ts'
+import { framesOf, keptFrames } from '../runtime/state/frameChain.ts'
+import type { LookupAnswer } from '../runtime/store/answers.ts'
 import type {
   ArchivedObject,
   Checkpoint,
@@ -13,14 +15,18 @@ import type {
   RecordedStep,
   SavedCheckpoint,
   TaskId,
-} from '../runtime/checkpoint.ts'
-import { DeterminismError, TaskFencedError } from '../runtime/errors.ts'
-import { elsewhereReason, type ForeignRow, ForeignRowsError, ownerText, type RowOwner } from '../runtime/foreignRows.ts'
-import { framesOf, keptFrames } from '../runtime/frameChain.ts'
-import { otherPlaces, placeName, placeOfInput } from '../runtime/inputPlace.ts'
-import { type PartitionGrowth, partitionsChanged } from '../runtime/partitionGrowth.ts'
-import { rowKeys } from '../runtime/rowKey.ts'
-import type { ColumnValue, Table } from '../runtime/table.ts'
+} from '../runtime/store/checkpoint.ts'
+import {
+  elsewhereReason,
+  type ForeignRow,
+  ForeignRowsError,
+  ownerText,
+  type RowOwner,
+} from '../runtime/store/foreignRows.ts'
+import { otherPlaces, placeName, placeOfInput } from '../runtime/store/inputPlace.ts'
+import { type PartitionGrowth, partitionsChanged } from '../runtime/store/partitionGrowth.ts'
+import { rowKeys } from '../runtime/store/rowKey.ts'
+import type { ColumnValue, Table } from '../runtime/store/table.ts'
 import { Withdrawn } from '../runtime/withdrawn.ts'
 import { rowText } from '../sinks/postgres/columnText.ts'
 import { MemoryOutbox } from './memoryOutbox.ts'

@@ -11,9 +11,9 @@ import type {
   OutgoingRecord,
   OutgoingTopic,
   RecordBatch,
-} from '../runtime/log.ts'
+} from '../runtime/log/log.ts'
+import type { RecordHeader } from '../runtime/log/record.ts'
 import { OneAppend } from '../runtime/oneAppend.ts'
-import type { RecordHeader } from '../runtime/record.ts'
 import { Arrivals } from '../sources/arrivals.ts'
 import { outgoingPartition } from '../sources/outgoingPartition.ts'
 import { encodeEmptyBatch, encodeRecordBatch } from '../sources/recordBatch/encode.ts'

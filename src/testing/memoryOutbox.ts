@@ -1,7 +1,7 @@
-import type { Claim, MessageWrite, TaskId } from '../runtime/checkpoint.ts'
-import type { StoredMessage } from '../runtime/destination.ts'
-import { headersBytes } from '../runtime/encodeHeaders.ts'
-import type { MessagePage, Outbox, RefusedMessage } from '../runtime/outbox.ts'
+import type { StoredMessage } from '../runtime/log/destination.ts'
+import { headersBytes } from '../runtime/log/encodeHeaders.ts'
+import type { Claim, MessageWrite, TaskId } from '../runtime/store/checkpoint.ts'
+import type { MessagePage, Outbox, RefusedMessage } from '../runtime/store/outbox.ts'
 
 type Refusal = Pick<RefusedMessage, 'refusal' | 'refusedAt' | 'isRetried'>
 

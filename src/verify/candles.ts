@@ -2,7 +2,7 @@ import type pg from 'pg'
 import { type Interval, intervalMs } from '../market/interval.ts'
 import { countsOf, differingColumns, type KlineColumn, klineColumns } from '../market/klineEquality.ts'
 import { candleTable } from '../pipelines/candleTable.ts'
-import type { RowText } from '../runtime/table.ts'
+import type { RowText } from '../runtime/store/table.ts'
 import { quoteIdentifier } from '../sinks/postgres/connection.ts'
 import { type Compared, compareRows, type Difference, type TimeRange } from './difference.ts'
 

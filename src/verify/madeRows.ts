@@ -1,6 +1,6 @@
-import type { TableWrite } from '../runtime/checkpoint.ts'
-import { rowKeys } from '../runtime/rowKey.ts'
-import type { AppendTable, RowText, Table, UpsertTable } from '../runtime/table.ts'
+import type { TableWrite } from '../runtime/store/checkpoint.ts'
+import { rowKeys } from '../runtime/store/rowKey.ts'
+import type { AppendTable, RowText, Table, UpsertTable } from '../runtime/store/table.ts'
 import { Withdrawn } from '../runtime/withdrawn.ts'
 import { rowText } from '../sinks/postgres/columnText.ts'
 

@@ -2,7 +2,7 @@ import { z } from 'zod'
 import type { FeedFacts, InputFacts, OperatorFacts, OutletFacts } from '../console/snapshot.ts'
 import { type ProcessReport, processReportSchema } from '../host/reportRow.ts'
 import type { StoredRunReport } from '../queries/runReports.ts'
-import type { PipelineGraph } from '../runtime/graph.ts'
+import type { PipelineGraph } from '../runtime/task/graph.ts'
 import { judge, type Verdict, type Worry, worriesOf } from './verdict.ts'
 
 /** After that a report, which comes once a second, is no news. */

@@ -5,7 +5,7 @@ import { mostTrades, tradesBetween } from '../../src/backfill/exchangeHistory.ts
 import { tradesFeed } from '../../src/backfill/tradesFeed.ts'
 import { coinbaseCodec } from '../../src/market/coinbaseCodec.ts'
 import { candleOf } from '../../src/reconcile/minuteCandle.ts'
-import { RecordView } from '../../src/runtime/record.ts'
+import { RecordView } from '../../src/runtime/log/record.ts'
 import { peekCoinbase } from '../../src/sources/coinbase/coinbaseDialect.ts'
 import { limitsOfAddress } from '../../src/sources/live/addressLimits.ts'
 import { RestClient } from '../../src/sources/live/restClient.ts'

@@ -6,7 +6,7 @@ import { afterAll, describe, expect, test } from 'vitest'
 import { UsageError } from '../../src/cli/exit.ts'
 import { typeScriptProblem } from '../../src/cli/importFile.ts'
 import { loadPipeline, pipelineIn } from '../../src/cli/loadPipeline.ts'
-import { definePipeline } from '../../src/runtime/pipeline.ts'
+import { definePipeline } from '../../src/runtime/pipeline/pipeline.ts'
 import { runCommand } from '../support/commandLine.ts'
 
 const root = resolve(import.meta.dirname, '../..')
@@ -17,8 +17,8 @@ const pipelineNamed = (name: string) => definePipeline({ name, build: () => ({})
 
 /** A file that makes a pipeline with operators of the copy of millrace in `copy`. */
 const fileOf = (copy: string, exported: string) => `
-import { definePipeline } from ${JSON.stringify(pathToFileURL(join(copy, 'src/runtime/pipeline.ts')).href)}
-import { stateful } from ${JSON.stringify(pathToFileURL(join(copy, 'src/runtime/stateful.ts')).href)}
+import { definePipeline } from ${JSON.stringify(pathToFileURL(join(copy, 'src/runtime/pipeline/pipeline.ts')).href)}
+import { stateful } from ${JSON.stringify(pathToFileURL(join(copy, 'src/runtime/operator/stateful.ts')).href)}
 const pass = (name: string) => stateful({ name }, (_restored, out) => ({ onValue: (value) => out.emit(value) }))
 const outlet = (rows: unknown) => ({ kind: 'rows', table: { mode: 'append', name: 'paid', columns: [] }, values: rows })
 ${exported}

@@ -5,7 +5,7 @@ import pg from 'pg'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { startOrJoin } from '../../src/embedded/embeddedPostgres.ts'
 import { EmbeddedLog } from '../../src/embedded/log/embeddedLog.ts'
-import type { LogWriter, OutgoingRecord } from '../../src/runtime/log.ts'
+import type { LogWriter, OutgoingRecord } from '../../src/runtime/log/log.ts'
 import { openPool } from '../../src/sinks/postgres/connection.ts'
 import { migrate } from '../../src/sinks/postgres/migrate.ts'
 import { openKafkaAdmin } from '../../src/sources/kafka/admin.ts'
@@ -213,7 +213,7 @@ describe.skipIf(!hasKafka)(kafkaTitle('millrace run FILE on Kafka'), { timeout: 
     const file = join(own, 'own.ts')
     writeFileSync(
       file,
-      `import { definePipeline } from '${source}/src/runtime/pipeline.ts'
+      `import { definePipeline } from '${source}/src/runtime/pipeline/pipeline.ts'
 import { paid } from '${paid}'
 const { orders, payments } = paid.inputs
 export default definePipeline({

@@ -13,7 +13,7 @@ beforeEach(() => {
   symlinkSync(join(source, 'node_modules'), join(folder, 'node_modules'))
   writeFileSync(
     join(folder, 'own.ts'),
-    `import { definePipeline } from '${source}/src/runtime/pipeline.ts'
+    `import { definePipeline } from '${source}/src/runtime/pipeline/pipeline.ts'
 import { paid } from '${source}/test/support/pipelines/paid.ts'
 import { version } from './version.ts'
 console.log('loaded ' + version)

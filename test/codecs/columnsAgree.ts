@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { field } from '../../src/runtime/field.ts'
-import { columnOf, fields, Lent } from '../../src/runtime/lent.ts'
-import type { LentColumn } from '../../src/runtime/lentColumn.ts'
+import { columnOf, fields, Lent } from '../../src/runtime/spans/lent.ts'
+import type { LentColumn } from '../../src/runtime/spans/lentColumn.ts'
 
 /** Holds the columns of who lends a value against the value: those of its fields, and what they say of these questions. Gives how many there were. */
 export function columnsAgree(

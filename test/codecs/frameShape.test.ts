@@ -69,8 +69,8 @@ test('what is absent, null and there are shapes of their own', () => {
 const program = `
 import { z } from 'zod'
 import { jsonCodec } from './src/codecs/jsonCodec.ts'
-import { kept } from './src/runtime/lent.ts'
-import { ReadAhead } from './src/runtime/readAhead.ts'
+import { kept } from './src/runtime/spans/lent.ts'
+import { ReadAhead } from './src/runtime/log/readAhead.ts'
 import { encodeRecordBatch } from './src/sources/recordBatch/encode.ts'
 import { RecordBatchWalker } from './src/sources/recordBatch/walker.ts'
 import { compiled } from './src/runtime/compiled.ts'

@@ -1,5 +1,5 @@
-import { encodeHeaders } from '../../src/runtime/encodeHeaders.ts'
-import { type RecordHeader, RecordView } from '../../src/runtime/record.ts'
+import { encodeHeaders } from '../../src/runtime/log/encodeHeaders.ts'
+import { type RecordHeader, RecordView } from '../../src/runtime/log/record.ts'
 
 interface Parts {
   readonly key?: Uint8Array | null

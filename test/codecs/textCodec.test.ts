@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { textCodec } from '../../src/codecs/textCodec.ts'
-import { Rejection } from '../../src/runtime/codec.ts'
+import { Rejection } from '../../src/runtime/log/codec.ts'
 import { recordOf } from './recordOf.ts'
 
 describe('textCodec', () => {

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { graphText } from '../../src/console/graphText.ts'
 import { tradeCodec } from '../../src/market/tradeCodec.ts'
 import { realtime } from '../../src/pipelines/realtime.ts'
-import { graphOf, type PipelineGraph } from '../../src/runtime/graph.ts'
+import { graphOf, type PipelineGraph } from '../../src/runtime/task/graph.ts'
 
 /** A graph of operators, and outlets where a name begins with `>`, from edges such as `a b` or `a 2 b`. */
 function graphWith(...lines: readonly string[]): PipelineGraph {

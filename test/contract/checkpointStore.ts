@@ -1,5 +1,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
-import type { LookupAnswer } from '../../src/runtime/answers.ts'
+import { ConfigurationError, DeterminismError, TaskFencedError } from '../../src/runtime/errors.ts'
+import type { StoredMessage } from '../../src/runtime/log/destination.ts'
+import type { LookupAnswer } from '../../src/runtime/store/answers.ts'
 import type {
   ArchivedObject,
   Checkpoint,
@@ -10,11 +12,9 @@ import type {
   StateFrame,
   TableWrite,
   TaskId,
-} from '../../src/runtime/checkpoint.ts'
-import type { StoredMessage } from '../../src/runtime/destination.ts'
-import { ConfigurationError, DeterminismError, TaskFencedError } from '../../src/runtime/errors.ts'
-import { ForeignRowsError } from '../../src/runtime/foreignRows.ts'
-import type { AppendTable, ColumnValue, Table, UpsertTable } from '../../src/runtime/table.ts'
+} from '../../src/runtime/store/checkpoint.ts'
+import { ForeignRowsError } from '../../src/runtime/store/foreignRows.ts'
+import type { AppendTable, ColumnValue, Table, UpsertTable } from '../../src/runtime/store/table.ts'
 import { type Withdrawn, withdrawn } from '../../src/runtime/withdrawn.ts'
 import { Random } from '../../src/testing/random.ts'
 

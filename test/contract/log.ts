@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { ConfigurationError, OffsetOutOfRangeError, TaskFencedError } from '../../src/runtime/errors.ts'
-import type { FetchOptions, LogReader, LogSource, LogWriter, OutgoingRecord } from '../../src/runtime/log.ts'
-import { type RecordHeader, RecordView } from '../../src/runtime/record.ts'
+import type { FetchOptions, LogReader, LogSource, LogWriter, OutgoingRecord } from '../../src/runtime/log/log.ts'
+import { type RecordHeader, RecordView } from '../../src/runtime/log/record.ts'
 
 /** A log as the suite sees it: a fresh topic of three empty partitions, and what surrounds the two ports. */
 export interface LogUnderTest {

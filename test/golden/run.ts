@@ -1,7 +1,7 @@
 import { type ColumnValue, RecordView, type SavedCheckpoint, type Table } from '../../src/index.ts'
-import { framesOf, keptFrames } from '../../src/runtime/frameChain.ts'
-import { StreamTask } from '../../src/runtime/streamTask.ts'
-import type { TaskCut } from '../../src/runtime/taskCut.ts'
+import { framesOf, keptFrames } from '../../src/runtime/state/frameChain.ts'
+import { StreamTask } from '../../src/runtime/task/streamTask.ts'
+import type { TaskCut } from '../../src/runtime/task/taskCut.ts'
 import type { Continuation, GoldenRecord, Results } from './golden.ts'
 import { type PipelineName, pipelines } from './pipelines.ts'
 

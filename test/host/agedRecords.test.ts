@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest'
 import { watchedForAge } from '../../src/host/agedRecords.ts'
-import type { LogWriter, OutgoingRecord } from '../../src/runtime/log.ts'
+import type { LogWriter, OutgoingRecord } from '../../src/runtime/log/log.ts'
 
 const hour = 3_600_000
 const now = Date.UTC(2026, 10, 27)

@@ -2,8 +2,8 @@ import { describe, expect, test } from 'vitest'
 import { PipelineRun } from '../../src/host/pipelineRun.ts'
 import type { PipelineWorker } from '../../src/host/pipelineWorker.ts'
 import { RetryableError } from '../../src/runtime/errors.ts'
-import type { StopMode } from '../../src/runtime/stopMode.ts'
-import { newTaskStatus, type TaskStatus } from '../../src/runtime/taskStatus.ts'
+import { newTaskStatus, type TaskStatus } from '../../src/runtime/task/taskStatus.ts'
+import type { StopMode } from '../../src/runtime/worker/stopMode.ts'
 
 const taskAt = (partition: number, committedOffset: number): TaskStatus => ({
   ...newTaskStatus(partition),

@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest'
 import type { RunFeed } from '../../src/host/pipelineRun.ts'
 import { StatusMeter } from '../../src/host/runStatus.ts'
 import { TaskTotals } from '../../src/host/taskTotals.ts'
-import { newTaskStatus, type TaskStatus } from '../../src/runtime/taskStatus.ts'
+import { newTaskStatus, type TaskStatus } from '../../src/runtime/task/taskStatus.ts'
 import type { IngestProgress } from '../../src/sources/ingest/runIngest.ts'
 
 const totals = new TaskTotals().over([])

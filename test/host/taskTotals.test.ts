@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { outletCounts } from '../../src/host/outletCounts.ts'
 import { ownersOf, TaskTotals } from '../../src/host/taskTotals.ts'
-import { newTaskStatus, type TaskStatus } from '../../src/runtime/taskStatus.ts'
+import { newTaskStatus, type TaskStatus } from '../../src/runtime/task/taskStatus.ts'
 
 const task = (partition: number, firstGeneration: number, more: Partial<TaskStatus>): TaskStatus => ({
   ...newTaskStatus(partition),

@@ -4,7 +4,7 @@ import { toFixed8 } from '../../src/exact/decimal.ts'
 import type { Candle } from '../../src/market/candle.ts'
 import { candleState } from '../../src/operators/candleState.ts'
 import type { Json } from '../../src/runtime/json.ts'
-import { plainState } from '../../src/runtime/plainState.ts'
+import { plainState } from '../../src/runtime/state/plainState.ts'
 
 const fixed8 = fc.bigInt({ min: 0n, max: 10n ** 26n }).map(toFixed8)
 const fixed16 = fc.bigInt({ min: 0n, max: 10n ** 40n })

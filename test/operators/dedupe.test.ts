@@ -5,7 +5,7 @@ import { describe, expect, it } from 'vitest'
 import { dedupe } from '../../src/operators/dedupe.ts'
 import { eventTime } from '../../src/operators/eventTime.ts'
 import { IdRanges } from '../../src/operators/idRanges.ts'
-import type { TaskCut } from '../../src/runtime/taskCut.ts'
+import type { TaskCut } from '../../src/runtime/task/taskCut.ts'
 import { ChainTask, savedFrom } from '../support/tasks.ts'
 
 interface Item {

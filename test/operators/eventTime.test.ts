@@ -2,8 +2,8 @@ import { EMPTY, map, NEVER, of, Subject, throwError } from 'rxjs'
 import { describe, expect, it } from 'vitest'
 import { eventTime } from '../../src/operators/eventTime.ts'
 import { tumblingWindow } from '../../src/operators/tumblingWindow.ts'
-import type { Rejected } from '../../src/runtime/deadLetters.ts'
 import { ConfigurationError } from '../../src/runtime/errors.ts'
+import type { Rejected } from '../../src/runtime/letters/deadLetters.ts'
 import { ChainTask, savedFrom } from '../support/tasks.ts'
 
 const guarded = { of: (at: number) => at, maxOutOfOrdernessMs: 10, maxAdvanceMs: 1_000 }

@@ -2,8 +2,8 @@ import fc from 'fast-check'
 import { expect, it } from 'vitest'
 import { Lateness } from '../../src/operators/lateness.ts'
 import { OpenSessions, type Session } from '../../src/operators/openSessions.ts'
-import { KeyedState, type StateCodec } from '../../src/runtime/keyedState.ts'
-import type { Restored } from '../../src/runtime/operator.ts'
+import type { Restored } from '../../src/runtime/operator/operator.ts'
+import { KeyedState, type StateCodec } from '../../src/runtime/state/keyedState.ts'
 
 const step = fc.record({ key: fc.constantFrom('a', 'b', 'c'), at: fc.nat(60), moves: fc.nat(3) })
 

@@ -4,7 +4,7 @@ import { z } from 'zod'
 import * as archiveExports from '../../src/archive.ts'
 import * as avroExports from '../../src/avro.ts'
 import * as millrace from '../../src/index.ts'
-import type { InputOptions } from '../../src/runtime/input.ts'
+import type { InputOptions } from '../../src/runtime/pipeline/input.ts'
 import * as testingExports from '../../src/testing/index.ts'
 
 type Options = Readonly<Record<string, unknown>>

@@ -13,7 +13,7 @@ import { sessionWindow } from '../../src/operators/sessionWindow.ts'
 import { topN } from '../../src/operators/topN.ts'
 import type { WindowElement } from '../../src/operators/window.ts'
 import { ConfigurationError, OperatorError } from '../../src/runtime/errors.ts'
-import type { TaskCut } from '../../src/runtime/taskCut.ts'
+import type { TaskCut } from '../../src/runtime/task/taskCut.ts'
 import { ChainTask, savedFrom } from '../support/tasks.ts'
 
 interface Event {

@@ -17,12 +17,12 @@ import { sequence } from '../../src/operators/sequence.ts'
 import { sessionWindow } from '../../src/operators/sessionWindow.ts'
 import { toTable } from '../../src/operators/toTable.ts'
 import { collectGarbage } from '../../src/runtime/collectGarbage.ts'
-import { readFrames, type SavedOperator } from '../../src/runtime/savedState.ts'
+import { readFrames, type SavedOperator } from '../../src/runtime/state/savedState.ts'
 
 const index = readFileSync(join(import.meta.dirname, '../../src/index.ts'), 'utf8')
 
 /** Operators that a chain of plain events cannot have, and which test looks at what they keep. */
-const elsewhere: Readonly<Record<string, string>> = { upstreamTime: 'test/runtime/hops.test.ts' }
+const elsewhere: Readonly<Record<string, string>> = { upstreamTime: 'test/runtime/worker/hops.test.ts' }
 
 /** What `millrace` exports of the folder of operators, types left out. */
 const publicOperators = [...index.matchAll(/export \{([^}]*)\} from '\.\/operators\/\w+\.ts'/g)].flatMap(

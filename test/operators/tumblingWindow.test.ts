@@ -4,8 +4,8 @@ import { aggregateWindow } from '../../src/operators/aggregateWindow.ts'
 import { eventTime } from '../../src/operators/eventTime.ts'
 import { tumblingWindow } from '../../src/operators/tumblingWindow.ts'
 import type { WindowElement } from '../../src/operators/window.ts'
-import type { Rejected } from '../../src/runtime/deadLetters.ts'
 import { ConfigurationError, OperatorError, StateMismatchError } from '../../src/runtime/errors.ts'
+import type { Rejected } from '../../src/runtime/letters/deadLetters.ts'
 import { ChainTask, savedFrom } from '../support/tasks.ts'
 
 const chain =

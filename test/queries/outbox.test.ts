@@ -8,7 +8,7 @@ import {
   retryAllRefused,
   retryOneRefused,
 } from '../../src/queries/outbox.ts'
-import type { TaskId } from '../../src/runtime/checkpoint.ts'
+import type { TaskId } from '../../src/runtime/store/checkpoint.ts'
 import { PostgresCheckpointStore } from '../../src/sinks/postgres/checkpointStore.ts'
 import { type TestDatabase, testDatabase } from '../support/postgres.ts'
 

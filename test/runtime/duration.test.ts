@@ -2,7 +2,7 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { type Duration, durationMs } from '../../src/runtime/duration.ts'
 import { ConfigurationError } from '../../src/runtime/errors.ts'
-import { definePipeline } from '../../src/runtime/pipeline.ts'
+import { definePipeline } from '../../src/runtime/pipeline/pipeline.ts'
 
 const units = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const
 const unit = fc.constantFrom(...(Object.keys(units) as (keyof typeof units)[]))

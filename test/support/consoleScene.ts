@@ -3,7 +3,7 @@ import type { AlertEvent } from '../../src/market/alertEvent.ts'
 import { tradeCodec } from '../../src/market/tradeCodec.ts'
 import { textOf } from '../../src/operators/alerts/alertText.ts'
 import { realtime } from '../../src/pipelines/realtime.ts'
-import { graphOf } from '../../src/runtime/graph.ts'
+import { graphOf } from '../../src/runtime/task/graph.ts'
 import { Random } from '../../src/testing/random.ts'
 import { type CandleRow, commitCandles } from './candleRows.ts'
 

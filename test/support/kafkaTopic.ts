@@ -10,7 +10,7 @@ import {
   Writer,
 } from '@platformatic/kafka'
 import { ConfigurationError, TaskFencedError } from '../../src/runtime/errors.ts'
-import type { LogWriter } from '../../src/runtime/log.ts'
+import type { LogWriter } from '../../src/runtime/log/log.ts'
 import { OneAppend } from '../../src/runtime/oneAppend.ts'
 import { encodeRecordBatch } from '../../src/sources/recordBatch/encode.ts'
 import { groupIntoBatches } from '../../src/sources/recordBatch/group.ts'

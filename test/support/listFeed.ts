@@ -1,4 +1,4 @@
-import type { Feed } from '../../src/runtime/feed.ts'
+import type { Feed } from '../../src/runtime/log/feed.ts'
 
 export interface ListFeedOptions {
   /** Of each read; all at once unless told otherwise. */

@@ -1,5 +1,5 @@
 import type { ArchiveManifest, ArchiveOf, SkippedOffsets } from '../../src/replay/archiveManifest.ts'
-import type { ArchivedObject } from '../../src/runtime/checkpoint.ts'
+import type { ArchivedObject } from '../../src/runtime/store/checkpoint.ts'
 
 /** A manifest of objects that are asked for each time. */
 export function memoryManifest(

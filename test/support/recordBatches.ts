@@ -1,7 +1,7 @@
 import { gzipSync, zstdCompressSync } from 'node:zlib'
 import { lz4Compress, snappyCompress } from '@platformatic/wasm-utils'
-import type { RecordBatch } from '../../src/runtime/log.ts'
-import { RecordView } from '../../src/runtime/record.ts'
+import type { RecordBatch } from '../../src/runtime/log/log.ts'
+import { RecordView } from '../../src/runtime/log/record.ts'
 import { crc32c } from '../../src/sources/recordBatch/crc32c.ts'
 
 export interface SeenRecord {

@@ -1,5 +1,5 @@
-import type { LogSource } from '../../src/runtime/log.ts'
-import { RecordView } from '../../src/runtime/record.ts'
+import type { LogSource } from '../../src/runtime/log/log.ts'
+import { RecordView } from '../../src/runtime/log/record.ts'
 
 export interface TopicRecord {
   readonly partition: number

@@ -1,4 +1,4 @@
-import type { TaskId } from '../../src/runtime/checkpoint.ts'
+import type { TaskId } from '../../src/runtime/store/checkpoint.ts'
 import { MemoryCheckpointStore } from '../../src/testing/memoryCheckpointStore.ts'
 import { checkpointStoreContract } from '../contract/checkpointStore.ts'
 

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { ConfigurationError } from '../../src/runtime/errors.ts'
-import { RecordView } from '../../src/runtime/record.ts'
+import { RecordView } from '../../src/runtime/log/record.ts'
 import { MemoryLog } from '../../src/testing/memoryLog.ts'
 import { describeLog } from '../contract/log.ts'
 import { describeMergedInputs } from '../contract/mergedInputs.ts'

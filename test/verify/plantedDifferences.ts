@@ -1,5 +1,5 @@
 import type pg from 'pg'
-import type { Table } from '../../src/runtime/table.ts'
+import type { Table } from '../../src/runtime/store/table.ts'
 import type { Random } from '../../src/testing/random.ts'
 import { timeColumn } from '../../src/verify/comparedTable.ts'
 import type { Difference } from '../../src/verify/difference.ts'

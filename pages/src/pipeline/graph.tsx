@@ -1,5 +1,5 @@
 import { useEffect, useMemo, useRef, useState } from 'preact/hooks'
-import type { GraphNode, PipelineGraph } from '../../../src/runtime/graph.ts'
+import type { GraphNode, PipelineGraph } from '../../../src/runtime/task/graph.ts'
 import type { PipelineView } from '../../../src/web/pipelineView.ts'
 import { plain } from '../shell/format.ts'
 import { chosenNode } from './chosenNode.ts'

@@ -1,5 +1,5 @@
 import { Graph, layout } from '@dagrejs/dagre'
-import type { GraphNode, PipelineGraph } from '../../../src/runtime/graph.ts'
+import type { GraphNode, PipelineGraph } from '../../../src/runtime/task/graph.ts'
 import { leastScale, nodeHeight, nodeWidth } from './nodeSize.ts'
 
 const pad = 5

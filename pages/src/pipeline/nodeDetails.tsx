@@ -1,5 +1,5 @@
 import { countText } from '../../../src/console/text.ts'
-import type { PipelineGraph } from '../../../src/runtime/graph.ts'
+import type { PipelineGraph } from '../../../src/runtime/task/graph.ts'
 import type { PipelineView } from '../../../src/web/pipelineView.ts'
 import { zone } from '../shell/choices.ts'
 import { plain, shortAge, timeText } from '../shell/format.ts'

@@ -1,4 +1,4 @@
-import type { GraphNode } from '../../../src/runtime/graph.ts'
+import type { GraphNode } from '../../../src/runtime/task/graph.ts'
 import type { PipelineView } from '../../../src/web/pipelineView.ts'
 import { shortCount } from '../shell/format.ts'
 

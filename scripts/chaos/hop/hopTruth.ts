@@ -1,6 +1,6 @@
-import { encodeHeaders } from '../../../src/runtime/encodeHeaders.ts'
-import { readMarker } from '../../../src/runtime/marker.ts'
-import { RecordView } from '../../../src/runtime/record.ts'
+import { encodeHeaders } from '../../../src/runtime/log/encodeHeaders.ts'
+import { readMarker } from '../../../src/runtime/log/marker.ts'
+import { RecordView } from '../../../src/runtime/log/record.ts'
 import type { LogRecord } from '../pipeline/logRecords.ts'
 import type { ShopOrder } from './shopOrders.ts'
 

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { RecordView } from '../../../src/runtime/record.ts'
+import { RecordView } from '../../../src/runtime/log/record.ts'
 import type { KafkaSettings } from '../../../src/sources/kafka/kafkaSettings.ts'
 import { openKafkaLog } from '../../../src/sources/kafka/openKafkaLog.ts'
 

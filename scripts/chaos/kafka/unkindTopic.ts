@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { RetryableError } from '../../../src/runtime/errors.ts'
-import type { LogWriter, OutgoingRecord } from '../../../src/runtime/log.ts'
+import type { LogWriter, OutgoingRecord } from '../../../src/runtime/log/log.ts'
 import { type ExpectedCandle, unkindTrades } from '../../../src/testing/unkind/unkindTrades.ts'
 import { digestOf } from './topicContent.ts'
 

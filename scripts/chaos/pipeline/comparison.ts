@@ -1,4 +1,4 @@
-import type { RecordHeader } from '../../../src/runtime/record.ts'
+import type { RecordHeader } from '../../../src/runtime/log/record.ts'
 import { readArchiveObject } from '../../../src/sinks/archive/readArchiveObject.ts'
 import { outgoingPartition } from '../../../src/sources/outgoingPartition.ts'
 import { differencesOf, type Outcome } from '../../../src/testing/simulation/outcome.ts'

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { OpenedTopic } from '../../../src/host/openedTopic.ts'
 import { RetryableError } from '../../../src/runtime/errors.ts'
-import type { OutgoingRecord } from '../../../src/runtime/log.ts'
+import type { OutgoingRecord } from '../../../src/runtime/log/log.ts'
 import type { Step } from './salesRecords.ts'
 
 const retryMs = 100

@@ -1,5 +1,5 @@
-import type { LogSource } from '../../../src/runtime/log.ts'
-import { type RecordHeader, RecordView } from '../../../src/runtime/record.ts'
+import type { LogSource } from '../../../src/runtime/log/log.ts'
+import { type RecordHeader, RecordView } from '../../../src/runtime/log/record.ts'
 
 /** A record as a log holds it, free of the log's memory. */
 export interface LogRecord {

@@ -1,5 +1,5 @@
 import type { OpenedTopic } from '../../../src/host/openedTopic.ts'
-import type { LogSource } from '../../../src/runtime/log.ts'
+import type { LogSource } from '../../../src/runtime/log/log.ts'
 import type { PostgresAddress } from '../../../src/sinks/postgres/connection.ts'
 import type { Random } from '../../../src/testing/random.ts'
 import type { WorkerPlace, WorkerProcess } from '../workers.ts'

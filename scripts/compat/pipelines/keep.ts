@@ -1,8 +1,8 @@
 // What every case runs: each record becomes a row, and, where the environment says so, a message in another topic and a line of the archive.
 import { share } from 'rxjs'
 import { decode } from '../../../src/operators/decode.ts'
-import { definePipeline } from '../../../src/runtime/pipeline.ts'
-import type { RecordHeader } from '../../../src/runtime/record.ts'
+import type { RecordHeader } from '../../../src/runtime/log/record.ts'
+import { definePipeline } from '../../../src/runtime/pipeline/pipeline.ts'
 import { toArchive } from '../../../src/sinks/toArchive.ts'
 import { toPostgres } from '../../../src/sinks/toPostgres.ts'
 import { toTopic } from '../../../src/sinks/toTopic.ts'

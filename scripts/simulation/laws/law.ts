@@ -1,6 +1,6 @@
 import type { OperatorFunction } from 'rxjs'
 import type { Json } from '../../../src/runtime/json.ts'
-import { stateful } from '../../../src/runtime/stateful.ts'
+import { stateful } from '../../../src/runtime/operator/stateful.ts'
 import type { Random } from '../../../src/testing/random.ts'
 
 /** A value of a stream, or of the left or right one, at an event time. */

@@ -1,7 +1,7 @@
 import type pg from 'pg'
 import { countText } from '../../console/text.ts'
 import { ConfigurationError } from '../../runtime/errors.ts'
-import { ownerText, type RowOwner } from '../../runtime/foreignRows.ts'
+import { ownerText, type RowOwner } from '../../runtime/store/foreignRows.ts'
 import {
   handOver,
   type OwnedRows,

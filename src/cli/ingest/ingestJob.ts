@@ -1,5 +1,5 @@
 import type { IngestLog, IngestTopic } from '../../host/openIngestLog.ts'
-import type { Feed } from '../../runtime/feed.ts'
+import type { Feed } from '../../runtime/log/feed.ts'
 import type { IngestReport } from '../../sources/ingest/runIngest.ts'
 
 /** What one `millrace ingest` brings in, and what it says about it. */

@@ -1,6 +1,6 @@
 import { topicOfStream } from '../../market/streams/exchangeTopics.ts'
 import { kindOfStream } from '../../market/streams/frameKind.ts'
-import type { Feed } from '../../runtime/feed.ts'
+import type { Feed } from '../../runtime/log/feed.ts'
 import type { BinanceFeedOptions } from '../../sources/binance/binanceFeed.ts'
 import type { OtherKind } from '../../sources/binance/streams/streamFrame.ts'
 import type { FrameFeed } from '../../sources/market/frameFeed.ts'

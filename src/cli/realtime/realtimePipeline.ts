@@ -2,7 +2,7 @@ import { coinbaseCodec } from '../../market/coinbaseCodec.ts'
 import type { Market } from '../../market/trade.ts'
 import { tradeCodec } from '../../market/tradeCodec.ts'
 import { realtime } from '../../pipelines/realtime.ts'
-import type { Pipeline } from '../../runtime/pipeline.ts'
+import type { Pipeline } from '../../runtime/pipeline/pipeline.ts'
 import { type AlertPlan, channelsOf } from '../alerts/alertPlan.ts'
 
 /** What decides about the pipeline of a run. */

@@ -1,4 +1,4 @@
-import type { TextColumn } from '../../runtime/lentColumn.ts'
+import type { TextColumn } from '../../runtime/spans/lentColumn.ts'
 import { acceptBy } from '../acceptBy.ts'
 import { latin1Text } from '../latin1.ts'
 import type { LeafPlan } from '../schemaPlan.ts'

@@ -1,5 +1,5 @@
 import type { z } from 'zod'
-import type { TextColumn } from '../../runtime/lentColumn.ts'
+import type { TextColumn } from '../../runtime/spans/lentColumn.ts'
 import { type FieldLayout, learnLayout } from '../fieldLayout.ts'
 import { jsonNumberEnd } from '../jsonText.ts'
 import { type LeafPlan, planOf, type SchemaPlan } from '../schemaPlan.ts'

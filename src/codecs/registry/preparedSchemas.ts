@@ -1,5 +1,5 @@
 import { OperatorError } from '../../runtime/errors.ts'
-import type { RecordView } from '../../runtime/record.ts'
+import type { RecordView } from '../../runtime/log/record.ts'
 import { BoundedMap } from './boundedMap.ts'
 import { schemaIdOf } from './schemaFrame.ts'
 import type { RegisteredSchema, SchemaRegistry } from './schemaRegistry.ts'

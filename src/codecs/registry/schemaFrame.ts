@@ -1,4 +1,4 @@
-import type { RecordView } from '../../runtime/record.ts'
+import type { RecordView } from '../../runtime/log/record.ts'
 
 /** Before the body: a zero byte and the id of the schema, four bytes, the high one first. */
 export const frameHeaderBytes = 5

@@ -1,7 +1,7 @@
 import type pg from 'pg'
 import { type Clock, systemClock } from '../../runtime/clock.ts'
 import { ConfigurationError } from '../../runtime/errors.ts'
-import type { AssignmentListener, LogMembership, LogReader, LogSource, LogWriter } from '../../runtime/log.ts'
+import type { AssignmentListener, LogMembership, LogReader, LogSource, LogWriter } from '../../runtime/log/log.ts'
 import { Arrivals } from '../../sources/arrivals.ts'
 import { inTransaction, run } from './database.ts'
 import { EmbeddedLogReader } from './embeddedLogReader.ts'

@@ -1,7 +1,7 @@
 import type pg from 'pg'
 import type { Clock } from '../../runtime/clock.ts'
 import { ConfigurationError, CorruptRecordError, OffsetOutOfRangeError } from '../../runtime/errors.ts'
-import type { FetchOptions, LogBounds, LogReader, RecordBatch } from '../../runtime/log.ts'
+import type { FetchOptions, LogBounds, LogReader, RecordBatch } from '../../runtime/log/log.ts'
 import type { Arrivals } from '../../sources/arrivals.ts'
 import { firstRecordAt } from '../../sources/recordBatch/firstRecordAt.ts'
 import { RecordBatchWalker } from '../../sources/recordBatch/walker.ts'

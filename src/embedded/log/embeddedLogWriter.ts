@@ -1,6 +1,6 @@
 import type pg from 'pg'
 import { ConfigurationError, TaskFencedError } from '../../runtime/errors.ts'
-import type { LogWriter, OutgoingRecord } from '../../runtime/log.ts'
+import type { LogWriter, OutgoingRecord } from '../../runtime/log/log.ts'
 import { OneAppend } from '../../runtime/oneAppend.ts'
 import { encodeRecordBatch } from '../../sources/recordBatch/encode.ts'
 import { groupIntoBatches } from '../../sources/recordBatch/group.ts'

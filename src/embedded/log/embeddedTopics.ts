@@ -1,4 +1,4 @@
-import type { OpenOutgoingTopic } from '../../runtime/log.ts'
+import type { OpenOutgoingTopic } from '../../runtime/log/log.ts'
 import { outgoingPartition } from '../../sources/outgoingPartition.ts'
 import { EmbeddedLog, type EmbeddedLogOptions } from './embeddedLog.ts'
 

@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import type { Fixed8 } from '../../exact/decimal.ts'
 import { fixed8Schema } from '../../exact/fixed8Schema.ts'
-import type { Codec } from '../../runtime/codec.ts'
+import type { Codec } from '../../runtime/log/codec.ts'
 import { id, symbolField } from './payloadParts.ts'
 import { qualityRules } from './qualityRules.ts'
 import { StreamCodec, type StreamCodecOptions, type StreamRecord, type StreamSpec } from './streamCodec.ts'

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import type { Codec } from '../../runtime/codec.ts'
+import type { Codec } from '../../runtime/log/codec.ts'
 import { id, levelsField, type PriceLevel, priceLevels, symbolField } from './payloadParts.ts'
 import { qualityRules } from './qualityRules.ts'
 import { StreamCodec, type StreamCodecOptions, type StreamRecord, type StreamSpec } from './streamCodec.ts'

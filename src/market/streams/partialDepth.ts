@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { type Codec, Rejection } from '../../runtime/codec.ts'
+import { type Codec, Rejection } from '../../runtime/log/codec.ts'
 import { symbolPattern } from '../frame.ts'
 import { symbolOfStream } from './frameKind.ts'
 import { id, levelsField, type PriceLevel, priceLevels, symbolField } from './payloadParts.ts'

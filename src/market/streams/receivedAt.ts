@@ -1,4 +1,4 @@
-import type { RecordView } from '../../runtime/record.ts'
+import type { RecordView } from '../../runtime/log/record.ts'
 
 /** Under which name a feed notes on a record when its frame came: ms UTC, in digits. */
 export const receivedHeader = 'received'

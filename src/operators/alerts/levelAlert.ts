@@ -1,5 +1,5 @@
 import type { Json } from '../../runtime/json.ts'
-import type { StateCodec } from '../../runtime/keyedState.ts'
+import type { StateCodec } from '../../runtime/state/keyedState.ts'
 import type { GapRule, MeasureRule } from './compiledRule.ts'
 import {
   calm,

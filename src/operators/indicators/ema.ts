@@ -1,5 +1,5 @@
 import type { OperatorFunction } from 'rxjs'
-import { plainState } from '../../runtime/plainState.ts'
+import { plainState } from '../../runtime/state/plainState.ts'
 import { type Exponential, noExponential, withValue } from './exponential.ts'
 import { type IndicatorFold, priceOf } from './fold.ts'
 import type { CandleForIndicator, Indicator, IndicatorOptions, IndicatorValue } from './indicator.ts'

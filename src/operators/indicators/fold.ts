@@ -1,5 +1,5 @@
 import type { Fixed8, Fixed16 } from '../../exact/decimal.ts'
-import type { StateCodec } from '../../runtime/keyedState.ts'
+import type { StateCodec } from '../../runtime/state/keyedState.ts'
 
 /** The candle of a closed interval, or what stands for a quiet one. */
 export interface Bar {

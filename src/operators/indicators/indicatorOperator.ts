@@ -1,7 +1,7 @@
 import type { OperatorFunction } from 'rxjs'
 import { type Interval, intervalMs } from '../../market/interval.ts'
 import { ConfigurationError } from '../../runtime/errors.ts'
-import { stateful } from '../../runtime/stateful.ts'
+import { stateful } from '../../runtime/operator/stateful.ts'
 import { roomForKey } from '../roomForKey.ts'
 import { wholeCount } from '../wholeMs.ts'
 import { checkCandle } from './checkCandle.ts'

@@ -1,6 +1,6 @@
 import type { OperatorFunction } from 'rxjs'
 import { ConfigurationError } from '../../runtime/errors.ts'
-import { plainState } from '../../runtime/plainState.ts'
+import { plainState } from '../../runtime/state/plainState.ts'
 import { type Exponential, noExponential, withValue } from './exponential.ts'
 import { type IndicatorFold, priceOf } from './fold.ts'
 import type { CandleForIndicator, Indicator, IndicatorOptions } from './indicator.ts'

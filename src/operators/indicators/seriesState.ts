@@ -1,6 +1,6 @@
 import type { Interval } from '../../market/interval.ts'
 import type { Json } from '../../runtime/json.ts'
-import type { StateCodec } from '../../runtime/keyedState.ts'
+import type { StateCodec } from '../../runtime/state/keyedState.ts'
 import { loadFixed8, type SavedFixed8, saveFixed8 } from '../savedFixed8.ts'
 import type { Bar, IndicatorFold } from './fold.ts'
 import { Series, type SeriesRules, type Slot, unknownYet } from './series.ts'

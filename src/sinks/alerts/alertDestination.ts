@@ -1,7 +1,7 @@
 import type { AlertEvent } from '../../market/alertEvent.ts'
 import { alertIdentity } from '../../market/alertEvent.ts'
 import type { Clock } from '../../runtime/clock.ts'
-import type { Delivery, Destination } from '../../runtime/destination.ts'
+import type { Delivery, Destination } from '../../runtime/log/destination.ts'
 import type { Digest, SentAlert } from './alertMessages.ts'
 
 /** Who takes alerts, one or several at a time. */

@@ -1,7 +1,7 @@
-import { encodeHeaders } from '../../runtime/encodeHeaders.ts'
 import { CorruptRecordError } from '../../runtime/errors.ts'
-import type { RecordHeader, RecordView } from '../../runtime/record.ts'
-import type { RecordColumns } from '../../runtime/recordColumns.ts'
+import { encodeHeaders } from '../../runtime/log/encodeHeaders.ts'
+import type { RecordHeader, RecordView } from '../../runtime/log/record.ts'
+import type { RecordColumns } from '../../runtime/log/recordColumns.ts'
 import { PlainLines } from './plainLines.ts'
 
 const noBytes = Buffer.alloc(0)

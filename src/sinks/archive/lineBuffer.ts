@@ -1,6 +1,6 @@
 import { isJsonObject } from '../../codecs/jsonText.ts'
-import type { ReadAhead } from '../../runtime/readAhead.ts'
-import type { RecordFacts, RecordView } from '../../runtime/record.ts'
+import type { ReadAhead } from '../../runtime/log/readAhead.ts'
+import type { RecordFacts, RecordView } from '../../runtime/log/record.ts'
 import { headersText } from './archiveLines.ts'
 import { FixedText, viewOf, writeFixed } from './ascii.ts'
 import { KeyFields } from './keyFields.ts'

@@ -1,4 +1,4 @@
-import type { RecordColumns } from '../../runtime/recordColumns.ts'
+import type { RecordColumns } from '../../runtime/log/recordColumns.ts'
 
 const NEWLINE = 0x0a
 const QUOTE = 0x22

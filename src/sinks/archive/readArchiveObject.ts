@@ -1,5 +1,5 @@
 import { CorruptRecordError } from '../../runtime/errors.ts'
-import { type RecordHeader, RecordView } from '../../runtime/record.ts'
+import { type RecordHeader, RecordView } from '../../runtime/log/record.ts'
 import { ArchiveLines } from './archiveLines.ts'
 import { unpackZstdPieces } from './zstdPieces.ts'
 

@@ -1,5 +1,5 @@
 import { type WasmCell, WasmFile } from '../../codecs/wasmFile.ts'
-import type { ReadAhead } from '../../runtime/readAhead.ts'
+import type { ReadAhead } from '../../runtime/log/readAhead.ts'
 import { viewOf } from './ascii.ts'
 import type { KeyFields } from './keyFields.ts'
 

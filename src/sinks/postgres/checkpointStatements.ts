@@ -1,4 +1,6 @@
-import type { LookupAnswer } from '../../runtime/answers.ts'
+import { letterBytes } from '../../runtime/letters/deadLetters.ts'
+import { framesOf, keptFrames } from '../../runtime/state/frameChain.ts'
+import type { LookupAnswer } from '../../runtime/store/answers.ts'
 import type {
   ArchivedObject,
   Checkpoint,
@@ -8,12 +10,10 @@ import type {
   MergeNote,
   RecordedStep,
   TaskId,
-} from '../../runtime/checkpoint.ts'
-import { letterBytes } from '../../runtime/deadLetters.ts'
-import { elsewhereReason } from '../../runtime/foreignRows.ts'
-import { framesOf, keptFrames } from '../../runtime/frameChain.ts'
-import { otherPlaces, placeOfInput } from '../../runtime/inputPlace.ts'
-import type { PartitionGrowth } from '../../runtime/partitionGrowth.ts'
+} from '../../runtime/store/checkpoint.ts'
+import { elsewhereReason } from '../../runtime/store/foreignRows.ts'
+import { otherPlaces, placeOfInput } from '../../runtime/store/inputPlace.ts'
+import type { PartitionGrowth } from '../../runtime/store/partitionGrowth.ts'
 import { clampTime, escapeText, timestampText } from './columnText.ts'
 import { headersText } from './headersText.ts'
 import { arrayElement, byteaText, idOf, prepared, run } from './statement.ts'

@@ -1,6 +1,7 @@
 import { hostname } from 'node:os'
 import pg from 'pg'
-import type { LookupAnswer } from '../../runtime/answers.ts'
+import { DeterminismError, type MillraceError, RetryableError, TaskFencedError } from '../../runtime/errors.ts'
+import type { LookupAnswer } from '../../runtime/store/answers.ts'
 import type {
   Checkpoint,
   CheckpointStore,
@@ -12,13 +13,12 @@ import type {
   SkippedRange,
   StateFrame,
   TaskId,
-} from '../../runtime/checkpoint.ts'
-import { DeterminismError, type MillraceError, RetryableError, TaskFencedError } from '../../runtime/errors.ts'
-import { ForeignRowsError, ownerText } from '../../runtime/foreignRows.ts'
-import { otherPlaces, placeName } from '../../runtime/inputPlace.ts'
-import type { Outbox } from '../../runtime/outbox.ts'
-import type { OpenPacker } from '../../runtime/packedRows.ts'
-import { type PartitionGrowth, partitionsChanged } from '../../runtime/partitionGrowth.ts'
+} from '../../runtime/store/checkpoint.ts'
+import { ForeignRowsError, ownerText } from '../../runtime/store/foreignRows.ts'
+import { otherPlaces, placeName } from '../../runtime/store/inputPlace.ts'
+import type { Outbox } from '../../runtime/store/outbox.ts'
+import type { OpenPacker } from '../../runtime/store/packedRows.ts'
+import { type PartitionGrowth, partitionsChanged } from '../../runtime/store/partitionGrowth.ts'
 import {
   answerSteps,
   archivedStatement,

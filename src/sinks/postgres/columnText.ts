@@ -1,6 +1,6 @@
 import { isPromise } from '../../runtime/atOnce.ts'
 import { BadRowError } from '../../runtime/badRow.ts'
-import type { Column, ColumnType, ColumnValue, RowText, Table, UpsertTable } from '../../runtime/table.ts'
+import type { Column, ColumnType, ColumnValue, RowText, Table, UpsertTable } from '../../runtime/store/table.ts'
 import { Withdrawn } from '../../runtime/withdrawn.ts'
 import { fitsJsonb } from './jsonbText.ts'
 import { numericText } from './numericText.ts'

@@ -1,4 +1,4 @@
-import type { Column, ColumnValue } from '../../runtime/table.ts'
+import type { Column, ColumnValue } from '../../runtime/store/table.ts'
 import { escapeText, timestampText, valueText } from './columnText.ts'
 import type { CopyChunks } from './copyChunks.ts'
 

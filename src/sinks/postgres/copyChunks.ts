@@ -1,4 +1,4 @@
-import type { PackedRows } from '../../runtime/packedRows.ts'
+import type { PackedRows } from '../../runtime/store/packedRows.ts'
 
 const chunkBytes = 64 * 1024
 /** So many chunks are kept for what comes next. */

@@ -1,6 +1,6 @@
 import { compiled } from '../../runtime/compiled.ts'
-import type { PackedRows, RowPacker } from '../../runtime/packedRows.ts'
-import type { AppendTable, Column, ColumnType } from '../../runtime/table.ts'
+import type { PackedRows, RowPacker } from '../../runtime/store/packedRows.ts'
+import type { AppendTable, Column, ColumnType } from '../../runtime/store/table.ts'
 import { Withdrawn } from '../../runtime/withdrawn.ts'
 import { rowText, throwingColumn } from './columnText.ts'
 import { CopyCells } from './copyCells.ts'

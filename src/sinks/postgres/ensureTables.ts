@@ -1,6 +1,6 @@
 import type pg from 'pg'
 import { ConfigurationError } from '../../runtime/errors.ts'
-import type { Table } from '../../runtime/table.ts'
+import type { Table } from '../../runtime/store/table.ts'
 import { quoteIdentifier } from './connection.ts'
 import { asMillraceError } from './errors.ts'
 import { type FoundSchema, readSchema } from './foundTables.ts'

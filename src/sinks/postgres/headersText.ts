@@ -1,4 +1,4 @@
-import type { RecordHeader } from '../../runtime/record.ts'
+import type { RecordHeader } from '../../runtime/log/record.ts'
 import { escapeText, unescapeText } from './columnText.ts'
 
 /** Headers as `dead_letter.headers` holds them: name and value, which is base64 or null. */

@@ -1,8 +1,8 @@
 import type pg from 'pg'
-import type { Claim, TaskId } from '../../runtime/checkpoint.ts'
-import type { StoredMessage } from '../../runtime/destination.ts'
 import { TaskFencedError } from '../../runtime/errors.ts'
-import type { MessagePage, Outbox, RefusedMessage } from '../../runtime/outbox.ts'
+import type { StoredMessage } from '../../runtime/log/destination.ts'
+import type { Claim, TaskId } from '../../runtime/store/checkpoint.ts'
+import type { MessagePage, Outbox, RefusedMessage } from '../../runtime/store/outbox.ts'
 import { unescapeText } from './columnText.ts'
 import { type StoredHeaders, storedHeaders } from './headersText.ts'
 import {

@@ -1,6 +1,6 @@
 import type pg from 'pg'
 import { ConfigurationError } from '../../runtime/errors.ts'
-import { ownerText, type RowOwner } from '../../runtime/foreignRows.ts'
+import { ownerText, type RowOwner } from '../../runtime/store/foreignRows.ts'
 import { quoteIdentifier } from './connection.ts'
 import { ownerColumn } from './ownerColumn.ts'
 import { claimOwnerStatement } from './rowOwners.ts'

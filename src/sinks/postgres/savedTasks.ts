@@ -1,6 +1,6 @@
 import type pg from 'pg'
-import type { StateFrame } from '../../runtime/checkpoint.ts'
-import { StateInventory } from '../../runtime/stateInventory.ts'
+import { StateInventory } from '../../runtime/state/stateInventory.ts'
+import type { StateFrame } from '../../runtime/store/checkpoint.ts'
 import { unescapeText } from './columnText.ts'
 
 /** A task that has committed. */

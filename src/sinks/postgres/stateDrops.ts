@@ -1,5 +1,5 @@
 import type pg from 'pg'
-import { withoutOperator } from '../../runtime/savedState.ts'
+import { withoutOperator } from '../../runtime/state/savedState.ts'
 import { countStateBytesText } from './checkpointStatements.ts'
 import { escapeText } from './columnText.ts'
 import { inOneTransaction, type SavedTask, storedFrames } from './savedTasks.ts'

@@ -1,4 +1,4 @@
-import type { TaskId } from '../../runtime/checkpoint.ts'
+import type { TaskId } from '../../runtime/store/checkpoint.ts'
 import { quoteElement, type Step, statementName } from './tableWriter.ts'
 
 const names = new Map<string, string>()

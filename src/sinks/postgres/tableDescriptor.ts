@@ -1,6 +1,6 @@
 import { ConfigurationError } from '../../runtime/errors.ts'
 import { checkArgument, needed } from '../../runtime/options.ts'
-import type { ColumnType, Table } from '../../runtime/table.ts'
+import type { ColumnType, Table } from '../../runtime/store/table.ts'
 import { ownerColumn } from './ownerColumn.ts'
 import { ownTables } from './ownTables.ts'
 

@@ -1,4 +1,4 @@
-import type { Column, ColumnType, Table, UpsertTable } from '../../runtime/table.ts'
+import type { Column, ColumnType, Table, UpsertTable } from '../../runtime/store/table.ts'
 import { quoteIdentifier } from './connection.ts'
 import type { FoundColumn, FoundSchema, FoundTable, FoundUnique, Right } from './foundTables.ts'
 import { ownerColumn } from './ownerColumn.ts'

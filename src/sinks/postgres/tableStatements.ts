@@ -1,4 +1,4 @@
-import type { ColumnType, Table } from '../../runtime/table.ts'
+import type { ColumnType, Table } from '../../runtime/store/table.ts'
 import { quoteIdentifier } from './connection.ts'
 import { ownerColumn } from './ownerColumn.ts'
 

@@ -1,4 +1,4 @@
-import type { Delivery, Destination } from '../../runtime/destination.ts'
+import type { Delivery, Destination } from '../../runtime/log/destination.ts'
 import { type WebhookRequests, webhookRequest } from './webhookRequest.ts'
 
 /** Sends messages by HTTP. Keeps no place: each is sent at least once, under an id that stays the same. */

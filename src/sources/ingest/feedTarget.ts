@@ -1,4 +1,4 @@
-import type { FeedTarget } from '../../runtime/feed.ts'
+import type { FeedTarget } from '../../runtime/log/feed.ts'
 import { partitionOf } from './murmur2.ts'
 
 /** A topic of so many partitions, where each key lies in the partition that Kafka's default partitioner picks for it. */

@@ -1,7 +1,7 @@
 import { type Clock, systemClock } from '../../runtime/clock.ts'
 import { ConfigurationError, RetryableError, TaskFencedError } from '../../runtime/errors.ts'
-import type { Feed, FeedProgress, FeedReader } from '../../runtime/feed.ts'
-import type { LogWriter, OutgoingRecord } from '../../runtime/log.ts'
+import type { Feed, FeedProgress, FeedReader } from '../../runtime/log/feed.ts'
+import type { LogWriter, OutgoingRecord } from '../../runtime/log/log.ts'
 import { checkOptions, needed, type OptionRules, optional } from '../../runtime/options.ts'
 import { feedTarget } from './feedTarget.ts'
 

@@ -1,6 +1,6 @@
 import { basename } from 'node:path'
 import { ConfigurationError } from '../../runtime/errors.ts'
-import type { Feed } from '../../runtime/feed.ts'
+import type { Feed } from '../../runtime/log/feed.ts'
 import {
   inspectLineFile,
   type LineFile,

@@ -1,6 +1,6 @@
 import { addAbortSignal, type Readable } from 'node:stream'
 import { ConfigurationError } from '../../runtime/errors.ts'
-import type { Feed } from '../../runtime/feed.ts'
+import type { Feed } from '../../runtime/log/feed.ts'
 import type { FeedRecords } from '../ownFeed/defineFeed.ts'
 import { outgoingRecord } from '../ownFeed/feedRecord.ts'
 import { GeneratorReader } from '../ownFeed/generatorReader.ts'

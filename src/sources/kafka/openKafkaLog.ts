@@ -1,4 +1,4 @@
-import type { LogSource } from '../../runtime/log.ts'
+import type { LogSource } from '../../runtime/log/log.ts'
 import type { KafkaSettings, KafkaTopicGroup } from './kafkaSettings.ts'
 
 /** Opens a topic through the client that the settings choose, which is loaded then. Errors are those of `openWireLog` and `openKafkajsLog`. */

@@ -1,7 +1,7 @@
 import { earliestTradeMs } from '../../market/timeUnit.ts'
 import type { Clock } from '../../runtime/clock.ts'
 import { ConfigurationError } from '../../runtime/errors.ts'
-import type { FeedTrouble } from '../../runtime/feed.ts'
+import type { FeedTrouble } from '../../runtime/log/feed.ts'
 import { EventTimeTracker } from '../market/eventTimeTracker.ts'
 import type { FrameBatch, FrameProgress, FrameReader, FrameReadOptions } from '../market/frameFeed.ts'
 import { newFramePeek } from '../market/peekFrame.ts'

@@ -1,5 +1,5 @@
 import { ConfigurationError } from '../../runtime/errors.ts'
-import type { FeedTarget } from '../../runtime/feed.ts'
+import type { FeedTarget } from '../../runtime/log/feed.ts'
 
 /** Which part of the symbols an ingest takes: those whose partitions of the topic are its own, so that no partition has two that tell it the time. */
 export interface Shard {

@@ -1,5 +1,5 @@
 import type { Clock } from '../../runtime/clock.ts'
-import type { FeedTrouble } from '../../runtime/feed.ts'
+import type { FeedTrouble } from '../../runtime/log/feed.ts'
 import type { AddressLimits } from './addressLimits.ts'
 import type { ConnectionKeeper } from './connectionKeeper.ts'
 import type { LateFill } from './lateFill.ts'

@@ -1,4 +1,4 @@
-import type { FeedProgress, FeedReadOptions, FeedTarget } from '../../runtime/feed.ts'
+import type { FeedProgress, FeedReadOptions, FeedTarget } from '../../runtime/log/feed.ts'
 import type { FramePeek } from './peekFrame.ts'
 
 /** How much one read may hand over, in frames, and how long it may wait. */

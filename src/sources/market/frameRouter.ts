@@ -1,6 +1,6 @@
 import { earliestTradeMs, latestTradeMs } from '../../market/timeUnit.ts'
-import type { FeedTarget } from '../../runtime/feed.ts'
-import type { OutgoingRecord } from '../../runtime/log.ts'
+import type { FeedTarget } from '../../runtime/log/feed.ts'
+import type { OutgoingRecord } from '../../runtime/log/log.ts'
 import { cutFrame } from './cutFrame.ts'
 import { EventTimeTracker } from './eventTimeTracker.ts'
 import { type HeartbeatOptions, Heartbeats } from './heartbeats.ts'

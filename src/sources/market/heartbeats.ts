@@ -1,4 +1,4 @@
-import type { OutgoingRecord } from '../../runtime/log.ts'
+import type { OutgoingRecord } from '../../runtime/log/log.ts'
 
 export interface HeartbeatOptions {
   /**

@@ -1,5 +1,5 @@
-import type { Feed, FeedBatch, FeedProgress, FeedReader, FeedReadOptions } from '../../runtime/feed.ts'
-import type { OutgoingRecord } from '../../runtime/log.ts'
+import type { Feed, FeedBatch, FeedProgress, FeedReader, FeedReadOptions } from '../../runtime/log/feed.ts'
+import type { OutgoingRecord } from '../../runtime/log/log.ts'
 import { defaultMaxFrameBytes } from './cutFrame.ts'
 import type { FrameFeed, FrameReader } from './frameFeed.ts'
 import { FrameRouter, newRouteCounts, type RouteCounts } from './frameRouter.ts'

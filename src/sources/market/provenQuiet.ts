@@ -1,5 +1,5 @@
-import type { FeedTarget } from '../../runtime/feed.ts'
-import type { OutgoingRecord } from '../../runtime/log.ts'
+import type { FeedTarget } from '../../runtime/log/feed.ts'
+import type { OutgoingRecord } from '../../runtime/log/log.ts'
 import { type HeartbeatOptions, type HeartbeatState, heartbeatRecord } from './heartbeats.ts'
 
 /**

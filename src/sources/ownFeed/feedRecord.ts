@@ -1,6 +1,6 @@
-import type { FeedTarget } from '../../runtime/feed.ts'
-import type { OutgoingRecord } from '../../runtime/log.ts'
-import type { RecordHeader } from '../../runtime/record.ts'
+import type { FeedTarget } from '../../runtime/log/feed.ts'
+import type { OutgoingRecord } from '../../runtime/log/log.ts'
+import type { RecordHeader } from '../../runtime/log/record.ts'
 import { eventTimeProblem } from '../eventTimeBounds.ts'
 
 /** A record that a feed has made itself, past the codecs of its topic. Text is written as UTF-8. */

@@ -1,7 +1,7 @@
 import { systemClock } from '../../runtime/clock.ts'
 import { ConfigurationError, RetryableError } from '../../runtime/errors.ts'
-import type { FeedBatch, FeedProgress, FeedReader, FeedReadOptions } from '../../runtime/feed.ts'
-import type { OutgoingRecord } from '../../runtime/log.ts'
+import type { FeedBatch, FeedProgress, FeedReader, FeedReadOptions } from '../../runtime/log/feed.ts'
+import type { OutgoingRecord } from '../../runtime/log/log.ts'
 import type { FeedPart } from './defineFeed.ts'
 
 export interface GeneratorReaderOptions {

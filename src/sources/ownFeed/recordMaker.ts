@@ -1,6 +1,6 @@
 import { ConfigurationError } from '../../runtime/errors.ts'
-import type { FeedTarget } from '../../runtime/feed.ts'
-import type { OutgoingRecord } from '../../runtime/log.ts'
+import type { FeedTarget } from '../../runtime/log/feed.ts'
+import type { OutgoingRecord } from '../../runtime/log/log.ts'
 import { isSimulatedMark, refusedMark } from '../tapeMark.ts'
 import type { FeedDefinition, FeedPart, WritableTopic } from './defineFeed.ts'
 import { checkedTime, type FeedRecord, outgoingRecord } from './feedRecord.ts'

@@ -1,6 +1,6 @@
-import { headersBytes, writeHeaders } from '../../runtime/encodeHeaders.ts'
 import { ConfigurationError } from '../../runtime/errors.ts'
-import { farthestTimestamp, type RecordHeader } from '../../runtime/record.ts'
+import { headersBytes, writeHeaders } from '../../runtime/log/encodeHeaders.ts'
+import { farthestTimestamp, type RecordHeader } from '../../runtime/log/record.ts'
 import { varintBytes, writeVarint } from '../../runtime/varint.ts'
 import { checksum } from './checksum.ts'
 import {

@@ -1,5 +1,5 @@
 import { ConfigurationError } from '../../runtime/errors.ts'
-import type { OutgoingRecord } from '../../runtime/log.ts'
+import type { OutgoingRecord } from '../../runtime/log/log.ts'
 import { recordBytesAtMost } from './encode.ts'
 
 /** How large one batch may grow; a record that is larger alone is a batch of its own. */

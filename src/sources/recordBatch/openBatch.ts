@@ -1,4 +1,4 @@
-import type { RecordColumns } from '../../runtime/recordColumns.ts'
+import type { RecordColumns } from '../../runtime/log/recordColumns.ts'
 
 /** Without these, numbers of one byte are read to the end of the bytes without looking for it: a record has seven of them behind its length. */
 const spareBytes = 32

@@ -1,7 +1,7 @@
 import { ConfigurationError, CorruptRecordError } from '../../runtime/errors.ts'
-import type { LeaderEpochStart, RecordBatch } from '../../runtime/log.ts'
-import type { RecordView } from '../../runtime/record.ts'
-import type { RecordColumns } from '../../runtime/recordColumns.ts'
+import type { LeaderEpochStart, RecordBatch } from '../../runtime/log/log.ts'
+import type { RecordView } from '../../runtime/log/record.ts'
+import type { RecordColumns } from '../../runtime/log/recordColumns.ts'
 import { checksum } from './checksum.ts'
 import {
   ATTRIBUTES,

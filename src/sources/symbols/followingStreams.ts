@@ -1,4 +1,4 @@
-import type { Feed, FeedReader } from '../../runtime/feed.ts'
+import type { Feed, FeedReader } from '../../runtime/log/feed.ts'
 import { Followed, type SymbolsFollower } from './followSymbols.ts'
 
 /** A reader whose streams can be changed while it is open. */

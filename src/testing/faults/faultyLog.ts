@@ -7,8 +7,8 @@ import type {
   LogReader,
   LogSource,
   RecordBatch,
-} from '../../runtime/log.ts'
-import { RecordView } from '../../runtime/record.ts'
+} from '../../runtime/log/log.ts'
+import { RecordView } from '../../runtime/log/record.ts'
 import type { Random } from '../random.ts'
 import type { Faults } from './faults.ts'
 import { never, type SimulatedProcess } from './simulatedProcess.ts'

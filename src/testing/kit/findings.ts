@@ -1,5 +1,5 @@
-import type { DeadLetter } from '../../runtime/checkpoint.ts'
-import type { Table } from '../../runtime/table.ts'
+import type { DeadLetter } from '../../runtime/store/checkpoint.ts'
+import type { Table } from '../../runtime/store/table.ts'
 import { rowText } from './tableRows.ts'
 
 /** What `finish` found. */

@@ -1,5 +1,5 @@
-import type { TableWrite } from '../../runtime/checkpoint.ts'
-import type { ColumnValue, Table } from '../../runtime/table.ts'
+import type { TableWrite } from '../../runtime/store/checkpoint.ts'
+import type { ColumnValue, Table } from '../../runtime/store/table.ts'
 import { Withdrawn } from '../../runtime/withdrawn.ts'
 
 /** What a table holds after writes: newest revisions by key, without those that were taken back, or everything in order for one that is only added to. */

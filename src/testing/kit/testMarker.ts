@@ -1,4 +1,4 @@
-import { type Marker, markerMessage } from '../../runtime/marker.ts'
+import { type Marker, markerMessage } from '../../runtime/log/marker.ts'
 import type { TestRecord } from './testRecord.ts'
 
 /** What a marker of a test says; all but the watermark may be left out. */

@@ -1,9 +1,9 @@
 import { isUtf8 } from 'node:buffer'
-import type { MessageWrite } from '../../runtime/checkpoint.ts'
-import { Rejection } from '../../runtime/codec.ts'
-import type { StoredMessage } from '../../runtime/destination.ts'
-import { isMarker } from '../../runtime/marker.ts'
-import type { MessageTarget } from '../../runtime/outlet.ts'
+import { Rejection } from '../../runtime/log/codec.ts'
+import type { StoredMessage } from '../../runtime/log/destination.ts'
+import { isMarker } from '../../runtime/log/marker.ts'
+import type { MessageTarget } from '../../runtime/pipeline/outlet.ts'
+import type { MessageWrite } from '../../runtime/store/checkpoint.ts'
 import { viewOf } from './testRecord.ts'
 
 /** A message of an outlet, as its destination gets it. */

@@ -1,5 +1,5 @@
-import type { Inputs } from '../../runtime/input.ts'
-import type { InputsPipeline, Outlets, Pipeline } from '../../runtime/pipeline.ts'
+import type { Inputs } from '../../runtime/pipeline/input.ts'
+import type { InputsPipeline, Outlets, Pipeline } from '../../runtime/pipeline/pipeline.ts'
 import { InputsTestRun, RecordsTestRun, type TestPipelineOptions, type TestRun } from './testRun.ts'
 
 /**

@@ -1,5 +1,5 @@
-import { encodeHeaders } from '../../runtime/encodeHeaders.ts'
-import { type RecordHeader, RecordView } from '../../runtime/record.ts'
+import { encodeHeaders } from '../../runtime/log/encodeHeaders.ts'
+import { type RecordHeader, RecordView } from '../../runtime/log/record.ts'
 
 /** A record of the test: text as it is, anything else that is not bytes as JSON, null for a tombstone. */
 export interface TestRecord {

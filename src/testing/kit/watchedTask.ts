@@ -1,11 +1,11 @@
-import { noAnswers } from '../../runtime/answers.ts'
-import type { SavedCheckpoint } from '../../runtime/checkpoint.ts'
 import { MillraceError } from '../../runtime/errors.ts'
-import type { Logic, OperatorSpec } from '../../runtime/operator.ts'
-import { inputsOf, type Pipeline } from '../../runtime/pipeline.ts'
-import { StreamTask } from '../../runtime/streamTask.ts'
-import type { TaskSurroundings } from '../../runtime/taskSurroundings.ts'
-import { defaultLimits } from '../../runtime/workerLimits.ts'
+import type { Logic, OperatorSpec } from '../../runtime/operator/operator.ts'
+import { inputsOf, type Pipeline } from '../../runtime/pipeline/pipeline.ts'
+import { noAnswers } from '../../runtime/store/answers.ts'
+import type { SavedCheckpoint } from '../../runtime/store/checkpoint.ts'
+import { StreamTask } from '../../runtime/task/streamTask.ts'
+import type { TaskSurroundings } from '../../runtime/task/taskSurroundings.ts'
+import { defaultLimits } from '../../runtime/task/workerLimits.ts'
 import { inOperator, Poisoned, withPoison } from './poison.ts'
 
 const reactions = ['onValue', 'onTimer', 'onWatermark', 'onIdle', 'onCut', 'onComplete', 'look', 'take'] as const

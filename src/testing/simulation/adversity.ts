@@ -1,5 +1,5 @@
-import type { CheckpointStore } from '../../runtime/checkpoint.ts'
-import type { WorkerLimits } from '../../runtime/workerLimits.ts'
+import type { CheckpointStore } from '../../runtime/store/checkpoint.ts'
+import type { WorkerLimits } from '../../runtime/task/workerLimits.ts'
 import { type FaultKind, faultKinds } from '../faults/faults.ts'
 import { Random } from '../random.ts'
 

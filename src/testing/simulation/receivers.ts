@@ -1,8 +1,8 @@
-import type { CheckpointStore, TaskId } from '../../runtime/checkpoint.ts'
 import type { Clock } from '../../runtime/clock.ts'
-import type { Delivery, Destination } from '../../runtime/destination.ts'
-import type { OutgoingTopic } from '../../runtime/log.ts'
-import { RecordView } from '../../runtime/record.ts'
+import type { Delivery, Destination } from '../../runtime/log/destination.ts'
+import type { OutgoingTopic } from '../../runtime/log/log.ts'
+import { RecordView } from '../../runtime/log/record.ts'
+import type { CheckpointStore, TaskId } from '../../runtime/store/checkpoint.ts'
 import { MemoryLog } from '../memoryLog.ts'
 import { text } from './lineText.ts'
 

@@ -1,5 +1,5 @@
 import { intervals } from '../../market/interval.ts'
-import type { OutgoingRecord } from '../../runtime/log.ts'
+import type { OutgoingRecord } from '../../runtime/log/log.ts'
 import { Random } from '../random.ts'
 import type { FrameStyle } from './frames.ts'
 import { type Arrival, Lane } from './lane.ts'

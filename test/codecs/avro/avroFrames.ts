@@ -1,5 +1,5 @@
 import type { AvroCodec } from '../../../src/codecs/avro/avroCodec.ts'
-import { Rejection } from '../../../src/runtime/codec.ts'
+import { Rejection } from '../../../src/runtime/log/codec.ts'
 import { recordOf } from '../recordOf.ts'
 
 /** What the codec makes of the bytes, the schema fetched first as a worker does. */

@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { avroCodec } from '../../../src/codecs/avro/avroCodec.ts'
-import { Rejection } from '../../../src/runtime/codec.ts'
+import { Rejection } from '../../../src/runtime/log/codec.ts'
 import { recordOf } from '../recordOf.ts'
 import { decoded, framed, long, refusal } from './avroFrames.ts'
 import { MemoryRegistry } from './memoryRegistry.ts'

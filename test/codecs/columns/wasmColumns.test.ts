@@ -7,7 +7,7 @@ import { jsonCodec } from '../../../src/codecs/jsonCodec.ts'
 import { isJsonObject } from '../../../src/codecs/jsonText.ts'
 import { type ObjectPlan, planOf } from '../../../src/codecs/schemaPlan.ts'
 import { fixed8Schema } from '../../../src/exact/fixed8Schema.ts'
-import { Rejection } from '../../../src/runtime/codec.ts'
+import { Rejection } from '../../../src/runtime/log/codec.ts'
 import { objectOf } from '../randomSchema.ts'
 import { framesOf } from './framesOf.ts'
 

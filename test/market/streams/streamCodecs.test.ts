@@ -9,7 +9,7 @@ import { partialDepthCodec } from '../../../src/market/streams/partialDepth.ts'
 import { streamTradeCodec } from '../../../src/market/streams/streamTrade.ts'
 import { tickerCodec } from '../../../src/market/streams/ticker.ts'
 import type { Market } from '../../../src/market/trade.ts'
-import { type Codec, Rejection } from '../../../src/runtime/codec.ts'
+import { type Codec, Rejection } from '../../../src/runtime/log/codec.ts'
 import { recordOf } from '../../codecs/recordOf.ts'
 import { hasCaptures, readCaptures } from './captures.ts'
 

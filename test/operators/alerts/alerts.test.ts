@@ -10,7 +10,7 @@ import { partsOfText } from '../../../src/operators/alerts/alertText.ts'
 import { eventTime } from '../../../src/operators/eventTime.ts'
 import type { CandleForIndicator } from '../../../src/operators/indicators/indicator.ts'
 import { ConfigurationError } from '../../../src/runtime/errors.ts'
-import type { TaskCut } from '../../../src/runtime/taskCut.ts'
+import type { TaskCut } from '../../../src/runtime/task/taskCut.ts'
 import { ChainTask, savedFrom } from '../../support/tasks.ts'
 import { candle } from '../indicators/candles.ts'
 

@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
-import { EventClocks } from '../../../src/runtime/eventClock.ts'
-import { InputMerge } from '../../../src/runtime/inputMerge.ts'
-import { TimeDomain } from '../../../src/runtime/timeDomain.ts'
+import { InputMerge } from '../../../src/runtime/inputs/inputMerge.ts'
+import { EventClocks } from '../../../src/runtime/time/eventClock.ts'
+import { TimeDomain } from '../../../src/runtime/time/timeDomain.ts'
 
 type Arrival = readonly [input: string, at: number, key: string, value: number]
 

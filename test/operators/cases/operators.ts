@@ -13,8 +13,8 @@ import { toTable } from '../../../src/operators/toTable.ts'
 import { tumblingWindow } from '../../../src/operators/tumblingWindow.ts'
 import type { Window, WindowElement } from '../../../src/operators/window.ts'
 import type { Json } from '../../../src/runtime/json.ts'
-import type { OperatorSpec } from '../../../src/runtime/operator.ts'
-import { stateful } from '../../../src/runtime/stateful.ts'
+import type { OperatorSpec } from '../../../src/runtime/operator/operator.ts'
+import { stateful } from '../../../src/runtime/operator/stateful.ts'
 import { Withdrawn } from '../../../src/runtime/withdrawn.ts'
 
 /** `[input, at, key, value]`, or that the watermark is `at` from here on. */

@@ -16,7 +16,7 @@ import { rsi } from '../../../src/operators/indicators/rsi.ts'
 import { sma } from '../../../src/operators/indicators/sma.ts'
 import { vwap } from '../../../src/operators/indicators/vwap.ts'
 import { ConfigurationError } from '../../../src/runtime/errors.ts'
-import type { TaskCut } from '../../../src/runtime/taskCut.ts'
+import type { TaskCut } from '../../../src/runtime/task/taskCut.ts'
 import { ChainTask, savedFrom } from '../../support/tasks.ts'
 import { candle, walkOf } from './candles.ts'
 

@@ -1,9 +1,9 @@
-import type { Archive, ArchiveWriter } from '../../../src/runtime/archive.ts'
 import type { Clock } from '../../../src/runtime/clock.ts'
-import { encodeHeaders } from '../../../src/runtime/encodeHeaders.ts'
+import { encodeHeaders } from '../../../src/runtime/log/encodeHeaders.ts'
+import { ReadAhead } from '../../../src/runtime/log/readAhead.ts'
+import { RecordView } from '../../../src/runtime/log/record.ts'
 import type { ObjectStore } from '../../../src/runtime/objectStore.ts'
-import { ReadAhead } from '../../../src/runtime/readAhead.ts'
-import { RecordView } from '../../../src/runtime/record.ts'
+import type { Archive, ArchiveWriter } from '../../../src/runtime/store/archive.ts'
 import { type RawArchiveOptions, rawArchive } from '../../../src/sinks/archive/rawArchive.ts'
 import type { ArchivedRecord } from '../../../src/sinks/archive/readArchiveObject.ts'
 

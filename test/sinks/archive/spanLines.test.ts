@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { ReadAhead } from '../../../src/runtime/readAhead.ts'
+import { ReadAhead } from '../../../src/runtime/log/readAhead.ts'
 import { LineBuffer } from '../../../src/sinks/archive/lineBuffer.ts'
 import { PieceBuffers } from '../../../src/sinks/archive/pieceBuffers.ts'
 import type { ArchivedRecord } from '../../../src/sinks/archive/readArchiveObject.ts'

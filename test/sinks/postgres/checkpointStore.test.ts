@@ -1,4 +1,4 @@
-import type { ColumnValue } from '../../../src/runtime/table.ts'
+import type { ColumnValue } from '../../../src/runtime/store/table.ts'
 import { PostgresCheckpointStore } from '../../../src/sinks/postgres/checkpointStore.ts'
 import { unescapeText } from '../../../src/sinks/postgres/columnText.ts'
 import { storedHeaders } from '../../../src/sinks/postgres/headersText.ts'

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
-import type { TaskId } from '../../../src/runtime/checkpoint.ts'
 import { ConfigurationError } from '../../../src/runtime/errors.ts'
+import type { TaskId } from '../../../src/runtime/store/checkpoint.ts'
 import { PostgresCheckpointStore } from '../../../src/sinks/postgres/checkpointStore.ts'
 import { type TestDatabase, testDatabase } from '../../support/postgres.ts'
 

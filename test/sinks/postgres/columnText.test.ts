@@ -1,8 +1,8 @@
 import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { ConfigurationError } from '../../../src/runtime/errors.ts'
-import { keyText } from '../../../src/runtime/rowKey.ts'
-import type { ColumnType, ColumnValue, UpsertTable } from '../../../src/runtime/table.ts'
+import { keyText } from '../../../src/runtime/store/rowKey.ts'
+import type { ColumnType, ColumnValue, UpsertTable } from '../../../src/runtime/store/table.ts'
 import { withdrawn } from '../../../src/runtime/withdrawn.ts'
 import {
   clampTime,

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, it } from 'vitest'
-import type { Checkpoint, StateFrame } from '../../../src/runtime/checkpoint.ts'
-import { framesOf, keptFrames } from '../../../src/runtime/frameChain.ts'
+import { framesOf, keptFrames } from '../../../src/runtime/state/frameChain.ts'
+import type { Checkpoint, StateFrame } from '../../../src/runtime/store/checkpoint.ts'
 import { PostgresCheckpointStore } from '../../../src/sinks/postgres/checkpointStore.ts'
 import { type TestDatabase, testDatabase } from '../../support/postgres.ts'
 

@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest'
 import { ConfigurationError } from '../../../src/runtime/errors.ts'
-import type { ColumnType, UpsertTable } from '../../../src/runtime/table.ts'
+import type { ColumnType, UpsertTable } from '../../../src/runtime/store/table.ts'
 import { checkDescriptor } from '../../../src/sinks/postgres/tableDescriptor.ts'
 
 const keyedBy = (type: ColumnType): UpsertTable<never> => ({

@@ -1,7 +1,7 @@
 import type pg from 'pg'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { ConfigurationError } from '../../../src/runtime/errors.ts'
-import type { AppendTable, Table, UpsertTable } from '../../../src/runtime/table.ts'
+import type { AppendTable, Table, UpsertTable } from '../../../src/runtime/store/table.ts'
 import { withdrawn } from '../../../src/runtime/withdrawn.ts'
 import { writeSteps } from '../../../src/sinks/postgres/tableWriter.ts'
 import { type TestDatabase, testDatabase } from '../../support/postgres.ts'

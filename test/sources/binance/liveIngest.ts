@@ -1,4 +1,4 @@
-import type { LogWriter } from '../../../src/runtime/log.ts'
+import type { LogWriter } from '../../../src/runtime/log/log.ts'
 import { type BinanceFeedOptions, binanceFeed } from '../../../src/sources/binance/binanceFeed.ts'
 import { type IngestProgress, type IngestReport, runIngest } from '../../../src/sources/ingest/runIngest.ts'
 import type { LiveLimits } from '../../../src/sources/live/liveLimits.ts'

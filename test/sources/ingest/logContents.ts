@@ -1,4 +1,4 @@
-import { RecordView } from '../../../src/runtime/record.ts'
+import { RecordView } from '../../../src/runtime/log/record.ts'
 import type { MemoryLog } from '../../../src/testing/memoryLog.ts'
 
 export interface LoggedRecord {

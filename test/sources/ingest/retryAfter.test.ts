@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import { RetryableError } from '../../../src/runtime/errors.ts'
-import type { Feed } from '../../../src/runtime/feed.ts'
+import type { Feed } from '../../../src/runtime/log/feed.ts'
 import { runIngest } from '../../../src/sources/ingest/runIngest.ts'
 import { MemoryLog } from '../../../src/testing/memoryLog.ts'
 import { VirtualClock } from '../../../src/testing/virtualClock.ts'

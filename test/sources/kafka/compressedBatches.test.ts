@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { ConfigurationError } from '../../../src/runtime/errors.ts'
-import { RecordView } from '../../../src/runtime/record.ts'
+import { RecordView } from '../../../src/runtime/log/record.ts'
 import { kafkaSettings } from '../../../src/sources/kafka/kafkaSettings.ts'
 import { openKafkaLog } from '../../../src/sources/kafka/openKafkaLog.ts'
 import { encodeRecordBatch } from '../../../src/sources/recordBatch/encode.ts'

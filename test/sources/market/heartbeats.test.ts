@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import type { OutgoingRecord } from '../../../src/runtime/log.ts'
+import type { OutgoingRecord } from '../../../src/runtime/log/log.ts'
 import { Heartbeats } from '../../../src/sources/market/heartbeats.ts'
 
 const start = Date.UTC(2024, 7, 9)

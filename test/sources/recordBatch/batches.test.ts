@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
 import { ConfigurationError } from '../../../src/runtime/errors.ts'
-import { RecordView } from '../../../src/runtime/record.ts'
+import { RecordView } from '../../../src/runtime/log/record.ts'
 import { checksum } from '../../../src/sources/recordBatch/checksum.ts'
 import { crc32c } from '../../../src/sources/recordBatch/crc32c.ts'
 import { encodeRecordBatch } from '../../../src/sources/recordBatch/encode.ts'

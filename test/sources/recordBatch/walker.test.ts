@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { ConfigurationError, CorruptRecordError } from '../../../src/runtime/errors.ts'
-import { RecordView } from '../../../src/runtime/record.ts'
+import { RecordView } from '../../../src/runtime/log/record.ts'
 import { crc32c } from '../../../src/sources/recordBatch/crc32c.ts'
 import { type BatchRecord, encodeRecordBatch, recordBytesAtMost } from '../../../src/sources/recordBatch/encode.ts'
 import { groupIntoBatches } from '../../../src/sources/recordBatch/group.ts'

@@ -1,7 +1,7 @@
 // A pipeline that names no topic: whoever runs it does.
 import { map } from 'rxjs'
-import { definePipeline } from '../../../src/runtime/pipeline.ts'
-import type { AppendTable } from '../../../src/runtime/table.ts'
+import { definePipeline } from '../../../src/runtime/pipeline/pipeline.ts'
+import type { AppendTable } from '../../../src/runtime/store/table.ts'
 import { toPostgres } from '../../../src/sinks/toPostgres.ts'
 
 const table: AppendTable<{ readonly line: string | null }> = {

@@ -3,8 +3,8 @@ import { map, type Observable } from 'rxjs'
 import { z } from 'zod'
 import { jsonCodec } from '../../../src/codecs/jsonCodec.ts'
 import { topic } from '../../../src/codecs/topic.ts'
-import { definePipeline } from '../../../src/runtime/pipeline.ts'
-import type { AppendTable } from '../../../src/runtime/table.ts'
+import { definePipeline } from '../../../src/runtime/pipeline/pipeline.ts'
+import type { AppendTable } from '../../../src/runtime/store/table.ts'
 import { toPostgres } from '../../../src/sinks/toPostgres.ts'
 
 const event = jsonCodec(z.object({ id: z.int(), amount: z.int() }))

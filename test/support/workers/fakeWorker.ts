@@ -1,7 +1,7 @@
 // What WorkerPool starts in its tests; the job's group says how it behaves.
 import { getCompileCacheDir } from 'node:module'
 import type { MessageFromWorker, MessageToWorker } from '../../../src/host/workerMessages.ts'
-import { newTaskStatus } from '../../../src/runtime/taskStatus.ts'
+import { newTaskStatus } from '../../../src/runtime/task/taskStatus.ts'
 
 const say = (message: MessageFromWorker, then: () => void = () => undefined) => process.send?.(message, then)
 const end = () => {

@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { WebSocket } from 'ws'
 import { formatFixed } from '../../../src/exact/decimal.ts'
 import { tradeCodec } from '../../../src/market/tradeCodec.ts'
-import { RecordView } from '../../../src/runtime/record.ts'
+import { RecordView } from '../../../src/runtime/log/record.ts'
 import { SeededTrading } from '../../../src/testing/exchange/seededTrading.ts'
 import { SimulatedExchange, type SimulatedExchangeOptions } from '../../../src/testing/exchange/simulatedExchange.ts'
 

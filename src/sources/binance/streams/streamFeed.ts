@@ -1,5 +1,5 @@
 import { symbolOfStream } from '../../../market/streams/frameKind.ts'
-import type { Feed, FeedTarget } from '../../../runtime/feed.ts'
+import type { Feed, FeedTarget } from '../../../runtime/log/feed.ts'
 import { partOfShard } from '../../live/shard.ts'
 import { type BinanceAccessOptions, binanceAccess } from '../binanceAccess.ts'
 import type { OtherKind } from './streamFrame.ts'

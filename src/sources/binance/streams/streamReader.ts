@@ -8,9 +8,9 @@ import type {
   FeedReadOptions,
   FeedTarget,
   FeedTrouble,
-} from '../../../runtime/feed.ts'
-import type { OutgoingRecord } from '../../../runtime/log.ts'
-import type { RecordHeader } from '../../../runtime/record.ts'
+} from '../../../runtime/log/feed.ts'
+import type { OutgoingRecord } from '../../../runtime/log/log.ts'
+import type { RecordHeader } from '../../../runtime/log/record.ts'
 import type { AddressLimits } from '../../live/addressLimits.ts'
 import { ConnectionGroup } from '../../live/connectionGroup.ts'
 import { GapPossible, Inbox } from '../../live/inbox.ts'

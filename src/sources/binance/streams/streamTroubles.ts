@@ -1,4 +1,4 @@
-import type { FeedTrouble } from '../../../runtime/feed.ts'
+import type { FeedTrouble } from '../../../runtime/log/feed.ts'
 import type { ConnectionKeeper } from '../../live/connectionKeeper.ts'
 import type { AggTradeFill } from './aggTradeFill.ts'
 import type { StreamState } from './streamState.ts'

@@ -1,5 +1,5 @@
 import { RetryableError } from '../../../runtime/errors.ts'
-import type { LeaderEpochEnd } from '../../../runtime/log.ts'
+import type { LeaderEpochEnd } from '../../../runtime/log/log.ts'
 import { protocolErrorName } from '../protocol/errorNames.ts'
 import type { Place } from './fetch.ts'
 import { apiKeys, Encoder, type KafkajsBroker } from './internals.ts'

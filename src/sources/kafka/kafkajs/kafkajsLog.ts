@@ -7,7 +7,7 @@ import type {
   LogMembership,
   LogReader,
   LogSource,
-} from '../../../runtime/log.ts'
+} from '../../../runtime/log/log.ts'
 import { canonicalTopicId } from '../canonicalTopicId.ts'
 import type { KafkaSettings, KafkaTopicGroup } from '../kafkaSettings.ts'
 import { GroupMember, type SharedTopic } from '../wire/groupMember.ts'

@@ -7,7 +7,7 @@ import type {
   LogBounds,
   LogReader,
   RecordBatch,
-} from '../../../runtime/log.ts'
+} from '../../../runtime/log/log.ts'
 import { decompress } from '../../recordBatch/decompress.ts'
 import { RecordBatchWalker } from '../../recordBatch/walker.ts'
 import { lostEnd } from '../lostEnd.ts'

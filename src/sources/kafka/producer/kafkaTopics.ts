@@ -1,4 +1,4 @@
-import type { OpenOutgoingTopic } from '../../../runtime/log.ts'
+import type { OpenOutgoingTopic } from '../../../runtime/log/log.ts'
 import { outgoingPartition } from '../../outgoingPartition.ts'
 import type { KafkaSettings } from '../kafkaSettings.ts'
 import { type KafkaWriterOptions, openKafkaWriter } from './openKafkaWriter.ts'

@@ -1,4 +1,4 @@
-import type { LogWriter } from '../../../runtime/log.ts'
+import type { LogWriter } from '../../../runtime/log/log.ts'
 
 /** A writer to a topic of Kafka, which knows its partitions. */
 export interface KafkaWriter extends LogWriter {

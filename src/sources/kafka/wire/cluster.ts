@@ -1,6 +1,6 @@
 import type { Clock } from '../../../runtime/clock.ts'
 import { ConfigurationError, MillraceError, OffsetOutOfRangeError, RetryableError } from '../../../runtime/errors.ts'
-import type { LeaderEpochEnd, LogBounds } from '../../../runtime/log.ts'
+import type { LeaderEpochEnd, LogBounds } from '../../../runtime/log/log.ts'
 import { requireKnownHosts } from '../advertisedHosts.ts'
 import { canonicalTopicId } from '../canonicalTopicId.ts'
 import type { KafkaSettings } from '../kafkaSettings.ts'

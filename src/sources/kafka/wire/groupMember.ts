@@ -1,6 +1,6 @@
 import type { Clock } from '../../../runtime/clock.ts'
 import { ConfigurationError, type MillraceError, RetryableError } from '../../../runtime/errors.ts'
-import type { AssignmentListener, LogMembership } from '../../../runtime/log.ts'
+import type { AssignmentListener, LogMembership } from '../../../runtime/log/log.ts'
 import type { KafkaSettings } from '../kafkaSettings.ts'
 import { assign } from './assign.ts'
 import {

@@ -1,6 +1,6 @@
 import { type Clock, systemClock } from '../../../runtime/clock.ts'
 import { ConfigurationError } from '../../../runtime/errors.ts'
-import type { AssignmentListener, LogMembership, LogReader, LogSource } from '../../../runtime/log.ts'
+import type { AssignmentListener, LogMembership, LogReader, LogSource } from '../../../runtime/log/log.ts'
 import type { KafkaSettings, KafkaTopicGroup } from '../kafkaSettings.ts'
 import { Cluster } from './cluster.ts'
 import { Coordinator } from './coordinator.ts'

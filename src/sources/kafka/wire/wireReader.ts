@@ -1,4 +1,4 @@
-import type { FetchOptions, LeaderEpochEnd, LogBounds, LogReader, RecordBatch } from '../../../runtime/log.ts'
+import type { FetchOptions, LeaderEpochEnd, LogBounds, LogReader, RecordBatch } from '../../../runtime/log/log.ts'
 import { decompress } from '../../recordBatch/decompress.ts'
 import { RecordBatchWalker } from '../../recordBatch/walker.ts'
 import type { Cluster } from './cluster.ts'

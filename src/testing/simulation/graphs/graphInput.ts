@@ -1,5 +1,5 @@
-import type { OutgoingRecord } from '../../../runtime/log.ts'
-import { redriveHeader } from '../../../runtime/record.ts'
+import type { OutgoingRecord } from '../../../runtime/log/log.ts'
+import { redriveHeader } from '../../../runtime/log/record.ts'
 import type { Random } from '../../random.ts'
 import type { LoggedRecord } from '../merges/mergedOrder.ts'
 import { isGap, type SimulatedRecord } from '../simulate.ts'

@@ -1,4 +1,4 @@
-import { type Codec, Rejection } from '../../../runtime/codec.ts'
+import { type Codec, Rejection } from '../../../runtime/log/codec.ts'
 import { ItemLender } from './itemLender.ts'
 
 /** The one kind of value in drawn graphs, so that any operator can stand below any other. */

@@ -1,8 +1,8 @@
-import { type Codec, type Lender, Rejection } from '../../../runtime/codec.ts'
-import { fields, keep, Lent, numbersOf, place } from '../../../runtime/lent.ts'
-import type { FieldColumns } from '../../../runtime/lentColumn.ts'
-import type { ReadAhead } from '../../../runtime/readAhead.ts'
-import { RecordView } from '../../../runtime/record.ts'
+import { type Codec, type Lender, Rejection } from '../../../runtime/log/codec.ts'
+import type { ReadAhead } from '../../../runtime/log/readAhead.ts'
+import { RecordView } from '../../../runtime/log/record.ts'
+import { fields, keep, Lent, numbersOf, place } from '../../../runtime/spans/lent.ts'
+import type { FieldColumns } from '../../../runtime/spans/lentColumn.ts'
 import type { Item } from './item.ts'
 
 /** Lends the ordinary items of the records that were read ahead: one object for all of them, which is another item as soon as the next is asked for. */

@@ -1,9 +1,9 @@
 import type { MonoTypeOperatorFunction } from 'rxjs'
 import type { Json } from '../../../runtime/json.ts'
-import type { StateCodec } from '../../../runtime/keyedState.ts'
-import type { OperatorSpec } from '../../../runtime/operator.ts'
-import type { KeyedPair, SavedOperator } from '../../../runtime/savedState.ts'
-import { stateful } from '../../../runtime/stateful.ts'
+import type { OperatorSpec } from '../../../runtime/operator/operator.ts'
+import { stateful } from '../../../runtime/operator/stateful.ts'
+import type { StateCodec } from '../../../runtime/state/keyedState.ts'
+import type { KeyedPair, SavedOperator } from '../../../runtime/state/savedState.ts'
 import { type Item, throwOn } from './item.ts'
 
 /** Which edition of the pipeline is built: the second goes on from what the first has saved. */

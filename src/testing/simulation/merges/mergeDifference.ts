@@ -1,6 +1,6 @@
-import type { MergeNote } from '../../../runtime/checkpoint.ts'
-import { InputMerge } from '../../../runtime/inputMerge.ts'
+import { InputMerge } from '../../../runtime/inputs/inputMerge.ts'
 import type { Json } from '../../../runtime/json.ts'
+import type { MergeNote } from '../../../runtime/store/checkpoint.ts'
 import { Random } from '../../random.ts'
 
 /** A record as far as its place in the order depends on it. */

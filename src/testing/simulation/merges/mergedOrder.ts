@@ -1,5 +1,5 @@
-import type { MergeNote } from '../../../runtime/checkpoint.ts'
-import type { OutgoingRecord } from '../../../runtime/log.ts'
+import type { OutgoingRecord } from '../../../runtime/log/log.ts'
+import type { MergeNote } from '../../../runtime/store/checkpoint.ts'
 
 /** A record at its offset. */
 export interface LoggedRecord {

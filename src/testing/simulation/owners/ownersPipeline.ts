@@ -3,8 +3,8 @@ import { aggregateWindow } from '../../../operators/aggregateWindow.ts'
 import { decode } from '../../../operators/decode.ts'
 import { eventTime } from '../../../operators/eventTime.ts'
 import { tumblingWindow } from '../../../operators/tumblingWindow.ts'
-import { definePipeline, type Outlets, type Pipeline } from '../../../runtime/pipeline.ts'
-import type { UpsertTable } from '../../../runtime/table.ts'
+import { definePipeline, type Outlets, type Pipeline } from '../../../runtime/pipeline/pipeline.ts'
+import type { UpsertTable } from '../../../runtime/store/table.ts'
 import { toPostgres } from '../../../sinks/toPostgres.ts'
 
 /** A value whose `id` says which record it was made of. */

@@ -1,4 +1,4 @@
-import type { OutgoingRecord } from '../../../runtime/log.ts'
+import type { OutgoingRecord } from '../../../runtime/log/log.ts'
 import type { MemoryCheckpointStore } from '../../memoryCheckpointStore.ts'
 import { Random } from '../../random.ts'
 import { randomAdversity } from '../adversity.ts'

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import type { LogSource } from '../../../../src/runtime/log.ts'
+import type { LogSource } from '../../../../src/runtime/log/log.ts'
 import { kafkaSettings } from '../../../../src/sources/kafka/kafkaSettings.ts'
 import { openWireLog } from '../../../../src/sources/kafka/wire/wireLog.ts'
 import { encodeRecordBatch } from '../../../../src/sources/recordBatch/encode.ts'

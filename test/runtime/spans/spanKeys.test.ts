@@ -1,0 +1,147 @@
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import { field } from '../../../src/runtime/field.ts'
+import { fields, keep, Lent, numbersOf, place } from '../../../src/runtime/spans/lent.ts'
+import type { FieldColumns } from '../../../src/runtime/spans/lentColumn.ts'
+import { Span } from '../../../src/runtime/spans/span.ts'
+import { SpanFlags, SpanNumbers } from '../../../src/runtime/spans/spanColumns.ts'
+import { SpanKeys } from '../../../src/runtime/spans/spanKeys.ts'
+
+interface Row {
+  readonly key: string
+  readonly n: number
+  readonly isIn: boolean
+  /** What `numbersOf` says of the key. */
+  readonly hint: number
+}
+
+/** Lends rows; with columns where it is told to, in which a key has its number or none. */
+class LentRow extends Lent<Row> {
+  readonly #rows: readonly Row[]
+  readonly #columns: FieldColumns | null
+  readonly #hints: Int32Array
+  #at = 0
+
+  constructor(rows: readonly Row[], hasColumns: boolean) {
+    super()
+    this.#rows = rows
+    this.#hints = Int32Array.from(rows, ({ hint }) => hint)
+    const known = [...new Set(rows.map(({ key }) => key))]
+    const ordinals = Int32Array.from(rows, ({ key, hint }) => (hint === -1 ? -1 : known.indexOf(key)))
+    const columns: FieldColumns = {
+      key: { kind: 'texts', texts: { ordinals, at: (row) => (rows[row] as Row).key } },
+      n: { kind: 'numbers', numbers: Float64Array.from(rows, ({ n }) => n) },
+      isIn: { kind: 'same', value: rows[0]?.isIn },
+    }
+    this.#columns = hasColumns ? columns : null
+  }
+
+  get key(): string {
+    return (this.#rows[this.#at] as Row).key
+  }
+
+  get n(): number {
+    return (this.#rows[this.#at] as Row).n
+  }
+
+  get isIn(): boolean {
+    return (this.#rows[this.#at] as Row).isIn
+  }
+
+  override set [place](record: number) {
+    this.#at = record
+  }
+
+  override [keep](): Row {
+    return this.#rows[this.#at] as Row
+  }
+
+  override [numbersOf](): Int32Array {
+    return this.#hints
+  }
+
+  override get [fields](): FieldColumns | null {
+    return this.#columns
+  }
+}
+
+const row = fc.record({
+  key: fc.constantFrom('', 'a', 'b', 'ab', 'ba', 'c'),
+  n: fc.oneof(fc.integer(), fc.double()),
+  isIn: fc.boolean(),
+  hint: fc.oneof(fc.integer({ min: -1, max: 3 }), fc.constant(2 ** 30)),
+})
+const reading = fc.record({
+  rows: fc.array(row, { minLength: 1, maxLength: 12 }),
+  from: fc.nat(3),
+  hasColumns: fc.boolean(),
+})
+
+function spanOf(lent: LentRow, records: readonly number[]): Span<Row> {
+  const span = new Span<Row>()
+  span.value = lent as unknown as Span<Row>['value']
+  for (const record of records) span.records[span.count++] = record
+  return span
+}
+
+describe('what callbacks say of a span', () => {
+  it('is the same of a column, and of values one by one', () => {
+    const keys = [new SpanKeys<Row>(field('key')), new SpanKeys<Row>(({ key }) => key)]
+    const numbers = [new SpanNumbers<Row>(field('n')), new SpanNumbers<Row>(({ n }) => n)]
+    const flags = [new SpanFlags<Row>(({ isIn }) => isIn)]
+    let shared = 0
+    fc.assert(
+      fc.property(fc.array(reading, { minLength: 3, maxLength: 6 }), (readings) => {
+        for (const { rows, from, hasColumns } of readings) {
+          const records = rows.map((_, i) => i).filter((i) => i >= from)
+          const span = spanOf(new LentRow(rows, hasColumns), records)
+          for (const one of keys) {
+            expect(one.read(span, records.length)).toBe(records.length)
+            for (const record of records) {
+              const slot = one.slots[record] as number
+              expect(one.keyAt(slot)).toBe(rows[record]?.key)
+              expect(slot).toBeLessThan(one.count)
+            }
+            if (one.count < records.length) shared += 1
+          }
+          for (const one of numbers) {
+            expect(one.read(span, records.length)).toBe(records.length)
+            for (const record of records) expect(one.of[record]).toBe(rows[record]?.n)
+          }
+          for (const one of flags) {
+            expect(one.read(span, records.length)).toBe(records.length)
+            for (const record of records) expect(one.at(record)).toBe(rows[record]?.isIn)
+          }
+        }
+      }),
+      { numRuns: 200 },
+    )
+    expect(shared).toBeGreaterThan(100)
+  })
+
+  it('ends at the first value of which it says nothing of the kind, or throws', () => {
+    const rows = [1, 2, 3].map((n) => ({ key: 'a', n, isIn: true, hint: 0 }))
+    const span = spanOf(new LentRow(rows, false), [0, 1, 2])
+    const throwing = new SpanNumbers<Row>(({ n }) => {
+      if (n === 3) throw new Error('of 3')
+      return n
+    })
+    expect(throwing.read(span, 3)).toBe(2)
+    expect(new SpanKeys<Row>(({ n, key }) => (n === 2 ? (n as never) : key)).read(span, 3)).toBe(1)
+    expect(new SpanFlags<Row>(() => 'yes' as never).read(span, 3)).toBe(0)
+  })
+
+  it('is what the lender at hand says, after another one', () => {
+    const rows = (key: string) => [0, 1].map((n) => ({ key, n, isIn: n === 0, hint: 0 }))
+    const keys = new SpanKeys<Row>(field('key'))
+    const flags = new SpanFlags<Row>(field('isIn'))
+    const lenders = [new LentRow(rows('a'), true), new LentRow(rows('b'), false), new LentRow(rows('c'), true)]
+    for (const [i, lender] of [...lenders, ...lenders].entries()) {
+      const span = spanOf(lender, [0, 1])
+      keys.read(span, 2)
+      expect(keys.keyAt(keys.slots[1] as number)).toBe('abc'[i % 3])
+      flags.read(span, 2)
+      expect(flags.all).toBe(i % 3 === 1 ? null : true)
+    }
+  })
+})
