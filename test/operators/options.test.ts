@@ -493,6 +493,7 @@ const others: Readonly<Record<string, string>> = {
   plainState: 'nothing',
   graphOf: 'a pipeline',
   durationMs: 'a duration',
+  field: 'a name',
   addFixed8: 'numbers',
   divideHalfEven: 'numbers',
   formatFixed: 'numbers',
