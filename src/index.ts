@@ -76,7 +76,7 @@ export { type DedupeByRanges, type DedupeBySet, dedupe } from './operators/dedup
 export type { EarlyByTime, EarlyByValues, EarlyResults } from './operators/earlyResults.ts'
 export { type EnrichOptions, enrich } from './operators/enrich.ts'
 export { type EventTimeOptions, eventTime } from './operators/eventTime.ts'
-export type { Fired } from './operators/foldWindows.ts'
+export type { Fired } from './operators/fold.ts'
 export { Hole } from './operators/holes.ts'
 export { type HoppingWindowOptions, hoppingWindow } from './operators/hoppingWindow.ts'
 export { type InOrderOptions, inOrder } from './operators/inOrder.ts'

@@ -5,7 +5,7 @@ import type { Interval } from '../market/interval.ts'
 import type { Market } from '../market/trade.ts'
 import { vwap } from '../market/vwap.ts'
 import type { Json } from '../runtime/json.ts'
-import type { Fired } from './foldWindows.ts'
+import type { Fired } from './fold.ts'
 import type { TradeColumns } from './tradeColumns.ts'
 
 /** What `ohlcv` folds: put `tumblingWindow` over a stream of trades above it. `Trade` is one. */

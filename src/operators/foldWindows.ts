@@ -1,71 +1,28 @@
 import type { OperatorFunction } from 'rxjs'
-import { ConfigurationError, OperatorError } from '../runtime/errors.ts'
 import { namedAbove } from '../runtime/graph/namedObservable.ts'
 import type { Json } from '../runtime/json.ts'
 import type { OperatorSpec } from '../runtime/operator/operator.ts'
 import { spanning } from '../runtime/operator/spanning.ts'
 import { resultText } from '../runtime/outlets/resultText.ts'
 import { kept, place } from '../runtime/spans/lent.ts'
-import type { Lending } from '../runtime/spans/span.ts'
-import type { KeyedEntry, KeyedState, StateCodec } from '../runtime/state/keyedState.ts'
+import type { KeyedEntry, KeyedState } from '../runtime/state/keyedState.ts'
 import type { SavedOperator } from '../runtime/state/savedState.ts'
 import { elsewhereReason } from '../runtime/store/foreignRows.ts'
 import { type PreviewOptions, previewRule } from './earlyResults.ts'
+import type { Fired, Fold } from './fold.ts'
+import { lacksMerge, lacksWithdraw, notMerged } from './foldErrors.ts'
 import { foldId, foldVersion, type Held, heldCodec, heldFor, migrated, WindowStates } from './foldState.ts'
 import { KeysByNumber } from './keysByNumber.ts'
 import type { LentInWindow } from './lentInWindow.ts'
 import { PaneCounts } from './paneCounts.ts'
 import { panesOf, windowsOver } from './panes.ts'
+import { ResultsBefore } from './resultsBefore.ts'
 import { foldedAs, type Window, type WindowElement, type WindowFired, type WindowWithdrawn } from './window.ts'
-
-/** How a result came about. */
-export interface Fired {
-  /** False for a provisional result, of the values so far. */
-  readonly isClosed: boolean
-  /** 0 while provisional, 1 at the first fire, one more with each correction; of one that is taken back one more than it had. */
-  readonly revision: number
-}
-
-/** A window, and what its values came to. */
-export interface Folded<A> {
-  readonly window: Window
-  readonly accumulator: A
-}
-
-/** What to compute over a window. */
-export interface Fold<T, A, R> {
-  create(first: T): A
-  /** True where neither `create` nor `add` keeps anything of the value but what they read of it. */
-  readonly takesLent?: true
-  /** The accumulator with the value in it, the first value included: a new one, or the same one changed. */
-  add(accumulator: A, value: T, window: Window): A
-  /**
-   * Adds many values at once, all of one window: of the records `records[from]` up to, not including, `records[to]`, which the lender lends. Gives how far it has come: `to`, or the first that `add` has to be asked about.
-   */
-  addMany?(accumulator: A, lender: Lending<T>, records: Int32Array, from: number, to: number): number
-  /** One accumulator of two, the earlier one first; must change neither. Needed for windows that share values and for those that become one. */
-  merge?: ((earlier: A, later: A) => A) | undefined
-  /** Must not hand out the accumulator itself. `previews` are provisional values that did not enter it. */
-  results(accumulator: A | undefined, window: Window, fired: Fired, previews: readonly T[]): readonly R[]
-  /** What takes the results of a window back that is no longer there, or is open again. Needed below windows that may be. */
-  withdraw?: ((accumulator: A, window: Window, fired: Fired) => readonly R[]) | undefined
-  /** What takes back those results that a window had before a correction and has no longer. Its accumulators must not be changed in place. */
-  vanished?: ((before: Folded<A>, now: Folded<A>, fired: Fired) => readonly R[]) | undefined
-  /** Whether a preview and a later preview or value stand for the same thing, so that the later one takes its place. */
-  isSame?(preview: T, later: T): boolean
-  readonly state: StateCodec<A>
-}
+import { WindowPreviews } from './windowPreviews.ts'
 
 /** A window of `tumblingWindow`, at which one fold leaves its entry instead of looking it up for every value. */
 interface RememberingWindow extends Window {
   [foldedAs]?: KeyedEntry<{ readonly keeper: object }> | null
-}
-
-/** The newest previews of a window: two shorter windows may be open in it at a time. Not saved; after a restore they come again. */
-interface Previews<T> {
-  readonly window: Window
-  values: T[]
-  isShown: boolean
 }
 
 const noPreviews: readonly never[] = []
@@ -106,15 +63,14 @@ export function foldWindows<T, A, R>(options: FoldOptions, fold: Fold<T, A, R>):
     const codec = heldCodec(fold.state, keeper, rule.at === 'time')
     const states = new WindowStates((map) => restored.keyed(codec, map), restored.maps)
     states.rename(restored.nameToday)
-    const previews = new Map<string, Previews<T>>()
-    const isSame = fold.isSame ?? (() => true)
+    const previews = new WindowPreviews<T>(fold.isSame ?? (() => true))
     /** Those that have changed since they were shown, where they are shown together. */
     const unshown: Held<A>[] = []
     if (rule.at === 'cuts' || rule.at === 'time')
       for (const held of states.values()) if (!held.isShown) unshown.push(held)
     const paneCounts = new PaneCounts((pane) => states.of(pane).get(pane.id)?.valueCount ?? 0)
     /** Of windows that are being corrected, what they were when they fired last. */
-    const before = new Map<string, Folded<A>>()
+    const before = new ResultsBefore<A>()
     let shownAt = Number.NEGATIVE_INFINITY
 
     /** Another fold may share the stream of windows, and a window may come from elsewhere; then the entry is found by id. */
@@ -160,7 +116,7 @@ export function foldWindows<T, A, R>(options: FoldOptions, fold: Fold<T, A, R>):
     function enter(window: Window, lent: T, held = find(window), state = states.of(window)): void {
       const value = fold.takesLent === true ? lent : kept(lent)
       add(window, value, held, state)
-      if (previews.size > 0) forgetPreview(window, value)
+      if (!previews.isEmpty) previews.replace(window, value)
     }
 
     /** By slot of a window, where values come many at once; undefined where one of them is the first. */
@@ -191,7 +147,7 @@ export function foldWindows<T, A, R>(options: FoldOptions, fold: Fold<T, A, R>):
       const window = element.windows[slot] as Window
       let held = helds[slot]
       for (let next = from; next < end; next += 1) {
-        if (held !== undefined && fold.addMany !== undefined && previews.size === 0) {
+        if (held !== undefined && fold.addMany !== undefined && previews.isEmpty) {
           touch(state, held)
           const added = fold.addMany(held.accumulator, element.lending, records, next, end)
           if (added > next && held.isShown) due(held)
@@ -250,7 +206,7 @@ export function foldWindows<T, A, R>(options: FoldOptions, fold: Fold<T, A, R>):
     function rememberFired(window: Window, held: Held<A> | undefined): void {
       const { hops } = window
       if (hops === undefined) {
-        if (held?.hasFired === true) remember(held)
+        if (held?.hasFired === true) before.remember(held)
         return
       }
       // What was remembered for an earlier value was asked for with it, or never will be.
@@ -258,21 +214,8 @@ export function foldWindows<T, A, R>(options: FoldOptions, fold: Fold<T, A, R>):
       for (const one of windowsOver(window, hops)) {
         if (one.end - 1 > out.watermark) continue
         const accumulator = mergedOf(panesOf(one, hops))
-        if (accumulator !== undefined) remember({ window: one, accumulator })
+        if (accumulator !== undefined) before.remember({ window: one, accumulator })
       }
-    }
-
-    function remember({ window, accumulator }: Folded<A>): void {
-      const id = foldId(window)
-      if (!before.has(id)) before.set(id, { window, accumulator })
-    }
-
-    function takeRemembered(window: Window): Folded<A> | undefined {
-      if (before.size === 0) return undefined
-      const id = foldId(window)
-      const known = before.get(id)
-      before.delete(id)
-      return known
     }
 
     function merge(window: Window, from: readonly Window[]): void {
@@ -286,7 +229,7 @@ export function foldWindows<T, A, R>(options: FoldOptions, fold: Fold<T, A, R>):
       const parts = from.flatMap((one) => states.of(one).get(one.id) ?? [])
       for (const part of parts) {
         if (part.window.id !== window.id) hidePreview(part)
-        else if (part.hasFired && fold.vanished !== undefined) remember(part)
+        else if (part.hasFired && fold.vanished !== undefined) before.remember(part)
       }
       for (const one of from) drop(one)
       for (const part of parts) part.isShown = true
@@ -327,24 +270,6 @@ export function foldWindows<T, A, R>(options: FoldOptions, fold: Fold<T, A, R>):
       }
     }
 
-    function preview(window: Window, value: T): void {
-      const known = previews.get(foldId(window))
-      if (known === undefined) previews.set(foldId(window), { window, values: [value], isShown: false })
-      else {
-        known.values = known.values.filter((older) => !isSame(older, value))
-        known.values.push(value)
-        known.isShown = false
-      }
-    }
-
-    /** The value itself has come, so what stood for it goes. */
-    function forgetPreview(window: Window, value: T): void {
-      const known = previews.get(foldId(window))
-      if (known === undefined) return
-      known.values = known.values.filter((older) => !isSame(older, value))
-      if (known.values.length === 0) previews.delete(foldId(window))
-    }
-
     function show(window: Window, accumulator: A | undefined, values: readonly T[]): void {
       passOn(window, false, () => fold.results(accumulator, window, soFar, values))
     }
@@ -377,9 +302,7 @@ export function foldWindows<T, A, R>(options: FoldOptions, fold: Fold<T, A, R>):
           }
           continue
         }
-        const expected = previews.get(foldId(held.window))
-        if (expected === undefined) show(held.window, held.accumulator, noPreviews)
-        else expected.isShown = false
+        if (!previews.isDue(held.window)) show(held.window, held.accumulator, noPreviews)
       }
       unshown.length = 0
       for (const showWindow of shared.values()) showWindow()
@@ -407,13 +330,13 @@ export function foldWindows<T, A, R>(options: FoldOptions, fold: Fold<T, A, R>):
       touch(states.of(window), held)
       held.hasFired = true
       held.isShown = true
-      if (previews.size > 0) previews.delete(foldId(window))
+      if (!previews.isEmpty) previews.drop(window)
       showFired(window, held.accumulator, fired, (act) => out.making(window, true, act))
     }
 
     function showFired(window: Window, accumulator: A, fired: Fired, making: (act: () => void) => void): void {
       const results = fold.results(accumulator, window, fired, noPreviews)
-      const known = takeRemembered(window)
+      const known = before.take(window)
       const gone =
         known === undefined ? noPreviews : (fold.vanished?.(known, { window, accumulator }, fired) ?? noPreviews)
       making(() => {
@@ -438,15 +361,15 @@ export function foldWindows<T, A, R>(options: FoldOptions, fold: Fold<T, A, R>):
       onValue(element) {
         const { window } = element
         if (element.kind === 'value') {
-          if (element.isProvisional) preview(window, kept(element.value))
+          if (element.isProvisional) previews.add(window, kept(element.value))
           else enter(window, element.value)
         } else if (element.kind === 'fired') fire(element)
         else if (element.kind === 'merged') merge(window, element.from)
         else if (element.kind === 'withdrawn') withdraw(element)
         else {
           drop(window)
-          takeRemembered(window)
-          if (previews.size > 0) previews.delete(foldId(window))
+          before.take(window)
+          if (!previews.isEmpty) previews.drop(window)
           paneCounts.forget(window)
         }
       },
@@ -476,7 +399,7 @@ export function foldWindows<T, A, R>(options: FoldOptions, fold: Fold<T, A, R>):
         }
       },
       onElsewhere(window, detail) {
-        previews.delete(foldId(window))
+        previews.drop(window)
         const held = states.of(window).get(window.id)
         if (held === undefined) return
         held.isShown = true
@@ -487,17 +410,14 @@ export function foldWindows<T, A, R>(options: FoldOptions, fold: Fold<T, A, R>):
         )
       },
       onCut(cut) {
-        if (rule.at !== 'cuts' || (unshown.length === 0 && previews.size === 0)) return
+        if (rule.at !== 'cuts' || (unshown.length === 0 && previews.isEmpty)) return
         // A clock that was set back must not hold them up until it has caught up.
         const sinceMs = cut.now - shownAt
         if (!cut.isFinal && sinceMs >= 0 && sinceMs < rule.everyMs) return
         shownAt = cut.now
         showAll()
-        for (const expected of previews.values()) {
-          if (expected.isShown) continue
-          expected.isShown = true
-          show(expected.window, states.of(expected.window).get(expected.window.id)?.accumulator, expected.values)
-        }
+        for (const { window, values } of previews.takeDue())
+          show(window, states.of(window).get(window.id)?.accumulator, values)
       },
       ...(rule.at === 'time' ? { onWatermark: showAll } : {}),
     }
@@ -508,28 +428,6 @@ export function foldWindows<T, A, R>(options: FoldOptions, fold: Fold<T, A, R>):
     if (fold.merge === undefined && needs?.needsMerge === true) throw lacksMerge(name)
     return folding(elements)
   }
-}
-
-function lacksWithdraw(name: string): ConfigurationError {
-  return new ConfigurationError(
-    `${name}: the sessions above it allow lateness, so a result may be taken back: give aggregateWindow \`withdraws: true\`, or topN \`withdrawBy\`; other folds cannot stand below them. ` +
-      'Outlets know what to do with what is withdrawn.',
-  )
-}
-
-function lacksMerge(name: string): ConfigurationError {
-  return new ConfigurationError(
-    `${name}: the windows above it share values or become one, so it needs to know how two accumulators are made one: give it merge(earlier, later).`,
-  )
-}
-
-/** No record can be set aside for it: the values of both sessions have been counted, and are kept nowhere else. */
-function notMerged(name: string, { key, start, end }: Window, error: unknown): Error {
-  if (error instanceof ConfigurationError || error instanceof OperatorError) return error
-  return new OperatorError(
-    `${name}: merge threw where sessions of ${key} have become one, [${start}, ${end}): ${String(error)}. Mend merge and start again: nothing is lost, it goes on there.`,
-    { cause: error },
-  )
 }
 
 function multipleAbove(time: number, everyMs: number): number {

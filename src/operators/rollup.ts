@@ -7,7 +7,8 @@ import type { Duration } from '../runtime/duration.ts'
 import type { Json } from '../runtime/json.ts'
 import { checkOptions, type OptionRules, optional } from '../runtime/options.ts'
 import { candleState } from './candleState.ts'
-import { type Fired, foldWindows } from './foldWindows.ts'
+import type { Fired } from './fold.ts'
+import { foldWindows } from './foldWindows.ts'
 import type { Window, WindowElement } from './window.ts'
 
 /** How `rollup` shows candles that are still open. */
