@@ -104,6 +104,15 @@ const pipelines: readonly Pipeline[] = [
       60,
     ),
   })),
+  pipelineOf('two ways that meet above a choice'.replaceAll(' ', '-'), (items) => ({
+    lists: listed(
+      together(items.pipe(only(isA)), items.pipe(only(isOther))).pipe(
+        only((item: Item): item is Item => item.id % 5 !== 0),
+      ),
+      'w',
+      60,
+    ),
+  })),
   pipelineOf('two ways that part'.replaceAll(' ', '-'), (items) => ({
     lists: listed(together(items.pipe(only(isA)), items.pipe(only(isOther))), 'w', 60),
   })),
