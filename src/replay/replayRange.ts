@@ -3,6 +3,7 @@ import type { ObjectStore } from '../runtime/objectStore.ts'
 import type { Pipeline } from '../runtime/pipeline/pipeline.ts'
 import type { Checkpoint, DeadLetter, TableWrite, TaskId } from '../runtime/store/checkpoint.ts'
 import { type InputPlace, placeName, placeOfInput } from '../runtime/store/inputPlace.ts'
+import type { WorkerLimitOptions } from '../runtime/task/workerLimits.ts'
 import { Worker } from '../runtime/worker/worker.ts'
 import { ArchiveLog, type ArchiveLogOptions } from './archiveLog.ts'
 import type { ArchiveManifest } from './archiveManifest.ts'
@@ -16,6 +17,8 @@ export interface ReplayOptions {
   readonly manifests: readonly ArchiveManifest[]
   readonly store: ObjectStore
   readonly recorded: RecordedRun
+  /** As it ran live: what is larger was set aside. */
+  readonly limits: WorkerLimitOptions
   /** Where reading begins, by the timestamps of the records, ms UTC; null for where the archive begins. */
   readonly fromTime: number | null
   /** Where it ends, as an archive is told; null for where the archive ends. */
@@ -47,7 +50,7 @@ export interface ReplayedPlace extends InputPlace {
 
 /** Runs the pipeline over a range of its archive, with the steps of time that were recorded, and hands over what it makes: nothing is written or sent. */
 export async function replayRange(options: ReplayOptions): Promise<Replayed> {
-  const { pipeline, manifests, store, recorded, fromTime, until, take, signal } = options
+  const { pipeline, manifests, store, recorded, limits, fromTime, until, take, signal } = options
   const deadLetters: (DeadLetter & InputPlace)[] = []
   const newest = new Map<number, { readonly task: TaskId; readonly checkpoint: Checkpoint }>()
   const onCheckpoint = (task: TaskId, checkpoint: Checkpoint) => {
@@ -59,7 +62,16 @@ export async function replayRange(options: ReplayOptions): Promise<Replayed> {
   const logs = manifests.map((manifest) => new ArchiveLog({ manifest, store, ...(until === null ? {} : { until }) }))
   const [source, ...others] = logs as [ArchiveLog, ...ArchiveLog[]]
   const worker = new Worker({
-    ...{ pipeline, source, others, archive: null, clock: systemClock, replayOf: pipeline.name, sendsNothing: true },
+    ...{
+      pipeline,
+      source,
+      others,
+      limits,
+      archive: null,
+      clock: systemClock,
+      replayOf: pipeline.name,
+      sendsNothing: true,
+    },
     store: new ReplayStore(recorded, onCheckpoint),
     from: fromTime === null ? 'earliest' : { time: Math.max(0, fromTime) },
   })

@@ -8,6 +8,7 @@ import type { ObjectStore } from '../runtime/objectStore.ts'
 import { inputsOf, type Pipeline } from '../runtime/pipeline/pipeline.ts'
 import { placeName } from '../runtime/store/inputPlace.ts'
 import type { Table } from '../runtime/store/table.ts'
+import type { WorkerLimitOptions } from '../runtime/task/workerLimits.ts'
 import { withClient } from '../sinks/postgres/withClient.ts'
 import { type ComparedTable, compareTable, timeColumn } from './comparedTable.ts'
 import type { Difference, TimeRange } from './difference.ts'
@@ -35,6 +36,8 @@ export interface PipelineVerifyOptions {
   readonly store: ObjectStore
   /** What is read back of the live run. */
   readonly recorded: RecordedRun
+  /** What bounded the live run, as far as that decides what is set aside. */
+  readonly limits: WorkerLimitOptions
   /** Rows and dead letters of that time are compared; null for all. */
   readonly range: TimeRange | null
   readonly signal: AbortSignal
@@ -121,13 +124,13 @@ function readingOf(range: TimeRange, length: number, factor: number, hasOthers: 
 }
 
 async function readAgain(
-  { pipeline, store, recorded, range, signal }: PipelineVerifyOptions,
+  { pipeline, store, recorded, limits, range, signal }: PipelineVerifyOptions,
   manifests: readonly ArchiveManifest[],
   reading: Reading | null,
 ): Promise<{ readonly rows: RowsMade; readonly replayed: Replayed }> {
   const rows = new RowsMade(range === null ? () => true : isOf(range))
   const replayed = await replayRange({
-    ...{ pipeline, manifests, store, recorded, signal },
+    ...{ pipeline, manifests, store, recorded, limits, signal },
     fromTime: reading?.fromTime ?? null,
     until: reading?.until ?? null,
     take: ({ partition }, writes) => rows.take(partition, writes),

@@ -260,6 +260,21 @@ describe("a verification of a user's own pipeline", { timeout: 240_000 }, () => 
     }
   })
 
+  it('sets aside what was too large for the live run, and nothing else', async () => {
+    const named = map((id: string) => ({ id, answer: '' }))
+    const long = { partition: 0, key: null, timestamp: begin + 20, value: Buffer.from('l'.repeat(2_000)) }
+    for (const [limits, deadLetters] of [[{ maxRecordBytes: 1_024 }, 1] as const, [{}, 0] as const]) {
+      const world = await ownWorld(onePlan, answering(named), limits)
+      try {
+        await world.live([[...lines, long]])
+        const compared = 21 - deadLetters
+        expect(await world.verified()).toMatchObject({ differences: [], deadLetters, tables: [{ compared }] })
+      } finally {
+        await world.close()
+      }
+    }
+  })
+
   it('is refused where answers are not kept, where an input is not archived, and where nothing was', async () => {
     const named = map((id: string) => ({ id, answer: '' }))
     const unrecorded = await ownWorld(
