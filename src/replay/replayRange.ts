@@ -1,4 +1,5 @@
 import { systemClock } from '../runtime/clock.ts'
+import type { LogBounds } from '../runtime/log/log.ts'
 import type { ObjectStore } from '../runtime/objectStore.ts'
 import type { Pipeline } from '../runtime/pipeline/pipeline.ts'
 import type { Checkpoint, DeadLetter, TableWrite, TaskId } from '../runtime/store/checkpoint.ts'
@@ -40,7 +41,7 @@ export interface Replayed {
 export interface ReplayedPlace extends InputPlace {
   /** Which input of the pipeline it is of, 0 for the leading one. */
   readonly input: number
-  /** Where the archive of the partition begins, and where it ends. */
+  /** Where the archive of the partition began, and where it ended, before it was read. */
   readonly archived: { readonly fromOffset: number; readonly nextOffset: number }
   readonly fromOffset: number
   readonly nextOffset: number
@@ -75,6 +76,7 @@ export async function replayRange(options: ReplayOptions): Promise<Replayed> {
     store: new ReplayStore(recorded, onCheckpoint),
     from: fromTime === null ? 'earliest' : { time: Math.max(0, fromTime) },
   })
+  const archived = await Promise.all(manifests.map(boundsOf))
   const stop = () => worker.stop('now')
   signal.addEventListener('abort', stop, { once: true })
   try {
@@ -90,14 +92,21 @@ export async function replayRange(options: ReplayOptions): Promise<Replayed> {
   for (const [input, { topic }] of logs.entries()) {
     const log = logs[input] as ArchiveLog
     for (const partition of await log.partitions()) {
-      const { earliest, next } = await (manifests[input] as ArchiveManifest).bounds(partition)
+      const { earliest, next } = archived[input]?.[partition] ?? nothing
       const fromOffset = fromTime === null ? earliest : await log.reader(partition).offsetAt(Math.max(0, fromTime))
-      const archived = { fromOffset: earliest, nextOffset: next }
-      const place = { input, topic, partition, archived, fromOffset }
+      const place = { input, topic, partition, archived: { fromOffset: earliest, nextOffset: next }, fromOffset }
       places.push({ ...place, ...(reached.get(placeName(place)) ?? { nextOffset: fromOffset, watermark: null }) })
     }
   }
   return { deadLetters, places, records: worker.status().reduce((sum, { records }) => sum + records, 0) }
+}
+
+const nothing: LogBounds = { earliest: 0, next: 0 }
+
+/** By partition. */
+async function boundsOf(manifest: ArchiveManifest): Promise<readonly LogBounds[]> {
+  const count = await manifest.partitions()
+  return Promise.all(Array.from({ length: count }, (_, partition) => manifest.bounds(partition)))
 }
 
 /** By place, how far it was read: what every task reads, as far as all of them have. */
