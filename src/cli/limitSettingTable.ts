@@ -3,6 +3,8 @@ import { integer } from './settingReaders.ts'
 import type { CommandName, Setting } from './settingTypes.ts'
 
 const run: readonly CommandName[] = ['run', 'run realtime']
+/** What is set aside depends on it, and so does what a run is compared with. */
+const runAndVerify: readonly CommandName[] = [...run, 'verify']
 
 const mebibyte = 1_048_576
 
@@ -12,7 +14,7 @@ export const limitSettingTable = {
     read: integer(1_024, 128 * mebibyte),
     env: 'MILLRACE_MAX_RECORD_BYTES',
     flag: null,
-    commands: run,
+    commands: runAndVerify,
     default: String(defaultLimits.maxRecordBytes),
     allowed: 'a whole number from 1024 to 134217728',
     description:
@@ -22,7 +24,7 @@ export const limitSettingTable = {
     read: integer(1, 10_000_000),
     env: 'MILLRACE_MAX_RECORD_RESULTS',
     flag: null,
-    commands: run,
+    commands: runAndVerify,
     default: String(defaultLimits.maxRecordResults),
     allowed: 'a whole number from 1 to 10000000',
     description:
@@ -32,7 +34,7 @@ export const limitSettingTable = {
     read: integer(1_024, 512 * mebibyte),
     env: 'MILLRACE_MAX_RECORD_RESULT_BYTES',
     flag: null,
-    commands: run,
+    commands: runAndVerify,
     default: String(defaultLimits.maxRecordResultBytes),
     allowed: 'a whole number from 1024 to 536870912',
     description: 'The same in bytes, roughly.',

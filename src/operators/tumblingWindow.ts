@@ -265,9 +265,10 @@ export function tumblingWindow<T>(options: TumblingWindowOptions<T>): OperatorFu
         const record = records[placed] as number
         const time = at[record] as number
         if (previews?.at(record) === true) return placed
+        // What `of` gives is none yet of which `eventTime` has made sure: between whole times of a window there are others.
+        if (times !== null && !isEventMs(time)) return placed
         const slot = keys.slots[record] as number
         if (!(time < (ends[slot] as number)) || time < (starts[slot] as number)) {
-          if (!isEventMs(time)) return placed
           const number = keys.numbers[slot] as number
           const ordinal = Math.floor(time / sizeMs)
           const window = quietWindow(keys.keyAt(slot), number, ordinal, watermark)

@@ -1,8 +1,10 @@
 import { systemClock } from '../runtime/clock.ts'
+import type { LogBounds } from '../runtime/log/log.ts'
 import type { ObjectStore } from '../runtime/objectStore.ts'
 import type { Pipeline } from '../runtime/pipeline/pipeline.ts'
 import type { Checkpoint, DeadLetter, TableWrite, TaskId } from '../runtime/store/checkpoint.ts'
 import { type InputPlace, placeName, placeOfInput } from '../runtime/store/inputPlace.ts'
+import type { WorkerLimitOptions } from '../runtime/task/workerLimits.ts'
 import { Worker } from '../runtime/worker/worker.ts'
 import { ArchiveLog, type ArchiveLogOptions } from './archiveLog.ts'
 import type { ArchiveManifest } from './archiveManifest.ts'
@@ -16,6 +18,8 @@ export interface ReplayOptions {
   readonly manifests: readonly ArchiveManifest[]
   readonly store: ObjectStore
   readonly recorded: RecordedRun
+  /** As it ran live: what is larger was set aside. */
+  readonly limits: WorkerLimitOptions
   /** Where reading begins, by the timestamps of the records, ms UTC; null for where the archive begins. */
   readonly fromTime: number | null
   /** Where it ends, as an archive is told; null for where the archive ends. */
@@ -37,7 +41,7 @@ export interface Replayed {
 export interface ReplayedPlace extends InputPlace {
   /** Which input of the pipeline it is of, 0 for the leading one. */
   readonly input: number
-  /** Where the archive of the partition begins, and where it ends. */
+  /** Where the archive of the partition began, and where it ended, before it was read. */
   readonly archived: { readonly fromOffset: number; readonly nextOffset: number }
   readonly fromOffset: number
   readonly nextOffset: number
@@ -47,7 +51,7 @@ export interface ReplayedPlace extends InputPlace {
 
 /** Runs the pipeline over a range of its archive, with the steps of time that were recorded, and hands over what it makes: nothing is written or sent. */
 export async function replayRange(options: ReplayOptions): Promise<Replayed> {
-  const { pipeline, manifests, store, recorded, fromTime, until, take, signal } = options
+  const { pipeline, manifests, store, recorded, limits, fromTime, until, take, signal } = options
   const deadLetters: (DeadLetter & InputPlace)[] = []
   const newest = new Map<number, { readonly task: TaskId; readonly checkpoint: Checkpoint }>()
   const onCheckpoint = (task: TaskId, checkpoint: Checkpoint) => {
@@ -59,10 +63,20 @@ export async function replayRange(options: ReplayOptions): Promise<Replayed> {
   const logs = manifests.map((manifest) => new ArchiveLog({ manifest, store, ...(until === null ? {} : { until }) }))
   const [source, ...others] = logs as [ArchiveLog, ...ArchiveLog[]]
   const worker = new Worker({
-    ...{ pipeline, source, others, archive: null, clock: systemClock, replayOf: pipeline.name, sendsNothing: true },
+    ...{
+      pipeline,
+      source,
+      others,
+      limits,
+      archive: null,
+      clock: systemClock,
+      replayOf: pipeline.name,
+      sendsNothing: true,
+    },
     store: new ReplayStore(recorded, onCheckpoint),
     from: fromTime === null ? 'earliest' : { time: Math.max(0, fromTime) },
   })
+  const archived = await Promise.all(manifests.map(boundsOf))
   const stop = () => worker.stop('now')
   signal.addEventListener('abort', stop, { once: true })
   try {
@@ -78,14 +92,21 @@ export async function replayRange(options: ReplayOptions): Promise<Replayed> {
   for (const [input, { topic }] of logs.entries()) {
     const log = logs[input] as ArchiveLog
     for (const partition of await log.partitions()) {
-      const { earliest, next } = await (manifests[input] as ArchiveManifest).bounds(partition)
+      const { earliest, next } = archived[input]?.[partition] ?? nothing
       const fromOffset = fromTime === null ? earliest : await log.reader(partition).offsetAt(Math.max(0, fromTime))
-      const archived = { fromOffset: earliest, nextOffset: next }
-      const place = { input, topic, partition, archived, fromOffset }
+      const place = { input, topic, partition, archived: { fromOffset: earliest, nextOffset: next }, fromOffset }
       places.push({ ...place, ...(reached.get(placeName(place)) ?? { nextOffset: fromOffset, watermark: null }) })
     }
   }
   return { deadLetters, places, records: worker.status().reduce((sum, { records }) => sum + records, 0) }
+}
+
+const nothing: LogBounds = { earliest: 0, next: 0 }
+
+/** By partition. */
+async function boundsOf(manifest: ArchiveManifest): Promise<readonly LogBounds[]> {
+  const count = await manifest.partitions()
+  return Promise.all(Array.from({ length: count }, (_, partition) => manifest.bounds(partition)))
 }
 
 /** By place, how far it was read: what every task reads, as far as all of them have. */

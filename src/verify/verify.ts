@@ -8,6 +8,7 @@ import type { RecordedRun } from '../replay/replayStore.ts'
 import { ConfigurationError } from '../runtime/errors.ts'
 import type { ObjectStore } from '../runtime/objectStore.ts'
 import type { Pipeline } from '../runtime/pipeline/pipeline.ts'
+import type { WorkerLimitOptions } from '../runtime/task/workerLimits.ts'
 import { compareCandles, compareKlines, madeCandles, storedCandles } from './candles.ts'
 import type { Difference } from './difference.ts'
 import { compareLetters } from './letters.ts'
@@ -22,6 +23,8 @@ export interface VerifyOptions {
   readonly store: ObjectStore
   /** What is read back of the live run. */
   readonly recorded: RecordedRun
+  /** What bounded the live run, as far as that decides what is set aside. */
+  readonly limits: WorkerLimitOptions
   /** First open time, and the time where the range ends, ms UTC: candles that lie wholly in it are compared. */
   readonly from: number
   readonly to: number
@@ -69,13 +72,13 @@ WHERE task.pipeline = $1 AND task.topic = $2 AND task.next_offset > coalesce(
  * @throws ConfigurationError where nothing of the range is archived
  */
 export async function verify(pool: pg.Pool, options: VerifyOptions): Promise<Verified> {
-  const { pipeline, topic, store, recorded, from, to, signal } = options
+  const { pipeline, topic, store, recorded, limits, from, to, signal } = options
   const { rows: gaps } = await pool.query<{ from: number | null; to: number | null }>(gapsText, [from - warmUpMs, to])
   const manifest = postgresManifest(pool, { pipeline: pipeline.name, topic })
   const replayFrom = async (fromTime: number) => {
     const rows = new RowsMade(isClosedFrom(from))
     const replayed = await replayRange({
-      ...{ pipeline, manifests: [manifest], store, recorded, signal, fromTime },
+      ...{ pipeline, manifests: [manifest], store, recorded, limits, signal, fromTime },
       until: { time: Math.max(to, gaps[0]?.to ?? to), settleMs: settledMs },
       take: ({ partition }, writes) => rows.take(partition, writes),
     })

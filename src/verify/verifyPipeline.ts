@@ -1,13 +1,14 @@
 import type pg from 'pg'
 import { ArchiveLog } from '../replay/archiveLog.ts'
 import { type ArchiveManifest, postgresManifest } from '../replay/archiveManifest.ts'
-import { type Replayed, replayRange } from '../replay/replayRange.ts'
+import { type Replayed, type ReplayedPlace, replayRange } from '../replay/replayRange.ts'
 import type { RecordedRun } from '../replay/replayStore.ts'
 import { ConfigurationError } from '../runtime/errors.ts'
 import type { ObjectStore } from '../runtime/objectStore.ts'
 import { inputsOf, type Pipeline } from '../runtime/pipeline/pipeline.ts'
 import { placeName } from '../runtime/store/inputPlace.ts'
 import type { Table } from '../runtime/store/table.ts'
+import type { WorkerLimitOptions } from '../runtime/task/workerLimits.ts'
 import { withClient } from '../sinks/postgres/withClient.ts'
 import { type ComparedTable, compareTable, timeColumn } from './comparedTable.ts'
 import type { Difference, TimeRange } from './difference.ts'
@@ -35,6 +36,8 @@ export interface PipelineVerifyOptions {
   readonly store: ObjectStore
   /** What is read back of the live run. */
   readonly recorded: RecordedRun
+  /** What bounded the live run, as far as that decides what is set aside. */
+  readonly limits: WorkerLimitOptions
   /** Rows and dead letters of that time are compared; null for all. */
   readonly range: TimeRange | null
   readonly signal: AbortSignal
@@ -90,7 +93,7 @@ export async function verifyPipeline(pool: pg.Pool, options: PipelineVerifyOptio
     if (replayed.records === 0 && isEmpty(replayed)) throw nothingArchived(pipeline, topics)
     const found = await withClient(pool, `compare the rows of pipeline ${pipeline.name}`, {}, async (client) => {
       await client.query("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL TIME ZONE 'UTC'")
-      const ahead = await aheadOf(client, pipeline, topics)
+      const ahead = await aheadOf(client, pipeline, topics, replayed.places)
       if (range === null) refuseAhead(pipeline, ahead)
       const compared = await compareAll(client, options, rows, replayed, logs)
       await client.query('COMMIT')
@@ -121,13 +124,13 @@ function readingOf(range: TimeRange, length: number, factor: number, hasOthers: 
 }
 
 async function readAgain(
-  { pipeline, store, recorded, range, signal }: PipelineVerifyOptions,
+  { pipeline, store, recorded, limits, range, signal }: PipelineVerifyOptions,
   manifests: readonly ArchiveManifest[],
   reading: Reading | null,
 ): Promise<{ readonly rows: RowsMade; readonly replayed: Replayed }> {
   const rows = new RowsMade(range === null ? () => true : isOf(range))
   const replayed = await replayRange({
-    ...{ pipeline, manifests, store, recorded, signal },
+    ...{ pipeline, manifests, store, recorded, limits, signal },
     fromTime: reading?.fromTime ?? null,
     until: reading?.until ?? null,
     take: ({ partition }, writes) => rows.take(partition, writes),
@@ -180,29 +183,36 @@ async function compareAll(
   return { differences, tables, deadLetters: letters.compared }
 }
 
-/** Partitions of which the live run has processed records that are not archived yet. */
+/** Partitions of which the live run has processed records that are not archived yet, or that were archived behind what was read. */
 const aheadText = `SELECT place.topic || '/' || place.partition AS place
 FROM (
   SELECT topic, partition, next_offset, archive_next_offset FROM stream_task WHERE pipeline = $1 AND topic = $2
   UNION ALL
   SELECT input_topic, input_partition, max(next_offset), max(archive_next_offset) FROM task_input WHERE pipeline = $1 AND topic = $2 GROUP BY 1, 2
-) AS place
-WHERE place.topic = ANY ($3) AND place.next_offset > coalesce(place.archive_next_offset, 0)
+) AS place LEFT JOIN unnest($4::text[], $5::integer[], $6::float8[]) AS read (topic, partition, next_offset) USING (topic, partition)
+WHERE place.topic = ANY ($3) AND (place.next_offset > coalesce(place.archive_next_offset, 0) OR EXISTS (
+  SELECT FROM archive_object AS object
+  WHERE object.pipeline = $1 AND object.topic = place.topic AND object.partition = place.partition AND object.last_offset >= read.next_offset
+))
 ORDER BY place.topic, place.partition`
 
 async function aheadOf(
   db: Pick<pg.Pool, 'query'>,
   { name }: Pipeline,
   topics: readonly string[],
+  read: readonly ReplayedPlace[] = [],
 ): Promise<readonly string[]> {
-  const { rows } = await db.query<{ place: string }>(aheadText, [name, topics[0], topics])
+  const { rows } = await db.query<{ place: string }>(aheadText, [
+    ...[name, topics[0], topics],
+    ...[read.map(({ topic }) => topic), read.map(({ partition }) => partition), read.map((one) => one.nextOffset)],
+  ])
   return rows.map(({ place }) => place)
 }
 
 function refuseAhead({ name }: Pipeline, ahead: readonly string[]): void {
   if (ahead.length === 0) return
   throw new ConfigurationError(
-    `pipeline ${name} has processed records of ${ahead.join(', ')} that are not archived yet, so its tables have more in them than the archive: stop it (\`millrace stop\`), which archives what is open, ` +
+    `pipeline ${name} has processed records of ${ahead.join(', ')} that are not archived yet, or were not when the archive was read, so its tables have more in them than the archive: stop it (\`millrace stop\`), which archives what is open, ` +
       'or name a range that is over with --from and --to.',
     { pipeline: name },
   )
@@ -250,7 +260,7 @@ function doubtsOf({ asking }: VerifiedEnds, { places }: Replayed, ahead: readonl
     ...(ahead.length === 0
       ? []
       : [
-          `Records of ${ahead.join(', ')} were processed that are not archived yet, and may have changed rows of the range.`,
+          `Records of ${ahead.join(', ')} were processed that are not archived yet, or were not when the archive was read, and may have changed rows of the range.`,
         ]),
     ...(recorded.length === 0
       ? []

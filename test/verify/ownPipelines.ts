@@ -11,6 +11,7 @@ import { systemClock } from '../../src/runtime/clock.ts'
 import type { OutgoingRecord } from '../../src/runtime/log/log.ts'
 import { definePipeline, type Pipeline } from '../../src/runtime/pipeline/pipeline.ts'
 import type { AppendTable, UpsertTable } from '../../src/runtime/store/table.ts'
+import type { WorkerLimitOptions } from '../../src/runtime/task/workerLimits.ts'
 import type { StopMode } from '../../src/runtime/worker/stopMode.ts'
 import { Worker } from '../../src/runtime/worker/worker.ts'
 import { rawArchive } from '../../src/sinks/archive/rawArchive.ts'
@@ -229,7 +230,7 @@ export function drawRecords(random: Random, partitions: number, count: number): 
 }
 
 /** A live run of a plan, with its archive, in a database of its own. */
-export async function ownWorld(plan: OwnPlan, pipeline: Pipeline = ownPipeline(plan)) {
+export async function ownWorld(plan: OwnPlan, pipeline: Pipeline = ownPipeline(plan), limits: WorkerLimitOptions = {}) {
   const db = await testDatabase()
   const store = new MemoryObjectStore()
   const topics = ['web', 'app'].slice(0, plan.inputs)
@@ -245,7 +246,7 @@ export async function ownWorld(plan: OwnPlan, pipeline: Pipeline = ownPipeline(p
       ...{ pipeline, source: logs[0] as MemoryLog, others: logs.slice(1), store: checkpoints, clock: systemClock },
       archive: rawArchive({ store, maxRecords: 60 }),
       // Other than the one that reads again: letters keep less of what is broken.
-      limits: { maxLetterBytes: 100 },
+      limits: { ...limits, maxLetterBytes: 100 },
     })
     const running = worker.run()
     worker.stop(mode)
@@ -255,7 +256,7 @@ export async function ownWorld(plan: OwnPlan, pipeline: Pipeline = ownPipeline(p
 
   const verified = (range: { readonly from: number; readonly to: number } | null = null): Promise<VerifiedPipeline> =>
     verifyPipeline(db.pool, {
-      ...{ pipeline, ends, topics, store, recorded, range },
+      ...{ pipeline, ends, topics, store, recorded, limits, range },
       signal: new AbortController().signal,
     })
 

@@ -44,6 +44,7 @@ describe('a verification', { timeout: 180_000 }, () => {
       pipeline: realtime(world.trades),
       topic: 'trades',
       store: world.archive,
+      limits: {},
       recorded,
       ...range,
       signal: new AbortController().signal,
@@ -200,7 +201,7 @@ describe('a verification of a part', { timeout: 60_000 }, () => {
     try {
       await world.live(records, 'drain')
       return await verify(world.pool, {
-        ...{ pipeline: realtime(world.trades), topic: 'trades', store: world.archive, recorded, from, to },
+        ...{ pipeline: realtime(world.trades), topic: 'trades', store: world.archive, recorded, limits: {}, from, to },
         signal: new AbortController().signal,
       })
     } finally {

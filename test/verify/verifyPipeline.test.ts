@@ -136,6 +136,52 @@ describe("a verification of a user's own pipeline", { timeout: 240_000 }, () => 
     }
   })
 
+  it('reads all of an archive that goes on growing once, and says that it has grown', async () => {
+    const world = await ownWorld({ ...onePlan, outlets: ['minutes'] })
+    try {
+      const records = drawRecords(new Random(12), 1, 300)
+      await world.live([records.slice(0, 200)])
+      await world.pool.query('UPDATE minutes SET sum = sum + 1 WHERE start = (SELECT min(start) FROM minutes)')
+      const get = world.store.get.bind(world.store)
+      const [last] = [...world.store.objects.keys()].sort().slice(-1)
+      let added = 0
+      world.store.get = async (key) => {
+        // Whoever reads to the end is overtaken, each time.
+        if (key === last && added < 40) await world.live([records.slice(200 + added, 200 + ++added)])
+        return get(key)
+      }
+      const found = await world.verified({ from: begin - 10 * minute, to: begin + 2 * minute })
+      expect(found.differences.length).toBeGreaterThan(0)
+      expect(found.doubts.join()).toContain('web/0 were processed that are not archived yet, or were not when')
+      expect(added).toBeLessThan(4)
+      added = 0
+      await expect(world.verified()).rejects.toThrow(/web\/0 that are not archived yet, or were not when/)
+    } finally {
+      await world.close()
+    }
+  })
+
+  it('has read all of an archive whose last records are left out, or lie behind a gap of the log', async () => {
+    const world = await ownWorld({ ...onePlan, outlets: ['minutes'] })
+    try {
+      const records = drawRecords(new Random(13), 1, 100)
+      await world.live([records.slice(0, 60)])
+      await world.pool.query(
+        `INSERT INTO skipped_range (pipeline, topic, partition, input_topic, input_partition, from_offset, to_offset, kind, decided_by, reason)
+         VALUES ('own', 'web', 0, 'web', 0, 95, 100, 'skip', 'somebody', 'broken')`,
+      )
+      await world.live([records.slice(60)])
+      await world.pool.query('UPDATE stream_task SET next_offset = 103, archive_next_offset = 103')
+      expect((await world.verified()).differences).toEqual([])
+      await world.pool.query('UPDATE minutes SET sum = sum + 1 WHERE start = (SELECT min(start) FROM minutes)')
+      const found = await world.verified({ from: begin - 10 * minute, to: begin + 2 * minute })
+      expect(found.differences.length).toBeGreaterThan(0)
+      expect(found.doubts).toEqual([])
+    } finally {
+      await world.close()
+    }
+  })
+
   it('leaves rows to other pipelines that write the table too, and counts them', async () => {
     const world = await ownWorld({ ...onePlan, outlets: ['minutes'] })
     try {
@@ -257,6 +303,21 @@ describe("a verification of a user's own pipeline", { timeout: 240_000 }, () => 
       expect(opened).toBe(1)
     } finally {
       await world.close()
+    }
+  })
+
+  it('sets aside what was too large for the live run, and nothing else', async () => {
+    const named = map((id: string) => ({ id, answer: '' }))
+    const long = { partition: 0, key: null, timestamp: begin + 20, value: Buffer.from('l'.repeat(2_000)) }
+    for (const [limits, deadLetters] of [[{ maxRecordBytes: 1_024 }, 1] as const, [{}, 0] as const]) {
+      const world = await ownWorld(onePlan, answering(named), limits)
+      try {
+        await world.live([[...lines, long]])
+        const compared = 21 - deadLetters
+        expect(await world.verified()).toMatchObject({ differences: [], deadLetters, tables: [{ compared }] })
+      } finally {
+        await world.close()
+      }
     }
   })
 

@@ -11,6 +11,7 @@ import { realtime } from '../../pipelines/realtime.ts'
 import type { RecordedRun } from '../../replay/replayStore.ts'
 import type { ObjectStore } from '../../runtime/objectStore.ts'
 import { inputsOf } from '../../runtime/pipeline/pipeline.ts'
+import type { WorkerLimitOptions } from '../../runtime/task/workerLimits.ts'
 import { PostgresCheckpointStore } from '../../sinks/postgres/checkpointStore.ts'
 import { openPool } from '../../sinks/postgres/connection.ts'
 import { verify as verifyCandles } from '../../verify/verify.ts'
@@ -45,9 +46,9 @@ async function ofCandles(context: CommandContext): Promise<number> {
   const found = await inArchive(
     context,
     { schema: market === 'simulated' ? simulatedSchemaOf(schema) : schema, start: 'millrace run realtime' },
-    async ({ pool, store, recorded, signal }) => {
+    async ({ pool, store, recorded, limits, signal }) => {
       const topic = named ?? (await onlyTopic(pool, pipeline.name))
-      return await verifyCandles(pool, { pipeline, topic, store, recorded, from, to, signal })
+      return await verifyCandles(pool, { pipeline, topic, store, recorded, limits, from, to, signal })
     },
   )
   if (found === null) return exitOk
@@ -87,6 +88,7 @@ interface ArchivePlace {
   readonly pool: pg.Pool
   readonly store: ObjectStore
   readonly recorded: RecordedRun
+  readonly limits: WorkerLimitOptions
   readonly signal: AbortSignal
 }
 
@@ -118,7 +120,9 @@ async function inArchive<T>(
       const recorded = new PostgresCheckpointStore(address, { schema })
       try {
         if (archive === null) throw new Error('bug: an archive that is none was opened')
-        return await act({ pool, store: archive.store, recorded, signal: stop.signal })
+        const { maxRecordBytes, maxRecordResults, maxRecordResultBytes } = settings
+        const limits = { maxRecordBytes, maxRecordResults, maxRecordResultBytes }
+        return await act({ pool, store: archive.store, recorded, limits, signal: stop.signal })
       } finally {
         await recorded.close()
         await pool.end()

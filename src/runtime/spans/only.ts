@@ -16,6 +16,9 @@ class Only<T, S extends T> extends Subscriber<T> implements Borrower<T> {
   readonly #wanted = new Span<S>()
   /** What is taken of the span that was looked at last; null for nothing. */
   #taken: Span<S> | null = null
+  /** The last look, and whether values came here in it. */
+  #lookedIn = 0
+  #hasCome = false
 
   constructor(below: Subscriber<S>, isWanted: (value: T) => value is S) {
     super(below)
@@ -32,9 +35,15 @@ class Only<T, S extends T> extends Subscriber<T> implements Borrower<T> {
   }
 
   look(span: Span<T>, to: number): number {
-    this.#taken = null
+    if (span.look !== this.#lookedIn) {
+      this.#lookedIn = span.look
+      this.#hasCome = false
+      this.#taken = null
+    }
     const first = span.recordBehind(0, to)
-    if (first === to) return to
+    // Values that come here on two ways come in turns, and not first all of one way.
+    if (first === to || this.#hasCome) return first
+    this.#hasCome = true
     const flags = this.#flags
     const count = flags.read(span, span.countBefore(to))
     if (flags.all === false) return to
@@ -49,8 +58,9 @@ class Only<T, S extends T> extends Subscriber<T> implements Borrower<T> {
     return this.#lookBelow(wanted, span.recordBehind(count, to))
   }
 
-  take(_span: Span<T>, to: number): void {
-    if (this.#taken !== null) this.#borrower?.take(this.#taken, to)
+  take(span: Span<T>, to: number): void {
+    // Of two ways all that is taken is of one.
+    if (this.#taken !== null && span.countBefore(to) > 0) this.#borrower?.take(this.#taken, to)
   }
 
   #lookBelow(wanted: Span<S>, to: number): number {

@@ -28,6 +28,8 @@ const results: AppendTable<unknown> = {
 }
 
 const keyOf = ({ key }: Item) => key
+/** ms UTC. */
+const lastDate = 8_640_000_000_000_000
 
 function throwing<T>(on: number, item: Item, value: T): T {
   if (item.n === on) throw new Error(`no ${on}`)
@@ -41,6 +43,7 @@ function listed(
   throwsOn: number,
   early?: { readonly everyMs: number },
   by: (item: Item) => string = keyOf,
+  own: { readonly of?: (item: Item) => number; readonly sizeMs?: number } = {},
 ) {
   return items.pipe(
     tumblingWindow({
@@ -48,6 +51,7 @@ function listed(
       sizeMs: 1_000,
       by: (item) => throwing(throwsOn + 1, item, by(item)),
       allowedLatenessMs: 500,
+      ...own,
     }),
     aggregateWindow<Item, string[], unknown>({
       name: `${name}-list`,
@@ -100,6 +104,15 @@ const pipelines: readonly Pipeline[] = [
       60,
     ),
   })),
+  pipelineOf('two ways that meet above a choice'.replaceAll(' ', '-'), (items) => ({
+    lists: listed(
+      together(items.pipe(only(isA)), items.pipe(only(isOther))).pipe(
+        only((item: Item): item is Item => item.id % 5 !== 0),
+      ),
+      'w',
+      60,
+    ),
+  })),
   pipelineOf('two ways that part'.replaceAll(' ', '-'), (items) => ({
     lists: listed(together(items.pipe(only(isA)), items.pipe(only(isOther))), 'w', 60),
   })),
@@ -122,6 +135,15 @@ const pipelines: readonly Pipeline[] = [
       undefined,
       ({ key, id }) => (id % 8 === 7 ? (id as never) : key),
     ),
+  })),
+  pipelineOf('a time of its own that is none'.replaceAll(' ', '-'), (items) => ({
+    lists: listed(once(items), 'w', 60, undefined, keyOf, { of: ({ at, n }) => (n === 30 ? at + 0.5 : at) }),
+  })),
+  pipelineOf('a time of its own that is no date'.replaceAll(' ', '-'), (items) => ({
+    lists: listed(once(items), 'w', 60, undefined, keyOf, {
+      of: ({ at, n }) => (n === 30 ? lastDate + 1 : lastDate - at),
+      sizeMs: 99_999_991,
+    }),
   })),
   pipelineOf('shown early'.replaceAll(' ', '-'), (items) => ({
     lists: listed(once(items), 'w', 60, { everyMs: 400 }),
