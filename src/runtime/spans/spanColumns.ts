@@ -72,7 +72,7 @@ export class SpanNumbers<T> extends SpanColumn<T, number> {
 }
 
 /** Whether something is so of each value. */
-export class SpanFlags<T> extends SpanColumn<T, boolean> {
+export class SpanFlags<T> extends SpanColumn<T, boolean | undefined> {
   /** What is so of all of them; null where `of` tells it of each. */
   all: boolean | null = null
   /** By record: 1 where it is so. */
@@ -85,8 +85,9 @@ export class SpanFlags<T> extends SpanColumn<T, boolean> {
     return isSame
   }
 
-  protected put(record: number, said: boolean): boolean {
-    if (typeof said !== 'boolean') return false
+  protected put(record: number, said: boolean | undefined): boolean {
+    // What is missing is not so.
+    if (said !== undefined && typeof said !== 'boolean') return false
     this.of[record] = said ? 1 : 0
     return true
   }

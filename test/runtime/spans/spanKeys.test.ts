@@ -129,6 +129,8 @@ describe('what callbacks say of a span', () => {
     expect(throwing.read(span, 3)).toBe(2)
     expect(new SpanKeys<Row>(({ n, key }) => (n === 2 ? (n as never) : key)).read(span, 3)).toBe(1)
     expect(new SpanFlags<Row>(() => 'yes' as never).read(span, 3)).toBe(0)
+    const missing = new SpanFlags<Row>(() => undefined)
+    expect([missing.read(span, 3), missing.at(1)]).toEqual([3, false])
   })
 
   it('is what the lender at hand says, after another one', () => {
