@@ -56,7 +56,7 @@ describe('a program loads no more than it needs', { timeout: 240_000 }, () => {
     const data = ['--data-dir', join(folder, 'data')]
     const run = await millrace('run', 'realtime', '--source', 'none', '--until-end', ...data)
     expect(run.packages).toEqual([...always, ...driver, 'pg-copy-streams', 'rxjs', 'zod'].sort())
-    expect(run.modules).toBeLessThan(870)
+    expect(run.modules).toBeLessThan(900)
     const reading = [...always, ...driver].sort()
     for (const args of [
       ['candles', '--symbol', 'BTCUSDT'],

@@ -432,8 +432,9 @@ describe('state drop', () => {
     await until(hasCounted(3, 'counts'))
     const dropped = await millrace('state', 'drop', '--pipeline', 'counts', '--operator', 'right', '--yes')
     expect(dropped.out).toMatch(/drop +operator right: 10 keys/)
-    await until(async () => worker.status().every(({ phase, generation }) => phase === 'running' && generation === 3))
+    // It comes to know with the next checkpoint that has something to store.
     await append(2)
+    await until(async () => worker.status().every(({ phase, generation }) => phase === 'running' && generation === 3))
     await until(hasCounted(2, 'counts'))
     await until(async () => (await counts('left', 'counts')).every((count) => count === 5))
     await drain(worker)

@@ -30,6 +30,6 @@ export function shownKey(table: UpsertTable<never>, key: string): string {
 }
 
 function plainNumeric(text: string): string {
-  const plain = text.replace(/^(-?)0+(?=\d)/, '$1').replace(/\.?0+$/, (zeros) => (text.includes('..') ? '' : zeros))
+  const plain = text.replace(/^(-?)0+(?=\d)/, '$1').replace(/\.?0+$/, (zeros) => (text.includes('.') ? '' : zeros))
   return plain === '-0' ? '0' : plain
 }

@@ -75,7 +75,7 @@ export class TaskState {
     if (Object.hasOwn(renamed, spec.name)) {
       throw new ConfigurationError(
         `pipeline ${name}: operator ${JSON.stringify(spec.name)} is in the pipeline, and "renamed" says that it is called ` +
-          `${JSON.stringify(renamed[spec.name])} now. Give the new operator a name that none has had, or take the entry out of "renamed"..`,
+          `${JSON.stringify(renamed[spec.name])} now. Give the new operator a name that none has had, or take the entry out of "renamed".`,
         { pipeline: name },
       )
     }
