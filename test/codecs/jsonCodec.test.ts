@@ -13,6 +13,7 @@ import { kept } from '../../src/runtime/spans/lent.ts'
 import { encodeRecordBatch } from '../../src/sources/recordBatch/encode.ts'
 import { RecordBatchWalker } from '../../src/sources/recordBatch/walker.ts'
 import { columnsAgree } from './columnsAgree.ts'
+import { lendsTogether } from './lendsTogether.ts'
 import { objectOf } from './randomSchema.ts'
 import { recordOf } from './recordOf.ts'
 
@@ -386,6 +387,22 @@ describe('jsonCodec', () => {
     expect(columnsFound - before).toBe(5)
     agree(codec, Buffer.from('{"a":7,"b":"","c":false,"e":"x"}'))
     expect(columnsFound - before).toBe(9)
+  })
+
+  test('says how far one object lends: no further than to another set of fields, or to what it does not lend', () => {
+    const codec = jsonCodec(z.object({ a: z.int(), b: z.string().nullish() }))
+    const values = [
+      '{"a":1}',
+      '{"a":2}',
+      '{"a":3,"b":"x"}',
+      '{"a":4,"b":null}',
+      '{"a":5',
+      '{"a":6}',
+      '{"a":7}',
+      '{"a":8}',
+    ]
+    const expected = values.map((value, i) => (i === 4 ? undefined : (JSON.parse(value) as unknown)))
+    expect(lendsTogether(codec, values, expected)).toBe(1 + 2 + 1)
   })
 
   test('lends what can be read and not changed, for it is lent again as the next one', () => {

@@ -14,6 +14,7 @@ import { kept } from '../../src/runtime/spans/lent.ts'
 import { encodeRecordBatch } from '../../src/sources/recordBatch/encode.ts'
 import { RecordBatchWalker } from '../../src/sources/recordBatch/walker.ts'
 import { columnsAgree } from '../codecs/columnsAgree.ts'
+import { lendsTogether } from '../codecs/lendsTogether.ts'
 
 const data = new URL('../../../shared/data/', import.meta.url)
 const spotFrame =
@@ -345,6 +346,14 @@ describe('what was read in place is known to be one JSON object', () => {
       agree(codec, Buffer.from(text))
     }
   })
+})
+
+test('how far one trade lends: no further than to frames of another kind, or to what is left to decode', () => {
+  const codec = spot()
+  const broken = bareFrame.slice(0, -1)
+  const values = [bareFrame, bareFrame, spotFrame, spotFrame, broken, spotFrame, bareFrame]
+  const expected = values.map((value) => (value === broken ? undefined : agree(codec, Buffer.from(value))))
+  expect(lendsTogether(codec, values, expected)).toBe(1 + 1)
 })
 
 describe('fast path and interpreter agree on hostile input:', () => {

@@ -28,7 +28,7 @@ export class ReadAhead extends RecordColumns {
   #shown = -1
   /** One that was read and lies in another buffer than those before it. */
   readonly #behind = new RecordView()
-  /** By record: of key, value and headers of all before it, in bytes. */
+  /** By record: of keys and values of all before it, in bytes. */
   readonly #bytesBefore: Float64Array
   #hasBehind = false
   /** What the batch has thrown behind the records at hand. */
@@ -57,7 +57,7 @@ export class ReadAhead extends RecordColumns {
     return true
   }
 
-  /** Of key, value and headers of the records from that one up to, not including, `end`; bytes. */
+  /** Of keys and values of the records from that one up to, not including, `end`; bytes. */
   bytesBetween(from: number, end: number): number {
     return (this.#bytesBefore[end] as number) - (this.#bytesBefore[from] as number)
   }
@@ -136,12 +136,11 @@ export class ReadAhead extends RecordColumns {
   }
 
   #sumBytes(): void {
-    const { keyLengths, valueLengths, headersLengths } = this
+    const { keyLengths, valueLengths } = this
     const before = this.#bytesBefore
     let bytes = 0
     for (let at = 0; at < this.count; at += 1) {
       bytes += Math.max(keyLengths[at] as number, 0) + Math.max(valueLengths[at] as number, 0)
-      bytes += headersLengths[at] as number
       before[at + 1] = bytes
     }
   }

@@ -7,19 +7,17 @@ import { decode } from '../../../src/operators/decode.ts'
 import { dedupe } from '../../../src/operators/dedupe.ts'
 import { type EventTimeOptions, eventTime } from '../../../src/operators/eventTime.ts'
 import { tumblingWindow } from '../../../src/operators/tumblingWindow.ts'
-import { ReadAhead } from '../../../src/runtime/log/readAhead.ts'
+import { field } from '../../../src/runtime/field.ts'
 import { definePipeline, type Pipeline } from '../../../src/runtime/pipeline/pipeline.ts'
 import { only } from '../../../src/runtime/spans/only.ts'
 import { shared } from '../../../src/runtime/spans/shared.ts'
 import { together } from '../../../src/runtime/spans/together.ts'
 import type { AppendTable } from '../../../src/runtime/store/table.ts'
-import { StreamTask } from '../../../src/runtime/task/streamTask.ts'
-import { TaskInputs } from '../../../src/runtime/task/taskInputs.ts'
 import { toPostgres } from '../../../src/sinks/toPostgres.ts'
 import { encodeRecordBatch } from '../../../src/sources/recordBatch/encode.ts'
-import { RecordBatchWalker } from '../../../src/sources/recordBatch/walker.ts'
 import { Random } from '../../../src/testing/random.ts'
 import { type Item, itemCodec } from '../../../src/testing/simulation/graphs/item.ts'
+import { countTaken, run } from './runCuts.ts'
 
 const results: AppendTable<unknown> = {
   mode: 'append',
@@ -88,11 +86,16 @@ function pipelineOf(
 
 const once = (items: Observable<Item>) =>
   items.pipe(dedupe<Item>({ by: keyOf, id: (item) => throwing(72, item, item.id), ids: 'ranges', ttlMs: 5_000 }))
+const onceByFields = (items: Observable<Item>) =>
+  items.pipe(dedupe<Item>({ by: field('key'), id: field('id'), ids: 'ranges', ttlMs: 5_000 }))
 const isA = (item: Item): item is Item => item.key === '0a'
 const isOther = (item: Item): item is Item => item.key !== '0a'
 
 const pipelines: readonly Pipeline[] = [
   pipelineOf('one way'.replaceAll(' ', '-'), (items) => ({ lists: listed(once(items), 'w', 60) })),
+  pipelineOf('fields'.replaceAll(' ', '-'), (items) => ({ lists: listed(onceByFields(items), 'w', 60) }), {
+    of: field('at'),
+  }),
   pipelineOf('two ways'.replaceAll(' ', '-'), (items) => ({
     first: listed(once(items), 'w', 60),
     second: listed(items.pipe(only(isOther)), 'v', 60),
@@ -165,7 +168,8 @@ function batchOf(seed: number, count: number): Buffer {
     else ids[key] = Math.max(0, (ids[key] as number) + random.pick([0, -1, 2, 3]))
     const itemAt = random.chance(odd) ? at + random.pick([-2_000, -400, 900, 50_000]) : at
     const n = random.chance(odd) ? random.pick([61, 71, 72, 73]) : random.chance(failing) ? 60 : random.int(0, 40)
-    const item = { key: `0${'abc'[key]}`, id: ids[key] as number, at: itemAt, n, revision: 0, count: 1 }
+    const id = (ids[key] as number) - (random.chance(odd / 4) ? 0.5 : 0)
+    const item = { key: `0${'abc'[key]}`, id, at: itemAt, n, revision: 0, count: 1 }
     const text = random.chance(odd / 10) ? '{' : JSON.stringify(item)
     return { timestamp: 0, key: null, value: Buffer.from(text), headers: [] }
   })
@@ -186,37 +190,6 @@ function passingKeys(seed: number, count: number): Buffer {
     return { timestamp: 0, key: null, value: Buffer.from(JSON.stringify(item)), headers: [] }
   })
   return encodeRecordBatch(0, records)
-}
-
-/** All that can be seen of a run, cut by cut. */
-function run(pipeline: Pipeline, bytes: Buffer, most: number, recordsPerCut = 41) {
-  const task = new StreamTask(pipeline, null, 0)
-  const batch = new RecordBatchWalker('items', 0).load(bytes)
-  const ahead = new ReadAhead(most)
-  const credit = { maxUncommittedRecords: recordsPerCut, maxUncommittedBytes: 1e9 }
-  const seen: unknown[] = []
-  const cut = () => {
-    const { writes, deadLetters, state, watermark, nextOffset } = task.cut({ now: 0, isFinal: false })
-    const rows = writes.map(({ table, rows }) => [table.name, rows])
-    seen.push({ rows, deadLetters, state, watermark, nextOffset, counts: task.operatorCounts() })
-  }
-  while (ahead.next(batch)) {
-    if (most > 1) task.pushAhead(ahead, 0, credit, null)
-    else task.push(ahead.show())
-    if (task.uncutRecords >= recordsPerCut) cut()
-  }
-  cut()
-  return seen
-}
-
-function countTaken(): () => number {
-  let taken = 0
-  const { take } = TaskInputs.prototype
-  vi.spyOn(TaskInputs.prototype, 'take').mockImplementation(function (this: TaskInputs, input, span, to) {
-    taken += to - (span.records[0] as number)
-    take.call(this, input, span, to)
-  })
-  return () => taken
 }
 
 afterEach(() => {
