@@ -1,4 +1,4 @@
-import { join } from 'node:path'
+import { join, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
 import { intervals } from '../src/market/interval.ts'
 import { migrate } from '../src/sinks/postgres/migrate.ts'
@@ -17,6 +17,10 @@ KAFKA_BROKERS names one. Each run is whole processes: from their start to the la
   --records N      in the backlog                                               (10000000)
   --clients LIST   which of wire,kafkajs                                        (both)
   --pipeline NAME  bench: candles of 1m and 5m; realtime: the main job, all six (bench)
+  --against DIR    a checkout of other code, installed and built: its worker and ours in turns, one worker, with --clients wire. Both write the same tables,
+                   so it must have the migrations of this one or older
+  --archive        with the archive; only with --against
+  --rounds N       of both; only with --against                                 (3)
   --json           only the result, one line of JSON on stdout
 
   npm run bench:kafka -- --json | tail -1 | jq '.[] | {client, archive, workers, records_per_s}'`
@@ -24,6 +28,8 @@ KAFKA_BROKERS names one. Each run is whole processes: from their start to the la
 const clients = ['wire', 'kafkajs'] as const
 
 interface Measured {
+  /** Whose code ran: this checkout's, or that of --against. */
+  readonly code: 'this' | 'other'
   readonly pipeline: BenchJob['pipeline']
   readonly client: (typeof clients)[number]
   readonly archive: boolean
@@ -54,6 +60,9 @@ const { values } = parseArgs({
     records: { type: 'string', default: '10000000' },
     clients: { type: 'string', default: clients.join(',') },
     pipeline: { type: 'string', default: 'bench' },
+    against: { type: 'string' },
+    archive: { type: 'boolean', default: false },
+    rounds: { type: 'string', default: '3' },
     help: { type: 'boolean', default: false },
   },
 })
@@ -76,6 +85,10 @@ async function main({ cleanup }: Bench, pipeline: BenchJob['pipeline']): Promise
   const chosen = clients.filter((client) => values.clients.split(',').includes(client))
   // Before the first run nothing is compiled or in the cache of the file system, and that is nobody's figure.
   await measure(place, pipeline, 'wire', false, 1, records)
+  if (values.against !== undefined) {
+    console.log(JSON.stringify(await inTurns(place, pipeline, records, resolve(values.against))))
+    return
+  }
   const results: Measured[] = []
   for (const client of chosen) {
     for (const archive of [false, true]) {
@@ -89,6 +102,26 @@ async function main({ cleanup }: Bench, pipeline: BenchJob['pipeline']): Promise
   console.log(JSON.stringify(results))
 }
 
+/** One run of the other code before each of ours, so that a change of the machine is in both. */
+async function inTurns(
+  place: BenchPlace,
+  pipeline: BenchJob['pipeline'],
+  records: number,
+  tree: string,
+): Promise<readonly Measured[]> {
+  const results: Measured[] = []
+  const rounds = countOf('--rounds', values.rounds)
+  await measure(place, pipeline, 'wire', values.archive, 1, records, tree)
+  for (let round = 0; round < rounds; round += 1) {
+    for (const code of [tree, undefined]) {
+      const result = await measure(place, pipeline, 'wire', values.archive, 1, records, code)
+      say(JSON.stringify(result))
+      results.push(result)
+    }
+  }
+  return results
+}
+
 async function measure(
   place: BenchPlace,
   pipeline: BenchJob['pipeline'],
@@ -96,6 +129,7 @@ async function measure(
   archive: boolean,
   workers: number,
   records: number,
+  tree?: string,
 ): Promise<Measured> {
   const name = `run_${++runs}`
   const pool = place.pool(name)
@@ -105,11 +139,14 @@ async function measure(
   const started = Array.from(
     { length: workers },
     (_, index) =>
-      new BenchWorker({
-        ...{ pipeline, brokers: place.brokers, client, topic, group: name, instanceId: `worker-${index + 1}` },
-        ...{ connection: place.connection, schema: name, checkpointMs, provisionalEveryMs: checkpointMs },
-        archive: archive ? join(place.folder, name) : null,
-      }),
+      new BenchWorker(
+        {
+          ...{ pipeline, brokers: place.brokers, client, topic, group: name, instanceId: `worker-${index + 1}` },
+          ...{ connection: place.connection, schema: name, checkpointMs, provisionalEveryMs: checkpointMs },
+          archive: archive ? join(place.folder, name) : null,
+        },
+        tree,
+      ),
   )
   try {
     const done = (async () => {
@@ -135,6 +172,7 @@ async function measure(
     await checkCandles(pool, pipeline, records)
     const cpuSeconds = reports.reduce((sum, report) => sum + report.cpuSeconds, 0)
     return {
+      code: tree === undefined ? 'this' : 'other',
       pipeline,
       client,
       archive,

@@ -30,6 +30,20 @@ const merge = 'src/runtime/inputs/inputMerge.ts'
 
 export const plantedBugs: readonly PlantedBug[] = [
   {
+    name: 'a candle that has changed in a span is not in the checkpoint',
+    prover: 'test/runtime/spans/candleSpans.test.ts',
+    file: fold,
+    from: 'touch(state, held)\n          const added',
+    to: 'const added',
+  },
+  {
+    name: 'one object is said to lend records of another shape',
+    prover: 'test/codecs/jsonCodec.test.ts',
+    file: 'src/codecs/jsonLender.ts',
+    from: 'layouts[end] === layouts[row]',
+    to: 'layouts[end] !== 0',
+  },
+  {
     name: 'a key has the slot that its number had when keys were read before',
     prover: 'test/runtime/spans/spanKeys.test.ts',
     file: 'src/runtime/spans/spanKeys.ts',

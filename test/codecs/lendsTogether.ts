@@ -19,7 +19,7 @@ export function lendsTogether<T>(
   lender.read(ahead)
   let together = 0
   for (let row = 0; row < values.length; row += 1) {
-    const object = lender.lend(row)
+    const object: T | undefined = lender.lend(row)
     if (object === undefined) continue
     assert.deepEqual(kept(object), expected[row])
     const end = lender.lentUntil(row, values.length)
