@@ -21,9 +21,8 @@ export let oddNumbers: i32 = 0
 export let otherTexts: i32 = 0
 /** How far behind its cell in a column of texts the end of a text stands that is in no dictionary. */
 export let textEnds: usize = 0
-/** Where the next text goes whose escapes are resolved, and where the room for such ends. */
+/** Where a text goes whose escapes are resolved. */
 export let resolved: usize = 0
-export let resolvedEnd: usize = 0
 
 const layoutBytes: usize = 131072
 const stepBytes: usize = 64
@@ -497,31 +496,40 @@ function readPlainText(step: usize, row: usize, start: usize, end: usize): usize
   return at
 }
 
-/** One with escapes, each of which stands for a character of one byte: it is written anew without them. */
+/** One with escapes, each of which stands for a character of one byte: its end is told as a number below zero, so that whoever wants the text has them resolved. */
 function readEscapedText(step: usize, row: usize, start: usize, end: usize): usize {
-  if (resolved + (end - start) + 16 > resolvedEnd) return 0
   let at = start
-  let to = resolved
   while (at < end) {
-    const bytes = v128.load(at)
-    v128.store(to, bytes)
-    const count = ctz(unusualIn(bytes) | 0x10000)
+    const count = ctz(unusualIn(v128.load(at)) | 0x10000)
     at += count
-    to += count
     if (count === 16 || at >= end) continue
     const byte = load<u8>(at)
     if (byte === 0x22) {
-      keepText(step, row, resolved, to)
-      resolved = to
+      keepText(step, row, start, ~at)
       return at
     }
-    const character = byte === 0x5c ? load<u8>(escaped + <usize>load<u8>(at + 1)) : 0
-    if (character === 0) return 0
-    store<u8>(to, character)
-    to++
+    if (byte !== 0x5c || load<u8>(escaped + <usize>load<u8>(at + 1)) === 0) return 0
     at += 2
   }
   return 0
+}
+
+/** Writes such a text without its escapes to where `resolved` says, and gives where it ends there. */
+export function resolve(start: usize, end: usize): usize {
+  let at = start
+  let to = resolved
+  while (true) {
+    const bytes = v128.load(at)
+    v128.store(to, bytes)
+    const count = ctz(<u32>i8x16.bitmask(i8x16.eq(bytes, v128.load(backslashes))) | 0x10000)
+    at += count
+    to += count
+    if (at >= end) return to - (at - end)
+    if (count === 16) continue
+    store<u8>(to, load<u8>(escaped + <usize>load<u8>(at + 1)))
+    to++
+    at += 2
+  }
 }
 
 function keepText(step: usize, row: usize, start: usize, end: usize): void {

@@ -84,7 +84,12 @@ const recordsPerCut = 250_000
 export function runInMemory(batches: readonly Buffer[], most: number): MemoryRun {
   const task = new StreamTask(benchPipeline, null, 0)
   const ahead = new ReadAhead(most)
-  const credit = { maxUncommittedRecords: recordsPerCut, maxUncommittedBytes: Number.POSITIVE_INFINITY }
+  const credit = {
+    maxUncommittedRecords: recordsPerCut,
+    maxUncommittedBytes: Number.POSITIVE_INFINITY,
+    maxUncommittedResults: Number.POSITIVE_INFINITY,
+    maxUncommittedResultBytes: Number.POSITIVE_INFINITY,
+  }
   const batch = new RecordBatchWalker('bench', 0)
   const tenths: number[] = []
   let rows = 0

@@ -1,15 +1,30 @@
-import { type Column, table, type UpsertTable } from 'millrace'
+import { type AppendTable, type Column, field, table, type UpsertTable } from 'millrace'
 import type { Auction, Bid } from './topics.ts'
 
-/** Bids. */
-export const passed = table('nexmark_q0', {
-  columns: { auction: 'bigint', bidder: 'bigint', price: 'bigint', date_time: 'timestamptz', extra: 'text' },
+/** Bids, with their price as the column says. */
+const bidsWith = (name: string, price: Column<Bid>): AppendTable<Bid> => ({
+  mode: 'append',
+  name,
+  columns: [
+    { name: 'auction', type: 'bigint', of: field('auction') },
+    { name: 'bidder', type: 'bigint', of: field('bidder') },
+    price,
+    { name: 'date_time', type: 'timestamptz', of: field('dateTime') },
+    { name: 'extra', type: 'text', of: field('extra') },
+  ],
 })
 
+/** Bids. */
+export const passed = bidsWith('nexmark_q0', { name: 'price', type: 'bigint', of: field('price') })
+
+/** 0.908 to the dollar, exactly: the price times 908, with the point before its last three digits. */
+function inEuros({ price }: Bid): string {
+  const thousandths = String(price * 908).padStart(4, '0')
+  return `${thousandths.slice(0, -3)}.${thousandths.slice(-3)}`
+}
+
 /** Bids with their prices in euros. */
-export const converted = table('nexmark_q1', {
-  columns: { auction: 'bigint', bidder: 'bigint', price: 'numeric', date_time: 'timestamptz', extra: 'text' },
-})
+export const converted = bidsWith('nexmark_q1', { name: 'price', type: 'numeric', of: inEuros })
 
 /** Bids on some auctions. */
 export const selected = table('nexmark_q2', { columns: { auction: 'bigint', price: 'bigint' } })

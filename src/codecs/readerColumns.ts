@@ -88,6 +88,7 @@ export class ReaderColumns implements FrameColumns {
 /** Texts of which none has a number. */
 class ReaderTexts implements TextColumn {
   readonly ordinals: Int32Array
+  readonly asBytes = null
   readonly #texts: string[]
 
   constructor(rows: number) {

@@ -153,7 +153,7 @@ function openColumns(schema: z.ZodType, prefix: '' | 'data.', rows: number): Ope
 type NumberColumns = readonly [t: Float64Array, p: Float64Array, q: Float64Array, T: Float64Array, m: Float64Array]
 
 const noNumbers = new Float64Array(0)
-const noTexts: TextColumn = { at: () => '', ordinals: new Int32Array(0) }
+const noTexts: TextColumn = { at: () => '', ordinals: new Int32Array(0), asBytes: null }
 /** Of a text that has none. */
 const noOrdinal = -1
 

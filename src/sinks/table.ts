@@ -1,5 +1,5 @@
-import { compiled } from '../runtime/compiled.ts'
 import { ConfigurationError } from '../runtime/errors.ts'
+import { field } from '../runtime/field.ts'
 import { checkArgument, checkOptions, needed, type OptionRules, optional } from '../runtime/options.ts'
 import type { AppendTable, Column, ColumnType, ColumnValue, Table, UpsertTable } from '../runtime/store/table.ts'
 import { checkDescriptor } from './postgres/tableDescriptor.ts'
@@ -124,18 +124,11 @@ const rules: OptionRules<Partial<UpsertTableOptions<ColumnSpecs>> & AppendTableO
 const convertedRules: OptionRules<ConvertedColumn> = { type: needed.text, from: needed.callback }
 
 function columnOf(table: string, name: string, spec: ColumnSpec): Column<never> {
-  const field = fieldGetter(name)
+  const read: (row: Readonly<Record<string, unknown>>) => unknown = field(name)
   if (typeof spec !== 'string') {
     checkOptions(`table ${table}: column ${name}`, spec, convertedRules)
     const { type, from } = spec as { type: ColumnType; from: (field: unknown) => ColumnValue }
-    return { name, type, of: (row) => from(field(row)) }
+    return { name, type, of: (row) => from(read(row)) }
   }
-  return { name, type: spec.replace('?', '') as ColumnType, of: field as (row: never) => ColumnValue }
-}
-
-type Getter = (row: Readonly<Record<string, unknown>>) => unknown
-
-/** One function for all fields would look each of them up by its name, in every row. */
-function fieldGetter(name: string): Getter {
-  return compiled<Getter>([], [], `return(row)=>row[${JSON.stringify(name)}]`) ?? ((row) => row[name])
+  return { name, type: spec.replace('?', '') as ColumnType, of: read as (row: never) => ColumnValue }
 }

@@ -1,10 +1,13 @@
 import type { FieldLayout, LayoutStep } from '../fieldLayout.ts'
+import { latin1Text } from '../latin1.ts'
 import type { LeafPlan } from '../schemaPlan.ts'
 import { type Decoder, openDecoder } from './decoderModule.ts'
 
 export const mostLayouts = 8
 /** Bytes of frames that are in the memory at a time. */
 export const inputBytes = 256 * 1024
+/** Texts are resolved sixteen bytes at a time. */
+const resolvedMargin = 64
 /** What is fixed in a layout, and the longest texts that go with it: a decoder may look this far past the end of a frame before it notices. */
 const margin = 128 * 1024
 /** What the decoder keeps for itself: its constants. */
@@ -34,6 +37,7 @@ const kinds = { end: 0, int: 1, fixed8: 2, string: 3, boolean: 4, number: 5, ski
 export class DecoderMemory {
   readonly decoder: Decoder
   readonly bytes: Buffer
+  readonly view: DataView
   readonly words: Int32Array
   readonly starts: Int32Array
   readonly lengths: Int32Array
@@ -42,7 +46,7 @@ export class DecoderMemory {
   readonly numbers: readonly Float64Array[]
   /** By slot: empty for one that is none. The number of a text in its dictionary; below zero, where it starts in the memory. */
   readonly codes: readonly Int32Array[]
-  /** By slot: where texts end in the memory that are in no dictionary. */
+  /** By slot: where texts end in the memory that are in no dictionary; below zero for one with escapes, of which it says that with all bits turned over. */
   readonly ends: readonly Int32Array[]
   /** By slot: where its dictionary begins; 0 for one that is no text. */
   readonly dictionaries: readonly number[]
@@ -68,6 +72,7 @@ export class DecoderMemory {
   ) {
     this.decoder = decoder
     this.bytes = Buffer.from(memory)
+    this.view = new DataView(memory)
     this.words = new Int32Array(memory)
     this.starts = new Int32Array(memory, places.starts, mostFrames)
     this.lengths = new Int32Array(memory, places.lengths, mostFrames)
@@ -92,7 +97,7 @@ export class DecoderMemory {
     decoder.program.value = places.program
     decoder.closers.value = ownBytes
     decoder.textEnds.value = mostFrames * 4
-    decoder.resolvedEnd.value = places.resolved + inputBytes
+    decoder.resolved.value = places.resolved
     decoder.prepare()
     for (const [slot, { kind }] of leaves.entries()) if (kind === 'string') this.#beginDictionary(slot)
   }
@@ -102,13 +107,25 @@ export class DecoderMemory {
     return this.words[(this.dictionaries[slot] as number) >> 2] as number
   }
 
-  /** Where the text of that number in the dictionary of the slot starts, and behind its last byte. */
-  textAt(slot: number, number: number): readonly [start: number, end: number] {
+  /** Where the text of that number in the dictionary of the slot starts. */
+  textStart(slot: number, number: number): number {
     const dictionary = this.dictionaries[slot] as number
     const start = dictionary + dictionaryTextsAt + number * 16
-    if (this.bytes[start + 15] !== longMark) return [start, this.bytes.indexOf(0x22, start)]
-    const long = this.words[(dictionary + dictionaryPlacesAt + number * 4) >> 2] as number
-    return [long + 8, long + 8 + (this.words[long >> 2] as number)]
+    if (this.bytes[start + 15] !== longMark) return start
+    return (this.words[(dictionary + dictionaryPlacesAt + number * 4) >> 2] as number) + 8
+  }
+
+  /** Where the text of that number ends that starts there. */
+  textEnd(start: number): number {
+    return this.bytes.indexOf(0x22, start)
+  }
+
+  /** The text of a frame that is in no dictionary. */
+  otherText(slot: number, frame: number): string {
+    const start = ~((this.codes[slot] as Int32Array)[frame] as number)
+    const end = (this.ends[slot] as Int32Array)[frame] as number
+    if (end >= 0) return latin1Text(this.bytes, start, end)
+    return latin1Text(this.bytes, this.#resolvedAt, this.decoder.resolve(start, ~end))
   }
 
   /** Whether the dictionary takes no text any more. */
@@ -122,7 +139,6 @@ export class DecoderMemory {
   begin(): void {
     this.decoder.oddNumbers.value = 0
     this.decoder.otherTexts.value = 0
-    this.decoder.resolved.value = this.#resolvedAt
   }
 
   /** Has the decoder ask the dictionary for nothing until it is cleared. */
@@ -203,7 +219,7 @@ class Places {
   readonly program: number
   readonly columns: number[] = []
   readonly dictionaries: number[] = []
-  /** Of texts whose escapes are resolved. */
+  /** Of a text whose escapes are resolved. */
   readonly resolved: number
   readonly input: number
   readonly end: number
@@ -223,7 +239,7 @@ class Places {
       if (kind === 'string') at += dictionaryBytes
     }
     this.resolved = at
-    this.input = at + inputBytes
+    this.input = at + inputBytes + resolvedMargin
     this.end = this.input + inputBytes + margin
   }
 }

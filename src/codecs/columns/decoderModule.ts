@@ -15,9 +15,9 @@ export interface Decoder {
   readonly otherTexts: WasmCell
   readonly textEnds: WasmCell
   readonly resolved: WasmCell
-  readonly resolvedEnd: WasmCell
   prepare(): void
   decode(from: number, to: number): number
+  resolve(start: number, end: number): number
 }
 
 const file = new WasmFile(new URL('columns.wasm', import.meta.url), 'columns.ts')

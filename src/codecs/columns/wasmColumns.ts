@@ -101,6 +101,7 @@ export class WasmColumns {
   /** Copies frames into the memory, as many as have room, and gives the first that has none. */
   #take(buffer: Buffer, from: number, to: number): number {
     const { decoder, bytes, inputAt, starts } = this.#memory
+    for (const texts of this.#texts) texts.leave(from, to)
     const first = starts[from] as number
     let last = this.#endOf(to - 1)
     let end = to

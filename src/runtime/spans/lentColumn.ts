@@ -1,3 +1,13 @@
+/** Texts that lie in memory as they came. */
+export interface TextBytes {
+  /** Where they lie. */
+  readonly memory: DataView
+  /** Where the text of the record starts, if it lies there as it came in JSON, in characters of ASCII and escapes that stand for one each, without `\u`; below zero where only `at` of the column gives it. As valid as the record. */
+  startOf(record: number): number
+  /** Of the text that `startOf` was asked for last, in bytes. */
+  readonly length: number
+}
+
 /** The texts of one field of values that are lent. */
 export interface TextColumn {
   /** The text of the record. */
@@ -7,6 +17,8 @@ export interface TextColumn {
    * its number for another one then.
    */
   readonly ordinals: Int32Array
+  /** For who writes texts and need not have them as such; null where none lie in memory. */
+  readonly asBytes: TextBytes | null
 }
 
 /** What a function says of all values that one object lends: the same of each, or by record. Flags are 0 and 1. */

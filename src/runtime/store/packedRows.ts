@@ -1,3 +1,4 @@
+import type { Lent } from '../spans/lent.ts'
 import type { AppendTable } from './table.ts'
 
 /** Rows of an append table as bytes, which the store that has packed them can read. */
@@ -20,6 +21,17 @@ export interface RowPacker {
   add(row: unknown): void
   /** Hands over what has come together. */
   take(): PackedRows
+}
+
+/** One that takes the rows of many records at once, where values that are lent are rows. */
+export interface SpanPacker extends RowPacker {
+  /**
+   * Packs the rows of so many first of the records, up to one that the table cannot hold or that takes more bytes than `mostBytes`; gives how many. They are not there before they are kept, and whatever is asked of the packer meanwhile drops them.
+   * @param rows lends them: `rows[place]` says of which record
+   */
+  look(rows: Lent<unknown>, records: Int32Array, count: number, mostBytes: number): number
+  /** Takes so many first of those. */
+  keep(count: number): void
 }
 
 /** Makes a packer for a table, of a store that takes its rows packed. */

@@ -16,7 +16,7 @@ export type ColumnValue = string | number | bigint | boolean | null
 export interface Column<Row> {
   readonly name: string
   readonly type: ColumnType
-  /** What the row has in the column: the same for the same row, since a replay writes it again. */
+  /** What the row has in the column: the same for the same row, since a replay writes it again. Reads the row and does not keep it: another one may be shown through the same object afterwards. */
   readonly of: (row: Row) => ColumnValue
 }
 

@@ -9,10 +9,12 @@ import type { StreamTask } from './streamTask.ts'
 import type { TaskInputs } from './taskInputs.ts'
 import type { TaskLimits } from './workerLimits.ts'
 
-/** How many records, and how many bytes of them, may come together between two cuts. */
+/** How many records and how many results, and how many bytes of either, may come together between two cuts. */
 export interface Credit {
   readonly maxUncommittedRecords: number
   readonly maxUncommittedBytes: number
+  readonly maxUncommittedResults: number
+  readonly maxUncommittedResultBytes: number
 }
 
 interface Failure {
@@ -46,6 +48,8 @@ export class AheadPush {
   /** So many are pushed by themselves before it is looked again, and so many of them are left. */
   #pause = 0
   #left = 0
+  /** What the task had brought about when it was counted last. */
+  #brought = 0
 
   constructor(task: StreamTask, inputs: TaskInputs, limits: TaskLimits) {
     this.#task = task
@@ -54,14 +58,14 @@ export class AheadPush {
   }
 
   /**
-   * Pushes the record at hand, and with credit those behind it, as long as there is some, none has brought anything about and each is an ordinary one. The last one that was pushed is at hand then.
+   * Pushes the record at hand, and with credit those behind it, as long as there is some and each is an ordinary one. The last one that was pushed is at hand then.
    * @param credit null for the one record alone
    * @param archive takes each record behind its push
    * @param until the first offset before which something else is due
    */
   push(ahead: ReadAhead, input: number, credit: Credit | null, archive: RecordTap | null, until: number): void {
     const task = this.#task
-    const { facts, provenance, brought } = task
+    const { facts, provenance } = task
     if (!this.#isOrdinary(ahead, ahead.at)) {
       task.push(ahead.show(), input)
       archive?.append(ahead.view, facts)
@@ -75,7 +79,7 @@ export class AheadPush {
         const end = credit === null ? ahead.at : this.#look(ahead, input, credit, until)
         if (end > ahead.at) this.#take(ahead, input, end, archive)
         else this.#pushOne(ahead, input, archive)
-        if (task.hasFailed || credit === null || task.brought !== brought || !ahead.hasNext) break
+        if (task.hasFailed || credit === null || !ahead.hasNext) break
         if (!this.#mayGoOn(ahead, credit, until)) break
         ahead.at += 1
       }
@@ -105,11 +109,19 @@ export class AheadPush {
   }
 
   /** Whether the next record may go as well. */
-  #mayGoOn(ahead: ReadAhead, { maxUncommittedRecords, maxUncommittedBytes }: Credit, until: number): boolean {
+  #mayGoOn(ahead: ReadAhead, credit: Credit, until: number): boolean {
     const { uncutRecords, uncutBytes } = this.#task
     const next = ahead.at + 1
-    if (uncutRecords >= maxUncommittedRecords || uncutBytes >= maxUncommittedBytes) return false
-    return this.#mayFollow(ahead, next, until)
+    if (uncutRecords >= credit.maxUncommittedRecords || uncutBytes >= credit.maxUncommittedBytes) return false
+    return this.#hasRoom(credit) && this.#mayFollow(ahead, next, until)
+  }
+
+  /** Whether there is credit for results, which are only counted where there are more than before. */
+  #hasRoom({ maxUncommittedResults, maxUncommittedResultBytes }: Credit): boolean {
+    const task = this.#task
+    if (task.brought === this.#brought) return true
+    this.#brought = task.brought
+    return task.uncutResults < maxUncommittedResults && task.uncutResultBytes < maxUncommittedResultBytes
   }
 
   /** The record before which all from the one at hand on may be taken as a span; the one at hand for none. */
@@ -131,10 +143,15 @@ export class AheadPush {
   }
 
   /** How far the records may go that are behind the one at hand, whatever they hold. */
-  #mostOf(ahead: ReadAhead, { maxUncommittedRecords, maxUncommittedBytes }: Credit, until: number): number {
-    const { uncutRecords, uncutBytes } = this.#task
+  #mostOf(
+    ahead: ReadAhead,
+    { maxUncommittedRecords, maxUncommittedBytes, maxUncommittedResults }: Credit,
+    until: number,
+  ): number {
+    const { uncutRecords, uncutBytes, uncutResults } = this.#task
     const { at } = ahead
-    const most = Math.min(ahead.count, at + this.#reach, at + maxUncommittedRecords - uncutRecords)
+    const credit = Math.min(maxUncommittedRecords - uncutRecords, maxUncommittedResults - uncutResults)
+    const most = Math.min(ahead.count, at + Math.min(this.#reach, credit))
     const bytes = maxUncommittedBytes - uncutBytes
     let end = at + 1
     while (end < most && ahead.bytesBetween(at, end) < bytes && this.#mayFollow(ahead, end, until)) end += 1

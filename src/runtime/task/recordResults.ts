@@ -1,5 +1,8 @@
 import type { TaskLimits } from './workerLimits.ts'
 
+/** A larger result does not gain by coming together with others. */
+const mostShare = 64 * 1024
+
 /** What one record has brought about by itself, against what it may: it has to fit into one checkpoint. */
 export class RecordResults {
   readonly #limits: TaskLimits
@@ -8,6 +11,12 @@ export class RecordResults {
 
   constructor(limits: TaskLimits) {
     this.#limits = limits
+  }
+
+  /** Of a record that brings about one result in each of so many outlets: how many bytes each may have, and is certainly not too much; below zero where so many results are. */
+  shareOf(outlets: number): number {
+    const { maxRecordResults, maxRecordResultBytes } = this.#limits
+    return maxRecordResults < outlets ? -1 : Math.min(mostShare, Math.floor(maxRecordResultBytes / outlets))
   }
 
   /** Another record is pushed. */

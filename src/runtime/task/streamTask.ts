@@ -16,6 +16,7 @@ import { buildIn, setRunning } from '../operator/currentTask.ts'
 import type { BuildLogic, Cut, OperatorSpec, TimeHolder } from '../operator/operator.ts'
 import type { AnyNode } from '../operator/operatorNode.ts'
 import { guardSchedulers } from '../operator/schedulerGuard.ts'
+import { PackedRowBuffer } from '../outlets/packedRowBuffer.ts'
 import { onlyInput, type ResolvedInput } from '../pipeline/input.ts'
 import { buildPipeline, inputsOf, type Pipeline } from '../pipeline/pipeline.ts'
 import { isShared } from '../pipeline/wholeInputs.ts'
@@ -23,6 +24,7 @@ import type { SavedCheckpoint } from '../store/checkpoint.ts'
 import type { OperatorCounts } from '../worker/operatorTally.ts'
 import { AheadPush, type Credit } from './aheadPush.ts'
 import { findWays, knownWays, refuseSharedResults, refuseTimelessMarkers } from './graphChecks.ts'
+import { OutletReader } from './outletReader.ts'
 import type { TaskCut } from './taskCut.ts'
 import { TaskFailure } from './taskFailure.ts'
 import { TaskHost } from './taskHost.ts'
@@ -163,12 +165,14 @@ export class StreamTask {
     const built = buildPipeline(this.#pipeline, this.#inputs.streams)
     const outlets = new TaskOutlets(name, built, this.#inputs, sent, openPacker)
     for (const { buffer, values } of outlets.streams) {
-      values.subscribe({
-        next: (result) => this.#results.collect(buffer, result),
-        error: (error) => this.#stepFailed(buffer.name, error),
+      const observer = {
+        next: (result: unknown) => this.#results.collect(buffer, result),
+        error: (error: unknown) => this.#stepFailed(buffer.name, error),
         complete: () =>
           this.#failure.fail(new OperatorError(`${buffer.name}: the stream completed; a task's stream does not end`)),
-      })
+      }
+      const takesLent = buffer instanceof PackedRowBuffer && buffer.takesLent
+      values.subscribe(takesLent ? new OutletReader(observer, buffer, this.#results, outlets.streams.length) : observer)
     }
     return outlets
   }

@@ -3,6 +3,7 @@ import type { Elsewhere } from '../letters/elsewhere.ts'
 import { atRest, type Provenance } from '../letters/provenance.ts'
 import type { SetAside } from '../letters/setAside.ts'
 import type { AnyNode } from '../operator/operatorNode.ts'
+import type { PackedRowBuffer } from '../outlets/packedRowBuffer.ts'
 import { type IsElsewhere, letterName, type ResultBuffer } from '../outlets/resultBuffer.ts'
 import { resultText } from '../outlets/resultText.ts'
 import type { Pipeline } from '../pipeline/pipeline.ts'
@@ -63,6 +64,17 @@ export class TaskResults {
     if (provenance.gate === atRest) this.#failure.fail(emitsAtRest(outlet.name))
     else if (redrivenFor === null) this.#add(outlet, result)
     else if (redrivenFor === letterName(outlet)) provenance.arrived(() => this.#add(outlet, result))
+  }
+
+  /** How many bytes a result may have that comes together with those of other records, where there are so many outlets. */
+  shareOf(outlets: number): number {
+    return this.#own.shareOf(outlets)
+  }
+
+  /** So many first rows that the outlet was asked about are results. */
+  keep(outlet: PackedRowBuffer, count: number): void {
+    this.brought += count
+    outlet.keep(count)
   }
 
   #add(outlet: ResultBuffer, result: unknown): void {

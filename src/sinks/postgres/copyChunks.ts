@@ -1,13 +1,11 @@
 import type { PackedRows } from '../../runtime/store/packedRows.ts'
 
 const chunkBytes = 64 * 1024
-/** So many chunks are kept for what comes next. */
-const mostSpares = 32
 
 /**
  * The bytes of rows one after the other, in chunks that hold whole rows.
  *
- * Keeps them, in chunks of 64 KiB, until they are taken, and up to 2 MiB of chunks that were released: new ones each time would have the garbage collector look for old ones.
+ * Keeps them, in chunks of 64 KiB, until they are taken, and of chunks that were released as many as were taken last: new ones each time would have the garbage collector look for old ones.
  */
 export class CopyChunks {
   /** What is written into, as bytes and as words. */
@@ -20,6 +18,8 @@ export class CopyChunks {
   /** Chunks that are full, and those that may be filled again. */
   #used: Buffer[] = []
   readonly #spares: Buffer[] = []
+  /** So many of those are enough for as much as was taken last. */
+  #enough = 0
   /** Where in the chunk begins what was not taken yet, and where the row that is being written. */
   #from = 0
   #rowAt = 0
@@ -29,9 +29,14 @@ export class CopyChunks {
     return this.#fullBytes + this.#rowAt - this.#from
   }
 
-  /** What was written is a row. */
-  endRow(): void {
-    this.#rowAt = this.at
+  /** How much was written behind the last row. */
+  get begunBytes(): number {
+    return this.at - this.#rowAt
+  }
+
+  /** So many bytes of that are rows. */
+  endRow(bytes: number): void {
+    this.#rowAt += bytes
   }
 
   /** What was written since the last row is none. */
@@ -47,6 +52,7 @@ export class CopyChunks {
     this.#full = []
     this.#fullBytes = 0
     this.#used = []
+    this.#enough = used.length + 1
     return { count, chunks, release: () => this.#release(used) }
   }
 
@@ -69,9 +75,9 @@ export class CopyChunks {
 
   /** What was taken before is stored by then, so nobody reads the beginning of the first of them either. */
   #release(chunks: readonly Buffer[]): void {
-    for (const chunk of chunks) {
-      if (chunk.length === chunkBytes && this.#spares.length < mostSpares) this.#spares.push(chunk)
-    }
+    const spares = this.#spares
+    for (const chunk of chunks) if (chunk.length === chunkBytes) spares.push(chunk)
+    if (spares.length > this.#enough) spares.length = this.#enough
   }
 
   /** What the chunk has of whole rows goes to what is to be taken. */

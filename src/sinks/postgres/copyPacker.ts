@@ -1,22 +1,13 @@
 import { compiled } from '../../runtime/compiled.ts'
-import type { PackedRows, RowPacker } from '../../runtime/store/packedRows.ts'
-import type { AppendTable, Column, ColumnType } from '../../runtime/store/table.ts'
+import { mostAhead } from '../../runtime/log/readAhead.ts'
+import type { Lent } from '../../runtime/spans/lent.ts'
+import type { PackedRows, SpanPacker } from '../../runtime/store/packedRows.ts'
+import type { AppendTable, Column } from '../../runtime/store/table.ts'
 import { Withdrawn } from '../../runtime/withdrawn.ts'
 import { rowText, throwingColumn } from './columnText.ts'
-import { CopyCells } from './copyCells.ts'
+import { CopyCells, writers } from './copyCells.ts'
 import { CopyChunks } from './copyChunks.ts'
-
-/** What writes the values of each type. */
-const writers = {
-  text: 'text',
-  integer: 'integer',
-  bigint: 'bigint',
-  numeric: 'numeric',
-  'double precision': 'other',
-  boolean: 'other',
-  timestamptz: 'timestamptz',
-  jsonb: 'other',
-} as const satisfies Readonly<Record<ColumnType, keyof CopyCells>>
+import { lentWriter, type WriteLent } from './lentCells.ts'
 
 /** Writes one row. `asked.column` is the column that is being asked, -1 while none is. */
 type WriteRow = (cells: CopyCells, row: unknown, asked: { column: number }) => void
@@ -26,13 +17,18 @@ type WriteRow = (cells: CopyCells, row: unknown, asked: { column: number }) => v
  *
  * Keeps the bytes until they are taken, and some memory for what comes next (`CopyChunks`).
  */
-export class CopyPacker implements RowPacker {
+export class CopyPacker implements SpanPacker {
   count = 0
   readonly #table: AppendTable<unknown>
   readonly #chunks = new CopyChunks()
   readonly #cells: CopyCells
   readonly #write: WriteRow
   readonly #asked = { column: -1 }
+  /** Who lent rows last, and what writes its rows. */
+  #lent: Lent<unknown> | null = null
+  #writeLent: WriteLent = () => undefined
+  /** Of the rows that were looked at: how many bytes they take up to the end of each. */
+  readonly #ends = new Int32Array(mostAhead)
 
   constructor(table: AppendTable<never>) {
     this.#table = table as AppendTable<unknown>
@@ -49,6 +45,7 @@ export class CopyPacker implements RowPacker {
     // Says why not.
     if (row instanceof Withdrawn) rowText(this.#table, row)
     const asked = this.#asked
+    this.#chunks.dropRow()
     try {
       this.#write(this.#cells, row, asked)
     } catch (error) {
@@ -57,12 +54,44 @@ export class CopyPacker implements RowPacker {
       asked.column = -1
       throw column === undefined ? error : throwingColumn(this.#table.name, column, error)
     }
-    this.#chunks.endRow()
+    this.#chunks.endRow(this.#chunks.begunBytes)
     this.count += 1
+  }
+
+  look(rows: Lent<unknown>, records: Int32Array, count: number, mostBytes: number): number {
+    const chunks = this.#chunks
+    const cells = this.#cells
+    const ends = this.#ends
+    chunks.dropRow()
+    if (this.#lent !== rows) {
+      this.#lent = rows
+      this.#writeLent = lentWriter(this.#table.columns, rows)
+    }
+    const write = this.#writeLent
+    let written = 0
+    try {
+      for (let before = 0; written < count; written += 1) {
+        write(cells, records[written] as number)
+        const end = chunks.begunBytes
+        if (end - before > mostBytes) break
+        ends[written] = end
+        before = end
+      }
+    } catch {
+      // The row comes again by itself, and what it throws is told then.
+    }
+    return written
+  }
+
+  keep(count: number): void {
+    if (count > 0) this.#chunks.endRow(this.#ends[count - 1] as number)
+    this.#chunks.dropRow()
+    this.count += count
   }
 
   take(): PackedRows {
     const { count } = this
+    this.#chunks.dropRow()
     this.count = 0
     return this.#chunks.take(count)
   }

@@ -8,6 +8,7 @@ import { isJsonObject } from '../../../src/codecs/jsonText.ts'
 import { type ObjectPlan, planOf } from '../../../src/codecs/schemaPlan.ts'
 import { fixed8Schema } from '../../../src/exact/fixed8Schema.ts'
 import { Rejection } from '../../../src/runtime/log/codec.ts'
+import type { TextColumn } from '../../../src/runtime/spans/lentColumn.ts'
 import { objectOf } from '../randomSchema.ts'
 import { framesOf } from './framesOf.ts'
 
@@ -33,12 +34,23 @@ function saidOf(schema: z.ZodType, columns: WasmColumns, frame: number): unknown
         const { slot, kind } = value
         if (!columns.has(layout, slot)) return []
         if (columns.isNull(layout, slot)) return [[name, null]]
-        if (kind === 'string') return [[name, columns.texts(slot).at(frame)]]
+        if (kind === 'string') return [[name, textOf(columns.texts(slot), frame)]]
         const number = columns.numbers(slot)[frame]
         return [[name, kind === 'boolean' ? number === 1 : number]]
       }),
     )
   return objectOfPlan(plan.root)
+}
+
+/** The text, after it was held against its bytes where those are told. */
+function textOf(texts: TextColumn, frame: number): string {
+  const start = texts.asBytes?.startOf(frame) ?? -1
+  if (texts.asBytes === null || start < 0) return texts.at(frame)
+  const { memory, length } = texts.asBytes
+  const json = Buffer.from(memory.buffer, start, length).toString('latin1')
+  assert.match(json, /^(?:[ !#-[\]-\x7f]|\\["\\/bfnrt])*$/)
+  assert.equal(JSON.parse(`"${json}"`), texts.at(frame))
+  return texts.at(frame)
 }
 
 /** What is said of each text, all read in one call, after it was held against JSON.parse and zod. */

@@ -134,7 +134,12 @@ const quiet = definePipeline({
   }),
 })
 
-const credit = { maxUncommittedRecords: 1_000, maxUncommittedBytes: 1e9 }
+const credit = {
+  maxUncommittedRecords: 1_000,
+  maxUncommittedBytes: 1e9,
+  maxUncommittedResults: 1e9,
+  maxUncommittedResultBytes: 1e9,
+}
 
 /** Items of two keys, some again, one broken and one refused. */
 function batchOf(count: number): Buffer {

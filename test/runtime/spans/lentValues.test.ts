@@ -224,7 +224,12 @@ describe('values of records that were read together', () => {
           const records = part.map((value) => ({ timestamp: 0, key: null, value, headers: [] }))
           const batch = new RecordBatchWalker('values', 0).load(encodeRecordBatch(from, records))
           const ahead = new ReadAhead(512)
-          const credit = { maxUncommittedRecords: 1e9, maxUncommittedBytes: 1e9 }
+          const credit = {
+            maxUncommittedRecords: 1e9,
+            maxUncommittedBytes: 1e9,
+            maxUncommittedResults: 1e9,
+            maxUncommittedResultBytes: 1e9,
+          }
           while (ahead.next(batch)) task.pushAhead(ahead, 0, credit, null)
           from += part.length
         }

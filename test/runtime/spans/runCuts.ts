@@ -10,7 +10,12 @@ export function run(pipeline: Pipeline, bytes: Buffer, most: number, recordsPerC
   const task = new StreamTask(pipeline, null, 0)
   const batch = new RecordBatchWalker('items', 0).load(bytes)
   const ahead = new ReadAhead(most)
-  const credit = { maxUncommittedRecords: recordsPerCut, maxUncommittedBytes: 1e9 }
+  const credit = {
+    maxUncommittedRecords: recordsPerCut,
+    maxUncommittedBytes: 1e9,
+    maxUncommittedResults: 1e9,
+    maxUncommittedResultBytes: 1e9,
+  }
   const seen: unknown[] = []
   const cut = () => {
     const now = seen.length * 1_000

@@ -29,7 +29,7 @@ class LentRow extends Lent<Row> {
     const known = [...new Set(rows.map(({ key }) => key))]
     const ordinals = Int32Array.from(rows, ({ key, hint }) => (hint === -1 ? -1 : known.indexOf(key)))
     const columns: FieldColumns = {
-      key: { kind: 'texts', texts: { ordinals, at: (row) => (rows[row] as Row).key } },
+      key: { kind: 'texts', texts: { ordinals, at: (row) => (rows[row] as Row).key, asBytes: null } },
       n: { kind: 'numbers', numbers: Float64Array.from(rows, ({ n }) => n) },
       isIn: { kind: 'same', value: rows[0]?.isIn },
     }

@@ -97,7 +97,7 @@ describe('CopyPacker', () => {
           const asked = { column: -1 }
           for (const row of rows) {
             write?.(cells, row, asked)
-            chunks.endRow()
+            chunks.endRow(chunks.begunBytes)
           }
           return textOf(chunks.take(rows.length))
         })

@@ -73,7 +73,7 @@ class ItemColumns {
     this.#ids = new Float64Array(rows)
     this.#times = new Float64Array(rows)
     this.fields = {
-      key: { kind: 'texts', texts: { at: (row) => (items[row] as Item).key, ordinals: this.#keys } },
+      key: { kind: 'texts', texts: { at: (row) => (items[row] as Item).key, ordinals: this.#keys, asBytes: null } },
       id: { kind: 'numbers', numbers: this.#ids },
       at: { kind: 'numbers', numbers: this.#times },
     }
