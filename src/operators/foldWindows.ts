@@ -9,7 +9,7 @@ import type { KeyedEntry, KeyedState } from '../runtime/state/keyedState.ts'
 import type { SavedOperator } from '../runtime/state/savedState.ts'
 import { elsewhereReason } from '../runtime/store/foreignRows.ts'
 import { type PreviewOptions, previewRule } from './earlyResults.ts'
-import type { Fired, Fold } from './fold.ts'
+import type { Fired, Fold, Folded } from './fold.ts'
 import { lacksMerge, lacksWithdraw, notMerged } from './foldErrors.ts'
 import { foldId, foldVersion, type Held, heldCodec, heldFor, migrated, WindowStates } from './foldState.ts'
 import { KeysByNumber } from './keysByNumber.ts'
@@ -17,6 +17,7 @@ import type { LentInWindow } from './lentInWindow.ts'
 import { PaneCounts } from './paneCounts.ts'
 import { panesOf, windowsOver } from './panes.ts'
 import { ResultsBefore } from './resultsBefore.ts'
+import { ToldLast } from './toldLast.ts'
 import { foldedAs, type Window, type WindowElement, type WindowFired, type WindowWithdrawn } from './window.ts'
 import { WindowPreviews } from './windowPreviews.ts'
 
@@ -71,6 +72,7 @@ export function foldWindows<T, A, R>(options: FoldOptions, fold: Fold<T, A, R>):
     const paneCounts = new PaneCounts((pane) => states.of(pane).get(pane.id)?.valueCount ?? 0)
     /** Of windows that are being corrected, what they were when they fired last. */
     const before = new ResultsBefore<A>()
+    const toldLast = new ToldLast<A>(find, (held) => touch(states.of(held.window), held))
     let shownAt = Number.NEGATIVE_INFINITY
 
     /** Another fold may share the stream of windows, and a window may come from elsewhere; then the entry is found by id. */
@@ -202,19 +204,25 @@ export function foldWindows<T, A, R>(options: FoldOptions, fold: Fold<T, A, R>):
       return merged
     }
 
+    function rememberTold(now: Folded<A>, panes: readonly Window[]): void {
+      const told = toldLast.of(now, panes)
+      if (told !== null) before.remember(told)
+    }
+
     /** Before a value enters: what the windows that it corrects came to. */
     function rememberFired(window: Window, held: Held<A> | undefined): void {
       const { hops } = window
       if (hops === undefined) {
-        if (held?.hasFired === true) before.remember(held)
+        if (held?.hasFired === true) rememberTold(held, [held.window])
         return
       }
       // What was remembered for an earlier value was asked for with it, or never will be.
       before.clear()
       for (const one of windowsOver(window, hops)) {
         if (one.end - 1 > out.watermark) continue
-        const accumulator = mergedOf(panesOf(one, hops))
-        if (accumulator !== undefined) before.remember({ window: one, accumulator })
+        const own = panesOf(one, hops)
+        const accumulator = mergedOf(own)
+        if (accumulator !== undefined) rememberTold({ window: one, accumulator }, own)
       }
     }
 
@@ -229,7 +237,7 @@ export function foldWindows<T, A, R>(options: FoldOptions, fold: Fold<T, A, R>):
       const parts = from.flatMap((one) => states.of(one).get(one.id) ?? [])
       for (const part of parts) {
         if (part.window.id !== window.id) hidePreview(part)
-        else if (part.hasFired && fold.vanished !== undefined) before.remember(part)
+        else if (part.hasFired && comparesResults) rememberTold(part, [part.window])
       }
       for (const one of from) drop(one)
       for (const part of parts) part.isShown = true
@@ -322,7 +330,7 @@ export function foldWindows<T, A, R>(options: FoldOptions, fold: Fold<T, A, R>):
       const fired = { isClosed: true, revision }
       if (panes !== undefined) {
         const accumulator = mergedOf(panes)
-        if (accumulator !== undefined) showFired(window, accumulator, fired, (act) => act())
+        if (accumulator !== undefined) showFired(window, panes, accumulator, fired, (act) => act())
         return
       }
       const held = find(window)
@@ -331,14 +339,27 @@ export function foldWindows<T, A, R>(options: FoldOptions, fold: Fold<T, A, R>):
       held.hasFired = true
       held.isShown = true
       if (!previews.isEmpty) previews.drop(window)
-      showFired(window, held.accumulator, fired, (act) => out.making(window, true, act))
+      showFired(window, [window], held.accumulator, fired, (act) => out.making(window, true, act))
     }
 
-    function showFired(window: Window, accumulator: A, fired: Fired, making: (act: () => void) => void): void {
-      const results = fold.results(accumulator, window, fired, noPreviews)
-      const known = before.take(window)
-      const gone =
-        known === undefined ? noPreviews : (fold.vanished?.(known, { window, accumulator }, fired) ?? noPreviews)
+    function showFired(
+      window: Window,
+      panes: readonly Window[],
+      accumulator: A,
+      fired: Fired,
+      making: (act: () => void) => void,
+    ): void {
+      const told = before.take(window)
+      let results: readonly R[]
+      let gone: readonly R[]
+      try {
+        results = fold.results(accumulator, window, fired, noPreviews)
+        gone = told === undefined ? noPreviews : (fold.vanished?.(told, { window, accumulator }, fired) ?? noPreviews)
+      } catch (error) {
+        if (comparesResults) toldLast.keep(window, panes, told ?? null)
+        throw error
+      }
+      if (comparesResults) toldLast.forget(window, panes)
       making(() => {
         for (const one of gone) out.emit(one)
         for (const one of results) out.emit(one)
@@ -351,7 +372,10 @@ export function foldWindows<T, A, R>(options: FoldOptions, fold: Fold<T, A, R>):
       touch(states.of(window), held)
       held.hasFired = false
       held.isWithdrawn = true
-      passOn(window, true, () => needWithdraw()(held.accumulator, window, { isClosed: true, revision }))
+      const told = toldLast.of({ window, accumulator: held.accumulator }, [window])
+      toldLast.forget(window, [window])
+      if (told === null) return
+      passOn(window, true, () => needWithdraw()(told.accumulator, told.window, { isClosed: true, revision }))
     }
 
     if (rule.at === 'time') {
