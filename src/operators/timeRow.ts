@@ -52,12 +52,10 @@ export class TimeRow<V extends Timed> {
     const block = this.#blockOf(value.at)
     const last = block.at(-1)
     if (last === undefined || last.at <= value.at) block.push(value)
-    else
-      block.splice(
-        firstNot(block, ({ at }) => at <= value.at),
-        0,
-        value,
-      )
+    else {
+      const place = firstNot(block, ({ at }) => at <= value.at)
+      block.splice(place, 0, value)
+    }
     if (block.length > mostTogether) this.#split(block)
   }
 
