@@ -3,7 +3,7 @@ import type { Candle } from '../market/candle.ts'
 import type { Interval } from '../market/interval.ts'
 import type { Duration } from '../runtime/duration.ts'
 import { checkOptions, type OptionRules, optional } from '../runtime/options.ts'
-import { CandleSum, type TradeForOhlcv } from './candleSum.ts'
+import { type CandleSum, CandleSums, type TradeForOhlcv } from './candleSum.ts'
 import { type EarlyResults, earlyRule } from './earlyResults.ts'
 import { foldWindows } from './foldWindows.ts'
 import { TradesInColumns } from './tradeColumns.ts'
@@ -36,6 +36,7 @@ const rules: OptionRules<OhlcvOptions> = {
 export function ohlcv(options: OhlcvOptions = {}): OperatorFunction<WindowElement<TradeForOhlcv>, Candle> {
   checkOptions('ohlcv', options, rules)
   const trades = new TradesInColumns()
+  const sums = new CandleSums()
   return foldWindows<TradeForOhlcv, CandleSum, Candle>(
     {
       name: options.name ?? 'ohlcv',
@@ -46,14 +47,18 @@ export function ohlcv(options: OhlcvOptions = {}): OperatorFunction<WindowElemen
     },
     {
       takesLent: true,
-      create: (first) => new CandleSum(first),
-      add: (sum, trade) => sum.add(trade),
-      addMany: (sum, lender, records, from, to) => {
-        const columns = trades.of(lender)
-        return columns === null ? from : sum.addMany(columns, records, from, to)
+      create: (first) => sums.create(first),
+      add: (sum, trade) => sums.add(sum, trade),
+      rows: {
+        rowOf: ({ row }) => row,
+        add: (lender, values) => {
+          const columns = trades.of(lender)
+          return columns === null ? values.from : sums.addMany(columns, values)
+        },
+        release: (sum) => sums.release(sum),
       },
-      results: (sum, window, fired) => [(sum as CandleSum).candle(window.name as Interval, window.start, fired)],
-      state: { encode: (sum) => sum.encode(), decode: (saved) => CandleSum.decode(saved) },
+      results: (sum, window, fired) => [sums.candle(sum as CandleSum, window.name as Interval, window.start, fired)],
+      state: { encode: (sum) => sums.encode(sum), decode: (saved) => sums.decode(saved) },
     },
   )
 }
