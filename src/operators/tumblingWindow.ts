@@ -105,18 +105,28 @@ export function tumblingWindow<T>(options: TumblingWindowOptions<T>): OperatorFu
     const places = new WindowPlaces()
     const lent = new LentInWindow<T>(places)
     const firing = new TimerQueue<OpenWindow>()
+    /** Those that have fired; as they fire by key, there is hardly anything left to sort. */
     const ending = new TimerQueue<OpenWindow>()
 
     function keep(one: OpenWindow): void {
       windows.add(one)
       if (one.place < 0) one.place = places.take(one.window)
-      const last = one.window.end - 1
-      if (one.revision === 0) firing.add(last, one)
-      ending.add(last + allowedLatenessMs, one)
-      out.wakeAt(one.revision === 0 ? last : last + allowedLatenessMs)
+      if (one.revision > 0) endLater(one)
+      else {
+        const last = one.window.end - 1
+        firing.add(last, one)
+        out.wakeAt(last)
+      }
+    }
+
+    function endLater(one: OpenWindow): void {
+      const over = one.window.end - 1 + allowedLatenessMs
+      ending.add(over, one)
+      out.wakeAt(over)
     }
 
     function fire(one: OpenWindow): void {
+      if (one.revision === 0) endLater(one)
       one.revision += 1
       quiet.clear(one.ordinal)
       if (one.entry !== null) saved.touch(one.entry)
@@ -248,7 +258,7 @@ export function tumblingWindow<T>(options: TumblingWindowOptions<T>): OperatorFu
       if (out.whyElsewhere(id) !== undefined) return undefined
       const known = opening.get(id)
       if (known !== undefined) return known
-      const one = newWindow(name, key, ordinal, sizeMs)
+      const one = newWindow(name, key, ordinal, sizeMs, id)
       one.place = places.take(one.window)
       opening.set(id, one)
       return one
@@ -360,12 +370,11 @@ function newWindow(
   key: string,
   ordinal: number,
   sizeMs: number,
-  revision = 0,
-  elsewhere: string | null = null,
+  id = windowId(key, ordinal * sizeMs),
 ): OpenWindow {
   const start = ordinal * sizeMs
-  const window = { [foldedAs]: null, name, key, start, end: start + sizeMs, id: windowId(key, start) }
-  return { window, place: -1, ordinal, revision, elsewhere, entry: null }
+  const window = { [foldedAs]: null, name, key, start, end: start + sizeMs, id }
+  return { window, place: -1, ordinal, revision: 0, elsewhere: null, entry: null }
 }
 
 type SavedWindow = readonly [key: string, start: number, revision: number, elsewhere?: string]
@@ -381,7 +390,7 @@ function windowState(name: string, sizeMs: number): StateCodec<OpenWindow> {
     ],
     decode: (saved) => {
       const [key, start, revision, elsewhere = null] = saved as unknown as SavedWindow
-      return newWindow(name, key, start / sizeMs, sizeMs, revision, elsewhere)
+      return { ...newWindow(name, key, start / sizeMs, sizeMs), revision, elsewhere }
     },
   }
 }
