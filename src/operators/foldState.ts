@@ -23,6 +23,8 @@ export interface Held<A> {
   window: Window
   /** The fold that keeps it. */
   readonly keeper: object
+  /** The place of its window, where it is noted among those that are quiet (`QuietHelds`); below 0 otherwise. */
+  place: number
   /** How many values are in it, where results are shown by their number; 0 otherwise. */
   valueCount: number
   /** By the start of the window, or of each of which this is a pane: what it told before results that could not be made. Null where there are none. */
@@ -40,6 +42,7 @@ export function heldFor<A>(window: Window, keeper: object, accumulator: A, isSho
     isWithdrawn: false,
     window,
     keeper,
+    place: -1,
     valueCount: 0,
     standing: null,
   }
@@ -108,7 +111,7 @@ export class WindowStates<A> {
       this.#byMap.set(renamed, target)
       for (const [id] of [...target.entries()]) target.delete(id)
       for (const [id, held] of [...state.entries()]) {
-        target.set(id, { ...held, entry: null, changedIn: -1, window: { ...held.window, name: today } })
+        target.set(id, { ...held, entry: null, changedIn: -1, place: -1, window: { ...held.window, name: today } })
         state.delete(id)
       }
     }

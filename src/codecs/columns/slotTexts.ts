@@ -13,6 +13,7 @@ const none = -1
 /** The texts of one field: by frame, and by the numbers that its dictionary gives them. Each is made, and looked at by the schema, once. */
 export class SlotTexts implements TextColumn {
   readonly ordinals: Int32Array
+  numbering = {}
   readonly slot: number
   readonly #isChecked: boolean
   readonly #accept: (text: string) => string | null
@@ -50,6 +51,7 @@ export class SlotTexts implements TextColumn {
     this.#framesWithFull = 0
     this.#keepTexts()
     this.#memory.clearDictionary(this.slot)
+    this.numbering = {}
     this.#refused.clear()
     this.#known.length = 0
     this.#found = 0
