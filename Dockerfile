@@ -11,7 +11,7 @@ COPY package.json package-lock.json .npmrc ./
 FROM packages AS build
 RUN --mount=type=cache,target=/root/.npm npm ci --ignore-scripts
 COPY tsconfig.json tsconfig.build.json ./
-COPY scripts/build.ts scripts/buildAssembly.ts scripts/buildPages.ts scripts/
+COPY scripts/build.ts scripts/buildAssembly.ts scripts/buildChunks.ts scripts/buildPages.ts scripts/
 COPY assembly assembly
 COPY pages pages
 COPY src src

@@ -7,6 +7,7 @@ import { type BenchPlace, openBenchPlace } from './kafka/place.ts'
 import { poll } from './kafka/poll.ts'
 import { type Bench, countOf, runBench } from './kafka/runBench.ts'
 import { type BenchJob, BenchWorker } from './kafka/workerProcess.ts'
+import { workerProgram } from './kafka/workerProgram.ts'
 
 const help = `npm run bench:kafka -- [--json] [--records N]
 
@@ -27,9 +28,12 @@ KAFKA_BROKERS names one. Each run is whole processes: from their start to the la
 
 const clients = ['wire', 'kafkajs'] as const
 
-interface Measured {
-  /** Whose code ran: this checkout's, or that of --against. */
+/** Of this checkout, or of that of --against. */
+interface Turn extends Measured {
   readonly code: 'this' | 'other'
+}
+
+interface Measured {
   readonly pipeline: BenchJob['pipeline']
   readonly client: (typeof clients)[number]
   readonly archive: boolean
@@ -84,16 +88,19 @@ async function main({ cleanup }: Bench, pipeline: BenchJob['pipeline']): Promise
   say(`${records} records of ${valueBytes} bytes produced in ${Math.round((performance.now() - startedAt) / 1_000)} s`)
   const chosen = clients.filter((client) => values.clients.split(',').includes(client))
   // Before the first run nothing is compiled or in the cache of the file system, and that is nobody's figure.
-  await measure(place, pipeline, 'wire', false, 1, records)
+  const program = await workerProgram(resolve(import.meta.dirname, '..'))
+  await measure(place, pipeline, program, 'wire', false, 1, records)
   if (values.against !== undefined) {
-    console.log(JSON.stringify(await inTurns(place, pipeline, records, resolve(values.against))))
+    console.log(
+      JSON.stringify(await inTurns(place, pipeline, records, program, await workerProgram(resolve(values.against)))),
+    )
     return
   }
   const results: Measured[] = []
   for (const client of chosen) {
     for (const archive of [false, true]) {
       for (const workers of [1, 2]) {
-        const result = await measure(place, pipeline, client, archive, workers, records)
+        const result = await measure(place, pipeline, program, client, archive, workers, records)
         say(JSON.stringify(result))
         results.push(result)
       }
@@ -107,14 +114,18 @@ async function inTurns(
   place: BenchPlace,
   pipeline: BenchJob['pipeline'],
   records: number,
-  tree: string,
-): Promise<readonly Measured[]> {
-  const results: Measured[] = []
+  program: string,
+  other: string,
+): Promise<readonly Turn[]> {
+  const results: Turn[] = []
   const rounds = countOf('--rounds', values.rounds)
-  await measure(place, pipeline, 'wire', values.archive, 1, records, tree)
+  await measure(place, pipeline, other, 'wire', values.archive, 1, records)
   for (let round = 0; round < rounds; round += 1) {
-    for (const code of [tree, undefined]) {
-      const result = await measure(place, pipeline, 'wire', values.archive, 1, records, code)
+    for (const [code, of] of [
+      ['other', other],
+      ['this', program],
+    ] as const) {
+      const result = { code, ...(await measure(place, pipeline, of, 'wire', values.archive, 1, records)) }
       say(JSON.stringify(result))
       results.push(result)
     }
@@ -125,11 +136,11 @@ async function inTurns(
 async function measure(
   place: BenchPlace,
   pipeline: BenchJob['pipeline'],
+  program: string,
   client: Measured['client'],
   archive: boolean,
   workers: number,
   records: number,
-  tree?: string,
 ): Promise<Measured> {
   const name = `run_${++runs}`
   const pool = place.pool(name)
@@ -139,14 +150,11 @@ async function measure(
   const started = Array.from(
     { length: workers },
     (_, index) =>
-      new BenchWorker(
-        {
-          ...{ pipeline, brokers: place.brokers, client, topic, group: name, instanceId: `worker-${index + 1}` },
-          ...{ connection: place.connection, schema: name, checkpointMs, provisionalEveryMs: checkpointMs },
-          archive: archive ? join(place.folder, name) : null,
-        },
-        tree,
-      ),
+      new BenchWorker(program, {
+        ...{ pipeline, brokers: place.brokers, client, topic, group: name, instanceId: `worker-${index + 1}` },
+        ...{ connection: place.connection, schema: name, checkpointMs, provisionalEveryMs: checkpointMs },
+        archive: archive ? join(place.folder, name) : null,
+      }),
   )
   try {
     const done = (async () => {
@@ -172,7 +180,6 @@ async function measure(
     await checkCandles(pool, pipeline, records)
     const cpuSeconds = reports.reduce((sum, report) => sum + report.cpuSeconds, 0)
     return {
-      code: tree === undefined ? 'this' : 'other',
       pipeline,
       client,
       archive,

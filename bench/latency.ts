@@ -1,3 +1,4 @@
+import { resolve } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
 import type pg from 'pg'
@@ -9,6 +10,7 @@ import { openBenchPlace } from './kafka/place.ts'
 import { type Bench, countOf, runBench, within } from './kafka/runBench.ts'
 import { dueAt, type Schedule } from './kafka/schedule.ts'
 import { BenchWorker } from './kafka/workerProcess.ts'
+import { workerProgram } from './kafka/workerProgram.ts'
 
 const help = `npm run bench:latency -- [--json] [--seconds N] [--rate N]
 
@@ -47,7 +49,7 @@ async function main({ cleanup, fail }: Bench): Promise<void> {
   await place.makeTopic(topic, backlogPartitions)
   const pool = place.pool('public')
   await migrate(pool, 'public')
-  const worker = new BenchWorker({
+  const worker = new BenchWorker(await workerProgram(resolve(import.meta.dirname, '..')), {
     ...{ pipeline: 'realtime', brokers: place.brokers, client: 'wire', topic, group: 'latency', instanceId: 'worker' },
     ...{ connection: place.connection, schema: 'public', archive: null },
     ...{ checkpointMs, provisionalEveryMs: 0 },

@@ -1,8 +1,9 @@
-// Makes dist/ from src/, assembly/ and pages/: modules and their types, WebAssembly, an executable command, and the pages of the console.
+// Makes dist/ from src/, assembly/ and pages/: what Node loads, with an executable command; in modules/ what bundlers take, and the types; WebAssembly; and the pages of the console.
 import { spawnSync } from 'node:child_process'
-import { chmodSync, copyFileSync, existsSync, rmSync, symlinkSync } from 'node:fs'
-import { join, resolve } from 'node:path'
+import { chmodSync, copyFileSync, existsSync, mkdirSync, rmSync, symlinkSync } from 'node:fs'
+import { dirname, join, resolve } from 'node:path'
 import { buildAssembly } from './buildAssembly.ts'
+import { buildChunks } from './buildChunks.ts'
 import { buildPages } from './buildPages.ts'
 
 const root = resolve(import.meta.dirname, '..')
@@ -10,12 +11,20 @@ const dist = resolve(process.argv[2] ?? join(root, 'dist'))
 
 rmSync(dist, { recursive: true, force: true })
 const tsc = join(root, 'node_modules/@typescript/native/bin/tsc')
-const { status } = spawnSync(process.execPath, [tsc, '-p', join(root, 'tsconfig.build.json'), '--outDir', dist], {
-  stdio: 'inherit',
-})
+const { status } = spawnSync(
+  process.execPath,
+  [tsc, '-p', join(root, 'tsconfig.build.json'), '--outDir', join(dist, 'modules')],
+  {
+    stdio: 'inherit',
+  },
+)
 if (status !== 0) process.exit(status ?? 1)
 
-for (const file of buildAssembly()) copyFileSync(join(root, 'src', file), join(dist, file))
+await buildChunks(dist)
+for (const file of buildAssembly()) {
+  mkdirSync(dirname(join(dist, file)), { recursive: true })
+  copyFileSync(join(root, 'src', file), join(dist, file))
+}
 await buildPages(join(dist, 'pages'))
 
 const command = join(dist, 'cli/main.js')

@@ -5,5 +5,5 @@ import { commandPage } from './docs/commandPage.ts'
 
 const folder = new URL('../docs/reference/', import.meta.url)
 writeFileSync(new URL('configuration.md', folder), configurationDocs())
-writeFileSync(new URL('commands.md', folder), commandPage())
+writeFileSync(new URL('commands.md', folder), await commandPage())
 process.stdout.write('docs/reference/configuration.md and docs/reference/commands.md written\n')

@@ -1,7 +1,6 @@
 import { type ChildProcess, fork } from 'node:child_process'
 import { enableCompileCache } from 'node:module'
-import { dirname, join } from 'node:path'
-import { fileURLToPath } from 'node:url'
+import { dirname } from 'node:path'
 import { workerFlags } from '../../src/host/workerFlags.ts'
 import type { PostgresConnection } from '../../src/sinks/postgres/connection.ts'
 
@@ -33,17 +32,15 @@ export interface BenchReport {
 // As the command does it for its workers, whose entry file is then in the cache as well: a start should not be about stripping types.
 const { directory } = enableCompileCache()
 const env = directory === undefined ? process.env : { ...process.env, NODE_COMPILE_CACHE: dirname(directory) }
-const program = 'bench/kafka/workerMain.ts'
-const ownTree = fileURLToPath(new URL('../..', import.meta.url))
 
 /** One worker of a benchmark, as a process of its own so that its time and memory are its own, started as `--workers` starts its workers. */
 export class BenchWorker {
   readonly #child: ChildProcess
   readonly #ended: Promise<BenchReport>
 
-  /** @param tree a checkout whose code it is to run; this one if left out */
-  constructor(job: BenchJob, tree = ownTree) {
-    this.#child = fork(join(tree, program), [JSON.stringify(job)], {
+  /** @param program as `workerProgram` gives it */
+  constructor(program: string, job: BenchJob) {
+    this.#child = fork(program, [JSON.stringify(job)], {
       stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
       env,
       execArgv: [...process.execArgv, ...workerFlags],

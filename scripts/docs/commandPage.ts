@@ -1,10 +1,10 @@
-import { commandGroups, commandList } from '../../src/cli/commandList.ts'
+import { commandGroups, describe } from '../../src/cli/commandList.ts'
 import { settings, settingsOf } from '../../src/cli/settings.ts'
-import type { CommandName, Setting } from '../../src/cli/settingTypes.ts'
+import { type CommandName, commandNames, type Setting } from '../../src/cli/settingTypes.ts'
 
 const head = `# Commands
 
-<!-- Generated from src/cli/commandList.ts by \`node scripts/writeConfigurationDocs.ts\`; a test compares the two. -->
+<!-- Generated from src/cli/described by \`node scripts/writeConfigurationDocs.ts\`; a test compares the two. -->
 
 Type \`npx millrace COMMAND --help\` for the same on your screen. All commands work whether or not a pipeline is running. In a checkout, \`npx millrace\` takes npm two to three seconds, in which it looks through the whole of \`node_modules\`; \`node_modules/.bin/millrace\` is the same command in a third of one.`
 
@@ -12,8 +12,9 @@ const tail = `Next: every [setting](configuration.md) with its variable, and wha
 `
 
 /** docs/reference/commands.md as it must be: what `--help` says, of all commands. */
-export function commandPage(): string {
-  const sections = [...commandList].map(([name, { description, args = [], examples }]) => {
+export async function commandPage(): Promise<string> {
+  const described = [...(await describe(commandNames))]
+  const sections = described.map(([name, { description, args = [], examples }]) => {
     const usage = ['millrace', name, ...args.map((arg) => arg.name), '[options]'].join(' ')
     return [
       `## ${name}`,
@@ -23,7 +24,7 @@ export function commandPage(): string {
     ].join('\n\n')
   })
   const groups = Object.entries(commandGroups).map(([word, text]) => `- \`millrace ${word}\`: ${text}`)
-  const overview = [...commandList].map(([name, { description }]) => {
+  const overview = described.map(([name, { description }]) => {
     const [first = ''] = description.split(/(?<=[.;:]) /)
     return `| [\`${name}\`](#${name.replace(' ', '-')}) | ${first.replace(/[.;:]$/, '')} |`
   })

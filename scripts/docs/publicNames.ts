@@ -40,7 +40,7 @@ export function readPublicNames(root: string): readonly EntryPoint[] {
       : [
           {
             specifier: join(packageName, path),
-            file: join(root, entry.types.replace('./dist/', 'src/').replace('.d.ts', '.ts')),
+            file: join(root, entry.types.replace('./dist/modules/', 'src/').replace('.d.ts', '.ts')),
           },
         ],
   )

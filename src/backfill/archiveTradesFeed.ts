@@ -12,6 +12,7 @@ import type {
 } from '../sources/market/frameFeed.ts'
 import { type ArchiveLines, archiveLines } from './archiveFile.ts'
 import { ArchiveTimes } from './archiveTimes.ts'
+import { readPosition } from './readPosition.ts'
 
 export interface ArchiveTradesOptions {
   readonly market: BinanceMarket
@@ -130,14 +131,8 @@ function isTrue(text: string): boolean {
 
 function parsePosition(text: string | null): Position {
   if (text === null) return { archives: 0, lines: 0 }
-  let parsed: unknown
-  try {
-    parsed = JSON.parse(text)
-  } catch {
-    parsed = undefined
-  }
-  const position = positionSchema.safeParse(parsed)
-  if (position.success) return position.data
+  const position = readPosition(text, positionSchema)
+  if (position !== null) return position
   throw new ConfigurationError(
     `The archives cannot go on at ${text.slice(0, 80)}: that is not a position of them. Use another topic.`,
   )

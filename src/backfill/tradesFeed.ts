@@ -11,6 +11,7 @@ import type {
 import { StoppedAsking } from './exchangeApi.ts'
 import type { ExchangeHistory, TradesHistory } from './exchangeHistory.ts'
 import type { TimeRange } from './klineStore.ts'
+import { readPosition } from './readPosition.ts'
 
 export interface TradesFeedOptions {
   readonly symbols: readonly string[]
@@ -152,15 +153,8 @@ class TradesReader implements FrameReader {
 }
 
 function parsePosition(text: string, symbols: readonly string[]): Readonly<Record<string, number | null>> {
-  let parsed: unknown
-  try {
-    parsed = JSON.parse(text)
-  } catch {
-    parsed = undefined
-  }
-  const position = positionSchema.safeParse(parsed)
-  if (position.success && Object.keys(position.data.next).every((symbol) => symbols.includes(symbol)))
-    return position.data.next
+  const position = readPosition(text, positionSchema)
+  if (position !== null && Object.keys(position.next).every((symbol) => symbols.includes(symbol))) return position.next
   throw new ConfigurationError(
     `The old trades of ${symbols.join(', ')} cannot go on at ${text.slice(0, 80)}: that is not a position of them. Use another topic.`,
   )

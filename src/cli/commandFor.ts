@@ -1,4 +1,6 @@
-import { relative, resolve } from 'node:path'
+import { relative } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { packageFolder } from '../runtime/ownPackage.ts'
 import type { CommandContext } from './commandContext.ts'
 import { settingsOf } from './settings.ts'
 import { commandNames } from './settingTypes.ts'
@@ -15,7 +17,7 @@ export function commandFor(place: Place, words: string): string {
 const names = [...commandNames].sort((a, b) => b.length - a.length).join('|')
 const commandsIn = new RegExp(`(?<![\\w./-])(?:npx )?millrace (${names})(?![\\w-])([^\`\\n]*)`, 'g')
 
-const docsFolder = resolve(import.meta.dirname, '../../docs')
+const docsFolder = fileURLToPath(new URL('docs', packageFolder))
 const pagesIn = /(?<![\w./-])docs\/(?=[\w/-]+\.md\b)/g
 
 /**

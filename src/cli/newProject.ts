@@ -1,9 +1,10 @@
 import { cpSync, mkdirSync, readdirSync, readFileSync, renameSync, statSync, writeFileSync } from 'node:fs'
 import { basename, join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { packageFolder } from '../runtime/ownPackage.ts'
 import { UsageError } from './exit.ts'
 
-const template = fileURLToPath(new URL('../../templates/app/', import.meta.url))
+const template = fileURLToPath(new URL('templates/app/', packageFolder))
 
 interface Manifest {
   readonly dependencies: Readonly<Record<string, string>>

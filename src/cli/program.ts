@@ -2,8 +2,8 @@ import { Command, CommanderError, Option } from 'commander'
 import { systemClock } from '../runtime/clock.ts'
 import { ConfigurationError } from '../runtime/errors.ts'
 import { pasteable } from './commandFor.ts'
-import type { CommandDescription } from './commandList.ts'
-import { commandGroups, commandList } from './commandList.ts'
+import { commandGroups, describe } from './commandList.ts'
+import type { CommandDescription } from './described/commandDescription.ts'
 import { describeFailure, exitFailure, exitOk, exitUsage, oneLine, UsageError } from './exit.ts'
 import { logOutput } from './logOutput.ts'
 import { loggingCommands } from './logSettingTable.ts'
@@ -14,7 +14,7 @@ import { readEnvFile, resolveSettings } from './resolveSettings.ts'
 import { secretTexts } from './secretTexts.ts'
 import type { SettingName, SettingValues } from './settings.ts'
 import { settings, settingsOf } from './settings.ts'
-import type { CommandName, Setting } from './settingTypes.ts'
+import { type CommandName, commandNames, type Setting } from './settingTypes.ts'
 import { version } from './version.ts'
 
 export interface ProgramHost {
@@ -28,7 +28,7 @@ export interface ProgramHost {
 /** Parses the arguments, runs the command and gives the exit code. Never throws; what went wrong is on `err`. */
 export async function runProgram(argv: readonly string[], host: ProgramHost): Promise<number> {
   let exitCode = exitOk
-  const program = buildProgram(namedIn(argv), host, (code) => {
+  const program = buildProgram(await describe(namedIn(argv)), host, (code) => {
     exitCode = code
   })
   try {
@@ -54,16 +54,19 @@ function report(error: unknown, output: Output): number {
 }
 
 /** The commands that are called so, or are of the group that is: all of them where none is. */
-function namedIn(argv: readonly string[]): CommandName[] {
+function namedIn(argv: readonly string[]): readonly CommandName[] {
   const [first, second] = argv.filter((word) => !word.startsWith('-'))
   const word = first === 'help' ? second : first
-  const names = [...commandList.keys()]
-  const named = names.filter((name) => name.split(' ')[0] === word)
-  return named.length === 0 ? names : named
+  const named = commandNames.filter((name) => name.split(' ')[0] === word)
+  return named.length === 0 ? commandNames : named
 }
 
 /** Only these commands, because to describe all settings of all commands takes as long as some commands do. */
-function buildProgram(names: readonly CommandName[], host: ProgramHost, setExitCode: (code: number) => void): Command {
+function buildProgram(
+  described: ReadonlyMap<CommandName, CommandDescription>,
+  host: ProgramHost,
+  setExitCode: (code: number) => void,
+): Command {
   const program = prepare(new Command('millrace'), host)
     .description(
       'Stream processing for TypeScript: topics in, exact results out, every record counted once. And a market-data platform made of it.',
@@ -74,10 +77,10 @@ function buildProgram(names: readonly CommandName[], host: ProgramHost, setExitC
       `\n${examplesOf(['millrace new my-app', 'millrace run ./paid.ts', 'millrace run realtime', 'millrace candles --symbol BTCUSDT'])}`,
     )
   const groups = new Map<string, Command>()
-  for (const name of names) {
+  for (const [name, description] of described) {
     const [first = '', second] = name.split(' ')
     if (second === undefined) {
-      groups.set(first, addCommand(program, first, name, host, setExitCode))
+      groups.set(first, addCommand(program, first, name, description, host, setExitCode))
       continue
     }
     let group = groups.get(first)
@@ -85,7 +88,7 @@ function buildProgram(names: readonly CommandName[], host: ProgramHost, setExitC
       group = prepare(program.command(first), host).description(commandGroups[first] ?? '')
       groups.set(first, group)
     }
-    addCommand(group, second, name, host, setExitCode)
+    addCommand(group, second, name, description, host, setExitCode)
   }
   return program
 }
@@ -94,11 +97,10 @@ function addCommand(
   parent: Command,
   word: string,
   name: CommandName,
+  description: CommandDescription,
   host: ProgramHost,
   setExitCode: (code: number) => void,
 ): Command {
-  const description = commandList.get(name)
-  if (description === undefined) throw new Error(`bug: no command ${name}`)
   const command = prepare(parent.command(word), host).description(description.description)
   for (const argument of description.args ?? []) command.argument(argument.name, argument.description)
   for (const settingName of settingsOf(name)) {

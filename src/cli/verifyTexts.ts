@@ -27,7 +27,7 @@ const remedies: ReadonlyMap<Difference['kind'], string> = new Map([
 /** The report on candles, for people. */
 export function candleReport(found: Verified, to: number): string {
   const { differences, records, candles, deadLetters, klines, until } = found
-  const lines = differenceLines(differences)
+  const lines = [...differenceLines(differences), ...rewoundLines(found)]
   if (until < to)
     lines.push(
       `Compared up to ${formatTime(until)}: the archive does not reach further yet. It does after a clean stop, or the next hour.`,
@@ -56,6 +56,7 @@ export function pipelineReport(found: VerifiedPipeline, notCompared: readonly st
     ...doubts,
     ...(doubts.length === 0 ? [] : ['']),
     ...tables.map(tableLine),
+    ...rewoundLines(found),
     ...notCompared,
     `${countText(records)} records read again, from ${begin} on; ${countText(rowsOf(tables))} rows and ${countText(deadLetters)} dead letters compared: ${resultText(differences, isAnyRow(found), nothing)}.`,
   ]
@@ -83,6 +84,13 @@ function tableLine(table: VerifiedTable): string {
         ]),
     ...(provisional === 0 ? [] : [`${countText(provisional)} left out that are not closed yet`]),
   ].join('; ')
+}
+
+function rewoundLines({ rewoundLetters }: Pick<Verified, 'rewoundLetters'>): string[] {
+  if (rewoundLetters === 0) return []
+  return [
+    `${countText(rewoundLetters)} dead letters left out, for the log has lost their records since: the pipeline went back before them (\`millrace offsets list\`).`,
+  ]
 }
 
 function differenceLines(differences: readonly Difference[]): string[] {

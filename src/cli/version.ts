@@ -1,7 +1,8 @@
 import { readFileSync } from 'node:fs'
+import { packageFolder } from '../runtime/ownPackage.ts'
 
-/** The version in package.json, which is two folders up from the source as well as from what is built of it. */
+/** The version in package.json. */
 export function version(): string {
-  const text = readFileSync(new URL('../../package.json', import.meta.url), 'utf8')
+  const text = readFileSync(new URL('package.json', packageFolder), 'utf8')
   return (JSON.parse(text) as { readonly version: string }).version
 }

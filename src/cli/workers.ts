@@ -14,8 +14,3 @@ export function checkWorkers({ workers, kafkaBrokers, untilEnd }: SettingValues)
 
 /** Said by every command that runs a pipeline. */
 export const closeOpenNeedsUntilEnd = '--close-open is only allowed together with --until-end.'
-
-/** A module of ours, as it is named: TypeScript from sources, JavaScript from the package. */
-export function ownModule(name: string): string {
-  return new URL(`${name}${import.meta.url.endsWith('.ts') ? '.ts' : '.js'}`, import.meta.url).href
-}

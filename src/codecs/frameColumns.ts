@@ -25,8 +25,8 @@ export interface FrameColumns {
   numbers(slot: number): Float64Array
   /** The texts by row, of rows whose layout has the field, and no `null` in its place. */
   texts(slot: number): TextColumn
-  /** The ordinals of the field that has this text in that row; null where none has it, or texts have none. */
-  ordinalsOf(text: string, row: number): Int32Array | null
+  /** The texts of the field that has this text in that row; null where none has it, or texts have no numbers. */
+  textsWith(text: string, row: number): TextColumn | null
 }
 
 /** Columns of so many frames of the schema: by WebAssembly, and where that is not to be had by a reader that takes one frame after the other. */

@@ -1,8 +1,8 @@
 import type { z } from 'zod'
 import type { Lender } from '../runtime/log/codec.ts'
 import type { ReadAhead } from '../runtime/log/readAhead.ts'
-import { fields, keep, Lent, lentProperty, numbersOf, place } from '../runtime/spans/lent.ts'
-import type { FieldColumns, LentColumn } from '../runtime/spans/lentColumn.ts'
+import { fields, keep, Lent, lentProperty, place, textsWith } from '../runtime/spans/lent.ts'
+import type { FieldColumns, LentColumn, TextColumn } from '../runtime/spans/lentColumn.ts'
 import { FrameAtHand } from './frameAtHand.ts'
 import { frameColumns } from './frameColumns.ts'
 import { type FrameShape, frameShape, shapeKey } from './frameShape.ts'
@@ -87,9 +87,9 @@ class LentObject extends Lent<unknown> {
     return this.#make()
   }
 
-  override [numbersOf](text: string): Int32Array | null {
+  override [textsWith](text: string): TextColumn | null {
     const { columns, row } = this.#frame
-    return columns.ordinalsOf(text, row)
+    return columns.textsWith(text, row)
   }
 
   override get [fields](): FieldColumns {

@@ -57,7 +57,7 @@ export class ReaderColumns implements FrameColumns {
     return this.#texts[slot] as ReaderTexts
   }
 
-  ordinalsOf(): null {
+  textsWith(): null {
     return null
   }
 
@@ -87,6 +87,7 @@ export class ReaderColumns implements FrameColumns {
 
 /** Texts of which none has a number. */
 class ReaderTexts implements TextColumn {
+  readonly numbering = {}
   readonly ordinals: Int32Array
   readonly asBytes = null
   readonly #texts: string[]

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { ConfigurationError } from '../runtime/errors.ts'
+import { codeFolder, packageFolder } from '../runtime/ownPackage.ts'
 
 /** What is used of WebAssembly, which no type of Node declares, and which a Node without its compiler (`--jitless`) does not have. */
 interface WebAssemblyHost {
@@ -29,11 +30,11 @@ export class WasmFile {
   #compiled: object | null | undefined
 
   /**
-   * @param file where it lies
+   * @param path below the code that runs
    * @param sourceName of the source in `assembly/`
    */
-  constructor(file: URL, sourceName: string) {
-    this.#file = file
+  constructor(path: string, sourceName: string) {
+    this.#file = new URL(path, codeFolder)
     this.#sourceName = sourceName
   }
 
@@ -57,7 +58,7 @@ export class WasmFile {
     // A processor without vectors of sixteen bytes takes no module with them.
     if (bytes === null || !validate(bytes)) return null
     const module = new Module(bytes)
-    const text = contents(new URL(`../../assembly/${this.#sourceName}`, import.meta.url))
+    const text = contents(new URL(`assembly/${this.#sourceName}`, packageFolder))
     const [madeOf] = Module.customSections(module, 'source')
     if (
       text === null ||

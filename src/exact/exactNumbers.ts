@@ -9,10 +9,10 @@ const carryBound = 2 ** 52
 /** Records of columns: those of `records[from]` up to, not including, `records[to]`. */
 export interface Taken {
   readonly records: Int32Array
+  /** By the place of the record in `records`: where the numbers begin that it is added to. */
+  readonly rows: Int32Array
   readonly from: number
   readonly to: number
-  /** By record: 1 for one that is excepted. */
-  readonly except: Float64Array
 }
 
 /**
@@ -24,7 +24,7 @@ export interface Taken {
 export class ExactNumbers {
   protected readonly numbers: number[]
   /** By place: a count that is no number, where NaN stands, and what has outgrown the two doubles of a sum. */
-  #wide: (bigint | undefined)[] | null = null
+  #wide: Map<number, bigint> | null = null
 
   /** @param numbers zeros, save that the first is none: an array that begins with a double has no object for each number */
   constructor(numbers: number[]) {
@@ -34,7 +34,7 @@ export class ExactNumbers {
 
   count(at: number): Fixed8 {
     const count = this.numbers[at] as number
-    return Number.isNaN(count) ? (this.#wide?.[at] as bigint) : (count as Fixed8)
+    return Number.isNaN(count) ? (this.#wide?.get(at) as bigint) : (count as Fixed8)
   }
 
   setCount(at: number, count: Fixed8): void {
@@ -51,66 +51,60 @@ export class ExactNumbers {
     else this.setCount(at, addFixed8(this.count(at), more))
   }
 
-  /** True once something here did not fit its doubles. */
-  get hasWide(): boolean {
-    return this.#wide !== null
-  }
-
-  /** Adds the counts of many records to the count at `at`, and to the one at `alsoAt` all but those of the excepted. */
-  addCounts(at: number, alsoAt: number, counts: Float64Array, { records, from, to, except }: Taken): void {
+  /** Adds the counts of many records to the counts at `at`, and to those at `alsoAt` all but those of the excepted, of which the column says 1. */
+  addCounts(at: number, alsoAt: number, counts: Float64Array, except: Float64Array, taken: Taken): void {
     const { numbers } = this
-    let sum = numbers[at] as number
-    let also = numbers[alsoAt] as number
-    let i = from
-    for (; i < to; i += 1) {
+    const { records, rows, to } = taken
+    for (let i = taken.from; i < to; i += 1) {
       const record = records[i] as number
+      const row = rows[i] as number
       const count = counts[record] as number
       const more = except[record] === 1 ? 0 : count
+      const sum = (numbers[row + at] as number) + count
+      const also = (numbers[row + alsoAt] as number) + more
       // Of what is no safe integer, NaN for one, nothing is added here.
-      if (!(Math.abs(sum + count) <= Number.MAX_SAFE_INTEGER && Math.abs(also + more) <= Number.MAX_SAFE_INTEGER)) break
-      sum += count
-      also += more
-    }
-    if (i > from) {
-      numbers[at] = sum
-      numbers[alsoAt] = also
-    }
-    for (; i < to; i += 1) {
-      const record = records[i] as number
-      const count = counts[record] as Fixed8
-      this.addToCount(at, count)
-      if (except[record] !== 1) this.addToCount(alsoAt, count)
+      if (Math.abs(sum) <= Number.MAX_SAFE_INTEGER && Math.abs(also) <= Number.MAX_SAFE_INTEGER) {
+        numbers[row + at] = sum
+        numbers[row + alsoAt] = also
+      } else {
+        this.addToCount(row + at, count as Fixed8)
+        this.addToCount(row + alsoAt, more as Fixed8)
+      }
     }
   }
 
-  /** Adds price × quantity of many records to the sum at `at`, and to the one at `alsoAt` all but those of the excepted. None may be negative. */
+  /** Adds price × quantity of many records to the sums at `at`, and to those at `alsoAt` all but those of the excepted. None may be negative. */
   addProducts(
     at: number,
     alsoAt: number,
     prices: Float64Array,
     quantities: Float64Array,
-    { records, from, to, except }: Taken,
+    except: Float64Array,
+    taken: Taken,
   ): void {
     const { numbers } = this
-    for (let i = from; i < to; i += 1) {
+    const { records, rows, to } = taken
+    for (let i = taken.from; i < to; i += 1) {
       const record = records[i] as number
+      const place = (rows[i] as number) + at
+      const alsoPlace = (rows[i] as number) + alsoAt
       const price = prices[record] as number
       const quantity = quantities[record] as number
       const rounded = price * quantity
       const low = Math.imul(price, quantity) >>> 0
       const high = Math.round((rounded - low) * perTwo32)
-      const lowSum = (numbers[at] as number) + low
-      const highSum = (numbers[at + 1] as number) + high
+      const lowSum = (numbers[place] as number) + low
+      const highSum = (numbers[place + 1] as number) + high
       const isExcepted = except[record] === 1
-      const alsoLow = (numbers[alsoAt] as number) + low
-      const alsoHigh = (numbers[alsoAt + 1] as number) + high
+      const alsoLow = (numbers[alsoPlace] as number) + low
+      const alsoHigh = (numbers[alsoPlace + 1] as number) + high
       if (rounded < productBound && Math.max(lowSum, highSum, alsoLow, alsoHigh) < carryBound) {
-        numbers[at] = lowSum
-        numbers[at + 1] = highSum
+        numbers[place] = lowSum
+        numbers[place + 1] = highSum
         if (isExcepted) continue
-        numbers[alsoAt] = alsoLow
-        numbers[alsoAt + 1] = alsoHigh
-      } else this.addProduct(at, price as Fixed8, quantity as Fixed8, isExcepted ? -1 : alsoAt)
+        numbers[alsoPlace] = alsoLow
+        numbers[alsoPlace + 1] = alsoHigh
+      } else this.addProduct(place, price as Fixed8, quantity as Fixed8, isExcepted ? -1 : alsoPlace)
     }
   }
 
@@ -144,9 +138,19 @@ export class ExactNumbers {
   product(at: number): Fixed16 {
     const low = this.numbers[at] as number
     const high = this.numbers[at + 1] as number
-    const wide = this.#wide?.[at] ?? 0n
+    const wide = this.#wide?.get(at) ?? 0n
     if (high < 2 ** 20 && wide === 0n) return BigInt(high * two32 + low)
     return wide + (BigInt(high) << 32n) + BigInt(low)
+  }
+
+  /** Makes so many zero, from `at` on; adds them where they are not there yet. */
+  protected clear(at: number, count: number): void {
+    const { numbers } = this
+    for (let place = at; place < at + count; place += 1) {
+      if (place < numbers.length) numbers[place] = 0
+      else numbers.push(0)
+      this.#wide?.delete(place)
+    }
   }
 
   #addParts(at: number, low: number, high: number): void {
@@ -167,11 +171,11 @@ export class ExactNumbers {
   }
 
   #addWide(at: number, more: bigint): void {
-    this.#setWide(at, (this.#wide?.[at] ?? 0n) + more)
+    this.#setWide(at, (this.#wide?.get(at) ?? 0n) + more)
   }
 
   #setWide(at: number, value: bigint): void {
-    this.#wide ??= []
-    this.#wide[at] = value
+    this.#wide ??= new Map()
+    this.#wide.set(at, value)
   }
 }

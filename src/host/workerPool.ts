@@ -5,6 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { Backoff } from '../runtime/backoff.ts'
 import { RetryableError } from '../runtime/errors.ts'
+import { ownModule } from '../runtime/ownPackage.ts'
 import type { TaskStatus } from '../runtime/task/taskStatus.ts'
 import type { StopMode } from '../runtime/worker/stopMode.ts'
 import { errorOf } from './failedWorker.ts'
@@ -31,10 +32,7 @@ interface Slot {
   released: readonly TaskStatus[]
 }
 
-// As this file is named: TypeScript from sources, JavaScript from the package.
-const ownProgram = fileURLToPath(
-  new URL(`./workerMain${import.meta.url.endsWith('.ts') ? '.ts' : '.js'}`, import.meta.url),
-)
+const ownProgram = fileURLToPath(ownModule('host/workerMain'))
 const restartFirstMs = 100
 const restartMostMs = 5_000
 /** A worker that lived this long starts anew as if it had never died. */

@@ -3,7 +3,7 @@ import { type FrameColumns, frameColumns } from '../codecs/frameColumns.ts'
 import type { Fixed8 } from '../exact/decimal.ts'
 import type { Lender } from '../runtime/log/codec.ts'
 import type { ReadAhead } from '../runtime/log/readAhead.ts'
-import { columnOf, fields, keep, Lent, lentProperty, numbersOf, place } from '../runtime/spans/lent.ts'
+import { columnOf, fields, keep, Lent, lentProperty, place, textsWith } from '../runtime/spans/lent.ts'
 import type { FieldColumns, LentColumn, TextColumn } from '../runtime/spans/lentColumn.ts'
 import { type frameSchemas, marketFill, type TradeRules } from './frame.ts'
 import { unitsPerMs } from './timeUnit.ts'
@@ -153,7 +153,7 @@ function openColumns(schema: z.ZodType, prefix: '' | 'data.', rows: number): Ope
 type NumberColumns = readonly [t: Float64Array, p: Float64Array, q: Float64Array, T: Float64Array, m: Float64Array]
 
 const noNumbers = new Float64Array(0)
-const noTexts: TextColumn = { at: () => '', ordinals: new Int32Array(0), asBytes: null }
+const noTexts: TextColumn = { at: () => '', ordinals: new Int32Array(0), numbering: {}, asBytes: null }
 /** Of a text that has none. */
 const noOrdinal = -1
 
@@ -224,8 +224,8 @@ class LentTrade extends Lent<Trade> {
     }
   }
 
-  override [numbersOf](text: string): Int32Array | null {
-    return text === this.#symbols.at(this.#at) ? this.#symbols.ordinals : null
+  override [textsWith](text: string): TextColumn | null {
+    return text === this.#symbols.at(this.#at) ? this.#symbols : null
   }
 
   override get [fields](): FieldColumns {

@@ -5,7 +5,7 @@ import type { Interval } from '../market/interval.ts'
 import type { Market } from '../market/trade.ts'
 import { vwap } from '../market/vwap.ts'
 import type { Json } from '../runtime/json.ts'
-import type { Fired } from './fold.ts'
+import type { Fired, ValuesInRows } from './fold.ts'
 import type { TradeColumns } from './tradeColumns.ts'
 
 /** What `ohlcv` folds: put `tumblingWindow` over a stream of trades above it. `Trade` is one. */
@@ -24,7 +24,7 @@ export interface TradeForOhlcv {
   readonly isBuyerMaker: boolean
 }
 
-// Where the numbers of a candle lie, those that most trades change first.
+// Where the numbers of a candle lie in its row, those that most trades change or ask for first.
 const closedAt = 0
 const closeId = 1
 const close = 2
@@ -40,145 +40,187 @@ const firstTradeId = 13
 const openedAt = 14
 const openId = 15
 const open = 16
+/** Three lines of memory, of which nearly every trade asks for the first two alone. */
+const width = 24
 
 // In the order in which they are saved.
 const countsAt = [open, high, low, close, volume, takerBuyVolume]
 const productsAt = [quote, takerBuyQuote]
 const numbersAt = [openedAt, openId, closedAt, closeId, firstTradeId, lastTradeId, tradeCount]
 
-/** The trades of a candle so far. */
-export class CandleSum extends ExactNumbers {
-  readonly #market: Market
-  readonly #symbol: string
+/** The trades of a candle so far: they lie in a row of `CandleSums`. */
+export interface CandleSum {
+  market: Market
+  symbol: string
+  /** Where its numbers begin. */
+  readonly row: number
+}
 
-  /** Of no trade, but with the prices and the times of the first. */
-  constructor({ market, symbol, price, quantity, tradeTime, tradeId }: TradeForOhlcv) {
-    super([0.5, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0])
-    if (!isFixed8(price)) throw notCounts(price, quantity)
-    this.#market = market
-    this.#symbol = symbol
-    const { numbers } = this
-    numbers[openedAt] = numbers[closedAt] = tradeTime
-    numbers[firstTradeId] = numbers[lastTradeId] = numbers[openId] = numbers[closeId] = tradeId
-    for (const at of [open, high, low, close]) this.setCount(at, price)
+/**
+ * Sums of trades, side by side: a trade that is added touches two lines of memory and no object.
+ *
+ * A candle has its row from `create` or `decode` until `release`. Rows are used again, and there stay as many as there were candles at once.
+ */
+export class CandleSums extends ExactNumbers {
+  readonly #free: CandleSum[] = []
+  #end = 0
+
+  constructor() {
+    super([0.5])
   }
 
-  static decode(saved: Json): CandleSum {
-    const [market, symbol, decimals, savedNumbers] = saved as unknown as SavedSum
-    const first = { quantity: 0, tradeTime: savedNumbers[0], tradeId: savedNumbers[1], isBuyerMaker: true } as const
-    const sum = new CandleSum({ market, symbol, price: toFixed8(BigInt(decimals[0])), ...first })
-    for (const [i, at] of numbersAt.entries()) sum.numbers[at] = savedNumbers[i] as number
-    for (const [i, at] of countsAt.entries()) sum.setCount(at, toFixed8(BigInt(decimals[i] as string | number)))
-    for (const [i, at] of productsAt.entries())
-      sum.addUnits(at, BigInt(decimals[countsAt.length + i] as string | number))
+  /** Of no trade, but with the prices and the times of the first. */
+  create({ market, symbol, price, quantity, tradeTime, tradeId }: TradeForOhlcv): CandleSum {
+    if (!isFixed8(price)) throw notCounts(price, quantity)
+    const sum = this.#take(market, symbol)
+    const { row } = sum
+    const { numbers } = this
+    numbers[row + openedAt] = numbers[row + closedAt] = tradeTime
+    for (const at of [firstTradeId, lastTradeId, openId, closeId]) numbers[row + at] = tradeId
+    for (const at of [open, high, low, close]) this.setCount(row + at, price)
     return sum
   }
 
-  add(trade: TradeForOhlcv): this {
+  decode(saved: Json): CandleSum {
+    const [market, symbol, decimals, savedNumbers] = saved as unknown as SavedSum
+    const sum = this.#take(market, symbol)
+    const { row } = sum
+    for (const [i, at] of numbersAt.entries()) this.numbers[row + at] = savedNumbers[i] as number
+    for (const [i, at] of countsAt.entries()) this.setCount(row + at, toFixed8(BigInt(decimals[i] as string | number)))
+    for (const [i, at] of productsAt.entries())
+      this.addUnits(row + at, BigInt(decimals[countsAt.length + i] as string | number))
+    return sum
+  }
+
+  /** Another candle may have the row from now on. */
+  release(sum: CandleSum): void {
+    this.#free.push(sum)
+  }
+
+  add(sum: CandleSum, trade: TradeForOhlcv): CandleSum {
     const { price, quantity, tradeTime, tradeId } = trade
     if (!isFixed8(price) || !isFixed8(quantity)) throw notCounts(price, quantity)
     const { numbers } = this
-    const last = numbers[closedAt] as number
-    if (tradeTime > last || (tradeTime === last && tradeId > (numbers[closeId] as number))) {
-      this.setCount(close, price)
-      numbers[closedAt] = tradeTime
-      numbers[closeId] = tradeId
+    const { row } = sum
+    const last = numbers[row + closedAt] as number
+    if (tradeTime > last || (tradeTime === last && tradeId > (numbers[row + closeId] as number))) {
+      this.setCount(row + close, price)
+      numbers[row + closedAt] = tradeTime
+      numbers[row + closeId] = tradeId
     } else {
-      const first = numbers[openedAt] as number
-      if (tradeTime < first || (tradeTime === first && tradeId < (numbers[openId] as number))) {
-        this.setCount(open, price)
-        numbers[openedAt] = tradeTime
-        numbers[openId] = tradeId
+      const first = numbers[row + openedAt] as number
+      if (tradeTime < first || (tradeTime === first && tradeId < (numbers[row + openId] as number))) {
+        this.setCount(row + open, price)
+        numbers[row + openedAt] = tradeTime
+        numbers[row + openId] = tradeId
       }
     }
-    if (price > this.count(high)) this.setCount(high, price)
-    if (price < this.count(low)) this.setCount(low, price)
-    if (tradeId > (numbers[lastTradeId] as number)) numbers[lastTradeId] = tradeId
-    if (tradeId < (numbers[firstTradeId] as number)) numbers[firstTradeId] = tradeId
-    this.addToCount(volume, quantity)
-    ;(numbers[tradeCount] as number) += 1
-    if (trade.isBuyerMaker) this.addProduct(quote, price, quantity)
+    if (price > this.count(row + high)) this.setCount(row + high, price)
+    if (price < this.count(row + low)) this.setCount(row + low, price)
+    if (tradeId > (numbers[row + lastTradeId] as number)) numbers[row + lastTradeId] = tradeId
+    if (tradeId < (numbers[row + firstTradeId] as number)) numbers[row + firstTradeId] = tradeId
+    this.addToCount(row + volume, quantity)
+    ;(numbers[row + tradeCount] as number) += 1
+    if (trade.isBuyerMaker) this.addProduct(row + quote, price, quantity)
     else {
-      this.addToCount(takerBuyVolume, quantity)
-      this.addProduct(quote, price, quantity, takerBuyQuote)
+      this.addToCount(row + takerBuyVolume, quantity)
+      this.addProduct(row + quote, price, quantity, row + takerBuyQuote)
     }
-    return this
+    return sum
   }
 
-  /** Adds the trades of `records[from]` up to, not including, `records[to]`; gives the first that `add` has to be asked about, or `to`. */
-  addMany(trades: TradeColumns, records: Int32Array, from: number, to: number): number {
-    if (this.hasWide) return from
-    const end = this.#addEnds(trades, records, from, to)
-    ;(this.numbers[tradeCount] as number) += end - from
+  /** Adds each trade to the candle whose row is beside it; gives the first that `add` has to be asked about, or `to`. */
+  addMany(trades: TradeColumns, values: ValuesInRows): number {
+    const to = this.#addEnds(trades, values)
     const { price, quantity, isBuyerMaker } = trades
-    const taken = { records, from, to: end, except: isBuyerMaker }
-    this.addCounts(volume, takerBuyVolume, quantity, taken)
-    this.addProducts(quote, takerBuyQuote, price, quantity, taken)
-    return end
+    const taken = { ...values, to }
+    this.addCounts(volume, takerBuyVolume, quantity, isBuyerMaker, taken)
+    this.addProducts(quote, takerBuyQuote, price, quantity, isBuyerMaker, taken)
+    return to
   }
 
-  /** What a candle has of single trades: first and last, highest and lowest. Ends before what is no count. */
-  #addEnds({ price, quantity, tradeTime, tradeId }: TradeColumns, records: Int32Array, from: number, to: number) {
+  /** What a candle has of single trades: first and last, highest and lowest; and how many there are. Ends before what is no count, and before a candle with prices that are no doubles. */
+  #addEnds({ price, quantity, tradeTime, tradeId }: TradeColumns, { records, rows, from, to }: ValuesInRows): number {
     const { numbers } = this
     for (let i = from; i < to; i += 1) {
       const record = records[i] as number
+      const row = rows[i] as number
       const paid = price[record] as number
       if (!Number.isSafeInteger(paid) || !Number.isSafeInteger(quantity[record])) return i
+      const highest = numbers[row + high] as number
+      const lowest = numbers[row + low] as number
+      // Not a number where it is a bigint.
+      if (!(highest >= lowest)) return i
       const time = tradeTime[record] as number
       const id = tradeId[record] as number
-      if (time > (numbers[closedAt] as number) || (time === numbers[closedAt] && id > (numbers[closeId] as number))) {
-        numbers[close] = paid
-        numbers[closedAt] = time
-        numbers[closeId] = id
-      } else if (
-        time < (numbers[openedAt] as number) ||
-        (time === numbers[openedAt] && id < (numbers[openId] as number))
-      ) {
-        numbers[open] = paid
-        numbers[openedAt] = time
-        numbers[openId] = id
+      const last = numbers[row + closedAt] as number
+      if (time > last || (time === last && id > (numbers[row + closeId] as number))) {
+        numbers[row + close] = paid
+        numbers[row + closedAt] = time
+        numbers[row + closeId] = id
+      } else {
+        const first = numbers[row + openedAt] as number
+        if (time < first || (time === first && id < (numbers[row + openId] as number))) {
+          numbers[row + open] = paid
+          numbers[row + openedAt] = time
+          numbers[row + openId] = id
+        }
       }
-      if (paid > (numbers[high] as number)) numbers[high] = paid
-      if (paid < (numbers[low] as number)) numbers[low] = paid
-      if (id > (numbers[lastTradeId] as number)) numbers[lastTradeId] = id
-      if (id < (numbers[firstTradeId] as number)) numbers[firstTradeId] = id
+      if (paid > highest) numbers[row + high] = paid
+      if (paid < lowest) numbers[row + low] = paid
+      if (id > (numbers[row + lastTradeId] as number)) numbers[row + lastTradeId] = id
+      if (id < (numbers[row + firstTradeId] as number)) numbers[row + firstTradeId] = id
+      ;(numbers[row + tradeCount] as number) += 1
     }
     return to
   }
 
-  candle(interval: Interval, openTime: number, { isClosed, revision }: Fired): Candle {
-    const quoteVolume = this.product(quote)
-    const volumes = this.count(volume)
+  candle({ market, symbol, row }: CandleSum, interval: Interval, openTime: number, fired: Fired): Candle {
+    const quoteVolume = this.product(row + quote)
+    const volumes = this.count(row + volume)
     return {
-      market: this.#market,
-      symbol: this.#symbol,
+      market,
+      symbol,
       interval,
       openTime,
-      open: this.count(open),
-      high: this.count(high),
-      low: this.count(low),
-      close: this.count(close),
+      open: this.count(row + open),
+      high: this.count(row + high),
+      low: this.count(row + low),
+      close: this.count(row + close),
       volume: volumes,
       quoteVolume,
-      tradeCount: this.numbers[tradeCount] as number,
-      takerBuyVolume: this.count(takerBuyVolume),
-      takerBuyQuoteVolume: this.product(takerBuyQuote),
+      tradeCount: this.numbers[row + tradeCount] as number,
+      takerBuyVolume: this.count(row + takerBuyVolume),
+      takerBuyQuoteVolume: this.product(row + takerBuyQuote),
       vwap: vwap(quoteVolume, volumes),
-      firstTradeId: this.numbers[firstTradeId] as number,
-      lastTradeId: this.numbers[lastTradeId] as number,
-      isClosed,
-      revision,
+      firstTradeId: this.numbers[row + firstTradeId] as number,
+      lastTradeId: this.numbers[row + lastTradeId] as number,
+      isClosed: fired.isClosed,
+      revision: fired.revision,
     }
   }
 
-  encode(): Json {
-    const counts = [...countsAt.map((at) => this.count(at)), ...productsAt.map((at) => this.product(at))]
+  encode({ market, symbol, row }: CandleSum): Json {
+    const counts = [...countsAt.map((at) => this.count(row + at)), ...productsAt.map((at) => this.product(row + at))]
     return [
-      this.#market,
-      this.#symbol,
+      market,
+      symbol,
       counts.map((count) => (typeof count === 'number' ? count : String(count))),
-      numbersAt.map((at) => this.numbers[at] as number),
+      numbersAt.map((at) => this.numbers[row + at] as number),
     ]
+  }
+
+  #take(market: Market, symbol: string): CandleSum {
+    let sum = this.#free.pop()
+    if (sum === undefined) {
+      sum = { market, symbol, row: this.#end }
+      this.#end += width
+    } else {
+      sum.market = market
+      sum.symbol = symbol
+    }
+    this.clear(sum.row, width)
+    return sum
   }
 }
 

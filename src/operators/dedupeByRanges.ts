@@ -12,7 +12,7 @@ import type { DedupeByRanges } from './dedupe.ts'
 import { HighestRuns } from './highestRuns.ts'
 import { decodeRuns, encodeRuns, IdRanges, type RunBlock } from './idRanges.ts'
 import { keyOf } from './keyOf.ts'
-import { KeysByNumber } from './keysByNumber.ts'
+import { PlacesByNumber } from './placesByNumber.ts'
 
 /** Runs are forgotten when time passes one of so many steps in a ttl, which is often enough and looks at a key less often. */
 const stepsPerTtl = 4
@@ -78,23 +78,24 @@ export function dedupeByRanges<T>(
     const places = new Int32Array(first.records.length)
     /** By place. */
     const entries: KeyedEntry<IdRanges>[] = []
-    const byNumber = new KeysByNumber<number>()
+    const byNumber = new PlacesByNumber()
 
-    function placeOf(key: string, number: number): number {
-      const known = byNumber.find(key, number)
-      if (known !== undefined) return known
-      const entry = seen.entry(key)
+    function placeOf(slot: number): number {
+      const entry = seen.entry(keys.keyAt(slot))
       if (entry === undefined) return -1
       const at = entry.value.place
       entries[at] = entry
-      byNumber.note(key, number, at)
+      byNumber.note(keys.numbers[slot] as number, at)
       return at
     }
 
     /** Adds those to `first` that come for the first time, up to the value that would do more than go on with the highest run of its key; gives how many are before that. */
     function foresee({ records }: Span<T>, count: number): number {
-      for (let slot = 0; slot < keys.count; slot += 1)
-        places[slot] = placeOf(keys.keyAt(slot), keys.numbers[slot] as number)
+      byNumber.under(keys.numbering)
+      for (let slot = 0; slot < keys.count; slot += 1) {
+        const known = byNumber.at(keys.numbers[slot] as number)
+        places[slot] = known < 0 ? placeOf(slot) : known
+      }
       const { slots } = keys
       const { of } = ids
       for (let looked = 0; looked < count; looked += 1) {

@@ -6,6 +6,7 @@ import type { SavedOperator } from '../runtime/state/savedState.ts'
 import { TimerQueue } from '../runtime/time/timerQueue.ts'
 import type { DedupeBySet } from './dedupe.ts'
 import { keyOf } from './keyOf.ts'
+import { pairName } from './pairName.ts'
 
 /** Ids are forgotten together, at this many times in a ttl; on fixed steps of event time, so that a restore changes nothing. */
 const stepsPerTtl = 64
@@ -45,7 +46,7 @@ export function dedupeBySet<T>(
           out.reject('bad-id', `${name}: an id is a text or a number, got ${String(number)}`)
           return
         }
-        const key = idKey(owner, number)
+        const key = pairName(owner, number)
         const before = seen.get(key)
         if (before !== undefined) {
           if (before + ttlMs > out.watermark) return
@@ -78,18 +79,13 @@ export function dedupeBySet<T>(
 
 const seenAt: StateCodec<number> = { encode: (at) => at, decode: (saved) => saved as number }
 
-/** The key says how long it is, so that no other key and id make the same text. */
-function idKey(key: string, id: string | number): string {
-  return `${key.length}:${key}${id}`
-}
-
 /** 0.1.0 joined key and id by a NUL, and had the ttl in the shape, which does not shape it. */
 function fromJoinedKeys(saved: SavedOperator): SavedOperator {
   const { ids } = (saved.shape ?? {}) as { readonly ids?: string }
   if (saved.version !== 1 || ids !== 'set') return saved
   const keyed = saved.keyed.map(([joined, at]) => {
     const end = joined.indexOf('\u0000')
-    return [idKey(joined.slice(0, end), joined.slice(end + 1)), at ?? 0] as const
+    return [pairName(joined.slice(0, end), joined.slice(end + 1)), at ?? 0] as const
   })
   return { ...saved, version: 2, shape: { ids }, keyed }
 }

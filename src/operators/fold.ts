@@ -16,6 +16,24 @@ export interface Folded<A> {
   readonly accumulator: A
 }
 
+/** Values of a span, each for a row: those of the records `records[from]` up to, not including, `records[to]`. */
+export interface ValuesInRows {
+  readonly records: Int32Array
+  /** By the place of the record in `records`. */
+  readonly rows: Int32Array
+  readonly from: number
+  readonly to: number
+}
+
+/** Accumulators that lie side by side, each in a row of its own as long as it is kept, and are changed there in place. */
+export interface FoldRows<T, A> {
+  rowOf(accumulator: A): number
+  /** Adds many values at once, which the lender lends. Gives how far it has come: `to`, or the first that `add` has to be asked about. */
+  add(lender: Lending<T>, values: ValuesInRows): number
+  /** The accumulator is no longer kept: another one may have its row. */
+  release(accumulator: A): void
+}
+
 /** What to compute over a window. */
 export interface Fold<T, A, R> {
   create(first: T): A
@@ -23,10 +41,8 @@ export interface Fold<T, A, R> {
   readonly takesLent?: true
   /** The accumulator with the value in it, the first value included: a new one, or the same one changed. */
   add(accumulator: A, value: T, window: Window): A
-  /**
-   * Adds many values at once, all of one window: of the records `records[from]` up to, not including, `records[to]`, which the lender lends. Gives how far it has come: `to`, or the first that `add` has to be asked about.
-   */
-  addMany?(accumulator: A, lender: Lending<T>, records: Int32Array, from: number, to: number): number
+  /** Of accumulators that lie side by side. */
+  readonly rows?: FoldRows<T, A>
   /** One accumulator of two, the earlier one first; must change neither. Needed for windows that share values and for those that become one. */
   merge?: ((earlier: A, later: A) => A) | undefined
   /** Must not hand out the accumulator itself. `previews` are provisional values that did not enter it. */

@@ -1,7 +1,11 @@
 import type { Json } from '../runtime/json.ts'
 import type { KeyedEntry, KeyedState, StateCodec } from '../runtime/state/keyedState.ts'
 import type { KeyedPair, SavedOperator } from '../runtime/state/savedState.ts'
+import type { Folded } from './fold.ts'
 import { type Window, windowId } from './window.ts'
+
+/** What a window told last, as it was then; null for nothing. */
+export type Told<A> = Folded<A> | null
 
 /** What a fold keeps for a window; first what every value changes or asks. */
 export interface Held<A> {
@@ -19,8 +23,12 @@ export interface Held<A> {
   window: Window
   /** The fold that keeps it. */
   readonly keeper: object
+  /** The place of its window, where it is noted among those that are quiet (`QuietHelds`); below 0 otherwise. */
+  place: number
   /** How many values are in it, where results are shown by their number; 0 otherwise. */
   valueCount: number
+  /** By the start of the window, or of each of which this is a pane: what it told before results that could not be made. Null where there are none. */
+  standing: ReadonlyMap<number, Told<A>> | null
 }
 
 /** What is kept of a window that has not fired. */
@@ -34,7 +42,9 @@ export function heldFor<A>(window: Window, keeper: object, accumulator: A, isSho
     isWithdrawn: false,
     window,
     keeper,
+    place: -1,
     valueCount: 0,
+    standing: null,
   }
 }
 
@@ -101,7 +111,7 @@ export class WindowStates<A> {
       this.#byMap.set(renamed, target)
       for (const [id] of [...target.entries()]) target.delete(id)
       for (const [id, held] of [...state.entries()]) {
-        target.set(id, { ...held, entry: null, changedIn: -1, window: { ...held.window, name: today } })
+        target.set(id, { ...held, entry: null, changedIn: -1, place: -1, window: { ...held.window, name: today } })
         state.delete(id)
       }
     }
@@ -112,7 +122,7 @@ export class WindowStates<A> {
   }
 }
 
-/** At the end stands the id where windows vary in length, for a pane the size and the hop of its windows, and what is remembered for results of open windows. */
+/** At the end stands the id where windows vary in length, for a pane the size and the hop of its windows, and what is remembered of results. */
 type SavedHeld = readonly [
   name: string,
   key: string,
@@ -120,18 +130,21 @@ type SavedHeld = readonly [
   end: number,
   hasFired: boolean,
   accumulator: Json,
-  ...more: (string | number | SavedPreview)[],
+  ...more: (string | number | SavedTelling)[],
 ]
 
-interface SavedPreview {
+interface SavedTelling {
   readonly values?: number
   readonly isShown?: true
+  readonly standing?: readonly SavedTold[]
 }
+
+type SavedTold = readonly [start: number] | readonly [start: number, end: number, accumulator: Json]
 
 /** @param remembersShown true where it is decided by the data alone whether a provisional result is due */
 export function heldCodec<A>(codec: StateCodec<A>, keeper: object, remembersShown: boolean): StateCodec<Held<A>> {
   return {
-    encode: ({ window, accumulator, hasFired, isShown, valueCount }) => [
+    encode: ({ window, accumulator, hasFired, isShown, valueCount, standing }) => [
       window.name,
       window.key,
       window.start,
@@ -142,27 +155,46 @@ export function heldCodec<A>(codec: StateCodec<A>, keeper: object, remembersShow
       ...(window.hops === undefined ? [] : [window.hops.sizeMs, window.hops.hopMs]),
       ...(valueCount === 0 ? [] : [{ values: valueCount }]),
       ...(remembersShown && isShown && !hasFired ? [{ isShown: true }] : []),
+      ...(standing === null ? [] : [{ standing: savedStanding(codec, standing) }]),
     ],
     decode: (saved) => {
       const window = savedWindow(saved)
       const [, , , , hasFired, accumulator, ...more] = saved as unknown as SavedHeld
-      const { values = 0, isShown = false } = Object.assign({}, ...more.filter(isPreview)) as SavedPreview
+      const { values = 0, isShown = false, standing } = Object.assign({}, ...more.filter(isTelling)) as SavedTelling
       const held = heldFor(window, keeper, codec.decode(accumulator), hasFired || (remembersShown && isShown))
       held.hasFired = hasFired
       held.valueCount = values
+      if (standing !== undefined) {
+        held.standing = new Map(standing.map((told) => [told[0], toldOf(codec, window, told)]))
+      }
       return held
     },
   }
 }
 
-function isPreview(one: string | number | SavedPreview): one is SavedPreview {
+function savedStanding<A>(codec: StateCodec<A>, standing: ReadonlyMap<number, Told<A>>): Json {
+  return [...standing].map(([start, told]) =>
+    told === null ? [start] : [start, told.window.end, codec.encode(told.accumulator)],
+  )
+}
+
+/** @param holder the window itself, or a pane of it */
+function toldOf<A>(codec: StateCodec<A>, holder: Window, [start, ...told]: SavedTold): Told<A> {
+  if (told.length === 0) return null
+  const [end, accumulator] = told
+  const { name, key, hops } = holder
+  const window = hops === undefined ? { ...holder, end } : { name, key, start, end, id: windowId(key, start) }
+  return { window, accumulator: codec.decode(accumulator) }
+}
+
+function isTelling(one: string | number | SavedTelling): one is SavedTelling {
   return typeof one === 'object'
 }
 
 function savedWindow(saved: Json): Window {
   const [name, key, start, end, , , ...more] = saved as unknown as SavedHeld
   const window = { name, key, start, end, id: windowId(key, start) }
-  const [first, second] = more.filter((one) => !isPreview(one))
+  const [first, second] = more.filter((one) => !isTelling(one))
   if (typeof first === 'string') return { ...window, id: first, varies: true }
   return first === undefined ? window : { ...window, hops: { sizeMs: first as number, hopMs: second as number } }
 }

@@ -1,6 +1,7 @@
 import type { OperatorFunction } from 'rxjs'
 import { namedAbove } from '../runtime/graph/namedObservable.ts'
 import type { Json } from '../runtime/json.ts'
+import { mostAhead } from '../runtime/log/readAhead.ts'
 import type { OperatorSpec } from '../runtime/operator/operator.ts'
 import { spanning } from '../runtime/operator/spanning.ts'
 import { resultText } from '../runtime/outlets/resultText.ts'
@@ -9,14 +10,15 @@ import type { KeyedEntry, KeyedState } from '../runtime/state/keyedState.ts'
 import type { SavedOperator } from '../runtime/state/savedState.ts'
 import { elsewhereReason } from '../runtime/store/foreignRows.ts'
 import { type PreviewOptions, previewRule } from './earlyResults.ts'
-import type { Fired, Fold } from './fold.ts'
+import type { Fired, Fold, Folded, FoldRows, ValuesInRows } from './fold.ts'
 import { lacksMerge, lacksWithdraw, notMerged } from './foldErrors.ts'
 import { foldId, foldVersion, type Held, heldCodec, heldFor, migrated, WindowStates } from './foldState.ts'
-import { KeysByNumber } from './keysByNumber.ts'
 import type { LentInWindow } from './lentInWindow.ts'
 import { PaneCounts } from './paneCounts.ts'
 import { panesOf, windowsOver } from './panes.ts'
+import { QuietHelds } from './quietHelds.ts'
 import { ResultsBefore } from './resultsBefore.ts'
+import { ToldLast } from './toldLast.ts'
 import { foldedAs, type Window, type WindowElement, type WindowFired, type WindowWithdrawn } from './window.ts'
 import { WindowPreviews } from './windowPreviews.ts'
 
@@ -25,7 +27,10 @@ interface RememberingWindow extends Window {
   [foldedAs]?: KeyedEntry<{ readonly keeper: object }> | null
 }
 
+type Writable<T> = { -readonly [K in keyof T]: T[K] }
+
 const noPreviews: readonly never[] = []
+const noRecords = new Int32Array(0)
 const soFar: Fired = { isClosed: false, revision: 0 }
 
 export interface FoldOptions extends PreviewOptions {
@@ -71,6 +76,7 @@ export function foldWindows<T, A, R>(options: FoldOptions, fold: Fold<T, A, R>):
     const paneCounts = new PaneCounts((pane) => states.of(pane).get(pane.id)?.valueCount ?? 0)
     /** Of windows that are being corrected, what they were when they fired last. */
     const before = new ResultsBefore<A>()
+    const toldLast = new ToldLast<A>(find, (held) => touch(states.of(held.window), held))
     let shownAt = Number.NEGATIVE_INFINITY
 
     /** Another fold may share the stream of windows, and a window may come from elsewhere; then the entry is found by id. */
@@ -91,10 +97,21 @@ export function foldWindows<T, A, R>(options: FoldOptions, fold: Fold<T, A, R>):
       state.touch(held.entry as KeyedEntry<Held<A>>)
     }
 
+    const quiet = new QuietHelds<A>()
+
     /** Nothing is kept of the window from now on. */
     function drop(window: Window): void {
+      const held = find(window)
+      if (held === undefined) return
+      quiet.forget(held)
       states.of(window).delete(window.id)
-      byNumber.clear()
+    }
+
+    /** Nothing of the window will be asked for again. */
+    function end(window: Window): void {
+      const held = find(window)
+      drop(window)
+      if (held !== undefined) fold.rows?.release(held.accumulator)
     }
 
     function add(window: Window, value: T, known: Held<A> | undefined, state: KeyedState<Held<A>>): void {
@@ -119,50 +136,63 @@ export function foldWindows<T, A, R>(options: FoldOptions, fold: Fold<T, A, R>):
       if (!previews.isEmpty) previews.replace(window, value)
     }
 
-    /** By slot of a window, where values come many at once; undefined where one of them is the first. */
-    const helds: (Held<A> | undefined)[] = []
-    const byNumber = new KeysByNumber<Held<A>, Window>()
-
-    /** What is kept for the window; undefined for nothing, null where another value may do more than change that. */
-    function quietHeld(window: Window, number: number): Held<A> | undefined | null {
-      let held = byNumber.find(window, number)
-      if (held === undefined) {
-        if (countsValues || window.varies === true || window.hops !== undefined) return null
-        held = find(window)
-        if (held === undefined) return rule.at === 'time' ? null : undefined
-        byNumber.note(window, number, held)
-      }
-      return held.hasFired || held.isWithdrawn || (rule.at === 'time' && held.isShown) ? null : held
+    /** What is kept for the window, and noted from now on; undefined for nothing, null where another value may do more than change that. */
+    function quietHeld(place: number, window: Window): Held<A> | undefined | null {
+      if (countsValues || window.varies === true || window.hops !== undefined) return null
+      const held = find(window)
+      if (held === undefined) return rule.at === 'time' ? null : undefined
+      if (held.hasFired || held.isWithdrawn || (rule.at === 'time' && held.isShown)) return null
+      quiet.note(place, held, fold.rows?.rowOf(held.accumulator) ?? 0)
+      return held
     }
 
-    /** Takes values of a span that are of one window and behind each other. */
-    function enterMany(
-      element: LentInWindow<T>,
+    /** Takes a value of a span by itself. */
+    function enterAlone(element: LentInWindow<T>, record: number): void {
+      element[place] = record
+      const at = element.placeOf(record)
+      try {
+        enter(element.window, element.value, quiet.has(at) ? quiet.at(at) : find(element.window))
+      } catch (error) {
+        out.failedAt(record, error)
+      }
+    }
+
+    const inRows: Writable<ValuesInRows> = { records: noRecords, rows: new Int32Array(mostAhead), from: 0, to: 0 }
+
+    /** Has windows count as changed whose first values are before `to`, from the slot on and up to the first for which nothing is kept; gives that one. */
+    function touchMany(
+      { count, firsts, placeAt, places }: LentInWindow<T>,
+      from: number,
+      to: number,
+      state: KeyedState<Held<A>>,
+    ): number {
+      for (let slot = from; slot < count && (firsts[slot] as number) < to; slot += 1) {
+        const at = placeAt[slot] as number
+        if (!quiet.has(at) && quietHeld(at, places.windows[at] as Window) == null) return slot
+        if (!quiet.isFirstIn(state.cut, at)) continue
+        const held = quiet.at(at)
+        touch(state, held)
+        if (held.isShown) due(held)
+      }
+      return count
+    }
+
+    /** Adds values whose windows are noted, up to the record `until`; gives how far that went. */
+    function addMany(
+      { slots, placeAt, lending }: LentInWindow<T>,
       records: Int32Array,
       from: number,
-      end: number,
-      slot: number,
-      state: KeyedState<Held<A>>,
-    ): void {
-      const window = element.windows[slot] as Window
-      let held = helds[slot]
-      for (let next = from; next < end; next += 1) {
-        if (held !== undefined && fold.addMany !== undefined && previews.isEmpty) {
-          touch(state, held)
-          const added = fold.addMany(held.accumulator, element.lending, records, next, end)
-          if (added > next && held.isShown) due(held)
-          if (added === end) return
-          next = added
-        }
-        const record = records[next] as number
-        element[place] = record
-        try {
-          enter(window, element.value, held, state)
-        } catch (error) {
-          out.failedAt(record, error)
-        }
-        held ??= helds[slot] = find(window)
-      }
+      to: number,
+      until: number,
+    ): number {
+      const { rows } = inRows
+      let end = from
+      for (; end < to && (records[end] as number) < until; end += 1)
+        rows[end] = quiet.rowAt(placeAt[slots[records[end] as number] as number] as number)
+      inRows.records = records
+      inRows.from = from
+      inRows.to = end
+      return end === from ? from : (fold.rows as FoldRows<T, A>).add(lending, inRows)
     }
 
     /** A result of the values so far is due. */
@@ -202,19 +232,25 @@ export function foldWindows<T, A, R>(options: FoldOptions, fold: Fold<T, A, R>):
       return merged
     }
 
+    function rememberTold(now: Folded<A>, panes: readonly Window[]): void {
+      const told = toldLast.of(now, panes)
+      if (told !== null) before.remember(told)
+    }
+
     /** Before a value enters: what the windows that it corrects came to. */
     function rememberFired(window: Window, held: Held<A> | undefined): void {
       const { hops } = window
       if (hops === undefined) {
-        if (held?.hasFired === true) before.remember(held)
+        if (held?.hasFired === true) rememberTold(held, [held.window])
         return
       }
       // What was remembered for an earlier value was asked for with it, or never will be.
       before.clear()
       for (const one of windowsOver(window, hops)) {
         if (one.end - 1 > out.watermark) continue
-        const accumulator = mergedOf(panesOf(one, hops))
-        if (accumulator !== undefined) before.remember({ window: one, accumulator })
+        const own = panesOf(one, hops)
+        const accumulator = mergedOf(own)
+        if (accumulator !== undefined) rememberTold({ window: one, accumulator }, own)
       }
     }
 
@@ -229,7 +265,7 @@ export function foldWindows<T, A, R>(options: FoldOptions, fold: Fold<T, A, R>):
       const parts = from.flatMap((one) => states.of(one).get(one.id) ?? [])
       for (const part of parts) {
         if (part.window.id !== window.id) hidePreview(part)
-        else if (part.hasFired && fold.vanished !== undefined) before.remember(part)
+        else if (part.hasFired && comparesResults) rememberTold(part, [part.window])
       }
       for (const one of from) drop(one)
       for (const part of parts) part.isShown = true
@@ -293,6 +329,7 @@ export function foldWindows<T, A, R>(options: FoldOptions, fold: Fold<T, A, R>):
       for (const held of rule.at === 'time' ? unshown.sort(byEnd) : unshown) {
         if (held.isShown) continue
         held.isShown = true
+        quiet.forget(held)
         if (rule.at === 'time') states.of(held.window).update(held.window.id)
         const { hops } = held.window
         if (hops !== undefined) {
@@ -322,23 +359,37 @@ export function foldWindows<T, A, R>(options: FoldOptions, fold: Fold<T, A, R>):
       const fired = { isClosed: true, revision }
       if (panes !== undefined) {
         const accumulator = mergedOf(panes)
-        if (accumulator !== undefined) showFired(window, accumulator, fired, (act) => act())
+        if (accumulator !== undefined) showFired(window, panes, accumulator, fired, (act) => act())
         return
       }
       const held = find(window)
       if (held === undefined) return
       touch(states.of(window), held)
+      quiet.forget(held)
       held.hasFired = true
       held.isShown = true
       if (!previews.isEmpty) previews.drop(window)
-      showFired(window, held.accumulator, fired, (act) => out.making(window, true, act))
+      showFired(window, [window], held.accumulator, fired, (act) => out.making(window, true, act))
     }
 
-    function showFired(window: Window, accumulator: A, fired: Fired, making: (act: () => void) => void): void {
-      const results = fold.results(accumulator, window, fired, noPreviews)
-      const known = before.take(window)
-      const gone =
-        known === undefined ? noPreviews : (fold.vanished?.(known, { window, accumulator }, fired) ?? noPreviews)
+    function showFired(
+      window: Window,
+      panes: readonly Window[],
+      accumulator: A,
+      fired: Fired,
+      making: (act: () => void) => void,
+    ): void {
+      const told = before.take(window)
+      let results: readonly R[]
+      let gone: readonly R[]
+      try {
+        results = fold.results(accumulator, window, fired, noPreviews)
+        gone = told === undefined ? noPreviews : (fold.vanished?.(told, { window, accumulator }, fired) ?? noPreviews)
+      } catch (error) {
+        if (comparesResults) toldLast.keep(window, panes, told ?? null)
+        throw error
+      }
+      if (comparesResults) toldLast.forget(window, panes)
       making(() => {
         for (const one of gone) out.emit(one)
         for (const one of results) out.emit(one)
@@ -349,9 +400,13 @@ export function foldWindows<T, A, R>(options: FoldOptions, fold: Fold<T, A, R>):
       const held = find(window)
       if (held === undefined) return
       touch(states.of(window), held)
+      quiet.forget(held)
       held.hasFired = false
       held.isWithdrawn = true
-      passOn(window, true, () => needWithdraw()(held.accumulator, window, { isClosed: true, revision }))
+      const told = toldLast.of({ window, accumulator: held.accumulator }, [window])
+      toldLast.forget(window, [window])
+      if (told === null) return
+      passOn(window, true, () => needWithdraw()(told.accumulator, told.window, { isClosed: true, revision }))
     }
 
     if (rule.at === 'time') {
@@ -367,19 +422,20 @@ export function foldWindows<T, A, R>(options: FoldOptions, fold: Fold<T, A, R>):
         else if (element.kind === 'merged') merge(window, element.from)
         else if (element.kind === 'withdrawn') withdraw(element)
         else {
-          drop(window)
+          end(window)
           before.take(window)
           if (!previews.isEmpty) previews.drop(window)
           paneCounts.forget(window)
         }
       },
       look(span, to) {
-        const { count, windows, numbers, firsts } = span.value as unknown as LentInWindow<T>
+        const { count, placeAt, firsts, places } = span.value as unknown as LentInWindow<T>
+        quiet.over(places)
         for (let slot = 0; slot < count; slot += 1) {
-          const held = quietHeld(windows[slot] as Window, numbers[slot] as number)
+          const at = placeAt[slot] as number
           // Slots are in the order of their first records.
-          if (held === null) return Math.min(to, firsts[slot] as number)
-          if (helds[slot] !== held) helds[slot] = held
+          if (!quiet.has(at) && quietHeld(at, places.windows[at] as Window) === null)
+            return Math.min(to, firsts[slot] as number)
         }
         return to
       },
@@ -387,15 +443,17 @@ export function foldWindows<T, A, R>(options: FoldOptions, fold: Fold<T, A, R>):
         const count = span.countBefore(to)
         const element = span.value as unknown as LentInWindow<T>
         const { records } = span
-        const { slots, windows } = element
         // All windows of a span are of one operator.
-        const state = states.of(windows[0] as Window)
-        for (let from = 0; from < count; ) {
-          const slot = slots[records[from] as number] as number
-          let end = from + 1
-          while (end < count && slots[records[end] as number] === slot) end += 1
-          enterMany(element, records, from, end, slot, state)
-          from = end
+        const state = states.of(element.places.windows[element.placeOf(records[0] as number)] as Window)
+        const goTogether = fold.rows !== undefined && previews.isEmpty
+        quiet.over(element.places)
+        for (let next = 0, slot = 0; next < count; next += 1) {
+          if (goTogether) {
+            slot = touchMany(element, slot, to, state)
+            next = addMany(element, records, next, count, slot < element.count ? (element.firsts[slot] as number) : to)
+            if (next === count) return
+          }
+          enterAlone(element, records[next] as number)
         }
       },
       onElsewhere(window, detail) {
@@ -403,11 +461,9 @@ export function foldWindows<T, A, R>(options: FoldOptions, fold: Fold<T, A, R>):
         const held = states.of(window).get(window.id)
         if (held === undefined) return
         held.isShown = true
-        drop(window)
-        out.reject(
-          elsewhereReason,
-          `${window.name}: ${window.key}: ${detail}; ${shownResult(window, held.accumulator)}`,
-        )
+        const shown = shownResult(window, held.accumulator)
+        end(window)
+        out.reject(elsewhereReason, `${window.name}: ${window.key}: ${detail}; ${shown}`)
       },
       onCut(cut) {
         if (rule.at !== 'cuts' || (unshown.length === 0 && previews.isEmpty)) return

@@ -1,5 +1,6 @@
 import type { Restored } from '../runtime/operator/operator.ts'
 import type { KeyedState, StateCodec } from '../runtime/state/keyedState.ts'
+import { pairName } from './pairName.ts'
 
 /** Says of a key that values of a stretch of its past are missing, or no longer. It goes through a window beside the values (`takesHoles`). */
 export class Hole {
@@ -31,7 +32,10 @@ export class OpenHoles {
 
   constructor(restored: Restored) {
     this.#saved = restored.keyed<Hole>(holeState, 'holes')
-    for (const [, hole] of this.#saved.entries()) this.#remember(hole)
+    for (const [name, hole] of [...this.#saved.entries()]) {
+      this.#rename(name, hole)
+      this.#remember(hole)
+    }
   }
 
   /**
@@ -64,6 +68,13 @@ export class OpenHoles {
     return this.#byKey.get(key)?.some(({ from, to }) => from < end && to >= start) ?? false
   }
 
+  /** Before, a blank stood between id and key. */
+  #rename(name: string, hole: Hole): void {
+    if (name === nameOf(hole)) return
+    this.#saved.delete(name)
+    this.#saved.set(nameOf(hole), hole)
+  }
+
   #remember(hole: Hole): void {
     const known = this.#byKey.get(hole.key)
     if (known === undefined) this.#byKey.set(hole.key, [hole])
@@ -72,7 +83,7 @@ export class OpenHoles {
 }
 
 function nameOf({ key, id }: Hole): string {
-  return `${id} ${key}`
+  return pairName(id, key)
 }
 
 const holeState: StateCodec<Hole> = {

@@ -3,7 +3,7 @@ import type { Restored } from '../runtime/operator/operator.ts'
 import type { KeyedEntry, KeyedState, StateCodec } from '../runtime/state/keyedState.ts'
 import { TimerQueue } from '../runtime/time/timerQueue.ts'
 import type { Arrivals } from './arrivals.ts'
-import { firstNot } from './firstNot.ts'
+import { TimeRow } from './timeRow.ts'
 
 /** A value that a join keeps. */
 export class Kept<V> {
@@ -23,19 +23,6 @@ export class Kept<V> {
   }
 }
 
-/** Several values of a key by time, and those of one time in the order in which they came; in the places before `head` there is none any more. */
-class Row<V> {
-  values: (Kept<V> | undefined)[]
-  head = 0
-
-  constructor(...values: Kept<V>[]) {
-    this.values = values
-  }
-}
-
-/** How far the front of a row may be empty before it is cut off. */
-const mostEmpty = 16
-
 /**
  * One side of a join in time: its values by key and time, each kept for a time after its own. They are part of the checkpoint, one entry each.
  *
@@ -44,8 +31,8 @@ const mostEmpty = 16
 export class JoinSide<V> {
   readonly #keepMs: number
   readonly #saved: KeyedState<Kept<V>>
-  /** By key: its value, where there is one. */
-  readonly #rows = new Map<string, Kept<V> | Row<V>>()
+  /** By key: its value, where there is one, and a row where there are several. */
+  readonly #rows = new Map<string, Kept<V> | TimeRow<Kept<V>>>()
   readonly #due = new TimerQueue<Kept<V>>()
   readonly #arrivals: Arrivals
 
@@ -89,11 +76,7 @@ export class JoinSide<V> {
     const row = this.#rows.get(key)
     if (row === undefined) return []
     if (row instanceof Kept) return row.at >= from && row.at <= to ? [row] : []
-    const { values } = row
-    const first = firstNot(values, (kept) => (kept as Kept<V>).at < from, row.head)
-    let end = first
-    while (end < values.length && (values[end] as Kept<V>).at <= to) end += 1
-    return first === end ? [] : (values.slice(first, end) as Kept<V>[])
+    return row.between(from, to)
   }
 
   /** It has got a partner, which is saved. */
@@ -117,13 +100,12 @@ export class JoinSide<V> {
     const { key, at } = kept
     const row = this.#rows.get(key)
     if (row === undefined) this.#rows.set(key, kept)
-    else if (row instanceof Kept) this.#rows.set(key, row.at <= at ? new Row(row, kept) : new Row(kept, row))
+    else if (row instanceof TimeRow) row.add(kept)
     else {
-      const { values } = row
-      let place = values.length
-      while (place > row.head && (values[place - 1] as Kept<V>).at > at) place -= 1
-      if (place === values.length) values.push(kept)
-      else values.splice(place, 0, kept)
+      const several = new TimeRow<Kept<V>>()
+      several.add(row)
+      several.add(kept)
+      this.#rows.set(key, several)
     }
     this.#due.add(at + this.#keepMs, kept)
   }
@@ -131,17 +113,8 @@ export class JoinSide<V> {
   /** All are kept for the same time, so it is the first of its key that goes. */
   #shift(key: string): void {
     const row = this.#rows.get(key)
-    if (!(row instanceof Row)) {
-      this.#rows.delete(key)
-      return
-    }
-    row.values[row.head] = undefined
-    row.head += 1
-    if (row.head === row.values.length) this.#rows.delete(key)
-    else if (row.head > mostEmpty && row.head * 2 > row.values.length) {
-      row.values = row.values.slice(row.head)
-      row.head = 0
-    }
+    if (row instanceof TimeRow) row.shift()
+    if (!(row instanceof TimeRow) || row.first === undefined) this.#rows.delete(key)
   }
 }
 

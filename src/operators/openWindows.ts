@@ -4,6 +4,8 @@ import type { Window } from './window.ts'
 /** A window that is not over. */
 export interface OpenWindow {
   readonly window: Window
+  /** Its place among the windows of the operator; below 0 before it has one. */
+  place: number
   /** How many windows after the epoch: a small whole number, which is at hand where a time would be one more look into memory. */
   readonly ordinal: number
   /** 0 until it fires. */

@@ -1,35 +1,40 @@
-import { KeysByNumber } from './keysByNumber.ts'
-import type { Window } from './window.ts'
+import { PlacesByNumber } from './placesByNumber.ts'
 
 /**
- * Windows that have not fired and take values without a word, found by the number of a key. Nearly all values of a time are in windows that begin together; those of two times in a row are known, for that is where values of different keys go that come together.
+ * The places of windows that have not fired and take values without a word, found by the number of a key. Nearly all values of a time are in windows that begin together; those of two times in a row are known, for that is where values of different keys go that come together.
  *
- * Holds the windows of two times, as many keys as `KeysByNumber` knows, until one of them fires.
+ * Holds the windows of two times, as many keys as `PlacesByNumber` knows, until one of them fires.
  */
 export class QuietWindows {
-  readonly #even = new KeysByNumber<Window>()
-  readonly #odd = new KeysByNumber<Window>()
+  readonly #even = new PlacesByNumber()
+  readonly #odd = new PlacesByNumber()
   /** Which windows after the epoch they are. */
   #evenOrdinal = 0
   #oddOrdinal = 1
 
-  /** @param number of the key's text, as a hint */
-  find(key: string, number: number, ordinal: number): Window | undefined {
-    if (ordinal === this.#evenOrdinal) return this.#even.find(key, number)
-    return ordinal === this.#oddOrdinal ? this.#odd.find(key, number) : undefined
+  /** From now on the numbers are those of this numbering. */
+  under(numbering: object | null): void {
+    this.#even.under(numbering)
+    this.#odd.under(numbering)
   }
 
-  note(key: string, number: number, ordinal: number, window: Window): void {
+  /** Below 0 where the window was not noted. */
+  placeOf(number: number, ordinal: number): number {
+    if (ordinal === this.#evenOrdinal) return this.#even.at(number)
+    return ordinal === this.#oddOrdinal ? this.#odd.at(number) : -1
+  }
+
+  note(number: number, ordinal: number, place: number): void {
     const isOdd = ordinal % 2 !== 0
-    const windows = isOdd ? this.#odd : this.#even
+    const places = isOdd ? this.#odd : this.#even
     const known = isOdd ? this.#oddOrdinal : this.#evenOrdinal
     if (known > ordinal) return
     if (known < ordinal) {
-      windows.clear()
+      places.clear()
       if (isOdd) this.#oddOrdinal = ordinal
       else this.#evenOrdinal = ordinal
     }
-    windows.note(key, number, window)
+    places.note(number, place)
   }
 
   /** One of that time has something to say from now on. */

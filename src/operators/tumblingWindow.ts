@@ -22,6 +22,7 @@ import { LentInWindow } from './lentInWindow.ts'
 import { type OpenWindow, OpenWindows } from './openWindows.ts'
 import { QuietWindows } from './quietWindows.ts'
 import { foldedAs, type Window, type WindowElement, windowId } from './window.ts'
+import { WindowPlaces } from './windowPlaces.ts'
 
 /** How long the windows of `tumblingWindow` are, whose they are, and how long each stays open for corrections. */
 export interface TumblingWindowOptions<T> {
@@ -101,19 +102,31 @@ export function tumblingWindow<T>(options: TumblingWindowOptions<T>): OperatorFu
   return spanning<T | Hole, WindowElement<T>>(spec, (restored, out) => {
     const saved = restored.keyed<OpenWindow>(windowState(name, sizeMs))
     const windows = new OpenWindows()
-    const lent = new LentInWindow<T>()
+    const places = new WindowPlaces()
+    const lent = new LentInWindow<T>(places)
     const firing = new TimerQueue<OpenWindow>()
+    /** Those that have fired; as they fire by key, there is hardly anything left to sort. */
     const ending = new TimerQueue<OpenWindow>()
 
     function keep(one: OpenWindow): void {
       windows.add(one)
-      const last = one.window.end - 1
-      if (one.revision === 0) firing.add(last, one)
-      ending.add(last + allowedLatenessMs, one)
-      out.wakeAt(one.revision === 0 ? last : last + allowedLatenessMs)
+      if (one.place < 0) one.place = places.take(one.window)
+      if (one.revision > 0) endLater(one)
+      else {
+        const last = one.window.end - 1
+        firing.add(last, one)
+        out.wakeAt(last)
+      }
+    }
+
+    function endLater(one: OpenWindow): void {
+      const over = one.window.end - 1 + allowedLatenessMs
+      ending.add(over, one)
+      out.wakeAt(over)
     }
 
     function fire(one: OpenWindow): void {
+      if (one.revision === 0) endLater(one)
       one.revision += 1
       quiet.clear(one.ordinal)
       if (one.entry !== null) saved.touch(one.entry)
@@ -123,6 +136,7 @@ export function tumblingWindow<T>(options: TumblingWindowOptions<T>): OperatorFu
     function end(one: OpenWindow): void {
       windows.delete(one)
       saved.delete(one.window.id)
+      places.release(one.place)
       out.emitAt(one.window.end - 1, { kind: 'over', window: one.window })
     }
 
@@ -242,25 +256,37 @@ export function tumblingWindow<T>(options: TumblingWindowOptions<T>): OperatorFu
       if (last <= watermark || lateness.isOver(last, watermark)) return undefined
       const id = windowId(key, ordinal * sizeMs)
       if (out.whyElsewhere(id) !== undefined) return undefined
-      const one = opening.get(id) ?? newWindow(name, key, ordinal, sizeMs)
+      const known = opening.get(id)
+      if (known !== undefined) return known
+      const one = newWindow(name, key, ordinal, sizeMs, id)
+      one.place = places.take(one.window)
       opening.set(id, one)
       return one
     }
 
-    /** The window that takes a value of the key and has nothing to say about it; undefined where there is none. */
-    function quietWindow(key: string, number: number, ordinal: number, watermark: number): Window | undefined {
-      const known = quiet.find(key, number, ordinal)
-      if (known !== undefined) return known
+    /** Gives back the places of those that were looked at and have not opened. */
+    function forgetOpening(): void {
+      for (const one of opening.values()) if (one.entry === null) places.release(one.place)
+      opening.clear()
+    }
+
+    /** The place of the window that takes a value of the key and has nothing to say about it; below 0 where there is none. */
+    function quietPlace(slot: number, ordinal: number, watermark: number): number {
+      const number = keys.numbers[slot] as number
+      const known = quiet.placeOf(number, ordinal)
+      if (known >= 0) return known
+      const key = keys.keyAt(slot)
       const one = windows.find(key, ordinal) ?? opens(key, ordinal, watermark)
       // One that has not fired yet is due later than all that comes with the span.
-      if (one === undefined || one.revision !== 0 || one.elsewhere !== null) return undefined
-      if (one.entry !== null) quiet.note(key, number, ordinal, one.window)
-      return one.window
+      if (one === undefined || one.revision !== 0 || one.elsewhere !== null) return -1
+      if (one.entry !== null) quiet.note(number, ordinal, one.place)
+      return one.place
     }
 
     /** Puts values into windows up to the first that would do more than that; gives how many. */
     function putQuiet({ records }: Span<unknown>, count: number, at: Float64Array, watermark: number): number {
       ends.fill(Number.NEGATIVE_INFINITY, 0, keys.count)
+      quiet.under(keys.numbering)
       for (let placed = 0; placed < count; placed += 1) {
         const record = records[placed] as number
         const time = at[record] as number
@@ -269,13 +295,12 @@ export function tumblingWindow<T>(options: TumblingWindowOptions<T>): OperatorFu
         if (times !== null && !isEventMs(time)) return placed
         const slot = keys.slots[record] as number
         if (!(time < (ends[slot] as number)) || time < (starts[slot] as number)) {
-          const number = keys.numbers[slot] as number
           const ordinal = Math.floor(time / sizeMs)
-          const window = quietWindow(keys.keyAt(slot), number, ordinal, watermark)
-          if (window === undefined) return placed
+          const place = quietPlace(slot, ordinal, watermark)
+          if (place < 0) return placed
           starts[slot] = ordinal * sizeMs
           ends[slot] = (ordinal + 1) * sizeMs
-          slotAt[slot] = lent.begin(window, number, record)
+          slotAt[slot] = lent.begin(place, record)
         }
         lent.slots[record] = slotAt[slot] as number
       }
@@ -290,7 +315,7 @@ export function tumblingWindow<T>(options: TumblingWindowOptions<T>): OperatorFu
       look(span, to) {
         const { time } = span
         placed.begin(span)
-        opening.clear()
+        forgetOpening()
         placed.records = span.records
         placed.value = lent.over(span.value as unknown as Lending<T>)
         let count = time === null ? 0 : span.countBefore(to)
@@ -303,9 +328,9 @@ export function tumblingWindow<T>(options: TumblingWindowOptions<T>): OperatorFu
         return out.lookOn(placed, span.recordBehind(placed.count, to))
       },
       take(_span, to) {
-        const count = opening.size === 0 ? 0 : placed.countBefore(to)
-        for (let i = 0; i < count; i += 1) {
-          const { id } = lent.windowOf(placed.records[i] as number)
+        const count = opening.size === 0 ? 0 : lent.count
+        for (let slot = 0; slot < count && (lent.firsts[slot] as number) < to; slot += 1) {
+          const { id } = places.windows[lent.placeAt[slot] as number] as Window
           const one = opening.get(id)
           if (one?.entry === null) open(one)
         }
@@ -345,12 +370,11 @@ function newWindow(
   key: string,
   ordinal: number,
   sizeMs: number,
-  revision = 0,
-  elsewhere: string | null = null,
+  id = windowId(key, ordinal * sizeMs),
 ): OpenWindow {
   const start = ordinal * sizeMs
-  const window = { [foldedAs]: null, name, key, start, end: start + sizeMs, id: windowId(key, start) }
-  return { window, ordinal, revision, elsewhere, entry: null }
+  const window = { [foldedAs]: null, name, key, start, end: start + sizeMs, id }
+  return { window, place: -1, ordinal, revision: 0, elsewhere: null, entry: null }
 }
 
 type SavedWindow = readonly [key: string, start: number, revision: number, elsewhere?: string]
@@ -366,7 +390,7 @@ function windowState(name: string, sizeMs: number): StateCodec<OpenWindow> {
     ],
     decode: (saved) => {
       const [key, start, revision, elsewhere = null] = saved as unknown as SavedWindow
-      return newWindow(name, key, start / sizeMs, sizeMs, revision, elsewhere)
+      return { ...newWindow(name, key, start / sizeMs, sizeMs), revision, elsewhere }
     },
   }
 }

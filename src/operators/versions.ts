@@ -3,7 +3,7 @@ import type { Restored } from '../runtime/operator/operator.ts'
 import type { KeyedState, StateCodec } from '../runtime/state/keyedState.ts'
 import { TimerQueue } from '../runtime/time/timerQueue.ts'
 import type { Arrivals } from './arrivals.ts'
-import { firstNot } from './firstNot.ts'
+import { TimeRow } from './timeRow.ts'
 
 interface Version<V> {
   readonly key: string
@@ -19,12 +19,15 @@ interface StoredVersion<V> extends Version<V> {
 }
 
 /** What is kept of a key. */
-interface Row<V> {
+class Row<V> extends TimeRow<StoredVersion<V>> {
   readonly key: string
-  /** By time, and those of one time in the order in which they came. */
-  readonly versions: StoredVersion<V>[]
   /** The watermark at which the first of them may go; the row stands in the queue there alone. */
-  dueAt: number
+  dueAt = Number.POSITIVE_INFINITY
+
+  constructor(key: string) {
+    super()
+    this.key = key
+  }
 }
 
 /**
@@ -63,8 +66,7 @@ export class Versions<V> {
 
   /** What holds at the time; null for nothing. */
   asOf(key: string, time: number): V | null {
-    const versions = this.#byKey.get(key)?.versions ?? []
-    const found = versions[lastUntil(versions, time)]
+    const found = this.#byKey.get(key)?.lastUntil(time)
     return found === undefined || found.isEnd || time - found.at > this.#keepMs ? null : found.value
   }
 
@@ -76,35 +78,30 @@ export class Versions<V> {
   }
 
   #prune(row: Row<V>, watermark: number): void {
-    const { key, versions } = row
-    let passed = lastUntil(versions, watermark)
-    const newest = versions[passed]
-    if (newest !== undefined && this.#endOf(newest) > watermark) passed -= 1
-    for (const { id } of versions.splice(0, passed + 1)) this.#saved.delete(id)
+    for (let { first } = row; first !== undefined && this.#isOver(first, row.second, watermark); first = row.first) {
+      row.shift()
+      this.#saved.delete(first.id)
+    }
     row.dueAt = Number.POSITIVE_INFINITY
-    if (versions.length === 0) this.#byKey.delete(key)
-    else this.#enqueue(row)
+    if (row.first === undefined) this.#byKey.delete(row.key)
+    else this.#enqueue(row, row.first)
+  }
+
+  /** Whether nothing above the watermark can find it. */
+  #isOver(version: StoredVersion<V>, next: StoredVersion<V> | undefined, watermark: number): boolean {
+    return (next !== undefined && next.at <= watermark) || this.#endOf(version) <= watermark
   }
 
   #enter(version: StoredVersion<V>): void {
-    const { key, at } = version
-    let row = this.#byKey.get(key)
-    if (row === undefined) {
-      row = { key, versions: [version], dueAt: Number.POSITIVE_INFINITY }
-      this.#byKey.set(key, row)
-    } else {
-      const { versions } = row
-      let place = versions.length
-      while (place > 0 && (versions[place - 1] as StoredVersion<V>).at > at) place -= 1
-      versions.splice(place, 0, version)
-    }
-    this.#enqueue(row)
+    const row = this.#byKey.get(version.key) ?? new Row<V>(version.key)
+    this.#byKey.set(version.key, row)
+    row.add(version)
+    this.#enqueue(row, row.first as StoredVersion<V>)
   }
 
   /** The first version goes when the second one has been reached, or nothing to come can find it. */
-  #enqueue(row: Row<V>): void {
-    const [first, second] = row.versions as [StoredVersion<V>, StoredVersion<V>?]
-    const dueAt = Math.min(this.#endOf(first), second?.at ?? Number.POSITIVE_INFINITY)
+  #enqueue(row: Row<V>, first: StoredVersion<V>): void {
+    const dueAt = Math.min(this.#endOf(first), row.second?.at ?? Number.POSITIVE_INFINITY)
     if (dueAt === row.dueAt) return
     const isQueued = row.dueAt < Number.POSITIVE_INFINITY
     row.dueAt = dueAt
@@ -116,11 +113,6 @@ export class Versions<V> {
   #endOf({ at, isEnd }: StoredVersion<V>): number {
     return isEnd ? at : at + this.#keepMs
   }
-}
-
-/** The index of the last one that holds by the time, -1 for none. */
-function lastUntil(versions: readonly { readonly at: number }[], time: number): number {
-  return firstNot(versions, ({ at }) => at <= time) - 1
 }
 
 type SavedVersion = readonly [key: string, at: number, value: Json, isEnd: boolean]

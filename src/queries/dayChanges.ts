@@ -1,4 +1,5 @@
 import type pg from 'pg'
+import { symbolPairs } from './symbolPairs.ts'
 
 /** The newest candle of a symbol, and what its price was a day before. Decimals are exact text. */
 export interface WatchedSymbol {
@@ -27,18 +28,8 @@ export interface WatchedSymbols {
 
 const mostSymbols = 500
 
-// The symbols are found by skipping from one to the next through the primary key: to read them from the rows would read the whole table.
 const newest = `
-WITH RECURSIVE pair AS (
-  (SELECT market, symbol FROM fact_realtime_trades_1m ORDER BY market, symbol LIMIT 1)
-  UNION ALL
-  SELECT next.market, next.symbol
-  FROM pair, LATERAL (
-    SELECT market, symbol FROM fact_realtime_trades_1m
-    WHERE (market, symbol) > (pair.market, pair.symbol)
-    ORDER BY market, symbol LIMIT 1
-  ) next
-), found AS (
+WITH RECURSIVE ${symbolPairs}, found AS (
   SELECT market, symbol, (count(*) OVER ())::float8 AS total FROM pair
   WHERE position(upper($1::text) IN upper(symbol)) > 0 ORDER BY symbol, market LIMIT ${mostSymbols}
 )

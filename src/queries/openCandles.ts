@@ -1,4 +1,5 @@
 import type pg from 'pg'
+import { symbolPairs } from './symbolPairs.ts'
 
 /** An open, or the newest, candle of one symbol; decimals as exact text. */
 export interface CandleLine {
@@ -15,19 +16,9 @@ export interface CandleLine {
   readonly isClosed: boolean
 }
 
-// The newest candle of each symbol. A plain DISTINCT ON would read the whole table once a second, so the symbols are found by
-// skipping from one to the next through the primary key.
+// The newest candle of each symbol, asked for once a second.
 const newestCandles = `
-WITH RECURSIVE pair AS (
-  (SELECT market, symbol FROM fact_realtime_trades_1m ORDER BY market, symbol LIMIT 1)
-  UNION ALL
-  SELECT next.market, next.symbol
-  FROM pair, LATERAL (
-    SELECT market, symbol FROM fact_realtime_trades_1m
-    WHERE (market, symbol) > (pair.market, pair.symbol)
-    ORDER BY market, symbol LIMIT 1
-  ) next
-)
+WITH RECURSIVE ${symbolPairs}
 SELECT newest.*
 FROM pair, LATERAL (
   SELECT market, symbol, (extract(epoch FROM open_time) * 1000)::float8 AS open_time,

@@ -1,4 +1,5 @@
 import { fileURLToPath } from 'node:url'
+import { packageFolder } from './ownPackage.ts'
 
 /** An installed copy of millrace. Two of the same version are two. */
 interface Copy {
@@ -6,7 +7,7 @@ interface Copy {
 }
 
 /** The copy whose code this is. */
-export const thisCopy: Copy = { folder: fileURLToPath(new URL('../..', import.meta.url)) }
+export const thisCopy: Copy = { folder: fileURLToPath(packageFolder) }
 
 /** Which copy has made which values of one kind. */
 export interface DefinedValues {

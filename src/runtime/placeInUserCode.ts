@@ -1,6 +1,7 @@
 import { fileURLToPath } from 'node:url'
+import { codeFolder } from './ownPackage.ts'
 
-const ownFolder = fileURLToPath(new URL('..', import.meta.url))
+const ownFolder = fileURLToPath(codeFolder)
 
 /** Where in the user's own code an error came about, as `file:line:column`: the first frame that is neither ours nor of a package. Null where there is none. */
 export function placeInUserCode(error: unknown): string | null {

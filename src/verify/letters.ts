@@ -11,6 +11,7 @@ import { type InputPlace, placeName } from '../runtime/store/inputPlace.ts'
 import type { CutPart, CutParts } from '../runtime/store/keptBytes.ts'
 import { clampTime, escapeText, unescapeText } from '../sinks/postgres/columnText.ts'
 import { type StoredHeaders, storedHeaders } from '../sinks/postgres/headersText.ts'
+import { isOfLostRecord } from '../sinks/postgres/skippedRanges.ts'
 import { type Compared, compareRows, type TimeRange } from './difference.ts'
 
 /** Which dead letters are compared. */
@@ -42,9 +43,10 @@ interface StoredLetter {
   readonly headers: StoredHeaders
   readonly payload: Buffer | null
   readonly cut: CutParts | null
+  readonly is_lost: boolean
 }
 
-const storedText = `SELECT "offset"::float8 AS "offset", operator, ordinal, reason, detail, floor(extract(epoch FROM record_time) * 1000)::text AS record_time, key, headers, payload, cut
+const storedText = `SELECT "offset"::float8 AS "offset", operator, ordinal, reason, detail, floor(extract(epoch FROM record_time) * 1000)::text AS record_time, key, headers, payload, cut, ${isOfLostRecord} AS is_lost
 FROM dead_letter WHERE pipeline = $1 AND topic = $2 AND partition = $3 AND "offset" >= $4 AND "offset" < $5 AND reason <> '${elsewhereReason}'`
 
 const deletedText = `SELECT (extract(epoch FROM deleted_until) * 1000)::float8 AS until FROM retention WHERE kind = 'dead-letters' AND deleted_until IS NOT NULL`
@@ -55,10 +57,13 @@ type Cells = Readonly<Record<string, string | null>>
 export interface ComparedLetters extends Compared {
   /** The time of the oldest record (ms UTC) of which a letter was made that is not stored; null where there is none. */
   readonly oldestMissing: number | null
+  /** How many letters were left out because the log has lost their records since. */
+  readonly rewound: number
 }
 
 /**
- * Compares stored dead letters with those that were made. Whether one was redriven is no part of it, nor are letters of rows that belong to another task, which other tasks decide about.
+ * Compares stored dead letters with those that were made. Whether one was redriven is no part of it, nor are letters of rows that belong to another task, which other tasks decide about, and of records that the log
+ * has lost since, in whose place there are others.
  * Where a letter keeps the beginning of a part only, the length and the SHA-256 of all of it are compared, and as much of the beginning as both keep.
  */
 export async function compareLetters(
@@ -85,6 +90,7 @@ export async function compareLetters(
   return {
     compared: found.reduce((sum, { compared }) => sum + compared, 0),
     differences: found.flatMap(({ differences }) => differences),
+    rewound: found.reduce((sum, { rewound }) => sum + rewound, 0),
     oldestMissing: times.length === 0 ? null : Math.min(...times),
   }
 }
@@ -95,10 +101,11 @@ async function compareSpan(
   made: readonly DeadLetter[],
 ): Promise<ComparedLetters> {
   const { pipeline, topic, partition, fromOffset, toOffset, deletedUntil } = span
-  const { rows } = await db.query<StoredLetter>(storedText, [
+  const { rows: all } = await db.query<StoredLetter>(storedText, [
     pipeline.name,
     ...[topic, partition, fromOffset, toOffset],
   ])
+  const rows = all.filter(({ is_lost }) => !is_lost)
   const place = placeName(span)
   const nameOf = ({ offset, operator, ordinal }: Pick<StoredLetter, 'offset' | 'operator' | 'ordinal'>) =>
     `${place} offset ${String(offset).padStart(12)}, ${operator} ${ordinal}`
@@ -131,7 +138,7 @@ async function compareSpan(
     known.has(name) || recordTime === null ? [] : [recordTime],
   )
   const oldestMissing = times.length === 0 ? null : times.reduce((least, time) => Math.min(least, time))
-  return { ...compareRows('dead_letter', stored, expected), oldestMissing }
+  return { ...compareRows('dead_letter', stored, expected), oldestMissing, rewound: all.length - rows.length }
 }
 
 /** A part of a record, as far as a letter keeps it. */

@@ -40,6 +40,8 @@ export interface Verified {
   readonly candles: number
   /** How many dead letters were compared. */
   readonly deadLetters: number
+  /** How many were not, because the log has lost their records since. */
+  readonly rewoundLetters: number
   /** How many klines of the exchange were compared. */
   readonly klines: number
   /** Candles that end behind it were not compared, for the archive does not reach further, ms UTC; `to`, where it does. */
@@ -118,7 +120,8 @@ export async function verify(pool: pg.Pool, options: VerifyOptions): Promise<Ver
     for (const one of [...ours.differences, ...theirs.differences]) differences.push(one)
   }
   for (const one of letters.differences) differences.push(one)
-  return { differences, records: replayed.records, candles, deadLetters: letters.compared, klines, until }
+  const { compared: deadLetters, rewound: rewoundLetters } = letters
+  return { differences, records: replayed.records, candles, deadLetters, rewoundLetters, klines, until }
 }
 
 /** Open candles are not meant to be the same twice, and those that began before the range are not whole. */

@@ -6,7 +6,7 @@ import type { RecordedRun } from '../replay/replayStore.ts'
 import { ConfigurationError } from '../runtime/errors.ts'
 import type { ObjectStore } from '../runtime/objectStore.ts'
 import { inputsOf, type Pipeline } from '../runtime/pipeline/pipeline.ts'
-import { placeName } from '../runtime/store/inputPlace.ts'
+import { type InputPlace, placeName } from '../runtime/store/inputPlace.ts'
 import type { Table } from '../runtime/store/table.ts'
 import type { WorkerLimitOptions } from '../runtime/task/workerLimits.ts'
 import { withClient } from '../sinks/postgres/withClient.ts'
@@ -58,6 +58,8 @@ export interface VerifiedPipeline {
   readonly tables: readonly VerifiedTable[]
   /** How many dead letters were compared. */
   readonly deadLetters: number
+  /** How many were not, because the log has lost their records since. */
+  readonly rewoundLetters: number
   /** Where the last reading began, ms UTC; null for the beginning of the archive. */
   readonly readFrom: number | null
   /** What differences may come of besides, where there are any: what the archive does not tell. Sentences. */
@@ -95,16 +97,17 @@ export async function verifyPipeline(pool: pg.Pool, options: PipelineVerifyOptio
       await client.query("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL TIME ZONE 'UTC'")
       const ahead = await aheadOf(client, pipeline, topics, replayed.places)
       if (range === null) refuseAhead(pipeline, ahead)
+      const rewound = await rewoundOf(client, pipeline)
       const compared = await compareAll(client, options, rows, replayed, logs)
       await client.query('COMMIT')
-      return { ...compared, ahead }
+      return { ...compared, ahead, rewound }
     })
     const isAll = reading === null || isAllOf(replayed)
     if (found.differences.length > 0 && !isAll) continue
-    const { differences, tables, deadLetters, ahead } = found
+    const { ahead, rewound, ...compared } = found
     const readFrom = isFromBeginning(replayed) ? null : (reading?.fromTime ?? null)
-    const doubts = differences.length === 0 ? [] : doubtsOf(ends, replayed, ahead)
-    return { differences, records: replayed.records, tables, deadLetters, readFrom, doubts }
+    const doubts = compared.differences.length === 0 ? [] : doubtsOf(ends, replayed, ahead, rewound)
+    return { ...compared, records: replayed.records, readFrom, doubts }
   }
 }
 
@@ -180,7 +183,7 @@ async function compareAll(
   }
   const letters = await compareLetters(client, { pipeline, logs, range }, replayed)
   for (const one of letters.differences) differences.push(one)
-  return { differences, tables, deadLetters: letters.compared }
+  return { differences, tables, deadLetters: letters.compared, rewoundLetters: letters.rewound }
 }
 
 /** Partitions of which the live run has processed records that are not archived yet, or that were archived behind what was read. */
@@ -207,6 +210,18 @@ async function aheadOf(
     ...[read.map(({ topic }) => topic), read.map(({ partition }) => partition), read.map((one) => one.nextOffset)],
   ])
   return rows.map(({ place }) => place)
+}
+
+const rewoundText = `SELECT input_topic AS topic, input_partition AS partition, min(from_offset)::float8 AS "fromOffset"
+FROM skipped_range WHERE pipeline = $1 AND kind = 'rewind' GROUP BY 1, 2 ORDER BY 1, 2`
+
+/** Where the pipeline went back because the log had lost its end. */
+async function rewoundOf(db: pg.ClientBase, { name }: Pipeline): Promise<readonly RewoundPlace[]> {
+  return (await db.query<RewoundPlace>(rewoundText, [name])).rows
+}
+
+interface RewoundPlace extends InputPlace {
+  readonly fromOffset: number
 }
 
 function refuseAhead({ name }: Pipeline, ahead: readonly string[]): void {
@@ -248,7 +263,12 @@ function nothingArchived({ name }: Pipeline, topics: readonly string[]): Configu
   )
 }
 
-function doubtsOf({ asking }: VerifiedEnds, { places }: Replayed, ahead: readonly string[]): readonly string[] {
+function doubtsOf(
+  { asking }: VerifiedEnds,
+  { places }: Replayed,
+  ahead: readonly string[],
+  rewound: readonly RewoundPlace[],
+): readonly string[] {
   const inside = places.filter(({ archived }) => archived.fromOffset > 0)
   const recorded = asking.map(({ operator }) => operator)
   return [
@@ -261,6 +281,11 @@ function doubtsOf({ asking }: VerifiedEnds, { places }: Replayed, ahead: readonl
       ? []
       : [
           `Records of ${ahead.join(', ')} were processed that are not archived yet, or were not when the archive was read, and may have changed rows of the range.`,
+        ]),
+    ...(rewound.length === 0
+      ? []
+      : [
+          `The log has lost its end from ${rewound.map((place) => `offset ${place.fromOffset} of ${placeName(place)}`).join(', ')} on, and the pipeline went back: what it had made of the records that were there is stored still, and not known here.`,
         ]),
     ...(recorded.length === 0
       ? []

@@ -3,6 +3,7 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { extname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { gzipSync } from 'node:zlib'
+import { packageFolder } from '../runtime/ownPackage.ts'
 
 /** A file of the pages, ready to be sent. */
 export interface PageFile {
@@ -23,8 +24,7 @@ const types: Readonly<Record<string, string>> = {
   '.txt': 'text/plain; charset=utf-8',
 }
 
-// The same place from src/web and from dist/web.
-export const pagesFolder = fileURLToPath(new URL('../../dist/pages/', import.meta.url))
+export const pagesFolder = fileURLToPath(new URL('dist/pages/', packageFolder))
 
 /** The pages of the console by their path, `index.html` as `''`. Empty where they were not built. */
 export function readPages(folder: string = pagesFolder): ReadonlyMap<string, PageFile> {

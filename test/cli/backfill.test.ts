@@ -6,12 +6,12 @@ import { afterAll, afterEach, beforeEach, expect, test } from 'vitest'
 import { type FakeRest, type FakeRestOptions, fakeRest, minuteRows } from '../backfill/fakeRest.ts'
 import { zipOf } from '../backfill/zipOf.ts'
 import { runCommand, startCommand } from '../support/commandLine.ts'
+import { databaseUrl } from '../support/databaseUrl.ts'
 import { testDatabase } from '../support/postgres.ts'
 
 const db = await testDatabase()
 const folder = mkdtempSync(join(tmpdir(), 'millrace-backfill-'))
-const { user, password, host, port, database } = db.connection
-const databaseUrl = `postgres://${user}:${encodeURIComponent(password)}@${host}:${port}/${database}`
+const address = databaseUrl(db.connection)
 const open: FakeRest[] = []
 beforeEach(() => db.pool.query('TRUNCATE raw_klines, kline_coverage, kline_archive'))
 afterEach(async () => {
@@ -40,7 +40,7 @@ async function exchangeOf(options: Partial<FakeRestOptions> = {}): Promise<FakeR
 
 function place(exchange: FakeRest | null) {
   const url = exchange === null ? {} : { MILLRACE_BINANCE_REST_URL: exchange.url }
-  return { cwd: folder, env: { DATABASE_URL: databaseUrl, MILLRACE_SCHEMA: db.schema, ...url } }
+  return { cwd: folder, env: { DATABASE_URL: address, MILLRACE_SCHEMA: db.schema, ...url } }
 }
 
 const count = async () =>

@@ -4,12 +4,12 @@ import { join } from 'node:path'
 import { afterAll, afterEach, expect, test } from 'vitest'
 import { type FakeRest, fakeRest } from '../backfill/fakeRest.ts'
 import { runCommand, startCommand } from '../support/commandLine.ts'
+import { databaseUrl } from '../support/databaseUrl.ts'
 import { testDatabase } from '../support/postgres.ts'
 
 const db = await testDatabase()
 const folder = mkdtempSync(join(tmpdir(), 'millrace-backfill-trades-'))
-const { user, password, host, port, database } = db.connection
-const databaseUrl = `postgres://${user}:${encodeURIComponent(password)}@${host}:${port}/${database}`
+const address = databaseUrl(db.connection)
 const open: FakeRest[] = []
 afterEach(async () => {
   await Promise.all(open.splice(0).map((server) => server.close()))
@@ -49,7 +49,7 @@ async function exchangeOf(fault: (request: number, path: string) => { status: nu
 const place = (exchange: FakeRest | null) => ({
   cwd: folder,
   env: {
-    DATABASE_URL: databaseUrl,
+    DATABASE_URL: address,
     MILLRACE_SCHEMA: db.schema,
     ...(exchange === null ? {} : { MILLRACE_BINANCE_REST_URL: exchange.url }),
   },

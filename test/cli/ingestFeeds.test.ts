@@ -7,15 +7,17 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import { promisify } from 'node:util'
 import type pg from 'pg'
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { type EmbeddedPostgres, startOrJoin } from '../../src/embedded/embeddedPostgres.ts'
 import { EmbeddedLog } from '../../src/embedded/log/embeddedLog.ts'
-import { openPool, type PostgresConnection } from '../../src/sinks/postgres/connection.ts'
+import { openPool } from '../../src/sinks/postgres/connection.ts'
 import { partitionOf } from '../../src/sources/ingest/murmur2.ts'
 import { kafkaSettings } from '../../src/sources/kafka/kafkaSettings.ts'
 import { openKafkaLog } from '../../src/sources/kafka/openKafkaLog.ts'
-import { type RunningCommand, runCommand, startCommand } from '../support/commandLine.ts'
+import { runCommand } from '../support/commandLine.ts'
+import { databaseUrl } from '../support/databaseUrl.ts'
 import { hasKafka, kafkaTitle, type SharedBroker, sharedBroker, uniqueName } from '../support/kafkaBroker.ts'
+import { startedCommands } from '../support/startedCommands.ts'
 import { type TopicRecord, topicContents } from '../support/topicContents.ts'
 
 if (!hasKafka) console.warn('SKIPPED: JSON lines and feeds in Kafka: there is no broker')
@@ -39,28 +41,12 @@ afterAll(async () => {
   rmSync(folder, { recursive: true, force: true })
 })
 
-const started: RunningCommand[] = []
-function starting(args: readonly string[], place: Place): RunningCommand {
-  const command = startCommand(args, place)
-  started.push(command)
-  return command
-}
-// A test that fails must not leave its processes behind.
-afterEach(async () => {
-  for (const command of started.splice(0)) {
-    command.process.kill('SIGKILL')
-    await command.ended
-  }
-})
+const starting = startedCommands()
 
-function urlOf({ user, password, host, port, database }: PostgresConnection): string {
-  return `postgres://${user}:${encodeURIComponent(password)}@${host}:${port}/${database}`
-}
 function placeOf(dataDir: string, env?: Readonly<Record<string, string>>) {
-  const log = env ?? { DATABASE_URL: urlOf(server.connection) }
+  const log = env ?? { DATABASE_URL: databaseUrl(server.connection) }
   return { cwd: folder, env: { MILLRACE_DATA_DIR: join(folder, dataDir), ...log } }
 }
-type Place = ReturnType<typeof placeOf>
 
 async function embeddedTopic(topic: string): Promise<TopicRecord[]> {
   const pool = openPool(server.connection, { schema: 'public', applicationName: 'millrace test' })

@@ -1,12 +1,13 @@
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { isPidRunning } from '../../src/embedded/processIdentity.ts'
-import { type RunningCommand, runCommand, startCommand } from '../support/commandLine.ts'
+import { runCommand } from '../support/commandLine.ts'
 import { hasKafka, kafkaTitle, type SharedBroker, sharedBroker, uniqueName } from '../support/kafkaBroker.ts'
 import { KafkaTopic } from '../support/kafkaTopic.ts'
 import { differencesFromKlines, hasTapes, tapeFile, tapes } from '../support/klines.ts'
+import { startedCommands } from '../support/startedCommands.ts'
 
 if (!hasKafka) console.warn('SKIPPED: the command line on Kafka: there is no broker')
 if (!hasTapes) console.warn("SKIPPED: ../shared/data is not here, so candles are not compared with the exchange's own")
@@ -52,19 +53,7 @@ describe.skipIf(!hasKafka)(kafkaTitle('the command line on Kafka'), { timeout: 1
   })
   type Place = ReturnType<typeof placeOf>
 
-  const started: RunningCommand[] = []
-  const start = (args: readonly string[], place: Place): RunningCommand => {
-    const command = startCommand(args, place)
-    started.push(command)
-    return command
-  }
-  // A test that fails must not leave its processes behind.
-  afterEach(async () => {
-    for (const command of started.splice(0)) {
-      command.process.kill('SIGKILL')
-      await command.ended
-    }
-  })
+  const start = startedCommands()
 
   async function succeeded(args: readonly string[], place: Place) {
     const ended = await runCommand(args, place)

@@ -22,6 +22,7 @@ import { kafkaSettings } from '../../src/sources/kafka/kafkaSettings.ts'
 import { openKafkaLog } from '../../src/sources/kafka/openKafkaLog.ts'
 import { encodeRecordBatch } from '../../src/sources/recordBatch/encode.ts'
 import { MemoryObjectStore } from '../../src/testing/memoryObjectStore.ts'
+import { databaseUrl } from '../support/databaseUrl.ts'
 import { hasKafka, kafkaTitle, sharedBroker } from '../support/kafkaBroker.ts'
 import { KafkaTopic } from '../support/kafkaTopic.ts'
 import { type TestDatabase, testDatabase } from '../support/postgres.ts'
@@ -95,7 +96,6 @@ async function values(): Promise<readonly string[]> {
 
 /** The command, with what it printed. */
 async function millrace(...args: readonly string[]): Promise<{ code: number; out: string; err: string }> {
-  const { user, password, host, port, database: name } = database.connection
   let out = ''
   let err = ''
   const code = await runProgram(args, {
@@ -108,7 +108,7 @@ async function millrace(...args: readonly string[]): Promise<{ code: number; out
       },
     } as never,
     env: {
-      DATABASE_URL: `postgres://${user}:${encodeURIComponent(password)}@${host}:${port}/${name}`,
+      DATABASE_URL: databaseUrl(database.connection),
       MILLRACE_SCHEMA: database.schema,
     },
     envFile: join(folder, '.env'),

@@ -2,7 +2,7 @@ import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import pg from 'pg'
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { startOrJoin } from '../../src/embedded/embeddedPostgres.ts'
 import { EmbeddedLog } from '../../src/embedded/log/embeddedLog.ts'
 import type { LogWriter, OutgoingRecord } from '../../src/runtime/log/log.ts'
@@ -11,9 +11,11 @@ import { migrate } from '../../src/sinks/postgres/migrate.ts'
 import { openKafkaAdmin } from '../../src/sources/kafka/admin.ts'
 import { kafkaSettings } from '../../src/sources/kafka/kafkaSettings.ts'
 import { openKafkaWriter } from '../../src/sources/kafka/producer/openKafkaWriter.ts'
-import { type RunningCommand, runCommand, startCommand } from '../support/commandLine.ts'
+import { runCommand } from '../support/commandLine.ts'
+import { databaseUrl } from '../support/databaseUrl.ts'
 import { hasKafka, kafkaTitle, type SharedBroker, sharedBroker, uniqueName } from '../support/kafkaBroker.ts'
 import { type TestDatabase, testDatabase } from '../support/postgres.ts'
+import { startedCommands } from '../support/startedCommands.ts'
 
 const pipelines = resolve(import.meta.dirname, '../support/pipelines')
 const paid = join(pipelines, 'paid.ts')
@@ -25,19 +27,7 @@ beforeAll(() => {
 })
 afterAll(() => rmSync(folder, { recursive: true, force: true }))
 
-const started: RunningCommand[] = []
-const start = (args: readonly string[], place: Parameters<typeof startCommand>[1]): RunningCommand => {
-  const command = startCommand(args, place)
-  started.push(command)
-  return command
-}
-// A test that fails must not leave its processes behind.
-afterEach(async () => {
-  for (const command of started.splice(0)) {
-    command.process.kill('SIGKILL')
-    await command.ended
-  }
-})
+const start = startedCommands()
 
 const recordsOf = (from: number, to: number, partitions: number): readonly OutgoingRecord[] =>
   Array.from({ length: to - from }, (_, index) => ({
@@ -230,13 +220,12 @@ export default definePipeline({
 
   test('two workers share the partitions, one that is killed is started again, and each record counts once', async () => {
     const [orders, payments] = [uniqueName('orders'), uniqueName('payments')]
-    const { user, password, host, port, database: name } = database.connection
     const schema = `${database.schema}_shared`
     const place = {
       cwd: folder,
       env: {
         KAFKA_BROKERS: broker.brokers.join(','),
-        DATABASE_URL: `postgres://${user}:${encodeURIComponent(password)}@${host}:${port}/${name}`,
+        DATABASE_URL: databaseUrl(database.connection),
         MILLRACE_DATA_DIR: join(folder, 'kafka'),
         MILLRACE_SCHEMA: schema,
         MILLRACE_ARCHIVE: 'none',

@@ -1,13 +1,15 @@
 import { chmodSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { startOrJoin } from '../../src/embedded/embeddedPostgres.ts'
 import type { PostgresConnection } from '../../src/sinks/postgres/connection.ts'
 import { type Broker, freePorts, startBroker } from '../support/brokerProcess.ts'
-import { type RunningCommand, runCommand, startCommand } from '../support/commandLine.ts'
+import { type RunningCommand, runCommand } from '../support/commandLine.ts'
+import { databaseUrl } from '../support/databaseUrl.ts'
 import { canStartBroker, startTitle, uniqueName } from '../support/kafkaBroker.ts'
 import { oddServer } from '../support/oddServer.ts'
+import { startedCommands } from '../support/startedCommands.ts'
 
 if (!canStartBroker) console.warn('SKIPPED: commands that are started before their broker: none can be started here')
 
@@ -24,23 +26,8 @@ beforeAll(async () => {
 }, 60_000)
 afterAll(() => rmSync(folder, { recursive: true, force: true }))
 
-const started: RunningCommand[] = []
-const start = (args: readonly string[], place: Parameters<typeof startCommand>[1]): RunningCommand => {
-  const command = startCommand(args, place)
-  started.push(command)
-  return command
-}
-// A test that fails must not leave its processes behind.
-afterEach(async () => {
-  for (const command of started.splice(0)) {
-    command.process.kill('SIGKILL')
-    await command.ended
-  }
-})
+const start = startedCommands()
 
-function urlOf({ user, password, host, port, database }: PostgresConnection): string {
-  return `postgres://${user}:${encodeURIComponent(password)}@${host}:${port}/${database}`
-}
 const placeOf = (dataDir: string, env: Readonly<Record<string, string>> = {}) => ({
   cwd: folder,
   env: { MILLRACE_DATA_DIR: join(folder, dataDir), MILLRACE_TTY: 'false', ...env },
@@ -84,7 +71,7 @@ describe('a command that is started before its database', { timeout: 90_000 }, (
   const simulate = ['--source', 'simulator']
 
   test('a run waits, says so, counts as healthy, and makes candles once the database is there', async () => {
-    const place = placeOf('run', { DATABASE_URL: urlOf(connection) })
+    const place = placeOf('run', { DATABASE_URL: databaseUrl(connection) })
     const run = start(['run', 'realtime', ...simulate], place)
     await run.seen(/^Waiting for postgres:\/\/127\.0\.0\.1:\d+\/\S+: could not .*ECONNREFUSED/m)
     const { code, stdout } = await health(place)
@@ -102,7 +89,7 @@ describe('a command that is started before its database', { timeout: 90_000 }, (
   })
 
   test('an ingest into the log of the database waits, too', async () => {
-    const ingest = start(['ingest', ...simulate], placeOf('ingest', { DATABASE_URL: urlOf(connection) }))
+    const ingest = start(['ingest', ...simulate], placeOf('ingest', { DATABASE_URL: databaseUrl(connection) }))
     await ingest.seen(/^Waiting for postgres:.*ECONNREFUSED/m)
     const server = await startOrJoin(join(folder, 'server'))
     try {
@@ -114,7 +101,7 @@ describe('a command that is started before its database', { timeout: 90_000 }, (
   })
 
   test.each(['SIGINT', 'SIGTERM'] as const)('%s ends the wait at once, and that is no failure', async (signal) => {
-    const run = start(['run', 'realtime', ...simulate], placeOf('stop', { DATABASE_URL: urlOf(connection) }))
+    const run = start(['run', 'realtime', ...simulate], placeOf('stop', { DATABASE_URL: databaseUrl(connection) }))
     await run.seen(/^Waiting for postgres:/m)
     const { stdout } = await stopped(run, signal)
     expect(stdout).toMatch(/^Stopped while waiting for postgres:/m)
@@ -132,7 +119,7 @@ describe('a command that is started before its database', { timeout: 90_000 }, (
         for (const command of [['run', 'realtime'], ['ingest']]) {
           const ended = await runCommand(
             [...command, ...simulate],
-            placeOf('wrong', { DATABASE_URL: urlOf(address), PGPASSWORD: '' }),
+            placeOf('wrong', { DATABASE_URL: databaseUrl(address), PGPASSWORD: '' }),
           )
           expect(ended.stderr).toMatch(message)
           expect(ended, ended.stdout).toMatchObject({ code: 2 })
@@ -145,7 +132,7 @@ describe('a command that is started before its database', { timeout: 90_000 }, (
   })
 
   test('a command that gives one answer does not wait', async () => {
-    const ended = await runCommand(['migrate'], placeOf('migrate', { DATABASE_URL: urlOf(connection) }))
+    const ended = await runCommand(['migrate'], placeOf('migrate', { DATABASE_URL: databaseUrl(connection) }))
     expect(ended).toMatchObject({ code: 1 })
     expect(ended.stderr).toContain('MILLRACE_RETRYABLE')
   })
@@ -162,7 +149,7 @@ describe.skipIf(!canStartBroker)(
       const [plain = 0, sasl = 0, controller = 0] = await freePorts(3)
       broker = await startBroker({ dataDir: join(folder, 'kafka'), ports: { plain, sasl, controller } })
       server = await startOrJoin(join(folder, 'server'))
-      env = { KAFKA_BROKERS: broker.brokers.join(','), DATABASE_URL: urlOf(connection) }
+      env = { KAFKA_BROKERS: broker.brokers.join(','), DATABASE_URL: databaseUrl(connection) }
     }, 120_000)
     afterAll(async () => {
       await broker.kill()

@@ -19,6 +19,7 @@ import { requireFirstStart } from '../../src/sinks/postgres/firstStart.ts'
 import { copyState } from '../../src/sinks/postgres/stateCopies.ts'
 import { dropState } from '../../src/sinks/postgres/stateDrops.ts'
 import { toPostgres } from '../../src/sinks/toPostgres.ts'
+import { databaseUrl } from '../support/databaseUrl.ts'
 import { type TestDatabase, testDatabase } from '../support/postgres.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'millrace-state-'))
@@ -146,7 +147,6 @@ const hasCounted = (count: number, name: string) => async () => {
 async function millrace(...args: readonly string[]) {
   let out = ''
   const err: string[] = []
-  const { user, password, host, port, database: name } = database.connection
   const code = await runProgram([...args, '--data-dir', folder, '--schema', database.schema], {
     output: {
       out: async (text) => {
@@ -156,7 +156,7 @@ async function millrace(...args: readonly string[]) {
       onClosed: () => {},
       err: (line) => void err.push(line),
     },
-    env: { DATABASE_URL: `postgres://${user}:${encodeURIComponent(password)}@${host}:${port}/${name}` },
+    env: { DATABASE_URL: databaseUrl(database.connection) },
     envFile: join(folder, '.env'),
     isTerminal: false,
   })

@@ -6,11 +6,11 @@ import { afterAll, afterEach, beforeEach, expect, test } from 'vitest'
 import { WebSocketServer } from 'ws'
 import { type FakeRest, fakeRest } from '../backfill/fakeRest.ts'
 import { runCommand, startCommand } from '../support/commandLine.ts'
+import { databaseUrl } from '../support/databaseUrl.ts'
 import { testDatabase } from '../support/postgres.ts'
 
 const db = await testDatabase()
-const { user, password, host, port, database } = db.connection
-const databaseUrl = `postgres://${user}:${encodeURIComponent(password)}@${host}:${port}/${database}`
+const address = databaseUrl(db.connection)
 let folder: string
 let exchange: FakeRest
 beforeEach(async () => {
@@ -156,7 +156,7 @@ test('an ingest takes the symbols of the file, and picks up what is added and di
     const place = {
       cwd: folder,
       env: {
-        DATABASE_URL: databaseUrl,
+        DATABASE_URL: address,
         MILLRACE_SCHEMA: db.schema,
         MILLRACE_BINANCE_REST_URL: exchange.url,
         MILLRACE_BINANCE_WS_URL: stream.url,

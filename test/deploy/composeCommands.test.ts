@@ -7,6 +7,7 @@ import { SimulatedExchange } from '../../src/testing/exchange/simulatedExchange.
 import { saslUser } from '../support/brokerProcess.ts'
 import { type RunningCommand, runCommand, startCommand } from '../support/commandLine.ts'
 import { type ComposeFile, makeEnvFile, missingForCompose, readComposeFile } from '../support/composeFile.ts'
+import { databaseUrl } from '../support/databaseUrl.ts'
 import { hasKafka, kafkaTitle, type SharedBroker, sharedBroker, uniqueName } from '../support/kafkaBroker.ts'
 import { type S3Server, startS3Server } from '../support/s3Server.ts'
 import { unmarked } from '../support/unmarkedExchange.ts'
@@ -53,12 +54,11 @@ describe.skipIf(!canRun)(title, { timeout: 120_000 }, () => {
 
   function service(name: string) {
     const { command, environment } = file.services[name] ?? {}
-    const { user, password, host, port, database } = postgres.connection
     const here: Readonly<Record<string, string>> = {
       KAFKA_BROKERS: (broker.saslBrokers ?? broker.brokers).join(','),
       KAFKA_SASL_USERNAME: saslUser.username,
       KAFKA_SASL_PASSWORD: saslUser.password,
-      DATABASE_URL: `postgres://${user}:${encodeURIComponent(password)}@${host}:${port}/${database}`,
+      DATABASE_URL: databaseUrl(postgres.connection),
       AWS_ENDPOINT_URL_S3: s3.endpoint,
       AWS_REGION: s3.region,
       AWS_ACCESS_KEY_ID: s3.credentials.accessKeyId,

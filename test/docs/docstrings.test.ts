@@ -32,7 +32,7 @@ function entryPointsOf(packageFile: string): string[] {
   const { exports } = JSON.parse(readFileSync(packageFile, 'utf8')) as { exports: Record<string, unknown> }
   return Object.values(exports).flatMap((entry) => {
     const types = typeof entry === 'object' ? (entry as { types: string }).types : null
-    return types === null ? [] : [root + types.replace('./dist/', 'src/').replace('.d.ts', '.ts')]
+    return types === null ? [] : [root + types.replace('./dist/modules/', 'src/').replace('.d.ts', '.ts')]
   })
 }
 

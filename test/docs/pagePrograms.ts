@@ -11,7 +11,7 @@ const entries = new Map(
   Object.entries(exports).flatMap(([path, entry]) =>
     typeof entry === 'string'
       ? []
-      : [[`millrace${path.slice(1)}`, entry.types.replace('./dist/', 'src/').replace('.d.ts', '.ts')]],
+      : [[`millrace${path.slice(1)}`, entry.types.replace('./dist/modules/', 'src/').replace('.d.ts', '.ts')]],
   ),
 )
 

@@ -7,6 +7,7 @@ import { fileURLToPath } from 'node:url'
 import pg from 'pg'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { Random } from '../../src/testing/random.ts'
+import { databaseUrl } from '../support/databaseUrl.ts'
 import { type TestDatabase, testDatabase } from '../support/postgres.ts'
 import type { HostWorkerArguments } from '../support/workers/hostWorker.ts'
 
@@ -26,11 +27,10 @@ afterAll(async () => {
 
 test('a run that is killed again and again in the middle counts each record once', { timeout: 120_000 }, async () => {
   const random = new Random(seed)
-  const { user, password, host, port, database: name } = database.connection
   const schema = `${database.schema}_killed`
   const settings: HostWorkerArguments = {
     dataDir: join(folder, 'data'),
-    databaseUrl: `postgres://${user}:${encodeURIComponent(password)}@${host}:${port}/${name}`,
+    databaseUrl: databaseUrl(database.connection),
     schema,
     count: 3_000,
   }

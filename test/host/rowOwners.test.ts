@@ -15,6 +15,7 @@ import type { UpsertTable } from '../../src/runtime/store/table.ts'
 import { openPool } from '../../src/sinks/postgres/connection.ts'
 import { toPostgres } from '../../src/sinks/toPostgres.ts'
 import { runCommand } from '../support/commandLine.ts'
+import { databaseUrl } from '../support/databaseUrl.ts'
 import { listFeed } from '../support/listFeed.ts'
 import { type TestDatabase, testDatabase } from '../support/postgres.ts'
 
@@ -26,8 +27,7 @@ beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), 'millrace-rows-'))
   database = await testDatabase({ isMigrated: false })
   schema = `${database.schema}_rows`
-  const { user, password, host, port, database: name } = database.connection
-  url = `postgres://${user}:${encodeURIComponent(password)}@${host}:${port}/${name}`
+  url = databaseUrl(database.connection)
 })
 afterAll(async () => {
   await database.pool.query(`DROP SCHEMA IF EXISTS ${schema} CASCADE`)

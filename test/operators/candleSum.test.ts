@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import type { Fixed8 } from '../../src/exact/decimal.ts'
-import { CandleSum, type TradeForOhlcv } from '../../src/operators/candleSum.ts'
+import { type CandleSum, CandleSums, type TradeForOhlcv } from '../../src/operators/candleSum.ts'
 import type { TradeColumns } from '../../src/operators/tradeColumns.ts'
 
 const count = fc.oneof(
@@ -33,30 +33,51 @@ const whole = (one: Drawn): TradeForOhlcv => ({
   quantity: one.quantity as Fixed8,
 })
 
+/** Beyond what a double holds: makes a candle one that trades are added to one by one. */
+const huge = (2n ** 60n) as Fixed8
+
 describe('trades that are added many at once', () => {
-  it('make the candle that they make one by one, beyond what doubles hold as well', () => {
+  it('make the candles that they make one by one, beyond what doubles hold as well, in rows that others had before', () => {
     let many = 0
     let left = 0
+    const candles = fc.record({
+      trades: fc.array(trade, { minLength: 1, maxLength: 60 }),
+      step: fc.nat(8),
+      keys: fc.integer({ min: 1, max: 4 }),
+      isHuge: fc.boolean(),
+    })
+    const sums = new CandleSums()
     fc.assert(
-      fc.property(fc.array(trade, { minLength: 1, maxLength: 40 }), fc.nat(8), (trades, step) => {
+      fc.property(candles, ({ trades, step, keys, isHuge }) => {
         const first = whole(trades[0] as Drawn)
-        const together = new CandleSum(first)
-        const alone = new CandleSum(first)
+        const make = () => {
+          const sum = sums.create({ ...first })
+          return isHuge ? sums.add(sum, { ...first, price: huge }) : sum
+        }
+        const together = Array.from({ length: keys }, make)
+        const alone = Array.from({ length: keys }, make)
         const columns = columnsOf(trades)
-        // Every third record is another candle's.
+        // Every third record is nobody's.
         const records = Int32Array.from(trades.keys()).filter((record) => record % 3 !== 2)
+        const ofRecord = (record: number) => (record * 7) % keys
+        const rows = records.map((record) => together[ofRecord(record)]?.row as number)
         for (let next = 0; next < records.length; ) {
           const to = Math.min(records.length, next + step + 1)
-          const end = together.addMany(columns, records, next, to)
+          const end = sums.addMany(columns, { records, rows, from: next, to })
           many += end - next
-          for (let i = end; i < to; i += 1) {
+          if (end < to) {
             left += 1
-            together.add(whole(trades[records[i] as number] as Drawn))
+            const record = records[end] as number
+            sums.add(together[ofRecord(record)] as CandleSum, whole(trades[record] as Drawn))
           }
-          next = to
+          next = Math.min(end + 1, to)
         }
-        for (const record of records) alone.add(whole(trades[record] as Drawn))
-        assert.deepEqual(together.encode(), alone.encode())
+        for (const record of records) sums.add(alone[ofRecord(record)] as CandleSum, whole(trades[record] as Drawn))
+        assert.deepEqual(
+          together.map((sum) => sums.encode(sum)),
+          alone.map((sum) => sums.encode(sum)),
+        )
+        for (const sum of [...together, ...alone]) sums.release(sum)
       }),
       { numRuns: 2_000 },
     )
@@ -68,8 +89,25 @@ describe('trades that are added many at once', () => {
     const trades = [1, 2, 3].map((n) => ({ price: n, quantity: n, tradeTime: n, tradeId: n, isBuyerMaker: false }))
     const columns = columnsOf(trades)
     columns.quantity[2] = 0.5
-    const sum = new CandleSum(whole(trades[0] as Drawn))
-    expect(sum.addMany(columns, Int32Array.of(0, 1, 2), 0, 3)).toBe(2)
-    expect(sum.candle('1m', 0, { isClosed: true, revision: 1 })).toMatchObject({ tradeCount: 2, volume: 3, high: 2 })
+    const sums = new CandleSums()
+    const sum = sums.create(whole(trades[0] as Drawn))
+    const values = { records: Int32Array.of(0, 1, 2), rows: new Int32Array(3).fill(sum.row), from: 0, to: 3 }
+    expect(sums.addMany(columns, values)).toBe(2)
+    const candle = sums.candle(sum, '1m', 0, { isClosed: true, revision: 1 })
+    expect(candle).toMatchObject({ tradeCount: 2, volume: 3, high: 2 })
+  })
+
+  it('are of a candle that comes back from what was saved of it', () => {
+    const sums = new CandleSums()
+    fc.assert(
+      fc.property(fc.array(trade, { minLength: 1, maxLength: 9 }), fc.boolean(), (trades, isHuge) => {
+        const sum = sums.create(whole(trades[0] as Drawn))
+        for (const one of trades) sums.add(sum, isHuge ? { ...whole(one), price: huge } : whole(one))
+        const again = sums.decode(JSON.parse(JSON.stringify(sums.encode(sum))))
+        assert.deepEqual(sums.encode(again), sums.encode(sum))
+        sums.release(sum)
+        sums.release(again)
+      }),
+    )
   })
 })

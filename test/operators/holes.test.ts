@@ -7,7 +7,15 @@ import type { WindowElement } from '../../src/operators/window.ts'
 import { ChainTask, savedFrom } from '../support/tasks.ts'
 
 /** A value is its event time; a hole says from when to when. */
-type Event = number | { readonly from: number; readonly to: number; readonly isOver?: boolean }
+type Event =
+  | number
+  | {
+      readonly from: number
+      readonly to: number
+      readonly isOver?: boolean
+      readonly key?: string
+      readonly id?: string
+    }
 
 const chain = (values: Observable<Event>) => {
   const events = values.pipe(
@@ -20,7 +28,7 @@ const chain = (values: Observable<Event>) => {
   )
   const holes = events.pipe(
     filter((event) => typeof event !== 'number'),
-    map(({ from, to, isOver = false }) => new Hole({ key: 'k', id: '1', from, to, isOver })),
+    map(({ from, to, isOver = false, key = 'k', id = '1' }) => new Hole({ key, id, from, to, isOver })),
   )
   const numbers = events.pipe(filter((event) => typeof event === 'number'))
   return merge(holes, numbers).pipe(tumblingWindow({ name: 'w', sizeMs: 100, by: () => 'k', takesHoles: true }))
@@ -65,4 +73,24 @@ test('a hole that is told again and reaches less far lets go of the windows beyo
   run.push(60, 160)
   expect(told(run.out).slice(-2)).toEqual(['60 in 0', 'fire 0 r2'])
   expect(run.cut().deadLetters).toMatchObject([{ reason: 'late' }])
+})
+
+test('a hole is another than one whose id and key come to the same text', () => {
+  const own: Event = { from: 50, to: 150, key: 'k', id: '1 2' }
+  const other: Event = { from: 50, to: 150, key: '2 k', id: '1' }
+  const saved = savedFrom(new ChainTask<Event>(chain).push(0, own, other, 250).cut())
+  const run = new ChainTask<Event>(chain, saved).push({ ...other, isOver: true }, 60)
+  expect(told(run.out)).toEqual(['60 in 0', 'fire 0 r2'])
+  run.push({ ...own, isOver: true })
+  expect(told(run.out).slice(2)).toEqual(['over 0'])
+})
+
+test('a hole that was saved under an older name is closed by its end', () => {
+  const saved = new ChainTask<Event>(chain).push(0, { from: 50, to: 150 }, 250).cut()
+  const body = saved.state.body.replace('"1:1k"', '"1 k"')
+  expect(body).not.toBe(saved.state.body)
+  const after = new ChainTask<Event>(chain, savedFrom({ ...saved, state: { ...saved.state, body } }))
+  after.push(60, { from: 50, to: 150, isOver: true }, 70)
+  expect(told(after.out)).toEqual(['60 in 0', 'fire 0 r2', 'over 0'])
+  expect(after.cut().deadLetters).toMatchObject([{ reason: 'late' }])
 })

@@ -12,6 +12,7 @@ import { sessionWindow } from '../../src/operators/sessionWindow.ts'
 import { topN } from '../../src/operators/topN.ts'
 import { toTable } from '../../src/operators/toTable.ts'
 import { tumblingWindow } from '../../src/operators/tumblingWindow.ts'
+import type { WindowElement } from '../../src/operators/window.ts'
 import { ConfigurationError, OperatorError } from '../../src/runtime/errors.ts'
 import { Withdrawn } from '../../src/runtime/withdrawn.ts'
 import { ChainTask, savedFrom } from '../support/tasks.ts'
@@ -222,6 +223,117 @@ describe('topN with withdrawBy', () => {
       '(20 5 is 2 rev 2)',
       '15 9 is 1 rev 2',
       '15 7 is 2 rev 2',
+    ])
+  })
+})
+
+describe('topN whose result throws on a correction', () => {
+  /** Where nine is the best, and where there is but one. */
+  const failing = topN<Event, string>({
+    n: 2,
+    of: ({ n }) => n,
+    tie: ({ at: time }) => String(time),
+    result: (top, { start }, { revision }) => {
+      if (top.length < 2 || top[0]?.n === 9) throw new Error('cannot be ranked')
+      return top.map(({ n }, i) => `${start} ${n} is ${i + 1} rev ${revision}`)
+    },
+    withdrawBy: (row) => row.split(' ')[1] as string,
+  })
+  const over =
+    (windows: OperatorFunction<Event, WindowElement<Event>>) =>
+    (events: Observable<Event>): Observable<unknown> =>
+      events.pipe(
+        timed,
+        windows,
+        filter(({ window }) => window.key === 'k'),
+        failing,
+      )
+
+  /** Without restarts and with one after every event, which must give the same. */
+  function outcome(windows: OperatorFunction<Event, WindowElement<Event>>, events: readonly Event[]): unknown[] {
+    const whole = new ChainTask<Event>(over(windows)).push(...events)
+    const out: unknown[] = []
+    const cuts = []
+    let run = new ChainTask<Event>(over(windows))
+    for (const event of events) {
+      cuts.push(run.push(event).cut())
+      out.push(...run.out)
+      run = new ChainTask<Event>(over(windows), savedFrom(...cuts))
+    }
+    expect(shown(out)).toEqual(outOf(whole))
+    return outOf(whole)
+  }
+  const tens = () => tumblingWindow<Event>({ name: 'w', sizeMs: 10, allowedLatenessMs: 50, by })
+  const hops = () => hoppingWindow<Event>({ name: 'w', sizeMs: 10, hopMs: 5, allowedLatenessMs: 50, by })
+
+  it('takes back with the next one what was told last, and not what was not told', () => {
+    expect(outcome(tens(), [at(1, 5), at(2, 7), until(20), at(3, 9), at(4, 10), at(5, 11)])).toEqual([
+      '0 7 is 1 rev 1',
+      '0 5 is 2 rev 1',
+      '(0 7 is 1 rev 3)',
+      '(0 5 is 2 rev 3)',
+      '0 10 is 1 rev 3',
+      '0 9 is 2 rev 3',
+      '(0 9 is 2 rev 4)',
+      '0 11 is 1 rev 4',
+      '0 10 is 2 rev 4',
+    ])
+  })
+
+  it('does so for each of the windows that share a value', () => {
+    const out = outcome(hops(), [at(6, 5), at(7, 7), until(30), at(8, 9), at(8, 10)])
+    expect(out.slice(4)).toEqual([
+      '(0 7 is 1 rev 3)',
+      '(0 5 is 2 rev 3)',
+      '0 10 is 1 rev 3',
+      '0 9 is 2 rev 3',
+      '(5 7 is 1 rev 3)',
+      '(5 5 is 2 rev 3)',
+      '5 10 is 1 rev 3',
+      '5 9 is 2 rev 3',
+    ])
+  })
+
+  it('takes nothing back where the first one was not told either', () => {
+    for (const windows of [tens(), sessions(50)]) {
+      expect(outcome(windows, [at(0, 5), until(20), at(2, 7)])).toEqual(['0 7 is 1 rev 2', '0 5 is 2 rev 2'])
+    }
+  })
+
+  it('takes it back as it was told, of a session that has become longer since', () => {
+    const failingByEnd = topN<Event, string>({
+      n: 1,
+      of: ({ n }) => n,
+      tie: () => '',
+      result: ([best], { start, end }) => {
+        if (end === 32) throw new Error('cannot be ranked')
+        return [`[${start} ${end}) ${best?.n}`]
+      },
+      withdrawBy: (row) => row,
+    })
+    const events = [at(20, 5), until(60), at(22, 6), at(24, 7)]
+    const told = ['[20 30) 5', '([20 30) 5)', '[20 34) 7']
+    const build = (values: Observable<Event>) =>
+      values.pipe(
+        timed,
+        sessions(50),
+        filter(({ window }) => window.key === 'k'),
+        failingByEnd,
+      )
+    expect(outOf(new ChainTask<Event>(build).push(...events))).toEqual(told)
+    const first = new ChainTask<Event>(build).push(...events.slice(0, 3))
+    const second = new ChainTask<Event>(build, savedFrom(first.cut())).push(...events.slice(3))
+    expect(shown([...first.out, ...second.out])).toEqual(told)
+  })
+
+  it('has a session that is taken back take with it what was told last', () => {
+    expect(outcome(sessions(50), [at(20, 5), at(28, 7), until(40), at(24, 9), at(15, 10)])).toEqual([
+      '20 7 is 1 rev 1',
+      '20 5 is 2 rev 1',
+      '(20 7 is 1 rev 3)',
+      '(20 5 is 2 rev 3)',
+      '15 10 is 1 rev 3',
+      '15 9 is 2 rev 3',
     ])
   })
 })

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { killAtDelivery } from '../../scripts/alertKills/killAtDelivery.ts'
+import { databaseUrl } from '../support/databaseUrl.ts'
 import { type TestDatabase, testDatabase } from '../support/postgres.ts'
 
 let folder: string
@@ -17,12 +18,11 @@ afterAll(async () => {
 })
 
 it('what is decided is what is told, however often the process is killed at it, and a restart and a replay tell nothing', async () => {
-  const { user, password, host, port, database } = db.connection
   const summary = await killAtDelivery({
     kills: 6,
     seed: 3,
     address: db.connection,
-    databaseUrl: `postgres://${user}:${encodeURIComponent(password)}@${host}:${port}/${database}`,
+    databaseUrl: databaseUrl(db.connection),
     schema: db.schema,
     dataDir: join(folder, 'data'),
     minutes: 150,

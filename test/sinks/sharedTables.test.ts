@@ -3,16 +3,15 @@ import { EmbeddedLog } from '../../src/embedded/log/embeddedLog.ts'
 import { enrich } from '../../src/operators/enrich.ts'
 import { toTable } from '../../src/operators/toTable.ts'
 import { systemClock } from '../../src/runtime/clock.ts'
-import { RetryableError } from '../../src/runtime/errors.ts'
 import { type Codec, Rejection } from '../../src/runtime/log/codec.ts'
 import type { LogSource, LogWriter } from '../../src/runtime/log/log.ts'
 import { definePipeline, type Pipeline } from '../../src/runtime/pipeline/pipeline.ts'
-import type { CheckpointStore } from '../../src/runtime/store/checkpoint.ts'
 import { Worker } from '../../src/runtime/worker/worker.ts'
 import { PostgresCheckpointStore } from '../../src/sinks/postgres/checkpointStore.ts'
 import { toPostgres } from '../../src/sinks/toPostgres.ts'
 import { kafkaSettings } from '../../src/sources/kafka/kafkaSettings.ts'
 import { openKafkaLog } from '../../src/sources/kafka/openKafkaLog.ts'
+import { forgetfulStore } from '../support/forgetfulStore.ts'
 import { hasKafka, kafkaTitle, type SharedBroker, sharedBroker, uniqueName } from '../support/kafkaBroker.ts'
 import { KafkaTopic } from '../support/kafkaTopic.ts'
 import { type TestDatabase, testDatabase } from '../support/postgres.ts'
@@ -79,20 +78,7 @@ function law(name: string, open: (partitions: number) => Promise<OpenedTopic>): 
     const [orders, names] = [await open(2), await open(3)]
     const pipeline = pipelineOver(`shared-${name}`, orders.source.topic, names.source.topic)
     const store = new PostgresCheckpointStore(db.connection, { schema: db.schema })
-    let commits = 0
-    const failing: CheckpointStore = {
-      outbox: store.outbox,
-      claim: (...asked) => store.claim(...asked),
-      commit: async (claim, checkpoint) => {
-        commits += 1
-        await store.commit(claim, checkpoint)
-        if (commits % 3 === 0) throw new RetryableError('the database is away')
-      },
-      recordedSteps: (...asked) => store.recordedSteps(...asked),
-      mergeNotes: (...asked) => store.mergeNotes(...asked),
-      answers: (...asked) => store.answers(...asked),
-      close: () => store.close(),
-    }
+    const failing = forgetfulStore(store)
     const run = async () => {
       const worker = new Worker({
         pipeline,

@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto'
 import type pg from 'pg'
 import { openPool, type PostgresConnection, quoteIdentifier } from '../../src/sinks/postgres/connection.ts'
 import { migrate } from '../../src/sinks/postgres/migrate.ts'
+import { databaseUrl } from './databaseUrl.ts'
 import { asSuperuser, testDatabase } from './postgres.ts'
 
 /** A database of its own in the server that all test files share, for code that looks at every schema. */
@@ -23,12 +24,11 @@ export async function ownDatabase(): Promise<OwnDatabase> {
   const owner = quoteIdentifier(server.connection.user)
   await asSuperuser(server.superuser, `CREATE DATABASE ${quoteIdentifier(name)} OWNER ${owner}`)
   const connection = { ...server.connection, database: name }
-  const { user, password, host, port } = connection
   const pools: pg.Pool[] = []
   return {
     connection,
     superuser: { ...server.superuser, database: name },
-    url: `postgres://${user}:${encodeURIComponent(password)}@${host}:${port}/${name}`,
+    url: databaseUrl(connection),
     async schema(schema) {
       const pool = openPool(connection, { schema, applicationName: 'millrace test' })
       pools.push(pool)

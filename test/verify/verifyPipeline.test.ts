@@ -7,6 +7,7 @@ import { ConfigurationError } from '../../src/runtime/errors.ts'
 import type { OutgoingRecord } from '../../src/runtime/log/log.ts'
 import { definePipeline } from '../../src/runtime/pipeline/pipeline.ts'
 import type { UpsertTable } from '../../src/runtime/store/table.ts'
+import { storeRanges } from '../../src/sinks/postgres/skippedRanges.ts'
 import { toArchive } from '../../src/sinks/toArchive.ts'
 import { toDestination } from '../../src/sinks/toDestination.ts'
 import { toPostgres } from '../../src/sinks/toPostgres.ts'
@@ -302,6 +303,39 @@ describe("a verification of a user's own pipeline", { timeout: 240_000 }, () => 
       expect(await world.verified()).toMatchObject({ differences: [], deadLetters: 1, tables: [{ compared: 20 }] })
       expect(opened).toBe(1)
     } finally {
+      await world.close()
+    }
+  })
+
+  it('leaves out letters of records that the log has lost, and counts them', async () => {
+    const failing = map((id: string) => {
+      if (id === 'l3' || id === 'l17') throw new RangeError('not this one')
+      return { id, answer: '' }
+    })
+    const world = await ownWorld(onePlan, answering(failing))
+    const client = await world.pool.connect()
+    try {
+      await world.live([lines.slice(0, 10)])
+      await world.live([lines.slice(10)])
+      // As if the log had lost its end before that was archived.
+      await client.query('DELETE FROM archive_object WHERE first_offset >= 10')
+      await storeRanges(client, [
+        {
+          ...{ pipeline: 'answering', topic: 'web', partition: 0, inputTopic: 'web', inputPartition: 0 },
+          ...{ fromOffset: 10, toOffset: 20, kind: 'rewind', decidedBy: 'somebody', reason: 'a disk is gone' },
+        },
+      ])
+      await world.live([[]])
+      expect(await world.verified()).toMatchObject({
+        differences: [],
+        deadLetters: 2,
+        rewoundLetters: 1,
+        tables: [{ compared: 18 }],
+      })
+      await client.query(`UPDATE answers SET answer = 'other' WHERE id = 'l11'`)
+      expect((await world.verified()).doubts.join()).toContain('has lost its end from offset 10 of web/0 on')
+    } finally {
+      client.release()
       await world.close()
     }
   })

@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { runSession } from '../../host/runSession.ts'
 import { topicsOf } from '../../host/runTopic.ts'
+import { ownModule } from '../../runtime/ownPackage.ts'
 import type { CommandContext } from '../commandContext.ts'
 import { commandFor } from '../commandFor.ts'
 import { exitOk, UsageError } from '../exit.ts'
@@ -12,7 +13,7 @@ import { pipelineIn } from '../loadPipeline.ts'
 import { fileBanner, fileSummary } from '../runFileTexts.ts'
 import { shutdownOf, TerminalView } from '../terminalView.ts'
 import { watchRun } from '../watch/watchRun.ts'
-import { checkWorkers, closeOpenNeedsUntilEnd, ownModule } from '../workers.ts'
+import { checkWorkers, closeOpenNeedsUntilEnd } from '../workers.ts'
 
 /** Runs the pipeline of a file; with `--watch`, anew whenever it has changed. */
 export async function runFile(context: CommandContext): Promise<number> {
@@ -60,7 +61,10 @@ async function runOnce(context: CommandContext): Promise<number> {
         processes:
           settings.workers === 1
             ? null
-            : { count: settings.workers, pipeline: { url: ownModule('./filePipeline'), argument: resolve(file) } },
+            : {
+                count: settings.workers,
+                pipeline: { url: ownModule('cli/filePipeline').href, argument: resolve(file) },
+              },
         source: `${pipeline.name} (${file})`,
       }),
       untilEnd: settings.untilEnd,

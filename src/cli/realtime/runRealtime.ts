@@ -3,6 +3,7 @@ import type { RunJob } from '../../host/openRun.ts'
 import { runSession } from '../../host/runSession.ts'
 import { topicsOf } from '../../host/runTopic.ts'
 import { systemClock } from '../../runtime/clock.ts'
+import { ownModule } from '../../runtime/ownPackage.ts'
 import { openPool, type PostgresAddress } from '../../sinks/postgres/connection.ts'
 import { planAlerts } from '../alerts/alertPlan.ts'
 import type { CommandContext } from '../commandContext.ts'
@@ -12,7 +13,7 @@ import { hostSettingsOf } from '../hostSettings.ts'
 import { columnsOf, type RunTexts, shutdownOf, TerminalView } from '../terminalView.ts'
 import { version } from '../version.ts'
 import { checkConsole, startWebConsole } from '../webConsole.ts'
-import { checkWorkers, ownModule } from '../workers.ts'
+import { checkWorkers } from '../workers.ts'
 import { LiveCandles, simulatedCaution } from './candlePanel.ts'
 import { type ChosenPlan, choosePlan } from './choosePlan.ts'
 import { emptyTape } from './frameCounts.ts'
@@ -79,7 +80,7 @@ async function jobOf(context: CommandContext, plan: RunPlan, onNotice: (line: st
     processes:
       settings.workers === 1
         ? null
-        : { count: settings.workers, pipeline: { url: ownModule('./realtime/realtimePipeline'), argument } },
+        : { count: settings.workers, pipeline: { url: ownModule('cli/realtime/realtimePipeline').href, argument } },
     source: plan.sourceText,
   }
 }

@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import { countText } from '../../console/text.ts'
 import { prepareDatabase } from '../../host/prepareDatabase.ts'
+import { ownModule } from '../../runtime/ownPackage.ts'
 import { Ledger } from '../../schedule/ledger.ts'
 import { openPool } from '../../sinks/postgres/connection.ts'
 import type { CommandContext } from '../commandContext.ts'
@@ -9,7 +10,6 @@ import { commandFor } from '../commandFor.ts'
 import { type Database, openDatabase } from '../database.ts'
 import { exitFailure, exitOk, UsageError } from '../exit.ts'
 import { loadJob } from '../loadJob.ts'
-import { ownModule } from '../workers.ts'
 import { workOn } from './runJob.ts'
 
 /** Has the intervals of a range run, and runs them here, in as many processes as are asked for. Exit code 1 where one was given up. */
@@ -50,7 +50,7 @@ export async function backfillRuns(context: CommandContext): Promise<number> {
 /** Another process that runs what is due. One that dies loses its interval to the others. */
 function anotherWorker({ settings, env }: CommandContext, file: string, database: Database): Promise<number | null> {
   const words = ['run', file, '--schema', settings.schema, '--data-dir', settings.dataDir]
-  const child = spawn(process.execPath, [fileURLToPath(ownModule('./main')), ...words], {
+  const child = spawn(process.execPath, [fileURLToPath(ownModule('cli/main')), ...words], {
     stdio: ['ignore', 'ignore', 'inherit'],
     env: {
       ...env,

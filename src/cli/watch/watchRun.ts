@@ -2,8 +2,8 @@ import { type ChildProcess, fork } from 'node:child_process'
 import { resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { stopSignals } from '../../host/shutdown.ts'
+import { ownModule } from '../../runtime/ownPackage.ts'
 import { exitFailure } from '../exit.ts'
-import { ownModule } from '../workers.ts'
 import type { LoadedFile } from './reportLoads.ts'
 import { WatchedFiles } from './watchedFiles.ts'
 
@@ -55,7 +55,7 @@ interface WatchedRun {
 }
 
 function startRun(args: readonly string[], files: WatchedFiles): WatchedRun {
-  const child = fork(fileURLToPath(ownModule('./watchedMain')), args, {
+  const child = fork(fileURLToPath(ownModule('cli/watchedMain')), args, {
     stdio: ['inherit', 'inherit', 'inherit', 'ipc'],
   })
   child.on('message', ({ loaded }: LoadedFile) => files.add(loaded))

@@ -20,7 +20,7 @@ export interface Decoder {
   resolve(start: number, end: number): number
 }
 
-const file = new WasmFile(new URL('columns.wasm', import.meta.url), 'columns.ts')
+const file = new WasmFile('codecs/columns/columns.wasm', 'columns.ts')
 
 /** A decoder with a memory of its own that holds so many bytes; null where there is none to be had. Throws as `WasmFile.open` does. */
 export function openDecoder(bytes: number): { readonly decoder: Decoder; readonly memory: ArrayBuffer } | null {

@@ -16,6 +16,7 @@ const none = -1
  */
 export class SlotTexts implements TextColumn, TextBytes {
   readonly ordinals: Int32Array
+  numbering = {}
   readonly slot: number
   readonly memory: DataView
   length = 0
@@ -96,6 +97,7 @@ export class SlotTexts implements TextColumn, TextBytes {
     this.#framesWithFull = 0
     this.#keepTexts()
     this.#memory.clearDictionary(this.slot)
+    this.numbering = {}
     this.#refused.clear()
     this.#known.length = 0
     this.#starts.length = 0

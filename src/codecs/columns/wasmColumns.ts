@@ -66,8 +66,8 @@ export class WasmColumns {
     return this.#textsOf[slot] as SlotTexts
   }
 
-  ordinalsOf(text: string, row: number): Int32Array | null {
-    return this.#texts.find((texts) => texts.at(row) === text)?.ordinals ?? null
+  textsWith(text: string, row: number): TextColumn | null {
+    return this.#texts.find((texts) => texts.at(row) === text) ?? null
   }
 
   read(buffer: Buffer, starts: Int32Array, lengths: Int32Array, first: number, last: number, firstRow = 0): void {

@@ -12,31 +12,37 @@ import type { Ticker } from './ticker.ts'
 const arrival = { id: 'arrival', part: 'latency', points: 10 } as const
 const arrivalDelay = { kind: 'delay', from: 'eventTime', to: 'receivedAt', goodMs: 2_000, badMs: 20_000 } as const
 
+/** How long a frame may take from the trade to when it is sent. */
+const sentSoon = {
+  id: 'sent-soon',
+  part: 'latency',
+  points: 10,
+  check: { kind: 'delay', from: 'tradeTime', to: 'eventTime', goodMs: 1_000, badMs: 60_000 },
+} as const
+const priceAndQuantity = [
+  { id: 'price', part: 'plausibility', points: 30, check: { kind: 'positive', fields: ['price'] } },
+  { id: 'quantity', part: 'plausibility', points: 30, check: { kind: 'positive', fields: ['quantity'] } },
+] as const
+/** First and last price lie between the lowest and the highest. @param points of each of the two */
+const withinRange = (points: number) =>
+  [
+    { id: 'low-open-high', part: 'plausibility', points, check: { kind: 'rising', fields: ['low', 'open', 'high'] } },
+    { id: 'low-close-high', part: 'plausibility', points, check: { kind: 'rising', fields: ['low', 'close', 'high'] } },
+  ] as const
+
 type Rules<V> = readonly QualityRule<keyof V & string>[]
 
 const trade: Rules<StreamTrade> = [
   { id: 'has-times', part: 'completeness', points: 20, check: { kind: 'present', fields: ['tradeTime', 'eventTime'] } },
-  { id: 'price', part: 'plausibility', points: 30, check: { kind: 'positive', fields: ['price'] } },
-  { id: 'quantity', part: 'plausibility', points: 30, check: { kind: 'positive', fields: ['quantity'] } },
-  {
-    id: 'sent-soon',
-    part: 'latency',
-    points: 10,
-    check: { kind: 'delay', from: 'tradeTime', to: 'eventTime', goodMs: 1_000, badMs: 60_000 },
-  },
+  ...priceAndQuantity,
+  sentSoon,
   { ...arrival, check: arrivalDelay },
 ]
 
 const aggTrade: Rules<AggTrade> = [
   { id: 'ids', part: 'completeness', points: 20, check: { kind: 'rising', fields: ['firstTradeId', 'lastTradeId'] } },
-  { id: 'price', part: 'plausibility', points: 30, check: { kind: 'positive', fields: ['price'] } },
-  { id: 'quantity', part: 'plausibility', points: 30, check: { kind: 'positive', fields: ['quantity'] } },
-  {
-    id: 'sent-soon',
-    part: 'latency',
-    points: 10,
-    check: { kind: 'delay', from: 'tradeTime', to: 'eventTime', goodMs: 1_000, badMs: 60_000 },
-  },
+  ...priceAndQuantity,
+  sentSoon,
   { ...arrival, check: arrivalDelay },
 ]
 
@@ -47,13 +53,7 @@ const kline: Rules<Kline> = [
     points: 25,
     check: { kind: 'span', first: 'firstTradeId', last: 'lastTradeId', count: 'tradeCount' },
   },
-  { id: 'low-open-high', part: 'plausibility', points: 15, check: { kind: 'rising', fields: ['low', 'open', 'high'] } },
-  {
-    id: 'low-close-high',
-    part: 'plausibility',
-    points: 15,
-    check: { kind: 'rising', fields: ['low', 'close', 'high'] },
-  },
+  ...withinRange(15),
   { id: 'prices', part: 'plausibility', points: 15, check: { kind: 'positive', fields: ['low'] } },
   {
     id: 'taker-part',
@@ -83,13 +83,7 @@ const ticker: Rules<Ticker> = [
     points: 15,
     check: { kind: 'span', first: 'firstTradeId', last: 'lastTradeId', count: 'tradeCount' },
   },
-  { id: 'low-open-high', part: 'plausibility', points: 15, check: { kind: 'rising', fields: ['low', 'open', 'high'] } },
-  {
-    id: 'low-close-high',
-    part: 'plausibility',
-    points: 15,
-    check: { kind: 'rising', fields: ['low', 'close', 'high'] },
-  },
+  ...withinRange(15),
   {
     id: 'average-within',
     part: 'plausibility',
@@ -120,13 +114,7 @@ const miniTicker: Rules<MiniTicker> = [
     check: { kind: 'present', fields: ['volume', 'quoteVolume'] },
   },
   { id: 'prices', part: 'plausibility', points: 20, check: { kind: 'positive', fields: ['low'] } },
-  { id: 'low-open-high', part: 'plausibility', points: 25, check: { kind: 'rising', fields: ['low', 'open', 'high'] } },
-  {
-    id: 'low-close-high',
-    part: 'plausibility',
-    points: 25,
-    check: { kind: 'rising', fields: ['low', 'close', 'high'] },
-  },
+  ...withinRange(25),
   { ...arrival, check: arrivalDelay },
 ]
 

@@ -1,6 +1,6 @@
 import type { Subscriber } from 'rxjs'
 import { fieldOf } from '../field.ts'
-import type { FieldColumns, LentColumn } from './lentColumn.ts'
+import type { FieldColumns, LentColumn, TextColumn } from './lentColumn.ts'
 import type { SpanReader } from './span.ts'
 
 /** Moves a value that is lent to the record of this number, of those that were read together and lend the same object. */
@@ -12,8 +12,8 @@ export const keep: unique symbol = Symbol('keep')
 /** Who numbers texts knows no more of them at a time. */
 export const mostNumbers = 16_384
 
-/** Gives the numbers of the texts of one field. */
-export const numbersOf: unique symbol = Symbol('numbersOf')
+/** Finds the column of a text. */
+export const textsWith: unique symbol = Symbol('textsWith')
 
 /** Gives what a function says of all values at once. */
 export const columnOf: unique symbol = Symbol('columnOf')
@@ -30,11 +30,8 @@ export abstract class Lent<T> {
   /** The value for good. */
   abstract [keep](): T
 
-  /**
-   * By record: small numbers, from 0, of the texts of the field that has this text at the record at hand, below 0 where a text has none. Null where there are no such numbers. They are hints: a text mostly has the same number, and who
-   * remembers something by it compares the text.
-   */
-  [numbersOf](_text: string): Int32Array | null {
+  /** The texts of the field that has this text at the record at hand, where texts have numbers; null where there are none. */
+  [textsWith](_text: string): TextColumn | null {
     return null
   }
 

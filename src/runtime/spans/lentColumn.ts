@@ -12,11 +12,10 @@ export interface TextBytes {
 export interface TextColumn {
   /** The text of the record. */
   at(record: number): string
-  /**
-   * By record: the number of its text among those that came again, from 0; below zero for one that has none. Until more is read records of the same number have the same string; a text may have lost
-   * its number for another one then.
-   */
+  /** By record: the number of its text, a small one from 0; below zero for one that has none. */
   readonly ordinals: Int32Array
+  /** As long as it is the same object, a number stands for the same text. Another one says that texts are numbered anew. */
+  readonly numbering: object
   /** For who writes texts and need not have them as such; null where none lie in memory. */
   readonly asBytes: TextBytes | null
 }

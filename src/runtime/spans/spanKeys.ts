@@ -1,17 +1,16 @@
 import { mostAhead } from '../log/readAhead.ts'
-import { columnOf, type Lent, mostNumbers, numbersOf } from './lent.ts'
+import { columnOf, type Lent, mostNumbers, textsWith } from './lent.ts'
 import type { TextColumn } from './lentColumn.ts'
 import type { Span } from './span.ts'
 import { SpanColumn } from './spanColumns.ts'
 
-const noHints = new Int32Array(0)
 const noTags = new Float64Array(0)
 
 /** The keys of the values of a span, as a callback gives them. Each key has a slot, from 0 in the order in which keys come, so that what is kept for it is looked up once; a key without a number may have several. */
 export class SpanKeys<T> extends SpanColumn<T, string> {
   /** By record: the slot of its key. */
   readonly slots = new Int32Array(mostAhead)
-  /** By slot: the number of the key, as a hint (`numbersOf` of a value that is lent); below 0 for none. */
+  /** By slot: the number of the key in the numbering; below 0 for none. */
   readonly numbers = new Int32Array(mostAhead)
   /** How many slots there are. */
   count = 0
@@ -20,8 +19,9 @@ export class SpanKeys<T> extends SpanColumn<T, string> {
   readonly #firsts = new Int32Array(mostAhead)
   /** By slot: the key, where keys lie in no column. */
   readonly #own: string[] = []
-  #hints: Int32Array = noHints
-  #hasHints = false
+  /** Where the texts lie that the keys of values one by one are probably among. */
+  #likely: TextColumn | null = null
+  #isLikelyKnown = false
   /** Grows by so much with each reading that a tag says of which one it is. */
   #base = 0
   /** By number: its slot, above the base of the reading in which it has that. */
@@ -29,9 +29,14 @@ export class SpanKeys<T> extends SpanColumn<T, string> {
 
   override read(span: Span<T>, count: number): number {
     this.count = 0
-    this.#hasHints = false
+    this.#isLikelyKnown = false
     this.#base += mostAhead
     return super.read(span, count)
+  }
+
+  /** Says what the numbers of keys are worth: under the same object a number is that of the same key. Null where no key has one. */
+  get numbering(): object | null {
+    return (this.#column ?? this.#likely)?.numbering ?? null
   }
 
   /** The key that has the slot. */
@@ -64,15 +69,16 @@ export class SpanKeys<T> extends SpanColumn<T, string> {
 
   protected put(record: number, said: string, value: Lent<unknown>): boolean {
     if (typeof said !== 'string') return false
-    if (!this.#hasHints) {
-      this.#hasHints = true
-      this.#hints = value[numbersOf](said) ?? noHints
+    if (!this.#isLikelyKnown) {
+      this.#isLikelyKnown = true
+      this.#likely = value[textsWith](said)
     }
-    const number = this.#hints[record] ?? -1
+    const likely = this.#likely
+    const number = likely?.ordinals[record] ?? -1
     let slot = (this.#tags[number] ?? 0) - this.#base
     if (slot < 0) slot = this.count - 1
     if (slot < 0 || this.#own[slot] !== said) {
-      slot = this.#begin(record, number)
+      slot = this.#begin(record, likely?.at(record) === said ? number : -1)
       this.#own[slot] = said
     }
     this.slots[record] = slot

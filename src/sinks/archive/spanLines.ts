@@ -34,7 +34,7 @@ interface Lines {
   write(from: number, to: number, shift: number, enough: number, hourEnd: number): number
 }
 
-const file = new WasmFile(new URL('lines.wasm', import.meta.url), 'lines.ts')
+const file = new WasmFile('sinks/archive/lines.wasm', 'lines.ts')
 let opened: SpanLines | null | undefined
 
 /** The one of the process; null where there is no WebAssembly to be had. Throws as `WasmFile.open` does. */

@@ -3,6 +3,7 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import pg from 'pg'
 import { ConfigurationError } from '../../runtime/errors.ts'
+import { packageFolder } from '../../runtime/ownPackage.ts'
 import { quoteIdentifier } from './connection.ts'
 import { asMillraceError } from './errors.ts'
 
@@ -17,8 +18,7 @@ export interface Migration {
   readonly sha256: string
 }
 
-// The same relative place from src/sinks/postgres and from dist/sinks/postgres.
-const sqlFolder = new URL('../../../sql/', import.meta.url)
+const sqlFolder = new URL('sql/', packageFolder)
 
 /** The migrations of sql/, in order. The first makes the table that keeps the list of applied ones. */
 export function readMigrations(folder: URL = sqlFolder): readonly Migration[] {

@@ -74,9 +74,17 @@ const rewindInput = `
 UPDATE task_input SET next_offset = $5, leader_epoch = NULL, archive_next_offset = least(archive_next_offset, $5)
 WHERE pipeline = $1 AND topic = $2 AND partition = $3 AND input_topic = $4 AND input_partition = $6`
 
+const movedBy = 1_000_000
+
+/** Of a row of `dead_letter`: whether the log has lost its record since, and the pipeline went back before it. */
+export const isOfLostRecord = `(dead_letter.ordinal >= ${movedBy} AND EXISTS (
+  SELECT FROM skipped_range AS range
+  WHERE range.pipeline = dead_letter.pipeline AND range.input_topic = dead_letter.topic AND range.input_partition = dead_letter.partition
+    AND range.kind = 'rewind' AND range.from_offset <= dead_letter."offset"))`
+
 // A record of another content comes to these offsets, and its letters have these places: those that are there make room, and can be redriven as before.
 const moveLetters = `
-UPDATE dead_letter SET ordinal = ordinal + 1000000 WHERE pipeline = $1 AND topic = $2 AND partition = $3 AND "offset" >= $4`
+UPDATE dead_letter SET ordinal = ordinal + ${movedBy} WHERE pipeline = $1 AND topic = $2 AND partition = $3 AND "offset" >= $4`
 
 // Other records come to the offsets from there on. What was decided about those before stays decided.
 const endRanges = `

@@ -34,6 +34,12 @@ export interface Missed {
   readonly toId: number
 }
 
+/** What the symbol has missed behind its newest trade. */
+export function missedFrom(state: { readonly symbol: string; readonly lastId: number | null }, toId: number): Missed {
+  const { symbol, lastId } = state
+  return { symbol, fromId: (lastId ?? -1) + 1, toId }
+}
+
 /** A symbol whose missing trades are being fetched: the page at hand, and those that follow. */
 interface Lane {
   readonly pages: Pages

@@ -1,6 +1,8 @@
 import type { SequencedFrame } from './gapFill.ts'
 import type { SymbolPlace } from './livePosition.ts'
 
+/** More trades than the busiest symbol has in days: an id that is further on is not believed at once. */
+export const maxLeap = 10_000_000
 /** Trades of a gap come as late as this; what is older by more tells that the time went wrong. */
 const believedBackMs = 86_400_000
 /** Bursts within so long count as one. */

@@ -5,10 +5,9 @@ import { enrich } from '../../../src/operators/enrich.ts'
 import { eventTime } from '../../../src/operators/eventTime.ts'
 import { toTable } from '../../../src/operators/toTable.ts'
 import { tumblingWindow } from '../../../src/operators/tumblingWindow.ts'
-import { ConfigurationError, RetryableError } from '../../../src/runtime/errors.ts'
+import { ConfigurationError } from '../../../src/runtime/errors.ts'
 import { type Codec, Rejection } from '../../../src/runtime/log/codec.ts'
 import { definePipeline, type Pipeline } from '../../../src/runtime/pipeline/pipeline.ts'
-import type { CheckpointStore } from '../../../src/runtime/store/checkpoint.ts'
 import type { AppendTable } from '../../../src/runtime/store/table.ts'
 import { Worker, type WorkerOptions } from '../../../src/runtime/worker/worker.ts'
 import { rawArchive } from '../../../src/sinks/archive/rawArchive.ts'
@@ -18,6 +17,7 @@ import { MemoryCheckpointStore } from '../../../src/testing/memoryCheckpointStor
 import { MemoryLog } from '../../../src/testing/memoryLog.ts'
 import { MemoryObjectStore } from '../../../src/testing/memoryObjectStore.ts'
 import { VirtualClock } from '../../../src/testing/virtualClock.ts'
+import { forgetfulStore } from '../../support/forgetfulStore.ts'
 
 const seen: AppendTable<{ readonly value: string }> = {
   mode: 'append',
@@ -99,20 +99,7 @@ describe('a table that every task reads whole', () => {
 
   it('goes on in each task and each partition where it was, after a commit that nobody heard of', async () => {
     const { clock, orders, names, store, start, values } = world()
-    let commits = 0
-    const failing: CheckpointStore = {
-      outbox: store.outbox,
-      claim: (...asked) => store.claim(...asked),
-      commit: async (claim, checkpoint) => {
-        commits += 1
-        await store.commit(claim, checkpoint)
-        if (commits % 3 === 0) throw new RetryableError('the database is away')
-      },
-      recordedSteps: (...asked) => store.recordedSteps(...asked),
-      mergeNotes: (...asked) => store.mergeNotes(...asked),
-      answers: (...asked) => store.answers(...asked),
-      close: () => store.close(),
-    }
+    const failing = forgetfulStore(store)
     const limits = { maxUncommittedRecords: 1 }
     await drained(clock, start({ limits, store: failing }))
     expect(values()).toEqual(first)

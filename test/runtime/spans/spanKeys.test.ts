@@ -1,8 +1,8 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { field } from '../../../src/runtime/field.ts'
-import { fields, keep, Lent, numbersOf, place } from '../../../src/runtime/spans/lent.ts'
-import type { FieldColumns } from '../../../src/runtime/spans/lentColumn.ts'
+import { fields, keep, Lent, place, textsWith } from '../../../src/runtime/spans/lent.ts'
+import type { FieldColumns, TextColumn } from '../../../src/runtime/spans/lentColumn.ts'
 import { Span } from '../../../src/runtime/spans/span.ts'
 import { SpanFlags, SpanNumbers } from '../../../src/runtime/spans/spanColumns.ts'
 import { SpanKeys } from '../../../src/runtime/spans/spanKeys.ts'
@@ -11,7 +11,7 @@ interface Row {
   readonly key: string
   readonly n: number
   readonly isIn: boolean
-  /** What `numbersOf` says of the key. */
+  /** -1 for a key without a number. */
   readonly hint: number
 }
 
@@ -19,17 +19,17 @@ interface Row {
 class LentRow extends Lent<Row> {
   readonly #rows: readonly Row[]
   readonly #columns: FieldColumns | null
-  readonly #hints: Int32Array
+  readonly #keys: TextColumn
   #at = 0
 
   constructor(rows: readonly Row[], hasColumns: boolean) {
     super()
     this.#rows = rows
-    this.#hints = Int32Array.from(rows, ({ hint }) => hint)
     const known = [...new Set(rows.map(({ key }) => key))]
     const ordinals = Int32Array.from(rows, ({ key, hint }) => (hint === -1 ? -1 : known.indexOf(key)))
+    this.#keys = { ordinals, at: (row) => (rows[row] as Row).key, numbering: {}, asBytes: null }
     const columns: FieldColumns = {
-      key: { kind: 'texts', texts: { ordinals, at: (row) => (rows[row] as Row).key, asBytes: null } },
+      key: { kind: 'texts', texts: this.#keys },
       n: { kind: 'numbers', numbers: Float64Array.from(rows, ({ n }) => n) },
       isIn: { kind: 'same', value: rows[0]?.isIn },
     }
@@ -56,8 +56,8 @@ class LentRow extends Lent<Row> {
     return this.#rows[this.#at] as Row
   }
 
-  override [numbersOf](): Int32Array {
-    return this.#hints
+  override [textsWith](): TextColumn {
+    return this.#keys
   }
 
   override get [fields](): FieldColumns | null {
@@ -69,7 +69,7 @@ const row = fc.record({
   key: fc.constantFrom('', 'a', 'b', 'ab', 'ba', 'c'),
   n: fc.oneof(fc.integer(), fc.double()),
   isIn: fc.boolean(),
-  hint: fc.oneof(fc.integer({ min: -1, max: 3 }), fc.constant(2 ** 30)),
+  hint: fc.integer({ min: -1, max: 3 }),
 })
 const reading = fc.record({
   rows: fc.array(row, { minLength: 1, maxLength: 12 }),
@@ -86,21 +86,37 @@ function spanOf(lent: LentRow, records: readonly number[]): Span<Row> {
 
 describe('what callbacks say of a span', () => {
   it('is the same of a column, and of values one by one', () => {
-    const keys = [new SpanKeys<Row>(field('key')), new SpanKeys<Row>(({ key }) => key)]
+    const keyOf = ({ key }: Row) => key
+    // Not always that of the column in which the first is found.
+    const sometimes = ({ key, n }: Row) => (n > 0 ? key : 'b')
+    const keys = [
+      { one: new SpanKeys<Row>(field('key')), of: keyOf },
+      { one: new SpanKeys<Row>(keyOf), of: keyOf },
+      { one: new SpanKeys<Row>(sometimes), of: sometimes },
+    ]
     const numbers = [new SpanNumbers<Row>(field('n')), new SpanNumbers<Row>(({ n }) => n)]
     const flags = [new SpanFlags<Row>(({ isIn }) => isIn)]
+    const known = new Map<object | null, Map<number, string>>()
     let shared = 0
+    let numbered = 0
     fc.assert(
       fc.property(fc.array(reading, { minLength: 3, maxLength: 6 }), (readings) => {
         for (const { rows, from, hasColumns } of readings) {
           const records = rows.map((_, i) => i).filter((i) => i >= from)
           const span = spanOf(new LentRow(rows, hasColumns), records)
-          for (const one of keys) {
+          for (const { one, of } of keys) {
             expect(one.read(span, records.length)).toBe(records.length)
             for (const record of records) {
               const slot = one.slots[record] as number
-              expect(one.keyAt(slot)).toBe(rows[record]?.key)
+              expect(one.keyAt(slot)).toBe(of(rows[record] as Row))
               expect(slot).toBeLessThan(one.count)
+              const number = one.numbers[slot] as number
+              if (number < 0) continue
+              const texts = known.get(one.numbering) ?? new Map<number, string>()
+              known.set(one.numbering, texts)
+              expect(texts.get(number) ?? one.keyAt(slot)).toBe(one.keyAt(slot))
+              texts.set(number, one.keyAt(slot))
+              numbered += 1
             }
             if (one.count < records.length) shared += 1
           }
@@ -117,6 +133,7 @@ describe('what callbacks say of a span', () => {
       { numRuns: 200 },
     )
     expect(shared).toBeGreaterThan(100)
+    expect(numbered).toBeGreaterThan(100)
   })
 
   it('ends at the first value of which it says nothing of the kind, or throws', () => {

@@ -4,11 +4,8 @@ import { escapeText } from '../../../src/sinks/postgres/columnText.ts'
 import { openPool, quoteIdentifier } from '../../../src/sinks/postgres/connection.ts'
 import { asMillraceError } from '../../../src/sinks/postgres/errors.ts'
 import { migrate, readMigrations } from '../../../src/sinks/postgres/migrate.ts'
+import { databaseUrl } from '../../support/databaseUrl.ts'
 import { type TestDatabase, testDatabase } from '../../support/postgres.ts'
-
-function urlOf({ connection: { user, password, host, port, database } }: TestDatabase): string {
-  return `postgres://${user}:${encodeURIComponent(password)}@${host}:${port}/${database}`
-}
 
 describe('migrate', () => {
   let db: TestDatabase
@@ -54,7 +51,9 @@ describe('migrate', () => {
   it('may take longer than a statement may otherwise, whoever says how long that is', async () => {
     const schema = freshSchema('slow')
     const slow = { number: 1, name: '0001_slow.sql', sql: 'SELECT pg_sleep(1.5)', sha256: 'slow' }
-    const address = { connectionString: `${urlOf(db)}?options=-c%20statement_timeout%3D1000%20-c%20lock_timeout%3D1` }
+    const address = {
+      connectionString: `${databaseUrl(db.connection)}?options=-c%20statement_timeout%3D1000%20-c%20lock_timeout%3D1`,
+    }
     const pool = openPool(address, { schema, statementTimeoutMs: 1_000 })
     try {
       const [first] = readMigrations()

@@ -7,6 +7,7 @@ import { ConfigurationError, RetryableError } from '../../../src/runtime/errors.
 import { openConnection, openPool, type PostgresAddress } from '../../../src/sinks/postgres/connection.ts'
 import { asMillraceError } from '../../../src/sinks/postgres/errors.ts'
 import { makeAuthority } from '../../support/certificates.ts'
+import { databaseUrl } from '../../support/databaseUrl.ts'
 import { type OwnServer, serverPrograms, serverTitle, startOwnServer } from '../../support/ownServer.ts'
 import { bouncerProgram, bouncerTitle, startBouncer } from '../../support/pgbouncer.ts'
 import { type TestDatabase, testDatabase } from '../../support/postgres.ts'
@@ -19,11 +20,6 @@ afterAll(() => database.close())
 afterEach(() => {
   vi.unstubAllEnvs()
 })
-
-function urlOf(connection: TestDatabase['connection'], parameters = ''): string {
-  const { user, password, host, port, database: name } = connection
-  return `postgres://${user}:${encodeURIComponent(password)}@${host}:${port}/${name}${parameters}`
-}
 
 const facts = `SELECT current_schema() AS schema, current_setting('TimeZone') AS zone, current_setting('DateStyle') AS dates,
   current_setting('default_transaction_isolation') AS isolation, current_setting('statement_timeout') AS timeout,
@@ -62,7 +58,9 @@ describe('a session', () => {
       options:
         '-c search_path=public -c TimeZone=Asia/Tokyo -c DateStyle=German -c default_transaction_isolation=serializable -c synchronous_commit=off',
     })
-    const address = { connectionString: urlOf(database.connection, `?${parameters.toString().replaceAll('+', '%20')}`) }
+    const address = {
+      connectionString: `${databaseUrl(database.connection)}?${parameters.toString().replaceAll('+', '%20')}`,
+    }
     expect(await factsOf(address, database.schema)).toEqual(wanted(database.schema))
     const client = await openConnection(address, {
       schema: database.schema,
@@ -188,7 +186,7 @@ describe.skipIf(serverPrograms === null)(serverTitle('a server of another versio
   }
 
   test('sslmode means what it means in libpq', async () => {
-    const address = (parameters: string) => ({ connectionString: urlOf(server.connection, `?${parameters}`) })
+    const address = (parameters: string) => ({ connectionString: `${databaseUrl(server.connection)}?${parameters}` })
     const ca = (name: string) => `sslrootcert=${join(folder, name)}`
     const secured = async (parameters: string) => {
       const pool = openPool(address(parameters), { schema: 'public' })
