@@ -16,8 +16,8 @@ import type { QualityBoundary } from './batchWindow.ts'
 import { blockedText } from './blockedHours.ts'
 import { archivist, checkArchive, forgetArchive, readArchive } from './bronze.ts'
 import { tradesToLake } from './bronzeTrades.ts'
-import { type Part, partsOf } from './day.ts'
-import { daysAtOnce, GoldMaker } from './gold.ts'
+import { daysAtOnce, type Part, partsOf } from './day.ts'
+import { GoldMaker } from './gold.ts'
 import { dirtyEverything, takeDirtyWindows } from './silver.ts'
 import { SilverJudge } from './silverJudge.ts'
 
@@ -171,12 +171,13 @@ async function layers(
     if (lake !== null && isFull) await dirtyMirrors(client)
     // Without any there may be hours to judge again.
     for (const part of parts.length === 0 ? [nothing] : parts) {
-      await gold.make(await judge.judge(part))
+      const { days, copied } = await judge.judge(part, gold.room(), () => gold.store())
+      await gold.make(days, copied)
       // Of the days after these all is stored.
       const newest = part.days[0]
       if (newest !== undefined) await mirrors?.make(newest.day)
     }
-    await gold.finish()
+    await gold.store()
     await mirrors?.make()
     const { commits, refused, refusedBefore } = (await mirrors?.commit(now)) ?? noTables
     const { minutes, blocked, held } = judge

@@ -1,4 +1,6 @@
 import type pg from 'pg'
+import type { Quality } from '../quality/quality.ts'
+import type { Seen } from '../quality/sight.ts'
 
 /** Minutes of a symbol: those whose open time is at or after `from` and before `to`, ms UTC. */
 export interface BatchWindow {
@@ -8,16 +10,26 @@ export interface BatchWindow {
   readonly to: number
 }
 
-/**
- * Judges the minutes of silver in these windows before gold is made of them, in the transaction of the pass, and gives those windows that nothing may be made of.
- * @param windows hours that have rows
- * @param run whose verdict it is, and when; `emptied` are hours that were judged before, or have changed, and have no rows any more
- */
-export type QualityBoundary = (
-  client: pg.ClientBase,
-  windows: readonly BatchWindow[],
-  run: { readonly runId: string; readonly now: number; readonly emptied: readonly BatchWindow[] },
-) => Promise<readonly BatchWindow[]>
+/** What stands between silver and gold. */
+export interface QualityBoundary {
+  /** What is expected of the minutes: a pass looks at those that it reads itself, and tells what it has seen. Null for nothing that it could know of. */
+  readonly expects: Quality | null
+  /**
+   * Judges the minutes of silver in these windows before gold is made of them, in the transaction of the pass, and gives those windows that nothing may be made of.
+   * @param windows hours that have rows
+   * @param run whose verdict it is, and when; `emptied` are hours that were judged before, or have changed, and have no rows any more; `seen` is what the pass has seen of rows that it has read
+   */
+  judge(
+    client: pg.ClientBase,
+    windows: readonly BatchWindow[],
+    run: {
+      readonly runId: string
+      readonly now: number
+      readonly emptied: readonly BatchWindow[]
+      readonly seen: Seen | null
+    },
+  ): Promise<readonly BatchWindow[]>
+}
 
 /** The windows as arrays of SQL: market, symbol, from and to in ms. */
 export function windowValues(windows: readonly BatchWindow[]): readonly unknown[] {

@@ -1,6 +1,8 @@
 import { type BatchWindow, byDay } from './batchWindow.ts'
 
 const dayMs = 86_400_000
+/** So many days of a symbol are made at once. */
+export const daysAtOnce = 12
 
 /** A day (UTC) of a symbol. */
 export interface Day {

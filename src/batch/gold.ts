@@ -10,13 +10,11 @@ import { collectGarbage } from '../runtime/collectGarbage.ts'
 import { quoteIdentifier } from '../sinks/postgres/connection.ts'
 import { CopiedRows } from '../sinks/postgres/copiedRows.ts'
 import type { BatchWindow } from './batchWindow.ts'
-import { type Day, daysGiven, dayValues, inChunks, inDay } from './day.ts'
-import { copyTradedMinutes, minutesOf } from './silverMinutes.ts'
+import { type Day, daysAtOnce, daysGiven, dayValues, inChunks, inDay, nameOfDay } from './day.ts'
+import { type CopiedMinutes, copyMinutes, nameOfHour, tradedMinutes } from './silverMinutes.ts'
 
 const dayMs = 86_400_000
 const hourMs = 3_600_000
-/** So many days of a symbol are made at once. */
-export const daysAtOnce = 12
 /** Less than a millisecond of work. */
 const minutesAtOnce = 48
 /** What was made of so many such parts is some thirty megabytes, which nobody needs any more and the collector would leave until there are a hundred. */
@@ -67,9 +65,8 @@ SELECT count(*)::float8 AS changed FROM changes`
  */
 export class GoldMaker {
   readonly #client: pg.ClientBase
-  #making: { readonly days: readonly Day[]; readonly rows: CopiedRows; readonly made: Promise<GoldValues> } | null =
-    null
-  #spare = new CopiedRows()
+  #making: { readonly copied: CopiedMinutes; readonly made: Promise<GoldValues> } | null = null
+  #spare: CopiedRows | null = null
   #parts = 0
   /** How many rows are another than before, of those that are stored. */
   changed = 0
@@ -79,40 +76,54 @@ export class GoldMaker {
     this.#client = client
   }
 
-  /** Days whose minutes are as they are to be. The statements have ended when this has; the work goes on. */
-  async make(days: readonly Day[]): Promise<void> {
-    for (const some of inChunks(days, daysAtOnce)) {
-      const rows = this.#spare
-      await copyTradedMinutes(this.#client, some, rows)
-      const blocked = await blockedHours(this.#client, some)
-      this.#spare = (await this.#store()) ?? new CopiedRows()
-      const made = goldOf(rows, some, blocked)
-      // Whoever stores it learns of a failure.
-      made.catch(() => undefined)
-      this.#making = { days: some, rows, made }
+  /** Room for the minutes of the next days, which is given back with them, or is used by nobody else. */
+  room(): CopiedRows {
+    this.#spare ??= new CopiedRows()
+    return this.#spare
+  }
+
+  /**
+   * Days whose minutes are as they are to be. The statements have ended when this has; the work goes on.
+   * @param copied minutes of some of them that are read already, into the room for them
+   */
+  async make(days: readonly Day[], copied: CopiedMinutes | null): Promise<void> {
+    if (copied !== null) await this.#begin(copied)
+    const read = new Set(copied?.days.map(nameOf))
+    const others = days.filter((day) => !read.has(nameOf(day)))
+    for (const some of inChunks(others, daysAtOnce)) {
+      const rows = this.room()
+      rows.clear()
+      await this.#begin(await copyMinutes(this.#client, some, [], rows))
     }
   }
 
   /** Stores what is not stored yet. */
-  async finish(): Promise<void> {
-    await this.#store()
-  }
-
-  /** Gives the room of what was read, which nobody needs any more. */
-  async #store(): Promise<CopiedRows | null> {
-    if (this.#making === null) return null
-    const { days, rows, made } = this.#making
+  async store(): Promise<void> {
+    if (this.#making === null) return
+    const { copied, made } = this.#making
     const values = await made
     this.#making = null
     for (const interval of goldIntervals) {
       const text = replaceText(quoteIdentifier(`gold_klines_${interval}`))
-      const replaced = await this.#client.query<{ changed: number }>(text, [...dayValues(days), ...values[interval]])
+      const replaced = await this.#client.query<{ changed: number }>(text, [
+        ...dayValues(copied.days),
+        ...values[interval],
+      ])
       this.changed += replaced.rows[0]?.changed ?? 0
     }
     this.#parts += 1
     if (this.#parts % partsToCollect === 0) collectGarbage()
-    rows.clear()
-    return rows
+    this.#spare ??= copied.rows
+  }
+
+  async #begin(copied: CopiedMinutes): Promise<void> {
+    const blocked = await blockedHours(this.#client, copied.days)
+    this.#spare = null
+    await this.store()
+    const made = goldOf(copied, blocked)
+    // Whoever stores it learns of a failure.
+    made.catch(() => undefined)
+    this.#making = { copied, made }
   }
 }
 
@@ -122,10 +133,10 @@ type Gold = Record<(typeof goldIntervals)[number], Candle[]>
 type GoldValues = Record<(typeof goldIntervals)[number], readonly unknown[]>
 
 /** The longer candles of these days, without those that a blocked hour is part of. Lets the event loop go on in between, so that the server is given its next statement. */
-async function goldOf(rows: CopiedRows, days: readonly Day[], blocked: ReadonlySet<string>): Promise<GoldValues> {
+async function goldOf(copied: CopiedMinutes, blocked: ReadonlySet<string>): Promise<GoldValues> {
   const rollup = new Rollup()
   let minutes = 0
-  for (const minute of minutesOf(rows, days)) {
+  for (const minute of tradedMinutes(copied, blocked)) {
     rollup.add(minute)
     minutes += 1
     if (minutes % minutesAtOnce === 0) await setImmediate()
@@ -174,14 +185,15 @@ WHERE from_time >= timestamptz 'epoch' + day_ms * interval '1 millisecond' AND f
 
 async function blockedHours(client: pg.ClientBase, days: readonly Day[]): Promise<ReadonlySet<string>> {
   const { rows } = await client.query<Omit<BatchWindow, 'to'>>(blockedText, dayValues(days))
-  return new Set(rows.map(({ market, symbol, from }) => `${market} ${symbol} ${from}`))
+  return new Set(rows.map((hour) => nameOfHour(hour, hour.from)))
 }
 
-function isBlocked({ market, symbol, openTime, interval }: Candle, blocked: ReadonlySet<string>): boolean {
+function isBlocked(candle: Candle, blocked: ReadonlySet<string>): boolean {
   if (blocked.size === 0) return false
+  const { openTime, interval } = candle
   const to = openTime + intervalMs[interval]
   for (let hour = Math.floor(openTime / hourMs) * hourMs; hour < to; hour += hourMs) {
-    if (blocked.has(`${market} ${symbol} ${hour}`)) return true
+    if (blocked.has(nameOfHour(candle, hour))) return true
   }
   return false
 }
@@ -206,4 +218,8 @@ function candleValues(candles: readonly Candle[]): readonly unknown[] {
     text16(({ takerBuyQuoteVolume }) => takerBuyQuoteVolume),
     text8(({ vwap }) => vwap),
   ]
+}
+
+function nameOf({ day, ...of }: Day): string {
+  return nameOfDay({ ...of, from: day })
 }

@@ -6,54 +6,109 @@ import { BinaryRow } from '../sinks/postgres/binaryRow.ts'
 import type { CopiedRows } from '../sinks/postgres/copiedRows.ts'
 import { copyOut } from '../sinks/postgres/copyOut.ts'
 import { NumericBytes } from '../sinks/postgres/numericBytes.ts'
+import type { BatchWindow } from './batchWindow.ts'
 import { type Day, inDay } from './day.ts'
+
+const hourMs = 3_600_000
+const dayMs = 86_400_000
+
+/** Minutes of some days of symbols as the server has sent them, day by day and in order of time. */
+export interface CopiedMinutes {
+  readonly days: readonly Day[]
+  readonly rows: CopiedRows
+  /** Of each day, the hours with whose minutes the exchange's own klines came: null for none. */
+  readonly beside: readonly (Pick<BatchWindow, 'from' | 'to'> | null)[]
+}
 
 /** For the COPY, which takes no parameters itself. */
 const setDays = `SELECT set_config('millrace.days', $1, true)`
 
+/** What silver has beside the columns of klines, and what comes behind them. */
+export const own = ['vwap', 'source'] as const
+/** Of a minute of silver, and of the kline beside it: behind the day and the time. */
+const ownFields = klineColumns.length + own.length
+const klineFields = klineColumns.length
+const ofKline = (row: string) => klineColumns.map((name) => `${row}.${name}`).join(', ')
+
+/** Each side is found by its key, whatever the planner takes the days to be. */
 const minutesText = `COPY (
-  SELECT given.n, minute.open_time, ${klineColumns.map((name) => `minute.${name}`).join(', ')}
-  FROM jsonb_to_recordset(current_setting('millrace.days')::jsonb) AS given (n bigint, market text, symbol text, day_ms float8)
-    CROSS JOIN LATERAL (SELECT * FROM silver_klines_1m AS r WHERE r.market = given.market AND r.symbol = given.symbol AND ${inDay} AND trade_count > 0 OFFSET 0) AS minute
-  WHERE NOT EXISTS (
-    SELECT FROM blocked_window AS hour
-    WHERE hour.market = minute.market AND hour.symbol = minute.symbol AND minute.open_time >= hour.from_time AND minute.open_time < hour.to_time
-  )
-  ORDER BY given.n, minute.open_time
+  SELECT given.n, beside.* FROM jsonb_to_recordset(current_setting('millrace.days')::jsonb) AS given (n bigint, market text, symbol text, day_ms float8, from_ms float8, to_ms float8)
+    CROSS JOIN LATERAL (
+      SELECT open_time, ${ofKline('minute')}, ${own.map((name) => `minute.${name}`).join(', ')}, ${ofKline('kline')}
+      FROM (SELECT * FROM silver_klines_1m AS r WHERE r.market = given.market AND r.symbol = given.symbol AND ${inDay}) AS minute
+      FULL JOIN (
+        SELECT * FROM raw_klines AS r WHERE r.market = given.market AND r.symbol = given.symbol AND r.interval = '1m'
+          AND open_time >= timestamptz 'epoch' + from_ms * interval '1 millisecond' AND open_time < timestamptz 'epoch' + to_ms * interval '1 millisecond'
+      ) AS kline USING (open_time)
+      OFFSET 0
+    ) AS beside
+  ORDER BY given.n, beside.open_time
 ) TO STDOUT (FORMAT binary)`
 
 /**
- * Asks for the minutes of these days in which something was traded, without those of blocked hours, whose numbers may be none: day by day as they are given, and in order of time.
+ * Asks for the minutes of these days, and for the exchange's own klines beside those that are to be judged.
+ * @param judged hours whose minutes are to be judged
  */
-export async function copyTradedMinutes(client: pg.ClientBase, days: readonly Day[], rows: CopiedRows): Promise<void> {
-  const given = JSON.stringify(days.map(({ market, symbol, day }, n) => ({ n, market, symbol, day_ms: day })))
-  await client.query(setDays, [given])
+export async function copyMinutes(
+  client: pg.ClientBase,
+  days: readonly Day[],
+  judged: readonly BatchWindow[],
+  rows: CopiedRows,
+): Promise<CopiedMinutes> {
+  const beside = days.map(({ market, symbol, day }) => {
+    const ofDay = judged.filter(
+      (hour) => hour.market === market && hour.symbol === symbol && hour.from >= day && hour.from < day + dayMs,
+    )
+    if (ofDay.length === 0) return null
+    return { from: Math.min(...ofDay.map(({ from }) => from)), to: Math.max(...ofDay.map(({ to }) => to)) }
+  })
+  const given = days.map(({ market, symbol, day }, n) => {
+    const { from, to } = beside[n] ?? { from: day, to: day }
+    return { n, market, symbol, day_ms: day, from_ms: from, to_ms: to }
+  })
+  await client.query(setDays, [JSON.stringify(given)])
   await copyOut(client, minutesText, (message) => rows.add(message))
-}
-
-/** The minutes that were copied, one at a time. */
-export function* minutesOf(rows: CopiedRows, days: readonly Day[]): Generator<Candle> {
-  const row = new BinaryRow()
-  const numeric = new NumericBytes()
-  while (rows.next(row)) yield minuteOf(row, days, numeric)
+  return { days, rows, beside }
 }
 
 /** PostgreSQL counts its microseconds from 2000 on. */
-const ms2000 = 946_684_800_000
+export const ms2000 = 946_684_800_000
 
-function minuteOf(row: BinaryRow, days: readonly Day[], numeric: NumericBytes): Candle {
+/** The minutes in which something was traded, one at a time, without those of blocked hours, whose numbers may be none. */
+export function* tradedMinutes({ days, rows }: CopiedMinutes, blocked: ReadonlySet<string>): Generator<Candle> {
+  const row = new BinaryRow()
+  const numeric = new NumericBytes()
+  rows.rewind()
+  while (rows.next(row)) {
+    const day = days[row.nextLong()] as Day
+    const openTime = row.nextLong() / 1_000 + ms2000
+    const isMinute = row.next()
+    if (isMinute && !blocked.has(nameOfHour(day, openTime))) {
+      const minute = minuteOf(row, numeric, day, openTime)
+      row.skip(own.length + klineFields)
+      if (minute.tradeCount > 0) yield minute
+    } else row.skip(ownFields - 1 + klineFields)
+  }
+}
+
+/** By a name of its own, for sets of hours. */
+export function nameOfHour({ market, symbol }: Pick<Day, 'market' | 'symbol'>, time: number): string {
+  return `${market} ${symbol} ${Math.floor(time / hourMs) * hourMs}`
+}
+
+/** @param row at the first of the values */
+function minuteOf(row: BinaryRow, numeric: NumericBytes, { market, symbol }: Day, openTime: number): Candle {
   const next = () => {
     row.next()
     return numeric.load(row.bytes, row.start)
   }
-  const { market, symbol } = days[row.nextLong()] as Day
   // In the order in which they are asked for.
   return {
     market: market as Market,
     symbol,
     interval: '1m',
-    openTime: row.nextLong() / 1_000 + ms2000,
-    open: next().fixed8(),
+    openTime,
+    open: numeric.load(row.bytes, row.start).fixed8(),
     high: next().fixed8(),
     low: next().fixed8(),
     close: next().fixed8(),

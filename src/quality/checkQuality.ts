@@ -2,7 +2,7 @@ import pg from 'pg'
 import { ConfigurationError } from '../runtime/errors.ts'
 import { suggest } from '../runtime/suggest.ts'
 import { type FoundTable, findTable, findUniqueKeys } from './foundTable.ts'
-import { type Judgement, type NamedExpectation, problemOf, unjudged } from './judgement.ts'
+import { type Judgement, type NamedExpectation, type OpenWindows, problemOf, unjudged } from './judgement.ts'
 import { countRows, judgeRows } from './judgeRows.ts'
 import { neededColumns, neededOfOther, shapeMisfit } from './needs.ts'
 import type { Quality } from './quality.ts'
@@ -10,6 +10,7 @@ import { mostWindows, type QualityWindow } from './qualityWindow.ts'
 import { isRowExpectation } from './rowConditions.ts'
 import { type QualityRun, quarantineRows, releaseRows, saveResults } from './saveQuality.ts'
 import { Scope } from './scope.ts'
+import { type Seen, type SoundWindow, stepsOver } from './sight.ts'
 import {
   blocks,
   type CheckState,
@@ -33,11 +34,25 @@ const noTransaction = '25P01'
  * @param windows 100,000 at most; none overlaps another of its key
  * @throws ConfigurationError outside a transaction, and on windows that lack a column of `by` or are none; errors of the driver where the database is lost
  */
-export async function checkQuality(
+export function checkQuality(
   client: pg.ClientBase,
   quality: Quality,
   windows: readonly QualityWindow[],
   run: QualityRun,
+): Promise<QualityVerdict> {
+  return checkSeenQuality(client, quality, windows, run, null)
+}
+
+/**
+ * `checkQuality` of rows of which some were seen.
+ * @param seen what is known without asking the server, in the transaction of the caller
+ */
+export async function checkSeenQuality(
+  client: pg.ClientBase,
+  quality: Quality,
+  windows: readonly QualityWindow[],
+  run: QualityRun,
+  seen: Seen | null,
 ): Promise<QualityVerdict> {
   requireWindows(quality, windows)
   if (windows.length === 0) return { isBlocked: false, windows: [], results: [] }
@@ -46,7 +61,7 @@ export async function checkQuality(
   const isUniqueAsked = quality.expectations.some(({ kind }) => kind === 'unique')
   const uniqueKeys = isUniqueAsked ? await findUniqueKeys(client, quality.table) : []
   const scope = new Scope(quality, { columns: found ?? new Map(), uniqueKeys }, windows, run.now)
-  const judgements = await judge(client, scope, found)
+  const judgements = await judge(client, scope, found, seen)
   const verdict = verdictOf(judgements, windows)
   // Without one the windows themselves may be what the server refuses.
   if (judgements.some(({ failingRows }) => failingRows !== null)) await keepRows(client, scope, judgements, run)
@@ -83,7 +98,12 @@ async function requireTransaction(client: pg.ClientBase): Promise<void> {
 }
 
 /** In the order of the expectations. */
-async function judge(client: pg.ClientBase, scope: Scope, found: FoundTable): Promise<readonly Judgement[]> {
+async function judge(
+  client: pg.ClientBase,
+  scope: Scope,
+  found: FoundTable,
+  seen: Seen | null,
+): Promise<readonly Judgement[]> {
   const { expectations } = scope.quality
   const known = new Map<NamedExpectation, Judgement>()
   for (const expectation of expectations) {
@@ -91,13 +111,55 @@ async function judge(client: pg.ClientBase, scope: Scope, found: FoundTable): Pr
     if (misfit !== null) known.set(expectation, unjudged(expectation, misfit))
   }
   const judgeable = expectations.filter((one) => !known.has(one))
-  for (const one of await judgeRows(client, scope, judgeable.filter(isRowExpectation))) known.set(one.expectation, one)
+  const asked = new OpenOf(scope, seen)
+  for (const [open, some] of Map.groupBy(judgeable.filter(isRowExpectation), (one) => asked.of(one))) {
+    for (const one of await judgeRows(client, scope, some, open)) known.set(one.expectation, one)
+  }
   for (const expectation of judgeable) {
-    if (isWindowExpectation(expectation)) known.set(expectation, await judgeWindows(client, scope, expectation))
+    if (isWindowExpectation(expectation)) {
+      known.set(expectation, await judgeWindows(client, scope, expectation, asked.of(expectation)))
+    }
     if (expectation.kind === 'rowCount') known.set(expectation, await judgeCounts(client, scope, expectation))
     if (expectation.kind === 'shape' && found !== null) known.set(expectation, judgeShape(scope, expectation, found))
   }
   return expectations.map((one) => known.get(one) ?? unjudged(one, 'nobody judges it'))
+}
+
+/** Which windows the server is asked of. */
+class OpenOf {
+  readonly #scope: Scope
+  readonly #covered: Seen['covered']
+  readonly #sound: readonly (readonly [n: number, window: SoundWindow])[]
+  readonly #all: OpenWindows
+  readonly #others: OpenWindows
+
+  constructor(scope: Scope, seen: Seen | null) {
+    this.#scope = scope
+    this.#covered = seen?.covered ?? new Set()
+    const found = scope.windows.map((window) => seen?.of(window) ?? null)
+    this.#sound = found.flatMap((window, n) => (window === null ? [] : [[n, window] as const]))
+    this.#all = { numbers: [...scope.windows.keys()], known: [] }
+    this.#others = {
+      numbers: found.flatMap((window, n) => (window === null ? [n] : [])),
+      known: this.#sound.map(([n, { rows }]) => ({ n, looked: rows, failing: 0 })),
+    }
+  }
+
+  of(expectation: NamedExpectation): OpenWindows {
+    if (!this.#covered.has(expectation)) return this.#all
+    if (expectation.kind === 'unique') return this.#scope.isUnique(expectation.columns) ? this.#others : this.#all
+    if (expectation.kind === 'equals') {
+      return { ...this.#others, known: this.#sound.map(([n, { compared }]) => ({ n, looked: compared, failing: 0 })) }
+    }
+    if (expectation.kind !== 'complete') return this.#others
+    const { windows, now } = this.#scope
+    const known = this.#sound.flatMap(([n, window]) => {
+      const looked = stepsOver(expectation, windows[n] as QualityWindow, window, now)
+      return looked === null ? [] : [{ n, looked, failing: 0 }]
+    })
+    const isKnown = new Set(known.map(({ n }) => n))
+    return { numbers: this.#all.numbers.filter((n) => !isKnown.has(n)), known }
+  }
 }
 
 /** Why an expectation cannot be judged; null where it can. */

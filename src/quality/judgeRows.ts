@@ -2,7 +2,14 @@ import pg from 'pg'
 import { quoteIdentifier } from '../sinks/postgres/connection.ts'
 import { attempt } from './attempt.ts'
 import { expectationText } from './expectationName.ts'
-import { type FailingRows, type Judgement, type NamedExpectation, unjudged, type WindowCount } from './judgement.ts'
+import {
+  type FailingRows,
+  type Judgement,
+  type NamedExpectation,
+  type OpenWindows,
+  unjudged,
+  type WindowCount,
+} from './judgement.ts'
 import { type RowExpectation, rowCondition } from './rowConditions.ts'
 import { numberColumn, type Scope } from './scope.ts'
 import { SqlParameters } from './sqlParameters.ts'
@@ -17,18 +24,23 @@ interface CountedRow {
 
 const number = quoteIdentifier(numberColumn)
 
-/** Judges all of them in one statement. Where the server refuses that, each by itself, so that one which is broken is known by its name and spoils no other. */
+/**
+ * Judges all of them in one statement. Where the server refuses that, each by itself, so that one which is broken is known by its name and spoils no other.
+ * @param open which windows the server is asked of
+ */
 export async function judgeRows(
   client: pg.ClientBase,
   scope: Scope,
   expectations: readonly NamedRowExpectation[],
+  open: OpenWindows,
 ): Promise<readonly Judgement[]> {
+  const { numbers, known } = open
   if (expectations.length === 0) return []
-  const rows = await counted(client, scope, expectations)
-  if (!(rows instanceof pg.DatabaseError)) return expectations.map((one, i) => judgement(scope, one, rows, i))
+  const rows = numbers.length === 0 ? [] : await counted(client, scope, expectations, numbers)
+  if (!(rows instanceof pg.DatabaseError)) return expectations.map((one, i) => judgement(scope, one, rows, i, known))
   if (expectations.length === 1) return [unjudged(expectations[0] as NamedRowExpectation, rows.message)]
   const judgements: Judgement[] = []
-  for (const one of expectations) judgements.push(...(await judgeRows(client, scope, [one])))
+  for (const one of expectations) judgements.push(...(await judgeRows(client, scope, [one], open)))
   return judgements
 }
 
@@ -41,12 +53,14 @@ function counted(
   client: pg.ClientBase,
   scope: Scope,
   expectations: readonly NamedRowExpectation[],
+  numbers?: readonly number[],
 ): Promise<readonly CountedRow[] | pg.DatabaseError> {
   const parameters = new SqlParameters()
   const conditions = expectations.map((one, i) => rowCondition(one, scope, parameters, `millrace ${i}`))
   const looked = scope.lookedAt(
     parameters,
     conditions.flatMap(({ derived }) => derived),
+    numbers,
   )
   const failing = conditions.map(({ sql }) => `count(*) FILTER (WHERE (${sql}) IS NOT TRUE)::float8`)
   const text = `WITH ${looked} SELECT r.${number} AS n, count(*)::float8 AS looked, ARRAY[${failing.join(', ')}]::float8[] AS failing FROM looked r GROUP BY 1`
@@ -58,6 +72,7 @@ function judgement(
   expectation: NamedRowExpectation,
   rows: readonly CountedRow[],
   index: number,
+  known: readonly WindowCount[],
 ): Judgement {
   const counts = rows.map(({ n, looked, failing }): [number, WindowCount] => [
     n,
@@ -66,7 +81,7 @@ function judgement(
   return {
     expectation,
     error: null,
-    counts: new Map(counts),
+    counts: new Map([...known.map((count) => [count.n, count] as const), ...counts]),
     failingRows: failingRows(scope, expectation),
     nothing: null,
     reason: ({ failing, looked }) => `${failing} of ${looked} rows fail: ${expectationText(expectation)}`,

@@ -16,6 +16,13 @@ export interface WindowCount {
   readonly found?: string | null
 }
 
+/** The windows that the server is asked of. */
+export interface OpenWindows {
+  readonly numbers: readonly number[]
+  /** What is known of the others. */
+  readonly known: readonly WindowCount[]
+}
+
 /** Makes a statement that gives the failing rows of some windows: n, "row", expected and "order". */
 export type FailingRows = (parameters: SqlParameters, numbers: readonly number[]) => string
 

@@ -5,30 +5,36 @@ import { attempt } from './attempt.ts'
 import { conditionSql } from './conditionSql.ts'
 import type { Aggregate, Complete, Equals, Expectation, Fresh } from './expectation.ts'
 import { durationText } from './expectationName.ts'
-import { type Judgement, type NamedExpectation, unjudged, type WindowCount } from './judgement.ts'
+import { type Judgement, type NamedExpectation, type OpenWindows, unjudged, type WindowCount } from './judgement.ts'
 import { numberColumn, type Scope } from './scope.ts'
 import { SqlParameters } from './sqlParameters.ts'
 
 /** A statement over all windows, and what goes with it. */
 interface WindowStatements extends Pick<Judgement, 'failingRows' | 'nothing' | 'reason'> {
-  readonly counts: (parameters: SqlParameters) => string
+  /** @param numbers of the windows; all where they are left out */
+  readonly counts: (parameters: SqlParameters, numbers?: readonly number[]) => string
 }
 
 export type WindowExpectation = Extract<Expectation, { kind: 'complete' | 'fresh' | 'aggregate' | 'equals' }>
 
-/** Judges what is said of windows, and not of rows: one statement over all of them. */
+/**
+ * Judges what is said of windows, and not of rows: one statement over all of them.
+ * @param open which windows the server is asked of
+ */
 export async function judgeWindows(
   client: pg.ClientBase,
   scope: Scope,
   expectation: NamedExpectation & WindowExpectation,
+  open: OpenWindows,
 ): Promise<Judgement> {
-  const statements = windowStatements(expectation, scope)
-  const parameters = new SqlParameters()
-  const text = statements.counts(parameters)
-  const answer = await attempt(client, () => client.query<WindowCount>(text, parameters.values))
-  if (answer instanceof pg.DatabaseError) return unjudged(expectation, answer.message)
-  const { failingRows, nothing, reason } = statements
-  const counts = new Map(answer.rows.map((count) => [count.n, count]))
+  const { counts: countsOf, failingRows, nothing, reason } = windowStatements(expectation, scope)
+  const ask = async () => {
+    const parameters = new SqlParameters()
+    return (await client.query<WindowCount>(countsOf(parameters, open.numbers), parameters.values)).rows
+  }
+  const rows = open.numbers.length === 0 ? [] : await attempt(client, ask)
+  if (rows instanceof pg.DatabaseError) return unjudged(expectation, rows.message)
+  const counts = new Map([...open.known, ...rows].map((count) => [count.n, count]))
   return { expectation, error: null, counts, failingRows, nothing, reason }
 }
 
@@ -65,8 +71,8 @@ function complete({ every, lateBy = 0 }: Complete, scope: Scope): WindowStatemen
     }
   }
   return {
-    counts: (parameters) => {
-      const { wanted, present } = steps(parameters)
+    counts: (parameters, numbers) => {
+      const { wanted, present } = steps(parameters, numbers)
       return `WITH ${wanted} SELECT win.n, win.steps::float8 AS looked, (win.steps - present.steps)::float8 AS failing
         FROM win CROSS JOIN LATERAL (SELECT count(DISTINCT step.at) AS steps FROM (${present}) AS step) AS present`
     },
@@ -86,11 +92,11 @@ function complete({ every, lateBy = 0 }: Complete, scope: Scope): WindowStatemen
 
 function fresh({ within }: Fresh, scope: Scope): WindowStatements {
   return {
-    counts: (parameters) => {
+    counts: (parameters, numbers) => {
       const keys = scope.quality.by.map((_, i) => `by${i}`)
       const oldest = parameters.add(new Date(scope.now - durationMs(within, 'within')).toISOString())
       const same = keys.map((key) => `newest.${key} = win.${key}`).join(' AND ')
-      return `WITH win AS (${scope.windowRows(parameters)}), keys AS (SELECT ${keys.length === 0 ? '1' : `DISTINCT ${keys.join(', ')} FROM win`}),
+      return `WITH win AS (${scope.windowRows(parameters, numbers)}), keys AS (SELECT ${keys.length === 0 ? '1' : `DISTINCT ${keys.join(', ')} FROM win`}),
         newest AS MATERIALIZED (SELECT win.*, (SELECT max(r.${scope.time}) FROM ${scope.table} r WHERE ${scope.isOfKey(parameters, 'r')})::timestamptz AS at FROM keys AS win)
         SELECT win.n, count(newest.at)::float8 AS looked, count(*) FILTER (WHERE newest.at < ${oldest}::timestamptz)::float8 AS failing, max(newest.at)::text AS found
         FROM win JOIN newest ON ${same === '' ? 'true' : same} GROUP BY win.n`
@@ -113,14 +119,14 @@ const aggregates: Readonly<Record<Aggregate['of'], (column: string) => string>> 
 function aggregate({ of, column, min, max }: Aggregate, scope: Scope): WindowStatements {
   const value = aggregates[of](`r.${quoteIdentifier(column)}`)
   return {
-    counts: (parameters) => {
+    counts: (parameters, numbers) => {
       const bounds = (
         [
           ['>=', min],
           ['<=', max],
         ] as const
       ).flatMap(([sign, bound]) => (bound === undefined ? [] : [`value ${sign} ${parameters.add(String(bound))}`]))
-      return `WITH ${scope.lookedAt(parameters, [])},
+      return `WITH ${scope.lookedAt(parameters, [], numbers)},
         made AS (SELECT "millrace window" AS n, count(r.${quoteIdentifier(column)}) AS looked, ${value} AS value FROM looked r GROUP BY 1)
         SELECT n, looked::float8 AS looked, CASE WHEN (${bounds.join(' AND ')} AND value::text NOT IN ('NaN', 'Infinity', '-Infinity')) IS TRUE THEN 0 ELSE 1 END AS failing, value::text AS found FROM made`
     },
@@ -169,8 +175,8 @@ function equals(
     }
   }
   return {
-    counts: (parameters) => {
-      const { tables, from, fails, besides } = compared(parameters)
+    counts: (parameters, numbers) => {
+      const { tables, from, fails, besides } = compared(parameters, numbers)
       return `WITH ${tables} SELECT n, count(*) FILTER (WHERE is_there OR fails)::float8 AS looked, count(*) FILTER (WHERE fails)::float8 AS failing
         FROM (SELECT o.${number} AS n, r.${number} IS NOT NULL AS is_there, ${fails} AS fails ${from} ${besides(`r.${number}, true, true`)}) AS compared GROUP BY n`
     },

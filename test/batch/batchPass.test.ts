@@ -14,6 +14,8 @@ import { Random } from '../../src/testing/random.ts'
 import { unkindTrades } from '../../src/testing/unkind/unkindTrades.ts'
 import { batchWorld, goldTables, type Kline } from './batchWorld.ts'
 
+/** Of whose expectations a pass knows nothing. */
+const judgedBy = (judge: QualityBoundary['judge']): QualityBoundary => ({ expects: null, judge })
 const minute = 60_000
 const midnight = Date.parse('2026-01-15T00:00:00Z')
 const kline = (openTime: number, more: Partial<Kline> = {}): Kline => ({
@@ -175,11 +177,11 @@ describe('a batch pass', { timeout: 240_000 }, () => {
       const count = async (table: string) =>
         Number((await world.pool.query(`SELECT count(*) FROM ${table}`)).rows[0]?.count)
       await world.pass({
-        quality: async (_, windows, { runId }) => {
+        quality: judgedBy(async (_, windows, { runId }) => {
           expect(runId).toBe('run-1')
           asked.push(windows.length)
           return windows.slice(1, 2)
-        },
+        }),
       })
       expect(asked).toEqual([3])
       expect(await count('gold_klines_1h')).toBe(2)
@@ -187,7 +189,7 @@ describe('a batch pass', { timeout: 240_000 }, () => {
       expect(await count('gold_klines_1d')).toBe(0)
       expect(await count('silver_klines_1m')).toBe(180)
       await world.klines([kline(midnight + 70 * minute, { close: '11.5' })])
-      await world.pass({ quality: async () => [] })
+      await world.pass({ quality: judgedBy(async () => []) })
       expect([await count('gold_klines_1h'), await count('gold_klines_1d')]).toEqual([3, 1])
     } finally {
       await world.close()
@@ -198,7 +200,7 @@ describe('a batch pass', { timeout: 240_000 }, () => {
     const world = await batchWorld()
     try {
       await world.klines(Array.from({ length: 180 }, (_, i) => kline(midnight + i * minute)))
-      await world.pass({ quality: async (_, windows) => windows })
+      await world.pass({ quality: judgedBy(async (_, windows) => windows) })
       const blocked = async () =>
         (
           await world.pool.query<{ at: Date; run_id: string }>(
@@ -210,10 +212,10 @@ describe('a batch pass', { timeout: 240_000 }, () => {
       // The check was mended; of the minutes none has changed.
       const asked: number[] = []
       const counts = await world.pass({
-        quality: async (_, windows) => {
+        quality: judgedBy(async (_, windows) => {
           asked.push(...windows.map(({ from }) => (from - midnight) / 3_600_000))
           return windows.slice(2)
-        },
+        }),
       })
       expect(asked).toEqual([0, 1, 2])
       expect(counts).toMatchObject({ minutes: 0, blocked: 1, candles: 24 + 8 + 2 })
@@ -222,10 +224,10 @@ describe('a batch pass', { timeout: 240_000 }, () => {
       await world.pool.query('DELETE FROM raw_klines WHERE open_time >= $1', [new Date(midnight + 120 * minute)])
       const emptied: number[] = []
       await world.pass({
-        quality: async (_, windows, run) => {
+        quality: judgedBy(async (_, windows, run) => {
           emptied.push(...run.emptied.map(({ from }) => (from - midnight) / 3_600_000))
           return windows.filter(({ from }) => from >= midnight + 120 * minute)
-        },
+        }),
       })
       expect(emptied).toEqual([2])
       expect(await blocked()).toEqual([])
@@ -241,14 +243,14 @@ describe('a batch pass', { timeout: 240_000 }, () => {
       await world.klines(Array.from({ length: 60 }, (_, i) => kline(midnight + i * minute)))
       let rounds = 0
       const counts = await world.pass({
-        quality: async (client, windows) => {
+        quality: judgedBy(async (client, windows) => {
           rounds += 1
           if (rounds === 1) await world.klines([kline(midnight + minute, { close: '11.5' })])
           const { rowCount } = await client.query(
             'SELECT FROM silver_klines_1m AS ours JOIN raw_klines AS theirs USING (market, symbol, open_time) WHERE ours.close <> theirs.close',
           )
           return rowCount === 0 ? [] : windows
-        },
+        }),
       })
       expect(rounds).toBe(2)
       expect(counts).toMatchObject({ minutes: 61, blocked: 0 })
@@ -342,12 +344,12 @@ describe('a batch pass', { timeout: 240_000 }, () => {
       let full: Promise<unknown> = Promise.resolve()
       let during = 0
       await world.pass({
-        quality: async () => {
+        quality: judgedBy(async () => {
           full = world.pass({ isFull: true })
           await sleep(700)
           during = await minutes()
           return []
-        },
+        }),
       })
       await full
       expect(during).toBe(await minutes())
@@ -495,9 +497,9 @@ describe('a batch pass', { timeout: 240_000 }, () => {
     try {
       await world.klines([kline(midnight)])
       const broken = world.pass({
-        quality: async () => {
+        quality: judgedBy(async () => {
           throw new Error('no verdict')
-        },
+        }),
       })
       await expect(broken).rejects.toThrow('no verdict')
       expect((await world.dump()).silver_klines_1m).toEqual([])
@@ -563,7 +565,7 @@ describe('a batch pass', { timeout: 240_000 }, () => {
       const emptied: string[] = []
       const newest: number[] = []
       const name = ({ symbol, from }: { symbol: string; from: number }) => `${symbol} ${from}`
-      const quality: QualityBoundary = async (client, windows, run) => {
+      const judge: QualityBoundary['judge'] = async (client, windows, run) => {
         judged.push(...windows.map(name))
         emptied.push(...run.emptied.map(name))
         const { rows } = await client.query<{ newest: number; missing: number }>(
@@ -577,7 +579,7 @@ describe('a batch pass', { timeout: 240_000 }, () => {
         expect(rows[0]?.missing).toBe(0)
         return []
       }
-      const counts = await world.pass({ quality })
+      const counts = await world.pass({ quality: judgedBy(judge) })
       expect(counts).toMatchObject({ minutes: 4 * days, blocked: 0 })
       expect(newest.length).toBeGreaterThan(2)
       expect(new Set(newest)).toEqual(new Set([midnight + (days - 1) * day + minute]))
@@ -602,11 +604,15 @@ describe('a batch pass', { timeout: 240_000 }, () => {
       // What is corrected is in silver as it was until its part comes.
       judged.length = 0
       await world.klines(times.flat().map((time) => kline(time, { close: '11.5' })))
-      expect(await world.pass({ quality })).toMatchObject({ minutes: 4 * days, blocked: 0 })
+      expect(await world.pass({ quality: judgedBy(judge) })).toMatchObject({ minutes: 4 * days, blocked: 0 })
       expect(new Set(judged).size).toBe(judged.length)
       const before = await world.dump()
       judged.length = 0
-      expect(await world.pass({ quality, isFull: true })).toMatchObject({ minutes: 0, candles: 0, commits: 0 })
+      expect(await world.pass({ quality: judgedBy(judge), isFull: true })).toMatchObject({
+        minutes: 0,
+        candles: 0,
+        commits: 0,
+      })
       expect(judged).toHaveLength(2 * days)
       expect(await world.dump()).toEqual(before)
     } finally {
@@ -621,7 +627,7 @@ describe('a batch pass', { timeout: 240_000 }, () => {
       await world.klines(Array.from({ length: 30 }, (_, n) => kline(midnight + n * day)))
       let calls = 0
       const counts = await world.pass({
-        quality: async (_, windows) => {
+        quality: judgedBy(async (_, windows) => {
           calls += 1
           // Somebody corrects a minute of a part that is done, in one that is blocked.
           if (calls === 2) {
@@ -629,7 +635,7 @@ describe('a batch pass', { timeout: 240_000 }, () => {
             await world.klines([kline(midnight + 29 * day, { close: '11.5' }), kline(at, { close: '11.5' })])
           }
           return windows.filter(({ from }) => from === midnight + 29 * day || calls === 2)
-        },
+        }),
       })
       expect(counts.blocked).toBe(1)
       expect(world.told.map((text) => text.slice(0, 18))).toEqual(['1 hour is blocked '])

@@ -39,9 +39,19 @@ export class BinaryRow {
     return this.length >= 0
   }
 
+  /** Moves behind the next fields. */
+  skip(fields: number): void {
+    for (let n = 0; n < fields; n++) this.next()
+  }
+
   /** The next field, which is a bigint or a time that is not null: as it is while that is a safe integer, else the nearest double. */
   nextLong(): number {
     this.next()
+    return this.long()
+  }
+
+  /** The field at hand, as `nextLong` gives it. */
+  long(): number {
     return this.bytes.readInt32BE(this.start) * 2 ** 32 + this.bytes.readUInt32BE(this.start + 4)
   }
 }

@@ -48,12 +48,17 @@ export class CopiedRows {
     return false
   }
 
-  clear(): void {
-    for (const slab of this.#slabs) slab.used = 0
-    this.#filling = 0
+  /** Goes back to before the first row, for a reader that begins anew. */
+  rewind(): void {
     this.#reading = 0
     this.#at = 0
     this.#isAtRow = false
+  }
+
+  clear(): void {
+    for (const slab of this.#slabs) slab.used = 0
+    this.#filling = 0
     this.byteLength = 0
+    this.rewind()
   }
 }

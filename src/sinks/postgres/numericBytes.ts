@@ -7,6 +7,24 @@ const digitsOf8 = 2
 const negative = 0x4000
 const bigUnit = 100_000_000n
 
+/** Where the number of places stands, which is how a numeric is shown, and no part of its value. */
+const placesAt = 6
+const digitsAt = 8
+
+/** Whether two numerics that the server has sent, in the same bytes, are of the same digits and sign: then they are equal, and as it sends the same value always so, else they are not. */
+export function isSameNumeric(
+  bytes: Buffer,
+  start: number,
+  length: number,
+  otherStart: number,
+  otherLength: number,
+): boolean {
+  if (length !== otherLength) return false
+  for (let at = 0; at < placesAt; at++) if (bytes[start + at] !== bytes[otherStart + at]) return false
+  for (let at = digitsAt; at < length; at++) if (bytes[start + at] !== bytes[otherStart + at]) return false
+  return true
+}
+
 /** A numeric as PostgreSQL sends it: its digits of base 10,000 behind their number, the power of the first one, the sign and the number of places. */
 export class NumericBytes {
   #bytes: Buffer = Buffer.alloc(0)
@@ -22,7 +40,7 @@ export class NumericBytes {
   load(bytes: Buffer, start: number): this {
     const sign = bytes.readUInt16BE(start + 4)
     this.#bytes = bytes
-    this.#digitsAt = start + 8
+    this.#digitsAt = start + digitsAt
     this.count = bytes.readUInt16BE(start)
     this.weight = bytes.readInt16BE(start + 2)
     this.isNegative = sign === negative
@@ -36,6 +54,11 @@ export class NumericBytes {
     if (index < 0 || index >= this.count) return 0
     const at = this.#digitsAt + 2 * index
     return ((this.#bytes[at] as number) << 8) | (this.#bytes[at + 1] as number)
+  }
+
+  /** Whether it is a number of at most so many digits of base 10,000 behind the point. */
+  hasPlaces(digits: number): boolean {
+    return this.isFinite && this.count - this.weight - 1 <= digits
   }
 
   /**
@@ -69,6 +92,6 @@ export class NumericBytes {
 
   #requirePlaces(digits: number): void {
     if (!this.isFinite) throw new RangeError('a numeric that is NaN or infinite is no count')
-    if (this.count - this.weight - 1 > digits) throw new RangeError(`a numeric has more than ${4 * digits} places`)
+    if (!this.hasPlaces(digits)) throw new RangeError(`a numeric has more than ${4 * digits} places`)
   }
 }
