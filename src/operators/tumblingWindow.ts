@@ -170,6 +170,11 @@ export function tumblingWindow<T>(options: TumblingWindowOptions<T>): OperatorFu
       return holes?.touch(window.key, window.start, window.end) === true
     }
 
+    /** One that is over with its hole may wait for a time still. */
+    function hasEnded({ entry }: OpenWindow): boolean {
+      return entry?.isDeleted === true
+    }
+
     /** Windows that have waited for a hole alone are over with it. */
     function endHeldBy(kept: Hole | undefined): void {
       if (kept === undefined) return
@@ -338,10 +343,10 @@ export function tumblingWindow<T>(options: TumblingWindowOptions<T>): OperatorFu
       },
       onWatermark(watermark) {
         for (let due = firing.take(watermark); due !== undefined; due = firing.take(watermark)) {
-          for (const one of due.items.sort(byKey)) if (one.revision === 0) fire(one)
+          for (const one of due.items.sort(byKey)) if (one.revision === 0 && !hasEnded(one)) fire(one)
         }
         for (let due = ending.take(watermark); due !== undefined; due = ending.take(watermark)) {
-          for (const one of due.items.sort(byKey)) if (!isHeld(one)) end(one)
+          for (const one of due.items.sort(byKey)) if (!hasEnded(one) && !isHeld(one)) end(one)
         }
         out.wakeAt(Math.min(firing.nextDue, ending.nextDue))
       },

@@ -17,7 +17,9 @@ type Event =
       readonly id?: string
     }
 
-const chain = (values: Observable<Event>) => {
+const chain = (values: Observable<Event>) => windowsOf(values, 0)
+
+const windowsOf = (values: Observable<Event>, allowedLatenessMs: number) => {
   const events = values.pipe(
     eventTime({
       of: (event) => (typeof event === 'number' ? event : event.from),
@@ -31,7 +33,9 @@ const chain = (values: Observable<Event>) => {
     map(({ from, to, isOver = false, key = 'k', id = '1' }) => new Hole({ key, id, from, to, isOver })),
   )
   const numbers = events.pipe(filter((event) => typeof event === 'number'))
-  return merge(holes, numbers).pipe(tumblingWindow({ name: 'w', sizeMs: 100, by: () => 'k', takesHoles: true }))
+  return merge(holes, numbers).pipe(
+    tumblingWindow({ name: 'w', sizeMs: 100, by: () => 'k', allowedLatenessMs, takesHoles: true }),
+  )
 }
 
 function told(elements: readonly unknown[]): string[] {
@@ -56,6 +60,22 @@ test('windows under a hole take what comes, however late, until it is over', () 
   run.push({ from: 50, to: 150, isOver: true }, 70)
   expect(told(run.out).slice(7)).toEqual(['over 0', 'over 100'])
   expect(run.cut().deadLetters).toMatchObject([{ reason: 'late' }])
+})
+
+test('a window that opens late, and whose hole is over before time goes on, is over once, and so is the one that is open then', () => {
+  const run = new ChainTask<Event>(chain).push(0, { from: 150, to: 190 }, 350, 160)
+  run.push({ from: 150, to: 190, isOver: true }, 360, 420, 530)
+  expect(told(run.out).slice(4)).toEqual([
+    ...['160 in 100', 'fire 100 r1', 'over 100', '360 in 300'],
+    ...['420 in 400', 'fire 300 r1', 'over 300', '530 in 500', 'fire 400 r1', 'over 400'],
+  ])
+})
+
+test('a window that was kept by a hole alone is over once, though the next start allows more lateness', () => {
+  const saved = savedFrom(new ChainTask<Event>(chain).push(0, { from: 50, to: 90 }, 350).cut())
+  const after = new ChainTask<Event>((values) => windowsOf(values, 1_000), saved)
+  after.push({ from: 50, to: 90, isOver: true }, 1_250, 1_260)
+  expect(told(after.out)).toEqual(['over 0', '1250 in 1200', 'fire 300 r1', '1260 in 1200'])
 })
 
 test('a hole that is told again keeps what it has held, though time has gone on', () => {
