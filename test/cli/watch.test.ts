@@ -60,6 +60,21 @@ test('a run is started again when a file that it imports changes, waits while th
   expect(ended.stdout.match(/has changed/g)).toHaveLength(4)
 })
 
+test('a file of the checkout that is none of its sources is one to edit as well', { timeout: 20_000 }, async () => {
+  const within = mkdtempSync(join(source, '.cache/watch-'))
+  try {
+    const file = join(within, 'own.ts')
+    writeFileSync(file, "export { value as default } from './value.ts'")
+    writeFileSync(join(within, 'value.ts'), 'export const value = 1')
+    running = startCommand(['run', file, '--watch'], { cwd: folder })
+    await running.seen(/The run has failed/)
+    writeFileSync(join(within, 'value.ts'), 'export const value = 2')
+    await running.seen(/value.ts has changed: the run starts again/)
+  } finally {
+    rmSync(within, { recursive: true, force: true })
+  }
+})
+
 test('a file that is not there is nothing to wait for', async () => {
   running = startCommand(['run', './none.ts', '--watch'], { cwd: folder })
   expect(await running.ended).toMatchObject({ code: 2, stderr: expect.stringContaining('there is no such file') })

@@ -1,6 +1,6 @@
 import { registerHooks } from 'node:module'
 import { fileURLToPath } from 'node:url'
-import { packageFolder } from '../../runtime/ownPackage.ts'
+import { codeFolder } from '../../runtime/ownPackage.ts'
 
 /** What a watched run tells its parent: a file of the project that it has loaded, or would have. */
 export interface LoadedFile {
@@ -8,7 +8,7 @@ export interface LoadedFile {
 }
 
 /** Modules of our own, which nobody edits while they run. */
-const own = packageFolder.href
+const own = codeFolder.href
 
 /** Tells the parent of each file of the project as it is loaded, and of one that is missing, and ends this process cleanly when the parent is gone. */
 export function reportLoads(): void {
