@@ -1,7 +1,7 @@
-import { existsSync } from 'node:fs'
+import { readFileSync } from 'node:fs'
 
 /** The folder of this package, in which its `package.json` and `sql/` lie, ending in a slash: above the sources, and above the chunks that are built of them. */
-export const packageFolder = folderOf('package.json', new URL('.', import.meta.url))
+export const packageFolder = ownFolder(new URL('.', import.meta.url))
 
 const isBuilt = import.meta.url.endsWith('.js')
 
@@ -16,12 +16,21 @@ export function ownModule(path: string): URL {
   return new URL(`${path}${isBuilt ? '.js' : '.ts'}`, codeFolder)
 }
 
-/** The next folder upwards that has the file; the one to begin with where none has, as after a bundler. */
-function folderOf(name: string, start: URL): URL {
+/** The next folder upwards that is of this package; the one to begin with where none is, as after a bundler: what else lies there is somebody else's. */
+function ownFolder(start: URL): URL {
   for (let folder = start; ; ) {
-    if (existsSync(new URL(name, folder))) return folder
+    if (isOwn(folder)) return folder
     const above = new URL('..', folder)
     if (above.href === folder.href) return start
     folder = above
+  }
+}
+
+function isOwn(folder: URL): boolean {
+  try {
+    const manifest = JSON.parse(readFileSync(new URL('package.json', folder), 'utf8'))
+    return (manifest as { readonly name?: unknown } | null)?.name === 'millrace'
+  } catch {
+    return false
   }
 }
