@@ -71,7 +71,8 @@ export class CandleSums extends ExactNumbers {
 
   /** Of no trade, but with the prices and the times of the first. */
   create({ market, symbol, price, quantity, tradeTime, tradeId }: TradeForOhlcv): CandleSum {
-    if (!isFixed8(price)) throw notCounts(price, quantity)
+    // Before a row is taken, which a trade that cannot be added would keep.
+    if (!isFixed8(price) || !isFixed8(quantity)) throw notCounts(price, quantity)
     const sum = this.#take(market, symbol)
     const { row } = sum
     const { numbers } = this

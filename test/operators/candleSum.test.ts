@@ -111,3 +111,10 @@ describe('trades that are added many at once', () => {
     )
   })
 })
+
+it('a trade that cannot be the first of a candle takes no row', () => {
+  const sums = new CandleSums()
+  const first = whole({ price: 2, quantity: 3, tradeTime: 1, tradeId: 1, isBuyerMaker: true })
+  expect(() => sums.create({ ...first, quantity: 0.5 as Fixed8 })).toThrow('must be counts of 1e-8')
+  expect(sums.create(first).row).toBe(0)
+})
