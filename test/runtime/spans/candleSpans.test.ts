@@ -8,31 +8,72 @@ import { countTaken, run } from './runCuts.ts'
 
 const firstMs = 1_723_161_600_000
 
-/** Trades of some symbols, bare and combined, in turns or in runs of a symbol: some again, some late, some whose amounts are beyond a double, and here and there what is no trade. */
+interface Gap {
+  readonly symbol: string
+  readonly firstId: number
+  readonly lastId: number
+  readonly fromTime: number
+  readonly toTime: number
+  nextId: number
+}
+
+/** What the feed tells of a gap. */
+function word({ nextId, ...gap }: Gap, state: 'open' | 'filled' | 'lost'): string {
+  const revision = state === 'open' ? 1 : 2
+  const told = { state, revision, missing: gap.lastId + 1 - nextId, reason: '', seenAt: gap.toTime, at: gap.toTime }
+  return gapFrame({ type: 'gap', market: 'spot', epoch: 0, ...gap, ...told }).toString()
+}
+
+/** Trades of some symbols, bare and combined, in turns or in runs of a symbol: some again, some late, some whose amounts are beyond a double, some missing that are fetched later, and here and there what is no trade. */
 function frames(seed: number, count: number): Buffer {
   const random = new Random(`candles ${seed}`)
-  const symbols = ['AUSDT', 'BUSDT', 'CUSDT', 'DUSDT'].slice(0, random.int(1, 4))
+  const symbols = Array.from({ length: random.pick([1, 2, 4, 12]) }, (_, i) => `S${i}USDT`)
   const stays = random.pick([0, 0.9])
   const odd = random.pick([0, 0.03])
+  const missing = random.pick([0, 0.03])
   const combined = random.pick([0, 0.5, 1])
-  const stepMs = random.pick([20, 700])
+  const stepMs = random.pick([20, 700, 9_000])
   const ids = new Map<string, number>()
+  const gaps: Gap[] = []
   let at = firstMs
   let symbol = symbols[0] as string
-  const records = Array.from({ length: count }, () => {
+  const amount = () =>
+    `${random.chance(odd) ? 90_000_000 : random.int(1, 70_000)}.${10_000_000 + random.int(0, 9_999_999)}`
+  const trade = (id: number, time: number, of = symbol, more = '') =>
+    `{"e":"trade","E":${time},"s":"${of}","t":${id},"p":"${amount()}","q":"${amount()}","T":${time},"m":${random.chance(0.5)},"M":true${more}}`
+  const next = (): string => {
+    const gap = gaps[0]
+    if (gap !== undefined && random.chance(0.2)) {
+      const { nextId, lastId, fromTime, toTime } = gap
+      gap.nextId += 1
+      if (nextId <= lastId) return trade(nextId, random.int(fromTime, toTime), gap.symbol, ',"fill":true')
+      gaps.shift()
+      return word(gap, random.pick(['filled', 'lost']))
+    }
     if (!random.chance(stays)) symbol = random.pick(symbols)
     at += random.int(0, stepMs)
-    const id = (ids.get(symbol) ?? 0) + (random.chance(odd) ? random.pick([0, 2]) : 1)
+    const last = ids.get(symbol) ?? 0
+    if (random.chance(missing)) {
+      const lastId = last + random.int(1, 4)
+      ids.set(symbol, lastId)
+      const fromTime = at - random.pick([1_000, 70_000, 400_000])
+      gaps.push({ symbol, firstId: last + 1, lastId, fromTime, toTime: at, nextId: last + 1 })
+      return word(gaps.at(-1) as Gap, 'open')
+    }
+    const id = last + (random.chance(odd) ? random.pick([0, 2]) : 1)
     ids.set(symbol, id)
-    const time = random.chance(odd) ? at - random.pick([1_000, 5_000, 200_000]) : at
-    const amount = () =>
-      `${random.chance(odd) ? 90_000_000 : random.int(1, 70_000)}.${10_000_000 + random.int(0, 9_999_999)}`
-    const trade = `{"e":"trade","E":${time},"s":"${symbol}","t":${id},"p":"${amount()}","q":"${amount()}","T":${time},"m":${random.chance(0.5)},"M":true}`
-    const frame = random.chance(combined) ? `{"stream":"${symbol.toLowerCase()}@trade","data":${trade}}` : trade
-    const text = random.chance(odd) ? random.pick(['{', '{"e":"trade"}', frame.replace('"q":"', '"q":"-')]) : frame
-    return { timestamp: at, key: null, value: Buffer.from(text), headers: [] }
-  })
-  return encodeRecordBatch(0, records)
+    const plain = trade(id, random.chance(odd) ? at - random.pick([1_000, 5_000, 200_000]) : at)
+    const frame = random.chance(combined) ? `{"stream":"${symbol.toLowerCase()}@trade","data":${plain}}` : plain
+    return random.chance(odd) ? random.pick(['{', '{"e":"trade"}', frame.replace('"q":"', '"q":"-')]) : frame
+  }
+  return batchOf(Array.from({ length: count }, next))
+}
+
+function batchOf(values: readonly string[]): Buffer {
+  return encodeRecordBatch(
+    0,
+    values.map((value) => ({ timestamp: firstMs, key: null, value: Buffer.from(value), headers: [] })),
+  )
 }
 
 /** Nothing moves time between the trades that are fetched for a gap of two minutes and the word that it is filled. */
@@ -44,24 +85,22 @@ function framesOverGap(): Buffer {
       const id = Math.floor(i / symbols.length) + Math.floor(from / 1_000)
       return trade(symbols[i % symbols.length] as string, id, firstMs + from + i * stepMs)
     })
-  const gap = (state: 'open' | 'filled', revision: number) =>
-    gapFrame({
-      ...{ type: 'gap', market: 'spot', symbol: 'AUSDT', epoch: 0, firstId: 2, lastId: 3, state, revision },
-      ...{ fromTime: firstMs + 60_000, toTime: firstMs + 119_000, missing: 3 - revision, reason: '' },
-      ...{ seenAt: firstMs + 200_000, at: firstMs + 200_000 },
-    }).toString()
-  const values = [
+  const gap = {
+    symbol: 'AUSDT',
+    firstId: 2,
+    lastId: 3,
+    nextId: 2,
+    fromTime: firstMs + 60_000,
+    toTime: firstMs + 119_000,
+  }
+  return batchOf([
     trade('AUSDT', 1, firstMs + 59_000),
-    gap('open', 1),
+    word(gap, 'open'),
     ...trades(['BUSDT'], 60_000, 30, 5_000),
     ...[trade('AUSDT', 2, firstMs + 61_000, ',"fill":true'), trade('AUSDT', 3, firstMs + 62_000, ',"fill":true')],
-    gap('filled', 2),
+    word(gap, 'filled'),
     ...trades(['AUSDT', 'BUSDT', 'CUSDT'], 210_000, 200, 1_000),
-  ]
-  return encodeRecordBatch(
-    0,
-    values.map((value) => ({ timestamp: firstMs, key: null, value: Buffer.from(value), headers: [] })),
-  )
+  ])
 }
 
 afterEach(() => {
@@ -85,6 +124,7 @@ describe('candles of trades that are taken as spans', () => {
     expect(taken()).toBeGreaterThan(5_000)
     expect(open).toBeGreaterThan(500)
   })
+
   it('are those of trades one by one also behind a gap that is filled before time goes on', () => {
     const taken = countTaken()
     const bytes = framesOverGap()
