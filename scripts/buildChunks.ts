@@ -46,7 +46,7 @@ export async function buildChunks(out: string, inputs = ownInputs()): Promise<vo
     entryFileNames: '[name].js',
     chunkFileNames: 'chunks/[name].js',
     // Alone, so that an entry point can load it first: an older Node fails on what others need.
-    codeSplitting: { groups: [{ name: 'checkNode', test: /\/runtime\/checkNode\.ts$/ }] },
+    codeSplitting: { groups: ['nodeVersion', 'checkNode'].map((name) => ({ name, test: `/runtime/${name}.ts` })) },
   })
   await build.close()
 }

@@ -164,6 +164,7 @@ describe('millrace graph', () => {
   test('refuses a pipeline of a second copy of millrace, and names both', async () => {
     const copy = join(folder, 'copy')
     cpSync(join(root, 'src/runtime'), join(copy, 'src/runtime'), { recursive: true })
+    cpSync(join(root, 'package.json'), join(copy, 'package.json'))
     symlinkSync(join(root, 'node_modules'), join(copy, 'node_modules'))
     const exported = "export const paid = definePipeline({ name: 'paid', build: () => ({}) })"
     const { code, stderr } = await graph(write('second.ts', fileOf(copy, exported)))
