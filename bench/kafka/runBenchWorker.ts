@@ -8,7 +8,7 @@ import { directoryStore } from '../../src/sinks/objects/directoryStore.ts'
 import { PostgresCheckpointStore } from '../../src/sinks/postgres/checkpointStore.ts'
 import { kafkaSettings } from '../../src/sources/kafka/kafkaSettings.ts'
 import { openKafkaLog } from '../../src/sources/kafka/openKafkaLog.ts'
-import { benchPipeline } from '../memory.ts'
+import { benchPipeline } from './benchPipeline.ts'
 import type { BenchJob, BenchReport } from './workerProcess.ts'
 
 const sampleEveryMs = 50
