@@ -17,6 +17,7 @@ import { PostgresCheckpointStore } from '../src/sinks/postgres/checkpointStore.t
 import { openPool } from '../src/sinks/postgres/connection.ts'
 import { migrate } from '../src/sinks/postgres/migrate.ts'
 import { simulatedFrames, simulatedSymbols } from '../src/sources/simulator/simulatedFrames.ts'
+import { peakRssMb } from './measure/peakRss.ts'
 
 const partitions = 4
 const from = 1_723_161_600_000
@@ -77,7 +78,7 @@ async function runWorker(folder: string, records: number, hasArchive: boolean): 
     if (committed !== records) throw new Error(`${committed} of ${records} records were committed`)
     return {
       recordsPerSecond: Math.round(records / seconds),
-      peakRssMb: Math.round(process.resourceUsage().maxRSS / 1_024),
+      peakRssMb: peakRssMb(),
     }
   } finally {
     await store.close()

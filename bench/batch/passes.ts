@@ -7,6 +7,7 @@ import { tradeCodec } from '../../src/market/tradeCodec.ts'
 import { silverBoundary } from '../../src/pipelines/silverBoundary.ts'
 import { directoryStore } from '../../src/sinks/objects/directoryStore.ts'
 import { openPool } from '../../src/sinks/postgres/connection.ts'
+import { peakRssMb } from '../measure/peakRss.ts'
 import { dbtBuild } from './dbtBuild.ts'
 
 const symbols = 3
@@ -62,7 +63,7 @@ export async function benchPasses(folder: string, minutes: number): Promise<Reco
       pass_nothing_new_s: round(nothing),
       pass_five_minutes_s: round(five),
       dbt_build_s: dbt,
-      pass_peak_rss_mb: Math.round(process.resourceUsage().maxRSS / 1024),
+      pass_peak_rss_mb: peakRssMb(),
     }
   } finally {
     await server.stop()

@@ -8,6 +8,7 @@ import { directoryStore } from '../../src/sinks/objects/directoryStore.ts'
 import { PostgresCheckpointStore } from '../../src/sinks/postgres/checkpointStore.ts'
 import { kafkaSettings } from '../../src/sources/kafka/kafkaSettings.ts'
 import { openKafkaLog } from '../../src/sources/kafka/openKafkaLog.ts'
+import { peakRssMb } from '../measure/peakRss.ts'
 import { benchPipeline } from './benchPipeline.ts'
 import type { BenchJob, BenchReport } from './workerProcess.ts'
 
@@ -41,7 +42,7 @@ export async function runBenchWorker(job: BenchJob): Promise<BenchReport> {
   const { user, system } = process.cpuUsage()
   return {
     cpuSeconds: (user + system) / 1e6,
-    peakRssMb: Math.round(process.resourceUsage().maxRSS / 1_024),
+    peakRssMb: peakRssMb(),
     commitMs: commitMs.sort((a, b) => a - b),
   }
 }

@@ -1,8 +1,9 @@
 // Imported before a program: at its end, writes into the file of NEXMARK_USAGE what the process has used since its start.
 import { writeFileSync } from 'node:fs'
+import { peakRssMb } from '../measure/peakRss.ts'
 
 process.on('exit', () => {
-  const { userCPUTime, systemCPUTime, maxRSS } = process.resourceUsage()
-  const usage = { cpuSeconds: (userCPUTime + systemCPUTime) / 1e6, rssMb: Math.round(maxRSS / 1_024) }
+  const { userCPUTime, systemCPUTime } = process.resourceUsage()
+  const usage = { cpuSeconds: (userCPUTime + systemCPUTime) / 1e6, rssMb: peakRssMb() }
   writeFileSync(process.env.NEXMARK_USAGE ?? '', JSON.stringify(usage))
 })
