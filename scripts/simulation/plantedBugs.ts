@@ -33,8 +33,15 @@ export const plantedBugs: readonly PlantedBug[] = [
     name: 'a candle that has changed in a span is not in the checkpoint',
     prover: 'test/runtime/spans/candleSpans.test.ts',
     file: fold,
-    from: 'touch(state, held)\n        if (held.isShown) due(held)',
-    to: 'if (held.isShown) due(held)',
+    from: 'touch(state, held)\n        if (!held.isShown) continue',
+    to: 'if (!held.isShown) continue',
+  },
+  {
+    name: 'a candle is shown again for a trade of a span that could not be added',
+    prover: 'test/runtime/spans/candleSpans.test.ts',
+    file: fold,
+    from: 'waits[slot] = 1\n        waiting += 1',
+    to: 'due(held)',
   },
   {
     name: 'one object is said to lend records of another shape',

@@ -157,6 +157,9 @@ export function foldWindows<T, A, R>(options: FoldOptions, fold: Fold<T, A, R>):
       }
     }
 
+    /** By slot: whether the window was shown before the span, and no value of that was added yet; and how many do so. */
+    const waits = new Uint8Array(mostAhead)
+    let waiting = 0
     const inRows: Writable<ValuesInRows> = { records: noRecords, rows: new Int32Array(mostAhead), from: 0, to: 0 }
 
     /** Has windows count as changed whose first values are before `to`, from the slot on and up to the first for which nothing is kept; gives that one. */
@@ -172,9 +175,33 @@ export function foldWindows<T, A, R>(options: FoldOptions, fold: Fold<T, A, R>):
         if (!quiet.isFirstIn(state.cut, at)) continue
         const held = quiet.at(at)
         touch(state, held)
-        if (held.isShown) due(held)
+        if (!held.isShown) continue
+        waits[slot] = 1
+        waiting += 1
       }
       return count
+    }
+
+    /** Results of windows that were shown are due from the first value on that was added. */
+    function dueOfAdded({ slots, placeAt }: LentInWindow<T>, records: Int32Array, from: number, to: number): void {
+      for (let i = from; i < to && waiting > 0; i += 1) {
+        const slot = slots[records[i] as number] as number
+        if (waits[slot] === 0) continue
+        waits[slot] = 0
+        waiting -= 1
+        const held = quiet.at(placeAt[slot] as number)
+        if (held.isShown) due(held)
+      }
+    }
+
+    /** Windows of a span that were given nothing but what could not be added are asked about once more with the next one. */
+    function waitNoLonger({ count, placeAt }: LentInWindow<T>): void {
+      for (let slot = 0; slot < count && waiting > 0; slot += 1) {
+        if (waits[slot] === 0) continue
+        waits[slot] = 0
+        waiting -= 1
+        quiet.forget(quiet.at(placeAt[slot] as number))
+      }
     }
 
     /** Adds values whose windows are noted, up to the record `until`; gives how far that went. */
@@ -450,11 +477,14 @@ export function foldWindows<T, A, R>(options: FoldOptions, fold: Fold<T, A, R>):
         for (let next = 0, slot = 0; next < count; next += 1) {
           if (goTogether) {
             slot = touchMany(element, slot, to, state)
-            next = addMany(element, records, next, count, slot < element.count ? (element.firsts[slot] as number) : to)
-            if (next === count) return
+            const from = next
+            next = addMany(element, records, from, count, slot < element.count ? (element.firsts[slot] as number) : to)
+            if (waiting > 0) dueOfAdded(element, records, from, next)
+            if (next === count) break
           }
           enterAlone(element, records[next] as number)
         }
+        if (waiting > 0) waitNoLonger(element)
       },
       onElsewhere(window, detail) {
         previews.drop(window)

@@ -1,7 +1,19 @@
 import { afterEach, describe, expect, it, vi } from 'vitest'
+import { z } from 'zod'
+import { jsonCodec } from '../../../src/codecs/jsonCodec.ts'
 import { gapFrame } from '../../../src/market/feedGap.ts'
 import { tradeCodec } from '../../../src/market/tradeCodec.ts'
+import type { TradeForOhlcv } from '../../../src/operators/candleSum.ts'
+import { decode } from '../../../src/operators/decode.ts'
+import { eventTime } from '../../../src/operators/eventTime.ts'
+import { ohlcv } from '../../../src/operators/ohlcv.ts'
+import { tumblingWindow } from '../../../src/operators/tumblingWindow.ts'
+import { candleTable } from '../../../src/pipelines/candleTable.ts'
 import { realtime } from '../../../src/pipelines/realtime.ts'
+import { field } from '../../../src/runtime/field.ts'
+import type { Codec } from '../../../src/runtime/log/codec.ts'
+import { definePipeline } from '../../../src/runtime/pipeline/pipeline.ts'
+import { toPostgres } from '../../../src/sinks/toPostgres.ts'
 import { encodeRecordBatch } from '../../../src/sources/recordBatch/encode.ts'
 import { Random } from '../../../src/testing/random.ts'
 import { countTaken, run } from './runCuts.ts'
@@ -103,6 +115,51 @@ function framesOverGap(): Buffer {
   ])
 }
 
+const ownTrade = z.object({
+  market: z.literal('spot'),
+  symbol: z.string(),
+  price: z.number(),
+  quantity: z.number(),
+  tradeTime: z.int(),
+  tradeId: z.int(),
+  isBuyerMaker: z.boolean(),
+})
+
+/** Candles of trades of a schema of one's own, whose prices need not be counts. */
+const ownCandles = definePipeline({
+  name: 'own',
+  build: (records) => ({
+    candles: toPostgres(
+      records.pipe(
+        decode(jsonCodec(ownTrade) as unknown as Codec<TradeForOhlcv>),
+        eventTime({ of: field('tradeTime'), maxOutOfOrdernessMs: 2_000 }),
+        tumblingWindow({ name: '1m', sizeMs: 60_000, by: field('symbol') }),
+        ohlcv({ provisionalEveryMs: 0 }),
+      ),
+      candleTable('1m'),
+    ),
+  }),
+})
+
+/** Of a few symbols, at most one in five with a price that is no count. */
+function ownTrades(seed: number, count: number): Buffer {
+  const random = new Random(`own ${seed}`)
+  const odd = random.pick([0.01, 0.2])
+  const stepMs = random.pick([20, 700])
+  const trades = Array.from({ length: count }, (_, i) => ({
+    market: 'spot',
+    symbol: `S${random.int(0, 5)}`,
+    price: random.chance(odd) ? 0.5 : random.int(1, 9_999_999),
+    quantity: random.int(1, 9_999_999),
+    tradeTime: firstMs + i * stepMs,
+    tradeId: i,
+    isBuyerMaker: random.chance(0.5),
+  }))
+  return batchOf(trades.map((trade) => JSON.stringify(trade)))
+}
+
+const plain = (_: string, value: unknown) => (typeof value === 'bigint' ? String(value) : value)
+
 afterEach(() => {
   vi.restoreAllMocks()
 })
@@ -117,9 +174,7 @@ describe('candles of trades that are taken as spans', () => {
       const oneByOne = run(pipeline, bytes, 1)
       for (const most of [5, 512])
         expect(run(pipeline, bytes, most), `seed ${seed}, ${most} ahead`).toStrictEqual(oneByOne)
-      open += JSON.stringify(oneByOne, (_, value) => (typeof value === 'bigint' ? String(value) : value)).split(
-        '"isClosed":false',
-      ).length
+      open += JSON.stringify(oneByOne, plain).split('"isClosed":false').length
     }
     expect(taken()).toBeGreaterThan(5_000)
     expect(open).toBeGreaterThan(500)
@@ -131,5 +186,17 @@ describe('candles of trades that are taken as spans', () => {
     const pipeline = realtime(tradeCodec({ market: 'spot', timeUnit: 'ms' }))
     expect(run(pipeline, bytes, 512)).toStrictEqual(run(pipeline, bytes, 1))
     expect(taken()).toBeGreaterThan(100)
+  })
+
+  it('are those of trades one by one where candles that are shown are given what is no trade', () => {
+    const taken = countTaken()
+    for (let seed = 0; seed < 24; seed += 1) {
+      const bytes = ownTrades(seed, 400)
+      const oneByOne = run(ownCandles, bytes, 1)
+      expect(JSON.stringify(oneByOne[0], plain)).toContain('"isClosed":false')
+      for (const most of [5, 512])
+        expect(run(ownCandles, bytes, most), `seed ${seed}, ${most} ahead`).toStrictEqual(oneByOne)
+    }
+    expect(taken()).toBeGreaterThan(5_000)
   })
 })
