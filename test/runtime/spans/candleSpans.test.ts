@@ -6,8 +6,9 @@ import { tradeCodec } from '../../../src/market/tradeCodec.ts'
 import type { TradeForOhlcv } from '../../../src/operators/candleSum.ts'
 import { decode } from '../../../src/operators/decode.ts'
 import { eventTime } from '../../../src/operators/eventTime.ts'
-import { ohlcv } from '../../../src/operators/ohlcv.ts'
+import { type OhlcvOptions, ohlcv } from '../../../src/operators/ohlcv.ts'
 import { tumblingWindow } from '../../../src/operators/tumblingWindow.ts'
+import { WindowPlaces } from '../../../src/operators/windowPlaces.ts'
 import { candleTable } from '../../../src/pipelines/candleTable.ts'
 import { realtime } from '../../../src/pipelines/realtime.ts'
 import { field } from '../../../src/runtime/field.ts'
@@ -126,20 +127,21 @@ const ownTrade = z.object({
 })
 
 /** Candles of trades of a schema of one's own, whose prices need not be counts. */
-const ownCandles = definePipeline({
-  name: 'own',
-  build: (records) => ({
-    candles: toPostgres(
-      records.pipe(
-        decode(jsonCodec(ownTrade) as unknown as Codec<TradeForOhlcv>),
-        eventTime({ of: field('tradeTime'), maxOutOfOrdernessMs: 2_000 }),
-        tumblingWindow({ name: '1m', sizeMs: 60_000, by: field('symbol') }),
-        ohlcv({ provisionalEveryMs: 0 }),
+const ownCandles = (shown: OhlcvOptions) =>
+  definePipeline({
+    name: 'own',
+    build: (records) => ({
+      candles: toPostgres(
+        records.pipe(
+          decode(jsonCodec(ownTrade) as unknown as Codec<TradeForOhlcv>),
+          eventTime({ of: field('tradeTime'), maxOutOfOrdernessMs: 2_000 }),
+          tumblingWindow({ name: '1m', sizeMs: 60_000, by: field('symbol') }),
+          ohlcv(shown),
+        ),
+        candleTable('1m'),
       ),
-      candleTable('1m'),
-    ),
-  }),
-})
+    }),
+  })
 
 /** Of a few symbols, at most one in five with a price that is no count. */
 function ownTrades(seed: number, count: number): Buffer {
@@ -190,13 +192,35 @@ describe('candles of trades that are taken as spans', () => {
 
   it('are those of trades one by one where candles that are shown are given what is no trade', () => {
     const taken = countTaken()
+    const pipeline = ownCandles({ provisionalEveryMs: 0 })
     for (let seed = 0; seed < 24; seed += 1) {
       const bytes = ownTrades(seed, 400)
-      const oneByOne = run(ownCandles, bytes, 1)
+      const oneByOne = run(pipeline, bytes, 1)
       expect(JSON.stringify(oneByOne[0], plain)).toContain('"isClosed":false')
       for (const most of [5, 512])
-        expect(run(ownCandles, bytes, most), `seed ${seed}, ${most} ahead`).toStrictEqual(oneByOne)
+        expect(run(pipeline, bytes, most), `seed ${seed}, ${most} ahead`).toStrictEqual(oneByOne)
     }
     expect(taken()).toBeGreaterThan(5_000)
+  })
+
+  it('give back the places of windows that were looked at and did not open', () => {
+    const taken = new Map<WindowPlaces, number>()
+    let all = 0
+    const { take, release } = WindowPlaces.prototype
+    vi.spyOn(WindowPlaces.prototype, 'take').mockImplementation(function (this: WindowPlaces, window) {
+      all += 1
+      taken.set(this, (taken.get(this) ?? 0) + 1)
+      return take.call(this, window)
+    })
+    vi.spyOn(WindowPlaces.prototype, 'release').mockImplementation(function (this: WindowPlaces, at) {
+      taken.set(this, (taken.get(this) ?? 0) - 1)
+      release.call(this, at)
+    })
+    // A window that opens has something to say of itself there, so a span ends before it.
+    const pipeline = ownCandles({ early: { everyMs: 10_000 } })
+    for (let seed = 0; seed < 24; seed += 1) run(pipeline, ownTrades(seed, 400), 512)
+    // Six symbols, of each of which one window is open as time goes on.
+    expect(Math.max(...taken.values())).toBeLessThan(9)
+    expect(all).toBeGreaterThan(500)
   })
 })
