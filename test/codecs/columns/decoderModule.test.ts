@@ -25,7 +25,7 @@ beforeAll(() => {
     cpSync(join(root, 'src', part), join(folder, 'src', part), { recursive: true })
   cpSync(join(root, 'sql'), join(folder, 'sql'), { recursive: true })
   symlinkSync(join(root, 'node_modules'), join(folder, 'node_modules'))
-  writeFileSync(join(folder, 'package.json'), '{ "type": "module" }')
+  writeFileSync(join(folder, 'package.json'), '{ "name": "millrace", "type": "module" }')
   writeFileSync(join(folder, 'program.ts'), program)
 })
 afterAll(() => rmSync(folder, { recursive: true, force: true }))
