@@ -18,6 +18,7 @@ export function writeUnkindTape(path: string, trades: number, seed: number): num
       averageStepMs: 4_000,
       maxOutOfOrdernessMs: 2_000,
       allowedLatenessMs: 30_000,
+      hasGaps: true,
     })
     for (const { value } of records) if (value !== null && value.length > 0) lines.push(oneLine(value))
   }

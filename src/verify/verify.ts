@@ -53,9 +53,11 @@ const warmUpMs = 11 * 60_000
 /** After so much more, nothing changes a candle but what is fetched for a gap. */
 const settledMs = 2 * 60_000
 
-const gapsText = `SELECT (extract(epoch FROM min(least(from_time, seen_at))) * 1000)::float8 AS "from", (extract(epoch FROM max(coalesce(filled_at, seen_at))) * 1000)::float8 AS "to"
+/** What is fetched for a gap that is open still may have come until the end of the archive. */
+const gapsText = `SELECT (extract(epoch FROM min(least(from_time, seen_at))) * 1000)::float8 AS "from",
+  (extract(epoch FROM max(coalesce(filled_at, 'infinity')) FILTER (WHERE to_time >= timestamptz 'epoch' + $2 * interval '1 millisecond')) * 1000)::float8 AS "to"
 FROM feed_gap
-WHERE from_time < timestamptz 'epoch' + $2 * interval '1 millisecond'
+WHERE from_time < timestamptz 'epoch' + $3 * interval '1 millisecond'
   AND (filled_at IS NULL OR filled_at >= timestamptz 'epoch' + $1 * interval '1 millisecond')`
 
 /** Up to which open time candles of a length were deleted because of their age, ms UTC. */
@@ -69,19 +71,24 @@ WHERE task.pipeline = $1 AND task.topic = $2 AND task.next_offset > coalesce(
 /**
  * Reads a range of the archive again and compares what comes of it with what is stored, byte for byte, and that with the exchange's klines, where they are. Writes nothing.
  *
- * Reading begins earlier than the range, by what could still show in it, and ends later, by what may still change it; gaps of the feed that were filled later included. Provisional candles are left out, and what was deleted because of its age.
+ * Reading begins earlier than the range, by what could still show in it, and ends later, by what may still change it; gaps of the feed that were filled later, or are open still, included. Provisional candles are left out, and what was deleted because of its age.
  * Holds the candles and dead letters of the range.
  * @throws ConfigurationError where nothing of the range is archived
  */
 export async function verify(pool: pg.Pool, options: VerifyOptions): Promise<Verified> {
   const { pipeline, topic, store, recorded, limits, from, to, signal } = options
-  const { rows: gaps } = await pool.query<{ from: number | null; to: number | null }>(gapsText, [from - warmUpMs, to])
+  const { rows: gaps } = await pool.query<{ from: number | null; to: number | null }>(gapsText, [
+    from - warmUpMs,
+    from,
+    to,
+  ])
   const manifest = postgresManifest(pool, { pipeline: pipeline.name, topic })
+  const end = Math.max(to, gaps[0]?.to ?? to)
   const replayFrom = async (fromTime: number) => {
     const rows = new RowsMade(isClosedFrom(from))
     const replayed = await replayRange({
       ...{ pipeline, manifests: [manifest], store, recorded, limits, signal, fromTime },
-      until: { time: Math.max(to, gaps[0]?.to ?? to), settleMs: settledMs },
+      until: Number.isFinite(end) ? { time: end, settleMs: settledMs } : null,
       take: ({ partition }, writes) => rows.take(partition, writes),
     })
     return { ...replayed, rows }

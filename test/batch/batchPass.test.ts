@@ -43,6 +43,7 @@ describe('a batch pass', { timeout: 240_000 }, () => {
           trades: 300,
           maxOutOfOrdernessMs: 2_000,
           allowedLatenessMs: 3_600_000,
+          hasGaps: true,
           partitions: 2,
           averageStepMs: 5_000,
         })

@@ -1,5 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { gapFrame } from '../../src/market/feedGap.ts'
 import { realtime } from '../../src/pipelines/realtime.ts'
+import type { OutgoingRecord } from '../../src/runtime/log/log.ts'
 import { PostgresCheckpointStore } from '../../src/sinks/postgres/checkpointStore.ts'
 import { unkindTrades } from '../../src/testing/unkind/unkindTrades.ts'
 import type { Difference } from '../../src/verify/difference.ts'
@@ -16,6 +18,7 @@ describe('a verification', { timeout: 180_000 }, () => {
     trades: 2_500,
     maxOutOfOrdernessMs: 2_000,
     allowedLatenessMs: 30_000,
+    hasGaps: true,
     partitions: 2,
     averageStepMs: 5_000,
   })
@@ -184,18 +187,21 @@ describe('a verification', { timeout: 180_000 }, () => {
 describe('a verification of a part', { timeout: 60_000 }, () => {
   const start = Date.parse('2026-01-15T10:00:00Z')
   const minute = 60_000
-  const record = (id: number, time: number) => ({
+  const record = (id: number, time: number, more = {}) => ({
     partition: 0,
     key: Buffer.from('BTCUSDT'),
     timestamp: time,
     value: Buffer.from(
-      JSON.stringify({ e: 'trade', E: time, s: 'BTCUSDT', t: id, p: '10.00', q: '1.00', T: time, m: false, M: true }),
+      JSON.stringify({
+        ...{ e: 'trade', E: time, s: 'BTCUSDT', t: id, p: '10.00', q: '1.00', T: time, m: false, M: true },
+        ...more,
+      }),
     ),
   })
   const every5s = (firstId: number, from: number, count: number) =>
     Array.from({ length: count }, (_, i) => record(firstId + i, from + i * 5_000))
 
-  const verified = async (records: readonly ReturnType<typeof record>[], from: number, to: number) => {
+  const verified = async (records: readonly OutgoingRecord[], from: number, to: number) => {
     const world = await batchWorld()
     const recorded = new PostgresCheckpointStore(world.db.connection, { schema: world.db.schema })
     try {
@@ -222,6 +228,25 @@ describe('a verification of a part', { timeout: 60_000 }, () => {
     const records = [...every5s(1, start, 600), record(20, start + 95_000), ...every5s(601, start + 50 * minute, 60)]
     const found = await verified(records, start + 45 * minute, start + 53 * minute)
     expect(found.differences).toEqual([])
+  })
+
+  it('has in it what was fetched long after the range for a gap that is open still', async () => {
+    const gap = gapFrame({
+      ...{ type: 'gap', market: 'spot', symbol: 'BTCUSDT', epoch: 0, firstId: 13, lastId: 24, state: 'open' },
+      ...{ fromTime: start + 55_000, toTime: start + 2 * minute, missing: 12, revision: 1, reason: '' },
+      ...{ seenAt: start + 2 * minute, at: start + 2 * minute },
+    })
+    const fetched = record(13, start + minute, { fill: true })
+    const records = [
+      ...every5s(1, start, 12),
+      { ...fetched, timestamp: start + 2 * minute, value: gap },
+      ...every5s(25, start + 2 * minute, 1_800),
+      { ...fetched, timestamp: start + 152 * minute },
+      ...every5s(1_825, start + 152 * minute, 60),
+    ]
+    const found = await verified(records, start, start + 15 * minute)
+    expect(found.differences).toEqual([])
+    expect(found.candles).toBe(15 + 3 + 1)
   })
 
   it('ends where the range has settled, whatever record there has a time that is none', async () => {

@@ -64,6 +64,7 @@ export async function chaosOnBatch({ kills, seed, address, say }: BatchChaosOpti
       trades: Math.max(leastTrades, kills * 40),
       maxOutOfOrdernessMs: 2_000,
       allowedLatenessMs: 30_000,
+      hasGaps: true,
       averageStepMs: 10_000,
     })
     const minutes = candles.filter(({ interval }) => interval === '1m')

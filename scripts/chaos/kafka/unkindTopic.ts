@@ -80,6 +80,7 @@ export class UnkindTopic {
       averageStepMs: 4_000,
       maxOutOfOrdernessMs: 2_000,
       allowedLatenessMs: 30_000,
+      hasGaps: true,
     })
     this.#candles.push(...candles)
     // A block with many halts may last longer than a block should, and must not make the next one late.

@@ -13,7 +13,8 @@ interface Gap {
   /** The newest trade before it and the first one behind it. */
   readonly before: TrueTrade
   readonly behind: TrueTrade
-  readonly word: Arrival
+  /** By the clock of the feed, ms UTC. */
+  readonly seenAt: number
 }
 
 /** What the feed leaves out of one partition, tells of, and sends later, once, twice or never. */
@@ -22,7 +23,7 @@ export class Gaps {
   readonly #style: FrameStyle
   readonly #random: Random
   readonly #counts: UnkindCounts
-  readonly #open: Gap[] = []
+  readonly #open = new Map<Arrival, Gap>()
 
   constructor(options: UnkindTradesOptions, style: FrameStyle, random: Random, counts: UnkindCounts) {
     this.#options = options
@@ -42,17 +43,16 @@ export class Gaps {
 
   /** Whether a trade that comes late may find its minute kept open by a gap. */
   touch({ symbol, tradeTime }: TrueTrade): boolean {
-    return this.#open.some(
-      ({ before, behind }) =>
-        before.symbol === symbol &&
-        minuteOf(before) <= minuteOf({ tradeTime }) &&
-        minuteOf({ tradeTime }) <= minuteOf(behind),
+    const minute = minuteOf({ tradeTime })
+    return [...this.#open.values()].some(
+      ({ before, behind }) => before.symbol === symbol && minuteOf(before) <= minute && minute <= minuteOf(behind),
     )
   }
 
   /** Puts in what is fetched for them, and how each ended. */
   fill(list: Arrival[]): void {
-    for (const gap of this.#open) this.#fill(gap, list)
+    // Its word may have been cut away with the end of the list.
+    for (const [word, gap] of this.#open) if (list.includes(word)) this.#fill(gap, list.indexOf(word), list)
   }
 
   #takeOf(symbol: string, list: Arrival[]): void {
@@ -71,10 +71,11 @@ export class Gaps {
     const rest = list.filter(({ trade }) => trade === null || !isMissing.has(trade))
     const at = rest.findIndex(({ trade }) => trade === behind)
     if (rest.slice(0, at).some(({ time }) => time !== null && time >= this.#overAt(missing))) return
-    const word = this.#word(missing, before, behind, 'open')
+    const gap = { missing, before, behind, seenAt: newestOf(rest.slice(0, at + 1)) }
+    const word = this.#word(gap, 'open', gap.seenAt)
     rest.splice(at, 0, word)
     list.splice(0, list.length, ...rest)
-    this.#open.push({ missing, before, behind, word })
+    this.#open.set(word, gap)
     this.#counts.gaps++
   }
 
@@ -84,10 +85,9 @@ export class Gaps {
     return Math.min(...missing.map(minuteOf)) + minuteMs + maxOutOfOrdernessMs + allowedLatenessMs
   }
 
-  #fill({ missing, before, behind, word }: Gap, list: Arrival[]): void {
-    const told = list.indexOf(word)
-    // Its word may have been cut away with the end of the list.
-    if (told < 0) return
+  /** @param told where its word is */
+  #fill(gap: Gap, told: number, list: Arrival[]): void {
+    const { missing } = gap
     const random = this.#random
     let last = told
     let came = 0
@@ -113,7 +113,7 @@ export class Gaps {
     if (random.chance(0.1)) return
     const state = came === missing.length ? 'filled' : 'lost'
     const at = random.chance(0.5) ? last + 1 : random.int(last + 1, list.length)
-    list.splice(at, 0, this.#word(missing, before, behind, state))
+    list.splice(at, 0, this.#word(gap, state, newestOf(list.slice(0, at))))
   }
 
   #fetched(trade: TrueTrade): Arrival {
@@ -121,25 +121,24 @@ export class Gaps {
     return { value, key: trade.symbol, timestamp: trade.tradeTime, time: null, verdict: 'counts', trade }
   }
 
-  #word(
-    missing: readonly TrueTrade[],
-    before: TrueTrade,
-    behind: TrueTrade,
-    state: 'open' | 'filled' | 'lost',
-  ): Arrival {
+  /** @param at the clock of the feed, ms UTC */
+  #word({ missing, before, behind, seenAt }: Gap, state: 'open' | 'filled' | 'lost', at: number): Arrival {
     const ids = missing.map(({ tradeId }) => tradeId)
-    const [fromTime, toTime] = [
-      Math.min(before.tradeTime, behind.tradeTime),
-      Math.max(before.tradeTime, behind.tradeTime),
-    ]
+    const times = [before.tradeTime, behind.tradeTime]
     const value = gapFrame({
       ...{ type: 'gap', market: this.#style.market, symbol: behind.symbol, epoch: 0, state },
-      ...{ firstId: Math.min(...ids), lastId: Math.max(...ids), fromTime, toTime },
+      ...{ firstId: Math.min(...ids), lastId: Math.max(...ids) },
+      ...{ fromTime: Math.min(...times), toTime: Math.max(...times) },
       ...{ missing: state === 'filled' ? 0 : missing.length, revision: state === 'open' ? 1 : 2, reason: '' },
-      ...{ seenAt: toTime, at: toTime },
+      ...{ seenAt, at },
     })
-    return { value, key: behind.symbol, timestamp: toTime, time: null, verdict: 'ignored', trade: null }
+    return { value, key: behind.symbol, timestamp: at, time: null, verdict: 'ignored', trade: null }
   }
+}
+
+/** How late it is when all of them have come. */
+function newestOf(arrivals: readonly Arrival[]): number {
+  return arrivals.reduce((newest, { time }) => Math.max(newest, time ?? 0), 0)
 }
 
 function minuteOf({ tradeTime }: Pick<TrueTrade, 'tradeTime'>): number {
