@@ -8,7 +8,7 @@ const cache = join(root, '.cache/made')
 
 /**
  * A folder that takes long to make and that all tests share: made by the first that asks, and again when a file that it is made of has another content. Nobody changes what is in it: a test copies what it needs.
- * @param sources files and folders of the checkout
+ * @param sources files and folders, from the checkout
  * @param make fills the folder, which appears whole or not at all
  */
 export async function madeOnce(
@@ -32,7 +32,7 @@ export async function madeOnce(
 
 function hashOf(sources: readonly string[]): string {
   const hash = createHash('sha256')
-  for (const path of sources.flatMap((source) => filesBelow(join(root, source)))) {
+  for (const path of sources.flatMap((source) => filesBelow(resolve(root, source)))) {
     hash.update(`${path}\0`).update(readFileSync(path))
   }
   return hash.digest('hex').slice(0, 16)
