@@ -1,4 +1,5 @@
 import { defineConfig } from 'vitest/config'
+import { SlowFirst } from './test/support/slowFirst.ts'
 import { summaryReporter } from './test/support/summaryReporter.ts'
 
 export default defineConfig({
@@ -7,7 +8,9 @@ export default defineConfig({
     watch: false,
     // Processes rather than threads: tests start servers, send signals and exhaust memory on purpose.
     pool: 'forks',
-    maxWorkers: 2,
+    // More than the two cores of the CI machine: much of the time goes into waiting for processes.
+    maxWorkers: 3,
+    sequence: { sequencer: SlowFirst },
     testTimeout: 30_000,
     hookTimeout: 60_000,
     teardownTimeout: 10_000,

@@ -7,12 +7,13 @@ import { afterAll, describe, expect, test } from 'vitest'
 import { startOrJoin } from '../../src/embedded/embeddedPostgres.ts'
 import { SimulatedExchange } from '../../src/testing/exchange/simulatedExchange.ts'
 import { runCommand, startCommand } from '../support/commandLine.ts'
+import { emptyDatabases } from '../support/emptyDatabases.ts'
 import { candlesOf } from '../support/klines.ts'
 import { startS3Server } from '../support/s3Server.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'millrace-backup-'))
 afterAll(() => rmSync(folder, { recursive: true, force: true }))
-const place = { cwd: folder }
+const place = { cwd: folder, databases: await emptyDatabases() }
 const minute = Date.UTC(2024, 7, 8, 12)
 
 function frame(symbol: string, id: number, time: number): string {
@@ -156,7 +157,7 @@ describe('a backup', { timeout: 240_000 }, () => {
     const begin = Math.floor(Date.now() / 60_000) * 60_000 - 600_000
     const exchange = await SimulatedExchange.start({ symbols: ['BTCUSDT'], startMs: begin })
     const live = {
-      cwd: folder,
+      ...place,
       env: { MILLRACE_BINANCE_WS_URL: exchange.streamUrl, MILLRACE_BINANCE_REST_URL: exchange.restUrl },
     }
     const start = (dir: string) =>

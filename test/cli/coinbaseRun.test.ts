@@ -4,8 +4,10 @@ import { join } from 'node:path'
 import { afterAll, expect, test, vi } from 'vitest'
 import { SimulatedExchange } from '../../src/testing/exchange/simulatedExchange.ts'
 import { runCommand, startCommand } from '../support/commandLine.ts'
+import { emptyDatabases } from '../support/emptyDatabases.ts'
 import { candlesOf } from '../support/klines.ts'
 
+const databases = await emptyDatabases()
 const folder = mkdtempSync(join(tmpdir(), 'millrace-coinbase-'))
 afterAll(() => rmSync(folder, { recursive: true, force: true }))
 
@@ -14,6 +16,7 @@ test('trades of Coinbase make the candles of its trades, by the same pipeline, a
   const exchange = await SimulatedExchange.start({ speaks: 'coinbase', symbols: ['BTC-USD'], startMs: minute })
   const place = {
     cwd: folder,
+    databases,
     env: { MILLRACE_COINBASE_WS_URL: exchange.streamUrl, MILLRACE_COINBASE_REST_URL: exchange.restUrl },
   }
   try {

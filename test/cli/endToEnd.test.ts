@@ -3,12 +3,13 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, describe, expect, test } from 'vitest'
 import { runCommand, startCommand } from '../support/commandLine.ts'
+import { emptyDatabases } from '../support/emptyDatabases.ts'
 import { candlesOf as candlesIn, differencesFromKlines, hasTapes, tapeFile, tapes } from '../support/klines.ts'
 import { startS3Server } from '../support/s3Server.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'millrace-cli-'))
 afterAll(() => rmSync(folder, { recursive: true, force: true }))
-const place = { cwd: folder }
+const place = { cwd: folder, databases: await emptyDatabases() }
 
 const minute = Date.UTC(2024, 7, 8, 12)
 

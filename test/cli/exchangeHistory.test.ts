@@ -4,9 +4,11 @@ import { join } from 'node:path'
 import { afterAll, expect, test, vi } from 'vitest'
 import { SimulatedExchange } from '../../src/testing/exchange/simulatedExchange.ts'
 import { runCommand, startCommand } from '../support/commandLine.ts'
+import { emptyDatabases } from '../support/emptyDatabases.ts'
 import { candlesOf } from '../support/klines.ts'
 import { unmarked } from '../support/unmarkedExchange.ts'
 
+const databases = await emptyDatabases()
 const folder = mkdtempSync(join(tmpdir(), 'millrace-coinbase-history-'))
 afterAll(() => rmSync(folder, { recursive: true, force: true }))
 
@@ -22,6 +24,7 @@ test('Coinbase by a file of symbols: changes are picked up, minutes held against
   const real = await unmarked(exchange)
   const place = {
     cwd: folder,
+    databases,
     env: { MILLRACE_COINBASE_WS_URL: real.streamUrl, MILLRACE_COINBASE_REST_URL: real.restUrl },
   }
   try {

@@ -4,11 +4,12 @@ import { join } from 'node:path'
 import { gunzipSync } from 'node:zlib'
 import { afterAll, describe, expect, test } from 'vitest'
 import { runCommand } from '../support/commandLine.ts'
+import { emptyDatabases } from '../support/emptyDatabases.ts'
 import { differencesFromKlines, hasTapes, tapeFile, tapes } from '../support/klines.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'millrace-hostile-'))
 afterAll(() => rmSync(folder, { recursive: true, force: true }))
-const place = { cwd: folder }
+const place = { cwd: folder, databases: await emptyDatabases() }
 const [spot] = tapes
 const dayMs = 86_400_000
 

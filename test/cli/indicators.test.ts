@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { SimulatedExchange } from '../../src/testing/exchange/simulatedExchange.ts'
 import { runCommand, startCommand } from '../support/commandLine.ts'
+import { emptyDatabases } from '../support/emptyDatabases.ts'
 import { unmarked } from '../support/unmarkedExchange.ts'
 
 let folder: string
@@ -30,7 +31,7 @@ it('indicators of the closed candles are rows, and printed', async () => {
   exchange = await SimulatedExchange.start({ symbols: ['BTCUSDT'], startMs: minute })
   passing = await unmarked(exchange)
   const env = { MILLRACE_BINANCE_WS_URL: passing.streamUrl, MILLRACE_BINANCE_REST_URL: passing.restUrl }
-  const place = { cwd: folder, env }
+  const place = { cwd: folder, env, databases: await emptyDatabases() }
   const wrong = await runCommand(['run', 'realtime', '--source', 'simulator', '--indicators', 'smo:3'], place)
   expect(wrong).toMatchObject({ code: 2 })
   expect(wrong.stderr).toContain('there is no indicator "smo:3"')

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { isPidRunning } from '../../src/embedded/processIdentity.ts'
 import { runCommand } from '../support/commandLine.ts'
+import { emptyDatabases } from '../support/emptyDatabases.ts'
 import { hasKafka, kafkaTitle, type SharedBroker, sharedBroker, uniqueName } from '../support/kafkaBroker.ts'
 import { KafkaTopic } from '../support/kafkaTopic.ts'
 import { differencesFromKlines, hasTapes, tapeFile, tapes } from '../support/klines.ts'
@@ -11,6 +12,8 @@ import { startedCommands } from '../support/startedCommands.ts'
 
 if (!hasKafka) console.warn('SKIPPED: the command line on Kafka: there is no broker')
 if (!hasTapes) console.warn("SKIPPED: ../shared/data is not here, so candles are not compared with the exchange's own")
+
+const databases = await emptyDatabases()
 
 interface StatusJson {
   readonly running: { readonly pid: number } | null
@@ -49,6 +52,7 @@ describe.skipIf(!hasKafka)(kafkaTitle('the command line on Kafka'), { timeout: 1
 
   const placeOf = (dataDir: string, env: Readonly<Record<string, string>> = {}) => ({
     cwd: folder,
+    databases,
     env: { KAFKA_BROKERS: broker.brokers.join(','), MILLRACE_DATA_DIR: join(folder, dataDir), ...env },
   })
   type Place = ReturnType<typeof placeOf>

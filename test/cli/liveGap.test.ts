@@ -4,8 +4,10 @@ import { join } from 'node:path'
 import { afterAll, afterEach, expect, test } from 'vitest'
 import { SimulatedExchange } from '../../src/testing/exchange/simulatedExchange.ts'
 import { runCommand, startCommand } from '../support/commandLine.ts'
+import { emptyDatabases } from '../support/emptyDatabases.ts'
 import { candlesOf } from '../support/klines.ts'
 
+const databases = await emptyDatabases()
 const folder = mkdtempSync(join(tmpdir(), 'millrace-gap-'))
 let exchange: SimulatedExchange | null = null
 afterEach(() => exchange?.close())
@@ -26,6 +28,7 @@ test('a gap is shown by status while it is open, and the candles are right once 
   exchange = await SimulatedExchange.start({ symbols: ['BTCUSDT'], startMs: minute })
   const place = {
     cwd: folder,
+    databases,
     env: { MILLRACE_BINANCE_WS_URL: exchange.streamUrl, MILLRACE_BINANCE_REST_URL: exchange.restUrl },
   }
   const run = startCommand(

@@ -11,6 +11,7 @@ import type { Watched, WatchedDataSet } from '../../src/cli/monitor/watched.ts'
 import type { TaskStatus } from '../../src/queries/status.ts'
 import { ConfigurationError } from '../../src/runtime/errors.ts'
 import { runCommand, startCommand } from '../support/commandLine.ts'
+import { emptyDatabases } from '../support/emptyDatabases.ts'
 
 const at = Date.UTC(2026, 0, 1)
 const task = (over: Partial<TaskStatus> = {}): TaskStatus => ({
@@ -206,12 +207,14 @@ describe('the door', () => {
   })
 })
 
+const databases = await emptyDatabases()
+
 describe('millrace monitor, while things are killed', () => {
   const folder = mkdtempSync(join(tmpdir(), 'millrace-kills-'))
   afterAll(() => rmSync(folder, { recursive: true, force: true }))
 
   it('is healthy throughout, and ready only while all is well', async () => {
-    const place = { cwd: folder }
+    const place = { cwd: folder, databases }
     const args = ['run', 'realtime', '--source', 'simulator', '--symbols', 'AAAUSDT', '--no-tty', '--no-console']
     const run = startCommand(args, place)
     await run.seen(/First candle after/)
@@ -269,7 +272,7 @@ describe('millrace monitor', () => {
       alertsFile,
       'rules: [{ name: any, kind: watermark, above: 0 }]\nchannels: [{ name: log, kind: log }]\n',
     )
-    const place = { cwd: folder }
+    const place = { cwd: folder, databases }
     const run = startCommand(['run', 'realtime', '--source', 'simulator', '--log-format', 'json'], place)
     await run.seen(/records · /)
     const monitor = startCommand(

@@ -3,11 +3,14 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, describe, expect, test } from 'vitest'
 import { runCommand, startCommand } from '../support/commandLine.ts'
+import { emptyDatabases } from '../support/emptyDatabases.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'millrace-newcomer-'))
 afterAll(() => rmSync(folder, { recursive: true, force: true }))
 
-const place = { cwd: folder }
+/** Where a command finds nothing. */
+const bare = { cwd: folder }
+const place = { ...bare, databases: await emptyDatabases() }
 
 function fileOf(name: string, content: string | Buffer): string {
   writeFileSync(join(folder, name), content)
@@ -123,7 +126,7 @@ describe('a name that is misspelt makes nothing', { timeout: 60_000 }, () => {
   })
 
   test('of a file that is brought in', async () => {
-    expect(await runCommand(['ingest', 'nofile.jsonl', '--topic', 'x', '--data-dir', 'none'], place)).toMatchObject({
+    expect(await runCommand(['ingest', 'nofile.jsonl', '--topic', 'x', '--data-dir', 'none'], bare)).toMatchObject({
       code: 2,
       stderr: expect.stringContaining('nofile.jsonl does not exist'),
     })
@@ -174,7 +177,7 @@ describe('a data folder that cannot be', () => {
     const at = join(folder, `no-${name}`)
     make(at)
     for (const dataDir of [at, join(at, 'below')]) {
-      const result = await runCommand(['run', 'realtime', '--source', 'simulator', '--data-dir', dataDir], place)
+      const result = await runCommand(['run', 'realtime', '--source', 'simulator', '--data-dir', dataDir], bare)
       expect(result).toMatchObject({ code: 2, stderr: expect.stringContaining(words) })
       expect(result.stderr).not.toContain('write access')
     }

@@ -5,6 +5,7 @@ import { afterAll, beforeAll, expect, it } from 'vitest'
 import { parsePortfolio } from '../../src/cli/portfolioFile.ts'
 import { SimulatedExchange } from '../../src/testing/exchange/simulatedExchange.ts'
 import { runCommand, startCommand } from '../support/commandLine.ts'
+import { emptyDatabases } from '../support/emptyDatabases.ts'
 import { unmarked } from '../support/unmarkedExchange.ts'
 
 let folder: string
@@ -32,7 +33,7 @@ it('millrace portfolio values what is held by the candles that are closed', asyn
   exchange = await SimulatedExchange.start({ symbols: ['BTCUSDT'], startMs: minute })
   real = await unmarked(exchange)
   const env = { MILLRACE_BINANCE_WS_URL: real.streamUrl, MILLRACE_BINANCE_REST_URL: real.restUrl }
-  const place = { cwd: folder, env }
+  const place = { cwd: folder, env, databases: await emptyDatabases() }
   writeFileSync(
     join(folder, 'portfolio.yaml'),
     `trades:\n  - { at: ${new Date(minute).toISOString()}, side: buy, symbol: BTCUSDT, quantity: 0.5, price: 100 }\n`,

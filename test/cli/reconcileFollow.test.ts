@@ -4,9 +4,11 @@ import { join } from 'node:path'
 import { afterAll, afterEach, expect, test, vi } from 'vitest'
 import { SimulatedExchange } from '../../src/testing/exchange/simulatedExchange.ts'
 import { runCommand, startCommand } from '../support/commandLine.ts'
+import { emptyDatabases } from '../support/emptyDatabases.ts'
 import { candlesOf } from '../support/klines.ts'
 import { unmarked } from '../support/unmarkedExchange.ts'
 
+const databases = await emptyDatabases()
 const folder = mkdtempSync(join(tmpdir(), 'millrace-reconcile-'))
 let exchange: SimulatedExchange
 let real: Awaited<ReturnType<typeof unmarked>>
@@ -24,6 +26,7 @@ test('minutes are held against the exchange: lost trades are brought in again, w
   real = await unmarked(exchange)
   const place = {
     cwd: folder,
+    databases,
     env: { MILLRACE_BINANCE_WS_URL: real.streamUrl, MILLRACE_BINANCE_REST_URL: real.restUrl },
   }
   const run = startCommand(['run', 'realtime', '--source', 'binance', '--symbols', 'BTCUSDT'], place)

@@ -13,6 +13,7 @@ import { kafkaSettings } from '../../src/sources/kafka/kafkaSettings.ts'
 import { openKafkaWriter } from '../../src/sources/kafka/producer/openKafkaWriter.ts'
 import { runCommand } from '../support/commandLine.ts'
 import { databaseUrl } from '../support/databaseUrl.ts'
+import { emptyDatabases } from '../support/emptyDatabases.ts'
 import { hasKafka, kafkaTitle, type SharedBroker, sharedBroker, uniqueName } from '../support/kafkaBroker.ts'
 import { type TestDatabase, testDatabase } from '../support/postgres.ts'
 import { startedCommands } from '../support/startedCommands.ts'
@@ -20,6 +21,8 @@ import { startedCommands } from '../support/startedCommands.ts'
 const pipelines = resolve(import.meta.dirname, '../support/pipelines')
 const paid = join(pipelines, 'paid.ts')
 const lines = join(pipelines, 'lines.ts')
+
+const databases = await emptyDatabases()
 
 let folder: string
 beforeAll(() => {
@@ -39,6 +42,7 @@ const recordsOf = (from: number, to: number, partitions: number): readonly Outgo
 
 /** Appends to topics of the data folder's own log, which another process may run meanwhile. */
 async function append(dataDir: string, topics: readonly string[], from: number, to: number, schema = 'public') {
+  databases.layInto(dataDir)
   const server = await startOrJoin(dataDir)
   const pool = openPool(server.connection, { schema })
   try {
@@ -57,6 +61,7 @@ async function append(dataDir: string, topics: readonly string[], from: number, 
 }
 
 async function query<Row extends pg.QueryResultRow>(dataDir: string, text: string): Promise<readonly Row[]> {
+  databases.layInto(dataDir)
   const server = await startOrJoin(dataDir)
   const client = new pg.Client(server.connection)
   try {

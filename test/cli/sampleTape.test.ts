@@ -5,11 +5,12 @@ import { afterAll, expect, test } from 'vitest'
 import { simulatedFrames } from '../../src/sources/simulator/simulatedFrames.ts'
 import { simulatedMark } from '../../src/sources/tapeMark.ts'
 import { runCommand } from '../support/commandLine.ts'
+import { emptyDatabases } from '../support/emptyDatabases.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'millrace-sample-'))
 afterAll(() => rmSync(folder, { recursive: true, force: true }))
 const sample = resolve(import.meta.dirname, '../../examples/sample.trades.jsonl')
-const place = { cwd: folder }
+const place = { cwd: folder, databases: await emptyDatabases() }
 
 test('the sample is what the simulator makes, and says that it is invented', () => {
   const market = {

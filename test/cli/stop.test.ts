@@ -4,10 +4,11 @@ import { join } from 'node:path'
 import { afterAll, describe, expect, test } from 'vitest'
 import { isPidRunning } from '../../src/embedded/processIdentity.ts'
 import { runCommand, startCommand } from '../support/commandLine.ts'
+import { emptyDatabases } from '../support/emptyDatabases.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'millrace-stop-'))
 afterAll(() => rmSync(folder, { recursive: true, force: true }))
-const place = { cwd: folder }
+const place = { cwd: folder, databases: await emptyDatabases() }
 const realtime = ['run', 'realtime', '--source', 'simulator', '--symbols', 'AAAUSDT', '--no-tty', '--no-console']
 const millrace = (...args: readonly string[]) => runCommand(args, place)
 

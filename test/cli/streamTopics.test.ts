@@ -4,8 +4,10 @@ import { join, resolve } from 'node:path'
 import { afterAll, afterEach, expect, test } from 'vitest'
 import { SimulatedExchange } from '../../src/testing/exchange/simulatedExchange.ts'
 import { runCommand, startCommand } from '../support/commandLine.ts'
+import { emptyDatabases } from '../support/emptyDatabases.ts'
 import { unmarked } from '../support/unmarkedExchange.ts'
 
+const databases = await emptyDatabases()
 const folder = mkdtempSync(join(tmpdir(), 'millrace-streams-'))
 let exchange: SimulatedExchange | null = null
 let proxy: Awaited<ReturnType<typeof unmarked>> | null = null
@@ -27,6 +29,7 @@ test('every stream of the file comes into its topic, status tells of each feed, 
   proxy = await unmarked(exchange)
   const place = {
     cwd: folder,
+    databases,
     env: {
       MILLRACE_BINANCE_WS_URL: proxy.streamUrl,
       MILLRACE_BINANCE_REST_URL: proxy.restUrl,
@@ -81,6 +84,7 @@ test('an exchange of invented prices fills topics of invented prices, and no oth
   writeSymbols('trade', 'ticker')
   const place = {
     cwd: folder,
+    databases,
     env: {
       MILLRACE_BINANCE_WS_URL: exchange.streamUrl,
       MILLRACE_BINANCE_REST_URL: exchange.restUrl,

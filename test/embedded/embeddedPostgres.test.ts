@@ -21,6 +21,9 @@ import type { ServerStatus } from '../../src/embedded/supervisor.ts'
 import { ConfigurationError } from '../../src/runtime/errors.ts'
 import { openPool } from '../../src/sinks/postgres/connection.ts'
 import { type Child, runChild } from '../support/childProcess.ts'
+import { emptyDatabases } from '../support/emptyDatabases.ts'
+
+const databases = await emptyDatabases()
 
 describe('startOrJoin', () => {
   let dataDir: string
@@ -118,6 +121,7 @@ describe('startOrJoin', () => {
   })
 
   it('joins the server that a killed process left behind, and stops it when it leaves', async () => {
+    databases.layInto(dataDir)
     const { child, serverPid } = await holder()
     await child.kill()
     expect(isPidRunning(serverPid)).toBe(true)
@@ -129,6 +133,7 @@ describe('startOrJoin', () => {
   })
 
   it('does not believe that a process uses the server because another one has its pid now', async () => {
+    databases.layInto(dataDir)
     const server = await start()
     const note = { ...ownIdentity(), startedAt: 'long ago' }
     writeFileSync(join(dataDir, 'postgres', 'users', 'reused.json'), JSON.stringify(note))
@@ -137,6 +142,7 @@ describe('startOrJoin', () => {
   })
 
   it('starts a server again that was killed in mid-insert, with every row that was acknowledged', async () => {
+    databases.layInto(dataDir)
     const statuses: ServerStatus[] = []
     const server = await start({ onStatus: (status) => statuses.push(status) })
     await query(server, 'CREATE TABLE numbers (n integer PRIMARY KEY)')
@@ -164,6 +170,7 @@ describe('startOrJoin', () => {
   })
 
   it('starts a server again that another process had started, killed together with that process', async () => {
+    databases.layInto(dataDir)
     const { child, serverPid } = await holder()
     const server = await start()
     process.kill(serverPid, 'SIGKILL')
@@ -174,6 +181,7 @@ describe('startOrJoin', () => {
   })
 
   it('starts over a pid file whose pid a stranger has by now', async () => {
+    databases.layInto(dataDir)
     const first = await start()
     const pid = first.serverPid!
     const text = readFileSync(pidFile(), 'utf8')
@@ -183,12 +191,14 @@ describe('startOrJoin', () => {
   })
 
   it('runs as a session of its own, so that Ctrl-C in the terminal does not reach it', async () => {
+    databases.layInto(dataDir)
     const server = await start()
     const [, , group, session] = readFileSync(`/proc/${server.serverPid}/stat`, 'latin1').split(') ')[1]!.split(' ')
     expect([group, session].map(Number)).toEqual([server.serverPid, server.serverPid])
   })
 
   it('takes another port when a program has taken the remembered one, and refuses a taken port that was asked for', async () => {
+    databases.layInto(dataDir)
     const first = await start()
     const { port } = first.connection
     await first.stop()
@@ -297,6 +307,7 @@ describe('startOrJoin', () => {
   })
 
   it('leaves no server where the start fails after it runs', async () => {
+    databases.layInto(dataDir)
     const first = await start()
     await first.stop()
     const path = join(dataDir, 'postgres', 'password')
@@ -308,6 +319,7 @@ describe('startOrJoin', () => {
   })
 
   it.each(['exit', 'throw'])('ends the server with a process that ends by %s', async (how) => {
+    databases.layInto(dataDir)
     const { child, serverPid } = await holder(how)
     await child.finish()
     await until(() => !isPidRunning(serverPid))
@@ -315,6 +327,7 @@ describe('startOrJoin', () => {
   })
 
   it('leaves the server to others where a process ends by exit', async () => {
+    databases.layInto(dataDir)
     const server = await start()
     const { child, serverPid } = await holder('exit')
     await child.finish()
@@ -331,6 +344,7 @@ describe('startOrJoin', () => {
   })
 
   it('says that a cluster has lost its password file, and what to do', async () => {
+    databases.layInto(dataDir)
     const server = await start()
     await server.stop()
     const path = join(dataDir, 'postgres', 'password')

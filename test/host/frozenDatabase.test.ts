@@ -6,6 +6,9 @@ import { afterEach, beforeEach, describe, expect, onTestFinished, test } from 'v
 import { startOrJoin } from '../../src/embedded/embeddedPostgres.ts'
 import { isPidRunning } from '../../src/embedded/processIdentity.ts'
 import { type RunningCommand, startCommand } from '../support/commandLine.ts'
+import { emptyDatabases } from '../support/emptyDatabases.ts'
+
+const databases = await emptyDatabases()
 
 describe.skipIf(process.platform !== 'linux')('a database that was frozen', { timeout: 120_000 }, () => {
   let folder: string
@@ -35,6 +38,7 @@ describe.skipIf(process.platform !== 'linux')('a database that was frozen', { ti
   const run = (dataDir: string, env: Readonly<Record<string, string>> = {}): RunningCommand => {
     const command = startCommand(['run', 'realtime', '--source', 'simulator'], {
       cwd: folder,
+      databases,
       env: { MILLRACE_DATA_DIR: dataDir, MILLRACE_TTY: 'false', ...env },
     })
     onTestFinished(() => void command.process.kill('SIGKILL'))
@@ -63,6 +67,7 @@ describe.skipIf(process.platform !== 'linux')('a database that was frozen', { ti
   })
 
   test('of somebody else keeps no stop waiting', async () => {
+    databases.layInto(join(folder, 'server'))
     const server = await startOrJoin(join(folder, 'server'))
     onTestFinished(() => server.stop())
     const { user, password, host, port, database } = server.connection
@@ -84,6 +89,7 @@ describe.skipIf(process.platform !== 'linux')('a database that was frozen', { ti
     const dataDir = join(folder, 'data')
     const ingest = startCommand(['ingest', '--source', 'simulator'], {
       cwd: folder,
+      databases,
       env: { MILLRACE_DATA_DIR: dataDir, MILLRACE_TTY: 'false' },
     })
     onTestFinished(() => void ingest.process.kill('SIGKILL'))
@@ -129,7 +135,7 @@ describe.skipIf(process.platform !== 'linux')('a database that was frozen', { ti
     '%s in the middle of a short command ends the server, too',
     async (signal) => {
       const dataDir = join(folder, 'data')
-      const command = startCommand(['migrate'], { cwd: folder, env: { MILLRACE_DATA_DIR: dataDir } })
+      const command = startCommand(['migrate'], { cwd: folder, databases, env: { MILLRACE_DATA_DIR: dataDir } })
       const pidFile = join(dataDir, 'postgres', 'data', 'postmaster.pid')
       await expect.poll(() => existsSync(pidFile), { timeout: 60_000, interval: 5 }).toBe(true)
       const pid = Number(readFileSync(pidFile, 'utf8').split('\n')[0])

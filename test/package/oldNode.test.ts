@@ -1,10 +1,10 @@
 import { execFileSync, spawnSync } from 'node:child_process'
-import { mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { readFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { afterAll, beforeAll, describe, expect, it, test } from 'vitest'
 import { versionProblem } from '../../src/runtime/nodeVersion.ts'
+import { type EmptyProject, installIntoEmptyProject } from '../support/emptyProject.ts'
 
 const root = resolve(import.meta.dirname, '../..')
 const { exports, engines }: { exports: Record<string, unknown>; engines: { node: string } } = JSON.parse(
@@ -42,17 +42,19 @@ const oldNode = ['/usr/bin/node', '/usr/local/bin/node'].find((path) => {
 })
 
 describe.skipIf(oldNode === undefined)('under a real Node 20', () => {
-  const built = mkdtempSync(join(tmpdir(), 'millrace-old-node-'))
+  let project: EmptyProject
   const run = (...args: readonly string[]) =>
-    spawnSync(String(oldNode), args, { cwd: built, encoding: 'utf8', env: {} })
+    spawnSync(String(oldNode), args, {
+      cwd: join(project.directory, 'node_modules/millrace'),
+      encoding: 'utf8',
+      env: {},
+    })
 
-  beforeAll(() => {
-    symlinkSync(join(root, 'node_modules'), join(built, 'node_modules'))
-    writeFileSync(join(built, 'package.json'), '{ "type": "module" }')
-    execFileSync(process.execPath, [join(root, 'scripts/build.ts'), join(built, 'dist')])
-  })
+  beforeAll(async () => {
+    project = await installIntoEmptyProject()
+  }, 240_000)
 
-  afterAll(() => rmSync(built, { recursive: true, force: true }))
+  afterAll(() => project?.remove())
 
   test('the command says so in one line', () => {
     const { status, stdout, stderr } = run('dist/cli/main.js', 'run', './paid.ts')

@@ -34,7 +34,7 @@ describe('the package, installed into an empty project', () => {
       JSON.stringify({ compilerOptions, include: ['examples'], exclude: ['examples/cookbook/testWithLaws.check.ts'] }),
     )
     expect(await project.node(tsc, '-p', '.')).toBe('')
-  })
+  }, 120_000)
 
   it('makes candles in a plain RxJS program', async () => {
     expect((await project.node('examples/candles.ts')).split('\n')).toEqual([
@@ -149,7 +149,7 @@ describe('the package, installed into an empty project', () => {
     writeFileSync(join(project.directory, 'entries.ts'), lines.join(''))
     const flags = ['--strict', '--noEmit', '--module', 'nodenext', '--target', 'es2024', '--skipLibCheck', 'false']
     expect(await project.node(tsc, ...flags, '--ignoreConfig', 'entries.ts')).toBe('')
-  })
+  }, 120_000)
 
   it('has a command that explains itself', async () => {
     expect(await project.node('node_modules/millrace/dist/cli/main.js', '--help')).toContain('Usage: millrace')

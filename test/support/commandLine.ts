@@ -1,6 +1,8 @@
 import { type ChildProcessByStdio, spawn } from 'node:child_process'
+import { resolve } from 'node:path'
 import type { Readable } from 'node:stream'
 import { fileURLToPath } from 'node:url'
+import type { EmptyDatabases } from './emptyDatabases.ts'
 
 export interface CommandResult {
   readonly code: number | null
@@ -22,6 +24,8 @@ const main = fileURLToPath(new URL('../../src/cli/main.ts', import.meta.url))
 export interface CommandPlace {
   readonly cwd: string
   readonly env?: Readonly<Record<string, string>>
+  /** One is laid into the data folder of the command before it starts, unless that has a database elsewhere. Default: it makes its own. */
+  readonly databases?: EmptyDatabases
 }
 
 /** Starts `millrace …args` with nothing of this process's settings in its environment. */
@@ -29,6 +33,7 @@ export function startCommand(args: readonly string[], place: CommandPlace): Runn
   const inherited = Object.entries(process.env).filter(
     ([name]) => !/^(MILLRACE_|KAFKA_|AWS_|NODE_OPTIONS|VITEST|DATABASE_URL$|CI$)/.test(name),
   )
+  if (!place.env?.DATABASE_URL) place.databases?.layInto(dataDirOf(args, place))
   const child = spawn(process.execPath, [main, ...args], {
     cwd: place.cwd,
     env: { ...Object.fromEntries(inherited), ...place.env },
@@ -63,6 +68,11 @@ export function startCommand(args: readonly string[], place: CommandPlace): Runn
       check()
     })
   return { process: child, seen, ended }
+}
+
+function dataDirOf(args: readonly string[], { cwd, env }: CommandPlace): string {
+  const at = args.indexOf('--data-dir')
+  return resolve(cwd, (at < 0 ? env?.MILLRACE_DATA_DIR : args[at + 1]) ?? '.millrace')
 }
 
 /** Runs `millrace …args` to its end. */
