@@ -74,19 +74,23 @@ export async function copyMinutes(
 /** PostgreSQL counts its microseconds from 2000 on. */
 export const ms2000 = 946_684_800_000
 
-/** The minutes in which something was traded, one at a time, without those of blocked hours, whose numbers may be none. */
-export function* tradedMinutes({ days, rows }: CopiedMinutes, blocked: ReadonlySet<string>): Generator<Candle> {
+/** The minutes in which something was traded, one at a time, each behind the place of its day, without those of blocked hours, whose numbers may be none. */
+export function* tradedMinutes(
+  { days, rows }: CopiedMinutes,
+  blocked: ReadonlySet<string>,
+): Generator<readonly [n: number, minute: Candle]> {
   const row = new BinaryRow()
   const numeric = new NumericBytes()
   rows.rewind()
   while (rows.next(row)) {
-    const day = days[row.nextLong()] as Day
+    const n = row.nextLong()
+    const day = days[n] as Day
     const openTime = row.nextLong() / 1_000 + ms2000
     const isMinute = row.next()
     if (isMinute && !blocked.has(nameOfHour(day, openTime))) {
       const minute = minuteOf(row, numeric, day, openTime)
       row.skip(own.length + klineFields)
-      if (minute.tradeCount > 0) yield minute
+      if (minute.tradeCount > 0) yield [n, minute]
     } else row.skip(ownFields - 1 + klineFields)
   }
 }

@@ -1,9 +1,9 @@
 import zlib from 'node:zlib'
+import { GrowingBytes } from '../../runtime/growingBytes.ts'
 import type { BinaryRow } from '../../sinks/postgres/binaryRow.ts'
 import type { LakeColumn, LakeValue } from '../lakeTable.ts'
 import { type ColumnBounds, type ColumnEncoding, encodingOf } from './columnEncoding.ts'
 import { compactThrift, putVarint } from './compactThrift.ts'
-import { GrowingBytes } from './growingBytes.ts'
 
 /** Rows of a page, which a reader unpacks at once. */
 const pageRows = 32_768
