@@ -27,19 +27,26 @@ const setDays = `SELECT set_config('millrace.days', $1, true)`
 export const own = ['vwap', 'source'] as const
 /** Of a minute of silver, and of the kline beside it: behind the day and the time. */
 const ownFields = klineColumns.length + own.length
-const klineFields = klineColumns.length
+/** Whether the kline is the minute, and the kline where it is another one. */
+const klineFields = 1 + klineColumns.length
 const ofKline = (row: string) => klineColumns.map((name) => `${row}.${name}`).join(', ')
+const otherwise = klineColumns.map((name) => `CASE WHEN is_same THEN NULL ELSE kline_${name} END`).join(', ')
 
-/** Each side is found by its key, whatever the planner takes the days to be. */
+/** Each side is found by its key, whatever the planner takes the days to be. Most klines are the minute beside them, and are not sent again. */
 const minutesText = `COPY (
   SELECT given.n, beside.* FROM jsonb_to_recordset(current_setting('millrace.days')::jsonb) AS given (n bigint, market text, symbol text, day_ms float8, from_ms float8, to_ms float8)
     CROSS JOIN LATERAL (
-      SELECT open_time, ${ofKline('minute')}, ${own.map((name) => `minute.${name}`).join(', ')}, ${ofKline('kline')}
-      FROM (SELECT * FROM silver_klines_1m AS r WHERE r.market = given.market AND r.symbol = given.symbol AND ${inDay}) AS minute
-      FULL JOIN (
-        SELECT * FROM raw_klines AS r WHERE r.market = given.market AND r.symbol = given.symbol AND r.interval = '1m'
-          AND open_time >= timestamptz 'epoch' + from_ms * interval '1 millisecond' AND open_time < timestamptz 'epoch' + to_ms * interval '1 millisecond'
-      ) AS kline USING (open_time)
+      SELECT open_time, ${ofKline('pair')}, ${own.map((name) => `pair.${name}`).join(', ')}, is_same, ${otherwise}
+      FROM (
+        SELECT open_time, ${ofKline('minute')}, ${own.map((name) => `minute.${name}`).join(', ')}, ${klineColumns.map((name) => `kline.${name} AS kline_${name}`).join(', ')},
+          (${ofKline('minute')}) = (${ofKline('kline')}) AS is_same
+        FROM (SELECT * FROM silver_klines_1m AS r WHERE r.market = given.market AND r.symbol = given.symbol AND ${inDay}) AS minute
+        FULL JOIN (
+          SELECT * FROM raw_klines AS r WHERE r.market = given.market AND r.symbol = given.symbol AND r.interval = '1m'
+            AND open_time >= timestamptz 'epoch' + from_ms * interval '1 millisecond' AND open_time < timestamptz 'epoch' + to_ms * interval '1 millisecond'
+        ) AS kline USING (open_time)
+        OFFSET 0
+      ) AS pair
       OFFSET 0
     ) AS beside
   ORDER BY given.n, beside.open_time
