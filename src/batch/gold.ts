@@ -3,8 +3,8 @@ import type pg from 'pg'
 import type { Candle } from '../market/candle.ts'
 import { intervalMs } from '../market/interval.ts'
 import { collectGarbage } from '../runtime/collectGarbage.ts'
-import { CopiedRows } from '../sinks/postgres/copiedRows.ts'
 import type { BatchWindow } from './batchWindow.ts'
+import type { CopiedRooms } from './copiedRooms.ts'
 import { type Day, daysAtOnce, daysGiven, dayValues, inChunks, nameOfDay } from './day.ts'
 import { GoldRollup } from './goldRollup.ts'
 import { GoldRows } from './goldRows.ts'
@@ -19,42 +19,40 @@ const partsToCollect = 2
 
 /**
  * Makes the longer candles of days anew, while the server is at work on something else: the minutes of some days are asked for, and what is made of them is stored when the next ones were read. A candle that a
- * blocked hour is part of is not made: one of the other minutes alone would be wrong without a sign of it. Holds the minutes of a dozen days of a symbol, as bytes, the candles of as many, and as many again that are
- * read meanwhile.
+ * blocked hour is part of is not made: one of the other minutes alone would be wrong without a sign of it. Holds the candles of a dozen days of a symbol, as
+ * bytes, and those of as many that are made meanwhile.
  */
 export class GoldMaker {
   readonly #client: pg.ClientBase
   /** Made of some days while those of the days before are stored. */
   readonly #rows: GoldRows[] = []
   #making: { readonly copied: CopiedMinutes; readonly rows: GoldRows; readonly made: Promise<void> } | null = null
-  #spare: CopiedRows | null = null
+  readonly #rooms: CopiedRooms
   #parts = 0
   /** How many rows are another than before, of those that are stored. */
   changed = 0
 
-  /** @param client in the transaction of the pass */
-  constructor(client: pg.ClientBase) {
+  /**
+   * @param client in the transaction of the pass
+   * @param rooms in which minutes are, or will be where they are not read yet
+   */
+  constructor(client: pg.ClientBase, rooms: CopiedRooms) {
     this.#client = client
-  }
-
-  /** Room for the minutes of the next days, which is given back with them, or is used by nobody else. */
-  room(): CopiedRows {
-    this.#spare ??= new CopiedRows()
-    return this.#spare
+    this.#rooms = rooms
   }
 
   /**
    * Days whose minutes are as they are to be. The statements have ended when this has; the work goes on.
-   * @param copied minutes of some of them that are read already, into the room for them
+   * @param copied minutes of some of them that are read already
    */
   async make(days: readonly Day[], copied: CopiedMinutes | null): Promise<void> {
     if (copied !== null) await this.#begin(copied)
-    const read = new Set(copied?.days.map(nameOf))
-    const others = days.filter((day) => !read.has(nameOf(day)))
+    const known = new Set(copied?.days.map(nameOf))
+    const others = days.filter((day) => !known.has(nameOf(day)))
     for (const some of inChunks(others, daysAtOnce)) {
-      const rows = this.room()
-      rows.clear()
+      const rows = await this.#rooms.take()
       await this.#begin(await copyMinutes(this.#client, some, [], rows))
+      this.#rooms.give(rows)
     }
   }
 
@@ -69,15 +67,13 @@ export class GoldMaker {
     this.#rows.push(rows)
     this.#parts += 1
     if (this.#parts % partsToCollect === 0) collectGarbage()
-    this.#spare ??= copied.rows
   }
 
   async #begin(copied: CopiedMinutes): Promise<void> {
     const blocked = await blockedHours(this.#client, copied.days)
-    this.#spare = null
     await this.store()
     const rows = this.#rows.pop() ?? new GoldRows()
-    const made = makeGold(copied, blocked, rows)
+    const made = makeGold(copied, blocked, rows).finally(this.#rooms.share(copied.rows))
     // Whoever stores it learns of a failure.
     made.catch(() => undefined)
     this.#making = { copied, rows, made }

@@ -131,9 +131,10 @@ export class GoldRows {
   /** By length. Both sides come in the same order. */
   #compare(days: readonly Day[]): readonly Changes[] {
     const row = new BinaryRow()
+    const reader = this.#known.reader()
     const known = { row, place: 0, n: 0, openTime: 0, start: 0, isThere: false }
     const next = () => {
-      known.isThere = this.#known.next(row)
+      known.isThere = reader.next(row)
       if (!known.isThere) return
       known.place = row.nextLong()
       known.n = row.nextLong()

@@ -68,8 +68,8 @@ export async function lookAt(copied: CopiedMinutes, sight: Sight): Promise<Seen>
   const row = new BinaryRow()
   const reader = new MinuteReader()
   const { rows, days } = copied
-  rows.rewind()
-  for (let count = 1; rows.next(row); count++) {
+  const all = rows.reader()
+  for (let count = 1; all.next(row); count++) {
     const n = row.nextLong()
     const micros = row.nextLong() + ms2000 * 1_000
     const { market, symbol, day } = days[n] as CopiedMinutes['days'][number]

@@ -1,9 +1,10 @@
 import type pg from 'pg'
+import type { RowsAtHand, SeriesReader } from '../lake/rowsAtHand.ts'
 import type { Candle } from '../market/candle.ts'
 import { klineColumns } from '../market/klineEquality.ts'
 import type { Market } from '../market/trade.ts'
-import { BinaryRow } from '../sinks/postgres/binaryRow.ts'
-import type { CopiedRows } from '../sinks/postgres/copiedRows.ts'
+import { BinaryRow, rowAt } from '../sinks/postgres/binaryRow.ts'
+import type { CopiedRows, RowPlace, RowReader } from '../sinks/postgres/copiedRows.ts'
 import { copyOut } from '../sinks/postgres/copyOut.ts'
 import { NumericBytes } from '../sinks/postgres/numericBytes.ts'
 import type { BatchWindow } from './batchWindow.ts'
@@ -16,6 +17,8 @@ const dayMs = 86_400_000
 export interface CopiedMinutes {
   readonly days: readonly Day[]
   readonly rows: CopiedRows
+  /** Of each day, where its rows begin; undefined where it has none. */
+  readonly starts: readonly (RowPlace | undefined)[]
   /** Of each day, the hours with whose minutes the exchange's own klines came: null for none. */
   readonly beside: readonly (Pick<BatchWindow, 'from' | 'to'> | null)[]
 }
@@ -74,8 +77,16 @@ export async function copyMinutes(
     return { n, market, symbol, day_ms: day, from_ms: from, to_ms: to }
   })
   await client.query(setDays, [JSON.stringify(given)])
-  await copyOut(client, minutesText, (message) => rows.add(message))
-  return { days, rows, beside }
+  const starts: (RowPlace | undefined)[] = days.map(() => undefined)
+  const row = new BinaryRow()
+  await copyOut(client, minutesText, (message) => {
+    const at = rowAt(message)
+    if (at < 0) return
+    row.load(message, at)
+    starts[row.nextLong()] ??= rows.end
+    rows.add(message)
+  })
+  return { days, rows, starts, beside }
 }
 
 /** PostgreSQL counts its microseconds from 2000 on. */
@@ -88,8 +99,8 @@ export function* tradedMinutes(
 ): Generator<readonly [n: number, minute: Candle]> {
   const row = new BinaryRow()
   const numeric = new NumericBytes()
-  rows.rewind()
-  while (rows.next(row)) {
+  const reader = rows.reader()
+  while (reader.next(row)) {
     const n = row.nextLong()
     const day = days[n] as Day
     const openTime = row.nextLong() / 1_000 + ms2000
@@ -99,6 +110,51 @@ export function* tradedMinutes(
       row.skip(own.length + klineFields)
       if (minute.tradeCount > 0) yield [n, minute]
     } else row.skip(ownFields - 1 + klineFields)
+  }
+}
+
+export const silverTable = 'silver_klines_1m'
+
+/** The minutes that were copied, for the lake. */
+export function silverAtHand({ days, rows, starts }: CopiedMinutes): RowsAtHand {
+  return {
+    table: silverTable,
+    columns: ['market', 'symbol', 'open_time', ...klineColumns, ...own],
+    series: days.map(({ market, symbol, day }, n) => ({
+      ...{ day, key: [market, symbol] },
+      reader: () => new SilverReader(rows.reader(starts[n]), starts[n] === undefined ? null : n),
+    })),
+  }
+}
+
+/** Walks the minutes of a day, without klines that stand beside none. */
+class SilverReader implements SeriesReader {
+  readonly #rows: RowReader
+  #n: number | null
+  #isAtRow = false
+
+  /** @param n the place of the day; null where it has no rows */
+  constructor(rows: RowReader, n: number | null) {
+    this.#rows = rows
+    this.#n = n
+  }
+
+  /** Moves to the next minute, whose fields from the time on come next. */
+  next(row: BinaryRow): boolean {
+    if (this.#isAtRow) row.skip(klineFields)
+    while (this.#n !== null && this.#rows.next(row) && row.nextLong() === this.#n) {
+      const at = row.end
+      row.skip(1)
+      this.#isAtRow = row.next()
+      if (this.#isAtRow) {
+        row.back(at)
+        return true
+      }
+      row.skip(ownFields - 1 + klineFields)
+    }
+    this.#n = null
+    this.#isAtRow = false
+    return false
   }
 }
 

@@ -2,7 +2,7 @@ import fc from 'fast-check'
 import type pg from 'pg'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { toFixed8 } from '../../../src/exact/decimal.ts'
-import { BinaryRow } from '../../../src/sinks/postgres/binaryRow.ts'
+import { BinaryRow, rowAt } from '../../../src/sinks/postgres/binaryRow.ts'
 import { BinaryRows } from '../../../src/sinks/postgres/binaryRows.ts'
 import { copyIn } from '../../../src/sinks/postgres/copyIn.ts'
 import { copyOut } from '../../../src/sinks/postgres/copyOut.ts'
@@ -60,7 +60,9 @@ function rowsOf(values: readonly Value[], place: (i: number) => number = (i) => 
 async function stored(act: (row: BinaryRow, from: number) => void): Promise<void> {
   const row = new BinaryRow()
   await copyOut(client, 'COPY (SELECT * FROM kept ORDER BY place) TO STDOUT (FORMAT binary)', (message) => {
-    if (!row.load(message)) return
+    const at = rowAt(message)
+    if (at < 0) return
+    row.load(message, at)
     const from = row.end
     row.skip(fields)
     act(row, from)
