@@ -2,7 +2,6 @@ import { setImmediate } from 'node:timers/promises'
 import type pg from 'pg'
 import type { Candle } from '../market/candle.ts'
 import { intervalMs } from '../market/interval.ts'
-import { collectGarbage } from '../runtime/collectGarbage.ts'
 import type { BatchWindow } from './batchWindow.ts'
 import type { CopiedRooms } from './copiedRooms.ts'
 import { type Day, daysAtOnce, daysGiven, dayValues, inChunks, nameOfDay } from './day.ts'
@@ -14,8 +13,6 @@ const dayMs = 86_400_000
 const hourMs = 3_600_000
 /** Less than a millisecond of work. */
 const minutesAtOnce = 48
-/** What was made of so many such parts is some thirty megabytes, which nobody needs any more and the collector would leave until there are a hundred. */
-const partsToCollect = 2
 
 /**
  * Makes the longer candles of days anew, while the server is at work on something else: the minutes of some days are asked for, and what is made of them is stored when the next ones were read. A candle that a
@@ -28,7 +25,6 @@ export class GoldMaker {
   readonly #rows: GoldRows[] = []
   #making: { readonly copied: CopiedMinutes; readonly rows: GoldRows; readonly made: Promise<void> } | null = null
   readonly #rooms: CopiedRooms
-  #parts = 0
   /** How many rows are another than before, of those that are stored. */
   changed = 0
 
@@ -65,8 +61,6 @@ export class GoldMaker {
     this.changed += await rows.store(this.#client, copied.days)
     rows.clear()
     this.#rows.push(rows)
-    this.#parts += 1
-    if (this.#parts % partsToCollect === 0) collectGarbage()
   }
 
   async #begin(copied: CopiedMinutes): Promise<void> {
