@@ -6,8 +6,7 @@ import { CopiedRows, type RowReader } from '../sinks/postgres/copiedRows.ts'
 import { copyOut } from '../sinks/postgres/copyOut.ts'
 import { type DataFile, DataFileWriter, rowsPerFile } from './dataFile.ts'
 import { daysSetting, daysText, hasFewSeries, seriesOfDays, setDays } from './dayRows.ts'
-import { type LakePlace, type PreparedCommit, prepareCommit } from './lakeCommit.ts'
-import { readLiveFiles, readTable } from './lakeFacts.ts'
+import { type LakePlace, type PreparedCommit, prepareCommit, readCommitted } from './lakeCommit.ts'
 import { type LakeMirror, readMirrors } from './lakeMirror.ts'
 import { fullName } from './lakeTable.ts'
 import { acceptTable, type RefusedTable, refusalOf, refuseTable } from './refusedTables.ts'
@@ -192,31 +191,33 @@ export class MirroredDays {
    * @param at the time of the commits, ms UTC
    */
   async commit(at: number): Promise<MirroredTables> {
-    const commits: PreparedCommit[] = []
     const refused: RefusedTable[] = []
     let refusedBefore = 0
+    const preparing: Promise<PreparedCommit | null>[] = []
     for (const { table, lake, isRefused } of this.#mirrors ?? []) {
       const days = this.#made.get(table)
       if (days === undefined) continue
-      const name = fullName(lake)
       const made = await Promise.all(days.values())
       const reason = made.find((one) => typeof one === 'string')
       if (reason !== undefined) {
-        const one = { table, lakeName: name, reason }
+        const one = { table, lakeName: fullName(lake), reason }
         if (await refuseTable(this.#client, one, days.keys())) refused.push(one)
         else refusedBefore += 1
         continue
       }
       if (isRefused) await acceptTable(this.#client, table)
       const added = made.filter((one) => typeof one !== 'string').flat()
-      const live = (await readTable(this.#client, name)) === null ? [] : await readLiveFiles(this.#client, name)
+      const committed = await readCommitted(this.#client, lake)
       // Passes of before may have left a file of no day beside those of days.
       const isStray = (day: number | null) => (day === null) !== (lake.day === null)
-      const removed = live.filter(({ day }) => days.has(day) || isStray(day)).map(({ path }) => path)
-      const commit = await prepareCommit(this.#client, this.#place, lake, { added, removed }, at)
-      await commit?.apply(this.#client)
-      if (commit !== null) commits.push(commit)
+      const removed = committed.files.filter(({ day }) => days.has(day) || isStray(day)).map(({ path }) => path)
+      const commit = prepareCommit(committed, this.#place, lake, { added, removed }, at)
+      // Uploads of tables wait for each other no more than those of a table do. Whoever waits for all learns of a failure.
+      commit.catch(() => undefined)
+      preparing.push(commit)
     }
+    const commits = (await Promise.all(preparing)).filter((commit) => commit !== null)
+    for (const commit of commits) await commit.apply(this.#client)
     return { commits, refused, refusedBefore }
   }
 
