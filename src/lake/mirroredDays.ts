@@ -165,11 +165,11 @@ export class MirroredDays {
   }
 
   #makeAtHand(mirror: LakeMirror, day: number, series: readonly SeriesAtHand[]): void {
-    const writer = this.#writerOf(mirror)
+    const take = () => this.#writerOf(mirror)
     this.#keep(
       mirror,
       [day],
-      this.#next(mirror, writer, async () => {
+      this.#next(mirror, take, async (writer) => {
         const files: DataFile[] = []
         const row = new BinaryRow()
         for (const { key, reader } of series) {
@@ -226,7 +226,7 @@ export class MirroredDays {
     // So that no more than this is held however slow the making is.
     if (this.#waitingBytes > mostWaiting) await this.#making
     const rows = this.#idleRows.pop() ?? new CopiedRows()
-    const files = new DaysFiles(this.#writerOf(mirror), rows, days)
+    const files = new DaysFiles(() => this.#writerOf(mirror), rows, days)
     try {
       await client.query(setDays, [daysSetting(days)])
       await copyOut(client, text, (message) => files.add(message))
@@ -237,7 +237,8 @@ export class MirroredDays {
     }
     const bytes = files.waitingBytes
     this.#waitingBytes += bytes
-    const made = this.#next(mirror, files.writer, async () => {
+    const take = () => files.writer()
+    const made = this.#next(mirror, take, async () => {
       try {
         return await files.finish()
       } finally {
@@ -253,15 +254,16 @@ export class MirroredDays {
     return this.#idleWriters.get(mirror)?.pop() ?? new DataFileWriter(mirror.lake)
   }
 
-  /** Has something made once all before it is. A writer with rows of what has failed is not used again. */
+  /** Has something made once all before it is, so that mostly there is one writer a table. One with rows of what has failed is not used again. */
   #next(
     mirror: LakeMirror,
-    writer: DataFileWriter,
-    make: () => Promise<readonly (readonly DataFile[])[]>,
+    take: () => DataFileWriter,
+    make: (writer: DataFileWriter) => Promise<readonly (readonly DataFile[])[]>,
   ): Promise<readonly (readonly DataFile[])[] | string> {
     const made = this.#making.then(async () => {
       try {
-        const finished = await make()
+        const writer = take()
+        const finished = await make(writer)
         this.#idleWriters.set(mirror, [...(this.#idleWriters.get(mirror) ?? []), writer])
         return finished
       } catch (error) {
@@ -300,7 +302,8 @@ export interface MirroredTables {
 
 /** The files of some days, of their rows as the server sends them: day by day, the place of the day before the columns. */
 class DaysFiles {
-  readonly writer: DataFileWriter
+  readonly #take: () => DataFileWriter
+  #writer: DataFileWriter | null = null
   readonly #days: readonly (number | null)[]
   readonly #rows: CopiedRows
   #reader: RowReader
@@ -309,8 +312,8 @@ class DaysFiles {
   /** Of the rows at hand, among the days. */
   #at = 0
 
-  constructor(writer: DataFileWriter, rows: CopiedRows, days: readonly (number | null)[]) {
-    this.writer = writer
+  constructor(take: () => DataFileWriter, rows: CopiedRows, days: readonly (number | null)[]) {
+    this.#take = take
     this.#rows = rows
     this.#reader = rows.reader()
     this.#days = days
@@ -319,6 +322,12 @@ class DaysFiles {
 
   get waitingBytes(): number {
     return this.#rows.byteLength
+  }
+
+  /** What the rows are written by: taken once there is something to write. */
+  writer(): DataFileWriter {
+    this.#writer ??= this.#take()
+    return this.#writer
   }
 
   /** Very many rows are not kept, but written at once. */
@@ -345,13 +354,15 @@ class DaysFiles {
     const at = this.#row.nextLong()
     if (at !== this.#at) this.#endFile()
     this.#at = at
-    this.writer.addRow(this.#row)
-    if (this.writer.rowCount === rowsPerFile) this.#endFile()
+    const writer = this.writer()
+    writer.addRow(this.#row)
+    if (writer.rowCount === rowsPerFile) this.#endFile()
   }
 
   #endFile(): void {
-    if (this.writer.rowCount === 0) return
-    this.#files[this.#at]?.push(this.writer.finish(this.#days[this.#at] ?? null))
+    const writer = this.writer()
+    if (writer.rowCount === 0) return
+    this.#files[this.#at]?.push(writer.finish(this.#days[this.#at] ?? null))
   }
 }
 
