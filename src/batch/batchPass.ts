@@ -16,10 +16,12 @@ import type { QualityBoundary } from './batchWindow.ts'
 import { blockedText } from './blockedHours.ts'
 import { archivist, checkArchive, forgetArchive, readArchive } from './bronze.ts'
 import { tradesToLake } from './bronzeTrades.ts'
+import { CopiedRooms } from './copiedRooms.ts'
 import { daysAtOnce, type Part, partsOf } from './day.ts'
 import { GoldMaker } from './gold.ts'
 import { dirtyEverything, takeDirtyWindows } from './silver.ts'
 import { SilverJudge } from './silverJudge.ts'
+import { silverAtHand, silverTable } from './silverMinutes.ts'
 
 /** What a pass makes, and of what. */
 export interface BatchJob {
@@ -165,17 +167,28 @@ async function layers(
   try {
     await client.query(patience)
     const parts = partsOf(await takeDirtyWindows(client), daysAtOnce)
-    const judge = new SilverJudge(client, { parts, quality, isFull, run: { runId: run.runId, now } })
-    const gold = new GoldMaker(client)
     const mirrors = lake === null ? null : new MirroredDays(client, lake)
+    const rooms = new CopiedRooms()
+    const gold = new GoldMaker(client, rooms)
+    const judge = new SilverJudge(client, {
+      ...{ parts, quality, isFull, run: { runId: run.runId, now } },
+      reading: async (days) =>
+        mirrors?.expect(
+          silverTable,
+          days.map(({ day }) => day),
+        ),
+    })
     if (lake !== null && isFull) await dirtyMirrors(client)
     // Without any there may be hours to judge again.
     for (const part of parts.length === 0 ? [nothing] : parts) {
-      const { days, copied } = await judge.judge(part, gold.room(), () => gold.store())
+      const rows = await rooms.take()
+      const { days, copied } = await judge.judge(part, rows, () => gold.store())
       await gold.make(days, copied)
       // Of the days after these all is stored.
       const newest = part.days[0]
       if (newest !== undefined) await mirrors?.make(newest.day)
+      if (copied !== null) mirrors?.hold(silverAtHand(copied), rooms.share(rows))
+      rooms.give(rows)
     }
     await gold.store()
     await mirrors?.make()

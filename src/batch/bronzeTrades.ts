@@ -1,7 +1,7 @@
 import type pg from 'pg'
 import { formatFixed } from '../exact/decimal.ts'
 import { type DataFile, DataFileWriter, rowsPerFile } from '../lake/dataFile.ts'
-import { type LakePlace, prepareCommit } from '../lake/lakeCommit.ts'
+import { type LakePlace, prepareCommit, readCommitted } from '../lake/lakeCommit.ts'
 import { type LakeRow, lakeTable } from '../lake/lakeTable.ts'
 import type { MarketEvent } from '../market/trade.ts'
 import { ArchivedFrames } from '../replay/archivedFrames.ts'
@@ -105,7 +105,13 @@ async function commitSome(
 ): Promise<boolean> {
   const added: DataFile[] = []
   for (const { place, object } of some) added.push(...(await filesOf(store, object, place, trades)))
-  const commit = await prepareCommit(client, lake, bronzeTrades, { added, removed: [] }, now)
+  const commit = await prepareCommit(
+    await readCommitted(client, bronzeTrades),
+    lake,
+    bronzeTrades,
+    { added, removed: [] },
+    now,
+  )
   await client.query('BEGIN')
   try {
     await commit?.apply(client)

@@ -29,12 +29,21 @@ export interface Part {
 }
 
 /**
- * The windows as parts of at most so many days of a symbol, the newest days first: whoever asks for the newest minute of a symbol while some parts are done finds it. Every minute of a day is in one part.
+ * The windows as parts of at most so many days of a symbol, the newest days first: whoever asks for the newest minute of a symbol while some parts are done finds it. Every minute of a day is in one part, and so is a day of all
+ * symbols, where they are no more than that.
  */
 export function partsOf(windows: readonly BatchWindow[], daysAtOnce: number): readonly Part[] {
   const ofDay = Map.groupBy(byDay(windows), nameOfDay)
   const days = daysOf(byDay(windows)).toReversed()
-  return inChunks(days, daysAtOnce).map((some) => ({
+  const parts: Day[][] = []
+  for (const ofAll of Map.groupBy(days, ({ day }) => day).values()) {
+    for (const some of inChunks(ofAll, daysAtOnce)) {
+      const last = parts.at(-1)
+      if (last === undefined || last.length + some.length > daysAtOnce) parts.push([...some])
+      else last.push(...some)
+    }
+  }
+  return parts.map((some) => ({
     days: some,
     windows: some.flatMap((day) => ofDay.get(nameOfDay({ ...day, from: day.day })) ?? []),
   }))

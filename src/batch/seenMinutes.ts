@@ -11,7 +11,7 @@ import {
   type SoundWindow,
 } from '../quality/sight.ts'
 import { BinaryRow } from '../sinks/postgres/binaryRow.ts'
-import { isSameNumeric, NumericBytes } from '../sinks/postgres/numericBytes.ts'
+import { NumericBytes } from '../sinks/postgres/numericBytes.ts'
 import { nameOfDay } from './day.ts'
 import { type CopiedMinutes, ms2000 } from './silverMinutes.ts'
 
@@ -68,8 +68,8 @@ export async function lookAt(copied: CopiedMinutes, sight: Sight): Promise<Seen>
   const row = new BinaryRow()
   const reader = new MinuteReader()
   const { rows, days } = copied
-  rows.rewind()
-  for (let count = 1; rows.next(row); count++) {
+  const all = rows.reader()
+  for (let count = 1; all.next(row); count++) {
     const n = row.nextLong()
     const micros = row.nextLong() + ms2000 * 1_000
     const { market, symbol, day } = days[n] as CopiedMinutes['days'][number]
@@ -114,10 +114,6 @@ class MinuteReader {
   isReadable = true
   readonly #numeric = new NumericBytes()
 
-  /** Where the decimals of the minute lie. */
-  readonly #starts = new Int32Array(klineColumns.length)
-  readonly #lengths = new Int32Array(klineColumns.length)
-
   /** @param row behind the day and the time */
   read(row: BinaryRow, market: string, symbol: string, micros: number): void {
     const { minute, kline } = this
@@ -126,10 +122,7 @@ class MinuteReader {
     minute[1] = kline[1] = symbol
     minute[2] = micros
     for (let i = 0; i < digitsOfColumns.length; i++) {
-      const digits = digitsOfColumns[i] as number | null
-      minute[ofMinute + i] = digits === null ? this.#whole(row) : this.#decimal(row, digits)
-      this.#starts[i] = row.start
-      this.#lengths[i] = row.length
+      minute[ofMinute + i] = this.#value(row, digitsOfColumns[i] as number | null)
     }
     // No column of silver is null but its price by volume.
     this.hasMinute = minute[ofMinute] !== null
@@ -139,19 +132,17 @@ class MinuteReader {
       : null
     kline[2] = '1m'
     kline[3] = micros
+    const isSame = row.next() && row.bytes[row.start] === 1
+    if (isSame) row.skip(digitsOfColumns.length)
     for (let i = 0; i < digitsOfColumns.length; i++) {
-      const digits = digitsOfColumns[i] as number | null
-      kline[ofKline + i] = digits === null ? this.#whole(row) : this.#likeMinute(row, i, digits)
+      if (isSame) kline[ofKline + i] = minute[ofMinute + i] as SeenValue
+      else kline[ofKline + i] = this.#value(row, digitsOfColumns[i] as number | null)
     }
     this.hasKline = kline[ofKline] !== null
   }
 
-  /** Mostly it is what the minute has. */
-  #likeMinute(row: BinaryRow, i: number, digits: number): SeenValue {
-    if (!row.next()) return null
-    const { start, length } = row
-    const isSame = isSameNumeric(row.bytes, start, length, this.#starts[i] as number, this.#lengths[i] as number)
-    return isSame ? (this.minute[ofMinute + i] as SeenValue) : this.#number(row, digits)
+  #value(row: BinaryRow, digits: number | null): SeenValue {
+    return digits === null ? this.#whole(row) : this.#decimal(row, digits)
   }
 
   #whole(row: BinaryRow): number | null {
@@ -162,10 +153,7 @@ class MinuteReader {
   }
 
   #decimal(row: BinaryRow, digits: number): number | bigint | null {
-    return row.next() ? this.#number(row, digits) : null
-  }
-
-  #number(row: BinaryRow, digits: number): number | bigint {
+    if (!row.next()) return null
     const numeric = this.#numeric.load(row.bytes, row.start)
     if (numeric.hasPlaces(digits)) return digits === digitsOf8 ? numeric.fixed8() : numeric.fixed16()
     this.isReadable = false

@@ -19,6 +19,8 @@ export interface SilverJudgeOptions {
   /** Whether hours are judged, and gold is made, that have not changed. */
   readonly isFull: boolean
   readonly run: { readonly runId: string; readonly now: number }
+  /** Called before the minutes of days are read. */
+  readonly reading: (days: readonly Day[]) => Promise<void>
 }
 
 /** What a part has come to. */
@@ -121,6 +123,7 @@ export class SilverJudge {
     rows.clear()
     const days = daysOf(anew)
     if (days.length === 0 || days.length > daysAtOnce) return null
+    await this.#options.reading(days)
     const isJudged = this.#sight !== null
     return copyMinutes(this.#client, days, isJudged ? [...anew, ...due] : [], rows)
   }

@@ -78,11 +78,14 @@ export class DataFileWriter {
 
   /**
    * Adds a row as the server sends it, a field for each column in their order.
+   * @param key instead of fields of the first columns
    * @throws BadRowError where it does not fit the columns
    */
-  addRow(row: BinaryRow): void {
-    for (const one of this.#columns) {
-      if (one.addField(row)) continue
+  addRow(row: BinaryRow, key: readonly string[] = []): void {
+    for (let i = 0; i < this.#columns.length; i++) {
+      const one = this.#columns[i] as ParquetColumn
+      const text = key[i]
+      if (text === undefined ? one.addField(row) : one.add(text)) continue
       const found = row.length < 0 ? 'null' : `a value of row ${this.rowCount + 1} of the file`
       throw new BadRowError(
         `lake table ${fullName(this.#table)}, column ${one.column.name}: ${found} is no ${one.column.type}`,

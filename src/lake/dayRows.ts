@@ -30,6 +30,24 @@ export async function hasFewSeries(client: Pick<pg.ClientBase, 'query'>, mirror:
   return ((await client.query(text)).rowCount ?? 0) <= mostSeries
 }
 
+/** Which series have rows on each of some days, in the order of the key. Only of a table of few series. */
+export async function seriesOfDays(
+  client: Pick<pg.ClientBase, 'query'>,
+  mirror: LakeMirror,
+  ofDays: readonly number[],
+): Promise<readonly (readonly string[][])[]> {
+  const { lake } = mirror
+  const table = quoted(mirror.table)
+  const names = lake.key.slice(0, -1)
+  const list = listOf(names, series)
+  const text = `WITH RECURSIVE ${daysFrom('$1::jsonb')}, ${seriesOf(mirror)}
+    SELECT ${days}.n::integer AS n, ARRAY[${names.map((name) => `${series}.${quoted(name)}::text`).join(', ')}] AS key
+    FROM ${days} CROSS JOIN ${series} CROSS JOIN LATERAL (SELECT FROM ${table} WHERE ${isOfSeries(mirror)} AND ${isOfDay(mirror)} LIMIT 1) AS found
+    ORDER BY ${days}.n, ${list}`
+  const { rows } = await client.query<{ n: number; key: string[] }>(text, [daysSetting(ofDays)])
+  return ofDays.map((_, n) => rows.filter((row) => row.n === n).map(({ key }) => key))
+}
+
 /** For the COPY of some days, which takes no parameters itself. */
 export const setDays = `SELECT set_config('millrace.days', $1, true)`
 
@@ -44,19 +62,32 @@ export function daysText(mirror: LakeMirror, isBySeries: boolean): string {
   const table = quoted(mirror.table)
   const key = listOf(lake.key, table)
   const columns = lake.columns.map(({ name, type }) => `${table}.${quoted(name)}::${sqlTypeOf(type)}`).join(', ')
-  const ofDay = lake.day === null ? null : `${table}.${quoted(lake.day)}`
-  const isOfDay = ofDay === null ? 'true' : `${ofDay} >= ${days}.from_time AND ${ofDay} < ${days}.to_time`
-  const isOfSeries = lake.key.slice(0, -1).map((name) => `${table}.${quoted(name)} = ${series}.${quoted(name)}`)
   const rows = isBySeries
-    ? `${days} CROSS JOIN ${series} CROSS JOIN LATERAL (SELECT * FROM ${table} WHERE ${isOfSeries.join(' AND ')} AND ${isOfDay} OFFSET 0) AS ${table}`
-    : `${days} JOIN ${table} ON ${isOfDay}`
+    ? `${days} CROSS JOIN ${series} CROSS JOIN LATERAL (SELECT * FROM ${table} WHERE ${isOfSeries(mirror)} AND ${isOfDay(mirror)} OFFSET 0) AS ${table}`
+    : `${days} JOIN ${table} ON ${isOfDay(mirror)}`
   return `COPY (
-    WITH RECURSIVE ${days} AS (
-      SELECT n, timestamptz 'epoch' + day * interval '24 hours' AS from_time, timestamptz 'epoch' + (day + 1) * interval '24 hours' AS to_time
-      FROM jsonb_to_recordset(current_setting('millrace.days')::jsonb) AS given (n bigint, day integer)
-    )${isBySeries ? `, ${seriesOf(mirror)}` : ''}
+    WITH RECURSIVE ${daysFrom(`current_setting('millrace.days')::jsonb`)}${isBySeries ? `, ${seriesOf(mirror)}` : ''}
     SELECT ${days}.n, ${columns} FROM ${rows} ORDER BY ${days}.n${key === '' ? '' : `, ${key}`}
   ) TO STDOUT (FORMAT binary)`
+}
+
+/** @param setting as `daysSetting` gives it */
+function daysFrom(setting: string): string {
+  return `${days} AS (
+    SELECT n, timestamptz 'epoch' + day * interval '24 hours' AS from_time, timestamptz 'epoch' + (day + 1) * interval '24 hours' AS to_time
+    FROM jsonb_to_recordset(${setting}) AS given (n bigint, day integer)
+  )`
+}
+
+function isOfDay({ table, lake }: LakeMirror): string {
+  if (lake.day === null) return 'true'
+  const time = `${quoted(table)}.${quoted(lake.day)}`
+  return `${time} >= ${days}.from_time AND ${time} < ${days}.to_time`
+}
+
+function isOfSeries({ table, lake }: LakeMirror): string {
+  const names = lake.key.slice(0, -1)
+  return names.map((name) => `${quoted(table)}.${quoted(name)} = ${series}.${quoted(name)}`).join(' AND ')
 }
 
 /** Each series once, found by a step in the index from the one before. */

@@ -1,6 +1,6 @@
 import type pg from 'pg'
 import { type DataFile, dataFiles } from './dataFile.ts'
-import { LakeConflict, type LakePlace, prepareCommit } from './lakeCommit.ts'
+import { LakeConflict, type LakePlace, prepareCommit, readCommitted } from './lakeCommit.ts'
 import { readLiveFiles, readTable } from './lakeFacts.ts'
 import { whileWriting } from './lakeLock.ts'
 import { ownLake } from './lakeOwner.ts'
@@ -68,7 +68,13 @@ async function commitOnce(
   at: number,
 ): Promise<LakeWritten | null> {
   const removed = await removedBy(client, write, days)
-  const commit = await prepareCommit(client, place, write.table, { added, removed }, at)
+  const commit = await prepareCommit(
+    await readCommitted(client, write.table),
+    place,
+    write.table,
+    { added, removed },
+    at,
+  )
   if (commit === null) return null
   await client.query('BEGIN')
   try {

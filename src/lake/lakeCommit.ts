@@ -63,6 +63,25 @@ export interface PreparedCommit {
 
 const noTime = 'a lake commit needs its time in whole ms UTC'
 
+/** What the database knows of a table of the lake, and of its current snapshot. */
+export interface CommittedTable {
+  /** Null before its first commit. */
+  readonly before: TableFacts | null
+  readonly files: readonly LiveFile[]
+  readonly manifests: readonly LiveManifest[]
+  readonly snapshots: readonly SnapshotFacts[]
+}
+
+/** What a commit is made upon. */
+export async function readCommitted(client: pg.ClientBase, table: LakeTable): Promise<CommittedTable> {
+  const name = fullName(table)
+  const before = await readTable(client, name)
+  if (before === null) return { before, files: [], manifests: [], snapshots: [] }
+  const files = await readLiveFiles(client, name)
+  const manifests = await readLiveManifests(client, name)
+  return { before, files, manifests, snapshots: await readSnapshots(client, name) }
+}
+
 /**
  * Uploads everything that a commit needs; null where it would change nothing. It is called again after a crash, or after a conflict: what is called the same is the same.
  * @param at the time of the commit, ms UTC
@@ -70,7 +89,7 @@ const noTime = 'a lake commit needs its time in whole ms UTC'
  * @throws RetryableError where the store cannot be reached
  */
 export async function prepareCommit(
-  client: pg.ClientBase,
+  { before, files, manifests, snapshots }: CommittedTable,
   place: LakePlace,
   table: LakeTable,
   changes: FileChanges,
@@ -78,10 +97,6 @@ export async function prepareCommit(
 ): Promise<PreparedCommit | null> {
   if (!Number.isSafeInteger(at)) throw new ConfigurationError(`${noTime}, got ${at}`)
   const name = fullName(table)
-  const before = await readTable(client, name)
-  const files = before === null ? [] : await readLiveFiles(client, name)
-  const manifests = before === null ? [] : await readLiveManifests(client, name)
-  const snapshots = before === null ? [] : await readSnapshots(client, name)
   const folder = `${place.keyPrefix}${table.namespace}/${table.name}`
   const location = `${place.store.location}/${folder}`
   if (before !== null && before.location !== location) {

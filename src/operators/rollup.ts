@@ -1,15 +1,14 @@
 import type { OperatorFunction } from 'rxjs'
-import { addFixed8, isFixed8 } from '../exact/decimal.ts'
+import { isFixed8 } from '../exact/decimal.ts'
 import type { Candle } from '../market/candle.ts'
 import type { Interval } from '../market/interval.ts'
-import { vwap } from '../market/vwap.ts'
+import { longerCandle } from '../market/longerCandle.ts'
 import type { Duration } from '../runtime/duration.ts'
 import type { Json } from '../runtime/json.ts'
 import { checkOptions, type OptionRules, optional } from '../runtime/options.ts'
 import { candleState } from './candleState.ts'
-import type { Fired } from './fold.ts'
 import { foldWindows } from './foldWindows.ts'
-import type { Window, WindowElement } from './window.ts'
+import type { WindowElement } from './window.ts'
 
 /** How `rollup` shows candles that are still open. */
 export interface RollupOptions {
@@ -44,9 +43,10 @@ export function rollup(options: RollupOptions = {}): OperatorFunction<WindowElem
         if (!isExact(candle)) throw notExact(candle)
         return replaceOrInsert(parts, candle)
       },
-      results: (parts = [], window, fired, previews) => [
-        combine(previews.reduce<Candle[]>(replaceOrInsert, previews.length === 0 ? parts : [...parts]), window, fired),
-      ],
+      results: (parts = [], { name, start }, { isClosed, revision }, previews) => {
+        const all = previews.reduce<Candle[]>(replaceOrInsert, previews.length === 0 ? parts : [...parts])
+        return [longerCandle(all, { interval: name as Interval, openTime: start, isClosed, revision })]
+      },
       isSame: (preview, later) => preview.openTime === later.openTime,
       state: {
         encode: (parts) => parts.map(candleState.encode),
@@ -87,30 +87,4 @@ function replaceOrInsert(parts: Candle[], candle: Candle): Candle[] {
   if (before === undefined || before.openTime < candle.openTime) parts.splice(at, 0, candle)
   else if (before.revision <= candle.revision) parts[at - 1] = candle
   return parts
-}
-
-function combine(parts: readonly Candle[], window: Window, fired: Fired): Candle {
-  const first = parts[0] as Candle
-  const sum = { ...first }
-  for (let i = 1; i < parts.length; i++) {
-    const part = parts[i] as Candle
-    if (part.high > sum.high) sum.high = part.high
-    if (part.low < sum.low) sum.low = part.low
-    sum.close = part.close
-    sum.volume = addFixed8(sum.volume, part.volume)
-    sum.quoteVolume += part.quoteVolume
-    sum.tradeCount += part.tradeCount
-    sum.takerBuyVolume = addFixed8(sum.takerBuyVolume, part.takerBuyVolume)
-    sum.takerBuyQuoteVolume += part.takerBuyQuoteVolume
-    if (part.firstTradeId < sum.firstTradeId) sum.firstTradeId = part.firstTradeId
-    if (part.lastTradeId > sum.lastTradeId) sum.lastTradeId = part.lastTradeId
-  }
-  return {
-    ...sum,
-    interval: window.name as Interval,
-    openTime: window.start,
-    vwap: vwap(sum.quoteVolume, sum.volume),
-    isClosed: fired.isClosed,
-    revision: fired.revision,
-  }
 }

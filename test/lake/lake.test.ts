@@ -8,7 +8,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { dataFiles } from '../../src/lake/dataFile.ts'
 import { type LakeWrite, writeLake } from '../../src/lake/lake.ts'
 import { expireLake, sweepLake } from '../../src/lake/lakeCleanup.ts'
-import { LakeConflict, type LakePlace, prepareCommit } from '../../src/lake/lakeCommit.ts'
+import { LakeConflict, type LakePlace, prepareCommit, readCommitted } from '../../src/lake/lakeCommit.ts'
 import { readLiveFiles, readLiveManifests } from '../../src/lake/lakeFacts.ts'
 import { type LakeRow, type LakeTable, lakeTable } from '../../src/lake/lakeTable.ts'
 import { serveCatalog } from '../../src/lake/restCatalog.ts'
@@ -111,8 +111,14 @@ describe('a lake', { timeout: 60_000 }, () => {
 
   it('lets one of two commits on the same ground through, and makes the other again', async () => {
     const table = newTable()
-    const prepare = (at: number) =>
-      prepareCommit(client, place, table, { added: dataFiles(table, [row(at)]), removed: [] }, start)
+    const prepare = async (at: number) =>
+      prepareCommit(
+        await readCommitted(client, table),
+        place,
+        table,
+        { added: dataFiles(table, [row(at)]), removed: [] },
+        start,
+      )
     const [one, two] = [await prepare(start), await prepare(start + 1)]
     await client.query('BEGIN')
     await one?.apply(client)
@@ -134,10 +140,22 @@ describe('a lake', { timeout: 60_000 }, () => {
     await write({ table, mode: 'append', rows: [row(start)] })
     await sweepLake(client, place, { isDeleting: true })
     const before = objects()
-    await prepareCommit(client, place, table, { added: dataFiles(table, [row(start + 1)]), removed: [] }, start)
+    await prepareCommit(
+      await readCommitted(client, table),
+      place,
+      table,
+      { added: dataFiles(table, [row(start + 1)]), removed: [] },
+      start,
+    )
     // Of a table whose first commit it would have been.
     const unborn = newTable()
-    await prepareCommit(client, place, unborn, { added: dataFiles(unborn, [row(start)]), removed: [] }, start)
+    await prepareCommit(
+      await readCommitted(client, unborn),
+      place,
+      unborn,
+      { added: dataFiles(unborn, [row(start)]), removed: [] },
+      start,
+    )
     const orphans = await sweepLake(client, place, { isDeleting: false })
     expect(orphans).toHaveLength(objects() - before)
     expect(orphans.length).toBeGreaterThan(6)

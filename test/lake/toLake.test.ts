@@ -11,7 +11,7 @@ import { outletPlanOf } from '../../src/host/outletPlan.ts'
 import { prepareDatabase } from '../../src/host/prepareDatabase.ts'
 import { decode, definePipeline, jsonCodec, table, Withdrawn } from '../../src/index.ts'
 import { DataFileWriter } from '../../src/lake/dataFile.ts'
-import { type LakePlace, prepareCommit } from '../../src/lake/lakeCommit.ts'
+import { type LakePlace, prepareCommit, readCommitted } from '../../src/lake/lakeCommit.ts'
 import { readLiveFiles } from '../../src/lake/lakeFacts.ts'
 import { followInLake, readMirrors } from '../../src/lake/lakeMirror.ts'
 import { toLake } from '../../src/lake/toLake.ts'
@@ -232,7 +232,13 @@ describe('a table of a pipeline that the lake has as well', { timeout: 120_000 }
       if (mirror === undefined) throw new Error('it is not followed')
       const writer = new DataFileWriter(mirror.lake)
       writer.addRows([{ sensor: 'twice', at: 0, celsius: '1', note: null, count: 1, revision: 1 }])
-      const commit = await prepareCommit(client, place, mirror.lake, { added: [writer.finish(null)], removed: [] }, 0)
+      const commit = await prepareCommit(
+        await readCommitted(client, mirror.lake),
+        place,
+        mirror.lake,
+        { added: [writer.finish(null)], removed: [] },
+        0,
+      )
       await commit?.apply(client)
       await commit?.publish()
     } finally {

@@ -1,8 +1,8 @@
+import type { GrowingBytes } from '../../runtime/growingBytes.ts'
 import type { BinaryRow } from '../../sinks/postgres/binaryRow.ts'
 import { NumericBytes } from '../../sinks/postgres/numericBytes.ts'
 import { decimalOf, type LakeType, type LakeValue } from '../lakeTable.ts'
 import { DecimalLimbs } from './decimalLimbs.ts'
-import type { GrowingBytes } from './growingBytes.ts'
 
 /** The least and the greatest value, in Parquet's plain encoding and as Iceberg writes single values. */
 export interface ColumnBounds {

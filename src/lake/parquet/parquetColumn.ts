@@ -1,20 +1,24 @@
 import zlib from 'node:zlib'
+import { GrowingBytes } from '../../runtime/growingBytes.ts'
 import type { BinaryRow } from '../../sinks/postgres/binaryRow.ts'
 import type { LakeColumn, LakeValue } from '../lakeTable.ts'
 import { type ColumnBounds, type ColumnEncoding, encodingOf } from './columnEncoding.ts'
 import { compactThrift, putVarint } from './compactThrift.ts'
-import { GrowingBytes } from './growingBytes.ts'
 
 /** Rows of a page, which a reader unpacks at once. */
 const pageRows = 32_768
 const plain = 0
 const runLength = 3
 const dataPage = 0
+/** What is packed to no good: a frame and who makes it cost more than such a page has to spare. */
+const smallBytes = 1_024
 
 /** A column of a file, whole. */
 export interface ColumnChunk {
   /** Its pages one behind the other. */
   readonly pages: readonly Buffer[]
+  /** Whether the pages are frames of Zstandard, and not as they are. */
+  readonly isPacked: boolean
   readonly compressedBytes: number
   /** With the headers of the pages, which are not compressed. */
   readonly plainBytes: number
@@ -30,6 +34,7 @@ export class ParquetColumn {
   /** Which rows of the page have a value; null where all must. */
   readonly #isThere: GrowingBytes | null
   #pages: Buffer[] = []
+  #isPacked = false
   #rows = 0
   #nulls = 0
   #nullCount = 0
@@ -73,7 +78,11 @@ export class ParquetColumn {
     this.#encoding.endPage(this.#bytes)
     const levels = this.#isThere === null ? null : levelsOf(this.#isThere.all, this.#nulls)
     const body = levels === null ? this.#bytes.all : Buffer.concat([levels, this.#bytes.all])
-    const packed = zlib.zstdCompressSync(body, { params: { [zlib.constants.ZSTD_c_compressionLevel]: 1 } })
+    // All pages of a column are packed, or none.
+    const isPacked = this.#pages.length > 0 || this.#rows === pageRows || body.length > smallBytes
+    const packed = isPacked
+      ? zlib.zstdCompressSync(body, { params: { [zlib.constants.ZSTD_c_compressionLevel]: 1 } })
+      : Buffer.from(body)
     const header = compactThrift([
       [1, { i32: dataPage }],
       [2, { i32: body.length }],
@@ -91,6 +100,7 @@ export class ParquetColumn {
       ],
     ])
     this.#pages.push(header, packed)
+    this.#isPacked = isPacked
     this.#plainBytes += header.length + body.length
     this.#nullCount += this.#nulls
     this.#rows = 0
@@ -105,6 +115,7 @@ export class ParquetColumn {
     const pages = this.#pages
     const chunk = {
       pages,
+      isPacked: this.#isPacked,
       compressedBytes: pages.reduce((sum, { length }) => sum + length, 0),
       plainBytes: this.#plainBytes,
       nullCount: this.#nullCount,

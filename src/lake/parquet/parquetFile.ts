@@ -7,7 +7,7 @@ const magic = Buffer.from('PAR1')
 const physical = { boolean: 0, int32: 1, int64: 2, double: 5, bytes: 6, fixed: 7 } as const
 const converted = { utf8: 0, decimal: 5, micros: 10 } as const
 const repetition = { required: 0, optional: 1 } as const
-const zstd = 6
+const codecs = { none: 0, zstd: 6 } as const
 const encodings = { plain: 0, runLength: 3 } as const
 
 /** A Parquet file of one row group. The columns are in the order of their field ids, which count from 1. */
@@ -67,12 +67,12 @@ export function parquetFile(
 }
 
 function chunkOf(column: LakeColumn, chunk: ColumnChunk, rowCount: number, start: number): ThriftStruct {
-  const { bounds, nullCount, plainBytes, compressedBytes } = chunk
+  const { bounds, nullCount, plainBytes, compressedBytes, isPacked } = chunk
   return [
     [1, { i32: physicalOf(column).type }],
     [2, { list: [{ i32: encodings.plain }, { i32: encodings.runLength }] }],
     [3, { list: [{ text: column.name }] }],
-    [4, { i32: zstd }],
+    [4, { i32: isPacked ? codecs.zstd : codecs.none }],
     [5, { i64: rowCount }],
     [6, { i64: plainBytes }],
     [7, { i64: compressedBytes }],

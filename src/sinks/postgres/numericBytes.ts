@@ -7,23 +7,7 @@ const digitsOf8 = 2
 const negative = 0x4000
 const bigUnit = 100_000_000n
 
-/** Where the number of places stands, which is how a numeric is shown, and no part of its value. */
-const placesAt = 6
 const digitsAt = 8
-
-/** Whether two numerics that the server has sent, in the same bytes, are of the same digits and sign: then they are equal, and as it sends the same value always so, else they are not. */
-export function isSameNumeric(
-  bytes: Buffer,
-  start: number,
-  length: number,
-  otherStart: number,
-  otherLength: number,
-): boolean {
-  if (length !== otherLength) return false
-  for (let at = 0; at < placesAt; at++) if (bytes[start + at] !== bytes[otherStart + at]) return false
-  for (let at = digitsAt; at < length; at++) if (bytes[start + at] !== bytes[otherStart + at]) return false
-  return true
-}
 
 /** A numeric as PostgreSQL sends it: its digits of base 10,000 behind their number, the power of the first one, the sign and the number of places. */
 export class NumericBytes {

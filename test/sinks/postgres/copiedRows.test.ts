@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { BinaryRow } from '../../../src/sinks/postgres/binaryRow.ts'
-import { CopiedRows } from '../../../src/sinks/postgres/copiedRows.ts'
+import { CopiedRows, type RowPlace } from '../../../src/sinks/postgres/copiedRows.ts'
 
 const header = Buffer.concat([Buffer.from('PGCOPY\n\xff\r\n\0', 'latin1'), Buffer.alloc(8)])
 const trailer = Buffer.from([0xff, 0xff])
@@ -23,10 +23,11 @@ function messagesOf(rows: readonly (readonly (number | null)[])[]): readonly Buf
     : [Buffer.concat([header, bodies[0] as Buffer]), ...bodies.slice(1), Buffer.from(trailer)]
 }
 
-function lengthsOf(copied: CopiedRows, fields: number): readonly (readonly (number | null)[])[] {
+function lengthsOf(copied: CopiedRows, fields: number, from?: RowPlace): readonly (readonly (number | null)[])[] {
   const row = new BinaryRow()
   const rows: (number | null)[][] = []
-  while (copied.next(row)) {
+  const reader = copied.reader(from)
+  while (reader.next(row)) {
     rows.push(
       Array.from({ length: fields }, (_, i) => {
         if (!row.next()) return null
@@ -60,7 +61,8 @@ test('rows of a COPY are read back as they came, whatever their sizes, and again
             // What was handed over is the driver's again.
             message.fill(0)
           }
-          expect(copied.byteLength).toBe(messages.reduce((sum, { length }) => sum + length, 0))
+          const framing = header.length + trailer.length
+          expect(copied.byteLength).toBe(messages.reduce((sum, { length }) => sum + length, -framing))
           expect(lengthsOf(copied, 2)).toEqual(rows)
           copied.clear()
           expect(copied.byteLength).toBe(0)
@@ -71,22 +73,34 @@ test('rows of a COPY are read back as they came, whatever their sizes, and again
   )
 })
 
-test('rows of a COPY are read again from the first one on, also by a reader that leaves fields out', () => {
+test('rows of a COPY are read from any of them on, by several readers, also by one that leaves fields out', () => {
   const rows = [
     [3, null, 5],
     [1, 2, 300_000],
     [null, 7, 8],
   ]
   const copied = new CopiedRows()
-  for (const message of messagesOf(rows)) copied.add(message)
-  expect(lengthsOf(copied, 3)).toEqual(rows)
-  copied.rewind()
-  const row = new BinaryRow()
+  const places: RowPlace[] = []
+  const bytes = messagesOf(rows)
+  for (const message of bytes) {
+    places.push(copied.end)
+    copied.add(message)
+  }
+  for (const n of [0, 1, 2]) expect(lengthsOf(copied, 3, places[n])).toEqual(rows.slice(n))
+  const [one, other] = [copied.reader(), copied.reader()]
+  const [row, otherRow] = [new BinaryRow(), new BinaryRow()]
   const last: number[] = []
-  while (copied.next(row)) {
+  while (one.next(row) && other.next(otherRow)) {
     row.skip(2)
     row.next()
     last.push(row.length)
+    otherRow.skip(1)
+    const second = otherRow.end
+    otherRow.skip(2)
+    otherRow.back(second)
+    otherRow.skip(1)
+    expect(otherRow.length).toBe(rows[last.length - 1]?.[1] ?? -1)
+    otherRow.skip(1)
   }
   expect(last).toEqual([5, 300_000, 8])
 })
