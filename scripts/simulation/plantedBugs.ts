@@ -142,6 +142,13 @@ export const plantedBugs: readonly PlantedBug[] = [
     to: '',
   },
   {
+    name: 'two slots of one key do not know of each other',
+    prover: 'test/runtime/spans/spans.test.ts',
+    file: 'src/operators/dedupeByRanges.ts',
+    from: 'runs[slot] = places.indexOf(places[slot] as number)',
+    to: 'runs[slot] = slot',
+  },
+  {
     name: 'a window that has fired takes values of a span without a word',
     prover: 'test/runtime/spans/spans.test.ts',
     file: 'src/operators/tumblingWindow.ts',
