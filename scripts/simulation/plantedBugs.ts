@@ -30,6 +30,20 @@ const merge = 'src/runtime/inputs/inputMerge.ts'
 
 export const plantedBugs: readonly PlantedBug[] = [
   {
+    name: 'an id is forgotten while a hole keeps its window open, so that a trade that is fetched again counts twice',
+    prover: 'simulation',
+    file: 'src/operators/standingTime.ts',
+    from: 'return Math.min(watermark, this.#earliest)',
+    to: 'return watermark',
+  },
+  {
+    name: 'a window that was over with its hole is over once more when time goes on',
+    prover: 'test/operators/holes.test.ts',
+    file: 'src/operators/tumblingWindow.ts',
+    from: 'if (!hasEnded(one) && !isHeld(one)) end(one)',
+    to: 'if (!isHeld(one)) end(one)',
+  },
+  {
     name: 'a window that was looked at and did not open keeps its place',
     prover: 'test/runtime/spans/candleSpans.test.ts',
     file: 'src/operators/tumblingWindow.ts',
@@ -390,8 +404,8 @@ export const plantedBugs: readonly PlantedBug[] = [
     name: 'a redriven record vanishes in dedupe',
     prover: 'simulation',
     file: 'src/operators/dedupeBySet.ts',
-    from: 'if (out.isRedriven) return out.emit(value)',
-    to: '',
+    from: 'else if (!out.isRedriven) return put(value as T)',
+    to: 'else return put(value as T)',
   },
   {
     name: 'a redriven record is taken again where it was taken the first time',

@@ -26,9 +26,19 @@ export function scheduleOf(seed: number): Schedule {
   const partitions = random.int(1, 3)
   const style: FrameStyle = { market: random.pick(['spot', 'spot', 'usdm']), timeUnit: random.pick(['ms', 'ms', 'us']) }
   const isMerciless = random.chance(0.2)
-  const symbols = ['BTCUSDT', 'ETHUSDT', 'SHIBUSDT', 'BNBUSDT'].slice(0, Math.max(partitions, random.int(1, 4)))
+  const count = random.chance(0.2) ? random.int(10, 40) : random.int(1, 4)
+  const symbols = symbolsOf(Math.max(partitions, count))
   const trades = random.int(80, 200)
-  const input = unkindTrades({ seed, trades, partitions, symbols, style, isMerciless, ...promised })
+  const input = unkindTrades({
+    seed,
+    trades,
+    partitions,
+    symbols,
+    style,
+    isMerciless,
+    hasGaps: random.chance(0.5),
+    ...promised,
+  })
   const options: SimulationOptions = {
     pipeline: pipelineOf(style),
     topic: 'trades',
@@ -43,6 +53,11 @@ export function scheduleOf(seed: number): Schedule {
     },
   }
   return { seed, style, input, hasTruth: !isMerciless, options, adversity: randomAdversity(seed) }
+}
+
+function symbolsOf(count: number): string[] {
+  const known = ['BTCUSDT', 'ETHUSDT', 'SHIBUSDT', 'BNBUSDT']
+  return Array.from({ length: count }, (_, i) => known[i] ?? `N${i}USDT`)
 }
 
 const pipelines = new Map<string, Pipeline>()

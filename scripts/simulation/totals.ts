@@ -32,6 +32,8 @@ const inputKinds: readonly (keyof UnkindCounts)[] = [
   'notTrades',
   'heartbeats',
   'halts',
+  'gaps',
+  'filled',
 ]
 
 export function noTotals(): Totals {

@@ -1,10 +1,11 @@
-import type { MonoTypeOperatorFunction } from 'rxjs'
+import type { MonoTypeOperatorFunction, OperatorFunction } from 'rxjs'
 import { type Duration, durationMs } from '../runtime/duration.ts'
 import { ConfigurationError } from '../runtime/errors.ts'
 import type { OperatorSpec } from '../runtime/operator/operator.ts'
 import { checkOptions, needed, type OptionRules, optional } from '../runtime/options.ts'
 import { dedupeByRanges } from './dedupeByRanges.ts'
 import { dedupeBySet } from './dedupeBySet.ts'
+import type { Hole } from './holes.ts'
 
 interface DedupeBase<T> {
   /** Unique in a pipeline; `dedupe` if left out. */
@@ -13,6 +14,11 @@ interface DedupeBase<T> {
   readonly by: (value: T) => string
   /** How long an id is remembered, in event time: ms, or text such as `'10m'`. May be changed between two starts. */
   readonly ttlMs: Duration
+  /**
+   * True where a `Hole` may come among the values, for a window below that takes it: it is passed on, and while it is open nothing that was known when it was told is forgotten, of any key, nor what comes. Else a repeat that comes for a
+   * window which the hole keeps would count there twice.
+   */
+  readonly takesHoles?: boolean
   /** Outside a task: receives what the operator cannot take. */
   readonly onReject?: OperatorSpec['onReject']
 }
@@ -39,6 +45,7 @@ const rules: OptionRules<DedupeBySet<never>> = {
   id: needed.callback,
   ids: optional.oneOf('set', 'ranges'),
   ttlMs: needed.duration,
+  takesHoles: optional.flag,
   onReject: optional.anyFunction,
 }
 
@@ -51,7 +58,11 @@ const rules: OptionRules<DedupeBySet<never>> = {
  * passes, though its id is known.
  * @throws ConfigurationError on options out of range
  */
-export function dedupe<T>(options: DedupeBySet<T> | DedupeByRanges<T>): MonoTypeOperatorFunction<T> {
+export function dedupe<T>(
+  options: (DedupeBySet<T> | DedupeByRanges<T>) & { readonly takesHoles: true },
+): OperatorFunction<T | Hole, T | Hole>
+export function dedupe<T>(options: DedupeBySet<T> | DedupeByRanges<T>): MonoTypeOperatorFunction<T>
+export function dedupe<T>(options: DedupeBySet<T> | DedupeByRanges<T>): MonoTypeOperatorFunction<T | Hole> {
   checkOptions('dedupe', options, rules)
   const name = options.name ?? 'dedupe'
   const ttlMs = durationMs(options.ttlMs, `${name}: ttlMs`)

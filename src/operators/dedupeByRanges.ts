@@ -10,9 +10,11 @@ import type { SavedOperator } from '../runtime/state/savedState.ts'
 import { TimerQueue } from '../runtime/time/timerQueue.ts'
 import type { DedupeByRanges } from './dedupe.ts'
 import { HighestRuns } from './highestRuns.ts'
+import { Hole } from './holes.ts'
 import { decodeRuns, encodeRuns, IdRanges, type RunBlock } from './idRanges.ts'
 import { keyOf } from './keyOf.ts'
 import { PlacesByNumber } from './placesByNumber.ts'
+import { StandingTime } from './standingTime.ts'
 
 /** Runs are forgotten when time passes one of so many steps in a ttl, which is often enough and looks at a key less often. */
 const stepsPerTtl = 4
@@ -21,17 +23,18 @@ const stepsPerTtl = 4
 export function dedupeByRanges<T>(
   name: string,
   ttlMs: number,
-  { by, id, onReject }: DedupeByRanges<T>,
-): MonoTypeOperatorFunction<T> {
+  { by, id, takesHoles, onReject }: DedupeByRanges<T>,
+): MonoTypeOperatorFunction<T | Hole> {
   const stepMs = Math.max(1, Math.floor(ttlMs / stepsPerTtl))
   const spec = {
     ...{ name, version: 3, shape: { ids: 'ranges' }, migrate: fromOlder },
     ...{ passesRedriven: true, takesLent: true, onReject },
   }
-  return spanning<T, T>(spec, (restored, out) => {
+  return spanning<T | Hole, T | Hole>(spec, (restored, out) => {
     const seen = restored.keyed<IdRanges>(rangesState)
     const highest = new HighestRuns()
     const blocks = restored.keyed<RunBlock>(blockState, 'blocks')
+    const time = takesHoles === true ? new StandingTime(restored) : null
     /** Keys by the time when a run of theirs may be over. Of several times of a key the one that its ranges name counts. */
     const expiring = new TimerQueue<string>()
 
@@ -71,9 +74,10 @@ export function dedupeByRanges<T>(
       expire(key, ranges)
     }
 
-    const first = new Span<T>()
-    const keys = new SpanKeys(by)
-    const ids = new SpanNumbers(id)
+    const first = new Span<T | Hole>()
+    // A hole is never lent.
+    const keys = new SpanKeys(by as (value: T | Hole) => string)
+    const ids = new SpanNumbers(id as (value: T | Hole) => number)
     /** By slot of a key: where its highest run lies; -1 where nothing is kept for the key. */
     const places = new Int32Array(first.records.length)
     /** By slot of a key: the first slot that the key has. */
@@ -115,7 +119,7 @@ export function dedupeByRanges<T>(
     }
 
     /** Adds those to `first` that come for the first time, up to the value that would do more than go on with the highest run of its key; gives how many are before that. */
-    function foresee({ records }: Span<T>, count: number): number {
+    function foresee({ records }: Span<T | Hole>, count: number): number {
       findRuns()
       const { slots } = keys
       const { of } = ids
@@ -134,25 +138,30 @@ export function dedupeByRanges<T>(
       return count
     }
 
+    function put(value: T): void {
+      const key = keyOf(by, value, name)
+      const number = id(value)
+      if (!Number.isSafeInteger(number)) {
+        refusePromise(`${name}: id`, number)
+        out.reject('bad-id', `${name}: ids in ranges are whole numbers, got ${number}`)
+        return
+      }
+      const at = out.valueTime()
+      const entry = seen.entry(key) ?? seen.set(key, watch(key, new IdRanges(highest)))
+      const ranges = entry.value
+      if (!ranges.add(number, at)) return
+      seen.touch(entry)
+      if (ranges.hasNewRun) {
+        ranges.hasNewRun = false
+        if (at + ttlMs < ranges.expiresAt) expire(key, ranges)
+      }
+      out.emit(value)
+    }
+
     return {
       onValue(value) {
-        if (out.isRedriven) return out.emit(value)
-        const key = keyOf(by, value, name)
-        const number = id(value)
-        if (!Number.isSafeInteger(number)) {
-          refusePromise(`${name}: id`, number)
-          out.reject('bad-id', `${name}: ids in ranges are whole numbers, got ${number}`)
-          return
-        }
-        const at = out.valueTime()
-        const entry = seen.entry(key) ?? seen.set(key, watch(key, new IdRanges(highest)))
-        const ranges = entry.value
-        if (!ranges.add(number, at)) return
-        seen.touch(entry)
-        if (ranges.hasNewRun) {
-          ranges.hasNewRun = false
-          if (at + ttlMs < ranges.expiresAt) expire(key, ranges)
-        }
+        if (time !== null && value instanceof Hole) time.note(value, out.watermark)
+        else if (!out.isRedriven) return put(value as T)
         out.emit(value)
       },
       look(span, to) {
@@ -177,19 +186,20 @@ export function dedupeByRanges<T>(
       onWatermark(watermark, before) {
         const step = Math.floor(watermark / stepMs)
         if (step === Math.floor(before / stepMs)) return out.wakeAt((step + 1) * stepMs)
-        for (let due = expiring.take(watermark); due !== undefined; due = expiring.take(watermark)) {
+        const until = time?.at(watermark) ?? watermark
+        for (let due = expiring.take(until); due !== undefined; due = expiring.take(until)) {
           for (const key of due.items) {
             const ranges = seen.get(key)
             if (ranges === undefined || ranges.expiresAt !== due.time) continue
-            if (ranges.isStale(watermark - ttlMs)) {
+            if (ranges.isStale(until - ttlMs)) {
               seen.update(key)
-              ranges.forget(watermark - ttlMs)
+              ranges.forget(until - ttlMs)
             }
             if (ranges.isEmpty) forget(key, ranges)
             else expire(key, ranges)
           }
         }
-        out.wakeAt(expiring.nextDue)
+        out.wakeAt(Math.max(expiring.nextDue, (step + 1) * stepMs))
       },
     }
   })

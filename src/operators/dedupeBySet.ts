@@ -5,8 +5,10 @@ import type { StateCodec } from '../runtime/state/keyedState.ts'
 import type { SavedOperator } from '../runtime/state/savedState.ts'
 import { TimerQueue } from '../runtime/time/timerQueue.ts'
 import type { DedupeBySet } from './dedupe.ts'
+import { Hole } from './holes.ts'
 import { keyOf } from './keyOf.ts'
 import { pairName } from './pairName.ts'
+import { StandingTime } from './standingTime.ts'
 
 /** Ids are forgotten together, at this many times in a ttl; on fixed steps of event time, so that a restore changes nothing. */
 const stepsPerTtl = 64
@@ -17,15 +19,16 @@ const forgottenAtOnce = 1_024
 export function dedupeBySet<T>(
   name: string,
   ttlMs: number,
-  { by, id, onReject }: DedupeBySet<T>,
-): MonoTypeOperatorFunction<T> {
+  { by, id, takesHoles, onReject }: DedupeBySet<T>,
+): MonoTypeOperatorFunction<T | Hole> {
   const stepMs = Math.max(1, Math.floor(ttlMs / stepsPerTtl))
   const spec = {
     ...{ name, version: 2, shape: { ids: 'set' }, migrate: fromJoinedKeys },
     ...{ passesRedriven: true, takesLent: true, onReject },
   }
-  return stateful<T, T>(spec, (restored, out) => {
+  return stateful<T | Hole, T | Hole>(spec, (restored, out) => {
     const seen = restored.keyed<number>(seenAt)
+    const time = takesHoles === true ? new StandingTime(restored) : null
     /** Which ids may be forgotten when; an id that was seen anew stands at two times, of which the later one counts. */
     const expiring = new TimerQueue<string>()
     let due: { readonly keys: readonly string[]; next: number } = { keys: [], next: 0 }
@@ -34,34 +37,50 @@ export function dedupeBySet<T>(
       expiring.add(Math.ceil((at + ttlMs) / stepMs) * stepMs, key)
     }
 
+    const timeAt = (watermark: number) => time?.at(watermark) ?? watermark
+
+    /** What is due and stays for a hole waits until that is over. */
+    function wake(): void {
+      const { nextDue } = expiring
+      if (time === null || nextDue > out.watermark || nextDue <= time.at(out.watermark)) out.wakeAt(nextDue)
+    }
+
     for (const [key, at] of seen.entries()) expire(key, at)
     out.wakeAt(expiring.nextDue)
 
+    function put(value: T): void {
+      const [owner, number] = [keyOf(by, value, name), id(value)]
+      if (typeof number !== 'string' && !Number.isFinite(number)) {
+        refusePromise(`${name}: id`, number)
+        out.reject('bad-id', `${name}: an id is a text or a number, got ${String(number)}`)
+        return
+      }
+      const key = pairName(owner, number)
+      const before = seen.get(key)
+      if (before !== undefined) {
+        if (before + ttlMs > timeAt(out.watermark)) return
+        seen.delete(key)
+      }
+      const at = out.valueTime()
+      seen.set(key, at)
+      expire(key, at)
+      wake()
+      out.emit(value)
+    }
+
     return {
       onValue(value) {
-        if (out.isRedriven) return out.emit(value)
-        const [owner, number] = [keyOf(by, value, name), id(value)]
-        if (typeof number !== 'string' && !Number.isFinite(number)) {
-          refusePromise(`${name}: id`, number)
-          out.reject('bad-id', `${name}: an id is a text or a number, got ${String(number)}`)
-          return
-        }
-        const key = pairName(owner, number)
-        const before = seen.get(key)
-        if (before !== undefined) {
-          if (before + ttlMs > out.watermark) return
-          seen.delete(key)
-        }
-        const at = out.valueTime()
-        seen.set(key, at)
-        expire(key, at)
-        out.wakeAt(expiring.nextDue)
+        if (time !== null && value instanceof Hole) {
+          time.note(value, out.watermark)
+          wake()
+        } else if (!out.isRedriven) return put(value as T)
         out.emit(value)
       },
       onWatermark(watermark) {
+        const until = timeAt(watermark)
         for (let left = forgottenAtOnce; left > 0; ) {
           if (due.next === due.keys.length) {
-            const bucket = expiring.take(watermark)
+            const bucket = expiring.take(until)
             if (bucket === undefined) break
             due = { keys: bucket.items, next: 0 }
           }
@@ -71,7 +90,8 @@ export function dedupeBySet<T>(
           seen.delete(key)
           left -= 1
         }
-        out.wakeAt(due.next < due.keys.length ? Number.NEGATIVE_INFINITY : expiring.nextDue)
+        if (due.next < due.keys.length) out.wakeAt(Number.NEGATIVE_INFINITY)
+        else wake()
       },
     }
   })

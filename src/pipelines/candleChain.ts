@@ -55,8 +55,8 @@ export function minuteCandles(
   holes: Observable<Hole>,
   { allowedLatenessMs, idTtlMs, provisionalEveryMs }: ChainOptions,
 ): Observable<Candle> {
-  const clean = events.pipe(only(isTrade), dedupe({ by: idKeyOf, id: field('tradeId'), ids: 'ranges', ttlMs: idTtlMs }))
-  return together(holes, clean).pipe(
+  return together(holes, events.pipe(only(isTrade))).pipe(
+    dedupe({ by: idKeyOf, id: field('tradeId'), ids: 'ranges', ttlMs: idTtlMs, takesHoles: true }),
     tumblingWindow({
       name: '1m',
       sizeMs: intervalMs['1m'],

@@ -36,7 +36,8 @@ const byKey = (a: ExpectedCandle, b: ExpectedCandle) =>
   a.openTime - b.openTime || (a.symbol < b.symbol ? -1 : 1) || a.interval.localeCompare(b.interval)
 
 function check(seed: number, style: FrameStyle, options: TestPipelineOptions): void {
-  const input = unkindTrades({ seed, style, trades: 250, maxOutOfOrdernessMs: 2_000, allowedLatenessMs: 30_000 })
+  const promised = { maxOutOfOrdernessMs: 2_000, allowedLatenessMs: 30_000 }
+  const input = unkindTrades({ seed, style, trades: 250, hasGaps: true, ...promised })
   const run = testPipeline(realtime(tradeCodec(style)), options)
   for (const record of input.records) {
     run.push({

@@ -1,5 +1,6 @@
 import type { Random } from '../random.ts'
 import { alteredFrame, brokenFrame, type FrameStyle, heartbeatFrame, timeInUnit, tradeFrame } from './frames.ts'
+import type { Gaps } from './gaps.ts'
 import type { TrueTrade } from './naiveCandles.ts'
 import type { Moment } from './timeline.ts'
 import type { UnkindCounts, UnkindTradesOptions } from './unkindTrades.ts'
@@ -31,6 +32,7 @@ export class Lane {
   readonly #style: FrameStyle
   readonly #random: Random
   readonly #counts: UnkindCounts
+  readonly #gaps: Gaps
 
   constructor(
     moments: readonly Moment[],
@@ -38,12 +40,14 @@ export class Lane {
     style: FrameStyle,
     random: Random,
     counts: UnkindCounts,
+    gaps: Gaps,
   ) {
     this.#moments = moments
     this.#options = options
     this.#style = style
     this.#random = random
     this.#counts = counts
+    this.#gaps = gaps
   }
 
   arrivals(): Arrival[] {
@@ -62,8 +66,11 @@ export class Lane {
       else punctual.push({ at, arrival: this.#sound(trade, 'counts') })
     }
     // The sort is stable and nothing is more than the bound behind, whatever the draws.
-    const list = withoutUnsettledTail(punctual.sort((a, b) => a.at - b.at).map(({ arrival }) => arrival))
-    for (const trade of delayed) this.#insertDelayed(list, trade)
+    const inTime = punctual.sort((a, b) => a.at - b.at).map(({ arrival }) => arrival)
+    this.#gaps.take(inTime)
+    const list = withoutUnsettledTail(inTime)
+    for (const trade of delayed) if (!this.#gaps.touch(trade)) this.#insertDelayed(list, trade)
+    this.#gaps.fill(list)
     this.#insertRepeats(list)
     this.#insertBroken(list)
     this.#insertLeaps(list)

@@ -2,6 +2,7 @@ import { intervals } from '../../market/interval.ts'
 import type { OutgoingRecord } from '../../runtime/log/log.ts'
 import { Random } from '../random.ts'
 import type { FrameStyle } from './frames.ts'
+import { Gaps } from './gaps.ts'
 import { type Arrival, Lane } from './lane.ts'
 import { type ExpectedCandle, naiveCandles, type TrueTrade } from './naiveCandles.ts'
 import { timeline } from './timeline.ts'
@@ -28,6 +29,8 @@ export interface UnkindTradesOptions {
   readonly averageStepMs?: number
   /** Repeats and late records right after a halt too, where a reader cannot tell the halt from an absurd time: there the expectation says nothing. */
   readonly isMerciless?: boolean
+  /** Leaves trades out, tells of it as a feed does, and sends most of them later: for a pipeline that takes holes. False unless told otherwise. */
+  readonly hasGaps?: boolean
 }
 
 /** Where a record stands in its partition, counted from 0. */
@@ -56,6 +59,10 @@ export interface UnkindCounts {
   heartbeats: number
   /** How many times the market stood still for hours. */
   halts: number
+  /** How many times trades were left out that the feed tells of. */
+  gaps: number
+  /** How many of these came later. */
+  filled: number
 }
 
 /** Input that is as bad as a feed can be, and the truth about it. */
@@ -74,7 +81,7 @@ export interface UnkindTrades {
 
 /**
  * Makes trades of several symbols over boundaries of minutes, hours and days and sends them in an unkind way: out of order
- * within the bound, repeated at once and much later, corrected, late, silent, halted for hours, and mixed with broken
+ * within the bound, repeated at once and much later, corrected, late, silent, halted for hours, left out and sent later, and mixed with broken
  * frames, zero trades, heartbeats and absurd times. The seed decides everything.
  */
 export function unkindTrades(options: UnkindTradesOptions): UnkindTrades {
@@ -92,13 +99,16 @@ export function unkindTrades(options: UnkindTradesOptions): UnkindTrades {
     notTrades: 0,
     heartbeats: 0,
     halts: 0,
+    gaps: 0,
+    filled: 0,
   }
   const moments = timeline(options, symbols, random.fork('timeline'), counts)
   const lanes = Array.from({ length: partitions }, (_, partition) => {
     const own = moments.filter(
       ({ trade }) => trade === null || symbols.indexOf(trade.symbol) % partitions === partition,
     )
-    return new Lane(own, options, style, random.fork(`partition ${partition}`), counts).arrivals()
+    const gaps = new Gaps(options, style, random.fork(`gaps ${partition}`), counts)
+    return new Lane(own, options, style, random.fork(`partition ${partition}`), counts, gaps).arrivals()
   })
 
   const records: OutgoingRecord[] = []

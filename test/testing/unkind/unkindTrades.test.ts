@@ -13,7 +13,7 @@ describe('unkindTrades', () => {
 
   it('does every unkind thing within a few seeds', () => {
     const seeds = Array.from({ length: 20 }, (_, seed) => seed)
-    const all = seeds.map((seed) => unkindTrades({ ...options, allowedLatenessMs: 30_000, seed }).counts)
+    const all = seeds.map((seed) => unkindTrades({ ...options, allowedLatenessMs: 30_000, hasGaps: true, seed }).counts)
     for (const kind of Object.keys(all[0] ?? {}) as (keyof (typeof all)[number])[]) {
       expect(
         all.map((counts) => counts[kind]).reduce((a, b) => a + b),
