@@ -307,7 +307,7 @@ export const settings = {
     commands: run,
     default: '250',
     allowed: 'a whole number from 10 to 60000',
-    description: 'Longest time between two checkpoints while records come; 250 at least for a task that is behind.',
+    description: 'Longest time between two checkpoints while records come.',
   },
   openCandleMs: {
     read: integer(0, 60_000),

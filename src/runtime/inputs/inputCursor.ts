@@ -32,8 +32,6 @@ export class InputCursor {
   lastRecordAt: number
   /** True where nothing has come for so long, from a log that truly has no more, that the others may go on. */
   isIdle = false
-  /** True where the last fetch has brought so much that the log most likely has more. */
-  isBehind = false
   /** Where a drain ends; null while none was asked for. */
   end: number | null = null
   /** The epoch of the record before the place of the task, and those that begin behind it. */
@@ -135,7 +133,6 @@ export class InputCursor {
     if (this.skipped.has(this.#fetchOffset)) this.seek(this.#fetchOffset)
     if (this.#jumpedTo !== null) return true
     const batch = await this.#fetched(options)
-    this.isBehind = batch !== null && 2 * batch.byteLength > options.maxBytes
     if (batch === null) return false
     if (batch.byteLength > largeBatchBytes) this.#cleanUpBehind(batch.byteLength)
     this.#batch = batch

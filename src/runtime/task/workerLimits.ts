@@ -3,7 +3,7 @@ import { ConfigurationError } from '../errors.ts'
 
 /** Bounds of one task's work. Times in ms of processing time. */
 export interface WorkerLimits {
-  /** A checkpoint is cut this often while there is something to store; not before 250 ms, whatever this says, while fetches bring half of `fetchMaxBytes` and more, as they do to a task that is behind. */
+  /** A checkpoint is cut this often while there is something to store. */
   readonly checkpointIntervalMs: number
   /** Credit: records read but not yet confirmed by a commit. */
   readonly maxUncommittedRecords: number

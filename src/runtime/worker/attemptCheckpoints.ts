@@ -12,9 +12,6 @@ import type { OperatorCounts } from './operatorTally.ts'
 /** Provisional results may wait for their turn, so they are asked for at each cut for this long after the last record. */
 const settleAfterMs = 2_000
 
-/** Least time between two checkpoints of a task that is behind: what nobody has waited for needs no transaction of its own. */
-const behindIntervalMs = 250
-
 /** What becomes of a checkpoint once it is stored. */
 interface StoredCheckpoint {
   readonly checkpoint: Checkpoint & Pick<TaskCut, 'messages'>
@@ -61,7 +58,7 @@ export class AttemptCheckpoints {
   get untilDue(): MoreWait {
     const { clock, limits } = this.#attempt.options
     const until = this.#commits.over
-    const untilCutMs = this.#cutAt + this.#intervalMs - clock.now()
+    const untilCutMs = this.#cutAt + limits.checkpointIntervalMs - clock.now()
     return { mostMs: until === null ? Math.max(untilCutMs, 1) : limits.fetchMaxWaitMs, until }
   }
 
@@ -75,15 +72,7 @@ export class AttemptCheckpoints {
     const { task, leftOut, options } = this.#attempt
     if (leftOut.hasFrom(task.nextOffsets)) return false
     const sinceCutMs = options.clock.now() - this.#cutAt
-    return sinceCutMs < 0 || sinceCutMs >= this.#intervalMs
-  }
-
-  get #intervalMs(): number {
-    const { cursors, options } = this.#attempt
-    const { checkpointIntervalMs } = options.limits
-    return cursors.some(({ isBehind }) => isBehind)
-      ? Math.max(checkpointIntervalMs, behindIntervalMs)
-      : checkpointIntervalMs
+    return sinceCutMs < 0 || sinceCutMs >= options.limits.checkpointIntervalMs
   }
 
   /** Cuts where there is something to be stored. */

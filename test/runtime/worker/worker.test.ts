@@ -251,38 +251,6 @@ describe('a worker', () => {
     await clock.run(running)
   })
 
-  it('makes fewer checkpoints while it is behind, and as many as it is told to once it has caught up', async () => {
-    const { clock, log, worker, copied } = setUp(20_000, { limits: { checkpointIntervalMs: 20, fetchMaxBytes: 2_000 } })
-    const open = log.reader.bind(log)
-    vi.spyOn(log, 'reader').mockImplementation((partition) => {
-      const reader = open(partition)
-      const fetch = reader.fetch.bind(reader)
-      // A thousand records each 50 ms.
-      let from = 0
-      reader.fetch = async (options) => {
-        await clock.sleep(from - clock.now(), options.signal)
-        if (clock.now() < from) return null
-        const batch = await fetch(options)
-        if (batch !== null) from = clock.now() + 50
-        return batch
-      }
-      return reader
-    })
-    const commits = () => worker.status()[0]?.commits ?? 0
-    const running = worker.run()
-    await clock.run(clock.sleep(1_300))
-    expect(copied().length).toBe(20_000)
-    expect(commits()).toBeLessThan(8)
-    const before = commits()
-    for (let i = 0; i < 10; i += 1) {
-      log.add({ value: 'late' })
-      await clock.run(clock.sleep(150))
-    }
-    expect(commits() - before).toBe(10)
-    worker.stop('now')
-    await clock.run(running)
-  })
-
   it('goes on where the last one was', async () => {
     const first = setUp(10)
     const running = first.worker.run()
