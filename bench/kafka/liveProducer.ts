@@ -1,6 +1,6 @@
 import { type ChildProcess, fork } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
-import type { Schedule } from './schedule.ts'
+import type { Produced, ProducerWay, Schedule } from './schedule.ts'
 
 const program = fileURLToPath(new URL('./liveTrades.ts', import.meta.url))
 
@@ -12,8 +12,8 @@ export class LiveProducer {
   readonly failed: Promise<never>
   #isStopping = false
 
-  constructor(brokers: readonly string[], topic: string, rate: number) {
-    this.#child = fork(program, [brokers.join(','), topic, String(rate)])
+  constructor(brokers: readonly string[], topic: string, rate: number, way: ProducerWay) {
+    this.#child = fork(program, [brokers.join(','), topic, String(rate), way])
     this.failed = new Promise((_, reject) => {
       this.#child.once('exit', (code, signal) => {
         if (!this.#isStopping) reject(new Error(`the producer ended with ${signal ?? `exit code ${code}`}`))
@@ -27,13 +27,19 @@ export class LiveProducer {
     this.schedule.catch(() => undefined)
   }
 
-  async stop(): Promise<void> {
+  /** Has it end; resolves to what it says then, or null where it says nothing. */
+  async stop(): Promise<Produced | null> {
     this.#isStopping = true
-    if (this.#child.exitCode !== null || this.#child.signalCode !== null) return
+    if (this.#child.exitCode !== null || this.#child.signalCode !== null) return null
+    let produced: Produced | null = null
+    this.#child.on('message', (message: Produced) => {
+      produced = message
+    })
     const ended = new Promise((resolve) => this.#child.once('exit', resolve))
     this.#child.kill('SIGTERM')
     const killing = setTimeout(() => this.#child.kill('SIGKILL'), 5_000)
     await ended
     clearTimeout(killing)
+    return produced
   }
 }

@@ -10,6 +10,7 @@ import { kafkaSettings } from '../../src/sources/kafka/kafkaSettings.ts'
 import { openKafkaLog } from '../../src/sources/kafka/openKafkaLog.ts'
 import { peakRssMb } from '../measure/peakRss.ts'
 import { benchPipeline } from './benchPipeline.ts'
+import { watchMoments } from './moments.ts'
 import type { BenchJob, BenchReport } from './workerProcess.ts'
 
 const sampleEveryMs = 50
@@ -21,6 +22,7 @@ export async function runBenchWorker(job: BenchJob): Promise<BenchReport> {
   const settings = kafkaSettings({ brokers: [...brokers], client, ...(client === 'wire' ? { instanceId } : {}) })
   const source = await openKafkaLog(settings, { topic, group })
   const store = new PostgresCheckpointStore(job.connection, { schema: job.schema, maxConnections: tasks })
+  const moments = job.tellsMoments === true ? watchMoments(source, store) : undefined
   const codec = tradeCodec({ market: 'spot', timeUnit: 'ms' })
   const worker = new Worker({
     pipeline: job.pipeline === 'bench' ? benchPipeline : realtime(codec, { provisionalEveryMs }),
@@ -44,5 +46,6 @@ export async function runBenchWorker(job: BenchJob): Promise<BenchReport> {
     cpuSeconds: (user + system) / 1e6,
     peakRssMb: peakRssMb(),
     commitMs: commitMs.sort((a, b) => a - b),
+    ...(moments === undefined ? {} : { moments }),
   }
 }

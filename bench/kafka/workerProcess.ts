@@ -3,6 +3,7 @@ import { enableCompileCache } from 'node:module'
 import { dirname } from 'node:path'
 import { workerFlags } from '../../src/host/workerFlags.ts'
 import type { PostgresConnection } from '../../src/sinks/postgres/connection.ts'
+import type { WorkerMoments } from './moments.ts'
 
 /** What a worker process of a benchmark is to do. */
 export interface BenchJob {
@@ -19,6 +20,8 @@ export interface BenchJob {
   readonly archive: string | null
   readonly checkpointMs: number
   readonly provisionalEveryMs: number
+  /** How far it had come when is told in the report; false if left out. */
+  readonly tellsMoments?: boolean
 }
 
 /** What it says at its end, about all of its life. */
@@ -27,6 +30,7 @@ export interface BenchReport {
   readonly peakRssMb: number
   /** Commits that it was asked to remember, ms each, in the order of size. */
   readonly commitMs: readonly number[]
+  readonly moments?: WorkerMoments
 }
 
 // As the command does it for its workers, whose entry file is then in the cache as well: a start should not be about stripping types.

@@ -122,7 +122,7 @@ export class GoldRows {
         await client.query(deleteText(interval), [markets, symbols, gone.map(({ openTime }) => openTime)])
       }
       const rows = this.#candles[place]?.rows
-      if (added.length > 0 && rows !== undefined) await copyIn(client, insertText(interval), rows.copyBytes(added))
+      if (added.length > 0 && rows !== undefined) await copyIn(client, insertText(interval), [rows.copyBytes(added)])
       changed += counts.changed
     }
     return changed

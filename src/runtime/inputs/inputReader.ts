@@ -112,17 +112,16 @@ export class InputReader {
 
   /**
    * Waits for what `next` lacks; false where nothing came. With one input, no longer than a fetch may wait.
-   * @param wait how long at most, ms, and what ends it before
+   * @param moreWait how long at most, ms, and what ends it before
    */
-  async more(nextOffsets: readonly number[], { mostMs, until }: MoreWait): Promise<boolean> {
+  async more(nextOffsets: readonly number[], moreWait: MoreWait): Promise<boolean> {
     const { limits } = this.#options
     const merge = this.#merge
     const wait = (maxWaitMs: number, signal: AbortSignal) => ({ maxBytes: this.#fetchBytes, maxWaitMs, signal })
     if (merge === null) {
       const only = this.#only
-      const maxWaitMs = only.end === null ? Math.min(limits.fetchMaxWaitMs, mostMs) : 1
-      if (until === null) return only.fetch(wait(maxWaitMs, this.#options.signal))
-      return this.#endedBy(until, (signal) => only.fetch(wait(maxWaitMs, signal)))
+      const maxWaitMs = only.end === null ? limits.fetchMaxWaitMs : 1
+      return this.#endedBy(moreWait, (signal) => only.fetch(wait(maxWaitMs, signal)))
     }
     if (this.#lookups.length > 0) {
       await this.#lookUp(merge)
@@ -136,9 +135,7 @@ export class InputReader {
     const fetches = cursors.map((cursor) =>
       cursor.startFetch(wait(cursor.end === null ? limits.fetchMaxWaitMs : 1, this.#options.signal)),
     )
-    return this.#endedBy(until, (signal) =>
-      Promise.race([...fetches, this.#options.clock.sleep(mostMs, signal).then(() => false)]),
-    )
+    return this.#endedBy(moreWait, (_, ended) => Promise.race([...fetches, ended]))
   }
 
   /** Finds inputs from which nothing has come for so long that the others may go on; true where there is one more. */
@@ -218,17 +215,25 @@ export class InputReader {
     }
   }
 
-  /** What is waited for, with a signal that the end of the task ends it, or `until`. */
-  async #endedBy(until: AbortSignal | null, wait: (signal: AbortSignal) => Promise<boolean>): Promise<boolean> {
-    const enders = [this.#options.signal, ...(until === null ? [] : [until])]
+  /** What is waited for, with a signal that ends it: at the end of the task, at that of `until`, and by our own clock rather than by a log that would have to say that it has nothing. */
+  async #endedBy(
+    { mostMs, until }: MoreWait,
+    wait: (signal: AbortSignal, ended: Promise<false>) => Promise<boolean>,
+  ): Promise<boolean> {
+    const { signal, clock } = this.#options
+    const enders = until === null ? [signal] : [signal, until]
     const over = new AbortController()
     const stop = () => over.abort(sleptEnough)
     for (const ender of enders) {
       if (ender.aborted) stop()
       ender.addEventListener('abort', stop, { once: true })
     }
+    const ended = clock.sleep(mostMs, over.signal).then((): false => {
+      stop()
+      return false
+    })
     try {
-      return await wait(over.signal)
+      return await wait(over.signal, ended)
     } finally {
       for (const ender of enders) ender.removeEventListener('abort', stop)
       stop()

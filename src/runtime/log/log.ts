@@ -51,7 +51,7 @@ export interface FetchOptions {
   readonly maxBytes: number
   /** How long to wait for a record when the reader has caught up. */
   readonly maxWaitMs: number
-  /** Ends the wait; the fetch then gives null. */
+  /** Ends the wait; the fetch then gives null, and what is under way for it is for the one after it. */
   readonly signal?: AbortSignal
 }
 

@@ -100,31 +100,28 @@ interface OwnersClaim extends Claim {
  * Keeps checkpoints in PostgreSQL, each in one transaction: rows, dead letters, manifest, state and next offset become visible together or
  * not at all.
  *
- * A commit is one round trip: every statement is sent at once, COMMIT included, and a statement that fails, the fence first of all, makes
- * PostgreSQL roll the rest back. With rows for an append table it takes turns with COPY instead. Connections that saw a failure other
- * than a refused statement are closed.
+ * A commit is one round trip: every statement is sent at once, rows of append tables and COMMIT included, and a statement that fails, the fence first of all, makes
+ * PostgreSQL roll the rest back. Only what is large besides these rows is sent in several. Connections that saw a failure other than a refused statement are closed.
  */
 export class PostgresCheckpointStore implements CheckpointStore {
   readonly outbox: Outbox
   /** A table's rows become the text of COPY as they come. */
   readonly openPacker: OpenPacker = (table) => new CopyPacker(table)
-  readonly #pipelined: pg.Pool
-  readonly #sequential: pg.Pool
+  readonly #pool: pg.Pool
   /** How many checkpoints the newest claim of each task has stored. */
   readonly #commits = new Map<string, { readonly generation: number; count: number }>()
   readonly #owner = `${hostname()}:${process.pid}`
 
   constructor(address: PostgresAddress, options: PoolOptions) {
     const named = { applicationName: 'millrace checkpoints', ...options }
-    this.#pipelined = openPool(address, { ...named, isPipelined: true })
-    this.#sequential = openPool(address, { ...named, isPipelined: false })
-    this.outbox = new PostgresOutbox(this.#pipelined)
+    this.#pool = openPool(address, { ...named, isPipelined: true })
+    this.outbox = new PostgresOutbox(this.#pool)
   }
 
   async claim(task: TaskId, topicPartitions?: number, growth: PartitionGrowth = 'refuse'): Promise<Claim> {
     const partitions = topicPartitions ?? null
     try {
-      return await withClient(this.#pipelined, `claim ${nameOf(task)}`, task, async (client) => {
+      return await withClient(this.#pool, `claim ${nameOf(task)}`, task, async (client) => {
         const [, , claimed, owners, state, inputs, archived, skipped] = await together(client, () => [
           client.query('BEGIN'),
           client.query(firstClaimTurnStatement(task, partitions)),
@@ -164,14 +161,8 @@ export class PostgresCheckpointStore implements CheckpointStore {
     const stored = this.#storedBy(claim)
     const commits = (claim.commits ?? 0) + stored.count
     const steps = stepsOf(claim, checkpoint, commits)
-    const needsTurns = checkpoint.writes.some(
-      ({ table, rows, packed }) => table.mode === 'append' && (rows.length > 0 || packed !== undefined),
-    )
     try {
-      await withClient(needsTurns ? this.#sequential : this.#pipelined, doing, task, async (client) => {
-        if (needsTurns) for (const step of steps) await step(client)
-        else await runTogether(client, steps)
-      })
+      await withClient(this.#pool, doing, task, (client) => runTogether(client, steps))
       stored.count += 1
       for (const { packed } of checkpoint.writes) packed?.release()
     } catch (error) {
@@ -185,7 +176,7 @@ export class PostgresCheckpointStore implements CheckpointStore {
   }
 
   recordedSteps(task: TaskId, after: RecordedStep, limit: number): Promise<readonly RecordedStep[]> {
-    return withClient(this.#pipelined, `read the idle steps of ${nameOf(task)}`, task, async (client) => {
+    return withClient(this.#pool, `read the idle steps of ${nameOf(task)}`, task, async (client) => {
       const { rows } = await client.query<StepRow>(readStepsStatement(task, after, limit))
       return rows.map(({ others, clock, sequence, ...step }) => ({
         ...step,
@@ -197,14 +188,14 @@ export class PostgresCheckpointStore implements CheckpointStore {
   }
 
   mergeNotes(task: TaskId, input: number, fromOffset: number, limit: number): Promise<readonly MergeNote[]> {
-    return withClient(this.#pipelined, `read the merge notes of ${nameOf(task)}`, task, async (client) => {
+    return withClient(this.#pool, `read the merge notes of ${nameOf(task)}`, task, async (client) => {
       const { rows } = await client.query<NoteRow>(readNotesStatement(task, input, fromOffset, limit))
       return rows.map(({ isFirst, ...note }) => (isFirst ? { ...note, isFirst } : note))
     })
   }
 
   answers(task: TaskId, input: number, fromOffset: number, limit: number): Promise<readonly LookupAnswer[]> {
-    return withClient(this.#pipelined, `read the answers of ${nameOf(task)}`, task, async (client) => {
+    return withClient(this.#pool, `read the answers of ${nameOf(task)}`, task, async (client) => {
       const { rows } = await client.query<LookupAnswer>(readAnswersStatement(task, input, fromOffset, limit))
       return rows.map(({ operator, key, answer, ...row }) => ({
         ...row,
@@ -216,7 +207,7 @@ export class PostgresCheckpointStore implements CheckpointStore {
   }
 
   async close(): Promise<void> {
-    await Promise.all([this.#pipelined.end(), this.#sequential.end()])
+    await this.#pool.end()
   }
 
   #storedBy({ task, generation }: Claim): { count: number } {
@@ -230,7 +221,7 @@ export class PostgresCheckpointStore implements CheckpointStore {
 
   async #explainPartitions(task: TaskId, now: number, cause: unknown): Promise<MillraceError> {
     const doing = `read the partitions of ${task.topic}`
-    const before = await withClient(this.#pipelined, doing, task, async (client) => {
+    const before = await withClient(this.#pool, doing, task, async (client) => {
       const { rows } = await client.query<{ partitions: number }>(knownPartitionsStatement(task))
       return rows[0]!.partitions
     })
@@ -241,7 +232,7 @@ export class PostgresCheckpointStore implements CheckpointStore {
     const { task } = claim
     const place = { ...task, offset: nextOffset, cause }
     const doing = `look whose rows they are that ${nameOf(task)} would write`
-    const rows = await withClient(this.#pipelined, doing, task, (client) => foreignRows(client, writes, ownerOf(claim)))
+    const rows = await withClient(this.#pool, doing, task, (client) => foreignRows(client, writes, ownerOf(claim)))
     const [first] = rows
     if (first === undefined)
       return new RetryableError(`rows of ${nameOf(task)} belonged to another task a moment ago; try again`, place)
@@ -256,7 +247,7 @@ export class PostgresCheckpointStore implements CheckpointStore {
 
   async #explainFence(claim: Claim, checkpoint: Checkpoint, commits: number, cause: unknown): Promise<MillraceError> {
     const { task, generation } = claim
-    const rows = await withClient(this.#pipelined, `read ${nameOf(task)}`, task, async (client) => {
+    const rows = await withClient(this.#pool, `read ${nameOf(task)}`, task, async (client) => {
       const found = await client.query<TaskRow & { owner: string }>(explainFenceStatement(task))
       return found.rows
     })

@@ -28,7 +28,7 @@ export interface PoolOptions {
   readonly statementTimeoutMs?: number
   /** Fires when the database is given up: every connection is cut, and what waits for an answer fails. */
   readonly lost?: AbortSignal | undefined
-  /** Sends statements without waiting for the answer of the one before, on the same connection. Excludes COPY. */
+  /** Sends statements without waiting for the answer of the one before, on the same connection. Of COPY it takes `copyIn` alone. */
   readonly isPipelined?: boolean
 }
 

@@ -1,8 +1,5 @@
 import { createHash } from 'node:crypto'
-import { Readable } from 'node:stream'
-import { pipeline } from 'node:stream/promises'
 import type pg from 'pg'
-import { from as copyFrom } from 'pg-copy-streams'
 import { ConfigurationError } from '../../runtime/errors.ts'
 import type { TableWrite } from '../../runtime/store/checkpoint.ts'
 import type { PackedRows } from '../../runtime/store/packedRows.ts'
@@ -11,6 +8,7 @@ import type { AppendTable, ColumnType, RowText, UpsertTable } from '../../runtim
 import { Withdrawn } from '../../runtime/withdrawn.ts'
 import { rowText } from './columnText.ts'
 import { quoteIdentifier } from './connection.ts'
+import { copyIn } from './copyIn.ts'
 import { packedRows } from './copyPacker.ts'
 import { isNotGivenTo, ownerColumn } from './ownerColumn.ts'
 import { statementParts } from './statementParts.ts'
@@ -30,7 +28,7 @@ export function largeStep(bytes: number, act: (client: pg.ClientBase) => Promise
 const rowsPerStatement = 10_000
 
 /**
- * The steps that write the rows. Upserts may be sent without waiting for one another; an append (COPY) may not.
+ * The steps that write the rows, which may be sent without waiting for one another.
  *
  * Of several rows with one key the newest revision is written, the later one among equals, since a statement may touch a row once only. Rows that are taken back are deleted first, so that a key
  * whose row was taken back starts anew. Rows are locked in the order of their keys, so that two writers of one table wait for each other: a statement that writes does so by itself, and where rows are deleted first all are
@@ -121,7 +119,7 @@ function appendSteps(table: AppendTable<never>, { count, chunks }: PackedRows): 
   if (count === 0) return []
   const columns = table.columns.map((column) => quoteIdentifier(column.name)).join(', ')
   const text = `COPY ${quoteIdentifier(table.name)} (${columns}) FROM STDIN`
-  return [(client) => pipeline(Readable.from(chunks, { objectMode: true }), client.query(copyFrom(text)))]
+  return [(client) => copyIn(client, text, chunks)]
 }
 
 /** A prepared statement over rows, and the columns of them that it gets, each as an array. To write and to delete it gets the owner as well, last. */

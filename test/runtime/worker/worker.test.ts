@@ -228,6 +228,29 @@ describe('a worker', () => {
     expect(base.copied()).toEqual(values(2))
   })
 
+  it('makes a checkpoint when it is due, also where the log has not said by then that it has no more', async () => {
+    const { clock, log, worker } = setUp(1)
+    const open = log.reader.bind(log)
+    const waits: number[] = []
+    vi.spyOn(log, 'reader').mockImplementation((partition) => {
+      const reader = open(partition)
+      const fetch = reader.fetch.bind(reader)
+      reader.fetch = (options) => {
+        waits.push(options.maxWaitMs)
+        return fetch({ ...options, maxWaitMs: 60_000 })
+      }
+      return reader
+    })
+    const running = worker.run()
+    await clock.run(clock.sleep(150))
+    log.add({ value: 'v1' })
+    await clock.run(clock.sleep(110))
+    expect(worker.status()).toMatchObject([{ commits: 2, committedOffset: 2 }])
+    expect(new Set(waits)).toEqual(new Set([500]))
+    worker.stop('now')
+    await clock.run(running)
+  })
+
   it('goes on where the last one was', async () => {
     const first = setUp(10)
     const running = first.worker.run()

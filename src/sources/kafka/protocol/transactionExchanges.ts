@@ -84,7 +84,8 @@ const UNKNOWN_SERVER_ERROR = -1
 /** Produce, since Kafka 2.8, with batches that are encoded already. */
 export const produce: Exchange<
   {
-    readonly transactionalId: string
+    /** Null for batches of no transaction. */
+    readonly transactionalId: string | null
     readonly timeoutMs: number
     readonly batches: readonly PartitionBatch[]
   },
