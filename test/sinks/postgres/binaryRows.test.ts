@@ -75,7 +75,7 @@ test('the server takes rows for the values that they are made of, and sends them
       await client.query('TRUNCATE kept')
       const rows = rowsOf(values)
       const all = values.map((_, i) => i)
-      await copyIn(client, insert, rows.copyBytes(all))
+      await copyIn(client, insert, [rows.copyBytes(all)])
       const { rows: told } = await client.query<Record<'name' | 'micros' | 'price' | 'money', string>>(
         `SELECT name, (extract(epoch FROM moment - timestamptz '2000-01-01 00:00:00+00') * 1000000)::bigint::text AS micros, trunc(price * 1e8)::text AS price, trunc(money * 1e16)::text AS money FROM kept ORDER BY place`,
       )
@@ -103,7 +103,7 @@ test('some of the rows are taken alone, and rows that are cleared are gone', asy
   await client.query('TRUNCATE kept')
   const one = { name: 'one', micros: 0, price: 1n, money: 1n }
   const rows = rowsOf([one, one, one, one])
-  await copyIn(client, insert, rows.copyBytes([1, 3]))
+  await copyIn(client, insert, [rows.copyBytes([1, 3])])
   expect((await client.query<{ place: string }>('SELECT place FROM kept ORDER BY place')).rows).toEqual([
     { place: '1' },
     { place: '3' },
@@ -116,6 +116,6 @@ test('some of the rows are taken alone, and rows that are cleared are gone', asy
 test('what the server refuses is told, and the connection goes on', async () => {
   const seven = { name: 'seven', micros: 0, price: 1n, money: 7n * 10n ** 16n }
   const rows = rowsOf([seven], () => 100)
-  await expect(copyIn(client, insert, rows.copyBytes([0]))).rejects.toThrow('check constraint')
+  await expect(copyIn(client, insert, [rows.copyBytes([0])])).rejects.toThrow('check constraint')
   expect((await client.query('SELECT 1 AS one')).rows).toEqual([{ one: 1 }])
 })
