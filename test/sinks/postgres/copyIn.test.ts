@@ -4,6 +4,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { openPool } from '../../../src/sinks/postgres/connection.ts'
 import { copyIn } from '../../../src/sinks/postgres/copyIn.ts'
 import { together } from '../../../src/sinks/postgres/withClient.ts'
+import { type Bouncer, bouncerProgram, bouncerTitle, startBouncer } from '../../support/pgbouncer.ts'
 import { type TestDatabase, testDatabase } from '../../support/postgres.ts'
 
 const copy = 'COPY word (id, text) FROM STDIN'
@@ -14,18 +15,27 @@ const many = Array.from({ length: 40 }, (_, chunk) =>
   Buffer.from(Array.from({ length: 5_000 }, (_, row) => line(chunk * 5_000 + row)).join('')),
 )
 
-describe('rows that are there already', () => {
+const ways = [
+  { way: 'rows that are there already', isBounced: false },
+  { way: bouncerTitle('rows that are there already, behind PgBouncer'), isBounced: true },
+].filter(({ isBounced }) => !isBounced || bouncerProgram !== null)
+
+describe.each(ways)('$way', ({ isBounced }) => {
   let db: TestDatabase
   let pool: pg.Pool
+  let bouncer: Bouncer | undefined
 
   beforeAll(async () => {
     db = await testDatabase()
     await db.pool.query('CREATE TABLE word (id integer, text text)')
-    pool = openPool(db.connection, { schema: db.schema, isPipelined: true })
+    if (isBounced) bouncer = await startBouncer(db.connection, ['pool_mode = session'])
+    const address = bouncer === undefined ? db.connection : { connectionString: bouncer.url() }
+    pool = openPool(address, { schema: db.schema, isPipelined: true })
   })
   beforeEach(() => db.pool.query('TRUNCATE word'))
   afterAll(async () => {
     await pool.end()
+    await bouncer?.stop()
     await db.close()
   })
 
