@@ -166,7 +166,7 @@ export const plantedBugs: readonly PlantedBug[] = [
     name: 'two slots of one key do not know of each other',
     prover: 'test/runtime/spans/spans.test.ts',
     file: 'src/operators/dedupeByRanges.ts',
-    from: 'runs[slot] = places.indexOf(places[slot] as number)',
+    from: 'if (at >= 0) runs[slot] = firstSlots[at] as number',
     to: 'runs[slot] = slot',
   },
   {

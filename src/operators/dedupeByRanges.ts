@@ -87,6 +87,8 @@ export function dedupeByRanges<T>(
     const last = new Float64Array(first.records.length)
     /** By place. */
     const entries: KeyedEntry<IdRanges>[] = []
+    /** By place, of keys of the look at hand. */
+    const firstSlots: number[] = []
     const byNumber = new PlacesByNumber()
 
     function placeOf(slot: number): number {
@@ -113,9 +115,19 @@ export function dedupeByRanges<T>(
         lowest[slot] = highest.from(at)
         last[slot] = highest.to(at)
       }
-      // A key without a number may have several slots.
-      if (mayRepeat)
-        for (let slot = 0; slot < keys.count; slot += 1) runs[slot] = places.indexOf(places[slot] as number)
+      if (mayRepeat) joinSlots()
+    }
+
+    /** A key without a number may have several slots. */
+    function joinSlots(): void {
+      for (let slot = keys.count - 1; slot >= 0; slot -= 1) {
+        const at = places[slot] as number
+        if (at >= 0) firstSlots[at] = slot
+      }
+      for (let slot = 0; slot < keys.count; slot += 1) {
+        const at = places[slot] as number
+        if (at >= 0) runs[slot] = firstSlots[at] as number
+      }
     }
 
     /** Adds those to `first` that come for the first time, up to the value that would do more than go on with the highest run of its key; gives how many are before that. */
