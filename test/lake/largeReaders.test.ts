@@ -74,8 +74,8 @@ async function ask(reader: string, question: object): Promise<Answer> {
 }
 
 describe('a table of the lake, as large engines read it', { timeout: 600_000 }, () => {
-  const folder = mkdtempSync(join(tmpdir(), 'millrace-large-'))
-  const place: LakePlace = { store: directoryStore(folder), keyPrefix: 'lake/', catalog: 'millrace' }
+  let folder: string
+  let place: LakePlace
   let db: TestDatabase
   let catalog: RunningCatalog
   const first = Array.from({ length: 10 }, (_, i) => row(i))
@@ -110,6 +110,8 @@ describe('a table of the lake, as large engines read it', { timeout: 600_000 }, 
   }
 
   beforeAll(async () => {
+    folder = mkdtempSync(join(tmpdir(), 'millrace-large-'))
+    place = { store: directoryStore(folder), keyPrefix: 'lake/', catalog: 'millrace' }
     db = await testDatabase()
     await db.pool.query(
       'CREATE TABLE fills (symbol text, at timestamptz, price numeric(18,8), turnover numeric(38,16), id bigint, kind integer, is_buyer boolean, note text)',

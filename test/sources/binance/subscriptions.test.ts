@@ -1,7 +1,7 @@
 import { mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterEach, beforeEach, expect, test } from 'vitest'
+import { afterAll, afterEach, beforeEach, expect, test } from 'vitest'
 import type { BinanceFeedOptions } from '../../../src/sources/binance/binanceFeed.ts'
 import { followingFeed } from '../../../src/sources/symbols/followingFeed.ts'
 import { SymbolsFollower } from '../../../src/sources/symbols/followSymbols.ts'
@@ -24,6 +24,7 @@ afterEach(async () => {
   await exchange.close()
   rmSync(path, { force: true })
 })
+afterAll(() => rmSync(folder, { recursive: true, force: true }))
 
 function write(symbols: readonly string[]): void {
   const list = symbols.map((symbol) => `  - { symbol: ${symbol}, tier: all }\n`).join('')
