@@ -166,8 +166,8 @@ export const plantedBugs: readonly PlantedBug[] = [
     name: 'two slots of one key do not know of each other',
     prover: 'test/runtime/spans/spans.test.ts',
     file: 'src/operators/dedupeByRanges.ts',
-    from: 'if (at >= 0) runs[slot] = firstSlots[at] as number',
-    to: 'runs[slot] = slot',
+    from: 'places[first] === at) runs[slot] = first',
+    to: 'places[first] === at) runs[slot] = slot',
   },
   {
     name: 'a window that has fired takes values of a span without a word',

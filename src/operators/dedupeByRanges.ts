@@ -87,7 +87,7 @@ export function dedupeByRanges<T>(
     const last = new Float64Array(first.records.length)
     /** By place. */
     const entries: KeyedEntry<IdRanges>[] = []
-    /** By place, of keys of the look at hand. */
+    /** By place: the first slot of a look that had it, of whichever look that was. */
     const firstSlots: number[] = []
     const byNumber = new PlacesByNumber()
 
@@ -100,33 +100,22 @@ export function dedupeByRanges<T>(
       return at
     }
 
-    /** Looks up what is kept for each key, before it is asked of each value: so the memory of many keys is waited for at once. */
+    /** Looks up what is kept for each key, before it is asked of each value: so the memory of many keys is waited for at once. A key may have several slots: one without a number, and one that comes of two texts. */
     function findRuns(): void {
       byNumber.under(keys.numbering)
-      let mayRepeat = false
       for (let slot = 0; slot < keys.count; slot += 1) {
-        const number = keys.numbers[slot] as number
-        const known = byNumber.at(number)
+        const known = byNumber.at(keys.numbers[slot] as number)
         const at = known < 0 ? placeOf(slot) : known
         places[slot] = at
         runs[slot] = slot
-        if (number < 0) mayRepeat = true
         if (at < 0) continue
-        lowest[slot] = highest.from(at)
-        last[slot] = highest.to(at)
-      }
-      if (mayRepeat) joinSlots()
-    }
-
-    /** A key without a number may have several slots. */
-    function joinSlots(): void {
-      for (let slot = keys.count - 1; slot >= 0; slot -= 1) {
-        const at = places[slot] as number
-        if (at >= 0) firstSlots[at] = slot
-      }
-      for (let slot = 0; slot < keys.count; slot += 1) {
-        const at = places[slot] as number
-        if (at >= 0) runs[slot] = firstSlots[at] as number
+        const first = firstSlots[at]
+        if (first !== undefined && first < slot && places[first] === at) runs[slot] = first
+        else {
+          firstSlots[at] = slot
+          lowest[slot] = highest.from(at)
+          last[slot] = highest.to(at)
+        }
       }
     }
 

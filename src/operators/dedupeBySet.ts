@@ -86,7 +86,7 @@ export function dedupeBySet<T>(
           }
           const key = due.keys[due.next++] as string
           const at = seen.get(key)
-          if (at === undefined || at + ttlMs > watermark) continue
+          if (at === undefined || at + ttlMs > until) continue
           seen.delete(key)
           left -= 1
         }

@@ -30,7 +30,7 @@ pipeline realtime
 
 records
 ├→ decode → eventTime
-│  ├→ (+1) → dedupe → (+1) → 1m → ohlcv-1m
+│  ├→ (+4) → dedupe → 1m → ohlcv-1m
 │  │  ├→ ▣ 1m (fact_realtime_trades_1m)
 │  │  └→ (+1) → 5m → rollup-5m
 │  │     ├→ ▣ 5m (fact_realtime_trades_5m)
@@ -40,7 +40,6 @@ records
 │  │           ├→ ▣ 1h (fact_realtime_trades_1h)
 │  │           └→ (+1) → 4h → rollup-4h ┬→ ▣ 4h (fact_realtime_trades_4h)
 │  │                                    └→ (+1) → 1d → rollup-1d → ▣ 1d (fact_realtime_trades_1d)
-│  ├→ (+3) → 1m ↑
 │  ├→ (+3) → 5m ↑
 │  ├→ (+3) → 15m ↑
 │  ├→ (+3) → 1h ↑

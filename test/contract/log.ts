@@ -297,6 +297,23 @@ function describeLogReading(name: string, open: () => Promise<LogUnderTest>, liv
       expect(await drain(reader)).toEqual([read(0), read(1)])
     })
 
+    live('what comes while one wait after another is ended comes once, and in order', async () => {
+      const reader = log.source.reader(0)
+      const offsets: number[] = []
+      let isOver = false
+      const appending = appendNumbers(60, 0, 1).then(() => {
+        isOver = true
+      })
+      for (let turn = 0; !isOver || offsets.length < 60; turn += 1) {
+        const signal = AbortSignal.timeout(turn % 4)
+        const batch = await reader.fetch({ ...FOR_LONG, signal })
+        const view = new RecordView()
+        while (batch?.read(view) === true) offsets.push(view.offset)
+      }
+      await appending
+      expect(offsets).toEqual(Array.from({ length: 60 }, (_, offset) => offset))
+    })
+
     test('closing a reader ends its wait with null', async () => {
       const reader = log.source.reader(0)
       const waiting = reader.fetch(FOR_LONG)

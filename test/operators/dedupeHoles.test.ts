@@ -94,3 +94,11 @@ describe.each(['set', 'ranges'] as const)('dedupe by %s above windows that holes
     )
   })
 })
+
+it('of ids that are forgotten bit by bit, one that was seen anew stays for a hole that was told meanwhile', () => {
+  const many = Array.from({ length: 3_000 }, (_, id) => ({ id, at: 0 }))
+  const anew = { id: 2_999, at: 1_011 }
+  const run = new ChainTask<Event>(chain('set')).push(...many, { id: 10_000, at: 1_010 }, anew)
+  run.push({ hole: 'a', isOver: false }, { id: 10_001, at: 3_000 })
+  expect(told(run, { ...anew, at: 3_001 })).toEqual([])
+})

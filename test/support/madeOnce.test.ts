@@ -53,3 +53,16 @@ test('that fails halfway leaves nothing that would be taken for it', async () =>
   await expect(failing).rejects.toThrow('no room')
   expect(readFileSync(join(await make(), 'of'), 'utf8')).toBe('1')
 })
+
+test('is made again where what it is made of changes meanwhile, so that its name tells the truth', async () => {
+  const one = join(sources, 'below/one.ts')
+  const folder = await madeOnce(name, [sources], async (draft) => {
+    made += 1
+    if (made === 1) writeFileSync(one, '2')
+    writeFileSync(join(draft, 'of'), readFileSync(one))
+    if (made === 2) writeFileSync(one, '1')
+  })
+  expect(readFileSync(join(folder, 'of'), 'utf8')).toBe('1')
+  expect(made).toBe(3)
+  expect(await make()).toBe(folder)
+})

@@ -16,18 +16,24 @@ export async function madeOnce(
   sources: readonly string[],
   make: (folder: string) => Promise<void>,
 ): Promise<string> {
-  const folder = join(cache, `${name}-${hashOf(sources)}`)
-  await withFileLock(join(cache, `${name}.lock`), 300_000, async () => {
-    if (existsSync(folder)) return
-    for (const older of readdirSync(cache)) {
-      if (older.startsWith(`${name}-`)) rmSync(join(cache, older), { recursive: true })
+  return withFileLock(join(cache, `${name}.lock`), 300_000, async () => {
+    for (;;) {
+      const hash = hashOf(sources)
+      const folder = join(cache, `${name}-${hash}`)
+      if (existsSync(folder)) return folder
+      for (const older of readdirSync(cache)) {
+        if (older.startsWith(`${name}-`)) rmSync(join(cache, older), { recursive: true })
+      }
+      const draft = `${folder}.draft`
+      mkdirSync(draft)
+      await make(draft)
+      // Else it would have the name of what it was not made of.
+      if (hashOf(sources) === hash) {
+        renameSync(draft, folder)
+        return folder
+      }
     }
-    const draft = `${folder}.draft`
-    mkdirSync(draft)
-    await make(draft)
-    renameSync(draft, folder)
   })
-  return folder
 }
 
 function hashOf(sources: readonly string[]): string {

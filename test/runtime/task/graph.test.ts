@@ -105,10 +105,10 @@ describe('the graph of realtime', () => {
     expect(linesOf(graph)).toEqual([
       'input:records → operator:decode',
       'operator:decode → operator:eventTime',
-      'operator:eventTime → (1) → operator:dedupe',
-      ...['1m', '5m', '15m', '1h', '4h', '1d'].map((name) => `operator:eventTime → (3) → operator:${name}`),
+      'operator:eventTime → (4) → operator:dedupe',
+      ...['5m', '15m', '1h', '4h', '1d'].map((name) => `operator:eventTime → (3) → operator:${name}`),
       'operator:eventTime → (1) → outlet:gaps',
-      'operator:dedupe → (1) → operator:1m',
+      'operator:dedupe → operator:1m',
       'operator:1m → operator:ohlcv-1m',
       'operator:ohlcv-1m → outlet:1m',
       ...longer('operator:ohlcv-1m', '5m'),
