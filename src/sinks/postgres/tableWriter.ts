@@ -119,7 +119,8 @@ function appendSteps(table: AppendTable<never>, { count, chunks }: PackedRows): 
   if (count === 0) return []
   const columns = table.columns.map((column) => quoteIdentifier(column.name)).join(', ')
   const text = `COPY ${quoteIdentifier(table.name)} (${columns}) FROM STDIN`
-  return [(client) => copyIn(client, text, chunks)]
+  const bytes = chunks.reduce((sum, chunk) => sum + chunk.length, 0)
+  return [largeStep(bytes, (client) => copyIn(client, text, chunks))]
 }
 
 /** A prepared statement over rows, and the columns of them that it gets, each as an array. To write and to delete it gets the owner as well, last. */
