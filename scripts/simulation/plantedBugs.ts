@@ -74,16 +74,9 @@ export const plantedBugs: readonly PlantedBug[] = [
   {
     name: 'a key has the slot that its number had when keys were read before',
     prover: 'test/runtime/spans/spanKeys.test.ts',
-    file: 'src/runtime/spans/keySlots.ts',
+    file: 'src/runtime/spans/spanKeys.ts',
     from: '    this.#base += mostAhead\n',
     to: '',
-  },
-  {
-    name: 'a record has the slot of the record that was read in its place before',
-    prover: 'test/runtime/spans/spanKeys.test.ts',
-    file: 'src/runtime/spans/keySlots.ts',
-    from: 'if (readIn[record] === base) continue',
-    to: 'if (readIn[record] !== 0) continue',
   },
   {
     name: 'the column of one lender is read for the values of another',
@@ -161,13 +154,6 @@ export const plantedBugs: readonly PlantedBug[] = [
     file: 'src/operators/dedupeByRanges.ts',
     from: 'byNumber.clear()',
     to: '',
-  },
-  {
-    name: 'two slots of one key do not know of each other',
-    prover: 'test/runtime/spans/spans.test.ts',
-    file: 'src/operators/dedupeByRanges.ts',
-    from: 'places[first] === at) runs[slot] = first',
-    to: 'places[first] === at) runs[slot] = slot',
   },
   {
     name: 'a window that has fired takes values of a span without a word',

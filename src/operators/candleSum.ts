@@ -132,16 +132,16 @@ export class CandleSums extends ExactNumbers {
 
   /** Adds each trade to the candle whose row is beside it; gives the first that `add` has to be asked about, or `to`. */
   addMany(trades: TradeColumns, values: ValuesInRows): number {
+    const to = this.#addEnds(trades, values)
     const { price, quantity, isBuyerMaker } = trades
-    const taken = { ...values, to: this.#addPrices(trades, values) }
-    this.#addTimes(trades, taken)
+    const taken = { ...values, to }
     this.addCounts(volume, takerBuyVolume, quantity, isBuyerMaker, taken)
     this.addProducts(quote, takerBuyQuote, price, quantity, isBuyerMaker, taken)
-    return taken.to
+    return to
   }
 
-  /** Highest and lowest, and how many there are. Ends before what is no count, and before a candle with prices that are no doubles. Short, so that the rows of many trades are waited for at once. */
-  #addPrices({ price, quantity }: TradeColumns, { records, rows, from, to }: ValuesInRows): number {
+  /** What a candle has of single trades: first and last, highest and lowest; and how many there are. Ends before what is no count, and before a candle with prices that are no doubles. */
+  #addEnds({ price, quantity, tradeTime, tradeId }: TradeColumns, { records, rows, from, to }: ValuesInRows): number {
     const { numbers } = this
     for (let i = from; i < to; i += 1) {
       const record = records[i] as number
@@ -152,37 +152,28 @@ export class CandleSums extends ExactNumbers {
       const lowest = numbers[row + low] as number
       // Not a number where it is a bigint.
       if (!(highest >= lowest)) return i
-      if (paid > highest) numbers[row + high] = paid
-      if (paid < lowest) numbers[row + low] = paid
-      ;(numbers[row + tradeCount] as number) += 1
-    }
-    return to
-  }
-
-  /** First and last, by time and by id. */
-  #addTimes({ price, tradeTime, tradeId }: TradeColumns, { records, rows, from, to }: ValuesInRows): void {
-    const { numbers } = this
-    for (let i = from; i < to; i += 1) {
-      const record = records[i] as number
-      const row = rows[i] as number
       const time = tradeTime[record] as number
       const id = tradeId[record] as number
       const last = numbers[row + closedAt] as number
       if (time > last || (time === last && id > (numbers[row + closeId] as number))) {
-        numbers[row + close] = price[record] as number
+        numbers[row + close] = paid
         numbers[row + closedAt] = time
         numbers[row + closeId] = id
       } else {
         const first = numbers[row + openedAt] as number
         if (time < first || (time === first && id < (numbers[row + openId] as number))) {
-          numbers[row + open] = price[record] as number
+          numbers[row + open] = paid
           numbers[row + openedAt] = time
           numbers[row + openId] = id
         }
       }
+      if (paid > highest) numbers[row + high] = paid
+      if (paid < lowest) numbers[row + low] = paid
       if (id > (numbers[row + lastTradeId] as number)) numbers[row + lastTradeId] = id
       if (id < (numbers[row + firstTradeId] as number)) numbers[row + firstTradeId] = id
+      ;(numbers[row + tradeCount] as number) += 1
     }
+    return to
   }
 
   candle({ market, symbol, row }: CandleSum, interval: Interval, openTime: number, fired: Fired): Candle {

@@ -80,15 +80,8 @@ export function dedupeByRanges<T>(
     const ids = new SpanNumbers(id as (value: T | Hole) => number)
     /** By slot of a key: where its highest run lies; -1 where nothing is kept for the key. */
     const places = new Int32Array(first.records.length)
-    /** By slot of a key: the first slot that the key has. */
-    const runs = new Int32Array(first.records.length)
-    /** By such a slot: the highest run with the ids that are foreseen, both ends included. */
-    const lowest = new Float64Array(first.records.length)
-    const last = new Float64Array(first.records.length)
     /** By place. */
     const entries: KeyedEntry<IdRanges>[] = []
-    /** By place: the first slot of a look that had it, of whichever look that was. */
-    const firstSlots: number[] = []
     const byNumber = new PlacesByNumber()
 
     function placeOf(slot: number): number {
@@ -100,41 +93,23 @@ export function dedupeByRanges<T>(
       return at
     }
 
-    /** Looks up what is kept for each key, before it is asked of each value: so the memory of many keys is waited for at once. A key may have several slots: one without a number, and one that comes of two texts. */
-    function findRuns(): void {
+    /** Adds those to `first` that come for the first time, up to the value that would do more than go on with the highest run of its key; gives how many are before that. */
+    function foresee({ records }: Span<T | Hole>, count: number): number {
       byNumber.under(keys.numbering)
       for (let slot = 0; slot < keys.count; slot += 1) {
         const known = byNumber.at(keys.numbers[slot] as number)
-        const at = known < 0 ? placeOf(slot) : known
-        places[slot] = at
-        runs[slot] = slot
-        if (at < 0) continue
-        const first = firstSlots[at]
-        if (first !== undefined && first < slot && places[first] === at) runs[slot] = first
-        else {
-          firstSlots[at] = slot
-          lowest[slot] = highest.from(at)
-          last[slot] = highest.to(at)
-        }
+        places[slot] = known < 0 ? placeOf(slot) : known
       }
-    }
-
-    /** Adds those to `first` that come for the first time, up to the value that would do more than go on with the highest run of its key; gives how many are before that. */
-    function foresee({ records }: Span<T | Hole>, count: number): number {
-      findRuns()
       const { slots } = keys
       const { of } = ids
       for (let looked = 0; looked < count; looked += 1) {
         const record = records[looked] as number
-        const run = runs[slots[record] as number] as number
+        const at = places[slots[record] as number] as number
         const number = of[record] as number
-        if ((places[run] as number) < 0 || !Number.isSafeInteger(number)) return looked
-        const to = last[run] as number
-        const from = lowest[run] as number
-        if (number <= to && number >= from) continue
-        if (number !== to + 1 || to < from) return looked
-        last[run] = number
-        first.records[first.count++] = record
+        if (at < 0 || !Number.isSafeInteger(number)) return looked
+        const isFirst = highest.foresee(at, number, first.look)
+        if (isFirst === null) return looked
+        if (isFirst) first.records[first.count++] = record
       }
       return count
     }

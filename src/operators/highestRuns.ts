@@ -1,9 +1,11 @@
-/** Of one key, in doubles: where the run lies, and when it was noted as changed. Half a line of memory. */
-const width = 4
+/** Of one key, in doubles: where the run lies, how far ids that were foreseen would take it, and when it was noted as changed. One line of memory. */
+const width = 8
 const from = 0
 const to = 1
 const newest = 2
-const changedIn = 3
+const look = 3
+const foreseenTo = 4
+const changedIn = 5
 
 /**
  * The highest run of ids of each key, side by side in one array: an id that goes on with it, as nearly every id does, touches one line of memory and no object. A key has a place from `take` until `release`; places are used again, and the array stays as
@@ -62,6 +64,22 @@ export class HighestRuns {
     const at = place * width
     this.#numbers[at + to] = id
     if (time > (this.#numbers[at + newest] as number)) this.#numbers[at + newest] = time
+  }
+
+  /** Whether the id goes on with the run, behind those foreseen in the same look; false where it is in it, null for any other. */
+  foresee(place: number, id: number, inLook: number): boolean | null {
+    const numbers = this.#numbers
+    const at = place * width
+    const first = numbers[at + from] as number
+    if (numbers[at + look] !== inLook) {
+      numbers[at + look] = inLook
+      numbers[at + foreseenTo] = numbers[at + to] as number
+    }
+    const last = numbers[at + foreseenTo] as number
+    if (id <= last && id >= first) return false
+    if (id !== last + 1 || last < first) return null
+    numbers[at + foreseenTo] = id
+    return true
   }
 
   /** Notes that the run has changed in this cut; false where that was noted already. */

@@ -1,42 +1,37 @@
-import { KeySlots, SlotsOfTexts } from './keySlots.ts'
-import { columnOf, type Lent, textsWith } from './lent.ts'
+import { mostAhead } from '../log/readAhead.ts'
+import { columnOf, type Lent, mostNumbers, textsWith } from './lent.ts'
 import type { TextColumn } from './lentColumn.ts'
 import type { Span } from './span.ts'
 import { SpanColumn } from './spanColumns.ts'
 
-/** The keys of the values of a span, as a callback gives them. Each key has a slot, from 0 in the order in which keys come, so that what is kept for it is looked up once; a key without a number may have several. Where keys lie in a column there may be slots of keys that came to others alone. */
+const noTags = new Float64Array(0)
+
+/** The keys of the values of a span, as a callback gives them. Each key has a slot, from 0 in the order in which keys come, so that what is kept for it is looked up once; a key without a number may have several. */
 export class SpanKeys<T> extends SpanColumn<T, string> {
+  /** By record: the slot of its key. */
+  readonly slots = new Int32Array(mostAhead)
+  /** By slot: the number of the key in the numbering; below 0 for none. */
+  readonly numbers = new Int32Array(mostAhead)
+  /** How many slots there are. */
+  count = 0
   #column: TextColumn | null = null
-  /** Those of the column, or of the callback alone. */
-  #in: KeySlots = new KeySlots()
-  readonly #ofCallback = this.#in
+  /** By slot: the first record of the key. */
+  readonly #firsts = new Int32Array(mostAhead)
   /** By slot: the key, where keys lie in no column. */
   readonly #own: string[] = []
   /** Where the texts lie that the keys of values one by one are probably among. */
   #likely: TextColumn | null = null
   #isLikelyKnown = false
-  #look = 0
+  /** Grows by so much with each reading that a tag says of which one it is. */
+  #base = 0
+  /** By number: its slot, above the base of the reading in which it has that. */
+  #tags = noTags
 
   override read(span: Span<T>, count: number): number {
+    this.count = 0
     this.#isLikelyKnown = false
-    this.#look = span.look
-    this.#ofCallback.begin()
+    this.#base += mostAhead
     return super.read(span, count)
-  }
-
-  /** By record: the slot of its key. */
-  get slots(): Int32Array {
-    return this.#in.slots
-  }
-
-  /** By slot: the number of the key in the numbering; below 0 for none. */
-  get numbers(): Int32Array {
-    return this.#in.numbers
-  }
-
-  /** How many slots there are. */
-  get count(): number {
-    return this.#in.count
   }
 
   /** Says what the numbers of keys are worth: under the same object a number is that of the same key. Null where no key has one. */
@@ -46,18 +41,30 @@ export class SpanKeys<T> extends SpanColumn<T, string> {
 
   /** The key that has the slot. */
   keyAt(slot: number): string {
-    return this.#column === null ? (this.#own[slot] as string) : this.#column.at(this.#in.firsts[slot] as number)
+    return this.#column === null ? (this.#own[slot] as string) : this.#column.at(this.#firsts[slot] as number)
   }
 
   protected useColumn(value: Lent<unknown>): boolean {
     const column = value[columnOf](this.ask)
     this.#column = column?.kind === 'texts' ? column.texts : null
-    this.#in = this.#column === null ? this.#ofCallback : SlotsOfTexts.of(this.#column)
     return this.#column !== null
   }
 
   protected override readColumn(records: Int32Array, count: number): void {
-    ;(this.#in as SlotsOfTexts).read(this.#look, records, count)
+    const { slots } = this
+    const { ordinals } = this.#column as TextColumn
+    const base = this.#base
+    let tags = this.#tags
+    for (let i = 0; i < count; i += 1) {
+      const record = records[i] as number
+      const number = ordinals[record] as number
+      const slot = number >= 0 && number < tags.length ? (tags[number] as number) - base : -1
+      if (slot >= 0) slots[record] = slot
+      else {
+        slots[record] = this.#begin(record, number)
+        tags = this.#tags
+      }
+    }
   }
 
   protected put(record: number, said: string, value: Lent<unknown>): boolean {
@@ -67,15 +74,31 @@ export class SpanKeys<T> extends SpanColumn<T, string> {
       this.#likely = value[textsWith](said)
     }
     const likely = this.#likely
-    const own = this.#ofCallback
     const number = likely?.ordinals[record] ?? -1
-    let slot = own.slotOf(number)
-    if (slot < 0) slot = own.count - 1
+    let slot = (this.#tags[number] ?? 0) - this.#base
+    if (slot < 0) slot = this.count - 1
     if (slot < 0 || this.#own[slot] !== said) {
-      slot = own.add(record, likely?.at(record) === said ? number : -1)
+      slot = this.#begin(record, likely?.at(record) === said ? number : -1)
       this.#own[slot] = said
     }
-    own.slots[record] = slot
+    this.slots[record] = slot
     return true
+  }
+
+  #begin(record: number, number: number): number {
+    const slot = this.count
+    this.count += 1
+    this.#firsts[slot] = record
+    this.numbers[slot] = number
+    if (number < 0 || number >= mostNumbers) return slot
+    if (number >= this.#tags.length) this.#grow(number)
+    this.#tags[number] = this.#base + slot
+    return slot
+  }
+
+  #grow(number: number): void {
+    const tags = new Float64Array(2 ** Math.ceil(Math.log2(number + 2)))
+    tags.set(this.#tags)
+    this.#tags = tags
   }
 }

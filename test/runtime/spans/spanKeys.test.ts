@@ -1,8 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { field } from '../../../src/runtime/field.ts'
-import { mostAhead } from '../../../src/runtime/log/readAhead.ts'
-import { KeySlots } from '../../../src/runtime/spans/keySlots.ts'
 import { fields, keep, Lent, place, textsWith } from '../../../src/runtime/spans/lent.ts'
 import type { FieldColumns, TextColumn } from '../../../src/runtime/spans/lentColumn.ts'
 import { Span } from '../../../src/runtime/spans/span.ts'
@@ -79,12 +77,8 @@ const reading = fc.record({
   hasColumns: fc.boolean(),
 })
 
-let looks = 0
-
 function spanOf(lent: LentRow, records: readonly number[]): Span<Row> {
   const span = new Span<Row>()
-  looks += 1
-  span.look = looks
   span.value = lent as unknown as Span<Row>['value']
   for (const record of records) span.records[span.count++] = record
   return span
@@ -140,53 +134,6 @@ describe('what callbacks say of a span', () => {
     )
     expect(shared).toBeGreaterThan(100)
     expect(numbered).toBeGreaterThan(100)
-  })
-
-  it('has slots of keys in a column that all have in common who read it in one look, and no other', () => {
-    const read = fc.array(fc.boolean(), { minLength: 12, maxLength: 12 })
-    let common = 0
-    fc.assert(
-      fc.property(fc.array(row, { minLength: 12, maxLength: 12 }), fc.array(fc.tuple(read, read)), (rows, looked) => {
-        const lent = new LentRow(rows, true)
-        const both = [new SpanKeys<Row>(field('key')), new SpanKeys<Row>(field('key'))]
-        for (const wanted of looked) {
-          const spans = wanted.map((isRead) => rows.map((_, i) => i).filter((i) => isRead[i] === true))
-          const first = spanOf(lent, [])
-          for (const [i, records] of spans.entries()) {
-            const span = spanOf(lent, records)
-            span.look = first.look
-            both[i]?.read(span, records.length)
-          }
-          const slots = new Map<string, number>()
-          for (const [i, records] of spans.entries()) {
-            const one = both[i] as SpanKeys<Row>
-            for (const record of records) {
-              const slot = one.slots[record] as number
-              expect(one.keyAt(slot)).toBe(rows[record]?.key)
-              expect(slot).toBeLessThan(one.count)
-              if ((one.numbers[slot] as number) < 0) continue
-              const key = one.keyAt(slot)
-              if (slots.has(key)) common += 1
-              expect(slots.get(key) ?? slot).toBe(slot)
-              slots.set(key, slot)
-            }
-          }
-        }
-      }),
-      { numRuns: 100 },
-    )
-    expect(common).toBeGreaterThan(100)
-  })
-
-  it('has slots also after more looks than tags can tell apart', () => {
-    const slots = new KeySlots()
-    slots.begin()
-    slots.add(0, 7)
-    const looksOfTags = 2 ** 31 / mostAhead
-    for (let look = 0; look < looksOfTags; look += 1) slots.begin()
-    expect(slots.slotOf(7)).toBeLessThan(0)
-    expect(slots.add(0, 7)).toBe(0)
-    expect(slots.slotOf(7)).toBe(0)
   })
 
   it('ends at the first value of which it says nothing of the kind, or throws', () => {
