@@ -11,8 +11,9 @@ export default defineConfig({
     // More than the two cores of the CI machine: much of the time goes into waiting for processes.
     maxWorkers: 3,
     sequence: { sequencer: SlowFirst },
-    testTimeout: 30_000,
-    hookTimeout: 60_000,
+    // On busy cores a test of a few seconds takes many times as long; one that hangs is told all the same.
+    testTimeout: 60_000,
+    hookTimeout: 120_000,
     teardownTimeout: 10_000,
     globalSetup: ['test/support/guardian/startGuardian.ts', 'test/support/makeAssembly.ts'],
     // A dot a test, every failure in full, the totals, and one plain line at the very end.

@@ -15,7 +15,7 @@ import { runHop } from '../../src/testing/simulation/hops/hopRun.ts'
 const firstSeed = Number(process.env.SIMULATION_SEED ?? 1)
 const seeds = Array.from({ length: 60 }, (_, i) => firstSeed + i)
 
-describe('simulation', () => {
+describe('simulation', { timeout: 180_000 }, () => {
   it(`leaves the same behind as an uninterrupted run, from seed ${firstSeed}`, async () => {
     for (let seed = firstSeed; seed < firstSeed + 60; seed++) {
       const { differences } = await runSchedule(scheduleOf(seed))
