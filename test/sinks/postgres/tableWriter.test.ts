@@ -36,6 +36,13 @@ describe('writeSteps', () => {
     for (const step of writeSteps({ table, rows }, 1)) await step(client)
   }
 
+  it('says of a COPY how much it sends, so that much of it is not sent in one flight', () => {
+    const word = 'w'.repeat(100_000)
+    const rows = [1, 2, 3].map((key) => ({ key, revision: 1, word }))
+    const bytes = writeSteps({ table: append, rows }, 1).map((step) => step.bytes)
+    expect(bytes).toEqual([3 * `1\t1\t${word}\n`.length])
+  })
+
   const withClient = async (action: (client: pg.PoolClient) => Promise<void>) => {
     const client = await db.pool.connect()
     try {
