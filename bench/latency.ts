@@ -4,6 +4,7 @@ import { parseArgs } from 'node:util'
 import type pg from 'pg'
 import { migrate } from '../src/sinks/postgres/migrate.ts'
 import { backlogPartitions } from './kafka/backlog.ts'
+import { costOf } from './kafka/cost.ts'
 import { Histogram } from './kafka/histogram.ts'
 import { LiveProducer } from './kafka/liveProducer.ts'
 import type { Moment } from './kafka/moments.ts'
@@ -20,7 +21,7 @@ Time from the moment a trade is produced to the moment another connection sees t
 intervals, one worker, a broker, a producer and PostgreSQL on this machine. Every trade counts, from when it was due by the producer's schedule, so that
 a producer that falls behind makes the figure worse and not better. Behind it, where the time of a trade goes, each stage from the end of the one before, half of the
 trades and 99 of 100 within so many ms: sent by the producer, stored by the broker, fetched by the worker, worked (through the operators), cut (a checkpoint has it),
-committed, seen.
+committed, seen. What the worker has taken meanwhile, its start and warm-up left out: of one core, and by checkpoints of a task.
 
   --rate N           trades a second over four partitions              (50000)
   --seconds N        measured, after a warm-up of 10 s                 (60)
@@ -70,10 +71,11 @@ async function main({ cleanup, fail }: Bench): Promise<void> {
   const { histogram, seen } = await Promise.race([watch(pool, schedule, measured), worker.failed])
   const produced = await producer.stop()
   const report = await within(60_000, worker.end('now'), 'the end of the worker')
-  const { commitMs, cpuSeconds, peakRssMb, moments } = report
+  const { commitMs, cpuSeconds, peakRssMb, moments, cpu } = report
   if (produced === null || moments === undefined) throw new Error('a process has not said what it has done')
   const live = { schedule, partitions: backlogPartitions, produced, worker: moments, seen }
   const byStage = timeByStage(live, measured)
+  const cost = costOf(cpu, moments.committed, measured)
   const result = {
     rate,
     p50_ms: tenths(histogram.quantile(0.5)),
@@ -83,6 +85,9 @@ async function main({ cleanup, fail }: Bench): Promise<void> {
     checkpoint_interval_ms: checkpointMs,
     trades: histogram.total,
     worker_cpu_s: tenths(cpuSeconds),
+    worker_cpu_share: hundredths(cost.share),
+    checkpoints: cost.checkpoints,
+    worker_us_a_checkpoint: Math.round(cost.usACheckpoint),
     rss_mb: peakRssMb,
     stages_p50_p99_ms: Object.fromEntries(
       [...byStage].map(([stage, of]) => [stage, [tenths(of.quantile(0.5)), tenths(of.quantile(0.99))]]),
@@ -125,4 +130,8 @@ async function watch(
 
 function tenths(value: number): number {
   return Math.round(value * 10) / 10
+}
+
+function hundredths(value: number): number {
+  return Math.round(value * 100) / 100
 }

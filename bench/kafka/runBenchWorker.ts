@@ -10,7 +10,9 @@ import { kafkaSettings } from '../../src/sources/kafka/kafkaSettings.ts'
 import { openKafkaLog } from '../../src/sources/kafka/openKafkaLog.ts'
 import { peakRssMb } from '../measure/peakRss.ts'
 import { benchPipeline } from './benchPipeline.ts'
+import type { CpuSample } from './cost.ts'
 import { watchMoments } from './moments.ts'
+import { wallClock } from './schedule.ts'
 import type { BenchJob, BenchReport } from './workerProcess.ts'
 
 const sampleEveryMs = 50
@@ -33,7 +35,9 @@ export async function runBenchWorker(job: BenchJob): Promise<BenchReport> {
     limits: { checkpointIntervalMs: checkpointMs },
   })
   const commitMs: number[] = []
+  const cpu: CpuSample[] = []
   const sampling = setInterval(() => {
+    cpu.push({ at: wallClock(), seconds: cpuSeconds() })
     for (const task of worker.status()) if (task.commits > 0) commitMs.push(task.commitMs)
   }, sampleEveryMs)
   process.on('message', (mode: StopMode) => worker.stop(mode))
@@ -41,11 +45,16 @@ export async function runBenchWorker(job: BenchJob): Promise<BenchReport> {
   clearInterval(sampling)
   await source.close()
   await store.close()
-  const { user, system } = process.cpuUsage()
   return {
-    cpuSeconds: (user + system) / 1e6,
+    cpuSeconds: cpuSeconds(),
     peakRssMb: peakRssMb(),
     commitMs: commitMs.sort((a, b) => a - b),
     ...(moments === undefined ? {} : { moments }),
+    cpu,
   }
+}
+
+function cpuSeconds(): number {
+  const { user, system } = process.cpuUsage()
+  return (user + system) / 1e6
 }

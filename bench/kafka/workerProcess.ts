@@ -3,6 +3,7 @@ import { enableCompileCache } from 'node:module'
 import { dirname } from 'node:path'
 import { workerFlags } from '../../src/host/workerFlags.ts'
 import type { PostgresConnection } from '../../src/sinks/postgres/connection.ts'
+import type { CpuSample } from './cost.ts'
 import type { WorkerMoments } from './moments.ts'
 
 /** What a worker process of a benchmark is to do. */
@@ -31,6 +32,8 @@ export interface BenchReport {
   /** Commits that it was asked to remember, ms each, in the order of size. */
   readonly commitMs: readonly number[]
   readonly moments?: WorkerMoments
+  /** In the order of time. */
+  readonly cpu: readonly CpuSample[]
 }
 
 // As the command does it for its workers, whose entry file is then in the cache as well: a start should not be about stripping types.
