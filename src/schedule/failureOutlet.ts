@@ -8,6 +8,7 @@ import type { MessagePage } from '../runtime/store/outbox.ts'
 import { defaultLimits } from '../runtime/task/workerLimits.ts'
 import { PostgresOutbox } from '../sinks/postgres/outbox.ts'
 import { messageSteps } from '../sinks/postgres/outboxStatements.ts'
+import { runStep } from '../sinks/postgres/runSteps.ts'
 import { withClient } from '../sinks/postgres/withClient.ts'
 import { toWebhook, type Webhook } from '../sinks/toWebhook.ts'
 import type { RunFailure } from './ledger.ts'
@@ -48,7 +49,7 @@ export async function storeFailure(
     sequence: rows[0]?.sequence as number,
     time: failure.interval.to,
   }
-  for (const step of messageSteps(taskOf(failure.job), { outlet, messages: [message] })) await step(client)
+  for (const step of messageSteps(taskOf(failure.job), { outlet, messages: [message] })) await runStep(client, step)
 }
 
 /** Workers of a job share its outbox, and none of them owns it: each reads what is there. */

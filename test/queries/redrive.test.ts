@@ -15,6 +15,7 @@ import { redriveHeader, redrivePipelineHeader } from '../../src/runtime/log/reco
 import type { DeadLetter } from '../../src/runtime/store/checkpoint.ts'
 import { cutPart } from '../../src/runtime/store/keptBytes.ts'
 import { deadLetterSteps } from '../../src/sinks/postgres/checkpointStatements.ts'
+import { runStep } from '../../src/sinks/postgres/runSteps.ts'
 import { recordAt } from '../../src/sources/recordAt.ts'
 import { type TestDatabase, testDatabase } from '../support/postgres.ts'
 
@@ -74,7 +75,7 @@ async function addLetter(offset: number, payload: string | null, more: Partial<D
     ...more,
   }
   for (const step of deadLetterSteps({ pipeline: 'realtime', topic: 'trades', partition: 2 }, [letter]))
-    await step(client)
+    await runStep(client, step)
 }
 
 beforeEach(() => client.query('TRUNCATE dead_letter'))
@@ -239,7 +240,8 @@ describe('redrive of letters that keep the beginning of their records', () => {
       ...{ offset, ordinal: 0, operator: 'decode', reason: 'malformed', detail: 'broken', recordTime: 1 },
       ...{ key, headers: [], payload: bytes.subarray(0, 100), cut: { payload: cutPart(bytes) } },
     }
-    for (const step of deadLetterSteps({ pipeline: 'realtime', topic, partition: 0 }, [letter])) await step(client)
+    for (const step of deadLetterSteps({ pipeline: 'realtime', topic, partition: 0 }, [letter]))
+      await runStep(client, step)
   }
 
   test('appends the record as it was, with its binary key, or says why it cannot', async () => {

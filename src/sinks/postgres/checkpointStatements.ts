@@ -12,13 +12,15 @@ import type {
   TaskId,
 } from '../../runtime/store/checkpoint.ts'
 import { elsewhereReason } from '../../runtime/store/foreignRows.ts'
-import { otherPlaces, placeOfInput } from '../../runtime/store/inputPlace.ts'
+import { type InputPlace, otherPlaces, placeOfInput } from '../../runtime/store/inputPlace.ts'
 import type { PartitionGrowth } from '../../runtime/store/partitionGrowth.ts'
 import { clampTime, escapeText, timestampText } from './columnText.ts'
+import type { Parameter } from './execute.ts'
 import { headersText } from './headersText.ts'
-import { arrayElement, byteaText, idOf, prepared, run } from './statement.ts'
+import { arrayElement, byteaText, idOf, prepared, run, toRun } from './statement.ts'
 import { statementParts } from './statementParts.ts'
-import { largeStep, quoteElement, type Step } from './tableWriter.ts'
+import type { Step } from './step.ts'
+import { quoteElement } from './tableWriter.ts'
 
 // Only first claims take turns: once a number is there, the claim's own statement sees it. A partition whose owner hangs in its
 // transaction thus keeps no claim of another partition waiting.
@@ -201,8 +203,8 @@ export function stateSteps(task: TaskId, checkpoint: Checkpoint): readonly Step[
   const id = idOf(task)
   return framesOf(checkpoint).flatMap(({ kind, body }) => {
     const text = escapeText(body)
-    const insert = kind === 'base' ? run(baseText, [...id, text]) : run(frameText, [...id, kind, text])
-    const stored = largeStep(body.length, insert)
+    const stored =
+      kind === 'base' ? run(baseText, [...id, text], body.length) : run(frameText, [...id, kind, text], body.length)
     if (kind === 'first') return [run(givenUpText, id), stored, run(countStateBytesText, id)]
     return kind === 'last' ? [stored, run(voidText, id), run(countStateBytesText, id)] : [stored]
   })
@@ -228,13 +230,14 @@ export function taskOfInput(task: TaskId, input: number): TaskId {
 
 function letterSteps(task: TaskId, letters: readonly DeadLetter[]): readonly Step[] {
   return withoutRepeats(letters).flatMap((distinct) =>
-    [...statementParts(distinct, letterBytes, lettersPerStatement)].map(({ items, bytes }) =>
-      largeStep(bytes, (client) => client.query(prepared(deadLetterText, letterValues(task, items)))),
-    ),
+    [...statementParts(distinct, letterBytes, lettersPerStatement)].map(({ items, bytes }) => ({
+      bytes,
+      statement: () => toRun(deadLetterText, letterValues(task, items)),
+    })),
   )
 }
 
-function letterValues(task: TaskId, letters: readonly DeadLetter[]): readonly unknown[] {
+function letterValues(task: TaskId, letters: readonly DeadLetter[]): readonly Parameter[] {
   const array = (of: (letter: DeadLetter) => string | null) =>
     `{${letters.map((letter) => arrayElement(of(letter))).join(',')}}`
   return [
@@ -281,7 +284,7 @@ export function objectStep(task: TaskId, object: ArchivedObject): Step {
     object.sha256,
     timestampText(clampTime(object.minTimestamp)),
     timestampText(clampTime(object.maxTimestamp)),
-    object.symbols.map(escapeText),
+    `{${object.symbols.map((symbol) => arrayElement(escapeText(symbol))).join(',')}}`,
   ])
 }
 
@@ -304,27 +307,22 @@ export function recordedStepsStep(task: TaskId, { idleAdvances, inputEnds = [] }
 /** End the transaction (MR001) where an offset would go down. */
 export function inputSteps(task: TaskId, positions: readonly InputPosition[]): readonly Step[] {
   const places = otherPlaces(task)
-  return positions.map(({ nextOffset, archiveNextOffset, logId, leaderEpoch }, i) =>
-    run(inputText, [
-      ...idOf(task),
-      places[i]?.topic,
-      places[i]?.partition,
-      nextOffset,
-      archiveNextOffset,
-      logId ?? null,
-      leaderEpoch ?? null,
-    ]),
-  )
+  return positions.map(({ nextOffset, archiveNextOffset, logId, leaderEpoch }, i) => {
+    const { topic, partition } = places[i] as InputPlace
+    const place = [topic, partition, nextOffset, archiveNextOffset, logId ?? null, leaderEpoch ?? null]
+    return run(inputText, [...idOf(task), ...place])
+  })
 }
 
 /** Stores where inputs were merged in another order than by their records. */
 export function mergeNotesStep(task: TaskId, notes: readonly MergeNote[]): Step {
+  const array = (of: (note: MergeNote) => unknown) => `{${notes.map(of).join(',')}}`
   return run(noteText, [
     ...idOf(task),
-    notes.map(({ input }) => input),
-    notes.map(({ input, offsets }) => offsets[input]),
-    notes.map(({ isFirst = false }) => isFirst),
-    notes.map(({ offsets }) => offsets.join(',')),
+    array(({ input }) => input),
+    array(({ input, offsets }) => offsets[input]),
+    array(({ isFirst = false }) => isFirst),
+    array(({ offsets }) => quoteElement(offsets.join(','))),
   ])
 }
 
@@ -333,8 +331,9 @@ const answersPerStatement = 1_000
 /** Stores what was answered from outside. */
 export function answerSteps(task: TaskId, answers: readonly LookupAnswer[]): readonly Step[] {
   const bytesOf = ({ key, answer }: LookupAnswer) => key.length + answer.length + 40
-  return [...statementParts(answers, bytesOf, answersPerStatement)].map(({ items, bytes }) =>
-    largeStep(bytes, (client) => {
+  return [...statementParts(answers, bytesOf, answersPerStatement)].map(({ items, bytes }) => ({
+    bytes,
+    statement: () => {
       const array = (of: (answer: LookupAnswer) => unknown) => `{${items.map(of).join(',')}}`
       const values = [
         ...idOf(task),
@@ -347,7 +346,7 @@ export function answerSteps(task: TaskId, answers: readonly LookupAnswer[]): rea
         array(({ answer }) => arrayElement(escapeText(answer))),
         array(({ isFailure }) => isFailure),
       ]
-      return client.query(prepared(answerText, values))
-    }),
-  )
+      return toRun(answerText, values)
+    },
+  }))
 }

@@ -46,8 +46,9 @@ import { CopyPacker } from './copyPacker.ts'
 import { PostgresOutbox } from './outbox.ts'
 import { messageSteps } from './outboxStatements.ts'
 import { claimOwnerStatement, foreignRows } from './rowOwners.ts'
-import { runTogether } from './runSteps.ts'
-import { type Step, writeSteps } from './tableWriter.ts'
+import { runTransaction } from './runSteps.ts'
+import type { Step } from './step.ts'
+import { writeSteps } from './tableWriter.ts'
 import { together, withClient } from './withClient.ts'
 
 /** Postgres's own int8 text; null stays null. */
@@ -100,8 +101,8 @@ interface OwnersClaim extends Claim {
  * Keeps checkpoints in PostgreSQL, each in one transaction: rows, dead letters, manifest, state and next offset become visible together or
  * not at all.
  *
- * A commit is one round trip: every statement is sent at once, rows of append tables and COMMIT included, and a statement that fails, the fence first of all, makes
- * PostgreSQL roll the rest back. Only what is large besides these rows is sent in several. Connections that saw a failure other than a refused statement are closed.
+ * A commit is one round trip. Where it has no rows of append tables and is not large, it is one piece of bytes that the server answers once, in a transaction of its own; else every statement is sent at once, rows and COMMIT included, each with an answer of its own, and only
+ * what is very large in several turns. A statement that fails, the fence first of all, makes PostgreSQL roll the rest back. Connections that saw a failure other than a refused statement are closed.
  */
 export class PostgresCheckpointStore implements CheckpointStore {
   readonly outbox: Outbox
@@ -162,7 +163,7 @@ export class PostgresCheckpointStore implements CheckpointStore {
     const commits = (claim.commits ?? 0) + stored.count
     const steps = stepsOf(claim, checkpoint, commits)
     try {
-      await withClient(this.#pool, doing, task, (client) => runTogether(client, steps))
+      await withClient(this.#pool, doing, task, (client) => runTransaction(client, steps))
       stored.count += 1
       for (const { packed } of checkpoint.writes) packed?.release()
     } catch (error) {
@@ -268,7 +269,6 @@ export class PostgresCheckpointStore implements CheckpointStore {
 function stepsOf(claim: Claim, checkpoint: Checkpoint, commits: number): readonly Step[] {
   const { task } = claim
   return [
-    (client) => client.query('BEGIN'),
     fenceStep(claim, checkpoint, commits),
     ...checkpoint.writes.flatMap((write) => writeSteps(write, ownerOf(claim))),
     ...deadLetterSteps(task, checkpoint.deadLetters),
@@ -281,7 +281,6 @@ function stepsOf(claim: Claim, checkpoint: Checkpoint, commits: number): readonl
     ...(checkpoint.idleAdvances.length + (checkpoint.inputEnds?.length ?? 0) === 0
       ? []
       : [recordedStepsStep(task, checkpoint)]),
-    (client) => client.query('COMMIT'),
   ]
 }
 

@@ -4,9 +4,9 @@ import type { Claim, MessageWrite, TaskId } from '../../runtime/store/checkpoint
 import type { MessagePage } from '../../runtime/store/outbox.ts'
 import { escapeText, timestampText } from './columnText.ts'
 import { headersText } from './headersText.ts'
-import { arrayElement, byteaText, idOf, prepared } from './statement.ts'
+import { arrayElement, byteaText, idOf, prepared, toRun } from './statement.ts'
 import { statementParts } from './statementParts.ts'
-import { largeStep, type Step } from './tableWriter.ts'
+import type { Step } from './step.ts'
 
 const messageText = `INSERT INTO outbox (pipeline, topic, partition, outlet, sequence, event_time, key, value, headers)
 SELECT $1, $2, $3, $4, * FROM unnest($5::bigint[], $6::bigint[], $7::bytea[], $8::bytea[], $9::jsonb[])`
@@ -72,21 +72,22 @@ const messagesPerStatement = 1_000
 
 /** Stores the messages of one outlet. */
 export function messageSteps(task: TaskId, { outlet, messages }: MessageWrite): readonly Step[] {
-  return [...statementParts(messages, messageBytes, messagesPerStatement)].map(({ items, bytes }) =>
-    largeStep(bytes, (client) => {
+  return [...statementParts(messages, messageBytes, messagesPerStatement)].map(({ items, bytes }) => ({
+    bytes,
+    statement: () => {
       const values = [
         ...idOfOutlet(task, outlet),
-        items.map(({ sequence }) => sequence),
-        items.map(({ time }) => time),
+        `{${items.map(({ sequence }) => sequence).join(',')}}`,
+        `{${items.map(({ time }) => time).join(',')}}`,
         `{${items.map(({ key }) => arrayElement(byteaText(key))).join(',')}}`,
         `{${items.map(({ value }) => arrayElement(byteaText(value))).join(',')}}`,
         `{${items.map(({ headers = [] }) => arrayElement(headersText(headers))).join(',')}}`,
       ]
-      if (items.every(({ identity }) => identity === undefined)) return client.query(prepared(messageText, values))
-      const identities = items.map(({ identity }) => (identity === undefined ? null : escapeText(identity)))
-      return client.query(prepared(identifiedText, [...values, identities]))
-    }),
-  )
+      if (items.every(({ identity }) => identity === undefined)) return toRun(messageText, values)
+      const identities = items.map(({ identity }) => arrayElement(identity === undefined ? null : escapeText(identity)))
+      return toRun(identifiedText, [...values, `{${identities.join(',')}}`])
+    },
+  }))
 }
 
 function messageBytes({ key, value, headers = [], identity = '' }: StoredMessage): number {

@@ -1,5 +1,4 @@
 import { createHash } from 'node:crypto'
-import type pg from 'pg'
 import { ConfigurationError } from '../../runtime/errors.ts'
 import type { TableWrite } from '../../runtime/store/checkpoint.ts'
 import type { PackedRows } from '../../runtime/store/packedRows.ts'
@@ -8,22 +7,10 @@ import type { AppendTable, ColumnType, RowText, UpsertTable } from '../../runtim
 import { Withdrawn } from '../../runtime/withdrawn.ts'
 import { rowText } from './columnText.ts'
 import { quoteIdentifier } from './connection.ts'
-import { copyIn } from './copyIn.ts'
 import { packedRows } from './copyPacker.ts'
 import { isNotGivenTo, ownerColumn } from './ownerColumn.ts'
 import { statementParts } from './statementParts.ts'
-
-/** Something to do on a connection, inside the caller's transaction. */
-export interface Step {
-  (client: pg.ClientBase): Promise<unknown>
-  /** What it sends, roughly; left out where that is little. */
-  readonly bytes?: number
-}
-
-/** A step that makes what it sends when its turn comes. */
-export function largeStep(bytes: number, act: (client: pg.ClientBase) => Promise<unknown>): Step {
-  return Object.assign(act, { bytes })
-}
+import type { Step } from './step.ts'
 
 const rowsPerStatement = 10_000
 
@@ -54,12 +41,13 @@ function steps(
   rows: readonly RowText[],
   more: readonly number[],
 ): readonly Step[] {
-  return [...statementParts(rows, rowBytes, rowsPerStatement)].map(({ items, bytes }) =>
-    largeStep(bytes, (client) => {
+  return [...statementParts(rows, rowBytes, rowsPerStatement)].map(({ items, bytes }) => ({
+    bytes,
+    statement: () => {
       const values = columns.map((i) => columnLiteral(items, i, table.columns[i]!.type))
-      return client.query({ name, text, values: [...values, ...more] })
-    }),
-  )
+      return { name, text, values: [...values, ...more] }
+    },
+  }))
 }
 
 function rowBytes(row: RowText): number {
@@ -118,9 +106,9 @@ export function quoteElement(text: string): string {
 function appendSteps(table: AppendTable<never>, { count, chunks }: PackedRows): readonly Step[] {
   if (count === 0) return []
   const columns = table.columns.map((column) => quoteIdentifier(column.name)).join(', ')
-  const text = `COPY ${quoteIdentifier(table.name)} (${columns}) FROM STDIN`
+  const copy = `COPY ${quoteIdentifier(table.name)} (${columns}) FROM STDIN`
   const bytes = chunks.reduce((sum, chunk) => sum + chunk.length, 0)
-  return [largeStep(bytes, (client) => copyIn(client, text, chunks))]
+  return [{ bytes, copy, chunks }]
 }
 
 /** A prepared statement over rows, and the columns of them that it gets, each as an array. To write and to delete it gets the owner as well, last. */

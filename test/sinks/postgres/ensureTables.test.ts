@@ -6,6 +6,7 @@ import { ConfigurationError } from '../../../src/runtime/errors.ts'
 import type { AppendTable, ColumnType, Table, UpsertTable } from '../../../src/runtime/store/table.ts'
 import { openPool, quoteIdentifier } from '../../../src/sinks/postgres/connection.ts'
 import { ensureTables } from '../../../src/sinks/postgres/ensureTables.ts'
+import { runStep } from '../../../src/sinks/postgres/runSteps.ts'
 import { checkDescriptor } from '../../../src/sinks/postgres/tableDescriptor.ts'
 import { writeSteps } from '../../../src/sinks/postgres/tableWriter.ts'
 import { asSuperuser, type TestDatabase, testDatabase } from '../../support/postgres.ts'
@@ -88,7 +89,7 @@ describe('ensureTables', () => {
 
   const write = (table: Table<Row>, ...rows: readonly Row[]) =>
     withClient(async (client) => {
-      for (const step of writeSteps({ table, rows }, 1)) await step(client)
+      for (const step of writeSteps({ table, rows }, 1)) await runStep(client, step)
     })
 
   const stored = async (where = '') => {
@@ -680,7 +681,7 @@ GRANT SELECT, INSERT, UPDATE ON "${db.schema}"."thing" TO "${role()}";`)
       await withClient(async (client) => {
         await client.query(`SET ROLE ${role()}`)
         for (const table of [upsert, other])
-          for (const step of writeSteps({ table, rows: [row] }, 1)) await step(client)
+          for (const step of writeSteps({ table, rows: [row] }, 1)) await runStep(client, step)
         await client.query('RESET ROLE')
       })
       expect(await stored()).toEqual([asWritten])

@@ -272,8 +272,8 @@ async function cutCable(to: PostgresConnection) {
     near.pipe(far)
     far.on('data', (data) => {
       if (!isCut) near.write(data)
-      // The answer to COMMIT: what it answers has happened.
-      else if (data.includes('COMMIT')) near.destroy()
+      // Ready, and in no transaction: what it answers has happened.
+      else if (data.includes('Z\0\0\0\x05I')) near.destroy()
     })
     far.on('close', () => near.destroy())
     near.on('close', () => far.destroy())

@@ -3,6 +3,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { ConfigurationError } from '../../../src/runtime/errors.ts'
 import type { AppendTable, Table, UpsertTable } from '../../../src/runtime/store/table.ts'
 import { withdrawn } from '../../../src/runtime/withdrawn.ts'
+import { runStep } from '../../../src/sinks/postgres/runSteps.ts'
 import { writeSteps } from '../../../src/sinks/postgres/tableWriter.ts'
 import { type TestDatabase, testDatabase } from '../../support/postgres.ts'
 
@@ -33,7 +34,7 @@ describe('writeSteps', () => {
   afterAll(() => db.close())
 
   const write = async (client: pg.ClientBase, table: Table<Row>, rows: readonly Row[]) => {
-    for (const step of writeSteps({ table, rows }, 1)) await step(client)
+    for (const step of writeSteps({ table, rows }, 1)) await runStep(client, step)
   }
 
   it('says of a COPY how much it sends, so that much of it is not sent in one flight', () => {
@@ -95,14 +96,14 @@ describe('writeSteps', () => {
       withClient(async (other) => {
         await one.query('BEGIN')
         await other.query('BEGIN')
-        await firstOfOdd!(one)
+        await runStep(one, firstOfOdd!)
         const second = (async () => {
-          for (const step of ofEven) await step(other)
+          for (const step of ofEven) await runStep(other, step)
           await other.query('COMMIT')
         })()
         // Time enough for the other one to take what it can.
         await new Promise((resolve) => setTimeout(resolve, 200))
-        for (const step of othersOfOdd) await step(one)
+        for (const step of othersOfOdd) await runStep(one, step)
         await one.query('COMMIT')
         await second
       }),
@@ -141,7 +142,7 @@ describe('writeSteps', () => {
     await db.pool.query(`INSERT INTO word VALUES (1, 0, 'old', NULL), (2, 5, 'newer', NULL)`)
     const by = (owner: number, revision: number) =>
       withClient(async (client) => {
-        for (const step of writeSteps({ table: upsert, rows: many(3, revision) }, owner)) await step(client)
+        for (const step of writeSteps({ table: upsert, rows: many(3, revision) }, owner)) await runStep(client, step)
       })
     await by(7, 1)
     const owners = async () =>
@@ -171,7 +172,7 @@ describe('writeSteps', () => {
     const takeBack = (owner: number) =>
       withClient(async (client) => {
         const rows = many(1, 2).map((row) => withdrawn(row))
-        for (const step of writeSteps({ table: upsert, rows }, owner)) await step(client)
+        for (const step of writeSteps({ table: upsert, rows }, owner)) await runStep(client, step)
       })
     await expect(takeBack(901)).rejects.toMatchObject({ code: 'MR004' })
     await takeBack(902)
