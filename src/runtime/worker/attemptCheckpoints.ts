@@ -90,7 +90,9 @@ export class AttemptCheckpoints {
     const now = options.clock.now()
     if (cursors.every(({ lastRecordAt }) => now - lastRecordAt >= settleAfterMs)) return false
     if (task.nextOffsets.some((offset, input) => offset !== this.#cutOffsets[input])) return true
-    await quiet.until(task.quiesce({ now, isFinal: false }))
+    const when = { now, isFinal: false }
+    if (task.isSynchronous) task.letGo(when)
+    else await quiet.until(task.quiesce(when))
     return task.uncutResults > 0
   }
 
@@ -107,7 +109,9 @@ export class AttemptCheckpoints {
     const objects = archives.flatMap((archive) => archive.takeObjects())
     const startedAt = clock.now()
     this.#committingRecords = task.uncutRecords
-    const { otherOffsets, results, makers, ...cut } = await quiet.until(task.cutWhenQuiet({ now: startedAt, isFinal }))
+    const when = { now: startedAt, isFinal }
+    const taken = task.isSynchronous ? task.cut(when) : await quiet.until(task.cutWhenQuiet(when))
+    const { otherOffsets, results, makers, ...cut } = taken
     const mark = order.mark()
     const nextOffsets = [cut.nextOffset, ...otherOffsets]
     const [lead, ...others] = this.#positions(nextOffsets)

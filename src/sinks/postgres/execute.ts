@@ -19,7 +19,8 @@ interface PreparedStatements {
 const lengthBytes = 4
 const countBytes = 2
 const allRows = [0, 0, 0, 0]
-const sync = message('S', [])
+/** What runs so many statements, by their number. */
+const runs: Buffer[] = []
 
 /**
  * Runs statements whose rows nobody asks for, one after the other, in one transaction of their own, or in the one that has begun; in that, one at a time.
@@ -45,9 +46,18 @@ function piece(statements: readonly Statement[], fresh: ReadonlySet<Statement>):
     if (fresh.has(statement)) parts.push(preparation(statement))
     parts.push(binding(portalOf(i), statement))
   }
-  for (const i of statements.keys()) parts.push(message('E', [...text(portalOf(i)), ...allRows]))
-  parts.push(sync)
+  parts.push(runOf(statements.length))
   return Buffer.concat(parts)
+}
+
+/** Execute of each portal, and Sync. */
+function runOf(count: number): Buffer {
+  const known = runs[count]
+  if (known !== undefined) return known
+  const executes = Array.from({ length: count }, (_, i) => message('E', [...text(portalOf(i)), ...allRows]))
+  const made = Buffer.concat([...executes, message('S', [])])
+  runs[count] = made
+  return made
 }
 
 /** A transaction that has begun would keep portals that have a name. */
