@@ -972,14 +972,14 @@ export const plantedBugs: readonly PlantedBug[] = [
     name: 'how many values a window has shown is missing from the checkpoint',
     prover: 'test/operators/earlyResults.test.ts',
     file: 'src/operators/foldState.ts',
-    from: '...(valueCount === 0 ? [] : [{ values: valueCount }]),',
+    from: 'if (valueCount !== 0) saved.push({ values: valueCount })',
     to: '',
   },
   {
     name: 'what was shown of an open window is missing from the checkpoint',
     prover: 'graphs',
     file: 'src/operators/foldState.ts',
-    from: '...(remembersShown && isShown && !hasFired ? [{ isShown: true }] : []),',
+    from: 'if (remembersShown && isShown && !hasFired) saved.push({ isShown: true })',
     to: '',
   },
   {
@@ -1014,8 +1014,8 @@ export const plantedBugs: readonly PlantedBug[] = [
     name: 'a window of another task is forgotten at a restart',
     prover: 'test/runtime/worker/foreignRows.test.ts',
     file: 'src/operators/tumblingWindow.ts',
-    from: '...(elsewhere === null ? [] : [elsewhere]),',
-    to: '',
+    from: ': [window.key, window.start, revision, elsewhere]',
+    to: ': [window.key, window.start, revision]',
   },
   {
     name: 'what was folded before the row was known to be another task’s has no letter',

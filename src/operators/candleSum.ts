@@ -234,17 +234,13 @@ export class CandleSums extends ExactNumbers {
   }
 
   encode({ market, symbol, row }: CandleSum): Json {
-    const counts = [
-      ...pricesAt.map((at) => this.count(row + at)),
-      ...volumesAt.map((at) => this.sum(row + at)),
-      ...productsAt.map((at) => this.product(row + at)),
-    ]
-    return [
-      market,
-      symbol,
-      counts.map((count) => (typeof count === 'number' ? count : String(count))),
-      numbersAt.map((at) => this.numbers[row + at] as number),
-    ]
+    const decimals: Json[] = []
+    for (const at of pricesAt) decimals.push(written(this.count(row + at)))
+    for (const at of volumesAt) decimals.push(written(this.sum(row + at)))
+    for (const at of productsAt) decimals.push(String(this.product(row + at)))
+    const numbers: number[] = []
+    for (const at of numbersAt) numbers.push(this.numbers[row + at] as number)
+    return [market, symbol, decimals, numbers]
   }
 
   #take(market: Market, symbol: string): CandleSum {
@@ -266,6 +262,10 @@ export class CandleSums extends ExactNumbers {
     this.numbers = new Float64Array(2 * numbers.length)
     this.numbers.set(numbers)
   }
+}
+
+function written(count: Fixed8): Json {
+  return typeof count === 'number' ? count : String(count)
 }
 
 function isWithin(sum: number): boolean {

@@ -285,6 +285,7 @@ export function tumblingWindow<T>(options: TumblingWindowOptions<T>): OperatorFu
     function putQuiet({ records }: Span<unknown>, count: number, at: Float64Array, watermark: number): number {
       quiet.under(keys.numbering)
       const { numbers } = keys
+      const { placeOf: into } = lent
       let ordinal = 0
       let start = Number.POSITIVE_INFINITY
       let end = Number.POSITIVE_INFINITY
@@ -302,7 +303,7 @@ export function tumblingWindow<T>(options: TumblingWindowOptions<T>): OperatorFu
         const known = quiet.placeOf(numbers[record] as number, ordinal)
         const place = known < 0 ? placeOf(record, ordinal, watermark) : known
         if (place < 0) return placed
-        lent.placeOf[record] = place
+        into[record] = place
       }
       return count
     }
@@ -377,12 +378,8 @@ type SavedWindow = readonly [key: string, start: number, revision: number, elsew
 /** Each window is saved by itself, so that a checkpoint holds those that changed and not all of their key. */
 function windowState(name: string, sizeMs: number): StateCodec<OpenWindow> {
   return {
-    encode: ({ window, revision, elsewhere }) => [
-      window.key,
-      window.start,
-      revision,
-      ...(elsewhere === null ? [] : [elsewhere]),
-    ],
+    encode: ({ window, revision, elsewhere }) =>
+      elsewhere === null ? [window.key, window.start, revision] : [window.key, window.start, revision, elsewhere],
     decode: (saved) => {
       const [key, start, revision, elsewhere = null] = saved as unknown as SavedWindow
       return { ...newWindow(name, key, start / sizeMs, sizeMs), revision, elsewhere }
