@@ -1,11 +1,12 @@
 import { setImmediate } from 'node:timers/promises'
 import type pg from 'pg'
+import { merge, Subject } from 'rxjs'
 import type { Candle } from '../market/candle.ts'
 import { intervalMs } from '../market/interval.ts'
+import { goldCandles, goldIntervals } from '../pipelines/medallion.ts'
 import type { BatchWindow } from './batchWindow.ts'
 import type { CopiedRooms } from './copiedRooms.ts'
 import { type Day, daysAtOnce, daysGiven, dayValues, inChunks, nameOfDay } from './day.ts'
-import { GoldRollup } from './goldRollup.ts'
 import { GoldRows } from './goldRows.ts'
 import { type CopiedMinutes, copyMinutes, nameOfHour, tradedMinutes } from './silverMinutes.ts'
 
@@ -76,20 +77,46 @@ export class GoldMaker {
 
 /** Adds the longer candles of these days, without those that a blocked hour is part of. Lets the event loop go on in between, so that the server is given its next statement. */
 async function makeGold(copied: CopiedMinutes, blocked: ReadonlySet<string>, gold: GoldRows): Promise<void> {
-  let place = 0
-  const rollup = new GoldRollup((candle) => {
-    if (!isBlocked(candle, blocked)) gold.add(place, candle)
-  })
+  let day: GoldDay | null = null
   let minutes = 0
   for (const [n, minute] of tradedMinutes(copied, blocked)) {
-    // No candle is longer than a day.
-    if (n !== place) rollup.end()
-    place = n
-    rollup.add(minute)
+    if (day?.n !== n) {
+      await day?.end()
+      day = new GoldDay(n, (candle) => {
+        if (!isBlocked(candle, blocked)) gold.add(n, candle)
+      })
+    }
+    day.add(minute)
     minutes += 1
     if (minutes % minutesAtOnce === 0) await setImmediate()
   }
-  rollup.end()
+  await day?.end()
+}
+
+/** The candles of one day of a symbol: none is longer. */
+class GoldDay {
+  readonly n: number
+  readonly #silver = new Subject<Candle>()
+  readonly #made: Promise<void>
+
+  /** @param n its place among the days */
+  constructor(n: number, emit: (candle: Candle) => void) {
+    this.n = n
+    const candles = goldCandles(this.#silver)
+    this.#made = merge(...goldIntervals.map((interval) => candles[interval])).forEach(emit)
+    // Whoever ends the day learns of a failure.
+    this.#made.catch(() => undefined)
+  }
+
+  add(minute: Candle): void {
+    this.#silver.next(minute)
+  }
+
+  /** Emits what is open. @throws what an operator or `emit` has thrown */
+  end(): Promise<void> {
+    this.#silver.complete()
+    return this.#made
+  }
 }
 
 const blockedText = `SELECT market, symbol, (extract(epoch FROM from_time) * 1000)::float8 AS "from" FROM blocked_window JOIN ${daysGiven} USING (market, symbol)

@@ -3,6 +3,7 @@ import type { RowsAtHand, SeriesReader } from '../lake/rowsAtHand.ts'
 import type { Candle } from '../market/candle.ts'
 import { klineColumns } from '../market/klineEquality.ts'
 import type { Market } from '../market/trade.ts'
+import { ConfigurationError } from '../runtime/errors.ts'
 import { BinaryRow, rowAt } from '../sinks/postgres/binaryRow.ts'
 import type { CopiedRows, RowPlace, RowReader } from '../sinks/postgres/copiedRows.ts'
 import { copyOut } from '../sinks/postgres/copyOut.ts'
@@ -92,7 +93,10 @@ export async function copyMinutes(
 /** PostgreSQL counts its microseconds from 2000 on. */
 export const ms2000 = 946_684_800_000
 
-/** The minutes in which something was traded, one at a time, each behind the place of its day, without those of blocked hours, whose numbers may be none. */
+/**
+ * The minutes in which something was traded, one at a time, each behind the place of its day, without those of blocked hours, whose numbers may be none.
+ * @throws ConfigurationError on one that has trades and no volume, of which there is no price by volume
+ */
 export function* tradedMinutes(
   { days, rows }: CopiedMinutes,
   blocked: ReadonlySet<string>,
@@ -108,9 +112,18 @@ export function* tradedMinutes(
     if (isMinute && !blocked.has(nameOfHour(day, openTime))) {
       const minute = minuteOf(row, numeric, day, openTime)
       row.skip(own.length + klineFields)
-      if (minute.tradeCount > 0) yield [n, minute]
+      if (minute.tradeCount > 0) {
+        if (minute.volume === 0) throw withoutVolume(minute)
+        yield [n, minute]
+      }
     } else row.skip(ownFields - 1 + klineFields)
   }
+}
+
+function withoutVolume({ market, symbol, openTime, tradeCount }: Candle): ConfigurationError {
+  return new ConfigurationError(
+    `the minute of ${symbol} (${market}) at ${new Date(openTime).toISOString()} has ${tradeCount} trades and no volume, so gold cannot be made of it: correct it in raw_klines, or have the pass block such minutes by \`quality\`, as silverBoundary does`,
+  )
 }
 
 export const silverTable = 'silver_klines_1m'

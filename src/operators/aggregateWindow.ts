@@ -34,7 +34,7 @@ export interface AggregateWindowOptions<T, A, R> {
    * accumulators of another version or shape is refused, and one of a newer version always.
    */
   migrate?(saved: Json, version: number): Json
-  /** Emits provisional results at checkpoint cuts, each window at most once in this time (ms, or text such as `'1s'`). None if left out. */
+  /** Emits provisional results at checkpoint cuts, each window at most once in this time (ms, or text such as `'1s'`). None if left out, nor in a plain RxJS program, which has no cuts. */
   readonly provisionalEveryMs?: Duration
   /** Emits provisional results by the data: each window's after every so many values, or at the next multiples of a time where it has changed. None if left out. */
   readonly early?: EarlyResults

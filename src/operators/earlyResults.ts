@@ -29,7 +29,7 @@ export const earlyRule = optional.object({ everyValues: optional.number, everyMs
 export interface PreviewOptions {
   /** Shows results of open windows by the data. None if left out. */
   readonly early?: EarlyResults | undefined
-  /** Shows them at checkpoint cuts, each window at most once in this processing time. None if left out. */
+  /** Shows them at checkpoint cuts, each window at most once in this processing time. None if left out, nor in a plain RxJS program, which has no cuts. */
   readonly provisionalEveryMs?: Duration | undefined
 }
 

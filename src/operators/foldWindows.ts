@@ -9,7 +9,7 @@ import { kept, place } from '../runtime/spans/lent.ts'
 import type { KeyedEntry, KeyedState } from '../runtime/state/keyedState.ts'
 import type { SavedOperator } from '../runtime/state/savedState.ts'
 import { elsewhereReason } from '../runtime/store/foreignRows.ts'
-import { type PreviewOptions, previewRule } from './earlyResults.ts'
+import { type PreviewOptions, type PreviewRule, previewRule } from './earlyResults.ts'
 import type { Fired, Fold, Folded, FoldRows, ValuesInRows } from './fold.ts'
 import { lacksMerge, lacksWithdraw, notMerged } from './foldErrors.ts'
 import { foldId, foldVersion, type Held, heldCodec, heldFor, migrated, WindowStates } from './foldState.ts'
@@ -51,7 +51,7 @@ export interface FoldOptions extends PreviewOptions {
  */
 export function foldWindows<T, A, R>(options: FoldOptions, fold: Fold<T, A, R>): OperatorFunction<WindowElement<T>, R> {
   const { name, shape = null, onReject } = options
-  const rule = previewRule(name, options)
+  const asked = previewRule(name, options)
   const migrate = (saved: SavedOperator) => migrated(saved, shape, options.migrate)
   const spec: OperatorSpec = {
     ...{ name, version: foldVersion, shape, migrate, onReject },
@@ -59,10 +59,12 @@ export function foldWindows<T, A, R>(options: FoldOptions, fold: Fold<T, A, R>):
     isLoose: false,
     takesUnsettled: true,
     takesLent: true,
-    isUnsettled: rule.at !== 'never' || fold.withdraw !== undefined || fold.vanished !== undefined,
+    isUnsettled: asked.at !== 'never' || fold.withdraw !== undefined || fold.vanished !== undefined,
   }
   const folding = spanning<WindowElement<T>, R>(spec, (restored, out) => {
     const keeper = {}
+    // Without a task no cut ever comes.
+    const rule: PreviewRule = asked.at === 'cuts' && !out.isInTask ? { at: 'never' } : asked
     const countsValues = rule.at === 'values'
     const comparesResults = fold.vanished !== undefined
     const codec = heldCodec(fold.state, keeper, rule.at === 'time')

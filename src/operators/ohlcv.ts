@@ -14,7 +14,7 @@ import type { WindowElement } from './window.ts'
 export interface OhlcvOptions {
   /** Unique in a pipeline; `ohlcv` if left out. */
   readonly name?: string
-  /** Emits the open candles at checkpoint cuts, each at most once in this time (ms, or text such as `'1s'`). None if left out. */
+  /** Emits the open candles at checkpoint cuts, each at most once in this time (ms, or text such as `'1s'`). None if left out, nor in a plain RxJS program, which has no cuts. */
   readonly provisionalEveryMs?: Duration
   /** Emits the open candles by the data: each after every so many trades, or at the next multiples of a time where it has changed. None if left out. */
   readonly early?: EarlyResults

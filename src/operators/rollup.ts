@@ -14,7 +14,7 @@ import type { WindowElement } from './window.ts'
 export interface RollupOptions {
   /** Unique in a pipeline; `rollup` if left out. */
   readonly name?: string
-  /** Emits the open candles at checkpoint cuts, each at most once in this time (ms, or text such as `'1s'`). None if left out. */
+  /** Emits the open candles at checkpoint cuts, each at most once in this time (ms, or text such as `'1s'`). None if left out, nor in a plain RxJS program, which has no cuts. */
   readonly provisionalEveryMs?: Duration
 }
 

@@ -28,7 +28,7 @@ export interface TopNOptions<T, R> {
   readonly result: (top: readonly T[], window: Window, fired: Fired) => readonly R[]
   /** How a value is saved; plain values need none. */
   readonly state?: StateCodec<T>
-  /** Emits provisional results at checkpoint cuts, each window at most once in this time (ms, or text such as `'1s'`). None if left out. */
+  /** Emits provisional results at checkpoint cuts, each window at most once in this time (ms, or text such as `'1s'`). None if left out, nor in a plain RxJS program, which has no cuts. */
   readonly provisionalEveryMs?: Duration
   /** Emits provisional results by the data: each window's after every so many values, or at the next multiples of a time where it has changed. None if left out. */
   readonly early?: EarlyResults

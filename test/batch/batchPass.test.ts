@@ -170,6 +170,21 @@ describe('a batch pass', { timeout: 240_000 }, () => {
     }
   })
 
+  it('says which minute has trades and no volume, and goes on where its hour is blocked', async () => {
+    const world = await batchWorld()
+    try {
+      await world.klines([kline(midnight), kline(midnight + minute, { volume: '0' })])
+      await expect(world.pass()).rejects.toThrow(
+        'the minute of BTCUSDT (spot) at 2026-01-15T00:01:00.000Z has 4 trades and no volume',
+      )
+      expect(await world.pass({ quality: silverBoundary })).toMatchObject({ minutes: 2, candles: 0, blocked: 1 })
+      await world.pool.query(`UPDATE raw_klines SET volume = 2`)
+      expect(await world.pass({ quality: silverBoundary })).toMatchObject({ minutes: 1, candles: 5, blocked: 0 })
+    } finally {
+      await world.close()
+    }
+  })
+
   it('makes no candle of a window that is blocked, and makes it once the window is sound', async () => {
     const world = await batchWorld()
     try {

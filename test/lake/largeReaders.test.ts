@@ -1,4 +1,5 @@
 // Engines that are too large for CI. Run it where Python has them:
+//   MILLRACE_TEST_TRINO=…/trino-server-476 (and a new java on the path)
 //   MILLRACE_TEST_PYTHON=…/bin/python MILLRACE_TEST_SPARK_JAR=…/iceberg-spark-runtime-3.5_2.12-1.10.2.jar npx vitest run test/lake/largeReaders.test.ts
 import { execFile, spawnSync } from 'node:child_process'
 import { existsSync, mkdtempSync, renameSync, rmSync } from 'node:fs'
@@ -14,6 +15,7 @@ import { type LakeRow, lakeTable } from '../../src/lake/lakeTable.ts'
 import { type RunningCatalog, serveCatalog } from '../../src/lake/restCatalog.ts'
 import { directoryStore } from '../../src/sinks/objects/directoryStore.ts'
 import { type TestDatabase, testDatabase } from '../support/postgres.ts'
+import { startTrino, trinoFolder } from '../support/trino.ts'
 
 const python = process.env.MILLRACE_TEST_PYTHON ?? 'python3'
 const program = fileURLToPath(new URL('../support/python/largeReaders.py', import.meta.url))
@@ -174,6 +176,38 @@ describe('a table of the lake, as large engines read it', { timeout: 600_000 }, 
         expect(after.snapshots).toHaveLength(2)
       } finally {
         client.release()
+      }
+    },
+  )
+
+  it.skipIf(trinoFolder === undefined)(
+    'has them in Trino, now and before, and what is known of the table',
+    async () => {
+      const trino = await startTrino({
+        'connector.name': 'iceberg',
+        'iceberg.catalog.type': 'rest',
+        'iceberg.rest-catalog.uri': catalog.url,
+        'fs.hadoop.enabled': 'true',
+      })
+      const texts = columns.map((name) =>
+        name === 'at' ? 'CAST(to_unixtime(at) * 1000 AS bigint)' : name === 'note' ? name : `CAST(${name} AS varchar)`,
+      )
+      const rowsOf = async (source: string) => {
+        const rows = await trino.query(`SELECT ${texts.join()} FROM millrace.market.fills ${source}`)
+        return sorted(rows.map((one) => one.map((value) => (value === null ? null : String(value)))))
+      }
+      try {
+        const snapshots = await trino.query(
+          'SELECT CAST(snapshot_id AS varchar), operation FROM millrace.market."fills$snapshots" ORDER BY committed_at',
+        )
+        expect(await rowsOf('')).toEqual(stored.at(-1))
+        expect(await rowsOf(`FOR VERSION AS OF ${snapshots.at(-2)?.[0]}`)).toEqual(stored.at(-2))
+        const where = `WHERE at >= TIMESTAMP '2026-11-01 00:00:00 UTC' AND price > 1`
+        const november = Date.parse('2026-11-01T00:00:00Z')
+        const found = stored.at(-1)?.filter((one) => Number(JSON.parse(one)[1]) >= november)
+        expect(await trino.query(`SELECT count(*) FROM millrace.market.fills ${where}`)).toEqual([[found?.length]])
+      } finally {
+        await trino.stop()
       }
     },
   )

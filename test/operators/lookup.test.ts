@@ -1,4 +1,4 @@
-import { from, lastValueFrom, map, merge, type Observable, of, toArray } from 'rxjs'
+import { concatMap, from, lastValueFrom, map, merge, type Observable, of, toArray } from 'rxjs'
 import { describe, expect, it } from 'vitest'
 import { decode } from '../../src/operators/decode.ts'
 import { eventTime } from '../../src/operators/eventTime.ts'
@@ -151,6 +151,18 @@ describe('lookup', () => {
       { records: [0, 9, 10].map((ms) => ({ customer: 'a', ms })) },
       { get, cache: { maxEntries: 9, ttlMs: 10 } },
     )
+    expect(asked).toEqual(['a', 'a'])
+  })
+
+  it('measures by eventTime in a plain program as well', async () => {
+    const { asked, get } = service()
+    const oneByOne = from([0, 9, 10]).pipe(
+      concatMap(async (at) => {
+        await new Promise((resolve) => setImmediate(resolve))
+        return { customer: 'a', at }
+      }),
+    )
+    await lastValueFrom(timed(oneByOne).pipe(tier({ get, cache: { maxEntries: 9, ttlMs: 10 } }), toArray()))
     expect(asked).toEqual(['a', 'a'])
   })
 

@@ -93,7 +93,7 @@ const partsOf = new WeakMap<TimeDomain, Parts>()
 
 const noneSaved: Restored = {
   snapshot: undefined,
-  keyed: (codec) => new KeyedState(codec),
+  keyed: () => new KeyedState(null),
   maps: [],
   nameToday: (name) => name,
   watermark: Number.NEGATIVE_INFINITY,
@@ -141,12 +141,9 @@ class PlainGraph implements OperatorHost {
   }
 
   admits(node: AnyNode): boolean {
-    if (active === null || node.time === active || node.spec.ownsTime === true || node.spec.isOrderFree === true)
-      return true
+    if (active === null || node.time === active || node.spec.ownsTime === true) return true
     if (node.time === null) node.bindTime(active)
-    else {
-      node.fail(metTooLate(node))
-    }
+    else if (node.spec.isOrderFree !== true) node.fail(metTooLate(node))
     return !node.closed
   }
 
@@ -183,7 +180,7 @@ class PlainGraph implements OperatorHost {
   }
 
   origin(): Origin {
-    return nowhere
+    return nowhere()
   }
 
   during(_origin: Origin, act: () => void): void {
@@ -234,5 +231,5 @@ class PlainGraph implements OperatorHost {
   }
 }
 
-/** Values of a plain program come from no record. */
-const nowhere = Origin.at(0, -1)
+/** Values of a plain program come from no record. One for each, which knows who holds it and goes with it. */
+const nowhere = () => Origin.at(0, -1)

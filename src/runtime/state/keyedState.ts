@@ -55,7 +55,7 @@ interface Walk<V> {
  * fetched by `update`, which marks it.
  */
 export class KeyedState<V> {
-  readonly #codec: StateCodec<V>
+  readonly #codec: StateCodec<V> | null
   readonly #entries = new Map<string, Entry<V>>()
   #changed: Entry<V>[] = []
   #cut = 0
@@ -63,7 +63,8 @@ export class KeyedState<V> {
   #whole = 0
   #walk: Walk<V> | null = null
 
-  constructor(codec: StateCodec<V>) {
+  /** @param codec null where no cut ever comes, so that nothing is remembered for one */
+  constructor(codec: StateCodec<V> | null) {
     this.#codec = codec
   }
 
@@ -171,7 +172,7 @@ export class KeyedState<V> {
       const entry = walk.entries.next().value as Entry<V>
       entry.portionOf = this.#whole
       walk.taken += 1
-      text.add([entry.key, this.#codec.encode(entry.value)])
+      text.add([entry.key, this.#saved(entry)])
     }
     return text.end()
   }
@@ -186,7 +187,7 @@ export class KeyedState<V> {
     for (const pair of pairs) {
       if (pair.length === 1) this.#entries.delete(pair[0])
       else {
-        const value = this.#codec.decode(pair[1])
+        const value = (this.#codec as StateCodec<V>).decode(pair[1])
         const entry = this.#entries.get(pair[0])
         if (entry === undefined) this.#entries.set(pair[0], new Entry(pair[0], value))
         else entry.value = value
@@ -195,16 +196,20 @@ export class KeyedState<V> {
   }
 
   #mark(entry: Entry<V>): void {
-    if (entry.changedIn === this.#cut) return
+    if (entry.changedIn === this.#cut || this.#codec === null) return
     entry.changedIn = this.#cut
     this.#changed.push(entry)
+  }
+
+  #saved({ value }: Entry<V>): Json {
+    return (this.#codec as StateCodec<V>).encode(value)
   }
 
   #nextCut(entries: Iterable<Entry<V>>): readonly string[] {
     const text = new PairsText(pairsAtOnce)
     for (const entry of entries) {
-      const { key, value } = entry
-      text.add(entry.isDeleted ? [key] : [key, this.#codec.encode(value)])
+      const { key } = entry
+      text.add(entry.isDeleted ? [key] : [key, this.#saved(entry)])
     }
     this.#changed = []
     this.#cut += 1

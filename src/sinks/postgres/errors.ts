@@ -1,4 +1,10 @@
-import { ConfigurationError, type ErrorPlace, MillraceError, RetryableError } from '../../runtime/errors.ts'
+import {
+  ConfigurationError,
+  type ErrorPlace,
+  MillraceError,
+  OperatorError,
+  RetryableError,
+} from '../../runtime/errors.ts'
 import { shownText } from '../../runtime/shownText.ts'
 import { sessionPoolingRemedy } from './poolerRemedy.ts'
 
@@ -19,7 +25,7 @@ const preparedStatementCodes = new Set(['26000', '42P05'])
 const passingCodes = new Set(['25006', '25P02', '25P03', '25P04'])
 
 // What the client finds wrong before the server could: a password that is missing or cannot be the right one, and TLS that the two disagree on.
-const saslTrouble = /^SASL: |password must be a (non-empty )?string/
+const saslTrouble = /^SASL: |password must be a (non-empty )?string/i
 const tlsTrouble = /does not support SSL|self.signed certificate/
 // What a pooler says under the code of a broken connection, although the same connection is refused again.
 const poolerRefusals: readonly (readonly [RegExp, string])[] = [
@@ -34,10 +40,13 @@ const poolerRefusals: readonly (readonly [RegExp, string])[] = [
 const tlsCodes =
   /^(CERT_|ERR_TLS_|ERR_SSL_(?!.*(BAD_RECORD_MAC|INTERNAL_ERROR))|UNABLE_TO_(GET|VERIFY)_|SELF_SIGNED_|DEPTH_ZERO_)/
 
+// Those of the network and of Node itself have a code.
+const programErrors = [RangeError, TypeError, ReferenceError, SyntaxError]
+
 /**
  * The error as the runner understands it. Connection lost, timeout, restart, disk full, deadlock: `RetryableError`, which also says that it is
  * unknown whether the work was stored. Wrong table, column, type, value or password: `ConfigurationError`, since the same
- * statement fails again. Errors of ours pass through.
+ * statement fails again. What a program throws by mistake while it uses the database: `OperatorError`. Errors of ours pass through.
  *
  * @param doing what was tried, as in "commit checkpoint 120 of realtime trades/3"
  */
@@ -47,6 +56,12 @@ export function asMillraceError(error: unknown, doing: string, place: ErrorPlace
   const { message, code } = describe(error)
   const mistake = mistakeOf(message, code)
   if (mistake !== null) return new ConfigurationError(`could not ${doing}: ${message}; ${mistake}`, options)
+  if (code === undefined && programErrors.some((kind) => error instanceof kind)) {
+    return new OperatorError(
+      `could not ${doing}: ${message}; this is a mistake in the program, and not of PostgreSQL`,
+      options,
+    )
+  }
   const isSqlState = code !== undefined && /^[0-9A-Z]{5}$/.test(code) && !/^E[A-Z]{4}$/.test(code)
   if (!isSqlState) {
     return new RetryableError(

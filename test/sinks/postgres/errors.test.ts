@@ -1,6 +1,6 @@
 import pg from 'pg'
 import { describe, expect, it } from 'vitest'
-import { ConfigurationError, RetryableError, TaskFencedError } from '../../../src/runtime/errors.ts'
+import { ConfigurationError, OperatorError, RetryableError, TaskFencedError } from '../../../src/runtime/errors.ts'
 import { asMillraceError } from '../../../src/sinks/postgres/errors.ts'
 
 function serverError(code: string, fields: Partial<pg.DatabaseError> = {}): pg.DatabaseError {
@@ -48,7 +48,20 @@ describe('asMillraceError', () => {
     }
   })
 
+  it.each([new RangeError('Division by zero'), new TypeError('x is not a function'), new SyntaxError('in JSON')])(
+    'stops at %s, which is no failure of the database and would happen again',
+    (cause) => {
+      const error = asMillraceError(cause, 'make a batch pass')
+      expect(error).toBeInstanceOf(OperatorError)
+      expect(error.message).toBe(
+        `could not make a batch pass: ${cause.message}; this is a mistake in the program, and not of PostgreSQL`,
+      )
+      expect(error.cause).toBe(cause)
+    },
+  )
+
   it.each([
+    ['Password must be a string', undefined, 'user and password'],
     ['SASL: SCRAM-SERVER-FIRST-MESSAGE: client password must be a non-empty string', undefined, 'user and password'],
     ['SASL: SCRAM-SERVER-FIRST-MESSAGE: client password must be a string', undefined, 'user and password'],
     ['The server does not support SSL connections', undefined, 'sslmode'],
