@@ -517,8 +517,8 @@ export const plantedBugs: readonly PlantedBug[] = [
     name: 'a key that went and came back keeps its old place over a restore',
     prover: 'test/runtime/state/stateChanges.test.ts',
     file: 'src/runtime/state/keyedState.ts',
-    from: 'text.add(entry.isDeleted ? [key] : [key, this.#codec.encode(value)])',
-    to: '{\n      if (!entry.isDeleted) text.add([key, this.#codec.encode(value)])\n      else if (!this.#entries.has(key)) text.add([key])\n    }',
+    from: 'text.add(entry.isDeleted ? [key] : [key, this.#saved(entry)])',
+    to: '{\n      if (!entry.isDeleted) text.add([key, this.#saved(entry)])\n      else if (!this.#entries.has(key)) text.add([key])\n    }',
   },
   {
     name: 'plain state loses minus zero and what is not finite',
