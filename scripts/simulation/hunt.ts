@@ -5,8 +5,8 @@ import { runOwners } from '../../src/testing/simulation/owners/ownersRun.ts'
 import { drawsGraph, runSeed } from './runSeed.ts'
 import { twinScheduleOf } from './twinSchedule.ts'
 
-/** The first seed that shows a difference, and the difference. The saved state is not looked at: there a bug is plain to see. */
-const [prover, patience] = [process.argv[2], Number(process.argv[3])]
+/** The first seed of a range that shows a difference, and the difference. The saved state is not looked at: there a bug is plain to see. */
+const [prover, firstSeed, lastSeed] = [process.argv[2], Number(process.argv[3]), Number(process.argv[4])]
 
 async function differencesOf(seed: number): Promise<readonly string[]> {
   try {
@@ -19,10 +19,16 @@ async function differencesOf(seed: number): Promise<readonly string[]> {
   }
 }
 
-for (let seed = 1; seed <= patience; seed++) {
+let seed = firstSeed
+// What nobody awaits fails beside the run that it belongs to.
+process.once('uncaughtException', (error) => found(`! ${error.message}`))
+for (; seed <= lastSeed; seed++) {
   if (prover === 'graphs' && !drawsGraph(seed)) continue
   const shown = (await differencesOf(seed)).find((line) => /^\s*[-+!]/.test(line) && !/^\s*. +state:/.test(line))
-  if (shown === undefined) continue
-  process.stdout.write(`${JSON.stringify({ seed, difference: shown.trim() })}\n`)
+  if (shown !== undefined) found(shown)
+}
+
+function found(difference: string): never {
+  process.stdout.write(`${JSON.stringify({ seed, difference: difference.trim() })}\n`)
   process.exit(1)
 }

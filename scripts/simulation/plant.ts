@@ -10,11 +10,20 @@ const parts = ['src', 'assembly', 'scripts', 'test', 'sql', 'package.json', 'tsc
 const patience = 1_200
 const mostMs = 240_000
 
-/** What a prover said. */
+/** What is run: a file of tests, or a prover over the seeds of a range. */
+export interface Proof {
+  readonly prover: Prover
+  readonly firstSeed: number
+  readonly lastSeed: number
+}
+
+/** What a proof has said. */
 export interface Verdict {
   readonly isRed: boolean
   /** The seed and the difference, or the test that failed. */
   readonly because: string
+  /** What shows it again: the same file, or the seed alone. */
+  readonly again: Proof
 }
 
 /** The code with the bug in it. Throws where what it was made for is not there any more, exactly once. */
@@ -39,32 +48,38 @@ export class Plantation {
     for (const part of parts) cpSync(join(root, part), join(this.#folder, part), { recursive: true })
   }
 
+  /** Looks for somebody who notices the bug. */
   async ask(bug: PlantedBug): Promise<Verdict> {
     const path = join(this.#folder, bug.file)
     const code = readFileSync(path, 'utf8')
     writeFileSync(path, planted(bug, code))
     try {
-      return await this.prove(bug.prover)
+      return await this.run({ prover: bug.prover, firstSeed: 1, lastSeed: patience })
     } finally {
       writeFileSync(path, code)
     }
   }
 
-  /** Runs the prover over the copy as it is. */
-  prove(prover: Prover): Promise<Verdict> {
+  /** Runs the proof over the copy as it is. Throws where it cannot be run. */
+  run(proof: Proof): Promise<Verdict> {
+    const { prover, firstSeed, lastSeed } = proof
     const isFile = prover.startsWith('test/')
     const command = isFile
       ? [join(root, 'node_modules/vitest/vitest.mjs'), 'run', prover, '--root', this.#folder, '--bail', '1']
-      : [join(this.#folder, 'scripts/simulation/hunt.ts'), prover, String(patience)]
-    return new Promise((resolve) => {
+      : [join(this.#folder, 'scripts/simulation/hunt.ts'), prover, String(firstSeed), String(lastSeed)]
+    return new Promise((resolve, reject) => {
       execFile(
         process.execPath,
         command,
         { cwd: this.#folder, timeout: mostMs, maxBuffer: 64 << 20 },
         (error, stdout, stderr) => {
+          const because = reasonOf(isFile, `${stdout}\n${stderr}`)
+          const found = isFile ? null : foundIn(stdout)
+          const again = found === null ? proof : { prover, firstSeed: found, lastSeed: found }
           // A hunt that was ended has found nothing; tests that hang have.
-          if (!isFile && error?.killed === true) resolve({ isRed: false, because: 'nothing was found in time' })
-          else resolve({ isRed: error !== null, because: reasonOf(isFile, `${stdout}\n${stderr}`) })
+          if (!isFile && error?.killed === true) resolve({ isRed: false, because: 'nothing was found in time', again })
+          else if (!isFile && error !== null && found === null) reject(new Error(`the hunt failed: ${stderr}`))
+          else resolve({ isRed: error !== null, because, again })
         },
       )
     })
@@ -82,4 +97,9 @@ function reasonOf(isFile: boolean, output: string): string {
     ? lines.find((line) => line.includes('FAIL'))
     : lines.find((line) => line.startsWith('{"seed"'))
   return (telling ?? lines.find((line) => line.trim() !== '') ?? 'said nothing').trim()
+}
+
+function foundIn(output: string): number | null {
+  const line = output.split('\n').find((line) => line.startsWith('{"seed"'))
+  return line === undefined ? null : (JSON.parse(line) as { readonly seed: number }).seed
 }

@@ -1,5 +1,5 @@
 import { type Fixed8, isFixed8, toFixed8 } from '../exact/decimal.ts'
-import { ExactNumbers } from '../exact/exactNumbers.ts'
+import { carryBound, ExactNumbers, highOfProduct, lowOfProduct, productBound } from '../exact/exactNumbers.ts'
 import type { Candle } from '../market/candle.ts'
 import type { Interval } from '../market/interval.ts'
 import type { Market } from '../market/trade.ts'
@@ -24,27 +24,30 @@ export interface TradeForOhlcv {
   readonly isBuyerMaker: boolean
 }
 
-// Where the numbers of a candle lie in its row, those that most trades change or ask for first.
+// Where the numbers of a candle lie in its row: in two lines of memory those that a trade changes, and behind them the others.
 const closedAt = 0
 const closeId = 1
 const close = 2
 const high = 3
-const low = 4
-const lastTradeId = 5
+const lastTradeId = 4
+const tradeCount = 5
 const volume = 6
-const tradeCount = 7
-const quote = 8
-const takerBuyVolume = 10
+const takerBuyVolume = 7
+/** Not in the line of the highest, so that whoever asks for both has asked for both lines. */
+const low = 8
+const quote = 9
 const takerBuyQuote = 11
 const firstTradeId = 13
 const openedAt = 14
 const openId = 15
 const open = 16
-/** Three lines of memory, of which nearly every trade asks for the first two alone. */
+/** Three lines. */
 const width = 24
+const fewestRows = 8
 
 // In the order in which they are saved.
-const countsAt = [open, high, low, close, volume, takerBuyVolume]
+const pricesAt = [open, high, low, close]
+const volumesAt = [volume, takerBuyVolume]
 const productsAt = [quote, takerBuyQuote]
 const numbersAt = [openedAt, openId, closedAt, closeId, firstTradeId, lastTradeId, tradeCount]
 
@@ -62,11 +65,12 @@ export interface CandleSum {
  * A candle has its row from `create` or `decode` until `release`. Rows are used again, and there stay as many as there were candles at once.
  */
 export class CandleSums extends ExactNumbers {
+  declare protected numbers: Float64Array
   readonly #free: CandleSum[] = []
   #end = 0
 
   constructor() {
-    super([0.5])
+    super(new Float64Array(fewestRows * width))
   }
 
   /** Of no trade, but with the prices and the times of the first. */
@@ -87,9 +91,11 @@ export class CandleSums extends ExactNumbers {
     const sum = this.#take(market, symbol)
     const { row } = sum
     for (const [i, at] of numbersAt.entries()) this.numbers[row + at] = savedNumbers[i] as number
-    for (const [i, at] of countsAt.entries()) this.setCount(row + at, toFixed8(BigInt(decimals[i] as string | number)))
-    for (const [i, at] of productsAt.entries())
-      this.addUnits(row + at, BigInt(decimals[countsAt.length + i] as string | number))
+    const units = decimals.map((decimal) => BigInt(decimal)).values()
+    const next = () => units.next().value as bigint
+    for (const at of pricesAt) this.setCount(row + at, toFixed8(next()))
+    for (const at of volumesAt) this.addToSum(row + at, toFixed8(next()))
+    for (const at of productsAt) this.addUnits(row + at, next())
     return sum
   }
 
@@ -119,12 +125,12 @@ export class CandleSums extends ExactNumbers {
     if (price > this.count(row + high)) this.setCount(row + high, price)
     if (price < this.count(row + low)) this.setCount(row + low, price)
     if (tradeId > (numbers[row + lastTradeId] as number)) numbers[row + lastTradeId] = tradeId
-    if (tradeId < (numbers[row + firstTradeId] as number)) numbers[row + firstTradeId] = tradeId
-    this.addToCount(row + volume, quantity)
+    else if (tradeId < (numbers[row + firstTradeId] as number)) numbers[row + firstTradeId] = tradeId
+    this.addToSum(row + volume, quantity)
     ;(numbers[row + tradeCount] as number) += 1
     if (trade.isBuyerMaker) this.addProduct(row + quote, price, quantity)
     else {
-      this.addToCount(row + takerBuyVolume, quantity)
+      this.addToSum(row + takerBuyVolume, quantity)
       this.addProduct(row + quote, price, quantity, row + takerBuyQuote)
     }
     return sum
@@ -132,26 +138,53 @@ export class CandleSums extends ExactNumbers {
 
   /** Adds each trade to the candle whose row is beside it; gives the first that `add` has to be asked about, or `to`. */
   addMany(trades: TradeColumns, values: ValuesInRows): number {
-    const to = this.#addEnds(trades, values)
-    const { price, quantity, isBuyerMaker } = trades
-    const taken = { ...values, to }
-    this.addCounts(volume, takerBuyVolume, quantity, isBuyerMaker, taken)
-    this.addProducts(quote, takerBuyQuote, price, quantity, isBuyerMaker, taken)
+    return this.#addPlain(trades, values, this.#plainUntil(trades, values))
+  }
+
+  /** The first of what is no count, or is for a candle with prices that are no doubles; `to` where there is none. Short, so that the processor waits for the rows of many trades at once. */
+  #plainUntil({ price, quantity }: TradeColumns, { records, rows, from, to }: ValuesInRows): number {
+    const { numbers } = this
+    for (let i = from; i < to; i += 1) {
+      const record = records[i] as number
+      const row = rows[i] as number
+      if (!Number.isSafeInteger(price[record]) || !Number.isSafeInteger(quantity[record])) return i
+      // Not a number where it is a bigint.
+      if (!((numbers[row + high] as number) >= (numbers[row + low] as number))) return i
+    }
     return to
   }
 
-  /** What a candle has of single trades: first and last, highest and lowest; and how many there are. Ends before what is no count, and before a candle with prices that are no doubles. */
-  #addEnds({ price, quantity, tradeTime, tradeId }: TradeColumns, { records, rows, from, to }: ValuesInRows): number {
+  /** Adds up to the first with which a sum would be more than its doubles hold. */
+  #addPlain(
+    { price, quantity, tradeTime, tradeId, isBuyerMaker }: TradeColumns,
+    { records, rows, from }: ValuesInRows,
+    to: number,
+  ): number {
     const { numbers } = this
     for (let i = from; i < to; i += 1) {
       const record = records[i] as number
       const row = rows[i] as number
       const paid = price[record] as number
-      if (!Number.isSafeInteger(paid) || !Number.isSafeInteger(quantity[record])) return i
-      const highest = numbers[row + high] as number
-      const lowest = numbers[row + low] as number
-      // Not a number where it is a bigint.
-      if (!(highest >= lowest)) return i
+      const size = quantity[record] as number
+      const takers = 1 - (isBuyerMaker[record] as number)
+      const rounded = paid * size
+      const lowPart = lowOfProduct(paid, size)
+      const highPart = highOfProduct(rounded, lowPart)
+      const volumeSum = (numbers[row + volume] as number) + size
+      const takerVolumeSum = (numbers[row + takerBuyVolume] as number) + size * takers
+      const lowSum = (numbers[row + quote] as number) + lowPart
+      const highSum = (numbers[row + quote + 1] as number) + highPart
+      const takerLowSum = (numbers[row + takerBuyQuote] as number) + lowPart * takers
+      const takerHighSum = (numbers[row + takerBuyQuote + 1] as number) + highPart * takers
+      if (!(rounded < productBound) || !isWithin(volumeSum) || !isWithin(takerVolumeSum)) return i
+      if (Math.max(lowSum, highSum, takerLowSum, takerHighSum) >= carryBound) return i
+      numbers[row + volume] = volumeSum
+      numbers[row + takerBuyVolume] = takerVolumeSum
+      numbers[row + quote] = lowSum
+      numbers[row + quote + 1] = highSum
+      numbers[row + takerBuyQuote] = takerLowSum
+      numbers[row + takerBuyQuote + 1] = takerHighSum
+      ;(numbers[row + tradeCount] as number) += 1
       const time = tradeTime[record] as number
       const id = tradeId[record] as number
       const last = numbers[row + closedAt] as number
@@ -167,18 +200,17 @@ export class CandleSums extends ExactNumbers {
           numbers[row + openId] = id
         }
       }
-      if (paid > highest) numbers[row + high] = paid
-      if (paid < lowest) numbers[row + low] = paid
+      if (paid > (numbers[row + high] as number)) numbers[row + high] = paid
+      if (paid < (numbers[row + low] as number)) numbers[row + low] = paid
       if (id > (numbers[row + lastTradeId] as number)) numbers[row + lastTradeId] = id
-      if (id < (numbers[row + firstTradeId] as number)) numbers[row + firstTradeId] = id
-      ;(numbers[row + tradeCount] as number) += 1
+      else if (id < (numbers[row + firstTradeId] as number)) numbers[row + firstTradeId] = id
     }
     return to
   }
 
   candle({ market, symbol, row }: CandleSum, interval: Interval, openTime: number, fired: Fired): Candle {
     const quoteVolume = this.product(row + quote)
-    const volumes = this.count(row + volume)
+    const volumes = this.sum(row + volume)
     return {
       market,
       symbol,
@@ -191,7 +223,7 @@ export class CandleSums extends ExactNumbers {
       volume: volumes,
       quoteVolume,
       tradeCount: this.numbers[row + tradeCount] as number,
-      takerBuyVolume: this.count(row + takerBuyVolume),
+      takerBuyVolume: this.sum(row + takerBuyVolume),
       takerBuyQuoteVolume: this.product(row + takerBuyQuote),
       vwap: vwap(quoteVolume, volumes),
       firstTradeId: this.numbers[row + firstTradeId] as number,
@@ -202,13 +234,13 @@ export class CandleSums extends ExactNumbers {
   }
 
   encode({ market, symbol, row }: CandleSum): Json {
-    const counts = [...countsAt.map((at) => this.count(row + at)), ...productsAt.map((at) => this.product(row + at))]
-    return [
-      market,
-      symbol,
-      counts.map((count) => (typeof count === 'number' ? count : String(count))),
-      numbersAt.map((at) => this.numbers[row + at] as number),
-    ]
+    const decimals: Json[] = []
+    for (const at of pricesAt) decimals.push(written(this.count(row + at)))
+    for (const at of volumesAt) decimals.push(written(this.sum(row + at)))
+    for (const at of productsAt) decimals.push(String(this.product(row + at)))
+    const numbers: number[] = []
+    for (const at of numbersAt) numbers.push(this.numbers[row + at] as number)
+    return [market, symbol, decimals, numbers]
   }
 
   #take(market: Market, symbol: string): CandleSum {
@@ -216,13 +248,28 @@ export class CandleSums extends ExactNumbers {
     if (sum === undefined) {
       sum = { market, symbol, row: this.#end }
       this.#end += width
+      if (this.#end > this.numbers.length) this.#grow()
     } else {
       sum.market = market
       sum.symbol = symbol
+      this.clear(sum.row, width)
     }
-    this.clear(sum.row, width)
     return sum
   }
+
+  #grow(): void {
+    const { numbers } = this
+    this.numbers = new Float64Array(2 * numbers.length)
+    this.numbers.set(numbers)
+  }
+}
+
+function written(count: Fixed8): Json {
+  return typeof count === 'number' ? count : String(count)
+}
+
+function isWithin(sum: number): boolean {
+  return Math.abs(sum) <= Number.MAX_SAFE_INTEGER
 }
 
 type SavedSum = readonly [

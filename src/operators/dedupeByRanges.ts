@@ -78,36 +78,45 @@ export function dedupeByRanges<T>(
     // A hole is never lent.
     const keys = new SpanKeys(by as (value: T | Hole) => string)
     const ids = new SpanNumbers(id as (value: T | Hole) => number)
-    /** By slot of a key: where its highest run lies; -1 where nothing is kept for the key. */
+    /** By record: where the highest run of its key lies; -1 where nothing is kept for the key. */
     const places = new Int32Array(first.records.length)
     /** By place. */
     const entries: KeyedEntry<IdRanges>[] = []
     const byNumber = new PlacesByNumber()
 
-    function placeOf(slot: number): number {
-      const entry = seen.entry(keys.keyAt(slot))
+    function placeOf(record: number): number {
+      const entry = seen.entry(keys.keyAt(record))
       if (entry === undefined) return -1
       const at = entry.value.place
       entries[at] = entry
-      byNumber.note(keys.numbers[slot] as number, at)
+      byNumber.note(keys.numbers[record] as number, at)
       return at
     }
 
-    /** Adds those to `first` that come for the first time, up to the value that would do more than go on with the highest run of its key; gives how many are before that. */
-    function foresee({ records }: Span<T | Hole>, count: number): number {
+    /** Finds the highest run of the key of each value. Short, so that the processor waits for the runs of many keys at once. */
+    function findRuns({ records }: Span<T | Hole>, count: number): void {
       byNumber.under(keys.numbering)
-      for (let slot = 0; slot < keys.count; slot += 1) {
-        const known = byNumber.at(keys.numbers[slot] as number)
-        places[slot] = known < 0 ? placeOf(slot) : known
+      const { numbers } = keys
+      for (let i = 0; i < count; i += 1) {
+        const record = records[i] as number
+        const known = byNumber.at(numbers[record] as number)
+        const at = known < 0 ? placeOf(record) : known
+        places[record] = at
+        if (at >= 0) highest.beginLook(at, first.look)
       }
-      const { slots } = keys
+    }
+
+    /** Adds those to `first` that come for the first time, up to the value that would do more than go on with the highest run of its key; gives how many are before that. */
+    function foresee(span: Span<T | Hole>, count: number): number {
+      findRuns(span, count)
+      const { records } = span
       const { of } = ids
       for (let looked = 0; looked < count; looked += 1) {
         const record = records[looked] as number
-        const at = places[slots[record] as number] as number
+        const at = places[record] as number
         const number = of[record] as number
         if (at < 0 || !Number.isSafeInteger(number)) return looked
-        const isFirst = highest.foresee(at, number, first.look)
+        const isFirst = highest.foresee(at, number)
         if (isFirst === null) return looked
         if (isFirst) first.records[first.count++] = record
       }
@@ -153,7 +162,7 @@ export function dedupeByRanges<T>(
         const times = (time as SpanTime).of
         for (let i = 0; i < count; i += 1) {
           const record = first.records[i] as number
-          const at = places[keys.slots[record] as number] as number
+          const at = places[record] as number
           highest.goOn(at, ids.of[record] as number, times[record] as number)
           if (highest.noteChange(at, cut)) seen.touch(entries[at] as KeyedEntry<IdRanges>)
         }

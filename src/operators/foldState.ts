@@ -144,19 +144,16 @@ type SavedTold = readonly [start: number] | readonly [start: number, end: number
 /** @param remembersShown true where it is decided by the data alone whether a provisional result is due */
 export function heldCodec<A>(codec: StateCodec<A>, keeper: object, remembersShown: boolean): StateCodec<Held<A>> {
   return {
-    encode: ({ window, accumulator, hasFired, isShown, valueCount, standing }) => [
-      window.name,
-      window.key,
-      window.start,
-      window.end,
-      hasFired,
-      codec.encode(accumulator),
-      ...(window.varies === true ? [window.id] : []),
-      ...(window.hops === undefined ? [] : [window.hops.sizeMs, window.hops.hopMs]),
-      ...(valueCount === 0 ? [] : [{ values: valueCount }]),
-      ...(remembersShown && isShown && !hasFired ? [{ isShown: true }] : []),
-      ...(standing === null ? [] : [{ standing: savedStanding(codec, standing) }]),
-    ],
+    encode: ({ window, accumulator, hasFired, isShown, valueCount, standing }) => {
+      const { name, key, start, end, hops } = window
+      const saved: Json[] = [name, key, start, end, hasFired, codec.encode(accumulator)]
+      if (window.varies === true) saved.push(window.id)
+      if (hops !== undefined) saved.push(hops.sizeMs, hops.hopMs)
+      if (valueCount !== 0) saved.push({ values: valueCount })
+      if (remembersShown && isShown && !hasFired) saved.push({ isShown: true })
+      if (standing !== null) saved.push({ standing: savedStanding(codec, standing) })
+      return saved
+    },
     decode: (saved) => {
       const window = savedWindow(saved)
       const [, , , , hasFired, accumulator, ...more] = saved as unknown as SavedHeld

@@ -151,7 +151,7 @@ export function foldWindows<T, A, R>(options: FoldOptions, fold: Fold<T, A, R>):
     /** Takes a value of a span by itself. */
     function enterAlone(element: LentInWindow<T>, record: number): void {
       element[place] = record
-      const at = element.placeOf(record)
+      const at = element.placeOf[record] as number
       try {
         enter(element.window, element.value, quiet.has(at) ? quiet.at(at) : find(element.window))
       } catch (error) {
@@ -159,69 +159,73 @@ export function foldWindows<T, A, R>(options: FoldOptions, fold: Fold<T, A, R>):
       }
     }
 
-    /** By slot: whether the window was shown before the span, and no value of that was added yet; and how many do so. */
-    const waits = new Uint8Array(mostAhead)
+    /** How many windows were shown before the span, and have not got the first of its values yet. */
     let waiting = 0
     const inRows: Writable<ValuesInRows> = { records: noRecords, rows: new Int32Array(mostAhead), from: 0, to: 0 }
 
-    /** Has windows count as changed whose first values are before `to`, from the slot on and up to the first for which nothing is kept; gives that one. */
-    function touchMany(
-      { count, firsts, placeAt, places }: LentInWindow<T>,
+    /** Finds the rows of values, up to the first in a window for which nothing is kept; gives that one. The windows count as changed. */
+    function findRows(
+      { placeOf, places }: LentInWindow<T>,
+      records: Int32Array,
       from: number,
       to: number,
       state: KeyedState<Held<A>>,
     ): number {
-      for (let slot = from; slot < count && (firsts[slot] as number) < to; slot += 1) {
-        const at = placeAt[slot] as number
-        if (!quiet.has(at) && quietHeld(at, places.windows[at] as Window) == null) return slot
-        if (!quiet.isFirstIn(state.cut, at)) continue
-        const held = quiet.at(at)
-        touch(state, held)
-        if (!held.isShown) continue
-        waits[slot] = 1
-        waiting += 1
+      const { rows } = inRows
+      const { cut } = state
+      for (let i = from; i < to; i += 1) {
+        const at = placeOf[records[i] as number] as number
+        if (!quiet.has(at) && quietHeld(at, places.windows[at] as Window) == null) return i
+        rows[i] = quiet.rowAt(at)
+        if (quiet.isFirstIn(cut, at)) touchQuiet(at, state)
       }
-      return count
+      return to
+    }
+
+    /** A value will be added to the window of the place. */
+    function touchQuiet(at: number, state: KeyedState<Held<A>>): void {
+      const held = quiet.at(at)
+      touch(state, held)
+      if (!held.isShown) return
+      quiet.wait(at)
+      waiting += 1
     }
 
     /** Results of windows that were shown are due from the first value on that was added. */
-    function dueOfAdded({ slots, placeAt }: LentInWindow<T>, records: Int32Array, from: number, to: number): void {
+    function dueOfAdded({ placeOf }: LentInWindow<T>, records: Int32Array, from: number, to: number): void {
       for (let i = from; i < to && waiting > 0; i += 1) {
-        const slot = slots[records[i] as number] as number
-        if (waits[slot] === 0) continue
-        waits[slot] = 0
+        const at = placeOf[records[i] as number] as number
+        if (!quiet.stopsWaiting(at)) continue
         waiting -= 1
-        const held = quiet.at(placeAt[slot] as number)
+        const held = quiet.at(at)
         if (held.isShown) due(held)
       }
     }
 
     /** Windows of a span that were given nothing but what could not be added are asked about once more with the next one. */
-    function waitNoLonger({ count, placeAt }: LentInWindow<T>): void {
-      for (let slot = 0; slot < count && waiting > 0; slot += 1) {
-        if (waits[slot] === 0) continue
-        waits[slot] = 0
+    function waitNoLonger({ placeOf }: LentInWindow<T>, records: Int32Array): void {
+      for (let i = 0; waiting > 0; i += 1) {
+        const at = placeOf[records[i] as number] as number
+        if (!quiet.stopsWaiting(at)) continue
         waiting -= 1
-        quiet.forget(quiet.at(placeAt[slot] as number))
+        quiet.forget(quiet.at(at))
       }
     }
 
-    /** Adds values whose windows are noted, up to the record `until`; gives how far that went. */
+    /** Adds values whose windows are kept; gives how far that went. */
     function addMany(
-      { slots, placeAt, lending }: LentInWindow<T>,
+      element: LentInWindow<T>,
       records: Int32Array,
       from: number,
       to: number,
-      until: number,
+      state: KeyedState<Held<A>>,
     ): number {
-      const { rows } = inRows
-      let end = from
-      for (; end < to && (records[end] as number) < until; end += 1)
-        rows[end] = quiet.rowAt(placeAt[slots[records[end] as number] as number] as number)
       inRows.records = records
       inRows.from = from
-      inRows.to = end
-      return end === from ? from : (fold.rows as FoldRows<T, A>).add(lending, inRows)
+      inRows.to = findRows(element, records, from, to, state)
+      const end = from === inRows.to ? from : (fold.rows as FoldRows<T, A>).add(element.lending, inRows)
+      if (waiting > 0) dueOfAdded(element, records, from, end)
+      return end
     }
 
     /** A result of the values so far is due. */
@@ -458,13 +462,14 @@ export function foldWindows<T, A, R>(options: FoldOptions, fold: Fold<T, A, R>):
         }
       },
       look(span, to) {
-        const { count, placeAt, firsts, places } = span.value as unknown as LentInWindow<T>
+        const { placeOf, places } = span.value as unknown as LentInWindow<T>
         quiet.over(places)
-        for (let slot = 0; slot < count; slot += 1) {
-          const at = placeAt[slot] as number
-          // Slots are in the order of their first records.
-          if (!quiet.has(at) && quietHeld(at, places.windows[at] as Window) === null)
-            return Math.min(to, firsts[slot] as number)
+        const { records } = span
+        const count = span.countBefore(to)
+        for (let i = 0; i < count; i += 1) {
+          const record = records[i] as number
+          const at = placeOf[record] as number
+          if (!quiet.has(at) && quietHeld(at, places.windows[at] as Window) === null) return record
         }
         return to
       },
@@ -473,20 +478,14 @@ export function foldWindows<T, A, R>(options: FoldOptions, fold: Fold<T, A, R>):
         const element = span.value as unknown as LentInWindow<T>
         const { records } = span
         // All windows of a span are of one operator.
-        const state = states.of(element.places.windows[element.placeOf(records[0] as number)] as Window)
+        const state = states.of(element.windowOf(records[0] as number))
         const goTogether = fold.rows !== undefined && previews.isEmpty
         quiet.over(element.places)
-        for (let next = 0, slot = 0; next < count; next += 1) {
-          if (goTogether) {
-            slot = touchMany(element, slot, to, state)
-            const from = next
-            next = addMany(element, records, from, count, slot < element.count ? (element.firsts[slot] as number) : to)
-            if (waiting > 0) dueOfAdded(element, records, from, next)
-            if (next === count) break
-          }
-          enterAlone(element, records[next] as number)
+        for (let next = 0; next < count; next += 1) {
+          if (goTogether) next = addMany(element, records, next, count, state)
+          if (next < count) enterAlone(element, records[next] as number)
         }
-        if (waiting > 0) waitNoLonger(element)
+        if (waiting > 0) waitNoLonger(element, records)
       },
       onElsewhere(window, detail) {
         previews.drop(window)

@@ -3,7 +3,7 @@ const width = 8
 const from = 0
 const to = 1
 const newest = 2
-const look = 3
+const lookedIn = 3
 const foreseenTo = 4
 const changedIn = 5
 
@@ -66,15 +66,20 @@ export class HighestRuns {
     if (time > (this.#numbers[at + newest] as number)) this.#numbers[at + newest] = time
   }
 
-  /** Whether the id goes on with the run, behind those foreseen in the same look; false where it is in it, null for any other. */
-  foresee(place: number, id: number, inLook: number): boolean | null {
+  /** Before ids are foreseen: nothing is, unless it was in the same look. */
+  beginLook(place: number, look: number): void {
+    const numbers = this.#numbers
+    const at = place * width
+    if (numbers[at + lookedIn] === look) return
+    numbers[at + lookedIn] = look
+    numbers[at + foreseenTo] = numbers[at + to] as number
+  }
+
+  /** Whether the id goes on with the run, behind those foreseen in the look; false where it is in it, null for any other. */
+  foresee(place: number, id: number): boolean | null {
     const numbers = this.#numbers
     const at = place * width
     const first = numbers[at + from] as number
-    if (numbers[at + look] !== inLook) {
-      numbers[at + look] = inLook
-      numbers[at + foreseenTo] = numbers[at + to] as number
-    }
     const last = numbers[at + foreseenTo] as number
     if (id <= last && id >= first) return false
     if (id !== last + 1 || last < first) return null

@@ -52,6 +52,7 @@ export class IdRanges {
 
   /** Without the blocks, which are saved by themselves. */
   encode(): Json {
+    if (this.#lower === null) return this.isEmpty ? [] : [[this.#from, this.#to, this.#newest]]
     const runs = this.#unfold()
     const saved = encodeRuns(runs)
     this.#fold(runs)

@@ -4,7 +4,7 @@ import type { Lending } from '../runtime/spans/span.ts'
 import type { Window, WindowValue } from './window.ts'
 import { WindowPlaces } from './windowPlaces.ts'
 
-/** Values in their windows: each is an element of its own, and those that are lent are in one that is lent as well. Of values that come many at once each window has a slot, in the order in which windows come; one may have several. */
+/** Values in their windows: each is an element of its own, and those that are lent are in one that is lent as well. */
 export class LentInWindow<T> extends Lent<WindowValue<T>> implements WindowValue<T> {
   readonly kind = 'value'
   readonly isProvisional = false
@@ -12,14 +12,8 @@ export class LentInWindow<T> extends Lent<WindowValue<T>> implements WindowValue
   value!: T
   /** The windows of the operator. */
   readonly places: WindowPlaces
-  /** By record: the slot of its window. */
-  readonly slots = new Int32Array(mostAhead)
-  /** By slot: the place of the window. */
-  readonly placeAt = new Int32Array(mostAhead)
-  /** By slot: the first record that is in the window. */
-  readonly firsts = new Int32Array(mostAhead)
-  /** How many slots there are. */
-  count = 0
+  /** Of values that come many at once, by record: the place of the window. */
+  readonly placeOf = new Int32Array(mostAhead)
   #lending: Lending<T> | null = null
 
   constructor(places = new WindowPlaces()) {
@@ -39,7 +33,6 @@ export class LentInWindow<T> extends Lent<WindowValue<T>> implements WindowValue
   over(value: Lending<T>): this {
     this.value = value
     this.#lending = value
-    this.count = 0
     return this
   }
 
@@ -48,22 +41,13 @@ export class LentInWindow<T> extends Lent<WindowValue<T>> implements WindowValue
     return this.#lending as Lending<T>
   }
 
-  /** A slot for the window that has the place, with the first record that is in it. */
-  begin(place: number, record: number): number {
-    const slot = this.count
-    this.count += 1
-    this.placeAt[slot] = place
-    this.firsts[slot] = record
-    return slot
-  }
-
-  /** The place of the record's window. */
-  placeOf(record: number): number {
-    return this.placeAt[this.slots[record] as number] as number
+  /** The window of the record. */
+  windowOf(record: number): Window {
+    return this.places.windows[this.placeOf[record] as number] as Window
   }
 
   override set [place](record: number) {
-    this.window = this.places.windows[this.placeOf(record)] as Window
+    this.window = this.windowOf(record)
     if (this.#lending !== null) this.#lending[place] = record
   }
 

@@ -1,6 +1,13 @@
 import type { Held } from './foldState.ts'
 import type { WindowPlaces } from './windowPlaces.ts'
 
+/** By place, in one line of memory: the serial number of the window that was noted, 0 for none; where its accumulator lies; since which cut it has changed; and 1 while it waits. */
+const width = 4
+const serial = 0
+const row = 1
+const changedIn = 2
+const isWaiting = 3
+
 /**
  * Those of a fold's windows that take values without a word, by the places that the operator above gives them: what is asked of each window of a span lies side by side, and what is kept for it need not be read.
  *
@@ -8,23 +15,24 @@ import type { WindowPlaces } from './windowPlaces.ts'
  */
 export class QuietHelds<A> {
   #places: WindowPlaces | null = null
-  /** By place: the serial number of the window that was noted; 0 for none. */
-  #serials = new Int32Array(0)
+  #noted = new Int32Array(0)
   readonly #helds: Held<A>[] = []
-  #rows = new Int32Array(0)
-  #touchedIn = new Int32Array(0)
 
   /** From now on the places are those of this operator. */
   over(places: WindowPlaces): void {
     if (places !== this.#places) {
-      this.#serials.fill(0)
+      this.#noted.fill(0)
       this.#places = places
     }
-    if (this.#serials.length < places.serials.length) this.#grow(places.serials.length)
+    const length = places.serials.length * width
+    if (this.#noted.length >= length) return
+    const noted = new Int32Array(length)
+    noted.set(this.#noted)
+    this.#noted = noted
   }
 
   has(place: number): boolean {
-    return this.#serials[place] === (this.#places as WindowPlaces).serials[place]
+    return this.#noted[place * width + serial] === (this.#places as WindowPlaces).serials[place]
   }
 
   /** Of a place that is noted. */
@@ -34,39 +42,43 @@ export class QuietHelds<A> {
 
   /** Of a place that is noted: in which row its accumulator lies. */
   rowAt(place: number): number {
-    return this.#rows[place] as number
+    return this.#noted[place * width + row] as number
   }
 
   /** Whether it is asked for the first time since the cut of that number, of a place that is noted. */
   isFirstIn(cut: number, place: number): boolean {
-    if (this.#touchedIn[place] === cut) return false
-    this.#touchedIn[place] = cut
+    const at = place * width + changedIn
+    if (this.#noted[at] === cut) return false
+    this.#noted[at] = cut
     return true
   }
 
-  note(place: number, held: Held<A>, row: number): void {
-    this.#serials[place] = (this.#places as WindowPlaces).serials[place] as number
-    this.#rows[place] = row
-    this.#touchedIn[place] = -1
+  /** Something is due of a place that is noted. */
+  wait(place: number): void {
+    this.#noted[place * width + isWaiting] = 1
+  }
+
+  /** Whether something was due of the place, and is no longer. */
+  stopsWaiting(place: number): boolean {
+    const at = place * width + isWaiting
+    if (this.#noted[at] !== 1) return false
+    this.#noted[at] = 0
+    return true
+  }
+
+  note(place: number, held: Held<A>, inRow: number): void {
+    const at = place * width
+    this.#noted[at + serial] = (this.#places as WindowPlaces).serials[place] as number
+    this.#noted[at + row] = inRow
+    this.#noted[at + changedIn] = -1
+    this.#noted[at + isWaiting] = 0
     this.#helds[place] = held
     held.place = place
   }
 
   /** It may have something to say from now on. */
   forget(held: Held<A>): void {
-    if (held.place >= 0) this.#serials[held.place] = 0
+    if (held.place >= 0) this.#noted[held.place * width + serial] = 0
     held.place = -1
   }
-
-  #grow(places: number): void {
-    this.#serials = larger(this.#serials, places)
-    this.#rows = larger(this.#rows, places)
-    this.#touchedIn = larger(this.#touchedIn, places)
-  }
-}
-
-function larger(numbers: Int32Array, length: number): Int32Array<ArrayBuffer> {
-  const copy = new Int32Array(length)
-  copy.set(numbers)
-  return copy
 }

@@ -21,7 +21,7 @@ import { Lateness } from './lateness.ts'
 import { LentInWindow } from './lentInWindow.ts'
 import { type OpenWindow, OpenWindows } from './openWindows.ts'
 import { QuietWindows } from './quietWindows.ts'
-import { foldedAs, type Window, type WindowElement, windowId } from './window.ts'
+import { foldedAs, type WindowElement, windowId } from './window.ts'
 import { WindowPlaces } from './windowPlaces.ts'
 
 /** How long the windows of `tumblingWindow` are, whose they are, and how long each stays open for corrections. */
@@ -247,67 +247,63 @@ export function tumblingWindow<T>(options: TumblingWindowOptions<T>): OperatorFu
     const keys = new SpanKeys(by as (value: T | Hole) => string)
     const times = of === undefined ? null : new SpanNumbers(of as (value: T | Hole) => number)
     const previews = isProvisional === undefined ? null : new SpanFlags(isProvisional as (value: T | Hole) => boolean)
-    /** By slot of a key: the stretch of the window that its last value was in, and that window's slot. */
-    const starts = new Float64Array(placed.records.length)
-    const ends = new Float64Array(placed.records.length)
-    const slotAt = new Int32Array(placed.records.length)
     const quiet = new QuietWindows()
-    /** Those that values of the span open, by id. */
-    const opening = new Map<string, OpenWindow>()
+    /** Those that values of the span open, by id, with the first record of each. */
+    const opening = new Map<string, { readonly one: OpenWindow; readonly first: number }>()
 
     /** The window that opens with a value and is not due by the watermark that the span comes to; undefined where that is not so. */
-    function opens(key: string, ordinal: number, watermark: number): OpenWindow | undefined {
+    function opens(key: string, ordinal: number, watermark: number, record: number): OpenWindow | undefined {
       const last = (ordinal + 1) * sizeMs - 1
       if (last <= watermark || lateness.isOver(last, watermark)) return undefined
       const id = windowId(key, ordinal * sizeMs)
       if (out.whyElsewhere(id) !== undefined) return undefined
       const known = opening.get(id)
-      if (known !== undefined) return known
+      if (known !== undefined) return known.one
       const one = newWindow(name, key, ordinal, sizeMs, id)
       one.place = places.take(one.window)
-      opening.set(id, one)
+      opening.set(id, { one, first: record })
       return one
     }
 
     /** Gives back the places of those that were looked at and have not opened. */
     function forgetOpening(): void {
-      for (const one of opening.values()) if (one.entry === null) places.release(one.place)
+      for (const { one } of opening.values()) if (one.entry === null) places.release(one.place)
       opening.clear()
     }
 
-    /** The place of the window that takes a value of the key and has nothing to say about it; below 0 where there is none. */
-    function quietPlace(slot: number, ordinal: number, watermark: number): number {
-      const number = keys.numbers[slot] as number
-      const known = quiet.placeOf(number, ordinal)
-      if (known >= 0) return known
-      const key = keys.keyAt(slot)
-      const one = windows.find(key, ordinal) ?? opens(key, ordinal, watermark)
+    /** The place of the window that takes a value of the record's key and has nothing to say about it; below 0 where there is none. */
+    function placeOf(record: number, ordinal: number, watermark: number): number {
+      const key = keys.keyAt(record)
+      const one = windows.find(key, ordinal) ?? opens(key, ordinal, watermark, record)
       // One that has not fired yet is due later than all that comes with the span.
       if (one === undefined || one.revision !== 0 || one.elsewhere !== null) return -1
-      if (one.entry !== null) quiet.note(number, ordinal, one.place)
+      if (one.entry !== null) quiet.note(keys.numbers[record] as number, ordinal, one.place)
       return one.place
     }
 
     /** Puts values into windows up to the first that would do more than that; gives how many. */
     function putQuiet({ records }: Span<unknown>, count: number, at: Float64Array, watermark: number): number {
-      ends.fill(Number.NEGATIVE_INFINITY, 0, keys.count)
       quiet.under(keys.numbering)
+      const { numbers } = keys
+      const { placeOf: into } = lent
+      let ordinal = 0
+      let start = Number.POSITIVE_INFINITY
+      let end = Number.POSITIVE_INFINITY
       for (let placed = 0; placed < count; placed += 1) {
         const record = records[placed] as number
         const time = at[record] as number
         if (previews?.at(record) === true) return placed
         // What `of` gives is none yet of which `eventTime` has made sure: between whole times of a window there are others.
         if (times !== null && !isEventMs(time)) return placed
-        const slot = keys.slots[record] as number
-        if (!(time < (ends[slot] as number)) || time < (starts[slot] as number)) {
-          const ordinal = Math.floor(time / sizeMs)
-          const place = quietPlace(slot, ordinal, watermark)
-          if (place < 0) return placed
-          starts[slot] = ordinal * sizeMs
-          ends[slot] = (ordinal + 1) * sizeMs
-          slotAt[slot] = lent.begin(place, record)
+        if (time < start || time >= end) {
+          ordinal = Math.floor(time / sizeMs)
+          start = ordinal * sizeMs
+          end = start + sizeMs
         }
-        lent.slots[record] = slotAt[slot] as number
+        const known = quiet.placeOf(numbers[record] as number, ordinal)
+        const place = known < 0 ? placeOf(record, ordinal, watermark) : known
+        if (place < 0) return placed
+        into[record] = place
       }
       return count
     }
@@ -333,12 +329,7 @@ export function tumblingWindow<T>(options: TumblingWindowOptions<T>): OperatorFu
         return out.lookOn(placed, span.recordBehind(placed.count, to))
       },
       take(_span, to) {
-        const count = opening.size === 0 ? 0 : lent.count
-        for (let slot = 0; slot < count && (lent.firsts[slot] as number) < to; slot += 1) {
-          const { id } = places.windows[lent.placeAt[slot] as number] as Window
-          const one = opening.get(id)
-          if (one?.entry === null) open(one)
-        }
+        for (const { one, first } of opening.values()) if (first < to) open(one)
         out.takeOn(placed, to)
       },
       onWatermark(watermark) {
@@ -387,12 +378,8 @@ type SavedWindow = readonly [key: string, start: number, revision: number, elsew
 /** Each window is saved by itself, so that a checkpoint holds those that changed and not all of their key. */
 function windowState(name: string, sizeMs: number): StateCodec<OpenWindow> {
   return {
-    encode: ({ window, revision, elsewhere }) => [
-      window.key,
-      window.start,
-      revision,
-      ...(elsewhere === null ? [] : [elsewhere]),
-    ],
+    encode: ({ window, revision, elsewhere }) =>
+      elsewhere === null ? [window.key, window.start, revision] : [window.key, window.start, revision, elsewhere],
     decode: (saved) => {
       const [key, start, revision, elsewhere = null] = saved as unknown as SavedWindow
       return { ...newWindow(name, key, start / sizeMs, sizeMs), revision, elsewhere }

@@ -1,4 +1,4 @@
-import type { Clock } from '../runtime/clock.ts'
+import { type Clock, sleptEnough } from '../runtime/clock.ts'
 
 /** Lets readers that have caught up sleep until their partition has grown. */
 export class Arrivals {
@@ -21,7 +21,7 @@ export class Arrivals {
     try {
       await Promise.race([woken.promise, this.#clock.sleep(ms, sleepEnds.signal)])
     } finally {
-      sleepEnds.abort()
+      sleepEnds.abort(sleptEnough)
       signal?.removeEventListener('abort', wake)
       waiting.delete(wake)
       if (waiting.size === 0 && this.#waiting.get(partition) === waiting) this.#waiting.delete(partition)

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, describe, expect, test } from 'vitest'
 import { type CommandPlace, runCommand } from '../support/commandLine.ts'
+import { emptyDatabases } from '../support/emptyDatabases.ts'
 import { hasKafka, kafkaTitle, type SharedBroker, sharedBroker, uniqueName } from '../support/kafkaBroker.ts'
 import { KafkaTopic } from '../support/kafkaTopic.ts'
 import { candlesOf } from '../support/klines.ts'
@@ -10,6 +11,7 @@ import { candlesOf } from '../support/klines.ts'
 if (!hasKafka) console.warn('SKIPPED: a symbol in two partitions of Kafka: there is no broker')
 
 const folder = mkdtempSync(join(tmpdir(), 'millrace-owners-'))
+const databases = await emptyDatabases()
 afterAll(() => rmSync(folder, { recursive: true, force: true }))
 
 const minute = Date.UTC(2024, 7, 8, 12)
@@ -32,7 +34,7 @@ function tape(name: string, lines: readonly string[]): string {
 function placeOf(name: string, env: Readonly<Record<string, string>> = {}): CommandPlace {
   const cwd = join(folder, name)
   mkdirSync(cwd, { recursive: true })
-  return { cwd, env }
+  return { cwd, env, databases }
 }
 
 async function succeeded(args: readonly string[], place: CommandPlace) {

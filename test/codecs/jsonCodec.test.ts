@@ -42,25 +42,24 @@ function agree<T>(codec: JsonCodec<T>, value: Buffer): { result: T | Rejection; 
     isInPlace = fast !== undefined
     if (fast !== undefined) {
       assert.deepEqual(fast, result)
-      expect(Object.keys(fast as object)).toEqual(Object.keys(result as object))
-      expect(isJsonObject(value, 0, value.length)).toBe(true)
+      assert.deepEqual(Object.keys(fast as object), Object.keys(result as object))
+      assert(isJsonObject(value, 0, value.length))
     }
     const facts = { isJsonObject: false }
     assert.deepEqual(codec.decode(record, facts), result)
-    expect(facts.isJsonObject).toBe(isInPlace)
+    assert.equal(facts.isJsonObject, isInPlace)
   }
   const lent = lentOf(codec, value)
   if (lent !== undefined) {
     assert.deepEqual(kept(lent), result)
     assert.deepEqual({ ...lent }, result)
-    expect(Object.keys(kept(lent) as object)).toEqual(Object.keys(result as object))
-    expect(Object.keys(lent as object)).toEqual(Object.keys(result as object))
+    assert.deepEqual(Object.keys(kept(lent) as object), Object.keys(result as object))
+    assert.deepEqual(Object.keys(lent as object), Object.keys(result as object))
     columnsFound += columnsAgree(lent, 1, result as Readonly<Record<string, unknown>>)
   }
   if (result instanceof Rejection) {
-    expect(result.reason).toMatch(/^(not-utf8|not-json|malformed)$/)
-    expect(result.detail.length).toBeGreaterThan(0)
-    expect(result.detail.length).toBeLessThanOrEqual(240)
+    assert.match(result.reason, /^(not-utf8|not-json|malformed)$/)
+    assert(result.detail.length > 0 && result.detail.length <= 240)
   }
   return { result, isInPlace }
 }
@@ -209,10 +208,10 @@ describe('jsonCodec', () => {
           if (damaged.result instanceof Rejection) rejected += 1
         })
       }),
-      { numRuns: 600 },
+      { numRuns: 300 },
     )
-    expect(inPlace).toBeGreaterThan(isUsual ? 2_000 : 100)
-    expect(rejected).toBeGreaterThan(1_000)
+    expect(inPlace).toBeGreaterThan(isUsual ? 1_000 : 50)
+    expect(rejected).toBeGreaterThan(500)
   })
 
   test('writes what it reads', () => {

@@ -18,7 +18,7 @@ test('numbers side by side are as exact as bigints, whatever of them outgrows a 
         const expected: [price: Fixed8, volume: bigint, total: bigint, taker: bigint] = [0, 0n, 0n, 0n]
         for (const { price, quantity, isTaker } of trades) {
           numbers.setCount(places.price, price)
-          numbers.addToCount(places.volume, quantity)
+          numbers.addToSum(places.volume, quantity)
           numbers.addProduct(places.total, price, quantity, isTaker ? places.taker : -1)
           const product = BigInt(price) * BigInt(quantity)
           expected[0] = price
@@ -28,7 +28,7 @@ test('numbers side by side are as exact as bigints, whatever of them outgrows a 
         }
         expect([
           numbers.count(places.price),
-          numbers.count(places.volume),
+          numbers.sum(places.volume),
           numbers.product(places.total),
           numbers.product(places.taker),
         ]).toStrictEqual([expected[0], toFixed8(expected[1]), expected[2], expected[3]])

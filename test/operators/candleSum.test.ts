@@ -97,6 +97,31 @@ describe('trades that are added many at once', () => {
     expect(candle).toMatchObject({ tradeCount: 2, volume: 3, high: 2 })
   })
 
+  it('go on together once a volume has outgrown a double', () => {
+    const quantity = Number.MAX_SAFE_INTEGER
+    const trades = [1, 2, 3, 4].map((n) => ({
+      price: 1,
+      quantity: n < 4 ? quantity : n,
+      tradeTime: n,
+      tradeId: n,
+      isBuyerMaker: false,
+    }))
+    const sums = new CandleSums()
+    const sum = sums.create(whole(trades[0] as Drawn))
+    const values = { records: Int32Array.of(0, 1, 2, 3), rows: new Int32Array(4).fill(sum.row), to: 4 }
+    const ends: number[] = []
+    for (let from = 0; from < 4; from = (ends.at(-1) as number) + 1) {
+      const end = sums.addMany(columnsOf(trades), { ...values, from })
+      ends.push(end)
+      if (end < 4) sums.add(sum, whole(trades[end] as Drawn))
+    }
+    // The second does not fit, and has what was there carried with it: so the third does, and the fourth does not.
+    expect(ends).toEqual([1, 3])
+    const candle = sums.candle(sum, '1m', 0, { isClosed: true, revision: 1 })
+    const volume = 3n * BigInt(quantity) + 4n
+    expect(candle).toMatchObject({ volume, takerBuyVolume: volume, quoteVolume: volume, tradeCount: 4 })
+  })
+
   it('are of a candle that comes back from what was saved of it', () => {
     const sums = new CandleSums()
     fc.assert(

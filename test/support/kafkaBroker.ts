@@ -58,6 +58,13 @@ export function uniqueName(what: string): string {
   return `${what}-${process.pid}-${randomBytes(4).toString('hex')}`
 }
 
+/** Nobody waits for a second life of this one; and what a broker does while nobody asks for anything, this one would do as long as the tests run. */
+const calm = {
+  'broker.session.timeout.ms': '9000',
+  'broker.heartbeat.interval.ms': '2000',
+  'metadata.max.idle.interval.ms': '0',
+}
+
 const locked = <T>(action: () => Promise<T>) => withFileLock(`${folder}/lock`, 180_000, action)
 
 async function joined(): Promise<Broker> {
@@ -71,5 +78,5 @@ async function joined(): Promise<Broker> {
 async function fresh(): Promise<Broker> {
   await findBroker(dataDir)?.kill()
   removeBrokerData(dataDir)
-  return startBroker({ dataDir })
+  return startBroker({ dataDir, properties: calm })
 }

@@ -147,7 +147,7 @@ describe('WasmColumns', () => {
         frames += values.length
         hits += said.filter((one) => one !== undefined).length
       }),
-      { numRuns: 400 },
+      { numRuns: 200 },
     )
     expect(hits / frames).toBeGreaterThan(0.4)
   })
