@@ -51,15 +51,17 @@ export function subscribePlain<I, O>(
     timesAbove = below
     graph.goBelow(node.any)
   }
-  for (const time of spec.ownsTime === true ? [node.any] : above) below?.add(time)
-  if (above.size > 1 && spec.ownsTime !== true) bringTogether(node.any, [...above])
+  // One that has ended while it was subscribed to, as history before what is live, meets nobody any more.
+  const owners = spec.ownsTime === true ? [node.any] : [...above].filter(({ hasEnded }) => !hasEnded)
+  for (const owner of owners) below?.add(owner)
+  if (owners.length > 1) bringTogether(node.any, owners)
   return node
 }
 
 /** Makes the times above the node parts of one. Nothing may have come below them, for it would have been of another time. */
 function bringTogether(node: AnyNode, owners: readonly AnyNode[]): void {
   if (owners.some(({ valuesIn }) => valuesIn > 0)) {
-    node.fail(metTooLate(node))
+    if (heedsTime(node)) node.fail(metTooLate(node))
     return
   }
   // A join below joins: the parts of its parts are its own.
@@ -72,6 +74,11 @@ function bringTogether(node: AnyNode, owners: readonly AnyNode[]): void {
     owner.clock = clocks.add(String(i))
   }
   partsOf.set(time, { owners: [...all], waiting: new Set() })
+}
+
+/** False of those to which it is the same when a value comes, and what time it is. */
+function heedsTime({ spec, logic }: AnyNode): boolean {
+  return spec.isOrderFree !== true || logic.onWatermark !== undefined || logic.onTimer !== undefined
 }
 
 function metTooLate({ spec: { name } }: AnyNode): OperatorError {
@@ -113,7 +120,7 @@ class PlainGraph implements OperatorHost {
   readonly facts: RecordFacts = { isJsonObject: false }
   readonly ahead = null
   stage: AnyNode | null | undefined = null
-  readonly #number = graphs++
+  #number = graphs++
   readonly #builtIn: TimeDomain | null
   readonly #nodes: AnyNode[] = []
   /** Where the next operator that subscribes stands: above the one that it is subscribed by. */
@@ -131,9 +138,23 @@ class PlainGraph implements OperatorHost {
 
   insert(node: AnyNode): void {
     this.#nodes.splice(this.#at, 0, node)
-    for (let i = this.#at; i < this.#nodes.length; i++) {
-      ;(this.#nodes[i] as AnyNode).order = this.#number * mostNodes + i
+    this.#order(this.#at)
+  }
+
+  #order(from: number): void {
+    for (let i = from; i < this.#nodes.length; i++) (this.#nodes[i] as AnyNode).order = this.#number * mostNodes + i
+  }
+
+  /**
+   * Values of this time come to the graph, so it is below who passes them on. It may have been subscribed to before that, where a Subject is between the two, as `connectable` and `connect` put one there: then it
+   * moves behind.
+   */
+  #enter(time: TimeDomain, node: AnyNode): void {
+    if (node.order < time.orderNow && this.#nodes.every((one) => one.time !== time)) {
+      this.#number = graphs++
+      this.#order(0)
     }
+    node.bindTime(time)
   }
 
   goBelow(node: AnyNode): void {
@@ -142,7 +163,7 @@ class PlainGraph implements OperatorHost {
 
   admits(node: AnyNode): boolean {
     if (active === null || node.time === active || node.spec.ownsTime === true) return true
-    if (node.time === null) node.bindTime(active)
+    if (node.time === null) this.#enter(active, node)
     else if (node.spec.isOrderFree !== true) node.fail(metTooLate(node))
     return !node.closed
   }
@@ -159,8 +180,15 @@ class PlainGraph implements OperatorHost {
 
   failed(node: AnyNode, error: unknown): void {
     const { name, onReject } = node.spec
-    if (onReject === undefined || error instanceof MillraceError) node.fail(error)
-    else onReject({ operator: name, reason: 'failed', detail: String(error) })
+    if (onReject === undefined || error instanceof MillraceError) {
+      node.fail(error)
+      return
+    }
+    try {
+      tell(onReject, { operator: name, reason: 'failed', detail: String(error) })
+    } catch (refusal) {
+      node.fail(refusal)
+    }
   }
 
   stepFailed(node: AnyNode, error: unknown): void {
@@ -168,7 +196,7 @@ class PlainGraph implements OperatorHost {
   }
 
   reject(rejected: Rejected, spec: OperatorSpec): void {
-    if (spec.onReject !== undefined) spec.onReject(rejected)
+    if (spec.onReject !== undefined) tell(spec.onReject, rejected)
     else if (!this.#warned.has(spec.name)) {
       this.#warned.add(spec.name)
       process.emitWarning(
@@ -228,6 +256,19 @@ class PlainGraph implements OperatorHost {
 
   close(time: TimeDomain): void {
     time.close((until) => time.advance(until))
+  }
+}
+
+/** What `onReject` throws ends the stream of its operator: thrown on, it would reach operators above, in the midst of a move of time. */
+function tell(onReject: NonNullable<OperatorSpec['onReject']>, rejected: Rejected): void {
+  try {
+    onReject(rejected)
+  } catch (cause) {
+    const { operator, reason, detail } = rejected
+    throw new OperatorError(
+      `${operator}: its onReject has thrown at a value that was set aside (${reason}: ${detail})`,
+      { cause },
+    )
   }
 }
 

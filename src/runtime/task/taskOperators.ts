@@ -3,6 +3,7 @@ import { OperatorError } from '../errors.ts'
 import type { BuildLogic, Cut, OperatorSpec } from '../operator/operator.ts'
 import type { OperatorHost } from '../operator/operatorHost.ts'
 import { type AnyNode, OperatorNode } from '../operator/operatorNode.ts'
+import { operatorsBelow } from '../operator/operatorsBelow.ts'
 import type { MakingWindow } from '../store/foreignRows.ts'
 import type { OperatorCounts } from '../worker/operatorTally.ts'
 import type { TaskState } from './taskState.ts'
@@ -45,6 +46,7 @@ export class TaskOperators {
       )
     }
     const node = new OperatorNode(this.#host, spec, this.#time.domain, subscriber)
+    const first = this.all.length
     source.subscribe(node)
     // Upstream has bound itself during its own subscribe, so binding now makes the order of operators topological.
     node.order = this.all.length
@@ -54,7 +56,19 @@ export class TaskOperators {
     this.all.push(node.any)
     if (node.work !== null) this.#asynchronous.push(node.any)
     if (spec.ownsTime === true) this.#time.own(node.any)
+    this.#goAbove(first, subscriber as Subscriber<unknown>)
     return node
+  }
+
+  /** Has the operators from `first` on, of which the last passes its values on to the subscriber, stand above those that these come to. */
+  #goAbove(first: number, subscriber: Subscriber<unknown>): void {
+    // That which has brought the subscription about has no place yet.
+    const below = [...operatorsBelow(subscriber)].filter((node) => this.all[node.order] === node)
+    const place = Math.min(first, ...below.map(({ order }) => order))
+    if (place === first) return
+    this.all.splice(place, 0, ...this.all.splice(first))
+    for (const [i, node] of this.all.entries()) node.order = i
+    this.#time.domain.sort()
   }
 
   /** The graph is built: no further operator is taken in. */
