@@ -51,16 +51,15 @@ export function subscribePlain<I, O>(
     timesAbove = below
     graph.goBelow(node.any)
   }
-  // One that has ended while it was subscribed to, as history before what is live, meets nobody any more.
-  const owners = spec.ownsTime === true ? [node.any] : [...above].filter(({ hasEnded }) => !hasEnded)
-  for (const owner of owners) below?.add(owner)
-  if (owners.length > 1) bringTogether(node.any, owners)
+  for (const time of spec.ownsTime === true ? [node.any] : above) below?.add(time)
+  if (above.size > 1 && spec.ownsTime !== true) bringTogether(node.any, [...above])
   return node
 }
 
 /** Makes the times above the node parts of one. Nothing may have come below them, for it would have been of another time. */
 function bringTogether(node: AnyNode, owners: readonly AnyNode[]): void {
   if (owners.some(({ valuesIn }) => valuesIn > 0)) {
+    // To who heeds no time, it is all one that history has ended before what is live began.
     if (heedsTime(node)) node.fail(metTooLate(node))
     return
   }

@@ -22,6 +22,7 @@ import { aggregateWindow } from '../../../src/operators/aggregateWindow.ts'
 import { batchFlush } from '../../../src/operators/batchFlush.ts'
 import { countWindow } from '../../../src/operators/countWindow.ts'
 import { eventTime } from '../../../src/operators/eventTime.ts'
+import { lookup } from '../../../src/operators/lookup.ts'
 import { mapAsync } from '../../../src/operators/mapAsync.ts'
 import { tumblingWindow } from '../../../src/operators/tumblingWindow.ts'
 import type { Rejected } from '../../../src/runtime/letters/deadLetters.ts'
@@ -313,8 +314,14 @@ describe('operators in a plain RxJS program', () => {
       .pipe(batchFlush({ maxCount: 1 }), mergeAll())
       .subscribe({ next: (value) => seen.push(value), error })
     const waited: unknown[] = []
+    const same = lookup<string, string, string>({
+      ...{ name: 'same', by: (key) => key, get: async (key) => key, with: (_, found) => found, concurrency: 1 },
+    })
     both()
-      .pipe(mapAsync(async (value) => value, { concurrency: 1 }))
+      .pipe(
+        mapAsync(async (value) => value, { concurrency: 1 }),
+        same,
+      )
       .subscribe({ next: (value) => waited.push(value), error })
     for (const at of [25, 31]) live.next(at)
     live.complete()
