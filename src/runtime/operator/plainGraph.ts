@@ -8,19 +8,23 @@ import { noAnswers } from '../store/answers.ts'
 import type { RowMaker } from '../store/foreignRows.ts'
 import { EventClocks } from '../time/eventClock.ts'
 import { TimeDomain } from '../time/timeDomain.ts'
+import { inGraphOrder, isAboveEarlier, operatorsBelow } from './graphOrder.ts'
 import type { BuildLogic, OperatorSpec, Restored } from './operator.ts'
 import type { OperatorHost } from './operatorHost.ts'
 import { type AnyNode, OperatorNode } from './operatorNode.ts'
 
 let building: PlainGraph | null = null
+/** The operator that is being subscribed to, of that graph. */
+let subscribing: AnyNode | null = null
 /** The operators that move a time which reaches the one that is being subscribed to. */
 let timesAbove: Set<AnyNode> | null = null
 /** The time of the `eventTime` on whose stack the caller is. */
 let active: TimeDomain | null = null
 let graphs = 0
-
-/** So many operators has no graph; it keeps the orders of different graphs apart. */
-const mostNodes = 2 ** 20
+/** So many graphs above one operator have places apart. All others share the last one: between two numbers there are not more for ever. */
+const mostApart = 1_000
+/** How many graphs were put right above an operator that was there before them. */
+const graphsAbove = new WeakMap<AnyNode, number>()
 
 /**
  * Runs an operator outside of a task: state lives with the subscription, time is that of the `eventTime` above.
@@ -38,8 +42,12 @@ export function subscribePlain<I, O>(
   // What is subscribed while a value is passed on (switchMap does) is no part of the graph that passes it, but a graph of its own.
   const graph = outer?.isBuiltIn(active) === true ? outer : new PlainGraph(active)
   const node = new OperatorNode(graph, spec, spec.ownsTime === true ? new TimeDomain() : null, subscriber)
+  if (graph !== outer) graph.goAbove(node.any)
   graph.insert(node.any)
   node.build(noneSaved, build)
+  if (graph === outer) subscribing?.sources.push(node.any)
+  const subscribed = subscribing
+  subscribing = node.any
   building = graph
   const below = timesAbove
   const above = new Set<AnyNode>()
@@ -48,6 +56,7 @@ export function subscribePlain<I, O>(
     source.subscribe(node)
   } finally {
     building = outer
+    subscribing = subscribed
     timesAbove = below
     graph.goBelow(node.any)
   }
@@ -119,7 +128,9 @@ class PlainGraph implements OperatorHost {
   readonly facts: RecordFacts = { isJsonObject: false }
   readonly ahead = null
   stage: AnyNode | null | undefined = null
-  #number = graphs++
+  /** Between which places its operators stand. */
+  #from = graphs++
+  #until = graphs
   readonly #builtIn: TimeDomain | null
   readonly #nodes: AnyNode[] = []
   /** Where the next operator that subscribes stands: above the one that it is subscribed by. */
@@ -137,11 +148,29 @@ class PlainGraph implements OperatorHost {
 
   insert(node: AnyNode): void {
     this.#nodes.splice(this.#at, 0, node)
-    this.#order(this.#at)
+    this.#order()
   }
 
-  #order(from: number): void {
-    for (let i = from; i < this.#nodes.length; i++) (this.#nodes[i] as AnyNode).order = this.#number * mostNodes + i
+  /** What the graph's values come to may be there already, as below `groupBy` or `connectable`: then the graph stands right above the first of that, behind others that do. */
+  goAbove(last: AnyNode): void {
+    let first: AnyNode | null = null
+    for (const node of operatorsBelow(last)) if (node.order < (first?.order ?? this.#until)) first = node
+    if (first === null) return
+    const from = (first.host as PlainGraph).#placeBefore(first)
+    const width = first.order - from
+    const before = Math.min(graphsAbove.get(first) ?? 0, mostApart)
+    graphsAbove.set(first, before + 1)
+    this.#until = first.order - width / (before + 2)
+    this.#from = first.order - width / (before + 1)
+  }
+
+  #placeBefore({ order }: AnyNode): number {
+    return this.#nodes.findLast((node) => node.order < order)?.order ?? this.#from
+  }
+
+  #order(): void {
+    const step = (this.#until - this.#from) / (this.#nodes.length + 1)
+    for (const [i, node] of this.#nodes.entries()) node.order = this.#from + step * (i + 1)
   }
 
   /**
@@ -150,13 +179,19 @@ class PlainGraph implements OperatorHost {
    */
   #enter(time: TimeDomain, node: AnyNode): void {
     if (node.order < time.orderNow && this.#nodes.every((one) => one.time !== time)) {
-      this.#number = graphs++
-      this.#order(0)
+      this.#from = graphs++
+      this.#until = graphs
+      this.#order()
     }
     node.bindTime(time)
   }
 
   goBelow(node: AnyNode): void {
+    if (isAboveEarlier(node)) {
+      this.#nodes.splice(0, this.#nodes.length, ...inGraphOrder(this.#nodes))
+      this.#order()
+      for (const time of new Set(this.#nodes.map(({ time }) => time))) time?.sort()
+    }
     this.#at = this.#nodes.indexOf(node) + 1
   }
 

@@ -1,9 +1,9 @@
 import type { Observable, Subscriber } from 'rxjs'
 import { OperatorError } from '../errors.ts'
+import { inGraphOrder } from '../operator/graphOrder.ts'
 import type { BuildLogic, Cut, OperatorSpec } from '../operator/operator.ts'
 import type { OperatorHost } from '../operator/operatorHost.ts'
 import { type AnyNode, OperatorNode } from '../operator/operatorNode.ts'
-import { operatorsBelow } from '../operator/operatorsBelow.ts'
 import type { MakingWindow } from '../store/foreignRows.ts'
 import type { OperatorCounts } from '../worker/operatorTally.ts'
 import type { TaskState } from './taskState.ts'
@@ -22,6 +22,8 @@ export class TaskOperators {
   readonly #state: TaskState
   readonly #watch: TaskSurroundings['watch']
   #isSealed = false
+  /** For which operators are subscribed to at the moment. */
+  #below: AnyNode | null = null
 
   constructor(
     pipeline: string,
@@ -46,8 +48,11 @@ export class TaskOperators {
       )
     }
     const node = new OperatorNode(this.#host, spec, this.#time.domain, subscriber)
-    const first = this.all.length
+    const below = this.#below
+    below?.sources.push(node.any)
+    this.#below = node.any
     source.subscribe(node)
+    this.#below = below
     // Upstream has bound itself during its own subscribe, so binding now makes the order of operators topological.
     node.order = this.all.length
     node.isAwake = this.#state.hasSaved(spec.name)
@@ -56,24 +61,15 @@ export class TaskOperators {
     this.all.push(node.any)
     if (node.work !== null) this.#asynchronous.push(node.any)
     if (spec.ownsTime === true) this.#time.own(node.any)
-    this.#goAbove(first, subscriber as Subscriber<unknown>)
     return node
-  }
-
-  /** Has the operators from `first` on, of which the last passes its values on to the subscriber, stand above those that these come to. */
-  #goAbove(first: number, subscriber: Subscriber<unknown>): void {
-    // That which has brought the subscription about has no place yet.
-    const below = [...operatorsBelow(subscriber)].filter((node) => this.all[node.order] === node)
-    const place = Math.min(first, ...below.map(({ order }) => order))
-    if (place === first) return
-    this.all.splice(place, 0, ...this.all.splice(first))
-    for (const [i, node] of this.all.entries()) node.order = i
-    this.#time.domain.sort()
   }
 
   /** The graph is built: no further operator is taken in. */
   seal(): void {
     this.#isSealed = true
+    this.all.splice(0, this.all.length, ...inGraphOrder(this.all))
+    for (const [i, node] of this.all.entries()) node.order = i
+    this.#time.domain.sort()
   }
 
   /** True where none waits for asynchronous work. */

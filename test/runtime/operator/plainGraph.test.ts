@@ -304,6 +304,34 @@ describe('operators in a plain RxJS program', () => {
     expect(late).toEqual([])
   })
 
+  it('windows below groupBy and those of its groups stand in the order of the graph', () => {
+    const out: number[] = []
+    const late: Rejected[] = []
+    const count = (name: string, sizeMs: number) => (values: Observable<number>) =>
+      values.pipe(
+        tumblingWindow({ name, sizeMs, by: () => 'k', onReject: (one) => late.push(one) }),
+        aggregateWindow<number, number, number>({
+          name: `${name} count`,
+          initial: () => 0,
+          add: (count) => count + 1,
+          result: (count) => count,
+        }),
+      )
+    const source = new Subject<number>()
+    source
+      .pipe(
+        timed(),
+        groupBy((at) => at % 1_500),
+        mergeMap((group) => group.pipe(count('1s', 1_000))),
+        count('4s', 4_000),
+      )
+      .subscribe((value) => out.push(value))
+    for (let at = 0; at < 9_000; at++) source.next(at)
+    source.complete()
+    expect(late).toEqual([])
+    expect(out).toEqual([4_000, 4_000, 1_000])
+  })
+
   it('history that ends at once holds up nothing that follows it, each with a time of its own', async () => {
     const live = new Subject<number>()
     const both = () =>
