@@ -190,6 +190,11 @@ export function lookup<T, A extends NonNullable<unknown>, O>(options: LookupOpti
       return { ask, result: () => (asked === null ? ask.result() : recorded(asked, ask.result())) }
     }
 
+    function onWatermark(watermark: number): void {
+      cache.forget(watermark)
+      out.wakeAt(cache.nextDue)
+    }
+
     out.wakeAt(cache.nextDue)
     return {
       onValue(value) {
@@ -202,10 +207,7 @@ export function lookup<T, A extends NonNullable<unknown>, O>(options: LookupOpti
         if (result !== null) out.defer(result, (answer) => give(value, answer))
         else out.inTurn(() => give(value, ask.answer as Answer<A>))
       },
-      onWatermark(watermark) {
-        cache.forget(watermark)
-        out.wakeAt(cache.nextDue)
-      },
+      ...(needsTime ? { onWatermark } : {}),
       ...(isRecorded ? { snapshot: () => cache.uses } : {}),
     }
   })

@@ -1,4 +1,4 @@
-import { type Observable, share } from 'rxjs'
+import { concatWith, finalize, NEVER, type Observable, share } from 'rxjs'
 import { refusePromise } from '../runtime/atOnce.ts'
 import type { Duration } from '../runtime/duration.ts'
 import { ConfigurationError, OperatorError } from '../runtime/errors.ts'
@@ -115,8 +115,12 @@ export function toTable<T, V extends NonNullable<unknown>>(
         ...(ages === null ? {} : { onWatermark: (watermark) => ages.expire(watermark) }),
       }
     }),
-    // A stream of changes that has ended leaves the table as it is.
-    share({ resetOnComplete: false }),
+    // A stream of changes that has ended leaves the table as it is, as long as somebody reads it.
+    concatWith(NEVER),
+    finalize(() => {
+      current = null
+    }),
+    share(),
   )
   return new StreamTable(name, upkeep, meeting, () => current)
 }

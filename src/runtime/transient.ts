@@ -10,7 +10,8 @@ export function asRetryable(error: unknown, doing: string): unknown {
   return new RetryableError(`${doing}: ${error instanceof Error ? error.message : String(error)}`, { cause: error })
 }
 
-function isTransient(error: unknown): boolean {
+/** True where the error or a cause of it says that a service could not be reached. */
+export function isTransient(error: unknown): boolean {
   for (let one = error, depth = 0; one instanceof Error && depth < 5; one = one.cause, depth++) {
     if (names.includes(one.name)) return true
     if (codes.test(String((one as { readonly code?: unknown }).code ?? ''))) return true

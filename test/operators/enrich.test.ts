@@ -1,5 +1,5 @@
 import fc from 'fast-check'
-import { map, type Observable, of, Subject, share } from 'rxjs'
+import { defer, map, type Observable, of, Subject, share } from 'rxjs'
 import { describe, expect, it } from 'vitest'
 import { z } from 'zod'
 import { jsonCodec } from '../../src/codecs/jsonCodec.ts'
@@ -484,6 +484,18 @@ describe('outside of a task', () => {
     const third = read(orders, known)
     orders.next(order('3'))
     expect(third.events).toEqual(['3 none'])
+  })
+
+  it('when the last reader of a table whose changes have ended leaves, it is empty as well, and the next one begins anew', () => {
+    let now = 'gold'
+    const known = toTable(
+      defer(() => of(customer(now))),
+      tiers,
+    )
+    expect(read(of(order('1')), known).events).toEqual(['1 gold', 'complete'])
+    expect(known.get(customer('gold').id)).toBeUndefined()
+    now = 'silver'
+    expect(read(of(order('2')), known).events).toEqual(['2 silver', 'complete'])
   })
 
   it('an error of the changes ends the readers, an end of the values lets go of the table', () => {

@@ -39,6 +39,8 @@ export class OperatorNode<I, O> extends Subscriber<I> implements SpanOutput<O>, 
   logic: Logic<I> & Partial<SpanLogic<I>> = unbuilt
   order = 0
   turn = 0
+  /** The operators that were subscribed to for this one. */
+  readonly sources: AnyNode[] = []
   nextDue = Number.POSITIVE_INFINITY
   /** How many values have come and were passed on; for status. */
   valuesIn = 0

@@ -8,19 +8,23 @@ import { noAnswers } from '../store/answers.ts'
 import type { RowMaker } from '../store/foreignRows.ts'
 import { EventClocks } from '../time/eventClock.ts'
 import { TimeDomain } from '../time/timeDomain.ts'
+import { inGraphOrder, isAboveEarlier, operatorsBelow } from './graphOrder.ts'
 import type { BuildLogic, OperatorSpec, Restored } from './operator.ts'
 import type { OperatorHost } from './operatorHost.ts'
 import { type AnyNode, OperatorNode } from './operatorNode.ts'
 
 let building: PlainGraph | null = null
+/** The operator that is being subscribed to, of that graph. */
+let subscribing: AnyNode | null = null
 /** The operators that move a time which reaches the one that is being subscribed to. */
 let timesAbove: Set<AnyNode> | null = null
 /** The time of the `eventTime` on whose stack the caller is. */
 let active: TimeDomain | null = null
 let graphs = 0
-
-/** So many operators has no graph; it keeps the orders of different graphs apart. */
-const mostNodes = 2 ** 20
+/** So many graphs above one operator have places apart. All others share the last one: between two numbers there are not more for ever. */
+const mostApart = 1_000
+/** How many graphs were put right above an operator that was there before them. */
+const graphsAbove = new WeakMap<AnyNode, number>()
 
 /**
  * Runs an operator outside of a task: state lives with the subscription, time is that of the `eventTime` above.
@@ -38,8 +42,12 @@ export function subscribePlain<I, O>(
   // What is subscribed while a value is passed on (switchMap does) is no part of the graph that passes it, but a graph of its own.
   const graph = outer?.isBuiltIn(active) === true ? outer : new PlainGraph(active)
   const node = new OperatorNode(graph, spec, spec.ownsTime === true ? new TimeDomain() : null, subscriber)
+  if (graph !== outer) graph.goAbove(node.any)
   graph.insert(node.any)
   node.build(noneSaved, build)
+  if (graph === outer) subscribing?.sources.push(node.any)
+  const subscribed = subscribing
+  subscribing = node.any
   building = graph
   const below = timesAbove
   const above = new Set<AnyNode>()
@@ -48,6 +56,7 @@ export function subscribePlain<I, O>(
     source.subscribe(node)
   } finally {
     building = outer
+    subscribing = subscribed
     timesAbove = below
     graph.goBelow(node.any)
   }
@@ -59,7 +68,8 @@ export function subscribePlain<I, O>(
 /** Makes the times above the node parts of one. Nothing may have come below them, for it would have been of another time. */
 function bringTogether(node: AnyNode, owners: readonly AnyNode[]): void {
   if (owners.some(({ valuesIn }) => valuesIn > 0)) {
-    node.fail(metTooLate(node))
+    // To who heeds no time, it is all one that history has ended before what is live began.
+    if (heedsTime(node)) node.fail(metTooLate(node))
     return
   }
   // A join below joins: the parts of its parts are its own.
@@ -72,6 +82,11 @@ function bringTogether(node: AnyNode, owners: readonly AnyNode[]): void {
     owner.clock = clocks.add(String(i))
   }
   partsOf.set(time, { owners: [...all], waiting: new Set() })
+}
+
+/** False of those to which it is the same when a value comes, and what time it is. */
+function heedsTime({ spec, logic }: AnyNode): boolean {
+  return spec.isOrderFree !== true || logic.onWatermark !== undefined || logic.onTimer !== undefined
 }
 
 function metTooLate({ spec: { name } }: AnyNode): OperatorError {
@@ -113,7 +128,9 @@ class PlainGraph implements OperatorHost {
   readonly facts: RecordFacts = { isJsonObject: false }
   readonly ahead = null
   stage: AnyNode | null | undefined = null
-  readonly #number = graphs++
+  /** Between which places its operators stand. */
+  #from = graphs++
+  #until = graphs
   readonly #builtIn: TimeDomain | null
   readonly #nodes: AnyNode[] = []
   /** Where the next operator that subscribes stands: above the one that it is subscribed by. */
@@ -131,18 +148,56 @@ class PlainGraph implements OperatorHost {
 
   insert(node: AnyNode): void {
     this.#nodes.splice(this.#at, 0, node)
-    for (let i = this.#at; i < this.#nodes.length; i++) {
-      ;(this.#nodes[i] as AnyNode).order = this.#number * mostNodes + i
+    this.#order()
+  }
+
+  /** What the graph's values come to may be there already, as below `groupBy` or `connectable`: then the graph stands right above the first of that, behind others that do. */
+  goAbove(last: AnyNode): void {
+    let first: AnyNode | null = null
+    for (const node of operatorsBelow(last)) if (node.order < (first?.order ?? this.#until)) first = node
+    if (first === null) return
+    const from = (first.host as PlainGraph).#placeBefore(first)
+    const width = first.order - from
+    const before = Math.min(graphsAbove.get(first) ?? 0, mostApart)
+    graphsAbove.set(first, before + 1)
+    this.#until = first.order - width / (before + 2)
+    this.#from = first.order - width / (before + 1)
+  }
+
+  #placeBefore({ order }: AnyNode): number {
+    return this.#nodes.findLast((node) => node.order < order)?.order ?? this.#from
+  }
+
+  #order(): void {
+    const step = (this.#until - this.#from) / (this.#nodes.length + 1)
+    for (const [i, node] of this.#nodes.entries()) node.order = this.#from + step * (i + 1)
+  }
+
+  /**
+   * Values of this time come to the graph, so it is below who passes them on. It may have been subscribed to before that, where a Subject is between the two, as `connectable` and `connect` put one there: then it
+   * moves behind.
+   */
+  #enter(time: TimeDomain, node: AnyNode): void {
+    if (node.order < time.orderNow && this.#nodes.every((one) => one.time !== time)) {
+      this.#from = graphs++
+      this.#until = graphs
+      this.#order()
     }
+    node.bindTime(time)
   }
 
   goBelow(node: AnyNode): void {
+    if (isAboveEarlier(node)) {
+      this.#nodes.splice(0, this.#nodes.length, ...inGraphOrder(this.#nodes))
+      this.#order()
+      for (const time of new Set(this.#nodes.map(({ time }) => time))) time?.sort()
+    }
     this.#at = this.#nodes.indexOf(node) + 1
   }
 
   admits(node: AnyNode): boolean {
     if (active === null || node.time === active || node.spec.ownsTime === true) return true
-    if (node.time === null) node.bindTime(active)
+    if (node.time === null) this.#enter(active, node)
     else if (node.spec.isOrderFree !== true) node.fail(metTooLate(node))
     return !node.closed
   }
@@ -159,8 +214,15 @@ class PlainGraph implements OperatorHost {
 
   failed(node: AnyNode, error: unknown): void {
     const { name, onReject } = node.spec
-    if (onReject === undefined || error instanceof MillraceError) node.fail(error)
-    else onReject({ operator: name, reason: 'failed', detail: String(error) })
+    if (onReject === undefined || error instanceof MillraceError) {
+      node.fail(error)
+      return
+    }
+    try {
+      tell(onReject, { operator: name, reason: 'failed', detail: String(error) })
+    } catch (refusal) {
+      node.fail(refusal)
+    }
   }
 
   stepFailed(node: AnyNode, error: unknown): void {
@@ -168,7 +230,7 @@ class PlainGraph implements OperatorHost {
   }
 
   reject(rejected: Rejected, spec: OperatorSpec): void {
-    if (spec.onReject !== undefined) spec.onReject(rejected)
+    if (spec.onReject !== undefined) tell(spec.onReject, rejected)
     else if (!this.#warned.has(spec.name)) {
       this.#warned.add(spec.name)
       process.emitWarning(
@@ -228,6 +290,19 @@ class PlainGraph implements OperatorHost {
 
   close(time: TimeDomain): void {
     time.close((until) => time.advance(until))
+  }
+}
+
+/** What `onReject` throws ends the stream of its operator: thrown on, it would reach operators above, in the midst of a move of time. */
+function tell(onReject: NonNullable<OperatorSpec['onReject']>, rejected: Rejected): void {
+  try {
+    onReject(rejected)
+  } catch (cause) {
+    const { operator, reason, detail } = rejected
+    throw new OperatorError(
+      `${operator}: its onReject has thrown at a value that was set aside (${reason}: ${detail})`,
+      { cause },
+    )
   }
 }
 

@@ -1,5 +1,6 @@
 import type { Observable, Subscriber } from 'rxjs'
 import { OperatorError } from '../errors.ts'
+import { inGraphOrder } from '../operator/graphOrder.ts'
 import type { BuildLogic, Cut, OperatorSpec } from '../operator/operator.ts'
 import type { OperatorHost } from '../operator/operatorHost.ts'
 import { type AnyNode, OperatorNode } from '../operator/operatorNode.ts'
@@ -21,6 +22,8 @@ export class TaskOperators {
   readonly #state: TaskState
   readonly #watch: TaskSurroundings['watch']
   #isSealed = false
+  /** For which operators are subscribed to at the moment. */
+  #below: AnyNode | null = null
 
   constructor(
     pipeline: string,
@@ -45,7 +48,11 @@ export class TaskOperators {
       )
     }
     const node = new OperatorNode(this.#host, spec, this.#time.domain, subscriber)
+    const below = this.#below
+    below?.sources.push(node.any)
+    this.#below = node.any
     source.subscribe(node)
+    this.#below = below
     // Upstream has bound itself during its own subscribe, so binding now makes the order of operators topological.
     node.order = this.all.length
     node.isAwake = this.#state.hasSaved(spec.name)
@@ -60,6 +67,9 @@ export class TaskOperators {
   /** The graph is built: no further operator is taken in. */
   seal(): void {
     this.#isSealed = true
+    this.all.splice(0, this.all.length, ...inGraphOrder(this.all))
+    for (const [i, node] of this.all.entries()) node.order = i
+    this.#time.domain.sort()
   }
 
   /** True where none waits for asynchronous work. */

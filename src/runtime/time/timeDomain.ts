@@ -45,6 +45,12 @@ export class TimeDomain {
     this.#number()
   }
 
+  /** Nodes have got other places in the graph. */
+  sort(): void {
+    this.#nodes.sort((a, b) => a.order - b.order)
+    this.#number()
+  }
+
   remove(node: TimedNode): void {
     const at = this.#nodes.indexOf(node)
     if (at < 0) return
@@ -61,6 +67,11 @@ export class TimeDomain {
   /** The watermark before the move under way, or the present one. */
   get before(): number {
     return this.#turn === nobodysTurn ? this.watermark : this.#before
+  }
+
+  /** Where the node stands whose turn it is; that of the first one while it is nobody's, which is the one that moves time. Minus infinity where there is none. */
+  get orderNow(): number {
+    return this.#nodes[this.#turn === nobodysTurn ? 0 : this.#turn]?.order ?? Number.NEGATIVE_INFINITY
   }
 
   /** The earliest watermark at which a node has something to do; infinite for never. */

@@ -6,6 +6,7 @@ import {
   RetryableError,
 } from '../../runtime/errors.ts'
 import { shownText } from '../../runtime/shownText.ts'
+import { isTransient } from '../../runtime/transient.ts'
 import { sessionPoolingRemedy } from './poolerRemedy.ts'
 
 /** What PostgreSQL says about an error, beyond the message. */
@@ -40,13 +41,13 @@ const poolerRefusals: readonly (readonly [RegExp, string])[] = [
 const tlsCodes =
   /^(CERT_|ERR_TLS_|ERR_SSL_(?!.*(BAD_RECORD_MAC|INTERNAL_ERROR))|UNABLE_TO_(GET|VERIFY)_|SELF_SIGNED_|DEPTH_ZERO_)/
 
-// Those of the network and of Node itself have a code.
+// Those of the network and of Node itself have a code, or a cause that has one, as the TypeError of `fetch` has.
 const programErrors = [RangeError, TypeError, ReferenceError, SyntaxError]
 
 /**
  * The error as the runner understands it. Connection lost, timeout, restart, disk full, deadlock: `RetryableError`, which also says that it is
  * unknown whether the work was stored. Wrong table, column, type, value or password: `ConfigurationError`, since the same
- * statement fails again. What a program throws by mistake while it uses the database: `OperatorError`. Errors of ours pass through.
+ * statement fails again. What a program throws by mistake while it uses the database: `OperatorError`; where a service was away that it asked meanwhile, `RetryableError`. Errors of ours pass through.
  *
  * @param doing what was tried, as in "commit checkpoint 120 of realtime trades/3"
  */
@@ -57,6 +58,10 @@ export function asMillraceError(error: unknown, doing: string, place: ErrorPlace
   const mistake = mistakeOf(message, code)
   if (mistake !== null) return new ConfigurationError(`could not ${doing}: ${message}; ${mistake}`, options)
   if (code === undefined && programErrors.some((kind) => error instanceof kind)) {
+    if (isTransient(error)) {
+      const { cause } = error as Error
+      return new RetryableError(`could not ${doing}: ${message}: ${describe(cause).message}`, options)
+    }
     return new OperatorError(
       `could not ${doing}: ${message}; this is a mistake in the program, and not of PostgreSQL`,
       options,

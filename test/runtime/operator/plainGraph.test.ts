@@ -1,4 +1,7 @@
 import {
+  concat,
+  connect,
+  connectable,
   filter,
   from,
   groupBy,
@@ -6,7 +9,7 @@ import {
   merge,
   mergeAll,
   mergeMap,
-  type Observable,
+  Observable,
   of,
   retry,
   Subject,
@@ -19,6 +22,7 @@ import { aggregateWindow } from '../../../src/operators/aggregateWindow.ts'
 import { batchFlush } from '../../../src/operators/batchFlush.ts'
 import { countWindow } from '../../../src/operators/countWindow.ts'
 import { eventTime } from '../../../src/operators/eventTime.ts'
+import { lookup } from '../../../src/operators/lookup.ts'
 import { mapAsync } from '../../../src/operators/mapAsync.ts'
 import { tumblingWindow } from '../../../src/operators/tumblingWindow.ts'
 import type { Rejected } from '../../../src/runtime/letters/deadLetters.ts'
@@ -246,6 +250,141 @@ describe('operators in a plain RxJS program', () => {
       expect(out).toEqual([3_900, 4_000, 9_000])
     },
   )
+
+  const moments = [1, 2, 1_100, 2_200, 3_900, 4_000, 9_000]
+
+  it.each<
+    [
+      string,
+      (above: Observable<number>, below: (values: Observable<number>) => Observable<number>) => Observable<number>,
+    ]
+  >([
+    ['connect', (above, below) => above.pipe(connect(below))],
+    [
+      'connectable',
+      (above, below) =>
+        new Observable((subscriber) => {
+          const shared = connectable(above)
+          below(shared).subscribe(subscriber)
+          return shared.connect()
+        }),
+    ],
+    [
+      'a Subject',
+      (above, below) =>
+        new Observable((subscriber) => {
+          const between = new Subject<number>()
+          below(between).subscribe(subscriber)
+          return above.subscribe((value) => between.next(value))
+        }),
+    ],
+  ])('below %s, subscribed to before what is above it, operators stand in the order of the graph', (_name, joined) => {
+    const late: Rejected[] = []
+    const sum = (name: string, sizeMs: number) => (values: Observable<number>) =>
+      values.pipe(
+        tumblingWindow({ name, sizeMs, by: () => 'k', onReject: (one) => late.push(one) }),
+        aggregateWindow<number, number, number>({
+          name: `${name} last`,
+          initial: () => 0,
+          add: (most, value) => Math.max(most, value),
+          result: (most) => most,
+        }),
+      )
+    for (const isShared of [false, true]) {
+      const out: number[] = []
+      const source = new Subject<number>()
+      const timely = source.pipe(timed(), share())
+      // Time may have begun for somebody else, in a graph that was there before both.
+      if (isShared) timely.subscribe()
+      joined(timely.pipe(sum('1s', 1_000)), sum('4s', 4_000)).subscribe((value) => out.push(value))
+      for (const at of moments) source.next(at)
+      source.complete()
+      expect(out).toEqual([3_900, 4_000, 9_000])
+    }
+    expect(late).toEqual([])
+  })
+
+  it('windows below groupBy and those of its groups stand in the order of the graph', () => {
+    const out: number[] = []
+    const late: Rejected[] = []
+    const count = (name: string, sizeMs: number) => (values: Observable<number>) =>
+      values.pipe(
+        tumblingWindow({ name, sizeMs, by: () => 'k', onReject: (one) => late.push(one) }),
+        aggregateWindow<number, number, number>({
+          name: `${name} count`,
+          initial: () => 0,
+          add: (count) => count + 1,
+          result: (count) => count,
+        }),
+      )
+    const source = new Subject<number>()
+    source
+      .pipe(
+        timed(),
+        groupBy((at) => at % 1_500),
+        mergeMap((group) => group.pipe(count('1s', 1_000))),
+        count('4s', 4_000),
+      )
+      .subscribe((value) => out.push(value))
+    for (let at = 0; at < 9_000; at++) source.next(at)
+    source.complete()
+    expect(late).toEqual([])
+    expect(out).toEqual([4_000, 4_000, 1_000])
+  })
+
+  it('history that ends at once holds up nothing that follows it, each with a time of its own', async () => {
+    const live = new Subject<number>()
+    const both = () =>
+      concat(from([1, 2, 11]).pipe(timed('old'), counts('old', 10)), live.pipe(timed('new'), counts('new', 10)))
+    const seen: unknown[] = []
+    const error = (found: unknown) => seen.push(found)
+    both()
+      .pipe(batchFlush({ maxCount: 1 }), mergeAll())
+      .subscribe({ next: (value) => seen.push(value), error })
+    const waited: unknown[] = []
+    const same = lookup<string, string, string>({
+      ...{ name: 'same', by: (key) => key, get: async (key) => key, with: (_, found) => found, concurrency: 1 },
+    })
+    both()
+      .pipe(
+        mapAsync(async (value) => value, { concurrency: 1 }),
+        same,
+      )
+      .subscribe({ next: (value) => waited.push(value), error })
+    for (const at of [25, 31]) live.next(at)
+    live.complete()
+    await new Promise((resolve) => setTimeout(resolve, 1))
+    const all = ['old 0: 2', 'old 10: 1', 'new 20: 1', 'new 30: 1']
+    expect(seen).toEqual(all)
+    expect(waited).toEqual(all)
+  })
+
+  it('what onReject throws ends the stream of its operator, and time goes on for others', () => {
+    const errors: unknown[] = []
+    const out: string[] = []
+    const source = new Subject<number>()
+    const shared = source.pipe(
+      eventTime({ of: (at) => at, maxOutOfOrdernessMs: 0, onReject: (one) => errors.push(one) }),
+      share(),
+    )
+    const onReject = () => {
+      throw new TypeError('strict')
+    }
+    const failing = stateful<number, number>({ name: 'failing', onReject }, (_restored, out) => ({
+      onValue: (at) => out.at('k', at),
+      onTimer: () => out.reject('bad', 'in a timer'),
+    }))
+    shared.pipe(failing).subscribe({ error: (error) => errors.push(error) })
+    shared.pipe(counts('w', 10)).subscribe((value) => out.push(value))
+    for (const at of [1, 12, 25]) source.next(at)
+    expect(out).toEqual(['w 0: 1', 'w 10: 1'])
+    expect(errors).toMatchObject([
+      {
+        message: 'failing: its onReject has thrown at a value that was set aside (bad: in a timer)',
+        cause: new TypeError('strict'),
+      },
+    ])
+  })
 
   it('at the end a rest fires also of an operator that gets its first value from a rest above it', () => {
     const lots = (name: string) => (values: Observable<number>) =>

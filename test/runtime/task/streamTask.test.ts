@@ -1,5 +1,6 @@
-import { defer, type Observable, of, share, switchMap, throwError } from 'rxjs'
+import { connect, connectable, defer, Observable, of, share, switchMap, throwError } from 'rxjs'
 import { describe, expect, it } from 'vitest'
+import { aggregateWindow } from '../../../src/operators/aggregateWindow.ts'
 import { dedupe } from '../../../src/operators/dedupe.ts'
 import { eventTime } from '../../../src/operators/eventTime.ts'
 import { tumblingWindow } from '../../../src/operators/tumblingWindow.ts'
@@ -75,6 +76,42 @@ describe('a stream task', () => {
     expect(() => new ChainTask<number>((values) => values.pipe(counter(2)), old)).toThrow(StateMismatchError)
     const migrated = new ChainTask<number>((values) => values.pipe(counter(2, (count) => count * 100)), old)
     expect(migrated.push(3).out).toEqual([201])
+  })
+
+  it.each<
+    [
+      string,
+      (above: Observable<number>, below: (values: Observable<number>) => Observable<number>) => Observable<number>,
+    ]
+  >([
+    ['connect', (above, below) => above.pipe(connect(below))],
+    [
+      'connectable',
+      (above, below) =>
+        new Observable((subscriber) => {
+          const shared = connectable(above)
+          below(shared).subscribe(subscriber)
+          return shared.connect()
+        }),
+    ],
+  ])('has operators in their order below %s, which subscribes to what is below it first', (_name, joined) => {
+    const last = (name: string, sizeMs: number) => (values: Observable<number>) =>
+      values.pipe(
+        tumblingWindow({ name, sizeMs, by: () => 'k' }),
+        aggregateWindow<number, number, number>({
+          name: `${name} last`,
+          initial: () => 0,
+          add: (most, value) => Math.max(most, value),
+          result: (most) => most,
+        }),
+      )
+    const chain = (values: Observable<number>) =>
+      joined(joined(values.pipe(timed(), last('1s', 1_000)), last('2s', 2_000)), last('4s', 4_000))
+    const first = new ChainTask<number>(chain).push(1, 2, 1_100, 2_200)
+    const saved = savedFrom(first.cut())
+    const run = new ChainTask<number>(chain, saved).push(3_900, 4_000, 9_000)
+    expect([...first.out, ...run.out]).toEqual([3_900, 4_000])
+    expect(run.cut().deadLetters).toEqual([])
   })
 
   it('says what is wrong with the build, also where the saved state would not fit it', () => {

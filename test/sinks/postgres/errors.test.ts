@@ -60,6 +60,16 @@ describe('asMillraceError', () => {
     },
   )
 
+  it('lets be tried again what a service that was away has to do with, such as a store that is asked by fetch', () => {
+    const refused = Object.assign(new Error('connect ECONNREFUSED 127.0.0.1:9'), { code: 'ECONNREFUSED' })
+    const ended = Object.assign(new Error('other side closed'), { code: 'UND_ERR_SOCKET' })
+    for (const cause of [refused, ended]) {
+      const error = asMillraceError(new TypeError('fetch failed', { cause }), 'run a batch pass')
+      expect(error).toBeInstanceOf(RetryableError)
+      expect(error.message).toBe(`could not run a batch pass: fetch failed: ${cause.message}`)
+    }
+  })
+
   it.each([
     ['Password must be a string', undefined, 'user and password'],
     ['SASL: SCRAM-SERVER-FIRST-MESSAGE: client password must be a non-empty string', undefined, 'user and password'],
