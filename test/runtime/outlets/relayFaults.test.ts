@@ -12,7 +12,7 @@ import { Random } from '../../../src/testing/random.ts'
 import { randomAdversity } from '../../../src/testing/simulation/adversity.ts'
 import { runWithAdversity, type SimulatedStart } from '../../../src/testing/simulation/simulate.ts'
 
-const seeds = 80
+const seeds = 150
 const partitions = 2
 const everything = { after: 0, maxMessages: 100_000, maxBytes: 1 << 30 }
 
