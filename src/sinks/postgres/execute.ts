@@ -13,7 +13,7 @@ export interface Statement {
 
 /** What the driver knows of a connection: the texts of what is prepared on it, by name. */
 interface PreparedStatements {
-  readonly parsedStatements: Record<string, string>
+  readonly parsedStatements: Record<string, string | undefined>
 }
 
 const lengthBytes = 4
@@ -31,8 +31,14 @@ const runs: Buffer[] = []
 export async function execute(client: pg.ClientBase, statements: readonly Statement[]): Promise<void> {
   const { parsedStatements } = (client as unknown as { readonly connection: PreparedStatements }).connection
   const fresh = statements.filter(({ name }) => parsedStatements[name] === undefined)
-  await runQuietly(client, 'execute', ({ stream }) => stream.write(piece(statements, new Set(fresh))))
-  for (const { name, text } of fresh) parsedStatements[name] = text
+  let isPrepared = false
+  try {
+    await runQuietly(client, 'execute', ({ stream }) => stream.write(piece(statements, new Set(fresh))))
+    isPrepared = true
+  } finally {
+    // A piece sent before this one may have prepared what this one has let go of.
+    for (const { name, text } of fresh) parsedStatements[name] = isPrepared ? text : undefined
+  }
 }
 
 /** Runs a statement without parameters, such as BEGIN. */

@@ -141,4 +141,15 @@ describe.each(ways)('$way', ({ isBounced }) => {
       ])
     })
   })
+
+  it('are prepared again after a transaction that prepared them, and let them go behind the one that failed', async () => {
+    await withClient(async (client) => {
+      const step = (id: number) => run('INSERT INTO word (text, id) VALUES ($2, $1)', [id, 'a'])
+      const copy = { bytes: 8, copy: 'COPY word (id, text) FROM STDIN', chunks: [Buffer.from('7\tseven\n')] }
+      await expect(runTransaction(client, [copy, step(1), step(1), step(2)])).rejects.toMatchObject({ code: '23505' })
+      await client.query('ROLLBACK')
+      await runTransaction(client, [step(3)])
+      expect(await words()).toEqual([{ id: 3, text: 'a' }])
+    })
+  })
 })
