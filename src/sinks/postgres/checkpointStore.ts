@@ -1,6 +1,12 @@
 import { hostname } from 'node:os'
 import pg from 'pg'
-import { DeterminismError, type MillraceError, RetryableError, TaskFencedError } from '../../runtime/errors.ts'
+import {
+  ConfigurationError,
+  DeterminismError,
+  type MillraceError,
+  RetryableError,
+  TaskFencedError,
+} from '../../runtime/errors.ts'
 import type { LookupAnswer } from '../../runtime/store/answers.ts'
 import type {
   Checkpoint,
@@ -64,6 +70,11 @@ interface TaskRow {
   readonly outbox_id: string
   readonly is_outbox_named: boolean
   readonly commits: Int8
+}
+
+/** What is asked of it where a commit was refused. */
+type OwnedRow = Pick<TaskRow, 'generation' | 'next_offset' | 'archive_next_offset' | 'commits'> & {
+  readonly owner: string
 }
 
 interface InputRow {
@@ -170,9 +181,13 @@ export class PostgresCheckpointStore implements CheckpointStore {
       const refusal = codeOf((error as MillraceError).cause)
       if (refusal === 'MR004') throw await this.#explainRows(claim, checkpoint, error)
       if (refusal === 'MR001') throw await this.#explainFence(claim, checkpoint, commits, error)
-      if (refusal !== 'MR002') throw error
-      const { message } = (error as MillraceError).cause as Error
-      throw new DeterminismError(`could not ${doing}: ${message}`, { ...task, cause: error })
+      if (refusal === 'MR002') {
+        const { message } = (error as MillraceError).cause as Error
+        throw new DeterminismError(`could not ${doing}: ${message}`, { ...task, cause: error })
+      }
+      if (!(error instanceof ConfigurationError)) throw error
+      // What does not fit a table fails before the fence runs, for all statements are there before the first one is.
+      throw lostClaim(claim, await this.#readTask(task), commits, error) ?? error
     }
   }
 
@@ -247,22 +262,23 @@ export class PostgresCheckpointStore implements CheckpointStore {
   }
 
   async #explainFence(claim: Claim, checkpoint: Checkpoint, commits: number, cause: unknown): Promise<MillraceError> {
-    const { task, generation } = claim
-    const rows = await withClient(this.#pool, `read ${nameOf(task)}`, task, async (client) => {
-      const found = await client.query<TaskRow & { owner: string }>(explainFenceStatement(task))
-      return found.rows
-    })
-    const row = rows[0]
-    if (row !== undefined && Number(row.generation) === generation) {
-      if (Number(row.commits) !== commits) return lostCommits(task, Number(row.commits), commits, cause)
-      return new DeterminismError(
-        `${nameOf(task)} is stored up to offset ${row.next_offset} (archive: ${row.archive_next_offset}); ` +
+    const { task } = claim
+    const row = await this.#readTask(task)
+    return (
+      lostClaim(claim, row, commits, cause) ??
+      new DeterminismError(
+        `${nameOf(task)} is stored up to offset ${row?.next_offset} (archive: ${row?.archive_next_offset}); ` +
           `a checkpoint up to ${checkpoint.nextOffset} (archive: ${checkpoint.archiveNextOffset}) would go back, nothing was stored`,
         { ...task, offset: checkpoint.nextOffset, cause },
       )
-    }
-    const now = row === undefined ? 'is gone' : `was claimed by generation ${row.generation} (${row.owner})`
-    return new TaskFencedError(`${nameOf(task)} ${now}; this task is generation ${generation}`, { ...task, cause })
+    )
+  }
+
+  #readTask(task: TaskId): Promise<OwnedRow | undefined> {
+    return withClient(this.#pool, `read ${nameOf(task)}`, task, async (client) => {
+      const { rows } = await client.query<OwnedRow>(explainFenceStatement(task))
+      return rows[0]
+    })
   }
 }
 
@@ -339,6 +355,19 @@ function positionFrom(row: InputRow | undefined): InputPosition | null {
     ...(row.log_id === null ? {} : { logId: row.log_id }),
     ...(row.leader_epoch === null ? {} : { leaderEpoch: row.leader_epoch }),
   }
+}
+
+/** Why the claim may commit no more; null where it is the newest, and the database has all checkpoints before. */
+function lostClaim(
+  { task, generation }: Claim,
+  row: OwnedRow | undefined,
+  commits: number,
+  cause: unknown,
+): MillraceError | null {
+  if (row !== undefined && Number(row.generation) === generation)
+    return Number(row.commits) === commits ? null : lostCommits(task, Number(row.commits), commits, cause)
+  const now = row === undefined ? 'is gone' : `was claimed by generation ${row.generation} (${row.owner})`
+  return new TaskFencedError(`${nameOf(task)} ${now}; this task is generation ${generation}`, { ...task, cause })
 }
 
 /** Whatever is missing was made of records that the log still has. */
