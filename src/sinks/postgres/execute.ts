@@ -25,8 +25,8 @@ const runs: Buffer[] = []
 /**
  * Runs statements whose rows nobody asks for, one after the other, in one transaction of their own, or in the one that has begun; in that, one at a time.
  *
- * All that they send is one piece of bytes, and the server answers it once. Their parameters go ahead, and the words that run them follow in a few bytes: so nothing is begun, and no lock taken, before as good as
- * all has come. The first that fails ends the transaction, and is what this rejects with.
+ * All that they send is one piece of bytes, and the server answers it once. Their parameters go ahead, and the words that run them follow in a few bytes: so nothing is begun, and no row locked, before as good as
+ * all has come; what a part that has come does keep is that its tables are not altered. The first that fails ends the transaction, and is what this rejects with.
  */
 export async function execute(client: pg.ClientBase, statements: readonly Statement[]): Promise<void> {
   const { parsedStatements } = (client as unknown as { readonly connection: PreparedStatements }).connection

@@ -13,6 +13,7 @@ export interface SessionSettings {
   readonly idleInTransactionMs: number | null
 }
 
+// A session of which a part of a transaction has come keeps its tables from being altered, and no timeout ends it while it waits for the rest: that the client is gone is what the server has to find out.
 const set = `SELECT set_config('search_path', $1, false), set_config('TimeZone', 'UTC', false), set_config('client_encoding', 'UTF8', false),
   set_config('DateStyle', 'ISO, MDY', false), set_config('IntervalStyle', 'postgres', false), set_config('bytea_output', 'hex', false),
   set_config('extra_float_digits', '1', false), set_config('standard_conforming_strings', 'on', false),
@@ -20,6 +21,7 @@ const set = `SELECT set_config('search_path', $1, false), set_config('TimeZone',
   set_config('statement_timeout', coalesce($2, current_setting('statement_timeout')), false),
   set_config('idle_in_transaction_session_timeout', coalesce($3, current_setting('idle_in_transaction_session_timeout')), false),
   (SELECT count(set_config(name, '0', false)) FROM pg_settings WHERE name = 'transaction_timeout'),
+  set_config('tcp_keepalives_idle', '10', false), set_config('tcp_keepalives_interval', '5', false), set_config('tcp_keepalives_count', '3', false),
   set_config('synchronous_commit', CASE current_setting('synchronous_commit') WHEN 'off' THEN 'on' ELSE current_setting('synchronous_commit') END, false)`
 
 const readBack = `SELECT current_setting('search_path') AS "searchPath", current_setting('TimeZone') AS "timeZone",

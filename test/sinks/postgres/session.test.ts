@@ -71,6 +71,16 @@ describe('a session', () => {
     await client.end()
   })
 
+  test('is ended by the server within half a minute where the client is gone without a word', async () => {
+    const pool = openPool(database.connection, { schema: database.schema })
+    const settings = `SELECT current_setting('tcp_keepalives_idle') AS idle, current_setting('tcp_keepalives_interval') AS interval,
+      current_setting('tcp_keepalives_count') AS count`
+    const { rows } = await pool.query(settings)
+    await pool.end()
+    // As the socket itself says.
+    expect(rows).toEqual([{ idle: '10', interval: '5', count: '3' }])
+  })
+
   test('takes nothing of the environment where the address is given in parts', async () => {
     for (const [name, value] of Object.entries({
       PGSSLMODE: 'require',
