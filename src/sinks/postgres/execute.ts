@@ -31,9 +31,10 @@ const runs: Buffer[] = []
 export async function execute(client: pg.ClientBase, statements: readonly Statement[]): Promise<void> {
   const { parsedStatements } = (client as unknown as { readonly connection: PreparedStatements }).connection
   const fresh = statements.filter(({ name }) => parsedStatements[name] === undefined)
+  const bytes = piece(statements, new Set(fresh))
   let isPrepared = false
   try {
-    await runQuietly(client, 'execute', ({ stream }) => stream.write(piece(statements, new Set(fresh))))
+    await runQuietly(client, 'execute', ({ stream }) => stream.write(bytes))
     isPrepared = true
   } finally {
     // A piece sent before this one may have prepared what this one has let go of.

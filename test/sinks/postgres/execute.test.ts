@@ -1,6 +1,6 @@
 import type { Socket } from 'node:net'
 import type pg from 'pg'
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
 import { openPool } from '../../../src/sinks/postgres/connection.ts'
 import { execute, type Parameter } from '../../../src/sinks/postgres/execute.ts'
 import { runTransaction } from '../../../src/sinks/postgres/runSteps.ts'
@@ -122,6 +122,18 @@ describe.each(ways)('$way', ({ isBounced }) => {
       await execute(client, [unknown, put(2, 'b')])
       expect(await words()).toHaveLength(2)
       await db.pool.query('DROP TABLE nothing')
+    })
+  })
+
+  it('ask nothing of the connection where they cannot be written down', async () => {
+    await withClient(async (client) => {
+      const query = vi.spyOn(client, 'query')
+      const parameters = Array.from({ length: 65_536 }, () => 1)
+      await expect(execute(client, [put(1, 'a'), toRun('SELECT 1', parameters)])).rejects.toThrow(RangeError)
+      expect(query).not.toHaveBeenCalled()
+      query.mockRestore()
+      await execute(client, [put(1, 'a')])
+      expect(await words()).toHaveLength(1)
     })
   })
 
