@@ -153,15 +153,20 @@ class PlainGraph implements OperatorHost {
 
   /** What the graph's values come to may be there already, as below `groupBy` or `connectable`: then the graph stands right above the first of that, behind others that do. */
   goAbove(last: AnyNode): void {
-    let first: AnyNode | null = null
-    for (const node of operatorsBelow(last)) if (node.order < (first?.order ?? this.#until)) first = node
+    let first: { readonly node: AnyNode; readonly graph: PlainGraph } | null = null
+    for (const node of operatorsBelow(last)) {
+      const { host: graph, order } = node
+      // Those of a task are in no graph, and refuse values that come from outside.
+      if (graph instanceof PlainGraph && order < (first?.node.order ?? this.#until)) first = { node, graph }
+    }
     if (first === null) return
-    const from = (first.host as PlainGraph).#placeBefore(first)
-    const width = first.order - from
-    const before = Math.min(graphsAbove.get(first) ?? 0, mostApart)
-    graphsAbove.set(first, before + 1)
-    this.#until = first.order - width / (before + 2)
-    this.#from = first.order - width / (before + 1)
+    const { node, graph } = first
+    const from = graph.#placeBefore(node)
+    const width = node.order - from
+    const before = Math.min(graphsAbove.get(node) ?? 0, mostApart)
+    graphsAbove.set(node, before + 1)
+    this.#until = node.order - width / (before + 2)
+    this.#from = node.order - width / (before + 1)
   }
 
   #placeBefore({ order }: AnyNode): number {

@@ -9,6 +9,7 @@ import {
   merge,
   mergeAll,
   mergeMap,
+  NEVER,
   Observable,
   of,
   retry,
@@ -27,6 +28,7 @@ import { mapAsync } from '../../../src/operators/mapAsync.ts'
 import { tumblingWindow } from '../../../src/operators/tumblingWindow.ts'
 import type { Rejected } from '../../../src/runtime/letters/deadLetters.ts'
 import { stateful } from '../../../src/runtime/operator/stateful.ts'
+import { ChainTask } from '../../support/tasks.ts'
 
 const timed = (name?: string) =>
   eventTime<number>({ of: (at) => at, maxOutOfOrdernessMs: 0, ...(name === undefined ? {} : { name }) })
@@ -51,6 +53,16 @@ const ticking = (name: string) =>
   }))
 
 describe('operators in a plain RxJS program', () => {
+  it('leave alone the operators of a task that their values come to, which says itself that it takes none', () => {
+    const side = new Subject<number>()
+    for (let graphs = 0; graphs < 3; graphs += 1) NEVER.pipe(timed()).subscribe().unsubscribe()
+    const task = new ChainTask<number>((values: Observable<number>) => merge(values, side).pipe(ticking('below')))
+    const source = new Subject<number>()
+    source.pipe(timed()).subscribe(side)
+    expect(() => source.next(1)).not.toThrow()
+    expect(() => task.push(1)).toThrow('below: a value arrived while the task was at rest')
+  })
+
   it('a branch that has enough takes nothing from the others, not even their last window', () => {
     const out: string[] = []
     const source = new Subject<number>()
