@@ -102,7 +102,7 @@ export function dedupeByRanges<T>(
         const known = byNumber.at(numbers[record] as number)
         const at = known < 0 ? placeOf(record) : known
         places[record] = at
-        if (at >= 0) highest.beginLook(at, first.look)
+        if (at >= 0) highest.beginLook(at)
       }
     }
 

@@ -3,9 +3,8 @@ const width = 8
 const from = 0
 const to = 1
 const newest = 2
-const lookedIn = 3
-const foreseenTo = 4
-const changedIn = 5
+const foreseenTo = 3
+const changedIn = 4
 
 /**
  * The highest run of ids of each key, side by side in one array: an id that goes on with it, as nearly every id does, touches one line of memory and no object. A key has a place from `take` until `release`; places are used again, and the array stays as
@@ -66,16 +65,13 @@ export class HighestRuns {
     if (time > (this.#numbers[at + newest] as number)) this.#numbers[at + newest] = time
   }
 
-  /** Before ids are foreseen: nothing is, unless it was in the same look. */
-  beginLook(place: number, look: number): void {
-    const numbers = this.#numbers
+  /** Before ids are foreseen: nothing is. */
+  beginLook(place: number): void {
     const at = place * width
-    if (numbers[at + lookedIn] === look) return
-    numbers[at + lookedIn] = look
-    numbers[at + foreseenTo] = numbers[at + to] as number
+    this.#numbers[at + foreseenTo] = this.#numbers[at + to] as number
   }
 
-  /** Whether the id goes on with the run, behind those foreseen in the look; false where it is in it, null for any other. */
+  /** Whether the id goes on with the run, behind those foreseen since the look began; false where it is in it, null for any other. */
   foresee(place: number, id: number): boolean | null {
     const numbers = this.#numbers
     const at = place * width

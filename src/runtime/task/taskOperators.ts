@@ -51,8 +51,11 @@ export class TaskOperators {
     const below = this.#below
     below?.sources.push(node.any)
     this.#below = node.any
-    source.subscribe(node)
-    this.#below = below
+    try {
+      source.subscribe(node)
+    } finally {
+      this.#below = below
+    }
     // Upstream has bound itself during its own subscribe, so binding now makes the order of operators topological.
     node.order = this.all.length
     node.isAwake = this.#state.hasSaved(spec.name)
